@@ -1,8 +1,9 @@
 /**
- * The terminal that a sandbox is started with: a pseudoterminal whose master the kernel keeps for a terminal of the
- * host, and whose slave is the first process's standard files, controlling terminal, and /dev/console.
+ * The terminal that a sandbox starts with: a pseudoterminal. The kernel keeps the master for a
+ * terminal of the host; the slave is the standard files and the controlling terminal of the first
+ * process, and /dev/console.
  *
- * Not here: moving bytes between the master and the host (oci/console).
+ * oci/console moves the bytes between the master and the host's terminal.
  */
 
 import { ENXIO } from "../ffi/abi/errno.ts";
@@ -19,7 +20,7 @@ import type { OpenFile } from "./vfs/open_file.ts";
 const PTMX = "/dev/pts/ptmx";
 
 export class Console {
-  /** Its `type`, `fetch`, `resize` and `waitQueue` are for the host's side; `drop` hangs up. */
+  /** The host's side uses its `type`, `fetch`, `resize` and `waitQueue`; `drop` hangs up. */
   readonly master: MasterFile;
   private readonly terminals: Terminals;
 
@@ -29,8 +30,9 @@ export class Console {
   }
 
   /**
-   * A new terminal in the devpts at /dev/pts of a namespace, owned by `cred`: it and the first three files of its first
-   * process (whose references are the caller's). `isMain`: it is /dev/console too. -errno; -ENXIO when there is no devpts.
+   * Opens a new terminal in the devpts at /dev/pts of a namespace, owned by `cred`, and the first
+   * three files of its first process (their references go to the caller). `isMain`: the terminal is
+   * /dev/console too. -errno; -ENXIO without a devpts.
    */
   static open(
     terminals: Terminals,
@@ -47,7 +49,7 @@ export class Console {
     return { console: new Console(terminals, master), files: [slave, slave.hold(), slave.hold()] };
   }
 
-  /** The first process leads the terminal's session. */
+  /** Makes the terminal the controlling terminal of the first process's session. */
   control(init: Task): void {
     const { terminal } = this.master, { pgrp } = init.group;
     terminal.session = pgrp.session;
@@ -55,7 +57,7 @@ export class Console {
     pgrp.session.terminal = terminal;
   }
 
-  /** The host's terminal is gone: the guest hears SIGHUP. */
+  /** The host's terminal is gone: the foreground process group gets SIGHUP. */
   hangUp(): void {
     if (this.terminals.console === this.master.terminal) this.terminals.console = null;
     this.master.drop();

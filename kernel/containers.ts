@@ -1,13 +1,14 @@
 /**
- * Containers in one kernel: making one with namespaces of its own or of another, and what a runtime does to it. Its
- * first process, and others, are started by `startIn` of init.ts; what is mounted in it, by whoever makes it.
+ * Containers of one kernel: making one, with namespaces of its own or of another container, and
+ * what a runtime does to it. `startIn` of init.ts starts processes in it; the caller of
+ * `newContainer` mounts its file systems.
  *
  * Example:
  *
  *     const mounts = MountNamespace.of(kernel.vfs, rootFs, 0, "rootfs");
  *     const container = newContainer(kernel, { id: "web", mounts, hostname: "web", shares: {} });
- *     const caller = new ContainerCaller(container, rootCredentials(), 0); // mounts /proc and the rest
- *     const task = startIn(kernel, container, spec, listener); // listener.onProcessEnd(group): group.exitStatus
+ *     const caller = new ContainerCaller(container, rootCredentials(), 0); // mounts /proc and so on
+ *     const task = startIn(kernel, container, spec, listener); // calls listener.onProcessEnd(group)
  */
 
 import { killGroup } from "./task/exit_request.ts";
@@ -27,35 +28,38 @@ import type { MountNamespace } from "./vfs/mounts.ts";
 
 export interface ContainerSpec {
   readonly id: string;
-  /** Its own; the container takes a reference. */
+  /** Mounts of the container, which takes a reference. */
   readonly mounts: MountNamespace;
-  /** Name in its UTS namespace, unless it shares one. */
+  /** Host name in its UTS namespace, unless it shares one. */
   readonly hostname: string;
   readonly domainname?: string;
-  /** Whose namespaces it shares; of the kinds that are not here it has new ones. The network is always shared. */
+  /**
+   * The container whose namespaces it shares. Kinds that are absent are new. The network is always
+   * shared.
+   */
   readonly shares: {
     readonly pid?: Container;
     readonly ipc?: Container;
     readonly uts?: Container;
     readonly time?: Container;
   };
-  /** Of its own, unless it shares one; absent: the kernel's clocks. */
+  /** Its own time namespace, unless it shares one; absent: the kernel's clocks. */
   readonly time?: TimeNamespace;
 }
 
 /** A process of a container, for `ps`. */
 export interface ContainerProcess {
-  /** In the container's PID namespace. */
+  /** Process id in the container's PID namespace. */
   readonly pid: number;
   readonly ppid: number;
-  /** User id as in the sandbox. */
+  /** User id as the sandbox counts it. */
   readonly uid: number;
   readonly comm: string;
   readonly threads: number;
   readonly startNs: number;
 }
 
-/** A further container, without processes. */
+/** Makes a further container, without processes. */
 export function newContainer(kernel: SandboxKernel, spec: ContainerSpec): Container {
   const { shares } = spec, base = kernel.namespaces, owner = INITIAL_USER_NAMESPACE;
   const time = shares.time?.ns.time ?? spec.time ?? base.time;
@@ -69,7 +73,7 @@ export function newContainer(kernel: SandboxKernel, spec: ContainerSpec): Contai
   return new Container(spec.id, pids, spec.mounts.hold(), ns, kernel.accounts.open());
 }
 
-/** Its processes, init first. */
+/** The container's processes, init first. */
 export function processesOf(container: Container): ContainerProcess[] {
   const { pids } = container, list: ContainerProcess[] = [];
   for (const group of container.groups) {
@@ -88,8 +92,9 @@ export function processesOf(container: Container): ContainerProcess[] {
 }
 
 /**
- * A signal from outside for its init, or for all its processes: false when it has none. SIGKILL and SIGSTOP reach even an
- * init; of the others what it catches (pid_namespaces(7)).
+ * Sends a signal from outside to the container's init, or to all its processes; false when it has
+ * none. SIGKILL and SIGSTOP reach an init too; other signals only if it has a handler
+ * (pid_namespaces(7)).
  */
 export function signalContainer(container: Container, signo: number, all: boolean): boolean {
   const { init } = container;
@@ -106,7 +111,7 @@ export function signalContainer(container: Container, signo: number, all: boolea
   return targets.length > 0;
 }
 
-/** Nothing runs in it any more: give back what it holds. */
+/** Releases what a container holds, when no process runs in it any more. */
 export function dropContainer(container: Container): void {
   container.template?.destroy();
   container.template = null;

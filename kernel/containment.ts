@@ -1,7 +1,7 @@
 /**
- * What becomes of an exception in the kernel: a bug. The process that was being served dies by
- * SIGKILL, what it has is taken away as at any end, and the loop goes on for all others.
- * docs/internals/faults.md has the whole account.
+ * Containment of faults: an exception in the kernel is a bug. The process that was being served is
+ * killed with SIGKILL and ends as any process does, and the loop goes on for all others.
+ * docs/internals/faults.md has the design.
  *
  * Neighbours: kernel.ts (the fence around the loop), task/exit.ts (ends in steps that a fault
  * cannot repeat), observe/crash.ts (the report).
@@ -19,46 +19,46 @@ import { BLOCKED, HANDLING, RUNNING, Task } from "./task/task.ts";
 import { ThreadGroup } from "./task/thread_group.ts";
 
 /**
- * LIMIT: reports that are written in all, and characters of each: a guest may know how to make
- * more.
+ * LIMIT: number of reports written in a sandbox's life, and characters of each. A guest may know
+ * how to cause more.
  */
 const MAX_REPORTS = 16, MAX_REPORT_CHARS = 2000;
 /**
- * LIMIT: faults for which no process is to blame (or with no memory left) within a second that the
- * sandbox survives.
+ * LIMIT: faults within a second that no process can be blamed for, or that left no memory, which
+ * the sandbox survives.
  */
 const MAX_UNBLAMED = 16, WINDOW_NS = 1_000_000_000;
 /**
- * LIMIT: faults in the end of one task before a step that goes on with the next thing is given up
- * as well.
+ * LIMIT: faults in the end of one task, before a step that continues with the next object is
+ * skipped as a whole.
  */
 const MAX_FAULTS_OF_END = 100;
 
 export interface ContainmentOptions {
-  /** Every fault ends the sandbox: tests find bugs so. */
+  /** Every fault ends the sandbox, so that tests find bugs. */
   readonly panicOnBug?: boolean;
   /** Receives reports, of several lines each. */
   readonly report?: (text: string) => void;
-  /** The runtime can make the text of a stack here: without /proc it may not. */
+  /** The runtime can make the text of a stack here. Without /proc it may not. */
   readonly hasStacks?: boolean;
 }
 
-/** The kernel object, as far as it is needed here. */
+/** The part of the kernel object that containment uses. */
 export interface ContainedKernel extends Kernel {
   readonly memory: MemoryContext;
 }
 
 export class Containment {
-  /** Faults that were contained. */
+  /** Number of faults that were contained. */
   count: number = 0;
   private readonly kernel: ContainedKernel;
   private readonly panicOnBug: boolean;
   private readonly hasStacks: boolean;
   private readonly write: ((text: string) => void) | null;
-  /** Tasks that end because of a fault: the last one is being ended. */
+  /** Tasks that must end because of a fault. The last one is being ended. */
   private readonly condemned: Task[] = [];
   private faultsOfEnd: number = 0;
-  /** There was a fault, and what it condemned has not been ended. */
+  /** A fault happened, and the tasks that it condemned have not ended yet. */
   private isDue: boolean = false;
   private reports: number = 0;
   /** Faults without a culprit since `windowNs`. */
@@ -72,7 +72,11 @@ export class Containment {
     this.write = options.report ?? null;
   }
 
-  /** Something was thrown. @throws KernelBug if the sandbox must not go on */
+  /**
+   * Handles an exception of the kernel.
+   *
+   * @throws KernelBug if the sandbox cannot go on
+   */
   contain(cause: unknown): void {
     const { kernel } = this, { current } = kernel, { firing } = kernel.timers;
     const culprit = this.culpritOf(firing === null ? current : firing.culprit);
@@ -90,8 +94,8 @@ export class Containment {
   }
 
   /**
-   * Ends what a fault condemned. Called inside of the fence: a fault here goes on behind the step
-   * that failed.
+   * Ends the tasks that a fault condemned. The caller is inside the fence: after a fault in here
+   * the end continues behind the step that failed.
    */
   endCondemned(): void {
     const { condemned, kernel } = this;
@@ -112,7 +116,10 @@ export class Containment {
     return blamed instanceof ThreadGroup ? blamed : null;
   }
 
-  /** A fault that stops no process may come again at once, for ever. */
+  /**
+   * A fault that stops no process may repeat at once, without an end: false when there were too
+   * many.
+   */
   private survives(): boolean {
     const now = this.kernel.now();
     if (now - this.windowNs > WINDOW_NS) {
@@ -134,12 +141,11 @@ export class Containment {
   }
 
   /**
-   * The culprit is killed. The task that was being served must be brought to its end here, as
-   * nothing else comes back to it; so must a child that it was making.
+   * Kills the culprit. This function must end the task that was being served, because no other
+   * event comes for it, and a child that the task was making.
    *
-   * A wake-up under way may have been lost, and so may the alert of a task that must end:
-   * everything that waits looks again. That is always permitted: a blocked call tests its condition
-   * anew.
+   * A wake-up in progress may be lost, and the alert of a task that must end too. So every waiting
+   * task is woken. A blocked call may always be woken: it tests its condition again.
    */
   private condemn(current: Task | null, culprit: ThreadGroup | null): void {
     const { kernel, condemned } = this;
@@ -161,7 +167,7 @@ export class Containment {
     }
   }
 
-  /** What fails here as well is left: the fence has done what it could. */
+  /** Runs `act`, and ignores a second fault in it. */
   private attempt(act: () => void): void {
     try {
       act();
@@ -173,8 +179,8 @@ export class Containment {
 }
 
 /**
- * The engine could not have memory for a buffer. Of a wrong size ("Invalid array length") the
- * message differs: that is a bug of the caller.
+ * The engine had no memory for a buffer. A wrong size has another message ("Invalid array length"):
+ * that is a bug of the calling code.
  */
 function isOutOfMemory(cause: unknown): boolean {
   return cause instanceof RangeError && cause.message.includes("allocation failed");

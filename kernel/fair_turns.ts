@@ -1,9 +1,9 @@
 /**
  * Serves accounts (task/turn_account.ts) in turn by weight, while several of them have work for the
- * loop: what trapped and what is queued waits in its account, and the account that was served
- * least, for its weight, is served next.
+ * loop. Traps and queued tasks wait in their account; the account with the least service, divided
+ * by its weight, is next.
  *
- * The design, and the attacks on it: docs/internals/turns.md.
+ * Design, and attacks on it: docs/internals/turns.md. Caller: turn_server.ts.
  */
 
 import type { Context } from "../platform/platform.ts";
@@ -11,9 +11,9 @@ import type { Task } from "./task/task.ts";
 import { TurnAccount, type TurnAccounts, type TurnNode } from "./task/turn_account.ts";
 
 export class FairTurns {
-  /** Traps and queued tasks that wait. */
+  /** Number of traps and queued tasks that wait. */
   pending: number = 0;
-  /** More than one account had work at a time since `takeMixed`. */
+  /** More than one account had work at the same time since `takeMixed`. */
   private isMixed: boolean = false;
   private readonly root: TurnNode;
   /** The account that is being served. */
@@ -41,7 +41,7 @@ export class FairTurns {
     this.pending++;
   }
 
-  /** The account that is to be served; `pending` is not 0. */
+  /** The account to serve next; `pending` must not be 0. */
   next(): TurnAccount {
     let node = this.root;
     while (node.active.length > 0) {
@@ -54,21 +54,21 @@ export class FairTurns {
     return this.serving;
   }
 
-  /** The next queued task of an account. */
+  /** Takes the next queued task of an account. */
   takeQueued(account: TurnAccount): Task | undefined {
     const task = account.queued.shift();
     if (task !== undefined) this.pending--;
     return task;
   }
 
-  /** Its next trap. */
+  /** Takes the next trap of an account. */
   takeTrap(account: TurnAccount): Context | undefined {
     const ctx = account.traps.shift();
     if (ctx !== undefined) this.pending--;
     return ctx;
   }
 
-  /** A fault cut the service of an account short. */
+  /** A fault interrupted the service of an account. */
   recover(): void {
     if (this.serving !== null) this.served(this.serving, 0);
   }
@@ -83,7 +83,7 @@ export class FairTurns {
     return found;
   }
 
-  /** `account` was served for so long. */
+  /** Charges a service of `ns` to `account`. */
   served(account: TurnAccount, ns: number): void {
     this.serving = null;
     let isOver = account.isEmpty;
@@ -97,14 +97,14 @@ export class FairTurns {
     }
   }
 
-  /** The loop worked for `account`, which need not have work of its own. */
+  /** Charges work of the loop to `account`, which may have no work in its own queue. */
   charge(account: TurnAccount, ns: number): void {
     for (let node: TurnNode = account; node.parent !== null; node = node.parent) {
       node.timeNs = Math.max(node.timeNs, node.parent.levelNs) + ns * 100 / node.weight;
     }
   }
 
-  /** It has work: so have those that it is in. */
+  /** Marks an account, and the nodes above it, as having work. */
   private begin(account: TurnAccount): void {
     for (let node: TurnNode = account; node.parent !== null; node = node.parent) {
       const { parent } = node;

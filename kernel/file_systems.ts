@@ -1,6 +1,6 @@
 /**
- * The file system types of a sandbox: what mount(2) can mount, and how each is made of its options. The file systems
- * themselves are in fs/.
+ * The file system types of a sandbox: what mount(2) can mount, and how each type is made from its
+ * options. The file systems are in fs/ and in the features' folders.
  */
 
 import type { Caller } from "./vfs/caller.ts";
@@ -20,7 +20,7 @@ import { Cgroup2Type } from "./cgroup/mount_types.ts";
 import { hasNamespaces } from "./task/namespaces.ts";
 import type { Kernel } from "./task/kernel_services.ts";
 
-/** Register every type with the kernel; `source` is what /proc and /sys show. */
+/** Registers every type with the kernel. `source` supplies the contents of /proc and /sys. */
 export function registerFileSystems(
   kernel: Kernel,
   source: ProcSource,
@@ -78,7 +78,7 @@ class OverlayType extends FsType {
   }
 }
 
-/** A mount shows the queues of the IPC namespace of whoever made it. */
+/** mqueue: a mount shows the queues of the mounting task's IPC namespace. */
 class MqueueType extends FsType {
   override readonly name = "mqueue";
   override readonly isForUsers = true;

@@ -1,8 +1,10 @@
 /**
- * Processes that come from outside - the first one of the sandbox or of a container, and those that are started beside it -
- * from a description: working directory, search of the command in PATH, standard files.
+ * Starts processes from outside the sandbox: the first process of the sandbox or of a container,
+ * and those that `exec` of a runtime adds. A description gives the working directory, the command,
+ * which is looked up in PATH, and the standard files.
  *
- * Neighbours: containers.ts (containers and what is done to them). Not here: which file systems are mounted (oci/sandbox), loading (task/first_process.ts), the loop.
+ * Neighbours: containers.ts (containers), task/first_process.ts (loading). oci/sandbox decides
+ * which file systems are mounted.
  */
 
 import { EACCES, ENOENT, ENOTDIR } from "../ffi/abi/errno.ts";
@@ -34,11 +36,14 @@ export interface InitSpec {
   readonly limits: Limits;
   /** As FirstProcess.leadsSession. */
   readonly leadsSession: boolean;
-  /** fd 0, 1, ...; the table takes over the references. */
+  /** Descriptors 0, 1, ...; the table takes over the references. */
   readonly files: readonly OpenFile[];
 }
 
-/** What the first process sees before it has a program: for opening its standard files, for instance. */
+/**
+ * A caller for file operations before the first process has a program, such as opening its standard
+ * files.
+ */
 export class InitCaller implements Caller {
   readonly files: FdTable = new FdTable();
   readonly fs: FsContext;
@@ -51,7 +56,7 @@ export class InitCaller implements Caller {
   }
 }
 
-/** As InitCaller, for somebody of a container: what it mounts and opens is of the container's namespaces. */
+/** As InitCaller, in a container: it mounts and opens files in the container's namespaces. */
 export class ContainerCaller extends InitCaller implements NamespaceCaller {
   readonly ns: Namespaces;
   readonly pids: PidNamespace;
@@ -63,16 +68,16 @@ export class ContainerCaller extends InitCaller implements NamespaceCaller {
   }
 }
 
-/** Why the first process could not be started. */
+/** The reason why a first process did not start. */
 export interface InitFailure {
   readonly errno: number;
-  /** What it was about: a path, or the working directory. */
+  /** The path that the error is about, or the working directory. */
   readonly what: string;
 }
 
 /**
- * The first process of the sandbox: as pid 1 of the kernel's first namespaces, with which the sandbox ends. -errno as in
- * InitFailure; nothing is left behind then.
+ * Starts the first process of the sandbox: pid 1 of the kernel's first namespaces, with which the
+ * sandbox ends. Returns -errno as in InitFailure; nothing is left behind then.
  */
 export function startInit(
   kernel: SandboxKernel,
@@ -90,9 +95,10 @@ export function startInit(
 }
 
 /**
- * A process in a container: its init if it is the first, else another one beside it, as `exec` of a runtime starts it.
- * It has no parent (getppid(2) is 0), and `listener` hears of its end; its children become orphans of the PID
- * namespace's init then. It is in the run queue; or the reason why not, and nothing is left behind.
+ * Starts a process in a container: its init if it is the first, otherwise a further one, as `exec`
+ * of a runtime does. It has no parent (getppid(2) is 0); `listener` is called at its end, and its
+ * children then become orphans of the PID namespace's init. Puts the task into the run queue, or
+ * returns the reason why not; nothing is left behind then.
  */
 export function startIn(
   kernel: SandboxKernel,
@@ -136,7 +142,9 @@ function failed(caller: InitCaller, error: number, what: string): InitFailure {
   return { errno: -error, what };
 }
 
-/** As a shell looks a command up: a name with a slash is a path, others are searched in PATH. */
+/**
+ * Looks a command up as a shell does: a name with a slash is a path, others are searched in PATH.
+ */
 function findProgram(caller: Caller, name: string, env: readonly string[]): string | number {
   if (name === "") return -ENOENT;
   if (name.includes("/")) return name;

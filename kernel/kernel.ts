@@ -1,6 +1,6 @@
 /**
- * The kernel of one sandbox: it owns what all tasks share, and the loop. Made by `oci/sandbox` from a Host, a Platform
- * and an Arena; `init.ts` starts the first process in it.
+ * The kernel of one sandbox: it owns what all tasks share, and the loop. `oci/sandbox` makes it
+ * from a Host, a Platform and an Arena; `init.ts` starts the first process in it.
  */
 
 import type { Arena } from "../ffi/mem/arena.ts";
@@ -63,19 +63,22 @@ export interface KernelOptions extends ContainmentOptions {
   readonly hostname: string;
   /** Receives the lines of the debug log. */
   readonly log: (line: string) => void;
-  /** Watches the calls of all tasks. */
+  /** Observes the calls of all tasks. */
   readonly observer?: CallObserver | null;
-  /** Text of the host's /proc/cpuinfo, which the guest's is made of. */
+  /** Text of the host's /proc/cpuinfo, from which the guest's is made. */
   readonly cpuInfo?: string;
-  /** The network namespace outside, for sandboxes that have it. */
+  /** The network namespace outside, for sandboxes with host networking. */
   readonly network?: HostNetwork | null;
 }
 
-/** CPUID 1 EDX of the x86-64 baseline; nobody looks at it where the `cpuid` instruction is at hand. */
+/** CPUID 1 EDX of the x86-64 baseline, for hosts without a usable `cpuid` instruction. */
 const BASELINE_HWCAP = 0x178bfbff;
 
 export class SandboxKernel implements Kernel {
-  /** Of the kernel objects that the guests have. First: what is made after it is charged. */
+  /**
+   * Accounts of the kernel objects of guests. The first field, because objects made after it are
+   * charged.
+   */
   readonly accounts: SandboxAccounts = new SandboxAccounts();
   readonly host: Host;
   readonly platform: Platform;
@@ -104,7 +107,7 @@ export class SandboxKernel implements Kernel {
   readonly net: NetShared;
   readonly namespaces: Namespaces;
   readonly terminals: Terminals;
-  /** What /proc and /sys show. */
+  /** Contents of /proc and /sys. */
   readonly proc: KernelProcSource;
   readonly loop: Loop;
   readonly containment: Containment;
@@ -126,7 +129,7 @@ export class SandboxKernel implements Kernel {
     this.write = options.log;
     this.calls = new CallRecord(options.observer ?? null);
     this.containment = new Containment(this, options);
-    // The machine's uptime, as CLOCK_BOOTTIME has it, and no time of its own.
+    // The machine's uptime, as CLOCK_BOOTTIME has it; the kernel has no boot time of its own.
     this.bootNs = 0;
     this.memory = new MemoryContext(arena, platform, host);
     this.oom = new OomKiller(this);
@@ -211,8 +214,9 @@ export class SandboxKernel implements Kernel {
   }
 
   /**
-   * A signal from outside (the launcher) for pid 1. One that pid 1 neither catches nor ignores ends the sandbox, as it
-   * would end the command outside: DIFFERS from a pid namespace, whose init is immune to it.
+   * Sends a signal from outside (the launcher) to pid 1. A signal that pid 1 neither catches nor
+   * ignores ends the sandbox, as it would end the command outside. DIFFERS from a PID namespace,
+   * whose init is immune to it.
    */
   signalInit(signo: number): void {
     const init = this.pids.groups.get(1);
@@ -220,8 +224,8 @@ export class SandboxKernel implements Kernel {
   }
 
   /**
-   * Run until the first process ends: its wait status. The one fence around the work for guests:
-   * what is thrown ends the process that is to blame, and the loop goes on.
+   * Runs until the first process ends; returns its wait status. This is the only fence around work
+   * for guests: an exception ends the process that caused it, and the loop goes on.
    *
    * @throws KernelBug if the sandbox cannot go on
    */

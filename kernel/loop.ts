@@ -1,9 +1,9 @@
 /**
- * The kernel's only loop: serve what trapped and what is due (turn_server.ts), fire timers, look at
- * host fds; with nothing to do, spin within the budget, then sleep in one place. No wake-up can be
- * lost: `prepareSleep` publishes that the loop sleeps and looks once more.
+ * The kernel's only loop: it serves traps and due tasks (turn_server.ts), fires timers and polls
+ * host descriptors. Without work it spins within a budget, then sleeps in one place. No wake-up is
+ * lost: `prepareSleep` publishes that the loop sleeps and looks for traps once more.
  *
- * Not here: what a call does (syscalls/), how signals are delivered (signal/), host fds
+ * Not here: what a call does (syscalls/), how signals are delivered (signal/), host descriptors
  * (core/host.ts).
  */
 
@@ -23,23 +23,30 @@ import { SpinPolicy } from "./spin_policy.ts";
 import type { TimerQueue } from "./time/timer.ts";
 import { type ServedKernel, TurnServer } from "./turn_server.ts";
 
-/** Host fds are looked at least this often, in ns, while the loop is busy. */
+/** Longest time between two polls of host descriptors while the loop is busy, ns. */
 const HOST_POLL_NS = 100_000;
 const TICK_NS = 1_000_000;
-/** How often a sleeping kernel looks at guests that may take too much memory, in ns: they touch some MB meanwhile. */
+/**
+ * How often a sleeping kernel checks the memory of guests near their limit, ns. Guests touch some
+ * MB in that time.
+ */
 const OOM_LOOK_NS = 4_000_000;
-/** Slices of deferred work take one part of so many more of the loop's time while tasks wait. */
+/** Deferred work gets one part in so many more of the loop's time while tasks wait. */
 const SLICE_REST = 2;
-/** Ticks between looks for address spaces that the host refused a mapping. */
+/** Ticks between checks for address spaces in which the host refused a mapping. */
 const BROKEN_TICKS = 8;
 
-/** Host side of sleeping: one epoll set that holds the doorbell and every watched host fd. */
+/**
+ * The host's side of sleeping: one epoll set with the doorbell and every watched host descriptor.
+ */
 export interface HostEvents {
-  /** Dispatch what is ready; wait at most `timeoutNs` (0: only look; Infinity: for ever). */
+  /**
+   * Dispatches ready events; waits at most `timeoutNs` (0: does not wait; Infinity: without limit).
+   */
   poll(timeoutNs: number): void;
 }
 
-/** What the loop drives: the kernel object. */
+/** The part of the kernel object that the loop drives. */
 export interface LoopKernel extends ServedKernel {
   readonly timers: TimerQueue;
   readonly pids: PidNamespace;
@@ -55,13 +62,16 @@ export class Loop {
   private readonly host: Host;
   private readonly events: HostEvents;
   private readonly timers: TimerQueue;
-  /** Housekeeping of the memory manager: gives freed frames back, a slice at a time; true when more is left. */
+  /**
+   * Housekeeping of the memory manager: returns freed frames, a slice at a time; true when more is
+   * left.
+   */
   private readonly reclaim: () => boolean;
-  /** What calls left to do, and when the next slice may be done though tasks wait. */
+  /** Work that calls left behind, and the time from which a slice may run although tasks wait. */
   private readonly deferred: DeferredWork;
   private nextSliceNs: number = 0;
   private readonly spin: SpinPolicy;
-  /** The value of `spin.isApart` that platform and host have. */
+  /** The value of `spin.isApart` that platform and host were last set to. */
   private isApart: boolean = false;
   /** `prepareSleep` has published that the loop sleeps. */
   private isAsleep: boolean = false;
@@ -96,7 +106,7 @@ export class Loop {
     this.server.isStopped = true;
   }
 
-  /** Runs until `stop`. Called again after a fault, it goes on with what is next. */
+  /** Runs until `stop`. Called again after a fault, it continues with the next work. */
   run(): void {
     const { server, spin, kernel: { clock } } = this, cpus = this.host.cpuCount;
     server.recover();
@@ -138,13 +148,13 @@ export class Loop {
     }
   }
 
-  /** A slice of deferred work, which counts as a turn of the account that left it. */
+  /** Runs a slice of deferred work, as a turn of the account that left the work. */
   private runSlice(): void {
     const startNs = this.host.monotonicNs(), payer = this.deferred.step();
     const endNs = this.host.monotonicNs(), tookNs = endNs - startNs;
     if (payer instanceof TurnAccount) this.fair.charge(payer, tookNs);
     this.nextSliceNs = endNs + SLICE_REST * tookNs;
-    // Not a part of the batch, whose cost is charged to the task that was served last.
+    // The slice is not a part of the batch, whose cost is charged to the task served last.
     this.kernel.clock.nowNs += tookNs;
     this.server.turns?.end("deferred", -1);
   }
@@ -164,13 +174,18 @@ export class Loop {
     else this.host.avoidCpu(-1);
   }
 
-  /** The guest thread is, or was when it last slept, on the loop's core: one of them has to go. */
+  /**
+   * With one guest thread: if it runs, or last ran, on the loop's core, the loop moves to another
+   * core.
+   */
   private stayApart(): void {
     this.host.avoidCpu(this.host.currentCpu());
     this.platform.setLoopCpu(this.host.currentCpu());
   }
 
-  /** Of many guest threads some are on any core: those go, or sleep for their replies. */
+  /**
+   * With many guest threads: those on the loop's core sleep for their replies, or the loop moves.
+   */
   private lookAround(): void {
     const cpu = this.host.currentCpu();
     const isAlone = this.platform.runningCount < this.host.cpuCount;
@@ -183,7 +198,7 @@ export class Loop {
     if (!this.platform.prepareSleep()) return;
     this.isAsleep = true;
     let left = this.timers.nextDeadlineNs - this.host.monotonicNs();
-    // A guest that hides from its interrupt would be let off by a kernel that sleeps.
+    // A guest thread that escapes its interrupt must not profit from a kernel that sleeps on.
     if (this.platform.isKicking) left = Math.min(left, TICK_NS);
     if (running > 0 && this.kernel.oom.isNear) left = Math.min(left, OOM_LOOK_NS);
     if (left > 0) this.events.poll(left);
@@ -200,7 +215,7 @@ export class Loop {
   }
 }
 
-/** Looks for stubs that ended, when the platform's descriptor says so. */
+/** Looks for stubs that ended, when the platform's descriptor is readable. */
 class EndWatch extends Waiter {
   private readonly platform: Platform;
   private readonly host: Host;
@@ -221,7 +236,7 @@ function watchEnds(platform: Platform, host: Host): void {
   if (platform.endsFd >= 0) host.watch(platform.endsFd, POLLIN, new EndWatch(platform, host));
 }
 
-/** A process whose mappings the host refused cannot go on. */
+/** Kills processes in which the host refused a mapping: they cannot go on. */
 function killBroken(kernel: LoopKernel): void {
   for (const group of kernel.pids.groups.values()) {
     const mm = group.tasks[0]?.mm;

@@ -1,4 +1,4 @@
-/** Tasks that are due: their calls go on, or they leave a stop, when the loop comes to them. */
+/** The queue of tasks that are due: the loop runs their calls again, or lets them leave a stop. */
 
 import type { Task } from "./task/task.ts";
 
@@ -27,7 +27,7 @@ export class RunQueue {
     task.next = null;
     return task;
   }
-  /** The others follow by `next`. */
+  /** The first task; the others follow by `next`. */
   get first(): Task | null {
     return this.head;
   }

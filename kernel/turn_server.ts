@@ -1,10 +1,10 @@
 /**
- * Serves what trapped and what is queued, a batch at a time: in order of arrival, or in turn by
- * account while several compete (fair_turns.ts). Charges what a batch cost to the task that it was
- * for, and makes the next batch small when this one was slow.
+ * Serves traps and queued tasks, a batch at a time: in order of arrival, or in turn by account
+ * while several accounts compete (fair_turns.ts). Charges the cost of a batch to the task that it
+ * served, and makes the next batch small after a slow one.
  *
- * Neighbours: loop.ts (when a batch is served), syscalls/dispatch.ts (what a call does). The
- * design, and the attacks on it: docs/internals/turns.md.
+ * Neighbours: loop.ts (decides when a batch is served), syscalls/dispatch.ts (runs a call). Design,
+ * and attacks on it: docs/internals/turns.md.
  */
 
 import {
@@ -25,72 +25,72 @@ import { onContextDeath } from "./task/exit.ts";
 import { READY, RESUMING, type Task } from "./task/task.ts";
 import type { TurnAccount } from "./task/turn_account.ts";
 
-/** LIMIT: traps handled before timers and host fds are looked at again. */
+/** LIMIT: traps handled before timers and host descriptors are polled again. */
 const BATCH = 64;
-/** LIMIT: looks for the next trap right behind one, without a look at the clock. */
+/** LIMIT: immediate looks for the next trap behind one, without reading the clock. */
 const EAGER_LOOKS = 16;
 /**
- * A batch that took longer, in ns, makes the next one small: its cost is known, and the others are
- * looked at soon.
+ * A batch that took longer, in ns, makes the next one small: its cost can then be measured alone,
+ * and other tasks are served soon.
  */
 const SLOW_NS = 100_000;
 /**
- * So many quick ones behind it are small as well: a task that is slow again is the one that is
- * charged.
+ * This many quick batches behind a slow one are small as well: a task that is slow again is then
+ * the one that is charged.
  */
 const QUICK = 16;
 /**
- * LIMIT: traps between looks at the clock while several accounts have tasks: those beside it wait
- * that long at worst.
+ * LIMIT: traps between reads of the clock while several accounts have tasks. A task of another
+ * account waits for that many traps at worst.
  */
 const SHARED_BATCH = 8;
 /** How often the CPU time of the kernel's thread is read, in ns. */
 const CPU_READ_NS = 1_000_000;
-/** What the host takes of the kernel's thread at a time is seldom less, in ns. */
+/** The host seldom preempts the kernel's thread for less than this, ns. */
 const PREEMPTED_NS = 500_000;
-/** Accounts are served in turn for so long after they competed, in ns; and after a slow batch. */
+/** How long accounts are served in turn after they competed, and after a slow batch, ns. */
 const FAIR_NS = 100_000_000, FAIR_AFTER_SLOW_NS = 2_000_000_000;
 /**
- * LIMIT: pieces of one account's work between looks at the clock and at the others, while accounts
- * compete.
+ * LIMIT: pieces of one account's work between reads of the clock and looks at other accounts, while
+ * accounts compete.
  */
 const FAIR_BATCH = 4;
-/** Accounts are served in turn for so long, in ns, before timers and the host are looked at. */
+/** How long accounts are served in turn before timers and the host are polled, ns. */
 const ROUND_NS = 50_000;
 
-/** What is served. */
+/** The part of the kernel object that serving uses. */
 export interface ServedKernel {
   readonly platform: Platform;
   readonly host: Host;
   readonly clock: CpuClock;
-  /** The task that is being served: what is thrown is to be blamed on it. Null between two. */
+  /** The task that is being served, to which an exception is attributed. Null between two tasks. */
   current: Task | null;
 }
 
 export class TurnServer {
   readonly runQueue: RunQueue = new RunQueue();
   readonly fair: FairTurns;
-  /** --turns; null: turns are not measured. */
+  /** The record of long turns (--turns); null: turns are not measured. */
   turns: TurnLog | null = null;
   isStopped: boolean = false;
   private readonly kernel: ServedKernel;
   private readonly platform: Platform;
   private readonly host: Host;
   private readonly clock: CpuClock;
-  /** Until when accounts are served in turn, ns. */
+  /** The time until which accounts are served in turn, ns. */
   private fairUntilNs: number = 0;
-  /** Traps that the next batch handles without a look at the clock. */
+  /** Number of traps that the next batch handles without reading the clock. */
   private blind: number = BATCH;
   /** Batches since the last slow one, while `blind` is small. */
   private quick: number = 0;
   /** The batch served more than one account. */
   private isMixed: boolean = false;
-  /** The last batch: how many traps and tasks it served, whether by account. */
+  /** Of the last batch: the number of traps and tasks, and whether it was served by account. */
   private handled: number = 0;
   private isFair: boolean = false;
   /** The task that was served last. */
   private last: Task | null = null;
-  /** CPU time of the kernel's thread when it was last read, ns. */
+  /** CPU time of the kernel's thread at the last reading, ns. */
   private cpuNs: number = 0;
   private nextCpuReadNs: number = 0;
 
@@ -106,17 +106,20 @@ export class TurnServer {
     return !this.runQueue.isEmpty || this.fair.pending > 0;
   }
 
-  /** A fault ended the batch: the next one begins with what is left. */
+  /** A fault ended the batch: the next one begins with what is left of it. */
   recover(): void {
     this.kernel.current = null;
     this.handled = 0;
     this.fair.recover();
   }
 
-  /** The last batch has ended by `now`; serves another: how many traps and queued tasks. HOT */
+  /**
+   * Charges the batch that ended at `now`, and serves another one. Returns the number of traps and
+   * queued tasks. HOT
+   */
   serve(now: number): number {
     if (this.handled > 0 && !this.isFair) this.account(now, this.handled);
-    // Not behind a batch that is not charged yet: nothing would be left to charge.
+    // Not between a batch and its charge: the reading would leave nothing to charge.
     if (now >= this.nextCpuReadNs) this.readCpuTime(now);
     this.clock.nowNs = now;
     this.isFair = now < this.fairUntilNs || this.fair.pending > 0;
@@ -125,7 +128,7 @@ export class TurnServer {
     return this.handled;
   }
 
-  /** The first trap behind a sleep of the loop. */
+  /** Serves the first trap behind a sleep of the loop. */
   serveAlone(ctx: Context): void {
     // The guest ran while the loop slept.
     this.clock.nowNs = this.host.monotonicNs();
@@ -133,13 +136,16 @@ export class TurnServer {
     this.kernel.current = null;
   }
 
-  /** What the kernel's thread uses of a processor from now on is for the next batches. */
+  /**
+   * Reads the CPU time of the kernel's thread; what it uses from now on belongs to the next
+   * batches.
+   */
   private readCpuTime(now: number): void {
     this.nextCpuReadNs = now + CPU_READ_NS;
     this.cpuNs = this.host.kernelCpuNs();
   }
 
-  /** One batch: how many traps and queued tasks were handled. HOT */
+  /** Serves one batch. Returns the number of traps and queued tasks. HOT */
   private turn(): number {
     const { platform, kernel } = this;
     const most = this.blind, isShared = this.clock.accounts.count > 1;
@@ -161,21 +167,23 @@ export class TurnServer {
       this.serveTrap(ctx, task);
       kernel.current = null;
     }
-    // Only what is queued now: a task that wakes itself again must not starve the others.
+    // Only tasks that are queued now: a task that wakes itself again must not starve the others.
     for (let left = this.runQueue.length; left > 0 && !this.isStopped; left--) {
       const task = this.runQueue.shift();
       n++;
       if (task === null) break;
       this.serveQueued(task);
-      // What it did is not known to be quick: the rest is for the next turn, in which timers come
-      // first.
+      // The cost of this task is not known to be small: the rest waits for the next turn, in which
+      // timers come first.
       if (this.blind < BATCH && n >= most) break;
     }
     kernel.current = null;
     return n;
   }
 
-  /** Charges the cost of the batch that ended `now`, and decides how the next ones are made. HOT */
+  /**
+   * Charges the cost of the batch that ended at `now`, and decides the size of the next ones. HOT
+   */
   private account(now: number, handled: number): void {
     const { clock } = this, elapsedNs = now - clock.nowNs;
     const excessNs = clock.account(elapsedNs, handled);
@@ -195,8 +203,8 @@ export class TurnServer {
   }
 
   /**
-   * A long turn is charged to the task that it was for: not what the host took from the kernel's
-   * thread meanwhile.
+   * Charges a long turn to the task that it served, without the time for which the host preempted
+   * the kernel's thread.
    */
   private chargeExcess(excessNs: number): void {
     const { last } = this;
@@ -209,7 +217,9 @@ export class TurnServer {
     if (last !== null && usedNs > 0) chargeKernel(last.billed, usedNs);
   }
 
-  /** One round among the accounts that have work: how many traps and queued tasks were handled. */
+  /**
+   * Serves one round among the accounts with work. Returns the number of traps and queued tasks.
+   */
   private fairTurn(): number {
     const { clock, fair } = this, endNs = clock.nowNs + ROUND_NS;
     let handled = this.collect();
@@ -229,7 +239,10 @@ export class TurnServer {
     return handled;
   }
 
-  /** What trapped and what is queued goes to its accounts. What has none is handled now. */
+  /**
+   * Distributes traps and queued tasks to their accounts, and handles those without an account at
+   * once.
+   */
   private collect(): number {
     const { platform, fair, runQueue } = this;
     let n = 0;
@@ -271,7 +284,10 @@ export class TurnServer {
     else runMeasured(this.turns, task);
   }
 
-  /** Some of the work of an account, as much as need not be timed one by one: how many pieces. */
+  /**
+   * Serves some work of an account: as much as needs no timing one by one. Returns the number of
+   * pieces.
+   */
   private serveAccount(account: TurnAccount): number {
     const { fair } = this;
     let n = 0;
@@ -292,7 +308,7 @@ export class TurnServer {
   }
 }
 
-/** One context stopped. HOT */
+/** Handles one stopped context. HOT */
 function handleTrap(ctx: Context, task: Task): void {
   const trap = ctx.trap;
   if (trap === TRAP_SYSCALL) dispatch(task);
@@ -301,7 +317,7 @@ function handleTrap(ctx: Context, task: Task): void {
   else onException(task);
 }
 
-/** The same with --turns. */
+/** As handleTrap, with --turns. */
 function handleMeasured(turns: TurnLog, ctx: Context, task: Task): void {
   const { trap, nr } = ctx;
   turns.begin();
