@@ -174,17 +174,15 @@ export class Loop {
     else this.host.avoidCpu(-1);
   }
 
-  /**
-   * With one guest thread: if it runs, or last ran, on the loop's core, the loop moves to another
-   * core.
-   */
+  /** Moves the loop off its present core, because a guest thread runs there or last ran there. */
   private stayApart(): void {
     this.host.avoidCpu(this.host.currentCpu());
     this.platform.setLoopCpu(this.host.currentCpu());
   }
 
   /**
-   * With many guest threads: those on the loop's core sleep for their replies, or the loop moves.
+   * Keeps the loop off the guest's core while a core is free. Otherwise guest threads on the loop's
+   * core do not spin (`setLoopCpu`).
    */
   private lookAround(): void {
     const cpu = this.host.currentCpu();

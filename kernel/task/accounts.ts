@@ -1,43 +1,43 @@
 /**
- * The accounts of a sandbox, of its containers and of their users (core/account.ts). Containers
- * have equal parts of each quota and of the bytes of all kernel objects; an ordinary user may have
- * half of its container's part, so that several users cannot be kept from working by one, and root
- * by none.
+ * The accounts of kernel objects of a sandbox, of its containers and of their users
+ * (core/account.ts). Containers have equal parts of each quota and of the bytes of all kernel
+ * objects. An ordinary user may hold half of its container's part, so that one user cannot keep the
+ * others, or root, from working.
  *
- * Neighbours: thread_group.ts (a process's account), change_credentials.ts (a process has another
- * user).
+ * Neighbours: thread_group.ts (a process's account), change_credentials.ts (moves a process to
+ * another user's account).
  */
 
 import { Account, ACCOUNTING } from "../core/account.ts";
 import { KERNEL_SHARE } from "../core/kernel_heap.ts";
 import { GroupLists } from "../cred/group_lists.ts";
 
-/** The part of its container's quotas that an ordinary user may have. */
+/** The part of its container's quotas that an ordinary user may hold. */
 const USER_SHARE = 0.5;
-/** Accounts of users that are kept before those without objects are looked for. */
+/** Number of users' accounts that are kept before empty ones are removed. */
 const USERS_KEPT = 64;
 
 export class SandboxAccounts {
   readonly root: Account = new Account(null, 1);
-  /** Lists of groups that credentials of all containers have. */
+  /** Lists of groups that the credentials of all containers share. */
   readonly groupLists: GroupLists = new GroupLists();
   private readonly containers: Set<ContainerAccounts> = new Set();
-  /** Bytes that kernel objects may take by the limit of memory, and by what V8's heap holds. */
+  /** Bytes that kernel objects may take, by the memory limit and by the size of V8's heap. */
   private limitBytes: number = Infinity;
   private heapBytes: number = Infinity;
 
-  /** Objects that are made before any process runs are the sandbox's own. */
+  /** Objects made before any process runs belong to the sandbox's own account. */
   constructor() {
     ACCOUNTING.current = this.root;
   }
 
-  /** Kernel objects may take so many bytes by the limit of memory. */
+  /** Sets the bytes that kernel objects may take by the memory limit. */
   setLimit(bytes: number): void {
     this.limitBytes = bytes;
     this.limitRoot();
   }
 
-  /** V8's heap holds so many bytes of objects, in the estimate's terms. */
+  /** Sets the bytes of objects that V8's heap holds, in the estimate's terms. */
   setHeapLimit(bytes: number): void {
     this.heapBytes = bytes;
     this.limitRoot();
@@ -68,12 +68,12 @@ export class SandboxAccounts {
 }
 
 export class ContainerAccounts {
-  /** The container's own. */
+  /** The container's own account. */
   readonly all: Account;
   private readonly sandbox: SandboxAccounts;
   private readonly users: Map<number, Account> = new Map();
   private sweepAt: number = USERS_KEPT;
-  /** Bytes of kernel objects that its own memory limit permits. */
+  /** Bytes of kernel objects that the container's own memory limit permits. */
   private ownBytesMax: number = Infinity;
 
   constructor(sandbox: SandboxAccounts) {
@@ -81,13 +81,16 @@ export class ContainerAccounts {
     this.all = new Account(sandbox.root, 1);
   }
 
-  /** The container may have so much memory, in bytes. */
+  /** Sets the container's memory limit, in bytes. */
   setLimit(bytes: number): void {
     this.ownBytesMax = bytes * KERNEL_SHARE;
     this.setShare(this.all.share);
   }
 
-  /** Its part of the sandbox's quotas, and of the bytes that kernel objects may take. */
+  /**
+   * Sets the container's part of the sandbox's quotas, and of the bytes that kernel objects may
+   * take.
+   */
   setShare(share: number): void {
     const { all } = this;
     all.share = share;
@@ -95,7 +98,7 @@ export class ContainerAccounts {
     for (const user of this.users.values()) user.bytesMax = all.bytesMax * user.share;
   }
 
-  /** The account of a user by its kernel id. */
+  /** The account of a user, by its kernel id. */
   ofUser(uid: number): Account {
     const known = this.users.get(uid);
     if (known !== undefined) return known;
@@ -106,7 +109,7 @@ export class ContainerAccounts {
     return user;
   }
 
-  /** Users that have neither processes nor objects are forgotten. */
+  /** Removes the accounts of users that have neither processes nor objects. */
   private sweep(): void {
     for (const [uid, user] of this.users) {
       if (!user.isIdle) continue;
@@ -116,7 +119,7 @@ export class ContainerAccounts {
     this.sweepAt = Math.max(USERS_KEPT, 2 * this.users.size);
   }
 
-  /** The container is gone; what is left of its objects stays charged. */
+  /** The container has ended; its remaining objects stay charged. */
   close(): void {
     this.sandbox.close(this);
   }

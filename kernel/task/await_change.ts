@@ -1,12 +1,13 @@
 /**
- * Waiting for the change of a memory that another task makes in several turns (mm/change_lock.ts).
+ * Waits until another task has finished a change of the shared memory that takes several turns
+ * (mm/change_lock.ts).
  */
 
 import type { Task } from "./task.ts";
 
 /**
- * To be asked before a call makes, removes or rearranges areas: 0, BLOCK until the other task's
- * change is over, or what a task gets that must end.
+ * Call before a call makes, removes or rearranges areas. 0; BLOCK until the other task's change is
+ * over; or the result for a task that must end.
  */
 export function awaitChange(t: Task): number {
   const { changes } = t.mm;

@@ -1,8 +1,9 @@
 /**
- * A task that waits for whoever handles the faults of its memory (userfaultfd(2)): at an instruction of its own, which
- * then runs again, or inside a call, which runs again from its saved arguments.
+ * Makes a task wait for the handler of its memory's faults (userfaultfd(2)): at a guest
+ * instruction, which then runs again, or inside a call, which runs again from its saved arguments.
  *
- * DIFFERS: a call that took something before it met the page (a message, a child's status) has taken it.
+ * DIFFERS: a call that consumed an object before it met the page (a message, a child's status) has
+ * consumed it.
  */
 
 import { POLLIN } from "../../ffi/abi/poll.ts";
@@ -11,20 +12,20 @@ import { BLOCK } from "../core/result.ts";
 import { mustEnd } from "./alert.ts";
 import type { Task } from "./task.ts";
 
-/** Wait for the fault that was just met: BLOCK, or what an interrupted wait gives. */
+/** Waits for the fault that just happened: BLOCK, or the result of an interrupted wait. */
 export function awaitFault(task: Task): number {
   const { awaited } = task.kernel.memory, handler = awaited.handler!;
   awaited.handler = null;
   const fault = handler.add(awaited, task.tid);
   const r = task.waitFor(fault.queue, 0);
-  // Whoever is told looks at once who waits.
+  // After the task waits: a woken handler may look for waiters at once.
   handler.queue.wake(POLLIN);
   return r;
 }
 
 /**
- * A call ended with EFAULT for such a page: BLOCK, and it runs again when the page is there. Only its process's end
- * keeps it from that, as on Linux: then the error stays.
+ * A call ended with EFAULT for such a page: BLOCK, and it runs again when the page is there. As on
+ * Linux only the end of its process interrupts this; the error stays then.
  */
 export function awaitInCall(task: Task, result: number): number {
   if (mustEnd(task)) {
@@ -36,14 +37,20 @@ export function awaitInCall(task: Task, result: number): number {
   return awaitFault(task) === BLOCK ? BLOCK : result;
 }
 
-/** The call told monitors something (`told`): it ends with `result` as soon as all have read it. */
+/**
+ * The call sent events to monitors of memory (`told`): it ends with `result` when all have been
+ * read.
+ */
 export function awaitReaders(task: Task, result: number): number {
   task.progress.told = task.kernel.memory.told.splice(0);
   task.progress.result = result;
   return awaitNextReader(task);
 }
 
-/** BLOCK, or the call's result. Nobody reads where the descriptor is gone, and the end of the process does not wait. */
+/**
+ * BLOCK, or the call's result. Events of a released descriptor are skipped, and a process that ends
+ * does not wait.
+ */
 export function awaitNextReader(task: Task): number {
   const { progress } = task;
   for (const event of progress.told ?? []) {
@@ -57,7 +64,7 @@ export function awaitNextReader(task: Task): number {
     return BLOCK;
   }
   for (const { child, isRead } of progress.told ?? []) {
-    // Nobody has its descriptor.
+    // No process has the child's descriptor.
     if (child !== null && !isRead && !child.mm.isDestroyed) releaseHandler(child);
   }
   progress.told = null;

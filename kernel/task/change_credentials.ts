@@ -1,4 +1,6 @@
-/** New credentials for a running task, and what depends on them (commit_creds of Linux). */
+/**
+ * Gives a running task new credentials, and updates what depends on them (commit_creds of Linux).
+ */
 
 import { CAP_IPC_LOCK } from "../../ffi/abi/capability.ts";
 import { isSubset } from "../cred/cap_set.ts";
@@ -7,7 +9,9 @@ import { tellIds } from "./process_events.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
-/** The current task goes on with `cred`; a program that changed who it is can no longer be inspected. */
+/**
+ * Sets the credentials of the current task. A process whose ids changed can no longer be inspected.
+ */
 export function changeCredentials(task: Task, cred: Credentials): void {
   const old = task.cred;
   if (old === cred) return;
@@ -28,12 +32,12 @@ export function changeCredentials(task: Task, cred: Credentials): void {
   task.parentDeathSignal = 0;
 }
 
-/** The process has another real user: what it holds counts as that one's. */
+/** The process has another real user: charges its objects to that user's account. */
 function chargeTo(group: ThreadGroup, uid: number): void {
   if (group.container !== null) group.account.moveTo(group.container.accounts.ofUser(uid));
 }
 
-/** No capability more than before: those in a user namespace of one's own one had anyway. */
+/** True if `cred` has no new capability. In its own user namespace a task had them all anyway. */
 function gainsNothing(old: Credentials, cred: Credentials): boolean {
   if (old.userNs === cred.userNs) return isSubset(cred.permitted, old.permitted);
   for (let ns = cred.userNs; ns.parent !== null; ns = ns.parent) {

@@ -1,6 +1,6 @@
 /**
- * New tasks: clone(2), clone3(2), fork(2), vfork(2) behind the decoding of their arguments (syscalls/process/clone.ts).
- * The calling context is full: registers and FPU state can be copied.
+ * Makes new tasks: clone(2), clone3(2), fork(2), vfork(2), after their arguments were decoded
+ * (syscalls/process/clone.ts). The calling context is full: registers and FPU state can be copied.
  */
 
 import { TASKS } from "../core/quota.ts";
@@ -54,7 +54,7 @@ import { Task, THEN_CALL } from "./task.ts";
 import { ThreadGroup } from "./thread_group.ts";
 import { type ChildWorld, worldForChild } from "./unshare.ts";
 
-/** The trap flag, which may be a tracer's. */
+/** The trap flag, which a tracer may have set. */
 const TF = 0x100;
 
 export interface CloneRequest {
@@ -68,26 +68,26 @@ export interface CloneRequest {
   readonly pidfdAddr: number;
   readonly parentTidAddr: number;
   readonly childTidAddr: number;
-  /** Wanted ids (clone3's set_tid), of the innermost PID namespace first. */
+  /** Wanted ids (clone3's set_tid), the innermost PID namespace first. */
   readonly tids: readonly number[];
-  /** CLONE_INTO_CGROUP: the group that it begins in; null: the caller's. */
+  /** CLONE_INTO_CGROUP: the child's first group; null: the caller's. */
   readonly cgroup: Cgroup | null;
 }
 
-/** What of the parent the child shares or gets a copy of. */
+/** The parts of the parent that the child shares or copies. */
 interface Parts {
   readonly mm: MemoryManager;
   readonly ctx: Context;
 }
 
-/** A child that is being made: what there is of it. */
+/** A child that is being made, and the parts of it that exist. */
 interface Birth {
   readonly world: ChildWorld;
   parts: Parts | null;
   group: ThreadGroup | null;
   /**
-   * It has a world and parts from now on, and ends by itself as soon as it can be found by its
-   * number.
+   * Set when the child can be found by its number. From then on it owns its namespaces and parts,
+   * and ends like any task.
    */
   child: Task | null;
 }
@@ -168,8 +168,8 @@ function bear(task: Task, request: CloneRequest, birth: Birth): number {
 }
 
 /**
- * The copy of a large memory takes several turns (mm/fork_slices.ts): it is in `progress.object`.
- * 0: it is there, or takes no turn of its own; else -errno or BLOCK. Only the end of the task
+ * Copies a large memory in several turns (mm/fork_slices.ts); the copy is in `progress.object`. 0:
+ * it is complete, or needs no turns of its own; otherwise -errno or BLOCK. Only the end of the task
  * interrupts it.
  */
 function copyInSlices(task: Task): number {
@@ -188,7 +188,7 @@ function copyInSlices(task: Task): number {
   return task.yieldTurn() === BLOCK ? BLOCK : undoFork(task, -EINTR);
 }
 
-/** There is no child: its memory goes, if it was copied. */
+/** Undoes a fork before there is a child: drops the copied memory. */
 function undoFork(task: Task, error: number): number {
   const { progress, mm } = task;
   if (!(progress.object instanceof ForkWork)) return error;
@@ -198,7 +198,7 @@ function undoFork(task: Task, error: number): number {
   return error;
 }
 
-/** vfork(2): only death ends this wait before the child has called exec or exit. */
+/** vfork(2): until the child calls execve or _exit, only a fatal signal ends this wait. */
 function awaitVfork(task: Task): number {
   const child = task.progress.object, { trace } = task;
   if (trace !== null && trace.event !== 0) {
@@ -217,7 +217,7 @@ function awaitVfork(task: Task): number {
   return task.progress.value;
 }
 
-/** Is there room for another task, wherever they are counted? */
+/** Checks every limit on the number of tasks: 0 or -errno. */
 function checkCount(task: Task, { cgroup, flags }: CloneRequest): number {
   const { container } = task.group;
   if (exceedsProcessLimit(task) || !TASKS.hasRoom()) return -EAGAIN;
@@ -243,11 +243,14 @@ function checkFlags(task: Task, flags: number): number {
   if ((flags & CLONE_PARENT) !== 0 && task.group.isInit) return -EINVAL;
   if ((flags & CLONE_THREAD) === 0) return 0;
   if ((flags & (CLONE_NEWUSER | CLONE_NEWPID)) !== 0) return -EINVAL;
-  // A thread is in the PID and the time namespace of its process.
+  // A thread is in the PID namespace and the time namespace of its process.
   return task.ns.pidForChildren === task.pids ? 0 : -EINVAL;
 }
 
-/** An identity for a child of `pids`: -ENOMEM when the namespace ends, -EAGAIN without a free number. */
+/**
+ * A new identity for a child in `pids`: -ENOMEM when the namespace ends, -EAGAIN without a free
+ * number.
+ */
 function chooseId(
   pids: PidNamespace,
   wanted: readonly number[],
@@ -366,7 +369,7 @@ function setChildRegs(task: Task, child: Task, request: CloneRequest): void {
   child.regsFetched = true;
 }
 
-/** CLONE_PIDFD: the fd, stored where the caller wants it. */
+/** CLONE_PIDFD: installs the descriptor and stores its number at the caller's address. */
 function installPidfd(task: Task, child: Task, request: CloneRequest): number {
   const isThread = (request.flags & CLONE_THREAD) !== 0;
   const file = new PidFd(child.kernel.anon, child.group, isThread ? child : null, 0);
@@ -380,7 +383,10 @@ function installPidfd(task: Task, child: Task, request: CloneRequest): number {
   return -EFAULT;
 }
 
-/** A fault while a child was made. One that has its number already is ended as its parent is. */
+/**
+ * Undoes the making of a child after a fault. A child that already has its number is ended as its
+ * parent is.
+ */
 function abort(task: Task, birth: Birth): void {
   const { world, parts, group, child } = birth;
   if (child !== null) {
@@ -393,7 +399,7 @@ function abort(task: Task, birth: Birth): void {
   world.drop();
 }
 
-/** The child never ran: take everything back. */
+/** The child never ran: undoes everything. */
 function undo(task: Task, child: Task, error: number): number {
   child.files.drop();
   child.fs.drop();
@@ -410,7 +416,7 @@ function undo(task: Task, child: Task, error: number): number {
   return error;
 }
 
-/** A process without a task and a number. */
+/** Removes a process that has no task and no number. */
 function forgetGroup(group: ThreadGroup): void {
   group.exe?.drop();
   group.timers.destroy();

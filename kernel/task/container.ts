@@ -1,6 +1,6 @@
 /**
- * A container as the kernel knows it: the namespaces that its processes start with, which processes are in it, and
- * whether they may run (the freezer of cgroups(7)). How one is started is in kernel/containers.ts.
+ * A container in the kernel: the namespaces that its processes start with, its processes, and
+ * whether they may run (the freezer of cgroups(7)). kernel/containers.ts starts containers.
  */
 
 import type { AddressSpace } from "../../platform/platform.ts";
@@ -16,36 +16,42 @@ import { FROZEN, RUNNING, type Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
 export class Container {
-  /** What people call it. */
+  /** The id that the runtime uses. */
   readonly id: string;
-  /** Of its init, when that was started. */
+  /** PID namespace of its init, from the start of init on. */
   readonly pids: PidNamespace;
   readonly mounts: MountNamespace;
   readonly ns: Namespaces;
-  /** What its kernel objects are charged to. */
+  /** The accounts to which its kernel objects are charged. */
   readonly accounts: ContainerAccounts;
-  /** Those of its programs. */
+  /** Address layouts of its programs. */
   readonly layouts: Layouts = new Layouts();
-  /** Its first process, until that has ended. */
+  /** Its first process, until that process has ended. */
   init: ThreadGroup | null = null;
-  /** Processes that were started in it, and their descendants; zombies included. */
+  /** Processes started in it, and their descendants, zombies included. */
   readonly groups: Set<ThreadGroup> = new Set();
-  /** Its tasks do not run guest code; timers go on and signals queue. SIGKILL ends them all the same. */
+  /**
+   * Its tasks do not run guest code; timers go on and signals queue. SIGKILL ends tasks
+   * nevertheless.
+   */
   isFrozen: boolean = false;
-  /** Its first process waits to be let go (a runtime's `create`); others in it run. */
+  /** Its first process waits for `releaseInit` (a runtime's `create`); other processes run. */
   isInitHeld: boolean = false;
-  /** Bytes of memory that its processes may have; kept by the OOM killer, where it is not the sandbox's own limit. */
+  /**
+   * Memory limit of its processes, in bytes, enforced by the OOM killer, where it is not the
+   * sandbox's own limit.
+   */
   memoryMax: number = Infinity;
   /**
-   * What its programs begin as copies of, so that their host processes are in the container's control groups; null: the
-   * platform gives them, in those of the sandbox.
+   * The address space that its programs begin as copies of, so that their host processes are in the
+   * container's control groups on the host; null: the platform's own, in the sandbox's groups.
    */
   template: AddressSpace | null = null;
-  /** Its part of the turns of the kernel's loop, as `cpu.weight` has it: turn_account.ts. */
+  /** Its weight for turns of the kernel's loop, as `cpu.weight` (turn_account.ts). */
   turnWeight: number = 100;
-  /** Tasks that there may be in it (pids.max of cgroups(7)). */
+  /** Greatest number of tasks in it (pids.max of cgroups(7)). */
   tasksMax: number = Infinity;
-  /** The same for what they take of the host: a thread for each task and one more for each process. */
+  /** Greatest number of host threads: one for each task and one more for each process. */
   hostThreadsMax: number = Infinity;
 
   constructor(
@@ -62,12 +68,12 @@ export class Container {
     this.ns = ns;
   }
 
-  /** Of kernel objects that are charged to it. */
+  /** Bytes of the kernel objects charged to it. */
   get kernelBytes(): number {
     return this.accounts.all.bytes;
   }
 
-  /** From now on its tasks stop before they go back to guest code; those that run are interrupted. */
+  /** Stops its tasks before they return to guest code; interrupts those that run guest code. */
   freeze(): void {
     if (this.isFrozen) return;
     this.isFrozen = true;
@@ -85,7 +91,7 @@ export class Container {
     this.letGo();
   }
 
-  /** The first process may run. */
+  /** Lets the first process run. */
   releaseInit(): void {
     this.isInitHeld = false;
     this.letGo();
@@ -103,7 +109,7 @@ export class Container {
   }
 }
 
-/** Whether there may be no further task in a container: fork(2) fails with EAGAIN then. */
+/** True if the container may not have a further task: fork(2) fails with EAGAIN then. */
 export function isFull(container: Container): boolean {
   const { tasksMax, hostThreadsMax } = container;
   if (tasksMax === Infinity && hostThreadsMax === Infinity) return false;
@@ -116,7 +122,10 @@ export function isFull(container: Container): boolean {
   return tasks >= tasksMax || tasks + processes >= hostThreadsMax;
 }
 
-/** Does the task have to stand still because of its container, or of its control groups? Then it is FROZEN, with `result` kept for later. */
+/**
+ * True if the task must stand still because its container or a control group is frozen. The task is
+ * then FROZEN, and keeps `result` for later.
+ */
 export function freezeIfAsked(task: Task, result: number): boolean {
   const { container } = task.group;
   const isHeld = container !== null && container.standsStill(task.group);

@@ -1,9 +1,11 @@
 /**
- * CPU time of tasks, cheaply. The loop reads the clock once a turn; a task is charged the time from its resume to its
- * trap as user time (its share of a CPU when more threads run than there are CPUs), and the mean cost of handling a
- * trap as system time. Who ran for long is charged no more than the host's processors spent on its process.
+ * CPU time of tasks, without a clock read for each call. The loop reads the clock once a turn. A
+ * task is charged the time from its resume to its trap as user time (its share of a CPU when more
+ * threads run than there are CPUs), and the mean cost of a trap as system time. A long run is
+ * charged at most the CPU time that the host accounts to its process.
  *
- * DIFFERS: CPU clocks and getrusage(2) are estimates; where spaces have no host process, they are from wall time alone.
+ * DIFFERS: CPU clocks and getrusage(2) are estimates. Where address spaces have no host process,
+ * they come from wall time alone.
  */
 
 import type { Kernel } from "./kernel_services.ts";
@@ -12,31 +14,40 @@ import { DEAD, RUNNING, type Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 import { TurnAccounts } from "./turn_account.ts";
 
-/** Runs that are worth asking the host about, ns: it looks at each thread of the process. */
+/**
+ * Runs that are long enough to read the host's CPU time, ns: the host adds up each thread of the
+ * process.
+ */
 const LONG_RUN_NS = 100_000, LONG_RUN_NS_A_THREAD = 10_000;
-/** How far one turn may exceed the mean of handling a trap, ns: the host may have given the kernel's processor away. */
+/**
+ * Greatest excess of one turn over the mean of a trap, ns: the host may have preempted the kernel's
+ * thread.
+ */
 const LONGEST_TRAP_NS = 20_000, LONGEST_TRAP_FACTOR = 4;
-/** And how far anyway: what is longer is no usual trap, and its task alone is charged for it. */
+/**
+ * Excess that is always permitted. A longer turn is no ordinary trap, and its task alone is
+ * charged.
+ */
 const USUAL_TRAP_NS = 50_000;
 
 export class CpuClock {
-  /** CLOCK_MONOTONIC as of the start of the loop's turn, ns. */
+  /** CLOCK_MONOTONIC at the start of the loop's turn, ns. */
   nowNs: number = 0;
-  /** Part of a CPU that a running thread gets: 1 unless more run than CPUs are. */
+  /** Part of a CPU that a running thread gets: 1 unless more threads run than there are CPUs. */
   share: number = 1;
   /** Mean cost of handling one trap, ns. */
   trapNs: number = 0;
-  /** Of tasks that ended: CPU time and waits. */
+  /** CPU time and waits of tasks that have ended. */
   endedUserNs: number = 0;
   endedSystemNs: number = 0;
   endedSwitches: number = 0;
   readonly loadAverage: LoadAverage = new LoadAverage();
-  /** Whose turns of the loop are whose. */
+  /** Accounts for turns of the loop. */
   readonly accounts: TurnAccounts = new TurnAccounts();
 
   /**
-   * The loop handled `traps` traps in `elapsedNs`: by how much that is more than such traps cost,
-   * ns. Not more when it is negative.
+   * The loop handled `traps` traps in `elapsedNs`. Returns by how much that exceeds their usual
+   * cost, ns; negative: not at all.
    */
   account(elapsedNs: number, traps: number): number {
     const mostNs = Math.min(LONGEST_TRAP_FACTOR * this.trapNs + LONGEST_TRAP_NS, USUAL_TRAP_NS);
@@ -45,9 +56,9 @@ export class CpuClock {
   }
 }
 
-/** What the kernel did for a task, beyond the mean of a trap. It may have ended. */
+/** Charges a task for work of the kernel beyond the mean of a trap. The task may have ended. */
 export function chargeKernel(task: Task, ns: number): void {
-  // What goes by from its resume on includes it: `charge` takes it out of that.
+  // The time from its resume on includes this work: `charge` subtracts it there.
   if (task.state === RUNNING) task.owedNs += ns;
   else if (task.state !== DEAD) task.systemNs += ns;
   else {
@@ -58,7 +69,7 @@ export function chargeKernel(task: Task, ns: number): void {
   }
 }
 
-/** The task goes on to run guest code. HOT */
+/** The task continues in guest code. HOT */
 export function startRun(task: Task): void {
   task.ranSinceNs = task.kernel.clock.nowNs;
 }
@@ -71,20 +82,21 @@ export function endRun(task: Task): void {
   charge(task, clock.nowNs);
 }
 
-/** HOT */
+/** Charges a task for the time since it last resumed. HOT */
 function charge(task: Task, nowNs: number): void {
   const wallNs = nowNs - task.ranSinceNs;
   if (wallNs <= 0) return;
   task.ranSinceNs = nowNs;
-  // The turn that resumed it counts from its start: what the kernel did in it is no user time. A mean may be more than
-  // the time that went by: nobody uses more than that. Traps of one turn are paid for by the next one's time.
+  // The resume counts from the start of its turn, so the kernel's work in that turn is not user
+  // time. The mean may exceed the elapsed time; the charge may not. Traps of one turn are paid from
+  // the time of the next one.
   const usedNs = usedIn(wallNs, task, nowNs), systemNs = Math.min(task.owedNs, usedNs);
   task.systemNs += systemNs;
   task.userNs += usedNs - systemNs;
   task.owedNs = 0;
 }
 
-/** What it used in the time that went by, ns, with what the kernel did for it. HOT */
+/** CPU time that the task used in `wallNs`, ns, the kernel's work for it included. HOT */
 function usedIn(wallNs: number, task: Task, nowNs: number): number {
   const { kernel, group, mm: { hostUse, space } } = task;
   const longNs = LONG_RUN_NS + LONG_RUN_NS_A_THREAD * group.tasks.length;
@@ -98,12 +110,12 @@ function usedIn(wallNs: number, task: Task, nowNs: number): number {
     if (t !== task && t.state === RUNNING) othersNs += Math.max(0, nowNs - t.ranSinceNs);
   }
   const mostNs = Math.max(0, hostUse.leftNs) * wallNs / (wallNs + othersNs);
-  // Alone, it has waited awake in what is left.
+  // A single running thread spun in the rest.
   hostUse.leftNs = othersNs === 0 ? 0 : hostUse.leftNs - Math.min(wallNs, mostNs);
   return Math.min(wallNs, mostNs + task.owedNs);
 }
 
-/** User time of a thread up to now, ns. */
+/** User time of a thread until now, ns. */
 export function threadUserNs(task: Task): number {
   if (task.state === RUNNING) charge(task, task.kernel.now());
   return task.userNs;
@@ -113,7 +125,7 @@ export function threadCpuNs(task: Task): number {
   return threadUserNs(task) + task.systemNs;
 }
 
-/** User time of a process, threads that ended included, ns. */
+/** User time of a process, ended threads included, ns. */
 export function groupUserNs(group: ThreadGroup): number {
   let ns = group.usage.userNs;
   for (const t of group.tasks) ns += threadUserNs(t);
@@ -130,7 +142,7 @@ export function groupCpuNs(group: ThreadGroup): number {
   return groupUserNs(group) + groupSystemNs(group);
 }
 
-/** CPU time of all tasks that ever were, ns: in user mode, in the kernel. */
+/** CPU time of all tasks since the start, ns: in user mode, in the kernel. */
 export function totalCpuNs({ clock, pids }: Kernel): [userNs: number, systemNs: number] {
   let userNs = clock.endedUserNs, systemNs = clock.endedSystemNs;
   for (const task of pids.tasks.values()) {

@@ -15,7 +15,7 @@ import type { Task } from "./task.ts";
 const SECOND = 1e9, TOLERANCE = 1e6, HOST_PID = 77;
 const THREAD = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
 
-/** @param usedNs what the host spends on the process in each second; negative when it does not tell */
+/** @param usedNs CPU time of the process in each second; negative: the host does not report it */
 class Lab {
   readonly kernel: LabKernel = new LabKernel();
   readonly task: Task = this.kernel.start();

@@ -1,16 +1,17 @@
 /**
- * Timers that count CPU time. Nobody tells when a thread has used so much, so the timer looks now and then: as soon as
- * the target can have been reached, less often while nothing runs.
+ * Timers that count CPU time. The host sends no event when a thread has used a given CPU time, so
+ * the timer reads the clock: as soon as the target can have been reached, less often while no
+ * thread runs.
  */
 
 import { Timer, type TimerQueue } from "../time/timer.ts";
 import { RUNNING, type Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
-/** LIMIT: shortest and longest time between two looks, ns. */
+/** LIMIT: shortest and longest time between two readings, ns. */
 const MIN_LOOK_NS = 1e6, MAX_LOOK_NS = 1e8;
 
-/** A thread that runs guest code now, another one each `turn`; null: none does. */
+/** A thread that runs guest code now, a different one for each `turn`; null: none runs. */
 export function runningThread(group: ThreadGroup, turn: number): Task | null {
   let running = 0;
   for (const t of group.tasks) if (t.state === RUNNING) running++;
@@ -24,7 +25,7 @@ export abstract class CpuTimer extends Timer {
   protected readonly queue: TimerQueue;
   /** CPU time at which it fires, ns. */
   targetNs: number = Infinity;
-  /** How often it fired. */
+  /** Number of expiries. */
   protected turn: number = 0;
   private seenNs: number = 0;
   private idleLooks: number = 0;
@@ -34,17 +35,20 @@ export abstract class CpuTimer extends Timer {
     this.queue = queue;
   }
 
-  /** The CPU clock now, ns. */
+  /** Reads the CPU clock, ns. */
   protected abstract read(): number;
-  /** How many threads make it advance at the same time, at most. */
+  /** Greatest number of threads that advance the clock at the same time. */
   protected abstract threads(): number;
-  /** The target `dueNs` was reached, or passed since the last look; it may be set again. */
+  /**
+   * The target `dueNs` was reached, or passed since the last reading. The method may set the timer
+   * again.
+   */
   protected abstract onReached(nowNs: number, dueNs: number): void;
 
-  /** Fire at `targetNs` of the CPU clock; Infinity disarms. */
+  /** Fires at `targetNs` of the CPU clock; Infinity disarms. */
   set(targetNs: number, nowNs: number): void {
     this.targetNs = targetNs;
-    // Who sets it again and again does not put off the next look.
+    // Setting the timer repeatedly must not postpone the next reading.
     const nextNs = this.isArmed ? this.deadlineNs : Infinity;
     this.queue.disarm(this);
     if (targetNs === Infinity) return;
@@ -53,7 +57,7 @@ export abstract class CpuTimer extends Timer {
     this.lookAgain(nowNs, nextNs);
   }
 
-  /** CPU time left, ns; 0 when not set. */
+  /** CPU time until the target, ns; 0 when not set. */
   remaining(): number {
     return this.targetNs === Infinity ? 0 : Math.max(1, this.targetNs - this.read());
   }
@@ -71,7 +75,7 @@ export abstract class CpuTimer extends Timer {
     this.lookAgain(nowNs);
   }
 
-  /** @param latestNs when it is time at the latest */
+  /** @param latestNs latest time of the next reading */
   private lookAgain(nowNs: number, latestNs: number = Infinity): void {
     const soonest = (this.targetNs - this.seenNs) / Math.max(1, this.threads());
     const patient = MIN_LOOK_NS * 2 ** Math.min(this.idleLooks, 7);

@@ -1,4 +1,4 @@
-/** The task that the kernel works for: what it makes now is charged to that task's process. */
+/** The task that is being served: objects that the kernel makes now are charged to its process. */
 
 import { ACCOUNTING } from "../core/account.ts";
 import type { Task } from "./task.ts";

@@ -1,6 +1,6 @@
 /**
- * Traps that are no system calls: page faults (resolved by the memory manager or turned into a signal), other
- * exceptions of the processor, interrupts that the kernel asked for.
+ * Traps that are no system calls: page faults (resolved by the memory manager or turned into a
+ * signal), other exceptions of the processor, and interrupts that the kernel requested.
  */
 
 import { serve } from "./current.ts";
@@ -18,7 +18,7 @@ import { TRAP_TRACE } from "../../ffi/abi/siginfo.ts";
 import { onStep } from "../ptrace/debug_registers.ts";
 import { BLOCKED, HANDLING, RUNNING, type Task } from "./task.ts";
 
-/** A running task stopped, and not for a call. HOT */
+/** A running task stopped for something other than a call. HOT */
 export function onException(task: Task): void {
   if (task.state !== RUNNING) return;
   serve(task);
@@ -48,13 +48,16 @@ export function onException(task: Task): void {
   if (task.state === HANDLING) returnToUser(task, IN_GUEST);
 }
 
-/** The page that a task waited for may be there: its instruction runs again, unless a signal comes first. */
+/**
+ * The page that a task waited for may be present: its instruction runs again, unless a signal is
+ * due.
+ */
 export function tryAgain(task: Task): void {
   task.state = HANDLING;
   returnToUser(task, IN_GUEST);
 }
 
-/** Nothing is to be told of a step. The context holds the registers. */
+/** Resumes guest code without reporting a step. The context holds the registers. */
 function goOn(task: Task): void {
   if (task.attention) {
     returnToUser(task, IN_GUEST);
@@ -65,7 +68,9 @@ function goOn(task: Task): void {
   task.ctx.resumeAll(false);
 }
 
-/** True: the page is there now. Without it the task has a signal, or is BLOCKED. */
+/**
+ * Handles a page fault. True: the page is present now. False: the task has a signal, or is BLOCKED.
+ */
 function onFault(task: Task): boolean {
   const ctx = task.ctx, mm = task.mm;
   const sig = mm.handleFault(ctx.faultAddr, ctx.faultAccess, ctx.signo);
@@ -96,7 +101,7 @@ function onFault(task: Task): boolean {
   return false;
 }
 
-/** A fault waits: its instruction runs again (`tryAgain`). */
+/** The task waits for a page: its instruction runs again (`tryAgain`). */
 function stayBlocked(task: Task): void {
   task.state = BLOCKED;
   task.blockCount++;
@@ -104,7 +109,7 @@ function stayBlocked(task: Task): void {
   interruptIfNeeded(task);
 }
 
-/** For the signal frame: sigcontext's trapno, err and cr2. */
+/** Records sigcontext's trapno, err and cr2 for the next signal frame. */
 function noteFault(task: Task): void {
   const ctx = task.ctx;
   task.faultTrapno = ctx.trapno;

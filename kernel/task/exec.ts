@@ -1,9 +1,9 @@
 /**
- * execve(2): a task goes on in another program. Everything that can fail is done first, in several
- * turns of the loop if the arguments are long; then the other threads end, and from there on
- * nothing fails.
+ * execve(2): a task continues in another program. Everything that can fail comes first, in several
+ * turns of the loop if the arguments are long. Then the other threads end; from there on nothing
+ * fails.
  *
- * DIFFERS: a program whose file turns out broken leaves the caller alive with an error, where Linux
+ * DIFFERS: a program whose file proves broken leaves the caller alive with an error, where Linux
  * may kill it.
  */
 
@@ -30,7 +30,7 @@ import type { Task } from "./task.ts";
 import { cancelRequests } from "./thread_group.ts";
 import { enterTimeForChildren } from "./unshare.ts";
 
-/** Is the call in its second part? Then `continueExec` goes on. */
+/** True if the call is in its second part, which `continueExec` runs. */
 export function isExecPending(task: Task): boolean {
   return task.progress.object instanceof PendingExec;
 }
@@ -38,8 +38,7 @@ export function isExecPending(task: Task): boolean {
 export type ExecRequest = Omit<ProgramRequest, "isUnsafe">;
 
 /**
- * Another process has the same root and working directory, and could change them
- * (LSM_UNSAFE_SHARE).
+ * Another process shares the root and working directory and could change them (LSM_UNSAFE_SHARE).
  */
 function sharesFs({ fs, group }: Task): boolean {
   let own = 0;
@@ -48,7 +47,7 @@ function sharesFs({ fs, group }: Task): boolean {
 }
 
 /**
- * Its tracer could not have attached to a program with more privilege when it did attach
+ * The tracer, when it attached, had too few privileges for a program that gains privileges
  * (LSM_UNSAFE_PTRACE).
  */
 function isTracedByWeaker({ trace, cred }: Task): boolean {
@@ -56,7 +55,7 @@ function isTracedByWeaker({ trace, cred }: Task): boolean {
 }
 
 /**
- * Load the program and, once the task is alone in its process, become it: IN_GUEST, -errno or
+ * Loads the program and, once the task is alone in its process, starts it: IN_GUEST, -errno or
  * BLOCK. No other thread of the process is in execve (`awaitExec`).
  */
 export function execProgram(task: Task, request: ExecRequest): number {
@@ -67,8 +66,8 @@ export function execProgram(task: Task, request: ExecRequest): number {
   });
   if (typeof program === "number") return program;
   task.progress.object = new PendingExec(program);
-  // What made the program safe stays so while the call waits: nothing can attach (ptrace/access.ts)
-  // or share `fs`.
+  // The checks stay valid while the call waits: no tracer can attach (ptrace/access.ts), and no
+  // task can start to share `fs`.
   group.execTask = task;
   if (!isShared) task.fs.isInExec = true;
   return continueExec(task);
@@ -98,14 +97,14 @@ export function continueExec(task: Task): number {
   return IN_GUEST;
 }
 
-/** The point of no return. */
+/** Replaces the task's program. This is the point of no return. */
 function become(task: Task, program: Program): void {
   const { group, trace } = task;
   const oldTid = trace === null ? 0 : task.id.numberIn(trace.group.pids);
   program.mm.inheritPolicies(task.mm);
   releaseMemory(task);
   task.rebind(program.ctx, program.mm);
-  // From here on the task's end gives the program back.
+  // From here on the end of the task releases the program.
   task.progress.object = null;
   takeOverLeader(task);
   task.regsFetched = true;
@@ -149,9 +148,9 @@ function become(task: Task, program: Program): void {
     const { limits } = group;
     if (limits.get(RLIMIT_STACK) > SECURE_STACK) limits.soft[RLIMIT_STACK] = SECURE_STACK;
   }
-  // They may have been changed while the call waited.
+  // The limits may have changed while the call waited.
   applyMemoryLimits(task.mm, group.limits);
-  // The ids before count; what the new ones do to it is the affair of `changeCredentials`.
+  // The old ids count here; `changeCredentials` handles the effects of the new ones.
   const { cred } = task;
   task.mm.isDumpable = cred.euid === cred.uid && cred.egid === cred.gid && !program.isUnreadable;
   changeCredentials(task, program.cred);
@@ -160,7 +159,7 @@ function become(task: Task, program: Program): void {
   traceExec(task, oldTid);
 }
 
-/** The process keeps its id: the thread that called execve has it now. */
+/** Gives the calling thread the id of the leader: the process keeps its id. */
 function takeOverLeader(task: Task): void {
   const { group } = task;
   group.exitSignal = SIGCHLD;

@@ -1,8 +1,9 @@
 /**
- * The end of tasks: what a thread gives back, and what the end of the last one means for its process, its children,
- * its process group and its parent (exit_group(2), wait(2)).
+ * The end of tasks: what a thread releases, and what the end of the last thread means for its
+ * process, its children, its process group and its parent (exit_group(2), wait(2)).
  *
- * Neighbours: exit_request.ts asks for it; reap.ts takes zombies away; wait.ts is the parent's side.
+ * Neighbours: exit_request.ts requests an end; reap.ts removes zombies; wait.ts is the parent's
+ * side.
  */
 
 import { ForkWork } from "../mm/fork_slices.ts";
@@ -44,9 +45,9 @@ import { leaveSession } from "./terminal_hooks.ts";
 import { cancelRequests, type ProcessGroup, type ThreadGroup } from "./thread_group.ts";
 
 /**
- * A part of an end. A part that fails is skipped: the end goes on behind it
- * (kernel/containment.ts). Those that take one thing after the other away, each before it can fail,
- * are `isRepeated`: they go on with the next thing.
+ * A part of an end. A part that fails is skipped: the end continues behind it
+ * (kernel/containment.ts). A part that removes a list of objects, each before its removal can fail,
+ * is `isRepeated`: it continues with the next object.
  */
 interface EndStep {
   readonly run: (task: Task) => void;
@@ -56,9 +57,9 @@ interface EndStep {
 const once = (run: EndStep["run"]): EndStep => ({ run, isRepeated: false });
 const repeated = (run: EndStep["run"]): EndStep => ({ run, isRepeated: true });
 
-/** In this order; `Task.endStep` says which comes next. */
+/** In this order; `Task.endStep` is the next one. */
 const TASK_END: readonly EndStep[] = [
-  // What is left of a wait is the same whenever it is looked at.
+  // `endWait` may run again: it removes whatever is left of the wait.
   repeated((task) => task.endWait()),
   once((task) => task.progress.endWalks()),
   once(discardPendingExec),
@@ -81,7 +82,7 @@ const TASK_END: readonly EndStep[] = [
   once(releaseSeccomp),
   once((task) => task.keyrings.release()),
   once((task) => task.cred.domain?.drop()),
-  // The namespace of a zombie is there until its parent has waited for it.
+  // The user namespace of a zombie exists until the parent has waited for it.
   once((task) => task !== task.group.leader && task.cred.userNs.drop()),
   once(dropSemUndo),
   once(chargeUsage),
@@ -94,7 +95,7 @@ const TASK_END: readonly EndStep[] = [
   once(tellSiblings),
 ];
 
-/** Behind TASK_END of the last task; `ThreadGroup.endStep` says which comes next. */
+/** Behind TASK_END of the last task; `ThreadGroup.endStep` is the next one. */
 const PROCESS_END: readonly EndStep[] = [
   once(({ group }) => group.stopSignal = 0),
   once((task) => endTracing(task.group, task.kernel)),
@@ -110,8 +111,8 @@ const PROCESS_END: readonly EndStep[] = [
 ];
 
 /**
- * Behind PROCESS_END: the process is a zombie. An init comes to it when the others of its namespace
- * are gone.
+ * Behind PROCESS_END: the process is a zombie. An init gets here when all other processes of its
+ * namespace have ended.
  */
 const ZOMBIE: readonly ((group: ThreadGroup, kernel: Kernel) => void)[] = [
   (group) => group.isZombie = true,
@@ -125,8 +126,8 @@ const ZOMBIE: readonly ((group: ThreadGroup, kernel: Kernel) => void)[] = [
 ];
 
 /**
- * The current task ends. Its context, memory, files go; with the last task the process becomes a
- * zombie. Called again after a fault, it goes on behind the step that failed.
+ * Ends the current task: releases its context, memory and files. With the last task the process
+ * becomes a zombie. Called again after a fault, it continues behind the step that failed.
  */
 export function exitTask(task: Task): void {
   while (task.endStep < TASK_END.length) {
@@ -144,12 +145,12 @@ export function exitTask(task: Task): void {
     run(task);
     if (isRepeated) group.endStep++;
   }
-  // A namespace's init becomes a zombie when all the others are gone (zap_pid_ns_processes).
+  // The init of a namespace becomes a zombie when all others have ended (zap_pid_ns_processes).
   if (group.isInit && !group.isRootInit && group.pids.groups.size > 1) return;
   becomeZombie(group, task.kernel);
 }
 
-/** The end of the task has begun and is not over: a step of it failed. */
+/** True if the end of the task has begun and is not complete: a step of it failed. */
 export function isEndingHalfway(task: Task): boolean {
   if (task.endStep === 0) return false;
   const { group } = task, total = PROCESS_END.length + ZOMBIE.length;
@@ -157,37 +158,40 @@ export function isEndingHalfway(task: Task): boolean {
   return group.tasks.length === 0 && group.endStep < total && !isWaitingInit(group);
 }
 
-/** Goes on with a process whose tasks are gone and whose becoming a zombie failed half-way. */
+/** Completes the end of a process whose tasks have ended, after a fault on its way to a zombie. */
 export function finishZombie(group: ThreadGroup, kernel: Kernel): void {
   if (group.endStep > PROCESS_END.length) becomeZombie(group, kernel);
 }
 
-/** The step of an end that fails again and again is given up. */
+/** Skips a step of an end that fails again and again. */
 export function skipEndStep(task: Task): void {
   if (task.endStep < TASK_END.length) task.endStep++;
   else task.group.endStep++;
 }
 
-/** The host thread behind a context is gone: the process dies as by SIGKILL. */
+/** The host thread behind a context has died: the process dies as by SIGKILL. */
 export function onContextDeath(task: Task): void {
   const { ctx, group, kernel, comm } = task;
   kernel.current = task;
   if (!group.isExiting) kernel.log(`process ${group.pid} (${comm}) is killed: ${ctx.deathCause}`);
   killGroup(group, SIGKILL);
-  // Other states come by themselves: they are in the run queue, or were put there just now.
+  // Tasks in other states get here by themselves: they are, or were just put, in the run queue.
   if (task.state === RUNNING) endRun(task);
   else if (![AWAIT_FULL, AWAIT_CALL, AWAIT_TRACED].includes(task.state)) return;
   task.state = HANDLING;
   exitTask(task);
 }
 
-/** A fork that was under way: the copy of the memory goes. */
+/** Discards the copy of the memory of a fork in progress. */
 function discardFork({ progress }: Task): void {
   if (progress.object instanceof ForkWork) progress.object.discard();
   progress.object = null;
 }
 
-/** Locks and ids in user memory, the parent of a vfork, and the memory itself (mm_release of Linux). */
+/**
+ * Releases the memory: clears locks and ids in user memory, and resumes the parent of a vfork
+ * (mm_release of Linux).
+ */
 export function releaseMemory(task: Task): void {
   leaveLocks(task);
   releaseVforkParent(task);
@@ -213,16 +217,13 @@ function noteResident(task: Task): void {
   if (rssKiB > usage.maxRssKiB) usage.maxRssKiB = rssKiB;
 }
 
-/**
- * Another task that shares the list goes on with it; the last one takes back what was done to
- * semaphores.
- */
+/** Drops the task's reference to its list of semaphore undos; the last reference applies them. */
 export function dropSemUndo(task: Task): void {
   task.semUndo?.drop(kernelPid(task));
   task.semUndo = null;
 }
 
-/** vfork(2): the parent goes on. */
+/** vfork(2): resumes the parent. */
 function releaseVforkParent(task: Task): void {
   const parent = task.vforkParent;
   if (parent === null) return;
@@ -243,7 +244,7 @@ function chargeUsage(task: Task): void {
   clock.endedSwitches += task.blockCount;
   if (task !== group.leader) return;
   group.lastComm = task.comm;
-  // A leader went before, at an exec by another thread.
+  // The leader ended earlier, in an execve by another thread.
   group.lastCred?.userNs.drop();
   group.lastCred = task.cred;
   group.lastNice = task.sched.nice;
@@ -277,7 +278,7 @@ function dropExecutable({ group }: Task): void {
   exe?.drop();
 }
 
-/** Nothing of it runs any more: wakes its parent, pidfds and its container. */
+/** All tasks have ended: wakes its parent, pidfds and its container. */
 function becomeZombie(group: ThreadGroup, kernel: Kernel): void {
   for (;;) {
     const run = ZOMBIE[group.endStep - PROCESS_END.length];
@@ -288,8 +289,8 @@ function becomeZombie(group: ThreadGroup, kernel: Kernel): void {
 }
 
 /**
- * With a container's first process end the others, where they share their PID namespace with
- * strangers too.
+ * The end of a container's first process ends the container's other processes, also where they
+ * share a PID namespace with other containers.
  */
 function endContainer(init: ThreadGroup): void {
   const { container } = init;
@@ -298,14 +299,14 @@ function endContainer(init: ThreadGroup): void {
   for (const g of [...container.groups]) if (g !== init) killGroup(g, SIGKILL);
 }
 
-/** Init is gone: all other processes of its PID namespace are killed (pid_namespaces(7)). */
+/** Init has ended: kills all other processes of its PID namespace (pid_namespaces(7)). */
 function endNamespace(init: ThreadGroup): void {
   const { pids } = init;
   pids.isEnding = true;
   for (const g of [...pids.groups.values()]) if (g !== init) killGroup(g, SIGKILL);
 }
 
-/** `group` is a zombie that no process waits for any more; an init may have waited for that. */
+/** Removes a zombie that no process waits for any more. An init may have waited for its removal. */
 export function reap(group: ThreadGroup, kernel: Kernel): void {
   reapGroup(group);
   for (let ns: PidNamespace | null = group.pids; ns !== null; ns = ns.outer) {
@@ -318,14 +319,14 @@ export function reap(group: ThreadGroup, kernel: Kernel): void {
   }
 }
 
-/** All its tasks are gone, and it waits for the others of its namespace. */
+/** True if all its tasks have ended, and it waits for the other processes of its namespace. */
 function isWaitingInit(group: ThreadGroup): boolean {
   return group.isInit && group.tasks.length === 0 && !group.isZombie &&
     group.endStep === PROCESS_END.length;
 }
 
 /**
- * Sends SIGCHLD (or the signal that clone(2) asked for) and wakes the parent's waiters. True: the
+ * Sends SIGCHLD (or the signal that clone(2) named) and wakes the parent's waiters. True: the
  * parent ignores the signal, so the child is reaped at once (sigaction(2), SA_NOCLDWAIT).
  */
 function notifyParent(group: ThreadGroup): boolean {
@@ -337,14 +338,14 @@ function notifyParent(group: ThreadGroup): boolean {
   }
   // No process of the sandbox waits for it.
   if (parent === null) return true;
-  // The signal was chosen by a program that the parent has left: the new one may be more
-  // privileged.
+  // The signal was chosen by an earlier program of the parent; the present one may have more
+  // privileges.
   const isChosen = group.parentExecSerial === parent.execSerial;
   const status = group.exitStatus, sig = isChosen ? group.exitSignal : SIGCHLD;
   const action = (parent.leader ?? parent.tasks[0])?.sighand.of(SIGCHLD);
   const isIgnored = sig === SIGCHLD && action !== undefined &&
     (action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0);
-  // clone(2) takes any byte for a signal; what is none is not sent.
+  // clone(2) accepts any byte as the signal; a number that is no signal is not sent.
   const isSignal = sig > 0 && sig <= SIGRTMAX;
   if (isSignal && action !== undefined && !(isIgnored && action.handler === SIG_IGN)) {
     sendToGroup(parent, childSignal(group, parent, sig, exitCode(status), exitValue(status)));
@@ -353,26 +354,28 @@ function notifyParent(group: ThreadGroup): boolean {
   return isIgnored;
 }
 
-/** A tracer has waited for a process that is another's child: now it is a zombie for its parent. */
+/** A tracer has waited for a child of another process: the child is now a zombie for its parent. */
 export function endForParent(group: ThreadGroup, kernel: Kernel): void {
   group.leaderTracer?.deadLeaders?.delete(group);
   group.leaderTracer = null;
   if (group.isZombie && notifyParent(group)) reap(group, kernel);
 }
 
-/** A process ends that traced others. */
+/** Ends the tracing by a process that ends. */
 function endTracing(group: ThreadGroup, kernel: Kernel): void {
   freeTracees(group, null);
   group.deadTracees = null;
   for (const dead of [...group.deadLeaders ?? []]) endForParent(dead, kernel);
 }
 
-/** Children go to the next subreaper above, or to init (prctl(2), PR_SET_CHILD_SUBREAPER). */
+/**
+ * Moves the children to the next subreaper above, or to init (prctl(2), PR_SET_CHILD_SUBREAPER).
+ */
 function reparentChildren(group: ThreadGroup, task: Task): void {
   const { init } = group.pids, { kernel } = task;
-  // Processes of a namespace that ends are killed already, and have no new parent.
+  // Processes of a namespace that ends are already killed, and get no new parent.
   const parent = group.pids.isEnding ? null : findReaper(group) ?? init;
-  // One look at each process group, when all its members have their new parent.
+  // Each process group is checked once, when all its members have their new parent.
   const tied: Map<ProcessGroup, ThreadGroup> = new Map();
   for (const child of [...group.children]) {
     group.children.delete(child);

@@ -1,6 +1,6 @@
 /**
- * Asking a process or its threads to end. Each task ends itself when it comes by in returnToUser (exit.ts): nothing
- * here frees anything.
+ * Requests the end of a process or of its threads. Each task ends itself when it reaches
+ * returnToUser (exit.ts): nothing is released here.
  */
 
 import { statusKilled } from "../../ffi/abi/wait.ts";
@@ -8,7 +8,10 @@ import { alertForExit } from "./alert.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
-/** exit_group(2): the whole process ends with `status` (wait(2) encoding), unless it already does. */
+/**
+ * exit_group(2): the whole process ends with `status` (wait(2) encoding), unless it is already
+ * exiting.
+ */
 export function exitGroup(group: ThreadGroup, status: number): void {
   if (group.isExiting) return;
   group.isExiting = true;
@@ -19,12 +22,12 @@ export function exitGroup(group: ThreadGroup, status: number): void {
   for (const t of group.tasks) alertForExit(t);
 }
 
-/** The process dies by a signal. */
+/** The process is killed by a signal. */
 export function killGroup(group: ThreadGroup, sig: number): void {
   exitGroup(group, statusKilled(sig, false));
 }
 
-/** execve(2): every other thread ends. */
+/** execve(2): all other threads of the process end. */
 export function endOtherThreads(task: Task): void {
   for (const t of task.group.tasks) {
     if (t === task || t.exitRequested) continue;

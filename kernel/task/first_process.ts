@@ -1,6 +1,6 @@
 /**
- * A process that nobody forked: the sandbox's first one. (Later ones could be started the same way from outside; they
- * would have no parent.)
+ * Starts a process that was not forked: the first process of the sandbox or of a container, or one
+ * that a runtime's `exec` adds. It has no parent.
  */
 
 import { blankClock } from "../loader/vdso.ts";
@@ -38,21 +38,27 @@ export interface FirstProcess {
   readonly argv: readonly string[];
   readonly envp: readonly string[];
   readonly cred: Credentials;
-  /** References go over to the process; after an error they are dropped. */
+  /** The process takes over the references; after an error they are dropped. */
   readonly files: FdTable;
   readonly fs: FsContext;
   readonly limits: Limits;
-  /** Its session is its own; otherwise one from outside, which it sees as 0 (as across PID namespaces). */
+  /**
+   * The process leads a session of its own; otherwise its session is outside and shown as 0, as
+   * across PID namespaces.
+   */
   readonly leadsSession: boolean;
-  /** What it belongs to; its init unless that is there already. */
+  /** Its container. The process becomes the container's init if there is none. */
   readonly container: Container;
-  /** Its PID namespace; the reference of `ns` goes over to the process. */
+  /** Its PID namespace; the process takes over the reference of `ns`. */
   readonly pids: PidNamespace;
   readonly ns: Namespaces;
   readonly exitListener: ExitListener | null;
 }
 
-/** Load the program and put its task into the run queue: the task, or -errno as execve(2) would give it. */
+/**
+ * Loads the program and puts its task into the run queue. Returns the task, or -errno as execve(2)
+ * does.
+ */
 export function startProcess(kernel: Kernel, spec: FirstProcess): Task | number {
   const task = makeTask(kernel, spec, spec.pids.isEnding ? null : spec.pids.allocate());
   if (typeof task === "number") {
@@ -121,7 +127,10 @@ function makeTask(kernel: Kernel, spec: FirstProcess, id: TaskPid | null): Task 
   return task;
 }
 
-/** All at once: no guest chose them. 0 or -errno, without the program then. */
+/**
+ * Writes all strings in one turn, because no guest chose them. 0, or -errno and the program is
+ * gone.
+ */
 function writeStrings(program: Program): number {
   let r = 1;
   while (r > 0) r = program.stack.writeStrings();

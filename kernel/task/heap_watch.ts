@@ -1,11 +1,11 @@
 /**
- * Watches V8's heap, since the bytes of quotas are estimates and some objects are charged to no
- * account: V8 would end the whole sandbox. What lives in the heap is known behind a collection
- * alone, which takes long: so one is made when the heap is more than half used, which a kernel
- * with few objects does not come to, as V8 collects before that by itself.
+ * Watches V8's heap. The bytes of quotas are estimates and some objects are charged to no account,
+ * but a full heap would end the whole sandbox. The live size is only known after a garbage
+ * collection, which takes long: one is forced when the heap is more than half used. A kernel with
+ * few objects never gets there, because V8 collects earlier by itself.
  *
- * What is done: accounts get less room by the factor that their estimates are wrong by, so that
- * calls fail as they do for a quota; above that the OOM killer ends a process.
+ * When the live size is larger than estimated, accounts get less room by that factor, so that calls
+ * fail as they do at a quota. Above a higher limit the OOM killer ends a process.
  *
  * Neighbours: core/kernel_heap.ts (the heap), accounts.ts, oom_killer.ts.
  */
@@ -13,13 +13,16 @@
 import { HEAP_BASE, HEAP_USABLE, type KernelHeap, objectBytesIn } from "../core/kernel_heap.ts";
 import type { SandboxAccounts } from "./accounts.ts";
 
-/** From this part of the heap on a collection has to say what lives. */
+/** Heap use from which on a collection must show the live size. */
 const LOOK_SHARE = 0.6;
-/** What lives may be this part of the heap before a process ends; V8 gives up from 0.8 on. */
+/** Live part of the heap at which a process is killed. V8 gives up from 0.8 on. */
 const KILL_SHARE = 0.74;
-/** LIMIT: time between two looks, ns. */
+/** LIMIT: shortest time between two checks, ns. */
 const LOOK_NS = 10_000_000;
-/** Another collection, where the heap grew by this part, or after so many times what one took. */
+/**
+ * A further collection is made after the heap grew by this part, or after this many times the
+ * duration of the last collection.
+ */
 const GROWTH_SHARE = 1 / 16, PAUSE_FACTOR = 50;
 
 export class HeapWatch {
@@ -28,7 +31,7 @@ export class HeapWatch {
   private nextLookNs: number = 0;
   private collectAtBytes: number = 0;
   private collectAtNs: number = 0;
-  /** Accounts have less room than the heap's size says. */
+  /** Accounts have less room than the heap's size allows. */
   private isScaled: boolean = false;
 
   constructor(heap: KernelHeap, accounts: SandboxAccounts) {
@@ -37,7 +40,7 @@ export class HeapWatch {
     accounts.setHeapLimit(objectBytesIn(heap.limitBytes));
   }
 
-  /** Looks, if it is time to: whether a process has to end. */
+  /** Checks the heap if a check is due. True: a process has to be killed. */
   isTooFull(nowNs: number, clockNs: () => number): boolean {
     if (nowNs < this.nextLookNs) return false;
     this.nextLookNs = nowNs + LOOK_NS;
@@ -57,7 +60,7 @@ export class HeapWatch {
     return liveBytes > KILL_SHARE * limitBytes;
   }
 
-  /** Room for objects by what lives in the heap. */
+  /** Sets the accounts' room by the live size of the heap. */
   private scale(liveBytes: number): void {
     const { heap: { limitBytes }, accounts } = this, room = objectBytesIn(limitBytes);
     this.isScaled = liveBytes > HEAP_USABLE * limitBytes;

@@ -1,4 +1,4 @@
-/** Time, process and limits for IPC objects: who uses or makes them now. */
+/** The user of IPC objects: time, process and limits of the task that uses or makes them now. */
 
 import { CAP_SYS_RESOURCE } from "../../ffi/abi/capability.ts";
 import { hasCap } from "../cred/credentials.ts";

@@ -10,7 +10,7 @@ import { sendToGroup } from "../signal/send.ts";
 import { SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU } from "../signal/sigset.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
-/** LIMIT: a shorter interval counts as this, so that nobody keeps the kernel busy with expiries. */
+/** LIMIT: a shorter interval counts as this one, so that expiries cannot keep the kernel busy. */
 const MIN_INTERVAL_NS = 20_000;
 
 /** The next expiry after `nowNs` of a timer that was due at `dueNs`. */
@@ -102,7 +102,7 @@ export class CpuLimitTimer extends CpuTimer {
     const { soft, hard } = this.group.limits;
     const hardNs = (hard[RLIMIT_CPU] ?? Infinity) * 1e9;
     if (this.read() >= hardNs) return killGroup(this.group, SIGKILL);
-    // The soft limit moves along, for everybody to see.
+    // The soft limit itself rises by a second each time, as on Linux, and getrlimit(2) shows it.
     soft[RLIMIT_CPU] = soft[RLIMIT_CPU]! + 1;
     this.set(Math.min(hardNs, dueNs + 1e9), nowNs);
     const thread = runningThread(this.group, this.turn);

@@ -1,6 +1,6 @@
 /**
- * What tasks and handlers may use of the kernel object (kernel.ts makes it; this file is only its face, so
- * that nothing below imports upwards).
+ * The interface of the kernel object that tasks and handlers use. kernel.ts implements it; the
+ * interface is a file of its own so that lower layers do not import kernel.ts.
  */
 
 import type { Host } from "../core/host.ts";
@@ -32,7 +32,7 @@ import type { TaskStats } from "./task_stats.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
 export interface Kernel {
-  /** Of the kernel objects that the guests have. */
+  /** Accounts of the kernel objects of guests. */
   readonly accounts: SandboxAccounts;
   readonly host: Host;
   readonly platform: Platform;
@@ -40,56 +40,53 @@ export interface Kernel {
   readonly cpu: { readonly hwcap: number; readonly hwcap2: number };
   readonly memory: MemoryContext;
   readonly timers: TimerQueue;
-  /** The system calls of all tasks. */
+  /** Records the system calls of all tasks. */
   readonly calls: CallRecord;
-  /** The first PID namespace: everybody has a number in it. */
+  /** The first PID namespace: every task has a number in it. */
   readonly pids: PidNamespace;
   readonly futexes: FutexTable;
   readonly keys: KeyStore;
   /** Programs of bpf(2). */
   readonly bpf: BpfPrograms;
   readonly oom: OomKiller;
-  /** What mount(2) can mount. */
+  /** File system types for mount(2). */
   readonly fsTypes: FsTypes;
   readonly vfs: Vfs;
-  /** The namespaces that there are from the start. */
+  /** The namespaces that exist from the start. */
   readonly namespaces: Namespaces;
-  /** The files that stand for namespaces. */
+  /** The files that stand for namespaces (nsfs). */
   readonly namespaceFiles: NsFs;
   /** Pipes, and files without a name. */
   readonly anon: AnonFiles;
-  /** What kcmp(2) tells of objects. */
+  /** The order of objects that kcmp(2) shows. */
   readonly ranks: ObjectRanks;
-  /** Where memfd_create(2) puts its files. */
+  /** The file system of memfd_create(2). */
   readonly memfds: MemfdStore;
   /** Settings of /proc/sys. */
   readonly sysctl: SysctlStore;
-  /** And memfd_secret(2). */
+  /** The file system of memfd_secret(2). */
   readonly secrets: SecretStore;
-  /**
-   * The task that is being served; null while timers, host events and the kernel's own affairs are
-   * looked at.
-   */
+  /** The task that is being served; null while timers, host events and housekeeping run. */
   current: Task | null;
-  /** CPU time accounting; the loop keeps it going. */
+  /** CPU time accounting, updated by the loop. */
   readonly clock: CpuClock;
-  /** Who hears of what ended tasks have used. */
+  /** Listeners for the resource use of tasks that end. */
   readonly taskStats: TaskStats;
-  /** Small buffer for building structs that are copied out at once; never kept across calls. */
+  /** Small buffer in which structures are built and copied out at once; its content is not kept. */
   readonly scratch: Scratch;
   /** CLOCK_MONOTONIC when uptime was zero, ns. */
   readonly bootNs: number;
 
-  /** CLOCK_MONOTONIC now, ns. */
+  /** Reads CLOCK_MONOTONIC, ns. */
   now(): number;
-  /** Put a READY task into the run queue. */
+  /** Puts a READY task into the run queue. */
   enqueue(task: Task): void;
-  /** The last task of the init process is gone: the sandbox ends with this wait status. */
+  /** The last task of the init process has ended: the sandbox ends with this wait status. */
   onInitExit(init: ThreadGroup): void;
   newIpcNamespace(owner: UserNamespace): IpcNamespace;
-  /** With a loopback interface that is down. */
+  /** A new network namespace, with a loopback interface that is down. */
   newNetNamespace(owner: UserNamespace): NetNamespace;
-  /** A line for the debug log. */
+  /** Writes a line to the debug log. */
   log(line: string): void;
 }
 

@@ -1,8 +1,8 @@
 /**
- * The program that makes keys on demand: /sbin/request-key of the container, as its first process, with the rights of
- * whoever that is (request_key(2); of Linux's call_usermodehelper).
+ * Runs the program that makes keys on demand, /sbin/request-key of the container, with the
+ * credentials of the container's init (request_key(2); call_usermodehelper of Linux).
  *
- * DIFFERS: Linux runs it outside of all containers.
+ * DIFFERS: Linux runs the program outside of all containers.
  */
 
 import { ENOENT } from "../../ffi/abi/errno.ts";
@@ -20,7 +20,7 @@ const PROGRAM = "/sbin/request-key";
 const ENVIRONMENT: readonly string[] = ["HOME=/", "PATH=/sbin:/bin:/usr/sbin:/usr/bin"];
 const UMASK = 0o022;
 
-/** Start making the key: 0, or -errno when nobody can. */
+/** Starts the program for a request: 0, or -errno if it cannot start. */
 export function startKeyHelper(t: Task, request: KeyRequest): number {
   const { container } = t.group, init = container?.init?.leader ?? null;
   if (container === null || init === null) return -ENOENT;
@@ -56,7 +56,7 @@ export function startKeyHelper(t: Task, request: KeyRequest): number {
   return 0;
 }
 
-/** As long as the maker runs, what it needs is there; then its right ends. */
+/** Pins the keys of the request while the program runs; at its end the authority is revoked. */
 class HelperEnd implements ExitListener {
   private readonly requester: Task;
   private readonly target: Key;

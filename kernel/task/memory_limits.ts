@@ -1,4 +1,4 @@
-/** The limits of a process that its memory manager holds it against. */
+/** The resource limits of a process that its memory manager enforces. */
 
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { type Limits, RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK } from "./limits.ts";

@@ -1,8 +1,9 @@
 /**
- * The namespaces of a task (struct nsproxy): all kinds but those that are elsewhere. Its mount namespace is in FsContext,
- * its user namespace in its credentials, its own PID namespace in its id; here is the one that children are born in.
+ * The namespaces of a task (struct nsproxy). Three kinds are elsewhere: its mount namespace is in
+ * FsContext, its user namespace in its credentials, its own PID namespace in its id. This set has
+ * the PID namespace that children are born in.
  *
- * An object never changes: unshare(2) and setns(2) give the task another one.
+ * The object is immutable: unshare(2) and setns(2) give the task another one.
  */
 
 import { INITIAL_USER_NAMESPACE } from "../cred/user_namespace.ts";
@@ -34,7 +35,7 @@ export class Namespaces implements NamespaceSet {
   readonly pidForChildren: PidNamespace;
   readonly time: TimeNamespace;
   readonly timeForChildren: TimeNamespace;
-  /** Tasks (and containers) that have it. */
+  /** Number of tasks and containers that hold it. */
   private refs: number = 1;
 
   constructor(set: NamespaceSet) {
@@ -63,7 +64,7 @@ export class Namespaces implements NamespaceSet {
     this.timeForChildren.drop();
   }
 
-  /** The same with some of them replaced. */
+  /** A copy with some of the namespaces replaced. */
   with(changes: Partial<NamespaceSet>): Namespaces {
     return new Namespaces({
       uts: changes.uts ?? this.uts,
@@ -77,7 +78,7 @@ export class Namespaces implements NamespaceSet {
   }
 }
 
-/** What a kernel starts with. */
+/** The namespaces of a new kernel. */
 export function initialNamespaces(start: {
   readonly hostname: string;
   readonly ipc: IpcNamespace;
@@ -99,10 +100,10 @@ export function initialNamespaces(start: {
   });
 }
 
-/** A caller that has namespaces: a task, or what a process is going to be. */
+/** A caller that has namespaces: a task, or a process before it starts. */
 export interface NamespaceCaller extends Caller {
   readonly ns: Namespaces;
-  /** Where its process ids are looked up. */
+  /** The PID namespace in which its process ids are looked up. */
   readonly pids: PidNamespace;
 }
 

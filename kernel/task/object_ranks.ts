@@ -1,4 +1,6 @@
-/** The order that kcmp(2) shows of a kernel's objects: by when they were first compared. */
+/**
+ * The order of a kernel's objects that kcmp(2) shows: by the time when they were first compared.
+ */
 
 export class ObjectRanks {
   private readonly ranks: WeakMap<object, number> = new WeakMap();

@@ -1,9 +1,11 @@
 /**
- * When the guests have more memory than the sandbox may have, the process that has most of it is killed (the OOM killer of
- * a memory control group). Frames are promised freely, and the host gives memory at the first touch: so what counts is
- * what the host has given, and it is looked at while more is promised than may be.
+ * Kills the process with most memory when the guests have more than their limit (the OOM killer of
+ * a memory control group). Frames are promised without limit, and the host supplies memory at the
+ * first touch. So the memory that the host has supplied counts, and it is measured while more is
+ * promised than the limit.
  *
- * DIFFERS: pages of host files are not counted. Neighbours: mm/frames.ts, loop.ts (calls `check`), exception.ts.
+ * DIFFERS: pages of host files are not counted. Neighbours: mm/frames.ts, loop.ts (calls `check`),
+ * exception.ts.
  */
 
 import type { Arena } from "../../ffi/mem/arena.ts";
@@ -17,15 +19,27 @@ import type { Kernel } from "./kernel_services.ts";
 import { SIGKILL } from "../signal/sigset.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
-/** LIMIT: how long a victim may take to end before the next one is chosen, ns. Its threads need the host for that. */
+/**
+ * LIMIT: time for a victim to end before the next one is chosen, ns. Its threads need the host to
+ * end.
+ */
 const GRACE_NS = 3_000_000_000;
-/** LIMIT: time between two looks at containers, ns, unless the guests have got what one of them lacks to its limit. */
+/**
+ * LIMIT: time between two measurements of containers, ns, unless the guests have been given as much
+ * memory as one container lacks to its limit.
+ */
 const CONTAINER_LOOK_NS = 10_000_000;
-/** A look that takes long is followed by a pause this many times as long, within reason; at the least the second. */
+/**
+ * A long measurement is followed by a pause of this many times its duration, up to LOOK_MOST_NS; by
+ * HURRY_SHARE times at least.
+ */
 const LOOK_SHARE = 20, LOOK_MOST_NS = 250_000_000, HURRY_SHARE = 4;
-/** Whoever is watched is looked at again when it has got a part of what it is watched from. */
+/** A domain is measured again after it was given this part of the distance to its threshold. */
 const WATCH_STEPS = 32;
-/** oom_score_adj of who is never chosen; a thousandth of the limit for each step else. */
+/**
+ * oom_score_adj of a process that is never chosen; otherwise each step is a thousandth of the
+ * limit.
+ */
 const NEVER = -1000, STEPS = 1000;
 
 export interface OomListener {
@@ -33,38 +47,44 @@ export interface OomListener {
   onOutOfMemory(victim: ThreadGroup): void;
 }
 
-/** Some processes that may have so much memory together: a container (a pod has several), a control group. */
+/** Processes that share a memory limit: a container of a pod, or a control group. */
 export interface MemoryDomain {
   readonly memoryMax: number;
   readonly groups: Iterable<ThreadGroup>;
-  /** Less than the limit, where more than the limit is of interest. */
+  /** Threshold below the limit that is of interest (memory.high, events); absent: the limit. */
   readonly watchBytes?: number;
-  /** What is promised to it, where that is known without looking for its frames. */
+  /** Pages promised to it, where that number is known without a walk of its frames. */
   readonly promisedPages?: number;
-  /** What kernel objects take that are charged to it. */
+  /** Bytes of kernel objects charged to it. */
   readonly kernelBytes?: number;
-  /** Its frames; absent: all that its processes have. */
+  /** Its frames; absent: all frames of its processes. */
   frameRuns?(): FrameRun[];
-  /** It was looked at: so much the host has given. */
+  /** A measurement found that the host has supplied `bytes`. */
   onMeasured?(bytes: number): void;
-  /** `victim` is going to be killed: who else. */
+  /** `victim` is going to be killed; returns the processes that must die with it. */
   onOutOfMemory?(victim: ThreadGroup): Iterable<ThreadGroup>;
 }
 
 export class OomKiller {
-  /** Bytes that the guests may have. */
+  /** Memory limit of all guests, bytes. */
   limitBytes: number;
-  /** Processes killed. */
+  /** Number of processes killed. */
   kills: number = 0;
   listener: OomListener | null = null;
-  /** Those with a limit of their own beside that of the sandbox: containers of pods, control groups. */
+  /**
+   * Domains with a limit of their own, beside that of the sandbox: containers of pods, control
+   * groups.
+   */
   readonly limited: Set<MemoryDomain> = new Set();
-  /** One of them may have too much. */
+  /** One of the domains may exceed its limit. */
   private isOneNear: boolean = false;
   private nextLookNs: number = 0;
-  /** Not sooner, whatever the guests take. */
+  /** No measurement before this time. */
   private soonestLookNs: number = 0;
-  /** What may be promised, and given by the host, until one of them may have too much: by `takenBytes`, `residentBytes`. */
+  /**
+   * Promised and supplied bytes from which on a domain may exceed its limit, in the terms of
+   * `takenBytes` and `residentBytes`.
+   */
   private lookAtTaken: number = 0;
   private lookAtResident: number = Infinity;
   private readonly kernel: Kernel;
@@ -80,24 +100,24 @@ export class OomKiller {
     this.setLimit(kernel.host.memoryBytes);
   }
 
-  /** What the guests may have from now on, kernel objects included, in bytes. */
+  /** Sets the memory limit of all guests, kernel objects included, in bytes. */
   setLimit(bytes: number): void {
     this.limitBytes = bytes;
     this.kernel.accounts.setLimit(objectBytesMax(bytes, this.kernel.host.machineBytes));
   }
 
-  /** Bytes that the kernel's objects take. */
+  /** Bytes of kernel objects. */
   private get kernelBytes(): number {
     return this.kernel.accounts.root.bytes;
   }
 
-  /** More is promised than there may be: `check` must be called often while guests run. HOT */
+  /** More is promised than the limit: `check` must be called often while guests run. HOT */
   get isNear(): boolean {
     return this.isOneNear ||
       this.kernel.memory.frames.usedBytes + this.kernelBytes > this.limitBytes;
   }
 
-  /** Kills somebody if the guests have too much. */
+  /** Kills a process if the guests exceed a limit. */
   check(nowNs: number): void {
     if (this.limited.size > 0 && this.mustLook(nowNs)) this.checkContainers(nowNs);
     if (this.heap !== null) this.checkHeap(this.heap, nowNs);
@@ -105,14 +125,14 @@ export class OomKiller {
     const { arena, frames } = this.kernel.memory;
     const room = this.limitBytes - this.kernelBytes;
     if (arena.residentBytes() <= room) return;
-    // Memory of those that ended goes back now, or once their host processes are gone.
+    // Memory of ended processes returns now, or when their host processes have ended.
     frames.trim();
     if (arena.residentBytes() - frames.pendingBytes <= room) return;
     const victim = this.choose(this.kernel.pids.groups.values(), this.limitBytes);
     if (victim !== null) this.kill(victim);
   }
 
-  /** Kills the process whose objects take most, if V8's heap is about to be full. */
+  /** Kills the process whose kernel objects take most, if V8's heap is nearly full. */
   private checkHeap(heap: HeapWatch, nowNs: number): void {
     if (this.isAwaiting(nowNs) || !heap.isTooFull(nowNs, () => this.kernel.host.monotonicNs())) {
       return;
@@ -121,14 +141,14 @@ export class OomKiller {
     if (victim !== null) this.kill(victim);
   }
 
-  /** From now on a container may have that many bytes. */
+  /** Sets the memory limit of a container, bytes. */
   limit(container: Container, bytes: number): void {
     container.memoryMax = bytes;
     container.accounts.setLimit(bytes);
     this.watch(container);
   }
 
-  /** It has a limit, or another one. */
+  /** Adds a domain, or updates its limit. */
   watch(domain: MemoryDomain): void {
     this.limited.add(domain);
     this.lookAtTaken = this.soonestLookNs = 0;
@@ -142,7 +162,10 @@ export class OomKiller {
       this.isOneNear && arena.residentBytes() >= this.lookAtResident;
   }
 
-  /** What is promised is summed first, which costs little; what the host has given only where that is too much. */
+  /**
+   * Sums up promised memory first, which is cheap; measures supplied memory only where that is too
+   * much.
+   */
   private checkContainers(nowNs: number): void {
     const startNs = this.kernel.host.monotonicNs(), { arena, frames } = this.kernel.memory;
     this.isOneNear = false;
@@ -180,7 +203,7 @@ export class OomKiller {
     for (const other of others) killGroup(other, SIGKILL);
   }
 
-  /** The last victim is on its way out. */
+  /** The last victim has not ended yet. */
   private isAwaiting(nowNs: number): boolean {
     if (this.victim === null) return false;
     if (this.victim.tasks.length > 0 && nowNs < this.untilNs) return true;
@@ -188,7 +211,7 @@ export class OomKiller {
     return false;
   }
 
-  /** Who has most, as weighted by oom_score_adj (proc(5)). */
+  /** The process with most memory, weighted by oom_score_adj (proc(5)). */
   private choose(
     groups: Iterable<ThreadGroup>,
     limitBytes: number,
@@ -198,7 +221,8 @@ export class OomKiller {
     for (const group of groups) {
       const mm = group.tasks[0]?.mm;
       if (mm === undefined || group.isExiting || group.oomScoreAdj === NEVER) continue;
-      // Nobody can have more than all: what was taken since the limit was passed decides nothing.
+      // No process can have more than all together: memory supplied after the limit was passed must
+      // not decide.
       const points = Math.min(bytesOf(group, mm), limitBytes) +
         group.oomScoreAdj / STEPS * limitBytes;
       if (worst !== null && points <= most) continue;
@@ -208,7 +232,7 @@ export class OomKiller {
     return worst;
   }
 
-  /** Also for a fault that finds no memory. */
+  /** Kills `victim`. Also called for a fault that finds no memory. */
   kill(victim: ThreadGroup): void {
     this.kills++;
     this.victim = victim;
@@ -216,7 +240,7 @@ export class OomKiller {
     this.kernel.log(`out of memory: process ${victim.pid} (${comm}) is killed`);
     this.listener?.onOutOfMemory(victim);
     killGroup(victim, SIGKILL);
-    // Telling the host may have taken long.
+    // `onOutOfMemory` of the host's side may have taken long.
     this.untilNs = this.kernel.host.monotonicNs() + GRACE_NS;
   }
 }
@@ -231,7 +255,7 @@ function runsOf(domain: MemoryDomain): FrameRun[] {
   return domain.frameRuns?.() ?? framesOf(domain.groups);
 }
 
-/** All that living processes have, each frame once: forks and threads share them. In order. */
+/** All frames of living processes in order, each frame once: forks and threads share frames. */
 function framesOf(groups: Iterable<ThreadGroup>): FrameRun[] {
   const all: FrameRun[] = [], seen = new Set<MemoryManager>();
   for (const group of groups) {
@@ -266,7 +290,7 @@ function allBytesOf(group: ThreadGroup, mm: MemoryManager): number {
   return residentBytes(mm) + group.account.bytes;
 }
 
-/** What the host has given for a process. */
+/** Bytes that the host has supplied to a process. */
 function residentBytes(mm: MemoryManager): number {
   const { pages, ctx } = mm;
   let count = 0;
@@ -278,7 +302,7 @@ function residentBytes(mm: MemoryManager): number {
   return count * PAGE_SIZE;
 }
 
-/** Bytes that the host has given for some frames. */
+/** Bytes that the host has supplied for some frames. */
 export function residentIn(arena: Arena, runs: readonly FrameRun[]): number {
   let pages = 0;
   for (const { start, end } of runs) {
@@ -287,7 +311,9 @@ export function residentIn(arena: Arena, runs: readonly FrameRun[]): number {
   return pages * PAGE_SIZE;
 }
 
-/** Bytes of the host that these processes have as guest memory, what they share counted once. */
+/**
+ * Bytes of guest memory that the host has supplied to these processes; shared memory counts once.
+ */
 export function residentBytesOf(arena: Arena, groups: Iterable<ThreadGroup>): number {
   return residentIn(arena, framesOf(groups));
 }

@@ -1,4 +1,7 @@
-/** Process groups that become orphaned: stopped members get SIGHUP and SIGCONT (credentials(7), POSIX _Exit). */
+/**
+ * Process groups that become orphaned: stopped members get SIGHUP and SIGCONT (credentials(7),
+ * _Exit of POSIX).
+ */
 
 import { hasStoppedMember, isOrphaned } from "../signal/job_control.ts";
 import { SI_KERNEL } from "../signal/pending.ts";
@@ -7,7 +10,8 @@ import { SIGCONT, SIGHUP } from "../signal/sigset.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
 /**
- * `group` lost `parent`, which was the tie of its process group to the session (or goes itself: then it is `leaving`).
+ * `group` lost `parent`, which tied its process group to the session. With `leaving` the group
+ * itself ends.
  */
 export function hangUpOrphans(
   group: ThreadGroup,

@@ -1,6 +1,6 @@
 /**
- * The program of an execve(2) that writes its arguments, or waits until the other threads of its
- * process have ended (exec.ts).
+ * The loaded program of an execve(2) that is still writing its arguments, or waits for the end of
+ * the other threads of its process (exec.ts).
  */
 
 import { discardProgram, type Program } from "./program.ts";
@@ -16,8 +16,8 @@ export class PendingExec {
 }
 
 /**
- * The task ends before it came to run the program. A fault in one part of this leaves the other
- * parts undone in no case: nothing else refers to the program.
+ * The task ends before it ran the program. No part depends on another one: a fault in one does not
+ * skip the rest, because only this object refers to the program.
  */
 export function discardPendingExec(task: Task): void {
   const pending = task.progress.object;
@@ -29,7 +29,7 @@ export function discardPendingExec(task: Task): void {
   }
 }
 
-/** The task runs the program, or is going to end: calls that waited for that go on. */
+/** The task runs the program, or is going to end: wakes calls that waited for that. */
 export function endExec(task: Task): void {
   const { group } = task;
   task.progress.object = null;

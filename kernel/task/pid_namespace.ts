@@ -1,6 +1,6 @@
 /**
- * PID namespaces (pid_namespaces(7)): ids of tasks, processes, process groups and sessions are one number space in
- * each, and everybody has a number in each namespace around its own too.
+ * PID namespaces (pid_namespaces(7)). Ids of tasks, processes, process groups and sessions are one
+ * number space in each namespace. Every task also has a number in each namespace around its own.
  */
 
 import { TASKS } from "../core/quota.ts";
@@ -17,7 +17,7 @@ import type { ProcessGroup, Session, ThreadGroup } from "./thread_group.ts";
 export const PID_MAX = 4194304;
 /** LIMIT: MAX_PID_NS_LEVEL. */
 export const PID_NAMESPACE_LEVELS = 32;
-/** Where numbers start again when all were used once. */
+/** First number that is used again after PID_MAX. */
 const FIRST_REUSED = 300;
 
 export type TaskPid = Pid<PidNamespace>;
@@ -31,9 +31,12 @@ export class PidNamespace extends PidSpace {
   readonly sessions: Map<number, Session> = new Map();
   /** File systems that show its processes. */
   readonly viewers: Set<ProcViewer> = new Set();
-  /** Its process 1: takes orphans, and everybody ends with it. Null before it is there and after it ended. */
+  /**
+   * Its process 1, which adopts orphans; its end ends all others. Null before it exists and after
+   * its end.
+   */
   init: ThreadGroup | null = null;
-  /** Init is ending or gone: nobody can be born here any more. */
+  /** Init is ending or has ended: no task can be born here. */
   isEnding: boolean = false;
   private last: number = 0;
 
@@ -42,7 +45,7 @@ export class PidNamespace extends PidSpace {
     this.outer = outer;
   }
 
-  /** The number given last; the next one is looked for behind it. */
+  /** The last number that was allocated; the search for the next one starts behind it. */
   get lastId(): number {
     return this.last;
   }
@@ -50,16 +53,16 @@ export class PidNamespace extends PidSpace {
     this.last = nr;
   }
 
-  /** An identity that nothing uses, or null: no number is free. */
+  /** A new identity, or null: no number is free. */
   allocate(): TaskPid | null {
     const id = allocateIn(this, [], null);
     return typeof id === "number" ? null : id;
   }
 
   /**
-   * clone3(2)'s set_tid: the wanted numbers, of the innermost namespace first; further out any will do. -EEXIST,
-   * -EINVAL (more numbers than namespaces, or one that is no number; the first in a namespace is 1), -EPERM where
-   * `cred` may not choose in a namespace, -ENOMEM.
+   * clone3(2)'s set_tid: identity with the wanted numbers, the innermost namespace first; outer
+   * namespaces choose. -EEXIST; -EINVAL (more numbers than namespaces, or an invalid number; the
+   * first one in a namespace is 1); -EPERM where `cred` may not choose in a namespace; -ENOMEM.
    */
   allocateAs(wanted: readonly number[], cred: Credentials): TaskPid | number {
     return wanted.length > this.level + 1 ? -EINVAL : allocateIn(this, wanted, cred);
@@ -80,7 +83,10 @@ export class PidNamespace extends PidSpace {
       !this.sessions.has(id);
   }
 
-  /** The live task with this id; the id of a process means its leader, or any task when that is gone. */
+  /**
+   * The live task with this id. The id of a process means its leader, or another task when the
+   * leader has ended.
+   */
   taskOf(id: number): Task | null {
     return this.tasks.get(id) ?? this.groups.get(id)?.tasks[0] ?? null;
   }
@@ -111,7 +117,7 @@ function mayChooseIn(ns: PidNamespace, cred: Credentials): boolean {
   return hasCapIn(cred, owner, CAP_CHECKPOINT_RESTORE) || hasCapIn(cred, owner, CAP_SYS_ADMIN);
 }
 
-/** The task can be found by its numbers from now on. */
+/** Makes the task findable by its numbers. */
 export function enrollTask(task: Task): void {
   const { numbers } = task.id;
   for (let ns: PidNamespace | null = task.pids; ns !== null; ns = ns.outer) {
@@ -128,7 +134,7 @@ export function dismissTask(task: Task): void {
   TASKS.give(1, task.group.account);
 }
 
-/** As `enrollTask` for a process; the first one of a namespace is its init. */
+/** As `enrollTask`, for a process. The first process of a namespace is its init. */
 export function enrollGroup(group: ThreadGroup): void {
   const { numbers, space } = group.id;
   for (let ns: PidNamespace | null = space; ns !== null; ns = ns.outer) {
@@ -159,7 +165,7 @@ export function dismissProcessGroup(pgrp: ProcessGroup): void {
   }
 }
 
-/** A session whose leader is outside of all namespaces has no number and is not found. */
+/** Makes a session findable. A session whose leader is outside of all namespaces has no number. */
 export function enrollSession(session: Session): void {
   if (session.id === null) return;
   const { numbers, space } = session.id;
@@ -176,19 +182,21 @@ export function dismissSession(session: Session): void {
   }
 }
 
-/** The number of a task's process in the first namespace: for records that outlive knowing who reads them. */
+/**
+ * The number of a task's process in the first namespace, for records whose reader is not known yet.
+ */
 export function kernelPid(task: Task): number {
   return task.group.id.numbers[0]!;
 }
 
-/** What `task` sees of a process that was recorded by its kernel number. */
+/** The number that `task` sees for a process recorded by its number in the first namespace. */
 export function shownPid(task: Task, recorded: number): number {
   return numberOf(recorded, task.kernel.pids, task.pids);
 }
 
 /**
- * A process that was recorded by its number in the first namespace, in another one. DIFFERS: one that is gone has no
- * number (0) but in the first.
+ * Translates a recorded number of the first namespace to another one. DIFFERS: an ended process has
+ * no number (0) except in the first.
  */
 export function numberOf(recorded: number, first: PidNamespace, ns: PidNamespace): number {
   return ns === first ? recorded : first.groups.get(recorded)?.id.numberIn(ns) ?? 0;

@@ -12,11 +12,11 @@ const O_RDWR = 2;
 
 export class PidFd extends OpenFile {
   readonly group: ThreadGroup;
-  /** The thread that is meant; null: the process. */
+  /** The thread that the descriptor refers to; null: the process. */
   readonly thread: Task | null;
   override readonly inode: Inode;
 
-  /** `flags`: O_NONBLOCK or 0. */
+  /** @param flags O_NONBLOCK or 0 */
   constructor(anon: AnonFiles, group: ThreadGroup, thread: Task | null, flags: number) {
     super(O_RDWR | flags);
     this.group = group;

@@ -1,6 +1,6 @@
 /**
- * One POSIX timer: timer_create(2), timer_settime(2). As on Linux an interval timer is not armed again before its
- * signal was taken; what was missed meanwhile is the overrun count.
+ * One POSIX timer: timer_create(2), timer_settime(2). As on Linux an interval timer is armed again
+ * when its signal is taken; expiries missed in between are the overrun count.
  */
 
 import { CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID } from "../../ffi/abi/time.ts";
@@ -13,22 +13,22 @@ import { isIgnored, sendToGroup, sendToTask } from "../signal/send.ts";
 import { DEAD, type Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
-/** What timer_getoverrun(2) shows at most. */
+/** Greatest count that timer_getoverrun(2) shows. */
 const OVERRUN_MAX = 0x7fffffff;
-/** How soon an interval timer whose signal is ignored comes again, ns. */
+/** Pause of an interval timer whose signal is ignored, ns. */
 const IGNORED_NS = 1e6;
 
-/** What an expiry does, decoded from struct sigevent. */
+/** The notification of an expiry, decoded from struct sigevent. */
 export interface TimerEvent {
-  /** SIGEV_*, as it was given. */
+  /** SIGEV_*, as the caller passed it. */
   readonly notify: number;
-  /** The signal that is sent; 0: none (SIGEV_NONE). */
+  /** The signal to send; 0: none (SIGEV_NONE). */
   readonly signo: number;
-  /** What was given as such. */
+  /** sigev_signo as the caller passed it, for /proc/PID/timers. */
   readonly shownSignal: number;
   readonly valueLo: number;
   readonly valueHi: number;
-  /** SIGEV_THREAD_ID's thread; null: the process. */
+  /** Thread of SIGEV_THREAD_ID; null: the process. */
   readonly thread: Task | null;
 }
 
@@ -37,18 +37,18 @@ export class PosixTimer extends CpuTimer implements SignalSource {
   readonly group: ThreadGroup;
   /** CLOCK_*. */
   readonly clock: number;
-  /** The thread whose CPU clock it is, for CLOCK_THREAD_CPUTIME_ID. */
+  /** The thread whose CPU clock it uses, for CLOCK_THREAD_CPUTIME_ID. */
   readonly owner: Task;
   readonly event: TimerEvent;
   intervalNs: number = 0;
-  /** Of the last signal that was taken. */
+  /** Overrun count of the last signal that was taken. */
   overrun: number = 0;
-  /** Its signal is queued; the time of the expiry, in the timer's clock. */
+  /** Its signal is queued. `expiryNs` is the time of that expiry, in the timer's clock. */
   isPending: boolean = false;
   private expiredNs: number = 0;
-  /** Missed while the signal was ignored. */
+  /** Expiries that were missed while the signal was ignored. */
   private missed: number = 0;
-  /** Counts settings: a signal of an older one arms nothing. */
+  /** Number of settings: a signal of an older setting does not arm the timer. */
   private generation: number = 0;
   private sentGeneration: number = 0;
 
@@ -76,12 +76,12 @@ export class PosixTimer extends CpuTimer implements SignalSource {
     return this.clock === CLOCK_PROCESS_CPUTIME_ID || this.clock === CLOCK_THREAD_CPUTIME_ID;
   }
 
-  /** The timer's clock, ns: CPU time, or CLOCK_MONOTONIC for all the others. */
+  /** Reads the timer's clock, ns: CPU time, or CLOCK_MONOTONIC for all others. */
   clockNs(): number {
     return this.countsCpu ? this.read() : this.owner.kernel.now();
   }
 
-  /** Arm at `expiryNs` of the timer's clock; Infinity disarms. */
+  /** Arms at `expiryNs` of the timer's clock; Infinity disarms. */
   start(expiryNs: number, intervalNs: number): void {
     this.generation++;
     this.intervalNs = intervalNs;
@@ -89,13 +89,13 @@ export class PosixTimer extends CpuTimer implements SignalSource {
     this.armAt(expiryNs);
   }
 
-  /** Time to the next expiry, ns; 0 when disarmed, at least 1 otherwise. */
+  /** Time until the next expiry, ns; 0 when disarmed, otherwise at least 1. */
   timeLeft(): number {
     const now = this.clockNs();
     const next = this.countsCpu ? this.targetNs : this.isArmed ? this.deadlineNs : Infinity;
     const isWaiting = next === Infinity && this.isPending && this.intervalNs > 0;
     if (isWaiting) return this.nextAfter(now, this.expiredNs) - now;
-    // Nobody waits for one that tells nobody: it is over as soon as its time has come.
+    // A timer without a signal is over when its time has come: no event is needed.
     if (this.event.signo === 0 && next <= now) {
       return this.intervalNs > 0 ? this.nextAfter(now, next) - now : 0;
     }
@@ -145,7 +145,7 @@ export class PosixTimer extends CpuTimer implements SignalSource {
     else this.queue.arm(this, expiryNs);
   }
 
-  /** It expired, and should have at `dueNs` of its clock. */
+  /** Handles an expiry that was due at `dueNs` of the timer's clock. */
   private fire(nowNs: number, dueNs: number): void {
     const { signo, thread } = this.event, target = thread ?? this.group.tasks[0];
     this.expiredNs = dueNs;
@@ -165,7 +165,7 @@ export class PosixTimer extends CpuTimer implements SignalSource {
     else sendToTask(thread, info);
   }
 
-  /** Nobody is told: an interval timer goes on, at a bounded rate. */
+  /** Skips an expiry without notification: an interval timer goes on, at a bounded rate. */
   private skip(nowNs: number, dueNs: number): void {
     if (this.intervalNs <= 0) return;
     const from = this.countsCpu ? this.read() : nowNs + IGNORED_NS - this.intervalNs;

@@ -1,6 +1,6 @@
 /**
- * What the kernel tells of processes to who listens: events for the connector (net/netlink/proc_connector.ts). Each is
- * one test while nobody does. Numbers are those of the first PID namespace.
+ * Reports events of processes to the netlink connector (net/netlink/proc_connector.ts). Without a
+ * listener each event costs one test. Numbers are those of the first PID namespace.
  */
 
 import * as C from "../../ffi/abi/connector.ts";
@@ -22,12 +22,12 @@ function groupNumber(group: ThreadGroup | null | undefined): number {
 function idsOf(task: Task): [pid: number, tgid: number] {
   return [task.id.numbers[0] ?? 0, groupNumber(task.group)];
 }
-/** The process that hears of its end, as a thread and as a process. */
+/** The process that is notified of the end, as a thread and as a process. */
 function parentOf({ group: { parent } }: Task): [pid: number, tgid: number] {
   return [groupNumber(parent), groupNumber(parent)];
 }
 
-/** A new task: a thread's parent is its process's. */
+/** A task was made. The parent of a thread is its process's parent. */
 export function tellFork(child: Task): void {
   if (heard(child)) tell(child, C.PROC_EVENT_FORK, [...parentOf(child), ...idsOf(child)]);
 }
@@ -36,7 +36,7 @@ export function tellExec(task: Task): void {
   if (heard(task)) tell(task, C.PROC_EVENT_EXEC, idsOf(task));
 }
 
-/** Another real, effective, saved or file system id of the user, or of the group. */
+/** A real, effective, saved or file system id of the user or of the group changed. */
 export function tellIds(task: Task, old: Credentials): void {
   if (!heard(task)) return;
   const { cred } = task;
@@ -53,14 +53,14 @@ export function tellSession(task: Task): void {
   if (heard(task)) tell(task, C.PROC_EVENT_SID, idsOf(leader));
 }
 
-/** It is traced by a process from now on, or by none. */
+/** A process traces the task from now on, or none does. */
 export function tellTracing(task: Task, tracer: ThreadGroup | null): void {
   if (!heard(task)) return;
   const by = groupNumber(tracer);
   tell(task, C.PROC_EVENT_PTRACE, [...idsOf(task), by, by]);
 }
 
-/** It was given another name, not by execve(2). */
+/** The task's name changed, not by execve(2). */
 export function tellName(task: Task): void {
   if (!heard(task)) return;
   const name = task.comm.padEnd(16, "\0"), words: number[] = [];
@@ -72,12 +72,12 @@ export function tellName(task: Task): void {
   tell(task, C.PROC_EVENT_COMM, [...idsOf(task), ...words]);
 }
 
-/** A signal ends its process that would leave a core. */
+/** A signal that dumps core ends the task's process. */
 export function tellCoreDump(task: Task): void {
   if (heard(task)) tell(task, C.PROC_EVENT_COREDUMP, [...idsOf(task), ...parentOf(task)]);
 }
 
-/** `status` is the task's as wait(2) has it. */
+/** The task ended; `status` is its wait(2) status. */
 export function tellExit(task: Task, status: number): void {
   if (!heard(task)) return;
   const signal = task === task.group.leader ? task.group.exitSignal : -1;

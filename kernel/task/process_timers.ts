@@ -1,4 +1,4 @@
-/** All timers of a process. Each kind is made when it is first used. */
+/** All timers of a process. Each kind is made at its first use. */
 
 import { QUEUED_SIGNALS } from "../core/quota.ts";
 import type { TimerQueue } from "../time/timer.ts";
@@ -36,14 +36,14 @@ export class ProcessTimers {
     (this.cpuLimit ??= new CpuLimitTimer(group, queue)).refresh(nowNs);
   }
 
-  /** A child has its parent's RLIMIT_CPU, and no timers else. */
+  /** A child inherits its parent's RLIMIT_CPU, and no timers. */
   inheritLimits(group: ThreadGroup, queue: TimerQueue, nowNs: number): void {
     if (group.limits.get(RLIMIT_CPU) !== Infinity) this.refreshCpuLimit(group, queue, nowNs);
   }
 
-  /** timer_create(2) behind its checks; null: too many. */
+  /** timer_create(2), after its checks; null: too many timers. */
   create(task: Task, clock: number, event: TimerEvent | null): PosixTimer | null {
-    // Each has a place for its signal.
+    // Each timer reserves a queued signal.
     if (this.posix.size >= MAX_TIMERS || !QUEUED_SIGNALS.take(1, task.group.account)) return null;
     while (this.posix.has(this.nextId)) this.nextId = (this.nextId + 1) % 0x7fffffff;
     const id = this.nextId;
@@ -55,7 +55,7 @@ export class ProcessTimers {
     return timer;
   }
 
-  /** timer_delete(2): its queued signal goes too. */
+  /** timer_delete(2): removes its queued signal too. */
   remove(timer: PosixTimer): void {
     this.end(timer);
     if (timer.isPending) discard(timer.group, timer);
@@ -67,14 +67,14 @@ export class ProcessTimers {
     QUEUED_SIGNALS.give(1, timer.group.account);
   }
 
-  /** execve(2): POSIX timers go, interval timers stay. */
+  /** execve(2): removes POSIX timers; interval timers stay. */
   removePosix(): void {
     const timers = [...this.posix.values()];
     for (const timer of timers) this.end(timer);
     if (timers.length > 0) discard(timers[0]!.group, null);
   }
 
-  /** The process ends. */
+  /** Removes all timers at the end of the process. */
   destroy(): void {
     this.removePosix();
     if (this.real !== null) this.real.queue.disarm(this.real);
@@ -84,7 +84,7 @@ export class ProcessTimers {
   }
 }
 
-/** The signals that a timer of the process sent, or all did, are not pending any more. */
+/** Removes the pending signals of one timer of the process, or of all. */
 function discard(group: ThreadGroup, timer: PosixTimer | null): void {
   group.pending.discardOf(timer);
   for (const t of group.tasks) t.signals.pending.discardOf(timer);

@@ -1,8 +1,9 @@
 /**
- * A program that is loaded but does not run yet: memory, context, credentials. execve(2) and the first process are made
- * of it.
+ * A program that is loaded but does not run yet: memory, context and credentials. execve(2) and the
+ * first process are made from it.
  *
- * Neighbours: loader/load.ts maps it, cred/exec_credentials.ts says who it is, exec.ts puts a task into it.
+ * Neighbours: loader/load.ts maps it, cred/exec_credentials.ts decides its credentials, exec.ts
+ * puts a task into it.
  */
 
 import { EAGAIN, EPERM } from "../../ffi/abi/errno.ts";
@@ -39,31 +40,31 @@ import { frameFpuSize, initFpu } from "../signal/fpu_state.ts";
 /** IF and the bit that is always 1. */
 const INITIAL_FLAGS = 0x202;
 const USER_CS = 0x33, USER_SS = 0x2b;
-/** Return address and siginfo of a signal frame; red zone and alignment around it. */
+/** Bytes of a signal frame beside the context: return address, siginfo, red zone and alignment. */
 const FRAME_REST = 8 + 128 + 128 + 80;
-/** Personality bits that a program with more privilege does not inherit. */
+/** Personality bits that a program which gains privileges does not inherit. */
 const PER_CLEAR_ON_SETID = READ_IMPLIES_EXEC | ADDR_NO_RANDOMIZE | ADDR_COMPAT_LAYOUT |
   MMAP_PAGE_ZERO;
 /**
- * Calls of a program with patched sites of its own before one is patched: most such programs end
- * before that.
+ * Calls that a program with patched sites of its own makes before a site is patched: most of these
+ * programs end earlier.
  */
 const CALLS_BEFORE_OWN_SITES = 1000;
-/** LIMIT: stack limit of a program that gains privilege. */
+/** LIMIT: stack limit of a program that gains privileges. */
 export const SECURE_STACK = 8 << 20;
 /** LIMIT: bytes of /proc/PID/comm. */
 const COMM_LENGTH = 15;
 
 export interface ProgramRequest {
-  /** Opened for execution; the reference stays the caller's. */
+  /** Opened for execution; the caller keeps the reference. */
   readonly file: OpenFile;
   readonly path: string;
   readonly argv: StringList;
   readonly envp: StringList;
-  /** The path means nothing after a close-on-exec fd was closed. */
+  /** The path is useless because a close-on-exec descriptor was closed. */
   readonly isPathGone: boolean;
   readonly personality: number;
-  /** Another task could use the privilege of the program: it gains none. */
+  /** Another task could use the program's privileges: it gains none. */
   readonly isUnsafe: boolean;
 }
 
@@ -72,24 +73,24 @@ export interface Program {
   readonly ctx: Context;
   readonly cred: Credentials;
   readonly isSecure: boolean;
-  /** Personality bits that a caller must not choose for the program. */
+  /** Personality bits that the caller must not choose for the program. */
   readonly clearedPersonality: number;
-  /** The caller may not read the file that it executes. */
+  /** The caller may not read the executed file. */
   readonly isUnreadable: boolean;
   /** The binary, with one reference. */
   readonly exe: OpenFile;
   readonly comm: string;
-  /** Its strings are written before the program runs. */
+  /** The first stack, whose strings are written before the program runs. */
   readonly stack: StackImage;
 }
 
-/** Asks the VFS and the credential rules on behalf of the loader. */
+/** Answers the loader's questions about files and credentials. */
 class Opener {
   private readonly caller: Caller;
   private readonly mm: MemoryManager;
   private readonly container: Container | null;
   private readonly request: ProgramRequest;
-  /** What `identify` decided, or -EPERM. */
+  /** Decision of `identify`, or -EPERM. */
   result: ExecResult | number = -EPERM;
   isUnreadable: boolean = false;
 
@@ -109,7 +110,10 @@ class Opener {
     return openExec(this.caller, AT_FDCWD, path, true, false);
   }
 
-  /** Nobody becomes somebody else by what is there: by its flag, or because strangers mounted it (mnt_may_suid). */
+  /**
+   * Set-ID bits are ignored: the mount is nosuid, or belongs to a user namespace that is not the
+   * caller's (mnt_may_suid).
+   */
   private isUntrusted(mount: Mount): boolean {
     const { cred, fs } = this.caller;
     return (mount.flags & MS_NOSUID) !== 0 || mount.namespace !== fs.namespace ||
@@ -117,8 +121,8 @@ class Opener {
   }
 
   /**
-   * Before anything is mapped: what a caller chose for its programs does not count for one with
-   * more privilege.
+   * Runs before anything is mapped: settings that a caller chose for its programs do not apply to
+   * one with more privileges.
    */
   identify(file: OpenFile, loader: OpenFile | null): ProgramIds {
     const { inode, path } = file, { mm, request } = this;
@@ -144,8 +148,8 @@ class Opener {
   }
 
   /**
-   * Where the program lies. Its caller knows the layout of its own programs, but not that of one
-   * with more privilege.
+   * Chooses the layout. A caller knows the layout of its own programs, but must not know that of a
+   * program with more privileges.
    */
   private place(uid: number, isSecure: boolean): void {
     const { container, mm } = this, { ctx } = mm;
@@ -162,8 +166,8 @@ class Opener {
   }
 
   /**
-   * Memory that holds a file which the caller may not read: only root of where the file's ids have
-   * names sees it.
+   * Marks the memory of a file that the caller may not read: only root of the user namespace in
+   * which the file's ids have names may inspect it.
    */
   private hide({ inode }: OpenFile): void {
     if (inodePermission(inode, MAY_READ, this.caller.cred) === 0) return;
@@ -195,7 +199,7 @@ export function makeProgram(
   }
 }
 
-/** The program in `mm`, or -errno and BLOCK, without the memory then. */
+/** Loads the program into `mm`. After -errno and BLOCK the memory is gone. */
 function loadInto(
   mm: MemoryManager,
   kernel: Kernel,
@@ -230,7 +234,7 @@ function loadInto(
   };
 }
 
-/** It is not going to run after all. */
+/** Releases a program that is not going to run. */
 export function discardProgram(program: Program): void {
   try {
     program.ctx.release();

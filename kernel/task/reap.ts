@@ -1,9 +1,9 @@
-/** The last trace of a process goes: its id, its place in a process group and a session. */
+/** Removes the last trace of a process: its id, its place in a process group and a session. */
 
 import { dismissGroup, dismissProcessGroup, dismissSession } from "./pid_namespace.ts";
 import type { ProcessGroup, ThreadGroup } from "./thread_group.ts";
 
-/** `group` is a zombie that nobody needs to see any more. */
+/** Removes a zombie that no process may wait for any more. */
 export function reapGroup(group: ThreadGroup): void {
   if (group.isReaped) return;
   group.isReaped = true;
@@ -15,7 +15,7 @@ export function reapGroup(group: ThreadGroup): void {
   group.account.close();
 }
 
-/** Take a process out of its process group; empty groups and sessions go. */
+/** Removes a process from its process group, and empty groups and sessions with it. */
 function leaveProcessGroup(group: ThreadGroup): void {
   const pgrp = group.pgrp;
   pgrp.members.delete(group);
@@ -26,7 +26,7 @@ function leaveProcessGroup(group: ThreadGroup): void {
   if (session.groups.size === 0) dismissSession(session);
 }
 
-/** Move a process to another process group. */
+/** Moves a process to another process group. */
 export function joinProcessGroup(group: ThreadGroup, pgrp: ProcessGroup): void {
   if (group.pgrp === pgrp) return;
   leaveProcessGroup(group);

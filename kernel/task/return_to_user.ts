@@ -1,10 +1,11 @@
 /**
- * The way back to guest code when something needs attention: fatal signals, stops, handlers. The single place that
- * resolves restart codes (signal(7)): a call interrupted without a handler running is run again by the kernel; with a
- * handler it is restarted (SA_RESTART) by moving rip back over the `syscall` instruction, or ends with EINTR.
+ * The way back to guest code when something needs attention: fatal signals, stops, handlers.
+ * Restart codes are resolved only here (signal(7)). The kernel runs an interrupted call again if no
+ * handler runs; with a handler the call is restarted (SA_RESTART) by moving rip back over the
+ * `syscall` instruction, or ends with EINTR.
  *
- * State machine: `result` holds the call's result (or IN_GUEST: no call in progress); with a handler to run and no
- * FPU state at hand the task goes to AWAIT_FULL and continues here at TRAP_FULL.
+ * States: `result` holds the call's result, or IN_GUEST without a call in progress. With a handler
+ * to run and no FPU state at hand the task goes to AWAIT_FULL and continues here at TRAP_FULL.
  */
 
 import { RAX, RIP } from "../../platform/platform.ts";
@@ -39,7 +40,10 @@ export function isRestartCode(r: number): boolean {
     r === -ERESTART_RESTARTBLOCK;
 }
 
-/** TRAP_FULL: go on where `returnToUser` asked for it. True: the call is to be run again. */
+/**
+ * TRAP_FULL: continues where `returnToUser` requested the full state. True: the call must run
+ * again.
+ */
 export function continueToUser(task: Task): boolean {
   if (task.state !== AWAIT_FULL) return false;
   task.state = HANDLING;
@@ -47,12 +51,12 @@ export function continueToUser(task: Task): boolean {
 }
 
 /**
- * Leave the kernel with a call's result, or IN_GUEST after a fault, an interrupt or a call that set the registers
- * (which are then in `ctx.regs` and `ctx.fpu` when `regsFetched`). True: nothing was resumed, as the interrupted call
- * is to be run again (syscalls/dispatch.ts does).
+ * Leaves the kernel with a call's result, or IN_GUEST after a fault, an interrupt or a call that
+ * set the registers (then in `ctx.regs` and `ctx.fpu`, with `regsFetched`). True: the task was not
+ * resumed, because the interrupted call must run again (syscalls/dispatch.ts does that).
  */
 export function returnToUser(task: Task, result: number): boolean {
-  // A tracer has seen this one, and let it pass.
+  // The tracer has seen this signal and let it pass.
   let traced = task.afterStop === THEN_DELIVER ? task.stopInfo : null;
   task.afterStop = THEN_LEAVE;
   task.stopInfo = null;
@@ -73,7 +77,7 @@ export function returnToUser(task: Task, result: number): boolean {
       if (stopIfAsked(task, result) || freezeIfAsked(task, result)) return false;
       if (!hasDeliverable(task)) {
         if (!task.signals.hasSaved) break;
-        // Back from sigsuspend, ppoll, ...: what the old mask lets through counts now.
+        // Back from sigsuspend, ppoll, ...: signals that the old mask lets through count now.
         task.signals.hasSaved = false;
         task.signals.blocked.copy(task.signals.saved);
         continue;
@@ -116,8 +120,8 @@ export function returnToUser(task: Task, result: number): boolean {
 }
 
 /**
- * Many descriptors are closed in several turns, at the task's end (`isAtEnd`) and behind an execve.
- * True: another turn is to go on in `returnToUser`.
+ * Closes many descriptors in several turns, at the task's end (`isAtEnd`) and behind an execve.
+ * True: another turn must continue in `returnToUser`.
  */
 function closesMore(task: Task, isAtEnd: boolean): boolean {
   const { files } = task;
@@ -128,7 +132,7 @@ function closesMore(task: Task, isAtEnd: boolean): boolean {
   return true;
 }
 
-/** A step ends at the first instruction of a handler. */
+/** A single step ends at the first instruction of a handler. */
 function stepIntoHandler(task: Task, trace: Trace): void {
   if (trace.mode !== RUN_ONE_STEP) return;
   const info = new SigInfo(SIGTRAP, TRAP_TRACE);
@@ -150,7 +154,10 @@ function resumeGuest(task: Task): void {
   task.ctx.resumeAll(withFpu);
 }
 
-/** The registers as the handler's frame must save them: after the call, or before it when it restarts. */
+/**
+ * Sets the registers as the handler's frame must save them: after the call, or before it when the
+ * call restarts.
+ */
 function storeResult(task: Task, result: number, action: SignalAction): void {
   const regs = task.ctx.regs;
   if (!isRestartCode(result)) {

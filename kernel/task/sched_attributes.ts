@@ -1,6 +1,6 @@
 /**
- * Scheduling attributes of a thread: sched(7), ioprio_set(2), nice(2). The sandbox keeps and shows them; the host
- * schedules its threads as it likes.
+ * Scheduling attributes of a thread: sched(7), ioprio_set(2), nice(2). The sandbox keeps and shows
+ * them; they do not influence the host's scheduling.
  */
 
 const DEFAULT_SLACK_NS = 50_000;
@@ -19,22 +19,22 @@ export class SchedAttributes {
   periodNs: number = 0;
   /** SCHED_FLAG_RECLAIM and SCHED_FLAG_DL_OVERRUN. */
   deadlineFlags: number = 0;
-  /** Of an ordinary thread that asked for one; 0: it did not. */
+  /** Slice that an ordinary thread requested, ns; 0: none. */
   sliceNs: number = 0;
-  /** class << 13 | level; 0: none was set. */
+  /** class << 13 | level; 0: not set. */
   ioprio: number = 0;
-  /** CPUs that sched_setaffinity(2) allowed, a bit each, 32 a word; null: all. */
+  /** CPUs that sched_setaffinity(2) allowed, one bit each, 32 in a word; null: all. */
   affinity: Uint32Array<ArrayBuffer> | null = null;
   timerSlackNs: number = DEFAULT_SLACK_NS;
-  /** What it was made with. */
+  /** Timer slack of a new thread, ns. */
   #defaultSlackNs: number = DEFAULT_SLACK_NS;
 
-  /** 0: what it was made with. */
+  /** @param ns 0: the default slack */
   setTimerSlack(ns: number): void {
     this.timerSlackNs = ns === 0 ? this.#defaultSlackNs : ns;
   }
 
-  /** What a child inherits: clone(2), sched(7) on SCHED_RESET_ON_FORK. */
+  /** Copies what a child inherits: clone(2), sched(7) on SCHED_RESET_ON_FORK. */
   inherit(from: SchedAttributes): void {
     this.nice = from.nice;
     this.policy = from.policy;

@@ -1,6 +1,6 @@
 /**
- * Entering namespaces that are there already: setns(2). Everything is checked before anything changes; in a set that
- * begins with a user namespace its capabilities count for the others.
+ * Entering existing namespaces: setns(2). Everything is checked before anything changes. If the set
+ * begins with a user namespace, its capabilities count for the other kinds.
  */
 
 import { CAP_SYS_ADMIN, CAP_SYS_CHROOT } from "../../ffi/abi/capability.ts";
@@ -21,10 +21,13 @@ import type { Task } from "./task.ts";
 import { TimeNamespace } from "../cred/time_namespace.ts";
 import { UtsNamespace } from "./uts.ts";
 
-/** The parts of a set that may be changed while it is put together. */
+/** The parts of a set that change, while the set is put together. */
 type Changes = { -readonly [K in keyof NamespaceSet]?: NamespaceSet[K] };
 
-/** Enter all of these, a user namespace first if there is one: 0 or -errno, and nothing has changed then. */
+/**
+ * Enters all of these, a user namespace first if there is one: 0, or -errno and nothing has
+ * changed.
+ */
 export function enterNamespaces(task: Task, targets: readonly Namespace[]): number {
   const changes: Changes = {};
   let cred = task.cred, mounts: MountNamespace | null = null;
@@ -63,7 +66,7 @@ function check(task: Task, cred: Credentials, target: Namespace): number {
   return 0;
 }
 
-/** CAP_SYS_ADMIN there and where the caller is. */
+/** CAP_SYS_ADMIN in the target's owner and in the caller's user namespace. */
 function mayEnter(cred: Credentials, target: Namespace): boolean {
   const { owner } = target;
   return owner !== null && hasCapIn(cred, owner, CAP_SYS_ADMIN) && hasOwnCap(cred, CAP_SYS_ADMIN);

@@ -1,7 +1,7 @@
 /**
- * A task: one guest thread as the kernel knows it. It is a hub of facets (memory, files,
- * credentials, signals, the wait it is in); behaviour lives in topic files (`signal/`, `exit.ts`,
- * `clone.ts`, `loop.ts`, ...).
+ * A task: one guest thread. The object is a hub of facets (memory, files, credentials, signals, the
+ * wait in progress); behaviour is in topic files (`signal/`, `exit.ts`, `clone.ts`, `loop.ts`,
+ * ...).
  */
 
 import type { SyscallArgs } from "../../platform/platform.ts";
@@ -49,47 +49,47 @@ import { EAGAIN, EINTR } from "../../ffi/abi/errno.ts";
 
 /** The context runs guest code. */
 export const RUNNING = 0;
-/** In the loop's run queue: its call is going to be run again. */
+/** In the loop's run queue: its call will run again. */
 export const READY = 1;
 /** Inside a call that waits. */
 export const BLOCKED = 2;
 /** Stopped by job control or a tracer; `resume` goes on in returnToUser. */
 export const STOPPED = 3;
-/** Waits for TRAP_FULL, then goes on in returnToUser. */
+/** Waits for TRAP_FULL, then continues in returnToUser. */
 export const AWAIT_FULL = 4;
-/** Gone: only its exit status may still be wanted (by its thread group). */
+/** Ended. Its thread group may still need its exit status. */
 export const DEAD = 5;
 /** The loop is handling it now. */
 export const HANDLING = 6;
 /** Waits for TRAP_FULL, then its call's handler runs (rows with `needsFull`). */
 export const AWAIT_CALL = 7;
-/** In the loop's run queue: goes on in returnToUser (new, or continued after a stop). */
+/** In the loop's run queue: continues in returnToUser (new, or continued after a stop). */
 export const RESUMING = 8;
-/** In the loop's run queue, and no guest thread: `work` goes on. */
+/** In the loop's run queue, and no guest thread: the loop calls `work`. */
 export const WORKING = 9;
-/** Stands still for its tracer (ptrace/stops.ts). */
+/** Stopped for its tracer (ptrace/stops.ts). */
 export const TRACED = 11;
 /** Waits for TRAP_FULL, then it is TRACED. */
 export const AWAIT_TRACED = 12;
 /**
- * Its container or group is frozen, or it is delayed (container.ts); `resume` goes on in
+ * Its container or group is frozen, or it is delayed (container.ts); `resume` continues in
  * returnToUser.
  */
 export const FROZEN = 10;
 
-/** `Task.entryWork`: filters look at each call. */
+/** `Task.entryWork`: seccomp filters check each call. */
 export const ENTRY_SECCOMP = 1;
 /** `Task.entryWork`: it has a tracer. */
 export const ENTRY_TRACED = 2;
-/** `Task.entryWork`: calls from most of its code are its own affair (user_dispatch.ts). */
+/** `Task.entryWork`: calls from most of its code become signals (user_dispatch.ts). */
 export const ENTRY_DISPATCH = 4;
-/** Where a task goes on behind a stop for its tracer: on its way out, ... */
+/** `Task.afterStop`, where a task continues behind a stop for its tracer. The way to guest code. */
 export const THEN_LEAVE = 0;
-/** ... with the signal that the tracer saw, ... */
+/** Delivery of the signal that the tracer saw. */
 export const THEN_DELIVER = 1;
-/** ... in the checks of a call, behind the tracer's or behind the filters', ... */
+/** The checks before a call, behind those of the tracer, or behind the seccomp filters. */
 export const THEN_FILTER = 2, THEN_BEGIN = 3;
-/** ... with the handler once more, or with what is to be told before the call ends. */
+/** The call's handler once more; or the events that must be reported before the call ends. */
 export const THEN_CALL = 4, THEN_FINISH = 5;
 /**
  * `Task.entryStep`: the call waits for a supervisor's answer before its handler runs
@@ -98,7 +98,8 @@ export const THEN_CALL = 4, THEN_FINISH = 5;
 export const ENTRY_DONE = 0, ENTRY_NOTIFY = 1;
 
 /**
- * What a call does when a signal interrupts its wait (signal(7), "Interruption of system calls").
+ * How a call continues when a signal interrupts its wait (signal(7), "Interruption of system
+ * calls").
  */
 export const RESTART_SYS = 0, RESTART_NOHAND = 1, RESTART_BLOCK = 2, RESTART_EINTR = 3;
 export const RESTART_NOINTR = 4;
@@ -114,28 +115,28 @@ const RESTART_CODE: readonly number[] = [
 export class Task {
   readonly kernel: Kernel;
   /**
-   * Who it is, and its number in its own PID namespace. Change only in execve by a thread that is
-   * not the leader.
+   * Its identity, and its number in its own PID namespace. They change only in an execve by a
+   * thread that is not the leader.
    */
   id: TaskPid;
   tid: number;
-  /** Its own PID namespace: ids are looked up and shown as they are there. */
+  /** Its own PID namespace, in which the ids of its calls are looked up and shown. */
   readonly pids: PidNamespace;
   ns: Namespaces;
   readonly group: ThreadGroup;
-  /** Rings that it named for itself; null for nearly all tasks. */
+  /** Rings that it registered; null for nearly all tasks. */
   ringFds: RingFds | null = null;
-  /** Its control groups; what of its CPU time they have been charged. */
+  /** Its control groups, and the CPU times that they have been charged. */
   cgroups: GroupSet;
   cgroupUserNs: number = 0;
   cgroupSystemNs: number = 0;
-  /** What it took beyond their limits keeps it from guest code; null for nearly all tasks. */
+  /** Keeps it from guest code because its groups are over a limit; null for nearly all tasks. */
   delay: TaskDelay | null = null;
   state: number = HANDLING;
-  /** How far its end has come: a step of exit.ts. */
+  /** The next step of its end (exit.ts). */
   endStep: number = 0;
   /**
-   * Whose turns of the loop its turns are (turn_account.ts); null before it is counted in its
+   * The account of its turns of the loop (turn_account.ts); null before it is counted in its
    * groups, and at its end.
    */
   account: TurnAccount | null = null;
@@ -154,74 +155,76 @@ export class Task {
   args: SyscallArgs;
   restart: number = RESTART_SYS;
   readonly progress: Progress = new Progress();
-  /** ENTRY_* bits: what stands before each call's handler; 0 for nearly all tasks. */
+  /** ENTRY_* bits: checks before each call's handler; 0 for nearly all tasks. */
   entryWork: number = 0;
-  /** Where a call stands that has not come to its handler yet. */
+  /** State of a call whose handler has not started. */
   entryStep: number = ENTRY_DONE;
-  /** Which calls are its own affair; null for nearly all tasks. */
+  /** Calls that become signals; null for nearly all tasks. */
   userDispatch: UserDispatch | null = null;
-  /** ptrace(2): its tracer and what that wants; null for nearly all tasks. */
+  /** ptrace(2): its tracer and the tracer's options; null for nearly all tasks. */
   trace: Trace | null = null;
-  /** The trap flag in its registers is its tracer's. */
+  /** The trap flag in its registers was set by its tracer. */
   hasTrapFlag: boolean = false;
-  /** THEN_*; meaningful in and behind a stop. */
+  /** THEN_*; valid in and behind a stop. */
   afterStop: number = THEN_LEAVE;
-  /** The signal of a stop that is going to be delivered, if the tracer lets it. */
+  /** The signal of a stop, which is delivered if the tracer permits it. */
   stopInfo: SigInfo | null = null;
-  /** Which stop of its process the tracer was told of (`ThreadGroup.stopSerial`). */
+  /** The last stop of its process that its tracer was notified of (`ThreadGroup.stopSerial`). */
   stopSeen: number = 0;
   /** SECCOMP_MODE_*, and the newest of its filters. */
   seccompMode: number = 0;
   seccomp: SeccompFilter | null = null;
-  /** This task alone must end (exit(2), a thread killed by exec). */
+  /** This task alone must end (exit(2), or execve by another thread). */
   exitRequested: boolean = false;
-  /** `ctx.regs` and `ctx.fpu` hold the whole state and may have been changed: load them. */
+  /** `ctx.regs` and `ctx.fpu` hold the whole state and may have changed: load them. */
   regsFetched: boolean = false;
-  /** Result kept while the task waits for TRAP_FULL or is stopped. */
+  /** Result that is kept while the task waits for TRAP_FULL or is stopped. */
   result: number = 0;
-  /** A signal (or kill) ended the wait: waits of the current run return their restart code. */
+  /** A signal (or SIGKILL) ended the wait: waits of the present run return their restart code. */
   interrupted: boolean = false;
-  /** Waits that only a fatal signal ends (vfork). */
+  /** Only a fatal signal ends the present wait (vfork). */
   uninterruptible: boolean = false;
-  /** Something must be looked at before guest code runs: signals, stop, kill, exit. */
+  /** Signals, a stop, a kill or an exit must be handled before guest code runs. */
   attention: boolean = false;
 
-  /** Registrations of the wait; `waiter` serves the common case of one queue. */
+  /** Registrations of the wait; `waiter` is the one for a single queue. */
   readonly waiter: TaskWaiter = new TaskWaiter(this);
   moreWaiters: TaskWaiter[] | null = null;
-  /** Those stay while the call runs again (poll(2) of many descriptors). */
+  /** The further registrations stay while the call runs again (poll(2) of many descriptors). */
   keepsWaits: boolean = false;
   readonly timeout: TaskTimeout = new TaskTimeout(this);
 
-  /** Reusable cursors over this task's memory. */
+  /** Reusable cursors into this task's memory. */
   readonly io: UserCursor;
   readonly io2: UserCursor;
 
   /** Name of /proc/PID/comm, at most 15 bytes. */
   comm: string = "";
-  /** CLONE_CHILD_CLEARTID / set_tid_address; 0: none. */
+  /** Address of CLONE_CHILD_CLEARTID and set_tid_address(2); 0: none. */
   clearChildTid: number = 0;
-  /** set_robust_list head; 0: none. */
+  /** Head of set_robust_list(2); 0: none. */
   robustList: number = 0;
   personality: number = 0;
   /** set_mempolicy(2); null: the default. */
   memPolicy: MemPolicy | null = null;
   parentDeathSignal: number = 0;
-  /** PR_MCE_KILL_*: when it hears of broken memory; and PR_SET_IO_FLUSHER. */
+  /** PR_MCE_KILL_*: when it is notified of broken memory; and PR_SET_IO_FLUSHER. */
   memoryErrorPolicy: number = PR_MCE_KILL_DEFAULT;
   isIoFlusher: boolean = false;
-  /** Wait status of this thread (encoded as wait(2) does). */
+  /** Wait status of this thread (wait(2) encoding). */
   exitStatus: number = 0;
-  /** Scheduling attributes; they are kept and shown, the host schedules. */
+  /** Scheduling attributes; they are kept and shown, and do not influence the host. */
   readonly sched: SchedAttributes = new SchedAttributes();
-  /** Parent that waits in vfork for this task's exec or exit. */
+  /** The parent that waits in vfork for this task's exec or exit. */
   vforkParent: Task | null = null;
   /**
-   * What semop(2) is to undo at its end, shared with its threads; null until the first SEM_UNDO.
+   * Operations that the end of the task undoes (semop(2)), shared with its threads; null until the
+   * first SEM_UNDO.
    */
   semUndo: SemUndoList | null = null;
   /**
-   * Its place in a futex queue, and the PI futexes with waiters that it owns; null until the first.
+   * Its place in a futex queue, and the PI futexes with waiters that it owns; null until the first
+   * one.
    */
   futexWaiter: FutexWaiter | null = null;
   ownedPi: Set<PiState> | null = null;
@@ -233,14 +236,14 @@ export class Task {
   faultError: number = 0;
   faultAddress: number = 0;
   startNs: number;
-  /** CPU time, ns: in guest code, and in the kernel for it (cpu_clock.ts). */
+  /** CPU time, ns: in guest code, and in the kernel for this task (cpu_clock.ts). */
   userNs: number = 0;
   systemNs: number = 0;
-  /** System time of traps that no time was counted for yet. */
+  /** System time of traps that is not yet charged. */
   owedNs: number = 0;
-  /** When it went on to run guest code; meaningful while RUNNING. */
+  /** Start of the present run of guest code; valid while RUNNING. */
   ranSinceNs: number = 0;
-  /** How often guest code was left, system calls made, and waits that really waited. */
+  /** Number of exits from guest code, of system calls, and of waits that blocked. */
   stopCount: number = 0;
   callCount: number = 0;
   blockCount: number = 0;
@@ -281,7 +284,7 @@ export class Task {
     ctx.owner = this;
   }
 
-  /** Attach to another context and memory (exec). */
+  /** Switches to another context and memory (execve). */
   rebind(ctx: Context, mm: MemoryManager): void {
     this.ctx.owner = null;
     this.ctx = ctx;
@@ -292,7 +295,7 @@ export class Task {
     ctx.owner = this;
   }
 
-  /** Who waits for what it took too much. */
+  /** The task that is delayed when this one's group exceeds a limit. */
   get billed(): Task {
     return this;
   }
@@ -301,15 +304,15 @@ export class Task {
     return this.group.pid;
   }
 
-  /** The process's identity, for whom it sends something to. */
+  /** The process's identity, as the sender of a message or a signal. */
   get processId(): TaskPid {
     return this.group.id;
   }
 
   /**
-   * Wait for events of one queue; the call runs again after the wake-up. BLOCK, or what the
-   * interrupted call returns. The caller has tested its condition just now: nothing can happen in
-   * between (one thread).
+   * Waits for events of one queue; the call runs again after the wake-up. BLOCK, or the result of
+   * an interrupted call. The caller has just tested its condition: no event can come in between,
+   * because there is one thread.
    */
   waitFor(queue: WaitQueue, events: number): number {
     if (this.interrupted) return RESTART_CODE[this.restart]!;
@@ -325,8 +328,8 @@ export class Task {
   }
 
   /**
-   * Wait until `deadlineNs` (monotonic; Infinity: for ever) without a queue, or bound the wait just
-   * made.
+   * Waits until `deadlineNs` (monotonic; Infinity: without limit) without a queue, or bounds the
+   * wait just made.
    */
   waitUntil(deadlineNs: number): number {
     if (this.interrupted) return RESTART_CODE[this.restart]!;
@@ -335,10 +338,10 @@ export class Task {
   }
 
   /**
-   * Let everybody else go first, for a call that would keep the loop busy (or moves more than may
-   * be): BLOCK and the call runs again at once, or what the interrupted call returns. A task whose
-   * group has used up its quota (cpu.max) gets no further turn before its period is over, unless
-   * its call holds the lock of its memory, which tasks of other groups may wait for.
+   * Gives the other tasks a turn, for a call that would keep the loop busy: BLOCK and the call runs
+   * again at once, or the result of an interrupted call. A task whose group has used up its quota
+   * (cpu.max) gets no further turn before its period is over, unless its call holds the lock of its
+   * memory, for which tasks of other groups may wait.
    */
   yieldTurn(): number {
     const soonestNs = Math.max(this.kernel.now(), this.delay?.untilNs ?? 0);
@@ -346,21 +349,21 @@ export class Task {
     return this.waitUntil(Math.max(soonestNs, this.cgroups.throttledUntilNs));
   }
 
-  /** Wait for a file, or -EAGAIN when it is O_NONBLOCK. */
+  /** Waits for a file, or returns -EAGAIN when it is O_NONBLOCK. */
   waitForFile(file: OpenFile, events: number): number {
     if (file.neverBlocks) return -EAGAIN;
     const queue = file.waitQueue;
     return queue === null ? -EINTR : this.waitFor(queue, events);
   }
 
-  /** The call runs again: its registrations go, unless it keeps them. */
+  /** Before the call runs again: removes its registrations, unless `keepsWaits`. */
   pauseWait(): void {
     if (!this.keepsWaits) return this.endWait();
     this.waiter.unlink();
     if (this.timeout.isArmed) this.kernel.timers.disarm(this.timeout);
   }
 
-  /** Forget all registrations of the wait (the call is over, or at exit). */
+  /** Removes all registrations of the wait (the call is over, or the task exits). */
   endWait(): void {
     this.keepsWaits = false;
     this.waiter.unlink();
@@ -373,10 +376,10 @@ export class Task {
     if (this.timeout.isArmed) this.kernel.timers.disarm(this.timeout);
   }
 
-  /** A turn of one that is no guest thread (WORKING). */
+  /** A turn of a task that is no guest thread (WORKING). */
   work(): void {}
 
-  /** The wait is over (event, time-out): run the call again. */
+  /** Ends the wait (event, time-out): the call runs again. */
   wake(): void {
     if (this.state !== BLOCKED) return;
     this.state = READY;

@@ -1,9 +1,10 @@
 /**
- * The generic netlink family TASKSTATS (linux/taskstats.h): what a thread or process has used, for who asks, and of each
- * that ends, for who registered for the processors it ran on.
+ * The generic netlink family TASKSTATS (linux/taskstats.h): the resource use of a thread or process
+ * on request, and at its end, for listeners that registered for the processors it ran on.
  *
- * DIFFERS: no delays are measured (as on Linux without delay accounting), there are no control groups' numbers, nobody
- * knows who used a privilege, and a thread counts as running on the first processor that it may use.
+ * DIFFERS: no delays are measured (as on Linux without delay accounting), numbers of control groups
+ * are absent, the use of privileges is not recorded, and a thread counts as running on the first
+ * processor that it may use.
  */
 
 import { E2BIG, EINVAL, EOVERFLOW, ERANGE, ESRCH } from "../../ffi/abi/errno.ts";
@@ -34,7 +35,7 @@ export class TaskStats implements GenericFamily {
     flags: G.GENL_ADMIN_PERM | G.GENL_CMD_CAP_DO | G.GENL_CMD_CAP_HASPOL,
   }] as const;
   private readonly kernel: Kernel;
-  /** Who hears of ends, on which processors. */
+  /** Listeners for ends of tasks, with their processors. */
   private readonly listeners: Map<NetlinkSocket, Set<number>> = new Map();
   private readonly event: NetlinkRequest = new NetlinkRequest();
 
@@ -84,7 +85,7 @@ export class TaskStats implements GenericFamily {
     return 0;
   }
 
-  /** A thread ends, perhaps the last of its process. */
+  /** A thread ends, perhaps the last one of its process. */
   tellExit(task: Task): void {
     if (this.listeners.size === 0) return;
     const { group } = task, { event } = this;
@@ -108,7 +109,7 @@ function firstOf(mask: Uint32Array | null): number {
   return mask === null || word < 0 ? 0 : 32 * word + 31 - Math.clz32(mask[word]! & -mask[word]!);
 }
 
-/** A list of processors as cpulist_parse of Linux reads it: "0-3,5", "0-7:2/4", "N", "all". */
+/** Parses a list of processors as cpulist_parse of Linux does: "0-3,5", "0-7:2/4", "N", "all". */
 function parseList(text: string, count: number): number[] | number {
   const cpus: number[] = [];
   for (const part of text.split(/[,\s]+/)) {
@@ -126,7 +127,7 @@ function parseList(text: string, count: number): number[] | number {
   return cpus;
 }
 
-/** The nest of one answer, and where in it struct taskstats is. */
+/** Writes the nested attributes of one answer; struct taskstats is one of them. */
 function putAround(
   out: NetlinkWriter,
   [aggregate, type]: readonly [number, number],
@@ -141,7 +142,7 @@ function putAround(
   end();
 }
 
-/** `isEnd`: it ends, and its process with it. */
+/** @param isEnd the thread ends, and its process with it */
 function putTask(out: NetlinkWriter, id: number, task: Task, isEnd: boolean): void {
   putAround(out, [G.TASKSTATS_TYPE_AGGR_PID, G.TASKSTATS_TYPE_PID], id, (to) => {
     const { dv } = out, { group, cred, sched, kernel: { host } } = task;
@@ -177,7 +178,7 @@ function putTask(out: NetlinkWriter, id: number, task: Task, isEnd: boolean): vo
   });
 }
 
-/** Of a process as a whole Linux tells less. */
+/** Writes a process as a whole, for which Linux has fewer numbers. */
 function putProcess(out: NetlinkWriter, id: number, group: ThreadGroup): void {
   putAround(out, [G.TASKSTATS_TYPE_AGGR_TGID, G.TASKSTATS_TYPE_TGID], id, (to) => {
     const { dv } = out, kernel = group.tasks[0]?.kernel;

@@ -1,9 +1,9 @@
-/** How a blocked task hangs on wait queues and on the timer heap. */
+/** Registrations of a blocked task on wait queues and on the timer heap. */
 
 import { Waiter } from "../core/wait.ts";
 import { Timer } from "../time/timer.ts";
 
-/** What is woken: a task. */
+/** The object that a registration wakes: a task. */
 export interface Wakeable {
   wake(): void;
 }

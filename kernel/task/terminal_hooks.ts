@@ -1,6 +1,6 @@
 /**
- * What terminals want to know of processes (fs/devpts/hooks.ts), answered from the task whose call runs now; and the
- * terminal's side of a session leader's end.
+ * Answers questions of terminals about processes (fs/devpts/hooks.ts) for the task whose call is
+ * served, and handles the terminal's side of the end of a session leader.
  */
 
 import type {
@@ -81,7 +81,8 @@ export class TaskTerminalHooks implements TerminalHooks {
   signalGroup(group: TtyGroup, signo: number): void {
     if (!(group instanceof ProcessGroup)) return;
     sendToProcessGroup(group, signo, SI_KERNEL);
-    // The caller may be one of them: it looks at the signal before it returns, whatever its call gives.
+    // The caller may be a receiver: it handles the signal before it returns, whatever its call's
+    // result.
     const task = this.kernel.current;
     if (task !== null && task.group.pgrp === group) task.attention = true;
   }
@@ -103,8 +104,8 @@ export class TaskTerminalHooks implements TerminalHooks {
 }
 
 /**
- * A process ended: if it led its session, the terminal is free again and its foreground group hears SIGHUP
- * (disassociate_ctty of Linux).
+ * A process ended. If it led its session, the terminal becomes free and its foreground group gets
+ * SIGHUP (disassociate_ctty of Linux).
  */
 export function leaveSession(group: ThreadGroup): void {
   const { session } = group;

@@ -1,6 +1,6 @@
 /**
- * A thread group (a process): what POSIX calls process attributes. Sessions and process groups are objects too,
- * with the members that signals and terminals need (credentials(7), setpgid(2)).
+ * A thread group: the process of POSIX, with its attributes. Sessions and process groups are
+ * objects too, with the members that signals and terminals need (credentials(7), setpgid(2)).
  */
 
 import { Account } from "../core/account.ts";
@@ -19,19 +19,19 @@ import type { Task } from "./task.ts";
 import { TransferCounts } from "./transfer_counts.ts";
 
 export class Session implements TtySession {
-  /** Its leader's; null: it comes from outside of all namespaces and is seen as 0. */
+  /** Its leader's id; null: the leader is outside of all namespaces and shown as 0. */
   readonly id: TaskPid | null;
   readonly groups: Set<ProcessGroup> = new Set();
   /** Controlling terminal; null: none. */
   terminal: ControllingTerminal | null = null;
-  /** Foreground group of a terminal that was hung up: it hears of the leader's end. */
+  /** Foreground group of a terminal that was hung up; it gets SIGHUP at the leader's end. */
   hungUpGroup: TtyGroup | null = null;
 
   constructor(id: TaskPid | null) {
     this.id = id;
   }
 
-  /** Its number as somebody of `pids` sees it; 0: it is outside. */
+  /** Its number in `pids`; 0: it is outside. */
   numberIn(pids: PidNamespace): number {
     return this.id === null ? 0 : this.id.numberIn(pids);
   }
@@ -83,36 +83,36 @@ export class Usage {
   }
 }
 
-/** Has requests of processes under way, which do not outlive them. */
+/** A source of requests of processes (io_uring, AIO), which do not outlive their process. */
 export interface RequestSource {
   cancelAll(group: ThreadGroup): void;
 }
 
-/** The memory that they work on goes away. */
+/** Cancels the requests that work on a process's memory, because the memory goes away. */
 export function cancelRequests(group: ThreadGroup): void {
   for (const source of group.rings ?? []) source.cancelAll(group);
   group.rings = null;
 }
 
-/** Who wants to know when a process ends that has no parent in the sandbox. */
+/** A listener for the end of a process without a parent in the sandbox. */
 export interface ExitListener {
-  /** All its tasks are gone. */
+  /** All tasks of the process have ended. */
   onProcessEnd(group: ThreadGroup): void;
 }
 
 export class ThreadGroup {
-  /** What the kernel objects that it makes are charged to. */
+  /** The account for kernel objects that it makes. */
   readonly account: Account;
   readonly id: TaskPid;
   /** Its number in its own PID namespace. */
   readonly pid: number;
-  /** Live tasks, leader first as long as it lives. */
+  /** Live tasks, the leader first while it lives. */
   readonly tasks: Task[] = [];
   leader: Task | null = null;
   parent: ThreadGroup | null;
   readonly children: Set<ThreadGroup> = new Set();
   pgrp: ProcessGroup;
-  /** Signal sent to the parent at exit (SIGCHLD, or that of clone). */
+  /** Signal to the parent at the exit (SIGCHLD, or the one that clone(2) named). */
   exitSignal: number;
   limits: Limits;
   readonly pending: PendingSignals;
@@ -127,49 +127,61 @@ export class ThreadGroup {
   /** Woken when this process ends: pidfds wait here. */
   readonly exitEvents: WaitQueue = new WaitQueue();
 
-  /** Exiting: every task must end with `exitStatus`. */
+  /** It is exiting: every task must end with `exitStatus`. */
   isExiting: boolean = false;
-  /** All tasks are gone and the parent has not waited yet. */
+  /** All tasks have ended and the parent has not waited yet. */
   isZombie: boolean = false;
   isReaped: boolean = false;
   /**
-   * How far its end has come: a step of exit.ts; and whether it is reaped at once, as its parent
-   * does not wait.
+   * The next step of its end (exit.ts), and whether it is reaped at once because its parent does
+   * not wait.
    */
   endStep: number = 0;
   isReapedAtOnce: boolean = false;
   /** Wait status (wait(2) encoding). */
   exitStatus: number = 0;
 
-  /** Job control: the signal that stops it, 0 when it runs; `isStopped` once every task stands still. */
+  /**
+   * Job control: the signal that stops it, 0 while it runs. `isStopped` is set when every task is
+   * stopped.
+   */
   stopSignal: number = 0;
   isStopped: boolean = false;
-  /** Counts stops. */
+  /** Number of stops. */
   stopSerial: number = 0;
-  /** ptrace(2): threads that threads of this process trace, and those that ended and were not waited for. */
+  /**
+   * ptrace(2): the tracees of this process's threads, ended ones included until they were waited
+   * for.
+   */
   tracees: Set<Task> | null = null;
   deadTracees: DeadTracee[] | null = null;
-  /** Traced processes, children of others, that ended or whose leader did. */
+  /** Traced children of other processes that ended, or whose leaders did. */
   deadLeaders: Set<ThreadGroup> | null = null;
-  /** Whose tracee its leader was when it ended: hears of the end before the parent does. */
+  /**
+   * The tracer of its leader when the leader ended, which is notified of the end before the parent.
+   */
   leaderTracer: ThreadGroup | null = null;
-  /** What wait(2) was not told yet. */
+  /** State changes that wait(2) has already reported. */
   stopReported: boolean = true;
   continuedReported: boolean = true;
-  /** What it was started in, with all its descendants; null: nothing (tests). */
+  /** The container in which it was started, with all its descendants; null: none (tests). */
   container: Container | null;
   exitListener: ExitListener | null = null;
-  /** Signals whose action is the default one do not reach it (init of a PID namespace, pid_namespaces(7)). */
+  /**
+   * Signals with the default action do not reach it (init of a PID namespace, pid_namespaces(7)).
+   */
   isUnkillable: boolean = false;
   /**
-   * The thread that is in execve(2), its new credentials decided, and writes its arguments or waits
-   * until it is the only one left.
+   * The thread that is in execve(2) with its new credentials decided, and writes its arguments or
+   * waits until it is the only thread.
    */
   execTask: Task | null = null;
   /** Woken when a thread ends, and when `execTask` becomes null. */
   readonly threadExits: WaitQueue = new WaitQueue();
 
-  /** Executable (exe link) and what /proc/PID/cmdline, environ show: ranges in its memory. */
+  /**
+   * Executable (the exe link), and the ranges of memory that /proc/PID/cmdline and environ show.
+   */
   exe: OpenFile | null = null;
   argStart: number = 0;
   argEnd: number = 0;
@@ -177,34 +189,36 @@ export class ThreadGroup {
   envEnd: number = 0;
   auxv: Uint8Array<ArrayBuffer> | null = null;
   isSubreaper: boolean = false;
-  /** Asynchronous I/O (io_setup(2)); null until the first context. */
+  /** Contexts of asynchronous I/O (io_setup(2)); null until the first one. */
   aio: AioContexts | null = null;
   /** Rings of io_uring_setup(2) that its tasks submitted to. */
   rings: Set<RequestSource> | null = null;
-  /** It gave its controlling terminal up for itself alone (TIOCNOTTY); children inherit that. */
+  /** It gave up its controlling terminal for itself alone (TIOCNOTTY); children inherit that. */
   hasLeftTerminal: boolean;
-  /** It has called execve since it was forked (setpgid(2) EACCES). */
+  /** It has called execve since its fork (setpgid(2) EACCES). */
   hasExeced: boolean = false;
   /**
-   * Counts its programs, and what that of its parent was when it was born: a later one chose no
-   * `exitSignal`.
+   * The number of its program, and the number of its parent's program when it was born: a later
+   * program of the parent did not choose `exitSignal`.
    */
   execSerial: number = 0;
   parentExecSerial: number = 0;
   oomScoreAdj: number = 0;
   oomScoreAdjMin: number = 0;
-  /** MEMBARRIER_CMD_REGISTER_* that were made; execve takes them back. */
+  /** MEMBARRIER_CMD_REGISTER_* that were registered; execve resets them. */
   membarriers: number = 0;
-  /** Real user id of its last task, for SIGCHLD after that is gone. */
+  /** Real user id of its last task, for a SIGCHLD after the end of that task. */
   lastUid: number = 0;
-  /** Name, credentials and nice value that its leader had, for /proc/PID after that is gone. */
+  /** Name, credentials and nice value of its leader, for /proc/PID after the end of the leader. */
   lastComm: string = "";
   lastCred: Credentials | null = null;
   lastNice: number = 0;
-  /** Audit's login uid (2^32 - 1: not set) and what a core dump would hold; both are inherited. */
+  /**
+   * Login uid of audit (2^32 - 1: not set), and the filter of core dumps; children inherit both.
+   */
   loginUid: number;
   coredumpFilter: number;
-  /** Status line "State:" etc. come from its leader. */
+  /** Start time of its leader, ns. */
   startNs: number;
 
   constructor(
@@ -241,7 +255,10 @@ export class ThreadGroup {
     return this.id.space;
   }
 
-  /** Its own PID namespace is the kernel's first: with its init the sandbox ends. */
+  /**
+   * Its PID namespace is the kernel's first one, and it is the init there: the sandbox ends with
+   * it.
+   */
   get isRootInit(): boolean {
     return this.pid === 1 && this.id.space.outer === null;
   }
@@ -251,7 +268,7 @@ export class ThreadGroup {
     return this.pgrp.session.id === this.id;
   }
 
-  /** Its parent as its own namespace sees it; 0: it is outside, or there is none. */
+  /** Its parent's number in its own namespace; 0: the parent is outside, or absent. */
   get parentPid(): number {
     return this.parent === null ? 0 : this.parent.id.numberIn(this.id.space);
   }

@@ -1,20 +1,23 @@
-/** What tasks read and wrote (/proc/PID/io of proc_pid_io(5)), by the calls that Linux counts: not those of sockets and splice(2). */
+/**
+ * Counts of what tasks read and wrote (/proc/PID/io of proc_pid_io(5)), by the calls that Linux
+ * counts: not those of sockets and splice(2).
+ */
 
 import { EBADF, ESPIPE } from "../../ffi/abi/errno.ts";
 import type { Task } from "./task.ts";
 
-/** What a call does, bits: it reads a file, it writes one. */
+/** Bits of a call: it reads a file, it writes one. */
 export const READS = 1, WRITES = 2;
 
 export class TransferCounts {
   readBytes: number = 0;
   writtenBytes: number = 0;
-  /** Calls. */
+  /** Number of calls. */
   reads: number = 0;
   writes: number = 0;
   /**
-   * Bytes of file systems that are stored somewhere. DIFFERS: counted when they are read and written, for want of a cache
-   * of files.
+   * Bytes read from and written to stored file systems. DIFFERS: counted at the call, because there
+   * is no page cache.
    */
   fetchedBytes: number = 0;
   storedBytes: number = 0;
@@ -35,7 +38,10 @@ export class TransferCounts {
   }
 }
 
-/** A call that moves bytes has its result. One that found no file, or none with places, came to nothing. HOT */
+/**
+ * Counts a call that moves bytes, behind its result. A call that found no file, or a file without
+ * positions, moved nothing. HOT
+ */
 export function countTransfer({ transfers }: Task, moves: number, result: number): void {
   if (result === -EBADF || result === -ESPIPE) return;
   if ((moves & READS) !== 0) {

@@ -1,16 +1,17 @@
 /**
- * Accounts of turns of the kernel's loop. Tasks that share a container, a top control group of it
- * and a user share an account; the loop (fair_turns.ts) serves accounts in turn by weight once they
- * compete for it.
+ * Accounts of turns of the kernel's loop. Tasks of one container, one top control group in it and
+ * one user share an account. The loop (fair_turns.ts) serves accounts in turn by weight when they
+ * compete.
  *
- * Accounts are the leaves of a tree: containers, their top control groups, users. Each level shares
- * its part among those that have work, so that more users, threads or groups in one container take
- * nothing from another container. The user is the real one, as RLIMIT_NPROC has it; in a user
- * namespace below the container's it is the outermost owner, as a mapping gives no further share.
+ * Accounts are the leaves of a tree: containers, their top control groups, users. Each level
+ * divides its part among the nodes with work, so that more users, threads or groups in one
+ * container take nothing from another container. The user is the real one, as for RLIMIT_NPROC; in
+ * a user namespace below the container's it is the outermost owner, because a mapping gives no
+ * further share.
  *
- * Virtual time is start-time fair queueing: a node's time goes forward by what it was served,
- * divided by its weight; a node that had no work begins where its level stands, so that it can
- * neither save up turns nor lose them.
+ * Virtual time follows start-time fair queueing: the time of a node advances by its service divided
+ * by its weight; a node without work begins at the time of its level, so that it neither saves up
+ * turns nor loses them.
  */
 
 import type { Context } from "../../platform/platform.ts";
@@ -19,18 +20,18 @@ import type { Cgroup } from "../cgroup/cgroup.ts";
 import type { Container } from "./container.ts";
 import type { Task } from "./task.ts";
 
-/** Weight of what has none of its own: the default of cpu.weight. */
+/** Weight of a node that has none of its own: the default of cpu.weight. */
 const WEIGHT = 100;
 
-/** A container, a control group or a user among those of its level. */
+/** A container, a control group or a user, among the nodes of its level. */
 export class TurnNode {
   readonly parent: TurnNode | null;
-  /** Those below it that have work. */
+  /** Child nodes that have work. */
   readonly active: TurnNode[] = [];
-  /** Virtual time of the node, and where the level below it stands, ns at the default weight. */
+  /** Virtual time of the node and of the level below it, ns at the default weight. */
   timeNs: number = 0;
   levelNs: number = 0;
-  /** Live tasks below it. */
+  /** Number of live tasks below it. */
   tasks: number = 0;
 
   constructor(parent: TurnNode | null) {
@@ -65,7 +66,7 @@ class GroupNode extends TurnNode {
     this.group = group;
   }
 
-  /** A container's root stands for the tasks that are in no group below it. */
+  /** A container's root has the tasks that are in no group below it. */
   override get weight(): number {
     const { parent, cpu } = this.group;
     if (parent === null) return WEIGHT;
@@ -73,14 +74,14 @@ class GroupNode extends TurnNode {
   }
 }
 
-/** A user of a control group, and what of its tasks waits for the loop. */
+/** A user of a control group, and the work of its tasks that waits for the loop. */
 export class TurnAccount extends TurnNode {
   readonly traps: Fifo<Context> = new Fifo();
   readonly queued: Fifo<Task> = new Fifo();
   readonly container: Container | null;
   readonly group: Cgroup;
   readonly uid: number;
-  /** So much of its work is quick enough not to be timed one by one. */
+  /** Number of pieces of its work that are quick enough to be served without reading the clock. */
   blind: number = 1;
 
   constructor(parent: TurnNode, container: Container | null, group: Cgroup, uid: number) {
@@ -97,13 +98,11 @@ export class TurnAccount extends TurnNode {
 
 export class TurnAccounts {
   readonly root: TurnNode = new TurnNode(null);
-  /** Accounts with live tasks. */
+  /** Number of accounts with live tasks. */
   count: number = 0;
   private readonly containers: Map<Container | null, ContainerNode> = new Map();
 
-  /**
-   * The task is one of its account's from now on; again after what decides about that has changed.
-   */
+  /** Adds the task to its account. Call again after a change of container, group or user. */
   join(task: Task): void {
     const { container } = task.group, group = topGroup(task), uid = userOf(task);
     const old = task.account;
@@ -127,7 +126,9 @@ export class TurnAccounts {
     task.account = account;
   }
 
-  /** It ends, or goes elsewhere. An account that still has work is served to its end. */
+  /**
+   * Removes the task from its account. An account that still has work is served until it has none.
+   */
   leave(task: Task): void {
     const { account } = task;
     if (account === null) return;
@@ -143,7 +144,7 @@ export class TurnAccounts {
   }
 }
 
-/** The group below the root of the container's hierarchy. */
+/** The group directly below the root of the container's hierarchy. */
 function topGroup(task: Task): Cgroup {
   let group = task.cgroups.unified;
   while (group.parent !== null && group.parent.parent !== null) group = group.parent;

@@ -1,8 +1,9 @@
 /**
- * New namespaces: what unshare(2) gives the caller and clone(2) its child (namespaces(7)). Checks are in Linux's order:
- * the user namespace is first, and its capabilities are asked for all the others.
+ * New namespaces for the caller of unshare(2) and the child of clone(2) (namespaces(7)). Checks
+ * have Linux's order: the user namespace comes first, and its capabilities count for all the
+ * others.
  *
- * Neighbours: namespaces.ts (the set), setns.ts (namespaces that are there already), user_credentials.ts.
+ * Neighbours: namespaces.ts (the set), setns.ts (existing namespaces), user_credentials.ts.
  */
 
 import { CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
@@ -33,12 +34,15 @@ import type { Task } from "./task.ts";
 import { TimeNamespace } from "../cred/time_namespace.ts";
 import { UtsNamespace } from "./uts.ts";
 
-/** What of Namespaces the flags ask for. */
+/** The flags that change the set of Namespaces. */
 const SET_FLAGS = CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWCGROUP |
   CLONE_NEWTIME;
 export const NAMESPACE_FLAGS = SET_FLAGS | CLONE_NEWNS | CLONE_NEWUSER;
 
-/** What a child is born into; whoever drops it does not use it. */
+/**
+ * Namespaces, file system context and credentials of a child; `drop` releases them if there is no
+ * child.
+ */
 export class ChildWorld {
   readonly ns: Namespaces;
   readonly fs: FsContext;
@@ -57,7 +61,7 @@ export class ChildWorld {
   }
 }
 
-/** Namespaces, file system context and credentials of a new task; -errno. */
+/** Makes the namespaces, file system context and credentials of a new task; -errno. */
 export function worldForChild(task: Task, flags: number): ChildWorld | number {
   if ((flags & NAMESPACE_FLAGS) === 0) {
     const fs = (flags & CLONE_FS) !== 0 ? task.fs.hold() : task.fs.copy();
@@ -83,7 +87,9 @@ export function worldForChild(task: Task, flags: number): ChildWorld | number {
   return new ChildWorld(ns, fs, cred);
 }
 
-/** As the parent's, but that a process is born into the parent's time namespace for children. HOT */
+/**
+ * The parent's namespaces; but a process is born in the parent's time namespace for children. HOT
+ */
 function inherited(task: Task, flags: number): Namespaces {
   const { ns } = task;
   if (ns.time === ns.timeForChildren || (flags & CLONE_VM) !== 0) return ns.hold();
@@ -96,7 +102,10 @@ function bornInto(changes: Partial<NamespaceSet>, ns: Namespaces): TimeNamespace
   return time;
 }
 
-/** execve(2): what shared its parent's memory until now enters the time namespace for children. */
+/**
+ * execve(2): a process that shared its parent's memory until now enters the time namespace for
+ * children.
+ */
 export function enterTimeForChildren(task: Task): void {
   const { ns } = task;
   if (ns.time === ns.timeForChildren) return;
@@ -112,7 +121,7 @@ function mayMake(cred: Credentials, flags: number): boolean {
   return !hasSetFlags(flags) || hasOwnCap(cred, CAP_SYS_ADMIN);
 }
 
-/** The task's credentials, in a new user namespace if one is asked for; -EPERM, -ENOSPC. */
+/** The task's credentials, in a new user namespace if one was requested; -EPERM, -ENOSPC. */
 function userCredentials(task: Task, flags: number): Credentials | number {
   if ((flags & CLONE_NEWUSER) === 0) return task.cred;
   const { root, namespace } = task.fs, top = namespace.rootPath();
@@ -120,18 +129,20 @@ function userCredentials(task: Task, flags: number): Credentials | number {
   return newUserNamespace(task.cred, isChrooted);
 }
 
-/** Nobody gets these credentials: a namespace that was made for them goes. */
+/** Releases credentials that no task gets, and a namespace that was made for them. */
 function discardNew(task: Task, cred: Credentials): void {
   if (cred !== task.cred) cred.userNs.discard();
 }
 
 interface NewNamespaces {
   readonly changes: Partial<NamespaceSet>;
-  /** Null: no mount namespace. */
+  /** Null: no new mount namespace. */
   readonly mounts: NamespaceCopy | null;
 }
 
-/** All that the flags ask for, counted for the caller, or none of it: -EINVAL, -ENOSPC. */
+/**
+ * Makes all namespaces that the flags request, charged to the caller, or none: -EINVAL, -ENOSPC.
+ */
 function newNamespaces(task: Task, flags: number, owner: UserNamespace): NewNamespaces | number {
   const { euid } = task.cred;
   const mounts = (flags & CLONE_NEWNS) === 0 ? null : task.fs.namespace.copy(owner);
@@ -148,12 +159,12 @@ function newNamespaces(task: Task, flags: number, owner: UserNamespace): NewName
   return -ENOSPC;
 }
 
-/** The new namespaces of a set. */
+/** Makes the new namespaces of the set. */
 function newSet(task: Task, flags: number, owner: UserNamespace): Partial<NamespaceSet> | number {
   const { kernel, ns } = task;
   const { pidForChildren } = ns;
   if ((flags & CLONE_NEWPID) !== 0) {
-    // There is no way to make one for somebody else's children.
+    // Linux makes no PID namespace while another one waits for the caller's children.
     if (pidForChildren !== task.pids) return -EINVAL;
     if (pidForChildren.level >= PID_NAMESPACE_LEVELS) return -ENOSPC;
     if (pidForChildren.owner?.encloses(owner) === false) return -EINVAL;
@@ -173,7 +184,7 @@ function newSet(task: Task, flags: number, owner: UserNamespace): Partial<Namesp
   };
 }
 
-/** Its offsets begin as those of the one that it is made from. */
+/** A time namespace with the offsets of the one it is made from. */
 function newTime(from: TimeNamespace, owner: UserNamespace): TimeNamespace {
   const time = new TimeNamespace(owner, false);
   time.monotonicNs = from.monotonicNs;
@@ -181,14 +192,15 @@ function newTime(from: TimeNamespace, owner: UserNamespace): TimeNamespace {
   return time;
 }
 
-/** Into a copy of all mounts, with root and working directory at the same places in it. */
+/** Moves `fs` into a copy of all mounts, with root and working directory at the same places. */
 function enterMountCopy(fs: FsContext, copy: NamespaceCopy): void {
   const { root, cwd } = fs;
   fs.enter(copy.namespace, copy.translate(root), copy.translate(cwd));
 }
 
 /**
- * unshare(2)'s namespaces: all of them or none. `fs` is the caller's own, alone, when CLONE_NEWNS is among the flags.
+ * The namespaces of unshare(2): all of them or none. `fs` is the caller's own, unshared, when
+ * CLONE_NEWNS is among the flags.
  */
 export function unshareNamespaces(task: Task, flags: number): Credentials | number {
   const cred = userCredentials(task, flags);

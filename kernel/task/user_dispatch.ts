@@ -1,6 +1,7 @@
 /**
- * Syscall user dispatch (PR_SET_SYSCALL_USER_DISPATCH of prctl(2)): calls from outside of a range of code become SIGSYS,
- * while a byte of the program's says so. For programs that emulate another system. Children and new programs begin without.
+ * Syscall user dispatch (PR_SET_SYSCALL_USER_DISPATCH of prctl(2)): calls from outside a range of
+ * code raise SIGSYS, while a byte of the program permits it. It serves programs that emulate
+ * another system. Children and new programs begin without it.
  */
 
 import { EFAULT, EINVAL } from "../../ffi/abi/errno.ts";
@@ -18,14 +19,14 @@ import { SIGSEGV, SIGSYS } from "../signal/sigset.ts";
 import { ENTRY_DISPATCH, type Task } from "./task.ts";
 
 export interface UserDispatch {
-  /** Code whose calls are always served. */
+  /** Start of the code whose calls are always served. */
   readonly start: number;
   readonly length: number;
-  /** Address of the byte; 0: all others are the program's affair. */
+  /** Address of the selector byte; 0: all other calls raise SIGSYS. */
   readonly selector: number;
 }
 
-/** PR_SYS_DISPATCH_ON or OFF, by the task itself or its tracer: 0 or -errno. */
+/** Sets PR_SYS_DISPATCH_ON or OFF, by the task itself or its tracer: 0 or -errno. */
 export function changeUserDispatch(
   task: Task,
   mode: number,
@@ -38,7 +39,7 @@ export function changeUserDispatch(
   return setUserDispatch(task, null);
 }
 
-/** 0, -EINVAL for a range that wraps, -EFAULT for a byte outside of user memory. */
+/** 0; -EINVAL for a range that wraps; -EFAULT for a byte outside of user memory. */
 export function setUserDispatch(task: Task, wanted: UserDispatch | null): number {
   if (wanted !== null) {
     const { start, length, selector } = wanted;
@@ -51,7 +52,7 @@ export function setUserDispatch(task: Task, wanted: UserDispatch | null): number
   return 0;
 }
 
-/** Whether the call that the task makes is left to the task: then a signal is on its way. */
+/** True if the task's call becomes a signal, which is then queued. */
 export function isDispatched(task: Task, nr: number): boolean {
   const { rip } = task.ctx, { start, length, selector } = task.userDispatch!;
   if (rip >= start && rip - start < length) return false;

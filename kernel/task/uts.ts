@@ -1,4 +1,6 @@
-/** What uname(2) and /proc/version say, and the names that each UTS namespace has for itself (uts_namespaces(7)). */
+/**
+ * The texts of uname(2) and /proc/version, and the names of each UTS namespace (uts_namespaces(7)).
+ */
 
 import { Namespace } from "../cred/namespace.ts";
 import type { UserNamespace } from "../cred/user_namespace.ts";

@@ -1,6 +1,6 @@
 /**
- * Waiting for children: what wait4(2) and waitid(2) have in common. Which child has something to tell is decided here;
- * how it is told is decoded in syscalls/process/wait.ts.
+ * Waiting for children: the common part of wait4(2) and waitid(2). This file chooses the child;
+ * syscalls/process/wait.ts encodes the answer.
  */
 
 import { ECHILD } from "../../ffi/abi/errno.ts";
@@ -29,32 +29,32 @@ import { SIGCHLD, SIGCONT } from "../signal/sigset.ts";
 import type { Task } from "./task.ts";
 import { type ThreadGroup, Usage } from "./thread_group.ts";
 
-/** What was found; overwritten by the next wait that finds something. */
+/** Result of a wait; the next successful wait overwrites it. */
 export class Waited {
   pid: number = 0;
   uid: number = 0;
   /** Wait status as wait4(2) stores it. */
   status: number = 0;
-  /** CLD_* and the value that goes with it, as waitid(2) shows them. */
+  /** CLD_* and its value, as waitid(2) shows them. */
   code: number = 0;
   value: number = 0;
-  /** Within a wait: a tracee was found. */
+  /** During a wait: a tracee was found. */
   isTold: boolean = false;
   readonly usage: Usage = new Usage();
 }
 
-/** Which children are meant: P_ALL, P_PID, P_PGID (0: the caller's own group), P_PIDFD. */
+/** The children to wait for: P_ALL, P_PID, P_PGID (0: the caller's own group), P_PIDFD. */
 export interface Selection {
   readonly kind: number;
   readonly id: number;
-  /** P_PIDFD's process. */
+  /** The process of P_PIDFD. */
   readonly group: ThreadGroup | null;
   readonly options: number;
 }
 
 /**
- * 1: `out` tells of a child, which is reaped unless WNOWAIT; 0: WNOHANG and nothing to tell; BLOCK, a restart code, or
- * -ECHILD.
+ * 1: `out` describes a child, which is reaped unless WNOWAIT; 0: WNOHANG and no child has changed;
+ * BLOCK, a restart code, or -ECHILD.
  */
 export function waitForChild(task: Task, which: Selection, out: Waited): number {
   const { tracees, deadTracees, deadLeaders } = task.group;
@@ -71,19 +71,19 @@ export function waitForChild(task: Task, which: Selection, out: Waited): number 
   return task.waitFor(task.group.childEvents, 0);
 }
 
-/** A zombie will not stop or go on any more: a wait for nothing else does not wait for it. */
+/** A zombie will not stop or continue any more: a wait for those events alone skips it. */
 function isSilent(child: ThreadGroup, options: number): boolean {
   return child.isZombie && child.leaderTracer === null && (options & WEXITED) === 0;
 }
 
-/** Is there a tracee that is meant? `out.isTold`: it had something to tell. */
+/** True if there is a selected tracee. `out.isTold`: it had a state change to report. */
 function waitForTracee(task: Task, which: Selection, out: Waited): boolean {
   const { group } = task;
   let isThere = false;
   out.isTold = false;
   for (const child of group.deadLeaders ?? []) {
     if (!isMeant(task, child, child.id, which)) continue;
-    // A dead leader does not stop; its process may go on while other threads live.
+    // A dead leader does not stop; its process may continue while other threads live.
     const events = child.isZombie ? WEXITED : WEXITED | WCONTINUED;
     if ((which.options & events) === 0) continue;
     isThere = true;
@@ -150,7 +150,7 @@ function report(task: Task, child: ThreadGroup, options: number, out: Waited): b
     }
     return true;
   }
-  // As its tracer the parent hears of stops in another way.
+  // A parent that is also the tracer is notified of stops as tracer.
   if (child.leader?.trace?.group === task.group) return false;
   if ((options & WUNTRACED) !== 0 && child.isStopped && !child.stopReported) {
     fill(out, task, child, statusStopped(child.stopSignal), CLD_STOPPED, child.stopSignal);
@@ -181,14 +181,14 @@ function fill(
   totalUsage(child, out.usage);
 }
 
-/** Usage of a process and of the children that it waited for, as wait4(2) and times(2) count. */
+/** Resource use of a process and of the children it waited for, as wait4(2) and times(2) count. */
 export function totalUsage(group: ThreadGroup, out: Usage): void {
   out.clear();
   ownUsage(group, out);
   out.add(group.childUsage);
 }
 
-/** Usage of a process without its children (RUSAGE_SELF). */
+/** Resource use of a process without its children (RUSAGE_SELF). */
 export function ownUsage(group: ThreadGroup, out: Usage): void {
   out.clear();
   out.add(group.usage);
