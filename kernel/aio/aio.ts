@@ -1,8 +1,9 @@
 /**
- * Contexts of asynchronous I/O (io_setup(2)): events that a process has not fetched yet, and polls that have not come
- * true. Reads, writes and syncs are over when io_submit(2) returns, as those of most files are on Linux.
+ * Contexts of asynchronous I/O (io_setup(2)): events that the process has not fetched, and pending
+ * polls. Reads, writes and syncs are complete when io_submit(2) returns, as those of most files are
+ * on Linux.
  *
- * Neighbours: aio_ring.ts (where the events are), aio/calls/aio.ts (the calls).
+ * Neighbours: aio_ring.ts (stores events), aio/calls/aio.ts (the calls).
  */
 
 import type { Account } from "../core/account.ts";
@@ -19,25 +20,25 @@ export class AioEvent {
   /** Address of the iocb. */
   obj: number = 0;
   result: number = 0;
-  /** Counts the event when it is there; held. */
+  /** The eventfd to signal with the event; the event holds a reference. */
   eventFile: EventFile | null = null;
 }
 
 export class AioContext {
-  /** What it is charged to. */
+  /** The account that the context is charged to. */
   readonly account: Account;
-  /** The caller's name for it: the address of its ring. */
+  /** The id that the caller uses: the address of its ring. */
   id: number;
-  /** The context holds it, and so does what maps it. */
+  /** The ring, which the context and the memory that maps it hold. */
   readonly ring: AioRing;
-  /** What it was made for, of AIO_REQUESTS. */
+  /** The number of requests that it reserved of AIO_REQUESTS. */
   private readonly wanted: number;
-  /** Woken by events, and by its end. */
+  /** Woken by events, and at the end of the context. */
   readonly waitQueue: WaitQueue = new WaitQueue();
   isDestroyed: boolean = false;
   private readonly polls: Set<AioPoll> = new Set();
 
-  /** The caller has taken `wanted` of AIO_REQUESTS, and gives its hold on `ring`. */
+  /** The caller has taken `wanted` of AIO_REQUESTS, and passes its reference to `ring`. */
   constructor(id: number, ring: AioRing, wanted: number, account: Account) {
     this.account = account;
     this.id = id;
@@ -45,7 +46,7 @@ export class AioContext {
     this.wanted = wanted;
   }
 
-  /** Requests that it takes, those whose events were not fetched among them. */
+  /** Number of requests that it accepts, including those whose events were not fetched. */
   get capacity(): number {
     return this.ring.places - 1;
   }
@@ -55,7 +56,7 @@ export class AioContext {
   }
 
   complete(event: AioEvent): void {
-    // Who moves the head back loses events, as there.
+    // A program that moves the head back loses events, as on Linux.
     if (this.ring.length < this.capacity) {
       this.ring.push(event.dataLo, event.dataHi, event.obj, event.result);
     }
@@ -67,7 +68,7 @@ export class AioContext {
     this.waitQueue.wake(0);
   }
 
-  /** Wait for a file (IOCB_CMD_POLL); the event comes when one of `mask` holds. */
+  /** Waits for a file (IOCB_CMD_POLL); the event is stored when one of `mask` holds. */
   poll(file: OpenFile, mask: number, event: AioEvent): void {
     const bits = file.poll() & mask, queue = file.waitQueue;
     if (bits !== 0 || queue === null) {
@@ -80,7 +81,7 @@ export class AioContext {
     queue.add(poll, 0);
   }
 
-  /** io_cancel(2): a poll with this iocb comes with what holds now. False: there is none. */
+  /** io_cancel(2): completes the poll with this iocb with what holds now. False: there is none. */
   cancel(obj: number): boolean {
     for (const poll of this.polls) {
       if (poll.event.obj !== obj) continue;
@@ -90,7 +91,7 @@ export class AioContext {
     return false;
   }
 
-  /** `poll` is over. */
+  /** Ends `poll`. */
   end(poll: AioPoll, bits: number): void {
     poll.unlink();
     this.polls.delete(poll);
@@ -137,7 +138,7 @@ class AioPoll extends Waiter {
 export class AioContexts {
   readonly byId: Map<number, AioContext> = new Map();
 
-  /** mremap(2) moved what was at `from`: a context goes with its ring. */
+  /** mremap(2) moved the memory at `from`: the id of a context follows its ring. */
   moved(from: number, to: number): void {
     const context = this.byId.get(from);
     if (context === undefined || from === to) return;

@@ -1,7 +1,7 @@
 /**
- * The ring of events of one context of asynchronous I/O, as its process has it mapped: some programs take events from
- * there without a call (QEMU, fio, libaio when it looks whether there are any). All of it is theirs to write: the head
- * is read once and bounded, the tail is kept here.
+ * The ring of events of one context of asynchronous I/O, which its process maps. Some programs take
+ * events from it without a call (QEMU, fio, and libaio to test for events). The process can write
+ * all of it: the head is read once and bounded, the tail is kept here.
  *
  * Neighbour: aio.ts.
  */
@@ -26,7 +26,7 @@ const HEADER_BYTES = 32, EVENT_WORDS = IoEvent.size / 4, MAGIC = 0xa10a10a1 | 0;
 const E = IoEvent.at;
 
 export class AioRing extends KernelPages {
-  /** Places for events, of which one stays empty. */
+  /** Slots for events; one of them stays empty. */
   readonly places: number;
   private readonly words: Int32Array<SharedArrayBuffer>;
   private tail: number = 0;
@@ -42,7 +42,7 @@ export class AioRing extends KernelPages {
     this.words[header + AT.headerBytes] = HEADER_BYTES;
   }
 
-  /** With places for `events` at least, as many as fit its pages. null: there is no memory. */
+  /** A ring with at least `events` slots, as many as fit its pages. null: no memory. */
   static create(ctx: MemoryContext, events: number): AioRing | null {
     const pages = Math.ceil((HEADER_BYTES + events * IoEvent.size) / PAGE_SIZE);
     const base = ctx.frames.alloc(pages);
@@ -53,17 +53,17 @@ export class AioRing extends KernelPages {
     return (Atomics.load(this.words, this.base / 4 + AT.head) >>> 0) % this.places;
   }
 
-  /** Events in it. */
+  /** Number of events in it. */
   get length(): number {
     return (this.tail - this.head() + this.places) % this.places;
   }
 
-  /** Word index of place `n`. */
+  /** Word index of slot `n`. */
   private place(n: number): number {
     return (this.base + HEADER_BYTES) / 4 + n * EVENT_WORDS;
   }
 
-  /** An event behind the others: there is a place (the context counts them). */
+  /** Adds an event behind the others. The context has checked that there is a slot. */
   push(dataLo: number, dataHi: number, obj: number, result: number): void {
     const { words } = this, at = this.place(this.tail);
     words[at + E.data / 4] = dataLo;
@@ -84,7 +84,7 @@ export class AioRing extends KernelPages {
     return head === this.tail ? -1 : this.place(head) * 4;
   }
 
-  /** The oldest was fetched. */
+  /** Removes the oldest event. */
   shift(): void {
     Atomics.store(this.words, this.base / 4 + AT.head, (this.head() + 1) % this.places);
   }

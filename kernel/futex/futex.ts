@@ -1,9 +1,9 @@
 /**
- * futex(2): the plain operations. Blocking is retry: a waiter stays queued between the runs of its call, and only
- * leaves by a wake-up, its deadline or a signal.
+ * futex(2): the plain operations. A blocked call is retried: a waiter stays queued between the runs
+ * of its call, until a wake-up, its deadline or a signal.
  *
- * Neighbours: futex_table.ts (the queues), futex_pi.ts (ownership), robust_list.ts (owners that died); the numbers of
- * the operations are decoded in futex/calls/futex.ts.
+ * Neighbours: futex_table.ts (the queues), futex_pi.ts (ownership), robust_list.ts (owners that
+ * died). futex/calls/futex.ts decodes the operations.
  */
 
 import { EAGAIN, EFAULT, EINVAL, ENOSYS, ETIMEDOUT } from "../../ffi/abi/errno.ts";
@@ -25,10 +25,13 @@ import { FutexKey } from "../mm/futex_key.ts";
 import { FutexWaiter } from "./futex_table.ts";
 import { RESTART_BLOCK, RESTART_SYS, type Task } from "../task/task.ts";
 
-/** The key of a second word. */
+/** The key of the second word of an operation. */
 const otherKey = new FutexKey();
 
-/** FUTEX_WAIT: 0 when woken, -EAGAIN when the word is not `val`, -ETIMEDOUT at `deadlineNs` (Infinity: never). */
+/**
+ * FUTEX_WAIT: 0 when woken, -EAGAIN when the word is not `val`, -ETIMEDOUT at `deadlineNs`
+ * (Infinity: never).
+ */
 export function futexWait(
   task: Task,
   addr: number,
@@ -65,7 +68,7 @@ export function futexWait(
   return r;
 }
 
-/** FUTEX_WAKE: how many were woken. */
+/** FUTEX_WAKE: the number of woken waiters. */
 export function futexWake(
   task: Task,
   addr: number,
@@ -80,13 +83,15 @@ export function futexWake(
   return task.kernel.futexes.wake(key.owner!, key.offset, Math.max(1, max), bitset);
 }
 
-/** A word, and whether waiters of other processes are left out. */
+/** A futex word, and whether it is private to the process. */
 export interface FutexWord {
   readonly addr: number;
   readonly isPrivate: boolean;
 }
 
-/** FUTEX_REQUEUE, and FUTEX_CMP_REQUEUE with `expected` >= 0: woken plus moved. */
+/**
+ * FUTEX_REQUEUE, and FUTEX_CMP_REQUEUE with `expected` >= 0: the number of woken and moved waiters.
+ */
 export function futexRequeue(
   task: Task,
   from: FutexWord,
@@ -111,7 +116,10 @@ export function futexRequeue(
   return woken < 0 ? woken : moved < 0 ? moved : woken + moved;
 }
 
-/** FUTEX_WAKE_OP: change the second word, wake the first's waiters, and the second's if its old value says so. */
+/**
+ * FUTEX_WAKE_OP: changes the second word; wakes waiters of the first word, and of the second one if
+ * its old value satisfies the comparison.
+ */
 export function futexWakeOp(
   task: Task,
   addr: number,
@@ -148,10 +156,10 @@ export function futexWakeOp(
   return n < 0 ? n : more < 0 ? more : n + more;
 }
 
-/** `task.mm.key` for the first word, `otherKey` for the second. */
+/** Sets `task.mm.key` for the first word and `otherKey` for the second. */
 function twoKeys(task: Task, first: FutexWord, second: FutexWord): number {
   const mm = task.mm;
-  // The order of Linux's checks: the first address fails first.
+  // Checks in Linux's order: a bad first address is reported first.
   const a = mm.futexKey(first.addr, first.isPrivate);
   if (a !== 0) return a;
   const b = mm.futexKey(second.addr, second.isPrivate);

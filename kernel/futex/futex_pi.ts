@@ -1,8 +1,10 @@
 /**
- * Priority-inheritance futexes: FUTEX_LOCK_PI, TRYLOCK_PI, UNLOCK_PI of futex(2). The kernel decides who owns the word
- * next, so a waiter returns with the lock in its hands. Neighbour: futex_requeue_pi.ts.
+ * Priority-inheritance futexes: FUTEX_LOCK_PI, TRYLOCK_PI, UNLOCK_PI of futex(2). The kernel
+ * decides which waiter owns the word next, so a waiter returns as the owner. Neighbour:
+ * futex_requeue_pi.ts.
  *
- * DIFFERS: no priority is inherited, as the sandbox does not schedule; waiters get the lock in order of arrival.
+ * DIFFERS: no priority is inherited, as the sandbox does not schedule; waiters get the lock in
+ * order of arrival.
  */
 
 import { EAGAIN, EDEADLK, EFAULT, EINVAL, EPERM, ESRCH, ETIMEDOUT } from "../../ffi/abi/errno.ts";
@@ -11,10 +13,12 @@ import type { SharedWord } from "../mm/futex_key.ts";
 import { FutexWaiter } from "./futex_table.ts";
 import { RESTART_NOINTR, type Task } from "../task/task.ts";
 
-/** LIMIT: owners that wait for owners that a chain is followed for (max_lock_depth). */
+/**
+ * LIMIT: length to which a chain of owners that wait for other owners is followed (max_lock_depth).
+ */
 const MAX_CHAIN = 1024;
 
-/** A PI word that somebody waits for. */
+/** A PI word with waiters. */
 export class PiState {
   owner: Task;
   readonly word: SharedWord;
@@ -26,7 +30,7 @@ export class PiState {
     (owner.ownedPi ??= new Set()).add(this);
   }
 
-  /** Nobody waits any more: it is not needed. */
+  /** Removes the state when no waiter is left. */
   dropIfIdle(): void {
     if (this.waiters === 0) this.owner.ownedPi?.delete(this);
   }
@@ -65,7 +69,7 @@ export function futexLockPi(
   return r;
 }
 
-/** FUTEX_TRYLOCK_PI: 0, or -EAGAIN when somebody alive owns it. */
+/** FUTEX_TRYLOCK_PI: 0, or -EAGAIN when a live thread owns it. */
 export function futexTryLockPi(task: Task, addr: number, isPrivate: boolean): number {
   const k = task.mm.futexKey(addr, isPrivate);
   if (k !== 0) return k;
@@ -76,7 +80,7 @@ export function futexTryLockPi(task: Task, addr: number, isPrivate: boolean): nu
   return -EAGAIN;
 }
 
-/** FUTEX_UNLOCK_PI: the first waiter owns the word now. */
+/** FUTEX_UNLOCK_PI: the first waiter becomes the owner. */
 export function futexUnlockPi(task: Task, addr: number, isPrivate: boolean): number {
   const { mm } = task;
   for (;;) {
@@ -99,7 +103,7 @@ export function futexUnlockPi(task: Task, addr: number, isPrivate: boolean): num
   }
 }
 
-/** The thread ends: what it owns goes to the first waiter, marked FUTEX_OWNER_DIED. */
+/** The thread ends: each word that it owns goes to the first waiter, marked FUTEX_OWNER_DIED. */
 export function releaseOwnedPi(task: Task): void {
   if (task.ownedPi === null) return;
   for (const state of [...task.ownedPi]) {
@@ -107,7 +111,7 @@ export function releaseOwnedPi(task: Task): void {
     const first = owner === null ? null : task.kernel.futexes.first(owner, offset);
     if (first === null || first.pi !== state) continue;
     const { mm, tid } = first.task;
-    // Where the heir does not see the word any more it finds out itself.
+    // If the heir's memory has no such word any more, the heir's own run finds that out.
     mm.store32(first.piAddr, (tid | FUTEX_WAITERS | FUTEX_OWNER_DIED) >>> 0);
     handOver(state, first);
   }
@@ -115,8 +119,9 @@ export function releaseOwnedPi(task: Task): void {
 }
 
 /**
- * Take a word for `heir` if nobody owns it (0), or give what its waiters wait for. `task` sees it at `addr`. With
- * `marks` a word that is taken says that there are waiters, too.
+ * Takes a word for `heir` if it has no owner, and returns 0 (`marks`: with FUTEX_WAITERS set).
+ * Otherwise returns the state of the word, to wait for its owner, or -errno. `task` sees the word
+ * at `addr`.
  */
 export function claim(
   task: Task,
@@ -144,7 +149,7 @@ export function claim(
   }
 }
 
-/** Of waiters that are there: the word must name the owner that the kernel knows. */
+/** The state of a word with waiters: the word must name the owner that the kernel recorded. */
 function stateOf({ pi }: FutexWaiter, value: number, task: Task): PiState | number {
   if (pi === null) return -EINVAL;
   const tid = value & FUTEX_TID_MASK;
@@ -152,7 +157,7 @@ function stateOf({ pi }: FutexWaiter, value: number, task: Task): PiState | numb
   return isAbandoned || task.pids.tasks.get(tid) === pi.owner ? pi : -EINVAL;
 }
 
-/** Does `owner` wait, directly or not, for something that `task` owns? */
+/** True if `owner` waits, directly or indirectly, for a word that `task` owns. */
 export function waitsFor(owner: Task, task: Task): boolean {
   let at: Task | null = owner;
   for (let i = 0; at !== null; i++) {
@@ -163,7 +168,7 @@ export function waitsFor(owner: Task, task: Task): boolean {
   return false;
 }
 
-/** `addr` is where the waiter's task sees the word. */
+/** @param addr where the waiter's task sees the word */
 export function queueFor(waiter: FutexWaiter, state: PiState, addr: number): void {
   const { owner, offset } = state.word;
   waiter.pi = state;
@@ -174,7 +179,7 @@ export function queueFor(waiter: FutexWaiter, state: PiState, addr: number): voi
   waiter.task.kernel.futexes.add(waiter, owner!, offset);
 }
 
-/** The word is the first waiter's. */
+/** Makes the first waiter the owner of the word. */
 function handOver(state: PiState, first: FutexWaiter): void {
   const heir = first.task;
   state.owner.ownedPi?.delete(state);

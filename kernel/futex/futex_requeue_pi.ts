@@ -1,6 +1,7 @@
 /**
- * Waiting for a condition whose mutex inherits priorities: FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI of futex(2). Who is
- * woken owns the mutex already; others are moved to its queue.
+ * Waiting for a condition whose mutex inherits priorities: FUTEX_WAIT_REQUEUE_PI and
+ * FUTEX_CMP_REQUEUE_PI of futex(2). A woken waiter already owns the mutex; the others are moved to
+ * the mutex's queue.
  */
 
 import { EAGAIN, EDEADLK, EFAULT, EINVAL, ETIMEDOUT } from "../../ffi/abi/errno.ts";
@@ -11,8 +12,8 @@ import { FutexWaiter } from "./futex_table.ts";
 import { RESTART_NOINTR, type Task } from "../task/task.ts";
 
 /**
- * FUTEX_WAIT_REQUEUE_PI: 0 with the second word owned. Once it was moved a signal ends it with -EAGAIN: the first word
- * has changed.
+ * FUTEX_WAIT_REQUEUE_PI: 0 with the second word owned. After the waiter was moved a signal ends the
+ * call with -EAGAIN, because the first word has changed.
  */
 export function futexWaitRequeuePi(
   task: Task,
@@ -53,7 +54,7 @@ export function futexWaitRequeuePi(
   return wasMoved ? -EAGAIN : r;
 }
 
-/** FUTEX_CMP_REQUEUE_PI: how many own the second word now or wait for it. */
+/** FUTEX_CMP_REQUEUE_PI: the number of waiters that own the second word now or wait for it. */
 export function futexRequeuePi(
   task: Task,
   from: FutexWord,
@@ -86,7 +87,7 @@ export function futexRequeuePi(
   return moveAll(source, new PiState(first.task, target), next, move + wake, 1);
 }
 
-/** Waiters from `at` on go to the queue of a PI word, until there are `max` with the `done` ones. */
+/** Moves waiters from `at` on to the queue of a PI word, until `max` are done, `done` included. */
 function moveAll(
   source: SharedWord,
   state: PiState,

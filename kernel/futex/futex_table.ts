@@ -1,8 +1,9 @@
 /**
- * Who waits on which futex word. A hash table with chains of waiters: waiting and waking allocate nothing.
+ * The waiters of all futex words: a hash table with chains. Waiting and waking allocate nothing.
  *
- * A word is (owner, offset): a memory manager and an address for private ones, a file and an offset for shared ones
- * (mm/futex_key.ts). Neighbours: futex.ts and futex_pi.ts do the operations.
+ * A word is (owner, offset): a memory manager and an address for private words, a file and an
+ * offset for shared ones (mm/futex_key.ts). Neighbours: futex.ts and futex_pi.ts perform the
+ * operations.
  */
 
 import { EINVAL } from "../../ffi/abi/errno.ts";
@@ -12,20 +13,20 @@ import type { Task } from "../task/task.ts";
 
 const BUCKETS = 1024;
 
-/** One task's place in a queue. A task has one, and more only in futex_waitv(2). */
+/** The place of one task in a queue. A task has one, and more only in futex_waitv(2). */
 export class FutexWaiter {
   readonly task: Task;
   owner: object | null = null;
   offset: number = 0;
   /** FUTEX_WAIT_BITSET; all ones otherwise. */
   bitset: number = 0xffffffff;
-  /** Queued for the ownership of a PI futex, which it sees at this address. */
+  /** Queued for the ownership of a PI futex, whose word the task sees at `piAddr`. */
   pi: PiState | null = null;
   piAddr: number = 0;
-  /** Waits to be moved to this PI futex (FUTEX_WAIT_REQUEUE_PI). */
+  /** The PI futex to which the waiter will be moved (FUTEX_WAIT_REQUEUE_PI). */
   target: SharedWord | null = null;
   isQueued: boolean = false;
-  /** Taken off by a waker. */
+  /** A waker removed it from the queue. */
   isWoken: boolean = false;
   prev: FutexWaiter | null = null;
   next: FutexWaiter | null = null;
@@ -43,7 +44,7 @@ export class FutexTable {
     null,
   );
 
-  /** Queue behind everybody. HOT */
+  /** Adds a waiter at the end of the queue. HOT */
   add(waiter: FutexWaiter, owner: object, offset: number): void {
     const b = bucketOf(offset);
     waiter.owner = owner;
@@ -82,8 +83,8 @@ export class FutexTable {
   }
 
   /**
-   * Wake up to `max` waiters of a word whose bitset meets `bitset`: how many. -EINVAL when one of them waits to own a
-   * PI futex. HOT
+   * Wakes up to `max` waiters of a word whose bitset intersects `bitset`, and returns their number.
+   * -EINVAL when one of them waits to own a PI futex. HOT
    */
   wake(owner: object, offset: number, max: number, bitset: number): number {
     let n = 0;
@@ -102,11 +103,14 @@ export class FutexTable {
     return n;
   }
 
-  /** Move up to `max` waiters from one word to the end of another: how many; -EINVAL as for `wake`. */
+  /**
+   * Moves up to `max` waiters from one word to the end of another, and returns their number;
+   * -EINVAL as for `wake`.
+   */
   requeue(owner: object, offset: number, to: SharedWord, max: number): number {
     if (to.owner === null) return 0;
     let n = 0;
-    // The target may hash to the same bucket: what was moved must not be met again.
+    // The target may hash to the same bucket: the loop must not meet moved waiters again.
     const last = this.tails[bucketOf(offset)];
     let w: FutexWaiter | null = this.heads[bucketOf(offset)] ?? null;
     while (w !== null && n < max) {

@@ -4,7 +4,7 @@ import { EAGAIN, EFAULT, ETIMEDOUT } from "../../ffi/abi/errno.ts";
 import { FutexWaiter } from "./futex_table.ts";
 import type { Task } from "../task/task.ts";
 
-/** One word of the list, as the guest gave it. */
+/** One word of the list, as the guest passed it. */
 export interface WaitWord {
   readonly addr: number;
   readonly val: number;

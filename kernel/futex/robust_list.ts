@@ -1,7 +1,8 @@
 /**
- * Robust futexes: when a thread ends, the words on its list that it still owns are marked FUTEX_OWNER_DIED and a waiter
- * is woken (get_robust_list(2), Documentation/locking/robust-futexes.rst). The list is the guest's: nothing in it is
- * trusted, and its length is bounded.
+ * Robust futexes: when a thread ends, the words on its list that it still owns are marked
+ * FUTEX_OWNER_DIED and a waiter is woken (get_robust_list(2),
+ * Documentation/locking/robust-futexes.rst). The list is in guest memory: nothing in it is trusted,
+ * and its length is bounded.
  */
 
 import {
@@ -16,7 +17,7 @@ import type { Task } from "../task/task.ts";
 
 const IS_PI = 1;
 
-/** Walk the list of a thread that ends. */
+/** Walks the list of a thread that ends. */
 export function walkRobustList(task: Task): void {
   const head = task.robustList, mm = task.mm;
   if (head === 0) return;
@@ -48,7 +49,7 @@ function signed64(mm: Task["mm"], addr: number): number | null {
   return lo < 0 || hi < 0 ? null : lo + (hi | 0) * 0x100000000;
 }
 
-/** handle_futex_death of Linux: false stops the walk. */
+/** handle_futex_death of Linux: false ends the walk. */
 function ownerDied(task: Task, addr: number, pi: boolean, isPending: boolean): boolean {
   const mm = task.mm;
   if (addr % 4 !== 0 || addr < 0) return false;
@@ -56,7 +57,7 @@ function ownerDied(task: Task, addr: number, pi: boolean, isPending: boolean): b
     const word = mm.load32(addr);
     if (word < 0) return false;
     const owner = word & FUTEX_TID_MASK;
-    // The thread died between unlocking the word and waking: do the wake-up that it owes.
+    // The thread died between unlocking the word and waking a waiter: wakes that waiter.
     if (isPending && !pi && owner === 0) return wakeOne(task, addr);
     if (owner !== task.tid) return true;
     const found = mm.cas32(addr, word, ((word & FUTEX_WAITERS) | FUTEX_OWNER_DIED) >>> 0);

@@ -1,8 +1,8 @@
 /**
- * Which task may look into which, for system calls; files of /proc ask proc/fs/access.ts. Both
- * decide by cred/task_access.ts. Attaching also waits for an execve(2) that is under way
- * (cred_guard_mutex of Linux): between its decision about the new credentials and the new program a
- * tracer would be judged by the old ones.
+ * Decides for system calls which task may inspect which; files of /proc use proc/fs/access.ts. Both
+ * follow cred/task_access.ts. Attaching also waits for an execve(2) in progress (cred_guard_mutex
+ * of Linux): between its decision about the new credentials and the new program a tracer would be
+ * judged by the old ones.
  */
 
 import { ERESTARTNOINTR } from "../core/result.ts";
@@ -26,20 +26,21 @@ function may(t: Task, target: Task, by: typeof BY_FS_IDS | typeof BY_REAL_IDS): 
 }
 
 /**
- * Reading and writing of memory (mm_access with ATTACH_REALCREDS): one's own is open, whichever
- * process shares it.
+ * Reading and writing of memory (mm_access with ATTACH_REALCREDS). A task may always access its own
+ * memory, in any process that shares it.
  */
 export function mayAttachMemory(t: Task, target: Task): boolean {
   return t.mm === target.mm || mayAccessByReal(t, target);
 }
 
-/** Looking at it (mm_access with READ_FSCREDS), also for callers with CAP_PERFMON. */
+/** Reading of memory (mm_access with READ_FSCREDS), also for callers with CAP_PERFMON. */
 export function mayReadMemory(t: Task, target: Task): boolean {
   return t.mm === target.mm || isPerformanceMonitor(t.cred) || mayAccessByFs(t, target);
 }
 
 /**
- * 0, or what the call returns while a thread of `group` is in execve(2); it runs again behind that.
+ * 0, or the call's result while a thread of `group` is in execve(2); the call runs again
+ * afterwards.
  */
 export function awaitExec(t: Task, group: ThreadGroup): number {
   if (group.execTask === null) return 0;

@@ -1,4 +1,4 @@
-/** Beginnings and ends of tracing: ptrace(2) PTRACE_TRACEME, ATTACH, SEIZE, DETACH; fork, exec, exit. */
+/** Starts and ends tracing: ptrace(2) PTRACE_TRACEME, ATTACH, SEIZE, DETACH; fork, exec, exit. */
 
 import { EPERM, ESRCH } from "../../ffi/abi/errno.ts";
 import {
@@ -24,18 +24,20 @@ import type { ThreadGroup } from "../task/thread_group.ts";
 import { resultBehindStop } from "./stops.ts";
 import { RUN_FREE, Trace } from "./trace.ts";
 
-/** LIMIT: ended threads that a tracer has not waited for; of more the oldest are forgotten. */
+/** LIMIT: ended threads for which a tracer has not waited; beyond it the oldest are dropped. */
 const DEAD_MAX = 10_000;
 
 function link(task: Task, trace: Trace): void {
   task.trace = trace;
   task.entryWork |= ENTRY_TRACED;
-  // Debuggers look at code, step through it and change it.
+  // Debuggers read code, step through it and change it, so it must not be patched.
   task.mm.setPatching(false);
   (trace.group.tracees ??= new Set()).add(task);
 }
 
-/** PTRACE_TRACEME: 0, or -EPERM when it has a tracer, or a parent that may not be one, or none. */
+/**
+ * PTRACE_TRACEME: 0, or -EPERM when the task has a tracer already, or no parent that may trace it.
+ */
 export function traceMe(task: Task): number {
   const { parent } = task.group;
   if (task.trace !== null || parent === null || parent.tasks.length === 0) return -EPERM;
@@ -46,7 +48,7 @@ export function traceMe(task: Task): number {
   return 0;
 }
 
-/** PTRACE_ATTACH and PTRACE_SEIZE; permission was asked. */
+/** PTRACE_ATTACH and PTRACE_SEIZE, after the permission check. */
 export function attach(tracer: Task, task: Task, isSeize: boolean, options: number): number {
   if (task.trace !== null || task.group === tracer.group) return -EPERM;
   if (task.state === DEAD || task.group.isExiting) return -ESRCH;
@@ -59,14 +61,14 @@ export function attach(tracer: Task, task: Task, isSeize: boolean, options: numb
     sendToTask(task, info);
   }
   if (task.state === STOPPED) {
-    // It becomes a stop that the tracer is told of.
+    // The stop of the process becomes a stop that the tracer is notified of.
     task.stopSeen = task.group.stopSerial - 1;
     resume(task);
   }
   return 0;
 }
 
-/** The tracee, which stands still or not, is free again and goes on with `signal`. */
+/** Releases the tracee, stopped or not; it continues with `signal`. */
 export function detach(task: Task, signal: number): void {
   const { trace } = task;
   if (trace === null) return;
@@ -83,14 +85,17 @@ function unlink(task: Task, trace: Trace): void {
   if (!task.mm.hasOwnGs && !isTraced(task.mm, task.kernel.pids)) task.mm.setPatching(true);
 }
 
-/** Has some task a tracer that runs in this memory? */
+/** True if a task that uses this memory has a tracer. */
 function isTraced(mm: MemoryManager, pids: PidNamespace): boolean {
   if (mm.users <= 1) return false;
   for (const t of pids.tasks.values()) if (t.mm === mm && t.trace !== null) return true;
   return false;
 }
 
-/** It goes on as its tracer says. A stop that no signal made can be left with one all the same. */
+/**
+ * Lets the tracee continue as its tracer requested. A stop without a signal can be left with one
+ * too.
+ */
 export function release(task: Task, trace: Trace): void {
   const { signal } = trace;
   trace.code = 0;
@@ -118,7 +123,7 @@ function decide(task: Task, trace: Trace, signal: number): void {
     other.uid = (trace.tracer ?? task).cred.uid;
     task.stopInfo = other;
   }
-  // It may have been blocked meanwhile: then it waits like any other.
+  // The signal may have been blocked meanwhile: then it becomes pending like any other.
   if (task.stopInfo !== null && task.signals.blocked.has(signal)) {
     task.signals.pending.push(task.stopInfo);
     task.stopInfo = null;
@@ -126,7 +131,8 @@ function decide(task: Task, trace: Trace, signal: number): void {
 }
 
 /**
- * A child was made: is it traced from the start, and does the parent stop for it? The event, or 0.
+ * A child was made: decides whether it is traced from the start, and whether the parent stops for
+ * it. Returns the event, or 0.
  */
 export function traceChild(task: Task, child: Task, flags: number, exitSignal: number): number {
   const { trace } = task;
@@ -148,7 +154,7 @@ export function traceChild(task: Task, child: Task, flags: number, exitSignal: n
   return event;
 }
 
-/** The task goes on in another program; `oldTid` is its number before, as the tracer knows it. */
+/** The task continues in another program; `oldTid` is its former number, as the tracer knows it. */
 export function traceExec(task: Task, oldTid: number): void {
   const { trace } = task;
   if (trace === null) return;
@@ -163,7 +169,7 @@ export function traceExec(task: Task, oldTid: number): void {
   }
 }
 
-/** The task ends: its tracer hears of it, and its tracees are free, or die with it. */
+/** The task ends: notifies its tracer; its tracees are released, or die with it. */
 export function traceExit(task: Task): void {
   freeTracees(task.group, task);
   const { trace, group } = task;
@@ -171,7 +177,7 @@ export function traceExit(task: Task): void {
   unlink(task, trace);
   const status = group.isExiting ? group.exitStatus : task.exitStatus;
   if (task === group.leader) {
-    // As of any thread; when the last one has gone it is told once more, as of the process.
+    // The end of the thread; after the last thread the end of the process is reported once more.
     if (group.tasks.length > 1) tellTracerOfEnd(trace.group, group, task.id, status);
     if (trace.group === group.parent || trace.group.isExiting) return;
     group.leaderTracer = trace.group;
@@ -184,7 +190,10 @@ export function traceExit(task: Task): void {
   tellTracerOfEnd(trace.group, group, task.id, status);
 }
 
-/** SIGCHLD to a tracer for the end of a thread, or of a process that is another's child; `status` as wait(2) has it. */
+/**
+ * Sends SIGCHLD to a tracer for the end of a thread, or of another process's child; `status` is a
+ * wait(2) status.
+ */
 export function tellTracerOfEnd(
   tracer: ThreadGroup,
   group: ThreadGroup,
@@ -198,7 +207,7 @@ export function tellTracerOfEnd(
   tracer.childEvents.wake(0);
 }
 
-/** `tracer` null: all of the process. */
+/** Releases tracees of `tracer`; null: of the whole process. */
 export function freeTracees(group: ThreadGroup, tracer: Task | null): void {
   if (group.tracees === null) return;
   for (const t of [...group.tracees]) {
@@ -206,7 +215,7 @@ export function freeTracees(group: ThreadGroup, tracer: Task | null): void {
     if (trace === null || (tracer !== null && trace.tracer !== tracer)) continue;
     const isKilled = (trace.options & PTRACE_O_EXITKILL) !== 0;
     trace.mode = RUN_FREE;
-    // A signal that it was not told of is delivered.
+    // A signal that the tracer did not see yet is delivered.
     detach(t, t.afterStop === THEN_DELIVER && t.state === TRACED ? trace.code : 0);
     if (isKilled) killGroup(t.group, SIGKILL);
     else alert(t);

@@ -1,8 +1,10 @@
 /**
- * Debug registers of a tracee, for a debugger's watchpoints and hardware breakpoints (ptrace(2) POKEUSR on u_debugreg).
+ * Debug registers of a tracee, for a debugger's watchpoints and hardware breakpoints (ptrace(2)
+ * POKEUSR on u_debugreg).
  *
- * The processor's own are not to be had here, so the task runs one instruction at a time while any is enabled, and what
- * they watch is compared behind each. DIFFERS: reads cannot be watched (EIO).
+ * The kernel has no access to the processor's registers. So the task single-steps while one is
+ * enabled, and the watched memory is compared behind each instruction. DIFFERS: reads cannot be
+ * watched (EIO).
  */
 
 import { EINVAL, EIO } from "../../ffi/abi/errno.ts";
@@ -15,9 +17,9 @@ import { RUN_ONE_STEP } from "./trace.ts";
 const SLOTS = 4, STATUS = 6, CONTROL = 7;
 /** Kinds in the control register: execution, writes. */
 const KIND_EXECUTE = 0, KIND_WRITE = 1, KIND_IO = 2;
-/** Lengths by their two bits. */
+/** Length by the two LEN bits. */
 const LENGTHS: readonly number[] = [1, 2, 8, 4];
-/** Bits of the status register that are always 1, and the one of a step. */
+/** Bits of the status register that are always 1, and the bit of a single step. */
 const STATUS_ONES = 0xffff0ff0, STATUS_STEP = 0x4000;
 const USER_END = 0x7ffffffff000;
 const TF = 0x100;
@@ -28,7 +30,7 @@ export class DebugRegisters {
   private readonly addresses: number[] = [0, 0, 0, 0];
   private status: number = 0;
   private control: number = 0;
-  /** What the watched memory held last; "" for what is not mapped. */
+  /** The last contents of the watched memory; "" for unmapped memory. */
   private readonly seen: string[] = ["", "", "", ""];
 
   get isActive(): boolean {
@@ -41,7 +43,7 @@ export class DebugRegisters {
     return index === STATUS ? (this.status ^ STATUS_ONES) >>> 0 : 0;
   }
 
-  /** 0, -EINVAL as the processor's rules are, -EIO. */
+  /** Sets a register: 0, -EINVAL by the processor's rules, -EIO. */
   set(index: number, value: number): number {
     if (index < SLOTS) {
       if (value >= USER_END) return -EINVAL;
@@ -73,7 +75,7 @@ export class DebugRegisters {
     for (let i = 0; i < SLOTS; i++) if (this.watches(i)) this.seen[i] = this.read(mm, i);
   }
 
-  /** Behind an instruction: was one of them hit? The status register says which. */
+  /** Behind an instruction: true if a watchpoint was hit. The status register has its index. */
   isHit(mm: MemoryManager, rip: number): boolean {
     let hits = 0;
     for (let i = 0; i < SLOTS; i++) {
@@ -108,14 +110,14 @@ export class DebugRegisters {
 }
 
 /**
- * The trap behind one instruction. TRAP_TRACE or TRAP_HWBKPT: the tracer is told; 0: nobody is to know, and the task goes
- * on with the registers that its context holds.
+ * Handles the trap behind one instruction. TRAP_TRACE or TRAP_HWBKPT: the tracer is notified; 0:
+ * not, and the task continues with the registers in its context.
  */
 export function onStep(task: Task): number {
   const { trace, ctx } = task;
   ctx.fetchRegs();
   if (trace === null) {
-    // Its tracer is gone.
+    // Its tracer has gone.
     task.hasTrapFlag = false;
     ctx.regs.setUint32(EFLAGS, ctx.regs.getUint32(EFLAGS, true) & ~TF, true);
     return 0;

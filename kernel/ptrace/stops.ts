@@ -1,6 +1,6 @@
 /**
- * Stops of traced tasks (ptrace(2), "Stopped states"): standing still with all registers at hand, telling the tracer, and
- * going on.
+ * Stops of traced tasks (ptrace(2), "Stopped states"): stopping with all registers available,
+ * notifying the tracer, and continuing.
  */
 
 import { CLD_STOPPED, CLD_TRAPPED } from "../../ffi/abi/siginfo.ts";
@@ -33,8 +33,8 @@ import { AT_ENTRY, AT_EXIT, AT_NONE, AT_SECCOMP, RUN_TO_CALL, type Trace } from 
 const TF = 0x100;
 
 /**
- * The task stands still for its tracer. `code` is the signal, with an event << 8; `then` (THEN_*) says where it goes on,
- * with `result`.
+ * Stops the task for its tracer. `code` is the signal, with an event << 8; the task continues at
+ * `then` (THEN_*) with `result`.
  */
 export function stop(task: Task, code: number, info: SigInfo | null, then: number, result: number) {
   const { trace } = task;
@@ -50,7 +50,7 @@ export function stop(task: Task, code: number, info: SigInfo | null, then: numbe
   task.ctx.requestFull();
 }
 
-/** All registers are at hand now. */
+/** Completes the stop when all registers are available. */
 export function standStill(task: Task): void {
   const { trace, ctx } = task;
   if (trace === null || (mustEnd(task) && trace.stopCode >>> 8 !== PTRACE_EVENT_EXIT)) {
@@ -76,7 +76,7 @@ function setTrapFlag(regs: DataView, on: boolean): void {
   regs.setUint32(EFLAGS, on ? flags | TF : flags & ~TF, true);
 }
 
-/** The task is going to run guest code for one instruction only. Its registers are in its context. */
+/** Prepares the task, whose registers are in its context, to run one instruction of guest code. */
 export function armTrap(task: Task, trace: Trace): void {
   setTrapFlag(task.ctx.regs, true);
   task.hasTrapFlag = true;
@@ -97,7 +97,7 @@ function tellTracer(task: Task, trace: Trace): void {
   group.childEvents.wake(0);
 }
 
-/** What PTRACE_GETSIGINFO shows of stops that are no signal's. */
+/** The siginfo that PTRACE_GETSIGINFO shows for stops without a signal. */
 function ownInfo(task: Task, code: number): SigInfo {
   const info = new SigInfo(SIGTRAP, code);
   info.pid = task.trace === null ? 0 : task.id.numberIn(task.trace.group.pids);
@@ -105,14 +105,14 @@ function ownInfo(task: Task, code: number): SigInfo {
   return info;
 }
 
-/** A PTRACE_EVENT stop. */
+/** Makes a PTRACE_EVENT stop. */
 export function stopForEvent(task: Task, event: number, then: number, result: number): void {
   const code = SIGTRAP | event << 8;
   if (task.trace !== null) task.trace.at = event === PTRACE_EVENT_SECCOMP ? AT_SECCOMP : AT_NONE;
   stop(task, code, ownInfo(task, code), then, result);
 }
 
-/** A stop at the entry or the exit of a call, if the tracer wants it. */
+/** Stops at the entry or the exit of a call, if the tracer requested it. */
 export function stopAtCall(task: Task, isEntry: boolean, then: number, result: number): boolean {
   const { trace } = task;
   if (trace === null) return false;
@@ -127,14 +127,17 @@ export function wantsCallStops(trace: Trace): boolean {
   return trace.mode === RUN_TO_CALL;
 }
 
-/** A signal is about to be delivered: the tracer decides. */
+/** A signal is about to be delivered: stops, so that the tracer decides. */
 export function stopForSignal(task: Task, info: SigInfo, result: number): void {
   task.stopInfo = info;
   if (task.trace !== null) task.trace.at = AT_NONE;
   stop(task, info.signo, info, THEN_DELIVER, result);
 }
 
-/** Stops that no signal makes: PTRACE_INTERRUPT, the first one of a seized child, the stop of the whole process. */
+/**
+ * Makes stops without a signal: PTRACE_INTERRUPT, the first stop of a seized child, the stop of the
+ * whole process.
+ */
 export function trapIfAsked(task: Task, result: number): boolean {
   const { trace, group } = task;
   if (trace === null) return false;
@@ -154,7 +157,7 @@ export function trapIfAsked(task: Task, result: number): boolean {
   return true;
 }
 
-/** The task is going to end: once, its tracer may look at it before. */
+/** The task is going to end: stops once for its tracer (PTRACE_EVENT_EXIT). */
 export function stopForExit(task: Task): boolean {
   const { trace } = task;
   if (trace === null || trace.isExitTold || !trace.wants(PTRACE_EVENT_EXIT)) return false;
@@ -165,8 +168,8 @@ export function stopForExit(task: Task): boolean {
 }
 
 /**
- * Behind a stop on the way out: the registers are what counts, unless the call is to be run again and the tracer left it
- * so.
+ * The result behind a stop on the way out: IN_GUEST with the registers as the tracer left them,
+ * unless the call must run again and the tracer did not change that.
  */
 export function resultBehindStop(task: Task, result: number): number {
   if (!task.regsFetched || result === IN_GUEST) return result;

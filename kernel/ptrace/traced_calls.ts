@@ -1,4 +1,7 @@
-/** Traced system calls: what a tracer may change at their entry, and the stops before they end. */
+/**
+ * Traced system calls: the changes that a tracer may make at their entry, and the stops before they
+ * end.
+ */
 
 import { PTRACE_EVENT_SECCOMP, PTRACE_O_SUSPEND_SECCOMP } from "../../ffi/abi/ptrace.ts";
 import { ENOSYS } from "../../ffi/abi/errno.ts";
@@ -16,18 +19,18 @@ import { RUN_EMULATED, RUN_ONE_STEP, RUN_TO_CALL } from "./trace.ts";
 
 const ARGUMENTS: readonly number[] = [RDI, RSI, RDX, R10, R8, R9];
 
-/** A call begins: does the task stop before anything else looks at it? */
+/** A call begins: true if the task stops before any other check. */
 export function stopAtEntry(task: Task): boolean {
   const { trace } = task;
   if (trace === null) return false;
-  // The way out must come by in returnToUser.
+  // The way out must pass through returnToUser.
   task.attention = true;
   trace.isEmulated = trace.mode === RUN_EMULATED;
   if (trace.mode !== RUN_TO_CALL && !trace.isEmulated) return false;
   return stopAtCall(task, true, THEN_FILTER, -ENOSYS);
 }
 
-/** Behind a stop at its entry: the call as the tracer left it. False: none is to be made. */
+/** Behind a stop at entry: takes the call as the tracer left it. False: the call is skipped. */
 export function takeCall(task: Task): boolean {
   const { trace, ctx: { regs }, args: { words } } = task;
   task.attention = true;
@@ -40,7 +43,7 @@ export function takeCall(task: Task): boolean {
   return task.nr !== -1 && !trace.isEmulated;
 }
 
-/** A call ends: does the task stop before? `result` is kept. */
+/** A call ends: true if the task stops first. `result` is kept. */
 export function stopBeforeLeaving(task: Task, result: number): boolean {
   const { trace } = task;
   if (trace === null) return false;
@@ -60,7 +63,7 @@ export function stopBeforeLeaving(task: Task, result: number): boolean {
   return false;
 }
 
-/** SECCOMP_RET_TRACE for a tracer that asked for it. */
+/** Reports SECCOMP_RET_TRACE to a tracer that requested it. */
 class FilterTracer implements SeccompTracer {
   onSeccompTrace(task: Task, message: number): number {
     if (task.trace === null) return -ENOSYS;
@@ -73,7 +76,7 @@ class FilterTracer implements SeccompTracer {
 
 const filterTracer = new FilterTracer();
 
-/** Who hears of SECCOMP_RET_TRACE. */
+/** The tracer that is notified of SECCOMP_RET_TRACE, or null. */
 export function seccompTracer(task: Task): SeccompTracer | null {
   return task.trace?.wants(PTRACE_EVENT_SECCOMP) ? filterTracer : null;
 }

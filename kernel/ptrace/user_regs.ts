@@ -42,7 +42,7 @@ const SETTABLE = 0x54dd5;
 /** High word of the first address that is not one of user space. */
 const ADDRESS_LIMIT_HIGH = 0x8000;
 
-/** Write all registers at `at`. */
+/** Writes all registers at `at`. */
 export function readUserRegs(task: Task, trace: Trace, dv: DataView, at: number): void {
   const { regs } = task.ctx;
   for (let i = 0; i < UserRegs.size; i += 4) dv.setUint32(at + i, 0, true);
@@ -57,8 +57,8 @@ export function readUserRegs(task: Task, trace: Trace, dv: DataView, at: number)
 }
 
 /**
- * Load the registers at offsets [from, to) of struct user_regs_struct, whole words, of which `at` is the first. False: a
- * base outside of user space; those before it are loaded.
+ * Loads the registers at offsets [from, to) of struct user_regs_struct, in whole words, of which
+ * `at` is the first. False: a base outside of user space; the registers before it are loaded.
  */
 export function writeUserRegs(
   task: Task,
@@ -77,7 +77,7 @@ export function writeUserRegs(
       continue;
     }
     const pair = PAIRS.find((p) => p[0] === field);
-    // DIFFERS: selectors stay as they are.
+    // DIFFERS: segment selectors cannot be changed.
     if (pair === undefined) continue;
     const target = pair[1];
     if ((target === FS_BASE || target === GS_BASE) && hi >= ADDRESS_LIMIT_HIGH) return false;

@@ -1,4 +1,4 @@
-/** A tracer's wait: stops and ends of its tracees (wait(2), ptrace(2) "Stopped states"). */
+/** A tracer's wait for stops and ends of its tracees (wait(2), ptrace(2) "Stopped states"). */
 
 import { CLD_STOPPED, CLD_TRAPPED } from "../../ffi/abi/siginfo.ts";
 import { WEXITED, WNOWAIT } from "../../ffi/abi/wait.ts";
@@ -10,15 +10,15 @@ import type { DeadTracee } from "./trace.ts";
 /** The low byte of a wait status: stopped. */
 const STOPPED_STATUS = 0x7f;
 
-/** Takes what a tracee has to tell: its status, the code and value for waitid(2). */
+/** Receives the report of a tracee: its status, and the code and value for waitid(2). */
 export interface TraceeReport {
-  /** The wait is for this thread. */
+  /** True if the wait is for this thread. */
   isSelected(group: ThreadGroup, id: TaskPid): boolean;
   fillStop(task: Task, status: number, code: number, value: number): void;
   fillEnd(dead: DeadTracee): void;
 }
 
-/** 1: something was told; 0: nothing yet; -1: there are no tracees that the wait is for. */
+/** 1: a tracee was reported; 0: none has changed; -1: no tracee is selected. */
 export function reportTracee(group: ThreadGroup, options: number, out: TraceeReport): number {
   const dead = (options & WEXITED) === 0
     ? undefined

@@ -1,4 +1,4 @@
-/** The actions of seccomp(2) by name, as /proc/sys/kernel/seccomp and SECCOMP_GET_ACTION_AVAIL have them. */
+/** The actions of seccomp(2) by name, for /proc/sys/kernel/seccomp and SECCOMP_GET_ACTION_AVAIL. */
 
 import {
   SECCOMP_RET_ALLOW,

@@ -1,4 +1,4 @@
-/** A call that waits for a supervisor's answer: the task's side of seccomp_unotify(2). */
+/** A call that waits for a supervisor's answer: the calling task's side of seccomp_unotify(2). */
 
 import { ENOSYS } from "../../ffi/abi/errno.ts";
 import { SECCOMP_USER_NOTIF_FLAG_CONTINUE } from "../../ffi/abi/seccomp.ts";
@@ -9,7 +9,7 @@ import { RESTART_SYS } from "../task/task.ts";
 import type { SeccompFilter } from "./filter.ts";
 import { Notification, NOTIFY_INIT, NOTIFY_REPLIED } from "./notifier.ts";
 
-/** The filter of a notification, for the runs behind the first. */
+/** The filter and the notification, for the runs after the first one. */
 class Pending {
   readonly filter: SeccompFilter;
   readonly notification: Notification;
@@ -20,7 +20,7 @@ class Pending {
   }
 }
 
-/** Ask the listener of `filter`: BLOCK, or the result when nobody listens. */
+/** Asks the listener of `filter`: BLOCK, or the result without a listener. */
 export function askSupervisor(task: Task, filter: SeccompFilter, data: Uint32Array): number {
   const { notifier } = filter;
   if (notifier === null) return -ENOSYS;
@@ -29,7 +29,7 @@ export function askSupervisor(task: Task, filter: SeccompFilter, data: Uint32Arr
   return awaitVerdict(task);
 }
 
-/** Again after a wake-up: BLOCK, GO_ON (the call is made after all), or what it gives. */
+/** Runs after a wake-up: BLOCK, GO_ON (the call is made after all), or the call's result. */
 export function awaitVerdict(task: Task): number {
   const pending = task.progress.object;
   if (!(pending instanceof Pending)) return -ENOSYS;
@@ -37,7 +37,7 @@ export function awaitVerdict(task: Task): number {
   if (n.state !== NOTIFY_REPLIED) {
     const isKillableOnly = filter.isKillableOnly && n.state !== NOTIFY_INIT;
     if (isKillableOnly && task.interrupted && !mustEnd(task)) {
-      // The supervisor has it: from now on only death ends the wait.
+      // The supervisor has read the notification: from now on only a fatal signal ends the wait.
       task.interrupted = false;
       task.uninterruptible = true;
     }

@@ -1,6 +1,7 @@
 /**
- * A filter that is a BPF program. For a number of a call, the part of the program that looks only at number and architecture
- * is run once: what is kept is its verdict, or the place where it first asks for something else.
+ * A seccomp filter that is a BPF program. For each call number the leading part of the program that
+ * depends on number and architecture alone is run once, and its verdict is kept, or the instruction
+ * that first needs another input.
  */
 
 import { AUDIT_ARCH_X86_64, SECCOMP_RET_ALLOW, SeccompData } from "../../ffi/abi/seccomp.ts";
@@ -8,13 +9,13 @@ import * as B from "../bpf/classic_program.ts";
 import { type BpfData, runBpf } from "../bpf/classic_run.ts";
 import { CACHED_CALLS, SeccompFilter } from "./filter.ts";
 
-/** Programs of so many instructions are run from their start. */
+/** Programs of fewer instructions are always run from their start. */
 const SHORT = 24;
-/** Kept in `entry` in place of an instruction's index. */
+/** Values of `entry` that are no instruction's index. */
 const UNKNOWN = -2, IS_CONSTANT = -1;
 const ARCH = SeccompData.at.arch;
 
-/** A system call as programs see it: whole words only. */
+/** A system call as BPF programs see it: whole words only. */
 class CallData implements BpfData {
   words: Uint32Array = new Uint32Array(0);
 
@@ -30,7 +31,7 @@ class CallData implements BpfData {
 }
 const call = new CallData();
 
-/** A division by zero ends a program with 0: the task is killed. */
+/** Runs the program. A division by zero ends it with 0: the task is killed. */
 function run(program: B.BpfProgram, from: number, data: Uint32Array): number {
   call.words = data;
   return runBpf(program, from, call);
@@ -38,10 +39,10 @@ function run(program: B.BpfProgram, from: number, data: Uint32Array): number {
 
 export class BpfFilter extends SeccompFilter {
   readonly program: B.BpfProgram;
-  /** For programs that are worth it; by number of the call. */
+  /** First instruction to run, by call number; null for short programs. */
   private readonly entry: Int16Array | null;
   private readonly constant: Uint32Array | null;
-  /** What `explore` found last, when that is constant. */
+  /** The last constant verdict of `explore`. */
   private verdict: number = 0;
   override readonly linuxLength: number;
 
@@ -74,7 +75,7 @@ export class BpfFilter extends SeccompFilter {
     return this.explore(nr) === IS_CONSTANT && this.verdict === SECCOMP_RET_ALLOW;
   }
 
-  /** Follows the program as far as number and architecture lead, with A as all there is of a state. */
+  /** Runs the program as far as number and architecture decide. The state is A alone. */
   private explore(nr: number): number {
     const { op, k, jt, jf } = this.program;
     let a = 0;

@@ -1,9 +1,11 @@
 /**
- * A seccomp filter as a task has it: a link of the chain that its forefathers' filters form, newest first. All must agree:
- * the action that comes first in the order of seccomp(2) counts, and of equal ones the newest filter's.
+ * A seccomp filter of a task: a link in the chain of inherited filters, newest first. All filters
+ * decide: the action that comes first in the order of seccomp(2) counts, and of equal ones the
+ * newest filter's.
  *
- * What decides is a subclass: a BPF program (bpf_filter.ts) or the rules of a container (oci_filter.ts). Like Linux's action
- * cache: a call that all filters let pass whatever its arguments are costs a look into a table.
+ * A subclass decides: a BPF program (bpf_filter.ts) or the rules of a container (oci_filter.ts). As
+ * with Linux's action cache, a call that all filters allow whatever its arguments costs a table
+ * look-up.
  */
 
 import { SECCOMP_RET_ACTION_FULL, SECCOMP_RET_ALLOW, SeccompData } from "../../ffi/abi/seccomp.ts";
@@ -12,12 +14,14 @@ import { SECCOMP_BYTES } from "../core/quota.ts";
 import { WaitQueue } from "../core/wait.ts";
 import type { Notifier } from "./notifier.ts";
 
-/** LIMIT: numbers of calls that the tables cover; others are decided each time. */
+/** LIMIT: call numbers that the tables cover; other calls run the filters each time. */
 export const CACHED_CALLS = 512;
-/** Linux's bound for the filters of a task together, in its own instructions, 4 more a filter. */
+/**
+ * Linux's bound for all filters of a task, in its own instructions, with 4 more for each filter.
+ */
 const MAX_PATH = 32768, PATH_PENALTY = 4;
 
-/** What a filter takes of the kernel's heap (SECCOMP_BYTES). */
+/** Approximate size of a filter in the kernel's heap (SECCOMP_BYTES). */
 const FILTER_BYTES = 4096, INSTRUCTION_BYTES = 16;
 
 const UNKNOWN = 0, ALLOWED = 1, DECIDE = 2;
@@ -27,23 +31,23 @@ export const DATA_WORDS: number = SeccompData.size / 4;
 
 export abstract class SeccompFilter {
   prev: SeccompFilter | null = null;
-  /** What it is charged to. */
+  /** The account that the filter is charged to. */
   private readonly account: Account = ACCOUNTING.current;
-  /** Filters of the chain from here on. */
+  /** Number of filters in the chain from here on. */
   count: number = 1;
-  /** Of the chain, in Linux's instructions. */
+  /** Length of the chain in Linux's instructions. */
   private pathLength: number = 0;
   /** SECCOMP_FILTER_FLAG_LOG. */
   isLogging: boolean = false;
   /** SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV. */
   isKillableOnly: boolean = false;
-  /** The listener's side; null: none was asked for, or it was closed. */
+  /** The listener's state; null: none was requested, or it was closed. */
   notifier: Notifier | null = null;
-  /** Tasks and later filters that use it; at 0 its listener hears a hang-up. */
+  /** Number of tasks and later filters that use it; at 0 its listener gets a hang-up. */
   users: number = 0;
-  /** Woken for the listener, which may outlive the notifier. */
+  /** Wakes the listener, which may outlive the notifier. */
   readonly events: WaitQueue = new WaitQueue();
-  /** Made when the first call is looked at by a task whose newest filter it is. */
+  /** Made when a task whose newest filter it is makes its first call. */
   private table: Uint8Array | null = null;
 
   /** Its size in Linux's instructions. */
@@ -52,10 +56,10 @@ export abstract class SeccompFilter {
   abstract decide(data: Uint32Array): number;
   /** SECCOMP_RET_ALLOW for a native call of this number (below CACHED_CALLS), whatever its arguments. */
   abstract alwaysAllows(nr: number): boolean;
-  /** The program, as struct sock_filter[]; null: it was not made of one. */
+  /** The program, as struct sock_filter[]; null: the filter is no program. */
   abstract readonly source: Uint8Array<ArrayBuffer> | null;
 
-  /** Does the whole chain let this call pass without a look at its arguments? HOT */
+  /** True if the whole chain allows this call whatever its arguments. HOT */
   passes(nr: number): boolean {
     if (nr < 0 || nr >= CACHED_CALLS) return false;
     const { table } = this, known = table === null ? UNKNOWN : table[nr]!;
@@ -63,7 +67,7 @@ export abstract class SeccompFilter {
   }
 
   private learn(nr: number): boolean {
-    // Not by recursion: chains are long when programs stack thousands of small filters.
+    // A loop, not recursion: chains are long when programs stack thousands of small filters.
     let isAllowed = this.alwaysAllows(nr);
     for (let f = this.prev; f !== null && isAllowed; f = f.prev) {
       const known = f.table?.[nr] ?? UNKNOWN;
@@ -77,7 +81,7 @@ export abstract class SeccompFilter {
     return isAllowed;
   }
 
-  /** Becomes the newest of a chain: false if that would be too long. */
+  /** Appends the filter to a chain: false if the chain would be too long. */
   follow(prev: SeccompFilter | null): boolean {
     this.prev = prev;
     this.count = (prev?.count ?? 0) + 1;
@@ -85,14 +89,14 @@ export abstract class SeccompFilter {
     return this.pathLength <= MAX_PATH;
   }
 
-  /** Is `other` this filter or one that came before it? Null is before all. */
+  /** True if `other` is this filter or an older one of its chain. Null is older than all. */
   descendsFrom(other: SeccompFilter | null): boolean {
     if (other === null || other === this) return true;
     for (let f = this.prev; f !== null; f = f.prev) if (f === other) return true;
     return false;
   }
 
-  /** One more task, or later filter. */
+  /** Adds a user: a task, or a later filter. */
   hold(): this {
     this.users++;
     return this;
@@ -109,22 +113,25 @@ export abstract class SeccompFilter {
     this.events.wake(0);
   }
 
-  /** Charges it; false: the filters of its account would take too much of the kernel's memory. */
+  /**
+   * Charges the filter; false: the filters of its account would take too much of the kernel's
+   * memory.
+   */
   claim(): boolean {
     return SECCOMP_BYTES.take(this.bytes, this.account);
   }
 
-  /** About what it takes of memory, tables included. */
+  /** Approximate bytes of the filter, tables included. */
   private get bytes(): number {
     return FILTER_BYTES + this.linuxLength * INSTRUCTION_BYTES;
   }
 }
 
-/** What the chain says. */
+/** The decision of a chain. */
 export class Decision {
   /** SECCOMP_RET_*, unsigned. */
   verdict: number = SECCOMP_RET_ALLOW;
-  /** The filter whose verdict it is; null: all allow. */
+  /** The filter whose verdict it is; null: all filters allow the call. */
   filter: SeccompFilter | null = null;
 
   of(chain: SeccompFilter, data: Uint32Array): void {

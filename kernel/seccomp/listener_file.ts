@@ -1,4 +1,4 @@
-/** The descriptor that SECCOMP_FILTER_FLAG_NEW_LISTENER gives: seccomp_unotify(2). */
+/** The descriptor of SECCOMP_FILTER_FLAG_NEW_LISTENER: seccomp_unotify(2). */
 
 import type { WaitQueue } from "../core/wait.ts";
 import { AnonFile, type AnonFiles } from "../fs/anonfd/anon_inode.ts";

@@ -1,8 +1,9 @@
 /**
- * Calls that wait for what a supervisor says (SECCOMP_RET_USER_NOTIF, seccomp_unotify(2)): the state behind a listener.
+ * Calls that wait for a supervisor's decision (SECCOMP_RET_USER_NOTIF, seccomp_unotify(2)): the
+ * state behind a listener.
  *
- * Neighbours: listener_file.ts is the descriptor, await_verdict.ts the side of the task that waits, and
- * seccomp/calls/seccomp_listener.ts decodes the ioctls.
+ * Neighbours: listener_file.ts (the descriptor), await_verdict.ts (the side of the waiting task),
+ * seccomp/calls/seccomp_listener.ts (the ioctls).
  */
 
 import { ENOSYS } from "../../ffi/abi/errno.ts";
@@ -11,7 +12,7 @@ import { POLLIN, POLLRDNORM } from "../vfs/open_file.ts";
 import type { Task } from "../task/task.ts";
 import type { SeccompFilter } from "./filter.ts";
 
-/** Nobody has read it; the supervisor has it; it is answered. */
+/** States: not read; read by the supervisor; answered. */
 export const NOTIFY_INIT = 0, NOTIFY_SENT = 1, NOTIFY_REPLIED = 2;
 
 export class Notification {
@@ -20,11 +21,13 @@ export class Notification {
   /** struct seccomp_data. */
   readonly data: Uint32Array;
   state: number = NOTIFY_INIT;
-  /** The answer: an error (-errno as a rule), else a result; or SECCOMP_USER_NOTIF_FLAG_CONTINUE. */
+  /**
+   * The answer: an error (usually -errno), otherwise a result; or SECCOMP_USER_NOTIF_FLAG_CONTINUE.
+   */
   error: number = 0;
   value: number = 0;
   flags: number = 0;
-  /** Woken when it is answered. */
+  /** Woken by the answer. */
   readonly changed: WaitQueue = new WaitQueue();
 
   constructor(id: number, task: Task, data: Uint32Array) {
@@ -43,12 +46,12 @@ export class Notification {
 }
 
 export class Notifier {
-  /** Calls that wait, oldest first. */
+  /** Waiting calls, oldest first. */
   readonly notifications: Notification[] = [];
   private readonly filter: SeccompFilter;
   private lastId: number;
 
-  /** `firstId`: ids of different listeners should not be alike. */
+  /** @param firstId start of its ids: ids of different listeners should differ */
   constructor(filter: SeccompFilter, firstId: number) {
     this.filter = filter;
     this.lastId = firstId;
@@ -61,7 +64,7 @@ export class Notifier {
     return n;
   }
 
-  /** The call goes on, or is given up. */
+  /** Removes a call that continues, or ended. */
   remove(n: Notification): void {
     const i = this.notifications.indexOf(n);
     if (i >= 0) this.notifications.splice(i, 1);
@@ -75,7 +78,7 @@ export class Notifier {
     return this.notifications.find((n) => n.state === state) ?? null;
   }
 
-  /** The listener is closed: whoever waits gets ENOSYS, and so will all that come later. */
+  /** The listener is closed: waiting calls fail with ENOSYS, and so do later ones. */
   close(): void {
     this.filter.notifier = null;
     for (const n of this.notifications) {

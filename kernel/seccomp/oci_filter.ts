@@ -1,9 +1,10 @@
 /**
- * A container's filter: the rules of `linux.seccomp` (oci/spec/seccomp_section.ts makes them), decided as libseccomp's
- * program for them would: one verdict for each call and argument, the default where no rule fits.
+ * A container's filter: the rules of `linux.seccomp` (from oci/spec/seccomp_section.ts), with the
+ * decisions of libseccomp's program for them: one verdict for each call and its arguments, the
+ * default where no rule matches.
  *
- * Of rules for one call, one without conditions counts alone (the first, if there are several). Rules with conditions are
- * alternatives, looked at in libseccomp's order.
+ * A rule without conditions for a call takes precedence (the first, if there are several). Rules
+ * with conditions are alternatives, checked in libseccomp's order.
  */
 
 import {
@@ -19,13 +20,13 @@ export const CMP_MASKED_EQ = 7;
 export const X32_BIT = 0x40000000;
 
 export interface SeccompCondition {
-  /** Of the argument, 0 to 5. */
+  /** Index of the argument, 0 to 5. */
   readonly index: number;
   /** CMP_*, unsigned. */
   readonly op: number;
-  /** 64 bits each: low and high words. */
+  /** 64-bit values as low and high words. */
   readonly value: readonly [number, number];
-  /** What of the argument counts; for CMP_MASKED_EQ. */
+  /** Mask of the argument, for CMP_MASKED_EQ. */
   readonly mask: readonly [number, number];
 }
 
@@ -34,22 +35,22 @@ export interface SeccompRule {
   readonly nr: number;
   /** SECCOMP_RET_*, unsigned. */
   readonly verdict: number;
-  /** All must hold. */
+  /** All conditions must hold. */
   readonly conditions: readonly SeccompCondition[];
 }
 
-/** Plain JSON: what a sandbox is told of `linux.seccomp`. */
+/** Plain JSON: `linux.seccomp` as the sandbox receives it. */
 export interface SeccompSpec {
   readonly defaultVerdict: number;
   readonly rules: readonly SeccompRule[];
-  /** SECCOMP_FILTER_FLAG_* that have a meaning for one task. */
+  /** SECCOMP_FILTER_FLAG_* that concern a single task. */
   readonly flags: number;
-  /** Calls with greater numbers are younger than the profile: ENOSYS. null: they get the default. */
+  /** Calls with greater numbers are newer than the profile: ENOSYS. null: they get the default. */
   readonly lastCall: number | null;
   readonly lastX32Call: number | null;
-  /** The verdict for them. */
+  /** The verdict for newer calls. */
   readonly youngVerdict: number;
-  /** x32 calls have rules; without them they are those of a foreign architecture. */
+  /** Rules exist for x32 calls; without them x32 calls belong to a foreign architecture. */
   readonly hasX32: boolean;
 }
 
@@ -86,7 +87,7 @@ export class OciFilter extends SeccompFilter {
     const { spec } = this, nr = data[0]!;
     if (data[1] !== AUDIT_ARCH_X86_64) return SECCOMP_RET_KILL_THREAD;
     const isX32 = nr >= X32_BIT;
-    // -1 is a tracer's way to call nothing.
+    // A tracer uses -1 to skip a call.
     if (isX32 && !spec.hasX32) {
       return nr === 0xffffffff ? spec.defaultVerdict : SECCOMP_RET_KILL_THREAD;
     }
@@ -101,7 +102,7 @@ export class OciFilter extends SeccompFilter {
   }
 }
 
-/** An init task's filter, to be attached before its first instruction. */
+/** Makes an init task's filter, to be attached before its first instruction. */
 export function seccompFilterOf(spec: SeccompSpec): SeccompFilter {
   return new OciFilter(spec);
 }
@@ -131,7 +132,7 @@ function rulesByCall(rules: readonly SeccompRule[]): Map<number, readonly Seccom
   return result;
 }
 
-/** libseccomp looks at the conditions on late arguments first. */
+/** libseccomp checks conditions on late arguments first. */
 function byLowestArgument(a: SeccompRule, b: SeccompRule): number {
   return lowestArgument(b) - lowestArgument(a);
 }

@@ -1,6 +1,6 @@
 /**
- * A system call under seccomp: what mode and filters say, and what comes of it (__secure_computing of Linux). Runs before
- * the call's handler.
+ * A system call under seccomp: decides by mode and filters, and acts on the verdict
+ * (__secure_computing of Linux). Runs before the call's handler.
  */
 
 import { ENOSYS } from "../../ffi/abi/errno.ts";
@@ -37,21 +37,22 @@ import { askSupervisor } from "./await_verdict.ts";
 import { actionName } from "./actions.ts";
 import { DATA_WORDS, Decision } from "./filter.ts";
 
-/** Errors beyond this number would not look like errors. */
+/** Greater numbers would not be recognised as errors. */
 const MAX_ERRNO = 4095;
 
 const data = new Uint32Array(DATA_WORDS);
 const decision = new Decision();
 
-/** Told of SECCOMP_RET_TRACE when the task has a tracer that wants to know; null: there is none. */
+/** Receives SECCOMP_RET_TRACE for a tracer that requested it; null: there is none. */
 export interface SeccompTracer {
-  /** GO_ON, or what stands in the call's place. */
+  /** GO_ON, or the result in place of the call's. */
   onSeccompTrace(task: Task, message: number): number;
 }
 
 /**
- * May the task make call `nr`? GO_ON, or what it gives in place of the handler's result: a number, IN_GUEST when a signal
- * was forced, BLOCK when it waits for a supervisor. `again`: a tracer has let it pass and may have changed it.
+ * Checks whether the task may make call `nr`. GO_ON, or a result in place of the handler's: a
+ * number, IN_GUEST when a signal was forced, BLOCK when it waits for a supervisor. `again`: a
+ * tracer has let the call pass and may have changed it.
  */
 export function secureCall(
   task: Task,
@@ -108,7 +109,7 @@ function trap(task: Task, nr: number, message: number): number {
   return IN_GUEST;
 }
 
-/** A thread dies alone only if others are left. */
+/** A thread is killed alone only if other threads are left. */
 function kill(task: Task, action: number): number {
   if (action === SECCOMP_RET_KILL_THREAD && task.group.tasks.length > 1) {
     return endThread(task, SIGSYS);

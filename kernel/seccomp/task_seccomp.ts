@@ -1,4 +1,4 @@
-/** The filters of a task: attaching one, inheriting them, giving them up (seccomp(2)). */
+/** The filters of a task: attaching one, inheriting them, releasing them (seccomp(2)). */
 
 import { EBUSY, EINTR, EINVAL, ENOMEM, ESRCH } from "../../ffi/abi/errno.ts";
 import {
@@ -21,12 +21,12 @@ export function setStrict(task: Task): number {
 }
 
 /**
- * The task, with SECCOMP_FILTER_FLAG_TSYNC all threads of its process, goes on under `filter` too: 0, -errno, or the id of
- * a thread that has filters of its own.
+ * Attaches `filter` to the task; with SECCOMP_FILTER_FLAG_TSYNC to all threads of its process. 0,
+ * -errno, or the id of a thread that has filters of its own.
  */
 export function attachFilter(task: Task, filter: SeccompFilter, flags: number): number {
-  // Another thread is in execve(2), and this one about to end: no filter comes between
-  // (cred_guard_mutex of Linux).
+  // Another thread is in execve(2), and this one about to end: the filters must not change
+  // meanwhile (cred_guard_mutex of Linux).
   if ((flags & SECCOMP_FILTER_FLAG_TSYNC) !== 0 && task.group.execTask !== null) return -EINTR;
   if (task.seccompMode === SECCOMP_MODE_STRICT) return -EINVAL;
   if (filter.notifier !== null && hasListener(task.seccomp)) return -EBUSY;
@@ -40,7 +40,7 @@ export function attachFilter(task: Task, filter: SeccompFilter, flags: number): 
   if (!filter.claim()) return -ENOMEM;
   filter.isLogging = (flags & SECCOMP_FILTER_FLAG_LOG) !== 0;
   filter.isKillableOnly = (flags & SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) !== 0;
-  // The task's use of the older filter becomes the new one's.
+  // The task's reference moves from the older filter to the new one.
   task.seccomp = filter.hold();
   setMode(task, SECCOMP_MODE_FILTER);
   if ((flags & SECCOMP_FILTER_FLAG_TSYNC) !== 0) synchronize(task);
@@ -52,7 +52,7 @@ function hasListener(chain: SeccompFilter | null): boolean {
   return false;
 }
 
-/** A thread whose filters are not forefathers of the task's. */
+/** Finds a thread whose filters are not a prefix of the task's. */
 function findDiverged(task: Task): Task | null {
   for (const t of task.group.tasks) {
     if (t === task || t.exitRequested) continue;
@@ -79,14 +79,14 @@ function setMode(task: Task, mode: number): void {
   task.entryWork |= ENTRY_SECCOMP;
 }
 
-/** fork(2), clone(2). */
+/** fork(2), clone(2): the child inherits the filters. */
 export function inheritSeccomp(child: Task, parent: Task): void {
   if (parent.seccompMode === SECCOMP_MODE_DISABLED) return;
   child.seccomp = parent.seccomp?.hold() ?? null;
   setMode(child, parent.seccompMode);
 }
 
-/** The task is gone. */
+/** Releases the filters at the end of a task. */
 export function releaseSeccomp(task: Task): void {
   task.seccomp?.drop();
   task.seccomp = null;

@@ -10,17 +10,17 @@ import {
 } from "../../ffi/abi/signal.ts";
 import type { TaskSignals } from "./task_signals.ts";
 
-/** Does the stack pointer lie within the alternate stack? */
+/** True if the stack pointer is within the alternate stack. */
 export function isWithin(signals: TaskSignals, sp: number): boolean {
   return sp > signals.altBase && sp - signals.altBase <= signals.altSize;
 }
 
-/** Is the thread running on it? A stack that disarms itself is never in use. */
+/** True if the thread runs on the alternate stack. A stack with SS_AUTODISARM is never in use. */
 export function isOnAltStack(signals: TaskSignals, sp: number): boolean {
   return (signals.altFlags & SS_AUTODISARM) === 0 && isWithin(signals, sp);
 }
 
-/** What sigaltstack(2) says of it: SS_DISABLE, SS_ONSTACK or 0, with the flag bits. */
+/** The flags that sigaltstack(2) shows: SS_DISABLE, SS_ONSTACK or 0, with the flag bits. */
 export function stackFlags(signals: TaskSignals, sp: number): number {
   const state = signals.altSize === 0 ? SS_DISABLE : isOnAltStack(signals, sp) ? SS_ONSTACK : 0;
   return (state | (signals.altFlags & SS_FLAG_BITS)) >>> 0;
@@ -32,7 +32,9 @@ export function disableAltStack(signals: TaskSignals): void {
   signals.altFlags = SS_DISABLE;
 }
 
-/** Change the stack of a thread whose stack pointer is `sp`: 0, -EPERM, -EINVAL or -ENOMEM. */
+/**
+ * Sets the alternate stack of a thread whose stack pointer is `sp`: 0, -EPERM, -EINVAL or -ENOMEM.
+ */
 export function setAltStack(
   signals: TaskSignals,
   sp: number,

@@ -1,4 +1,4 @@
-/** The siginfo that tells a parent or a tracer what became of a child: sigaction(2), "SIGCHLD". */
+/** The siginfo of a child's change of state for its parent or tracer: sigaction(2), "SIGCHLD". */
 
 import { CLD_DUMPED, CLD_EXITED, CLD_KILLED } from "../../ffi/abi/siginfo.ts";
 import { USER_HZ } from "../../ffi/abi/time.ts";
@@ -20,7 +20,10 @@ export function exitValue(status: number): number {
   return wifExited(status) ? wExitStatus(status) : wTermSig(status);
 }
 
-/** As `to` sees it, its parent or a tracer. `code` is CLD_*; `status` an exit code or a signal number. */
+/**
+ * Makes the siginfo for `to`, the parent or a tracer. `code` is CLD_*; `status` an exit code or a
+ * signal number.
+ */
 export function childSignal(
   child: ThreadGroup,
   to: ThreadGroup,

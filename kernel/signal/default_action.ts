@@ -1,4 +1,4 @@
-/** What a signal does that no handler catches: signal(7), "Signal dispositions". */
+/** The default actions of signals: signal(7), "Signal dispositions". */
 
 import { killGroup } from "../task/exit_request.ts";
 import { tellCoreDump } from "../task/process_events.ts";
@@ -16,7 +16,7 @@ import {
 } from "./sigset.ts";
 
 /**
- * Carry out the default action of `info` for the current task's process.
+ * Performs the default action of `info` for the current task's process.
  *
  * DIFFERS: no core file is written, so the status never has the core bit.
  */

@@ -1,30 +1,33 @@
 /**
- * Taking pending signals: for delivery to a handler, for sigtimedwait(2) and signalfd(2). A thread's own signals come
- * before its process's, those of the processor before others, then the lowest number (signal(7)).
+ * Takes pending signals for delivery to a handler, for sigtimedwait(2) and for signalfd(2). A
+ * thread's own signals come before its process's, synchronous signals before others, then the
+ * lowest number (signal(7)).
  */
 
 import type { Task } from "../task/task.ts";
 import type { PendingSignals, SigInfo } from "./pending.ts";
 import { type SigSet, SYNCHRONOUS_LO } from "./sigset.ts";
 
-/** Told when a signal of a POSIX timer is taken: it counts overruns and arms the timer again. */
+/**
+ * Notified when a signal of a POSIX timer is taken: it counts overruns and arms the timer again.
+ */
 export interface SignalSource {
   onTaken(info: SigInfo): void;
 }
 
-/** Is a signal pending that the thread does not block? HOT */
+/** True if a signal is pending that the thread does not block. HOT */
 export function hasDeliverable(task: Task): boolean {
   const own = task.signals.pending.set, shared = task.group.pending.set, no = task.signals.blocked;
   return (((own.lo | shared.lo) & ~no.lo) | ((own.hi | shared.hi) & ~no.hi)) !== 0;
 }
 
-/** Take the next signal for delivery, or null. */
+/** Takes the next signal for delivery, or null. */
 export function dequeueForDelivery(task: Task): SigInfo | null {
   const no = task.signals.blocked;
   return dequeue(task, ~no.lo, ~no.hi);
 }
 
-/** Take the next pending signal of `set`, or null. */
+/** Takes the next pending signal of `set`, or null. */
 export function dequeueFrom(task: Task, set: SigSet): SigInfo | null {
   return dequeue(task, set.lo, set.hi);
 }
@@ -42,8 +45,8 @@ function dequeue(task: Task, lo: number, hi: number): SigInfo | null {
 }
 
 /**
- * A processor's signal goes first, even before one that was sent. It is the oldest of
- * its number: while one is pending, none is forced.
+ * Takes a signal that a fault forced: it precedes all others. It is the oldest one of its number,
+ * because no second one is forced while one is pending.
  */
 function takeForced(from: PendingSignals, lo: number): SigInfo | null {
   for (let left = lo; left !== 0; left &= left - 1) {
@@ -53,7 +56,10 @@ function takeForced(from: PendingSignals, lo: number): SigInfo | null {
   return null;
 }
 
-/** Those that are synchronous when the processor raises them come first, whoever sent them (next_signal). */
+/**
+ * Takes the lowest number; numbers that are synchronous when the processor raises them come first,
+ * whatever their sender (next_signal of Linux).
+ */
 function takeLowest(from: PendingSignals, lo: number, hi: number): SigInfo | null {
   const all = from.set.lo & lo, low = (all & SYNCHRONOUS_LO) !== 0 ? all & SYNCHRONOUS_LO : all;
   if (low !== 0) return from.take(32 - Math.clz32(low & -low));

@@ -1,6 +1,6 @@
 /**
- * The XSAVE area of a signal frame: the marks that tell its size, and what is accepted back from the guest
- * (arch/x86/kernel/fpu/signal.c; Intel SDM vol. 1 chapter 13).
+ * The XSAVE area of a signal frame: the marks that state its size, and the checks of an area that
+ * the guest passes back (arch/x86/kernel/fpu/signal.c; Intel SDM vol. 1 chapter 13).
  */
 
 import {
@@ -27,7 +27,7 @@ function viewOf(fpu: Bytes): DataView {
   return new DataView(fpu.buffer, fpu.byteOffset, fpu.byteLength);
 }
 
-/** What a program starts with: everything in its initial state. The bytes for software stay as they are. */
+/** Sets the initial state of a program. The bytes reserved for software keep their value. */
 export function initFpu(fpu: Bytes): void {
   fpu.fill(0, 0, SW);
   fpu.fill(0, FXSAVE_SIZE);
@@ -38,18 +38,18 @@ export function initFpu(fpu: Bytes): void {
   if (fpu.length > XSTATE_BV) dv.setUint32(XSTATE_BV, XSTATE_FP_SSE, true);
 }
 
-/** Bytes that an area of `size` bytes takes in a frame: with the second magic number. */
+/** Bytes of an area of `size` bytes in a frame, with the second magic number. */
 export function frameFpuSize(size: number): number {
   return size > FXSAVE_SIZE ? size + FP_XSTATE_MAGIC2_SIZE : size;
 }
 
-/** The four bytes behind the area. */
+/** The magic number behind the area. */
 export const MAGIC2_BYTES: Bytes = new Uint8Array(FP_XSTATE_MAGIC2_SIZE);
 viewOf(MAGIC2_BYTES).setUint32(0, FP_XSTATE_MAGIC2, true);
 
 /**
- * Put the marks into the bytes that the processor leaves to software. `features` is undefined when the platform does not
- * know: then what the host's own frame said is kept, if the area came from one.
+ * Writes the marks into the bytes reserved for software. `features` is undefined when the platform
+ * does not know them; then the marks of the host's own frame are kept, if the area came from one.
  */
 export function markForFrame(fpu: Bytes, features: number | undefined): void {
   const dv = viewOf(fpu), mask = features ?? featuresOf(dv);
@@ -70,7 +70,7 @@ function featuresOf(dv: DataView): number {
   return dv.byteLength >= AVX_SIZE ? XSTATE_FP_SSE | XSTATE_AVX : XSTATE_FP_SSE;
 }
 
-/** How many bytes of extended state the frame's FXSAVE area (512 bytes at `fx`) announces; 0: none. */
+/** Bytes of extended state that the frame's FXSAVE area (512 bytes at `fx`) announces; 0: none. */
 export function announcedSize(fx: Bytes, limit: number): number {
   const dv = viewOf(fx);
   if (dv.getUint32(MAGIC1, true) !== FP_XSTATE_MAGIC1) return 0;
@@ -81,8 +81,9 @@ export function announcedSize(fx: Bytes, limit: number): number {
 }
 
 /**
- * Make `fpu`, which came from the guest, loadable: `size` bytes of it are state (0: the FXSAVE part alone), the
- * rest gets its initial value. False: the header has bits that the processor refuses.
+ * Makes `fpu`, which came from the guest, loadable: `size` bytes of it are state (0: the FXSAVE
+ * part alone), the rest gets its initial value. False: the header has bits that the processor
+ * refuses.
  */
 export function accept(fpu: Bytes, size: number): boolean {
   const dv = viewOf(fpu);

@@ -1,9 +1,10 @@
 /**
- * Signal frames on the user's stack, as Linux lays them out on x86-64 (arch/x86/kernel/signal_64.c): from low to high
- * the return address, struct ucontext, siginfo_t; above, 64-byte aligned, the XSAVE area. Debuggers, Go and unwinders
- * read them.
+ * Signal frames on the user's stack, laid out as on x86-64 Linux (arch/x86/kernel/signal_64.c).
+ * From low to high: return address, struct ucontext, siginfo_t; above, 64-byte aligned, the XSAVE
+ * area. Debuggers, Go and unwinders read frames.
  *
- * Neighbours: fpu_state.ts, siginfo.ts, alt_stack.ts; return_to_user.ts decides when a frame is pushed.
+ * Neighbours: fpu_state.ts, siginfo.ts, alt_stack.ts; return_to_user.ts decides when a frame is
+ * pushed.
  */
 
 import { CSGSFS, EFLAGS, OLDMASK, RAX, RDI, RDX, RIP, RSI, RSP } from "../../platform/platform.ts";
@@ -47,12 +48,15 @@ const REDZONE = 128;
 const UC = 8, INFO = UC + Ucontext.size, FRAME_SIZE = INFO + SI_MAX_SIZE;
 const MCONTEXT = UC + Ucontext.at.mcontext;
 const FPSTATE = MCONTEXT + Sigcontext.at.fpstate, SIGMASK = UC + Ucontext.at.sigmask;
-/** Registers of `Context.regs` that a sigcontext has at the same place: all before fpstate. */
+/**
+ * Bytes of sigcontext whose registers are at the same offsets as in `Context.regs`: all before
+ * fpstate.
+ */
 const SHARED_SIZE = Sigcontext.at.fpstate;
 const USER_CS = 0x33, USER_SS = 0x2b;
 /** Flags that rt_sigreturn may change: AC OF DF TF SF ZF AF PF CF RF. */
 const RESTORABLE_FLAGS = 0x50dd5;
-/** Trap, direction and resume flags do not reach a handler. */
+/** Flags that are cleared for a handler: trap, direction and resume. */
 const CLEARED_FLAGS = 0x10500;
 const FLAGS = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
 
@@ -60,8 +64,8 @@ const frame = new Uint8Array(FRAME_SIZE);
 const frameView = new DataView(frame.buffer);
 
 /**
- * Make the task, whose registers and FPU state are in its context, run the handler of `action` for `info`. False: the
- * frame could not be written, and SIGSEGV was forced.
+ * Makes the task run the handler of `action` for `info`. Its registers and FPU state must be in its
+ * context. False: the frame could not be written, and SIGSEGV was forced.
  */
 export function pushSignalFrame(task: Task, info: SigInfo, action: SignalAction): boolean {
   const { signals, ctx } = task, regs = ctx.regs, fpu = ctx.fpu;
@@ -129,10 +133,10 @@ function fillFrame(
   if ((action.flags & SA_SIGINFO) !== 0) writeSigInfo(dv, INFO, info);
 }
 
-/** What changes for the thread while the handler runs. */
+/** Sets the thread's mask and stack for the time of the handler. */
 function blockForHandler(task: Task, sig: number, action: SignalAction): void {
   const signals = task.signals, blocked = signals.blocked;
-  // The frame has the mask of before sigsuspend(2); the temporary one counts for the handler.
+  // The frame saves the mask from before sigsuspend(2); the handler runs with the temporary one.
   signals.hasSaved = false;
   blocked.set(blocked.lo | action.maskLo, blocked.hi | action.maskHi);
   if ((action.flags & SA_NODEFER) === 0) blocked.add(sig);
@@ -140,7 +144,9 @@ function blockForHandler(task: Task, sig: number, action: SignalAction): void {
   if ((signals.altFlags & SS_AUTODISARM) !== 0) disableAltStack(signals);
 }
 
-/** No frame: SIGSEGV instead, and if that is what had no room, the process ends. */
+/**
+ * The frame could not be written: forces SIGSEGV. If SIGSEGV itself had no room, the process ends.
+ */
 function fail(task: Task, sig: number): boolean {
   if (sig === SIGSEGV) task.sighand.of(SIGSEGV).handler = SIG_DFL;
   forceSignal(task, new SigInfo(SIGSEGV, SI_KERNEL));
@@ -148,7 +154,8 @@ function fail(task: Task, sig: number): boolean {
 }
 
 /**
- * rt_sigreturn(2): load everything from the frame under the stack pointer. IN_GUEST; a bad frame forces SIGSEGV.
+ * rt_sigreturn(2): restores everything from the frame at the stack pointer. IN_GUEST; a bad frame
+ * forces SIGSEGV.
  */
 export function sigreturn(task: Task): number {
   const { ctx, signals } = task, regs = ctx.regs, dv = frameView;
@@ -188,7 +195,10 @@ function restoreFpu(task: Task, at: number): boolean {
   return false;
 }
 
-/** As sigaltstack(2) would, errors ignored: the handler may have changed it. */
+/**
+ * Restores the alternate stack as sigaltstack(2) does, without errors: the handler may have changed
+ * it.
+ */
 function restoreAltStack(task: Task): void {
   const dv = frameView;
   setAltStack(

@@ -1,4 +1,6 @@
-/** siginfo_t as a program gives it: rt_sigqueueinfo(2), pidfd_send_signal(2), PTRACE_SETSIGINFO. Reading only. */
+/**
+ * Reads a siginfo_t from a program: rt_sigqueueinfo(2), pidfd_send_signal(2), PTRACE_SETSIGINFO.
+ */
 
 import { E2BIG, EFAULT } from "../../ffi/abi/errno.ts";
 import {
@@ -12,10 +14,16 @@ import {
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGIO, SIGSEGV, SIGSYS, SIGTRAP } from "./sigset.ts";
 
-/** What the kernel keeps (struct kernel_siginfo); the rest of SI_MAX_SIZE is zero for codes that it does not know. */
+/**
+ * Bytes that the kernel keeps (struct kernel_siginfo). For unknown codes the rest of SI_MAX_SIZE
+ * must be zero.
+ */
 const KEPT_BYTES = 48;
 
-/** The last si_code of signals that have codes of their own (NSIGILL and its sisters); of others it is NSIGPOLL. */
+/**
+ * The last si_code of signals that have codes of their own (NSIGILL and so on); for others it is
+ * NSIGPOLL.
+ */
 const LAST_CODE: ReadonlyMap<number, number> = new Map([
   [SIGILL, 11],
   [SIGFPE, 15],
@@ -28,7 +36,7 @@ const LAST_CODE: ReadonlyMap<number, number> = new Map([
 ]);
 const NSIGPOLL = 6;
 
-/** SI_MAX_SIZE bytes, with `sig` as the number unless that is -1; or -EFAULT, -E2BIG. */
+/** Reads SI_MAX_SIZE bytes, and sets the number to `sig` unless that is -1; or -EFAULT, -E2BIG. */
 export function readGivenInfo(
   mm: MemoryManager,
   addr: number,

@@ -1,4 +1,4 @@
-/** Signal actions of a process: sigaction(2). Shared by CLONE_SIGHAND, reset by execve. */
+/** The signal actions of a process: sigaction(2). CLONE_SIGHAND shares them, execve resets them. */
 
 import { WaitQueue } from "../core/wait.ts";
 import { SIGRTMAX } from "./sigset.ts";
@@ -30,7 +30,7 @@ export class SignalHandlers {
   /** Indexed by signal number; 0 is unused. */
   readonly actions: SignalAction[] = [];
   refs: number = 1;
-  /** Who watches, through signalfd(2), for signals of the tasks that have these handlers. */
+  /** Waiters in signalfd(2) for signals of the tasks that share these handlers. */
   readonly arrived: WaitQueue = new WaitQueue();
 
   constructor(from: SignalHandlers | null) {

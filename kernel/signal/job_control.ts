@@ -1,6 +1,6 @@
 /**
- * Job control: stopping a process and telling its parent once every thread stands still (signal(7), wait(2)).
- * Continuing is a side effect of sending SIGCONT: send.ts.
+ * Job control: stops a process and notifies its parent when every thread is stopped (signal(7),
+ * wait(2)). Sending SIGCONT continues it: send.ts.
  */
 
 import { CLD_STOPPED } from "../../ffi/abi/siginfo.ts";
@@ -9,7 +9,7 @@ import { STOPPED, type Task } from "../task/task.ts";
 import type { ProcessGroup, ThreadGroup } from "../task/thread_group.ts";
 import { tellParent } from "./send.ts";
 
-/** The default action of a stop signal, on behalf of the current task. */
+/** Performs the default action of a stop signal for the current task. */
 export function stopGroup(task: Task, sig: number): void {
   const group = task.group;
   if (group.stopSignal !== 0) return;
@@ -19,10 +19,11 @@ export function stopGroup(task: Task, sig: number): void {
   for (const t of group.tasks) if (t !== task) alert(t);
 }
 
-/** Does the task have to stand still now? Then it is STOPPED with `result` kept for later. */
+/** True if the task must stop now. It is then STOPPED, and keeps `result` for later. */
 export function stopIfAsked(task: Task, result: number): boolean {
   const group = task.group;
-  // A traced one was told of it, and went on if its tracer wanted that (ptrace/stops.ts).
+  // A traced task reported the stop to its tracer and continued if the tracer wanted that
+  // (ptrace/stops.ts).
   if (group.stopSignal === 0 || task.trace !== null) return false;
   task.result = result;
   task.state = STOPPED;
@@ -30,7 +31,7 @@ export function stopIfAsked(task: Task, result: number): boolean {
   return true;
 }
 
-/** A task stopped or ended: is it the last one that the stop waited for? */
+/** A task stopped or ended: completes the stop of its process if it was the last one. */
 export function noteStopped(group: ThreadGroup): void {
   if (group.stopSignal === 0 || group.isStopped || group.tasks.length === 0) return;
   for (const t of group.tasks) {
@@ -40,7 +41,7 @@ export function noteStopped(group: ThreadGroup): void {
   group.isStopped = true;
   group.stopReported = false;
   group.continuedReported = true;
-  // A parent that traces it heard of it already.
+  // A parent that traces the process was already notified.
   const tracer = group.leader?.trace?.group;
   if (tracer === undefined || tracer !== group.parent) {
     tellParent(group, CLD_STOPPED, group.stopSignal);
@@ -48,8 +49,8 @@ export function noteStopped(group: ThreadGroup): void {
 }
 
 /**
- * A process group is orphaned when no member has a parent outside of the group but inside of its session
- * (credentials(7)). `without` is a process that is about to go and does not count.
+ * True if no member of the process group has a parent outside of the group but inside of its
+ * session (credentials(7)). `without` is a process that is about to leave and does not count.
  */
 export function isOrphaned(pgrp: ProcessGroup, without: ThreadGroup | null): boolean {
   for (const g of pgrp.members) {
@@ -59,7 +60,7 @@ export function isOrphaned(pgrp: ProcessGroup, without: ThreadGroup | null): boo
   return true;
 }
 
-/** Has the process group a stopped member? */
+/** True if the process group has a stopped member. */
 export function hasStoppedMember(pgrp: ProcessGroup): boolean {
   for (const g of pgrp.members) if (g.isStopped) return true;
   return false;

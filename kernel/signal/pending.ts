@@ -1,6 +1,6 @@
 /**
- * Queued signals of a task or a process. Standard signals are held once, real-time signals queue in
- * order (signal(7)); each carries what siginfo_t will show.
+ * Queued signals of a task or a process. A standard signal is pending at most once, real-time
+ * signals queue in order (signal(7)). Each entry carries the siginfo_t to show.
  */
 
 import type { Account } from "../core/account.ts";
@@ -8,7 +8,7 @@ import { QUEUED_SIGNALS } from "../core/quota.ts";
 import type { SignalSource } from "./dequeue.ts";
 import { SIGRTMAX, SigSet } from "./sigset.ts";
 
-/** What si_code says of the sender, and so which union members of siginfo_t are meant. */
+/** si_code describes the sender, and so the valid members of the union in siginfo_t. */
 export const SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = -1, SI_TIMER = -2, SI_MESGQ = -3;
 export const SI_ASYNCIO = -4, SI_SIGIO = -5, SI_TKILL = -6;
 
@@ -21,7 +21,7 @@ export class SigInfo {
   errno: number = 0;
   pid: number = 0;
   uid: number = 0;
-  /** si_status of SIGCHLD, si_overrun of timers, si_band's fd of SIGIO. */
+  /** si_status of SIGCHLD, si_overrun of timers, si_fd of SIGIO. */
   status: number = 0;
   utimeTicks: number = 0;
   stimeTicks: number = 0;
@@ -33,15 +33,15 @@ export class SigInfo {
   timerId: number = 0;
   band: number = 0;
   fd: number = 0;
-  /** si_call's number of SIGSYS. */
+  /** si_syscall of SIGSYS. */
   syscall: number = 0;
-  /** Forced by the kernel at a fault: cannot be ignored or blocked. */
+  /** Forced by the kernel at a fault: it cannot be ignored or blocked. */
   isForced: boolean = false;
-  /** Sent from outside of the sandbox: SIGKILL and SIGSTOP reach even its init. */
+  /** Sent from outside the sandbox: SIGKILL and SIGSTOP reach even its init. */
   isFromOutside: boolean = false;
-  /** The 128 bytes that rt_sigqueueinfo gave; copied out as they are. */
+  /** The 128 bytes of rt_sigqueueinfo, which are copied out unchanged. */
   raw: Uint8Array<ArrayBuffer> | null = null;
-  /** POSIX timer that sent it (its overrun count is taken at delivery). */
+  /** The POSIX timer that sent it. Its overrun count is taken at delivery. */
   timer: SignalSource | null = null;
 
   constructor(signo: number, code: number) {
@@ -50,12 +50,12 @@ export class SigInfo {
   }
 }
 
-/** A signal that is pending; several processes may have the same `info`. */
+/** A pending signal. Several processes may share the `info`. */
 class Entry {
   readonly info: SigInfo;
-  /** The next one of the same number. */
+  /** The next entry of the same number. */
   next: Entry | null = null;
-  /** In the order in which they came. */
+  /** Neighbours in order of arrival. */
   before: Entry | null = null;
   after: Entry | null = null;
 
@@ -65,19 +65,19 @@ class Entry {
 }
 
 /**
- * A list for each number, and one of all: a signal is taken without a look at the others, of which
- * there may be 20,000.
+ * One list for each number, and one for all: a signal is taken without a look at the others, of
+ * which there may be 20,000.
  */
 export class PendingSignals {
-  /** What it is charged to. */
+  /** The account that pending signals are charged to. */
   readonly account: Account;
-  /** Which signals are pending. */
+  /** The numbers that are pending. */
   readonly set: SigSet = new SigSet();
-  /** How many there are. */
+  /** Number of entries. */
   count: number = 0;
   private oldest: Entry | null = null;
   private latest: Entry | null = null;
-  /** By number; made with the first signal. */
+  /** First entries by number; the array is made with the first signal. */
   private heads: (Entry | null)[] = [];
   private tails: (Entry | null)[] = [];
 
@@ -85,7 +85,7 @@ export class PendingSignals {
     this.account = account;
   }
 
-  /** False when a standard signal is pending already (each POSIX timer has a place of its own). */
+  /** False when a standard signal is already pending (each POSIX timer has a slot of its own). */
   push(info: SigInfo): boolean {
     const { signo } = info;
     if (signo < 32 && info.timer === null && this.set.has(signo)) return false;
@@ -107,12 +107,12 @@ export class PendingSignals {
     return true;
   }
 
-  /** The oldest one of `sig`, which stays. */
+  /** The oldest entry of `sig`, without removing it. */
   first(sig: number): SigInfo | null {
     return this.heads[sig]?.info ?? null;
   }
 
-  /** Take the oldest one of `sig`. */
+  /** Takes the oldest entry of `sig`. */
   take(sig: number): SigInfo | null {
     const entry = this.heads[sig] ?? null;
     if (entry === null) return null;
@@ -120,7 +120,7 @@ export class PendingSignals {
     return entry.info;
   }
 
-  /** Up to `most` in the order in which they came, behind the first `from`; they stay. */
+  /** Up to `most` entries in order of arrival, behind the first `from`, without removing them. */
   peek(from: number, most: number): SigInfo[] {
     const found: SigInfo[] = [];
     let entry = this.oldest;
@@ -129,12 +129,12 @@ export class PendingSignals {
     return found;
   }
 
-  /** Drop all of `sig`. */
+  /** Removes all entries of `sig`. */
   discard(sig: number): void {
     this.dropThose(sig, () => true);
   }
 
-  /** No task is left to take any. */
+  /** Removes all entries, because no task is left to take them. */
   clear(): void {
     QUEUED_SIGNALS.give(this.count, this.account);
     this.count = 0;
@@ -143,7 +143,7 @@ export class PendingSignals {
     this.set.set(0, 0);
   }
 
-  /** Drop what `timer` sent; null: what all of them did. */
+  /** Removes the entries of `timer`; null: of all timers. */
   discardOf(timer: SignalSource | null): void {
     const isGone = (info: SigInfo): boolean =>
       timer === null ? info.timer !== null : info.timer === timer;
@@ -158,7 +158,7 @@ export class PendingSignals {
     }
   }
 
-  /** `previous`: the one of the same number before it. */
+  /** @param previous the entry of the same number before it */
   private remove(entry: Entry, previous: Entry | null): void {
     const { info: { signo }, next, before, after } = entry;
     if (previous === null) this.heads[signo] = next;

@@ -1,4 +1,4 @@
-/** Who may signal whom: kill(2). */
+/** The permission to send a signal: kill(2). */
 
 import { CAP_KILL } from "../../ffi/abi/capability.ts";
 import { LANDLOCK_SCOPE_SIGNAL } from "../../ffi/abi/landlock.ts";
@@ -7,7 +7,7 @@ import { isScoped } from "../landlock/domain.ts";
 import type { Task } from "../task/task.ts";
 import { SIGCONT } from "./sigset.ts";
 
-/** May `task` send `sig` (0: only the question) to `target`? */
+/** True if `task` may send `sig` to `target`. 0 tests the permission alone. */
 export function mayKill(task: Task, target: Task, sig: number): boolean {
   if (task.group === target.group) return true;
   if (isScoped(task.cred.domain, target.cred.domain, LANDLOCK_SCOPE_SIGNAL)) return false;

@@ -1,9 +1,9 @@
 /**
- * Sending signals: what is thrown away, what a stop or a continue undoes, which thread is told (signal(7),
- * kernel/signal.c), and telling a parent about its child. Permission is the caller's affair (permission.ts);
- * numbers are valid here.
+ * Sends signals: which ones are dropped, what a stop or a continue undoes, which thread is woken
+ * (signal(7), kernel/signal.c); and notifies parents of their children. The caller has checked the
+ * permission (permission.ts) and the number.
  *
- * Neighbours: pending.ts (the queues), dequeue.ts (the other end), job_control.ts (stopping).
+ * Neighbours: pending.ts (the queues), dequeue.ts (takes signals), job_control.ts (stops).
  */
 
 import { CLD_CONTINUED } from "../../ffi/abi/siginfo.ts";
@@ -33,7 +33,7 @@ import {
   SIGTTOU,
 } from "./sigset.ts";
 
-/** A siginfo as kill(2) makes it. */
+/** Makes the siginfo of kill(2). */
 export function userSignal(sig: number, sender: Task): SigInfo {
   const info = new SigInfo(sig, SI_USER);
   info.pid = sender.pid;
@@ -41,7 +41,7 @@ export function userSignal(sig: number, sender: Task): SigInfo {
   return info;
 }
 
-/** Signal one thread: 0, or -EAGAIN when the queue of real-time signals is full. */
+/** Sends a signal to one thread: 0, or -EAGAIN when the queue of real-time signals is full. */
 export function sendToTask(task: Task, info: SigInfo): number {
   const group = task.group;
   if (task.state === DEAD || !prepare(group, task, info)) return 0;
@@ -53,8 +53,9 @@ export function sendToTask(task: Task, info: SigInfo): number {
 }
 
 /**
- * Signal a process: as `sendToTask`; a thread that does not block it takes it, `preferred` if that is possible. (Linux
- * prefers the thread that runs when a CPU timer fires, on which profilers count.)
+ * Sends a signal to a process; results as `sendToTask`. A thread that does not block it takes it,
+ * `preferred` if possible. (Linux prefers the running thread when a CPU timer fires; profilers
+ * depend on that.)
  */
 export function sendToGroup(
   group: ThreadGroup,
@@ -82,14 +83,14 @@ function mayTake(t: Task, sig: number): boolean {
   return !t.exitRequested && t.state !== DEAD && wants(t, sig);
 }
 
-/** Signal every process of a group, as the terminal does. */
+/** Sends a signal to every process of a group, as the terminal does. */
 export function sendToProcessGroup(pgrp: ProcessGroup, sig: number, code: number): void {
   for (const group of [...pgrp.members]) sendToGroup(group, new SigInfo(sig, code));
 }
 
 /**
- * The kernel's own signal at a fault: it cannot be ignored or blocked; if it is, the default action ends the process
- * (force_sig_info). `task` is the current one.
+ * Sends the kernel's own signal at a fault: it cannot be ignored or blocked. If it is, the default
+ * action ends the process (force_sig_info). `task` is the current task.
  */
 export function forceSignal(task: Task, info: SigInfo): void {
   info.isForced = true;
@@ -106,13 +107,13 @@ export function forceSignal(task: Task, info: SigInfo): void {
   task.attention = true;
 }
 
-/** For whoever looks why a program died (as with debug.exception-trace, core(5)). */
+/** Logs why a program died (as debug.exception-trace does, core(5)). */
 function logUnhandled({ kernel, group, comm, ctx }: Task, { signo, addr }: SigInfo): void {
   const [ip, sp, at] = [ctx.rip, ctx.rsp, addr].map((word) => word.toString(16));
   kernel.log(`process ${group.pid} (${comm}) ends by signal ${signo}: ip ${ip} sp ${sp} at ${at}`);
 }
 
-/** Would `sig` do nothing at all to this process? */
+/** True if `sig` has no effect on this process. */
 export function isIgnored(task: Task, sig: number): boolean {
   const handler = task.sighand.of(sig).handler;
   if (handler === SIG_IGN) return true;
@@ -120,7 +121,7 @@ export function isIgnored(task: Task, sig: number): boolean {
   return defaultActionOf(sig) === ACTION_IGNORE || task.group.isUnkillable;
 }
 
-/** SIGCONT, or the end of a stopped process: whoever stands still goes on. */
+/** SIGCONT, or the end of a stopped process: its stopped tasks continue. */
 function continueGroup(group: ThreadGroup): void {
   if (group.stopSignal === 0) return;
   const wasStopped = group.isStopped;
@@ -139,7 +140,7 @@ function continueGroup(group: ThreadGroup): void {
   tellParent(group, CLD_CONTINUED, SIGCONT);
 }
 
-/** SIGCHLD for a stop or a continue, and whoever waits for children looks again. */
+/** Sends SIGCHLD for a stop or a continue, and wakes the parent's waits for children. */
 export function tellParent(group: ThreadGroup, code: number, status: number): void {
   const parent = group.parent;
   if (parent === null) return;
@@ -150,7 +151,7 @@ export function tellParent(group: ThreadGroup, code: number, status: number): vo
   parent.childEvents.wake(0);
 }
 
-/** Effects that do not wait for delivery; false: the signal is dropped. */
+/** Applies effects that do not wait for delivery; false: the signal is dropped. */
 function prepare(group: ThreadGroup, task: Task, info: SigInfo): boolean {
   const sig = info.signo;
   if (group.isExiting) return false;
@@ -168,18 +169,18 @@ function prepare(group: ThreadGroup, task: Task, info: SigInfo): boolean {
   return (info.isFromOutside && (sig === SIGKILL || sig === SIGSTOP)) || !isIgnored(task, sig);
 }
 
-/** Drop `sig` wherever it is pending in the process. */
+/** Removes `sig` wherever it is pending in the process. */
 export function discardAll(group: ThreadGroup, sig: number): void {
   group.pending.discard(sig);
   for (const t of group.tasks) t.signals.pending.discard(sig);
 }
 
-/** 1: queued; 0: it was pending already; -EAGAIN: RLIMIT_SIGPENDING. */
+/** 1: queued; 0: already pending; -EAGAIN: RLIMIT_SIGPENDING. */
 function enqueue(group: ThreadGroup, pending: PendingSignals, info: SigInfo): number {
   if (info.signo >= SIGRTMIN && info.timer === null) {
     const most = group.limits.get(RLIMIT_SIGPENDING);
     if (pending.count >= most || !QUEUED_SIGNALS.hasRoom(1, pending.account)) {
-      // kill(2) has no way to fail: the signal is pending once, without its siginfo.
+      // kill(2) has no way to fail: the signal is pending without its siginfo.
       if (info.code !== SI_USER) return -EAGAIN;
       if (pending.set.has(info.signo)) return 0;
     }
@@ -196,8 +197,9 @@ function wants(task: Task, sig: number): boolean {
 }
 
 /**
- * Does `sig`, which the task takes now, end the process at once, out of waits that only death ends? What writes a core
- * file does not, and a stopped or traced task is asked later (complete_signal).
+ * True if `sig`, which the task takes now, ends the process at once, out of waits that only death
+ * ends. A signal that dumps core does not, and a stopped or traced task decides later
+ * (complete_signal).
  */
 function isFatal(task: Task, sig: number): boolean {
   return task.sighand.of(sig).handler === SIG_DFL && defaultActionOf(sig) === ACTION_TERMINATE &&
@@ -205,7 +207,7 @@ function isFatal(task: Task, sig: number): boolean {
     !task.group.isUnkillable;
 }
 
-/** A thread that has the signal unblocked, or waits for it, looks at it as soon as it can. */
+/** Wakes a thread that has the signal unblocked or waits for it. */
 function notify(task: Task, sig: number): void {
   if (sig === SIGKILL || isFatal(task, sig)) killGroup(task.group, sig);
   else if (task.signals.waiting.has(sig)) task.wake();

@@ -1,4 +1,7 @@
-/** siginfo_t as bytes: which arm of the union a signal uses follows from its number and code (sigaction(2)). */
+/**
+ * Encodes siginfo_t. The number and the code of a signal decide which arm of the union it uses
+ * (sigaction(2)).
+ */
 
 import {
   BUS_MCEERR_AR,
@@ -16,10 +19,10 @@ import { SI_KERNEL, SI_SIGIO, SI_TIMER, type SigInfo } from "./pending.ts";
 import { SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGIO, SIGSEGV, SIGSYS, SIGTRAP } from "./sigset.ts";
 
 const AUDIT_ARCH_X86_64 = 0xc000003e;
-/** How much of memory is bad, as a power of two. */
+/** Size of the broken memory (si_addr_lsb), as a power of two. */
 const PAGE_SHIFT = 12;
 
-/** Write the 128 bytes at `at`, which are zero already. */
+/** Writes the 128 bytes at `at`, which are zero already. */
 export function writeSigInfo(dv: DataView, at: number, info: SigInfo): void {
   if (info.raw !== null) {
     for (let i = 0; i < SI_MAX_SIZE; i++) dv.setUint8(at + i, info.raw[i]!);
@@ -85,7 +88,7 @@ function writeValue(dv: DataView, at: number, info: SigInfo): void {
   dv.setUint32(at + 4, info.valueHi, true);
 }
 
-/** A u64 below 2^64 given as a number. */
+/** Writes a u64 that is passed as a number below 2^64. */
 export function setWord(dv: DataView, at: number, value: number): void {
   dv.setUint32(at, value % 0x100000000, true);
   dv.setUint32(at + 4, Math.floor(value / 0x100000000), true);

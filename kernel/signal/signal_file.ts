@@ -1,7 +1,8 @@
 /**
- * signalfd(2): pending signals as reads. They are those of whoever reads or polls, whoever made the descriptor.
+ * signalfd(2): pending signals as reads. They are the signals of the reading or polling task, not
+ * of the task that made the descriptor.
  *
- * DIFFERS: io_uring reads signals of the process, none of the submitting thread's own.
+ * DIFFERS: io_uring reads signals of the process, and none of the submitting thread's own.
  */
 
 import { EAGAIN, EFAULT, EINVAL } from "../../ffi/abi/errno.ts";
@@ -23,10 +24,10 @@ const view = new DataView(buffer.buffer);
 export class SignalFile extends AnonFile {
   /** Signals that it delivers. */
   readonly mask: SigSet = new SigSet();
-  /** Its maker: whose signals are read when nobody's call does. */
+  /** The task that made it: its signals are read where no task's call is served. */
   private readonly maker: Task;
 
-  /** `flags`: O_NONBLOCK or 0. */
+  /** @param flags O_NONBLOCK or 0 */
   constructor(task: Task, flags: number) {
     super(task.kernel.anon, O_RDWR | flags);
     this.maker = task;
@@ -51,7 +52,7 @@ export class SignalFile extends AnonFile {
     return true;
   }
 
-  /** As many signals as fit and are pending. */
+  /** Reads as many pending signals as fit. */
   override read(io: IoCursor, _offset: number): number {
     if (io.remaining < SIZE) return -EINVAL;
     let done = 0;
@@ -60,14 +61,14 @@ export class SignalFile extends AnonFile {
       if (info === null) break;
       fill(info);
       const n = io.putBytes(buffer, 0, SIZE);
-      // One that does not fit is lost.
+      // A signal whose copy fails is lost.
       if (n < SIZE) return done > 0 ? done : -EFAULT;
       done += n;
     }
     return done > 0 ? done : -EAGAIN;
   }
 
-  /** There is no position; asking for one is no error. */
+  /** There is no position; lseek(2) succeeds without effect. */
   override seek(): number {
     return 0;
   }
@@ -81,7 +82,7 @@ export class SignalFile extends AnonFile {
   }
 }
 
-/** struct signalfd_siginfo of a signal (signalfd_copyinfo). */
+/** Writes struct signalfd_siginfo (signalfd_copyinfo of Linux). */
 function fill(info: SigInfo): void {
   buffer.fill(0);
   view.setUint32(AT.signo, info.signo, true);
@@ -130,7 +131,7 @@ function fillPoll(info: SigInfo): void {
   view.setInt32(AT.fd, info.fd, true);
 }
 
-/** A siginfo as rt_sigqueueinfo gave it: pid, uid and value at 16, 20, 24. */
+/** The siginfo of rt_sigqueueinfo: pid, uid and value at 16, 20, 24. */
 function fillRaw(raw: Uint8Array<ArrayBuffer>): void {
   const from = new DataView(raw.buffer, raw.byteOffset);
   view.setInt32(AT.errno, from.getInt32(4, true), true);

@@ -43,7 +43,7 @@ function bits(...signals: number[]): number {
 
 /** SIGKILL and SIGSTOP as bits of the low word: they can be neither blocked nor caught. */
 export const UNBLOCKABLE_LO = bits(SIGKILL, SIGSTOP);
-/** Signals that the processor raises: they are delivered before others. */
+/** Signals that the processor raises. They are delivered before others. */
 export const SYNCHRONOUS_LO = bits(SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGSYS);
 const STOP_LO = bits(SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU);
 const IGNORED_LO = bits(SIGCONT, SIGCHLD, SIGWINCH, SIGURG);

@@ -29,9 +29,9 @@ import {
 } from "../../syscalls/io/read_write.ts";
 import { waitReadable, waitWritable } from "../../syscalls/io/transfer.ts";
 
-/** Linux's bound: a ring is 256 MiB at most. */
+/** Linux's bound: a ring has at most 256 MiB. */
 const EVENTS_MAX = 0x10000000 / A.IoEvent.size;
-/** LIMIT: ns after which the rest of a list of requests lets others go first. */
+/** LIMIT: time in ns after which the rest of a list of requests waits for another turn. */
 const TURN_NS = 1_000_000;
 const I = A.Iocb.at;
 
@@ -42,7 +42,7 @@ export function sysIoSetup(t: Task, a: SyscallArgs): number {
   if (old < 0) return -EFAULT;
   if (old !== 0 || wanted === 0) return -EINVAL;
   const contexts = t.group.aio ??= new AioContexts();
-  // Linux doubles the number, in 32 bits, and fills up the last page of the ring.
+  // Linux doubles the number, in 32 bits, and fills the last page of the ring.
   const events = (Math.max(wanted, t.kernel.host.cpuCount * 4) * 2) >>> 0;
   if (events > EVENTS_MAX) return -EINVAL;
   if (events === 0 || !AIO_REQUESTS.take(wanted, t.group.account)) return -EAGAIN;
@@ -66,7 +66,7 @@ export function sysIoSetup(t: Task, a: SyscallArgs): number {
   }
 }
 
-/** The address, or -errno. The area cannot grow. */
+/** Maps the ring: its address, or -errno. The area cannot grow. */
 function mapRing(t: Task, ring: AioRing): number {
   const at = t.mm.mmap(0, ring.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ring, 0);
   if (at >= 0) t.mm.vmas.find(at)!.flags |= VM_SPECIAL;
@@ -87,7 +87,7 @@ export function sysIoDestroy(t: Task, a: SyscallArgs): number {
   return 0;
 }
 
-/** io_submit(2): how many were taken, or the error of the first. */
+/** io_submit(2): the number of requests taken, or the error of the first one. */
 export function sysIoSubmit(t: Task, a: SyscallArgs): number {
   const context = contextOf(t, a.u64(0)), count = a.i64(1), list = a.u64(2);
   const { progress } = t;
@@ -105,7 +105,7 @@ export function sysIoSubmit(t: Task, a: SyscallArgs): number {
   return progress.done;
 }
 
-/** One request: 0, -errno, or BLOCK for files that must wait. */
+/** Submits one request: 0, -errno, or BLOCK for a file that must wait. */
 function submit(t: Task, context: AioContext, addr: number): number {
   const { u8, dv } = t.kernel.scratch;
   if (t.mm.copyIn(u8, 0, addr, A.Iocb.size) !== 0) return -EFAULT;
@@ -144,8 +144,8 @@ function checkPoll(dv: DataView): number {
 }
 
 /**
- * Do it now. 0: what read(2) and so on would give is the event's result; -errno for what is wrong
- * with the request itself; BLOCK.
+ * Performs a request at once. 0: the event has the result that read(2) and so on would return;
+ * -errno for a bad request; BLOCK.
  */
 function perform(t: Task, file: OpenFile, opcode: number, event: AioEvent): number {
   const { dv } = t.kernel.scratch;
@@ -170,8 +170,8 @@ function perform(t: Task, file: OpenFile, opcode: number, event: AioEvent): numb
 }
 
 /**
- * A read or a write, as `perform`. Of a file with positions long ones go in slices, each in a turn
- * of its own; what was moved is in `progress.value`.
+ * Reads or writes, as `perform`. Long transfers of a file with positions are cut into slices, each
+ * in a turn of its own; `progress.value` is the number of bytes done.
  */
 function transfer(
   t: Task,
@@ -204,19 +204,19 @@ function transfer(
   return 0;
 }
 
-/** A piece of a write. */
+/** Writes one slice. */
 function write(t: Task, file: OpenFile, at: number, flags: number): number {
   if (at < 0) return file.write(t.io, -1);
   const end = (flags & RWF_APPEND) !== 0 ? file.inode.size : at;
   return synced(file, writeWith(t, file, end, flags | RWF_NOWAIT), flags);
 }
 
-/** -1 when it is negative. */
+/** The offset of the request; -1 when it is negative. */
 function offsetOf(dv: DataView): number {
   return dv.getInt32(I.offset + 4, true) < 0 ? -1 : word(dv, I.offset);
 }
 
-/** io_cancel(2): only polls are ever on their way. The event comes as all others. */
+/** io_cancel(2): only polls can be pending. Their event is stored as for all requests. */
 export function sysIoCancel(t: Task, a: SyscallArgs): number {
   const obj = a.u64(1), key = t.mm.load32(obj + I.key);
   if (key < 0) return -EFAULT;
@@ -233,7 +233,7 @@ export function sysIoGetevents(t: Task, a: SyscallArgs): number {
   return getEvents(t, a);
 }
 
-/** io_pgetevents(2): with a signal mask for the time of the wait. */
+/** io_pgetevents(2): with a signal mask for the duration of the wait. */
 export function sysIoPgetevents(t: Task, a: SyscallArgs): number {
   if (t.progress.deadlineNs < 0) {
     const r = readTimeout(t, a.u64(4));
@@ -250,7 +250,7 @@ export function sysIoPgetevents(t: Task, a: SyscallArgs): number {
   return r;
 }
 
-/** Hand events out until there are `min` of them; what was handed out is in `progress.done`. */
+/** Copies events out until `min` are delivered; `progress.done` is the number so far. */
 function getEvents(t: Task, a: SyscallArgs): number {
   const context = contextOf(t, a.u64(0)), min = a.i64(1), most = a.i64(2), out = a.u64(3);
   const { progress } = t;
@@ -271,7 +271,10 @@ function getEvents(t: Task, a: SyscallArgs): number {
   return progress.done > 0 ? progress.done : r;
 }
 
-/** `event`: its arena offset. It is copied once, as it can change meanwhile. */
+/**
+ * Copies one event out, from arena offset `event`. It is read once, because the process can change
+ * it.
+ */
 function storeEvent(t: Task, addr: number, event: number): number {
   const { dv, u8 } = t.kernel.scratch, { words } = t.kernel.memory.arena;
   for (let i = 0; i < A.IoEvent.size; i += 4) dv.setInt32(i, words[(event + i) / 4]!, true);

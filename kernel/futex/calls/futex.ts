@@ -1,4 +1,7 @@
-/** futex(2): decoding. The operations: futex/futex.ts, futex/futex_pi.ts. Neighbour: futex2.ts. */
+/**
+ * futex(2): decoding of arguments. Operations: futex/futex.ts, futex/futex_pi.ts. Neighbour:
+ * futex2.ts.
+ */
 
 import { ENOSYS } from "../../../ffi/abi/errno.ts";
 import * as F from "../../../ffi/abi/futex.ts";
@@ -54,7 +57,7 @@ function requeue(t: Task, a: SyscallArgs, isPrivate: boolean, expected: number):
   return futexRequeue(t, from, to, a.i32(2), a.i32(3), expected);
 }
 
-/** The operations on PI futexes. FUTEX_LOCK_PI's time-out is on CLOCK_REALTIME whatever the flag. */
+/** Operations on PI futexes. FUTEX_LOCK_PI's time-out is on CLOCK_REALTIME, whatever the flag. */
 function ownership(
   t: Task,
   a: SyscallArgs,
@@ -91,7 +94,7 @@ function ownership(
   }
 }
 
-/** `progress.deadlineNs` from an absolute time; a null pointer: never. */
+/** Sets `progress.deadlineNs` from an absolute time; a null pointer: no deadline. */
 export function absoluteDeadline(t: Task, addr: number, isReal: boolean): number {
   if (t.progress.deadlineNs >= 0) return 0;
   if (addr === 0) {

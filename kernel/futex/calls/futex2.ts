@@ -1,6 +1,7 @@
 /**
- * futex_wait(2), futex_wake(2), futex_requeue(2), futex_waitv(2): decoding. Flags name the size of a word, of which Linux has
- * 32 bits alone, and whether it is private. The operations: futex/futex.ts, futex/futex_waitv.ts.
+ * futex_wait(2), futex_wake(2), futex_requeue(2), futex_waitv(2): decoding of arguments. Flags
+ * state the size of a word (Linux supports 32 bits alone) and whether it is private. Operations:
+ * futex/futex.ts, futex/futex_waitv.ts.
  */
 
 import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
@@ -32,7 +33,7 @@ export function sysFutexWait(t: Task, a: SyscallArgs): number {
   return futexWait(t, a.u64(0), isPrivate(flags), value, mask, t.progress.deadlineNs);
 }
 
-/** futex_wake(2): unlike FUTEX_WAKE it wakes nobody if it is told so. */
+/** futex_wake(2): unlike FUTEX_WAKE, a count of 0 wakes no waiter. */
 export function sysFutexWake(t: Task, a: SyscallArgs): number {
   const addr = a.u64(0), mask = a.u64(1), count = a.i32(2), flags = a.u32(3);
   if (!areValid(flags) || mask > U32_MAX || mask === 0) return -EINVAL;
@@ -40,7 +41,9 @@ export function sysFutexWake(t: Task, a: SyscallArgs): number {
   return futexWake(t, addr, isPrivate(flags), count, mask);
 }
 
-/** futex_requeue(2): FUTEX_CMP_REQUEUE between two words that are described as for futex_waitv(2). */
+/**
+ * futex_requeue(2): FUTEX_CMP_REQUEUE between two words that are described as for futex_waitv(2).
+ */
 export function sysFutexRequeue(t: Task, a: SyscallArgs): number {
   if (a.u32(1) !== 0 || a.u64(0) === 0) return -EINVAL;
   const words = readWords(t, a.u64(0), 2);
@@ -60,7 +63,10 @@ export function sysFutexWaitv(t: Task, a: SyscallArgs): number {
   return typeof words === "number" ? words : futexWaitAny(t, words, t.progress.deadlineNs);
 }
 
-/** `progress.deadlineNs` from an absolute time of a clock, which counts only if there is one. */
+/**
+ * Sets `progress.deadlineNs` from an absolute time of a clock; the clock is checked only with a
+ * time.
+ */
 function deadline(t: Task, addr: number, clock: number): number {
   if (addr !== 0 && clock !== CLOCK_MONOTONIC && clock !== CLOCK_REALTIME) return -EINVAL;
   return absoluteDeadline(t, addr, clock === CLOCK_REALTIME);

@@ -1,6 +1,6 @@
 /**
- * ptrace(2): who may ask for what, and the requests that begin, continue and end. Registers and memory: ptrace_state.ts;
- * signals and what else is told of a stop: ptrace_stop.ts.
+ * ptrace(2): permission checks, and the requests that start, continue and end tracing. Registers
+ * and memory: ptrace_state.ts; signals and other facts about a stop: ptrace_stop.ts.
  */
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
@@ -21,15 +21,15 @@ import { DEAD, Task, TRACED } from "../../task/task.ts";
 import { stateRequest } from "./ptrace_state.ts";
 import { stopRequest } from "./ptrace_stop.ts";
 
-/** ptrace(2). The C library's PEEK requests return what this stores. */
+/** ptrace(2). The C library returns for PEEK requests the word that this call stores. */
 export function sysPtrace(t: Task, a: SyscallArgs): number {
   const request = a.i64(0), pid = a.i64(1), addr = a.u64(2), data = a.u64(3);
   if (request === P.PTRACE_TRACEME) return traceMe(t);
   const { object } = t.progress;
-  // A call that waited for an execve goes on with its thread, whatever id that has now.
+  // A call that waited for an execve continues with its thread, whatever id the thread has now.
   const task = object instanceof Task ? object : t.pids.tasks.get(pid) ?? null;
   if (task === null) {
-    // A leader that ended before its process is there, and nothing can trace it.
+    // A leader that ended before its process still has its id, but cannot be traced.
     const isAttach = request === P.PTRACE_ATTACH || request === P.PTRACE_SEIZE;
     return isAttach && t.pids.groups.has(pid) ? -EPERM : -ESRCH;
   }
@@ -48,7 +48,10 @@ export function sysPtrace(t: Task, a: SyscallArgs): number {
     stopRequest(t, task, trace, request, a) ?? -EIO;
 }
 
-/** Null: `t` is not its tracer. A tracer by PTRACE_TRACEME is the thread that asks first. */
+/**
+ * Null: `t` is not its tracer. After PTRACE_TRACEME the first thread of the parent that makes a
+ * request is the tracer.
+ */
 function traceOf(t: Task, task: Task): Trace | null {
   const { trace } = task;
   if (trace === null || trace.group !== t.group) return null;
@@ -73,14 +76,14 @@ function seize(t: Task, task: Task, addr: number, options: number): number {
   return r < 0 ? (r === -EINVAL ? -EIO : r) : attachTo(t, task, true, options);
 }
 
-/** The options can be set: 0 or -errno. */
+/** Checks whether the options can be set: 0 or -errno. */
 function checkOptions(t: Task, options: number): number {
   if (options > P.PTRACE_O_MASK || (options & ~P.PTRACE_O_MASK) !== 0) return -EINVAL;
   if ((options & P.PTRACE_O_SUSPEND_SECCOMP) === 0) return 0;
   return hasCap(t.cred, CAP_SYS_ADMIN) && t.seccompMode === SECCOMP_MODE_DISABLED ? 0 : -EPERM;
 }
 
-/** Only for seized tracees: a stop without a signal, whatever it does. */
+/** PTRACE_INTERRUPT, for seized tracees: requests a stop without a signal. */
 function interrupt(task: Task, trace: Trace): number {
   if (!trace.isSeized) return -EIO;
   trace.isTrapDue = true;
@@ -89,7 +92,7 @@ function interrupt(task: Task, trace: Trace): number {
   return 0;
 }
 
-/** Null: it is another request. */
+/** Performs a request on a stopped tracee. Null: another kind of request. */
 function runRequest(
   t: Task,
   task: Task,
@@ -131,12 +134,12 @@ function run(task: Task, trace: Trace, mode: number, signal: number): number {
   return 0;
 }
 
-/** A group stop goes on without the tracer: what ends it is told. */
+/** PTRACE_LISTEN: a group stop goes on without the tracer, which is notified of its end. */
 function listen(task: Task, trace: Trace): number {
   if (!trace.isSeized || trace.stopCode >>> 8 !== P.PTRACE_EVENT_STOP) return -EIO;
   trace.isListening = true;
   if (task.group.stopSignal !== 0) return 0;
-  // It was continued in between.
+  // The process was continued in between.
   trace.isTrapDue = true;
   release(task, trace);
   return 0;

@@ -13,20 +13,20 @@ import { accept, FXSAVE_SIZE } from "../../signal/fpu_state.ts";
 import { setWord } from "../../signal/siginfo.ts";
 import type { Task } from "../../task/task.ts";
 
-/** struct user: its size, and where its parts are. */
+/** struct user: its size, and the offsets of its parts. */
 const USER_SIZE = 928, DEBUG_REGISTERS = P.USER_DEBUGREG_OFFSET, DEBUG_END = DEBUG_REGISTERS + 64;
 const NO_DEBUG = new DebugRegisters();
-/** Where an XSAVE area has the features that the machine has (sw_reserved, for debuggers). */
+/** Offset of the machine's feature mask in an XSAVE area (sw_reserved, for debuggers). */
 const XCR0_AT = 464;
 const USER_END = 0x7ffffffff000;
 
 const word = new Uint8Array(8);
 const wordView = new DataView(word.buffer);
-/** Registers, or an XSAVE area, on their way. */
+/** Registers, or an XSAVE area, during one request. */
 const area = new Uint8Array(16384);
 const areaView = new DataView(area.buffer);
 
-/** Null: it is another request. */
+/** Performs a request about memory or registers. Null: another kind of request. */
 export function stateRequest(
   t: Task,
   task: Task,
@@ -72,7 +72,7 @@ export function stateRequest(
   }
 }
 
-/** The data argument, all of its bits. */
+/** Stores the data argument in `word`, with all 64 bits. */
 function takeWord(a: SyscallArgs): void {
   wordView.setUint32(0, a.words[6]!, true);
   wordView.setUint32(4, a.words[7]!, true);
@@ -88,7 +88,7 @@ function peekUser(t: Task, task: Task, trace: Trace, at: number, data: number): 
   if (at >= DEBUG_REGISTERS && at < DEBUG_END) {
     setWord(wordView, 0, (trace.debug ?? NO_DEBUG).get((at - DEBUG_REGISTERS) / 8));
   }
-  // The rest of struct user is nothing but zeros in Linux too.
+  // The rest of struct user is zero in Linux too.
   return t.mm.copyOut(data, word, 0, 8);
 }
 
@@ -100,7 +100,10 @@ function pokeUser(task: Task, trace: Trace, at: number): number {
   return trace.debug.set((at - DEBUG_REGISTERS) / 8, getReg(wordView, 0));
 }
 
-/** `kind` is NT_*; `iovAddr` a struct iovec, whose length becomes that of what was copied. */
+/**
+ * Reads or writes a register set. `kind` is NT_*; `iovAddr` a struct iovec, whose length becomes
+ * the number of copied bytes.
+ */
 function registerSet(
   t: Task,
   task: Task,
@@ -146,7 +149,7 @@ function setRegisterSet(
     if (t.mm.copyIn(area, 0, base, n) !== 0) return -EFAULT;
     return writeUserRegs(task, trace, areaView, 0, 0, n) ? 0 : -EIO;
   }
-  // A part of the floating-point state is none.
+  // A partial floating-point state is an error.
   if (n < size) return kind === P.NT_X86_XSTATE ? -EFAULT : -EINVAL;
   return setFpu(t, task, base, n);
 }
@@ -162,7 +165,7 @@ function setFpu(t: Task, task: Task, base: number, size: number): number {
   if (t.mm.copyIn(area, 0, base, size) !== 0) return -EFAULT;
   const old = fpu.slice();
   fpu.set(area.subarray(0, size));
-  // The older registers alone: what the others hold stays.
+  // The legacy registers alone: the other components keep their values.
   if (size === FXSAVE_SIZE && fpu.length > FXSAVE_SIZE) fpu[FXSAVE_SIZE]! |= 3;
   if (accept(fpu, fpu.length)) return 0;
   fpu.set(old);

@@ -1,4 +1,7 @@
-/** ptrace(2): what a stop is about: its signal, event, call; pending signals, masks and filters of the tracee. */
+/**
+ * ptrace(2): facts about a stop: its signal, event and call; pending signals, masks and filters of
+ * the tracee.
+ */
 
 import { EACCES, EFAULT, EINVAL, EMEDIUMTYPE, ENOENT } from "../../../ffi/abi/errno.ts";
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
@@ -27,7 +30,7 @@ const MAX_ERRNO = 4095;
 /** struct seccomp_metadata: the index, then flags. */
 const METADATA_SIZE = 16;
 
-/** Null: it is another request. */
+/** Performs a request about a stop. Null: another kind of request. */
 export function stopRequest(
   t: Task,
   task: Task,
@@ -82,7 +85,7 @@ function setInfo(t: Task, trace: Trace, addr: number): number {
   return 0;
 }
 
-/** Copies of pending signals: how many. */
+/** PTRACE_PEEKSIGINFO: copies pending signals out, and returns their number. */
 function peekInfo(t: Task, task: Task, argsAddr: number, data: number): number {
   const { u8, dv } = t.kernel.scratch, { at, size } = P.PtracePeeksiginfoArgs;
   if (t.mm.copyIn(u8, 0, argsAddr, size) !== 0) return -EFAULT;
@@ -115,7 +118,7 @@ function setMask(t: Task, task: Task, addr: number): number {
   return 0;
 }
 
-/** As much of struct ptrace_syscall_info as fits into `size`: how long it is. */
+/** Copies as much of struct ptrace_syscall_info as fits into `size`; returns its whole length. */
 function callInfo(t: Task, task: Task, trace: Trace, size: number, addr: number): number {
   const { scratch } = t.kernel, { dv } = scratch, { at } = P.PtraceSyscallInfo;
   const { regs } = task.ctx;
@@ -148,13 +151,16 @@ function callInfo(t: Task, task: Task, trace: Trace, size: number, addr: number)
   return t.mm.copyOut(addr, scratch.u8, 0, n) === 0 ? length : -EFAULT;
 }
 
-/** The filter number `index`, the oldest is 0: how many instructions; with a buffer they are stored. */
+/**
+ * PTRACE_SECCOMP_GET_FILTER: the number of instructions of filter `index` (0: the oldest); with a
+ * buffer they are stored.
+ */
 function getFilter(t: Task, task: Task, index: number, addr: number): number {
   if (!hasCap(t.cred, CAP_SYS_ADMIN) || t.seccompMode !== 0) return -EACCES;
   const filter = filterAt(task, index);
   if (typeof filter === "number") return filter;
   const { source } = filter;
-  // That of a container is no program.
+  // A container's filter is no BPF program.
   if (source === null) return -EMEDIUMTYPE;
   if (addr !== 0 && t.mm.copyOut(addr, source, 0, source.length) !== 0) return -EFAULT;
   return source.length / SockFilter.size;
@@ -169,7 +175,7 @@ function filterAt(task: Task, index: number): SeccompFilter | number {
   return filter;
 }
 
-/** As much of struct seccomp_metadata as fits into `size`: how long it is. */
+/** Copies as much of struct seccomp_metadata as fits into `size`; returns its whole length. */
 function getMetadata(t: Task, task: Task, size: number, addr: number): number {
   if (!hasCap(t.cred, CAP_SYS_ADMIN) || t.seccompMode !== 0) return -EACCES;
   if (size < 8) return -EINVAL;

@@ -1,4 +1,6 @@
-/** seccomp(2), and the operations of prctl(2) that came before it. The ioctls of a listener: seccomp_listener.ts. */
+/**
+ * seccomp(2), and the older operations of prctl(2). The ioctls of a listener: seccomp_listener.ts.
+ */
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EACCES, EFAULT, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
@@ -38,7 +40,10 @@ const KNOWN_FLAGS = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG |
   SECCOMP_FILTER_FLAG_SPEC_ALLOW | SECCOMP_FILTER_FLAG_NEW_LISTENER |
   SECCOMP_FILTER_FLAG_TSYNC_ESRCH | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
 
-/** seccomp(2). SECCOMP_FILTER_FLAG_SPEC_ALLOW has nothing to allow: no speculation is forbidden here. */
+/**
+ * seccomp(2). SECCOMP_FILTER_FLAG_SPEC_ALLOW has no effect, because the sandbox restricts no
+ * speculation.
+ */
 export function sysSeccomp(t: Task, a: SyscallArgs): number {
   const operation = a.u32(0), flags = a.u32(1), addr = a.u64(2);
   switch (operation) {
@@ -75,7 +80,7 @@ function setFilter(t: Task, flags: number, addr: number): number {
   return hasListener ? attachWithListener(t, filter, flags) : attachFilter(t, filter, flags);
 }
 
-/** struct sock_fprog and what it points to; in Linux's order of checks. */
+/** Reads struct sock_fprog and the program behind it, with Linux's order of checks. */
 function readProgram(t: Task, addr: number): BpfProgram | number {
   const { u8, dv } = t.kernel.scratch;
   if (t.mm.copyIn(u8, 0, addr, SockFprog.size) !== 0) return -EFAULT;
@@ -104,7 +109,7 @@ function attachWithListener(t: Task, filter: BpfFilter, flags: number): number {
   return r;
 }
 
-/** Ids of notifications count from anywhere, so that two listeners' are not alike. */
+/** A start for the ids of notifications, so that ids of two listeners differ. */
 function firstId(t: Task): number {
   const bytes = new Uint8Array(8);
   t.kernel.host.random(bytes);

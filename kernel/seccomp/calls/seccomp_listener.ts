@@ -24,10 +24,10 @@ import type { OpenFile } from "../../vfs/open_file.ts";
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
 import { copyInStruct } from "../../syscalls/copy_struct.ts";
 
-/** As Linux 5.0 to 5.17 had it: a read by its number. */
+/** The number of Linux 5.0 to 5.17, which encoded a read. */
 const ID_VALID_WRONG_DIR = 0x80082102;
 
-/** An ioctl's number without its direction and size: ADDFD's struct may be of any size. */
+/** Parts of an ioctl's number: ADDFD's struct may have any size. */
 const NUMBER_MASK = 0xffff, SIZE_SHIFT = 16, SIZE_MASK = 0x3fff;
 const PAGE = 4096;
 
@@ -46,7 +46,7 @@ export function listenerIoctl(
     case ID_VALID_WRONG_DIR:
       return isValid(t, file, arg);
     case SECCOMP_IOCTL_NOTIF_SET_FLAGS:
-      // The only flag is advice to the scheduler.
+      // The only flag is a hint to the scheduler.
       return (arg & ~SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP) !== 0 ? -EINVAL : 0;
     default:
       if ((request & NUMBER_MASK) !== (SECCOMP_IOCTL_NOTIF_ADDFD & NUMBER_MASK)) return -EINVAL;
@@ -54,7 +54,7 @@ export function listenerIoctl(
   }
 }
 
-/** Waits for a call to decide; -ENOENT when no task can make one any more. */
+/** Waits for a call that needs a decision; -ENOENT when no task can make one any more. */
 function receive(t: Task, file: SeccompListener, addr: number): number {
   const { u8, dv } = t.kernel.scratch, { at, size } = SeccompNotif;
   if (t.mm.copyIn(u8, 0, addr, size) !== 0) return -EFAULT;
@@ -97,7 +97,10 @@ function find(file: SeccompListener, dv: DataView, at: number): Notification | n
   return file.notifier.find(id);
 }
 
-/** Gives the waiting task a descriptor, and with SECCOMP_ADDFD_FLAG_SEND that as the result of its call. */
+/**
+ * Installs a descriptor in the waiting task; SECCOMP_ADDFD_FLAG_SEND also makes it the result of
+ * its call.
+ */
 function addFd(t: Task, file: SeccompListener, addr: number, size: number): number {
   const { dv } = t.kernel.scratch, { at } = SeccompNotifAddfd;
   if (size < SeccompNotifAddfd.size || size >= PAGE) return -EINVAL;
@@ -119,7 +122,7 @@ function addFd(t: Task, file: SeccompListener, addr: number, size: number): numb
   return fd;
 }
 
-/** `fd` -1: the lowest that is free. */
+/** @param fd -1: the lowest free descriptor */
 function give(to: Task, file: OpenFile, fd: number, isCloexec: boolean): number {
   const limit = to.group.limits.get(RLIMIT_NOFILE);
   if (fd >= limit) return -EBADF;

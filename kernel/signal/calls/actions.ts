@@ -36,7 +36,10 @@ import {
 import { setBlocked } from "../mask.ts";
 import type { Task } from "../../task/task.ts";
 
-/** Flags that are kept; unknown ones are dropped, which is how programs find out (sigaction(2)). */
+/**
+ * Flags that are kept. Unknown flags are dropped, so that programs can detect support
+ * (sigaction(2)).
+ */
 const KNOWN_FLAGS = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART |
   SA_NODEFER | SA_RESETHAND | SA_RESTORER | SA_EXPOSE_TAGBITS;
 
@@ -60,7 +63,7 @@ export function sysRtSigaction(t: Task, a: SyscallArgs): number {
     action.restorer = getReg(dv, at.restorer);
     action.maskLo = (dv.getUint32(at.mask, true) & ~UNBLOCKABLE_LO) >>> 0;
     action.maskHi = dv.getUint32(at.mask + 4, true);
-    // What is pending and ignored from now on is gone (POSIX).
+    // Pending signals that are ignored from now on are discarded (POSIX).
     const isIgnored = action.handler === SIG_IGN ||
       (action.handler === SIG_DFL && defaultActionOf(sig) === ACTION_IGNORE);
     if (isIgnored) discardAll(t.group, sig);
@@ -141,7 +144,9 @@ export function sysRtSigreturn(t: Task): number {
   return sigreturn(t);
 }
 
-/** restart_syscall(2): restarts are the kernel's own affair here, so nobody has a reason to call it. */
+/**
+ * restart_syscall(2): the kernel restarts calls by itself, so a direct call has nothing to restart.
+ */
 export function sysRestartSyscall(): number {
   return -EINTR;
 }

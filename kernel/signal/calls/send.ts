@@ -36,11 +36,11 @@ export function sysKill(t: Task, a: SyscallArgs): number {
   return pgrp === undefined ? -ESRCH : killMembers(t, pgrp, sig);
 }
 
-/** Signal number 0 only asks whether one may. */
+/** Sends a signal to one process. Number 0 only tests the permission. */
 function killOne(t: Task, group: ThreadGroup, sig: number, info: SigInfo): number {
   if (sig < 0 || sig > SIGRTMAX) return -EINVAL;
   const target = group.leader ?? group.tasks[0];
-  // A zombie takes every signal and does nothing.
+  // A zombie accepts every signal without effect.
   if (target === undefined) return 0;
   if (!mayKill(t, target, sig)) return -EPERM;
   if (sig === 0) return 0;
@@ -48,7 +48,10 @@ function killOne(t: Task, group: ThreadGroup, sig: number, info: SigInfo): numbe
   return sendToGroup(group, info);
 }
 
-/** Who is in none of the target's PID namespaces has no number there, and can end even its init. */
+/**
+ * Completes the sender's fields. A sender outside all PID namespaces of the target has no number
+ * there, and can kill even its init.
+ */
 function comeFrom(t: Task, group: ThreadGroup, info: SigInfo): void {
   if (info.raw === null) {
     const to = (group.leader ?? group.tasks[0])?.cred.userNs;
@@ -64,10 +67,10 @@ export const TURN_KILLS = 256;
 
 /** A signal for many processes, kept in `progress.object` between turns. */
 class ManyKills {
-  /** Those that are to come: a process that is made meanwhile is behind them, and gets it too. */
+  /** The processes that remain. A process made meanwhile is at the end, and gets the signal too. */
   readonly groups: Iterator<ThreadGroup>;
   readonly sig: number;
-  /** kill(-1): init and the caller's own process are left out. */
+  /** kill(-1): skips init and the caller's own process. */
   readonly isForAll: boolean;
   private isSent: boolean = false;
   private error: number;
@@ -80,8 +83,8 @@ class ManyKills {
   }
 
   /**
-   * Success when any of them got it; of all processes, those that may not be signalled do not
-   * count.
+   * Records one result. The call succeeds when any process got the signal. For kill(-1) processes
+   * that the caller may not signal do not count.
    */
   note(r: number): void {
     if (this.isForAll) {
@@ -102,8 +105,9 @@ function killMembers(t: Task, { members }: ProcessGroup, sig: number): number {
 }
 
 /**
- * Some of them: BLOCK, or the result when all have it. No signal interrupts it, and a caller that
- * is killed, perhaps by itself, finishes at once: all get the signal, as on Linux.
+ * Signals some of the processes: BLOCK, or the result when all are done. No signal interrupts the
+ * call. A caller that is killed, perhaps by its own signal, completes it at once: all processes get
+ * the signal, as on Linux.
  */
 function killSome(t: Task, work: ManyKills): number {
   for (let n = 0;; n++) {
@@ -149,7 +153,10 @@ function sendToThread(t: Task, tgid: number, tid: number, sig: number, info: Sig
   return sendToTask(target, info);
 }
 
-/** The leader's id stays taken, and takes signals, until its process is reaped. */
+/**
+ * True for the id of a dead leader, which stays allocated, and accepts signals, until its process
+ * is reaped.
+ */
 function isDeadLeader(t: Task, tgid: number, tid: number): boolean {
   return (tgid <= 0 || tgid === tid) && t.pids.groups.has(tid);
 }
@@ -174,12 +181,12 @@ export function sysRtTgsigqueueinfo(t: Task, a: SyscallArgs): number {
   return sendToThread(t, tgid, tid, sig, info);
 }
 
-/** Only the kernel says that a signal comes from kill(2), tkill(2) or from itself. */
+/** Only the kernel may create the codes of kill(2), tkill(2) and of its own signals. */
 function isForged(info: SigInfo): boolean {
   return info.code >= 0 || info.code === SI_TKILL;
 }
 
-/** siginfo_t as the caller made it; its number is the one of the call. */
+/** The caller's siginfo_t, with the number of the call's argument. */
 function userInfo(t: Task, addr: number, sig: number): SigInfo | number {
   const raw = readGivenInfo(t.mm, addr, sig);
   if (typeof raw === "number") return raw;
@@ -195,7 +202,7 @@ function userInfo(t: Task, addr: number, sig: number): SigInfo | number {
 }
 
 /**
- * The process that a pidfd or an open /proc/PID stands for; -EBADF for other files, -ESRCH when it
+ * The process that a pidfd or an open /proc/PID refers to; -EBADF for other files, -ESRCH when it
  * was reaped.
  */
 function groupOf(file: OpenFile | null): ThreadGroup | number {
@@ -211,7 +218,7 @@ export function sysPidfdSendSignal(t: Task, a: SyscallArgs): number {
   if (object instanceof ManyKills) return killSome(t, object);
   const sig = a.i32(1), addr = a.u64(2), flags = a.u32(3);
   const known = PIDFD_SIGNAL_THREAD | PIDFD_SIGNAL_THREAD_GROUP | PIDFD_SIGNAL_PROCESS_GROUP;
-  // One target at a time.
+  // At most one of the target flags.
   if ((flags & ~known) !== 0 || (flags & (flags - 1)) !== 0) return -EINVAL;
   const file = t.files.get(a.i32(0));
   const group = groupOf(file);
@@ -226,10 +233,10 @@ export function sysPidfdSendSignal(t: Task, a: SyscallArgs): number {
     info = given;
   }
   if (typeof group === "number") return group;
-  // A process that one could not name cannot be signalled through a descriptor either.
+  // A process outside the caller's PID namespace cannot be signalled through a descriptor either.
   if (!t.pids.encloses(group.pids)) return -EINVAL;
   if (flags === PIDFD_SIGNAL_PROCESS_GROUP) {
-    // The group that it leads, if it does.
+    // The process group that it leads, if there is one.
     const led = t.pids.processGroups.get(group.id.numberIn(t.pids));
     return led === undefined ? -ESRCH : killMembers(t, led, sig);
   }

@@ -18,7 +18,7 @@ export function sysPause(t: Task): number {
   return t.waitUntil(Infinity);
 }
 
-/** rt_sigsuspend(2): the old mask comes back after the handler ran. */
+/** rt_sigsuspend(2): the old mask is restored after the handler ran. */
 export function sysRtSigsuspend(t: Task, a: SyscallArgs): number {
   if (a.u64(1) !== SIGSET_SIZE) return -EINVAL;
   if (!t.signals.hasSaved) {
