@@ -1,8 +1,8 @@
-/** What BPF_PROG_LOAD of bpf(2) gives: a descriptor that stands for a program. */
+/** The descriptor that BPF_PROG_LOAD of bpf(2) returns: a reference to a program. */
 
 import { AnonFile, type AnonFiles } from "../fs/anonfd/anon_inode.ts";
 
-/** Of the task side (kernel/cgroup/bpf_programs.ts). */
+/** Implemented on the task side (kernel/cgroup/bpf_programs.ts). */
 export interface NumberedProgram {
   readonly id: number;
   readonly type: number;
@@ -15,7 +15,7 @@ const PAGE = 4096;
 export class BpfProgramFile<P extends NumberedProgram> extends AnonFile {
   readonly program: P;
 
-  /** @param program held for the file */
+  /** @param program with a reference for the file */
   constructor(anon: AnonFiles, flags: number, program: P) {
     super(anon, flags);
     this.program = program;

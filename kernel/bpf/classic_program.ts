@@ -1,8 +1,9 @@
 /**
- * Classic BPF as seccomp(2) and sockets (SO_ATTACH_FILTER) take it: which programs are good (bpf_check_classic and
- * seccomp_check_filter of Linux), and what their code becomes here: dense operation numbers, an array a field.
+ * Classic BPF of seccomp(2) and of sockets (SO_ATTACH_FILTER): validates programs
+ * (bpf_check_classic and seccomp_check_filter of Linux), and stores their code as dense operation
+ * numbers, one array for each field.
  *
- * Not here: running it (seccomp/bpf_filter.ts, net/filter.ts).
+ * Not here: running them (seccomp/bpf_filter.ts, net/filter.ts).
  */
 
 import { BPF_MAXINSNS, SeccompData, SockFilter } from "../../ffi/abi/seccomp.ts";
@@ -15,14 +16,17 @@ export const OP_ADD_K = 20, OP_ADD_X = 21, OP_SUB_K = 22, OP_SUB_X = 23, OP_MUL_
 export const OP_MUL_X = 25, OP_DIV_K = 26, OP_DIV_X = 27, OP_OR_K = 28, OP_OR_X = 29;
 export const OP_AND_K = 30, OP_AND_X = 31, OP_LSH_K = 32, OP_LSH_X = 33, OP_RSH_K = 34;
 export const OP_RSH_X = 35, OP_XOR_K = 36, OP_XOR_X = 37, OP_NEG = 38;
-/** Those of sockets alone: bytes of a packet, its length, and what is known of it (SKF_AD_*, in `k`). */
+/**
+ * Operations of sockets alone: bytes of a packet, its length, and ancillary data (SKF_AD_*, in
+ * `k`).
+ */
 export const OP_LD_B_ABS = 39, OP_MOD_K = 40, OP_MOD_X = 41, OP_LD_H_ABS = 42, OP_LD_IND = 43;
 export const OP_LD_H_IND = 44, OP_LD_B_IND = 45, OP_LDX_MSH = 46, OP_LD_LEN = 47, OP_LDX_LEN = 48;
 export const OP_LD_ANC = 49;
-/** In which calls' language a program is. */
+/** The set of operations that a program may use. */
 export type BpfDialect = "seccomp" | "socket";
 
-/** sock_filter's code to operation; the length of the data becomes a constant. */
+/** From sock_filter's code to an operation; the length of the data becomes a constant. */
 const OPS: ReadonlyMap<number, number> = new Map([
   ...[[0x20, OP_LD_ABS], [0x00, OP_LD_IMM], [0x01, OP_LDX_IMM]],
   ...[[0x80, OP_LD_IMM], [0x81, OP_LDX_IMM], [0x60, OP_LD_MEM], [0x61, OP_LDX_MEM]],
@@ -45,11 +49,11 @@ const SOCKET_OPS: ReadonlyMap<number, number> = new Map([
 ] as [number, number][]);
 
 const LD_LEN = 0x80, LDX_LEN = 0x81;
-/** Offsets from here on are numbers of SKF_AD_*, of which there are every fourth up to the last. */
+/** Offsets from here on are numbers of SKF_AD_*, every fourth one up to the last. */
 const ANCILLARY = 0xfffff000, ANCILLARY_LAST = 60;
 const MEMORY_WORDS = 16, WORD_BITS = 32;
 
-/** Of operations on A with a constant or X: it is with X. */
+/** True if the operation on A takes X, not a constant. */
 export function isByX(op: number): boolean {
   return (op - OP_ADD_K) % 2 === 1;
 }
@@ -64,7 +68,7 @@ export class BpfProgram {
   readonly jt: Uint8Array;
   readonly jf: Uint8Array;
   readonly k: Uint32Array;
-  /** The instructions as they were given: struct sock_filter[]. */
+  /** The instructions as the program passed them: struct sock_filter[]. */
   readonly source: Uint8Array<ArrayBuffer>;
 
   private readonly dialect: BpfDialect;
@@ -79,7 +83,10 @@ export class BpfProgram {
     this.k = new Uint32Array(n);
   }
 
-  /** From struct sock_filter[], whose bytes become the program's; null: not a filter that Linux takes. */
+  /**
+   * Parses struct sock_filter[], whose bytes the program keeps; null: Linux would refuse the
+   * filter.
+   */
   static parse(
     source: Uint8Array<ArrayBuffer>,
     dialect: BpfDialect = "seccomp",
@@ -134,7 +141,7 @@ export class BpfProgram {
     }
   }
 
-  /** No way leads to a read of a memory word that was not written before. */
+  /** True if no path reads a memory word before it was written. */
   private initialisesMemory(): boolean {
     const { op, k, jt, jf } = this, masks = new Uint16Array(this.length).fill(0xffff);
     let valid = 0;
@@ -157,8 +164,8 @@ export class BpfProgram {
   }
 
   /**
-   * How many instructions it has in Linux, which translates it (bpf_convert_filter): what counts against the limit of a
-   * task's filters together.
+   * Number of instructions after Linux's translation (bpf_convert_filter), which counts against the
+   * limit of all filters of a task.
    */
   get linuxLength(): number {
     let n = 3;
@@ -181,7 +188,7 @@ export class BpfProgram {
   }
 }
 
-/** `op` is the form with a constant; results are 32 bits. */
+/** `op` is the form with a constant. The result has 32 bits. */
 export function calculate(op: number, a: number, b: number): number {
   switch (op) {
     case OP_ADD_K:

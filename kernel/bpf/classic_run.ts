@@ -1,27 +1,25 @@
 /**
- * Runs programs of classic BPF that were found to be good (classic_program.ts). What a program
- * looks at, a system call or a packet, is a BpfData.
+ * Runs validated programs of classic BPF (classic_program.ts) on a BpfData: a system call or a
+ * packet.
  */
 
 import * as B from "./classic_program.ts";
 
-/** What a load gives that reaches beyond the data: the program ends with 0. */
+/** Result of a load beyond the data: the program ends with 0. */
 export const OUTSIDE = -1;
 
 export interface BpfData {
   readonly length: number;
-  /**
-   * What the loads OP_LD_*ABS, OP_LD_*IND and OP_LDX_MSH give, as an unsigned number; or OUTSIDE.
-   */
+  /** Performs the loads OP_LD_*ABS, OP_LD_*IND and OP_LDX_MSH: an unsigned number, or OUTSIDE. */
   load(op: number, offset: number, x: number): number;
-  /** OP_LD_ANC: what is known besides the bytes (SKF_AD_*). */
+  /** OP_LD_ANC: ancillary data (SKF_AD_*). */
   ancillary(what: number, a: number, x: number): number;
 }
 
-/** M[]: a program writes before it reads. */
+/** M[]. Content stays from run to run; a validated program writes a word before it reads it. */
 const memory = new Int32Array(16);
 
-/** The program's verdict, from an instruction with A, X and M unset. HOT */
+/** Runs from an instruction on, with A, X and M unset; returns the verdict. HOT */
 export function runBpf(program: B.BpfProgram, from: number, data: BpfData): number {
   const { op, k, jt, jf } = program;
   let a = 0, x = 0;

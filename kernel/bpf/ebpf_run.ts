@@ -1,13 +1,13 @@
 /**
- * Runs programs of eBPF that were found to be good (ebpf_verify.ts): a few at each opening of a
- * device, so not in a hurry.
+ * Runs validated programs of eBPF (ebpf_verify.ts): a few at each opening of a device, so speed
+ * does not matter.
  */
 
 import * as P from "./ebpf_program.ts";
 
 const registers: bigint[] = new Array<bigint>(11).fill(0n);
 
-/** What the program gives. `context`: what it is asked about. */
+/** Returns the program's result. `context` is its argument. */
 export function runEbpf(p: P.EbpfProgram, context: DataView): number {
   registers.fill(0n);
   for (let pc = 0;; pc++) {

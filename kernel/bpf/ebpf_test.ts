@@ -22,7 +22,10 @@ const K64 = (operation: number) => operation << 4 | P.ALU64;
 const K32 = (operation: number) => operation << 4 | P.ALU;
 const EXIT = P.EXIT << 4 | P.JMP;
 
-/** What r0 is behind `operation`, as an unsigned number of 64 bits cut by r0 >>= shift where that is asked. */
+/**
+ * Value of r0 behind `operation`, as an unsigned 64-bit number, shifted right by `shift` where
+ * given.
+ */
 function result(op: number, left: number, right: number): bigint {
   const steps = program([K64(P.MOV), 0, 0, 0, left], [op, 0, 0, 0, right], [EXIT, 0, 0, 0, 0]);
   const high = program(

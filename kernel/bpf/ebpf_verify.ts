@@ -1,20 +1,21 @@
 /**
- * May a program of eBPF run: it ends, reads what it wrote, and gives 0 or 1. Each instruction is looked at once, with
- * what is known of the registers on every way there; programs go forward only.
+ * Validates a program of eBPF: it ends, reads only what it wrote, and returns 0 or 1. Each
+ * instruction is checked once, with the joined register state of all paths to it; jumps go forward
+ * only.
  *
- * LIMIT: programs that look at their context and calculate. What Linux takes besides is -EINVAL or -EACCES here: loops,
- * calls, maps, the stack, addresses made of the context's, swaps of bytes.
+ * LIMIT: programs that read their context and calculate. Other features of Linux are -EINVAL or
+ * -EACCES: loops, calls, maps, the stack, addresses derived from the context, byte swaps.
  */
 
 import { EACCES, EINVAL } from "../../ffi/abi/errno.ts";
 import * as P from "./ebpf_program.ts";
 
 const REGISTERS = 10, FRAME = 10;
-/** What is in a register: nothing, nothing that is the same on all ways, the context, a number. */
+/** Content of a register: unset or different by path; the context; a number. */
 const UNSET = 0, CONTEXT = 1, NUMBER = 2;
 const U32_MAX = 0xffffffff;
 
-/** Why a program was refused. */
+/** The reason why a program was refused. */
 export class Refusal {
   readonly error: number;
   readonly why: string;
@@ -25,7 +26,7 @@ export class Refusal {
   }
 }
 
-/** Registers before an instruction; `max`: a number is no larger than that, as one without a sign. */
+/** Registers before an instruction; `max` is the largest value of a number, as unsigned. */
 class State {
   readonly kind: Uint8Array = new Uint8Array(REGISTERS);
   readonly max: Float64Array = new Float64Array(REGISTERS);
@@ -37,7 +38,7 @@ class State {
     return copy;
   }
 
-  /** Another way leads here. */
+  /** Joins the state of another path to the same instruction. */
   join(other: State): void {
     for (let r = 0; r < REGISTERS; r++) {
       if (this.kind[r] !== other.kind[r]) this.kind[r] = UNSET;
@@ -51,7 +52,7 @@ class State {
   }
 }
 
-/** Which loads of the context are allowed. */
+/** Decides which loads from the context are allowed. */
 export type MayLoad = (offset: number, bytes: number) => boolean;
 
 export function verify(program: P.EbpfProgram, mayLoad: MayLoad): Refusal | null {
@@ -139,7 +140,7 @@ function calculate(p: P.EbpfProgram, pc: number, state: State): Refusal | null {
   return null;
 }
 
-/** Bounds are known of what is moved or masked. */
+/** Upper bound of a moved or masked value. */
 function maxOf(
   operation: number,
   imm: number | null,
@@ -190,7 +191,7 @@ function load(p: P.EbpfProgram, pc: number, state: State, mayLoad: MayLoad): Ref
   return null;
 }
 
-/** Of a load; 8: of two words. */
+/** Bytes of a load; 8: two words. */
 function bytesOf(op: number): number {
   const size = op & P.SIZE_MASK;
   return size === P.SIZE_W ? 4 : size === P.SIZE_H ? 2 : size === P.SIZE_B ? 1 : 8;

@@ -1,4 +1,4 @@
-/** One event of fanotify(7) while it waits to be read, and its bytes. The queue: group_file.ts. */
+/** One event of fanotify(7) in a queue, and its bytes. The queue: group_file.ts. */
 
 import {
   FAN_EVENT_INFO_TYPE_DFID,
@@ -27,16 +27,19 @@ import type { TaskPid } from "../task/pid_namespace.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
 import type { PermissionQuestion } from "./question.ts";
 
-/** The kind of an event's only record: it depends on what all events say that became this one. */
+/** Type of an event's only record: it follows from the mask of all merged events. */
 export const SINGLE = 0;
 
-/** A file, or a directory with the name of an entry, without a descriptor. */
+/**
+ * A record with the handle of a file, or of a directory with the name of an entry, without a
+ * descriptor.
+ */
 export class InfoRecord {
   readonly type: number;
-  /** Of the file system, and of the handle. */
+  /** Ids of the file system and of the handle. */
   readonly fsid: number;
   readonly handle: number;
-  /** Null: without one. */
+  /** Null: the record has no name. */
   readonly name: string | null;
 
   constructor(type: number, fsid: number, handle: number, name: string | null) {
@@ -54,15 +57,15 @@ export class InfoRecord {
 
 export class FanEvent {
   mask: number;
-  /** What a descriptor is opened of (held), or null. */
+  /** The file to open a descriptor of, with a reference, or null. */
   readonly path: Path | null;
   readonly records: readonly InfoRecord[];
-  /** Who did it: the thread or the process, and the latter for a pidfd. Null: an overflow. */
+  /** The thread or process that caused the event; for a pidfd the process. Null: an overflow. */
   readonly who: TaskPid | null;
   readonly process: ThreadGroup | null;
-  /** Who waits for the answer. */
+  /** The permission request of the event: its task waits for an answer. */
   readonly question: PermissionQuestion | null;
-  /** What events that may become one have in common. */
+  /** Events may be merged only if their keys are equal. */
   readonly key: string;
 
   constructor(
@@ -83,14 +86,14 @@ export class FanEvent {
       `${path?.dentry.name},` + records.map((r) => `${r.type} ${r.handle} ${r.name}`).join();
   }
 
-  /** May `other` be told by this one? */
+  /** True if `other` can be merged into this event. */
   isSame(other: FanEvent): boolean {
     if (this.question !== null || other.question !== null || this.key !== other.key) return false;
     if (this.who !== other.who) return false;
     return this.path === null ? other.path === null : this.path.dentry === other.path?.dentry;
   }
 
-  /** Bytes as read. */
+  /** Bytes of the event as read. */
   size(hasPidfd: boolean): number {
     let n = FanotifyEventMetadata.size + (hasPidfd ? PIDFD_RECORD : 0);
     for (const record of this.records) n += record.size;
@@ -98,7 +101,10 @@ export class FanEvent {
   }
 }
 
-/** The records of an event for a group with these FAN_REPORT_*_FID (fanotify_alloc_event and copy_info_records). */
+/**
+ * The records of an event for a group with these FAN_REPORT_*_FID (fanotify_alloc_event and
+ * copy_info_records).
+ */
 export function recordsOf(
   event: FileEvent,
   mask: number,
@@ -139,7 +145,7 @@ export function recordsOf(
   return records;
 }
 
-/** FAN_RENAME: where it was, and where it is now, as far as there are marks. */
+/** FAN_RENAME: the old and the new place, as far as marks exist for them. */
 function addPlaces(
   records: InfoRecord[],
   event: FileEvent,
@@ -161,7 +167,7 @@ function addPlaces(
   }
 }
 
-/** The kind of an event's only record. */
+/** The type of an event's only record. */
 function singleType(mask: number, mode: number): number {
   const onDir = (mask & FAN_ONDIR) !== 0;
   if ((mode & FAN_REPORT_DIR_FID) === 0) return FAN_EVENT_INFO_TYPE_FID;
@@ -169,7 +175,7 @@ function singleType(mask: number, mode: number): number {
   return (mask & ENTRY_EVENTS) !== 0 || onDir ? FAN_EVENT_INFO_TYPE_DFID : FAN_EVENT_INFO_TYPE_FID;
 }
 
-/** An event on a directory of a group that wants names. */
+/** The name "." of an event on a directory itself, for a group that wants names. */
 function dot(onDir: boolean, mode: number): string | null {
   const wants = (mode & FAN_REPORT_DIR_FID) !== 0 && (mode & FAN_REPORT_NAME) !== 0;
   return wants && onDir ? "." : null;
@@ -178,11 +184,11 @@ function dot(onDir: boolean, mode: number): string | null {
 const HEADER = FanotifyEventInfoHeader.size;
 const PIDFD_RECORD = HEADER + 4;
 const META = FanotifyEventMetadata, AT = META.at, INFO = FanotifyEventInfoHeader.at;
-/** Room for the longest: two names, a file and a pidfd. */
+/** Space for the longest event: two names, a file and a pidfd. */
 const bytes = new Uint8Array(1024);
 const view = new DataView(bytes.buffer);
 
-/** The event in `eventBytes`: its size. `pidfd` null: the group does not want one. */
+/** Builds the event in `eventBytes` and returns its size. `pidfd` null: the group wants none. */
 export function fillEvent(
   event: FanEvent,
   mode: number,

@@ -1,6 +1,6 @@
 /**
- * The descriptor of fanotify_init(2): a group of marks, the events that wait to be read, and the
- * tasks that wait for an answer. Marks: marks_of_group.ts; bytes of events: event.ts; the calls:
+ * The descriptor of fanotify_init(2): a group of marks, the queued events, and the tasks that wait
+ * for an answer. Marks: marks_of_group.ts; bytes of events: event.ts; calls:
  * fanotify/calls/fanotify.ts.
  */
 
@@ -48,11 +48,11 @@ import { GroupMarks } from "./marks_of_group.ts";
 import { type Asker, PermissionQuestion } from "./question.ts";
 
 /**
- * LIMIT: /proc/sys/fs/fanotify/max_queued_events; with FAN_UNLIMITED_QUEUE what is left of
+ * LIMIT: /proc/sys/fs/fanotify/max_queued_events; with FAN_UNLIMITED_QUEUE the rest of
  * FANOTIFY_EVENTS.
  */
 const MAX_EVENTS = 16384;
-/** FAN_REPORT_*: events tell of handles, not of descriptors. */
+/** FAN_REPORT_*: events have handles, not descriptors. */
 export const FID_BITS: number = FAN_REPORT_FID | FAN_REPORT_DIR_FID | FAN_REPORT_NAME |
   FAN_REPORT_TARGET_FID;
 const answerBytes = new Uint8Array(FanotifyResponse.size);
@@ -60,20 +60,21 @@ const answerView = new DataView(answerBytes.buffer);
 
 export class FanotifyFile extends AnonFile implements Asker {
   readonly kernel: Kernel;
-  /** Those of fanotify_init(2), and of the descriptors that events come with. */
+  /** Flags of fanotify_init(2), and of the descriptors that events carry. */
   readonly initFlags: number;
   readonly eventFlags: number;
-  /** Its maker had no privilege. */
+  /** The group was made without privileges. */
   readonly isUnprivileged: boolean;
   readonly isUnlimited: boolean;
   readonly marks: GroupMarks;
   private events: FanEvent[] = [];
-  /** Events of the same key, for merging. */
+  /** Queued events by key, for merging. */
   private readonly byKey: Map<string, FanEvent> = new Map();
   private isOverflown: boolean = false;
   /**
-   * Told, and not answered yet, whoever asked may have died: in order, as a descriptor may be
-   * closed and its number come again. They count as events.
+   * Permission requests that were read and not answered, whether or not the asking task still
+   * lives. In order, because a descriptor may be closed and its number used again. They count as
+   * events.
    */
   private asked: PermissionQuestion[] = [];
   private readonly queue: WaitQueue = new WaitQueue();
@@ -106,7 +107,7 @@ export class FanotifyFile extends AnonFile implements Asker {
   get priority(): number {
     return this.initFlags & (FAN_CLASS_CONTENT | FAN_CLASS_PRE_CONTENT);
   }
-  /** May have permission events. */
+  /** The group may have permission events. */
   get asks(): boolean {
     return this.priority > 0;
   }
@@ -125,7 +126,7 @@ export class FanotifyFile extends AnonFile implements Asker {
     this.marks.detach(mark);
   }
 
-  /** False: nobody is going to hear of it. */
+  /** False: the event was not queued. */
   private add(
     event: FileEvent,
     mask: number,
@@ -176,7 +177,7 @@ export class FanotifyFile extends AnonFile implements Asker {
     this.queue.wake(POLLIN | POLLRDNORM);
   }
 
-  /** It is not in the queue any more. */
+  /** The event left the queue. */
   private leave(event: FanEvent): void {
     FANOTIFY_EVENTS.give(1, this.account);
     if (this.byKey.get(event.key) === event) this.byKey.delete(event.key);
@@ -192,7 +193,8 @@ export class FanotifyFile extends AnonFile implements Asker {
   }
 
   /**
-   * Whole events only: -EINVAL when the first does not fit. The reader gets a descriptor with each.
+   * Reads whole events only: -EINVAL when the first one does not fit. The reader gets a descriptor
+   * with each event.
    */
   override read(io: IoCursor, _offset: number): number {
     const reader = this.kernel.current;
@@ -217,7 +219,10 @@ export class FanotifyFile extends AnonFile implements Asker {
     return (this.initFlags & FAN_REPORT_PIDFD) !== 0;
   }
 
-  /** One event to its reader: bytes, or -errno, and then it is lost (and denied). */
+  /**
+   * Delivers one event to its reader: bytes, or -errno; the event is then lost (and the request
+   * denied).
+   */
   private tell(event: FanEvent, reader: Task, io: IoCursor): number {
     const { question } = event;
     const fd = event.path === null ? FAN_NOFD : this.openFor(reader, event.path);
@@ -245,7 +250,7 @@ export class FanotifyFile extends AnonFile implements Asker {
     return size;
   }
 
-  /** A descriptor of what happened to a file, or -errno. */
+  /** Opens a descriptor of an event's file, or -errno. */
   private openFor(reader: Task, path: Path): number {
     const file = openQuietly(reader, path, this.eventFlags);
     if (typeof file === "number") return file;
@@ -256,7 +261,7 @@ export class FanotifyFile extends AnonFile implements Asker {
     return fd;
   }
 
-  /** An answer (struct fanotify_response). */
+  /** Takes an answer (struct fanotify_response). */
   override write(io: IoCursor, _offset: number): number {
     const { size } = FanotifyResponse;
     if (io.remaining < size) return -EINVAL;
@@ -265,7 +270,7 @@ export class FanotifyFile extends AnonFile implements Asker {
     if ((response & ~(FAN_ALLOW | FAN_DENY | FAN_AUDIT | FAN_INFO)) !== 0) return -EINVAL;
     const answer = response & (FAN_ALLOW | FAN_DENY);
     if (answer !== FAN_ALLOW && answer !== FAN_DENY) return -EINVAL;
-    // There is no audit.
+    // The sandbox has no audit log.
     if ((response & (FAN_AUDIT | FAN_INFO)) !== 0 || fd < 0) return -EINVAL;
     const question = this.asked.find((one) => one.fd === fd);
     if (question === undefined) return -ENOENT;
@@ -284,7 +289,7 @@ export class FanotifyFile extends AnonFile implements Asker {
     return user.store32(arg, this.events.length * FanotifyEventMetadata.size);
   }
 
-  /** There is no position; asking for one is no error. */
+  /** There is no position; lseek(2) succeeds without effect. */
   override seek(): number {
     return 0;
   }
@@ -298,7 +303,7 @@ export class FanotifyFile extends AnonFile implements Asker {
     return `fanotify flags:${flags} event-flags:${event}\n${this.marks.text()}`;
   }
 
-  /** Whoever waits may go on. */
+  /** Allows all pending requests. */
   protected override release(): void {
     FANOTIFY_GROUPS.give(1, this.account);
     if (this.asks) this.kernel.vfs.askingGroups--;
@@ -314,7 +319,7 @@ export class FanotifyFile extends AnonFile implements Asker {
   }
 }
 
-/** FAN_REPORT_PIDFD: of whoever did it. */
+/** FAN_REPORT_PIDFD: a pidfd of the process that caused the event. */
 function pidfdFor(reader: Task, event: FanEvent): number {
   const { process } = event;
   if (process === null || process.isReaped || event.who?.numberIn(reader.pids) === 0) {

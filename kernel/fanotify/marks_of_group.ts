@@ -1,4 +1,7 @@
-/** The marks of one group of fanotify(7): put on files, mounts and file systems, changed, taken away, and shown. */
+/**
+ * The marks of one group of fanotify(7) on files, mounts and file systems: adds, changes, removes
+ * and shows them.
+ */
 
 import type { Account } from "../core/account.ts";
 import { EEXIST, ENOENT, ENOSPC } from "../../ffi/abi/errno.ts";
@@ -15,7 +18,7 @@ import { attachMark, detachMark } from "../vfs/watch_list.ts";
 const IGNORES = FAN_MARK_IGNORE | FAN_MARK_IGNORED_MASK;
 
 export class GroupMarks {
-  /** What it is charged to. */
+  /** The account that marks are charged to. */
   readonly account: Account;
   private readonly group: MarkGroup;
   private readonly marks: Map<object, Mark> = new Map();
@@ -25,7 +28,7 @@ export class GroupMarks {
     this.group = group;
   }
 
-  /** FAN_MARK_ADD: 0, -EEXIST, -ENOSPC. `flags` are those of fanotify_mark(2). */
+  /** FAN_MARK_ADD: 0, -EEXIST, -ENOSPC. `flags` of fanotify_mark(2). */
   add(target: MarkTarget, mask: number, flags: number): number {
     const old = this.marks.get(objectOf(target));
     if (old === undefined && !INODE_WATCHES.hasRoom(1, this.account)) return -ENOSPC;
@@ -42,7 +45,7 @@ export class GroupMarks {
     return 0;
   }
 
-  /** FAN_MARK_REMOVE: `kept` are bits that do not keep a mark alive. 0 or -ENOENT. */
+  /** FAN_MARK_REMOVE: 0 or -ENOENT. `kept` are bits that do not keep a mark alive. */
   remove(target: MarkTarget, mask: number, flags: number, kept: number): number {
     const mark = this.marks.get(objectOf(target));
     if (mark === undefined) return -ENOENT;
@@ -52,7 +55,7 @@ export class GroupMarks {
     return 0;
   }
 
-  /** FAN_MARK_FLUSH, of one kind; or all. */
+  /** FAN_MARK_FLUSH: removes the marks of one kind; null: all. */
   flush(kind: MarkTarget["kind"] | null): void {
     for (const mark of [...this.marks.values()]) {
       if (kind === null || mark.target.kind === kind) this.detach(mark);
@@ -80,7 +83,7 @@ export class GroupMarks {
     listOf(mark.target).push(mark);
   }
 
-  /** Lines of fdinfo: the newest mark first. */
+  /** Lines of fdinfo, the newest mark first. */
   text(): string {
     let text = "";
     for (const mark of [...this.marks.values()].reverse()) {

@@ -1,16 +1,19 @@
-/** A task that waits until a listener of fanotify(7) lets it open or read a file. */
+/**
+ * A permission request: a task waits until a listener of fanotify(7) allows it to open or read a
+ * file.
+ */
 
 import type { Dentry } from "../vfs/dentry.ts";
 import { type MarkGroup, Question } from "../vfs/marks.ts";
 
-/** What a question's event belongs to. */
+/** The group that a request's event belongs to. */
 export interface Asker extends MarkGroup {
   onWithdrawn(question: PermissionQuestion): void;
 }
 
 export class PermissionQuestion extends Question {
   private readonly asker: Asker;
-  /** The descriptor that its event was told with; -1: nobody has read it yet. */
+  /** The descriptor that its event was read with; -1: not read yet. */
   fd: number = -1;
 
   constructor(asker: Asker, dentry: Dentry, mask: number) {

@@ -54,7 +54,10 @@ export abstract class SeccompFilter {
   abstract readonly linuxLength: number;
   /** The verdict (SECCOMP_RET_*, unsigned) for a struct seccomp_data. */
   abstract decide(data: Uint32Array): number;
-  /** SECCOMP_RET_ALLOW for a native call of this number (below CACHED_CALLS), whatever its arguments. */
+  /**
+   * True if a native call of this number (below CACHED_CALLS) is SECCOMP_RET_ALLOW whatever its
+   * arguments.
+   */
   abstract alwaysAllows(nr: number): boolean;
   /** The program, as struct sock_filter[]; null: the filter is no program. */
   abstract readonly source: Uint8Array<ArrayBuffer> | null;

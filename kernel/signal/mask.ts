@@ -1,4 +1,7 @@
-/** Signal masks of threads: sigprocmask(2), and the temporary masks of sigsuspend, ppoll, pselect, epoll_pwait. */
+/**
+ * Signal masks of threads: sigprocmask(2), and the temporary masks of sigsuspend, ppoll, pselect
+ * and epoll_pwait.
+ */
 
 import { alert } from "../task/alert.ts";
 import type { Task } from "../task/task.ts";

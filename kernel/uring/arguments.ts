@@ -1,8 +1,8 @@
-/** The arguments of the system call that a request stands for. */
+/** Passes the arguments of the system call that a request stands for. */
 
 import type { Worker } from "./worker.ts";
 
-/** Puts arguments where handlers look for them. */
+/** Stores arguments where handlers read them. */
 export function setArguments(worker: Worker, values: readonly number[]): void {
   const { words } = worker.args;
   for (let i = 0; i < 6; i++) {

@@ -1,6 +1,7 @@
 /**
- * The memory of a ring of buffers (IORING_REGISTER_PBUF_RING): the process's, or pages of the kernel's that it maps. What
- * stands in it is the guest's: a word is read once, and an address in it is an address of the guest's like any other.
+ * The memory of a ring of buffers (IORING_REGISTER_PBUF_RING): memory of the process, or pages of
+ * the kernel that the process maps. The guest can write all of it: a word is read once, and an
+ * address in it is checked like any guest address.
  */
 
 import { IORING_OFF_PBUF_RING, IORING_OFF_PBUF_SHIFT } from "../../ffi/abi/io_uring.ts";
@@ -9,14 +10,16 @@ import { KernelPages } from "../mm/kernel_pages.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 import type { Task } from "../task/task.ts";
 
-/** Words of a ring of buffers; `at` is a multiple of four. Negative: they cannot be reached. */
+/**
+ * Access to the words of a ring of buffers; `at` is a multiple of four. Negative: not accessible.
+ */
 export interface BufferMemory {
   load(t: Task, at: number): number;
   store(t: Task, at: number, value: number): number;
   drop(): void;
 }
 
-/** At an address of the process's. */
+/** Memory at an address of the process. */
 export class OwnMemory implements BufferMemory {
   private readonly addr: number;
 
@@ -32,7 +35,7 @@ export class OwnMemory implements BufferMemory {
   drop(): void {}
 }
 
-/** IOU_PBUF_RING_MMAP: it is mapped at an offset that its group has. */
+/** IOU_PBUF_RING_MMAP: memory of the kernel, mapped at an offset that belongs to the group. */
 export class MappedMemory extends KernelPages implements BufferMemory {
   private readonly words: Int32Array<SharedArrayBuffer>;
 
@@ -42,7 +45,7 @@ export class MappedMemory extends KernelPages implements BufferMemory {
     this.words = ctx.arena.words;
   }
 
-  /** null: there is no memory. */
+  /** Null: no memory. */
   static create(ctx: MemoryContext, bytes: number, group: number): MappedMemory | null {
     const pages = Math.ceil(bytes / PAGE_SIZE), base = ctx.frames.alloc(pages);
     return base < 0 ? null : new MappedMemory(ctx, base, pages, group);

@@ -1,4 +1,6 @@
-/** Rings of buffers: registering them, and mapping those that the kernel makes (io_uring_register(2)). */
+/**
+ * Rings of buffers: registers them, and maps those that the kernel makes (io_uring_register(2)).
+ */
 
 import { EEXIST, EFAULT, EINVAL, ENOENT, ENOMEM } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
@@ -12,7 +14,7 @@ import type { Uring } from "./ring.ts";
 /** LIMIT: entries of a ring of buffers. */
 const MAX_ENTRIES = 1 << 15;
 
-/** struct io_uring_buf_reg into the scratch buffer: 0 or -errno. */
+/** Reads struct io_uring_buf_reg into the scratch buffer: 0 or -errno. */
 function readRegistration(t: Task, arg: number, count: number): number {
   const { u8, dv } = t.kernel.scratch, { at, size } = U.IoUringBufReg;
   if (arg === 0 || count !== 1) return -EINVAL;
@@ -48,7 +50,7 @@ export function registerBufferRing(t: Task, ring: Uring, arg: number, count: num
   return 0;
 }
 
-/** What is mapped at `offset` of a ring; null: no ring of buffers. */
+/** The memory at `offset` of a ring's mapping; null: no ring of buffers. */
 export function bufferMemoryAt(ring: Uring, offset: number): MappedMemory | null {
   const id = (offset - U.IORING_OFF_PBUF_RING) / 2 ** U.IORING_OFF_PBUF_SHIFT;
   const group = ring.bufferGroups.get(id);
@@ -69,7 +71,7 @@ export function unregisterBufferRing(t: Task, ring: Uring, arg: number, count: n
   return 0;
 }
 
-/** IORING_REGISTER_PBUF_STATUS: how far a ring of buffers was used. */
+/** IORING_REGISTER_PBUF_STATUS: position of the next buffer of a ring. */
 export function bufferRingStatus(t: Task, ring: Uring, arg: number, count: number): number {
   const { u8, dv } = t.kernel.scratch, { at, size } = U.IoUringBufStatus;
   if (arg === 0 || count !== 1) return -EINVAL;

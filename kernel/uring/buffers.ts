@@ -1,6 +1,7 @@
 /**
- * Buffers that a process gives its ring beforehand, of which a request takes some when there is something to read or send
- * (IOSQE_BUFFER_SELECT): lists of IORING_OP_PROVIDE_BUFFERS, and rings in shared memory (buffer_rings.ts).
+ * Buffers that a process provides in advance; a request takes some when there are bytes to read or
+ * send (IOSQE_BUFFER_SELECT): lists of IORING_OP_PROVIDE_BUFFERS, and rings in shared memory
+ * (buffer_rings.ts).
  */
 
 import type { Account } from "../core/account.ts";
@@ -27,28 +28,28 @@ export interface ProvidedBuffer {
 }
 
 export abstract class BufferGroup {
-  /** What it is charged to. */
+  /** The account that buffers are charged to. */
   readonly account: Account;
-  /** How many one transfer may use. */
+  /** Number of buffers that one transfer may use. */
   abstract readonly atOnce: number;
 
   constructor(account: Account) {
     this.account = account;
   }
 
-  /** The buffer whose turn it is, or of a ring one behind it; it stays. -ENOBUFS, -EFAULT. */
+  /** The next buffer, or one further back in a ring, without taking it. -ENOBUFS, -EFAULT. */
   abstract peek(t: Task, ahead: number): ProvidedBuffer | number;
-  /** `bytes` of the first buffer, which is `buffer`, were used: whether that is over. */
+  /** Takes `bytes` of the first buffer, which is `buffer`. True: the buffer is used up. */
   abstract use(t: Task, buffer: ProvidedBuffer, bytes: number): boolean;
   abstract release(): void;
 }
 
-/** Given one by one. */
+/** Buffers that were provided one by one. */
 export class BufferList extends BufferGroup {
   override readonly atOnce = 1;
   private readonly list: Fifo<ProvidedBuffer> = new Fifo();
 
-  /** Buffers that were given and not used. */
+  /** Number of unused buffers. */
   get count(): number {
     return this.list.length;
   }
@@ -64,7 +65,7 @@ export class BufferList extends BufferGroup {
     return true;
   }
 
-  /** The first one is gone. */
+  /** Removes the first buffer. */
   drop(): void {
     if (this.list.shift() !== undefined) RING_ENTRIES.give(1, this.account);
   }
@@ -74,14 +75,14 @@ export class BufferList extends BufferGroup {
   }
 }
 
-/** In a ring that the process fills. */
+/** Buffers in a ring that the process fills. */
 export class BufferRing extends BufferGroup {
   override readonly atOnce = MAX_AT_ONCE;
   readonly memory: BufferMemory;
   private readonly entries: number;
-  /** IOU_PBUF_RING_INC: a buffer is used up bit by bit. */
+  /** IOU_PBUF_RING_INC: a buffer is used in slices. */
   private readonly isSliced: boolean;
-  /** What it counts as (RING_ENTRIES). */
+  /** Its charge in RING_ENTRIES. */
   private readonly cost: number;
   head: number = 0;
 
@@ -105,7 +106,7 @@ export class BufferRing extends BufferGroup {
 
   override peek(t: Task, ahead: number): ProvidedBuffer | number {
     const { memory, head } = this;
-    // The tail stands in the first entry, behind the number of its buffer.
+    // The tail is in the first entry, behind the buffer id.
     const last = memory.load(t, BUF.bid);
     if (last < 0) return -EFAULT;
     if (ahead >= (((last >>> 16) - head) & 0xffff)) return -ENOBUFS;
@@ -134,12 +135,15 @@ export class BufferRing extends BufferGroup {
   }
 }
 
-/** It takes a buffer that its ring chooses. */
+/** The request takes a buffer that its ring chooses. */
 export function isSelecting({ flags }: Sqe): boolean {
   return (flags & U.IOSQE_BUFFER_SELECT) !== 0;
 }
 
-/** Points the request's cursor at one buffer, or `isBundle` many, for at most `most` bytes (0: all): how many, or -errno. */
+/**
+ * Points the request's cursor at one buffer, or with `isBundle` at several, for at most `most`
+ * bytes (0: all). Returns the number of bytes, or -errno.
+ */
 export function selectBuffers(w: Worker, most: number, isBundle: boolean): number {
   const group = w.ring.bufferGroups.get(w.sqe.bufIndex);
   if (group === undefined) return -ENOBUFS;
@@ -159,12 +163,12 @@ export function selectBuffers(w: Worker, most: number, isBundle: boolean): numbe
   return io.remaining;
 }
 
-/** The buffer for a request that asks for one. */
+/** Chooses the buffer for a request with IOSQE_BUFFER_SELECT. */
 export function selectBuffer(w: Worker): ProvidedBuffer | number {
   return w.ring.bufferGroups.get(w.sqe.bufIndex)?.peek(w, 0) ?? -ENOBUFS;
 }
 
-/** The request used `bytes` of the buffers in turn: its completion says which was the first. */
+/** The request used `bytes` of the buffers, in order; its completion names the first one. */
 export function useBuffers(w: Worker, bytes: number): number {
   const group = w.ring.bufferGroups.get(w.sqe.bufIndex);
   if (group === undefined) return 0;
@@ -179,7 +183,7 @@ export function useBuffers(w: Worker, bytes: number): number {
   return flags >>> 0;
 }
 
-/** Whether the request's group has nothing to choose from. */
+/** True if the request's group has no buffer. */
 export function hasNoBuffer(w: Worker): boolean {
   return typeof selectBuffer(w) === "number";
 }
@@ -200,7 +204,7 @@ export function provideBuffers({ sqe, ring, group: { account } }: Worker): numbe
   return 0;
 }
 
-/** IORING_OP_REMOVE_BUFFERS: how many. */
+/** IORING_OP_REMOVE_BUFFERS: the number removed. */
 export function removeBuffers({ sqe, ring }: Worker): number {
   const { fd: count, bufIndex: id } = sqe;
   const hasRest = sqe.rwFlags !== 0 || sqe.addr !== 0 || sqe.len !== 0 || sqe.off !== 0;

@@ -1,4 +1,7 @@
-/** Taking requests back: by what they are known by (IORING_OP_ASYNC_CANCEL, IORING_REGISTER_SYNC_CANCEL). */
+/**
+ * Cancels requests by user_data, file or opcode (IORING_OP_ASYNC_CANCEL,
+ * IORING_REGISTER_SYNC_CANCEL).
+ */
 
 import { EBADF, ECANCELED, EFAULT, EINVAL, ENOENT } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
@@ -12,7 +15,7 @@ import type { Worker } from "./worker.ts";
 const FLAGS = U.IORING_ASYNC_CANCEL_ALL | U.IORING_ASYNC_CANCEL_FD | U.IORING_ASYNC_CANCEL_ANY |
   U.IORING_ASYNC_CANCEL_FD_FIXED | U.IORING_ASYNC_CANCEL_USERDATA | U.IORING_ASYNC_CANCEL_OP;
 
-/** Which requests are meant. */
+/** The requests to cancel. */
 interface Wanted {
   /** IORING_ASYNC_CANCEL_* */
   readonly flags: number;
@@ -33,7 +36,7 @@ function isMeant({ sqe, file }: Worker, wanted: Wanted): boolean {
   return !isByData || (sqe.userLo === wanted.userLo && sqe.userHi === wanted.userHi);
 }
 
-/** 0, or how many; -ENOENT. */
+/** 0, or the number of cancelled requests; -ENOENT. */
 function cancelRequests(ring: Uring, self: Worker | null, wanted: Wanted): number {
   const isAll = (wanted.flags & (U.IORING_ASYNC_CANCEL_ALL | U.IORING_ASYNC_CANCEL_ANY)) !== 0;
   let count = 0;
@@ -46,7 +49,7 @@ function cancelRequests(ring: Uring, self: Worker | null, wanted: Wanted): numbe
   return isAll ? count : -ENOENT;
 }
 
-/** The file that requests are about, null unless they are known by it; -EBADF. */
+/** The file of the requests to cancel; null unless they are selected by file; -EBADF. */
 function fileMeant(
   ring: Uring,
   table: FdTable,
@@ -75,7 +78,7 @@ export function cancel(w: Worker): number {
   return cancelRequests(ring, w, { flags, userLo, userHi, opcode: len & 0xff, file });
 }
 
-/** IORING_REGISTER_SYNC_CANCEL: none takes time to end, so that its time-out has nothing to bound. */
+/** IORING_REGISTER_SYNC_CANCEL. Cancelling never waits, so the time-out has no effect. */
 export function syncCancel(t: Task, ring: Uring, arg: number, count: number): number {
   const { u8, dv } = t.kernel.scratch, { at, size } = U.IoUringSyncCancelReg;
   if (arg === 0 || count !== 1) return -EINVAL;

@@ -14,7 +14,10 @@ export function checkCommand({ offHi, rwFlags }: Sqe): number {
   return offHi !== 0 || (rwFlags & ~U.IORING_URING_CMD_FIXED) !== 0 ? -EINVAL : 0;
 }
 
-/** Level and name of an option are in `addr`, its value's address and length in `addr3` and `splice_fd_in`. */
+/**
+ * Level and name of an option are in `addr`, address and length of its value in `addr3` and
+ * `splice_fd_in`.
+ */
 export function command(w: Worker): number {
   const { sqe, file } = w;
   if (!(file instanceof Socket)) return -EOPNOTSUPP;

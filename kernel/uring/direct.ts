@@ -1,4 +1,4 @@
-/** Requests that fill and empty the places of registered files: direct descriptors. */
+/** Requests that open into and close slots of registered files: direct descriptors. */
 
 import { EBADF, EFAULT, EINVAL, ENXIO } from "../../ffi/abi/errno.ts";
 import { O_CLOEXEC } from "../../ffi/abi/fcntl.ts";
@@ -13,7 +13,7 @@ import type { Worker } from "./worker.ts";
 const ACCEPT_FLAGS = U.IORING_ACCEPT_MULTISHOT | U.IORING_ACCEPT_DONTWAIT |
   U.IORING_ACCEPT_POLL_FIRST;
 
-/** A place has no flag of its own that exec would look at. */
+/** A slot has no close-on-exec flag. */
 export function checkOpen({ flags, bufIndex, spliceFd, rwFlags }: Sqe): number {
   if ((flags & U.IOSQE_FIXED_FILE) !== 0) return -EBADF;
   return bufIndex !== 0 || (spliceFd !== 0 && (rwFlags & O_CLOEXEC) !== 0) ? -EINVAL : 0;
@@ -40,7 +40,7 @@ export function checkSocket({ addr, rwFlags, bufIndex, off, spliceFd }: Sqe): nu
 export function checkAccept({ len, bufIndex, ioprio, spliceFd, rwFlags }: Sqe): number {
   if (len !== 0 || bufIndex !== 0 || (ioprio & ~ACCEPT_FLAGS) !== 0) return -EINVAL;
   if (spliceFd !== 0 && (rwFlags & SOCK_CLOEXEC) !== 0) return -EINVAL;
-  // Many have no room at one place.
+  // A multishot accept makes several files, so it needs more than one fixed slot.
   const isOne = spliceFd !== 0 && spliceFd >>> 0 !== U.IORING_FILE_INDEX_ALLOC;
   return isOne && (ioprio & U.IORING_ACCEPT_MULTISHOT) !== 0 ? -EINVAL : 0;
 }
@@ -53,7 +53,7 @@ export function checkClose(s: Sqe): number {
   return s.spliceFd !== 0 && s.fd !== 0 ? -EINVAL : 0;
 }
 
-/** IORING_OP_CLOSE of a place. */
+/** IORING_OP_CLOSE of a slot. */
 export function closePlace({ ring, sqe }: Worker): number {
   return emptyPlace(ring, (sqe.spliceFd >>> 0) - 1);
 }
@@ -63,7 +63,7 @@ export function checkFilesUpdate({ flags, rwFlags, spliceFd, len }: Sqe): number
   return len === 0 ? -EINVAL : 0;
 }
 
-/** IORING_OP_FILES_UPDATE: how many places were changed. */
+/** IORING_OP_FILES_UPDATE: the number of changed slots. */
 export function filesUpdate(w: Worker): number {
   const { ring, sqe } = w, count = sqe.len, offset = sqe.offLo;
   if (offset !== U.IORING_FILE_INDEX_ALLOC) {
@@ -77,7 +77,10 @@ export function filesUpdate(w: Worker): number {
   return count;
 }
 
-/** The file of the descriptor at `addr` gets a free place, which is put down there instead. */
+/**
+ * Moves the file of the descriptor at `addr` into a free slot, whose number is stored there
+ * instead.
+ */
 function moveToPlace({ mm, table, ring }: Worker, addr: number): number {
   const fd = mm.load32(addr);
   if (fd < 0) return -EFAULT;

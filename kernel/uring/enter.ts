@@ -18,7 +18,10 @@ const ENTER_FLAGS = U.IORING_ENTER_GETEVENTS | U.IORING_ENTER_SQ_WAKEUP |
   U.IORING_ENTER_ABS_TIMER;
 const ARG = U.IoUringGeteventsArg;
 
-/** io_uring_enter(2). What was submitted is in `progress.done` and counts, whatever becomes of the wait. */
+/**
+ * io_uring_enter(2). The number of submitted requests is in `progress.done`; it is the result
+ * whatever happens to the wait.
+ */
 export function sysIoUringEnter(t: Task, a: SyscallArgs): number {
   const toSubmit = a.u32(1), flags = a.u32(3), { progress } = t;
   if ((flags & ~ENTER_FLAGS) !== 0) return -EINVAL;
@@ -36,7 +39,7 @@ export function sysIoUringEnter(t: Task, a: SyscallArgs): number {
     const r = wanted > progress.done ? submit(t, ring, submitter, wanted) : 0;
     if (r === BLOCK) return r;
     if (isPolled) progress.done = toSubmit;
-    // What could not be taken is not waited for.
+    // After an incomplete submission there is no wait.
     else if (progress.done !== toSubmit) return progress.done > 0 ? progress.done : r;
     progress.step = 1;
   }
@@ -46,7 +49,10 @@ export function sysIoUringEnter(t: Task, a: SyscallArgs): number {
   return r === BLOCK || progress.done === 0 ? r : progress.done;
 }
 
-/** Takes requests until `wanted` are in `progress.done`, or what can be: 0, -errno, or BLOCK to go on next turn. */
+/**
+ * Submits requests until `wanted` are in `progress.done`, or as many as possible: 0, -errno, or
+ * BLOCK to continue in the next turn.
+ */
 function submit(t: Task, ring: Uring, submitter: Task, wanted: number): number {
   const taken = ring.submit(submitter, wanted - t.progress.done);
   if (taken < 0) return taken;
@@ -72,13 +78,13 @@ function waitForEvents(t: Task, a: SyscallArgs, ring: Uring, flags: number): num
     }
   }
   if (!isRestartCode(r)) restoreMask(t);
-  // Who gets fewer than he wanted does not hear why.
+  // A caller that gets fewer than requested does not get the reason.
   return ring.available > 0 ? 0 : r;
 }
 
 /**
- * Until when it waits: for all that is wanted as long as the caller said first (`progress.value`, 0: he did not), then for
- * one, if he said so.
+ * The deadline of the wait: first for all wanted completions, as long as the caller said
+ * (`progress.value`, 0: not at all), then for one, if the caller requested that.
  */
 function nextDeadline({ progress, kernel }: Task, ring: Uring): number {
   const { value: first, deadlineNs } = progress;
@@ -87,7 +93,7 @@ function nextDeadline({ progress, kernel }: Task, ring: Uring): number {
   return isOver ? deadlineNs : first;
 }
 
-/** A signal mask, or with IORING_ENTER_EXT_ARG a mask and times. */
+/** Reads a signal mask, or with IORING_ENTER_EXT_ARG a mask and times. */
 function readArguments(
   t: Task,
   a: SyscallArgs,

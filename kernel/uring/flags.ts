@@ -1,5 +1,5 @@
 /**
- * Operations, flags and registrations of io_uring: what works, shown by which guest test. See
+ * The supported operations, flags and registrations of io_uring, with the guest test of each. See
  * syscalls/flags/flag_set.ts.
  */
 

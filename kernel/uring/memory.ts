@@ -1,6 +1,7 @@
 /**
- * The memory that a ring shares with its process: the two rings in one piece, and the array of requests. Where things
- * stand in it is told by io_uring_setup(2). All of it is the guest's to write: what is read here is read once and checked.
+ * The memory that a ring shares with its process: one piece with both rings, and the array of
+ * requests. The process gets the offsets from io_uring_setup(2). The guest can write all of it:
+ * every word is read once and checked.
  *
  * Neighbour: ring.ts.
  */
@@ -12,7 +13,7 @@ import { Backing, type FileIdentity } from "../mm/backing.ts";
 import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 
-/** How many requests and completions, and bytes of one of each. */
+/** Number of requests and completions, and bytes of one of each. */
 export interface RingShape {
   readonly sqEntries: number;
   readonly cqEntries: number;
@@ -78,7 +79,7 @@ export class RingMemory extends Backing {
     this.arrayAt = arrayAt;
   }
 
-  /** null: there is no memory. */
+  /** Null: no memory. */
   static create(
     ctx: MemoryContext,
     inode: FileIdentity,
@@ -99,7 +100,7 @@ export class RingMemory extends Backing {
     return new RingMemory(ctx, inode, rings, ringPages, sqes, sqePages, arrayAt);
   }
 
-  /** A word of the ring piece. The guest reads and writes it at the same time, and what is behind it in order. */
+  /** Reads a word of the ring piece with acquire order: the guest writes it at the same time. */
   word(at: number): number {
     return Atomics.load(this.words, (this.rings + at) / 4) >>> 0;
   }
@@ -107,7 +108,7 @@ export class RingMemory extends Backing {
     Atomics.store(this.words, (this.rings + at) / 4, value);
   }
 
-  /** Pages of the piece that `offset` lies in, 0 if there is none. */
+  /** Pages of the piece that `offset` is in, 0 if none. */
   private pieceOf(offset: number): number {
     const pages = offset >= U.IORING_OFF_SQES ? this.sqePages : this.ringPages;
     return offset - this.startOf(offset) < pages * PAGE_SIZE ? pages : 0;

@@ -1,6 +1,7 @@
 /**
- * Messages received into buffers that the ring chooses (IORING_OP_RECVMSG with IOSQE_BUFFER_SELECT), once or again and again:
- * then each buffer begins with what msghdr would say, with room for address and control messages behind it.
+ * Receives messages into buffers that the ring chooses (IORING_OP_RECVMSG with
+ * IOSQE_BUFFER_SELECT), once or multishot. With multishot each buffer begins with the output of
+ * msghdr, and has room for address and control messages behind it.
  */
 
 import { EFAULT, EINVAL, EOVERFLOW } from "../../ffi/abi/errno.ts";
@@ -15,13 +16,13 @@ import type { Worker } from "./worker.ts";
 const INT_MAX = 0x7fffffff;
 const HEAD = U.IoUringRecvmsgOut;
 
-/** What a struct msghdr of the process's says. */
+/** The fields of the process's struct msghdr. */
 interface Asked {
   readonly name: number;
   readonly nameRoom: number;
   readonly control: number;
   readonly controlRoom: number;
-  /** Of its only buffer; 0: any. */
+  /** Length of its only buffer; 0: no limit. */
   readonly len: number;
 }
 
@@ -60,7 +61,7 @@ function readHeader({ mm, sqe }: Worker): Asked | number {
   return { name, nameRoom, control, controlRoom, len };
 }
 
-/** Bytes into one buffer; the rest to where the msghdr says. */
+/** Receives bytes into one buffer; the other parts go to the addresses in msghdr. */
 function receiveInto(w: Worker, asked: Asked): number {
   const { sqe, mm } = w, { name, nameRoom, control, controlRoom, len } = asked;
   const buffer = selectBuffer(w);
@@ -78,7 +79,10 @@ function receiveInto(w: Worker, asked: Asked): number {
   return isLost ? -EFAULT : n;
 }
 
-/** All of a message into one buffer, whose bytes begin at `head`: struct io_uring_recvmsg_out, address, control messages, bytes. */
+/**
+ * Receives a whole message into one buffer, whose bytes begin at `head`: struct
+ * io_uring_recvmsg_out, address, control messages, bytes.
+ */
 function receiveWhole(w: Worker, { nameRoom, controlRoom }: Asked, head: number): number {
   const { sqe, mm } = w;
   const buffer = selectBuffer(w);

@@ -1,4 +1,7 @@
-/** Requests about other things than bytes of one file: pipes, futexes, children, other rings, descriptors. */
+/**
+ * Requests about objects other than the bytes of one file: pipes, futexes, children, other rings,
+ * descriptors.
+ */
 
 import { EBADF, EBADFD, EINVAL, EPERM } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
@@ -73,14 +76,14 @@ export function checkWaitid({ addr, bufIndex, addr3, rwFlags }: Sqe): number {
   return addr !== 0 || bufIndex !== 0 || addr3 !== 0 || rwFlags !== 0 ? -EINVAL : 0;
 }
 
-/** IORING_OP_WAITID: which in `len`, its number in `fd`, options in `file_index`. */
+/** IORING_OP_WAITID: the id type is in `len`, the id in `fd`, options in `file_index`. */
 export function waitid(w: Worker): number {
   const { sqe } = w;
   setArguments(w, [sqe.len, sqe.fd, sqe.off, sqe.spliceFd, 0]);
   return sysWaitid(w, w.args);
 }
 
-/** What a request says to another ring: nothing but rings can hear it. */
+/** The receiver of a request to another ring; only rings implement it. */
 interface RingLike {
   readonly isDisabled: boolean;
   readonly files: FileTable | null;
@@ -91,7 +94,7 @@ function isRing(file: OpenFile): file is OpenFile & RingLike {
   return "postFor" in file;
 }
 
-/** IORING_OP_MSG_RING: a completion on another ring, or a registered file for it. */
+/** IORING_OP_MSG_RING: posts a completion on another ring, or passes a registered file to it. */
 export function messageRing(w: Worker): number {
   const { sqe, file } = w;
   if (sqe.bufIndex !== 0 || sqe.personality !== 0) return -EINVAL;
@@ -108,7 +111,7 @@ export function messageRing(w: Worker): number {
   return 0;
 }
 
-/** IORING_MSG_SEND_FD: the file at place `addr3`, for a place of the other ring. */
+/** IORING_MSG_SEND_FD: passes the file in slot `addr3` to a slot of the other ring. */
 function giveFile({ sqe, ring }: Worker, other: RingLike): number {
   if (sqe.len !== 0 || other === ring) return -EINVAL;
   if (other.isDisabled) return -EBADFD;
@@ -127,11 +130,11 @@ export function checkInstall(s: Sqe): number {
   if (hasRest || s.spliceFd !== 0 || s.addr3 !== 0) return -EINVAL;
   if ((s.flags & U.IOSQE_FIXED_FILE) === 0) return -EBADF;
   if ((s.rwFlags & ~U.IORING_FIXED_FD_NO_CLOEXEC) !== 0) return -EINVAL;
-  // The descriptor would be the submitter's, whoever it says to be.
+  // The descriptor would belong to the submitter, whatever personality it names.
   return s.personality !== 0 ? -EPERM : 0;
 }
 
-/** IORING_OP_FIXED_FD_INSTALL: a registered file gets a descriptor. */
+/** IORING_OP_FIXED_FD_INSTALL: installs a descriptor for a registered file. */
 export function installFixed({ sqe, file, table, group }: Worker): number {
   if (file === null) return -EBADF;
   const isCloexec = (sqe.rwFlags & U.IORING_FIXED_FD_NO_CLOEXEC) === 0;

@@ -1,6 +1,6 @@
 /**
- * What a request can ask for, by opcode: most are system calls with their arguments put elsewhere. Each checks the
- * fields that it does not use, as Linux does: they must be zero.
+ * The operations of requests, by opcode. Most are system calls with their arguments in other
+ * places. Each checks the fields that it does not use, as Linux does: they must be zero.
  *
  * Neighbours: transfers.ts (reads, writes, polls), waits.ts (time-outs, cancelling).
  */
@@ -38,27 +38,27 @@ import type { Worker } from "./worker.ts";
 import { checkZeroCopy, sendMessageWith, sendWith } from "./zero_copy.ts";
 
 export interface Operation {
-  /** It is about the file of `fd`, which is held as long as it is under way. */
+  /** The operation uses the file of `fd`, which it holds while in flight. */
   readonly needsFile: boolean;
-  /** It moves bytes: one that moved less than it should ends a chain. */
+  /** It moves bytes: a short transfer breaks a chain. */
   readonly isTransfer: boolean;
-  /** Its file may be O_NONBLOCK and it waits all the same, as transfers do. */
+  /** It waits even if its file is O_NONBLOCK, as transfers do. */
   readonly waits?: boolean;
   /** It can read into a buffer that the ring chooses. */
   readonly selects?: boolean;
-  /** The file that it makes can get a place among the registered ones (file_index). */
+  /** The file that it makes can go into a slot of the registered files (file_index). */
   readonly makesFile?: boolean;
-  /** A second completion tells that its bytes are not used any more. */
+  /** A second completion reports that its bytes are no longer in use. */
   readonly notifies?: boolean;
   /** It waits in queues of futexes. */
   readonly waitsForFutex?: boolean;
-  /** Whoever cancels it gets 1, not 0. */
+  /** A cancel request of it completes with 1, not 0. */
   readonly countsCancels?: boolean;
-  /** What `ioprio` is: flags of its own, or a priority; without, it must be zero. */
+  /** Meaning of `ioprio`: flags of its own, or a priority; without, it must be zero. */
   readonly ioprio?: "flags" | "priority";
-  /** What is wrong with it: 0 or -errno. */
+  /** Checks the request: 0 or -errno. */
   check(sqe: Sqe): number;
-  /** A result, or BLOCK; runs again after a wake-up. */
+  /** Runs the request: a result, or BLOCK; it runs again after a wake-up. */
   run(worker: Worker): number;
 }
 
@@ -323,7 +323,7 @@ export function isSupported(opcode: number): boolean {
 const KNOWN_FLAGS = U.IOSQE_FIXED_FILE | U.IOSQE_IO_DRAIN | U.IOSQE_IO_LINK |
   U.IOSQE_IO_HARDLINK | U.IOSQE_ASYNC | U.IOSQE_BUFFER_SELECT | U.IOSQE_CQE_SKIP_SUCCESS;
 
-/** Looks at a request that was just taken: 0 or -errno. */
+/** Checks a request that was just taken: 0 or -errno. */
 export function prepare(worker: Worker): number {
   const { sqe, ring } = worker, op = BY_OPCODE[sqe.opcode];
   if (op === undefined || (sqe.flags & ~KNOWN_FLAGS) !== 0) return -EINVAL;
@@ -347,7 +347,10 @@ export function prepare(worker: Worker): number {
   return 0;
 }
 
-/** The request begins: it gets hold of its file, which one before it in its chain may have opened. */
+/**
+ * The request begins: takes a reference to its file, which an earlier request of its chain may have
+ * opened.
+ */
 export function takeFile(worker: Worker): void {
   const { sqe, ring, op, table } = worker;
   if (op === null || !op.needsFile) return;
@@ -359,7 +362,7 @@ export function takeFile(worker: Worker): void {
   if (worker.file === null) worker.op = { ...op, run: () => -EBADF };
 }
 
-/** A transfer that moved less than was asked for. */
+/** True for a transfer that moved fewer bytes than requested. */
 export function isShort(worker: Worker, result: number): boolean {
   const { sqe, op } = worker;
   if (op === null || !op.isTransfer) return false;

@@ -1,4 +1,7 @@
-/** io_uring_register(2): files, buffers, an eventfd, credentials, and what the ring can do. */
+/**
+ * io_uring_register(2): files, buffers, an eventfd, credentials, and the list of supported
+ * operations.
+ */
 
 import {
   EACCES,
@@ -114,7 +117,7 @@ export function sysIoUringRegister(t: Task, a: SyscallArgs): number {
     case U.IORING_REGISTER_IOWQ_MAX_WORKERS:
       return registerMaxWorkers(t, ring, arg, count);
     case U.IORING_REGISTER_NAPI:
-      // As without CONFIG_NET_RX_BUSY_POLL.
+      // As a kernel without CONFIG_NET_RX_BUSY_POLL.
       return arg === 0 || count !== 1 ? -EINVAL : -EOPNOTSUPP;
     case U.IORING_UNREGISTER_NAPI:
       return count !== 1 ? -EINVAL : -EOPNOTSUPP;
@@ -151,7 +154,7 @@ function registerPersonality(t: Task, ring: Uring): number {
   return ring.lastPersonality;
 }
 
-/** The clock of absolute times of waits. */
+/** IORING_REGISTER_CLOCK: the clock for absolute times of waits. */
 function registerClock(t: Task, ring: Uring, arg: number): number {
   const { u8, dv } = t.kernel.scratch, { at, size } = U.IoUringClockRegister;
   if (t.mm.copyIn(u8, 0, arg, size) !== 0) return -EFAULT;
@@ -162,7 +165,7 @@ function registerClock(t: Task, ring: Uring, arg: number): number {
   return 0;
 }
 
-/** struct io_uring_clone_buffers: the registered buffers of another ring. */
+/** struct io_uring_clone_buffers: shares the registered buffers of another ring. */
 function cloneBuffers(t: Task, ring: Uring, arg: number): number {
   const { u8, dv } = t.kernel.scratch, { at, size } = U.IoUringCloneBuffers;
   if (ring.buffers !== null) return -EBUSY;
@@ -175,7 +178,7 @@ function cloneBuffers(t: Task, ring: Uring, arg: number): number {
   return typeof source === "number" ? source : copyBuffers(source, ring);
 }
 
-/** Which operations there are. */
+/** IORING_REGISTER_PROBE: the supported operations. */
 function probe(t: Task, arg: number, count: number): number {
   const size = PROBE_HEAD + count * U.IoUringProbeOp.size, { u8, dv } = t.kernel.scratch;
   if (t.mm.copyIn(u8, 0, arg, size) !== 0) return -EFAULT;

@@ -1,4 +1,4 @@
-/** Registration of files and buffers (io_uring_register(2)), with tags or without. */
+/** Registers files and buffers (io_uring_register(2)), with or without tags. */
 
 import {
   EBADF,
@@ -24,10 +24,10 @@ const MAX_BUFFERS = 1 << 14, MAX_BUFFER_BYTES = 1 << 30;
 const MAX_FILES = 1 << 20;
 const IOVEC_BYTES = 16, SKIP = U.IORING_REGISTER_FILES_SKIP;
 
-/** What `readTag` read. */
+/** Result of `readTag`. */
 let tagLo = 0, tagHi = 0;
 
-/** The tag at place `i` of an array, if there is one: 0 or -EFAULT. */
+/** Reads the tag at index `i` of an array, if there is an array: 0 or -EFAULT. */
 function readTag(t: Task, tags: number, i: number): number {
   tagLo = tagHi = 0;
   if (tags === 0) return 0;
@@ -38,7 +38,7 @@ function readTag(t: Task, tags: number, i: number): number {
   return 0;
 }
 
-/** The buffer that an iovec tells, with the tag that was read: null for none, or -errno. */
+/** The buffer that an iovec describes, with the tag that was read: null for a hole, or -errno. */
 function bufferAt(t: Task, iov: number): FixedBuffer | null | number {
   const addr = t.mm.load64(iov), len = t.mm.load64(iov + 8);
   if (addr < 0 || len < 0) return -EFAULT;
@@ -48,12 +48,12 @@ function bufferAt(t: Task, iov: number): FixedBuffer | null | number {
   }
   if (len === 0 || len > MAX_BUFFER_BYTES) return -EFAULT;
   if (addr + len > t.mm.layout.maxAddress) return -EOVERFLOW;
-  // Linux pins the pages: they must be there.
+  // Linux pins the pages: they must exist.
   if (t.mm.load8(addr) < 0 || t.mm.load8(addr + len - 1) < 0) return -EFAULT;
   return new FixedBuffer(addr, len, tagLo, tagHi);
 }
 
-/** `iovs` 0: places without buffers. */
+/** @param iovs 0: slots without buffers */
 export function registerBuffers(
   t: Task,
   ring: Uring,
@@ -76,7 +76,7 @@ export function registerBuffers(
   return 0;
 }
 
-/** What one ring has becomes what another one has too; no tag does. */
+/** Shares the buffers of one ring with another, without their tags. */
 export function copyBuffers(from: Uring, to: Uring): number {
   const { buffers } = from;
   if (buffers === null) return -ENXIO;
@@ -85,7 +85,7 @@ export function copyBuffers(from: Uring, to: Uring): number {
   return 0;
 }
 
-/** What a ring had, if any. */
+/** Releases all registered buffers of a ring. */
 export function releaseBuffers(ring: Uring): void {
   const { buffers } = ring;
   if (buffers === null) return;
@@ -94,7 +94,7 @@ export function releaseBuffers(ring: Uring): void {
   for (const buffer of buffers) discard(ring, buffer);
 }
 
-/** Puts other buffers at places from `offset` on: how many. */
+/** Replaces the buffers in slots from `offset` on; returns the number. */
 function updateBuffers(
   t: Task,
   { ring, offset, count }: Places,
@@ -113,7 +113,7 @@ function updateBuffers(
   return count;
 }
 
-/** The file of a descriptor, held, or -EBADF. */
+/** The file of a descriptor, with a reference, or -EBADF. */
 function fileFor(t: Task, fd: number): OpenFile | number {
   const file = t.files.get(fd);
   return file === null || file.isRing ? -EBADF : file.hold();
@@ -155,7 +155,7 @@ export function registerFiles(
   return 0;
 }
 
-/** What a ring had, if any. */
+/** Releases all registered files of a ring. */
 export function releaseFiles(ring: Uring): void {
   const { files } = ring;
   if (files === null) return;
@@ -164,14 +164,17 @@ export function releaseFiles(ring: Uring): void {
   for (const place of files.places) discard(ring, place);
 }
 
-/** Places of a ring that are about to change. */
+/** A range of slots to change. */
 interface Places {
   readonly ring: Uring;
   readonly offset: number;
   readonly count: number;
 }
 
-/** Puts the files of other descriptors at places from `offset` on: how many. What was there goes first. */
+/**
+ * Replaces the files in slots from `offset` on; returns the number. The old file of a slot is
+ * released first.
+ */
 export function updateFiles(
   t: Task,
   { ring, offset, count }: Places,
@@ -260,7 +263,7 @@ export function updateResources(
   return (isFiles ? updateFiles : updateBuffers)(t, { ring, offset, count }, data, tags);
 }
 
-/** struct io_uring_file_index_range: where free places are looked for. */
+/** struct io_uring_file_index_range: the range in which free slots are allocated. */
 export function setAllocRange(t: Task, ring: Uring, arg: number, count: number): number {
   if (arg === 0 || count !== 0) return -EINVAL;
   const offset = t.mm.load32(arg), len = t.mm.load32(arg + 4), reserved = t.mm.load64(arg + 8);

@@ -1,17 +1,18 @@
 /**
- * What is registered with a ring: files at places of their own (direct descriptors), and buffers. Whoever registered one
- * with a tag is told by a completion that it is gone and that no request uses it any more.
+ * Registered files and buffers of a ring. Files are in numbered slots (direct descriptors). A
+ * resource with a tag posts a completion when it is unregistered and no request uses it any more.
  *
- * Neighbours: register_resources.ts (io_uring_register(2)), direct.ts (requests that fill and empty places).
+ * Neighbours: register_resources.ts (io_uring_register(2)), direct.ts (requests that fill and empty
+ * slots).
  */
 
 import { EBADF, EINVAL, ENFILE, ENXIO } from "../../ffi/abi/errno.ts";
 import { IORING_FILE_INDEX_ALLOC } from "../../ffi/abi/io_uring.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 
-/** A tag: its two halves, both 0 for none. */
+/** A registered resource. The tag has two halves, both 0 for none. */
 export class Resource {
-  /** Requests that use it. */
+  /** Number of requests that use it. */
   users: number = 0;
   isGone: boolean = false;
   readonly tagLo: number;
@@ -23,7 +24,7 @@ export class Resource {
   }
 }
 
-/** The file is held. */
+/** Holds a reference to the file. */
 export class FixedFile extends Resource {
   readonly file: OpenFile;
 
@@ -44,7 +45,7 @@ export class FixedBuffer extends Resource {
   }
 }
 
-/** The ring that is told. */
+/** The ring that gets the completion for a tag. */
 interface Teller {
   postFor(lo: number, hi: number, result: number, flags: number): void;
 }
@@ -54,7 +55,7 @@ function tellIfOver(ring: Teller, resource: Resource): void {
   if (isGone && users === 0 && (tagLo !== 0 || tagHi !== 0)) ring.postFor(tagLo, tagHi, 0, 0);
 }
 
-/** It is registered no longer. */
+/** The resource is unregistered. */
 export function discard(ring: Teller, resource: Resource | null): void {
   if (resource === null) return;
   resource.isGone = true;
@@ -62,17 +63,19 @@ export function discard(ring: Teller, resource: Resource | null): void {
   tellIfOver(ring, resource);
 }
 
-/** A request that used it is over. */
+/** A request that used the resource has ended. */
 export function leave(ring: Teller, resource: Resource | null): void {
   if (resource === null) return;
   resource.users--;
   tellIfOver(ring, resource);
 }
 
-/** Places for files. */
+/** Slots for files. */
 export class FileTable {
   readonly places: (FixedFile | null)[];
-  /** Where free places are looked for, and from where on (IORING_REGISTER_FILE_ALLOC_RANGE). */
+  /**
+   * The range for allocating slots, and the next slot to try (IORING_REGISTER_FILE_ALLOC_RANGE).
+   */
   private start: number = 0;
   private end: number;
   private hint: number = 0;
@@ -87,13 +90,13 @@ export class FileTable {
     this.end = end;
   }
 
-  /** Takes over the file; the place must be empty. */
+  /** Puts a file, with its reference, into an empty slot. */
   fill(index: number, file: FixedFile): void {
     this.places[index] = file;
     this.hint = index + 1;
   }
 
-  /** What was there. */
+  /** Empties a slot and returns its file. */
   clear(index: number): FixedFile | null {
     const old = this.places[index] ?? null;
     if (old === null) return null;
@@ -102,7 +105,7 @@ export class FileTable {
     return old;
   }
 
-  /** The next free place, or -ENFILE. */
+  /** Index of the next free slot, or -ENFILE. */
   nextFree(): number {
     const { places, hint, start, end } = this;
     let at = places.indexOf(null, hint);
@@ -112,14 +115,14 @@ export class FileTable {
   }
 }
 
-/** A ring with places. */
+/** A ring with slots. */
 interface Places extends Teller {
   readonly files: FileTable | null;
 }
 
 /**
- * Puts a file at `index` - 1, instead of what is there, or with IORING_FILE_INDEX_ALLOC at a free place: 0, or that
- * place; or -errno, and the file stays the caller's.
+ * Puts a file into slot `index` - 1 instead of the present one, or with IORING_FILE_INDEX_ALLOC
+ * into a free slot. Returns 0, or the allocated slot; or -errno, and the file stays the caller's.
  */
 export function fillPlace(ring: Places, file: OpenFile, index: number): number {
   const { files } = ring, isAnywhere = index === IORING_FILE_INDEX_ALLOC;
@@ -132,7 +135,7 @@ export function fillPlace(ring: Places, file: OpenFile, index: number): number {
   return isAnywhere ? at : 0;
 }
 
-/** Empties a place: 0 or -errno. */
+/** Empties a slot: 0 or -errno. */
 export function emptyPlace(ring: Places, at: number): number {
   const { files } = ring;
   if (files === null) return -ENXIO;

@@ -1,4 +1,7 @@
-/** What a ring may be asked for once it is enabled (IORING_REGISTER_RESTRICTIONS): for rings that are given to others. */
+/**
+ * Restricts the requests and registrations of an enabled ring (IORING_REGISTER_RESTRICTIONS), for
+ * rings that are passed to other processes.
+ */
 
 import { EACCES, EBADFD, EBUSY, EFAULT, EINVAL } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
@@ -15,7 +18,7 @@ export class Restrictions {
   allowedFlags: number = 0;
   requiredFlags: number = 0;
 
-  /** 0 or -EACCES. */
+  /** Checks a request: 0 or -EACCES. */
   checkRequest({ opcode, flags }: Sqe): number {
     if (!this.operations.has(opcode)) return -EACCES;
     if ((flags & this.requiredFlags) !== this.requiredFlags) return -EACCES;

@@ -1,8 +1,9 @@
 /**
- * A ring of io_uring_setup(2): takes requests from shared memory, starts them in order, links and drains, and posts
- * completions.
+ * A ring of io_uring_setup(2): takes requests from shared memory, starts them in order, handles
+ * links and drains, and posts completions.
  *
- * Neighbours: memory.ts (what is shared), worker.ts (one request), operations.ts, setup.ts, enter.ts (the system calls).
+ * Neighbours: memory.ts (shared memory), worker.ts (one request), operations.ts; setup.ts and
+ * enter.ts (the system calls).
  */
 
 import { EAGAIN, ECANCELED, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
@@ -34,15 +35,21 @@ import { usageOf } from "./zero_copy.ts";
 
 const CQE = U.IoUringCqe.at;
 const LINKS = U.IOSQE_IO_LINK | U.IOSQE_IO_HARDLINK;
-/** In `cqFlags`: the process wants no eventfd signals for now. */
+/** Bit of `cqFlags`: the process wants no eventfd signals for now. */
 const EVENTFD_DISABLED = 1;
 
-/** LIMIT: requests that one turn of the loop takes, if they do not take long, and the rest of the last chain among them. */
+/**
+ * LIMIT: requests that one turn of the loop takes, if they are quick, and the rest of the last
+ * chain.
+ */
 const TURN_REQUESTS = 256;
-/** LIMIT: requests are carried out at once for so long, and the clock is looked at for each fourth. */
+/**
+ * LIMIT: time for running requests in one turn, and the number of requests between two reads of the
+ * clock.
+ */
 const PUMP_NS = 1_000_000, LOOK_EACH = 4;
 
-/** A completion that did not fit. */
+/** A completion that did not fit into the ring. */
 interface LateCqe {
   readonly lo: number;
   readonly hi: number;
@@ -59,35 +66,35 @@ export class Uring extends AnonFile {
   private readonly sqeBytes: number;
   private readonly cqeBytes: number;
   isDisabled: boolean;
-  /** Who alone may use it (IORING_SETUP_SINGLE_ISSUER); null: nobody is chosen. */
+  /** The only task that may use the ring (IORING_SETUP_SINGLE_ISSUER); null: not chosen yet. */
   issuer: TaskPid | null = null;
   /**
-   * IORING_SETUP_SQPOLL: the process that requests are taken for, whichever task wakes the ring;
-   * null: their submitter.
+   * IORING_SETUP_SQPOLL: the process for which requests are taken, whichever task wakes the ring;
+   * null: the submitter.
    */
   poller: SqPoller | null = null;
-  /** Where the address space of its maker ends. */
+  /** End of the address space of the task that made the ring. */
   readonly maxAddress: number;
   files: FileTable | null = null;
   buffers: (FixedBuffer | null)[] | null = null;
   eventFile: EventFile | null = null;
-  /** Buffers that it chooses from, by their group. */
+  /** Groups of provided buffers, by number. */
   readonly bufferGroups: Map<number, BufferGroup> = new Map();
-  /** Kept from when it is enabled on. */
+  /** Set before the ring is enabled, in force afterwards. */
   restrictions: Restrictions | null = null;
-  /** IORING_REGISTER_CLOCK: absolute times of waits are those of CLOCK_BOOTTIME. */
+  /** IORING_REGISTER_CLOCK: absolute times of waits are on CLOCK_BOOTTIME. */
   usesBoottime: boolean = false;
-  /** IORING_REGISTER_IOWQ_MAX_WORKERS; null: nobody asked. */
+  /** IORING_REGISTER_IOWQ_MAX_WORKERS; null: not set. */
   maxWorkers: readonly [bounded: number, unbounded: number] | null = null;
   readonly personalities: Map<number, Credentials> = new Map();
   lastPersonality: number = 0;
-  /** Requests that are neither over nor wait for others. */
+  /** Requests that are started and not complete. */
   readonly inFlight: Set<Worker> = new Set();
-  /** Time-outs that end with a number of completions, which is their deadline here. */
+  /** Time-outs that end after a number of completions, which is their deadline in this queue. */
   readonly counting: TimerQueue = new TimerQueue();
   /** The last `submit` left requests for another turn. */
   hasMore: boolean = false;
-  /** Completions posted ever. */
+  /** Number of all completions posted. */
   posted: number = 0;
   private readonly queue: WaitQueue = new WaitQueue();
   private sqHead: number = 0;
@@ -96,7 +103,7 @@ export class Uring extends AnonFile {
   private readonly ready: Fifo<Worker> = new Fifo();
   private readonly drained: Fifo<Worker> = new Fifo();
   private isPumping: boolean = false;
-  /** Whether what was started in this turn took long, and how often somebody asked. */
+  /** Whether the requests started in this turn took long, and the number of questions. */
   private looks: number = 0;
   private isLong: boolean = false;
 
@@ -119,7 +126,7 @@ export class Uring extends AnonFile {
     this.isDisabled = (setup & U.IORING_SETUP_R_DISABLED) !== 0;
   }
 
-  /** From now on only this task may use it. */
+  /** From now on only this task may use the ring. */
   chooseIssuer({ id }: Task): void {
     if ((this.setup & U.IORING_SETUP_SINGLE_ISSUER) !== 0) this.issuer ??= id;
   }
@@ -148,18 +155,21 @@ export class Uring extends AnonFile {
     return (this.setup & U.IORING_SETUP_NO_MMAP) !== 0 ? -ENOMEM : this.memory;
   }
 
-  /** Completions that the process has not taken, as it says. */
+  /** Number of completions that the process has not taken, by its own head. */
   get available(): number {
     const taken = this.memory.word(RING_AT.cqHead);
     return Math.min((this.cqTail - taken) >>> 0, this.cqEntries) + this.late.length;
   }
 
-  /** Requests that the process has put down, as it says. */
+  /** Number of requests that the process has queued, by its own tail. */
   get unsubmitted(): number {
     return Math.min((this.memory.word(RING_AT.sqTail) - this.sqHead) >>> 0, this.sqEntries);
   }
 
-  /** Takes up to `count` requests and starts them: how many, or -EAGAIN when the sandbox has too many. */
+  /**
+   * Takes and starts up to `count` requests; returns the number, or -EAGAIN when the sandbox has
+   * too many.
+   */
   submit(task: Task, count: number): number {
     let head: Worker | null = null, tail: Worker | null = null, taken = 0;
     const most = Math.min(count, this.unsubmitted);
@@ -185,7 +195,7 @@ export class Uring extends AnonFile {
         tail = worker;
       }
       head ??= worker;
-      // A chain is taken whole, whatever is wrong in it.
+      // A chain is taken whole, even if a request in it is wrong.
       const hasFailed = worker.initError !== 0 && (sqe.flags & LINKS) === 0;
       if ((sqe.flags & LINKS) === 0) {
         this.startChain(head);
@@ -199,7 +209,7 @@ export class Uring extends AnonFile {
     return taken === 0 && most > 0 && !RING_REQUESTS.hasRoom() ? -EAGAIN : taken;
   }
 
-  /** The next request, or null for an index that makes no sense. */
+  /** The next request, or null for an invalid index. */
   private take(task: Task): Worker | null {
     const { memory } = this, mask = this.sqEntries - 1;
     const slot = this.sqHead & mask;
@@ -217,7 +227,7 @@ export class Uring extends AnonFile {
     return worker;
   }
 
-  /** One wrong request spoils those that are linked with it. */
+  /** Starts a chain. One wrong request cancels those that are linked with it. */
   private startChain(head: Worker): void {
     let isSpoilt = false;
     for (let w: Worker | null = head; w !== null; w = w.linked) {
@@ -247,12 +257,12 @@ export class Uring extends AnonFile {
     w.end();
   }
 
-  /** The second completion of those that have one. */
+  /** Posts the second completion of operations that have one. */
   private notify(w: Worker): void {
     if (w.op?.notifies === true) this.post(w, usageOf(w.sqe), U.IORING_CQE_F_NOTIF);
   }
 
-  /** Starts what can start; what is behind much work runs in turn with other tasks. */
+  /** Starts requests that can start. After much work the rest runs in turn with other tasks. */
   pump(): void {
     if (this.isPumping) return;
     this.isLong = false;
@@ -272,14 +282,17 @@ export class Uring extends AnonFile {
     this.isPumping = false;
   }
 
-  /** What follows in a chain that began before a drain comes before it too. */
+  /** The rest of a chain that began before a drain precedes the drain too. */
   private mustDrain(worker: Worker): boolean {
     if (worker.isLater) return false;
     if (this.drained.length > 0) return true;
     return (worker.sqe.flags & U.IOSQE_IO_DRAIN) !== 0 && this.inFlight.size > 0;
   }
 
-  /** IOSQE_IO_DRAIN: behind all before it, and before all behind it. False: nothing could be started. */
+  /**
+   * IOSQE_IO_DRAIN: runs behind all earlier requests and before all later ones. False: nothing
+   * could start.
+   */
   private startDrained(): boolean {
     const { first } = this.drained;
     if (first === undefined || this.inFlight.size > 0) return false;
@@ -298,7 +311,7 @@ export class Uring extends AnonFile {
     return first !== undefined && (first.sqe.flags & U.IOSQE_IO_DRAIN) !== 0;
   }
 
-  /** `mayWait`: there may be many that nobody has counted, so one may be left to another turn. */
+  /** `mayWait`: the number of requests is not bounded, so this one may be left to another turn. */
   private start(worker: Worker, mayWait: boolean): void {
     this.inFlight.add(worker);
     takeFile(worker);
@@ -316,7 +329,7 @@ export class Uring extends AnonFile {
     bound.attempt();
   }
 
-  /** Whether this turn of the loop has been long; looks at the clock once in a few times. */
+  /** True if this turn of the loop has been long; reads the clock at every few calls. */
   private hasWorkedLong(kernel: Kernel): boolean {
     if (++this.looks % LOOK_EACH === 0) {
       this.isLong ||= kernel.now() > kernel.clock.nowNs + PUMP_NS;
@@ -324,7 +337,7 @@ export class Uring extends AnonFile {
     return this.isLong;
   }
 
-  /** A request is over: its completion, and what was waiting for it. */
+  /** Ends a request: posts its completion and starts what waited for it. */
   complete(worker: Worker, result: number): void {
     if (worker.isDone) return;
     const { linked, partner, sqe } = worker;
@@ -350,7 +363,10 @@ export class Uring extends AnonFile {
     this.ready.push(linked);
   }
 
-  /** `isSilent`: who wants no completion of a success hears of his failure, not of what fell with it. */
+  /**
+   * `isSilent`: a request without a completion for success reports its own failure, not that of its
+   * chain.
+   */
   private cancelChain(first: Worker, isSilent: boolean): void {
     for (let w: Worker | null = first; w !== null;) {
       const next: Worker | null = w.linked;
@@ -361,7 +377,7 @@ export class Uring extends AnonFile {
     }
   }
 
-  /** Put a completion down; one that does not fit is kept. */
+  /** Posts a completion; one that does not fit is kept. */
   post(worker: Worker, result: number, flags: number): void {
     const { userLo, userHi } = worker.sqe;
     this.postFor(userLo, userHi, result, flags);
@@ -400,7 +416,7 @@ export class Uring extends AnonFile {
     return true;
   }
 
-  /** What did not fit before. */
+  /** Posts completions that did not fit before. */
   flushLate(): void {
     for (let cqe = this.late.first; cqe !== undefined; cqe = this.late.first) {
       if (!this.put(cqe.lo, cqe.hi, cqe.result, cqe.flags)) return;
@@ -415,7 +431,7 @@ export class Uring extends AnonFile {
     this.memory.setWord(RING_AT.sqFlags, on ? bits | U.IORING_SQ_CQ_OVERFLOW : bits);
   }
 
-  /** Ends requests: all, or those of one process. */
+  /** Cancels requests: all, or those of one process. */
   cancelAll(group: ThreadGroup | null): void {
     const waiting = [...this.ready.drain(), ...this.drained.drain()];
     for (const w of [...this.inFlight, ...waiting]) {

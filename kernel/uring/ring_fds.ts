@@ -1,4 +1,7 @@
-/** How a task names a ring: by a descriptor, or by a place among the rings that it registered for itself. */
+/**
+ * The ways in which a task names a ring: by a descriptor, or by an index of the rings that it
+ * registered.
+ */
 
 import { EBADF, EFAULT, EINVAL, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
@@ -15,13 +18,13 @@ export function ringOf(t: Task, fd: number): Uring | number {
   return file instanceof Uring ? file : -EOPNOTSUPP;
 }
 
-/** The ring at a place, or -errno. */
+/** The ring at an index of the registered ones, or -errno. */
 export function registeredRing(t: Task, at: number): Uring | number {
   const ring = t.ringFds?.get(at) ?? -EINVAL;
   return typeof ring === "number" ? ring : ring instanceof Uring ? ring : -EOPNOTSUPP;
 }
 
-/** What stands in struct io_uring_rsrc_update `i`. */
+/** The fields of struct io_uring_rsrc_update `i`. */
 interface Entry {
   readonly offset: number;
   readonly data: number;
@@ -34,7 +37,7 @@ function entryAt(t: Task, addr: number): Entry | number {
   return reserved !== 0 ? -EINVAL : { offset, data };
 }
 
-/** IORING_REGISTER_RING_FDS: how many; their places are written into the entries. */
+/** IORING_REGISTER_RING_FDS: the number registered; indexes are written into the entries. */
 export function registerRingFds(t: Task, arg: number, count: number): number {
   if (count === 0 || count > MAX_RING_FDS) return -EINVAL;
   const rings = t.ringFds ??= new RingFds();
@@ -60,7 +63,7 @@ function registerOne(t: Task, rings: RingFds, addr: number): number {
   return -EFAULT;
 }
 
-/** IORING_UNREGISTER_RING_FDS: how many. */
+/** IORING_UNREGISTER_RING_FDS: the number released. */
 export function unregisterRingFds(t: Task, arg: number, count: number): number {
   if (count === 0 || count > MAX_RING_FDS) return -EINVAL;
   for (let i = 0; i < count; i++) {

@@ -1,6 +1,6 @@
 /**
- * Reads, receives and sends with buffers that the ring chooses: one, several at once (bundles), or again and again
- * (multishot). Neighbours: buffers.ts, messages.ts.
+ * Reads, receives and sends with buffers that the ring chooses: one, several at once (bundles), or
+ * multishot. Neighbours: buffers.ts, messages.ts.
  */
 
 import { EBADF, EBADFD, EINVAL } from "../../ffi/abi/errno.ts";
@@ -15,11 +15,14 @@ import { readCursor } from "./transfers.ts";
 import type { Sqe } from "./sqe.ts";
 import type { Worker } from "./worker.ts";
 
-/** LIMIT: completions of one request in a turn of the loop: there may be always more, and another thread that adds buffers. */
+/**
+ * LIMIT: completions of one request in a turn of the loop. Its input may never end, while another
+ * thread adds buffers.
+ */
 const TURN_COMPLETIONS = 32;
 const READABLE = POLLIN | POLLERR | POLLHUP;
 
-/** IORING_OP_READ_MULTISHOT: pipes, sockets and the like. */
+/** IORING_OP_READ_MULTISHOT: pipes, sockets and other files without positions. */
 export function readMany(w: Worker): number {
   const { file } = w;
   if (file === null || !file.canRead) return -EBADF;
@@ -64,8 +67,8 @@ export function receive(w: Worker): number {
 }
 
 /**
- * A completion for each time that it gets something; the last one, without bytes or with an error, ends it. `empty` is the
- * result without bytes.
+ * Runs `once` and posts a completion for each result with bytes; the last one, without bytes or
+ * with an error, ends the request. `empty` is the result without bytes.
  */
 export function again(w: Worker, once: () => number, empty: number = 0): number {
   const { file } = w, queue = file?.waitQueue ?? null;
@@ -77,7 +80,7 @@ export function again(w: Worker, once: () => number, empty: number = 0): number 
     }
     w.progress.reset();
     w.ring.post(w, n, (useBuffers(w, n) | U.IORING_CQE_F_MORE | moreToCome(w)) >>> 0);
-    // The next buffer is chosen when there is something for it.
+    // The next buffer is chosen only when there is input for it.
     if (file !== null && queue !== null && (file.poll() & READABLE) === 0) {
       return w.waitFor(queue, READABLE);
     }
@@ -85,7 +88,7 @@ export function again(w: Worker, once: () => number, empty: number = 0): number 
   return w.yieldTurn();
 }
 
-/** Connections of TCP say whether there is more. */
+/** IORING_CQE_F_SOCK_NONEMPTY: a TCP connection has more bytes. */
 export function moreToCome({ file }: Worker): number {
   if (!(file instanceof Socket) || file.type !== SOCK_STREAM) return 0;
   const isTcp = file.family === AF_INET || file.family === AF_INET6;
@@ -103,7 +106,7 @@ export function checkSendMessage({ ioprio, off, spliceFd }: Sqe): number {
     : 0;
 }
 
-/** IORING_OP_SEND; a bundle goes on until there are no more buffers. */
+/** IORING_OP_SEND; a bundle goes on until no buffer is left. */
 export function send(w: Worker): number {
   const { sqe } = w, isBundle = (sqe.ioprio & U.IORING_RECVSEND_BUNDLE) !== 0;
   const flags = sqe.rwFlags | MSG_NOSIGNAL | (isBundle ? MSG_WAITALL : 0);
@@ -121,7 +124,7 @@ export function send(w: Worker): number {
     }
     w.progress.reset();
     w.ring.post(w, n, (used | U.IORING_CQE_F_MORE) >>> 0);
-    // Only the first of them is as long as was asked for.
+    // Only the first buffer is limited by the requested length.
     sqe.len = 0;
   }
   return w.yieldTurn();

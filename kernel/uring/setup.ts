@@ -1,4 +1,4 @@
-/** io_uring_setup(2). Neighbours: memory.ts (what is shared), ring.ts, enter.ts. */
+/** io_uring_setup(2). Neighbours: memory.ts (shared memory), ring.ts, enter.ts. */
 
 import { EFAULT, EINVAL, ENOMEM, ENXIO } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
@@ -35,7 +35,7 @@ function powerOfTwo(n: number): number {
   return n <= 1 ? 1 : 2 ** (32 - Math.clz32(n - 1));
 }
 
-/** Which flags go together (io_uring_setup(2)): 0 or -EINVAL. */
+/** Checks the combination of flags (io_uring_setup(2)): 0 or -EINVAL. */
 function checkFlags(flags: number): number {
   const has = (bits: number): boolean => (flags & bits) !== 0;
   if ((flags & ~SETUP_FLAGS) !== 0) return -EINVAL;
@@ -70,7 +70,7 @@ export function sysIoUringSetup(t: Task, a: SyscallArgs): number {
     cqEntries = powerOfTwo(Math.min(wanted, MAX_CQ_ENTRIES));
     if (cqEntries < entries) return -EINVAL;
   }
-  // There is no other ring's thread to share.
+  // Rings have no threads that another ring could share.
   if ((flags & U.IORING_SETUP_ATTACH_WQ) !== 0) {
     const other = t.files.get(dv.getInt32(P.wqFd, true));
     if (other === null) return -ENXIO;
@@ -93,7 +93,10 @@ export function sysIoUringSetup(t: Task, a: SyscallArgs): number {
   }
 }
 
-/** Shows the ring to its maker: its descriptor, 0 or -errno; then it is gone. */
+/**
+ * Installs the ring's descriptor and copies its parameters out: 0 or -errno; after an error the
+ * ring is gone.
+ */
 function finishSetup(t: Task, ring: Uring, addr: number, sqpollIdle: number): number {
   const { u8, dv } = t.kernel.scratch, { memory, setup: flags } = ring;
   if (!ring.isDisabled) ring.chooseIssuer(t);
@@ -127,8 +130,8 @@ function setPointer(dv: DataView, at: number, value: number): void {
 }
 
 /**
- * IORING_SETUP_NO_MMAP: the ring is in memory of the caller's. DIFFERS: it takes the place of what is mapped there, so that
- * a child shares it and a file that is mapped there does not see it.
+ * IORING_SETUP_NO_MMAP: the ring is in memory of the caller. DIFFERS: the ring replaces the mapping
+ * there, so a child shares the ring, and a file that was mapped there does not see it.
  */
 function placeRing(t: Task, memory: RingMemory, rings: number, sqes: number): number {
   const { mm } = t,
@@ -142,7 +145,7 @@ function placeRing(t: Task, memory: RingMemory, rings: number, sqes: number): nu
   return Math.min(0, mm.mmap(sqes, sqeBytes, prot, flags, memory, U.IORING_OFF_SQES));
 }
 
-/** Whether all of [start, start + bytes) is memory that its process may write. */
+/** True if the process may write all of [start, start + bytes). */
 function isWritable({ mm }: Task, start: number, bytes: number): boolean {
   for (let at = start; at < start + bytes;) {
     const area = mm.vmas.find(at);
@@ -157,13 +160,13 @@ function fillRing({ memory, setup, sqEntries, cqEntries }: Uring): void {
   memory.setWord(RING_AT.cqMask, cqEntries - 1);
   memory.setWord(RING_AT.sqEntries, sqEntries);
   memory.setWord(RING_AT.cqEntries, cqEntries);
-  // There is no thread that polls: it sleeps, and wants to be woken for each submission.
+  // There is no polling thread: it appears asleep, and wants a wake-up for each submission.
   if ((setup & U.IORING_SETUP_SQPOLL) !== 0) {
     memory.setWord(RING_AT.sqFlags, U.IORING_SQ_NEED_WAKEUP);
   }
 }
 
-/** struct io_uring_params into the scratch buffer. */
+/** Builds struct io_uring_params in the scratch buffer. */
 function describe(t: Task, ring: Uring, flags: number, idle: number): void {
   const { dv } = t.kernel.scratch, S = U.SqOffsets.at, C = U.CqOffsets.at;
   t.kernel.scratch.clear(U.IoUringParams.size);

@@ -1,8 +1,7 @@
 /**
- * The thread that takes a ring's requests with IORING_SETUP_SQPOLL, as far as it is seen: whose
- * memory, descriptors and credentials they have. It is a thread of the process that made the ring,
- * with the credentials that the maker had then, and ends when that process does or becomes another
- * program.
+ * The visible part of the thread of IORING_SETUP_SQPOLL: the memory, descriptors and credentials of
+ * the requests. It appears as a thread of the process that made the ring, with that task's
+ * credentials of that time, and ends when the process ends or executes another program.
  */
 
 import type { Credentials } from "../cred/credentials.ts";
@@ -22,8 +21,8 @@ export class SqPoller {
   }
 
   /**
-   * A task that requests can be taken for; null: the thread has ended. execve(2) always brings
-   * other memory.
+   * A task for which requests can be taken; null: the thread has ended. execve(2) always replaces
+   * the memory.
    */
   get task(): Task | null {
     const task = this.group.leader ?? this.group.tasks[0];

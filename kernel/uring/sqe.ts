@@ -1,4 +1,4 @@
-/** A request as it was submitted: struct io_uring_sqe, read from shared memory once. */
+/** A submitted request: struct io_uring_sqe, read once from shared memory. */
 
 import { IoUringSqe } from "../../ffi/abi/io_uring.ts";
 
@@ -20,7 +20,7 @@ export class Sqe {
   /** `addr` as an offset that may be -1. */
   addrOffset: number = 0;
   len: number = 0;
-  /** The flags of the operation. */
+  /** Flags of the operation. */
   rwFlags: number = 0;
   userLo: number = 0;
   userHi: number = 0;
@@ -31,7 +31,7 @@ export class Sqe {
   addr3: number = 0;
   pad2: number = 0;
 
-  /** From `offset` of shared memory. */
+  /** Reads the request at `offset` of shared memory. */
   load(dv: DataView<SharedArrayBuffer>, offset: number): void {
     this.opcode = dv.getUint8(offset + at.opcode);
     this.flags = dv.getUint8(offset + at.flags);
@@ -55,7 +55,7 @@ export class Sqe {
     this.pad2 = unsigned64(dv, offset + at.pad2);
   }
 
-  /** `addr` as the user_data of another request. */
+  /** True if `addr` is the user_data of the other request. */
   isAbout(other: Sqe): boolean {
     return other.userLo === this.addrLo && other.userHi === this.addrHi;
   }

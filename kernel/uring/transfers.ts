@@ -1,4 +1,4 @@
-/** Reads, writes, polls and accepts of a ring. */
+/** Reads, writes, polls and accepts of io_uring. */
 
 import { EAGAIN, EBADF, EFAULT, EINVAL, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
@@ -21,7 +21,7 @@ export function read(w: Worker): number {
   const r = w.io.set(w.sqe.addr, w.sqe.len);
   return r < 0 ? r : readCursor(w);
 }
-/** IORING_OP_READV; of a buffer that the ring chooses, one iovec says how long it may be. */
+/** IORING_OP_READV; for a buffer that the ring chooses, one iovec limits its length. */
 export function readVector(w: Worker): number {
   const { sqe } = w;
   if (isSelecting(sqe)) {
@@ -32,12 +32,12 @@ export function readVector(w: Worker): number {
   const r = w.io.setIov(w.sqe.addr, w.sqe.len);
   return r < 0 ? r : readCursor(w);
 }
-/** Into a buffer that the ring chooses, at most `most` bytes, if not 0. */
+/** Reads into a buffer that the ring chooses, at most `most` bytes, if not 0. */
 function readSelected(w: Worker, most: number): number {
   const wanted = selectBuffers(w, most, false);
   if (wanted < 0) return wanted;
   const n = readCursor(w);
-  // Of a file that is never waited for, what was asked for counts as used.
+  // For a file that never blocks, the requested bytes count as used.
   if (n !== BLOCK) w.cqeFlags = useBuffers(w, w.file?.waitQueue === null ? wanted : Math.max(0, n));
   return n;
 }
@@ -57,7 +57,7 @@ export function writeFixed(w: Worker): number {
   return isInBuffer(w) ? write(w) : -EFAULT;
 }
 
-/** What it moves lies in its registered buffer, which it uses from now on. */
+/** The bytes to move are in the request's registered buffer, which it uses from now on. */
 export function isInBuffer(w: Worker): boolean {
   const { sqe, ring } = w;
   if (w.fixedBuffer === null) {
@@ -101,7 +101,7 @@ function writeCursor(w: Worker): number {
   return r < 0 ? r : n;
 }
 
-/** IORING_OP_POLL_ADD: with IORING_POLL_ADD_MULTI it goes on until it is cancelled. */
+/** IORING_OP_POLL_ADD: with IORING_POLL_ADD_MULTI until it is cancelled. */
 export function poll(w: Worker): number {
   const { file, sqe, ring } = w;
   if (file === null) return -EBADF;
@@ -113,7 +113,7 @@ export function poll(w: Worker): number {
   return queue === null ? bits : w.waitFor(queue, mask);
 }
 
-/** IORING_OP_ACCEPT: with IORING_ACCEPT_MULTISHOT it goes on until an error. */
+/** IORING_OP_ACCEPT: with IORING_ACCEPT_MULTISHOT until an error. */
 export function acceptMany(w: Worker): number {
   const { sqe, ring, file } = w;
   const isMany = (sqe.ioprio & U.IORING_ACCEPT_MULTISHOT) !== 0;
@@ -134,7 +134,7 @@ export function acceptMany(w: Worker): number {
   }
 }
 
-/** Listeners of TCP say whether others wait. */
+/** IORING_CQE_F_SOCK_NONEMPTY: a TCP listener has further connections. */
 function hasMoreWaiting(file: OpenFile | null): boolean {
   if (!(file instanceof Socket)) return false;
   const isInet = file.family === AF_INET || file.family === AF_INET6;

@@ -1,4 +1,4 @@
-/** Time-outs of a ring, and taking them and polls back. */
+/** Time-outs of a ring, and removing them and polls. */
 
 import { ECANCELED, EINVAL, ENOENT, ETIME } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
@@ -10,7 +10,7 @@ import type { Worker } from "./worker.ts";
 const CLOCKS = U.IORING_TIMEOUT_BOOTTIME | U.IORING_TIMEOUT_REALTIME;
 const TIMEOUT_FLAGS = U.IORING_TIMEOUT_ABS | CLOCKS | U.IORING_TIMEOUT_ETIME_SUCCESS;
 
-/** CLOCK_MONOTONIC ns for the timespec at `addr`, or -errno. */
+/** The time of the timespec at `addr` as CLOCK_MONOTONIC ns, or -errno. */
 function deadlineOf(w: Worker, addr: number, flags: number): number {
   const r = readTimespec(w, addr);
   if (r < 0) return r;
@@ -29,7 +29,9 @@ function start(w: Worker): number {
   return 0;
 }
 
-/** IORING_OP_TIMEOUT: -ETIME when the time is over, 0 when `off` others completed before. */
+/**
+ * IORING_OP_TIMEOUT: -ETIME when the time is over, 0 when `off` other requests completed before.
+ */
 export function timeout(w: Worker): number {
   const { progress, sqe, ring } = w;
   if (progress.deadlineNs < 0) {
@@ -44,7 +46,7 @@ export function timeout(w: Worker): number {
   return w.kernel.now() >= progress.deadlineNs ? -ETIME : w.waitUntil(progress.deadlineNs);
 }
 
-/** IORING_OP_LINK_TIMEOUT: ends the request that it was linked behind. */
+/** IORING_OP_LINK_TIMEOUT: cancels the request that it is linked behind. */
 export function linkTimeout(w: Worker): number {
   const { progress, ring } = w;
   if (progress.deadlineNs < 0) {
@@ -75,7 +77,7 @@ export function checkRemovePoll({ bufIndex, spliceFd, len, off, rwFlags }: Sqe):
   return (len & U.IORING_POLL_UPDATE_EVENTS) === 0 && rwFlags !== 0 ? -EINVAL : 0;
 }
 
-/** IORING_OP_POLL_REMOVE, with IORING_POLL_UPDATE_* other events or another name. */
+/** IORING_OP_POLL_REMOVE; with IORING_POLL_UPDATE_* changes events or user_data. */
 export function removePoll(w: Worker): number {
   const { sqe, ring } = w;
   const found = find(
@@ -97,7 +99,7 @@ export function removePoll(w: Worker): number {
   return 0;
 }
 
-/** IORING_OP_TIMEOUT_REMOVE, with IORING_TIMEOUT_UPDATE a new time. */
+/** IORING_OP_TIMEOUT_REMOVE; with IORING_TIMEOUT_UPDATE sets a new time. */
 export function removeTimeout(w: Worker): number {
   const { sqe, ring } = w;
   const isUpdate = (sqe.rwFlags & U.IORING_TIMEOUT_UPDATE) !== 0;

@@ -1,8 +1,9 @@
 /**
- * Who carries a request out: a task of the kernel's own with the memory, files and credentials of the submitter, so that
- * every handler of a system call can be used for it, waits included. It has no guest thread and no number.
+ * Carries out one request: a kernel task with the memory, files and credentials of the submitter,
+ * so that handlers of system calls work unchanged, waits included. It has no guest thread and no
+ * number.
  *
- * Neighbours: operations.ts (what is done), ring.ts (who starts it and takes the result).
+ * Neighbours: operations.ts (the operations), ring.ts (starts workers and takes results).
  */
 
 import { ACCOUNTING } from "../core/account.ts";
@@ -22,7 +23,7 @@ import { fillPlace, type FixedBuffer, type FixedFile, leave } from "./resources.
 import type { Uring } from "./ring.ts";
 import { Sqe } from "./sqe.ts";
 
-/** It never runs guest code. */
+/** A context that never runs guest code. */
 class NoContext extends Context {
   override readonly space: AddressSpace;
   override rip: number = 0;
@@ -45,8 +46,8 @@ class NoContext extends Context {
 }
 
 /**
- * The submitter's table, in which the request's own descriptor is the file that it was when it began; what a request with
- * a place makes goes there.
+ * The submitter's descriptor table, in which the request's own descriptor stays the file that it
+ * was at the start. The file of a request with a slot goes there.
  */
 class RequestFiles extends FdTable {
   private readonly worker: Worker;
@@ -81,28 +82,31 @@ export class Worker extends Task {
   readonly submitter: Task;
   readonly sqe: Sqe = new Sqe();
   op: Operation | null = null;
-  /** Held; null for operations without a file. */
+  /** The request's file, with a reference; null for operations without a file. */
   file: OpenFile | null = null;
-  /** What it uses of that which is registered. */
+  /** The registered file and buffer that it uses. */
   fixedFile: FixedFile | null = null;
   fixedBuffer: FixedBuffer | null = null;
   /** The submitter's descriptors. */
   readonly table: FdTable;
   readonly ownFiles: FdTable;
-  /** The request that waits for the end of this one. */
+  /** The linked request that starts at the end of this one. */
   linked: Worker | null = null;
-  /** It was linked to another one, which has ended. */
+  /** It was linked to another request, which has ended. */
   isLater: boolean = false;
-  /** Its completion is nobody's business. */
+  /** It posts no completion. */
   isSilent: boolean = false;
-  /** Bounds this one (IORING_OP_LINK_TIMEOUT); or, of that one, what it bounds. */
+  /**
+   * The time-out that bounds this request (IORING_OP_LINK_TIMEOUT), or the request that this
+   * time-out bounds.
+   */
   partner: Worker | null = null;
-  /** Completions after which a time-out comes early, and its place among those that count them. */
+  /** Number of completions that end a time-out early, and its place in the queue by that number. */
   target: number = Infinity;
   readonly counted: TaskTimeout = new TaskTimeout(this);
-  /** Bytes that it was to move. */
+  /** Number of bytes to move. */
   wanted: number = 0;
-  /** What was wrong with it already at submission. */
+  /** Error found at submission. */
   initError: number = 0;
   isDone: boolean = false;
   /** IORING_CQE_F_* of its last completion. */
@@ -124,12 +128,12 @@ export class Worker extends Task {
     return this.submitter;
   }
 
-  /** The file that it makes gets a place, not a descriptor. */
+  /** The file that it makes goes into a slot, not to a descriptor. */
   get isDirect(): boolean {
     return this.op?.makesFile === true && this.sqe.spliceFd !== 0;
   }
 
-  /** Carries it out, as far as it goes now. */
+  /** Runs the request as far as possible now. */
   attempt(): void {
     const { op, kernel } = this, before = kernel.current, account = ACCOUNTING.current;
     if (op === null) return;
@@ -149,7 +153,10 @@ export class Worker extends Task {
     this.ring.complete(this, result);
   }
 
-  /** O_NONBLOCK is no matter of requests that can wait in their ring: they have MSG_DONTWAIT and RWF_NOWAIT. */
+  /**
+   * O_NONBLOCK is ignored for requests that can wait in their ring: they have MSG_DONTWAIT and
+   * RWF_NOWAIT.
+   */
   private run(op: Operation): number {
     const { file } = this;
     if (!(op.isTransfer || op.waits === true) || file?.isNonblocking !== true) return op.run(this);
@@ -159,13 +166,13 @@ export class Worker extends Task {
     return result;
   }
 
-  /** Carries it out when it is its turn. */
+  /** Runs the request in a later turn. */
   attemptLater(): void {
     this.state = WORKING;
     this.kernel.enqueue(this);
   }
 
-  /** A broken pipe is the submitter's affair. */
+  /** Sends SIGPIPE of a broken pipe to the submitter. */
   private passSignalsOn(): void {
     this.attention = false;
     for (;;) {
@@ -188,7 +195,7 @@ export class Worker extends Task {
     this.ring.pump();
   }
 
-  /** A wait for futexes has places in queues that only its own end gives back. */
+  /** A futex wait has places in queues, which only this call removes. */
   private leaveFutexes(): void {
     const { op, state } = this;
     if (op?.waitsForFutex !== true || (state !== BLOCKED && state !== WORKING)) return;
@@ -196,7 +203,7 @@ export class Worker extends Task {
     op.run(this);
   }
 
-  /** Its result is posted: it holds nothing any more, and a wake-up under way is in vain. */
+  /** The result is posted: releases everything. A wake-up in progress has no effect. */
   end(): void {
     if (this.isDone) return;
     RING_REQUESTS.give(1, this.group.account);

@@ -1,6 +1,6 @@
 /**
- * What a process asks of the threads that carry its ring's requests out (io_uring_register(2)). There are none here, but how
- * many there may be is kept and shown.
+ * Settings for worker threads of io_uring (io_uring_register(2)). There are no such threads; their
+ * greatest number is kept and shown.
  */
 
 import { EFAULT, EINVAL } from "../../ffi/abi/errno.ts";
@@ -9,16 +9,19 @@ import type { Task } from "../task/task.ts";
 import type { Uring } from "./ring.ts";
 
 const INT_MAX = 0x7fffffff;
-/** Threads for what ends soon, a processor (io-wq of Linux). */
+/** Worker threads for bounded work per processor (io-wq of Linux). */
 const BOUNDED_A_CPU = 4;
 
-/** IORING_REGISTER_IOWQ_AFF. DIFFERS: the mask changes nothing, as there is nobody to move. */
+/** IORING_REGISTER_IOWQ_AFF. DIFFERS: the mask has no effect, as there are no worker threads. */
 export function registerAffinity(t: Task, arg: number, bytes: number): number {
   if (arg === 0 || bytes === 0) return -EINVAL;
   return t.mm.load8(arg) < 0 ? -EFAULT : 0;
 }
 
-/** IORING_REGISTER_IOWQ_MAX_WORKERS: two numbers, 0 for none; those of before are written there. */
+/**
+ * IORING_REGISTER_IOWQ_MAX_WORKERS: sets two numbers, 0 for no change; the former ones are written
+ * back.
+ */
 export function registerMaxWorkers(t: Task, ring: Uring, arg: number, count: number): number {
   if (arg === 0 || count !== 2) return -EINVAL;
   const bounded = t.mm.load32(arg), unbounded = t.mm.load32(arg + 4);

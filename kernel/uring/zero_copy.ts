@@ -1,6 +1,7 @@
 /**
- * Sends whose bytes the process must leave alone until a second completion (IORING_OP_SEND_ZC, IORING_OP_SENDMSG_ZC).
- * They are copied, as on every loopback: the second completion follows the first one at once, and says so when asked.
+ * Zero-copy sends, whose bytes must not change until a second completion (IORING_OP_SEND_ZC,
+ * IORING_OP_SENDMSG_ZC). The bytes are copied, as on every loopback: the second completion follows
+ * at once, and reports the copy on request.
  */
 
 import { EFAULT, EINVAL, ENOTSOCK, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
@@ -13,13 +14,13 @@ import type { Worker } from "./worker.ts";
 const PRIORITIES = U.IORING_RECVSEND_POLL_FIRST | U.IORING_RECVSEND_FIXED_BUF |
   U.IORING_SEND_ZC_REPORT_USAGE;
 
-/** What is wrong before there is anything to tell in a second completion. */
+/** Errors that need no second completion. */
 export function checkZeroCopy({ flags, addr3, pad2 }: Sqe): number {
   const isSilent = (flags & U.IOSQE_CQE_SKIP_SUCCESS) !== 0;
   return isSilent || addr3 !== 0 || pad2 !== 0 ? -EINVAL : 0;
 }
 
-/** Whether the rest of the request and its file are right: 0 or -errno. */
+/** Checks the rest of the request and its file: 0 or -errno. */
 function checkRest({ sqe, file }: Worker): number {
   if ((sqe.ioprio & ~PRIORITIES) !== 0) return -EINVAL;
   if (!(file instanceof Socket)) return -ENOTSOCK;
@@ -45,7 +46,7 @@ export function sendMessageWith(send: (w: Worker) => number): (w: Worker) => num
   };
 }
 
-/** What the second completion says. */
+/** The result of the second completion. */
 export function usageOf({ ioprio }: Sqe): number {
   return (ioprio & U.IORING_SEND_ZC_REPORT_USAGE) !== 0 ? U.IORING_NOTIF_USAGE_ZC_COPIED | 0 : 0;
 }

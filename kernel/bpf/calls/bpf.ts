@@ -1,8 +1,8 @@
 /**
- * bpf(2): programs that say which devices a control group may use (BPF_PROG_TYPE_CGROUP_DEVICE), as container runtimes
- * load them. No other types of programs, no maps, links, BTF or pinned objects: -EINVAL, as for a type that the kernel
- * was built without. Programs for packets can be loaded, as that is how libraries find out whether there are attachments
- * at all, but not attached.
+ * bpf(2): programs that decide which devices a control group may use (BPF_PROG_TYPE_CGROUP_DEVICE),
+ * as container runtimes load them. Other types of programs, maps, links, BTF and pinned objects are
+ * -EINVAL, as for a type that the kernel was built without. Programs for packets can be loaded but
+ * not attached, because libraries load one to find out whether attachments exist at all.
  */
 
 import * as B from "../../../ffi/abi/bpf.ts";
@@ -36,7 +36,7 @@ import { installNew } from "../../syscalls/io/install.ts";
 
 const PAGE = 4096, INT_MAX = 0x7fffffff;
 const LICENSE_BYTES = 128, LOG_LEVELS = 7, LOG_MAX = 2 ** 30 - 1;
-/** What programs may look at, by their type; by the type of an attachment, the programs that it takes. */
+/** Checks of context loads by program type, and the program type of each attachment type. */
 const CONTEXTS: ReadonlyMap<number, MayLoad> = new Map([
   [B.BPF_PROG_TYPE_CGROUP_SKB, () => false],
   [B.BPF_PROG_TYPE_CGROUP_DEVICE, mayLoadContext],
@@ -80,7 +80,7 @@ function word(t: Task, at: number): number {
   return t.kernel.scratch.dv.getUint32(at, true);
 }
 
-/** What a command does not know is 0. */
+/** Fields behind those that a command knows must be 0. */
 function isZeroFrom(t: Task, from: number): boolean {
   return t.kernel.scratch.u8.subarray(from, B.BpfLoad.size).every((byte) => byte === 0);
 }
@@ -116,7 +116,7 @@ function load(t: Task): number {
   return installNew(t, new BpfProgramFile(t.kernel.anon, O_RDWR, loaded), true);
 }
 
-/** The verifier's log, cut to its room. */
+/** Writes the verifier's log, cut to its buffer. */
 function tell(
   t: Task,
   log: { readonly addr: number; readonly size: number },
@@ -135,7 +135,7 @@ function programOf(t: Task, fd: number, type: number): BpfProgram | number {
   return program instanceof BpfProgram && program.type === type ? program : -EINVAL;
 }
 
-/** The group of version 2 whose directory it is. */
+/** The version 2 group of a directory's descriptor. */
 function groupOf(t: Task, fd: number): Cgroup | number {
   const file = t.files.getAny(fd | 0), node = file === null ? null : groupNodeOf(file.inode);
   if (!(node instanceof Cgroup) || !node.hierarchy.isUnified) return -EBADF;
@@ -189,7 +189,7 @@ function query(t: Task, attr: number): number {
   return programs.length > room ? -ENOSPC : 0;
 }
 
-/** start_id, next_id, open_flags. */
+/** BPF_PROG_GET_NEXT_ID and so on: start_id, next_id, open_flags. */
 function nextId(t: Task, attr: number): number {
   if (!isZeroFrom(t, 8) || word(t, 0) >= INT_MAX) return -EINVAL;
   if (!hasCap(t.cred, CAP_SYS_ADMIN)) return -EPERM;

@@ -75,14 +75,16 @@ const IGNORES = fan.FAN_MARK_IGNORE | fan.FAN_MARK_IGNORED_MASK;
 const MARK_FLAGS = COMMANDS | KINDS | IGNORES | fan.FAN_MARK_DONT_FOLLOW | fan.FAN_MARK_ONLYDIR |
   fan.FAN_MARK_IGNORED_SURV_MODIFY | fan.FAN_MARK_EVICTABLE;
 const PERMISSION = fan.FAN_OPEN_PERM | fan.FAN_ACCESS_PERM | fan.FAN_OPEN_EXEC_PERM;
-/** Events that come with a path. */
+/** Events that carry a path. */
 const PATH_EVENTS = fan.FAN_ACCESS | fan.FAN_MODIFY | fan.FAN_CLOSE_WRITE | fan.FAN_CLOSE_NOWRITE |
   fan.FAN_OPEN | fan.FAN_OPEN_EXEC | PERMISSION;
 const INODE_EVENTS = ENTRY_EVENTS | fan.FAN_ATTRIB | fan.FAN_MOVE_SELF | fan.FAN_DELETE_SELF;
 const EVENT_FLAGS = fan.FAN_ONDIR | fan.FAN_EVENT_ON_CHILD;
 const VALID = PATH_EVENTS | INODE_EVENTS | fan.FAN_FS_ERROR | EVENT_FLAGS;
 const DIRECTORY_ONLY = ENTRY_EVENTS | EVENT_FLAGS;
-/** File systems that wait for programs at odd places: their files make no permission events. */
+/**
+ * File systems without permission events: their files may be opened in the middle of kernel work.
+ */
 const NEVER_ASKED: readonly string[] = ["proc"];
 
 /** fanotify_mark(2): checks in Linux's order. */
@@ -142,7 +144,7 @@ function checkMask(group: FanotifyFile, mask: number, flags: number, kind: numbe
   return (mask & fan.FAN_RENAME) !== 0 && (mode & fan.FAN_REPORT_NAME) === 0 ? -EINVAL : 0;
 }
 
-/** fanotify_find_path: a null path means the file of `dirfd` itself. */
+/** fanotify_find_path of Linux: a null path means the file of `dirfd` itself. */
 function findPath(t: Task, dirfd: number, addr: number, flags: number): Path | number {
   const onlyDir = (flags & fan.FAN_MARK_ONLYDIR) !== 0;
   let path: Path | null;
@@ -151,7 +153,7 @@ function findPath(t: Task, dirfd: number, addr: number, flags: number): Path | n
     if (file === null) return -EBADF;
     if (onlyDir && !isDirectory(file.inode)) return -ENOTDIR;
     path = file.path;
-    // Pipes and sockets have no place here.
+    // Pipes and sockets have no path.
     if (path === null) return -EINVAL;
   } else {
     const text = t.mm.cstring(addr, PATH_MAX);
@@ -167,7 +169,7 @@ function findPath(t: Task, dirfd: number, addr: number, flags: number): Path | n
   return r < 0 ? r : path;
 }
 
-/** fanotify_events_supported, and whether handles lead to files of this file system. */
+/** fanotify_events_supported of Linux, and whether handles can name files of this file system. */
 function checkPlace(
   group: FanotifyFile,
   path: Path,

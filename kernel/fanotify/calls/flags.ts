@@ -1,6 +1,6 @@
 /**
- * Flags and events of fanotify_init(2) and fanotify_mark(2): which guest test shows each. See
- * syscalls/flags/flag_set.ts.
+ * The supported flags and events of fanotify_init(2) and fanotify_mark(2), with the guest test of
+ * each. See syscalls/flags/flag_set.ts.
  */
 
 import { by, fails, type FlagSet, flagSet } from "../../syscalls/flags/flag_set.ts";

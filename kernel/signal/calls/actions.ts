@@ -1,4 +1,7 @@
-/** Actions, masks and stacks of the calling thread: rt_sigaction(2), rt_sigprocmask(2), sigaltstack(2), ... */
+/**
+ * Actions, masks and stacks of the calling thread: rt_sigaction(2), rt_sigprocmask(2),
+ * sigaltstack(2) and so on.
+ */
 
 import { EFAULT, EINTR, EINVAL } from "../../../ffi/abi/errno.ts";
 import {
