@@ -1,6 +1,6 @@
 /**
- * A key as keyrings(7) describes it, and what there is of each user's keys. Plain state: what may be done to it is in
- * key_store.ts (making, changing, quotas), keyring.ts (links) and permission.ts.
+ * A key of keyrings(7), and the totals of each user's keys. Plain state: key_store.ts makes and
+ * changes keys and charges quotas, keyring.ts handles links, permission.ts decides what is allowed.
  */
 
 import { type Account, ACCOUNTING } from "../core/account.ts";
@@ -9,12 +9,12 @@ import type { WaitQueue } from "../core/wait.ts";
 import type { KeyType } from "./key_types.ts";
 import type { KeyHolder } from "./task_keyrings.ts";
 
-/** How many keys and bytes of keys a user owns (/proc/key-users). */
+/** Number and bytes of the keys that a user owns (/proc/key-users). */
 export class KeyUser {
   readonly uid: number;
   keys: number = 0;
   instantiated: number = 0;
-  /** Those that count for the user's quota. */
+  /** Keys and bytes that count for the user's quota. */
   quotaKeys: number = 0;
   quotaBytes: number = 0;
 
@@ -23,64 +23,64 @@ export class KeyUser {
   }
 }
 
-/** Somebody asked for a key that is not there yet (request_key(2)). */
+/** A request for a key that does not exist yet (request_key(2)). */
 export interface KeyRequest {
   readonly target: Key;
-  /** Where it goes besides, and what there was to say about it. */
+  /** Keyring to link the key to, and the call-out information. */
   readonly destination: Key | null;
   readonly callout: string;
-  /** Whose keyrings its maker may search. */
+  /** The task that made the request: the program that makes the key may search its keyrings. */
   readonly requester: KeyHolder;
   readonly pid: number;
 }
 
 export class Key {
-  /** What it is charged to. */
+  /** The account that the key is charged to. */
   readonly account: Account = ACCOUNTING.current;
-  /** Its number, in all namespaces; 0: it is gone. */
+  /** Its id, in all namespaces; 0: it was destroyed. */
   serial: number;
   readonly type: KeyType;
   /** A byte string. */
   readonly description: string;
-  /** What keyrings tell keys apart by. */
+  /** Type and description as one string; a keyring has at most one key of an index. */
   readonly index: string;
-  /** Whose quota it uses. */
+  /** The user whose quota it uses. */
   user: KeyUser;
-  /** Kernel ids. */
+  /** Owner and group, as kernel ids. */
   uid: number;
   gid: number;
   perm: number;
   readonly isInQuota: boolean;
-  /** Bytes that it was charged for, and those of its contents among them. */
+  /** Bytes charged to the quota, and the part of them for its contents. */
   chargedBytes: number = 0;
   contentBytes: number = 0;
-  /** Bytes that its contents really take. */
+  /** Bytes that the contents occupy. */
   heldBytes: number = 0;
 
-  /** Null: none yet, or none any more; keyrings never have any. */
+  /** Null: no contents (any more); keyrings never have any. */
   payload: Uint8Array<ArrayBuffer> | null = null;
-  /** Of a keyring: its keys by `index`, and those that are keyrings. */
+  /** Of a keyring: its keys by `index`, and those among them that are keyrings. */
   readonly links: Map<string, Key> | null;
   readonly rings: Set<Key> | null;
-  /** Keyrings that it is linked to. */
+  /** Keyrings that link to it. */
   readonly holders: Set<Key> = new Set();
-  /** Who else needs it: credentials, requests, user namespaces. */
+  /** Number of other references: credentials, requests, user namespaces. */
   pins: number = 0;
 
-  /** Requesters wait here until it is instantiated; null: it is not under construction. */
+  /** Requesters wait here until it is instantiated; null: not under construction. */
   construction: WaitQueue | null = null;
-  /** Of an authorisation key: what may be instantiated with it. */
+  /** Of an authorisation key: the request that it permits to instantiate. */
   request: KeyRequest | null = null;
   isInstantiated: boolean = false;
-  /** A negative key: the error that its readers get, as a negative number. */
+  /** A negative key: the error for its readers, as a negative number. */
   rejectError: number = 0;
   isRevoked: boolean = false;
   isInvalidated: boolean = false;
-  /** CLOCK_REALTIME seconds; Infinity: never. */
+  /** Expiry, CLOCK_REALTIME seconds; Infinity: never. */
   expirySec: number = Infinity;
-  /** KEYCTL_RESTRICT_KEYRING: nothing can be linked to it. */
+  /** KEYCTL_RESTRICT_KEYRING: no key can be linked to it. */
   isRestricted: boolean = false;
-  /** The user or user-session keyring of somebody. */
+  /** It is the user keyring or user-session keyring of a user. */
   isUserKeyring: boolean = false;
 
   constructor(
@@ -105,7 +105,7 @@ export class Key {
     this.rings = type.isKeyring ? new Set() : null;
   }
 
-  /** What stands behind its name in /proc/keys. */
+  /** The text behind its name in /proc/keys. */
   get detail(): string {
     if (!this.isInstantiated || this.rejectError !== 0) return "";
     if (this.links !== null) return this.links.size === 0 ? ": empty" : `: ${this.links.size}`;
@@ -117,7 +117,9 @@ export function keyIndex(type: KeyType, description: string): string {
   return `${type.name}\0${description}`;
 }
 
-/** A key and whether the caller possesses it: it was reached from one of the caller's keyrings. */
+/**
+ * A key, and whether the caller possesses it: it is reachable from one of the caller's keyrings.
+ */
 export interface KeyRef {
   readonly key: Key;
   readonly isPossessed: boolean;

@@ -1,6 +1,7 @@
 /**
- * All keys of a sandbox: their numbers, whom they count for, and the end of those that nobody needs or that have expired
- * (keyrings(7), "/proc files"). Changes of keys go through here, so that quotas hold.
+ * All keys of a sandbox: their ids, the users' quotas, and the removal of keys that are unused or
+ * expired (keyrings(7), "/proc files"). Every change of a key passes through here, so that quotas
+ * hold.
  */
 
 import { EDQUOT, EEXIST, EINVAL, ENOENT, ENOTDIR, EPERM } from "../../ffi/abi/errno.ts";
@@ -13,7 +14,7 @@ import { checkNesting } from "./keyring.ts";
 import { KEY_ALL, KEY_VIEW, KEY_WRITE, OWNER, POSSESSOR } from "./permission.ts";
 import { KEY_LINK, KEY_READ, KEY_SEARCH, KEY_SETATTR } from "./permission.ts";
 
-/** What a link counts for in the quota of its keyring's owner. */
+/** Bytes of a link in the quota of the keyring's owner. */
 const LINK_BYTES = 4;
 const FIRST_SERIAL = 3;
 
@@ -22,7 +23,7 @@ export interface KeySettings {
   get(path: string): string;
 }
 
-/** Time and chance. */
+/** Time and random numbers. */
 export interface KeyHost {
   monotonicNs(): number;
   realtimeSec(): number;
@@ -35,7 +36,7 @@ export interface NewKey {
   readonly uid: number;
   readonly gid: number;
   readonly perm: number;
-  /** "overrun": charged, even when that is too much. */
+  /** "overrun": charged, even beyond the quota. */
   readonly quota: "in" | "overrun" | "none";
 }
 
@@ -75,7 +76,7 @@ export class KeyStore {
     return user;
   }
 
-  /** A key that nobody holds yet; -EINVAL for a description that its type does not take, -EDQUOT. */
+  /** Makes a key without references; -EINVAL for a description that its type refuses, -EDQUOT. */
   make(from: NewKey): Key | number {
     const { type, description, quota, uid } = from;
     if (description === "" || !type.names(description)) return -EINVAL;
@@ -100,7 +101,7 @@ export class KeyStore {
     return key;
   }
 
-  /** A keyring, ready for use. */
+  /** Makes an instantiated keyring. */
   makeKeyring(from: Omit<NewKey, "type">): Key | number {
     const ring = this.make({ ...from, type: KEYRING });
     if (typeof ring !== "number") this.markInstantiated(ring);
@@ -133,7 +134,10 @@ export class KeyStore {
     key.construction = null;
   }
 
-  /** The contents count for so many bytes from now on, and take others of the Sentry's memory: 0 or -EDQUOT. */
+  /**
+   * Changes the bytes that the contents count for in the quota, and in the Sentry's memory: 0 or
+   * -EDQUOT.
+   */
   private recharge(key: Key, contentBytes: number, heldBytes: number): number {
     const delta = contentBytes - key.contentBytes, held = heldBytes - key.heldBytes, { user } = key;
     const isTooMuch = delta > 0 && key.isInQuota &&
@@ -147,7 +151,10 @@ export class KeyStore {
     return 0;
   }
 
-  /** New contents; a key that would have expired or was negative begins anew. -EINVAL for a size that its type does not take. */
+  /**
+   * Replaces the contents; resets expiry and a negative state. -EINVAL for a size that its type
+   * refuses.
+   */
   fill(key: Key, payload: Uint8Array<ArrayBuffer>): number {
     const { type } = key;
     if (!takesContents(type, payload.length)) return -EINVAL;
@@ -163,14 +170,14 @@ export class KeyStore {
     return 0;
   }
 
-  /** The key becomes a negative one for some time. */
+  /** Makes the key negative for some time. */
   reject(key: Key, error: number, forSec: number): void {
     key.rejectError = error;
     this.markInstantiated(key);
     this.expireAt(key, this.nowSec() + forSec);
   }
 
-  /** CLOCK_REALTIME; Infinity: never. */
+  /** @param sec CLOCK_REALTIME; Infinity: never */
   expireAt(key: Key, sec: number): void {
     key.expirySec = sec;
     if (sec !== Infinity) this.reapAt(sec);
@@ -191,7 +198,7 @@ export class KeyStore {
     for (const ring of [...key.holders]) this.unlink(ring, key);
   }
 
-  /** A link; it displaces one to another key of the same type and description. */
+  /** Links a key; displaces a link to another key of the same type and description. */
   link(ring: Key, key: Key): number {
     const refused = this.mayLink(ring, key);
     if (refused < 0) return refused;
@@ -214,14 +221,14 @@ export class KeyStore {
     return 0;
   }
 
-  /** Would `link` do it, but for quotas? */
+  /** Tests whether `link` would succeed, apart from quotas: 0 or -errno. */
   mayLink(ring: Key, key: Key): number {
     if (ring.links === null) return -ENOTDIR;
     if (ring.isRestricted) return -EPERM;
     return checkNesting(ring, key);
   }
 
-  /** -ENOENT when there is no such link. */
+  /** Removes a link; -ENOENT when there is none. */
   unlink(ring: Key, key: Key): number {
     if (ring.links === null) return -ENOTDIR;
     if (ring.links.get(key.index) !== key) return -ENOENT;
@@ -234,7 +241,10 @@ export class KeyStore {
     return 0;
   }
 
-  /** A link goes from one keyring to another; with `isExclusive` it does not displace one there (-EEXIST). */
+  /**
+   * Moves a link from one keyring to another; with `isExclusive` it must not displace one there
+   * (-EEXIST).
+   */
   move(key: Key, from: Key, to: Key, isExclusive: boolean): number {
     if (from === to) return 0;
     if (from.links === null || to.links === null) return -ENOTDIR;
@@ -253,7 +263,7 @@ export class KeyStore {
     return 0;
   }
 
-  /** The key counts for another user from now on: 0 or -EDQUOT. */
+  /** Charges the key to another user: 0 or -EDQUOT. */
   changeOwner(key: Key, uid: number): number {
     const to = this.userOf(uid), from = key.user;
     if (to === from) return 0;
@@ -282,7 +292,7 @@ export class KeyStore {
     this.release(key);
   }
 
-  /** Nobody needs the key any more? Then it goes, and what only it held. */
+  /** Destroys a key without references, and the keys that only it held. */
   release(key: Key): void {
     const doomed = [key];
     for (let at = doomed.pop(); at !== undefined; at = doomed.pop()) {
@@ -316,7 +326,7 @@ export class KeyStore {
     if (user.keys === 0) this.users.delete(user.uid);
   }
 
-  /** Keys that expired some time ago (gc_delay) leave their keyrings. */
+  /** Unlinks keys that expired some time ago (gc_delay) from their keyrings. */
   reap(): void {
     const limit = this.nowSec() - this.setting("gc_delay");
     let next = Infinity;
@@ -352,7 +362,7 @@ export function takesContents(type: KeyType, bytes: number): boolean {
   return type.maxBytes === 0 ? bytes === 0 : bytes > 0 && bytes <= type.maxBytes;
 }
 
-/** The rights of a new key that programs make. */
+/** Rights of a key that a program makes. */
 export function defaultRights(type: KeyType): number {
   let rights = KEY_VIEW | KEY_SEARCH | KEY_LINK | KEY_SETATTR;
   if (type.canRead) rights |= KEY_READ;
@@ -360,7 +370,7 @@ export function defaultRights(type: KeyType): number {
   return rights << POSSESSOR | KEY_VIEW << OWNER;
 }
 
-/** All rights for the possessor, some for the owner. */
+/** All rights for the possessor, `owner` for the owner. */
 export function ringRights(owner: number): number {
   return KEY_ALL << POSSESSOR | owner << OWNER;
 }

@@ -1,6 +1,6 @@
 /**
- * Types of keys: keyrings(7), "Key types". DIFFERS: those of other subsystems (asymmetric, trusted, encrypted, dns_resolver)
- * are not there, as on a kernel without them.
+ * Types of keys: keyrings(7), "Key types". DIFFERS: types of other subsystems (asymmetric, trusted,
+ * encrypted, dns_resolver) are absent, as on a kernel without them.
  */
 
 import type { Key } from "./key.ts";
@@ -11,11 +11,11 @@ export interface KeyType {
   /** Programs can read the contents. */
   readonly canRead: boolean;
   readonly canUpdate: boolean;
-  /** Contents have 1 to so many bytes; 0: there are none. */
+  /** Contents have 1 to this many bytes; 0: there are none. */
   readonly maxBytes: number;
-  /** What contents count for in a quota, whatever their size; -1: as many bytes as they have. */
+  /** Bytes that contents count for in a quota, whatever their size; -1: their size. */
   readonly quotaBytes: number;
-  /** Is it a name for such a key? */
+  /** True if the description is valid for the type. */
   names(description: string): boolean;
   detail(key: Key): string;
 }
@@ -52,7 +52,9 @@ const USER: KeyType = {
   detail: size,
 };
 
-/** Only the kernel reads it. Its name begins with that of a service and a colon. */
+/**
+ * A key that only the kernel reads. Its description begins with the name of a service and a colon.
+ */
 const LOGON: KeyType = {
   ...USER,
   name: "logon",
@@ -68,7 +70,7 @@ const BIG_KEY: KeyType = {
   detail: (key: Key) => `${size(key)} [${(key.payload?.length ?? 0) > 4096 ? "file" : "buff"}]`,
 };
 
-/** The right to instantiate a key (request_key.ts). Programs cannot make one. */
+/** The authority to instantiate a key (request_key.ts). Programs cannot make one. */
 export const REQUEST_KEY_AUTH: KeyType = {
   name: ".request_key_auth",
   isKeyring: false,
@@ -82,7 +84,7 @@ export const REQUEST_KEY_AUTH: KeyType = {
 
 const TYPES: readonly KeyType[] = [KEYRING, USER, LOGON, BIG_KEY];
 
-/** A type that programs know; null: there is none of that name. */
+/** A type that programs may use; null: unknown name. */
 export function keyTypeOf(name: string): KeyType | null {
   return TYPES.find((type) => type.name === name) ?? null;
 }

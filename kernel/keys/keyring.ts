@@ -1,6 +1,6 @@
 /**
- * Links between keys: a keyring holds other keys, keyrings among them, to no more than some levels and without circles.
- * Quotas are charged by whoever calls (key_store.ts).
+ * Links between keys: a keyring holds other keys, keyrings among them, with a bounded depth and
+ * without cycles. The caller charges quotas (key_store.ts).
  */
 
 import { EACCES, EDEADLK, EKEYEXPIRED, EKEYREVOKED, ELOOP, ENOKEY } from "../../ffi/abi/errno.ts";
@@ -8,21 +8,24 @@ import type { Credentials } from "../cred/credentials.ts";
 import type { Key } from "./key.ts";
 import { KEY_SEARCH, mayUseKey } from "./permission.ts";
 
-/** LIMIT: levels of keyrings below the first one that a search goes down. */
+/** LIMIT: levels of keyrings below the first one that a search descends. */
 const MAX_DEPTH = 6;
 
-/** What is looked for: a key of this index; with `target` that very key, in whatever state it is. */
+/** A search for a key with this index; with `target` for that very key, in whatever state it is. */
 export class KeySearch {
   readonly index: string;
   readonly target: Key | null;
   readonly cred: Credentials;
   readonly isPossessed: boolean;
   readonly nowSec: number;
-  /** request_key(2): expired keys are passed over. */
+  /** request_key(2): skips expired keys. */
   readonly skipsExpired: boolean;
-  /** Why keys that were met do not count; 0: none was. */
+  /** The error of unusable keys that were found; 0: none was found. */
   error: number = 0;
-  /** The level that a keyring was last searched on: a deeper one finds nothing more. */
+  /**
+   * The level at which each keyring was last searched: at a deeper level a search finds nothing
+   * more.
+   */
   private readonly seen: Map<Key, number> = new Map();
 
   constructor(
@@ -41,7 +44,7 @@ export class KeySearch {
     this.skipsExpired = skipsExpired;
   }
 
-  /** The key in `ring` or below it, or null; the ring itself may be what is looked for. */
+  /** The key in `ring` or below it, or null. `ring` itself may be the key. */
   in(ring: Key): Key | null {
     if (!mayUseKey(ring, this.isPossessed, this.cred, KEY_SEARCH)) {
       this.error = -EACCES;
@@ -78,7 +81,7 @@ export class KeySearch {
   }
 }
 
-/** All that may be reached from some keyrings, with their possessor's rights. */
+/** All keys reachable from some keyrings with the possessor's rights. */
 export function possessedKeys(rings: readonly Key[], cred: Credentials): Set<Key> {
   const found: Set<Key> = new Set();
   let level: Set<Key> = new Set();
@@ -99,7 +102,10 @@ export function possessedKeys(rings: readonly Key[], cred: Credentials): Set<Key
   return found;
 }
 
-/** May `key` be linked to `ring`? -EDEADLK for a circle, -ELOOP when there are too many levels below it. */
+/**
+ * 0 if `key` may be linked to `ring`; -EDEADLK for a cycle, -ELOOP when there are too many levels
+ * below it.
+ */
 export function checkNesting(ring: Key, key: Key): number {
   if (key.rings === null) return 0;
   if (key === ring) return -EDEADLK;
@@ -114,7 +120,7 @@ export function checkNesting(ring: Key, key: Key): number {
   return 0;
 }
 
-/** A search's error as its caller sees it: -ENOKEY when there is nothing. */
+/** The error of a search for its caller: -ENOKEY when nothing was found. */
 export function searchError(search: KeySearch): number {
   return search.error === 0 ? -ENOKEY : search.error;
 }

@@ -1,4 +1,7 @@
-/** From the number that a program gives to a key: special names, possession, state and rights (keyctl(2), keyrings(7)). */
+/**
+ * Finds a key by the id that a program passes: special ids, possession, state and rights
+ * (keyctl(2), keyrings(7)).
+ */
 
 import { EACCES, EINVAL, EIO, ENOKEY } from "../../ffi/abi/errno.ts";
 import * as K from "../../ffi/abi/keyctl.ts";
@@ -12,13 +15,13 @@ import { userKeyringsOf } from "./user_keyrings.ts";
 const NO_KEYRINGS = { thread: null, process: null, session: null } as const;
 
 export interface LookupOptions {
-  /** Keyrings of the caller are made when they are not there. */
+  /** Makes missing keyrings of the caller. */
   readonly creates?: boolean;
-  /** Keys under construction, negative ones and those that are no use any more will do. */
+  /** Accepts keys under construction, negative keys and unusable keys. */
   readonly partial?: boolean;
 }
 
-/** The key of this id, with all these rights on it (KEY_VIEW and others); -errno. */
+/** The key of this id, if the caller has all these rights on it (KEY_VIEW and so on); -errno. */
 export function lookupKey(
   t: KeyHolder,
   id: number,
@@ -40,14 +43,16 @@ export function lookupKey(
   return mayUseKey(key, isPossessed, t.cred, need) ? ref : -EACCES;
 }
 
-/** As `lookupKey` with `partial`; who is to make the key has all rights on it. */
+/**
+ * As `lookupKey` with `partial`; a task with the authority to make the key has all rights on it.
+ */
 export function lookupForMaker(t: KeyHolder, id: number, need: number): KeyRef | number {
   const ref = lookupKey(t, id, need, { partial: true });
   if (ref !== -EACCES || typeof authorityFor(t, id) === "number") return ref;
   return numberedKey(t, id);
 }
 
-/** For unlinking: every key that is there, whatever its state. */
+/** For unlinking: finds every existing key, whatever its state. */
 export function lookupAnyKey(t: KeyHolder, id: number): KeyRef | number {
   return lookupKey(t, id, 0, { partial: true });
 }
@@ -80,7 +85,10 @@ function possessed(key: Key | number): KeyRef | number {
   return typeof key === "number" ? key : { key, isPossessed: true };
 }
 
-/** Who asks for its session gets one: that of its user, or one of its own for writing. */
+/**
+ * KEY_SPEC_SESSION_KEYRING: a task without a session keyring gets its user's, or a new one for
+ * writing.
+ */
 function sessionKeyring(t: KeyHolder, creates: boolean): Key | number {
   const { keyrings, cred } = t, { session } = keyrings;
   if (session !== null && !(creates && session.isUserKeyring)) return session;
@@ -106,13 +114,13 @@ export function searchedKeyrings({ cred, keyrings }: KeyHolder): Key[] {
     .filter((ring): ring is Key => ring !== null && ring.serial !== 0);
 }
 
-/** Who makes a key for somebody may search the keyrings of whoever asked for it. */
+/** A task with the authority to make a key may search the requester's keyrings. */
 function requesterKeyrings(authority: Key | null): readonly (Key | null)[] {
   const { thread, process, session } = authority?.request?.requester.keyrings ?? NO_KEYRINGS;
   return [thread, process, session];
 }
 
-/** The right to instantiate that key among the caller's keyrings; -ENOKEY, -EKEYREVOKED. */
+/** The authority to instantiate that key, from the caller's keyrings; -ENOKEY, -EKEYREVOKED. */
 export function authorityFor(t: KeyHolder, serial: number): Key | number {
   const r = searchOwnKeyrings(t, REQUEST_KEY_AUTH, serial.toString(16));
   return r === 0 ? -ENOKEY : r;
@@ -127,8 +135,8 @@ export function isPossessed(t: KeyHolder, key: Key): boolean {
 }
 
 /**
- * A key of this type and description in the caller's keyrings, for request_key(2); 0: there is none, and one may be
- * made; -errno.
+ * Searches the caller's keyrings for request_key(2); 0: there is no such key, and one may be made;
+ * -errno.
  */
 export function searchOwnKeyrings(t: KeyHolder, type: KeyType, description: string): Key | number {
   const index = keyIndex(type, description), nowSec = t.keyrings.store.nowSec();
@@ -137,7 +145,7 @@ export function searchOwnKeyrings(t: KeyHolder, type: KeyType, description: stri
     const search = new KeySearch(index, null, t.cred, true, nowSec, true);
     const found = search.in(ring);
     if (found !== null) return found;
-    // A keyring without such a key, and a negative one, count more than keys that are no use.
+    // "Not found" and a negative key take precedence over unusable keys.
     if (search.error === 0) missing = missing === 1 ? 0 : missing;
     else if (search.error === -ENOKEY) missing = -ENOKEY;
     else failure = search.error;

@@ -1,4 +1,7 @@
-/** What may be done to a key: keyrings(7), "Access rights". Four sets of bits: possessor, owner, group, everybody else. */
+/**
+ * Permission on keys: keyrings(7), "Access rights". Four sets of bits: possessor, owner, group,
+ * others.
+ */
 
 import { EKEYEXPIRED, EKEYREVOKED, ENOKEY } from "../../ffi/abi/errno.ts";
 import { type Credentials, inGroup } from "../cred/credentials.ts";
@@ -7,7 +10,7 @@ import type { Key } from "./key.ts";
 export const KEY_VIEW = 1, KEY_READ = 2, KEY_WRITE = 4;
 export const KEY_SEARCH = 8, KEY_LINK = 0x10, KEY_SETATTR = 0x20;
 export const KEY_ALL = 0x3f;
-/** By how much a set of rights is shifted. */
+/** Bit positions of the sets of rights. */
 export const POSSESSOR = 24, OWNER = 16, GROUP = 8;
 export const KEY_PERM_ALL = 0x3f3f3f3f;
 
@@ -26,7 +29,7 @@ export function mayUseKey(
   return (rights & need) === need;
 }
 
-/** 0, or why nobody can use the key any more. */
+/** 0, or the error for a key that is expired, revoked or negative. */
 export function keyState(key: Key, nowSec: number): number {
   if (key.isInvalidated) return -ENOKEY;
   if (key.isRevoked) return -EKEYREVOKED;

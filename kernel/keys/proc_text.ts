@@ -1,4 +1,4 @@
-/** /proc/keys and /proc/key-users (keyrings(7)): what their reader may know of. */
+/** /proc/keys and /proc/key-users (keyrings(7)): the part that their reader may see. */
 
 import { NO_ID, OVERFLOW_ID } from "../cred/user_namespace.ts";
 import type { Key } from "./key.ts";
@@ -10,7 +10,7 @@ import type { KeyStore } from "./key_store.ts";
 
 const MINUTE = 60, HOUR = 3600, DAY = 86400, WEEK = 604800;
 
-/** The keys that the reader may view, by number. */
+/** The keys that the reader may view, by id. */
 export function keysText(reader: KeyHolder): string {
   const { cred, keyrings: { store } } = reader, nowSec = store.nowSec();
   const possessed = possessedKeys(searchedKeyrings(reader), cred);
@@ -34,7 +34,7 @@ function line({ cred: { userNs } }: KeyHolder, key: Key, nowSec: number): string
   return `${head} ${type} ${name}${key.detail}\n`;
 }
 
-/** Keyrings of users have no group: it is shown as one without a name. */
+/** Keyrings of users have no group, which is shown as one without a name. */
 export function shownKeyGid(gid: number, userNs: KeyHolder["cred"]["userNs"]): number {
   return gid === NO_ID ? OVERFLOW_ID : userNs.shownGid(gid);
 }
@@ -56,7 +56,7 @@ function timeLeft({ expirySec }: Key, nowSec: number): string {
   return left < WEEK ? `${Math.floor(left / DAY)}d` : `${Math.floor(left / WEEK)}w`;
 }
 
-/** A line a user that has a name where the reader is. */
+/** One line for each user that has a name in the reader's user namespace. */
 export function keyUsersText(reader: KeyHolder, store: KeyStore): string {
   const { userNs } = reader.cred;
   let text = "";

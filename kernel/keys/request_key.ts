@@ -1,6 +1,7 @@
 /**
- * Keys that are made when somebody asks for them: request_key(2). A key under construction and the right to instantiate
- * it, which its maker (task/key_helper.ts) finds in its session keyring.
+ * Keys made on request: request_key(2). Makes a key under construction and the authority to
+ * instantiate it. The program that makes the key (task/key_helper.ts) has the authority in its
+ * session keyring.
  */
 
 import { WaitQueue } from "../core/wait.ts";
@@ -14,12 +15,12 @@ import { KEY_LINK } from "./permission.ts";
 import { type KeyHolder, TaskKeyrings } from "./task_keyrings.ts";
 import { userKeyringsOf } from "./user_keyrings.ts";
 
-/** How long nobody is asked again for a key that could not be made, seconds. */
+/** Seconds for which a key that could not be made is not requested again. */
 const NEGATIVE_SEC = 60;
 const AUTHORITY_RIGHTS = (KEY_VIEW | KEY_READ | KEY_SEARCH | KEY_LINK) << POSSESSOR |
   KEY_VIEW << OWNER;
 
-/** A key under construction, linked to where it was asked for; -errno. */
+/** A key under construction, linked to the requested keyring; -errno. */
 export function beginConstruction(
   t: KeyHolder,
   type: KeyType,
@@ -36,7 +37,7 @@ export function beginConstruction(
   return r;
 }
 
-/** Where a key goes that was asked for without saying where (KEYCTL_SET_REQKEY_KEYRING). */
+/** The keyring for a request without a destination (KEYCTL_SET_REQKEY_KEYRING). */
 export function defaultDestination(t: KeyHolder): Key | number {
   const { keyrings, cred } = t, { thread, process, session, authority } = keyrings;
   const rings = userKeyringsOf(keyrings.store, cred.userNs).of(cred.uid);
@@ -59,11 +60,11 @@ export function defaultDestination(t: KeyHolder): Key | number {
 
 export interface Maker {
   readonly keyrings: TaskKeyrings;
-  /** The right to instantiate the key, in its session. */
+  /** The authority to instantiate the key, in the session keyring. */
   readonly authority: Key;
 }
 
-/** What the maker of a key is given; -errno. */
+/** Makes the keyrings for the program that makes a key; -errno. */
 export function makerKeyrings(request: KeyRequest): Maker | number {
   const { target, requester } = request, { store } = requester.keyrings;
   const { fsuid: uid, fsgid: gid } = requester.cred;
@@ -100,7 +101,9 @@ export function makerKeyrings(request: KeyRequest): Maker | number {
   return { keyrings, authority };
 }
 
-/** The maker has ended, or there is none: a key that was not made is a negative one for some time. */
+/**
+ * The program has ended, or did not start: a key that was not made becomes negative for some time.
+ */
 export function endConstruction(t: KeyHolder, key: Key): void {
   if (key.construction !== null) t.keyrings.store.reject(key, -ENOKEY, NEGATIVE_SEC);
 }

@@ -1,6 +1,7 @@
 /**
- * The keyrings of a task (thread-keyring(7), process-keyring(7), session-keyring(7)): what of them is inherited, and
- * the order in which they are searched. Linux has them in its credentials: each thread has its own set.
+ * The keyrings of a task (thread-keyring(7), process-keyring(7), session-keyring(7)): inheritance,
+ * and the order of searches. Linux has them in its credentials, so each thread has a set of its
+ * own.
  */
 
 import { KEY_REQKEY_DEFL_DEFAULT } from "../../ffi/abi/keyctl.ts";
@@ -10,7 +11,7 @@ import type { KeyStore } from "./key_store.ts";
 import { KEY_READ, KEY_VIEW } from "./permission.ts";
 import { ringRights } from "./key_store.ts";
 
-/** Whoever uses keys. */
+/** A user of keys: a task. */
 export interface KeyHolder {
   readonly cred: Credentials;
   readonly keyrings: TaskKeyrings;
@@ -21,16 +22,19 @@ export class TaskKeyrings {
   thread: Key | null = null;
   process: Key | null = null;
   session: Key | null = null;
-  /** The right to instantiate a key (KEYCTL_ASSUME_AUTHORITY). */
+  /** The authority to instantiate a key (KEYCTL_ASSUME_AUTHORITY). */
   authority: Key | null = null;
-  /** KEY_REQKEY_DEFL_*: where request_key(2) puts keys. */
+  /** KEY_REQKEY_DEFL_*: the keyring for results of request_key(2). */
   requestDefault: number = KEY_REQKEY_DEFL_DEFAULT;
 
   constructor(store: KeyStore) {
     this.store = store;
   }
 
-  /** For a child: threads share the keyring of their process, and have one of their own when their maker had one. */
+  /**
+   * Initialises a child's: threads share the keyring of their process, and get a thread keyring if
+   * their creator had one.
+   */
   inherit(from: TaskKeyrings, cred: Credentials, isThread: boolean): void {
     this.setSession(from.session);
     this.authority = pinned(from.authority);
@@ -52,7 +56,10 @@ export class TaskKeyrings {
     this.drop(old);
   }
 
-  /** The thread's keyring, made when there is none; these two are charged, but never too much. */
+  /**
+   * The thread keyring, made if there is none. It and the process keyring are charged even beyond
+   * the quota.
+   */
   ownThread(cred: Credentials): Key | number {
     if (this.thread !== null) return this.thread;
     const ring = this.makeRing("_tid", cred, KEY_VIEW, "overrun");
@@ -67,7 +74,7 @@ export class TaskKeyrings {
     return ring;
   }
 
-  /** A session keyring of one's own, without a name. */
+  /** Makes an anonymous session keyring. */
   newSession(cred: Credentials): Key | number {
     const quota = this.session === null ? "overrun" : "in";
     const ring = this.makeRing("_ses", cred, KEY_VIEW | KEY_READ, quota);
@@ -85,14 +92,14 @@ export class TaskKeyrings {
     return this.store.makeKeyring({ description, uid, gid, perm, quota });
   }
 
-  /** execve(2): only the session goes on. */
+  /** execve(2): only the session keyring stays. */
   onExec(): void {
     this.drop(this.thread);
     this.drop(this.process);
     this.thread = this.process = null;
   }
 
-  /** The thread's keyring belongs to whoever the thread is. */
+  /** The ids of the thread changed: the thread keyring's owner changes too. */
   onIdChange(cred: Credentials): void {
     if (this.thread === null) return;
     this.thread.uid = cred.fsuid;

@@ -1,6 +1,7 @@
 /**
- * The keyrings of users, which outlive their processes: user-keyring(7), user-session-keyring(7), persistent-keyring(7).
- * Each user namespace has its own, found in two keyrings that nobody can reach by number.
+ * Keyrings of users, which outlive their processes: user-keyring(7), user-session-keyring(7),
+ * persistent-keyring(7). Each user namespace has its own, registered in two keyrings without an id
+ * that programs could use.
  */
 
 import { type NamespaceKeyrings, NO_ID, type UserNamespace } from "../cred/user_namespace.ts";
@@ -10,7 +11,9 @@ import { KEYRING } from "./key_types.ts";
 import { KEY_ALL, KEY_READ, KEY_SEARCH, KEY_SETATTR, KEY_VIEW, KEY_WRITE } from "./permission.ts";
 import { OWNER, POSSESSOR } from "./permission.ts";
 
-/** Rights on the keyrings of users: the possessor cannot change attributes, the owner may do all. */
+/**
+ * Rights on keyrings of users: the possessor cannot change attributes, the owner may do everything.
+ */
 const POSSESSOR_RIGHTS = (KEY_ALL & ~KEY_SETATTR) << POSSESSOR;
 const USER_RIGHTS = POSSESSOR_RIGHTS | KEY_ALL << OWNER;
 const REGISTER_RIGHTS = (KEY_WRITE | KEY_SEARCH) << POSSESSOR | (KEY_VIEW | KEY_READ) << OWNER;
@@ -32,7 +35,7 @@ export class UserKeyrings implements NamespaceKeyrings {
     this.ns = ns;
   }
 
-  /** User and user-session keyring of a real user, made when they are not there; -errno. */
+  /** User and user-session keyring of a real user, made if absent; -errno. */
   of(uid: number): UserRings | number {
     const ring = this.register ?? this.makeRegister(".user_reg", REGISTER_RIGHTS, "in");
     if (typeof ring === "number") return ring;
@@ -48,13 +51,13 @@ export class UserKeyrings implements NamespaceKeyrings {
     return { user, session };
   }
 
-  /** The user-session keyring, if it is there. */
+  /** The user-session keyring, if it exists. */
   sessionOf(uid: number): Key | null {
     const name = `_uid_ses.${this.ns.uidOf(uid)}`;
     return this.register?.links?.get(keyIndex(KEYRING, name)) ?? null;
   }
 
-  /** The persistent keyring of a user, which lives on for some time now. */
+  /** The persistent keyring of a user, whose expiry is set anew. */
   persistentOf(uid: number): Key | number {
     const name = ".persistent_register";
     const ring = this.persistentRegister ?? this.makeRegister(name, PERSISTENT_RIGHTS, "none");
@@ -77,7 +80,7 @@ export class UserKeyrings implements NamespaceKeyrings {
     return typeof made === "number" ? made : this.keep(ring, made);
   }
 
-  /** One of the two that each user has. */
+  /** Finds or makes one of the two keyrings of a user. */
   private ownRing(register: Key, name: string, uid: number): Key | number {
     const description = `${name}.${this.ns.uidOf(uid)}`;
     const ring = this.findOrMake(register, description, uid, USER_RIGHTS, "in");
@@ -100,7 +103,7 @@ export class UserKeyrings implements NamespaceKeyrings {
     return ring;
   }
 
-  /** The namespace is gone. */
+  /** The namespace has ended. */
   release(): void {
     for (const ring of [this.register, this.persistentRegister]) {
       if (ring !== null) this.store.unpin(ring);
@@ -109,7 +112,10 @@ export class UserKeyrings implements NamespaceKeyrings {
   }
 }
 
-/** Those of a user namespace. The first one is shared by all kernels of a process: the store keeps its keyrings. */
+/**
+ * The keyrings of a user namespace. All kernels of a process share the first namespace object, so
+ * the store keeps its keyrings.
+ */
 export function userKeyringsOf(store: KeyStore, ns: UserNamespace): UserKeyrings {
   const there = ns.isInitial ? store.initialKeyrings : ns.keyrings;
   if (there instanceof UserKeyrings) return there;

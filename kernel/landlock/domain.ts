@@ -1,33 +1,33 @@
 /**
- * Domains of landlock(7): what tasks gave up for good. A domain is one ruleset that was enforced,
- * with the domains around it; it never changes. What stands in rules is looked at by
- * landlock/file_access.ts (files) and landlock/calls/net_access.ts (ports).
+ * Domains of landlock(7): rights that tasks gave up for good. A domain is one enforced ruleset with
+ * the domains around it, and is immutable. landlock/file_access.ts checks rules on files,
+ * landlock/calls/net_access.ts rules on ports.
  */
 
 import { type Account, ACCOUNTING } from "../core/account.ts";
 import { LANDLOCK_RULES } from "../core/quota.ts";
 
-/** LIMIT of Linux: domains within each other. */
+/** LIMIT: nested domains, as on Linux. */
 export const MAX_LAYERS = 16;
 
-/** What a rule is about, which remembers that there are rules (an inode). */
+/** The object of a rule (an inode), which records that rules exist for it. */
 export interface Ruled {
   ruleCount: number;
 }
 
-/** Rules by what they are about: LANDLOCK_ACCESS_* bits. They are counted. */
+/** Rules by their object: LANDLOCK_ACCESS_* bits. They are charged. */
 export class RuleTable {
-  /** What it is charged to. */
+  /** The account that rules are charged to. */
   readonly account: Account = ACCOUNTING.current;
   readonly files: Map<Ruled, number> = new Map();
-  /** By port, in host order. */
+  /** Rules by port, in host order. */
   readonly ports: Map<number, number> = new Map();
 
   get size(): number {
     return this.files.size + this.ports.size;
   }
 
-  /** False: there are too many in the sandbox. Rules for the same thing add up. */
+  /** Adds a rule; rules for the same object are combined. False: the quota is exhausted. */
   allowFile(file: Ruled, access: number): boolean {
     const old = this.files.get(file);
     if (old === undefined) {
@@ -45,7 +45,7 @@ export class RuleTable {
     return true;
   }
 
-  /** A copy that is counted too, or null. */
+  /** A copy that is charged too, or null. */
   copy(): RuleTable | null {
     if (!LANDLOCK_RULES.take(this.size, this.account)) return null;
     const copy = new RuleTable();
@@ -65,7 +65,10 @@ export class RuleTable {
   }
 }
 
-/** What a ruleset decides about: LANDLOCK_ACCESS_FS_*, LANDLOCK_ACCESS_NET_*, LANDLOCK_SCOPE_*. */
+/**
+ * The rights that a ruleset decides about: LANDLOCK_ACCESS_FS_*, LANDLOCK_ACCESS_NET_*,
+ * LANDLOCK_SCOPE_*.
+ */
 export interface Handled {
   readonly fs: number;
   readonly net: number;
@@ -74,10 +77,10 @@ export interface Handled {
 
 export class Domain {
   readonly parent: Domain | null;
-  /** How many there are around it. */
+  /** Number of domains around it. */
   readonly level: number;
   readonly handled: Handled;
-  /** What this domain or one around it decides about. */
+  /** The rights that this domain or one around it decides about. */
   readonly all: Handled;
   readonly rules: RuleTable;
   private refs: number = 1;
@@ -95,13 +98,13 @@ export class Domain {
     };
   }
 
-  /** Tasks in it hold it, and domains within it. */
+  /** Adds a reference: of a task in the domain, or of a nested domain. */
   hold(): this {
     this.refs++;
     return this;
   }
 
-  /** The last task is gone: nobody looks at the rules any more. */
+  /** Drops a reference. After the last one the rules are released. */
   drop(): void {
     if (--this.refs > 0) return;
     this.rules.clear();
@@ -110,8 +113,8 @@ export class Domain {
 }
 
 /**
- * May somebody in `outer` look into whoever is in `inner` (ptrace(2))? Only when the latter can do
- * no more.
+ * True if a task in `outer` may inspect a task in `inner` (ptrace(2)): the latter must have no
+ * right that the former lacks.
  */
 export function isWithin(inner: Domain | null, outer: Domain | null): boolean {
   if (outer === null) return true;
@@ -120,7 +123,8 @@ export function isWithin(inner: Domain | null, outer: Domain | null): boolean {
 }
 
 /**
- * Does a LANDLOCK_SCOPE_* keep a task in `client` from reaching one in `server` (domain_is_scoped)?
+ * True if a LANDLOCK_SCOPE_* keeps a task in `client` from reaching one in `server`
+ * (domain_is_scoped of Linux).
  */
 export function isScoped(client: Domain | null, server: Domain | null, scope: number): boolean {
   if (client === null || (client.all.scoped & scope) === 0) return false;

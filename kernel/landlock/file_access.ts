@@ -1,7 +1,7 @@
 /**
- * What domains of landlock(7) say about files (security/landlock/fs.c): rules on a file, and on the directories above it up
- * to the root of the mount tree, must allow an access in each domain that decides about it. Permission by owner and mode is
- * vfs/access.ts's affair.
+ * Checks access to files against domains of landlock(7) (security/landlock/fs.c). In each domain
+ * that decides about an access, rules on the file and on the directories above it, up to the root
+ * of the mount tree, must allow it. vfs/access.ts checks owner and mode.
  */
 
 import { EACCES, EXDEV } from "../../ffi/abi/errno.ts";
@@ -21,12 +21,15 @@ import type { Dentry, Mount, Path } from "../vfs/dentry.ts";
 import type { Inode } from "../vfs/inode.ts";
 
 const REFER = L.LANDLOCK_ACCESS_FS_REFER;
-/** Rights that mean something for what is not a directory. */
+/** Rights that apply to files other than directories. */
 export const ACCESS_FILE: number = L.LANDLOCK_ACCESS_FS_EXECUTE | L.LANDLOCK_ACCESS_FS_WRITE_FILE |
   L.LANDLOCK_ACCESS_FS_READ_FILE | L.LANDLOCK_ACCESS_FS_TRUNCATE | L.LANDLOCK_ACCESS_FS_IOCTL_DEV;
 export const ACCESS_FS: number = L.LANDLOCK_ACCESS_FS_IOCTL_DEV * 2 - 1;
 
-/** What each domain denies of `request` at a place, the innermost first. REFER is denied unless it is given. */
+/**
+ * The rights of `request` that each domain denies at a place, the innermost domain first. REFER is
+ * denied unless a rule allows it.
+ */
 function deniedAt(domain: Domain, mount: Mount, dentry: Dentry, request: number): number[] {
   const denied: number[] = [];
   let open = 0;
@@ -40,7 +43,7 @@ function deniedAt(domain: Domain, mount: Mount, dentry: Dentry, request: number)
   for (;;) {
     const { inode } = d;
     if (inode !== null && inode.ruleCount > 0 && grant(domain, inode, denied) === 0) return denied;
-    // What is mounted over is not asked.
+    // The walk continues below the mount point; mounted-over directories are skipped.
     while (d === m.root) {
       if (m.parent === null || m.mountpoint === null) return denied;
       d = m.mountpoint;
@@ -51,7 +54,9 @@ function deniedAt(domain: Domain, mount: Mount, dentry: Dentry, request: number)
   }
 }
 
-/** Take what rules on `inode` give from `denied`: all that is left. */
+/**
+ * Removes from `denied` the rights that rules on `inode` allow: the remaining ones of all domains.
+ */
 function grant(domain: Domain, inode: Inode, denied: number[]): number {
   let left = 0, i = 0;
   for (let at: Domain | null = domain; at !== null; at = at.parent, i++) {
@@ -62,7 +67,7 @@ function grant(domain: Domain, inode: Inode, denied: number[]): number {
   return left;
 }
 
-/** Pipes, sockets and the like are at no path. */
+/** Pipes, sockets and the like have no path. */
 function isInternal(dentry: Dentry): boolean {
   return dentry.fs.isInternal;
 }
@@ -77,7 +82,7 @@ function isOver(domain: Domain | null): domain is Domain {
   return domain !== null && domain.all.fs !== 0;
 }
 
-/** May what is at a place be done: 0 or -EACCES. */
+/** Checks an access at a place: 0 or -EACCES. */
 export function mayDo(
   domain: Domain | null,
   mount: Mount,
@@ -88,7 +93,7 @@ export function mayDo(
   return union(deniedAt(domain, mount, dentry, request)) === 0 ? 0 : -EACCES;
 }
 
-/** The right to make a file of this type. */
+/** The right for making a file of this type. */
 export function rightToMake(mode: number): number {
   switch (mode & S_IFMT) {
     case S_IFLNK:
@@ -116,8 +121,8 @@ function rightToRemove(inode: Inode | null): number {
 }
 
 /**
- * May the file be opened with these flags: -EACCES; or what may not be done with the description later
- * (LANDLOCK_ACCESS_FS_TRUNCATE, LANDLOCK_ACCESS_FS_IOCTL_DEV).
+ * Checks whether the file may be opened with these flags: -EACCES; or the rights that the open file
+ * lacks later (LANDLOCK_ACCESS_FS_TRUNCATE, LANDLOCK_ACCESS_FS_IOCTL_DEV).
  */
 export function mayOpenHere(
   domain: Domain | null,
@@ -144,19 +149,22 @@ function rightsToOpen(type: number, flags: number, isProgram: boolean): number {
     (isProgram ? L.LANDLOCK_ACCESS_FS_EXECUTE : 0);
 }
 
-/** link(2) and rename(2): a file that gets another name. */
+/** A new name for a file: link(2) or rename(2). */
 export interface Referral {
   readonly mount: Mount;
   readonly from: Dentry;
   readonly dir: Dentry;
-  /** What is there; its inode may be null. */
+  /** The file at the new place; its inode may be null. */
   readonly to: Dentry;
-  /** The old name goes. */
+  /** The old name is removed. */
   readonly removes: boolean;
   readonly exchanges: boolean;
 }
 
-/** current_check_refer_path: 0, -EACCES, or -EXDEV when the file could do more at its new place. */
+/**
+ * current_check_refer_path of Linux: 0, -EACCES, or -EXDEV when the file would have more rights at
+ * its new place.
+ */
 export function mayRefer(domain: Domain | null, r: Referral): number {
   const old = r.from.inode, there = r.to.inode;
   if (!isOver(domain) || old === null) return 0;
@@ -177,7 +185,10 @@ export function mayRefer(domain: Domain | null, r: Referral): number {
   return gains || ((union(left) | union(found)) & REFER) !== 0 ? -EXDEV : 0;
 }
 
-/** Is something allowed at the new place that neither rules on the file nor its old place allow? */
+/**
+ * True if a right is allowed at the new place that neither rules on the file nor its old place
+ * allow.
+ */
 function gainsRights(
   domain: Domain,
   inode: Inode,

@@ -1,10 +1,10 @@
 /**
  * The handler of faults of some areas: the state behind a descriptor of userfaultfd(2). A fault
- * waits in a queue of its own until a thread has put the page there and wakes it, or the area has
- * no handler any more.
+ * waits in a queue of its own until a thread supplies the page and wakes it, or the area has no
+ * handler any more.
  *
- * Neighbours: mm/ask_handler.ts (when it is asked), userfault_pages.ts (what it does to pages),
- * userfault_events.ts (its other events), task/await_fault.ts (the waiters),
+ * Neighbours: mm/ask_handler.ts (finds the handler of a fault), userfault_pages.ts (changes pages),
+ * userfault_events.ts (other events), task/await_fault.ts (the waiters),
  * userfault/userfault_file.ts (the descriptor).
  */
 
@@ -17,17 +17,17 @@ import { WaitQueue } from "../core/wait.ts";
 import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 
-/** The fault that an access just met: `handler` is null when there was none. */
+/** The fault of the last access; `handler` is null when there was none. */
 export class AwaitedFault {
   handler: Userfault | null = null;
   page: number = 0;
-  /** As the guest's instruction had it, or the start of the page. */
+  /** The address that the instruction used, or the start of the page. */
   address: number = 0;
   /** UFFD_PAGEFAULT_FLAG_*. */
   flags: number = 0;
 }
 
-/** A fault that somebody waits for: over as soon as nobody does. */
+/** A fault with waiters. It ends when no task waits. */
 export class PendingFault {
   readonly page: number;
   readonly address: number;
@@ -44,16 +44,16 @@ export class PendingFault {
 }
 
 /**
- * What a monitor hears of a change of the memory that it handles; whoever made the change waits
- * until it is read.
+ * A change of the handled memory, reported to the monitor. The task that made the change waits
+ * until the event is read.
  */
 export class MonitorEvent {
   readonly handler: Userfault;
   /** UFFD_EVENT_*. */
   readonly kind: number;
-  /** Addresses and lengths, as the message has them. */
+  /** Addresses and lengths, as in the message. */
   readonly words: readonly number[];
-  /** UFFD_EVENT_FORK: who handles the child's faults. */
+  /** UFFD_EVENT_FORK: the handler of the child's faults. */
   readonly child: Userfault | null;
   readonly queue: WaitQueue = new WaitQueue();
   isRead: boolean = false;
@@ -72,19 +72,19 @@ export class MonitorEvent {
 }
 
 export class Userfault {
-  /** The memory of whoever called userfaultfd(2), whoever has the descriptor now. */
+  /** The memory of the caller of userfaultfd(2), whatever process has the descriptor now. */
   readonly mm: MemoryManager;
   /** UFFD_FEATURE_*. */
   features: number = 0;
-  /** UFFDIO_API was done. */
+  /** UFFDIO_API has been called. */
   isReady: boolean = false;
-  /** Readers of the descriptor. */
+  /** Woken for readers of the descriptor. */
   readonly queue: WaitQueue = new WaitQueue();
-  /** Of userfaultfd(2). */
+  /** Flags of userfaultfd(2). */
   readonly flags: number;
-  /** The descriptor is gone. */
+  /** The descriptor is closed. */
   isReleased: boolean = false;
-  /** Not read yet, and read, in order of arrival. */
+  /** Faults in order of arrival, unread and read. */
   private pending: PendingFault[] = [];
   private taken: PendingFault[] = [];
   private events: MonitorEvent[] = [];
@@ -94,16 +94,19 @@ export class Userfault {
     this.flags = flags;
   }
 
-  /** Faults are signals, and errors of calls. */
+  /** UFFD_FEATURE_SIGBUS: faults are signals, and errors of calls. */
   get isSignalling(): boolean {
     return (this.features & UFFD_FEATURE_SIGBUS) !== 0;
   }
-  /** A call that meets one of its pages waits for it too. */
+  /** A call that faults on one of its pages waits too. */
   get servesCalls(): boolean {
     return (this.flags & UFFD_USER_MODE_ONLY) === 0 && !this.isSignalling;
   }
 
-  /** A task is going to wait in the queue of the result; then readers are told (`queue`). */
+  /**
+   * Adds a fault. The caller makes its task wait in the queue of the result, then wakes readers
+   * (`queue`).
+   */
   add(fault: AwaitedFault, tid: number): PendingFault {
     const isExact = (this.features & UFFD_FEATURE_EXACT_ADDRESS) !== 0;
     const address = isExact ? fault.address : fault.page * PAGE_SIZE;
@@ -114,25 +117,28 @@ export class Userfault {
     return entry;
   }
 
-  /** A task is going to wait in the event's queue; then readers are told (`queue`). */
+  /**
+   * Adds an event. The caller makes its task wait in the event's queue, then wakes readers
+   * (`queue`).
+   */
   announce(event: MonitorEvent): void {
     if (!this.events.includes(event)) this.events.push(event);
   }
 
-  /** Memory changes, and the monitor has not heard of it: nothing may be put there. */
+  /** The memory changes and the event is unread: no page may be placed. */
   get isChanging(): boolean {
     return this.events.some(isWaitedFor);
   }
   get hasPending(): boolean {
     return this.pending.some(isWaitedFor) || this.isChanging;
   }
-  /** How many wait, unread and in all. */
+  /** Numbers of waiting faults: unread, and all. */
   get counts(): { pending: number; total: number } {
     const pending = this.pending.filter(isWaitedFor).length;
     return { pending, total: pending + this.taken.filter(isWaitedFor).length };
   }
 
-  /** The oldest fault that was not read yet, or null. */
+  /** Takes the oldest unread fault, or null. */
   take(): PendingFault | null {
     for (let f = this.pending.shift(); f !== undefined; f = this.pending.shift()) {
       if (!isWaitedFor(f)) continue;
@@ -142,19 +148,19 @@ export class Userfault {
     return null;
   }
 
-  /** The oldest event that is not read yet, or null: it stays until `heard`. */
+  /** The oldest unread event, or null. It stays until `heard`. */
   get event(): MonitorEvent | null {
     this.events = this.events.filter(isWaitedFor);
     return this.events[0] ?? null;
   }
-  /** Whoever made the change goes on. */
+  /** The event was read: wakes the task that made the change. */
   heard(event: MonitorEvent): void {
     this.events = this.events.filter((e) => e !== event);
     event.isRead = true;
     event.queue.wake(0);
   }
 
-  /** The descriptor is gone. */
+  /** The descriptor is closed. */
   release(): void {
     this.isReleased = true;
     for (const event of this.events) event.queue.wake(0);
@@ -162,7 +168,7 @@ export class Userfault {
     this.wake(0, Infinity);
   }
 
-  /** Who waits for a page in [start, end) tries again. */
+  /** Wakes the tasks that wait for a page in [start, end). */
   wake(start: number, end: number): void {
     this.pending = wakeRange(this.pending, start, end);
     this.taken = wakeRange(this.taken, start, end);

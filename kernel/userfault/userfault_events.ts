@@ -1,8 +1,9 @@
 /**
- * What the monitor of memory hears besides faults (userfaultfd(2)): pages that are thrown away, unmapped or moved, and
- * children. Changes note it in `ctx.told`; the call that made them waits until it is read (task/await_fault.ts).
+ * Events of handled memory besides faults (userfaultfd(2)): pages discarded, unmapped or moved, and
+ * forks. A change records its events in `ctx.told`; the call that made the change waits until they
+ * are read (task/await_fault.ts).
  *
- * DIFFERS: pages are gone, and the child runs, before the monitor hears of it.
+ * DIFFERS: pages have gone, and the child runs, before the monitor reads the event.
  */
 
 import {
@@ -19,14 +20,14 @@ import type { MemoryManager } from "../mm/memory_manager.ts";
 import { MonitorEvent, Userfault } from "./userfault.ts";
 import type { Vma } from "../mm/vma.ts";
 
-/** Pages of [start, end) in an area are thrown away. */
+/** Pages of [start, end) in an area were discarded. */
 export function tellRemoved(mm: MemoryManager, vma: Vma, start: number, end: number): void {
   const handler = vma.userfault;
   if (handler === null || (handler.features & UFFD_FEATURE_EVENT_REMOVE) === 0) return;
   mm.ctx.told.push(new MonitorEvent(handler, UFFD_EVENT_REMOVE, [start, end, 0]));
 }
 
-/** Everything in [start, end) is unmapped: each handler of something there hears of it once. */
+/** Everything in [start, end) was unmapped: each handler of an area there gets one event. */
 export function tellUnmapped(mm: MemoryManager, start: number, end: number): void {
   if (!mm.hasHandlers) return;
   const { told } = mm.ctx, first = told.length;
@@ -38,7 +39,10 @@ export function tellUnmapped(mm: MemoryManager, start: number, end: number): voi
   }
 }
 
-/** `vma` is where an area moves to, with the old one's handler, which it keeps if that hears of it: at place `at`. */
+/**
+ * An area moved, to index `at`. `vma`, the new area, keeps the handler of the old one if that
+ * handler asked for such events.
+ */
 export function tellMoved(
   mm: MemoryManager,
   vma: Vma,
@@ -53,7 +57,10 @@ export function tellMoved(
   mm.ctx.told.splice(at, 0, new MonitorEvent(handler, UFFD_EVENT_REMAP, [from, to, len]));
 }
 
-/** `vma` is a child's copy of an area. `made`: what became of the parent's handlers so far. */
+/**
+ * Decides whether `vma`, a child's copy of an area, has a handler. `made` maps the parent's
+ * handlers to the child's so far.
+ */
 export function inheritHandler(
   vma: Vma,
   child: MemoryManager,

@@ -1,6 +1,6 @@
 /**
- * The descriptor of userfaultfd(2): faults and events are read from it, pages are put by ioctl
- * (userfault/userfault_ioctl.ts). The faults themselves are in mm/userfault.ts.
+ * The descriptor of userfaultfd(2): read(2) returns faults and events, ioctls place pages
+ * (userfault/userfault_ioctl.ts). The faults are in userfault.ts.
  */
 
 import { CAP_SYS_PTRACE } from "../../ffi/abi/capability.ts";
@@ -33,7 +33,7 @@ export class UserfaultFile extends AnonFile {
   readonly handler: Userfault;
   private readonly kernel: Kernel;
 
-  /** `kernel`: whose running task reads. */
+  /** @param kernel whose current task reads */
   constructor(kernel: Kernel, handler: Userfault) {
     super(kernel.anon, O_RDONLY | (handler.flags & O_NONBLOCK));
     this.handler = handler;
@@ -44,7 +44,7 @@ export class UserfaultFile extends AnonFile {
     return this.handler.queue;
   }
 
-  /** As many messages as fit, faults first; -EAGAIN when there is none. */
+  /** Reads as many messages as fit, faults first; -EAGAIN when there is none. */
   override read(io: IoCursor, _offset: number): number {
     if (!this.handler.isReady || io.remaining < MESSAGE_BYTES) return -EINVAL;
     let done = 0;
@@ -57,7 +57,7 @@ export class UserfaultFile extends AnonFile {
     return done;
   }
 
-  /** 0: it is in `message`. */
+  /** 0: the next message is in `message`. */
   private nextMessage(): number {
     const { handler } = this, fault = handler.take();
     message.fill(0);
@@ -84,7 +84,7 @@ export class UserfaultFile extends AnonFile {
     return 0;
   }
 
-  /** A descriptor of a child's handler for the reader, or -errno: then the event stays. */
+  /** Installs a descriptor of a child's handler for the reader, or -errno: then the event stays. */
   private installFor(child: Userfault): number {
     const reader = this.kernel.current;
     if (reader === null) return -EAGAIN;
@@ -95,7 +95,7 @@ export class UserfaultFile extends AnonFile {
     return fd;
   }
 
-  /** Who would block in read(2) cannot poll. */
+  /** A blocking descriptor cannot be polled. */
   override poll(): number {
     if (!this.handler.isReady || !this.isNonblocking) return POLLERR;
     return this.handler.hasPending ? POLLIN : 0;

@@ -1,6 +1,7 @@
 /**
- * The requests of ioctl_userfaultfd(2): arguments are copied in, checked in Linux's order, and results written back.
- * What is done to pages is in userfault/userfault_pages.ts and userfault/userfault_move.ts.
+ * The requests of ioctl_userfaultfd(2): copies arguments in, checks them in Linux's order, and
+ * writes results back. userfault/userfault_pages.ts and userfault/userfault_move.ts change the
+ * pages.
  */
 
 import { EAGAIN, EFAULT, EINVAL, ENOENT, ENOMEM, EPERM, ESRCH } from "../../ffi/abi/errno.ts";
@@ -24,7 +25,7 @@ import {
 } from "./userfault_pages.ts";
 import { VM_UFFD_MINOR, VM_UFFD_MISSING, VM_UFFD_WP, type Vma } from "../mm/vma.ts";
 
-/** What UFFDIO_API tells. */
+/** Features that UFFDIO_API reports. */
 export const FEATURES: number = U.UFFD_FEATURE_PAGEFAULT_FLAG_WP | U.UFFD_FEATURE_EVENT_FORK |
   U.UFFD_FEATURE_EVENT_REMAP | U.UFFD_FEATURE_EVENT_REMOVE | U.UFFD_FEATURE_MISSING_SHMEM |
   U.UFFD_FEATURE_EVENT_UNMAP | U.UFFD_FEATURE_SIGBUS | U.UFFD_FEATURE_THREAD_ID |
@@ -38,19 +39,28 @@ export const IOCTLS: bigint = BigInt(API_HIGH) << 32n | BigInt(API_LOW);
 const RANGE_IOCTLS = 1 << U._UFFDIO_WAKE | 1 << U._UFFDIO_COPY | 1 << U._UFFDIO_ZEROPAGE |
   1 << U._UFFDIO_MOVE | 1 << U._UFFDIO_POISON;
 
-/** LIMIT: pages that one request puts; the caller asks again for the rest, as after a race (EAGAIN). */
+/**
+ * LIMIT: pages that one request places; the caller repeats it for the rest, as after a race
+ * (EAGAIN).
+ */
 const MAX_PAGES = 4096;
 
 const words = new Uint8Array(40);
 const view = new DataView(words.buffer);
 const page = new Uint8Array(PAGE_SIZE);
 
-/** Word `i` of the argument as a number: exact below 2^53, and above everything that passes for an address. */
+/**
+ * Word `i` of the argument as a number: exact below 2^53, and larger than any valid address
+ * otherwise.
+ */
 function word(i: number): number {
   return view.getUint32(8 * i, true) + view.getUint32(8 * i + 4, true) * TWO32;
 }
 
-/** UFFDIO_API, once: what there is, and what is wanted of it. Only some may hear of children (`mayFollow`). */
+/**
+ * UFFDIO_API, once: reports the features and enables the requested ones. Events of forks need
+ * `mayFollow`.
+ */
 export function userfaultApi(
   handler: Userfault,
   arg: number,
@@ -82,7 +92,7 @@ export function userfaultApi(
   return 0;
 }
 
-/** All other requests. */
+/** Performs all other requests. */
 export function handlerIoctl(
   handler: Userfault,
   request: number,
@@ -115,7 +125,10 @@ export function handlerIoctl(
   }
 }
 
-/** Where a request that changes pages has its result in the argument; 0: it has none, -1: it changes no pages. */
+/**
+ * Offset of the result in the argument, for a request that changes pages; 0: no result; -1: it
+ * changes no pages.
+ */
 function resultOf(request: number): number {
   switch (request) {
     case U.UFFDIO_COPY:
@@ -130,7 +143,7 @@ function resultOf(request: number): number {
   }
 }
 
-/** validate_range: whole pages that could be the program's. */
+/** validate_range of Linux: whole pages within the program's address space. */
 function isRange(mm: MemoryManager, start: number, len: number): boolean {
   const max = mm.layout.maxAddress;
   return start % PAGE_SIZE === 0 && len % PAGE_SIZE === 0 && len > 0 && start >= MIN_ADDRESS &&
@@ -171,15 +184,15 @@ function unregisterOrWake(
   return handler.mm.isDestroyed ? -ESRCH : unregisterAreas(handler.mm, start, start + len);
 }
 
-/** The area that the pages go to, or -errno. */
+/** The area that gets the pages, or -errno. */
 function target(handler: Userfault, start: number, len: number): Vma | number {
   if (handler.mm.isDestroyed) return -ESRCH;
   return handledArea(handler.mm, start, len) ?? -ENOENT;
 }
 
 /**
- * The end of a request for `len` bytes of which `done` were put: what was done is told at `resultAt`, and who waits
- * for it goes on.
+ * Ends a request for `len` bytes of which `done` were placed: stores that number at `resultAt`, and
+ * wakes waiters.
  */
 function conclude(
   handler: Userfault,
@@ -219,7 +232,7 @@ function copyPages(handler: Userfault, arg: number, user: UserMemory): number {
   return conclude(handler, dst, len, done, error, wakes, user, arg + 32);
 }
 
-/** From memory of its own process only. */
+/** UFFDIO_MOVE, from memory of the same process only. */
 function movePages(handler: Userfault, arg: number, user: UserMemory): number {
   const { mm } = handler;
   if (user.copyIn(words, 0, arg, 32) < 0) return -EFAULT;

@@ -1,4 +1,4 @@
-/** UFFDIO_MOVE: pages of private memory go to where a handler wants them, without a copy. */
+/** UFFDIO_MOVE: moves pages of private memory without a copy. */
 
 import { EBUSY, EEXIST, EFAULT, EINVAL, ENOENT } from "../../ffi/abi/errno.ts";
 import { PROT_WRITE } from "../../platform/platform.ts";
@@ -10,7 +10,7 @@ import type { Userfault } from "./userfault.ts";
 import { clearWay } from "./userfault_pages.ts";
 import { VM_LOCKED, VM_SPECIAL, type Vma } from "../mm/vma.ts";
 
-/** The area that `len` bytes at `dst` may move to from `src`, or -errno. */
+/** The area into which `len` bytes may move from `src` to `dst`, or -errno. */
 export function movableArea(
   handler: Userfault,
   dst: number,
@@ -27,8 +27,9 @@ export function movableArea(
 }
 
 /**
- * Move one page. 0, -EEXIST, -ENOENT where nothing is, unless holes are allowed, -EBUSY when another process has the
- * page too, -EFAULT when it is poisoned or watched and not there. The caller settles.
+ * Moves one page. 0; -EEXIST; -ENOENT for a missing page, unless holes are allowed; -EBUSY when
+ * another process shares it; -EFAULT when it is poisoned, or watched and absent. The caller
+ * settles.
  */
 export function movePage(
   mm: MemoryManager,

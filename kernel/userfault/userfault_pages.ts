@@ -1,9 +1,9 @@
 /**
- * What the handler of an area's faults does to its pages (ioctl_userfaultfd(2)): take areas over and give them back,
- * put pages where none are, show pages that the file has. Watching for writes is in userfault_watch.ts.
+ * Changes pages for the handler of an area (ioctl_userfaultfd(2)): registers and unregisters areas,
+ * places missing pages, maps pages of the file. Write protection is in userfault_watch.ts.
  *
- * A page counts as missing until something was in it: frames that were given ahead and not touched are taken away when
- * an area gets a handler.
+ * A page counts as missing until it was used: frames that were allocated ahead and not touched are
+ * removed when an area gets a handler.
  *
  * Not here: checks of the arguments (userfault/userfault_ioctl.ts).
  */
@@ -65,7 +65,10 @@ function mayHandle(vma: Vma, bits: number): boolean {
   return vma.isShared && vma.backing.isMemory;
 }
 
-/** UFFDIO_UNREGISTER: 0 or -EINVAL. Whoever waits for a missing page there tries again, but no writer, as on Linux. */
+/**
+ * UFFDIO_UNREGISTER: 0 or -EINVAL. Waiters for a missing page there try again; a waiting writer
+ * does not, as on Linux.
+ */
 export function unregisterAreas(mm: MemoryManager, start: number, end: number): number {
   if (!mm.vmas.overlaps(start, end)) return -EINVAL;
   for (let i = mm.vmas.indexOf(start); i < mm.vmas.length && mm.vmas.at(i).start < end; i++) {
@@ -79,7 +82,7 @@ export function unregisterAreas(mm: MemoryManager, start: number, end: number): 
   return 0;
 }
 
-/** The descriptor is gone: all areas are as others again. */
+/** The descriptor is closed: its areas have no handler any more. */
 export function releaseHandler(handler: Userfault): void {
   const { mm } = handler;
   for (const vma of mm.vmas.list) {
@@ -99,15 +102,15 @@ function giveBack(mm: MemoryManager, vma: Vma): void {
   vma.dropHandler();
 }
 
-/** The area that a handler has and that all of [start, start + len) is in, or null. */
+/** The area of a handler that contains all of [start, start + len), or null. */
 export function handledArea(mm: MemoryManager, start: number, len: number): Vma | null {
   const vma = mm.vmas.find(start);
   return vma !== null && vma.userfault !== null && start + len <= vma.end ? vma : null;
 }
 
 /**
- * UFFDIO_COPY and UFFDIO_ZEROPAGE of one page: the bytes, or null for zeros. 0, -EEXIST, -ENOMEM, or -EFAULT behind
- * the end of the file. The caller settles.
+ * UFFDIO_COPY and UFFDIO_ZEROPAGE of one page: its bytes, or null for zeros. 0, -EEXIST, -ENOMEM,
+ * or -EFAULT behind the end of the file. The caller settles.
  */
 export function placePage(
   mm: MemoryManager,
@@ -151,14 +154,14 @@ function placeShared(
   return 0;
 }
 
-/** Zeros are written too: the page is there from now on. */
+/** Zeros are written too, so that the page is present from now on. */
 function fillPage(mm: MemoryManager, frame: number, bytes: Uint8Array<ArrayBuffer> | null): void {
   mm.ctx.frames.markRecycled(frame, false);
   if (bytes === null) fill(mm.hostOf(frame), 0, PAGE_SIZE);
   else copyFromBuffer(mm.hostOf(frame), bytes, 0, PAGE_SIZE);
 }
 
-/** UFFDIO_CONTINUE of one page: show what the file has. 0, -EEXIST, -EFAULT, -ENOMEM. */
+/** UFFDIO_CONTINUE of one page: maps the page of the file. 0, -EEXIST, -EFAULT, -ENOMEM. */
 export function showPage(mm: MemoryManager, vma: Vma, page: number): number {
   const backing = vma.backing!, offset = page * PAGE_SIZE - vma.start + vma.offset;
   if (offset >= pageUp(backing.size()) || !backing.has(offset)) return -EFAULT;
@@ -175,7 +178,7 @@ export function poisonPage(mm: MemoryManager, page: number): number {
   return 0;
 }
 
-/** Make room for a page. False: it is there, poisoned or watched. */
+/** Makes room for a page. False: it is present, poisoned or watched. */
 export function clearWay(mm: MemoryManager, page: number): boolean {
   const i = mm.pages.present(page);
   if (i < 0) return !mm.pages.isMarked(page);
@@ -185,15 +188,16 @@ export function clearWay(mm: MemoryManager, page: number): boolean {
   return true;
 }
 
-/** Is the page of extent `i` there for the program? */
+/** True if the page of extent `i` is present for the program. */
 function holdsSomething(mm: MemoryManager, i: number, page: number): boolean {
   const isShared = (mm.pages.flags(i) & PAGE_SHARED) !== 0;
   return isShared || isTouched(mm.ctx, mm.pages.frame(i) + page - mm.pages.start(i));
 }
 
 /**
- * UFFDIO_WRITEPROTECT: a write to a page of [start, end) is a fault for the handler from now on, or no longer. -ENOENT
- * where an area is not watched. Pages of private memory that are not there are watched if the handler wants that.
+ * UFFDIO_WRITEPROTECT: writes to pages of [start, end) become faults for the handler, or no longer.
+ * -ENOENT where an area was not registered for it. Absent pages of private memory are watched if
+ * the handler requested that.
  */
 export function watchPages(mm: MemoryManager, start: number, end: number, on: boolean): number {
   if (!mm.vmas.overlaps(start, end)) return -ENOENT;
@@ -227,14 +231,14 @@ export function watchArea(mm: MemoryManager, vma: Vma, from: number, to: number)
   }
 }
 
-/** Pages of [from, to) that nothing was ever in are missing now. */
+/** Makes the pages of [from, to) that were never used missing. */
 function dropUntouched(mm: MemoryManager, from: number, to: number): void {
   const runs = touchedRuns(mm, from, to, false);
   for (let k = 0; k < runs.length; k += 2) {
     mm.space.unmap(runs[k]! * PAGE_SIZE, runs[k + 1]! * PAGE_SIZE);
   }
   if (runs.length === 0) return;
-  // What another thread wrote until the host had unmapped it is there.
+  // Keeps pages that another thread wrote before the host had unmapped them.
   if (mm.users > 1) {
     waitForHost(mm, mm.space.seq);
     for (let k = 0; k < runs.length; k += 2) {

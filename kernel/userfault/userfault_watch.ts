@@ -1,6 +1,7 @@
 /**
- * Pages that are watched for writes (UFFDIO_WRITEPROTECT): a write is a fault for the area's handler, or, with WP_ASYNC,
- * ends the watch by itself. A watched page that is not there is an extent of the page map without a frame.
+ * Write-protected pages (UFFDIO_WRITEPROTECT): a write is a fault for the area's handler, or, with
+ * WP_ASYNC, ends the protection. A watched page that is absent is an extent of the page map without
+ * a frame.
  *
  * DIFFERS: a hole that is punched into a file ends the watch of its pages.
  */
@@ -20,7 +21,7 @@ import { allocNear } from "../mm/populate.ts";
 import { dropPages, mapFrames, pageUp } from "../mm/region.ts";
 import type { Vma } from "../mm/vma.ts";
 
-/** Watch what is there of [from, to), all in one area. */
+/** Watches the present pages of [from, to), all in one area. */
 export function watch(mm: MemoryManager, vma: Vma, from: number, to: number): void {
   const map = mm.pages, first = map.splitAt(from), last = map.splitAt(to);
   for (let i = first; i < last; i++) {
@@ -31,7 +32,7 @@ export function watch(mm: MemoryManager, vma: Vma, from: number, to: number): vo
   map.coalesce(first - 1, last + 1);
 }
 
-/** Watch what is not there, too. */
+/** Watches absent pages too. */
 export function watchHoles(mm: MemoryManager, from: number, to: number): void {
   const map = mm.pages;
   for (let page = from; page < to;) {
@@ -46,7 +47,10 @@ export function watchHoles(mm: MemoryManager, from: number, to: number): void {
   }
 }
 
-/** A page of private memory takes itself back at the next write, as behind a fork; one of shared memory has to be let. */
+/**
+ * Ends the watch. A page of private memory becomes writable at its next write, as after a fork; a
+ * page of shared memory is made writable now.
+ */
 export function unwatch(mm: MemoryManager, vma: Vma, from: number, to: number): void {
   const map = mm.pages, first = map.splitAt(from), last = map.splitAt(to);
   for (let i = last - 1; i >= first; i--) {
@@ -64,7 +68,7 @@ export function unwatch(mm: MemoryManager, vma: Vma, from: number, to: number): 
   map.coalesce(first - 1, last + 1);
 }
 
-/** Watched pages of [from, to): pairs of first and end. */
+/** Watched pages of [from, to) as pairs of start and end. */
 export function watchedRuns(mm: MemoryManager, from: number, to: number): number[] {
   const map = mm.pages, runs: number[] = [];
   for (let i = map.indexOf(from); i < map.length && map.start(i) < to; i++) {
@@ -74,13 +78,15 @@ export function watchedRuns(mm: MemoryManager, from: number, to: number): number
   return runs;
 }
 
-/** What a page's flags are where nobody watches it. */
+/** The flags of a page without a watch. */
 export function unwatchedFlags(vma: Vma, flags: number): number {
   if ((flags & PAGE_WATCHED) === 0) return flags;
   return flags & ~(vma.isShared ? PAGE_WATCHED | PAGE_COW : PAGE_WATCHED);
 }
 
-/** The first touch of a watched page that was not there: 0, -EFAULT behind the end of the file, -ENOMEM. */
+/**
+ * First touch of a watched page that was absent: 0, -EFAULT behind the end of the file, -ENOMEM.
+ */
 export function makeWatched(mm: MemoryManager, vma: Vma, page: number): number {
   const { backing } = vma;
   let frame: number, flags = PAGE_COW | PAGE_WATCHED;
@@ -100,7 +106,10 @@ export function makeWatched(mm: MemoryManager, vma: Vma, page: number): number {
   return 0;
 }
 
-/** A write to a watched page that is there: AWAITED, or the watch is over, and what the write gives then. */
+/**
+ * Write to a watched page that is present: AWAITED; or the watch ends, with the result of the
+ * write.
+ */
 export function writeWatched(mm: MemoryManager, vma: Vma, page: number): number {
   const features = vma.userfault?.features ?? UFFD_FEATURE_WP_ASYNC;
   if ((features & UFFD_FEATURE_WP_ASYNC) === 0) {
@@ -108,7 +117,7 @@ export function writeWatched(mm: MemoryManager, vma: Vma, page: number): number 
   }
   unwatch(mm, vma, page, page + 1);
   const r = vma.isShared ? 0 : breakCow(mm, vma, page), map = mm.pages, i = map.indexOf(page);
-  // Whatever is written, the page is there from now on.
+  // The page is present from now on, whatever is written.
   if (r === 0 && map.frame(i) >= 0) {
     mm.ctx.frames.markRecycled(map.frame(i) + page - map.start(i), false);
   }

@@ -1,4 +1,4 @@
-/** add_key(2): a key in a keyring, made or brought up to date. */
+/** add_key(2): makes a key in a keyring, or updates it. */
 
 import { EACCES, EINVAL, ENODEV, ENOTDIR, EPERM } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";

@@ -1,4 +1,6 @@
-/** What the calls on keys take from user memory: names of types, descriptions, contents. */
+/**
+ * Reads the arguments of calls on keys from user memory: names of types, descriptions, contents.
+ */
 
 import { EFAULT, EINVAL, ENAMETOOLONG, EPERM } from "../../../ffi/abi/errno.ts";
 import type { Task } from "../../task/task.ts";
@@ -6,7 +8,7 @@ import type { Task } from "../../task/task.ts";
 /** Bytes of a type's name and of any other string, each with its NUL. */
 const TYPE_LENGTH = 32, STRING_LENGTH = 4096;
 
-/** The name of a type; those that begin with a dot are the kernel's own (-EPERM). */
+/** Reads the name of a type; names that begin with a dot are the kernel's own (-EPERM). */
 export function typeName(t: Task, addr: number): string | number {
   const name = boundedString(t, addr, TYPE_LENGTH);
   if (typeof name === "number") return name;
@@ -23,7 +25,7 @@ function boundedString(t: Task, addr: number, max: number): string | number {
   return text === -ENAMETOOLONG ? -EINVAL : text;
 }
 
-/** Contents of `len` bytes, which the caller has bounded. */
+/** Reads contents of `len` bytes; the caller has bounded `len`. */
 export function contents(t: Task, addr: number, len: number): Uint8Array<ArrayBuffer> | number {
   const bytes = new Uint8Array(len);
   return len > 0 && t.mm.copyIn(bytes, 0, addr, len) !== 0 ? -EFAULT : bytes;

@@ -1,5 +1,5 @@
 /**
- * Operations of keyctl(2) and types of keys: what works, shown by which guest test. See
+ * The supported operations of keyctl(2) and types of keys, with the guest test of each. See
  * syscalls/flags/flag_set.ts.
  */
 

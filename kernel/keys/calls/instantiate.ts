@@ -1,4 +1,7 @@
-/** Operations of keyctl(2) for those who make keys for others (request-key(8)), and what they leave to their parents. */
+/**
+ * Operations of keyctl(2) for programs that make keys on request (request-key(8)), and
+ * KEYCTL_SESSION_TO_PARENT.
+ */
 
 import {
   EBUSY,
@@ -19,7 +22,7 @@ import { contents } from "./arguments.ts";
 
 const MAX_CONTENTS = (1 << 20) - 1;
 const MAX_IOVECS = 1024, IOVEC_BYTES = 16;
-/** Error numbers that never leave the kernel: ERESTARTSYS and its neighbours. */
+/** Error numbers inside the kernel: ERESTARTSYS and its neighbours. */
 const FIRST_INTERNAL = 512, LAST_INTERNAL = 516;
 
 export function keyctlOfMakers(t: Task, a: SyscallArgs): number {
@@ -44,7 +47,7 @@ export function keyctlOfMakers(t: Task, a: SyscallArgs): number {
   }
 }
 
-/** What the caller may make, if it is this key; -EPERM. */
+/** The request that the caller may instantiate, if it is for this key; -EPERM. */
 function requestFor(t: Task, id: number): KeyRequest | number {
   const request = t.keyrings.authority?.request ?? null;
   return request !== null && id > 0 && request.target.serial === id ? request : -EPERM;
@@ -117,7 +120,7 @@ function reject(t: Task, id: number, sec: number, error: number, ringId: number)
   return link(t, ring, request.target);
 }
 
-/** The right is used up. */
+/** Links the new key, and revokes the authority, which is used up. */
 function link(t: Task, ring: Key | null, key: Key): number {
   const { store, authority } = t.keyrings;
   const r = ring === null ? 0 : store.link(ring, key);
@@ -126,7 +129,7 @@ function link(t: Task, ring: Key | null, key: Key): number {
   return r;
 }
 
-/** Any name of a keyring stands for where the requester wanted the key. */
+/** The keyring for the new key: any special id stands for the keyring that the requester chose. */
 function makerDestination(t: Task, request: KeyRequest, ringId: number): Key | null | number {
   if (ringId === 0) return null;
   if (ringId > 0) {
@@ -137,7 +140,7 @@ function makerDestination(t: Task, request: KeyRequest, ringId: number): Key | n
   return ringId >= K.KEY_SPEC_REQUESTOR_KEYRING ? request.destination : -ENOKEY;
 }
 
-/** The default before. */
+/** KEYCTL_SET_REQKEY_KEYRING: returns the former default. */
 function setRequestDefault(t: Task, value: number): number {
   const { keyrings, cred } = t, old = keyrings.requestDefault;
   switch (value) {
@@ -163,7 +166,10 @@ function setRequestDefault(t: Task, value: number): number {
   return old;
 }
 
-/** The right to make this key, from the caller's keyrings; 0: none any more. */
+/**
+ * KEYCTL_ASSUME_AUTHORITY: takes the authority for this key from the caller's keyrings; 0: none any
+ * more.
+ */
 function assume(t: Task, id: number): number {
   if (id < 0) return -EINVAL;
   if (id === 0) {
@@ -176,7 +182,10 @@ function assume(t: Task, id: number): number {
   return authority.serial;
 }
 
-/** DIFFERS: the parent has it at once, not when it next returns from a call. */
+/**
+ * KEYCTL_SESSION_TO_PARENT. DIFFERS: the parent has the keyring at once, not at its next return
+ * from a call.
+ */
 function sessionToParent(t: Task): number {
   const session = lookupKey(t, K.KEY_SPEC_SESSION_KEYRING, P.KEY_LINK);
   if (typeof session === "number") return session;

@@ -1,4 +1,7 @@
-/** keyctl(2): which operation, and those on keyrings. Those on keys are in keyctl_key.ts, reading in keyctl_read.ts. */
+/**
+ * keyctl(2): dispatches the operations, and performs those on keyrings. Operations on keys are in
+ * keyctl_key.ts, reading in keyctl_read.ts.
+ */
 
 import { EACCES, EEXIST, EINVAL, ENOENT, ENOKEY, ENOTDIR, EPERM } from "../../../ffi/abi/errno.ts";
 import * as K from "../../../ffi/abi/keyctl.ts";
@@ -19,7 +22,9 @@ import * as keys from "./keyctl_key.ts";
 import * as reading from "./keyctl_read.ts";
 import * as making from "./instantiate.ts";
 
-/** keyctl(2). Arguments of 32 bits are taken as such; unknown operations are EOPNOTSUPP. */
+/**
+ * keyctl(2). Arguments of 32 bits are truncated to that size; unknown operations are EOPNOTSUPP.
+ */
 export function sysKeyctl(t: Task, a: SyscallArgs): number {
   switch (a.i32(0)) {
     case K.KEYCTL_GET_KEYRING_ID: {
@@ -89,7 +94,7 @@ function joinSession(t: Task, nameAddr: number): number {
   return made.serial;
 }
 
-/** A keyring of that name in the caller's user namespace that it may search without possessing it. */
+/** A keyring of that name in the caller's user namespace that it may search without possession. */
 function findByName(t: Task, name: string): Key | null {
   for (const key of t.keyrings.store.keys.values()) {
     if (key.links === null || key.description !== name || key.isRevoked) continue;
@@ -171,7 +176,10 @@ function getPersistent(t: Task, uidArg: number, ringId: number): number {
   return persistent.serial;
 }
 
-/** No type here restricts links of its own (ENOENT); without one nothing can be linked any more. */
+/**
+ * KEYCTL_RESTRICT_KEYRING. No type has link restrictions of its own (ENOENT); without a type the
+ * keyring accepts no further links.
+ */
 function restrict(t: Task, id: number, typeAddr: number, restriction: number): number {
   const ref = lookupKey(t, id, P.KEY_SETATTR);
   if (typeof ref === "number") return ref;

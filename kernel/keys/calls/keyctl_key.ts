@@ -1,4 +1,4 @@
-/** Operations of keyctl(2) that change a key: contents, owner, rights, time to live, its end. */
+/** Operations of keyctl(2) that change a key: contents, owner, rights, expiry, revocation. */
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EACCES, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
@@ -21,7 +21,7 @@ export function update(t: Task, id: number, addr: number, len: number): number {
   return t.keyrings.store.fill(ref.key, payload);
 }
 
-/** Who may write it or change its attributes may take it back. */
+/** A caller with the right to write the key or to change its attributes may revoke it. */
 export function revoke(t: Task, id: number): number {
   let ref = lookupKey(t, id, P.KEY_WRITE);
   if (ref === -EACCES) ref = lookupKey(t, id, P.KEY_SETATTR);
@@ -37,7 +37,7 @@ export function invalidate(t: Task, id: number): number {
   return 0;
 }
 
-/** To another user, or to a group that one is not in, only the system's administrator gives it. */
+/** Only CAP_SYS_ADMIN may give a key to another user, or to a group that the caller is not in. */
 export function chown(t: Task, id: number, uidArg: number, gidArg: number): number {
   const { cred, keyrings: { store } } = t, { userNs } = cred;
   const uid = uidArg === NO_ID ? NO_ID : userNs.kernelUid(uidArg);
@@ -65,7 +65,7 @@ export function setPermissions(t: Task, id: number, perm: number): number {
   return 0;
 }
 
-/** Seconds from now; 0: for ever. */
+/** Sets the expiry in seconds from now; 0: never. */
 export function setTimeout(t: Task, id: number, sec: number): number {
   const { store } = t.keyrings;
   const ref = id < 0

@@ -1,4 +1,7 @@
-/** Operations of keyctl(2) that tell of a key: KEYCTL_DESCRIBE, KEYCTL_READ and their sisters. */
+/**
+ * Operations of keyctl(2) that read a key: KEYCTL_DESCRIBE, KEYCTL_READ, KEYCTL_GET_SECURITY,
+ * KEYCTL_CAPABILITIES.
+ */
 
 import { EACCES, EFAULT, ENOKEY, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import * as K from "../../../ffi/abi/keyctl.ts";
@@ -9,7 +12,7 @@ import { shownKeyGid } from "../proc_text.ts";
 import * as P from "../permission.ts";
 import type { Task } from "../../task/task.ts";
 
-/** "type;uid;gid;perm;description". */
+/** Describes a key as "type;uid;gid;perm;description". */
 export function describe(t: Task, id: number, addr: number, size: number): number {
   const ref = lookupForMaker(t, id, P.KEY_VIEW);
   if (typeof ref === "number") return ref;
@@ -20,13 +23,18 @@ export function describe(t: Task, id: number, addr: number, size: number): numbe
   return give(t, addr, size, stringToBytes(text));
 }
 
-/** The whole of it, or nothing when the buffer is too small; its length anyway. */
+/**
+ * Copies all bytes out, or none when the buffer is too small; returns their number in both cases.
+ */
 function give(t: Task, addr: number, size: number, bytes: Uint8Array<ArrayBuffer>): number {
   if (addr === 0 || size < bytes.length || bytes.length === 0) return bytes.length;
   return t.mm.copyOut(addr, bytes, 0, bytes.length) === 0 ? bytes.length : -EFAULT;
 }
 
-/** Who possesses a key may read it whatever the rights say. A number that names none is ENOKEY, whatever is wrong with it. */
+/**
+ * A possessor of a key may read it whatever its rights. An id that names no key is ENOKEY, whatever
+ * the other error.
+ */
 export function read(t: Task, id: number, addr: number, size: number): number {
   const ref = lookupKey(t, id, 0);
   if (typeof ref === "number") return -ENOKEY;
@@ -39,7 +47,7 @@ export function read(t: Task, id: number, addr: number, size: number): number {
   return give(t, addr, size, contentsOf(key));
 }
 
-/** A keyring's are the numbers of its keys. */
+/** The contents of a keyring are the ids of its keys. */
 function contentsOf(key: Key): Uint8Array<ArrayBuffer> {
   if (key.request !== null) return stringToBytes(key.request.callout);
   if (key.links === null) return key.payload ?? new Uint8Array(0);

@@ -1,4 +1,4 @@
-/** request_key(2): a key of the caller's keyrings, or one that /sbin/request-key makes. */
+/** request_key(2): finds a key in the caller's keyrings, or lets /sbin/request-key make it. */
 
 import { EACCES, EINTR, ENOKEY, EPERM } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
@@ -59,7 +59,7 @@ function construct(
   return begin(t, key);
 }
 
-/** As long as the key is under construction, only death ends the wait for it. */
+/** While the key is under construction, only a fatal signal ends the wait. */
 function begin(t: Task, key: Key): number {
   key.pins++;
   t.progress.object = key;

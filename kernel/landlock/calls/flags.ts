@@ -1,5 +1,5 @@
 /**
- * Rights, rules and scopes of landlock(7): which guest test shows each. See
+ * The supported rights, rules and scopes of landlock(7), with the guest test of each. See
  * syscalls/flags/flag_set.ts.
  */
 

@@ -1,4 +1,7 @@
-/** landlock_create_ruleset(2), landlock_add_rule(2), landlock_restrict_self(2): version 6 of the interface, landlock(7). */
+/**
+ * landlock_create_ruleset(2), landlock_add_rule(2), landlock_restrict_self(2): version 6 of the
+ * interface, landlock(7).
+ */
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import {
@@ -40,7 +43,7 @@ const ACCESS_NET = LANDLOCK_ACCESS_NET_BIND_TCP | LANDLOCK_ACCESS_NET_CONNECT_TC
 const SCOPES = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
 const TWO32 = 0x100000000;
 
-/** A ruleset that is not enforced yet. */
+/** A ruleset that is not in force yet. */
 class RulesetFile extends AnonFile {
   readonly handled: Handled;
   readonly rules: RuleTable = new RuleTable();
@@ -77,7 +80,7 @@ export function sysLandlockCreateRuleset(t: Task, a: SyscallArgs): number {
   return installNew(t, new RulesetFile(t.kernel.anon, { fs, net, scoped }), true);
 }
 
-/** A mask in the scratch buffer that may have these bits, or -1. */
+/** The mask in the scratch buffer, of which only the bits in `valid` are permitted, or -1. */
 function maskAt(t: Task, at: number, valid: number): number {
   const { dv } = t.kernel.scratch, lo = dv.getUint32(at, true);
   return dv.getUint32(at + 4, true) !== 0 || (lo & ~valid) !== 0 ? -1 : lo;
@@ -98,7 +101,7 @@ export function sysLandlockAddRule(t: Task, a: SyscallArgs): number {
   return type === LANDLOCK_RULE_NET_PORT ? addPort(t, ruleset, addr) : -EINVAL;
 }
 
-/** The rights of a rule: -ENOMSG for none, -EINVAL for what the ruleset does not decide about. */
+/** The rights of a rule: -ENOMSG for none, -EINVAL for rights that the ruleset does not handle. */
 function rightsIn(t: Task, handled: number): number {
   const access = maskAt(t, 0, handled);
   return access === 0 ? -ENOMSG : access < 0 ? -EINVAL : access;
@@ -138,7 +141,7 @@ export function sysLandlockRestrictSelf(t: Task, a: SyscallArgs): number {
   const rules = ruleset.rules.copy();
   if (rules === null) return -ENOMEM;
   t.cred = { ...t.cred, domain: new Domain(domain, ruleset.handled, rules) };
-  // The new one holds it.
+  // The new domain holds it.
   domain?.drop();
   return 0;
 }

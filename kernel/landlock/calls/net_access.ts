@@ -1,4 +1,7 @@
-/** What domains of landlock(7) say about bind(2), connect(2) and MSG_FASTOPEN of TCP sockets (security/landlock/net.c). */
+/**
+ * Checks bind(2), connect(2) and MSG_FASTOPEN of TCP sockets against domains of landlock(7)
+ * (security/landlock/net.c).
+ */
 
 import { EACCES, EAFNOSUPPORT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { SockaddrIn } from "../../../ffi/abi/inet.ts";
@@ -8,10 +11,10 @@ import type { Domain } from "../domain.ts";
 import type { SocketAddress } from "../../net/message.ts";
 import type { Socket } from "../../net/socket.ts";
 
-/** sockaddr_in6 as RFC 2133 had it. */
+/** Size of sockaddr_in6 in RFC 2133. */
 const SIN6_LEN_RFC2133 = 24;
 
-/** `right`: LANDLOCK_ACCESS_NET_*. 0, -EACCES, -EINVAL, -EAFNOSUPPORT. */
+/** Checks `right`, one of LANDLOCK_ACCESS_NET_*: 0, -EACCES, -EINVAL, -EAFNOSUPPORT. */
 export function mayUsePort(
   domain: Domain | null,
   socket: Socket,
@@ -24,12 +27,12 @@ export function mayUsePort(
   const { family, length, dv } = address;
   if (length < 2) return -EINVAL;
   if (family !== AF_UNSPEC && family !== AF_INET && family !== AF_INET6) return 0;
-  // Ending an association is no access.
+  // Dissolving an association needs no right.
   if (family === AF_UNSPEC && right !== LANDLOCK_ACCESS_NET_BIND_TCP) return 0;
   const kind = family === AF_UNSPEC ? socket.family : family;
   if (length < (kind === AF_INET6 ? SIN6_LEN_RFC2133 : SockaddrIn.size)) return -EINVAL;
   if (family === AF_UNSPEC) {
-    // Of IPv4 it is any address, of IPv6 none.
+    // AF_UNSPEC means any address for IPv4, and is invalid for IPv6.
     const isAny = kind === AF_INET && dv.getUint32(SockaddrIn.at.addr, true) === 0;
     if (!isAny) return -EAFNOSUPPORT;
   } else if (family !== socket.family) return -EINVAL;

@@ -1,5 +1,5 @@
 /**
- * Requests of userfaultfd(2): what works, shown by which guest test. See
+ * The supported requests of userfaultfd(2), with the guest test of each. See
  * syscalls/flags/flag_set.ts.
  */
 

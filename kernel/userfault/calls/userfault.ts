@@ -11,7 +11,9 @@ import type { Task } from "../../task/task.ts";
 import { UserfaultFile } from "../userfault_file.ts";
 import { installNew } from "../../syscalls/io/install.ts";
 
-/** Faults of calls are for the privileged, unless vm.unprivileged_userfaultfd lets everybody. */
+/**
+ * userfaultfd(2). Faults of calls need privileges, unless vm.unprivileged_userfaultfd permits them.
+ */
 export function sysUserfaultfd(t: Task, a: SyscallArgs): number {
   const flags = a.u32(0);
   const isAllowed = (flags & UFFD_USER_MODE_ONLY) !== 0 || hasCap(t.cred, CAP_SYS_PTRACE) ||
@@ -19,7 +21,10 @@ export function sysUserfaultfd(t: Task, a: SyscallArgs): number {
   return isAllowed ? newUserfaultfd(t, flags) : -EPERM;
 }
 
-/** Of the call, and of USERFAULTFD_IOC_NEW of /dev/userfaultfd, which whoever may open that may do. */
+/**
+ * Makes a descriptor, for the call and for USERFAULTFD_IOC_NEW: a task that may open
+ * /dev/userfaultfd has the privilege.
+ */
 export function newUserfaultfd(t: Task, flags: number): number {
   if ((flags & ~(O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY)) !== 0) return -EINVAL;
   return installNew(
