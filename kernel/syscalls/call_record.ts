@@ -1,47 +1,47 @@
 /**
- * The calls of all guests of a kernel: an observer of each, and the last ones for the report of a
- * kernel that failed, as numbers only, so that noting one costs next to nothing. Neighbours:
- * observe/strace.ts observes; oci/sandbox writes the reports; dispatch.ts notes.
+ * Records the calls of all guests of a kernel: an observer is notified of each, and the last ones
+ * are kept as numbers, cheaply, for the report of a kernel that failed. Neighbours:
+ * observe/strace.ts observes; oci/sandbox writes the reports; dispatch.ts records.
  */
 
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import type { Task } from "../task/task.ts";
 import type { Row } from "./table.ts";
 
-/** How many are kept: a power of two. */
+/** Number of calls kept: a power of two. */
 const KEPT = 128;
-/** How many a report shows. */
+/** Number of calls in a report. */
 export const REPORTED = 100;
 
-/** Watches calls, for --strace. */
+/** Observes calls, for --strace. */
 export interface CallObserver {
   onEnter(task: Task, row: Row): void;
-  /** Once, when the call has its result (or its restart code, or IN_GUEST: none). */
+  /** Called once, when the call has its result (or its restart code, or IN_GUEST: none). */
   onExit(task: Task, row: Row, result: number): void;
 }
 
 export class CallRecord {
-  /** Null: calls are not watched. */
+  /** Null: calls are not observed. */
   readonly observer: CallObserver | null;
-  /** Calls since the start. */
+  /** Number of calls since the start. */
   count: number = 0;
   private readonly tids: Int32Array = new Int32Array(KEPT);
   private readonly numbers: Int32Array = new Int32Array(KEPT);
-  /** Numbers of calls that are not in the table, each of which the log names once. */
+  /** Numbers of unknown calls; the log names each once. */
   private readonly unknown: Set<number> = new Set();
 
   constructor(observer: CallObserver | null) {
     this.observer = observer;
   }
 
-  /** A call begins. HOT */
+  /** Records the start of a call. HOT */
   note(tid: number, nr: number): void {
     const at = this.count++ & (KEPT - 1);
     this.tids[at] = tid;
     this.numbers[at] = nr;
   }
 
-  /** The last ones, a line each, the latest last. */
+  /** The last calls, one line each, the latest last. */
   lines(): string[] {
     const lines: string[] = [];
     for (let i = Math.max(0, this.count - REPORTED); i < this.count; i++) {
@@ -51,7 +51,7 @@ export class CallRecord {
     return lines;
   }
 
-  /** Whether a call that is not in the table is made for the first time. */
+  /** True for the first call with this unknown number. */
   isFirstUnknown(nr: number): boolean {
     if (this.unknown.has(nr) || this.unknown.size >= NAMES.length) return false;
     this.unknown.add(nr);

@@ -1,11 +1,15 @@
-/** Structs that grow with the kernel's version: clone3, sched_setattr, openat2 (copy_struct_from_user of Linux). */
+/**
+ * Structs that grow with kernel versions: clone3, sched_setattr, openat2 (copy_struct_from_user of
+ * Linux).
+ */
 
 import { E2BIG, EFAULT } from "../../ffi/abi/errno.ts";
 import type { Task } from "../task/task.ts";
 
 /**
- * Copy a struct of `size` bytes as the user knows it into `kernel.scratch`, which then holds `known` bytes: zeros behind
- * a shorter one. A longer one must be zero behind what is known: else -E2BIG. `size` is at most 4096.
+ * Copies a struct of `size` bytes, the size that the user knows, into `kernel.scratch`, which then
+ * holds `known` bytes: zeros behind a shorter one. The rest of a longer one must be zero: otherwise
+ * -E2BIG. `size` is at most 4096.
  */
 export function copyInStruct(t: Task, addr: number, size: number, known: number): number {
   const { u8 } = t.kernel.scratch;

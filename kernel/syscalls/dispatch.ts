@@ -1,8 +1,9 @@
 /**
- * From a trapped context to a handler and back: the one place where system calls start, run again after a wait,
- * and finish.
+ * From a trapped context to a handler and back: the only place where system calls start, run again
+ * after a wait, and end.
  *
- * Neighbours: table.ts and x86_64.ts (the rows), task/return_to_user.ts (everything that is not a plain result).
+ * Neighbours: table.ts and x86_64.ts (the rows), task/return_to_user.ts (every way back other than
+ * a plain result).
  */
 
 import { EFAULT } from "../../ffi/abi/errno.ts";
@@ -70,7 +71,7 @@ export function dispatch(task: Task): void {
   else begin(task, row);
 }
 
-/** The handler of a call runs for the first time. HOT */
+/** Runs the handler of a call for the first time. HOT */
 function begin(task: Task, row: Row): void {
   const ctx = task.ctx;
   task.restart = row.restart;
@@ -82,7 +83,10 @@ function begin(task: Task, row: Row): void {
   finish(task, row, row.handler(task, task.args));
 }
 
-/** A task of the run queue goes on: its call runs again from its saved arguments, or it leaves a stop. HOT */
+/**
+ * Continues a task of the run queue: its call runs again from its saved arguments, or it leaves a
+ * stop. HOT
+ */
 export function runQueued(task: Task): void {
   serve(task);
   if (task.state === READY) {
@@ -102,7 +106,9 @@ export function runQueued(task: Task): void {
   }
 }
 
-/** TRAP_FULL: the call that needs all registers runs now, or the way back to guest code goes on. */
+/**
+ * TRAP_FULL: runs the call that needs all registers, or continues on the way back to guest code.
+ */
 export function onFull(task: Task): void {
   serve(task);
   if (task.state === AWAIT_CALL) call(task);
@@ -110,12 +116,15 @@ export function onFull(task: Task): void {
   else if (continueToUser(task)) restartCall(task);
 }
 
-/** Back to guest code with a result, by the way that looks at signals. */
+/** Returns to guest code with a result, after handling signals. */
 export function leave(task: Task, result: number): void {
   if (returnToUser(task, result)) restartCall(task);
 }
 
-/** A tracer and filters look at a call before its handler runs; `nr` is what filters see of it. */
+/**
+ * Lets a tracer and seccomp filters check a call before its handler runs; `nr` is the number that
+ * filters see.
+ */
 function enter(task: Task, row: Row, nr: number): void {
   if (task.entryStep === ENTRY_NOTIFY) return entered(task, row, awaitVerdict(task));
   if ((task.entryWork & ENTRY_DISPATCH) !== 0 && isDispatched(task, task.nr)) {
@@ -124,7 +133,7 @@ function enter(task: Task, row: Row, nr: number): void {
   if (!stopAtEntry(task)) filterCall(task, row, nr, false);
 }
 
-/** `again`: behind a stop for a filter's sake. */
+/** `again`: the call continues behind a stop of a filter. */
 function filterCall(task: Task, row: Row, nr: number, again: boolean): void {
   const isFiltered = (task.entryWork & ENTRY_SECCOMP) !== 0 && !isUnfiltered(task);
   entered(task, row, isFiltered ? secureCall(task, nr, seccompTracer(task), again) : GO_ON);
@@ -136,7 +145,7 @@ function entered(task: Task, row: Row, r: number): void {
   else finish(task, row, r);
 }
 
-/** A call goes on behind a stop for the task's tracer. */
+/** Continues a call behind a stop for the task's tracer. */
 function continueCall(task: Task): void {
   const then = task.afterStop;
   task.afterStop = THEN_LEAVE;
@@ -147,7 +156,7 @@ function continueCall(task: Task): void {
   else finish(task, row, IN_GUEST);
 }
 
-/** The result of a call is there. */
+/** Ends a call with its result. */
 function leaveCall(task: Task, result: number): void {
   if (task.trace === null || !stopBeforeLeaving(task, result)) leave(task, result);
 }
@@ -191,7 +200,9 @@ function finish(task: Task, row: Row, result: number): void {
   task.ctx.resumeRet(result);
 }
 
-/** Run the call again as if it had just been made (no handler ran in between); keeps its deadline. */
+/**
+ * Runs the call again as if it had just been made (no handler ran in between); keeps its deadline.
+ */
 function restartCall(task: Task): void {
   const deadlineNs = task.progress.deadlineNs;
   task.progress.reset();

@@ -6,7 +6,7 @@ import type { Usage } from "../task/thread_group.ts";
 
 const BLOCK = 512;
 
-/** Fill the start of the scratch buffer. */
+/** Fills the start of the scratch buffer. */
 export function fillRusage(scratch: Scratch, usage: Usage): void {
   const at = Rusage.at;
   scratch.clear(Rusage.size);

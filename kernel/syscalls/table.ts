@@ -1,6 +1,7 @@
 /**
- * The system call table as data. A family (`io/`, `fs/`, ...) exports rows; `x86_64.ts` puts them together; the
- * dispatch array, --strace, `dvisor syscalls` and the compatibility page come from them.
+ * The system call table as data. A family (`io/`, `fs/`, ...) exports rows; `x86_64.ts` combines
+ * them. The dispatch array, --strace, `dvisor syscalls` and the compatibility page are made from
+ * them.
  */
 
 import type { SyscallArgs } from "../../platform/platform.ts";
@@ -10,7 +11,7 @@ import { RESTART_BLOCK, RESTART_EINTR, RESTART_NOHAND, RESTART_SYS } from "../ta
 
 export type Handler = (t: Task, a: SyscallArgs) => number;
 
-/** full: as Linux does it; partial: the note says what is missing; refused: fails as the note says. */
+/** full: as on Linux; partial: the note says what is missing; refused: fails as the note says. */
 export type Support = "full" | "partial" | "refused";
 
 export interface Row {
@@ -18,22 +19,23 @@ export interface Row {
   readonly name: string;
   readonly handler: Handler;
   /**
-   * Types of the arguments for strace, separated by spaces: fd int uint long hex ptr size off path str buf (input
-   * bytes, length in the next argument) out (output bytes, length is the result) sig mode dirfd openflags mmapprot mmapflags
-   * cloneflags timespec iov msghdr sockaddr argv pid uid clock futexop epollop ioctl fcntl whence sigset sigaction stat
+   * Types of the arguments for strace, separated by spaces: fd int uint long hex ptr size off path
+   * str buf (input bytes, length in the next argument) out (output bytes, length is the result) sig
+   * mode dirfd openflags mmapprot mmapflags cloneflags timespec iov msghdr sockaddr argv pid uid
+   * clock futexop epollop ioctl fcntl whence sigset sigaction stat
    */
   readonly args: string;
   readonly restart: number;
-  /** The handler needs all registers (FPU state, FS base): they are asked for before it runs. */
+  /** The handler needs all registers (FPU state, FS base): they are fetched before it runs. */
   readonly needsFull: boolean;
-  /** READS and WRITES, of calls whose bytes /proc/PID/io counts. */
+  /** READS and WRITES, for calls whose bytes /proc/PID/io counts. */
   readonly moves: number;
   readonly support: Support;
   readonly note: string;
 }
 
 export interface RowOptions {
-  /** What a signal does to a wait: "sys" (default), "nohand", "block", "eintr". */
+  /** How a wait continues after a signal: "sys" (default), "nohand", "block", "eintr". */
   restart?: "sys" | "nohand" | "block" | "eintr";
   needsFull?: boolean;
   moves?: number;
@@ -48,7 +50,7 @@ const RESTARTS = {
   eintr: RESTART_EINTR,
 } as const;
 
-/** One row; the number comes from the name. */
+/** Makes one row; the number comes from the name. */
 export function row(name: string, handler: Handler, args: string, o: RowOptions = {}): Row {
   const nr = NAMES.indexOf(name);
   if (nr < 0) throw new Error(`no such system call: ${name}`);

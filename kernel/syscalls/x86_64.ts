@@ -32,13 +32,13 @@ const FAMILIES: readonly (readonly Row[])[] = [
   uringRows,
 ];
 
-/** The last call that Linux 6.12 has. NAMES knows later ones, which are ENOSYS there as here. */
+/** The last call of Linux 6.12. NAMES has later ones, which are ENOSYS there too. */
 export const LAST_CALL = SYS_mseal;
 
 /** Every row, in the order of the families. */
 export const ALL_ROWS: readonly Row[] = FAMILIES.flat();
 
-/** By number, dense: what is not there is ENOSYS. */
+/** By number, dense; an absent call is ENOSYS. */
 export const ROWS: readonly (Row | undefined)[] = byNumber();
 
 function byNumber(): (Row | undefined)[] {
@@ -52,7 +52,7 @@ function sysUnknown(): number {
   return -ENOSYS;
 }
 
-/** The row of a call that is not in the table; said once in the log. */
+/** The row for an unknown call, which the log names once. */
 export function unknownCall(task: Task): Row {
   const { nr } = task, name = NAMES[nr] || `call ${nr}`;
   if (task.kernel.calls.isFirstUnknown(nr)) {

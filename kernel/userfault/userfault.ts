@@ -148,7 +148,7 @@ export class Userfault {
     return null;
   }
 
-  /** The oldest unread event, or null. It stays until `heard`. */
+  /** The oldest unread event, or null. It stays until `heard` is called. */
   get event(): MonitorEvent | null {
     this.events = this.events.filter(isWaitedFor);
     return this.events[0] ?? null;

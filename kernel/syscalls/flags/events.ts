@@ -1,4 +1,7 @@
-/** Flags, commands and options of poll, epoll, inotify, eventfd and signalfd: what works, shown by which guest test. See flag_set.ts. */
+/**
+ * The supported flags, commands and options of poll, epoll, inotify, eventfd and signalfd, with the
+ * guest test of each. See flag_set.ts.
+ */
 
 import { by, each, type FlagSet, flagSet } from "./flag_set.ts";
 

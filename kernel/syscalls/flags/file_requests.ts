@@ -1,4 +1,7 @@
-/** Requests of ioctl(2) on files and loop devices: which guest test shows each. See flag_set.ts. */
+/**
+ * The supported requests of ioctl(2) on files and loop devices, with the guest test of each. See
+ * flag_set.ts.
+ */
 
 import { by, fails, type FlagSet, flagSet } from "./flag_set.ts";
 

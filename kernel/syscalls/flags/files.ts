@@ -1,4 +1,7 @@
-/** Flags, commands and options of calls on files: what works, shown by which guest test. See flag_set.ts. */
+/**
+ * The supported flags, commands and options of calls on files, with the guest test of each. See
+ * flag_set.ts.
+ */
 
 import { by, each, fails, type FlagSet, flagSet, refused } from "./flag_set.ts";
 

@@ -1,7 +1,8 @@
 /**
- * What calls know of flags, commands and options, as data beside the rows: which work, shown by which guest test, and
- * which fail, with which error. `dvisor syscalls --flags` and the compatibility page print it, tidy tests hold each
- * claim against the tests that there are. No handler reads it.
+ * The supported flags, commands and options of calls, as data beside the rows: which ones work,
+ * with the guest test that shows it, and which ones fail, with the error. `dvisor syscalls --flags`
+ * and the compatibility page print the data; tidy tests compare each claim with the existing tests.
+ * No handler reads it.
  */
 
 export type FlagSupport = "works" | "partial" | "refused";
@@ -9,43 +10,50 @@ export type FlagSupport = "works" | "partial" | "refused";
 export interface Flag {
   readonly name: string;
   readonly support: FlagSupport;
-  /** What the call fails with; "" when it does not. */
+  /** The error of the call; "" when it succeeds. */
   readonly error: string;
-  /** The guest test that shows it, as script.case; "" for what fails here and works on Linux. */
+  /**
+   * The guest test that shows it, as script.case; "" for flags that fail here and work on Linux.
+   */
   readonly shown: string;
   readonly note: string;
 }
 
 export interface FlagSet {
-  /** Names of calls, separated by spaces; behind them the level or command that the set belongs to. */
+  /**
+   * Names of calls, separated by spaces; behind them the level or command that the set belongs to.
+   */
   readonly calls: string;
-  /** What the flags are: the argument or field. */
+  /** The argument or field that holds the flags. */
   readonly argument: string;
   readonly flags: readonly Flag[];
 }
 
-/** These work, each shown by a case of its own: the row with its name of the table `cases` (script.table). */
+/**
+ * Flags that work, each shown by a case of its own: the row with its name in the table `cases`
+ * (script.table).
+ */
 export function each(cases: string, names: string): Flag[] {
   return split(names).map((name) => flag(name, "works", "", `${cases}_${name}`, ""));
 }
 
-/** These work, all shown by one case. */
+/** Flags that work, all shown by one case. */
 export function by(shown: string, names: string, note = ""): Flag[] {
   return split(names).map((name) => flag(name, "works", "", shown, note));
 }
 
-/** These fail on Linux too, with this error; each is shown by a case of its own. */
+/** Flags that fail on Linux too, with this error; each is shown by a case of its own. */
 export function refused(error: string, cases: string, names: string): Flag[] {
   const note = "as on Linux";
   return split(names).map((name) => flag(name, "refused", error, `${cases}_${name}`, note));
 }
 
-/** These fail here. */
+/** Flags that fail here and work on Linux. */
 export function fails(error: string, names: string, note = ""): Flag[] {
   return split(names).map((name) => flag(name, "refused", error, "", note));
 }
 
-/** These are taken, and do not do all that Linux does. */
+/** Flags that are accepted, without all of Linux's effects. */
 export function inPart(names: string, note = "not for all values"): Flag[] {
   return split(names).map((name) => flag(name, "partial", "", "", note));
 }

@@ -1,4 +1,4 @@
-/** Every set of flags, family by family: what `dvisor syscalls --flags` prints. */
+/** All sets of flags, by family: the data of `dvisor syscalls --flags`. */
 
 import type { FlagSet } from "./flag_set.ts";
 import { EVENTS_FLAGS } from "./events.ts";

@@ -1,4 +1,7 @@
-/** Flags, commands and options of calls on memory and shared segments: what works, shown by which guest test. See flag_set.ts. */
+/**
+ * The supported flags, commands and options of calls on memory and shared segments, with the guest
+ * test of each. See flag_set.ts.
+ */
 
 import { each, fails, type FlagSet, flagSet, refused } from "./flag_set.ts";
 

@@ -1,4 +1,7 @@
-/** Messages, groups and options of netlink sockets: what works, shown by which guest test. See flag_set.ts. */
+/**
+ * The supported messages, groups and options of netlink sockets, with the guest test of each. See
+ * flag_set.ts.
+ */
 
 import { by, type FlagSet, flagSet } from "./flag_set.ts";
 

@@ -1,4 +1,7 @@
-/** Flags of userfaultfd(2), memory policies and secret memory: which guest test shows each. See flag_set.ts. */
+/**
+ * The supported flags of userfaultfd(2), memory policies and secret memory, with the guest test of
+ * each. See flag_set.ts.
+ */
 
 import { by, fails, type FlagSet, flagSet } from "./flag_set.ts";
 

@@ -1,4 +1,7 @@
-/** Flags, commands and options of processes, signals, scheduling and seccomp: what works, shown by which guest test. See flag_set.ts. */
+/**
+ * The supported flags, commands and options of processes, signals, scheduling and seccomp, with the
+ * guest test of each. See flag_set.ts.
+ */
 
 import { by, each, type FlagSet, flagSet, inPart, refused } from "./flag_set.ts";
 

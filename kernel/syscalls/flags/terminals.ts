@@ -1,4 +1,7 @@
-/** Flags, commands and options of ioctl(2): what works, shown by which guest test. See flag_set.ts. */
+/**
+ * The supported flags, commands and options of ioctl(2) on terminals, with the guest test of each.
+ * See flag_set.ts.
+ */
 
 import { by, each, fails, type FlagSet, flagSet, inPart, refused } from "./flag_set.ts";
 

@@ -1,4 +1,7 @@
-/** Flags, commands and options of calls on time: what works, shown by which guest test. See flag_set.ts. */
+/**
+ * The supported flags, commands and options of calls on time, with the guest test of each. See
+ * flag_set.ts.
+ */
 
 import { each, type FlagSet, flagSet } from "./flag_set.ts";
 

@@ -1,4 +1,4 @@
-/** Arguments that many file calls share: a path, and small structs out. */
+/** Arguments of many file calls: paths in, and small structs out. */
 
 import { EBADF, EFAULT } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
@@ -8,23 +8,28 @@ import type { Task } from "../../task/task.ts";
 import type { Path } from "../../vfs/dentry.ts";
 import { firstWalk, LOOKUP_FOLLOW } from "../../vfs/walk.ts";
 
-/** A path from user memory: a byte string, -EFAULT or -ENAMETOOLONG. Empty ones are the walk's affair. HOT */
+/**
+ * Reads a path from user memory: a byte string, -EFAULT or -ENAMETOOLONG. The walk handles empty
+ * paths. HOT
+ */
 export function pathArg(t: Task, addr: number): string | number {
   return t.mm.cstring(addr, PATH_MAX);
 }
 
-/** The same where AT_EMPTY_PATH was given: a null pointer is the empty path (Linux 6.11). HOT */
+/** As pathArg, for calls with AT_EMPTY_PATH: a null pointer is the empty path (Linux 6.11). HOT */
 export function pathOrEmpty(t: Task, addr: number): string | number {
   if (addr === 0) return "";
   return t.mm.cstring(addr, PATH_MAX);
 }
 
-/** The first `len` bytes of `kernel.scratch` to `addr`: 0 or -EFAULT. HOT */
+/** Copies the first `len` bytes of `kernel.scratch` to `addr`: 0 or -EFAULT. HOT */
 export function scratchOut(t: Task, addr: number, len: number): number {
   return t.mm.copyOut(addr, t.kernel.scratch.u8, 0, len) < 0 ? -EFAULT : 0;
 }
 
-/** A byte string to user memory, cut to `max` bytes, without a NUL: bytes written or -EFAULT. */
+/**
+ * Copies a byte string to user memory, cut to `max` bytes, without a NUL: bytes written or -EFAULT.
+ */
 export function bytesOut(t: Task, addr: number, text: string, max: number): number {
   const len = Math.min(text.length, max), u8 = t.kernel.scratch.u8;
   if (len > u8.length) {
@@ -34,7 +39,7 @@ export function bytesOut(t: Task, addr: number, text: string, max: number): numb
   return t.mm.copyOut(addr, u8, 0, len) < 0 ? -EFAULT : len;
 }
 
-/** A path at a descriptor. */
+/** Finds a path relative to a descriptor. */
 export function findAt(
   t: Task,
   dirfd: number,

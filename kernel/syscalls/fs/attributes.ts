@@ -1,6 +1,7 @@
 /**
- * Calls that ask for or change attributes by path or fd: access(2), chmod(2), chown(2), utimensat(2), truncate(2) and
- * their sisters. Arguments only; vfs/attributes.ts has the rules.
+ * Calls that query or change attributes by path or descriptor: access(2), chmod(2), chown(2),
+ * utimensat(2), truncate(2) and their variants. This file decodes arguments; vfs/attributes.ts has
+ * the rules.
  */
 
 import { EBADF, EFAULT, EFBIG, EINVAL, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
@@ -72,8 +73,8 @@ export function sysFchmod(t: Task, a: SyscallArgs): number {
 }
 
 /**
- * Pipes and sockets have an owner and a mode too. What stands for a process refuses every caller,
- * also one without rights.
+ * Pipes and sockets have an owner and a mode too. Files that stand for a process refuse every
+ * caller, also one with no rights.
  */
 function chmodUnnamed(t: Task, inode: Inode, mode: number): number {
   if (inode.fs.type === "pidfs") return -EOPNOTSUPP;
@@ -131,10 +132,13 @@ export function sysFchown(t: Task, a: SyscallArgs): number {
   return inode.setattr(change, t.cred);
 }
 
-/** One for all calls: times in, used at once. */
+/** Times of the running call; read and used at once. */
 const given: FileTimes = { atimeSec: 0, atimeNsec: 0, mtimeSec: 0, mtimeNsec: 0 };
 
-/** Two { seconds, fraction } pairs into `given`, times `unit` ns: 0, -EFAULT, or -EINVAL beyond a second of us. */
+/**
+ * Reads two { seconds, fraction } pairs into `given`, the fraction in us or ns: 0, -EFAULT, or
+ * -EINVAL for a fraction of a second or more.
+ */
 function timesIn(t: Task, addr: number, isMicro: boolean): number {
   const s = t.kernel.scratch;
   if (t.mm.copyIn(s.u8, 0, addr, 32) < 0) return -EFAULT;
@@ -152,7 +156,7 @@ function i64At(dv: DataView, at: number): number {
   return dv.getUint32(at, true) + dv.getInt32(at + 4, true) * 0x100000000;
 }
 
-/** utimensat(2). A null path means the fd itself. */
+/** utimensat(2). A null path means the descriptor itself. */
 export function sysUtimensat(t: Task, a: SyscallArgs): number {
   const dirfd = a.i32(0), pathAddr = a.u64(1), timesAddr = a.u64(2), flags = a.i32(3);
   if (timesAddr !== 0) {

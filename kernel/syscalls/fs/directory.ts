@@ -20,15 +20,15 @@ import { bytesOut, pathArg } from "./arguments.ts";
 const TWO32 = 0x100000000;
 const NAME_AT_64 = LinuxDirent64.at.name, NAME_AT_OLD = LinuxDirent.at.name;
 
-/** Entries as a reader of a directory gets them, in a buffer of their own. One is used for all calls. */
+/** Writes directory entries into a buffer of its own. All calls share one writer. */
 class EntryWriter {
   readonly u8: Uint8Array<ArrayBuffer> = new Uint8Array(65536);
   private readonly dv: DataView = new DataView(this.u8.buffer);
-  /** Where the next entry goes, and the end of the room. */
+  /** Offset of the next entry, and the end of the buffer. */
   at: number = 0;
   private limit: number = 0;
   private isOld: boolean = false;
-  /** An entry came that did not fit. */
+  /** An entry did not fit. */
   isFull: boolean = false;
   /** d_off of the last entry that fitted. */
   lastOffset: number = 0;
@@ -51,7 +51,7 @@ class EntryWriter {
       return false;
     }
     const dv = this.dv, u8 = this.u8;
-    // The padding first; all else goes over it.
+    // The padding comes first; the fields overwrite it.
     dv.setUint32(end - 8, 0, true);
     dv.setUint32(end - 4, 0, true);
     dv.setUint32(at, ino, true);

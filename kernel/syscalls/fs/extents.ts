@@ -1,8 +1,9 @@
 /**
- * FS_IOC_FIEMAP: where a file has data. Nobody here knows blocks of a device: physical addresses are unknown, and an
- * extent is what lies between SEEK_DATA and SEEK_HOLE.
+ * FS_IOC_FIEMAP: the places where a file has data. The kernel knows no blocks of a device: physical
+ * addresses are unknown, and an extent is the range from SEEK_DATA to SEEK_HOLE.
  *
- * DIFFERS: space that was reserved and not written is a hole or data, whatever lseek(2) says, and not UNWRITTEN.
+ * DIFFERS: space that was reserved and not written is a hole or data, as lseek(2) reports it, and
+ * not UNWRITTEN.
  */
 
 import { EBADR, EFAULT, EFBIG, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
@@ -25,7 +26,10 @@ const MAX_BYTES = 2n ** 63n - 1n;
 /** LIMIT: extents of one turn. */
 const TURN_EXTENTS = 4096;
 
-/** The header is written whatever happened, with the flags that were wrong. What was done is in `progress`. */
+/**
+ * Always writes the header, with the unsupported flags after an error. The state between turns is
+ * in `progress`.
+ */
 export function mapExtents(t: Task, file: OpenFile, addr: number): number {
   if (!file.mapsExtents) return -EOPNOTSUPP;
   const { u8, dv } = t.kernel.scratch, { at, size } = Fiemap;
@@ -48,7 +52,10 @@ export function mapExtents(t: Task, file: OpenFile, addr: number): number {
   return ends ? -EFAULT : r;
 }
 
-/** Extents of the blocks in [start, end), `count` at most; with 0 they are counted. 1: not all yet. */
+/**
+ * Writes extents of the blocks in [start, end), at most `count`; 0 counts them. Returns 1 when some
+ * remain.
+ */
 function fill(
   t: Task,
   file: OpenFile,
@@ -70,7 +77,7 @@ function fill(
   for (let i = 0; data < to && (count === 0 || progress.done < count); i++) {
     if (i === TURN_EXTENTS) return 1;
     const hole = file.seek(data, SEEK_HOLE);
-    // Others may write to the file meanwhile: there may be no data any more.
+    // The file may have been changed since: there may be no data any more.
     const from = data - data % BLOCK_BYTES,
       stop = Math.min(to, blocksEnd(Math.max(hole, data + 1)));
     progress.value = stop;
@@ -85,7 +92,7 @@ function blocksEnd(offset: number): number {
   return Math.ceil(offset / BLOCK_BYTES) * BLOCK_BYTES;
 }
 
-/** The next data; `to`: there is none before it. */
+/** Offset of the next data; `to` if there is none before it. */
 function nextData(file: OpenFile, from: number, to: number): number {
   if (from >= to) return to;
   const at = file.seek(from, SEEK_DATA);

@@ -1,6 +1,7 @@
 /**
- * Requests of ioctl(2) that the VFS answers for every file (do_vfs_ioctl and file_ioctl of fs/ioctl.c): flags, blocks,
- * clones, freezing. File systems without blocks of their own refuse most of them, as tmpfs does on Linux.
+ * Requests of ioctl(2) that the VFS handles for every file (do_vfs_ioctl and file_ioctl of
+ * fs/ioctl.c): flags, blocks, clones, freezing. File systems without blocks refuse most of them, as
+ * tmpfs does on Linux.
  */
 
 import { CAP_SYS_ADMIN, CAP_SYS_RAWIO } from "../../../ffi/abi/capability.ts";
@@ -27,9 +28,9 @@ import type { OpenFile } from "../../vfs/open_file.ts";
 import { mapExtents } from "./extents.ts";
 
 const PAGE = 4096;
-/** No answer here: the file itself is asked. */
+/** The request is not handled here: the file handles it. */
 export const PASSED = 1;
-/** FS_XFLAG_* that say what FS_*_FL say too. */
+/** FS_XFLAG_* with the same meaning as FS_*_FL. */
 const X_FLAGS: readonly (readonly [number, number])[] = [
   [F.FS_SYNC_FL, F.FS_XFLAG_SYNC],
   [F.FS_IMMUTABLE_FL, F.FS_XFLAG_IMMUTABLE],
@@ -83,7 +84,7 @@ function blockSize(t: Task, inode: Inode, addr: number): number {
   return t.mm.store32(addr, out.blockSize) < 0 ? -EFAULT : 0;
 }
 
-/** No file system of ours shares blocks. */
+/** FICLONE: no file system here shares blocks. */
 function clone(t: Task, file: OpenFile, fd: number): number {
   const from = t.files.get(fd);
   if (from === null) return -EBADF;
@@ -108,7 +109,7 @@ function dedupe(t: Task, file: OpenFile, addr: number): number {
   return isRegular(file.inode) ? -EOPNOTSUPP : -EINVAL;
 }
 
-/** What file systems without flags do with them is the file's affair. */
+/** Sets flags; the file decides for file systems without flags. */
 function setFlags(t: Task, file: OpenFile, flags: number, isMore: boolean): number {
   const { inode, path } = file;
   if (path === null || !inode.hasFileFlags) return PASSED;
@@ -125,7 +126,7 @@ function getExtended(t: Task, inode: Inode, addr: number): number {
   return t.mm.copyOut(addr, scratch.u8, 0, F.Fsxattr.size) < 0 ? -EFAULT : 0;
 }
 
-/** Sizes and projects of extents are not there to be set. */
+/** FS_IOC_FSSETXATTR: extent sizes and project ids cannot be set. */
 function setExtended(t: Task, file: OpenFile, addr: number): number {
   const { u8, dv } = t.kernel.scratch, { at } = F.Fsxattr;
   if (t.mm.copyIn(u8, 0, addr, F.Fsxattr.size) !== 0) return -EFAULT;

@@ -30,7 +30,7 @@ import { openByHandle } from "../../vfs/open.ts";
 import { installNew } from "../io/install.ts";
 import { findAt } from "./arguments.ts";
 
-/** File systems whose files can be found again. */
+/** File systems whose files can be opened by handle. */
 export const EXPORTING: readonly string[] = ["tmpfs", "devtmpfs", "overlay", "9p"];
 const { at } = FileHandle;
 
@@ -43,7 +43,7 @@ export function sysNameToHandleAt(t: Task, a: SyscallArgs): number {
     follows: (flags & AT_SYMLINK_FOLLOW) !== 0,
     mayBeEmpty: (flags & AT_EMPTY_PATH) !== 0,
   });
-  // Pipes and sockets are at no path.
+  // Pipes and sockets have no path.
   if (path === -EBADF && t.files.getAny(a.i32(0)) !== null) return -EOPNOTSUPP;
   if (typeof path === "number") return path;
   if (!EXPORTING.includes(path.dentry.fs.type)) return -EOPNOTSUPP;

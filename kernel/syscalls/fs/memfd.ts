@@ -17,8 +17,8 @@ export function sysMemfdCreate(t: Task, a: SyscallArgs): number {
 }
 
 /**
- * The flags as the PID namespace's vm.memfd_noexec wants them: with 1 a file without MFD_EXEC is
- * sealed against execution; with 2 no other file is made (EACCES).
+ * Applies vm.memfd_noexec of the PID namespace to the flags: with 1 a file without MFD_EXEC is
+ * sealed against execution; with 2 every other file is refused (EACCES).
  */
 function flagsFor(t: Task, asked: number): number {
   const scope = t.pids.memfdScope;

@@ -1,4 +1,6 @@
-/** mount(2), umount2(2), pivot_root(2), sync(2), syncfs(2). vfs/mount_operations.ts has the rules. */
+/**
+ * mount(2), umount2(2), pivot_root(2), sync(2), syncfs(2). vfs/mount_operations.ts has the rules.
+ */
 
 import { EBADF, EINVAL, ENAMETOOLONG, ENODEV } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
@@ -38,11 +40,13 @@ import { firstWalk, LOOKUP_DIRECTORY, LOOKUP_FOLLOW } from "../../vfs/walk.ts";
 import { pathArg } from "./arguments.ts";
 import { makeFileSystem, ownerOf } from "./new_file_system.ts";
 
-/** Kernel-internal superblock flag that no caller may give. */
+/** Kernel-internal superblock flag that no caller may pass. */
 const MS_NOUSER = 0x80000000;
 const PROPAGATION = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
 
-/** A string that may be absent: "" for a null pointer, -EINVAL when it is longer than a path. */
+/**
+ * Reads a string that may be absent: "" for a null pointer, -EINVAL when it is longer than a path.
+ */
 function optional(t: Task, addr: number): string | number {
   const text = addr === 0 ? "" : pathArg(t, addr);
   return text === -ENAMETOOLONG ? -EINVAL : text;
@@ -110,7 +114,7 @@ export function sysUmount2(t: Task, a: SyscallArgs): number {
   const text = pathArg(t, a.u64(0));
   if (typeof text === "number") return text;
   const { mounts } = t.fs.namespace;
-  // The way there is a use of the mount like any other, but does not count as one here.
+  // The walk uses the mount, as any access does, but must not end its expiry here.
   const expiring = (flags & MNT_EXPIRE) === 0 ? [] : [...mounts].filter((m) => m.isExpiring);
   const path = find(t, text, (flags & UMOUNT_NOFOLLOW) !== 0 ? 0 : LOOKUP_FOLLOW);
   if (typeof path === "number") return path;
@@ -133,7 +137,7 @@ export function sysPivotRoot(t: Task, a: SyscallArgs): number {
   return pivotRoot(t, newRoot, putOld, contextsOf(t));
 }
 
-/** Every fs context of the caller's mount namespace, once. */
+/** Each fs context of the caller's mount namespace once. */
 function contextsOf(t: Task): Set<FsContext> {
   const contexts = new Set<FsContext>();
   for (const task of t.kernel.pids.tasks.values()) {
@@ -142,7 +146,7 @@ function contextsOf(t: Task): Set<FsContext> {
   return contexts;
 }
 
-/** sync(2): every file system that the caller can see. Errors are lost, as ever. */
+/** sync(2): every file system that the caller can see. Errors are not reported, as on Linux. */
 export function sysSync(t: Task, _a: SyscallArgs): number {
   const seen = new Set<FileSystem>();
   for (const mount of t.fs.namespace.mounts) {

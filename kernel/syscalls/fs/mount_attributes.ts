@@ -33,7 +33,7 @@ const KNOWN = M.MOUNT_ATTR_RDONLY | M.MOUNT_ATTR_NOSUID | M.MOUNT_ATTR_NODEV |
 const ATIMES = M.MS_RELATIME | M.MS_NOATIME;
 const PROPAGATIONS: readonly number[] = [M.MS_SHARED, M.MS_PRIVATE, M.MS_SLAVE, M.MS_UNBINDABLE];
 
-/** MS_* of a mount with these attributes, or -EINVAL. */
+/** The MS_* flags of a mount with these attributes, or -EINVAL. */
 export function flagsOfAttributes(attributes: number): number {
   if ((attributes & ~KNOWN) !== 0) return -EINVAL;
   const atime = attributes & M.MOUNT_ATTR__ATIME;
@@ -53,7 +53,7 @@ function atimeFlags(atime: number): number {
   return atime === M.MOUNT_ATTR_STRICTATIME ? 0 : -EINVAL;
 }
 
-/** The attributes of a mount with these MS_*. */
+/** The attributes of a mount with these MS_* flags. */
 export function attributesOfFlags(flags: number): number {
   let attributes = 0;
   for (const [attribute, ms] of PLAIN) if ((flags & ms) !== 0) attributes |= attribute;
@@ -94,17 +94,17 @@ export function sysMountSetattr(t: Task, a: SyscallArgs): number {
   return changePropagation(t, path, propagation | (isRecursive ? M.MS_REC : 0));
 }
 
-/** Which attributes go together (mount_setattr(2)). */
+/** Checks the combination of attributes (mount_setattr(2)). */
 function check(set: number, clear: number, propagation: number): number {
   if (set > 0xffffffff || clear > 0xffffffff || ((set | clear) & ~KNOWN) !== 0) return -EINVAL;
   if (propagation !== 0 && !PROPAGATIONS.includes(propagation)) return -EINVAL;
-  // Ways of access times exclude each other: all are cleared, one is set.
+  // The modes of access times exclude each other: a change clears all and sets one.
   const cleared = clear & M.MOUNT_ATTR__ATIME, atime = set & M.MOUNT_ATTR__ATIME;
   if (cleared === 0) return atime === 0 ? 0 : -EINVAL;
   return cleared !== M.MOUNT_ATTR__ATIME || atimeFlags(atime) < 0 ? -EINVAL : 0;
 }
 
-/** All of the tree or nothing. */
+/** Changes all mounts of the tree or none. */
 function change(top: Mount, set: number, clear: number, isRecursive: boolean): number {
   const mounts = isRecursive ? treeOf(top) : [top];
   for (const mount of mounts) {

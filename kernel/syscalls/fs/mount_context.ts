@@ -1,8 +1,9 @@
 /**
- * A file system that is being made or changed step by step: fsopen(2), fspick(2), fsconfig(2), fsmount(2). The parameters
- * are gathered and judged when the command comes.
+ * A file system that is configured step by step: fsopen(2), fspick(2), fsconfig(2), fsmount(2).
+ * Parameters are collected, and checked when a command comes.
  *
- * DIFFERS: Linux refuses an unknown parameter when it is set. Neighbours: mount_tree.ts (placing mounts), mount.ts.
+ * DIFFERS: Linux refuses an unknown parameter when it is set. Neighbours: mount_tree.ts (attaches
+ * mounts), mount.ts.
  */
 
 import {
@@ -42,17 +43,20 @@ import { flagsOfAttributes } from "./mount_attributes.ts";
 const TEXT_MAX = 256, BLOB_MAX = 1 << 20;
 /** LIMIT: bytes of all parameters together: those of mount(2). */
 const OPTIONS_MAX = 4096;
-/** What an option takes of the kernel's heap beside its characters. */
+/** Bytes of an option in the kernel's heap beside its characters. */
 const OPTION_BYTES = 100;
 
-/** Where the making of a file system stands. */
+/** Phases of a context. */
 const PARAMETERS = 0, MADE = 1, CHANGES = 2, FAILED = 3;
 
 class ContextFile extends AnonFile {
   readonly type: FsType | null;
-  /** Of the task that opened it: what is made belongs there, whichever task goes on with it. */
+  /**
+   * User namespace of the task that opened the context, which owns the file system, whatever task
+   * continues.
+   */
   readonly userNs: UserNamespace;
-  /** What is changed (fspick); held. */
+  /** The mount to reconfigure (fspick), with a reference. */
   readonly picked: Path | null;
   phase: number;
   source: string | null = null;
@@ -60,7 +64,7 @@ class ContextFile extends AnonFile {
   readonly options: string[] = [];
   made: FileSystem | null = null;
   private optionBytes: number = 0;
-  /** Its part of TEXT_BYTES. */
+  /** Its charge to TEXT_BYTES. */
   private charged: number = 0;
 
   constructor(anon: AnonFiles, type: FsType | null, picked: Path | null, userNs: UserNamespace) {
@@ -74,7 +78,7 @@ class ContextFile extends AnonFile {
   override describe(): string {
     return "anon_inode:[fscontext]";
   }
-  /** Messages about errors: there are none. */
+  /** read(2) returns messages about errors: there are none. */
   override read(): number {
     return -ENODATA;
   }
@@ -86,7 +90,7 @@ class ContextFile extends AnonFile {
     TEXT_BYTES.give(this.charged, this.account);
   }
 
-  /** One more parameter: 0, -EINVAL when they are too long, or -ENOMEM. */
+  /** Adds a parameter: 0, -EINVAL when all are too long together, or -ENOMEM. */
   add(option: string): number {
     this.optionBytes += option.length + 1;
     if (this.optionBytes > OPTIONS_MAX) return -EINVAL;
@@ -161,7 +165,7 @@ export function sysFsconfig(t: Task, a: SyscallArgs): number {
   }
 }
 
-/** Which arguments a command has (fsconfig(2)). */
+/** Checks the arguments of a command (fsconfig(2)). */
 function checkArguments(command: number, hasKey: boolean, hasValue: boolean, aux: number): number {
   const ok = (isRight: boolean) => isRight ? 0 : -EINVAL;
   switch (command) {
@@ -221,7 +225,7 @@ function change(t: Task, file: ContextFile): number {
   const may = mayMount(t);
   if (may < 0) return may;
   const isReadOnly = file.isReadOnly ?? picked.mount.fs.readOnly;
-  // The flags of the mount stay; those of the file system are meant.
+  // Changes the flags of the file system; those of the mount stay.
   const { flags } = picked.mount;
   const wanted = (flags & ~M.MS_RDONLY) | (isReadOnly ? M.MS_RDONLY : 0);
   const r = remount(t, picked, wanted, false, file.options.join(","));

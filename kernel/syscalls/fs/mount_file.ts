@@ -1,4 +1,7 @@
-/** A descriptor of a mount that is nowhere yet (fsmount(2), open_tree(2)): if it stays there, the mount goes with it. */
+/**
+ * A descriptor of a detached mount (fsmount(2), open_tree(2)). If the mount is never attached, it
+ * is destroyed with the descriptor.
+ */
 
 import type { Credentials } from "../../cred/credentials.ts";
 import { type Mount, Path } from "../../vfs/dentry.ts";
@@ -29,7 +32,7 @@ export class MountFile extends PathFile {
   }
 }
 
-/** It was never attached. */
+/** True if the mount was never attached. */
 export function isNowhere(mount: Mount): boolean {
   return mount.namespace === null && mount.parent === null && !mount.isDetached;
 }

@@ -1,6 +1,6 @@
 /**
- * statmount(2), listmount(2): mounts of the caller's namespace, or of one that it could enter, by ids that are never
- * used again.
+ * statmount(2), listmount(2): mounts of the caller's namespace, or of one that it could enter, by
+ * ids that are not reused.
  */
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
@@ -29,14 +29,14 @@ const CHUNK = 4096;
 interface Request {
   readonly id: number;
   readonly namespace: MountNamespace;
-  /** What can be seen of the namespace is below. */
+  /** The visible part of the namespace is below this path. */
   readonly root: Path;
   readonly param: number;
-  /** The low half of `param`: all bits of STATMOUNT_* that are known, exactly. */
+  /** The low half of `param`: all known bits of STATMOUNT_* fit in it. */
   readonly mask: number;
 }
 
-/** The request at `addr`, checked; or -errno. */
+/** Reads and checks the request at `addr`; or -errno. */
 function readRequest(t: Task, addr: number): Request | number {
   const { dv } = t.kernel.scratch, { at } = S.MntIdReq;
   if (t.mm.copyIn(t.kernel.scratch.u8, 0, addr, 4) !== 0) return -EFAULT;
@@ -72,7 +72,7 @@ function isBelow(mount: Mount, root: Path): boolean {
   return reachableText(new Path(mount, mount.root), root) !== null;
 }
 
-/** The caller sees all mounts of the namespace, wherever its root directory is. */
+/** True if the caller may see all mounts of the namespace, wherever its root directory is. */
 function seesAll(t: Task, { owner }: MountNamespace): boolean {
   return owner !== null && hasCapIn(t.cred, owner, CAP_SYS_ADMIN);
 }
@@ -87,7 +87,7 @@ export function sysStatmount(t: Task, a: SyscallArgs): number {
   return putStatmount(t, mount, request, a.u64(1), a.u64(2));
 }
 
-/** The header in scratch memory and the strings that follow it. */
+/** Builds an answer: the header in scratch memory, and the strings behind it. */
 class Answer {
   readonly #dv: DataView;
   #text = "";
@@ -122,7 +122,7 @@ function putStatmount(
   const s = t.kernel.scratch, { at } = S.StatmountHeader, answer = new Answer(s.dv);
   s.clear(S.StatmountHeader.size);
   for (const [bit, put] of PARTS) {
-    // Bits that this kernel does not know may be set too.
+    // Unknown bits may be set too.
     if ((request.mask & bit) === 0) continue;
     const r = put(request, mount, answer);
     if (r < 0) return r;
@@ -202,7 +202,7 @@ function propagationOf(mount: Mount): number {
   return flags === 0 ? M.MS_PRIVATE : flags;
 }
 
-/** All mounts below one, however deep, in the order of their ids. */
+/** listmount(2): all mounts below one, at any depth, in the order of their ids. */
 export function sysListmount(t: Task, a: SyscallArgs): number {
   const count = a.u64(2), flags = a.u32(3);
   if ((flags & ~S.LISTMOUNT_REVERSE) !== 0) return -EINVAL;
@@ -220,7 +220,7 @@ export function sysListmount(t: Task, a: SyscallArgs): number {
   return putIds(t, a.u64(1), from.slice(0, count));
 }
 
-/** With `top` null the root mount is among them; else the mount itself is not. */
+/** With `top` null the root mount is included; otherwise `top` itself is not. */
 function idsBelow(request: Request, top: Mount | null): number[] {
   const root = top === null ? request.root : new Path(top, top.root);
   const places = new MountPlaces(root);

@@ -1,4 +1,4 @@
-/** Placing mounts by descriptors: open_tree(2), move_mount(2). */
+/** Attaching mounts by descriptors: open_tree(2), move_mount(2). */
 
 import { EINVAL, ELOOP, ENOTDIR } from "../../../ffi/abi/errno.ts";
 import {

@@ -1,6 +1,6 @@
 /**
- * Calls that make, remove and rename names: mkdir(2), mknod(2), symlink(2), link(2), unlink(2), rmdir(2), rename(2) and
- * their *at forms. Arguments only; the VFS does it.
+ * Calls that make, remove and rename names: mkdir(2), mknod(2), symlink(2), link(2), unlink(2),
+ * rmdir(2), rename(2) and their *at forms. This file decodes arguments; the VFS does the work.
  */
 
 import { EINVAL } from "../../../ffi/abi/errno.ts";

@@ -1,6 +1,6 @@
 /**
- * New file systems for mount(2) and fsconfig(2): which callers may make one, and which user
- * namespace owns it.
+ * Makes file systems for mount(2) and fsconfig(2): decides which callers may make one, and which
+ * user namespace owns it.
  */
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
@@ -12,8 +12,8 @@ import type { Task } from "../../task/task.ts";
 import type { FileSystem } from "../../vfs/inode.ts";
 
 /**
- * One of this type that belongs to `owner`, or -errno. An old one that is shown again keeps its
- * owner.
+ * Makes a file system of this type that belongs to `owner`, or -errno. An existing one that is
+ * mounted again keeps its owner.
  */
 export function makeFileSystem(
   t: Task,
@@ -33,7 +33,10 @@ export function makeFileSystem(
   return fs;
 }
 
-/** The user namespace whose capabilities count for it: that of the namespace which it shows. */
+/**
+ * The user namespace whose capabilities count for the file system: the owner of the namespace that
+ * it shows.
+ */
 export function ownerOf(t: Task, type: FsType): UserNamespace {
   return shownOwner(t, type) ?? INITIAL_USER_NAMESPACE;
 }

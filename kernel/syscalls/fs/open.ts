@@ -1,4 +1,7 @@
-/** open(2), openat(2), openat2(2), creat(2): arguments in, a description from the VFS, an fd out. */
+/**
+ * open(2), openat(2), openat2(2), creat(2): decodes arguments, opens the file in the VFS, and
+ * installs a descriptor.
+ */
 
 import { E2BIG, EFAULT, EINVAL, EMFILE } from "../../../ffi/abi/errno.ts";
 import {
@@ -43,20 +46,20 @@ function open(t: Task, dirfd: number, pathAddr: number, flags: number, mode: num
   return install(t, openAt(t, dirfd, path, flags, mode), flags);
 }
 
-/** openat2(2). A larger struct is fine as long as what we do not know of it is zero. */
+/** openat2(2). A larger struct is accepted if its unknown part is zero. */
 export function sysOpenat2(t: Task, a: SyscallArgs): number {
   const r = readHow(t, a.u64(2), a.u64(3));
   return r < 0 ? r : openAsRead(t, a.i32(0), a.u64(1));
 }
 
-/** What `readHow` read. */
+/** Result of `readHow`. */
 export const how: { flags: number; mode: number; resolve: number } = {
   flags: 0,
   mode: 0,
   resolve: 0,
 };
 
-/** struct open_how of `size` bytes at `addr`: 0 or -errno. */
+/** Reads struct open_how of `size` bytes at `addr`: 0 or -errno. */
 export function readHow(t: Task, addr: number, size: number): number {
   if (size < OpenHow.size) return -EINVAL;
   if (size > PAGE) return -E2BIG;
@@ -69,7 +72,7 @@ export function readHow(t: Task, addr: number, size: number): number {
   return 0;
 }
 
-/** Opens the path at `pathAddr` as `how` says. */
+/** Opens the path at `pathAddr` with `how`. */
 export function openAsRead(t: Task, dirfd: number, pathAddr: number): number {
   const { flags, mode, resolve } = how;
   if (t.progress.object !== null) {
@@ -87,12 +90,12 @@ function u64At(t: Task, at: number): number {
   return dv.getUint32(at, true) + dv.getUint32(at + 4, true) * 0x100000000;
 }
 
-/** Linux takes the fd before it opens: nothing is created when there is none. */
+/** Linux allocates the descriptor before it opens: without one no file is created. */
 function isFull(t: Task): boolean {
   return !t.files.hasRoom(t.group.limits.get(RLIMIT_NOFILE));
 }
 
-/** An fd for what was opened, or its error. HOT */
+/** Installs a descriptor for an opened file, or returns its error. HOT */
 function install(t: Task, file: OpenFile | number, flags: number): number {
   if (typeof file === "number") return file;
   const limit = t.group.limits.get(RLIMIT_NOFILE);

@@ -37,7 +37,7 @@ import { statfsFlags } from "../../vfs/mount_info.ts";
 import { firstWalk, LOOKUP_EMPTY, LOOKUP_FOLLOW } from "../../vfs/walk.ts";
 import { pathArg, pathOrEmpty, scratchOut } from "./arguments.ts";
 
-/** Flags of files that have the same bits here, and attributes that are always known. */
+/** Flags of files whose statx bits are the same, and attributes that are always known. */
 const FILE_FLAGS = STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP;
 const STATX_KNOWN = STATX_ATTR_MOUNT_ROOT | STATX_ATTR_AUTOMOUNT | STATX_ATTR_DAX;
 

@@ -1,4 +1,7 @@
-/** setxattr(2), getxattr(2), listxattr(2), removexattr(2), each by path, by link and by fd. */
+/**
+ * setxattr(2), getxattr(2), listxattr(2), removexattr(2), each by path, by symbolic link and by
+ * descriptor.
+ */
 
 import { EBADF, EFAULT, ERANGE } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../../ffi/abi/fcntl.ts";
@@ -24,23 +27,23 @@ import {
 import { bytesOut, pathArg } from "./arguments.ts";
 
 const FOLLOW = 0, NO_FOLLOW = AT_SYMLINK_NOFOLLOW;
-/** By fd rather than by path. */
+/** By descriptor rather than by path. */
 const BY_FD = -1;
 
-/** The file that argument 0 names, by path. */
+/** The file of argument 0, by path. */
 function target(t: Task, a: SyscallArgs, how: number): Path | number {
   const path = pathArg(t, a.u64(0));
   return typeof path === "number" ? path : findAt(t, AT_FDCWD, path, how);
 }
 
-/** The same, for a change: an inode is of a file that is at no path. */
+/** The file of argument 0 for a change. A file without a path is an Inode. */
 function changed(t: Task, a: SyscallArgs, how: number): Path | Inode | number {
   if (how !== BY_FD) return target(t, a, how);
   const file = t.files.get(a.i32(0));
   return file === null ? -EBADF : file.path ?? file.inode;
 }
 
-/** An attribute's name: byte string, -EFAULT, -ERANGE (empty or too long). */
+/** Reads an attribute's name: byte string, -EFAULT, -ERANGE (empty or too long). */
 function nameArg(t: Task, addr: number): string | number {
   const name = t.mm.cstring(addr, XATTR_NAME_MAX + 1);
   if (typeof name === "number") return name === -EFAULT ? name : -ERANGE;
@@ -73,13 +76,13 @@ export function sysFsetxattr(t: Task, a: SyscallArgs): number {
   return set(t, a, BY_FD);
 }
 
-/** What a socket's protocol is called, with the zero behind it; "" for other files. */
+/** Name of a socket's protocol with the NUL behind it; "" for other files. */
 function socketText(inode: Inode): string {
   const name = inode instanceof AnonInode ? inode.protocolName : "";
   return name === "" ? "" : name + "\0";
 }
 
-/** For reading, files without a path do too. */
+/** The inode to read from; files without a path are permitted. */
 function inodeOf(t: Task, a: SyscallArgs, how: number): Inode | number {
   if (how === BY_FD) {
     const file = t.files.get(a.i32(0));

@@ -1,6 +1,7 @@
 /**
- * Signal-driven I/O (fcntl(2), O_ASYNC): whoever F_SETOWN named gets SIGIO, or the signal of F_SETSIG, when a file
- * becomes ready. A listener on the file's wait queue for as long as O_ASYNC is set.
+ * Signal-driven I/O (fcntl(2), O_ASYNC): when a file becomes ready, the owner that F_SETOWN named
+ * gets SIGIO, or the signal of F_SETSIG. A listener is on the file's wait queue as long as O_ASYNC
+ * is set.
  */
 
 import { F_OWNER_PID, F_OWNER_TID } from "../../../ffi/abi/fcntl.ts";
@@ -92,7 +93,7 @@ function setListener(file: OpenFile, listener: AsyncListener | null): void {
   file.waitQueue.add(listener, 0);
 }
 
-/** O_ASYNC was set or cleared through `fd` (which siginfo shows). */
+/** O_ASYNC was set or cleared through `fd`, which siginfo shows. */
 export function setAsync(file: OpenFile, on: boolean, fd: number = -1): void {
   setListener(file, on ? new AsyncListener(file, fd) : null);
 }
@@ -114,20 +115,23 @@ function codeOf(bits: number): number {
   return bits & POLLPRI ? POLL_PRI : POLL_HUP;
 }
 
-/** The owner of `file` gets a message (POLL_MSG): a lease is being broken, something happened in a directory. */
+/**
+ * Sends a message signal (POLL_MSG) to the owner of `file`: a lease is being broken, or a directory
+ * changed.
+ */
 export function signalMessage(file: OpenFile, fd: number): void {
   const { owner } = file;
   if (owner instanceof FileOwner && owner.target !== null) signal(owner, POLLMSG, fd);
 }
 
-/** Urgent data came to a socket: whoever F_SETOWN named hears of it, with O_ASYNC or without. */
+/** Urgent data arrived at a socket: sends SIGURG to the owner, with or without O_ASYNC. */
 export function signalUrgent(file: OpenFile | null): void {
   const owner = file?.owner;
   if (!(owner instanceof FileOwner) || owner.target === null) return;
   deliver(owner, new SigInfo(SIGURG, SI_KERNEL));
 }
 
-/** The same for sockets of the host, which tell of it. */
+/** As signalUrgent, for sockets of the host, which report urgent data themselves. */
 export class UrgentSignals implements UrgentListener {
   onUrgent(socket: Socket): void {
     signalUrgent(socket);
@@ -142,7 +146,7 @@ function signal(owner: FileOwner, bits: number, fd: number): void {
   }
 }
 
-/** To the bearer of the owner's id, if it is still that one. */
+/** Sends the signal to the process, thread or group that still has the owner's identity. */
 function deliver(owner: FileOwner, info: SigInfo): number {
   const { type, target } = owner;
   if (target === null) return 0;
@@ -166,7 +170,7 @@ function toGroup(owner: FileOwner, group: ThreadGroup, info: SigInfo): number {
   return sendToGroup(group, info);
 }
 
-/** Whoever called F_SETOWN must be allowed to signal the target (sigio_perm). */
+/** The caller of F_SETOWN must have been allowed to signal the target (sigio_perm of Linux). */
 function mayReach(owner: FileOwner, target: Task): boolean {
   const { uid, suid } = target.cred;
   if (isScoped(owner.domain, target.cred.domain, LANDLOCK_SCOPE_SIGNAL)) return false;

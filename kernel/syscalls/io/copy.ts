@@ -1,4 +1,7 @@
-/** Calls that move bytes between two descriptors: sendfile(2), copy_file_range(2), splice(2), tee(2), vmsplice(2). */
+/**
+ * Calls that move bytes between two descriptors: sendfile(2), copy_file_range(2), splice(2),
+ * tee(2), vmsplice(2).
+ */
 
 import {
   EAGAIN,
@@ -28,13 +31,13 @@ import { readFile, waitReadable, waitWritable, writeFile } from "./transfer.ts";
 
 export const SPLICE_F_KNOWN = 15;
 
-/** Of the move of the call that runs. */
+/** The end of the move of the running call. */
 const end = new MoveEnd();
 
-/** What `offsetArg` found. */
+/** Results of `offsetArg`. */
 const NONE = -1, FAULTY = -2, NEGATIVE = -3;
 
-/** An optional offset pointer. */
+/** Reads an optional offset pointer. */
 function offsetArg(t: Task, addr: number): number {
   if (addr === 0) return NONE;
   const lo = t.mm.load32(addr), hi = t.mm.load32(addr + 4);
@@ -42,12 +45,16 @@ function offsetArg(t: Task, addr: number): number {
   return hi > 0x7fffffff ? NEGATIVE : lo + hi * 0x100000000;
 }
 
-/** Store the offset behind what was moved, if the caller has one: the result of the call. */
+/**
+ * Stores the offset behind the moved bytes, if the caller passed one; returns the call's result.
+ */
 function storeOffset(t: Task, addr: number, offset: number, result: number): number {
   return addr !== 0 && t.mm.store64(addr, offset) < 0 ? -EFAULT : result;
 }
 
-/** sendfile(2): from a file with a position (or anything, to a pipe), until all is sent. */
+/**
+ * sendfile(2): from a file with positions (or from any file, to a pipe), until all bytes are sent.
+ */
 export function sysSendfile(t: Task, a: SyscallArgs): number {
   const addr = a.u64(2), len = Math.min(a.u64(3), MAX_RW_COUNT), p = t.progress;
   const offset = offsetArg(t, addr);
@@ -66,7 +73,7 @@ export function sysSendfile(t: Task, a: SyscallArgs): number {
   p.done += moveBytes(t, from, offset < 0 ? -1 : offset + p.done, to, -1, len - p.done, end);
   let r = end.reason;
   if (r === -EAGAIN) {
-    // What is in a pipe already is not waited for.
+    // Bytes that are already in the pipe are not held back by a wait.
     const stops = to.isNonblocking || (p.done > 0 && to instanceof PipeFile);
     if (!stops) r = waitFor(t, from, to);
     if (r === BLOCK) return BLOCK;
@@ -77,7 +84,7 @@ export function sysSendfile(t: Task, a: SyscallArgs): number {
   return r < 0 ? r : storeOffset(t, addr, offset + r, r);
 }
 
-/** Wait for the side that could not go on. */
+/** Waits for the side that was not ready. */
 function waitFor(t: Task, from: OpenFile, to: OpenFile): number {
   return end.isTargetBlocked ? waitWritable(t, to) : waitReadable(t, from);
 }
@@ -132,7 +139,7 @@ export function sysSplice(t: Task, a: SyscallArgs): number {
   return r < 0 ? r : storeOffset(t, outAddr, outAt + n, n);
 }
 
-/** splice(2) behind its arguments; offsets are -1 where there is none. Bytes, BLOCK or -errno. */
+/** splice(2) with decoded arguments; offsets are -1 where there is none. Bytes, BLOCK or -errno. */
 export function spliceFiles(
   t: Task,
   from: OpenFile | null,
@@ -156,7 +163,7 @@ export function spliceFiles(
   return n === 0 && end.reason < 0 ? settle(t, from, to, end.reason, flags) : n;
 }
 
-/** Nothing was moved: wait, or the error. */
+/** No bytes were moved: waits, or returns the error. */
 function settle(t: Task, from: OpenFile, to: OpenFile, r: number, flags: number): number {
   if (r === -EPIPE) sendToTask(t, userSignal(SIGPIPE, t));
   if (r !== -EAGAIN || (flags & SPLICE_F_NONBLOCK) !== 0) return r;
@@ -171,7 +178,7 @@ export function sysTee(t: Task, a: SyscallArgs): number {
   return teeFiles(t, t.files.get(a.i32(0)), t.files.get(a.i32(1)), len, flags);
 }
 
-/** The same of files that the caller has found; `len` is not 0. */
+/** tee(2) with decoded arguments; `len` is not 0. */
 export function teeFiles(
   t: Task,
   from: OpenFile | null,

@@ -1,4 +1,4 @@
-/** F_NOTIFY of fcntl(2): a signal when something happens in a directory. The watches: vfs/watch_list.ts. */
+/** F_NOTIFY of fcntl(2): a signal for changes in a directory. The watches: vfs/watch_list.ts. */
 
 import { ENOTDIR } from "../../../ffi/abi/errno.ts";
 import {
@@ -30,7 +30,7 @@ import { Watch, watchesOf } from "../../vfs/watch_list.ts";
 import { signalMessage } from "./async.ts";
 import { ownerByDefault } from "./owner.ts";
 
-/** DN_* and the events that it stands for. A rename is told where the name was. */
+/** DN_* and its events. A rename is reported in the old directory. */
 const EVENTS: readonly (readonly [number, number])[] = [
   [DN_ACCESS, IN_ACCESS],
   [DN_MODIFY, IN_MODIFY],
@@ -43,7 +43,7 @@ const EVENTS: readonly (readonly [number, number])[] = [
 class DirectorySignal extends Watch {
   readonly file: OpenFile;
   readonly files: FdTable;
-  /** As siginfo shows it. */
+  /** The descriptor that siginfo shows. */
   fd: number;
   isRepeated: boolean = false;
 
@@ -55,7 +55,7 @@ class DirectorySignal extends Watch {
   }
 
   override onEvent(mask: number, _cookie: number, name: string | null): void {
-    // Not of the directory's own name.
+    // Events of the directory itself are ignored.
     if (name === null && (mask & IN_ISDIR) === 0) return;
     signalMessage(this.file, this.fd);
     if (!this.isRepeated) this.detach();
@@ -68,7 +68,7 @@ class DirectorySignal extends Watch {
   }
 }
 
-/** F_NOTIFY by way of `fd`. Events add up; none, and there is no signal any more. */
+/** F_NOTIFY by descriptor `fd`. Events are added to those of earlier calls; 0 removes the watch. */
 export function notifyOfDirectory(t: Task, file: OpenFile, wanted: number, fd: number): number {
   const inode = file.path?.dentry.inode ?? file.inode;
   const old = find(t, inode, file);

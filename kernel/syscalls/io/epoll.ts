@@ -1,4 +1,7 @@
-/** epoll_create(2), epoll_ctl(2), epoll_wait(2), epoll_pwait(2), epoll_pwait2(2), ioctl_eventpoll(2). */
+/**
+ * epoll_create(2), epoll_ctl(2), epoll_wait(2), epoll_pwait(2), epoll_pwait2(2),
+ * ioctl_eventpoll(2).
+ */
 
 import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EBADF, EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
@@ -52,7 +55,7 @@ export function sysEpollCtl(t: Task, a: SyscallArgs): number {
   const set = t.files.get(a.i32(0)), file = t.files.get(fd);
   if (set === null || file === null) return -EBADF;
   if (!(set instanceof EpollFile)) return -EINVAL;
-  // Nothing here can suspend the machine.
+  // The sandbox cannot suspend the machine.
   events &= ~EPOLLWAKEUP;
   switch (op) {
     case EPOLL_CTL_ADD:
@@ -67,7 +70,7 @@ export function sysEpollCtl(t: Task, a: SyscallArgs): number {
 }
 
 /**
- * LIMIT: items that one call looks at in one turn of the loop: it may give fewer events than there
+ * LIMIT: items that one call checks in one turn of the loop: it may return fewer events than there
  * are.
  */
 const ITEMS_A_TURN = 1024;
@@ -83,7 +86,7 @@ export function sysEpollPwait(t: Task, a: SyscallArgs): number {
   return masked(t, a);
 }
 
-/** epoll_pwait2(2): the timeout is a timespec. */
+/** epoll_pwait2(2): the time-out is a timespec. */
 export function sysEpollPwait2(t: Task, a: SyscallArgs): number {
   if (t.progress.deadlineNs < 0) {
     const r = readTimeout(t, a.u64(3));
@@ -115,7 +118,7 @@ function wait(t: Task, a: SyscallArgs): number {
   if (!(set instanceof EpollFile)) return -EINVAL;
   const n = report(t, set, addr, max);
   if (n !== 0) return n;
-  // More were ready once than one turn looks at, and those that it looked at are not any more.
+  // More items were ready than one turn checks, and the checked ones are not ready any more.
   if (set.scanEnd !== null) return t.yieldTurn();
   const { deadlineNs } = t.progress;
   if (deadlineNs !== Infinity && (deadlineNs === 0 || t.kernel.now() >= deadlineNs)) return 0;
@@ -123,7 +126,10 @@ function wait(t: Task, a: SyscallArgs): number {
   return r === BLOCK ? t.waitUntil(deadlineNs) : r;
 }
 
-/** Store what is ready, at most `max` events: how many, or -EFAULT when the first cannot be stored. HOT */
+/**
+ * Stores ready events, at most `max`: their number, or -EFAULT when the first one cannot be stored.
+ * HOT
+ */
 function report(t: Task, set: EpollFile, addr: number, max: number): number {
   const { mm } = t, end = set.scanEnd;
   if (end === null) return 0;
@@ -148,12 +154,12 @@ function report(t: Task, set: EpollFile, addr: number, max: number): number {
   return n;
 }
 
-/** Packets of one poll of a device that anybody may ask for. */
+/** Greatest number of packets of a device poll without privileges. */
 const NAPI_POLL_WEIGHT = 64;
 
 const params = new Uint8Array(EpollParams.size), paramsView = new DataView(params.buffer);
 
-/** ioctl_eventpoll(2): how long and how much the links of sockets are polled by who waits here. */
+/** ioctl_eventpoll(2): busy-poll settings of the set. */
 export function epollRequest(t: Task, set: EpollFile, request: number, arg: number): number {
   const { size, at } = EpollParams;
   if (request === EPIOCGPARAMS) return t.mm.copyOut(arg, set.busyPoll, 0, size) < 0 ? -EFAULT : 0;

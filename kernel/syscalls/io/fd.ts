@@ -1,4 +1,4 @@
-/** Calls on descriptors as such: close(2), dup(2), fcntl(2), ioctl(2), close_range(2), lseek(2). */
+/** Calls on descriptors: close(2), dup(2), fcntl(2), ioctl(2), close_range(2), lseek(2). */
 
 import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
 import {
@@ -117,10 +117,13 @@ import {
   signalOf,
 } from "./owner.ts";
 
-/** What F_SETFL changes. */
+/** Flags that F_SETFL changes. */
 const SETFL_MASK = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC;
 
-/** Requests on devices that landlock(7) leaves alone: they are not the device's affair (is_masked_device_ioctl). */
+/**
+ * Requests on devices that landlock(7) does not restrict, because the VFS handles them
+ * (is_masked_device_ioctl of Linux).
+ */
 const FREE_REQUESTS: ReadonlySet<number> = new Set([
   FIOCLEX,
   FIONCLEX,
@@ -147,7 +150,7 @@ export function sysClose(t: Task, a: SyscallArgs): number {
 }
 
 /**
- * close_range(2), so many descriptors a turn. Only a fatal signal keeps it from its end, as on
+ * close_range(2), a bounded number of descriptors a turn. Only a fatal signal interrupts it, as on
  * Linux.
  *
  * DIFFERS: between the turns other threads see a part closed.
@@ -184,7 +187,7 @@ export function sysDup3(t: Task, a: SyscallArgs): number {
   return t.files.dupTo(a.i32(0), a.i32(1), flags !== 0, fdLimit(t));
 }
 
-/** fcntl(2): what an O_PATH descriptor may do comes first. */
+/** fcntl(2). Commands permitted for an O_PATH descriptor come first. */
 export function sysFcntl(t: Task, a: SyscallArgs): number {
   const fd = a.i32(0), command = a.i32(1), arg = a.i32(2);
   const any = t.files.getAny(fd);
@@ -281,7 +284,7 @@ function setFlags(t: Task, file: OpenFile, flags: number, fd: number): number {
   return 0;
 }
 
-/** F_SET_RW_HINT: how long data written to the file will live, as the writer thinks; kept and shown. */
+/** F_SET_RW_HINT: expected lifetime of written data; kept and shown. */
 function setWriteHint(t: Task, file: OpenFile, addr: number): number {
   if (!ownsOrCapable(file.inode, t.cred)) return -EPERM;
   const hint = t.mm.load64(addr);
@@ -291,7 +294,7 @@ function setWriteHint(t: Task, file: OpenFile, addr: number): number {
   return 0;
 }
 
-/** Who gets the signals of a socket, by the ioctls of old; -ENOTTY for all others. */
+/** The owner of a socket's signals by the old ioctls; -ENOTTY for other requests. */
 function socketIoctl(t: Task, file: Socket, request: number, arg: number): number {
   switch (request) {
     case FIOSETOWN:
@@ -310,7 +313,7 @@ function socketIoctl(t: Task, file: Socket, request: number, arg: number): numbe
   }
 }
 
-/** ioctl(2): those of every descriptor here, the rest is the file's. */
+/** ioctl(2): handles the requests of every descriptor; the file handles the rest. */
 export function sysIoctl(t: Task, a: SyscallArgs): number {
   const fd = a.i32(0), request = a.u32(1), arg = a.u64(2);
   const file = t.files.get(fd);
@@ -360,7 +363,9 @@ export function sysIoctl(t: Task, a: SyscallArgs): number {
   }
 }
 
-/** lseek(2). The file answers SEEK_DATA and SEEK_HOLE, and may refuse or move the position itself. */
+/**
+ * lseek(2). The file handles SEEK_DATA and SEEK_HOLE, and may refuse or set the position itself.
+ */
 export function sysLseek(t: Task, a: SyscallArgs): number {
   const file = t.files.get(a.i32(0));
   if (file === null) return -EBADF;

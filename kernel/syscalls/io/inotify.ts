@@ -26,7 +26,7 @@ import { inodePermission } from "../../vfs/access.ts";
 import { firstWalk, LOOKUP_DIRECTORY, LOOKUP_FOLLOW } from "../../vfs/walk.ts";
 import { installNew } from "./install.ts";
 
-/** Bits that a mask may have (ALL_INOTIFY_BITS). */
+/** Bits permitted in a mask (ALL_INOTIFY_BITS). */
 const KNOWN = IN_ALL_EVENTS | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED | IN_ONLYDIR |
   IN_DONT_FOLLOW | IN_EXCL_UNLINK | IN_MASK_ADD | IN_MASK_CREATE | IN_ISDIR | IN_ONESHOT;
 

@@ -8,7 +8,7 @@ import type { OpenFile } from "../../vfs/open_file.ts";
 import { signalMessage } from "./async.ts";
 import { dropOwner, ownerByDefault } from "./owner.ts";
 
-/** Whoever F_SETOWN names gets SIGIO. */
+/** Sends SIGIO to the owner that F_SETOWN named. */
 class SignalledHolder implements LeaseHolder {
   readonly pid: number;
   private readonly fd: number;
@@ -23,7 +23,7 @@ class SignalledHolder implements LeaseHolder {
   }
 }
 
-/** F_SETLEASE by way of `fd`, which siginfo shows. */
+/** F_SETLEASE by descriptor `fd`, which siginfo shows. */
 export function changeLease(t: Task, file: OpenFile, type: number, fd: number): number {
   const r = setLease(t, file, type, new SignalledHolder(t, fd));
   if (r !== 0) return r;

@@ -1,4 +1,7 @@
-/** Record locks and flock(2): fcntl(2) F_GETLK, F_SETLK, F_SETLKW and their open file description forms. */
+/**
+ * Record locks and flock(2): fcntl(2) F_GETLK, F_SETLK, F_SETLKW and their open file description
+ * forms.
+ */
 
 import { EAGAIN, EBADF, EDEADLK, EFAULT, EINVAL, EOVERFLOW } from "../../../ffi/abi/errno.ts";
 import {
@@ -25,12 +28,13 @@ const dv = new DataView(buf.buffer);
 const OFFSET_MAX = 2n ** 63n - 1n;
 
 /**
- * The range that a struct flock means. DIFFERS: beyond 2^53 the ends of ranges are rounded, to 1 KiB at most, and what ends
- * so near the largest offset goes to the end of the file, as on Linux what ends there.
+ * The range of a struct flock. DIFFERS: beyond 2^53 the ends of ranges are rounded, by 1 KiB at
+ * most, and an end so near the largest offset means the end of the file, as the largest offset does
+ * on Linux.
  */
 const range = { type: 0, start: 0, end: 0 };
 
-/** Read and check the struct: 0 or -errno; `range` is set. */
+/** Reads and checks the struct: 0 or -errno; sets `range`. */
 function readFlock(t: Task, file: OpenFile, addr: number, isOfd: boolean): number {
   if (t.mm.copyIn(buf, 0, addr, FLOCK_BYTES) < 0) return -EFAULT;
   const start = dv.getBigInt64(8, true), len = dv.getBigInt64(16, true);
@@ -65,12 +69,12 @@ function readFlock(t: Task, file: OpenFile, addr: number, isOfd: boolean): numbe
   return 0;
 }
 
-/** As l_start and l_len have it: 2^63 is what the largest ones were rounded to. */
+/** An offset as l_start and l_len show it; 2^63 comes from rounding the largest offsets. */
 function offsetOf(value: number): bigint {
   return value < 2 ** 63 ? BigInt(value) : OFFSET_MAX;
 }
 
-/** What was read, of this caller. */
+/** The lock that the caller requests with `range`. */
 function requestOf(t: Task, file: OpenFile, isOfd: boolean): FileLock {
   const { type, start, end } = range;
   return isOfd
@@ -129,7 +133,7 @@ export function setLock(
 /** flock(2). */
 export function sysFlock(t: Task, a: SyscallArgs): number {
   const operation = a.i32(1), kind = operation & ~LOCK_NB;
-  // Linux takes the mandatory locks of old and does nothing.
+  // Linux accepts the removed mandatory locks without effect.
   if ((operation & LOCK_MAND) !== 0) return 0;
   if (kind !== LOCK_SH && kind !== LOCK_EX && kind !== LOCK_UN) return -EINVAL;
   const file = t.files.get(a.i32(0));

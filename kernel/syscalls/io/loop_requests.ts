@@ -28,7 +28,7 @@ const TWO32 = 0x100000000, TWO63 = 2 ** 63;
 const SETTABLE = L.LO_FLAGS_AUTOCLEAR | L.LO_FLAGS_PARTSCAN;
 const CONFIGURABLE = SETTABLE | L.LO_FLAGS_READ_ONLY | L.LO_FLAGS_DIRECT_IO;
 
-/** /dev/loop-control. */
+/** Requests on /dev/loop-control. */
 export function controlLoops(file: LoopControlFile, request: number, number: number): number {
   const { devices } = file;
   switch (request) {
@@ -50,7 +50,7 @@ export function controlLoops(file: LoopControlFile, request: number, number: num
   }
 }
 
-/** /dev/loopN. The argument is the third one of the call. */
+/** Requests on /dev/loopN. The argument is the third one of the call. */
 export function loopRequest(t: Task, file: LoopFile, request: number, a: SyscallArgs): number {
   const { device } = file,
     arg = a.u64(2),
@@ -108,14 +108,14 @@ function isBlockSize(n: number): boolean {
   return n >= 512 && n <= 4096 && (n & (n - 1)) === 0;
 }
 
-/** A regular file that may be behind a device, or -errno. */
+/** The regular file of a descriptor, for a device, or -errno. */
 function backingOf(t: Task, fd: number): OpenFile | number {
   const file = t.files.get(fd);
   if (file === null) return -EBADF;
   return isRegular(file.inode) ? file : -EINVAL;
 }
 
-/** What LOOP_SET_STATUS64 sets. */
+/** The fields that LOOP_SET_STATUS64 sets. */
 interface Info {
   readonly offset: number;
   readonly sizeLimit: number;
@@ -130,7 +130,7 @@ function readNew(t: Task, addr: number): Info | number {
   return infoAt(t, 0);
 }
 
-/** A struct loop_info64 in the scratch buffer. */
+/** Reads a struct loop_info64 in the scratch buffer. */
 function infoAt(t: Task, from: number): Info {
   const { u8, dv } = t.kernel.scratch, { at } = L.LoopInfo64, name = from + at.fileName;
   const u64 = (p: number) => dv.getUint32(p, true) + dv.getUint32(p + 4, true) * TWO32;
@@ -158,7 +158,7 @@ function readOld(t: Task, addr: number): Info | number {
   };
 }
 
-/** loop_set_status_from_info: 0, -EINVAL, -EOVERFLOW. */
+/** loop_set_status_from_info of Linux: 0, -EINVAL, -EOVERFLOW. */
 function applyInfo(device: LoopDevice, info: Info): number {
   if (info.keySize > L.LO_KEY_SIZE || info.encryptType !== 0) return -EINVAL;
   if (info.offset >= TWO63 || info.sizeLimit >= TWO63) return -EOVERFLOW;
@@ -193,7 +193,7 @@ function configure(t: Task, file: LoopFile, addr: number): number {
   );
 }
 
-/** loop_configure. `info` null: LOOP_SET_FD. */
+/** loop_configure of Linux. `info` null: LOOP_SET_FD. */
 function bindFile(
   t: Task,
   file: LoopFile,
@@ -217,7 +217,7 @@ function bindFile(
   return 0;
 }
 
-/** LOOP_CHANGE_FD: another file of the same size behind a device that only reads. */
+/** LOOP_CHANGE_FD: replaces the file of a read-only device by another one of the same size. */
 function changeFile(t: Task, device: LoopDevice, fd: number): number {
   if (t.files.get(fd) === null) return -EBADF;
   const old = device.backing;
@@ -262,7 +262,7 @@ function getStatus(t: Task, device: LoopDevice, addr: number, isOld: boolean): n
   return t.mm.copyOut(addr, u8, 0, layout.size) < 0 ? -EFAULT : 0;
 }
 
-/** What every block device answers (blkdev_ioctl). */
+/** Requests of every block device (blkdev_ioctl of Linux). */
 function blockRequest(t: Task, device: LoopDevice, request: number, addr: number): number {
   const put = (value: number) => t.mm.store32(addr, value) < 0 ? -EFAULT : 0;
   const put64 = (value: number) => t.mm.store64(addr, value) < 0 ? -EFAULT : 0;

@@ -1,6 +1,7 @@
 /**
- * Moving bytes from one open file to another inside the kernel, as far as it goes without waiting: what splice(2),
- * sendfile(2) and copy_file_range(2) are made of. Nothing is taken from a source that its target does not take.
+ * Moves bytes from one open file to another inside the kernel, as far as possible without waiting:
+ * the core of splice(2), sendfile(2) and copy_file_range(2). Bytes are taken from the source only
+ * if the target accepts them.
  *
  * Not here: the calls' own rules and their waiting (copy.ts).
  */
@@ -20,22 +21,24 @@ import type { OpenFile } from "../../vfs/open_file.ts";
 
 const cursor = new KernelCursor();
 
-/** LIMIT: steps of one move; whoever wants more lets others go first. A step may move as little as 8 bytes. */
+/**
+ * LIMIT: steps of one move; the rest waits for another turn. A step may move as little as 8 bytes.
+ */
 const MAX_STEPS = 128;
 
-/** Why a move ended before all was moved. */
+/** The reason why a move ended before all bytes were moved. */
 export class MoveEnd {
-  /** 0 (everything moved, the source's end, or enough for one turn), or -errno. */
+  /** 0 (all moved, end of the source, or the turn is over), or -errno. */
   reason: number = 0;
-  /** It was enough for one turn of the loop. */
+  /** The turn of the loop is over. */
   isCutShort: boolean = false;
-  /** Of -EAGAIN: the target is to be waited for, not the source. */
+  /** For -EAGAIN: wait for the target, not for the source. */
   isTargetBlocked: boolean = false;
 }
 
 /**
- * Move up to `len` bytes: how many were moved; `end` says why it were not more. An offset of -1
- * means the file's own position, which then moves along (or that it has none).
+ * Moves up to `len` bytes and returns their number; `end` has the reason for a short move. Offset
+ * -1 means the file's own position, which then advances (or that the file has none).
  */
 export function moveBytes(
   t: Task,
@@ -105,7 +108,7 @@ function step(
   return atTarget(to.write(cursor.set(buf, got), target), end);
 }
 
-/** What a step gave at the source, or at the target. */
+/** Stores the end of a step at the source, or at the target. */
 function atSource(n: number, end: MoveEnd): number {
   if (n === -EAGAIN) end.isTargetBlocked = false;
   return n;
@@ -116,7 +119,7 @@ function atTarget(n: number, end: MoveEnd): number {
   return n;
 }
 
-/** Between pipes: moved, or with `consume` false copied (tee). */
+/** Moves bytes between pipes, or with `consume` false copies them (tee). */
 export function betweenPipes(
   from: PipeFile,
   to: PipeFile,

@@ -1,8 +1,8 @@
 /**
- * The owner of a file, which gets its SIGIO: fcntl(2) F_SETOWN, F_SETOWN_EX, F_SETSIG. Kept on the
- * description as a FileOwner. The owner is an identity, not a number that may be another process's
- * by the time of the signal; whether it may be signalled is judged by the ids of the task that
- * named it, as they were then.
+ * The owner of a file, which gets its SIGIO: fcntl(2) F_SETOWN, F_SETOWN_EX, F_SETSIG. It is kept
+ * on the open file as a FileOwner. The owner is an identity, not a number, because a number may be
+ * reused before the signal. The ids that the setting task had at that time decide whether the owner
+ * may be signalled.
  */
 
 import { EFAULT, EINVAL, ESRCH } from "../../../ffi/abi/errno.ts";
@@ -15,15 +15,15 @@ import type { ProcessGroup, ThreadGroup } from "../../task/thread_group.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 
 export class FileOwner {
-  /** F_OWNER_*: what `target` is the id of. */
+  /** F_OWNER_*: the kind of `target`. */
   type: number = F_OWNER_PID;
-  /** Null: no process, thread or process group is named. */
+  /** Null: no owner is set. */
   target: TaskPid | null = null;
   /** 0: SIGIO without details. */
   signal: number = 0;
   uid: number = 0;
   euid: number = 0;
-  /** Of whoever named it, unless that is the owner itself: landlock(7). */
+  /** Domain of landlock(7) of the task that set the owner, unless it is the owner itself. */
   domain: Domain | null = null;
 }
 
@@ -34,7 +34,7 @@ function ownerOf(file: OpenFile): FileOwner {
   return owner;
 }
 
-/** The bearer of such an id in `pids`; undefined: there is none. */
+/** The task, process or group with such an id in `pids`; undefined: none. */
 function bearerOf(
   pids: PidNamespace,
   type: number,
@@ -44,7 +44,9 @@ function bearerOf(
   return type === F_OWNER_PID ? pids.groups.get(id) : pids.processGroups.get(id);
 }
 
-/** Its number as the caller sees it; 0: there is no owner, it is gone, or it is not seen. */
+/**
+ * The owner's number in the caller's namespace; 0: no owner, it has ended, or it is not visible.
+ */
 function numberOf(t: Task, { type, target }: FileOwner): number {
   const isThere = target !== null && bearerOf(target.space, type, target.nr)?.id === target;
   return isThere ? target.numberIn(t.pids) : 0;
@@ -60,24 +62,24 @@ function set(t: Task, file: OpenFile, type: number, id: number): number {
   owner.euid = t.cred.euid;
   const isOwn = type === F_OWNER_TID ? t.pids.tasks.get(id)?.group === t.group : id === t.pid;
   owner.domain = isOwn && type !== F_OWNER_PGRP ? null : t.cred.domain;
-  // Sockets of the host begin to tell of urgent data when somebody asks.
+  // A poll makes sockets of the host report urgent data.
   file.poll();
   return 0;
 }
 
-/** Who is signalled if nobody was named yet. */
+/** Sets the owner unless one was set. */
 export function ownerByDefault(t: Task, file: OpenFile, type: number, id: number): void {
   if (ownerOf(file).target === null) set(t, file, type, id);
 }
 
-/** Nobody is signalled any more. */
+/** Removes the owner. */
 export function dropOwner(file: OpenFile): void {
   const owner = ownerOf(file);
   owner.target = null;
   owner.signal = 0;
 }
 
-/** A negative number names a process group. */
+/** A negative number means a process group. */
 export function setOwner(t: Task, file: OpenFile, id: number): number {
   if (id === -0x80000000) return -EINVAL;
   return id < 0 ? set(t, file, F_OWNER_PGRP, -id) : set(t, file, F_OWNER_PID, id);
@@ -87,7 +89,8 @@ export function getOwner(t: Task, file: OpenFile): number {
   if (!(file.owner instanceof FileOwner)) return 0;
   const { type } = file.owner, id = numberOf(t, file.owner);
   if (type !== F_OWNER_PGRP || id === 0) return id;
-  // A process group is a negative int; beyond the range of errors as the 32 bits that the caller looks at.
+  // The result for a process group is a negative int; where that looks like an error, the unsigned
+  // 32 bits, of which the caller reads the low half.
   return id < 4096 ? -id : 0x100000000 - id;
 }
 
@@ -106,7 +109,10 @@ export function getOwnerEx(t: Task, file: OpenFile, addr: number): number {
   return failed ? -EFAULT : 0;
 }
 
-/** F_GETOWNER_UIDS: real and effective user of who named the owner, as the caller's namespace numbers them. */
+/**
+ * F_GETOWNER_UIDS: real and effective user of the task that set the owner, in the caller's user
+ * namespace.
+ */
 export function getOwnerUids(t: Task, file: OpenFile, addr: number): number {
   const owner = file.owner instanceof FileOwner ? file.owner : null;
   const { userNs } = t.cred;

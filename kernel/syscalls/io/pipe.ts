@@ -25,14 +25,17 @@ function makePipe(t: Task, addr: number, flags: number): number {
   inode.uid = t.cred.fsuid;
   inode.gid = t.cred.fsgid;
   const pipe = new Pipe(t.kernel.memory.frames, inode);
-  // Where /proc/PID/fd/N leads: FifoOpener finds it there.
+  // The target of /proc/PID/fd/N, where FifoOpener finds it.
   inode.special = pipe;
   const readEnd = new PipeFile(pipe, O_RDONLY | (flags & O_NONBLOCK));
   const writeEnd = new PipeFile(pipe, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)));
   return installPair(t, addr, readEnd, writeEnd, (flags & O_CLOEXEC) !== 0);
 }
 
-/** Give two files fds and store them at `addr`; on an error both are gone. */
+/**
+ * Installs descriptors for two files and stores them at `addr`; after an error both files are
+ * released.
+ */
 export function installPair(
   t: Task,
   addr: number,

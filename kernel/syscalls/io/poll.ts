@@ -1,4 +1,7 @@
-/** poll(2), ppoll(2), select(2), pselect6(2): look at each file, then wait on all their queues at once. */
+/**
+ * poll(2), ppoll(2), select(2), pselect6(2): polls each file, then waits on all their queues at
+ * once.
+ */
 
 import { EBADF, EFAULT, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
@@ -26,7 +29,7 @@ import {
 const NS_PER_SEC = 1_000_000_000;
 const POLLFD_BYTES = 8;
 
-/** The array of the running call; grows to the largest that was asked for. */
+/** The array of the running call; grows to the largest one so far. */
 let fds: Uint8Array<ArrayBuffer> = new Uint8Array(64 * POLLFD_BYTES);
 let fdsView = new DataView(fds.buffer);
 
@@ -34,7 +37,7 @@ let fdsView = new DataView(fds.buffer);
 const slice = new Uint8Array(FDS_A_TURN * POLLFD_BYTES);
 const sliceView = new DataView(slice.buffer);
 
-/** poll(2): `timeout` in ms, negative for ever. */
+/** poll(2): `timeout` in ms; negative: no limit. */
 export function sysPoll(t: Task, a: SyscallArgs): number {
   const timeoutMs = a.i32(2);
   if (t.progress.deadlineNs < 0) {
@@ -43,7 +46,7 @@ export function sysPoll(t: Task, a: SyscallArgs): number {
   return pollFds(t, a.u64(0), a.u32(1));
 }
 
-/** ppoll(2): the rest of the time is written back, also when a signal ended the wait. */
+/** ppoll(2): writes the remaining time back, also when a signal ended the wait. */
 export function sysPpoll(t: Task, a: SyscallArgs): number {
   const first = start(t, a.u64(2), false);
   if (first < 0) return first;
@@ -91,7 +94,7 @@ function pollOne(t: Task, fd: number, events: number): number {
   return file.poll() & (events | POLLERR | POLLHUP);
 }
 
-/** poll(2) of more descriptors than one turn looks at. */
+/** poll(2) of more descriptors than one turn polls. */
 class ArrayPasses extends PollPasses {
   private readonly addr: number;
 
@@ -126,13 +129,13 @@ function watch(t: Task, file: OpenFile, events: number): void {
   if (queue !== null) t.waitFor(queue, events);
 }
 
-/** Sets of select(2): what makes a descriptor ready in each (fs/select.c). */
+/** The sets of select(2): poll events that make a descriptor ready in each (fs/select.c). */
 const IN_SET = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR | POLLNVAL;
 const OUT_SET = POLLWRNORM | POLLOUT | POLLERR | POLLNVAL;
 const EX_SET = POLLPRI | POLLNVAL;
 const SETS: readonly number[] = [IN_SET, OUT_SET, EX_SET];
 
-/** select(2): Linux writes the remaining time back. */
+/** select(2): writes the remaining time back, as Linux does. */
 export function sysSelect(t: Task, a: SyscallArgs): number {
   const first = start(t, a.u64(4), true);
   if (first < 0) return first;
@@ -188,7 +191,7 @@ function select(t: Task, a: SyscallArgs): number {
   return ready;
 }
 
-/** Fill `output`: descriptors that are ready, each set counted. */
+/** Fills `output` with ready descriptors; each set counts. */
 function scan(t: Task, n: number): number {
   let ready = 0;
   for (let fd = 0; fd < n; fd++) {
@@ -221,7 +224,10 @@ function watchAll(t: Task, n: number): void {
   }
 }
 
-/** The deadline, once a call: from a timespec, or a timeval whose microseconds may exceed a second. */
+/**
+ * Sets the deadline once a call: from a timespec, or a timeval whose microseconds may exceed a
+ * second.
+ */
 function start(t: Task, addr: number, isTimeval: boolean): number {
   if (t.progress.deadlineNs >= 0) return 0;
   if (addr === 0) {
@@ -240,7 +246,10 @@ function start(t: Task, addr: number, isTimeval: boolean): number {
   return 0;
 }
 
-/** The temporary mask at `addr` (0: none) for the time of the call: 0, -EINVAL for another size, -EFAULT. */
+/**
+ * Sets the temporary mask at `addr` (0: none) for the duration of the call: 0, -EINVAL for another
+ * size, -EFAULT.
+ */
 export function useMask(t: Task, addr: number, size: number): number {
   if (addr === 0) return 0;
   if (size !== 8) return -EINVAL;
@@ -250,7 +259,7 @@ export function useMask(t: Task, addr: number, size: number): number {
   return 0;
 }
 
-/** Write the remaining time back (errors are ignored, as Linux does) and give the mask back. */
+/** Writes the remaining time back (errors are ignored, as on Linux) and restores the mask. */
 function finish(t: Task, result: number, addr: number, isTimeval: boolean): number {
   if (result === BLOCK) return BLOCK;
   if (addr !== 0 && t.progress.deadlineNs !== Infinity) {

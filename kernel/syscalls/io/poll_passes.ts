@@ -1,7 +1,7 @@
 /**
- * poll(2) of many descriptors: passes over all of them, some a turn of the loop. The first pass
- * registers with their wait queues and stays registered, as in do_poll of Linux: what happens
- * behind the place of a pass makes another one, so that no event is lost between turns.
+ * poll(2) of many descriptors: passes over all of them, some in each turn of the loop. The first
+ * pass registers with their wait queues, and the registrations stay, as in do_poll of Linux: an
+ * event behind the position of a pass causes another pass, so that no event is lost between turns.
  */
 
 import { ENOMEM } from "../../../ffi/abi/errno.ts";
@@ -12,24 +12,26 @@ import type { Task } from "../../task/task.ts";
 import { TaskWaiter } from "../../task/task_wait.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 
-/** LIMIT: descriptors that one turn looks at, and registrations that it gives up. */
+/** LIMIT: descriptors that one turn polls, and registrations that it removes. */
 export const FDS_A_TURN = 4096;
 
-/** Where a call stands: plain data in its task's progress. */
+/** The state of a call, kept in its task's progress. */
 export abstract class PollPasses {
   readonly count: number;
-  /** Those before were looked at in this pass; what was ready of them. */
+  /**
+   * Descriptors before this index were polled in this pass; the number of ready ones among them.
+   */
   at: number = 0;
   ready: number = 0;
-  /** All are registered, or none need be, as there is no time to wait. */
+  /** All are registered, or no registration is needed, because the call does not wait. */
   isWatched: boolean;
-  /** Something happened since this pass began. */
+  /** An event came since this pass began. */
   isWoken: boolean = false;
   isAsleep: boolean = false;
   isInterrupted: boolean = false;
-  /** The time is over, and what happened before is looked at. */
+  /** The time-out is over; the last pass finds earlier events. */
   isLast: boolean = false;
-  /** What the call gives once it is registered nowhere; null: not known yet. */
+  /** The call's result once all registrations are removed; null: not known yet. */
   result: number | null = null;
   private lastQueue: WaitQueue | null = null;
   private lastMask: number = 0;
@@ -40,10 +42,13 @@ export abstract class PollPasses {
     t.progress.object = this;
   }
 
-  /** Looks at some, registers with them unless `isWatched`: how many are ready, or -errno. */
+  /**
+   * Polls descriptors, and registers with them unless `isWatched`: the number of ready ones, or
+   * -errno.
+   */
   abstract look(t: Task, from: number, to: number): number;
 
-  /** Descriptors of one file that follow each other are one registration. */
+  /** Registers with a file. Consecutive descriptors of one file share a registration. */
   protected watch(t: Task, file: OpenFile, mask: number): void {
     const queue = file.waitQueue;
     if (queue === null || queue === this.lastQueue && (mask & ~this.lastMask) === 0) return;
@@ -75,17 +80,17 @@ class PassWaiter extends TaskWaiter {
   }
 }
 
-/** What an earlier turn of the call began, or null. */
+/** The passes that an earlier turn of the call began, or null. */
 export function passOf(t: Task): PollPasses | null {
   const { object } = t.progress;
   return object instanceof PollPasses ? object : null;
 }
 
-/** One turn: BLOCK, or what the call gives. */
+/** Runs one turn: BLOCK, or the call's result. */
 export function runPasses(t: Task, p: PollPasses): number {
   if (t.interrupted) {
     if (mustEnd(t)) return t.waitUntil(Infinity);
-    // A pass goes to its end, as what is ready comes before a signal.
+    // A pass is completed first, because ready descriptors take precedence over a signal.
     p.isInterrupted = true;
     t.interrupted = false;
   }
@@ -120,7 +125,7 @@ function endPass(t: Task, p: PollPasses): number {
   return t.waitUntil(deadlineNs);
 }
 
-/** The next turn, which no signal but a fatal one takes. */
+/** Continues in the next turn; only a fatal signal interrupts. */
 function goOn(t: Task): number {
   t.interrupted = false;
   t.keepsWaits = t.uninterruptible = true;
@@ -132,7 +137,7 @@ function end(t: Task, p: PollPasses, result: number): number {
   return leave(t, p);
 }
 
-/** Gives registrations up, some a turn. */
+/** Removes registrations, some in each turn. */
 function leave(t: Task, p: PollPasses): number {
   const { moreWaiters } = t, n = Math.min(FDS_A_TURN, moreWaiters?.length ?? 0);
   for (let i = 0; i < n; i++) moreWaiters!.pop()!.unlink();

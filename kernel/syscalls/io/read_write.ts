@@ -1,4 +1,4 @@
-/** read(2), write(2), readv(2), pread(2), preadv2(2) and their sisters. */
+/** read(2), write(2), readv(2), pread(2), preadv2(2) and their variants. */
 
 import { EBADF, EINVAL, EOPNOTSUPP, ESPIPE } from "../../../ffi/abi/errno.ts";
 import { O_APPEND } from "../../../ffi/abi/fcntl.ts";
@@ -77,7 +77,7 @@ export function sysPwritev(t: Task, a: SyscallArgs): number {
   return vectorAt(t, a, offsetOf(a), 0, true);
 }
 
-/** preadv2(2): offset -1 uses the file's position. RWF_NOWAIT is for files that know it. */
+/** preadv2(2): offset -1 uses the file's position. RWF_NOWAIT is for files that support it. */
 export function sysPreadv2(t: Task, a: SyscallArgs): number {
   return vector2(t, a, false);
 }
@@ -85,7 +85,7 @@ export function sysPwritev2(t: Task, a: SyscallArgs): number {
   return vector2(t, a, true);
 }
 
-/** The offset comes as two words, of which 64-bit callers put everything into the first. */
+/** The offset is in two words; 64-bit callers put all of it into the first one. */
 function offsetOf(a: SyscallArgs): number {
   return a.i64(3);
 }
@@ -125,7 +125,7 @@ function vectorAt(
   return synced(file, writeWith(t, file, at, flags), flags);
 }
 
-/** RWF_NOAPPEND: O_APPEND of the description does not count for this call. */
+/** RWF_NOAPPEND: ignores O_APPEND of the open file for this call. */
 export function writeWith(t: Task, file: OpenFile, at: number, flags: number): number {
   const shown = file.flags;
   if ((flags & RWF_NOAPPEND) !== 0) file.flags &= ~O_APPEND;
@@ -134,13 +134,16 @@ export function writeWith(t: Task, file: OpenFile, at: number, flags: number): n
   return n;
 }
 
-/** Vectors without a byte do not reach the file; it only has to have the operation (vfs_readv, vfs_writev). */
+/**
+ * Vectors without a byte do not reach the file, which must only support the operation (vfs_readv,
+ * vfs_writev).
+ */
 function nothing(file: OpenFile, isWrite: boolean): number {
   const { read, write } = OpenFile.prototype;
   return (isWrite ? file.write === write : file.read === read) ? -EINVAL : 0;
 }
 
-/** Where the file ended when the call was made: a long write may have added to it already. */
+/** The end of the file when the call started: a long write may already have added bytes. */
 function endOf(t: Task, file: OpenFile): number {
   return file.inode.size - t.progress.done;
 }
@@ -157,7 +160,7 @@ function setVector(
   return checkFlags(file, flags, isWrite);
 }
 
-/** RWF_* of a transfer: 0 or -errno. */
+/** Checks RWF_* of a transfer: 0 or -errno. */
 export function checkFlags(file: OpenFile, flags: number, isWrite: boolean): number {
   if (flags & ~RWF_KNOWN) return -EOPNOTSUPP;
   if ((flags & RWF_NOWAIT) !== 0) {
@@ -168,12 +171,12 @@ export function checkFlags(file: OpenFile, flags: number, isWrite: boolean): num
   return (flags & RWF_APPEND) !== 0 && (flags & RWF_NOAPPEND) !== 0 ? -EINVAL : 0;
 }
 
-/** What is not there at once is -EAGAIN. */
+/** True if the call returns -EAGAIN instead of waiting. */
 export function isImmediate(file: OpenFile, flags: number): boolean {
   return file.isNonblocking || (flags & RWF_NOWAIT) !== 0;
 }
 
-/** RWF_DSYNC and RWF_SYNC. */
+/** Applies RWF_DSYNC and RWF_SYNC. */
 export function synced(file: OpenFile, result: number, flags: number): number {
   if (result <= 0 || (flags & (RWF_DSYNC | RWF_SYNC)) === 0 || !file.isSeekable) return result;
   const r = file.fsync((flags & RWF_SYNC) === 0);

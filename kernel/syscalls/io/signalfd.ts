@@ -19,7 +19,7 @@ export function sysSignalfd4(t: Task, a: SyscallArgs): number {
   return make(t, a, a.i32(3));
 }
 
-/** A new descriptor for fd -1, else another mask for an old one. */
+/** Makes a new descriptor for fd -1; otherwise sets another mask of an existing one. */
 function make(t: Task, a: SyscallArgs, flags: number): number {
   const fd = a.i32(0), addr = a.u64(1);
   if (a.u64(2) !== SIGSET_BYTES) return -EINVAL;

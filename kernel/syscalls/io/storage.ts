@@ -1,6 +1,6 @@
 /**
- * Calls about a file's storage: fsync(2), sync_file_range(2), ftruncate(2), fallocate(2), posix_fadvise(2),
- * readahead(2).
+ * Calls about a file's storage: fsync(2), sync_file_range(2), ftruncate(2), fallocate(2),
+ * posix_fadvise(2), readahead(2).
  */
 
 import { EBADF, EFBIG, EINVAL, ESPIPE } from "../../../ffi/abi/errno.ts";
@@ -28,7 +28,7 @@ export function sysFdatasync(t: Task, a: SyscallArgs): number {
   return file === null ? -EBADF : file.fsync(true);
 }
 
-/** sync_file_range(2): the whole file is written, which is more than was asked for. */
+/** sync_file_range(2): writes the whole file, which is more than requested. */
 export function sysSyncFileRange(t: Task, a: SyscallArgs): number {
   const file = t.files.get(a.i32(0));
   if (file === null) return -EBADF;
@@ -69,7 +69,7 @@ export function sysFallocate(t: Task, a: SyscallArgs): number {
   return fallocateFile(t, file, mode, offset, len);
 }
 
-/** posix_fadvise(2): advice is taken, and nothing here depends on it. */
+/** posix_fadvise(2): advice is accepted and has no effect. */
 export function sysFadvise64(t: Task, a: SyscallArgs): number {
   const file = t.files.get(a.i32(0));
   if (file === null) return -EBADF;

@@ -1,6 +1,7 @@
 /**
- * A read of a terminal that must wait: VMIN and VTIME without ICANON (termios(3)). The bytes stay in the terminal until
- * there are enough or the time is over; how many were seen is in the call's progress.
+ * A blocking read of a terminal: VMIN and VTIME without ICANON (termios(3)). Bytes stay in the
+ * terminal until there are enough or the time is over; the number seen so far is in the call's
+ * progress.
  */
 
 import { POLLERR, POLLHUP } from "../../../ffi/abi/poll.ts";
@@ -10,7 +11,7 @@ import { READABLE } from "../../fs/devpts/terminal.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { Task } from "../../task/task.ts";
 
-/** BLOCK, what there is when the time is over, or what an interrupted read gives. */
+/** BLOCK; the available bytes when the time is over; or the result of an interrupted read. */
 export function waitForInput(t: Task, file: SlaveFile, io: IoCursor): number {
   const { progress } = t, { available } = file;
   if (progress.deadlineNs < 0 || available !== progress.value) {

@@ -61,7 +61,7 @@ export function sysTimerfdSettime(t: Task, a: SyscallArgs): number {
   return oldAddr === 0 ? 0 : store(t, oldAddr, oldValue, oldInterval);
 }
 
-/** CLOCK_MONOTONIC of the it_value in `time`; Infinity: disarm, or too far away. */
+/** The it_value in `time` as CLOCK_MONOTONIC; Infinity: disarm, or too far away. */
 function deadlineOf(t: Task, file: TimerFile, isAbsolute: boolean): number {
   if (time.sec === 0 && time.nsec === 0) return Infinity;
   if (!isAbsolute) return t.kernel.now() + spanNs();

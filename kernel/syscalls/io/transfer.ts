@@ -1,9 +1,9 @@
 /**
- * The core of read and write: one file, one cursor, blocking and positions. Everything that moves bytes between a file
- * and user memory ends here (read(2), write(2), preadv2(2), sendfile(2), ...).
+ * The core of read and write: one file, one cursor, blocking and positions. Every call that moves
+ * bytes between a file and user memory uses it (read(2), write(2), preadv2(2), sendfile(2), ...).
  *
- * A write that moved a part before it must wait keeps the count in `progress.done`; the cursor is set up again from the
- * saved arguments and skips what is done.
+ * A write that moved a part before it blocks keeps the count in `progress.done`; the next run sets
+ * up the cursor from the saved arguments and skips that part.
  */
 
 import { EAGAIN, EFAULT, EFBIG, EPIPE } from "../../../ffi/abi/errno.ts";
@@ -35,7 +35,7 @@ import { waitForInput } from "./terminal.ts";
 export const READABLE: number = POLLIN | POLLRDNORM | POLLHUP | POLLERR;
 export const WRITABLE: number = POLLOUT | POLLWRNORM | POLLHUP | POLLERR;
 
-/** Read at the file's position (or where pipes and sockets are). HOT */
+/** Reads at the file's position (pipes and sockets have none). HOT */
 export function readFile(t: Task, file: OpenFile, io: IoCursor, nonblocking: boolean): number {
   const offset = file.isSeekable ? file.pos : -1;
   if (offset >= 0 && io.remaining > file.sliceBytes) {
@@ -56,7 +56,7 @@ export function readFile(t: Task, file: OpenFile, io: IoCursor, nonblocking: boo
   return file instanceof SlaveFile ? waitForInput(t, file, io) : waitReadable(t, file);
 }
 
-/** Read at `offset`; the position stays. HOT */
+/** Reads at `offset`; the position stays. HOT */
 export function readFileAt(
   t: Task,
   file: OpenFile,
@@ -75,10 +75,10 @@ export function readFileAt(
 }
 
 /**
- * A long read of a file with positions, a slice a turn; `offset` -1 means the file's own position. What was read is in
- * `progress.done`.
+ * A long read of a file with positions, one slice a turn; `offset` -1 means the file's own
+ * position. The number of bytes read is in `progress.done`.
  *
- * DIFFERS: other calls on the file come between the slices.
+ * DIFFERS: other calls on the file may run between the slices.
  */
 function readSliced(
   t: Task,
@@ -106,7 +106,7 @@ function readSliced(
   return endSlice(t, n, n < wanted || isLast);
 }
 
-/** `n` bytes more are done; if that was not all, the next turn goes on. */
+/** Ends a slice of `n` bytes; if bytes remain, the next turn continues. */
 function endSlice(t: Task, n: number, isAll: boolean): number {
   const { progress } = t;
   progress.done += n;
@@ -115,7 +115,10 @@ function endSlice(t: Task, n: number, isAll: boolean): number {
   return r === BLOCK ? r : progress.done;
 }
 
-/** Write at the file's position; `offset` -1 means that position (or none, for pipes and sockets). Long ones in slices. HOT */
+/**
+ * Writes at `offset`; -1 means the file's position (or none, for pipes and sockets). Long writes
+ * are cut into slices. HOT
+ */
 export function writeFile(
   t: Task,
   file: OpenFile,
@@ -137,7 +140,7 @@ export function writeFile(
   return endSlice(t, n, n < wanted || isLast);
 }
 
-/** What is written in one turn. HOT */
+/** Writes the part of one turn. HOT */
 function writeSlice(
   t: Task,
   file: OpenFile,
@@ -159,7 +162,10 @@ function writeSlice(
   return n;
 }
 
-/** A pipe or a socket: what does not fit waits, and what was written by then is in `progress.done`. HOT */
+/**
+ * Writes to a pipe or a socket: waits for room for the rest; the number of bytes written is in
+ * `progress.done`. HOT
+ */
 function writeStream(t: Task, file: OpenFile, io: IoCursor, nonblocking: boolean): number {
   const progress = t.progress;
   if (progress.done > 0) io.advance(progress.done);
@@ -182,13 +188,13 @@ function writeStream(t: Task, file: OpenFile, io: IoCursor, nonblocking: boolean
   return n;
 }
 
-/** A stream whose other end keeps up may take for ever: the rest of what is in `progress.done` goes on in another turn. */
+/** A peer that keeps reading could make a write endless: the rest continues in another turn. */
 export function endTurn(t: Task, nonblocking: boolean): number {
   if (!nonblocking && t.yieldTurn() === BLOCK) return BLOCK;
   return t.progress.done;
 }
 
-/** Wait until a read may succeed: BLOCK or -errno. */
+/** Waits until a read may succeed: BLOCK or -errno. */
 export function waitReadable(t: Task, file: OpenFile): number {
   if (file.needsTurn) return t.yieldTurn();
   if (file instanceof Socket) {
@@ -197,13 +203,13 @@ export function waitReadable(t: Task, file: OpenFile): number {
   return t.waitForFile(file, READABLE);
 }
 
-/** Wait until a write may succeed: BLOCK or -errno. */
+/** Waits until a write may succeed: BLOCK or -errno. */
 export function waitWritable(t: Task, file: OpenFile): number {
   if (file instanceof Socket) return waitForSocket(t, file, WRITABLE, file.options.sendTimeoutNs);
   return t.waitForFile(file, WRITABLE);
 }
 
-/** RLIMIT_FSIZE (setrlimit(2)): shorten the write, or EFBIG with SIGXFSZ. */
+/** RLIMIT_FSIZE (setrlimit(2)): shortens the write, or EFBIG with SIGXFSZ. */
 function limitSize(t: Task, file: OpenFile, io: IoCursor, at: number, limit: number): number {
   const start = file.isAppending ? file.inode.size : at;
   if (io.remaining === 0 || start + io.remaining <= limit) return 0;

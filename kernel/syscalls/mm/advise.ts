@@ -1,4 +1,7 @@
-/** madvise(2), mseal(2), msync(2), mincore(2), mlock(2) and their sisters. Thin: kernel/mm does it. */
+/**
+ * madvise(2), mseal(2), msync(2), mincore(2), mlock(2) and their variants. Decodes arguments;
+ * kernel/mm does the work.
+ */
 
 import { EFAULT, EINVAL, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
 import {
@@ -65,7 +68,7 @@ export function sysMseal(t: Task, a: SyscallArgs): number {
   return a.u64(2) !== 0 ? -EINVAL : t.mm.mseal(a.u64(0), a.u64(1));
 }
 
-/** mincore(2), some pages a turn: `progress.done` have their byte. */
+/** mincore(2), some pages a turn: `progress.done` pages have their byte. */
 export function sysMincore(t: Task, a: SyscallArgs): number {
   const { progress, mm } = t, r = mincore(mm, a.u64(0), a.u64(1), a.u64(2), progress.done);
   if (r <= 0) return r;
@@ -73,7 +76,7 @@ export function sysMincore(t: Task, a: SyscallArgs): number {
   return goOn(t);
 }
 
-/** Linux asks first whether this process may lock anything at all. */
+/** Linux first checks whether this process may lock any memory. */
 function mayLock(t: Task): boolean {
   const mayLockAll = hasCap(t.cred, CAP_IPC_LOCK);
   t.mm.limits.memlock = t.group.limits.get(RLIMIT_MEMLOCK);
@@ -82,8 +85,8 @@ function mayLock(t: Task): boolean {
 }
 
 /**
- * Steps of a lock: areas are marked, then their pages get memory. `progress.value` is the address
- * or the page to go on with.
+ * Steps of a lock: marks areas, then allocates their pages. `progress.value` is the next address or
+ * page.
  */
 const MARKING = 1, FILLING = 2;
 
@@ -100,11 +103,11 @@ function lock(t: Task, addr: number, len: number, flags: number): number {
   if (r !== 0) return r;
   progress.step = FILLING;
   progress.value = Math.floor(addr / PAGE);
-  // A length that wraps to nothing was accepted, and locks nothing.
+  // A length that wraps to nothing is accepted, and locks nothing.
   return addr + len >= 2 ** 64 ? 0 : fill(t, Math.ceil((addr + len) / PAGE), false);
 }
 
-/** Mark the areas of the range in `progress.object`: 0, -errno or BLOCK. */
+/** Marks the areas of the range in `progress.object`: 0, -errno or BLOCK. */
 function mark(t: Task, bits: number, isAll: boolean): number {
   const work = rangeWork(t)!, { mm } = t;
   const to = sliceEnd(mm, work.next, work.end);
@@ -121,7 +124,7 @@ function fill(t: Task, end: number, isAll: boolean): number {
 }
 
 /**
- * The rest in another turn. A signal does not interrupt it: the call would begin again, and perhaps
+ * Continues in another turn. A signal does not interrupt: the call would start again, and perhaps
  * never end.
  */
 function goOn(t: Task): number {

@@ -1,7 +1,7 @@
 /**
- * cachestat(2): which pages of a file are in memory. Those of tmpfs are, and are never dirty.
+ * cachestat(2): the cached pages of a file. Pages of tmpfs are always cached and never dirty.
  *
- * DIFFERS: of files of the host nobody tells the kernel: they count as cached and clean.
+ * DIFFERS: files of the host count as cached and clean, because the kernel cannot see their pages.
  */
 
 import { EBADF, EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
@@ -30,7 +30,7 @@ export function sysCachestat(t: Task, a: SyscallArgs): number {
   return t.mm.copyOut(out, result, 0, RESULT_BYTES) < 0 ? -EFAULT : 0;
 }
 
-/** What others have in memory is the affair of who may write the file. */
+/** Only a task that may write the file may see which pages are cached for others. */
 function mayKnow(t: Task, file: OpenFile): boolean {
   return file.canWrite || ownsOrCapable(file.inode, t.cred) ||
     inodePermission(file.inode, MAY_WRITE, t.cred) === 0;

@@ -1,6 +1,6 @@
 /**
- * mmap(2) and the calls that change areas: munmap, mprotect, mremap, brk, remap_file_pages, pkeys. Thin: what is done
- * with areas is in kernel/mm.
+ * mmap(2) and the calls that change areas: munmap, mprotect, mremap, brk, remap_file_pages, pkeys.
+ * Decodes arguments; kernel/mm does the work.
  */
 
 import {
@@ -42,21 +42,24 @@ import type { OpenFile } from "../../vfs/open_file.ts";
 import { fillSlices, protectSlices, RangeWork, rangeWork, unmapSlices } from "./ranges.ts";
 
 const RWX = PROT_READ | PROT_WRITE | PROT_EXEC;
-/** Flags that MAP_SHARED_VALIDATE may not be given for files that do not know MAP_SYNC (mman-common.h). */
+/** Flags that MAP_SHARED_VALIDATE refuses for files without MAP_SYNC (mman-common.h). */
 const LEGACY_FLAGS = 0x3ffff | 0x40000 | 0x100000 | 0x4000000 | 0x7c000000;
 const PERSONALITY_READ_IMPLIES_EXEC = 0x0400000;
-/** LIMIT: file offsets and lengths are below 2^63; beyond 2^53 nothing is exact, and no file is that long. */
+/**
+ * LIMIT: file offsets and lengths are below 2^63; beyond 2^53 nothing is exact, and no file is that
+ * long.
+ */
 const MAX_OFFSET = Number.MAX_SAFE_INTEGER;
 
 /**
- * Steps of an mmap(2) that takes several turns: the place of a fixed mapping is cleared, its pages
- * are filled.
+ * Steps of an mmap(2) that takes several turns: clears the place of a fixed mapping, then fills its
+ * pages.
  */
 const CLEARING = 1, FILLING = 2;
 
 /**
- * LIMIT: of a new mapping so much is filled (MAP_POPULATE, MAP_LOCKED); other pages come as they
- * are touched.
+ * LIMIT: bytes of a new mapping that are filled (MAP_POPULATE, MAP_LOCKED); other pages are
+ * allocated at their first touch.
  */
 const FILLED_BYTES = 16 << 20;
 
@@ -67,7 +70,7 @@ export function sysMmap(t: Task, a: SyscallArgs): number {
   return mapped(t, a, mapMemory(t, a));
 }
 
-/** A mapping that waited, or that goes on. */
+/** Maps after a wait, or continues a mapping of several turns. */
 function mapLater(t: Task, a: SyscallArgs): number {
   const wait = awaitChange(t), work = rangeWork(t);
   if (wait !== 0) return wait;
@@ -76,7 +79,7 @@ function mapLater(t: Task, a: SyscallArgs): number {
   return r !== 0 ? r : mapped(t, a, mapMemory(t, a));
 }
 
-/** The mapping is made, with this result. HOT */
+/** The mapping is made, with result `r`. HOT */
 function mapped(t: Task, a: SyscallArgs, r: number): number {
   const flags = a.i32(3);
   if (r === IN_SLICES) return clearPlace(t, a);
@@ -88,7 +91,7 @@ function mapped(t: Task, a: SyscallArgs, r: number): number {
   return fillSlices(t, new RangeWork(r, r + Math.min(FILLED_BYTES, pageUp(a.u64(1)))));
 }
 
-/** The place of a fixed mapping takes several turns to clear. */
+/** Clears the place of a fixed mapping in several turns. */
 function clearPlace(t: Task, a: SyscallArgs): number {
   const start = a.u64(0);
   t.progress.step = CLEARING;
@@ -103,7 +106,7 @@ function mapMemory(t: Task, a: SyscallArgs): number {
     const file = t.files.get(a.i32(4));
     return file === null ? -EBADF : mapFile(t, file, addr, len, prot, flags, a.u64(5));
   }
-  // No huge pages are reserved here, as on a host with nr_hugepages 0.
+  // The machine has no huge pages, as a host with nr_hugepages 0.
   if ((flags & MAP_HUGETLB) !== 0) return -ENOMEM;
   if ((prot & PROT_READ) !== 0 && (t.personality & PERSONALITY_READ_IMPLIES_EXEC) !== 0) {
     prot |= PROT_EXEC;
@@ -111,7 +114,7 @@ function mapMemory(t: Task, a: SyscallArgs): number {
   return t.mm.mmap(addr, len, prot, flags, null, a.u64(5), RWX, true);
 }
 
-/** The part of mmap(2) for files: access mode, noexec mounts, in the order of do_mmap. */
+/** The part of mmap(2) for files: access mode and noexec mounts, in the order of do_mmap. */
 function mapFile(
   t: Task,
   file: OpenFile,
@@ -175,7 +178,7 @@ export function sysMprotect(t: Task, a: SyscallArgs): number {
   return protect(t, a.u64(0), a.u64(1), a.i32(2));
 }
 
-/** pkey_mprotect(2): no protection keys here, so only -1 ("none") is a key. */
+/** pkey_mprotect(2): there are no protection keys, so only -1 ("none") is valid. */
 export function sysPkeyMprotect(t: Task, a: SyscallArgs): number {
   if (a.i32(3) !== -1) return -EINVAL;
   return protect(t, a.u64(0), a.u64(1), a.i32(2));
@@ -209,7 +212,7 @@ export function sysMremap(t: Task, a: SyscallArgs): number {
   return to;
 }
 
-/** brk(2): the break, changed or not; never an error. */
+/** brk(2): returns the break, changed or not; never an error. */
 export function sysBrk(t: Task, a: SyscallArgs): number {
   const { mm } = t, wait = awaitChange(t);
   if (wait !== 0) return wait;
@@ -222,7 +225,10 @@ export function sysBrk(t: Task, a: SyscallArgs): number {
   return r === 0 ? mm.brk(a.u64(0)) : r;
 }
 
-/** remap_file_pages(2), as Linux emulates it since 4.0: a new mapping of another part of the same file. */
+/**
+ * remap_file_pages(2), as Linux emulates it since 4.0: a new mapping of another part of the same
+ * file.
+ */
 export function sysRemapFilePages(t: Task, a: SyscallArgs): number {
   const start = a.u64(0) - (a.u64(0) & 4095), size = a.u64(1) - (a.u64(1) & 4095);
   const pgoff = a.u64(3), flags = a.i32(4);
@@ -238,10 +244,10 @@ export function sysRemapFilePages(t: Task, a: SyscallArgs): number {
   return r < 0 ? r : 0;
 }
 
-/** pkey_alloc(2): the processor is shown without protection keys. */
+/** pkey_alloc(2): the guest's processor has no protection keys. */
 export function sysPkeyAlloc(t: Task, a: SyscallArgs): number {
   if (a.u64(0) !== 0 || a.u64(1) > 3) return -EINVAL;
-  // Linux takes key 0 for free, once, and then finds that the processor has none.
+  // Linux allocates key 0 once, and then finds that the processor has no keys.
   const isFirst = !t.mm.hasAskedForKey;
   t.mm.hasAskedForKey = true;
   return isFirst ? -EINVAL : -ENOSPC;

@@ -1,4 +1,7 @@
-/** move_pages(2) on a machine with one node: tells on which node pages are; they can only be moved to where they are. */
+/**
+ * move_pages(2) on a machine with one node: reports the node of each page; a page can only move to
+ * its present node.
+ */
 
 import { CAP_SYS_NICE } from "../../../ffi/abi/capability.ts";
 import { EFAULT, EINVAL, ENODEV, ENOENT, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
@@ -11,7 +14,7 @@ import { isTouched } from "../../mm/touched.ts";
 import type { Task } from "../../task/task.ts";
 import { mayAccessByReal } from "../../ptrace/access.ts";
 
-/** LIMIT: pages that one turn of the loop looks at. */
+/** LIMIT: pages that one turn of the loop checks. */
 const TURN_PAGES = 4096;
 
 export function sysMovePages(t: Task, a: SyscallArgs): number {
@@ -35,7 +38,9 @@ export function sysMovePages(t: Task, a: SyscallArgs): number {
   return progress.done < count ? t.yieldTurn() : 0;
 }
 
-/** The node of the page at `addr`: -EFAULT without an area, -ENOENT where nothing was ever touched. */
+/**
+ * The node of the page at `addr`: -EFAULT without an area, -ENOENT where no page was ever touched.
+ */
 function nodeOf(mm: MemoryManager, addr: number): number {
   const vma = mm.vmas.find(addr), page = Math.floor(addr / PAGE_SIZE);
   if (vma === null) return -EFAULT;

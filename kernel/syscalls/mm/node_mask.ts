@@ -1,16 +1,19 @@
-/** Sets of memory nodes as system calls take and give them (mm/mempolicy.c): bits in words of 64. */
+/** Sets of memory nodes in arguments of system calls (mm/mempolicy.c): bits in words of 64. */
 
 import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 
-/** As Linux is built for x86-64 by distributions: CONFIG_NODES_SHIFT=10. */
+/** CONFIG_NODES_SHIFT=10, as in distributions' kernels for x86-64. */
 export const MAX_NODES = 1024;
 const WORD_BITS = 64, PAGE = 4096, MAX_BITS = PAGE * 8;
 
 const words = new Uint8Array(PAGE);
 const view = new DataView(words.buffer);
 
-/** The set at `addr`, of which `maxNode - 1` bits count, or -errno. Bits of nodes that cannot be are -EINVAL. */
+/**
+ * Reads the set at `addr`, of which `maxNode - 1` bits count, or -errno. Bits of impossible nodes
+ * are -EINVAL.
+ */
 export function nodesIn(user: UserMemory, addr: number, maxNode: number): bigint | number {
   if (maxNode === 1 || addr === 0) return 0n;
   const bits = maxNode - 1;
@@ -23,7 +26,9 @@ export function nodesIn(user: UserMemory, addr: number, maxNode: number): bigint
   return nodes >> BigInt(MAX_NODES) === 0n ? nodes : -EINVAL;
 }
 
-/** Give a set to a mask of `maxNode - 1` bits at `addr`: 0 or -errno. Of one node a word is enough. */
+/**
+ * Writes a set to a mask of `maxNode - 1` bits at `addr`: 0 or -errno. One word holds all nodes.
+ */
 export function nodesOut(user: UserMemory, addr: number, maxNode: number, nodes: bigint): number {
   const bytes = Math.ceil(Math.max(0, maxNode - 1) / WORD_BITS) * 8;
   if (bytes > PAGE) return -EINVAL;

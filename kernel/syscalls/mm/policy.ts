@@ -1,6 +1,6 @@
 /**
- * set_mempolicy(2), get_mempolicy(2), mbind(2), set_mempolicy_home_node(2), migrate_pages(2): of a machine whose one
- * node is 0. What a policy is stands in mm/mem_policy.ts.
+ * set_mempolicy(2), get_mempolicy(2), mbind(2), set_mempolicy_home_node(2), migrate_pages(2) on a
+ * machine with one node, node 0. Policies are in mm/mem_policy.ts.
  */
 
 import { CAP_SYS_NICE } from "../../../ffi/abi/capability.ts";
@@ -33,7 +33,7 @@ import { mayAccessByReal } from "../../ptrace/access.ts";
 
 const TWO64 = 2 ** 64;
 
-/** A policy of a call's mode and mask, or -errno. */
+/** The policy of a call's mode and mask, or -errno. */
 function policyArg(
   t: Task,
   mode: number,
@@ -80,7 +80,7 @@ export function sysGetMempolicy(t: Task, a: SyscallArgs): number {
   return maskAt === 0 ? 0 : nodesOut(t.mm, maskAt, maxNode, nodes);
 }
 
-/** [start, end) of whole pages, or -EINVAL; the empty range has its end at its start. */
+/** [start, end) in whole pages, or -EINVAL; an empty range ends at its start. */
 function pageRange(start: number, len: number): number {
   if (start % PAGE_SIZE !== 0) return -EINVAL;
   const size = pageUp(len);
@@ -88,7 +88,7 @@ function pageRange(start: number, len: number): number {
   return start + size >= TWO64 ? -EINVAL : start + size;
 }
 
-/** Is all of [start, end) mapped? */
+/** True if all of [start, end) is mapped. */
 function isMapped(t: Task, start: number, end: number): boolean {
   let at = start;
   while (at < end) {
@@ -120,7 +120,7 @@ export function sysMbind(t: Task, a: SyscallArgs): number {
   return 0;
 }
 
-/** The home node of all policies is the only one there is. */
+/** The home node of all policies is the only node. */
 export function sysSetMempolicyHomeNode(t: Task, a: SyscallArgs): number {
   const start = a.u64(0);
   if (start % PAGE_SIZE !== 0 || a.u64(3) !== 0 || a.u64(2) !== 0) return -EINVAL;
@@ -137,7 +137,7 @@ export function sysSetMempolicyHomeNode(t: Task, a: SyscallArgs): number {
   return r;
 }
 
-/** From nodes to nodes: all pages are on node 0 already. */
+/** migrate_pages(2): all pages are on node 0 already. */
 export function sysMigratePages(t: Task, a: SyscallArgs): number {
   const pid = a.i32(0), maxNode = a.u64(1);
   const from = nodesIn(t.mm, a.u64(2), maxNode);

@@ -1,4 +1,4 @@
-/** process_madvise(2), process_mrelease(2): memory of a process that a pidfd names. */
+/** process_madvise(2), process_mrelease(2): memory of the process of a pidfd. */
 
 import { CAP_SYS_NICE } from "../../../ffi/abi/capability.ts";
 import { EACCES, EBADF, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
@@ -14,13 +14,13 @@ import { mayReadMemory } from "../../ptrace/access.ts";
 import { Segments } from "./process_vm.ts";
 import { adviseSlices, RangeWork, rangeWork } from "./ranges.ts";
 
-/** What a process may be told by another: nothing that changes what it reads. */
+/** Advice permitted for another process: it changes no contents. */
 const HARMLESS: readonly number[] = [MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED, MADV_COLLAPSE];
 
-/** LIMIT: ranges that are advised of in one turn. */
+/** LIMIT: ranges advised in one turn. */
 const TURN_RANGES = 64;
 
-/** A thread of the process that has its memory still, or -errno. */
+/** A thread of the process that still has its memory, or -errno. */
 function targetOf(t: Task, fd: number): Task | number {
   const pidfd = t.files.get(fd);
   if (!(pidfd instanceof PidFd)) return -EBADF;
@@ -28,7 +28,7 @@ function targetOf(t: Task, fd: number): Task | number {
   return target === null || pidfd.group.isZombie ? -ESRCH : target;
 }
 
-/** Bytes that were advised of before the first error. */
+/** process_madvise(2): the number of bytes advised before the first error. */
 export function sysProcessMadvise(t: Task, a: SyscallArgs): number {
   if (a.u32(4) !== 0) return -EINVAL;
   const ranges = new Segments();
@@ -43,7 +43,7 @@ export function sysProcessMadvise(t: Task, a: SyscallArgs): number {
   return adviseAll(t, target.mm, ranges, advice);
 }
 
-/** `progress.value` ranges, of `progress.done` bytes, are done. */
+/** Advises ranges; `progress.value` ranges, of `progress.done` bytes, are done. */
 function adviseAll(t: Task, mm: MemoryManager, ranges: Segments, advice: number): number {
   const { progress } = t;
   for (let k = 0; progress.value < ranges.addr.length; k++) {
@@ -61,7 +61,10 @@ function adviseAll(t: Task, mm: MemoryManager, ranges: Segments, advice: number)
   return progress.done;
 }
 
-/** Memory of a dying process is given back as it dies: there is nothing to hasten. */
+/**
+ * process_mrelease(2): the memory of a dying process is released as it dies, so this call has no
+ * effect.
+ */
 export function sysProcessMrelease(t: Task, a: SyscallArgs): number {
   if (a.u32(1) !== 0) return -EINVAL;
   const target = targetOf(t, a.i32(0));

@@ -1,6 +1,6 @@
 /**
- * process_vm_readv(2), process_vm_writev(2): bytes from one process's memory to another's, page by page, by host
- * addresses; protections of both sides count.
+ * process_vm_readv(2), process_vm_writev(2): copies bytes between the memory of two processes, page
+ * by page, by host addresses; protections of both sides count.
  */
 
 import { EFAULT, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
@@ -14,16 +14,16 @@ import { mayAttachMemory } from "../../ptrace/access.ts";
 const IOV_MAX = 1024;
 /** LIMIT: as for read(2). */
 const MAX_RW = 0x7ffff000;
-/** LIMIT: bytes of one turn of the loop: the same memory may stand in many segments. */
+/** LIMIT: bytes of one turn of the loop: many segments may refer to the same memory. */
 const TURN_BYTES = 1 << 20;
 
-/** Two parallel lists: where and how long. */
+/** Two parallel arrays: address and length. */
 export class Segments {
   readonly addr: number[] = [];
   readonly len: number[] = [];
   total: number = 0;
 
-  /** 0, -EINVAL or -EFAULT. */
+  /** Reads the segments: 0, -EINVAL or -EFAULT. */
   load(mm: MemoryManager, iov: number, count: number): number {
     if (count > IOV_MAX) return -EINVAL;
     for (let i = 0; i < count; i++) {
@@ -38,7 +38,7 @@ export class Segments {
     return 0;
   }
 
-  /** What is left of them behind `done` bytes. */
+  /** The rest of the segments behind `done` bytes. */
   behind(done: number): Segments {
     const rest = new Segments();
     for (let i = 0; i < this.addr.length; i++) {
@@ -59,7 +59,7 @@ export function sysProcessVmWritev(t: Task, a: SyscallArgs): number {
   return transfer(t, a, true);
 }
 
-/** What was moved is in `progress.done`. */
+/** The number of moved bytes is in `progress.done`. */
 function transfer(t: Task, a: SyscallArgs, isWrite: boolean): number {
   const { progress } = t, r = transferMore(t, a, isWrite);
   return r >= 0 || r === BLOCK || progress.done === 0 ? r : progress.done;
@@ -87,8 +87,8 @@ function transferMore(t: Task, a: SyscallArgs, isWrite: boolean): number {
 }
 
 /**
- * Bytes that went from `src` to `dst` before the first fault, the end of either list, or TURN_BYTES. The other process,
- * `dst` when `isWrite`, does not show its secrets.
+ * Copies from `src` to `dst` until the first fault, the end of either list, or TURN_BYTES; returns
+ * the bytes. Secret memory of the other process (`dst` when `isWrite`) is not accessible.
  */
 function move(
   dstMm: MemoryManager,

@@ -1,11 +1,10 @@
 /**
  * Calls over a range of addresses that take more than one turn of the loop: munmap(2), mprotect(2),
- * madvise(2), and clearing the place of a fixed mapping. Each slice is a change of its own
- * (mm/slices.ts), in the order of addresses, so that nothing but the next address has to be
- * remembered.
+ * madvise(2), and clearing the place of a fixed mapping. Each slice is a complete change
+ * (mm/slices.ts), in the order of addresses, so the next address is the only state.
  *
  * Calls that remove or rearrange areas hold the memory's change lock between slices. Only the end
- * of the task interrupts them: it leaves a part of the range as it was, as Linux does.
+ * of the task interrupts them: a part of the range then stays as it was, as on Linux.
  */
 
 import { BLOCK } from "../../core/result.ts";
@@ -24,12 +23,12 @@ const PAGE = 4096;
 
 /** Kept in `progress.object` between slices. */
 export class RangeWork extends ProtectState {
-  /** Address that the next slice begins at, and the end of the range. */
+  /** Start of the next slice, and the end of the range. */
   next: number;
   readonly start: number;
   readonly end: number;
   hasHole: boolean = false;
-  /** Events that monitors get (userfaultfd(2)) when the call ends. */
+  /** Events for monitors (userfaultfd(2)) when the call ends. */
   readonly told: MonitorEvent[] = [];
 
   constructor(start: number, end: number) {
@@ -46,8 +45,8 @@ export function rangeWork(t: Task): RangeWork | null {
 }
 
 /**
- * The call goes on in another turn: BLOCK, or what a task gets that must end. `locks`: it holds the
- * change lock.
+ * Continues the call in another turn: BLOCK, or the result for a task that must end. `locks`: the
+ * call holds the change lock.
  */
 function goOn(t: Task, work: RangeWork, locks: boolean): number {
   t.progress.object = work;
@@ -59,14 +58,14 @@ function goOn(t: Task, work: RangeWork, locks: boolean): number {
   return r;
 }
 
-/** The call ends with `result`. */
+/** Ends the call with `result`. */
 function over(t: Task, work: RangeWork, result: number): number {
   t.kernel.memory.told.unshift(...work.told.splice(0));
   t.mm.changes.leave(t);
   return result;
 }
 
-/** Remove all in the range; what may be refused was looked at before. 0, or BLOCK. */
+/** Removes all areas in the range; the checks were made before. 0, or BLOCK. */
 export function unmapSlices(t: Task, work: RangeWork): number {
   const to = sliceEnd(t.mm, work.next, work.end);
   removeRange(t.mm, work.next, to);
@@ -83,7 +82,7 @@ export function protectSlices(t: Task, work: RangeWork, prot: number): number {
 }
 
 /**
- * Advice needs no lock: it changes one area after the other on Linux too. `mm`: a process's that
+ * Advice needs no lock: Linux changes one area after the other too. `mm`: memory of a process that
  * `t` may advise.
  */
 export function adviseSlices(t: Task, mm: MemoryManager, work: RangeWork, advice: number): number {
@@ -98,7 +97,7 @@ export function adviseSlices(t: Task, mm: MemoryManager, work: RangeWork, advice
   return goOn(t, work, false);
 }
 
-/** A new mapping's pages get memory (MAP_POPULATE, MAP_LOCKED): the address, or BLOCK. */
+/** Allocates pages of a new mapping (MAP_POPULATE, MAP_LOCKED): the address, or BLOCK. */
 export function fillSlices(t: Task, work: RangeWork): number {
   const next = fillPages(t.mm, work.next / PAGE, work.end / PAGE, true) * PAGE;
   if (next >= work.end) return over(t, work, work.start);

@@ -1,6 +1,7 @@
 /**
- * arch_prctl(2): the FS and GS bases, and which vector state a process may use (arch/x86/xstate.rst of Linux): that which all have,
- * as on a processor without AMX. All registers are at hand (the row says `needsFull`).
+ * arch_prctl(2): the FS and GS bases, and the vector state that a process may use
+ * (arch/x86/xstate.rst of Linux): the default state, as on a processor without AMX. All registers
+ * are available (the row says `needsFull`).
  */
 
 import { EINVAL, ENODEV, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
@@ -12,9 +13,9 @@ import type { Task } from "../../task/task.ts";
 
 /** Bases may be anywhere in user space (TASK_SIZE_MAX). */
 const USER_END = 0x7ffffffff000;
-/** Features of the platform that does not know. */
+/** Features on a platform that does not report them. */
 const X87_SSE_AVX = 7;
-/** The last feature that there is a number for. */
+/** Number of the last known feature. */
 const XTILE_DATA = 18;
 
 export function sysArchPrctl(t: Task, a: SyscallArgs): number {
@@ -23,7 +24,7 @@ export function sysArchPrctl(t: Task, a: SyscallArgs): number {
     case P.ARCH_SET_FS:
       return setBase(t, FS_BASE, addr);
     case P.ARCH_SET_GS:
-      // DIFFERS: a GS base of 0 is what a thread starts with, and cannot be gone back to.
+      // DIFFERS: a thread starts with a GS base of 0 and cannot set it back to 0.
       if (addr === 0) return 0;
       t.mm.hasOwnGs = true;
       t.mm.setPatching(false); // patched call sites find their slot through the platform's own base

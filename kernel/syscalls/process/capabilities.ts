@@ -15,7 +15,10 @@ import { type CapSet, hasOwnCap, NO_CAPS } from "../../cred/credentials.ts";
 import { changeCredentials } from "../../task/change_credentials.ts";
 import type { Task } from "../../task/task.ts";
 
-/** How many struct __user_cap_data_struct a header's version means, or -EINVAL after telling the version we like. */
+/**
+ * Number of struct __user_cap_data_struct for a header's version, or -EINVAL after storing the
+ * preferred version.
+ */
 function wordsOf(t: Task, header: number): number {
   const version = t.mm.load32(header);
   if (version < 0) return -EFAULT;
@@ -27,7 +30,7 @@ function wordsOf(t: Task, header: number): number {
 export function sysCapget(t: Task, a: SyscallArgs): number {
   const header = a.u64(0), data = a.u64(1);
   const words = wordsOf(t, header);
-  // A null pointer asks for the version alone.
+  // A null pointer queries the version alone.
   if (words < 0) return words === -EINVAL && data === 0 ? 0 : words;
   if (data === 0) return 0;
   const pid = t.mm.load32(header + CapHeader.at.pid);

@@ -1,4 +1,4 @@
-/** clone(2), clone3(2), fork(2), vfork(2): decoding. The work is in task/clone.ts. */
+/** clone(2), clone3(2), fork(2), vfork(2): decodes arguments. The work is in task/clone.ts. */
 
 import { E2BIG, EBADF, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import {
@@ -54,7 +54,7 @@ export function sysVfork(t: Task): number {
 
 export function sysClone(t: Task, a: SyscallArgs): number {
   const flags = a.u32(0), parentTidAddr = a.u64(2);
-  // CLONE_PIDFD stores where CLONE_PARENT_SETTID would.
+  // CLONE_PIDFD stores at the address of CLONE_PARENT_SETTID.
   const both = CLONE_PIDFD | CLONE_PARENT_SETTID;
   if ((flags & both) === both) return -EINVAL;
   if ((flags & CLONE_PIDFD) !== 0 && (flags & CLONE_DETACHED) !== 0) return -EINVAL;
@@ -116,14 +116,14 @@ export function sysClone3(t: Task, a: SyscallArgs): number {
   return typeof tids === "number" ? tids : cloneTask(t, { ...request, cgroup, tids });
 }
 
-/** The group of version 2 whose directory a descriptor is; -EBADF. */
+/** The version 2 group of a directory's descriptor; -EBADF. */
 function groupAt(t: Task, fd: number): Cgroup | number {
   const file = fd > 0x7fffffff ? null : t.files.getAny(fd);
   const node = file === null ? null : groupNodeOf(file.inode);
   return node instanceof Cgroup && node.hierarchy.isUnified ? node : -EBADF;
 }
 
-/** set_tid: wanted ids, one a PID namespace of the child, of the innermost first. */
+/** Reads set_tid: wanted ids, one for each PID namespace of the child, the innermost first. */
 function readTids(t: Task, addr: number, count: number): number[] | number {
   const tids: number[] = [];
   for (let i = 0; i < count; i++) {

@@ -1,4 +1,7 @@
-/** User and group ids: getuid(2), setuid(2), setresuid(2), setgroups(2) and their families. Rules: cred/change_ids.ts. */
+/**
+ * User and group ids: getuid(2), setuid(2), setresuid(2), setgroups(2) and their families. Rules:
+ * cred/change_ids.ts.
+ */
 
 import { EFAULT, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
@@ -24,7 +27,10 @@ export function sysGetegid(t: Task): number {
   return t.cred.userNs.shownGid(t.cred.egid);
 }
 
-/** Kernel ids for the first `count` arguments; false: one has no name in the caller's user namespace. */
+/**
+ * Translates the first `count` arguments to kernel ids; false: one is not mapped in the caller's
+ * user namespace.
+ */
 function uidArgs(t: Task, a: SyscallArgs, count: number): boolean {
   for (let i = 0; i < count; i++) {
     const id = a.u32(i);
@@ -74,7 +80,7 @@ export function sysSetresgid(t: Task, a: SyscallArgs): number {
   return apply(t, change.setresgid(t.cred, ids[0]!, ids[1]!, ids[2]!));
 }
 
-/** The old id, whether or not it was changed. */
+/** setfsuid(2): returns the old id, whether or not it was changed. */
 export function sysSetfsuid(t: Task, a: SyscallArgs): number {
   const { userNs, fsuid } = t.cred;
   changeCredentials(t, change.setfsuid(t.cred, userNs.kernelUid(a.u32(0))));

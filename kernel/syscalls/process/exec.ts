@@ -1,4 +1,7 @@
-/** execve(2), execveat(2): the file, the strings, in Linux's order of errors. The rest: task/exec.ts. */
+/**
+ * execve(2), execveat(2): opens the file and reads the strings, with Linux's order of errors. The
+ * rest: task/exec.ts.
+ */
 
 import { E2BIG, EFAULT, EINVAL, ENAMETOOLONG } from "../../../ffi/abi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../../ffi/abi/fcntl.ts";
@@ -17,7 +20,10 @@ import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { openExec } from "../../vfs/open.ts";
 
-/** LIMIT: bytes of all strings and pointers that are read before the loader counts them (ARG_MAX at most). */
+/**
+ * LIMIT: bytes of all strings and pointers that are read before the loader counts them (at most
+ * ARG_MAX).
+ */
 const MAX_BYTES = 8 << 20;
 
 export function sysExecve(t: Task, a: SyscallArgs): number {
@@ -62,7 +68,7 @@ function execFile(
     ? t.progress.object
     : new StringLists(argvAddr, envpAddr);
   const error = lists.read(t);
-  // Whatever the path means when all strings are there is what runs.
+  // The path is looked up again when all strings are read.
   if (error !== 0) return error === BLOCK ? readOn(t, lists) : error;
   const other = awaitExec(t, t.group);
   t.progress.object = lists;
@@ -78,7 +84,7 @@ function execFile(
   });
 }
 
-/** The rest of the strings in another turn: only the end of the task interrupts it. */
+/** Reads the rest of the strings in another turn: only the end of the task interrupts. */
 function readOn(t: Task, lists: StringLists): number {
   t.progress.object = lists;
   t.uninterruptible = true;
@@ -95,19 +101,19 @@ class StringLists {
     this.envp = new ListReader(envpAddr);
   }
 
-  /** A piece of them: 0 when all are there, BLOCK, or -errno. */
+  /** Reads a piece: 0 when all are read, BLOCK, or -errno. */
   read(t: Task): number {
     const r = this.argv.isRead ? 0 : this.argv.read(t);
     return r !== 0 || this.envp.isRead ? r : this.envp.read(t);
   }
 }
 
-/** A vector of strings that ends with a null pointer. A null vector is an empty one. */
+/** Reads a vector of strings that ends with a null pointer. A null vector is an empty one. */
 class ListReader {
   readonly pieces: StringPiece[] = [];
-  /** Where the next pointer is; 0: there are no more. */
+  /** Address of the next pointer; 0: the end was reached. */
   private at: number;
-  /** Bytes that the list may have still. */
+  /** Bytes that the list may still take. */
   private left: number = MAX_BYTES;
 
   constructor(at: number) {
@@ -118,7 +124,7 @@ class ListReader {
     return this.at === 0;
   }
 
-  /** A piece: 0 when all are there, BLOCK, or -errno. */
+  /** Reads a piece: 0 when all are read, BLOCK, or -errno. */
   read(t: Task): number {
     const piece = new PieceBuilder();
     while (!piece.isFull) {
@@ -146,7 +152,7 @@ function readString(t: Task, pointer: number, piece: PieceBuilder): number {
   const from = piece.reserve(length + 1), { room } = piece;
   if (t.mm.copyIn(room, from, pointer, length) < 0) return -EFAULT;
   room[from + length] = 0;
-  // Another thread may have shortened it just now.
+  // Another thread may have shortened the string meanwhile.
   const bytes = room.indexOf(0, from) + 1 - from;
   piece.add(bytes);
   return bytes;

@@ -1,4 +1,4 @@
-/** exit(2), exit_group(2): the tasks end on their way back to guest code (task/return_to_user.ts). */
+/** exit(2), exit_group(2): a task ends on its way back to guest code (task/return_to_user.ts). */
 
 import { statusExited } from "../../../ffi/abi/wait.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";

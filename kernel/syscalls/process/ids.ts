@@ -1,4 +1,7 @@
-/** Ids of processes, process groups and sessions: getpid(2), setpgid(2), setsid(2), set_tid_address(2), ... */
+/**
+ * Ids of processes, process groups and sessions: getpid(2), setpgid(2), setsid(2),
+ * set_tid_address(2) and so on.
+ */
 
 import { EACCES, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
@@ -40,7 +43,7 @@ function groupOf(t: Task, tid: number): ThreadGroup | null {
   return pids.groups.get(tid) ?? pids.tasks.get(tid)?.group ?? null;
 }
 
-/** setpgid(2): the checks are in Linux's order. */
+/** setpgid(2), with Linux's order of checks. */
 export function sysSetpgid(t: Task, a: SyscallArgs): number {
   const { pids, group: self } = t;
   const pid = a.i32(0) === 0 ? self.pid : a.i32(0);

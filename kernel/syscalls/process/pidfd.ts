@@ -28,7 +28,7 @@ export function sysPidfdOpen(t: Task, a: SyscallArgs): number {
   if ((flags & ~(PIDFD_NONBLOCK | PIDFD_THREAD)) !== 0 || pid <= 0) return -EINVAL;
   const thread = pids.tasks.get(pid), isThread = (flags & PIDFD_THREAD) !== 0;
   const group = pids.groups.get(pid) ?? (isThread ? thread?.group : undefined);
-  // Without PIDFD_THREAD the id of a thread that leads no process is no process.
+  // Without PIDFD_THREAD the id of a thread that leads no process is -EINVAL.
   if (group === undefined) return thread === undefined ? -ESRCH : -EINVAL;
   const file = new PidFd(
     t.kernel.anon,
@@ -41,7 +41,7 @@ export function sysPidfdOpen(t: Task, a: SyscallArgs): number {
   return fd;
 }
 
-/** pidfd_getfd(2): needs what PTRACE_MODE_ATTACH_REALCREDS asks for. */
+/** pidfd_getfd(2): requires PTRACE_MODE_ATTACH_REALCREDS. */
 export function sysPidfdGetfd(t: Task, a: SyscallArgs): number {
   if (a.u32(2) !== 0) return -EINVAL;
   const pidfd = t.files.get(a.i32(0));
@@ -57,9 +57,11 @@ export function sysPidfdGetfd(t: Task, a: SyscallArgs): number {
 }
 
 /**
- * ioctl(2) on a pidfd: a descriptor for a namespace of the process, for whoever may look into it.
+ * ioctl(2) on a pidfd: a descriptor for a namespace of the process, for callers that may inspect
+ * it.
  *
- * DIFFERS: what it does not know is ENOTTY whatever its argument, as in later kernels; 6.12 has EINVAL for most.
+ * DIFFERS: an unknown request is ENOTTY whatever its argument, as in later kernels; 6.12 has EINVAL
+ * for most.
  */
 export function pidfdRequest(t: Task, file: PidFd, request: number, arg: number): number {
   if (request < PIDFD_GET_CGROUP_NAMESPACE || request > PIDFD_GET_UTS_NAMESPACE) return -ENOTTY;

@@ -1,6 +1,6 @@
 /**
- * prctl(2): attributes of the calling thread and its process. Capabilities are in prctl_caps.ts, addresses of the
- * program in prctl_mm.ts.
+ * prctl(2): attributes of the calling thread and its process. Capabilities are in prctl_caps.ts,
+ * addresses of the program in prctl_mm.ts.
  */
 
 import { EFAULT, EINVAL, ENODEV, EPERM } from "../../../ffi/abi/errno.ts";
@@ -17,10 +17,10 @@ import { setArea } from "./prctl_vma.ts";
 import { setSeccomp } from "../../seccomp/calls/seccomp.ts";
 import { CAP_SYS_RESOURCE, SECBIT_KEEP_CAPS } from "../../../ffi/abi/capability.ts";
 
-/** Of saved_auxv, which is longer than what is in it: AT_VECTOR_SIZE. */
+/** Bytes of saved_auxv, which is longer than its content: AT_VECTOR_SIZE. */
 const AUXV_BYTES = 56 * 8;
 
-/** prctl(2). Unknown operations are EINVAL, and so are arguments that must be 0 and are not. */
+/** prctl(2). Unknown operations are EINVAL, and so are reserved arguments that are not 0. */
 export function sysPrctl(t: Task, a: SyscallArgs): number {
   const op = a.i32(0), arg = a.u64(1);
   switch (op) {
@@ -107,7 +107,7 @@ function capabilityCalls(t: Task, a: SyscallArgs, op: number, arg: number): numb
   }
 }
 
-/** What few programs ask for. */
+/** Operations that few programs use. */
 function rareCalls(t: Task, a: SyscallArgs, op: number, arg: number): number {
   switch (op) {
     case P.PR_MCE_KILL:
@@ -146,7 +146,7 @@ function rareCalls(t: Task, a: SyscallArgs, op: number, arg: number): number {
   }
 }
 
-/** PR_MCE_KILL: early, late, or as the system does it. */
+/** PR_MCE_KILL: early, late, or the system's default. */
 function setMemoryErrorPolicy(t: Task, what: number, policy: number): number {
   if (what === P.PR_MCE_KILL_CLEAR) {
     if (policy !== 0) return -EINVAL;
@@ -158,7 +158,7 @@ function setMemoryErrorPolicy(t: Task, what: number, policy: number): number {
   return 0;
 }
 
-/** PR_SET_MDWE: what was asked for cannot be taken back. */
+/** PR_SET_MDWE: bits can only be added. */
 function setWriteOrExec(t: Task, bits: number): number {
   const known = P.PR_MDWE_REFUSE_EXEC_GAIN | P.PR_MDWE_NO_INHERIT, { mm } = t;
   if (bits > known || bits === P.PR_MDWE_NO_INHERIT) return -EINVAL;
@@ -167,7 +167,7 @@ function setWriteOrExec(t: Task, bits: number): number {
   return 0;
 }
 
-/** PR_GET_AUXV: what fits of the auxiliary vector; its whole size. */
+/** PR_GET_AUXV: copies as much of the auxiliary vector as fits; returns its whole size. */
 function getAuxv(t: Task, addr: number, len: number): number {
   const { auxv } = t.mm.program, whole = new Uint8Array(AUXV_BYTES);
   whole.set(auxv.subarray(0, AUXV_BYTES));

@@ -18,7 +18,7 @@ import { difference, isKnownCap, only, union } from "../../cred/cap_set.ts";
 import { hasBit, hasOwnCap, NO_CAPS } from "../../cred/credentials.ts";
 import type { Task } from "../../task/task.ts";
 
-/** All securebits, and those that lock their left neighbour. */
+/** All securebits, and the lock bits, each of which locks the bit to its right. */
 const ALL_BITS = 0xff, LOCK_BITS = 0xaa;
 
 export function setKeepCaps(t: Task, value: number): number {
@@ -32,7 +32,7 @@ export function setKeepCaps(t: Task, value: number): number {
   return 0;
 }
 
-/** PR_SET_SECUREBITS: locked bits stay, locks are not taken off. */
+/** PR_SET_SECUREBITS: locked bits cannot change, and locks cannot be removed. */
 export function setSecurebits(t: Task, value: number): number {
   const old = t.cred.securebits, locked = (old & LOCK_BITS) >> 1;
   const isRefused =

@@ -1,4 +1,7 @@
-/** PR_SET_MM of prctl(2): where a program says that its arguments, environment and segments are (for /proc/PID). */
+/**
+ * PR_SET_MM of prctl(2): sets the addresses of a program's arguments, environment and segments that
+ * /proc/PID shows.
+ */
 
 import { CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
 import { EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
@@ -81,7 +84,7 @@ function setAuxv(t: Task, addr: number, size: number): number {
   if (size === 0 || size > MAX_AUXV || size % 8 !== 0) return -EINVAL;
   const auxv = new Uint8Array(size);
   if (t.mm.copyIn(auxv, 0, addr, size) !== 0) return -EFAULT;
-  // The vector ends with AT_NULL whatever was given.
+  // The vector always ends with AT_NULL.
   auxv.fill(0, size - 16);
   t.mm.program.auxv = auxv;
   return 0;

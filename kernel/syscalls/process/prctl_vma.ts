@@ -6,9 +6,9 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import { nameAreas } from "../../mm/area_names.ts";
 import type { Task } from "../../task/task.ts";
 
-/** Of a name, with the NUL. */
+/** Bytes of a name, with the NUL. */
 const MAX_NAME = 80;
-/** What maps can show: printable, and none of what has a meaning there. */
+/** Characters permitted in maps: printable, without a special meaning there. */
 const NAME = /^[ -#%-Z^_a-~]*$/;
 
 export function setArea(t: Task, a: SyscallArgs): number {

@@ -1,4 +1,4 @@
-/** What tasks share: unshare(2), setns(2), kcmp(2). */
+/** Sharing between tasks: unshare(2), setns(2), kcmp(2). */
 
 import { EBADF, EFAULT, EINVAL, ENOENT, ENOMEM, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import {
@@ -34,10 +34,10 @@ import type { Task } from "../../task/task.ts";
 import { NAMESPACE_FLAGS, unshareNamespaces } from "../../task/unshare.ts";
 import { mayAccessByReal } from "../../ptrace/access.ts";
 
-/** `struct kcmp_epoll_slot`: the set, the descriptor, which of several. */
+/** `struct kcmp_epoll_slot`: the set, the descriptor, the index among several. */
 const EPOLL_SLOT_BYTES = 12;
 
-/** unshare(2): all that is asked for, or nothing. */
+/** unshare(2): performs all requests, or none. */
 export function sysUnshare(t: Task, a: SyscallArgs): number {
   const asked = a.u32(0),
     known = CLONE_THREAD | CLONE_FS | CLONE_SIGHAND | CLONE_VM | CLONE_FILES |
@@ -50,7 +50,8 @@ export function sysUnshare(t: Task, a: SyscallArgs): number {
   if ((flags & (CLONE_SIGHAND | CLONE_VM)) !== 0 && t.sighand.refs > 1) return -EINVAL;
   if ((flags & CLONE_VM) !== 0 && t.mm.users > 1) return -EINVAL;
   if ((flags & CLONE_FILES) !== 0 && t.files.refs > 1 && !t.files.mayCopy) return -ENOMEM;
-  // The copy of the mounts wants a file system context of its own, and is the last thing that can fail.
+  // The copy of the mounts needs an unshared file system context, and is the last step that can
+  // fail.
   const shared = (flags & CLONE_FS) !== 0 && t.fs.refs > 1 ? t.fs : null;
   if (shared !== null) t.fs = shared.copy();
   const cred = unshareNamespaces(t, flags);
@@ -72,7 +73,7 @@ export function sysUnshare(t: Task, a: SyscallArgs): number {
   return 0;
 }
 
-/** What comes with what is asked for. */
+/** Adds the flags that the requested ones imply. */
 function implied(asked: number): number {
   let flags = asked;
   if ((flags & CLONE_NEWUSER) !== 0) flags |= CLONE_THREAD | CLONE_FS;
@@ -82,7 +83,7 @@ function implied(asked: number): number {
   return flags;
 }
 
-/** setns(2): into the namespace of an nsfs file, or into several of a process by its pidfd. */
+/** setns(2): enters the namespace of an nsfs file, or several of a process by its pidfd. */
 export function sysSetns(t: Task, a: SyscallArgs): number {
   const file = t.files.get(a.i32(0)), kinds = a.u32(1);
   if (file === null) return -EBADF;
@@ -114,7 +115,7 @@ function namespacesOf(target: Task, kinds: number): Namespace[] {
   return all.filter((one) => (kinds & NAMESPACE_TYPES[one.kind]) !== 0);
 }
 
-/** kcmp(2): objects are ordered by when they were first compared. */
+/** kcmp(2): the order of objects is that of their first comparisons. */
 export function sysKcmp(t: Task, a: SyscallArgs): number {
   const { pids, kernel: { ranks } } = t;
   const one = pids.tasks.get(a.i32(0)), two = pids.tasks.get(a.i32(1));
@@ -138,13 +139,13 @@ export function sysKcmp(t: Task, a: SyscallArgs): number {
     case KCMP_SYSVSEM:
       return ranks.compare(one.semUndo ?? NOTHING, two.semUndo ?? NOTHING);
     case KCMP_IO:
-      return ranks.compare(NOTHING, NOTHING); // nobody has an I/O context
+      return ranks.compare(NOTHING, NOTHING); // no task has an I/O context
     default:
       return -EINVAL;
   }
 }
 
-/** KCMP_EPOLL_TFD: a file, and one that is watched by an epoll set of the other process. */
+/** KCMP_EPOLL_TFD: compares a file with one that an epoll set of the other process watches. */
 function compareEpollTarget(t: Task, one: Task, two: Task, fd: number, addr: number): number {
   const { scratch: { u8, dv }, ranks } = t.kernel;
   if (t.mm.copyIn(u8, 0, addr, EPOLL_SLOT_BYTES) !== 0) return -EFAULT;
@@ -155,5 +156,5 @@ function compareEpollTarget(t: Task, one: Task, two: Task, fd: number, addr: num
   return y === null ? -ENOENT : ranks.compare(x, y);
 }
 
-/** What tasks have in common that have no such thing. */
+/** Stands for an object that no task has. */
 const NOTHING = Object.freeze({});

@@ -1,4 +1,4 @@
-/** wait4(2), waitid(2): decoding, and what is stored. The work is in task/wait.ts. */
+/** wait4(2), waitid(2): decodes arguments and stores results. The work is in task/wait.ts. */
 
 import { EAGAIN, EBADF, EFAULT, EINVAL, ESRCH } from "../../../ffi/abi/errno.ts";
 import { Rusage } from "../../../ffi/abi/resource.ts";
@@ -24,7 +24,7 @@ import type { Task } from "../../task/task.ts";
 import { type Selection, Waited, waitForChild } from "../../task/wait.ts";
 import { fillRusage } from "../rusage.ts";
 
-/** Where in the scratch buffer, and how much of a siginfo_t waitid(2) fills. */
+/** Offset in the scratch buffer, and the bytes of a siginfo_t that waitid(2) fills. */
 const INFO_AT = 256, INFO_SIZE = SiginfoChld.at.status + 4;
 const waited = new Waited();
 
@@ -56,7 +56,7 @@ export function sysWaitid(t: Task, a: SyscallArgs): number {
   if (typeof which === "number") return which;
   const r = waitForChild(t, which, waited);
   if (r < 0) return r;
-  // A non-blocking pidfd does not wait, and says so (pidfd_open(2), PIDFD_NONBLOCK).
+  // A wait for a non-blocking pidfd fails instead (pidfd_open(2), PIDFD_NONBLOCK).
   if (r === 0 && (options & WNOHANG) === 0) return -EAGAIN;
   if (r === 1 && storeRusage(t, a.u64(4)) !== 0) return -EFAULT;
   return a.u64(2) === 0 ? 0 : storeInfo(t, a.u64(2), r === 1);
@@ -90,7 +90,7 @@ function storeRusage(t: Task, addr: number): number {
   return t.mm.copyOut(addr, scratch.u8, 0, Rusage.size);
 }
 
-/** The fields that waitid(2) fills; with nothing found signo and pid are 0. */
+/** Stores the fields that waitid(2) fills; without a child signo and pid are 0. */
 function storeInfo(t: Task, addr: number, isFound: boolean): number {
   const { u8, dv } = t.kernel.scratch, at = SiginfoChld.at;
   if (t.mm.copyIn(u8, INFO_AT, addr, INFO_SIZE) !== 0) return -EFAULT;

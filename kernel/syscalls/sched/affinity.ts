@@ -1,4 +1,7 @@
-/** Which CPUs a thread may use, and which it is on: sched_setaffinity(2), getcpu(2), sched_yield(2). */
+/**
+ * The CPUs that a thread may use, and its present one: sched_setaffinity(2), getcpu(2),
+ * sched_yield(2).
+ */
 
 import { EFAULT, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
@@ -7,7 +10,7 @@ import type { Task } from "../../task/task.ts";
 import { isNoStronger, maySetNice, threadOf } from "./policy.ts";
 
 const BYTES_A_WORD = 8;
-/** LIMIT: bytes of a mask that are looked at. */
+/** LIMIT: bytes of a mask that are read. */
 const MAX_MASK = 8192;
 
 /**
@@ -39,7 +42,7 @@ export function sysSchedSetaffinity(t: Task, a: SyscallArgs): number {
   return 0;
 }
 
-/** sched_getaffinity(2): bytes that were stored. */
+/** sched_getaffinity(2): the number of bytes stored. */
 export function sysSchedGetaffinity(t: Task, a: SyscallArgs): number {
   const len = a.u32(1), { cpuCount } = t.kernel.host, { u8 } = t.kernel.scratch;
   if (len * 8 >>> 0 < cpuCount || len % BYTES_A_WORD !== 0) return -EINVAL;
@@ -58,12 +61,14 @@ function isIn(mask: Uint32Array | null, cpu: number): boolean {
   return mask === null || ((mask[cpu >> 5]! >>> (cpu & 31)) & 1) === 1;
 }
 
-/** As many words as the kernel's cpumask has. */
+/** Bytes of the kernel's cpumask, in whole words. */
 function maskBytes(cpus: number): number {
   return Math.ceil(cpus / 64) * BYTES_A_WORD;
 }
 
-/** The first CPU that the thread may use: the kernel does not know which one it is on (the vDSO does). */
+/**
+ * The first CPU that the thread may use: the kernel does not know its present one (the vDSO does).
+ */
 function cpuOf(t: Task): number {
   const affinity = affinityOf(t);
   if (affinity === null) return t.tid % t.kernel.host.cpuCount;
@@ -79,7 +84,9 @@ export function sysGetcpu(t: Task, a: SyscallArgs): number {
   return a.u64(1) !== 0 && t.mm.store32(a.u64(1), 0) !== 0 ? -EFAULT : 0;
 }
 
-/** sched_yield(2): the host schedules guest threads; the way through the kernel lets others in. */
+/**
+ * sched_yield(2): the host schedules guest threads; the call itself gives other threads a chance.
+ */
 export function sysSchedYield(): number {
   return 0;
 }

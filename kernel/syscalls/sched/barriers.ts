@@ -11,10 +11,10 @@ const SUPPORTED = F.MEMBARRIER_CMD_GLOBAL | F.MEMBARRIER_CMD_GLOBAL_EXPEDITED |
   F.MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED | F.MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE |
   F.MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE;
 
-/** How long until the next look whether all threads were stopped, ns. */
+/** Time between two checks whether all threads were stopped, ns. */
 const LOOK_NS = 20_000;
 
-/** The threads that ran when the call was made, and how often each had stopped by then. */
+/** The threads that ran at the start of the call, and their counts of stops. */
 class Running {
   readonly tasks: Task[] = [];
   readonly stops: number[] = [];
@@ -24,7 +24,10 @@ class Running {
   }
 }
 
-/** membarrier(2): every running thread meant is stopped and goes on, which is a full barrier on its CPU. */
+/**
+ * membarrier(2): stops and resumes every selected running thread, which is a full barrier on its
+ * CPU.
+ */
 export function sysMembarrier(t: Task, a: SyscallArgs): number {
   const command = a.i32(0), flags = a.u32(1), { group } = t, { object } = t.progress;
   if (object instanceof Running) return object.isOver ? 0 : look(t);
@@ -42,7 +45,7 @@ export function sysMembarrier(t: Task, a: SyscallArgs): number {
       return 0;
     case F.MEMBARRIER_CMD_PRIVATE_EXPEDITED:
     case F.MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE:
-      // The bit to the left is the registration.
+      // The bit to the left of a command is its registration.
       if ((group.membarriers & (command << 1)) === 0) return -EPERM;
       return stopAll(t, group.tasks);
     case F.MEMBARRIER_CMD_GET_REGISTRATIONS:
@@ -70,7 +73,7 @@ function look(t: Task): number {
   return t.waitUntil(t.kernel.now() + LOOK_NS);
 }
 
-/** rseq(2): programs do without. */
+/** rseq(2): programs work without it. */
 export function sysRseq(): number {
   return -ENOSYS;
 }

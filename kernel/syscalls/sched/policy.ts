@@ -1,7 +1,8 @@
 /**
- * Scheduling policies and priorities: sched_setscheduler(2), sched_setparam(2), sched_setattr(2) and what reads them.
+ * Scheduling policies and priorities: sched_setscheduler(2), sched_setparam(2), sched_setattr(2)
+ * and the calls that read them.
  *
- * DIFFERS: they are kept, checked and shown; the host schedules.
+ * DIFFERS: they are kept, checked and shown, and do not influence the host's scheduling.
  */
 
 import { CAP_SYS_NICE } from "../../../ffi/abi/capability.ts";
@@ -18,16 +19,19 @@ import { copyInStruct } from "../copy_struct.ts";
 const MAX_RT_PRIORITY = 99;
 /** SCHED_RR's slice. */
 const RR_SLICE_NS = 100_000_000;
-/** Slices that sched_setattr(2) gives ordinary threads, and how they are rounded when they are shown (CONFIG_HZ=250). */
+/**
+ * Range of slices that sched_setattr(2) accepts for ordinary threads, and the rounding of shown
+ * slices (CONFIG_HZ=250).
+ */
 const MIN_SLICE_NS = 100_000, MAX_SLICE_NS = 100_000_000, TICK_NS = 4_000_000;
-/** Slice of a thread that did not ask for one, on one CPU; it grows with their number. */
+/** Slice of a thread that requested none, on one CPU; it grows with the number of CPUs. */
 const BASE_SLICE_NS = 750_000, MOST_CPUS = 8;
 /** SCHED_DEADLINE: bounds of the period (sched_deadline_period_min_us and _max_us). */
 const MIN_PERIOD_NS = 100_000, MAX_PERIOD_NS = 4_194_304_000;
 const DEADLINE_FLAGS = S.SCHED_FLAG_RECLAIM | S.SCHED_FLAG_DL_OVERRUN;
 const PAGE_SIZE = 4096;
 
-/** What a call wants a thread to have. */
+/** The attributes that a call sets. */
 interface Wanted {
   readonly policy: number;
   readonly priority: number;
@@ -48,34 +52,33 @@ function isKnownPolicy(policy: number): boolean {
     policy === S.SCHED_IDLE || policy === S.SCHED_DEADLINE;
 }
 
-/** The thread with this id, 0: the caller. */
+/** The thread with this id; 0: the caller. */
 export function threadOf(t: Task, tid: number): Task | null {
   return tid === 0 ? t : t.pids.taskOf(tid);
 }
 
-/** Same effective user id as the thread's real or effective one (check_same_owner of Linux). */
+/**
+ * True if the effective user id is the thread's real or effective one (check_same_owner of Linux).
+ */
 function ownsThread(t: Task, target: Task): boolean {
   const { euid } = t.cred;
   return euid === target.cred.euid || euid === target.cred.uid;
 }
 
-/** The owner, or CAP_SYS_NICE where the thread is: nice values and affinity. */
+/** The owner, or CAP_SYS_NICE in the thread's user namespace: nice values and affinity. */
 export function maySetNice(t: Task, target: Task): boolean {
   return ownsThread(t, target) || hasCapIn(t.cred, target.cred.userNs, CAP_SYS_NICE);
 }
 
-/**
- * A thread that can do more than the caller is not the caller's to slow down (cap_safe_nice of
- * Linux).
- */
+/** True if the thread has no capability that the caller lacks (cap_safe_nice of Linux). */
 export function isNoStronger(t: Task, target: Task): boolean {
   return isSubset(target.cred.permitted, t.cred.permitted) ||
     hasCapIn(t.cred, target.cred.userNs, CAP_SYS_NICE);
 }
 
 /**
- * The owner, or CAP_SYS_NICE over the whole machine: policies, which take the processor from all
- * others.
+ * The owner, or CAP_SYS_NICE over the whole machine: policies, which can take the processor from
+ * all others.
  */
 function maySchedule(t: Task, target: Task): boolean {
   return ownsThread(t, target) || hasCap(t.cred, CAP_SYS_NICE);
@@ -90,7 +93,7 @@ export function sysSchedSetparam(t: Task, a: SyscallArgs): number {
   return setParam(t, a.i32(0), -1, a.u64(1));
 }
 
-/** `policy` -1 keeps the thread's. */
+/** @param policy -1 keeps the thread's */
 function setParam(t: Task, tid: number, policy: number, addr: number): number {
   if (addr === 0 || tid < 0) return -EINVAL;
   const priority = t.mm.load32(addr);
@@ -138,7 +141,7 @@ export function sysSchedSetattr(t: Task, a: SyscallArgs): number {
   const flags = getReg(dv, at.schedFlags);
   const utilClamp = S.SCHED_FLAG_UTIL_CLAMP_MIN | S.SCHED_FLAG_UTIL_CLAMP_MAX;
   if ((flags & utilClamp) !== 0 && size < S.SCHED_ATTR_SIZE_VER1) return -EINVAL;
-  // As without CONFIG_UCLAMP_TASK.
+  // As a kernel without CONFIG_UCLAMP_TASK.
   if ((flags & utilClamp) !== 0) return -EOPNOTSUPP;
   const policy = dv.getInt32(at.schedPolicy, true);
   if (policy < 0) return -EINVAL;
@@ -158,7 +161,7 @@ export function sysSchedSetattr(t: Task, a: SyscallArgs): number {
   });
 }
 
-/** The size that we know goes back to the caller. */
+/** Stores the known size for the caller: -E2BIG. */
 function tooBig(t: Task, addr: number): number {
   return t.mm.store32(addr, S.SchedAttr.size) === 0 ? -E2BIG : -EFAULT;
 }
@@ -193,7 +196,7 @@ export function sysSchedGetattr(t: Task, a: SyscallArgs): number {
   return t.mm.copyOut(a.u64(1), scratch.u8, 0, used) === 0 ? 0 : -EFAULT;
 }
 
-/** The checks of __sched_setscheduler, and the change. */
+/** Performs the checks of __sched_setscheduler, and the change. */
 function apply(t: Task, target: Task, want: Wanted): number {
   const { policy, priority } = want, { sched } = target;
   if (!isKnownPolicy(policy)) return -EINVAL;
@@ -217,12 +220,12 @@ function apply(t: Task, target: Task, want: Wanted): number {
   return 0;
 }
 
-/** Policies that nice values count for. */
+/** Policies for which nice values count. */
 function isFair(policy: number): boolean {
   return policy === S.SCHED_NORMAL || policy === S.SCHED_BATCH;
 }
 
-/** 0: none was asked for. */
+/** @param ns 0: no slice was requested */
 function clampSlice(ns: number): number {
   return ns === 0 ? 0 : Math.max(MIN_SLICE_NS, Math.min(MAX_SLICE_NS, ns));
 }

@@ -1,4 +1,7 @@
-/** Nice values and I/O priorities: getpriority(2), setpriority(2), ioprio_set(2). Kept and shown; the host schedules. */
+/**
+ * Nice values and I/O priorities: getpriority(2), setpriority(2), ioprio_set(2). They are kept and
+ * shown, and do not influence the host.
+ */
 
 import { CAP_SYS_ADMIN, CAP_SYS_NICE } from "../../../ffi/abi/capability.ts";
 import { EACCES, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
@@ -11,7 +14,7 @@ import { clampNice, isNoStronger, maySetNice, threadOf } from "./policy.ts";
 
 const IOPRIO_LEVELS = 8, IOPRIO_CLASSES = 8, IOPRIO_BITS = 0xffff;
 
-/** The threads that (which, who) means; null for an unknown `which`. */
+/** The threads that (which, who) selects; null for an unknown `which`. */
 function select(t: Task, which: number, who: number): Task[] | null {
   const { pids } = t;
   switch (which) {
@@ -32,7 +35,7 @@ function select(t: Task, which: number, who: number): Task[] | null {
   }
 }
 
-/** getpriority(2): 20 - nice, the highest of those meant. */
+/** getpriority(2): 20 - nice, the highest of the selected threads. */
 export function sysGetpriority(t: Task, a: SyscallArgs): number {
   const targets = select(t, a.i32(0), a.i32(1));
   if (targets === null) return -EINVAL;
@@ -47,7 +50,7 @@ export function sysSetpriority(t: Task, a: SyscallArgs): number {
   let result = -ESRCH;
   for (const x of targets) {
     const r = setNice(t, x, nice);
-    // A success does not hide an earlier error.
+    // A success does not replace an earlier error.
     if (r !== 0 || result === -ESRCH) result = r;
   }
   return result;
@@ -63,7 +66,7 @@ function setNice(t: Task, target: Task, nice: number): number {
   return 0;
 }
 
-/** Whether the task may have an I/O priority: 0, -EPERM, or -EINVAL if there is none such. */
+/** Checks whether the task may have an I/O priority: 0, -EPERM, or -EINVAL for an invalid one. */
 export function checkIoprio(t: Task, ioprio: number): number {
   switch ((ioprio >> R.IOPRIO_CLASS_SHIFT) & (IOPRIO_CLASSES - 1)) {
     case R.IOPRIO_CLASS_RT:
@@ -78,7 +81,7 @@ export function checkIoprio(t: Task, ioprio: number): number {
   }
 }
 
-/** The target's real user id counts alone (set_task_ioprio of Linux). */
+/** Only the target's real user id counts (set_task_ioprio of Linux). */
 function maySetIoprio(t: Task, target: Task): boolean {
   const { uid } = target.cred;
   return uid === t.cred.euid || uid === t.cred.uid || hasCap(t.cred, CAP_SYS_NICE);
@@ -101,8 +104,8 @@ export function sysIoprioSet(t: Task, a: SyscallArgs): number {
 }
 
 /**
- * ioprio_get(2): what one process was given; else the highest of those meant, which follows from the nice value where
- * none was given.
+ * ioprio_get(2): the priority that was set for one process; otherwise the highest of the selected
+ * ones, which follows from the nice value where none was set.
  */
 export function sysIoprioGet(t: Task, a: SyscallArgs): number {
   const targets = select(t, a.i32(0) - 1, a.i32(1));

@@ -1,12 +1,13 @@
 /**
- * Calls that Linux 6.12 has a number for and answers with ENOSYS: some were never built, some were taken out, others
- * belong to an option of its configuration that this kernel is without. Their arguments are not looked at.
+ * Calls with a number in Linux 6.12 that fail with ENOSYS there: some were never built, some were
+ * removed, others belong to an option of the configuration that this kernel lacks. Their arguments
+ * are not read.
  */
 
 import { ENOSYS } from "../../../ffi/abi/errno.ts";
 import { type Row, row } from "../table.ts";
 
-/** Linux's own table says so, in every configuration of x86-64. */
+/** Calls that fail so in every configuration of x86-64. */
 const NEVER: readonly string[] = [
   "_sysctl",
   "create_module",
@@ -26,7 +27,7 @@ const NEVER: readonly string[] = [
   "vserver",
 ];
 
-/** Name, arguments, and the option that this kernel is without. */
+/** Name, arguments, and the configuration option that this kernel lacks. */
 const WITHOUT: readonly (readonly [string, string, string])[] = [
   ["uselib", "path", "CONFIG_USELIB"],
   ["modify_ldt", "int ptr ulong", "CONFIG_MODIFY_LDT_SYSCALL"],

@@ -1,4 +1,4 @@
-/** Who the system says it is: uname(2), sethostname(2), setdomainname(2), personality(2). */
+/** The identity of the system: uname(2), sethostname(2), setdomainname(2), personality(2). */
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
@@ -9,12 +9,12 @@ import { hasCapIn } from "../../cred/credentials.ts";
 import { UTS_MACHINE, UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from "../../task/uts.ts";
 import type { Task } from "../../task/task.ts";
 
-/** For programs that take no other version: 6.12 is 2.6.72. */
+/** The release for programs that require version 2.6: 6.12 is 2.6.72. */
 const RELEASE_26 = UTS_RELEASE.replace(
   /^\d+\.(\d+)[\d.]*/,
   (_, minor: string) => `2.6.${60 + Number(minor)}`,
 );
-/** personality(2): only ask. */
+/** personality(2): only queries. */
 const GET_PERSONALITY = 0xffffffff;
 
 export function sysUname(t: Task, a: SyscallArgs): number {
@@ -30,7 +30,7 @@ export function sysUname(t: Task, a: SyscallArgs): number {
   return t.mm.copyOut(a.u64(0), scratch.u8, 0, Utsname.size) === 0 ? 0 : -EFAULT;
 }
 
-/** At most 64 bytes, so that the NUL stays. */
+/** Writes at most 64 bytes, so that the NUL stays. */
 function put(u8: Uint8Array<ArrayBuffer>, at: number, text: string): void {
   const n = Math.min(text.length, UTS_LEN - 1);
   for (let i = 0; i < n; i++) u8[at + i] = text.charCodeAt(i);
@@ -60,7 +60,10 @@ function readName(t: Task, a: SyscallArgs): string | number {
   return end < 0 ? name : name.slice(0, end);
 }
 
-/** personality(2): kept; ADDR_NO_RANDOMIZE and READ_IMPLIES_EXEC count at the next execve. */
+/**
+ * personality(2): the value is kept; ADDR_NO_RANDOMIZE and READ_IMPLIES_EXEC take effect at the
+ * next execve.
+ */
 export function sysPersonality(t: Task, a: SyscallArgs): number {
   const old = t.personality, value = a.u32(0);
   if (value !== GET_PERSONALITY) t.personality = value;

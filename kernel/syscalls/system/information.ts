@@ -1,4 +1,7 @@
-/** The system as a whole: sysinfo(2), getrandom(2), syslog(2), reboot(2), acct(2) and other calls of administrators. */
+/**
+ * The system as a whole: sysinfo(2), getrandom(2), syslog(2), reboot(2), acct(2) and other calls
+ * for administrators.
+ */
 
 import {
   CAP_SYS_ADMIN,
@@ -22,11 +25,11 @@ import type { Task } from "../../task/task.ts";
 const PAGE_SIZE = 4096;
 /** LIMIT: bytes of one getrandom(2), as on Linux (INT_MAX rounded to pages). */
 const MAX_RANDOM = 0x7ffff000;
-/** LIMIT: bytes that are made in one turn of the loop. */
+/** LIMIT: bytes generated in one turn of the loop. */
 const TURN_BYTES = 1 << 20;
 const NO_LOG = "";
 
-/** The flags of swapon(2): a priority, and discards. */
+/** Flags of swapon(2): a priority, and discards. */
 const SWAP_FLAGS = 0x7ffff;
 
 /** Load averages have this many fractional bits (SI_LOAD_SHIFT). */
@@ -37,7 +40,7 @@ export function sysSysinfo(t: Task, a: SyscallArgs): number {
   const { scratch, host, memory, pids } = t.kernel, at = S.Sysinfo.at;
   const total = host.memoryBytes, used = memory.frames.usedBytes;
   scratch.clear(S.Sysinfo.size);
-  // A second that has begun counts.
+  // A started second counts.
   scratch.setU53(
     at.uptime,
     Math.ceil((t.kernel.now() - t.kernel.bootNs + t.ns.time.boottimeNs) / 1e9),
@@ -107,8 +110,9 @@ const MAGIC2: readonly number[] = [
 ];
 
 /**
- * reboot(2), as in a PID namespace: its init ends, by SIGHUP for a restart and by SIGINT for a halt. DIFFERS: the first
- * namespace is like any other, as a sandbox ends with its first process; and Ctrl-Alt-Del may be switched there.
+ * reboot(2) as in a PID namespace: its init ends by SIGHUP for a restart and by SIGINT for a halt.
+ * DIFFERS: the first namespace behaves in the same way, as a sandbox ends with its first process;
+ * and Ctrl-Alt-Del may be switched there.
  */
 export function sysReboot(t: Task, a: SyscallArgs): number {
   const { owner, init, outer } = t.pids;
@@ -131,12 +135,12 @@ export function sysReboot(t: Task, a: SyscallArgs): number {
   }
 }
 
-/** acct(2): as on a kernel without it, after the check of privilege. */
+/** acct(2): as a kernel without it, after the check of privileges. */
 export function sysAcct(t: Task): number {
   return hasCap(t.cred, CAP_SYS_PACCT) ? -ENOSYS : -EPERM;
 }
 
-/** swapon(2): unknown flags, then privilege over the whole machine, which no guest has. */
+/** swapon(2): checks unknown flags, then privileges over the whole machine, which no guest has. */
 export function sysSwapon(_t: Task, a: SyscallArgs): number {
   return (a.u32(1) & ~SWAP_FLAGS) !== 0 ? -EINVAL : -EPERM;
 }
@@ -145,13 +149,13 @@ export function sysSwapoff(_t: Task): number {
   return -EPERM;
 }
 
-/** uretprobe(2): whoever is not in the trampoline of a probe gets SIGILL; there are no probes. */
+/** uretprobe(2): a caller outside of a probe's trampoline gets SIGILL; there are no probes. */
 export function sysUretprobe(t: Task): number {
   forceSignal(t, new SigInfo(SIGILL, SI_KERNEL));
   return -1;
 }
 
-/** vhangup(2): the controlling terminal is hung up, if there is one. */
+/** vhangup(2): hangs up the controlling terminal, if there is one. */
 export function sysVhangup(t: Task): number {
   if (!hasCap(t.cred, CAP_SYS_TTY_CONFIG)) return -EPERM;
   t.group.session.terminal?.hangUp();

@@ -1,4 +1,4 @@
-/** Limits and usage of processes: getrlimit(2), prlimit(2), getrusage(2), times(2). */
+/** Limits and resource use of processes: getrlimit(2), prlimit(2), getrusage(2), times(2). */
 
 import { CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
 import { EFAULT, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
@@ -58,7 +58,7 @@ export function sysPrlimit64(t: Task, a: SyscallArgs): number {
   return oldAddr === 0 ? 0 : storePair(t, oldAddr, soft, hard);
 }
 
-/** Real ids equal to all of the target's, or CAP_SYS_RESOURCE. */
+/** The caller's real ids equal all ids of the target, or it has CAP_SYS_RESOURCE. */
 function mayLimit(t: Task, target: Task): boolean {
   if (t === target || hasCapIn(t.cred, target.cred.userNs, CAP_SYS_RESOURCE)) {
     return true;
@@ -68,7 +68,7 @@ function mayLimit(t: Task, target: Task): boolean {
     gid === to.egid && gid === to.sgid && gid === to.gid;
 }
 
-/** The new limits are in the scratch buffer. */
+/** Applies the new limits in the scratch buffer. */
 function change(t: Task, group: ThreadGroup, which: number, dv: DataView): number {
   const soft = fromWire(getReg(dv, Rlimit.at.cur)), hard = fromWire(getReg(dv, Rlimit.at.max));
   if (soft > hard) return -EINVAL;

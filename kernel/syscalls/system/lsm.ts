@@ -1,6 +1,6 @@
 /**
- * Security modules: lsm_list_modules(2), lsm_get_self_attr(2), lsm_set_self_attr(2). There are capabilities and Landlock,
- * neither of which has attributes: what is well-formed is EOPNOTSUPP.
+ * Security modules: lsm_list_modules(2), lsm_get_self_attr(2), lsm_set_self_attr(2). The modules
+ * are capabilities and Landlock. Neither has attributes: a well-formed request is EOPNOTSUPP.
  */
 
 import { E2BIG, EFAULT, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";

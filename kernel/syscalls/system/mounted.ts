@@ -1,4 +1,6 @@
-/** Old questions about file systems: sysfs(2) about their types, ustat(2) about one by its device number. */
+/**
+ * Old queries about file systems: sysfs(2) for their types, ustat(2) for one by its device number.
+ */
 
 import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";

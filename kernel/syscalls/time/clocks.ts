@@ -1,4 +1,7 @@
-/** Reading clocks: clock_gettime(2), gettimeofday(2), time(2), clock_getres(2); setting them is refused. */
+/**
+ * Reading clocks: clock_gettime(2), gettimeofday(2), time(2), clock_getres(2). Setting them is
+ * refused.
+ */
 
 import { CAP_SYS_TIME } from "../../../ffi/abi/capability.ts";
 import { EFAULT, EINVAL, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
@@ -9,7 +12,7 @@ import { groupCpuNs, groupUserNs, threadCpuNs, threadUserNs } from "../../task/c
 import type { Task } from "../../task/task.ts";
 import { readTimespec, storeSpan, storeTimespec } from "../timespec.ts";
 
-/** What the coarse clocks tick in, ns (CONFIG_HZ=250). */
+/** Resolution of the coarse clocks, ns (CONFIG_HZ=250). */
 const COARSE_NS = 4_000_000;
 const THREAD_BIT = 4, CPU_KIND = 3;
 /** CPUCLOCK_PROF, CPUCLOCK_VIRT, CPUCLOCK_SCHED, and the fd clocks. */
@@ -59,7 +62,7 @@ export function cpuClockNs(t: Task, clock: number): number {
   return isVirtual ? groupUserNs(target.group) : groupCpuNs(target.group);
 }
 
-/** The task that a CPU clock id means, or null: ~pid << 3 with the kind in the low bits. */
+/** The task of a CPU clock id, or null: ~pid << 3 with the kind in the low bits. */
 export function cpuClockTarget(t: Task, clock: number): Task | null {
   if (clock >= 0 || (clock & CPU_KIND) === CLOCK_FD) return null;
   const pid = ~(clock >> 3);
@@ -80,11 +83,11 @@ export function sysClockGetres(t: Task, a: SyscallArgs): number {
 
 export function isKnownClock(t: Task, clock: number): boolean {
   if (clock < 0) return cpuClockTarget(t, clock) !== null;
-  // The alarm clocks need a clock that can wake the machine.
+  // The alarm clocks require a clock that can wake the machine.
   return clock <= T.CLOCK_BOOTTIME || clock === T.CLOCK_TAI;
 }
 
-/** clock_settime(2): the clock is the host's. */
+/** clock_settime(2): fails, because the clock is the host's. */
 export function sysClockSettime(t: Task, a: SyscallArgs): number {
   const clock = a.i32(0);
   if (clock !== T.CLOCK_REALTIME) return -EINVAL;
@@ -122,7 +125,7 @@ const TIMEX_MAXERROR = 16_000_000, TICK_US = 10_000;
 /** 2^-16 ppm of 500 ppm (MAXFREQ). */
 const TOLERANCE = 32_768_000;
 
-/** adjtimex(2): the state may be read; changes are EPERM as without CAP_SYS_TIME. */
+/** adjtimex(2): the state can be read; changes are EPERM as without CAP_SYS_TIME. */
 export function sysAdjtimex(t: Task, a: SyscallArgs): number {
   return readTimex(t, a.u64(0));
 }
@@ -138,7 +141,7 @@ function readTimex(t: Task, addr: number): number {
   const modes = t.mm.load32(addr);
   if (modes < 0) return -EFAULT;
   if (modes !== 0 && modes !== T.ADJ_OFFSET_SS_READ) {
-    // DIFFERS: CAP_SYS_TIME does not help, the clock is the host's.
+    // DIFFERS: CAP_SYS_TIME permits nothing, because the clock is the host's.
     return hasCap(t.cred, CAP_SYS_TIME) && (modes & ~0xffff) !== 0 ? -EINVAL : -EPERM;
   }
   scratch.clear(T.Timex.size);

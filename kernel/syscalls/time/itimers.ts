@@ -6,14 +6,14 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Task } from "../../task/task.ts";
 import { readTimespec, spanNs, storeSpan } from "../timespec.ts";
 
-/** What a timer had left and its interval, ns. */
+/** Remaining time and interval of a timer, ns. */
 let leftNs = 0, intervalNs = 0;
 
 export function sysGetitimer(t: Task, a: SyscallArgs): number {
   return read(t, a.i32(0)) ? store(t, a.u64(1)) : -EINVAL;
 }
 
-/** setitimer(2). A null new value disarms, as Linux has always done. */
+/** setitimer(2). A null new value disarms, as on Linux. */
 export function sysSetitimer(t: Task, a: SyscallArgs): number {
   const which = a.i32(0), addr = a.u64(1);
   let newInterval = 0, value = 0;
@@ -30,7 +30,7 @@ export function sysSetitimer(t: Task, a: SyscallArgs): number {
   return a.u64(2) === 0 ? 0 : store(t, a.u64(2));
 }
 
-/** alarm(2): seconds that were left, rounded. */
+/** alarm(2): returns the remaining seconds, rounded. */
 export function sysAlarm(t: Task, a: SyscallArgs): number {
   read(t, ITIMER_REAL);
   set(t, ITIMER_REAL, a.u32(0) * 1e9, 0);
@@ -55,7 +55,7 @@ function read(t: Task, which: number): boolean {
   return true;
 }
 
-/** Arm for `valueNs` from now; 0 disarms. */
+/** Arms for `valueNs` from now; 0 disarms. */
 function set(t: Task, which: number, valueNs: number, newInterval: number): void {
   const { timers } = t.group, queue = t.kernel.timers, now = t.kernel.now();
   if (which === ITIMER_REAL) {

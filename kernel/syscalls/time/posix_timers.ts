@@ -1,4 +1,7 @@
-/** timer_create(2), timer_settime(2), timer_gettime(2), timer_getoverrun(2), timer_delete(2). Timers: task/posix_timer.ts. */
+/**
+ * timer_create(2), timer_settime(2), timer_gettime(2), timer_getoverrun(2), timer_delete(2).
+ * Timers: task/posix_timer.ts.
+ */
 
 import { EAGAIN, EFAULT, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import {
@@ -48,7 +51,7 @@ function timerClock(t: Task, clock: number): number {
       return clock;
     case T.CLOCK_REALTIME_ALARM:
     case T.CLOCK_BOOTTIME_ALARM:
-      // There is no clock that could wake the machine.
+      // No clock can wake the machine.
       return -EOPNOTSUPP;
     default: {
       if (!isKnownClock(t, clock)) return -EINVAL;
@@ -106,7 +109,8 @@ export function sysTimerSettime(t: Task, a: SyscallArgs): number {
   const leftNs = timer.timeLeft(), oldInterval = timer.intervalNs;
   const isAbsolute = (a.i32(1) & T.TIMER_ABSTIME) !== 0;
   const expiry = time.sec === 0 && time.nsec === 0 ? Infinity : expiryOf(t, timer, isAbsolute);
-  // One that is disarmed loses its interval; those of CPU clocks keep it (posix_cpu_timer_set).
+  // A disarmed timer loses its interval; one on a CPU clock keeps it (posix_cpu_timer_set of
+  // Linux).
   const hasInterval = intervalNs !== Infinity && (expiry !== Infinity || timer.countsCpu);
   timer.start(expiry, hasInterval ? intervalNs : 0);
   return a.u64(3) === 0 ? 0 : storeSetting(t, a.u64(3), leftNs, oldInterval);

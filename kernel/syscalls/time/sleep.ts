@@ -14,7 +14,7 @@ import {
 } from "../timespec.ts";
 import { isKnownClock } from "./clocks.ts";
 
-/** How often a sleep on a CPU clock looks at it, ns. */
+/** Time between two readings of a CPU clock during a sleep, ns. */
 const CPU_LOOK_NS = 4_000_000;
 
 /** nanosleep(2). */
@@ -66,12 +66,15 @@ function deadline(t: Task, clock: number, isAbsolute: boolean, addr: number): nu
   return 0;
 }
 
-/** A null pointer is no time here. */
+/** A null pointer is -EFAULT. */
 function readTimeoutOrFault(t: Task, addr: number): number {
   return addr === 0 ? readTimespec(t, addr) : readTimeout(t, addr);
 }
 
-/** Sleep until the deadline of `progress`; interrupted, the time that was left goes to `remAddr` (0: nowhere). */
+/**
+ * Sleeps until the deadline of `progress`; when interrupted, stores the remaining time at `remAddr`
+ * (0: does not).
+ */
 function sleep(t: Task, remAddr: number): number {
   const { deadlineNs } = t.progress, now = t.kernel.now();
   if (now >= deadlineNs) return 0;
@@ -83,7 +86,7 @@ function sleep(t: Task, remAddr: number): number {
   return t.waitUntil(deadlineNs);
 }
 
-/** A sleep that ends when the process has used so much CPU time. */
+/** Sleeps until the process has used a given CPU time. */
 function sleepCpu(t: Task, a: SyscallArgs, isAbsolute: boolean): number {
   const { progress } = t;
   if (progress.step === 0) {
