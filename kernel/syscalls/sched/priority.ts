@@ -14,7 +14,7 @@ import { clampNice, isNoStronger, maySetNice, threadOf } from "./policy.ts";
 
 const IOPRIO_LEVELS = 8, IOPRIO_CLASSES = 8, IOPRIO_BITS = 0xffff;
 
-/** The threads that (which, who) selects; null for an unknown `which`. */
+/** The threads that `which` and the id select; null for an unknown `which`. */
 function select(t: Task, which: number, who: number): Task[] | null {
   const { pids } = t;
   switch (which) {
