@@ -120,7 +120,7 @@ Deno.test("a group's weight counts, by its top group", () =>
     assertEquals(c.shareOf(one), 75);
   }));
 
-Deno.test("who comes back from a rest is next, and has saved up nothing", () =>
+Deno.test("an account that comes back from a rest is next, and has saved up no turns", () =>
   contest((c) => {
     const busy = c.task(1), rare = c.task(2);
     c.want(rare);

@@ -111,14 +111,14 @@ export function startIn(
   const caller = new ContainerCaller(container, spec.cred, spec.umask);
   for (const file of spec.files) caller.files.install(file, false, spec.files.length);
   const cwd = findAt(caller, AT_FDCWD, spec.cwd, 0);
-  if (typeof cwd === "number") return failed(caller, cwd, spec.cwd);
+  if (typeof cwd === "number") return failure(caller, cwd, spec.cwd);
   if (((cwd.dentry.inode?.mode ?? 0) & 0o170000) !== 0o040000) {
-    return failed(caller, -ENOTDIR, spec.cwd);
+    return failure(caller, -ENOTDIR, spec.cwd);
   }
   caller.fs.setCwd(cwd);
   const name = spec.args[0] ?? "";
   const path = findProgram(caller, name, spec.env);
-  if (typeof path === "number") return failed(caller, path, name);
+  if (typeof path === "number") return failure(caller, path, name);
   const task = startProcess(kernel, {
     path,
     argv: spec.args,
@@ -136,7 +136,7 @@ export function startIn(
   return typeof task === "number" ? { errno: -task, what: path } : task;
 }
 
-function failed(caller: InitCaller, error: number, what: string): InitFailure {
+function failure(caller: InitCaller, error: number, what: string): InitFailure {
   caller.files.drop();
   caller.fs.drop();
   return { errno: -error, what };

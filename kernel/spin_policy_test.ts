@@ -10,7 +10,7 @@ function busy(): SpinPolicy {
   return policy;
 }
 
-Deno.test("nobody spins before there are calls in quick succession", () => {
+Deno.test("neither side spins before there are calls in quick succession", () => {
   const policy = new SpinPolicy(2, COST);
   assertEquals([policy.guestNs, policy.loopBudgetNs(1)], [0, 0]);
   for (let i = 0; i < 100; i++) policy.slept(LONG, 1);

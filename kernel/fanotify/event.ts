@@ -61,7 +61,7 @@ export class FanEvent {
   readonly path: Path | null;
   readonly records: readonly InfoRecord[];
   /** The thread or process that caused the event; for a pidfd the process. Null: an overflow. */
-  readonly who: TaskPid | null;
+  readonly cause: TaskPid | null;
   readonly process: ThreadGroup | null;
   /** The permission request of the event: its task waits for an answer. */
   readonly question: PermissionQuestion | null;
@@ -72,24 +72,24 @@ export class FanEvent {
     mask: number,
     path: Path | null,
     records: readonly InfoRecord[],
-    who: TaskPid | null,
+    cause: TaskPid | null,
     process: ThreadGroup | null,
     question: PermissionQuestion | null,
   ) {
     this.mask = mask;
     this.path = path;
     this.records = records;
-    this.who = who;
+    this.cause = cause;
     this.process = process;
     this.question = question;
-    this.key = `${who?.nr},${mask & (FAN_ONDIR | FAN_RENAME)},${path?.mount.id},` +
+    this.key = `${cause?.nr},${mask & (FAN_ONDIR | FAN_RENAME)},${path?.mount.id},` +
       `${path?.dentry.name},` + records.map((r) => `${r.type} ${r.handle} ${r.name}`).join();
   }
 
   /** True if `other` can be merged into this event. */
   isSame(other: FanEvent): boolean {
     if (this.question !== null || other.question !== null || this.key !== other.key) return false;
-    if (this.who !== other.who) return false;
+    if (this.cause !== other.cause) return false;
     return this.path === null ? other.path === null : this.path.dentry === other.path?.dentry;
   }
 
@@ -124,7 +124,7 @@ export function recordsOf(
   const directory = isEntry || !isDir ? above : own;
   if ((mode & FAN_REPORT_DIR_FID) === 0 || directory < 0) {
     return [
-      new InfoRecord(SINGLE, fsid, object, dot(onDir, mode)),
+      new InfoRecord(SINGLE, fsid, object, dotName(onDir, mode)),
     ];
   }
   const tellsChild = isEntry ? reportsTarget : (mode & FAN_REPORT_FID) !== 0 && !onDir;
@@ -138,7 +138,7 @@ export function recordsOf(
     records.push(new InfoRecord(FAN_EVENT_INFO_TYPE_DFID, fsid, directory, null));
   } else {
     return [
-      new InfoRecord(SINGLE, fsid, directory, dot(onDir, mode)),
+      new InfoRecord(SINGLE, fsid, directory, dotName(onDir, mode)),
     ];
   }
   if (child >= 0) records.push(new InfoRecord(FAN_EVENT_INFO_TYPE_FID, fsid, child, null));
@@ -176,7 +176,7 @@ function singleType(mask: number, mode: number): number {
 }
 
 /** The name "." of an event on a directory itself, for a group that wants names. */
-function dot(onDir: boolean, mode: number): string | null {
+function dotName(onDir: boolean, mode: number): string | null {
   const wants = (mode & FAN_REPORT_DIR_FID) !== 0 && (mode & FAN_REPORT_NAME) !== 0;
   return wants && onDir ? "." : null;
 }

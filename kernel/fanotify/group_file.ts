@@ -134,22 +134,22 @@ export class FanotifyFile extends AnonFile implements Asker {
     question: PermissionQuestion | null,
   ): boolean {
     const mode = this.fidMode, { mount, dentry, inode } = event;
-    const task = this.kernel.current, who = task === null ? null : this.whoIs(task);
+    const task = this.kernel.current, cause = task === null ? null : this.causeOf(task);
     if (mode === 0) {
       if (mount === null || dentry === null) return false;
       if (!isDirectory(inode) && !isRegular(inode)) return false;
       const path = new Path(mount, dentry);
-      return this.push(new FanEvent(mask, path, [], who, task?.group ?? null, question));
+      return this.push(new FanEvent(mask, path, [], cause, task?.group ?? null, question));
     }
     if ((mode & FAN_REPORT_FID) === 0 && event.dir === null && !event.isOnDirectory) return false;
     const handles = task?.fs.namespace.vfs.handles;
     if (handles === undefined) return false;
     const full = event.isOnDirectory ? mask | FAN_ONDIR : mask;
     const records = recordsOf(event, full, match, mode, handles);
-    return this.push(new FanEvent(full, null, records, who, task?.group ?? null, null));
+    return this.push(new FanEvent(full, null, records, cause, task?.group ?? null, null));
   }
 
-  private whoIs(task: Task) {
+  private causeOf(task: Task) {
     return (this.initFlags & FAN_REPORT_TID) !== 0 ? task.id : task.processId;
   }
 
@@ -233,7 +233,7 @@ export class FanotifyFile extends AnonFile implements Asker {
     }
     const pidfd = this.hasPidfds ? pidfdFor(reader, event) : null;
     const isHidden = this.isUnprivileged && event.process !== reader.group;
-    const pid = isHidden || event.who === null ? 0 : event.who.numberIn(reader.pids);
+    const pid = isHidden || event.cause === null ? 0 : event.cause.numberIn(reader.pids);
     const size = fillEvent(event, this.fidMode, fd, pid, pidfd);
     const n = io.putBytes(eventBytes, 0, size);
     if (n < size) {
@@ -322,7 +322,7 @@ export class FanotifyFile extends AnonFile implements Asker {
 /** FAN_REPORT_PIDFD: a pidfd of the process that caused the event. */
 function pidfdFor(reader: Task, event: FanEvent): number {
   const { process } = event;
-  if (process === null || process.isReaped || event.who?.numberIn(reader.pids) === 0) {
+  if (process === null || process.isReaped || event.cause?.numberIn(reader.pids) === 0) {
     return FAN_NOPIDFD;
   }
   const file = new PidFd(reader.kernel.anon, process, null, 0);

@@ -90,7 +90,7 @@ export class GroupMarks {
       const flags = (mark.survivesModify ? FAN_MARK_IGNORED_SURV_MODIFY : 0) |
         (mark.hasIgnoreFlags ? FAN_MARK_IGNORE : 0) | (mark.isEvictable ? FAN_MARK_EVICTABLE : 0);
       text += `fanotify ${placeOf(mark.target)} mflags:${flags.toString(16)} ` +
-        `mask:${hex(mark.mask)} ignored_mask:${hex(mark.ignored)}` +
+        `mask:${toHex(mark.mask)} ignored_mask:${toHex(mark.ignored)}` +
         (mark.target.kind === "inode" ? " \n" : "\n");
     }
     return text;
@@ -117,11 +117,13 @@ function listOf(target: MarkTarget & { kind: "mount" | "fs" }): Mark[] {
 }
 
 function placeOf(target: MarkTarget): string {
-  if (target.kind === "inode") return `ino:${hex(target.inode.ino)} sdev:${hex(target.inode.dev)}`;
-  if (target.kind === "mount") return `mnt_id:${hex(target.mount.id)}`;
-  return `sdev:${hex(target.fs.dev)}`;
+  if (target.kind === "inode") {
+    return `ino:${toHex(target.inode.ino)} sdev:${toHex(target.inode.dev)}`;
+  }
+  if (target.kind === "mount") return `mnt_id:${toHex(target.mount.id)}`;
+  return `sdev:${toHex(target.fs.dev)}`;
 }
 
-function hex(n: number): string {
+function toHex(n: number): string {
   return (n < 0 ? n >>> 0 : n).toString(16);
 }

@@ -90,7 +90,7 @@ Deno.test("bitsets choose", () =>
     assertEquals([kernel.outcome(a!), kernel.outcome(b!)], [WAITS, 0]);
   }));
 
-Deno.test("requeue moves waiters, who are then woken at the other word", () =>
+Deno.test("requeue moves waiters, and they are then woken at the other word", () =>
   withThreads(3, (kernel, task, threads) => {
     for (const t of threads) kernel.call(t, "futex", WORD, FUTEX_WAIT, 0, 0);
     assertEquals(kernel.call(task, "futex", WORD, FUTEX_CMP_REQUEUE, 1, 1, OTHER, 7), -EAGAIN);
@@ -167,7 +167,7 @@ Deno.test("robust list: owned words are marked, others left alone, a loop ends",
     assertEquals(mm.load32(SECOND + OFFSET), task.tid);
   }));
 
-Deno.test("robust lists made of garbage harm nobody", () =>
+Deno.test("robust lists made of garbage do no harm", () =>
   withThreads(4, (kernel, task, threads) => {
     const { mm } = task;
     const heads = [8, DATA + 0x100, 2 ** 47, DATA + 0x180];

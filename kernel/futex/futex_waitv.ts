@@ -31,11 +31,11 @@ export function futexWaitAny(
     progress.object = set;
   } else {
     const woken = set.waiters.findIndex((w) => w.isWoken);
-    if (woken >= 0) return done(task, set, woken);
-    if (task.kernel.now() >= deadlineNs) return done(task, set, -ETIMEDOUT);
+    if (woken >= 0) return endWaits(task, set, woken);
+    if (task.kernel.now() >= deadlineNs) return endWaits(task, set, -ETIMEDOUT);
   }
   const r = task.waitUntil(deadlineNs);
-  return task.interrupted ? done(task, set as WaitSet, r) : r;
+  return task.interrupted ? endWaits(task, set as WaitSet, r) : r;
 }
 
 function queueAll(task: Task, words: readonly WaitWord[], set: WaitSet): number {
@@ -44,7 +44,7 @@ function queueAll(task: Task, words: readonly WaitWord[], set: WaitSet): number 
     const found = r === 0 ? task.mm.load32(word.addr) : 0;
     if (r === 0 && found < 0) r = -EFAULT;
     if (r === 0 && found !== word.val) r = -EAGAIN;
-    if (r !== 0) return done(task, set, r);
+    if (r !== 0) return endWaits(task, set, r);
     const waiter = new FutexWaiter(task);
     task.kernel.futexes.add(waiter, task.mm.key.owner!, task.mm.key.offset);
     set.waiters.push(waiter);
@@ -52,7 +52,7 @@ function queueAll(task: Task, words: readonly WaitWord[], set: WaitSet): number 
   return 0;
 }
 
-function done(task: Task, set: WaitSet, result: number): number {
+function endWaits(task: Task, set: WaitSet, result: number): number {
   for (const w of set.waiters) task.kernel.futexes.remove(w);
   task.progress.object = null;
   return result;

@@ -46,7 +46,7 @@ class Lab {
   }
 }
 
-Deno.test("all that was charged is given back, however deep a keyring is", () => {
+Deno.test("all charges are released, however deep a keyring is", () => {
   const before = [countOf(KEYS), countOf(KEY_BYTES)], lab = new Lab(), { store } = lab;
   lab.settings.set("kernel/keys/maxkeys", "100000");
   lab.settings.set("kernel/keys/maxbytes", "1000000");

@@ -61,27 +61,27 @@ function specialKey(t: KeyHolder, id: number, creates: boolean): KeyRef | number
   const { keyrings, cred } = t;
   switch (id) {
     case K.KEY_SPEC_THREAD_KEYRING:
-      return possessed(creates ? keyrings.ownThread(cred) : keyrings.thread ?? -ENOKEY);
+      return possessedRef(creates ? keyrings.ownThread(cred) : keyrings.thread ?? -ENOKEY);
     case K.KEY_SPEC_PROCESS_KEYRING:
-      return possessed(creates ? keyrings.ownProcess(cred) : keyrings.process ?? -ENOKEY);
+      return possessedRef(creates ? keyrings.ownProcess(cred) : keyrings.process ?? -ENOKEY);
     case K.KEY_SPEC_SESSION_KEYRING:
-      return possessed(sessionKeyring(t, creates));
+      return possessedRef(sessionKeyring(t, creates));
     case K.KEY_SPEC_USER_KEYRING:
     case K.KEY_SPEC_USER_SESSION_KEYRING: {
       const rings = userKeyringsOf(keyrings.store, cred.userNs).of(cred.uid);
       if (typeof rings === "number") return rings;
-      return possessed(id === K.KEY_SPEC_USER_KEYRING ? rings.user : rings.session);
+      return possessedRef(id === K.KEY_SPEC_USER_KEYRING ? rings.user : rings.session);
     }
     case K.KEY_SPEC_REQKEY_AUTH_KEY:
-      return possessed(keyrings.authority ?? -ENOKEY);
+      return possessedRef(keyrings.authority ?? -ENOKEY);
     case K.KEY_SPEC_REQUESTOR_KEYRING:
-      return possessed(keyrings.authority?.request?.destination ?? -ENOKEY);
+      return possessedRef(keyrings.authority?.request?.destination ?? -ENOKEY);
     default:
       return -EINVAL;
   }
 }
 
-function possessed(key: Key | number): KeyRef | number {
+function possessedRef(key: Key | number): KeyRef | number {
   return typeof key === "number" ? key : { key, isPossessed: true };
 }
 

@@ -42,7 +42,9 @@ function deniedAt(domain: Domain, mount: Mount, dentry: Dentry, request: number)
   let m = mount, d = dentry;
   for (;;) {
     const { inode } = d;
-    if (inode !== null && inode.ruleCount > 0 && grant(domain, inode, denied) === 0) return denied;
+    if (inode !== null && inode.ruleCount > 0 && removeGranted(domain, inode, denied) === 0) {
+      return denied;
+    }
     // The walk continues below the mount point; mounted-over directories are skipped.
     while (d === m.root) {
       if (m.parent === null || m.mountpoint === null) return denied;
@@ -57,7 +59,7 @@ function deniedAt(domain: Domain, mount: Mount, dentry: Dentry, request: number)
 /**
  * Removes from `denied` the rights that rules on `inode` allow: the remaining ones of all domains.
  */
-function grant(domain: Domain, inode: Inode, denied: number[]): number {
+function removeGranted(domain: Domain, inode: Inode, denied: number[]): number {
   let left = 0, i = 0;
   for (let at: Domain | null = domain; at !== null; at = at.parent, i++) {
     const given = at.rules.files.get(inode) ?? 0;
@@ -72,7 +74,7 @@ function isInternal(dentry: Dentry): boolean {
   return dentry.fs.isInternal;
 }
 
-function union(denied: readonly number[]): number {
+function unionOfRights(denied: readonly number[]): number {
   let all = 0;
   for (const bits of denied) all |= bits;
   return all;
@@ -90,7 +92,7 @@ export function mayDo(
   request: number,
 ): number {
   if (!isOver(domain)) return 0;
-  return union(deniedAt(domain, mount, dentry, request)) === 0 ? 0 : -EACCES;
+  return unionOfRights(deniedAt(domain, mount, dentry, request)) === 0 ? 0 : -EACCES;
 }
 
 /** The right for making a file of this type. */
@@ -135,7 +137,7 @@ export function mayOpenHere(
   const type = inode.mode & S_IFMT, isDevice = type === S_IFCHR || type === S_IFBLK;
   const request = rightsToOpen(type, flags, isProgram);
   const later = L.LANDLOCK_ACCESS_FS_TRUNCATE | (isDevice ? L.LANDLOCK_ACCESS_FS_IOCTL_DEV : 0);
-  const denied = union(deniedAt(domain, path.mount, path.dentry, request | later));
+  const denied = unionOfRights(deniedAt(domain, path.mount, path.dentry, request | later));
   return (denied & request) !== 0 ? -EACCES : denied & later;
 }
 
@@ -180,9 +182,9 @@ export function mayRefer(domain: Domain | null, r: Referral): number {
   const found = deniedAt(domain, r.mount, r.dir, ACCESS_FS);
   const gains = gainsRights(domain, old, left, found) ||
     (r.exchanges && there !== null && gainsRights(domain, there, found, left));
-  const denied = (union(left) & atOld) | (union(found) & atNew);
+  const denied = (unionOfRights(left) & atOld) | (unionOfRights(found) & atNew);
   if (denied !== 0) return -EACCES;
-  return gains || ((union(left) | union(found)) & REFER) !== 0 ? -EXDEV : 0;
+  return gains || ((unionOfRights(left) | unionOfRights(found)) & REFER) !== 0 ? -EXDEV : 0;
 }
 
 /**
@@ -197,6 +199,6 @@ function gainsRights(
 ): boolean {
   const kept = (inode.mode & S_IFMT) === S_IFDIR ? ACCESS_FS : ACCESS_FILE;
   const own = [...from];
-  grant(domain, inode, own);
+  removeGranted(domain, inode, own);
   return own.some((bits, i) => (bits & kept & ~to[i]!) !== 0);
 }

@@ -27,7 +27,7 @@ import { RUN_FREE, Trace } from "./trace.ts";
 /** LIMIT: ended threads for which a tracer has not waited; beyond it the oldest are dropped. */
 const DEAD_MAX = 10_000;
 
-function link(task: Task, trace: Trace): void {
+function linkTracee(task: Task, trace: Trace): void {
   task.trace = trace;
   task.entryWork |= ENTRY_TRACED;
   // Debuggers read code, step through it and change it, so it must not be patched.
@@ -43,7 +43,7 @@ export function traceMe(task: Task): number {
   if (task.trace !== null || parent === null || parent.tasks.length === 0) return -EPERM;
   const by = parent.leader ?? parent.tasks[0];
   if (by === undefined || !mayTraceChild(by.cred, task.cred)) return -EPERM;
-  link(task, new Trace(parent, null, task.cred, false));
+  linkTracee(task, new Trace(parent, null, task.cred, false));
   tellTracing(task, parent);
   return 0;
 }
@@ -54,7 +54,7 @@ export function attach(tracer: Task, task: Task, isSeize: boolean, options: numb
   if (task.state === DEAD || task.group.isExiting) return -ESRCH;
   const trace = new Trace(tracer.group, tracer, tracer.cred, isSeize);
   trace.options = options;
-  link(task, trace);
+  linkTracee(task, trace);
   tellTracing(task, tracer.group);
   if (!isSeize) {
     const info = new SigInfo(SIGSTOP, SI_KERNEL);
@@ -74,11 +74,11 @@ export function detach(task: Task, signal: number): void {
   if (trace === null) return;
   trace.signal = signal;
   if (task.state === TRACED) release(task, trace);
-  unlink(task, trace);
+  unlinkTracee(task, trace);
   tellTracing(task, null);
 }
 
-function unlink(task: Task, trace: Trace): void {
+function unlinkTracee(task: Task, trace: Trace): void {
   task.trace = null;
   task.entryWork &= ~ENTRY_TRACED;
   trace.group.tracees?.delete(task);
@@ -102,7 +102,7 @@ export function release(task: Task, trace: Trace): void {
   trace.isListening = false;
   if (task.afterStop <= THEN_DELIVER) task.result = resultBehindStop(task, task.result);
   if (task.afterStop === THEN_DELIVER) {
-    decide(task, trace, signal);
+    chooseSignal(task, trace, signal);
   } else if (signal !== 0) {
     const info = new SigInfo(signal, SI_USER);
     info.pid = trace.group.id.numberIn(task.pids);
@@ -113,7 +113,7 @@ export function release(task: Task, trace: Trace): void {
   resume(task);
 }
 
-function decide(task: Task, trace: Trace, signal: number): void {
+function chooseSignal(task: Task, trace: Trace, signal: number): void {
   const info = trace.info ?? task.stopInfo;
   if (signal === 0) task.stopInfo = null;
   else if (info !== null && info.signo === signal) task.stopInfo = info;
@@ -145,7 +145,7 @@ export function traceChild(task: Task, child: Task, flags: number, exitSignal: n
   if (!trace.wants(event)) return 0;
   const own = new Trace(trace.group, trace.tracer, trace.cred, trace.isSeized);
   own.options = trace.options;
-  link(child, own);
+  linkTracee(child, own);
   child.attention = true;
   if (own.isSeized) own.isTrapDue = true;
   else child.signals.pending.push(new SigInfo(SIGSTOP, SI_KERNEL));
@@ -174,7 +174,7 @@ export function traceExit(task: Task): void {
   freeTracees(task.group, task);
   const { trace, group } = task;
   if (trace === null) return;
-  unlink(task, trace);
+  unlinkTracee(task, trace);
   const status = group.isExiting ? group.exitStatus : task.exitStatus;
   if (task === group.leader) {
     // The end of the thread; after the last thread the end of the process is reported once more.

@@ -25,7 +25,7 @@ export function reportTracee(group: ThreadGroup, options: number, out: TraceeRep
     : group.deadTracees?.find((d) => out.isSelected(d.group, d.id));
   if (dead !== undefined) {
     out.fillEnd(dead);
-    if ((options & WNOWAIT) === 0) forget(group, dead);
+    if ((options & WNOWAIT) === 0) dropDeadTracee(group, dead);
     return 1;
   }
   let has = -1;
@@ -43,6 +43,6 @@ export function reportTracee(group: ThreadGroup, options: number, out: TraceeRep
   return has;
 }
 
-function forget(group: ThreadGroup, dead: DeadTracee): void {
+function dropDeadTracee(group: ThreadGroup, dead: DeadTracee): void {
   group.deadTracees = group.deadTracees?.filter((d) => d !== dead) ?? null;
 }

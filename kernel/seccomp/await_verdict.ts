@@ -43,15 +43,15 @@ export function awaitVerdict(task: Task): number {
     }
     const r = task.waitFor(n.changed, 0);
     if (r === BLOCK) return r;
-    end(task, pending);
+    endNotification(task, pending);
     return r;
   }
-  end(task, pending);
+  endNotification(task, pending);
   if ((n.flags & SECCOMP_USER_NOTIF_FLAG_CONTINUE) !== 0) return GO_ON;
   return n.error !== 0 ? n.error : n.value;
 }
 
-function end(task: Task, pending: Pending): void {
+function endNotification(task: Task, pending: Pending): void {
   task.uninterruptible = false;
   pending.filter.notifier?.remove(pending.notification);
   task.progress.object = null;

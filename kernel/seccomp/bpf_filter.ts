@@ -32,7 +32,7 @@ class CallData implements BpfData {
 const call = new CallData();
 
 /** Runs the program. A division by zero ends it with 0: the task is killed. */
-function run(program: B.BpfProgram, from: number, data: Uint32Array): number {
+function runFilter(program: B.BpfProgram, from: number, data: Uint32Array): number {
   call.words = data;
   return runBpf(program, from, call);
 }
@@ -61,14 +61,16 @@ export class BpfFilter extends SeccompFilter {
 
   override decide(data: Uint32Array): number {
     const nr = data[0]!, { entry, constant } = this;
-    if (entry === null || constant === null) return run(this.program, 0, data);
-    if (nr >= CACHED_CALLS || data[1] !== AUDIT_ARCH_X86_64) return run(this.program, 0, data);
+    if (entry === null || constant === null) return runFilter(this.program, 0, data);
+    if (nr >= CACHED_CALLS || data[1] !== AUDIT_ARCH_X86_64) {
+      return runFilter(this.program, 0, data);
+    }
     let from = entry[nr]!;
     if (from === UNKNOWN) {
       from = entry[nr] = this.explore(nr);
       constant[nr] = this.verdict;
     }
-    return from === IS_CONSTANT ? constant[nr]! : run(this.program, from, data);
+    return from === IS_CONSTANT ? constant[nr]! : runFilter(this.program, from, data);
   }
 
   override alwaysAllows(nr: number): boolean {

@@ -139,7 +139,7 @@ Deno.test("a call passes when every filter of the chain lets it", () => {
   assertEquals([decision.verdict, decision.filter], [ALLOW, null]);
 });
 
-Deno.test("filters without users are told, from the newest on", () => {
+Deno.test("a released filter releases the older filters that only it used", () => {
   const a = filter([0x06, ALLOW]), b = filter([0x06, ALLOW]);
   const newest = chain(a, b);
   a.hold();

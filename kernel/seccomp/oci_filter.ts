@@ -96,7 +96,7 @@ export class OciFilter extends SeccompFilter {
     const rules = this.rules.get(nr);
     if (rules === undefined) return spec.defaultVerdict;
     for (const rule of rules) {
-      if (rule.conditions.every((c) => holds(c, data, isX32))) return rule.verdict;
+      if (rule.conditions.every((c) => isMet(c, data, isX32))) return rule.verdict;
     }
     return spec.defaultVerdict;
   }
@@ -141,7 +141,7 @@ function lowestArgument(rule: SeccompRule): number {
   return Math.min(...rule.conditions.map((c) => c.index));
 }
 
-function holds(c: SeccompCondition, data: Uint32Array, isX32: boolean): boolean {
+function isMet(c: SeccompCondition, data: Uint32Array, isX32: boolean): boolean {
   const at = ARGS + 2 * c.index;
   const lo = (data[at]! & c.mask[0]) >>> 0, wantLo = (c.value[0] & c.mask[0]) >>> 0;
   const hi = isX32 ? 0 : (data[at + 1]! & c.mask[1]) >>> 0;

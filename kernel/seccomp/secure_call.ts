@@ -60,7 +60,7 @@ export function secureCall(
   tracer: SeccompTracer | null,
   again: boolean,
 ): number {
-  if (task.seccompMode === SECCOMP_MODE_STRICT) return strict(task, nr);
+  if (task.seccompMode === SECCOMP_MODE_STRICT) return checkStrict(task, nr);
   const chain = task.seccomp;
   if (chain === null || chain.passes(nr)) return GO_ON;
   fillData(task, nr);
@@ -68,12 +68,12 @@ export function secureCall(
   const { verdict, filter } = decision, action = (verdict & SECCOMP_RET_ACTION_FULL) >>> 0;
   if (action === SECCOMP_RET_ALLOW || filter === null) return GO_ON;
   const message = verdict & SECCOMP_RET_DATA;
-  if (filter.isLogging || isAlwaysLogged(action)) log(task, nr, action);
+  if (filter.isLogging || isAlwaysLogged(action)) logVerdict(task, nr, action);
   switch (action) {
     case SECCOMP_RET_ERRNO:
       return 0 - Math.min(message, MAX_ERRNO);
     case SECCOMP_RET_TRAP:
-      return trap(task, nr, message);
+      return sendTrap(task, nr, message);
     case SECCOMP_RET_TRACE:
       if (again) return GO_ON;
       return tracer === null ? -ENOSYS : tracer.onSeccompTrace(task, message);
@@ -83,7 +83,7 @@ export function secureCall(
     case SECCOMP_RET_LOG:
       return GO_ON;
     default:
-      return kill(task, action);
+      return killTask(task, action);
   }
 }
 
@@ -96,21 +96,21 @@ function fillData(task: Task, nr: number): void {
   data.set(task.args.words, 4);
 }
 
-function strict(task: Task, nr: number): number {
+function checkStrict(task: Task, nr: number): number {
   if (nr === SYS_read || nr === SYS_write || nr === SYS_exit || nr === SYS_rt_sigreturn) {
     return GO_ON;
   }
-  log(task, nr, SECCOMP_RET_KILL_THREAD);
+  logVerdict(task, nr, SECCOMP_RET_KILL_THREAD);
   return endThread(task, SIGKILL);
 }
 
-function trap(task: Task, nr: number, message: number): number {
+function sendTrap(task: Task, nr: number, message: number): number {
   forceSignal(task, sysSignal(task, nr, message));
   return IN_GUEST;
 }
 
 /** A thread is killed alone only if other threads are left. */
-function kill(task: Task, action: number): number {
+function killTask(task: Task, action: number): number {
   if (action === SECCOMP_RET_KILL_THREAD && task.group.tasks.length > 1) {
     return endThread(task, SIGSYS);
   }
@@ -138,7 +138,7 @@ function isAlwaysLogged(action: number): boolean {
     action === SECCOMP_RET_KILL_PROCESS;
 }
 
-function log(task: Task, nr: number, action: number): void {
+function logVerdict(task: Task, nr: number, action: number): void {
   task.kernel.log(
     `seccomp: ${actionName(action)}: ${syscallName(nr)} (${task.comm}, pid ${task.pid})`,
   );

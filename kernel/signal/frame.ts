@@ -79,7 +79,9 @@ export function pushSignalFrame(task: Task, info: SigInfo, action: SignalAction)
   const fpstate = alignDown(sp - frameFpuSize(fpu.length), 64);
   sp = alignDown(fpstate - FRAME_SIZE, 16) - 8;
   const isOverflow = usesAltStack && !isWithin(signals, sp);
-  if (isOverflow || sp < 0 || (action.flags & SA_RESTORER) === 0) return fail(task, info.signo);
+  if (isOverflow || sp < 0 || (action.flags & SA_RESTORER) === 0) {
+    return forceFrameFault(task, info.signo);
+  }
 
   const hasXsave = fpu.length > FXSAVE_SIZE;
   markForFrame(fpu, task.kernel.platform.fpuFeatures);
@@ -89,7 +91,7 @@ export function pushSignalFrame(task: Task, info: SigInfo, action: SignalAction)
     mm.copyOut(fpstate, fpu, 0, fpu.length) !== 0 ||
     (hasXsave && mm.copyOut(fpstate + fpu.length, MAGIC2_BYTES, 0, MAGIC2_BYTES.length) !== 0) ||
     mm.copyOut(sp, frame, 0, FRAME_SIZE) !== 0
-  ) return fail(task, info.signo);
+  ) return forceFrameFault(task, info.signo);
 
   setReg(regs, RDI, info.signo);
   setReg(regs, RSI, sp + INFO);
@@ -147,7 +149,7 @@ function blockForHandler(task: Task, sig: number, action: SignalAction): void {
 /**
  * The frame could not be written: forces SIGSEGV. If SIGSEGV itself had no room, the process ends.
  */
-function fail(task: Task, sig: number): boolean {
+function forceFrameFault(task: Task, sig: number): boolean {
   if (sig === SIGSEGV) task.sighand.of(SIGSEGV).handler = SIG_DFL;
   forceSignal(task, new SigInfo(SIGSEGV, SI_KERNEL));
   return false;

@@ -44,11 +44,11 @@ export function userSignal(sig: number, sender: Task): SigInfo {
 /** Sends a signal to one thread: 0, or -EAGAIN when the queue of real-time signals is full. */
 export function sendToTask(task: Task, info: SigInfo): number {
   const group = task.group;
-  if (task.state === DEAD || !prepare(group, task, info)) return 0;
+  if (task.state === DEAD || !applyAtSend(group, task, info)) return 0;
   const r = enqueue(group, task.signals.pending, info);
   if (r <= 0) return r;
   tellPollers(task);
-  if (wants(task, info.signo)) notify(task, info.signo);
+  if (canTake(task, info.signo)) wakeReceiver(task, info.signo);
   return 0;
 }
 
@@ -63,24 +63,24 @@ export function sendToGroup(
   preferred: Task | null = null,
 ): number {
   const first = group.leader ?? group.tasks[0];
-  if (first === undefined || !prepare(group, first, info)) return 0;
+  if (first === undefined || !applyAtSend(group, first, info)) return 0;
   const r = enqueue(group, group.pending, info);
   if (r <= 0) return r;
   tellPollers(first);
   if (preferred !== null && mayTake(preferred, info.signo)) {
-    notify(preferred, info.signo);
+    wakeReceiver(preferred, info.signo);
     return 0;
   }
   for (const t of group.tasks) {
     if (!mayTake(t, info.signo)) continue;
-    notify(t, info.signo);
+    wakeReceiver(t, info.signo);
     break;
   }
   return 0;
 }
 
 function mayTake(t: Task, sig: number): boolean {
-  return !t.exitRequested && t.state !== DEAD && wants(t, sig);
+  return !t.exitRequested && t.state !== DEAD && canTake(t, sig);
 }
 
 /** Sends a signal to every process of a group, as the terminal does. */
@@ -152,7 +152,7 @@ export function tellParent(group: ThreadGroup, code: number, status: number): vo
 }
 
 /** Applies effects that do not wait for delivery; false: the signal is dropped. */
-function prepare(group: ThreadGroup, task: Task, info: SigInfo): boolean {
+function applyAtSend(group: ThreadGroup, task: Task, info: SigInfo): boolean {
   const sig = info.signo;
   if (group.isExiting) return false;
   if (sig === SIGCONT) {
@@ -192,7 +192,7 @@ function tellPollers(task: Task): void {
   if (!task.sighand.arrived.isEmpty) task.sighand.arrived.wake(POLLIN);
 }
 
-function wants(task: Task, sig: number): boolean {
+function canTake(task: Task, sig: number): boolean {
   return !task.signals.blocked.has(sig) || task.signals.waiting.has(sig);
 }
 
@@ -208,7 +208,7 @@ function isFatal(task: Task, sig: number): boolean {
 }
 
 /** Wakes a thread that has the signal unblocked or waits for it. */
-function notify(task: Task, sig: number): void {
+function wakeReceiver(task: Task, sig: number): void {
   if (sig === SIGKILL || isFatal(task, sig)) killGroup(task.group, sig);
   else if (task.signals.waiting.has(sig)) task.wake();
   else alert(task);

@@ -59,7 +59,7 @@ export class SignalFile extends AnonFile {
     while (io.remaining >= SIZE) {
       const info = dequeueFrom(this.subject, this.mask);
       if (info === null) break;
-      fill(info);
+      fillInfo(info);
       const n = io.putBytes(buffer, 0, SIZE);
       // A signal whose copy fails is lost.
       if (n < SIZE) return done > 0 ? done : -EFAULT;
@@ -83,7 +83,7 @@ export class SignalFile extends AnonFile {
 }
 
 /** Writes struct signalfd_siginfo (signalfd_copyinfo of Linux). */
-function fill(info: SigInfo): void {
+function fillInfo(info: SigInfo): void {
   buffer.fill(0);
   view.setUint32(AT.signo, info.signo, true);
   view.setInt32(AT.errno, info.errno, true);

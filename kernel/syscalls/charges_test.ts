@@ -30,7 +30,7 @@ Deno.test("sets, queues and messages take the maker's bytes, and end with ENOMEM
   kernel.close();
 });
 
-Deno.test("a ring is charged and given back", () => {
+Deno.test("a ring is charged and released", () => {
   const kernel = new LabKernel(), task = kernel.start(), { account } = task.group;
   const used = RINGS.countOf(account),
     setup = () => Number(kernel.call(task, "io_uring_setup", 1, DATA));
@@ -44,7 +44,7 @@ Deno.test("a ring is charged and given back", () => {
   kernel.close();
 });
 
-Deno.test("namespaces are charged to their makers and given back with the last user", () => {
+Deno.test("namespaces are charged to their makers, and released with the last user", () => {
   const kernel = new LabKernel(), task = kernel.start(), { account } = task.group;
   const used = NAMESPACE_BYTES.countOf(account);
   for (const flag of [CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWNET]) {

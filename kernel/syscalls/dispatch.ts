@@ -67,12 +67,12 @@ export function dispatch(task: Task): void {
   if (ctx.viaSignal && observer === null) patchSite(task.mm, ctx.rip, ctx.nr, ctx);
   const row = ROWS[ctx.nr] ?? unknownCall(task);
   if (observer !== null) observer.onEnter(task, row);
-  if (task.entryWork !== 0) enter(task, row, ctx.nr);
-  else begin(task, row);
+  if (task.entryWork !== 0) checkEntry(task, row, ctx.nr);
+  else startHandler(task, row);
 }
 
 /** Runs the handler of a call for the first time. HOT */
-function begin(task: Task, row: Row): void {
+function startHandler(task: Task, row: Row): void {
   const ctx = task.ctx;
   task.restart = row.restart;
   if (row.needsFull && !ctx.isFull) {
@@ -80,7 +80,7 @@ function begin(task: Task, row: Row): void {
     ctx.requestFull();
     return;
   }
-  finish(task, row, row.handler(task, task.args));
+  finishRun(task, row, row.handler(task, task.args));
 }
 
 /**
@@ -94,11 +94,11 @@ export function runQueued(task: Task): void {
     task.pauseWait();
     task.uninterruptible = false;
     if (task.nr < 0) tryAgain(task);
-    else call(task);
+    else runHandler(task);
   } else if (task.state === RESUMING) {
     task.state = HANDLING;
     if (task.afterStop > THEN_DELIVER && !mustEnd(task)) continueCall(task);
-    else leave(task, task.result);
+    else leaveToGuest(task, task.result);
   } else if (task.state === WORKING) {
     task.work();
     task.kernel.memory.awaited.handler = null;
@@ -111,13 +111,13 @@ export function runQueued(task: Task): void {
  */
 export function onFull(task: Task): void {
   serve(task);
-  if (task.state === AWAIT_CALL) call(task);
+  if (task.state === AWAIT_CALL) runHandler(task);
   else if (task.state === AWAIT_TRACED) standStill(task);
   else if (continueToUser(task)) restartCall(task);
 }
 
 /** Returns to guest code with a result, after handling signals. */
-export function leave(task: Task, result: number): void {
+function leaveToGuest(task: Task, result: number): void {
   if (returnToUser(task, result)) restartCall(task);
 }
 
@@ -125,10 +125,10 @@ export function leave(task: Task, result: number): void {
  * Lets a tracer and seccomp filters check a call before its handler runs; `nr` is the number that
  * filters see.
  */
-function enter(task: Task, row: Row, nr: number): void {
-  if (task.entryStep === ENTRY_NOTIFY) return entered(task, row, awaitVerdict(task));
+function checkEntry(task: Task, row: Row, nr: number): void {
+  if (task.entryStep === ENTRY_NOTIFY) return startIfAllowed(task, row, awaitVerdict(task));
   if ((task.entryWork & ENTRY_DISPATCH) !== 0 && isDispatched(task, task.nr)) {
-    return finish(task, row, IN_GUEST);
+    return finishRun(task, row, IN_GUEST);
   }
   if (!stopAtEntry(task)) filterCall(task, row, nr, false);
 }
@@ -136,40 +136,40 @@ function enter(task: Task, row: Row, nr: number): void {
 /** `again`: the call continues behind a stop of a filter. */
 function filterCall(task: Task, row: Row, nr: number, again: boolean): void {
   const isFiltered = (task.entryWork & ENTRY_SECCOMP) !== 0 && !isUnfiltered(task);
-  entered(task, row, isFiltered ? secureCall(task, nr, seccompTracer(task), again) : GO_ON);
+  startIfAllowed(task, row, isFiltered ? secureCall(task, nr, seccompTracer(task), again) : GO_ON);
 }
 
-function entered(task: Task, row: Row, r: number): void {
+function startIfAllowed(task: Task, row: Row, r: number): void {
   if (r !== BLOCK) task.entryStep = ENTRY_DONE;
-  if (r === GO_ON) begin(task, row);
-  else finish(task, row, r);
+  if (r === GO_ON) startHandler(task, row);
+  else finishRun(task, row, r);
 }
 
 /** Continues a call behind a stop for the task's tracer. */
 function continueCall(task: Task): void {
   const then = task.afterStop;
   task.afterStop = THEN_LEAVE;
-  if (then === THEN_CALL) return call(task);
+  if (then === THEN_CALL) return runHandler(task);
   if (then === THEN_FINISH) return leaveCall(task, task.result);
   const isMade = takeCall(task), row = ROWS[task.nr] ?? unknownCall(task);
   if (isMade) filterCall(task, row, task.nr, then === THEN_BEGIN);
-  else finish(task, row, IN_GUEST);
+  else finishRun(task, row, IN_GUEST);
 }
 
 /** Ends a call with its result. */
 function leaveCall(task: Task, result: number): void {
-  if (task.trace === null || !stopBeforeLeaving(task, result)) leave(task, result);
+  if (task.trace === null || !stopBeforeLeaving(task, result)) leaveToGuest(task, result);
 }
 
-function call(task: Task): void {
+function runHandler(task: Task): void {
   task.state = HANDLING;
   const row = ROWS[task.nr] ?? unknownCall(task);
-  if (task.entryStep !== ENTRY_DONE) return enter(task, row, task.nr);
-  if (task.progress.told !== null) return finish(task, row, awaitNextReader(task));
-  finish(task, row, row.handler(task, task.args));
+  if (task.entryStep !== ENTRY_DONE) return checkEntry(task, row, task.nr);
+  if (task.progress.told !== null) return finishRun(task, row, awaitNextReader(task));
+  finishRun(task, row, row.handler(task, task.args));
 }
 
-function finish(task: Task, row: Row, result: number): void {
+function finishRun(task: Task, row: Row, result: number): void {
   if (result === IN_STOP) return;
   const { awaited, told } = task.kernel.memory;
   if (told.length > 0) result = awaitReaders(task, result);
@@ -208,8 +208,8 @@ function restartCall(task: Task): void {
   task.progress.reset();
   task.progress.deadlineNs = deadlineNs;
   task.interrupted = false;
-  if (task.entryWork === 0) return call(task);
+  if (task.entryWork === 0) return runHandler(task);
   task.state = HANDLING;
   const row = ROWS[task.nr] ?? unknownCall(task);
-  enter(task, row, task.restart === RESTART_BLOCK ? SYS_restart_syscall : task.nr);
+  checkEntry(task, row, task.restart === RESTART_BLOCK ? SYS_restart_syscall : task.nr);
 }

@@ -43,7 +43,7 @@ Deno.test("an ordinary user has half of its container's part, root all that is l
   THINGS.give(50, root);
 });
 
-Deno.test("a process takes its charges along to another user, and gives them back there", () => {
+Deno.test("a process takes its charges along to another user, and releases them there", () => {
   const sandbox = new SandboxAccounts(), container = sandbox.open();
   const account = process(container, 0), user = container.ofUser(1000);
   THINGS.add(7, account);

@@ -112,14 +112,14 @@ export function cloneTask(task: Task, request: CloneRequest): number {
   if (typeof world === "number") return undoFork(task, world);
   const birth: Birth = { world, parts: null, group: null, child: null };
   try {
-    return bear(task, request, birth);
+    return makeChild(task, request, birth);
   } catch (cause) {
-    abort(task, birth);
+    abortBirth(task, birth);
     throw cause;
   }
 }
 
-function bear(task: Task, request: CloneRequest, birth: Birth): number {
+function makeChild(task: Task, request: CloneRequest, birth: Birth): number {
   const { flags } = request, { world } = birth;
   const id = chooseId(world.ns.pidForChildren, request.tids, task.cred);
   if (typeof id === "number") {
@@ -139,7 +139,7 @@ function bear(task: Task, request: CloneRequest, birth: Birth): number {
   if (world.ns !== task.ns && world.ns.time.isShifted) blankClock(child.mm);
   if ((flags & CLONE_PIDFD) !== 0) {
     const r = installPidfd(task, child, request);
-    if (r < 0) return undo(task, child, r);
+    if (r < 0) return undoChild(task, child, r);
   }
   enrollTask(child);
   joinGroups(child);
@@ -387,10 +387,10 @@ function installPidfd(task: Task, child: Task, request: CloneRequest): number {
  * Undoes the making of a child after a fault. A child that already has its number is ended as its
  * parent is.
  */
-function abort(task: Task, birth: Birth): void {
+function abortBirth(task: Task, birth: Birth): void {
   const { world, parts, group, child } = birth;
   if (child !== null) {
-    if (task.kernel.pids.tasks.get(child.id.numbers[0]!) !== child) undo(task, child, 0);
+    if (task.kernel.pids.tasks.get(child.id.numbers[0]!) !== child) undoChild(task, child, 0);
     return;
   }
   if (group !== null && group !== task.group) forgetGroup(group);
@@ -400,7 +400,7 @@ function abort(task: Task, birth: Birth): void {
 }
 
 /** The child never ran: undoes everything. */
-function undo(task: Task, child: Task, error: number): number {
+function undoChild(task: Task, child: Task, error: number): number {
   child.files.drop();
   child.fs.drop();
   child.ns.drop();

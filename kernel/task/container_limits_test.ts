@@ -61,7 +61,7 @@ Deno.test("a container is looked at when guests have got what it lacks to its li
   lab.close();
 });
 
-Deno.test("who has most in a container over its limit is killed, and nobody of another one", () => {
+Deno.test("the largest process of a container over its limit is killed, and none of another container", () => {
   const { lab, task, container } = contained();
   const killed: ThreadGroup[] = [];
   lab.oom.listener = { onOutOfMemory: (victim) => killed.push(victim) };

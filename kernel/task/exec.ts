@@ -92,13 +92,13 @@ export function continueExec(task: Task): number {
     group.threadExits.add(task.waiter, 0);
     return BLOCK;
   }
-  become(task, pending.program);
+  replaceProgram(task, pending.program);
   endExec(task);
   return IN_GUEST;
 }
 
 /** Replaces the task's program. This is the point of no return. */
-function become(task: Task, program: Program): void {
+function replaceProgram(task: Task, program: Program): void {
   const { group, trace } = task;
   const oldTid = trace === null ? 0 : task.id.numberIn(trace.group.pids);
   program.mm.inheritPolicies(task.mm);

@@ -35,7 +35,7 @@ Deno.test("the first process of a PID namespace is 1 there, and has a number out
   lab.close();
 });
 
-Deno.test("a namespace's init takes orphans, and is told nothing that it does not want", () => {
+Deno.test("a namespace's init adopts orphans, and signals from inside have no effect on it", () => {
   const { lab, init } = nested();
   const parent = fork(lab, init), child = fork(lab, parent);
   assertEquals(lab.call(parent, "exit_group", 0), GONE);

@@ -8,11 +8,11 @@ import type { Credentials } from "../cred/credentials.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
-function heard({ kernel }: Task): boolean {
+function hasListener({ kernel }: Task): boolean {
   return kernel.namespaces.net.connector?.isHeard === true;
 }
 
-function tell(task: Task, what: number, words: readonly number[], exitCode = 0): void {
+function sendEvent(task: Task, what: number, words: readonly number[], exitCode = 0): void {
   task.kernel.namespaces.net.connector?.tell(what, words, exitCode);
 }
 
@@ -29,58 +29,62 @@ function parentOf({ group: { parent } }: Task): [pid: number, tgid: number] {
 
 /** A task was made. The parent of a thread is its process's parent. */
 export function tellFork(child: Task): void {
-  if (heard(child)) tell(child, C.PROC_EVENT_FORK, [...parentOf(child), ...idsOf(child)]);
+  if (hasListener(child)) {
+    sendEvent(child, C.PROC_EVENT_FORK, [...parentOf(child), ...idsOf(child)]);
+  }
 }
 
 export function tellExec(task: Task): void {
-  if (heard(task)) tell(task, C.PROC_EVENT_EXEC, idsOf(task));
+  if (hasListener(task)) sendEvent(task, C.PROC_EVENT_EXEC, idsOf(task));
 }
 
 /** A real, effective, saved or file system id of the user or of the group changed. */
 export function tellIds(task: Task, old: Credentials): void {
-  if (!heard(task)) return;
+  if (!hasListener(task)) return;
   const { cred } = task;
   const isUser = old.uid !== cred.uid || old.euid !== cred.euid || old.suid !== cred.suid ||
     old.fsuid !== cred.fsuid;
   const isGroup = old.gid !== cred.gid || old.egid !== cred.egid || old.sgid !== cred.sgid ||
     old.fsgid !== cred.fsgid;
-  if (isUser) tell(task, C.PROC_EVENT_UID, [...idsOf(task), cred.uid, cred.euid]);
-  if (isGroup) tell(task, C.PROC_EVENT_GID, [...idsOf(task), cred.gid, cred.egid]);
+  if (isUser) sendEvent(task, C.PROC_EVENT_UID, [...idsOf(task), cred.uid, cred.euid]);
+  if (isGroup) sendEvent(task, C.PROC_EVENT_GID, [...idsOf(task), cred.gid, cred.egid]);
 }
 
 export function tellSession(task: Task): void {
   const leader = task.group.leader ?? task;
-  if (heard(task)) tell(task, C.PROC_EVENT_SID, idsOf(leader));
+  if (hasListener(task)) sendEvent(task, C.PROC_EVENT_SID, idsOf(leader));
 }
 
 /** A process traces the task from now on, or none does. */
 export function tellTracing(task: Task, tracer: ThreadGroup | null): void {
-  if (!heard(task)) return;
+  if (!hasListener(task)) return;
   const by = groupNumber(tracer);
-  tell(task, C.PROC_EVENT_PTRACE, [...idsOf(task), by, by]);
+  sendEvent(task, C.PROC_EVENT_PTRACE, [...idsOf(task), by, by]);
 }
 
 /** The task's name changed, not by execve(2). */
 export function tellName(task: Task): void {
-  if (!heard(task)) return;
+  if (!hasListener(task)) return;
   const name = task.comm.padEnd(16, "\0"), words: number[] = [];
   for (let at = 0; at < 16; at += 4) {
     let word = 0;
     for (let i = 3; i >= 0; i--) word = word * 256 + name.charCodeAt(at + i);
     words.push(word);
   }
-  tell(task, C.PROC_EVENT_COMM, [...idsOf(task), ...words]);
+  sendEvent(task, C.PROC_EVENT_COMM, [...idsOf(task), ...words]);
 }
 
 /** A signal that dumps core ends the task's process. */
 export function tellCoreDump(task: Task): void {
-  if (heard(task)) tell(task, C.PROC_EVENT_COREDUMP, [...idsOf(task), ...parentOf(task)]);
+  if (hasListener(task)) {
+    sendEvent(task, C.PROC_EVENT_COREDUMP, [...idsOf(task), ...parentOf(task)]);
+  }
 }
 
 /** The task ended; `status` is its wait(2) status. */
 export function tellExit(task: Task, status: number): void {
-  if (!heard(task)) return;
+  if (!hasListener(task)) return;
   const signal = task === task.group.leader ? task.group.exitSignal : -1;
   const words = [...idsOf(task), status, signal >>> 0, ...parentOf(task)];
-  tell(task, C.PROC_EVENT_EXIT, words, status);
+  sendEvent(task, C.PROC_EVENT_EXIT, words, status);
 }

@@ -58,7 +58,7 @@ export class ProcessTimers {
   /** timer_delete(2): removes its queued signal too. */
   remove(timer: PosixTimer): void {
     this.end(timer);
-    if (timer.isPending) discard(timer.group, timer);
+    if (timer.isPending) discardSignals(timer.group, timer);
   }
 
   private end(timer: PosixTimer): void {
@@ -71,7 +71,7 @@ export class ProcessTimers {
   removePosix(): void {
     const timers = [...this.posix.values()];
     for (const timer of timers) this.end(timer);
-    if (timers.length > 0) discard(timers[0]!.group, null);
+    if (timers.length > 0) discardSignals(timers[0]!.group, null);
   }
 
   /** Removes all timers at the end of the process. */
@@ -85,7 +85,7 @@ export class ProcessTimers {
 }
 
 /** Removes the pending signals of one timer of the process, or of all. */
-function discard(group: ThreadGroup, timer: PosixTimer | null): void {
+function discardSignals(group: ThreadGroup, timer: PosixTimer | null): void {
   group.pending.discardOf(timer);
   for (const t of group.tasks) t.signals.pending.discardOf(timer);
 }

@@ -60,7 +60,7 @@ Deno.test("fork: the child has its parent's registers but for rax, and memory of
     assertEquals([child.cred, child.group.pgrp], [task.cred, task.group.pgrp]);
   }));
 
-Deno.test("wait4 gives status and usage, blocks until a child ends, then ECHILD", () =>
+Deno.test("wait4 returns status and usage, blocks until a child ends, then ECHILD", () =>
   withTask((kernel, task) => {
     assertEquals(kernel.call(task, "wait4", ANY, 0, 0, 0), -ECHILD);
     const child = fork(kernel, task);
@@ -99,7 +99,7 @@ Deno.test("a parent that ignores SIGCHLD has no zombies, and its wait ends when 
     assertEquals(kernel.pids.groups.size, 1);
   }));
 
-Deno.test("a stop and a continue are told once each", () =>
+Deno.test("a stop and a continue are reported once each", () =>
   withTask((kernel, task) => {
     const child = fork(kernel, task);
     assertEquals(kernel.call(task, "wait4", ANY, DATA, WUNTRACED, 0), WAITS);
@@ -275,7 +275,7 @@ Deno.test("the end of a parent looks once at a process group of its children", (
     assert(visits <= 2, `${visits} looks`);
   }));
 
-Deno.test("the end of init kills everybody", () =>
+Deno.test("the end of init kills all other processes", () =>
   withTask((kernel, task) => {
     const child = fork(kernel, task), other = thread(kernel, child);
     kernel.call(other, "pause");
@@ -285,7 +285,7 @@ Deno.test("the end of init kills everybody", () =>
     assertEquals([child.state, other.state], [DEAD, DEAD]);
   }));
 
-Deno.test("kill: who is meant, and what may not be signalled", () =>
+Deno.test("kill: the selected processes, and those that may not be signalled", () =>
   withTask((kernel, task) => {
     const child = fork(kernel, task), pid = child.pid;
     kernel.call(child, "setresuid", 1000, 1000, 1000);

@@ -32,7 +32,7 @@ export function enterNamespaces(task: Task, targets: readonly Namespace[]): numb
   const changes: Changes = {};
   let cred = task.cred, mounts: MountNamespace | null = null;
   for (const target of targets) {
-    const r = check(task, cred, target);
+    const r = checkEntry(task, cred, target);
     if (r < 0) return r;
     if (target instanceof UserNamespace) cred = credentialsIn(cred, target);
     else if (target instanceof MountNamespace) mounts = target;
@@ -50,7 +50,7 @@ export function enterNamespaces(task: Task, targets: readonly Namespace[]): numb
   return 0;
 }
 
-function check(task: Task, cred: Credentials, target: Namespace): number {
+function checkEntry(task: Task, cred: Credentials, target: Namespace): number {
   if (target instanceof UserNamespace) {
     if (target === cred.userNs) return -EINVAL;
     if (task.group.tasks.length > 1 || task.fs.refs > 1) return -EINVAL;

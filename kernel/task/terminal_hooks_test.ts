@@ -68,7 +68,7 @@ function makeRaw(terminal: Terminal, min: number, time: number): void {
   terminal.change(next);
 }
 
-Deno.test("a session asks for its terminal, and others are told that it is not theirs", () =>
+Deno.test("a session finds its terminal, and another session gets ENOTTY for it", () =>
   withSession(({ kernel, init, shell, job }) => {
     assertEquals(kernel.call(job, "ioctl", TTY, TIOCGPGRP, DATA), 0);
     assertEquals(job.mm.load32(DATA), shell.pid);
@@ -93,7 +93,7 @@ Deno.test("a background read stops, and goes on in the foreground", () =>
     assertEquals(kernel.outcome(job), 6);
   }));
 
-Deno.test("a background read is EIO for who ignores SIGTTIN, and for orphans", () =>
+Deno.test("a background read is EIO for a process that ignores SIGTTIN, and for orphans", () =>
   withSession(({ kernel, shell, job }) => {
     job.sighand.of(SIGTTIN).handler = SIG_IGN;
     assertEquals(kernel.call(job, "read", TTY, DATA, 10), -EIO);
@@ -112,7 +112,7 @@ Deno.test("a group in the background takes the foreground only with SIGTTOU igno
     assertEquals(terminal.foregroundPgid, job.pid);
   }));
 
-Deno.test("^C ends the foreground job and nobody else", () =>
+Deno.test("^C ends the foreground job and no other", () =>
   withSession(({ kernel, init, shell, job, terminal }) => {
     setForeground(kernel, shell, job.pid);
     kernel.call(job, "pause");
@@ -147,7 +147,7 @@ Deno.test("a closed master: SIGHUP for the leader, and at its end for the foregr
     assertEquals(job.group.pending.set.has(SIGHUP), true);
   }));
 
-Deno.test("who gives the terminal up is alone in that, but for later children", () =>
+Deno.test("a process gives up the terminal for itself and its later children alone", () =>
   withSession(({ kernel, shell, job }) => {
     assertEquals(kernel.call(job, "ioctl", TTY, TIOCNOTTY, 0), 0);
     assertEquals(kernel.call(job, "ioctl", TTY, TIOCNOTTY, 0), -ENOTTY);

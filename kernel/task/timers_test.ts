@@ -87,7 +87,7 @@ function createTimer(kernel: LabKernel, task: Task, clock: number, sig: number):
   return task.mm.load32(ID);
 }
 
-Deno.test("a timer that tells nobody is over once its time has come, looked at or not", () =>
+Deno.test("a timer without a signal is over once its time has come, read or not", () =>
   withTask((kernel, task) => {
     const SIGEV_NONE = 1;
     pair(task, EVENT, 0, 0);
@@ -188,7 +188,7 @@ Deno.test("RLIMIT_CPU: SIGXCPU every second, SIGKILL at the hard limit", () =>
     assertEquals(kernel.initStatus, 9);
   }));
 
-Deno.test("a pause that nobody ends stays interrupted by EINTR alone", () =>
+Deno.test("a signal handler interrupts pause with EINTR", () =>
   withTask((kernel, task) => {
     task.sighand.of(SIGUSR1).handler = 0x6000;
     task.sighand.of(SIGUSR1).flags = 0x14000000;

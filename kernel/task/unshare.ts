@@ -65,7 +65,7 @@ export class ChildWorld {
 export function worldForChild(task: Task, flags: number): ChildWorld | number {
   if ((flags & NAMESPACE_FLAGS) === 0) {
     const fs = (flags & CLONE_FS) !== 0 ? task.fs.hold() : task.fs.copy();
-    return new ChildWorld(inherited(task, flags), fs, task.cred);
+    return new ChildWorld(inheritNamespaces(task, flags), fs, task.cred);
   }
   const both = CLONE_NEWIPC | CLONE_SYSVSEM;
   const cred = userCredentials(task, flags);
@@ -90,7 +90,7 @@ export function worldForChild(task: Task, flags: number): ChildWorld | number {
 /**
  * The parent's namespaces; but a process is born in the parent's time namespace for children. HOT
  */
-function inherited(task: Task, flags: number): Namespaces {
+function inheritNamespaces(task: Task, flags: number): Namespaces {
   const { ns } = task;
   if (ns.time === ns.timeForChildren || (flags & CLONE_VM) !== 0) return ns.hold();
   return ns.with({ time: bornInto({}, ns) });
@@ -109,7 +109,7 @@ function bornInto(changes: Partial<NamespaceSet>, ns: Namespaces): TimeNamespace
 export function enterTimeForChildren(task: Task): void {
   const { ns } = task;
   if (ns.time === ns.timeForChildren) return;
-  task.ns = inherited(task, 0);
+  task.ns = inheritNamespaces(task, 0);
   ns.drop();
 }
 

@@ -64,7 +64,7 @@ export function waitForChild(task: Task, which: Selection, out: Waited): number 
   for (const child of task.group.children) {
     if (!isSelected(task, child, which) || isSilent(child, which.options)) continue;
     hasCandidate = true;
-    if (report(task, child, which.options, out)) return 1;
+    if (reportChild(task, child, which.options, out)) return 1;
   }
   if (!hasCandidate) return -ECHILD;
   if ((which.options & WNOHANG) !== 0) return 0;
@@ -89,7 +89,7 @@ function waitForTracee(task: Task, which: Selection, out: Waited): boolean {
     isThere = true;
     if (!child.isZombie) continue;
     const status = child.exitStatus;
-    fill(out, task, child, status, exitCode(status), exitValue(status));
+    fillReport(out, task, child, status, exitCode(status), exitValue(status));
     out.isTold = true;
     if ((which.options & WNOWAIT) === 0) endForParent(child, task.kernel);
     return true;
@@ -97,11 +97,11 @@ function waitForTracee(task: Task, which: Selection, out: Waited): boolean {
   const found = reportTracee(group, which.options, {
     isSelected: (child, id) => isMeant(task, child, id, which),
     fillStop: (t, status, code, value) => {
-      fill(out, task, t.group, status, code, value);
+      fillReport(out, task, t.group, status, code, value);
       out.pid = t.id.numberIn(task.pids);
     },
     fillEnd: ({ group: of, id, status }) => {
-      fill(out, task, of, status, exitCode(status), exitValue(status));
+      fillReport(out, task, of, status, exitCode(status), exitValue(status));
       out.pid = id.numberIn(task.pids);
     },
   });
@@ -131,11 +131,11 @@ function isSelected(task: Task, child: ThreadGroup, which: Selection): boolean {
   return isClone === ((which.options & __WCLONE) !== 0);
 }
 
-function report(task: Task, child: ThreadGroup, options: number, out: Waited): boolean {
+function reportChild(task: Task, child: ThreadGroup, options: number, out: Waited): boolean {
   const keeps = (options & WNOWAIT) !== 0;
   if (child.isZombie) {
     if (child.leaderTracer !== null) return false;
-    fill(
+    fillReport(
       out,
       task,
       child,
@@ -153,19 +153,19 @@ function report(task: Task, child: ThreadGroup, options: number, out: Waited): b
   // A parent that is also the tracer is notified of stops as tracer.
   if (child.leader?.trace?.group === task.group) return false;
   if ((options & WUNTRACED) !== 0 && child.isStopped && !child.stopReported) {
-    fill(out, task, child, statusStopped(child.stopSignal), CLD_STOPPED, child.stopSignal);
+    fillReport(out, task, child, statusStopped(child.stopSignal), CLD_STOPPED, child.stopSignal);
     if (!keeps) child.stopReported = true;
     return true;
   }
   if ((options & WCONTINUED) !== 0 && !child.continuedReported) {
-    fill(out, task, child, STATUS_CONTINUED, CLD_CONTINUED, SIGCONT);
+    fillReport(out, task, child, STATUS_CONTINUED, CLD_CONTINUED, SIGCONT);
     if (!keeps) child.continuedReported = true;
     return true;
   }
   return false;
 }
 
-function fill(
+function fillReport(
   out: Waited,
   task: Task,
   child: ThreadGroup,

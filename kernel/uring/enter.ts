@@ -36,7 +36,7 @@ export function sysIoUringEnter(t: Task, a: SyscallArgs): number {
     const wakesUp = (flags & U.IORING_ENTER_SQ_WAKEUP) !== 0;
     if (!isPolled && toSubmit > 0 && ring.isAnothers(t)) return -EEXIST;
     const wanted = !isPolled ? toSubmit : wakesUp ? ring.sqEntries : 0;
-    const r = wanted > progress.done ? submit(t, ring, submitter, wanted) : 0;
+    const r = wanted > progress.done ? submitRequests(t, ring, submitter, wanted) : 0;
     if (r === BLOCK) return r;
     if (isPolled) progress.done = toSubmit;
     // After an incomplete submission there is no wait.
@@ -53,7 +53,7 @@ export function sysIoUringEnter(t: Task, a: SyscallArgs): number {
  * Submits requests until `wanted` are in `progress.done`, or as many as possible: 0, -errno, or
  * BLOCK to continue in the next turn.
  */
-function submit(t: Task, ring: Uring, submitter: Task, wanted: number): number {
+function submitRequests(t: Task, ring: Uring, submitter: Task, wanted: number): number {
   const taken = ring.submit(submitter, wanted - t.progress.done);
   if (taken < 0) return taken;
   t.progress.done += taken;

@@ -104,7 +104,7 @@ function submit(
   return [mm.load64(rings + cqes), mm.load32(rings + cqes + 8) | 0];
 }
 
-Deno.test("requests complete with what their call gives", () => {
+Deno.test("requests complete with the result of their call", () => {
   for (
     const [opcode, addr, len, result] of [
       [U.IORING_OP_NOP, 0, 0, 0],

@@ -19,7 +19,7 @@ function deadlineOf(w: Worker, addr: number, flags: number): number {
   return monotonicDeadline(w, (flags & U.IORING_TIMEOUT_BOOTTIME) !== 0);
 }
 
-function start(w: Worker): number {
+function startTimeout(w: Worker): number {
   const { sqe, progress } = w;
   if (sqe.len !== 1 || sqe.bufIndex !== 0 || sqe.spliceFd !== 0) return -EINVAL;
   if ((sqe.rwFlags & ~TIMEOUT_FLAGS) !== 0 || (sqe.rwFlags & CLOCKS) === CLOCKS) return -EINVAL;
@@ -35,7 +35,7 @@ function start(w: Worker): number {
 export function timeout(w: Worker): number {
   const { progress, sqe, ring } = w;
   if (progress.deadlineNs < 0) {
-    const r = start(w);
+    const r = startTimeout(w);
     if (r < 0) return r;
     if (sqe.off > 0) {
       w.target = ring.posted + sqe.off;
@@ -51,7 +51,7 @@ export function linkTimeout(w: Worker): number {
   const { progress, ring } = w;
   if (progress.deadlineNs < 0) {
     if (w.sqe.off !== 0) return -EINVAL;
-    const r = start(w);
+    const r = startTimeout(w);
     if (r < 0) return r;
   }
   if (w.kernel.now() < progress.deadlineNs) return w.waitUntil(progress.deadlineNs);
@@ -62,7 +62,7 @@ export function linkTimeout(w: Worker): number {
   return -ETIME;
 }
 
-function find(ring: Uring, self: Worker, wanted: (w: Worker) => boolean): Worker | null {
+function findRequest(ring: Uring, self: Worker, wanted: (w: Worker) => boolean): Worker | null {
   for (const w of ring.inFlight) if (w !== self && wanted(w)) return w;
   return null;
 }
@@ -80,7 +80,7 @@ export function checkRemovePoll({ bufIndex, spliceFd, len, off, rwFlags }: Sqe):
 /** IORING_OP_POLL_REMOVE; with IORING_POLL_UPDATE_* changes events or user_data. */
 export function removePoll(w: Worker): number {
   const { sqe, ring } = w;
-  const found = find(
+  const found = findRequest(
     ring,
     w,
     (o) => o.sqe.opcode === U.IORING_OP_POLL_ADD && sqe.isAbout(o.sqe),
@@ -114,7 +114,7 @@ export function removeTimeout(w: Worker): number {
   const at = isUpdate ? deadlineOf(w, sqe.off, sqe.rwFlags) : 0;
   if (at < 0) return at;
   const opcode = isLinked ? U.IORING_OP_LINK_TIMEOUT : U.IORING_OP_TIMEOUT;
-  const found = find(ring, w, (o) => o.sqe.opcode === opcode && sqe.isAbout(o.sqe));
+  const found = findRequest(ring, w, (o) => o.sqe.opcode === opcode && sqe.isAbout(o.sqe));
   if (found === null) return -ENOENT;
   if (!isUpdate) ring.complete(found, -ECANCELED);
   else {

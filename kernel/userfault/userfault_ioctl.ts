@@ -53,7 +53,7 @@ const page = new Uint8Array(PAGE_SIZE);
  * Word `i` of the argument as a number: exact below 2^53, and larger than any valid address
  * otherwise.
  */
-function word(i: number): number {
+function argumentWord(i: number): number {
   return view.getUint32(8 * i, true) + view.getUint32(8 * i + 4, true) * TWO32;
 }
 
@@ -68,7 +68,7 @@ export function userfaultApi(
   mayFollow: boolean,
 ): number {
   if (user.copyIn(words, 0, arg, 24) < 0) return -EFAULT;
-  const api = word(0), features = word(1);
+  const api = argumentWord(0), features = argumentWord(1);
   const isKnown = features < TWO32 && (features & ~FEATURES) === 0;
   words.fill(0);
   const isRefused = api === U.UFFD_API && !mayFollow &&
@@ -106,7 +106,7 @@ export function handlerIoctl(
   }
   switch (request) {
     case U.UFFDIO_REGISTER:
-      return register(handler, arg, user);
+      return registerRange(handler, arg, user);
     case U.UFFDIO_UNREGISTER:
     case U.UFFDIO_WAKE:
       return unregisterOrWake(handler, request, arg, user);
@@ -150,10 +150,10 @@ function isRange(mm: MemoryManager, start: number, len: number): boolean {
     start < max && len <= max - start;
 }
 
-function register(handler: Userfault, arg: number, user: UserMemory): number {
+function registerRange(handler: Userfault, arg: number, user: UserMemory): number {
   const { mm } = handler;
   if (user.copyIn(words, 0, arg, 24) < 0) return -EFAULT;
-  const start = word(0), len = word(1), mode = word(2);
+  const start = argumentWord(0), len = argumentWord(1), mode = argumentWord(2);
   if (mode === 0 || mode > 7) return -EINVAL;
   if (!isRange(mm, start, len)) return -EINVAL;
   if (mm.isDestroyed) return -ESRCH;
@@ -175,7 +175,7 @@ function unregisterOrWake(
   user: UserMemory,
 ): number {
   if (user.copyIn(words, 0, arg, 16) < 0) return -EFAULT;
-  const start = word(0), len = word(1);
+  const start = argumentWord(0), len = argumentWord(1);
   if (!isRange(handler.mm, start, len)) return -EINVAL;
   if (request === U.UFFDIO_WAKE) {
     handler.wake(start, start + len);
@@ -185,7 +185,7 @@ function unregisterOrWake(
 }
 
 /** The area that gets the pages, or -errno. */
-function target(handler: Userfault, start: number, len: number): Vma | number {
+function targetArea(handler: Userfault, start: number, len: number): Vma | number {
   if (handler.mm.isDestroyed) return -ESRCH;
   return handledArea(handler.mm, start, len) ?? -ENOENT;
 }
@@ -194,7 +194,7 @@ function target(handler: Userfault, start: number, len: number): Vma | number {
  * Ends a request for `len` bytes of which `done` were placed: stores that number at `resultAt`, and
  * wakes waiters.
  */
-function conclude(
+function endRequest(
   handler: Userfault,
   start: number,
   len: number,
@@ -214,12 +214,12 @@ function conclude(
 
 function copyPages(handler: Userfault, arg: number, user: UserMemory): number {
   if (user.copyIn(words, 0, arg, 32) < 0) return -EFAULT;
-  const dst = word(0), src = word(1), len = word(2), mode = word(3);
+  const dst = argumentWord(0), src = argumentWord(1), len = argumentWord(2), mode = argumentWord(3);
   if (!isRange(handler.mm, dst, len)) return -EINVAL;
   if (src + len >= 2 ** 64 || mode > 3) return -EINVAL;
   const watch = (mode & U.UFFDIO_COPY_MODE_WP) !== 0;
   const wakes = (mode & U.UFFDIO_COPY_MODE_DONTWAKE) === 0;
-  const vma = target(handler, dst, len);
+  const vma = targetArea(handler, dst, len);
   if (vma === -ESRCH) return -ESRCH;
   let done = 0, error = 0;
   if (typeof vma === "number") error = vma;
@@ -229,14 +229,14 @@ function copyPages(handler: Userfault, arg: number, user: UserMemory): number {
     else error = placePage(handler.mm, vma, (dst + done) / PAGE_SIZE, page, watch);
     if (error === 0) done += PAGE_SIZE;
   }
-  return conclude(handler, dst, len, done, error, wakes, user, arg + 32);
+  return endRequest(handler, dst, len, done, error, wakes, user, arg + 32);
 }
 
 /** UFFDIO_MOVE, from memory of the same process only. */
 function movePages(handler: Userfault, arg: number, user: UserMemory): number {
   const { mm } = handler;
   if (user.copyIn(words, 0, arg, 32) < 0) return -EFAULT;
-  const dst = word(0), src = word(1), len = word(2), mode = word(3);
+  const dst = argumentWord(0), src = argumentWord(1), len = argumentWord(2), mode = argumentWord(3);
   if (user !== mm || !isRange(mm, dst, len) || !isRange(mm, src, len) || mode > 3) return -EINVAL;
   const mayBeHole = (mode & U.UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES) !== 0;
   const wakes = (mode & U.UFFDIO_MOVE_MODE_DONTWAKE) === 0;
@@ -246,17 +246,17 @@ function movePages(handler: Userfault, arg: number, user: UserMemory): number {
     error = movePage(mm, vma, (dst + done) / PAGE_SIZE, (src + done) / PAGE_SIZE, mayBeHole);
     if (error === 0) done += PAGE_SIZE;
   }
-  return conclude(handler, dst, len, done, error, wakes, user, arg + 32);
+  return endRequest(handler, dst, len, done, error, wakes, user, arg + 32);
 }
 
 /** UFFDIO_ZEROPAGE, UFFDIO_CONTINUE, UFFDIO_POISON. */
 function fillPages(handler: Userfault, request: number, arg: number, user: UserMemory): number {
   const { mm } = handler, isContinue = request === U.UFFDIO_CONTINUE;
   if (user.copyIn(words, 0, arg, 24) < 0) return -EFAULT;
-  const start = word(0), len = word(1), mode = word(2);
+  const start = argumentWord(0), len = argumentWord(1), mode = argumentWord(2);
   if (!isRange(mm, start, len) || mode > (isContinue ? 3 : 1)) return -EINVAL;
   const isWatched = (mode & U.UFFDIO_CONTINUE_MODE_WP) !== 0;
-  const vma = target(handler, start, len);
+  const vma = targetArea(handler, start, len);
   if (vma === -ESRCH) return -ESRCH;
   let done = 0, error = 0;
   if (typeof vma === "number") error = vma;
@@ -269,13 +269,13 @@ function fillPages(handler: Userfault, request: number, arg: number, user: UserM
     if (error === 0 && isWatched) watchArea(mm, vma, at, at + 1);
     if (error === 0) done += PAGE_SIZE;
   }
-  return conclude(handler, start, len, done, error, (mode & 1) === 0, user, arg + 24);
+  return endRequest(handler, start, len, done, error, (mode & 1) === 0, user, arg + 24);
 }
 
 function writeProtect(handler: Userfault, arg: number, user: UserMemory): number {
   const { mm } = handler;
   if (user.copyIn(words, 0, arg, 24) < 0) return -EFAULT;
-  const start = word(0), len = word(1), mode = word(2);
+  const start = argumentWord(0), len = argumentWord(1), mode = argumentWord(2);
   if (!isRange(mm, start, len) || mode > 2) return -EINVAL;
   if (mm.isDestroyed) return -ESRCH;
   const on = mode === U.UFFDIO_WRITEPROTECT_MODE_WP;

@@ -42,7 +42,7 @@ function area(pages: number, bits: number) {
   };
 }
 
-Deno.test("what was touched stays, the rest is asked for once and put by the handler", () => {
+Deno.test("touched pages stay, and the handler supplies each of the others once", () => {
   const { lab, mm, guest, at, handler, register } = area(8, VM_UFFD_MISSING);
   guest.write(at + PAGE, 1);
   assertEquals(register(), 0);
@@ -83,7 +83,7 @@ Deno.test("calls meet the same faults, and note whom to ask", () => {
   lab.close();
 });
 
-Deno.test("watched pages tell of writes until they are let go; a child's are its own", () => {
+Deno.test("watched pages report writes until the watch ends; a child has its own", () => {
   const { lab, mm, guest, at, handler, register } = area(4, VM_UFFD_WP);
   for (let i = 0; i < 3; i++) guest.write(at + i * PAGE, i + 1);
   register();

@@ -109,7 +109,7 @@ export function sysIoSubmit(t: Task, a: SyscallArgs): number {
 function submit(t: Task, context: AioContext, addr: number): number {
   const { u8, dv } = t.kernel.scratch;
   if (t.mm.copyIn(u8, 0, addr, A.Iocb.size) !== 0) return -EFAULT;
-  if (word(dv, I.reserved2) !== 0) return -EINVAL;
+  if (readWord(dv, I.reserved2) !== 0) return -EINVAL;
   if (!context.hasRoom) return -EAGAIN;
   const file = t.files.get(dv.getUint32(I.fildes, true) | 0);
   if (file === null) return -EBADF;
@@ -124,7 +124,7 @@ function submit(t: Task, context: AioContext, addr: number): number {
     if (!(target instanceof EventFile)) return -EINVAL;
     eventFile = target;
   }
-  const opcode = dv.getUint16(I.opcode, true), events = word(dv, I.buf);
+  const opcode = dv.getUint16(I.opcode, true), events = readWord(dv, I.buf);
   const r = opcode === A.IOCB_CMD_POLL ? checkPoll(dv) : perform(t, file, opcode, event);
   if (r < 0) return r;
   if (t.mm.store32(addr + I.key, 0) !== 0) return -EFAULT;
@@ -134,12 +134,13 @@ function submit(t: Task, context: AioContext, addr: number): number {
   return 0;
 }
 
-function word(dv: DataView, at: number): number {
+function readWord(dv: DataView, at: number): number {
   return dv.getUint32(at, true) + dv.getUint32(at + 4, true) * 0x100000000;
 }
 
 function checkPoll(dv: DataView): number {
-  const isPlain = word(dv, I.buf) < 0x10000 && word(dv, I.nbytes) === 0 && word(dv, I.offset) === 0;
+  const isPlain = readWord(dv, I.buf) < 0x10000 && readWord(dv, I.nbytes) === 0 &&
+    readWord(dv, I.offset) === 0;
   return isPlain ? 0 : -EINVAL;
 }
 
@@ -158,7 +159,9 @@ function perform(t: Task, file: OpenFile, opcode: number, event: AioEvent): numb
       return transfer(t, file, opcode === A.IOCB_CMD_PWRITEV, true, event);
     case A.IOCB_CMD_FSYNC:
     case A.IOCB_CMD_FDSYNC:
-      if (word(dv, I.buf) !== 0 || word(dv, I.nbytes) !== 0 || word(dv, I.offset) !== 0) {
+      if (
+        readWord(dv, I.buf) !== 0 || readWord(dv, I.nbytes) !== 0 || readWord(dv, I.offset) !== 0
+      ) {
         return -EINVAL;
       }
       if (dv.getInt32(I.rwFlags, true) !== 0) return -EINVAL;
@@ -181,7 +184,7 @@ function transfer(
   event: AioEvent,
 ): number {
   const { progress, io } = t, { dv } = t.kernel.scratch;
-  const buf = word(dv, I.buf), count = word(dv, I.nbytes), offset = offsetOf(dv);
+  const buf = readWord(dv, I.buf), count = readWord(dv, I.nbytes), offset = offsetOf(dv);
   const flags = dv.getUint32(I.rwFlags, true), wrong = checkFlags(file, flags, isWrite);
   if (wrong < 0) return wrong;
   if (!(isWrite ? file.canWrite : file.canRead)) return -EBADF;
@@ -213,7 +216,7 @@ function write(t: Task, file: OpenFile, at: number, flags: number): number {
 
 /** The offset of the request; -1 when it is negative. */
 function offsetOf(dv: DataView): number {
-  return dv.getInt32(I.offset + 4, true) < 0 ? -1 : word(dv, I.offset);
+  return dv.getInt32(I.offset + 4, true) < 0 ? -1 : readWord(dv, I.offset);
 }
 
 /** io_cancel(2): only polls can be pending. Their event is stored as for all requests. */

@@ -76,7 +76,7 @@ function isAble({ cred }: Task): boolean {
   return hasCap(cred, CAP_BPF) || hasCap(cred, CAP_SYS_ADMIN);
 }
 
-function word(t: Task, at: number): number {
+function readWord(t: Task, at: number): number {
   return t.kernel.scratch.dv.getUint32(at, true);
 }
 
@@ -87,11 +87,13 @@ function isZeroFrom(t: Task, from: number): boolean {
 
 function load(t: Task): number {
   const { at } = B.BpfLoad, { dv } = t.kernel.scratch;
-  const type = word(t, at.progType), count = word(t, at.insnCnt), flags = word(t, at.progFlags);
+  const type = readWord(t, at.progType),
+    count = readWord(t, at.insnCnt),
+    flags = readWord(t, at.progFlags);
   const insns = getReg(dv, at.insns), license = getReg(dv, at.license);
   const log = {
-    level: word(t, at.logLevel),
-    size: word(t, at.logSize),
+    level: readWord(t, at.logLevel),
+    size: readWord(t, at.logSize),
     addr: getReg(dv, at.logBuf),
   };
   if (!isZeroFrom(t, at.rest)) return -EINVAL;
@@ -99,7 +101,7 @@ function load(t: Task): number {
   if (count === 0 || count > MAX_INSTRUCTIONS) return -E2BIG;
   const mayLoad = CONTEXTS.get(type);
   if (mayLoad === undefined) return -EINVAL;
-  if (type === B.BPF_PROG_TYPE_CGROUP_SKB && word(t, at.expectedAttachType) > 1) return -EINVAL;
+  if (type === B.BPF_PROG_TYPE_CGROUP_SKB && readWord(t, at.expectedAttachType) > 1) return -EINVAL;
   if (!hasCap(t.cred, CAP_NET_ADMIN) && !hasCap(t.cred, CAP_SYS_ADMIN)) return -EPERM;
   const code = new Uint8Array(count * INSTRUCTION_BYTES);
   if (t.mm.copyIn(code, 0, insns, code.length) !== 0) return -EFAULT;
@@ -109,7 +111,7 @@ function load(t: Task): number {
     (log.level & ~LOG_LEVELS) === 0 && log.size <= LOG_MAX;
   if (!isSane) return -EINVAL;
   const program = new EbpfProgram(code), refusal = verify(program, mayLoad);
-  const told = log.addr === 0 ? 0 : tell(t, log, refusal === null ? "" : `${refusal.why}\n`);
+  const told = log.addr === 0 ? 0 : writeLog(t, log, refusal === null ? "" : `${refusal.why}\n`);
   if (told < 0 || refusal !== null) return told < 0 ? told : -refusal!.error;
   const loaded = t.kernel.bpf.add(type, program);
   if (loaded === null) return -ENOMEM;
@@ -117,7 +119,7 @@ function load(t: Task): number {
 }
 
 /** Writes the verifier's log, cut to its buffer. */
-function tell(
+function writeLog(
   t: Task,
   log: { readonly addr: number; readonly size: number },
   text: string,
@@ -143,17 +145,17 @@ function groupOf(t: Task, fd: number): Cgroup | number {
 }
 
 function attach(t: Task): number {
-  const { at } = B.BpfAttach, flags = word(t, at.attachFlags);
+  const { at } = B.BpfAttach, flags = readWord(t, at.attachFlags);
   if (!isZeroFrom(t, at.rest) || (flags & ~ATTACH_FLAGS) !== 0) return -EINVAL;
-  const type = ATTACHED.get(word(t, at.attachType));
+  const type = ATTACHED.get(readWord(t, at.attachType));
   if (type === undefined) return -EINVAL;
-  const program = programOf(t, word(t, at.attachBpfFd), type);
+  const program = programOf(t, readWord(t, at.attachBpfFd), type);
   if (typeof program === "number") return program;
-  const group = groupOf(t, word(t, at.targetFd));
+  const group = groupOf(t, readWord(t, at.targetFd));
   if (typeof group === "number") return group;
   if (type !== B.BPF_PROG_TYPE_CGROUP_DEVICE) return -EOPNOTSUPP;
   const replaces = (flags & B.BPF_F_REPLACE) !== 0 && (flags & B.BPF_F_ALLOW_MULTI) !== 0;
-  const replaced = replaces ? programOf(t, word(t, at.replaceBpfFd), type) : null;
+  const replaced = replaces ? programOf(t, readWord(t, at.replaceBpfFd), type) : null;
   if (typeof replaced === "number") return replaced;
   const r = group.devices.attach(program, flags, replaced);
   if (r === 0) t.kernel.vfs.devicePolicy ??= new GroupDevicePolicy();
@@ -162,21 +164,21 @@ function attach(t: Task): number {
 
 function detach(t: Task): number {
   const { at } = B.BpfAttach;
-  if (word(t, at.attachType) !== B.BPF_CGROUP_DEVICE) return -EINVAL;
-  const group = groupOf(t, word(t, at.targetFd));
+  if (readWord(t, at.attachType) !== B.BPF_CGROUP_DEVICE) return -EINVAL;
+  const group = groupOf(t, readWord(t, at.targetFd));
   if (typeof group === "number") return group;
-  const program = programOf(t, word(t, at.attachBpfFd), B.BPF_PROG_TYPE_CGROUP_DEVICE);
+  const program = programOf(t, readWord(t, at.attachBpfFd), B.BPF_PROG_TYPE_CGROUP_DEVICE);
   return group.devices.detach(typeof program === "number" ? null : program);
 }
 
 function query(t: Task, attr: number): number {
-  const { at } = B.BpfQuery, { dv } = t.kernel.scratch, flags = word(t, at.queryFlags);
-  const ids = getReg(dv, at.progIds), room = word(t, at.progCnt);
+  const { at } = B.BpfQuery, { dv } = t.kernel.scratch, flags = readWord(t, at.queryFlags);
+  const ids = getReg(dv, at.progIds), room = readWord(t, at.progCnt);
   const isEffective = (flags & B.BPF_F_QUERY_EFFECTIVE) !== 0;
   if (!isZeroFrom(t, at.rest) || (flags & ~B.BPF_F_QUERY_EFFECTIVE) !== 0) return -EINVAL;
-  if (word(t, at.attachType) !== B.BPF_CGROUP_DEVICE) return -EINVAL;
+  if (readWord(t, at.attachType) !== B.BPF_CGROUP_DEVICE) return -EINVAL;
   if (getReg(dv, at.progAttachFlags) !== 0) return -EINVAL;
-  const group = groupOf(t, word(t, at.targetFd));
+  const group = groupOf(t, readWord(t, at.targetFd));
   if (typeof group === "number") return group;
   const { devices } = group, programs = isEffective ? devices.effective() : devices.programs;
   const shownFlags = isEffective ? 0 : devices.flags;
@@ -191,9 +193,9 @@ function query(t: Task, attr: number): number {
 
 /** BPF_PROG_GET_NEXT_ID and so on: start_id, next_id, open_flags. */
 function nextId(t: Task, attr: number): number {
-  if (!isZeroFrom(t, 8) || word(t, 0) >= INT_MAX) return -EINVAL;
+  if (!isZeroFrom(t, 8) || readWord(t, 0) >= INT_MAX) return -EINVAL;
   if (!hasCap(t.cred, CAP_SYS_ADMIN)) return -EPERM;
-  const next = t.kernel.bpf.idAfter(word(t, 0));
+  const next = t.kernel.bpf.idAfter(readWord(t, 0));
   if (next < 0) return -ENOENT;
   return t.mm.store32(attr + 4, next) === 0 ? 0 : -EFAULT;
 }
@@ -201,7 +203,7 @@ function nextId(t: Task, attr: number): number {
 function byId(t: Task): number {
   if (!isZeroFrom(t, 4)) return -EINVAL;
   if (!hasCap(t.cred, CAP_SYS_ADMIN)) return -EPERM;
-  const program = t.kernel.bpf.byId.get(word(t, 0));
+  const program = t.kernel.bpf.byId.get(readWord(t, 0));
   if (program === undefined) return -ENOENT;
   return installNew(t, new BpfProgramFile(t.kernel.anon, O_RDWR, program.hold()), true);
 }

@@ -48,7 +48,7 @@ export function sysFutex(t: Task, a: SyscallArgs): number {
       if (isReal) return -ENOSYS;
       return futexWakeOp(t, addr, isPrivate, val | 0, a.u64(4), a.i32(3), a.u32(5));
     default:
-      return ownership(t, a, command, isPrivate, isReal);
+      return runPiOperation(t, a, command, isPrivate, isReal);
   }
 }
 
@@ -58,7 +58,7 @@ function requeue(t: Task, a: SyscallArgs, isPrivate: boolean, expected: number):
 }
 
 /** Operations on PI futexes. FUTEX_LOCK_PI's time-out is on CLOCK_REALTIME, whatever the flag. */
-function ownership(
+function runPiOperation(
   t: Task,
   a: SyscallArgs,
   command: number,

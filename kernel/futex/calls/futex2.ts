@@ -28,7 +28,7 @@ function isPrivate(flags: number): boolean {
 export function sysFutexWait(t: Task, a: SyscallArgs): number {
   const value = a.u64(1), mask = a.u64(2), flags = a.u32(3);
   if (!areValid(flags) || value > U32_MAX || mask > U32_MAX) return -EINVAL;
-  const r = deadline(t, a.u64(4), a.i32(5));
+  const r = setDeadline(t, a.u64(4), a.i32(5));
   if (r !== 0) return r;
   return futexWait(t, a.u64(0), isPrivate(flags), value, mask, t.progress.deadlineNs);
 }
@@ -56,7 +56,7 @@ export function sysFutexWaitv(t: Task, a: SyscallArgs): number {
   const count = a.u32(1);
   if (a.u32(2) !== 0) return -EINVAL;
   if (count === 0 || count > F.FUTEX_WAITV_MAX || a.u64(0) === 0) return -EINVAL;
-  const r = deadline(t, a.u64(3), a.i32(4));
+  const r = setDeadline(t, a.u64(3), a.i32(4));
   if (r !== 0) return r;
   if (t.progress.object !== null) return futexWaitAny(t, [], t.progress.deadlineNs);
   const words = readWords(t, a.u64(0), count);
@@ -67,7 +67,7 @@ export function sysFutexWaitv(t: Task, a: SyscallArgs): number {
  * Sets `progress.deadlineNs` from an absolute time of a clock; the clock is checked only with a
  * time.
  */
-function deadline(t: Task, addr: number, clock: number): number {
+function setDeadline(t: Task, addr: number, clock: number): number {
   if (addr !== 0 && clock !== CLOCK_MONOTONIC && clock !== CLOCK_REALTIME) return -EINVAL;
   return absoluteDeadline(t, addr, clock === CLOCK_REALTIME);
 }

@@ -39,7 +39,7 @@ export function keyctlOfMakers(t: Task, a: SyscallArgs): number {
     case K.KEYCTL_SET_REQKEY_KEYRING:
       return setRequestDefault(t, id);
     case K.KEYCTL_ASSUME_AUTHORITY:
-      return assume(t, id);
+      return assumeAuthority(t, id);
     case K.KEYCTL_SESSION_TO_PARENT:
       return sessionToParent(t);
     default:
@@ -58,7 +58,7 @@ function instantiate(t: Task, id: number, addr: number, len: number, ringId: num
   const request = requestFor(t, id);
   if (typeof request === "number") return request;
   const payload = contents(t, addr, len);
-  return typeof payload === "number" ? payload : finish(t, request, payload, ringId);
+  return typeof payload === "number" ? payload : endRequest(t, request, payload, ringId);
 }
 
 function instantiateFrom(
@@ -87,10 +87,10 @@ function instantiateFrom(
     if (t.mm.copyIn(payload, at, word(i * IOVEC_BYTES), len) !== 0) return -EFAULT;
     at += len;
   }
-  return finish(t, request, payload, ringId);
+  return endRequest(t, request, payload, ringId);
 }
 
-function finish(
+function endRequest(
   t: Task,
   request: KeyRequest,
   payload: Uint8Array<ArrayBuffer>,
@@ -105,7 +105,7 @@ function finish(
     if (r < 0) return r;
   }
   const r = store.fill(target, payload);
-  return r < 0 ? r : link(t, ring, target);
+  return r < 0 ? r : linkAndRevoke(t, ring, target);
 }
 
 function reject(t: Task, id: number, sec: number, error: number, ringId: number): number {
@@ -117,11 +117,11 @@ function reject(t: Task, id: number, sec: number, error: number, ringId: number)
   if (typeof ring === "number") return ring;
   if (request.target.isInstantiated) return -EBUSY;
   t.keyrings.store.reject(request.target, -error, sec);
-  return link(t, ring, request.target);
+  return linkAndRevoke(t, ring, request.target);
 }
 
 /** Links the new key, and revokes the authority, which is used up. */
-function link(t: Task, ring: Key | null, key: Key): number {
+function linkAndRevoke(t: Task, ring: Key | null, key: Key): number {
   const { store, authority } = t.keyrings;
   const r = ring === null ? 0 : store.link(ring, key);
   if (authority !== null) store.invalidate(authority);
@@ -170,7 +170,7 @@ function setRequestDefault(t: Task, value: number): number {
  * KEYCTL_ASSUME_AUTHORITY: takes the authority for this key from the caller's keyrings; 0: none any
  * more.
  */
-function assume(t: Task, id: number): number {
+function assumeAuthority(t: Task, id: number): number {
   if (id < 0) return -EINVAL;
   if (id === 0) {
     t.keyrings.setAuthority(null);

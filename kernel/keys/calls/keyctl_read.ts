@@ -20,13 +20,13 @@ export function describe(t: Task, id: number, addr: number, size: number): numbe
   const perm = key.perm.toString(16).padStart(8, "0");
   const ids = `${userNs.shownUid(key.uid)};${shownKeyGid(key.gid, userNs)}`;
   const text = `${key.type.name};${ids};${perm};${key.description}\0`;
-  return give(t, addr, size, stringToBytes(text));
+  return copyWhole(t, addr, size, stringToBytes(text));
 }
 
 /**
  * Copies all bytes out, or none when the buffer is too small; returns their number in both cases.
  */
-function give(t: Task, addr: number, size: number, bytes: Uint8Array<ArrayBuffer>): number {
+function copyWhole(t: Task, addr: number, size: number, bytes: Uint8Array<ArrayBuffer>): number {
   if (addr === 0 || size < bytes.length || bytes.length === 0) return bytes.length;
   return t.mm.copyOut(addr, bytes, 0, bytes.length) === 0 ? bytes.length : -EFAULT;
 }
@@ -44,7 +44,7 @@ export function read(t: Task, id: number, addr: number, size: number): number {
   if (!key.type.canRead) return -EOPNOTSUPP;
   const state = P.keyState(key, t.keyrings.store.nowSec());
   if (state < 0) return state;
-  return give(t, addr, size, contentsOf(key));
+  return copyWhole(t, addr, size, contentsOf(key));
 }
 
 /** The contents of a keyring are the ids of its keys. */
@@ -58,7 +58,7 @@ function contentsOf(key: Key): Uint8Array<ArrayBuffer> {
 /** No security module labels keys. */
 export function getSecurity(t: Task, id: number, addr: number, size: number): number {
   const ref = lookupForMaker(t, id, P.KEY_VIEW);
-  return typeof ref === "number" ? ref : give(t, addr, size, new Uint8Array(1));
+  return typeof ref === "number" ? ref : copyWhole(t, addr, size, new Uint8Array(1));
 }
 
 /** LIMIT: bytes that are cleared behind the capabilities. */

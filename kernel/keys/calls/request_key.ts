@@ -39,7 +39,7 @@ function useFound(t: Task, key: Key, ring: Key | null): number {
     const r = t.keyrings.store.link(ring, key);
     if (r < 0) return r;
   }
-  return begin(t, key);
+  return awaitConstruction(t, key);
 }
 
 function construct(
@@ -56,11 +56,11 @@ function construct(
   if (typeof key === "number") return key;
   const request = { target: key, destination, callout, requester: t, pid: t.pid };
   if (startKeyHelper(t, request) < 0) endConstruction(t, key);
-  return begin(t, key);
+  return awaitConstruction(t, key);
 }
 
 /** While the key is under construction, only a fatal signal ends the wait. */
-function begin(t: Task, key: Key): number {
+function awaitConstruction(t: Task, key: Key): number {
   key.pins++;
   t.progress.object = key;
   return awaitKey(t, key);

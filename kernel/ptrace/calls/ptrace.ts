@@ -102,13 +102,13 @@ function runRequest(
 ): number | null {
   switch (request) {
     case P.PTRACE_CONT:
-      return run(task, trace, RUN_FREE, data);
+      return resumeTracee(task, trace, RUN_FREE, data);
     case P.PTRACE_SYSCALL:
-      return run(task, trace, RUN_TO_CALL, data);
+      return resumeTracee(task, trace, RUN_TO_CALL, data);
     case P.PTRACE_SINGLESTEP:
-      return run(task, trace, RUN_ONE_STEP, data);
+      return resumeTracee(task, trace, RUN_ONE_STEP, data);
     case P.PTRACE_SYSEMU:
-      return run(task, trace, RUN_EMULATED, data);
+      return resumeTracee(task, trace, RUN_EMULATED, data);
     case P.PTRACE_DETACH:
       if (data > SIGRTMAX) return -EIO;
       trace.mode = RUN_FREE;
@@ -126,7 +126,7 @@ function runRequest(
   }
 }
 
-function run(task: Task, trace: Trace, mode: number, signal: number): number {
+function resumeTracee(task: Task, trace: Trace, mode: number, signal: number): number {
   if (signal > SIGRTMAX) return -EIO;
   trace.mode = mode;
   trace.signal = signal;

@@ -79,7 +79,7 @@ function send(t: Task, file: SeccompListener, addr: number): number {
   const value = dv.getUint32(at.val, true) + dv.getInt32(at.val + 4, true) * 0x100000000;
   if ((flags & ~SECCOMP_USER_NOTIF_FLAG_CONTINUE) !== 0) return -EINVAL;
   if (flags !== 0 && (error !== 0 || value !== 0)) return -EINVAL;
-  const n = find(file, dv, at.id);
+  const n = findNotification(file, dv, at.id);
   if (n === null) return -ENOENT;
   if (n.state !== NOTIFY_SENT) return -EINPROGRESS;
   n.reply(error, value, flags);
@@ -89,10 +89,10 @@ function send(t: Task, file: SeccompListener, addr: number): number {
 function isValid(t: Task, file: SeccompListener, addr: number): number {
   const { u8, dv } = t.kernel.scratch;
   if (t.mm.copyIn(u8, 0, addr, 8) !== 0) return -EFAULT;
-  return find(file, dv, 0)?.state === NOTIFY_SENT ? 0 : -ENOENT;
+  return findNotification(file, dv, 0)?.state === NOTIFY_SENT ? 0 : -ENOENT;
 }
 
-function find(file: SeccompListener, dv: DataView, at: number): Notification | null {
+function findNotification(file: SeccompListener, dv: DataView, at: number): Notification | null {
   const id = dv.getUint32(at, true) + dv.getUint32(at + 4, true) * 0x100000000;
   return file.notifier.find(id);
 }
@@ -114,16 +114,16 @@ function addFd(t: Task, file: SeccompListener, addr: number, size: number): numb
   if (newFd !== 0 && !isChosen) return -EINVAL;
   const source = t.files.get(dv.getInt32(at.srcfd, true));
   if (source === null) return -EBADF;
-  const n = find(file, dv, at.id);
+  const n = findNotification(file, dv, at.id);
   if (n === null) return -ENOENT;
   if (n.state !== NOTIFY_SENT) return -EINPROGRESS;
-  const fd = give(n.task, source, isChosen ? newFd : -1, newFdFlags !== 0);
+  const fd = installFile(n.task, source, isChosen ? newFd : -1, newFdFlags !== 0);
   if (fd >= 0 && (flags & SECCOMP_ADDFD_FLAG_SEND) !== 0) n.reply(0, fd, 0);
   return fd;
 }
 
 /** @param fd -1: the lowest free descriptor */
-function give(to: Task, file: OpenFile, fd: number, isCloexec: boolean): number {
+function installFile(to: Task, file: OpenFile, fd: number, isCloexec: boolean): number {
   const limit = to.group.limits.get(RLIMIT_NOFILE);
   if (fd >= limit) return -EBADF;
   if (fd >= 0 && to.files.getAny(fd) === null) {

@@ -78,7 +78,7 @@ Deno.test("rt_sigprocmask: the size, the pointer, how; the old mask is that of b
   assertEquals(lab.task.signals.blocked.has(64), true);
 });
 
-Deno.test("rt_sigpending stores as many bytes as were asked for", () => {
+Deno.test("rt_sigpending stores as many bytes as were requested", () => {
   const lab = new CallLab(), { sysRtSigpending } = actions;
   block(lab, SIGUSR1, 40);
   lab.call(send.sysTkill, 1, SIGUSR1);

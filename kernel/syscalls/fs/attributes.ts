@@ -32,15 +32,15 @@ import { pathArg, pathOrEmpty } from "./arguments.ts";
 const AT_FLAGS = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
 
 export function sysAccess(t: Task, a: SyscallArgs): number {
-  return access(t, AT_FDCWD, a.u64(0), a.i32(1), 0);
+  return checkAccess(t, AT_FDCWD, a.u64(0), a.i32(1), 0);
 }
 export function sysFaccessat(t: Task, a: SyscallArgs): number {
-  return access(t, a.i32(0), a.u64(1), a.i32(2), 0);
+  return checkAccess(t, a.i32(0), a.u64(1), a.i32(2), 0);
 }
 export function sysFaccessat2(t: Task, a: SyscallArgs): number {
-  return access(t, a.i32(0), a.u64(1), a.i32(2), a.i32(3));
+  return checkAccess(t, a.i32(0), a.u64(1), a.i32(2), a.i32(3));
 }
-function access(t: Task, dirfd: number, addr: number, mode: number, flags: number): number {
+function checkAccess(t: Task, dirfd: number, addr: number, mode: number, flags: number): number {
   const path = pathWith(t, addr, flags);
   return typeof path === "number" ? path : accessAt(t, dirfd, path, mode, flags);
 }

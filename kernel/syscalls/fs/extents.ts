@@ -44,7 +44,7 @@ export function mapExtents(t: Task, file: OpenFile, addr: number): number {
     ? -EFBIG
     : wrong !== 0
     ? -EBADR
-    : fill(t, file, addr, Number(start), Number(start + length), given, count);
+    : fillExtents(t, file, addr, Number(start), Number(start + length), given, count);
   if (r > 0) return t.yieldTurn();
   const flags = r === -EBADR ? wrong : given;
   const ends = t.mm.store32(addr + at.flags, flags) < 0 ||
@@ -56,7 +56,7 @@ export function mapExtents(t: Task, file: OpenFile, addr: number): number {
  * Writes extents of the blocks in [start, end), at most `count`; 0 counts them. Returns 1 when some
  * remain.
  */
-function fill(
+function fillExtents(
   t: Task,
   file: OpenFile,
   addr: number,

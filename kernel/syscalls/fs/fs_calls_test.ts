@@ -18,7 +18,7 @@ import * as xattr from "./xattr.ts";
 const BAD = 0x10;
 const CWD = AT_FDCWD + 2 ** 32;
 
-Deno.test("openat makes a file and gives the lowest fd; its struct stat is Linux's", () => {
+Deno.test("openat makes a file and returns the lowest fd; its struct stat is Linux's", () => {
   const lab = new CallLab();
   assertEquals(lab.call(open.sysOpenat, CWD, "/f", O_RDWR | O_CREAT | O_CLOEXEC, 0o666), 0);
   assertEquals(lab.task.files.isCloexec(0), true);
@@ -97,7 +97,7 @@ function dirents(lab: CallLab, len: number): [string, number, number][] {
   return out;
 }
 
-Deno.test("getdents64 gives each entry once, however small the buffer", () => {
+Deno.test("getdents64 returns each entry once, however small the buffer", () => {
   const lab = new CallLab();
   for (let i = 0; i < 30; i++) lab.call(names.sysMkdir, "/d" + "x".repeat(i), 0o755);
   const fd = lab.call(open.sysOpen, "/", 0, 0);

@@ -47,27 +47,27 @@ const PROPAGATION = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
 /**
  * Reads a string that may be absent: "" for a null pointer, -EINVAL when it is longer than a path.
  */
-function optional(t: Task, addr: number): string | number {
+function readOptional(t: Task, addr: number): string | number {
   const text = addr === 0 ? "" : pathArg(t, addr);
   return text === -ENAMETOOLONG ? -EINVAL : text;
 }
 
-function find(t: Task, text: string, lookup: number): Path | number {
+function findPath(t: Task, text: string, lookup: number): Path | number {
   const walk = firstWalk(t);
   const r = walk.run(t, AT_FDCWD, text, lookup);
   return r < 0 ? r : walk.path;
 }
 
 export function sysMount(t: Task, a: SyscallArgs): number {
-  const type = optional(t, a.u64(2));
+  const type = readOptional(t, a.u64(2));
   if (typeof type === "number") return type;
-  const source = optional(t, a.u64(0));
+  const source = readOptional(t, a.u64(0));
   if (typeof source === "number") return source;
-  const options = optional(t, a.u64(4));
+  const options = readOptional(t, a.u64(4));
   if (typeof options === "number") return options;
   const target = pathArg(t, a.u64(1));
   if (typeof target === "number") return target;
-  const at = find(t, target, LOOKUP_FOLLOW);
+  const at = findPath(t, target, LOOKUP_FOLLOW);
   if (typeof at === "number") return at;
   let flags = a.u32(3);
   if ((flags & MS_MGC_MSK) >>> 0 === MS_MGC_VAL) flags &= ~MS_MGC_MSK;
@@ -76,19 +76,19 @@ export function sysMount(t: Task, a: SyscallArgs): number {
   if (r < 0) return r;
   if ((flags & MS_REMOUNT) !== 0) return remount(t, at, flags, (flags & MS_BIND) !== 0, options);
   if ((flags & MS_BIND) !== 0) {
-    const from = existing(t, source);
+    const from = findMount(t, source);
     return typeof from === "number" ? from : bindMount(t, from, at, (flags & MS_REC) !== 0);
   }
   if ((flags & PROPAGATION) !== 0) return changePropagation(t, at, flags);
   if ((flags & MS_MOVE) !== 0) {
-    const from = existing(t, source);
+    const from = findMount(t, source);
     return typeof from === "number" ? from : moveMount(t, from, at);
   }
   return mountNew(t, at, type, source, options, flags);
 }
 
-function existing(t: Task, source: string): Path | number {
-  return source === "" ? -EINVAL : find(t, source, LOOKUP_FOLLOW);
+function findMount(t: Task, source: string): Path | number {
+  return source === "" ? -EINVAL : findPath(t, source, LOOKUP_FOLLOW);
 }
 
 function mountNew(
@@ -116,7 +116,7 @@ export function sysUmount2(t: Task, a: SyscallArgs): number {
   const { mounts } = t.fs.namespace;
   // The walk uses the mount, as any access does, but must not end its expiry here.
   const expiring = (flags & MNT_EXPIRE) === 0 ? [] : [...mounts].filter((m) => m.isExpiring);
-  const path = find(t, text, (flags & UMOUNT_NOFOLLOW) !== 0 ? 0 : LOOKUP_FOLLOW);
+  const path = findPath(t, text, (flags & UMOUNT_NOFOLLOW) !== 0 ? 0 : LOOKUP_FOLLOW);
   if (typeof path === "number") return path;
   for (const mount of expiring) if (mount === path.mount) mount.isExpiring = true;
   const r = mayRearrange(t);
@@ -128,11 +128,11 @@ export function sysPivotRoot(t: Task, a: SyscallArgs): number {
   if (may < 0) return may;
   const newText = pathArg(t, a.u64(0));
   if (typeof newText === "number") return newText;
-  const newRoot = find(t, newText, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
+  const newRoot = findPath(t, newText, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
   if (typeof newRoot === "number") return newRoot;
   const putText = pathArg(t, a.u64(1));
   if (typeof putText === "number") return putText;
-  const putOld = find(t, putText, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
+  const putOld = findPath(t, putText, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
   if (typeof putOld === "number") return putOld;
   return pivotRoot(t, newRoot, putOld, contextsOf(t));
 }

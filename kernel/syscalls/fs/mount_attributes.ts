@@ -77,7 +77,7 @@ export function sysMountSetattr(t: Task, a: SyscallArgs): number {
   const { at } = M.MountAttr;
   const set = word(at.attrSet), clear = word(at.attrClr), propagation = word(at.propagation);
   if (set + clear + propagation === 0) return 0;
-  const r = check(set, clear, propagation);
+  const r = checkAttributes(set, clear, propagation);
   if (r < 0) return r;
   const path = findAt(t, a.i32(0), a.u64(1), {
     follows: (flags & AT_SYMLINK_NOFOLLOW) === 0,
@@ -87,7 +87,7 @@ export function sysMountSetattr(t: Task, a: SyscallArgs): number {
   if (path.dentry !== path.mount.root) return -EINVAL;
   const isRecursive = (flags & AT_RECURSIVE) !== 0;
   if (!t.fs.namespace.owns(path.mount) && !isNowhere(path.mount)) return -EINVAL;
-  const changed = change(path.mount, set, clear, isRecursive);
+  const changed = changeTree(path.mount, set, clear, isRecursive);
   if (changed < 0) return changed;
   t.fs.namespace.changed();
   if (propagation === 0) return 0;
@@ -95,7 +95,7 @@ export function sysMountSetattr(t: Task, a: SyscallArgs): number {
 }
 
 /** Checks the combination of attributes (mount_setattr(2)). */
-function check(set: number, clear: number, propagation: number): number {
+function checkAttributes(set: number, clear: number, propagation: number): number {
   if (set > 0xffffffff || clear > 0xffffffff || ((set | clear) & ~KNOWN) !== 0) return -EINVAL;
   if (propagation !== 0 && !PROPAGATIONS.includes(propagation)) return -EINVAL;
   // The modes of access times exclude each other: a change clears all and sets one.
@@ -105,19 +105,19 @@ function check(set: number, clear: number, propagation: number): number {
 }
 
 /** Changes all mounts of the tree or none. */
-function change(top: Mount, set: number, clear: number, isRecursive: boolean): number {
+function changeTree(top: Mount, set: number, clear: number, isRecursive: boolean): number {
   const mounts = isRecursive ? treeOf(top) : [top];
   for (const mount of mounts) {
-    const flags = changed(mount, set, clear);
+    const flags = changedFlags(mount, set, clear);
     if (!mayChangeFlags(mount, flags)) return -EPERM;
     const becomesReadOnly = (flags & ~mount.flags & M.MS_RDONLY) !== 0;
     if (becomesReadOnly && mount.writers > 0) return -EBUSY;
   }
-  for (const mount of mounts) mount.flags = changed(mount, set, clear);
+  for (const mount of mounts) mount.flags = changedFlags(mount, set, clear);
   return 0;
 }
 
-function changed(mount: Mount, set: number, clear: number): number {
+function changedFlags(mount: Mount, set: number, clear: number): number {
   const hasAtime = (clear & M.MOUNT_ATTR__ATIME) !== 0;
   const atime = hasAtime ? atimeFlags(set & M.MOUNT_ATTR__ATIME) : mount.flags & ATIMES;
   return (mount.flags & ~ATIMES & ~plainFlags(clear)) | plainFlags(set) | atime;

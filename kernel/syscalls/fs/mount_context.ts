@@ -153,9 +153,9 @@ export function sysFsconfig(t: Task, a: SyscallArgs): number {
   if (!(file instanceof ContextFile)) return -EINVAL;
   switch (command) {
     case M.FSCONFIG_CMD_CREATE:
-      return file.phase === PARAMETERS ? create(t, file) : -EBUSY;
+      return file.phase === PARAMETERS ? createFileSystem(t, file) : -EBUSY;
     case M.FSCONFIG_CMD_RECONFIGURE:
-      return file.phase === CHANGES ? change(t, file) : -EBUSY;
+      return file.phase === CHANGES ? changePicked(t, file) : -EBUSY;
     case M.FSCONFIG_SET_FLAG:
     case M.FSCONFIG_SET_STRING:
       return setParameter(t, file, key, command === M.FSCONFIG_SET_FLAG ? 0 : value);
@@ -204,7 +204,7 @@ function setParameter(t: Task, file: ContextFile, key: number, value: number): n
   return 0;
 }
 
-function create(t: Task, file: ContextFile): number {
+function createFileSystem(t: Task, file: ContextFile): number {
   const { type } = file;
   if (type === null) return -EBUSY;
   file.phase = FAILED;
@@ -219,7 +219,7 @@ function create(t: Task, file: ContextFile): number {
   return 0;
 }
 
-function change(t: Task, file: ContextFile): number {
+function changePicked(t: Task, file: ContextFile): number {
   const { picked } = file;
   if (picked === null) return -EBUSY;
   const may = mayMount(t);

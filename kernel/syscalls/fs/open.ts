@@ -38,12 +38,12 @@ export function sysCreat(t: Task, a: SyscallArgs): number {
 function open(t: Task, dirfd: number, pathAddr: number, flags: number, mode: number): number {
   if (t.progress.object !== null) {
     const waited = resumeOpen(t);
-    if (waited !== null) return install(t, waited, flags);
+    if (waited !== null) return installOpened(t, waited, flags);
   }
   const path = pathArg(t, pathAddr);
   if (typeof path === "number") return path;
   if (isFull(t)) return -EMFILE;
-  return install(t, openAt(t, dirfd, path, flags, mode), flags);
+  return installOpened(t, openAt(t, dirfd, path, flags, mode), flags);
 }
 
 /** openat2(2). A larger struct is accepted if its unknown part is zero. */
@@ -77,12 +77,12 @@ export function openAsRead(t: Task, dirfd: number, pathAddr: number): number {
   const { flags, mode, resolve } = how;
   if (t.progress.object !== null) {
     const waited = resumeOpen(t);
-    if (waited !== null) return install(t, waited, flags);
+    if (waited !== null) return installOpened(t, waited, flags);
   }
   const path = pathArg(t, pathAddr);
   if (typeof path === "number") return path;
   if (isFull(t)) return -EMFILE;
-  return install(t, openAt2(t, dirfd, path, flags, mode, resolve), flags);
+  return installOpened(t, openAt2(t, dirfd, path, flags, mode, resolve), flags);
 }
 
 function u64At(t: Task, at: number): number {
@@ -96,7 +96,7 @@ function isFull(t: Task): boolean {
 }
 
 /** Installs a descriptor for an opened file, or returns its error. HOT */
-function install(t: Task, file: OpenFile | number, flags: number): number {
+function installOpened(t: Task, file: OpenFile | number, flags: number): number {
   if (typeof file === "number") return file;
   const limit = t.group.limits.get(RLIMIT_NOFILE);
   const fd = t.files.install(file, (flags & O_CLOEXEC) !== 0, limit);

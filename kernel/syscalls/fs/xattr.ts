@@ -31,14 +31,14 @@ const FOLLOW = 0, NO_FOLLOW = AT_SYMLINK_NOFOLLOW;
 const BY_FD = -1;
 
 /** The file of argument 0, by path. */
-function target(t: Task, a: SyscallArgs, how: number): Path | number {
+function findTarget(t: Task, a: SyscallArgs, how: number): Path | number {
   const path = pathArg(t, a.u64(0));
   return typeof path === "number" ? path : findAt(t, AT_FDCWD, path, how);
 }
 
 /** The file of argument 0 for a change. A file without a path is an Inode. */
-function changed(t: Task, a: SyscallArgs, how: number): Path | Inode | number {
-  if (how !== BY_FD) return target(t, a, how);
+function targetOfChange(t: Task, a: SyscallArgs, how: number): Path | Inode | number {
+  if (how !== BY_FD) return findTarget(t, a, how);
   const file = t.files.get(a.i32(0));
   return file === null ? -EBADF : file.path ?? file.inode;
 }
@@ -59,7 +59,7 @@ function set(t: Task, a: SyscallArgs, how: number): number {
   if (typeof name === "number") return name;
   const value = new Uint8Array(size);
   if (size > 0 && t.mm.copyIn(value, 0, a.u64(2), size) < 0) return -EFAULT;
-  const at = changed(t, a, how);
+  const at = targetOfChange(t, a, how);
   if (typeof at === "number") return at;
   return at instanceof Inode
     ? setInodeXattr(t, at, name, value, flags)
@@ -88,7 +88,7 @@ function inodeOf(t: Task, a: SyscallArgs, how: number): Inode | number {
     const file = t.files.get(a.i32(0));
     return file === null ? -EBADF : file.inode;
   }
-  const path = target(t, a, how);
+  const path = findTarget(t, a, how);
   return typeof path === "number" ? path : path.dentry.inode!;
 }
 
@@ -141,7 +141,7 @@ export function sysFlistxattr(t: Task, a: SyscallArgs): number {
 
 function remove(t: Task, a: SyscallArgs, how: number): number {
   const name = nameArg(t, a.u64(1));
-  const at = changed(t, a, how);
+  const at = targetOfChange(t, a, how);
   if (typeof at === "number") return at;
   if (typeof name === "number") return name;
   return at instanceof Inode ? removeInodeXattr(t, at, name) : removeXattr(t, at, name);

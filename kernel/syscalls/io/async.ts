@@ -67,7 +67,7 @@ class AsyncListener extends Waiter implements FileWatcher {
     const { owner } = this.file;
     if (!(owner instanceof FileOwner) || owner.target === null) return;
     const bits = events & (POLLIN | POLLOUT | POLLPRI | POLLERR | POLLHUP);
-    if (bits !== 0) signal(owner, bits, this.fd);
+    if (bits !== 0) signalOwner(owner, bits, this.fd);
   }
 
   onFileGone(): void {
@@ -75,7 +75,7 @@ class AsyncListener extends Waiter implements FileWatcher {
   }
 }
 
-function find(file: OpenFile): AsyncListener | null {
+function findListener(file: OpenFile): AsyncListener | null {
   for (let w = file.watchers; w !== null; w = w.nextWatcher) {
     if (w instanceof AsyncListener) return w;
   }
@@ -83,7 +83,7 @@ function find(file: OpenFile): AsyncListener | null {
 }
 
 function setListener(file: OpenFile, listener: AsyncListener | null): void {
-  const old = find(file);
+  const old = findListener(file);
   if (old !== null) {
     old.unlink();
     file.removeWatcher(old);
@@ -121,14 +121,14 @@ function codeOf(bits: number): number {
  */
 export function signalMessage(file: OpenFile, fd: number): void {
   const { owner } = file;
-  if (owner instanceof FileOwner && owner.target !== null) signal(owner, POLLMSG, fd);
+  if (owner instanceof FileOwner && owner.target !== null) signalOwner(owner, POLLMSG, fd);
 }
 
 /** Urgent data arrived at a socket: sends SIGURG to the owner, with or without O_ASYNC. */
 export function signalUrgent(file: OpenFile | null): void {
   const owner = file?.owner;
   if (!(owner instanceof FileOwner) || owner.target === null) return;
-  deliver(owner, new SigInfo(SIGURG, SI_KERNEL));
+  deliverSignal(owner, new SigInfo(SIGURG, SI_KERNEL));
 }
 
 /** As signalUrgent, for sockets of the host, which report urgent data themselves. */
@@ -139,15 +139,15 @@ export class UrgentSignals implements UrgentListener {
 }
 
 /** A full queue of a real-time signal falls back to SIGIO (fcntl(2), F_SETSIG). */
-function signal(owner: FileOwner, bits: number, fd: number): void {
+function signalOwner(owner: FileOwner, bits: number, fd: number): void {
   const info = infoOf(owner, bits, fd);
-  if (deliver(owner, info) < 0 && info.signo >= SIGRTMIN) {
-    deliver(owner, new SigInfo(SIGIO, SI_KERNEL));
+  if (deliverSignal(owner, info) < 0 && info.signo >= SIGRTMIN) {
+    deliverSignal(owner, new SigInfo(SIGIO, SI_KERNEL));
   }
 }
 
 /** Sends the signal to the process, thread or group that still has the owner's identity. */
-function deliver(owner: FileOwner, info: SigInfo): number {
+function deliverSignal(owner: FileOwner, info: SigInfo): number {
   const { type, target } = owner;
   if (target === null) return 0;
   const { space, nr } = target;

@@ -160,11 +160,11 @@ export function spliceFiles(
   const may = askBeforeAccess(t, from, FAN_ACCESS_PERM);
   if (may < 0) return may;
   const n = moveBytes(t, from, inAt, to, outAt, len, end);
-  return n === 0 && end.reason < 0 ? settle(t, from, to, end.reason, flags) : n;
+  return n === 0 && end.reason < 0 ? waitOrFail(t, from, to, end.reason, flags) : n;
 }
 
 /** No bytes were moved: waits, or returns the error. */
-function settle(t: Task, from: OpenFile, to: OpenFile, r: number, flags: number): number {
+function waitOrFail(t: Task, from: OpenFile, to: OpenFile, r: number, flags: number): number {
   if (r === -EPIPE) sendToTask(t, userSignal(SIGPIPE, t));
   if (r !== -EAGAIN || (flags & SPLICE_F_NONBLOCK) !== 0) return r;
   return (end.isTargetBlocked ? to : from).isNonblocking ? r : waitFor(t, from, to);
@@ -191,7 +191,7 @@ export function teeFiles(
     return -EINVAL;
   }
   const n = betweenPipes(from, to, len, false, end);
-  return n < 0 ? settle(t, from, to, n, flags) : n;
+  return n < 0 ? waitOrFail(t, from, to, n, flags) : n;
 }
 
 /** vmsplice(2): user memory into a pipe, or out of one; always a copy. */

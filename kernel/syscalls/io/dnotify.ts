@@ -71,7 +71,7 @@ class DirectorySignal extends Watch {
 /** F_NOTIFY by descriptor `fd`. Events are added to those of earlier calls; 0 removes the watch. */
 export function notifyOfDirectory(t: Task, file: OpenFile, wanted: number, fd: number): number {
   const inode = file.path?.dentry.inode ?? file.inode;
-  const old = find(t, inode, file);
+  const old = findWatch(t, inode, file);
   if ((wanted & ~DN_MULTISHOT) === 0) {
     old?.detach();
     return 0;
@@ -86,7 +86,7 @@ export function notifyOfDirectory(t: Task, file: OpenFile, wanted: number, fd: n
   return 0;
 }
 
-function find(t: Task, inode: Inode, file: OpenFile): DirectorySignal | null {
+function findWatch(t: Task, inode: Inode, file: OpenFile): DirectorySignal | null {
   for (const watch of watchesOf(inode)) {
     const isOurs = watch instanceof DirectorySignal && watch.file === file &&
       watch.files === t.files;

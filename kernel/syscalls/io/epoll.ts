@@ -78,12 +78,12 @@ const ITEMS_A_TURN = 1024;
 /** HOT */
 export function sysEpollWait(t: Task, a: SyscallArgs): number {
   setDeadlineMs(t, a.i32(3));
-  return wait(t, a);
+  return waitForEvents(t, a);
 }
 
 export function sysEpollPwait(t: Task, a: SyscallArgs): number {
   setDeadlineMs(t, a.i32(3));
-  return masked(t, a);
+  return withMask(t, a);
 }
 
 /** epoll_pwait2(2): the time-out is a timespec. */
@@ -92,7 +92,7 @@ export function sysEpollPwait2(t: Task, a: SyscallArgs): number {
     const r = readTimeout(t, a.u64(3));
     if (r < 0) return r;
   }
-  return masked(t, a);
+  return withMask(t, a);
 }
 
 function setDeadlineMs(t: Task, timeoutMs: number): void {
@@ -101,22 +101,22 @@ function setDeadlineMs(t: Task, timeoutMs: number): void {
   else t.progress.deadlineNs = timeoutMs === 0 ? 0 : t.kernel.now() + timeoutMs * 1e6;
 }
 
-function masked(t: Task, a: SyscallArgs): number {
+function withMask(t: Task, a: SyscallArgs): number {
   const r = useMask(t, a.u64(4), a.u64(5));
   if (r < 0) return r;
-  const n = wait(t, a);
+  const n = waitForEvents(t, a);
   if (n !== BLOCK && !isRestartCode(n)) restoreMask(t);
   return n;
 }
 
-function wait(t: Task, a: SyscallArgs): number {
+function waitForEvents(t: Task, a: SyscallArgs): number {
   const addr = a.u64(1), max = a.i32(2);
   if (max <= 0 || max > EP_MAX_EVENTS) return -EINVAL;
   if (addr + max * EVENT_BYTES > t.mm.layout.maxAddress) return -EFAULT;
   const set = t.files.get(a.i32(0));
   if (set === null) return -EBADF;
   if (!(set instanceof EpollFile)) return -EINVAL;
-  const n = report(t, set, addr, max);
+  const n = storeEvents(t, set, addr, max);
   if (n !== 0) return n;
   // More items were ready than one turn checks, and the checked ones are not ready any more.
   if (set.scanEnd !== null) return t.yieldTurn();
@@ -130,7 +130,7 @@ function wait(t: Task, a: SyscallArgs): number {
  * Stores ready events, at most `max`: their number, or -EFAULT when the first one cannot be stored.
  * HOT
  */
-function report(t: Task, set: EpollFile, addr: number, max: number): number {
+function storeEvents(t: Task, set: EpollFile, addr: number, max: number): number {
   const { mm } = t, end = set.scanEnd;
   if (end === null) return 0;
   let n = 0;

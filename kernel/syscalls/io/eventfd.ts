@@ -9,14 +9,14 @@ import type { Task } from "../../task/task.ts";
 import { installNew } from "./install.ts";
 
 export function sysEventfd(t: Task, a: SyscallArgs): number {
-  return make(t, a.u32(0), 0);
+  return makeEventfd(t, a.u32(0), 0);
 }
 
 export function sysEventfd2(t: Task, a: SyscallArgs): number {
-  return make(t, a.u32(0), a.i32(1));
+  return makeEventfd(t, a.u32(0), a.i32(1));
 }
 
-function make(t: Task, count: number, flags: number): number {
+function makeEventfd(t: Task, count: number, flags: number): number {
   if (flags & ~(EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE)) return -EINVAL;
   const isSemaphore = (flags & EFD_SEMAPHORE) !== 0;
   const file = new EventFile(t.kernel.anon, O_RDWR | (flags & EFD_NONBLOCK), count, isSemaphore);

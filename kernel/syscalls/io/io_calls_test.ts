@@ -99,7 +99,7 @@ Deno.test("poll takes no more descriptors than there can be, whatever the limit 
   assertEquals(lab.call(poll.sysPoll, lab.memory, 2 ** 32 - 1, 0), "EINVAL");
 });
 
-Deno.test("poll waits on all files at once, for as long as it is told", () => {
+Deno.test("poll waits on all files at once, for as long as its time-out", () => {
   const lab = new Lab(), [r1] = lab.pipe(), [r2, w2] = lab.pipe();
   const fds = new Uint8Array(24), dv = new DataView(fds.buffer);
   [r1, r2, -1].forEach((n, i) => {

@@ -59,8 +59,8 @@ export function moveBytes(
     }
     const source = fromAt >= 0 ? fromAt + moved : from.isSeekable ? from.pos : -1;
     const target = toAt >= 0 ? toAt + moved : to.isSeekable ? to.pos : -1;
-    const want = allowed(t, target, len - moved);
-    const n = want < 0 ? want : step(t, from, source, to, target, want, end);
+    const want = allowedBytes(t, target, len - moved);
+    const n = want < 0 ? want : moveStep(t, from, source, to, target, want, end);
     if (n <= 0) {
       end.reason = n;
       break;
@@ -78,7 +78,7 @@ export function moveBytes(
 }
 
 /** RLIMIT_FSIZE (setrlimit(2)). */
-function allowed(t: Task, at: number, want: number): number {
+function allowedBytes(t: Task, at: number, want: number): number {
   const limit = t.group.limits.get(RLIMIT_FSIZE);
   if (limit === Infinity || at < 0 || at + want <= limit) return want;
   if (at < limit) return limit - at;
@@ -86,7 +86,7 @@ function allowed(t: Task, at: number, want: number): number {
   return -EFBIG;
 }
 
-function step(
+function moveStep(
   t: Task,
   from: OpenFile,
   source: number,

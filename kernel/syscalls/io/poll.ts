@@ -48,11 +48,11 @@ export function sysPoll(t: Task, a: SyscallArgs): number {
 
 /** ppoll(2): writes the remaining time back, also when a signal ended the wait. */
 export function sysPpoll(t: Task, a: SyscallArgs): number {
-  const first = start(t, a.u64(2), false);
+  const first = setDeadline(t, a.u64(2), false);
   if (first < 0) return first;
   const masked = useMask(t, a.u64(3), a.u64(4));
   if (masked < 0) return masked;
-  return finish(t, pollFds(t, a.u64(0), a.u32(1)), a.u64(2), false);
+  return finishSelect(t, pollFds(t, a.u64(0), a.u32(1)), a.u64(2), false);
 }
 
 function pollFds(t: Task, addr: number, count: number): number {
@@ -74,7 +74,7 @@ function pollFds(t: Task, addr: number, count: number): number {
     if (!EXTRA_WAITS.hasRoom(count)) return -ENOMEM;
     for (let at = 0; at < bytes; at += POLLFD_BYTES) {
       const file = fileOf(t, fdsView.getInt32(at, true));
-      if (file !== null) watch(t, file, fdsView.getUint16(at + 4, true) | POLLERR | POLLHUP);
+      if (file !== null) watchFiles(t, file, fdsView.getUint16(at + 4, true) | POLLERR | POLLHUP);
     }
     const r = t.waitUntil(t.progress.deadlineNs);
     if (r === BLOCK) return BLOCK;
@@ -124,7 +124,7 @@ function fileOf(t: Task, fd: number): OpenFile | null {
   return fd < 0 ? null : t.files.get(fd);
 }
 
-function watch(t: Task, file: OpenFile, events: number): void {
+function watchFiles(t: Task, file: OpenFile, events: number): void {
   const queue = file.waitQueue;
   if (queue !== null) t.waitFor(queue, events);
 }
@@ -137,14 +137,14 @@ const SETS: readonly number[] = [IN_SET, OUT_SET, EX_SET];
 
 /** select(2): writes the remaining time back, as Linux does. */
 export function sysSelect(t: Task, a: SyscallArgs): number {
-  const first = start(t, a.u64(4), true);
+  const first = setDeadline(t, a.u64(4), true);
   if (first < 0) return first;
-  return finish(t, select(t, a), a.u64(4), true);
+  return finishSelect(t, select(t, a), a.u64(4), true);
 }
 
 /** pselect6(2): the sixth argument points to a mask and its size. */
 export function sysPselect6(t: Task, a: SyscallArgs): number {
-  const first = start(t, a.u64(4), false);
+  const first = setDeadline(t, a.u64(4), false);
   if (first < 0) return first;
   const pack = a.u64(5);
   if (pack !== 0) {
@@ -153,7 +153,7 @@ export function sysPselect6(t: Task, a: SyscallArgs): number {
     const masked = useMask(t, mask, size);
     if (masked < 0) return masked;
   }
-  return finish(t, select(t, a), a.u64(4), false);
+  return finishSelect(t, select(t, a), a.u64(4), false);
 }
 
 const input = [new Uint8Array(128), new Uint8Array(128), new Uint8Array(128)];
@@ -174,7 +174,7 @@ function select(t: Task, a: SyscallArgs): number {
     output[s]!.fill(0);
     if (addr !== 0 && t.mm.copyIn(input[s]!, 0, addr, bytes) < 0) return -EFAULT;
   }
-  const ready = scan(t, n);
+  const ready = scanSets(t, n);
   if (ready < 0) return ready;
   if (ready === 0 && t.kernel.now() < t.progress.deadlineNs) {
     if (!EXTRA_WAITS.hasRoom(n)) return -ENOMEM;
@@ -192,7 +192,7 @@ function select(t: Task, a: SyscallArgs): number {
 }
 
 /** Fills `output` with ready descriptors; each set counts. */
-function scan(t: Task, n: number): number {
+function scanSets(t: Task, n: number): number {
   let ready = 0;
   for (let fd = 0; fd < n; fd++) {
     const byte = fd >> 3, bit = 1 << (fd & 7);
@@ -220,7 +220,7 @@ function watchAll(t: Task, n: number): void {
     let events = 0;
     for (let s = 0; s < 3; s++) if ((input[s]![byte]! & bit) !== 0) events |= SETS[s]!;
     const file = events === 0 ? null : t.files.get(fd);
-    if (file !== null) watch(t, file, events);
+    if (file !== null) watchFiles(t, file, events);
   }
 }
 
@@ -228,7 +228,7 @@ function watchAll(t: Task, n: number): void {
  * Sets the deadline once a call: from a timespec, or a timeval whose microseconds may exceed a
  * second.
  */
-function start(t: Task, addr: number, isTimeval: boolean): number {
+function setDeadline(t: Task, addr: number, isTimeval: boolean): number {
   if (t.progress.deadlineNs >= 0) return 0;
   if (addr === 0) {
     t.progress.deadlineNs = Infinity;
@@ -260,7 +260,7 @@ export function useMask(t: Task, addr: number, size: number): number {
 }
 
 /** Writes the remaining time back (errors are ignored, as on Linux) and restores the mask. */
-function finish(t: Task, result: number, addr: number, isTimeval: boolean): number {
+function finishSelect(t: Task, result: number, addr: number, isTimeval: boolean): number {
   if (result === BLOCK) return BLOCK;
   if (addr !== 0 && t.progress.deadlineNs !== Infinity) {
     const left = Math.max(0, t.progress.deadlineNs - t.kernel.now());

@@ -94,55 +94,55 @@ export function runPasses(t: Task, p: PollPasses): number {
     p.isInterrupted = true;
     t.interrupted = false;
   }
-  if (p.result !== null) return leave(t, p);
+  if (p.result !== null) return removeSomeWaits(t, p);
   if (p.isAsleep) p.begin();
   const to = Math.min(p.count, p.at + FDS_A_TURN);
-  if (!p.isWatched && !EXTRA_WAITS.hasRoom(to - p.at)) return end(t, p, -ENOMEM);
+  if (!p.isWatched && !EXTRA_WAITS.hasRoom(to - p.at)) return endPasses(t, p, -ENOMEM);
   const ready = p.look(t, p.at, to);
-  if (ready < 0) return end(t, p, ready);
+  if (ready < 0) return endPasses(t, p, ready);
   p.ready += ready;
   p.at = to;
-  return to < p.count ? goOn(t) : endPass(t, p);
+  return to < p.count ? continuePass(t) : endPass(t, p);
 }
 
 function endPass(t: Task, p: PollPasses): number {
   const { deadlineNs } = t.progress;
   p.isWatched = true;
-  if (p.ready > 0) return end(t, p, p.ready);
+  if (p.ready > 0) return endPasses(t, p, p.ready);
   if (p.isInterrupted) {
     t.interrupted = true;
-    return end(t, p, t.waitUntil(Infinity));
+    return endPasses(t, p, t.waitUntil(Infinity));
   }
   if (t.kernel.now() >= deadlineNs) {
-    if (p.isLast || !p.isWoken) return end(t, p, 0);
+    if (p.isLast || !p.isWoken) return endPasses(t, p, 0);
     p.isLast = true;
   }
   if (p.isWoken) {
     p.begin();
-    return goOn(t);
+    return continuePass(t);
   }
   p.isAsleep = t.keepsWaits = true;
   return t.waitUntil(deadlineNs);
 }
 
 /** Continues in the next turn; only a fatal signal interrupts. */
-function goOn(t: Task): number {
+function continuePass(t: Task): number {
   t.interrupted = false;
   t.keepsWaits = t.uninterruptible = true;
   return t.yieldTurn();
 }
 
-function end(t: Task, p: PollPasses, result: number): number {
+function endPasses(t: Task, p: PollPasses, result: number): number {
   p.result = result;
-  return leave(t, p);
+  return removeSomeWaits(t, p);
 }
 
 /** Removes registrations, some in each turn. */
-function leave(t: Task, p: PollPasses): number {
+function removeSomeWaits(t: Task, p: PollPasses): number {
   const { moreWaiters } = t, n = Math.min(FDS_A_TURN, moreWaiters?.length ?? 0);
   for (let i = 0; i < n; i++) moreWaiters!.pop()!.unlink();
   EXTRA_WAITS.give(n, t.group.account);
-  if (moreWaiters !== null && moreWaiters.length > 0) return goOn(t);
+  if (moreWaiters !== null && moreWaiters.length > 0) return continuePass(t);
   t.moreWaiters = null;
   t.keepsWaits = false;
   return p.result ?? 0;

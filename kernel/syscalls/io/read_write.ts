@@ -57,7 +57,7 @@ export function sysReadv(t: Task, a: SyscallArgs): number {
   if (file === null || !file.canRead) return -EBADF;
   const r = t.io.setIov(a.u64(1), a.u64(2));
   if (r < 0) return r;
-  if (t.io.remaining === 0) return nothing(file, false);
+  if (t.io.remaining === 0) return emptyTransfer(file, false);
   return readFile(t, file, t.io, file.isNonblocking);
 }
 
@@ -66,7 +66,7 @@ export function sysWritev(t: Task, a: SyscallArgs): number {
   if (file === null || !file.canWrite) return -EBADF;
   const r = t.io.setIov(a.u64(1), a.u64(2));
   if (r < 0) return r;
-  if (t.io.remaining === 0) return nothing(file, true);
+  if (t.io.remaining === 0) return emptyTransfer(file, true);
   return writeFile(t, file, t.io, -1, file.isNonblocking);
 }
 
@@ -97,7 +97,7 @@ function vector2(t: Task, a: SyscallArgs, isWrite: boolean): number {
   if (file === null || !(isWrite ? file.canWrite : file.canRead)) return -EBADF;
   const r = setVector(t, a, file, flags, isWrite);
   if (r < 0) return r;
-  if (t.io.remaining === 0) return nothing(file, isWrite);
+  if (t.io.remaining === 0) return emptyTransfer(file, isWrite);
   if (!isWrite) return readFile(t, file, t.io, isImmediate(file, flags));
   const at = (flags & RWF_APPEND) !== 0 && file.isSeekable ? endOf(t, file) : -1;
   const n = writeWith(t, file, at, flags);
@@ -119,7 +119,7 @@ function vectorAt(
   if (!(isWrite ? file.canWrite : file.canRead)) return -EBADF;
   const r = setVector(t, a, file, flags, isWrite);
   if (r < 0) return r;
-  if (t.io.remaining === 0) return nothing(file, isWrite);
+  if (t.io.remaining === 0) return emptyTransfer(file, isWrite);
   if (!isWrite) return readFileAt(t, file, t.io, offset, isImmediate(file, flags));
   const at = flags & RWF_APPEND ? endOf(t, file) : offset;
   return synced(file, writeWith(t, file, at, flags), flags);
@@ -138,7 +138,7 @@ export function writeWith(t: Task, file: OpenFile, at: number, flags: number): n
  * Vectors without a byte do not reach the file, which must only support the operation (vfs_readv,
  * vfs_writev).
  */
-function nothing(file: OpenFile, isWrite: boolean): number {
+function emptyTransfer(file: OpenFile, isWrite: boolean): number {
   const { read, write } = OpenFile.prototype;
   return (isWrite ? file.write === write : file.read === read) ? -EINVAL : 0;
 }
@@ -164,7 +164,7 @@ function setVector(
 export function checkFlags(file: OpenFile, flags: number, isWrite: boolean): number {
   if (flags & ~RWF_KNOWN) return -EOPNOTSUPP;
   if ((flags & RWF_NOWAIT) !== 0) {
-    const none = nothing(file, isWrite);
+    const none = emptyTransfer(file, isWrite);
     if (none < 0) return none;
     if (!(isWrite ? file.writesNow : file.readsNow)) return -EOPNOTSUPP;
   }

@@ -12,15 +12,15 @@ import { installNew } from "./install.ts";
 const SIGSET_BYTES = 8;
 
 export function sysSignalfd(t: Task, a: SyscallArgs): number {
-  return make(t, a, 0);
+  return makeSignalfd(t, a, 0);
 }
 
 export function sysSignalfd4(t: Task, a: SyscallArgs): number {
-  return make(t, a, a.i32(3));
+  return makeSignalfd(t, a, a.i32(3));
 }
 
 /** Makes a new descriptor for fd -1; otherwise sets another mask of an existing one. */
-function make(t: Task, a: SyscallArgs, flags: number): number {
+function makeSignalfd(t: Task, a: SyscallArgs, flags: number): number {
   const fd = a.i32(0), addr = a.u64(1);
   if (a.u64(2) !== SIGSET_BYTES) return -EINVAL;
   const lo = t.mm.load32(addr), hi = t.mm.load32(addr + 4);

@@ -58,7 +58,7 @@ export function sysTimerfdSettime(t: Task, a: SyscallArgs): number {
   const deadlineNs = deadlineOf(t, file, (flags & T.TFD_TIMER_ABSTIME) !== 0);
   const oldValue = file.remainingNs, oldInterval = file.intervalNs;
   file.set(deadlineNs, intervalNs === Infinity ? 0 : intervalNs, flags);
-  return oldAddr === 0 ? 0 : store(t, oldAddr, oldValue, oldInterval);
+  return oldAddr === 0 ? 0 : storeTimes(t, oldAddr, oldValue, oldInterval);
 }
 
 /** The it_value in `time` as CLOCK_MONOTONIC; Infinity: disarm, or too far away. */
@@ -74,10 +74,10 @@ function deadlineOf(t: Task, file: TimerFile, isAbsolute: boolean): number {
 export function sysTimerfdGettime(t: Task, a: SyscallArgs): number {
   const file = timerOf(t, a.i32(0));
   if (typeof file === "number") return file;
-  return store(t, a.u64(1), file.remainingNs, file.intervalNs);
+  return storeTimes(t, a.u64(1), file.remainingNs, file.intervalNs);
 }
 
-function store(t: Task, addr: number, valueNs: number, intervalNs: number): number {
+function storeTimes(t: Task, addr: number, valueNs: number, intervalNs: number): number {
   if (storeSpan(t, addr, intervalNs) < 0) return -EFAULT;
   return storeSpan(t, addr + VALUE_AT, valueNs) < 0 ? -EFAULT : 0;
 }

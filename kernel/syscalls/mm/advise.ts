@@ -59,7 +59,7 @@ export function sysMsync(t: Task, a: SyscallArgs): number {
   if (r < 0) return r;
   if (found.next >= end) return progress.done === 0 ? 0 : -ENOMEM;
   progress.value = found.next;
-  return goOn(t);
+  return continueLock(t);
 }
 
 export function sysMseal(t: Task, a: SyscallArgs): number {
@@ -73,7 +73,7 @@ export function sysMincore(t: Task, a: SyscallArgs): number {
   const { progress, mm } = t, r = mincore(mm, a.u64(0), a.u64(1), a.u64(2), progress.done);
   if (r <= 0) return r;
   progress.done = r;
-  return goOn(t);
+  return continueLock(t);
 }
 
 /** Linux first checks whether this process may lock any memory. */
@@ -99,7 +99,7 @@ function lock(t: Task, addr: number, len: number, flags: number): number {
     progress.object = new RangeWork(lockStart(addr), end);
     progress.step = MARKING;
   }
-  const r = mark(t, lockBits(flags, true), false);
+  const r = markAreas(t, lockBits(flags, true), false);
   if (r !== 0) return r;
   progress.step = FILLING;
   progress.value = Math.floor(addr / PAGE);
@@ -108,26 +108,26 @@ function lock(t: Task, addr: number, len: number, flags: number): number {
 }
 
 /** Marks the areas of the range in `progress.object`: 0, -errno or BLOCK. */
-function mark(t: Task, bits: number, isAll: boolean): number {
+function markAreas(t: Task, bits: number, isAll: boolean): number {
   const work = rangeWork(t)!, { mm } = t;
   const to = sliceEnd(mm, work.next, work.end);
   const r = markLocked(mm, work.next, to, bits, isAll);
   work.next = to;
-  return r < 0 || to === work.end ? r : goOn(t);
+  return r < 0 || to === work.end ? r : continueLock(t);
 }
 
 function fill(t: Task, end: number, isAll: boolean): number {
   const { progress } = t, next = fillPages(t.mm, progress.value, end, isAll);
   if (next < 0) return t.kernel.memory.awaited.handler === null ? next : -EFAULT;
   progress.value = next;
-  return next < end ? goOn(t) : 0;
+  return next < end ? continueLock(t) : 0;
 }
 
 /**
  * Continues in another turn. A signal does not interrupt: the call would start again, and perhaps
  * never end.
  */
-function goOn(t: Task): number {
+function continueLock(t: Task): number {
   t.uninterruptible = true;
   return t.yieldTurn();
 }
@@ -150,7 +150,7 @@ export function sysMunlock(t: Task, a: SyscallArgs): number {
     progress.object = new RangeWork(start, end);
     progress.step = MARKING;
   }
-  return mark(t, 0, false);
+  return markAreas(t, 0, false);
 }
 
 export function sysMlockall(t: Task, a: SyscallArgs): number {
@@ -167,7 +167,7 @@ export function sysMlockall(t: Task, a: SyscallArgs): number {
     progress.object = new RangeWork(0, end);
     progress.step = MARKING;
   }
-  const r = mark(t, progress.done, true);
+  const r = markAreas(t, progress.done, true);
   if (r !== 0) return r;
   progress.step = FILLING;
   return fill(t, end / PAGE, true);
@@ -180,5 +180,5 @@ export function sysMunlockall(t: Task, _a: SyscallArgs): number {
     progress.object = new RangeWork(0, mm.layout.maxAddress);
     progress.step = MARKING;
   }
-  return mark(t, 0, true);
+  return markAreas(t, 0, true);
 }

@@ -67,7 +67,7 @@ const FILLED_BYTES = 16 << 20;
 export function sysMmap(t: Task, a: SyscallArgs): number {
   if ((a.words[10]! & 4095) !== 0) return -EINVAL;
   if (t.mm.changes.owner !== null || t.progress.step !== 0) return mapLater(t, a);
-  return mapped(t, a, mapMemory(t, a));
+  return finishMapping(t, a, mapMemory(t, a));
 }
 
 /** Maps after a wait, or continues a mapping of several turns. */
@@ -76,11 +76,11 @@ function mapLater(t: Task, a: SyscallArgs): number {
   if (wait !== 0) return wait;
   if (work !== null && t.progress.step === FILLING) return fillSlices(t, work);
   const r = work !== null && work.next < work.end ? unmapSlices(t, work) : 0;
-  return r !== 0 ? r : mapped(t, a, mapMemory(t, a));
+  return r !== 0 ? r : finishMapping(t, a, mapMemory(t, a));
 }
 
 /** The mapping is made, with result `r`. HOT */
-function mapped(t: Task, a: SyscallArgs, r: number): number {
+function finishMapping(t: Task, a: SyscallArgs, r: number): number {
   const flags = a.i32(3);
   if (r === IN_SLICES) return clearPlace(t, a);
   if (r < 0 || (flags & (MAP_POPULATE | MAP_LOCKED)) === 0 && t.mm.futureFlags === 0) return r;
@@ -96,7 +96,7 @@ function clearPlace(t: Task, a: SyscallArgs): number {
   const start = a.u64(0);
   t.progress.step = CLEARING;
   const r = unmapSlices(t, new RangeWork(start, start + pageUp(a.u64(1))));
-  return r !== 0 ? r : mapped(t, a, mapMemory(t, a));
+  return r !== 0 ? r : finishMapping(t, a, mapMemory(t, a));
 }
 
 function mapMemory(t: Task, a: SyscallArgs): number {

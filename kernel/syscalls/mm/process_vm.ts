@@ -79,8 +79,8 @@ function transferMore(t: Task, a: SyscallArgs, isWrite: boolean): number {
   if (!mayAttachMemory(t, target)) return -EPERM;
   const here = local.behind(progress.done), there = remote.behind(progress.done);
   const moved = isWrite
-    ? move(target.mm, there, t.mm, here, true)
-    : move(t.mm, here, target.mm, there, false);
+    ? copyBetween(target.mm, there, t.mm, here, true)
+    : copyBetween(t.mm, here, target.mm, there, false);
   progress.done += moved;
   if (moved === TURN_BYTES) return t.yieldTurn();
   return progress.done === 0 && remote.total > 0 ? -EFAULT : progress.done;
@@ -90,7 +90,7 @@ function transferMore(t: Task, a: SyscallArgs, isWrite: boolean): number {
  * Copies from `src` to `dst` until the first fault, the end of either list, or TURN_BYTES; returns
  * the bytes. Secret memory of the other process (`dst` when `isWrite`) is not accessible.
  */
-function move(
+function copyBetween(
   dstMm: MemoryManager,
   dst: Segments,
   srcMm: MemoryManager,

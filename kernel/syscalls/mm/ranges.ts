@@ -48,7 +48,7 @@ export function rangeWork(t: Task): RangeWork | null {
  * Continues the call in another turn: BLOCK, or the result for a task that must end. `locks`: the
  * call holds the change lock.
  */
-function goOn(t: Task, work: RangeWork, locks: boolean): number {
+function continueWork(t: Task, work: RangeWork, locks: boolean): number {
   t.progress.object = work;
   work.told.push(...t.kernel.memory.told.splice(0));
   if (locks) t.mm.changes.take(t, work.start, work.end);
@@ -59,7 +59,7 @@ function goOn(t: Task, work: RangeWork, locks: boolean): number {
 }
 
 /** Ends the call with `result`. */
-function over(t: Task, work: RangeWork, result: number): number {
+function endWork(t: Task, work: RangeWork, result: number): number {
   t.kernel.memory.told.unshift(...work.told.splice(0));
   t.mm.changes.leave(t);
   return result;
@@ -70,15 +70,15 @@ export function unmapSlices(t: Task, work: RangeWork): number {
   const to = sliceEnd(t.mm, work.next, work.end);
   removeRange(t.mm, work.next, to);
   work.next = to;
-  return to === work.end ? over(t, work, 0) : goOn(t, work, true);
+  return to === work.end ? endWork(t, work, 0) : continueWork(t, work, true);
 }
 
 export function protectSlices(t: Task, work: RangeWork, prot: number): number {
   const to = sliceEnd(t.mm, work.next, work.end);
   const r = protectRange(t.mm, work.next, to, prot, work);
-  if (r < 0 || to === work.end) return over(t, work, r);
+  if (r < 0 || to === work.end) return endWork(t, work, r);
   work.next = to;
-  return goOn(t, work, true);
+  return continueWork(t, work, true);
 }
 
 /**
@@ -92,15 +92,15 @@ export function adviseSlices(t: Task, mm: MemoryManager, work: RangeWork, advice
   }
   const r = adviseRange(mm, work.next, to, advice);
   if (r === HOLE) work.hasHole = true;
-  if (r < 0 || to === work.end) return over(t, work, r >= 0 && work.hasHole ? -ENOMEM : r);
+  if (r < 0 || to === work.end) return endWork(t, work, r >= 0 && work.hasHole ? -ENOMEM : r);
   work.next = to;
-  return goOn(t, work, false);
+  return continueWork(t, work, false);
 }
 
 /** Allocates pages of a new mapping (MAP_POPULATE, MAP_LOCKED): the address, or BLOCK. */
 export function fillSlices(t: Task, work: RangeWork): number {
   const next = fillPages(t.mm, work.next / PAGE, work.end / PAGE, true) * PAGE;
-  if (next >= work.end) return over(t, work, work.start);
+  if (next >= work.end) return endWork(t, work, work.start);
   work.next = next;
-  return goOn(t, work, false);
+  return continueWork(t, work, false);
 }

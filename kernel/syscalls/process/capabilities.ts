@@ -39,9 +39,9 @@ export function sysCapget(t: Task, a: SyscallArgs): number {
   const target = pid === 0 ? t : t.pids.taskOf(pid);
   if (target === null) return -ESRCH;
   const { scratch } = t.kernel, { cred } = target;
-  put(scratch.dv, CapData.at.effective, cred.effective);
-  put(scratch.dv, CapData.at.permitted, cred.permitted);
-  put(scratch.dv, CapData.at.inheritable, cred.inheritable);
+  putSets(scratch.dv, CapData.at.effective, cred.effective);
+  putSets(scratch.dv, CapData.at.permitted, cred.permitted);
+  putSets(scratch.dv, CapData.at.inheritable, cred.inheritable);
   return t.mm.copyOut(data, scratch.u8, 0, words * CapData.size) === 0 ? 0 : -EFAULT;
 }
 
@@ -55,8 +55,9 @@ export function sysCapset(t: Task, a: SyscallArgs): number {
   const { u8, dv } = t.kernel.scratch;
   u8.fill(0, 0, 2 * CapData.size);
   if (t.mm.copyIn(u8, 0, a.u64(1), words * CapData.size) !== 0) return -EFAULT;
-  const effective = take(dv, CapData.at.effective), permitted = take(dv, CapData.at.permitted);
-  const inheritable = take(dv, CapData.at.inheritable), { cred } = t;
+  const effective = takeSets(dv, CapData.at.effective),
+    permitted = takeSets(dv, CapData.at.permitted);
+  const inheritable = takeSets(dv, CapData.at.inheritable), { cred } = t;
   const isCapped = hasOwnCap(cred, CAP_SETPCAP) ||
     isSubset(inheritable, union(cred.inheritable, cred.permitted));
   if (!isCapped || !isSubset(inheritable, union(cred.inheritable, cred.bounding))) return -EPERM;
@@ -68,11 +69,11 @@ export function sysCapset(t: Task, a: SyscallArgs): number {
   return 0;
 }
 
-function put(dv: DataView, at: number, set: CapSet): void {
+function putSets(dv: DataView, at: number, set: CapSet): void {
   dv.setUint32(at, set.lo, true);
   dv.setUint32(at + CapData.size, set.hi, true);
 }
 
-function take(dv: DataView, at: number): CapSet {
+function takeSets(dv: DataView, at: number): CapSet {
   return capSet(dv.getUint32(at, true), dv.getUint32(at + CapData.size, true));
 }

@@ -49,7 +49,7 @@ function gidArgs(t: Task, a: SyscallArgs, count: number): boolean {
 }
 const ids = [0, 0, 0];
 
-function apply(t: Task, cred: Credentials | number): number {
+function applyIds(t: Task, cred: Credentials | number): number {
   if (typeof cred === "number") return cred;
   changeCredentials(t, cred);
   return 0;
@@ -57,27 +57,27 @@ function apply(t: Task, cred: Credentials | number): number {
 
 export function sysSetuid(t: Task, a: SyscallArgs): number {
   if (!uidArgs(t, a, 1)) return -EINVAL;
-  return apply(t, change.setuid(t.cred, ids[0]!));
+  return applyIds(t, change.setuid(t.cred, ids[0]!));
 }
 export function sysSetgid(t: Task, a: SyscallArgs): number {
   if (!gidArgs(t, a, 1)) return -EINVAL;
-  return apply(t, change.setgid(t.cred, ids[0]!));
+  return applyIds(t, change.setgid(t.cred, ids[0]!));
 }
 export function sysSetreuid(t: Task, a: SyscallArgs): number {
   if (!uidArgs(t, a, 2)) return -EINVAL;
-  return apply(t, change.setreuid(t.cred, ids[0]!, ids[1]!));
+  return applyIds(t, change.setreuid(t.cred, ids[0]!, ids[1]!));
 }
 export function sysSetregid(t: Task, a: SyscallArgs): number {
   if (!gidArgs(t, a, 2)) return -EINVAL;
-  return apply(t, change.setregid(t.cred, ids[0]!, ids[1]!));
+  return applyIds(t, change.setregid(t.cred, ids[0]!, ids[1]!));
 }
 export function sysSetresuid(t: Task, a: SyscallArgs): number {
   if (!uidArgs(t, a, 3)) return -EINVAL;
-  return apply(t, change.setresuid(t.cred, ids[0]!, ids[1]!, ids[2]!));
+  return applyIds(t, change.setresuid(t.cred, ids[0]!, ids[1]!, ids[2]!));
 }
 export function sysSetresgid(t: Task, a: SyscallArgs): number {
   if (!gidArgs(t, a, 3)) return -EINVAL;
-  return apply(t, change.setresgid(t.cred, ids[0]!, ids[1]!, ids[2]!));
+  return applyIds(t, change.setresgid(t.cred, ids[0]!, ids[1]!, ids[2]!));
 }
 
 /** setfsuid(2): returns the old id, whether or not it was changed. */
@@ -128,5 +128,5 @@ export function sysSetgroups(t: Task, a: SyscallArgs): number {
   const kernelIds = [...groups].map((gid) => t.cred.userNs.kernelGid(gid));
   if (kernelIds.includes(NO_ID)) return -EINVAL;
   const kept = t.kernel.accounts.groupLists.keep(kernelIds.sort((x, y) => x - y));
-  return kept === null ? -ENOMEM : apply(t, change.setgroups(t.cred, kept));
+  return kept === null ? -ENOMEM : applyIds(t, change.setgroups(t.cred, kept));
 }

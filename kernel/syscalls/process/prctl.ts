@@ -11,7 +11,13 @@ import { tellName } from "../../task/process_events.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import type { Task } from "../../task/task.ts";
 import { changeUserDispatch } from "../../task/user_dispatch.ts";
-import { ambient, dropBounding, isBounding, setKeepCaps, setSecurebits } from "./prctl_caps.ts";
+import {
+  changeAmbient,
+  dropBounding,
+  isBounding,
+  setKeepCaps,
+  setSecurebits,
+} from "./prctl_caps.ts";
 import { setProgramAddress } from "./prctl_mm.ts";
 import { setArea } from "./prctl_vma.ts";
 import { setSeccomp } from "../../seccomp/calls/seccomp.ts";
@@ -95,7 +101,7 @@ function capabilityCalls(t: Task, a: SyscallArgs, op: number, arg: number): numb
     case P.PR_SET_SECUREBITS:
       return setSecurebits(t, arg);
     case P.PR_CAP_AMBIENT:
-      return ambient(t, a);
+      return changeAmbient(t, a);
     case P.PR_SET_NO_NEW_PRIVS:
       if (arg !== 1 || !restIsZero(a, 2)) return -EINVAL;
       t.cred = { ...t.cred, noNewPrivs: true };

@@ -55,7 +55,7 @@ export function dropBounding(t: Task, cap: number): number {
   return 0;
 }
 
-export function ambient(t: Task, a: SyscallArgs): number {
+export function changeAmbient(t: Task, a: SyscallArgs): number {
   const op = a.u64(1), cap = a.u64(2), { cred } = t;
   if (op === PR_CAP_AMBIENT_CLEAR_ALL) {
     if (cap !== 0 || a.u64(3) !== 0 || a.u64(4) !== 0) return -EINVAL;

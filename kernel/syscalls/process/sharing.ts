@@ -43,7 +43,7 @@ export function sysUnshare(t: Task, a: SyscallArgs): number {
     known = CLONE_THREAD | CLONE_FS | CLONE_SIGHAND | CLONE_VM | CLONE_FILES |
       CLONE_SYSVSEM | NAMESPACE_FLAGS;
   if ((asked & ~known) !== 0) return -EINVAL;
-  const flags = implied(asked);
+  const flags = withImplied(asked);
   if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) !== 0 && t.group.tasks.length > 1) {
     return -EINVAL;
   }
@@ -74,7 +74,7 @@ export function sysUnshare(t: Task, a: SyscallArgs): number {
 }
 
 /** Adds the flags that the requested ones imply. */
-function implied(asked: number): number {
+function withImplied(asked: number): number {
   let flags = asked;
   if ((flags & CLONE_NEWUSER) !== 0) flags |= CLONE_THREAD | CLONE_FS;
   if ((flags & CLONE_VM) !== 0) flags |= CLONE_SIGHAND;

@@ -30,7 +30,7 @@ class Running {
  */
 export function sysMembarrier(t: Task, a: SyscallArgs): number {
   const command = a.i32(0), flags = a.u32(1), { group } = t, { object } = t.progress;
-  if (object instanceof Running) return object.isOver ? 0 : look(t);
+  if (object instanceof Running) return object.isOver ? 0 : checkStopped(t);
   if (flags !== 0) return -EINVAL;
   switch (command) {
     case F.MEMBARRIER_CMD_QUERY:
@@ -65,10 +65,10 @@ function stopAll(t: Task, others: Iterable<Task>): number {
   }
   if (running.tasks.length === 0) return 0;
   t.progress.object = running;
-  return look(t);
+  return checkStopped(t);
 }
 
-function look(t: Task): number {
+function checkStopped(t: Task): number {
   t.restart = RESTART_NOINTR;
   return t.waitUntil(t.kernel.now() + LOOK_NS);
 }

@@ -101,7 +101,7 @@ function setParam(t: Task, tid: number, policy: number, addr: number): number {
   const target = threadOf(t, tid);
   if (target === null) return -ESRCH;
   const { sched } = target, reset = (policy & S.SCHED_RESET_ON_FORK) !== 0;
-  return apply(t, target, {
+  return applyAttributes(t, target, {
     policy: policy < 0 ? sched.policy : policy & ~S.SCHED_RESET_ON_FORK,
     priority: priority | 0,
     nice: sched.nice,
@@ -149,7 +149,7 @@ export function sysSchedSetattr(t: Task, a: SyscallArgs): number {
   if (target === null) return -ESRCH;
   if (flags > S.SCHED_FLAG_ALL) return -EINVAL;
   const { sched } = target, keepsParams = (flags & S.SCHED_FLAG_KEEP_PARAMS) !== 0;
-  return apply(t, target, {
+  return applyAttributes(t, target, {
     policy: (flags & S.SCHED_FLAG_KEEP_POLICY) !== 0 ? sched.policy : policy,
     priority: keepsParams ? sched.priority : dv.getUint32(at.schedPriority, true),
     nice: keepsParams ? sched.nice : clampNice(dv.getInt32(at.schedNice, true)),
@@ -197,7 +197,7 @@ export function sysSchedGetattr(t: Task, a: SyscallArgs): number {
 }
 
 /** Performs the checks of __sched_setscheduler, and the change. */
-function apply(t: Task, target: Task, want: Wanted): number {
+function applyAttributes(t: Task, target: Task, want: Wanted): number {
   const { policy, priority } = want, { sched } = target;
   if (!isKnownPolicy(policy)) return -EINVAL;
   if (priority < 0 || priority > MAX_RT_PRIORITY) return -EINVAL;

@@ -20,18 +20,18 @@ const GET_PERSONALITY = 0xffffffff;
 export function sysUname(t: Task, a: SyscallArgs): number {
   const { scratch } = t.kernel, { hostname, domainname } = t.ns.uts, at = Utsname.at;
   scratch.clear(Utsname.size);
-  put(scratch.u8, at.sysname, UTS_SYSNAME);
-  put(scratch.u8, at.nodename, hostname);
-  put(scratch.u8, at.release, (t.personality & UNAME26) !== 0 ? RELEASE_26 : UTS_RELEASE);
-  put(scratch.u8, at.version, UTS_VERSION);
+  putText(scratch.u8, at.sysname, UTS_SYSNAME);
+  putText(scratch.u8, at.nodename, hostname);
+  putText(scratch.u8, at.release, (t.personality & UNAME26) !== 0 ? RELEASE_26 : UTS_RELEASE);
+  putText(scratch.u8, at.version, UTS_VERSION);
   const isLinux32 = (t.personality & PER_MASK) === PER_LINUX32;
-  put(scratch.u8, at.machine, isLinux32 ? "i686" : UTS_MACHINE);
-  put(scratch.u8, at.domainname, domainname);
+  putText(scratch.u8, at.machine, isLinux32 ? "i686" : UTS_MACHINE);
+  putText(scratch.u8, at.domainname, domainname);
   return t.mm.copyOut(a.u64(0), scratch.u8, 0, Utsname.size) === 0 ? 0 : -EFAULT;
 }
 
 /** Writes at most 64 bytes, so that the NUL stays. */
-function put(u8: Uint8Array<ArrayBuffer>, at: number, text: string): void {
+function putText(u8: Uint8Array<ArrayBuffer>, at: number, text: string): void {
   const n = Math.min(text.length, UTS_LEN - 1);
   for (let i = 0; i < n; i++) u8[at + i] = text.charCodeAt(i);
 }

@@ -30,14 +30,14 @@ const usage = new Usage();
 
 export function sysGetrlimit(t: Task, a: SyscallArgs): number {
   const which = a.u32(0);
-  return which >= RLIM_NLIMITS ? -EINVAL : store(t, a.u64(1), t.group, which);
+  return which >= RLIM_NLIMITS ? -EINVAL : storeLimit(t, a.u64(1), t.group, which);
 }
 
 export function sysSetrlimit(t: Task, a: SyscallArgs): number {
   const { u8, dv } = t.kernel.scratch;
   if (t.mm.copyIn(u8, 0, a.u64(1), Rlimit.size) !== 0) return -EFAULT;
   const which = a.u32(0);
-  return which >= RLIM_NLIMITS ? -EINVAL : change(t, t.group, which, dv);
+  return which >= RLIM_NLIMITS ? -EINVAL : changeLimit(t, t.group, which, dv);
 }
 
 /** prlimit64(2). */
@@ -52,7 +52,7 @@ export function sysPrlimit64(t: Task, a: SyscallArgs): number {
   const limits = target.group.limits;
   const soft = limits.soft[which]!, hard = limits.hard[which]!;
   if (newAddr !== 0) {
-    const r = change(t, target.group, which, dv);
+    const r = changeLimit(t, target.group, which, dv);
     if (r !== 0) return r;
   }
   return oldAddr === 0 ? 0 : storePair(t, oldAddr, soft, hard);
@@ -69,7 +69,7 @@ function mayLimit(t: Task, target: Task): boolean {
 }
 
 /** Applies the new limits in the scratch buffer. */
-function change(t: Task, group: ThreadGroup, which: number, dv: DataView): number {
+function changeLimit(t: Task, group: ThreadGroup, which: number, dv: DataView): number {
   const soft = fromWire(getReg(dv, Rlimit.at.cur)), hard = fromWire(getReg(dv, Rlimit.at.max));
   if (soft > hard) return -EINVAL;
   if (which === RLIMIT_NOFILE && hard > NR_OPEN) return -EPERM;
@@ -87,7 +87,7 @@ function fromWire(value: number): number {
   return value >= RLIM_INFINITY ? Infinity : value;
 }
 
-function store(t: Task, addr: number, group: ThreadGroup, which: number): number {
+function storeLimit(t: Task, addr: number, group: ThreadGroup, which: number): number {
   return storePair(t, addr, group.limits.soft[which]!, group.limits.hard[which]!);
 }
 

@@ -37,7 +37,7 @@ Deno.test("sethostname and setdomainname: privilege, lengths, pointers, a NUL", 
   assertEquals(lab.call(sysSethostname, BAD, 65), "EPERM");
 });
 
-Deno.test("personality is asked for with all bits, and shows in uname", () => {
+Deno.test("personality is queried with all bits, and shows in uname", () => {
   const lab = new CallLab(), { sysPersonality } = identity, UNAME26 = 0x20000, LINUX32 = 8;
   assertEquals(lab.call(sysPersonality, 0xffffffff), 0);
   assertEquals([lab.call(sysPersonality, UNAME26), lab.call(sysPersonality, 0xffffffff)], [
@@ -97,7 +97,7 @@ Deno.test("getrusage and times", () => {
   assertEquals(lab.call(sysTimes, 0), 1200);
 });
 
-Deno.test("sysinfo counts what the host gives, and the seconds that have begun", () => {
+Deno.test("sysinfo shows the host's memory, and counts a started second", () => {
   const lab = new CallLab(), { at } = Sysinfo;
   lab.kernel.host.nowNs = 4.2e9;
   assertEquals(lab.call(information.sysSysinfo, BAD), "EFAULT");

@@ -10,7 +10,7 @@ import { readTimespec, spanNs, storeSpan } from "../timespec.ts";
 let leftNs = 0, intervalNs = 0;
 
 export function sysGetitimer(t: Task, a: SyscallArgs): number {
-  return read(t, a.i32(0)) ? store(t, a.u64(1)) : -EINVAL;
+  return readTimer(t, a.i32(0)) ? storeTimer(t, a.u64(1)) : -EINVAL;
 }
 
 /** setitimer(2). A null new value disarms, as on Linux. */
@@ -25,20 +25,20 @@ export function sysSetitimer(t: Task, a: SyscallArgs): number {
     if (s !== 0) return s;
     value = spanNs();
   }
-  if (!read(t, which)) return -EINVAL;
-  set(t, which, value, newInterval);
-  return a.u64(2) === 0 ? 0 : store(t, a.u64(2));
+  if (!readTimer(t, which)) return -EINVAL;
+  armTimer(t, which, value, newInterval);
+  return a.u64(2) === 0 ? 0 : storeTimer(t, a.u64(2));
 }
 
 /** alarm(2): returns the remaining seconds, rounded. */
 export function sysAlarm(t: Task, a: SyscallArgs): number {
-  read(t, ITIMER_REAL);
-  set(t, ITIMER_REAL, a.u32(0) * 1e9, 0);
+  readTimer(t, ITIMER_REAL);
+  armTimer(t, ITIMER_REAL, a.u32(0) * 1e9, 0);
   const sec = Math.floor(leftNs / 1e9), rest = leftNs - sec * 1e9;
   return (sec === 0 && rest > 0) || rest >= 5e8 ? sec + 1 : sec;
 }
 
-function read(t: Task, which: number): boolean {
+function readTimer(t: Task, which: number): boolean {
   const { timers } = t.group;
   leftNs = intervalNs = 0;
   if (which === ITIMER_REAL) {
@@ -56,7 +56,7 @@ function read(t: Task, which: number): boolean {
 }
 
 /** Arms for `valueNs` from now; 0 disarms. */
-function set(t: Task, which: number, valueNs: number, newInterval: number): void {
+function armTimer(t: Task, which: number, valueNs: number, newInterval: number): void {
   const { timers } = t.group, queue = t.kernel.timers, now = t.kernel.now();
   if (which === ITIMER_REAL) {
     const timer = timers.realTimer(t.group, queue);
@@ -70,7 +70,7 @@ function set(t: Task, which: number, valueNs: number, newInterval: number): void
   timer.set(valueNs === 0 ? Infinity : timer.read() + valueNs, now);
 }
 
-function store(t: Task, addr: number): number {
+function storeTimer(t: Task, addr: number): number {
   const left = leftNs;
   if (storeSpan(t, addr + Itimerval.at.interval, intervalNs, 1000) !== 0) return -EFAULT;
   return storeSpan(t, addr + Itimerval.at.value, left, 1000);

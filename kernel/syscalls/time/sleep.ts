@@ -31,14 +31,14 @@ export function sysClockNanosleep(t: Task, a: SyscallArgs): number {
   const clock = a.i32(0), isAbsolute = (a.i32(1) & T.TIMER_ABSTIME) !== 0;
   if (clock === T.CLOCK_PROCESS_CPUTIME_ID) return sleepCpu(t, a, isAbsolute);
   if (t.progress.deadlineNs < 0) {
-    const r = deadline(t, clock, isAbsolute, a.u64(2));
+    const r = readDeadline(t, clock, isAbsolute, a.u64(2));
     if (r !== 0) return r;
   }
   t.restart = isAbsolute ? RESTART_NOHAND : RESTART_BLOCK;
   return sleep(t, isAbsolute ? 0 : a.u64(3));
 }
 
-function deadline(t: Task, clock: number, isAbsolute: boolean, addr: number): number {
+function readDeadline(t: Task, clock: number, isAbsolute: boolean, addr: number): number {
   switch (clock) {
     case T.CLOCK_REALTIME:
     case T.CLOCK_TAI:
