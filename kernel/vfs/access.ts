@@ -1,8 +1,9 @@
 /**
- * May these credentials do this with this inode: ownership and mode, ACL, read-only file systems and mounts, set-ID
- * rules at creation. The order of checks is Linux's (fs/namei.c).
+ * Permission checks on inodes and mounts: owner and mode, ACL, read-only file systems and mounts,
+ * sticky directories, and the set-ID rules of creation. The order of checks is Linux's
+ * (fs/namei.c). All operations of this folder call it.
  *
- * Neighbours: cred/permission.ts (pure rules), walk.ts (search permission on the way).
+ * Neighbours: cred/permission.ts (rules without inodes), walk.ts (search permission of a path).
  */
 
 import { EACCES, EISDIR, ENOENT, ENOTDIR, EOVERFLOW, EPERM, EROFS } from "../../ffi/abi/errno.ts";
@@ -59,7 +60,7 @@ export function inodePermission(inode: Inode, mask: number, cred: Credentials): 
   return acl === null ? inode.checkMode(mask, cred) : checkAcl(acl, inode, mask, cred);
 }
 
-/** An immutable or append-only file: it keeps its names, owner, mode and attributes. */
+/** An immutable or append-only file, whose names, owner, mode and attributes cannot be changed. */
 export function isProtected(inode: Inode): boolean {
   return (inode.fileFlags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) !== 0;
 }
@@ -74,8 +75,8 @@ export function isNoExec(mount: Mount): boolean {
 }
 
 /**
- * may_create: may a name be added to `dir`? Of a user namespace's file system every owner has a
- * name there.
+ * may_create: whether a name may be added to `dir`. In a file system of a user namespace, the new
+ * file's owner must have an id in that namespace.
  */
 export function mayCreate(dir: Dentry, cred: Credentials): number {
   const inode = dir.inode;
@@ -87,7 +88,10 @@ export function mayCreate(dir: Dentry, cred: Credentials): number {
   return inodePermission(inode, MAY_WRITE | MAY_EXEC, cred);
 }
 
-/** may_delete: may `victim` (positive) be taken out of its directory, as a directory or as something else? */
+/**
+ * may_delete: whether `victim` (positive) may be removed from its directory, as a directory or as
+ * another file.
+ */
 export function mayDelete(victim: Dentry, asDirectory: boolean, cred: Credentials): number {
   const dir = victim.parent.inode, inode = victim.inode;
   if (dir === null || inode === null) return -ENOENT;
@@ -100,7 +104,10 @@ export function mayDelete(victim: Dentry, asDirectory: boolean, cred: Credential
   return victim.parent.isUnlinked ? -ENOENT : 0;
 }
 
-/** protected_hardlinks: owners, CAP_FOWNER, and whoever may read and write a harmless regular file: 0 or -EPERM. */
+/**
+ * protected_hardlinks: 0 for owners, for CAP_FOWNER, and for a caller that may read and write a
+ * regular file without set-ID bits; else -EPERM.
+ */
 export function mayLink(inode: Inode, cred: Credentials): number {
   if (ownsOrCapable(inode, cred)) return 0;
   const isSetgid = (inode.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP);
@@ -108,15 +115,19 @@ export function mayLink(inode: Inode, cred: Credentials): number {
   return inodePermission(inode, MAY_READ | MAY_WRITE, cred) < 0 ? -EPERM : 0;
 }
 
-/** protected_symlinks: a last link in a sticky world-writable directory is followed by its owner only: 0 or -EACCES. */
+/**
+ * protected_symlinks: a link as the last component, in a sticky world-writable directory, is
+ * followed only for its owner: 0 or -EACCES.
+ */
 export function mayFollow(dir: Inode, link: Inode, cred: Credentials): number {
   if (link.uid === cred.fsuid || (dir.mode & 0o1002) !== 0o1002) return 0;
   return link.uid === dir.uid ? 0 : -EACCES;
 }
 
 /**
- * may_create_in_sticky: O_CREAT that found `inode`, somebody else's, in a sticky directory that others may write:
- * 0 or -EACCES. `regular` and `fifos` are the protection levels of proc_sys_fs(5); other types are always refused.
+ * may_create_in_sticky: O_CREAT found `inode`, which another user owns, in a sticky directory that
+ * others may write: 0 or -EACCES. `regular` and `fifos` are the protection levels of
+ * proc_sys_fs(5); other types are always refused.
  */
 export function mayReuse(
   dir: Inode,
@@ -133,12 +144,15 @@ export function mayReuse(
   return (dir.mode & 0o020) !== 0 && level >= 2 ? -EACCES : 0;
 }
 
-/** Group of something new in `dir`: the directory's when that has S_ISGID. */
+/** The group of a new file in `dir`: the directory's when that has S_ISGID. */
 export function groupOfNew(dir: Inode, cred: Credentials): number {
   return (dir.mode & S_ISGID) !== 0 ? dir.gid : cred.fsgid;
 }
 
-/** Mode of something new in `dir` without what its creator may not set (inode_init_owner). */
+/**
+ * The mode of a new file in `dir`, without the bits that its creator may not set
+ * (inode_init_owner).
+ */
 export function modeOfNew(dir: Inode, mode: number, cred: Credentials): number {
   if ((dir.mode & S_ISGID) === 0) return mode;
   if ((mode & S_IFMT) === S_IFDIR) return mode | S_ISGID;

@@ -1,4 +1,7 @@
-/** When a read changes the access time: mount(2) MS_NOATIME, MS_RELATIME; open(2) O_NOATIME. */
+/**
+ * When a read changes the access time: mount(2) MS_NOATIME, MS_RELATIME; open(2) O_NOATIME. File
+ * systems and status.ts call this after a read.
+ */
 
 import { O_NOATIME } from "../../ffi/abi/fcntl.ts";
 import { FS_NOATIME_FL } from "../../ffi/abi/fs.ts";
@@ -8,7 +11,7 @@ import type { Mount } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 import type { OpenFile } from "./open_file.ts";
 
-/** `inode` was read through `mount`. HOT */
+/** Updates the access time of `inode`, which was read through `mount`. HOT */
 export function touchAtime(mount: Mount, inode: Inode, noAtime: boolean): void {
   const flags = mount.flags;
   if (noAtime || (flags & (MS_NOATIME | MS_RDONLY)) !== 0 || mount.fs.readOnly) return;
@@ -17,7 +20,7 @@ export function touchAtime(mount: Mount, inode: Inode, noAtime: boolean): void {
   inode.touchAtime((flags & MS_RELATIME) !== 0);
 }
 
-/** The file was read. HOT */
+/** Updates the access time of an open file that was read. HOT */
 export function touchFileAtime(file: OpenFile): void {
   if (file.path === null) return;
   touchAtime(file.path.mount, file.inode, (file.flags & O_NOATIME) !== 0);

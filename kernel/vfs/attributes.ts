@@ -1,6 +1,7 @@
 /**
- * Changing what stat(2) shows: chmod(2), chown(2), truncate(2), utimensat(2), with their permission rules. Each
- * takes an inode and its mount, which the caller has looked up (`findAt` of status.ts) or has open.
+ * Changes of what stat(2) shows: chmod(2), chown(2), truncate(2), utimensat(2), with their
+ * permission rules. The functions take a path or open file that the caller has found (`findAt` of
+ * status.ts); those named `*At` look it up. kernel/syscalls/fs/attributes.ts calls them.
  */
 
 import { EACCES, EINVAL, EISDIR, EOPNOTSUPP, EPERM, ETXTBSY } from "../../ffi/abi/errno.ts";
@@ -48,7 +49,7 @@ import { notify } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
 import { findAt } from "./status.ts";
 
-/** chmod(2): the permission bits of `mode`. -EROFS, -EPERM, or what the file system says. */
+/** chmod(2): sets the permission bits of `mode`. -EROFS, -EPERM, or the file system's error. */
 export function chmodPath(caller: Caller, path: Path, mode: number): number {
   const inode = path.dentry.inode!;
   let r = wantWrite(path.mount);
@@ -64,7 +65,7 @@ export function chmodPath(caller: Caller, path: Path, mode: number): number {
   return r;
 }
 
-/** chown(2): ids as the caller has them; -1 (or 2^32 - 1) leaves one as it is. */
+/** chown(2): ids of the caller's user namespace; -1 (or 2^32 - 1) leaves an id as it is. */
 export function chownPath(caller: Caller, path: Path, uid: number, gid: number): number {
   const inode = path.dentry.inode!, cred = caller.cred;
   let r = wantWrite(path.mount);
@@ -103,7 +104,10 @@ function isGiven(id: number): boolean {
   return id !== -1 && id !== 0xffffffff;
 }
 
-/** do_truncate: the size of a regular file whose permission was checked; set-ID bits go. */
+/**
+ * do_truncate: sets the size of a regular file and clears its set-ID bits. The permission was
+ * checked.
+ */
 export function truncateInode(caller: Caller, inode: Inode, size: number): number {
   const change = emptyAttrChange();
   change.valid = ATTR_SIZE | ATTR_MTIME | ATTR_CTIME;
@@ -118,14 +122,18 @@ export function truncateInode(caller: Caller, inode: Inode, size: number): numbe
   return r;
 }
 
-/** A write to the inode takes something away: `removePrivileges` is due. HOT */
+/**
+ * Whether a write to the inode takes set-ID bits or capabilities away: then `removePrivileges` is
+ * due. HOT
+ */
 export function hasPrivileges(inode: Inode): boolean {
   return (inode.mode & (S_ISUID | S_ISGID)) !== 0 || inode.hasCapabilities;
 }
 
 /**
- * file_remove_privs: `caller` writes to `file`, so its capabilities go, and its set-ID bits unless
- * the caller, not the opener, has CAP_FSETID. Every call that writes runs it when `hasPrivileges`.
+ * file_remove_privs: `caller` writes to `file`, which loses its capabilities, and its set-ID bits
+ * unless the caller (not the opener) has CAP_FSETID. Every call that writes runs this when
+ * `hasPrivileges`.
  */
 export function removePrivileges(caller: Caller, file: OpenFile): number {
   const inode = file.inode;
@@ -138,7 +146,7 @@ export function removePrivileges(caller: Caller, file: OpenFile): number {
   return inode.setattr(change, caller.cred);
 }
 
-/** truncate(2). RLIMIT_FSIZE is the caller's affair. */
+/** truncate(2). The caller checks RLIMIT_FSIZE. */
 function truncatePath(caller: Caller, path: Path, size: number): number {
   const inode = path.dentry.inode!;
   if (size < 0) return -EINVAL;
@@ -159,7 +167,7 @@ function truncatePath(caller: Caller, path: Path, size: number): number {
   return r;
 }
 
-/** ftruncate(2): -EINVAL for what is not open for writing or not a regular file. */
+/** ftruncate(2): -EINVAL when the file is not regular or not open for writing. */
 export function truncateFile(caller: Caller, file: OpenFile, size: number): number {
   if (size < 0 || !file.canWrite || !isRegular(file.inode)) return -EINVAL;
   if ((file.inode.fileFlags & FS_APPEND_FL) !== 0) return -EPERM;
@@ -184,7 +192,7 @@ function isValidNsec(nsec: number): boolean {
   return (nsec >= 0 && nsec < 1e9) || nsec === UTIME_NOW || nsec === UTIME_OMIT;
 }
 
-/** utimensat(2) behind the lookup; null: both now. */
+/** utimensat(2) after the lookup; null sets both times to now. */
 export function setTimes(caller: Caller, path: Path, times: FileTimes | null): number {
   const inode = path.dentry.inode!, cred = caller.cred;
   let t = times;
@@ -220,7 +228,10 @@ export function setTimes(caller: Caller, path: Path, times: FileTimes | null): n
   return r;
 }
 
-/** What watches hear of changed attributes (fsnotify_change): one time alone is as good as the access itself. */
+/**
+ * Reports changed attributes to watches (fsnotify_change): a change of one time alone is reported
+ * as an access or a modification.
+ */
 function notifyChange(path: Path, valid: number): void {
   const times = valid & (ATTR_ATIME | ATTR_MTIME);
   let mask = (valid & (ATTR_UID | ATTR_GID | ATTR_MODE)) !== 0 ? IN_ATTRIB : 0;
@@ -230,7 +241,7 @@ function notifyChange(path: Path, valid: number): void {
   if (mask !== 0) notify(null, path.dentry, mask);
 }
 
-/** The same by path: chmod, fchmodat(2). */
+/** chmod(2), fchmodat(2) by path. */
 export function chmodAt(
   caller: Caller,
   dirfd: number,
@@ -242,7 +253,7 @@ export function chmodAt(
   return typeof path === "number" ? path : chmodPath(caller, path, mode);
 }
 
-/** chown, lchown, fchownat(2). */
+/** chown(2), lchown(2), fchownat(2) by path. */
 export function chownAt(
   caller: Caller,
   dirfd: number,

@@ -1,6 +1,6 @@
 /**
- * On whose behalf the VFS acts. A Task is a Caller; tests make their own. Openers of special files that need the
- * task itself look whether their caller is one.
+ * The task that the VFS acts for, as an interface: Task implements it, and tests make their own. An
+ * opener of special files that needs the task itself checks whether its caller is a Task.
  */
 
 import type { WaitQueue } from "../core/wait.ts";
@@ -14,15 +14,15 @@ export interface Caller {
   readonly files: FdTable;
   readonly fs: FsContext;
   readonly cred: Credentials;
-  /** Of a caller that can wait. */
+  /** Only a caller that can wait has it. */
   readonly progress?: CallProgress;
 }
 
-/** What the VFS remembers of a call between its runs. */
+/** The state of a call that the VFS keeps between two runs of its handler. */
 export interface CallProgress {
-  /** Permission that was asked for (permission_events.ts). */
+  /** The permission events of the call (permission_events.ts). */
   asked: Asked | null;
-  /** Walks that needed more than one turn of the loop (walk.ts). */
+  /** The walks that need more than one turn of the loop (walk.ts). */
   walks: LongWalk[] | null;
 }
 

@@ -1,6 +1,7 @@
 /**
- * New names: mkdir(2), mknod(2), symlink(2), link(2); and what every creation does (mode, ACL, dentry, inotify).
- * Creation by open(2) is in open.ts.
+ * Creation of names: mkdir(2), mknod(2), symlink(2), link(2), and what every creation does (mode,
+ * ACL, dentry, inotify). kernel/syscalls/fs/names.ts calls the functions `*At`. open(2) with
+ * O_CREAT is in open.ts and uses `newMode` and `finishNew`.
  */
 
 import { BPF_DEVCG_ACC_MKNOD } from "../../ffi/abi/bpf.ts";
@@ -45,10 +46,13 @@ import {
   type Walk,
 } from "./walk.ts";
 
-/** Linux's LINK_MAX is the file system's; names of directories do not count here. */
+/** A link count that is too large for any file system. The names of a directory are not counted. */
 const MAX_LINKS = 0x7fffffff;
 
-/** Final mode of something new in `dir`: umask (or default ACL) and set-group-ID rules applied. */
+/**
+ * The final mode of a new file in `dir`: with the umask (or the default ACL) and the set-group-ID
+ * rules applied.
+ */
 export function newMode(caller: Caller, dir: Inode, mode: number): number {
   const own = modeOfNew(dir, mode, caller.cred);
   const acl = dir.defaultAcl;
@@ -56,7 +60,7 @@ export function newMode(caller: Caller, dir: Inode, mode: number): number {
   return own & (~0o777 | modeOfAcl(acl));
 }
 
-/** The dentry and ACLs of a new inode. `asked` is the mode before the umask. */
+/** Gives a new inode its dentry and its ACLs. `asked` is the mode before the umask. */
 export function finishNew(caller: Caller, dentry: Dentry, inode: Inode, asked: number): void {
   caller.fs.namespace.vfs.dentries.instantiate(dentry, inode);
   const acl = dentry.parent.inode?.defaultAcl ?? null;
@@ -66,8 +70,8 @@ export function finishNew(caller: Caller, dentry: Dentry, inode: Inode, asked: n
 }
 
 /**
- * filename_create: the negative dentry for a new name, after a walk with LOOKUP_PARENT. A trailing slash is only for
- * directories. -EEXIST, -ENOENT, -EROFS, or BLOCK.
+ * filename_create of Linux: the negative dentry for a new name, after a walk with LOOKUP_PARENT.
+ * Only the name of a directory may end in a slash. -EEXIST, -ENOENT, -EROFS, or BLOCK.
  */
 function newName(walk: Walk, isForDirectory: boolean): Dentry | number {
   if (walk.lastType !== LAST_NORM) return -EEXIST;
@@ -79,7 +83,7 @@ function newName(walk: Walk, isForDirectory: boolean): Dentry | number {
   return r < 0 ? r : child;
 }
 
-/** Walk, then a name that may be created: its dentry. `walk` holds the directory. */
+/** Walks to a name that may be created, and returns its dentry. `walk` stands at the directory. */
 function walkToNew(
   caller: Caller,
   walk: Walk,
@@ -91,7 +95,7 @@ function walkToNew(
   return r < 0 ? r : newName(walk, isForDirectory);
 }
 
-/** May a file of this type be made in the directory where `walk` stands? */
+/** Whether a file of this type may be created in the directory where `walk` stands: 0 or -errno. */
 function mayMake(walk: Walk, cred: Credentials, type: number): number {
   const r = mayDo(cred.domain, walk.mount, walk.dentry, rightToMake(type));
   return r < 0 ? r : mayCreate(walk.dentry, cred);
@@ -127,8 +131,8 @@ export function mknodAt(
 }
 
 /**
- * mknod(2) that tells where: bind(2) of UNIX sockets puts its socket at the new inode. `listens`: it may be one that the
- * host's programs can connect to.
+ * mknod(2), returning the path: bind(2) of UNIX sockets puts its socket at the new inode.
+ * `listens`: the inode may be a socket that programs of the host can connect to.
  */
 export function createNode(
   caller: Caller,
@@ -233,7 +237,10 @@ export function linkAt(
   return 0;
 }
 
-/** AT_EMPTY_PATH of linkat: CAP_DAC_READ_SEARCH, or the descriptor was opened with these very credentials. */
+/**
+ * AT_EMPTY_PATH of linkat(2) needs CAP_DAC_READ_SEARCH, or a descriptor that was opened with the
+ * caller's present credentials.
+ */
 function mayLinkDescription(caller: Caller, fd: number): boolean {
   if (hasOwnCap(caller.cred, CAP_DAC_READ_SEARCH)) return true;
   const file = caller.files.getAny(fd);

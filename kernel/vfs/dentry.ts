@@ -1,11 +1,13 @@
 /**
- * Dentries and mounts: the name tree (path_resolution(7), mount_namespaces(7)). A dentry names an inode in a
- * parent; a negative dentry (inode null) remembers that a name is missing. A path is a (mount, dentry) pair.
+ * Dentries, mounts and paths: the tree of names (path_resolution(7), mount_namespaces(7)). A dentry
+ * names an inode in a parent; a negative dentry (inode null) remembers that a name is missing. A
+ * path is a (mount, dentry) pair.
  *
- * Lifetime: a dentry holds its inode while it is in the tree or pinned. Whoever keeps a Path longer than one call
- * (open files, working directories, mounts) pins it with `holdPath` and lets go with `dropPath`.
+ * Lifetime: a dentry holds its inode while it is in the tree or pinned. Code that keeps a Path
+ * longer than one call (open files, working directories, mounts) pins it with `holdPath` and unpins
+ * it with `dropPath`.
  *
- * Not here: how the tree is filled and pruned (dentry_cache.ts), how mounts are attached (mounts.ts).
+ * dentry_cache.ts fills and prunes the tree; mounts.ts attaches mounts.
  */
 
 import { type Account, ACCOUNTING } from "../core/account.ts";
@@ -19,17 +21,19 @@ import type { Vfs } from "./vfs.ts";
 
 export class Dentry {
   name: string;
-  /** Itself for the root of a file system. */
+  /** The dentry itself for the root of a file system. */
   parent: Dentry;
   inode: Inode | null;
   readonly fs: FileSystem;
   /** Children that were looked up; null until the first. */
   children: Map<string, Dentry> | null = null;
-  /** In its parent's `children` (roots always are). */
+  /** Whether it is in its parent's `children`; always true for roots. */
   isHashed: boolean = false;
-  /** The name was removed (unlink, rmdir) while somebody still uses the dentry. */
+  /** The name was removed (unlink, rmdir) and the dentry still has users. */
   isUnlinked: boolean = false;
-  /** Number of mounts on top of this dentry, over all namespaces: the walk looks only when > 0. */
+  /**
+   * Number of mounts on this dentry, over all namespaces: the walk looks for a mount only when > 0.
+   */
   mountCount: number = 0;
   /** Users that outlive a call. */
   pins: number = 0;
@@ -55,7 +59,7 @@ export class Dentry {
     return this.parent === this;
   }
 
-  /** A negative dentry gets its inode. */
+  /** Makes a negative dentry positive. */
   instantiate(inode: Inode): void {
     this.inode = inode;
     inode.hold();
@@ -74,7 +78,10 @@ export class Dentry {
     if (--this.pins === 0 && !this.isHashed) this.releaseInode();
   }
 
-  /** Out of the tree and unused: let the inode go. The pointer stays for whoever is still looking. */
+  /**
+   * Drops the reference to the inode of a dentry that is out of the tree and unused. The field
+   * stays set for code that still reads it.
+   */
   releaseInode(): void {
     if (!this.holdsInode || this.inode === null) return;
     this.holdsInode = false;
@@ -90,50 +97,62 @@ export class Dentry {
   }
 }
 
-/** MS_* bits that live on the mount: MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, ... */
+/**
+ * A mount of a file system. `flags` are the MS_* bits of the mount itself: MS_RDONLY, MS_NOSUID,
+ * MS_NODEV, MS_NOEXEC, MS_NOATIME, ...
+ */
 export class Mount {
-  /** What it is charged to. */
+  /** The account that it is charged to. */
   readonly account: Account = ACCOUNTING.current;
   readonly vfs: Vfs;
   readonly id: number;
   readonly fs: FileSystem;
-  /** The dentry of `fs` that is shown here (not always its root: bind mounts). */
+  /** The dentry of `fs` at the mount's root; with a bind mount this may be any dentry. */
   readonly root: Dentry;
   /**
    * Null for the root of a namespace, and for a detached mount that is not connected to another
    * one.
    */
   parent: Mount | null;
-  /** Where it is attached, in `parent`. */
+  /** The dentry in `parent` that it is attached to. */
   mountpoint: Dentry | null;
   flags: number;
   source: string;
-  /** Mounts whose parent is this one, by where they are; at each place there is at most one. */
+  /** Mounts that are attached to this one, by their mountpoint; each place has at most one. */
   readonly children: Map<Dentry, Mount> = new Map();
-  /** Null for mounts that no path leads to: kernel-internal ones, detached ones. */
+  /** Null for mounts that no path leads to: internal ones of the kernel, and detached ones. */
   namespace: MountNamespace | null = null;
-  /** Users that outlive a call: open files, working directories; EBUSY of umount(2). */
+  /**
+   * Users that outlive a call: open files, working directories. umount2(2) gives EBUSY while there
+   * are any.
+   */
   pins: number = 0;
-  /** Files open for writing: remounting read-only is EBUSY. */
+  /** Files that are open for writing; remounting read-only gives EBUSY while there are any. */
   writers: number = 0;
-  /** Of fanotify. */
+  /** Marks of fanotify on the mount. */
   readonly marks: Mark[] = [];
-  /** Not attached any more: gone with the last pin. */
+  /** Not attached any more: the last unpin frees it. */
   isDetached: boolean = false;
   private isRetired: boolean = false;
   /** umount2(2) MNT_EXPIRE was called and nobody used the mount since. */
   isExpiring: boolean = false;
-  /** Mounts that share what is mounted on them; null: it is not shared. And those that tell it (propagation.ts). */
+  /**
+   * The group of mounts that share what is mounted on them, or null; and the group that this mount
+   * is a slave of, or null (propagation.ts).
+   */
   peers: PeerGroup | null = null;
   master: PeerGroup | null = null;
-  /** Cannot be bound elsewhere (MS_UNBINDABLE). */
+  /** It cannot be bound elsewhere (MS_UNBINDABLE). */
   isUnbindable: boolean = false;
   /**
-   * It came from a more privileged namespace: it is not taken away alone, and what it covers stays
-   * hidden.
+   * It came from a more privileged namespace: it cannot be unmounted alone, so that what it covers
+   * stays hidden.
    */
   isLocked: boolean = false;
-  /** MS_* of that namespace that stay, and its way with access times. */
+  /**
+   * MS_* bits that the more privileged namespace locked, and whether it locked the access time
+   * bits.
+   */
   lockedFlags: number = 0;
   hasLockedAtime: boolean = false;
 
@@ -160,13 +179,13 @@ export class Mount {
     MOUNTS.add(1, this.account);
   }
 
-  /** These flags stay, and the way with access times if `withAtime`. */
+  /** Locks these flags, and the access time bits if `withAtime`. */
   lock(flags: number, withAtime: boolean): void {
     this.lockedFlags |= flags;
     this.hasLockedAtime ||= withAtime;
   }
 
-  /** Off its parent. */
+  /** Takes the mount off its parent. */
   unlink(): void {
     const { parent, mountpoint } = this;
     this.parent = null;
@@ -178,8 +197,8 @@ export class Mount {
   }
 
   /**
-   * A detached mount without users is retired, unless it stays connected to a parent that has
-   * users. What stayed connected to this one is alone then.
+   * Frees a detached mount without users, unless it stays connected to a parent that has users. The
+   * mounts that were connected to this one are unlinked.
    */
   retireIfUnused(): void {
     const { vfs } = this;
@@ -191,7 +210,7 @@ export class Mount {
     if (children.length > 0) vfs.deferred.begin(new Retirement(children));
   }
 
-  /** Let the file system go. */
+  /** Returns what the mount holds; the last mount of a file system ends that. */
   private retire(): void {
     MOUNTS.give(1, this.account);
     this.root.inode?.onUnmounted();
@@ -203,10 +222,10 @@ export class Mount {
   }
 }
 
-/** What a mount takes that is given back, in units of a job. */
+/** The cost of freeing a mount, in units of a job. */
 const RETIREMENT_UNITS = 8;
 
-/** The job that gives detached mounts back. */
+/** The job that frees detached mounts. */
 export class Retirement extends ListJob<Mount> {
   constructor(mounts: readonly Mount[]) {
     super(mounts, RETIREMENT_UNITS);
@@ -229,7 +248,7 @@ export class Path {
     return this.mount === other.mount && this.dentry === other.dentry;
   }
 
-  /** Whether `above` is on the way from here up to the root of all mounts, or the same. */
+  /** Whether `above` is this path or an ancestor of it, up to the root of all mounts. */
   isBelow(above: Path): boolean {
     let mount: Mount | null = this.mount, dentry = this.dentry;
     while (mount !== null && mount !== above.mount) {

@@ -1,9 +1,11 @@
 /**
- * The dentry cache: looks names up through the tree of known dentries, remembers what file systems answer (missing
- * names too), follows renames and removals, and forgets the least recently used leaves beyond a bound.
+ * The dentry cache: looks names up in the tree of known dentries, keeps the answers of file systems
+ * (missing names too), follows renames and removals, and forgets the least recently used leaves
+ * beyond a bound.
  *
- * Not here: permission, symbolic links and mounts of a walk (walk.ts). An inode's own methods are only called
- * from here and from the operations.
+ * The walk (walk.ts) calls `lookup`; create.ts, remove.ts and rename.ts report their changes.
+ * Permission, symbolic links and mounts are the walk's. Only this file and those operations call
+ * the methods of an inode that look up or change names.
  */
 
 import { ENAMETOOLONG, ENOENT } from "../../ffi/abi/errno.ts";
@@ -11,10 +13,13 @@ import type { DeferredWork, Job } from "../core/deferred_work.ts";
 import { Dentry } from "./dentry.ts";
 import type { FileSystem, Inode } from "./inode.ts";
 
-/** LIMIT: dentries kept for names that nobody uses. */
+/** LIMIT: dentries kept for names that are not in use. */
 const MAX_UNUSED = 65536;
 const NAME_MAX = 255;
-/** Dentries looked at by one call of `prune`: it runs with every operation, so it may be lazy. */
+/**
+ * Dentries that one call of `prune` looks at. It runs with every operation, so it need not reach
+ * the bound at once.
+ */
 const PRUNE_STEP = 128;
 
 /** The dentry of a file system's root. */
@@ -26,13 +31,19 @@ export function rootDentryOf(fs: FileSystem): Dentry {
   return fs.rootDentry;
 }
 
-/** Whether something is mounted on it, or on a name below it that is in the cache: those are pinned, and so all are. */
+/**
+ * Whether something is mounted on `dentry` or on a cached name below it. Mount points are pinned,
+ * so they and all dentries above them are in the cache.
+ */
 function holdsMounts(dentry: Dentry): boolean {
   for (const below of treeOf(dentry)) if (below.mountCount > 0) return true;
   return false;
 }
 
-/** A dentry and all below it, each behind its parent; a guest makes trees as deep as it likes. */
+/**
+ * A dentry and all cached dentries below it, each after its parent. A loop, as a guest makes trees
+ * as deep as it likes.
+ */
 function treeOf(dentry: Dentry): readonly Dentry[] {
   const tree = [dentry];
   for (let i = 0; i < tree.length; i++) {
@@ -46,17 +57,17 @@ function hasChildren({ children }: Dentry): boolean {
   return children !== null && children.size > 0;
 }
 
-/** A directory on the way of a job, and those of its children that are still to be visited. */
+/** A directory that a job is inside of, and the children that the job has not visited yet. */
 interface Level {
   readonly dentry: Dentry;
   readonly children: Iterator<Dentry>;
 }
 
-/** The job that takes what is below a dentry out of the tree, leaves first. */
+/** The job that removes all dentries below one from the tree, leaves first. */
 class Forgetting implements Job {
   private readonly cache: DentryCache;
   private readonly root: Dentry;
-  /** The root goes too, as it is that of a file system: no walk comes to it any more. */
+  /** The root dentry of a file system is removed too: no walk reaches it any more. */
   private readonly isWhole: boolean;
   private readonly levels: Level[] = [];
 
@@ -89,7 +100,7 @@ class Forgetting implements Job {
   }
 }
 
-/** The job that ends a file system without mounts: its dentries, then its files. */
+/** The job that frees a file system without mounts: first its dentries, then its files. */
 class FileSystemEnd implements Job {
   private readonly fs: FileSystem;
   private readonly dentries: Job | null;
@@ -107,7 +118,7 @@ class FileSystemEnd implements Job {
 
 export class DentryCache {
   private readonly deferred: DeferredWork;
-  /** Bound of `count`; tests make it small. */
+  /** The bound of `count`; tests set a small one. */
   maxUnused: number = MAX_UNUSED;
   /** Dentries in the tree, roots aside. */
   count: number = 0;
@@ -119,7 +130,7 @@ export class DentryCache {
     this.deferred = deferred;
   }
 
-  /** The dentry of `name` in `dir`, negative when there is no such name; or -errno, BLOCK. HOT */
+  /** The dentry of `name` in `dir`, negative when the name is missing; or -errno, BLOCK. HOT */
   lookup(dir: Dentry, name: string): Dentry | number {
     const inode = dir.inode;
     if (inode === null) return -ENOENT;
@@ -144,7 +155,7 @@ export class DentryCache {
     const found = inode.relookup(cached.name, cached.inode);
     if (typeof found === "number") {
       if (found !== -ENOENT) return found;
-      // What is mounted on stays reachable, and so does what is mounted on below.
+      // A mount point stays in the tree, so that the mount on it or below it can be reached.
       if (cached.inode === null || holdsMounts(cached)) return cached;
       this.drop(cached);
       return new Dentry(dir.fs, dir, cached.name, null);
@@ -155,34 +166,46 @@ export class DentryCache {
     return this.enter(dir, cached.name, found);
   }
 
-  /** A dentry for what a lookup of `name` in `dir` found; file systems that walk ahead fill the cache with it. */
+  /**
+   * Adds a dentry for `inode`, which a lookup of `name` in `dir` found. File systems that walk
+   * ahead fill the cache by it.
+   */
   enter(dir: Dentry, name: string, inode: Inode): Dentry {
     const dentry = new Dentry(dir.fs, dir, name, inode);
     this.add(dentry);
     return dentry;
   }
 
-  /** A name was created: the negative dentry gets its inode. */
+  /** A name was created: its negative dentry gets the inode. */
   instantiate(dentry: Dentry, inode: Inode): void {
     dentry.instantiate(inode);
     if (!dentry.isHashed) this.add(dentry);
   }
 
-  /** The name is gone (unlink, rmdir, replaced by rename): users keep the dentry, the tree does not. */
+  /**
+   * The name was removed (unlink, rmdir, replaced by rename): the dentry leaves the tree, and its
+   * users keep it.
+   */
   unlinked(dentry: Dentry): void {
     dentry.isUnlinked = true;
-    // Names that were missing in a directory.
+    // The children of a removed directory are negative dentries.
     if (hasChildren(dentry)) this.deferred.begin(new Forgetting(this, dentry, false));
     this.drop(dentry);
   }
 
-  /** Nothing has this name now: remember that, as it is often asked for next. */
+  /**
+   * Adds a negative dentry for a name that was just removed, because the next call often looks it
+   * up.
+   */
   missing(dir: Dentry, name: string): void {
     if (dir.inode === null || !dir.inode.dentriesAreStable || dir.isUnlinked) return;
     this.add(new Dentry(dir.fs, dir, name, null));
   }
 
-  /** `dentry` was renamed; whatever dentry had the new name must have been `unlinked` before, if positive. */
+  /**
+   * `dentry` was renamed. The caller has passed a positive dentry with the new name to `unlinked`
+   * before.
+   */
   moved(dentry: Dentry, newParent: Dentry, newName: string): void {
     const there = newParent.children?.get(newName);
     if (there !== undefined && there !== dentry) this.remove(there);
@@ -194,7 +217,7 @@ export class DentryCache {
     else this.add(dentry);
   }
 
-  /** RENAME_EXCHANGE of two positive dentries. */
+  /** RENAME_EXCHANGE: two positive dentries swap their places. */
   exchanged(a: Dentry, b: Dentry): void {
     const parent = a.parent, name = a.name;
     a.parent.children?.delete(a.name);
@@ -207,7 +230,10 @@ export class DentryCache {
     (b.parent.children ??= new Map()).set(b.name, b);
   }
 
-  /** The last mount of `fs` is gone: so are its tree and its files. */
+  /**
+   * The last mount of `fs` is gone: frees its dentries and its files, in slices if the file system
+   * has many.
+   */
   end(fs: FileSystem): void {
     if (fs.isFreedInSlices) this.deferred.begin(new FileSystemEnd(this, fs));
     else {
@@ -216,7 +242,10 @@ export class DentryCache {
     }
   }
 
-  /** The dentries of `fs` have no users any more: the job that takes them out of the tree. */
+  /**
+   * A job that removes all dentries of `fs`, which have no users any more; null when there are
+   * none.
+   */
   forget(fs: FileSystem): Job | null {
     const root = fs.rootDentry;
     if (root === null) return null;
@@ -225,7 +254,10 @@ export class DentryCache {
     return new Forgetting(this, root, true);
   }
 
-  /** What had `name` in the root of `fs` is no more, and nobody is going to ask for it again. */
+  /**
+   * The entry `name` in the root of `fs` does not exist any more, and no negative dentry is kept
+   * for it.
+   */
   gone(fs: FileSystem, name: string): void {
     const dentry = fs.rootDentry?.children?.get(name);
     if (dentry !== undefined && !holdsMounts(dentry)) this.unlinked(dentry);
@@ -241,16 +273,16 @@ export class DentryCache {
     this.pushNewest(dentry);
   }
 
-  /** A name that is not what it was: out of the tree, marked as gone for those who still use it. */
+  /** The cached answer is out of date: removes the dentry, and marks it unlinked for its users. */
   private drop(dentry: Dentry): void {
     if (dentry.inode !== null) dentry.isUnlinked = true;
     this.remove(dentry);
   }
 
   /**
-   * Out of the tree. Those below it must be out already.
+   * Removes a dentry from the tree. The dentries below it were removed before.
    *
-   * @param withParent its parent goes too, and all names in it
+   * @param withParent its parent and all names in that are removed too
    */
   remove(dentry: Dentry, withParent: boolean = false): void {
     if (!dentry.isHashed) {
@@ -268,8 +300,9 @@ export class DentryCache {
   }
 
   /**
-   * Forget unused leaves beyond the bound, oldest first; what was used since it was last looked at gets another round.
-   * Only at the start of an operation: what a walk has found is not pinned.
+   * Forgets unused leaves beyond the bound, oldest first. A dentry that was used since the last
+   * look gets another round. Call it only at the start of an operation: what a walk has found is
+   * not pinned.
    */
   prune(): void {
     for (let i = 0; i < PRUNE_STEP && this.count > this.maxUnused; i++) {

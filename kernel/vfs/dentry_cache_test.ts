@@ -1,3 +1,5 @@
+/** Tests of dentry_cache.ts: what is cached, revalidated, forgotten and pruned, on a tmpfs. */
+
 import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import { AT_FDCWD, O_RDONLY } from "../../ffi/abi/fcntl.ts";
 import { ACCOUNTING } from "../core/account.ts";
@@ -15,7 +17,7 @@ import { findAt, statAt } from "./status.ts";
 import { errno, mustOpen, readText, type TestCaller, TestFiles, writeText } from "./vfs_testing.ts";
 import type { Vfs } from "./vfs.ts";
 
-/** A tmpfs whose tree is changed behind the VFS: names must be asked for again. */
+/** A tmpfs whose tree changes behind the VFS: names must be looked up again. */
 function unstable(): { t: TestFiles; c: TestCaller; root: Inode } {
   const t = new TestFiles(), c = t.root;
   t.tmpfs.isChangedBehind = true;
@@ -145,13 +147,13 @@ Deno.test("pruning keeps what is in use, and happens only at the start of a call
   for (let i = 0; i < 50; i++) statAt(c, AT_FDCWD, `/d${i % 30}`, 0);
   assertStrictEquals(dentry(c, "/d1"), held);
   assertStrictEquals(dentry(c, "/d0/deep"), deep);
-  // Both paths of a rename survive although there is no room for them.
+  // Both paths of a rename stay, although they exceed the bound.
   assertEquals(errno(renameAt(c, AT_FDCWD, "/d2", AT_FDCWD, "/d3/x", 0)), 0);
   assertEquals(errno(renameAt(c, AT_FDCWD, "/d3", AT_FDCWD, "/d3/x/y", 0)), "EINVAL");
   open.drop();
 });
 
-/** Runs what is left to do, and gives the most that `count` fell by in one slice. */
+/** Runs the deferred work, and returns the largest decrease of `count` in one slice. */
 function largestSlice({ deferred }: Vfs, count: () => number): number {
   let most = 0;
   for (let before = count(); !deferred.isEmpty; before = count()) {

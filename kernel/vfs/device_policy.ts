@@ -1,6 +1,7 @@
 /**
- * Which devices a caller may open and make, besides what modes say: control groups with programs
- * (kernel/cgroup/devices.ts).
+ * The rules of device control groups: which devices a caller may open and create, besides the mode
+ * of the file. kernel/cgroup/devices.ts implements DevicePolicy; open.ts, create.ts and status.ts
+ * check it.
  */
 
 import {
@@ -16,18 +17,18 @@ import type { Caller } from "./caller.ts";
 import type { Inode } from "./inode.ts";
 
 export interface DevicePolicy {
-  /** @param kind and `access`: BPF_DEVCG_* */
+  /** Whether `caller` may use a device. `kind` and `access` are BPF_DEVCG_*. */
   allows(caller: Caller, kind: number, rdev: number, access: number): boolean;
 }
 
-/** A device is opened, or access(2) asks: 0 or -EPERM. Other files are nobody's affair here. */
+/** Checks an open or access(2) of a device: 0 or -EPERM; 0 for all other files. */
 export function mayUseDevice(caller: Caller, { mode, rdev }: Inode, mask: number): number {
   const read = (mask & MAY_READ) !== 0 ? BPF_DEVCG_ACC_READ : 0;
   const write = (mask & MAY_WRITE) !== 0 ? BPF_DEVCG_ACC_WRITE : 0;
   return checkDevice(caller, mode, rdev, read | write);
 }
 
-/** 0 or -EPERM. */
+/** Checks the use of a device: 0 or -EPERM; 0 for all other files. */
 export function checkDevice(caller: Caller, mode: number, rdev: number, access: number): number {
   const { devicePolicy } = caller.fs.namespace.vfs, type = mode & S_IFMT;
   if (devicePolicy === null || (type !== S_IFCHR && type !== S_IFBLK)) return 0;

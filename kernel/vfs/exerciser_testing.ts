@@ -1,12 +1,13 @@
 /**
- * A seeded random exerciser: makes up calls on a small set of names and hands each to several drivers, which must all
- * answer the same. The seed and the calls before a difference are in the failure.
+ * A seeded random exerciser for tests of file systems: it makes random calls on a small set of
+ * names through several drivers (file_driver_testing.ts), which must all answer the same. A failure
+ * shows the seed and the calls before the difference.
  */
 
 import { AssertionError } from "@std/assert";
 import type { Answer, FileDriver } from "./file_driver_testing.ts";
 
-/** mulberry32. */
+/** The generator mulberry32. */
 export class Random {
   private state: number;
   constructor(seed: number) {
@@ -40,15 +41,15 @@ const ACLS = ["system.posix_acl_access", "system.posix_acl_default"];
 export interface ExerciserOptions {
   seed: number;
   calls: number;
-  /** Switch between users 0, 1000 and 1001. */
+  /** Make calls as users 0, 1000 and 1001 in turn. */
   users: boolean;
-  /** Flags of rename that all drivers know. */
+  /** Flags of renameat2(2) that all drivers implement. */
   renameFlags: readonly number[];
-  /** fallocate modes that all drivers know. */
+  /** Modes of fallocate(2) that all drivers implement. */
   fallocateModes: readonly number[];
-  /** POSIX ACLs too. */
+  /** Set and read POSIX ACLs too. */
   acls?: boolean;
-  /** Numbers for mknod. */
+  /** Device numbers for mknod(2). */
   devices?: readonly number[];
 }
 
@@ -60,7 +61,7 @@ export class Exerciser {
   private readonly drivers: readonly FileDriver[];
   private readonly xattrs: readonly string[];
   private readonly log: string[] = [];
-  /** Open files: the handle in each driver. */
+  /** The open files, each as its handle in every driver. */
   private readonly open: number[][] = [];
   private readonly counts: Map<string, number> = new Map();
 
@@ -81,7 +82,7 @@ export class Exerciser {
     this.compareTrees(".", 0);
   }
 
-  /** How often each call succeeded: a test sees that it did something. */
+  /** How often each call succeeded, so that a test can check that the run did something. */
   get successes(): ReadonlyMap<string, number> {
     return this.counts;
   }
@@ -209,7 +210,7 @@ export class Exerciser {
     if (r.chance(5)) flags |= O_DIRECTORY;
     if (r.chance(10)) flags |= O_NOFOLLOW;
     const path = this.path();
-    // Special files have no opener here: only what the stat says before is compared.
+    // No opener is registered for special files, so only their stat is compared.
     if (this.isSpecial(path)) return;
     const call: Call = ["open", path, flags, r.pick([0o644, 0o666, 0o600, 0o755])];
     const answers = this.call(call);
@@ -301,7 +302,7 @@ export class Exerciser {
     );
   }
 
-  /** All that can be seen as root, directory by directory. */
+  /** Compares everything that root can see, directory by directory. */
   private compareTrees(dir: string, depth: number): void {
     for (const d of this.drivers) d.setUser(0);
     const listing = this.drivers.map((d) => d.list(dir));
@@ -336,7 +337,7 @@ function text(r: Random, len: number): string {
   return s;
 }
 
-/** An ACL in its xattr form, mostly a valid one. */
+/** An ACL as the value of its xattr, valid in most cases. */
 function randomAcl(r: Random): string {
   if (r.chance(5)) return r.pick(["", "\x02\0\0", "\x02\0\0\0", "\x01\0\0\0"]);
   let text = "\x02\0\0\0";
@@ -364,7 +365,7 @@ function randomAcl(r: Random): string {
   return text;
 }
 
-/** By name, with arguments that `Exerciser` made up for it. */
+/** Makes a call by its name, with the arguments that `Exerciser` chose. */
 function invoke(d: FileDriver, call: readonly (string | number)[]): Answer {
   const s = (i: number): string => `${call[i]}`, n = (i: number): number => Number(call[i]);
   switch (call[0]) {

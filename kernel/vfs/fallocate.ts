@@ -1,4 +1,7 @@
-/** fallocate(2): which combinations there are and on what; the file system does it. */
+/**
+ * fallocate(2): checks which modes are allowed on which files; the file system does the work.
+ * kernel/syscalls/io/storage.ts calls it.
+ */
 
 import {
   EBADF,
@@ -26,7 +29,7 @@ import type { Caller } from "./caller.ts";
 import { notifyFile } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
 
-/** 0 or -EOPNOTSUPP: the modes exclude each other, some need KEEP_SIZE and some forbid it. */
+/** 0 or -EOPNOTSUPP: the modes exclude each other; some need KEEP_SIZE and some forbid it. */
 function checkMode(mode: number): number {
   const keeps = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
   switch (mode & ~FALLOC_FL_KEEP_SIZE) {
@@ -59,7 +62,7 @@ export function checkFallocate(file: OpenFile, mode: number, offset: number, len
   return offset + len > Number.MAX_SAFE_INTEGER ? -EFBIG : 0;
 }
 
-/** All of it; RLIMIT_FSIZE is the caller's affair. */
+/** fallocate(2) on an open file. The caller checks RLIMIT_FSIZE. */
 export function fallocateFile(
   caller: Caller,
   file: OpenFile,

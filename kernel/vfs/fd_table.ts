@@ -1,8 +1,10 @@
 /**
- * The file descriptor table of a process (or of several tasks: CLONE_FILES): fd -> open file description, with the
- * close-on-exec flag of each fd. Also the owner of POSIX record locks.
+ * The file descriptor table of a process, or of several tasks (CLONE_FILES): maps an fd to its open
+ * file description (open_file.ts) and its close-on-exec flag. The table is also the owner of POSIX
+ * record locks (file_locks.ts).
  *
- * Limits come from the caller (RLIMIT_NOFILE). Neighbours: open_file.ts, file_locks.ts.
+ * The system calls of kernel/syscalls call it and pass RLIMIT_NOFILE. They install a file as their
+ * last step, because the guest can use the fd from then on.
  */
 
 import { EBADF, EINVAL, EMFILE, ENFILE } from "../../ffi/abi/errno.ts";
@@ -16,27 +18,30 @@ const O_PATH = 0o10000000;
 export const NR_OPEN = 1048576;
 
 /**
- * LIMIT: descriptors that are closed in one turn of the loop: a last reference to a pipe or socket
- * takes some us.
+ * LIMIT: descriptors that one turn of the loop closes. Closing the last reference to a pipe or
+ * socket takes some us.
  */
 export const CLOSES_A_TURN = 512;
 
 export class FdTable {
-  /** What its places are charged to: a table is as long as its highest fd, and forks copy it. */
+  /**
+   * The account that its places are charged to: a table is as long as its highest fd, and forks
+   * copy it.
+   */
   private readonly account: Account;
   /** Tasks that share the table. */
   refs: number = 1;
   private files: (OpenFile | null)[] = [];
-  /** One bit an fd. */
+  /** One bit for each fd that is open. */
   private used: Uint32Array = new Uint32Array(2);
   private cloexec: Uint32Array = new Uint32Array(2);
-  /** No fd below this is free. */
+  /** No fd below this one is free. */
   private firstFree: number = 0;
   /** Open fds. */
   count: number = 0;
   /**
-   * Closing all that execve(2) or exit(2) closes goes on here in another turn; -1: nothing is left
-   * to close.
+   * The fd at which the closing for execve(2) or exit(2) continues in another turn; -1 when nothing
+   * is left to close.
    */
   closesFrom: number = -1;
   private isEnding: boolean = false;
@@ -45,21 +50,25 @@ export class FdTable {
     this.account = account;
   }
 
-  /** The file behind an fd that I/O may use; null: EBADF (closed, or O_PATH). HOT */
+  /** The file of an fd for I/O; null is EBADF (the fd is closed, or the file is O_PATH). HOT */
   get(fd: number): OpenFile | null {
     const file = this.getAny(fd);
     return file !== null && (file.flags & O_PATH) === 0 ? file : null;
   }
 
-  /** The same with O_PATH files, for the calls that take them (fstat, fchdir, *at, dup, close, ...). HOT */
+  /**
+   * The file of an fd, O_PATH files included, for the calls that take them (fstat, fchdir, *at,
+   * dup, close, ...). HOT
+   */
   getAny(fd: number): OpenFile | null {
     if (fd < 0 || fd >= this.files.length) return null;
     return this.files[fd] ?? null;
   }
 
   /**
-   * Put a file at the lowest free fd >= `from`; the table takes over the caller's reference. The fd, or -EMFILE,
-   * or -ENFILE when the sandbox has too many files (the reference stays the caller's). HOT
+   * Puts a file at the lowest free fd >= `from`. The table takes over the caller's reference.
+   * Returns the fd; -EMFILE; or -ENFILE when the sandbox has too many files. On an error the caller
+   * keeps the reference. HOT
    */
   install(file: OpenFile, cloexec: boolean, limit: number, from: number = 0): number {
     const fd = this.lowestFree(from);
@@ -71,26 +80,33 @@ export class FdTable {
   }
 
   /**
-   * Is an fd below `limit` free? Not a matter of `count`: files opened before the limit was lowered may lie above
-   * it. HOT
+   * Whether an fd below `limit` is free. `count` does not tell: files that were opened before the
+   * limit was lowered may lie above it. HOT
    */
   hasRoom(limit: number): boolean {
     return this.lowestFree(0) < Math.min(limit, NR_OPEN);
   }
 
-  /** F_DUPFD: another fd >= `from` for the file of `fd`; -EBADF, -EINVAL (`from` beyond the limit), -EMFILE. */
+  /**
+   * F_DUPFD: another fd >= `from` for the file of `fd`; -EBADF, -EINVAL (`from` beyond the limit),
+   * -EMFILE.
+   */
   dup(fd: number, cloexec: boolean, limit: number, from: number = 0): number {
     const file = this.getAny(fd);
     if (file === null) return -EBADF;
     if (from < 0 || from >= limit) return from === 0 ? -EMFILE : -EINVAL;
-    // Held first: a fault in between must not leave a file with fewer references than users.
+    // The reference is taken first, so that a fault in between does not leave a file with more fds
+    // than references.
     file.hold();
     const to = this.install(file, cloexec, limit, from);
     if (to < 0) file.drop();
     return to;
   }
 
-  /** dup2 and dup3 behind their argument checks: `to` becomes a duplicate of `fd`, closing what was there. */
+  /**
+   * dup2(2) and dup3(2) after their argument checks: `to` becomes a duplicate of `fd`, and the file
+   * that was there is closed.
+   */
   dupTo(fd: number, to: number, cloexec: boolean, limit: number): number {
     if (to < 0 || to >= limit || to >= NR_OPEN) return -EBADF;
     const file = this.getAny(fd);
@@ -102,7 +118,10 @@ export class FdTable {
     return to;
   }
 
-  /** Put a file (whose reference the table takes) at `fd`, closing what was there. `fd` < NR_OPEN. */
+  /**
+   * Puts a file at `fd` and closes the file that was there. The table takes over the reference;
+   * `fd` < NR_OPEN.
+   */
   replace(fd: number, file: OpenFile, cloexec: boolean): void {
     const old = this.getAny(fd);
     if (old !== null) this.take(fd);
@@ -110,7 +129,10 @@ export class FdTable {
     if (old !== null) this.closeFile(old);
   }
 
-  /** close(2): 0, -EBADF, or the error that the file reports (the fd is gone all the same). */
+  /**
+   * close(2): 0, -EBADF, or the error that the file reports. The fd is free in each case but
+   * -EBADF.
+   */
   close(fd: number): number {
     const file = this.getAny(fd);
     if (file === null) return -EBADF;
@@ -119,8 +141,8 @@ export class FdTable {
   }
 
   /**
-   * close_range(2) behind its checks: close, or with `onlyMark` set close-on-exec, what is open of
-   * [first, last], at most `most`. The fd at which it is to go on, or -1: that was all.
+   * close_range(2) after its checks: closes the open fds of [first, last], or with `onlyMark` sets
+   * close-on-exec, at most `most`. Returns the fd to continue at, or -1 when the range is done.
    */
   closeRange(first: number, last: number, onlyMark: boolean, most: number): number {
     const end = Math.min(last, this.files.length - 1);
@@ -146,7 +168,8 @@ export class FdTable {
   }
 
   /**
-   * execve: close what is marked, as much as one turn may; `closesFrom` says whether that was all.
+   * execve(2): closes the fds with close-on-exec, as many as one turn may. `closesFrom` is -1 when
+   * all are closed.
    */
   closeOnExec(): void {
     let most = CLOSES_A_TURN;
@@ -164,8 +187,8 @@ export class FdTable {
   }
 
   /**
-   * The only task that has the table ends: the same with all that is open, so that `drop` has
-   * little left.
+   * The only task with this table exits: closes as many fds as one turn may, so that little is left
+   * for `drop`. `closesFrom` is -1 when all are closed.
    */
   closeBeforeDrop(): void {
     if (this.refs > 1) return;
@@ -174,7 +197,7 @@ export class FdTable {
     this.closesFrom = this.closeRange(from, NR_OPEN, false, CLOSES_A_TURN);
   }
 
-  /** False: a copy would be one too many for the sandbox. */
+  /** Whether the sandbox has room for a copy of the table. */
   get mayCopy(): boolean {
     return FD_SLOTS.hasRoom(this.files.length);
   }
@@ -183,7 +206,10 @@ export class FdTable {
     return FD_SLOTS.hasRoom(size - this.files.length, this.account);
   }
 
-  /** A copy for fork, or to unshare: same files, own table. `mayCopy` was asked. */
+  /**
+   * A copy for fork(2) or unshare(2): its own table with the same files. The caller has checked
+   * `mayCopy`.
+   */
   copy(account: Account = ACCOUNTING.current): FdTable {
     const t = new FdTable(account);
     t.files = this.files.slice();
@@ -201,14 +227,14 @@ export class FdTable {
     return this;
   }
 
-  /** One task less; the last one closes everything. */
+  /** A task drops the table; the last one closes all fds. */
   drop(): void {
     if (--this.refs === 0) this.closeUnused();
   }
 
   /**
-   * Close everything if no task has the table any more. Called again after a fault, it goes on with
-   * the next file.
+   * Closes all fds if no task has the table any more. After a fault in a file's close it is called
+   * again and continues with the next file.
    */
   closeUnused(): void {
     if (this.refs > 0) return;

@@ -1,3 +1,5 @@
+/** Tests of fd_table.ts: allocation of fds, dup, close-on-exec, limits and closing in slices. */
+
 import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import { F_WRLCK, O_PATH, O_RDWR } from "../../ffi/abi/fcntl.ts";
 import { ACCOUNTING } from "../core/account.ts";
@@ -216,7 +218,7 @@ Deno.test("all tables together are bounded: no growth and no copy beyond", () =>
   first.install(new TestFile(), false, limit);
   assertEquals(first.dupTo(0, NR_OPEN - 1, false, limit), NR_OPEN - 1);
   while (first.mayCopy) tables.push(first.copy());
-  // Tables that other tests left open count too.
+  // The tables of other tests are counted too.
   assertEquals(tables.length > 16 && tables.length <= 32, true);
   const small = new FdTable();
   small.install(new TestFile(), false, limit);

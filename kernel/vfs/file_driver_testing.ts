@@ -1,6 +1,7 @@
 /**
- * One interface over files for tests that compare: the kernel of files here, and the host's own through raw system
- * calls. Every call answers with a string or number: a result, or the name of an error.
+ * One interface over files for tests that compare file systems (exerciser_testing.ts): `VfsDriver`
+ * calls this kernel's VFS, `HostDriver` calls the host's kernel. Every method returns a string or
+ * number: a result, or the name of an error.
  */
 
 import { AT_FDCWD, AT_REMOVEDIR } from "../../ffi/abi/fcntl.ts";
@@ -42,7 +43,9 @@ export type Answer = string | number;
 
 export interface FileDriver {
   readonly name: string;
-  /** Become another user (without CAP_FS_* capabilities unless 0) for the calls that follow. */
+  /**
+   * Makes the following calls as another user, without the file capabilities unless the user is 0.
+   */
   setUser(uid: number): void;
   mkdir(path: string, mode: number): Answer;
   rmdir(path: string): Answer;
@@ -94,7 +97,7 @@ function ofInode(i: Inode): string {
   return statText(i.mode, i.uid, i.gid, i.nlink, i.size, i.rdev);
 }
 
-/** Through the VFS, relative to the caller's working directory. */
+/** Makes the calls through the VFS, relative to the caller's working directory. */
 export class VfsDriver implements FileDriver {
   readonly name: string;
   private readonly root: TestCaller;
@@ -106,7 +109,7 @@ export class VfsDriver implements FileDriver {
     this.caller = root;
   }
 
-  /** The same protections as the host, to compare with it. */
+  /** Sets the protections of /proc/sys/fs as on the host, to compare with it. */
   likeHost(): this {
     const vfs = this.root.fs.namespace.vfs;
     const level = (name: string) => Number(Deno.readTextFileSync(`/proc/sys/fs/${name}`));
@@ -122,7 +125,7 @@ export class VfsDriver implements FileDriver {
       this.caller = this.root;
       return;
     }
-    // What setfsuid(2) leaves of root's capabilities: all but those for files.
+    // setfsuid(2) leaves root all capabilities but those for files.
     this.caller = this.root.as(uid);
     this.caller.cred = userCredentials(uid, uid, [], { lo: ~FS_CAPS >>> 0, hi: 0x1fe });
   }
@@ -244,7 +247,7 @@ export class VfsDriver implements FileDriver {
   }
 }
 
-/** Length and a checksum: long reads stay readable in a failure. */
+/** The length and a checksum of bytes, so that a failure of a long read is readable. */
 export function digest(bytes: Uint8Array): string {
   let h = 17;
   for (const b of bytes) h = (Math.imul(h, 31) + b) | 0;
@@ -253,7 +256,7 @@ export function digest(bytes: Uint8Array): string {
 
 const BASE = "/dev/shm";
 
-/** True when there is a tmpfs that this process may use as root. */
+/** Whether the host has a tmpfs that this process may use as root. */
 export function hasHostTmpfs(): boolean {
   try {
     return Deno.uid() === 0 && Deno.statSync(BASE).isDirectory &&
@@ -263,7 +266,10 @@ export function hasHostTmpfs(): boolean {
   }
 }
 
-/** The host's tmpfs, in a directory of its own four levels down, so that a few ".." stay inside. */
+/**
+ * Makes the calls on the host's tmpfs, in a new directory four levels down, so that some ".." stay
+ * inside.
+ */
 export class HostDriver implements FileDriver {
   readonly name = "host";
   readonly dir: string;
@@ -282,7 +288,8 @@ export class HostDriver implements FileDriver {
       0o200000,
     );
     syscall(nr.SYS_setgroups, 0, 0);
-    // For the calls without a dirfd; users may not be able to come back here.
+    // The working directory serves the calls without a dirfd. Other users may not be able to come
+    // back to it by name.
     this.before = Deno.cwd();
     syscall(nr.SYS_fchdir, this.cwd);
   }

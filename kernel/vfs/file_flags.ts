@@ -1,6 +1,7 @@
 /**
- * Flags of files that chattr(1) sets (ioctl_iflags(2)): who may change them, and what immutable and append-only files
- * refuse. They stand in `Inode.fileFlags`.
+ * FS_IOC_SETFLAGS (ioctl_iflags(2), chattr(1)): checks whether the caller may change the flags of a
+ * file, and stores them in `Inode.fileFlags`. access.ts, open.ts and attributes.ts enforce
+ * immutable and append-only files.
  */
 
 import { CAP_LINUX_IMMUTABLE } from "../../ffi/abi/capability.ts";
@@ -13,11 +14,14 @@ import type { Caller } from "./caller.ts";
 import type { Mount } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 
-/** Those that a tmpfs has. */
+/** The flags that a tmpfs stores. */
 const KNOWN = FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL;
 const PROTECTED = FS_IMMUTABLE_FL | FS_APPEND_FL;
 
-/** vfs_fileattr_set: 0, -EROFS, -EPERM, -EOPNOTSUPP. `isMore`: other attributes are to be set with them. */
+/**
+ * vfs_fileattr_set of Linux: 0, -EROFS, -EPERM, -EOPNOTSUPP. `isMore`: the call sets other
+ * attributes too.
+ */
 export function changeFileFlags(
   caller: Caller,
   mount: Mount,

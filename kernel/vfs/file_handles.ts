@@ -1,6 +1,6 @@
 /**
- * Handles of files (open_by_handle_at(2)): numbers by which a file is found again without its name. The table keeps names
- * and inode numbers, and pins nothing: who asks for a handle keeps no file alive.
+ * File handles (open_by_handle_at(2), fanotify(7)): numbers that find a file again without its
+ * name. The table keeps names and inode numbers and pins nothing, so a handle keeps no file alive.
  * DIFFERS: of a file that has several names, the one that the handle was asked for has to stay.
  */
 
@@ -9,10 +9,13 @@ import type { Dentry } from "./dentry.ts";
 import type { DentryCache } from "./dentry_cache.ts";
 import type { Inode } from "./inode.ts";
 
-/** LIMIT: handles that are known; older ones are stale. */
+/** LIMIT: handles that are kept; older ones are stale. */
 const HANDLES_MAX = 16384;
 
-/** A handle's bytes: a number of the table, and a constant that tells it from any eight bytes. */
+/**
+ * The bytes of a handle: a number of the table, and a constant that distinguishes it from any other
+ * eight bytes.
+ */
 export const HANDLE_BYTES = 8;
 export const HANDLE_MARK = 0x6476736f;
 
@@ -26,7 +29,7 @@ export class FileHandles {
   readonly #numbers: WeakMap<object, number> = new WeakMap();
   #last = 0;
 
-  /** The number of a file that there is: the same each time, as long as it is known. */
+  /** The number of a file that exists; it stays the same while the table keeps it. */
   numberOf(dentry: Dentry): number {
     const inode = dentry.inode!, known = this.#numbers.get(inode);
     if (known !== undefined && this.#entries.has(known)) return known;
@@ -42,7 +45,10 @@ export class FileHandles {
     return number;
   }
 
-  /** The same of an inode whose names are not known: what it has already, or one that leads nowhere. */
+  /**
+   * The number of an inode whose names are not known: the one that it has, or a new one that finds
+   * no file.
+   */
   numberOfInode(inode: Inode): number {
     const known = this.#numbers.get(inode);
     if (known !== undefined) return known;
@@ -50,7 +56,7 @@ export class FileHandles {
     return this.#last;
   }
 
-  /** A dentry of the file, or -ESTALE. */
+  /** The dentry of the file, or -ESTALE. */
   find(number: number, cache: DentryCache): Dentry | number {
     const entry = this.#entries.get(number);
     if (entry === undefined) return -ESTALE;
@@ -61,7 +67,10 @@ export class FileHandles {
   }
 }
 
-/** What has the dentry's names now. A loop: trees of directories can be deeper than the stack. */
+/**
+ * Looks up the dentry's path again from the root of its file system. A loop: trees of directories
+ * can be deeper than the stack.
+ */
 function again(dentry: Dentry, cache: DentryCache): Dentry | number {
   const names: string[] = [];
   let at = dentry;

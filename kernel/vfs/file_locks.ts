@@ -1,10 +1,11 @@
 /**
- * Locks of one inode: POSIX record locks and open file description locks (fcntl(2)), and flock(2). Calls never
- * block: they answer -EAGAIN, the caller waits on `waiters` and tries again.
- * `Vfs.lockedFiles` has all of them that hold something, for /proc/locks.
+ * The locks of one inode: POSIX record locks and open file description locks (fcntl(2)), and
+ * flock(2). Calls never block: they return -EAGAIN, and kernel/syscalls/io/locks.ts waits on
+ * `waiters` and tries again. `Vfs.lockedFiles` has all objects with locks, for /proc/locks.
  *
- * Owners: a POSIX lock belongs to an fd table (a process, as long as threads share it), an OFD lock and a flock
- * to an OpenFile. Deadlocks are found by `lock_waits.ts`. Ranges are inclusive; `end` Infinity: to the end of file.
+ * The owner of a POSIX lock is an fd table (a process, as long as threads share it); the owner of
+ * an OFD lock or a flock is an OpenFile. `lock_waits.ts` finds deadlocks. Ranges are inclusive;
+ * `end` Infinity is the end of the file.
  */
 
 import { type Account, ACCOUNTING } from "../core/account.ts";
@@ -17,7 +18,7 @@ import type { Inode } from "./inode.ts";
 /** LIMIT: record locks of one file; each call looks at all of them. */
 export const MAX_RECORDS = 8192;
 
-/** As /proc/locks has them; "LEASE": who waits for one. */
+/** The kinds of /proc/locks; "LEASE" is a task that waits for the end of a lease. */
 export type LockKind = "POSIX" | "OFDLCK" | "FLOCK" | "LEASE";
 
 let lastAge = 0;
@@ -26,7 +27,7 @@ export function nextAge(): number {
   return ++lastAge;
 }
 
-/** A lock that is held, or that is waited for. */
+/** A lock that is held, or that a task waits for. */
 export class FileLock {
   readonly kind: LockKind;
   readonly owner: object;
@@ -34,11 +35,11 @@ export class FileLock {
   readonly type: number;
   readonly start: number;
   readonly end: number;
-  /** The process that took it, as the first PID namespace has it; -1 for OFD locks. */
+  /** The pid of the process that took it, in the first PID namespace; -1 for OFD locks. */
   readonly pid: number;
   /** What it is charged to. */
   readonly account: Account;
-  /** Larger than that of all that were there before. */
+  /** Larger than the age of all locks and leases that were made before. */
   readonly age: number = nextAge();
 
   constructor(
@@ -64,14 +65,14 @@ export class FileLock {
     return new FileLock(this.kind, this.owner, this.type, start, end, this.pid, this.account);
   }
 
-  /** Of two locks of the same family: they cannot be held together. */
+  /** Whether two locks of the same family (record locks or flocks) exclude each other. */
   conflictsWith(other: FileLock): boolean {
     return other.owner !== this.owner && other.end >= this.start && other.start <= this.end &&
       (this.type === F_WRLCK || other.type === F_WRLCK);
   }
 }
 
-/** What flock(2) takes. */
+/** The request of a flock(2). */
 export function flockRequest(file: object, operation: number, pid: number): FileLock {
   const type = operation === LOCK_EX ? F_WRLCK : operation === LOCK_SH ? F_RDLCK : F_UNLCK;
   return new FileLock("FLOCK", file, type, 0, Infinity, pid);
@@ -79,16 +80,18 @@ export function flockRequest(file: object, operation: number, pid: number): File
 
 export class FileLocks {
   readonly inode: Inode;
-  /** Woken whenever a lock was given up or became weaker. */
+  /** Woken when a lock was released or became weaker. */
   readonly waiters: WaitQueue = new WaitQueue();
-  /** Changes with every such event, so that a recorded "A waits for B" can be seen to be out of date. */
+  /** Counts the releases, so that a recorded "A waits for B" can be recognized as out of date. */
   generation: number = 0;
   /** Sorted by start. */
   private records: FileLock[] = [];
   private readonly flocks: Map<object, FileLock> = new Map();
   private readonly listed: Set<FileLocks>;
 
-  /** @param listed whoever has locks is in it (Vfs.lockedFiles) */
+  /**
+   * @param listed the objects that have locks (Vfs.lockedFiles)
+   */
   constructor(inode: Inode, listed: Set<FileLocks>) {
     this.inode = inode;
     this.listed = listed;
@@ -103,23 +106,26 @@ export class FileLocks {
     return this.records;
   }
 
-  /** All locks there are (/proc/locks). */
+  /** All locks (/proc/locks). */
   get all(): FileLock[] {
     return [...this.flocks.values(), ...this.records];
   }
 
-  /** What this description holds by flock(2). */
+  /** The lock that this description holds by flock(2), or null. */
   flockOf(file: object): FileLock | null {
     return this.flocks.get(file) ?? null;
   }
 
-  /** The first record lock of somebody else that is in the way, or null (F_GETLK). */
+  /** The first record lock of another owner that conflicts, or null (F_GETLK). */
   conflict(request: FileLock): FileLock | null {
     for (const lock of this.records) if (lock.conflictsWith(request)) return lock;
     return null;
   }
 
-  /** The first record lock of the asker's own there (F_OFD_GETLK with F_UNLCK), or null. */
+  /**
+   * The first record lock of the request's own owner in the range (F_OFD_GETLK with F_UNLCK), or
+   * null.
+   */
   heldBy({ owner, start, end }: FileLock): FileLock | null {
     for (const lock of this.records) {
       if (lock.owner === owner && lock.start <= end && lock.end >= start) return lock;
@@ -127,7 +133,10 @@ export class FileLocks {
     return null;
   }
 
-  /** F_SETLK: 0, -EAGAIN when `conflict` has an answer, or -ENOLCK. F_UNLCK works but for the split of one lock too many. */
+  /**
+   * F_SETLK: 0; -EAGAIN when `conflict` finds a lock; or -ENOLCK. F_UNLCK fails only when it splits
+   * a lock and the limit is reached.
+   */
   setRecord(request: FileLock): number {
     const { owner, type, start, end } = request;
     if (type !== F_UNLCK && this.conflict(request) !== null) return -EAGAIN;
@@ -166,7 +175,7 @@ export class FileLocks {
     return 0;
   }
 
-  /** flock(2): 0 or -EAGAIN. A conversion gives the old lock up first. */
+  /** flock(2): 0 or -EAGAIN. A conversion releases the old lock first. */
   flock(request: FileLock): number {
     const { owner, type } = request, held = this.flockOf(owner);
     if (held !== null) {
@@ -182,13 +191,13 @@ export class FileLocks {
     return 0;
   }
 
-  /** Somebody else's flock that forbids this one, or null. */
+  /** The flock of another owner that conflicts with this one, or null. */
   flockInTheWay(request: FileLock): FileLock | null {
     for (const lock of this.flocks.values()) if (lock.conflictsWith(request)) return lock;
     return null;
   }
 
-  /** A process closed any fd of this file: all its POSIX locks go (fcntl(2)). */
+  /** A process closed any fd of this file: all its POSIX locks are released (fcntl(2)). */
   releaseOwner(owner: object): void {
     const kept = this.records.filter((l) => l.owner !== owner);
     if (kept.length === this.records.length) return;
@@ -198,7 +207,7 @@ export class FileLocks {
     this.released();
   }
 
-  /** The last reference of a description went: its OFD locks and its flock go. */
+  /** The last reference to a description is gone: its OFD locks and its flock are released. */
   releaseFile(file: object): void {
     this.releaseOwner(file);
     if (!this.flocks.delete(file)) return;
@@ -221,7 +230,7 @@ function byStart(a: FileLock, b: FileLock): number {
   return a.start - b.start;
 }
 
-/** F_GETLK's view of a type: whether a lock of this kind is one that a caller may ask for. */
+/** Whether fcntl(2) accepts this value of `l_type`. */
 export function isLockType(type: number): boolean {
   return type === F_RDLCK || type === F_WRLCK || type === F_UNLCK;
 }

@@ -1,3 +1,5 @@
+/** Tests of file_locks.ts and lock_waits.ts: record locks, flock(2) and deadlocks. */
+
 import { assertEquals } from "@std/assert";
 import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH, LOCK_UN } from "../../ffi/abi/fcntl.ts";
 import { Waiter } from "../core/wait.ts";
@@ -112,7 +114,7 @@ Deno.test("flock: shared, exclusive, conversions, release with the description",
   const l = noLocks();
   assertEquals([flock(l, A, LOCK_SH), flock(l, B, LOCK_SH)], [0, 0]);
   assertEquals(flock(l, C, LOCK_EX), "EAGAIN");
-  // A conversion that fails has lost the old lock (flock(2)).
+  // A conversion that fails has released the old lock (flock(2)).
   assertEquals(flock(l, A, LOCK_EX), "EAGAIN");
   assertEquals(l.flockOf(A), null);
   assertEquals(flock(l, B, LOCK_EX), 0);
@@ -141,10 +143,10 @@ Deno.test("deadlock: found in a circle, not after a wait has ended", () => {
   assertEquals(waits.wouldDeadlock(C, A), true);
   assertEquals(waits.wouldDeadlock(C, B), true);
   assertEquals(waits.wouldDeadlock(A, A), true);
-  // A signal ended B's wait.
+  // A signal ends B's wait.
   b.unlink();
   assertEquals(waits.wouldDeadlock(C, A), false);
-  // B gave its lock up: A is about to run again, and waits for nobody in the meantime.
+  // B releases its lock: A is about to run, and waits for no lock meanwhile.
   set(y, B, F_UNLCK, 0, 9);
   assertEquals(waits.wouldDeadlock(B, A), false);
 });

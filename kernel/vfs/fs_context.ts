@@ -1,6 +1,7 @@
 /**
- * Root, working directory and umask of a process (struct fs_struct), shared by tasks with CLONE_FS. It pins the
- * paths that it holds. The mount namespace is its too: a task never sees another one than its root's.
+ * The root directory, working directory, umask and mount namespace of a process (struct fs_struct),
+ * shared by tasks with CLONE_FS. It pins its paths. A task is always in the mount namespace of its
+ * root directory.
  */
 
 import { dropPath, holdPath, type Path } from "./dentry.ts";
@@ -10,8 +11,8 @@ export class FsContext {
   /** Tasks that share it. */
   refs: number = 1;
   /**
-   * A task that alone uses it is in execve(2) (check_unsafe_exec of Linux): no further process may
-   * share it.
+   * The only task that uses it is in execve(2): no further process may share it (check_unsafe_exec
+   * of Linux).
    */
   isInExec: boolean = false;
   umask: number;
@@ -45,7 +46,7 @@ export class FsContext {
     this.cwdPath = path;
   }
 
-  /** setns(2), unshare(CLONE_NEWNS): another namespace with places in it. */
+  /** setns(2), unshare(CLONE_NEWNS): changes to another namespace, with paths in it. */
   enter(namespace: MountNamespace, root: Path, cwd: Path): void {
     const old = this.namespace;
     this.namespace = namespace.hold();
@@ -54,7 +55,7 @@ export class FsContext {
     old.drop();
   }
 
-  /** A copy of its own (fork without CLONE_FS, unshare). */
+  /** A separate copy (fork without CLONE_FS, unshare). */
   copy(): FsContext {
     return new FsContext(this.namespace, this.rootPath, this.cwdPath, this.umask);
   }

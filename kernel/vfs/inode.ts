@@ -1,9 +1,11 @@
 /**
- * Inodes and file systems as the VFS sees them. A file system subclasses Inode; everything here is
- * non-blocking and returns -errno. Permission checks on the *path* are the VFS's (walk.ts, access.ts);
- * an inode's methods assume that they were made.
+ * The contract of a file system: the abstract classes FileSystem and Inode. Each file system of
+ * kernel/fs subclasses both, and the operations of this folder call them. No method blocks; each
+ * returns -errno, and those that say so BLOCK. The VFS has checked permission before it calls a
+ * method (walk.ts, access.ts).
  *
- * Names are byte strings (core/bytes.ts). Times are seconds + nanoseconds, so that nothing is lost.
+ * Names are byte strings (core/bytes.ts). Times are seconds and nanoseconds, so that no digit is
+ * lost.
  */
 
 import { ECONNREFUSED, EINVAL, ENOTDIR, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
@@ -22,10 +24,10 @@ import { type InodeWatches, notifySelf } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
 import type { PosixAcl } from "./posix_acl.ts";
 
-/** What setattr changes: bits of `AttrChange.valid`. */
+/** Bits of `AttrChange.valid`: the fields that setattr changes. */
 export const ATTR_MODE = 1, ATTR_UID = 2, ATTR_GID = 4, ATTR_SIZE = 8;
 export const ATTR_ATIME = 16, ATTR_MTIME = 32, ATTR_CTIME = 64;
-/** The time is given (utimensat); without it the matching ATTR_xTIME means now. */
+/** The change has the time (utimensat(2)); without this bit ATTR_xTIME means now. */
 export const ATTR_ATIME_SET = 128, ATTR_MTIME_SET = 256;
 
 export interface AttrChange {
@@ -55,33 +57,40 @@ export interface StatFs {
 
 /** One mounted instance (a superblock). */
 export abstract class FileSystem {
-  /** As in /proc/filesystems and mountinfo. */
+  /** The name in /proc/filesystems and mountinfo. */
   abstract readonly type: string;
   /** st_dev: an anonymous device number in stat's encoding, unless inodes say otherwise. */
   readonly dev: number;
   abstract readonly root: Inode;
-  /** What mountinfo shows as mount source. */
+  /** The mount source of mountinfo. */
   source: string = "none";
   readOnly: boolean = false;
-  /** Whose capabilities count for it: device nodes mean nothing where that is not the first one. */
+  /**
+   * The user namespace whose capabilities count for it. Device nodes cannot be opened unless it is
+   * the first one.
+   */
   owner: UserNamespace = INITIAL_USER_NAMESPACE;
-  /** Its device nodes are its own work, and mean something whichever user mounts it. */
+  /**
+   * The file system makes its device nodes itself, so they can be opened whichever user mounts it.
+   */
   readonly hasOwnDevices: boolean = false;
-  /** A mount of it shows what other mounts of the type may hide (revealing.ts). */
+  /** A new mount of it may show what other mounts of the type hide (revealing.ts). */
   readonly isRevealing: boolean = false;
   /**
-   * It is there without mounts, and belongs to what it shows: its first mounter does not own it.
+   * It exists without mounts and belongs to what it shows, so its first mounter does not own it.
    */
   hasFixedOwner: boolean = false;
-  /** How many stacked file systems lead to the lowest one below: 0 for one that is not stacked. */
+  /** The number of stacked file systems above the lowest one; 0 for one that is not stacked. */
   readonly stackDepth: number = 0;
-  /** Its bytes are somewhere outside: what is read and written is a transfer for the io controller. */
+  /**
+   * Its bytes are stored outside the sandbox: a read or write is a transfer for the io controller.
+   */
   isStored: boolean = false;
-  /** Options behind `rw,` in mountinfo. */
+  /** The options behind `rw,` in mountinfo. */
   superOptions(): string {
     return "";
   }
-  /** What mountinfo says of the root of a mount; null: its path in the file system. */
+  /** The root of a mount in mountinfo; null: its path in the file system. */
   rootText(_root: Dentry): string | null {
     return null;
   }
@@ -90,30 +99,36 @@ export abstract class FileSystem {
   sync(): number {
     return 0;
   }
-  /** remount with other options (mount(2) data); unknown ones -EINVAL. The read-only flag is the VFS's. */
+  /**
+   * Remounts with other options (mount(2) data); -EINVAL for an unknown one. The VFS handles the
+   * read-only flag.
+   */
   remount(_options: string): number {
     return 0;
   }
-  /** Others may have changed it just now: nothing that was remembered counts. */
+  /** Drops all cached names and attributes, because the file system may have changed outside. */
   expire(): void {}
   /** The last mount is gone. */
   destroy(): void {}
   /**
-   * It may have many files, and nothing outside of it notices when they are freed: `free` does
-   * that, instead of `destroy`.
+   * Whether `free` frees its files in slices instead of `destroy`: it may have many, and nothing
+   * outside of it notices when they are freed.
    */
   get isFreedInSlices(): boolean {
     return false;
   }
-  /** A slice of that, as a job does one (core/deferred_work.ts). */
+  /**
+   * Frees a slice of the files; returns the units that are left, as a job does
+   * (core/deferred_work.ts).
+   */
   free(units: number): number {
     return units;
   }
-  /** Somebody changes the tree behind the VFS's back (an overlay that has it as its upper layer). */
+  /** The tree is changed behind the VFS: an overlay has it as its upper layer. */
   isChangedBehind: boolean = false;
   /** No path leads to its files: pipes, sockets, namespaces, memfds. */
   isInternal: boolean = false;
-  /** Of fanotify, on the whole of it. */
+  /** Marks of fanotify on the whole file system. */
   readonly marks: Mark[] = [];
   /** Mounts that show this file system. */
   mounts: number = 0;
@@ -122,9 +137,10 @@ export abstract class FileSystem {
   /** The dentry of `root`, shared by all mounts; made by `rootDentryOf` (dentry_cache.ts). */
   rootDentry: Dentry | null = null;
   /**
-   * The walk is about to look up the component of `path` at `from` in `dir`, which is not cached, or is (`cached`) and
-   * is not stable. A remote file system may fetch the whole rest at once. `opens`: the last one is going to be opened
-   * for reading. 0, -errno, or BLOCK.
+   * Called before the walk looks up the component of `path` at `from` in `dir`, when that is not
+   * cached, or cached (`cached`) and not stable. A remote file system may fetch the whole rest of
+   * the path at once. `opens`: the last component is going to be opened for reading. 0, -errno, or
+   * BLOCK.
    */
   walkAhead(
     _dir: Inode,
@@ -142,7 +158,7 @@ export abstract class FileSystem {
 }
 let nextAnonymousDev = 32;
 
-/** All fields zero; for callers of `statfs`. */
+/** A StatFs with zeros, for callers of `statfs`. */
 export function emptyStatFs(): StatFs {
   return {
     type: 0,
@@ -158,7 +174,7 @@ export function emptyStatFs(): StatFs {
   };
 }
 
-/** A change of nothing; set `valid` and the fields that it names. */
+/** An AttrChange that changes nothing: set `valid` and the fields that it names. */
 export function emptyAttrChange(): AttrChange {
   return {
     valid: 0,
@@ -174,12 +190,15 @@ export function emptyAttrChange(): AttrChange {
 }
 
 /**
- * Receives one directory entry; `offset` is the position behind it (d_off). False: it did not fit, stop, and the
- * entry is given again next time.
+ * Takes one directory entry; `offset` is the position behind it (d_off). False: the entry did not
+ * fit, so `readdir` stops and gives it again next time.
  */
 export type DirSink = (name: string, ino: number, type: number, offset: number) => boolean;
 
-/** One file, directory, link or special file. Fields are the stat data; file systems keep them current. */
+/**
+ * One file, directory, link or special file. The fields are its stat data, which the file system
+ * keeps current.
+ */
 export abstract class Inode {
   readonly fs: FileSystem;
   ino: number;
@@ -206,25 +225,28 @@ export abstract class Inode {
   locks: FileLocks | null = null;
   /** F_SETLEASE (leases.ts); null until the first. */
   leases: Leases | null = null;
-  /** Of inotify and fanotify (notify.ts); null while nobody watches. */
+  /** Watches of inotify and marks of fanotify (notify.ts); null when there are none. */
   watches: InodeWatches | null = null;
   /** FS_*_FL of chattr(1) (file_flags.ts). */
   fileFlags: number = 0;
-  /** Rules of landlock that name it. */
+  /** The number of landlock rules that name it. */
   ruleCount: number = 0;
-  /** FIFO or socket that lives at this inode. */
+  /** The FIFO or socket at this inode. */
   special: object | null = null;
-  /** > 0: open for writing so often; < 0: executed so often, writing is refused (ETXTBSY). */
+  /**
+   * > 0: the number of opens for writing; < 0: the number of running programs, for which opening
+   * for writing gives ETXTBSY.
+   */
   writeCount: number = 0;
-  /** Open file descriptions of it, those of O_PATH aside. */
+  /** Open file descriptions of it, without those of O_PATH. */
   openCount: number = 0;
-  /** It may have capabilities (capabilities(7)), which a write takes away. */
+  /** It may have file capabilities (capabilities(7)), which a write removes. */
   hasCapabilities: boolean = false;
   /** F_SET_RW_HINT of fcntl(2): RWH_WRITE_LIFE_*. */
   writeHint: number = 0;
-  /** Access ACL that says more than the mode does (posix_acl.ts), or null. */
+  /** The access ACL when the mode does not say it all (posix_acl.ts), or null. */
   accessAcl: PosixAcl | null = null;
-  /** ACL that new entries of this directory inherit, or null. */
+  /** The ACL that new entries of this directory inherit, or null. */
   defaultAcl: PosixAcl | null = null;
 
   constructor(fs: FileSystem, ino: number, mode: number) {
@@ -237,54 +259,63 @@ export abstract class Inode {
     return this.fs.dev;
   }
 
-  /** Bring the stat fields up to date (remote files). 0 or -errno. */
+  /** Brings the stat fields up to date (remote files): 0 or -errno. */
   refresh(): number {
     return 0;
   }
-  /** Its file system has flags for it. */
+  /** Whether its file system stores FS_*_FL flags for it. */
   get hasFileFlags(): boolean {
     return false;
   }
-  /** Other flags; permission was checked, and they are known: 0 or -errno. */
+  /** Sets the flags. The VFS has checked permission and that the flags are known: 0 or -errno. */
   setFileFlags(_flags: number): number {
     return -EOPNOTSUPP;
   }
-  /** It is going to lose its last name, and stays in use (remote files are otherwise found by name). */
+  /**
+   * Called before a file that stays in use loses its last name: remote files are otherwise found by
+   * name.
+   */
   keepReachable(): void {}
   abstract setattr(change: AttrChange, cred: Credentials): number;
-  /** The file was read: atime becomes now; with `relative` only when it is a day old or not behind mtime, ctime. */
+  /**
+   * Sets atime to now after a read; with `relative` only when atime is a day old or not later than
+   * mtime and ctime.
+   */
   touchAtime(_relative: boolean): void {}
-  /** Just created in a directory with a default ACL: what it inherits. */
+  /** Sets the ACLs of a new file, inherited from the default ACL of its directory. */
   inheritAcls(_access: PosixAcl | null, _default: PosixAcl | null): void {}
 
-  /** The namespace that it is a file of (nsfs). */
+  /** The namespace that this file of nsfs stands for. */
   get standsFor(): Namespace | null {
     return null;
   }
   /**
-   * The directory is there to be mounted on, and never has entries: a mount on it hides nothing.
+   * The directory only serves as a mountpoint and never has entries: a mount on it hides nothing.
    */
   get isForMountsOnly(): boolean {
     return false;
   }
-  /** A mount shows it as its root, and does so no more. */
+  /** Called when a mount has it as its root, and when that mount is freed. */
   onMounted(): void {}
   onUnmounted(): void {}
 
-  /** Directories. A missing name is -ENOENT. */
+  /** Looks up a name in this directory; -ENOENT when it is missing. */
   abstract lookup(name: string): Inode | number;
-  /** True when a cached dentry of this directory may be used without asking again. */
+  /** Whether a cached dentry of this directory may be used without a new lookup. */
   get dentriesAreStable(): boolean {
     return !this.fs.isChangedBehind;
   }
   /**
-   * What `name` is now, asked for a cached answer of a directory that is not stable: returning `cached` itself
-   * keeps the dentry, anything else replaces it.
+   * Looks up `name` again, for a cached answer of a directory that is not stable. To return
+   * `cached` itself keeps the dentry; anything else replaces it.
    */
   relookup(name: string, _cached: Inode | null): Inode | number {
     return this.lookup(name);
   }
-  /** A new regular file. `mode` is final: umask and set-group-ID rules were applied by the VFS. */
+  /**
+   * Creates a regular file. `mode` is final: the VFS has applied the umask and the set-group-ID
+   * rules.
+   */
   abstract create(name: string, mode: number, uid: number, gid: number): Inode | number;
   abstract mkdir(name: string, mode: number, uid: number, gid: number): Inode | number;
   abstract mknod(
@@ -298,7 +329,7 @@ export abstract class Inode {
   abstract link(name: string, target: Inode): number;
   abstract unlink(name: string, target: Inode): number;
   abstract rmdir(name: string, target: Inode): number;
-  /** flags: RENAME_NOREPLACE is checked by the VFS; RENAME_EXCHANGE and RENAME_WHITEOUT come here. */
+  /** The VFS checks RENAME_NOREPLACE; `flags` are RENAME_EXCHANGE and RENAME_WHITEOUT. */
   abstract rename(
     name: string,
     source: Inode,
@@ -307,74 +338,92 @@ export abstract class Inode {
     target: Inode | null,
     flags: number,
   ): number;
-  /** O_TMPFILE: a regular file without a name, nlink 0. `linkable`: linkat may name it later. */
+  /**
+   * O_TMPFILE: makes a regular file without a name, nlink 0. `linkable`: linkat(2) may name it
+   * later.
+   */
   abstract tmpfile(mode: number, uid: number, gid: number, linkable: boolean): Inode | number;
-  /** An unnamed file that `link` may name (O_TMPFILE without O_EXCL). */
+  /** Whether it is an unnamed file that `link` may name (O_TMPFILE without O_EXCL). */
   get isLinkable(): boolean {
     return false;
   }
 
-  /** Of a file of the host, which may be reached in several ways and then is several inodes; "" for others. */
+  /**
+   * A string that is equal for all inodes of one host file, which may be reached in several ways;
+   * "" for other files.
+   */
   get hostIdentity(): string {
     return "";
   }
 
-  /** mknod of a socket that listens: where the host lets the sandbox make some, its programs can connect to it. */
+  /**
+   * Creates a socket that is going to listen. Where the host lets the sandbox make sockets,
+   * programs of the host can connect to it.
+   */
   bindListener(name: string, mode: number, uid: number, gid: number): Inode | number {
     return this.mknod(name, mode, 0, uid, gid);
   }
 
-  /** The host's descriptor that `bindListener` of the directory made, which the caller owns from then on; -1: none. */
+  /**
+   * The host descriptor that `bindListener` made for this socket; the caller owns it from then on.
+   * -1: none.
+   */
   takeListener(): number {
     return -1;
   }
 
-  /** A socket of the host: a connected, non-blocking descriptor of it that the caller owns, or -errno. */
+  /**
+   * Connects to a socket of the host: a non-blocking descriptor that the caller owns, or -errno.
+   */
   connectHost(): number {
     return -ECONNREFUSED;
   }
 
   /**
-   * A FIFO of the host that may be opened: a non-blocking descriptor that the caller owns. -EAGAIN: for writing, and nobody
-   * reads; -EOPNOTSUPP: it connects processes of the sandbox alone.
+   * Opens a FIFO of the host: a non-blocking descriptor that the caller owns. -EAGAIN: it is opened
+   * for writing and has no reader. -EOPNOTSUPP: the FIFO connects processes of the sandbox alone.
    */
   openHostFifo(_mode: number): number {
     return -EOPNOTSUPP;
   }
 
-  /** What owner and mode allow (MAY_*): 0 or -EACCES. Files with rules of their own override it. */
+  /** Checks owner and mode (MAY_*): 0 or -EACCES. Files with their own rules override it. */
   checkMode(mask: number, cred: Credentials): number {
     return checkAccess(this, mask, cred);
   }
 
   abstract readlink(): string | number;
-  /** /proc magic links: where the walk goes instead of following text, or -errno; null for ordinary links. */
+  /**
+   * Magic links of /proc: the path that the walk jumps to instead of following text, or -errno;
+   * null for ordinary links.
+   */
   followMagic(): Path | number | null {
     return null;
   }
 
   /**
-   * A new open file description. The VFS has checked permission and handles O_CREAT, O_EXCL, O_TRUNC,
-   * O_PATH, FIFOs, sockets and device numbers; so this sees regular files, directories and the rest.
+   * Makes a new open file description. The VFS has checked permission and handles O_CREAT, O_EXCL,
+   * O_TRUNC, O_PATH, FIFOs, sockets and device numbers, so this only opens regular files,
+   * directories and the file system's own kinds.
    */
   abstract open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number;
 
-  /** Value, or -ENODATA, -EOPNOTSUPP. Names carry their namespace (`user.`, `security.`, ...). */
+  /** The value, or -ENODATA, -EOPNOTSUPP. Names have their prefix (`user.`, `security.`, ...). */
   abstract getxattr(name: string): Uint8Array<ArrayBuffer> | number;
   abstract setxattr(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number;
   abstract removexattr(name: string): number;
   /**
-   * It got another owner, or other contents: its capabilities go (those of a remote file went with
-   * that).
+   * Removes the file capabilities after a change of owner or contents. (A remote file has lost them
+   * by that change.)
    */
   dropCapabilities(): void {
     this.removexattr(XATTR_NAME_CAPS);
   }
   abstract listxattr(): string[] | number;
 
-  /** The last dentry and open file are gone and nlink is 0: give storage back. */
+  /** Frees the storage: the last dentry and open file are gone and nlink is 0. */
   evict(): void {}
-  /** Reference from dentries and open files; file systems that evict count it. */
+  /** References from dentries and open files. Only file systems with `evict` depend on it. */
   refs: number = 0;
   hold(): void {
     this.refs++;
@@ -386,7 +435,10 @@ export abstract class Inode {
   }
 }
 
-/** Defaults of an inode that is no directory and no link: file systems override what they have. */
+/**
+ * The defaults of an inode that is neither a directory nor a link; file systems override what they
+ * implement.
+ */
 export abstract class PlainInode extends Inode {
   override lookup(_name: string): Inode | number {
     return -ENOTDIR;

@@ -1,8 +1,10 @@
 /**
- * Leases: fcntl(2) F_SETLEASE. Who holds one is told before somebody else opens or truncates the file in a way that
- * conflicts, and has a while to finish; the other waits until then.
+ * Leases: fcntl(2) F_SETLEASE. Before another process opens or truncates the file in a way that
+ * conflicts, the holder is signalled and has some seconds to give the lease up; the other process
+ * waits until then.
  *
- * Not here: how the holder is told (syscalls/io/lease.ts). Neighbours: file_locks.ts, open.ts, attributes.ts.
+ * open.ts and attributes.ts call `breakLeases`; syscalls/io/lease.ts signals the holder. Neighbour:
+ * file_locks.ts.
  */
 
 import { EACCES, EAGAIN, EINVAL } from "../../ffi/abi/errno.ts";
@@ -25,9 +27,9 @@ import { FileLock, nextAge } from "./file_locks.ts";
 import type { Inode } from "./inode.ts";
 import type { OpenFile } from "./open_file.ts";
 
-/** Tells the holder of a lease that it is being broken: signals it. */
+/** Signals the holder of a lease that it is being broken. */
 export interface LeaseHolder {
-  /** The process, as the first PID namespace has it. */
+  /** The pid in the first PID namespace. */
   readonly pid: number;
   onBreak(file: OpenFile): void;
 }
@@ -36,11 +38,11 @@ export class Lease {
   readonly file: OpenFile;
   type: number;
   readonly holder: LeaseHolder;
-  /** Among locks and leases (FileLock.age). */
+  /** Its age among locks and leases (FileLock.age). */
   readonly age: number = nextAge();
-  /** What it must become, F_UNLCK or F_RDLCK; -1: nobody breaks it. */
+  /** The type that it must become, F_UNLCK or F_RDLCK; -1 when it is not being broken. */
   breakTo: number = -1;
-  /** When it becomes that by itself. */
+  /** The time at which the kernel changes it to that type. */
   deadlineNs: number = Infinity;
 
   constructor(file: OpenFile, type: number, holder: LeaseHolder) {
@@ -49,16 +51,16 @@ export class Lease {
     this.holder = holder;
   }
 
-  /** As it will be when a break has ended. */
+  /** Its type after the break, if there is one. */
   get nextType(): number {
     return this.breakTo >= 0 ? this.breakTo : this.type;
   }
 }
 
-/** The leases of one inode. `Vfs.leasedFiles` has all that are not empty, for /proc/locks. */
+/** The leases of one inode. `Vfs.leasedFiles` has all objects with leases, for /proc/locks. */
 export class Leases {
   readonly inode: Inode;
-  /** Woken when one went or became weaker. */
+  /** Woken when a lease was removed or became weaker. */
   readonly waiters: WaitQueue = new WaitQueue();
   private readonly list: Lease[] = [];
   private readonly listed: Set<Leases>;
@@ -86,7 +88,7 @@ export class Leases {
     return this.of(file)?.nextType ?? F_UNLCK;
   }
 
-  /** A new lease, or another type of one that is there: 0 or -EAGAIN. */
+  /** Makes a lease, or changes the type of the description's lease: 0 or -EAGAIN. */
   set(file: OpenFile, type: number, holder: LeaseHolder): number {
     const own = this.of(file);
     for (const other of this.list) {
@@ -104,7 +106,7 @@ export class Leases {
     return 0;
   }
 
-  /** The lease is given up, or its description is gone: 0, or -EAGAIN when there is none. */
+  /** Removes the lease of a description: 0, or -EAGAIN when there is none. */
   remove(file: OpenFile): number {
     const lease = this.of(file);
     if (lease === null) return -EAGAIN;
@@ -115,8 +117,8 @@ export class Leases {
   }
 
   /**
-   * Ask the leases that conflict with opening for reading, or for writing, to go. The latest time at which they are
-   * gone; -1 when none is in the way now.
+   * Breaks the leases that conflict with an open for reading, or for writing. Returns the latest
+   * time at which they are gone; -1 when no lease is in the way.
    */
   break(writes: boolean, nowNs: number, graceNs: number): number {
     let untilNs = -1;
@@ -166,7 +168,7 @@ export function setLease(
   return (inode.leases ??= new Leases(inode, vfs.leasedFiles)).set(file, type, holder);
 }
 
-/** A caller that can wait for some time: a task. */
+/** A caller that can wait until a time: a task. */
 interface WaitingCaller extends Caller {
   readonly waiter: Waiter;
   readonly group: { readonly id: { readonly numbers: readonly number[] } };
@@ -179,8 +181,8 @@ function isWaiting(caller: Caller): caller is WaitingCaller {
 }
 
 /**
- * The file is going to be opened with these flags: 0 when no lease is in the way. -EAGAIN with O_NONBLOCK; BLOCK, and
- * the whole call runs again.
+ * Breaks the leases that conflict with an open with these flags: 0 when none is in the way; -EAGAIN
+ * with O_NONBLOCK; or BLOCK, and then the whole call runs again.
  */
 export function breakLeases(caller: Caller, inode: Inode, flags: number): number {
   const { leases } = inode;

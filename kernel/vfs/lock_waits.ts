@@ -1,19 +1,20 @@
 /**
- * Who waits for which lock or lease: to answer EDEADLK (fcntl(2)) and to show it (proc_locks(5)). One object a kernel.
+ * The tasks that wait for locks and leases: to find deadlocks (EDEADLK of fcntl(2)) and for
+ * /proc/locks (proc_locks(5)). A kernel has one, in `Vfs.lockWaits`.
  *
- * An entry is true only as long as its waiter is still linked on the queue that it was linked on; so nobody has to take
- * entries out when a wait ends by a signal.
+ * An entry is valid while its waiter is linked on the queue that it was linked on. So a wait that a
+ * signal ends needs no removal of its entry.
  */
 
 import type { Waiter, WaitQueue } from "../core/wait.ts";
 import type { FileLock, FileLocks } from "./file_locks.ts";
 
 /**
- * From one waiting owner to the next, as Linux (MAX_DEADLK_ITERATIONS): each step looks through all
- * that wait.
+ * Steps from one waiting owner to the next, as in Linux (MAX_DEADLK_ITERATIONS); each step looks
+ * through all waits.
  */
 const STEPS_MAX = 11;
-/** Entries that are kept before those out of date are looked for. */
+/** Entries that are kept before the invalid ones are removed. */
 const ENTRIES_MIN = 64;
 
 class LockWait {
@@ -32,7 +33,7 @@ class LockWait {
   }
 }
 
-/** A process waits for another's POSIX lock: as long as nothing was released there since. */
+/** A wait for another process's POSIX lock; valid until a lock of the file is released. */
 class RecordWait extends LockWait {
   readonly blocker: object;
   private readonly locks: FileLocks;
@@ -55,8 +56,8 @@ export class LockWaits {
   private sweepAt: number = ENTRIES_MIN;
 
   /**
-   * Whether `owner`, waiting for `blocker`, would wait for itself. A longer circle is not looked
-   * for.
+   * Whether `owner` would wait for itself if it waited for `blocker`. Circles longer than STEPS_MAX
+   * are not found.
    */
   wouldDeadlock(owner: object, blocker: object): boolean {
     this.sweep();
@@ -69,17 +70,20 @@ export class LockWaits {
     return false;
   }
 
-  /** `waiter` was just linked on `locks.waiters`, for a POSIX lock that `blocker` is in the way of. */
+  /**
+   * Records that `waiter`, which is linked on `locks.waiters`, waits for a POSIX lock that
+   * `blocker` holds.
+   */
   addRecord(request: FileLock, blocker: object, locks: FileLocks, waiter: Waiter): void {
     this.push(new RecordWait(request, blocker, locks, waiter));
   }
 
-  /** `waiter` was just linked on `queue`, for any other lock. */
+  /** Records that `waiter`, which is linked on `queue`, waits for any other lock or lease. */
   add(request: FileLock, queue: WaitQueue, waiter: Waiter): void {
     this.push(new LockWait(request, queue, waiter));
   }
 
-  /** What is waited for on a queue, in the order of its waits. */
+  /** The requests of the waiters on a queue, in the order of the waits. */
   on(queue: WaitQueue): FileLock[] {
     const last = new Map<Waiter, FileLock>();
     for (const wait of this.waits) {

@@ -1,11 +1,12 @@
 /**
- * A walk that is longer than a turn of the loop: where it stands while its call waits for the next
- * turn (walk.ts). It holds what it stands on, as other tasks may take that away meanwhile.
+ * The saved state of a path walk that is longer than a turn of the loop (walk.ts), while its call
+ * waits for the next turn. It holds the paths that it stands on, because other tasks may remove
+ * them meanwhile. Calls keep it in their progress (`CallProgress.walks`).
  */
 
 import { dropPath, holdPath, type Path } from "./dentry.ts";
 
-/** What tells the walks of one call apart. */
+/** The arguments that identify a walk among those of one call. */
 export interface WalkKey {
   readonly dirfd: number;
   readonly path: string;
@@ -13,7 +14,7 @@ export interface WalkKey {
   readonly resolve: number;
 }
 
-/** The place of a walk: the text that is left begins at `at`. */
+/** The place of a walk: it stands at `here`, and the rest of `text` begins at `at`. */
 export interface WalkPlace {
   readonly here: Path;
   readonly root: Path;
@@ -25,7 +26,7 @@ export interface WalkPlace {
 
 export class LongWalk {
   place: WalkPlace;
-  /** The scratch walk that it was: calls with two paths have one for each. */
+  /** The `Walk` that it is the state of: calls with two paths have one for each. */
   private readonly walk: object;
   private readonly key: WalkKey;
 

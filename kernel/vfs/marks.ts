@@ -1,7 +1,7 @@
 /**
- * Marks of fanotify(7): on inodes, mounts and file systems, and which of them an event concerns (fs/notify/fsnotify.c).
- * What a group of marks does with an event is its own affair (fanotify/). Called by notify.ts and
- * permission_events.ts.
+ * Marks of fanotify(7) on inodes, mounts and file systems, and which of them an event concerns
+ * (fs/notify/fsnotify.c). notify.ts and permission_events.ts call this; kernel/fanotify implements
+ * MarkGroup and decides what a group does with an event.
  */
 
 import {
@@ -18,39 +18,42 @@ import { WaitQueue } from "../core/wait.ts";
 import type { Dentry, Mount } from "./dentry.ts";
 import type { FileSystem, Inode } from "./inode.ts";
 
-/** Events of a directory's entries: its own marks hear of them. */
+/** Events of a directory's entries, which the marks on the directory itself get. */
 export const ENTRY_EVENTS: number = FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO |
   FAN_RENAME;
 const EVENT_FLAGS = FAN_ONDIR | FAN_EVENT_ON_CHILD;
 
-/** How a mark came to an event: bits of `match`. */
+/** Bits of `match`: why a mark concerns an event. */
 export const BY_INODE = 1, BY_PARENT = 2, BY_MOUNT = 4, BY_FS = 8;
-/** FAN_RENAME: by a mark of the directory that the entry moved to. */
+/** FAN_RENAME: by a mark on the directory that the entry moved to. */
 export const BY_TARGET = 16;
 
-/** What a mark is on. */
+/** The object that a mark is on. */
 export type MarkTarget =
   | { readonly kind: "inode"; readonly inode: Inode }
   | { readonly kind: "mount"; readonly mount: Mount }
   | { readonly kind: "fs"; readonly fs: FileSystem };
 
 export abstract class MarkGroup {
-  /** Of several groups that are asked those with a higher one come first. */
+  /** Permission events are asked of the group with the highest priority first. */
   abstract readonly priority: number;
-  /** `mask`: what of the event its marks ask for; `match`: BY_* of those marks. */
+  /**
+   * Takes an event. `mask`: the bits of the event that its marks want; `match`: BY_* of those
+   * marks.
+   */
   abstract onEvent(event: FileEvent, mask: number, match: number): void;
-  /** The same for an event that waits for an answer; null: it may go on unasked. */
+  /** Takes a permission event, which waits for an answer; null when the group does not want it. */
   abstract ask(event: FileEvent, mask: number): Question | null;
-  /** What the mark is on is gone. */
+  /** The object of the mark is gone. */
   abstract forget(mark: Mark): void;
 }
 
-/** One task asks one group. */
+/** The question of one task to one group. */
 export abstract class Question {
   readonly group: MarkGroup;
   readonly dentry: Dentry;
   readonly mask: number;
-  /** Woken when it is answered. */
+  /** Woken at the answer. */
   readonly answered: WaitQueue = new WaitQueue();
   isAnswered: boolean = false;
   isDenied: boolean = false;
@@ -61,7 +64,7 @@ export abstract class Question {
     this.mask = mask;
   }
 
-  /** Who asked waits no more. */
+  /** The task does not wait any more. */
   abstract withdraw(): void;
 }
 
@@ -81,7 +84,7 @@ export class Mark {
     this.target = target;
   }
 
-  /** What of events it hides from its group. */
+  /** The events that this mark makes its group ignore. */
   ignores(isDir: boolean, isByParent: boolean): number {
     const events = this.ignored & ~EVENT_FLAGS;
     if (events === 0 || (!isDir && !isByParent)) return events;
@@ -91,17 +94,20 @@ export class Mark {
 }
 
 export class FileEvent {
-  /** FAN_* with FAN_ONDIR when it is about a directory. */
+  /** FAN_*, with FAN_ONDIR when the event is about a directory. */
   readonly mask: number;
-  /** Null: by which mount it came is not known, and no descriptor can be opened for it. */
+  /**
+   * The mount that the file was reached by; null when it is not known, and then no descriptor can
+   * be opened for the event.
+   */
   readonly mount: Mount | null;
-  /** The file; its dentry may be unknown. */
+  /** The file of the event; its dentry may not be known. */
   readonly inode: Inode;
   readonly dentry: Dentry | null;
-  /** The directory that has it under `name`. */
+  /** The directory in which its name is `name`. */
   readonly dir: Dentry | null;
   readonly name: string;
-  /** FAN_RENAME: where it is now. */
+  /** FAN_RENAME: the new place. */
   readonly newDir: Dentry | null;
   readonly newName: string;
 
@@ -130,7 +136,7 @@ export class FileEvent {
   }
 }
 
-/** What the marks of one group have to do with an event. */
+/** The marks of one group that concern an event. */
 export class Concern {
   readonly group: MarkGroup;
   marks: number = 0;
@@ -146,12 +152,12 @@ export class Concern {
   }
 }
 
-/** Whether a mark on a file system, or on the mount by which an event came, may concern it. HOT */
+/** Whether the file system, or the mount that the file was reached by, has marks. HOT */
 export function hasWideMarks(mount: Mount | null, fs: FileSystem): boolean {
   return fs.marks.length > 0 || (mount !== null && mount.marks.length > 0);
 }
 
-/** Tell all groups that have marks for it. */
+/** Reports an event to all groups with marks for it. */
 export function tellMarks(event: FileEvent): void {
   for (const concern of concernsOf(event)) {
     const mask = event.mask & concern.mask & ~EVENT_FLAGS;
@@ -159,7 +165,7 @@ export function tellMarks(event: FileEvent): void {
   }
 }
 
-/** The groups with marks that an event reaches, those to be asked first at the front. */
+/** The groups whose marks an event reaches, highest priority first. */
 export function concernsOf(event: FileEvent): readonly Concern[] {
   const found: Concern[] = [], isEntry = (event.mask & ENTRY_EVENTS) !== 0;
   add(found, event, event.inode.fs.marks, BY_FS);
@@ -193,7 +199,7 @@ function isApplicable(mask: number, isDir: boolean, isByParent: boolean): boolea
   return !isByParent || (mask & FAN_EVENT_ON_CHILD) !== 0;
 }
 
-/** The mount or file system is gone: so are its marks. */
+/** Ends the marks of an object that is gone. */
 export function endMarks(marks: readonly Mark[]): void {
   for (const mark of [...marks]) mark.group.forget(mark);
 }

@@ -1,6 +1,7 @@
 /**
- * What move_mount(2) does besides moving: MOVE_MOUNT_BENEATH (a mount slides below another one, which can then be taken
- * away) and MOVE_MOUNT_SET_GROUP. Checks in Linux's order (fs/namespace.c).
+ * Two flags of move_mount(2): MOVE_MOUNT_BENEATH puts a mount below another one, which can then be
+ * unmounted; MOVE_MOUNT_SET_GROUP copies the propagation of a mount to another. The checks come in
+ * Linux's order (fs/namespace.c). kernel/syscalls/fs/mount_tree.ts calls both.
  */
 
 import { CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
@@ -13,7 +14,10 @@ import { hasLockedChild } from "./mount_operations.ts";
 import { hasUnbindable } from "./mount_trees.ts";
 import { listenersOf, setMaster } from "./propagation.ts";
 
-/** `from` is attached, or the root of what is nowhere yet. What is on top of `to` stays there. */
+/**
+ * MOVE_MOUNT_BENEATH. `from` is an attached mount, or the root of a tree that is not attached yet.
+ * The mounts on top of `to` stay on top.
+ */
 export function moveBeneath(caller: Caller, from: Path, to: Path): number {
   const { namespace } = caller.fs, { mount } = from, isAttached = mount.parent !== null;
   const at = namespace.topOf(to), top = at.mount;
@@ -24,14 +28,17 @@ export function moveBeneath(caller: Caller, from: Path, to: Path): number {
   const { parent, mountpoint } = top;
   if (parent === null || mountpoint === null || at.dentry !== top.root) return -EINVAL;
   if (top.isLocked || top === caller.fs.root.mount || isAbove(top, mount)) return -EINVAL;
-  // A copy of it would come on top of one of the two.
+  // Propagation would put a copy on top of one of the two mounts.
   if (spreadsOnto(parent, top, mountpoint)) return -EINVAL;
   if (isAttached && spreadsOnto(parent, mount, mountpoint)) return -EINVAL;
   if (parent.peers !== null && hasUnbindable(mount)) return -EINVAL;
   return isAbove(mount, parent) ? -ELOOP : namespace.insertBeneath(mount, top);
 }
 
-/** `to`, which is private, becomes what `from` is: a peer of its peers, a slave of its master. */
+/**
+ * MOVE_MOUNT_SET_GROUP: `to`, which is private, becomes a peer of `from`'s peers and a slave of its
+ * master.
+ */
 export function joinGroupOf(caller: Caller, from: Path, to: Path): number {
   const mount = to.mount, model = from.mount;
   if (isGone(model) || isGone(mount)) return -EINVAL;
@@ -51,24 +58,24 @@ export function joinGroupOf(caller: Caller, from: Path, to: Path): number {
   return 0;
 }
 
-/** It was taken away, and only its users keep it. */
+/** The mount was unmounted, and only its users keep it. */
 function isGone(mount: Mount): boolean {
   return mount.namespace === null && mount.isDetached;
 }
 
-/** A mount that is nowhere yet belongs to whoever has it. */
+/** A mount that is not attached yet belongs to the holder of its descriptor. */
 function mayChange(caller: Caller, { namespace }: Mount): boolean {
   if (namespace === null) return true;
   return namespace.owner !== null && hasCapIn(caller.cred, namespace.owner, CAP_SYS_ADMIN);
 }
 
-/** `mount` is `below`, or carries it. */
+/** Whether `mount` is `below` or one of its ancestors. */
 function isAbove(mount: Mount, below: Mount): boolean {
   for (let m: Mount | null = below; m !== null; m = m.parent) if (m === mount) return true;
   return false;
 }
 
-/** What is mounted on (parent, at) is copied on top of `mount`. */
+/** Whether a mount on (parent, at) is propagated to the top of `mount`. */
 function spreadsOnto(parent: Mount, mount: Mount, at: Dentry): boolean {
   return mount.root === at && listenersOf(parent, at).some((l) => l.mount === mount);
 }

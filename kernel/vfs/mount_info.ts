@@ -1,6 +1,8 @@
 /**
- * The text of a mount namespace: /proc/PID/mountinfo, /proc/PID/mounts (proc_pid_mountinfo(5), fstab(5)), and the
- * flags of statfs(2). Bytes as they are in the files; only mounts below the reader's root are shown.
+ * The rows of a mount namespace in /proc/PID/mountinfo (proc_pid_mountinfo(5)) and /proc/PID/mounts
+ * (fstab(5)), and the flags of a mount in statfs(2). The text is byte strings, as the kernel's
+ * files have it. A row is only made for a mount below the reader's root directory.
+ * kernel/proc/fs/mounts_files.ts and statmount(2) call this.
  */
 
 import { ENOMEM } from "../../ffi/abi/errno.ts";
@@ -71,7 +73,7 @@ function superOptions(mount: Mount): string {
   return (mount.fs.readOnly ? "ro" : "rw") + (options === "" ? "" : "," + options);
 }
 
-/** The optional fields. */
+/** The optional fields of a mountinfo row: peer group, master, unbindable. */
 function propagationText(mount: Mount, places: MountPlaces): string {
   let text = mount.peers !== null ? ` shared:${mount.peers.id}` : "";
   if (mount.master !== null) {
@@ -83,12 +85,15 @@ function propagationText(mount: Mount, places: MountPlaces): string {
   return text;
 }
 
-/** What of its file system a mount shows. */
+/** The path within the file system of the directory that a mount shows as its root. */
 export function mountRootText({ fs, root }: Mount): string {
   return fs.rootText(root) ?? dentryText(root);
 }
 
-/** All of /proc/PID/mountinfo, for reports; -ENOMEM: it is too long. */
+/**
+ * All of /proc/PID/mountinfo in one string, for debug reports; -ENOMEM when it is longer than
+ * TEXT_MAX.
+ */
 export function mountInfo(namespace: MountNamespace, root: Path): string | number {
   const places = new MountPlaces(root);
   let text = "";
@@ -99,7 +104,10 @@ export function mountInfo(namespace: MountNamespace, root: Path): string | numbe
   return text;
 }
 
-/** The row of a mount in /proc/PID/mountinfo, a byte string; "": the reader cannot see it. */
+/**
+ * The row of a mount in /proc/PID/mountinfo, a byte string; "" when the mount cannot be reached
+ * from the reader's root.
+ */
 export function mountInfoRow(m: Mount, places: MountPlaces): string {
   const at = places.of(m);
   if (at === null) return "";
@@ -111,7 +119,7 @@ export function mountInfoRow(m: Mount, places: MountPlaces): string {
     }\n`;
 }
 
-/** The same in /proc/PID/mounts. */
+/** The row of a mount in /proc/PID/mounts; "" as for `mountInfoRow`. */
 export function mountRow(m: Mount, places: MountPlaces): string {
   const at = places.of(m);
   if (at === null) return "";

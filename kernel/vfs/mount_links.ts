@@ -1,4 +1,7 @@
-/** Single steps on the tree of mounts: making one, copying it, putting it somewhere (mounts.ts). */
+/**
+ * Single steps on the tree of mounts: making a mount, copying it, attaching it to a parent.
+ * mounts.ts and mount_trees.ts build their operations of these.
+ */
 
 import { KernelBug } from "../core/kernel_bug.ts";
 import type { Dentry } from "./dentry.ts";
@@ -19,8 +22,8 @@ export function newMount(
 }
 
 /**
- * A mount that no path leads to, for file systems that the kernel keeps for itself (pipes, sockets, memfds). It
- * stays for good.
+ * A mount that no path leads to, for file systems that the kernel keeps for itself (pipes, sockets,
+ * memfds). It is pinned for good.
  */
 export function internalMount(vfs: Vfs, fs: FileSystem): Mount {
   const mount = new Mount(vfs, fs, rootDentryOf(fs), null, null, 0, fs.source);
@@ -28,7 +31,7 @@ export function internalMount(vfs: Vfs, fs: FileSystem): Mount {
   return mount;
 }
 
-/** Another mount of the same, private and nowhere. */
+/** A copy of a mount that shows `root`: private and not attached. */
 export function duplicate(vfs: Vfs, from: Mount, root: Dentry): Mount {
   const copy = newMount(vfs, from.fs, root, from.flags, from.source);
   copy.isLocked = from.isLocked;
@@ -37,7 +40,7 @@ export function duplicate(vfs: Vfs, from: Mount, root: Dentry): Mount {
   return copy;
 }
 
-/** Puts a mount that has no parent at a place where nothing is mounted. */
+/** Attaches a mount that has no parent, at a place where nothing is mounted. */
 export function linkMount(mount: Mount, parent: Mount, at: Dentry): void {
   if (parent.children.has(at)) throw new KernelBug("two mounts at one place");
   mount.parent = parent;
@@ -47,12 +50,12 @@ export function linkMount(mount: Mount, parent: Mount, at: Dentry): void {
   at.pin();
 }
 
-/** The mount that hangs on (mount, dentry), or null. HOT: asked only when `dentry.mountCount` > 0. */
+/** The mount on (mount, dentry), or null. HOT: called only when `dentry.mountCount` > 0. */
 export function childAt(mount: Mount, dentry: Dentry): Mount | null {
   return mount.children.get(dentry) ?? null;
 }
 
-/** The topmost of the mounts that cover each other from `mount` on. */
+/** The topmost of the mounts that are stacked on `mount`. */
 export function topmost(mount: Mount): Mount {
   let top = mount;
   for (let m = childAt(top, top.root); m !== null; m = childAt(top, top.root)) top = m;

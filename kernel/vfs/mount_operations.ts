@@ -1,7 +1,7 @@
 /**
- * What mount(2), umount2(2), pivot_root(2) and chroot(2) may do: checks in Linux's order, then the
- * namespace does it (mounts.ts). File systems are made by the caller (`kernel/fs` knows the types);
- * paths are resolved already.
+ * mount(2), umount2(2), pivot_root(2) and chroot(2): the checks in Linux's order (fs/namespace.c);
+ * mounts.ts then changes the tree. The callers (kernel/syscalls/fs) have made the file system and
+ * resolved the paths.
  */
 
 import { CAP_SYS_ADMIN, CAP_SYS_CHROOT } from "../../ffi/abi/capability.ts";
@@ -57,19 +57,24 @@ const ATIME_FLAGS = MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME;
 const MOUNT_FLAGS = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME |
   MS_RELATIME | MS_NOSYMFOLLOW;
 
-/** CAP_SYS_ADMIN in the mount namespace, which all of these need: 0 or -EPERM. */
+/**
+ * 0 when the caller has CAP_SYS_ADMIN in the mount namespace, which all of these calls need; else
+ * -EPERM.
+ */
 export function mayMount(caller: Caller): number {
   const { owner } = caller.fs.namespace;
   return owner !== null && hasCapIn(caller.cred, owner, CAP_SYS_ADMIN) ? 0 : -EPERM;
 }
 
-/** The same for calls that landlock(7) takes away: those that change what paths lead to. */
+/**
+ * `mayMount` for the calls that a landlock(7) domain forbids: those that change what paths lead to.
+ */
 export function mayRearrange(caller: Caller): number {
   const { domain } = caller.cred;
   return domain !== null && domain.all.fs !== 0 ? -EPERM : mayMount(caller);
 }
 
-/** The bits of mount(2)'s flags that live on the mount; relatime is the default. */
+/** The flags of mount(2) that belong to the mount; relatime is the default. */
 export function mountFlags(flags: number): number {
   let f = flags & MOUNT_FLAGS;
   if ((flags & (MS_NOATIME | MS_STRICTATIME)) === 0) f |= MS_RELATIME;
@@ -77,7 +82,7 @@ export function mountFlags(flags: number): number {
   return f;
 }
 
-/** mount(2) of a new file system at `at`. The file system is destroyed when this fails. */
+/** mount(2) of a new file system at `at`. A failure destroys the file system. */
 export function addMount(
   caller: Caller,
   fs: FileSystem,
@@ -103,7 +108,7 @@ export function addMount(
   return r;
 }
 
-/** MS_BIND: show `from` at `at` too; with MS_REC what is mounted below it as well. */
+/** MS_BIND: shows `from` at `at` too; with MS_REC also the mounts below it. */
 export function bindMount(caller: Caller, from: Path, at: Path, recursive: boolean): number {
   const namespace = caller.fs.namespace;
   if (!namespace.owns(at.mount) || isOlder(from.dentry, namespace)) return -EINVAL;
@@ -114,18 +119,21 @@ export function bindMount(caller: Caller, from: Path, at: Path, recursive: boole
   return r;
 }
 
-/** A copy of what is at `from`, which is nowhere yet, or -EINVAL, -ENOSPC. */
+/** A copy of the mount at `from` that is not attached; or -EINVAL, -ENOSPC. */
 export function cloneDetached(caller: Caller, from: Path, recursive: boolean): Mount | number {
   const namespace = caller.fs.namespace;
   if (from.mount.isUnbindable) return -EINVAL;
-  // Files of nsfs are in no namespace, and can be bound all the same.
+  // Files of nsfs are in no mount namespace, and can still be bound.
   const isNamespaceFile = from.mount.namespace === null && from.mount.fs.type === "nsfs";
   if (!isNamespaceFile && !namespace.owns(from.mount)) return -EINVAL;
   if (!recursive && hasLockedChild(from.mount, from.dentry)) return -EINVAL;
   return namespace.cloneTree(from.mount, from.dentry, recursive);
 }
 
-/** MS_REMOUNT: with `onlyMount` (MS_BIND) the mount's flags, else the file system's too. */
+/**
+ * MS_REMOUNT: changes the file system's options and the mount's flags; with `onlyMount` (MS_BIND)
+ * only the latter.
+ */
 export function remount(
   caller: Caller,
   path: Path,
@@ -166,20 +174,20 @@ export function moveMount(caller: Caller, from: Path, to: Path): number {
 }
 
 /**
- * The file of this mount namespace or an older one, which may hold this one: it cannot be mounted
- * here.
+ * Whether it is the file of this mount namespace or an older one. Such a file may keep this
+ * namespace alive, so it cannot be mounted here.
  */
 function isOlder({ inode }: Dentry, namespace: MountNamespace): boolean {
   const shown = inode?.standsFor ?? null;
   return shown instanceof MountNamespace && shown.id <= namespace.id;
 }
 
-/** A tree has such a file somewhere. */
+/** Whether a tree has such a file somewhere. */
 export function showsOlder(tree: Mount, namespace: MountNamespace): boolean {
   return treeOf(tree).some((mount) => isOlder(mount.root, namespace));
 }
 
-/** Whether a mount may have these flags from now on: those of a more privileged namespace stay. */
+/** Whether a mount may get these flags: the flags of a more privileged namespace are locked. */
 export function mayChangeFlags(mount: Mount, flags: number): boolean {
   if ((mount.lockedFlags & ~flags) !== 0) return false;
   return !mount.hasLockedAtime || ((flags ^ mount.flags) & ATIME_FLAGS) === 0;
@@ -212,7 +220,7 @@ function setPropagation(caller: Caller, mount: Mount, type: number, recursive: b
   else makePrivate(mounts, type === MS_UNBINDABLE);
 }
 
-/** umount2(2): what is on top of `at` (a working directory may have been mounted on). */
+/** umount2(2): the topmost mount on `at` (a mount may cover a working directory). */
 export function unmount(caller: Caller, at: Path, flags: number): number {
   if ((flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) return -EINVAL;
   const namespace = caller.fs.namespace, path = namespace.topOf(at), mount = path.mount;
@@ -236,7 +244,10 @@ export function unmount(caller: Caller, at: Path, flags: number): number {
   return 0;
 }
 
-/** pivot_root(2). `callers` are all FsContexts of the namespace: those at the old root move to the new one. */
+/**
+ * pivot_root(2). `contexts` are all FsContexts of the namespace: those at the old root move to the
+ * new one.
+ */
 export function pivotRoot(
   caller: Caller,
   newRoot: Path,
@@ -245,7 +256,7 @@ export function pivotRoot(
 ): number {
   const namespace = caller.fs.namespace, root = caller.fs.root;
   if (!isDirectory(newRoot) || !isDirectory(putOld)) return -ENOTDIR;
-  // The new arrangement must not propagate.
+  // The change must not propagate.
   const shared = [putOld.mount, newRoot.mount.parent, root.mount.parent];
   if (shared.some((m) => m !== null && m.peers !== null)) return -EINVAL;
   if (!namespace.owns(newRoot.mount) || !namespace.owns(root.mount)) return -EINVAL;

@@ -1,7 +1,8 @@
 /**
- * Where the mounts of a namespace are, as the reader of a list of them sees it
- * (proc_pid_mountinfo(5)). A list asks for each mount: what was found for a parent or a peer group
- * is kept, so that a list costs its own length.
+ * The paths of the mounts of a namespace, as the reader of a list of them sees them
+ * (proc_pid_mountinfo(5)). The path of a parent and the master of a peer group are kept, so that a
+ * list takes time in proportion to its length. One object serves one list; mount_info.ts and
+ * statmount(2) call it.
  */
 
 import type { Mount, Path } from "./dentry.ts";
@@ -39,7 +40,7 @@ export class MountPlaces {
     return text === "" ? "/" : text;
   }
 
-  /** The path of a mount whose parent's root is at `above`. */
+  /** The path of a mount. @param above the path of its parent's root */
   private below(mount: Mount, above: string | null): string | null {
     const { parent, mountpoint } = mount;
     if (parent === null || mountpoint === null) return null;
@@ -53,8 +54,8 @@ export class MountPlaces {
   }
 
   /**
-   * The nearest group that the mount is a slave of, directly or not, of which the reader sees a
-   * member.
+   * The nearest peer group that the mount is a slave of, directly or through others, and of which
+   * the reader can reach a member ("propagate_from").
    */
   masterOf(mount: Mount): PeerGroup | null {
     const way: PeerGroup[] = [];

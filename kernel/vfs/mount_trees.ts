@@ -1,7 +1,7 @@
 /**
- * Whole trees of mounts: going through one, copying it, locking it. A guest nests mounts as deep as
- * the limit of a namespace lets it, so nothing here recurses. Single steps: mount_links.ts; what is
- * attached where: mounts.ts.
+ * Operations on whole trees of mounts: listing, copying, locking. A guest nests mounts as deep as
+ * the limit of a namespace allows, so nothing here recurses. mount_links.ts has the single steps;
+ * mounts.ts calls this to attach and copy trees.
  */
 
 import { EPERM } from "../../ffi/abi/errno.ts";
@@ -11,7 +11,7 @@ import { duplicate, linkMount } from "./mount_links.ts";
 import { makeShared } from "./propagation.ts";
 import type { Vfs } from "./vfs.ts";
 
-/** A mount and all below it: each behind its parent, a branch at a time. */
+/** A mount and all mounts below it, in depth-first order: each after its parent. */
 export function treeOf(top: Mount): Mount[] {
   const tree: Mount[] = [], left = [top];
   for (let mount = left.pop(); mount !== undefined; mount = left.pop()) {
@@ -21,7 +21,7 @@ export function treeOf(top: Mount): Mount[] {
   return tree;
 }
 
-/** The last child first, so that it is taken off last. */
+/** Pushes the children in reverse, so that the first child is popped first. */
 function pushChildren(mount: Mount, left: Mount[]): void {
   if (mount.children.size === 0) return;
   const first = left.length;
@@ -33,18 +33,21 @@ function pushChildren(mount: Mount, left: Mount[]): void {
   }
 }
 
-/** Which mounts below the first one are copied. */
+/** The rule of a copy: which mounts below the first one are copied, and how. */
 export interface CopyRule {
-  /** Those that cannot be bound elsewhere too. */
+  /** Unbindable mounts are copied too. */
   readonly unbindable: boolean;
-  /** Files of mount namespaces too: a copy of a namespace must not keep others alive. */
+  /**
+   * Files of mount namespaces are copied too. A copy of a namespace must not keep other namespaces
+   * alive.
+   */
   readonly namespaceFiles: boolean;
-  /** How a copy listens and tells. */
+  /** Sets the propagation of a copy. */
   readonly inherit: (copy: Mount, from: Mount) => void;
 }
 
 /**
- * A pair is what was copied, and its copy, each behind its parent's. The first one's copy shows
+ * Pairs of a mount and its copy, each after its parent's pair. The copy of the first mount shows
  * `root`.
  */
 export type CopiedPairs = readonly (readonly [Mount, Mount])[];
@@ -64,7 +67,7 @@ export function copyTree(vfs: Vfs, from: Mount, root: Dentry, rule: CopyRule): C
   return pairs;
 }
 
-/** What `copyTree` copies: `from`, and what is mounted within `root`. */
+/** The mounts that `copyTree` copies: `from`, and the mounts within `root`. */
 function copiedOf(from: Mount, root: Dentry, rule: CopyRule): Mount[] {
   const tree: Mount[] = [], left = [from];
   for (let mount = left.pop(); mount !== undefined; mount = left.pop()) {
@@ -82,7 +85,7 @@ function copiedOf(from: Mount, root: Dentry, rule: CopyRule): Mount[] {
 }
 
 /**
- * How many mounts a copy has; -EPERM: it would show what an unbindable mount of another namespace
+ * The number of mounts of a copy; -EPERM when the copy would show what a locked unbindable mount
  * covers.
  */
 export function sizeOfCopy(from: Mount, root: Dentry, rule: CopyRule): number {
@@ -104,14 +107,14 @@ function isMountNamespaceFile(mount: Mount): boolean {
   return mount.root.inode?.standsFor?.kind === "mnt";
 }
 
-/** All of a tree that came to a shared mount are shared. */
+/** Makes all mounts of a tree shared, after it was attached to a shared mount. */
 export function shareTree(top: Mount, vfs: Vfs): void {
   for (const mount of treeOf(top)) makeShared(mount, vfs);
 }
 
 /**
- * A less privileged namespace neither loosens flags nor takes single mounts away; the first one may
- * go.
+ * Locks a tree for a less privileged namespace, which may neither loosen flags nor unmount single
+ * mounts; the first mount may be unmounted.
  */
 export function lockTree(top: Mount): void {
   for (const mount of treeOf(top)) {

@@ -1,7 +1,10 @@
 /**
- * Mount namespaces: the tree of mounts, crossing from one to the next, attaching and detaching (mount(2),
- * umount2(2), mount_namespaces(7)), and what peers and slaves get of that (propagation.ts).
- * Permissions and texts are elsewhere: mount_operations.ts, mount_info.ts.
+ * Mount namespaces (mount_namespaces(7)): the tree of mounts, crossing from a mount to the one on
+ * top, attaching and detaching (mount(2), umount2(2)), and the copies that peers and slaves get
+ * (propagation.ts).
+ *
+ * mount_operations.ts checks permissions and calls this; mount_info.ts makes the texts. The tree is
+ * changed by mount_links.ts and copied by mount_trees.ts.
  */
 
 import { EINVAL, ELOOP, ENOSPC, ENOTDIR } from "../../ffi/abi/errno.ts";
@@ -44,7 +47,7 @@ export class MountNamespace extends Namespace {
   readonly id: number;
   /** All attached mounts, oldest first. */
   readonly mounts: Set<Mount> = new Set();
-  /** Poll of /proc/PID/mounts; `generation` counts changes. */
+  /** Woken at each change, for poll(2) of /proc/PID/mounts; `generation` counts the changes. */
   readonly changes: WaitQueue = new WaitQueue();
   generation: number = 0;
   private rootMount: Mount;
@@ -63,15 +66,15 @@ export class MountNamespace extends Namespace {
     this.adopt(rootMount);
   }
 
-  /** A namespace with `fs` at its root. */
+  /** The first namespace of a kernel, with `fs` at its root. */
   static of(vfs: Vfs, fs: FileSystem, flags: number, source: string): MountNamespace {
     const mount = newMount(vfs, fs, rootDentryOf(fs), flags, source);
     return new MountNamespace(vfs, mount, INITIAL_USER_NAMESPACE, true);
   }
 
   /**
-   * The last user went: all mounts go. One that shows another namespace's file may end that one
-   * too.
+   * The last user is gone: all mounts are detached. A mount of another namespace's file may end
+   * that namespace too.
    */
   protected override release(): void {
     const { vfs } = this;
@@ -83,17 +86,17 @@ export class MountNamespace extends Namespace {
     return this.rootMount;
   }
 
-  /** The root directory, as the first process sees it: what is mounted on top of the root mount. */
+  /** The root directory as the first process sees it: the topmost mount on the root mount. */
   rootPath(): Path {
     return this.topOf(new Path(this.rootMount, this.rootMount.root));
   }
 
-  /** The mount on top of (mount, dentry), or null. HOT: called only when `dentry.mountCount` > 0. */
+  /** The mount on (mount, dentry), or null. HOT: called only when `dentry.mountCount` > 0. */
   mountedOn(mount: Mount, dentry: Dentry): Mount | null {
     return childAt(mount, dentry);
   }
 
-  /** Through everything that is mounted on `path`. */
+  /** The path on top of all mounts that are mounted on `path`. */
   topOf(path: Path): Path {
     let mount = path.mount, dentry = path.dentry;
     while (dentry.mountCount > 0) {
@@ -106,13 +109,14 @@ export class MountNamespace extends Namespace {
   }
 
   /**
-   * Put a detached mount (with what hangs on it) on top of `at`: 0, -EINVAL, -ENOTDIR, -ENOSPC,
+   * Attaches a detached mount, with its tree, on top of `at`: 0, -EINVAL, -ENOTDIR, -ENOSPC,
    * -EPERM.
    */
   attach(mount: Mount, at: Path): number {
     if (!this.owns(at.mount)) return -EINVAL;
     if (isDir(at.dentry) !== isDir(mount.root)) return -ENOTDIR;
-    // Before the mount is here: it may be a peer of where it goes.
+    // The listeners are found before the mount is attached, as it may be a peer of the mount that
+    // it goes onto.
     const top = this.topOf(at), listeners = listenersOf(top.mount, top.dentry);
     const r = this.checkRoom(mount, true, listeners);
     if (r < 0) return r;
@@ -123,8 +127,9 @@ export class MountNamespace extends Namespace {
   }
 
   /**
-   * Whether there is room for a tree, which is new in this namespace or not, and for its copies at
-   * the listeners: 0, -ENOSPC, or -EPERM for a tree that cannot be copied. Nothing has changed yet.
+   * Checks that there is room for a tree (`isNew`: it is not in this namespace yet) and for its
+   * copies at the listeners: 0, -ENOSPC, or -EPERM for a tree that cannot be copied. Changes
+   * nothing.
    */
   private checkRoom(mount: Mount, isNew: boolean, listeners: readonly Listener[]): number {
     const added = new Map<MountNamespace, number>();
@@ -144,8 +149,8 @@ export class MountNamespace extends Namespace {
   }
 
   /**
-   * A copy of `from` that shows `root` (recursive: and of what is mounted below it), not attached;
-   * -ENOSPC, -EPERM.
+   * A copy of `from` that shows `root`, not attached; with `recursive`, copies of the mounts below
+   * it too. -ENOSPC, -EPERM.
    */
   cloneTree(from: Mount, root: Dentry, recursive: boolean): Mount | number {
     const size = recursive ? sizeOfCopy(from, root, BOUND) : 1;
@@ -161,7 +166,7 @@ export class MountNamespace extends Namespace {
     return copy;
   }
 
-  /** Take an attached mount and put it elsewhere: 0, -EINVAL, -ELOOP, -ENOSPC, -EPERM. */
+  /** Moves an attached mount: 0, -EINVAL, -ELOOP, -ENOSPC, -EPERM. */
   move(mount: Mount, to: Path): number {
     const parent = mount.parent;
     if (parent === null || !this.owns(mount)) return -EINVAL;
@@ -180,7 +185,7 @@ export class MountNamespace extends Namespace {
   }
 
   /**
-   * Put a mount, from elsewhere or nowhere, where `top` is, which then covers it: 0, -ENOSPC or
+   * Puts a mount, attached or not, at the place of `top`, which then covers it: 0, -ENOSPC or
    * -EPERM.
    */
   insertBeneath(mount: Mount, top: Mount): number {
@@ -200,14 +205,15 @@ export class MountNamespace extends Namespace {
   }
 
   /**
-   * A mount came to `at`: if that is shared, the mount and all on it become so, and each listener
-   * gets a copy.
+   * A mount was attached at `at`. If that is shared, the mount and its tree become shared, and each
+   * listener gets a copy.
    */
   private propagate(mount: Mount, at: Path, listeners: readonly Listener[]): void {
     if (at.mount.peers === null) return;
     shareTree(mount, this.vfs);
     const copies = new Map<Mount, Mount>();
-    // All copies before one is attached: a listener may be in the tree that came.
+    // All copies are made before the first is attached: a listener may be in the tree that was
+    // attached.
     for (const { mount: listener, source, isSlave, isShared } of listeners) {
       const from = source === null ? mount : copies.get(source) ?? mount;
       const rule = isSlave ? AS_SLAVE : AS_PEER;
@@ -220,7 +226,7 @@ export class MountNamespace extends Namespace {
       if (namespace === null) throw new KernelBug("a listener is attached");
       if (namespace.owner !== this.owner) lockTree(copy);
       copy.isLocked = false;
-      // What was mounted there before is seen as before, on top.
+      // A mount that was at this place before stays on top.
       const covered = childAt(listener, at.dentry);
       covered?.unlink();
       linkMount(copy, listener, at.dentry);
@@ -230,7 +236,7 @@ export class MountNamespace extends Namespace {
   }
 
   /**
-   * umount2(2): `mount` and what is below it go, and their copies at peers and slaves of their
+   * umount2(2): detaches `mount` and its tree, and their copies at the peers and slaves of their
    * parents.
    */
   takeAway(mount: Mount): void {
@@ -239,12 +245,12 @@ export class MountNamespace extends Namespace {
     letGo(this.vfs, [...named, ...leaving.copies]);
   }
 
-  /** Detach a mount and all below it, whether in use or not. Peers and slaves keep theirs. */
+  /** Detaches a mount and its tree, in use or not. The copies at peers and slaves stay. */
   detach(mount: Mount): void {
     letGo(this.vfs, treeOf(mount));
   }
 
-  /** The same for a tree that was never attached: it stays together for its users. */
+  /** Gives up a tree that was never attached. It stays together for its users. */
   abandon(mount: Mount): void {
     letGo(this.vfs, treeOf(mount), true);
   }
@@ -265,8 +271,9 @@ export class MountNamespace extends Namespace {
   }
 
   /**
-   * unshare(CLONE_NEWNS): a copy of the whole tree. `translate` finds a path of the old tree in the new. For another user
-   * namespace it only listens to the old one, and keeps its mounts and their flags.
+   * unshare(CLONE_NEWNS): a copy of the whole tree. `translate` of the result finds a path of the
+   * old tree in the new one. When the new owner is another user namespace, the copies are slaves of
+   * the originals, and their mounts and flags are locked.
    */
   copy(owner: UserNamespace): NamespaceCopy | number {
     const isLess = owner !== this.owner, rule = isLess ? TO_LESS : TO_EQUAL;
@@ -284,14 +291,17 @@ export class MountNamespace extends Namespace {
     return new NamespaceCopy(copy, pairs);
   }
 
-  /** Something is mounted on `dentry` in this namespace: it cannot be removed or renamed (EBUSY). */
+  /**
+   * Whether something is mounted on `dentry` in this namespace; such a name cannot be removed or
+   * renamed (EBUSY).
+   */
   isMountpoint(dentry: Dentry): boolean {
     if (dentry.mountCount === 0) return false;
     for (const m of this.mounts) if (m.mountpoint === dentry) return true;
     return false;
   }
 
-  /** True for mounts of this namespace. */
+  /** Whether the mount is attached in this namespace. */
   owns(mount: Mount): boolean {
     return mount.namespace === this;
   }
@@ -301,7 +311,7 @@ export class MountNamespace extends Namespace {
     this.changes.wake(0);
   }
 
-  /** The tree is attached here now. */
+  /** Takes the mounts of a tree into the namespace. */
   private adopt(mount: Mount): void {
     for (const m of treeOf(mount)) {
       m.namespace = this;
@@ -320,14 +330,17 @@ export class NamespaceCopy {
     this.pairs = pairs;
   }
 
-  /** The same place in the copy; the copy's root for what was not in the original. */
+  /** The same place in the copy; the copy's root for a path that was not in the original. */
   translate(path: Path): Path {
     const mount = this.pairs.get(path.mount);
     return mount === undefined ? this.namespace.rootPath() : new Path(mount, path.dentry);
   }
 }
 
-/** What is bound elsewhere, what peers and slaves get, and what a copy of a namespace has. */
+/**
+ * The rules of copies: for MS_BIND, for peers, for slaves, and for a new namespace with the same or
+ * another owner.
+ */
 const BOUND: CopyRule = { unbindable: false, namespaceFiles: true, inherit: copyPropagation };
 const AS_PEER: CopyRule = { unbindable: false, namespaceFiles: false, inherit: copyPropagation };
 const AS_SLAVE: CopyRule = { unbindable: false, namespaceFiles: false, inherit: copyAsSlave };
@@ -340,14 +353,14 @@ function firstCopy(copied: CopiedPairs): Mount {
   return first[1];
 }
 
-/** For so many mounts more, of all namespaces and of none. */
+/** Whether the account has room for `count` more mounts. */
 function hasRoomFor(count: number): boolean {
   return MOUNTS.hasRoom(count);
 }
 
 /**
- * These mounts are nowhere any more. Locked ones stay connected to a parent that goes too, so that
- * its users do not see what they cover; with `isTogether` all do.
+ * Detaches mounts. A locked one stays connected to a parent that is detached too, so that its users
+ * do not see what it covers; with `isTogether` all stay connected.
  */
 function letGo(vfs: Vfs, mounts: readonly Mount[], isTogether: boolean = false): void {
   const all = new Set(mounts), namespaces = new Set<MountNamespace>();

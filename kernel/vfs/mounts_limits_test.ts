@@ -1,4 +1,7 @@
-/** Trees of mounts, chains of slaves and copies of them at the sizes that a guest can reach. */
+/**
+ * Tests of mounts.ts at the sizes that a guest can reach: deep trees of mounts, long chains of
+ * slaves, copies of both, and the limits on their number.
+ */
 
 import { assertEquals } from "@std/assert";
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
@@ -37,7 +40,7 @@ function find(c: TestCaller, text: string): Path {
   return path;
 }
 
-/** What the loop does behind the calls. */
+/** Runs the deferred work, which the kernel's loop runs between calls. */
 function finishDeferred({ vfs: { deferred } }: TestFiles): void {
   while (!deferred.isEmpty) deferred.step();
 }
@@ -115,7 +118,7 @@ Deno.test("a chain of slaves longer than a stack gets a mount and loses it", () 
 Deno.test("the limit of a namespace: a mount that exceeds it changes nothing", () => {
   const { c, end } = setUp(), { namespace } = c.fs;
   nest(c, 1);
-  // Each time there are twice as many.
+  // Each bind doubles the number of mounts.
   let r = 0, before = 0;
   while (r === 0) {
     before = namespace.mounts.size;
@@ -136,7 +139,7 @@ Deno.test("a mount whose copies at peers exceed the limit changes nothing", () =
     mkdirAt(c, AT_FDCWD, `/p${i}`, 0o755);
     bind(c, shared, find(c, `/p${i}`));
   }
-  // 401 peers and 300 mounts: neither is much.
+  // Neither 401 peers nor 300 mounts exceed the limit; their product does.
   let at = find(c, "/b");
   const inner = find(c, "/a/d").dentry;
   for (let i = 0; i < 300; i++) at = new Path(bind(c, new Path(root, dentry), at), inner);
@@ -160,7 +163,7 @@ Deno.test("a tree that was never attached stays together for its users", () => {
   const below = holdPath(new Path(inner, inner.root));
   namespace.abandon(tree);
   assertEquals([tree.children.size, inner.parent, mountCount()], [1, tree, used + 3]);
-  // The upper one goes; what is below stays with its user, alone.
+  // The upper mount is freed. The mount below it stays for its user, without a parent.
   dropPath(top);
   assertEquals([inner.parent, inner.children.size, mountCount()], [null, 1, used + 2]);
   dropPath(below);
@@ -197,7 +200,7 @@ Deno.test("mount namespaces whose files are mounted in one another go with the f
     outer = inner;
   }
   assertEquals(t.vfs.namespaces.size, 3001);
-  // That of nsfs, which the kernel keeps.
+  // The one mount that remains is nsfs, which the kernel keeps.
   end(1);
   assertEquals(t.vfs.namespaces.size, 0);
 });

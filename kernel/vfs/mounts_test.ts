@@ -1,3 +1,5 @@
+/** Tests of mounts.ts, mount_operations.ts and mount_info.ts on a tmpfs. */
+
 import { INITIAL_USER_NAMESPACE } from "../cred/user_namespace.ts";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { AT_FDCWD, O_RDONLY, O_RDWR, O_WRONLY } from "../../ffi/abi/fcntl.ts";
@@ -58,7 +60,7 @@ function mount(c: TestCaller, fs: TmpfsFs, at: string, flags = 0): string | numb
   return errno(addMount(c, fs, find(c, at), flags, "tmpfs"));
 }
 
-/** The text of a caller's mounts. */
+/** The rows of the caller's mounts as one text. */
 function rows({ fs }: TestCaller, row: (mount: Mount, places: MountPlaces) => string): string {
   const places = new MountPlaces(fs.root);
   let text = "";
@@ -141,7 +143,7 @@ Deno.test("bind shows one tree twice; rbind takes mounts below along", () => {
   assertEquals(readText(c, "/a/file"), "changed");
   assertEquals(errno(bindMount(c, find(c, "/a"), find(c, "/b"), true)), 0);
   assertEquals(readText(c, "/b/sub/deep"), "deep");
-  // The whole tree into itself.
+  // The whole tree is bound into itself.
   mkdirAt(c, AT_FDCWD, "/all", 0o755);
   assertEquals(errno(bindMount(c, find(c, "/"), find(c, "/all"), true)), 0);
   assertEquals(readText(c, "/all/b/sub/deep"), "deep");
@@ -171,7 +173,7 @@ Deno.test("a read-only mount: EROFS after the errors that Linux looks for first"
     ["access r", errno(accessAt(c, AT_FDCWD, "/m/file", 4, 0)), 0],
   ];
   for (const [what, got, expected] of cases) assertEquals([what, got], [what, expected]);
-  // The other mount of the same tree is not.
+  // The other mount of the same tree is not read-only.
   assertEquals(errno(chmodAt(c, AT_FDCWD, "/a/file", 0o600, 0)), 0);
 });
 

@@ -1,10 +1,10 @@
 /**
- * Where the VFS tells that something happened to a file, for inotify(7) and fanotify(7). While
- * nobody watches, a call costs some loads. The watchers are kept by watch_list.ts and marks.ts: the
- * former puts an InodeWatches on the inode.
+ * Reports events of files to inotify(7), dnotify and fanotify(7). A file without watches costs a
+ * call a few loads. watch_list.ts puts an InodeWatches on an inode and keeps its watches; marks.ts
+ * keeps the marks of fanotify.
  *
- * Events of reads and writes are told by the syscall layer (`notifyFile`), all others by operations
- * here.
+ * The system call layer reports reads and writes (`notifyFile`); the operations of this folder
+ * report all other events.
  */
 
 import { FAN_OPEN_EXEC, FAN_RENAME } from "../../ffi/abi/fanotify.ts";
@@ -19,13 +19,14 @@ const O_PATH = 0o10000000;
 
 /** The watches of one inode. */
 export abstract class InodeWatches {
-  /** Of fanotify. */
+  /** Marks of fanotify on the inode. */
   readonly marks: Mark[] = [];
 
   /**
-   * `mask` is one IN_* event, with IN_ISDIR when it is about a directory. `name`: the entry of this
-   * directory that it is about, or null for the inode itself. `cookie` pairs the two halves of a
-   * rename. `isUnlinked`: the entry's name is gone already (IN_EXCL_UNLINK).
+   * Reports an event. `mask` is one IN_* event, with IN_ISDIR when the event is about a directory.
+   * `name` is the entry of this directory that the event is about, or null for the inode itself.
+   * `cookie` pairs the two halves of a rename. `isUnlinked`: the entry's name was removed before
+   * (IN_EXCL_UNLINK).
    */
   abstract notify(mask: number, cookie: number, name: string | null, isUnlinked: boolean): void;
 
@@ -34,8 +35,8 @@ export abstract class InodeWatches {
 }
 
 /**
- * An event of the entry `name` of a directory (created, deleted, moved), of which `child` is the
- * file.
+ * Reports an event of the entry `name` of a directory (created, deleted, moved); `child` is the
+ * entry's file.
  */
 export function notifyEntry(
   dir: Dentry,
@@ -52,7 +53,7 @@ export function notifyEntry(
   tellMarks(new FileEvent(full, null, child, dentry, dir, name));
 }
 
-/** An entry moved: FAN_RENAME, which tells of both places at once. */
+/** Reports FAN_RENAME: an entry moved. The event has both places. */
 export function notifyRename(
   child: Inode,
   dentry: Dentry,
@@ -69,15 +70,15 @@ export function notifyRename(
   tellMarks(new FileEvent(mask, null, child, dentry, dir, name, newDir, newName));
 }
 
-/** A file that changes by itself, of a directory that is known by its inode alone. */
+/** Reports a change that no call made, for a directory of which only the inode is known. */
 export function notifyInodes(dir: Inode | null, file: Inode | null, name: string, mask: number) {
   if (dir !== null && dir.watches !== null) dir.watches.notify(mask, 0, name, false);
   if (file !== null) notifySelf(file, mask, null);
 }
 
 /**
- * An event of the inode itself (moved, a name less): only its own watches; for inotify without
- * IN_ISDIR.
+ * Reports an event of the inode itself (moved, a link less) to its own watches only; to inotify
+ * without IN_ISDIR.
  */
 export function notifySelf(inode: Inode, mask: number, dentry: Dentry | null): void {
   if (inode.watches === null && !hasWideMarks(null, inode.fs)) return;
@@ -86,8 +87,8 @@ export function notifySelf(inode: Inode, mask: number, dentry: Dentry | null): v
 }
 
 /**
- * An event of a file at a path: its own watches and those of the directory that names it. `mount`:
- * null for changes that are made by name. HOT
+ * Reports an event of a file at a path, to its own watches and to those of the directory that names
+ * it. `mount` is null for changes that are made by name. HOT
  */
 export function notify(mount: Mount | null, dentry: Dentry, mask: number): void {
   const inode = dentry.inode;
@@ -109,18 +110,18 @@ function tell(mount: Mount | null, dentry: Dentry, inode: Inode, mask: number): 
   tellMarks(new FileEvent(mask, mount, inode, dentry, dir, dentry.name));
 }
 
-/** An event of an open file (IN_ACCESS, IN_MODIFY, IN_OPEN). HOT */
+/** Reports an event of an open file (IN_ACCESS, IN_MODIFY, IN_OPEN). HOT */
 export function notifyFile(file: OpenFile, mask: number): void {
   if (file.path !== null && !file.isQuiet) notify(file.path.mount, file.path.dentry, mask);
 }
 
-/** `isProgram`: it was opened to be executed. */
+/** Reports IN_OPEN. `isProgram`: the file was opened for execve(2). */
 export function notifyOpen(file: OpenFile, isProgram: boolean = false): void {
   if ((file.flags & O_PATH) !== 0) return;
   notifyFile(file, isProgram ? IN_OPEN | FAN_OPEN_EXEC : IN_OPEN);
 }
 
-/** The last reference of a description goes. */
+/** Reports the close of a description, at its last reference. */
 export function notifyClose(file: OpenFile): void {
   if ((file.flags & O_PATH) !== 0) return;
   notifyFile(file, file.canWrite ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);

@@ -1,3 +1,5 @@
+/** Tests of notify.ts: which events operations on files report, and to which inodes. */
+
 import { assertEquals } from "@std/assert";
 import { AT_FDCWD, O_RDONLY, O_RDWR } from "../../ffi/abi/fcntl.ts";
 import * as IN from "../../ffi/abi/inotify.ts";

@@ -1,6 +1,7 @@
 /**
- * open(2), openat2(2): flags, creation, truncation, unnamed files, O_PATH; and opening for execve(2). What an open
- * regular file or directory then does is its file system's affair; special files go through special_files.ts.
+ * open(2) and openat2(2): flags, creation, truncation, unnamed files, O_PATH; and opening for
+ * execve(2). The file system makes the description of a regular file or directory (`Inode.open`);
+ * special_files.ts makes the others. kernel/syscalls/fs/open.ts and the loader call this.
  */
 
 import {
@@ -97,7 +98,7 @@ import {
   type Walk,
 } from "./walk.ts";
 
-/** O_TMPFILE without the O_DIRECTORY in it. */
+/** The bit of O_TMPFILE besides O_DIRECTORY. */
 const TMPFILE_BIT = O_TMPFILE & ~O_DIRECTORY;
 const VALID_FLAGS = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK |
   O_DSYNC | O_SYNC | O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME |
@@ -108,10 +109,13 @@ const OPENING_FLAGS = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
 const RESOLVE_FLAGS = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS |
   RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
 const MODE_BITS = 0o7777;
-/** Ways to open: as a program, or without telling anybody. */
+/** Ways to open: plainly, as a program, or without events. */
 const OPEN_PLAIN = 0, OPEN_PROGRAM = 1, OPEN_QUIET = 2;
 
-/** open, openat, creat: unknown flags are ignored, as ever. A new description with one reference, or -errno, BLOCK. */
+/**
+ * open(2), openat(2), creat(2): unknown flags are ignored, as in Linux. A new description with one
+ * reference, or -errno, BLOCK.
+ */
 export function openAt(
   caller: Caller,
   dirfd: number,
@@ -126,7 +130,10 @@ export function openAt(
   return open(caller, dirfd, text, f, mode & MODE_BITS, 0);
 }
 
-/** openat2: unknown flags, modes without a use and unknown ways to resolve are -EINVAL. */
+/**
+ * openat2(2): -EINVAL for unknown flags, for a mode that is not used, and for unknown RESOLVE_*
+ * bits.
+ */
 export function openAt2(
   caller: Caller,
   dirfd: number,
@@ -156,7 +163,7 @@ function checkFlags(flags: number): number {
   return (accessOf(flags) & MAY_WRITE) === 0 ? -EINVAL : 0;
 }
 
-/** MAY_* that the flags ask for. */
+/** The MAY_* bits that the flags need. */
 function accessOf(flags: number): number {
   const mode = flags & O_ACCMODE;
   let may = mode === O_RDONLY ? MAY_READ : mode === 1 ? MAY_WRITE : MAY_READ | MAY_WRITE;
@@ -164,7 +171,10 @@ function accessOf(flags: number): number {
   return may;
 }
 
-/** A name that led to a file which is another one by now is looked up once more. */
+/**
+ * Opens a file. When its name has a new file by now (-ESTALE of a remote file system), it is looked
+ * up once more.
+ */
 function open(
   caller: Caller,
   dirfd: number,
@@ -200,7 +210,10 @@ function openOnce(
   return openFound(caller, path, walk.inode, flags, accessOf(flags));
 }
 
-/** The O_CREAT way: walk to the directory, look, follow links, create. */
+/**
+ * O_CREAT: walks to the directory, looks the name up, follows links, and creates the file when it
+ * is missing.
+ */
 function openOrCreate(
   caller: Caller,
   dirfd: number,
@@ -261,7 +274,10 @@ function createAndOpen(
   return openCreated(caller, walk, child, inode, flags);
 }
 
-/** What this call made a moment ago: no permissions are asked, and the description knows it. */
+/**
+ * Opens the file that this call has created: no permission is checked, and the description is
+ * marked as created.
+ */
 function openCreated(
   caller: Caller,
   walk: Walk,
@@ -323,7 +339,9 @@ function finishPathFile(caller: Caller, path: Path, flags: number): OpenFile {
   return file;
 }
 
-/** may_open, vfs_open and O_TRUNC: do_open of fs/namei.c behind its O_CREAT and O_DIRECTORY checks. */
+/**
+ * may_open, vfs_open and O_TRUNC: do_open of fs/namei.c after its O_CREAT and O_DIRECTORY checks.
+ */
 function openFound(
   caller: Caller,
   path: Path,
@@ -393,7 +411,10 @@ function mayOpen(
   return (flags & O_NOATIME) !== 0 && !ownsOrCapable(inode, caller.cred) ? -EPERM : 0;
 }
 
-/** The description itself; no permission is asked any more. Also for /proc/PID/fd of what is open already. */
+/**
+ * Makes the description after all permission checks. Also for /proc/PID/fd of a file that is open
+ * already.
+ */
 function openInode(
   caller: Caller,
   path: Path,
@@ -437,15 +458,16 @@ function openInode(
   return file;
 }
 
-/** Permission events. */
+/** Asks the groups of fanotify(7) for permission to open. */
 function askToOpen(caller: Caller, path: Path, how: number): number {
   const r = how === OPEN_PROGRAM ? askToGoOn(caller, path, FAN_OPEN_EXEC_PERM) : 0;
   return r < 0 ? r : askToGoOn(caller, path, FAN_OPEN_PERM);
 }
 
 /**
- * Open a program for execve(2), execveat(2): a regular file with execute permission on a mount that allows it. While
- * the result lives, nobody may open it for writing. -EACCES, -ELOOP, -ETXTBSY and what a walk gives.
+ * Opens a program for execve(2) or execveat(2): a regular file with execute permission on a mount
+ * that allows it. No other open for writing succeeds while the result lives. -EACCES, -ELOOP,
+ * -ETXTBSY, and the errors of a walk.
  */
 export function openExec(
   caller: Caller,
@@ -470,7 +492,10 @@ export function openExec(
   return -ETXTBSY;
 }
 
-/** A description of a file at a path found earlier, without permission checks (TIOCGPTPEER and the like). */
+/**
+ * Opens a file at a path that was found before, without permission checks (TIOCGPTPEER and the
+ * like).
+ */
 export function openPathDirectly(caller: Caller, path: Path, flags: number): OpenFile | number {
   const inode = path.dentry.inode;
   const file = inode === null ? -ENOENT : openInode(caller, path, inode, flags);
@@ -478,13 +503,13 @@ export function openPathDirectly(caller: Caller, path: Path, flags: number): Ope
   return file;
 }
 
-/** The same for a file that fanotify tells of: nobody hears of what is done with it. */
+/** Opens the file of a fanotify event, without permission checks; its use makes no events. */
 export function openQuietly(caller: Caller, path: Path, flags: number): OpenFile | number {
   const inode = path.dentry.inode;
   return inode === null ? -ENOENT : openInode(caller, path, inode, flags & VALID_FLAGS, OPEN_QUIET);
 }
 
-/** A description of a file that a handle led to: as if a name had, with the permissions that this needs. */
+/** Opens a file that was found by a handle, with the permission checks of an open by name. */
 export function openByHandle(caller: Caller, path: Path, flags: number): OpenFile | number {
   const known = flags & VALID_FLAGS & ~(O_CREAT | O_EXCL | O_NOCTTY | TMPFILE_BIT),
     { inode } = path.dentry;

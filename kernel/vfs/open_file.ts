@@ -1,8 +1,10 @@
 /**
- * An open file description (open(2)): what fds of one or several tasks refer to. Files never block: they
- * return -EAGAIN, and the system call layer waits on `waitQueue` when the file is not O_NONBLOCK.
+ * An open file description (open(2)), which fds of one or several tasks refer to. Each kind of file
+ * subclasses OpenFile. Files never block: they return -EAGAIN, and the system call layer waits on
+ * `waitQueue` unless the file is O_NONBLOCK.
  *
- * Defaults are those of a file that cannot do it. Neighbours: fd_table.ts, io_cursor.ts, inode.ts.
+ * The defaults are those of a file that supports nothing. Neighbours: fd_table.ts, io_cursor.ts,
+ * inode.ts.
  */
 
 import type { DeferredWork, Job } from "../core/deferred_work.ts";
@@ -34,14 +36,15 @@ const O_ACCMODE = 3,
   O_PATH = 0o10000000;
 
 /**
- * An entry of `OpenFile.watchers`, linked both ways: there may be 10^6, and each leaves by itself.
+ * An entry of `OpenFile.watchers`. The list is linked both ways, because there may be 10^6 entries
+ * and each is removed alone.
  */
 export interface FileWatcher {
   prevWatcher: FileWatcher | null;
   nextWatcher: FileWatcher | null;
-  /** Ends many of them in slices; null: there are never many. */
+  /** The work that ends many entries in slices; null for entries that are always few. */
   readonly deferred: DeferredWork | null;
-  /** The description is going away: unlink this from its `watchers`. */
+  /** The description is being freed: the entry removes itself from its `watchers`. */
   onFileGone(): void;
 }
 
@@ -56,15 +59,19 @@ class WatchersEnd implements Job {
   }
 }
 
-/** LIMIT: bytes of a transfer that takes one turn, for most files (1 to 2 ms). */
+/** LIMIT: bytes of one turn's transfer for most files (1 to 2 ms). */
 export const SLICE_BYTES: number = 2 << 20;
 
 export abstract class OpenFile {
-  /** What it is charged to. */
+  /** The account that it is charged to. */
   readonly account: Account;
-  /** O_* status flags and access mode, as F_GETFL shows them (without O_CLOEXEC and creation flags). */
+  /**
+   * O_* status flags and access mode, as F_GETFL shows them (without O_CLOEXEC and creation flags).
+   */
   flags: number;
-  /** File position, kept by read/write/lseek of the syscall layer for seekable files. */
+  /**
+   * The file position of seekable files; read, write and lseek of the system call layer keep it.
+   */
   pos: number = 0;
   /** Null for anonymous files whose path is only text (pipe:[1], anon_inode:[eventpoll]). */
   path: Path | null = null;
@@ -72,30 +79,38 @@ export abstract class OpenFile {
   refs: number = 1;
   /** Opener's credentials. */
   cred: Credentials | null = null;
-  /** Its use makes no events: inside of another description, or a descriptor of fanotify's own. */
+  /** Its use makes no events: it is inside another description, or fanotify made its descriptor. */
   isQuiet: boolean = false;
-  /** The open made the file (F_CREATED_QUERY). */
+  /** The open created the file (F_CREATED_QUERY). */
   isCreated: boolean = false;
   /**
-   * The last read gave -EAGAIN for the sake of other tasks: it goes on in another turn of the loop,
-   * O_NONBLOCK or not.
+   * The last read returned -EAGAIN to let other tasks run: it continues in another turn of the
+   * loop, with O_NONBLOCK too.
    */
   needsTurn: boolean = false;
   /**
-   * LIMIT: bytes that are read or written in one turn of the loop; the rest of a longer transfer
-   * lets others go first.
+   * LIMIT: bytes that one turn of the loop reads or writes; a longer transfer continues after other
+   * tasks.
    */
   sliceBytes: number = SLICE_BYTES;
-  /** F_SETOWN, F_SETSIG, O_ASYNC: kept by fcntl. */
+  /** The state of F_SETOWN, F_SETSIG and O_ASYNC; fcntl(2) sets it. */
   owner: object | null = null;
-  /** What landlock(7) denied when it was opened, for later calls: LANDLOCK_ACCESS_FS_*. */
+  /**
+   * The rights that landlock(7) denied at the open and that later calls check:
+   * LANDLOCK_ACCESS_FS_*.
+   */
   deniedLater: number = 0;
-  /** Called when the last reference goes: epoll items. */
+  /** Epoll items; each is called when the last reference is gone. */
   watchers: FileWatcher | null = null;
-  /** 1: counted as a writer of its inode, mount and file system; -1: keeps writers out (exec); 0: neither. */
+  /**
+   * 1: counted as a writer of its inode, mount and file system; -1: keeps writers out (execve); 0:
+   * neither.
+   */
   private writeAccess: number = 0;
 
-  /** @param isCharged false: it wraps another description, which is charged in its place */
+  /**
+   * @param isCharged false for a description that wraps another one, which is charged instead
+   */
   constructor(flags: number, isCharged: boolean = true) {
     this.flags = flags;
     // Assigned here, not where the field is declared: an initial value that is no literal makes
@@ -106,7 +121,9 @@ export abstract class OpenFile {
 
   abstract readonly inode: Inode;
 
-  /** Access mode 3 can do neither: it is for ioctl only (open(2)). */
+  /**
+   * A description of access mode 3 can neither read nor write: it is for ioctl(2) only (open(2)).
+   */
   get canRead(): boolean {
     return (this.flags & O_WRONLY) === 0 && (this.flags & O_PATH) === 0;
   }
@@ -120,26 +137,29 @@ export abstract class OpenFile {
   get isAppending(): boolean {
     return (this.flags & O_APPEND) !== 0;
   }
-  /** It holds files for as long as it is there: neither a message nor a ring may hold it (io_uring). */
+  /** It holds files while it exists, so neither a message nor a ring may hold it (io_uring). */
   get isRing(): boolean {
     return false;
   }
-  /** pread/pwrite and lseek are allowed, and `pos` counts. */
+  /** pread(2), pwrite(2) and lseek(2) are allowed, and `pos` is used. */
   get isSeekable(): boolean {
     return false;
   }
 
-  /** Where SEEK_END is; a block device knows better than its node. */
+  /** The offset of SEEK_END; block devices override it. */
   get endOffset(): number {
     return this.inode.size;
   }
 
-  /** lseek(2) goes to the start, wherever it is asked to go (/dev/null, /dev/zero, /dev/full). */
+  /** lseek(2) always goes to the start (/dev/null, /dev/zero, /dev/full). */
   get isRewound(): boolean {
     return false;
   }
 
-  /** RWF_NOWAIT works on it, as it was opened (FMODE_NOWAIT) and as its file system goes about it. */
+  /**
+   * Whether RWF_NOWAIT works for reads: it depends on how the file was opened (FMODE_NOWAIT) and on
+   * its file system.
+   */
   get readsNow(): boolean {
     return false;
   }
@@ -147,22 +167,27 @@ export abstract class OpenFile {
     return false;
   }
 
-  /** A stream: a blocking write(2) goes on until everything is taken, and raises SIGPIPE at EPIPE. */
+  /**
+   * A stream: a blocking write(2) continues until everything is written, and EPIPE raises SIGPIPE.
+   */
   get writesAll(): boolean {
     return false;
   }
 
-  /** O_DIRECT may be set: reads and writes can pass the page cache by. */
+  /** O_DIRECT may be set: reads and writes can bypass the page cache. */
   get canDirect(): boolean {
     return false;
   }
 
-  /** The owner that F_SETOWN names gets a signal at its events, with O_ASYNC. */
+  /** With O_ASYNC, the owner that F_SETOWN names gets a signal at its events. */
   get canSignal(): boolean {
     return false;
   }
 
-  /** Bind to the path that it was opened by (pins it) and to its opener. Once, by the open. */
+  /**
+   * Sets the path that it was opened by, which is pinned, and the opener's credentials. The open
+   * calls it once.
+   */
   attach(path: Path, cred: Credentials): void {
     this.path = holdPath(path);
     if ((this.flags & O_PATH) === 0) this.inode.openCount++;
@@ -177,7 +202,7 @@ export abstract class OpenFile {
     if (--this.refs === 0) this.finish();
   }
 
-  /** Gives back what it is charged as. */
+  /** Uncharges the account. */
   protected uncharge(): void {
     OPEN_FILES.give(1, this.account);
   }
@@ -189,7 +214,7 @@ export abstract class OpenFile {
     this.watchers = watcher;
   }
 
-  /** It must be among them. */
+  /** Removes a watcher, which must be in the list. */
   removeWatcher(watcher: FileWatcher): void {
     const { prevWatcher, nextWatcher } = watcher;
     if (prevWatcher === null) this.watchers = nextWatcher;
@@ -198,7 +223,7 @@ export abstract class OpenFile {
     watcher.prevWatcher = watcher.nextWatcher = null;
   }
 
-  /** A slice of the end of its watchers. Those that are left find `refs` to be 0. */
+  /** Ends a slice of the watchers. The watchers that are left find `refs` to be 0. */
   endWatchers(units: number): number {
     for (; this.watchers !== null; units--) {
       if (units <= 0) return 0;
@@ -229,7 +254,10 @@ export abstract class OpenFile {
     dropPath(path);
   }
 
-  /** Opened for writing at its path: as long as it lives, no exec and no read-only remount. */
+  /**
+   * Counts a description that was opened for writing: while it lives, execve(2) and read-only
+   * remounts fail.
+   */
   countWriter(): void {
     if (this.path === null || this.writeAccess !== 0) return;
     this.writeAccess = 1;
@@ -239,8 +267,8 @@ export abstract class OpenFile {
   }
 
   /**
-   * Opened to be executed: while it is open, opening for writing is ETXTBSY. False: there is a
-   * writer.
+   * Marks a description that was opened for execve(2): while it is open, opening the file for
+   * writing gives ETXTBSY. False when the file has a writer.
    */
   denyWriters(): boolean {
     if (this.writeAccess < 0) return true;
@@ -251,13 +279,13 @@ export abstract class OpenFile {
   }
 
   /**
-   * Read into the cursor, which knows how much is wanted. `offset` is -1 for files that are not seekable.
-   * Returns bytes read (0 = end), -EAGAIN when it would block, or -errno.
+   * Reads into the cursor, which has the length. `offset` is -1 for files that are not seekable.
+   * Returns the bytes read (0 = end), -EAGAIN when it would block, or -errno.
    */
   read(_io: IoCursor, _offset: number): number {
     return -EINVAL;
   }
-  /** Write from the cursor; O_APPEND is the file's affair: it then writes at its end and sets `pos`. */
+  /** Writes from the cursor. With O_APPEND the file writes at its end and sets `pos`. */
   write(_io: IoCursor, _offset: number): number {
     return -EINVAL;
   }
@@ -265,31 +293,40 @@ export abstract class OpenFile {
   poll(): number {
     return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
   }
-  /** Woken with poll bits when they may have changed; null when `poll` never changes. */
+  /**
+   * The queue that is woken with poll bits when they may have changed; null when `poll` never
+   * changes.
+   */
   get waitQueue(): WaitQueue | null {
     return null;
   }
-  /** A write does much for each byte: one is enough for a turn of the loop. */
+  /** A write has a high cost for each byte: the task's turn of the loop ends after one write. */
   get isSlow(): boolean {
     return false;
   }
-  /** Its -EAGAIN is an answer: no caller waits. */
+  /** Callers return its -EAGAIN to the guest and do not wait. */
   get neverBlocks(): boolean {
     return false;
   }
-  /** SEEK_SET, SEEK_CUR and SEEK_END are done by the caller through `size`; SEEK_DATA and SEEK_HOLE come here. */
+  /**
+   * Handles SEEK_DATA and SEEK_HOLE; the caller does SEEK_SET, SEEK_CUR and SEEK_END through
+   * `size`.
+   */
   seek(_offset: number, _whence: number): number {
     return -ESPIPE;
   }
-  /** FS_IOC_FIEMAP tells the extents that SEEK_DATA and SEEK_HOLE find. */
+  /** FS_IOC_FIEMAP lists the extents that SEEK_DATA and SEEK_HOLE find. */
   get mapsExtents(): boolean {
     return false;
   }
-  /** Arguments are the raw ones; pointers go through `user`. */
+  /** ioctl(2) with its raw arguments; pointers are read through `user`. */
   ioctl(_request: number, _arg: number, _user: UserMemory): number {
     return -ENOTTY;
   }
-  /** Give directory entries after `pos` (an opaque cookie); stops when the sink returns false. */
+  /**
+   * Gives the directory entries after `pos` (an opaque cookie) to the sink until that returns
+   * false.
+   */
   readdir(_sink: DirSink): number {
     return -ENOTDIR;
   }
@@ -302,25 +339,28 @@ export abstract class OpenFile {
   fsync(_dataOnly: boolean): number {
     return -EINVAL;
   }
-  /** How many of the file's pages [from, to) are in memory. */
+  /** The number of the file's pages in [from, to) that are in memory. */
   cachedPages(_from: number, _to: number): number {
     return 0;
   }
-  /** What a mapping of this file is made of; -ENODEV when it cannot be mapped, -EACCES by access mode. */
+  /**
+   * The backing of a mapping of this file; -ENODEV when it cannot be mapped, -EACCES by the access
+   * mode.
+   */
   mmap(_writable: boolean, _shared: boolean, _offset: number = 0): Backing | number {
     return -ENODEV;
   }
-  /** An fd of this description was closed (POSIX locks, flush errors). */
+  /** An fd of this description was closed; the result is that of close(2). */
   onFdClose(_ownerFiles: object): number {
     return 0;
   }
-  /** The last reference is gone. */
+  /** Frees what the file holds; called once, when the last reference is gone. */
   protected release(): void {}
-  /** For /proc/PID/fd when there is no path: `pipe:[17]`. */
+  /** The text of /proc/PID/fd when there is no path: `pipe:[17]`. */
   describe(): string {
     return "anon_inode:[file]";
   }
-  /** Extra lines of /proc/PID/fdinfo/N; ids in them are those of a PID namespace. */
+  /** The extra lines of /proc/PID/fdinfo/N, with ids of a PID namespace. */
   fdinfo(_pids: PidSpace): string {
     return "";
   }

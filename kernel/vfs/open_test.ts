@@ -1,3 +1,7 @@
+/**
+ * Tests of open.ts: flags, creation, O_PATH, O_TMPFILE, special files, execve(2) and magic links.
+ */
+
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import * as F from "../../ffi/abi/fcntl.ts";
 import { S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFSOCK } from "../../ffi/abi/stat.ts";
@@ -234,7 +238,7 @@ Deno.test("a program that runs cannot be written, one that is written cannot run
   assertEquals(errno(exec("/prog")), "EACCES");
 });
 
-/** A link of /proc: it leads to a place, whatever its text says. */
+/** A magic link as in /proc: it leads to a path that its text does not name. */
 class MagicLink extends PlainInode {
   private readonly to: Path | number;
   constructor(fs: AnonFs, to: Path | number) {

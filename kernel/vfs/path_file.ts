@@ -1,4 +1,7 @@
-/** What open(2) with O_PATH gives: a place in the tree, not an open file. It can do nothing but name that place. */
+/**
+ * The open file description that open(2) makes with O_PATH: it names a place in the tree and
+ * refuses all I/O with -EBADF. open.ts and the mount system calls make it.
+ */
 
 import { EBADF } from "../../ffi/abi/errno.ts";
 import type { IoCursor } from "../mm/io_cursor.ts";

@@ -1,8 +1,11 @@
 /**
- * Permission events of fanotify(7): before a file is opened or read, whoever marked it so is asked, and the task waits
- * for the answers. A call that waits runs again; what it was told is in `progress.asked`.
+ * Permission events of fanotify(7): before a file is opened or read, each group with a mark for it
+ * is asked, and the task waits for the answers. A call that waits runs again; its questions and
+ * their answers are in `progress.asked`. open.ts and the read calls of kernel/syscalls/io call
+ * this.
  *
- * DIFFERS: who cannot wait (a program started from outside) is not asked; leases are broken first.
+ * DIFFERS: a caller that cannot wait (a program that is started from outside) does not ask; leases
+ * are broken first.
  */
 
 import { EPERM } from "../../ffi/abi/errno.ts";
@@ -14,13 +17,19 @@ import type { Dentry, Path } from "./dentry.ts";
 import { concernsOf, FileEvent, type Question } from "./marks.ts";
 import type { OpenFile } from "./open_file.ts";
 
-/** What a call asked so far, and the file that it has created already (and may not create twice). */
+/**
+ * The questions of a call so far, and the file that it has created already and may not create
+ * twice.
+ */
 export class Asked {
   readonly questions: Question[] = [];
   created: Dentry | null = null;
 }
 
-/** `mask`, one FAN_*_PERM, for the file at `path`: 0, -EPERM, BLOCK, or -errno of an interrupted wait. */
+/**
+ * Asks for permission. `mask` is one FAN_*_PERM for the file at `path`: 0, -EPERM, BLOCK, or -errno
+ * of an interrupted wait.
+ */
 export function askToGoOn(caller: Caller, path: Path, mask: number): number {
   const { mount, dentry } = path, { inode } = dentry;
   if (mount.vfs.askingGroups === 0 || inode === null || !canWait(caller)) return 0;
@@ -46,7 +55,7 @@ export function askToGoOn(caller: Caller, path: Path, mask: number): number {
   return 0;
 }
 
-/** Only the end of the task ends the wait. */
+/** Waits for an answer; only the answer or the end of the task ends the wait. */
 function awaitAnswer(caller: WaitingCaller, question: Question): number {
   if (question.isAnswered) {
     caller.uninterruptible = false;
@@ -60,20 +69,22 @@ function awaitAnswer(caller: WaitingCaller, question: Question): number {
   return r;
 }
 
-/** The same for an open file that is going to be read. HOT */
+/** Asks for permission to read an open file. HOT */
 export function askBeforeAccess(caller: Caller, file: OpenFile, mask: number): number {
   if (file.path === null || file.isQuiet) return 0;
   return askToGoOn(caller, file.path, mask);
 }
 
-/** Something was created for a call that may have to wait before it is opened. */
+/**
+ * Remembers the file that a call has created, in case the call has to wait before the file is open.
+ */
 export function rememberCreated(caller: Caller, dentry: Dentry): void {
   if (caller.fs.namespace.vfs.askingGroups > 0 && canWait(caller)) {
     (caller.progress.asked ??= new Asked()).created = dentry;
   }
 }
 
-/** What the call created before it waited. */
+/** The file that the call created before it waited, or null. */
 export function createdBefore(caller: Caller): Dentry | null {
   return canWait(caller) && caller.progress.asked !== null ? caller.progress.asked.created : null;
 }

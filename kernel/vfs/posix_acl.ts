@@ -1,8 +1,10 @@
 /**
- * POSIX ACLs (acl(5)): the binary form of `system.posix_acl_access` and `_default` (linux/posix_acl_xattr.h), the
- * access check, and what chmod, creation and inheritance do with them.
+ * POSIX ACLs (acl(5)): the binary form of `system.posix_acl_access` and `_default`
+ * (linux/posix_acl_xattr.h), the access check, and the effect of chmod(2) and of creation in a
+ * directory with a default ACL.
  *
- * Not here: where they are stored (the file system), who may set them (xattr.ts).
+ * File systems store ACLs (`Inode.accessAcl`, `defaultAcl`); xattr.ts decides which callers may set
+ * them; access.ts calls `checkAcl`.
  */
 
 import { EACCES, EINVAL, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
@@ -16,7 +18,7 @@ const VERSION = 2, UNDEFINED_ID = 0xffffffff;
 export interface AclEntry {
   readonly tag: number;
   readonly perm: number;
-  /** User or group id; for the other tags it does not matter. */
+  /** User or group id; unused with the other tags. */
   readonly id: number;
 }
 
@@ -33,8 +35,8 @@ const ORDER: readonly number[] = [
 ];
 
 /**
- * The entries in an xattr value; none means "no ACL". -EINVAL, -EOPNOTSUPP (another version) when it is none. Whether
- * they make sense together is for `isValidAcl`.
+ * The entries in an xattr value; an empty list means "no ACL". -EINVAL for a malformed value,
+ * -EOPNOTSUPP for another version. `isValidAcl` checks whether the entries make sense together.
  */
 export function decodeAcl(value: Uint8Array<ArrayBuffer>): PosixAcl | number {
   if (value.length === 0) return [];
@@ -65,7 +67,10 @@ export function encodeAcl(acl: PosixAcl): Uint8Array<ArrayBuffer> {
   return new Uint8Array(dv.buffer as ArrayBuffer);
 }
 
-/** Each tag where it belongs, the three objects once, ids unique, a mask when ids are named. */
+/**
+ * Whether the entries are in canonical order, the owner, group and other entries exist once each,
+ * no id is named twice, and a mask exists when an id is named.
+ */
 export function isValidAcl(entries: readonly AclEntry[]): boolean {
   let rank = 0;
   const seen = new Set<string>(), isMasked = entries.some((e) => e.tag === ACL_MASK);
@@ -86,13 +91,13 @@ function permOf(acl: PosixAcl, tag: number): number {
   return acl.find((e) => e.tag === tag)?.perm ?? 0;
 }
 
-/** Permission bits that an access ACL stands for: the group bits are its mask's. */
+/** The permission bits of an access ACL; the group bits are those of its mask. */
 export function modeOfAcl(acl: PosixAcl): number {
   const group = acl.find((e) => e.tag === ACL_MASK) ?? acl.find((e) => e.tag === ACL_GROUP_OBJ);
   return (permOf(acl, ACL_USER_OBJ) << 6) | ((group?.perm ?? 0) << 3) | permOf(acl, ACL_OTHER);
 }
 
-/** It says no more than a mode does. */
+/** The ACL is equal to a mode: no named entries and no mask. */
 export function isMinimal(acl: PosixAcl): boolean {
   return acl.length <= 3;
 }
@@ -108,14 +113,17 @@ export function aclWithMode(acl: PosixAcl, mode: number): PosixAcl {
   });
 }
 
-/** A new file's access ACL from the directory's default ACL and the mode asked for (umask not applied). */
+/**
+ * The access ACL of a new file, from the directory's default ACL and the mode that the call asked
+ * for (umask not applied).
+ */
 export function inheritAcl(defaultAcl: PosixAcl, mode: number): PosixAcl {
   return aclWithMode(defaultAcl, mode & modeOfAcl(defaultAcl));
 }
 
-/** 0 or -EACCES by an access ACL: acl(5), "ACCESS CHECK ALGORITHM". */
+/** acl(5), "ACCESS CHECK ALGORITHM": 0 or -EACCES. */
 export function checkAcl(acl: PosixAcl, file: Owned, mask: number, cred: Credentials): number {
-  // The owner's entry is in the mode; and Linux does not look at an ACL whose mask is empty.
+  // The mode has the owner's entry. Linux ignores an ACL whose mask is empty.
   if (file.uid === cred.fsuid || (file.mode & 0o070) === 0) return checkAccess(file, mask, cred);
   const limit = acl.find((e) => e.tag === ACL_MASK)?.perm ?? 7;
   const user = acl.find((e) => e.tag === ACL_USER && e.id === cred.fsuid);

@@ -1,17 +1,19 @@
 /**
- * Shared subtrees (mount_namespaces(7)): groups of mounts that show each other what is mounted on them, and slaves that
- * only listen. A mount is in at most one group, and the slave of at most one; groups reach across namespaces.
+ * Shared subtrees (mount_namespaces(7)): peer groups of mounts that share what is mounted on them,
+ * and slaves that only receive. A mount is in at most one group and a slave of at most one; groups
+ * reach across namespaces.
  *
- * Not here: the calls and their checks (mount_operations.ts), the tree itself (mounts.ts).
+ * mount_operations.ts has the calls and their checks; mounts.ts attaches the copies that
+ * `listenersOf` lists.
  */
 
 import type { Dentry, Mount } from "./dentry.ts";
 
 export class PeerGroup {
-  /** As mountinfo shows it. */
+  /** The number in mountinfo. */
   readonly id: number;
   readonly members: Set<Mount> = new Set();
-  /** Mounts that are told and tell nothing. */
+  /** Mounts that receive mounts from the group and send none. */
   readonly slaves: Set<Mount> = new Set();
 
   constructor(id: number) {
@@ -19,12 +21,14 @@ export class PeerGroup {
   }
 }
 
-/** Gives out the numbers of groups. */
+/** The source of group numbers. */
 export interface GroupNumbers {
   nextPeerGroup(): number;
 }
 
-/** MS_SHARED: alone in a new group, unless it is in one already. A slave stays a slave too. */
+/**
+ * MS_SHARED: puts the mount alone in a new group, unless it is in one. A slave stays a slave too.
+ */
 export function makeShared(mount: Mount, numbers: GroupNumbers): void {
   mount.isUnbindable = false;
   if (mount.peers !== null) return;
@@ -33,8 +37,8 @@ export function makeShared(mount: Mount, numbers: GroupNumbers): void {
 }
 
 /**
- * MS_SLAVE: each of the group that it leaves. One that was alone there goes on as what it was
- * besides.
+ * MS_SLAVE: makes each mount a slave of the group that it leaves. A mount that was alone in its
+ * group keeps its master.
  */
 export function makeSlave(mounts: Iterable<Mount>): void {
   const left: [Mount, PeerGroup][] = [], ended = new EndedGroups();
@@ -60,11 +64,11 @@ export function makePrivate(mounts: Iterable<Mount>, isUnbindable: boolean): voi
 }
 
 /**
- * Groups whose last members leave together. Slaves move once, however long the chain of groups that
- * end is.
+ * Groups whose last members leave in one operation. Each slave moves once, however long the chain
+ * of ending groups is.
  */
 class EndedGroups {
-  /** What the last member of each was a slave of. */
+  /** The master of each group's last member. */
   private readonly masters: Map<PeerGroup, PeerGroup | null> = new Map();
 
   leave(mount: Mount): void {
@@ -75,7 +79,7 @@ class EndedGroups {
     if (group.members.size === 0) this.masters.set(group, mount.master);
   }
 
-  /** To the nearest master that is still there. */
+  /** Moves the slaves of ended groups to the nearest master that still exists. */
   passSlavesOn(): void {
     for (const group of this.masters.keys()) {
       if (group.slaves.size === 0) continue;
@@ -101,7 +105,7 @@ export function setMaster(mount: Mount, master: PeerGroup | null): void {
   master?.slaves.add(mount);
 }
 
-/** A copy that is what its original is: a peer of its peers, a slave of its master. */
+/** Gives a copy the propagation of its original: a peer of its peers, a slave of its master. */
 export function copyPropagation(copy: Mount, from: Mount): void {
   if (from.peers !== null) {
     copy.peers = from.peers;
@@ -110,29 +114,29 @@ export function copyPropagation(copy: Mount, from: Mount): void {
   setMaster(copy, from.master);
 }
 
-/** A copy in a less privileged mount namespace: a slave where the original is shared. */
+/** Makes a copy a slave where its original is shared: for a less privileged mount namespace. */
 export function copyAsSlave(copy: Mount, from: Mount): void {
   setMaster(copy, from.peers ?? from.master);
 }
 
-/** A mount that an event at some place reaches, and whose copy of the news is a copy of which other one's. */
+/** A mount that gets a copy when something is mounted at a place. */
 export interface Listener {
   readonly mount: Mount;
-  /** Null: of the original. */
+  /** The mount whose copy is copied for this one; null: the original is copied. */
   readonly source: Mount | null;
-  /** Its copy is a slave of the source's, not a peer. */
+  /** Its copy is a slave of the source's copy, not a peer. */
   readonly isSlave: boolean;
   /**
-   * The mount is shared, so its copy is too: as it was before the event, which may make more mounts
-   * shared.
+   * Whether the mount was shared before the event, which may make more mounts shared; then its copy
+   * is shared too.
    */
   readonly isShared: boolean;
 }
 
 /**
- * The mounts that an event below `origin` at `at` reaches, in an order in which each source stands
- * in front of those that copy it: peers, slaves, their peers and slaves. Guests make chains of
- * slaves as long as they like.
+ * The mounts that get a copy when something is mounted on `origin` at `at`, each after its source:
+ * peers, slaves, their peers and slaves. Guests make chains of slaves of any length, so this is a
+ * loop.
  */
 export function listenersOf(origin: Mount, at: Dentry): readonly Listener[] {
   if (origin.peers === null) return NO_LISTENERS;
@@ -142,10 +146,10 @@ export function listenersOf(origin: Mount, at: Dentry): readonly Listener[] {
 }
 const NO_LISTENERS: readonly Listener[] = [];
 
-/** Slaves of a group that are still to be looked at. */
+/** The slaves of a group that are not visited yet. */
 interface SlavesLeft {
   readonly slaves: Iterator<Mount>;
-  /** What their copies are copies of. */
+  /** The source of their copies. */
   readonly source: Mount | null;
 }
 
@@ -154,7 +158,7 @@ class ListenerWalk {
   private readonly at: Dentry;
   private readonly seen: Set<Mount>;
   private readonly left: SlavesLeft[] = [];
-  /** Whether the place is within what a mount of this root shows. */
+  /** For each root of a mount: whether the place is within it. */
   private readonly shownBelow: Map<Dentry, boolean> = new Map();
 
   constructor(origin: Mount, at: Dentry) {
@@ -181,7 +185,9 @@ class ListenerWalk {
     if (slave.peers !== null) this.enter(slave.peers, listens ? slave : source, !listens);
   }
 
-  /** @param isSlave the first copy in the group is a slave of the source's, not a peer */
+  /**
+   * @param isSlave the first copy in the group is a slave of the source's copy, not a peer
+   */
   private enter(group: PeerGroup, source: Mount | null, isSlave: boolean): void {
     let from = source, isFirstSlave = isSlave;
     for (const mount of group.members) {
@@ -195,7 +201,7 @@ class ListenerWalk {
     if (group.slaves.size > 0) this.left.push({ slaves: group.slaves.values(), source: from });
   }
 
-  /** The place is within what the mount shows, and the mount is somewhere. */
+  /** Whether the mount is attached and shows the place. */
   private shows({ namespace, root }: Mount): boolean {
     if (namespace === null) return false;
     let isShown = this.shownBelow.get(root);

@@ -1,4 +1,7 @@
-/** unlink(2) and rmdir(2). */
+/**
+ * unlink(2) and rmdir(2): the checks in Linux's order, the file system's removal, then the dentry
+ * cache and the events of inotify and fanotify. kernel/syscalls/fs/names.ts calls it.
+ */
 
 import { EBUSY, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY } from "../../ffi/abi/errno.ts";
 import { IN_ATTRIB, IN_DELETE } from "../../ffi/abi/inotify.ts";
@@ -32,7 +35,8 @@ export function unlinkAt(caller: Caller, dirfd: number, text: string): number {
   const dir = walk.inode;
   r = dir.unlink(child.name, victim);
   if (r < 0) return r;
-  // Its watches hear IN_DELETE_SELF when it is let go, after the others.
+  // Held until the end: IN_DELETE_SELF, which its last `drop` reports, comes after the other
+  // events.
   victim.hold();
   const cache = caller.fs.namespace.vfs.dentries;
   cache.unlinked(child);

@@ -1,4 +1,7 @@
-/** rename(2), renameat2(2). */
+/**
+ * rename(2), renameat2(2): the checks in Linux's order (fs/namei.c), the file system's rename, then
+ * the dentry cache and the events of inotify and fanotify. kernel/syscalls/fs/names.ts calls it.
+ */
 
 import { CAP_MKNOD } from "../../ffi/abi/capability.ts";
 import {
@@ -67,7 +70,7 @@ export function renameAt(
   return vfsRename(caller, source, source.inode, target, flags);
 }
 
-/** Trailing slashes, and neither may be above the other. */
+/** Checks trailing slashes, and that neither place is above the other. */
 function checkShape(
   from: Walk,
   to: Walk,
@@ -104,7 +107,7 @@ function checkPermission(
   if (victim === null) r = mayCreate(target.parent, cred);
   else r = mayDelete(target, exchange ? isDirectory(victim) : isDir, cred);
   if (r < 0) return r;
-  // A directory that changes its parent has its ".." written.
+  // The ".." of a directory that changes its parent is written.
   if (source.parent !== target.parent) {
     if (isDir) r = inodePermission(sourceInode, MAY_WRITE, cred);
     if (r === 0 && exchange && victim !== null && isDirectory(victim)) {

@@ -1,8 +1,8 @@
 /**
- * Whether a new proc or sysfs shows what its namespace has hidden (mount_too_revealing() of Linux).
- * Root of a user namespace may mount these only where an old mount of the type is seen whole: no
- * mount of a more privileged namespace covers any of it. The new one is as read-only as the old
- * one, and stays so.
+ * Whether a new proc or sysfs would show what the mounts of its namespace hide
+ * (mount_too_revealing() of Linux). Root of a user namespace may mount these only where a mount of
+ * the type exists of which no mount of a more privileged namespace covers a part. The new mount is
+ * as read-only as that one, and stays so.
  */
 
 import { EPERM } from "../../ffi/abi/errno.ts";
@@ -13,7 +13,7 @@ import type { MountNamespace } from "./mounts.ts";
 
 const ATIME = MS_NOATIME | MS_NODIRATIME | MS_RELATIME;
 
-/** What cannot be changed of a mount. */
+/** The flags of a mount that its namespace cannot change. */
 export interface MountLocks {
   readonly flags: number;
   readonly hasAtime: boolean;
@@ -22,7 +22,8 @@ export interface MountLocks {
 const NO_LOCKS: MountLocks = { flags: 0, hasAtime: false };
 
 /**
- * Of a new mount of `fs` with these MS_* flags in `namespace`; -EPERM: it would reveal too much.
+ * The locks of a new mount of `fs` with these MS_* flags in `namespace`; -EPERM when it would show
+ * too much.
  */
 export function locksOfNew(
   namespace: MountNamespace,
@@ -40,7 +41,7 @@ export function locksOfNew(
   return -EPERM;
 }
 
-/** Mounts that the namespace can take away itself hide nothing from it. */
+/** A mount that the namespace may unmount itself hides nothing from it. */
 function isSeenWhole(mount: Mount): boolean {
   for (const [at, child] of mount.children) {
     if (child.isLocked && at.inode?.isForMountsOnly !== true) return false;

@@ -1,6 +1,7 @@
 /**
- * What opening a special file means: device numbers lead to an opener, FIFOs to the pipes of `kernel/ipc`.
- * Openers are objects, registered when the kernel is built; one registry a kernel.
+ * The registry of openers for special files: device numbers lead to an opener, FIFOs to the pipes
+ * of kernel/ipc. A kernel has one; open.ts calls it, and openers are registered when the kernel is
+ * built.
  */
 
 import { ENXIO } from "../../ffi/abi/errno.ts";
@@ -12,24 +13,28 @@ import type { OpenFile } from "./open_file.ts";
 
 export interface SpecialOpener {
   /**
-   * A new description for the special file `inode` at `path`, -errno, or BLOCK after the caller's task was linked
-   * to what it waits for (FIFOs): then the whole open runs again. Permission was checked; `flags` are O_*.
+   * Makes a description for the special file `inode` at `path`; or -errno; or BLOCK after the
+   * caller's task was linked to what it waits for (FIFOs), and then the whole open runs again. The
+   * permission was checked; `flags` are O_*.
    */
   open(caller: Caller, path: Path, inode: Inode, flags: number): OpenFile | number;
 }
 
-/** What `Inode.special` may be: then it, and nothing else, opens the inode (a pipe of the host). */
+/**
+ * An opener in `Inode.special`, which opens that inode in place of the registered one (a FIFO of
+ * the host).
+ */
 export abstract class InodeOpener implements SpecialOpener {
   abstract open(caller: Caller, path: Path, inode: Inode, flags: number): OpenFile | number;
 }
 
-/** Any minor number of a major. */
+/** Registers all minor numbers of a major one. */
 export const ANY_MINOR = -1;
 
 export class SpecialFiles {
   private readonly characters: Map<number, SpecialOpener> = new Map();
   private readonly blocks: Map<number, SpecialOpener> = new Map();
-  /** FIFOs, by kernel/ipc. */
+  /** The opener of FIFOs; kernel/ipc sets it. */
   fifo: SpecialOpener | null = null;
 
   registerCharacter(major: number, minor: number, opener: SpecialOpener): void {
@@ -40,7 +45,7 @@ export class SpecialFiles {
     this.blocks.set(key(major, minor), opener);
   }
 
-  /** As SpecialOpener.open; -ENXIO when nothing is registered (and for sockets). */
+  /** As SpecialOpener.open; -ENXIO when no opener is registered, and for sockets. */
   open(caller: Caller, path: Path, inode: Inode, flags: number): OpenFile | number {
     const opener = inode.special instanceof InodeOpener ? inode.special : this.find(inode);
     return opener === null ? -ENXIO : opener.open(caller, path, inode, flags);
@@ -56,7 +61,7 @@ export class SpecialFiles {
   }
 }
 
-/** Minors have 20 bits; ANY_MINOR has a place of its own. */
+/** Minor numbers have 20 bits, and ANY_MINOR is the bit above them. */
 function key(major: number, minor: number): number {
   return major * 0x200000 + (minor === ANY_MINOR ? 0x100000 : minor);
 }

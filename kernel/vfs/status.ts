@@ -1,6 +1,6 @@
 /**
- * Looking: stat(2), access(2), readlink(2), and the lookup of the *at calls. Nothing is changed but
- * access times.
+ * The calls that only look at files: stat(2), access(2), readlink(2), and the lookup of the *at
+ * calls (`findAt`). They change nothing but access times.
  */
 
 import { EACCES, EINVAL, ENOENT, EROFS } from "../../ffi/abi/errno.ts";
@@ -23,8 +23,8 @@ function lookupFlags(flags: number): number {
 }
 
 /**
- * The file that (dirfd, text) names. Of `flags` (AT_*) only AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH count; the caller
- * has refused unknown ones. A Path (not pinned), -errno, or BLOCK.
+ * The path that (dirfd, text) names. Of `flags` (AT_*) only AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH
+ * count; the caller has refused unknown ones. A Path (not pinned), -errno, or BLOCK.
  */
 export function findAt(caller: Caller, dirfd: number, text: string, flags: number): Path | number {
   const walk = firstWalk(caller);
@@ -47,7 +47,7 @@ export function statAt(
   return r < 0 ? r : inode;
 }
 
-/** access, faccessat2(2): judged by the real ids unless AT_EACCESS. */
+/** access(2), faccessat2(2): by the real ids, or with AT_EACCESS by the effective ones. */
 export function accessAt(
   caller: Caller,
   dirfd: number,
@@ -71,7 +71,10 @@ export function accessAt(
   return isPlain && wantWrite(mount) < 0 ? -EROFS : 0;
 }
 
-/** readlinkat(2): the text of a symbolic link; -EINVAL for anything else (-ENOENT with an empty path). */
+/**
+ * readlinkat(2): the text of a symbolic link; -EINVAL for anything else (-ENOENT with an empty
+ * path).
+ */
 export function readlinkAt(caller: Caller, dirfd: number, text: string): string | number {
   const walk = firstWalk(caller);
   const r = walk.run(caller, dirfd, text, LOOKUP_EMPTY);

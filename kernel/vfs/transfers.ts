@@ -1,17 +1,20 @@
 /**
- * What moves between files and where their bytes are stored, for what keeps account of that
- * (control groups).
+ * Reports the bytes that move between files and their storage, for the io controller
+ * (kernel/cgroup/io.ts). File systems with stored bytes call it.
  */
 
 import type { Mount } from "./dentry.ts";
 import type { FileSystem } from "./inode.ts";
 
 export interface TransferCharger {
-  /** One transfer for the current task. `dev`: as stat(2) shows it. */
+  /** Charges a transfer to the current task. `dev` is the device number of stat(2). */
   charge(dev: number, bytes: number, isWrite: boolean): void;
 }
 
-/** A file of `fs`, found by `mount`, was read or written (`n` bytes; or it was not). HOT */
+/**
+ * Reports that `n` bytes of a file of `fs`, found by `mount`, were read or written; errors and 0
+ * are ignored. HOT
+ */
 export function noteTransfer(mount: Mount, fs: FileSystem, n: number, isWrite: boolean): void {
   const { charger } = mount.vfs;
   if (n > 0 && charger !== null) charger.charge(fs.dev, n, isWrite);

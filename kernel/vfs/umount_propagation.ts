@@ -1,18 +1,19 @@
 /**
- * What umount2(2) takes away besides the mounts that were named: the mounts at the same places of
- * their parents' peers and slaves (mount_namespaces(7)). A mount stays when another one that stays
- * would move or show what it covers: one that hangs somewhere inside, or one that is locked to it.
+ * The mounts that umount2(2) detaches besides those that were named: the mounts at the same places
+ * of their parents' peers and slaves (mount_namespaces(7)). A mount stays if a mount on it stays
+ * that would otherwise move or show what it covers: one that is attached somewhere inside, or one
+ * that is locked to it. mounts.ts calls this.
  */
 
 import type { Mount } from "./dentry.ts";
 import { childAt, linkMount, topmost } from "./mount_links.ts";
 import { listenersOf } from "./propagation.ts";
 
-/** Mounts that go together. */
+/** The mounts that one umount2(2) detaches. */
 export class Leaving {
-  /** Those that were named, and what is below them. */
+  /** The mounts that were named, and the mounts below them. */
   readonly named: ReadonlySet<Mount>;
-  /** Those of peers and slaves that go too. */
+  /** The mounts at peers and slaves that are detached too. */
   readonly copies: Set<Mount> = new Set();
 
   constructor(named: readonly Mount[]) {
@@ -31,7 +32,10 @@ export class Leaving {
     return this.named.has(mount) || this.copies.has(mount);
   }
 
-  /** Takes out what must stay. Each mount is looked at once as one that stays. */
+  /**
+   * Removes the mounts that must stay from `copies`. Each mount is looked at once as one that
+   * stays.
+   */
   private trim(): void {
     const staying: Mount[] = [];
     for (const copy of this.copies) {
@@ -49,8 +53,8 @@ export class Leaving {
   }
 
   /**
-   * The mount that must stay as `mount` stays: it cannot take that one's place, which is inside of
-   * it.
+   * The mount that must stay because `mount` stays, as `mount` is attached inside it and cannot
+   * take its place; or null.
    */
   private keptBelow(mount: Mount): Mount | null {
     let above = mount, below = mount.parent;
@@ -64,7 +68,8 @@ export class Leaving {
   }
 
   /**
-   * What covers a copy that goes, and stays itself, takes the place of the lowest one that goes.
+   * Moves each mount that covers a detached copy, and stays itself, to the place of the lowest
+   * detached copy.
    */
   moveCovering(): void {
     for (const copy of this.copies) {
@@ -81,7 +86,7 @@ export class Leaving {
   }
 }
 
-/** A copy of the mount at a peer or slave of its parent is in use. */
+/** Whether a copy of the mount at a peer or slave of its parent is in use. */
 export function isBusyElsewhere({ parent, mountpoint }: Mount): boolean {
   if (parent === null || mountpoint === null) return false;
   return listenersOf(parent, mountpoint).some(({ mount: listener }) => {
@@ -90,7 +95,10 @@ export function isBusyElsewhere({ parent, mountpoint }: Mount): boolean {
   });
 }
 
-/** Puts what was at a place, and is off it now, on top of what came there. */
+/**
+ * Attaches `covering`, which was unlinked from a place, on top of the mount `came`, which was put
+ * there.
+ */
 export function coverWith(covering: Mount, came: Mount): void {
   const top = topmost(came);
   linkMount(covering, top, top.root);

@@ -1,6 +1,6 @@
 /**
- * What all mount namespaces of one kernel share: the dentry cache, special files, lock waits, id counters.
- * Reached through `FsContext.namespace.vfs`.
+ * The state that all mount namespaces of one kernel share: the dentry cache, special files, lock
+ * waits, id counters. Code reaches it through `FsContext.namespace.vfs`; kernel.ts makes it.
  */
 
 import { DeferredWork } from "../core/deferred_work.ts";
@@ -18,35 +18,43 @@ import type { Walk } from "./walk.ts";
 
 export class Vfs {
   readonly host: Host;
-  /** Keeps account of what moves between files and storage; null: nothing does. */
+  /**
+   * Counts the transfers between files and storage (transfers.ts); null when they are not counted.
+   */
   readonly charger: TransferCharger | null;
-  /** What goes on behind the calls: the loop runs it. */
+  /** Work that the kernel's loop does in slices between calls. */
   readonly deferred: DeferredWork = new DeferredWork();
   readonly dentries: DentryCache = new DentryCache(this.deferred);
   readonly special: SpecialFiles = new SpecialFiles();
   readonly handles: FileHandles = new FileHandles();
   readonly lockWaits: LockWaits = new LockWaits();
-  /** Of files that have locks, and of those that have leases (/proc/locks). */
+  /** The locks and the leases of all files that have some (/proc/locks). */
   readonly lockedFiles: Set<FileLocks> = new Set();
   readonly leasedFiles: Set<Leases> = new Set();
-  /** Null: whoever may open a file of a device may use that. */
+  /** The rules of device control groups; null: only the mode of a device's file decides. */
   devicePolicy: DevicePolicy | null = null;
-  /** UNIX sockets that are bound to files of the host, by `Inode.hostIdentity`: mounts may show the file twice. */
+  /**
+   * UNIX sockets that are bound to files of the host, by `Inode.hostIdentity`: several mounts may
+   * show the file.
+   */
   readonly hostSockets: Map<string, object> = new Map();
-  /** /proc/sys/fs/protected_hardlinks and protected_symlinks (proc_sys_fs(5)); on, as distributions have them. */
+  /**
+   * /proc/sys/fs/protected_hardlinks and protected_symlinks (proc_sys_fs(5)); on, as in most
+   * distributions.
+   */
   protectedHardlinks: boolean = true;
   protectedSymlinks: boolean = true;
-  /** protected_regular and protected_fifos: 0, 1 or 2. */
+  /** /proc/sys/fs/protected_regular and protected_fifos: 0, 1 or 2. */
   protectedRegular: number = 0;
   protectedFifos: number = 0;
-  /** /proc/sys/fs/lease-break-time: seconds that the holder of a lease has. */
+  /** /proc/sys/fs/lease-break-time: seconds that a lease's holder has to give it up. */
   leaseBreakSec: number = 45;
-  /** Groups of fanotify(7) that may be asked for permission. */
+  /** The number of fanotify(7) groups that take permission events. */
   askingGroups: number = 0;
-  /** Scratch of walk.ts. */
+  /** The scratch walks of walk.ts. */
   walk1: Walk | null = null;
   walk2: Walk | null = null;
-  /** Mount namespaces by their ids, in the order of their birth. */
+  /** Mount namespaces by their ids, oldest first. */
   readonly namespaces: Map<number, MountNamespace> = new Map();
   private lastNamespaceId: number = 0;
   private lastMountId: number = 20;
@@ -58,7 +66,7 @@ export class Vfs {
     this.charger = charger;
   }
 
-  /** Never used again. */
+  /** An id that no other namespace ever has. */
   nextNamespaceId(): number {
     return ++this.lastNamespaceId;
   }
@@ -68,7 +76,7 @@ export class Vfs {
   nextPeerGroup(): number {
     return ++this.lastPeerGroup;
   }
-  /** Pairs IN_MOVED_FROM with IN_MOVED_TO; never 0. */
+  /** A number that pairs IN_MOVED_FROM with IN_MOVED_TO; never 0. */
   nextRenameCookie(): number {
     this.lastCookie = this.lastCookie >= 0x7fffffff ? 1 : this.lastCookie + 1;
     return this.lastCookie;

@@ -1,6 +1,6 @@
 /**
- * What tests of files need: a host with a clock that a test moves, a cursor over a JS buffer, and a small kernel
- * of files: a tmpfs in a namespace, with a caller.
+ * What tests of files need: a host with a clock that a test moves, a cursor over a JS buffer, and a
+ * small kernel of files (a tmpfs in a mount namespace, and a caller).
  */
 
 import { Arena } from "../../ffi/mem/arena.ts";
@@ -110,7 +110,7 @@ export class TestHost implements Host {
   unwatch(): void {}
 }
 
-/** Reads into or writes from a JS buffer; `faultAt`: bytes from there on cannot be reached. */
+/** A cursor over a JS buffer; bytes from `faultAt` on are a bad address. */
 export class BufferCursor extends IoCursor {
   readonly buffer: Uint8Array<ArrayBuffer>;
   faultAt: number;
@@ -203,7 +203,10 @@ const SLICES = 8, SLICE_BYTES = 64 << 20;
 let arena: Arena | null = null;
 let nextSlice = 0;
 
-/** One sparse arena for all tests of a process, in slices: the last eight kernels of files may be used at once. */
+/**
+ * One sparse arena for all tests of a process, in slices: the last eight `TestFiles` may be used at
+ * the same time.
+ */
 function arenaSlice(): FrameStore {
   const whole = arena ??= Arena.create(SLICES * SLICE_BYTES, 0);
   const start = (nextSlice++ % SLICES) * SLICE_BYTES;
@@ -221,7 +224,7 @@ export function errno(r: unknown): string | number {
   return r < 0 ? ERRNO_NAMES[-r] ?? `${r}` : r;
 }
 
-/** Open or fail the test. */
+/** Opens a file, or fails the test. */
 export function mustOpen(caller: Caller, path: string, flags: number, mode = 0o644): OpenFile {
   const file = openAt(caller, AT_FDCWD, path, flags, mode);
   if (typeof file === "number") throw new Error(`open ${path}: ${errno(file)}`);
@@ -250,7 +253,7 @@ export function readText(caller: Caller, path: string): string {
   return text;
 }
 
-/** All names of a directory, in order, "." and ".." aside. */
+/** The names of a directory in its order, without "." and "..". */
 export function listDir(caller: Caller, path: string): string[] {
   const file = mustOpen(caller, path, O_RDONLY);
   const names: string[] = [];

@@ -1,10 +1,12 @@
 /**
- * Path resolution (path_resolution(7), openat2(2)): from a starting point and a text to a mount and a dentry, or to
- * the directory and the last component of it. Follows symbolic and magic links, crosses mounts, checks search
- * permission.
+ * Path resolution (path_resolution(7), openat2(2)): from a starting point and a text to a mount and
+ * a dentry, or to the directory and the last component. Follows symbolic and magic links, crosses
+ * mounts, and checks search permission. All calls with a path come through here; it is the hottest
+ * code of the VFS.
  *
- * A Walk is a reusable scratch object: results are its fields, nothing is pinned. Nothing here changes the tree.
- * Not here: what is done with the result (open.ts, create.ts, ...).
+ * A Walk is a reusable scratch object: its fields are the results, and nothing is pinned. It
+ * changes nothing in the tree; open.ts, create.ts and the others work with the result. A path with
+ * long links takes several turns of the loop (long_walk.ts).
  */
 
 import { EAGAIN, EBADF, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV } from "../../ffi/abi/errno.ts";
@@ -35,17 +37,20 @@ export const LOOKUP_FOLLOW = 1;
 export const LOOKUP_DIRECTORY = 2;
 /** An empty path means the starting point itself (AT_EMPTY_PATH). */
 export const LOOKUP_EMPTY = 4;
-/** Stop at the directory of the last component: `last`, `lastType`, `hasTrailingSlash` say what is left. */
+/**
+ * Stop at the directory of the last component: `last`, `lastType`, `hasTrailingSlash` have what
+ * remains.
+ */
 export const LOOKUP_PARENT = 8;
 /** A hint: the result is going to be opened for reading. */
 export const LOOKUP_OPEN = 16;
 
-/** What the last component is: a name, "/" alone, ".", "..". */
+/** The kinds of a last component: a name, "/" alone, ".", "..". */
 export const LAST_NORM = 0, LAST_ROOT = 1, LAST_DOT = 2, LAST_DOTDOT = 3;
 
 /**
  * LIMIT: components that one turn of the loop walks; a path without links never has so many. A link
- * counts as several, and so does its text, as long as the texts behind it make that.
+ * counts as several, and so does each TEXT_STEP bytes of the text that its target makes.
  */
 export const STEPS_A_TURN = 4096;
 const LINK_STEPS = 16, TEXT_STEP = 512;
@@ -54,35 +59,38 @@ const SLASH = 47, DOT = 46;
 const SCOPED = RESOLVE_BENEATH | RESOLVE_IN_ROOT;
 
 export class Walk {
-  /** Where the walk is, and its result. */
+  /** The place of the walk, and at its end the result. */
   mount: Mount;
   dentry: Dentry;
-  /** With LOOKUP_PARENT. */
+  /** The results with LOOKUP_PARENT. */
   last: string = "";
   lastType: number = LAST_ROOT;
   hasTrailingSlash: boolean = false;
 
   private caller: Caller;
-  /** Whose permission to search counts: not always the caller's own. */
+  /** The credentials that search permission is checked with: not always the caller's own. */
   private cred: Credentials;
   private namespace: MountNamespace;
   private root: Path;
   private flags: number = 0;
   private resolve: number = 0;
   private links: number = 0;
-  /** The text that is being resolved, and the place in it. */
+  /** The text that is being resolved, and the offset of what is left of it. */
   private text: string = "";
   private at: number = 0;
   private mustBeDirectory: boolean = false;
-  /** What the walk began with. */
+  /** The arguments that the walk began with. */
   private dirfd: number = AT_FDCWD;
   private given: string = "";
   /** Components that this turn has walked. */
   private steps: number = 0;
-  /** What is left of the walk is in the caller's progress. */
+  /**
+   * The saved state of the walk, which is also in the caller's progress; null while one turn was
+   * enough.
+   */
   private long: LongWalk | null = null;
 
-  /** Use `firstWalk` or `secondWalk`. */
+  /** Use `firstWalk` or `secondWalk` instead. */
   constructor(caller: Caller) {
     this.caller = caller;
     this.cred = caller.cred;
@@ -92,21 +100,21 @@ export class Walk {
     this.dentry = this.root.dentry;
   }
 
-  /** A Path of the result. */
+  /** The result as a Path. */
   get path(): Path {
     return new Path(this.mount, this.dentry);
   }
 
-  /** The result's inode; after a successful walk without LOOKUP_PARENT it is there. */
+  /** The result's inode. A successful walk without LOOKUP_PARENT always has one. */
   get inode(): Inode {
     return this.dentry.inode!;
   }
 
   /**
-   * Resolve `text` relative to `dirfd` (AT_FDCWD: the working directory). 0, -errno, or BLOCK. HOT
+   * Resolves `text` relative to `dirfd` (AT_FDCWD: the working directory): 0, -errno, or BLOCK. HOT
    *
-   * `resolve`: RESOLVE_* of openat2(2), already checked. A long walk of a task needs several turns
-   * of the loop: BLOCK, or what a task gets that must end.
+   * `resolve` is RESOLVE_* of openat2(2), already checked. A task's walk that needs several turns
+   * of the loop returns BLOCK, or the result of `yieldTurn` when the task must end.
    */
   run(
     caller: Caller,
@@ -160,7 +168,7 @@ export class Walk {
       if (file === null) return -EBADF;
       if (file.path === null) {
         if (!isEmpty) return -ENOTDIR;
-        // A file without a name (a pipe, a socket): a dentry for the moment.
+        // A file without a name (a pipe, a socket) gets a dentry for the time of this walk.
         this.mount = this.root.mount;
         this.dentry = new Dentry(file.inode.fs, null, file.describe(), file.inode);
         this.dentry.isUnlinked = true;
@@ -180,7 +188,7 @@ export class Walk {
     return (this.resolve & SCOPED) !== 0;
   }
 
-  /** The loop over components, through links too. */
+  /** Walks the components, those of links too. */
   private components(): number {
     for (;;) {
       if (++this.steps > STEPS_A_TURN && canWait(this.caller)) return this.pause();
@@ -207,7 +215,7 @@ export class Walk {
     }
   }
 
-  /** Nothing but slashes (or nothing at all) is left. */
+  /** The rest of the text is slashes or empty. */
   private finishWithoutName(): number {
     if ((this.flags & LOOKUP_PARENT) === 0) return this.finish();
     this.last = "";
@@ -259,7 +267,7 @@ export class Walk {
       if ((this.resolve & RESOLVE_CACHED) !== 0) return -EAGAIN;
       if (name.length > NAME_MAX) return -ENAMETOOLONG;
     }
-    // What is below a mount point is of another file system.
+    // Names below a mount point belong to another file system.
     if (cached === undefined || cached.mountCount === 0) {
       const opens = (this.flags & LOOKUP_OPEN) !== 0;
       const r = dir.fs.walkAhead(dir.inode!, text, at, opens, cached ?? null);
@@ -280,7 +288,7 @@ export class Walk {
     return 0;
   }
 
-  /** `..`: stays at the root; leaves mounts through their mountpoint. */
+  /** `..`: stays at the root, and leaves a mount through its mountpoint. */
   private stepUp(): number {
     let mount = this.mount, dentry = this.dentry;
     if (mount === this.root.mount && dentry === this.root.dentry) {
@@ -295,7 +303,8 @@ export class Walk {
     const atRoot = mount === this.root.mount && dentry === this.root.dentry;
     if (!atRoot && dentry !== mount.root) {
       dentry = dentry.parent;
-      // A directory that was moved out of what a bind mount shows leads nowhere.
+      // A directory that was moved out of the tree that a bind mount shows has no parent in the
+      // mount.
       if (!mount.root.isRoot && !mount.root.isAncestorOf(dentry)) return -ENOENT;
     }
     this.mount = mount;
@@ -332,7 +341,7 @@ export class Walk {
     return 0;
   }
 
-  /** The rest of the walk is the link's text and what followed the link. */
+  /** Goes on with the link's target and the text behind the link. */
   private continueWith(target: string, isLast: boolean): number {
     if (target.charCodeAt(0) === SLASH) {
       if ((this.resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
@@ -351,7 +360,7 @@ export class Walk {
     return { here, root, text, at, links, mustBeDirectory };
   }
 
-  /** The rest is for another turn of the loop. */
+  /** Saves the state: another turn of the loop continues the walk. */
   private pause(): number {
     const { caller, dirfd, given: path, flags, resolve } = this;
     if ((resolve & RESOLVE_CACHED) !== 0) return -EAGAIN;
@@ -372,12 +381,15 @@ export class Walk {
     return this.long !== null;
   }
 
-  /** Goes on where an earlier turn stopped. The end is a place too: the call may run once more. */
+  /**
+   * Continues where an earlier turn stopped. The end is saved too, because the call may run once
+   * more.
+   */
   private goOn(): number {
     const long = this.long;
     if (long === null) throw new KernelBug("a walk that was found");
     const { here, root, text, at, links, mustBeDirectory } = long.place;
-    // Moved out of its scope meanwhile: ".." would lead further up (openat2(2)).
+    // The place was moved out of its scope meanwhile: ".." would lead further up (openat2(2)).
     if (this.isScoped && !here.isBelow(root)) return -EAGAIN;
     this.mount = here.mount;
     this.dentry = here.dentry;
@@ -391,7 +403,10 @@ export class Walk {
     return r;
   }
 
-  /** After LOOKUP_PARENT: the dentry of the last component, negative too; -errno or BLOCK. */
+  /**
+   * After LOOKUP_PARENT: the dentry of the last component, negative when the name is missing;
+   * -errno or BLOCK.
+   */
   lookupLast(): Dentry | number {
     return this.child(this.last, this.last, 0);
   }
@@ -402,8 +417,9 @@ export class Walk {
   }
 
   /**
-   * After LOOKUP_PARENT: go to `child`, the last component, through mounts; a symbolic link is followed when `follow`
-   * and the walk goes on in LOOKUP_PARENT mode. 1: arrived, 0: there is a new last component, or -errno.
+   * After LOOKUP_PARENT: goes to `child`, the last component, and to the mount on top of it. With
+   * `follow` a symbolic link is followed, and the walk continues in LOOKUP_PARENT mode. Returns 1
+   * at the end, 0 when there is a new last component, or -errno.
    */
   stepLast(child: Dentry, follow: boolean): number {
     const inode = child.inode!;
@@ -413,7 +429,7 @@ export class Walk {
       this.at = this.text.length;
       const r = this.followLink(inode, true);
       if (r < 0) return r;
-      // A magic link has arrived; a text is to be walked.
+      // A magic link has led to its target; the text of another link is still to be walked.
       return this.at > 0 ? 1 : this.components();
     }
     this.dentry = child;
@@ -423,8 +439,8 @@ export class Walk {
 }
 
 /**
- * The scratch walks of a kernel: the results must be used before anything else walks. Calls with two paths take
- * one each, before they run either. HOT
+ * The scratch walks of a kernel. Their results must be used before another walk. A call with two
+ * paths takes both before it runs either. HOT
  */
 export function firstWalk(caller: Caller): Walk {
   const vfs = caller.fs.namespace.vfs, cache = vfs.dentries;

@@ -1,3 +1,5 @@
+/** Tests of walk.ts: paths, links, mounts, RESOLVE_* and walks of several turns. */
+
 import { assertEquals } from "@std/assert";
 import {
   AT_FDCWD,
@@ -53,7 +55,7 @@ function setUp(): TestFiles {
   return t;
 }
 
-/** The text of what a path leads to, or the name of the error. */
+/** The text of the path that a walk ends at, or the name of the error. */
 function go(c: TestCaller, text: string, flags = LOOKUP_FOLLOW, dirfd = AT_FDCWD): string | number {
   const walk = new Walk(c);
   const r = walk.run(c, dirfd, text, flags);
@@ -290,11 +292,11 @@ Deno.test("the cache forgets unused names beyond its bound and keeps those in us
   pinned.drop();
 });
 
-/** A caller that has turns of the loop, as a task has. */
+/** A caller that can give up its turn of the loop, as a task can. */
 class Walker extends TestCaller {
   readonly progress = new Progress();
   uninterruptible = false;
-  /** Turns that it gave up. */
+  /** The number of turns that it gave up. */
   yielded = 0;
 
   waitFor(): number {
@@ -304,7 +306,7 @@ class Walker extends TestCaller {
     this.yielded++;
     return BLOCK;
   }
-  /** Runs a call as often as it gives up its turn. */
+  /** Runs a call until it does not give up its turn. */
   call(run: () => number): number {
     this.yielded = 0;
     for (;;) {
@@ -314,7 +316,10 @@ class Walker extends TestCaller {
   }
 }
 
-/** `count` links, each with a page of components; the first leads to /d. The name of the last. */
+/**
+ * Makes `count` links, each with a page of components; the first leads to /d. Returns the name of
+ * the last.
+ */
 function chain(t: TestFiles, count: number): string {
   mkdirAt(t.root, AT_FDCWD, "/d", 0o755);
   for (let i = 0; i < count; i++) {

@@ -1,6 +1,7 @@
 /**
- * The watches of an inode: of inotify(7), and of F_NOTIFY of fcntl(2); and what of fanotify(7) hangs on it. What each does with an event is its own affair;
- * here is which of them an event concerns. Told by notify.ts.
+ * The list of watches on an inode: those of inotify(7) and of F_NOTIFY of fcntl(2), and the marks
+ * of fanotify(7). The list decides which watches an event concerns; each watch decides what to do
+ * with it. notify.ts reports the events.
  */
 
 import { type Account, ACCOUNTING } from "../core/account.ts";
@@ -18,10 +19,10 @@ import { InodeWatches } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
 
 export abstract class Watch {
-  /** What it is charged to. */
+  /** The account that it is charged to. */
   readonly account: Account = ACCOUNTING.current;
   readonly inode: Inode;
-  /** IN_* that it is about, and IN_EXCL_UNLINK. */
+  /** The IN_* events that it wants, and IN_EXCL_UNLINK. */
   mask: number;
 
   constructor(inode: Inode, mask: number) {
@@ -29,21 +30,21 @@ export abstract class Watch {
     this.mask = mask;
   }
 
-  /** One event of the mask, as InodeWatches.notify has it. */
+  /** Takes one event of the mask; the arguments are those of InodeWatches.notify. */
   abstract onEvent(mask: number, cookie: number, name: string | null): void;
-  /** The inode is gone. */
+  /** The inode was deleted. */
   abstract end(): void;
   /** `file` was closed at an fd of the table `owner`. */
   onFdClose(_file: OpenFile, _owner: object): void {}
 
-  /** From now on it hears of events. */
+  /** Adds the watch to its inode: it gets events from now on. */
   attach(): void {
     const { inode } = this;
     listOf(inode).watches.push(this);
     INODE_WATCHES.add(1, this.account);
   }
 
-  /** No more; the last one leaves no list behind. */
+  /** Removes the watch; the list goes with its last watch and mark. */
   detach(): void {
     const list = this.inode.watches;
     if (!(list instanceof WatchList)) return;
@@ -56,13 +57,13 @@ export abstract class Watch {
   }
 }
 
-/** The watches of an inode; do not keep. */
+/** The watches of an inode. The array is the list's own: do not keep it. */
 export function watchesOf(inode: Inode): readonly Watch[] {
   return inode.watches instanceof WatchList ? inode.watches.watches : NONE;
 }
 const NONE: readonly Watch[] = [];
 
-/** A mark of fanotify on an inode hears of events from now on. */
+/** Adds a mark of fanotify to an inode: it gets events from now on. */
 export function attachMark(inode: Inode, mark: Mark): void {
   listOf(inode).marks.push(mark);
 }

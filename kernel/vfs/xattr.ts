@@ -1,6 +1,7 @@
 /**
- * Extended attributes (xattr(7)): who may see and change which name space, POSIX ACLs, sizes. Storage is the file
- * system's. Names are byte strings with their prefix.
+ * Extended attributes (xattr(7)): the permission rules of each name space, POSIX ACLs, sizes. The
+ * file system stores the values. Names are byte strings with their prefix.
+ * kernel/syscalls/fs/xattr.ts calls this; xattr_ids.ts translates ids in values.
  */
 
 import { CAP_SETFCAP, CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
@@ -42,12 +43,12 @@ import { notify } from "./notify.ts";
 import { decodeAcl, isValidAcl } from "./posix_acl.ts";
 import { capabilityToKeep, capabilityToShow, translateAcl } from "./xattr_ids.ts";
 
-/** -ERANGE for a name that is empty or too long, else 0. The first check of all calls. */
+/** -ERANGE for a name that is empty or too long, else 0. All calls check this first. */
 export function checkXattrName(name: string): number {
   return name.length === 0 || name.length > XATTR_NAME_MAX ? -ERANGE : 0;
 }
 
-/** setxattr's checks of its numbers, before anything is copied: 0, -EINVAL, -E2BIG. */
+/** The first checks of setxattr(2), before anything is copied: 0, -EINVAL, -E2BIG. */
 export function checkXattrSize(size: number, flags: number): number {
   if ((flags & ~(XATTR_CREATE | XATTR_REPLACE)) !== 0) return -EINVAL;
   return size > XATTR_SIZE_MAX ? -E2BIG : 0;
@@ -73,7 +74,7 @@ function permission(inode: Inode, name: string, mask: number, cred: Credentials)
   return inodePermission(inode, mask, cred);
 }
 
-/** The prefix is one that file systems know and something follows it: 0, -EOPNOTSUPP, -EINVAL. */
+/** Checks that the name has a known prefix and more: 0, -EOPNOTSUPP, -EINVAL. */
 function checkPrefix(name: string): number {
   if (isAcl(name)) return 0;
   for (const p of [XATTR_USER_PREFIX, XATTR_TRUSTED_PREFIX, XATTR_SECURITY_PREFIX]) {
@@ -82,7 +83,7 @@ function checkPrefix(name: string): number {
   return -EOPNOTSUPP;
 }
 
-/** What security.* wants of its writer (cap_inode_setxattr). */
+/** The capability that a writer of security.* needs (cap_inode_setxattr): 0 or -EPERM. */
 function securityPermission(inode: Inode, name: string, cred: Credentials): number {
   if (!name.startsWith(XATTR_SECURITY_PREFIX)) return 0;
   if (name === XATTR_NAME_CAPS) return hasCapOver(inode, cred, CAP_SETFCAP) ? 0 : -EPERM;
@@ -102,7 +103,7 @@ export function setXattr(
   return r;
 }
 
-/** Of a file that is at no path. */
+/** setxattr(2) on a file that has no path. */
 export function setInodeXattr(
   caller: Caller,
   inode: Inode,
@@ -129,7 +130,10 @@ export function setInodeXattr(
   return r;
 }
 
-/** An access ACL (or none) sets the mode, as chmod(2) does: without the set-group-ID bit of a group one is not in. */
+/**
+ * Setting or removing an access ACL sets the mode, as chmod(2) does, and so clears the set-group-ID
+ * bit when the caller is not in the file's group.
+ */
 function dropSetgid(inode: Inode, cred: Credentials): number {
   if ((inode.mode & S_ISGID) === 0 || mayKeepSetgid(inode, cred)) return 0;
   const change = emptyAttrChange();
@@ -193,7 +197,7 @@ export function removeInodeXattr(caller: Caller, inode: Inode, name: string): nu
   return r;
 }
 
-/** The names that the caller may see. */
+/** listxattr(2): the names that the caller may see. */
 export function listXattr(caller: Caller, inode: Inode): string[] | number {
   const names = inode.listxattr();
   if (typeof names === "number") return names;

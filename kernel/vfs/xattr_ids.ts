@@ -1,6 +1,7 @@
 /**
- * Ids within the values of extended attributes: POSIX ACLs name users and groups, and file capabilities may name the root
- * of the user namespace that they are for (capabilities(7), "Namespaced file capabilities"). File systems keep kernel ids.
+ * Translates ids in the values of extended attributes: POSIX ACLs name users and groups, and file
+ * capabilities may name the root of their user namespace (capabilities(7), "Namespaced file
+ * capabilities"). File systems store kernel ids. xattr.ts calls this.
  */
 
 import {
@@ -18,7 +19,10 @@ import { ACL_GROUP, ACL_USER } from "./posix_acl.ts";
 
 const V2_BYTES = 20, V3_BYTES = 24, ROOT_AT = 20;
 
-/** An ACL with the ids of `ns` made kernel ids, or the other way round; -EINVAL: an id has no name. */
+/**
+ * An ACL with the ids of `ns` translated to kernel ids (`isFromCaller`), or the other way round;
+ * -EINVAL for an id that is not mapped.
+ */
 export function translateAcl(
   value: Uint8Array<ArrayBuffer>,
   ns: UserNamespace,
@@ -42,8 +46,8 @@ export function translateAcl(
 }
 
 /**
- * `security.capability` as it is kept, from what a caller sets: for a file of a user namespace it names that one's root.
- * -EINVAL, -EPERM without CAP_SETFCAP over the file.
+ * The value of `security.capability` to store, from the value that a caller sets: for a file of a
+ * user namespace it names that namespace's root. -EINVAL; -EPERM without CAP_SETFCAP over the file.
  */
 export function capabilityToKeep(
   value: Uint8Array<ArrayBuffer>,
@@ -58,7 +62,10 @@ export function capabilityToKeep(
   return kernelRoot === NO_ID ? -EINVAL : withRoot(value, kernelRoot);
 }
 
-/** What a reader gets of a kept `security.capability`: -EOVERFLOW when it is for a stranger's namespace. */
+/**
+ * The value of a stored `security.capability` for a reader; -EOVERFLOW when it names the root of a
+ * namespace that the reader is not in.
+ */
 export function capabilityToShow(
   value: Uint8Array<ArrayBuffer>,
   reader: UserNamespace,
@@ -73,7 +80,7 @@ export function capabilityToShow(
   return -EOVERFLOW;
 }
 
-/** The root that a value names, 0 in the form without one; -1: it is neither form. */
+/** The root id that a value names; 0 in version 2, which has none; -1 for any other form. */
 function rootOf(value: Uint8Array<ArrayBuffer>): number {
   if (value.length !== V2_BYTES && value.length !== V3_BYTES) return -1;
   const dv = new DataView(value.buffer, value.byteOffset, value.byteLength);
