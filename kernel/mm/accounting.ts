@@ -1,6 +1,6 @@
 /**
- * Sizes of a process's memory, in pages, as /proc/PID/statm and status show them, and the limits that they are
- * held against (getrlimit(2)).
+ * The sizes of a process's memory in pages, as /proc/PID/statm and status show them, and the limits
+ * that they are compared with (getrlimit(2)).
  */
 
 import { PROT_EXEC, PROT_WRITE } from "../../platform/platform.ts";
@@ -35,7 +35,7 @@ export class MemoryCounters {
     this.peak = other.peak;
   }
 
-  /** Count `pages` pages of an area in (sign 1) or out (sign -1). */
+  /** Adds (`sign` 1) or subtracts (`sign` -1) `pages` pages of an area. */
   charge(vma: Vma, pages: number, sign: number): void {
     const n = pages * sign;
     this.total += n;
@@ -47,12 +47,12 @@ export class MemoryCounters {
   }
 }
 
-/** Counts against RLIMIT_DATA. */
+/** Whether an area counts against RLIMIT_DATA. */
 export function isData(flags: number, prot: number): boolean {
   return (flags & (VM_SHARED | VM_GROWSDOWN)) === 0 && (prot & PROT_WRITE) !== 0;
 }
 
-/** May `pages` more pages of such an area be mapped (may_expand_vm)? */
+/** Whether `pages` more pages of such an area may be mapped (may_expand_vm). */
 export function mayExpand(
   counters: MemoryCounters,
   limits: MemoryLimits,
@@ -64,7 +64,7 @@ export function mayExpand(
   return !isData(flags, prot) || (counters.data + pages) * PAGE_SIZE <= limits.data;
 }
 
-/** May `pages` more pages be locked: 0 or false. */
+/** Whether `pages` more pages may be locked. */
 export function mayLock(counters: MemoryCounters, limits: MemoryLimits, pages: number): boolean {
   return limits.mayLockAll || (counters.locked + pages) * PAGE_SIZE <= limits.memlock;
 }

@@ -1,6 +1,7 @@
 /**
- * Where things lie in a process: the stack at the top, mappings below it growing down, position-independent programs
- * at two thirds, the heap behind the program. Neighbour: layouts.ts, which programs have the same.
+ * The address layout of a process: the stack at the top, mappings below it growing down,
+ * position-independent programs at two thirds, the heap behind the program. layouts.ts decides
+ * which programs share a layout.
  */
 
 import type { Host } from "../core/host.ts";
@@ -16,11 +17,11 @@ const RANDOM_BRK_PAGES = 1 << 13;
 
 export class AddressLayout {
   readonly maxAddress: number;
-  /** The stack ends here. */
+  /** The end of the stack. */
   readonly stackTop: number;
-  /** Load address of position-independent executables. */
+  /** The load address of position-independent executables. */
   readonly pieBase: number;
-  /** Distance of the heap from the end of the program. */
+  /** The distance of the heap from the end of the program. */
   readonly brkGap: number;
   private readonly mmapShift: number;
 
@@ -36,7 +37,9 @@ export class AddressLayout {
     this.brkGap = host === null ? 0 : random[3]! % RANDOM_BRK_PAGES * PAGE_SIZE;
   }
 
-  /** Mappings are placed below this address; it leaves room for a stack of `stackLimit` bytes. */
+  /**
+   * The address below which mappings are placed; it leaves room for a stack of `stackLimit` bytes.
+   */
   mmapBase(stackLimit: number): number {
     const most = Math.floor(this.maxAddress / 6 / PAGE_SIZE) * PAGE_SIZE;
     const wanted = Math.ceil(stackLimit / PAGE_SIZE) * PAGE_SIZE + MIN_GAP / 64;

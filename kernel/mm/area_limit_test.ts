@@ -1,4 +1,4 @@
-/** The bound of a memory's areas, and the account that they are charged to. */
+/** Tests of the limit of a memory's areas, and of the account that they are charged to. */
 
 import { assert, assertEquals } from "@std/assert";
 import { EAGAIN, ENOMEM } from "../../ffi/abi/errno.ts";
@@ -13,14 +13,14 @@ import { MAX_AREAS } from "./vma.ts";
 const PAGE = 4096, BASE = 0x100000000000, RW = PROT_READ | PROT_WRITE;
 const FLAGS = M.MAP_PRIVATE | M.MAP_ANONYMOUS | M.MAP_NORESERVE | M.MAP_FIXED;
 
-/** Makes areas of one page each: how many there are when no more can be made. */
+/** Makes areas of one page each; returns their number when no more can be made. */
 function fill(mm: MemoryManager): number {
   assertEquals(mm.mmap(BASE, 2 ** 30, RW, FLAGS, null, 0), BASE);
   for (let i = 1;; i += 2) {
     const r = mm.mprotect(BASE + i * PAGE, PAGE, PROT_READ);
     if (r === 0) continue;
     assertEquals(r, -ENOMEM);
-    mm.mprotect(BASE + 2 ** 30 - PAGE, PAGE, PROT_READ); // room for one, maybe
+    mm.mprotect(BASE + 2 ** 30 - PAGE, PAGE, PROT_READ); // merges, which may make room for one area
     return mm.vmas.length;
   }
 }

@@ -1,4 +1,7 @@
-/** Names that a program gives to its memory, for /proc/PID/maps: PR_SET_VMA_ANON_NAME of prctl(2). */
+/**
+ * PR_SET_VMA_ANON_NAME of prctl(2): names that a program gives to its anonymous memory, for
+ * /proc/PID/maps. syscalls/process/prctl_vma.ts calls this.
+ */
 
 import { EAGAIN, EBADF, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
 import type { MemoryManager } from "./memory_manager.ts";
@@ -6,7 +9,10 @@ import { isPageAligned, pageUp } from "./region.ts";
 import { SharedAnon } from "./shared_anon.ts";
 import type { Vma } from "./vma.ts";
 
-/** Name what is mapped of [addr, addr + len); "" takes the name away. Unmapped parts are skipped, and make it -ENOMEM. */
+/**
+ * Names the areas in [addr, addr + len); "" removes the name. Unmapped parts are skipped, and make
+ * the result -ENOMEM.
+ */
 export function nameAreas(mm: MemoryManager, addr: number, len: number, name: string): number {
   const end = addr + pageUp(len);
   if (!isPageAligned(addr) || end >= 2 ** 64) return -EINVAL;

@@ -1,6 +1,6 @@
 /**
- * What a look for a page finds out about the area's handler (userfault/userfault.ts): whether it
- * has to be asked.
+ * Whether a fault is for the userfaultfd(2) handler of its area (userfault/userfault.ts). fault.ts
+ * and userfault/userfault_watch.ts call this.
  */
 
 import { EFAULT } from "../../ffi/abi/errno.ts";
@@ -10,12 +10,12 @@ import type { MemoryManager } from "./memory_manager.ts";
 import { pageUp } from "./region.ts";
 import { VM_UFFD_MINOR, VM_UFFD_MISSING, type Vma } from "./vma.ts";
 
-/** What a look for a page gives when its handler has to be asked. */
+/** The result of a look for a page when the handler has to supply it. */
 export const AWAITED = 2;
 
 /**
- * A page that is not there, in an area with a handler: AWAITED, 0 when it is made as usual, -EFAULT
- * behind the end.
+ * A missing page of an area with a handler: AWAITED, 0 when the page is made as usual, -EFAULT
+ * behind the end of the file.
  */
 export function askForMissing(
   mm: MemoryManager,
@@ -35,7 +35,7 @@ export function askForMissing(
   return (flags & VM_UFFD_MISSING) === 0 ? 0 : askHandler(mm, vma, page, write);
 }
 
-/** Note the fault for whoever is going to wait. */
+/** Records the fault in `mm.ctx.awaited`, for the task that is going to wait. */
 export function askHandler(mm: MemoryManager, vma: Vma, page: number, flags: number): number {
   const { awaited } = mm.ctx;
   awaited.handler = vma.userfault;

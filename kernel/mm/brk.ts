@@ -1,5 +1,6 @@
 /**
- * The heap of brk(2). It grows into a stretch of frames reserved ahead, so that its host mapping stays one.
+ * brk(2): the heap. It grows into a stretch of frames that is reserved ahead, so that its host
+ * mapping stays in one piece.
  */
 
 import { PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
@@ -11,21 +12,21 @@ import { mapFrames, pageUp, unmapRange } from "./region.ts";
 import { isReserved } from "./unmapped_area.ts";
 import { PROT_MASK, STACK_GUARD, VM_GROWSDOWN, VM_LOCKED, Vma } from "./vma.ts";
 
-/** Pages reserved ahead: at least, and at most. In between as many as the heap has. */
+/** The least and the most pages that are reserved ahead; in between, as many as the heap has. */
 const AHEAD_MIN = 256, AHEAD_MAX = 8192;
-/** LIMIT: growth beyond this at once is not given frames before the first touch. */
+/** LIMIT: a growth by more pages than this gets its frames at the first touch. */
 const EAGER_PAGES = 16384;
 
 export class ProgramBreak {
-  /** First address of the heap; 0 until a program is loaded. */
+  /** The first address of the heap; 0 until a program is loaded. */
   start: number = 0;
-  /** The break: first address behind the heap. */
+  /** The break: the first address behind the heap. */
   end: number = 0;
-  /** Arena page of the frames that are reserved for growth, and their number. */
+  /** The first arena page of the frames that are reserved for growth, and their number. */
   private reserve: number = -1;
   private reservePages: number = 0;
 
-  /** `pages` frames that follow the ones given before, or -1. */
+  /** The first of `pages` frames that follow those given before, or -1. */
   takeFrames(mm: MemoryManager, page: number, pages: number): number {
     if (this.reservePages < pages) {
       this.releaseReserve(mm.ctx.frames);
@@ -54,7 +55,7 @@ export class ProgramBreak {
   }
 }
 
-/** brk(2): the break afterwards. Linux never returns an error here. */
+/** brk(2): returns the break afterwards. Linux never returns an error here. */
 export function brk(mm: MemoryManager, addr: number): number {
   const heap = mm.break;
   if (addr < heap.start || addr >= mm.layout.maxAddress) return heap.end;

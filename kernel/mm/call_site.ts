@@ -1,11 +1,12 @@
 /**
- * What may stand in front of a `syscall` that is patched: an instruction of five bytes, or two of six, which the jump replaces together
- * with the call. The thunk executes it in its own place, so it must mean the same everywhere.
+ * The instructions in front of a `syscall` that a patch may move: one of five bytes, or two of six
+ * bytes in all. The jump replaces them together with the `syscall`, and the thunk executes them at
+ * its own address, so they must do the same at every address.
  *
- * C libraries have `mov eax, nr` there; where one function makes all calls that can be cancelled
- * (glibc from 2.41 on), it fetches the number from the stack; Go's runtime has two moves between
- * registers. A thunk is code that a guest can jump to: of what it executes the program has chosen a
- * register, and a byte as constant or distance. Neighbour: patch.ts. Not here: pages.
+ * C libraries have `mov eax, nr` there. In glibc from 2.41 on, one function makes all calls that
+ * can be cancelled and loads the number from the stack. Go's runtime has two moves between
+ * registers. A guest can jump to a thunk, so the program may only choose a register, and one byte
+ * as a constant or distance. patch.ts and patch_cache.ts call this.
  */
 
 import { load16, load32, load8 } from "../../ffi/mem/native_memory.ts";
@@ -31,14 +32,14 @@ import {
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 
-/** The shortest and the longest site. */
+/** The bytes of the shortest and the longest site. */
 const MIN_BYTES = 7, MAX_BYTES = 8;
 
 const SYSCALL = 0x050f;
 const MOV_EAX = 0xb8;
-/** Numbers of calls are below; the higher ones are of no call. */
+/** All numbers of system calls are below this one. */
 const CALLS_END = 512;
-/** Constants that are one byte, zero or sign extended. */
+/** The range of constants that are one byte, zero or sign extended. */
 const CONSTANT_MIN = -0x80, CONSTANT_MAX = 0xff;
 /** Registers by their number in an instruction. */
 const BY_NUMBER: readonly number[] = [
@@ -48,22 +49,23 @@ const BY_NUMBER: readonly number[] = [
 const NUMBER_RSP = 4;
 
 /**
- * What Go's `Syscall6` is (go1.18 and later): mov r10, rsi; mov rdx, rdi; mov rsi, rcx; mov rdi, rbx; syscall; cmp rax, -4095. It
- * is known as a whole: nothing jumps to the second of the two moves that are replaced.
+ * Go's `Syscall6` (go1.18 and later): mov r10, rsi; mov rdx, rdi; mov rsi, rcx; mov rdi, rbx;
+ * syscall; cmp rax, -4095. The two moves before `syscall` are replaced. The whole sequence is
+ * compared, because it shows that no jump leads to the second move.
  */
 const GO_BEFORE_LOW = 0x48f28949, GO_BEFORE_HIGH = 0xfa89;
 const GO_MOVES = 0xdf8948 * 0x1000000 + 0xce8948;
 const GO_BEHIND = 0xf0013d48;
 const GO_BEFORE_BYTES = 14, GO_BEHIND_BYTES = 4;
 
-/** Bytes of a site with this in front of its `syscall`. */
+/** The bytes of a site, by the instruction bytes in front of its `syscall`. */
 export function siteBytes(before: number): number {
   return before < 0x10000000000 ? MIN_BYTES : MAX_BYTES;
 }
 
 /**
- * The bytes in front of the `syscall` that ends at `end` in the page at a host address, little-endian: five, or six (2^40 and
- * more). -1 if there is none.
+ * The instruction bytes in front of the `syscall` that ends at `end` in the page at a host address,
+ * little-endian: five bytes, or six (2^40 and more). -1 if there is none.
  */
 export function instructionAt(page: number, end: number): number {
   const at = page + end;
@@ -79,8 +81,9 @@ function isGo(at: number): boolean {
 }
 
 /**
- * Whether these bytes are what a thunk can execute, and did what they do just before the call that `ctx` stopped at: they
- * could also be the end of a longer instruction. Without `ctx` only `mov eax, nr` is known.
+ * Whether a thunk can execute these bytes. They could be the end of a longer instruction, so the
+ * registers of `ctx`, which stopped at the call, must be what the instruction would have made them.
+ * Without `ctx` only `mov eax, nr` is accepted.
  */
 export function isMovable(bytes: number, nr: number, ctx: Context | null, mm: MemoryManager) {
   if (bytes < 0) return false;
@@ -110,7 +113,8 @@ function isMoveByStack(bytes: number, ctx: Context, mm: MemoryManager): boolean 
   if ((rex !== 0x48 && rex !== 0x4c) || (!isLoad && opcode !== 0x89)) return false;
   if ((modrm & 0xc7) !== 0x44 || bytes >>> 24 !== 0x24) return false;
   const number = (rex === 0x4c ? 8 : 0) + (modrm >>> 3 & 7), at = BY_NUMBER[number]!;
-  // The call has changed rcx and r11: what was moved to them is lost, what was moved from them not to be seen.
+  // The call has changed rcx and r11: a value that was loaded into them is lost, and the stored
+  // value cannot be compared.
   if (at === RCX || at === R11) return !isLoad;
   if (number === NUMBER_RSP) return false;
   ctx.fetchRegs();

@@ -1,3 +1,5 @@
+/** Test of call_site.ts: which instructions a thunk may execute, by the registers after them. */
+
 import { assert, assertEquals } from "@std/assert";
 import * as M from "../../ffi/abi/mman.ts";
 import {
@@ -15,7 +17,7 @@ import { FakeContext } from "../testing/call_lab.ts";
 import { MemoryLab } from "../testing/memory_lab.ts";
 import { isMovable } from "./call_site.ts";
 
-/** Five bytes as `instructionAt` gives them. */
+/** Five bytes as `instructionAt` returns them. */
 function bytes(...b: number[]): number {
   return b.reduceRight((sum, byte) => sum * 256 + byte, 0);
 }

@@ -1,9 +1,10 @@
 /**
- * The call that changes the areas of a memory in several turns of the loop. Until that change is
- * over, other calls that make, remove or rearrange areas of the same memory wait, as they do for
- * Linux's mmap_lock; a page in its range that cannot be reached is looked at again behind it.
+ * The lock of a call that changes the areas of a memory in several turns of the loop. Until it is
+ * done, other calls that make, remove or rearrange areas of the memory wait, as they wait for
+ * Linux's mmap_lock. A guest access that faults in its range is tried again afterwards.
  *
- * A change that is over in one turn does not take the lock: it needs none, and tests one field.
+ * A change of one turn does not take the lock: it tests one field. kernel/syscalls/mm/ranges.ts
+ * takes it.
  */
 
 import { WaitQueue } from "../core/wait.ts";
@@ -15,21 +16,21 @@ export class ChangeLock {
   private start: number = 0;
   private end: number = 0;
 
-  /** `owner` changes [start, end), and is not done. */
+  /** Takes the lock: the call of `owner` changes [start, end) in further turns. */
   take(owner: object, start: number, end: number): void {
     this.owner = owner;
     this.start = start;
     this.end = end;
   }
 
-  /** It is done, or it ends: those that wait go on. */
+  /** Releases the lock, because the call or its task ended, and wakes the waiters. */
   leave(owner: object): void {
     if (this.owner !== owner) return;
     this.owner = null;
     this.queue.wake(0);
   }
 
-  /** What is at `addr` may become something else before the change is over. */
+  /** Whether the mapping at `addr` may change before the call is done. */
   covers(addr: number): boolean {
     return this.owner !== null && addr >= this.start && addr < this.end;
   }

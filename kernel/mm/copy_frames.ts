@@ -1,12 +1,16 @@
-/** Copies of frames that leave the host alone where nothing is: to read a page of the arena makes the host give it memory. */
+/**
+ * Copies frames without reading untouched ones: reading a page of the arena makes the host allocate
+ * it. fork.ts and cow.ts call this.
+ */
 
 import type { Arena } from "../../ffi/mem/arena.ts";
 import { PAGE_SIZE } from "./frames.ts";
 
 /**
- * Copies `len` bytes from one offset of the arena to another, where zeros are read; whole pages but for the last. Pages that
- * were never touched are passed over: asked for one by one, for the host would look for the end of what is touched however
- * far that is. How many bytes are there now: fewer if the host has no memory.
+ * Copies `len` bytes from one offset of the arena to another, where zeros are read; whole pages but
+ * for the last. Pages that were never touched are skipped. The host is asked page by page, because
+ * it would search for the end of a touched run however far that is. Returns the bytes copied: fewer
+ * if the host has no memory.
  */
 export function copyTouched(arena: Arena, target: number, offset: number, len: number): number {
   const end = offset + len;

@@ -1,7 +1,8 @@
 /**
- * User memory by guest address: scalars, copies and strings, each page found through a small direct-mapped TLB (tlb.ts).
- *
- * Not here: what a page that is not in the TLB needs (`resolve`: memory_manager.ts and fault.ts).
+ * Access to user memory by guest address: scalars, copies and strings, each page found through a
+ * small direct-mapped TLB (tlb.ts). The base class of MemoryManager, whose `resolve`
+ * (memory_manager.ts, fault.ts) finds a page that is not in the TLB. Every system call with a
+ * pointer comes through here.
  */
 
 import { EFAULT, ENAMETOOLONG } from "../../ffi/abi/errno.ts";
@@ -17,7 +18,7 @@ import type { FileWindows } from "./windows.ts";
 const SLOT_MASK = TLB_SLOTS - 1;
 const TWO32 = 0x100000000;
 
-/** Scalars that cross a page go through here. */
+/** Scalars that cross a page are copied through this buffer. */
 const crossing = new Uint8Array(128);
 const crossingView = new DataView(crossing.buffer);
 
@@ -31,9 +32,9 @@ export abstract class UserAccess implements UserMemory {
   private readonly fileWindows: FileWindows;
   private epoch: number = 0;
   private tlb: Tlb;
-  /** Bytes that follow contiguously in host memory, of the last `reach`. */
+  /** The contiguous bytes in host memory that the last `reach` found. */
   reached: number = 0;
-  /** Pages that follow contiguously, this one included, of the last `resolve`. */
+  /** The contiguous pages that the last `resolve` found, its own included. */
   protected resolvedPages: number = 1;
 
   constructor(arena: Arena, windows: FileWindows, tlb: Tlb) {
@@ -46,12 +47,15 @@ export abstract class UserAccess implements UserMemory {
   }
 
   /**
-   * Host address of a guest page for one access (ACCESS_READ or ACCESS_WRITE), after doing what a fault of the guest
-   * would do; sets `resolvedPages`. -1: the guest may not.
+   * The host address of a guest page for one access (ACCESS_READ or ACCESS_WRITE), after what a
+   * fault of the guest would do; sets `resolvedPages`. -1: the guest may not access it.
    */
   protected abstract resolve(page: number, access: number): number;
 
-  /** Host address of a guest address, good to the end of its page until memory changes, or -1. HOT */
+  /**
+   * The host address of a guest address, valid to the end of its page until memory changes; or -1.
+   * HOT
+   */
   translate(addr: number, access: number): number {
     if (this.epoch !== this.fileWindows.epoch) this.flushTlb();
     const page = Math.floor(addr / PAGE_SIZE), slot = page & SLOT_MASK;
@@ -65,7 +69,7 @@ export abstract class UserAccess implements UserMemory {
     const host = this.resolve(page, access);
     if (host < 0) return -1;
     this.epoch = this.fileWindows.epoch;
-    tlb = this.tlb; // not that of before: it is another's if this memory ended meanwhile
+    tlb = this.tlb; // read again: if this memory ended meanwhile, the TLB belongs to another one
     tlb.readTag[slot] = page;
     tlb.readHost[slot] = host;
     if (access === ACCESS_WRITE) {
@@ -77,7 +81,7 @@ export abstract class UserAccess implements UserMemory {
     return host + offset;
   }
 
-  /** As `translate`, for up to `len` bytes: `reached` tells how many of them are contiguous. HOT */
+  /** As `translate`, for up to `len` bytes: `reached` is how many of them are contiguous. HOT */
   reach(addr: number, len: number, access: number): number {
     const page = Math.floor(addr / PAGE_SIZE), offset = addr - page * PAGE_SIZE;
     if (offset + len <= PAGE_SIZE) {
@@ -90,20 +94,22 @@ export abstract class UserAccess implements UserMemory {
     return host + offset;
   }
 
-  /** Page tables changed: forget everything. */
+  /** Page tables changed: forgets all pages. */
   flushTlb(): void {
     this.epoch = this.fileWindows.epoch;
     this.tlb.flush();
   }
 
-  /** This memory has ended: nothing resolves any more, and its TLB is another's. */
+  /**
+   * This memory has ended: nothing resolves any more, and the caller returns the TLB to its pool.
+   */
   protected leaveTlb(): Tlb {
     const { tlb } = this;
     this.tlb = NO_TLB;
     return tlb;
   }
 
-  /** Pages may not be written as before (copy on write). */
+  /** Forgets which pages can be written (copy on write). */
   protected flushWrites(): void {
     this.tlb.writeTag.fill(NO_PAGE);
   }
@@ -173,7 +179,7 @@ export abstract class UserAccess implements UserMemory {
     return at < this.arenaSize ? this.word(at) : native.load32(host);
   }
 
-  /** As the guest's threads write them: at once, if it is aligned. HOT */
+  /** A word, read at once if it is aligned, as guest threads may be writing it. HOT */
   private word(at: number): number {
     return (at & 3) === 0 ? this.words[at / 4]! >>> 0 : this.dv.getUint32(at, true);
   }
@@ -228,7 +234,10 @@ export abstract class UserAccess implements UserMemory {
     return native.store32(host, lo) < 0 || native.store32(host + 4, hi) < 0 ? -EFAULT : 0;
   }
 
-  /** A word that crosses a page cannot be exchanged atomically: a fault. */
+  /**
+   * Compare and exchange of a word; a word that crosses a page cannot be exchanged atomically and
+   * is a fault.
+   */
   cas32(addr: number, expected: number, value: number): number {
     if ((addr & 4095) > 4092) return -1;
     const host = this.translate(addr, ACCESS_WRITE);
@@ -251,7 +260,7 @@ export abstract class UserAccess implements UserMemory {
     }
     return -ENAMETOOLONG;
   }
-  /** Bytes of the string at `addr` without its NUL, below `max`; -EFAULT or -ENAMETOOLONG. */
+  /** The length of the string at `addr` without its NUL, below `max`; -EFAULT or -ENAMETOOLONG. */
   stringLength(addr: number, max: number): number {
     for (let length = 0; length < max;) {
       const at = addr + length, host = this.translate(at, ACCESS_READ);

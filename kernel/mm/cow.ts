@@ -1,6 +1,7 @@
 /**
- * Copy on write: a page whose frame may be shared moves, with its neighbourhood, to the shadow stretch of its extent;
- * a file page that the host maps directly is copied to frames. A frame that nobody else has is taken back.
+ * Copy on write: a page whose frame may be shared is copied, with its neighbourhood, to the shadow
+ * stretch of its extent; a file page that the host maps directly is copied to frames. A frame
+ * without other users is made writable again instead. fault.ts calls this.
  */
 
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
@@ -13,14 +14,17 @@ import { mapFrames, pageUp } from "./region.ts";
 import type { Vma } from "./vma.ts";
 import { WINDOW } from "./write_run.ts";
 
-/** When the host process has this many mappings, pages move by 2 MiB: the host's own limit is 65530. */
+/**
+ * When the host process has more mappings than this, 2 MiB are copied at once: the host's own limit
+ * is 65530.
+ */
 const CROWDED = 20_000, LARGE_WINDOW = 512;
-/** Pages that are looked at on each side for frames to take back. */
+/** The pages on each side that are searched for frames without other users. */
 const TAKE_BACK = 512;
 /** LIMIT: pages of a shadow stretch (64 MiB). */
 const STRETCH = 16384;
 
-/** Make the COW page at `page` this process's own: 0 or -ENOMEM. */
+/** Makes the COW page at `page` this process's own: 0 or -ENOMEM. */
 export function breakCow(mm: MemoryManager, vma: Vma, page: number): number {
   const map = mm.pages, frames = mm.ctx.frames, i = map.present(page);
   if ((map.flags(i) & PAGE_PATCHED) !== 0) {
@@ -35,7 +39,7 @@ export function breakCow(mm: MemoryManager, vma: Vma, page: number): number {
   const start = Math.floor(page / window) * window;
   const run = isMine ? 0 : Math.max(window, mm.writeRun.pagesFor(page));
   const from = Math.max(lo, isMine ? page - TAKE_BACK : start);
-  // A shadow reaches no further.
+  // A shadow stretch ends there.
   const shadowEnd = Math.floor(page / STRETCH + 1) * STRETCH;
   const to = Math.min(hi, isMine ? page + TAKE_BACK : Math.min(start + run, shadowEnd));
   let a = page, b = page + 1;
@@ -50,7 +54,7 @@ export function breakCow(mm: MemoryManager, vma: Vma, page: number): number {
   return move(mm, vma, a, b) || move(mm, vma, page, page + 1) ? 0 : -ENOMEM;
 }
 
-/** The frames of [from, to) have no other user: let the guest write again. */
+/** Makes frames of [from, to), which have no other user, writable again. */
 function takeBack(mm: MemoryManager, vma: Vma, from: number, to: number): void {
   const map = mm.pages, i = map.splitAt(from);
   map.splitAt(to);
@@ -63,7 +67,9 @@ function takeBack(mm: MemoryManager, vma: Vma, from: number, to: number): void {
   mm.settle();
 }
 
-/** Give the extent of `page` a shadow, if it has none and memory is not short. [lo, hi) bounds it. */
+/**
+ * Gives the extent of `page` a shadow, if it has none and memory is not short; [lo, hi) bounds it.
+ */
 function reserveShadow(mm: MemoryManager, page: number, lo: number, hi: number): void {
   const map = mm.pages, i = map.indexOf(page);
   if (map.shadow(i) >= 0) return;
@@ -77,7 +83,10 @@ function reserveShadow(mm: MemoryManager, page: number, lo: number, hi: number):
   map.set(at, map.frame(at), shadow / PAGE_SIZE, map.flags(at));
 }
 
-/** Move the frames of [from, to), all of one extent, to its shadow or to new frames. False when memory is out. */
+/**
+ * Copies the frames of [from, to), all of one extent, to its shadow or to new frames. False when
+ * memory is out.
+ */
 function move(mm: MemoryManager, vma: Vma, from: number, to: number): boolean {
   const map = mm.pages, frames = mm.ctx.frames, n = to - from;
   const i = map.splitAt(from);
@@ -104,8 +113,8 @@ function move(mm: MemoryManager, vma: Vma, from: number, to: number): boolean {
 }
 
 /**
- * Private copies of the file pages around `page`, which has no frame. 0, -EFAULT behind the end of the file, or
- * -ENOMEM.
+ * Makes private copies of the file pages around `page`, which has no frame. 0, -EFAULT behind the
+ * end of the file, or -ENOMEM.
  */
 export function copyFilePages(mm: MemoryManager, vma: Vma, page: number): number {
   const map = mm.pages, shift = (vma.start - vma.offset) / PAGE_SIZE;
@@ -141,7 +150,10 @@ export function copyFilePages(mm: MemoryManager, vma: Vma, page: number): number
   return 0;
 }
 
-/** Copies of the file pages [from, to), which have neither frames nor a shadow, in frames of their own. */
+/**
+ * Copies the file pages [from, to), which have neither frames nor a shadow, to new frames: 0 or
+ * -errno.
+ */
 export function copyIntoNew(mm: MemoryManager, vma: Vma, from: number, to: number): number {
   const off = mm.ctx.frames.alloc(to - from);
   if (off < 0) return -ENOMEM;
@@ -155,7 +167,7 @@ export function copyIntoNew(mm: MemoryManager, vma: Vma, from: number, to: numbe
   return 0;
 }
 
-/** File bytes of guest pages [from, to) into zeroed frames: 0 or -EFAULT. */
+/** Reads the file bytes of guest pages [from, to) into zeroed frames: 0 or -EFAULT. */
 function readFile(mm: MemoryManager, vma: Vma, from: number, to: number, frame: number): number {
   const backing = vma.backing!, offset = from * PAGE_SIZE - vma.start + vma.offset;
   const len = Math.min((to - from) * PAGE_SIZE, backing.size() - offset), host = mm.hostOf(frame);

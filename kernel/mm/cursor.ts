@@ -1,6 +1,6 @@
 /**
- * The two cursors of I/O: over user memory (one buffer or an iovec array) and over kernel memory. Objects are kept and
- * set anew for each call.
+ * The two cursors of I/O (io_cursor.ts): over user memory (one buffer or an iovec array) and over
+ * kernel memory. A cursor object is kept and set again for each call.
  */
 
 import { EFAULT, EINVAL } from "../../ffi/abi/errno.ts";
@@ -9,7 +9,7 @@ import { ACCESS_READ, ACCESS_WRITE } from "../../platform/platform.ts";
 import { IoCursor } from "./io_cursor.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 
-/** Most bytes that one call moves (MAX_RW_COUNT), and most segments (UIO_MAXIOV). */
+/** The most bytes that one call moves (MAX_RW_COUNT), and the most segments (UIO_MAXIOV). */
 export const MAX_RW_COUNT = 0x7ffff000;
 const MAX_SEGMENTS = 1024;
 const IOVEC_BYTES = 16;
@@ -17,7 +17,7 @@ const IOVEC_BYTES = 16;
 const iovecs = new Uint8Array(MAX_SEGMENTS * IOVEC_BYTES);
 const iovecView = new DataView(iovecs.buffer);
 
-/** What a transfer moves: between host memory, a JS buffer, or zeros. */
+/** The other side of a transfer: host memory, a JS buffer, or zeros. */
 const HOST = 0, BYTES = 1, ZEROS = 2;
 
 export class UserCursor extends IoCursor {
@@ -25,7 +25,7 @@ export class UserCursor extends IoCursor {
   private addrs: Float64Array = new Float64Array(8);
   private lens: Float64Array = new Float64Array(8);
   private count: number = 0;
-  /** The segment that comes next, and how much of it is done. */
+  /** The next segment, and how many of its bytes are done. */
   private index: number = 0;
   private used: number = 0;
 
@@ -34,7 +34,10 @@ export class UserCursor extends IoCursor {
     this.mm = mm;
   }
 
-  /** One buffer: 0, or -EFAULT when it cannot lie in user memory. Longer ones are cut to MAX_RW_COUNT. */
+  /**
+   * Sets one buffer: 0, or -EFAULT when it is not in the range of user addresses. Longer buffers
+   * are cut to MAX_RW_COUNT.
+   */
   set(addr: number, len: number): number {
     this.reset();
     if (addr + len > this.mm.layout.maxAddress) return -EFAULT;
@@ -42,14 +45,14 @@ export class UserCursor extends IoCursor {
     return 0;
   }
 
-  /** One buffer more, before anything was moved: 0 or -EFAULT. */
+  /** Adds a buffer, before anything was moved: 0 or -EFAULT. */
   add(addr: number, len: number): number {
     if (addr + len > this.mm.layout.maxAddress) return this.fail(-EFAULT);
     this.push(addr, len);
     return 0;
   }
 
-  /** `count` struct iovec at user address `iov`: 0, -EINVAL or -EFAULT. */
+  /** Sets the buffers of `count` struct iovec at user address `iov`: 0, -EINVAL or -EFAULT. */
   setIov(iov: number, count: number): number {
     this.reset();
     if (count < 0 || count > MAX_SEGMENTS) return -EINVAL;
@@ -67,7 +70,10 @@ export class UserCursor extends IoCursor {
     return 0;
   }
 
-  /** Cut to what comes before secret memory (memfd_secret(2)): 0, or -EFAULT when nothing does. */
+  /**
+   * Cuts the cursor in front of secret memory (memfd_secret(2)): 0, or -EFAULT when nothing is
+   * left.
+   */
   stopAtSecrets(): number {
     let clear = 0;
     for (let i = 0; i < this.count; i++) {
@@ -186,7 +192,7 @@ export class UserCursor extends IoCursor {
     return total > 0 || left === 0 ? total : -EFAULT;
   }
 
-  /** Host address of the next bytes, `mm.reached` of them and at most `max`; -1 at a fault. */
+  /** The host address of the next bytes, `mm.reached` of them and at most `max`; -1 at a fault. */
   private next(max: number, access: number): number {
     const n = Math.min(max, this.lens[this.index]! - this.used);
     return this.mm.reach(this.addrs[this.index]! + this.used, n, access);

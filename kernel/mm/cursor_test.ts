@@ -1,3 +1,8 @@
+/**
+ * Tests of cursor.ts, of scalar access to user memory (copy_user.ts), windows, mincore(2) and
+ * msync(2).
+ */
+
 import { assert, assertEquals } from "@std/assert";
 import { EFAULT, EINVAL, ENAMETOOLONG, ENOMEM } from "../../ffi/abi/errno.ts";
 import * as M from "../../ffi/abi/mman.ts";

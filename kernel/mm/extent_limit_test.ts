@@ -1,4 +1,7 @@
-/** The bound of a memory's extents in its page map, and which account they are charged to. */
+/**
+ * Tests of the limit of a memory's extents in its page map, and of the account that they are
+ * charged to.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { ENOMEM } from "../../ffi/abi/errno.ts";
@@ -14,7 +17,7 @@ import { poisonPage } from "../userfault/userfault_pages.ts";
 
 const PAGE = 4096, BASE = 0x100000000000, BYTES = 2 ** 30;
 
-/** A body in which what is made is charged to an account that may have `places` for extents. */
+/** Runs `body` with an account that may have `places` for extents. */
 function withRoom(places: number, body: (account: Account) => void): void {
   const before = ACCOUNTING.current, account = new Account(null, 1);
   account.bytesMax = places * PAGE_EXTENTS.bytesEach;
@@ -38,7 +41,7 @@ function withMemory(places: number, body: (mm: MemoryManager, account: Account) 
   });
 }
 
-/** Poisons every second page: how many until there is no room. */
+/** Poisons every second page; returns how many there are when no more fit. */
 function poison(mm: MemoryManager): number {
   for (let n = 0;; n++) {
     const r = poisonPage(mm, BASE / PAGE + 2 * n);

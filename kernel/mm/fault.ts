@@ -1,6 +1,7 @@
 /**
- * Faults: what a touch of the guest, or of the Sentry on its behalf, needs (a frame, a copy, a larger stack), or which
- * signal it deserves. arch/x86/mm/fault.c and mm/memory.c say what Linux does.
+ * Faults: gives a page what an access of the guest, or of the Sentry for it, needs (a frame, a
+ * copy, a larger stack), or finds the signal to send. task/exception.ts calls `handleFault`;
+ * copy_user.ts comes through `resolvePage`. Linux: arch/x86/mm/fault.c and mm/memory.c.
  */
 
 import { EFAULT, EHWPOISON, ENOMEM } from "../../ffi/abi/errno.ts";
@@ -19,16 +20,19 @@ import { makeWatched, writeWatched } from "../userfault/userfault_watch.ts";
 import { allows, type Vma } from "./vma.ts";
 import { WINDOW_SIZE } from "./windows.ts";
 
-/** What `handleFault` gives when the task has to wait: `mm.ctx.awaited` says for whom. */
+/** The result of `handleFault` when the task has to wait for the handler in `mm.ctx.awaited`. */
 export const FAULT_AWAITED = -1;
 export const SEGV_MAPERR = 1, SEGV_ACCERR = 2, BUS_ADRERR = 2;
 
-/** Faults in a row at a page that has what it needs: from the first bound on the mapping is made again. */
+/**
+ * The faults in a row, at a page that has all it needs, after which the page is mapped again, and
+ * after which the task gets a signal.
+ */
 const REPAIR_AFTER = 16, GIVE_UP_AFTER = 64;
 /** LIMIT: longest wait for changes of the host's mappings, ns. */
 const HOST_WAIT_NS = 20_000_000;
 
-/** siginfo of the last fault that could not be resolved. */
+/** The siginfo of the last fault that could not be resolved. */
 export class Fault {
   signo: number = 0;
   code: number = 0;
@@ -50,7 +54,7 @@ export function handleFault(
   if (!allows(vma.prot, access)) return refuse(mm, SIGSEGV, SEGV_ACCERR, addr);
   const isWrite = access === 0 ? (vma.prot & PROT_WRITE) !== 0 : (access & ACCESS_WRITE) !== 0;
   const isMapped = mm.pages.present(page);
-  // Its pages are protected before it runs again.
+  // The thread runs again after the fork has write-protected its pages.
   if (isWrite && isMapped >= 0 && awaitsFork(mm)) return 0;
   const r = makePresent(mm, vma, page, isWrite);
   if (r === AWAITED) return awaitHandler(mm, addr);
@@ -66,7 +70,9 @@ export function handleFault(
   return spurious(mm, vma, page, addr);
 }
 
-/** The fault is its handler's: FAULT_AWAITED, or the signal that the handler wants instead. */
+/**
+ * A fault for the area's handler: FAULT_AWAITED, or the signal that the handler asked for instead.
+ */
 function awaitHandler(mm: MemoryManager, addr: number): number {
   const { awaited } = mm.ctx;
   awaited.address = addr;
@@ -83,8 +89,9 @@ function refuse(mm: MemoryManager, signo: number, code: number, addr: number): n
 }
 
 /**
- * Another thread resolved it, or the change that does is on its way: run again. When that does not help, map the
- * page again; in the end a signal is better than a loop.
+ * A fault at a page that has all it needs: another thread resolved it, or the change of the host's
+ * mapping is still queued. The thread runs again. If that does not help, the page is mapped again;
+ * in the end a signal is better than a loop.
  */
 function spurious(mm: MemoryManager, vma: Vma, page: number, addr: number): number {
   mm.spuriousCount = mm.spuriousPage === page ? mm.spuriousCount + 1 : 0;
@@ -105,9 +112,9 @@ function spurious(mm: MemoryManager, vma: Vma, page: number, addr: number): numb
 }
 
 /**
- * Give `page` what it needs for this access, whatever the area's protection. 0: something was done; 1: nothing is
- * missing; AWAITED: the area's handler has to do it; -EFAULT: behind the end of the file; -EHWPOISON;
- * -ENOMEM.
+ * Gives `page` what it needs for this access, whatever the area's protection. 0: something was
+ * done; 1: nothing is missing; AWAITED: the area's handler has to supply the page; -EFAULT: behind
+ * the end of the file; -EHWPOISON; -ENOMEM.
  */
 export function makePresent(mm: MemoryManager, vma: Vma, page: number, isWrite: boolean): number {
   if (!mm.pages.hasRoom(CHANGE_EXTENTS)) return -ENOMEM;
@@ -137,7 +144,10 @@ export function makePresent(mm: MemoryManager, vma: Vma, page: number, isWrite: 
   return offset < pageUp(vma.backing.size()) ? 1 : -EFAULT;
 }
 
-/** Host address of a guest page for the Sentry's own access, or -1; `mm.runPages` follow contiguously. */
+/**
+ * The host address of a guest page for the Sentry's own access, or -1; `mm.runPages` pages follow
+ * contiguously.
+ */
 export function resolvePage(mm: MemoryManager, page: number, access: number): number {
   const addr = page * PAGE_SIZE;
   const vma = mm.vmas.find(addr) ?? growStack(mm, addr);
@@ -145,7 +155,7 @@ export function resolvePage(mm: MemoryManager, page: number, access: number): nu
   return hostPage(mm, vma, page, access === ACCESS_WRITE);
 }
 
-/** As `resolvePage`, without looking at the protection. */
+/** As `resolvePage`, whatever the protection. */
 export function hostPage(mm: MemoryManager, vma: Vma, page: number, isWrite: boolean): number {
   const map = mm.pages;
   let i = map.present(page);
@@ -165,7 +175,10 @@ export function hostPage(mm: MemoryManager, vma: Vma, page: number, isWrite: boo
   return mm.hostOf(map.frame(i) + page - map.start(i));
 }
 
-/** A page that is in no frame: the host maps it straight from a file, and the Sentry sees it through a window. */
+/**
+ * The host address of a page without a frame, which the host maps directly from a file: the Sentry
+ * reaches it through a window.
+ */
 function windowPage(mm: MemoryManager, vma: Vma, page: number, isWrite: boolean): number {
   const backing = vma.backing!, offset = page * PAGE_SIZE - vma.start + vma.offset;
   const left = pageUp(backing.size()) - offset;
@@ -173,14 +186,17 @@ function windowPage(mm: MemoryManager, vma: Vma, page: number, isWrite: boolean)
   const at = mm.ctx.windows.offsetOf(backing, offset, isWrite);
   if (at < 0) return -1;
   const { pages } = mm, i = pages.indexOf(page);
-  // Up to the next pages of the map, or to the end of these, which have a mark there and no frame.
+  // The run ends at the next extent, or at the end of this one, which has a mark and no frame.
   const end = i === pages.length ? Infinity : pages.start(i) > page ? pages.start(i) : pages.end(i);
   const inWindow = (WINDOW_SIZE - offset % WINDOW_SIZE) / PAGE_SIZE;
   mm.runPages = Math.min(end - page, inWindow, left / PAGE_SIZE, vma.end / PAGE_SIZE - page);
   return mm.ctx.arena.base + at;
 }
 
-/** What a patched code page held before: that page alone, for the map has one in its place. */
+/**
+ * The original bytes of a patched code page. Only that page, as the page map has the patched copy
+ * in its place.
+ */
 function originalPage(mm: MemoryManager, vma: Vma, page: number): number {
   const host = vma.isDirect ? windowPage(mm, vma, page, false) : backedPage(mm, vma, page);
   mm.runPages = 1;
@@ -192,20 +208,27 @@ function backedPage(mm: MemoryManager, vma: Vma, page: number): number {
   return frame < 0 ? -1 : mm.ctx.arena.base + frame;
 }
 
-/** A fork's write protection has not reached the host yet, and another thread may be writing. */
+/**
+ * Whether a fork's write protection has not reached the host yet while another thread may be
+ * writing.
+ */
 function awaitsFork(mm: MemoryManager): boolean {
   return mm.users > 1 && mm.space.ackedSeq < mm.forkSeq;
 }
 
 /**
- * The Sentry is going to copy a page that a fork shared: until the host has taken away write access, what another
- * thread stores into the old frame would be lost. Rare: several threads, in the 0.1 ms behind a fork.
+ * Called before the Sentry copies a page that a fork shared: until the host has removed write
+ * access, a store of another thread into the old frame would be lost. Rare: it takes several
+ * threads, within 0.1 ms after a fork.
  */
 function waitForFork(mm: MemoryManager): void {
   if (awaitsFork(mm)) waitForHost(mm, mm.forkSeq);
 }
 
-/** Wait until the host has done the changes up to `seq`: for what must hold for threads that run meanwhile. */
+/**
+ * Waits until the host has done the changes up to `seq`, for changes that must be in force while
+ * other threads run.
+ */
 export function waitForHost(mm: MemoryManager, seq: number): void {
   mm.space.flush();
   const until = mm.ctx.host.monotonicNs() + HOST_WAIT_NS;

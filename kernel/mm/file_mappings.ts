@@ -1,6 +1,6 @@
 /**
- * Which files a process maps: one registration for each backing, counted by area. The backing tells through it when
- * pages of the file are gone (truncate, hole punching).
+ * The files that a process maps: one registration for each backing, counted by area. A backing
+ * reports through it that pages of the file are gone (truncation, hole punching).
  */
 
 import type { Backing, FileMapping } from "./backing.ts";
@@ -60,8 +60,9 @@ export class FileMappings implements BackingUser {
 }
 
 /**
- * Pages of the file that `vma` maps are gone. What the host maps straight from the file follows by itself. Copies
- * that the process made of pages behind the new end go too, those in a punched hole stay (unmap_mapping_range).
+ * Drops the pages of an area whose file pages are gone. Pages that the host maps directly from the
+ * file disappear by themselves. The process's own copies of pages behind the new end are dropped
+ * too; those in a punched hole stay (unmap_mapping_range).
  */
 function filePagesGone(mm: MemoryManager, vma: Vma, from: number, to: number): void {
   const fileEnd = vma.offset + (vma.end - vma.start);
@@ -86,6 +87,6 @@ function filePagesGone(mm: MemoryManager, vma: Vma, from: number, to: number): v
       mm.space.unmap(addr, len);
     }
   }
-  // Nobody else may see the old pages once the call that removed them returns.
+  // No thread may see the old pages once the call that removed them returns.
   mm.space.flush();
 }

@@ -1,6 +1,7 @@
 /**
- * Memory as a debugger sees it (ptrace(2) PEEK and POKE, /proc/PID/mem): protection does not count, and code shows its
- * original bytes.
+ * Memory access for debuggers (PEEK and POKE of ptrace(2), /proc/PID/mem): protection is ignored,
+ * and code shows its original bytes. `readForced` and `writeForced` of the memory manager call
+ * this.
  */
 
 import { copyFromBuffer, copyToBuffer } from "../../ffi/mem/native_memory.ts";
@@ -9,7 +10,7 @@ import { hostPage } from "./fault.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 
-/** Bytes copied: less than `len` where nothing is mapped. */
+/** Reads memory. Returns the bytes copied: fewer than `len` where nothing is mapped. */
 export function forcedCopyIn(
   mm: MemoryManager,
   dst: Uint8Array<ArrayBuffer>,
@@ -29,7 +30,10 @@ export function forcedCopyIn(
   return done;
 }
 
-/** Bytes written. A page of a shared mapping that may not be made writable is left alone. */
+/**
+ * Writes memory. Returns the bytes written. A page of a shared mapping that may not be made
+ * writable is not written.
+ */
 export function forcedCopyOut(
   mm: MemoryManager,
   addr: number,

@@ -1,10 +1,12 @@
 /**
- * fork(2): both sides keep the same frames, write-protected; whoever writes first moves its pages away (cow.ts). The
- * protection is queued before the space is cloned, so that the child's host mappings are read-only from the start.
+ * fork(2) in one turn: parent and child keep the same frames, write-protected, and the first to
+ * write copies its pages (cow.ts). The write protection is queued before the space is cloned, so
+ * that the child's host mappings are read-only from the start. `MemoryManager.fork` calls this;
+ * fork_slices.ts does large memories.
  *
- * What both sides are going to write at once (small data areas, the top of the stack) is copied for the child right
- * away, and the parent's stays as it is: that saves about seven faults a fork. Only for a single thread, which cannot
- * write meanwhile.
+ * Pages that both sides are going to write at once (small data areas, the top of the stack) are
+ * copied for the child, and the parent's stay writable: that saves about seven faults a fork. This
+ * is only done for a single thread, which cannot write meanwhile.
  */
 
 import type { AddressSpace } from "../../platform/platform.ts";
@@ -18,13 +20,14 @@ import { inheritHandler } from "../userfault/userfault_events.ts";
 import { unwatchedFlags } from "../userfault/userfault_watch.ts";
 import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_WIPEONFORK, type Vma } from "./vma.ts";
 
-/** LIMIT: pages of an extent that is copied at once, and of all of them. */
+/** LIMIT: pages of an extent that is copied at once, and of all such extents. */
 const COPY_PAGES = 16, COPY_TOTAL = 128;
 /** Pages below and above the stack pointer that are copied. */
 const STACK_BELOW = 3, STACK_ABOVE = 5;
 
 /**
- * Frames that the child gets as copies: guest page -> arena page, and how many; 0 when it has them.
+ * The copies that the child gets: guest page, arena page and count of each; a count of 0 when the
+ * child has it.
  */
 export class ForkCopies {
   readonly pages: number[] = [];
@@ -32,7 +35,7 @@ export class ForkCopies {
   readonly counts: number[] = [];
   total: number = 0;
 
-  /** Those that no child has got are given back. */
+  /** Gives back the frames that no child has got. */
   release(frames: FrameAllocator): void {
     for (let i = 0; i < this.frames.length; i++) {
       const pages = this.counts[i]!;
@@ -42,8 +45,8 @@ export class ForkCopies {
 }
 
 /**
- * Write-protect what the child will share, copy what it will not, and clone the space: the child's space, or null.
- * `stackPointer`: of the thread that forks, or 0.
+ * Write-protects the pages that the child will share, copies those that it will not, and clones the
+ * space: the child's space, or null. `stackPointer` is that of the thread that forks, or 0.
  */
 export function forkSpace(
   mm: MemoryManager,
@@ -64,7 +67,7 @@ export function forkSpace(
   }
 }
 
-/** Make `child` (fresh, in the space that `forkSpace` gave) a copy of `mm`. */
+/** Makes `child`, which is new and in the space of `forkSpace`, a copy of `mm`. */
 export function copyMemory(mm: MemoryManager, child: MemoryManager, copies: ForkCopies): void {
   copyState(mm, child);
   const handlers = new Map<Userfault, Userfault>();
@@ -83,7 +86,7 @@ export function copyMemory(mm: MemoryManager, child: MemoryManager, copies: Fork
   if (isWiped) wipe(mm, child);
 }
 
-/** Make the used end of the stack an extent of its own. */
+/** Makes the used end of the stack an extent of its own. */
 function isolateStack(mm: MemoryManager, stackPointer: number): void {
   const vma = mm.vmas.find(stackPointer), page = Math.floor(stackPointer / PAGE_SIZE);
   if (vma === null || vma.backing !== null) return;
@@ -91,7 +94,7 @@ function isolateStack(mm: MemoryManager, stackPointer: number): void {
   mm.pages.splitAt(Math.min(vma.end / PAGE_SIZE, page + STACK_ABOVE));
 }
 
-/** Mark private frames as shared and take write access away, except from those that are copied. */
+/** Marks private frames as shared and removes write access, except from those that are copied. */
 function protectOwnPages(mm: MemoryManager, vma: Vma, copies: ForkCopies): void {
   if (vma.isShared || (vma.flags & VM_DONTFORK) !== 0) return;
   const map = mm.pages, from = vma.start / PAGE_SIZE, to = vma.end / PAGE_SIZE;
@@ -112,7 +115,7 @@ function protectOwnPages(mm: MemoryManager, vma: Vma, copies: ForkCopies): void 
   protect(mm, runStart, runEnd, vma.sharedProt);
 }
 
-/** Copy a small extent of the process's own frames: false when it is to be shared instead. */
+/** Copies a small extent of the process's own frames: false when it has to be shared instead. */
 function copyForChild(mm: MemoryManager, i: number, copies: ForkCopies): boolean {
   const map = mm.pages, n = map.count(i), { frames } = mm.ctx;
   if (mm.users > 1 || n > COPY_PAGES || copies.total + n > COPY_TOTAL) return false;
@@ -131,8 +134,8 @@ function copyForChild(mm: MemoryManager, i: number, copies: ForkCopies): boolean
 }
 
 /**
- * Put the copies in the place of the parent's frames, which the child's host process has mapped until it has done
- * that (it runs no guest code before).
+ * Puts the copies in the place of the parent's frames. The child's host process runs no guest code
+ * before it has done that.
  */
 function giveCopies(child: MemoryManager, copies: ForkCopies): void {
   const map = child.pages;
@@ -154,14 +157,14 @@ function protect(mm: MemoryManager, from: number, to: number, prot: number): voi
   if (from < to) mm.space.protect(from * PAGE_SIZE, (to - from) * PAGE_SIZE, prot);
 }
 
-/** Every frame of an inherited area gets a second owner. Shadows stay with the parent. */
+/** Gives every frame of an inherited area a second owner. Shadows stay with the parent. */
 function copyPages(mm: MemoryManager, child: MemoryManager): void {
   const map = mm.pages;
   for (let i = 0; i < map.length; i++) {
     const frame = map.frame(i);
     let page = map.start(i);
     const end = map.end(i);
-    // An extent may reach over several areas, of which some are not inherited.
+    // An extent may cover several areas, of which some are not inherited.
     while (page < end) {
       const vma = mm.vmas.find(page * PAGE_SIZE)!;
       const to = Math.min(end, vma.end / PAGE_SIZE);
@@ -180,7 +183,10 @@ function copyPages(mm: MemoryManager, child: MemoryManager): void {
   }
 }
 
-/** Pages of one area, with their frames, or without (-1): then they are poisoned or watched, or nothing. */
+/**
+ * Gives the child pages of one area, with their frames, or without (-1): then they are poisoned or
+ * watched, or have only a shadow.
+ */
 function inheritPages(
   child: MemoryManager,
   vma: Vma,
@@ -199,11 +205,11 @@ function inheritPages(
   }
   child.ctx.frames.retain(frame * PAGE_SIZE, count);
   child.pages.insert(page, count, frame, -1, flags);
-  // Only a handler's watch keeps the host from letting anybody write to shared memory.
+  // The host maps shared memory read-only only where a handler watches it.
   if (flags !== marks && vma.isShared) protect(child, page, page + count, vma.prot);
 }
 
-/** MADV_DONTFORK areas are absent in the child, MADV_WIPEONFORK areas are zero. */
+/** Removes MADV_DONTFORK areas from the child, and the contents of MADV_WIPEONFORK areas. */
 function wipe(mm: MemoryManager, child: MemoryManager): void {
   for (const vma of mm.vmas.list) {
     if ((vma.flags & (VM_DONTFORK | VM_WIPEONFORK)) === 0) continue;

@@ -1,13 +1,13 @@
 /**
  * fork(2) of a large memory, in several turns of the loop: what fork.ts does at once, some areas
  * and pages a turn, in the order of addresses. Calls that would rearrange areas wait for it
- * (change_lock.ts); other threads run on.
+ * (change_lock.ts); other threads run on. task/clone.ts runs the turns.
  *
  * First the parent's pages are shared with the child's page map: write-protected, with a second
  * reference to their frames. Then the space is cloned, and the child gets its areas. Pages that
- * another thread changed on the way are mapped anew in the child, which has the frames of the turn
- * in which they were shared: a thread that writes during a fork cannot know what the child sees of
- * that, on Linux either.
+ * another thread changed meanwhile are mapped again in the child, which keeps the frames of the
+ * turn in which they were shared. On Linux too, a thread that writes during a fork cannot know
+ * which of its writes the child sees.
  */
 
 import { PROT_WRITE } from "../../platform/platform.ts";
@@ -22,17 +22,17 @@ import { inheritHandler } from "../userfault/userfault_events.ts";
 import { unwatchedFlags } from "../userfault/userfault_watch.ts";
 import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_WIPEONFORK, type Vma } from "./vma.ts";
 
-/** LIMIT: areas that are shared in one turn: the protection of each is a change for the host. */
+/** LIMIT: areas that are shared in one turn; the protection of each is a change for the host. */
 const FORK_AREAS = TURN_AREAS / 2;
 
-/** True when a fork of this memory takes one turn. */
+/** Whether a fork of this memory takes one turn. */
 export function isQuickFork(mm: MemoryManager): boolean {
   if (mm.vmas.length > FORK_AREAS || mm.pages.length > TURN_EXTENTS) return false;
   return mm.counters.total <= TURN_PAGES || sliceEnd(mm, 0, Infinity) === Infinity;
 }
 
 export class ForkWork {
-  /** The child, once its space is there. */
+  /** The child, once its space is made. */
   child: MemoryManager | null = null;
   isOver: boolean = false;
   private readonly mm: MemoryManager;
@@ -45,10 +45,10 @@ export class ForkWork {
    */
   private readonly changed: number[] = [];
   private readonly told: MonitorEvent[] = [];
-  /** Address that the next slice begins at. */
+  /** The address at which the next slice begins. */
   private next: number = 0;
   private isShared: boolean = false;
-  /** Areas and changed pages that the child has. */
+  /** The counts of areas and of changed pages that the child has got. */
   private given: number = 0;
   private mended: number = 0;
 
@@ -56,7 +56,9 @@ export class ForkWork {
     this.mm = mm;
   }
 
-  /** One turn: true when it was the last. Then `child` is null if the host has no space for it. */
+  /**
+   * Does one turn: true when it was the last. Then `child` is null if the host has no space for it.
+   */
   run(): boolean {
     if (!this.isShared) return this.isOver = this.share();
     if (this.given < this.areas.length) this.giveAreas();
@@ -66,7 +68,7 @@ export class ForkWork {
     return this.isOver = true;
   }
 
-  /** The fork is not going to be. */
+  /** Gives up the fork. */
   discard(): void {
     this.mm.pages.changed = null;
     if (this.child !== null) this.child.put();
@@ -79,7 +81,7 @@ export class ForkWork {
     }
   }
 
-  /** True: there is no space for the child. */
+  /** Shares the next slice of pages. True when the host has no space for the child. */
   private share(): boolean {
     const { mm } = this, { vmas } = mm;
     mm.pages.changed = null;
@@ -91,7 +93,7 @@ export class ForkWork {
       this.sharePages(vma, from / PAGE_SIZE, end / PAGE_SIZE);
     }
     this.next = to;
-    // The Sentry, and a task that copies a page, waits for these.
+    // The Sentry, or a task that copies a page, waits for these changes.
     mm.forkSeq = mm.space.seq;
     mm.flushTlb();
     mm.pages.changed = this.changed;
@@ -110,7 +112,7 @@ export class ForkWork {
     return true;
   }
 
-  /** Pages [from, to) of one area. */
+  /** Shares pages [from, to) of one area. */
   private sharePages(vma: Vma, from: number, to: number): void {
     if ((vma.flags & (VM_DONTFORK | VM_WIPEONFORK)) !== 0) return;
     const map = this.mm.pages, isWritable = (vma.prot & PROT_WRITE) !== 0;
@@ -140,14 +142,14 @@ export class ForkWork {
     if (from < to) this.mm.space.protect(from * PAGE_SIZE, (to - from) * PAGE_SIZE, prot);
   }
 
-  /** The child gets extent `i`. Shadows stay with the parent. */
+  /** Gives the child extent `i`. Shadows stay with the parent. */
   private inherit(vma: Vma, i: number, isHandled: boolean): void {
     const map = this.mm.pages, page = map.start(i), count = map.count(i), frame = map.frame(i);
     const marks = map.flags(i), flags = isHandled ? marks : unwatchedFlags(vma, marks);
     if (frame >= 0) this.mm.ctx.frames.retain(frame * PAGE_SIZE, count);
     else if ((flags & (PAGE_POISONED | PAGE_WATCHED)) === 0) return;
     this.pages.insert(page, count, frame, -1, flags);
-    // Only a handler's watch keeps the host from letting threads write to shared memory.
+    // The host maps shared memory read-only only where a handler watches it.
     if (frame >= 0 && flags !== marks && vma.isShared) this.changed.push(page, count);
   }
 
@@ -169,7 +171,7 @@ export class ForkWork {
     this.told.push(...ctx.told.splice(0));
   }
 
-  /** Map what changed, or was mapped otherwise in the parent, as the child has it. */
+  /** Maps the pages that changed, or that the parent maps otherwise, as the child has them. */
   private mend(): void {
     const { changed } = this, end = Math.min(changed.length, this.mended + TURN_EXTENTS);
     for (; this.mended < end; this.mended += 2) {
@@ -179,7 +181,7 @@ export class ForkWork {
   }
 }
 
-/** Bring the host's mappings of pages [from, to) to what areas and page map say. */
+/** Makes the host's mappings of pages [from, to) match the areas and the page map. */
 function mapAnew(mm: MemoryManager, from: number, to: number): void {
   const map = mm.pages;
   for (let page = from; page < to;) {

@@ -1,3 +1,5 @@
+/** Tests of fork_slices.ts: a fork in several turns, with writes of another thread between them. */
+
 import { assert, assertEquals } from "@std/assert";
 import * as M from "../../ffi/abi/mman.ts";
 import { PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
@@ -10,7 +12,7 @@ const PAGE = 4096, BASE = 0x100000000, AREAS = 1200;
 const RW = PROT_READ | PROT_WRITE, ANON = M.MAP_PRIVATE | M.MAP_ANONYMOUS;
 const FIXED = ANON | M.MAP_FIXED | M.MAP_NORESERVE;
 
-/** Areas of one page each with protections that alternate; the page's number is in each. */
+/** Makes areas of one page each with alternating protections; each page holds its number. */
 function withAreas(test: (lab: MemoryLab, mm: MemoryManager) => void): void {
   const lab = new MemoryLab(), mm = lab.newManager();
   mm.mmap(BASE, AREAS * PAGE, RW, FIXED, null, 0);
@@ -20,7 +22,7 @@ function withAreas(test: (lab: MemoryLab, mm: MemoryManager) => void): void {
   lab.close();
 }
 
-/** Runs it to its end, with something between the turns: how many turns there were. */
+/** Runs the fork to its end and calls `between` between the turns; returns the number of turns. */
 function run(work: ForkWork, between: (turn: number) => void): number {
   let turns = 1;
   for (; !work.run(); turns++) between(turns);
@@ -31,7 +33,7 @@ Deno.test("a large memory is forked in turns, and each side then sees its own wr
   withAreas((lab, mm) => {
     assert(!isQuickFork(mm));
     const work = new ForkWork(mm), guest = new GuestSimulator(mm);
-    // Another thread writes to what is shared already, and to what is not yet.
+    // Another thread writes to a page that is shared already, and to one that is not yet.
     const turns = run(work, (turn) => {
       assertEquals(guest.write(BASE + 3 * PAGE + turn, 100 + turn), 0);
       assertEquals(guest.write(BASE + (AREAS - 1) * PAGE + turn, 100 + turn), 0);

@@ -1,3 +1,5 @@
+/** Tests of fork(2) of memory, copy on write, mremap(2), the stack and madvise(2). */
+
 import { assert, assertEquals } from "@std/assert";
 import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
 import * as M from "../../ffi/abi/mman.ts";
@@ -39,7 +41,7 @@ Deno.test("after a fork both sides see the old data and only their own writes", 
   assertEquals(guest.read(a + 65536 * 6), 6);
   assertEquals(mm.load8(a + 65536 * 6), 6);
   child.destroy();
-  // Alone again: frames are taken back without a copy.
+  // The only user again: frames become writable without a copy.
   const used = lab.ctx.frames.usedBytes;
   assertEquals(guest.write(a + 65536 * 20, 1), 0);
   assert(lab.ctx.frames.usedBytes <= used);
@@ -205,7 +207,7 @@ Deno.test("the stack grows to its limit, and not into its neighbour", () => {
   const wall = top - 7 * MIB;
   mm.mmap(wall, PAGE, RW, ANON | M.MAP_FIXED, null, 0);
   assertEquals(guest.write(top - 6 * MIB - PAGE, 1), SEGV);
-  // Mappings keep off the gap below a stack.
+  // No mapping is placed in the gap below a stack.
   const b = mm.mmap(top - 6 * MIB - 2 * PAGE, PAGE, RW, ANON, null, 0);
   assert(b < top - 7 * MIB);
   mm.destroy();
@@ -258,7 +260,7 @@ Deno.test("what both sides write at once is copied, so that nobody faults", () =
   assertEquals([guest.faults, other.faults], [0, 0]);
   assertEquals(other.write(heap, 4), 0);
   assertEquals([guest.read(heap), other.faults], [1, 1]);
-  // Not while another thread could be writing.
+  // Nothing is copied while another thread could be writing.
   mm.share();
   const third = mm.fork(sp);
   assert(third instanceof MemoryManager);

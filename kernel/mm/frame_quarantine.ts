@@ -1,14 +1,13 @@
 /**
- * Frames that a guest address space may still reach: they wait here, by space, until the platform has
- * acknowledged the change that unmapped them. Only then their reference is really given up.
- *
- * Not here: what happens to a frame without references (frames.ts).
+ * Frames that a guest address space may still reach. They wait here, by space, until the platform
+ * has acknowledged the change that unmapped them; only then their reference is dropped. The frame
+ * allocator (frames.ts) owns the quarantine and frees frames without references.
  */
 
-/** LIMIT: extents and pages that one look drops. */
+/** LIMIT: extents and pages that one call of `drain` drops. */
 const TURN_EXTENTS = 4096, TURN_PAGES = 1 << 16;
 
-/** What the quarantine asks of an address space (platform.ts, AddressSpace). */
+/** The part of an address space that the quarantine needs (AddressSpace of platform.ts). */
 export interface AckSource {
   readonly seq: number;
   readonly ackedSeq: number;
@@ -22,7 +21,10 @@ class Waiting {
   readonly count: number[] = [];
   readonly seq: number[] = [];
   head: number = 0;
-  /** The oldest change that the last look saw waiting: flushed when it still waits at the next look. */
+  /**
+   * The oldest change that was not acknowledged at the last look; it is flushed when it still waits
+   * at the next look.
+   */
   seenSeq: number = -1;
 
   constructor(space: AckSource) {
@@ -30,21 +32,23 @@ class Waiting {
   }
 }
 
-/** Gets the extents whose last change is acknowledged. */
+/** Takes the extents whose last change is acknowledged. */
 export interface QuarantineSink {
   dropNow(page: number, pages: number): void;
 }
 
 export class FrameQuarantine {
   private readonly bySpace: Map<AckSource, Waiting> = new Map();
-  /** Pages that wait. */
+  /** Pages in quarantine. */
   pages: number = 0;
 
   get isEmpty(): boolean {
     return this.pages === 0;
   }
 
-  /** Hold [page, page + pages) until everything queued on `space` up to now is acknowledged. */
+  /**
+   * Holds [page, page + pages) until every change that is queued on `space` now is acknowledged.
+   */
   add(space: AckSource, page: number, pages: number): void {
     let waiting = this.bySpace.get(space);
     if (waiting === undefined) {
@@ -66,8 +70,8 @@ export class FrameQuarantine {
   }
 
   /**
-   * Give acknowledged extents to the sink. A space whose change waits since the last look is
-   * flushed. True: there are more than one turn drops.
+   * Gives acknowledged extents to the sink, and flushes a space whose change has waited since the
+   * last look. True when one turn was not enough.
    */
   drain(sink: QuarantineSink): boolean {
     if (this.pages === 0) return false;

@@ -1,12 +1,14 @@
 /**
- * The frame allocator of a sandbox: extents of arena pages with a reference count for each page. A frame is an
- * arena offset in bytes. Every frame that is handed out reads as zeros.
+ * The frame allocator of a sandbox: extents of arena pages with a reference count for each page. A
+ * frame is an arena offset in bytes. Every allocated frame reads as zeros. All guest memory, tmpfs
+ * files and shared memory come from here.
  *
- * Allocating is only a reservation: the arena is a sparse file and the host gives memory at the first touch. Giving
- * memory back costs time (a punched hole), so it is done in slices by `reclaim`; a few small extents stay dirty and
- * are zeroed when they are wanted again.
+ * An allocation is only a reservation: the arena is a sparse file and the host gives memory at the
+ * first touch. Giving memory back costs time (a punched hole), so `reclaim` does it in slices; a
+ * few small extents stay dirty and are zeroed when they are used again.
  *
- * Neighbours: free_pages.ts (which pages are free), frame_quarantine.ts (frames that a guest may still reach).
+ * Neighbours: free_pages.ts (which pages are free), frame_quarantine.ts (frames that a guest may
+ * still reach).
  */
 
 import { fill } from "../../ffi/mem/native_memory.ts";
@@ -20,12 +22,15 @@ export const CHUNK_SIZE: number = CHUNK_PAGES * PAGE_SIZE;
 /** LIMIT: extents up to this many pages are kept dirty for reuse, in all at most DIRTY_PAGES. */
 const DIRTY_EXTENT = 16;
 const DIRTY_PAGES = 2048;
-/** Pages that are given back at once, at least, when there are no free ones. */
+/** The least number of pages that are given back at once when none is free. */
 const LATE_PAGES = 512;
-/** Reference counts come in tables of this many pages, made when first used. */
+/**
+ * The page numbers of one table of reference counts, as a shift and a mask; a table is made when it
+ * is first used.
+ */
 const TABLE_SHIFT = 16, TABLE_MASK = 0xffff;
 
-/** What the allocator needs of ffi/mem's Arena. */
+/** The part of ffi/mem's Arena that the allocator needs. */
 export interface FrameStore {
   readonly base: number;
   readonly size: number;
@@ -33,31 +38,39 @@ export interface FrameStore {
   punch(off: number, len: number): number;
 }
 
-/** Who keeps account of which frames were taken for whom (control groups). */
+/** Charges frames to the control group that they are allocated for. */
 export interface FrameCharger {
   charge(page: number, pages: number): void;
   uncharge(page: number, pages: number): void;
 }
 
-/** Whom to ask for time when frames run out while more are on their way back. */
+/** Waits for frames when there are none but some are on their way back. */
 export interface FrameWaiter {
-  /** Lets the host's answers come in (ends of address spaces above all): false when it has been tried for long enough. */
+  /**
+   * Takes the host's answers (ends of address spaces above all): false when the wait has been long
+   * enough.
+   */
   waitForFrames(isFirst: boolean): boolean;
 }
 
 export class FrameAllocator {
   readonly arena: FrameStore;
   private readonly waiter: FrameWaiter | null;
-  /** Null: nobody keeps account. */
+  /** Null: frames are not charged. */
   charger: FrameCharger | null = null;
-  /** Pages that somebody holds or that wait in quarantine, in bytes. Reserved, not necessarily touched. */
+  /**
+   * Pages that have references or wait in quarantine, in bytes. Reserved, not necessarily touched.
+   */
   usedBytes: number = 0;
-  /** All that were ever handed out, in bytes. */
+  /** All pages that were ever allocated, in bytes. */
   takenBytes: number = 0;
   private readonly free: FreePages;
   private readonly quarantine: FrameQuarantine = new FrameQuarantine();
   private readonly refTables: (Uint32Array | null)[];
-  /** A bit a page: handed out as zeros that the allocator wrote. Tables as for references. */
+  /**
+   * A bit for each page: set when the allocator zeroed it, so that it has memory before its first
+   * touch. Tables as for references.
+   */
   private readonly recycled: (Uint8Array | null)[];
   /** Dirty extents of n pages in `dirty[n]`. */
   private readonly dirty: number[][] = [];
@@ -76,8 +89,8 @@ export class FrameAllocator {
   }
 
   /**
-   * Arena offset of `pages` contiguous zeroed pages with one reference each, or -1 when there are none. From
-   * 512 pages on the offset is a multiple of 2 MiB.
+   * Allocates `pages` contiguous zeroed pages with one reference each: the arena offset, or -1 when
+   * there are none. From 512 pages on the offset is a multiple of 2 MiB.
    */
   alloc(pages: number): number {
     if (pages <= DIRTY_EXTENT && this.dirty[pages]!.length > 0) {
@@ -90,7 +103,10 @@ export class FrameAllocator {
     return page < 0 ? -1 : this.handOut(page, pages, false);
   }
 
-  /** Of what waits to be given back, as much as it takes: the rest is left to `reclaim`. */
+  /**
+   * Reclaims pages that wait to be given back until `pages` contiguous ones are free; `reclaim`
+   * does the rest later.
+   */
   private takeFreed(pages: number): number {
     this.retireDirty();
     for (;;) {
@@ -100,7 +116,10 @@ export class FrameAllocator {
     }
   }
 
-  /** Memory of a process that has just ended is there for the next one, as Linux has it: waits for what is in quarantine. */
+  /**
+   * Waits for pages in quarantine, so that the memory of a process that has just ended can be used
+   * by the next one, as on Linux.
+   */
   private takeLate(pages: number): number {
     if (this.waiter === null) return -1;
     let page = -1, isFirst = true;
@@ -111,26 +130,29 @@ export class FrameAllocator {
     return page;
   }
 
-  /** A whole 2 MiB chunk, aligned: its offset, or -1. */
+  /** Allocates an aligned 2 MiB chunk: its offset, or -1. */
   allocChunk(): number {
     return this.alloc(CHUNK_PAGES);
   }
 
-  /** `pages` pages exactly at `off` when they are free now: `off`, or -1. Keeps host mappings mergeable. */
+  /**
+   * Allocates `pages` pages exactly at `off` if they are free: `off`, or -1. This keeps host
+   * mappings mergeable.
+   */
   allocAt(off: number, pages: number): number {
     const page = off / PAGE_SIZE;
     return this.free.takeAt(page, pages) ? this.handOut(page, pages, false) : -1;
   }
 
-  /** One more reference to each page of the extent. */
+  /** Adds a reference to each page of the extent. */
   retain(off: number, pages: number): void {
     const page = off / PAGE_SIZE;
     for (let p = page; p < page + pages; p++) this.table(p)[p & TABLE_MASK]!++;
   }
 
   /**
-   * One reference less. With a space, the pages stay out of use until the space has acknowledged everything
-   * that is queued on it now: queue the unmapping first.
+   * Drops a reference of each page. With a space, the pages stay in quarantine until the space has
+   * acknowledged all changes that are queued on it now: queue the unmapping first.
    */
   release(off: number, pages: number, space: AckSource | null = null): void {
     const page = off / PAGE_SIZE;
@@ -142,7 +164,7 @@ export class FrameAllocator {
     }
   }
 
-  /** Give back pages that nobody ever wrote to or mapped (one reference): they are free at once. */
+  /** Frees pages that were never written or mapped (one reference): they are free at once. */
   releaseUntouched(off: number, pages: number): void {
     const page = off / PAGE_SIZE;
     for (let p = page; p < page + pages; p++) {
@@ -153,19 +175,24 @@ export class FrameAllocator {
     this.free.give(page, pages);
   }
 
-  /** References of the page at `off`; a page in quarantine counts. */
+  /** The references of the page at `off`; a page in quarantine has one. */
   refs(off: number): number {
     const page = off / PAGE_SIZE, table = this.refTables[page >>> TABLE_SHIFT]!;
     return table === null ? 0 : table[page & TABLE_MASK]!;
   }
 
-  /** The host has memory for arena page `page` from before it was handed out. */
+  /**
+   * Whether the allocator zeroed arena page `page` for reuse, so that the host has memory for it.
+   */
   isRecycled(page: number): boolean {
     const table = this.recycled[page >>> TABLE_SHIFT]!;
     return table !== null && (table[(page & TABLE_MASK) >>> 3]! >>> (page & 7) & 1) !== 0;
   }
 
-  /** Whether it was zeroed by the allocator, or (false) what is in it counts from now on. */
+  /**
+   * Records whether the allocator zeroed the page; false: its contents count as touched from now
+   * on.
+   */
   markRecycled(page: number, is: boolean): void {
     const at = page >>> TABLE_SHIFT, i = (page & TABLE_MASK) >>> 3, bit = 1 << (page & 7);
     const table = this.recycled[at]!;
@@ -173,7 +200,7 @@ export class FrameAllocator {
     else if (table !== null) table[i]! &= ~bit;
   }
 
-  /** The same for [page, end) of one table: whole bytes at once. */
+  /** `markRecycled` for [page, end) of one table: whole bytes at once. */
   private markAll(page: number, end: number, is: boolean): void {
     const table = this.recycled[page >>> TABLE_SHIFT]!;
     if (table === null && !is) return;
@@ -187,7 +214,7 @@ export class FrameAllocator {
     for (; p < end; p++) this.markRecycled(p, is);
   }
 
-  /** Bytes that wait to be given back to the host. */
+  /** The bytes that wait to be given back to the host. */
   get pendingBytes(): number {
     let pages = this.quarantine.pages;
     for (let i = 1; i < this.toPunch.length; i += 2) pages += this.toPunch[i]!;
@@ -195,8 +222,8 @@ export class FrameAllocator {
   }
 
   /**
-   * Give back up to `budgetBytes` in up to `most` runs, a call of the host each: true when more is
-   * left that could be done now.
+   * Gives up to `budgetBytes` back to the host, in up to `most` runs of a host call each: true when
+   * more could be given back now.
    */
   reclaim(budgetBytes: number, most: number = Infinity): boolean {
     const isMore = this.quarantine.drain(this);
@@ -212,13 +239,13 @@ export class FrameAllocator {
     return isMore || runs.length > 0;
   }
 
-  /** Give back everything that can be given back now, dirty extents too. */
+  /** Gives back everything that can be given back now, dirty extents too. */
   trim(): void {
     this.retireDirty();
     while (this.reclaim(Infinity));
   }
 
-  /** Dirty extents wait to be given back, too. */
+  /** Queues the dirty extents to be given back. */
   private retireDirty(): void {
     for (let n = 1; n <= DIRTY_EXTENT; n++) {
       const list = this.dirty[n]!;
@@ -228,14 +255,17 @@ export class FrameAllocator {
     }
   }
 
-  /** Frames whose last reference goes into quarantine are nobody's from now on: who asks after a process has ended sees so. */
+  /**
+   * Uncharges frames whose last reference goes into quarantine, so that the charge is gone as soon
+   * as a process has ended.
+   */
   private unchargeLast(charger: FrameCharger, page: number, pages: number): void {
     for (let p = page; p < page + pages; p++) {
       if (this.refs(p * PAGE_SIZE) === 1) charger.uncharge(p, 1);
     }
   }
 
-  /** Called by the quarantine: one reference less of each page, now. */
+  /** Drops a reference of each page now; the quarantine calls this. */
   dropNow(page: number, pages: number): void {
     const end = page + pages;
     let from = -1;
@@ -267,7 +297,7 @@ export class FrameAllocator {
     return page * PAGE_SIZE;
   }
 
-  /** A dirty extent, zeroed now. -1 when the host has no memory for it. */
+  /** Takes a dirty extent and zeroes it. -1 when the host has no memory for it. */
   private reuse(pages: number): number {
     const page = this.dirty[pages]!.pop()!, len = pages * PAGE_SIZE;
     this.dirtyPages -= pages;
@@ -278,7 +308,7 @@ export class FrameAllocator {
     return this.handOut(page, pages, true);
   }
 
-  /** Nobody refers to these pages any more, but they are not zero. */
+  /** Frees pages without references, which are not zero yet. */
   private retire(page: number, pages: number): void {
     this.usedBytes -= pages * PAGE_SIZE;
     if (this.charger !== null) this.charger.uncharge(page, pages);
@@ -290,7 +320,7 @@ export class FrameAllocator {
     }
   }
 
-  /** Pages that cannot be zeroed are lost rather than handed out dirty. */
+  /** Zeroes and frees pages. Pages that cannot be zeroed are lost rather than allocated dirty. */
   private punch(page: number, pages: number): void {
     const off = page * PAGE_SIZE, len = pages * PAGE_SIZE;
     if (this.arena.punch(off, len) < 0 && fill(this.arena.base + off, 0, len) !== len) return;

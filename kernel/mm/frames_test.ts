@@ -1,3 +1,5 @@
+/** Tests of frames.ts, free_pages.ts and frame_quarantine.ts. */
+
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Arena } from "../../ffi/mem/arena.ts";
 import { fill, load32, store32 } from "../../ffi/mem/native_memory.ts";

@@ -1,19 +1,24 @@
 /**
- * Which arena pages are free: a bitmap in 2 MiB chunks of 512 pages. Small extents are packed into chunks of
- * their size class, so that single pages do not break the runs that mappings want; larger ones take whole chunks.
+ * The free pages of the arena: a bitmap in 2 MiB chunks of 512 pages. Small extents are packed into
+ * chunks of their size class, so that single pages do not break the long runs that mappings need;
+ * larger ones take whole chunks.
  *
- * Only address-space book-keeping. Not here: reference counts, zeroing, quarantine (frames.ts).
+ * This is only the book-keeping of addresses. frames.ts, its only user, has reference counts,
+ * zeroing and quarantine.
  */
 
 export const CHUNK_PAGES = 512;
 const WORDS = CHUNK_PAGES / 32;
 
-/** A chunk is FREE, belongs to the size class 0..3 of what it holds, or is part of one large extent. */
+/**
+ * The kinds of a chunk: FREE, the size class 0..3 of its extents, or LARGE, a part of one large
+ * extent.
+ */
 const FREE = 255, LARGE = 4;
-/** Largest extent of each size class, in pages. */
+/** The largest extent of each size class, in pages. */
 const CLASS_LIMIT: readonly number[] = [1, 16, 128, CHUNK_PAGES - 1];
 const CLASSES = CLASS_LIMIT.length;
-/** LIMIT: chunks of a class that are looked at before a fresh chunk is broken. */
+/** LIMIT: chunks of a class that are searched before a FREE chunk is used. */
 const LOOKS = 24;
 
 function classOf(pages: number): number {
@@ -23,13 +28,16 @@ function classOf(pages: number): number {
 export class FreePages {
   readonly chunkCount: number;
   freePages: number;
-  /** Bit set: the page is used. Zero at first, so that the host need not give memory for it. */
+  /**
+   * A set bit is a used page. Zeros at the start, so that the host need not give memory for the
+   * map.
+   */
   private readonly bits: Uint32Array;
   private readonly freeIn: Uint16Array;
-  /** Never less than the longest free run of the chunk. */
+  /** An upper bound for the longest free run of each chunk. */
   private readonly longest: Uint16Array;
   private readonly kind: Uint8Array;
-  /** Bit c: the chunk is in `partial[c]`, perhaps without belonging there any more. */
+  /** Bit c: the chunk is in `partial[c]`, where it may not belong any more. */
   private readonly listed: Uint8Array;
   private readonly partial: number[][] = [[], [], [], []];
   /** No chunk below this one is FREE. */
@@ -48,7 +56,9 @@ export class FreePages {
     this.kind.fill(FREE);
   }
 
-  /** First page of `pages` contiguous ones, or -1. From 512 pages on it is aligned to a chunk. */
+  /**
+   * Takes `pages` contiguous pages: the first, or -1. From 512 pages on it is aligned to a chunk.
+   */
   take(pages: number): number {
     if (pages >= CHUNK_PAGES) return this.takeChunks(pages);
     const cls = classOf(pages);
@@ -66,7 +76,7 @@ export class FreePages {
     return -1;
   }
 
-  /** Take exactly [page, page + pages) when all of it is free. */
+  /** Takes exactly [page, page + pages) if all of it is free. */
   takeAt(page: number, pages: number): boolean {
     if (page < 0 || page + pages > this.chunkCount * CHUNK_PAGES) return false;
     for (let p = page; p < page + pages; p++) if (!this.isFree(p)) return false;
@@ -122,7 +132,7 @@ export class FreePages {
     return -1;
   }
 
-  /** First fit inside one chunk; learns the longest run when nothing fits. */
+  /** First fit inside one chunk; updates `longest` when nothing fits. */
   private takeInChunk(chunk: number, pages: number): number {
     const first = chunk * WORDS;
     let run = 0, best = 0;
@@ -157,7 +167,7 @@ export class FreePages {
     return chunk * CHUNK_PAGES;
   }
 
-  /** First of `count` neighbouring FREE chunks, or -1. */
+  /** The first of `count` neighbouring FREE chunks, or -1. */
   private findChunks(count: number): number {
     while (this.lowest < this.chunkCount && this.kind[this.lowest] !== FREE) this.lowest++;
     let run = 0;
@@ -168,7 +178,7 @@ export class FreePages {
     return -1;
   }
 
-  /** Free pages become used. */
+  /** Marks free pages as used. */
   private mark(page: number, pages: number): void {
     this.freePages -= pages;
     while (pages > 0) {

@@ -1,6 +1,6 @@
 /**
- * Areas that grow, against what the platform keeps for itself and the lowest address that may be
- * mapped.
+ * Tests of areas that grow (heap, stack, mremap) towards the platform's own range, the lowest
+ * address that may be mapped and the end of user memory.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -13,7 +13,7 @@ import { MemoryLab } from "../testing/memory_lab.ts";
 const PAGE = 4096, SEGV = -11, RW = PROT_READ | PROT_WRITE;
 const FIXED = M.MAP_PRIVATE | M.MAP_ANONYMOUS | M.MAP_FIXED;
 
-/** A process, and the platform's own range. */
+/** Makes a process; `from` and `to` bound the platform's own range. */
 function start() {
   const lab = new MemoryLab(), mm = lab.newManager(), guest = new GuestSimulator(mm);
   const [from, to] = lab.platform.reserved[0]!;

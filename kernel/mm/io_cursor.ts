@@ -1,9 +1,10 @@
 /**
- * IoCursor: where the bytes of one read or write go to or come from, as a list of segments in user memory
- * (checked at each copy) or in kernel memory (host addresses). Files only see this, so that read, readv,
- * pread, sendfile, splice and exec use the same code.
+ * IoCursor: the source or target of the bytes of one read or write, as a list of segments in user
+ * memory (checked at each copy) or in kernel memory (host addresses). Files only see this class, so
+ * that read, readv, pread, sendfile, splice and exec use the same code. cursor.ts has both kinds.
  *
- * Every transfer advances the cursor. On a fault it transfers what it can: bytes so far, or -EFAULT if none.
+ * Every transfer advances the cursor. At a fault it transfers what it can: the bytes so far, or
+ * -EFAULT if none.
  */
 
 export abstract class IoCursor {
@@ -13,19 +14,22 @@ export abstract class IoCursor {
   done: number = 0;
 
   /**
-   * Some of what is to be taken is not there, and somebody has to be asked for it (userfaultfd(2)): a writer takes
-   * nothing then, gives -EFAULT, and is called again when it is there.
+   * Some bytes to be taken are missing, and a userfaultfd(2) handler has to supply them: then a
+   * writer takes nothing, returns -EFAULT, and is called again when they are there.
    */
   get isAwaited(): boolean {
     return false;
   }
 
-  /** The same of a transfer that just stopped: it is made again when what it wants is there. */
+  /**
+   * The last transfer stopped at missing bytes of such a handler: it is made again when they are
+   * there.
+   */
   get isHeldUp(): boolean {
     return false;
   }
 
-  /** At most `max` bytes from here on. */
+  /** Limits the cursor to `max` more bytes. */
   limit(max: number): void {
     if (max < this.remaining) this.remaining = max;
   }
@@ -38,9 +42,10 @@ export abstract class IoCursor {
   abstract takeHost(dst: number, len: number): number;
   abstract takeBytes(dst: Uint8Array<ArrayBuffer>, offset: number, len: number): number;
   /**
-   * Host segments of the next bytes, as a struct iovec array at host address `iov` (16 bytes each), for a direct
-   * preadv/pwritev: returns how many were filled (0: nothing left), or -EFAULT. Does not advance. `write` says that
-   * the host is going to store into the memory. At most `maxBytes` in all.
+   * The host segments of the next bytes, as a struct iovec array at host address `iov` (16 bytes
+   * each), for a direct preadv(2) or pwritev(2): how many were filled (0: nothing left), or
+   * -EFAULT. Does not advance. `write`: the host is going to store into the memory. At most
+   * `maxBytes` in all.
    */
   abstract hostSegments(write: boolean, iov: number, maxSegments: number, maxBytes: number): number;
   abstract advance(len: number): void;

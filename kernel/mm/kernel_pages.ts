@@ -1,6 +1,7 @@
 /**
- * Pages of the kernel's own that a process maps: in one piece, released when neither their owner nor a mapping
- * holds them any more. All of it is the process's to write, so what is read there is read once and checked.
+ * A backing of the kernel's own pages that a process maps: the rings of aio, io_uring and packet
+ * sockets. The pages are contiguous, and released when neither their owner nor a mapping holds
+ * them. The process can write all of it at any time, so each value is read once and then checked.
  */
 
 import { EFAULT } from "../../ffi/abi/errno.ts";
@@ -13,15 +14,15 @@ export abstract class KernelPages extends Backing {
   override readonly platformFile = -1;
   override readonly hostFd = -1;
   protected readonly frames: FrameAllocator;
-  /** Arena offset of the first page. */
+  /** The arena offset of the first page. */
   protected readonly base: number;
   readonly bytes: number;
-  /** Where they stand in the file, bytes. */
+  /** The file offset of the first page, in bytes. */
   private readonly fileStart: number;
-  /** Mappings and the owner. */
+  /** References of mappings and of the owner. */
   private refs: number = 1;
 
-  /** Takes over frames that were allocated: `bytes` is a whole number of pages. */
+  /** Takes over allocated frames: `bytes` is a whole number of pages. */
   constructor(
     frames: FrameAllocator,
     inode: FileIdentity,

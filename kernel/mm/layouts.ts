@@ -1,7 +1,7 @@
 /**
- * Which programs of a container have the same address layout, and so the same patched pages: those
- * of one real user. A program that gains privilege has a layout of its own, which its caller cannot
- * know, and patched sites of its own, which end with it (task/program.ts).
+ * The address layouts of a container: all programs of one real user share a layout, and so the same
+ * patched pages. A program that gains privilege gets a layout of its own, which its caller cannot
+ * know, and its own patched sites, which end with it (task/program.ts).
  *
  * DIFFERS: Linux draws new addresses at every execve. Here that would leave each program without
  * the pages that were patched for the one before, and a user's processes can look into each other
@@ -14,8 +14,8 @@ import type { MemoryContext } from "./memory_context.ts";
 import { PatchedSites } from "./patched_sites.ts";
 
 /**
- * LIMIT: users of a container that have a layout while none of their programs runs; the one that
- * ran longest ago loses it.
+ * LIMIT: users of a container that keep a layout while none of their programs runs; the one whose
+ * program was started longest ago loses it.
  */
 const KEPT = 16;
 
@@ -30,10 +30,13 @@ class SharedLayout {
 }
 
 export class Layouts {
-  /** By kernel id, the one that ran longest ago first. */
+  /** By kernel user id, the one whose program was started longest ago first. */
   private readonly byUser: Map<number, SharedLayout> = new Map();
 
-  /** The layout for a program of a user, until the next call. `account`: the user's. */
+  /**
+   * The layout for a program of a user; `account` is the user's. The caller holds `sites` before
+   * the next call.
+   */
   of(ctx: MemoryContext, uid: number, account: Account): SharedLayout {
     const known = this.byUser.get(uid);
     if (known === undefined && this.byUser.size >= KEPT) this.forgetOldest();
@@ -51,7 +54,7 @@ export class Layouts {
     }
   }
 
-  /** No program begins in the container any more. */
+  /** Drops all layouts: no further program starts in the container. */
   close(): void {
     while (this.byUser.size > 0) this.forgetOldest();
   }

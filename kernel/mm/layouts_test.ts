@@ -1,3 +1,8 @@
+/**
+ * Tests of layouts.ts and patched_sites.ts: which account patched pages and sites are charged to,
+ * and when layouts are forgotten.
+ */
+
 import { assert, assertEquals } from "@std/assert";
 import { PROT_EXEC, PROT_READ } from "../../platform/platform.ts";
 import { MAP_FIXED, MAP_PRIVATE } from "../../ffi/abi/mman.ts";
@@ -27,7 +32,7 @@ class CodeLab extends MemoryLab {
   }
 }
 
-/** A process of a user with the code. */
+/** A process of a user, with the code mapped. */
 function process(lab: CodeLab, layouts: Layouts, uid: number, account: Account): MemoryManager {
   const mm = lab.newManager();
   mm.sites?.drop();
@@ -36,7 +41,7 @@ function process(lab: CodeLab, layouts: Layouts, uid: number, account: Account):
   return mm;
 }
 
-/** How many of its sites could be patched. */
+/** Patches all sites; returns how many could be patched. */
 function patchAll(mm: MemoryManager): number {
   let count = 0;
   for (let i = 0; i < SITES * PAGES; i++) if (patchSite(mm, ADDR + i * 256 + 7, 39)) count++;
@@ -64,7 +69,7 @@ Deno.test("what is patched is charged to its user until no process has it", () =
 Deno.test("a container that has used up its sites is slow, and its neighbour is not", () => {
   const lab = new CodeLab(), all = new Account(null, 1);
   lab.platform.thunkAddress = 0x60060010;
-  // One has room for a few sites, the other for all.
+  // One account has room for a few sites, the other for all.
   const small = new Account(all, 20 / PATCHED_SITES.limit), large = new Account(all, 0.5);
   const mine = new Layouts(), others = new Layouts();
   const one = process(lab, mine, 1, new Account(small, 1));

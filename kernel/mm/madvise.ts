@@ -1,4 +1,7 @@
-/** madvise(2), and giving memory back in place. */
+/**
+ * madvise(2). syscalls/mm/ranges.ts applies the advice to large ranges in slices; `discard` gives
+ * memory back in place.
+ */
 
 import { EACCES, EAGAIN, EFAULT, EHWPOISON, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import * as M from "../../ffi/abi/mman.ts";
@@ -28,17 +31,17 @@ export function madvise(mm: MemoryManager, addr: number, len: number, advice: nu
   return r === HOLE ? -ENOMEM : r;
 }
 
-/** Where the range ends that is advised of, or -EINVAL. */
+/** The end of the range, or -EINVAL. */
 export function adviseEnd(mm: MemoryManager, addr: number, len: number, advice: number): number {
   if (!isKnown(advice) || !isPageAligned(addr)) return -EINVAL;
   const end = addr + pageUp(len);
   return end > mm.layout.maxAddress ? -EINVAL : end;
 }
 
-/** `adviseRange` did all, but a part of the range is not mapped. */
+/** The result of `adviseRange` when a part of the range is not mapped; the rest is done. */
 export const HOLE = 1;
 
-/** Apply the advice to what is mapped of [addr, end): 0, HOLE, or the error that ended it. */
+/** Applies the advice to the areas in [addr, end): 0, HOLE, or the error that ended it. */
 export function adviseRange(mm: MemoryManager, addr: number, end: number, advice: number): number {
   let result = 0, at = addr;
   while (at < end) {
@@ -65,7 +68,7 @@ export function adviseRange(mm: MemoryManager, addr: number, end: number, advice
   return result;
 }
 
-/** Advice after which memory reads differently, here or in a child. */
+/** The advice after which memory reads differently, in this process or in a child. */
 const DISCARDS: readonly number[] = [
   M.MADV_FREE,
   M.MADV_DONTNEED,
@@ -75,7 +78,7 @@ const DISCARDS: readonly number[] = [
   M.MADV_WIPEONFORK,
 ];
 
-/** Advice that gives pages back: the host is asked for each run of them. */
+/** Whether the advice gives pages back, which costs a host call for each run of them. */
 export function isDiscard(advice: number): boolean {
   return DISCARDS.includes(advice);
 }
@@ -144,7 +147,7 @@ function adviseArea(
     case M.MADV_COLD:
     case M.MADV_PAGEOUT: {
       if ((vma.flags & V.VM_LOCKED) !== 0) return -EINVAL;
-      // There is nothing to swap to: what need not be kept goes.
+      // There is no swap: only droppable memory is discarded.
       const isDropped = advice === M.MADV_PAGEOUT && (vma.flags & V.VM_DROPPABLE) !== 0;
       return isDropped && vma.userfault === null ? discard(mm, vma, start, end) : 0;
     }
@@ -169,14 +172,17 @@ function changeFlags(
   return 0;
 }
 
-/** MADV_DONTNEED: private memory reads as zeros, or as the file, again. Shared memory keeps its contents. */
+/**
+ * MADV_DONTNEED: private memory reads as zeros, or as its file, again. Shared memory keeps its
+ * contents.
+ */
 function discard(mm: MemoryManager, vma: V.Vma, start: number, end: number): number {
   tellRemoved(mm, vma, start, end);
   if (vma.isShared && vma.userfault === null) return 0;
   const from = start / PAGE_SIZE, to = end / PAGE_SIZE;
   const mayStay = vma.backing === null && vma.userfault === null;
   if (mayStay && to - from <= PUNCH_PAGES && punchOwn(mm, from, to)) return 0;
-  // The marks of shared memory stay.
+  // The watch marks of shared memory stay.
   const watched = vma.isShared ? watchedRuns(mm, from, to) : [];
   dropPages(mm, from, to);
   for (let k = 0; k < watched.length; k += 2) watchHoles(mm, watched[k]!, watched[k + 1]!);
@@ -190,7 +196,9 @@ function discard(mm: MemoryManager, vma: V.Vma, start: number, end: number): num
   return 0;
 }
 
-/** Zero frames that nobody else has where they are. False, with nothing changed, when some are shared. */
+/**
+ * Zeroes frames without other users in place. False, with nothing changed, when some are shared.
+ */
 function punchOwn(mm: MemoryManager, from: number, to: number): boolean {
   const map = mm.pages, { frames, arena } = mm.ctx, first = map.indexOf(from);
   for (let i = first; i < map.length && map.start(i) < to; i++) {
@@ -209,7 +217,7 @@ function punchOwn(mm: MemoryManager, from: number, to: number): boolean {
   return true;
 }
 
-/** MADV_REMOVE: a hole in the file behind shared memory. */
+/** MADV_REMOVE: makes a hole in the file of shared memory. */
 function remove(mm: MemoryManager, vma: V.Vma, start: number, end: number): number {
   if ((vma.flags & V.VM_LOCKED) !== 0 || vma.backing === null) return -EINVAL;
   if (!vma.isShared || (vma.maxProt & PROT_WRITE) === 0) return -EACCES;
@@ -224,7 +232,7 @@ function remove(mm: MemoryManager, vma: V.Vma, start: number, end: number): numb
   return r;
 }
 
-/** MADV_POPULATE_*: fault every page in. */
+/** MADV_POPULATE_*: faults every page in. */
 function populate(
   mm: MemoryManager,
   vma: V.Vma,

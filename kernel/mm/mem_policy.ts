@@ -1,8 +1,7 @@
 /**
- * Where memory is to come from (set_mempolicy(2), mbind(2)), on a machine with one node: policies are checked, kept
- * and shown, and every page comes from node 0, as on such a machine.
- *
- * DIFFERS: a policy of shared memory belongs to the mapping it was set through, not to the memory.
+ * NUMA policies (set_mempolicy(2), mbind(2)) on a machine with one node: policies are checked,
+ * stored and shown, and every page comes from node 0. kernel/syscalls/mm/policy.ts calls this; a
+ * task and each area have a policy.
  */
 
 import { EINVAL } from "../../ffi/abi/errno.ts";
@@ -22,12 +21,12 @@ import {
 const MODE_FLAGS = MPOL_F_STATIC_NODES | MPOL_F_RELATIVE_NODES | MPOL_F_NUMA_BALANCING;
 const USER_MASK = MPOL_F_STATIC_NODES | MPOL_F_RELATIVE_NODES;
 
-/** Immutable; null stands for MPOL_DEFAULT. */
+/** A policy. It is immutable; null stands for MPOL_DEFAULT. */
 export class MemPolicy {
   readonly mode: number;
   /** MPOL_F_*. */
   readonly flags: number;
-  /** As get_mempolicy(2) gives it. */
+  /** The node set of get_mempolicy(2). */
   readonly nodes: bigint;
 
   constructor(mode: number, flags: number, nodes: bigint) {
@@ -39,11 +38,11 @@ export class MemPolicy {
   get isInterleaved(): boolean {
     return this.mode === MPOL_INTERLEAVE || this.mode === MPOL_WEIGHTED_INTERLEAVE;
   }
-  /** set_mempolicy_home_node(2) is for it. */
+  /** Whether set_mempolicy_home_node(2) accepts it. */
   get mayHaveHome(): boolean {
     return this.mode === MPOL_BIND || this.mode === MPOL_PREFERRED_MANY;
   }
-  /** /proc/PID/numa_maps. */
+  /** The text in /proc/PID/numa_maps. */
   describe(): string {
     const names = ["default", "prefer", "bind", "interleave", "local"];
     const name = names[this.mode] ??
@@ -62,7 +61,7 @@ export function isSamePolicy(a: MemPolicy | null, b: MemPolicy | null): boolean 
   return a.mode === b.mode && a.flags === b.flags && a.nodes === b.nodes;
 }
 
-/** The mode without its flags, and those: -EINVAL for what is none (sanitize_mpol_flags). */
+/** Checks a mode with its flags: 0 or -EINVAL (sanitize_mpol_flags). */
 export function checkMode(mode: number): number {
   const flags = mode & MODE_FLAGS, plain = (mode & ~MODE_FLAGS) >>> 0;
   if (plain > MPOL_WEIGHTED_INTERLEAVE || (flags & USER_MASK) === USER_MASK) return -EINVAL;
@@ -70,7 +69,10 @@ export function checkMode(mode: number): number {
   return balances && plain !== MPOL_BIND && plain !== MPOL_PREFERRED_MANY ? -EINVAL : 0;
 }
 
-/** A checked mode with a set of nodes (mpol_new, mpol_set_nodemask): null for the default, or -EINVAL. */
+/**
+ * Makes the policy of a checked mode and a set of nodes (mpol_new, mpol_set_nodemask): null for the
+ * default, or -EINVAL.
+ */
 export function makePolicy(mode: number, nodes: bigint): MemPolicy | null | number {
   const flags = mode & MODE_FLAGS, isEmpty = nodes === 0n;
   let plain = (mode & ~MODE_FLAGS) >>> 0;

@@ -1,4 +1,7 @@
-/** What all processes of a sandbox share for their memory: the arena, its frames, windows. */
+/**
+ * The memory state that all processes of a sandbox share: the arena, its frames, windows, TLBs and
+ * patched sites. The kernel makes one; every MemoryManager has it as `ctx`.
+ */
 
 import { ENOMEM } from "../../ffi/abi/errno.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
@@ -11,7 +14,10 @@ import { TlbPool } from "./tlb.ts";
 import { AwaitedFault, type MonitorEvent } from "../userfault/userfault.ts";
 import { FileWindows } from "./windows.ts";
 
-/** The kernel's own shared object and its data page, made elsewhere: arena offsets and bytes. */
+/**
+ * The pages of the vDSO and its data page, as arena offsets and bytes. oci/sandbox/guest_clock.ts
+ * makes them; loader/vdso.ts maps them.
+ */
 export interface VdsoPages {
   readonly imageFrame: number;
   readonly imageBytes: number;
@@ -21,7 +27,7 @@ export interface VdsoPages {
   readonly cpusAt: number;
 }
 
-/** Bytes that are moved at once between two files without a buffer of their own. */
+/** Bytes that are moved at once between two files that have no buffer of their own. */
 export const MOVE_BYTES = 65536;
 
 export class MemoryContext {
@@ -31,20 +37,18 @@ export class MemoryContext {
   readonly frames: FrameAllocator;
   readonly windows: FileWindows;
   readonly tlbs: TlbPool = new TlbPool();
-  /** What is patched for the users of all containers. */
+  /** The patched sites of the users of all containers. */
   readonly sites: Set<PatchedSites> = new Set();
-  /**
-   * The layout of programs that asked for no randomization, and of memory that has no program yet.
-   */
+  /** The layout of programs without randomization, and of memory that has no program yet. */
   readonly plainLayout: AddressLayout;
-  /** The fault for a handler (userfaultfd(2)) that an access met last. */
+  /** The last access that met a fault for a handler (userfaultfd(2)). */
   readonly awaited: AwaitedFault = new AwaitedFault();
-  /** What monitors are to hear of the call that is running, in this order. */
+  /** The events of the running call for userfaultfd(2) monitors, in their order. */
   readonly told: MonitorEvent[] = [];
   vdso: VdsoPages | null = null;
-  /** Faults of guests that ended with a page. */
+  /** The number of guest faults that were resolved. */
   faults: number = 0;
-  /** A page for copies that must not touch guest memory: its host address. */
+  /** The host address of a page for copies that must not touch guest memory. */
   readonly bounce: number;
 
   /** Frames for moving bytes between files; -1 until they are needed. */
@@ -61,7 +65,7 @@ export class MemoryContext {
     this.bounce = arena.base + this.frames.alloc(1);
   }
 
-  /** Of shared memory that is no file's. */
+  /** An inode number for shared memory that has no file. */
   nextIno(): number {
     return ++this.lastIno;
   }
@@ -72,22 +76,27 @@ export class MemoryContext {
     return this.moveFrame < 0 ? -ENOMEM : this.arena.base + this.moveFrame;
   }
 
-  /** A random one. */
+  /** A new random layout. */
   newLayout(): AddressLayout {
     return new AddressLayout(this.platform.maxUserAddress, this.host);
   }
 
-  /** Threads are kept to some processors, or said to be: the vDSO's getcpu, which tells where they are, asks from now on. */
+  /**
+   * Makes the vDSO's getcpu ask the kernel from now on, because threads are bound to some
+   * processors, or the guest was told so.
+   */
   hideProcessors(): void {
     if (this.vdso !== null) this.arena.words[this.vdso.cpusAt / 4] = 0;
   }
 
-  /** Give freed memory back to the host, a slice a call: true when more is left (the loop calls it). */
+  /**
+   * Gives a slice of the freed memory back to the host: true when more is left. The loop calls it.
+   */
   reclaim(): boolean {
     return this.frames.reclaim(RECLAIM_SLICE, RECLAIM_RUNS);
   }
 
-  /** Nothing is to be done for a while: what is kept to be used again goes back to the host. */
+  /** Called at rest: memory that is kept for reuse goes back to the host. */
   rest(): void {
     for (const sites of this.sites) sites.pages.age();
     this.tlbs.clear();
@@ -100,10 +109,10 @@ const RECLAIM_SLICE = 4 << 20;
 /** LIMIT: runs of pages that are given back in one turn: single ones take 2 us each. */
 const RECLAIM_RUNS = 256;
 
-/** LIMIT: how long everybody waits when a guest has taken all memory and gives it back, ns. */
+/** LIMIT: how long the sandbox waits for frames after a guest took all memory and ended, ns. */
 const SHORTAGE_NS = 100e6, SHORTAGE_LOOKS = 1e6;
 
-/** The host takes a moment to end an address space. */
+/** Waits for frames of address spaces that are ending, which takes the host a moment. */
 class EndsOfSpaces implements FrameWaiter {
   private readonly platform: Platform;
   private readonly host: Host;

@@ -1,9 +1,10 @@
 /**
- * The memory of one process: its areas (vma.ts), the frames behind its pages (pages.ts), and the host mappings in its
- * address space. This class is the hub; each operation is a topic file.
+ * The memory of one process: its areas (vma.ts), the frames of its pages (pages.ts), and the host
+ * mappings in its address space. This class is the hub; each operation is a topic file of this
+ * folder. The memory system calls (kernel/syscalls/mm), the loader and faults call it.
  *
- * Order of every change: book-keeping, then the host mapping is queued, then `settle` releases the frames that the
- * queued change takes away.
+ * Every change has the same order: the books are changed, the host change is queued, then `settle`
+ * releases the frames that the queued change unmaps.
  */
 
 import { ENOMEM } from "../../ffi/abi/errno.ts";
@@ -38,7 +39,7 @@ import { SearchState } from "./unmapped_area.ts";
 import { PROT_MASK, type Vma, VmaList } from "./vma.ts";
 import { WriteRun } from "./write_run.ts";
 
-/** Guest addresses that prctl(PR_SET_MM) and /proc/PID show. */
+/** The guest addresses that prctl(PR_SET_MM) sets and /proc/PID shows. */
 export class ProgramAddresses {
   codeStart: number = 0;
   codeEnd: number = 0;
@@ -64,13 +65,13 @@ export class MemoryManager extends UserAccess {
   readonly counters: MemoryCounters = new MemoryCounters();
   readonly program: ProgramAddresses = new ProgramAddresses();
   readonly break: ProgramBreak = new ProgramBreak();
-  /** What `handleFault` found when it did not return 0. */
+  /** The signal of the last `handleFault` that did not return 0. */
   readonly fault: Fault = new Fault();
-  /** What `futexKey` found. */
+  /** The result of the last `futexKey`. */
   readonly key: FutexKey = new FutexKey();
-  /** What /proc found of its size last. */
+  /** The sizes that /proc computed last. */
   measured: object | null = null;
-  /** Held by a call that changes areas in several turns. */
+  /** The lock of a call that changes areas in several turns. */
   readonly changes: ChangeLock = new ChangeLock();
   layout: AddressLayout;
   /** Mappings are placed below this address. */
@@ -80,14 +81,14 @@ export class MemoryManager extends UserAccess {
   users: number = 1;
   /** VM_LOCKED bits that new areas get (mlockall MCL_FUTURE). */
   futureFlags: number = 0;
-  /** Its own user may look into it (PR_SET_DUMPABLE). */
+  /** Its own user may read it (PR_SET_DUMPABLE). */
   isDumpable: boolean = true;
   /**
-   * Whose CAP_SYS_PTRACE counts when it is not dumpable: where the program was executed, or further
-   * out.
+   * The user namespace whose CAP_SYS_PTRACE counts when it is not dumpable: the one of the
+   * execve(2), or an ancestor.
    */
   ownerNs: UserNamespace = INITIAL_USER_NAMESPACE;
-  /** PR_MDWE_*: nothing that can be written becomes code. */
+  /** PR_MDWE_*: writable memory cannot become executable. */
   writeOrExec: number = 0;
   /** PR_SET_THP_DISABLE. There are no huge pages anyway. */
   isHugeDisabled: boolean = false;
@@ -97,30 +98,35 @@ export class MemoryManager extends UserAccess {
   hasHandlers: boolean = false;
   /** pkey_alloc(2) was called. */
   hasAskedForKey: boolean = false;
-  /** What may be patched for it, with one reference; null: nothing. */
+  /** Its patched sites, with one reference; null: nothing is patched. */
   sites: PatchedSites | null = null;
-  /** So many calls that come by signal pass before one has its site patched. */
+  /** The number of calls by signal before sites are patched. */
   unpatchedCalls: number = 0;
   /** System call sites may be patched (patch.ts). */
   isPatching: boolean = true;
-  /** A thread has a GS base of its own, which patched call sites would need: they cannot come back. */
+  /**
+   * A thread has set its GS base, which patched call sites use: no site can be patched any more.
+   */
   hasOwnGs: boolean = false;
-  /** Addresses of sites that `patchSite` refused, for a quick no; most memories have none. */
+  /**
+   * The addresses of sites that `patchSite` refused, so that it can refuse them quickly; null in
+   * most memories.
+   */
   refusedSites: Float64Array | null = null;
-  /** Host changes up to here write-protect pages for a fork. */
+  /** The host changes up to this one write-protect pages for a fork. */
   forkSeq: number = 0;
-  /** Frames reserved below the stack: first page and count. */
+  /** The frames that are reserved for the stack: first page and count. */
   stackReserve: number = -1;
   stackReservePages: number = 0;
   isDestroyed: boolean = false;
-  /** Faults in a row at the same page that had nothing to do. */
+  /** The faults in a row at the same page that found nothing to do. */
   spuriousPage: number = -1;
   spuriousCount: number = 0;
   readonly writeRun: WriteRun = new WriteRun();
   /** Frames whose unmapping is about to be queued: page, count pairs. */
   private readonly leaving: number[] = [];
 
-  /** `pages`: what is there already (a fork). */
+  /** `pages`: the page map that exists already (a fork). */
   constructor(ctx: MemoryContext, space: AddressSpace, pages: PageMap = new PageMap()) {
     super(ctx.arena, ctx.windows, ctx.tlbs.take());
     this.ctx = ctx;
@@ -133,10 +139,10 @@ export class MemoryManager extends UserAccess {
   }
 
   /**
-   * mmap(2): the address, or -errno. `backing` is null for MAP_ANONYMOUS; `maxProt` is what mprotect may grant later
-   * (no PROT_WRITE for a shared mapping of a file that was opened read-only, no PROT_EXEC on noexec
-   * mounts). `mayWait`: IN_SLICES is a result. Pages that are to be filled (MAP_POPULATE) are the
-   * caller's to fill.
+   * mmap(2): the address, or -errno. `backing` is null for MAP_ANONYMOUS; `maxProt` is what
+   * mprotect(2) may set later (no PROT_WRITE for a shared mapping of a file that was opened
+   * read-only, no PROT_EXEC on noexec mounts). `mayWait`: IN_SLICES is a result. The caller fills
+   * the pages of MAP_POPULATE.
    */
   mmap(
     addr: number,
@@ -169,22 +175,23 @@ export class MemoryManager extends UserAccess {
   mlock(addr: number, len: number, flags: number, lock: boolean): number {
     return mlock(this, addr, len, flags, lock);
   }
-  /** brk(2): the break afterwards, changed or not. */
+  /** brk(2): returns the break afterwards, changed or not. */
   brk(addr: number): number {
     return brk(this, addr);
   }
 
   /**
-   * A guest access failed at `addr`. `access`: ACCESS_* bits, 0 when unknown; `signo`: the host's signal, for SIGBUS.
-   * 0: run again. Otherwise a signal number (SIGSEGV, SIGBUS, or SIGKILL when memory is out), with `fault` filled.
+   * Handles a guest access that failed at `addr`. `access`: ACCESS_* bits, 0 when unknown; `signo`:
+   * the host's signal, for SIGBUS. 0: the thread runs again. Otherwise a signal number (SIGSEGV,
+   * SIGBUS, or SIGKILL when memory is out), with `fault` filled; or FAULT_AWAITED.
    */
   handleFault(addr: number, access: number, signo: number = 0): number {
     return handleFault(this, addr, access, signo);
   }
 
   /**
-   * The memory of a child process in a new address space, or -ENOMEM. `stackPointer`: of the thread that forks; with it
-   * the used end of the stack is copied at once.
+   * The memory of a child process in a new address space, or -ENOMEM. `stackPointer` is that of the
+   * thread that forks; with it the used end of the stack is copied at once.
    */
   fork(stackPointer: number = 0): MemoryManager | number {
     const copies = new ForkCopies();
@@ -201,31 +208,36 @@ export class MemoryManager extends UserAccess {
     return child;
   }
 
-  /** What prctl(2) set for the memory of a process goes on in its children and its next programs. */
+  /** Takes over the settings of prctl(2) that a process's children and next programs inherit. */
   inheritPolicies(from: MemoryManager): void {
     this.isHugeDisabled = from.isHugeDisabled;
     if ((from.writeOrExec & PR_MDWE_NO_INHERIT) === 0) this.writeOrExec = from.writeOrExec;
   }
 
-  /** Identity of a futex word in `key`: 0, -EINVAL or -EFAULT. */
+  /** Puts the identity of a futex word into `key`: 0, -EINVAL or -EFAULT. */
   futexKey(addr: number, isPrivate: boolean): number {
     return futexKey(this, addr, isPrivate);
   }
-  /** True when both words are the same futex. */
+  /** Whether both words are the same futex. */
   static sameWord(a: SharedWord, b: SharedWord): boolean {
     return a.owner === b.owner && a.offset === b.offset;
   }
 
-  /** Read as a debugger: whatever the protection, and the program's own code where it was patched. Bytes read. */
+  /**
+   * Reads as a debugger does: whatever the protection, and the original code where it was patched.
+   * Returns the bytes read.
+   */
   readForced(dst: Uint8Array<ArrayBuffer>, dstOffset: number, addr: number, len: number): number {
     return forcedCopyIn(this, dst, dstOffset, addr, len);
   }
-  /** Write as a debugger: read-only private pages are copied first. Bytes written. */
+  /**
+   * Writes as a debugger does: read-only private pages are copied first. Returns the bytes written.
+   */
   writeForced(addr: number, src: Uint8Array<ArrayBuffer>, srcOffset: number, len: number): number {
     return forcedCopyOut(this, addr, src, srcOffset, len);
   }
 
-  /** Off: bring back the original code, and patch nothing any more (ptrace, strace, guest seccomp). */
+  /** False restores the original code and ends all patching (ptrace, strace, guest seccomp). */
   setPatching(enabled: boolean): void {
     setPatching(this, enabled);
   }
@@ -235,12 +247,12 @@ export class MemoryManager extends UserAccess {
     this.users++;
     return this;
   }
-  /** A task does not use it any more; the last one ends it. */
+  /** A task stops using this memory; the last one destroys it. */
   put(): void {
     if (--this.users === 0) this.destroy();
   }
 
-  /** The process is gone: end the host process and give all memory back. */
+  /** Ends the host process and gives all memory back. */
   destroy(): void {
     if (this.isDestroyed) return;
     this.isDestroyed = true;
@@ -256,12 +268,12 @@ export class MemoryManager extends UserAccess {
     this.ctx.tlbs.give(this.leaveTlb());
   }
 
-  /** Frames that the next queued host change unmaps. */
+  /** Records frames that the next queued host change unmaps. */
   leave(framePage: number, pages: number): void {
     this.leaving.push(framePage, pages);
   }
 
-  /** The change is queued: its frames may go. Whatever was remembered of page tables is void. */
+  /** Called when the change is queued: releases the recorded frames, and flushes the TLB. */
   settle(): void {
     const leaving = this.leaving;
     for (let i = 0; i < leaving.length; i += 2) {
@@ -271,7 +283,7 @@ export class MemoryManager extends UserAccess {
     this.flushTlb();
   }
 
-  /** Give up frames that were reserved for growth. */
+  /** Gives back frames that were reserved for growth. */
   releaseReserves(): void {
     this.break.releaseReserve(this.ctx.frames);
     if (this.stackReservePages > 0) {
@@ -280,7 +292,7 @@ export class MemoryManager extends UserAccess {
     }
   }
 
-  /** Host address of an arena page. */
+  /** The host address of an arena page. */
   hostOf(framePage: number): number {
     return this.ctx.arena.base + framePage * PAGE_SIZE;
   }
@@ -288,15 +300,17 @@ export class MemoryManager extends UserAccess {
   protected override resolve(page: number, access: number): number {
     if (this.isDestroyed) return -1;
     const host = resolvePage(this, page, access);
-    // Who copies goes on by so many: with none, for ever.
+    // A copy advances by this many pages: with none, it would never end.
     if (host >= 0 && this.runPages < 1) throw new RangeError(`a run of ${this.runPages} pages`);
     this.resolvedPages = this.runPages;
     return host;
   }
-  /** Contiguous pages of the last `resolvePage`. */
+  /** The contiguous pages of the last `resolvePage`. */
   runPages: number = 1;
 
-  /** Resident pages: those that have a frame. An upper bound: the host may not have touched all of them. */
+  /**
+   * The pages that have a frame: an upper bound of the resident ones, as some may not be touched.
+   */
   get residentPages(): number {
     let pages = 0;
     for (let i = 0; i < this.pages.length; i++) {
@@ -305,7 +319,7 @@ export class MemoryManager extends UserAccess {
     return pages;
   }
 
-  /** Name of an area as /proc/PID/maps shows it. */
+  /** The name of an area in /proc/PID/maps. */
   nameOf(vma: Vma): string {
     const given = vma.name;
     if (vma.backing !== null) {

@@ -1,6 +1,7 @@
 /**
- * mlock(2) and mlockall(2): areas are marked and counted, and their pages get memory; what the host does with that
- * memory is not asked for, as guest memory is never swapped by the Sentry.
+ * mlock(2), munlock(2) and mlockall(2): areas are marked and counted, and their pages get memory.
+ * The host need not lock that memory, as the Sentry never swaps guest memory.
+ * kernel/syscalls/mm/ranges.ts does large ranges in turns.
  */
 
 import { EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
@@ -17,8 +18,8 @@ import { VM_LOCKED, VM_LOCKONFAULT, type Vma } from "./vma.ts";
 const LOCK_BITS = VM_LOCKED | VM_LOCKONFAULT;
 
 /**
- * What mlock2(2) and munlock(2) fail with, before anything is changed, or where the range ends:
- * `lockStart` if it is empty.
+ * The checks of mlock2(2) and munlock(2): -errno, or the end of the range (`lockStart` if it is
+ * empty). Changes nothing.
  */
 export function checkLock(
   mm: MemoryManager,
@@ -45,7 +46,7 @@ export function mlock(
   return end <= start ? Math.min(0, end) : markLocked(mm, start, end, lockBits(flags, lock), false);
 }
 
-/** An address that is not aligned is rounded down. */
+/** The start of the range: the address, rounded down to a page. */
 export function lockStart(addr: number): number {
   return isPageAligned(addr) ? addr : Math.floor(addr / PAGE_SIZE) * PAGE_SIZE;
 }
@@ -54,7 +55,7 @@ export function lockBits(flags: number, lock: boolean): number {
   return lock ? VM_LOCKED | (flags & MLOCK_ONFAULT ? VM_LOCKONFAULT : 0) : 0;
 }
 
-/** Where the range ends, or -errno. A length that wraps to nothing is accepted. */
+/** The end of the range, or -errno. A length that wraps to nothing is accepted. */
 function lockEnd(mm: MemoryManager, addr: number, len: number): number {
   const start = lockStart(addr);
   const span = pageUp(len + (addr - start));
@@ -63,7 +64,7 @@ function lockEnd(mm: MemoryManager, addr: number, len: number): number {
   return end > mm.layout.maxAddress ? -ENOMEM : end;
 }
 
-/** The limit counts what is not locked already. */
+/** Whether the pages of the range that are not locked yet are within the limit. */
 function fits(mm: MemoryManager, start: number, end: number): boolean {
   if (mm.limits.mayLockAll) return true;
   let pages = (end - start) / PAGE_SIZE;
@@ -77,7 +78,8 @@ function fits(mm: MemoryManager, start: number, end: number): boolean {
 }
 
 /**
- * Mark areas: -ENOMEM when a part is not mapped (unless `isAll`); what comes before it is changed.
+ * Sets or clears the lock bits of areas. -ENOMEM when a part is not mapped (unless `isAll`); the
+ * areas before it are changed.
  */
 export function markLocked(
   mm: MemoryManager,
@@ -103,8 +105,8 @@ export function markLocked(
 }
 
 /**
- * Give the pages of [page, end) memory, some of them: the page to go on with, or -ENOMEM where one cannot be had. With
- * `isAll`, what cannot be had and what is not mapped is passed over.
+ * Gives memory to some pages of [page, end): the page to continue with, or -ENOMEM where there is
+ * none. With `isAll`, pages that cannot have memory or are not mapped are skipped.
  */
 export function fillPages(mm: MemoryManager, page: number, end: number, isAll: boolean): number {
   let left = TURN_TOUCHED, at = page;
@@ -126,7 +128,9 @@ export function fillPages(mm: MemoryManager, page: number, end: number, isAll: b
   return at;
 }
 
-/** Pages from `page` on, up to `end`, that have memory now; 0: none can be had. */
+/**
+ * Gives memory to pages from `page` on, up to `end`: how many have it now; 0 when there is none.
+ */
 function fillRun(mm: MemoryManager, vma: Vma, page: number, end: number): number {
   if (vma.isSecret) return 0;
   const isWrite = (vma.prot & PROT_WRITE) !== 0 && !vma.isShared;
@@ -137,7 +141,7 @@ function fillRun(mm: MemoryManager, vma: Vma, page: number, end: number): number
   return n;
 }
 
-/** Pages at this address of the arena count as touched (touched.ts) from now on. */
+/** Makes the pages at this host address count as touched (touched.ts). */
 export function touchPages(mm: MemoryManager, host: number, pages: number): void {
   const { arena, frames } = mm.ctx;
   for (let k = 0; k < pages; k++) {
@@ -147,8 +151,8 @@ export function touchPages(mm: MemoryManager, host: number, pages: number): void
 }
 
 /**
- * mlockall(2) without the areas that there are: `markLocked` changes those, with the bits that are
- * returned; or -errno.
+ * The checks of mlockall(2), and its effect on future areas. Returns the bits that `markLocked`
+ * then sets on the present ones, or -errno.
  */
 export function mlockall(mm: MemoryManager, flags: number): number {
   if (flags === 0 || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) !== 0) return -EINVAL;

@@ -1,8 +1,10 @@
 /**
- * mmap(2): checks in the order of mm/mmap.c, then one area with its frames or file mapping.
+ * mmap(2): the checks in the order of mm/mmap.c, then one area with its frames or file mapping.
+ * `MemoryManager.mmap` calls it for the system call and the loader.
  *
- * Small private memory gets a contiguous stretch of frames, mapped at once: the host gives pages at the first touch
- * and nobody is asked again. PROT_NONE, MAP_NORESERVE and large mappings get 2 MiB at a time, at faults.
+ * Small private memory gets a contiguous stretch of frames, mapped at once: the host gives pages at
+ * the first touch, without a fault in the Sentry. PROT_NONE, MAP_NORESERVE and large mappings get 2
+ * MiB at a time, at faults.
  */
 
 import { gainsExec } from "./mprotect.ts";
@@ -39,7 +41,9 @@ import { ZeroBacking } from "./zero_backing.ts";
 const EAGER_BYTES = 64 << 20;
 /** Writable private file mappings up to this size are copied at once (the data of programs). */
 const COPY_BYTES = 256 << 10;
-/** Host mappings that are left for copies on write when mmap already refuses. */
+/**
+ * The number of host mappings from which on mmap(2) fails; the rest is left for copies on write.
+ */
 const HOST_MAPPINGS = 60_000;
 
 /** The bits of MAP_HUGE_2MB and MAP_HUGE_1GB. */
@@ -100,13 +104,13 @@ export function mmap(
     clearRange(mm, at, at + size);
   }
   const populates = (flags & M.MAP_POPULATE) !== 0 || isLocked && !isSecret;
-  // Frames for all of a very large mapping would take too long: its pages get them as they are
-  // filled.
+  // Frames for all pages of a very large mapping would take too long: they get them as the caller
+  // fills them.
   mapArea(mm, vma, populates && size <= EAGER_BYTES, replaced > 0);
   return at;
 }
 
-/** The address of the mapping, or -errno. */
+/** Chooses the address of the mapping, or -errno. */
 function place(mm: MemoryManager, addr: number, size: number, flags: number): number {
   const max = mm.layout.maxAddress;
   if ((flags & M.MAP_FIXED) !== 0) {
@@ -128,7 +132,7 @@ function place(mm: MemoryManager, addr: number, size: number, flags: number): nu
   return found < 0 ? -ENOMEM : found;
 }
 
-/** MAP_SHARED or MAP_PRIVATE (MAP_DROPPABLE stays), or -errno. */
+/** Checks the type of the mapping: MAP_SHARED, MAP_PRIVATE or MAP_DROPPABLE, or -errno. */
 function checkType(flags: number, backing: Backing | null, prot: number, maxProt: number): number {
   const type = flags & M.MAP_TYPE;
   if (backing === null) {
@@ -169,15 +173,15 @@ function mappedPages(mm: MemoryManager, start: number, end: number): number {
   return pages;
 }
 
-/** The obvious overcommit that Linux refuses too (OVERCOMMIT_GUESS). */
+/** Whether a mapping is larger than the machine, which Linux refuses too (OVERCOMMIT_GUESS). */
 function isHopeless(mm: MemoryManager, size: number, prot: number, flags: number): boolean {
   return (prot & PROT_WRITE) !== 0 && (flags & (V.VM_SHARED | V.VM_NORESERVE)) === 0 &&
     size > mm.ctx.host.machineBytes;
 }
 
 /**
- * Insert an area where nothing is, and queue its mapping. `unmaps`: the host may still have something there. Frames
- * that cannot be had now are asked for again at the fault.
+ * Inserts an area where nothing is mapped, and queues its mapping. `unmaps`: the host may still
+ * have a mapping there. Frames that cannot be had now are allocated at the fault.
  */
 function mapArea(
   mm: MemoryManager,
@@ -216,7 +220,7 @@ function mapBacking(mm: MemoryManager, vma: V.Vma, unmaps: boolean): void {
     mm.space.unmap(rest, end - rest);
   }
   if (copied > 0 && copyIntoNew(mm, vma, start / PAGE_SIZE, rest / PAGE_SIZE) < 0) {
-    // Ask again at the first touch.
+    // The copy is tried again at the first touch.
     if (vma.isDirect) {
       mm.space.mapFile(start, copied, backing.platformFile, vma.offset, vma.directProt);
     } else if (unmaps) {
@@ -229,7 +233,7 @@ function mapBacking(mm: MemoryManager, vma: V.Vma, unmaps: boolean): void {
   applyCachedPatches(mm, vma);
 }
 
-/** The host must not keep old mappings where [from, to) has no frames. */
+/** Unmaps the host's old mappings where [from, to) has no frames. */
 function unmapHoles(mm: MemoryManager, from: number, to: number): void {
   for (let page = from; page < to;) {
     const i = mm.pages.indexOf(page);

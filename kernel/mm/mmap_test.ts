@@ -1,3 +1,8 @@
+/**
+ * Tests of mmap(2), munmap(2), mprotect(2), brk(2) and of faults, with simulated guests on a fake
+ * platform.
+ */
+
 import { assert, assertEquals } from "@std/assert";
 import { EACCES, EEXIST, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import * as M from "../../ffi/abi/mman.ts";
@@ -81,7 +86,7 @@ for (const [name, kind] of [["private", M.MAP_PRIVATE], ["shared", M.MAP_SHARED]
     const a = mm.mmap(0x10000000000, 160 * MIB, RW, kind | M.MAP_ANONYMOUS, null, 0);
     for (let at = 150 * MIB; at >= 0; at -= 10 * MIB) assertEquals(guest.write(a + at, 1), 0);
     assertEquals(frames.usedBytes - used, 32 * MIB);
-    // What is there stays as it is when the memory before it grows to it.
+    // Chunks that have frames keep them when the memory in front of them is filled.
     for (let at = 0; at < 20 * MIB; at += MIB) {
       assertEquals(guest.read(a + at), at % (10 * MIB) === 0 ? 1 : 0);
     }
@@ -119,7 +124,8 @@ Deno.test("areas split and merge as Linux shows them", () => {
   assertEquals(maps(mm, a), ["0-5 1", "5-10 3"]);
   assertEquals(mm.counters.total, 10);
   assertEquals(mm.counters.data, 5);
-  // What was written is counted as committed for good, and does not merge with what never could be.
+  // Memory that was written stays counted as committed, and does not merge with memory that never
+  // was writable.
   assertEquals(mm.store8(a + 6 * PAGE, 1), 0);
   assertEquals(mm.mprotect(a + 5 * PAGE, PAGE, PROT_READ), 0);
   assertEquals(maps(mm, a), ["0-5 1", "5-6 1", "6-10 3"]);
@@ -181,7 +187,7 @@ Deno.test("a private file mapping is copied on write and the file is not changed
     const b = mm.mmap(0, 200_000, PROT_READ, M.MAP_PRIVATE, file, 299_008);
     assertEquals(guest.read(b + 992), content[300_000]);
     assertEquals(guest.write(b, 1), SEGV);
-    // Small writable ones are copied at once.
+    // Small writable mappings are copied at once.
     const c = mm.mmap(0, 65536, RW, M.MAP_PRIVATE, file, PAGE);
     const faults = guest.faults;
     assertEquals(guest.write(c + 3, 200), 0);

@@ -1,4 +1,7 @@
-/** mprotect(2): areas are split and merged as Linux does; the host gets one change a run of equal protection. */
+/**
+ * mprotect(2): areas are split and merged as in Linux; the host gets one change for each run of
+ * equal protection.
+ */
 
 import { EACCES, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import { PROT_GROWSDOWN, PROT_GROWSUP, PROT_SEM } from "../../ffi/abi/mman.ts";
@@ -26,7 +29,7 @@ export function mprotect(mm: MemoryManager, addr: number, len: number, prot: num
   return protectRange(mm, start, addr + pageUp(len), prot & PROT_MASK, new ProtectState());
 }
 
-/** Where the change of mprotect(2) begins, or -errno; a length of 0 is no error. */
+/** The start of the change of mprotect(2), or -errno; a length of 0 is no error. */
 export function protectStart(mm: MemoryManager, addr: number, len: number, prot: number): number {
   const grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
   if (grows === (PROT_GROWSDOWN | PROT_GROWSUP) || !isPageAligned(addr)) return -EINVAL;
@@ -49,16 +52,17 @@ export function protectStart(mm: MemoryManager, addr: number, len: number, prot:
   return start;
 }
 
-/** What one slice of a change leaves to the next. */
+/** The state that one slice of a change passes to the next. */
 export class ProtectState {
   /**
-   * Up to here is an area of which a part is changed; its other parts count as committed no longer.
+   * The end of the area that a slice has begun to change; `isFreed`: its parts do not count as
+   * committed any more.
    */
   areaEnd: number = 0;
   isFreed: boolean = false;
 }
 
-/** Change [start, end), or a part of an area: 0 or -errno. */
+/** Changes [start, end), which may be a part of an area: 0 or -errno. */
 export function protectRange(
   mm: MemoryManager,
   start: number,
@@ -72,7 +76,7 @@ export function protectRange(
   return error;
 }
 
-/** Areas before the one that fails stay changed. */
+/** Changes the areas in order; those before one that fails stay changed. */
 function changeRange(
   mm: MemoryManager,
   start: number,
@@ -107,13 +111,18 @@ function changeRange(
   return 0;
 }
 
-/** What PR_SET_MDWE refuses: code that can be written, or that was not code. */
+/**
+ * Whether PR_SET_MDWE refuses a protection: executable and writable, or executable where it was not
+ * before.
+ */
 export function gainsExec(old: number, prot: number): boolean {
   if ((prot & PROT_EXEC) === 0) return false;
   return (prot & PROT_WRITE) !== 0 || (old & PROT_EXEC) === 0;
 }
 
-/** Memory that nothing was ever in, and can no longer be written, is not counted as committed any more. */
+/**
+ * Whether an area is untouched and loses PROT_WRITE: then it does not count as committed any more.
+ */
 function isUnused(mm: MemoryManager, vma: Vma, prot: number): boolean {
   if ((prot & PROT_WRITE) !== 0 || (vma.flags & VM_ACCOUNT) === 0) return false;
   return vma.isAnonymous && !hasTouched(mm, vma.start / PAGE_SIZE, vma.end / PAGE_SIZE);
@@ -129,7 +138,9 @@ function changeArea(mm: MemoryManager, vma: Vma, prot: number): void {
   applyProtection(mm, vma, from, to, old);
 }
 
-/** Bring the host's protection of mapped pages in [from, to) from what `old` gave to what the area says. */
+/**
+ * Changes the host's protection of the mapped pages in [from, to) from that of `old` to the area's.
+ */
 function applyProtection(
   mm: MemoryManager,
   vma: Vma,

@@ -1,4 +1,7 @@
-/** mremap(2): shrink, grow in place, move, duplicate (old length 0), MREMAP_DONTUNMAP. */
+/**
+ * mremap(2): shrinks, grows in place, moves, or duplicates (old length 0) a part of an area;
+ * MREMAP_DONTUNMAP. The checks come in the order of mm/mremap.c.
+ */
 
 import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from "../../ffi/abi/mman.ts";
@@ -16,7 +19,7 @@ import { unwatchedFlags } from "../userfault/userfault_watch.ts";
 import { findUnmapped, isReserved, isUnmapped } from "./unmapped_area.ts";
 import { VM_GROWSDOWN, VM_LOCKED, VM_NORESERVE, VM_SEALED, VM_SPECIAL, type Vma } from "./vma.ts";
 
-/** Added pages up to this many get frames at once. */
+/** Up to this many added pages get frames at once. */
 const EAGER_PAGES = 16384;
 
 export function mremap(
@@ -80,7 +83,7 @@ function moveTo(
     const error = unmapRange(mm, newAddr, newAddr + newLen);
     if (error < 0) return error;
   }
-  // Heard of behind the move, though it comes first.
+  // userfaultfd(2) monitors see this unmapping after the move, although it happens first.
   const heardBefore = mm.ctx.told.length;
   let from = oldLen;
   if (from > newLen) {
@@ -131,7 +134,7 @@ function growInPlace(mm: MemoryManager, vma: Vma, bytes: number): void {
   mm.vmas.mergeAround(start, from + bytes);
 }
 
-/** What the area has from `from` on is new: map the file there, or give it frames. */
+/** Fills the new part of an area, from `from` on: maps the file there, or gives it frames. */
 function mapTail(mm: MemoryManager, vma: Vma, from: number): void {
   const pages = (vma.end - from) / PAGE_SIZE;
   if (pages === 0) return;
@@ -148,8 +151,9 @@ function mapTail(mm: MemoryManager, vma: Vma, from: number): void {
 }
 
 /**
- * Move [addr, addr + oldLen) of one area to `target`, where nothing is mapped, and make it `newLen` long. Frames move
- * along; an old length of 0 maps the same shared pages a second time. `heardAt`: place among the events (userfaultfd(2)).
+ * Moves [addr, addr + oldLen) of one area to `target`, where nothing is mapped, and makes it
+ * `newLen` long. The frames move too; an old length of 0 maps the same shared pages a second time.
+ * `heardAt` is the move's place among the events of userfaultfd(2).
  */
 function move(
   mm: MemoryManager,
@@ -191,7 +195,7 @@ function move(
   mm.vmas.mergeAround(target, target + newLen);
 }
 
-/** Extents of guest pages [from, from + count) go to `to`, and their frames are mapped there. */
+/** Moves the extents of guest pages [from, from + count) to `to`, and maps their frames there. */
 function movePages(mm: MemoryManager, vma: Vma, from: number, count: number, to: number): void {
   const map = mm.pages, first = map.splitAt(from), last = map.splitAt(from + count);
   const moved: number[] = [], isHandled = vma.userfault !== null;

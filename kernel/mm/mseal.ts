@@ -1,11 +1,14 @@
-/** mseal(2): areas that cannot be changed or taken away as long as the program runs. Neighbour: sealed.ts asks. */
+/**
+ * mseal(2): marks areas that can neither be changed nor removed while the program runs. sealed.ts
+ * has the checks.
+ */
 
 import { EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { isPageAligned, pageUp } from "./region.ts";
 import { VM_SEALED } from "./vma.ts";
 
-/** All or nothing: -ENOMEM, with nothing changed, if a page is not mapped. */
+/** Seals all areas of the range, or none: -ENOMEM if a page is not mapped. */
 export function mseal(mm: MemoryManager, addr: number, len: number): number {
   const end = addr + pageUp(len);
   if (!isPageAligned(addr) || end > 2 ** 64) return -EINVAL;

@@ -1,18 +1,22 @@
 /**
- * The page map of a process: which frame stands at which guest page, in extents. Units are pages: guest page numbers,
- * and arena page numbers for frames.
+ * The page map of a process: the frame of each guest page, in extents. Units are pages: guest page
+ * numbers, and arena page numbers for frames. The memory manager's topic files read and change it;
+ * vma.ts has the areas.
  *
- * An extent may carry a *shadow*: a reserved stretch of untouched frames where its pages move when they are written
- * (page i to shadow + i, so that host mappings stay mergeable). An extent without frame (-1) only carries a shadow, or marks pages as
- * poisoned or watched.
+ * An extent may have a *shadow*: a reserved stretch of untouched frames that its pages move to when
+ * they are written (page i to shadow + i, so that host mappings can be merged). An extent without
+ * frame (-1) has only a shadow, or marks pages as poisoned or watched.
  *
- * Invariant: a page with a frame is mapped in the host, with the protection that its area and its flags give.
+ * Invariant: a page with a frame is mapped in the host, with the protection that its area and its
+ * flags give.
  */
 
 import { type Account, ACCOUNTING } from "../core/account.ts";
 import { PAGE_EXTENTS } from "../core/quota.ts";
 
-/** Bits of an extent's flags. COW: the frame may be shared, so the host must not let the guest write. */
+/**
+ * A bit of an extent's flags. The frame may be shared, so the host must not let the guest write.
+ */
 export const PAGE_COW = 1;
 /** The frame is a page of the file itself, not this process's copy. */
 export const PAGE_FILE = 2;
@@ -20,24 +24,26 @@ export const PAGE_FILE = 2;
 export const PAGE_PATCHED = 4;
 /** A frame of a shared mapping. */
 export const PAGE_SHARED = 8;
-/** With PAGE_COW or without a frame: a write is a fault for the area's handler (userfaultfd(2)). */
+/**
+ * With PAGE_COW, or without a frame: a write is a fault for the area's handler (userfaultfd(2)).
+ */
 export const PAGE_WATCHED = 16;
 /** Without a frame: a touch is SIGBUS (UFFDIO_POISON). */
 export const PAGE_POISONED = 32;
 
 /**
- * Places for extents that a map begins with, and those that it has without a charge: the charge of
- * a task has room for them.
+ * The places for extents that a new map has, and those that are not charged: the charge of a task
+ * has room for them.
  */
 const FIRST_PLACES = 32, FREE_PLACES = 256;
-/** A change of one range makes so many extents more, at most: its own, and parts on both sides. */
+/** The most extents that a change of one range adds: it can cut one extent into three. */
 export const CHANGE_EXTENTS = 2;
-/** Arrays that are used to less than this part are made smaller. */
+/** Arrays of which less than this part is used are made smaller. */
 const LEAST_USED = 1 / 8;
 
 /**
- * The extents are in arrays with a gap, which is where the last one was added or removed: the next
- * change near by moves few of them, however many there are.
+ * The extents are in arrays with a gap at the place of the last insertion or removal, so that the
+ * next change near by moves few extents, however many there are.
  */
 export class PageMap {
   /** Number of extents. */
@@ -47,7 +53,7 @@ export class PageMap {
   private frames: Int32Array = new Int32Array(FIRST_PLACES);
   private shadows: Int32Array = new Int32Array(FIRST_PLACES);
   private bits: Uint8Array = new Uint8Array(FIRST_PLACES);
-  /** The gap is before extent `gap`, and `room` places long: all that are not used. */
+  /** The gap is before extent `gap` and has `room` places: all that are not used. */
   private gap: number = 0;
   private room: number = FIRST_PLACES;
   private hint: number = 0;
@@ -56,11 +62,12 @@ export class PageMap {
    * several turns; else null.
    */
   changed: number[] | null = null;
-  /** What made the map is charged for its places, until all extents are gone. */
+  /** The account that is charged for the places: the maker's. */
   private readonly account: Account = ACCOUNTING.current;
 
   /**
-   * May `count` extents more be made? A change that goes on without asking is charged as well. HOT
+   * Whether `count` more extents may be made. A change that does not call this is charged as well.
+   * HOT
    */
   hasRoom(count: number): boolean {
     return count <= this.room || this.mayGrow;
@@ -71,13 +78,13 @@ export class PageMap {
     return PAGE_EXTENTS.hasRoom(more, this.account);
   }
 
-  /** May another memory have a copy of the map? */
+  /** Whether another memory may have a copy of the map. */
   get mayCopy(): boolean {
     const count = chargedFor(2 * this.length);
     return count === 0 || PAGE_EXTENTS.hasRoom(count);
   }
 
-  /** Place of extent `i` in the arrays. HOT */
+  /** The place of extent `i` in the arrays. HOT */
   private at(i: number): number {
     return i < this.gap ? i : i + this.room;
   }
@@ -101,7 +108,7 @@ export class PageMap {
     return this.bits[this.at(i)]!;
   }
 
-  /** Index of the first extent that ends behind `page`. HOT */
+  /** The index of the first extent that ends behind `page`. HOT */
   indexOf(page: number): number {
     const h = this.hint;
     if (h < this.length && this.end(h) > page && (h === 0 || this.end(h - 1) <= page)) return h;
@@ -115,26 +122,28 @@ export class PageMap {
     return lo;
   }
 
-  /** Index of the extent with a frame at `page`, or -1. HOT */
+  /** The index of the extent with a frame at `page`, or -1. HOT */
   present(page: number): number {
     const i = this.indexOf(page);
     return i < this.length && this.start(i) <= page && this.frame(i) >= 0 ? i : -1;
   }
 
-  /** The page is poisoned. */
+  /** Whether the page is poisoned. */
   isPoisoned(page: number): boolean {
     const i = this.indexOf(page);
     return i < this.length && this.start(i) <= page && (this.flags(i) & PAGE_POISONED) !== 0;
   }
 
-  /** The page is not there, and poisoned or watched. */
+  /** Whether the page has no frame and is poisoned or watched. */
   isMarked(page: number): boolean {
     const i = this.indexOf(page), marks = PAGE_POISONED | PAGE_WATCHED;
     return i < this.length && this.start(i) <= page && this.frame(i) < 0 &&
       (this.flags(i) & marks) !== 0;
   }
 
-  /** Make `page` a boundary: index of the first extent at or behind it. */
+  /**
+   * Splits the extent at `page` in two; returns the index of the first extent at or behind `page`.
+   */
   splitAt(page: number): number {
     const i = this.indexOf(page);
     if (i === this.length || this.start(i) >= page) return i;
@@ -147,7 +156,7 @@ export class PageMap {
     return i + 1;
   }
 
-  /** Add an extent where there is none; merges with its neighbours. */
+  /** Adds an extent where there is none, and merges it with its neighbours. */
   insert(page: number, pages: number, frame: number, shadow: number, flags: number): void {
     const i = this.indexOf(page);
     this.open(i);
@@ -169,7 +178,7 @@ export class PageMap {
     this.bits[this.at(i)] = flags;
   }
 
-  /** Forget extents [from, to). */
+  /** Removes extents [from, to). */
   remove(from: number, to: number): void {
     if (from === to) return;
     if (this.changed !== null) {
@@ -178,7 +187,7 @@ export class PageMap {
     }
     if (this.gap < from) this.moveGap(from);
     else if (this.gap > to) this.moveGap(to);
-    // Now it reaches one of them at least: it takes in all.
+    // The gap now touches or is inside [from, to), so it can take in all of them.
     this.gap = from;
     this.length -= to - from;
     this.room += to - from;
@@ -188,7 +197,7 @@ export class PageMap {
     }
   }
 
-  /** Merge neighbours within extents [from, to). */
+  /** Merges neighbours within extents [from, to). */
   coalesce(from: number, to: number): void {
     const first = Math.max(0, from), last = Math.min(to, this.length);
     let kept = first;
@@ -215,7 +224,7 @@ export class PageMap {
     this.counts[at] = pages;
   }
 
-  /** Make a place for one at index `i`. */
+  /** Opens a place at index `i`. */
   private open(i: number): void {
     if (this.room === 0) this.resize(2 * this.length);
     this.moveGap(i);
@@ -237,7 +246,9 @@ export class PageMap {
     this.bits.copyWithin(target, from, end);
   }
 
-  /** @param places of the arrays from now on, at least as many as there are extents */
+  /**
+   * @param places the new length of the arrays, at least the number of extents
+   */
   private resize(places: number): void {
     const { length, account } = this;
     const more = chargedFor(places) - chargedFor(this.starts.length);

@@ -1,10 +1,12 @@
 /**
- * Patching of system call sites: seven or eight bytes (call_site.ts) in a private, executable,
+ * Patching of system call sites: seven or eight bytes (call_site.ts) of a private, executable,
  * read-only file mapping become a jump through a table of the platform, which posts the call
- * without a signal. What the program computes is the same. Debuggers see the original bytes
- * (forced_access.ts), and so do the Sentry's own reads.
+ * without a signal. The program computes the same as before. Debuggers (forced_access.ts) and the
+ * Sentry's own reads see the original bytes. syscalls/dispatch.ts calls `patchSite` for each call
+ * that arrives by signal.
  *
- * LIMIT: a site that lies across two pages stays as it is: two pages cannot be replaced at one instant in general.
+ * LIMIT: a site that lies across two pages stays as it is: two pages cannot be replaced at one
+ * instant in general.
  */
 
 import { copy, store16, store32, store8 } from "../../ffi/mem/native_memory.ts";
@@ -20,12 +22,13 @@ import { dropPages, mapFrames } from "./region.ts";
 import type { Vma } from "./vma.ts";
 
 const JUMP_BYTES = 7, INVALID_OPCODE = 0x06;
-/** Sites that were found not to be patchable, by address. */
+/** The size of the table of sites that cannot be patched, by address. */
 const REFUSED = 256;
 
 /**
- * A call arrived by signal from the instruction before `rip`. True when its site is patched from now on (or was
- * already, by another thread). `ctx`: the thread that made it, or null to patch `mov eax, nr` only.
+ * A call arrived by signal from the instruction before `rip`: patches its site if possible. True
+ * when the site is patched now, by this call or by another thread's. `ctx` is the thread that made
+ * the call, or null to patch only `mov eax, nr`.
  */
 export function patchSite(
   mm: MemoryManager,
@@ -83,7 +86,9 @@ function tryPatch(
   return true;
 }
 
-/** `jmp [disp32]`; a byte more is an invalid opcode, like those of the address. */
+/**
+ * Writes `jmp [disp32]`. A byte behind it is an invalid opcode, as are the bytes of the address.
+ */
 function writeJump(at: number, bytes: number, thunk: number): void {
   store16(at, 0x24ff);
   store8(at + 2, 0x25);
@@ -104,7 +109,7 @@ function mapPatched(mm: MemoryManager, vma: Vma, page: number, frame: number): v
   mapFrames(mm, page, 1, frame, PAGE_COW | PAGE_FILE | PAGE_PATCHED, vma.sharedProt);
 }
 
-/** A new mapping of a file: put the pages that were patched before at these addresses over it. */
+/** Maps the pages that were patched before at these addresses over a new mapping of a file. */
 export function applyCachedPatches(mm: MemoryManager, vma: Vma): void {
   if (!mm.isPatching || mm.sites === null || !mayPatch(vma)) return;
   const backing = vma.backing!, { bounce } = mm.ctx, patches = mm.sites.pages;
@@ -118,7 +123,7 @@ export function applyCachedPatches(mm: MemoryManager, vma: Vma): void {
   }
 }
 
-/** Bring back the file's own pages where [from, to) is patched. */
+/** Maps the file's own pages again where [from, to) is patched. */
 export function unpatchPages(mm: MemoryManager, from: number, to: number): void {
   const map = mm.pages;
   for (let i = map.indexOf(from); i < map.length && map.start(i) < to; i++) {

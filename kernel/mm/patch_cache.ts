@@ -1,10 +1,9 @@
 /**
- * Code pages with patched system call sites, shared by those processes of a user that have the same
- * page of the same file at the same address. A page with one more site is a new frame: code that
- * runs is never changed in place.
+ * The cache of code pages with patched system call sites. Processes of a user share a page if they
+ * have the same page of the same file at the same address. To patch one more site, a page gets a
+ * new frame: code that runs is never changed in place.
  *
- * Neighbours: patch.ts decides what is patched and maps the pages, patched_sites.ts has the cache
- * of each user.
+ * patch.ts decides what is patched and maps the pages; patched_sites.ts has the cache of each user.
  */
 
 import { compare, copy } from "../../ffi/mem/native_memory.ts";
@@ -15,7 +14,7 @@ import { instructionAt, siteBytes } from "./call_site.ts";
 import { type FrameAllocator, type FrameStore, PAGE_SIZE } from "./frames.ts";
 
 /**
- * LIMIT: pages that are kept for a user (8 MiB), if there is room for so many; the oldest goes
+ * LIMIT: pages that are kept for a user (8 MiB), if the account has room; the oldest is removed
  * first.
  */
 const MAX_PAGES = 2048;
@@ -29,7 +28,10 @@ export class PatchedPage {
   frame: number;
   /** Whether a process mapped it since the last `age`. */
   isUsed: boolean = true;
-  /** Offset in the page of each site's end, and the instruction in front of its `syscall`: pairs. */
+  /**
+   * For each site the offset of its end in the page, and the instruction in front of its `syscall`:
+   * pairs.
+   */
   readonly sites: number[] = [];
 
   constructor(file: string, page: number, fileOffset: number, frame: number) {
@@ -55,7 +57,9 @@ export class PatchCache {
   /** Oldest first. */
   private readonly order: Set<PatchedPage> = new Set();
 
-  /** @param account what the pages are charged to */
+  /**
+   * @param account the account that the pages are charged to
+   */
   constructor(arena: FrameStore, frames: FrameAllocator, account: Account) {
     this.arena = arena;
     this.frames = frames;
@@ -70,7 +74,7 @@ export class PatchCache {
     return `${backing.inode.dev}:${backing.inode.ino}`;
   }
 
-  /** Patched pages of a file, at whatever addresses. */
+  /** The patched pages of a file, at any address. */
   pagesOf(file: string): readonly PatchedPage[] {
     return this.byFile.get(file) ?? NONE;
   }
@@ -82,7 +86,7 @@ export class PatchCache {
     return null;
   }
 
-  /** Takes over one reference of `frame`. */
+  /** Adds a page. Takes over one reference of `frame`. */
   add(file: string, page: number, fileOffset: number, frame: number): PatchedPage {
     if (this.order.size >= MAX_PAGES || !PATCHED_PAGES.hasRoom(1, this.account)) {
       for (const oldest of this.order) {
@@ -99,7 +103,7 @@ export class PatchCache {
     return entry;
   }
 
-  /** A newer version of the page; takes over one reference of `frame`. */
+  /** Replaces the frame of a page by a newer one. Takes over one reference of `frame`. */
   replace(entry: PatchedPage, frame: number): void {
     this.frames.release(entry.frame * PAGE_SIZE, 1);
     entry.frame = frame;
@@ -120,8 +124,8 @@ export class PatchCache {
   }
 
   /**
-   * Lets go of the pages that no process has mapped now or mapped since the last time: often those
-   * of a file that is gone.
+   * Removes the pages that no process has mapped now or since the last call: often the file is
+   * gone.
    */
   age(): void {
     for (const entry of this.order) {
@@ -132,8 +136,8 @@ export class PatchCache {
   }
 
   /**
-   * True when the file still holds what was patched; otherwise the entry is removed. `bounce` is a page of host
-   * memory that may be overwritten.
+   * Whether the file still has the bytes that were patched; otherwise the entry is removed.
+   * `bounce` is a page of host memory that may be overwritten.
    */
   isCurrent(entry: PatchedPage, backing: Backing, bounce: number): boolean {
     const frame = this.arena.base + entry.frame * PAGE_SIZE;

@@ -1,3 +1,8 @@
+/**
+ * Tests of patch.ts, patch_cache.ts and call_site.ts: which sites are patched, and which bytes the
+ * guest and debuggers see.
+ */
+
 import { assert, assertEquals } from "@std/assert";
 import * as M from "../../ffi/abi/mman.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE, RDI } from "../../platform/platform.ts";
@@ -63,7 +68,7 @@ Deno.test("a site becomes a jump for the guest and stays what it was for everybo
     assertEquals(bytesAt(guest, site, 7), JUMP);
     assertEquals(bytesAt(guest, site + 200, 7), JUMP);
     assertEquals(lab.sites.pages.size, 1);
-    // A thread that was on its way in the old page asks again.
+    // A thread that executed the old page makes the call by signal again.
     assertEquals(patchSite(mm, site + 7, 39), true);
     mm.setPatching(false);
     assertEquals(bytesAt(guest, site, 7), SITE);
@@ -82,7 +87,7 @@ Deno.test("many bytes around patched pages are those of the file, and come to an
       const wanted = image.slice(start);
       assertEquals(mm.copyIn(seen, 0, ADDR + start, wanted.length), 0);
       assertEquals(seen.slice(0, wanted.length), wanted);
-      // More than there is mapped.
+      // Asks for more bytes than are mapped.
       assertEquals(cursor.set(ADDR + start, 4 * PAGE), 0);
       assertEquals(cursor.takeBytes(seen, 0, 4 * PAGE), wanted.length);
       assertEquals(seen.slice(0, wanted.length), wanted);

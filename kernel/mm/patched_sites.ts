@@ -1,11 +1,11 @@
 /**
- * What is patched for the processes of one user in one container, or for one program that gained
- * privilege: thunks of the platform, and the pages that jump to them. Others have their own, so
- * that none reads in the thunks where another's code lies.
+ * The patched sites of one user in one container, or of one program that gained privilege: the
+ * platform's thunks, and the pages that jump to them. Other users have their own, so that no user
+ * can read in the thunks where another's code lies.
  *
- * All of it is charged to the user while any process may go through it. Without room a site stays
- * as it is, which costs a signal a call. Neighbours: layouts.ts (which program gets which),
- * patch.ts, patch_cache.ts.
+ * The user is charged while any process may use them. Without room a site is not patched, which
+ * costs a signal for each call. Neighbours: layouts.ts (which program gets which), patch.ts,
+ * patch_cache.ts.
  */
 
 import type { Platform, Thunks } from "../../platform/platform.ts";
@@ -14,12 +14,12 @@ import { PATCHED_SITES, SITE_TABLES } from "../core/quota.ts";
 import type { FrameAllocator, FrameStore } from "./frames.ts";
 import { PatchCache } from "./patch_cache.ts";
 
-/** What is needed to make one. */
+/** The objects that a PatchedSites needs; MemoryContext implements it. */
 export interface SitesOwner {
   readonly arena: FrameStore;
   readonly frames: FrameAllocator;
   readonly platform: Platform;
-  /** Those that are in use. */
+  /** All objects in use. */
   readonly sites: Set<PatchedSites>;
 }
 
@@ -27,9 +27,9 @@ export class PatchedSites {
   readonly pages: PatchCache;
   private readonly owner: SitesOwner;
   private readonly account: Account;
-  /** Null: no site was patched yet, or the platform does not patch. */
+  /** Null while no site was patched, or when the platform does not patch. */
   private thunks: Thunks | null = null;
-  /** Of the thunks: how many sites and tables are charged. */
+  /** The numbers of sites and tables of the thunks that are charged. */
   private siteCount: number = 0;
   private tableCount: number = 0;
   private refs: number = 1;
@@ -43,8 +43,8 @@ export class PatchedSites {
   }
 
   /**
-   * The address for the jump of a site, or 0: it cannot be patched, or the user has as many as
-   * there may be.
+   * The address that a site jumps to, or 0: the site cannot be patched, or the user has reached a
+   * limit.
    */
   thunk(before: number, returnAddr: number): number {
     const { account } = this, thunks = this.thunks ??= this.owner.platform.newThunks();
@@ -65,7 +65,7 @@ export class PatchedSites {
     this.tableCount += tables;
   }
 
-  /** The thunks of all sites so far; a page is mapped after that. */
+  /** The thunks of all sites so far. They are mapped before a page that jumps to them. */
   get all(): Thunks | null {
     return this.thunks;
   }
@@ -75,7 +75,9 @@ export class PatchedSites {
     return this;
   }
 
-  /** The last process that goes through the thunks has ended, and none will begin. */
+  /**
+   * Drops a reference; the last one frees the thunks and pages, as no process uses them any more.
+   */
   drop(): void {
     if (--this.refs > 0) return;
     this.owner.sites.delete(this);

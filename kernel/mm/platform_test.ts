@@ -1,4 +1,7 @@
-/** The memory manager against a model, with guest threads on the real platforms of this host. */
+/**
+ * Compares the memory manager with a model (testing/memory_model.ts) under random calls, with guest
+ * threads on the real platforms of this host.
+ */
 
 import { Arena } from "../../ffi/mem/arena.ts";
 import { PLATFORM_NAMES } from "../../platform/names.ts";
@@ -12,7 +15,7 @@ import { named } from "../../tests/harness/machine.ts";
 class RealWorld extends World {
   guestOf(mm: MemoryManager, parent: Guest | null): Guest {
     const guest = new RealGuest(mm, parent !== null);
-    guest.read(0); // it runs now, so its parent may end
+    guest.read(0); // the child runs now, so its parent may end
     return guest;
   }
 

@@ -1,6 +1,7 @@
 /**
- * Giving frames to pages that have none: anonymous memory in stretches and 2 MiB chunks, file pages that live in the
- * arena (tmpfs, shared memory) a neighbourhood at a time.
+ * Gives frames to pages that have none: anonymous memory in stretches and 2 MiB chunks, file pages
+ * that are in the arena (tmpfs, shared memory) a neighbourhood at a time. Faults (fault.ts), mmap,
+ * brk, mremap and stack growth call this.
  */
 
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
@@ -11,12 +12,15 @@ import { mapFrames, pageUp } from "./region.ts";
 import { VM_GROWSDOWN, VM_SPECIAL, VM_UFFD, type Vma } from "./vma.ts";
 
 const CHUNK = CHUNK_SIZE / PAGE_SIZE;
-/** LIMIT: pages that one fault maps, where memory is used from front to back. */
+/** LIMIT: pages that one fault maps where memory is used from front to back. */
 export const AHEAD_MAX: number = 16 * CHUNK;
-/** Pages around a fault that are mapped too when the file has them already. */
+/** The file pages around a fault that are mapped too, when the file has them already. */
 const AROUND = CHUNK;
 
-/** First arena page of `pages` frames for guest page `page`: next to its neighbour's if possible. -1: none left. */
+/**
+ * Allocates `pages` frames for guest page `page`, right behind those of the page before if
+ * possible. The first arena page, or -1.
+ */
 export function allocNear(mm: MemoryManager, page: number, pages: number): number {
   const map = mm.pages, frames = mm.ctx.frames, i = map.indexOf(page) - 1;
   if (i >= 0 && map.end(i) === page && map.frame(i) >= 0) {
@@ -27,7 +31,7 @@ export function allocNear(mm: MemoryManager, page: number, pages: number): numbe
   return at < 0 ? -1 : at / PAGE_SIZE;
 }
 
-/** Frames for all pages of [from, to) that have none, all in one area: 0 or -ENOMEM. */
+/** Gives frames to all pages of [from, to) that have none, all in one area: 0 or -ENOMEM. */
 export function populateAnonymous(
   mm: MemoryManager,
   vma: Vma,
@@ -50,15 +54,15 @@ export function populateAnonymous(
   return 0;
 }
 
-/** How much is given at once behind `pages` pages that have frames: about as much again, in chunks. */
+/** The pages to give at once behind `pages` pages that have frames: about as many, in chunks. */
 export function aheadOf(pages: number): number {
   return Math.min(AHEAD_MAX, Math.max(CHUNK, Math.floor(pages / CHUNK) * CHUNK));
 }
 
 /**
- * Frames for the hole around `page`, up to the aligned 2 MiB chunk, across neighbouring anonymous areas: a part
- * that is PROT_NONE now and granted later then needs no more faults. Behind pages that have frames it may be more of
- * its own area. 0 or -ENOMEM.
+ * Gives frames to the hole around `page`, within its aligned 2 MiB chunk and across neighbouring
+ * anonymous areas: a part that is PROT_NONE now and allowed later then takes no more faults. Behind
+ * pages with frames, more of its own area may get frames. 0 or -ENOMEM.
  */
 export function populateChunk(mm: MemoryManager, vma: Vma, page: number): number {
   const map = mm.pages;
@@ -82,7 +86,7 @@ export function populateChunk(mm: MemoryManager, vma: Vma, page: number): number
     frame = allocNear(mm, from, to - from);
   }
   if (frame < 0) {
-    // The arena is nearly full: one page will do.
+    // The arena is nearly full: try one page.
     from = page;
     to = page + 1;
     frame = allocNear(mm, from, 1);
@@ -99,7 +103,7 @@ export function populateChunk(mm: MemoryManager, vma: Vma, page: number): number
   return 0;
 }
 
-/** Areas `i` and `i + 1` touch, and both are private memory of the ordinary kind. */
+/** Whether areas `i` and `i + 1` touch and are both ordinary private memory. */
 function joins(mm: MemoryManager, i: number): boolean {
   if (i + 1 >= mm.vmas.length) return false;
   const a = mm.vmas.at(i), b = mm.vmas.at(i + 1);
@@ -108,8 +112,8 @@ function joins(mm: MemoryManager, i: number): boolean {
 }
 
 /**
- * The frame of a file page, and of its neighbours that the file has already. 0, -EFAULT behind the end of the file, or
- * -ENOMEM.
+ * Maps the frame of a file page, and those of its neighbours that the file has already. 0, -EFAULT
+ * behind the end of the file, or -ENOMEM.
  */
 export function populateBacked(mm: MemoryManager, vma: Vma, page: number): number {
   const backing = vma.backing!, shift = vma.start - vma.offset;
@@ -117,7 +121,7 @@ export function populateBacked(mm: MemoryManager, vma: Vma, page: number): numbe
   if (page * PAGE_SIZE - shift >= end) return -EFAULT;
   const frame = backing.frame(page * PAGE_SIZE - shift, true);
   if (frame < 0) return frame === -ENOMEM ? -ENOMEM : -EFAULT;
-  // Its handler is to see the others.
+  // The area's handler must see the faults of the other pages.
   if (vma.userfault !== null) {
     mapBackedRange(mm, vma, page, page + 1);
     return mm.pages.present(page) < 0 ? -EFAULT : 0;
@@ -130,7 +134,7 @@ export function populateBacked(mm: MemoryManager, vma: Vma, page: number): numbe
   return mm.pages.present(page) < 0 ? -EFAULT : 0;
 }
 
-/** Map what the file has of [from, to), where there is no frame yet. */
+/** Maps the frames that the file has in [from, to), where the process has none yet. */
 export function mapBackedRange(mm: MemoryManager, vma: Vma, from: number, to: number): void {
   const backing = vma.backing!, shift = vma.start - vma.offset, frames = mm.ctx.frames;
   const flags = vma.isShared ? PAGE_SHARED : PAGE_FILE | PAGE_COW;
@@ -159,7 +163,9 @@ export function mapBackedRange(mm: MemoryManager, vma: Vma, from: number, to: nu
   }
 }
 
-/** Pages from `page` on, below `to`, before the next one with a frame or a mark. */
+/**
+ * The number of pages from `page` on, below `to`, in front of the next one with a frame or a mark.
+ */
 function absentRun(mm: MemoryManager, page: number, to: number): number {
   const map = mm.pages;
   for (let i = map.indexOf(page); i < map.length && map.start(i) < to; i++) {

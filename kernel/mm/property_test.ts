@@ -1,4 +1,7 @@
-/** The memory manager against a model, on a platform that keeps books of what the host has mapped. */
+/**
+ * Compares the memory manager with a model (testing/memory_model.ts) under random calls, on a fake
+ * platform that records what the host has mapped.
+ */
 
 import { assert } from "@std/assert";
 import { PROT_WRITE } from "../../platform/platform.ts";
@@ -59,7 +62,7 @@ class FakeWorld extends World {
       const isCurrent = frame === host.offset;
       if (!this.fake.platform.isLazy) assert(isCurrent, `page ${page}: mapped to another frame`);
       if ((host.prot & PROT_WRITE) === 0 || this.fake.spaceOf(mm).isFresh) continue;
-      // A frame that can be written belongs to this process alone, or is a stale one of nobody, or is shared.
+      // A writable frame belongs to this process alone, or is stale and has no owner, or is shared.
       const users = owners.get(host.offset) ?? [];
       assert(users.every((user) => user === mm), `page ${page}: writable frame of another process`);
       if (isCurrent) assert(users.length <= 1, `page ${page}: writable frame of another page`);

@@ -1,6 +1,7 @@
 /**
- * Taking areas and pages away: munmap(2), and what mmap(MAP_FIXED), mremap and madvise do before they put something
- * else there.
+ * Removal of areas and pages: munmap(2), and the first step of mmap(MAP_FIXED), mremap(2) and
+ * madvise(2). Also the mapping of frames at absent pages (`mapFrames`), which all topic files of
+ * this folder use.
  */
 
 import { EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
@@ -10,7 +11,7 @@ import { isSealed } from "./sealed.ts";
 import { tellUnmapped } from "../userfault/userfault_events.ts";
 import { holeOpened } from "./unmapped_area.ts";
 
-/** Up to the next page boundary; Infinity and huge values stay what they are. */
+/** Rounds up to a page boundary; Infinity and huge values stay as they are. */
 export function pageUp(bytes: number): number {
   return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
 }
@@ -25,7 +26,7 @@ export function munmap(mm: MemoryManager, addr: number, len: number): number {
   return end < 0 ? end : unmapRange(mm, addr, end);
 }
 
-/** Where the range ends that munmap(2) is called on, or -EINVAL. */
+/** The end of the range of munmap(2), or -EINVAL. */
 export function unmapEnd(mm: MemoryManager, addr: number, len: number): number {
   const size = pageUp(len);
   return !isPageAligned(addr) || size === 0 || addr + size > mm.layout.maxAddress
@@ -33,7 +34,10 @@ export function unmapEnd(mm: MemoryManager, addr: number, len: number): number {
     : addr + size;
 }
 
-/** Remove everything in [start, end): 0, -ENOMEM when that would make too many areas, -EPERM when some is sealed. */
+/**
+ * Removes everything in [start, end): 0, -ENOMEM when that would make too many areas, -EPERM when a
+ * part is sealed.
+ */
 export function unmapRange(mm: MemoryManager, start: number, end: number): number {
   if (!mm.vmas.overlaps(start, end)) return 0;
   const error = checkUnmap(mm, start, end);
@@ -41,7 +45,7 @@ export function unmapRange(mm: MemoryManager, start: number, end: number): numbe
   return error;
 }
 
-/** Remove everything in [start, end); whether that is allowed was looked at. */
+/** Removes everything in [start, end). The caller has checked that it may. */
 export function removeRange(mm: MemoryManager, start: number, end: number): void {
   tellUnmapped(mm, start, end);
   unmapHost(mm, start, end);
@@ -49,13 +53,16 @@ export function removeRange(mm: MemoryManager, start: number, end: number): void
   mm.settle();
 }
 
-/** What `unmapRange` fails with, before it changes anything; or 0. */
+/** The checks of `unmapRange`: 0 or -errno. Changes nothing. */
 export function checkUnmap(mm: MemoryManager, start: number, end: number): number {
   if (isSealed(mm, start, end)) return -EPERM;
   return wouldSplitTooMuch(mm, start, end) ? -ENOMEM : 0;
 }
 
-/** Queue the unmapping of what the host has there: never more than the areas, as the platform may live in between. */
+/**
+ * Queues the unmapping of the host's mappings there: never more than the areas, as pages of the
+ * platform may lie in between.
+ */
 function unmapHost(mm: MemoryManager, start: number, end: number): void {
   const map = mm.pages;
   for (let k = mm.vmas.indexOf(start); k < mm.vmas.length; k++) {
@@ -72,15 +79,15 @@ function unmapHost(mm: MemoryManager, start: number, end: number): void {
   }
 }
 
-/** A hole in the middle of an area makes one more. */
+/** Whether a hole in the middle of an area would make one area too many. */
 function wouldSplitTooMuch(mm: MemoryManager, start: number, end: number): boolean {
   const vma = mm.vmas.find(start);
   return vma !== null && vma.start < start && vma.end > end && !mm.vmas.hasRoom(1);
 }
 
 /**
- * Forget areas and pages in [start, end). The caller queues a host change that covers the range, then calls
- * `mm.settle`.
+ * Removes the areas and pages of [start, end) from the books. The caller queues a host change that
+ * covers the range, then calls `mm.settle`.
  */
 export function clearRange(mm: MemoryManager, start: number, end: number): void {
   const vmas = mm.vmas;
@@ -95,7 +102,10 @@ export function clearRange(mm: MemoryManager, start: number, end: number): void 
   dropPages(mm, start / PAGE_SIZE, end / PAGE_SIZE);
 }
 
-/** Forget the frames and shadows of guest pages [from, to); `mm.settle` releases them. */
+/**
+ * Removes the frames and shadows of guest pages [from, to) from the books; `mm.settle` releases
+ * them.
+ */
 export function dropPages(mm: MemoryManager, from: number, to: number): void {
   const pages = mm.pages, first = pages.splitAt(from), last = pages.splitAt(to);
   for (let i = first; i < last; i++) {
@@ -106,7 +116,10 @@ export function dropPages(mm: MemoryManager, from: number, to: number): void {
   pages.remove(first, last);
 }
 
-/** Put frames at absent pages and queue their mapping. Shadows that wait there stay. `isBlank`: as for `mapArena`. */
+/**
+ * Puts frames at absent pages and queues their mapping. Shadows of these pages stay. `isBlank`: as
+ * for `mapArena`.
+ */
 export function mapFrames(
   mm: MemoryManager,
   page: number,

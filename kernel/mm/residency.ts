@@ -1,4 +1,4 @@
-/** msync(2) and mincore(2). */
+/** msync(2) and mincore(2), in slices of one turn of the loop; syscalls/mm/advise.ts runs them. */
 
 import { EBUSY, EFAULT, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
 import { MS_ASYNC, MS_INVALIDATE, MS_SYNC } from "../../ffi/abi/mman.ts";
@@ -12,13 +12,13 @@ import { VM_LOCKED } from "./vma.ts";
 /** LIMIT: pages that mincore(2) answers for in one turn, and areas and extents that it looks at. */
 export const TURN_ANSWERS = 65536, TURN_LOOKS = 2048;
 
-/** How far `msync` came. */
+/** How far an msync(2) has come. */
 export class SyncRun {
   next: number = 0;
   hasHole: boolean = false;
 }
 
-/** Where the range of msync(2) ends, or -errno. */
+/** The end of the range of msync(2), or -errno. */
 export function msyncEnd(mm: MemoryManager, addr: number, len: number, flags: number): number {
   if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) !== 0 || !isPageAligned(addr)) return -EINVAL;
   if ((flags & MS_ASYNC) !== 0 && (flags & MS_SYNC) !== 0) return -EINVAL;
@@ -27,8 +27,8 @@ export function msyncEnd(mm: MemoryManager, addr: number, len: number, flags: nu
 }
 
 /**
- * Shared mappings and file calls use the same pages: only MS_SYNC has something to do, once for
- * each area. 0, with the place to go on from in `run`, or -errno.
+ * A slice of msync(2). Shared mappings and file calls use the same pages, so only MS_SYNC has work
+ * to do, once for each area. 0, with the place to continue at in `run`, or -errno.
  */
 export function msync(
   mm: MemoryManager,
@@ -51,7 +51,7 @@ export function msync(
     if ((flags & MS_SYNC) !== 0 && vma.isShared) {
       const r = vma.backing!.sync();
       if (r < 0) return r;
-      // The host may have had something to write.
+      // The host may have written to its storage, so the turn ends.
       if (vma.isDirect) left = 0;
     }
     at = vma.end;
@@ -63,8 +63,9 @@ export function msync(
 const vector = new Uint8Array(4096);
 
 /**
- * Private and shared pages are resident once something touched them; pages of host files always.
- * `done` pages have their answer: 0, -errno, or how many have it now.
+ * A slice of mincore(2). Private and shared pages are resident once they were touched; pages of
+ * host files always. `done` pages have their answer: returns 0 at the end, -errno, or the number of
+ * pages that have it now.
  */
 export function mincore(
   mm: MemoryManager,
@@ -92,7 +93,7 @@ export function mincore(
   return page < to ? page - from : 0;
 }
 
-/** Answer for the pages in [from, to) that have frames: how many extents there are. */
+/** Fills the vector for the pages in [from, to) that have frames; returns the number of extents. */
 function fillVector(mm: MemoryManager, from: number, to: number): number {
   const map = mm.pages, { ctx } = mm, start = map.indexOf(from);
   let i = start;

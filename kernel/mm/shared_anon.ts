@@ -1,6 +1,7 @@
 /**
- * Shared anonymous memory (MAP_SHARED | MAP_ANONYMOUS): an unnamed file in the arena, as Linux's shmem_zero_setup makes
- * one. It lives as long as something maps it, across forks.
+ * Shared anonymous memory (MAP_SHARED | MAP_ANONYMOUS) and System V segments: an unnamed file in
+ * the arena, as shmem_zero_setup of Linux makes one. It lives while something maps it, also across
+ * forks. mmap.ts and ipc/sysv/shm.ts make it.
  */
 
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
@@ -11,11 +12,11 @@ import type { MemoryContext } from "./memory_context.ts";
 import { AHEAD_MAX, aheadOf } from "./populate.ts";
 import { isTouched } from "./touched.ts";
 
-/** LIMIT: larger ones get their frames by 2 MiB at the first touch. */
+/** LIMIT: larger memory gets its frames by 2 MiB at the first touch. */
 const EAGER_BYTES = 64 << 20;
 const CHUNK = CHUNK_SIZE / PAGE_SIZE;
 
-/** Device number of the tmpfs that the kernel keeps shared memory in. */
+/** The device number of the internal tmpfs of shared memory. */
 export const SHMEM_DEV = 1;
 
 export class SharedAnon extends Backing {
@@ -23,16 +24,19 @@ export class SharedAnon extends Backing {
   readonly platformFile = -1;
   readonly hostFd = -1;
   override readonly isMemory: boolean = true;
-  /** MAP_SHARED | MAP_ANONYMOUS, and no segment of System V. */
+  /** True for MAP_SHARED | MAP_ANONYMOUS, false for a System V segment. */
   readonly isUnnamed: boolean;
   private readonly ctx: MemoryContext;
   private readonly bytes: number;
   private refs: number = 0;
-  /** Arena offset of each piece of `piecePages` pages, or -1. */
+  /** The arena offset of each piece of `piecePages` pages that has frames. */
   private readonly pieces: Map<number, number> = new Map();
   private readonly piecePages: number;
 
-  /** `bytes`: a multiple of the page size. `inode`: what it is known as, if it has a name of its own. */
+  /**
+   * `bytes` is a multiple of the page size. `inode` is the identity of memory with a name of its
+   * own (System V), or null.
+   */
   constructor(ctx: MemoryContext, bytes: number, inode: FileIdentity | null = null) {
     super();
     this.ctx = ctx;
@@ -42,7 +46,7 @@ export class SharedAnon extends Backing {
     this.inode = inode ?? { dev: SHMEM_DEV, ino: ctx.nextIno() };
   }
 
-  /** Reserve all frames of a small one: 0 or -ENOMEM. */
+  /** Reserves all frames of memory up to EAGER_BYTES: 0 or -ENOMEM. */
   reserve(): number {
     return this.bytes <= EAGER_BYTES && this.frame(0, true) < 0 ? -ENOMEM : 0;
   }
@@ -66,7 +70,10 @@ export class SharedAnon extends Backing {
     return at + (page - piece * this.piecePages) * PAGE_SIZE;
   }
 
-  /** Frames for a piece; behind others for about as many again. Arena offset, or -1. */
+  /**
+   * Gives frames to a piece, and behind pieces with frames to about as many more. The arena offset,
+   * or -1.
+   */
   private give(piece: number): number {
     const { pieces, piecePages, ctx: { frames } } = this;
     const left = Math.ceil(this.bytes / PAGE_SIZE / piecePages) - piece;
@@ -87,7 +94,7 @@ export class SharedAnon extends Backing {
     return at;
   }
 
-  /** Frames are reserved ahead: what was never touched is a hole. */
+  /** Frames are reserved ahead, so a page that was never touched counts as a hole. */
   override has(offset: number): boolean {
     const at = this.frame(offset, false);
     return at >= 0 && isTouched(this.ctx, at / PAGE_SIZE);
@@ -102,14 +109,14 @@ export class SharedAnon extends Backing {
     return Math.max(1, Math.min(maxPages, end - page));
   }
 
-  /** By pieces: a new mapping of any size is one hole. */
+  /** Counts by pieces; all of a new mapping is one hole. */
   override holePages(offset: number, maxPages: number): number {
     if (this.pieces.size === 0) return maxPages;
     const page = offset / PAGE_SIZE, piece = Math.floor(page / this.piecePages);
     return Math.min(maxPages, (piece + 1) * this.piecePages - page);
   }
 
-  /** The frames of a piece are right behind those of the one before. */
+  /** Whether the frames of a piece are right behind those of the piece before. */
   private follows(piece: number): boolean {
     const before = this.pieces.get(piece - 1), at = this.pieces.get(piece);
     return at !== undefined && at === (before ?? -1) + this.piecePages * PAGE_SIZE;
@@ -127,10 +134,10 @@ export class SharedAnon extends Backing {
     return done;
   }
 
-  /** Make [offset, offset + len), whole pages, read as zeros again (MADV_REMOVE): 0 or -errno. */
+  /** Makes [offset, offset + len), whole pages, read as zeros again (MADV_REMOVE): 0 or -errno. */
   override punch(offset: number, len: number): number {
     const from = offset / PAGE_SIZE, to = (offset + len) / PAGE_SIZE;
-    // By the pieces that there are: the range may be any length.
+    // A loop over the pieces with frames, as the range may have any length.
     for (const [piece, at] of this.pieces) {
       const start = piece * this.piecePages;
       const a = Math.max(from, start), b = Math.min(to, start + this.pagesOf(piece));
@@ -141,7 +148,7 @@ export class SharedAnon extends Backing {
     return 0;
   }
 
-  /** Pages that the host has given. */
+  /** The pages that the host has memory for. */
   residentPages(): number {
     let pages = 0;
     for (const [piece, at] of this.pieces) {

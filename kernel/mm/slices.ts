@@ -1,7 +1,7 @@
 /**
- * How much of a memory is changed in one turn of the loop. A call whose range is larger goes on
- * with the rest in another turn (syscalls/mm/ranges.ts): it works through the range in the order of
- * addresses, and each slice is a whole change of its own.
+ * The bounds of one turn's change of a memory. A call with a larger range continues in another turn
+ * (syscalls/mm/ranges.ts): it works through the range in the order of addresses, and each slice is
+ * a whole change.
  */
 
 import { PAGE_SIZE } from "./frames.ts";
@@ -16,11 +16,12 @@ export const TURN_AREAS = 512, TURN_EXTENTS = 1024, TURN_PAGES = 65536;
 export const TURN_TOUCHED = 64, TURN_DISCARDED = 128;
 
 /**
- * `mmap` with MAP_FIXED: what is in its place takes several turns to remove. Nothing was changed.
+ * The result of `mmap` with MAP_FIXED when the removal of what is at its place takes several turns.
+ * Nothing was changed.
  */
 export const IN_SLICES = -5000;
 
-/** True when [start, end), or all that there is, is changed in one turn. HOT */
+/** Whether [start, end), or all that is mapped, can be changed in one turn. HOT */
 export function isOneSlice(mm: MemoryManager, start: number, end: number): boolean {
   return end - start <= TURN_EXTENTS * PAGE_SIZE && end - start <= TURN_AREAS * PAGE_SIZE ||
     mm.vmas.length <= TURN_AREAS && mm.pages.length <= TURN_EXTENTS &&
@@ -28,7 +29,7 @@ export function isOneSlice(mm: MemoryManager, start: number, end: number): boole
 }
 
 /**
- * Where the slice of [start, end) ends that begins at `start`: a multiple of the page size, if
+ * The end of the slice of [start, end) that begins at `start`: a multiple of the page size, if
  * `end` is one.
  */
 export function sliceEnd(
@@ -39,7 +40,7 @@ export function sliceEnd(
 ): number {
   const { vmas, pages } = mm, area = vmas.indexOf(start) + areas;
   let to = area < vmas.length ? Math.min(end, vmas.at(area).start) : end;
-  // What has no frames takes no time, however large it is.
+  // Pages without frames take no time, however many they are.
   let left = TURN_PAGES;
   const first = pages.indexOf(start / PAGE_SIZE), last = first + TURN_EXTENTS;
   if (last < pages.length) to = Math.min(to, pages.start(last) * PAGE_SIZE);

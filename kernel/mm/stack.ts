@@ -1,6 +1,7 @@
 /**
- * The stack: an area that grows down at faults, as far as RLIMIT_STACK and its neighbours allow, and the gap below it
- * that no mapping may enter.
+ * The stack: an area that grows down at faults, as far as RLIMIT_STACK and its neighbours allow,
+ * with a gap below it that no mapping may enter. The loader sets it up (`setUpStack`); fault.ts
+ * grows it.
  */
 
 import { ENOMEM } from "../../ffi/abi/errno.ts";
@@ -13,12 +14,17 @@ import { mapFrames } from "./region.ts";
 import { growthFloor } from "./unmapped_area.ts";
 import { PROT_MASK, STACK_GUARD, VM_GROWSDOWN, Vma } from "./vma.ts";
 
-/** A fault grows the stack by this much at least, where there is room: fewer faults than Linux's page by page. */
+/**
+ * A fault grows the stack by at least this much where there is room, so that there are fewer faults
+ * than with Linux's single pages.
+ */
 const STEP = 64 * 1024;
-/** Frames that are reserved for growth below a new stack. */
+/** The frames that are reserved for the growth of a new stack. */
 const RESERVE = 256;
 
-/** The initial stack of a program, `bytes` large, ending at the layout's top: 0 or -ENOMEM. */
+/**
+ * Makes the initial stack of a program, `bytes` large, ending at the layout's top: 0 or -ENOMEM.
+ */
 export function setUpStack(mm: MemoryManager, bytes: number, prot: number): number {
   const end = mm.layout.stackTop, start = end - bytes, pages = bytes / PAGE_SIZE;
   if (mm.vmas.overlaps(start, end)) return -ENOMEM;
@@ -35,8 +41,8 @@ export function setUpStack(mm: MemoryManager, bytes: number, prot: number): numb
 }
 
 /**
- * Grow the area above `addr`, if it is a stack and may: the area, or null (expand_downwards of
- * mm/mmap.c).
+ * Grows the area above `addr` down to it, if it is a stack and may grow: the area, or null
+ * (expand_downwards of mm/mmap.c).
  */
 export function growStack(mm: MemoryManager, addr: number): Vma | null {
   const i = mm.vmas.indexOf(addr);
@@ -66,7 +72,7 @@ export function growStack(mm: MemoryManager, addr: number): Vma | null {
     mapFrames(mm, start / PAGE_SIZE, pages, frame, 0, vma.prot);
     return vma;
   }
-  // Without frames now, the fault that follows asks again and reports that memory is out.
+  // If there are no frames, the fault that follows tries again and reports that memory is out.
   if (pages * PAGE_SIZE <= STEP) {
     populateAnonymous(mm, vma, start / PAGE_SIZE, oldStart / PAGE_SIZE);
   }

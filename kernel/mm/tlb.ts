@@ -1,13 +1,17 @@
 /**
- * Where `UserAccess` remembers host addresses of guest pages. Each memory has one as long as it lives; the next memory gets
- * it then: as blocks of malloc's that come and go with each fork and exec these arrays were a quarter of the kernel's heap.
+ * The table in which `UserAccess` (copy_user.ts) keeps host addresses of guest pages. Each memory
+ * has one while it lives, and returns it to a pool: arrays that are allocated at each fork and exec
+ * were a quarter of the kernel's heap.
  */
 
 /** Entries of each kind. */
 export const TLB_SLOTS = 256;
-/** A page number that no address has: negative ones come from numbers with a sign, such as file offsets. */
+/**
+ * A page number that no address has. A negative number would not do: they come from signed numbers
+ * such as file offsets.
+ */
 export const NO_PAGE: number = NaN;
-/** LIMIT: those that are kept for the next memories (512 KiB). */
+/** LIMIT: tables that the pool keeps (512 KiB). */
 const MAX_KEPT = 64;
 
 /** Guest page numbers and the host addresses of those pages, for reading and for writing. */
@@ -23,7 +27,7 @@ export class Tlb {
   }
 }
 
-/** What a memory that has ended has: no page is ever in it. */
+/** The table of a memory that has ended: no page is ever in it. */
 export const NO_TLB: Tlb = new Tlb();
 
 export class TlbPool {

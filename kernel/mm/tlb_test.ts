@@ -1,3 +1,5 @@
+/** Tests of tlb.ts: a TLB that is reused shows nothing of the memory that had it before. */
+
 import { assert, assertEquals } from "@std/assert";
 import { EFAULT } from "../../ffi/abi/errno.ts";
 import * as M from "../../ffi/abi/mman.ts";

@@ -1,8 +1,11 @@
 /**
- * Which frames hold something: a frame is given ahead of the first touch, and what Linux would call present is only
- * what was touched. The host knows, but for frames that were zeroed for reuse: of those the ones that are not zero.
+ * Which frames are touched. Frames are given ahead of the first touch, and only the touched ones
+ * are what Linux calls present. The host knows which pages of the arena have memory. A frame that
+ * the allocator zeroed for reuse has memory before its first touch: it counts as touched when it is
+ * not zero. /proc (smaps, pagemap), mincore(2) and move_pages(2) call this.
  *
- * DIFFERS: a page in such a frame that holds nothing but zeros whenever somebody looks counts as never touched.
+ * DIFFERS: a page in such a frame that holds nothing but zeros whenever somebody looks counts as
+ * never touched.
  */
 
 import { load64 } from "../../ffi/mem/native_memory.ts";
@@ -10,7 +13,7 @@ import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import type { MemoryContext } from "./memory_context.ts";
 
-/** The first touched one of frames [page, end), in arena pages, or `end`. */
+/** The first touched frame of [page, end), in arena pages, or `end`. */
 export function nextTouched(ctx: MemoryContext, page: number, end: number): number {
   for (let at = page; at < end;) {
     const data = ctx.arena.nextData(at * PAGE_SIZE) / PAGE_SIZE;
@@ -24,7 +27,7 @@ export function nextTouched(ctx: MemoryContext, page: number, end: number): numb
   return end;
 }
 
-/** The first untouched one of frames [page, end), in arena pages, or where the search stopped. */
+/** The first untouched frame of [page, end), in arena pages, or where the search stopped. */
 export function nextUntouched(ctx: MemoryContext, page: number, end: number): number {
   const hole = Math.min(end, ctx.arena.nextHole(page * PAGE_SIZE, end * PAGE_SIZE) / PAGE_SIZE);
   for (let at = page; at < hole; at++) {
@@ -33,7 +36,7 @@ export function nextUntouched(ctx: MemoryContext, page: number, end: number): nu
   return hole;
 }
 
-/** How many of frames [page, end) are touched. */
+/** The number of touched frames in [page, end). */
 export function touchedPages(ctx: MemoryContext, page: number, end: number): number {
   let pages = 0;
   for (let at = nextTouched(ctx, page, end); at < end; at = nextTouched(ctx, at, end)) {
@@ -44,7 +47,7 @@ export function touchedPages(ctx: MemoryContext, page: number, end: number): num
   return pages;
 }
 
-/** Is there something in one of guest pages [from, to)? */
+/** Whether a guest page of [from, to) is touched. */
 export function hasTouched(mm: MemoryManager, from: number, to: number): boolean {
   const map = mm.pages;
   for (let i = map.indexOf(from); i < map.length && map.start(i) < to; i++) {
@@ -55,7 +58,10 @@ export function hasTouched(mm: MemoryManager, from: number, to: number): boolean
   return false;
 }
 
-/** Runs (page, count) of guest pages with frames in [from, to), all in one area: touched ones, or those never touched. */
+/**
+ * The runs (page, count) of guest pages with frames in [from, to), all in one area: the touched
+ * pages, or those never touched.
+ */
 export function touchedRuns(
   mm: MemoryManager,
   from: number,
@@ -83,13 +89,13 @@ export function isTouched(ctx: MemoryContext, page: number): boolean {
   return nextTouched(ctx, page, page + 1) === page;
 }
 
-/** Zeroed for reuse, and nothing since. */
+/** Whether the allocator zeroed the page for reuse, and it is still zero. */
 function isBlank(ctx: MemoryContext, page: number): boolean {
   if (!ctx.frames.isRecycled(page)) return false;
   const at = ctx.arena.base + page * PAGE_SIZE;
   for (let i = 0; i < PAGE_SIZE; i += 8) {
     if (load64(at + i) === 0) continue;
-    // Whatever is written to it later, it was touched.
+    // From now on it counts as touched, also if zeros are written to it.
     ctx.frames.markRecycled(page, false);
     return false;
   }

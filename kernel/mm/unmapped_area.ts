@@ -1,6 +1,7 @@
 /**
- * Where a new mapping goes: the highest hole below the mmap base that is large enough (mm/mmap.c, top-down), else the
- * lowest one above. The platform's own ranges and the gap below stacks are never handed out.
+ * The address of a new mapping: the highest hole below the mmap base that is large enough
+ * (mm/mmap.c, top-down), else the lowest one above. The platform's own ranges and the gap below
+ * stacks are never used. mmap.ts, mremap.ts and the loader call this.
  */
 
 import { MIN_ADDRESS } from "./address_layout.ts";
@@ -11,8 +12,8 @@ import { STACK_GUARD, VM_GROWSDOWN } from "./vma.ts";
 const LOW_START = 0x40000000, LOW_END = 0x80000000;
 
 /**
- * Where the last search ended. No hole above `top` (and below the mmap base) is larger than `skipped`, so that many
- * small mappings do not make each search longer.
+ * The place where the last search ended. No hole above `top` (and below the mmap base) is larger
+ * than `skipped`, so that many small mappings do not make each search longer.
  */
 export class SearchState {
   /** The end of a hole, or beyond. */
@@ -20,13 +21,16 @@ export class SearchState {
   skipped: number = 0;
 }
 
-/** What ended at `end` was unmapped: the hole that it left may be larger than any above the last search. */
+/**
+ * Something that ended at `end` was unmapped: the new hole may be larger than any above the last
+ * search.
+ */
 export function holeOpened(mm: MemoryManager, end: number): void {
   const i = mm.vmas.indexOf(end), above = i < mm.vmas.length ? mm.vmas.at(i).start : Infinity;
   if (above > mm.search.top) mm.search.top = above;
 }
 
-/** An address for `len` bytes, or -1. */
+/** Finds an address for `len` bytes, or -1. `isLow`: MAP_32BIT. */
 export function findUnmapped(mm: MemoryManager, len: number, isLow: boolean): number {
   if (isLow) return topDown(mm, len, LOW_START, LOW_END);
   const state = mm.search;
@@ -38,7 +42,7 @@ export function findUnmapped(mm: MemoryManager, len: number, isLow: boolean): nu
   return addr >= 0 ? addr : topDown(mm, len, MIN_ADDRESS, mm.layout.maxAddress);
 }
 
-/** True when nothing is mapped in [addr, addr + len) and the platform does not need it either. */
+/** Whether nothing is mapped in [addr, addr + len) and the platform does not use it. */
 export function isUnmapped(mm: MemoryManager, addr: number, len: number): boolean {
   const end = addr + len, i = mm.vmas.indexOf(addr);
   if (i < mm.vmas.length) {
@@ -49,7 +53,7 @@ export function isUnmapped(mm: MemoryManager, addr: number, len: number): boolea
   return !isReserved(mm, addr, end);
 }
 
-/** True when the platform occupies a part of [start, end). */
+/** Whether the platform uses a part of [start, end). */
 export function isReserved(mm: MemoryManager, start: number, end: number): boolean {
   for (const [from, to] of mm.ctx.platform.reserved) {
     if (start < to && from < end) return true;
@@ -58,8 +62,8 @@ export function isReserved(mm: MemoryManager, start: number, end: number): boole
 }
 
 /**
- * The lowest address that an area which begins at `start` may grow down to: below is the platform's
- * range or vm.mmap_min_addr.
+ * The lowest address that an area which begins at `start` may grow down to, because of the
+ * platform's ranges and vm.mmap_min_addr.
  */
 export function growthFloor(mm: MemoryManager, start: number): number {
   let floor = MIN_ADDRESS;
@@ -90,13 +94,13 @@ function topDown(
   }
 }
 
-/** Mappings below area `i` must end here. */
+/** The address at which mappings below area `i` must end. */
 function ceilingBelow(mm: MemoryManager, i: number): number {
   const vma = mm.vmas.at(i);
   return (vma.flags & VM_GROWSDOWN) !== 0 ? vma.start - STACK_GUARD : vma.start;
 }
 
-/** The highest place in [floor, end) outside of reserved ranges, or -1. */
+/** The highest address in [floor, end) with `len` bytes outside of reserved ranges, or -1. */
 function fitBelow(mm: MemoryManager, floor: number, end: number, len: number): number {
   let addr = end - len;
   for (let again = true; again && addr >= floor;) {

@@ -1,6 +1,7 @@
 /**
- * Virtual memory areas: what the guest mapped, as /proc/PID/maps shows it. Which frames stand behind the pages is
- * in pages.ts; what the host has mapped follows from both.
+ * Virtual memory areas: the ranges that the guest mapped, as /proc/PID/maps shows them, and the
+ * list of a process. pages.ts has the frames of the pages; what the host has mapped follows from
+ * both.
  */
 
 import { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
@@ -25,7 +26,7 @@ export const VM_SHARED = 1,
   VM_SEQUENTIAL = 0x400,
   VM_RANDOM = 0x800,
   VM_MERGEABLE = 0x1000,
-  /** vdso and vvar: never split by fork rules, never written. */
+  /** vdso and vvar: cannot be discarded or grown. */
   VM_SPECIAL = 0x2000,
   /** mseal(2). */
   VM_SEALED = 0x4000,
@@ -33,22 +34,25 @@ export const VM_SHARED = 1,
   VM_UFFD_MISSING = 0x8000,
   VM_UFFD_WP = 0x10000,
   VM_UFFD_MINOR = 0x20000,
-  /** Private memory that could be written at some time: it counts as committed. */
+  /** Private memory that was writable at some time: it counts as committed. */
   VM_ACCOUNT = 0x40000,
-  /** MAP_DROPPABLE: its contents may be taken away, and it cannot be locked. */
+  /** MAP_DROPPABLE: the kernel may discard its contents, and it cannot be locked. */
   VM_DROPPABLE = 0x80000,
   VM_UFFD = VM_UFFD_MISSING | VM_UFFD_WP | VM_UFFD_MINOR;
 
 export const PROT_MASK: number = PROT_READ | PROT_WRITE | PROT_EXEC;
 
-/** Linux's stack_guard_gap: nothing is placed this close below a stack. */
+/** stack_guard_gap of Linux: no mapping is placed this close below a stack. */
 export const STACK_GUARD: number = 256 * 4096;
 
 export class Vma {
   start: number;
   end: number;
   prot: number;
-  /** What mprotect may grant: a shared mapping of a file that was opened read-only lacks PROT_WRITE. */
+  /**
+   * The protection that mprotect(2) may set: a shared mapping of a file that was opened read-only
+   * lacks PROT_WRITE.
+   */
   maxProt: number;
   flags: number;
   readonly backing: Backing | null;
@@ -56,11 +60,11 @@ export class Vma {
   offset: number;
   /** "[vdso]", "[vvar]", or "". */
   label: string;
-  /** What prctl(PR_SET_VMA) calls memory without a file, or "". */
+  /** The name that prctl(PR_SET_VMA) gave to memory without a file, or "". */
   name: string = "";
-  /** Who handles its faults: with it go the VM_UFFD bits. */
+  /** The userfaultfd(2) handler of its faults, which the VM_UFFD bits belong to. */
   userfault: Userfault | null = null;
-  /** mbind(2); null: as its task has it. */
+  /** The policy of mbind(2); null: the task's policy. */
   policy: MemPolicy | null = null;
 
   constructor(
@@ -86,7 +90,7 @@ export class Vma {
   get isShared(): boolean {
     return (this.flags & VM_SHARED) !== 0;
   }
-  /** Private memory without a file: frames are made of nothing at the first touch. */
+  /** Private memory without a file: zeroed frames are given at the first touch. */
   get isAnonymous(): boolean {
     return this.backing === null;
   }
@@ -94,24 +98,24 @@ export class Vma {
   get isDirect(): boolean {
     return this.backing !== null && this.backing.platformFile >= 0;
   }
-  /** Only guest code and copies for its own calls reach it (memfd_secret(2)). */
+  /** memfd_secret(2): only guest code, and copies for the guest's own calls, reach it. */
   get isSecret(): boolean {
     return this.backing !== null && this.backing.isSecret;
   }
-  /** mlock(2) passes it over. */
+  /** mlock(2) skips it. */
   get isNeverLocked(): boolean {
     return this.isSecret || (this.flags & VM_DROPPABLE) !== 0;
   }
-  /** Its faults are its handler's no longer (a child's copy, a place that it moved to). */
+  /** Removes the handler of its faults (in a child's copy, and after a move). */
   dropHandler(): void {
     this.userfault = null;
     this.flags &= ~VM_UFFD;
   }
-  /** What the host may do with file pages or frames that are not this process's own. */
+  /** The host's protection of file pages and of frames that are not this process's own. */
   get sharedProt(): number {
     return readOnlyProt(this.prot);
   }
-  /** Protection of file pages that the host maps directly. */
+  /** The host's protection of file pages that are mapped directly. */
   get directProt(): number {
     return this.isShared ? this.prot : readOnlyProt(this.prot);
   }
@@ -125,7 +129,7 @@ export class Vma {
     return copy;
   }
 
-  /** True when `next` continues this area, so that Linux would show one line for both. */
+  /** Whether `next` continues this area, so that Linux would show one line for both. */
   isContinuedBy(next: Vma): boolean {
     return this.end === next.start && this.prot === next.prot && this.flags === next.flags &&
       this.backing === next.backing && this.maxProt === next.maxProt &&
@@ -135,23 +139,28 @@ export class Vma {
   }
 }
 
-/** The flags of an area that gets this protection (accountable_mapping). */
+/** The flags of an area after it gets this protection (accountable_mapping). */
 export function accounted(flags: number, prot: number): number {
   const counts = (prot & PROT_WRITE) !== 0 && (flags & (VM_SHARED | VM_NORESERVE)) === 0;
   return counts ? flags | VM_ACCOUNT : flags;
 }
 
-/** Writing is taken away; what could be written can still be read, as on the processor. */
+/**
+ * The protection without PROT_WRITE; memory that was writable stays readable, as on the processor.
+ */
 export function readOnlyProt(prot: number): number {
   return (prot & PROT_WRITE) === 0 ? prot : prot & ~PROT_WRITE | PROT_READ;
 }
 
-/** access: ACCESS_* bits, 0 = unknown. As x86 does: whatever is accessible at all can be read. */
+/**
+ * Whether a protection allows an access (ACCESS_* bits, 0 = unknown). On x86, all memory that can
+ * be accessed can be read.
+ */
 export function allows(prot: number, access: number): boolean {
   return prot !== PROT_NONE && (access & (PROT_WRITE | PROT_EXEC) & ~prot) === 0;
 }
 
-/** Told when an area starts or ends to use a backing. */
+/** Called when an area starts or stops using a backing. */
 export interface BackingUser {
   link(backing: Backing): void;
   unlink(backing: Backing): void;
@@ -160,8 +169,8 @@ export interface BackingUser {
 /** LIMIT: areas a process may have (vm.max_map_count). */
 export const MAX_AREAS = 65530;
 /**
- * Areas that each memory has without a charge (its tasks' charge has room for them), and that are
- * charged at once.
+ * Areas of each memory that are not charged (the charge of its tasks has room for them), and the
+ * number that is charged at once.
  */
 const FREE_AREAS = 64, CHARGED_AT_ONCE = 64;
 
@@ -170,9 +179,9 @@ export class VmaList {
   readonly list: Vma[] = [];
   private readonly user: BackingUser;
   private hint: number = 0;
-  /** What made the memory is charged for its areas. */
+  /** The account that is charged for the areas: the maker's. */
   private readonly account: Account = ACCOUNTING.current;
-  /** So many there may be without another charge. */
+  /** The number of areas that is paid for. */
   private charged: number = FREE_AREAS;
 
   constructor(user: BackingUser) {
@@ -183,31 +192,34 @@ export class VmaList {
     return this.list.length;
   }
 
-  /** May there be `count` more (vm.max_map_count, and what the account may have)? HOT */
+  /** Whether there may be `count` more areas (vm.max_map_count, and the account's limit). HOT */
   hasRoom(count: number): boolean {
     const n = this.list.length + count;
     if (n > MAX_AREAS) return false;
     return n <= this.charged || this.chargeFor(n, false);
   }
 
-  /** May the areas at `start` and at `end` be split there? */
+  /** Whether the areas at `start` and at `end` may be split there. */
   maySplit(start: number, end: number): boolean {
     const count = (this.isInside(start) ? 1 : 0) + (this.isInside(end) ? 1 : 0);
     return count === 0 || this.hasRoom(count);
   }
 
-  /** May another memory have a copy of each area? */
+  /** Whether another memory may have a copy of each area. */
   get mayCopy(): boolean {
     const n = this.list.length - FREE_AREAS;
     return n <= 0 || AREAS.hasRoom(n);
   }
 
-  /** Charge what was inserted without a question: a copy, for which `mayCopy` asked. */
+  /**
+   * Charges areas that were inserted without `hasRoom`: those of a copy, for which `mayCopy` was
+   * called.
+   */
   charge(): void {
     if (this.list.length > this.charged) this.chargeFor(this.list.length, true);
   }
 
-  /** All areas are gone. */
+  /** Uncharges all areas, which are gone. */
   uncharge(): void {
     AREAS.give(this.charged - FREE_AREAS, this.account);
     this.charged = FREE_AREAS;
@@ -221,7 +233,7 @@ export class VmaList {
     return true;
   }
 
-  /** Many areas went: those beyond what may soon be needed again are given back. */
+  /** After many areas were removed, gives back the charge beyond what may soon be needed again. */
   private giveBack(): void {
     const least = Math.max(FREE_AREAS, this.list.length + CHARGED_AT_ONCE);
     if (this.charged - least < 4 * CHARGED_AT_ONCE) return;
@@ -229,7 +241,7 @@ export class VmaList {
     this.charged = least;
   }
 
-  /** `addr` is in an area and not its start. */
+  /** Whether `addr` is inside an area and not at its start. */
   private isInside(addr: number): boolean {
     const i = this.indexOf(addr);
     return i < this.list.length && this.list[i]!.start < addr;
@@ -239,7 +251,7 @@ export class VmaList {
   indexOf(addr: number): number {
     const list = this.list, h = this.hint;
     if (h < list.length && list[h]!.end > addr && (h === 0 || list[h - 1]!.end <= addr)) return h;
-    // The next one: areas are gone through in their order.
+    // Loops over areas go on to the next one.
     if (h + 1 < list.length && list[h]!.end <= addr && list[h + 1]!.end > addr) {
       return this.hint = h + 1;
     }
@@ -267,13 +279,13 @@ export class VmaList {
     return vma;
   }
 
-  /** True when something is mapped in [start, end). */
+  /** Whether something is mapped in [start, end). */
   overlaps(start: number, end: number): boolean {
     const i = this.indexOf(start);
     return i < this.list.length && this.list[i]!.start < end;
   }
 
-  /** Make `addr` a boundary: the index of the first area at or behind it. */
+  /** Splits the area at `addr` in two; returns the index of the first area at or behind `addr`. */
   splitAt(addr: number): number {
     const i = this.indexOf(addr);
     if (i === this.list.length || this.list[i]!.start >= addr) return i;
@@ -286,7 +298,9 @@ export class VmaList {
     return i + 1;
   }
 
-  /** Nothing may be mapped in its range. The backing is held by the area from now on. */
+  /**
+   * Inserts an area into a range where nothing is mapped. The area holds its backing from now on.
+   */
   insert(vma: Vma): void {
     const i = this.indexOf(vma.start);
     if (i < this.list.length && this.list[i]!.start < vma.end) throw new KernelBug("areas overlap");
@@ -294,7 +308,7 @@ export class VmaList {
     this.list.splice(i, 0, vma);
   }
 
-  /** Remove areas [from, to). */
+  /** Removes areas [from, to). */
   remove(from: number, to: number): void {
     if (from === to) return;
     for (let i = from; i < to; i++) {
@@ -305,7 +319,7 @@ export class VmaList {
     this.giveBack();
   }
 
-  /** Merge what continues each other in the neighbourhood of [start, end). */
+  /** Merges areas that continue each other in and next to [start, end). */
   mergeAround(start: number, end: number): void {
     const { list } = this;
     let i = Math.max(1, this.indexOf(start)), last = i - 1;
@@ -316,7 +330,8 @@ export class VmaList {
         if (vma.backing !== null) this.user.unlink(vma.backing);
       } else list[++last] = vma;
     }
-    // Those that went are cut out at once: one by one, many would move as many each.
+    // The merged areas are cut out together: one by one, each removal would move the rest of the
+    // list.
     if (++last >= i) return;
     list.splice(last, i - last);
     this.giveBack();

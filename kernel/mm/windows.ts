@@ -1,14 +1,15 @@
 /**
- * Windows: how the Sentry reaches pages that the host maps straight from a file. Each shows 2 MiB of one file; the
- * least recently used one is replaced. A page in a window can vanish (the file is truncated), so it may only be
- * touched with the primitives of ffi/mem.
+ * Windows: the Sentry's own mappings of host files, by which it reaches pages that guests map
+ * directly from a file. Each window shows 2 MiB of one file; the least recently used one is
+ * replaced. A page in a window can vanish (the file is truncated), so only the primitives of
+ * ffi/mem may touch it. fault.ts calls this.
  */
 
 import type { Backing, FileIdentity } from "./backing.ts";
 
 export const WINDOW_SIZE = 2 * 1024 * 1024;
 
-/** What is needed of ffi/mem's Arena. */
+/** The part of ffi/mem's Arena that windows need. */
 export interface WindowStore {
   readonly windowCount: number;
   mapWindow(
@@ -24,7 +25,7 @@ export interface WindowStore {
 class Window {
   readonly index: number;
   inode: FileIdentity | null = null;
-  /** Which 2 MiB of the file, doubled; plus 1 when writable. */
+  /** The number of the 2 MiB piece of the file, doubled; plus 1 when the window is writable. */
   key: number = -1;
   offset: number = -1;
   lastUse: number = 0;
@@ -35,7 +36,7 @@ class Window {
 }
 
 export class FileWindows {
-  /** Changes when a window is replaced: addresses that were remembered are void. */
+  /** Changes when a window is replaced: host addresses that were kept are invalid then. */
   epoch: number = 0;
   private readonly store: WindowStore;
   private readonly windows: Window[] = [];
@@ -46,7 +47,10 @@ export class FileWindows {
     this.store = store;
   }
 
-  /** Arena offset of a page of the file (`fileOffset` is page aligned), or -1 when the host refuses. */
+  /**
+   * The arena offset of a page of the file (`fileOffset` is page aligned), or -1 when the host
+   * refuses the window.
+   */
   offsetOf(backing: Backing, fileOffset: number, writable: boolean): number {
     const chunk = Math.floor(fileOffset / WINDOW_SIZE);
     const window = this.find(backing.inode, chunk, writable) ??
@@ -56,7 +60,7 @@ export class FileWindows {
     return window.offset + (fileOffset - chunk * WINDOW_SIZE);
   }
 
-  /** Nobody maps this file any more: let the host have it back. */
+  /** Unmaps the windows of a file that no process maps any more. */
   forget(inode: FileIdentity): void {
     const windows = this.byInode.get(inode);
     if (windows === undefined) return;
@@ -101,7 +105,7 @@ export class FileWindows {
     return window;
   }
 
-  /** A window to be mapped anew: a fresh one, or the least recently used. */
+  /** A window that can be mapped: a new one, or the least recently used. */
   private take(): Window | null {
     if (this.windows.length < this.store.windowCount) {
       const fresh = new Window(this.windows.length);

@@ -1,25 +1,29 @@
 /**
- * How many pages to copy for one write to memory that is copied on write. Neighbour: `cow.ts`.
+ * How many pages to copy for one write to memory that is copied on write (cow.ts): sequential
+ * writers copy ever more at once.
  */
 
-/** Pages that move together (64 KiB). */
+/** Pages that are copied together (64 KiB). */
 export const WINDOW = 16;
-/** LIMIT: pages that move together for who writes one window behind the other (1 MiB). */
+/** LIMIT: pages that are copied together for a sequential writer (1 MiB). */
 const LONGEST = 256;
 
-/** Writes of one address space: one that goes on where the last copy ended copies twice as much. */
+/**
+ * The writes of one address space. A write behind the end of the last copy copies twice as many
+ * pages as that.
+ */
 export class WriteRun {
   private next: number = -Infinity;
   private pages: number = WINDOW;
 
-  /** How many pages to copy for a write to `page`, from the start of its window on. */
+  /** The number of pages to copy for a write to `page`, from the start of its window on. */
   pagesFor(page: number): number {
     const goesOn = page >= this.next && page < this.next + WINDOW;
     this.pages = goesOn ? Math.min(2 * this.pages, LONGEST) : WINDOW;
     return this.pages;
   }
 
-  /** What was copied ends below page `end`. */
+  /** Records that a copy ended below page `end`. */
   copied(end: number): void {
     this.next = end;
   }

@@ -1,3 +1,5 @@
+/** Test of write_run.ts: how many pages sequential and other writers copy. */
+
 import { assertEquals } from "@std/assert";
 import { WINDOW, WriteRun } from "./write_run.ts";
 

@@ -1,6 +1,6 @@
 /**
- * What /dev/zero gives to mmap: memory without a file behind it. The memory manager maps private anonymous memory,
- * or shared memory of its own for MAP_SHARED.
+ * The backing that mmap(2) of /dev/zero gets. mmap.ts replaces it by private anonymous memory, or
+ * by shared anonymous memory for MAP_SHARED, so no page of it is ever mapped.
  */
 
 import { EFAULT } from "../../ffi/abi/errno.ts";

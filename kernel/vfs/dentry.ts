@@ -134,7 +134,7 @@ export class Mount {
   /** Not attached any more: the last unpin frees it. */
   isDetached: boolean = false;
   private isRetired: boolean = false;
-  /** umount2(2) MNT_EXPIRE was called and nobody used the mount since. */
+  /** umount2(2) with MNT_EXPIRE was called, and the mount was not used since. */
   isExpiring: boolean = false;
   /**
    * The group of mounts that share what is mounted on them, or null; and the group that this mount
