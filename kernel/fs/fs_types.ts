@@ -1,6 +1,6 @@
 /**
- * The file system types that mount(2) knows, and how one is made. Types are objects, registered when the kernel is
- * built; /proc/filesystems shows them.
+ * The file system types that mount(2) knows, and the contract by which one is made. file_systems.ts
+ * registers them when the kernel is built; /proc/filesystems shows them.
  */
 
 import type { NamespaceKind } from "../cred/namespace.ts";
@@ -8,15 +8,18 @@ import type { Caller } from "../vfs/caller.ts";
 import type { FileSystem } from "../vfs/inode.ts";
 
 export abstract class FsType {
-  /** As in mount(2) and /proc/filesystems. */
+  /** The name in mount(2) and /proc/filesystems. */
   abstract readonly name: string;
-  /** Needs no block device; all of ours. */
+  /** It needs no block device, as all types here. */
   readonly isNoDev: boolean = true;
   /** Root of a user namespace may mount it (FS_USERNS_MOUNT). */
   readonly isForUsers: boolean = false;
-  /** Of which of its maker's namespaces it shows something; null: of none. */
+  /** The kind of its maker's namespace whose contents it shows; null: none. */
   readonly shows: NamespaceKind | null = null;
-  /** A new file system (or the one there is), or -errno. `options` are mount(2)'s data: a byte string. */
+  /**
+   * Makes a file system (or returns the existing one), or -errno. `options` are the data of
+   * mount(2), a byte string.
+   */
   abstract create(caller: Caller, source: string, options: string): FileSystem | number;
 }
 
@@ -36,7 +39,7 @@ export class FsTypes {
     return [...this.types.keys()];
   }
 
-  /** Text of /proc/filesystems. */
+  /** The text of /proc/filesystems. */
   list(): string {
     let text = "";
     for (const type of this.types.values()) {

@@ -1,5 +1,5 @@
 /**
- * Compares the memory manager with a model (testing/memory_model.ts) under random calls, with guest
+ * Compares the memory manager with a model (testing/memory_world.ts) under random calls, with guest
  * threads on the real platforms of this host.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Compares the memory manager with a model (testing/memory_model.ts) under random calls, on a fake
+ * Compares the memory manager with a model (testing/memory_world.ts) under random calls, on a fake
  * platform that records what the host has mapped.
  */
 

@@ -1,6 +1,7 @@
 /**
- * Inodes of files that have no name: pipes, sockets, eventfds, epoll sets, pidfds (anon_inodefs,
- * pipefs, sockfs, pidfs). They have stat data and nothing else.
+ * Inodes of files without a name: pipes, sockets, eventfds, epoll sets, pidfds (anon_inodefs,
+ * pipefs, sockfs, pidfs). They have stat data and nothing else. The kernel has one AnonFiles with
+ * these file systems.
  */
 
 import { EINVAL, ENXIO, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
@@ -18,7 +19,7 @@ import {
 } from "../../vfs/inode.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 
-/** File system type numbers of statfs(2). */
+/** The file system type numbers of statfs(2). */
 const MAGIC: Readonly<Record<string, number>> = {
   pipefs: 0x50495045,
   sockfs: 0x534f434b,
@@ -30,7 +31,7 @@ export class AnonFs extends FileSystem {
   override readonly type: string;
   override readonly root: Inode;
   override isInternal = true;
-  /** Numbers of some digits: netstat(8) takes shorter ones for nonsense. */
+  /** Numbers of four digits or more, because netstat(8) does not accept shorter ones. */
   private lastIno: number = 1000;
 
   constructor(type: "pipefs" | "sockfs" | "anon_inodefs" | "pidfs") {
@@ -39,7 +40,7 @@ export class AnonFs extends FileSystem {
     this.root = new AnonInode(this, 1, 0o600);
   }
 
-  /** A new inode; `mode` with its file type. */
+  /** Makes an inode; `mode` includes the file type. */
   make(mode: number): AnonInode {
     return new AnonInode(this, ++this.lastIno, mode);
   }
@@ -53,7 +54,7 @@ export class AnonFs extends FileSystem {
 }
 
 export class AnonInode extends PlainInode {
-  /** Of a socket: what its protocol is called. */
+  /** The protocol name of a socket. */
   protocolName: string = "";
 
   override setattr(change: AttrChange, _cred: Credentials): number {
@@ -74,25 +75,25 @@ export class AnonInode extends PlainInode {
   }
 }
 
-/** The file systems of one kernel for files without a name; sockets have theirs in NetShared. */
+/** The file systems of one kernel for files without a name; NetShared has those of sockets. */
 export class AnonFiles {
   readonly pipes: AnonFs = new AnonFs("pipefs");
-  /** Its root stands for every eventfd, epoll set, timerfd, ..., as on Linux. */
+  /** Its root is the inode of every eventfd, epoll set, timerfd, ..., as on Linux. */
   readonly others: AnonFs = new AnonFs("anon_inodefs");
   /**
-   * An inode for each process or thread that a pidfd was made of: its number tells whether two are
-   * the same.
+   * Has an inode for each process or thread with a pidfd: equal inode numbers mean the same
+   * process.
    */
   readonly pids: AnonFs = new AnonFs("pidfs");
   private nextId: number = 0;
 
-  /** What /proc/PID/fdinfo calls the next eventfd. */
+  /** The id of the next eventfd in /proc/PID/fdinfo. */
   nextEventId(): number {
     return this.nextId++;
   }
 }
 
-/** A file that has the inode which stands for all of anon_inodefs. */
+/** The base class of files with the shared inode of anon_inodefs. */
 export abstract class AnonFile extends OpenFile {
   override readonly inode: Inode;
 

@@ -1,3 +1,5 @@
+/** Tests of eventfd.ts and timerfd.ts. */
+
 import { assertEquals } from "@std/assert";
 import { EAGAIN, EINVAL } from "../../../ffi/abi/errno.ts";
 import { TimerQueue } from "../../time/timer.ts";

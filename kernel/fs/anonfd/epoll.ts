@@ -1,9 +1,10 @@
 /**
- * epoll(7): an interest list of items, each a waiter on its file's queue, and the list of those that may be ready. A
- * wake-up puts an item on the ready list; reading the list asks the file again, so an item may also leave it silently.
+ * epoll(7): an interest list of items, each a waiter on its file's queue, and the list of items
+ * that may be ready. A wake-up puts an item on the ready list. epoll_wait(2) polls the file of each
+ * ready item again, and drops an item whose file is not ready any more.
  *
- * Items do not hold their files: when the last descriptor of a file goes, so do its items. Neighbours: epoll_item.ts,
- * syscalls/io/epoll.ts (the calls).
+ * Items do not hold their files: when the last descriptor of a file is closed, its items are
+ * removed. epoll_item.ts has the items; syscalls/io/epoll.ts has the calls.
  */
 
 import { EEXIST, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
@@ -24,30 +25,34 @@ import { OpenFile, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../../v
 import { AnonFile, type AnonFiles } from "./anon_inode.ts";
 import { EpollItem } from "./epoll_item.ts";
 
-/** Bits that are no events. */
+/** Bits of `events` that are not events. */
 const PRIVATE_BITS = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE;
-/** Told whether asked for or not. */
+/** Events that are always reported. */
 const ALWAYS = POLLERR | POLLHUP;
 /**
- * LIMIT: ways from one file up to sets that nobody watches, by the number of sets on the way but the first: each of them
- * may be gone at each event (path_limits of fs/eventpoll.c).
+ * LIMIT: paths from one file up to sets that are in no other set, by the number of sets between:
+ * each path may have to be walked at each event (path_limits of fs/eventpoll.c).
  */
 const PATHS_MAX: readonly number[] = [Infinity, 500, 100, 50, 10];
-/** What may stand beside EPOLLEXCLUSIVE. */
+/** The bits that may be combined with EPOLLEXCLUSIVE. */
 const EXCLUSIVE_OK = POLLIN | POLLOUT | POLLERR | POLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
 
 export class EpollFile extends AnonFile {
   private readonly queue: WaitQueue = new WaitQueue();
-  /** Items by file; those of one file under several descriptors are linked through `sameFile`. */
+  /**
+   * The items by file; items of one file under several descriptors are linked through `sameFile`.
+   */
   private readonly items: Map<OpenFile, EpollItem> = new Map();
-  /** The same by descriptor, for files with more than one: there may be 10^6 of one file. */
+  /**
+   * The items by file and descriptor, for files with more than one: there may be 10^6 of one file.
+   */
   private readonly byFd: Map<OpenFile, Map<number, EpollItem>> = new Map();
   private firstReady: EpollItem | null = null;
   private lastReady: EpollItem | null = null;
   /** struct epoll_params. DIFFERS: kept, and no link here is polled. */
   readonly busyPoll: Uint8Array<ArrayBuffer> = new Uint8Array(EpollParams.size);
 
-  /** Ends many items in slices. */
+  /** The work that removes many items in slices. */
   readonly deferred: DeferredWork;
 
   constructor(anon: AnonFiles, deferred: DeferredWork) {
@@ -59,7 +64,7 @@ export class EpollFile extends AnonFile {
     return this.queue;
   }
 
-  /** EPOLL_CTL_ADD. `dataLo` and `dataHi` are the caller's 64 bits. */
+  /** EPOLL_CTL_ADD. `dataLo` and `dataHi` are the caller's 64 bits of data. */
   add(file: OpenFile, fd: number, events: number, dataLo: number, dataHi: number): number {
     const r = this.check(file, events);
     if (r < 0) return r;
@@ -77,7 +82,7 @@ export class EpollFile extends AnonFile {
       return -EINVAL;
     }
     item.exclusive = (events & EPOLLEXCLUSIVE) !== 0;
-    // As Linux orders them: the item that was added last is ready first.
+    // Linux's order: the item that was added last is ready first.
     if (item.exclusive) queue.add(item, 0);
     else queue.addFirst(item, 0);
     this.look(item);
@@ -116,7 +121,7 @@ export class EpollFile extends AnonFile {
     return file instanceof EpollFile || (events & ~EXCLUSIVE_OK) !== 0 ? -EINVAL : 0;
   }
 
-  /** The file watched by this descriptor number, the `skip`th of those that were; null: none. */
+  /** The file that was added with this descriptor number, after `skip` others; null: none. */
   targetOf(fd: number, skip: number): OpenFile | null {
     let left = skip;
     for (const item of this.items.values()) {
@@ -156,21 +161,23 @@ export class EpollFile extends AnonFile {
     if (fds.size === 0) this.byFd.delete(file);
   }
 
-  /** A changed item may be ready already. */
+  /** Puts a new or changed item on the ready list if its file is ready. */
   private look(item: EpollItem): void {
     if (item.readyBits() === 0) return;
     this.pushReady(item);
     this.queue.wake(POLLIN | POLLRDNORM);
   }
 
-  /** A file reported something that the item asks for. HOT */
+  /** A file reported an event that the item wants. HOT */
   onItemWake(item: EpollItem): void {
     item.declined = this.queue.isEmpty;
     this.pushReady(item);
     this.queue.wake(POLLIN | POLLRDNORM);
   }
 
-  /** Whether watching this from `outer` makes no loop and no chain of more than EP_MAX_NESTS. */
+  /**
+   * Whether `outer` may watch this set: that makes no loop and no chain of more than EP_MAX_NESTS.
+   */
   private mayBeWatchedBy(outer: EpollFile): boolean {
     const below = levels(this, addWatched);
     if (below === null || below.some((level) => level.has(outer))) return false;
@@ -178,7 +185,7 @@ export class EpollFile extends AnonFile {
     return above !== null && below.length + above.length - 1 <= EP_MAX_NESTS;
   }
 
-  /** What this one watches: the sets, or all else. */
+  /** Adds the sets that this one watches; `addFilesTo` adds its other files. */
   addWatchedTo(sets: Set<EpollFile>): void {
     for (const file of this.items.keys()) if (file instanceof EpollFile) sets.add(file);
   }
@@ -190,7 +197,7 @@ export class EpollFile extends AnonFile {
     return -EINVAL;
   }
 
-  /** Whether some item is ready; those that are not any more leave the list. */
+  /** Whether an item is ready. Items that are not ready any more leave the list. */
   override poll(): number {
     for (let item = this.firstReady; item !== null; item = this.firstReady) {
       if (item.readyBits() !== 0) return POLLIN | POLLRDNORM;
@@ -199,25 +206,31 @@ export class EpollFile extends AnonFile {
     return 0;
   }
 
-  /** Last entry of the ready list: a scan that begins now ends there, as items may be put back behind it. */
+  /**
+   * The last entry of the ready list: a scan that starts now ends there, because items may be put
+   * back behind it.
+   */
   get scanEnd(): EpollItem | null {
     return this.lastReady;
   }
 
-  /** Take the first item off the ready list, or null. HOT */
+  /** Takes the first item off the ready list, or returns null. HOT */
   shiftReady(): EpollItem | null {
     const item = this.firstReady;
     if (item !== null) this.dropReady(item);
     return item;
   }
 
-  /** The item was reported: a level-triggered one stays ready until its file says otherwise. HOT */
+  /**
+   * Called after an item was reported: a level-triggered item goes back to the ready list, and
+   * leaves it when its file is found not ready. HOT
+   */
   reported(item: EpollItem): void {
     if ((item.events & EPOLLONESHOT) !== 0) item.events = (item.events & PRIVATE_BITS) >>> 0;
     else if ((item.events & EPOLLET) === 0) this.pushReady(item);
   }
 
-  /** The item could not be reported: it is the first again. */
+  /** Puts an item that could not be reported back to the front. */
   unshiftReady(item: EpollItem): void {
     item.isReady = true;
     item.readyNext = this.firstReady;
@@ -247,7 +260,7 @@ export class EpollFile extends AnonFile {
     item.isReady = false;
   }
 
-  /** The item is over: its file is closed, or it was deleted. */
+  /** Removes an item: its file is closed, or EPOLL_CTL_DEL was called. */
   forget(item: EpollItem): void {
     EPOLL_ITEMS.give(1, this.account);
     item.unlink();
@@ -260,7 +273,9 @@ export class EpollFile extends AnonFile {
     this.deferred.begin(new ItemsEnd(this));
   }
 
-  /** A slice of the end of all items; those whose files are closed meanwhile end by themselves. */
+  /**
+   * Removes a slice of all items; those whose files are closed meanwhile are removed by themselves.
+   */
   endItems(units: number): number {
     for (const file of this.items.keys()) {
       for (let item = this.items.get(file); item !== undefined; item = this.items.get(file)) {
@@ -271,7 +286,7 @@ export class EpollFile extends AnonFile {
     return units;
   }
 
-  /** There is no position; asking for one is no error. */
+  /** The file has no position; lseek(2) succeeds. */
   override seek(): number {
     return 0;
   }
@@ -311,7 +326,10 @@ function addWatchers(set: EpollFile, level: Set<EpollFile>): void {
   }
 }
 
-/** The sets at distance 0, 1, ... from `start`; null when there are more than EP_MAX_NESTS + 1 distances. */
+/**
+ * The sets at distance 0, 1, ... from `start`; null when there are more than EP_MAX_NESTS + 1
+ * distances.
+ */
 function levels(
   start: EpollFile,
   step: (set: EpollFile, level: Set<EpollFile>) => void,
@@ -332,7 +350,7 @@ function isWatched(set: EpollFile): boolean {
   return false;
 }
 
-/** Whether the file, or one of those below it if it is a set, has more ways up than PATHS_MAX. */
+/** Whether the file, or a file below it if it is a set, has more paths upwards than PATHS_MAX. */
 function hasTooManyPaths(file: OpenFile): boolean {
   const files = new Set<OpenFile>();
   if (!(file instanceof EpollFile)) files.add(file);
@@ -343,7 +361,7 @@ function hasTooManyPaths(file: OpenFile): boolean {
   return false;
 }
 
-/** Adds the ways up from `file` to `counts`; false: they are too many. */
+/** Adds the paths upwards from `file` to `counts`; false when there are too many. */
 function countPaths(file: OpenFile, nests: number, counts: number[]): boolean {
   if (nests > EP_MAX_NESTS) return false;
   for (let w = file.watchers; w !== null; w = w.nextWatcher) {

@@ -1,25 +1,31 @@
-/** One entry of an epoll interest list: a waiter on its file's queue. */
+/** An entry of an epoll interest list (epoll.ts): a waiter on its file's queue. */
 
 import type { DeferredWork } from "../../core/deferred_work.ts";
 import { Waiter } from "../../core/wait.ts";
 import type { FileWatcher, OpenFile } from "../../vfs/open_file.ts";
 import type { EpollFile } from "./epoll.ts";
 
-/** EPOLLONESHOT, EPOLLET, EPOLLEXCLUSIVE, EPOLLWAKEUP: the upper bits are no events. */
+/**
+ * The bits of `events` that are events; the upper ones are EPOLLONESHOT, EPOLLET, EPOLLEXCLUSIVE
+ * and EPOLLWAKEUP.
+ */
 const EVENT_BITS = 0x0fffffff;
 
 export class EpollItem extends Waiter implements FileWatcher {
   readonly epoll: EpollFile;
   readonly file: OpenFile;
   readonly fd: number;
-  /** Events asked for, with those that always are, and EPOLLET and the like; a spent EPOLLONESHOT has only those. */
+  /**
+   * The requested events, the ones that are always reported, and EPOLLET and the like; an
+   * EPOLLONESHOT item that has fired has only the latter.
+   */
   events: number;
   dataLo: number;
   dataHi: number;
-  /** Other items of this set on the same file: the one before this, and the one behind. */
+  /** The neighbours among the items of this set on the same file. */
   sameFileBefore: EpollItem | null = null;
   sameFile: EpollItem | null = null;
-  /** On the ready list, and its neighbours there. */
+  /** Whether it is on the ready list, and its neighbours there. */
   isReady: boolean = false;
   readyPrev: EpollItem | null = null;
   readyNext: EpollItem | null = null;
@@ -47,7 +53,7 @@ export class EpollItem extends Waiter implements FileWatcher {
     return this.epoll.deferred;
   }
 
-  /** Events that it asks for and that hold now; none of a file that is gone. HOT */
+  /** The wanted events that hold now; none for a file that is gone. HOT */
   readyBits(): number {
     const wanted = this.events & EVENT_BITS;
     return wanted === 0 || this.file.refs === 0 ? 0 : this.file.poll() & wanted;
@@ -65,12 +71,12 @@ export class EpollItem extends Waiter implements FileWatcher {
     this.epoll.forget(this);
   }
 
-  /** Out of the file's list of watchers. */
+  /** Removes the item from the file's watchers. */
   leaveFile(): void {
     this.file.removeWatcher(this);
   }
 
-  /** A line of /proc/PID/fdinfo. */
+  /** The item's line in /proc/PID/fdinfo. */
   describe(): string {
     const { file } = this;
     const data = this.dataHi.toString(16) + this.dataLo.toString(16).padStart(8, "0");

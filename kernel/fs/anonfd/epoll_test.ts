@@ -1,3 +1,5 @@
+/** Tests of epoll.ts: level, edge and one-shot items, sets in sets, and the end of many items. */
+
 import { assertEquals } from "@std/assert";
 import { EEXIST, EINVAL, ELOOP, ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
 import {
@@ -55,7 +57,7 @@ class Counter extends Waiter {
   }
 }
 
-/** What one epoll_wait gives: [fd, events] pairs. */
+/** The result of one epoll_wait(2): [fd, events] pairs. */
 function collect(set: EpollFile, max = 100): [number, number][] {
   const found: [number, number][] = [];
   const end = set.scanEnd;
@@ -205,7 +207,7 @@ Deno.test("a set of many items ends in slices, also those of one file", () => {
   files.forEach((file, fd) => set.add(file, fd, EPOLLIN, 0, 0));
   set.drop();
   assertEquals(EPOLL_ITEMS.countOf(ACCOUNTING.current) - before, 2 * SLICE_UNITS);
-  // A file that is closed meanwhile takes its items along.
+  // The items of a file that is closed meanwhile are removed with it.
   files[7]!.set(EPOLLIN);
   files[7]!.drop();
   let slices = 0;

@@ -1,4 +1,7 @@
-/** eventfd(2): a 64-bit counter that can be waited for, kept as two u32 words. */
+/**
+ * eventfd(2): a 64-bit counter that tasks can wait for, kept as two u32 words. aio and io_uring
+ * signal completions by `signal`.
+ */
 
 import { EAGAIN, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { WaitQueue } from "../../core/wait.ts";
@@ -7,7 +10,7 @@ import { POLLERR, POLLIN, POLLOUT } from "../../vfs/open_file.ts";
 import { AnonFile, type AnonFiles } from "./anon_inode.ts";
 
 const WORD = 0x100000000;
-/** The value under way. */
+/** Scratch for the value that is read or written. */
 const buffer = new Uint8Array(128);
 const view = new DataView(buffer.buffer);
 
@@ -47,7 +50,7 @@ export class EventFile extends AnonFile {
     return io.putBytes(buffer, 0, 8) < 8 ? -EFAULT : 8;
   }
 
-  /** The counter never passes 2^64 - 2; the value 2^64 - 1 is refused. */
+  /** The counter never exceeds 2^64 - 2; the value 2^64 - 1 is refused. */
   override write(io: IoCursor, _offset: number): number {
     if (io.remaining !== 8) return -EINVAL;
     const n = io.takeBytes(buffer, 0, 8);
@@ -63,7 +66,7 @@ export class EventFile extends AnonFile {
     return 8;
   }
 
-  /** The kernel adds one (the end of an asynchronous read or write); a full counter stays. */
+  /** Adds one for the kernel (the end of an asynchronous read or write); a full counter stays. */
   signal(): void {
     if (this.hi === 0xffffffff && this.lo >= 0xfffffffe) return;
     this.lo = (this.lo + 1) >>> 0;
@@ -79,7 +82,7 @@ export class EventFile extends AnonFile {
     return bits;
   }
 
-  /** There is no position; asking for one is no error. */
+  /** The file has no position; lseek(2) succeeds. */
   override seek(): number {
     return 0;
   }

@@ -1,5 +1,7 @@
 /**
- * inotify(7): a queue of events, and watches on inodes (vfs/watch_list.ts). A watch does not keep its inode: it ends with IN_DELETE_SELF and IN_IGNORED.
+ * inotify(7): the file of an inotify instance, with its queue of events and its watches on inodes
+ * (vfs/watch_list.ts). A watch does not hold its inode: it ends with IN_DELETE_SELF and IN_IGNORED.
+ * syscalls/io/inotify.ts has the calls.
  */
 
 import { EAGAIN, EEXIST, EINVAL, ENOSPC } from "../../../ffi/abi/errno.ts";
@@ -29,11 +31,11 @@ import { AnonFile, type AnonFiles } from "./anon_inode.ts";
 
 /** LIMIT: /proc/sys/fs/inotify/max_queued_events. */
 const MAX_EVENTS = 16384;
-/** LIMIT: watches of one descriptor (max_user_watches is for a user's all). */
+/** LIMIT: watches of one descriptor; max_user_watches limits all of a user. */
 const MAX_WATCHES = 65536;
 
 const AT = InotifyEvent.at, HEADER = InotifyEvent.size;
-/** One event: the header and a padded name of at most 255 bytes. */
+/** Scratch for one event: the header and a padded name of at most 255 bytes. */
 const buffer = new Uint8Array(HEADER + 256);
 const view = new DataView(buffer.buffer);
 
@@ -41,7 +43,7 @@ class Event {
   readonly wd: number;
   readonly mask: number;
   readonly cookie: number;
-  /** Null: without a name. */
+  /** Null for an event without a name. */
   readonly name: string | null;
 
   constructor(wd: number, mask: number, cookie: number, name: string | null) {
@@ -51,7 +53,9 @@ class Event {
     this.name = name;
   }
 
-  /** Bytes as read: the name has a NUL at least and is padded to whole headers. */
+  /**
+   * The bytes of the event in a read: the name has at least one NUL and is padded to whole headers.
+   */
   get size(): number {
     return HEADER + this.padded;
   }
@@ -69,7 +73,7 @@ class InotifyWatch extends Watch {
   readonly file: InotifyFile;
   readonly wd: number;
 
-  /** `mask`: events, and IN_EXCL_UNLINK, IN_ONESHOT. */
+  /** `mask` has events, IN_EXCL_UNLINK and IN_ONESHOT. */
   constructor(file: InotifyFile, wd: number, inode: Inode, mask: number) {
     super(inode, mask);
     this.file = file;
@@ -92,7 +96,7 @@ export class InotifyFile extends AnonFile {
   private lastWd: number = 0;
   private readonly queue: WaitQueue = new WaitQueue();
   private readonly deferred: DeferredWork;
-  /** The last descriptor is closed, and watches may still be going. */
+  /** The last descriptor is closed; watches may still be ending in slices. */
   private isClosed: boolean = false;
 
   /** `flags`: O_NONBLOCK or 0. */
@@ -108,7 +112,7 @@ export class InotifyFile extends AnonFile {
     return this.queue;
   }
 
-  /** inotify_add_watch(2): the watch descriptor; -EEXIST (IN_MASK_CREATE), -ENOSPC. */
+  /** inotify_add_watch(2): the watch descriptor, -EEXIST (IN_MASK_CREATE), -ENOSPC. */
   watch(inode: Inode, mask: number): number {
     const kept = (mask & (IN_ALL_EVENTS | IN_EXCL_UNLINK | IN_ONESHOT)) | IN_UNMOUNT;
     const old = [...watchesOf(inode)].find((w) => w instanceof InotifyWatch && w.file === this);
@@ -132,7 +136,7 @@ export class InotifyFile extends AnonFile {
     return 0;
   }
 
-  /** A watch is over: IN_IGNORED is its last event. */
+  /** Ends a watch; IN_IGNORED is its last event. */
   end(watch: InotifyWatch): void {
     if (!this.watches.delete(watch.wd)) return;
     watch.detach();
@@ -153,7 +157,7 @@ export class InotifyFile extends AnonFile {
     this.queue.wake(POLLIN | POLLRDNORM);
   }
 
-  /** Whole events only: -EINVAL when the first does not fit. */
+  /** Reads whole events: -EINVAL when the first does not fit. */
   override read(io: IoCursor, _offset: number): number {
     if (this.events.length === 0) return -EAGAIN;
     let done = 0, count = 0;
@@ -180,7 +184,7 @@ export class InotifyFile extends AnonFile {
     return super.ioctl(request, arg, user);
   }
 
-  /** There is no position; asking for one is no error. */
+  /** The file has no position; lseek(2) succeeds. */
   override seek(): number {
     return 0;
   }
@@ -188,7 +192,7 @@ export class InotifyFile extends AnonFile {
     return "anon_inode:inotify";
   }
 
-  /** The newest watch first. */
+  /** One line for each watch, the newest first. */
   override fdinfo(): string {
     let text = "";
     for (const { wd, inode, mask } of [...this.watches.values()].reverse()) {
@@ -206,7 +210,7 @@ export class InotifyFile extends AnonFile {
     this.events = [];
   }
 
-  /** A slice of the end of all watches; those whose inodes go meanwhile end by themselves. */
+  /** Ends a slice of all watches; those whose inodes are deleted meanwhile end by themselves. */
   endWatches(units: number): number {
     for (const watch of this.watches.values()) {
       if (units-- <= 0) return 0;
@@ -228,7 +232,7 @@ class WatchesEnd implements Job {
   }
 }
 
-/** The event as bytes in `buffer`: its size. */
+/** Writes an event to `buffer`; returns its size. */
 function fill(event: Event): number {
   buffer.fill(0, 0, event.size);
   view.setInt32(AT.wd, event.wd, true);

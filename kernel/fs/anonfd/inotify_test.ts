@@ -1,3 +1,5 @@
+/** Tests of inotify.ts: events, watches, overflow and the end of many watches. */
+
 import { assertEquals } from "@std/assert";
 import { EAGAIN, EEXIST, EINVAL } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD, O_CREAT, O_RDONLY, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
@@ -16,7 +18,7 @@ const anon = new AnonFiles();
 
 type Found = readonly [wd: number, mask: number, name: string];
 
-/** Everything that waits, cookies aside. */
+/** Reads all waiting events, without their cookies. */
 function drain(file: InotifyFile): Found[] {
   const found: Found[] = [];
   for (;;) {

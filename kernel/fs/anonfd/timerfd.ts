@@ -1,8 +1,10 @@
 /**
- * timerfd_create(2): a timer whose expirations are read as a count. As on Linux an interval timer is armed again when
- * it is read or looked at, so a reader that does not come costs one wake-up.
+ * timerfd_create(2): a timer whose expirations are read as a count. As on Linux, an interval timer
+ * is armed again when it is read or looked at, so a timer that is not read costs one wake-up.
+ * syscalls/io/timerfd.ts has the calls.
  *
- * DIFFERS: a change of the host's real-time clock moves no timers, so TFD_TIMER_CANCEL_ON_SET never cancels.
+ * DIFFERS: a change of the host's real-time clock moves no timers, so TFD_TIMER_CANCEL_ON_SET never
+ * cancels.
  */
 
 import { EAGAIN, EFAULT, EINVAL, ENOTTY } from "../../../ffi/abi/errno.ts";
@@ -15,11 +17,11 @@ import { Timer, type TimerQueue } from "../../time/timer.ts";
 import { POLLIN } from "../../vfs/open_file.ts";
 import { AnonFile, type AnonFiles } from "./anon_inode.ts";
 
-/** The count under way. */
+/** Scratch for the count. */
 const buffer = new Uint8Array(128);
 const view = new DataView(buffer.buffer);
 
-/** Where a timerfd gets the time from. */
+/** The clock and timers of a timerfd. */
 export interface MonotonicClock {
   /** CLOCK_MONOTONIC, ns. */
   now(): number;
@@ -40,13 +42,13 @@ class Expiry extends Timer {
 }
 
 export class TimerFile extends AnonFile {
-  /** CLOCK_*; deadlines here are CLOCK_MONOTONIC whatever it is. */
+  /** CLOCK_* of the call; deadlines here are always CLOCK_MONOTONIC. */
   readonly clockId: number;
-  /** Flags of the last timerfd_settime. */
+  /** The flags of the last timerfd_settime(2). */
   settimeFlags: number = 0;
   intervalNs: number = 0;
   private ticks: number = 0;
-  /** It expired and is not armed again yet; `deadlineNs` is when it expired. */
+  /** It has expired and is not armed again yet; `deadlineNs` is when it expired. */
   private isExpired: boolean = false;
   private deadlineNs: number = Infinity;
   private readonly clock: MonotonicClock;
@@ -63,7 +65,10 @@ export class TimerFile extends AnonFile {
     return this.queue;
   }
 
-  /** Arm for a CLOCK_MONOTONIC deadline, Infinity to disarm; forgets what had expired. */
+  /**
+   * Arms the timer for a CLOCK_MONOTONIC deadline (Infinity disarms it) and forgets earlier
+   * expirations.
+   */
   set(deadlineNs: number, intervalNs: number, flags: number): void {
     this.clock.timers.disarm(this.expiry);
     this.settimeFlags = flags;
@@ -76,7 +81,7 @@ export class TimerFile extends AnonFile {
     else this.clock.timers.arm(this.expiry, deadlineNs);
   }
 
-  /** Time to the next expiration, ns; 0 when disarmed. */
+  /** The time to the next expiration, ns; 0 when disarmed. */
   get remainingNs(): number {
     this.catchUp();
     if (this.deadlineNs === Infinity || this.isExpired) return 0;
@@ -89,7 +94,7 @@ export class TimerFile extends AnonFile {
     this.queue.wake(POLLIN);
   }
 
-  /** Count the intervals that passed since it expired, and arm it for the next one. */
+  /** Counts the intervals that passed since it expired, and arms it for the next one. */
   private catchUp(): void {
     if (!this.isExpired || this.intervalNs === 0) return;
     this.isExpired = false;
@@ -112,7 +117,7 @@ export class TimerFile extends AnonFile {
     return io.putBytes(buffer, 0, 8);
   }
 
-  /** TFD_IOC_SET_TICKS, for restoring: the next read gives this. */
+  /** TFD_IOC_SET_TICKS, for checkpoint and restore: sets the count. */
   override ioctl(request: number, arg: number, user: UserMemory): number {
     if (request !== TFD_IOC_SET_TICKS) return -ENOTTY;
     if (user.copyIn(buffer, 0, arg, 8) < 0) return -EFAULT;
@@ -127,7 +132,7 @@ export class TimerFile extends AnonFile {
     return this.ticks > 0 ? POLLIN : 0;
   }
 
-  /** There is no position; asking for one is no error. */
+  /** The file has no position; lseek(2) succeeds. */
   override seek(): number {
     return 0;
   }

@@ -1,6 +1,6 @@
 /**
- * Which character devices there are: device numbers and who opens them. Terminals register themselves
- * (devpts/terminals.ts).
+ * The numbers and openers of the character devices. kernel.ts registers them; devtmpfs.ts makes
+ * their nodes. devpts/openers.ts registers terminals, loop.ts loop devices.
  */
 
 import { EPERM } from "../../../ffi/abi/errno.ts";
@@ -22,7 +22,7 @@ import {
   ZeroFile,
 } from "./memory_devices.ts";
 
-/** Major number of the memory devices, and its minors (admin-guide/devices.txt). */
+/** The major number of the memory devices, and their minor numbers (admin-guide/devices.txt). */
 export const MEM_MAJOR = 1;
 export const NULL_MINOR = 3,
   ZERO_MINOR = 5,
@@ -30,11 +30,14 @@ export const NULL_MINOR = 3,
   RANDOM_MINOR = 8,
   URANDOM_MINOR = 9,
   KMSG_MINOR = 11;
-/** Major number of what has no other, and the minor of /dev/userfaultfd (numbers from 256 on are anybody's). */
+/**
+ * The major number of miscellaneous devices, and the minor number of /dev/userfaultfd (numbers from
+ * 256 on are assigned by each kernel).
+ */
 export const MISC_MAJOR = 10;
 export const USERFAULTFD_MINOR = 257;
 
-/** Register the memory devices with a kernel's special files. */
+/** Registers the memory devices with a kernel's special files. */
 export function registerMemoryDevices(special: SpecialFiles, host: Host, sink: LogSink): void {
   special.registerCharacter(MEM_MAJOR, NULL_MINOR, new NullOpener());
   special.registerCharacter(MEM_MAJOR, ZERO_MINOR, new ZeroOpener());
@@ -85,7 +88,10 @@ class RandomOpener implements SpecialOpener {
   }
 }
 
-/** DIFFERS: nobody may read the log, as Linux has it for programs without CAP_SYSLOG (dmesg_restrict). */
+/**
+ * DIFFERS: nobody may read the log, as Linux has it for programs without CAP_SYSLOG
+ * (dmesg_restrict).
+ */
 class KmsgOpener implements SpecialOpener {
   private readonly sink: LogSink;
 

@@ -1,9 +1,9 @@
 /**
- * devtmpfs: a tmpfs that comes with the nodes that programs expect in /dev. Links for the standard files and
- * directories to mount on (pts, shm, mqueue) are there too, as container runtimes make them.
+ * devtmpfs: a tmpfs with the nodes that programs expect in /dev, the links for the standard files,
+ * and directories to mount on (pts, shm, mqueue), as container runtimes make them.
  *
- * DIFFERS: every mount has a tree of its own, where Linux shows one tree everywhere: a sandbox may hold several
- * containers. Not here: what the devices do (devices.ts).
+ * DIFFERS: every mount has a tree of its own, where Linux shows one tree everywhere: a sandbox may
+ * hold several containers. Not here: what the devices do (devices.ts).
  */
 
 import { makedev, S_IFCHR } from "../../../ffi/abi/stat.ts";
@@ -26,7 +26,7 @@ import {
   ZERO_MINOR,
 } from "./devices.ts";
 
-/** Major of /dev/tty, /dev/console and /dev/ptmx; their minors. */
+/** The major number of /dev/tty, /dev/console and /dev/ptmx, and their minor numbers. */
 export const TTYAUX_MAJOR = 5;
 export const TTY_MINOR = 0, CONSOLE_MINOR = 1, PTMX_MINOR = 2;
 
@@ -39,7 +39,7 @@ interface Node {
   readonly mode?: number;
 }
 
-/** Character devices, for everybody unless they say otherwise. */
+/** The character devices, with mode 0666 unless they have another. */
 const NODES: readonly Node[] = [
   { name: "null", major: MEM_MAJOR, minor: NULL_MINOR },
   { name: "zero", major: MEM_MAJOR, minor: ZERO_MINOR },
@@ -58,14 +58,14 @@ const LINKS: readonly (readonly [name: string, target: string])[] = [
   ["ptmx", "pts/ptmx"],
 ];
 
-/** Directories to mount on; shm is usable as it is. */
+/** The directories to mount on; shm can be used without a mount. */
 const DIRECTORIES: readonly (readonly [name: string, mode: number])[] = [
   ["pts", 0o755],
   ["shm", 0o1777],
   ["mqueue", 0o755],
 ];
 
-/** Put nodes, links and directories into an empty directory that is to be a /dev: 0 or -errno. */
+/** Puts nodes, links and directories into an empty directory that becomes a /dev: 0 or -errno. */
 export function populateDev(dir: Inode): number {
   let r = 0;
   for (const { name, major, minor, mode } of NODES) {
@@ -80,11 +80,11 @@ function errorOf(made: Inode | number): number {
   return typeof made === "number" ? made : 0;
 }
 
-/** The tree of one mount. */
+/** The file system of one mount. */
 class DevtmpfsFs extends TmpfsFs {
   loops: LoopDevices | null = null;
 
-  /** Loop devices notice. */
+  /** Not in slices: `destroy` must remove it from the loop devices. */
   override get isFreedInSlices(): boolean {
     return false;
   }
@@ -107,7 +107,7 @@ export class DevtmpfsType extends FsType {
     this.host = host;
   }
 
-  /** Options are those of tmpfs(5); the mode is 0755 unless they say otherwise. */
+  /** Takes the options of tmpfs(5); the default mode is 0755. */
   override create(_caller: Caller, _source: string, text: string): FileSystem | number {
     const options = parseTmpfsOptions(text, this.host.memoryBytes);
     if (typeof options === "number") return options;

@@ -1,9 +1,11 @@
 /**
- * loop(4): block devices whose bytes are those of a regular file. Devices, the files of opened nodes, and the nodes in
- * each devtmpfs. What ioctl(2) does with them: syscalls/io/loop_requests.ts.
+ * loop(4): block devices whose bytes are those of a regular file: the devices of a kernel, the
+ * files of opened nodes, and the nodes in each devtmpfs. syscalls/io/loop_requests.ts has their
+ * ioctl(2).
  *
- * DIFFERS: a loop device cannot be the file of another; there is no direct I/O, and nothing can be mounted from one. To
- * open one takes CAP_SYS_ADMIN: containers of a sandbox share them, and no group of devices keeps them apart.
+ * DIFFERS: a loop device cannot be the file of another; there is no direct I/O, and nothing can be
+ * mounted from one. To open one takes CAP_SYS_ADMIN: containers of a sandbox share them, and no
+ * group of devices keeps them apart.
  */
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
@@ -21,7 +23,7 @@ import { ANY_MINOR } from "../../vfs/special_files.ts";
 
 export const LOOP_MAJOR = 7, LOOP_CONTROL_MINOR = 237;
 const MISC_MAJOR = 10;
-/** Those that there are from the start (CONFIG_BLK_DEV_LOOP_MIN_COUNT). */
+/** The number of devices at the start (CONFIG_BLK_DEV_LOOP_MIN_COUNT). */
 export const FIRST_DEVICES = 8;
 /** LIMIT: loop devices, and their highest number. */
 const MAX_DEVICES = 64;
@@ -30,18 +32,18 @@ const SECTOR = 512;
 
 export class LoopDevice {
   readonly number: number;
-  /** Held; null: unbound. */
+  /** The backing file, which is held; null: the device is not bound. */
   backing: OpenFile | null = null;
   offset: number = 0;
   sizeLimit: number = 0;
   flags: number = 0;
   blockSize: number = SECTOR;
-  /** Bytes, whole sectors. */
+  /** The size in bytes, a multiple of a sector. */
   size: number = 0;
-  /** As LOOP_SET_STATUS64 gave it. */
+  /** The name that LOOP_SET_STATUS64 set. */
   fileName: Uint8Array<ArrayBuffer> = new Uint8Array(64);
   openers: number = 0;
-  /** LOOP_CLR_FD came: it is unbound with its last opener. */
+  /** LOOP_CLR_FD was called: the last close unbinds it. */
   isGoing: boolean = false;
 
   constructor(number: number) {
@@ -60,7 +62,7 @@ export class LoopDevice {
     this.measure();
   }
 
-  /** How long it is now (get_loop_size). */
+  /** Updates the size (get_loop_size). */
   measure(): void {
     const { backing } = this;
     if (backing === null) return;
@@ -86,7 +88,7 @@ export class LoopDevice {
 /** The devices of a kernel. */
 export class LoopDevices {
   private readonly devices: Map<number, LoopDevice> = new Map();
-  /** Roots of every devtmpfs: there a node stands for each device. */
+  /** The roots of every devtmpfs; each has a node for each device. */
   private readonly homes: Set<Inode> = new Set();
 
   constructor() {
@@ -97,7 +99,7 @@ export class LoopDevices {
     return this.devices.get(number) ?? null;
   }
 
-  /** Nodes in a new devtmpfs: 0 or -errno. */
+  /** Makes the nodes in a new devtmpfs: 0 or -errno. */
   populate(root: Inode): number {
     for (const number of this.devices.keys()) {
       const r = addNode(root, number);
@@ -111,7 +113,7 @@ export class LoopDevices {
     this.homes.delete(root);
   }
 
-  /** A new device with this number, which is free; -ENOSPC, -EINVAL. */
+  /** Adds a device with this number, which is free; -ENOSPC, -EINVAL. */
   add(number: number): number {
     if (number > MAX_NUMBER) return -EINVAL;
     if (this.devices.size >= MAX_DEVICES) return -ENOSPC;
@@ -128,7 +130,7 @@ export class LoopDevices {
     }
   }
 
-  /** The lowest number that no device has. */
+  /** The lowest free number. */
   get nextNumber(): number {
     let n = 0;
     while (this.devices.has(n)) n++;
@@ -176,7 +178,7 @@ export class LoopFile extends OpenFile {
     io.limit(size - offset);
     const n = backing.read(io, this.device.offset + offset);
     if (n !== 0) return n;
-    // The file became shorter.
+    // The backing file became shorter.
     return io.putZeros(io.remaining);
   }
 
@@ -253,7 +255,7 @@ class ControlOpener implements SpecialOpener {
   }
 }
 
-/** Register the devices with a kernel's special files. */
+/** Registers the devices with a kernel's special files. */
 export function registerLoopDevices(special: SpecialFiles, devices: LoopDevices): void {
   special.registerBlock(LOOP_MAJOR, ANY_MINOR, new LoopOpener(devices));
   special.registerCharacter(MISC_MAJOR, LOOP_CONTROL_MINOR, new ControlOpener(devices));

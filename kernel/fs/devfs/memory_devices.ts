@@ -1,10 +1,8 @@
 /**
- * The devices of mem(4), null(4), full(4), random(4) and /dev/kmsg: files that nobody else has a
- * hand in.
+ * The open files of the memory devices: mem(4), null(4), full(4), random(4), /dev/kmsg and
+ * /dev/userfaultfd. devices.ts has their numbers and openers.
  *
  * DIFFERS: the position advances as bytes move, where Linux leaves it at 0.
- *
- * Neighbours: devices.ts (numbers), devtmpfs.ts (the tree that shows them), devpts/ (terminals).
  */
 
 import { EINVAL, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
@@ -30,12 +28,12 @@ import { OpenFile } from "../../vfs/open_file.ts";
 const MAX_RANDOM = 33554431;
 /** LIMIT: bytes of one record of the log, as LOG_LINE_MAX of Linux. */
 const MAX_RECORD = 1024 - 32;
-/** Bits that the entropy pool has; it is always full. */
+/** The bits of the entropy pool, which is always full. */
 const ENTROPY_BITS = 256;
 /** RNDZAPENTCNT and RNDCLEARPOOL of linux/random.h. */
 const RNDZAPENTCNT = 0x5204, RNDCLEARPOOL = 0x5206;
 
-/** Where lines for the log go: the kernel. */
+/** Takes the lines that guests write to /dev/kmsg; the kernel implements it. */
 export interface LogSink {
   log(line: string): void;
 }
@@ -58,7 +56,7 @@ abstract class DeviceFile extends OpenFile {
   }
 }
 
-/** One that never waits. */
+/** A device whose reads and writes never wait. */
 abstract class InstantFile extends DeviceFile {
   override get readsNow(): boolean {
     return true;
@@ -68,7 +66,7 @@ abstract class InstantFile extends DeviceFile {
   }
 }
 
-/** /dev/null: empty, and takes everything without looking at it. */
+/** /dev/null: reads are empty, and writes do not read the buffer. */
 export class NullFile extends InstantFile {
   override read(_io: IoCursor, _offset: number): number {
     return 0;
@@ -89,13 +87,13 @@ export class ZeroFile extends InstantFile {
   override write(io: IoCursor, _offset: number): number {
     return skip(io);
   }
-  /** Private: anonymous memory. Shared: memory that forks share. */
+  /** A private mapping is anonymous memory, a shared one is memory that forks share. */
   override mmap(_writable: boolean, _shared: boolean): Backing {
     return this.backing ??= new ZeroBacking(this.inode);
   }
 }
 
-/** /dev/full: zeros, and no space. */
+/** /dev/full: reads give zeros, and writes -ENOSPC. */
 export class FullFile extends DeviceFile {
   override read(io: IoCursor, _offset: number): number {
     return io.remaining === 0 ? 0 : io.putZeros(io.remaining);
@@ -107,7 +105,7 @@ export class FullFile extends DeviceFile {
 
 const noise = new Uint8Array(4096);
 
-/** /dev/random and /dev/urandom, which never wait: the host has enough. */
+/** /dev/random and /dev/urandom, which never wait: the host's pool is ready. */
 export class RandomFile extends InstantFile {
   private readonly host: Host;
 
@@ -134,7 +132,7 @@ export class RandomFile extends InstantFile {
     return done;
   }
 
-  /** What is written would be mixed in; the host's pool needs nothing of it. */
+  /** Linux mixes written bytes into its pool; the host's pool does not need them. */
   override write(io: IoCursor, _offset: number): number {
     return skip(io);
   }
@@ -155,7 +153,7 @@ export class RandomFile extends InstantFile {
   }
 }
 
-/** /dev/random, which alone of the two can be polled. */
+/** /dev/random; only it can be polled, not /dev/urandom. */
 export class PolledRandomFile extends RandomFile {
   private readonly queue: WaitQueue = new WaitQueue();
 
@@ -167,8 +165,8 @@ export class PolledRandomFile extends RandomFile {
 const record = new Uint8Array(MAX_RECORD);
 
 /**
- * /dev/kmsg, for writing: a line of the sandbox's debug log. Reading it is refused when it is
- * opened.
+ * /dev/kmsg, for writing: each write is a line of the sandbox's debug log. Opening it for reading
+ * is refused.
  */
 export class KmsgFile extends OpenFile {
   override readonly inode: Inode;
@@ -196,10 +194,7 @@ export class KmsgFile extends OpenFile {
   }
 }
 
-/**
- * /dev/userfaultfd: nothing but an ioctl(2), which makes descriptors
- * (userfault/calls/userfault.ts).
- */
+/** /dev/userfaultfd: only an ioctl(2), which makes descriptors (userfault/calls/userfault.ts). */
 export class UserfaultDevice extends OpenFile {
   override readonly inode: Inode;
 

@@ -1,3 +1,5 @@
+/** Tests of memory_devices.ts and devices.ts. */
+
 import { assertEquals } from "@std/assert";
 import { EFAULT, EINVAL, ENODEV, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
 import { O_RDONLY, O_RDWR, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
@@ -65,7 +67,7 @@ Deno.test("random gives bytes of any number, and up to what can be reached", () 
   for (const name of ["/random", "/urandom"]) {
     const file = lab.open(name), io = new BufferCursor(new Uint8Array(9000));
     assertEquals(file.read(io, 0), 9000);
-    // The lab's host has only sevens.
+    // The lab's host gives only sevens.
     assertEquals(io.buffer.every((b) => b === 7), true);
     assertEquals(file.read(new BufferCursor(new Uint8Array(9000), 5000), 0), 5000);
     assertEquals(file.write(filled(10), 0), 10);

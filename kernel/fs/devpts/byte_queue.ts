@@ -1,9 +1,9 @@
-/** A bounded queue of bytes in JS memory: terminals look at every byte anyway. */
+/** A bounded ring of bytes in JS memory, for a terminal's output and its backlog of input. */
 
 import type { IoCursor } from "../../mm/io_cursor.ts";
 
 export class ByteQueue {
-  /** Bytes that it may hold. */
+  /** The most bytes that it holds. */
   readonly limit: number;
   length: number = 0;
   private readonly bytes: Uint8Array<ArrayBuffer>;
@@ -21,7 +21,7 @@ export class ByteQueue {
     return this.limit - this.length;
   }
 
-  /** The caller has seen that there is room. HOT */
+  /** The caller has checked that there is room. HOT */
   push(byte: number): void {
     this.bytes[(this.head + this.length++) & this.mask] = byte;
   }
@@ -30,12 +30,12 @@ export class ByteQueue {
     for (let i = 0; i < count; i++) this.push(src[from + i]!);
   }
 
-  /** Byte `i` from the front. */
+  /** The byte `i` places from the front. */
   at(i: number): number {
     return this.bytes[(this.head + i) & this.mask]!;
   }
 
-  /** Move up to `max` bytes to a cursor: how many, or -EFAULT. */
+  /** Moves up to `max` bytes to a cursor; returns how many, or -EFAULT. */
   give(io: IoCursor, max: number): number {
     let done = 0;
     while (done < max && this.length > 0 && io.remaining > 0) {
@@ -49,7 +49,7 @@ export class ByteQueue {
     return done;
   }
 
-  /** Copy up to `max` bytes to the start of an array: how many. */
+  /** Copies up to `max` bytes to the start of an array; returns how many. */
   peek(dst: Uint8Array, max: number): number {
     const n = Math.min(max, this.length);
     for (let i = 0; i < n; i++) dst[i] = this.at(i);
@@ -61,7 +61,7 @@ export class ByteQueue {
     this.length -= count;
   }
 
-  /** Keep the first `count` bytes. */
+  /** Keeps the first `count` bytes. */
   truncate(count: number): void {
     if (count < this.length) this.length = count;
   }

@@ -1,4 +1,7 @@
-/** Character classes as the kernel's terminals see them: ASCII and Latin-1 (linux/ctype.h). */
+/**
+ * The character classes of Linux's terminals: ASCII and Latin-1 (linux/ctype.h). Input editing and
+ * output case conversion use them.
+ */
 
 export function isControl(c: number): boolean {
   return c < 32 || c === 127;

@@ -1,7 +1,8 @@
 /**
- * One devpts (pts(4)): the tree of its terminals. Each mount is an instance of its own, as in Linux since 4.7.
+ * A devpts file system (pts(4)) with the tree of its terminals. Each mount is a separate instance,
+ * as in Linux since 4.7.
  *
- * Neighbours: inodes.ts, openers.ts (what opening them does), terminal.ts.
+ * Neighbours: inodes.ts (the inodes of the tree), openers.ts (opening them), terminal.ts.
  */
 
 import { EINVAL, ENOSPC } from "../../../ffi/abi/errno.ts";
@@ -27,7 +28,7 @@ export class DevptsFs extends FileSystem implements TerminalHome {
   private options: DevptsOptions;
   private readonly ptmx: PtmxInode;
   private readonly slaveOpener: SlaveOpener;
-  /** By index; null: gone from the tree, but a slave is still open and keeps the number. */
+  /** The slaves by index; null: removed from the tree, but an open slave keeps the number. */
   private readonly slaves: (SlaveInode | null | undefined)[] = [];
 
   constructor(host: Host, hooks: TerminalHooks, options: DevptsOptions) {
@@ -41,7 +42,9 @@ export class DevptsFs extends FileSystem implements TerminalHome {
     this.slaveOpener = new SlaveOpener(host);
   }
 
-  /** A new terminal, in the tree and locked; its master is about to be opened by `cred`. -ENOSPC. */
+  /**
+   * Makes a terminal, which is in the tree and locked; `cred` is about to open its master. -ENOSPC.
+   */
   allocate(cred: Credentials): SlaveInode | number {
     let index = 0;
     while (this.slaves[index] !== undefined) index++;
@@ -54,7 +57,7 @@ export class DevptsFs extends FileSystem implements TerminalHome {
     return slave;
   }
 
-  /** The master is closed: the name goes, and the number with it unless slaves are open. */
+  /** The master is closed: removes the name, and frees the number unless slaves are open. */
   onMasterClosed(terminal: Terminal): void {
     const slave = this.slaves[terminal.index];
     if (slave !== null && slave !== undefined) slave.nlink = 0;
@@ -71,7 +74,7 @@ export class DevptsFs extends FileSystem implements TerminalHome {
     return /^(0|[1-9][0-9]{0,6})$/.test(name) ? this.slaves[Number(name)] ?? null : null;
   }
 
-  /** Of the terminals in the tree, ascending. */
+  /** The indexes of the terminals in the tree, ascending. */
   indexes(): number[] {
     const found: number[] = [];
     for (const [i, slave] of this.slaves.entries()) {

@@ -1,3 +1,5 @@
+/** Tests of devpts_fs.ts and options.ts: numbers of terminals, names, mount options. */
+
 import { assertEquals } from "@std/assert";
 import { EINVAL, ENOSPC } from "../../../ffi/abi/errno.ts";
 import { rootCredentials } from "../../cred/credentials.ts";

@@ -1,16 +1,23 @@
 /**
- * What is going to be echoed: bytes, and operations whose effect depends on the column that the output has then
- * reached (the echo buffer of Linux's n_tty). When it is full the oldest entries go.
+ * The echo buffer of a terminal (that of Linux's n_tty): bytes to be echoed, and operations whose
+ * effect depends on the column that the output has reached by then. When it is full the oldest
+ * entries are dropped.
  *
- * Neighbours: line_discipline.ts and eraser.ts fill it, output.ts empties it.
+ * line_discipline.ts and eraser.ts fill it; output.ts empties it.
  */
 
 const SIZE = 4096, MASK = SIZE - 1;
 
-/** The byte that begins an operation, and the operations; any other byte is a control character to be shown as ^X. */
+/**
+ * The byte that begins an operation, and the operations; any other byte behind it is a control
+ * character to be shown as ^X.
+ */
 export const ECHO_OP = 0xff;
 export const ECHO_MOVE_BACK = 0x80, ECHO_SET_COLUMN = 0x81, ECHO_ERASE_TAB = 0x82;
-/** In the operand of ECHO_ERASE_TAB: the count begins behind an earlier tab, not at the start of the line. */
+/**
+ * A bit of ECHO_ERASE_TAB's operand: the columns are counted from an earlier tab, not from the
+ * start of the line.
+ */
 export const AFTER_TAB = 0x80;
 
 export class EchoQueue {
@@ -32,13 +39,13 @@ export class EchoQueue {
     this.head = this.tail = 0;
   }
 
-  /** A byte as it is. */
+  /** Queues a byte to be echoed unchanged. */
   raw(c: number): void {
     this.reserve();
     if (c === ECHO_OP) this.put(c);
     this.put(c);
   }
-  /** A control character that is shown as ^X. */
+  /** Queues a control character to be echoed as ^X. */
   caret(c: number): void {
     this.operation(c);
   }
@@ -61,7 +68,7 @@ export class EchoQueue {
   private put(c: number): void {
     this.bytes[this.head++ & MASK] = c;
   }
-  /** Room for the longest entry. */
+  /** Makes room for the longest entry. */
   private reserve(): void {
     while (this.head - this.tail > SIZE - 3) {
       const isOp = this.at(0) === ECHO_OP;

@@ -1,4 +1,7 @@
-/** Taking back what was typed: ERASE, WERASE and KILL with their echoes (eraser() of Linux's n_tty). */
+/**
+ * Erasing typed input: the characters ERASE, WERASE and KILL with their echoes (eraser() of Linux's
+ * n_tty). line_discipline.ts calls this.
+ */
 
 import * as T from "../../../ffi/abi/termios.ts";
 import { isAlphanumeric, isControl } from "./char_class.ts";
@@ -6,7 +9,7 @@ import type { LineDiscipline } from "./line_discipline.ts";
 
 const BS = 8, TAB = 9, LF = 10, SPACE = 32, BACKSLASH = 92, UNDERSCORE = 95;
 
-/** The character `c`, which is one of the three, was typed. */
+/** Handles the typed character `c`, which is ERASE, WERASE or KILL. */
 export function erase(line: LineDiscipline, c: number): void {
   const { settings, input } = line;
   if (input.isLineEmpty) return;
@@ -30,7 +33,9 @@ export function erase(line: LineDiscipline, c: number): void {
   if (input.isLineEmpty && settings.hasLocal(T.ECHO)) line.finishErasing();
 }
 
-/** KILL: true when each character is taken back on the screen; else all is done here. */
+/**
+ * KILL: true when each character has to be erased on the screen; else this function does it all.
+ */
 function killsVisibly(line: LineDiscipline): boolean {
   const { settings, input } = line;
   const visible = T.ECHOK | T.ECHOKE | T.ECHOE;
@@ -43,7 +48,10 @@ function killsVisibly(line: LineDiscipline): boolean {
   return false;
 }
 
-/** Position of the last character of the line, which may have several bytes; -1: it is cut off at its beginning. */
+/**
+ * The position of the last character of the line, which may have several bytes; -1: its first byte
+ * is missing.
+ */
 function lastCharacter(line: LineDiscipline): number {
   const { input } = line;
   let at = input.head - 1;
@@ -55,7 +63,7 @@ function isContinuation(line: LineDiscipline, c: number): boolean {
   return (c & 0xc0) === 0x80 && line.settings.hasInput(T.IUTF8);
 }
 
-/** The character at the head of the input, of `length` bytes, is gone: show it. */
+/** Echoes the erasure of the character at the head of the input, of `length` bytes. */
 function echoErased(line: LineDiscipline, first: number, length: number, isErase: boolean): void {
   const { settings, input } = line, { echoes } = line.output;
   if (settings.hasLocal(T.ECHOPRT)) {
@@ -84,7 +92,10 @@ function rubOut(line: LineDiscipline): void {
   echoes.raw(BS);
 }
 
-/** How far a tab went depends on what stands before it: columns since the line's start, or since the tab before. */
+/**
+ * Echoes the erasure of a tab, whose width depends on the columns in front of it: since the line's
+ * start, or since the tab before.
+ */
 function echoErasedTab(line: LineDiscipline): void {
   const { input, settings } = line;
   let columns = 0, afterTab = false;

@@ -1,15 +1,15 @@
 /**
- * What terminals need of processes, which file systems may not import: sessions, process groups, signals, and who is
- * calling. The task side implements it (task/terminal_hooks.ts).
+ * What terminals need of processes: sessions, process groups, signals, and the caller. File systems
+ * may not import the task layer, which implements these interfaces (task/terminal_hooks.ts).
  */
 
 import type { Caller } from "../../vfs/caller.ts";
 
-/** A session, as far as its terminal is concerned. */
+/** The part of a session that terminals use. */
 export interface TtySession {
   /** Its controlling terminal. */
   terminal: ControllingTerminal | null;
-  /** Foreground group of a terminal that was hung up: it hears of the leader's end. */
+  /** The foreground group of a terminal that was hung up: it gets signals at the leader's end. */
   hungUpGroup: TtyGroup | null;
 }
 
@@ -17,20 +17,22 @@ export interface TtyGroup {
   readonly session: TtySession;
 }
 
-/** What a session and /proc need of a controlling terminal; Terminal is it. */
+/** The part of a terminal that sessions and /proc use; Terminal implements it. */
 export interface ControllingTerminal {
-  /** Device number in stat's encoding. */
+  /** The device number in stat's encoding. */
   readonly rdev: number;
-  /** tpgid of /proc/PID/stat, as the caller sees it: 0 when nobody is in the foreground. */
+  /** tpgid of /proc/PID/stat, as the caller sees it: 0 when there is no foreground group. */
   readonly foregroundPgid: number;
-  /** The session's leader ended: the foreground group is told, and the terminal is free again. */
+  /**
+   * The session's leader ended: the foreground group is signalled, and the terminal becomes free.
+   */
   onLeaderExit(session: TtySession): void;
-  /** vhangup(2): the line is gone. */
+  /** vhangup(2). */
   hangUp(): void;
 }
 
 export interface TerminalHooks {
-  /** The process whose call runs now; null: none does (the kernel itself acts). */
+  /** The process whose call runs now; null when the kernel itself acts. */
   caller(): Caller | null;
   callerSession(): TtySession | null;
   callerGroup(): TtyGroup | null;
@@ -43,17 +45,17 @@ export interface TerminalHooks {
   /** The caller blocks or ignores a signal. */
   isIgnored(signo: number): boolean;
   isOrphaned(group: TtyGroup): boolean;
-  /** By the number that the caller has for it. */
+  /** Finds a group by the number that the caller sees. */
   findGroup(pgid: number): TtyGroup | null;
-  /** Numbers as the caller sees them; 0: it does not. */
+  /** Numbers as the caller sees them; 0 when it cannot see the group or session. */
   groupNumber(group: TtyGroup): number;
   sessionNumber(session: TtySession): number;
-  /** As by kill_pgrp with the kernel as the sender. */
+  /** Signals a group, with the kernel as the sender (kill_pgrp). */
   signalGroup(group: TtyGroup, signo: number): void;
-  /** To the session's leader, if it lives. */
+  /** Signals the session's leader, if it lives. */
   signalLeader(session: TtySession, signo: number): void;
-  /** The calling process alone has no controlling terminal any more (TIOCNOTTY). */
+  /** The calling process alone loses the controlling terminal (TIOCNOTTY). */
   leaveTerminal(): void;
-  /** The calling process has the terminal of its session (again). */
+  /** The calling process has the terminal of its session again. */
   joinTerminal(): void;
 }

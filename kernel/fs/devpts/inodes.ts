@@ -1,4 +1,7 @@
-/** The inodes of a devpts: its only directory, ptmx, and one a terminal. They come and go with terminals, not by name. */
+/**
+ * The inodes of a devpts: its only directory, ptmx, and one for each terminal. Terminals make and
+ * remove them; no call creates or removes a name.
+ */
 
 import {
   EACCES,
@@ -32,7 +35,7 @@ import type { DevptsFs } from "./devpts_fs.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const ROOT_INO = 1, PTMX_INO = 2, FIRST_SLAVE_INO = 3;
-/** Device number of ptmx. */
+/** The device number of ptmx. */
 const TTYAUX_MAJOR = 5, PTMX_MINOR = 2;
 const CHARACTER = S_IFCHR >> 12, DIRECTORY = S_IFDIR >> 12;
 
@@ -90,7 +93,7 @@ export class DevptsRoot extends DevptsInode {
     this.nlink = 2;
   }
 
-  /** Terminals come and go by themselves. */
+  /** Not stable: entries change without the VFS. */
   override get dentriesAreStable(): boolean {
     return false;
   }
@@ -129,7 +132,7 @@ export class DevptsRoot extends DevptsInode {
   }
 }
 
-/** Positions: 0 ".", 1 "..", 2 "ptmx", 3 + index. */
+/** The open directory. Positions: 0 ".", 1 "..", 2 "ptmx", 3 + index. */
 class DevptsDirFile extends OpenFile {
   override readonly inode: DevptsRoot;
 

@@ -1,20 +1,26 @@
 /**
- * What was typed and not read yet: a ring with marks where lines end (read_buf of Linux's n_tty). Positions only ever
- * grow. Not here: what goes into it (line_discipline.ts).
+ * The typed input that is not read yet: a ring with marks at the ends of lines (read_buf of Linux's
+ * n_tty). Positions only grow; MASK maps them to the ring. line_discipline.ts fills it; slaves read
+ * it.
  */
 
 import type { IoCursor } from "../../mm/io_cursor.ts";
 
-/** LIMIT: bytes of a line with its end, and of input that nobody reads. */
+/** LIMIT: bytes of a line with its end, and of unread input. */
 export const INPUT_SIZE = 4096;
 const MASK = INPUT_SIZE - 1;
-/** A line ended by EOF (^D): it is not read, and alone it is the end of the file. */
+/**
+ * The end of a line that EOF (^D) ended: a read skips it, and a line of EOF alone reads as the end
+ * of the file.
+ */
 const EOF_MARK = 0;
 
 export class InputQueue {
   private readonly bytes: Uint8Array<ArrayBuffer> = new Uint8Array(INPUT_SIZE);
   private readonly ends: Uint8Array<ArrayBuffer> = new Uint8Array(INPUT_SIZE);
-  /** Next byte to be read; behind the last byte; behind the last complete line. */
+  /**
+   * Three positions: the next byte to be read, behind the last byte, behind the last complete line.
+   */
   tail: number = 0;
   head: number = 0;
   lineHead: number = 0;
@@ -38,7 +44,7 @@ export class InputQueue {
     this.ends[this.head & MASK] = 0;
     this.bytes[this.head++ & MASK] = c;
   }
-  /** A byte that ends a line. */
+  /** Adds a byte that ends a line. */
   pushEnd(c: number): void {
     this.bytes[this.head & MASK] = c;
     this.ends[this.head++ & MASK] = 1;
@@ -49,7 +55,10 @@ export class InputQueue {
     this.ends.fill(0);
   }
 
-  /** ICANON or EXTPROC changed. What is there counts as one line, or lines do not count any more. */
+  /**
+   * ICANON or EXTPROC changed: with ICANON the present input counts as one line; without it lines
+   * are not marked.
+   */
   onModeChange(isCanonical: boolean): void {
     this.ends.fill(0);
     if (!isCanonical || this.length === 0) {
@@ -67,7 +76,7 @@ export class InputQueue {
     return n;
   }
 
-  /** Read one line or as much of it as is wanted; there is one. Bytes, or -EFAULT. */
+  /** Reads one line, or as much of it as fits; there is one. The bytes, or -EFAULT. */
   readLine(io: IoCursor): number {
     const end = this.lineEnd();
     const isEof = end > this.tail && this.isEof(end - 1);
@@ -75,19 +84,19 @@ export class InputQueue {
     const n = this.copyOut(io, Math.min(text, io.remaining));
     if (n < 0) return n;
     this.tail += n;
-    // What ends exactly with the reader's buffer takes a following EOF along.
+    // A line that exactly fills the reader's buffer includes the EOF behind it.
     if (isEof && n === text) this.tail = end;
     return n;
   }
 
-  /** Read without regard to lines. Bytes, or -EFAULT. */
+  /** Reads without regard to lines. The bytes, or -EFAULT. */
   readAny(io: IoCursor): number {
     const n = this.copyOut(io, Math.min(this.length, io.remaining));
     if (n > 0) this.tail += n;
     return n;
   }
 
-  /** Position behind the first line. */
+  /** The position behind the first line. */
   private lineEnd(): number {
     for (let at = this.tail; at < this.lineHead; at++) {
       if (this.ends[at & MASK] !== 0) return at + 1;

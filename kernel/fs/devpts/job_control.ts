@@ -1,6 +1,6 @@
 /**
- * Terminals and sessions: who may read and write, which session a terminal controls, what a hang-up does
- * (drivers/tty/tty_jobctrl.c of Linux).
+ * Job control: which process groups may use a terminal, which session it controls, and hang-ups
+ * (drivers/tty/tty_jobctrl.c of Linux). The files and ioctls of terminals call this.
  */
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
@@ -13,8 +13,8 @@ import { TerminalSettings } from "./termios.ts";
 export const SIGHUP = 1, SIGCONT = 18, SIGTTIN = 21, SIGTTOU = 22, SIGWINCH = 28;
 
 /**
- * A process of a background group does something that only the foreground may do: it is stopped by `signo`
- * (-ERESTARTSYS), or -EIO; 0 for everybody else.
+ * Checks an operation that only the foreground group may do: a process of a background group is
+ * stopped by `signo` (-ERESTARTSYS) or gets -EIO; 0 for all other processes.
  */
 export function checkForeground(terminal: Terminal, signo: number): number {
   const { hooks, foreground } = terminal;
@@ -27,7 +27,7 @@ export function checkForeground(terminal: Terminal, signo: number): number {
   return -ERESTARTSYS;
 }
 
-/** open(2) without O_NOCTTY: a session leader without a terminal gets this one, if it is free. */
+/** open(2) without O_NOCTTY: gives the terminal, if it is free, to a session leader without one. */
 export function acquireAtOpen(terminal: Terminal): void {
   const { hooks } = terminal;
   if (terminal.session !== null || !hooks.isSessionLeader()) return;
@@ -61,7 +61,10 @@ function take(terminal: Terminal): void {
   hooks.joinTerminal();
 }
 
-/** TIOCNOTTY: of the leader, the whole session loses the terminal; of anybody else, only the process. */
+/**
+ * TIOCNOTTY: called by the session's leader, the whole session loses the terminal; else only the
+ * calling process.
+ */
 export function giveUp(terminal: Terminal): void {
   const { hooks, session, foreground } = terminal;
   if (!hooks.isSessionLeader() || session === null) {
@@ -91,8 +94,8 @@ function release(terminal: Terminal, session: TtySession): void {
 }
 
 /**
- * The line is gone (the master was closed, TIOCVHANGUP): open slaves are dead, the session loses the terminal, and its
- * leader hears of it.
+ * Hangs the terminal up (the master was closed, TIOCVHANGUP): I/O on open slaves fails, the session
+ * loses the terminal, and its leader is signalled.
  */
 export function hangUp(terminal: Terminal): void {
   const { session, foreground, hooks } = terminal;

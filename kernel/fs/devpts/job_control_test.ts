@@ -1,3 +1,5 @@
+/** Tests of job_control.ts: sessions, the foreground group, hang-ups. */
+
 import { assertEquals } from "@std/assert";
 import { EAGAIN, EIO, EPERM } from "../../../ffi/abi/errno.ts";
 import { TOSTOP } from "../../../ffi/abi/termios.ts";
@@ -13,7 +15,7 @@ import {
 import { resize } from "./terminal_ioctl.ts";
 import { TerminalLab, TestSession } from "./terminal_testing.ts";
 
-/** A session 10 with its leader in the foreground of the terminal, and a job 20. */
+/** Makes session 10 with its leader in the foreground of the terminal, and a job 20. */
 function session() {
   const lab = new TerminalLab(), { hooks, terminal } = lab;
   const own = new TestSession(10);

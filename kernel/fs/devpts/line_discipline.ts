@@ -1,8 +1,9 @@
 /**
- * The line discipline N_TTY, input side: what is typed becomes lines, signals, flow control and echoes (termios(3)).
- * It follows n_tty.c of Linux step by step, as programs and people know every detail of it.
+ * The input side of the line discipline N_TTY: turns typed bytes into lines, signals, flow control
+ * and echoes (termios(3)). It follows n_tty.c of Linux step by step, because programs depend on
+ * every detail.
  *
- * Neighbours: eraser.ts (taking back), output.ts (echoes and OPOST), terminal.ts (who owns all this).
+ * Neighbours: eraser.ts (erasing), output.ts (echoes and OPOST), terminal.ts (owns this object).
  */
 
 import * as T from "../../../ffi/abi/termios.ts";
@@ -15,14 +16,17 @@ import type { TerminalSettings } from "./termios.ts";
 const BS = 8, TAB = 9, LF = 10, CR = 13, CARET = 94;
 const SIGINT = 2, SIGQUIT = 3, SIGTSTP = 20;
 
-/** What the discipline asks of its terminal. */
+/** What the discipline needs of its terminal. */
 export interface LineHost {
-  /** A character that means a signal to the foreground group was typed; `flush`: input and output go. */
+  /**
+   * A signal character for the foreground group was typed; with `flush` input and output are
+   * dropped.
+   */
   onSignalCharacter(signo: number, flush: boolean): void;
   /** STOP and START characters. */
   stopOutput(): void;
   startOutput(): void;
-  /** There is something to read. */
+  /** A reader may have input now. */
   onInput(): void;
 }
 
@@ -34,13 +38,13 @@ export class LineDiscipline {
   readonly input: InputQueue = new InputQueue();
   readonly output: Output;
   private readonly host: LineHost;
-  /** Characters that need more than being stored. */
+  /** For each character whether it needs more than being stored. */
   private readonly special: Uint8Array<ArrayBuffer> = new Uint8Array(256);
-  /** Nothing is special and nothing is echoed. */
+  /** No character is special and nothing is echoed. */
   private isRaw: boolean = false;
   /** The next character is taken literally (LNEXT). */
   private isQuoting: boolean = false;
-  /** ECHOPRT: inside of a run of erased characters. */
+  /** ECHOPRT: a run of erased characters is being echoed. */
   isErasing: boolean = false;
 
   constructor(settings: TerminalSettings, output: Output, host: LineHost) {
@@ -83,12 +87,12 @@ export class LineDiscipline {
     for (const i of indexes) this.special[this.settings.char(i)] = 1;
   }
 
-  /** Bytes that a read can have now. */
+  /** The bytes that a read could return now. */
   get readable(): number {
     return this.settings.isCanonical ? this.input.lineBytes : this.input.length;
   }
 
-  /** A read would not wait; VMIN counts only for `poll`, and where VTIME does not go with it. */
+  /** Whether a read would not wait. VMIN counts only for `poll`, and only without VTIME. */
   isReadable(forPoll: boolean): boolean {
     const { settings, input } = this;
     if (settings.isCanonical) return input.hasLine;
@@ -97,15 +101,15 @@ export class LineDiscipline {
     return input.length >= wanted;
   }
 
-  /** Drop all input. */
+  /** Drops all input. */
   flush(): void {
     this.input.clear();
     this.isErasing = false;
   }
 
   /**
-   * Bytes from the other side: how many were taken. Without a complete line, what exceeds the buffer is taken and lost,
-   * so that the end of the line has a place.
+   * Takes bytes from the master; returns how many. While there is no complete line, bytes beyond
+   * the buffer are taken and lost, so that the end of the line has room.
    */
   receive(src: Uint8Array, from: number, count: number): number {
     const { input, settings } = this;
@@ -186,7 +190,7 @@ export class LineDiscipline {
     this.store(c);
   }
 
-  /** ICANON: true when the character was consumed by editing, or ended a line. */
+  /** ICANON: true when the character edited the line or ended it. */
   private editLine(c: number): boolean {
     const { settings } = this, { echoes } = this.output;
     const isExtended = settings.hasLocal(T.IEXTEN), isEchoing = settings.hasLocal(T.ECHO);
@@ -275,7 +279,7 @@ export class LineDiscipline {
     else this.output.processEchoes();
   }
 
-  /** IXANY: every character makes stopped output go on. */
+  /** IXANY: any character restarts stopped output. */
   private restartByAny(): void {
     const { output, settings } = this;
     if (!output.isStopped || output.isStoppedByCall) return;
@@ -289,20 +293,20 @@ export class LineDiscipline {
     this.echoFirst(c);
   }
 
-  /** Echo; the first character of a line remembers its column. */
+  /** Echoes a character; the first one of a line also records its column. */
   private echoFirst(c: number): void {
     if (this.input.isLineEmpty) this.output.echoes.setColumn();
     this.echo(c);
   }
 
-  /** Echo a character as ECHOCTL says. */
+  /** Echoes a character according to ECHOCTL. */
   echo(c: number): void {
     const { echoes } = this.output;
     if (isControl(c) && c !== TAB && this.settings.hasLocal(T.ECHOCTL)) echoes.caret(c);
     else echoes.raw(c);
   }
 
-  /** ECHOPRT: the run of erased characters is over. */
+  /** ECHOPRT: ends a run of erased characters. */
   finishErasing(): void {
     if (!this.isErasing) return;
     this.output.echoes.raw(0x2f);

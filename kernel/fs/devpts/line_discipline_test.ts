@@ -1,3 +1,5 @@
+/** Tests of line_discipline.ts and eraser.ts: typed bytes, and what readers and the screen get. */
+
 import { assertEquals } from "@std/assert";
 import { EAGAIN } from "../../../ffi/abi/errno.ts";
 import * as T from "../../../ffi/abi/termios.ts";
@@ -12,7 +14,7 @@ function quiet(): TerminalLab {
   return lab;
 }
 
-/** With a foreground group 7 that signals are sent to. */
+/** A terminal with a foreground group 7 that signals are sent to. */
 function controlled(): TerminalLab {
   const lab = new TerminalLab();
   const session = new TestSession(7);

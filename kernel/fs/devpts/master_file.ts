@@ -1,6 +1,7 @@
 /**
- * The master of a pseudoterminal: what a terminal emulator, sshd or the host's console has open (ptmx(4)). The kernel
- * uses the same object for a terminal of the host, by the methods that take arrays.
+ * The master of a pseudoterminal as an open file (ptmx(4)): a terminal emulator, sshd or the host's
+ * console has it open. Opening ptmx makes it (openers.ts). The kernel's console (kernel/console.ts)
+ * uses the same object for a terminal of the host, by the methods with arrays.
  */
 
 import { EFAULT, EINVAL, EIO, EMFILE } from "../../../ffi/abi/errno.ts";
@@ -23,7 +24,7 @@ const SIGINT = 2, SIGQUIT = 3, SIGTSTP = 20;
 
 export class MasterFile extends TerminalFile {
   override readonly isMaster = true;
-  /** The other side in the tree, and the mount that the tree is seen by. */
+  /** The slave's inode, and the mount of the devpts that the master was opened in. */
   readonly slave: SlaveInode;
   private readonly mount: Mount;
 
@@ -86,7 +87,7 @@ export class MasterFile extends TerminalFile {
     }
   }
 
-  /** TIOCGPTPEER: an fd of the slave for the caller, whatever is mounted where. */
+  /** TIOCGPTPEER: opens the slave for the caller, whatever is mounted over its name. */
   private installPeer(flags: number): number {
     const { hooks } = this.terminal, caller = hooks.caller();
     if (caller === null) return -EIO;
@@ -98,7 +99,9 @@ export class MasterFile extends TerminalFile {
     return -EMFILE;
   }
 
-  /** Open the slave through the mount that the master was opened by. A new description, or -errno. */
+  /**
+   * Opens the slave through the mount that the master was opened in. A new description, or -errno.
+   */
   openSlave(caller: Caller, flags: number): OpenFile | number {
     const root = rootDentryOf(this.slave.fs);
     const dentry = caller.fs.namespace.vfs.dentries.lookup(root, `${this.terminal.index}`);
@@ -106,19 +109,25 @@ export class MasterFile extends TerminalFile {
     return openPathDirectly(caller, new Path(this.mount, dentry), flags);
   }
 
-  /** The host's side: `count` bytes of `src` are typed; how many had room. Wait at `waitQueue` for more. */
+  /**
+   * For the host's console: takes `count` bytes of `src` as typed input; returns how many had room.
+   * `waitQueue` is woken when there is more room.
+   */
   type(src: Uint8Array, count: number): number {
     const n = Math.min(count, this.terminal.inputRoom);
     if (n > 0) this.terminal.feed(src, n);
     return n;
   }
 
-  /** The host's side: output into `dst`; 0: nothing now, -EIO: no slave is open any more. */
+  /**
+   * For the host's console: reads output into `dst`. 0: nothing now; -EIO: no slave is open any
+   * more.
+   */
   fetch(dst: Uint8Array): number {
     return this.terminal.fetchOutput(dst);
   }
 
-  /** The host's side: the window has this size. */
+  /** For the host's console: sets the window size. */
   resize(rows: number, columns: number): void {
     resize(this.terminal, rows, columns, 0, 0);
   }

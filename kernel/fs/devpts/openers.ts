@@ -1,6 +1,7 @@
 /**
- * Opening terminals: ptmx makes a new one, /dev/pts/N and /dev/tty give another description of one, /dev/console is
- * the terminal that the sandbox was started with (tty(4), ptmx(4), console(4)).
+ * The openers of terminals: ptmx makes a new terminal, /dev/pts/N and /dev/tty open another
+ * description of one, /dev/console opens the terminal that the sandbox was started with (tty(4),
+ * ptmx(4), console(4)). kernel.ts registers them with vfs/special_files.ts.
  */
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
@@ -19,17 +20,17 @@ import { MasterFile } from "./master_file.ts";
 import { SlaveFile } from "./slave_file.ts";
 import { Terminal } from "./terminal.ts";
 
-/** Major of /dev/tty, /dev/console and /dev/ptmx; their minors. */
+/** The major number of /dev/tty, /dev/console and /dev/ptmx, and their minor numbers. */
 const TTYAUX_MAJOR = 5;
 const TTY_MINOR = 0, CONSOLE_MINOR = 1, PTMX_MINOR = 2;
 
-/** What a sandbox has of terminals besides its devpts mounts. */
+/** The state of a sandbox's terminals besides its devpts mounts. */
 export class Terminals {
-  /** What /dev/console opens; null: nothing. */
+  /** The terminal that /dev/console opens, or null. */
   console: Terminal | null = null;
 }
 
-/** Register tty, console and ptmx with a kernel's special files. */
+/** Registers tty, console and ptmx with a kernel's special files. */
 export function registerTerminals(
   special: SpecialFiles,
   host: Host,
@@ -42,7 +43,7 @@ export function registerTerminals(
   return terminals;
 }
 
-/** A slave, or why it may not be opened. */
+/** Opens a slave, or returns -errno. */
 function openSlave(
   terminal: Terminal,
   inode: Inode,
@@ -70,7 +71,10 @@ export class SlaveOpener extends InodeOpener {
   }
 }
 
-/** A new terminal in the devpts that `mount` shows; -ENODEV if it is none. */
+/**
+ * Makes a terminal in the devpts of `mount` and opens its master; -ENODEV if the mount has another
+ * file system.
+ */
 function openMaster(
   caller: Caller,
   mount: Mount,
@@ -84,14 +88,14 @@ function openMaster(
   return new MasterFile(inode, flags, slave, mount);
 }
 
-/** The ptmx inside of a devpts. */
+/** Opens the ptmx inside a devpts. */
 export class PtmxOpener extends InodeOpener {
   override open(caller: Caller, path: Path, inode: Inode, flags: number): OpenFile | number {
     return openMaster(caller, path.mount, inode, flags);
   }
 }
 
-/** A device node elsewhere: the devpts is what is mounted at `pts` beside it. */
+/** Opens a device node of ptmx elsewhere: the devpts is the mount on `pts` beside the node. */
 class PtmxNodeOpener implements SpecialOpener {
   open(caller: Caller, path: Path, inode: Inode, flags: number): OpenFile | number {
     const { namespace } = caller.fs;
@@ -103,7 +107,7 @@ class PtmxNodeOpener implements SpecialOpener {
   }
 }
 
-/** /dev/tty: the caller's controlling terminal. */
+/** Opens /dev/tty: the caller's controlling terminal. */
 class TtyOpener implements SpecialOpener {
   private readonly host: Host;
   private readonly hooks: TerminalHooks;

@@ -1,15 +1,15 @@
-/** Mount options of devpts (mount(8)). */
+/** The mount options of devpts (mount(8)). */
 
 import { EINVAL } from "../../../ffi/abi/errno.ts";
 
 export interface DevptsOptions {
-  /** Owner of new terminals; -1: who opens the master. */
+  /** The owner of new terminals; -1: the user that opens the master. */
   uid: number;
   gid: number;
-  /** Permissions of terminals, and of ptmx. */
+  /** The permissions of terminals, and of ptmx. */
   mode: number;
   ptmxMode: number;
-  /** Terminals that there may be at once. */
+  /** The most terminals at a time. */
   max: number;
 }
 
@@ -17,7 +17,7 @@ export interface DevptsOptions {
 const MAX_TERMINALS = 4096;
 const MAX_INDEX = 1 << 20;
 
-/** -EINVAL for an unknown option or a bad value. */
+/** Parses mount options; -EINVAL for an unknown option or a bad value. */
 export function parseDevptsOptions(text: string): DevptsOptions | number {
   const options: DevptsOptions = {
     uid: -1,
@@ -47,7 +47,7 @@ export function parseDevptsOptions(text: string): DevptsOptions | number {
   return options;
 }
 
-/** For mountinfo. */
+/** The options as mountinfo shows them. */
 export function showDevptsOptions(o: DevptsOptions): string {
   const parts: string[] = [];
   if (o.uid >= 0) parts.push(`uid=${o.uid}`);

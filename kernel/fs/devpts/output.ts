@@ -1,8 +1,8 @@
 /**
- * The output side of a terminal: from writes and echoes to the bytes that the master reads (OPOST of termios(3),
- * n_tty.c of Linux). It keeps the column, which tabs and erasing need.
+ * The output side of a terminal: turns writes and echoes into the bytes that the master reads
+ * (OPOST of termios(3), n_tty.c of Linux). It tracks the column, which tabs and erasing need.
  *
- * Neighbours: echo_queue.ts, line_discipline.ts (which makes the echoes).
+ * line_discipline.ts makes the echoes; echo_queue.ts holds them; terminal.ts owns this object.
  */
 
 import * as T from "../../../ffi/abi/termios.ts";
@@ -18,11 +18,11 @@ import {
 } from "./echo_queue.ts";
 import type { TerminalSettings } from "./termios.ts";
 
-/** LIMIT: bytes on their way to the master; as many as Linux holds in its two buffers. */
+/** LIMIT: bytes that wait for the master; as many as Linux holds in its two buffers. */
 const OUTPUT_LIMIT = 12288;
-/** Bytes that the longest output of one byte has: a tab as spaces. */
+/** The most bytes that one byte of output becomes: a tab as spaces. */
 export const LONGEST_OUTPUT = 8;
-/** Of the bytes on their way so many are past the point where a flush takes them (the master's own buffer in Linux). */
+/** The waiting bytes that a flush does not drop: in Linux they are in the master's own buffer. */
 const PAST_FLUSH = 4095;
 
 const BS = 8, TAB = 9, LF = 10, CR = 13, SPACE = 32, CARET = 94;
@@ -32,24 +32,27 @@ export class Output {
   readonly echoes: EchoQueue = new EchoQueue();
   private readonly settings: TerminalSettings;
   private column: number = 0;
-  /** Column of the first character of the line that is being typed. */
+  /** The column of the first character of the line that is being typed. */
   private inputColumn: number = 0;
-  /** By STOP (^S), or by TCXONC, which only TCXONC undoes. */
+  /** Stopped by STOP (^S), or by TCXONC, which only TCXONC undoes. */
   isStopped: boolean = false;
   isStoppedByCall: boolean = false;
-  /** While input is handled: bytes that were on their way before. What it echoes can be flushed, being behind them. */
+  /**
+   * While input is handled: the number of bytes that waited before. A flush drops the echoes behind
+   * them.
+   */
   private settled: number = Infinity;
 
   constructor(settings: TerminalSettings) {
     this.settings = settings;
   }
 
-  /** Bytes that can be put now. */
+  /** The bytes of output that have room now. */
   get room(): number {
     return this.isStopped ? 0 : this.queue.room;
   }
 
-  /** How many of `wanted` bytes of input can surely be written now. */
+  /** How many of `wanted` bytes can certainly be written now. */
   capacity(wanted: number): number {
     const room = this.room;
     if (!this.settings.hasOutput(T.OPOST)) return Math.min(wanted, room);
@@ -57,18 +60,18 @@ export class Output {
     return Math.min(wanted, Math.floor(room / expansion));
   }
 
-  /** Write `count` bytes, at most `capacity`. HOT */
+  /** Writes `count` bytes, at most `capacity`. HOT */
   write(src: Uint8Array, count: number): void {
     if (!this.settings.hasOutput(T.OPOST)) this.queue.pushAll(src, 0, count);
     else for (let i = 0; i < count; i++) this.process(src[i]!);
   }
 
-  /** One byte past everything (flow control characters). */
+  /** Queues one byte in spite of STOP (flow control characters). */
   pushDirectly(c: number): void {
     if (this.queue.room > 0) this.queue.push(c);
   }
 
-  /** Input is being handled, until `endInput`. */
+  /** Input is handled from here to `endInput`. */
   beginInput(): void {
     this.settled = this.queue.length;
   }
@@ -76,12 +79,12 @@ export class Output {
     this.settled = Infinity;
   }
 
-  /** Output that is not with the master yet is dropped. */
+  /** Drops the output that has not reached the master's buffer. */
   flush(): void {
     this.queue.truncate(Math.min(PAST_FLUSH, this.settled));
   }
 
-  /** Do what has room of the echoes. */
+  /** Performs the echoes that have room. */
   processEchoes(): void {
     const { echoes } = this;
     while (!echoes.isEmpty) {
@@ -91,7 +94,9 @@ export class Output {
     }
   }
 
-  /** The entry at the front, which begins with `c`: its length, or 0 when there is no room. */
+  /**
+   * Performs the first echo, which begins with `c`; returns its length, or 0 when there is no room.
+   */
   private echoOne(c: number, room: number): number {
     const { echoes } = this;
     if (c !== ECHO_OP) {
@@ -137,7 +142,7 @@ export class Output {
     if (this.column > 0) this.column--;
   }
 
-  /** One byte with OPOST; there is room for the longest output. HOT */
+  /** Writes one byte with OPOST; there is room for the longest output. HOT */
   private process(c: number): void {
     const { settings, queue } = this;
     switch (c) {

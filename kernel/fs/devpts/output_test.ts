@@ -1,3 +1,5 @@
+/** Tests of output.ts: OPOST, columns, and output that the master does not read. */
+
 import { assertEquals } from "@std/assert";
 import { EAGAIN, EFAULT } from "../../../ffi/abi/errno.ts";
 import * as T from "../../../ffi/abi/termios.ts";

@@ -1,6 +1,6 @@
 /**
- * Random settings, input and output, against what a pseudoterminal of Linux 6.18 made of the same: recorded_cases.txt
- * has a case a line, each a list of operations with their results as the host gave them.
+ * Compares random settings, input and output with a pseudoterminal of Linux 6.18: each line of
+ * recorded_cases.txt is a case, a list of operations with their results on the host.
  */
 
 import { assertEquals } from "@std/assert";
@@ -12,11 +12,11 @@ const O_RDWR = 2, O_NONBLOCK = 0o4000;
 const TCIFLUSH = 0, TCOFLUSH = 1;
 
 type Operation =
-  /** Settings: iflag, oflag, lflag, control characters; "flush": input is dropped first. */
+  /** Settings: iflag, oflag, lflag, control characters; with "flush" input is dropped first. */
   | ["set", number, number, number, string, string]
-  /** Written at the master, at the slave: how much was taken. */
+  /** A write at the master or at the slave, and how many bytes were taken. */
   | ["m" | "s", string, number]
-  /** Read at the master, at the slave, at most so much: text or -errno. */
+  /** A read at the master or at the slave of at most so many bytes: text or -errno. */
   | ["rm" | "rs", number, string | number]
   /** FIONREAD of the slave. */
   | ["n", number]

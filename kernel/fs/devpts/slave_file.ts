@@ -1,6 +1,7 @@
 /**
- * A terminal as programs have it open: /dev/pts/N or /dev/tty. Reads that must wait come back with -EAGAIN; how long
- * they wait (VTIME) is the caller's affair, by `waitTime` and `readAvailable`.
+ * The slave side of a terminal as an open file: /dev/pts/N or /dev/tty. A read that has to wait
+ * returns -EAGAIN; syscalls/io/terminal.ts limits the wait (VTIME) by `waitTime` and
+ * `readAvailable`.
  */
 
 import { EAGAIN, EIO, ENOTTY } from "../../../ffi/abi/errno.ts";
@@ -23,7 +24,10 @@ const TENTH_NS = 100_000_000;
 export class SlaveFile extends TerminalFile {
   override readonly isMaster = false;
   private readonly generation: number;
-  /** The last read had nothing and waits: a hang-up is an error for it, and the end of the file for later ones. */
+  /**
+   * The last read found nothing and its call waits: a hang-up is an error for that call, and the
+   * end of the file for later ones.
+   */
   private isReadWaiting: boolean = false;
 
   constructor(inode: Inode, flags: number, terminal: Terminal, host: Host) {
@@ -66,19 +70,19 @@ export class SlaveFile extends TerminalFile {
     return this.terminal.readInput(io);
   }
 
-  /** A read that waits for more bytes than there are ends with what there is. */
+  /** Ends a read that waits for more bytes: reads those that there are. */
   readAvailable(io: IoCursor): number {
     return this.terminal.line.input.length > 0 ? this.take(io) : 0;
   }
 
-  /** Bytes that a waiting read without ICANON has so far; 0 with it. */
+  /** The bytes that a waiting read could return now; 0 with ICANON. */
   get available(): number {
     return this.terminal.settings.isCanonical ? 0 : this.terminal.line.input.length;
   }
 
   /**
-   * How long a read with `available` bytes may wait for the next, ns: VTIME counts from the start without VMIN, and
-   * from the last byte with it. Infinity: for ever.
+   * How long a read with `available` bytes may wait for the next one, ns: VTIME counts from the
+   * start without VMIN, and from the last byte with it. Infinity: without limit.
    */
   get waitTime(): number {
     const { settings } = this.terminal, time = settings.char(VTIME);

@@ -1,8 +1,9 @@
 /**
- * One pseudoterminal (pty(7)): the line discipline between a master and its slaves, the window size, flow control,
- * packet mode, and what happens when one side goes.
+ * A pseudoterminal (pty(7)): the line discipline between a master and its slaves, the window size,
+ * flow control, packet mode, and the close of either side.
  *
- * Neighbours: master_file.ts and slave_file.ts (the two sides as open files), job_control.ts (sessions), hooks.ts.
+ * Neighbours: master_file.ts and slave_file.ts (the two sides as open files), job_control.ts
+ * (sessions), hooks.ts.
  */
 
 import { EAGAIN, EIO } from "../../../ffi/abi/errno.ts";
@@ -35,9 +36,9 @@ import { LineDiscipline, type LineHost } from "./line_discipline.ts";
 import { LONGEST_OUTPUT, Output } from "./output.ts";
 import { TerminalSettings } from "./termios.ts";
 
-/** Major number of slaves; their index is the minor number. */
+/** The major number of slaves; their index is the minor number. */
 export const PTS_MAJOR = 136;
-/** LIMIT: input that the line discipline has no room for. */
+/** LIMIT: bytes of input that wait for room in the line discipline. */
 const BACKLOG = 8192;
 const CHUNK = 2048;
 /** LIMIT: bytes that a write to the master takes: one ^R among them may echo a line of 4 KB. */
@@ -50,7 +51,7 @@ const EVERYTHING = READABLE | WRITABLE | POLLPRI | POLLHUP | POLLERR;
 
 const chunk = new Uint8Array(CHUNK);
 
-/** The file system that has given a terminal its number. */
+/** The file system that gave a terminal its number. */
 export interface TerminalHome {
   onMasterClosed(terminal: Terminal): void;
   /** Both sides are closed. */
@@ -62,32 +63,32 @@ export class Terminal implements ControllingTerminal, LineHost {
   readonly hooks: TerminalHooks;
   private readonly home: TerminalHome;
   readonly settings: TerminalSettings = new TerminalSettings();
-  /** What nobody may change in them. */
+  /** The settings that TIOCSLCKTRMIOS locks. */
   readonly locked: TerminalSettings = TerminalSettings.none();
   readonly output: Output;
   readonly line: LineDiscipline;
   private readonly backlog: ByteQueue = new ByteQueue(BACKLOG);
-  /** Those who wait at a slave, and at the master. */
+  /** The waiters at slaves, and at the master. */
   readonly slaveQueue: WaitQueue = new WaitQueue();
   readonly masterQueue: WaitQueue = new WaitQueue();
   rows: number = 0;
   columns: number = 0;
   xpixel: number = 0;
   ypixel: number = 0;
-  /** Whose controlling terminal it is, and who is in the foreground. */
+  /** The session whose controlling terminal it is, and the foreground group. */
   session: TtySession | null = null;
   foreground: TtyGroup | null = null;
   isMasterOpen: boolean = true;
-  /** Open slaves; `areSlavesGone`: there were some. */
+  /** The number of open slaves; `areSlavesGone`: all that were open are closed. */
   slaves: number = 0;
   areSlavesGone: boolean = false;
-  /** Slaves opened in an earlier generation were hung up. */
+  /** Counts hang-ups: slaves that were opened in an earlier generation are hung up. */
   generation: number = 0;
   /** TIOCSPTLCK: no slave can be opened. */
   isLocked: boolean = true;
   /** TIOCEXCL. */
   isExclusive: boolean = false;
-  /** TIOCPKT, and the TIOCPKT_* that the master was not told yet. */
+  /** TIOCPKT, and the TIOCPKT_* bits that the master has not read yet. */
   isPacket: boolean = false;
   packetStatus: number = 0;
   /** TCXONC at the master: its writes wait. */
@@ -111,7 +112,7 @@ export class Terminal implements ControllingTerminal, LineHost {
     leaderExit(this, session);
   }
 
-  /** Bytes for the master: as OpenFile.read. */
+  /** A read at the master, as OpenFile.read. */
   readOutput(io: IoCursor): number {
     if (io.remaining === 0) return 0;
     if (this.isPacket && this.packetStatus !== 0) {
@@ -133,7 +134,10 @@ export class Terminal implements ControllingTerminal, LineHost {
     return total + n;
   }
 
-  /** Bytes for the master into an array: how many, or -EIO when no slave is open any more. */
+  /**
+   * Reads bytes for the master into an array; returns how many, or -EIO when no slave is open any
+   * more.
+   */
   fetchOutput(dst: Uint8Array): number {
     const { queue } = this.output;
     if (queue.length === 0) return this.areSlavesGone ? -EIO : 0;
@@ -143,12 +147,12 @@ export class Terminal implements ControllingTerminal, LineHost {
     return n;
   }
 
-  /** There is room for more output. */
+  /** Wakes writers of slaves when there is room for more output. */
   private afterFetch(): void {
     if (this.output.room >= LONGEST_OUTPUT) this.slaveQueue.wake(WRITABLE);
   }
 
-  /** Bytes from the master: as OpenFile.write. */
+  /** A write at the master, as OpenFile.write. */
   writeInput(io: IoCursor): number {
     let total = 0;
     while (io.remaining > 0 && total < INPUT_AT_ONCE) {
@@ -167,7 +171,7 @@ export class Terminal implements ControllingTerminal, LineHost {
     return this.isInputStopped ? 0 : this.backlog.room;
   }
 
-  /** `count` bytes of `src`, at most `inputRoom`, as if typed. */
+  /** Takes `count` bytes of `src`, at most `inputRoom`, as typed input. */
   feed(src: Uint8Array, count: number): void {
     const before = this.output.queue.length;
     const used = this.backlog.length === 0 ? this.receive(src, count) : 0;
@@ -182,7 +186,7 @@ export class Terminal implements ControllingTerminal, LineHost {
     return used;
   }
 
-  /** Bytes for a reader of a slave; there are some, a line with ICANON. */
+  /** A read at a slave; there is input, and with ICANON a line. */
   readInput(io: IoCursor): number {
     const { input } = this.line;
     const n = this.settings.isCanonical ? input.readLine(io) : input.readAny(io);
@@ -190,7 +194,7 @@ export class Terminal implements ControllingTerminal, LineHost {
     return n;
   }
 
-  /** Input that had no room goes on. */
+  /** Passes input that waited for room to the line discipline. */
   pump(): void {
     const { backlog } = this, before = this.output.queue.length;
     const hadRoom = backlog.room > 0;
@@ -204,7 +208,7 @@ export class Terminal implements ControllingTerminal, LineHost {
     if (!hadRoom && backlog.room > 0) this.masterQueue.wake(WRITABLE);
   }
 
-  /** Bytes from a writer of a slave: as OpenFile.write. */
+  /** A write at a slave, as OpenFile.write. */
   writeOutput(io: IoCursor): number {
     const { output } = this, before = output.queue.length;
     output.processEchoes();
@@ -224,7 +228,7 @@ export class Terminal implements ControllingTerminal, LineHost {
     return error < 0 ? error : -EAGAIN;
   }
 
-  /** The output queue had `before` bytes. */
+  /** Wakes the master if the output queue has more than `before` bytes. */
   private tellMaster(before: number): void {
     if (this.output.queue.length > before) this.masterQueue.wake(READABLE);
   }
@@ -244,7 +248,7 @@ export class Terminal implements ControllingTerminal, LineHost {
     return this.output.room >= LONGEST_OUTPUT ? bits | WRITABLE : bits;
   }
 
-  /** Characters that are special came, or TIOCSIG. */
+  /** A signal character was typed, or TIOCSIG was called. */
   onSignalCharacter(signo: number, flush: boolean): void {
     if (this.foreground !== null) this.hooks.signalGroup(this.foreground, signo);
     if (!flush) return;
@@ -267,25 +271,30 @@ export class Terminal implements ControllingTerminal, LineHost {
     this.slaveQueue.wake(WRITABLE);
   }
 
-  /** Input that nobody read is dropped (tcflush(3)). */
+  /** Drops unread input (tcflush(3)). */
   flushInput(): void {
     this.backlog.truncate(0);
     this.flushLine();
     this.masterQueue.wake(WRITABLE);
   }
-  /** What the line discipline has taken is dropped; what waits behind it goes on (TCSAFLUSH). */
+  /**
+   * Drops the input of the line discipline and passes it the input that waits behind (TCSAFLUSH).
+   */
   flushLine(): void {
     this.line.flush();
     this.tellPacket(TIOCPKT_FLUSHREAD, 0);
     this.pump();
   }
-  /** Output that the master did not read is dropped. */
+  /** Drops output that the master has not read. */
   flushOutput(): void {
     this.output.flush();
     this.tellPacket(TIOCPKT_FLUSHWRITE, 0);
     this.slaveQueue.wake(WRITABLE);
   }
-  /** At the master: its own unread input, which is the output; its output that is not at the slave yet. */
+  /**
+   * tcflush(3) at the master: its input is the unread output; its output is the input that waits
+   * for the line discipline.
+   */
   flushMasterInput(): void {
     this.output.queue.truncate(0);
     this.slaveQueue.wake(WRITABLE);
@@ -301,7 +310,7 @@ export class Terminal implements ControllingTerminal, LineHost {
     this.masterQueue.wake(READABLE | POLLPRI);
   }
 
-  /** tcsetattr(3): `next` becomes the settings. */
+  /** tcsetattr(3): makes `next` the settings. */
   change(next: TerminalSettings): void {
     const { settings } = this;
     const oldLocal = settings.lflag, hadFlow = this.hasUsualFlow, hadXon = settings.hasInput(IXON);
@@ -323,7 +332,7 @@ export class Terminal implements ControllingTerminal, LineHost {
     this.slaveQueue.wake(READABLE | WRITABLE);
   }
 
-  /** ^S and ^Q are what they usually are. */
+  /** Whether ^S and ^Q are STOP and START. */
   private get hasUsualFlow(): boolean {
     const { settings } = this;
     return settings.hasInput(IXON) && settings.char(VSTOP) === CTRL_S &&
@@ -351,7 +360,7 @@ export class Terminal implements ControllingTerminal, LineHost {
     hangUp(this);
   }
 
-  /** A flow control character, past what STOP stopped. */
+  /** Sends a flow control character to the master in spite of STOP. */
   sendDirectly(c: number): void {
     if (this.output.isStoppedByCall) return;
     this.output.pushDirectly(c);
@@ -361,7 +370,7 @@ export class Terminal implements ControllingTerminal, LineHost {
   wakeMaster(): void {
     this.masterQueue.wake(WRITABLE);
   }
-  /** Somebody has to look again, whatever it is waiting for. */
+  /** Wakes all waiters at slaves. */
   wakeSlaves(): void {
     this.slaveQueue.wake(EVERYTHING);
   }

@@ -1,6 +1,6 @@
 /**
- * What both sides of a terminal have in common as open files; ioctls are in terminal_ioctl.ts.
- * Neighbours: slave_file.ts, master_file.ts.
+ * The base class of the open files of both sides of a terminal: slave_file.ts and master_file.ts.
+ * terminal_ioctl.ts has their ioctls.
  */
 
 import type { Host } from "../../core/host.ts";
@@ -8,7 +8,7 @@ import type { Inode } from "../../vfs/inode.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Times of terminals are this coarse, s: they must not tell how fast somebody types. */
+/** The step of a terminal's file times, s: finer times would show how fast a user types. */
 const TIME_STEP = 8;
 
 export abstract class TerminalFile extends OpenFile {

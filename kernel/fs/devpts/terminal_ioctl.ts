@@ -1,8 +1,7 @@
 /**
- * The ioctls of terminals: ioctl_tty(2). Of both sides unless said otherwise; at the master, settings and foreground
- * are those of the slave.
- *
- * Neighbours: master_ioctl.ts (what only a master has), job_control.ts.
+ * The ioctls that both sides of a terminal share (ioctl_tty(2)); at the master, settings and
+ * foreground group are those of the slave. master_file.ts has those of the master alone;
+ * job_control.ts has sessions.
  */
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
@@ -46,7 +45,7 @@ export function terminalIoctl(
       if (user.copyIn(buf, 0, arg, TERMIOS_SIZES[TERMIOS]!) < 0) return -EFAULT;
       terminal.locked.decode(TERMIOS, dv);
       return 0;
-    // Output is with the master at once: there is nothing to wait for.
+    // Output reaches the master at once, so there is nothing to wait for.
     case I.TCSETS:
     case I.TCSETSW:
       return setSettings(terminal, TERMIOS, false, arg, user);
@@ -98,9 +97,9 @@ export function terminalIoctl(
       return user.store32(arg, (terminal.settings.cflag & CLOCAL) !== 0 ? 1 : 0);
     case I.TIOCSSOFTCAR:
       return setSoftCarrier(terminal.settings, arg, user);
-    case I.TIOCGPTPEER: // masters have answered
+    case I.TIOCGPTPEER: // the master handles it before
       return -EIO;
-    // Typing into a terminal from inside is refused, as with dev.tty.legacy_tiocsti off.
+    // A guest may not type into a terminal, as with dev.tty.legacy_tiocsti off.
     case I.TIOCSTI:
       return -EIO;
     case I.TIOCCONS:
@@ -114,7 +113,7 @@ export function terminalIoctl(
   }
 }
 
-/** CLOCAL by itself. */
+/** TIOCSSOFTCAR: sets CLOCAL alone. */
 function setSoftCarrier(settings: TerminalSettings, arg: number, user: UserMemory): number {
   if (user.copyIn(buf, 0, arg, 4) < 0) return -EFAULT;
   if (dv.getInt32(0, true) !== 0) settings.cflag |= CLOCAL;
@@ -196,7 +195,7 @@ function setForeground(terminal: Terminal, arg: number, user: UserMemory): numbe
   return 0;
 }
 
-/** tcflow(3). At the master it is the input of the slave that stops. */
+/** tcflow(3). At the master it stops and starts the slave's input. */
 function controlFlow(file: TerminalFile, action: number): number {
   const { terminal } = file, { settings, output } = terminal;
   const r = file.isMaster ? 0 : checkForeground(terminal, SIGTTOU);
@@ -227,7 +226,7 @@ function controlFlow(file: TerminalFile, action: number): number {
   }
 }
 
-/** A flow control character to the other side. */
+/** Sends a flow control character to the other side. */
 function sendControl(file: TerminalFile, c: number): number {
   const { terminal } = file;
   if (c === 0) return 0;
@@ -274,7 +273,7 @@ function setSize(terminal: Terminal, arg: number, user: UserMemory): number {
   return 0;
 }
 
-/** The window has another size: the foreground group hears of it, if it is another one. */
+/** Sets the window size; the foreground group gets SIGWINCH if it changed. */
 export function resize(
   terminal: Terminal,
   rows: number,
@@ -292,7 +291,7 @@ export function resize(
   if (terminal.foreground !== null) terminal.hooks.signalGroup(terminal.foreground, SIGWINCH);
 }
 
-/** There is one line discipline. */
+/** TIOCSETD: there is only N_TTY. */
 function setDiscipline(file: TerminalFile, arg: number, user: UserMemory): number {
   const r = file.isMaster ? 0 : checkForeground(file.terminal, SIGTTOU);
   if (r < 0) return r;
@@ -301,7 +300,7 @@ function setDiscipline(file: TerminalFile, arg: number, user: UserMemory): numbe
   return wanted === N_TTY ? 0 : -EINVAL;
 }
 
-/** As new_encode_dev of Linux. */
+/** new_encode_dev of Linux. */
 function encodeDevice(rdev: number): number {
   const minor = minorOf(rdev);
   return ((minor & 0xff) | (majorOf(rdev) << 8) | ((minor & ~0xff) << 12)) >>> 0;

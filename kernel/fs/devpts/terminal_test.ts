@@ -1,3 +1,8 @@
+/**
+ * Tests of terminal.ts, slave_file.ts and terminal_ioctl.ts: VMIN and VTIME, wake-ups, packet mode,
+ * hang-ups.
+ */
+
 import { assertEquals } from "@std/assert";
 import { EAGAIN, EIO, ENOTTY } from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/ioctl.ts";

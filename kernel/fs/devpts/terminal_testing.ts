@@ -1,4 +1,6 @@
-/** A terminal for unit tests: both sides as files, sessions and processes of one's own making. */
+/**
+ * A terminal for unit tests: both sides as files, with sessions and processes that a test makes.
+ */
 
 import { EFAULT } from "../../../ffi/abi/errno.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
@@ -14,7 +16,7 @@ import { SlaveFile } from "./slave_file.ts";
 import type { Terminal } from "./terminal.ts";
 import { TerminalSettings } from "./termios.ts";
 
-/** User memory without any: every access is a fault. */
+/** User memory in which every access is a fault. */
 export const NO_MEMORY: UserMemory = {
   copyIn: () => -EFAULT,
   copyOut: () => -EFAULT,
@@ -52,14 +54,17 @@ export class TestGroup implements TtyGroup {
   }
 }
 
-/** One process calls: that of `group`; it is the leader when both numbers agree. */
+/**
+ * Hooks with one calling process, that of `group`; it is the session's leader when both numbers are
+ * equal.
+ */
 export class TestHooks implements TerminalHooks {
   group: TestGroup | null = null;
   readonly groups: Map<number, TestGroup> = new Map();
   readonly ignored: Set<number> = new Set();
   isRoot: boolean = false;
   hasLeft: boolean = false;
-  /** `pgid:signal`, and `leader SID:signal`, in order. */
+  /** The signals that were sent: `pgid:signal`, and `leader SID:signal`, in order. */
   readonly sent: string[] = [];
 
   caller(): Caller | null {
@@ -111,7 +116,7 @@ export class TestHooks implements TerminalHooks {
     this.hasLeft = false;
   }
 
-  /** A group that `findGroup` finds. */
+  /** Makes a group that `findGroup` finds. */
   newGroup(pgid: number, session: TestSession): TestGroup {
     const group = new TestGroup(pgid, session);
     this.groups.set(pgid, group);
@@ -141,7 +146,7 @@ export class TerminalLab {
     return new SlaveFile(this.inode, flags, this.terminal, this.host);
   }
 
-  /** Change settings. */
+  /** Changes the settings. */
   set(change: (settings: TerminalSettings) => void): void {
     const next = new TerminalSettings();
     next.copy(this.terminal.settings);
@@ -149,17 +154,17 @@ export class TerminalLab {
     this.terminal.change(next);
   }
 
-  /** Write at the master. */
+  /** Writes at the master. */
   type(text: string): number {
     return this.terminal.writeInput(new BufferCursor(stringToBytes(text)));
   }
-  /** What the master reads: text or -errno. */
+  /** Reads at the master: text or -errno. */
   screen(max: number = 65536): string | number {
     const cursor = new BufferCursor(new Uint8Array(max));
     const n = this.terminal.readOutput(cursor);
     return n < 0 ? n : bytesToString(cursor.buffer, 0, n);
   }
-  /** What a slave reads: text or -errno. */
+  /** Reads at a slave: text or -errno. */
   read(max: number = 65536, file: SlaveFile = this.slave): string | number {
     const cursor = new BufferCursor(new Uint8Array(max));
     const n = file.read(cursor, -1);

@@ -1,13 +1,13 @@
 /**
- * The settings of a terminal (termios(3)) and their forms in user memory: struct termios, termios2, termio. Not here:
- * what they mean (line_discipline.ts, output.ts).
+ * The settings of a terminal (termios(3)) and their forms in user memory: struct termios, termios2,
+ * termio. line_discipline.ts and output.ts implement what they mean.
  */
 
 import * as T from "../../../ffi/abi/termios.ts";
 
-/** Where the input speed is in `cflag`. */
+/** The shift of the input speed in `cflag`. */
 const IBSHIFT = 16;
-/** Bits of `cflag` for more speeds than fit into 4 bits (CBAUDEX). */
+/** The bit of `cflag` for more speeds than fit into 4 bits (CBAUDEX). */
 const CBAUDEX = 0o10000;
 
 const SPEEDS: readonly number[] = [
@@ -16,11 +16,11 @@ const SPEEDS: readonly number[] = [
   ...[2000000, 2500000, 3000000, 3500000, 4000000],
 ];
 
-/** Which of the three structs; they begin alike. */
+/** The three structs, which begin alike. */
 export const TERMIOS = 0, TERMIOS2 = 1, TERMIO = 2;
 export const TERMIOS_SIZES: readonly number[] = [T.Termios.size, T.Termios2.size, T.Termio.size];
 
-/** Index: V*. ^C ^\ DEL ^U ^D - min 1 - ^Q ^S ^Z - ^R ^O ^W ^V - */
+/** By index V*: ^C ^\ DEL ^U ^D - min 1 - ^Q ^S ^Z - ^R ^O ^W ^V - */
 const DEFAULT_CC: readonly number[] = [
   3,
   28,
@@ -64,7 +64,7 @@ export class TerminalSettings {
     this.ospeed = from.ospeed;
   }
 
-  /** Nothing set: as a lock (TIOCSLCKTRMIOS), it lets everything be changed. */
+  /** Settings without any bit: as a lock (TIOCSLCKTRMIOS) they allow every change. */
   static none(): TerminalSettings {
     const none = new TerminalSettings();
     none.iflag =
@@ -77,7 +77,7 @@ export class TerminalSettings {
     return none;
   }
 
-  /** Takes back from `old` what is set in `locked`: bits of the flags, characters as a whole. */
+  /** Restores from `old` what is set in `locked`: bits of the flags, and whole characters. */
   keep(old: TerminalSettings, locked: TerminalSettings): void {
     this.iflag = (old.iflag & locked.iflag) | (this.iflag & ~locked.iflag);
     this.oflag = (old.oflag & locked.oflag) | (this.oflag & ~locked.oflag);
@@ -96,16 +96,16 @@ export class TerminalSettings {
   hasLocal(flag: number): boolean {
     return (this.lflag & flag) !== 0;
   }
-  /** The control character at V*. */
+  /** The control character at index V*. */
   char(index: number): number {
     return this.cc[index]!;
   }
-  /** Input comes in lines, and the line discipline makes them. */
+  /** Whether the line discipline makes lines of the input. */
   get isCanonical(): boolean {
     return (this.lflag & (T.ICANON | T.EXTPROC)) === T.ICANON;
   }
 
-  /** Write as one of the structs to the start of `dv`. */
+  /** Writes one of the structs to the start of `dv`. */
   encode(form: number, dv: DataView): void {
     if (form === TERMIO) {
       dv.setUint16(T.Termio.at.iflag, this.iflag, true);
@@ -127,7 +127,7 @@ export class TerminalSettings {
     dv.setUint32(T.Termios2.at.ospeed, this.ospeed, true);
   }
 
-  /** Read from one of the structs; a termio leaves what it does not have. */
+  /** Reads one of the structs; a termio leaves the settings that it does not have. */
   decode(form: number, dv: DataView): void {
     if (form === TERMIO) {
       this.iflag = (this.iflag & ~0xffff) | dv.getUint16(T.Termio.at.iflag, true);
@@ -152,7 +152,7 @@ export class TerminalSettings {
     this.ospeed = this.outputSpeed();
   }
 
-  /** What a pseudoterminal makes of it: 8 bits, no parity, and it always receives. */
+  /** Applies what a pseudoterminal enforces: 8 bits, no parity, and CREAD. */
   settle(): void {
     this.cflag = ((this.cflag & ~(T.CSIZE | T.PARENB)) | T.CS8 | T.CREAD) >>> 0;
   }
@@ -166,7 +166,7 @@ export class TerminalSettings {
   }
 }
 
-/** Bits per second; BOTHER means `other`. */
+/** The speed in bits per second; BOTHER means `other`. */
 function speedOf(bits: number, other: number): number {
   if (bits === T.BOTHER) return other;
   const index = (bits & CBAUDEX) !== 0 ? (bits & ~CBAUDEX) + 15 : bits;

@@ -1,4 +1,7 @@
-/** Directories of generated files: nobody can add or remove names. Subclasses say which names there are. */
+/**
+ * Directories of generated files (/proc, /sys, cgroup): no call adds or removes names. Subclasses
+ * list their entries.
+ */
 
 import { EISDIR, ENOENT, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
@@ -10,16 +13,16 @@ import { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "./generated_fs.ts";
 import { GeneratedInode } from "./generated_inode.ts";
 
-/** Positions 0 and 1 of a directory are "." and "..". */
+/** The first position of an entry: 0 and 1 are "." and "..". */
 export const FIRST_OFFSET = 2;
 
-/** One entry as readdir gives it. */
+/** An entry as readdir gives it. */
 export interface Listed {
   readonly name: string;
   readonly ino: number;
   /** DT_*: the file type bits of the mode, shifted down by 12. */
   readonly type: number;
-  /** Its place: from FIRST_OFFSET on, and the same as long as the entry lives. */
+  /** Its position, from FIRST_OFFSET on; it stays the same while the entry exists. */
   readonly offset: number;
 }
 
@@ -29,7 +32,7 @@ export abstract class GeneratedDir extends GeneratedInode {
     this.nlink = 2;
   }
 
-  /** Inode number of "..". */
+  /** The inode number of "..". */
   abstract get parentIno(): number;
   /** All entries, ascending by offset; or -errno. */
   abstract list(): readonly Listed[] | number;
@@ -66,13 +69,13 @@ export abstract class GeneratedDir extends GeneratedInode {
   }
 }
 
-/** A directory whose entries are put in while the file system is made. */
+/** A directory whose entries are added while the file system is made. */
 export class FixedDir extends GeneratedDir {
   private readonly children: Map<string, Inode> = new Map();
   private readonly parent: GeneratedDir | null;
   private readonly isFixed: boolean;
 
-  /** `parent` null: a root. `isFixed`: mode and owner cannot be changed, nor those of entries made by its owner. */
+  /** `parent` null: a root. `isFixed`: mode and owner cannot be changed. */
   constructor(
     fs: GeneratedFs,
     parent: GeneratedDir | null,
@@ -95,7 +98,7 @@ export class FixedDir extends GeneratedDir {
     return this.parent === null ? this.ino : this.parent.ino;
   }
 
-  /** Add an entry; the name must be new. */
+  /** Adds an entry; the name must be new. */
   put<T extends Inode>(name: string, inode: T): T {
     this.children.set(name, inode);
     if ((inode.mode & S_IFMT) === S_IFDIR) this.nlink++;
@@ -116,7 +119,7 @@ export class FixedDir extends GeneratedDir {
   }
 }
 
-/** An open directory: getdents64(2). */
+/** An open directory, for getdents64(2). */
 class GeneratedDirFile extends OpenFile {
   readonly inode: GeneratedDir;
 

@@ -1,4 +1,7 @@
-/** What inodes of generated files have in common: times of when they were made, owners that can be changed, links. */
+/**
+ * The base class of inodes of generated files: times of their creation, owners that can be changed,
+ * extended attributes; and fixed symbolic links.
+ */
 
 import { ENXIO, EPERM } from "../../../ffi/abi/errno.ts";
 import { S_IFLNK, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
@@ -16,7 +19,7 @@ import {
 import type { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "./generated_fs.ts";
 
-/** Extended attributes that are kept in memory; results are those of the inode's operations. */
+/** Extended attributes in memory; the results are those of the inode's operations. */
 export interface Xattrs {
   get(name: string): Uint8Array<ArrayBuffer> | number;
   set(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number;
@@ -27,7 +30,7 @@ export interface Xattrs {
 export abstract class GeneratedInode extends PlainInode {
   /** The same object as `fs`. */
   readonly generated: GeneratedFs;
-  /** chmod(2) and chown(2) work. */
+  /** Whether chmod(2) is refused; `isOwnerFixed`: whether chown(2) is. */
   protected get isModeFixed(): boolean {
     return false;
   }
@@ -44,7 +47,7 @@ export abstract class GeneratedInode extends PlainInode {
     this.atimeNsec = this.mtimeNsec = this.ctimeNsec = fs.host.realtimeNsec();
   }
 
-  /** Truncation is accepted and does nothing: `echo x > file` must work. */
+  /** Truncation succeeds and does nothing, because `echo x > file` must work. */
   override setattr(change: AttrChange, _cred: Credentials): number {
     const { valid } = change;
     if ((valid & ATTR_MODE) !== 0 && this.isModeFixed) return -EPERM;
@@ -63,7 +66,7 @@ export abstract class GeneratedInode extends PlainInode {
     return 0;
   }
 
-  /** Null: it can have none. */
+  /** Its extended attributes; null when it cannot have any. */
   protected get xattrs(): Xattrs | null {
     return null;
   }

@@ -1,7 +1,8 @@
 /**
- * Text files of many rows, which are made as they are read: a read gives the rows of one turn of
- * the loop, as a read of Linux's seq_file gives those of a page. What a reader at another place has
- * to pass over takes several turns. A reader that begins again gets the rows of then.
+ * Text files of many rows that are generated while they are read: each read makes the rows of one
+ * turn of the loop, as a read of Linux's seq_file makes those of a page. To reach a later offset
+ * takes several turns. A read from the start makes new rows. proc/fs/net_dir.ts uses this for its
+ * large tables.
  */
 
 import { EAGAIN, ENOMEM } from "../../../ffi/abi/errno.ts";
@@ -20,7 +21,7 @@ export abstract class RowFile extends TextFile {
   private chunkAt: number = 0;
   private isAtEnd: boolean = false;
 
-  /** A text from its beginning, or all of it. */
+  /** Starts the text, or returns all of it. */
   protected abstract begin(): TextSteps | string;
 
   override read(io: IoCursor, offset: number): number {
@@ -45,7 +46,7 @@ export abstract class RowFile extends TextFile {
     this.isAtEnd = false;
   }
 
-  /** What one step makes; false: there is no memory for it. */
+  /** Makes the rows of one step; false when the account has no room for them. */
   private makeChunk(): boolean {
     const made = this.steps ?? this.begin();
     let text = "";

@@ -1,6 +1,6 @@
 /**
- * Text files whose text may be long: it is made in several turns of the loop, so many rows a turn,
- * and read once it is complete. A reader that begins again gets a new text.
+ * Text files whose text may be long: several turns of the loop make it, some rows a turn, and it is
+ * read once it is complete. A read from the start makes a new text.
  *
  * DIFFERS: rows are of the moment at which they are made, as with Linux's seq_file; a reader that a
  * signal interrupted goes on with the text that was begun.
@@ -11,21 +11,21 @@ import { stringToBytes } from "../../core/bytes.ts";
 import { TEXT_MAX } from "../../core/quota.ts";
 import { TextFile } from "./text_inode.ts";
 
-/** A text in the making: plain data, which a file keeps from turn to turn. */
+/** A text that is being made: plain data that a file keeps between turns. */
 export interface TextSteps {
-  /** What there is of it, but what a file took already. */
+  /** The text so far, without what the file took already. */
   text: string;
-  /** Adds so much of it as one turn may take. False: that was the last of it. */
+  /** Adds what one turn may make. False at the end of the text. */
   step(): boolean;
 }
 
 export abstract class SteppedTextFile extends TextFile {
   private steps: TextSteps | null = null;
-  /** The bytes so far, as a turn that made them all from a long text would be long. */
+  /** The bytes so far: to encode a long text at once would make a long turn. */
   private made: Uint8Array<ArrayBuffer> = NOTHING;
   private length: number = 0;
 
-  /** A text from its beginning, or all of it, or -errno. */
+  /** Starts the text; or returns all of it, or -errno. */
   protected abstract begin(): TextSteps | string | number;
 
   protected override make(): Uint8Array<ArrayBuffer> | number {
@@ -72,7 +72,7 @@ export abstract class SteppedTextFile extends TextFile {
 
 const NOTHING: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
-/** All of a text at once, for texts that are known to be short. */
+/** Makes all of a text at once, for texts that are known to be short. */
 export function wholeText(text: TextSteps | string): string {
   if (typeof text === "string") return text;
   while (text.step());

@@ -1,3 +1,5 @@
+/** Test of stepped_text.ts: a long text that several turns make. */
+
 import { assertEquals } from "@std/assert";
 import { EACCES } from "../../../ffi/abi/errno.ts";
 import { BufferCursor, TestHost } from "../../vfs/vfs_testing.ts";
@@ -11,10 +13,10 @@ class Nothing extends TextInode {
   }
 }
 
-/** Rows of a text, one a step. */
+/** The rows of a text, one for each step. */
 class Rows implements TextSteps {
   text: string = "header\n";
-  /** The longest text that was there when a step began. */
+  /** The longest text at the start of a step. */
   longest: number = 0;
   private left: number;
 

@@ -1,6 +1,6 @@
 /**
- * Text files that are made when they are read. One reader sees one text: it is made when the file is read from its
- * beginning (or for the first time), and kept for the reads that follow.
+ * Text files that are generated when they are read. An open file generates its text at a read from
+ * the start (or at the first read), and keeps it for the reads that follow.
  */
 
 import { EAGAIN, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
@@ -15,12 +15,15 @@ import { OpenFile, POLLERR, POLLPRI } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "./generated_fs.ts";
 import { GeneratedInode } from "./generated_inode.ts";
 
-/** LIMIT: bytes that one write(2) takes; some files take no more than a page without its last byte. */
+/**
+ * LIMIT: bytes that one write(2) takes; some files take no more than a page without its last byte.
+ */
 const MAX_WRITE = 4096;
 
 /**
- * What poll(2) says: that it can always be read and written; the same, and epoll(7) takes it too; and with that that it
- * has changed, until it is read (kernfs of Linux).
+ * How the file polls. "never": poll(2) finds it always readable and writable, and epoll(7) refuses
+ * it. "ready": epoll(7) accepts it too. "changed": moreover it reports a change until it is read
+ * (kernfs of Linux).
  */
 export type Polling = "never" | "ready" | "changed";
 
@@ -33,12 +36,12 @@ export abstract class TextInode extends GeneratedInode {
     return "never";
   }
 
-  /** The text now (a byte string), or -errno; -EAGAIN: it takes another turn of the loop. */
+  /** The present text (a byte string), or -errno; -EAGAIN: it takes another turn of the loop. */
   abstract render(): string | number;
 
   /**
-   * The current task writes `text` at `offset`: bytes taken, or -errno. Where the opener counts:
-   * TextFile.store.
+   * The current task writes `text` at `offset`: the bytes taken, or -errno. A file for which the
+   * opener's credentials count overrides TextFile.store instead.
    */
   store(_text: string, _offset: number): number {
     return -EINVAL;
@@ -63,21 +66,21 @@ export class TextFile extends OpenFile {
     return true;
   }
 
-  /** The bytes that this reader gets, or -errno; -EAGAIN: it takes another turn of the loop. */
+  /** The bytes for this reader, or -errno; -EAGAIN: it takes another turn of the loop. */
   protected make(): Uint8Array<ArrayBuffer> | number {
     const text = this.render();
     return typeof text === "number" ? text : stringToBytes(text);
   }
 
-  /** What this reader gets; subclasses may have remembered something when they were opened. */
+  /** The text for this reader; subclasses may use what they kept at the open. */
   protected render(): string | number {
     return this.inode.render();
   }
 
   /**
-   * The current task writes: bytes taken, or -errno. `this.cred` is the opener's: a file whose
-   * opener counts overrides this, since the writer may be a privileged program whose output was led
-   * here.
+   * The current task writes: the bytes taken, or -errno. A file for which the opener's credentials
+   * count (`this.cred`) overrides this: the writer may be a privileged program whose output was
+   * redirected here.
    */
   protected store(text: string, offset: number): number {
     return this.inode.store(text, offset);
@@ -96,7 +99,7 @@ export class TextFile extends OpenFile {
     return io.putBytes(bytes, offset, Math.min(io.remaining, bytes.length - offset));
   }
 
-  /** The bytes that are kept become so many. */
+  /** Charges for `length` bytes of text in place of the present ones. */
   private mayKeep(length: number): boolean {
     const more = length - (this.bytes?.length ?? 0);
     if (more > 0 && !TEXT_BYTES.hasRoom(more, this.account)) return false;
@@ -113,7 +116,7 @@ export class TextFile extends OpenFile {
     const isNew = this.bytes === null && this.inode.polling === "changed";
     return isNew ? super.poll() | POLLPRI | POLLERR : super.poll();
   }
-  /** Nothing is ever told by it. */
+  /** A queue that is never woken, for epoll(7). */
   override get waitQueue(): WaitQueue | null {
     return this.inode.polling === "never" ? null : this.queue ??= new WaitQueue();
   }
@@ -124,7 +127,7 @@ export class TextFile extends OpenFile {
     return n < 0 ? n : this.store(bytesToString(buf, 0, n), offset);
   }
 
-  /** As by the path: pam_loginuid(8) cuts the file before it writes. */
+  /** Succeeds, as truncate(2) by path does: pam_loginuid(8) truncates the file before it writes. */
   override truncate(_size: number): number {
     return 0;
   }

@@ -1,26 +1,30 @@
 /**
- * What walks fetched of names that nobody has asked for yet. The lookups that follow take it; any change of names
- * throws away what is left, and so does a walk that fetches ahead when that is old.
+ * The answers for names that a walk has fetched ahead: the lookups that follow take them. Any
+ * change of names drops what is left, and so does a fetch of another path when the answers are old.
+ * gofer_fs.ts owns it; directory.ts fills it and takes from it.
  */
 
 import type { GoferInode } from "./gofer_inode.ts";
 
-/** LIMIT: names that are kept at a time. Inodes that nobody holds yet live as long as these (gofer_fs.ts, sweep). */
+/**
+ * LIMIT: names that are kept at a time. Inodes without users live as long as these (gofer_fs.ts,
+ * sweep).
+ */
 const MAX_KEPT = 64;
 
 export class Ahead {
   private dirs: GoferInode[] = [];
   private names: string[] = [];
-  /** Null: there is no such name. */
+  /** The inodes; null: the name is missing. */
   private found: (GoferInode | null)[] = [];
-  /** When it was fetched (`GoferFs.fetchTimeNs`). */
+  /** When the answers were fetched (`GoferFs.fetchTimeNs`). */
   fetchedNs: number = 0;
 
   clear(): void {
     this.dirs.length = this.names.length = this.found.length = 0;
   }
 
-  /** Whether what so many names lead to may be added to what is here. */
+  /** Whether there is room for `count` more answers. */
   hasRoom(count: number): boolean {
     return this.dirs.length + count <= MAX_KEPT;
   }
@@ -40,7 +44,7 @@ export class Ahead {
     return this.indexOf(dir, name) >= 0;
   }
 
-  /** The answer for `name` in `dir`, once; undefined when it was not fetched. */
+  /** Takes the answer for `name` in `dir`; undefined when it was not fetched. */
   take(dir: GoferInode, name: string): GoferInode | null | undefined {
     const i = this.indexOf(dir, name);
     if (i < 0) return undefined;

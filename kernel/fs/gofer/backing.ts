@@ -1,4 +1,7 @@
-/** What maps a file of a Gofer: pages straight from the donated host descriptor. */
+/**
+ * The backing of a mapped file of a Gofer: the host maps pages directly from the donated
+ * descriptor.
+ */
 
 import { EFAULT, EIO } from "../../../ffi/abi/errno.ts";
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../../ffi/abi/fcntl.ts";
@@ -14,7 +17,7 @@ export class GoferBacking extends Backing {
   override readonly platformFile: number;
   override readonly hostFd: number;
   private readonly file: DonatedFile;
-  /** Where it was opened last, for texts. */
+  /** The path that it was opened by last, for texts. */
   private text: string = "";
 
   constructor(file: DonatedFile) {
@@ -25,7 +28,7 @@ export class GoferBacking extends Backing {
     this.platformFile = file.inode.fs.ctx.platform.registerFile(file.fd);
   }
 
-  /** Mapped through an open file at this path (null: somewhere below another file system). */
+  /** Records the path of the open file that is mapped (null: it is below another file system). */
   openedAt(path: Path | null): void {
     this.text = path === null ? this.inode.pathText : mountedText(path);
   }
@@ -41,7 +44,7 @@ export class GoferBacking extends Backing {
     return size < 0 ? inode.size : size;
   }
 
-  /** Pages are never asked for: the host maps them. */
+  /** Never called for a page: the host maps them. */
   override frame(_offset: number, _write: boolean): number {
     return -EFAULT;
   }

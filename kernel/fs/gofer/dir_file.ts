@@ -1,4 +1,6 @@
-/** An open directory of a Gofer. */
+/**
+ * An open directory of a Gofer. It keeps the list of entries that it began to read (listing.ts).
+ */
 
 import { EISDIR } from "../../../ffi/abi/errno.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";

@@ -1,4 +1,8 @@
-/** Directories of a Gofer: lookup, the creation and removal of names, and fetching a path ahead. */
+/**
+ * Directories of a Gofer: lookup, creation and removal of names, and fetching a path ahead. A
+ * lookup uses what a walk, a listing or a scan has fetched, and asks the Gofer for the rest.
+ * Neighbours: gofer_fs.ts (the modes), ahead.ts, listing.ts, tree_scan.ts.
+ */
 
 import { DT_DIR } from "../../../ffi/abi/dirent.ts";
 import { EMFILE, ENOENT, EOPNOTSUPP, EXDEV } from "../../../ffi/abi/errno.ts";
@@ -26,29 +30,35 @@ import { GoferRegular } from "./regular.ts";
 import type { ScannedDir } from "./scanned_dir.ts";
 
 const UNLINK_REMOVEDIR = 0x200;
-/** Lookups that go through names before the directory gets a fid of its own. */
+/** The lookups that walk from an ancestor before the directory gets a fid of its own. */
 const LOOKUPS_WITHOUT_FID = 1;
-/** Lookups of files in a list without attributes that make them worth fetching. */
+/**
+ * The lookups of files, and of directories, in a list without attributes after which the attributes
+ * are fetched.
+ */
 const BARE_LOOKUPS = 2, BARE_DIRS = 4;
-/** LIMIT: entries of a directory whose attributes are fetched then: of one that was read, of one that was not. */
+/**
+ * LIMIT: entries of a directory whose attributes are fetched then: when the directory was read, and
+ * when it was not.
+ */
 const MAX_READ = 16384, MAX_PROBED = 300;
-/** Entries whose attributes may fit a message. */
+/** The entries whose attributes may fit one message. */
 const MAX_IN_MESSAGE = 1300;
 /** LIMIT: names of one directory that are known to be missing. */
 const MAX_MISSING = 1024;
-/** Single names asked for before a directory is fetched whole. */
+/** The requests for single names before the whole directory is fetched. */
 const PROBE_AFTER = 8;
 
 export class GoferDirectory extends GoferInode {
   private lookups: number = 0;
-  /** Somebody read it. */
+  /** A guest has read it (getdents64(2)). */
   private wasRead: boolean = false;
-  /** Its place in what was scanned (tree_scan.ts). */
+  /** Its place in the scanned tree (tree_scan.ts). */
   scanned: ScannedDir | null = null;
-  /** Answers of the Gofer about single names: found and missing ones. */
+  /** The numbers of the Gofer's answers about single names: found and missing. */
   private hits: number = 0;
   private misses: number = 0;
-  /** Leased: names that are not there, as was found in epoch `missingIn`. */
+  /** Leased mode: names that were missing in epoch `missingIn`. */
   private missing: Set<string> | null = null;
   private missingIn: number = -1;
 
@@ -56,7 +66,7 @@ export class GoferDirectory extends GoferInode {
     return this.fs.isOurs && !this.fs.isChangedBehind;
   }
 
-  /** Leased: what was seen in this epoch need not be asked again. HOT */
+  /** Leased mode: a name that was looked up in this epoch needs no request. HOT */
   override relookup(name: string, cached: Inode | null): Inode | number {
     const { fs } = this;
     if (!fs.isLeased || fs.isChangedBehind) return this.lookup(name);
@@ -64,14 +74,14 @@ export class GoferDirectory extends GoferInode {
     return cached !== null && this.isSeen(name, cached) ? cached : this.lookup(name);
   }
 
-  /** Leased: in this epoch, `name` was seen to lead to this. */
+  /** Leased mode: whether a lookup in this epoch found that `name` leads to `cached`. */
   isSeen(name: string, cached: Inode | null): boolean {
     const { fs } = this;
     return fs.isLeased && !fs.isChangedBehind && cached instanceof GoferInode &&
       cached.placedIn === fs.epoch && cached.parent === this && cached.entryName === name;
   }
 
-  /** Leased: `name` was missing in this epoch. */
+  /** Leased mode: whether `name` was missing in this epoch. */
   private lacks(name: string): boolean {
     const { missing } = this;
     return missing !== null && this.missingIn === this.fs.epoch && missing.has(name);
@@ -97,7 +107,7 @@ export class GoferDirectory extends GoferInode {
     return this.known(name) ?? this.ask(name);
   }
 
-  /** What is known of the whole directory, in exclusive mode. */
+  /** The known entries of the whole directory, in exclusive mode. */
   private get list(): Listing | null {
     const { fs } = this;
     if (!fs.isExclusive) return null;
@@ -110,7 +120,7 @@ export class GoferDirectory extends GoferInode {
     return list;
   }
 
-  /** Whether `lookup` of this name needs no request, or shall make one for the whole directory. */
+  /** Whether `lookup` of this name needs no request, or should fetch the whole directory. */
   knows(name: string, opens: boolean): boolean {
     if (this.lacks(name)) return true;
     const { list, fs } = this;
@@ -126,7 +136,10 @@ export class GoferDirectory extends GoferInode {
     return false;
   }
 
-  /** The answer for `name` from what was fetched of the whole directory; undefined: ask. */
+  /**
+   * The answer for `name` from the list of the whole directory; undefined: the Gofer has to be
+   * asked.
+   */
   private known(name: string): GoferInode | number | undefined {
     let list = this.list;
     if (list === null) return undefined;
@@ -151,11 +164,11 @@ export class GoferDirectory extends GoferInode {
     return inode;
   }
 
-  /** Another lookup in a list without attributes: whether it is worth fetching them. */
+  /** Counts a lookup in a list without attributes; returns whether to fetch them. */
   private wantsAttrs(list: Listing, isDirectory: boolean): boolean {
     if (list.isFull || list.length > (this.wasRead ? MAX_READ : MAX_PROBED)) return false;
     if (!isDirectory) return ++list.bareLookups === BARE_LOOKUPS;
-    // Going down a tree looks at a directory now and then, and scans.
+    // A walk down a tree looks up few directories, and scans between.
     const { scans } = this.fs.trees;
     if (list.scans !== scans) {
       list.scans = scans;
@@ -175,7 +188,10 @@ export class GoferDirectory extends GoferInode {
     return all;
   }
 
-  /** Somebody asks for extended attributes in it: have it said which of the others have none. */
+  /**
+   * An extended attribute of a file in it was asked for: fetches which of the other files have
+   * none.
+   */
   wantXattrBits(): void {
     const { fs } = this, list = fs.listings.get(this);
     fs.trees.wantsXattrs = true;
@@ -184,7 +200,7 @@ export class GoferDirectory extends GoferInode {
     if (list.length <= MAX_IN_MESSAGE) this.keep(fs.trees.withAttrs(this));
   }
 
-  /** One name after the other is asked for: have the rest too. */
+  /** Counts requests for single names; after several it fetches the whole directory. */
   private count(isFound: boolean): void {
     if (isFound) this.hits++;
     else this.misses++;
@@ -214,7 +230,10 @@ export class GoferDirectory extends GoferInode {
     return inode;
   }
 
-  /** Names to this directory from one with a fid, in `names`, and that fid; -errno. */
+  /**
+   * Puts the names from a directory with a fid to this one into `names`, and returns that fid;
+   * -errno.
+   */
   way(names: string[]): number {
     return this.routeForLookup(names);
   }
@@ -228,14 +247,14 @@ export class GoferDirectory extends GoferInode {
   }
 
   /**
-   * Fetch what `names` lead to, one below the other, in one request. The lookups that follow find it; errors are
-   * theirs to report. `opens`: the last one is going to be opened for reading.
+   * Fetches the files of `names`, each below the one before, in one request. The lookups that
+   * follow find them, and report errors. `opens`: the last one is going to be opened for reading.
    */
   prefetch(names: readonly string[], opens: boolean): void {
     const { fs } = this, { client, ahead } = fs, all: string[] = [];
     const isFresh = fs.isFresh(ahead.fetchedNs);
     if (isFresh && ahead.has(this, names[0]!)) return;
-    // Another path of the same call, of rename(2) for one, leaves what was fetched for the first.
+    // The second path of a call (rename(2)) keeps what was fetched for the first.
     if (!isFresh || fs.isExclusive || !ahead.hasRoom(names.length)) {
       ahead.clear();
       ahead.fetchedNs = fs.fetchTimeNs;
@@ -254,7 +273,10 @@ export class GoferDirectory extends GoferInode {
     else fs.ctx.host.close(fd);
   }
 
-  /** The last walk found `all[0, found)`; those from `above` on are below this directory. */
+  /**
+   * Takes the answers of the last walk, which found `all[0, found)`; names from `above` on are
+   * below this directory.
+   */
   private takeAhead(all: readonly string[], above: number, found: number): GoferInode | null {
     const { fs } = this, { walk } = fs.client;
     const dirs: GoferDirectory[] = [this];
@@ -278,7 +300,7 @@ export class GoferDirectory extends GoferInode {
     return null;
   }
 
-  /** The list of entries for one that begins to read. */
+  /** The list of entries, for a reader that starts. */
   entries(): Listing | number {
     const { fs } = this;
     const known = fs.isExclusive
@@ -314,7 +336,7 @@ export class GoferDirectory extends GoferInode {
     this.fs.listings.drop(this);
   }
 
-  /** Our own change of its names: what is known of it is out of date. */
+  /** This sandbox changed its names: drops what is cached of the directory. */
   private changed(): void {
     this.missing = null;
     this.outdate();
@@ -336,7 +358,7 @@ export class GoferDirectory extends GoferInode {
     }
     this.changed();
     const inode = this.fs.intern(client.attr, this, name);
-    // Who makes a file often sets its owner, mode and times next.
+    // The creator of a file often sets its owner, mode and times next, which needs a fid.
     if (inode.fid < 0) {
       inode.adoptFid(newFid);
       fids.add(inode);

@@ -1,6 +1,7 @@
 /**
- * A host descriptor that the Gofer donated for one file: all open files and mappings of that file with the same access
- * share it. Offsets are always given, so its own position means nothing.
+ * A host descriptor that the Gofer donated for a file. All open files and mappings of the file with
+ * the same access share it, so every call gives an offset and the descriptor's own position is
+ * unused. idle_files.ts keeps those without users.
  */
 
 import type { GoferBacking } from "./backing.ts";
@@ -11,13 +12,13 @@ export class DonatedFile {
   readonly fd: number;
   readonly canRead: boolean;
   readonly canWrite: boolean;
-  /** Open files and mappings. */
+  /** The open files and mappings that use it. */
   users: number = 0;
-  /** It was opened because it may be wanted, and was not yet. */
+  /** It was opened ahead and not used yet (open_ahead.ts). */
   isAhead: boolean = false;
-  /** Written since it was last synced. */
+  /** It was written since the last sync. */
   isDirty: boolean = false;
-  /** What mappings of it are made of; null before the first. */
+  /** The backing of its mappings; null before the first. */
   backing: GoferBacking | null = null;
 
   constructor(inode: GoferRegular, fd: number, canRead: boolean, canWrite: boolean) {
@@ -27,7 +28,7 @@ export class DonatedFile {
     this.canWrite = canWrite;
   }
 
-  /** One more user. */
+  /** Adds a user. */
   use(): this {
     if (this.users++ === 0) this.inode.fs.idle.remove(this);
     if (this.isAhead) {
@@ -37,7 +38,7 @@ export class DonatedFile {
     return this;
   }
 
-  /** One user less: it is kept for the next one, for a while. */
+  /** Removes a user; without users it is kept for a while. */
   release(): void {
     if (--this.users > 0) return;
     const { inode } = this;

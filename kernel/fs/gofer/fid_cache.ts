@@ -1,17 +1,20 @@
 /**
- * Which inodes have a fid. A fid is a descriptor in the Gofer, so only so many are kept; an inode that still has a
- * name can get a new one at any time.
+ * The inodes that have a fid. A fid is a descriptor in the Gofer, so the number is limited; an
+ * inode that has a name can get a new fid at any time.
  */
 
 import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
 import type { GoferInode } from "./gofer_inode.ts";
 
-/** LIMIT: fids of one file system, beside those of files without a name. Fewer where the Gofer has not so many. */
+/**
+ * LIMIT: fids of one file system, without those of files that have no name. Fewer where the Gofer
+ * has fewer descriptors.
+ */
 const MAX_FIDS = 4096, MIN_FIDS = 16;
 
 export class FidCache {
   private readonly client: GoferClient;
-  /** In the order of binding. */
+  /** The inodes in the order in which their fids were bound. */
   private readonly bound: Set<GoferInode> = new Set();
   private max: number = MAX_FIDS;
 
@@ -19,20 +22,20 @@ export class FidCache {
     this.client = client;
   }
 
-  /** `inode.fid` was bound. */
+  /** Records that `inode.fid` was bound. */
   add(inode: GoferInode): void {
     this.bound.add(inode);
     if (this.bound.size > this.max) this.evict();
   }
 
-  /** Give an inode's fid back. */
+  /** Gives an inode's fid back. */
   drop(inode: GoferInode): void {
     if (!this.bound.delete(inode)) return;
     this.client.clunk(inode.fid);
     inode.fid = -1;
   }
 
-  /** The Gofer has none left: keeps half as many from now on. Whether that made room. */
+  /** The Gofer has no descriptors left: halves the limit. Returns whether that freed a fid. */
   shrink(): boolean {
     const before = this.bound.size;
     this.max = Math.max(MIN_FIDS, before >> 1);
@@ -44,7 +47,10 @@ export class FidCache {
     for (const inode of this.bound) this.drop(inode);
   }
 
-  /** The oldest that was not used since it was last looked at, and that can be found again. */
+  /**
+   * Gives back the oldest fid that was not used since the last look and whose inode can be found by
+   * name.
+   */
   private evict(): void {
     let looked = 0;
     for (const inode of this.bound) {

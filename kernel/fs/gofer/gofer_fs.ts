@@ -1,12 +1,15 @@
 /**
- * A file system that lives in a Gofer: one root of one connection. It knows which inodes there are, how the Gofer is
- * told of a file (a fid, or names from a directory that has one), and which fetched-ahead answers are still to be used.
+ * A file system that a Gofer serves: one root of one connection. It has the table of inodes,
+ * decides how a request names a file (a fid, or names from a directory with a fid), and which
+ * fetched answers may still be used.
  *
- * Exclusive: nobody else changes the files, so what was fetched stays true until we change it. Leased: others hardly
- * ever do, so it counts for a while, an epoch; then each name is asked for once more before it is used. Shared: names
- * and attributes are asked for again by every call.
+ * Three modes. Exclusive: no other program changes the files, so what was fetched stays true until
+ * this sandbox changes it. Leased: others rarely change the files, so what was fetched counts for a
+ * limited time, an epoch; after that each name is fetched once more. Shared: every call fetches
+ * names and attributes.
  *
- * Neighbours: gofer_inode.ts (all inodes), directory.ts, regular.ts, idle_files.ts (donated descriptors).
+ * Neighbours: gofer_inode.ts (all inodes), directory.ts, regular.ts, idle_files.ts (donated
+ * descriptors). oci/rootfs/file_systems.ts attaches it.
  */
 
 import { EIO, ESTALE } from "../../../ffi/abi/errno.ts";
@@ -31,17 +34,17 @@ import { TreeScan } from "./tree_scan.ts";
 
 /** LIMIT: in a shared file system, what was fetched at most this long ago counts as current, ns. */
 const FRESH_NS = 1_000_000;
-/** New inodes that nobody may hold yet: beyond so many they are looked through. */
+/** The number of inodes without users above which they are swept. */
 const MAX_UNHELD = 512;
-/** Names that one walk may have. */
+/** The most names of one walk. */
 export const MAX_NAMES = 64;
 
 export interface GoferOptions {
-  /** Nobody but this sandbox changes the files. */
+  /** Only this sandbox changes the files. */
   readonly isExclusive: boolean;
-  /** Exclusive, but only for so long, in ns: leased. Default: for good. */
+  /** Leased mode: exclusive for this many ns. Default: without end. */
   readonly leaseNs?: number;
-  /** Host descriptors that are kept although no file is open; default 512. */
+  /** Host descriptors that are kept without an open file; default 512. */
   readonly maxIdleFiles?: number;
 }
 
@@ -51,24 +54,26 @@ export class GoferFs extends FileSystem {
   readonly client: GoferClient;
   readonly ctx: MemoryContext;
   readonly isExclusive: boolean;
-  /** 0: there is no end to what is known. */
+  /** 0: what was fetched never expires. */
   private readonly leaseNs: number;
-  /** Counts leases; what was fetched in an earlier one does not count. */
+  /** Counts leases; what was fetched in an earlier epoch does not count. */
   epoch: number = 0;
   private epochNs: number = 0;
-  /** It is an overlay of the host's: the first change of a file makes a copy, which is born then. */
+  /**
+   * It is an overlayfs of the host: the first change of a file makes a copy, with a new birth time.
+   */
   readonly copiesUp: boolean;
   readonly ahead: Ahead = new Ahead();
   readonly fids: FidCache;
   readonly idle: IdleFiles;
   readonly listings: ListingCache = new ListingCache();
-  /** Counts our own changes of files: what was fetched of others before may be wrong. */
+  /** Counts this sandbox's changes of files: attributes that were fetched before may be wrong. */
   changes: number = 0;
-  /** What the directory that is being read was found to be. */
+  /** The results of the walk that starts the reading of a directory. */
   readonly walked: WalkedList = { walked: 0, listed: 0 };
   readonly trees: TreeScan = new TreeScan(this);
   readonly opens: OpenAhead = new OpenAhead(this);
-  /** Host address of a page for struct iovec arrays, used within one call. */
+  /** The host address of a page for struct iovec arrays, used within one call. */
   readonly iov: number;
   private readonly iovFrame: number;
   readonly rootFid: number;
@@ -99,7 +104,7 @@ export class GoferFs extends FileSystem {
     this.root.hold();
   }
 
-  /** The root named `name` ("0", "1", ...) of a started connection, or -errno. */
+  /** Attaches to the root named `name` ("0", "1", ...) of a started connection; or -errno. */
   static attach(
     client: GoferClient,
     name: string,
@@ -122,21 +127,21 @@ export class GoferFs extends FileSystem {
     return new GoferFs(client, ctx, fid, copiesUp, options);
   }
 
-  /** Others may change the files, if hardly ever. */
+  /** Leased mode: others may change the files, though rarely. */
   get isLeased(): boolean {
     return this.leaseNs > 0;
   }
-  /** Nobody else changes the files: sizes are known. */
+  /** Exclusive mode without end: only this sandbox changes the files, so sizes are known. */
   get isOurs(): boolean {
     return this.isExclusive && this.leaseNs === 0;
   }
 
-  /** Time for `isFresh`; the epoch where that is what counts. */
+  /** The present time for `isFresh`; in exclusive and leased mode the epoch. */
   get fetchTimeNs(): number {
     return this.isExclusive ? this.epoch : this.ctx.host.monotonicNs();
   }
 
-  /** A name is about to be used: begins another lease when the last one is over. HOT */
+  /** Called before a name is used: starts a new epoch when the lease is over. HOT */
   renew(): void {
     if (this.leaseNs === 0) return;
     const now = this.ctx.host.monotonicNs();
@@ -153,13 +158,13 @@ export class GoferFs extends FileSystem {
     this.listings.clear();
   }
 
-  /** What was fetched at that time need not be asked again. */
+  /** Whether an answer that was fetched at that time is still current. */
   isFresh(fetchedNs: number): boolean {
     if (this.isExclusive) return fetchedNs === this.epoch;
     return this.ctx.host.monotonicNs() - fetchedNs < FRESH_NS;
   }
 
-  /** The inode that these attributes are of, with them taken in; it was found as `name` in `parent`. */
+  /** The inode of these attributes, which it takes over; it was found as `name` in `parent`. */
   intern(attr: Attr, parent: GoferDirectory | null, name: string): GoferInode {
     const key = keyOf(attr);
     let inode = this.inodes.get(key);
@@ -174,7 +179,10 @@ export class GoferFs extends FileSystem {
     return inode;
   }
 
-  /** The same with attributes that were fetched a while ago: those of an inode that is in use are better. */
+  /**
+   * As `intern`, for attributes that were fetched a while ago: an inode in use has better ones and
+   * keeps them.
+   */
   known(attr: Attr, parent: GoferDirectory, name: string): GoferInode {
     const inode = this.inodes.get(keyOf(attr));
     if (inode === undefined || !inode.isSameFile(attr)) return this.intern(attr, parent, name);
@@ -196,7 +204,7 @@ export class GoferFs extends FileSystem {
     }
   }
 
-  /** Inodes that were only looked at are let go. */
+  /** Forgets inodes that were only looked up. */
   private sweep(): void {
     const list = this.unheld;
     this.unheld = [];
@@ -204,13 +212,16 @@ export class GoferFs extends FileSystem {
     for (let i = 0; i < list.length; i++) {
       const inode = list[i]!;
       if (inode.refs > 0 || inode.isForgotten) continue;
-      // The newest may be on their way to a dentry.
+      // The newest ones may be about to get a dentry.
       if (i >= keep || inode.isInUse) this.unheld.push(inode);
       else this.forget(inode);
     }
   }
 
-  /** Nobody uses the inode: let go what it has of the Gofer. A file that is met again is another object. */
+  /**
+   * Forgets an inode without users and gives back its fid and descriptors. The file gets another
+   * object when it is found again.
+   */
   forget(inode: GoferInode): void {
     if (inode.isForgotten) return;
     inode.isForgotten = true;
@@ -219,17 +230,17 @@ export class GoferFs extends FileSystem {
     this.fids.drop(inode);
   }
 
-  /** The file has no name any more: its number may be given to another one. */
+  /** Removes a file without names from the table: the host may reuse its number. */
   unmap(inode: GoferInode): void {
     if (this.inodes.get(inode.key) === inode) this.inodes.delete(inode.key);
   }
 
-  /** Names were changed by us: what was fetched ahead may be wrong. */
+  /** This sandbox changed names: drops the answers that were fetched ahead. */
   changed(): void {
     this.ahead.clear();
   }
 
-  /** The walk is going to need more than one name: fetch all that is left of the path. */
+  /** Fetches the rest of the path when the walk needs more than one name of it. */
   override walkAhead(
     dir: Inode,
     path: string,
@@ -278,13 +289,19 @@ export class GoferFs extends FileSystem {
     this.ctx.frames.release(this.iovFrame, 1);
   }
 
-  /** Whether a walk that found `attr` met `inode`: 0, or -ESTALE when the name leads elsewhere now. */
+  /**
+   * Whether `attr`, which a walk found, is that of `inode`: 0, or -ESTALE when the name leads to
+   * another file.
+   */
   checkSame(inode: GoferInode, attr: Attr): number {
     return inode.isSameFile(attr) ? 0 : -ESTALE;
   }
 }
 
-/** Whether what `names` lead to, from a cached dentry on, may be a regular file without a descriptor for reading. */
+/**
+ * Whether the file of `names`, from a cached dentry on, may be a regular file without a descriptor
+ * for reading.
+ */
 function lacksReader(first: Dentry, names: readonly string[]): boolean {
   let dentry: Dentry | undefined = first;
   for (let i = 1; i < names.length && dentry !== undefined; i++) {
@@ -294,7 +311,7 @@ function lacksReader(first: Dentry, names: readonly string[]): boolean {
   return inode === null || (inode instanceof GoferRegular && !inode.hasReader);
 }
 
-/** What an inode is found by: its number where that is exact. */
+/** The key of an inode in the table: its number, if that is exact as a JavaScript number. */
 function keyOf(attr: Attr): number | string {
   const { pathLo, pathHi } = attr.qid;
   return pathHi < 0x200000 ? pathHi * 0x100000000 + pathLo : `${pathHi}:${pathLo}`;

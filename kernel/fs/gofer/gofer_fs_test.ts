@@ -1,3 +1,8 @@
+/**
+ * Tests of a Gofer's file system in its three modes: round trips, changes by the host, descriptors,
+ * mappings.
+ */
+
 import { assert, assertEquals } from "@std/assert";
 import {
   AT_FDCWD,
@@ -29,7 +34,7 @@ const text = (bytes: Uint8Array | number): string | number =>
   typeof bytes === "number" ? bytes : new TextDecoder().decode(bytes);
 const bytes = (s: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(s);
 
-/** A directory on the host with a small tree in it. */
+/** Makes a directory on the host with a small tree in it. */
 async function inTree(
   options: LabOptions,
   body: (lab: GoferLab, dir: string) => void,

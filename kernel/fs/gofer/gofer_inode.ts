@@ -1,6 +1,6 @@
 /**
- * What all files of a Gofer have in common: attributes and their age, where the file is (a fid, or a name in a
- * directory), changes of attributes, extended attributes.
+ * The base class of a Gofer's inodes: attributes and their age, the way to name the file in a
+ * request (a fid, or names from a directory with one), changes of attributes, extended attributes.
  */
 
 import { EEXIST, EMFILE, ENODATA, ENOENT, EOPNOTSUPP, ESTALE } from "../../../ffi/abi/errno.ts";
@@ -27,31 +27,36 @@ import {
 import type { GoferDirectory } from "./directory.ts";
 import type { GoferFs } from "./gofer_fs.ts";
 
-/** LIMIT: extended attribute values that are remembered an inode, and their largest size in bytes. */
+/**
+ * LIMIT: extended attribute values that are cached for an inode, and their largest size in bytes.
+ */
 const MAX_XATTRS = 16, MAX_XATTR_BYTES = 1024;
-/** Names of one walk less what the caller may add. */
+/** The most names of a route; the caller adds some more to the walk. */
 const MAX_ROUTE = 48;
 
 const tsetattr = new Tsetattr();
 
 export abstract class GoferInode extends PlainInode {
   override readonly fs: GoferFs;
-  /** Its place in the file system's table. */
+  /** Its key in the file system's table. */
   key: number | string = -1;
   fid: number = -1;
   wasFidUsed: boolean = false;
   isForgotten: boolean = false;
-  /** Attributes were changed behind our copy (by a write, by the Gofer): ask before they are shown. */
+  /**
+   * The cached attributes are out of date (after a write, or a change by the Gofer): they are
+   * fetched before they are shown.
+   */
   isStale: boolean = false;
-  /** The Gofer says that it has no extended attributes; only in exclusive mode. */
+  /** The Gofer reported that it has no extended attributes; only in exclusive mode. */
   private isBare: boolean = false;
   private fetchedNs: number = 0;
-  /** In which epoch the name was last seen to lead here. */
+  /** The epoch in which a lookup last found that its name leads here. */
   placedIn: number = -1;
-  /** A name that leads to it, unless it has a fid only. */
+  /** A directory and name that lead to it; null if it has only a fid. */
   parent: GoferDirectory | null = null;
   entryName: string = "";
-  /** Values by name; a number is the error. Only in exclusive mode. */
+  /** Cached values by name; a number is the error. Only in exclusive mode. */
   private xattrs: Map<string, Uint8Array<ArrayBuffer> | number> | null = null;
 
   constructor(fs: GoferFs, attr: Attr) {
@@ -61,18 +66,19 @@ export abstract class GoferInode extends PlainInode {
     this.btimeNsec = attr.btimeNsec;
   }
 
-  /** It is used in a way that `refs` does not show. */
+  /** It has users that `refs` does not count. */
   get isInUse(): boolean {
     return false;
   }
-  /** It can be found by name. */
+  /** Whether it can be found by name. */
   get hasPlace(): boolean {
     return this.parent !== null;
   }
 
   /**
-   * The same type, and the same birth: a number that was given to another file is told apart. On an overlay of the host's
-   * a file with another birth is the same one, copied up (or another one: then what was kept of it goes too).
+   * Whether the attributes are of this file: the same number, type and birth time, as the host may
+   * reuse a number. On an overlayfs of the host a file with another birth time is this one, copied
+   * up. (If it is another one, its cached state is dropped all the same.)
    */
   isSameFile(attr: Attr): boolean {
     if ((this.mode & S_IFMT) !== (attr.mode & S_IFMT) || this.ino !== attr.qid.path) return false;
@@ -84,7 +90,7 @@ export abstract class GoferInode extends PlainInode {
     return true;
   }
 
-  /** What was kept of the file may be of the one that was copied. */
+  /** Drops cached state that may belong to the file before the copy. */
   protected copiedUp(): void {
     this.xattrs = null;
     this.isBare = false;
@@ -120,12 +126,12 @@ export abstract class GoferInode extends PlainInode {
     this.placedIn = this.fs.epoch;
   }
 
-  /** `name` in `parent` does not lead here any more. */
+  /** Records that `name` in `parent` does not lead here any more. */
   unplace(parent: GoferDirectory, name: string): void {
     if (this.parent === parent && this.entryName === name) this.parent = null;
   }
 
-  /** Our own change made our copy of the attributes wrong. */
+  /** Records that a change by this sandbox made the cached attributes wrong. */
   outdate(): void {
     this.isStale = true;
     this.fs.changes++;
@@ -135,7 +141,7 @@ export abstract class GoferInode extends PlainInode {
     this.fid = fid;
   }
 
-  /** Let go of everything but the fid: the last user is gone. */
+  /** Gives back everything but the fid: the last user is gone. */
   letGo(): void {}
 
   override drop(): void {
@@ -144,13 +150,14 @@ export abstract class GoferInode extends PlainInode {
   }
 
   /**
-   * Names from a directory with a fid to here, in `names`, and then that fid; -ESTALE when there is no way, -errno.
+   * Puts the names from a directory with a fid to here into `names`, and returns that fid; -ESTALE
+   * when there is no way, or -errno.
    */
   protected route(names: string[]): number {
     return findRoute(this, names);
   }
 
-  /** The fid, bound now if need be; -errno. */
+  /** The fid, which is bound if there is none; -errno. */
   bind(): number {
     if (this.fid >= 0) {
       this.wasFidUsed = true;
@@ -168,7 +175,9 @@ export abstract class GoferInode extends PlainInode {
     return this.bound(fid, client.walkGetattr(from, fid, names), names.length);
   }
 
-  /** A walk to here of `asked` names was to bind `fid`, and returned `n`: the fid or -errno. */
+  /**
+   * Takes the result `n` of a walk here of `asked` names that was to bind `fid`: the fid or -errno.
+   */
   protected bound(fid: number, n: number, asked: number): number {
     const { client } = this.fs;
     if (n !== asked) {
@@ -188,15 +197,15 @@ export abstract class GoferInode extends PlainInode {
     return fid;
   }
 
-  /** Why the last walk ended before its last name. */
+  /** The reason why the last walk ended before its last name. */
   protected walkError(): number {
     const { ecode } = this.fs.client.walk;
     return ecode === 0 ? -ESTALE : -ecode;
   }
 
   /**
-   * One walk to this very file that brings its attributes, and with `open` flags a descriptor (to be taken from the
-   * client): 0 or -errno.
+   * Makes one walk to this file that fetches its attributes, and with `open` flags a descriptor,
+   * which the caller takes from the client: 0 or -errno.
    */
   protected walkHere(open: number = OPEN_NONE): number {
     const client = this.fs.client, names: string[] = [];
@@ -211,7 +220,7 @@ export abstract class GoferInode extends PlainInode {
     return 0;
   }
 
-  /** In exclusive mode: its attributes were fetched in this epoch. */
+  /** Whether its attributes were fetched in this epoch (exclusive mode). */
   get isCurrent(): boolean {
     return this.fetchedNs === this.fs.epoch;
   }
@@ -229,7 +238,7 @@ export abstract class GoferInode extends PlainInode {
       if (r === 0) this.takeIn(client.attr);
       return r;
     }
-    // Without a name and a fid, what is known is all that can be known.
+    // Without a name and a fid nothing can be fetched.
     if (this.parent === null) return 0;
     const r = this.walkHere();
     return r === -ENOENT || r === -ESTALE ? 0 : r;
@@ -240,7 +249,7 @@ export abstract class GoferInode extends PlainInode {
     if (fid < 0) return fid;
     const { valid } = change, m = tsetattr;
     m.fid = fid;
-    // The bits are the same as Tsetattr's.
+    // The bits of `valid` are those of Tsetattr.
     m.valid = valid;
     m.mode = change.mode & 0o7777;
     m.uid = change.uid;
@@ -271,12 +280,12 @@ export abstract class GoferInode extends PlainInode {
     return 0;
   }
 
-  /** The size was set. */
+  /** Called when the size was set. */
   protected resized(size: number): void {
     this.size = size;
   }
 
-  /** In another epoch what is known of the extended attributes does not count. */
+  /** Drops cached extended attributes of an earlier epoch. */
   private forgetOldXattrs(): void {
     this.fs.renew();
     if (this.isCurrent || !this.fs.isLeased) return;
@@ -288,7 +297,7 @@ export abstract class GoferInode extends PlainInode {
     this.forgetOldXattrs();
     const known = this.xattrs?.get(name);
     if (known !== undefined) return typeof known === "number" ? known : known.slice();
-    // Of the other name spaces the host says whether it has them at all.
+    // For the other name spaces, the host decides whether it supports them.
     if (this.isBare && name.startsWith(XATTR_SECURITY_PREFIX)) return -ENODATA;
     const fid = this.bind();
     if (fid < 0) return fid;
@@ -304,12 +313,12 @@ export abstract class GoferInode extends PlainInode {
     const xattrs = (this.xattrs ??= new Map());
     if (xattrs.size >= MAX_XATTRS) xattrs.clear();
     xattrs.set(name, typeof value === "number" ? value : value.slice());
-    // A write to the host's file takes them away there: what is known of them must not stay.
+    // A write removes the capabilities of the host's file, so the cached ones must be dropped too.
     if (name === XATTR_NAME_CAPS) this.hasCapabilities = typeof value !== "number";
   }
 
   override setxattr(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number {
-    // What the walk says of them is over with this call.
+    // The walk may report that there are none, so it comes before the change.
     const fid = this.bind();
     if (fid < 0) return fid;
     const both = XATTR_CREATE | XATTR_REPLACE;
@@ -349,18 +358,18 @@ export abstract class GoferInode extends PlainInode {
     return names === -EOPNOTSUPP ? [] : names;
   }
 
-  /** Path from the root of the file system, for texts. */
+  /** The path from the root of the file system, for texts. */
   get pathText(): string {
     return textOf(this);
   }
 
-  /** It was renamed. */
+  /** Records a rename. */
   moved(parent: GoferDirectory, name: string): void {
     this.place(parent, name);
     this.outdate();
   }
 
-  /** It has one name less. */
+  /** Records that it lost a name. */
   loseName(parent: GoferDirectory, name: string): void {
     this.unplace(parent, name);
     this.nlink = Math.max(0, this.nlink - 1);
@@ -372,7 +381,7 @@ export abstract class GoferInode extends PlainInode {
     if (this.fid < 0) this.bind();
   }
 
-  /** Before a name of it goes: make sure that it can be reached afterwards, if anybody wants to. */
+  /** Called before it loses a name: binds a fid if it will still be used. */
   prepareToLose(): void {
     if (this.fid < 0 && (this.nlink > 1 || this.isInUse)) this.bind();
   }
@@ -387,7 +396,7 @@ function findRoute(start: GoferInode, names: string[]): number {
     way.push(inode);
     inode = above;
   }
-  // A long way goes in parts, from above: each part is a walk of its own.
+  // A long way is walked in parts, from the top.
   let left = way.length;
   while (left > MAX_ROUTE) {
     left -= MAX_ROUTE;

@@ -1,3 +1,5 @@
+/** Compares a Gofer's file system with the host's under random calls (vfs/exerciser_testing.ts). */
+
 import { assertEquals } from "@std/assert";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import { Exerciser, type ExerciserOptions } from "../../vfs/exerciser_testing.ts";

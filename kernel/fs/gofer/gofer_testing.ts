@@ -1,4 +1,7 @@
-/** For tests: a kernel of files whose root is served by a real Gofer in a worker. */
+/**
+ * A lab for tests: a kernel of files whose root a real Gofer in a worker serves, and drivers that
+ * compare it with the host.
+ */
 
 import { Arena } from "../../../ffi/mem/arena.ts";
 import { copyFromBuffer, copyToBuffer } from "../../../ffi/mem/native_memory.ts";
@@ -51,7 +54,7 @@ export class GoferLab {
     this.buffer = arena.base + this.ctx.frames.alloc(BUFFER_PAGES);
   }
 
-  /** Requests sent so far. */
+  /** The requests that were sent so far. */
   get requests(): number {
     return countOf(this.client);
   }
@@ -70,7 +73,7 @@ export class GoferLab {
   }
 }
 
-/** Round trips of a client: its connection's `call` is counted. */
+/** The round trips of each client, counted at its connection's `call`. */
 const counts: WeakMap<GoferClient, number> = new WeakMap();
 function countOf(client: GoferClient): number {
   return counts.get(client) ?? 0;
@@ -96,9 +99,9 @@ export interface LabOptions {
   readonly isReadOnly?: boolean;
   readonly leaseNs?: number;
   readonly maxIdleFiles?: number;
-  /** Of the server. */
+  /** The server's limit of fids. */
   readonly fidsMax?: number;
-  /** The root directory is a file system made of what the Gofer serves. */
+  /** Makes the root file system over that of the Gofer. */
   readonly cover?: (fs: GoferFs, lab: GoferLab) => FileSystem;
 }
 
@@ -110,7 +113,7 @@ export async function withGofer(
 ): Promise<void> {
   const roots = [{ path: dir, isReadOnly: options.isReadOnly ?? false }];
   const { fidsMax } = options;
-  // The lab's user is root, whose files only root may make.
+  // The lab's user is root; only root may create files of root.
   const squash = Deno.uid() !== 0;
   const order = { roots, devices: true, squash, ...(fidsMax === undefined ? {} : { fidsMax }) };
   const log = await withServer(order, {}, (client) => {
@@ -120,7 +123,9 @@ export async function withGofer(
   if (log !== "") console.log(log);
 }
 
-/** The driver of comparing tests, with reads and writes in host memory. */
+/**
+ * The driver of comparing tests (vfs/file_driver_testing.ts), with reads and writes in host memory.
+ */
 export class GoferDriver extends VfsDriver {
   private readonly lab: GoferLab;
   private uid: number = 0;
@@ -167,12 +172,12 @@ export class GoferDriver extends VfsDriver {
   }
 }
 
-/** The Gofer serves no trusted.* attributes: others stand in for them. */
+/** The Gofer serves no trusted.* attributes, so user.* ones replace them. */
 function served(name: string): string {
   return name.replace(/^trusted\./, "user.");
 }
 
-/** The host, asked for what a Gofer serves. */
+/** The driver of the host with the attributes that a Gofer serves. */
 export class ServedHostDriver extends HostDriver {
   override getxattr(path: string, name: string): Answer {
     return super.getxattr(path, served(name));

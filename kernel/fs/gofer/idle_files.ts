@@ -1,6 +1,7 @@
 /**
- * Donated descriptors that no open file uses at the moment: opening the file again costs no round trip. The least
- * recently used are closed beyond a bound.
+ * The donated descriptors that no open file uses: opening such a file again takes no round trip.
+ * Beyond a limit the least recently used are closed. Also the set of written descriptors, for
+ * sync(2).
  */
 
 import type { MemoryContext } from "../../mm/memory_context.ts";
@@ -9,7 +10,7 @@ import type { DonatedFile } from "./donated_file.ts";
 export class IdleFiles {
   private readonly ctx: MemoryContext;
   readonly max: number;
-  /** In the order of last use. */
+  /** The descriptors in the order of their last use. */
   private readonly files: Set<DonatedFile> = new Set();
   private readonly dirty: Set<DonatedFile> = new Set();
 
@@ -27,7 +28,7 @@ export class IdleFiles {
     this.files.delete(file);
   }
 
-  /** Close up to `count` of them: how many were. */
+  /** Closes up to `count` descriptors; returns how many. */
   closeOldest(count: number): number {
     let closed = 0;
     for (const file of this.files) {
@@ -38,7 +39,7 @@ export class IdleFiles {
     return closed;
   }
 
-  /** Close a descriptor that nobody uses. */
+  /** Closes a descriptor without users. */
   close(file: DonatedFile): void {
     this.files.delete(file);
     this.dirty.delete(file);
@@ -48,14 +49,14 @@ export class IdleFiles {
     this.ctx.host.close(file.fd);
   }
 
-  /** Bytes were written: sync(2) wants to know. */
+  /** Records that bytes were written, for sync(2). */
   noteWrite(file: DonatedFile): void {
     if (file.isDirty) return;
     file.isDirty = true;
     this.dirty.add(file);
   }
 
-  /** Write everything to stable storage: 0 or the first error. */
+  /** Writes everything to stable storage: 0 or the first error. */
   syncDirty(): number {
     let result = 0;
     for (const file of this.dirty) {

@@ -1,9 +1,10 @@
 /**
- * The entries of a directory as a list, because positions of the host (63-bit hashes) do not fit numbers: positions
- * here are indexes. An open directory keeps the list that it began to read; in exclusive mode a directory that did not
- * change gives the same list again, and the list answers lookups.
+ * The entries of a directory as a list. Positions are indexes, because the host's positions (63-bit
+ * hashes) are not exact as JavaScript numbers. An open directory keeps the list that it began to
+ * read; in exclusive mode an unchanged directory gives the same list again, and the list answers
+ * lookups.
  *
- * Attributes that came along stay bytes until somebody takes them.
+ * Attributes that were fetched with the entries stay bytes until a lookup takes them.
  */
 
 import { EIO } from "../../../ffi/abi/errno.ts";
@@ -11,7 +12,10 @@ import type { Attr, GoferClient } from "../../../gofer/client/gofer_client.ts";
 import { list, LIST_ALL, nextEntry } from "../../../gofer/client/listing.ts";
 import { ATTR_BYTES, attrAt } from "../../../gofer/client/scan.ts";
 
-/** LIMIT: entries of lists that are kept for directories that nobody reads; with attributes they count more. */
+/**
+ * LIMIT: entries of lists that are kept for directories without readers; entries with attributes
+ * count more.
+ */
 const MAX_KEPT = 131072, ATTRS_WEIGHT = 4;
 /** LIMIT: entries of a list that is sorted. */
 const MAX_SORTED = 16384;
@@ -21,7 +25,7 @@ const NO_BYTES = new Uint8Array(0);
 export interface SortedOrder {
   /** Entry numbers, in the order of the names. */
   readonly entries: Int32Array;
-  /** By entry number: its place among them. */
+  /** By entry number: its place in that order. */
   readonly ranks: Int32Array;
 }
 
@@ -29,31 +33,37 @@ export class Listing {
   readonly names: string[] = [];
   readonly inos: number[] = [];
   readonly types: number[] = [];
-  /** A name that is not here does not exist. */
+  /** The list is complete: a name that is not in it is missing. */
   isExact: boolean = false;
-  /** All entries came with attributes. */
+  /** All entries were fetched with attributes. */
   isFull: boolean = false;
-  /** The attributes say which files have no extended attributes. */
+  /** The attributes include which files have no extended attributes. */
   hasXattrBits: boolean = false;
-  /** Lookups of files, and of directories since scan number `scans`, that found no attributes here. */
+  /**
+   * The lookups of files, and of directories since scan number `scans`, that found no attributes
+   * here.
+   */
   bareLookups: number = 0;
   bareDirs: number = 0;
   scans: number = -1;
-  /** Number of the entry's attribute record; -1: none, or it was taken. Null: there are none. */
+  /**
+   * For each entry the number of its attribute record; -1: none, or it was taken. Null: there are
+   * none.
+   */
   private records: number[] | null = null;
   private recordCount: number = 0;
   private bytes: Uint8Array<ArrayBuffer> = NO_BYTES;
   private view: DataView = new DataView(NO_BYTES.buffer);
-  /** Texts of symbolic links by entry. */
+  /** The texts of symbolic links by entry. */
   private targets: Map<number, string> | null = null;
-  /** Count of our changes when the attributes were fetched. */
+  /** The file system's `changes` when the attributes were fetched. */
   private readonly changes: number;
-  /** Made by the second search. */
+  /** The index by name; the second search makes it. */
   private index: Map<string, number> | null = null;
   private wasSearched: boolean = false;
   private order: SortedOrder | null = null;
 
-  /** `changes`: the file system's count of them now. */
+  /** `changes`: the present count of the file system's changes. */
   constructor(changes: number) {
     this.changes = changes;
   }
@@ -61,7 +71,7 @@ export class Listing {
   get length(): number {
     return this.names.length;
   }
-  /** What it counts among those that are kept. */
+  /** Its weight in the cache of lists. */
   get weight(): number {
     return this.length + ATTRS_WEIGHT * this.recordCount;
   }
@@ -73,7 +83,7 @@ export class Listing {
     if (this.records !== null) this.records.push(-1);
   }
 
-  /** Attributes of the entry pushed last: a copy of the record at `at`. */
+  /** Adds the attributes of the entry that was pushed last: a copy of the record at `at`. */
   addAttr(from: Uint8Array, at: number): void {
     if (this.records === null) this.records = new Array(this.length).fill(-1);
     const end = this.recordCount * ATTR_BYTES;
@@ -89,12 +99,12 @@ export class Listing {
     this.view = new DataView(this.bytes.buffer);
   }
 
-  /** Text of the entry pushed last, a symbolic link. */
+  /** Adds the text of the entry that was pushed last, a symbolic link. */
   addTarget(target: string): void {
     (this.targets ??= new Map()).set(this.length - 1, target);
   }
 
-  /** Where `name` is, or -1. */
+  /** The index of `name`, or -1. */
   find(name: string): number {
     if (this.index !== null) return this.index.get(name) ?? -1;
     if (!this.wasSearched) {
@@ -106,7 +116,9 @@ export class Listing {
     return this.index.get(name) ?? -1;
   }
 
-  /** The entries in the order of their names; null if they are too many. The list must be complete. */
+  /**
+   * The entries in the order of their names; null if there are too many. The list must be complete.
+   */
   sortedOrder(): SortedOrder | null {
     if (this.order !== null || this.length > MAX_SORTED) return this.order;
     const { names } = this, entries = Int32Array.from(names.keys());
@@ -116,15 +128,15 @@ export class Listing {
     return this.order = { entries, ranks };
   }
 
-  /** Whether `takeAttr` has something; `changes` as for the constructor. */
+  /** Whether `takeAttr` has attributes for entry `i`; `changes` as for the constructor. */
   hasAttr(i: number, changes: number): boolean {
     if (changes !== this.changes) this.dropAttrs();
     return this.records !== null && (this.records[i] ?? -1) >= 0;
   }
 
   /**
-   * Attributes of an entry, once (afterwards its inode knows them better), good until the next record is read. Null:
-   * ask.
+   * Takes the attributes of an entry, once (afterwards its inode has newer ones), valid until the
+   * next record is read. Null: the Gofer has to be asked.
    */
   takeAttr(i: number, changes: number): Attr | null {
     if (!this.hasAttr(i, changes)) return null;
@@ -133,12 +145,12 @@ export class Listing {
     return attrAt(this.bytes, this.view, at);
   }
 
-  /** Text of the symbolic link at `i`, or null. It never changes. */
+  /** The text of the symbolic link at `i`, or null. It never changes. */
   target(i: number): string | null {
     return this.targets?.get(i) ?? null;
   }
 
-  /** We changed something since: they may be those of before. */
+  /** This sandbox made changes since: drops the attributes, which may be old. */
   private dropAttrs(): void {
     this.records = null;
     this.bytes = NO_BYTES;
@@ -146,7 +158,9 @@ export class Listing {
   }
 }
 
-/** All entries, "." and ".." too, or -errno; from a server that knows the base protocol only. */
+/**
+ * Reads all entries, "." and ".." too, from a server that knows the base protocol only; or -errno.
+ */
 export function readListing(client: GoferClient, fid: number): Listing | number {
   const all = new Listing(0), entries = client.entries;
   let lo = 0, hi = 0;
@@ -162,7 +176,10 @@ export function readListing(client: GoferClient, fid: number): Listing | number 
   }
 }
 
-/** A whole directory with attributes of all (LIST_ALL) or of the directories in it (LIST_DIRS), or -errno. */
+/**
+ * Reads a whole directory with the attributes of all entries (LIST_ALL) or of the directories in it
+ * (LIST_DIRS); or -errno.
+ */
 export function readEntries(
   client: GoferClient,
   fid: number,
@@ -172,7 +189,7 @@ export function readEntries(
   return takeEntries(client, fid, list(client, fid, 0, 0, attrs), attrs, changes);
 }
 
-/** The same where the first part is there already, as `list` returned it. */
+/** As `readEntries`, where the first part was fetched already: `first` is the result of `list`. */
 export function takeEntries(
   client: GoferClient,
   fid: number,
@@ -198,7 +215,7 @@ export function takeEntries(
   }
 }
 
-/** Lists that are kept, the least recently used first. */
+/** The cache of lists, the least recently used first. */
 export class ListingCache {
   private readonly lists: Map<object, Listing> = new Map();
   private kept: number = 0;

@@ -1,4 +1,4 @@
-/** Files of a Gofer without content of their own here: symbolic links, devices, FIFOs, sockets. */
+/** Files of a Gofer without contents here: symbolic links, devices, FIFOs, sockets. */
 
 import { ECONNREFUSED, ENXIO, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
@@ -9,11 +9,13 @@ import type { OpenFile } from "../../vfs/open_file.ts";
 import type { GoferFs } from "./gofer_fs.ts";
 import { GoferInode } from "./gofer_inode.ts";
 
-/** Inode numbers of the host are below; above them a Gofer says which file system it is. */
+/**
+ * The host's inode numbers are below this; the bits above are the Gofer's number of a file system.
+ */
 const HOST_INO = 2 ** 48;
 
 export class GoferNode extends GoferInode {
-  /** The host's listening socket that was made with this file; -1. */
+  /** The host's listening socket that was made with this file; -1: none. */
   private listener: number = -1;
 
   override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
@@ -30,7 +32,7 @@ export class GoferNode extends GoferInode {
     return fd;
   }
 
-  /** Several Gofers agree on the lower bits of the number, and on the birth. */
+  /** Several Gofers have the same lower bits of the number, and the same birth time. */
   override get hostIdentity(): string {
     return `${this.ino % HOST_INO}:${this.btimeSec}:${this.btimeNsec}`;
   }
@@ -41,7 +43,7 @@ export class GoferNode extends GoferInode {
     return fd === -ENXIO ? -EOPNOTSUPP : fd;
   }
 
-  /** Only where the Gofer was told to let guests connect. */
+  /** Works only where the Gofer's options let guests connect. */
   override connectHost(): number {
     const fid = this.bind();
     const fd = fid < 0 ? fid : this.fs.client.openFd(fid, O_RDWR);
@@ -50,7 +52,7 @@ export class GoferNode extends GoferInode {
 }
 
 export class GoferSymlink extends GoferInode {
-  /** A link's text never changes as long as it lives. */
+  /** The link's text, which never changes. */
   target: string | null = null;
 
   constructor(fs: GoferFs, attr: Attr) {

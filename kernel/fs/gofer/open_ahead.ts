@@ -1,9 +1,10 @@
 /**
- * Files that are opened one after the other in the order of their directory (grep -r, tar) or of their names (a shell's
- * `*`, git): with one of them the next few are opened too, in the same round trip. They lie among the idle files until
- * they are wanted, or closed for others.
+ * Opens files ahead. When files are opened in the order of their directory (grep -r, tar) or of
+ * their names (a shell's `*`, git), the next few are opened in the same round trip. They wait among
+ * the idle files until they are used or closed for others.
  *
- * Only where the list of the directory is known, so in exclusive mode. Neighbours: regular.ts, idle_files.ts.
+ * Only where the list of the directory is known, so in exclusive mode. regular.ts calls `prepare`
+ * before an open and `take` after it.
  */
 
 import { DT_REG } from "../../../ffi/abi/dirent.ts";
@@ -17,18 +18,18 @@ import { GoferRegular } from "./regular.ts";
 /** LIMIT: files opened ahead at one time; the first time it is `FIRST`. */
 const MAX = 32, FIRST = 4;
 
-/** Files opened along one order of the entries of a directory. */
+/** The opens along one order of a directory's entries. */
 class Trail {
-  /** How many followed each other. */
+  /** The number of opens that followed each other. */
   run: number = 0;
-  /** Place of the last one that was opened, ahead or not. */
+  /** The place of the last file that was opened, ahead or not. */
   place: number = -1;
   private readonly gap: number;
   private readonly runMin: number;
 
   /**
-   * @param gap entries that may lie between a file and the next one: directories, files that are left out
-   * @param runMin files opened in order before more are
+   * @param gap entries that may be between a file and the next one: directories, files that are left out
+   * @param runMin opens in order after which files are opened ahead
    */
   constructor(gap: number, runMin: number) {
     this.gap = gap;
@@ -39,7 +40,7 @@ class Trail {
     return this.run >= this.runMin;
   }
 
-  /** A file at `place` is opened; in another directory every place is the next one. */
+  /** Records the open of the file at `place`; in another directory every place is the next one. */
   step(place: number, isElsewhere: boolean): void {
     const goesOn = isElsewhere || (place > this.place && place - this.place <= this.gap);
     this.run = goesOn ? this.run + 1 : 1;
@@ -53,7 +54,7 @@ export class OpenAhead {
   private readonly listed: Trail = new Trail(16, 2);
   private readonly sorted: Trail = new Trail(4, 3);
   private size: number = FIRST;
-  /** Files opened ahead the last time, and how many of them were wanted. */
+  /** The files that were opened ahead the last time, and how many of them were used. */
   private given: number = 0;
   private wanted: number = 0;
   private tags: number[] = [];
@@ -64,12 +65,15 @@ export class OpenAhead {
     this.fs = fs;
   }
 
-  /** One of those was opened. */
+  /** Records that a file that was opened ahead is used. */
   hit(): void {
     this.wanted++;
   }
 
-  /** `file` is about to be opened for reading by a request: queues the opens of those that are likely next. */
+  /**
+   * Called before a request opens `file` for reading: queues the opens of the files that are likely
+   * next.
+   */
   prepare(file: GoferRegular): void {
     const { parent } = file, list = parent === null ? null : this.fs.listings.get(parent);
     if (parent === null || list === null) return;
@@ -87,7 +91,7 @@ export class OpenAhead {
     if (trail.isFollowed) this.queue(parent, list, trail, isSorted ? order.entries : null);
   }
 
-  /** More the next time if what was opened ahead was wanted, else fewer. */
+  /** Opens more files the next time if half of the last ones were used, else fewer. */
   private judge(): void {
     if (this.given > 0) {
       const wasUseful = this.wanted * 2 >= this.given;
@@ -97,13 +101,15 @@ export class OpenAhead {
     this.given = this.wanted = 0;
   }
 
-  /** @param order entries of the list by their places on the trail; null: as they stand in the list */
+  /**
+   * @param order the entries of the list by their places on the trail; null: in the order of the list
+   */
   private queue(dir: GoferDirectory, list: Listing, trail: Trail, order: Int32Array | null): void {
     const { client } = this.fs, route: string[] = [];
     const from = dir.way(route);
     if (from < 0) return;
     this.asked = route.length + 1;
-    // Not so many that they close each other.
+    // Few enough that they do not push each other out of the idle files.
     const size = Math.min(this.size, this.fs.idle.max >> 2);
     for (let i = trail.place + 1; i < list.length && this.tags.length < size; i++) {
       const entry = order === null ? i : order[i]!;
@@ -117,7 +123,7 @@ export class OpenAhead {
     }
   }
 
-  /** The request that those went with was answered. */
+  /** Takes the answers of the queued opens, after that of the request they were sent with. */
   take(): void {
     const { fs, dir, tags, names } = this;
     if (tags.length === 0) return;

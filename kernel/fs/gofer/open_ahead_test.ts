@@ -1,4 +1,7 @@
-// Files of a Gofer that are opened one after the other: few requests, the right bytes, nothing left open.
+/**
+ * Tests of open_ahead.ts: files that are opened one after the other take few requests, have the
+ * right bytes, and leave nothing open.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { AT_FDCWD, O_CREAT, O_RDONLY, O_RDWR } from "../../../ffi/abi/fcntl.ts";

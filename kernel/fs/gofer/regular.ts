@@ -1,6 +1,7 @@
 /**
- * Regular files of a Gofer: at most one host descriptor for reading and one for reading and writing, shared by all who
- * have the file open, and kept for a while behind the last of them.
+ * Regular files of a Gofer: at most one host descriptor for reading and one for reading and
+ * writing. All open files and mappings share them, and they are kept for a while after the last
+ * user.
  */
 
 import { EACCES, EMFILE, ENFILE, EPERM, EROFS, ESTALE } from "../../../ffi/abi/errno.ts";
@@ -18,15 +19,15 @@ import { GoferFile } from "./regular_file.ts";
 
 const PAGE = 4096;
 const SETID = S_ISUID | S_ISGID;
-/** Idle descriptors that are closed when the host has none left. */
+/** The idle descriptors to close when the host has none left. */
 const CLOSE_WHEN_SHORT = 64;
 
 export class GoferRegular extends GoferInode {
   private reader: DonatedFile | null = null;
   private writer: DonatedFile | null = null;
-  /** Mappings that may store to the file: its times change unseen. */
+  /** The mappings that may store to the file: its times change without a call. */
   writableMappings: number = 0;
-  /** Made by O_TMPFILE, and linkat may name it. */
+  /** It was made by O_TMPFILE, and linkat(2) may name it. */
   isUnnamed: boolean = false;
 
   override get isInUse(): boolean {
@@ -34,7 +35,7 @@ export class GoferRegular extends GoferInode {
       (this.writer !== null && this.writer.users > 0);
   }
 
-  /** Opening it for reading needs no request. */
+  /** Whether opening it for reading needs no request. */
   get hasReader(): boolean {
     return this.reader !== null || (this.writer !== null && this.writer.canRead);
   }
@@ -54,13 +55,16 @@ export class GoferRegular extends GoferInode {
     return super.refresh();
   }
 
-  /** The descriptor that came with the creation of the file. */
+  /** Takes over the descriptor that came with the creation of the file. */
   adoptWriter(fd: number): void {
     this.writer = new DonatedFile(this, fd, true, true);
     this.fs.idle.add(this.writer);
   }
 
-  /** A descriptor for reading that came with a walk; false if it was not needed. `isAhead`: nobody asked for it. */
+  /**
+   * Takes over a descriptor for reading that came with a walk; false if it was not needed.
+   * `isAhead`: it was opened ahead.
+   */
   adoptReader(fd: number, isAhead: boolean): boolean {
     if (this.reader !== null) {
       this.fs.ctx.host.close(fd);
@@ -74,7 +78,7 @@ export class GoferRegular extends GoferInode {
 
   override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
     const mode = flags & O_ACCMODE;
-    // Access mode 3 reads and writes nothing.
+    // Access mode 3 can neither read nor write.
     const file = mode === O_WRONLY || mode === O_RDWR
       ? this.forWriting(mode === O_RDWR)
       : this.forReading();
@@ -98,15 +102,15 @@ export class GoferRegular extends GoferInode {
       canRead = false;
     }
     if (fd < 0) return fd;
-    // A descriptor of the file that was copied up would map that one's pages.
+    // A descriptor of the file before the copy would map its old pages.
     if (this.fs.copiesUp) this.leaveReader();
     const file = new DonatedFile(this, fd, canRead, true);
-    // One that could only write stays with those who have it.
+    // The open files of a descriptor that could only write keep it.
     this.writer = file;
     return file;
   }
 
-  /** Who has the descriptor for reading keeps it; nobody gets it any more. */
+  /** Stops using the descriptor for reading for new users; its users keep it. */
   private leaveReader(): void {
     const { reader } = this;
     this.reader = null;
@@ -118,7 +122,7 @@ export class GoferRegular extends GoferInode {
     this.leaveReader();
   }
 
-  /** A new host descriptor from the Gofer, or -errno. */
+  /** Gets a new host descriptor from the Gofer, or -errno. */
   private obtain(flags: number): number {
     let fd = this.askFor(flags);
     if (fd === -EMFILE || fd === -ENFILE) {
@@ -148,7 +152,7 @@ export class GoferRegular extends GoferInode {
     return openEcode === 0 ? -ESTALE : -openEcode;
   }
 
-  /** A descriptor was closed by the cache. */
+  /** Called when idle_files.ts closed a descriptor. */
   closed(file: DonatedFile): void {
     if (this.reader === file) this.reader = null;
     if (this.writer === file) this.writer = null;
@@ -160,7 +164,7 @@ export class GoferRegular extends GoferInode {
     if (this.writer !== null && this.writer.users === 0) idle.close(this.writer);
   }
 
-  /** Bytes up to `end` were written. HOT */
+  /** Records that bytes up to `end` were written. HOT */
   wrote(file: DonatedFile, end: number): void {
     if (end > this.size) this.size = end;
     this.outdate();
@@ -168,9 +172,9 @@ export class GoferRegular extends GoferInode {
   }
 
   /**
-   * Puts back the set-ID bits that the host takes at each change by the Sentry, or by a Gofer in a user namespace: neither
-   * has the CAP_FSETID that counts there. Whether the
-   * guest's process may keep them was settled before the change: `mode` has those that stay.
+   * Restores the set-ID bits that the host clears at each change by the Sentry, or by a Gofer in a
+   * user namespace: neither has the host's CAP_FSETID. The VFS decided before the change which bits
+   * the guest's process may keep: `mode` has them.
    */
   keepSetid(): void { // HOT
     const wanted = this.mode & SETID;
@@ -183,7 +187,7 @@ export class GoferRegular extends GoferInode {
     if (client.setattr(m) === 0) this.outdate();
   }
 
-  /** The size changed by other means than a write. */
+  /** Called when the size changed by another call than a write. */
   override resized(size: number): void {
     const before = this.size;
     this.size = size;
@@ -195,7 +199,7 @@ export class GoferRegular extends GoferInode {
     this.pagesGone(Math.ceil(size / PAGE) * PAGE, Infinity);
   }
 
-  /** Pages [from, to) were cut off or punched: mappings of either descriptor follow. */
+  /** Tells the mappings of both descriptors that pages [from, to) were truncated or punched. */
   pagesGone(from: number, to: number): void {
     tell(this.reader, from, to);
     tell(this.writer, from, to);

@@ -1,6 +1,6 @@
 /**
- * An open regular file of a Gofer. Bytes move between guest memory and the donated host descriptor, without a copy and
- * without a message.
+ * An open regular file of a Gofer. Reads and writes move bytes between guest memory and the donated
+ * host descriptor, without a copy and without a message to the Gofer.
  */
 
 import { EBADF, EINVAL, EIO } from "../../../ffi/abi/errno.ts";
@@ -20,7 +20,7 @@ import type { DonatedFile } from "./donated_file.ts";
 import type { GoferFs } from "./gofer_fs.ts";
 import type { GoferRegular } from "./regular.ts";
 
-/** Struct iovec of a page. */
+/** The most struct iovec of a page. */
 const MAX_SEGMENTS = 256;
 /** LIMIT: bytes of one host call. */
 const MAX_BYTES = 1 << 30;
@@ -31,7 +31,7 @@ export class GoferFile extends OpenFile {
   private readonly fs: GoferFs;
   private readonly file: DonatedFile;
 
-  /** `file` counts this user already. */
+  /** `file` counts this open file as a user already. */
   constructor(inode: GoferRegular, file: DonatedFile, flags: number) {
     super(flags);
     this.inode = inode;
@@ -58,7 +58,7 @@ export class GoferFile extends OpenFile {
     return n;
   }
 
-  /** An overlay counts what it does with its layers itself. HOT */
+  /** Charges a transfer; an overlay charges those of its layers itself. HOT */
   private accountFor(bytes: number, isWrite: boolean): void {
     const { fs, path } = this;
     if (path !== null && path.mount.fs === fs) noteTransfer(path.mount, fs, bytes, isWrite);
@@ -116,7 +116,7 @@ export class GoferFile extends OpenFile {
     return total;
   }
 
-  /** Where the file ends now. */
+  /** The present end of the file. */
   private endOfFile(): number {
     if (this.fs.isOurs) return this.inode.size;
     const size = this.fs.ctx.host.fileSize(this.file.fd);

@@ -1,6 +1,6 @@
 /**
- * A directory as a scan brought it: its attributes and entries, still as bytes of the reply, and the directories below it
- * that came along. Nothing is decoded before somebody asks.
+ * A directory as a scan fetched it: its attributes and entries, still bytes of the reply, and the
+ * scanned directories below it. Nothing is decoded before it is needed.
  *
  * Neighbours: tree_scan.ts (when to scan), listing.ts (the decoded form).
  */
@@ -17,19 +17,19 @@ import {
 import { DT_DIR } from "../../../ffi/abi/dirent.ts";
 import { Listing } from "./listing.ts";
 
-/** Where the attributes of a directory are in its block. */
+/** The offset of a directory's attributes in its block. */
 const ATTR_AT = 20;
 /** S_IF* to DT_*. */
 const TYPE_SHIFT = 12;
 
-/** One reply. It is let go when all of it was used, or when there are too many. */
+/** One reply. It is dropped when all of it was used, or when there are too many. */
 export class ScanBatch {
-  /** Null: let go. */
+  /** Null: it was dropped. */
   reply: ScanReply | null;
   readonly bytes: number;
-  /** Which going through a tree it belongs to. */
+  /** The number of the traversal that it belongs to. */
   readonly run: number;
-  /** Blocks in it, and those that nobody read yet. */
+  /** The blocks in it, and those that were not read yet. */
   blocks: number = 0;
   unread: number = 0;
 
@@ -40,11 +40,14 @@ export class ScanBatch {
   }
 }
 
-/** What all directories of a tree share: once it is not the current one any more none of them counts. */
+/**
+ * What all directories of a scanned tree share. When it is not the current tree any more, none of
+ * its directories count.
+ */
 export class ScannedTree {
-  /** Count of our changes when it was begun. */
+  /** The file system's `changes` when the scan started. */
   readonly changes: number;
-  /** Directories in it. */
+  /** The number of directories in it. */
   size: number = 1;
 
   constructor(changes: number) {
@@ -54,22 +57,22 @@ export class ScannedTree {
 
 export class ScannedDir {
   readonly tree: ScannedTree;
-  /** Null: only its place in the tree is known. */
+  /** The reply with its block; null: only its place in the tree is known. */
   batch: ScanBatch | null = null;
   private at: number = 0;
   private end: number = 0;
   hasAttrs: boolean = false;
-  /** It is said which files have no extended attributes. */
+  /** The attributes include which files have no extended attributes. */
   hasXattrBits: boolean = false;
   private isExact: boolean = false;
-  /** Directories in it that were scanned, or are about to be, by name. */
+  /** The directories in it that were scanned, or are about to be, by name. */
   children: Map<string, ScannedDir> | null = null;
 
   constructor(tree: ScannedTree) {
     this.tree = tree;
   }
 
-  /** The block that `blocks` stands at. */
+  /** Takes the block at the present place of `blocks`. */
   fill(batch: ScanBatch, blocks: ScanBlocks): void {
     this.letGo();
     this.batch = batch;
@@ -89,7 +92,7 @@ export class ScannedDir {
     return this.children?.get(name) ?? null;
   }
 
-  /** The place of `name` in it. */
+  /** The directory `name` in it, which is added if it is missing. */
   addChild(name: string): ScannedDir {
     const children = (this.children ??= new Map());
     let child = children.get(name);
@@ -101,13 +104,13 @@ export class ScannedDir {
     return child;
   }
 
-  /** Its own attributes, good until the next record is read; null when they are gone. */
+  /** Its own attributes, valid until the next record is read; null when they are gone. */
   attr(): Attr | null {
     const reply = this.batch?.reply ?? null;
     return reply === null ? null : attrAt(reply.bytes, reply.view, this.at + ATTR_AT);
   }
 
-  /** The decoded entries, with "." and ".."; null when they are gone. Afterwards the block is. */
+  /** Decodes the entries, with "." and "..", and drops the block; null when they are gone. */
   takeListing(ino: number, parentIno: number): Listing | null {
     const { batch } = this, reply = batch?.reply ?? null;
     if (batch === null || reply === null) return null;
@@ -133,7 +136,7 @@ export class ScannedDir {
     return list;
   }
 
-  /** The block was used. */
+  /** Drops the block, which was used. */
   private letGo(): void {
     const { batch } = this;
     this.batch = null;
@@ -143,7 +146,7 @@ export class ScannedDir {
 
 const blocks = new ScanBlocks();
 
-/** The number as Qid.path makes it. */
+/** The inode number, as Qid.path makes it. */
 function inoOf(b: ScanBlocks): number {
   return b.pathHi * 0x100000000 + b.pathLo;
 }

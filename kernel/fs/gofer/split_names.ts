@@ -1,8 +1,11 @@
-/** The names of a path that can be walked in one go. */
+/** The names of a path that can be walked in one request. */
 
 const SLASH = 47;
 
-/** Components of `path` from `from` on, up to `max` of them and up to the first ".."; "." is left out. */
+/**
+ * The components of `path` from `from` on, up to `max` of them and up to the first ".."; "." is
+ * left out.
+ */
 export function splitNames(path: string, from: number, max: number): string[] {
   const names: string[] = [];
   let at = from;

@@ -1,10 +1,12 @@
 /**
- * Going through a tree with few requests. Who reads a directory, and then the directories in it, is going to read what
- * comes next: one request brings that too, as far as it fits a message, in the order in which trees are gone through.
- * Whether files are looked at on the way decides whether their attributes come along.
+ * Traverses a tree of directories with few requests. A program that reads a directory, and then the
+ * directories in it, is going to read the next ones too: one request fetches them, as many as fit a
+ * message, in the order of the traversal. If the program looks up files on the way, their
+ * attributes are fetched too.
  *
- * What was fetched is true as long as nobody changes anything, so only an exclusive file system keeps it, and any change
- * of ours throws it away. Neighbours: scanned_dir.ts, listing.ts, directory.ts, scan.ts (one large directory).
+ * The answers are true while nothing changes, so only an exclusive file system keeps them, and any
+ * change by this sandbox drops them. Neighbours: scanned_dir.ts (the answers), listing.ts,
+ * directory.ts.
  */
 
 import { DT_DIR } from "../../../ffi/abi/dirent.ts";
@@ -24,30 +26,39 @@ import type { GoferFs } from "./gofer_fs.ts";
 import type { Listing } from "./listing.ts";
 import { ScanBatch, ScannedDir, ScannedTree } from "./scanned_dir.ts";
 
-/** LIMIT: bytes of replies that are kept, and how many unread ones stop fetching further ahead. */
+/**
+ * LIMIT: bytes of replies that are kept, and bytes of unread ones at which no more is fetched
+ * ahead.
+ */
 const MAX_BYTES = 4 << 20, MAX_AHEAD_BYTES = 2 << 20;
-/** LIMIT: directories that are remembered as to be read next. */
+/** LIMIT: directories in the plan of those to be read next. */
 const MAX_PENDING = 8192;
-/** LIMIT: directories whose place in the tree is remembered. */
+/** LIMIT: directories whose place in the tree is kept. */
 const MAX_DIRS = 65536;
-/** Entries that the first deep scan asks for; each further one asks for more, up to the server's limit. */
+/**
+ * The entries that the first deep scan asks for; each further scan asks for more, up to the
+ * server's limit.
+ */
 const FIRST_ENTRIES = 512, ENTRIES_STEP = 4, MAX_ENTRIES = 16384;
-/** Directories read below one that was read before it looks like a tree being gone through. */
+/** The directories that are read below one that was read, before the reads count as a traversal. */
 const DEEP_AFTER = 2;
-/** Directories fetched by themselves because much was fetched that is not read; then some of it goes. */
+/**
+ * The directories that are fetched alone because much is unread, after which the oldest reply is
+ * dropped.
+ */
 const STALLS_MAX = 16;
-/** Directories beside one that tell whether it is the first by name. */
+/** The siblings that it takes to tell whether directories are read in the order of their names. */
 const SIBLINGS_MIN = 4;
-/** Bytes of a scan of one directory that nobody listed. */
+/** The bytes of a scan of one directory that was not read, with and without attributes. */
 const PROBE_BYTES = 65536, PROBE_NAMES_BYTES = 131072;
-/** Files looked up in directories that were read that make attributes worth fetching, */
+/** The lookups of files after which attributes are fetched, */
 const FILES_WANTED = 2;
-/** and directories with files read without a look at one that end it. */
+/** and the directories with files that are read without such a lookup before that ends. */
 const QUIET_DIRS = 8;
 /** LIMIT: bytes of a path that is scanned. */
 const MAX_PATH = 4000;
 
-/** A directory that was seen in another one and not read yet. */
+/** A directory that was found in another one and not read yet. */
 interface Pending {
   readonly owner: ScannedDir;
   readonly name: string;
@@ -58,22 +69,22 @@ export class TreeScan {
   private readonly fs: GoferFs;
   private tree: ScannedTree = new ScannedTree(0);
   private batches: ScanBatch[] = [];
-  /** The next one is the last. */
+  /** The plan: directories to be read next, the first at the end. */
   private pending: Pending[] = [];
   private entries: number = FIRST_ENTRIES;
-  /** Directories read in a row that were seen in one that was read before. */
+  /** The directories read in a row that were found in one that was read before. */
   private streak: number = 0;
   private filesFound: number = 0;
   private quietDirs: number = 0;
-  /** Directories are read in the order of their names. */
+  /** The program reads directories in the order of their names. */
   private isSorted: boolean = false;
-  /** Number of the tree that is being gone through. */
+  /** The number of the present traversal. */
   private run: number = 0;
   private last: ScanBatch | null = null;
-  /** Requests so far. */
+  /** The requests so far. */
   scans: number = 0;
   private stalls: number = 0;
-  /** Somebody asked for extended attributes of a file that was listed. */
+  /** An extended attribute of a listed file was asked for. */
   wantsXattrs: boolean = false;
   private isRefused: boolean = false;
 
@@ -81,7 +92,7 @@ export class TreeScan {
     this.fs = fs;
   }
 
-  /** Nothing of what was fetched counts any more. */
+  /** Drops all answers. */
   private clear(): void {
     for (const batch of this.batches) batch.reply = null;
     this.batches = [];
@@ -89,10 +100,10 @@ export class TreeScan {
     this.begin();
   }
 
-  /** What was scanned of a directory, and of those in it; null: nothing. */
+  /** The scanned directory of `dir`; null: it was not scanned. */
   scannedOf(dir: GoferDirectory): ScannedDir | null {
     if (this.tree.changes !== this.fs.changes) this.clear();
-    // Directories that are not known to be in this tree, up to one that is.
+    // The directories that have no place in this tree yet, up to one that has.
     const way: GoferDirectory[] = [];
     let above: GoferDirectory | null = dir;
     while (above !== null && above.scanned?.tree !== this.tree) {
@@ -120,7 +131,7 @@ export class TreeScan {
     return scanned ?? new ScannedDir(this.tree);
   }
 
-  /** A file that a list had was looked up. */
+  /** Records that a listed file was looked up. */
   foundFile(): void {
     this.filesFound++;
     this.quietDirs = 0;
@@ -135,7 +146,10 @@ export class TreeScan {
     this.filesFound = 0;
   }
 
-  /** The entries of a directory that is read; null: ask in another way. Not in shared mode. */
+  /**
+   * The entries of a directory that is read; null: the caller has to ask in another way. Not in
+   * shared mode.
+   */
   listing(dir: GoferDirectory): Listing | null {
     let scanned = this.scannedOf(dir);
     if (scanned === null || !scanned.isThere || !this.isEnough(scanned)) {
@@ -154,19 +168,25 @@ export class TreeScan {
     return scanned.hasAttrs && (scanned.hasXattrBits || !this.wantsXattrs);
   }
 
-  /** Entries that were fetched already, for a lookup. */
+  /** The entries that were fetched already, for a lookup. */
   known(dir: GoferDirectory): Listing | null {
     const scanned = this.scannedOf(dir);
     return scanned === null ? null : this.take(dir, scanned);
   }
 
-  /** The whole directory again, this time with attributes: files in it are looked up one after the other. */
+  /**
+   * Fetches the whole directory again, with attributes: files in it are looked up one after the
+   * other.
+   */
   withAttrs(dir: GoferDirectory): Listing | null {
     const scanned = this.fetch(dir, true, SCAN_ATTRS, false);
     return scanned === null ? null : this.take(dir, scanned);
   }
 
-  /** A directory that is looked into without being read: its entries if they are few. */
+  /**
+   * Fetches a directory in which names are looked up and that is not read: its entries if they are
+   * few.
+   */
   probe(dir: GoferDirectory, withAttrs: boolean): Listing | null {
     const path = pathOf(dir);
     if (path === null || this.isRefused) return null;
@@ -188,7 +208,10 @@ export class TreeScan {
     return scanned.takeListing(dir.ino, (dir.parent ?? dir).ino);
   }
 
-  /** `plans`: the directories in it are going to be read. */
+  /**
+   * Fetches a directory and what fits behind it. `plans`: the directories in it are going to be
+   * read.
+   */
   private fetch(
     dir: GoferDirectory,
     wasPlanned: boolean,
@@ -213,7 +236,7 @@ export class TreeScan {
     return scanned;
   }
 
-  /** Another tree is gone through. */
+  /** Starts another traversal. */
   private begin(): void {
     this.streak = 0;
     this.pending = [];
@@ -224,7 +247,7 @@ export class TreeScan {
     this.run++;
   }
 
-  /** More each time, if what came the last time was of use. */
+  /** The entries to ask for: more each time, if most of the last reply was read. */
   private entriesToAsk(): number {
     const { last } = this;
     if (this.bytesAhead() >= MAX_AHEAD_BYTES) {
@@ -242,7 +265,7 @@ export class TreeScan {
     if (oldest !== undefined) oldest.reply = null;
   }
 
-  /** About how much came of this tree and was not read yet. */
+  /** About how many bytes of this traversal are not read yet. */
   private bytesAhead(): number {
     let bytes = 0;
     for (const b of this.batches) {
@@ -251,7 +274,7 @@ export class TreeScan {
     return bytes;
   }
 
-  /** Takes a directory out of the plan: whether it was in it. */
+  /** Takes a directory out of the plan; returns whether it was there. */
   private unplan(path: string): boolean {
     for (let i = this.pending.length - 1; i >= 0; i--) {
       const found = this.pending[i]!;
@@ -263,7 +286,10 @@ export class TreeScan {
     return false;
   }
 
-  /** A directory was read before its turn: is it the first one by name of those beside it? */
+  /**
+   * A directory was read before its turn: if it is the first of its siblings by name, the program
+   * reads in the order of names.
+   */
   private judgeOrder(found: Pending): void {
     let siblings = 0;
     for (const p of this.pending) {
@@ -283,7 +309,7 @@ export class TreeScan {
     return bytes;
   }
 
-  /** One request; `first` is filled with the first root. */
+  /** Makes one request; `first` gets the block of the first root. */
   private request(
     roots: readonly Pending[],
     first: ScannedDir,
@@ -308,7 +334,10 @@ export class TreeScan {
     while (this.bytesKept() > MAX_BYTES) this.batches.shift()!.reply = null;
   }
 
-  /** Puts every block where it belongs in the tree, and what is left to read in the plan. */
+  /**
+   * Puts every block at its place in the tree, and the directories that are left to read into the
+   * plan.
+   */
   private takeBlocks(
     batch: ScanBatch,
     roots: readonly Pending[],
@@ -316,7 +345,9 @@ export class TreeScan {
     plans: boolean,
   ): void {
     const { bytes, view } = batch.reply!;
-    /** Directories of each block by the number of their entry, without those that have a block. */
+    /**
+     * For each block its directories by entry number, without those that have a block themselves.
+     */
     const below: Map<number, Pending>[] = [];
     const left: (Pending | null)[] = [...roots];
     let own: Map<number, Pending> | null = null;
@@ -328,7 +359,7 @@ export class TreeScan {
       const found: Map<number, Pending> = new Map();
       below.push(found);
       if (parent === SCAN_ROOT && index === 0) own = found;
-      // Twice the same, or below something that is no directory.
+      // The server sent a block twice, or below a file that is no directory.
       if (pending === undefined) continue;
       if (parent === SCAN_ROOT) left[index] = null;
       else below[parent]!.delete(index);
@@ -355,7 +386,7 @@ export class TreeScan {
     if (this.pending.length > 2 * MAX_PENDING) this.pending.splice(0, MAX_PENDING);
   }
 
-  /** A directory was read in another way: the directories in it are next. */
+  /** Records that a directory was read in another way: plans the directories in it. */
   listed(dir: GoferDirectory, list: Listing): void {
     const path = pathOf(dir);
     if (path === null) return;
@@ -371,7 +402,7 @@ export class TreeScan {
 
 const blocks = new ScanBlocks();
 
-/** The directory's path from the root of the file system; null when it has none that is known or short enough. */
+/** The directory's path from the root of the file system; null when it is not known or too long. */
 function pathOf(dir: GoferDirectory): string | null {
   if (dir.parent === null) return dir === dir.fs.root ? "" : null;
   const text = dir.pathText;

@@ -1,4 +1,7 @@
-// Going through trees of a Gofer: how few requests it takes, and that what was fetched ahead is never wrong.
+/**
+ * Tests of tree_scan.ts: how many requests it takes to traverse a tree, and that answers that were
+ * fetched ahead are never wrong.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { AT_FDCWD, O_CREAT, O_RDONLY, O_RDWR } from "../../../ffi/abi/fcntl.ts";
@@ -13,7 +16,7 @@ import { type GoferLab, type LabOptions, withGofer } from "./gofer_testing.ts";
 
 const NOFOLLOW = 0x100;
 
-/** `dirs` directories in three levels with three files each. */
+/** Makes `dirs` directories in three levels with three files each. */
 function plant(host: string, dirs: number): void {
   for (let i = 0; i < dirs; i++) {
     const dir = `${host}/t/${i % 7}/${i % 10}/${i}`;
@@ -62,7 +65,10 @@ function stat(lab: GoferLab, path: string): Inode {
 
 type Visit = (path: string, entries: Entry[]) => void;
 
-/** Depth first, in the order of the directory or of names: how many entries. */
+/**
+ * Walks a tree depth first, in the order of the directory or of names; returns the number of
+ * entries.
+ */
 function walk(lab: GoferLab, path: string, isSorted: boolean, visit: Visit = () => {}): number {
   const entries = read(lab, path);
   if (isSorted) entries.sort((a, b) => a.name < b.name ? -1 : 1);
@@ -72,7 +78,7 @@ function walk(lab: GoferLab, path: string, isSorted: boolean, visit: Visit = () 
   return count;
 }
 
-/** As `ls -lR` looks at a directory. */
+/** Visits a directory as `ls -lR` does. */
 function look(lab: GoferLab): Visit {
   return (path, entries) => {
     for (const { name } of entries) {
@@ -138,7 +144,7 @@ Deno.test("in shared mode a tree that the host changes is seen as it is", async 
   });
 });
 
-/** The same tree, as the host has it. */
+/** Compares the tree with the host's. */
 function compare(lab: GoferLab, host: string, path: string): void {
   const ours = read(lab, path).map((e) => e.name).sort();
   const theirs = [...Deno.readDirSync(`${host}${path}`)].map((e) => e.name).sort();

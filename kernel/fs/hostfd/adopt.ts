@@ -1,4 +1,7 @@
-/** Making files of the descriptors that a sandbox is started with (stdin, stdout, stderr). */
+/**
+ * Makes open files of the host descriptors that a sandbox is started with (stdin, stdout, stderr).
+ * oci/sandbox/stdio_files.ts calls it.
+ */
 
 import { O_LARGEFILE } from "../../../ffi/abi/fcntl.ts";
 import { SEEK_CUR } from "../../../ffi/abi/fs.ts";
@@ -9,8 +12,8 @@ import type { HostFdFs } from "./host_inode.ts";
 import { REGULAR, STREAM, TERMINAL } from "./kinds.ts";
 
 /**
- * A file over `fd`, which it owns: closing the file closes it. `flags` are the access mode and O_APPEND that the
- * descriptor has. `uid` and `gid` own it in the sandbox.
+ * Makes a file over `fd`, which it owns and closes. `flags` are the access mode and O_APPEND of the
+ * descriptor. `uid` and `gid` are its owner in the sandbox.
  */
 export function adoptHostFd(
   fs: HostFdFs,
@@ -22,7 +25,7 @@ export function adoptHostFd(
   const inode = fs.make(fd, kindOf(fs.host, fs.scratch, fd));
   inode.uid = uid;
   inode.gid = gid;
-  // Pipes and sockets were not opened by a name.
+  // F_GETFL of a pipe or socket shows no O_LARGEFILE.
   const opened = inode.kind === STREAM ? 0 : O_LARGEFILE;
   const file = new HostFile(inode, flags | opened, true);
   if (inode.kind === REGULAR) file.startAt(Math.max(0, fs.host.lseek(fd, 0, SEEK_CUR)));

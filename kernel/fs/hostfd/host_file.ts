@@ -1,9 +1,11 @@
 /**
- * An open file over a host descriptor. The descriptor may block and is shared with whoever started the sandbox, so it
- * keeps its flags: streams and terminals are asked with poll first, and written in pieces that a positive answer
- * covers. Files are read and written at the descriptor's own position, which the starter goes on to use.
+ * An open file over a host descriptor. The descriptor may be blocking, and the program that started
+ * the sandbox shares it, so its flags are not changed: streams and terminals are polled first, and
+ * written in pieces that do not block after a positive poll. Regular files are read and written at
+ * the descriptor's own position, which the starter continues to use.
  *
- * DIFFERS: bytes that another process of the host takes between poll and read make the sandbox wait.
+ * DIFFERS: bytes that another process of the host takes between poll and read make the sandbox
+ * wait.
  */
 
 import { EAGAIN, EINVAL, EIO, ENOTTY } from "../../../ffi/abi/errno.ts";
@@ -28,18 +30,21 @@ import {
 import type { HostFdInode } from "./host_inode.ts";
 import { REGULAR, TERMINAL } from "./kinds.ts";
 
-/** Struct iovec of a page, and bytes of one call for files. */
+/** The most struct iovec of a page, and the most bytes of one call on a regular file. */
 const MAX_SEGMENTS = 256, MAX_BYTES = 1 << 30;
-/** A pipe that is ready for writing takes so many bytes without blocking (PIPE_BUF); a terminal less. */
+/** The bytes that a writable pipe takes without blocking (PIPE_BUF); a terminal takes fewer. */
 const PIPE_PIECE = 4096, TERMINAL_PIECE = 512;
 const READABLE = POLLIN | POLLRDNORM | POLLHUP | POLLERR | POLLRDHUP;
 const WRITABLE = POLLOUT | POLLWRNORM | POLLERR | POLLHUP;
 
 export class HostFile extends OpenFile {
   override readonly inode: HostFdInode;
-  /** It is what the sandbox was given, and shares its position with the host; reopened ones have their own. */
+  /**
+   * It is the file that the sandbox was started with, which shares its position with the host; a
+   * reopened file has its own.
+   */
   private readonly isGiven: boolean;
-  /** Where the host's position is, as far as we know. */
+  /** The last known position of the host's descriptor. */
   private hostPos: number = 0;
 
   constructor(inode: HostFdInode, flags: number, isGiven: boolean) {
@@ -49,7 +54,7 @@ export class HostFile extends OpenFile {
     inode.users++;
   }
 
-  /** A regular file begins where the starter stands. */
+  /** Sets the position of a regular file to the starter's. */
   startAt(pos: number): void {
     this.pos = this.hostPos = pos;
   }
@@ -102,7 +107,7 @@ export class HostFile extends OpenFile {
     return total > 0 ? total : -EAGAIN;
   }
 
-  /** Regular files: at the shared position, or at one of our own. */
+  /** Reads or writes a regular file at the shared position, or at its own. */
   private move(io: IoCursor, offset: number, isWrite: boolean): number {
     const { inode } = this, { host } = inode.fs;
     let at = offset;
@@ -140,7 +145,7 @@ export class HostFile extends OpenFile {
   override poll(): number {
     const { inode } = this;
     if (inode.fd < 0) return POLLERR | POLLHUP;
-    // Whatever it was opened for.
+    // A regular file is always ready, whatever its access mode.
     if (inode.kind === REGULAR) return super.poll();
     let events = POLLPRI;
     if (this.canRead) events |= POLLIN | POLLRDNORM | POLLRDHUP;
@@ -148,7 +153,7 @@ export class HostFile extends OpenFile {
     return inode.ready(events);
   }
 
-  /** Enough for isatty and for the size of the screen; everything else needs a terminal of the sandbox's own. */
+  /** The ioctls of isatty(3) and of the window size; all others need a terminal of the sandbox. */
   override ioctl(request: number, arg: number, user: UserMemory): number {
     if (this.inode.kind === REGULAR) return -ENOTTY;
     if (request === FIONREAD) return this.pass(request, arg, user, 4);

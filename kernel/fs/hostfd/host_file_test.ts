@@ -1,3 +1,5 @@
+/** Tests of host_file.ts and host_inode.ts over pipes and files of the host. */
+
 import { assertEquals } from "@std/assert";
 import {
   AT_FDCWD,

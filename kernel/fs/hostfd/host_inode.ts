@@ -1,7 +1,7 @@
 /**
- * The inode of a host descriptor that the sandbox was started with: a pipe or socket, a terminal, a regular file. It is
- * the one place that watches the descriptor. Several open files may share it (/dev/stdout); with the last of them the
- * descriptor is closed, so that its other end sees it.
+ * The inode of a host descriptor that the sandbox was started with: a pipe or socket, a terminal, a
+ * regular file. Only it watches the descriptor. Several open files may share it (/dev/stdout); the
+ * last one closes the descriptor, so that its other end sees the close.
  *
  * Neighbours: host_file.ts (reading and writing), adopt.ts (how one is made).
  */
@@ -30,12 +30,12 @@ import { InodeOpener } from "../../vfs/special_files.ts";
 import { HostFile } from "./host_file.ts";
 import { REGULAR, STREAM, TERMINAL } from "./kinds.ts";
 
-/** Host descriptors as files; it has no tree. */
+/** The file system of host descriptors; it has no tree. */
 export class HostFdFs extends FileSystem {
   override readonly type = "hostfd";
   override readonly root: Inode;
   readonly host: Host;
-  /** Host address of a page for struct iovec arrays and small structs, used within one call. */
+  /** The host address of a page for struct iovec arrays and small structs, used within one call. */
   readonly scratch: number;
   private lastIno: number = 1;
 
@@ -46,7 +46,7 @@ export class HostFdFs extends FileSystem {
     this.root = new HostFdInode(this, 1, -1, STREAM);
   }
 
-  /** An inode for a descriptor, which it owns. */
+  /** Makes an inode for a descriptor, which it owns. */
   make(fd: number, kind: number): HostFdInode {
     return new HostFdInode(this, ++this.lastIno, fd, kind);
   }
@@ -65,10 +65,12 @@ export class HostFdInode extends PlainInode {
   fd: number;
   readonly kind: number;
   readonly queue: WaitQueue = new WaitQueue();
-  /** Open files. */
+  /** The number of open files. */
   users: number = 0;
   private readonly watch: HostWatch;
-  /** Poll bits that the host is going to report, and whether it was asked before. */
+  /**
+   * The poll bits that the host is going to report, and whether the descriptor was ever watched.
+   */
   private armed: number = 0;
   private isWatched: boolean = false;
 
@@ -87,7 +89,10 @@ export class HostFdInode extends PlainInode {
     return this.fs.host.fileStatus(this.fd, this);
   }
 
-  /** Pipes and terminals are given to users by whoever starts programs; a file is the host's, but may be cut. */
+  /**
+   * Pipes and terminals can change mode and owner, because programs that start others do that. A
+   * regular file belongs to the host and can only be truncated.
+   */
   override setattr(change: AttrChange, _cred: Credentials): number {
     if (this.kind === REGULAR) {
       if ((change.valid & (ATTR_MODE | ATTR_UID | ATTR_GID)) !== 0) return -EPERM;
@@ -107,7 +112,7 @@ export class HostFdInode extends PlainInode {
     return new HostFile(this, flags, false);
   }
 
-  /** Of the poll bits asked for, those that hold now; the others will be reported to `queue`. */
+  /** Returns those of the poll bits that hold now; the others will be reported to `queue`. */
   ready(events: number): number {
     const now = this.fs.host.pollNow(this.fd, events);
     if (now < 0) return POLLERR;
@@ -116,7 +121,7 @@ export class HostFdInode extends PlainInode {
     return now;
   }
 
-  /** Have the host report these poll bits, once. */
+  /** Makes the host report these poll bits, once. */
   expect(events: number): void {
     if (this.kind === REGULAR || (events & ~this.armed) === 0) return;
     this.armed |= events | POLLERR | POLLHUP;
@@ -134,7 +139,7 @@ export class HostFdInode extends PlainInode {
     this.queue.wake(events);
   }
 
-  /** An open file is gone. */
+  /** An open file is closed; the last one closes the descriptor. */
   leave(): void {
     if (--this.users > 0 || this.fd < 0) return;
     const { host } = this.fs;
@@ -157,7 +162,7 @@ class HostWatch extends Waiter {
   }
 }
 
-/** Opening /dev/stdout or /proc/PID/fd/N: another description of the same descriptor. */
+/** Opens /dev/stdout or /proc/PID/fd/N: another description of the same descriptor. */
 class HostFdOpener extends InodeOpener {
   override open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile | number {
     return inode instanceof HostFdInode && inode.fd >= 0

@@ -1,2 +1,2 @@
-/** What a host descriptor is: a pipe or socket, a terminal, or something with a position. */
+/** The kinds of host descriptors: a pipe or socket, a terminal, or a file with a position. */
 export const STREAM = 0, TERMINAL = 1, REGULAR = 2;

@@ -1,4 +1,7 @@
-/** Copies the bytes of one layer's file into another's, keeping holes where the source tells of them. */
+/**
+ * Copies the bytes of one layer's file to another layer's, and keeps the holes that SEEK_DATA and
+ * SEEK_HOLE find. copy_up.ts and copy_tree.ts call it.
+ */
 
 import { EIO, ENXIO } from "../../../ffi/abi/errno.ts";
 import { O_RDONLY, O_RDWR } from "../../../ffi/abi/fcntl.ts";
@@ -9,10 +12,10 @@ import { ATTR_SIZE, emptyAttrChange, type Inode } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { LAYER_CRED, openLayer } from "./layers.ts";
 
-/** Pages that one step moves. */
+/** The pages that one step moves. */
 const STEP_PAGES = 256, PAGE = 4096;
 
-/** The buffer that bytes pass through; one an overlay, taken at the first copy. */
+/** The buffer of the copies of an overlay, allocated at the first copy. */
 export class CopyBuffer {
   private readonly frames: FrameAllocator;
   private frame: number = -1;
@@ -22,7 +25,7 @@ export class CopyBuffer {
     this.frames = frames;
   }
 
-  /** Host address, or -1 when there is no memory. */
+  /** Its host address, or -1 when there is no memory. */
   address(): number {
     if (this.frame < 0) this.frame = this.frames.alloc(STEP_PAGES);
     return this.frame < 0 ? -1 : this.frames.arena.base + this.frame;
@@ -34,7 +37,7 @@ export class CopyBuffer {
   }
 }
 
-/** The first `size` bytes of `from` to `to`, which is empty or a hole: 0 or -errno. */
+/** Copies the first `size` bytes of `from` to `to`, which is empty or a hole: 0 or -errno. */
 export function copyBetween(from: Inode, to: Inode, size: number, buffer: CopyBuffer): number {
   const reader = openLayer(from, O_RDONLY);
   if (typeof reader === "number") return reader;
@@ -71,7 +74,7 @@ function copyPieces(
 
 const cursor = new KernelCursor();
 
-/** 1: done, 0: the file ends before, or -errno. */
+/** Copies [start, end): 1 when done, 0 when the file ends before, or -errno. */
 function copyRange(
   reader: OpenFile,
   writer: OpenFile,

@@ -1,4 +1,8 @@
-/** Copies what is in a directory of one file system into an empty one of another. */
+/**
+ * Copies the contents of a directory to an empty directory of another file system;
+ * oci/sandbox/mount_tree.ts calls it for tmpfs mounts that start with the contents of their
+ * mountpoint.
+ */
 
 import { ENOTDIR, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
@@ -8,10 +12,10 @@ import { copyBetween, CopyBuffer } from "./copy_data.ts";
 import { copyAttributes, copyXattrs, make } from "./copy_up.ts";
 import { isDir, listLayer } from "./layers.ts";
 
-/** LIMIT: how deep directories may be nested. */
+/** LIMIT: how deep directories may be nested; deeper ones are copied empty. */
 const MAX_DEPTH = 256;
 
-/** Owner, mode and times of the directory itself are copied too: 0 or -errno. */
+/** Copies a directory's contents, and its owner, mode and times: 0 or -errno. */
 export function copyTree(from: Inode, to: Inode, frames: FrameAllocator): number {
   if (!isDir(from)) return -ENOTDIR;
   const buffer = new CopyBuffer(frames);

@@ -1,9 +1,10 @@
 /**
- * Copying a file of the lower layer to the upper one: at the first change of its attributes (for regular files without
- * the bytes, where the upper layer is our own), at the first opening for writing, before it gets another name.
+ * Copy-up: copies a file of the lower layer to the upper one: at the first change of its attributes
+ * (a regular file without its bytes, where the upper layer is the kernel's own), at the first
+ * opening for writing, and before it gets another name.
  *
- * Owner, mode, times, extended attributes and ACLs go with it; its directory is copied up before, and keeps its times.
- * When a step fails nothing of the file is left in the upper layer.
+ * Owner, mode, times, extended attributes and ACLs are copied too; the file's directory is copied
+ * up before, and keeps its times. When a step fails, the copy is removed from the upper layer.
  */
 
 import { ENOENT, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
@@ -25,10 +26,10 @@ import { copyBetween, setSize } from "./copy_data.ts";
 import { isMark, LAYER_CRED } from "./layers.ts";
 import type { OverlayInode } from "./overlay_inode.ts";
 
-/** What of a regular file is wanted in the upper layer: attributes, bytes too, or an empty file. */
+/** What to copy of a regular file: attributes, bytes too, or an empty file. */
 export const COPY_META = 0, COPY_DATA = 1, COPY_NOTHING = 2;
 
-/** `inode` has no upper yet: 0 or -errno. */
+/** Copies up `inode`, which has no upper file yet: 0 or -errno. */
 export function copyUp(inode: OverlayInode, how: number): number {
   const lower = inode.lower!;
   let r = lower.refresh();
@@ -56,7 +57,10 @@ export function copyUp(inode: OverlayInode, how: number): number {
   return 0;
 }
 
-/** Names of the lower inode that are not names of the upper one still lead to this file. */
+/**
+ * Links the upper file to the inode. Names of the lower inode that the upper one does not have
+ * still count as links.
+ */
 function adopt(inode: OverlayInode, upper: Inode, metaOnly: boolean): void {
   if ((upper.mode & S_IFMT) !== S_IFDIR) inode.extraLinks += inode.lower!.nlink - upper.nlink;
   inode.upper = upper;
@@ -66,9 +70,9 @@ function adopt(inode: OverlayInode, upper: Inode, metaOnly: boolean): void {
 }
 
 /**
- * The upper file has lost its names, and the lower layer has more of them: hosts do not give such a file a name again.
- * Another one takes its place, as `name` in `dir` of the upper layer: 0 or -errno. DIFFERS: who has mapped the old one
- * keeps it.
+ * Gives a new upper file to an inode whose upper file has lost its names while the lower layer has
+ * more: the host does not name such a file again. The new one is `name` in `dir` of the upper
+ * layer: 0 or -errno. DIFFERS: who has mapped the old one keeps it.
  */
 export function copyUpAgain(inode: OverlayInode, dir: Inode, name: string): number {
   const old = inode.upper!, size = old.size;
@@ -88,7 +92,7 @@ export function copyUpAgain(inode: OverlayInode, dir: Inode, name: string): numb
   return r;
 }
 
-/** The bytes follow the attributes: 0 or -errno. */
+/** Copies the bytes of a file whose attributes were copied before: 0 or -errno. */
 export function copyUpData(inode: OverlayInode): number {
   const upper = inode.upper!, lower = inode.lower!;
   const times = timesOf(upper), size = upper.size;
@@ -104,7 +108,10 @@ export function copyUpData(inode: OverlayInode): number {
   return r;
 }
 
-/** An empty upper inode of the right type at the file's place, or without a name when it has none. */
+/**
+ * Makes an empty upper inode of the right type at the file's place, or without a name when the file
+ * has none.
+ */
 function makeUpper(inode: OverlayInode, lower: Inode): Inode | number {
   const { parent, name } = inode;
   if (parent === null) return makeUnnamed(inode, lower);
@@ -113,12 +120,12 @@ function makeUpper(inode: OverlayInode, lower: Inode): Inode | number {
   const dir = parent.upper!;
   const times = timesOf(dir);
   const upper = make(dir, name, lower);
-  // To the users of the directory nothing has happened.
+  // The directory's times stay, as no user has changed it.
   dir.setattr(times, LAYER_CRED);
   return upper;
 }
 
-/** The directory and those above it, the uppermost first: 0 or -errno. */
+/** Copies up the directory and those above it, the uppermost first: 0 or -errno. */
 function copyUpAll(dir: OverlayInode): number {
   const way: OverlayInode[] = [];
   for (let d: OverlayInode | null = dir; d !== null && d.upper === null; d = d.parent) way.push(d);
@@ -129,7 +136,7 @@ function copyUpAll(dir: OverlayInode): number {
   return 0;
 }
 
-/** An inode as `lower`, but for its bytes, as `name` in `dir`. */
+/** Makes an inode like `lower`, without its bytes, as `name` in `dir`. */
 export function make(dir: Inode, name: string, lower: Inode): Inode | number {
   const { mode, uid, gid, rdev } = lower;
   switch (mode & S_IFMT) {
@@ -146,7 +153,10 @@ export function make(dir: Inode, name: string, lower: Inode): Inode | number {
   }
 }
 
-/** The file was removed and is still in use: only the attributes and bytes matter. */
+/**
+ * Makes an upper inode for a file that was removed and is still in use: only its attributes and
+ * bytes matter.
+ */
 function makeUnnamed(inode: OverlayInode, lower: Inode): Inode | number {
   const root = inode.fs.root.upper;
   if (root === null) return -ENOENT;
@@ -173,20 +183,20 @@ function undo(inode: OverlayInode, upper: Inode): void {
   upper.drop();
 }
 
-/** Those that the file system of `to` can have. */
+/** Copies the extended attributes that the file system of `to` supports. */
 export function copyXattrs(from: Inode, to: Inode, names: readonly string[]): number {
   for (const name of names) {
     if (isMark(name)) continue;
     const value = from.getxattr(name);
     if (typeof value === "number") continue;
     const r = to.setxattr(name, value, 0);
-    // A layer without this name space loses it, as overlayfs does.
+    // A layer without this name space does not get the attribute, as in overlayfs.
     if (r < 0 && r !== -EOPNOTSUPP) return r;
   }
   return 0;
 }
 
-/** Owner, mode and times; last, because everything else changes them. */
+/** Copies owner, mode and times. The last step, because all others change them. */
 export function copyAttributes(from: Inode, to: Inode): number {
   const change = timesOf(from);
   change.valid |= ATTR_UID | ATTR_GID | ATTR_CTIME;

@@ -1,6 +1,7 @@
 /**
- * An open directory of an overlay. The names of both layers are put together once, when reading begins; positions are
- * places in that list, so they stay valid while entries come and go. A new reading from the start makes a new list.
+ * An open directory of an overlay. The names of both layers are merged into a list when reading
+ * starts. Positions are indexes of that list, so they stay valid while entries come and go. A read
+ * from the start makes a new list.
  */
 
 import { EAGAIN, EISDIR } from "../../../ffi/abi/errno.ts";
@@ -19,7 +20,7 @@ export const ENTRIES_A_TURN = 1024;
 export class OverlayDirFile extends OpenFile {
   readonly inode: OverlayDirectory;
   private list: LayerEntry[] | null = null;
-  /** The list in the making. */
+  /** The list that is being made. */
   private merge: Merge | null = null;
 
   constructor(dir: OverlayDirectory, flags: number) {
@@ -82,14 +83,14 @@ export class OverlayDirFile extends OpenFile {
 }
 
 /**
- * Names of the upper layer, then those of the lower one that it does not cover: a list that is made
- * in several turns.
+ * Merges the names of the upper layer and those of the lower one that it does not cover, in several
+ * turns.
  */
 class Merge {
   readonly list: LayerEntry[] = [];
   private readonly dir: OverlayDirectory;
   private readonly covered: Set<string> = new Set();
-  /** The layers that are still to be read, and the reading of the first of them. */
+  /** The layers that are still to be read, and the listing of the first of them. */
   private readonly layers: Inode[] = [];
   private listing: LayerListing | null = null;
 
@@ -99,7 +100,9 @@ class Merge {
     if (dir.lower !== null) this.layers.push(dir.lower);
   }
 
-  /** So many entries more: 0 when the list is complete, -EAGAIN before, or another -errno. */
+  /**
+   * Adds the entries of one turn: 0 when the list is complete, -EAGAIN before, or another -errno.
+   */
   step(): number {
     for (let left = ENTRIES_A_TURN; this.layers.length > 0;) {
       if (left <= 0) return -EAGAIN;
@@ -136,7 +139,7 @@ class Merge {
     this.covered.add(e.name);
     const upper = layer.lookup(e.name);
     if (typeof upper === "number" || isWhiteout(upper)) return;
-    // Directories may be merged with what is below: their number is the lower one's.
+    // A directory may be merged with a lower one, whose inode number it has.
     const known = e.type === DT_DIR ? dir.lookup(e.name) : null;
     const ino = known === null || typeof known === "number" ? dir.fs.upperIno(upper) : known.ino;
     this.list.push({ name: e.name, ino, type: e.type });

@@ -1,8 +1,8 @@
 /**
- * Directories of an overlay: names of both layers as one, changes in the upper layer. A name that the lower layer has
- * and that was removed is hidden by a whiteout.
+ * Directories of an overlay: they show the names of both layers, and changes are made in the upper
+ * layer. A whiteout hides a name that was removed and that the lower layer has.
  *
- * Neighbours: rename.ts, dir_file.ts (reading), layers.ts.
+ * Neighbours: rename.ts, dir_file.ts (reading), layers.ts, overlay_fs.ts (the table of inodes).
  */
 
 import { EEXIST, EINVAL, ENOENT, ENOTEMPTY, EPERM, EROFS } from "../../../ffi/abi/errno.ts";
@@ -18,11 +18,11 @@ import { isDir, isOpaque, isWhiteout, listLayer, markOpaque } from "./layers.ts"
 import { OverlayInode } from "./overlay_inode.ts";
 import { linkInUpper, renameInOverlay } from "./rename.ts";
 
-/** Makes an entry of the upper layer; `name` is free there. */
+/** Makes an entry of the upper layer, where the name is free. */
 type Maker = (dir: Inode) => Inode | number;
 
 export class OverlayDirectory extends OverlayInode {
-  /** Counts changes of its names: readers see that their list is old. */
+  /** Counts changes of its names, so that readers see that their list is old. */
   changes: number = 0;
 
   override get dentriesAreStable(): boolean {
@@ -30,7 +30,7 @@ export class OverlayDirectory extends OverlayInode {
       (this.lower === null || this.lower.dentriesAreStable);
   }
 
-  /** A directory that is in both layers shows 1: nothing about subdirectories can be said from it. */
+  /** A directory of both layers shows 1, as its number of subdirectories is not known. */
   protected override linkCount(real: Inode): number {
     if (this.isRemoved) return 0;
     return this.upper !== null && this.lower !== null ? 1 : real.nlink;
@@ -77,7 +77,9 @@ export class OverlayDirectory extends OverlayInode {
     return inode;
   }
 
-  /** What the upper layer has as `name`, whiteouts too; null for nothing. */
+  /**
+   * The upper layer's entry `name`, which may be a whiteout; null when there is none; or -errno.
+   */
   upperEntry(name: string): Inode | null | number {
     return this.upper === null ? null : this.entryIn(this.upper, name);
   }
@@ -87,20 +89,22 @@ export class OverlayDirectory extends OverlayInode {
     return may < 0 ? may : entryOf(layer, name);
   }
 
-  /** What the lower layer shows as `name`, or null. */
+  /** The lower layer's entry `name`; null when there is none or a whiteout; or -errno. */
   lowerEntry(name: string): Inode | null | number {
     if (this.lower === null) return null;
     const found = this.entryIn(this.lower, name);
     return found !== null && typeof found !== "number" && isWhiteout(found) ? null : found;
   }
 
-  /** Whether removing `name` from the upper layer would show something: 1, 0 or -errno. */
+  /**
+   * Whether the lower layer would show `name` after its removal from the upper one: 1, 0 or -errno.
+   */
   needsWhiteout(name: string): number {
     const below = this.lowerEntry(name);
     return typeof below === "number" ? below : below === null ? 0 : 1;
   }
 
-  /** Names of this directory changed in the upper layer. */
+  /** Called after names of this directory changed in the upper layer. */
   changed(): void {
     this.changes++;
     this.follow();
@@ -120,7 +124,7 @@ export class OverlayDirectory extends OverlayInode {
     gid: number,
   ): Inode | number {
     if ((mode & S_IFMT) === S_IFREG) return this.create(name, mode, uid, gid);
-    // It would hide itself.
+    // A device 0/0 is a whiteout, which would hide itself.
     if ((mode & S_IFMT) === S_IFCHR && rdev === 0) return -EPERM;
     return this.make(name, (dir) => dir.mknod(name, mode, rdev, uid, gid));
   }
@@ -138,7 +142,7 @@ export class OverlayDirectory extends OverlayInode {
     return inode;
   }
 
-  /** Something new as `name`, instead of the whiteout that may be there. */
+  /** Makes a new file `name`, in place of a whiteout that may be there. */
   private make(name: string, maker: Maker): Inode | number {
     const hidden = this.prepareName(name);
     if (typeof hidden === "number") return hidden;
@@ -153,7 +157,10 @@ export class OverlayDirectory extends OverlayInode {
     return inode;
   }
 
-  /** Copied up, and no whiteout at `name`: the whiteout that was removed, null, or -errno. */
+  /**
+   * Copies the directory up and removes a whiteout at `name`: returns the whiteout, null, or
+   * -errno.
+   */
   private prepareName(name: string): Inode | null | number {
     const r = this.copyUp(COPY_META);
     if (r < 0) return r;
@@ -209,7 +216,7 @@ export class OverlayDirectory extends OverlayInode {
     return 0;
   }
 
-  /** `target`, a directory, has no name any more. */
+  /** Records that the directory `target` was removed. */
   removed(target: OverlayDirectory, name: string): void {
     target.isRemoved = true;
     target.unplace(this, name);
@@ -217,12 +224,12 @@ export class OverlayDirectory extends OverlayInode {
     this.settle(target);
   }
 
-  /** One name less: an inode without names and users goes. */
+  /** Called after `target` lost a name: evicts it when it has neither names nor users. */
   settle(target: OverlayInode): void {
     if (target.nlink === 0 && target.refs === 0) target.evict();
   }
 
-  /** Take `name` (of `target`) out of the merged directory: 0 or -errno. */
+  /** Removes `name` (of `target`) from the merged directory: 0 or -errno. */
   private removeName(name: string, target: OverlayInode): number {
     if (this.fs.readOnly) return -EROFS;
     const covers = this.needsWhiteout(name);
@@ -244,7 +251,7 @@ export class OverlayDirectory extends OverlayInode {
     return typeof whiteout === "number" ? whiteout : 0;
   }
 
-  /** 0, -ENOTEMPTY, or another error. */
+  /** Checks that the merged directory is empty: 0, -ENOTEMPTY, or another error. */
   checkEmpty(): number {
     const hidden = new Set<string>();
     if (this.upper !== null) {
@@ -269,7 +276,7 @@ export class OverlayDirectory extends OverlayInode {
     return 0;
   }
 
-  /** An empty directory's whiteouts, before the upper layer's directory is removed. */
+  /** Removes an empty directory's whiteouts, before the upper layer's directory is removed. */
   clearWhiteouts(): number {
     if (this.upper === null) return 0;
     const entries = listLayer(this.upper);

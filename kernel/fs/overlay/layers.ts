@@ -1,7 +1,8 @@
 /**
- * What overlayfs writes into its upper layer besides files: whiteouts (a character device 0/0 hides the name below),
- * opaque directories and other `trusted.overlay.*` attributes (Documentation/filesystems/overlayfs.rst). And how one
- * looks into a layer without a path.
+ * The marks that overlayfs writes into its upper layer: whiteouts (a character device 0/0 hides the
+ * lower name), opaque directories and other `trusted.overlay.*` attributes
+ * (Documentation/filesystems/overlayfs.rst). Also opening and listing inodes of a layer without a
+ * path.
  */
 
 import { EAGAIN, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
@@ -11,12 +12,18 @@ import { Dentry } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 
-/** A layer that takes no `trusted.*` (a Gofer's) has the marks where the mount option `userxattr` has them. */
+/**
+ * A layer that takes no `trusted.*` (a Gofer's) has the marks where the mount option `userxattr`
+ * puts them.
+ */
 const PREFIXES = ["trusted.overlay.", "user.overlay."] as const;
 const OPAQUE = "opaque";
 const O_RDONLY = 0, O_DIRECTORY = 0o200000;
 
-/** Layers are used with the rights of whoever mounted them. */
+/**
+ * The credentials that layers are used with: root's. `mayUse` of overlay_fs.ts checks those of the
+ * mounter.
+ */
 export const LAYER_CRED: Credentials = rootCredentials();
 
 export function isWhiteout(inode: Inode): boolean {
@@ -27,7 +34,7 @@ export function isDir(inode: Inode): boolean {
   return (inode.mode & S_IFMT) === S_IFDIR;
 }
 
-/** A directory that hides the one below it. */
+/** Whether a directory hides the lower one. */
 export function isOpaque(dir: Inode): boolean {
   for (const prefix of PREFIXES) {
     const value = dir.getxattr(prefix + OPAQUE);
@@ -45,12 +52,15 @@ export function markOpaque(dir: Inode): number {
   return r;
 }
 
-/** Attributes that are the overlay's own: they cannot be seen or set through it. DIFFERS: both kinds of it always. */
+/**
+ * Attributes that are the overlay's own: they cannot be seen or set through it. DIFFERS: both kinds
+ * of it always.
+ */
 export function isMark(name: string): boolean {
   return PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
-/** An inode of a layer, opened by the overlay itself. */
+/** Opens an inode of a layer for the overlay itself. */
 export function openLayer(inode: Inode, flags: number): OpenFile | number {
   const dentry = new Dentry(inode.fs, null, "", inode);
   const file = inode.open(dentry, flags, LAYER_CRED);
@@ -64,7 +74,10 @@ export interface LayerEntry {
   readonly type: number;
 }
 
-/** The entries of a layer's directory but "." and "..", so many at a time. To be closed. */
+/**
+ * Lists a layer's directory without "." and "..", a number of entries at a time. The user closes
+ * it.
+ */
 export class LayerListing {
   private readonly file: OpenFile;
 
@@ -77,7 +90,7 @@ export class LayerListing {
     return typeof file === "number" ? file : new LayerListing(file);
   }
 
-  /** The next ones, `most` at most; none: that was all. Or -errno. */
+  /** The next entries, at most `most`; none at the end; or -errno. */
   next(most: number): LayerEntry[] | number {
     const { file } = this, entries: LayerEntry[] = [];
     let isNew = true, r = 0;
@@ -88,7 +101,7 @@ export class LayerListing {
       if (name !== "." && name !== "..") entries.push({ name, ino, type });
       return true;
     };
-    // A remote directory may come in pieces, and one that is an overlay itself in turns.
+    // A remote directory may be read in pieces, and one that is an overlay itself in turns.
     while (isNew && (r === 0 || r === -EAGAIN) && entries.length < most) {
       isNew = false;
       r = file.readdir(sink);
@@ -102,7 +115,7 @@ export class LayerListing {
   }
 }
 
-/** All entries of a layer's directory but "." and "..", or -errno. */
+/** All entries of a layer's directory without "." and ".."; or -errno. */
 export function listLayer(dir: Inode): LayerEntry[] | number {
   const listing = LayerListing.open(dir);
   if (typeof listing === "number") return listing;

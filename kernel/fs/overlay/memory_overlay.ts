@@ -1,4 +1,7 @@
-/** An overlay whose changes live in memory: what `do` and read-only roots get. */
+/**
+ * An overlay whose changes are in memory: for `dvisor do`, and for root directories whose changes
+ * are not kept. oci/rootfs/file_systems.ts makes it.
+ */
 
 import { S_IFDIR } from "../../../ffi/abi/stat.ts";
 import type { Host } from "../../core/host.ts";
@@ -10,8 +13,9 @@ import { LAYER_CRED } from "./layers.ts";
 import { OverlayFs } from "./overlay_fs.ts";
 
 /**
- * An overlay over the tree at `lower`, a directory, with a tmpfs of its own on top. `text` is what mountinfo shows
- * behind `rw,`; the tmpfs takes at most half of the sandbox's memory unless `maxBytes` says otherwise (0: no limit).
+ * Makes an overlay over the directory `lower` with its own tmpfs on top. `text` is what mountinfo
+ * shows behind `rw,`; the tmpfs takes at most half of the sandbox's memory unless `maxBytes` says
+ * otherwise (0: no limit).
  */
 export function memoryOverlay(
   lower: Inode,
@@ -21,7 +25,7 @@ export function memoryOverlay(
   maxBytes?: number,
 ): OverlayFs {
   const limits = maxBytes === undefined ? {} : { pages: Math.ceil(maxBytes / 4096) };
-  // Whiteouts are inodes too: as many as fit.
+  // The number of inodes is not limited, because whiteouts are inodes too.
   const tmpfs = new TmpfsFs(frames, host, { ...limits, inodes: 0 });
   const upper = tmpfs.root;
   upper.mode = S_IFDIR | (lower.mode & 0o7777);

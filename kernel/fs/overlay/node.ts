@@ -1,4 +1,7 @@
-/** Inodes of an overlay that are no directories: regular files, symbolic links, devices, FIFOs, sockets. */
+/**
+ * Inodes of an overlay that are not directories: regular files, symbolic links, devices, FIFOs,
+ * sockets. An open for writing copies the file up.
+ */
 
 import { O_ACCMODE, O_NOATIME, O_RDONLY, O_TRUNC, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -11,7 +14,7 @@ import { OverlayFile } from "./overlay_file.ts";
 import { OverlayInode } from "./overlay_inode.ts";
 
 export class OverlayNode extends OverlayInode {
-  /** Where the bytes are. */
+  /** The inode that has the bytes. */
   get data(): Inode {
     return this.isDataLower ? this.lower! : this.real;
   }

@@ -1,6 +1,7 @@
 /**
- * `mount -t overlay`: lowerdir=A:B:C,upperdir=D,workdir=E as Linux takes them. Several lower directories become
- * overlays of overlays, read-only ones.
+ * `mount -t overlay`: parses lowerdir=A:B:C,upperdir=D,workdir=E as Linux does, checks the layers,
+ * and makes the overlay. Several lower directories become read-only overlays on overlays.
+ * file_systems.ts calls it.
  */
 
 import { EINVAL, ELOOP, ENOTDIR, EROFS } from "../../../ffi/abi/errno.ts";
@@ -16,9 +17,11 @@ import { OverlayFs } from "./overlay_fs.ts";
 const AT_FDCWD = -100;
 /** LIMIT: lower directories of one overlay (Linux: 500). */
 const MAX_LOWER = 128;
-/** How many file systems may be stacked on one another (FILESYSTEM_MAX_STACK_DEPTH of Linux). */
+/**
+ * The most file systems that may be stacked on one another (FILESYSTEM_MAX_STACK_DEPTH of Linux).
+ */
 const STACK_DEPTH_MAX = 2;
-/** Options that choose between behaviours which are the same here. */
+/** Options without an effect here. */
 const INERT: ReadonlySet<string> = new Set([
   "index",
   "redirect_dir",
@@ -29,7 +32,7 @@ const INERT: ReadonlySet<string> = new Set([
   "uuid",
 ]);
 
-/** Splits at `separator` where no backslash is in front of it. */
+/** Splits at each `separator` that has no backslash in front of it. */
 function split(text: string, separator: string): string[] {
   const parts: string[] = [];
   let part = "";
@@ -76,7 +79,10 @@ function findDirectory(caller: Caller, text: string): Path | number {
   return isDirectory(path.dentry.inode!) ? path : -ENOTDIR;
 }
 
-/** An overlay from mount(2)'s data, or -errno. Its layers stay pinned while it is mounted. */
+/**
+ * Makes an overlay from the data of mount(2), or -errno. Its layers stay pinned while it is
+ * mounted.
+ */
 export function overlayFromOptions(
   caller: Caller,
   text: string,
@@ -124,7 +130,7 @@ export function overlayFromOptions(
   return new OverlayFs(lower, top, { ...options, pinned });
 }
 
-/** A lower layer is, or is within, another layer. */
+/** Whether a lower layer is another layer or within one. */
 function overlap(lowers: readonly Path[], others: readonly Path[]): boolean {
   const layers = new Set<Dentry>();
   for (const { dentry } of [...others, ...lowers]) {
@@ -138,8 +144,9 @@ function overlap(lowers: readonly Path[], others: readonly Path[]): boolean {
 }
 
 /**
- * An overlay cannot hold whiteouts. When the upper directory lies in one, and only in its upper layer (it was made
- * there), the directory of that layer is taken; any other is -EINVAL, as on Linux.
+ * The upper directory to use. An overlay cannot hold whiteouts. So when the directory is in an
+ * overlay, and only in its upper layer, the directory of that layer is used; any other directory of
+ * an overlay is -EINVAL, as on Linux.
  */
 function realUpper(dir: Inode): Inode | number {
   let upper = dir;

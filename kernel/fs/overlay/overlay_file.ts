@@ -1,6 +1,7 @@
 /**
- * An open file of an overlay: a thin wrapper around the layer's own open file. One that was opened for reading moves to
- * the upper layer's file once its inode is copied up; what was mapped before stays as it was, as on Linux.
+ * An open file of an overlay, which wraps the open file of a layer. A file that was opened for
+ * reading changes to the upper layer's file once its inode is copied up; existing mappings stay as
+ * they were, as on Linux.
  */
 
 import { O_NOATIME } from "../../../ffi/abi/fcntl.ts";
@@ -32,7 +33,7 @@ export class OverlayFile extends OpenFile {
     real.isQuiet = true;
   }
 
-  /** The layer's file is charged: as on Linux, file-nr counts the two as one. */
+  /** Only the layer's file is charged: as on Linux, file-nr counts the two as one. */
   protected override uncharge(): void {}
 
   override get canDirect(): boolean {
@@ -47,12 +48,15 @@ export class OverlayFile extends OpenFile {
     return this.real.isSeekable;
   }
 
-  /** The file to use now. HOT */
+  /** The layer's file to use now. HOT */
   private current(): OpenFile {
     return this.source === this.inode.data ? this.real : this.moveUp();
   }
 
-  /** The inode was copied up meanwhile. When the new file cannot be opened the old one goes on. */
+  /**
+   * Changes to the upper file, as the inode was copied up meanwhile. If that cannot be opened, the
+   * old file stays in use.
+   */
   private moveUp(): OpenFile {
     const source = this.inode.data;
     const file = openLayer(source, this.flags | O_NOATIME);
@@ -104,7 +108,7 @@ export class OverlayFile extends OpenFile {
   override seek(offset: number, whence: number): number {
     return this.current().seek(offset, whence);
   }
-  /** An upper layer of our own is no tmpfs to those who look. */
+  /** With the overlay's own upper layer it behaves as a disk file system, not as a tmpfs. */
   override get mapsExtents(): boolean {
     return this.inode.fs.isOwned || this.current().mapsExtents;
   }

@@ -1,10 +1,10 @@
 /**
- * An overlay (overlayfs of Linux): a directory tree made of a lower one, which is never changed, and an upper one, which
- * takes all changes. Both are inodes of any file system.
+ * An overlay (overlayfs of Linux): a directory tree of a lower layer, which is never changed, and
+ * an upper layer, which takes all changes. Both are inodes of any file system.
  *
- * One OverlayInode stands for each file, whatever layer it lives in at the moment; it keeps its number when it is copied
- * up. What lives in the upper layer is remembered for good, so renamed directories stay merged and hard links stay one
- * file. DIFFERS: Linux needs redirect_dir and index for that.
+ * Each file has one OverlayInode, whatever layer the file is in; it keeps its number when it is
+ * copied up. Inodes of the upper layer are remembered while they have names, so renamed directories
+ * stay merged and hard links stay one file. DIFFERS: Linux needs redirect_dir and index for that.
  *
  * Neighbours: directory.ts, node.ts (inodes), copy_up.ts, layers.ts (marks in the upper layer).
  */
@@ -23,29 +23,33 @@ import { isDir } from "./layers.ts";
 import { OverlayNode } from "./node.ts";
 import type { OverlayInode } from "./overlay_inode.ts";
 
-/** Numbers of files that only the upper layer has begin here; those of the lower layer's other devices further up. */
+/**
+ * The first inode number of files that only the upper layer has, and the distance of the numbers of
+ * the lower layer's other devices.
+ */
 const UPPER_INO_BASE = 2 ** 48, DEVICE_INO_STEP = 2 ** 49;
 
 export interface OverlayOptions {
   /**
-   * Others see the upper tree too, and it may be mounted again: everything must be in it. Then renaming a directory
-   * of the lower layer is EXDEV and attributes are not copied up without data, as by Linux's defaults.
+   * Others see the upper tree too, and it may be mounted again, so it must hold the whole state.
+   * Then renaming a directory of the lower layer is EXDEV, and attributes are not copied up without
+   * data, as by Linux's defaults.
    */
   readonly isPersistent: boolean;
-  /** Part of the mount options that names the layers, for mountinfo. */
+  /** The part of the mount options that names the layers, for mountinfo. */
   readonly text: string;
-  /** As FileSystem has it; 0 for the sandbox's own, which its programs know as their disk. */
+  /** As in FileSystem; 0 for the sandbox's own overlays, which its programs see as their disk. */
   readonly stackDepth: number;
-  /** A file system that goes with the overlay (its own tmpfs). */
+  /** A file system that ends with the overlay (its own tmpfs); null: none. */
   readonly owned: FileSystem | null;
-  /** For the bytes that are copied up. */
+  /** The frames for the buffer of copies. */
   readonly frames: FrameAllocator;
   /**
-   * Credentials of the task that mounted it, which the layers are used with; null: the sandbox's
-   * own mount.
+   * The credentials of the task that mounted it, which the layers are used with; null for a mount
+   * of the sandbox itself.
    */
   readonly mounter?: Credentials | null;
-  /** Paths of the layers, which stay pinned as long as the overlay lives. */
+  /** The paths of the layers, which stay pinned while the overlay exists. */
   readonly pinned: readonly Path[];
 }
 
@@ -55,14 +59,17 @@ export class OverlayFs extends FileSystem {
   override readonly stackDepth: number;
   readonly isPersistent: boolean;
   readonly buffer: CopyBuffer;
-  /** Its upper layer is nobody else's. */
+  /** Its upper layer belongs to it alone. */
   readonly isOwned: boolean;
   private readonly options: OverlayOptions;
   private readonly upperFs: FileSystem | null;
   private readonly lowerDev: number;
-  /** Inodes of the upper layer in use or changed by us; they stay as long as they have a name. */
+  /**
+   * Inodes of the upper layer that are in use or were changed through the overlay; they stay while
+   * they have a name.
+   */
   private readonly byUpper: Map<Inode, OverlayInode> = new Map();
-  /** Inodes of the lower layer in use: one object each, whatever names lead to it. */
+  /** Inodes of the lower layer in use: one object for each, whatever names lead to it. */
   private readonly byLower: Map<Inode, OverlayInode> = new Map();
   private readonly devices: Map<number, number> = new Map();
 
@@ -75,7 +82,7 @@ export class OverlayFs extends FileSystem {
     this.isOwned = options.owned !== null;
     this.buffer = new CopyBuffer(options.frames);
     this.lowerDev = lower.dev;
-    // One of the sandbox's own is what its programs know as their disk.
+    // The sandbox's own overlays count as disks.
     this.isStored = this.isOwned || lower.fs.isStored || upper?.fs.isStored === true;
     this.upperFs = upper === null ? null : upper.fs;
     this.readOnly = upper === null;
@@ -87,9 +94,9 @@ export class OverlayFs extends FileSystem {
   }
 
   /**
-   * May the mounter do this (MAY_*) with an inode of a layer? 0 or -errno. An inode of the overlay
-   * has the owner and mode of its topmost layer, which its user may have made: those below have to
-   * be open to the mounter themselves.
+   * Whether the mounter may do this (MAY_*) with an inode of a layer: 0 or -errno. An inode of the
+   * overlay has the owner and mode of its topmost layer, whose files a guest user may have made, so
+   * the mounter needs permission on the lower ones themselves.
    */
   mayUse(layer: Inode, mask: number): number {
     const mounter = this.options.mounter ?? null;
@@ -97,9 +104,9 @@ export class OverlayFs extends FileSystem {
   }
 
   /**
-   * May a file of a lower layer be made in the upper one? 0 or -errno. The copy has the owner of
-   * the original, which has to be one of the mounter's users: else a set-ID file would come to
-   * where its bits count (CVE-2023-0386).
+   * Whether a file of a lower layer may be copied to the upper one: 0 or -errno. The copy has the
+   * owner of the original, who has to be in the mounter's user namespace: else a set-ID file would
+   * come to a place where its bits count (CVE-2023-0386).
    */
   mayCopyUp(lower: Inode, readsData: boolean): number {
     const mounter = this.options.mounter ?? null;
@@ -109,7 +116,7 @@ export class OverlayFs extends FileSystem {
     return readsData ? this.mayUse(lower, MAY_READ) : 0;
   }
 
-  /** Inode number here of a file of the lower layer. */
+  /** The overlay's inode number of a file of the lower layer. */
   lowerIno(ino: number, dev: number): number {
     if (dev === this.lowerDev) return ino;
     let index = this.devices.get(dev);
@@ -120,7 +127,7 @@ export class OverlayFs extends FileSystem {
     return ino % UPPER_INO_BASE + index * DEVICE_INO_STEP % Number.MAX_SAFE_INTEGER;
   }
 
-  /** Inode number here of an entry of the upper layer. */
+  /** The overlay's inode number of an entry of the upper layer. */
   upperIno(upper: Inode): number {
     return this.byUpper.get(upper)?.ino ?? upper.ino + UPPER_INO_BASE;
   }
@@ -129,7 +136,10 @@ export class OverlayFs extends FileSystem {
     return this.byUpper.get(upper) ?? null;
   }
 
-  /** The file that a directory has as `name`: in the upper layer, in the lower one, or (a directory) in both. */
+  /**
+   * The inode of the file `name` of a directory: in the upper layer, in the lower one, or (a
+   * directory) in both.
+   */
   intern(
     upper: Inode | null,
     lower: Inode | null,
@@ -154,19 +164,19 @@ export class OverlayFs extends FileSystem {
     return inode;
   }
 
-  /** `inode` got its place in the upper layer. */
+  /** Records that `inode` was copied up. */
   nowInUpper(inode: OverlayInode, upper: Inode): void {
     this.byUpper.set(upper, inode);
   }
 
-  /** Another upper inode is its place from now on. */
+  /** Replaces the upper inode of `inode`. */
   nowElsewhereInUpper(inode: OverlayInode, upper: Inode): void {
     if (inode.upper !== null) this.byUpper.delete(inode.upper);
     inode.replaceUpper(upper);
     this.byUpper.set(upper, inode);
   }
 
-  /** Nobody refers to `inode` any more. */
+  /** Removes an inode without users from the tables. */
   forget(inode: OverlayInode): void {
     if (inode.upper !== null) this.byUpper.delete(inode.upper);
     if (inode.lower !== null && this.byLower.get(inode.lower) === inode) {

@@ -1,9 +1,9 @@
 /**
- * What directories and other inodes of an overlay have in common: the layers they live in, stat fields that follow the
- * real inode, attribute changes (which copy up), lifetime.
+ * The base class of inodes of an overlay: their layers, stat fields that follow the real inode,
+ * attribute changes (which copy up), lifetime.
  *
- * `upper` is set once something was changed; `real` is where the attributes are. A name (`parent`, `name`) is kept to
- * know where to copy up to.
+ * `upper` is set once something was changed; `real` is the inode that has the attributes. `parent`
+ * and `name` are kept as the place to copy up to.
  */
 
 import { ENODATA, EOPNOTSUPP, EROFS } from "../../../ffi/abi/errno.ts";
@@ -22,13 +22,16 @@ export abstract class OverlayInode extends PlainInode {
   declare readonly fs: OverlayFs;
   upper: Inode | null;
   readonly lower: Inode | null;
-  /** Names that the real inode's own count does not know: whited-out ones are negative. */
+  /**
+   * Names that the link count of the real inode does not include; negative for names that whiteouts
+   * hide.
+   */
   extraLinks: number = 0;
-  /** Only attributes were copied up: bytes are still read from the lower layer. */
+  /** Only the attributes were copied up: bytes are still read from the lower layer. */
   isDataLower: boolean = false;
-  /** The last name is gone. */
+  /** The last name was removed. */
   isRemoved: boolean = false;
-  /** A name that it has; null when that one was removed. */
+  /** A name of the file; null when that one was removed. */
   parent: OverlayDirectory | null = null;
   name: string = "";
   private areLayersHeld: boolean = true;
@@ -51,12 +54,12 @@ export abstract class OverlayInode extends PlainInode {
     this.follow();
   }
 
-  /** Where the attributes are. */
+  /** The inode that has the attributes. */
   get real(): Inode {
     return this.upper ?? this.lower!;
   }
 
-  /** Stat fields as the real inode has them now. HOT */
+  /** Copies the stat fields of the real inode. HOT */
   follow(): void {
     const real = this.real;
     this.mode = real.mode;
@@ -85,7 +88,7 @@ export abstract class OverlayInode extends PlainInode {
     return this.isRemoved ? 0 : real.nlink + this.extraLinks;
   }
 
-  /** It has this name now (and maybe others). */
+  /** Records that it has this name (and maybe others). */
   place(parent: OverlayDirectory, name: string): void {
     parent.hold();
     if (this.parent !== null) this.parent.drop();
@@ -93,32 +96,38 @@ export abstract class OverlayInode extends PlainInode {
     this.name = name;
   }
 
-  /** It has this name no more. */
+  /** Records that it does not have this name any more. */
   unplace(parent: OverlayDirectory, name: string): void {
     if (this.parent !== parent || this.name !== name) return;
     this.parent = null;
     parent.drop();
   }
 
-  /** Have the inode in the upper layer: 0 or -errno. `how`: COPY_META, COPY_DATA or COPY_NOTHING. */
+  /**
+   * Copies the inode up if it is not in the upper layer: 0 or -errno. `how`: COPY_META, COPY_DATA
+   * or COPY_NOTHING.
+   */
   copyUp(how: number): number {
     if (this.fs.readOnly) return -EROFS;
     if (this.upper === null) return copyUp(this, how);
     if (!this.isDataLower || how === COPY_META) return 0;
     if (how === COPY_DATA) return copyUpData(this);
-    // About to be truncated.
+    // The file is about to be truncated.
     const r = setSize(this.upper, 0);
     if (r === 0) this.isDataLower = false;
     return r;
   }
 
-  /** `upper` is about to lose a name: where that is its last one and not the file's, it stays reachable. */
+  /**
+   * Called before `upper` loses a name: when it is the last one of `upper` but not of the file,
+   * `upper` stays reachable.
+   */
   keepUpper(): void {
     const { upper } = this;
     if (upper !== null && upper.nlink === 1 && this.nlink > 1) upper.keepReachable();
   }
 
-  /** `upper` is another one, with a name. */
+  /** Replaces `upper` by another inode that has a name. */
   replaceUpper(upper: Inode): void {
     this.upper?.drop();
     this.upper = upper;
@@ -153,7 +162,7 @@ export abstract class OverlayInode extends PlainInode {
     return r;
   }
 
-  /** Reading does not copy up: the times of lower files stay. */
+  /** Reading does not copy up, so the access times of lower files do not change. */
   override touchAtime(relative: boolean): void {
     if (this.upper === null) return;
     this.upper.touchAtime(relative);
@@ -183,7 +192,7 @@ export abstract class OverlayInode extends PlainInode {
 
   override removexattr(name: string): number {
     if (isMark(name)) return -EOPNOTSUPP;
-    // Nothing is copied up for the sake of what is not there.
+    // The removal of a missing attribute copies nothing up.
     const old = this.real.getxattr(name);
     if (old === -ENODATA && name.startsWith("system.posix_acl_")) return 0;
     if (typeof old === "number") return old;
@@ -204,11 +213,12 @@ export abstract class OverlayInode extends PlainInode {
     if (this.loseUser()) this.evict();
   }
 
-  /** One user less. True: nothing needs the inode any more. */
+  /** Drops a user. True when the inode can be evicted. */
   private loseUser(): boolean {
     if (--this.refs > 0) return false;
     if (this.nlink === 0) notifySelf(this, IN_DELETE_SELF, null);
-    // What lives in the upper layer, or lost some of its names, is remembered as long as it has one.
+    // An inode of the upper layer, or one that lost some of its names, is remembered while it has a
+    // name.
     return this.nlink === 0 || (this.upper === null && this.extraLinks === 0);
   }
 
@@ -218,8 +228,8 @@ export abstract class OverlayInode extends PlainInode {
   }
 
   /**
-   * With the last file below a directory the directory goes, and so on upwards: a tree is as deep
-   * as a guest likes.
+   * Releases the layers of this inode and, upwards, of each directory that has no other user. A
+   * loop, because a tree is as deep as a guest likes.
    */
   releaseLayers(): void {
     OverlayInode.#releaseUpwards(this);

@@ -1,5 +1,5 @@
 /**
- * Overlays on overlays, layers within layers, and trees that are deeper than a JavaScript stack.
+ * Tests of overlays on overlays, layers within layers, and trees deeper than a JavaScript stack.
  */
 
 import { assertEquals } from "@std/assert";
@@ -74,7 +74,8 @@ Deno.test("the lowest file of a deep tree is copied up, and the tree goes", () =
   mustOpen(c, "f", O_RDWR).drop();
   c.fs.setCwd(find(c, "/"));
   assertEquals(errno(unmount(c, find(c, "/m"), 0)), 0);
-  // Nothing is copied up this time: what is below goes with the last directory that holds it.
+  // Nothing is copied up here: the lower inodes are released with the last directory that holds
+  // them.
   assertEquals(overlay(lab, "lowerdir=/l", "/m"), 0);
   c.fs.setCwd(find(c, "/m/in"));
   for (let i = 0; i < DEEP; i++) c.fs.setCwd(find(c, "d"));

@@ -1,3 +1,5 @@
+/** Compares an overlay with a tmpfs under random calls (vfs/exerciser_testing.ts). */
+
 import { assertEquals } from "@std/assert";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import { mkdirAt } from "../../vfs/create.ts";
@@ -8,7 +10,7 @@ import { TestFiles } from "../../vfs/vfs_testing.ts";
 import { callerOn, DIRS, enter, populate } from "./overlay_testing.ts";
 import { memoryOverlay } from "./memory_overlay.ts";
 
-/** An overlay over a tree made in a tmpfs, and what there was in it. */
+/** Makes an overlay over a tree in a tmpfs, and a driver of the lower tree. */
 function overlayDriver(seed: number): { driver: VfsDriver; lower: VfsDriver } {
   const t = new TestFiles(), c = t.root;
   for (const d of DIRS) mkdirAt(c, AT_FDCWD, d, 0o777);
@@ -18,7 +20,7 @@ function overlayDriver(seed: number): { driver: VfsDriver; lower: VfsDriver } {
   const overlay = memoryOverlay(t.tmpfs.root, t.frames, t.host, "");
   const onTop = callerOn(MountNamespace.of(t.vfs, overlay, 0, "overlay"));
   enter(onTop);
-  // Inodes come and go all the time.
+  // Inodes are made and freed all the time.
   if (seed % 2 === 0) t.vfs.dentries.maxUnused = 8;
   return { driver: new VfsDriver("overlay", onTop), lower };
 }

@@ -1,3 +1,5 @@
+/** Tests of overlays: copy-up, whiteouts, renames, mount options, the end of an overlay. */
+
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { AT_FDCWD, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC } from "../../../ffi/abi/fcntl.ts";
 import { S_IFCHR } from "../../../ffi/abi/stat.ts";
@@ -34,7 +36,7 @@ import { OverlayInode } from "./overlay_inode.ts";
 
 const CWD = AT_FDCWD;
 
-/** A lower tree with a few files, and a caller on an overlay over it. */
+/** Makes a lower tree with a few files, and a caller on an overlay over it. */
 function setUp(): { t: TestFiles; lower: TestCaller; c: TestCaller; fs: OverlayFs } {
   const t = new TestFiles(), lower = t.root;
   for (const d of ["/dir", "/dir/sub", "/empty"]) mkdirAt(lower, CWD, d, 0o755);
@@ -112,7 +114,7 @@ Deno.test("attribute changes copy attributes only, until bytes are written", () 
   const writer = mustOpen(c, "/big", O_RDWR);
   assertEquals(layers(c, "/big"), "upper lower");
   writer.write(new BufferCursor(Uint8Array.of(9)), 0);
-  // A description from before the copy sees what was written.
+  // A description from before the copy reads what was written.
   assertEquals(readBytes(reader, 0, 2), Uint8Array.of(9, 5));
   assertEquals(readBytes(mustOpen(lower, "/big", O_RDONLY), 0, 1), Uint8Array.of(5));
   reader.drop();
@@ -166,7 +168,7 @@ Deno.test("removed names stay away, and may be used again", () => {
   assertEquals(errno(rmdirAt(c, CWD, "/dir/sub")), 0);
   assertEquals(errno(rmdirAt(c, CWD, "/dir")), 0);
   assertEquals(listDir(c, "/").sort(), ["empty", "link", "top"]);
-  // A new directory does not show what was in the old one.
+  // A new directory does not show the contents of the old one.
   assertEquals(errno(mkdirAt(c, CWD, "/dir", 0o755)), 0);
   assertEquals(listDir(c, "/dir"), []);
   t.vfs.dentries.forget(fs)?.step(Infinity);
@@ -202,7 +204,7 @@ Deno.test("a directory is renamed with all that is in it", () => {
   assertEquals(errno(statAt(c, CWD, "/dir", 0)), "ENOENT");
   mkdirAt(c, CWD, "/dir", 0o755);
   assertEquals(listDir(c, "/dir"), []);
-  // Onto an empty directory of the lower layer; not onto a full one.
+  // A directory can be renamed onto an empty directory of the lower layer, not onto a full one.
   assertEquals(errno(renameAt(c, CWD, "/dir", CWD, "/empty", 0)), "ENOTEMPTY");
   assertEquals(errno(renameAt(c, CWD, "/empty/moved", CWD, "/dir", 0)), 0);
   assertEquals(errno(renameAt(c, CWD, "/dir", CWD, "/empty", 0)), 0);
@@ -289,7 +291,7 @@ function mountTwice(t: TestFiles, c: TestCaller): void {
   mount();
   assertEquals([readText(c, "/m/d/one"), readText(c, "/m/d/two")], ["1", "2"]);
   assertEquals(listDir(c, "/m/d").sort(), ["one", "two"]);
-  // As without redirect_dir: mv(1) copies then.
+  // As without redirect_dir: mv(1) copies instead.
   assertEquals(errno(renameAt(c, CWD, "/m/d", CWD, "/m/e", 0)), "EXDEV");
   chmodAt(c, CWD, "/m/d/one", 0o600, 0);
   unlinkAt(c, CWD, "/m/d/two");

@@ -1,4 +1,7 @@
-/** For tests that compare an overlay with a plain file system: what both have to begin with. */
+/**
+ * For tests that compare an overlay with a plain file system: the directories and files that both
+ * start with.
+ */
 
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import { rootCredentials } from "../../cred/credentials.ts";
@@ -24,7 +27,9 @@ export function enter(c: TestCaller): void {
   c.fs.setCwd(cwd);
 }
 
-/** The same tree in every driver, before the exercise: half of it ends up in the lower layer. */
+/**
+ * Makes the same tree in every driver before the exercise: half of it ends up in the lower layer.
+ */
 export function populate(d: FileDriver, seed: number): void {
   const r = new Random(seed), names = ["a", "b", "c", "d", "e"];
   for (let i = 0; i < 60; i++) {

@@ -1,4 +1,7 @@
-/** An overlay whose upper layer is its own: nobody else sees that, and it goes with the overlay. */
+/**
+ * An overlay whose upper layer belongs to it alone and ends with it (a host directory for a
+ * container's changes). oci/rootfs/file_systems.ts makes it.
+ */
 
 import type { FrameAllocator } from "../../mm/frames.ts";
 import type { FileSystem, Inode } from "../../vfs/inode.ts";
@@ -6,8 +9,8 @@ import { copyAttributes } from "./copy_up.ts";
 import { OverlayFs } from "./overlay_fs.ts";
 
 /**
- * An overlay over the tree at `lower`, a directory, with the empty file system `upper` on top; -errno. `text` is what
- * mountinfo shows behind `rw,`.
+ * Makes an overlay over the directory `lower` with the empty file system `upper` on top; -errno.
+ * `text` is what mountinfo shows behind `rw,`.
  */
 export function ownOverlay(
   lower: Inode,

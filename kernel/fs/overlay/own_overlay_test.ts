@@ -1,3 +1,5 @@
+/** Compares an overlay whose changes go to a Gofer with a plain file system. */
+
 import { assertEquals } from "@std/assert";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import { isFull, named } from "../../../tests/harness/machine.ts";
@@ -12,7 +14,7 @@ import { TmpfsFs } from "../tmpfs/tmpfs.ts";
 import { callerOn, DIRS, enter, populate } from "./overlay_testing.ts";
 import { ownOverlay } from "./own_overlay.ts";
 
-/** Over a tree in memory; changes go to the Gofer. */
+/** Makes an overlay over a tree in memory whose changes go to the Gofer. */
 function covered(seed: number, upper: GoferFs, lab: GoferLab): FileSystem {
   const lower = new TmpfsFs(lab.ctx.frames, lab.host, {});
   const c = callerOn(MountNamespace.of(lab.vfs, lower, 0, "lower"));

@@ -1,6 +1,7 @@
 /**
- * rename(2) in an overlay: both files get their place in the upper layer, then the upper layer renames, leaving a
- * whiteout where the lower layer would show the old name. A directory stays merged with what it was merged with.
+ * rename(2) in an overlay: both files are copied up, then the upper layer renames and leaves a
+ * whiteout where the lower layer would show the old name. A directory stays merged with its lower
+ * directory. directory.ts calls this.
  */
 
 import { EINVAL, ENOENT, EXDEV } from "../../../ffi/abi/errno.ts";
@@ -21,7 +22,7 @@ export function renameInOverlay(
   target: OverlayInode | null,
   flags: number,
 ): number {
-  // A whiteout left by the caller would hide the name for good.
+  // A whiteout that the caller leaves would hide the name for good.
   if ((flags & RENAME_WHITEOUT) !== 0) return -EINVAL;
   const exchange = (flags & RENAME_EXCHANGE) !== 0;
   if (mustStay(source) || (exchange && target !== null && mustStay(target))) return -EXDEV;
@@ -34,7 +35,10 @@ export function renameInOverlay(
   return moveName(dir, name, source, newDir, newName, target);
 }
 
-/** `inode` copied up, under this very name: a file with several names may have been copied up at another one. */
+/**
+ * Copies `inode` up under this name: a file with several names may have been copied up at another
+ * one.
+ */
 function haveInUpper(dir: OverlayDirectory, name: string, inode: OverlayInode): number {
   let r = inode.copyUp(COPY_META);
   if (r < 0 || isDir(inode)) return r;
@@ -46,14 +50,17 @@ function haveInUpper(dir: OverlayDirectory, name: string, inode: OverlayInode): 
   return r;
 }
 
-/** One name more of a copied-up file in the upper layer: 0 or -errno. */
+/** Adds a name of a copied-up file in the upper layer: 0 or -errno. */
 export function linkInUpper(dir: OverlayDirectory, name: string, inode: OverlayInode): number {
   const upper = inode.upper!, r = dir.upper!.link(name, upper);
   const isNameless = r === -ENOENT && upper.nlink === 0 && inode.nlink > 0;
   return isNameless ? copyUpAgain(inode, dir.upper!, name) : r;
 }
 
-/** Where it was merged could not be found again by another mount of the upper layer. */
+/**
+ * Whether it cannot be renamed: another mount of the upper layer would not find its lower directory
+ * again.
+ */
 function mustStay(inode: OverlayInode): boolean {
   return inode.fs.isPersistent && isDir(inode) && inode.lower !== null;
 }
@@ -123,7 +130,7 @@ function asDirectory(inode: OverlayInode | null): OverlayDirectory | null {
   return inode !== null && isDir(inode) ? inode as OverlayDirectory : null;
 }
 
-/** `target` was replaced; `wasLower`: only the lower layer had that name of it. */
+/** Records that `target` was replaced; `wasLower`: only the lower layer had this name of it. */
 function loseName(
   dir: OverlayDirectory,
   name: string,
@@ -136,7 +143,10 @@ function loseName(
   dir.settle(target);
 }
 
-/** A directory that came to where the lower layer has one too must not be merged with it by a later mount. */
+/**
+ * Marks a directory opaque that was moved over a lower directory, so that a later mount does not
+ * merge them.
+ */
 function hideBelow(dir: OverlayDirectory, name: string, inode: OverlayInode): void {
   if (!isDir(inode) || inode.lower !== null || inode.upper === null) return;
   if (dir.needsWhiteout(name) > 0) markOpaque(inode.upper);

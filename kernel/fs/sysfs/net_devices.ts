@@ -1,6 +1,6 @@
 /**
- * /sys/devices/virtual/net and /sys/class/net: a directory for each network device, and links to them (sysfs(5)). Which
- * devices there are is asked each time.
+ * /sys/devices/virtual/net and /sys/class/net: a directory for each network device, and links to
+ * them (sysfs(5)). Each lookup and listing asks the network namespace for its devices.
  */
 
 import { EINVAL, ENODEV, ENOENT } from "../../../ffi/abi/errno.ts";
@@ -16,7 +16,7 @@ import { SysText } from "./sys_text.ts";
 
 type Render = (device: NetDevice) => string | null;
 
-/** Values of a device's files, without their newline; null: reading is -EINVAL. */
+/** The values of a device's files, without their newline; null: reading is -EINVAL. */
 const DEVICE_FILES: ReadonlyMap<string, Render> = new Map<string, Render>([
   ["addr_assign_type", () => "0"],
   ["addr_len", () => "6"],
@@ -69,7 +69,7 @@ class DeviceText extends SysText {
   }
 }
 
-/** Directory of one device. */
+/** The directory of one device. */
 class DeviceDir extends FixedDir {
   constructor(fs: GeneratedFs, parent: GeneratedDir, source: ProcSource, device: string) {
     super(fs, parent, 0o755);
@@ -83,7 +83,7 @@ class DeviceDir extends FixedDir {
   }
 }
 
-/** All devices: as directories, or as links to those. */
+/** The directory of all devices: as directories, or as links to those. */
 export class DevicesDir extends GeneratedDir {
   private readonly source: ProcSource;
   private readonly parent: GeneratedDir;

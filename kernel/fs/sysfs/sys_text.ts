@@ -1,4 +1,4 @@
-/** Files of /sys: one value each, 4096 bytes to look at, not to be written. */
+/** The base class of files of /sys: one value each, of 4096 bytes in stat(2), and read-only. */
 
 import { EACCES } from "../../../ffi/abi/errno.ts";
 import { O_ACCMODE, O_RDONLY } from "../../../ffi/abi/fcntl.ts";
@@ -17,7 +17,7 @@ export abstract class SysText extends TextInode {
     return "changed";
   }
 
-  /** Whoever it is: what cannot be stored cannot be opened for it. */
+  /** A file that cannot be written cannot be opened for writing, not even by root. */
   override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
     return (flags & O_ACCMODE) === O_RDONLY ? super.open(dentry, flags, cred) : -EACCES;
   }

@@ -1,7 +1,7 @@
 /**
- * sysfs: the little of /sys that programs read (sysfs(5)): CPUs and their topology, one memory node, huge page settings,
- * network devices, and directories to mount on. There are no devices behind it. What it says comes from the ProcSource
- * of proc/fs.
+ * sysfs: the part of /sys that programs read (sysfs(5)): CPUs and their topology, one memory node,
+ * huge page settings, network devices, and directories to mount on. There are no devices behind it.
+ * The values come from the ProcSource of proc/fs.
  */
 
 import { EACCES, EIO, EPERM } from "../../../ffi/abi/errno.ts";
@@ -56,7 +56,7 @@ export class SysFs extends GeneratedFs {
   private fillCpu(source: ProcSource, cpu: number): void {
     const cpus = "devices/system/cpu", node = "devices/system/node/node0";
     for (const file of CPU_FILES.keys()) {
-      // The first CPU cannot be switched off.
+      // The first CPU cannot be taken offline.
       if (file === "online" && cpu === 0) continue;
       const [dir, name] = this.parentOf(`${cpus}/cpu${cpu}/${file}`);
       dir.put(name, new CpuText(this, source, cpu, file));
@@ -70,7 +70,7 @@ export class SysFs extends GeneratedFs {
     dir.put(name, new FixedLink(this, this.nextIno(), target));
   }
 
-  /** The directory that a path names; it is made if it is missing. */
+  /** The directory of a path; it is made if it is missing. */
   private directory(path: string): FixedDir {
     let dir = this.root;
     for (const name of path.split("/")) {
@@ -86,7 +86,7 @@ export class SysFs extends GeneratedFs {
   }
 }
 
-/** An empty directory, which others mount on. */
+/** An empty directory that serves as a mountpoint. */
 class MountPlace extends FixedDir {
   override get isForMountsOnly(): boolean {
     return true;
@@ -127,7 +127,10 @@ class CpuText extends SysText {
   }
 }
 
-/** `mount -t sysfs`. One a kernel; there are no options, and unknown ones are ignored as Linux does. */
+/**
+ * `mount -t sysfs`. A kernel has one type; there are no options, and unknown ones are ignored as in
+ * Linux.
+ */
 export class SysFsType extends FsType {
   override readonly name = "sysfs";
   override readonly isForUsers = true;

@@ -1,3 +1,5 @@
+/** Tests of sysfs.ts: files, network devices, and that nothing can be written. */
+
 import { assert, assertEquals } from "@std/assert";
 import { AT_FDCWD, O_CREAT, O_RDWR, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import { emptyStatFs } from "../../vfs/inode.ts";

@@ -1,11 +1,14 @@
-/** The files of /sys that are about the whole system, and the directories that are there for others to mount on. */
+/**
+ * The files of /sys about the whole system and its CPUs, and the directories without files.
+ * sysfs.ts builds the tree of them.
+ */
 
 import { cpuList, cpuMask, right } from "../../proc/fs/format.ts";
 import type { ProcSource } from "../../proc/fs/source.ts";
 
 type Render = (source: ProcSource) => string;
 
-/** Values by path, without their newline. */
+/** The values by path, without their newline. */
 export const SYS_FILES: ReadonlyMap<string, Render> = new Map<string, Render>([
   ["devices/system/clocksource/clocksource0/available_clocksource", () => "tsc "],
   ["devices/system/clocksource/clocksource0/current_clocksource", () => "tsc"],
@@ -57,7 +60,7 @@ export const SYS_DIRECTORIES: readonly string[] = [
   "power",
 ];
 
-/** Directories that are empty for good. */
+/** Empty directories to mount on. */
 export const SYS_MOUNT_PLACES: readonly string[] = [
   "fs/bpf",
   "fs/cgroup",
@@ -77,7 +80,7 @@ function nodeMemory(source: ProcSource): string {
   return [line("MemTotal", total), line("MemFree", total - used), line("MemUsed", used)].join("\n");
 }
 
-/** Files of devices/system/cpu/cpuN: every CPU is a core of its own in one package. */
+/** The files of devices/system/cpu/cpuN: every CPU is a core of its own in one package. */
 export const CPU_FILES: ReadonlyMap<string, (cpu: number, cpus: number) => string> = new Map([
   ["topology/cluster_id", () => "65535"],
   ["topology/core_cpus", oneMask],

@@ -1,13 +1,13 @@
-/** The entries of one directory: by name, and in the order of their cookies for readdir. Used by tmpfs and overlay. */
+/** The entries of a tmpfs directory: by name, and in the order of their cookies for readdir. */
 
 import type { Inode } from "../../vfs/inode.ts";
 
-/** Positions 0 and 1 are "." and "..". */
+/** The first cookie: positions 0 and 1 are "." and "..". */
 export const FIRST_COOKIE = 2;
 
 export class DirEntry {
   readonly name: string;
-  /** Null once it was removed: it stays in its place until the list is compacted. */
+  /** Null once it was removed: the entry stays in the list until that is compacted. */
   inode: Inode | null;
   readonly cookie: number;
 
@@ -19,10 +19,10 @@ export class DirEntry {
 }
 
 export class DirEntries {
-  /** The cookie of the next entry: entries there now have smaller ones. */
+  /** The cookie of the next entry: present entries have smaller ones. */
   nextCookie: number = FIRST_COOKIE;
   private readonly byName: Map<string, DirEntry> = new Map();
-  /** Sorted by cookie, removed ones among them. */
+  /** Sorted by cookie; removed entries are among them. */
   private order: DirEntry[] = [];
 
   get count(): number {
@@ -33,7 +33,7 @@ export class DirEntries {
     return this.byName.get(name)?.inode ?? null;
   }
 
-  /** One after the other, as they are when their turn comes. */
+  /** Iterates over the entries while they may change. */
   all(): Iterator<DirEntry> {
     return this.byName.values();
   }

@@ -1,4 +1,4 @@
-/** An open directory of a tmpfs: getdents64(2). */
+/** An open directory of a tmpfs, for getdents64(2). */
 
 import { EISDIR } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
@@ -10,7 +10,10 @@ import type { TmpfsDirectory } from "./directory.ts";
 
 export class TmpfsDirFile extends OpenFile {
   readonly inode: TmpfsDirectory;
-  /** Entries that came after this cookie was next are not shown: a reader that renames what it reads must end. */
+  /**
+   * Entries with this cookie or a later one are not shown, so that a reader that renames what it
+   * reads comes to an end.
+   */
   private end: number;
 
   constructor(dir: TmpfsDirectory, flags: number) {

@@ -1,6 +1,7 @@
 /**
- * Directories of a tmpfs. Each entry has a cookie that only ever grows, which is its position for readdir: so a reader
- * meets every entry that was there all the time exactly once, whatever comes and goes meanwhile.
+ * Directories of a tmpfs. Each entry has a growing cookie as its position for readdir, so a reader
+ * gets every entry that exists all the time exactly once, whatever entries come and go. devtmpfs
+ * and mqueue use them too.
  */
 
 import type { Account } from "../../core/account.ts";
@@ -18,12 +19,12 @@ import { TmpfsRegular } from "./regular.ts";
 import type { TmpfsSpace } from "./space.ts";
 import { TmpfsInode } from "./tmpfs_inode.ts";
 
-/** Linux counts so many bytes for an entry of a tmpfs (BOGO_DIRENT_SIZE). */
+/** The bytes that Linux counts for an entry of a tmpfs (BOGO_DIRENT_SIZE). */
 const ENTRY_SIZE = 20;
 
 export class TmpfsDirectory extends TmpfsInode {
   readonly entries: DirEntries = new DirEntries();
-  /** Itself for the root. */
+  /** The directory itself for the root. */
   parent: TmpfsDirectory;
 
   constructor(space: TmpfsSpace, mode: number, parent: TmpfsDirectory | null) {
@@ -92,7 +93,7 @@ export class TmpfsDirectory extends TmpfsInode {
   override link(name: string, target: Inode): number {
     if (this.nlink === 0) return -ENOENT;
     if (this.entries.get(name) !== null) return -EEXIST;
-    // A second name counts as an inode, as in Linux.
+    // A further name counts as an inode, as in Linux.
     if (target.nlink > 0) {
       const r = this.space.takeInode(this.accountOf(target));
       if (r < 0) return r;
@@ -177,7 +178,7 @@ export class TmpfsDirectory extends TmpfsInode {
     return new TmpfsDirFile(this, flags);
   }
 
-  /** Room for a new inode in a directory that is still there. */
+  /** Takes room for a new inode in a directory that was not removed. */
   protected mayAdd(name: string): number {
     if (this.nlink === 0) return -ENOENT;
     if (this.entries.get(name) !== null) return -EEXIST;
@@ -201,12 +202,12 @@ export class TmpfsDirectory extends TmpfsInode {
     this.touch(true);
   }
 
-  /** What further names of `target` are charged to. */
+  /** The account that further names of `target` are charged to. */
   private accountOf(target: Inode): Account {
     return target instanceof TmpfsInode ? target.account : this.account;
   }
 
-  /** One name of `target` is gone; its last takes the inode with it unless it is in use. */
+  /** Records that `target` lost a name; the last one evicts the inode unless it is in use. */
   private unname(target: Inode): void {
     touchChanged(target);
     if (target instanceof TmpfsDirectory) target.nlink = 0;

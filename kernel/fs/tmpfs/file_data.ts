@@ -1,8 +1,10 @@
 /**
- * The bytes of one tmpfs file: pages in arena frames, moved from and to cursors in runs as long as the frames lie
- * behind each other. Knows nothing of inodes; sizes are given. Bytes of the last page behind the end are zero.
+ * The bytes of a tmpfs file: pages in arena frames, moved from and to cursors in runs of contiguous
+ * frames. It does not know the inode: the caller gives the size. Bytes of the last page behind the
+ * end are zero.
  *
- * Neighbours: page_map.ts (where the pages are), regular.ts (size, seals, times).
+ * Neighbours: page_map.ts (where the pages are), regular.ts (size, seals, times), regular_file.ts
+ * (calls `read` and `write`).
  */
 
 import { ENOMEM, ENOSPC } from "../../../ffi/abi/errno.ts";
@@ -12,7 +14,7 @@ import { HOLE, PageMap, type PageSink } from "./page_map.ts";
 import type { TmpfsSpace } from "./space.ts";
 
 const PAGE = 4096;
-/** Pages asked from the frame allocator at once. */
+/** The most pages of one allocation. */
 const MAX_EXTENT = 512;
 
 export class FileData implements PageSink {
@@ -25,7 +27,7 @@ export class FileData implements PageSink {
     this.base = space.frames.arena.base;
   }
 
-  /** Bytes [offset, size) to the cursor: how many, or -EFAULT when none. HOT */
+  /** Reads bytes [offset, size) into the cursor: how many, or -EFAULT when none. HOT */
   read(io: IoCursor, offset: number, size: number): number {
     let left = Math.min(io.remaining, size - offset), done = 0;
     let page = Math.floor(offset / PAGE), inPage = offset - page * PAGE;
@@ -44,7 +46,10 @@ export class FileData implements PageSink {
     return done;
   }
 
-  /** The cursor's next `len` bytes to `offset`: how many, or -EFAULT, -ENOSPC, -ENOMEM when none. HOT */
+  /**
+   * Writes the cursor's next `len` bytes at `offset`: how many, or -EFAULT, -ENOSPC, -ENOMEM when
+   * none. HOT
+   */
   write(io: IoCursor, offset: number, len: number): number {
     let left = len, done = 0;
     let page = Math.floor(offset / PAGE), inPage = offset - page * PAGE;
@@ -74,7 +79,9 @@ export class FileData implements PageSink {
     return done;
   }
 
-  /** Fill the hole of `count` pages at `page`, or a part: how many pages, -ENOSPC or -ENOMEM. */
+  /**
+   * Fills the hole of `count` pages at `page`, or a part of it: how many pages, -ENOSPC or -ENOMEM.
+   */
   allocate(page: number, count: number): number {
     const room = this.space.takePages(Math.min(count, MAX_EXTENT));
     if (room === 0) return -ENOSPC;
@@ -89,9 +96,9 @@ export class FileData implements PageSink {
     return -ENOMEM;
   }
 
-  /** Fill all holes of pages [from, to): 0, or -errno with what could not be filled undone. */
+  /** Fills all holes of pages [from, to): 0, or -errno after undoing it. */
   reserve(from: number, to: number): number {
-    // More than there is in all: known before a single page is taken, as shmem_fallocate does.
+    // A range larger than the arena fails before a page is taken, as in shmem_fallocate.
     if (to - from > this.space.frames.arena.size / PAGE) return -ENOSPC;
     const filled: number[] = [];
     for (let page = from; page < to;) {
@@ -111,7 +118,7 @@ export class FileData implements PageSink {
     return 0;
   }
 
-  /** Bytes [from, to) become zero; whole pages become holes. `to` Infinity: to the end. */
+  /** Zeroes bytes [from, to); whole pages become holes. `to` Infinity: to the end. */
   punch(from: number, to: number): void {
     const first = Math.ceil(from / PAGE), last = Math.floor(to / PAGE);
     if (first > last) {
@@ -123,20 +130,23 @@ export class FileData implements PageSink {
     if (to !== Infinity) this.zero(last * PAGE, to);
   }
 
-  /** Zero bytes within one page, when there is one. */
+  /** Zeroes bytes within one page, unless it is a hole. */
   private zero(from: number, to: number): void {
     if (from >= to) return;
     const page = Math.floor(from / PAGE), frame = this.pages.get(page);
     if (frame !== HOLE) fill(this.base + frame * PAGE + from - page * PAGE, 0, to - from);
   }
 
-  /** Arena offset of a page, or -1 for a hole. */
+  /** The arena offset of a page, or -1 for a hole. */
   frame(page: number): number {
     const frame = this.pages.get(page);
     return frame === HOLE ? -1 : frame * PAGE;
   }
 
-  /** Bytes from `offset` to host memory, holes as zeros: how many (short at a fault of the destination). */
+  /**
+   * Copies bytes from `offset` on to host memory, holes as zeros: how many (short at a fault of the
+   * destination).
+   */
   copyTo(hostAddr: number, offset: number, len: number): number {
     let done = 0;
     while (done < len) {
@@ -152,7 +162,7 @@ export class FileData implements PageSink {
     return done;
   }
 
-  /** From PageMap: these pages are not the file's any more. */
+  /** Called by PageMap: frees pages that left the map. */
   free(arenaPage: number, count: number): void {
     this.space.frames.release(arenaPage * PAGE, count);
     this.space.givePages(count);

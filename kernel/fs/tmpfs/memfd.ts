@@ -1,6 +1,6 @@
 /**
- * memfd_create(2): a regular tmpfs file that never had a name, in a tmpfs that nobody mounts; and file sealing
- * (F_ADD_SEALS, F_GET_SEALS of fcntl(2)).
+ * memfd_create(2): a regular tmpfs file that never has a name, in an internal tmpfs; and file
+ * sealing (F_ADD_SEALS, F_GET_SEALS of fcntl(2)).
  */
 
 import { EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
@@ -22,22 +22,22 @@ import { TmpfsRegular } from "./regular.ts";
 import { TmpfsFile } from "./regular_file.ts";
 import type { TmpfsFs } from "./tmpfs.ts";
 
-/** Longest name: NAME_MAX without "memfd:". */
+/** The longest name: NAME_MAX without "memfd:". */
 export const MFD_NAME_MAX = 249;
 const EITHER = MFD_EXEC | MFD_NOEXEC_SEAL;
 const KNOWN = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC;
 
-/** Known ones that do not contradict each other. */
+/** Whether the flags are known and do not contradict each other. */
 export function areMemfdFlags(flags: number): boolean {
   return (flags & ~KNOWN) === 0 && (flags & EITHER) !== EITHER;
 }
 
-/** Where memfds live; one a kernel. */
+/** The tmpfs of all memfds; a kernel has one. */
 export class MemfdStore {
   private readonly fs: TmpfsFs;
   private readonly mount: Mount;
 
-  /** `fs`: a tmpfs of its own, without limits. */
+  /** `fs` is a tmpfs for this purpose, without limits. */
   constructor(vfs: Vfs, fs: TmpfsFs) {
     this.fs = fs;
     fs.isInternal = true;
@@ -45,8 +45,8 @@ export class MemfdStore {
   }
 
   /**
-   * A new memfd, open for reading and writing. -EINVAL: unknown or contradicting flags, a name that is too long.
-   * MFD_HUGETLB is -EINVAL, as on a kernel without hugetlbfs.
+   * Makes a memfd, open for reading and writing. -EINVAL: unknown or contradicting flags, a name
+   * that is too long, and MFD_HUGETLB, as on a kernel without hugetlbfs.
    */
   create(name: string, flags: number, cred: Credentials): OpenFile | number {
     if (!areMemfdFlags(flags)) return -EINVAL;
@@ -61,12 +61,13 @@ export class MemfdStore {
     dentry.isUnlinked = true;
     const file = new TmpfsFile(inode, O_RDWR | O_LARGEFILE);
     file.attach(new Path(this.mount, dentry), cred);
-    // No writer in the sense of ETXTBSY: a program may be put together in a memfd and executed from it.
+    // It is not counted as a writer for ETXTBSY, because a program may be written to a memfd and
+    // executed from it.
     return file;
   }
 }
 
-/** F_GET_SEALS; -EINVAL for what cannot be sealed. */
+/** F_GET_SEALS; -EINVAL for a file that cannot be sealed. */
 export function getSeals(file: OpenFile): number {
   const inode = file.inode;
   return inode instanceof TmpfsRegular && inode.isSealable ? inode.seals : -EINVAL;

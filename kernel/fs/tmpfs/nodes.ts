@@ -1,4 +1,4 @@
-/** The inodes of a tmpfs that hold no bytes of files: symbolic links, devices, FIFOs, sockets. */
+/** The inodes of a tmpfs without file contents: symbolic links, devices, FIFOs, sockets. */
 
 import { ENXIO } from "../../../ffi/abi/errno.ts";
 import { S_IFLNK } from "../../../ffi/abi/stat.ts";
@@ -27,7 +27,7 @@ export class TmpfsSymlink extends TmpfsInode {
   }
 }
 
-/** The VFS opens these by `rdev` or by what lives at `special`. */
+/** A device, FIFO or socket. The VFS opens it by `rdev` or `special`. */
 export class TmpfsNode extends TmpfsInode {
   constructor(space: TmpfsSpace, mode: number, rdev: number, uid: number, gid: number) {
     super(space, mode, uid, gid);

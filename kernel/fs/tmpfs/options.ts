@@ -1,10 +1,10 @@
-/** Mount options of tmpfs(5), as mount(2) passes them: comma-separated text. */
+/** Parses the mount options of tmpfs(5), the comma-separated text of mount(2). */
 
 import { EINVAL } from "../../../ffi/abi/errno.ts";
 
 const PAGE = 4096;
 
-/** What was given; a size or number of 0 means "no limit". */
+/** The options that were given; a size or number of 0 means "no limit". */
 export interface TmpfsOptions {
   pages?: number;
   inodes?: number;
@@ -15,7 +15,10 @@ export interface TmpfsOptions {
 
 const SUFFIXES = "kmgtpe";
 
-/** A number as Linux's memparse reads it: decimal, octal or hex, with a suffix k m g t p e. -1 when it is none. */
+/**
+ * Parses a number as Linux's memparse does: decimal, octal or hex, with a suffix k m g t p e. -1
+ * for anything else.
+ */
 function parseSize(text: string): number {
   const match = /^(0[xX][0-9a-fA-F]+|\d+)([kKmMgGtTpPeE]?)$/.exec(text);
   if (match === null) return -1;
@@ -30,7 +33,7 @@ function parseInteger(text: string, base: number): number {
   return isValid ? parseInt(text, base) : -1;
 }
 
-/** -EINVAL for an unknown option or a bad value. */
+/** Parses the options; -EINVAL for an unknown option or a bad value. */
 export function parseTmpfsOptions(text: string, memoryBytes: number): TmpfsOptions | number {
   const options: TmpfsOptions = {};
   for (const part of text.split(",")) {
@@ -74,7 +77,7 @@ function setOption(
     case "gid":
       options.gid = parseInteger(value, 10);
       return options.gid < 0 || options.gid > 0xfffffffe ? -EINVAL : 0;
-    // Nothing to choose here: there are no huge pages, no swap and no NUMA nodes.
+    // Without effect: there are no huge pages, no swap and no NUMA nodes.
     case "huge":
     case "mpol":
     case "inode64":

@@ -1,14 +1,15 @@
 /**
- * Which arena page holds which page of a sparse file: page index -> arena page number (arena offset / 4096), or a hole.
- * Dense inside of 2 MiB pieces, absent pieces cost nothing. Who pays for the pages is not decided here (file_data.ts).
+ * The pages of a sparse file: maps a page index to an arena page number (arena offset / 4096), or
+ * to a hole. It is dense within pieces of 2 MiB; absent pieces cost nothing. file_data.ts, its
+ * user, charges for the pages.
  */
 
 const PIECE = 512;
 export const HOLE = -1;
-/** LIMIT: absent pieces that a look for the end of a hole passes one by one. */
+/** LIMIT: absent pieces that a search for the end of a hole passes one by one. */
 const MAX_ABSENT = 64;
 
-/** Told about runs of arena pages that leave the map. */
+/** Takes the runs of arena pages that leave the map. */
 export interface PageSink {
   free(arenaPage: number, count: number): void;
 }
@@ -18,11 +19,11 @@ export class PageMap {
   count: number = 0;
   /** Set by `run`: the arena page of its first page, or HOLE. */
   runFrame: number = HOLE;
-  /** Pages [0, 512): nearly every file has no others. */
+  /** Pages [0, 512), which are all pages of nearly every file. */
   private readonly first: number[] = [];
   private more: Map<number, number[]> | null = null;
 
-  /** Arena page of a page, or HOLE. HOT */
+  /** The arena page of a page, or HOLE. HOT */
   get(page: number): number {
     const piece = page < PIECE ? this.first : this.piece(page);
     if (piece === null) return HOLE;
@@ -31,8 +32,8 @@ export class PageMap {
   }
 
   /**
-   * How many pages from `page` on (at most `max`, at least 1) lie behind each other in the arena, or are all holes;
-   * `runFrame` says where the first is. HOT
+   * The number of pages from `page` on (at most `max`, at least 1) that are contiguous in the arena
+   * or are all holes; `runFrame` has the arena page of the first. HOT
    */
   run(page: number, max: number): number {
     const frame = this.get(page);
@@ -43,7 +44,10 @@ export class PageMap {
     return n;
   }
 
-  /** Holes may be long beyond all measure: after a few absent pieces the pieces that there are get asked. */
+  /**
+   * A hole may be extremely long: after a few absent pieces, the search goes over the existing
+   * pieces.
+   */
   private holes(page: number, max: number): number {
     if (this.count === 0) return max;
     let n = 1, absent = 0;
@@ -65,13 +69,13 @@ export class PageMap {
     return data < 0 ? max : Math.min(max, data - page);
   }
 
-  /** Put `count` arena pages from `frame` on at `page`, where there are holes. */
+  /** Puts `count` arena pages from `frame` on at `page`, where there are holes. */
   fill(page: number, frame: number, count: number): void {
     for (let i = 0; i < count; i++) this.put(page + i, frame + i);
     this.count += count;
   }
 
-  /** Make [from, to) holes; what was there goes to `sink` in runs. `to` may be Infinity. */
+  /** Makes holes of [from, to); their pages go to `sink` in runs. `to` may be Infinity. */
   clear(from: number, to: number, sink: PageSink): void {
     this.clearPiece(this.first, 0, from, to, sink);
     if (from < PIECE) trim(this.first);
@@ -110,7 +114,7 @@ export class PageMap {
     if (n > 0) sink.free(first, n);
   }
 
-  /** Pages from `from` on move by `by` pages (negative: down, onto holes). */
+  /** Moves the pages from `from` on by `by` pages (negative: down, onto holes). */
   shift(from: number, by: number): void {
     const moved: number[] = [];
     takeAll(this.first, 0, from, moved);
@@ -120,7 +124,7 @@ export class PageMap {
     for (let i = 0; i < moved.length; i += 2) this.put(moved[i]! + by, moved[i + 1]!);
   }
 
-  /** The first page >= `page` that is no hole, or -1. */
+  /** The first page >= `page` that is not a hole, or -1. */
   nextData(page: number): number {
     for (let i = page; i < Math.min(PIECE, this.first.length); i++) {
       if (this.first[i] !== HOLE) return i;
@@ -139,7 +143,7 @@ export class PageMap {
     return best;
   }
 
-  /** How many of pages [from, to) are no holes. */
+  /** The number of pages in [from, to) that are not holes. */
   countIn(from: number, to: number): number {
     if (from === 0 && to === Infinity) return this.count;
     let n = filledIn(this.first, from, to);
@@ -170,7 +174,10 @@ export class PageMap {
   }
 }
 
-/** Make holes of the pages of a piece from page `from` on: page and arena page of each go to `moved`. */
+/**
+ * Makes holes of the pages of a piece from page `from` on; the page and arena page of each go to
+ * `moved`.
+ */
 function takeAll(piece: number[], start: number, from: number, moved: number[]): void {
   for (let i = Math.max(0, from - start); i < piece.length; i++) {
     const frame = piece[i]!;

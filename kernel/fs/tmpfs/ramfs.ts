@@ -1,6 +1,6 @@
 /**
- * ramfs: a tmpfs without limits and without what Linux's ramfs never learned, which are extended attributes,
- * fallocate(2) and sizes of directories. Options that it does not know are ignored, as Linux does.
+ * ramfs: a tmpfs without limits, extended attributes, fallocate(2) and sizes of directories, as in
+ * Linux. Unknown options are ignored, as in Linux.
  */
 
 import { EINVAL } from "../../../ffi/abi/errno.ts";
@@ -15,7 +15,7 @@ const PAGE = 4096;
 const DEFAULT_MODE = 0o755;
 
 export class RamFs extends TmpfsFs {
-  /** The option, which is shown whatever became of the root's mode. */
+  /** The mode option, which mountinfo shows whatever the root's mode is now. */
   private readonly mode: number;
 
   private constructor(frames: FrameAllocator, host: Host, mode: number, cred: Credentials) {
@@ -24,7 +24,7 @@ export class RamFs extends TmpfsFs {
     this.mode = mode;
   }
 
-  /** As mount(2) makes one for `cred`, or -EINVAL. */
+  /** Makes a ramfs for a mount(2) by `cred`, or -EINVAL. */
   static ofOptions(
     frames: FrameAllocator,
     host: Host,
@@ -47,13 +47,13 @@ export class RamFs extends TmpfsFs {
     return this.mode === DEFAULT_MODE ? "" : `mode=${this.mode.toString(8)}`;
   }
 
-  /** Nothing can be changed; options are looked at all the same. */
+  /** Changes nothing, but refuses bad options. */
   override remount(text: string): number {
     return Math.min(0, modeOption(text));
   }
 }
 
-/** The mode that options ask for, or -EINVAL for one that is no octal number. */
+/** The mode of the options, or -EINVAL when it is not an octal number. */
 function modeOption(text: string): number {
   let mode = DEFAULT_MODE;
   for (const part of text.split(",")) {

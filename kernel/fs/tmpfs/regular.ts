@@ -1,6 +1,6 @@
 /**
- * Regular files of a tmpfs: size, holes, fallocate(2), seals (memfd_create(2)), and what mappings are told when pages
- * go away. Bytes are in file_data.ts, open files in regular_file.ts.
+ * Regular files of a tmpfs: size, holes, fallocate(2), seals (memfd_create(2)), and the notice to
+ * mappings when pages go away. file_data.ts has the bytes, regular_file.ts the open files.
  */
 
 import { EBUSY, EFBIG, EINVAL, ENXIO, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
@@ -36,14 +36,14 @@ export const MAX_FILE_BYTES: number = Number.MAX_SAFE_INTEGER - PAGE;
 
 export class TmpfsRegular extends TmpfsInode {
   readonly data: FileData;
-  /** Backings that something maps now. */
+  /** The backings that are mapped now. */
   readonly mapped: Set<Backing> = new Set();
-  /** Mappings that may write to the file (F_SEAL_WRITE is EBUSY then). */
+  /** The mappings that may write to the file: F_SEAL_WRITE is EBUSY while there are any. */
   writableMappings: number = 0;
-  /** F_SEAL_*; only files of memfd_create can be given more. */
+  /** F_SEAL_*; only files of memfd_create(2) can get more. */
   seals: number = F_SEAL_SEAL;
   mayBeLinked: boolean = false;
-  /** F_ADD_SEALS and F_GET_SEALS know it. */
+  /** Whether F_ADD_SEALS and F_GET_SEALS work. */
   readonly isSealable: boolean = true;
 
   constructor(space: TmpfsSpace, mode: number, uid: number, gid: number) {
@@ -59,17 +59,17 @@ export class TmpfsRegular extends TmpfsInode {
     return new TmpfsFile(this, flags);
   }
 
-  /** st_blocks follows the pages. */
+  /** Sets st_blocks by the pages. */
   updateBlocks(): void {
     this.blocks = this.data.pages.count * (PAGE / 512);
   }
 
-  /** Bytes that may be behind `at`. */
+  /** The bytes that fit behind `at`. */
   roomAt(at: number): number {
     return MAX_FILE_BYTES - at;
   }
 
-  /** May bytes be written up to `end`? 0 or -EPERM. */
+  /** Whether bytes may be written up to `end`: 0 or -EPERM. */
   checkWrite(end: number): number {
     if ((this.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
     return (this.seals & F_SEAL_GROW) !== 0 && end > this.size ? -EPERM : 0;
@@ -93,14 +93,14 @@ export class TmpfsRegular extends TmpfsInode {
     return 0;
   }
 
-  /** truncate(2) of an open file: size and times. */
+  /** ftruncate(2): sets size and times. */
   truncate(size: number): number {
     const r = this.resize(size);
     if (r === 0) this.touch(true);
     return r;
   }
 
-  /** fallocate(2) behind the VFS's checks. */
+  /** fallocate(2) after the VFS's checks. */
   fallocate(mode: number, offset: number, len: number): number {
     if (this.space.isRam) return -EOPNOTSUPP;
     const end = offset + len;
@@ -144,7 +144,7 @@ export class TmpfsRegular extends TmpfsInode {
     return 0;
   }
 
-  /** Zeros, with pages reserved as Linux's file systems do. */
+  /** Writes zeros and reserves the pages, as Linux's file systems do. */
   private zeroRange(mode: number, offset: number, end: number): number {
     const keeps = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
     if ((this.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
@@ -203,7 +203,10 @@ export class TmpfsRegular extends TmpfsInode {
     return Math.min(this.size, Math.max(offset, page * PAGE));
   }
 
-  /** The arena offset of a page for a mapping, allocating in a hole: -1 when there is no room. */
+  /**
+   * The arena offset of a page for a mapping; a hole gets a page if `allocates`. -1: a hole; or
+   * -errno.
+   */
   frameFor(page: number, allocates: boolean): number {
     const frame = this.data.frame(page);
     if (frame >= 0 || !allocates) return frame;
@@ -213,7 +216,10 @@ export class TmpfsRegular extends TmpfsInode {
     return this.data.frame(page);
   }
 
-  /** F_ADD_SEALS: 0, -EPERM (sealed), -EINVAL, -EBUSY (writable mappings). The descriptor is open for writing. */
+  /**
+   * F_ADD_SEALS: 0, -EPERM (sealed), -EINVAL, -EBUSY (writable mappings). The descriptor is open
+   * for writing.
+   */
   addSeals(seals: number): number {
     if ((seals & ~ALL_SEALS) !== 0) return -EINVAL;
     if ((this.seals & F_SEAL_SEAL) !== 0) return -EPERM;
@@ -221,7 +227,7 @@ export class TmpfsRegular extends TmpfsInode {
     if ((seals & F_SEAL_WRITE) !== 0 && (this.seals & F_SEAL_WRITE) === 0) {
       if (this.writableMappings > 0) return -EBUSY;
     }
-    // An executable that must stay as it is cannot be written either.
+    // F_SEAL_EXEC on an executable also seals its contents.
     if ((seals & F_SEAL_EXEC) !== 0 && (this.mode & 0o111) !== 0) {
       all |= F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
     }

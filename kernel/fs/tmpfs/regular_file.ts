@@ -1,4 +1,4 @@
-/** An open regular file of a tmpfs, and what maps it. */
+/** An open regular file of a tmpfs, and the backing of its mappings. */
 
 import { EFAULT, EFBIG, EINVAL, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
 import {
@@ -18,7 +18,10 @@ const PAGE = 4096;
 
 export class TmpfsFile extends OpenFile {
   readonly inode: TmpfsRegular;
-  /** Made at the first mmap: of mappings that may write to the file, and of all others. */
+  /**
+   * The backings, made at the first mmap(2): of mappings that may write to the file, and of all
+   * others.
+   */
   private writer: TmpfsBacking | null = null;
   private reader: TmpfsBacking | null = null;
 
@@ -89,7 +92,7 @@ export class TmpfsFile extends OpenFile {
   }
 }
 
-/** The pages of a file for mappings made through one open file, which it holds. */
+/** The backing of the mappings that were made through one open file, which it holds. */
 export class TmpfsBacking extends Backing {
   override readonly isMemory: boolean = true;
   override readonly inode: TmpfsRegular;
@@ -121,7 +124,10 @@ export class TmpfsBacking extends Backing {
     return this.inode.size;
   }
 
-  /** A hole is filled for reading too, as Linux's tmpfs does: the page that is mapped must be the file's. */
+  /**
+   * The frame of a page. With `write` a hole gets one, also for a read fault, as in Linux's tmpfs:
+   * the mapped page must be the file's.
+   */
   override frame(offset: number, write: boolean): number {
     if (offset >= this.inode.size) return -EFAULT;
     const frame = this.inode.frameFor(offset / PAGE, write);

@@ -1,8 +1,10 @@
 /**
- * memfd_secret(2): a file whose bytes only its mappings show. Its size is set once; it has no calls that read or
- * write; its pages are locked, and nobody but the processes that map it reaches them (`Backing.isSecret`).
+ * memfd_secret(2): a file whose bytes only its mappings show. Its size is set once; it has no calls
+ * that read or write; its pages are locked, and only the processes that map it reach them
+ * (`Backing.isSecret`).
  *
- * DIFFERS: the pages stay in the memory of the Sentry too; Linux takes them out of the kernel's own mappings.
+ * DIFFERS: the pages stay in the memory of the Sentry too; Linux takes them out of the kernel's own
+ * mappings.
  */
 
 import { EINVAL, ENXIO, EOPNOTSUPP, ESPIPE } from "../../../ffi/abi/errno.ts";
@@ -34,14 +36,14 @@ class SecretFs extends TmpfsFs {
 class SecretInode extends TmpfsRegular {
   override readonly isSealable: boolean = false;
 
-  /** Once: from nothing to what it stays. */
+  /** The size can be set once. */
   protected override resize(size: number): number {
     return this.size !== 0 ? -EINVAL : super.resize(size);
   }
   override open(): OpenFile | number {
     return -ENXIO;
   }
-  /** fstat(2) shows a link to the end, of which there is none. */
+  /** fstat(2) shows nlink 1 although there is no name, so the last reference evicts it. */
   override drop(): void {
     if (--this.refs === 0) this.evict();
   }
@@ -93,7 +95,7 @@ export class SecretStore {
     this.mount.flags |= MS_NOEXEC;
   }
 
-  /** A new one, or -EINVAL for unknown flags, -ENOSPC. */
+  /** Makes a secret file; -EINVAL for unknown flags, -ENOSPC. */
   create(flags: number, cred: Credentials): OpenFile | number {
     if ((flags & ~O_CLOEXEC) !== 0) return -EINVAL;
     const r = this.fs.takeInode();

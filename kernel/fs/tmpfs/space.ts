@@ -1,4 +1,7 @@
-/** What the inodes of a tmpfs need of their file system; tmpfs.ts implements it. */
+/**
+ * The part of the file system that the inodes of a tmpfs need; tmpfs.ts implements it. The
+ * interface avoids an import cycle.
+ */
 
 import type { Account } from "../../core/account.ts";
 import type { Host } from "../../core/host.ts";
@@ -11,7 +14,7 @@ export interface TmpfsSpace extends FileSystem {
   /** A ramfs: no attributes but those of stat(2), no fallocate(2), directories without a size. */
   readonly isRam: boolean;
   nextIno(): number;
-  /** Room for an inode of the account: 0 or -ENOSPC. */
+  /** Takes room for an inode of the account: 0 or -ENOSPC. */
   takeInode(account?: Account): number;
   giveInode(account: Account): void;
   takePages(count: number): number;

@@ -1,6 +1,6 @@
 /**
- * One tmpfs instance (tmpfs(5)): options, limits and accounting. Its tree is made of the inodes beside this file; the
- * bytes of its files lie in arena frames.
+ * A tmpfs instance (tmpfs(5)): options, limits and accounting. Its inodes are in the other files of
+ * this folder; the bytes of its files are in arena frames.
  *
  * Neighbours: directory.ts, regular.ts, nodes.ts (inodes), file_data.ts (pages), memfd.ts.
  */
@@ -31,7 +31,7 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   readonly frames: FrameAllocator;
   readonly host: Host;
   readonly isRam: boolean;
-  /** Limits: pages of data and number of inodes; Infinity for none. */
+  /** The limits: pages of data and number of inodes; Infinity for none. */
   maxPages: number;
   maxInodes: number;
   usedPages: number = 0;
@@ -39,7 +39,7 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   private lastIno: number = 0;
   private readonly defaultPages: number;
   private readonly defaultInodes: number;
-  /** While its tree is freed: on each level what is left. */
+  /** While its tree is freed: for each level the entries that are left. */
   private ending: Iterator<DirEntry>[] | null = null;
 
   constructor(
@@ -68,8 +68,8 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   }
 
   /**
-   * A tmpfs from the data string of mount(2), or -EINVAL. Sizes in percent are of the sandbox's
-   * memory; the root belongs to `cred`, the mounter, unless options say otherwise.
+   * Makes a tmpfs from the data string of mount(2), or -EINVAL. Sizes in percent are of the
+   * sandbox's memory; the root belongs to `cred`, the mounter, unless options say otherwise.
    */
   static fromOptions(
     frames: FrameAllocator,
@@ -90,7 +90,7 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
     return ++this.lastIno;
   }
 
-  /** Room for one more inode (or one more name): 0 or -ENOSPC. */
+  /** Takes room for an inode (or a further name): 0 or -ENOSPC. */
   takeInode(account: Account = ACCOUNTING.current): number {
     if (this.usedInodes >= this.maxInodes || !TMPFS_BYTES.hasRoom(1, account)) return -ENOSPC;
     if (!TMPFS_INODES.take(1, account)) return -ENOSPC;
@@ -102,7 +102,7 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
     TMPFS_INODES.give(1, account);
   }
 
-  /** Room for pages of data: how many of `count` there is room for now; they count as used. */
+  /** Takes room for pages of data: how many of `count` fit now; they count as used. */
   takePages(count: number): number {
     const n = Math.min(count, Math.max(0, this.maxPages - this.usedPages));
     this.usedPages += n;
@@ -161,7 +161,9 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
     return true;
   }
 
-  /** No path leads to the tree any more: it gives all pages back. */
+  /**
+   * Frees a slice of the tree, which no path leads to any more; returns the units that are left.
+   */
   override free(units: number): number {
     if (this.ending === null) this.freeOne(this.root, this.ending = []);
     const { ending } = this;
@@ -176,7 +178,7 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   private freeOne(inode: Inode, ending: Iterator<DirEntry>[]): void {
     if (inode instanceof TmpfsDirectory) ending.push(inode.entries.all());
     else if (inode.nlink > 1) {
-      // It comes once for each of its names.
+      // The inode is visited once for each of its names.
       inode.nlink--;
       this.giveInode(inode instanceof TmpfsInode ? inode.account : this.root.account);
       return;

@@ -1,6 +1,6 @@
 /**
- * What all inodes of a tmpfs have in common: owner, mode and times, extended attributes and ACLs, eviction.
- * Neighbours: directory.ts, regular.ts, nodes.ts (symbolic links and special files).
+ * The base class of inodes of a tmpfs: owner, mode and times, extended attributes and ACLs,
+ * eviction. Neighbours: directory.ts, regular.ts, nodes.ts (symbolic links and special files).
  */
 
 import { type Account, ACCOUNTING } from "../../core/account.ts";
@@ -39,18 +39,18 @@ import type { TmpfsSpace } from "./space.ts";
 
 /** LIMIT: bytes of extended attributes of one inode, names included. */
 const MAX_XATTR_BYTES = 1 << 20;
-/** What an entry of an ACL takes. */
+/** The bytes that an entry of an ACL is charged as. */
 const ACL_ENTRY_BYTES = 40;
 const DAY_SEC = 86400;
 const NO_ACL = new Uint8Array(0);
 
 export abstract class TmpfsInode extends PlainInode {
-  /** What it is charged to. */
+  /** The account that it is charged to. */
   readonly account: Account = ACCOUNTING.current;
   readonly space: TmpfsSpace;
   private xattrs: Map<string, Uint8Array<ArrayBuffer>> | null = null;
   private xattrBytes: number = 0;
-  /** Its part of TMPFS_BYTES. */
+  /** The bytes of TMPFS_BYTES that it is charged for. */
   private charged: number = 0;
   private isEvicted: boolean = false;
 
@@ -73,7 +73,7 @@ export abstract class TmpfsInode extends PlainInode {
         nsec;
   }
 
-  /** ctime becomes now; with `modified` mtime too. HOT */
+  /** Sets ctime to now; with `modified` mtime too. HOT */
   touch(modified: boolean): void {
     const host = this.space.host;
     this.ctimeSec = host.realtimeSec();
@@ -101,7 +101,7 @@ export abstract class TmpfsInode extends PlainInode {
     this.atimeNsec = this.space.host.realtimeNsec();
   }
 
-  /** atime is later than mtime and ctime. */
+  /** Whether atime is later than mtime and ctime. */
   private get isRead(): boolean {
     const { atimeSec: sec, atimeNsec: nsec } = this;
     const afterM = sec > this.mtimeSec || (sec === this.mtimeSec && nsec > this.mtimeNsec);
@@ -138,12 +138,12 @@ export abstract class TmpfsInode extends PlainInode {
     return 0;
   }
 
-  /** ATTR_SIZE; only regular files have one to change. */
+  /** ATTR_SIZE; only regular files have a size to change. */
   protected resize(_size: number): number {
     return -EINVAL;
   }
 
-  /** Seals may forbid it. */
+  /** Whether the mode may be changed: seals may forbid it. */
   protected mayChangeMode(_mode: number): number {
     return 0;
   }
@@ -164,7 +164,7 @@ export abstract class TmpfsInode extends PlainInode {
 
   override setxattr(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number {
     if (this.space.isRam) return -EOPNOTSUPP;
-    // ACLs come and go whatever the flags say.
+    // XATTR_CREATE and XATTR_REPLACE do not apply to ACLs.
     if (name === XATTR_NAME_POSIX_ACL_ACCESS) return this.setAccessAcl(value);
     if (name === XATTR_NAME_POSIX_ACL_DEFAULT) return this.setDefaultAcl(value);
     const old = this.getxattr(name);
@@ -207,20 +207,22 @@ export abstract class TmpfsInode extends PlainInode {
     this.defaultAcl = byDefault;
   }
 
-  /** It stores `more` bytes beside its data. */
+  /** Charges for `more` bytes beside its data. */
   protected storeMore(more: number): void {
     TMPFS_BYTES.add(more, this.account);
     this.charged += more;
   }
 
-  /** The same, if there is room for them. */
+  /** Charges for them if there is room. */
   private mayStore(more: number): boolean {
     if (more > 0 && !TMPFS_BYTES.hasRoom(more, this.account)) return false;
     this.storeMore(more);
     return true;
   }
 
-  /** posix_acl_update_mode: the mode follows the ACL; one that says no more than a mode is not kept. */
+  /**
+   * posix_acl_update_mode: sets the mode by the ACL; an ACL that is equal to a mode is not stored.
+   */
   private setAccessAcl(value: Uint8Array<ArrayBuffer>): number {
     if (this.isLink) return -EOPNOTSUPP;
     const acl = decodeAcl(value);
@@ -253,7 +255,7 @@ export abstract class TmpfsInode extends PlainInode {
     this.space.giveInode(this.account);
   }
 
-  /** Give back what the inode stores besides itself. */
+  /** Frees what the inode stores besides itself. */
   protected freeData(): void {}
 }
 

@@ -1,3 +1,5 @@
+/** Compares a tmpfs with the host's under random calls (vfs/exerciser_testing.ts). */
+
 import { assertEquals } from "@std/assert";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import { mkdirAt } from "../../vfs/create.ts";
@@ -25,7 +27,7 @@ function options(seed: number, users: boolean): ExerciserOptions {
     users,
     acls: true,
     renameFlags: [0, 0, 0, 1, 2, 3, 8],
-    // Linux's tmpfs knows no ZERO_RANGE, COLLAPSE_RANGE and INSERT_RANGE.
+    // Linux's tmpfs does not support ZERO_RANGE, COLLAPSE_RANGE and INSERT_RANGE.
     fallocateModes: [0, 1, 3, 2, 0x200],
   };
 }

@@ -1,3 +1,5 @@
+/** Tests of tmpfs.ts, regular.ts, memfd.ts and secret.ts: bytes, holes, limits, mappings, seals. */
+
 import { assertEquals } from "@std/assert";
 import * as F from "../../../ffi/abi/fcntl.ts";
 import { SEEK_DATA, SEEK_HOLE } from "../../../ffi/abi/fs.ts";
@@ -238,7 +240,7 @@ Deno.test("mappings: the same bytes, frames for holes, told before pages go", ()
   fallocateFile(t.root, file, 3, PAGE - 10, 3 * PAGE);
   file.truncate(PAGE + 1);
   assertEquals(mapping.gone, [`1-3 size ${10 * PAGE}`, `2-Infinity size ${PAGE + 1}`]);
-  // The mapping keeps the description, and with it the file.
+  // The mapping holds the description, and so the file.
   unlinkAt(t.root, CWD, "/dir");
   assertEquals(backing.describe(), "/dir (deleted)");
   file.drop();
@@ -388,7 +390,7 @@ function countOf(quota: Quota): number {
 Deno.test("what all file systems have is counted, and given back", () => {
   const t = new TestFiles(), counted = () => [countOf(TMPFS_INODES), countOf(TMPFS_BYTES)];
   const before = counted(), fs = new TmpfsFs(t.frames, t.host, { inodes: 0 }), { root } = fs;
-  // As arguments of one call so many would not fit on the stack.
+  // So many values do not fit on the stack as arguments of one call.
   for (let i = 0; i < 150_000; i++) {
     assertEquals(typeof root.mknod(`n${i}`, 0o100644, 0, 0, 0), "object");
   }
