@@ -1,14 +1,14 @@
 /**
- * Accounts of kernel objects: how many objects of each kind, and about how many bytes of the
- * Sentry's heap, a process, a user, a container and the whole sandbox hold. An object is charged to
- * the process that makes it, and through its chain of parents to that process's user, container and
- * sandbox; it keeps its account and is given back there, whichever process releases it. So a user
- * or a container that takes all that it may have leaves the shares of the others alone.
+ * Accounts of kernel objects: the number of objects of each kind, and about how many bytes of the
+ * Sentry's heap, that a process, a user, a container and the whole sandbox hold. An object is
+ * charged to the process that makes it and, through its chain of parents, to that process's user,
+ * container and sandbox. It keeps its account and is uncharged there, whichever process releases
+ * it. So a user or container that takes its whole share leaves the shares of the others alone.
  *
  *     process 12 -> user 1000 -> container "web" -> sandbox
  *
- * Neighbours: quota.ts (the kinds and their limits), task/accounts.ts (which account a process
- * has). The whole mechanism: docs/internals/accounts.md.
+ * Neighbours: quota.ts (the kinds and their limits), task/accounts.ts (the account of each
+ * process). The whole mechanism: docs/internals/accounts.md.
  */
 
 /** LIMIT: kinds of objects; quota.ts numbers them. */
@@ -16,12 +16,12 @@ export const KINDS_MAX = 64;
 
 export class Account {
   parent: Account | null;
-  /** Objects by kind. */
+  /** The number of objects by kind. */
   readonly counts: Float64Array<ArrayBuffer> = new Float64Array(KINDS_MAX);
   /** Estimated bytes of the Sentry's heap. */
   bytes: number = 0;
   bytesMax: number = Infinity;
-  /** The part of its parent's part of each quota that it may have, 0 to 1. */
+  /** The share of its parent's share of each quota that it may have, 0 to 1. */
   share: number;
   /** Living accounts below it. */
   members: number = 0;
@@ -33,7 +33,7 @@ export class Account {
   }
 
   /**
-   * What is charged to it is charged to another parent from now on: a process has another user or
+   * Moves the account, with what is charged to it, to another parent: a process has another user or
    * container.
    */
   moveTo(parent: Account): void {
@@ -55,13 +55,15 @@ export class Account {
     if (this.parent !== null) this.parent.members--;
   }
 
-  /** Nothing refers to it: the owner of the table that it stands in may forget it. */
+  /** Nothing refers to it: the owner of its table may drop it. */
   get isIdle(): boolean {
     return this.members === 0 && this.bytes === 0;
   }
 }
 
-/** May `count` more objects of a kind be charged to an account and all of its parents? HOT */
+/**
+ * Whether `count` more objects of a kind may be charged to an account and all of its parents. HOT
+ */
 export function hasRoom(
   account: Account,
   kind: number,
@@ -77,7 +79,7 @@ export function hasRoom(
   return true;
 }
 
-/** Charges an account and all of its parents without asking; negative numbers give back. HOT */
+/** Charges an account and all of its parents without a check; negative numbers give back. HOT */
 export function charge(account: Account, kind: number, count: number, bytes: number): void {
   for (let a: Account | null = account; a !== null; a = a.parent) {
     a.bytes += bytes;
@@ -86,7 +88,7 @@ export function charge(account: Account, kind: number, count: number, bytes: num
 }
 
 /**
- * What objects are charged to that are made now: the process whose call is served, as Linux's
+ * The account that new objects are charged to: that of the process whose call is served, as Linux's
  * `current`.
  */
 class Accounting {

@@ -1,20 +1,23 @@
 /**
- * Byte strings. Names and paths are arbitrary bytes in Linux; the kernel keeps them as JS strings in which
- * each UTF-16 unit is one byte (0..255): lossless, and cheap as Map keys. Text for people is UTF-8 elsewhere.
+ * Byte strings. Names and paths are arbitrary bytes in Linux; the kernel keeps them as JS strings
+ * in which each UTF-16 unit is one byte (0..255). That is lossless, and such strings are cheap keys
+ * of a Map. Texts for people are ordinary strings, which `fromText` and `toText` convert.
  */
 
 const CHARS: readonly string[] = Array.from({ length: 256 }, (_, i) => String.fromCharCode(i));
 
-/** Characters that are made at once, of a long string. */
+/** The characters of a long string that are made at once. */
 const PIECE = 4096;
 /** Shorter strings are kept as they are. */
 const FLAT_LENGTH = 32;
 
-/** Bytes [from, to) of `u8` as a byte string. Eight characters a call is the fastest for paths. HOT */
+/**
+ * Bytes [from, to) of `u8` as a byte string. Eight characters a call are the fastest for paths. HOT
+ */
 export function bytesToString(u8: Uint8Array, from: number, to: number): string {
   let s = "", i = from;
-  // Long ones in pieces that are flat: V8 would copy a tree of eight characters a leaf when they
-  // are read.
+  // Long strings are made of flat pieces: V8 would have to copy a tree with eight characters a leaf
+  // when it is read.
   for (; i + PIECE <= to; i += PIECE) {
     s += Reflect.apply(String.fromCharCode, null, u8.subarray(i, i + PIECE));
   }
@@ -35,8 +38,8 @@ export function bytesToString(u8: Uint8Array, from: number, to: number): string 
 }
 
 /**
- * The same byte string, for an object that keeps it: without the tree of small pieces that
- * `bytesToString` makes, which takes eight times the memory.
+ * The same byte string as one flat string, for an object that keeps it. `bytesToString` makes a
+ * tree of small pieces, which takes eight times the memory.
  */
 export function flatString(s: string): string {
   if (s.length < FLAT_LENGTH) return s;
@@ -69,7 +72,7 @@ export function fromText(text: string): string {
   return text;
 }
 
-/** For messages to people: the byte string read as UTF-8, with U+FFFD for what is not. */
+/** The byte string read as UTF-8, for messages to people, with U+FFFD for invalid bytes. */
 export function toText(bytes: string): string {
   return utf8Decoder.decode(stringToBytes(bytes));
 }

@@ -1,3 +1,5 @@
+/** Tests of bytes.ts: flat strings and their memory. */
+
 import { assert, assertEquals } from "@std/assert";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";

@@ -1,11 +1,10 @@
 /**
- * Work that no call waits for and that has no bound of its own: what is left behind when the last
- * user of a structure of the guest's goes (the files of a tmpfs, the mounts of a namespace,
- * watches, descriptors in messages). A job does a first slice at once, so that what is small is
- * gone before the call is over; the loop runs the rest, a slice at a time
- * (docs/internals/turns.md).
+ * Deferred work: freeing what the last user of a guest's structure leaves (the files of a tmpfs,
+ * the mounts of a namespace, watches, descriptors in messages). No call waits for it, and it has no
+ * bound. A job does its first slice at once, so that small work is done before the call returns;
+ * the kernel's loop runs the rest, a slice at a time (docs/internals/turns.md).
  *
- * Objects stay charged to their accounts until they are freed, so their quotas bound the jobs too.
+ * Objects stay charged to their accounts until they are freed, so their quotas limit the jobs too.
  */
 
 import { type Account, ACCOUNTING } from "./account.ts";
@@ -13,23 +12,23 @@ import { Fifo } from "./fifo.ts";
 
 export interface Job {
   /**
-   * Does so many units of work, of about a microsecond each. The units that are left; none: there
-   * may be more to do.
+   * Does `units` units of work, of about a microsecond each. Returns the units that are left; 0 or
+   * less when there may be more work.
    */
   step(units: number): number;
 }
 
 /** LIMIT: units of one slice. */
 export const SLICE_UNITS = 512;
-/** What a job takes besides. */
+/** The units that a job costs by itself. */
 const JOB_UNITS = 4;
 
-/** The kernel, as far as it names the account that pays. */
+/** The part of the kernel that names the account of turns that pays. */
 export interface CallServer {
   readonly current: { readonly billed: { readonly account: object | null } } | null;
 }
 
-/** A job, and whose work it is. */
+/** A job, the account of its objects, and the account of turns that pays for it. */
 interface Left {
   readonly job: Job;
   readonly account: Account;
@@ -37,10 +36,13 @@ interface Left {
 }
 
 export class DeferredWork {
-  /** Knows whose call is served: its account of turns pays for what is begun now. */
+  /**
+   * The kernel, which knows the task being served: that task's account of turns pays for jobs that
+   * start now.
+   */
   server: CallServer | null = null;
   private readonly left: Fifo<Left> = new Fifo();
-  /** Jobs that are begun while `begin` runs another one. */
+  /** Jobs that start while `begin` runs another one. */
   private readonly fresh: Fifo<Left> = new Fifo();
   private isBeginning: boolean = false;
   private isStepping: boolean = false;
@@ -50,8 +52,8 @@ export class DeferredWork {
   }
 
   /**
-   * Begins a job, and those that it begins: one slice in all is done when this returns. They are
-   * not nested, as guests make chains of them as long as they like.
+   * Starts a job, and the jobs that it starts: together they have done one slice when this returns.
+   * They are not nested, because guests make chains of them of any length.
    */
   begin(job: Job): void {
     const next = { job, account: ACCOUNTING.current, payer: this.payer };
@@ -83,8 +85,8 @@ export class DeferredWork {
   }
 
   /**
-   * A slice: of the job that has waited longest, and of those behind it while they have the same
-   * payer, which is to be charged with the turn. A job that fails is not run again.
+   * Runs a slice: of the job that has waited longest, and of those behind it with the same payer,
+   * which is returned and charged with the turn. A job that throws is not run again.
    */
   step(): object | null {
     const { current } = ACCOUNTING, payer = this.left.first?.payer ?? null;
@@ -109,7 +111,7 @@ export class DeferredWork {
   }
 }
 
-/** A job for the members of a list, the first ones first, each of which takes `unitsEach`. */
+/** A job over the members of a list, in order, each of which takes `unitsEach`. */
 export abstract class ListJob<T> implements Job {
   private readonly items: readonly T[];
   private readonly unitsEach: number;

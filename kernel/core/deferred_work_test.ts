@@ -1,3 +1,5 @@
+/** Tests of deferred_work.ts: slices, turns, chains of jobs, charges. */
+
 import { assertEquals, assertThrows } from "@std/assert";
 import { Account, ACCOUNTING } from "./account.ts";
 import { DeferredWork, type Job, ListJob, SLICE_UNITS } from "./deferred_work.ts";
@@ -14,7 +16,7 @@ class Each extends ListJob<number> {
   }
 }
 
-/** Numbers from 0, as a job has seen them. */
+/** The numbers from 0 in the order of a job. */
 function listOf(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
 }
@@ -44,7 +46,7 @@ Deno.test("jobs take turns", () => {
   assertEquals(seen.join(""), "ababab");
 });
 
-/** Begins the next one of a chain. */
+/** A job that starts the next one of a chain. */
 class Link implements Job {
   private readonly work: DeferredWork;
   private readonly length: number;

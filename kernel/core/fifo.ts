@@ -1,6 +1,9 @@
-/** A queue in an array. Both ends take the same time however long it is, and what left it is not kept. */
+/**
+ * A queue in an array. Both ends take constant time however long it is, and removed items are not
+ * kept alive.
+ */
 
-/** Places of what left it that it keeps at most, unless there is more in it than that. */
+/** The most places of removed items that it keeps, unless it holds more items than that. */
 const SPENT_MAX = 1024;
 
 export class Fifo<T> {
@@ -11,7 +14,7 @@ export class Fifo<T> {
     return this.items.length - this.head;
   }
 
-  /** What `shift` would give. */
+  /** The item that `shift` would return. */
   get first(): T | undefined {
     return this.items[this.head];
   }
@@ -20,13 +23,13 @@ export class Fifo<T> {
     this.items.push(item);
   }
 
-  /** Takes the first one; undefined: there is none. */
+  /** Takes the first item; undefined when it is empty. */
   shift(): T | undefined {
     const { items } = this, item = items[this.head];
     if (this.head === items.length) return undefined;
     items[this.head++] = undefined;
     if (this.head < SPENT_MAX && this.head < items.length) return item;
-    // Moving the others takes no longer than it took to take what stood before them.
+    // Moving the rest takes no longer than the removal of those in front did.
     if (2 * this.head >= items.length) {
       items.splice(0, this.head);
       this.head = 0;
@@ -34,12 +37,12 @@ export class Fifo<T> {
     return item;
   }
 
-  /** What is in it, the first one first. */
+  /** The items, the first one first. */
   all(): T[] {
     return this.items.slice(this.head) as T[];
   }
 
-  /** Takes all. */
+  /** Takes all items. */
   drain(): T[] {
     const all = this.items.slice(this.head) as T[];
     this.items.length = this.head = 0;

@@ -1,3 +1,5 @@
+/** Test of fifo.ts. */
+
 import { assert, assertEquals } from "@std/assert";
 import { Fifo } from "./fifo.ts";
 

@@ -1,17 +1,18 @@
 /**
- * What the kernel may ask of its host: clocks, randomness, and I/O on host fds that were given to it. The real
- * one is made in `oci/sandbox` from `ffi/`; tests and the simulator bring their own.
+ * The kernel's interface to its host: clocks, randomness, and I/O on host descriptors that were
+ * given to it. oci/sandbox implements it by ffi/; tests and the simulator have their own.
  *
- * Every call returns at once with a result or -errno. Addresses are absolute host addresses (numbers).
+ * Every call returns at once with a result or -errno. Addresses are absolute host addresses
+ * (numbers).
  */
 
 import type { KernelHeap } from "./kernel_heap.ts";
 import type { Waiter } from "./wait.ts";
 
-/** What fstat(2) says of a file of the host's. */
+/** The fstat(2) data of a host file. */
 export interface HostFileStatus {
   size: number;
-  /** Of 512 bytes. */
+  /** Blocks of 512 bytes. */
   blocks: number;
   nlink: number;
   atimeSec: number;
@@ -23,59 +24,61 @@ export interface HostFileStatus {
 }
 
 export interface Host {
-  /** CLOCK_MONOTONIC in ns; exact below 2^53 (104 days of uptime), which is what timers use. */
+  /** CLOCK_MONOTONIC in ns, which timers use; exact below 2^53 (104 days of uptime). */
   monotonicNs(): number;
   /** CLOCK_REALTIME: seconds, and nanoseconds in [0, 1e9) by `realtimeNsec` of the same reading. */
   realtimeSec(): number;
   realtimeNsec(): number;
-  /** CPU time that a process has used, ns; negative when the host does not tell. */
+  /** The CPU time of a process, ns; negative when the host does not show it. */
   processCpuNs(pid: number): number;
-  /** CPU time of the kernel's own thread, ns; negative when the host does not tell. */
+  /** The CPU time of the kernel's own thread, ns; negative when the host does not show it. */
   kernelCpuNs(): number;
-  /** CPU that the calling thread runs on, -1 when the host does not say. */
+  /** The CPU that the calling thread runs on; -1 when the host does not show it. */
   currentCpu(): number;
-  /** Keep the calling thread off this CPU from now on; -1: it may run on all. */
+  /** Keeps the calling thread off this CPU from now on; -1: it may run on all. */
   avoidCpu(cpu: number): void;
-  /** Fill with random bytes. */
+  /** Fills the buffer with random bytes. */
   random(buf: Uint8Array<ArrayBuffer>): void;
 
   read(fd: number, addr: number, len: number): number;
   write(fd: number, addr: number, len: number): number;
-  /** iov: host address of a struct iovec array; offset -1 means the file's own position. */
+  /** `iov` is the host address of a struct iovec array; offset -1 means the file's own position. */
   preadv(fd: number, iov: number, count: number, offset: number): number;
   pwritev(fd: number, iov: number, count: number, offset: number): number;
   ftruncate(fd: number, size: number): number;
   fallocate(fd: number, mode: number, offset: number, len: number): number;
   fsync(fd: number, dataOnly: boolean): number;
   lseek(fd: number, offset: number, whence: number): number;
-  /** fstat of a donated fd: size, or -errno. */
+  /** The size of the file of a descriptor, or -errno. */
   fileSize(fd: number): number;
-  /** The same, and more of it: 0 or -errno. */
+  /** The fstat(2) data of the file of a descriptor: 0 or -errno. */
   fileStatus(fd: number, out: HostFileStatus): number;
-  /** The watch of a descriptor that nobody else has ends with it. */
+  /** Closes a descriptor. Its watch ends if no other process has the same description. */
   close(fd: number): void;
-  /** shutdown(2) of a socket that was given; where it is missing the other end does not hear of it. */
+  /** shutdown(2) of a socket; without this method the other end is not shut down. */
   shutdown?(fd: number, how: number): number;
-  /** accept(2) of a listening socket that was given: a non-blocking descriptor, or -errno. */
+  /** accept(2) of a listening socket: a non-blocking descriptor, or -errno. */
   accept?(fd: number): number;
-  /** ioctl with a pointer argument to host memory (terminals only). */
+  /** ioctl(2) with a pointer to host memory (terminals only). */
   ioctl(fd: number, request: number, addr: number): number;
-  /** poll(2) bits that are set now, or -errno. */
+  /** The poll(2) bits that are set now, or -errno. */
   pollNow(fd: number, events: number): number;
 
-  /** Wake `waiter` (events = poll bits) whenever the fd reports any of `events`, level-triggered once:
-   * the watch is disarmed by a report and armed again by `arm`. With EPOLLET in `events` it reports each change
-   * instead, and stays armed. One watch a fd. */
+  /**
+   * Wakes `waiter` (events = poll bits) when the descriptor reports any of `events`:
+   * level-triggered and once, as a report disarms the watch and `arm` arms it again. With EPOLLET
+   * in `events` each change is reported and the watch stays armed. A descriptor has one watch.
+   */
   watch(fd: number, events: number, waiter: Waiter): number;
   arm(fd: number, events: number): number;
   unwatch(fd: number): void;
 
-  /** CPUs that the sandbox may use. */
+  /** The CPUs that the sandbox may use. */
   readonly cpuCount: number;
-  /** Bytes of memory that the sandbox may use. */
+  /** The bytes of memory that the sandbox may use. */
   readonly memoryBytes: number;
-  /** Bytes of memory of the machine: what a mapping cannot be larger than. */
+  /** The bytes of memory of the machine: no mapping can be larger. */
   readonly machineBytes: number;
-  /** V8's heap; null: it is not measured. */
+  /** V8's heap; null when it is not measured. */
   readonly heap: KernelHeap | null;
 }

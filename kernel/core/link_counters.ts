@@ -1,4 +1,7 @@
-/** What a network device counts: struct rtnl_link_stats64. sysfs has a file for each. */
+/**
+ * The counters of a network device: struct rtnl_link_stats64. netlink, /proc/net/dev and sysfs show
+ * them.
+ */
 
 /** In the order of the structure; the files of sysfs have these names. */
 export const COUNTER_NAMES = [
@@ -31,12 +34,12 @@ export const COUNTER_NAMES = [
 export type CounterName = typeof COUNTER_NAMES[number];
 export type LinkCounters = Readonly<Record<CounterName, number>>;
 
-/** Each counter as `valueOf` has it, by its place in the structure. */
+/** Makes the counters of a device; `valueOf` gives each by its place in the structure. */
 export function linkCounters(valueOf: (index: number) => number): LinkCounters {
   const counters = {} as Record<CounterName, number>;
   COUNTER_NAMES.forEach((name, i) => counters[name] = valueOf(i));
   return counters;
 }
 
-/** Of a device that counts nothing. */
+/** The counters of a device that counts nothing. */
 export const NO_COUNTERS: LinkCounters = linkCounters(() => 0);

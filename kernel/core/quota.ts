@@ -1,40 +1,44 @@
 /**
- * How many objects of one kind all guests of a sandbox may have together, and what one costs. Each
- * costs memory of the Sentry, which other limits (of a process, of a descriptor) do not bound. A
- * container and a user may have a part of each. A quota is a constant; accounts count (account.ts).
+ * Quotas: the number of objects of a kind that all guests of a sandbox may have together, and the
+ * cost of one. Each object costs memory of the Sentry that no other limit (of a process, of a
+ * descriptor) bounds. A container or user may have a share of each quota. A quota is a constant;
+ * accounts do the counting (account.ts).
  */
 
 import { type Account, ACCOUNTING, charge, hasRoom } from "./account.ts";
 
 export class Quota {
-  /** Its place in the counts of accounts. */
+  /** Its index in the counts of accounts. */
   readonly kind: number;
   readonly limit: number;
   /**
-   * About what one takes of the Sentry's heap, in bytes: quota_test.ts compares it with the heap.
+   * About the bytes that one object takes of the Sentry's heap; quota_test.ts compares it with the
+   * heap.
    */
   readonly bytesEach: number;
 
-  /** @param kind of no other quota (quota_test.ts), below KINDS_MAX */
+  /**
+   * @param kind below KINDS_MAX, and of no other quota (quota_test.ts)
+   */
   constructor(kind: number, limit: number, bytesEach: number) {
     this.kind = kind;
     this.limit = limit;
     this.bytesEach = bytesEach;
   }
 
-  /** May there be `count` more, for this account? */
+  /** Whether the account may have `count` more. */
   hasRoom(count: number = 1, account: Account = ACCOUNTING.current): boolean {
     return hasRoom(account, this.kind, this.limit, count, count * this.bytesEach);
   }
 
-  /** Charges `count` more; false: they would be too many. */
+  /** Charges `count` more; false when they would be too many. */
   take(count: number, account: Account = ACCOUNTING.current): boolean {
     if (!this.hasRoom(count, account)) return false;
     this.add(count, account);
     return true;
   }
 
-  /** Charges `count` more without a question: what was asked before, or cannot fail. */
+  /** Charges `count` more without a check: after `hasRoom`, or for what cannot fail. */
   add(count: number, account: Account = ACCOUNTING.current): void {
     charge(account, this.kind, count, count * this.bytesEach);
   }
@@ -45,7 +49,10 @@ export class Quota {
     charge(account, this.kind, -count, -count * this.bytesEach);
   }
 
-  /** How many are charged to an account and to those below it; the root's are the sandbox's. */
+  /**
+   * The number that is charged to an account and those below it; the root's number is the
+   * sandbox's.
+   */
   countOf(account: Account): number {
     return account.counts[this.kind]!;
   }
@@ -53,7 +60,7 @@ export class Quota {
 
 /** LIMIT: open file descriptions (fs.file-max). */
 export const OPEN_FILES: Quota = new Quota(0, 1 << 20, 400);
-/** LIMIT: what sockets take beside an open file; OPEN_FILES bounds them. */
+/** LIMIT: what sockets take beside an open file; OPEN_FILES limits their number. */
 export const SOCKETS: Quota = new Quota(1, 1 << 20, 1500);
 /** LIMIT: signals that wait with their siginfo, and POSIX timers. */
 export const QUEUED_SIGNALS: Quota = new Quota(2, 1 << 19, 500);
@@ -68,7 +75,10 @@ export const INOTIFY_EVENTS: Quota = new Quota(6, 1 << 19, 100);
 export const LANDLOCK_RULES: Quota = new Quota(7, 1 << 18, 100);
 /** LIMIT: descriptors in epoll sets (fs.epoll.max_user_watches). */
 export const EPOLL_ITEMS: Quota = new Quota(8, 1 << 20, 250);
-/** LIMIT: requests of rings (io_uring) that are not over, completions that did not fit, and what is registered. */
+/**
+ * LIMIT: unfinished requests of rings (io_uring), completions that did not fit, and registered
+ * objects.
+ */
 export const RING_REQUESTS: Quota = new Quota(9, 1 << 16, 4000);
 export const LATE_COMPLETIONS: Quota = new Quota(10, 1 << 20, 100);
 export const RING_ENTRIES: Quota = new Quota(11, 1 << 22, 50);
@@ -81,14 +91,20 @@ export const RECORD_LOCKS: Quota = new Quota(14, 1 << 20, 150);
 /** LIMIT: inodes of all tmpfs; and bytes of their attributes, ACLs and targets of links. */
 export const TMPFS_INODES: Quota = new Quota(15, 1 << 20, 1400);
 export const TMPFS_BYTES: Quota = new Quota(16, 1 << 28, 1);
-/** LIMIT: messages that wait in sockets, and parts of streams with credentials or descriptors of their own. */
+/**
+ * LIMIT: messages that wait in sockets, and parts of streams with credentials or descriptors of
+ * their own.
+ */
 export const SOCKET_MESSAGES: Quota = new Quota(17, 1 << 20, 200);
 /** LIMIT: descriptors that are under way in messages of all sockets. */
 export const RIGHTS_IN_FLIGHT: Quota = new Quota(18, 1 << 16, 50);
-/** LIMIT: bytes of one text of /proc that grows with what guests have, and of all that open files keep. */
+/**
+ * LIMIT: bytes of one text of /proc that grows with what guests have, and of all that open files
+ * keep.
+ */
 export const TEXT_MAX: number = 1 << 26;
 export const TEXT_BYTES: Quota = new Quota(19, 1 << 28, 1);
-/** LIMIT: mounts, those that are nowhere too. */
+/** LIMIT: mounts, attached or not. */
 export const MOUNTS: Quota = new Quota(20, 1 << 18, 1200);
 /** LIMIT: instructions of all filters of sockets. */
 export const FILTER_INSTRUCTIONS: Quota = new Quota(21, 1 << 22, 40);
@@ -106,13 +122,13 @@ export const KEY_BYTES: Quota = new Quota(25, 1 << 26, 1);
 export const CGROUPS: Quota = new Quota(26, 65535, 8000);
 export const CGROUP_XATTR_BYTES: Quota = new Quota(27, 1 << 24, 1);
 /**
- * LIMIT: bytes of System V objects, of messages in their and in POSIX queues, and of what is to be
- * undone at semaphores.
+ * LIMIT: bytes of System V objects, of messages in System V and POSIX queues, and of semaphore undo
+ * entries.
  */
 export const IPC_BYTES: Quota = new Quota(28, 1 << 28, 1);
 /** LIMIT: bytes of seccomp filters with their tables. */
 export const SECCOMP_BYTES: Quota = new Quota(29, 1 << 28, 1);
-/** LIMIT: rings (io_uring) beside their open files; their shared memory is that of guests. */
+/** LIMIT: rings (io_uring) beside their open files; their shared memory is guest memory. */
 export const RINGS: Quota = new Quota(30, 1 << 18, 2500);
 /** LIMIT: bytes of namespaces, without the mounts, links and objects in them. */
 export const NAMESPACE_BYTES: Quota = new Quota(31, 1 << 28, 1);
@@ -127,8 +143,8 @@ export const PAGE_EXTENTS: Quota = new Quota(40, 1 << 24, 32);
 /** LIMIT: places in descriptor tables, used or not (256 MB). */
 export const FD_SLOTS: Quota = new Quota(35, 32 << 20, 8);
 /**
- * LIMIT: what is patched of the system call sites of programs: sites, tables of the platform that
- * they jump through, and pages that are kept with them.
+ * LIMIT: patched system call sites of programs, tables of the platform that they jump through, and
+ * patched pages that are kept.
  */
 export const PATCHED_SITES: Quota = new Quota(36, 1 << 17, 200);
 export const SITE_TABLES: Quota = new Quota(37, 1 << 10, 300);

@@ -1,3 +1,5 @@
+/** Tests of quota.ts: what objects are charged as is about what they take of V8's heap. */
+
 import { assert, assertEquals } from "@std/assert";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -17,10 +19,10 @@ function heapBytes(): number {
   return heapUsed + external;
 }
 
-/** The charge may be so many times too large or too small. */
+/** The charge may be this many times too large or too small. */
 const FACTOR = 3;
 
-/** Makes `count` objects: how many bytes of heap one took, and how many it is charged as. */
+/** Makes `count` objects; returns the heap bytes that one took, and the bytes it is charged as. */
 function costOf(count: number, make: Make): { bytes: number; charged: number } {
   const kernel = new LabKernel(), task = kernel.start();
   registerFamilies(kernel.namespaces.net);

@@ -1,4 +1,4 @@
-/** Random numbers of 32 bits, from the host's source. */
+/** Random numbers of 32 bits from the host, for packet filters and fanout. */
 
 import type { Host } from "./host.ts";
 

@@ -1,21 +1,26 @@
 /**
- * What a system-call handler may return besides a result >= 0 and -errno (1..4095).
+ * What a system call handler may return besides a result >= 0 and -errno (1..4095).
+ * syscalls/dispatch.ts acts on these values.
  *
- * BLOCK: the handler linked its task to what it waits for and wants to run again from its saved arguments.
- * The restart codes are Linux's own (include/linux/errno.h): resolved in one place, `task/restart`.
+ * BLOCK: the handler linked its task to wait queues, and runs again from its saved arguments after
+ * a wake-up. The restart codes are Linux's own (include/linux/errno.h); task/return_to_user.ts
+ * resolves them.
  */
 
 /** The task waits; the same handler runs again when it is woken. */
 export const BLOCK = -4096;
 /** The handler replaced the registers or ended the task: there is no result to store. */
 export const NO_REPLY = -4097;
-/** There is no result: the registers in the context are the state to go on with (sigreturn, exec, a fault). */
+/**
+ * There is no result: the thread continues with the registers in its context (sigreturn, exec, a
+ * fault).
+ */
 export const IN_GUEST = -4098;
 
-/** Of checks that come before a handler: it is to run. Never a handler's result. */
+/** Only from checks in front of a handler: the handler runs. Never a handler's result. */
 export const GO_ON = -4099;
 
-/** The task stands still for its tracer, and goes on where that stop says. */
+/** The task is stopped for its tracer, and continues where that stop says. */
 export const IN_STOP = -4100;
 
 export const ERESTARTSYS = 512;

@@ -1,26 +1,32 @@
 /**
- * Wait queues: who wants to know when something changes. State is plain data: a queue holds Waiter objects,
- * never closures, so that a live kernel can be walked and saved.
+ * Wait queues: lists of objects to wake when something changes. State is plain data: a queue holds
+ * Waiter objects, never closures, so that checks can walk a live kernel.
  *
- * Not here: what is done on a wake-up (subclasses of Waiter: a blocked task, an epoll item, ...).
+ * Subclasses of Waiter define what a wake-up does: a blocked task, an epoll item, a host
+ * descriptor.
  */
 
-/** One registration on one queue. An object can be on one queue at a time. */
+/** An entry of a wait queue. It can be on one queue at a time. */
 export abstract class Waiter {
   queue: WaitQueue | null = null;
   prev: Waiter | null = null;
   next: Waiter | null = null;
-  /** Poll bits of interest; 0 means every wake-up. */
+  /** The poll bits that it waits for; 0 means every wake-up. */
   mask: number = 0;
-  /** Of several exclusive waiters one wake-up reaches only the first; others are not concerned. */
+  /**
+   * A wake-up reaches only the first of several exclusive waiters; other waiters are not affected.
+   */
   exclusive: boolean = false;
-  /** Set by `onWake` of an exclusive waiter that has no use for the wake-up: the next one gets it. */
+  /** Set by `onWake` of an exclusive waiter that does not use the wake-up: the next one gets it. */
   declined: boolean = false;
 
-  /** Called with the queue's event bits. Must not change other entries of the same queue but itself. */
+  /**
+   * Called with the event bits of a wake-up. It must not change entries of the same queue other
+   * than itself.
+   */
   abstract onWake(events: number): void;
 
-  /** Leave the queue, if on one. */
+  /** Leaves its queue, if it is on one. */
   unlink(): void {
     if (this.queue !== null) this.queue.remove(this);
   }
@@ -45,7 +51,7 @@ export class WaitQueue {
     this.tail = waiter;
   }
 
-  /** In front of all others: it is told first. */
+  /** Adds a waiter in front of all others: it is woken first. */
   addFirst(waiter: Waiter, mask: number): void {
     if (waiter.queue !== null) waiter.queue.remove(waiter);
     waiter.queue = this;
@@ -67,14 +73,14 @@ export class WaitQueue {
     waiter.queue = null;
   }
 
-  /** For checks: it takes as long as the queue. */
+  /** For checks: takes time with the length of the queue. */
   has(waiter: Waiter): boolean {
     let w = this.head;
     while (w !== null && w !== waiter) w = w.next;
     return w !== null;
   }
 
-  /** Tell everybody interested in any of `events` (all when 0), in order. HOT */
+  /** Wakes all waiters for any of `events` (all waiters when 0), in order. HOT */
   wake(events: number): void {
     let w = this.head, isTaken = false;
     while (w !== null) {

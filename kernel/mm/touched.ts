@@ -4,8 +4,7 @@
  * the allocator zeroed for reuse has memory before its first touch: it counts as touched when it is
  * not zero. /proc (smaps, pagemap), mincore(2) and move_pages(2) call this.
  *
- * DIFFERS: a page in such a frame that holds nothing but zeros whenever somebody looks counts as
- * never touched.
+ * DIFFERS: a page in such a frame that holds only zeros at each look counts as never touched.
  */
 
 import { load64 } from "../../ffi/mem/native_memory.ts";

@@ -1,21 +1,21 @@
 /**
- * Timers of the kernel: a binary heap of Timer objects by monotonic deadline. State is plain data: what fires
- * is an object with a method, never a closure.
+ * Timers of the kernel: a binary heap of Timer objects by CLOCK_MONOTONIC deadline. State is plain
+ * data: a timer is an object with a method, never a closure. The kernel's loop calls `expire`.
  */
 
 /** LIMIT: timers that fire in one turn of the loop. */
 export const FIRED_A_TURN = 512;
 
 export abstract class Timer {
-  /** CLOCK_MONOTONIC ns; meaningful while armed. */
+  /** The deadline, CLOCK_MONOTONIC in ns; valid while armed. */
   deadlineNs: number = 0;
-  /** Position in the heap, -1 when not armed. */
+  /** Its position in the heap; -1 when not armed. */
   index: number = -1;
 
   get isArmed(): boolean {
     return this.index >= 0;
   }
-  /** The task or thread group that a fault in `onExpire` is to be blamed on; null: none. */
+  /** The task or thread group that a kernel bug in `onExpire` ends; null: none. */
   get culprit(): object | null {
     return null;
   }
@@ -25,10 +25,10 @@ export abstract class Timer {
 
 export class TimerQueue {
   private readonly heap: Timer[] = [];
-  /** The timer whose `onExpire` runs, or failed; null: none. */
+  /** The timer whose `onExpire` runs, or threw; null: none. */
   firing: Timer | null = null;
 
-  /** Deadline of the earliest timer, or Infinity. */
+  /** The deadline of the earliest timer, or Infinity. */
   get nextDeadlineNs(): number {
     return this.heap.length === 0 ? Infinity : this.heap[0]!.deadlineNs;
   }
@@ -37,7 +37,7 @@ export class TimerQueue {
     return this.heap.length;
   }
 
-  /** All that are armed, the next one first, for checks. */
+  /** All armed timers, the next one first, for checks. */
   all(): readonly Timer[] {
     return this.heap;
   }
@@ -63,8 +63,8 @@ export class TimerQueue {
   }
 
   /**
-   * Fire what is due at `nowNs`, the earliest first, and the rest next time if it is much. A timer
-   * that a firing one arms for now or earlier fires next time.
+   * Fires the timers that are due at `nowNs`, the earliest first, at most FIRED_A_TURN. A timer
+   * that its own `onExpire` arms for now again cannot keep this from returning.
    */
   expire(nowNs: number): void {
     let budget = Math.min(this.heap.length, FIRED_A_TURN);

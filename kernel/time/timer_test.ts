@@ -1,3 +1,5 @@
+/** Test of timer.ts. */
+
 import { assertEquals } from "@std/assert";
 import { FIRED_A_TURN, Timer, TimerQueue } from "./timer.ts";
 

@@ -89,7 +89,7 @@ class RandomOpener implements SpecialOpener {
 }
 
 /**
- * DIFFERS: nobody may read the log, as Linux has it for programs without CAP_SYSLOG
+ * DIFFERS: no program may read the log. Linux refuses it to programs without CAP_SYSLOG
  * (dmesg_restrict).
  */
 class KmsgOpener implements SpecialOpener {

@@ -72,7 +72,7 @@ function adopt(inode: OverlayInode, upper: Inode, metaOnly: boolean): void {
 /**
  * Gives a new upper file to an inode whose upper file has lost its names while the lower layer has
  * more: the host does not name such a file again. The new one is `name` in `dir` of the upper
- * layer: 0 or -errno. DIFFERS: who has mapped the old one keeps it.
+ * layer: 0 or -errno. DIFFERS: processes that mapped the old file keep it.
  */
 export function copyUpAgain(inode: OverlayInode, dir: Inode, name: string): number {
   const old = inode.upper!, size = old.size;
