@@ -1,8 +1,8 @@
-/** Algebra of capability sets: two u32 words each, bits that Linux does not know are left out. */
+/** Operations on capability sets: two u32 words each, without bits that Linux does not know. */
 
 import { ALL_CAPS, CAP_LAST_CAP, type CapSet } from "./credentials.ts";
 
-/** A set from two words that a user gave. */
+/** A set from two words of a caller. */
 export function capSet(lo: number, hi: number): CapSet {
   return { lo: lo >>> 0, hi: (hi & ALL_CAPS.hi) >>> 0 };
 }
@@ -23,7 +23,7 @@ export function isSubset(a: CapSet, of: CapSet): boolean {
   return ((a.lo & ~of.lo) | (a.hi & ~of.hi)) === 0;
 }
 
-/** The set of one capability. */
+/** The set with one capability. */
 export function only(cap: number): CapSet {
   return cap < 32 ? { lo: (1 << cap) >>> 0, hi: 0 } : { lo: 0, hi: 1 << (cap - 32) };
 }

@@ -1,6 +1,7 @@
 /**
- * Changing user and group ids, all of them kernel ids: setuid(2) and its family, and what that does to capabilities (capabilities(7), "Effect
- * of user ID changes on capabilities"). Pure: credentials in, new credentials or -errno out.
+ * Changes of user and group ids (kernel ids): setuid(2) and its family, and their effect on
+ * capabilities (capabilities(7), "Effect of user ID changes on capabilities"). Pure functions:
+ * credentials in, new credentials or -errno out. syscalls/process/credentials.ts calls them.
  */
 
 import { CAP_SETGID, CAP_SETUID } from "../../ffi/abi/capability.ts";
@@ -9,10 +10,13 @@ import { EINVAL, EPERM } from "../../ffi/abi/errno.ts";
 import { difference, intersection, union } from "./cap_set.ts";
 import { type CapSet, type Credentials, hasOwnCap, NO_CAPS } from "./credentials.ts";
 
-/** (uid_t) -1: leave it as it is. */
+/** (uid_t) -1: the id stays. */
 export const KEEP_ID = 0xffffffff;
 
-/** Capabilities that the file system user id governs: CHOWN..FSETID, LINUX_IMMUTABLE, MKNOD, MAC_OVERRIDE. */
+/**
+ * The capabilities that the file system user id governs: CHOWN..FSETID, LINUX_IMMUTABLE, MKNOD,
+ * MAC_OVERRIDE.
+ */
 const FS_CAPS: CapSet = { lo: 0x0800021f, hi: 1 };
 
 export function setuid(cred: Credentials, uid: number): Credentials | number {
@@ -49,7 +53,7 @@ export function setresuid(
   );
 }
 
-/** setfsuid(2) cannot fail: unchanged credentials when not permitted. */
+/** setfsuid(2) cannot fail: without permission the credentials do not change. */
 export function setfsuid(cred: Credentials, uid: number): Credentials {
   if (uid === KEEP_ID || uid === cred.fsuid) return cred;
   if (!isOwnUid(cred, uid) && !hasOwnCap(cred, CAP_SETUID)) return cred;
@@ -107,11 +111,11 @@ export function setfsgid(cred: Credentials, gid: number): Credentials {
   return { ...cred, fsgid: gid };
 }
 
-/** setgroups(2): `groups` are sorted, and are the credentials' own. */
+/** setgroups(2): `groups` are sorted, and the credentials keep the array. */
 export function setgroups(cred: Credentials, groups: readonly number[]): Credentials | number {
   const { userNs } = cred;
   if (!hasOwnCap(cred, CAP_SETGID) || !userNs.allowsSetgroups) return -EPERM;
-  // Before there is a map a process could only lose what denies it something.
+  // Without a map a process could only drop groups that deny it something.
   if (userNs.gidMap.length === 0) return -EPERM;
   return { ...cred, groups };
 }
@@ -124,7 +128,7 @@ function isOwnGid(cred: Credentials, id: number): boolean {
   return id === cred.gid || id === cred.egid || id === cred.sgid || id === cred.fsgid;
 }
 
-/** New user ids with the capabilities that are left. */
+/** New user ids, with the capabilities that remain. */
 function withUids(cred: Credentials, uid: number, euid: number, suid: number): Credentials {
   let { permitted, effective, ambient } = cred;
   if ((cred.securebits & SECBIT_NO_SETUID_FIXUP) === 0) {

@@ -1,6 +1,6 @@
 /**
- * Credentials of a task: credentials(7), capabilities(7). An object is immutable once a task uses it:
- * changes make a new one, so that sharing needs no copies and open files keep their opener's view.
+ * The credentials of a task (credentials(7), capabilities(7)). An object is immutable once a task
+ * uses it: a change makes a new one, so tasks can share it and open files keep their opener's.
  */
 
 import type { Domain } from "../landlock/domain.ts";
@@ -21,7 +21,7 @@ export function hasBit(set: CapSet, cap: number): boolean {
 }
 
 export interface Credentials {
-  /** Where the capabilities count, and which names the ids have for the one whose they are. */
+  /** The user namespace in which the capabilities count and which maps the ids for this task. */
   readonly userNs: UserNamespace;
   readonly uid: number;
   readonly gid: number;
@@ -40,7 +40,7 @@ export interface Credentials {
   /** SECBIT_* of prctl(PR_SET_SECUREBITS). */
   readonly securebits: number;
   readonly noNewPrivs: boolean;
-  /** Of landlock(7); null: nothing is given up. */
+  /** The landlock(7) domain; null: no restriction. */
   readonly domain: Domain | null;
 }
 
@@ -77,17 +77,23 @@ export function userCredentials(
   };
 }
 
-/** The capability in the initial user namespace: for what belongs to the whole system (`capable` of Linux). */
+/**
+ * The capability in the initial user namespace, for what belongs to the whole system (`capable` of
+ * Linux).
+ */
 export function hasCap(cred: Credentials, cap: number): boolean {
   return cred.userNs.isInitial && hasBit(cred.effective, cap);
 }
 
-/** The capability in the user namespace that one is in, whichever that is. */
+/** The capability in the task's own user namespace. */
 export function hasOwnCap(cred: Credentials, cap: number): boolean {
   return hasBit(cred.effective, cap);
 }
 
-/** The capability in `ns` (`ns_capable` of Linux): whoever made a namespace has all of them in it, from outside. */
+/**
+ * The capability in `ns` (`ns_capable` of Linux). The owner of a namespace has all capabilities in
+ * it from the parent.
+ */
 export function hasCapIn(cred: Credentials, ns: UserNamespace, cap: number): boolean {
   const { userNs } = cred;
   for (let at: UserNamespace | null = ns; at !== null; at = at.parent) {

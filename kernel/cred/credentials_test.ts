@@ -1,3 +1,5 @@
+/** Tests of change_ids.ts, exec_credentials.ts and cap_set.ts. */
+
 import { assertEquals } from "@std/assert";
 import {
   CAP_CHOWN,

@@ -1,6 +1,7 @@
 /**
- * Credentials of a program at execve(2): set-user-ID and set-group-ID bits, file capabilities, ambient capabilities,
- * no_new_privs (capabilities(7), "Transformation of capabilities during execve()"; security/commoncap.c).
+ * The credentials of a program at execve(2): set-user-ID and set-group-ID bits, file capabilities,
+ * ambient capabilities, no_new_privs (capabilities(7), "Transformation of capabilities during
+ * execve()"; security/commoncap.c). task/program.ts calls it.
  */
 
 import {
@@ -19,12 +20,12 @@ import { capSet, intersection, isSubset, union } from "./cap_set.ts";
 import { type CapSet, type Credentials, hasOwnCap, NO_CAPS } from "./credentials.ts";
 import type { UserNamespace } from "./user_namespace.ts";
 
-/** What of an executable counts. */
+/** The properties of an executable that count. */
 export interface Executable {
   readonly uid: number;
   readonly gid: number;
   readonly mode: number;
-  /** On a nosuid mount: neither bits nor file capabilities count. */
+  /** It is on a nosuid mount: neither set-ID bits nor file capabilities count. */
   readonly isNosuid: boolean;
   /** The attribute `security.capability`, or null. */
   readonly capabilities: Uint8Array<ArrayBuffer> | null;
@@ -36,7 +37,7 @@ export interface ExecResult {
   readonly isSecure: boolean;
   /**
    * Set-ID bits counted, or the file has capabilities that the caller lacks: dangerous personality
-   * bits go.
+   * bits are cleared.
    */
   readonly clearsPersonality: boolean;
 }
@@ -48,8 +49,8 @@ interface FileCaps {
 }
 
 /**
- * The new credentials, or -EPERM when the file wants capabilities that cannot be had. `isUnsafe`:
- * another task could use the privilege of the program, so that there is none to gain
+ * The new credentials, or -EPERM when the program cannot have the capabilities that the file
+ * requires. `isUnsafe`: another task could use the program's privilege, so it gains none
  * (LSM_UNSAFE_SHARE, LSM_UNSAFE_PTRACE).
  */
 export function execCredentials(
@@ -59,7 +60,7 @@ export function execCredentials(
 ): ExecResult | number {
   const { userNs } = old, root = userNs.kernelUid(0);
   let { euid, egid } = old;
-  // Ids without a name where the program runs are nobody that it could become.
+  // Ids that are not mapped in the program's user namespace do not count.
   const isMapped = userNs.hasUid(file.uid) && userNs.hasGid(file.gid);
   const mayBeSetid = !file.isNosuid && !old.noNewPrivs && isMapped;
   const isSetuid = mayBeSetid && (file.mode & S_ISUID) !== 0;
@@ -76,7 +77,7 @@ export function execCredentials(
     isEffective = caps.isEffective;
     if (isEffective && !isSubset(caps.permitted, permitted)) return -EPERM;
   }
-  // A set-user-ID-root program with file capabilities gets just these.
+  // A set-user-ID-root program with file capabilities gets only these.
   const isFileOnly = caps !== null && old.uid !== root && euid === root;
   if ((old.securebits & SECBIT_NOROOT) === 0 && !isFileOnly) {
     if (euid === root || old.uid === root) permitted = union(old.bounding, old.inheritable);
@@ -114,7 +115,7 @@ export function execCredentials(
   };
 }
 
-/** The kernel id is root of `userNs`, or of one around it. */
+/** Whether the kernel id is root of `userNs` or of an ancestor. */
 function ownsNamespace(kernelUid: number, userNs: UserNamespace): boolean {
   for (let ns: UserNamespace | null = userNs; ns !== null; ns = ns.parent) {
     if (ns.uidOf(kernelUid) === 0) return true;
@@ -122,7 +123,9 @@ function ownsNamespace(kernelUid: number, userNs: UserNamespace): boolean {
   return false;
 }
 
-/** `security.capability` (struct vfs_cap_data): null when there is none, or it is malformed. */
+/**
+ * Parses `security.capability` (struct vfs_cap_data): null when there is none, or it is malformed.
+ */
 function parseFileCaps(
   bytes: Uint8Array<ArrayBuffer> | null,
   userNs: UserNamespace,

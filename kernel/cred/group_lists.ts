@@ -1,24 +1,25 @@
 /**
- * Long lists of supplementary groups (setgroups(2)). Credentials are shared by tasks, open files,
- * keys and messages, and nothing counts their users. So a long list is kept once for all
- * credentials that have the same groups, until the sandbox ends, and stays charged: otherwise a
- * root of a container takes 512 KB of the kernel's heap for each open file.
+ * Long lists of supplementary groups (setgroups(2)). Tasks, open files, keys and messages share
+ * credentials, whose users are not counted. So a long list is kept once for all credentials with
+ * the same groups, until the sandbox ends, and stays charged: otherwise root of a container could
+ * take 512 KB of the kernel's heap for each open file.
  */
 
 import { GROUP_LIST_BYTES } from "../core/quota.ts";
 
-/** Lists up to this length are a part of their credentials' charge. */
+/** Lists up to this length are part of the charge of their credentials. */
 const SHORT = 32;
-/** What a list takes of the kernel's heap: its numbers, and the rest. */
+/** The heap bytes of each number of a list, and of the rest. */
 const NUMBER_BYTES = 8, LIST_BYTES = 200;
-/** Parameters of a hash (FNV-1a). */
+/** The parameters of the hash FNV-1a. */
 const HASH_START = 0x811c9dc5, HASH_FACTOR = 0x01000193;
 
 export class GroupLists {
   private readonly byHash: Map<number, (readonly number[])[]> = new Map();
 
   /**
-   * The list to keep for these groups, which are sorted; null: there is no memory for another one.
+   * The shared list of these groups, which are sorted; null when the account has no room for a new
+   * one.
    */
   keep(groups: readonly number[]): readonly number[] | null {
     if (groups.length <= SHORT) return groups;

@@ -1,9 +1,11 @@
+/** Test of group_lists.ts. */
+
 import { assert, assertEquals } from "@std/assert";
 import { Account, ACCOUNTING } from "../core/account.ts";
 import { GROUP_LIST_BYTES } from "../core/quota.ts";
 import { GroupLists } from "./group_lists.ts";
 
-/** `length` groups, all other than those of another `first`. */
+/** Makes `length` groups, all different from those of another `first`. */
 function groups(first: number, length: number): number[] {
   return Array.from({ length }, (_, i) => first + i);
 }

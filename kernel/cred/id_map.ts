@@ -1,8 +1,9 @@
 /**
- * The text of /proc/PID/uid_map, gid_map and projid_map (user_namespaces(7)): what a reader sees,
- * and which credentials permit which map. The opener of the file counts, and for ids other than its
- * own the writer too: either alone could be a privileged program that an ordinary user led there
- * (CVE-2013-1959).
+ * /proc/PID/uid_map, gid_map, projid_map and setgroups (user_namespaces(7)): their text for a
+ * reader, and which credentials may write which map. The credentials of the file's opener count,
+ * and for ids other than its own those of the writer too: either alone could be a privileged
+ * program whose output an ordinary user redirected there (CVE-2013-1959). proc/fs/id_map_files.ts
+ * calls this.
  */
 
 import { CAP_SETFCAP, CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
@@ -12,14 +13,14 @@ import { type IdExtent, NO_ID, type UserNamespace } from "./user_namespace.ts";
 
 /** LIMIT: ranges of a map, and bytes of its text. */
 const MAX_EXTENTS = 340, MAX_TEXT = 4095;
-/** Of setgroups. */
+/** The most bytes that are written to setgroups. */
 const MAX_WORD = 7;
 
 export type MapKind = "uid" | "gid" | "projid";
 
 /**
- * The map of `ns` as `reader`, the opener's namespace, sees it: ids outside are those of the
- * reader, or of the parent.
+ * The map of `ns` as `reader`, the opener's namespace, sees it: the outside ids are those of the
+ * reader, or of the parent if that is `ns` itself.
  */
 export function mapText(ns: UserNamespace, kind: MapKind, reader: UserNamespace): string {
   const outside = reader === ns ? ns.parent ?? ns : reader;
@@ -42,16 +43,15 @@ function shownIn(ns: UserNamespace, kind: MapKind, kernelId: number): number {
 }
 
 /**
- * Credentials of a write to a map: of the task that opened the file, and of the one that writes.
+ * The credentials of a write to a map: of the task that opened the file, and of the one that
+ * writes.
  */
 export interface MapUsers {
   readonly opener: Credentials;
   readonly writer: Credentials;
 }
 
-/**
- * A write to a map: bytes taken, or -errno. A map is written once, and all of it, from the start.
- */
+/** Writes a map: the bytes taken, or -errno. A map is written once, in one write from the start. */
 export function writeMap(
   ns: UserNamespace,
   kind: MapKind,
@@ -79,7 +79,10 @@ export function writeMap(
   return text.length;
 }
 
-/** Ranges with ids of the parent outside; null: the text is none, or ranges overlap. */
+/**
+ * Parses ranges, whose outside ids are those of the parent; null when the text is malformed or
+ * ranges overlap.
+ */
 function parseMap(text: string): IdExtent[] | null {
   const extents: IdExtent[] = [];
   const end = text.indexOf("\0");
@@ -100,7 +103,7 @@ function parseMap(text: string): IdExtent[] | null {
   return extents.length === 0 ? null : extents;
 }
 
-/** Longer numbers wrap. */
+/** Parses a number; longer ones wrap. */
 function parseU32(digits: string): number {
   return Number(BigInt.asUintN(32, BigInt(digits)));
 }
@@ -123,7 +126,7 @@ function isPermitted(
   // Project ids give no privilege.
   if (kind === "projid") return true;
   if (kind === "uid" && wanted.some((e) => e.lower === 0)) {
-    // Root of the parent: its file capabilities could be given away.
+    // Root of the parent: the opener could write file capabilities in its name.
     const may = opener.userNs === ns
       ? ns.parentCouldSetfcap
       : hasCapIn(opener, parent, CAP_SETFCAP);
@@ -141,7 +144,7 @@ function isPermitted(
   return hasCapIn(writer, parent, capability) && hasCapIn(opener, parent, capability);
 }
 
-/** Kernel id of a range that lies in one range of the parent's map. */
+/** The first kernel id of a range that lies within one range of the parent's map. */
 function kernelRange(map: readonly IdExtent[], first: number, count: number): number {
   for (const e of map) {
     if (first >= e.first && first + count <= e.first + e.count) return e.lower + first - e.first;
@@ -150,8 +153,8 @@ function kernelRange(map: readonly IdExtent[], first: number, count: number): nu
 }
 
 /**
- * /proc/PID/setgroups: "deny" holds for good, and only before there is a map of groups. Bytes
- * taken, or -errno. Whether the file may be written was decided when it was opened.
+ * Writes /proc/PID/setgroups: "deny" is final, and only possible before the map of groups is
+ * written. The bytes taken, or -errno. The open checked whether the file may be written.
  */
 export function writeSetgroups(ns: UserNamespace, text: string, offset: number): number {
   if (offset !== 0 || text.length > MAX_WORD) return -EINVAL;

@@ -1,7 +1,7 @@
 /**
- * What all kinds of namespaces have in common (namespaces(7)): who owns them, how long they live, and the
- * file that stands for them. The kinds are elsewhere: user_namespace.ts, pid.ts, and those of files, IPC, network and
- * host names with what they hold.
+ * The base class of all kinds of namespaces (namespaces(7)): owner, lifetime, charge, and the file
+ * that stands for it. The kinds are in user_namespace.ts, time_namespace.ts, pid.ts, and in the
+ * folders of files, IPC, network, cgroup and host names.
  */
 
 import { type Account, ACCOUNTING } from "../core/account.ts";
@@ -9,12 +9,11 @@ import { NAMESPACE_BYTES } from "../core/quota.ts";
 import { giveCounts, takeCounts } from "./namespace_counts.ts";
 import type { UserNamespace } from "./user_namespace.ts";
 
-/** As in the names of /proc/PID/ns and of nsfs. */
+/** The names in /proc/PID/ns and nsfs. */
 export type NamespaceKind = "cgroup" | "ipc" | "mnt" | "net" | "pid" | "time" | "user" | "uts";
 
 /**
- * What one takes of the kernel's heap, without what is charged for itself (mounts, links, IPC
- * objects).
+ * The heap bytes of a namespace, without what is charged for itself (mounts, links, IPC objects).
  */
 const BYTES: Readonly<Record<NamespaceKind, number>> = {
   cgroup: 1500,
@@ -29,17 +28,20 @@ const BYTES: Readonly<Record<NamespaceKind, number>> = {
 
 export abstract class Namespace {
   abstract readonly kind: NamespaceKind;
-  /** The user namespace whose capabilities count here; of a user namespace its parent; null: it has none. */
+  /**
+   * The user namespace whose capabilities count here; for a user namespace its parent; null for the
+   * first one.
+   */
   readonly owner: UserNamespace | null;
-  /** One of those that the kernel starts with: their numbers are known. */
+  /** It is one that the kernel starts with, which have fixed inode numbers. */
   readonly isInitial: boolean;
-  /** The name of its file; null until it is first asked for (proc/fs/ns_fs.ts). */
+  /** Its file of nsfs; null until the first use (proc/fs/ns_fs.ts). */
   file: object | null = null;
-  /** Tasks, open files and other namespaces that need it. */
+  /** References from tasks, open files and other namespaces. */
   refs: number = 0;
-  /** Kernel id of whoever it is counted for; -1: nobody. */
+  /** The kernel id of the user that it is counted for; -1: none. */
   private countedUid: number = -1;
-  /** What it is charged to; null: to nothing. */
+  /** The account that it is charged to; null: none. */
   private account: Account | null = null;
   private isReleased: boolean = false;
 
@@ -48,7 +50,7 @@ export abstract class Namespace {
     this.isInitial = isInitial;
   }
 
-  /** Nothing needs it any more, and nothing in it is there. */
+  /** It has no references any more, and its contents are freed. */
   get isGone(): boolean {
     return this.isReleased;
   }
@@ -68,13 +70,13 @@ export abstract class Namespace {
     this.release();
   }
 
-  /** It was made, and nobody wants it. */
+  /** Frees a new namespace that is not used. */
   discard(): void {
     this.hold().drop();
   }
 
   /**
-   * Counts it for its maker and charges it, once: false when that has too many of its kind
+   * Counts it for its maker and charges it, once: false when the maker has too many of its kind
    * (-ENOSPC).
    */
   countFor(uid: number): boolean {
@@ -87,11 +89,11 @@ export abstract class Namespace {
     return true;
   }
 
-  /** The namespace that NS_GET_PARENT tells of; null: none, or there are no parents among its kind. */
+  /** The namespace of NS_GET_PARENT; null: none, or its kind has no parents. */
   get parentNamespace(): Namespace | null {
     return null;
   }
 
-  /** Nobody needs it any more. */
+  /** Frees its contents; called once, without references. */
   protected release(): void {}
 }

@@ -1,20 +1,23 @@
 /**
- * How many namespaces of each kind the users of a user namespace may have, and have
- * (/proc/sys/user, namespaces(7)). Who makes one is counted there, and its makers in each of the
- * user namespaces around it. Numbers alone: what is counted is in namespace.ts.
+ * The limits and counts of namespaces that the users of a user namespace make (/proc/sys/user,
+ * namespaces(7)). A namespace is counted for its maker in the maker's user namespace, and for the
+ * owner of each user namespace around that in the next outer one. namespace.ts calls this.
  */
 
 import type { NamespaceKind } from "./namespace.ts";
 import type { UserNamespace } from "./user_namespace.ts";
 
-/** LIMIT: namespaces of a kind that one user of the first user namespace may have; root can change it. */
+/**
+ * LIMIT: namespaces of a kind that one user of the first user namespace may have; root can change
+ * it.
+ */
 const FIRST_LIMIT = 16384;
-/** The limit in each other one: INT_MAX, as in Linux. */
+/** The limit in all other user namespaces: INT_MAX, as in Linux. */
 const NO_LIMIT = 0x7fffffff;
 
 export class NamespaceCounts {
   private readonly limits: Map<NamespaceKind, number> = new Map();
-  /** By kind and kernel id of the user. */
+  /** The counts by kind and kernel user id. */
   private readonly used: Map<string, number> = new Map();
   private readonly firstLimit: number;
 
@@ -25,12 +28,12 @@ export class NamespaceCounts {
   limit(kind: NamespaceKind): number {
     return this.limits.get(kind) ?? this.firstLimit;
   }
-  /** `limit` is 0 to 2^31 - 1. What is there stays. */
+  /** Sets a limit, 0 to 2^31 - 1. Existing namespaces stay. */
   setLimit(kind: NamespaceKind, limit: number): void {
     this.limits.set(kind, limit);
   }
 
-  /** One more of a user, or false. */
+  /** Counts one more for a user; false at the limit. */
   take(kind: NamespaceKind, uid: number): boolean {
     const key = `${kind}:${uid}`, used = this.used.get(key) ?? 0;
     if (used >= this.limit(kind)) return false;
@@ -45,7 +48,7 @@ export class NamespaceCounts {
   }
 }
 
-/** Counts a namespace that `uid` makes in `owner`: false when it is one too many somewhere. */
+/** Counts a namespace that `uid` makes in `owner`; false when a limit is reached at any level. */
 export function takeCounts(owner: UserNamespace, uid: number, kind: NamespaceKind): boolean {
   let by = uid;
   for (let ns: UserNamespace | null = owner; ns !== null; by = ns.ownerUid, ns = ns.parent) {
@@ -56,7 +59,7 @@ export function takeCounts(owner: UserNamespace, uid: number, kind: NamespaceKin
   return true;
 }
 
-/** Takes it back, up to `end`, where it was not counted. */
+/** Undoes the count, up to `end`, where it was not counted. */
 export function giveCounts(
   owner: UserNamespace,
   uid: number,

@@ -1,3 +1,5 @@
+/** Tests of permission.ts: which credentials may read, write, chown and remove files. */
+
 import { assertEquals } from "@std/assert";
 import {
   CAP_CHOWN,

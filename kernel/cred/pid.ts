@@ -1,20 +1,21 @@
 /**
- * The identity of a task, process, process group or session: a number in its own PID namespace and in each one around
- * that (pid_namespaces(7)). Two things are the same if their Pids are the same object; a number is only what somebody
- * sees. The namespaces with their tables are in task/pid_namespace.ts.
+ * The identity of a task, process, process group or session: a number in its own PID namespace and
+ * in each one around it (pid_namespaces(7)). Two identities are equal if they are the same Pid
+ * object; a number is only what one namespace shows. task/pid_namespace.ts has the namespaces with
+ * their tables.
  */
 
 import type { Inode } from "../vfs/inode.ts";
 import { Namespace } from "./namespace.ts";
 import type { UserNamespace } from "./user_namespace.ts";
 
-/** A PID namespace, as far as numbers go. */
+/** A PID namespace, as far as the numbers need it. */
 export class PidSpace extends Namespace {
   override readonly kind = "pid";
   readonly outer: PidSpace | null;
-  /** How far from the initial one, which is 0. */
+  /** The distance from the initial one, which is 0. */
   readonly level: number;
-  /** /proc/sys/vm/memfd_noexec as it was set here, or inherited. */
+  /** /proc/sys/vm/memfd_noexec, as set here or inherited. */
   memfdNoexec: number;
 
   constructor(outer: PidSpace | null, owner: UserNamespace) {
@@ -25,7 +26,10 @@ export class PidSpace extends Namespace {
     outer?.hold();
   }
 
-  /** What memfds may be (MEMFD_NOEXEC_SCOPE_*): the strictest of this one and those around it. */
+  /**
+   * The rule for memfds (MEMFD_NOEXEC_SCOPE_*): the strictest of this namespace and those around
+   * it.
+   */
   get memfdScope(): number {
     return Math.max(this.memfdNoexec, this.outer?.memfdScope ?? 0);
   }
@@ -38,7 +42,7 @@ export class PidSpace extends Namespace {
     this.outer?.drop();
   }
 
-  /** `other` is this namespace or lies within it. */
+  /** Whether `other` is this namespace or inside it. */
   encloses(other: PidSpace): boolean {
     let space: PidSpace | null = other;
     while (space !== null && space.level > this.level) space = space.outer;
@@ -49,9 +53,9 @@ export class PidSpace extends Namespace {
 export class Pid<S extends PidSpace = PidSpace> {
   /** The namespace that it was made in. */
   readonly space: S;
-  /** Of pidfs, one for all descriptors of it: null until the first. */
+  /** Its inode of pidfs, shared by all its pidfds; null until the first. */
   inode: Inode | null = null;
-  /** Its number there. */
+  /** Its number in `space`. */
   readonly nr: number;
   /** Its numbers by level of namespace, the initial one first. */
   readonly numbers: readonly number[];
@@ -62,7 +66,7 @@ export class Pid<S extends PidSpace = PidSpace> {
     this.nr = numbers[space.level] ?? 0;
   }
 
-  /** Its number as `space` sees it; 0: it is not seen there. */
+  /** Its number in `space`; 0 when it is not visible there. */
   numberIn(space: PidSpace): number {
     if (space === this.space) return this.nr;
     return space.encloses(this.space) ? this.numbers[space.level] ?? 0 : 0;

@@ -1,9 +1,9 @@
 /**
- * May one task look into another, trace it, and use its memory: ptrace(2), "Ptrace access mode
- * checking" (__ptrace_may_access and cap_ptrace_access_check of Linux). Pure: credentials in, an
- * answer out. READ and ATTACH are the same here, since no module of this kernel tells them apart.
+ * Whether a task may inspect another task, trace it, and use its memory: ptrace(2), "Ptrace access
+ * mode checking" (__ptrace_may_access and cap_ptrace_access_check of Linux). Pure functions of
+ * credentials. READ and ATTACH are the same here, since no security module distinguishes them.
  *
- * Neighbours: ptrace/access.ts and proc/fs/access.ts say whose credentials are asked.
+ * ptrace/access.ts and proc/fs/access.ts choose the credentials and call this.
  */
 
 import { CAP_PERFMON, CAP_SYS_ADMIN, CAP_SYS_PTRACE } from "../../ffi/abi/capability.ts";
@@ -13,27 +13,30 @@ import { isWithin } from "../landlock/domain.ts";
 import type { UserNamespace } from "./user_namespace.ts";
 
 /**
- * The caller is judged by its file system ids and effective capabilities (PTRACE_MODE_FSCREDS):
+ * The check uses the caller's file system ids and effective capabilities (PTRACE_MODE_FSCREDS):
  * files of /proc.
  */
 export const BY_FS_IDS = 0;
-/** ... by its real ids and permitted capabilities (PTRACE_MODE_REALCREDS): system calls. */
+/**
+ * The check uses the caller's real ids and permitted capabilities (PTRACE_MODE_REALCREDS): system
+ * calls.
+ */
 export const BY_REAL_IDS = 1;
 
-/** What of a process's memory guards the process. */
+/** The properties of a process's memory that protect the process. */
 export interface GuardedMemory {
-  /** Its own user may look into it (SUID_DUMP_USER). */
+  /** Its own user may read it (SUID_DUMP_USER). */
   readonly isDumpable: boolean;
   /**
-   * Whose CAP_SYS_PTRACE overrides that: where the program was executed, or further out
-   * (mm->user_ns).
+   * The user namespace whose CAP_SYS_PTRACE overrides that: the one of the execve(2), or an
+   * ancestor (mm->user_ns).
    */
   readonly ownerNs: UserNamespace;
 }
 
 /**
- * `target` and `memory` (null: a zombie has none) are those of a task of another process: a process
- * may always look into itself.
+ * Whether `caller` may access a task of another process, whose credentials and memory (null for a
+ * zombie) are given. A process may always access itself.
  */
 export function mayAccess(
   caller: Credentials,
@@ -56,7 +59,7 @@ export function mayAccess(
 }
 
 /**
- * It may read what any process has in memory where a file shows it, not change it
+ * Whether the task may read the memory of any process where a file shows it, without changing it
  * (perfmon_capable).
  */
 export function isPerformanceMonitor(cred: Credentials): boolean {
@@ -64,7 +67,7 @@ export function isPerformanceMonitor(cred: Credentials): boolean {
 }
 
 /**
- * May `parent` become the tracer of a child that asks for it? PTRACE_TRACEME (cap_ptrace_traceme).
+ * Whether `parent` may become the tracer of a child that calls PTRACE_TRACEME (cap_ptrace_traceme).
  */
 export function mayTraceChild(parent: Credentials, child: Credentials): boolean {
   const hasAllCaps = parent.userNs === child.userNs && isSubset(child.permitted, parent.permitted);
@@ -73,8 +76,8 @@ export function mayTraceChild(parent: Credentials, child: Credentials): boolean 
 }
 
 /**
- * May a tracer use the memory of its tracee? `tracer` are the credentials that it had when it
- * attached: what the tracee became since may be more (ptracer_capable).
+ * Whether a tracer may use the memory of its tracee. `tracer` are its credentials of the attach:
+ * the tracee may have gained privilege since (ptracer_capable).
  */
 export function mayUseMemory(tracer: Credentials, memory: GuardedMemory): boolean {
   return memory.isDumpable || hasCapIn(tracer, memory.ownerNs, CAP_SYS_PTRACE);

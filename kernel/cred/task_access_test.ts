@@ -1,3 +1,5 @@
+/** Tests of task_access.ts: which tasks may inspect and trace which others. */
+
 import { assertEquals } from "@std/assert";
 import { CAP_PERFMON, CAP_SYS_PTRACE } from "../../ffi/abi/capability.ts";
 import { only } from "./cap_set.ts";
@@ -55,7 +57,7 @@ Deno.test("CAP_SYS_PTRACE counts where the target is, and where its secret memor
   assertEquals(may(inside, plain, open), BOTH);
   assertEquals(may(inside, plain, ofNs), BOTH);
   assertEquals(may(inside, plain, fromOutside), NEITHER);
-  // Its maker has all capabilities in it, from outside; the namespace has none over its maker.
+  // The maker of a namespace has all capabilities in it; the namespace has none over its maker.
   assertEquals(may(user, plain, ofNs), BOTH);
   assertEquals(may(user, plain, fromOutside), NEITHER);
   assertEquals(may(inside, user, open), NEITHER);

@@ -1,6 +1,7 @@
 /**
- * Time namespaces (time_namespaces(7)): CLOCK_MONOTONIC and CLOCK_BOOTTIME count from elsewhere. Offsets can be set as
- * long as nobody has been born into it.
+ * Time namespaces (time_namespaces(7)): offsets of CLOCK_MONOTONIC and CLOCK_BOOTTIME. They can be
+ * set until the first process is created in the namespace. proc/fs shows and sets them; clock calls
+ * add them.
  */
 
 import { EACCES, EINVAL, EPERM, ERANGE } from "../../ffi/abi/errno.ts";
@@ -13,7 +14,7 @@ import type { UserNamespace } from "./user_namespace.ts";
 /** LIMIT: seconds of a clock with its offset (half of what ktime_t holds). */
 const MAX_SECONDS = 4611686018;
 
-/** What is added to the clocks of the first namespace, ns. */
+/** The offsets from the clocks of the first namespace, ns. */
 export interface TimeOffsets {
   readonly monotonicNs: number;
   readonly boottimeNs: number;
@@ -21,13 +22,16 @@ export interface TimeOffsets {
 
 export class TimeNamespace extends Namespace {
   override readonly kind = "time";
-  /** TimeOffsets. */
+  /** The offsets, as in TimeOffsets. */
   monotonicNs: number = 0;
   boottimeNs: number = 0;
-  /** Somebody is in it: the offsets stay. */
+  /** It has processes: the offsets are final. */
   isFrozen: boolean = false;
 
-  /** With somebody in it. -ERANGE: a clock would be below zero, or too high. `nowNs`: the first namespace's clock. */
+  /**
+   * Makes a namespace with final offsets. -ERANGE: a clock would be below zero, or too high.
+   * `nowNs`: the first namespace's clock.
+   */
   static of(offsets: TimeOffsets, owner: UserNamespace, nowNs: number): TimeNamespace | number {
     const ns = new TimeNamespace(owner, false), { monotonicNs, boottimeNs } = offsets;
     for (const offset of [monotonicNs, boottimeNs]) if (!isInRange(offset, nowNs)) return -ERANGE;
@@ -37,22 +41,25 @@ export class TimeNamespace extends Namespace {
     return ns;
   }
 
-  /** Its clocks are not those of the first one. */
+  /** Whether its clocks differ from those of the first one. */
   get isShifted(): boolean {
     return this.monotonicNs !== 0 || this.boottimeNs !== 0;
   }
 
-  /** What is added to a clock, ns. */
+  /** The offset of a clock, ns. */
   offsetOf(isBoottime: boolean): number {
     return isBoottime ? this.boottimeNs : this.monotonicNs;
   }
 
-  /** Text of /proc/PID/timens_offsets. */
+  /** The text of /proc/PID/timens_offsets. */
   offsetsText(): string {
     return line("monotonic", this.monotonicNs) + line("boottime", this.boottimeNs);
   }
 
-  /** Somebody writes timens_offsets: bytes taken, or -errno. `nowNs`: the first namespace's clock. */
+  /**
+   * Writes /proc/PID/timens_offsets: the bytes taken, or -errno. `nowNs`: the first namespace's
+   * clock.
+   */
   writeOffsets(text: string, writer: Credentials, nowNs: number): number {
     const { owner } = this;
     if (owner === null || !hasCapIn(writer, owner, CAP_SYS_TIME)) return -EPERM;

@@ -1,11 +1,14 @@
-/** Credentials of somebody who makes or enters a user namespace: user_namespaces(7), "Capabilities". */
+/**
+ * The credentials of a task that makes or enters a user namespace: user_namespaces(7),
+ * "Capabilities". task/unshare.ts and task/setns.ts call this.
+ */
 
 import { CAP_SETFCAP } from "../../ffi/abi/capability.ts";
 import { ENOSPC, EPERM } from "../../ffi/abi/errno.ts";
 import { ALL_CAPS, type Credentials, hasOwnCap, NO_CAPS } from "./credentials.ts";
 import { USER_NAMESPACE_LEVELS, UserNamespace } from "./user_namespace.ts";
 
-/** All capabilities, in `ns` alone. */
+/** `cred` with all capabilities, in `ns` alone. */
 export function credentialsIn(cred: Credentials, ns: UserNamespace): Credentials {
   return {
     ...cred,
@@ -20,8 +23,9 @@ export function credentialsIn(cred: Credentials, ns: UserNamespace): Credentials
 }
 
 /**
- * CLONE_NEWUSER: credentials in a new namespace below that of `cred`. -ENOSPC when there are too many around it or of the
- * caller, -EPERM for a caller in a chroot, or whose own ids have no name where it is.
+ * CLONE_NEWUSER: the credentials in a new namespace below that of `cred`. -ENOSPC when there are
+ * too many levels or too many namespaces of the caller; -EPERM for a caller in a chroot, or whose
+ * own ids are not mapped in its namespace.
  */
 export function newUserNamespace(cred: Credentials, isChrooted: boolean): Credentials | number {
   const { userNs, euid, egid } = cred;

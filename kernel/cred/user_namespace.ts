@@ -1,9 +1,10 @@
 /**
- * User namespaces (user_namespaces(7)): ids inside and outside, who owns one, and the capabilities that one has in
- * another's. Ids in credentials, inodes and messages are those of the initial namespace ("kernel ids"); what a process
- * gives or gets is translated at the border.
+ * User namespaces (user_namespaces(7)): their maps of ids, their owner, and their keyrings. Ids in
+ * credentials, inodes and messages are those of the initial namespace ("kernel ids"); system calls
+ * translate the ids of their arguments and results.
  *
- * Neighbours: id_map.ts (the text of uid_map and who may write it).
+ * Neighbours: id_map.ts (the text of uid_map and the permission to write it), credentials.ts
+ * (`hasCapIn`).
  */
 
 import { Namespace } from "./namespace.ts";
@@ -11,9 +12,9 @@ import { NamespaceCounts } from "./namespace_counts.ts";
 
 /** LIMIT: nested user namespaces. */
 export const USER_NAMESPACE_LEVELS = 32;
-/** What an id without a name in a namespace is shown as (/proc/sys/kernel/overflowuid). */
+/** The id that is shown for an id that is not mapped (/proc/sys/kernel/overflowuid). */
 export const OVERFLOW_ID = 65534;
-/** No id at all: (uid_t) -1. */
+/** No id: (uid_t) -1. */
 export const NO_ID = 0xffffffff;
 
 /** `count` ids: from `first` inside, from `lower` as kernel ids. */
@@ -27,30 +28,30 @@ const IDENTITY: readonly IdExtent[] = [{ first: 0, lower: 0, count: 0xffffffff }
 
 /** The keyrings of the users of a namespace (keys/user_keyrings.ts). */
 export interface NamespaceKeyrings {
-  /** The namespace is gone. */
+  /** Called when the namespace is freed. */
   release(): void;
 }
 
 export class UserNamespace extends Namespace {
   override readonly kind = "user";
   readonly parent: UserNamespace | null;
-  /** How far from the initial one, which is 0. */
+  /** The distance from the initial one, which is 0. */
   readonly level: number;
-  /** Kernel ids of whoever made it. */
+  /** The kernel ids of its maker. */
   readonly ownerUid: number;
   readonly ownerGid: number;
   /** Empty until they are written. */
   uidMap: readonly IdExtent[];
   gidMap: readonly IdExtent[];
-  /** Of project ids, which no file system here has. */
+  /** The map of project ids, which no file system here has. */
   projidMap: readonly IdExtent[];
   /** setgroups(2) may be used: /proc/PID/setgroups. */
   allowsSetgroups: boolean;
   /** Its maker had CAP_SETFCAP in the parent: it may map id 0 of the parent. */
   readonly parentCouldSetfcap: boolean;
-  /** What its users may have, and have. */
+  /** The limits and counts of its users' namespaces. */
   readonly counts: NamespaceCounts;
-  /** Null until somebody asks for one. */
+  /** Null until the first use. */
   keyrings: NamespaceKeyrings | null = null;
 
   constructor(
@@ -81,14 +82,14 @@ export class UserNamespace extends Namespace {
     this.parent?.drop();
   }
 
-  /** `other` is this namespace or lies within it. */
+  /** Whether `other` is this namespace or inside it. */
   encloses(other: UserNamespace): boolean {
     let ns: UserNamespace | null = other;
     while (ns !== null && ns.level > this.level) ns = ns.parent;
     return ns === this;
   }
 
-  /** Kernel id of an id inside, or NO_ID. */
+  /** The kernel id of an id of this namespace, or NO_ID. */
   kernelUid(uid: number): number {
     return this.isInitial ? uid : down(this.uidMap, uid);
   }
@@ -96,7 +97,7 @@ export class UserNamespace extends Namespace {
     return this.isInitial ? gid : down(this.gidMap, gid);
   }
 
-  /** The id inside for a kernel id, or NO_ID. */
+  /** The id of this namespace for a kernel id, or NO_ID. */
   uidOf(kernelId: number): number {
     return this.isInitial ? kernelId : up(this.uidMap, kernelId);
   }
@@ -107,7 +108,7 @@ export class UserNamespace extends Namespace {
     return this.isInitial ? kernelId : up(this.projidMap, kernelId);
   }
 
-  /** As `uidOf`, with the overflow id for what has no name here. HOT */
+  /** As `uidOf`, with the overflow id for an id that is not mapped. HOT */
   shownUid(kernelId: number): number {
     if (this.isInitial) return kernelId;
     const id = up(this.uidMap, kernelId);
@@ -127,7 +128,7 @@ export class UserNamespace extends Namespace {
   }
 }
 
-/** The first one. Its ids never change, so all kernels of a process share it. */
+/** The first user namespace. Its ids never change, so all kernels of a process share it. */
 export const INITIAL_USER_NAMESPACE: UserNamespace = new UserNamespace(null, 0, 0, true);
 
 function down(map: readonly IdExtent[], id: number): number {
