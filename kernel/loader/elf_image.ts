@@ -1,6 +1,6 @@
 /**
- * What the headers of an ELF file say (elf(5)), checked. Nothing of the file is trusted: sizes and addresses are bounded
- * here, so that what maps them needs no second look.
+ * Parses and checks the headers of an ELF file (elf(5)). The file is not trusted: sizes and
+ * addresses are bounded here, so map_image.ts needs no further checks of them. load.ts calls it.
  */
 
 import { EINVAL, EIO, ENOEXEC } from "../../ffi/abi/errno.ts";
@@ -12,7 +12,7 @@ import type { FileReader } from "./file_reader.ts";
 
 const MAX_HEADERS_BYTES = 65536;
 const PATH_MAX = 4096;
-/** Addresses and sizes at or beyond it cannot be meant. */
+/** Addresses and sizes from here on are refused. */
 const HUGE = 2 ** 47;
 const TWO32 = 0x100000000;
 
@@ -32,11 +32,11 @@ export interface ElfImage {
   readonly phnum: number;
   /** PT_LOAD segments in file order. */
   readonly segments: readonly Segment[];
-  /** Largest alignment that a segment asks for: a power of two, at least a page. */
+  /** The largest alignment of a segment: a power of two, at least a page. */
   readonly alignment: number;
   /** PT_INTERP, or null. */
   readonly interpreter: string | null;
-  /** PT_GNU_STACK asks for an executable stack. */
+  /** PT_GNU_STACK requires an executable stack. */
   readonly hasExecStack: boolean;
 }
 
@@ -44,14 +44,15 @@ function u64(dv: DataView, at: number): number {
   return dv.getUint32(at, true) + dv.getUint32(at + 4, true) * TWO32;
 }
 
-/** True when `head` starts with the ELF magic. */
+/** Whether `head` starts with the ELF magic. */
 export function isElf(head: Uint8Array): boolean {
   return head[0] === 0x7f && head[1] === 0x45 && head[2] === 0x4c && head[3] === 0x46;
 }
 
 /**
- * The image of an ELF64 x86-64 file, -ENOEXEC when it is none, -EIO when the interpreter's name is cut off, -EINVAL for
- * segments that cannot be, or what reading returned. `head`: the first bytes of the file, at least 64, zero filled.
+ * Parses an ELF64 x86-64 file. -ENOEXEC for other files, -EIO when the interpreter's name is cut
+ * off, -EINVAL for invalid segments, or what the read returned. `head`: the first bytes of the
+ * file, at least 64, zero filled.
  */
 export function parseElf(
   reader: FileReader,
@@ -115,7 +116,7 @@ function readSegment(headers: DataView, at: number, flags: number): Segment | nu
   return { vaddr, offset, fileBytes, memBytes, flags };
 }
 
-/** A NUL-terminated path. */
+/** Reads the interpreter's path, which ends in a NUL. */
 function readInterpreter(
   reader: FileReader,
   file: OpenFile,
@@ -133,7 +134,10 @@ function readInterpreter(
   return bytesToString(name, 0, name.indexOf(0));
 }
 
-/** Bytes from the first page of the first segment to the end of the highest one; 0 when that makes no sense. */
+/**
+ * The bytes from the first page of the first segment to the end of the highest one; 0 when a
+ * segment lies below the first.
+ */
 export function imageBytes(image: ElfImage): number {
   let end = 0;
   for (const s of image.segments) end = Math.max(end, s.vaddr + s.memBytes);

@@ -1,4 +1,7 @@
-/** Reads headers of a program into JS memory, through a few arena pages of its own. */
+/**
+ * Reads headers of a program into JS memory, through some arena pages of its own. load.ts has one
+ * for each execve(2).
+ */
 
 import { ENOMEM } from "../../ffi/abi/errno.ts";
 import { copyToBuffer } from "../../ffi/mem/native_memory.ts";
@@ -10,7 +13,7 @@ import type { OpenFile } from "../vfs/open_file.ts";
 const PAGES = 17;
 
 export class FileReader {
-  /** Most bytes of one `read`. */
+  /** The most bytes of one `read`. */
   static readonly MAX_BYTES: number = PAGES * PAGE_SIZE;
   private readonly ctx: MemoryContext;
   private readonly frame: number;
@@ -21,7 +24,10 @@ export class FileReader {
     this.frame = ctx.frames.alloc(PAGES);
   }
 
-  /** Up to `len` bytes at `offset` into the beginning of `buf`: how many, or what the file's read returned. */
+  /**
+   * Reads up to `len` bytes at `offset` to the start of `buf`: how many, or what the file's read
+   * returned.
+   */
   read(file: OpenFile, offset: number, buf: Uint8Array<ArrayBuffer>, len: number): number {
     if (this.frame < 0) return -ENOMEM;
     const host = this.ctx.arena.base + this.frame;

@@ -1,9 +1,10 @@
 /**
- * Loading a program into fresh memory: execve(2) from the opened file to the entry point. Scripts lead to their
- * interpreter, dynamic programs bring their loader along.
+ * Loads a program into new memory: execve(2) from the opened file to the entry point. Scripts lead
+ * to their interpreter, and dynamic programs need their loader (PT_INTERP).
  *
- * Not here: who may execute what (the opener), credentials, the task that is going to run it.
- * DIFFERS: Linux kills the process when a file breaks behind the point of no return; here execve fails.
+ * task/program.ts calls `load`; it opens files with their permission checks, computes the
+ * credentials, and runs the task. DIFFERS: Linux kills the process when a file breaks behind the
+ * point of no return; here execve fails.
  */
 
 import { EIO, ELIBBAD, ELOOP, ENOENT, ENOEXEC } from "../../ffi/abi/errno.ts";
@@ -21,16 +22,16 @@ import { type AuxEntry, checkStrings, type StackContents, StackImage } from "./s
 import { StringList } from "./string_list.ts";
 import { mapVdso } from "./vdso.ts";
 
-/** Interpreters of interpreters that Linux follows. */
+/** The interpreters of interpreters that Linux follows. */
 const MAX_DEPTH = 5;
 const CLOCK_TICKS = 100;
 
-/** What the processor offers, for the auxiliary vector. */
+/** The features of the processor, for the auxiliary vector. */
 export interface CpuFacts {
   /** CPUID 1 EDX. */
   readonly hwcap: number;
   readonly hwcap2: number;
-  /** Bytes of a signal frame. */
+  /** The bytes of a signal frame. */
   readonly minSignalStack: number;
 }
 
@@ -44,38 +45,47 @@ export interface ProgramIds {
   readonly isSecure: boolean;
 }
 
-/** What the loader asks of its caller. */
+/** The services that the loader needs of its caller. */
 export interface ProgramOpener {
-  /** Open for execution with all permission checks: a file with one reference, or -errno. */
+  /**
+   * Opens a file for execution with all permission checks: a file with one reference, or -errno.
+   */
   openExec(path: string): OpenFile | number;
   /**
    * Called once, before anything is mapped, with the binary that is going to run (not a script) and
-   * its PT_INTERP: may change layout and limits of the memory.
+   * its PT_INTERP. It may change the layout and limits of the memory.
    */
   identify(file: OpenFile, loader: OpenFile | null): ProgramIds;
 }
 
 export interface LoadRequest {
-  /** As it was given to execve: AT_EXECFN, and what scripts are told. */
+  /**
+   * The path that execve(2) was called with: for AT_EXECFN, and as an argument of script
+   * interpreters.
+   */
   readonly path: string;
   readonly argv: StringList;
   readonly envp: StringList;
   readonly cpu: CpuFacts;
-  /** The script would not be reachable by `path` (close-on-exec fd of execveat): -ENOENT for scripts. */
+  /**
+   * The script would not be reachable by `path` (a close-on-exec fd of execveat(2)): -ENOENT for
+   * scripts.
+   */
   readonly isPathGone: boolean;
 }
 
 export interface LoadedProgram {
   readonly entry: number;
-  /** Its strings are not written yet: `writeStrings`. */
+  /** The stack, whose strings are not written yet: `writeStrings`. */
   readonly stack: StackImage;
   /** The binary that runs, with one reference for the caller. */
   readonly file: OpenFile;
 }
 
 /**
- * Load `file` (its reference stays the caller's) into `mm`, which is fresh and is to be destroyed after a failure. What
- * a file's read or mmap returns otherwise (-errno, BLOCK) is passed on, and the whole call can be made again.
+ * Loads `file` (the caller keeps its reference) into `mm`, which is new and has to be destroyed
+ * after a failure. Other results of a file's read or mmap (-errno, BLOCK) are passed on, and the
+ * whole call can be made again.
  */
 export function load(
   mm: MemoryManager,
@@ -92,7 +102,7 @@ export function load(
   }
 }
 
-/** The file that is looked at, with a reference; null: the reference is its caller's. */
+/** The present file, with a reference; null when the caller has the reference. */
 class HeldFile {
   file: OpenFile | null;
 
@@ -100,7 +110,7 @@ class HeldFile {
     this.file = file;
   }
 
-  /** Another file, whose reference comes along, takes its place. */
+  /** Replaces the file by another one, whose reference it takes over. */
   replace(next: OpenFile): void {
     const before = this.file;
     this.file = next;
@@ -108,7 +118,7 @@ class HeldFile {
   }
 }
 
-/** A binary that was found behind any scripts. */
+/** The binary after all scripts. */
 interface Found {
   readonly file: OpenFile;
   readonly head: Uint8Array<ArrayBuffer>;
@@ -130,7 +140,7 @@ function loadWith(
   return { ...result, file: found.file };
 }
 
-/** The file that is found is the one that is held then. */
+/** Follows scripts to a binary, which `held` then has. */
 function followScripts(
   reader: FileReader,
   held: HeldFile,
@@ -185,7 +195,7 @@ function loadElf(
   }
 }
 
-/** The image of PT_INTERP: whatever is wrong with it is -ELIBBAD. */
+/** Parses the image of PT_INTERP; a malformed one is -ELIBBAD. */
 function parseInterpreter(reader: FileReader, file: OpenFile): ElfImage | number {
   const head = new Uint8Array(HEAD_BYTES);
   const n = reader.read(file, 0, head, HEAD_BYTES);
@@ -233,10 +243,10 @@ function start(
   return written < 0 ? written : { entry, stack };
 }
 
-/** Entries of `auxiliary` without AT_SYSINFO_EHDR. */
+/** The number of entries of `auxiliary` without AT_SYSINFO_EHDR. */
 const AUX_ENTRIES = 19;
 
-/** In Linux's order. There is no rseq here, so AT_RSEQ_* are absent. */
+/** The auxiliary vector, in Linux's order. There is no rseq here, so AT_RSEQ_* are absent. */
 function auxiliary(
   vdso: number,
   hasVdso: boolean,

@@ -1,3 +1,8 @@
+/**
+ * Tests of load.ts: static, dynamic and position-independent programs, scripts, limits, malformed
+ * files.
+ */
+
 import { assert, assertEquals } from "@std/assert";
 import * as E from "../../ffi/abi/elf.ts";
 import { E2BIG, EINVAL, EIO, ELIBBAD, ELOOP, ENOENT, ENOEXEC } from "../../ffi/abi/errno.ts";
@@ -71,7 +76,7 @@ function loaded(r: LoadedProgram | number): LoadedProgram {
   return r;
 }
 
-/** argv, envp and the auxiliary vector as a program finds them. */
+/** Reads argv, envp and the auxiliary vector as a program does. */
 function readStack(mm: MemoryManager, sp: number) {
   const argc = mm.load64(sp), argv: (string | number)[] = [], envp: (string | number)[] = [];
   let at = sp + 8;

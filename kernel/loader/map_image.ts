@@ -1,4 +1,7 @@
-/** Maps the segments of an ELF file: file pages, the zeroed rest of the last one, and the bss behind it. */
+/**
+ * Maps the segments of an ELF file: file pages, the zeroed rest of the last one, and the bss behind
+ * it. load.ts calls it for the program and its loader.
+ */
 
 import { EACCES, EFAULT, EINVAL, ENODEV, ENOEXEC, ENOMEM } from "../../ffi/abi/errno.ts";
 import { PF_R, PF_W, PF_X } from "../../ffi/abi/elf.ts";
@@ -12,7 +15,7 @@ import type { OpenFile } from "../vfs/open_file.ts";
 import { type ElfImage, imageBytes, pageDown, type Segment } from "./elf_image.ts";
 
 export interface MappedImage {
-  /** Added to addresses of the file. */
+  /** The difference between run-time addresses and those of the file. */
   readonly bias: number;
   /** Run-time addresses. */
   readonly entry: number;
@@ -21,13 +24,13 @@ export interface MappedImage {
   readonly codeEnd: number;
   readonly dataStart: number;
   readonly dataEnd: number;
-  /** First address behind everything. */
+  /** The first address behind the image. */
   readonly end: number;
 }
 
 /**
- * `base`: where the first page of a position-independent image goes (page aligned). -errno when something cannot be
- * mapped; what was mapped stays.
+ * Maps an image. `base` is the page-aligned address of the first page of a position-independent
+ * image. -errno when a part cannot be mapped; the parts before it stay mapped.
  */
 export function mapImage(
   mm: MemoryManager,
@@ -61,7 +64,7 @@ export function mapImage(
     at.end = Math.max(at.end, start + s.memBytes);
   }
   const entry = image.entry + bias;
-  // The bias is below zero where the file's addresses are above the place of the image.
+  // The bias is negative when the file's addresses are above the image's place.
   if (entry < 0 || !(entry < mm.layout.maxAddress)) return -EINVAL;
   if (at.codeStart === Infinity) at.codeStart = at.codeEnd = 0;
   return { bias, entry, ...at };
@@ -88,7 +91,7 @@ function mapSegment(
   return zeroEnd < end ? mapZeros(mm, zeroEnd, pageUp(end), prot, fixed) : 0;
 }
 
-/** Anonymous memory, readable and writable as Linux's vm_brk_flags makes it. */
+/** Maps anonymous memory, readable and writable as by vm_brk_flags of Linux. */
 function mapZeros(
   mm: MemoryManager,
   start: number,
@@ -102,7 +105,9 @@ function mapZeros(
   return r < 0 ? r : 0;
 }
 
-/** A place for the whole image: `wanted` when it is free, else where mappings go. -ENOMEM. */
+/**
+ * Finds a place for the whole image: `wanted` when it is free, else where mmap(2) puts it. -ENOMEM.
+ */
 export function placeImage(mm: MemoryManager, image: ElfImage, wanted: number): number {
   const bytes = imageBytes(image) + image.alignment - PAGE_SIZE;
   if (bytes <= 0) return -EINVAL;

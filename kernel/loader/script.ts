@@ -1,14 +1,17 @@
-/** The first line of a script: `#!interpreter [argument]` (fs/binfmt_script.c). */
+/**
+ * Parses the first line of a script: `#!interpreter [argument]` (fs/binfmt_script.c). load.ts calls
+ * it.
+ */
 
 import { ENOEXEC } from "../../ffi/abi/errno.ts";
 import { bytesToString } from "../core/bytes.ts";
 
-/** Bytes of a file that decide what it is; the rest of a longer first line is not seen. */
+/** The bytes of a file that decide its format; a longer first line is cut there. */
 export const HEAD_BYTES = 256;
 
 export interface ScriptLine {
   readonly interpreter: string;
-  /** Everything behind the interpreter, as one argument; null when there is none. */
+  /** The rest of the line as one argument; null when there is none. */
   readonly argument: string | null;
 }
 
@@ -20,7 +23,10 @@ function isBlank(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 0x09;
 }
 
-/** `head` has HEAD_BYTES bytes, zero filled behind the end of the file. */
+/**
+ * Parses `head`, which has HEAD_BYTES bytes, zero filled behind the end of the file; -ENOEXEC when
+ * it is malformed.
+ */
 export function parseScript(head: Uint8Array): ScriptLine | number {
   let end = -1;
   for (let i = 2; i < HEAD_BYTES && end < 0; i++) {
@@ -28,7 +34,7 @@ export function parseScript(head: Uint8Array): ScriptLine | number {
     else if (head[i] === 0) break;
   }
   if (end < 0) {
-    // No end of line: the name must at least be seen whole.
+    // No end of line: at least the whole name must be in `head`.
     const last = HEAD_BYTES - 1;
     const name = skipBlanks(head, 2, last);
     if (name < 0 || terminator(head, name, last) < 0) return -ENOEXEC;
@@ -46,19 +52,19 @@ export function parseScript(head: Uint8Array): ScriptLine | number {
   return { interpreter, argument: textAt(head, argument, end) };
 }
 
-/** Index of the first byte in [from, to] that is no blank, or -1. */
+/** The index of the first byte in [from, to] that is not a blank, or -1. */
 function skipBlanks(head: Uint8Array, from: number, to: number): number {
   for (let i = from; i <= to; i++) if (!isBlank(head[i])) return i;
   return -1;
 }
 
-/** Index of the first blank or NUL in [from, to], or -1. */
+/** The index of the first blank or NUL in [from, to], or -1. */
 function terminator(head: Uint8Array, from: number, to: number): number {
   for (let i = from; i <= to; i++) if (isBlank(head[i]) || head[i] === 0) return i;
   return -1;
 }
 
-/** Bytes [from, to) up to the first NUL. */
+/** The bytes [from, to) up to the first NUL. */
 function textAt(head: Uint8Array, from: number, to: number): string {
   const nul = head.subarray(from, to).indexOf(0);
   return bytesToString(head, from, nul < 0 ? to : from + nul);

@@ -1,8 +1,9 @@
 /**
- * The first stack of a program: strings at the top, then the auxiliary vector, the environment and argument pointers
- * and argc, as create_elf_tables (fs/binfmt_elf.c) lays them out. getauxval(3), execve(2).
+ * The first stack of a program: strings at the top, then the auxiliary vector, the environment and
+ * argument pointers and argc, as in create_elf_tables (fs/binfmt_elf.c). getauxval(3), execve(2).
  *
- * The strings are written in pieces: a program may have 6 MB of them.
+ * load.ts maps it and writes all but the strings; task/program.ts writes these in pieces, a turn of
+ * the loop each, because a program may have 6 MB of them.
  */
 
 import { E2BIG, EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
@@ -12,9 +13,12 @@ import { pageUp } from "../mm/region.ts";
 import { setUpStack } from "../mm/stack.ts";
 import { MAX_STRING, type StringList, type StringPiece } from "./string_list.ts";
 
-/** ARG_MAX, and three quarters of the default stack: bounds of all strings and pointers together. */
+/**
+ * ARG_MAX, and three quarters of the default stack: the bounds of the limit for all strings and
+ * pointers together.
+ */
 const MIN_SPACE = 131072, MAX_SPACE = 6 << 20;
-/** A new stack has this much room below what is on it. */
+/** The room of a new stack below its contents. */
 const EXTRA_BYTES = 131072;
 const TWO32 = 0x100000000;
 
@@ -31,14 +35,14 @@ export interface AuxEntry {
   readonly value: number;
 }
 
-/** Addresses on the stack that the auxiliary vector wants. */
+/** The addresses on the stack that the auxiliary vector has. */
 export interface StackAddresses {
   readonly path: number;
   readonly platform: number;
   readonly random: number;
 }
 
-/** 0, or -E2BIG when the strings are too long for this stack limit. */
+/** Checks the length of the strings: 0, or -E2BIG when they are too long for this stack limit. */
 export function checkStrings(contents: StackContents, stackLimit: number): number {
   const { argv, envp, path } = contents;
   const space = Math.max(MIN_SPACE, Math.min(MAX_SPACE, Math.floor(stackLimit / 4)));
@@ -50,23 +54,25 @@ export function checkStrings(contents: StackContents, stackLimit: number): numbe
 const PLATFORM = "x86_64";
 
 export class StackImage {
-  /** Where the stack pointer starts: a multiple of 16. */
+  /** The initial stack pointer: a multiple of 16. */
   readonly pointer: number;
   private readonly mm: MemoryManager;
   private readonly contents: StackContents;
   private readonly auxCount: number;
-  /** First address of the strings. */
+  /** The first address of the strings. */
   private readonly strings: number;
   private readonly top: number;
   readonly addresses: StackAddresses;
-  /** What is written next: of the environment behind the arguments. */
+  /**
+   * The pieces to write, those of the environment after the arguments, and the index of the next.
+   */
   private readonly pieces: readonly StringPiece[];
   private next: number = 0;
-  /** Where it goes, and the pointers to it. */
+  /** The addresses of the next string, and of the pointer to it. */
   private text: number;
   private word: number;
 
-  /** `auxCount`: entries that are going to be written, without AT_NULL. */
+  /** `auxCount`: the entries that `write` gets, without AT_NULL. */
   constructor(mm: MemoryManager, contents: StackContents, auxCount: number) {
     const { argv, envp, path } = contents;
     this.mm = mm;
@@ -87,7 +93,7 @@ export class StackImage {
     this.word = this.pointer + 8;
   }
 
-  /** Map the stack: 0 or -ENOMEM. */
+  /** Maps the stack: 0 or -ENOMEM. */
   map(prot: number): number {
     const used = this.top - this.pointer;
     const limit = Math.max(this.mm.limits.stack, used);
@@ -97,7 +103,7 @@ export class StackImage {
   }
 
   /**
-   * All but arguments, environment and their pointers: 0 or -EFAULT. `random`: 16 bytes for
+   * Writes all but arguments, environment and their pointers: 0 or -EFAULT. `random`: 16 bytes for
    * AT_RANDOM.
    */
   write(aux: readonly AuxEntry[], random: Uint8Array<ArrayBuffer>): number {
@@ -122,8 +128,8 @@ export class StackImage {
   }
 
   /**
-   * One piece of the strings with their pointers: 0 when all are written, else 1, or -EFAULT. The
-   * null pointers behind the lists are what new memory has.
+   * Writes one piece of the strings with their pointers: 0 when all are written, else 1, or
+   * -EFAULT. New memory is zero, which gives the null pointers behind the lists.
    */
   writeStrings(): number {
     const { mm, contents: { argv }, pieces, next } = this, piece = pieces[next];
@@ -149,7 +155,7 @@ function putWord(view: DataView, at: number, value: number): void {
   view.setUint32(at + 4, Math.floor(value / TWO32), true);
 }
 
-/** The NUL behind it is there. */
+/** Copies a string; its NUL is there already. */
 function putString(block: Uint8Array, at: number, s: string): void {
   for (let i = 0; i < s.length; i++) block[at + i] = s.charCodeAt(i);
 }

@@ -1,21 +1,21 @@
 /**
- * Arguments or environment of a program: strings with a NUL behind each, in pieces. A turn of the
- * loop reads one piece from the caller's memory, and writes one to the new stack. Lists are bytes,
- * not strings of JavaScript: a collection of garbage would copy 200,000 of those.
+ * The arguments or environment of a program: strings with a NUL behind each, in pieces. A turn of
+ * the loop reads one piece from the caller's memory, and writes one to the new stack. Lists are
+ * bytes, not JavaScript strings, because a garbage collection would copy 200,000 of those.
  */
 
-/** LIMIT: strings and bytes of a piece; the last string of one may be longer. */
+/** LIMIT: strings and bytes of a piece; its last string may be longer. */
 export const TURN_STRINGS = 2048, TURN_BYTES = 1 << 16;
 /** LIMIT of Linux: bytes of one string with its NUL (MAX_ARG_STRLEN). */
 export const MAX_STRING = 131072;
-/** Bytes that a new piece has room for. */
+/** The bytes that a new piece has room for. */
 const FIRST_ROOM = 2048;
 
-/** Some strings. */
+/** A piece of a list. */
 export class StringPiece {
   readonly count: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Bytes of the longest one with its NUL. */
+  /** The bytes of the longest string with its NUL. */
   readonly longest: number;
 
   constructor(count: number, bytes: Uint8Array<ArrayBuffer>, longest: number) {
@@ -38,9 +38,9 @@ export class StringPiece {
 export class StringList {
   readonly pieces: readonly StringPiece[];
   readonly count: number;
-  /** Of all, with their NULs. */
+  /** The bytes of all strings with their NULs. */
   readonly bytes: number;
-  /** Bytes of the longest one with its NUL. */
+  /** The bytes of the longest string with its NUL. */
   readonly longest: number;
 
   constructor(pieces: readonly StringPiece[]) {
@@ -60,7 +60,7 @@ export class StringList {
     return new StringList([StringPiece.of(strings)]);
   }
 
-  /** This list with `strings` in place of the first one. */
+  /** This list with `strings` in place of its first string. */
   withHead(strings: readonly string[]): StringList {
     const [first, ...others] = this.pieces.filter(({ count }) => count > 0);
     const pieces = [StringPiece.of(strings)];
@@ -72,9 +72,9 @@ export class StringList {
   }
 }
 
-/** A piece in the making. */
+/** Builds a piece. */
 export class PieceBuilder {
-  /** What is made, and room behind it. */
+  /** The bytes so far, and room behind them. */
   room: Uint8Array<ArrayBuffer> = new Uint8Array(FIRST_ROOM);
   private count: number = 0;
   private used: number = 0;
@@ -84,7 +84,7 @@ export class PieceBuilder {
     return this.count >= TURN_STRINGS || this.used >= TURN_BYTES;
   }
 
-  /** Where in `room` the next string goes, which has up to `bytes` with its NUL. */
+  /** The offset in `room` of the next string, which has up to `bytes` with its NUL. */
   reserve(bytes: number): number {
     const { room, used } = this;
     if (used + bytes > room.length) {
@@ -94,14 +94,14 @@ export class PieceBuilder {
     return used;
   }
 
-  /** It is there, in `bytes` bytes with its NUL. */
+  /** Adds the string that was written there, `bytes` long with its NUL. */
   add(bytes: number): void {
     this.count++;
     this.used += bytes;
     this.longest = Math.max(this.longest, bytes);
   }
 
-  /** The piece; another one begins. */
+  /** Returns the piece, and starts another one. */
   take(): StringPiece {
     const piece = new StringPiece(this.count, this.room.subarray(0, this.used), this.longest);
     this.room = new Uint8Array(FIRST_ROOM);

@@ -1,4 +1,7 @@
-/** Maps the kernel's own shared object (vdso(7)) and its data page into a process. The image is made elsewhere. */
+/**
+ * Maps the vDSO (vdso(7)) and its data page into a process. platform/vdso has the image;
+ * oci/sandbox/guest_clock.ts puts it into the arena.
+ */
 
 import { PROT_EXEC, PROT_READ } from "../../platform/platform.ts";
 import { PAGE_SIZE } from "../mm/frames.ts";
@@ -8,7 +11,7 @@ import { dropPages, mapFrames, pageUp } from "../mm/region.ts";
 import { findUnmapped } from "../mm/unmapped_area.ts";
 import { VM_DONTDUMP, VM_SPECIAL, Vma } from "../mm/vma.ts";
 
-/** Address of the ELF header of the vDSO, or 0 when there is none or no room. */
+/** Maps both. The address of the vDSO's ELF header, or 0 when there is no vDSO or no room. */
 export function mapVdso(mm: MemoryManager): number {
   const vdso = mm.ctx.vdso;
   if (vdso === null) return 0;
@@ -21,14 +24,17 @@ export function mapVdso(mm: MemoryManager): number {
   return image;
 }
 
-/** Where clocks are shifted the vDSO's functions shall ask the kernel: its data page says nothing any more. */
+/**
+ * Replaces the data page by zeros, so that the vDSO's functions ask the kernel: for a process in a
+ * time namespace whose clocks are shifted.
+ */
 export function blankClock(mm: MemoryManager): void {
   for (let i = 0; i < mm.vmas.length; i++) {
     const vma = mm.vmas.at(i);
     if (vma.label !== "[vvar]") continue;
     const first = vma.start / PAGE_SIZE, pages = (vma.end - vma.start) / PAGE_SIZE;
     const frame = mm.ctx.frames.alloc(pages);
-    // Without memory for it the program has to do without the page.
+    // Without memory for a new page the program has no data page.
     dropPages(mm, first, first + pages);
     if (frame >= 0) {
       mapFrames(mm, first, pages, frame / PAGE_SIZE, PAGE_COW | PAGE_FILE, PROT_READ);
