@@ -1,8 +1,6 @@
 /**
- * What the kernel was doing when it failed, for the report of a bug. It looks at the kernel's own
- * fields only: user memory and everything that could throw again stay out of it.
- *
- * Neighbours: kernel.ts, which has the fence; containment.ts.
+ * Describes what the kernel did when it failed, for the report of a bug. It reads the kernel's own
+ * fields only, not user memory or anything that could throw again. containment.ts calls it.
  */
 
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
@@ -24,7 +22,7 @@ const STATES: readonly string[] = [
   "waiting for its registers",
 ];
 
-/** The task that is being served, and its call with the arguments. */
+/** The task that was served, and its call with the arguments. */
 export function describeCrash(task: Task | null): string {
   if (task === null) return "while no task was served";
   const comm = printable(task.comm).replaceAll("\n", "?");
@@ -40,8 +38,8 @@ export function describeCrash(task: Task | null): string {
 }
 
 /**
- * What was thrown, with its stack if the runtime can make the text of one here (without /proc it
- * may not, where it translates positions). Names in it may be a guest's.
+ * What was thrown, with its stack if the runtime can make the text of a stack here (where it
+ * translates positions, it may need /proc). Names in it may come from a guest.
  */
 export function describeFault(cause: unknown, hasStacks: boolean): string {
   if (!(cause instanceof Error)) return printable(String(cause));
@@ -49,14 +47,14 @@ export function describeFault(cause: unknown, hasStacks: boolean): string {
   return printable(text === "" ? `${cause.name}: ${cause.message}` : text);
 }
 
-/** Argument `i` from its two halves, exactly. */
+/** Argument `i` from its two halves, with all digits. */
 function hex(words: Uint32Array, i: number): string {
   const lo = words[2 * i]!, hi = words[2 * i + 1]!;
   if (hi === 0) return `0x${lo.toString(16)}`;
   return `0x${hi.toString(16)}${lo.toString(16).padStart(8, "0")}`;
 }
 
-/** Names are the guest's: nothing of them may reach a terminal as a control sequence. */
+/** Removes control characters, as a guest's names may be sent to a terminal. */
 function printable(name: string): string {
   return name.replace(/[^\x20-\x7e\n]/g, "?");
 }

@@ -1,4 +1,7 @@
-/** How arguments of system calls look in --strace: one function a type of syscalls/table.ts's rows. */
+/**
+ * The text of system call arguments in --strace, by the types of the rows in syscalls/table.ts.
+ * strace.ts calls it.
+ */
 
 import * as fcntl from "../../ffi/abi/fcntl.ts";
 import * as mman from "../../ffi/abi/mman.ts";
@@ -37,12 +40,12 @@ const OPEN: readonly (readonly [string, number])[] = [
 ];
 const ACCESS: readonly string[] = ["O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE"];
 
-/** Output arguments are shown when the call has ended. */
+/** Whether an argument is an output, which is shown when the call has ended. */
 export function isOutput(type: string): boolean {
   return type === "out";
 }
 
-/** Argument `i` at the start of the call. */
+/** The text of argument `i` at the start of the call. */
 export function formatArgument(t: Task, types: readonly string[], i: number): string {
   const a = t.args;
   switch (types[i]) {
@@ -89,7 +92,7 @@ export function formatArgument(t: Task, types: readonly string[], i: number): st
   }
 }
 
-/** An output argument at the end of the call. */
+/** The text of an output argument at the end of the call. */
 export function formatAfter(
   t: Task,
   _types: readonly string[],

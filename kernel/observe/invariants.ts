@@ -1,10 +1,10 @@
 /**
- * What must hold of the kernel's structures between two services, as named checks: for debug
- * builds, the simulator and fuzzers. Each check walks what it is about and gives a line for
- * everything that is wrong; it changes nothing, and takes time with the size of what it walks.
+ * Invariants of the kernel's structures, as named checks: for the simulator, fuzzers and tests.
+ * They hold between two services (runs of a handler, faults). A check walks its structures, adds a
+ * line for each violation, and changes nothing; it takes time with the size of the structures.
  *
- * Neighbours: memory_invariants.ts; docs/internals/faults.md says which handler families rely on
- * which order.
+ * memory_invariants.ts has the checks of memory; docs/internals/faults.md says which handler
+ * families rely on which order.
  */
 
 import * as quotas from "../core/quota.ts";
@@ -18,7 +18,7 @@ import type { ThreadGroup } from "../task/thread_group.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 import { MEMORY_CHECKS } from "./memory_invariants.ts";
 
-/** The kernel object, as far as checks look at it. */
+/** The part of the kernel object that the checks read. */
 export interface CheckedKernel extends Kernel {
   readonly loop: { readonly runQueue: RunQueue; readonly fair: FairTurns };
 }
@@ -47,7 +47,10 @@ export const INVARIANTS: readonly Invariant[] = [
 /** LIMIT: lines of one check. */
 const MAX_LINES = 50;
 
-/** Every violation as "check: what is wrong"; empty when all is well. Not inside of a service. */
+/**
+ * Every violation as "check: what is wrong"; empty when there is none. Not to be called during a
+ * service.
+ */
 export function violations(kernel: CheckedKernel): string[] {
   const all: string[] = [];
   for (const { name, check } of INVARIANTS) {
@@ -108,7 +111,9 @@ function checkProcesses({ pids }: CheckedKernel, found: string[]): void {
   }
 }
 
-/** An init whose tasks are gone waits for the others of its namespace. */
+/**
+ * Whether it is an init whose tasks are gone, which waits for the other processes of its namespace.
+ */
 function isWaitingInit(group: ThreadGroup): boolean {
   return group.isInit && group.pids.groups.size > 1;
 }
@@ -138,7 +143,7 @@ function checkProcessGroups({ pids }: CheckedKernel, found: string[]): void {
   }
 }
 
-/** Reference counts of what tasks share: each task has one. */
+/** Checks the reference counts of structures that tasks share: each task has one reference. */
 function checkShares({ pids }: CheckedKernel, found: string[]): void {
   const users = new Map<object, number>();
   for (const { files, fs, sighand, mm } of pids.tasks.values()) {
@@ -162,8 +167,8 @@ function checkShares({ pids }: CheckedKernel, found: string[]): void {
 }
 
 /**
- * An open file has a reference for each descriptor at least; others are those of calls, mappings
- * and messages.
+ * Checks that an open file has at least a reference for each descriptor; calls, mappings and
+ * messages have others.
  */
 function checkOpenFiles({ pids }: CheckedKernel, found: string[]): void {
   const tables = new Set<Task["files"]>(), users = new Map<OpenFile, number>();

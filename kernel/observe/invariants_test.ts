@@ -1,10 +1,12 @@
+/** Tests of invariants.ts: damaged kernels, each of which one check finds. */
+
 import { assert, assertEquals } from "@std/assert";
 import { LabKernel } from "../testing/task_lab.ts";
 import { SIGCHLD } from "../signal/sigset.ts";
 import { BLOCKED, HANDLING, READY, type Task } from "../task/task.ts";
 import { INVARIANTS, violations } from "./invariants.ts";
 
-/** A parent and a child that waits for a signal. */
+/** Makes a parent, and a child that waits for a signal. */
 function family(): { lab: LabKernel; parent: Task; child: Task } {
   const lab = new LabKernel(), parent = lab.start();
   const pid = lab.call(parent, "clone", SIGCHLD, 0, 0, 0, 0);
@@ -16,7 +18,7 @@ function family(): { lab: LabKernel; parent: Task; child: Task } {
 }
 
 interface Damage {
-  /** The check that finds it. */
+  /** The check that finds the damage. */
   readonly check: string;
   readonly what: string;
   readonly make: (lab: LabKernel, parent: Task, child: Task) => void;

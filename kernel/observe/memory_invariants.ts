@@ -1,4 +1,4 @@
-/** What must hold of areas, pages and frames. Neighbour: invariants.ts, which lists the checks. */
+/** Invariants of areas, pages and frames: the rows of invariants.ts that concern memory. */
 
 import { MIN_ADDRESS } from "../mm/address_layout.ts";
 import { PAGE_SIZE } from "../mm/frames.ts";
@@ -12,14 +12,17 @@ export const MEMORY_CHECKS: readonly Invariant[] = [
   { name: "frames", check: checkFrames },
 ];
 
-/** Each memory once, with a task that has it. */
+/** Each memory once, with the id of a task that uses it. */
 function memories({ pids }: CheckedKernel): Map<MemoryManager, number> {
   const found = new Map<MemoryManager, number>();
   for (const { tid, mm } of pids.tasks.values()) found.set(mm, tid);
   return found;
 }
 
-/** Areas are in order, apart, in user memory, outside of the platform's range, and counted. */
+/**
+ * Checks that areas are in order, disjoint, in user memory, outside of the platform's range, and
+ * counted.
+ */
 function checkAreas(kernel: CheckedKernel, found: string[]): void {
   for (const [mm, tid] of memories(kernel)) {
     let end = 0, pages = 0;
@@ -42,7 +45,7 @@ function checkAreas(kernel: CheckedKernel, found: string[]): void {
   }
 }
 
-/** Pages are in order and apart, and each lies in an area. */
+/** Checks that extents are in order and disjoint, and that each page is in an area. */
 function checkPages(kernel: CheckedKernel, found: string[]): void {
   for (const [mm, tid] of memories(kernel)) {
     const map = mm.pages;
@@ -64,8 +67,8 @@ function checkPages(kernel: CheckedKernel, found: string[]): void {
 }
 
 /**
- * A frame has a reference for each page that shows it at least: with fewer it would be given to
- * another process.
+ * Checks that a frame has at least a reference for each page that shows it: with fewer it would be
+ * given to another process.
  */
 function checkFrames(kernel: CheckedKernel, found: string[]): void {
   const { frames } = kernel.memory, users = new Map<number, number>();

@@ -1,9 +1,10 @@
 /**
- * --strace: every system call as a line of the debug log, like strace(1): `[pid] name(args) = result ERRNO`. Arguments are
- * decoded by the types of the call's row (syscalls/table.ts); how each looks is in format.ts.
+ * --strace: every system call as a line of the debug log, like strace(1): `[pid] name(args) =
+ * result ERRNO`. format.ts makes the text of arguments by the types of the call's row
+ * (syscalls/table.ts). The dispatcher calls this as its CallObserver.
  *
- * Input arguments are printed when the call starts (they may be gone afterwards), results when it ends; a call that waits
- * is one line, at its end.
+ * Input arguments are formatted when the call starts (they may be gone afterwards), results when it
+ * ends. A call that waits is one line, at its end.
  */
 
 import { ERRNO_NAMES } from "../../ffi/abi/errno.ts";
@@ -23,9 +24,9 @@ const RESTARTS: ReadonlyMap<number, string> = new Map([
 
 export class Strace implements CallObserver {
   private readonly log: (line: string) => void;
-  /** Types of each row's arguments, split once. */
+  /** The types of each row's arguments, split once. */
   private readonly types: Map<Row, readonly string[]> = new Map();
-  /** Text of the arguments of a call in progress. */
+  /** The texts of the arguments of calls in progress. */
   private readonly pending: Map<Task, string[]> = new Map();
 
   constructor(log: (line: string) => void) {

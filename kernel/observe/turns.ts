@@ -1,19 +1,20 @@
 /**
- * --turns: the longest turns of the kernel's loop, by what they did. A turn is what the only thread
- * does without letting another task go first: one run of a call's handler, one fault, the timers
- * that are due, a slice of housekeeping.
+ * --turns: the longest turns of the kernel's loop, by kind. A turn is what the kernel's thread does
+ * before it can serve another task: one run of a handler, one fault, the timers that are due, a
+ * slice of housekeeping.
  *
- * The clock is read once a turn, and only with this option: without it the loop tests one field.
+ * turn_server.ts reads the clock once a turn, and only with this option; without it the loop tests
+ * one field.
  */
 
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 
-/** Turns longer than this are counted by themselves, ns. */
+/** Turns longer than this are counted separately, ns. */
 const LONG_NS = 2_000_000;
-/** Lines of a report. */
+/** The lines of a report. */
 const SHOWN = 40;
 
-/** Names of turns that are no system call. */
+/** The names of turns other than system calls. */
 export type TurnKind =
   | "fault"
   | "registers"
@@ -31,7 +32,7 @@ export class TurnTally {
   count: number = 0;
   totalNs: number = 0;
   longestNs: number = 0;
-  /** Those of more than 2 ms. */
+  /** The turns of more than 2 ms. */
   long: number = 0;
 
   add(ns: number): void {
@@ -48,19 +49,19 @@ export class TurnLog {
   private sinceNs: number = 0;
 
   /**
-   * `now`: a clock in ns; CPU time of the loop's thread, so that what else the host runs does not
-   * count.
+   * `now`: a clock in ns. It is the CPU time of the loop's thread, so that other programs of the
+   * host do not count.
    */
   constructor(now: () => number) {
     this.now = now;
   }
 
-  /** A turn begins. */
+  /** A turn starts. */
   begin(): void {
     this.sinceNs = this.now();
   }
 
-  /** It ends. `nr`: of the system call, or -1. The next one begins. */
+  /** A turn ends, and the next one starts. `nr`: the system call's number, or -1. */
   end(kind: TurnKind, nr: number): void {
     const now = this.now();
     this.add(nr < 0 ? kind : NAMES[nr] ?? `call ${nr}`, now - this.sinceNs);
@@ -73,7 +74,7 @@ export class TurnLog {
     tally.add(ns);
   }
 
-  /** The names with the longest turns first, a line each. */
+  /** One line for each name, those with the longest turns first. */
   report(): string[] {
     const all = [...this.tallies].sort(([, a], [, b]) => b.longestNs - a.longestNs);
     return all.slice(0, SHOWN).map(([name, t]) =>
