@@ -1,4 +1,7 @@
-/** One task in a kernel of fakes, for tests of system call handlers: a tmpfs at "/", user memory, arguments. */
+/**
+ * A lab with one task in a kernel of fakes, for tests of system call handlers: a tmpfs at "/", user
+ * memory, arguments. task_lab.ts has labs with several tasks.
+ */
 
 import { SandboxAccounts } from "../task/accounts.ts";
 import { BpfPrograms } from "../cgroup/bpf_programs.ts";
@@ -48,7 +51,7 @@ import { ERRNO_NAMES } from "../../ffi/abi/errno.ts";
 import { FakePlatform } from "./fake_platform.ts";
 import { IoHost } from "./io_host.ts";
 
-/** Guest memory of the task: so many bytes, readable and writable. */
+/** The bytes of the task's guest memory, readable and writable. */
 const MEMORY_BYTES = 1 << 20;
 
 export class FakeContext extends Context {
@@ -97,7 +100,7 @@ export class LabKernel implements Kernel {
   readonly sysctl: SysctlStore = new SysctlStore();
   readonly namespaces: Namespaces;
   readonly bootNs: number = 0;
-  /** Tasks that were woken. */
+  /** The tasks that were woken. */
   readonly queued: Task[] = [];
 
   constructor(arena: Arena) {
@@ -147,7 +150,10 @@ export class CallLab {
   readonly kernel: LabKernel;
   readonly namespace: MountNamespace;
   readonly task: Task;
-  /** Guest address of the task's memory. Strings go to its end, structs are the test's affair. */
+  /**
+   * The guest address of the task's memory. `call` puts strings at its end; tests put structs into
+   * the rest.
+   */
   readonly memory: number;
   private text: number = 0;
 
@@ -180,7 +186,10 @@ export class CallLab {
     this.memory = mm.mmap(0, MEMORY_BYTES, 3, MAP_PRIVATE | MAP_ANONYMOUS, null, 0);
   }
 
-  /** Call a handler; strings are put into user memory first. A number >= 0, "ENOENT", or "-4096" for BLOCK. */
+  /**
+   * Calls a handler; strings are put into user memory first. Returns a number >= 0, "ENOENT", or
+   * "-4096" for BLOCK.
+   */
   call(
     handler: (t: Task, a: SyscallArgs) => number,
     ...args: readonly Argument[]
@@ -204,7 +213,7 @@ export class CallLab {
     return addr;
   }
 
-  /** Bytes of user memory from `offset` on. */
+  /** The bytes of user memory from `offset` on. */
   bytes(offset: number, len: number): Uint8Array<ArrayBuffer> {
     const out = new Uint8Array(len);
     if (this.task.mm.copyIn(out, 0, this.memory + offset, len) < 0) throw new Error("EFAULT");
@@ -222,7 +231,7 @@ export class CallLab {
   poke64(offset: number, value: number): void {
     this.task.mm.store64(this.memory + offset, value);
   }
-  /** Signed words of 8 or 4 bytes from `offset` on; their guest address. */
+  /** Writes signed words of 8 or 4 bytes from `offset` on; returns their guest address. */
   words(bits: 64 | 32, offset: number, ...values: readonly number[]): number {
     const dv = new DataView(new ArrayBuffer(values.length * bits / 8));
     values.forEach((value, i) => {
@@ -232,7 +241,7 @@ export class CallLab {
     this.poke(offset, new Uint8Array(dv.buffer));
     return this.memory + offset;
   }
-  /** Signed words of 8 or 4 bytes that user memory has from `offset` on. */
+  /** Reads signed words of 8 or 4 bytes from `offset` on. */
   readWords(bits: 64 | 32, offset: number, count: number): number[] {
     const dv = this.view(offset, count * bits / 8);
     return Array.from(

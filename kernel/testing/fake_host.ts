@@ -5,7 +5,7 @@ import type { Host, HostFileStatus } from "../core/host.ts";
 import type { Waiter } from "../core/wait.ts";
 
 export class FakeHost implements Host {
-  /** By process: what its processors are said to have spent on it, ns. */
+  /** The CPU time that `processCpuNs` returns for each process, ns. */
   readonly cpuNsOf: Map<number, number> = new Map();
   nowNs: number = 1_000_000_000;
   readonly cpuCount = 1;

@@ -1,6 +1,7 @@
 /**
- * A platform without guest processes for unit tests: an address space records what was mapped into a table, page by
- * page, and checks that changes are legal. `GuestSimulator` touches memory through that table as a processor would.
+ * A platform without guest processes, for unit tests: an address space records its mappings in a
+ * table, page by page, and checks that changes are legal. `GuestSimulator` accesses memory through
+ * that table as a processor would.
  */
 
 import { mmap, munmap } from "../../ffi/sys/files.ts";
@@ -25,11 +26,11 @@ import type { MemoryManager } from "../mm/memory_manager.ts";
 
 const PAGE = 4096;
 
-/** What the host has mapped at one page. */
+/** The host's mapping of one page. */
 export interface HostPage {
-  /** Registered file, or -1 for the arena. */
+  /** The registered file, or -1 for the arena. */
   readonly file: number;
-  /** Arena or file offset of the page. */
+  /** The arena or file offset of the page. */
   readonly offset: number;
   readonly prot: number;
 }
@@ -41,9 +42,9 @@ export class FakeSpace extends AddressSpace {
   ackedSeq: number = 0;
   broken: boolean = false;
   isDestroyed: boolean = false;
-  /** No guest code can have run: nothing queued was made yet. */
+  /** No guest code can have run: no queued change was made yet. */
   isFresh: boolean = true;
-  /** Changes that were queued, for tests that count them. */
+  /** The changes that were queued, for tests that count them. */
   readonly log: string[] = [];
   private readonly queue: (() => void)[] = [];
   private isApplying: boolean = false;
@@ -93,7 +94,7 @@ export class FakeSpace extends AddressSpace {
     for (let page = addr / PAGE; page < (addr + len) / PAGE; page++) this.table.delete(page);
   }
 
-  /** Fails, as the host would, when a part is not mapped. */
+  /** Throws when a part is not mapped, where the host would fail. */
   protect(addr: number, len: number, prot: number): void {
     this.change("protect", addr, len);
     this.restrict(addr, len, prot);
@@ -122,7 +123,7 @@ export class FakeSpace extends AddressSpace {
     if (this.platform.acksAtOnce) this.ackedSeq = this.seq;
   }
 
-  /** Put a change off until `flush`, when the platform is lazy. */
+  /** Queues a change until `flush`, when the platform is lazy. */
   private defers(change: () => void): boolean {
     if (!this.platform.isLazy || this.isApplying) return false;
     this.queue.push(change);
@@ -157,7 +158,7 @@ export class FakeSpace extends AddressSpace {
     if (this.platform.acksAtOnce) this.die();
   }
 
-  /** The host process is gone. */
+  /** Ends the host process. */
   die(): void {
     this.queue.length = 0;
     this.table.clear();
@@ -172,7 +173,7 @@ export class FakeSpace extends AddressSpace {
   hostPid = 0;
 }
 
-/** All sites have the same entry. */
+/** Thunks in which all sites have the same entry. */
 export class FakeThunks implements Thunks {
   count: number = 0;
   tableCount: number = 0;
@@ -214,16 +215,16 @@ export class FakePlatform implements Platform {
   readonly guestGapNs = -1;
   readonly arena: Arena;
   readonly spaces: Set<FakeSpace> = new Set();
-  /** Makes contexts for tests that have tasks; without one no thread can be had. */
+  /** Makes contexts for tests with tasks; without it there are no threads. */
   contextMaker: ((space: FakeSpace) => Context) | null = null;
-  /** Registered files: handle -> host fd. */
+  /** The registered files: handle -> host fd. */
   readonly files: Map<number, number> = new Map();
   maxSpaces: number = Infinity;
   acksAtOnce: boolean = true;
   acksOnFlush: boolean = false;
-  /** Changes are made at `flush` only, as by a mapper that comes later. */
+  /** Changes are made at `flush` only, as by a mapper that runs later. */
   isLazy: boolean = false;
-  /** The table entry of all sites; 0 means that nothing is patched. */
+  /** The thunk address of all sites; 0: nothing is patched. */
   thunkAddress: number = 0;
   private nextFile: number = 1;
 
@@ -262,11 +263,14 @@ export class FakePlatform implements Platform {
   destroy(): void {}
 }
 
-/** Touches guest memory as the processor would: through the host's table, with faults handled by the manager. */
+/**
+ * Accesses guest memory as a processor would: through the host's table, with faults that the memory
+ * manager handles.
+ */
 export class GuestSimulator {
   readonly mm: MemoryManager;
   private readonly space: FakeSpace;
-  /** Faults that the manager had to resolve. */
+  /** The faults that the manager had to resolve. */
   faults: number = 0;
 
   constructor(mm: MemoryManager) {
@@ -275,7 +279,7 @@ export class GuestSimulator {
     this.space = mm.space;
   }
 
-  /** The byte at `addr`, or minus the signal that the access gives. */
+  /** The byte at `addr`, or minus the signal of the access. */
   read(addr: number): number {
     return this.access(addr, PROT_READ, -1);
   }
@@ -324,7 +328,7 @@ export class GuestSimulator {
   }
 }
 
-/** As x86: a page that is accessible at all can be read. */
+/** As on x86, every page that can be accessed can be read. */
 function permits(prot: number, kind: number): boolean {
   return kind === PROT_READ ? prot !== PROT_NONE : (prot & kind) !== 0;
 }

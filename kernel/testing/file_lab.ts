@@ -1,4 +1,4 @@
-/** Files for unit tests of tasks: a tmpfs as root, and callers in it. */
+/** Files for unit tests of tasks: a tmpfs as the root, and callers in it. */
 
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
 import { FdTable } from "../vfs/fd_table.ts";
@@ -20,7 +20,7 @@ export class FileLab {
     this.namespace = MountNamespace.of(this.vfs, root, 0, "root");
   }
 
-  /** Empty descriptors, working in the root directory. */
+  /** Makes an empty descriptor table, and a working directory at the root. */
   newCaller(): { files: FdTable; fs: FsContext } {
     const root = this.namespace.rootPath();
     return { files: new FdTable(), fs: new FsContext(this.namespace, root, root, 0o22) };

@@ -1,4 +1,4 @@
-/** A FakeHost whose file calls are real: for tests over descriptors that a Gofer donated. */
+/** A FakeHost whose file calls are real, for tests over descriptors that a Gofer donated. */
 
 import {
   SYS_close,
@@ -24,9 +24,9 @@ import type { HostFileStatus } from "../core/host.ts";
 import { FakeHost } from "./fake_host.ts";
 
 export class IoHost extends FakeHost {
-  /** Host calls on descriptors. */
+  /** The number of host calls on descriptors. */
   calls: number = 0;
-  /** Descriptors that were closed. */
+  /** The number of descriptors that were closed. */
   closed: number = 0;
 
   override read(fd: number, addr: number, len: number): number {
@@ -76,7 +76,7 @@ export class IoHost extends FakeHost {
     const r = poll(fd, events, 0);
     return r < 0 ? r : r & (events | POLLERR | POLLHUP);
   }
-  /** What is watched: a test reports it with `report`. */
+  /** The watched descriptors: a test reports their events with `report`. */
   readonly watches: Map<number, { events: number; waiter: Waiter }> = new Map();
   override watch(fd: number, events: number, waiter: Waiter): number {
     this.watches.set(fd, { events, waiter });
@@ -90,7 +90,7 @@ export class IoHost extends FakeHost {
   override unwatch(fd: number): void {
     this.watches.delete(fd);
   }
-  /** Report what is ready of what is armed, as the loop would. */
+  /** Reports the armed events of a descriptor that are set, as the loop would. */
   report(fd: number): void {
     const watch = this.watches.get(fd);
     if (watch === undefined || watch.events === 0) return;

@@ -1,4 +1,4 @@
-/** A sandbox's memory for unit tests: arena, fake platform and host, backings of both kinds. */
+/** A sandbox's memory for unit tests: arena, platform and fake host, and backings of both kinds. */
 
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
 import { MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
@@ -20,7 +20,7 @@ import { FakePlatform, type FakeSpace } from "./fake_platform.ts";
 const PAGE = 4096;
 let nextIno = 100;
 
-/** Memory of a sandbox on some platform. */
+/** The memory of a sandbox on any platform. */
 export class Lab<P extends Platform> {
   readonly arena: Arena;
   readonly platform: P;
@@ -37,7 +37,7 @@ export class Lab<P extends Platform> {
     this.sites = new PatchedSites(this.ctx, ACCOUNTING.current);
   }
 
-  /** Memory of the one user of this lab. */
+  /** Makes a memory of this lab's only user. */
   newManager(): MemoryManager {
     const space = this.platform.newAddressSpace();
     if (space === null) throw new Error("no address space");
@@ -54,14 +54,14 @@ export class Lab<P extends Platform> {
   }
 }
 
-/** On the fake platform. */
+/** The lab on the fake platform. */
 export class MemoryLab extends Lab<FakePlatform> {
   constructor(arenaBytes: number = 128 << 20, windows: number = 4) {
     const arena = Arena.create(arenaBytes, windows << 21);
     super(arena, new FakePlatform(arena));
   }
 
-  /** The recording space of a manager. */
+  /** The recording address space of a manager. */
   spaceOf(mm: MemoryManager): FakeSpace {
     return mm.space as FakeSpace;
   }

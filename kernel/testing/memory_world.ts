@@ -1,6 +1,7 @@
 /**
- * Random sequences of memory calls by several processes, held against a simple model of what memory should hold. The
- * same world runs on the fake platform and on real ones.
+ * Random sequences of memory calls by several processes, compared with a simple model of the
+ * memory's contents. mm/property_test.ts runs it on the fake platform, mm/platform_test.ts on real
+ * ones.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -36,7 +37,7 @@ class Random {
 /** A byte that several pages of several processes may share. */
 class Cell {
   value: number;
-  /** All values so far: a private mapping may show an older one (mmap(2): unspecified). */
+  /** All its values so far: a private mapping may show an older one (mmap(2): unspecified). */
   readonly past: Set<number> = new Set();
   constructor(value: number) {
     this.value = value;
@@ -53,7 +54,7 @@ class ModelPage {
   cell: Cell;
   prot: number;
   readonly isShared: boolean;
-  /** Where the page's contents come from after MADV_DONTNEED; null: zeros. */
+  /** The source of the page's contents after MADV_DONTNEED; null: zeros. */
   readonly source: Cell | null;
   constructor(cell: Cell, prot: number, isShared: boolean, source: Cell | null) {
     this.cell = cell;
@@ -65,7 +66,7 @@ class ModelPage {
     const isFilePage = !this.isShared && this.cell === this.source;
     return isFilePage ? this.cell.past.has(value) : this.cell.value === value;
   }
-  /** As a child of fork gets it. */
+  /** The page of a child after fork(2). */
   forked(): ModelPage {
     const isOwn = !this.isShared && this.cell !== this.source;
     const cell = isOwn ? new Cell(this.cell.value) : this.cell;
@@ -76,7 +77,7 @@ class ModelPage {
 type Model = Map<number, ModelPage>;
 export type Owners = Map<number, MemoryManager[]>;
 
-/** What touches memory as a program of the guest would: a value, 0, or minus the signal. */
+/** A guest thread that accesses memory: returns the value, 0, or minus the signal. */
 export interface Guest {
   read(addr: number): number;
   write(addr: number, value: number): number;
@@ -93,7 +94,7 @@ export class Process {
   }
 }
 
-/** Run `steps` random calls; a failure names seed and step. */
+/** Runs `steps` random calls; a failure names seed and step. */
 export function explore(world: World, seed: number, steps: number): void {
   let step = 0;
   try {
@@ -111,7 +112,7 @@ export abstract class World {
   readonly lab: Lab<Platform>;
   readonly random: Random;
   readonly processes: Process[] = [];
-  /** What stands in each page of a backing. */
+  /** The contents of each page of a backing. */
   readonly cellsOf: Map<Backing, Cell[]> = new Map();
   readonly files: { backing: Backing; cells: Cell[] }[] = [];
 
@@ -134,7 +135,7 @@ export abstract class World {
     this.processes.push(new Process(mm, this.guestOf(mm, null), new Map()));
   }
 
-  /** A thread of a new process; `parent` is null for the first one. */
+  /** Makes the thread of a new process; `parent` is null for the first one. */
   abstract guestOf(mm: MemoryManager, parent: Guest | null): Guest;
 
   range(): [number, number] {
@@ -212,7 +213,7 @@ export abstract class World {
     const to = BASE + target * PAGE;
     const r = p.mm.mremap(BASE + page * PAGE, n * PAGE, size * PAGE, flags, to);
     if (r < 0) {
-      // The target, and what is cut off, may have been unmapped before it failed.
+      // The target and the part that is cut off may have been unmapped before it failed.
       this.resync(p);
       return;
     }
@@ -226,7 +227,9 @@ export abstract class World {
     }
   }
 
-  /** A page that mremap added: of the same file, or new. Undefined: behind the end of the file. */
+  /**
+   * A page that mremap(2) added: of the same file, or new. Undefined: behind the end of the file.
+   */
   private grown(p: Process, page: number): ModelPage | undefined {
     const addr = BASE + page * PAGE, vma = p.mm.vmas.find(addr)!;
     if (vma.backing === null) return new ModelPage(new Cell(0), vma.prot, false, null);
@@ -235,7 +238,7 @@ export abstract class World {
     return cell === undefined ? undefined : new ModelPage(cell, vma.prot, vma.isShared, cell);
   }
 
-  /** Forget model pages that are not mapped any more. */
+  /** Removes model pages that are not mapped any more. */
   private resync(p: Process): void {
     for (const page of p.model.keys()) {
       if (p.mm.vmas.find(BASE + page * PAGE) === null) p.model.delete(page);
@@ -292,7 +295,7 @@ export abstract class World {
     else this.lab.ctx.frames.reclaim(1 << 20);
   }
 
-  /** Memory holds what the model says. */
+  /** Checks that memory has the contents of the model. */
   check(): void {
     for (const p of this.processes) {
       for (const [page, entry] of p.model) {
@@ -304,10 +307,10 @@ export abstract class World {
     this.checkFrames();
   }
 
-  /** No frame is within reach of whom it does not belong to. */
+  /** Checks that no process can reach a frame of another one. */
   checkFrames(): void {}
 
-  /** Who has each frame that is not a page of a file, once a page. */
+  /** Adds the owner of each frame that is not a page of a file, once for each page. */
   countPrivate(mm: MemoryManager, owners: Owners): void {
     for (let i = 0; i < mm.pages.length; i++) {
       const isFile = (mm.pages.flags(i) & (PAGE_SHARED | PAGE_FILE)) !== 0;
@@ -321,7 +324,7 @@ export abstract class World {
     }
   }
 
-  /** Wait until all host processes are gone. */
+  /** Waits until all host processes are gone. */
   settle(): void {}
 
   close(): void {

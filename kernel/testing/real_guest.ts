@@ -1,6 +1,6 @@
 /**
- * A guest thread on a real platform that reads and writes where it is told: its program asks for the next access with a
- * system call, and faults go to the memory manager.
+ * A guest thread on a real platform that reads and writes as a test asks: its program fetches the
+ * next access by a system call, and its faults go to the memory manager.
  */
 
 import { Assembler } from "../../ffi/asm/assembler.ts";
@@ -28,7 +28,7 @@ import type { MemoryManager } from "../mm/memory_manager.ts";
 import type { Guest } from "./memory_world.ts";
 
 const CODE = 0x10000000, PATIENCE_MS = 20_000;
-/** What waits for a platform's doorbell. */
+/** The epoll set that waits for each platform's doorbell. */
 const bells = new WeakMap<Platform, Epoll>();
 
 const program = new Assembler().label("top").mov(eax, 1000).syscall();
@@ -43,7 +43,7 @@ export class RealGuest implements Guest {
   private isStarted: boolean = false;
   faults: number = 0;
 
-  /** `inherits`: the program is there already (a child of fork). */
+  /** `inherits`: the program is mapped already (in a child of fork). */
   constructor(mm: MemoryManager, inherits: boolean) {
     this.mm = mm;
     this.platform = mm.ctx.platform;
@@ -108,7 +108,7 @@ export class RealGuest implements Guest {
     throw new Error(`no progress at 0x${addr.toString(16)}`);
   }
 
-  /** Wait for this context's next trap: it is the only one that runs. */
+  /** Waits for the next trap of this context, the only one that runs. */
   private next(): number {
     const { platform } = this, bell = bellOf(platform), deadline = performance.now() + PATIENCE_MS;
     while (performance.now() < deadline) {

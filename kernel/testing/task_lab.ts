@@ -1,6 +1,7 @@
 /**
- * Tasks for unit tests: a kernel without a loop on the fake platform. A test makes calls as a guest would, looks at what
- * they return, and runs what became ready.
+ * A lab of tasks for unit tests: a kernel without a loop on the fake platform. A test makes calls
+ * as a guest would, checks their results, and runs the tasks that became ready. call_lab.ts is for
+ * single handlers.
  */
 
 import { BpfPrograms } from "../cgroup/bpf_programs.ts";
@@ -65,19 +66,22 @@ import type { FakeHost } from "./fake_host.ts";
 import type { FakePlatform, FakeSpace } from "./fake_platform.ts";
 import { MemoryLab } from "./memory_lab.ts";
 
-/** Where every process of a lab has a few pages, and its stack pointer. */
+/** The addresses at which every process of a lab has some pages, and its stack pointer. */
 export const DATA = 0x10000, STACK_TOP = 0x40000;
 const DATA_BYTES = STACK_TOP - DATA;
-/** What `LabKernel.call` gives for a call that waits, and for one that does not return to its caller. */
+/**
+ * The results of `LabKernel.call` for a call that waits, and for one that does not return to its
+ * caller.
+ */
 export const WAITS = "waits", GONE = "gone";
 
-/** A context that nothing runs: the test plays the guest. */
+/** A context without a thread: the test is the guest. */
 export class FakeContext extends Context {
   rip: number = 0;
   rsp: number = 0;
   readonly space: FakeSpace;
   readonly fpu: Uint8Array<ArrayBuffer>;
-  /** The last result that was given back, null after `resumeAll`. */
+  /** The last result that was returned; null after `resumeAll`. */
   result: number | null = null;
   /** Resumed and not stopped since. */
   isRunning: boolean = false;
@@ -151,7 +155,7 @@ export class LabKernel implements Kernel {
   readonly namespaces: Namespaces;
   readonly bootNs = 0;
   readonly logged: string[] = [];
-  /** Status of the first process once it ended. */
+  /** The exit status of the first process. */
   initStatus: number = -1;
   readonly loop: { readonly runQueue: RunQueue; readonly fair: FairTurns } = {
     runQueue: new RunQueue(),
@@ -211,7 +215,7 @@ export class LabKernel implements Kernel {
     this.lab.close();
   }
 
-  /** The first process, running, with memory at DATA and a stack. */
+  /** Makes the first process, running, with memory at DATA and a stack. */
   start(): Task {
     const mm = this.lab.newManager();
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
@@ -241,7 +245,10 @@ export class LabKernel implements Kernel {
     return task;
   }
 
-  /** The task makes a call: its result, WAITS, or GONE. What became ready has run then. Arguments may be negative. */
+  /**
+   * Makes a call as the task, then runs all tasks that became ready: the result, WAITS, or GONE.
+   * Arguments may be negative.
+   */
   call(task: Task, name: string, ...args: number[]): number | string {
     const ctx = contextOf(task), nr = NAMES.indexOf(name);
     if (!ctx.isRunning) throw new Error(`task ${task.tid} does not run`);
@@ -261,19 +268,19 @@ export class LabKernel implements Kernel {
     return this.outcome(task);
   }
 
-  /** What became of the task's call. */
+  /** The outcome of the task's call. */
   outcome(task: Task): number | string {
     if (task.state === BLOCKED) return WAITS;
     const ctx = contextOf(task);
     return task.state === DEAD || !ctx.isRunning || ctx.result === null ? GONE : ctx.result;
   }
 
-  /** The interrupt that the kernel asked for arrives. */
+  /** Delivers the interrupt that the kernel requested. */
   interrupt(task: Task): void {
     this.trap(task, TRAP_INTERRUPT);
   }
 
-  /** The task stops for anything but a call; the fields of the trap are set already. */
+  /** Stops the task for anything but a call; the test has set the fields of the trap. */
   trap(task: Task, trap: number): void {
     const ctx = contextOf(task);
     ctx.isRunning = false;
@@ -283,7 +290,7 @@ export class LabKernel implements Kernel {
     this.settle();
   }
 
-  /** Time passes: timers that are due fire. */
+  /** Advances the time: timers that are due fire. */
   pass(ns: number): void {
     this.host.nowNs += ns;
     this.clock.nowNs = this.host.nowNs;
@@ -291,7 +298,7 @@ export class LabKernel implements Kernel {
     this.settle();
   }
 
-  /** Run what is ready, deliver interrupts, until nothing moves any more. */
+  /** Runs ready tasks and delivers interrupts until there are none. */
   settle(): void {
     for (let turn = 0; turn < 1000; turn++) {
       const ctx = this.full.shift();

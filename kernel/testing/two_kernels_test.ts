@@ -1,4 +1,4 @@
-// Two kernels of one process side by side: calls of both in turn, and nothing shared.
+/** Tests of two kernels in one process: calls of both in turn, with nothing shared. */
 
 import { assertEquals } from "@std/assert";
 import { EBADF, EEXIST, EMFILE, ENFILE } from "../../ffi/abi/errno.ts";
