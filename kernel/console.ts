@@ -3,7 +3,7 @@
  * terminal of the host; the slave is the standard files and the controlling terminal of the first
  * process, and /dev/console.
  *
- * oci/console moves the bytes between the master and the host's terminal.
+ * oci/boot/guest moves the bytes between the master and the host's terminal.
  */
 
 import { ENXIO } from "../ffi/abi/errno.ts";

@@ -3,7 +3,7 @@
  * and those that `exec` of a runtime adds. A description gives the working directory, the command,
  * which is looked up in PATH, and the standard files.
  *
- * Neighbours: containers.ts (containers), task/first_process.ts (loading). oci/sandbox decides
+ * Neighbours: containers.ts (containers), task/first_process.ts (loading). oci/boot decides
  * which file systems are mounted.
  */
 

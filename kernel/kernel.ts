@@ -1,5 +1,5 @@
 /**
- * The kernel of one sandbox: it owns what all tasks share, and the loop. `oci/sandbox` makes it
+ * The kernel of one sandbox: it owns what all tasks share, and the loop. `oci/boot` makes it
  * from a Host, a Platform and an Arena; `init.ts` starts the first process in it.
  */
 

@@ -1,10 +1,10 @@
 /** The part of `dvisor` that is what clients ask of a container that there is: parts.ts. */
 
-import { main } from "./cli.ts";
-import { command as deleteCommand } from "./commands/delete.ts";
-import { command as kill } from "./commands/kill.ts";
-import { command as start } from "./commands/start.ts";
-import { command as state } from "./commands/state.ts";
+import { main } from "./cli/command_line.ts";
+import { command as deleteCommand } from "./cli/verbs/delete.ts";
+import { command as kill } from "./cli/verbs/kill.ts";
+import { command as start } from "./cli/verbs/start.ts";
+import { command as state } from "./cli/verbs/state.ts";
 
 Deno.exit(
   await main(Deno.args, {

@@ -1,6 +1,6 @@
 /** The part of `dvisor` that is `do` alone: parts.ts. */
 
-import { main } from "./cli.ts";
-import { command } from "./commands/do.ts";
+import { main } from "./cli/command_line.ts";
+import { command } from "./cli/verbs/do.ts";
 
 Deno.exit(await main(Deno.args, { do: { summary: "", command } }));

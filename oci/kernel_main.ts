@@ -1,10 +1,10 @@
 /** The part of `dvisor` that has the kernel in it: parts.ts. */
 
-import { command as boot } from "./commands/boot.ts";
-import { command as doctor } from "./commands/doctor.ts";
-import { command as syscalls } from "./commands/syscalls.ts";
-import type { Command } from "./commands/command.ts";
-import { runCommand } from "./run_command.ts";
+import { command as boot } from "./cli/verbs/boot.ts";
+import { command as doctor } from "./cli/verbs/doctor.ts";
+import { command as syscalls } from "./cli/verbs/syscalls.ts";
+import type { Command } from "./cli/command.ts";
+import { runCommand } from "./cli/run_command.ts";
 
 const COMMANDS: Readonly<Record<string, Command>> = { boot, doctor, syscalls };
 

@@ -7,7 +7,7 @@
  */
 
 import { Appendix } from "../ffi/sys/appendix.ts";
-import { verbOf } from "./global_names.ts";
+import { verbOf } from "./cli/global_names.ts";
 import { compiled } from "./compiled_part.ts";
 
 /** The parts and their entry points, relative to the project's root. */

@@ -1,6 +1,6 @@
 /**
  * The kernel's interface to its host: clocks, randomness, and I/O on host descriptors that were
- * given to it. oci/sandbox implements it by ffi/; tests and the simulator have their own.
+ * given to it. oci/boot implements it by ffi/; tests and the simulator have their own.
  *
  * Every call returns at once with a result or -errno. Addresses are absolute host addresses
  * (numbers).

@@ -1,7 +1,7 @@
 /**
  * The kernel's interface to the host's network namespace that its process is in: sockets there,
  * rtnetlink's answers, and the texts of /proc/net. Only a sandbox with host networking has one;
- * oci/net implements it and net/host calls it.
+ * oci/boot implements it and net/host calls it.
  *
  * Every call returns at once with a result or -errno; sockets are non-blocking. Descriptors are
  * watched, polled and closed through the Host. Structs are prepared in `area`, which belongs to the

@@ -1,6 +1,6 @@
 /**
  * Maps the vDSO (vdso(7)) and its data page into a process. platform/vdso has the image;
- * oci/sandbox/guest_clock.ts puts it into the arena.
+ * oci/boot/guest_clock.ts puts it into the arena.
  */
 
 import { PROT_EXEC, PROT_READ } from "../../platform/platform.ts";

@@ -15,7 +15,7 @@ import { AwaitedFault, type MonitorEvent } from "../userfault/userfault.ts";
 import { FileWindows } from "./windows.ts";
 
 /**
- * The pages of the vDSO and its data page, as arena offsets and bytes. oci/sandbox/guest_clock.ts
+ * The pages of the vDSO and its data page, as arena offsets and bytes. oci/boot/guest_clock.ts
  * makes them; loader/vdso.ts maps them.
  */
 export interface VdsoPages {

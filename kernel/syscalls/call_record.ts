@@ -1,7 +1,7 @@
 /**
  * Records the calls of all guests of a kernel: an observer is notified of each, and the last ones
  * are kept as numbers, cheaply, for the report of a kernel that failed. Neighbours:
- * observe/strace.ts observes; oci/sandbox writes the reports; dispatch.ts records.
+ * observe/strace.ts observes; oci/boot writes the reports; dispatch.ts records.
  */
 
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";

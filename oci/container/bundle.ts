@@ -1,15 +1,15 @@
 /**
- * Reads a bundle: config.json, and what of the host it names. Not here: what the members mean (spec/, rootfs/), who
+ * Reads a bundle: config.json, and what of the host it names. Not here: what the members mean (spec/, rootfs_plan.ts), who
  * starts it (create.ts).
  */
 
 import { resolve } from "@std/path";
 import { annotatedGlobals } from "./annotation_options.ts";
-import type { Globals } from "../globals.ts";
-import { choose } from "../globals.ts";
-import { writeLog } from "../log_file.ts";
-import { parseOverlay } from "../rootfs/overlay_mode.ts";
-import { HOST_UDS, planRootfs, type RootfsPlan } from "../rootfs/plan.ts";
+import type { Globals } from "../cli/globals.ts";
+import { choose } from "../cli/globals.ts";
+import { writeLog } from "../client_log.ts";
+import { parseOverlay } from "./overlay_mode.ts";
+import { HOST_UDS, planRootfs, type RootfsPlan } from "./rootfs_plan.ts";
 import { type Config, readConfig } from "../spec/config.ts";
 import { shownLines } from "../shown_text.ts";
 import { CONFIG, readConfigFile } from "./config_file.ts";

@@ -1,7 +1,7 @@
 /** The file config.json of a bundle. */
 
 import { join } from "@std/path";
-import { JsonNode } from "../spec/json_node.ts";
+import { JsonNode } from "../json_node.ts";
 import { EXIT_USAGE, UserError } from "../user_error.ts";
 
 export const CONFIG = "config.json";

@@ -1,24 +1,24 @@
-/** A container while it is made: what create.ts and join.ts both need. */
+/** A container while it is made: what create.ts and join_sandbox.ts both need. */
 
 import { isolateProcessor } from "../launch/processor_isolation.ts";
 import { check, SyscallError } from "../../ffi/sys/errors.ts";
 import type { SpawnScript } from "../../ffi/sys/spawn.ts";
-import type { ContainerCgroup } from "../cgroup/container_cgroup.ts";
-import type { Globals } from "../globals.ts";
-import type { SandboxSettings } from "../launch/foreground_run.ts";
-import { checkOomScoreAdj, oomScoreAdj, ownOomScoreAdj } from "../launch/oom_score.ts";
-import { allowedCpus, allowedMemory } from "../launch/host_limits.ts";
-import { openNamespace, type Proxy } from "../launch/proxy.ts";
-import { errnoText } from "../rootfs/failure.ts";
+import type { ContainerCgroup } from "../launch/cgroup/container_cgroup.ts";
+import type { Globals } from "../cli/globals.ts";
+import type { SandboxSettings } from "../launch/foreground_sandbox.ts";
+import { checkOomScoreAdj, oomScoreAdj, ownOomScoreAdj } from "../host/oom_score.ts";
+import { allowedCpus, allowedMemory } from "../host/host_limits.ts";
+import { openNamespace, type Proxy } from "../launch/proxy_process.ts";
+import { errnoText } from "../file_error.ts";
 import { UserError } from "../user_error.ts";
-import type { BootSpec, NetworkMode } from "../sandbox/boot_spec.ts";
+import type { BootSpec, NetworkMode } from "../protocol/boot_spec.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import type { ContainerDir, StateStore } from "../state/store.ts";
 import { sizeOfLog } from "./annotated_log.ts";
 import type { Bundle } from "./bundle.ts";
 import { hasOwnUsers } from "./host_namespaces.ts";
 import type { PidChoice } from "./pid_file.ts";
-import type { Streams } from "./streams.ts";
+import type { Streams } from "./standard_streams.ts";
 import { timeOffsetsOf } from "./time_namespaces.ts";
 
 export interface CreateOptions {

@@ -14,16 +14,16 @@ import { CLONE_NEWNET, CLONE_NEWUSER } from "../../ffi/abi/sched.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { close, openat, pipe } from "../../ffi/sys/files.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
-import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
-import type { CgroupOptions } from "../cgroup/group_plan.ts";
-import { writeLog } from "../log_file.ts";
-import { openDebugLog } from "../launch/foreground_run.ts";
-import { holdInterrupts, throwIfInterrupted } from "../launch/interrupt.ts";
-import { endProxy, openNamespace, type Proxy, startProxy } from "../launch/proxy.ts";
+import { ContainerCgroup } from "../launch/cgroup/container_cgroup.ts";
+import type { CgroupOptions } from "../launch/cgroup/group_plan.ts";
+import { writeLog } from "../client_log.ts";
+import { openDebugLog } from "../launch/foreground_sandbox.ts";
+import { holdInterrupts, throwIfInterrupted } from "../launch/interrupts.ts";
+import { endProxy, openNamespace, type Proxy, startProxy } from "../launch/proxy_process.ts";
 import { startSandbox } from "../launch/sandbox_processes.ts";
-import { setHostSettings } from "../net/host_settings.ts";
-import { packetPair } from "../sandbox/control.ts";
-import { listenForControl } from "../state/control_client.ts";
+import { setHostSettings } from "../host/network_settings.ts";
+import { packetPair } from "../protocol/launcher_channel.ts";
+import { listenForControl } from "./control_client.ts";
 import { isAlive, processId } from "../state/liveness.ts";
 import { isInUserNamespace } from "../state/root_dir.ts";
 import { type ContainerRecord, NO_PROCESS, RECORD_VERSION } from "../state/record.ts";
@@ -40,7 +40,7 @@ import {
   namespaceInodes,
   openNamespaces,
 } from "./host_namespaces.ts";
-import { joinSandbox } from "./join.ts";
+import { joinSandbox } from "./join_sandbox.ts";
 import { openOwnNetwork } from "./own_network.ts";
 import {
   bootSpec,
@@ -57,7 +57,7 @@ import { makeOverlayDirectory } from "./overlay_directory.ts";
 import { timeOffsetsOf } from "./time_namespaces.ts";
 import { warnOf } from "./start.ts";
 import { letGo, tellPid } from "./pid_file.ts";
-import { showFiles } from "./shown_files.ts";
+import { showFiles } from "./proxy_files.ts";
 
 /** What a sandbox takes of the host for itself, on top of what its program may use. */
 const OVERHEAD = { memoryBytes: 192 * 2 ** 20, pids: 64 };

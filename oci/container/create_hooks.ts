@@ -1,8 +1,8 @@
 /** The hooks of config.json at create: with the final pid, while the kernel of the sandbox starts. */
 
 import { close } from "../../ffi/sys/files.ts";
-import { runHooks } from "../hooks/run_hooks.ts";
-import { openNamespace } from "../launch/proxy.ts";
+import { runHooks } from "../launch/run_hooks.ts";
+import { openNamespace } from "../launch/proxy_process.ts";
 import type { Hooks } from "../spec/hooks_section.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { ociState } from "./oci_state.ts";

@@ -1,14 +1,14 @@
 /** Takes a container away, if it may be: what `delete` and the end of `run` do. Neighbour: destroy.ts. */
 
-import type { Globals } from "../globals.ts";
-import { tryHooks } from "../hooks/run_hooks.ts";
-import { writeLog } from "../log_file.ts";
+import type { Globals } from "../cli/globals.ts";
+import { tryHooks } from "../launch/run_hooks.ts";
+import { writeLog } from "../client_log.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { type ContainerDir, doesNotExist, type Lock, type StateStore } from "../state/store.ts";
 import { UserError } from "../user_error.ts";
-import { sleepMs } from "../cgroup/files.ts";
+import { sleepMs } from "../launch/cgroup/control_files.ts";
 import { destroyContainer, endCreator, endProcesses } from "./destroy.ts";
-import { findContainer } from "./find.ts";
+import { findContainer } from "./found_container.ts";
 import { ociState } from "./oci_state.ts";
 import { warnOf } from "./start.ts";
 

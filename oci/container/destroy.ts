@@ -3,10 +3,10 @@
  * killed in the middle left, and more than once.
  */
 
-import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
+import { ContainerCgroup } from "../launch/cgroup/container_cgroup.ts";
 import { keepReport } from "./crash_report.ts";
 import { removeOverlayDirectory } from "./overlay_directory.ts";
-import { ask } from "../state/control_client.ts";
+import { ask } from "./control_client.ts";
 import { endProcess } from "../state/liveness.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { ContainerDir } from "../state/store.ts";

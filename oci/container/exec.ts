@@ -1,20 +1,20 @@
-/** Starts another process in a container, with a process on the host that stands for it (launch/proxy.ts). */
+/** Starts another process in a container, with a process on the host that stands for it (launch/proxy_process.ts). */
 
 import { O_CLOEXEC } from "../../ffi/abi/fcntl.ts";
 import { close, pipe } from "../../ffi/sys/files.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
-import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
-import { CgroupError } from "../cgroup/files.ts";
-import { endProxy, startProxy } from "../launch/proxy.ts";
-import type { ProcessSpec } from "../sandbox/boot_spec.ts";
-import { packetPair } from "../sandbox/control.ts";
+import { ContainerCgroup } from "../launch/cgroup/container_cgroup.ts";
+import { CgroupError } from "../launch/cgroup/control_files.ts";
+import { endProxy, startProxy } from "../launch/proxy_process.ts";
+import type { ProcessSpec } from "../protocol/boot_spec.ts";
+import { packetPair } from "../protocol/launcher_channel.ts";
 import { isAlive } from "../state/liveness.ts";
 import { UserError } from "../user_error.ts";
-import type { Found } from "./find.ts";
+import type { Found } from "./found_container.ts";
 import { processNamespaces } from "./host_namespaces.ts";
 import { check2 } from "./container_creation.ts";
 import { letGo, type PidChoice, tellPid } from "./pid_file.ts";
-import type { Streams } from "./streams.ts";
+import type { Streams } from "./standard_streams.ts";
 
 export interface ExecOptions {
   readonly container: Found;

@@ -1,11 +1,11 @@
 /** What `exec` runs: a file with a process as in config.json, or a command with the container's own process around it. */
 
-import { type Flags } from "../flags.ts";
+import { type Flags } from "../cli/flags.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
-import type { CapabilitySpec } from "../sandbox/boot_spec.ts";
-import { JsonNode } from "../spec/json_node.ts";
+import type { CapabilitySpec } from "../protocol/boot_spec.ts";
+import { JsonNode } from "../json_node.ts";
 import { hostHas, passOverLabel } from "../spec/labels.ts";
-import { CAPABILITIES } from "../spec/names.ts";
+import { CAPABILITIES } from "../spec/linux_names.ts";
 import { readFirstProcess } from "../spec/first_process.ts";
 import {
   isVariable,
@@ -13,7 +13,7 @@ import {
   readConsoleSize,
   readProcess,
 } from "../spec/process_section.ts";
-import type { TerminalSize } from "../console/terminal.ts";
+import type { TerminalSize } from "../host/terminal.ts";
 import { usageError, UserError } from "../user_error.ts";
 import { readConfigFile } from "./config_file.ts";
 

@@ -18,14 +18,14 @@ import {
 } from "../../ffi/abi/sched.ts";
 import { check, SyscallError } from "../../ffi/sys/errors.ts";
 import { close, ioctl } from "../../ffi/sys/files.ts";
-import { type Entered, openNamespace } from "../launch/proxy.ts";
-import type { SharedNamespaces } from "../sandbox/control_protocol.ts";
+import { type Entered, openNamespace } from "../launch/proxy_process.ts";
+import type { SharedNamespaces } from "../protocol/control_protocol.ts";
 import type { NamespaceEntry, NamespaceType } from "../spec/linux_section.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { UserError } from "../user_error.ts";
 
 /**
- * Those that the proxy has. Its mounts show its files: launch/shown_root.ts. A new one of time it makes itself, and cannot
+ * Those that the proxy has. Its mounts show its files: launch/proxy_root.ts. A new one of time it makes itself, and cannot
  * enter another's while it shares memory with this process.
  */
 const FLAGS: Partial<Record<NamespaceType, number>> = {

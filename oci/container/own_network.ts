@@ -11,7 +11,7 @@ import { close } from "../../ffi/sys/files.ts";
 import { makeUsers } from "../launch/own_users.ts";
 import { networkOf as sentryNetwork } from "../launch/sandbox_processes.ts";
 import { networkCapabilities } from "../launch/sentry_process.ts";
-import { setHostSettings } from "../net/host_settings.ts";
+import { setHostSettings } from "../host/network_settings.ts";
 import { UserError } from "../user_error.ts";
 import { hasOwnUsers } from "./host_namespaces.ts";
 import { type CreateOptions, networkOf } from "./container_creation.ts";

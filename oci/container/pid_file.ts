@@ -1,10 +1,10 @@
-/** The last steps of a process that is made for a client: its pid is told, and it is let off the leash (launch/proxy.ts). */
+/** The last steps of a process that is made for a client: its pid is told, and it is let off the leash (launch/proxy_process.ts). */
 
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { close, write } from "../../ffi/sys/files.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
-import type { Flags } from "../flags.ts";
-import { giveFd } from "../state/give_fd.ts";
+import type { Flags } from "../cli/flags.ts";
+import { giveFd } from "../launch/give_fd.ts";
 import { UserError } from "../user_error.ts";
 
 /** How a client hears of the process. */

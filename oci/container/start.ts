@@ -5,16 +5,16 @@ import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { close, memfdCreate, pwrite } from "../../ffi/sys/files.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
-import type { StartHook } from "../sandbox/control_protocol.ts";
+import type { StartHook } from "../protocol/control_protocol.ts";
 import type { Hook } from "../spec/hooks_section.ts";
-import { openNull } from "./streams.ts";
-import type { Globals } from "../globals.ts";
-import { tryHooks } from "../hooks/run_hooks.ts";
-import { writeLog } from "../log_file.ts";
+import { openNull } from "./standard_streams.ts";
+import type { Globals } from "../cli/globals.ts";
+import { tryHooks } from "../launch/run_hooks.ts";
+import { writeLog } from "../client_log.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { shownLines } from "../shown_text.ts";
 import { UserError } from "../user_error.ts";
-import { findContainer, type Found } from "./find.ts";
+import { findContainer, type Found } from "./found_container.ts";
 import { ociState } from "./oci_state.ts";
 
 /** @throws UserError */

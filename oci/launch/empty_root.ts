@@ -15,7 +15,7 @@ import { close } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
 import { __WALL } from "../../ffi/abi/wait.ts";
-import type { Level } from "./levels.ts";
+import type { Level } from "./confinement_levels.ts";
 
 /** Exists everywhere; the empty directory is mounted over it. */
 const PLACE = "/proc";

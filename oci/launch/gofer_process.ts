@@ -37,11 +37,11 @@ import { close } from "../../ffi/sys/files.ts";
 import { type PrevResult, SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { MountIds } from "../spec/id_mappings.ts";
 import { explain } from "../user_error.ts";
-import { launch, type Launched, type LevelPlan } from "./levels.ts";
+import { launch, type Launched, type LevelPlan } from "./confinement_levels.ts";
 import { copyMappedTree } from "./mapped_tree.ts";
 import { makeUsers, sameIds } from "./own_users.ts";
-import type { Program } from "./program.ts";
-import * as steps from "./steps.ts";
+import type { Program } from "./executables.ts";
+import * as steps from "../host/launch_steps.ts";
 import { copyTree } from "./tree_copy.ts";
 
 const NAMESPACES = CLONE_NEWNS + CLONE_NEWPID + CLONE_NEWNET + CLONE_NEWIPC + CLONE_NEWUTS;

@@ -14,12 +14,12 @@ import { SYS_execveat } from "../../ffi/abi/syscall_numbers.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { close, ioctl, openat } from "../../ffi/sys/files.ts";
 import { spawn, type Spawned, SpawnScript } from "../../ffi/sys/spawn.ts";
-import { packetPair } from "../sandbox/control.ts";
+import { packetPair } from "../protocol/launcher_channel.ts";
 import { endChild } from "./children.ts";
-import * as steps from "./steps.ts";
-import { programFile } from "./waiter.ts";
-import { waiterImage } from "./waiter_image.ts";
-import { WaiterData } from "./waiter_data.ts";
+import * as steps from "../host/launch_steps.ts";
+import { programFile } from "../proxy/waiter.ts";
+import { waiterImage } from "../proxy/waiter_image.ts";
+import { WaiterData } from "../proxy/waiter_data.ts";
 
 /** Descriptors; -1: none. */
 export interface OwnUsers {

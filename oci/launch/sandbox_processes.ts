@@ -3,7 +3,7 @@
  * here.
  *
  * Both children die with this process (parent-death signal) unless they are detached. Not here: what is in the sandbox
- * (boot_spec.ts), the waiters for its end (foreground_run.ts, proxy.ts).
+ * (protocol/boot_spec.ts), the waiters for its end (foreground_sandbox.ts, proxy_process.ts).
  */
 
 import {
@@ -32,21 +32,25 @@ import {
   type GuestFds,
   type NetworkMode,
   type ProcessSpec,
-} from "../sandbox/boot_spec.ts";
-import { type BootMessage, controlPair, type LauncherSocket } from "../sandbox/control.ts";
+} from "../protocol/boot_spec.ts";
+import {
+  type BootMessage,
+  controlPair,
+  type LauncherSocket,
+} from "../protocol/launcher_channel.ts";
 import { objectionToKvm } from "../../platform/kvm_candidate.ts";
 import { openDevice } from "../../platform/kvm/device.ts";
 import type { PlatformName } from "../../platform/names.ts";
 import { shownLines } from "../shown_text.ts";
 import { UserError } from "../user_error.ts";
 import { emptyRoot } from "./empty_root.ts";
-import { allowedMemory } from "./host_limits.ts";
-import { waitReadable } from "./interrupt.ts";
+import { allowedMemory } from "../host/host_limits.ts";
+import { waitReadable } from "./interrupts.ts";
 import { heapFlag } from "./kernel_heap.ts";
 import { type GoferRoot, startGofer } from "./gofer_process.ts";
-import type { Launched } from "./levels.ts";
-import { PlatformMemory } from "./platform_memory.ts";
-import { goferProgram, sentryProgram } from "./program.ts";
+import type { Launched } from "./confinement_levels.ts";
+import { PlatformMemory } from "./remembered_platform.ts";
+import { goferProgram, sentryProgram } from "./executables.ts";
 import { type SentryNetwork, startSentry } from "./sentry_process.ts";
 
 export interface SandboxOptions {

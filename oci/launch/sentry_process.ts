@@ -23,9 +23,9 @@ import { close } from "../../ffi/sys/files.ts";
 import { SpawnScript } from "../../ffi/sys/spawn.ts";
 import { explain } from "../user_error.ts";
 import { makeUsers, usersOf } from "./own_users.ts";
-import { launch, type Launched, type LevelPlan } from "./levels.ts";
-import type { Program } from "./program.ts";
-import * as steps from "./steps.ts";
+import { launch, type Launched, type LevelPlan } from "./confinement_levels.ts";
+import type { Program } from "./executables.ts";
+import * as steps from "../host/launch_steps.ts";
 
 /** The user that owns nothing. */
 export const NOBODY = 65534;

@@ -3,15 +3,15 @@
  * made of. What this runtime cannot do is an error that names the place, never ignored; members that the specification
  * does not know are ignored, as it demands.
  *
- * Not here: reading the file, looking paths up on the host (rootfs/plan.ts).
+ * Not here: reading the file, looking paths up on the host (container/rootfs_plan.ts).
  */
 
 import { CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
 import { type FirstProcess, readFirstProcess } from "./first_process.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
-import type { ProcessSpec } from "../sandbox/boot_spec.ts";
+import type { ProcessSpec } from "../protocol/boot_spec.ts";
 import { type Hooks, readHooks } from "./hooks_section.ts";
-import type { JsonNode } from "./json_node.ts";
+import type { JsonNode } from "../json_node.ts";
 import { type HasModule, hostHas, passOverLabel } from "./labels.ts";
 import { type LinuxConfig, readLinux } from "./linux_section.ts";
 import { type ConfigMount, readMount } from "./mount_entry.ts";

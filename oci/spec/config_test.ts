@@ -4,7 +4,7 @@ import { EXIT_USAGE, UserError } from "../user_error.ts";
 import { readConfig } from "./config.ts";
 import { DEFAULT_CONFIG } from "./default_config.ts";
 import type { SecurityModule } from "./labels.ts";
-import { JsonNode } from "./json_node.ts";
+import { JsonNode } from "../json_node.ts";
 
 type Json = Record<string, unknown>;
 

@@ -1,8 +1,8 @@
 /** `linux.devices` of config.json: nodes that the container's /dev gets besides those that every container has. */
 
 import { fromText } from "../../kernel/core/bytes.ts";
-import type { DeviceSpec } from "../sandbox/boot_spec.ts";
-import type { JsonNode } from "./json_node.ts";
+import type { DeviceSpec } from "../protocol/boot_spec.ts";
+import type { JsonNode } from "../json_node.ts";
 
 const DEFAULT_MODE = 0o666;
 const ID_MAX = 0xfffffffe;

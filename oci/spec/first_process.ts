@@ -4,7 +4,7 @@
  */
 
 import type { SeccompSpec } from "../../kernel/seccomp/oci_filter.ts";
-import type { JsonNode } from "./json_node.ts";
+import type { JsonNode } from "../json_node.ts";
 import type { HasModule } from "./labels.ts";
 import { type ProcessConfig, readProcess } from "./process_section.ts";
 import { parseSeccomp } from "./seccomp_section.ts";

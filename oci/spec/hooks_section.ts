@@ -1,6 +1,6 @@
 /** `hooks` of config.json (config.md, "POSIX-platform Hooks"): programs of the host. Running them is not here. */
 
-import type { JsonNode } from "./json_node.ts";
+import type { JsonNode } from "../json_node.ts";
 
 export const HOOK_KINDS = [
   "prestart",

@@ -1,6 +1,6 @@
 /** User and group ids of a user namespace, or of a mount whose files have others than on disk. */
 
-import type { JsonNode } from "./json_node.ts";
+import type { JsonNode } from "../json_node.ts";
 
 export interface IdMapping {
   readonly containerId: number;

@@ -6,7 +6,7 @@
  * without it, it is an error, as it is for runc.
  */
 
-import type { JsonNode } from "./json_node.ts";
+import type { JsonNode } from "../json_node.ts";
 
 export type SecurityModule = "apparmor" | "selinux";
 

@@ -1,10 +1,10 @@
 /** `linux` of config.json (config-linux.md). A sandbox is isolated in every way, whatever namespaces are asked for. */
 
 import { fromText } from "../../kernel/core/bytes.ts";
-import type { DeviceSpec } from "../sandbox/boot_spec.ts";
+import type { DeviceSpec } from "../protocol/boot_spec.ts";
 import { readDevices } from "./devices_section.ts";
 import { type IdMapping, readMappings } from "./id_mappings.ts";
-import type { JsonNode } from "./json_node.ts";
+import type { JsonNode } from "../json_node.ts";
 import { readResources, type Resources } from "./resources_section.ts";
 
 import { readTimeOffsets, type TimeOffsets } from "./time_offsets.ts";

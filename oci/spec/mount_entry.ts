@@ -1,9 +1,9 @@
 /** One entry of `mounts` in config.json. */
 
 import { fromText } from "../../kernel/core/bytes.ts";
-import { isFlagOption, isPropagationOption } from "../sandbox/mount_options.ts";
+import { isFlagOption, isPropagationOption } from "../protocol/mount_options.ts";
 import { type MountIds, readMountIds } from "./id_mappings.ts";
-import type { JsonNode } from "./json_node.ts";
+import type { JsonNode } from "../json_node.ts";
 
 export interface ConfigMount {
   /** In the sandbox: absolute, without `.`, `..` and doubled slashes; a byte string. */

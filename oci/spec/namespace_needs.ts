@@ -4,7 +4,7 @@
  * container's own kernel, which a runtime without one has to refuse.
  */
 
-import type { JsonNode } from "./json_node.ts";
+import type { JsonNode } from "../json_node.ts";
 import type { NamespaceEntry, NamespaceType } from "./linux_section.ts";
 
 /** Of ipc_namespaces(7). */

@@ -4,10 +4,10 @@
  */
 
 import { fromText } from "../../kernel/core/bytes.ts";
-import type { CapabilitySpec, ProcessSpec, RlimitSpec } from "../sandbox/boot_spec.ts";
-import type { JsonNode } from "./json_node.ts";
+import type { CapabilitySpec, ProcessSpec, RlimitSpec } from "../protocol/boot_spec.ts";
+import type { JsonNode } from "../json_node.ts";
 import { type HasModule, hostHas, passOverLabel } from "./labels.ts";
-import { CAPABILITIES, RLIMITS } from "./names.ts";
+import { CAPABILITIES, RLIMITS } from "./linux_names.ts";
 import { readCpuAffinity, readIoPriority, readScheduler } from "./scheduling.ts";
 
 /** What a process is but for the size of its terminal, which the client may know better. */

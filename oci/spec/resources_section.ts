@@ -3,7 +3,7 @@
  * members are null. What they mean for a cgroup is not here.
  */
 
-import type { JsonNode } from "./json_node.ts";
+import type { JsonNode } from "../json_node.ts";
 
 /** One rule of the device controller. */
 export interface DeviceRule {

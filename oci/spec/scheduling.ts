@@ -2,8 +2,8 @@
 
 import * as R from "../../ffi/abi/resource.ts";
 import * as S from "../../ffi/abi/sched.ts";
-import type { SchedulerSpec } from "../sandbox/boot_spec.ts";
-import type { JsonNode } from "./json_node.ts";
+import type { SchedulerSpec } from "../protocol/boot_spec.ts";
+import type { JsonNode } from "../json_node.ts";
 
 const POLICIES: Readonly<Record<string, number>> = {
   SCHED_OTHER: S.SCHED_NORMAL,

@@ -22,7 +22,7 @@ import {
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import * as K from "../../kernel/seccomp/oci_filter.ts";
 import { x32NumberOf } from "./x32_calls.ts";
-import type { JsonNode } from "./json_node.ts";
+import type { JsonNode } from "../json_node.ts";
 
 const ACTIONS = {
   SCMP_ACT_KILL: SECCOMP_RET_KILL_THREAD,

@@ -4,7 +4,7 @@ import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import { DATA_WORDS } from "../../kernel/seccomp/filter.ts";
 import { seccompFilterOf, X32_BIT } from "../../kernel/seccomp/oci_filter.ts";
 import { UserError } from "../user_error.ts";
-import { JsonNode } from "./json_node.ts";
+import { JsonNode } from "../json_node.ts";
 import { parseSeccomp } from "./seccomp_section.ts";
 
 const ALLOW = 0x7fff0000, ERRNO = 0x50000, KILL = 0;

@@ -1,7 +1,7 @@
 /** `linux.timeOffsets` of config.json: how far the clocks of a new time namespace are from the host's. */
 
 import type { TimeOffsets } from "../../kernel/cred/time_namespace.ts";
-import type { JsonNode } from "./json_node.ts";
+import type { JsonNode } from "../json_node.ts";
 
 export type { TimeOffsets };
 

@@ -4,7 +4,7 @@
  * Not here: where it is kept (store.ts), whether the processes in it still live (liveness.ts).
  */
 
-import type { CgroupRecord } from "../cgroup/group_plan.ts";
+import type { CgroupRecord } from "../launch/cgroup/group_plan.ts";
 import type { Hooks } from "../spec/hooks_section.ts";
 import { UserError } from "../user_error.ts";
 

@@ -19,18 +19,18 @@ import { close, memfdCreate, pipe, poll, pwrite } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import type { Waiter } from "../../kernel/core/wait.ts";
 import { FakeHost } from "../../kernel/testing/fake_host.ts";
-import { type BootSocket, ControlSocket, packetPair } from "../../oci/sandbox/control.ts";
-import type { Request } from "../../oci/sandbox/control_protocol.ts";
+import { type BootSocket, ControlSocket, packetPair } from "../../oci/protocol/launcher_channel.ts";
+import type { Request } from "../../oci/protocol/control_protocol.ts";
 import {
   ControlServer,
   Later,
   type RequestFds,
   type RequestHandler,
-} from "../../oci/sandbox/control_server.ts";
-import { LauncherLink, type WaiterListener } from "../../oci/sandbox/launcher_events.ts";
-import { listenForControl } from "../../oci/state/control_client.ts";
+} from "../../oci/boot/control/control_server.ts";
+import { LauncherLink, type WaiterListener } from "../../oci/boot/control/launcher_events.ts";
+import { listenForControl } from "../../oci/container/control_client.ts";
 import { ContainerDir } from "../../oci/state/store.ts";
-import { putUnixAddress } from "../../oci/state/unix_address.ts";
+import { putUnixAddress } from "../../oci/host/unix_address.ts";
 import { UserError } from "../../oci/user_error.ts";
 import { ROOT } from "../harness/dvisor.ts";
 import { runCases } from "../harness/fuzz_run.ts";

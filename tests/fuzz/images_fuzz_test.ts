@@ -25,7 +25,7 @@ import type { Inode } from "../../kernel/vfs/inode.ts";
 import { OpenFile } from "../../kernel/vfs/open_file.ts";
 import { decodeAcl, encodeAcl, isValidAcl } from "../../kernel/vfs/posix_acl.ts";
 import { translateAcl } from "../../kernel/vfs/xattr_ids.ts";
-import { homeIn } from "../../oci/sandbox/home.ts";
+import { homeIn } from "../../oci/boot/guest/home.ts";
 import { ROOT } from "../harness/dvisor.ts";
 import { runCases } from "../harness/fuzz_run.ts";
 import type { Random } from "../harness/seeded.ts";

@@ -10,8 +10,8 @@ import { allocBuffer } from "../../ffi/sys/cstring.ts";
 import { recvFds, sendFds } from "../../ffi/sys/fdpass.ts";
 import { close, pipe } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import type { Op } from "../../oci/sandbox/control_protocol.ts";
-import { listenForControl } from "../../oci/state/control_client.ts";
+import type { Op } from "../../oci/protocol/control_protocol.ts";
+import { listenForControl } from "../../oci/container/control_client.ts";
 import { ContainerDir } from "../../oci/state/store.ts";
 import { Random } from "../harness/seeded.ts";
 

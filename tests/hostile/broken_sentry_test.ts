@@ -9,9 +9,13 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { close } from "../../ffi/sys/files.ts";
 import { StartedSandbox } from "../../oci/launch/sandbox_processes.ts";
-import { type BootSocket, controlPair, ControlSocket } from "../../oci/sandbox/control.ts";
-import type { Op, Request } from "../../oci/sandbox/control_protocol.ts";
-import { askForFds } from "../../oci/state/control_client.ts";
+import {
+  type BootSocket,
+  controlPair,
+  ControlSocket,
+} from "../../oci/protocol/launcher_channel.ts";
+import type { Op, Request } from "../../oci/protocol/control_protocol.ts";
+import { askForFds } from "../../oci/container/control_client.ts";
 import { ContainerDir } from "../../oci/state/store.ts";
 import { UserError } from "../../oci/user_error.ts";
 import { runCases } from "../harness/fuzz_run.ts";

@@ -8,7 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import { seccompRules } from "../../gofer/server/seccomp_rules.ts";
-import { SECCOMP_RULES } from "../../oci/sandbox/seccomp_rules.ts";
+import { SECCOMP_RULES } from "../../oci/boot/seccomp/seccomp_rules.ts";
 import { STUB_CALLS } from "../../platform/stub/filter.ts";
 import { doCommand, ROOT } from "../harness/dvisor.ts";
 import { isRoot, lacks, named, PYTHON } from "../harness/machine.ts";

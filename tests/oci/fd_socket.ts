@@ -10,7 +10,7 @@ import { check } from "../../ffi/sys/errors.ts";
 import { recvFds } from "../../ffi/sys/fdpass.ts";
 import { close, openat, poll } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { putUnixAddress } from "../../oci/state/unix_address.ts";
+import { putUnixAddress } from "../../oci/host/unix_address.ts";
 
 const SOON_MS = 10_000;
 

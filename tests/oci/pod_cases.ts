@@ -3,8 +3,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET } from "../../ffi/abi/socket.ts";
 import { close, socketpair } from "../../ffi/sys/files.ts";
-import { ContainerCgroup } from "../../oci/cgroup/container_cgroup.ts";
-import { askForFds } from "../../oci/state/control_client.ts";
+import { ContainerCgroup } from "../../oci/launch/cgroup/container_cgroup.ts";
+import { askForFds } from "../../oci/container/control_client.ts";
 import { StateStore } from "../../oci/state/store.ts";
 import { PLATFORM } from "../harness/dvisor.ts";
 import { noKvm } from "../harness/machine.ts";

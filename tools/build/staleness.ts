@@ -19,7 +19,7 @@ export const PARTS: Readonly<Record<string, string>> = {
 /** Modules that assemble machine code, by the names under which programs ask for it (ffi/sys/prebuilt.ts). */
 export const ASSEMBLIES: Readonly<Record<string, string>> = {
   native: "ffi/sys/native_assembly.ts",
-  waiter: "oci/launch/waiter_code.ts",
+  waiter: "oci/proxy/waiter_code.ts",
 };
 
 const SOURCES = ["mod.ts", "deno.json", "ffi", "platform", "kernel", "gofer", "oci", "tools/build"];

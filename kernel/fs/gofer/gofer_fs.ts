@@ -9,7 +9,7 @@
  * names and attributes.
  *
  * Neighbours: gofer_inode.ts (all inodes), directory.ts, regular.ts, idle_files.ts (donated
- * descriptors). oci/rootfs/file_systems.ts attaches it.
+ * descriptors). oci/boot/rootfs/file_systems.ts attaches it.
  */
 
 import { EIO, ESTALE } from "../../../ffi/abi/errno.ts";

@@ -1,6 +1,6 @@
 /**
  * Makes open files of the host descriptors that a sandbox is started with (stdin, stdout, stderr).
- * oci/sandbox/stdio_files.ts calls it.
+ * oci/boot/guest/stdio_files.ts calls it.
  */
 
 import { O_LARGEFILE } from "../../../ffi/abi/fcntl.ts";

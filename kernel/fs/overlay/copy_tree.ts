@@ -1,6 +1,6 @@
 /**
  * Copies the contents of a directory to an empty directory of another file system;
- * oci/sandbox/mount_tree.ts calls it for tmpfs mounts that start with the contents of their
+ * oci/boot/rootfs/mount_tree.ts calls it for tmpfs mounts that start with the contents of their
  * mountpoint.
  */
 

@@ -1,6 +1,6 @@
 /**
  * An overlay whose changes are in memory: for `dvisor do`, and for root directories whose changes
- * are not kept. oci/rootfs/file_systems.ts makes it.
+ * are not kept. oci/boot/rootfs/file_systems.ts makes it.
  */
 
 import { S_IFDIR } from "../../../ffi/abi/stat.ts";

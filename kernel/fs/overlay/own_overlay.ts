@@ -1,6 +1,6 @@
 /**
  * An overlay whose upper layer belongs to it alone and ends with it (a host directory for a
- * container's changes). oci/rootfs/file_systems.ts makes it.
+ * container's changes). oci/boot/rootfs/file_systems.ts makes it.
  */
 
 import type { FrameAllocator } from "../../mm/frames.ts";

@@ -1,0 +1,124 @@
+/**
+ * `dvisor boot`: makes the kernel of one sandbox, confines this process for good, and runs the guest to its end.
+ *
+ * Everything that needs the host's names happens before `ready` or beside it; the launcher takes the root directory
+ * away and answers `go`; the seccomp filter is the last thing before the first guest instruction.
+ */
+
+import { SYS_exit_group } from "../../ffi/abi/syscall_numbers.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
+import { close, read } from "../../ffi/sys/files.ts";
+import { OwnImage } from "../../ffi/sys/own_image.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import type { KernelHeap } from "../../kernel/core/kernel_heap.ts";
+import type { CallRecord } from "../../kernel/syscalls/call_record.ts";
+import { shownLines } from "../shown_text.ts";
+import { EXIT_FAILURE, explain, UserError } from "../user_error.ts";
+import { BOOT_FDS, type BootSpec, FIRST_FREE_FD } from "../protocol/boot_spec.ts";
+import { confineSelf, dropDescriptors } from "./seccomp/confine_self.ts";
+import { type BootSocket, ControlSocket, PACKET_EXIT } from "../protocol/launcher_channel.ts";
+import { createMachine, type Machine } from "./machine.ts";
+import { say } from "./messages.ts";
+import { Sandbox } from "./boot_sandbox.ts";
+
+/** Runs a sandbox; ends the process. */
+export function boot(heap: KernelHeap): never {
+  const control: BootSocket = new ControlSocket(BOOT_FDS.control);
+  let waiter = control, isRunning = false, calls: CallRecord | null = null;
+  try {
+    const spec = readSpec();
+    // Whoever hears the end: the launcher itself, or a process that it leaves behind.
+    if (spec.fds.waiter >= 0) waiter = new ControlSocket(spec.fds.waiter);
+    const { machine, sandbox } = prepare(spec, heap, control, waiter);
+    calls = sandbox.kernel.calls;
+    isRunning = waiter === control;
+    confine(machine, spec);
+    if (waiter !== control) {
+      control.send({ type: "running" });
+      control.close();
+    }
+    isRunning = true;
+    sandbox.run();
+  } catch (error) {
+    fail(isRunning ? waiter : control, error, isRunning, waiter !== control ? calls : null);
+  }
+  // Deno's own way out makes calls that the filter does not allow.
+  syscall(SYS_exit_group, 0);
+  throw new Error("exit_group returned");
+}
+
+function prepare(
+  spec: BootSpec,
+  heap: KernelHeap,
+  control: BootSocket,
+  waiter: BootSocket,
+): { machine: Machine; sandbox: Sandbox } {
+  dropDescriptors(FIRST_FREE_FD + spec.fds.stdio.length - BOOT_FDS.stdio.length);
+  readyReports();
+  const image = OwnImage.find();
+  const machine = createMachine(spec, heap);
+  const { foundBest } = machine;
+  control.send(foundBest === null ? { type: "ready" } : { type: "ready", bestPlatform: foundBest });
+  // The launcher takes the root directory away while this goes on.
+  const sandbox = new Sandbox(machine, spec, waiter);
+  control.send({ type: "loaded" });
+  const answer = control.receive();
+  if (answer === "end") throw new UserError("the launcher is gone");
+  sandbox.watchOutside();
+  sandbox.releaseImageLater(image);
+  return { machine, sandbox };
+}
+
+/**
+ * The first text of a stack makes the runtime look for the bounds of its thread's stack in /proc, and abort when that is
+ * gone: without this, the report of a bug would be an abort of its own.
+ */
+function readyReports(): void {
+  void new Error("first").stack;
+}
+
+/** Until the guest runs the launcher says what went wrong; then nobody is left there who could. */
+function fail(
+  control: BootSocket,
+  error: unknown,
+  isRunning: boolean,
+  calls: CallRecord | null,
+): void {
+  const exitCode = error instanceof UserError ? error.exitCode : EXIT_FAILURE;
+  const isBug = !(error instanceof UserError);
+  if (isBug) {
+    // The line first: the runtime may not get through with the stacks, having lost /proc.
+    say(`this is a bug in dvisor: ${explain(error)}`);
+    console.error(shownLines(Deno.inspect(error)));
+    // A container's messages are in a file that becomes a report.
+    if (calls !== null) console.error(`the last calls:\n${calls.lines().join("\n")}`);
+  }
+  if (isRunning) {
+    if (!isBug) say(explain(error));
+    control.sendPacket(PACKET_EXIT, exitCode, 0);
+  } else control.send({ type: "failed", message: explain(error), exitCode });
+}
+
+function confine(machine: Machine, spec: BootSpec): void {
+  const problems = confineSelf(machine.platformName, machine.network !== null);
+  if (problems.length === 0) return;
+  const text = problems.join("; ");
+  if (spec.requireSandbox) {
+    throw new UserError(`the host does not permit the whole confinement: ${text}`);
+  }
+  say(`running with less confinement than usual: ${text}`);
+}
+
+function readSpec(): BootSpec {
+  const decoder = new TextDecoder();
+  let text = "";
+  for (;;) {
+    const n = read(BOOT_FDS.spec, scratch.area(0), 65536);
+    if (n <= 0) break;
+    const at = scratch.areaOffset(0);
+    text += decoder.decode(scratch.u8.subarray(at, at + n), { stream: true });
+  }
+  close(BOOT_FDS.spec);
+  if (text === "") throw new UserError("boot is for dvisor itself; try: dvisor help");
+  return JSON.parse(text);
+}

@@ -1,0 +1,217 @@
+/**
+ * One sandbox inside the boot process: the kernel on its machine, and the containers in it. The first one makes the sandbox
+ * and ends it; others come and go by commands. For `do` there is none: only a first process.
+ *
+ * Neighbours: boot/guest/plain_guest.ts, boot/guest/guest_container.ts, boot/control/control_server.ts.
+ */
+
+import type { OwnImage } from "../../ffi/sys/own_image.ts";
+import { SandboxKernel } from "../../kernel/kernel.ts";
+import { threadCpuNs } from "../../ffi/sys/clock.ts";
+import { Strace } from "../../kernel/observe/strace.ts";
+import { TurnLog } from "../../kernel/observe/turns.ts";
+import type { OomListener } from "../../kernel/task/oom_killer.ts";
+import type { ThreadGroup } from "../../kernel/task/thread_group.ts";
+import { Timer } from "../../kernel/time/timer.ts";
+import { rehearsedCode } from "../compiled_part.ts";
+import { EXIT_FAILURE } from "../user_error.ts";
+import type { BootSpec } from "../protocol/boot_spec.ts";
+import { type BootSocket, PACKET_EXIT } from "../protocol/launcher_channel.ts";
+import { ControlServer } from "./control/control_server.ts";
+import type { LimitsChange } from "../protocol/control_protocol.ts";
+import { DebugLog } from "./debug_log.ts";
+import { exitCodeOf } from "../protocol/exit_code.ts";
+import { GuestClock } from "./guest_clock.ts";
+import { type ContainerOwner, GuestContainer } from "./guest/guest_container.ts";
+import type { Machine } from "./machine.ts";
+import { say } from "./messages.ts";
+import type { OomWitness } from "../proxy/oom_witness.ts";
+import { Places } from "./control/join_reservations.ts";
+import { PlainGuest, type PlainOwner } from "./guest/plain_guest.ts";
+import { SandboxRequests } from "./control/request_handler.ts";
+
+/** How long guests may live on when their files are gone, in ns. */
+const GRACE_NS = 2_000_000_000;
+
+/** When a sandbox is likely to have started all that it is going to, in ns. */
+const SETTLED_NS = 1_000_000_000;
+
+export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
+  readonly kernel: SandboxKernel;
+  readonly log: DebugLog;
+  /** By id. */
+  readonly containers: Map<string, GuestContainer> = new Map();
+  /** Of containers that are going to be there. */
+  readonly places: Places;
+  readonly #spec: BootSpec;
+  readonly #waiter: BootSocket;
+  /** The container that the sandbox lives for, or the process. */
+  readonly #first: GuestContainer | PlainGuest;
+  #witness: OomWitness | null;
+  #hasFailed = false;
+
+  /** @throws UserError */
+  constructor(machine: Machine, spec: BootSpec, waiter: BootSocket) {
+    const { host, platform, arena } = machine;
+    const log = this.log = new DebugLog(spec.fds.debugLog, spec.debugLogBytes);
+    host.beforeSleep = () => log.flush();
+    this.#spec = spec;
+    this.#waiter = waiter;
+    this.kernel = new SandboxKernel(host, platform, arena, {
+      hostname: spec.hostname,
+      log: (line) => log.line(line),
+      observer: spec.strace ? new Strace((line) => log.line(line)) : null,
+      cpuInfo: machine.cpuInfo,
+      network: machine.network,
+      panicOnBug: spec.panicOnBug,
+      report: (text) => text.split("\n").forEach(say),
+      // Sources have positions to translate, for which the runtime looks into /proc: it would
+      // abort.
+      hasStacks: !Deno.mainModule.endsWith(".ts"),
+    });
+    const { memory } = this.kernel;
+    host.onRest = () => memory.rest();
+    this.places = new Places(this.kernel);
+    this.#witness = machine.witness;
+    this.kernel.oom.listener = this;
+    if (spec.domainname !== null) this.kernel.domainname = spec.domainname;
+    if (spec.turns) this.kernel.loop.server.turns = new TurnLog(threadCpuNs);
+    if (machine.clocks !== null) {
+      host.guestClock = GuestClock.install(this.kernel.memory, machine.clocks, host.cpuCount);
+    }
+    this.#first = spec.id === "" ? new PlainGuest(this.kernel, spec, waiter, this) : this.#make();
+  }
+
+  #make(): GuestContainer {
+    const { gofer, stdio } = this.#spec.fds, waiter = this.#waiter;
+    const places = { gofer, stdio, waiter, template: null };
+    const alone = { pid: null, ipc: null, uts: null, time: null };
+    const container = new GuestContainer(this.kernel, this.#spec, places, alone, this);
+    this.containers.set(container.id, container);
+    return container;
+  }
+
+  /** Other limits from now on. */
+  update(container: GuestContainer, change: LimitsChange): void {
+    container.updateLimits(change);
+    const { memoryMax } = container.limits;
+    if (change.memoryMax === undefined) return;
+    if (container === this.#first) {
+      const { host, oom } = this.kernel;
+      oom.setLimit(Math.min(host.machineBytes, memoryMax));
+    } else if (memoryMax !== Infinity) container.keepMemoryLimit(null);
+  }
+
+  /** It has a limit, and nobody shows the host when it was reached. */
+  needsWitness(container: GuestContainer): boolean {
+    if (container.limits.memoryMax === Infinity) return false;
+    return container === this.#first ? this.#witness === null : !container.hasWitness;
+  }
+
+  setWitness(container: GuestContainer, witness: OomWitness): void {
+    if (!this.needsWitness(container)) witness.close();
+    else if (container === this.#first) this.#witness = witness;
+    else container.keepMemoryLimit(witness);
+  }
+
+  /** The host is told in the group of the container that has a limit of its own, else in the sandbox's. */
+  onOutOfMemory(victim: ThreadGroup): void {
+    for (const container of this.containers.values()) {
+      if (container.showOutOfMemory(victim)) return;
+    }
+    this.#witness?.show();
+  }
+
+  /** A moment after the start the pages that it took are let go. */
+  releaseImageLater(image: OwnImage): void {
+    const { timers } = this.kernel;
+    timers.arm(new ReleaseImage(image), this.kernel.now() + SETTLED_NS);
+  }
+
+  /** From now on signals, commands and the ends of others are heard. */
+  watchOutside(): void {
+    const { server } = this.#spec.fds;
+    this.#first.watch();
+    if (server >= 0) new ControlServer(this.kernel.host, server, new SandboxRequests(this));
+  }
+
+  /** Runs the guests to their end, and tells it. */
+  run(): void {
+    const status = this.kernel.run(), { turns } = this.kernel.loop.server;
+    for (const line of turns?.report() ?? []) this.log.line(line);
+    this.log.flush();
+    // In a rehearsal of the build the compiled code goes where the debug log does.
+    const code = rehearsedCode();
+    if (code !== null) this.log.replaceAll(code);
+    const first = this.#first;
+    if (first instanceof GuestContainer) {
+      first.init.drain();
+      if (first.init.status >= 0) {
+        this.#waiter.sendPacket(PACKET_EXIT, exitCodeOf(first.init.status), 0);
+      }
+      return;
+    }
+    first.drain();
+    const hasResult = !this.#hasFailed && status >= 0;
+    this.#waiter.sendPacket(PACKET_EXIT, hasResult ? exitCodeOf(status) : EXIT_FAILURE, 0);
+  }
+
+  onContainerEnd(container: GuestContainer): void {
+    if (container === this.#first) {
+      // What is told of it is told at the end of all: run.
+      this.kernel.loop.stop();
+      return;
+    }
+    this.containers.delete(container.id);
+    container.forgetLimits();
+    container.init.tellEnd();
+    container.release();
+  }
+
+  onAbandoned(container: GuestContainer): void {
+    if (container === this.#first) this.kernel.loop.stop();
+    else container.destroy();
+  }
+
+  onWaiterGone(): void {
+    this.kernel.loop.stop();
+  }
+
+  onGoferGone(container: GuestContainer | PlainGuest): void {
+    if (container !== this.#first) {
+      say("the file server of a container is gone, and with it the files: the container ends");
+      if (container instanceof GuestContainer) container.destroy();
+      return;
+    }
+    say("the file server of the sandbox is gone, and with it the files: the sandbox ends");
+    this.#hasFailed = true;
+    const { timers } = this.kernel;
+    timers.arm(new EndOfGrace(this.kernel), this.kernel.now() + GRACE_NS);
+  }
+}
+
+class ReleaseImage extends Timer {
+  private readonly image: OwnImage;
+
+  constructor(image: OwnImage) {
+    super();
+    this.image = image;
+  }
+
+  override onExpire(_nowNs: number): void {
+    this.image.release();
+  }
+}
+
+class EndOfGrace extends Timer {
+  private readonly kernel: SandboxKernel;
+
+  constructor(kernel: SandboxKernel) {
+    super();
+    this.kernel = kernel;
+  }
+
+  override onExpire(_nowNs: number): void {
+    this.kernel.loop.stop();
+  }
+}

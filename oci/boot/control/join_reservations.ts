@@ -1,0 +1,112 @@
+/**
+ * Places for containers that are going to join a running sandbox: for each the host process that those of its guests are
+ * copies of, and the socket of whoever waits for it. Whoever reserved one puts that process into the control groups of the
+ * container before there is anything to copy, for the sandbox itself may move nobody.
+ *
+ * Neighbours: request_handler.ts, boot/guest/guest_container.ts; container/join_sandbox.ts asks.
+ */
+
+import { EPOLLHUP, EPOLLRDHUP } from "../../../ffi/abi/epoll.ts";
+import { SYS_pidfd_open } from "../../../ffi/abi/syscall_numbers.ts";
+import { errnoName } from "../../../ffi/sys/errors.ts";
+import { syscall } from "../../../ffi/sys/native.ts";
+import { Waiter } from "../../../kernel/core/wait.ts";
+import type { SandboxKernel } from "../../../kernel/kernel.ts";
+import { Timer } from "../../../kernel/time/timer.ts";
+import type { AddressSpace } from "../../../platform/platform.ts";
+import { UserError } from "../../user_error.ts";
+import { Later } from "./control_server.ts";
+import type { BootSocket } from "../../protocol/launcher_channel.ts";
+
+/** How often it is looked whether the process is there, in ns. */
+const LOOK_NS = 200_000;
+
+export class Places {
+  readonly kernel: SandboxKernel;
+  readonly #byId: Map<string, Place> = new Map();
+
+  constructor(kernel: SandboxKernel) {
+    this.kernel = kernel;
+  }
+
+  /** @returns settled with a pidfd of the place's process, if the platform has such a one @throws UserError; the socket stays the caller's then */
+  reserve(id: string, waiter: BootSocket): Later {
+    if (this.#byId.has(id)) throw new UserError("container with given ID already exists");
+    const { platform } = this.kernel;
+    const template = platform.newTemplate();
+    if (template === null) throw new UserError("the host has no process for the container");
+    const place = new Place(this, id, template, waiter), later = new Later();
+    this.#byId.set(id, place);
+    if (platform.isInProcess) later.settle({});
+    else new Birth(this.kernel, place, later).onExpire(0);
+    return later;
+  }
+
+  /** It is the caller's now. @throws UserError */
+  take(id: string): Place {
+    const place = this.#byId.get(id);
+    if (place === undefined) throw new UserError("there is no place for the container");
+    this.#byId.delete(id);
+    this.kernel.host.unwatch(place.waiter.fd);
+    return place;
+  }
+
+  /** Whoever reserved it is gone. */
+  drop(id: string): void {
+    this.take(id).giveUp();
+  }
+}
+
+/** Hears the end of whoever waits; what that sends stays where it is. */
+export class Place extends Waiter {
+  readonly template: AddressSpace;
+  readonly waiter: BootSocket;
+  private readonly places: Places;
+  private readonly id: string;
+  isGone: boolean = false;
+
+  constructor(places: Places, id: string, template: AddressSpace, waiter: BootSocket) {
+    super();
+    this.places = places;
+    this.id = id;
+    this.template = template;
+    this.waiter = waiter;
+    places.kernel.host.watch(waiter.fd, EPOLLRDHUP, this);
+  }
+
+  override onWake(events: number): void {
+    if ((events & (EPOLLHUP | EPOLLRDHUP)) !== 0) this.places.drop(this.id);
+  }
+
+  /** No container comes of it. */
+  giveUp(): void {
+    this.isGone = true;
+    this.waiter.close();
+    this.template.destroy();
+  }
+}
+
+/** Answers when the process is there, or is not going to be. */
+class Birth extends Timer {
+  private readonly kernel: SandboxKernel;
+  private readonly place: Place;
+  private readonly later: Later;
+
+  constructor(kernel: SandboxKernel, place: Place, later: Later) {
+    super();
+    this.kernel = kernel;
+    this.place = place;
+    this.later = later;
+  }
+
+  override onExpire(_nowNs: number): void {
+    const { kernel, place, later } = this, { hostPid, broken } = place.template;
+    if (hostPid !== 0) {
+      const fd = syscall(SYS_pidfd_open, hostPid, 0);
+      if (fd >= 0) later.settle({}, fd);
+      else later.settle(new UserError(`pidfd_open: ${errnoName(fd)}`));
+    } else if (broken || place.isGone) {
+      later.settle(new UserError("the host gives no process for the container"));
+    } else kernel.timers.arm(this, kernel.now() + LOOK_NS);
+  }
+}

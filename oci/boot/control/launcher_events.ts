@@ -1,0 +1,77 @@
+/**
+ * What a running sandbox hears from outside: signals for the first process and sizes of the terminal; that nobody waits
+ * for it any more; that its file server is gone.
+ */
+
+import { EPOLLIN, EPOLLRDHUP } from "../../../ffi/abi/epoll.ts";
+import type { Host } from "../../../kernel/core/host.ts";
+import { Waiter } from "../../../kernel/core/wait.ts";
+import {
+  type BootSocket,
+  type Packet,
+  PACKET_RESIZE,
+  PACKET_SIGNAL,
+} from "../../protocol/launcher_channel.ts";
+
+export interface WaiterListener {
+  onSignal(signo: number): void;
+  onResize(rows: number, columns: number): void;
+  onWaiterGone(): void;
+}
+
+export interface GoferListener {
+  onGoferGone(): void;
+}
+
+/** LIMIT: packets that are read in one go; what is left reports again. */
+const PACKETS_A_TURN = 64;
+/** Signals are 1 to 64, sizes of a terminal 16 bits (ioctl_tty(2)). */
+const SIGNAL_MAX = 64, SIZE_MAX = 0xffff;
+
+/** Reads the control socket. What makes no sense there is passed over. */
+export class LauncherLink extends Waiter {
+  private readonly host: Host;
+  private readonly control: BootSocket;
+  private readonly listener: WaiterListener;
+
+  constructor(host: Host, control: BootSocket, listener: WaiterListener) {
+    super();
+    this.host = host;
+    this.control = control;
+    this.listener = listener;
+    host.watch(control.fd, EPOLLIN, this);
+  }
+
+  override onWake(_events: number): void {
+    for (let i = 0; i < PACKETS_A_TURN; i++) {
+      const packet = this.control.receivePacket();
+      if (packet === null) break;
+      if (packet === "end") {
+        this.listener.onWaiterGone();
+        return;
+      }
+      this.hear(packet);
+    }
+    this.host.arm(this.control.fd, EPOLLIN);
+  }
+
+  private hear({ kind, a, b }: Packet): void {
+    if (kind === PACKET_SIGNAL && a > 0 && a <= SIGNAL_MAX) this.listener.onSignal(a);
+    else if (kind === PACKET_RESIZE && a <= SIZE_MAX && b <= SIZE_MAX) this.listener.onResize(a, b);
+  }
+}
+
+/** Sees the end of the Gofer's socket; what arrives there is its client's. */
+export class GoferWatch extends Waiter {
+  private readonly listener: GoferListener;
+
+  constructor(host: Host, fd: number, listener: GoferListener) {
+    super();
+    this.listener = listener;
+    host.watch(fd, EPOLLRDHUP, this);
+  }
+
+  override onWake(_events: number): void {
+    this.listener.onGoferGone();
+  }
+}

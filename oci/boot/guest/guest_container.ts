@@ -1,0 +1,420 @@
+/**
+ * One container in a running sandbox: its files, its first process and those that were started beside it, and what commands
+ * do to it. The kernel's side is kernel/containers.ts.
+ */
+
+import { SIGKILL } from "../../../ffi/abi/signal.ts";
+import { close } from "../../../ffi/sys/files.ts";
+import { GoferClient } from "../../../gofer/client/gofer_client.ts";
+import {
+  dropContainer,
+  newContainer,
+  processesOf,
+  signalContainer,
+} from "../../../kernel/containers.ts";
+import { TimeNamespace, type TimeOffsets } from "../../../kernel/cred/time_namespace.ts";
+import { INITIAL_USER_NAMESPACE } from "../../../kernel/cred/user_namespace.ts";
+import { rootCredentials } from "../../../kernel/cred/credentials.ts";
+import { ContainerCaller } from "../../../kernel/init.ts";
+import type { SandboxKernel } from "../../../kernel/kernel.ts";
+import type { Container } from "../../../kernel/task/container.ts";
+import { killGroup } from "../../../kernel/task/exit_request.ts";
+import { groupCpuNs } from "../../../kernel/task/cpu_clock.ts";
+import { errnoName } from "../../../ffi/sys/errors.ts";
+import { residentBytesOf } from "../../../kernel/task/oom_killer.ts";
+import type { MountNamespace } from "../../../kernel/vfs/mounts.ts";
+import { Timer } from "../../../kernel/time/timer.ts";
+import type { AddressSpace } from "../../../platform/platform.ts";
+import { UserError } from "../../user_error.ts";
+import type { SeccompSpec } from "../../../kernel/seccomp/oci_filter.ts";
+import type { BootSpec, GuestFds, ProcessSpec } from "../../protocol/boot_spec.ts";
+import type { ContainerStats, ProcessInfo, StartHook } from "../../protocol/control_protocol.ts";
+import type { BootSocket } from "../../protocol/launcher_channel.ts";
+import { debugText } from "../control/debug_text.ts";
+import { type GuestOwner, GuestProcess } from "./guest_process.ts";
+import { type StartedGuest, startGuest } from "./guest_start.ts";
+import { type HookStreams, StartHooks } from "./start_hooks.ts";
+import type { CgroupLimits } from "../../../kernel/cgroup/fs/limits.ts";
+import type { LimitsChange } from "../../protocol/control_protocol.ts";
+import type { OomWitness } from "../../proxy/oom_witness.ts";
+import type { ThreadGroup } from "../../../kernel/task/thread_group.ts";
+import { keepLimits } from "./container_limits.ts";
+import { MountTree } from "../rootfs/mount_tree.ts";
+import { type GoferListener, GoferWatch } from "../control/launcher_events.ts";
+
+export interface ContainerOwner {
+  /** Its first process is gone, and so is all else in it. */
+  onContainerEnd(container: GuestContainer): void;
+  /** Nobody waits for its first process any more. */
+  onAbandoned(container: GuestContainer): void;
+  /** Its files are gone. */
+  onGoferGone(container: GuestContainer): void;
+}
+
+/** Whose namespaces a container shares. */
+export interface Shares {
+  readonly pid: GuestContainer | null;
+  readonly ipc: GuestContainer | null;
+  readonly uts: GuestContainer | null;
+  readonly time: GuestContainer | null;
+}
+
+export interface ContainerPlaces {
+  /** Host descriptors, which are the container's from then on, even if it cannot be made. */
+  readonly gofer: number;
+  readonly stdio: GuestFds;
+  /** Its from then on if it was made. */
+  readonly waiter: BootSocket;
+  /** What its programs begin as copies of; null: the platform gives them. As the waiter. */
+  readonly template: AddressSpace | null;
+}
+
+/** LIMIT: processes in an answer, which is one packet. */
+const PROCESSES_MAX = 800;
+
+/** How often it is looked whether all are gone, in ns. */
+const END_CHECK_NS = 10_000_000;
+
+export class GuestContainer implements GuestOwner, GoferListener {
+  readonly id: string;
+  readonly kernel: SandboxKernel;
+  readonly init: GuestProcess;
+  /** What it is told of its control group. */
+  readonly limits: CgroupLimits;
+  readonly #container: Container;
+  readonly #owner: ContainerOwner;
+  readonly #gofer: GoferClient;
+  readonly #goferFd: number;
+  /** The filter of system calls of all that is started in it. */
+  readonly #seccomp: SeccompSpec | null;
+  /** Started beside the first process. */
+  readonly #execs: Set<GuestProcess> = new Set();
+  /** Where the sandbox's own limit is not its limit. */
+  #witness: OomWitness | null = null;
+  readonly #process: ProcessSpec;
+  #isStarting = false;
+  #hasStarted = false;
+  #isPaused = false;
+
+  /** Its first process is loaded, and does not run yet. @throws UserError */
+  constructor(
+    kernel: SandboxKernel,
+    spec: BootSpec,
+    places: ContainerPlaces,
+    shares: Shares,
+    owner: ContainerOwner,
+  ) {
+    this.id = spec.id;
+    this.kernel = kernel;
+    this.#owner = owner;
+    this.#process = spec.process;
+    this.#goferFd = places.gofer;
+    this.#seccomp = spec.process.seccomp ?? null;
+    this.#gofer = new GoferClient(places.gofer);
+    this.init = new GuestProcess(kernel.host, places.waiter, 0, this);
+    try {
+      const tree = this.#openTree(spec);
+      this.limits = tree.limits;
+      this.#container = this.#makeContainer(spec, shares, tree, places.template);
+    } catch (error) {
+      for (const fd of places.stdio) close(fd);
+      this.#gofer.close();
+      throw error;
+    }
+    this.#keepLimits();
+    // Until `start`.
+    this.#container.isInitHeld = true;
+    try {
+      this.#load(places.stdio);
+      this.#keepCpuLimit();
+    } catch (error) {
+      dropContainer(this.#container);
+      this.#gofer.close();
+      throw error;
+    }
+  }
+
+  #load(stdio: GuestFds): void {
+    const guest = startGuest(this.kernel, this.#container, this.#process, stdio, true, this.init);
+    const { group } = guest.task;
+    // Signals that it does not handle pass it by, as they do the first process of a PID namespace.
+    group.isUnkillable = group.isInit;
+    this.init.begin(guest);
+  }
+
+  #openTree(spec: BootSpec): MountTree {
+    if (this.#gofer.start() < 0) {
+      throw new UserError("the file server of the container does not answer");
+    }
+    return new MountTree(this.kernel, this.#gofer, spec);
+  }
+
+  #makeContainer(
+    spec: BootSpec,
+    shares: Shares,
+    tree: MountTree,
+    template: AddressSpace | null,
+  ): Container {
+    // Gone with the container, or if there is none.
+    const mounts = tree.namespace.hold();
+    try {
+      const container = this.#newContainer(spec, shares, mounts);
+      container.template = template;
+      return filled(container, tree);
+    } finally {
+      mounts.drop();
+    }
+  }
+
+  #newContainer(spec: BootSpec, shares: Shares, mounts: MountNamespace): Container {
+    const { pid, ipc, uts, time } = shares;
+    return newContainer(this.kernel, {
+      id: spec.id,
+      mounts,
+      hostname: spec.hostname,
+      ...(spec.domainname === null ? {} : { domainname: spec.domainname }),
+      shares: {
+        ...(pid === null ? {} : { pid: pid.#container }),
+        ...(ipc === null ? {} : { ipc: ipc.#container }),
+        ...(uts === null ? {} : { uts: uts.#container }),
+        ...(time === null ? {} : { time: time.#container }),
+      },
+      ...(spec.timeOffsets ? { time: timeNamespace(this.kernel, spec.timeOffsets) } : {}),
+    });
+  }
+
+  /** Other limits from now on: those that are named, -1 is none. */
+  updateLimits(change: LimitsChange): void {
+    const named = Object.entries(change).map(([name, value]) => {
+      return [name, value === -1 ? Infinity : value];
+    });
+    Object.assign(this.limits, Object.fromEntries(named));
+    this.#keepLimits();
+    this.#keepCpuLimit();
+    const isLimited = this.kernel.oom.limited.has(this.#container);
+    if (isLimited) this.keepMemoryLimit(null);
+  }
+
+  get hasWitness(): boolean {
+    return this.#witness !== null;
+  }
+
+  /**
+   * Its memory has a limit of its own, beside that of the sandbox.
+   *
+   * @param witness in its control group; null: the one that there is, or one that is still to come
+   */
+  keepMemoryLimit(witness: OomWitness | null): void {
+    this.#witness ??= witness;
+    this.kernel.oom.limit(this.#container, this.limits.memoryMax);
+  }
+
+  /** Tells the host, if `victim` is one of its processes. */
+  showOutOfMemory(victim: ThreadGroup): boolean {
+    if (!this.#container.groups.has(victim)) return false;
+    this.#witness?.show();
+    return this.#witness !== null;
+  }
+
+  /** It has ended. */
+  forgetLimits(): void {
+    this.kernel.oom.limited.delete(this.#container);
+    this.#witness?.close();
+    this.#witness = null;
+  }
+
+  #keepLimits(): void {
+    keepLimits(this.#container, this.limits, !this.kernel.platform.isInProcess);
+  }
+
+  /** The host keeps it, but for a further container whose guests it counts in the groups of the sandbox. */
+  #keepCpuLimit(): void {
+    if (!this.kernel.platform.isInProcess || this.#container.template === null) return;
+    const { cpuQuotaUs, cpuPeriodUs } = this.limits;
+    this.#container.ns.cgroup.roots.unified.cpu.setQuota(cpuQuotaUs, cpuPeriodUs);
+  }
+
+  /** From now on the ends of others are heard. */
+  watch(): void {
+    this.init.listen();
+    new GoferWatch(this.kernel.host, this.#goferFd, this);
+  }
+
+  onGoferGone(): void {
+    this.#owner.onGoferGone(this);
+  }
+
+  get status(): "created" | "running" | "paused" | "stopped" {
+    if (this.init.status >= 0) return "stopped";
+    if (this.#isPaused) return "paused";
+    return this.#hasStarted ? "running" : "created";
+  }
+
+  /** @param done told when the hooks have ended and the program runs, or why it does not @throws UserError */
+  start(
+    hooks: readonly StartHook[],
+    streams: readonly HookStreams[],
+    done: (error: UserError | null) => void,
+  ): void {
+    if (this.status !== "created" || this.#isStarting) {
+      throw new UserError("cannot start an already running container");
+    }
+    this.#isStarting = true;
+    const onHooksEnd = (error: UserError | null): void => {
+      if (error === null && this.init.status < 0) {
+        this.#hasStarted = true;
+        this.#container.releaseInit();
+      } else this.destroy();
+      done(error);
+    };
+    new StartHooks(this.kernel, this.#container, this.#process, hooks, streams, { onHooksEnd })
+      .run();
+  }
+
+  pause(): void {
+    const { status } = this;
+    if (status !== "running" && status !== "created") {
+      throw new UserError(`container not running: ${status}`);
+    }
+    this.#isPaused = true;
+    this.#container.freeze();
+  }
+
+  resume(): void {
+    if (this.status !== "paused") throw new UserError("container not paused");
+    this.#isPaused = false;
+    this.#container.thaw();
+  }
+
+  signal(signo: number, all: boolean): void {
+    if (!signalContainer(this.#container, signo, all)) {
+      throw new UserError("container not running: process already finished");
+    }
+  }
+
+  /** Another process in it. @returns its pid inside @throws UserError */
+  exec(process: ProcessSpec, stdio: GuestFds, waiter: BootSocket, hostPid: number): number {
+    const guest = new GuestProcess(this.kernel.host, waiter, hostPid, this);
+    const oomScoreAdj = process.oomScoreAdj ?? this.#process.oomScoreAdj ?? 0;
+    const filtered = { ...process, oomScoreAdj, seccomp: this.#seccomp };
+    let started: StartedGuest;
+    try {
+      started = startGuest(this.kernel, this.#container, filtered, stdio, false, guest);
+    } catch (error) {
+      waiter.close();
+      throw error;
+    }
+    guest.begin(started);
+    this.#execs.add(guest);
+    guest.listen();
+    return started.task.group.id.numberIn(this.#container.pids);
+  }
+
+  processes(): ProcessInfo[] {
+    const hostPids = new Map<number, number>();
+    for (const { group, hostPid } of this.#execs) {
+      if (group !== null) hostPids.set(group.id.numberIn(this.#container.pids), hostPid);
+    }
+    const now = this.kernel.now();
+    return processesOf(this.#container).slice(0, PROCESSES_MAX).map((process) => ({
+      pid: process.pid,
+      hostPid: hostPids.get(process.pid) ?? 0,
+      ppid: process.ppid,
+      uid: process.uid,
+      threads: process.threads,
+      ageMs: Math.round((now - process.startNs) / 1e6),
+      command: process.comm,
+    }));
+  }
+
+  stats(): ContainerStats {
+    let processes = 0, threads = 0, cpuNs = 0;
+    for (const group of this.#container.groups) {
+      if (group.tasks.length > 0) processes++;
+      threads += group.tasks.length;
+      // Of children that have ended, as their parents have heard of it.
+      cpuNs += groupCpuNs(group) + group.childUsage.userNs + group.childUsage.systemNs;
+    }
+    const { memory, calls, containment: { count: containedBugs } } = this.kernel;
+    const memoryBytes = this.#container.template === null
+      ? memory.frames.usedBytes
+      : residentBytesOf(memory.arena, this.#container.groups);
+    return { processes, threads, cpuNs, memoryBytes, syscalls: calls.count, containedBugs };
+  }
+
+  debug(): string {
+    return debugText(this.kernel, this.#container, this.status);
+  }
+
+  /** Everything in it is killed. */
+  destroy(): void {
+    for (const group of [...this.#container.groups]) killGroup(group, SIGKILL);
+  }
+
+  onGuestEnd(process: GuestProcess): void {
+    if (process !== this.init) {
+      this.#execs.delete(process);
+      process.tellEnd();
+      return;
+    }
+    // Where the PID namespace is another container's, the rest of this one does not end by itself.
+    this.destroy();
+    this.finish();
+  }
+
+  onWaiterGone(process: GuestProcess): void {
+    if (process === this.init) this.#owner.onAbandoned(this);
+    else process.kill();
+  }
+
+  /** Once everybody in it is gone. */
+  finish(): void {
+    if (this.#execs.size === 0) {
+      this.#owner.onContainerEnd(this);
+      return;
+    }
+    const { kernel } = this;
+    kernel.timers.arm(new EndCheck(this), kernel.now() + END_CHECK_NS);
+  }
+
+  /** The last of it, when its end was told. */
+  release(): void {
+    this.kernel.host.unwatch(this.#goferFd);
+    dropContainer(this.#container);
+    this.#gofer.close();
+  }
+}
+
+/** @throws UserError if no clock can have that */
+function timeNamespace(kernel: SandboxKernel, offsets: TimeOffsets): TimeNamespace {
+  const ns = TimeNamespace.of(offsets, INITIAL_USER_NAMESPACE, kernel.now());
+  if (typeof ns !== "number") return ns;
+  throw new UserError(`config.json: linux.timeOffsets is out of range: ${errnoName(-ns)}`);
+}
+
+/** With its files. @throws UserError; there is no container then */
+function filled(container: Container, tree: MountTree): Container {
+  const caller = new ContainerCaller(container, rootCredentials(), 0);
+  try {
+    tree.fill(caller);
+  } catch (error) {
+    dropContainer(container);
+    throw error;
+  } finally {
+    caller.fs.drop();
+  }
+  return container;
+}
+
+class EndCheck extends Timer {
+  private readonly container: GuestContainer;
+
+  constructor(container: GuestContainer) {
+    super();
+    this.container = container;
+  }
+
+  override onExpire(_nowNs: number): void {
+    this.container.finish();
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * A process of the guest that somebody on the host waits for (proxy/waiter_image.ts): passes signals and terminal sizes on
+ * to it, and tells its end. Which process it is in its container is guest_container.ts's business.
+ */
+
+import { SIGKILL } from "../../../ffi/abi/signal.ts";
+import { SI_USER, SigInfo } from "../../../kernel/signal/pending.ts";
+import { sendToGroup } from "../../../kernel/signal/send.ts";
+import { killGroup } from "../../../kernel/task/exit_request.ts";
+import type { ExitListener, ThreadGroup } from "../../../kernel/task/thread_group.ts";
+import type { Host } from "../../../kernel/core/host.ts";
+import type { TerminalBridge } from "./terminal_bridge.ts";
+import { type BootSocket, PACKET_EXIT } from "../../protocol/launcher_channel.ts";
+import { exitCodeOf } from "../../protocol/exit_code.ts";
+import type { StartedGuest } from "./guest_start.ts";
+import { LauncherLink, type WaiterListener } from "../control/launcher_events.ts";
+
+export interface GuestOwner {
+  /** The process is gone; whoever waits is told afterwards. */
+  onGuestEnd(process: GuestProcess): void;
+  /** Nobody waits for it any more. */
+  onWaiterGone(process: GuestProcess): void;
+}
+
+export class GuestProcess implements ExitListener, WaiterListener {
+  /** Of the process that stands for it on the host, 0 if that is not known. */
+  readonly hostPid: number;
+  readonly #host: Host;
+  readonly #socket: BootSocket;
+  readonly #owner: GuestOwner;
+  #group: ThreadGroup | null = null;
+  #bridge: TerminalBridge | null = null;
+  /** Wait status; -1 while it lives. */
+  status: number = -1;
+
+  constructor(host: Host, socket: BootSocket, hostPid: number, owner: GuestOwner) {
+    this.#host = host;
+    this.#socket = socket;
+    this.hostPid = hostPid;
+    this.#owner = owner;
+  }
+
+  get group(): ThreadGroup | null {
+    return this.#group;
+  }
+
+  begin({ task, bridge }: StartedGuest): void {
+    this.#group = task.group;
+    this.#bridge = bridge;
+  }
+
+  /** From now on its waiter is listened to. */
+  listen(): void {
+    new LauncherLink(this.#host, this.#socket, this);
+  }
+
+  onProcessEnd(group: ThreadGroup): void {
+    this.status = group.exitStatus;
+    this.#owner.onGuestEnd(this);
+  }
+
+  /** What it wrote last still appears. */
+  drain(): void {
+    this.#bridge?.drain();
+  }
+
+  /** Tells its end to whoever waits, and lets go of everything. */
+  tellEnd(): void {
+    this.drain();
+    this.#bridge?.close();
+    this.#bridge = null;
+    this.#socket.sendPacket(PACKET_EXIT, exitCodeOf(this.status), 0);
+    this.#host.unwatch(this.#socket.fd);
+    this.#socket.close();
+  }
+
+  onSignal(signo: number): void {
+    const group = this.#group;
+    if (group === null || this.status >= 0) return;
+    const info = new SigInfo(signo, SI_USER);
+    info.isFromOutside = true;
+    sendToGroup(group, info);
+  }
+
+  kill(): void {
+    if (this.#group !== null && this.status < 0) killGroup(this.#group, SIGKILL);
+  }
+
+  onResize(rows: number, columns: number): void {
+    this.#bridge?.resize(rows, columns);
+  }
+
+  onWaiterGone(): void {
+    this.#owner.onWaiterGone(this);
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * The guest of `do`: one process in the kernel's first namespaces, with the signals of the command outside. No container:
+ * nobody asks for it by name, and a signal that it does not handle ends it.
+ */
+
+import { GoferClient } from "../../../gofer/client/gofer_client.ts";
+import type { SandboxKernel } from "../../../kernel/kernel.ts";
+import { Container } from "../../../kernel/task/container.ts";
+import type { TerminalBridge } from "./terminal_bridge.ts";
+import { UserError } from "../../user_error.ts";
+import { type BootSpec, hasHostNetwork } from "../../protocol/boot_spec.ts";
+import type { BootSocket } from "../../protocol/launcher_channel.ts";
+import { startGuest } from "./guest_start.ts";
+import { addLonelyLink } from "./unconnected_link.ts";
+import { buildMountTree } from "../rootfs/mount_tree.ts";
+import {
+  type GoferListener,
+  GoferWatch,
+  LauncherLink,
+  type WaiterListener,
+} from "../control/launcher_events.ts";
+
+export interface PlainOwner {
+  /** Nobody waits for the guest any more. */
+  onWaiterGone(): void;
+  /** Its files are gone. */
+  onGoferGone(guest: PlainGuest): void;
+}
+
+export class PlainGuest implements WaiterListener, GoferListener {
+  readonly #kernel: SandboxKernel;
+  readonly #goferFd: number;
+  readonly #waiter: BootSocket;
+  readonly #owner: PlainOwner;
+  readonly #bridge: TerminalBridge | null;
+
+  /** Its process is in the run queue. @throws UserError */
+  constructor(kernel: SandboxKernel, spec: BootSpec, waiter: BootSocket, owner: PlainOwner) {
+    this.#kernel = kernel;
+    this.#waiter = waiter;
+    this.#owner = owner;
+    this.#goferFd = spec.fds.gofer;
+    const gofer = new GoferClient(spec.fds.gofer);
+    if (gofer.start() < 0) throw new UserError("the file server of the sandbox does not answer");
+    if (!hasHostNetwork(spec)) addLonelyLink(kernel.namespaces.net);
+    const mounts = buildMountTree(kernel, gofer, spec);
+    const ns = kernel.namespaces.hold(), accounts = kernel.accounts.open();
+    const place = new Container("", kernel.pids, mounts.hold(), ns, accounts);
+    this.#bridge = startGuest(kernel, place, spec.process, spec.fds.stdio, true, null).bridge;
+  }
+
+  watch(): void {
+    new LauncherLink(this.#kernel.host, this.#waiter, this);
+    new GoferWatch(this.#kernel.host, this.#goferFd, this);
+  }
+
+  /** What it wrote last still appears. */
+  drain(): void {
+    this.#bridge?.drain();
+  }
+
+  onSignal(signo: number): void {
+    this.#kernel.signalInit(signo);
+  }
+  onResize(rows: number, columns: number): void {
+    this.#bridge?.resize(rows, columns);
+  }
+  onWaiterGone(): void {
+    this.#owner.onWaiterGone();
+  }
+  onGoferGone(): void {
+    this.#owner.onGoferGone(this);
+  }
+}

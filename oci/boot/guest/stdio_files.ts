@@ -1,0 +1,93 @@
+/**
+ * The guest's standard files over host descriptors that the launcher gave. Not here: a terminal of the guest's own
+ * (terminal_bridge.ts).
+ */
+
+import { ENXIO } from "../../../ffi/abi/errno.ts";
+import {
+  AT_FDCWD,
+  F_GETFL,
+  O_ACCMODE,
+  O_APPEND,
+  O_NOCTTY,
+  O_NOFOLLOW,
+} from "../../../ffi/abi/fcntl.ts";
+import { S_IFCHR, S_IFMT, Stat } from "../../../ffi/abi/stat.ts";
+import { scratch } from "../../../ffi/sys/cstring.ts";
+import { close, fcntl, fstat } from "../../../ffi/sys/files.ts";
+import { adoptHostFd } from "../../../kernel/fs/hostfd/adopt.ts";
+import { HostFdFs } from "../../../kernel/fs/hostfd/host_inode.ts";
+import { InitCaller } from "../../../kernel/init.ts";
+import type { SandboxKernel } from "../../../kernel/kernel.ts";
+import { rootCredentials } from "../../../kernel/cred/credentials.ts";
+import type { MountNamespace } from "../../../kernel/vfs/mounts.ts";
+import { openAt } from "../../../kernel/vfs/open.ts";
+import type { OpenFile } from "../../../kernel/vfs/open_file.ts";
+import { findNull, NULL_DEVICE, NULL_PATH } from "../rootfs/null_device.ts";
+import type { GuestFds, ProcessSpec } from "../../protocol/boot_spec.ts";
+
+export class StdioFiles {
+  private readonly fs: HostFdFs;
+  private readonly namespace: MountNamespace;
+  private readonly fds: GuestFds;
+  /** Those that belong to a file, or to who took them. */
+  private readonly taken: Set<number> = new Set();
+  private readonly owner: Pick<ProcessSpec, "uid" | "gid">;
+
+  /** @param fds host descriptors @param owner the user whose files they are */
+  constructor(
+    kernel: SandboxKernel,
+    namespace: MountNamespace,
+    fds: GuestFds,
+    owner: Pick<ProcessSpec, "uid" | "gid">,
+  ) {
+    this.fs = new HostFdFs(kernel.host, kernel.memory.bounce);
+    this.namespace = namespace;
+    this.fds = fds;
+    this.owner = owner;
+  }
+
+  /** File 0, 1, 2 or a further one; it owns the descriptor, and belongs to the user of the first process. */
+  open(index: number): OpenFile {
+    const fd = this.take(index), { uid, gid } = this.owner;
+    const flags = fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND);
+    const own = isNullDevice(fd) ? this.openNull(flags) : null;
+    if (own === null) return adoptHostFd(this.fs, fd, flags, uid, gid);
+    close(fd);
+    return own;
+  }
+
+  /** The descriptor itself, which is the caller's then. */
+  take(index: number): number {
+    this.taken.add(index);
+    return this.fds[index] ?? -1;
+  }
+
+  /** Nothing comes of the process. */
+  closeRest(): void {
+    this.fds.forEach((fd, i) => {
+      if (!this.taken.has(i)) close(fd);
+    });
+  }
+
+  /**
+   * The sandbox has a /dev/null of its own, if it has a /dev; a link in its place would be opened
+   * with root's rights.
+   */
+  private openNull(flags: number): OpenFile | null {
+    const caller = new InitCaller(this.namespace, rootCredentials(), 0);
+    const file = typeof findNull(caller) === "number"
+      ? -ENXIO
+      : openAt(caller, AT_FDCWD, NULL_PATH, flags | O_NOCTTY | O_NOFOLLOW, 0);
+    caller.fs.drop();
+    return typeof file === "number" ? null : file;
+  }
+}
+
+function isNullDevice(fd: number): boolean {
+  if (fstat(fd, scratch.area(0)) < 0) return false;
+  const at = scratch.areaOffset(0);
+  const mode = scratch.dv.getUint32(at + Stat.at.mode, true);
+  const rdev = Number(scratch.dv.getBigUint64(at + Stat.at.rdev, true));
+  return (mode & S_IFMT) === S_IFCHR && rdev === NULL_DEVICE;
+}

@@ -1,0 +1,230 @@
+/**
+ * Connects the guest's terminal (kernel/console.ts) with the terminal of the host that the sandbox was started from: what
+ * is typed there goes into the master, what the guest writes comes out there. The host's terminal is in raw mode; all
+ * that a terminal does to lines and keys happens in the kernel of the sandbox.
+ *
+ * Neighbour: host/terminal.ts, which the launcher uses.
+ */
+
+import { EAGAIN, EINTR } from "../../../ffi/abi/errno.ts";
+import { POLLERR, POLLHUP, POLLIN, POLLOUT } from "../../../ffi/abi/poll.ts";
+import { addressOf, allocBuffer } from "../../../ffi/sys/cstring.ts";
+import { poll } from "../../../ffi/sys/files.ts";
+import type { Host } from "../../../kernel/core/host.ts";
+import { Waiter, type WaitQueue } from "../../../kernel/core/wait.ts";
+
+/** Ctrl-D. */
+const EOT = 4;
+/** LIMIT: bytes on the way in each direction. */
+const BUFFER_BYTES = 4096;
+/** LIMIT: bytes of one write, which a terminal that says it is ready takes without waiting. */
+const PIECE_BYTES = 512;
+/** How long the rest of the output may take when the guest has ended, ms. */
+const DRAIN_MS = 2000;
+
+/** The guest's terminal as it is seen from here; kernel/console.ts has it. */
+export interface GuestConsole {
+  readonly master: {
+    /** `count` bytes of `src` are typed; how many had room. */
+    type(src: Uint8Array, count: number): number;
+    /** Output into `dst`: bytes, 0 for nothing now, or negative when nobody can write any more. */
+    fetch(dst: Uint8Array): number;
+    resize(rows: number, columns: number): void;
+    readonly waitQueue: WaitQueue;
+  };
+  /** The host's terminal is gone. */
+  hangUp(): void;
+}
+
+export class TerminalBridge {
+  readonly #host: Host;
+  readonly #console: GuestConsole;
+  readonly #input: Input;
+  readonly #output: Output;
+  readonly #fromGuest: FromGuest;
+
+  /** @param inFd, outFd the host's terminal, for reading and for writing: two descriptors */
+  constructor(host: Host, console: GuestConsole, inFd: number, outFd: number) {
+    this.#host = host;
+    this.#console = console;
+    this.#input = new Input(host, console, inFd);
+    this.#output = new Output(host, console, outFd);
+    this.#fromGuest = new FromGuest(this.#input, this.#output);
+    console.master.waitQueue.add(this.#fromGuest, 0);
+  }
+
+  /** The guest is gone: what it wrote last still appears. */
+  drain(): void {
+    this.#output.drain();
+  }
+
+  /** The host's terminal has another size. */
+  resize(rows: number, columns: number): void {
+    this.#console.master.resize(rows, columns);
+  }
+
+  /** Lets go of the host's terminal. */
+  close(): void {
+    this.#fromGuest.unlink();
+    for (const fd of [this.#input.fd, this.#output.fd]) {
+      this.#host.unwatch(fd);
+      this.#host.close(fd);
+    }
+  }
+}
+
+/** Keys: from the host to the guest. */
+class Input extends Waiter {
+  readonly fd: number;
+  private readonly host: Host;
+  private readonly console: GuestConsole;
+  private readonly buffer: Uint8Array<ArrayBuffer> = allocBuffer(BUFFER_BYTES);
+  private readonly address: number = addressOf(this.buffer);
+  /** Bytes at the start of `buffer` that the guest had no room for. */
+  private left: number = 0;
+  private isTyping: boolean = false;
+
+  constructor(host: Host, console: GuestConsole, fd: number) {
+    super();
+    this.host = host;
+    this.console = console;
+    this.fd = fd;
+    host.watch(fd, POLLIN, this);
+  }
+
+  override onWake(_events: number): void {
+    while (this.left === 0) {
+      const ready = this.host.pollNow(this.fd, POLLIN);
+      if (ready <= 0) break;
+      let n = (ready & POLLIN) === 0 ? 0 : this.host.read(this.fd, this.address, BUFFER_BYTES);
+      if (n === -EAGAIN || n === -EINTR) break;
+      if (n === 0 && (ready & (POLLHUP | POLLERR)) === 0) {
+        // A key that ended the input before the terminal was raw: the guest is to see it as a key.
+        this.buffer[0] = EOT;
+        n = 1;
+      }
+      if (n <= 0) {
+        this.console.hangUp();
+        return;
+      }
+      this.left = n;
+      this.push();
+    }
+    if (this.left === 0) this.host.arm(this.fd, POLLIN);
+  }
+
+  /** The guest may have room again. */
+  resume(): void {
+    // Typing makes echoes, of which we hear while we type.
+    if (this.left === 0 || this.isTyping) return;
+    this.push();
+    if (this.left === 0) this.host.arm(this.fd, POLLIN);
+  }
+
+  private push(): void {
+    this.isTyping = true;
+    const taken = this.console.master.type(this.buffer, this.left);
+    this.isTyping = false;
+    this.buffer.copyWithin(0, taken, this.left);
+    this.left -= taken;
+  }
+}
+
+/** What the guest shows: to the host. */
+class Output extends Waiter {
+  readonly fd: number;
+  private readonly host: Host;
+  private readonly console: GuestConsole;
+  private readonly buffer: Uint8Array<ArrayBuffer> = allocBuffer(BUFFER_BYTES);
+  private readonly address: number = addressOf(this.buffer);
+  /** Bytes of `buffer` from `at` to `end` are not written yet. */
+  private at: number = 0;
+  private end: number = 0;
+  private isWatched: boolean = false;
+  private isWaiting: boolean = false;
+  private isBroken: boolean = false;
+  private isPumping: boolean = false;
+
+  constructor(host: Host, console: GuestConsole, fd: number) {
+    super();
+    this.host = host;
+    this.console = console;
+    this.fd = fd;
+  }
+
+  override onWake(_events: number): void {
+    this.isWaiting = false;
+    this.pump();
+  }
+
+  /** As much as there is and the host takes. */
+  pump(): void {
+    // Taking output makes room for more, of which we hear while we are here.
+    if (this.isPumping) return;
+    this.isPumping = true;
+    while (!this.isWaiting && this.fill()) {
+      if (!this.flush()) this.expect();
+    }
+    this.isPumping = false;
+  }
+
+  drain(): void {
+    const deadline = performance.now() + DRAIN_MS;
+    while (this.fill() && !this.flush()) {
+      const left = deadline - performance.now();
+      if (left <= 0 || poll(this.fd, POLLOUT, left) <= 0) return;
+    }
+  }
+
+  /** Whether there is something to write. */
+  private fill(): boolean {
+    if (this.isBroken) return false;
+    if (this.at < this.end) return true;
+    this.at = 0;
+    this.end = Math.max(0, this.console.master.fetch(this.buffer));
+    return this.end > 0;
+  }
+
+  /** False when the host takes no more for now. */
+  private flush(): boolean {
+    while (this.at < this.end) {
+      const ready = this.host.pollNow(this.fd, POLLOUT);
+      if (ready <= 0) return false;
+      const n = this.host.write(
+        this.fd,
+        this.address + this.at,
+        Math.min(PIECE_BYTES, this.end - this.at),
+      );
+      if (n === -EAGAIN) return false;
+      if (n < 0 && n !== -EINTR || (ready & (POLLERR | POLLHUP)) !== 0) {
+        this.isBroken = true;
+        return true;
+      }
+      if (n > 0) this.at += n;
+    }
+    return true;
+  }
+
+  private expect(): void {
+    this.isWaiting = true;
+    if (this.isWatched) this.host.arm(this.fd, POLLOUT);
+    else this.isWatched = this.host.watch(this.fd, POLLOUT, this) === 0;
+  }
+}
+
+/** The master's news: output, or room for input. */
+class FromGuest extends Waiter {
+  private readonly input: Input;
+  private readonly output: Output;
+
+  constructor(input: Input, output: Output) {
+    super();
+    this.input = input;
+    this.output = output;
+  }
+
+  override onWake(_events: number): void {
+    this.output.pump();
+    this.input.resume();
+  }
+}

@@ -1,0 +1,36 @@
+import { assert, assertEquals } from "@std/assert";
+
+/** Works, rests, and says whether a rest was due before and behind it, and how many times the heap was smaller. */
+const PROGRAM = `
+import { Rest } from "${new URL("idle_memory.ts", import.meta.url)}";
+const rest = new Rest(300_000_000);
+rest.take();
+const early = rest.isDue;
+let kept = [];
+for (let i = 0; i < 2e6; i++) kept.push({ i });
+kept = [];
+const end = Date.now() + 20_000;
+while (!rest.isDue && Date.now() < end);
+const late = rest.isDue, before = Deno.memoryUsage().heapTotal;
+rest.take();
+const factor = before / Deno.memoryUsage().heapTotal;
+console.log(JSON.stringify([early, late, rest.isDue, factor > 3]));
+`;
+
+async function output(...flags: string[]): Promise<unknown> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-check", ...flags, PROGRAM],
+    cwd: new URL("../..", import.meta.url),
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+Deno.test("a rest is due behind work, and collects what is left of it", async () => {
+  assertEquals(await output("--v8-flags=--expose-gc"), [false, true, false, true]);
+});
+
+Deno.test("without the collector's function a rest does nothing", async () => {
+  const [, late, then] = await output() as boolean[];
+  assertEquals([late, then], [true, false]);
+});

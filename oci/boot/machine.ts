@@ -1,0 +1,137 @@
+/**
+ * What a kernel runs on: guest memory, a platform, and the host's clocks and events. Made first of all, while the host's
+ * names can still be seen.
+ */
+
+import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
+import { close } from "../../ffi/sys/files.ts";
+import type { SpawnScript } from "../../ffi/sys/spawn.ts";
+import type { Platform } from "../../platform/platform.ts";
+import { DEFAULT_PLATFORMS, type PlatformName } from "../../platform/names.ts";
+import { findBest } from "../../platform/choice.ts";
+import { createPlatform } from "../../platform/registry.ts";
+import type { HostNetwork } from "../../kernel/core/host_network.ts";
+import type { KernelHeap } from "../../kernel/core/kernel_heap.ts";
+import { RealHostNetwork } from "./host_network.ts";
+import { guestOomScoreAdj } from "../host/oom_score.ts";
+import { dropCapabilities } from "../host/launch_steps.ts";
+import { allowedMemory } from "../host/host_limits.ts";
+import { hasMemoryLimit, OomWitness, startWitness } from "../proxy/oom_witness.ts";
+import { UserError } from "../user_error.ts";
+import { type BootSpec, hasHostNetwork } from "../protocol/boot_spec.ts";
+import { hasSteadyCounter, newReading } from "./guest_clock.ts";
+import type { ClockReading } from "../../platform/vdso/clock_page.ts";
+import { RealHost } from "./real_host.ts";
+
+/** Address space for windows on host files. */
+const WINDOWS_BYTES = 4096 * WINDOW_BYTES;
+/** Guest memory is sparse: address space for more than there can be costs nothing. */
+const ARENA_FACTOR = 2;
+
+export interface Machine {
+  readonly arena: Arena;
+  readonly platform: Platform;
+  readonly platformName: PlatformName;
+  /** What measuring said is best; null: nothing was measured. */
+  readonly foundBest: PlatformName | null;
+  readonly host: RealHost;
+  /** The network namespace that this process is in; null: guests have none of it. */
+  readonly network: HostNetwork | null;
+  /** The first reading of the clocks; null: the counter cannot be used for them. */
+  readonly clocks: ClockReading | null;
+  readonly cpu: CpuFacts;
+  /** Text of /proc/cpuinfo. */
+  readonly cpuInfo: string;
+  /** Shows the host when a guest was out of memory; null: there is no limit. */
+  readonly witness: OomWitness | null;
+}
+
+/** From the auxiliary vector of this process. */
+export interface CpuFacts {
+  /** CPUID 1 EDX. */
+  readonly hwcap: number;
+  readonly hwcap2: number;
+  /** Bytes of a signal frame. */
+  readonly minSignalStack: number;
+}
+
+const AT_HWCAP = 16, AT_HWCAP2 = 26, AT_MINSIGSTKSZ = 51;
+/** What old hosts, which do not say, have at most. */
+const MINSIGSTKSZ = 2048;
+
+/** @throws UserError when no platform works */
+export function createMachine(spec: BootSpec, heap: KernelHeap): Machine {
+  const clocks = hasSteadyCounter() ? newReading() : null;
+  const cpu = readCpuFacts();
+  // Not by the limit, which may be raised.
+  const machineBytes = allowedMemory(), arena = createArena(machineBytes);
+  const best = spec.bestPlatform === null ? findBest(spec.fds.kvm, prepareGuest) : null;
+  const { platform, name } = choosePlatform(spec, best, arena);
+  const host = new RealHost(spec.cpus, spec.memoryBytes, machineBytes, heap);
+  host.watchDoorbell(platform.doorbellFd);
+  const cpuInfo = readCpuInfo();
+  const network = hasHostNetwork(spec) ? new RealHostNetwork(spec.network === "auto") : null;
+  const witness = hasMemoryLimit(spec) ? new OomWitness(startWitness()) : null;
+  const facts = { host, network, clocks, cpu, cpuInfo, witness };
+  return { arena, platform, platformName: name, foundBest: best, ...facts };
+}
+
+function createArena(memoryBytes: number): Arena {
+  const bytes = Math.ceil(ARENA_FACTOR * memoryBytes / WINDOW_BYTES) * WINDOW_BYTES;
+  try {
+    return Arena.create(bytes, WINDOWS_BYTES);
+  } catch (cause) {
+    const gib = Math.round((bytes + WINDOWS_BYTES) / 2 ** 30);
+    throw new UserError(`no ${gib} GiB of address space for guest memory`, undefined, cause);
+  }
+}
+
+function choosePlatform(
+  { platform: asked, bestPlatform, fds }: BootSpec,
+  measured: PlatformName | null,
+  arena: Arena,
+): { platform: Platform; name: PlatformName } {
+  const best = bestPlatform ?? measured;
+  const others = best === null ? DEFAULT_PLATFORMS : [best, ...DEFAULT_PLATFORMS];
+  let last: unknown;
+  for (const name of asked === null ? others : [asked]) {
+    try {
+      const platform = createPlatform(name, arena, prepareGuest, name === "kvm" ? fds.kvm : -1);
+      if (name !== "kvm" && fds.kvm >= 0) close(fds.kvm);
+      return { platform, name };
+    } catch (error) {
+      last = error;
+    }
+  }
+  const what = asked === null ? "no platform works" : `the platform ${asked} does not work`;
+  throw new UserError(`${what} on this host (dvisor doctor says more)`, undefined, last);
+}
+
+/** What runs the guest has nothing of what this process keeps for the network. */
+function prepareGuest(script: SpawnScript): void {
+  guestOomScoreAdj(script);
+  dropCapabilities(script);
+}
+
+function readCpuFacts(): CpuFacts {
+  const bytes = Deno.readFileSync("/proc/self/auxv");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const values = new Map<number, number>();
+  for (let at = 0; at + 16 <= bytes.length; at += 16) {
+    values.set(view.getUint32(at, true), view.getUint32(at + 8, true));
+  }
+  return {
+    hwcap: values.get(AT_HWCAP) ?? 0,
+    hwcap2: values.get(AT_HWCAP2) ?? 0,
+    minSignalStack: values.get(AT_MINSIGSTKSZ) ?? MINSIGSTKSZ,
+  };
+}
+
+/** Hosts that hide it get a plain processor. */
+function readCpuInfo(): string {
+  try {
+    return Deno.readTextFileSync("/proc/cpuinfo");
+  } catch {
+    return "";
+  }
+}

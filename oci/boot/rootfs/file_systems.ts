@@ -1,0 +1,97 @@
+/** The file systems that a container's mounts show: of its Gofer, overlays of those, and of the kernel. */
+
+import { ENODEV } from "../../../ffi/abi/errno.ts";
+import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
+import type { CgroupLimits } from "../../../kernel/cgroup/fs/limits.ts";
+import { GoferFs } from "../../../kernel/fs/gofer/gofer_fs.ts";
+import { memoryOverlay } from "../../../kernel/fs/overlay/memory_overlay.ts";
+import { ownOverlay } from "../../../kernel/fs/overlay/own_overlay.ts";
+import { OverlayFs } from "../../../kernel/fs/overlay/overlay_fs.ts";
+import type { SandboxKernel } from "../../../kernel/kernel.ts";
+import { containerView } from "../../../kernel/cgroup/mount_types.ts";
+import type { Caller } from "../../../kernel/vfs/caller.ts";
+import { holdPath, Path } from "../../../kernel/vfs/dentry.ts";
+import type { FileSystem, Inode } from "../../../kernel/vfs/inode.ts";
+import { internalMount } from "../../../kernel/vfs/mount_links.ts";
+import type { MountSpec, OverlayLayers, RootSpec } from "../../protocol/boot_spec.ts";
+
+/**
+ * LIMIT: for so long, in ns, a change that the host makes to the root directory (docker cp) may stay unseen by what runs
+ * already. Names and attributes only: bytes are never kept.
+ */
+const ROOT_LEASE_NS = 250_000_000;
+
+export class FileSystems {
+  private readonly kernel: SandboxKernel;
+  private readonly gofer: GoferClient;
+  private readonly limits: CgroupLimits;
+
+  constructor(kernel: SandboxKernel, gofer: GoferClient, limits: CgroupLimits) {
+    this.kernel = kernel;
+    this.gofer = gofer;
+    this.limits = limits;
+  }
+
+  /** The root directory, or -errno. Behind an overlay nobody else is expected to change it. */
+  root(spec: RootSpec): FileSystem | number {
+    const { memory, host } = this.kernel, { overlay } = spec;
+    const fs = GoferFs.attach(this.gofer, spec.goferAttach, memory, {
+      isExclusive: true,
+      leaseNs: overlay === "none" ? ROOT_LEASE_NS : 0,
+    });
+    if (typeof fs === "number" || overlay === "none") return fs;
+    const text = `lowerdir=/,upperdir=${overlay}`;
+    if (overlay === "memory") return memoryOverlay(fs.root, memory.frames, host, text);
+    const upper = this.own(spec.upperAttach ?? "");
+    return typeof upper === "number" ? upper : ownOverlay(fs.root, upper, memory.frames, text);
+  }
+
+  /** A tree that nobody else sees. */
+  private own(name: string): GoferFs | number {
+    return GoferFs.attach(this.gofer, name, this.kernel.memory, { isExclusive: true });
+  }
+
+  /** What a mount shows, or -errno. `data`: what its options say for the file system itself. */
+  of(caller: Caller, spec: MountSpec, data: string): FileSystem | number {
+    if (spec.goferAttach !== null) return this.shared(spec.goferAttach);
+    if (spec.layers !== undefined && spec.layers !== null) return this.overlay(spec.layers, data);
+    // Both names mean the view that there is.
+    if (spec.type === "cgroup" || spec.type === "cgroup2") {
+      return containerView(this.kernel, caller, this.limits);
+    }
+    return this.kernel.fsTypes.find(spec.type)?.create(caller, spec.type, data) ?? -ENODEV;
+  }
+
+  private shared(name: string): GoferFs | number {
+    return GoferFs.attach(this.gofer, name, this.kernel.memory, { isExclusive: false });
+  }
+
+  /** As overlayFromOptions of the kernel, with trees of the Gofer in the place of paths. */
+  private overlay(layers: OverlayLayers, text: string): OverlayFs | number {
+    const { frames } = this.kernel.memory;
+    const trees: GoferFs[] = [];
+    for (const name of layers.upper === null ? layers.lower : [...layers.lower, layers.upper]) {
+      const tree = this.shared(name);
+      if (typeof tree === "number") return tree;
+      trees.push(tree);
+    }
+    const pinned = trees.map((fs) => this.pin(fs));
+    const roots = trees.map((fs) => fs.root);
+    const upper = layers.upper === null ? null : roots.pop() ?? null;
+    const options = { isPersistent: true, stackDepth: 1, text, frames, owned: null };
+    const last = roots.pop();
+    if (last === undefined) return -ENODEV;
+    let lower: Inode = last;
+    for (const top of roots.reverse()) {
+      const stack: OverlayFs = new OverlayFs(lower, top, { ...options, pinned: [] });
+      stack.readOnly = true;
+      lower = stack.root;
+    }
+    return new OverlayFs(lower, upper, { ...options, pinned });
+  }
+
+  private pin(fs: GoferFs): Path {
+    const mount = internalMount(this.kernel.vfs, fs);
+    return holdPath(new Path(mount, mount.root));
+  }
+}

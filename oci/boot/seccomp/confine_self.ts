@@ -1,0 +1,53 @@
+/**
+ * What the boot process does to itself: lets go of descriptors that it has by accident, becomes undumpable, and puts
+ * the seccomp filter on. Namespaces, ids and capabilities are the launcher's work (launch/).
+ */
+
+import { AT_FDCWD, F_GETFD, FD_CLOEXEC, O_CLOEXEC, O_RDWR } from "../../../ffi/abi/fcntl.ts";
+import { PR_SET_DUMPABLE } from "../../../ffi/abi/prctl.ts";
+import { SYS_dup3, SYS_prctl } from "../../../ffi/abi/syscall_numbers.ts";
+import { errnoName } from "../../../ffi/sys/errors.ts";
+import { close, fcntl, openat } from "../../../ffi/sys/files.ts";
+import { syscall } from "../../../ffi/sys/native.ts";
+import type { PlatformName } from "../../../platform/names.ts";
+import { installFilter } from "./seccomp_filter.ts";
+
+/** What a descriptor is, as /proc/self/fd shows it; "" for one that is closed. */
+function targetOf(fd: number): string {
+  try {
+    return Deno.readLinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * At the start, before there are files of guests: closes what was inherited beyond `keptBelow`, and takes Deno's cache
+ * files away from it. Their numbers become /dev/null: Deno must not write to whatever file came to have them.
+ */
+export function dropDescriptors(keptBelow: number): void {
+  const numbers = [...Deno.readDirSync("/proc/self/fd")].map((entry) => Number(entry.name));
+  const none = openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
+  for (const fd of numbers) {
+    if (fd < keptBelow || fd === none) continue;
+    const flags = fcntl(fd, F_GETFD);
+    if (flags < 0) continue;
+    const target = targetOf(fd);
+    if ((flags & FD_CLOEXEC) === 0) close(fd);
+    else if (none >= 0 && target.startsWith("/") && !/^\/(memfd:|dev\/)/.test(target)) {
+      syscall(SYS_dup3, none, fd, O_CLOEXEC);
+    }
+  }
+  if (none >= 0) close(none);
+}
+
+/** The last step before guests run; `network`: with host networking. @returns what the host did not permit, a line each */
+export function confineSelf(platform: PlatformName, network: boolean): string[] {
+  const problems: string[] = [];
+  // Nobody of the same user may trace it or read its memory.
+  const dumpable = syscall(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+  if (dumpable < 0) problems.push(`PR_SET_DUMPABLE: ${errnoName(dumpable)}`);
+  const refused = installFilter(platform, network);
+  if (refused !== null) problems.push(refused);
+  return problems;
+}

@@ -1,0 +1,68 @@
+/**
+ * The command line: finds the verb and runs it.
+ *
+ * Which verbs there are is the part's choice: verb_table.ts has all.
+ */
+
+import type { Command, Verb } from "./command.ts";
+import { runCommand } from "./run_command.ts";
+import { EXIT_FAILURE, EXIT_USAGE, usageError } from "../user_error.ts";
+import { type Globals, type SplitCommandLine, splitCommandLine } from "./globals.ts";
+import { COMMIT, OCI_VERSION, VERSION } from "../version.ts";
+
+export type Verbs = Readonly<Record<string, Verb>>;
+
+/** Runs a command line. @returns the exit code */
+export async function main(args: readonly string[], verbs: Verbs): Promise<number> {
+  let line: SplitCommandLine;
+  try {
+    line = splitCommandLine(args);
+  } catch (error) {
+    const failureCode = EXIT_FAILURE;
+    return await runCommand({ help: "", failureCode, run: () => raise(error) }, []);
+  }
+  const { globals, verb, rest, asks } = line;
+  if (asks === "version") {
+    console.log(`dvisor version ${VERSION}\ncommit: ${COMMIT}\nspec: ${OCI_VERSION}`);
+    return 0;
+  }
+  const known = asks === "help" ? "help" : verb;
+  if (known === undefined) {
+    console.error("dvisor: no verb given; try: dvisor help");
+    return EXIT_USAGE;
+  }
+  const run = () => runVerb(verbs, known, rest, globals);
+  return await runCommand({ ...codesOf(verbs, known), help: "", run }, rest, globals);
+}
+
+/** `VERB --help` shows the verb's help, as clients ask whether there is one. */
+function runVerb(
+  verbs: Verbs,
+  name: string,
+  rest: readonly string[],
+  globals: Globals,
+): number | Promise<number> {
+  const { command } = findVerb(verbs, name);
+  if (name !== "help" && rest.length === 1 && (rest[0] === "--help" || rest[0] === "-h")) {
+    console.log(command.help);
+    return 0;
+  }
+  return command.run(rest, globals);
+}
+
+function raise(error: unknown): never {
+  throw error;
+}
+
+function codesOf(verbs: Verbs, name: string): Pick<Command, "failureCode"> {
+  const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
+  const code = verb?.command.failureCode;
+  return code === undefined ? {} : { failureCode: code };
+}
+
+function findVerb(verbs: Verbs, name: string): Verb {
+  const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
+  if (verb !== undefined) return verb;
+  const what = name.startsWith("-") ? "option" : "verb";
+  throw usageError(`there is no ${what} "${name}"; try: dvisor help`);
+}

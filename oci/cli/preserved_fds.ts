@@ -1,0 +1,18 @@
+/** `--preserve-fds`: files of the caller that a guest gets. */
+
+import type { Flags } from "./flags.ts";
+import { usageError } from "../user_error.ts";
+
+/** LIMIT: files from 3 on that a guest gets: what one message carries. */
+const PRESERVED_MAX = 200;
+
+/** @throws UserError */
+export function preservedFds(flags: Flags): number {
+  if (Deno.env.get("LISTEN_PID") === String(Deno.pid)) {
+    throw usageError("LISTEN_FDS is set: sockets that listen cannot be passed into a sandbox");
+  }
+  const text = flags.string("preserve-fds") ?? "0";
+  const count = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+  if (count <= PRESERVED_MAX) return count;
+  throw usageError(`--preserve-fds is "${text}", expected a number up to ${PRESERVED_MAX}`);
+}

@@ -1,0 +1,75 @@
+/** The options that `do` and `run` share: how the sandbox is made and watched. */
+
+import { PLATFORM_CHOICES, platformOf } from "../../platform/names.ts";
+import type { FlagNames, Flags } from "./flags.ts";
+import { choose, type Globals } from "./globals.ts";
+import type { NetworkMode } from "../protocol/boot_spec.ts";
+import {
+  CORE_SCHEDULING_MODES,
+  processorIsolation,
+  SPECULATION_MODES,
+} from "../launch/processor_isolation.ts";
+import { usageError } from "../user_error.ts";
+import type { SandboxSettings } from "../launch/foreground_sandbox.ts";
+
+export const SANDBOX_FLAGS = {
+  strings: ["tty", "platform", "debug-log", "network", "speculation", "core-scheduling"],
+  booleans: ["strace", "turns", "require-sandbox", "panic-on-bug"],
+} as const satisfies FlagNames;
+
+export const SANDBOX_HELP =
+  `  --tty auto|on|off      give the guest a terminal of its own; auto: if stdin and stdout are one
+  --platform NAME        ${PLATFORM_CHOICES.join(" or ")}: the best that works here, and the default
+  --network none|host    what the guest has of this machine's network; the default is none of it
+  --strace               write every system call to the debug log
+  --turns                write the longest turns of the kernel to the debug log at the end
+  --debug-log FILE       append the debug log to FILE
+  --speculation host|strict       strict: every control that processes have of the processor's
+                         speculation; host, the default: as this host has it for all processes
+  --core-scheduling auto|on|off   nothing else runs beside the sandbox on the threads of a core;
+                         auto, the default: where this host has it
+  --require-sandbox      fail if this host does not permit every part of the confinement
+  --panic-on-bug         a bug in the kernel ends the sandbox, not just the process that met it`;
+
+/**
+ * Settings by the options behind the verb, or else in front of it.
+ *
+ * @param networks that there are, the default first
+ * @throws UserError
+ */
+export function sandboxSettings(
+  flags: Flags,
+  globals: Globals,
+  networks: readonly [NetworkMode, ...NetworkMode[]] = ["none", "host"],
+): SandboxSettings {
+  const stringOf = (name: "speculation" | "core-scheduling") =>
+    flags.string(name) ?? globals.string(name);
+  const platform = flags.string("platform") ?? globals.string("platform");
+  const debugLog = flags.string("debug-log") ?? globals.string("debug-log");
+  const strace = flags.has("strace") || globals.has("strace");
+  if (strace && debugLog === null) throw usageError("--strace needs --debug-log FILE");
+  const turns = flags.has("turns");
+  if (turns && debugLog === null) throw usageError("--turns needs --debug-log FILE");
+  return {
+    platform: platform === null ? null : platformOf(choose("platform", platform, PLATFORM_CHOICES)),
+    tty: flags.choice("tty", ["auto", "on", "off"]),
+    network: choose("network", flags.string("network") ?? globals.string("network"), networks),
+    strace,
+    turns,
+    debugLog,
+    processor: processorIsolation(
+      choose("speculation", stringOf("speculation"), SPECULATION_MODES),
+      choose("core-scheduling", stringOf("core-scheduling"), CORE_SCHEDULING_MODES),
+    ),
+    requireSandbox: flags.has("require-sandbox") || globals.has("require-sandbox"),
+    panicOnBug: flags.has("panic-on-bug") || globals.has("panic-on-bug"),
+  };
+}
+
+/** Containers use the network that they are in. */
+export const CONTAINER_NETWORKS: readonly [NetworkMode, ...NetworkMode[]] = [
+  "auto",
+  "none",
+  "loopback",
+  "host",
+];

@@ -1,0 +1,209 @@
+/** `dvisor do`: runs a command in a sandbox over this machine's files. */
+
+import {
+  callerDirectory,
+  callerEnvironment,
+  callerIds,
+  exactArguments,
+  type Ids,
+} from "../caller.ts";
+import { type Flags, readFlags } from "../flags.ts";
+import type { Globals } from "../globals.ts";
+import { fromText } from "../../../kernel/core/bytes.ts";
+import { type GuestPlan, runForeground } from "../../launch/foreground_sandbox.ts";
+import type { GoferRoot } from "../../launch/gofer_process.ts";
+import type { MountSpec } from "../../protocol/boot_spec.ts";
+import { usageError, UserError } from "../../user_error.ts";
+import type { Command } from "../command.ts";
+import { SANDBOX_FLAGS, SANDBOX_HELP, sandboxSettings } from "../sandbox_flags.ts";
+
+const HELP = `Usage: dvisor do [OPTION...] [--] COMMAND [ARGUMENT...]
+
+Runs a command of this machine in a sandbox. It sees this machine's files; what it writes stays in
+memory and is gone at the end. Environment and working directory are the caller's.
+
+Options:
+  --root DIR             the sandbox's root directory, instead of /
+  --rw                   writes go to the files of the root directory, not to memory
+  --volume SRC:DST[:ro]  a host directory or file at DST in the sandbox, with writes to the host
+  --cwd DIR              working directory in the sandbox
+  --env NAME=VALUE       set a variable; --env NAME takes it out
+  --user UID[:GID]       run as this user
+  --hostname NAME        the sandbox's host name; the default is the caller's
+  --memory SIZE          memory of all that runs in it, in bytes or with K, M, G
+${SANDBOX_HELP}
+
+--env and --volume may be given several times.`;
+
+const HOSTNAME_MAX = 64;
+const ID_MAX = 0xfffffffe;
+
+export const command: Command = {
+  help: HELP,
+  run: (args, globals) => runForeground(planOf(args, globals)),
+};
+
+function planOf(args: readonly string[], globals: Globals): GuestPlan {
+  const flags = readFlags(args, {
+    strings: ["root", "cwd", "user", "hostname", "memory", ...SANDBOX_FLAGS.strings],
+    lists: ["env", "volume"],
+    booleans: ["rw", ...SANDBOX_FLAGS.booleans],
+  });
+  if (flags.rest.length === 0) throw usageError("do needs a command; try: dvisor help do");
+  const sandbox = sandboxSettings(flags, globals);
+  const root = flags.string("root") ?? "/";
+  requireDirectory(root);
+  const volumes = flags.list("volume").map(parseVolume);
+  const ids = idsOf(flags);
+  return {
+    hostname: hostnameOf(flags),
+    domainname: null,
+    consoleSize: null,
+    maskedPaths: [],
+    readonlyPaths: [],
+    memoryLimit: memoryOf(flags),
+    cpuLimit: null,
+    process: {
+      args: exactArguments(flags.rest),
+      env: environmentOf(flags),
+      cwd: directoryOf(flags),
+      uid: ids.uid,
+      gid: ids.gid,
+      additionalGids: ids.groups,
+      capabilities: null,
+      noNewPrivileges: false,
+      rlimits: [],
+      // As outside, where a command belongs to the session of its shell: opening a terminal does not make it its own.
+      leadsSession: false,
+      needsHome: false,
+      umask: callerUmask(),
+    },
+    root: { goferAttach: "0", readonly: false, overlay: flags.has("rw") ? "none" : "memory" },
+    mounts: [...STANDARD_MOUNTS, ...volumes.map((v, i) => volumeMount(v, i + 1))],
+    goferRoots: [{ path: root, isReadOnly: !flags.has("rw") }, ...volumes.map((v) => v.root)],
+    sandbox,
+  };
+}
+
+function standardMount(type: string, destination: string, options: string): MountSpec {
+  return { type, destination, goferAttach: null, options: options.split(",") };
+}
+
+/** The file systems that every program expects. */
+export const STANDARD_MOUNTS: readonly MountSpec[] = [
+  standardMount("proc", "/proc", "nosuid,nodev,noexec"),
+  standardMount("sysfs", "/sys", "nosuid,nodev,noexec,ro"),
+  standardMount("cgroup2", "/sys/fs/cgroup", "nosuid,nodev,noexec"),
+  standardMount("devtmpfs", "/dev", "nosuid,strictatime,mode=755,size=65536k"),
+  standardMount("devpts", "/dev/pts", "nosuid,noexec,mode=620,ptmxmode=666,gid=5"),
+  standardMount("tmpfs", "/dev/shm", "nosuid,nodev,mode=1777"),
+  standardMount("mqueue", "/dev/mqueue", "nosuid,nodev,noexec"),
+];
+
+interface Volume {
+  readonly root: GoferRoot;
+  readonly destination: string;
+}
+
+function parseVolume(text: string): Volume {
+  const match = /^([^:]+):([^:]+)(?::(ro|rw))?$/.exec(text);
+  const path = match?.[1], destination = match?.[2];
+  if (path === undefined || destination === undefined) {
+    throw usageError(`--volume is "${text}", expected SRC:DST or SRC:DST:ro`);
+  }
+  if (!destination.startsWith("/")) {
+    throw usageError(`--volume ${text}: "${destination}" is no absolute path`);
+  }
+  statOrFail(path, "--volume");
+  return { root: { path, isReadOnly: match?.[3] === "ro" }, destination };
+}
+
+function volumeMount(volume: Volume, attach: number): MountSpec {
+  return {
+    type: "gofer",
+    destination: fromText(volume.destination),
+    goferAttach: String(attach),
+    options: volume.root.isReadOnly ? ["ro"] : [],
+  };
+}
+
+function statOrFail(path: string, what: string): Deno.FileInfo {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw new UserError(`${what}: there is no ${path}`);
+    throw new UserError(`${what}: ${path} cannot be used`, undefined, error);
+  }
+}
+
+function requireDirectory(path: string): void {
+  if (!statOrFail(path, "--root").isDirectory) {
+    throw new UserError(`--root: ${path} is no directory`);
+  }
+}
+
+function environmentOf(flags: Flags): string[] {
+  const env = new Map<string, string>();
+  for (const entry of callerEnvironment()) env.set(nameOf(entry), entry);
+  for (const text of flags.list("env")) {
+    const name = nameOf(text);
+    if (name === "") throw usageError(`--env is "${text}", expected NAME=VALUE`);
+    if (text.includes("=")) env.set(fromText(name), fromText(text));
+    else env.delete(fromText(name));
+  }
+  return [...env.values()];
+}
+
+function nameOf(entry: string): string {
+  return entry.split("=", 1)[0] ?? "";
+}
+
+function directoryOf(flags: Flags): string {
+  const cwd = flags.string("cwd");
+  if (cwd === null) return flags.string("root") === null ? callerDirectory() : "/";
+  if (!cwd.startsWith("/")) throw usageError(`--cwd is "${cwd}", expected an absolute path`);
+  return fromText(cwd);
+}
+
+function idsOf(flags: Flags): Ids {
+  const text = flags.string("user");
+  if (text === null) return callerIds();
+  const match = /^(\d+)(?::(\d+))?$/.exec(text);
+  const uid = Number(match?.[1] ?? NaN), gid = Number(match?.[2] ?? match?.[1] ?? NaN);
+  if (!(uid <= ID_MAX && gid <= ID_MAX)) {
+    throw usageError(`--user is "${text}", expected UID or UID:GID in numbers`);
+  }
+  return { uid, gid, groups: [] };
+}
+
+/** LIMIT: less than this is no place for a program. */
+const MEMORY_MIN = 4 << 20;
+const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
+
+function memoryOf(flags: Flags): number | null {
+  const text = flags.string("memory");
+  if (text === null) return null;
+  const [, digits, unit = ""] = /^(\d{1,15})([KMG]?)i?B?$/i.exec(text) ?? [];
+  const bytes = Number(digits) * (UNITS[unit.toUpperCase()] ?? NaN);
+  if (!(bytes >= MEMORY_MIN)) {
+    throw usageError(`--memory ${text} is no size of at least 4M, like 64M or 2G`);
+  }
+  return bytes;
+}
+
+/**
+ * The caller's by default: it is the name that /etc/hosts, which the sandbox sees too, has an
+ * address for.
+ */
+function hostnameOf(flags: Flags): string {
+  const name = flags.string("hostname") ?? Deno.hostname();
+  const bytes = fromText(name);
+  if (bytes === "" || bytes.length > HOSTNAME_MAX) {
+    throw usageError(`--hostname must have 1 to ${HOSTNAME_MAX} bytes`);
+  }
+  return bytes;
+}
+
+function callerUmask(): number {
+  return Deno.umask();
+}

@@ -1,0 +1,153 @@
+/**
+ * `dvisor events`: what a container uses, now and then or once, and when it met the OOM killer; JSON lines in runc's
+ * shape.
+ *
+ * Numbers are the host's of the container's cgroup; processes are those of the guest, which the kernel of the sandbox
+ * counts, and without a cgroup so is the rest.
+ */
+
+import { EPOLLIN } from "../../../ffi/abi/epoll.ts";
+import { SYS_pidfd_open } from "../../../ffi/abi/syscall_numbers.ts";
+import { Epoll } from "../../../ffi/sys/epoll.ts";
+import { close } from "../../../ffi/sys/files.ts";
+import { syscall } from "../../../ffi/sys/native.ts";
+import { ContainerCgroup } from "../../launch/cgroup/container_cgroup.ts";
+import { OomWatch } from "../../launch/cgroup/oom_watch.ts";
+import {
+  exactJson,
+  memoryEntry,
+  networkInterfaces,
+  nonZero,
+  type Stats,
+} from "../../launch/cgroup/stats.ts";
+import { readStatsV1 } from "../../launch/cgroup/stats_v1.ts";
+import { findContainer, type Found, onlyId } from "../../container/found_container.ts";
+import { readFlags } from "../flags.ts";
+import type { ContainerStats } from "../../protocol/control_protocol.ts";
+import { isAlive } from "../../state/liveness.ts";
+import { EXIT_FAILURE, usageError, UserError } from "../../user_error.ts";
+import type { Command } from "../command.ts";
+
+const HELP = `Usage: dvisor events [OPTION...] ID
+
+Prints what a container uses as JSON, one line now and then, and a line when processes were killed
+for want of memory; until the container ends.
+
+Options:
+  --interval D  time between two lines, as 5s or 500ms; the default is 5s
+  --stats       print one line and end`;
+
+export const command: Command = {
+  help: HELP,
+  failureCode: EXIT_FAILURE,
+  run(args, globals) {
+    const flags = readFlags(args, { strings: ["interval"], booleans: ["stats"], go: {} });
+    const id = onlyId(flags.rest, "events");
+    const intervalMs = parseDuration(flags.string("interval") ?? "5s");
+    const found = findContainer(globals.store, id);
+    if (found.status === "stopped") {
+      throw new UserError(`container with id ${id} is not running`);
+    }
+    if (flags.has("stats")) printEvent("stats", id, readStats(found));
+    else follow(found, intervalMs);
+    return 0;
+  },
+};
+
+/** As Go writes durations: `1m30s`, `500ms`. @returns milliseconds @throws UserError */
+export function parseDuration(text: string): number {
+  const units: Readonly<Record<string, number>> = {
+    ns: 1e-6,
+    us: 1e-3,
+    "µs": 1e-3,
+    ms: 1,
+    s: 1000,
+    m: 60_000,
+    h: 3_600_000,
+  };
+  let ms = 0;
+  if (!/^(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+$/.test(text)) {
+    throw usageError(`--interval is "${text}", expected a time such as 5s`);
+  }
+  for (const [, number, unit = ""] of text.matchAll(/([\d.]+)([a-zµ]+)/g)) {
+    ms += Number(number) * (units[unit] ?? 0);
+  }
+  if (ms <= 0) throw usageError("duration interval must be greater than 0");
+  return ms;
+}
+
+/** Lines until the container ends. */
+function follow(found: Found, intervalMs: number): void {
+  const { init, id, cgroup } = found.record;
+  const pidfd = syscall(SYS_pidfd_open, init.pid, 0);
+  if (pidfd < 0 || !isAlive(init)) return;
+  const watch = cgroup === null ? null : OomWatch.open(ContainerCgroup.load(cgroup));
+  const epoll = new Epoll(2);
+  epoll.add(pidfd, EPOLLIN, 0);
+  if (watch !== null) epoll.add(watch.fd, watch.events, 1);
+  for (let next = performance.now() + intervalMs;;) {
+    const count = epoll.wait(Math.max(0, Math.min(Math.ceil(next - performance.now()), 1 << 30)));
+    for (let i = 0; i < count; i++) {
+      if (epoll.token(i) === 1 && watch?.take()) printEvent("oom", id);
+    }
+    if (!isAlive(init)) break;
+    if (performance.now() < next) continue;
+    printEvent("stats", id, readStats(found));
+    next += intervalMs;
+  }
+  watch?.close();
+  epoll.close();
+  close(pidfd);
+}
+
+function printEvent(type: string, id: string, data?: Stats): void {
+  console.log(exactJson({ type, id, data }));
+}
+
+/** The container's use of the host, and what the kernel of its sandbox has counted. */
+export function readStats(found: Found): Stats {
+  const { cgroup, init, id, sandboxId } = found.record;
+  const host = cgroup === null ? null : ContainerCgroup.load(cgroup);
+  // A frozen sandbox does not answer.
+  const guest = host?.isFrozen() ? null : guestStats(found);
+  const stats = host === null ? readStatsV1({}) : host.stats();
+  const counted = guest === null || id === sandboxId ? stats : withMember(stats, guest);
+  return { ...withGuest(counted, guest), network_interfaces: networkInterfaces(init.pid) };
+}
+
+/** null while the container is not running yet. */
+function guestStats(found: Found): ContainerStats | null {
+  try {
+    return found.ask({ op: "stats", id: found.record.id }).stats;
+  } catch (error) {
+    if (error instanceof UserError) return null;
+    throw error;
+  }
+}
+
+/** What the kernel of its sandbox does and keeps for it counts on the host in the group of another container. */
+export function withMember(stats: Stats, guest: ContainerStats): Stats {
+  const { cpu, memory } = stats, { usage } = memory;
+  const total = Math.max(cpu.usage.total ?? 0, guest.cpuNs);
+  const bytes = Math.max(usage.usage ?? 0, guest.memoryBytes);
+  return {
+    ...stats,
+    cpu: { ...cpu, usage: { ...cpu.usage, total: nonZero(total) } },
+    memory: { ...memory, usage: { ...usage, usage: nonZero(bytes) } },
+  };
+}
+
+/** Threads of the guest in place of the host's, which are also those of the sandbox itself. */
+export function withGuest(stats: Stats, guest: ContainerStats | null): Stats {
+  if (guest === null) return stats;
+  const pids = { ...stats.pids, current: nonZero(guest.threads) };
+  if (stats.memory.usage.usage !== undefined) return { ...stats, pids };
+  const usage = memoryEntry(Infinity, guest.memoryBytes, 0, 0);
+  const total = stats.cpu.usage.total ?? nonZero(guest.cpuNs);
+  return {
+    ...stats,
+    pids,
+    cpu: { ...stats.cpu, usage: { ...stats.cpu.usage, total } },
+    memory: { ...stats.memory, usage },
+  };
+}

@@ -1,0 +1,76 @@
+/** `dvisor kill`: sends a signal to a container. */
+
+import * as S from "../../../ffi/abi/signal.ts";
+import { SYS_pidfd_open, SYS_pidfd_send_signal } from "../../../ffi/abi/syscall_numbers.ts";
+import { close } from "../../../ffi/sys/files.ts";
+import { syscall } from "../../../ffi/sys/native.ts";
+import { findContainer, type Found } from "../../container/found_container.ts";
+import { readFlags } from "../flags.ts";
+import { isAlive } from "../../state/liveness.ts";
+import type { ProcessId } from "../../state/record.ts";
+import { EXIT_FAILURE, usageError, UserError } from "../../user_error.ts";
+import type { Command } from "../command.ts";
+
+const HELP = `Usage: dvisor kill [OPTION...] ID [SIGNAL]
+
+Sends a signal, by number or name, to the first process of a container; the default is TERM.
+0 only looks whether there is one.
+
+Options:
+  -a, --all  to all processes of the container`;
+
+export const command: Command = {
+  help: HELP,
+  failureCode: EXIT_FAILURE,
+  run(args, globals) {
+    const flags = readFlags(args, { booleans: ["all"], go: { a: "all" } });
+    const [id, name = "", extra] = flags.rest;
+    if (id === undefined) throw usageError("kill needs an ID; try: dvisor help kill");
+    if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`);
+    killContainer(findContainer(globals.store, id), parseSignal(name || "TERM"), flags.has("all"));
+    return 0;
+  },
+};
+
+function killContainer(found: Found, signo: number, all: boolean): void {
+  const { record, status } = found;
+  if (status === "stopped") {
+    // There is nobody in it any more.
+    if (all) return;
+    throw new UserError("container not running");
+  }
+  // A sandbox that does not listen any more ends too when nobody waits for it.
+  if (signo === 0) return;
+  if (signo === S.SIGKILL) killProcess(record.init);
+  else found.ask({ op: "signal", id: record.id, signo, all });
+}
+
+/** Its end is the end of all that it stands for. */
+function killProcess(process: ProcessId): void {
+  const pidfd = syscall(SYS_pidfd_open, process.pid, 0);
+  if (pidfd < 0) return;
+  if (isAlive(process)) syscall(SYS_pidfd_send_signal, pidfd, S.SIGKILL, 0, 0);
+  close(pidfd);
+}
+
+/** A number, or a name with or without SIG; 0 sends nothing. @throws UserError */
+export function parseSignal(text: string): number {
+  if (/^\d{1,2}$/.test(text)) {
+    const signo = Number(text);
+    if (signo <= S.NSIG) return signo;
+  } else {
+    const name = text.toUpperCase().replace(/^(SIG)?/, "SIG");
+    const match = /^SIGRT(MIN|MAX)(?:([+-])(\d{1,2}))?$/.exec(name);
+    if (match !== null) {
+      const base = match[1] === "MIN" ? RTMIN : S.NSIG, delta = Number(match[3] ?? 0);
+      const signo = match[2] === "-" ? base - delta : base + delta;
+      if (signo >= RTMIN && signo <= S.NSIG) return signo;
+    }
+    const signo = new Map<string, unknown>(Object.entries(S)).get(name);
+    if (typeof signo === "number" && !/^SIG_|_/.test(name)) return signo;
+  }
+  throw usageError(`"${text}" is no signal`);
+}
+
+/** As libc has it. */
+const RTMIN = 34;

@@ -1,0 +1,55 @@
+/** `dvisor list`: the containers of this host. */
+
+import { type ListedState, listedState } from "../../container/oci_state.ts";
+import { statusNow } from "../../container/found_container.ts";
+import { explain } from "../../user_error.ts";
+import { readFlags, refuseRest } from "../flags.ts";
+import { shownJson, shownLines, shownWord } from "../../shown_text.ts";
+import { EXIT_FAILURE } from "../../user_error.ts";
+import type { Command } from "../command.ts";
+
+export const command: Command = {
+  help: `Usage: dvisor list [OPTION...]
+
+Shows the containers under the root directory.
+
+Options:
+  -f, --format F  table or json
+  -q, --quiet     ids only`,
+  failureCode: EXIT_FAILURE,
+  run(args, globals) {
+    const flags = readFlags(args, {
+      strings: ["format"],
+      booleans: ["quiet"],
+      go: { f: "format", q: "quiet" },
+    });
+    refuseRest(flags);
+    const format = flags.choice("format", ["table", "json"]);
+    const { store } = globals;
+    const records = store.list((damage) => console.error(shownLines(`dvisor: ${explain(damage)}`)));
+    const states = records.map((record) => listedState(record, statusNow(store, record)));
+    if (flags.has("quiet")) states.forEach((state) => console.log(state.id));
+    else console.log(format === "json" ? shownJson(JSON.stringify(states)) : table(states));
+    return 0;
+  },
+};
+
+function table(states: readonly ListedState[]): string {
+  const rows = [
+    ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"],
+    ...states.map((s) => [s.id, String(s.pid), s.status, s.bundle, s.created, s.owner]),
+  ];
+  return formatTable(rows);
+}
+
+/** Columns as wide as they need to be; cells hold what guests have named. */
+export function formatTable(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map(shownWord));
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, i) => widths[i] = Math.max(widths[i] ?? 0, cell.length));
+  }
+  return rows.map((row) =>
+    row.map((cell, i) => i === row.length - 1 ? cell : cell.padEnd((widths[i] ?? 0) + 2)).join("")
+  ).join("\n");
+}

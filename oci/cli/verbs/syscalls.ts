@@ -1,0 +1,62 @@
+/** `dvisor syscalls`: the system call table, as it is compiled in. */
+
+import { NAMES } from "../../../ffi/abi/syscall_numbers.ts";
+import { FLAG_SETS } from "../../../kernel/syscalls/flags/flag_sets.ts";
+import type { Row } from "../../../kernel/syscalls/table.ts";
+import { LAST_CALL, ROWS } from "../../../kernel/syscalls/x86_64.ts";
+import { readFlags, refuseRest } from "../flags.ts";
+import type { Command } from "../command.ts";
+import { SYSCALLS_HELP } from "../kernel_help.ts";
+import { flagsText } from "./syscall_flags.ts";
+
+interface Entry {
+  readonly nr: number;
+  readonly name: string;
+  /** "full", "partial", "refused" (by a handler), or "missing": ENOSYS. */
+  readonly support: string;
+  readonly note: string;
+}
+
+/** Every call that Linux 6.12 has on x86-64, by number. */
+export function syscallEntries(
+  rows: readonly (Row | undefined)[],
+  names: readonly string[],
+): Entry[] {
+  const entries: Entry[] = [];
+  for (const [nr, name] of names.slice(0, LAST_CALL + 1).entries()) {
+    const row = rows[nr];
+    if (row !== undefined) {
+      entries.push({ nr, name: row.name, support: row.support, note: row.note });
+    } else if (name !== "" && name !== undefined) {
+      entries.push({ nr, name, support: "missing", note: "ENOSYS" });
+    }
+  }
+  return entries;
+}
+
+export const command: Command = {
+  help: SYSCALLS_HELP,
+  run(args) {
+    const flags = readFlags(args, { booleans: ["json", "flags"] });
+    refuseRest(flags);
+    if (flags.has("flags")) {
+      const asJson = flags.has("json");
+      console.log(asJson ? JSON.stringify(FLAG_SETS, null, 2) : flagsText(FLAG_SETS));
+      return 0;
+    }
+    const entries = syscallEntries(ROWS, NAMES);
+    console.log(flags.has("json") ? JSON.stringify(entries, null, 2) : table(entries));
+    return 0;
+  },
+};
+
+function table(entries: readonly Entry[]): string {
+  const width = Math.max(...entries.map((e) => e.name.length));
+  const lines = entries.map((e) =>
+    `${String(e.nr).padStart(3)}  ${e.name.padEnd(width)}  ${e.support.padEnd(7)}  ${e.note}`
+      .trimEnd()
+  );
+  const count = (support: string) => entries.filter((e) => e.support === support).length;
+  const sum = ["full", "partial", "refused", "missing"].map((s) => `${count(s)} ${s}`).join(", ");
+  return `${lines.join("\n")}\n${sum}`;
+}

@@ -1,0 +1,36 @@
+/** `dvisor uninstall`: takes this runtime out of the configuration of Docker or containerd. */
+
+import { readFlags } from "../flags.ts";
+import { checkRuntimeName, clientOf } from "../../install/clients.ts";
+import type { Command } from "../command.ts";
+import { change, clientName } from "./install.ts";
+
+const HELP = `Usage: dvisor uninstall [OPTION...] [docker|containerd]
+
+Takes the runtime out of the configuration of Docker (the default) or containerd, and leaves the
+rest as it is. Containers that run are not touched.
+
+Options:
+  --name NAME    how the runtime is called; the default is dvisor
+  --config FILE  the configuration; the default is /etc/docker/daemon.json, and
+                 /etc/containerd/config.toml
+  --dry-run      only show what would change`;
+
+export const command: Command = {
+  help: HELP,
+  run(args) {
+    const flags = readFlags(args, {
+      strings: ["name", "config"],
+      booleans: ["dry-run"],
+      go: {},
+    });
+    const client = clientOf(clientName(flags.rest, "uninstall"));
+    const name = checkRuntimeName(flags.string("name") ?? "dvisor");
+    return change({
+      path: flags.string("config") ?? client.configPath,
+      isDryRun: flags.has("dry-run"),
+      edit: (text) => client.uninstall(text, name),
+      done: `${name} is no runtime any more from the next "${client.reload}" on`,
+    });
+  },
+};

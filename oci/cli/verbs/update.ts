@@ -1,0 +1,160 @@
+/** `dvisor update`: changes limits of a container while it runs, with runc's options. */
+
+import { close } from "../../../ffi/sys/files.ts";
+import { ContainerCgroup } from "../../launch/cgroup/container_cgroup.ts";
+import { findContainer, type Found, onlyId } from "../../container/found_container.ts";
+import { type Flags, readFlags } from "../flags.ts";
+import { giveUpAll } from "../../host/launch_steps.ts";
+import { limitsOf as shownLimits } from "../../container/rootfs_plan.ts";
+import { startWitness } from "../../proxy/oom_witness.ts";
+import type { LimitsChange } from "../../protocol/control_protocol.ts";
+import { JsonNode } from "../../json_node.ts";
+import { readResources, type Resources } from "../../spec/resources_section.ts";
+import { EXIT_FAILURE, EXIT_USAGE, usageError, UserError } from "../../user_error.ts";
+import type { Command } from "../command.ts";
+
+const HELP = `Usage: dvisor update [OPTION...] ID
+
+Changes limits of a running container; what is not named stays.
+
+Options:
+  -r, --resources FILE      limits as JSON, in the form of linux.resources in config.json;
+                            - is stdin. Other options are then ignored
+  --memory N                bytes, also as 64m or 1g; -1 is no limit
+  --memory-reservation N, --memory-swap N
+  --cpu-share N, --cpu-quota N, --cpu-period N, --cpu-burst N, --cpu-idle N
+  --cpu-rt-runtime N, --cpu-rt-period N
+  --cpuset-cpus LIST, --cpuset-mems LIST
+  --pids-limit N
+  --blkio-weight N
+  --kernel-memory, --kernel-memory-tcp, --l3-cache-schema, --mem-bw-schema
+                            not supported: an error unless empty`;
+
+/** Where an option stands in `linux.resources`, and how it is written. */
+const OPTIONS: Readonly<
+  Record<string, readonly [path: string, kind: "bytes" | "number" | "text"]>
+> = {
+  "memory": ["memory.limit", "bytes"],
+  "memory-reservation": ["memory.reservation", "bytes"],
+  "memory-swap": ["memory.swap", "bytes"],
+  "cpu-share": ["cpu.shares", "number"],
+  "cpu-quota": ["cpu.quota", "number"],
+  "cpu-period": ["cpu.period", "number"],
+  "cpu-burst": ["cpu.burst", "number"],
+  "cpu-idle": ["cpu.idle", "number"],
+  "cpu-rt-runtime": ["cpu.realtimeRuntime", "number"],
+  "cpu-rt-period": ["cpu.realtimePeriod", "number"],
+  "cpuset-cpus": ["cpu.cpus", "text"],
+  "cpuset-mems": ["cpu.mems", "text"],
+  "pids-limit": ["pids.limit", "number"],
+  "blkio-weight": ["blockIO.weight", "number"],
+};
+const UNSUPPORTED = ["kernel-memory", "kernel-memory-tcp", "l3-cache-schema", "mem-bw-schema"];
+
+/** LIMIT: bytes of a file of resources. */
+const RESOURCES_MAX = 1 << 20;
+
+export const command: Command = {
+  help: HELP,
+  failureCode: EXIT_FAILURE,
+  run(args, globals) {
+    const flags = readFlags(args, {
+      strings: ["resources", ...Object.keys(OPTIONS), ...UNSUPPORTED],
+      go: { r: "resources" },
+    });
+    const id = onlyId(flags.rest, "update");
+    const found = findContainer(globals.store, id);
+    update(found, wantedResources(flags));
+    return 0;
+  },
+};
+
+function update(found: Found, resources: Resources): void {
+  const { record, status } = found;
+  if (status === "stopped") throw new UserError("container not running");
+  if (record.cgroup === null) {
+    throw new UserError("the container has no cgroup whose limits could change");
+  }
+  const cgroup = ContainerCgroup.load(record.cgroup);
+  cgroup.apply(resources);
+  const limits = limitsOf(resources), { id } = record;
+  if (Object.keys(limits).length === 0) return;
+  const { needsWitness } = found.ask({ op: "update", id, limits });
+  if (!needsWitness) return;
+  const witness = startWitness({ join: (script) => cgroup.join(script), drop: giveUpAll });
+  try {
+    found.ask({ op: "witness", id }, [witness]);
+  } finally {
+    close(witness);
+  }
+}
+
+/** What the guest is told of it: no limit is -1. */
+function limitsOf(resources: Resources): LimitsChange {
+  const { memory, cpu, pidsLimit } = resources;
+  const none = {
+    ...(memory?.limit === -1 ? { memoryMax: -1 } : {}),
+    ...(memory?.reservation === -1 ? { memoryLow: 0 } : {}),
+    ...(memory?.swap === -1 ? { swapMax: -1 } : {}),
+    ...(cpu?.quota === -1 ? { cpuQuotaUs: -1 } : {}),
+    ...(pidsLimit === -1 ? { pidsMax: -1 } : {}),
+  };
+  return { ...shownLimits(resources), ...none };
+}
+
+/** From the file, or from the options. @throws UserError */
+export function wantedResources(flags: Flags): Resources {
+  for (const name of UNSUPPORTED) {
+    if (flags.string(name)) throw usageError(`--${name} is not supported`);
+  }
+  const file = flags.string("resources");
+  if (file === null) return readResources(new JsonNode("update", "resources", fromOptions(flags)));
+  const node = JsonNode.parse(file === "-" ? "stdin" : file, readAll(file));
+  node.object();
+  return readResources(node);
+}
+
+function readAll(file: string): string {
+  try {
+    if (file !== "-") return Deno.readTextFileSync(file);
+    const bytes = new Uint8Array(RESOURCES_MAX);
+    let length = 0;
+    for (let n; (n = Deno.stdin.readSync(bytes.subarray(length))) !== null; length += n) {
+      if (length === bytes.length) throw new UserError("--resources: stdin is too long");
+    }
+    return new TextDecoder().decode(bytes.subarray(0, length));
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`--resources: cannot read ${file}`, EXIT_USAGE, error);
+  }
+}
+
+function fromOptions(flags: Flags): Record<string, Record<string, number | string>> {
+  const tree: Record<string, Record<string, number | string>> = {};
+  for (const [name, [path, kind]] of Object.entries(OPTIONS)) {
+    const text = flags.string(name);
+    if (text === null || text === "") continue;
+    const [section = "", member = ""] = path.split(".");
+    const value = kind === "text"
+      ? text
+      : kind === "bytes"
+      ? parseBytes(name, text)
+      : number(name, text);
+    (tree[section] ??= {})[member] = value;
+  }
+  return tree;
+}
+
+function number(name: string, text: string): number {
+  if (/^-?\d{1,20}$/.test(text)) return Number(text);
+  throw usageError(`--${name} is "${text}", expected a whole number`);
+}
+
+/** `64m` as Docker reads it: powers of 1024. @throws UserError */
+export function parseBytes(name: string, text: string): number {
+  const match = /^(-1|\d+(?:\.\d+)?) ?([kmgtp]?)i?b?$/i.exec(text);
+  if (match === null) throw usageError(`--${name} is "${text}", expected bytes such as 64m`);
+  const power = "kmgtp".indexOf((match[2] || " ").toLowerCase()) + 1;
+  const value = Number(match[1]);
+  return value < 0 ? -1 : Math.floor(value * 1024 ** power);
+}

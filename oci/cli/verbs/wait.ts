@@ -1,0 +1,26 @@
+/** `dvisor wait`: waits for the end of a container. */
+
+import { POLLIN } from "../../../ffi/abi/poll.ts";
+import { SYS_pidfd_open } from "../../../ffi/abi/syscall_numbers.ts";
+import { close, poll } from "../../../ffi/sys/files.ts";
+import { syscall } from "../../../ffi/sys/native.ts";
+import { findContainer, onlyId } from "../../container/found_container.ts";
+import { readFlags } from "../flags.ts";
+import { isAlive } from "../../state/liveness.ts";
+import type { Command } from "../command.ts";
+
+export const command: Command = {
+  help: `Usage: dvisor wait ID
+
+Waits until a container has stopped. Its exit code is known to whoever started it.`,
+  run(args, globals) {
+    const id = onlyId(readFlags(args, { go: {} }).rest, "wait");
+    const { init } = findContainer(globals.store, id).record;
+    const pidfd = syscall(SYS_pidfd_open, init.pid, 0);
+    if (pidfd < 0) return 0;
+    // From here on the number cannot go to another process without being seen.
+    if (isAlive(init)) poll(pidfd, POLLIN, -1);
+    close(pidfd);
+    return 0;
+  },
+};

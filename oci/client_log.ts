@@ -1,0 +1,46 @@
+/**
+ * The client's log: `--log FILE`, a line each, as text or as JSON in runc's shape, of which clients show the last error.
+ * Besides, errors are on stderr.
+ */
+
+import type { Globals } from "./cli/globals.ts";
+import { shownJson } from "./shown_text.ts";
+
+/** LIMIT: characters of a message: some quote what a client, a guest or its kernel has written. */
+export const MESSAGE_CHARS = 4096;
+
+export type LogLevel = "error" | "warning" | "info" | "debug";
+
+/** One line of the log. */
+export function logLine(
+  format: "text" | "json",
+  level: LogLevel,
+  message: string,
+  time: Date,
+  id: string | null,
+): string {
+  const msg = message.slice(0, MESSAGE_CHARS);
+  const stamp = time.toISOString().replace(/\.\d+Z$/, "Z");
+  if (format === "json") {
+    return shownJson(JSON.stringify({ ...(id === null ? {} : { id }), level, msg, time: stamp }));
+  }
+  const about = id === null ? "" : ` id=${id}`;
+  return `time="${stamp}" level=${level} msg=${shownJson(JSON.stringify(msg))}${about}`;
+}
+
+/** Appends to `--log`. What cannot be written is lost: the command must not fail for it. */
+export function writeLog(
+  globals: Globals,
+  level: LogLevel,
+  msg: string,
+  id: string | null = null,
+): void {
+  const { log } = globals;
+  if (log === null || level === "debug" && !globals.debug) return;
+  try {
+    const line = logLine(globals.logFormat, level, msg, new Date(), id);
+    Deno.writeTextFileSync(log, `${line}\n`, { append: true, mode: 0o600 });
+  } catch {
+    // Said above.
+  }
+}

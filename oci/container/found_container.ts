@@ -1,0 +1,70 @@
+/** A container that a verb is about: its record, its status now, and its sandbox. */
+
+import { hasCrashed, logPath } from "./crash_report.ts";
+import { ask } from "./control_client.ts";
+import { statusOf } from "../state/liveness.ts";
+import type { ContainerRecord, Status } from "../state/record.ts";
+import { checkId, type ContainerDir, type StateStore } from "../state/store.ts";
+import { usageError, UserError } from "../user_error.ts";
+import type { Answers, Request } from "../protocol/control_protocol.ts";
+
+export class Found {
+  readonly store: StateStore;
+  readonly dir: ContainerDir;
+  readonly record: ContainerRecord;
+  readonly status: Status;
+
+  constructor(store: StateStore, dir: ContainerDir, record: ContainerRecord) {
+    this.store = store;
+    this.dir = dir;
+    this.record = record;
+    this.status = statusNow(store, record);
+  }
+
+  /** Host path of what its kernel wrote when it failed; null if it has not. */
+  get report(): string | null {
+    const sandbox = this.store.dir(this.record.sandboxId);
+    return hasCrashed(sandbox) ? logPath(sandbox) : null;
+  }
+
+  /** Asks the sandbox that the container is in. @throws UserError */
+  ask<R extends Request>(request: R, fds: readonly number[] = []): Answers[R["op"]] {
+    try {
+      return ask(this.store.dir(this.record.sandboxId), request, fds);
+    } catch (error) {
+      const { report } = this;
+      if (!(error instanceof UserError) || report === null) throw error;
+      throw new UserError(`${error.message}: its kernel has failed: see ${report}`, error.exitCode);
+    }
+  }
+}
+
+/** LIMIT: how long a sandbox is waited for that has to say a status, ms. */
+const STATUS_MS = 2000;
+
+/** The status that a container has now. */
+export function statusNow(store: StateStore, record: ContainerRecord): Status {
+  const known = statusOf(record);
+  if (!record.isChanging || known === "stopped" || known === "creating") return known;
+  const { id, sandboxId } = record;
+  try {
+    return ask(store.dir(sandboxId), { op: "state", id }, [], STATUS_MS).status;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return statusOf(record);
+  }
+}
+
+/** @throws UserError if there is no such container */
+export function findContainer(store: StateStore, id: string): Found {
+  const { dir, record } = store.load(id);
+  return new Found(store, dir, record);
+}
+
+/** The only argument of a verb. @throws UserError */
+export function onlyId(rest: readonly string[], verb: string): string {
+  const [id, extra] = rest;
+  if (id === undefined) throw usageError(`${verb} needs an ID; try: dvisor help ${verb}`);
+  if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`);
+  return checkId(id);
+}

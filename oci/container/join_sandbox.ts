@@ -1,0 +1,127 @@
+/** A further container of a sandbox that runs already: its own Gofer and proxy, and a place in that kernel. */
+
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../ffi/abi/socket.ts";
+import { SIGKILL } from "../../ffi/abi/signal.ts";
+import { SYS_pidfd_send_signal } from "../../ffi/abi/syscall_numbers.ts";
+import { close, socketpair } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { startGofer } from "../launch/gofer_process.ts";
+import { setGuestOomScoreAdj } from "../host/oom_score.ts";
+import { giveUpAll } from "../host/launch_steps.ts";
+import { hasMemoryLimit, startWitness } from "../proxy/oom_witness.ts";
+import { goferProgram } from "../launch/executables.ts";
+import { ask, askForFds } from "./control_client.ts";
+import { processId, statusOf } from "../state/liveness.ts";
+import type { ContainerRecord } from "../state/record.ts";
+import type { ContainerDir } from "../state/store.ts";
+import { UserError } from "../user_error.ts";
+import { runCreateHooks } from "./create_hooks.ts";
+import { namespaceInode, sharedNamespaces } from "./host_namespaces.ts";
+import {
+  bootSpec,
+  check2,
+  hostSteps,
+  type Made,
+  type Making,
+  openUsers,
+} from "./container_creation.ts";
+
+/** @throws UserError */
+export function joinSandbox(making: Making, other: ContainerRecord): Made {
+  const { sandboxId } = other;
+  const { dir, record } = making.store.load(sandboxId);
+  if (statusOf(record) === "stopped") {
+    throw new UserError(`the sandbox ${sandboxId}, which the container belongs to, has ended`);
+  }
+  reservePlace(making, dir, record.sentry.pid);
+  const { bundle, streams, settings } = making;
+  const program = goferProgram();
+  const [socket, peer] = check2(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC), "socketpair");
+  const users = openUsers(making);
+  const join = hostSteps(making);
+  const gofer = startGofer(program, {
+    roots: bundle.files.goferRoots,
+    socket: peer,
+    requireSandbox: settings.requireSandbox,
+    isDetached: true,
+    users,
+    stderr: making.log,
+    join,
+  });
+  for (const fd of [peer, program.fd, users]) if (fd >= 0) close(fd);
+  const stdio = streams.takeStdio();
+  let witness = -1;
+  const noFds = {
+    gofer: -1,
+    stdio: [-1, -1, -1],
+    control: -1,
+    debugLog: -1,
+    waiter: -1,
+    server: -1,
+    kvm: -1,
+  } as const;
+  try {
+    runCreateHooks(bundle.config.hooks, making.record, making.proxy.pid);
+    const spec = { ...bootSpec(making), fds: noFds };
+    const [stdin, stdout, stderr, ...further] = stdio;
+    const fds = [socket, stdin, stdout, stderr];
+    // The limit of the sandbox is another one.
+    if (hasMemoryLimit(spec)) fds.push(witness = startWitness({ join, drop: giveUpAll }));
+    fds.push(...further);
+    const shares = sharedNamespaces(
+      bundle.config.linux.namespaces,
+      making.store.list().filter((member) => member.sandboxId === sandboxId),
+    );
+    ask(dir, { op: "createContainer", id: making.id, spec, shares }, fds);
+  } catch (error) {
+    syscall(SYS_pidfd_send_signal, gofer.pidfd, SIGKILL, 0, 0);
+    throw error;
+  } finally {
+    for (const fd of [socket, ...stdio, witness]) if (fd > 2) close(fd);
+  }
+  return { sandboxId, sentry: record.sentry, gofer: processId(gofer.pid) };
+}
+
+/**
+ * The process of which those of the container's guests are going to be copies is put where they belong. On a platform that
+ * has none they run in the groups of the sandbox, whose kernel keeps the container's limits (boot/guest/guest_container.ts).
+ */
+function reservePlace(making: Making, sandbox: ContainerDir, sentry: number): void {
+  const { id, waiter, cgroup, bundle } = making;
+  const { fds: [pidfd = -1] } = askForFds(sandbox, { op: "reserve", id }, [waiter]);
+  close(waiter);
+  if (pidfd < 0) return;
+  try {
+    const pid = ownProcess(pidfd, sentry);
+    cgroup.addProcess(pid);
+    setGuestOomScoreAdj(pid, bundle.config.process.oomScoreAdj ?? undefined);
+    // Its number has not gone to another process meanwhile.
+    pidOf(pidfd);
+  } finally {
+    close(pidfd);
+  }
+}
+
+/**
+ * A broken Sentry may send the pidfd of any process that it has one of, such as a command's
+ * (SO_PEERPIDFD): what is put into control groups is one of its own.
+ *
+ * @param sentry pid of the sandbox's kernel, whose processes are in its PID namespace
+ * @returns its pid @throws UserError
+ */
+export function ownProcess(pidfd: number, sentry: number): number {
+  const pid = pidOf(pidfd), namespaceOf = (of: number) => namespaceInode(`/proc/${of}/ns/pid`);
+  if (namespaceOf(pid) === namespaceOf(sentry)) return pid;
+  throw new UserError("the sandbox sends a process that is not its own");
+}
+
+/**
+ * Its number here, which is another one than in the sandbox. @throws UserError if it has ended, or
+ * is no process
+ */
+function pidOf(pidfd: number): number {
+  const text = Deno.readTextFileSync(`/proc/self/fdinfo/${pidfd}`);
+  const pid = Number(/^Pid:\s*(-?\d+)$/m.exec(text)?.[1] ?? 0);
+  if (pid > 0) return pid;
+  throw new UserError("the process that the container's are copies of has ended");
+}

@@ -1,0 +1,40 @@
+/** Which files of a container the host sees at /proc/PID/root of the process that stands for it. See launch/proxy_root.ts. */
+
+import { type ShownMount, type ShownRoot, showRoot } from "../launch/proxy_root.ts";
+import type { RootfsPlan } from "./rootfs_plan.ts";
+import type { MountSpec } from "../protocol/boot_spec.ts";
+import type { Bundle } from "./bundle.ts";
+import { namespaceInode } from "./host_namespaces.ts";
+import type { Making } from "./container_creation.ts";
+
+/** Of a container whose mounts are its own. @returns why the host refused, or null */
+export function showFiles({ bundle, proxy }: Pick<Making, "bundle" | "proxy">): string | null {
+  if (!hasOwnMounts(bundle)) return null;
+  const hasUsers = namespaceInode(`/proc/${proxy.pid}/ns/user`) !==
+    namespaceInode("/proc/self/ns/user");
+  return showRoot(proxy.pidfd, shownRoot(bundle.files), hasUsers);
+}
+
+function hasOwnMounts(bundle: Bundle): boolean {
+  return bundle.config.linux.namespaces.some(({ type, path }) => type === "mount" && path === null);
+}
+
+/** What only the kernel of the sandbox has is not there, and cannot be written as if it were. */
+export function shownRoot({ root, mounts, goferRoots }: RootfsPlan): ShownRoot {
+  const tree = goferRoots[Number(root.goferAttach)];
+  if (tree === undefined) throw new Error("a plan without a root directory");
+  const isReadOnly = tree.isReadOnly || root.readonly || root.overlay === "memory";
+  return {
+    root: { ...tree, isReadOnly },
+    mounts: mounts.map((mount) => ({
+      destination: mount.destination,
+      tree: treeOf(mount, goferRoots),
+    })),
+  };
+}
+
+function treeOf(mount: MountSpec, trees: RootfsPlan["goferRoots"]): ShownMount["tree"] {
+  if (mount.type === "proc") return "proc";
+  const tree = mount.goferAttach === null ? undefined : trees[Number(mount.goferAttach)];
+  return tree ?? "memory";
+}

@@ -1,0 +1,49 @@
+/** What went wrong with a container's files, in words that clients look for. */
+
+import * as E from "../ffi/abi/errno.ts";
+import { errnoName } from "../ffi/sys/errors.ts";
+import { toText } from "../kernel/core/bytes.ts";
+import { UserError } from "./user_error.ts";
+
+/** Docker and containerd choose exit codes by these words. */
+const WORDS: ReadonlyMap<number, string> = new Map([
+  [E.ENOENT, "no such file or directory"],
+  [E.EACCES, "permission denied"],
+  [E.EPERM, "operation not permitted"],
+  [E.ENOTDIR, "not a directory"],
+  [E.EISDIR, "is a directory"],
+  [E.EINVAL, "invalid argument"],
+  [E.EROFS, "read-only file system"],
+  [E.ELOOP, "too many levels of symbolic links"],
+  [E.ENOSPC, "no space left on device"],
+  [E.ENODEV, "no such device"],
+  [E.ENAMETOOLONG, "file name too long"],
+]);
+
+/** LIMIT: characters of a path that a message shows. */
+const SHOWN = 200;
+
+/** Long ones lose their end. */
+export function shownPath(path: string): string {
+  return path.length <= SHOWN ? path : `${path.slice(0, SHOWN)}...`;
+}
+
+/** As strerror(3), for positive and negative numbers. */
+export function errnoText(errno: number): string {
+  return WORDS.get(Math.abs(errno)) ?? errnoName(errno);
+}
+
+/**
+ * @param what as "cannot mount"
+ * @param path a byte string
+ * @param jsonPath where config.json asks for it, or null
+ */
+export function cannot(
+  what: string,
+  path: string,
+  errno: number,
+  jsonPath: string | null = null,
+): UserError {
+  const where = jsonPath === null ? "" : `config.json: ${jsonPath}: `;
+  return new UserError(`${where}${what} ${shownPath(toText(path))}: ${errnoText(errno)}`);
+}

@@ -1,0 +1,78 @@
+/**
+ * The `net.*` part of `linux.sysctl`: written to the network namespace of the host that the container's sockets are in,
+ * where it has its effect. What the guest sees in /proc/sys is boot/rootfs/sysctl.ts's affair.
+ */
+
+import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from "../../ffi/abi/fcntl.ts";
+import { CLONE_NEWNET } from "../../ffi/abi/sched.ts";
+import * as N from "../../ffi/abi/syscall_numbers.ts";
+import { __WALL } from "../../ffi/abi/wait.ts";
+import { SyscallError } from "../../ffi/sys/errors.ts";
+import { close } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { PREV, spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { shownShort } from "../shown_text.ts";
+import { UserError } from "../user_error.ts";
+
+/** A setting's name and value. */
+export type Setting = readonly [name: string, value: string];
+
+export function isNetworkSetting(name: string): boolean {
+  return /^net[./]/.test(name);
+}
+
+/**
+ * @param namespace descriptor of the network namespace
+ * @throws UserError naming the setting that the host does not take
+ */
+export function setHostSettings(namespace: number, settings: readonly Setting[]): void {
+  const wanted = settings.filter(([name]) => isNetworkSetting(name));
+  if (wanted.length === 0) return;
+  for (const [name] of wanted) {
+    if (!/^[\w/-]+$/.test(pathOf(name))) {
+      throw new UserError(`${placeOf(name)} is no setting's name`);
+    }
+  }
+  if (tryAll(namespace, wanted) === null) return;
+  // Which of them it was is found one by one.
+  for (const [name, value] of wanted) {
+    const cause = tryAll(namespace, [[name, value]]);
+    if (cause === null) continue;
+    const path = shownShort(pathOf(name));
+    const message = `${placeOf(name)}: ${path} cannot be set to "${shownShort(value)}"`;
+    throw new UserError(message, undefined, cause);
+  }
+}
+
+function pathOf(name: string): string {
+  return `/proc/sys/${name.replaceAll(".", "/")}`;
+}
+
+function placeOf(name: string): string {
+  return `config.json: linux.sysctl["${shownShort(name)}"]`;
+}
+
+/**
+ * In a child: a namespace belongs to a thread, and all threads here must stay where they are.
+ *
+ * @returns null, or what failed
+ */
+function tryAll(namespace: number, settings: readonly Setting[]): SyscallError | null {
+  const script = new SpawnScript();
+  script.call(N.SYS_setns, namespace, CLONE_NEWNET);
+  for (const [name, value] of settings) {
+    script.call(N.SYS_openat, AT_FDCWD, pathOf(name), O_WRONLY | O_CLOEXEC, 0);
+    const fd = PREV(script.length - 1), bytes = new TextEncoder().encode(value);
+    script.call(N.SYS_write, fd, bytes, bytes.length);
+  }
+  script.call(N.SYS_exit_group, 0);
+  try {
+    const child = spawn(script);
+    syscall(N.SYS_wait4, child.pid, 0, __WALL, 0);
+    close(child.pidfd);
+    return null;
+  } catch (error) {
+    if (error instanceof SyscallError) return error;
+    throw error;
+  }
+}

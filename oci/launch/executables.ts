@@ -1,0 +1,79 @@
+/**
+ * Which executables the launcher starts: this one again as `dvisor boot`, and `dvisor-gofer` beside it.
+ *
+ * From a source tree both are `deno run` of the sources: for development only. Neighbour: host/launch_steps.ts executes them.
+ */
+
+import { dirname, fromFileUrl } from "@std/path";
+import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from "../../ffi/abi/fcntl.ts";
+import { Stat } from "../../ffi/abi/stat.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
+import { errnoName } from "../../ffi/sys/errors.ts";
+import { fstat, openat } from "../../ffi/sys/files.ts";
+import { UserError } from "../user_error.ts";
+
+export interface Program {
+  /** Open executable, close-on-exec. */
+  readonly fd: number;
+  /** Arguments before those of the caller, the program's name first. */
+  readonly argv: readonly string[];
+  readonly env: readonly string[];
+  /** Every user may execute and read it, so it may run as another one. */
+  readonly isPublic: boolean;
+}
+
+/** One heap for all threads: what V8's compilers leave in heaps of their own (2 to 4 MB) is never given back. */
+const ENVIRONMENT = ["MALLOC_ARENA_MAX=1"];
+/** What `deno run` needs of the caller's environment. */
+const DENO_VARIABLES = ["HOME", "DENO_DIR", "PATH", "XDG_CACHE_HOME"];
+
+/** Other users may read and execute. */
+const S_IROTH_IXOTH = 0o005;
+
+/** `main` is the source of the entry when this process runs from sources, else null. */
+function sourceRoot(): string | null {
+  if (Deno.build.standalone || !Deno.mainModule.startsWith("file:")) return null;
+  return Deno.mainModule.endsWith(".ts") ? fromFileUrl(new URL("../../", import.meta.url)) : null;
+}
+
+function openProgram(path: string, argv: readonly string[], env: readonly string[]): Program {
+  const fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throw new UserError(`cannot execute ${path}: ${errnoName(fd)}`);
+  const isKnown = fstat(fd, scratch.area(0)) === 0;
+  const mode = scratch.dv.getUint32(scratch.areaOffset(0) + Stat.at.mode, true);
+  const isPublic = isKnown && (mode & S_IROTH_IXOTH) === S_IROTH_IXOTH;
+  return { fd, argv, env, isPublic };
+}
+
+/**
+ * The runtime takes further flags of V8 from this variable. A binary on the home-made base drops it
+ * from its caller's environment, and has what stands behind PASSED (tools/build/entry_stub.ts).
+ */
+const V8_VARIABLE = "DENO_V8_FLAGS", PASSED = "DVISOR__";
+
+function sourceProgram(root: string, entry: string, v8Flags: readonly string[]): Program {
+  const env: string[] = [];
+  for (const name of DENO_VARIABLES) {
+    const value = Deno.env.get(name);
+    if (value !== undefined) env.push(`${name}=${value}`);
+  }
+  const v8 = ["--no-enable-lazy-source-positions", "--expose-gc", ...v8Flags];
+  const argv = ["deno", "run", "-A", "--no-lock", `--v8-flags=${v8.join(",")}`, root + entry];
+  // Sources and the runtime's cache may be in places that only this user reads.
+  return { ...openProgram(Deno.execPath(), argv, env), isPublic: false };
+}
+
+/** This program, with a flag of V8 for the size of its heap. */
+export function sentryProgram(heapFlag: string): Program {
+  const root = sourceRoot(), variable = `${V8_VARIABLE}=${heapFlag}`;
+  if (root !== null) return sourceProgram(root, "mod.ts", [heapFlag]);
+  const env = [...ENVIRONMENT, variable, PASSED + variable];
+  return openProgram("/proc/self/exe", ["dvisor"], env);
+}
+
+/** The file server. Throws a UserError if it is not beside this program. */
+export function goferProgram(): Program {
+  const root = sourceRoot();
+  if (root !== null) return sourceProgram(root, "gofer/main.ts", []);
+  return openProgram(`${dirname(Deno.execPath())}/dvisor-gofer`, ["dvisor-gofer"], ENVIRONMENT);
+}

@@ -1,0 +1,216 @@
+/**
+ * Starts the process that stands for a guest process on the host: the pid that clients know, wait for and signal. It runs
+ * the waiter's program (proxy/waiter_image.ts), sits in the host namespaces that are the container's, and ends with the guest
+ * process, or with the sandbox, or, until it is let off the leash, with the command that starts it.
+ */
+
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  O_CLOEXEC,
+  O_RDONLY,
+  O_RDWR,
+  O_WRONLY,
+} from "../../ffi/abi/fcntl.ts";
+import { IFF_UP, Ifreq, SIOCSIFFLAGS } from "../../ffi/abi/inet.ts";
+import { TIOCSCTTY } from "../../ffi/abi/ioctl.ts";
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_REC, MS_SLAVE } from "../../ffi/abi/mount.ts";
+import { Pollfd } from "../../ffi/abi/poll.ts";
+import {
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWTIME,
+  CLONE_NEWUTS,
+} from "../../ffi/abi/sched.ts";
+import { SIGCHLD, SIGKILL, SIGSTOP } from "../../ffi/abi/signal.ts";
+import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from "../../ffi/abi/socket.ts";
+import * as N from "../../ffi/abi/syscall_numbers.ts";
+import { __WALL } from "../../ffi/abi/wait.ts";
+import { Utsname } from "../../ffi/abi/system.ts";
+import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
+import { check } from "../../ffi/sys/errors.ts";
+import { close, openat } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { PREV, spawn, type Spawned, SpawnScript } from "../../ffi/sys/spawn.ts";
+import type { TimeOffsets } from "../../kernel/cred/time_namespace.ts";
+import { bytesToString, stringToBytes } from "../../kernel/core/bytes.ts";
+import { RawTerminal } from "../host/terminal.ts";
+import { allowOnly } from "../host/call_filter.ts";
+import { endChild } from "./children.ts";
+import * as steps from "../host/launch_steps.ts";
+import { programFile } from "../proxy/waiter.ts";
+import { WAITER_CALLS, WaiterData } from "../proxy/waiter_data.ts";
+import { putName, putSignals, waiterImage } from "../proxy/waiter_image.ts";
+
+/** As if it had been killed: what clients are told when a sandbox ends without a word. */
+const EXIT_KILLED = 128 + SIGKILL;
+const SIGNAL_MAX = 64;
+/** Those that cannot be passed on, and the one about its own children. */
+const NOT_FORWARDED = [SIGKILL, SIGSTOP, SIGCHLD];
+
+/** Its descriptors. */
+const CONTROL_FD = 3, LEASH_FD = 4, TERMINAL_FD = 5;
+
+/** A host namespace that it enters. */
+export interface Entered {
+  /** CLONE_NEW* */
+  readonly flag: number;
+  /** Open descriptor of the namespace. */
+  readonly fd: number;
+}
+
+export interface ProxyPlan {
+  /** Byte strings: how it shows in the host's list of processes. */
+  readonly argv: readonly string[];
+  /** Its end of the control pair (protocol/launcher_channel.ts). */
+  readonly control: number;
+  /** Read end of a pipe: a byte lets it go on alone, the end of the pipe ends it. */
+  readonly leash: number;
+  /** The host's side of the guest's terminal, or -1. It becomes its controlling terminal, so that it hears of sizes. */
+  readonly terminal: number;
+  /** CLONE_NEW*: namespaces of its own. */
+  readonly newNamespaces: number;
+  readonly entered: readonly Entered[];
+  /** A network namespace in which nothing is set up yet, to enter; -1: none. */
+  readonly newNetwork: number;
+  /** A time namespace of its own; null: none. */
+  readonly timeOffsets: TimeOffsets | null;
+  /** For a new UTS namespace. */
+  readonly hostname: string | null;
+}
+
+export interface Proxy extends Spawned {
+  /** Name of the host in its UTS namespace: a byte string. */
+  readonly hostname: string;
+}
+
+/** @throws SyscallError when the host refuses a namespace */
+export function startProxy(plan: ProxyPlan): Proxy {
+  const program = programFile(imageFor(plan)), nothing = openNothing();
+  // Only children change to another PID namespace.
+  const pid = plan.entered.find((ns) => ns.flag === CLONE_NEWPID);
+  const own = pid === undefined ? -1 : openNamespace("/proc/self/ns/pid_for_children");
+  try {
+    if (pid !== undefined) check(syscall(N.SYS_setns, pid.fd, CLONE_NEWPID), "setns pid");
+    const names = allocBuffer(Utsname.size);
+    const proxy = spawn(scriptFor(plan, { program, nothing }, names), plan.newNamespaces);
+    return { ...proxy, hostname: hostnameIn(names) };
+  } finally {
+    if (own >= 0) {
+      syscall(N.SYS_setns, own, CLONE_NEWPID);
+      close(own);
+    }
+    close(program);
+    close(nothing);
+  }
+}
+
+/** /dev/null of the host: in the namespaces that the proxy enters there may be another one. */
+function openNothing(): number {
+  return check(openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC), "open /dev/null");
+}
+
+/** Of one that was started for nothing: it must not stay behind as a zombie, for which its PID namespace would wait. */
+export function endProxy(proxy: Spawned): void {
+  endChild(proxy);
+}
+
+/** @throws SyscallError */
+export function openNamespace(path: string): number {
+  return check(openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC), `open ${path}`);
+}
+
+function imageFor(plan: ProxyPlan): Uint8Array {
+  const { at } = WaiterData, signals: number[] = [];
+  for (let signo = 1; signo <= SIGNAL_MAX; signo++) {
+    if (!NOT_FORWARDED.includes(signo)) signals.push(signo);
+  }
+  const command = plan.argv[0] ?? "";
+  return waiterImage((data, bytes) => {
+    data.setInt32(at.control + Pollfd.at.fd, CONTROL_FD, true);
+    data.setInt32(at.leash + Pollfd.at.fd, LEASH_FD, true);
+    data.setInt32(at.lostCode, EXIT_KILLED, true);
+    data.setUint32(at.endedBytes, 0, true);
+    putSignals(bytes, signals);
+    putName(bytes, command.slice(command.lastIndexOf("/") + 1));
+    if (plan.terminal < 0) return;
+    data.setInt32(at.terminal, TERMINAL_FD, true);
+    // It is raw from the start and stays so.
+    const { saved } = new RawTerminal(plan.terminal);
+    bytes.set(saved, at.saved);
+    bytes.set(saved, at.raw);
+  });
+}
+
+function hostnameIn(names: Uint8Array): string {
+  const from = Utsname.at.nodename, end = names.indexOf(0, from);
+  return bytesToString(names, from, end);
+}
+
+/** @param names shared with the child: what uname(2) says there */
+function scriptFor(
+  plan: ProxyPlan,
+  { program, nothing }: { program: number; nothing: number },
+  names: Uint8Array,
+): SpawnScript {
+  const script = new SpawnScript();
+  for (const { flag, fd } of plan.entered) {
+    if (flag !== CLONE_NEWPID) script.call(N.SYS_setns, fd, flag);
+  }
+  if (plan.timeOffsets !== null) enterNewTime(script, plan.timeOffsets);
+  steps.ownSession(script);
+  if ((plan.newNamespaces & CLONE_NEWUTS) !== 0 && plan.hostname !== null) {
+    const name = stringToBytes(plan.hostname);
+    script.callMayFail(N.SYS_sethostname, name, name.length);
+  }
+  script.call(N.SYS_uname, addressOf(names));
+  if (plan.newNetwork >= 0) script.call(N.SYS_setns, plan.newNetwork, CLONE_NEWNET);
+  const isNew = plan.newNetwork >= 0 || (plan.newNamespaces & CLONE_NEWNET) !== 0;
+  if (isNew) bringLoopbackUp(script);
+  if ((plan.newNamespaces & CLONE_NEWNS) !== 0) showOwnProcesses(script);
+  const terminal = plan.terminal < 0 ? [] : [plan.terminal];
+  steps.descriptors(script, [nothing, nothing, nothing, plan.control, plan.leash, ...terminal]);
+  if (plan.terminal >= 0) script.callMayFail(N.SYS_ioctl, TERMINAL_FD, TIOCSCTTY, 0);
+  steps.limits(script);
+  steps.giveUpAll(script);
+  allowOnly(script, WAITER_CALLS);
+  // Signals stay blocked: the program has them come one by one.
+  const argv = plan.argv.length === 0 ? [new Uint8Array(0)] : plan.argv.map(stringToBytes);
+  return script.call(N.SYS_execveat, program, "", argv, [], AT_EMPTY_PATH);
+}
+
+/** What the host unmounts must go here too. Where there is no new PID namespace, /proc stays what it is. */
+function showOwnProcesses(script: SpawnScript): void {
+  script.call(N.SYS_mount, "none", "/", 0, MS_REC + MS_SLAVE, 0);
+  const flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  script.callMayFail(N.SYS_mount, "proc", "/proc", "proc", flags, 0);
+}
+
+/**
+ * Where the host has them. Whether the kernel of the sandbox can have these clocks is its own business: that the host can
+ * set them matters only to whoever looks at this process.
+ */
+function enterNewTime(script: SpawnScript, { monotonicNs, boottimeNs }: TimeOffsets): void {
+  script.callMayFail(N.SYS_unshare, CLONE_NEWTIME);
+  const line = (clock: string, ns: number) => {
+    const seconds = Math.floor(ns / 1e9);
+    return `${clock} ${seconds} ${ns - seconds * 1e9}\n`;
+  };
+  const text = line("monotonic", monotonicNs) + line("boottime", boottimeNs);
+  script.callMayFail(N.SYS_openat, AT_FDCWD, "/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC, 0);
+  const file = PREV(script.length - 1);
+  script.callMayFail(N.SYS_write, file, stringToBytes(text), text.length);
+  script.callMayFail(N.SYS_close, file);
+}
+
+/** As runc leaves a new network namespace. */
+function bringLoopbackUp(script: SpawnScript): void {
+  const request = new Uint8Array(Ifreq.size);
+  request.set(new TextEncoder().encode("lo"), Ifreq.at.name);
+  request[Ifreq.at.data] = IFF_UP;
+  script.callMayFail(N.SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const socket = PREV(script.length - 1);
+  script.callMayFail(N.SYS_ioctl, socket, SIOCSIFFLAGS, request);
+  script.callMayFail(N.SYS_close, socket);
+}

@@ -1,0 +1,159 @@
+/**
+ * What the host sees as a container's files at /proc/PID/root: its root directory with its bind mounts, in the mount
+ * namespace of the process that stands for it. Clients enter that namespace and write there (`podman cp`), and must meet
+ * the container, never the host.
+ *
+ * Done from outside, by a short-lived child, when the container's kernel has made the places for mounts. Whatever names
+ * a container's links hold, they lead nowhere else: the old root is gone before they are followed. What is in memory of
+ * the sandbox's kernel is an empty read-only directory here. See open_tree(2), move_mount(2), pivot_root(2).
+ */
+
+import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
+import {
+  FSCONFIG_CMD_CREATE,
+  FSCONFIG_SET_STRING,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
+  MNT_DETACH,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_RDONLY,
+  MOVE_MOUNT_F_EMPTY_PATH,
+  MOVE_MOUNT_T_SYMLINKS,
+} from "../../ffi/abi/mount.ts";
+import { PR_SET_DUMPABLE } from "../../ffi/abi/prctl.ts";
+import { S_IFREG } from "../../ffi/abi/stat.ts";
+import { CLONE_NEWNS, CLONE_NEWUSER } from "../../ffi/abi/sched.ts";
+import * as N from "../../ffi/abi/syscall_numbers.ts";
+import { __WALL } from "../../ffi/abi/wait.ts";
+import { SyscallError } from "../../ffi/sys/errors.ts";
+import { close } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { PREV, type PrevResult, spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { stringToBytes } from "../../kernel/core/bytes.ts";
+import { emptyRoot } from "./empty_root.ts";
+import { copyTree, type HostTree, setAttributes } from "./tree_copy.ts";
+
+export interface ShownTree extends HostTree {
+  readonly isReadOnly: boolean;
+}
+
+export interface ShownMount {
+  /** Byte string. */
+  readonly destination: string;
+  /** "proc": the processes of the namespace. "memory": what the host does not have. */
+  readonly tree: ShownTree | "proc" | "memory";
+}
+
+export interface ShownRoot {
+  readonly root: ShownTree;
+  readonly mounts: readonly ShownMount[];
+}
+
+/** The namespace's mount of it, which proxy_process.ts has made. */
+const PROC: ShownTree = { path: "/proc", isReadOnly: false };
+/** Exists everywhere; the new root is there until it is the root. */
+const PLACE = "/proc";
+
+/**
+ * @param hasUsers whether its mount namespace belongs to a user namespace of its own
+ * @returns why the host refused, or null; if it did, nothing is to be seen there
+ */
+export function showRoot(pidfd: number, shown: ShownRoot, hasUsers: boolean): string | null {
+  // User 0 of other users may not come to the files; an ordinary user can do nothing before being one.
+  const plans = hasUsers ? [true, false] : [true];
+  let problem = "";
+  try {
+    for (const isEarly of plans) {
+      const refused = attempt(scriptFor(pidfd, shown, hasUsers, isEarly));
+      if (refused === null) return null;
+      problem = refused;
+    }
+    const refused = emptyRoot(pidfd, hasUsers ? "user" : "root");
+    return refused === null ? problem : `${problem}; ${refused.message}`;
+  } finally {
+    // A change of users in a child that shares this memory made it undumpable, and /proc/self not ours.
+    if (hasUsers) syscall(N.SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
+  }
+}
+
+/** @returns why the host refused, or null */
+function attempt(script: SpawnScript): string | null {
+  try {
+    const child = spawn(script);
+    syscall(N.SYS_wait4, child.pid, 0, __WALL, 0);
+    close(child.pidfd);
+    return null;
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    return error.message;
+  }
+}
+
+/** @param isEarly whether the host's files are found before it enters */
+function scriptFor(
+  pidfd: number,
+  shown: ShownRoot,
+  hasUsers: boolean,
+  isEarly: boolean,
+): SpawnScript {
+  const script = new SpawnScript();
+  const enter = () => {
+    script.call(N.SYS_setns, pidfd, CLONE_NEWNS + (hasUsers ? CLONE_NEWUSER : 0));
+  };
+  const copyOf = (tree: ShownTree): PrevResult => {
+    return copyTree(script, tree, tree.isReadOnly ? MOUNT_ATTR_RDONLY : 0);
+  };
+  if (!isEarly) enter();
+  const root = copyOf(shown.root);
+  const copies = shown.mounts.map(({ tree }) => typeof tree === "string" ? null : copyOf(tree));
+  if (isEarly) enter();
+  const trees = shown.mounts.map(({ tree, destination }, i) => {
+    if (tree === "memory") return emptyTree(script, destination, shown.mounts.slice(i + 1));
+    return copies[i] ?? copyOf(PROC);
+  });
+  script.call(N.SYS_move_mount, root, "", AT_FDCWD, PLACE, MOVE_MOUNT_F_EMPTY_PATH);
+  script.call(N.SYS_fchdir, root);
+  // The old root is then on top of the new one, and goes with the next call: pivot_root(2), NOTES.
+  script.call(N.SYS_pivot_root, ".", ".");
+  script.call(N.SYS_umount2, ".", MNT_DETACH);
+  const how = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS;
+  trees.forEach((tree, i) => {
+    const at = stringToBytes(shown.mounts[i]?.destination ?? "/");
+    // A read-only root has no places for mounts: the container's are in memory.
+    script.callMayFail(N.SYS_move_mount, tree, "", AT_FDCWD, at, how);
+  });
+  return script.call(N.SYS_exit_group, 0);
+}
+
+/** An empty directory with the places for what is mounted in it: a descriptor of the mount. */
+function emptyTree(script: SpawnScript, at: string, mounts: readonly ShownMount[]): PrevResult {
+  script.call(N.SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+  const context = PREV(script.length - 1);
+  script.call(N.SYS_fsconfig, context, FSCONFIG_SET_STRING, "source", "dvisor", 0);
+  script.call(N.SYS_fsconfig, context, FSCONFIG_SET_STRING, "mode", "0555", 0);
+  script.call(N.SYS_fsconfig, context, FSCONFIG_CMD_CREATE, 0, 0, 0);
+  script.call(N.SYS_fsmount, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  const tree = PREV(script.length - 1);
+  for (const { destination, tree: inner } of mounts) {
+    if (destination.startsWith(`${at}/`)) {
+      makePlace(script, tree, destination.slice(at.length + 1), isFile(inner));
+    }
+  }
+  setAttributes(script, tree, MOUNT_ATTR_RDONLY);
+  return tree;
+}
+
+/** @param path relative to the mount */
+function makePlace(script: SpawnScript, tree: PrevResult, path: string, isFile: boolean): void {
+  const names = path.split("/");
+  names.forEach((_, i) => {
+    const at = stringToBytes(names.slice(0, i + 1).join("/"));
+    if (!isFile || i < names.length - 1) script.callMayFail(N.SYS_mkdirat, tree, at, 0o755);
+    else script.callMayFail(N.SYS_mknodat, tree, at, S_IFREG | 0o444, 0);
+  });
+}
+
+function isFile(tree: ShownMount["tree"]): boolean {
+  return typeof tree !== "string" && !Deno.statSync(tree.path).isDirectory;
+}

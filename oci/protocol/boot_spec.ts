@@ -1,0 +1,216 @@
+/**
+ * What `dvisor boot` is told: plain JSON, written by the launcher to a memfd. The one agreement between the two.
+ *
+ * Arguments, environment, paths and options are byte strings (kernel/core/bytes.ts): each character is one byte.
+ */
+
+import type { TimeOffsets } from "../../kernel/cred/time_namespace.ts";
+import type { CgroupLimits } from "../../kernel/cgroup/fs/limits.ts";
+import type { SeccompSpec } from "../../kernel/seccomp/oci_filter.ts";
+import type { PlatformName } from "../../platform/names.ts";
+
+export interface ProcessSpec {
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly additionalGids: readonly number[];
+  /** It leads a session of its own, as in a container; with `terminal` it does in any case. */
+  readonly leadsSession: boolean;
+  /** Where the environment has no HOME, it is what the passwd file says, as in a container. */
+  readonly needsHome: boolean;
+  /** A guest terminal of its own, connected to the host terminal that stdin, stdout and stderr are. */
+  readonly terminal: boolean;
+  readonly consoleSize: { readonly rows: number; readonly columns: number } | null;
+  /** Numbers of capabilities; null: all for user 0, none for others. */
+  readonly capabilities: CapabilitySpec | null;
+  readonly noNewPrivileges: boolean;
+  readonly rlimits: readonly RlimitSpec[];
+  readonly umask: number;
+  /** -1000..1000; absent: 0. */
+  readonly oomScoreAdj?: number | null;
+  readonly scheduler?: SchedulerSpec | null;
+  /** As ioprio_set(2): class << 13 | level; absent: none is set. */
+  readonly ioPriority?: number;
+  /** As personality(2) sets it; absent: 0. */
+  readonly personality?: number;
+  /** Its filter of system calls; null and absent: none. */
+  readonly seccomp?: SeccompSpec | null;
+  /** Numbers of the CPUs that it may use; null and absent: all. */
+  readonly affinity?: readonly number[] | null;
+}
+
+/** sched_setattr(2). Times in ns. */
+export interface SchedulerSpec {
+  /** SCHED_* */
+  readonly policy: number;
+  readonly nice: number;
+  readonly priority: number;
+  /** SCHED_FLAG_* */
+  readonly flags: number;
+  readonly runtimeNs: number;
+  readonly deadlineNs: number;
+  readonly periodNs: number;
+}
+
+/** A device node. */
+export interface DeviceSpec {
+  /** Absolute, in the sandbox. */
+  readonly path: string;
+  /** Character, block, or FIFO. */
+  readonly type: "c" | "b" | "p";
+  readonly major: number;
+  readonly minor: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface CapabilitySpec {
+  readonly bounding: readonly number[];
+  readonly effective: readonly number[];
+  readonly permitted: readonly number[];
+  readonly inheritable: readonly number[];
+  readonly ambient: readonly number[];
+}
+
+export interface RlimitSpec {
+  /** RLIMIT_* */
+  readonly resource: number;
+  /** Infinity is null in JSON. */
+  readonly soft: number | null;
+  readonly hard: number | null;
+}
+
+export interface RootSpec {
+  /** Name of the tree at the Gofer (attach name). */
+  readonly goferAttach: string;
+  readonly readonly: boolean;
+  /** Where writes go: into memory, into a tree of the Gofer that is the container's own, or through to the host. */
+  readonly overlay: "memory" | "file" | "none";
+  /** With "file": name of that tree. */
+  readonly upperAttach?: string;
+}
+
+export interface MountSpec {
+  /** "gofer", or a file system type of the kernel: tmpfs, proc, sysfs, devtmpfs, devpts, overlay, cgroup2, ... */
+  readonly type: string;
+  /** Absolute, in the sandbox. */
+  readonly destination: string;
+  /** For type "gofer". */
+  readonly goferAttach: string | null;
+  /** As in fstab: "ro", "nosuid", "size=64m". */
+  readonly options: readonly string[];
+  /** What mountinfo shows as the source; the type if there is none. */
+  readonly source?: string | null;
+  /** For type "overlay": trees of the Gofer. */
+  readonly layers?: OverlayLayers | null;
+  /** Names the entry of config.json in messages: `mounts[3]`. */
+  readonly jsonPath?: string;
+}
+
+/** Attach names at the Gofer. */
+export interface OverlayLayers {
+  /** The topmost first. */
+  readonly lower: readonly string[];
+  /** null: nothing can be changed. */
+  readonly upper: string | null;
+}
+
+/** What the files of a container need besides mounts. */
+export interface FilesSpec {
+  /** Nodes besides those of every container; null: /dev is left as the mounts make it. */
+  readonly devices: readonly DeviceSpec[] | null;
+  /** A mount option, as "rslave"; null: as it comes. */
+  readonly rootPropagation: string | null;
+  /** Names as in sysctl(8), and values. */
+  readonly sysctl: readonly (readonly [name: string, value: string])[];
+  /** What its control group shows; numbers that are missing are no limits. */
+  readonly cgroup: Readonly<Partial<CgroupLimits>>;
+}
+
+/**
+ * `none` and `loopback` are one: the sandbox's own loopback. `auto`: host sockets if the namespace has a link besides
+ * `lo` when the guest starts to use the network.
+ */
+export type NetworkMode = "auto" | "none" | "loopback" | "host";
+
+/** Descriptors of the host that a process of the guest has from the start: its files 0, 1, 2, and further ones. */
+export type GuestFds = readonly [number, number, number, ...number[]];
+
+/** Descriptor numbers in the boot process; -1: none. */
+export interface BootFds {
+  /** Connected socket of the Gofer. */
+  readonly gofer: number;
+  readonly stdio: GuestFds;
+  /** Socket to the launcher (launcher_channel.ts). */
+  readonly control: number;
+  readonly debugLog: number;
+  /** Socket to the process that waits for the guest (launcher_channel.ts); -1: the launcher becomes that one. */
+  readonly waiter: number;
+  /** Listening socket for commands (control_protocol.ts). */
+  readonly server: number;
+  /** /dev/kvm, if the platform needs it. */
+  readonly kvm: number;
+}
+
+export interface BootSpec {
+  /** The name of the container; "" for one that nobody asks for by name. */
+  readonly id: string;
+  /** null: the best that works. */
+  readonly platform: PlatformName | null;
+  /** What is best as far as is known; null: that is to be found out. Absent: the default. */
+  readonly bestPlatform?: PlatformName | null;
+  readonly hostname: string;
+  /** null: none. */
+  readonly domainname: string | null;
+  readonly process: ProcessSpec;
+  readonly root: RootSpec;
+  readonly mounts: readonly MountSpec[];
+  /** Paths in the sandbox that are hidden, and that are made read-only; those that are not there do not matter. */
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+  /** A time namespace of its own; null and absent: the host's clocks. */
+  readonly timeOffsets?: TimeOffsets | null;
+  /** Absent for what is no container. */
+  readonly files?: FilesSpec;
+  readonly fds: BootFds;
+  /** What guests have of the network namespace that the boot process is in; absent: nothing. */
+  readonly network?: NetworkMode;
+  /** The first process runs when a command says `start`, not at once. */
+  readonly waitsForStart: boolean;
+  /** Every call to the debug log. */
+  readonly strace: boolean;
+  /** The largest size of the debug log, if that is a file. */
+  readonly debugLogBytes: number;
+  /** The longest turns of the kernel go to the debug log, at the end. */
+  readonly turns?: boolean;
+  /** Whether a missing seccomp filter is an error. */
+  readonly requireSandbox: boolean;
+  /** A bug in the kernel ends the sandbox; otherwise it ends the process that met it. */
+  readonly panicOnBug: boolean;
+  /** What the sandbox believes to have. */
+  readonly memoryBytes: number;
+  readonly cpus: number;
+}
+
+/** Guests may have sockets of the host. */
+export function hasHostNetwork({ network }: BootSpec): boolean {
+  return network === "auto" || network === "host";
+}
+
+/** Descriptor numbers that the launcher gives to the boot process. */
+export const BOOT_FDS = {
+  spec: 3,
+  control: 4,
+  gofer: 5,
+  stdio: [6, 7, 8],
+  debugLog: 9,
+  waiter: 10,
+  server: 11,
+  kvm: 12,
+} as const;
+
+/** From here on are further files of the guest, and then nothing. */
+export const FIRST_FREE_FD = 13;

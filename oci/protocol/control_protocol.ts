@@ -1,0 +1,146 @@
+/**
+ * What commands ask of a running sandbox, over the control socket in its state directory: one connection, one request,
+ * one answer, as JSON in packets, with descriptors beside. Both ends are this program, of the same version.
+ *
+ * Neighbours: boot/control/control_server.ts answers, oci/container/control_client.ts asks. launcher_channel.ts is the other socket, between a
+ * process of the sandbox and whoever waits for its end.
+ */
+
+import type { CgroupLimits } from "../../kernel/cgroup/fs/limits.ts";
+import type { BootSpec, ProcessSpec } from "./boot_spec.ts";
+
+/** LIMIT: bytes of a packet; longer requests come in a memfd. */
+export const PACKET_MAX = 65536;
+
+/** What a further container is made of: the boot spec of its own, less what is the sandbox's. */
+export type ContainerSpec = BootSpec;
+
+/** Containers of the same sandbox whose namespaces a new one uses; null: one of its own. */
+export interface SharedNamespaces {
+  readonly pid: string | null;
+  readonly ipc: string | null;
+  readonly uts: string | null;
+  readonly time: string | null;
+}
+
+/** A hook that runs in the container. Byte strings but `jsonPath`. */
+export interface StartHook {
+  /** The program first. */
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly timeoutSeconds: number | null;
+  readonly jsonPath: string;
+}
+
+export type Request =
+  /**
+   * Lets the first process of a created container run, behind hooks. Descriptors: three for each hook, its standard
+   * streams. The answer waits for the hooks.
+   */
+  | { readonly op: "start"; readonly id: string; readonly hooks: readonly StartHook[] }
+  /** `all`: for every process of the container, else for its first one. */
+  | { readonly op: "signal"; readonly id: string; readonly signo: number; readonly all: boolean }
+  /**
+   * Descriptors: stdin, stdout, stderr, the sandbox's end of the control pair of whoever waits, and further files of the
+   * guest from 3 on.
+   */
+  | {
+    readonly op: "exec";
+    readonly id: string;
+    readonly process: ProcessSpec;
+    /** Of the proxy, for lists of processes. */
+    readonly hostPid: number;
+    readonly ignorePaused: boolean;
+  }
+  /**
+   * A place for a further container. Descriptor: the sandbox's end of the control pair of whoever waits; the place is kept
+   * for `createContainer` until that ends. The answer comes with a pidfd, where guests are processes of the host: of
+   * the one that the container's are going to be copies of, to be put into its control groups.
+   */
+  | { readonly op: "reserve"; readonly id: string }
+  /**
+   * In the place reserved for it. Descriptors: the Gofer's socket, stdin, stdout, stderr, where there is a limit of memory a
+   * witness, and further files of the guest.
+   */
+  | {
+    readonly op: "createContainer";
+    readonly id: string;
+    readonly spec: ContainerSpec;
+    readonly shares: SharedNamespaces;
+  }
+  | { readonly op: "ps"; readonly id: string }
+  | { readonly op: "pause"; readonly id: string }
+  | { readonly op: "resume"; readonly id: string }
+  | { readonly op: "stats"; readonly id: string }
+  /** Limits that the host keeps already; the kernel keeps and shows them too. */
+  | { readonly op: "update"; readonly id: string; readonly limits: LimitsChange }
+  /** Descriptor: a witness, for a container that has got a limit of memory (proxy/oom_witness.ts). */
+  | { readonly op: "witness"; readonly id: string }
+  | { readonly op: "debug"; readonly id: string }
+  | { readonly op: "state"; readonly id: string }
+  /** Ends a container, at once. */
+  | { readonly op: "destroy"; readonly id: string };
+
+/** Some of the limits of a control group; -1 is none. */
+export type LimitsChange = Readonly<Partial<CgroupLimits>>;
+
+/** A request whose JSON is in the first descriptor: too long for a packet. */
+export interface RequestInMemfd {
+  readonly op: "memfd";
+  readonly bytes: number;
+}
+
+/** A process of the guest. */
+export interface ProcessInfo {
+  /** In its container. */
+  readonly pid: number;
+  /** Of the process that stands for it on the host; 0: none does. */
+  readonly hostPid: number;
+  readonly ppid: number;
+  readonly uid: number;
+  readonly threads: number;
+  /** Since its start, ms. */
+  readonly ageMs: number;
+  readonly command: string;
+}
+
+export interface Answers {
+  readonly start: Record<never, never>;
+  readonly signal: Record<never, never>;
+  /** `pid` in the container. */
+  readonly exec: { readonly pid: number };
+  readonly reserve: Record<never, never>;
+  readonly createContainer: Record<never, never>;
+  readonly ps: { readonly processes: readonly ProcessInfo[] };
+  readonly pause: Record<never, never>;
+  /** What it is again. */
+  readonly resume: { readonly status: "created" | "running" | "paused" | "stopped" };
+  /** Whether nobody shows the host yet that the guest was out of memory. */
+  readonly update: { readonly needsWitness: boolean };
+  readonly witness: Record<never, never>;
+  readonly stats: { readonly stats: ContainerStats };
+  readonly debug: { readonly text: string };
+  readonly state: { readonly status: "created" | "running" | "paused" | "stopped" };
+  readonly destroy: Record<never, never>;
+}
+
+/** What the kernel of the sandbox has counted. */
+export interface ContainerStats {
+  readonly processes: number;
+  readonly threads: number;
+  /** CPU time of the guest, ns. */
+  readonly cpuNs: number;
+  /** Bytes of guest memory: what its processes have; of the container that the sandbox lives for, of the whole sandbox. */
+  readonly memoryBytes: number;
+  /** Calls served by the whole sandbox. */
+  readonly syscalls: number;
+  /** Bugs of the sandbox's kernel that ended one process each. */
+  readonly containedBugs: number;
+}
+
+export type Op = keyof Answers;
+
+export type Answer<O extends Op> =
+  | ({ readonly ok: true } & Answers[O])
+  /** `code`: the exit code that says so. */
+  | { readonly ok: false; readonly message: string; readonly code: number };

@@ -1,0 +1,141 @@
+/**
+ * The socket between the launcher and `dvisor boot`: one message a packet, both ways.
+ *
+ * Until the guest runs messages are JSON. From `go` on the other side is the waiter (proxy/waiter_image.ts), which knows
+ * numbers only: 12-byte packets. The end of the other side is the end of the sandbox: for boot because nobody would
+ * hear its result, for the waiter because the kernel is gone. Not here: what the messages lead to.
+ */
+
+import { EAGAIN, EINTR } from "../../ffi/abi/errno.ts";
+import { layout } from "../../ffi/abi/layout.ts";
+import { AF_UNIX, MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_SEQPACKET } from "../../ffi/abi/socket.ts";
+import { check } from "../../ffi/sys/errors.ts";
+import { allocBuffer } from "../../ffi/sys/cstring.ts";
+import { recvFds, sendFds } from "../../ffi/sys/fdpass.ts";
+import { close, socketpair } from "../../ffi/sys/files.ts";
+import type { PlatformName } from "../../platform/names.ts";
+import { readBootMessage } from "./control_answers.ts";
+
+/** From boot, before the guest runs. */
+export type BootMessage =
+  /** The host's names are not needed any more: the root directory can be taken away. */
+  | { readonly type: "ready"; readonly bestPlatform?: PlatformName }
+  /** The guest's program is loaded; waits for `go`. */
+  | { readonly type: "loaded" }
+  /** Confinement is complete, and commands are listened to. Only where somebody else than the launcher waits. */
+  | { readonly type: "running" }
+  /** The sandbox could not be started: why, and the exit code that says so. */
+  | { readonly type: "failed"; readonly message: string; readonly exitCode: number };
+
+/** From the launcher, before the guest runs. */
+export type LaunchMessage =
+  /** Confinement is complete: run the guest. */
+  { readonly type: "go" };
+
+/** What is sent while the guest runs. */
+export const ControlPacket = layout("control_packet", { kind: "u32", a: "u32", b: "u32" });
+
+/** To boot: signal `a` for the first process. */
+export const PACKET_SIGNAL = 1;
+/** To boot: the host terminal has `a` rows and `b` columns. */
+export const PACKET_RESIZE = 2;
+/** From boot: the guest ended; `a` is the exit code for whoever waits. */
+export const PACKET_EXIT = 3;
+
+export interface Packet {
+  readonly kind: number;
+  readonly a: number;
+  readonly b: number;
+}
+
+/** LIMIT: bytes of a message. */
+const MESSAGE_MAX = 65536;
+
+/** A message or packet; null where there is none for now; "end" where there will be none. */
+export type Received<M> = M | null | "end";
+
+/** One end. `In` is what arrives here, `Out` what is sent. */
+export class ControlSocket<In extends { type: string }, Out extends { type: string }> {
+  readonly fd: number;
+  readonly #parse: (json: string) => In;
+  readonly #buffer = allocBuffer(MESSAGE_MAX);
+  readonly #view = new DataView(this.#buffer.buffer);
+
+  /** @param parse of a message that arrives; by default the other side is trusted */
+  constructor(fd: number, parse: (json: string) => In = JSON.parse) {
+    this.fd = fd;
+    this.#parse = parse;
+  }
+
+  /** False when the other side is gone. */
+  send(message: Out): boolean {
+    const bytes = new TextEncoder().encode(JSON.stringify(message));
+    const data = allocBuffer(Math.max(bytes.length, 1));
+    data.set(bytes);
+    return sendFds(this.fd, data, []) === data.length;
+  }
+
+  sendPacket(kind: number, a: number, b: number): boolean {
+    const data = allocBuffer(ControlPacket.size), view = new DataView(data.buffer);
+    view.setUint32(ControlPacket.at.kind, kind, true);
+    view.setUint32(ControlPacket.at.a, a, true);
+    view.setUint32(ControlPacket.at.b, b, true);
+    return sendFds(this.fd, data, []) === data.length;
+  }
+
+  /** The next message; waits for it. @throws UserError for one that makes no sense */
+  receive(): In | "end" {
+    for (;;) {
+      const n = this.#receive(0);
+      if (n > 0) return this.#parse(new TextDecoder().decode(this.#buffer.subarray(0, n)));
+      if (n === 0) return "end";
+    }
+  }
+
+  /** The next packet, if there is one. */
+  receivePacket(): Received<Packet> {
+    const n = this.#receive(MSG_DONTWAIT);
+    if (n < 0) return null;
+    if (n !== ControlPacket.size) return "end";
+    const { at } = ControlPacket, view = this.#view;
+    return {
+      kind: view.getUint32(at.kind, true),
+      a: view.getUint32(at.a, true),
+      b: view.getUint32(at.b, true),
+    };
+  }
+
+  /** Bytes received, 0 at the end, -1 if there is nothing for now. */
+  #receive(flags: number): number {
+    const r = recvFds(this.fd, this.#buffer, flags);
+    if (r === -EINTR || r === -EAGAIN) return -1;
+    if (typeof r === "number") return 0;
+    for (const fd of r.fds) close(fd);
+    return r.len;
+  }
+
+  close(): void {
+    close(this.fd);
+  }
+}
+
+/** The boot process's end. */
+export type BootSocket = ControlSocket<LaunchMessage, BootMessage>;
+/** The launcher's end. */
+export type LauncherSocket = ControlSocket<BootMessage, LaunchMessage>;
+
+/** A connected pair: the launcher's end, and the number of boot's. */
+export function controlPair(): { launcher: LauncherSocket; bootFd: number } {
+  const [launcher, bootFd] = packetPair();
+  return { launcher: new ControlSocket(launcher, readBootMessage), bootFd };
+}
+
+/** A connected pair of descriptors: for a waiter, and for the sandbox. */
+export function packetPair(): [number, number] {
+  const pair = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC);
+  if (typeof pair === "number") {
+    check(pair, "socketpair");
+    throw new Error("socketpair gave no pair");
+  }
+  return pair;
+}

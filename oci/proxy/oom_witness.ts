@@ -1,0 +1,105 @@
+/**
+ * Lets the host see that a guest was out of memory. The kernel of the sandbox keeps the limit itself, below that of the
+ * container's cgroup, so the host would never know; but clients look only there (containerd's shim and conmon watch the
+ * group's events). So a process in the same group takes what is left of it, and dies of it: the host's own OOM killer
+ * counts a kill in the container's group, at the moment when a guest process is killed for the same reason.
+ *
+ * Started before the confinement, with a filter of its own; it holds no memory until it is asked. Neighbour:
+ * kernel/task/oom_killer.ts.
+ */
+
+import { POLLIN } from "../../ffi/abi/poll.ts";
+import {
+  AF_UNIX,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  SOCK_CLOEXEC,
+  SOCK_STREAM,
+} from "../../ffi/abi/socket.ts";
+import { SYS_sendto } from "../../ffi/abi/syscall_numbers.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
+import { SyscallError } from "../../ffi/sys/errors.ts";
+import { close, poll, read, socketpair } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { allowOnly } from "../host/call_filter.ts";
+import { oomScoreAdj } from "../host/oom_score.ts";
+import { descriptors, limits } from "../host/launch_steps.ts";
+import { programFile } from "./waiter.ts";
+import type { BootSpec } from "../protocol/boot_spec.ts";
+import { WITNESS_CALLS, witnessImage } from "./oom_witness_image.ts";
+
+/** LIMIT: bytes that it takes of the host when its group has no limit that ends it sooner. */
+const WITNESS_BYTES = 512 * 2 ** 20;
+/** LIMIT: how long the sandbox stands still for it. */
+const WAIT_MS = 2000;
+/** Before anything else in the group. */
+const FIRST = 1000;
+
+/** Whether there is something to witness. */
+export function hasMemoryLimit(spec: Pick<BootSpec, "files">): boolean {
+  return Number.isFinite(spec.files?.cgroup.memoryMax ?? Infinity);
+}
+
+/** One end of a witness: for whoever kills. */
+export class OomWitness {
+  readonly #fd: number;
+  #isThere = true;
+
+  /** @param fd of `startWitness` */
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /**
+   * Returns when the host knows. To be called before a victim is gone: whoever waits for its end may look at once.
+   *
+   * @returns false if the witness is gone
+   */
+  show(): boolean {
+    if (!this.#isThere) return false;
+    const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    this.#isThere = syscall(SYS_sendto, this.#fd, scratch.area(0), 1, flags, 0, 0) === 1 &&
+      poll(this.#fd, POLLIN, WAIT_MS) > 0 && read(this.#fd, scratch.area(0), 1) === 1;
+    return this.#isThere;
+  }
+
+  /** Ends it. */
+  close(): void {
+    close(this.#fd);
+    this.#isThere = false;
+  }
+}
+
+export interface WitnessOptions {
+  /** That it takes at most. */
+  readonly bytes?: number;
+  /** Steps before all others: control groups. */
+  readonly join?: (script: SpawnScript) => void;
+  /** The steps that give up what it may; not needed where that is given up. */
+  readonly drop?: (script: SpawnScript) => void;
+}
+
+/** @returns a socket for OomWitness @throws SyscallError when the host refuses */
+export function startWitness({ bytes, join, drop }: WitnessOptions = {}): number {
+  const pair = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC);
+  if (typeof pair === "number") throw new SyscallError("socketpair", pair);
+  const program = programFile(witnessImage(bytes ?? WITNESS_BYTES));
+  try {
+    const script = new SpawnScript();
+    join?.(script);
+    oomScoreAdj(script, FIRST, true);
+    descriptors(script, [-1, -1, -1, pair[1]]);
+    limits(script);
+    drop?.(script);
+    allowOnly(script, WITNESS_CALLS);
+    close(spawn(script.execFd(program, ["dvisor-oom-witness"], [])).pidfd);
+    return pair[0];
+  } catch (error) {
+    close(pair[0]);
+    throw error;
+  } finally {
+    close(pair[1]);
+    close(program);
+  }
+}

@@ -1,0 +1,58 @@
+/** What the waiter (waiter_image.ts) knows: a page that it starts with. */
+
+import { SignalfdSiginfo } from "../../ffi/abi/epoll.ts";
+import { layout } from "../../ffi/abi/layout.ts";
+import { Pollfd } from "../../ffi/abi/poll.ts";
+import { SIGSET_SIZE } from "../../ffi/abi/signal.ts";
+import * as N from "../../ffi/abi/syscall_numbers.ts";
+import { Termios, Winsize } from "../../ffi/abi/termios.ts";
+import { ControlPacket } from "../protocol/launcher_channel.ts";
+
+/** What the program knows; descriptors and pids are its own. */
+export const WaiterData = layout("waiter_data", {
+  /** struct pollfd: the control socket, the signalfd, the leash: a pipe, or -1. */
+  control: Pollfd,
+  signals: Pollfd,
+  leash: Pollfd,
+  /** Signals to pass on: they are blocked. */
+  mask: ["u8", SIGSET_SIZE],
+  /** Name of the process, NUL at the end. */
+  name: ["u8", 16],
+  /** Those to wait for at the end; -1: none. */
+  sentryPid: "i32",
+  goferPid: "i32",
+  /** The terminal that is to be put back, or -1. */
+  terminal: "i32",
+  /** -1 until the sandbox says it. */
+  exitCode: "i32",
+  /** What to exit with if the sandbox never says it. */
+  lostCode: "i32",
+  /** struct termios before and while the guest has the terminal. */
+  saved: Termios,
+  raw: Termios,
+  packet: ControlPacket,
+  status: "i32",
+  winsize: Winsize,
+  siginfo: SignalfdSiginfo,
+  killed: ["u8", 64],
+  killedBytes: "u32",
+  ended: ["u8", 64],
+  endedBytes: "u32",
+});
+
+/** The system calls of the program. */
+export const WAITER_CALLS: readonly number[] = [
+  N.SYS_prctl,
+  N.SYS_rt_sigprocmask,
+  N.SYS_signalfd4,
+  N.SYS_poll,
+  N.SYS_recvfrom,
+  N.SYS_sendto,
+  N.SYS_read,
+  N.SYS_write,
+  N.SYS_close,
+  N.SYS_ioctl,
+  N.SYS_kill,
+  N.SYS_wait4,
+  N.SYS_exit_group,
+];

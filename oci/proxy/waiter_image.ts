@@ -1,0 +1,35 @@
+/**
+ * The waiter: the program that stands for a guest process on the host. It passes signals and terminal sizes on, waits for
+ * the end, puts the terminal back and exits with the guest's code. It has no libc and no JavaScript: a page of code and a
+ * page of data, so that waiting costs nothing. Here is what is put into its data; waiter_code.ts is the program.
+ *
+ * A foreground `dvisor` becomes it once its sandbox runs (waiter.ts); of containers that run on their own it is a process
+ * beside the sandbox (launch/proxy_process.ts). protocol/launcher_channel.ts has the packets.
+ */
+
+import { assembled } from "../../ffi/sys/prebuilt.ts";
+import { WaiterData } from "./waiter_data.ts";
+
+const { at } = WaiterData;
+const PROGRAM = await assembled("waiter", new URL("./waiter_code.ts", import.meta.url));
+
+/** The program with a data page as `fill` leaves it: a static ELF file. */
+export function waiterImage(fill: (data: DataView, bytes: Uint8Array) => void): Uint8Array {
+  const elf = PROGRAM.elf.slice();
+  const bytes = elf.subarray(PROGRAM.offsets["data"]);
+  fill(new DataView(bytes.buffer, bytes.byteOffset), bytes);
+  return elf;
+}
+
+/** Sets what the process is called: at most 15 bytes. */
+export function putName(bytes: Uint8Array, name: string): void {
+  bytes.set(new TextEncoder().encode(name).subarray(0, 15), at.name);
+}
+
+/** Sets which signals are passed on. */
+export function putSignals(bytes: Uint8Array, signals: readonly number[]): void {
+  for (const signo of signals) {
+    const i = at.mask + (signo - 1 >> 3);
+    bytes[i] = (bytes[i] ?? 0) | 1 << (signo - 1 & 7);
+  }
+}
