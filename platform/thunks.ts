@@ -5,7 +5,7 @@
  * The site is `jmp [table entry]`; the entry has the thunk's address, and behind it the return
  * address, which is data: a guest chooses no more than the moved instruction of what can be
  * executed here. Tables and thunks are written here only. A thunk is never changed once its entry
- * is set. Neighbours: `stub/fast_path.ts`, `systrap/site_memory.ts`, `kvm/call_stub.ts`.
+ * is set. Neighbours: `systrap/stub/fast_path.ts`, `systrap/site_memory.ts`, `kvm/call_stub.ts`.
  */
 
 import { Assembler } from "../ffi/asm/assembler.ts";

@@ -4,8 +4,8 @@
  */
 
 import { Arena } from "../../ffi/mem/arena.ts";
-import { PLATFORM_NAMES } from "../../platform/names.ts";
-import { createPlatform, tryPlatform } from "../../platform/registry.ts";
+import { PLATFORM_NAMES } from "../../platform/select/names.ts";
+import { createPlatform, tryPlatform } from "../../platform/select/registry.ts";
 import { Lab } from "../testing/memory_lab.ts";
 import { explore, type Guest, World } from "../testing/memory_world.ts";
 import { RealGuest } from "../testing/real_guest.ts";

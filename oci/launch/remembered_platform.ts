@@ -3,7 +3,7 @@
  * once and not for every sandbox.
  *
  * It counts for one boot, kernel, processor and version of dvisor, and only if nobody but its owner, who asks, could have
- * written it. Who cannot write it does without, and measures nothing. Not here: what is measured (platform/choice.ts).
+ * written it. Who cannot write it does without, and measures nothing. Not here: what is measured (platform/select/choice.ts).
  */
 
 import { AT_FDCWD, O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../../ffi/abi/fcntl.ts";
@@ -12,7 +12,7 @@ import { SYS_geteuid } from "../../ffi/abi/syscall_numbers.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { close, fstat, openat, read } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { isPlatformName, type PlatformName } from "../../platform/names.ts";
+import { isPlatformName, type PlatformName } from "../../platform/select/names.ts";
 import { defaultRoot } from "../state/root_dir.ts";
 import { UserError } from "../user_error.ts";
 import { VERSION } from "../version.ts";

@@ -40,7 +40,7 @@ import {
 } from "../protocol/launcher_channel.ts";
 import { objectionToKvm } from "../../platform/kvm_candidate.ts";
 import { openDevice } from "../../platform/kvm/device.ts";
-import type { PlatformName } from "../../platform/names.ts";
+import type { PlatformName } from "../../platform/select/names.ts";
 import { shownLines } from "../shown_text.ts";
 import { UserError } from "../user_error.ts";
 import { emptyRoot } from "./empty_root.ts";

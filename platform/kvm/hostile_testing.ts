@@ -11,7 +11,7 @@ import { Arena } from "../../ffi/mem/arena.ts";
 import { named } from "../../tests/harness/machine.ts";
 import { caller, DATA, Lab, STACK } from "../conformance/lab.ts";
 import * as p from "../platform.ts";
-import { tryPlatform } from "../registry.ts";
+import { tryPlatform } from "../select/registry.ts";
 import { createKvmPlatform } from "./kvm_platform.ts";
 
 export const RING0_BASE = 0xffffffff80000000n;

@@ -2,7 +2,7 @@
 
 import { named } from "../../tests/harness/machine.ts";
 import { runConformance } from "../conformance.ts";
-import { tryPlatform } from "../registry.ts";
+import { tryPlatform } from "../select/registry.ts";
 import { createKvmPlatform } from "./kvm_platform.ts";
 
 const problem = tryPlatform("kvm");

@@ -15,7 +15,7 @@ import { syscall } from "../../ffi/sys/native.ts";
 import { openFiles } from "../conformance/host_view.ts";
 import { caller, CODE, DATA, describe, Lab, PAGE, reg, RW, setReg } from "../conformance/lab.ts";
 import * as p from "../platform.ts";
-import { tryPlatform } from "../registry.ts";
+import { tryPlatform } from "../select/registry.ts";
 import { named } from "../../tests/harness/machine.ts";
 import { WINDOWS_BYTES } from "./guest_physical.ts";
 import { createKvmPlatform, type KvmOptions } from "./kvm_platform.ts";

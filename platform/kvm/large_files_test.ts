@@ -11,7 +11,7 @@ import { close, ftruncate, memfdCreate } from "../../ffi/sys/files.ts";
 import { named } from "../../tests/harness/machine.ts";
 import { CODE, Lab, PAGE, RW, setReg } from "../conformance/lab.ts";
 import * as p from "../platform.ts";
-import { tryPlatform } from "../registry.ts";
+import { tryPlatform } from "../select/registry.ts";
 import { createKvmPlatform } from "./kvm_platform.ts";
 
 const GIB = 2 ** 30, STRETCH = 2 * 2 ** 20;

@@ -9,7 +9,7 @@ import { Arena } from "../../ffi/mem/arena.ts";
 import { Affinity } from "../../ffi/sys/affinity.ts";
 import { CODE, fail, Lab, movEax, reg, setReg, STACK } from "../conformance/lab.ts";
 import * as p from "../platform.ts";
-import { tryPlatform } from "../registry.ts";
+import { tryPlatform } from "../select/registry.ts";
 import { named } from "../../tests/harness/machine.ts";
 import { LEFT, Slot } from "./call_stub.ts";
 import { hostKind } from "./host_kinds.ts";

@@ -2,7 +2,7 @@
  * The Sentry's end of a mapper's commands: a queue here, a ring in memory that is read-only in the stub, and the ack.
  *
  * Changes are queued, and joined where one continues the other, until somebody is resumed or `publish` is called for
- * another reason. How far the mapper is comes from the ack area only. Neighbour: `../stub/mapper.ts`.
+ * another reason. How far the mapper is comes from the ack area only. Neighbour: `stub/mapper.ts`.
  */
 
 import {
@@ -15,7 +15,7 @@ import {
   OP_MPROTECT,
   OP_MUNMAP,
   RING_ENTRIES,
-} from "../stub/layout.ts";
+} from "./stub/layout.ts";
 import type { ControlMemory } from "./control_memory.ts";
 
 /** Numbers a queued command: op, wait, change number, six arguments. */

@@ -3,7 +3,7 @@
  *
  * A host thread waits in one of two places: on the fast path, where only its registers are at hand, or in the signal handler, where a
  * whole signal frame is. What the guest could have written is copied once at the stop and judged there; later reads fetch the guest's
- * own registers and nothing else. Neighbours: `../stub/wait_reply.ts` waits, `stop.ts` reads frames, `space.ts` owns slots.
+ * own registers and nothing else. Neighbours: `stub/wait_reply.ts` waits, `stop.ts` reads frames, `space.ts` owns slots.
  */
 
 import { SYS_tgkill } from "../../ffi/abi/syscall_numbers.ts";
@@ -48,7 +48,7 @@ import {
   STATE_EXITED,
   STATE_FAILED,
   STATE_PARKED,
-} from "../stub/layout.ts";
+} from "./stub/layout.ts";
 import type { Engine } from "./engine.ts";
 import { IN_ORDER, moveWords, setSegments, storeBase } from "./registers.ts";
 import type { Slot } from "./slot.ts";

@@ -2,12 +2,12 @@
  * The control file: everything that the Sentry and the stubs of one platform share besides guest memory.
  *
  * One sparse memory file; each stub maps only its own parts of it. Parts that are given back are emptied at
- * once, since registers of a guest are in them. Neighbours: `../stub/layout.ts` says what is in the parts.
+ * once, since registers of a guest are in them. Neighbours: `stub/layout.ts` says what is in the parts.
  */
 
 import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
-import { ACK_BYTES, COMMANDS_BYTES, SLOTS_IN_CHUNK } from "../stub/layout.ts";
-import type { SharedOffsets } from "../stub/zygote.ts";
+import { ACK_BYTES, COMMANDS_BYTES, SLOTS_IN_CHUNK } from "./stub/layout.ts";
+import type { SharedOffsets } from "./stub/zygote.ts";
 import { TABLE_BYTES, TABLE_COUNT, TABLE_THUNKS_BYTES, THUNKS_BYTES } from "../thunks.ts";
 
 /** LIMIT: stubs of one platform at one time. */

@@ -4,7 +4,7 @@
  * A file is put there by message, and closed by message once no mapper can still be about to map it. Neighbour: `zygote_link.ts`.
  */
 
-import { FD_FIRST_FILE } from "../stub/layout.ts";
+import { FD_FIRST_FILE } from "./stub/layout.ts";
 import type { Engine } from "./engine.ts";
 import type { SystrapSpace } from "./space.ts";
 

@@ -16,7 +16,7 @@ import {
   Ucontext,
 } from "../../ffi/abi/ucontext.ts";
 import { copyFromBuffer, copyToBuffer } from "../../ffi/mem/native_memory.ts";
-import { SIGNAL_STACK, SLOT_AT, SLOT_FPU_BYTES } from "../stub/layout.ts";
+import { SIGNAL_STACK, SLOT_AT, SLOT_FPU_BYTES } from "./stub/layout.ts";
 import { acceptXsave, XSAVE_HEADER, XSAVE_HEADER_END, type XsaveSupport } from "../xsave.ts";
 import type { ControlMemory } from "./control_memory.ts";
 

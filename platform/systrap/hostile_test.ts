@@ -25,8 +25,8 @@ import {
   TEXT,
   TEXT_BYTES,
   THUNKS,
-} from "../stub/layout.ts";
-import { SECRET } from "../stub/zygote.ts";
+} from "./stub/layout.ts";
+import { SECRET } from "./stub/zygote.ts";
 import { createSystrapPlatform, type SystrapOptions } from "./systrap.ts";
 
 let arena: Arena | null = null;

@@ -1,7 +1,7 @@
 /** Registers on their way between a slot, a signal frame and `Context.regs`. Neighbour: `context.ts`. */
 
 import { CSGSFS } from "../platform.ts";
-import { SLOT_REGS } from "../stub/layout.ts";
+import { SLOT_REGS } from "./stub/layout.ts";
 import type { ControlMemory } from "./control_memory.ts";
 
 /** cs 0x33, ss 0x2b: 64-bit user code. */

@@ -7,7 +7,7 @@
  */
 
 import { copyFromBuffer } from "../../ffi/mem/native_memory.ts";
-import { STUB_BASE, TABLES, THUNKS } from "../stub/layout.ts";
+import { STUB_BASE, TABLES, THUNKS } from "./stub/layout.ts";
 import { TABLE_BYTES, TABLE_THUNKS_BYTES, type ThunkPlace, ThunkTable } from "../thunks.ts";
 import type { ControlMemory } from "./control_memory.ts";
 

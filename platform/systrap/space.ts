@@ -40,7 +40,7 @@ import {
   STUB_BASE,
   TABLES,
   THUNKS,
-} from "../stub/layout.ts";
+} from "./stub/layout.ts";
 import { TABLE_BYTES, TABLE_COUNT, TABLE_THUNKS_BYTES } from "../thunks.ts";
 import { CommandRing } from "./command_ring.ts";
 import { SystrapContext } from "./context.ts";

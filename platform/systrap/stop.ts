@@ -33,7 +33,7 @@ import { INT80_ERROR, setCall, setException, setFault } from "../traps.ts";
 import type { ThunkTable } from "../thunks.ts";
 import type { ControlMemory } from "./control_memory.ts";
 import type { Engine } from "./engine.ts";
-import { SIG_KICK } from "../stub/layout.ts";
+import { SIG_KICK } from "./stub/layout.ts";
 
 /** The context's fields say what happened. */
 export const REPORTED_STOP = 0;

@@ -3,7 +3,7 @@
  * whose call sites are patched to post directly.
  *
  * This file makes spaces, keeps some stubs ready, and hears of deaths. Neighbours: `engine.ts` polls, `space.ts`,
- * `context.ts`; `../stub/` is the code on the other side.
+ * `context.ts`; `stub/` is the code on the other side.
  */
 
 import { EPOLLIN } from "../../ffi/abi/epoll.ts";
@@ -16,7 +16,7 @@ import { poll } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import type { SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { Platform, Thunks } from "../platform.ts";
-import { assembleStub } from "../stub/image.ts";
+import { assembleStub } from "./stub/image.ts";
 import {
   FIRST_REPLY,
   GLOBAL_AT,
@@ -25,7 +25,7 @@ import {
   SLOT_AT,
   STUB_BASE,
   TABLES,
-} from "../stub/layout.ts";
+} from "./stub/layout.ts";
 import { TABLE_BYTES } from "../thunks.ts";
 import type { SystrapContext } from "./context.ts";
 import { ControlMemory, SHARED_OFFSETS } from "./control_memory.ts";

@@ -29,7 +29,7 @@ import { syscall } from "../../ffi/sys/native.ts";
 import { stubsWithMapping } from "../conformance/host_view.ts";
 import { CODE, describe, Lab, movEax, reg, setReg } from "../conformance/lab.ts";
 import * as p from "../platform.ts";
-import { SIG_KICK } from "../stub/layout.ts";
+import { SIG_KICK } from "./stub/layout.ts";
 import { XSAVE_HEADER } from "../xsave.ts";
 import { createSystrapPlatform } from "./systrap.ts";
 

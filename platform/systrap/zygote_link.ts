@@ -2,7 +2,7 @@
  * The Sentry's end of the zygote: starts it, and tells it to take descriptors and to make stubs.
  *
  * Messages are never waited for: they have numbers, and whoever needs one done (the mapper, for a file) waits on the
- * zygote's counter in the global page. Neighbour: `../stub/zygote.ts`.
+ * zygote's counter in the global page. Neighbour: `stub/zygote.ts`.
  */
 
 import { CLOSE_RANGE_CLOEXEC, F_DUPFD_CLOEXEC, MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
@@ -34,7 +34,7 @@ import {
   MESSAGE_CLOSE,
   MESSAGE_PUT,
   MESSAGE_STUB,
-} from "../stub/layout.ts";
+} from "./stub/layout.ts";
 
 /** First number that is not one of the fixed descriptors. */
 const FD_ASIDE = 7;

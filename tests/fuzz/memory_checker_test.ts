@@ -8,7 +8,7 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, doCommand, ROOT, run } from "../harness/dvisor.ts";
 import { isFull, named, notShown, PYTHON } from "../harness/machine.ts";
 import { Session } from "../harness/session.ts";
-import { tryPlatform } from "../../platform/registry.ts";
+import { tryPlatform } from "../../platform/select/registry.ts";
 import { seeds } from "./guest_fuzz.ts";
 
 const SECONDS = Number(Deno.env.get("DVISOR_SECONDS") ?? (isFull ? 600 : 20));

@@ -8,7 +8,7 @@
  */
 
 import { fromFileUrl } from "@std/path";
-import { isPlatformName, type PlatformName } from "../../platform/names.ts";
+import { isPlatformName, type PlatformName } from "../../platform/select/names.ts";
 
 export type { PlatformName };
 

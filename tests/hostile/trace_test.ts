@@ -9,7 +9,7 @@ import { assert, assertEquals } from "@std/assert";
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import { seccompRules } from "../../gofer/server/seccomp_rules.ts";
 import { SECCOMP_RULES } from "../../oci/boot/seccomp/seccomp_rules.ts";
-import { STUB_CALLS } from "../../platform/stub/filter.ts";
+import { STUB_CALLS } from "../../platform/systrap/stub/filter.ts";
 import { doCommand, ROOT } from "../harness/dvisor.ts";
 import { isRoot, lacks, named, PYTHON } from "../harness/machine.ts";
 import { Session } from "../harness/session.ts";

@@ -14,7 +14,7 @@ import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from "../../../ffi/abi/signa
 import { isFull, named } from "../../../tests/harness/machine.ts";
 import * as l from "../../conformance/lab.ts";
 import * as p from "../../platform.ts";
-import { tryPlatform } from "../../registry.ts";
+import { tryPlatform } from "../../select/registry.ts";
 import { createKvmPlatform } from "../kvm_platform.ts";
 import * as programs from "./programs_testing.ts";
 import { fuzzSeed, Random } from "./random.ts";

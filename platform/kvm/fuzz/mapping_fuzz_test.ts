@@ -16,7 +16,7 @@ import { SIGSEGV } from "../../../ffi/abi/signal.ts";
 import { isFull, named } from "../../../tests/harness/machine.ts";
 import * as l from "../../conformance/lab.ts";
 import * as p from "../../platform.ts";
-import { tryPlatform } from "../../registry.ts";
+import { tryPlatform } from "../../select/registry.ts";
 import { createKvmPlatform } from "../kvm_platform.ts";
 import { USER_END } from "../page_tables.ts";
 import { fuzzSeed, Random } from "./random.ts";

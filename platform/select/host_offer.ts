@@ -5,24 +5,24 @@
  * sched_getaffinity(2), the host's Documentation/virt/kvm/api.rst.
  */
 
-import { O_CLOEXEC, O_RDWR } from "../ffi/abi/fcntl.ts";
-import { AT_FDCWD } from "../ffi/abi/fcntl.ts";
-import { LANDLOCK_CREATE_RULESET_VERSION } from "../ffi/abi/landlock.ts";
-import { CLONE_NEWUSER } from "../ffi/abi/sched.ts";
-import { SECCOMP_GET_ACTION_AVAIL, SECCOMP_RET_TRAP } from "../ffi/abi/seccomp.ts";
+import { O_CLOEXEC, O_RDWR } from "../../ffi/abi/fcntl.ts";
+import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
+import { LANDLOCK_CREATE_RULESET_VERSION } from "../../ffi/abi/landlock.ts";
+import { CLONE_NEWUSER } from "../../ffi/abi/sched.ts";
+import { SECCOMP_GET_ACTION_AVAIL, SECCOMP_RET_TRAP } from "../../ffi/abi/seccomp.ts";
 import {
   SYS_exit_group,
   SYS_landlock_create_ruleset,
   SYS_sched_getaffinity,
   SYS_seccomp,
   SYS_wait4,
-} from "../ffi/abi/syscall_numbers.ts";
-import { __WALL } from "../ffi/abi/wait.ts";
-import { scratch } from "../ffi/sys/cstring.ts";
-import { errnoName } from "../ffi/sys/errors.ts";
-import { close, ioctl, openat } from "../ffi/sys/files.ts";
-import { syscall } from "../ffi/sys/native.ts";
-import { spawn, SpawnScript } from "../ffi/sys/spawn.ts";
+} from "../../ffi/abi/syscall_numbers.ts";
+import { __WALL } from "../../ffi/abi/wait.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
+import { errnoName } from "../../ffi/sys/errors.ts";
+import { close, ioctl, openat } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
 import { bestOf, meanCallNs } from "./choice.ts";
 import { objectionToKvm } from "./kvm_candidate.ts";
 import { PLATFORM_NAMES, type PlatformName } from "./names.ts";

@@ -1,6 +1,6 @@
 /** The systrap platform before the judge. */
 
-import { runConformance } from "./conformance.ts";
-import { createSystrapPlatform } from "./systrap/systrap.ts";
+import { runConformance } from "../conformance.ts";
+import { createSystrapPlatform } from "./systrap.ts";
 
 runConformance("systrap", (arena) => createSystrapPlatform(arena));

@@ -4,12 +4,12 @@
  * Neighbours: `platform.ts` is the contract, `trial.ts` has the guests; `host_offer.ts` asks the host for single facilities.
  */
 
-import { Arena } from "../ffi/mem/arena.ts";
-import type { SpawnScript } from "../ffi/sys/spawn.ts";
-import type { Platform } from "./platform.ts";
-import { createKvmPlatform } from "./kvm/kvm_platform.ts";
-import { createPtracePlatform } from "./ptrace/ptrace_platform.ts";
-import { createSystrapPlatform } from "./systrap/systrap.ts";
+import { Arena } from "../../ffi/mem/arena.ts";
+import type { SpawnScript } from "../../ffi/sys/spawn.ts";
+import type { Platform } from "../platform.ts";
+import { createKvmPlatform } from "../kvm/kvm_platform.ts";
+import { createPtracePlatform } from "../ptrace/ptrace_platform.ts";
+import { createSystrapPlatform } from "../systrap/systrap.ts";
 import type { PlatformName } from "./names.ts";
 import { type PlatformCosts, Trial, TRIAL_ARENA_BYTES } from "./trial.ts";
 

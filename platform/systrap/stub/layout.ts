@@ -4,11 +4,11 @@
  * Every stub maps the same things at the same addresses, all at or above `STUB_BASE`, but for the
  * jump tables and the slots. What a field means for trust stands beside it: "RO" is read-only in a
  * stub, "RW" can be written by guest code at any moment and is only ever a hint or the guest's own
- * loss. Neighbours: the other files of this folder emit the code, `../systrap/` is the Sentry's
+ * loss. Neighbours: the other files of this folder emit the code, the folder above is the Sentry's
  * side.
  */
 
-import { TABLE_BYTES, TABLE_OPCODES } from "../thunks.ts";
+import { TABLE_BYTES, TABLE_OPCODES } from "../../thunks.ts";
 
 export const PAGE = 4096;
 

@@ -3,11 +3,11 @@
  *
  * It maps what all stubs share, installs the signal handlers, then takes messages from the Sentry: put a descriptor into the
  * shared table, close one, make a stub. It never runs guest code and trusts the Sentry. It ends
- * with the Sentry's end of the socket. Neighbours: `mapper.ts` (what a new stub does first), `../systrap/zygote_link.ts`.
+ * with the Sentry's end of the socket. Neighbours: `mapper.ts` (what a new stub does first), `../zygote_link.ts`.
  */
 
-import type { Assembler } from "../../ffi/asm/assembler.ts";
-import { mem, rip } from "../../ffi/asm/operands.ts";
+import type { Assembler } from "../../../ffi/asm/assembler.ts";
+import { mem, rip } from "../../../ffi/asm/operands.ts";
 import {
   eax,
   ecx,
@@ -27,18 +27,18 @@ import {
   rdx,
   rsi,
   rsp,
-} from "../../ffi/asm/registers.ts";
-import { EINTR } from "../../ffi/abi/errno.ts";
-import { MAP_FIXED, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
-import { PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG } from "../../ffi/abi/prctl.ts";
+} from "../../../ffi/asm/registers.ts";
+import { EINTR } from "../../../ffi/abi/errno.ts";
+import { MAP_FIXED, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../../ffi/abi/mman.ts";
+import { PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG } from "../../../ffi/abi/prctl.ts";
 import {
   SECCOMP_FILTER_FLAG_SPEC_ALLOW,
   SECCOMP_SET_MODE_FILTER,
   SockFilter,
   SockFprog,
-} from "../../ffi/abi/seccomp.ts";
-import { Msghdr } from "../../ffi/abi/socket.ts";
-import { SIG_SETMASK, SIGKILL } from "../../ffi/abi/signal.ts";
+} from "../../../ffi/abi/seccomp.ts";
+import { Msghdr } from "../../../ffi/abi/socket.ts";
+import { SIG_SETMASK, SIGKILL } from "../../../ffi/abi/signal.ts";
 import {
   SYS_clone,
   SYS_close,
@@ -51,7 +51,7 @@ import {
   SYS_rt_sigaction,
   SYS_rt_sigprocmask,
   SYS_seccomp,
-} from "../../ffi/abi/syscall_numbers.ts";
+} from "../../../ffi/abi/syscall_numbers.ts";
 import {
   type AllowedSites,
   at,
@@ -85,7 +85,7 @@ import {
   TASK_SIZE,
   THUNKS,
 } from "./layout.ts";
-import { TABLE_BYTES, THUNKS_BYTES } from "../thunks.ts";
+import { TABLE_BYTES, THUNKS_BYTES } from "../../thunks.ts";
 import { STUB_FLAGS } from "./mapper.ts";
 
 /** Where in the control file the global page, the jump tables and the thunks begin. */

@@ -3,8 +3,8 @@
  * call sites that the filter of guest threads allows.
  */
 
-import type { Assembler } from "../../ffi/asm/assembler.ts";
-import { type Mem, mem, memSeg, rip } from "../../ffi/asm/operands.ts";
+import type { Assembler } from "../../../ffi/asm/assembler.ts";
+import { type Mem, mem, memSeg, rip } from "../../../ffi/asm/operands.ts";
 import {
   eax,
   edi,
@@ -19,9 +19,9 @@ import {
   rdi,
   rdx,
   rsp,
-} from "../../ffi/asm/registers.ts";
-import { FUTEX_WAIT, FUTEX_WAKE } from "../../ffi/abi/futex.ts";
-import { SYS_exit_group, SYS_futex, SYS_mmap } from "../../ffi/abi/syscall_numbers.ts";
+} from "../../../ffi/asm/registers.ts";
+import { FUTEX_WAIT, FUTEX_WAKE } from "../../../ffi/abi/futex.ts";
+import { SYS_exit_group, SYS_futex, SYS_mmap } from "../../../ffi/abi/syscall_numbers.ts";
 import { SLOT_REGS, TEXT } from "./layout.ts";
 
 /** Label of the first byte of the text. */

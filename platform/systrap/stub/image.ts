@@ -1,11 +1,11 @@
 /**
  * Puts the stub together: text and the zygote's memory as one static ELF program.
  *
- * Neighbours: the emitters of this folder; `../systrap/zygote_link.ts` starts it.
+ * Neighbours: the emitters of this folder; `../zygote_link.ts` starts it.
  */
 
-import { Assembler } from "../../ffi/asm/assembler.ts";
-import { writeExecutable } from "../../ffi/asm/elf_executable.ts";
+import { Assembler } from "../../../ffi/asm/assembler.ts";
+import { writeExecutable } from "../../../ffi/asm/elf_executable.ts";
 import { AllowedSites, TEXT_START } from "./emit.ts";
 import { emitFastPath } from "./fast_path.ts";
 import { type Secret, stubFilter } from "./filter.ts";

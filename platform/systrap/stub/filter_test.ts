@@ -4,10 +4,10 @@ import {
   AUDIT_ARCH_X86_64,
   SECCOMP_RET_ALLOW,
   SECCOMP_RET_TRAP,
-} from "../../ffi/abi/seccomp.ts";
-import { PR_SET_PDEATHSIG } from "../../ffi/abi/prctl.ts";
-import { CLONE_NEWNS, CLONE_NEWUSER, CLONE_PTRACE, CLONE_VFORK } from "../../ffi/abi/sched.ts";
-import * as nr from "../../ffi/abi/syscall_numbers.ts";
+} from "../../../ffi/abi/seccomp.ts";
+import { PR_SET_PDEATHSIG } from "../../../ffi/abi/prctl.ts";
+import { CLONE_NEWNS, CLONE_NEWUSER, CLONE_PTRACE, CLONE_VFORK } from "../../../ffi/abi/sched.ts";
+import * as nr from "../../../ffi/abi/syscall_numbers.ts";
 import { AllowedSites } from "./emit.ts";
 import { PRIVILEGED, STUB_CALLS, stubFilter } from "./filter.ts";
 import { FD_CONTROL, FD_DOORBELL, FD_MESSAGES, STUB_BASE } from "./layout.ts";

@@ -4,11 +4,11 @@
  * Its commands and all their arguments are in memory that is read-only in the stub; results stay in registers. A
  * refused mapping ends the stub (exit code: the errno). It tells the Sentry how far it is through the
  * control file, from a value that the Sentry wrote: guest code can forge neither. `done` in the header
- * only wakes guest threads. Neighbours: `zygote.ts`, `../systrap/command_ring.ts`.
+ * only wakes guest threads. Neighbours: `zygote.ts`, `../command_ring.ts`.
  */
 
-import type { Assembler } from "../../ffi/asm/assembler.ts";
-import { mem, rip } from "../../ffi/asm/operands.ts";
+import type { Assembler } from "../../../ffi/asm/assembler.ts";
+import { mem, rip } from "../../../ffi/asm/operands.ts";
 import {
   eax,
   ebp,
@@ -33,9 +33,9 @@ import {
   rdx,
   type Reg64,
   rsi,
-} from "../../ffi/asm/registers.ts";
-import { MAP_FIXED, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
-import { PR_SET_PDEATHSIG } from "../../ffi/abi/prctl.ts";
+} from "../../../ffi/asm/registers.ts";
+import { MAP_FIXED, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../../ffi/abi/mman.ts";
+import { PR_SET_PDEATHSIG } from "../../../ffi/abi/prctl.ts";
 import {
   CLONE_FILES,
   CLONE_FS,
@@ -44,8 +44,8 @@ import {
   CLONE_SYSVSEM,
   CLONE_THREAD,
   CLONE_VM,
-} from "../../ffi/abi/sched.ts";
-import { SIG_SETMASK, SIGCHLD, SIGKILL } from "../../ffi/abi/signal.ts";
+} from "../../../ffi/abi/sched.ts";
+import { SIG_SETMASK, SIGCHLD, SIGKILL } from "../../../ffi/abi/signal.ts";
 import {
   SYS_clone,
   SYS_exit,
@@ -59,7 +59,7 @@ import {
   SYS_rt_sigprocmask,
   SYS_sigaltstack,
   SYS_write,
-} from "../../ffi/abi/syscall_numbers.ts";
+} from "../../../ffi/abi/syscall_numbers.ts";
 import {
   allowedCall,
   type AllowedSites,

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { descendants } from "./conformance/host_view.ts";
+import { descendants } from "../conformance/host_view.ts";
 import { coreCount, inspectHost } from "./host_offer.ts";
 import { isPlatformName, PLATFORM_NAMES } from "./names.ts";
 import { tryPlatform } from "./registry.ts";

@@ -5,12 +5,12 @@
  * Not here: which platform is best (`choice.ts`). Neighbour: `registry.ts` makes platforms for this.
  */
 
-import type { Arena } from "../ffi/mem/arena.ts";
-import { Assembler } from "../ffi/asm/assembler.ts";
-import { mem } from "../ffi/asm/operands.ts";
-import { eax, rbx } from "../ffi/asm/registers.ts";
-import { copyFromBuffer } from "../ffi/mem/native_memory.ts";
-import { Affinity } from "../ffi/sys/affinity.ts";
+import type { Arena } from "../../ffi/mem/arena.ts";
+import { Assembler } from "../../ffi/asm/assembler.ts";
+import { mem } from "../../ffi/asm/operands.ts";
+import { eax, rbx } from "../../ffi/asm/registers.ts";
+import { copyFromBuffer } from "../../ffi/mem/native_memory.ts";
+import { Affinity } from "../../ffi/sys/affinity.ts";
 import {
   type AddressSpace,
   type Context,
@@ -24,7 +24,7 @@ import {
   type Thunks,
   TRAP_FAULT,
   TRAP_SYSCALL,
-} from "./platform.ts";
+} from "../platform.ts";
 
 /** ns, as they are when nothing else wants the processors. */
 export interface PlatformCosts {

@@ -4,10 +4,10 @@
  * `syscall` clobbers rcx and r11, so both are free: the thunk brings the return address in rcx and the number in eax.
  * The guest's stack is never touched (it has a red zone), its FPU only when the Sentry asks for its state. The tails back to the guest
  * depend on nothing but the slot, so they can be started again at any instruction. Neighbours:
- * `wait_reply.ts`, `handler.ts`, and `../systrap/thunks.ts` which writes the thunks.
+ * `wait_reply.ts`, `handler.ts`, and `../../thunks.ts`, which writes the thunks.
  */
 
-import type { Assembler } from "../../ffi/asm/assembler.ts";
+import type { Assembler } from "../../../ffi/asm/assembler.ts";
 import {
   eax,
   ecx,
@@ -30,8 +30,8 @@ import {
   type Reg64,
   rsi,
   rsp,
-} from "../../ffi/asm/registers.ts";
-import { SYS_exit } from "../../ffi/abi/syscall_numbers.ts";
+} from "../../../ffi/asm/registers.ts";
+import { SYS_exit } from "../../../ffi/abi/syscall_numbers.ts";
 import {
   EFLAGS,
   R10,
@@ -51,7 +51,7 @@ import {
   RIP,
   RSI,
   RSP,
-} from "../platform.ts";
+} from "../../platform.ts";
 import { allowedCall, type AllowedSites, at, gs, gsReg } from "./emit.ts";
 import { LABELS } from "./labels.ts";
 import {
@@ -69,7 +69,7 @@ import {
   SLOT_LOAD_FS,
   STATE_EXITED,
 } from "./layout.ts";
-import { mem } from "../../ffi/asm/operands.ts";
+import { mem } from "../../../ffi/asm/operands.ts";
 import { emitWaitReply, type SlotAccess } from "./wait_reply.ts";
 
 const slot: SlotAccess = {

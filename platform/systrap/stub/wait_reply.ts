@@ -2,15 +2,15 @@
  * How a guest thread waits for the Sentry after it posted: ring, spin, sleep, and hand over to the mapper.
  *
  * Emitted twice, for the signal handler and for the fast path, which differ in how they find the slot.
- * Neighbours: `handler.ts`, `fast_path.ts`; the other side is `../systrap/context.ts`.
+ * Neighbours: `handler.ts`, `fast_path.ts`; the other side is `../context.ts`.
  */
 
-import type { Assembler } from "../../ffi/asm/assembler.ts";
-import type { Mem } from "../../ffi/asm/operands.ts";
-import { eax, ecx, edi, edx, esi, r10d, r8d, rsi } from "../../ffi/asm/registers.ts";
-import { rip } from "../../ffi/asm/operands.ts";
-import { FUTEX_WAIT } from "../../ffi/abi/futex.ts";
-import { SYS_futex, SYS_write } from "../../ffi/abi/syscall_numbers.ts";
+import type { Assembler } from "../../../ffi/asm/assembler.ts";
+import type { Mem } from "../../../ffi/asm/operands.ts";
+import { eax, ecx, edi, edx, esi, r10d, r8d, rsi } from "../../../ffi/asm/registers.ts";
+import { rip } from "../../../ffi/asm/operands.ts";
+import { FUTEX_WAIT } from "../../../ffi/abi/futex.ts";
+import { SYS_futex, SYS_write } from "../../../ffi/abi/syscall_numbers.ts";
 import { allowedCall, type AllowedSites, at, futexWait, futexWake } from "./emit.ts";
 import {
   COMMANDS,

@@ -6,8 +6,8 @@
  * the guest's registers is needed. Neighbour: `fast_path.ts`, whose tails are restarted here.
  */
 
-import type { Assembler } from "../../ffi/asm/assembler.ts";
-import { mem, rip } from "../../ffi/asm/operands.ts";
+import type { Assembler } from "../../../ffi/asm/assembler.ts";
+import { mem, rip } from "../../../ffi/asm/operands.ts";
 import {
   eax,
   ecx,
@@ -19,7 +19,7 @@ import {
   rdx,
   type Reg64,
   rsp,
-} from "../../ffi/asm/registers.ts";
+} from "../../../ffi/asm/registers.ts";
 import {
   SA_ONSTACK,
   SA_RESTART,
@@ -31,9 +31,9 @@ import {
   SIGSEGV,
   SIGSYS,
   SIGTRAP,
-} from "../../ffi/abi/signal.ts";
-import { SYS_exit, SYS_rt_sigreturn } from "../../ffi/abi/syscall_numbers.ts";
-import { Sigcontext, Ucontext } from "../../ffi/abi/ucontext.ts";
+} from "../../../ffi/abi/signal.ts";
+import { SYS_exit, SYS_rt_sigreturn } from "../../../ffi/abi/syscall_numbers.ts";
+import { Sigcontext, Ucontext } from "../../../ffi/abi/ucontext.ts";
 import { allowedCall, type AllowedSites } from "./emit.ts";
 import { LABELS } from "./labels.ts";
 import {

@@ -9,12 +9,16 @@
  * seccomp(2).
  */
 
-import { BpfAssembler, SECCOMP_DATA } from "../../ffi/asm/bpf.ts";
-import { FUTEX_WAIT, FUTEX_WAKE } from "../../ffi/abi/futex.ts";
-import { MAP_FIXED, MAP_SHARED } from "../../ffi/abi/mman.ts";
-import { PR_SET_PDEATHSIG } from "../../ffi/abi/prctl.ts";
-import { AUDIT_ARCH_X86_64, SECCOMP_RET_ALLOW, SECCOMP_RET_TRAP } from "../../ffi/abi/seccomp.ts";
-import * as nr from "../../ffi/abi/syscall_numbers.ts";
+import { BpfAssembler, SECCOMP_DATA } from "../../../ffi/asm/bpf.ts";
+import { FUTEX_WAIT, FUTEX_WAKE } from "../../../ffi/abi/futex.ts";
+import { MAP_FIXED, MAP_SHARED } from "../../../ffi/abi/mman.ts";
+import { PR_SET_PDEATHSIG } from "../../../ffi/abi/prctl.ts";
+import {
+  AUDIT_ARCH_X86_64,
+  SECCOMP_RET_ALLOW,
+  SECCOMP_RET_TRAP,
+} from "../../../ffi/abi/seccomp.ts";
+import * as nr from "../../../ffi/abi/syscall_numbers.ts";
 import type { AllowedSites } from "./emit.ts";
 import { FD_CONTROL, FD_DOORBELL, FD_MESSAGES, STUB_BASE } from "./layout.ts";
 import { STUB_FLAGS, THREAD_FLAGS } from "./mapper.ts";

@@ -5,7 +5,7 @@
  * Neighbours: `trial.ts` measures, `host_offer.ts` tells people.
  */
 
-import { dup } from "../ffi/sys/files.ts";
+import { dup } from "../../ffi/sys/files.ts";
 import { DEFAULT_PLATFORMS, type PlatformName } from "./names.ts";
 import { measurePlatform, type Prepare } from "./registry.ts";
 import type { PlatformCosts } from "./trial.ts";
