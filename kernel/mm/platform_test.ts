@@ -4,7 +4,7 @@
  */
 
 import { Arena } from "../../ffi/mem/arena.ts";
-import { PLATFORM_NAMES } from "../../platform/select/names.ts";
+import { PLATFORM_NAMES } from "../../platform/select/candidates.ts";
 import { createPlatform, tryPlatform } from "../../platform/select/registry.ts";
 import { Lab } from "../testing/memory_lab.ts";
 import { explore, type Guest, World } from "../testing/memory_world.ts";

@@ -7,7 +7,7 @@ import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
 import { close } from "../../ffi/sys/files.ts";
 import type { SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { DEFAULT_PLATFORMS, type PlatformName } from "../../platform/select/names.ts";
+import { DEFAULT_PLATFORMS, type PlatformName } from "../../platform/select/candidates.ts";
 import { findBest } from "../../platform/select/choice.ts";
 import { createPlatform } from "../../platform/select/registry.ts";
 import type { HostNetwork } from "../../kernel/core/host_network.ts";

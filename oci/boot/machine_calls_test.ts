@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import * as K from "../../ffi/abi/kvm.ts";
 import { SYS_ioctl } from "../../ffi/abi/syscall_numbers.ts";
-import { PLATFORM_NAMES } from "../../platform/select/names.ts";
+import { PLATFORM_NAMES } from "../../platform/select/candidates.ts";
 import { verdict } from "../../ffi/asm/call_filter_testing.ts";
 import { assembleFilter, rulesFor } from "./seccomp/seccomp_filter.ts";
 

@@ -3,7 +3,7 @@ import * as M from "../../ffi/abi/mount.ts";
 import { SYS_execve, SYS_open, SYS_openat, SYS_socket } from "../../ffi/abi/syscall_numbers.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { close, pipe, read } from "../../ffi/sys/files.ts";
-import { PLATFORM_NAMES } from "../../platform/names.ts";
+import { PLATFORM_NAMES } from "../../platform/select/candidates.ts";
 import {
   controlPair,
   ControlSocket,

@@ -1,6 +1,6 @@
 /** The options that `do` and `run` share: how the sandbox is made and watched. */
 
-import { PLATFORM_CHOICES, platformOf } from "../../platform/names.ts";
+import { PLATFORM_CHOICES, platformOf } from "../../platform/select/candidates.ts";
 import type { FlagNames, Flags } from "./flags.ts";
 import { choose, type Globals } from "./globals.ts";
 import type { NetworkMode } from "../protocol/boot_spec.ts";

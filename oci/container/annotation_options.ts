@@ -5,7 +5,7 @@
  * (annotated_log.ts).
  */
 
-import { DEFAULT_PLATFORMS } from "../../platform/names.ts";
+import { DEFAULT_PLATFORMS } from "../../platform/select/candidates.ts";
 import type { Globals, OptionName } from "../cli/globals.ts";
 import { EXIT_USAGE, UserError } from "../user_error.ts";
 import { makeAnnotatedLog } from "./annotated_log.ts";

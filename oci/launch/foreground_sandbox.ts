@@ -7,7 +7,7 @@ import { isolateProcessor, type ProcessorIsolation } from "./processor_isolation
 import { AT_FDCWD, O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
 import { openat } from "../../ffi/sys/files.ts";
-import type { PlatformName } from "../../platform/names.ts";
+import type { PlatformName } from "../../platform/select/candidates.ts";
 import { isTerminal, RawTerminal, terminalSize } from "../host/terminal.ts";
 import type {
   FilesSpec,

@@ -12,7 +12,7 @@ import { SYS_geteuid } from "../../ffi/abi/syscall_numbers.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { close, fstat, openat, read } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { isPlatformName, type PlatformName } from "../../platform/select/names.ts";
+import { isPlatformName, type PlatformName } from "../../platform/select/candidates.ts";
 import { defaultRoot } from "../state/root_dir.ts";
 import { UserError } from "../user_error.ts";
 import { VERSION } from "../version.ts";

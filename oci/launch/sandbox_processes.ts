@@ -38,9 +38,9 @@ import {
   controlPair,
   type LauncherSocket,
 } from "../protocol/launcher_channel.ts";
-import { objectionToKvm } from "../../platform/kvm_candidate.ts";
+import { objectionToKvm } from "../../platform/select/candidates.ts";
 import { openDevice } from "../../platform/kvm/device.ts";
-import type { PlatformName } from "../../platform/select/names.ts";
+import { objectionToKvm, type PlatformName } from "../../platform/select/candidates.ts";
 import { shownLines } from "../shown_text.ts";
 import { UserError } from "../user_error.ts";
 import { emptyRoot } from "./empty_root.ts";

@@ -7,7 +7,7 @@
 import type { TimeOffsets } from "../../kernel/cred/time_namespace.ts";
 import type { CgroupLimits } from "../../kernel/cgroup/fs/limits.ts";
 import type { SeccompSpec } from "../../kernel/seccomp/oci_filter.ts";
-import type { PlatformName } from "../../platform/select/names.ts";
+import type { PlatformName } from "../../platform/select/candidates.ts";
 
 export interface ProcessSpec {
   readonly args: readonly string[];

@@ -4,7 +4,7 @@
  * makes no sense is an error that says so, and nothing of it is used. Neighbour: json_node.ts.
  */
 
-import { PLATFORM_NAMES } from "../../platform/names.ts";
+import { PLATFORM_NAMES } from "../../platform/select/candidates.ts";
 import { JsonNode } from "../json_node.ts";
 import type { BootMessage } from "./launcher_channel.ts";
 import type { Answer, Answers, ContainerStats, Op, ProcessInfo } from "./control_protocol.ts";

@@ -13,7 +13,7 @@ import { check } from "../../ffi/sys/errors.ts";
 import { allocBuffer } from "../../ffi/sys/cstring.ts";
 import { recvFds, sendFds } from "../../ffi/sys/fdpass.ts";
 import { close, socketpair } from "../../ffi/sys/files.ts";
-import type { PlatformName } from "../../platform/select/names.ts";
+import type { PlatformName } from "../../platform/select/candidates.ts";
 import { readBootMessage } from "./control_answers.ts";
 
 /** From boot, before the guest runs. */

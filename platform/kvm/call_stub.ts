@@ -36,8 +36,13 @@ import {
   rsp,
 } from "../../ffi/asm/registers.ts";
 import type { HostKind } from "./host_kinds.ts";
-import { CALL_PORT, RING0_CALL_PORT } from "./ports.ts";
 import { PAGE_BYTES } from "./table_memory.ts";
+
+/**
+ * Ports that the stub writes to when it leaves the machine: from where calls are made, and from ring 0
+ * where calls stay in ring 3.
+ */
+export const CALL_PORT = 0x10, RING0_CALL_PORT = 0x11;
 
 /** `state`: nothing is wanted; a call is there; the Sentry has it; its result is there; leave the machine. */
 export const IDLE = 0, POSTED = 1, TAKEN = 2, REPLIED = 3, LEAVE = 4;

@@ -12,8 +12,8 @@ import { caller, CODE, DATA, describe, PAGE, reg, setReg, STACK } from "../confo
 import { isTranslated } from "../conformance/host_view.ts";
 import * as p from "../platform.ts";
 import { assertSound, attack, RING0_BASE, STUB_AT, test } from "./hostile_testing.ts";
-import { CALL_PORT, EXCEPTION_PORT } from "./ports.ts";
-import { cpuPages, MAX_CPUS } from "./ring0.ts";
+import { CALL_PORT } from "./call_stub.ts";
+import { cpuPages, EXCEPTION_PORT, MAX_CPUS } from "./ring0.ts";
 import { USER_END } from "./page_tables.ts";
 
 /** `int n` that PVM answers as cpuid, which any thread may ask. */

@@ -8,7 +8,7 @@
 
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { copyFromBuffer } from "../../ffi/mem/native_memory.ts";
-import { type CallStub, callStub } from "./call_stub.ts";
+import { CALL_PORT, type CallStub, callStub } from "./call_stub.ts";
 import type { HostKind } from "./host_kinds.ts";
 import {
   TABLE_BYTES,
@@ -18,7 +18,6 @@ import {
   THUNKS_BYTES,
 } from "../thunks.ts";
 import { USER_END } from "./page_tables.ts";
-import { CALL_PORT, EXCEPTION_PORT } from "./ports.ts";
 import { PAGE_BYTES, RING0_FRAMES, type TableMemory } from "./table_memory.ts";
 
 /** Where ring 0 sees frame 0 of the tables' memory. */
@@ -27,6 +26,8 @@ const RING0_BASE = 0xffffffff80000000n;
 export const RING0_HIGH = 0xffffffff;
 
 export const EXCEPTIONS = 32;
+/** The port that the stub of exception 0 writes to; those of the others follow. */
+export const EXCEPTION_PORT = 0x40;
 
 export const USER_CODE = 0x33, USER_DATA = 0x2b;
 const KERNEL_CODE = 0x10, COMPATIBLE_CODE = 0x20;

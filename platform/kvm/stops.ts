@@ -13,12 +13,11 @@ import * as X from "../../ffi/abi/ucontext.ts";
 import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE } from "../platform.ts";
 import type { ThunkTable } from "../thunks.ts";
 import { setCall, setException, setFault } from "../traps.ts";
-import { REPLIED, Slot } from "./call_stub.ts";
+import { CALL_PORT, REPLIED, RING0_CALL_PORT, Slot } from "./call_stub.ts";
 import type { KvmContext } from "./context.ts";
 import { floatingCode } from "./fpu_state.ts";
 import { BEYOND_END, MAPPED, PRESENT, WRITABLE } from "./page_tables.ts";
-import { CALL_PORT, EXCEPTION_PORT, RING0_CALL_PORT } from "./ports.ts";
-import { EXCEPTIONS, type Ring0, RING0_HIGH, USER_CODE } from "./ring0.ts";
+import { EXCEPTION_PORT, EXCEPTIONS, type Ring0, RING0_HIGH, USER_CODE } from "./ring0.ts";
 import { FRAME_WORDS, PAGE_BYTES, type TableMemory } from "./table_memory.ts";
 import { CS_AT, FS_BASE_AT, GS_BASE_AT, REGS, type Vcpu } from "./vcpu.ts";
 

@@ -37,8 +37,7 @@ import {
   rsp,
 } from "../../ffi/asm/registers.ts";
 import { THREAD_BLOCK_BYTES } from "../../ffi/sys/native_thread.ts";
-import { CPU_BITS, LEFT, REPLIED } from "./call_stub.ts";
-import { CALL_PORT } from "./ports.ts";
+import { CALL_PORT, CPU_BITS, LEFT, REPLIED } from "./call_stub.ts";
 import { RING0_HIGH } from "./ring0.ts";
 
 /** `state`. STOPPED is the Sentry's turn. */

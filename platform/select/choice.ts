@@ -6,7 +6,7 @@
  */
 
 import { dup } from "../../ffi/sys/files.ts";
-import { DEFAULT_PLATFORMS, type PlatformName } from "./names.ts";
+import { DEFAULT_PLATFORMS, type PlatformName } from "./candidates.ts";
 import { measurePlatform, type Prepare } from "./registry.ts";
 import type { PlatformCosts } from "./trial.ts";
 

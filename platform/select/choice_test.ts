@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { bestOf, findBest, meanCallNs } from "./choice.ts";
-import type { PlatformName } from "./names.ts";
+import type { PlatformName } from "./candidates.ts";
 import type { PlatformCosts } from "./trial.ts";
 
 function costs(callNs: number, faultNs: number, forkNs: number): PlatformCosts {

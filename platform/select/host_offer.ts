@@ -24,8 +24,7 @@ import { close, ioctl, openat } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
 import { bestOf, meanCallNs } from "./choice.ts";
-import { objectionToKvm } from "./kvm_candidate.ts";
-import { PLATFORM_NAMES, type PlatformName } from "./names.ts";
+import { objectionToKvm, PLATFORM_NAMES, type PlatformName } from "./candidates.ts";
 import { measurePlatform } from "./registry.ts";
 import type { PlatformCosts } from "./trial.ts";
 

@@ -10,7 +10,7 @@ import type { Platform } from "../platform.ts";
 import { createKvmPlatform } from "../kvm/kvm_platform.ts";
 import { createPtracePlatform } from "../ptrace/ptrace_platform.ts";
 import { createSystrapPlatform } from "../systrap/systrap.ts";
-import type { PlatformName } from "./names.ts";
+import type { PlatformName } from "./candidates.ts";
 import { type PlatformCosts, Trial, TRIAL_ARENA_BYTES } from "./trial.ts";
 
 /** Adds steps to the start of whatever all processes of the guest come from. */

@@ -1,15 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { descendants } from "../conformance/host_view.ts";
 import { coreCount, inspectHost } from "./host_offer.ts";
-import { isPlatformName, PLATFORM_NAMES } from "./names.ts";
 import { tryPlatform } from "./registry.ts";
-
-Deno.test("a platform is known by its name", () => {
-  for (const name of PLATFORM_NAMES) assert(isPlatformName(name));
-  for (const name of ["", "Kvm", "Ptrace", "constructor"]) {
-    assertEquals(isPlatformName(name), false);
-  }
-});
 
 Deno.test("ptrace runs a guest on this machine, and leaves nothing behind", () => {
   const before = descendants();

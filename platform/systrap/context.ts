@@ -50,8 +50,7 @@ import {
   STATE_PARKED,
 } from "./stub/layout.ts";
 import type { Engine } from "./engine.ts";
-import { IN_ORDER, moveWords, setSegments, storeBase } from "./registers.ts";
-import type { Slot } from "./slot.ts";
+import { IN_ORDER, moveWords, setSegments, type Slot, storeBase } from "./slot.ts";
 import type { SystrapSpace } from "./space.ts";
 import { readStop, REPORTED_STOP, SAVED_STOP } from "./stop.ts";
 

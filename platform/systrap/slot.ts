@@ -1,4 +1,16 @@
-/** A host thread's place in the control memory of its space. Neighbours: `context.ts`, `space.ts`. */
+/**
+ * A host thread's slot in the control memory of its space, and the ways of registers between a slot,
+ * a signal frame and `Context.regs`. Neighbours: `context.ts`, `space.ts`, `stub/layout.ts`.
+ */
+
+import { CSGSFS } from "../platform.ts";
+import { SLOT_REGS } from "./stub/layout.ts";
+import type { ControlMemory } from "./control_memory.ts";
+
+/** cs 0x33, ss 0x2b: 64-bit user code. */
+const USER_CS = 0x33, USER_SS = 0x2b;
+/** High word of the first address that is not one of user space. */
+const ADDRESS_LIMIT_HIGH = 0x8000;
 
 export class Slot {
   /** Number in the space, from 1. */
@@ -17,4 +29,41 @@ export class Slot {
     this.at = at;
     this.address = address;
   }
+}
+
+/** Places, in bytes, of those of `SLOT_REGS` in a frame and in `Context.regs`. */
+export const IN_ORDER: readonly number[] = SLOT_REGS.map((_at, i) => 8 * i);
+
+/** 8-byte words from places behind `fromAt` to places behind `toAt`, bytes, in the same order. */
+export function moveWords(
+  from: Int32Array,
+  fromAt: number,
+  fromPlaces: readonly number[],
+  to: Int32Array,
+  toAt: number,
+  toPlaces: readonly number[],
+): void {
+  for (let i = 0; i < fromPlaces.length; i++) {
+    const source = (fromAt + fromPlaces[i]!) >> 2, target = (toAt + toPlaces[i]!) >> 2;
+    to[target] = from[source]!;
+    to[target + 1] = from[source + 1]!;
+  }
+}
+
+export function setSegments(regs: DataView): void {
+  regs.setUint32(CSGSFS, USER_CS, true);
+  regs.setUint32(CSGSFS + 4, USER_SS << 16, true);
+}
+
+/** A base for wrfsbase and wrgsbase, which fault on addresses outside of user space. */
+export function storeBase(
+  control: ControlMemory,
+  at: number,
+  regs: DataView,
+  register: number,
+  whenZero: number,
+): void {
+  const high = regs.getUint32(register + 4, true), low = regs.getUint32(register, true);
+  const value = high >= ADDRESS_LIMIT_HIGH ? 0 : low + high * 0x100000000;
+  control.setWord(at, value === 0 ? whenZero : value);
 }

@@ -8,7 +8,7 @@
  */
 
 import { fromFileUrl } from "@std/path";
-import { isPlatformName, type PlatformName } from "../../platform/select/names.ts";
+import { isPlatformName, type PlatformName } from "../../platform/select/candidates.ts";
 
 export type { PlatformName };
 

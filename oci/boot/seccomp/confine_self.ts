@@ -9,7 +9,7 @@ import { SYS_dup3, SYS_prctl } from "../../../ffi/abi/syscall_numbers.ts";
 import { errnoName } from "../../../ffi/sys/errors.ts";
 import { close, fcntl, openat } from "../../../ffi/sys/files.ts";
 import { syscall } from "../../../ffi/sys/native.ts";
-import type { PlatformName } from "../../../platform/names.ts";
+import type { PlatformName } from "../../../platform/select/candidates.ts";
 import { installFilter } from "./seccomp_filter.ts";
 
 /** What a descriptor is, as /proc/self/fd shows it; "" for one that is closed. */

@@ -5,7 +5,7 @@
 
 import { assembleCallFilter } from "../../../ffi/asm/call_filter.ts";
 import { installCallFilter } from "../../../ffi/sys/seccomp.ts";
-import type { PlatformName } from "../../../platform/names.ts";
+import type { PlatformName } from "../../../platform/select/candidates.ts";
 import { NETWORK_RULES } from "./network_rules.ts";
 import { SECCOMP_RULES, type SeccompRule } from "./seccomp_rules.ts";
 

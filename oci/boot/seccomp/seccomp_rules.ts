@@ -24,7 +24,7 @@ import {
   OWN_SIGNALS,
   RUNTIME_CALLS,
 } from "../../../ffi/sys/runtime_calls.ts";
-import type { PlatformName } from "../../../platform/names.ts";
+import type { PlatformName } from "../../../platform/select/candidates.ts";
 
 export interface SeccompRule extends CallRule {
   /** Only on this platform. */

@@ -8,7 +8,7 @@ import * as P from "../../../ffi/abi/ptrace.ts";
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from "../../../ffi/abi/socket.ts";
 import * as N from "../../../ffi/abi/syscall_numbers.ts";
 import { verdict } from "../../../ffi/asm/call_filter_testing.ts";
-import { PLATFORM_NAMES, type PlatformName } from "../../../platform/names.ts";
+import { PLATFORM_NAMES, type PlatformName } from "../../../platform/select/candidates.ts";
 import { assembleFilter, rulesFor } from "./seccomp_filter.ts";
 import { SECCOMP_RULES } from "./seccomp_rules.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Helpers of the files that emit stub code: operands for fixed addresses, system calls, and the list of
- * call sites that the filter of guest threads allows.
+ * What the files that emit stub code share: labels of places in the text, operands for fixed
+ * addresses, system calls, and the call sites that the filter of guest threads allows.
  */
 
 import type { Assembler } from "../../../ffi/asm/assembler.ts";
@@ -26,6 +26,23 @@ import { SLOT_REGS, TEXT } from "./layout.ts";
 
 /** Label of the first byte of the text. */
 export const TEXT_START = "text";
+
+/** Labels of places in the text that more than one file needs. */
+export const LABELS = {
+  /** First instruction of the zygote. */
+  zygote: "zygote",
+  /** Where a thunk jumps to. */
+  fast: "fast",
+  /** Where a new thread goes, as if it had posted on the fast path. */
+  fastWait: "fast_wait",
+  /** Behind the call by which the fast path gets a signal frame: the guest's registers are in the slot. */
+  save: "save",
+  /** The ways back to the guest: start, first instruction after the look at `kick`, end. */
+  tails: [
+    ["tail_ret", "tail_ret_body", "tail_ret_end"],
+    ["tail_load", "tail_load_body", "tail_load_end"],
+  ],
+} as const;
 
 /** Names of the instructions behind each system call that guest threads may make, by kind of call. */
 export class AllowedSites {

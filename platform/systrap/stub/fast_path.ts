@@ -52,8 +52,7 @@ import {
   RSI,
   RSP,
 } from "../../platform.ts";
-import { allowedCall, type AllowedSites, at, gs, gsReg } from "./emit.ts";
-import { LABELS } from "./labels.ts";
+import { allowedCall, type AllowedSites, at, gs, gsReg, LABELS } from "./emit.ts";
 import {
   GLOBAL,
   GLOBAL_AT,

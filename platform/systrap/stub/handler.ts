@@ -34,8 +34,7 @@ import {
 } from "../../../ffi/abi/signal.ts";
 import { SYS_exit, SYS_rt_sigreturn } from "../../../ffi/abi/syscall_numbers.ts";
 import { Sigcontext, Ucontext } from "../../../ffi/abi/ucontext.ts";
-import { allowedCall, type AllowedSites } from "./emit.ts";
-import { LABELS } from "./labels.ts";
+import { allowedCall, type AllowedSites, LABELS } from "./emit.ts";
 import {
   HEADER,
   POSTED_FRAME,

@@ -6,11 +6,10 @@
 
 import { Assembler } from "../../../ffi/asm/assembler.ts";
 import { writeExecutable } from "../../../ffi/asm/elf_executable.ts";
-import { AllowedSites, TEXT_START } from "./emit.ts";
+import { AllowedSites, LABELS, TEXT_START } from "./emit.ts";
 import { emitFastPath } from "./fast_path.ts";
 import { type Secret, stubFilter } from "./filter.ts";
 import { emitHandler } from "./handler.ts";
-import { LABELS } from "./labels.ts";
 import { MAX_SLOTS, SCRATCH, TEXT, TEXT_BYTES } from "./layout.ts";
 import { emitMapper, emitMapperData } from "./mapper.ts";
 import { emitZygote, type SharedOffsets, zygoteScratch } from "./zygote.ts";

@@ -71,10 +71,10 @@ import {
   futexWait,
   futexWake,
   gs,
+  LABELS,
   privilegedCall,
   privilegedMmap,
 } from "./emit.ts";
-import { LABELS } from "./labels.ts";
 import {
   ACK_AT,
   COMMAND_AT,

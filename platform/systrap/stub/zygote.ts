@@ -59,11 +59,11 @@ import {
   EXIT_MESSAGE,
   EXIT_SETUP,
   futexWake,
+  LABELS,
   privilegedCall,
 } from "./emit.ts";
 import type { Secret } from "./filter.ts";
 import { HANDLED, SIGACTION } from "./handler.ts";
-import { LABELS } from "./labels.ts";
 import {
   ACK_AT,
   FD_CONTROL,
