@@ -172,9 +172,9 @@ Deno.test("openBeneath takes no name that leads away", async () => {
  * Termination alone would not say when its last call is over.
  */
 class Racer {
-  private readonly worker: Worker;
-  private readonly flag = new Int32Array(new SharedArrayBuffer(4));
-  private done: Promise<unknown> = Promise.resolve();
+  readonly #worker: Worker;
+  readonly #flag = new Int32Array(new SharedArrayBuffer(4));
+  #done: Promise<unknown> = Promise.resolve();
 
   constructor(script: string) {
     const text = `onmessage = (e) => {
@@ -185,27 +185,27 @@ class Racer {
       postMessage("done");
     };`;
     const url = URL.createObjectURL(new Blob([text], { type: "application/javascript" }));
-    this.worker = new Worker(url, { type: "module" });
+    this.#worker = new Worker(url, { type: "module" });
   }
 
-  private next(): Promise<unknown> {
+  #next(): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.worker.onmessage = resolve;
-      this.worker.onerror = (e) => reject(new Error(e.message));
+      this.#worker.onmessage = resolve;
+      this.#worker.onerror = (e) => reject(new Error(e.message));
     });
   }
 
   async start(): Promise<void> {
-    const ready = this.next();
-    this.worker.postMessage(this.flag);
+    const ready = this.#next();
+    this.#worker.postMessage(this.#flag);
     await ready;
-    this.done = this.next();
+    this.#done = this.#next();
   }
 
   async stop(): Promise<void> {
-    Atomics.store(this.flag, 0, 1);
-    await this.done;
-    this.worker.terminate();
+    Atomics.store(this.#flag, 0, 1);
+    await this.#done;
+    this.#worker.terminate();
   }
 }
 

@@ -8,31 +8,31 @@
 const PREFIXES_MAX = 0xffff;
 
 export class InodeNumbers {
-  private readonly indexOf = new Map<string, number>();
-  private lastMajor = -1;
-  private lastMinor = -1;
-  private lastTop = -1;
-  private lastIndex = 0;
+  readonly #indexOf = new Map<string, number>();
+  #lastMajor = -1;
+  #lastMinor = -1;
+  #lastTop = -1;
+  #lastIndex = 0;
 
   /** The upper half of the qid path; the lower half is the inode number's own. */
   pathHi(devMajor: number, devMinor: number, inoHi: number): number {
     const top = inoHi >>> 16;
-    if (devMinor !== this.lastMinor || devMajor !== this.lastMajor || top !== this.lastTop) {
-      this.find(devMajor, devMinor, top);
+    if (devMinor !== this.#lastMinor || devMajor !== this.#lastMajor || top !== this.#lastTop) {
+      this.#find(devMajor, devMinor, top);
     }
-    return ((this.lastIndex << 16) | (inoHi & 0xffff)) >>> 0;
+    return ((this.#lastIndex << 16) | (inoHi & 0xffff)) >>> 0;
   }
 
-  private find(devMajor: number, devMinor: number, top: number): void {
+  #find(devMajor: number, devMinor: number, top: number): void {
     const key = `${devMajor}:${devMinor}:${top}`;
-    let index = this.indexOf.get(key);
+    let index = this.#indexOf.get(key);
     if (index === undefined) {
-      index = Math.min(this.indexOf.size, PREFIXES_MAX);
-      if (index < PREFIXES_MAX) this.indexOf.set(key, index);
+      index = Math.min(this.#indexOf.size, PREFIXES_MAX);
+      if (index < PREFIXES_MAX) this.#indexOf.set(key, index);
     }
-    this.lastMajor = devMajor;
-    this.lastMinor = devMinor;
-    this.lastTop = top;
-    this.lastIndex = index;
+    this.#lastMajor = devMajor;
+    this.#lastMinor = devMinor;
+    this.#lastTop = top;
+    this.#lastIndex = index;
   }
 }

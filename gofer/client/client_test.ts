@@ -24,23 +24,23 @@ const CALL_TAG = 0;
 /** The lying server's end: messages put in its socket before the client asks. */
 class Liar {
   readonly client: GoferClient;
-  private readonly fd: number;
-  private readonly writer = new Writer(allocBuffer(65536));
-  private isOpen = true;
+  readonly #fd: number;
+  readonly #writer = new Writer(allocBuffer(65536));
+  #isOpen = true;
 
   constructor(offersExtension = true) {
     const [ours, theirs] = socketPair();
-    this.fd = theirs;
+    this.#fd = theirs;
     this.client = new GoferClient(ours, { msize: 65536, offersExtension });
   }
 
   bytesOf(m: Message, tag = CALL_TAG): Uint8Array<ArrayBuffer> {
-    this.writer.reset();
-    return new Uint8Array(this.writer.u8.subarray(0, encode(this.writer, tag, m)));
+    this.#writer.reset();
+    return new Uint8Array(this.#writer.u8.subarray(0, encode(this.#writer, tag, m)));
   }
 
   say(bytes: Uint8Array, fds: number[] = []): void {
-    assertEquals(sendFds(this.fd, bytes, fds), bytes.length);
+    assertEquals(sendFds(this.#fd, bytes, fds), bytes.length);
   }
 
   /** Settles the extension. */
@@ -53,8 +53,8 @@ class Liar {
   }
 
   hangUp(): void {
-    if (this.isOpen) close(this.fd);
-    this.isOpen = false;
+    if (this.#isOpen) close(this.#fd);
+    this.#isOpen = false;
   }
 
   end(): void {

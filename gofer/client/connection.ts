@@ -57,31 +57,35 @@ export class ClientConnection {
   /** Body of the reply found last. */
   readonly reply = new Reader();
   replyType = 0;
-  private readonly socket: FdSocket;
-  private readonly out: Writer;
-  private readonly outAddress: number;
-  private readonly buffer: Uint8Array;
-  private readonly view: DataView;
-  private readonly address: number;
-  private start = 0;
-  private end = 0;
-  private outstanding = 0;
-  private quietTag = QUIET_TAG_FIRST;
-  private submitTag = SUBMIT_TAG_FIRST;
+  readonly #socket: FdSocket;
+  readonly #out: Writer;
+  readonly #outAddress: number;
+  readonly #buffer: Uint8Array;
+  readonly #view: DataView;
+  readonly #address: number;
+  #start = 0;
+  #end = 0;
+  #outstanding = 0;
+  #quietTag = QUIET_TAG_FIRST;
+  #submitTag = SUBMIT_TAG_FIRST;
   /** Descriptor that came with the reply found last and was not taken. */
-  private replyFd = -1;
-  private stash: Stashed[] = [];
-  private readonly tclunk = new FidMessage(TCLUNK);
+  #replyFd = -1;
+  #stash: Stashed[] = [];
+  readonly #tclunk = new FidMessage(TCLUNK);
 
   /** Owns the socket from now on. `msizeMax`: the largest message that it will have to hold, in bytes. */
   constructor(fd: number, msizeMax: number) {
-    this.socket = new FdSocket(fd);
+    this.#socket = new FdSocket(fd);
     this.msize = Math.min(msizeMax, MSIZE_MAX);
-    this.buffer = allocBuffer(this.msize + QUIET_BYTES);
-    this.view = new DataView(this.buffer.buffer, this.buffer.byteOffset, this.buffer.byteLength);
-    this.address = addressOf(this.buffer);
-    this.out = new Writer(allocBuffer(this.msize + 2 * QUIET_BYTES));
-    this.outAddress = addressOf(this.out.u8);
+    this.#buffer = allocBuffer(this.msize + QUIET_BYTES);
+    this.#view = new DataView(
+      this.#buffer.buffer,
+      this.#buffer.byteOffset,
+      this.#buffer.byteLength,
+    );
+    this.#address = addressOf(this.#buffer);
+    this.#out = new Writer(allocBuffer(this.msize + 2 * QUIET_BYTES));
+    this.#outAddress = addressOf(this.#out.u8);
   }
 
   /**
@@ -92,9 +96,9 @@ export class ClientConnection {
     if (!this.isDead) {
       this.isDead = true;
       this.reason = reason;
-      this.dropFd();
-      for (const s of this.stash.splice(0)) if (s.fd >= 0) syscall(SYS_close, s.fd);
-      syscall(SYS_shutdown, this.socket.fd, SHUT_RDWR);
+      this.#dropFd();
+      for (const s of this.#stash.splice(0)) if (s.fd >= 0) syscall(SYS_close, s.fd);
+      syscall(SYS_shutdown, this.#socket.fd, SHUT_RDWR);
     }
     return -EIO;
   }
@@ -102,20 +106,20 @@ export class ClientConnection {
   /** The last use of the connection. */
   close(): void {
     this.die("closed by this side");
-    this.socket.close();
+    this.#socket.close();
   }
 
   /** Sends a request and waits for its reply: 0 and the body decoded into `reply`, or -errno. */
   call(request: Message, reply: Message): number { // HOT
     if (this.isDead) return -EIO;
-    this.dropFd();
-    this.append(request, CALL_TAG);
+    this.#dropFd();
+    this.#append(request, CALL_TAG);
     if (this.flush() < 0) return -EIO;
     while (!this.isDead) {
-      const tag = this.nextFrame();
+      const tag = this.#nextFrame();
       if (tag === CALL_TAG) return this.finish(reply);
-      if (tag >= SUBMIT_TAG_FIRST) this.putAside();
-      if (tag < 0) this.fill(true);
+      if (tag >= SUBMIT_TAG_FIRST) this.#putAside();
+      if (tag < 0) this.#fill(true);
     }
     return -EIO;
   }
@@ -124,44 +128,46 @@ export class ClientConnection {
    * Queues a request that leaves with the next one, and whose reply `takeReply` has after that one's. Its tag.
    */
   prepare(request: Message): number {
-    const tag = this.nextSubmitTag();
-    this.append(request, tag);
+    const tag = this.#nextSubmitTag();
+    this.#append(request, tag);
     return tag;
   }
 
   /** Decodes the reply to a prepared request: 0 or -errno. `takeFd` has the descriptor that came with it. */
   takeReply(tag: number, reply: Message): number {
-    let found = this.unstash(tag);
+    let found = this.#unstash(tag);
     // The request behind it was not sent after all: then this one is waited for.
     while (found === null) {
       if (this.isDead || this.flush() < 0) return -EIO;
-      const there = this.nextFrame();
-      if (there >= SUBMIT_TAG_FIRST) this.putAside();
-      else if (there < 0) this.fill(true);
-      found = this.unstash(tag);
+      const there = this.#nextFrame();
+      if (there >= SUBMIT_TAG_FIRST) this.#putAside();
+      else if (there < 0) this.#fill(true);
+      found = this.#unstash(tag);
     }
-    this.dropFd();
-    this.openStashed(found);
+    this.#dropFd();
+    this.#openStashed(found);
     return this.finish(reply);
   }
 
-  private unstash(tag: number): Stashed | null {
-    const at = this.stash.findIndex((s) => new DataView(s.frame.buffer).getUint16(5, true) === tag);
-    return this.stash.splice(at, at < 0 ? 0 : 1)[0] ?? null;
+  #unstash(tag: number): Stashed | null {
+    const at = this.#stash.findIndex((s) =>
+      new DataView(s.frame.buffer).getUint16(5, true) === tag
+    );
+    return this.#stash.splice(at, at < 0 ? 0 : 1)[0] ?? null;
   }
 
-  private nextSubmitTag(): number {
-    const tag = this.submitTag;
-    this.submitTag = tag === SUBMIT_TAG_LAST ? SUBMIT_TAG_FIRST : tag + 1;
+  #nextSubmitTag(): number {
+    const tag = this.#submitTag;
+    this.#submitTag = tag === SUBMIT_TAG_LAST ? SUBMIT_TAG_FIRST : tag + 1;
     return tag;
   }
 
   /** Sends a request without waiting; its tag, which `poll` will return, or -errno. */
   submit(request: Message): number {
     if (this.isDead) return -EIO;
-    if (this.outstanding + this.stash.length >= OUTSTANDING_MAX) return -EAGAIN;
-    const tag = this.nextSubmitTag();
-    this.append(request, tag);
+    if (this.#outstanding + this.#stash.length >= OUTSTANDING_MAX) return -EAGAIN;
+    const tag = this.#nextSubmitTag();
+    this.#append(request, tag);
     return this.flush() < 0 ? -EIO : tag;
   }
 
@@ -170,16 +176,16 @@ export class ClientConnection {
    * poll or call: `finish` decodes it, `takeFd` takes what came with it.
    */
   poll(): number {
-    this.dropFd();
-    const old = this.stash.shift();
-    if (old !== undefined) return this.openStashed(old);
+    this.#dropFd();
+    const old = this.#stash.shift();
+    if (old !== undefined) return this.#openStashed(old);
     let isFresh = true;
     while (!this.isDead) {
-      const tag = this.nextFrame();
+      const tag = this.#nextFrame();
       if (tag >= SUBMIT_TAG_FIRST) return tag;
       if (tag >= 0) continue;
       if (!isFresh) return -1;
-      this.fill(false);
+      this.#fill(false);
       isFresh = false;
     }
     return -1;
@@ -187,7 +193,7 @@ export class ClientConnection {
 
   /** Decodes the reply found last into `reply`, or turns its Rlerror into -errno. */
   finish(reply: Message): number { // HOT
-    if (this.replyType === RLERROR) return this.errorOf();
+    if (this.replyType === RLERROR) return this.#errorOf();
     if (this.replyType !== reply.type) {
       return this.die(`a reply of type ${this.replyType} came for one of type ${reply.type}`);
     }
@@ -200,7 +206,7 @@ export class ClientConnection {
     return 0;
   }
 
-  private errorOf(): number {
+  #errorOf(): number {
     if (this.reply.left !== 4) return this.die("an Rlerror of the wrong size");
     const errno = this.reply.getU32();
     return errno > 0 && errno <= MAX_ERRNO ? -errno : this.die(`an Rlerror with errno ${errno}`);
@@ -208,141 +214,141 @@ export class ClientConnection {
 
   /** The descriptor that came with the reply found last, or -1; the caller owns it. */
   takeFd(): number {
-    const fd = this.replyFd;
-    this.replyFd = -1;
+    const fd = this.#replyFd;
+    this.#replyFd = -1;
     return fd;
   }
 
   /** Queues a Tclunk: it leaves with the next request, and nobody waits for its reply. */
   clunk(fid: number): void {
     if (this.isDead) return;
-    this.tclunk.fid = fid;
-    this.append(this.tclunk, this.quietTag);
-    this.quietTag = this.quietTag === QUIET_TAG_LAST ? QUIET_TAG_FIRST : this.quietTag + 1;
-    if (this.out.pos >= QUIET_BYTES) this.flush();
+    this.#tclunk.fid = fid;
+    this.#append(this.#tclunk, this.#quietTag);
+    this.#quietTag = this.#quietTag === QUIET_TAG_LAST ? QUIET_TAG_FIRST : this.#quietTag + 1;
+    if (this.#out.pos >= QUIET_BYTES) this.flush();
   }
 
-  private append(request: Message, tag: number): void {
-    this.out.limit = Math.min(this.out.pos + this.msize, this.out.u8.length);
-    const start = this.out.pos;
+  #append(request: Message, tag: number): void {
+    this.#out.limit = Math.min(this.#out.pos + this.msize, this.#out.u8.length);
+    const start = this.#out.pos;
     try {
-      encode(this.out, tag, request);
+      encode(this.#out, tag, request);
     } catch (e) {
-      this.out.pos = start; // a name that is text: the caller's mistake, nothing was sent
+      this.#out.pos = start; // a name that is text: the caller's mistake, nothing was sent
       throw e;
     }
-    this.outstanding++;
+    this.#outstanding++;
   }
 
   /** Sends everything queued. Reads replies meanwhile if the server cannot take more. 0 or -EIO. */
   flush(): number {
     let at = 0;
-    const end = this.out.pos;
+    const end = this.#out.pos;
     while (at < end) {
-      const n = this.socket.send(this.outAddress + at, end - at, MSG_DONTWAIT);
+      const n = this.#socket.send(this.#outAddress + at, end - at, MSG_DONTWAIT);
       if (n > 0) at += n;
-      else if (n === -EAGAIN) this.makeRoom();
+      else if (n === -EAGAIN) this.#makeRoom();
       else if (n !== -EINTR) return this.die(`the Gofer's socket cannot be written: errno ${-n}`);
       if (this.isDead) return -EIO;
     }
-    this.out.reset();
+    this.#out.reset();
     return 0;
   }
 
   /** The server waits for us to read: takes in what there is, so that it goes on. */
-  private makeRoom(): void {
-    if (poll(this.socket.fd, POLLIN | POLLOUT, -1) <= 0) return;
-    this.fill(false);
+  #makeRoom(): void {
+    if (poll(this.#socket.fd, POLLIN | POLLOUT, -1) <= 0) return;
+    this.#fill(false);
     while (!this.isDead) {
-      const tag = this.nextFrame();
+      const tag = this.#nextFrame();
       if (tag < 0) return;
-      if (tag >= SUBMIT_TAG_FIRST) this.putAside();
-      else this.dropFd();
+      if (tag >= SUBMIT_TAG_FIRST) this.#putAside();
+      else this.#dropFd();
     }
   }
 
   /** Reads once; `isWaiting` sleeps until there is something. */
-  private fill(isWaiting: boolean): void { // HOT
-    if (this.start > 0) {
-      this.buffer.copyWithin(0, this.start, this.end);
-      this.end -= this.start;
-      this.start = 0;
+  #fill(isWaiting: boolean): void { // HOT
+    if (this.#start > 0) {
+      this.#buffer.copyWithin(0, this.#start, this.#end);
+      this.#end -= this.#start;
+      this.#start = 0;
     }
-    const at = this.address + this.end;
-    const room = this.buffer.length - this.end;
+    const at = this.#address + this.#end;
+    const room = this.#buffer.length - this.#end;
     let n = -EAGAIN;
     for (let i = isWaiting ? this.spins : 1; n === -EAGAIN && i > 0; i--) {
-      n = this.socket.receiveWithFds(at, room, MSG_DONTWAIT);
+      n = this.#socket.receiveWithFds(at, room, MSG_DONTWAIT);
     }
     if (n === -EAGAIN && isWaiting) {
-      n = this.socket.receiveWithFds(at, room, 0);
-      if (n === -EAGAIN) poll(this.socket.fd, POLLIN, -1); // the socket is non-blocking
+      n = this.#socket.receiveWithFds(at, room, 0);
+      if (n === -EAGAIN) poll(this.#socket.fd, POLLIN, -1); // the socket is non-blocking
     }
-    if (n > 0) this.end += n;
+    if (n > 0) this.#end += n;
     else if (n === 0) this.die("the Gofer closed its socket");
     else if (n !== -EAGAIN && n !== -EINTR) this.die(`the Gofer's socket fails: errno ${-n}`);
-    if (this.socket.received.length > this.outstanding) this.die("descriptors nobody asked for");
+    if (this.#socket.received.length > this.#outstanding) this.die("descriptors nobody asked for");
   }
 
   /** Opens the next complete reply: its tag, or -1 when there is none. */
-  private nextFrame(): number { // HOT
+  #nextFrame(): number { // HOT
     if (this.isDead) return -1;
     let size: number;
     try {
-      size = frameSize(this.view, this.start, this.end, this.msize);
+      size = frameSize(this.#view, this.#start, this.#end, this.msize);
     } catch (e) {
       if (!(e instanceof ProtocolError)) throw e;
       return this.die(e.message);
     }
-    if (size === 0 || this.end - this.start < size) return -1;
-    const at = this.start;
-    this.start += size;
-    const tag = this.view.getUint16(at + 5, true);
-    return this.openFrame(this.buffer, this.view, at, at + size) ? tag : -1;
+    if (size === 0 || this.#end - this.#start < size) return -1;
+    const at = this.#start;
+    this.#start += size;
+    const tag = this.#view.getUint16(at + 5, true);
+    return this.#openFrame(this.#buffer, this.#view, at, at + size) ? tag : -1;
   }
 
   /** Points `reply` at a frame and takes the descriptor that belongs to it. */
-  private openFrame(u8: Uint8Array, view: DataView, at: number, end: number): boolean { // HOT
-    this.dropFd();
-    if (--this.outstanding < 0) {
+  #openFrame(u8: Uint8Array, view: DataView, at: number, end: number): boolean { // HOT
+    this.#dropFd();
+    if (--this.#outstanding < 0) {
       this.die("a reply to no request");
       return false;
     }
     this.replyType = view.getUint8(at + 4);
     this.reply.open(u8, view, at + HEADER_BYTES, end);
-    if (!this.bringsFd(view, at, end)) return true;
-    this.replyFd = this.socket.received.shift() ?? -1;
-    if (this.replyFd < 0) this.die("a reply without the descriptor it promises");
+    if (!this.#bringsFd(view, at, end)) return true;
+    this.#replyFd = this.#socket.received.shift() ?? -1;
+    if (this.#replyFd < 0) this.die("a reply without the descriptor it promises");
     return !this.isDead;
   }
 
-  private bringsFd(view: DataView, at: number, end: number): boolean {
+  #bringsFd(view: DataView, at: number, end: number): boolean {
     const type = this.replyType - 1;
     if (type === TOPENFD || type === TCREATEFD || type === TBINDFD) return true;
     const isWalk = this.replyType === TWALKGETATTR + 1 && end - at > HEADER_BYTES + 1;
     return isWalk && view.getUint8(at + HEADER_BYTES + 1) !== 0;
   }
 
-  private putAside(): void {
+  #putAside(): void {
     const { u8, pos, end } = this.reply;
-    this.stash.push({ frame: u8.slice(pos - HEADER_BYTES, end), fd: this.takeFd() });
+    this.#stash.push({ frame: u8.slice(pos - HEADER_BYTES, end), fd: this.takeFd() });
   }
 
-  private openStashed(s: Stashed): number {
+  #openStashed(s: Stashed): number {
     const view = new DataView(s.frame.buffer);
     this.replyType = view.getUint8(4);
-    this.replyFd = s.fd;
+    this.#replyFd = s.fd;
     this.reply.open(s.frame, view, HEADER_BYTES, s.frame.length);
     return view.getUint16(5, true);
   }
 
-  private dropFd(): void {
-    if (this.replyFd >= 0) syscall(SYS_close, this.replyFd);
-    this.replyFd = -1;
+  #dropFd(): void {
+    if (this.#replyFd >= 0) syscall(SYS_close, this.#replyFd);
+    this.#replyFd = -1;
   }
 
   /** The socket, for whoever waits on several. */
   get fd(): number {
-    return this.socket.fd;
+    return this.#socket.fd;
   }
 }

@@ -45,55 +45,55 @@ export interface ExerciserQuirks {
 /** Runs calls on root 0, attached as fid 0, which must be empty. */
 export class ClientExerciser {
   readonly seen: Map<string, number> = new Map();
-  private readonly c: GoferClient;
-  private readonly random: Random;
-  private readonly quirks: ExerciserQuirks;
-  private readonly root: Node = node(S_IFDIR, 0o755);
+  readonly #c: GoferClient;
+  readonly #random: Random;
+  readonly #quirks: ExerciserQuirks;
+  readonly #root: Node = node(S_IFDIR, 0o755);
 
   constructor(client: GoferClient, random: Random, quirks: ExerciserQuirks) {
-    this.c = client;
-    this.random = random;
-    this.quirks = quirks;
+    this.#c = client;
+    this.#random = random;
+    this.#quirks = quirks;
   }
 
   run(calls: number): void {
     const steps = [
-      this.create,
-      this.create,
-      this.write,
-      this.write,
-      this.write,
-      this.truncate,
-      this.mkdir,
-      this.symlink,
-      this.link,
-      this.unlink,
-      this.unlink,
-      this.rename,
-      this.rename,
-      this.chmod,
-      this.xattr,
-      this.look,
-      this.look,
-      this.list,
+      this.#create,
+      this.#create,
+      this.#write,
+      this.#write,
+      this.#write,
+      this.#truncate,
+      this.#mkdir,
+      this.#symlink,
+      this.#link,
+      this.#unlink,
+      this.#unlink,
+      this.#rename,
+      this.#rename,
+      this.#chmod,
+      this.#xattr,
+      this.#look,
+      this.#look,
+      this.#list,
     ];
     for (let i = 0; i < calls; i++) {
-      const step = this.pick(steps) ?? this.look;
+      const step = this.#pick(steps) ?? this.#look;
       this.seen.set(step.name, (this.seen.get(step.name) ?? 0) + 1);
       step.call(this);
     }
-    for (const { path, dir } of this.places()) {
-      this.listOne(path, dir);
-      for (const [name, n] of dir.names) this.lookAt([...path, name], n);
+    for (const { path, dir } of this.#places()) {
+      this.#listOne(path, dir);
+      for (const [name, n] of dir.names) this.#lookAt([...path, name], n);
     }
   }
 
-  private pick<T>(from: readonly T[]): T | undefined {
-    return from[this.random(from.length)];
+  #pick<T>(from: readonly T[]): T | undefined {
+    return from[this.#random(from.length)];
   }
 
-  private places(): Place[] {
-    const out: Place[] = [{ path: [], dir: this.root }];
+  #places(): Place[] {
+    const out: Place[] = [{ path: [], dir: this.#root }];
     for (const { path, dir } of out) {
       for (const [name, n] of dir.names) {
         if (n.type === S_IFDIR) out.push({ path: [...path, name], dir: n });
@@ -103,54 +103,54 @@ export class ClientExerciser {
   }
 
   /** A directory, and a name that may be in it. */
-  private place(): Place & { name: string } {
-    const at = this.pick(this.places()) ?? { path: [], dir: this.root };
-    const known = this.random(5) < 3 ? this.pick([...at.dir.names.keys()]) : undefined;
-    return { ...at, name: known ?? this.pick(NAMES) ?? "a" };
+  #place(): Place & { name: string } {
+    const at = this.#pick(this.#places()) ?? { path: [], dir: this.#root };
+    const known = this.#random(5) < 3 ? this.#pick([...at.dir.names.keys()]) : undefined;
+    return { ...at, name: known ?? this.#pick(NAMES) ?? "a" };
   }
 
   /** A name that is there and of a type. */
-  private existing(...types: number[]): { path: string[]; node: Node } | null {
-    const all = this.places().flatMap(({ path, dir }) => {
+  #existing(...types: number[]): { path: string[]; node: Node } | null {
+    const all = this.#places().flatMap(({ path, dir }) => {
       return [...dir.names].map(([name, n]) => ({ path: [...path, name], node: n }));
     });
-    return this.pick(all.filter((e) => types.includes(e.node.type))) ?? null;
+    return this.#pick(all.filter((e) => types.includes(e.node.type))) ?? null;
   }
 
   /** Runs `body` with a fid of a path that must be there. */
-  private at<T>(path: readonly string[], body: (fid: number) => T): T {
-    const fid = this.c.fids.take();
-    assertEquals(this.c.walkGetattr(0, fid, path), Math.max(1, path.length), path.join("/"));
-    assertEquals(this.c.walk.stop, STOP_COMPLETE, path.join("/"));
+  #at<T>(path: readonly string[], body: (fid: number) => T): T {
+    const fid = this.#c.fids.take();
+    assertEquals(this.#c.walkGetattr(0, fid, path), Math.max(1, path.length), path.join("/"));
+    assertEquals(this.#c.walk.stop, STOP_COMPLETE, path.join("/"));
     const result = body(fid);
-    this.c.clunk(fid);
+    this.#c.clunk(fid);
     return result;
   }
 
-  private add(place: Place & { name: string }, n: Node): void {
+  #add(place: Place & { name: string }, n: Node): void {
     place.dir.names.set(place.name, n);
   }
 
-  private create(): void {
-    const p = this.place(), there = p.dir.names.get(p.name);
+  #create(): void {
+    const p = this.#place(), there = p.dir.names.get(p.name);
     if (there !== undefined) return; // servers differ in what Tlcreate does to what is there
-    const mode = this.pick([0o644, 0o600, 0o755, 0o400]) ?? 0;
-    this.at(p.path, (dir) => {
-      const fid = this.c.fids.take();
-      assertEquals(this.c.create(dir, fid, p.name, O_RDWR | O_CREAT, mode, 0, 0), 0, p.name);
+    const mode = this.#pick([0o644, 0o600, 0o755, 0o400]) ?? 0;
+    this.#at(p.path, (dir) => {
+      const fid = this.#c.fids.take();
+      assertEquals(this.#c.create(dir, fid, p.name, O_RDWR | O_CREAT, mode, 0, 0), 0, p.name);
       const n = node(S_IFREG, mode);
-      this.add(p, n);
-      this.writeTo(fid, n);
-      this.c.clunk(fid);
+      this.#add(p, n);
+      this.#writeTo(fid, n);
+      this.#c.clunk(fid);
     });
   }
 
-  private writeTo(fid: number, n: Node): void {
-    const len = this.random(3) === 0 ? this.random(150_000) : this.random(5000);
-    const bytes = new Uint8Array(len).map(() => this.random(256));
-    const offset = this.random(n.data.length + 3000);
+  #writeTo(fid: number, n: Node): void {
+    const len = this.#random(3) === 0 ? this.#random(150_000) : this.#random(5000);
+    const bytes = new Uint8Array(len).map(() => this.#random(256));
+    const offset = this.#random(n.data.length + 3000);
     for (let done = 0; done < len;) {
-      const r = this.c.write(fid, offset + done, bytes, done, len - done);
+      const r = this.#c.write(fid, offset + done, bytes, done, len - done);
       assert(r > 0, `write: ${r}`);
       done += r;
     }
@@ -161,73 +161,73 @@ export class ClientExerciser {
     n.data = grown;
   }
 
-  private write(): void {
-    const found = this.existing(S_IFREG);
+  #write(): void {
+    const found = this.#existing(S_IFREG);
     if (found === null) return;
-    this.at(found.path, (fid) => {
-      const cuts = this.random(8) === 0;
-      assertEquals(this.c.lopen(fid, O_WRONLY | (cuts ? O_TRUNC : 0)), 0);
+    this.#at(found.path, (fid) => {
+      const cuts = this.#random(8) === 0;
+      assertEquals(this.#c.lopen(fid, O_WRONLY | (cuts ? O_TRUNC : 0)), 0);
       if (cuts) found.node.data = new Uint8Array(0);
-      this.writeTo(fid, found.node);
-      if (this.random(4) === 0) assertEquals(this.c.fsync(fid, false), 0);
+      this.#writeTo(fid, found.node);
+      if (this.#random(4) === 0) assertEquals(this.#c.fsync(fid, false), 0);
     });
   }
 
-  private setattr(path: readonly string[], fields: Partial<Tsetattr>): void {
-    this.at(path, (fid) => {
-      assertEquals(this.c.setattr(Object.assign(new Tsetattr(), { fid }, fields)), 0);
+  #setattr(path: readonly string[], fields: Partial<Tsetattr>): void {
+    this.#at(path, (fid) => {
+      assertEquals(this.#c.setattr(Object.assign(new Tsetattr(), { fid }, fields)), 0);
     });
   }
 
-  private truncate(): void {
-    const found = this.existing(S_IFREG);
+  #truncate(): void {
+    const found = this.#existing(S_IFREG);
     if (found === null) return;
-    const size = this.random(found.node.data.length * 2 + 10);
-    this.setattr(found.path, { valid: C.SETATTR_SIZE, size });
+    const size = this.#random(found.node.data.length * 2 + 10);
+    this.#setattr(found.path, { valid: C.SETATTR_SIZE, size });
     const data = new Uint8Array(size);
     data.set(found.node.data.subarray(0, size));
     found.node.data = data;
   }
 
-  private chmod(): void {
-    const found = this.existing(S_IFREG, S_IFDIR);
+  #chmod(): void {
+    const found = this.#existing(S_IFREG, S_IFDIR);
     if (found === null) return;
-    const mode = this.pick([0o700, 0o755, 0o711]) ?? 0, uid = this.random(2) * 1000;
-    this.setattr(found.path, { valid: C.SETATTR_MODE | C.SETATTR_UID, mode, uid });
+    const mode = this.#pick([0o700, 0o755, 0o711]) ?? 0, uid = this.#random(2) * 1000;
+    this.#setattr(found.path, { valid: C.SETATTR_MODE | C.SETATTR_UID, mode, uid });
     Object.assign(found.node, { mode, uid });
   }
 
-  private mkdir(): void {
-    const p = this.place();
+  #mkdir(): void {
+    const p = this.#place();
     if (p.path.length > 4) return;
-    const r = this.at(p.path, (dir) => this.c.mkdir(dir, NOFID, p.name, 0o750, 0, 0));
+    const r = this.#at(p.path, (dir) => this.#c.mkdir(dir, NOFID, p.name, 0o750, 0, 0));
     assertEquals(r, p.dir.names.has(p.name) ? -EEXIST : 0, `mkdir ${p.name}`);
-    if (r === 0) this.add(p, node(S_IFDIR, 0o750));
+    if (r === 0) this.#add(p, node(S_IFDIR, 0o750));
   }
 
-  private symlink(): void {
-    const p = this.place(), target = this.pick(["x", "../y", "t".repeat(1000)]) ?? "x";
-    const r = this.at(p.path, (dir) => this.c.symlink(dir, NOFID, p.name, target, 0, 0));
+  #symlink(): void {
+    const p = this.#place(), target = this.#pick(["x", "../y", "t".repeat(1000)]) ?? "x";
+    const r = this.#at(p.path, (dir) => this.#c.symlink(dir, NOFID, p.name, target, 0, 0));
     assertEquals(r, p.dir.names.has(p.name) ? -EEXIST : 0, `symlink ${p.name}`);
-    if (r === 0) this.add(p, node(S_IFLNK, 0o777, target));
+    if (r === 0) this.#add(p, node(S_IFLNK, 0o777, target));
   }
 
-  private link(): void {
-    const p = this.place(), found = this.existing(S_IFREG);
+  #link(): void {
+    const p = this.#place(), found = this.#existing(S_IFREG);
     if (found === null) return;
-    const r = this.at(p.path, (dir) => {
-      return this.at(found.path, (fid) => this.c.link(dir, fid, p.name));
+    const r = this.#at(p.path, (dir) => {
+      return this.#at(found.path, (fid) => this.#c.link(dir, fid, p.name));
     });
     assertEquals(r, p.dir.names.has(p.name) ? -EEXIST : 0, `link ${p.name}`);
     if (r < 0) return;
-    this.add(p, found.node);
+    this.#add(p, found.node);
     found.node.links++;
   }
 
-  private unlink(): void {
-    const p = this.place(), n = p.dir.names.get(p.name), isDirectory = this.random(3) === 0;
+  #unlink(): void {
+    const p = this.#place(), n = p.dir.names.get(p.name), isDirectory = this.#random(3) === 0;
     const flags = isDirectory ? C.UNLINK_REMOVEDIR : 0;
-    const r = this.at(p.path, (dir) => this.c.unlink(dir, p.name, flags));
+    const r = this.#at(p.path, (dir) => this.#c.unlink(dir, p.name, flags));
     let want = 0;
     if (n === undefined) want = -ENOENT;
     else if (isDirectory && n.type !== S_IFDIR) want = -ENOTDIR;
@@ -239,8 +239,8 @@ export class ClientExerciser {
     n.links--;
   }
 
-  private rename(): void {
-    const from = this.place(), to = this.place();
+  #rename(): void {
+    const from = this.#place(), to = this.#place();
     const n = from.dir.names.get(from.name), over = to.dir.names.get(to.name);
     if (n?.type === S_IFDIR && to.path.length > 4) return;
     let want = 0;
@@ -252,8 +252,8 @@ export class ClientExerciser {
       else if (n.type !== S_IFDIR && over.type === S_IFDIR) want = -EISDIR;
       else if (over.names.size > 0) want = -ENOTEMPTY;
     }
-    const r = this.at(from.path, (a) => {
-      return this.at(to.path, (b) => this.c.rename(a, from.name, b, to.name));
+    const r = this.#at(from.path, (a) => {
+      return this.#at(to.path, (b) => this.#c.rename(a, from.name, b, to.name));
     });
     assertEquals(
       r,
@@ -266,29 +266,29 @@ export class ClientExerciser {
     to.dir.names.set(to.name, n);
   }
 
-  private xattr(): void {
-    const found = this.existing(S_IFREG, S_IFDIR);
-    if (found === null || !this.quirks.hasXattrs) return;
-    const { xattrs } = found.node, name = this.pick(["user.a", "user.b"]) ?? "";
-    this.at(found.path, (fid) => {
-      if (this.random(4) === 0) {
-        assertEquals(this.c.removexattr(fid, name), xattrs.delete(name) ? 0 : -ENODATA);
+  #xattr(): void {
+    const found = this.#existing(S_IFREG, S_IFDIR);
+    if (found === null || !this.#quirks.hasXattrs) return;
+    const { xattrs } = found.node, name = this.#pick(["user.a", "user.b"]) ?? "";
+    this.#at(found.path, (fid) => {
+      if (this.#random(4) === 0) {
+        assertEquals(this.#c.removexattr(fid, name), xattrs.delete(name) ? 0 : -ENODATA);
         return;
       }
-      const value = "v".repeat(1 + this.random(200));
-      assertEquals(this.c.setxattr(fid, name, new TextEncoder().encode(value), 0), 0);
+      const value = "v".repeat(1 + this.#random(200));
+      assertEquals(this.#c.setxattr(fid, name, new TextEncoder().encode(value), 0), 0);
       xattrs.set(name, value);
     });
   }
 
-  private look(): void {
-    const found = this.existing(S_IFREG, S_IFDIR, S_IFLNK);
-    if (found !== null) this.lookAt(found.path, found.node);
+  #look(): void {
+    const found = this.#existing(S_IFREG, S_IFDIR, S_IFLNK);
+    if (found !== null) this.#lookAt(found.path, found.node);
   }
 
-  private lookAt(path: string[], n: Node): void {
-    const what = path.join("/"), { c } = this;
-    this.at(path, (fid) => {
+  #lookAt(path: string[], n: Node): void {
+    const what = path.join("/"), c = this.#c;
+    this.#at(path, (fid) => {
       assertEquals(c.getattr(fid), 0, what);
       const { attr } = c;
       assertEquals(attr.mode & S_IFMT, n.type, what);
@@ -300,18 +300,18 @@ export class ClientExerciser {
         assert(typeof got !== "number", `${what}: ${name}: ${got}`);
         assertEquals(new TextDecoder().decode(got), value, `${what}: ${name}`);
       }
-      if (n.type === S_IFREG) this.readAll(fid, n, what);
+      if (n.type === S_IFREG) this.#readAll(fid, n, what);
     });
   }
 
-  private readAll(fid: number, n: Node, what: string): void {
-    assertEquals(this.c.lopen(fid, O_RDONLY), 0, what);
+  #readAll(fid: number, n: Node, what: string): void {
+    assertEquals(this.#c.lopen(fid, O_RDONLY), 0, what);
     let at = 0;
     for (;;) {
-      const r = this.c.read(fid, at, 1 + this.random(60_000));
+      const r = this.#c.read(fid, at, 1 + this.#random(60_000));
       assert(r >= 0, `${what}: read: ${r}`);
       if (r === 0) break;
-      const { data } = this.c;
+      const { data } = this.#c;
       for (let i = 0; i < r; i++) {
         if (data.at(i) !== n.data[at + i]) assert(false, `${what}: byte ${at + i} differs`);
       }
@@ -320,14 +320,14 @@ export class ClientExerciser {
     assertEquals(at, n.data.length, what);
   }
 
-  private list(): void {
-    const at = this.pick(this.places());
-    if (at !== undefined) this.listOne(at.path, at.dir);
+  #list(): void {
+    const at = this.#pick(this.#places());
+    if (at !== undefined) this.#listOne(at.path, at.dir);
   }
 
-  private listOne(path: string[], dir: Node): void {
-    const names: string[] = [], { c } = this;
-    this.at(path, (fid) => {
+  #listOne(path: string[], dir: Node): void {
+    const names: string[] = [], c = this.#c;
+    this.#at(path, (fid) => {
       assertEquals(c.lopen(fid, O_RDONLY), 0);
       for (let lo = 0, hi = 0;;) {
         const n = c.readdir(fid, lo, hi, 2000);

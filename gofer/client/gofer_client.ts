@@ -124,13 +124,13 @@ export class GoferClient {
   readonly data: Str = rread.data;
   /** Result of getlock. */
   readonly lockFound = new Rgetlock();
-  private readonly offersExtension: boolean;
+  readonly #offersExtension: boolean;
 
   /** Owns `fd`, a connected stream socket. Nothing is sent before `start`. */
   constructor(fd: number, options: ClientOptions = {}) {
     this.connection = new ClientConnection(fd, options.msize ?? MSIZE_DEFAULT);
     this.connection.spins = options.spins ?? 0;
-    this.offersExtension = options.offersExtension ?? true;
+    this.#offersExtension = options.offersExtension ?? true;
   }
 
   /** The server is gone: every request is -EIO, for good. */
@@ -142,14 +142,14 @@ export class GoferClient {
   start(): number {
     const c = this.connection;
     tversion.msize = c.msize;
-    tversion.version.set(this.offersExtension ? C.VERSION_DVISOR : C.VERSION_9P2000L);
+    tversion.version.set(this.#offersExtension ? C.VERSION_DVISOR : C.VERSION_9P2000L);
     let r = c.call(tversion, rversion);
     if (r < 0 || rversion.version.equals(C.VERSION_UNKNOWN)) { // it knows whole strings only
       tversion.version.set(C.VERSION_9P2000L);
       r = c.call(tversion, rversion);
     }
     if (r < 0) return c.die("the Gofer refuses to settle a version");
-    this.canDonate = this.offersExtension && rversion.version.equals(C.VERSION_DVISOR);
+    this.canDonate = this.#offersExtension && rversion.version.equals(C.VERSION_DVISOR);
     if (!this.canDonate && !rversion.version.equals(C.VERSION_9P2000L)) {
       return c.die("the Gofer does not speak 9P2000.L");
     }
@@ -349,16 +349,16 @@ export class GoferClient {
 
   /** Entries from a cookie on, in `entries`: the payload's size (0: the end) or -errno. */
   readdir(fid: number, offsetLo: number, offsetHi: number, count: number): number {
-    return this.readEntries(treaddir, rreaddir, fid, offsetLo, offsetHi, count);
+    return this.#readEntries(treaddir, rreaddir, fid, offsetLo, offsetHi, count);
   }
 
   /** The same with attributes, without "." and ".."; servers without the extension: -EOPNOTSUPP. */
   readdirAttr(fid: number, offsetLo: number, offsetHi: number, count: number): number {
     if (!this.canDonate) return this.dead ? -EIO : -EOPNOTSUPP;
-    return this.readEntries(treaddirattr, rreaddirattr, fid, offsetLo, offsetHi, count);
+    return this.#readEntries(treaddirattr, rreaddirattr, fid, offsetLo, offsetHi, count);
   }
 
-  private readEntries(
+  #readEntries(
     m: ReadRequest,
     reply: DataReply,
     fid: number,

@@ -31,27 +31,27 @@ export class DirEntries {
   /** The cookie that continues behind this entry. */
   offsetLo = 0;
   offsetHi = 0;
-  private readonly reader = new Reader();
-  private kind = DIRENTS_PLAIN;
+  readonly #reader = new Reader();
+  #kind = DIRENTS_PLAIN;
 
   /** Starts over with a payload of a kind DIRENTS_*. */
   open(data: Str, view: DataView, kind: number): void {
-    this.reader.open(data.bytes, view, data.off, data.off + data.len);
-    this.kind = kind;
+    this.#reader.open(data.bytes, view, data.off, data.off + data.len);
+    this.#kind = kind;
     this.hasAttr = kind === DIRENTS_ATTR;
     this.type = 0;
   }
 
   /** The payload's buffer. */
   get bytes(): Uint8Array {
-    return this.reader.u8;
+    return this.#reader.u8;
   }
 
   /** Reads the next entry; false at the end. Throws ProtocolError for a broken one. */
   next(): boolean {
-    const r = this.reader;
+    const r = this.#reader;
     if (r.left === 0) return false;
-    if (this.kind === DIRENTS_LIST) return this.nextOfList();
+    if (this.#kind === DIRENTS_LIST) return this.#nextOfList();
     if (this.hasAttr) this.attr.read(r);
     else this.qid.read(r);
     this.offsetLo = r.getU32();
@@ -61,8 +61,8 @@ export class DirEntries {
     return true;
   }
 
-  private nextOfList(): boolean {
-    const r = this.reader;
+  #nextOfList(): boolean {
+    const r = this.#reader;
     this.type = r.getU8();
     this.hasAttr = r.getU8() !== 0;
     this.offsetLo = r.getU32();

@@ -77,7 +77,7 @@ export class ScanBlocks {
   readonly target = new Str();
   /** Where the block ends. */
   end = 0;
-  private readonly reader = new Reader();
+  readonly #reader = new Reader();
 
   /** Whether the entry is a directory. */
   get isDirectory(): boolean {
@@ -86,7 +86,7 @@ export class ScanBlocks {
 
   /** Starts over with `[start, end)` of a payload. */
   open(u8: Uint8Array, view: DataView, start: number, end: number): this {
-    this.reader.open(u8, view, start, end);
+    this.#reader.open(u8, view, start, end);
     this.end = start;
     this.number = -1;
     return this;
@@ -94,7 +94,7 @@ export class ScanBlocks {
 
   /** Goes to the next block; false at the end. */
   nextBlock(): boolean {
-    const r = this.reader, last = r.end;
+    const r = this.#reader, last = r.end;
     r.pos = this.end;
     if (r.left === 0) return false;
     this.at = r.pos;
@@ -115,7 +115,7 @@ export class ScanBlocks {
 
   /** Goes to the next entry of the block; false at its end. */
   nextEntry(): boolean {
-    const r = this.reader, { dv } = r;
+    const r = this.#reader, { dv } = r;
     if (this.entry + 1 >= this.count) {
       if (r.pos !== this.end) throw new ProtocolError("a scanned directory with bytes left");
       return false;

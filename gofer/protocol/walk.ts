@@ -8,12 +8,13 @@ import { type ByteString, ProtocolError, type Reader, Str, type Writer } from ".
 /** Up to `max` path components; the Str objects are made once and used again. */
 export class Names {
   readonly max: number;
-  private readonly slots: Str[] = [];
+  /** `max` strings; the first `count` are names. */
+  readonly slots: readonly Str[];
   count = 0;
 
   constructor(max: number) {
     this.max = max;
-    for (let i = 0; i < max; i++) this.slots.push(new Str());
+    this.slots = Array.from({ length: max }, () => new Str());
   }
 
   /** Name `i`, which must be below `count`. */

@@ -41,13 +41,13 @@ export class Str {
   bytes: Uint8Array = EMPTY;
   off = 0;
   len = 0;
-  private text: ByteString = "";
-  private isText = true;
+  #text: ByteString = "";
+  #isText = true;
 
   /** Takes a byte string to be written. */
   set(text: ByteString): void {
-    this.text = text;
-    this.isText = true;
+    this.#text = text;
+    this.#isText = true;
     this.bytes = EMPTY;
     this.off = 0;
     this.len = text.length;
@@ -55,8 +55,8 @@ export class Str {
 
   /** Takes a place in a buffer; nothing is copied, so it lives as long as the buffer's content. */
   setBytes(bytes: Uint8Array, off: number, len: number): void {
-    this.text = "";
-    this.isText = false;
+    this.#text = "";
+    this.#isText = false;
     this.bytes = bytes;
     this.off = off;
     this.len = len;
@@ -64,13 +64,13 @@ export class Str {
 
   /** The content as a byte string (allocates one when it came from a buffer). */
   toByteString(): ByteString {
-    return this.isText ? this.text : latin1(this.bytes, this.off, this.len);
+    return this.#isText ? this.#text : latin1(this.bytes, this.off, this.len);
   }
 
   /** Byte `i`, or -1 outside. */
   at(i: number): number {
     if (i < 0 || i >= this.len) return -1;
-    return this.isText ? this.text.charCodeAt(i) : this.bytes[this.off + i] ?? -1;
+    return this.#isText ? this.#text.charCodeAt(i) : this.bytes[this.off + i] ?? -1;
   }
 
   /** Whether the content equals a byte string. */
@@ -83,8 +83,8 @@ export class Str {
   /** Copies the content to `dst` at `pos`; the caller has made sure that it fits. */
   copyTo(dst: Uint8Array, pos: number): void {
     const len = this.len;
-    if (this.isText) {
-      const text = this.text;
+    if (this.#isText) {
+      const text = this.#text;
       for (let i = 0; i < len; i++) {
         const c = text.charCodeAt(i);
         if (c > 0xff) throw new ProtocolError(`"${text}" is text, not a byte string`);
@@ -122,7 +122,7 @@ export class Reader {
     return this.end - this.pos;
   }
 
-  private take(n: number): number {
+  #take(n: number): number {
     const at = this.pos;
     if (n > this.end - at) {
       throw new ProtocolError(`${n} bytes wanted, ${this.end - at} are left in the message`);
@@ -133,44 +133,44 @@ export class Reader {
 
   /** Passes over `n` bytes and returns where they start. */
   skip(n: number): number {
-    return this.take(n);
+    return this.#take(n);
   }
 
   getU8(): number {
-    return this.dv.getUint8(this.take(1));
+    return this.dv.getUint8(this.#take(1));
   }
 
   getU16(): number {
-    return this.dv.getUint16(this.take(2), true);
+    return this.dv.getUint16(this.#take(2), true);
   }
 
   getU32(): number {
-    return this.dv.getUint32(this.take(4), true);
+    return this.dv.getUint32(this.#take(4), true);
   }
 
   /** A 64-bit count as a number; beyond 2^53 the nearest double, which no limit check lets pass. */
   getU64(): number {
-    const at = this.take(8);
+    const at = this.#take(8);
     return this.dv.getUint32(at, true) + this.dv.getUint32(at + 4, true) * TWO_32;
   }
 
   /** A signed 64-bit value, as the seconds of a time before 1970. */
   getI64(): number {
-    const at = this.take(8);
+    const at = this.#take(8);
     return this.dv.getUint32(at, true) + this.dv.getInt32(at + 4, true) * TWO_32;
   }
 
   /** A string: len[2] and its bytes, left in place. */
   getStr(into: Str): void {
     const len = this.getU16();
-    const at = this.take(len);
+    const at = this.#take(len);
     into.setBytes(this.u8, at, len);
   }
 
   /** A payload: count[4] and its bytes, left in place. */
   getData(into: Str): void {
     const len = this.getU32();
-    const at = this.take(len);
+    const at = this.#take(len);
     into.setBytes(this.u8, at, len);
   }
 
@@ -190,7 +190,7 @@ export class Writer {
   pos = 0;
   /** Nothing is written at or beyond this offset. */
   limit: number;
-  private start = 0;
+  #start = 0;
 
   constructor(u8: Uint8Array) {
     this.u8 = u8;
@@ -201,7 +201,7 @@ export class Writer {
   /** Forgets everything written. */
   reset(): void {
     this.pos = 0;
-    this.start = 0;
+    this.#start = 0;
   }
 
   /** Reserves `n` bytes and returns where they start. */
@@ -216,7 +216,7 @@ export class Writer {
 
   /** Starts a message; `end()` fills in its size. */
   begin(type: number, tag: number): void {
-    this.start = this.pos;
+    this.#start = this.pos;
     const at = this.reserve(7);
     this.dv.setUint8(at + 4, type);
     this.dv.setUint16(at + 5, tag, true);
@@ -224,14 +224,14 @@ export class Writer {
 
   /** Ends the message begun last and returns its size in bytes. */
   end(): number {
-    const size = this.pos - this.start;
-    this.dv.setUint32(this.start, size, true);
+    const size = this.pos - this.#start;
+    this.dv.setUint32(this.#start, size, true);
     return size;
   }
 
   /** Takes back the message begun last. */
   abandon(): void {
-    this.pos = this.start;
+    this.pos = this.#start;
   }
 
   putU8(v: number): void {

@@ -26,26 +26,26 @@ export class Connection {
   isClosed = false;
   /** Why the connection was closed, when the client broke the protocol; "" otherwise. */
   complaint = "";
-  private readonly buffer: Uint8Array;
-  private readonly view: DataView;
-  private readonly address: number;
-  private readonly out: Writer;
-  private readonly outAddress: number;
+  readonly #buffer: Uint8Array;
+  readonly #view: DataView;
+  readonly #address: number;
+  readonly #out: Writer;
+  readonly #outAddress: number;
   /** Received bytes that were not handled yet: [start, end). */
-  private start = 0;
-  private end = 0;
+  #start = 0;
+  #end = 0;
   /** Bytes of `out` that were sent already. */
-  private sent = 0;
+  #sent = 0;
 
   constructor(fd: number, service: Service, canDonate: boolean) {
     this.socket = new FdSocket(fd);
     const buffer = allocBuffer(service.msizeMax + READ_AHEAD_BYTES);
-    this.buffer = buffer;
-    this.view = new DataView(buffer.buffer);
-    this.address = addressOf(buffer);
-    this.out = new Writer(allocBuffer(service.msizeMax + FLUSH_BYTES));
-    this.outAddress = addressOf(this.out.u8);
-    this.session = new Session(service, buffer, this.out, canDonate);
+    this.#buffer = buffer;
+    this.#view = new DataView(buffer.buffer);
+    this.#address = addressOf(buffer);
+    this.#out = new Writer(allocBuffer(service.msizeMax + FLUSH_BYTES));
+    this.#outAddress = addressOf(this.#out.u8);
+    this.session = new Session(service, buffer, this.#out, canDonate);
   }
 
   /**
@@ -53,10 +53,10 @@ export class Connection {
    * nothing to read.
    */
   receive(flags: number): boolean { // HOT
-    const room = this.buffer.length - this.end;
-    const n = this.socket.receive(this.address + this.end, room, flags);
+    const room = this.#buffer.length - this.#end;
+    const n = this.socket.receive(this.#address + this.#end, room, flags);
     if (n > 0) {
-      this.end += n;
+      this.#end += n;
       this.handleAll();
       return true;
     }
@@ -69,12 +69,12 @@ export class Connection {
   handleAll(): void { // HOT
     try {
       while (!this.isClosed) {
-        const size = frameSize(this.view, this.start, this.end, this.session.msize);
-        if (size === 0 || this.end - this.start < size) break;
-        const isFull = this.out.pos >= FLUSH_BYTES || this.session.donated.length >= FDS_PER_SEND;
+        const size = frameSize(this.#view, this.#start, this.#end, this.session.msize);
+        if (size === 0 || this.#end - this.#start < size) break;
+        const isFull = this.#out.pos >= FLUSH_BYTES || this.session.donated.length >= FDS_PER_SEND;
         if (isFull && !this.flush()) return;
-        this.session.handle(this.start, size);
-        this.start += size;
+        this.session.handle(this.#start, size);
+        this.#start += size;
       }
     } catch (e) {
       if (!(e instanceof ProtocolError)) throw e;
@@ -83,26 +83,26 @@ export class Connection {
     }
     if (this.isClosed) return;
     this.flush();
-    this.compact();
+    this.#compact();
   }
 
-  private compact(): void {
-    if (this.start === this.end) {
-      this.start = 0;
-      this.end = 0;
-    } else if (this.start > 0) {
-      this.buffer.copyWithin(0, this.start, this.end);
-      this.end -= this.start;
-      this.start = 0;
+  #compact(): void {
+    if (this.#start === this.#end) {
+      this.#start = 0;
+      this.#end = 0;
+    } else if (this.#start > 0) {
+      this.#buffer.copyWithin(0, this.#start, this.#end);
+      this.#end -= this.#start;
+      this.#start = 0;
     }
   }
 
   /** Sends what is in `out`. False when the client's side is full: then `isBlocked` is set. */
   flush(): boolean {
     const donated = this.session.donated;
-    while (this.sent < this.out.pos) {
-      const at = this.outAddress + this.sent;
-      const len = this.out.pos - this.sent;
+    while (this.#sent < this.#out.pos) {
+      const at = this.#outAddress + this.#sent;
+      const len = this.#out.pos - this.#sent;
       const n = donated.length > 0
         ? this.socket.sendWithFds(at, len, MSG_DONTWAIT, donated)
         : this.socket.send(at, len, MSG_DONTWAIT);
@@ -116,10 +116,10 @@ export class Connection {
         return false;
       }
       while (donated.length > 0) closeFd(donated.pop() ?? -1);
-      this.sent += n;
+      this.#sent += n;
     }
-    this.out.reset();
-    this.sent = 0;
+    this.#out.reset();
+    this.#sent = 0;
     this.isBlocked = false;
     return true;
   }

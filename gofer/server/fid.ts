@@ -77,71 +77,71 @@ const PATHS_BYTES_MAX = 1 << 26;
 
 /** The fids of one session, at most `max`. */
 export class FidTable {
-  private readonly fids = new Map<number, Fid>();
-  private pathBytes = 0;
-  private streams = 0;
-  private readonly max: number;
+  readonly #fids = new Map<number, Fid>();
+  #pathBytes = 0;
+  #streams = 0;
+  readonly #max: number;
 
   constructor(max: number) {
-    this.max = max;
+    this.#max = max;
   }
 
   get size(): number {
-    return this.fids.size;
+    return this.#fids.size;
   }
 
   get isFull(): boolean {
-    return this.fids.size >= this.max || this.pathBytes >= PATHS_BYTES_MAX;
+    return this.#fids.size >= this.#max || this.#pathBytes >= PATHS_BYTES_MAX;
   }
 
   get(number: number): Fid | null {
-    return this.fids.get(number) ?? null;
+    return this.#fids.get(number) ?? null;
   }
 
   /** Whether no fid may become a stream of an attribute's value. */
   get hasNoStreamLeft(): boolean {
-    return this.streams >= STREAMS_MAX;
+    return this.#streams >= STREAMS_MAX;
   }
 
   /** Binds a fid; one that had the number before is closed. */
   bind(number: number, fid: Fid): void {
     this.drop(number);
-    this.fids.set(number, fid);
-    this.pathBytes += fid.path.length;
-    if (fid.xattr !== null) this.streams++;
+    this.#fids.set(number, fid);
+    this.#pathBytes += fid.path.length;
+    if (fid.xattr !== null) this.#streams++;
   }
 
   /** Turns a bound fid into a stream. */
   makeStream(fid: Fid, stream: XattrStream): void {
     fid.xattr = stream;
-    this.streams++;
+    this.#streams++;
   }
 
   /** Closes a fid and frees its number. */
   drop(number: number): void {
-    const fid = this.fids.get(number);
+    const fid = this.#fids.get(number);
     if (fid === undefined) return;
-    this.fids.delete(number);
-    this.pathBytes -= fid.path.length;
-    if (fid.xattr !== null) this.streams--;
+    this.#fids.delete(number);
+    this.#pathBytes -= fid.path.length;
+    if (fid.xattr !== null) this.#streams--;
     fid.close();
   }
 
   clear(): void {
-    for (const fid of this.fids.values()) fid.close();
-    this.fids.clear();
-    this.pathBytes = 0;
-    this.streams = 0;
+    for (const fid of this.#fids.values()) fid.close();
+    this.#fids.clear();
+    this.#pathBytes = 0;
+    this.#streams = 0;
   }
 
   /** A file moved from one path to another: whatever lies there or below has a new path. */
   rename(root: ExportRoot, from: ByteString, to: ByteString): void {
     const below = from + "/";
-    for (const fid of this.fids.values()) {
+    for (const fid of this.#fids.values()) {
       if (fid.root !== root) continue;
       if (fid.path !== from && !fid.path.startsWith(below)) continue;
       fid.path = to + fid.path.slice(from.length);
-      this.pathBytes += to.length - from.length;
+      this.#pathBytes += to.length - from.length;
     }
   }
 }

@@ -35,15 +35,15 @@ export class Session {
   msize = MSIZE_MIN;
   isVersioned = false;
   isDvisor = false;
-  private readonly receiveBuffer: Uint8Array;
-  private readonly receiveView: DataView;
-  private tag = 0;
+  readonly #receiveBuffer: Uint8Array;
+  readonly #receiveView: DataView;
+  #tag = 0;
 
   constructor(service: Service, receiveBuffer: Uint8Array, out: Writer, canDonate: boolean) {
     this.service = service;
     this.fids = new FidTable(service.fidsMax);
-    this.receiveBuffer = receiveBuffer;
-    this.receiveView = new DataView(
+    this.#receiveBuffer = receiveBuffer;
+    this.#receiveView = new DataView(
       receiveBuffer.buffer,
       receiveBuffer.byteOffset,
       receiveBuffer.byteLength,
@@ -57,14 +57,14 @@ export class Session {
 
   /** Handles the message of `size` bytes at `at` of the receive buffer; its reply is appended to `out`. */
   handle(at: number, size: number): void { // HOT
-    const type = this.receiveView.getUint8(at + 4);
-    this.tag = this.receiveView.getUint16(at + 5, true);
+    const type = this.#receiveView.getUint8(at + 4);
+    this.#tag = this.#receiveView.getUint16(at + 5, true);
     const start = this.out.pos;
     const donations = this.donated.length;
     this.out.limit = Math.min(start + this.msize, this.out.u8.length);
     let r: number;
     try {
-      this.in.open(this.receiveBuffer, this.receiveView, at + 7, at + size);
+      this.in.open(this.#receiveBuffer, this.#receiveView, at + 7, at + size);
       r = this.isVersioned || type === TVERSION ? handlerOf(type, this.isDvisor)(this) : -EPROTO;
     } catch (e) {
       if (!(e instanceof ProtocolError)) throw e;
@@ -74,12 +74,12 @@ export class Session {
     while (this.donated.length > donations) closeFd(this.donated.pop() ?? -1);
     this.out.pos = start;
     rlerror.ecode = -r;
-    encode(this.out, this.tag, rlerror);
+    encode(this.out, this.#tag, rlerror);
   }
 
   /** Appends a reply. Always 0, so that a handler can end with it. */
   reply(m: Message): 0 {
-    encode(this.out, this.tag, m);
+    encode(this.out, this.#tag, m);
     return 0;
   }
 
@@ -90,7 +90,7 @@ export class Session {
 
   /** Starts a reply that the handler writes by itself; `endReply` ends it. */
   beginReply(type: number): void {
-    this.out.begin(type, this.tag);
+    this.out.begin(type, this.#tag);
   }
 
   endReply(): 0 {

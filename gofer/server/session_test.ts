@@ -25,7 +25,7 @@ class Bench {
   readonly session: Session;
   readonly input = allocBuffer(MSIZE);
   readonly out = new Writer(allocBuffer(2 * MSIZE));
-  private readonly writer = new Writer(this.input);
+  readonly #writer = new Writer(this.input);
 
   constructor() {
     this.dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-test-" });
@@ -39,8 +39,8 @@ class Bench {
 
   /** Sends a message; the reply's type. The reader stands at the reply's body. */
   send(m: Message, tag = 1): number {
-    this.writer.reset();
-    return this.sendBytes(encode(this.writer, tag, m));
+    this.#writer.reset();
+    return this.sendBytes(encode(this.#writer, tag, m));
   }
 
   readonly reply = new Reader();

@@ -25,22 +25,22 @@ export function socketPair(): [number, number] {
 
 /** A running server and what to do with it. */
 export class TestServer {
-  private readonly worker: Worker;
-  private readonly done: Promise<string>;
+  readonly #worker: Worker;
+  readonly #done: Promise<string>;
 
   constructor(order: WorkerOrder) {
-    this.worker = new Worker(new URL("./worker_testing.ts", import.meta.url), { type: "module" });
-    this.done = new Promise((resolve, reject) => {
-      this.worker.onmessage = (e: MessageEvent<string>) => resolve(e.data);
-      this.worker.onerror = (e) => reject(e.error ?? new Error(e.message));
+    this.#worker = new Worker(new URL("./worker_testing.ts", import.meta.url), { type: "module" });
+    this.#done = new Promise((resolve, reject) => {
+      this.#worker.onmessage = (e: MessageEvent<string>) => resolve(e.data);
+      this.#worker.onerror = (e) => reject(e.error ?? new Error(e.message));
     });
-    this.worker.postMessage(order);
+    this.#worker.postMessage(order);
   }
 
   /** Waits until the server has ended by itself, after EOF; what it reported. */
   async end(): Promise<string> {
-    const report = await this.done;
-    this.worker.terminate();
+    const report = await this.#done;
+    this.#worker.terminate();
     return report;
   }
 }

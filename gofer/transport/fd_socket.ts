@@ -37,21 +37,21 @@ export class FdSocket {
   readonly fd: number;
   /** Descriptors received and not taken yet, oldest first. */
   readonly received: number[] = [];
-  private readonly memory = allocBuffer(CONTROL_AT + CONTROL_BYTES);
-  private readonly dv = new DataView(this.memory.buffer);
-  private readonly address = addressOf(this.memory);
+  readonly #memory = allocBuffer(CONTROL_AT + CONTROL_BYTES);
+  readonly #dv = new DataView(this.#memory.buffer);
+  readonly #address = addressOf(this.#memory);
 
   constructor(fd: number) {
     this.fd = fd;
-    this.setU64(Msghdr.at.iov, this.address + IOVEC_AT);
-    this.setU64(Msghdr.at.iovlen, 1);
-    this.setU64(Msghdr.at.control, this.address + CONTROL_AT);
+    this.#setU64(Msghdr.at.iov, this.#address + IOVEC_AT);
+    this.#setU64(Msghdr.at.iovlen, 1);
+    this.#setU64(Msghdr.at.control, this.#address + CONTROL_AT);
   }
 
-  private setU64(at: number, v: number): void {
+  #setU64(at: number, v: number): void {
     const hi = Math.floor(v / TWO_32);
-    this.dv.setUint32(at, v - hi * TWO_32, true);
-    this.dv.setUint32(at + 4, hi, true);
+    this.#dv.setUint32(at, v - hi * TWO_32, true);
+    this.#dv.setUint32(at + 4, hi, true);
   }
 
   /** recvfrom(2): bytes, 0 at the end of the stream, or -errno. Descriptors sent along are refused. */
@@ -61,20 +61,20 @@ export class FdSocket {
 
   /** recvmsg(2): the same, and descriptors go to `received`. -EPROTO if the host had no room for one. */
   receiveWithFds(addr: number, len: number, flags: number): number { // HOT
-    const dv = this.dv;
-    this.setU64(IOVEC_AT + Iovec.at.base, addr);
-    this.setU64(IOVEC_AT + Iovec.at.len, len);
+    const dv = this.#dv;
+    this.#setU64(IOVEC_AT + Iovec.at.base, addr);
+    this.#setU64(IOVEC_AT + Iovec.at.len, len);
     dv.setUint32(Msghdr.at.controllen, CONTROL_BYTES, true);
     dv.setUint32(Msghdr.at.flags, 0, true);
-    const n = syscall(SYS_recvmsg, this.fd, this.address, flags | MSG_CMSG_CLOEXEC);
+    const n = syscall(SYS_recvmsg, this.fd, this.#address, flags | MSG_CMSG_CLOEXEC);
     if (n < 0) return n;
     const control = dv.getUint32(Msghdr.at.controllen, true);
-    if (control !== 0) this.collect(control);
+    if (control !== 0) this.#collect(control);
     return (dv.getUint32(Msghdr.at.flags, true) & MSG_CTRUNC) === 0 ? n : -EPROTO;
   }
 
-  private collect(controlBytes: number): void {
-    const dv = this.dv;
+  #collect(controlBytes: number): void {
+    const dv = this.#dv;
     const end = CONTROL_AT + controlBytes;
     let at = CONTROL_AT;
     while (at + Cmsghdr.size <= end) {
@@ -99,19 +99,19 @@ export class FdSocket {
 
   /** sendmsg(2) with up to FDS_PER_SEND descriptors, which stay open here. */
   sendWithFds(addr: number, len: number, flags: number, fds: readonly number[]): number {
-    const dv = this.dv;
+    const dv = this.#dv;
     const bytes = Cmsghdr.size + 4 * fds.length;
-    this.setU64(IOVEC_AT + Iovec.at.base, addr);
-    this.setU64(IOVEC_AT + Iovec.at.len, len);
+    this.#setU64(IOVEC_AT + Iovec.at.base, addr);
+    this.#setU64(IOVEC_AT + Iovec.at.len, len);
     dv.setUint32(Msghdr.at.controllen, cmsgSpace(4 * fds.length), true);
     dv.setUint32(Msghdr.at.flags, 0, true);
-    this.setU64(CONTROL_AT + Cmsghdr.at.len, bytes);
+    this.#setU64(CONTROL_AT + Cmsghdr.at.len, bytes);
     dv.setInt32(CONTROL_AT + Cmsghdr.at.level, SOL_SOCKET, true);
     dv.setInt32(CONTROL_AT + Cmsghdr.at.type, SCM_RIGHTS, true);
     for (let i = 0; i < fds.length; i++) {
       dv.setInt32(CONTROL_AT + Cmsghdr.size + 4 * i, fds[i] ?? -1, true);
     }
-    return syscall(SYS_sendmsg, this.fd, this.address, flags | MSG_NOSIGNAL);
+    return syscall(SYS_sendmsg, this.fd, this.#address, flags | MSG_NOSIGNAL);
   }
 
   /** Closes the socket and every descriptor that nobody took. */

@@ -24,63 +24,63 @@ const MAX_SLEW = 0.01;
 const NS_PER_SEC = 1_000_000_000;
 
 export class ClockPage {
-  private readonly page: number;
-  private readonly first: ClockReading;
-  private readonly buf: Uint8Array<ArrayBuffer> = new Uint8Array(64);
-  private readonly dv: DataView = new DataView(this.buf.buffer);
-  private seq: number = 0;
+  readonly #page: number;
+  readonly #first: ClockReading;
+  readonly #buf: Uint8Array<ArrayBuffer> = new Uint8Array(64);
+  readonly #dv: DataView = new DataView(this.#buf.buffer);
+  #seq: number = 0;
   /** What guests extrapolate from: counter and monotonic ns at the base, ns a tick. */
-  private baseTsc: number = 0;
-  private baseNs: number = 0;
-  private rate: number = 0;
+  #baseTsc: number = 0;
+  #baseNs: number = 0;
+  #rate: number = 0;
 
   /** @param page host address of the data page, zero filled: guests make system calls until a rate is known. */
   constructor(page: number, first: ClockReading) {
-    this.page = page;
-    this.first = first;
+    this.#page = page;
+    this.#first = first;
   }
 
   /** Take a new reading into account; about once a second. */
   update(now: ClockReading): void {
-    const ticks = now.tsc - this.first.tsc;
-    const elapsed = now.monotonicNs - this.first.monotonicNs;
+    const ticks = now.tsc - this.#first.tsc;
+    const elapsed = now.monotonicNs - this.#first.monotonicNs;
     if (elapsed < MIN_BASELINE_NS || ticks <= 0) return;
     const trueRate = elapsed / ticks;
     let startNs = now.monotonicNs, rate = trueRate;
-    if (this.rate !== 0) {
-      const shown = this.baseNs + (now.tsc - this.baseTsc) * this.rate;
+    if (this.#rate !== 0) {
+      const shown = this.#baseNs + (now.tsc - this.#baseTsc) * this.#rate;
       const ahead = shown - now.monotonicNs;
       if (ahead > 0) {
         startNs = shown;
         rate = trueRate * (1 - Math.min(MAX_SLEW, ahead / NS_PER_SEC));
       }
     }
-    this.publish(now, startNs, rate);
+    this.#publish(now, startNs, rate);
   }
 
-  private publish(now: ClockReading, startNs: number, rate: number): void {
+  #publish(now: ClockReading, startNs: number, rate: number): void {
     const shift = startNs - now.monotonicNs;
     let sec = now.realtimeSec, nsec = now.realtimeNsec + shift;
     sec += Math.floor(nsec / NS_PER_SEC);
     nsec -= Math.floor(nsec / NS_PER_SEC) * NS_PER_SEC;
-    this.baseTsc = now.tsc;
-    this.baseNs = startNs;
-    this.rate = rate;
-    this.put(CLOCK.usable, 1);
-    this.put(CLOCK.tsc, now.tsc);
-    this.put(CLOCK.mult, Math.round(rate * 0x100000000));
-    this.put(CLOCK.monotonic, Math.floor(startNs / NS_PER_SEC));
-    this.put(CLOCK.monotonic + 8, Math.floor(startNs % NS_PER_SEC));
-    this.put(CLOCK.realtime, sec);
-    this.put(CLOCK.realtime + 8, Math.floor(nsec));
+    this.#baseTsc = now.tsc;
+    this.#baseNs = startNs;
+    this.#rate = rate;
+    this.#put(CLOCK.usable, 1);
+    this.#put(CLOCK.tsc, now.tsc);
+    this.#put(CLOCK.mult, Math.round(rate * 0x100000000));
+    this.#put(CLOCK.monotonic, Math.floor(startNs / NS_PER_SEC));
+    this.#put(CLOCK.monotonic + 8, Math.floor(startNs % NS_PER_SEC));
+    this.#put(CLOCK.realtime, sec);
+    this.#put(CLOCK.realtime + 8, Math.floor(nsec));
     // The sequence is odd while the rest changes; native stores keep their order.
-    store32(this.page + CLOCK.seq, ++this.seq);
-    copyFromBuffer(this.page + CLOCK.usable, this.buf, CLOCK.usable, 56 - CLOCK.usable);
-    store32(this.page + CLOCK.seq, ++this.seq);
+    store32(this.#page + CLOCK.seq, ++this.#seq);
+    copyFromBuffer(this.#page + CLOCK.usable, this.#buf, CLOCK.usable, 56 - CLOCK.usable);
+    store32(this.#page + CLOCK.seq, ++this.#seq);
   }
 
-  private put(at: number, value: number): void {
-    this.dv.setUint32(at, value % 0x100000000, true);
-    if (at !== CLOCK.usable) this.dv.setUint32(at + 4, Math.floor(value / 0x100000000), true);
+  #put(at: number, value: number): void {
+    this.#dv.setUint32(at, value % 0x100000000, true);
+    if (at !== CLOCK.usable) this.#dv.setUint32(at + 4, Math.floor(value / 0x100000000), true);
   }
 }
