@@ -50,7 +50,7 @@ import {
   STATE_PARKED,
 } from "./stub/layout.ts";
 import type { Engine } from "./engine.ts";
-import { IN_ORDER, moveWords, setSegments, type Slot, storeBase } from "./slot.ts";
+import { IN_ORDER, moveWords, setSegments, type Slot, SLOT_WORDS, storeBase } from "./slot.ts";
 import type { SystrapSpace } from "./space.ts";
 import { readStop, REPORTED_STOP, SAVED_STOP } from "./stop.ts";
 
@@ -73,9 +73,11 @@ const THEN_LOAD = 1;
 const THEN_LOAD_FPU = 2;
 const THEN_FULL = 3;
 
-const SLOT_RDI = SLOT_REGS[RDI / 8]!, SLOT_RSI = SLOT_REGS[RSI / 8]!;
-const SLOT_RDX = SLOT_REGS[RDX / 8]!, SLOT_R10 = SLOT_REGS[R10 / 8]!;
-const SLOT_R8 = SLOT_REGS[R8 / 8]!, SLOT_R9 = SLOT_REGS[R9 / 8]!;
+// Word offsets in a slot.
+const RDI_WORD = SLOT_WORDS[RDI / 8]!, RSI_WORD = SLOT_WORDS[RSI / 8]!;
+const RDX_WORD = SLOT_WORDS[RDX / 8]!, R10_WORD = SLOT_WORDS[R10 / 8]!;
+const R8_WORD = SLOT_WORDS[R8 / 8]!, R9_WORD = SLOT_WORDS[R9 / 8]!;
+const NR_WORD = SLOT_AT.nr / 4, RESULT_WORD = SLOT_AT.result / 4, KICK_WORD = SLOT_AT.kick / 4;
 const SLOT_RIP = SLOT_REGS[RIP / 8]!, SLOT_RSP = SLOT_REGS[RSP / 8]!;
 /** Registers up to CR2: what a frame has. */
 const FRAME_BYTES = 184;
@@ -84,9 +86,10 @@ export class SystrapContext extends Context {
   override readonly space: SystrapSpace;
   override readonly fpu: Uint8Array<ArrayBuffer>;
   readonly slot: Slot;
-  /** Control file offset of the slot, and of its state word. */
+  /** Control file offset of the slot; the slot's index in `control.i32`, and that of its state. */
   readonly at: number;
-  readonly stateAt: number;
+  readonly wordAt: number;
+  readonly stateWord: number;
   /** Place in the engine's list of running contexts, -1 if not there. */
   runIndex = -1;
   isKicked = false;
@@ -95,6 +98,7 @@ export class SystrapContext extends Context {
   /** It is in the engine's list of those that have to answer in time. */
   isDue = false;
   readonly #engine: Engine;
+  readonly #i32: Int32Array<SharedArrayBuffer>;
   readonly #regWords: Int32Array<ArrayBuffer>;
   #phase = STOPPED;
   #then = THEN_NOTHING;
@@ -113,7 +117,9 @@ export class SystrapContext extends Context {
     this.space = space;
     this.slot = slot;
     this.at = slot.at;
-    this.stateAt = slot.at + SLOT_AT.state;
+    this.wordAt = slot.at / 4;
+    this.stateWord = this.wordAt + SLOT_AT.state / 4;
+    this.#i32 = engine.control.i32;
     this.#regWords = new Int32Array(this.regBytes.buffer);
     this.fpu = new Uint8Array(engine.frame.fpuSize);
     this.isFull = slot.hasFrame;
@@ -121,26 +127,27 @@ export class SystrapContext extends Context {
 
   // Stopping
 
-  /** The state word says that the thread posted. True if the kernel has to see it. HOT */
+  /**
+   * Takes the stop of a thread that posted `state`. The caller loaded it by `Atomics`, so what the
+   * thread wrote into the slot before is seen here. True if the kernel has to see the stop. HOT
+   */
   stopped(state: number): boolean {
     const isCall = (state & POSTED_KIND) === POSTED_FAST && state < STATE_EXITED;
     if (!isCall || this.#phase !== RUNNING || this.#isReleased) return this.#stoppedOther(state);
-    const { dv } = this.#engine.control;
-    const at = this.at;
-    const w = this.args.words;
-    w[0] = dv.getUint32(at + SLOT_RDI, true);
-    w[1] = dv.getUint32(at + SLOT_RDI + 4, true);
-    w[2] = dv.getUint32(at + SLOT_RSI, true);
-    w[3] = dv.getUint32(at + SLOT_RSI + 4, true);
-    w[4] = dv.getUint32(at + SLOT_RDX, true);
-    w[5] = dv.getUint32(at + SLOT_RDX + 4, true);
-    w[6] = dv.getUint32(at + SLOT_R10, true);
-    w[7] = dv.getUint32(at + SLOT_R10 + 4, true);
-    w[8] = dv.getUint32(at + SLOT_R8, true);
-    w[9] = dv.getUint32(at + SLOT_R8 + 4, true);
-    w[10] = dv.getUint32(at + SLOT_R9, true);
-    w[11] = dv.getUint32(at + SLOT_R9 + 4, true);
-    this.nr = dv.getInt32(at + SLOT_AT.nr, true);
+    const from = this.#i32, at = this.wordAt, w = this.args.words;
+    w[0] = from[at + RDI_WORD]!;
+    w[1] = from[at + RDI_WORD + 1]!;
+    w[2] = from[at + RSI_WORD]!;
+    w[3] = from[at + RSI_WORD + 1]!;
+    w[4] = from[at + RDX_WORD]!;
+    w[5] = from[at + RDX_WORD + 1]!;
+    w[6] = from[at + R10_WORD]!;
+    w[7] = from[at + R10_WORD + 1]!;
+    w[8] = from[at + R8_WORD]!;
+    w[9] = from[at + R8_WORD + 1]!;
+    w[10] = from[at + R9_WORD]!;
+    w[11] = from[at + R9_WORD + 1]!;
+    this.nr = from[at + NR_WORD]!;
     this.#rip = this.#rsp = -1;
     this.trap = TRAP_SYSCALL;
     this.isFull = false;
@@ -173,7 +180,7 @@ export class SystrapContext extends Context {
     if (this.slot.isFresh) this.#firstStop();
     if (!this.isKicked) return;
     this.isKicked = false;
-    this.#engine.control.dv.setUint32(this.at + SLOT_AT.kick, 0, true);
+    this.#i32[this.wordAt + KICK_WORD] = 0;
   }
 
   #firstStop(): void {
@@ -232,8 +239,9 @@ export class SystrapContext extends Context {
 
   /** The thread went from the fast path into the handler: its registers are still those in the slot. */
   #frameFromSlot(): void {
-    const { control, frame } = this.#engine;
-    moveWords(control.i32, this.at, SLOT_REGS, control.i32, this.at + frame.regs, IN_ORDER);
+    const { frame } = this.#engine;
+    const words = this.#i32, at = this.wordAt;
+    moveWords(words, at, SLOT_WORDS, words, at + frame.regs / 4, IN_ORDER);
   }
 
   #leaveList(): void {
@@ -276,7 +284,7 @@ export class SystrapContext extends Context {
   }
 
   #fetchSlot(): void {
-    moveWords(this.#engine.control.i32, this.at, SLOT_REGS, this.#regWords, 0, IN_ORDER);
+    moveWords(this.#i32, this.wordAt, SLOT_WORDS, this.#regWords, 0, IN_ORDER);
     this.regs.setUint32(RAX, this.nr, true); // as `mov eax` left it
     this.regs.setUint32(RAX + 4, 0, true);
     setSegments(this.regs);
@@ -294,26 +302,22 @@ export class SystrapContext extends Context {
     if (this.slot.hasFrame || this.space.ring.isBehind) {
       this.#storeResult(
         result,
-        this.slot.hasFrame ? this.#engine.frame.regs + RAX : SLOT_AT.result,
+        this.slot.hasFrame ? (this.#engine.frame.regs + RAX) / 4 : RESULT_WORD,
       );
       return this.#reply(REPLY_RET, RUNNING);
     }
     this.#phase = RUNNING;
     this.#engine.addRunning(this);
     // Result and state right behind each other: the thread looks at the line, and takes it away in between.
-    this.#storeResult(result, SLOT_AT.result);
+    this.#storeResult(result, RESULT_WORD);
     this.#answer(REPLY_RET);
   }
 
+  /** @param field word offset in the slot */
   #storeResult(result: number, field: number): void { // HOT
-    const { dv } = this.#engine.control, at = this.at + field;
-    if ((result | 0) === result) {
-      dv.setInt32(at, result, true);
-      dv.setInt32(at + 4, result >> 31, true);
-    } else {
-      dv.setUint32(at, result >>> 0, true);
-      dv.setInt32(at + 4, Math.floor(result / 0x100000000) | 0, true);
-    }
+    const words = this.#i32, at = this.wordAt + field;
+    words[at] = result;
+    words[at + 1] = (result | 0) === result ? result >> 31 : Math.floor(result / 0x100000000);
   }
 
   override resumeAll(withFpu: boolean): void {
@@ -327,11 +331,11 @@ export class SystrapContext extends Context {
     if (hasGsBase || (mustLoadFpu && !frame.fitsIntoSlot)) {
       return this.#save(withFpu ? THEN_LOAD_FPU : THEN_LOAD);
     }
-    moveWords(this.#regWords, 0, IN_ORDER, control.i32, this.at, SLOT_REGS);
+    moveWords(this.#regWords, 0, IN_ORDER, this.#i32, this.wordAt, SLOT_WORDS);
     storeBase(control, this.at + SLOT_AT.fsBase, this.regs, FS_BASE, 0);
     if (mustLoadFpu) frame.loadFpu(control, this.at + SLOT_HEADER, this.fpu);
     const flags = mustLoadFpu ? SLOT_LOAD_FS | SLOT_LOAD_FPU : SLOT_LOAD_FS;
-    control.dv.setUint32(this.at + SLOT_AT.flags, flags, true);
+    this.#i32[this.wordAt + SLOT_AT.flags / 4] = flags;
     this.#reply(REPLY_LOAD, RUNNING);
   }
 
@@ -377,8 +381,7 @@ export class SystrapContext extends Context {
   override park(): void {
     if (this.#phase !== STOPPED || this.#isLost) return;
     const posted = this.slot.hasFrame ? POSTED_FRAME : POSTED_FAST;
-    const { i32 } = this.#engine.control;
-    Atomics.compareExchange(i32, this.stateAt / 4, posted, posted | STATE_PARKED);
+    Atomics.compareExchange(this.#i32, this.stateWord, posted, posted | STATE_PARKED);
   }
 
   override interrupt(): void {
@@ -389,7 +392,7 @@ export class SystrapContext extends Context {
 
   #kick(): void {
     this.isKicked = true;
-    Atomics.store(this.#engine.control.i32, (this.at + SLOT_AT.kick) / 4, 1);
+    Atomics.store(this.#i32, this.wordAt + KICK_WORD, 1);
     this.#mustAnswer();
     this.sendKick();
   }
@@ -412,7 +415,7 @@ export class SystrapContext extends Context {
    * not started yet looks at `kick` on its way to the guest.
    */
   sendKick(): void {
-    const tid = this.#engine.control.dv.getInt32(this.at + SLOT_AT.tid, true);
+    const tid = this.#i32[this.wordAt + SLOT_AT.tid / 4]!;
     this.space.stubIsAlive();
     if (this.space.pid > 0 && tid > 0) syscall(SYS_tgkill, this.space.pid, tid, SIG_KICK);
   }
@@ -454,33 +457,31 @@ export class SystrapContext extends Context {
   }
 
   #answer(code: number): void { // HOT
-    const { i32 } = this.#engine.control;
-    const before = Atomics.exchange(i32, this.stateAt / 4, code);
+    const before = Atomics.exchange(this.#i32, this.stateWord, code);
     if (before !== POSTED_FAST && before !== POSTED_FRAME) this.#wakeThread(before);
   }
 
   #wakeThread(before: number): void {
     if (before === STATE_FAILED && this.slot.isFresh) this.lose(NO_THREAD);
-    else this.#engine.wake(this.stateAt);
+    else this.#engine.wake(this.at + SLOT_AT.state);
   }
 
   /** Mappings have to change, or this thread has to be made, before guest code goes on. */
   #replyBehindMapper(code: number): void {
-    const { i32, dv } = this.#engine.control;
-    const { space, slot } = this;
-    const state = Atomics.load(i32, this.stateAt / 4);
+    const words = this.#i32, { space, slot } = this;
+    const state = Atomics.load(words, this.stateWord);
     const isAsleep = state !== POSTED_FAST && state !== POSTED_FRAME;
     if (!space.stageForResume(isAsleep ? slot : null)) {
       this.#held = code;
       space.held.push(this);
       return;
     }
-    dv.setInt32(this.at + SLOT_AT.chain, space.ring.head, true);
+    words[this.wordAt + SLOT_AT.chain / 4] = space.ring.head;
     this.#engine.addRunning(this);
     // A thread that is awake may wake the mapper as soon as it sees the reply: all must be there. One that sleeps is woken
     // by the mapper's last command, which must not come before the reply.
     if (!isAsleep) space.ring.commit();
-    const before = Atomics.exchange(i32, this.stateAt / 4, code | REPLY_CHAIN);
+    const before = Atomics.exchange(words, this.stateWord, code | REPLY_CHAIN);
     if (isAsleep) {
       space.ring.commit();
       space.wakeMapper();

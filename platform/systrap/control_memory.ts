@@ -36,7 +36,9 @@ export class ControlMemory {
   readonly fd: number;
   /** Host address of offset 0. */
   readonly base: number;
+  /** For memory that no stub writes at the moment: a frame of a stopped thread, commands. */
   readonly dv: DataView<SharedArrayBuffer>;
+  /** For words that a stub may be writing: an element is loaded and stored as a whole. */
   readonly i32: Int32Array<SharedArrayBuffer>;
   readonly slotBytes: number;
   readonly chunkBytes: number;
@@ -118,15 +120,17 @@ export class ControlMemory {
     this.#freeSites.push(offset);
   }
 
-  /** Stores a u64; `value` is a natural number up to 2^53. */
+  /** Stores a u64, the low half first; `value` is a natural number up to 2^53. */
   setWord(at: number, value: number): void {
-    this.dv.setUint32(at, value >>> 0, true);
-    this.dv.setUint32(at + 4, Math.floor(value / 0x100000000), true);
+    const index = at / 4;
+    this.i32[index] = value;
+    this.i32[index + 1] = Math.floor(value / 0x100000000);
   }
 
   /** Loads a u64; from 2^53 on low bits are lost. */
   word(at: number): number {
-    return this.dv.getUint32(at, true) + this.dv.getUint32(at + 4, true) * 0x100000000;
+    const index = at / 4;
+    return (this.i32[index]! >>> 0) + (this.i32[index + 1]! >>> 0) * 0x100000000;
   }
 
   close(): void {

@@ -24,6 +24,11 @@ const DOOMED_DEADLINE_NS = 0.3e9;
 const KICK_AGAIN_NS = 5e6;
 const TOO_LATE = "it did not answer an interrupt in time";
 
+/** Whether a state word says that its thread stopped, and not that it has a reply. */
+function isPosted(state: number): boolean {
+  return state > 0 && state < FIRST_REPLY;
+}
+
 export class Engine {
   readonly control: ControlMemory;
   readonly image: StubImage;
@@ -111,36 +116,36 @@ export class Engine {
   poll(): SystrapContext | null { // HOT
     if (this.#pending.length > 0) return this.#pending.shift()!;
     const list = this.running;
-    const { dv } = this.control;
+    const { i32 } = this.control;
     for (let n = list.length; n > 0; n--) {
       if (this.#cursor <= 0) this.#cursor = list.length;
       if (this.#cursor > list.length) this.#cursor = list.length;
       const c = list[--this.#cursor];
       if (c === undefined) break;
-      const state = dv.getInt32(c.stateAt, true);
-      if (state > 0 && state < FIRST_REPLY && c.stopped(state)) return this.#last = c;
+      // A plain load looks, which costs least; the slot is read behind an acquiring one.
+      if (isPosted(i32[c.stateWord]!) && this.#take(c)) return this.#last = c;
     }
     if (this.starting.length > 0) this.#flushStarting();
     if (this.overflowing.length > 0) this.#drainOverflow();
     return null;
   }
 
+  #take(c: SystrapContext): boolean { // HOT
+    const state = Atomics.load(this.control.i32, c.stateWord);
+    return isPosted(state) && c.stopped(state);
+  }
+
   get guestCpu(): number {
     const c = this.#last;
-    return c === null ? -1 : this.control.dv.getInt32(c.at + SLOT_AT.cpu, true);
+    return c === null ? -1 : this.control.i32[c.wordAt + SLOT_AT.cpu / 4]!;
   }
 
   /** Time stamp ticks between the return to the guest and the ring of the thread that stopped last. */
   get guestGapTicks(): number {
-    const c = this.#last, { dv } = this.control;
+    const c = this.#last, { i32 } = this.control;
     if (c === null) return -1;
-    const rung = dv.getInt32(c.at + SLOT_AT.rung, true);
-    return (rung - dv.getInt32(c.at + SLOT_AT.resumed, true)) >>> 0;
-  }
-
-  #hasPosted(c: SystrapContext): boolean {
-    const state = this.control.dv.getInt32(c.stateAt, true);
-    return state > 0 && state < FIRST_REPLY;
+    const rung = i32[c.wordAt + SLOT_AT.rung / 4]!;
+    return (rung - i32[c.wordAt + SLOT_AT.resumed / 4]!) >>> 0;
   }
 
   #flushStarting(): void {
@@ -159,7 +164,7 @@ export class Engine {
     const { i32 } = this.control;
     Atomics.store(i32, this.#sleepingIndex, 1);
     let hasStopped = this.#pending.length > 0 || this.overflowing.length > 0;
-    for (const c of this.running) if (this.#hasPosted(c)) hasStopped = true;
+    for (const c of this.running) if (isPosted(Atomics.load(i32, c.stateWord))) hasStopped = true;
     if (hasStopped) Atomics.store(i32, this.#sleepingIndex, 0);
     return !hasStopped;
   }

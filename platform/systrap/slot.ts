@@ -31,10 +31,14 @@ export class Slot {
   }
 }
 
-/** Places, in bytes, of those of `SLOT_REGS` in a frame and in `Context.regs`. */
-export const IN_ORDER: readonly number[] = SLOT_REGS.map((_at, i) => 8 * i);
+/** Word offsets of the registers of `SLOT_REGS`: in a slot, and in a frame or `Context.regs`. */
+export const SLOT_WORDS: readonly number[] = SLOT_REGS.map((at) => at / 4);
+export const IN_ORDER: readonly number[] = SLOT_REGS.map((_at, i) => 2 * i);
 
-/** 8-byte words from places behind `fromAt` to places behind `toAt`, bytes, in the same order. */
+/**
+ * Copies 8-byte registers from `fromPlaces` behind `fromAt` to `toPlaces` behind `toAt`. All are
+ * indexes of 4-byte words: byte offsets in the control file do not fit into 32 bits.
+ */
 export function moveWords(
   from: Int32Array,
   fromAt: number,
@@ -44,7 +48,7 @@ export function moveWords(
   toPlaces: readonly number[],
 ): void {
   for (let i = 0; i < fromPlaces.length; i++) {
-    const source = (fromAt + fromPlaces[i]!) >> 2, target = (toAt + toPlaces[i]!) >> 2;
+    const source = fromAt + fromPlaces[i]!, target = toAt + toPlaces[i]!;
     to[target] = from[source]!;
     to[target + 1] = from[source + 1]!;
   }

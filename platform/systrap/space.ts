@@ -6,7 +6,7 @@
  */
 
 import { MAP_FIXED, MAP_SHARED } from "../../ffi/abi/mman.ts";
-import { SIGKILL } from "../../ffi/abi/signal.ts";
+import { SIGKILL, SS_AUTODISARM } from "../../ffi/abi/signal.ts";
 import { ESRCH } from "../../ffi/abi/errno.ts";
 import { SYS_pidfd_open, SYS_pidfd_send_signal } from "../../ffi/abi/syscall_numbers.ts";
 import { close } from "../../ffi/sys/files.ts";
@@ -49,8 +49,6 @@ import { SystrapThunks } from "./site_memory.ts";
 import { Slot } from "./slot.ts";
 
 const SHARED_FIXED = MAP_SHARED | MAP_FIXED;
-/** SS_AUTODISARM: every signal starts at the top of the alternate stack, wherever the guest's rsp points. */
-const SS_AUTODISARM = 0x80000000;
 /** LIMIT: stopped host threads kept for the next newContext of a space. */
 const MAX_IDLE = 16;
 /** The marks as the u64 that holds pid and mark. */
@@ -258,12 +256,13 @@ export class SystrapSpace extends AddressSpace {
     const stack = COMMANDS_AT.stacks + slot.index * STACK_T_BYTES;
     const stackAt = control.commandsOffset(this.id) + stack;
     control.setWord(stackAt, slot.address + SIGNAL_STACK);
-    control.dv.setUint32(stackAt + 8, SS_AUTODISARM, true);
+    // Every signal starts at the top of the alternate stack, wherever the rsp of the guest points.
+    control.setWord(stackAt + 8, SS_AUTODISARM);
     control.setWord(stackAt + 16, control.slotBytes - SIGNAL_STACK);
     control.setWord(slot.at + SLOT_AT.stack, slot.address + SLOT_HEADER);
-    control.dv.setUint32(slot.at + SLOT_AT.tid, 0, true);
-    control.dv.setUint32(slot.at + SLOT_AT.kick, 0, true);
-    control.dv.setUint32(slot.at + SLOT_AT.state, POSTED_FAST, true); // as if it had stopped there
+    const words = control.i32, wordAt = slot.at / 4;
+    words[wordAt + SLOT_AT.tid / 4] = words[wordAt + SLOT_AT.kick / 4] = 0;
+    words[wordAt + SLOT_AT.state / 4] = POSTED_FAST; // as if it had stopped there
     slot.hasFrame = false;
     slot.isFresh = true;
     this.ring.push(OP_THREAD, 0, slot.address, COMMANDS + stack, 0, 0, 0, 0);
