@@ -38,7 +38,6 @@ import {
   controlPair,
   type LauncherSocket,
 } from "../protocol/launcher_channel.ts";
-import { objectionToKvm } from "../../platform/select/candidates.ts";
 import { openDevice } from "../../platform/kvm/device.ts";
 import { objectionToKvm, type PlatformName } from "../../platform/select/candidates.ts";
 import { shownLines } from "../shown_text.ts";
