@@ -3,8 +3,7 @@
  * test. A script writes its cases as functions with a decorator, and tables of them as rows of @cases.
  */
 
-import { ROOT } from "../harness/dvisor.ts";
-import { scripts } from "./scripts.ts";
+import { scriptPath, scripts } from "./scripts.ts";
 
 /** A decorated function at the left margin. */
 const FUNCTION = /^@\w[^]*?^def (\w+)\(/gm;
@@ -16,7 +15,7 @@ export class CaseNames {
 
   constructor() {
     for (const script of scripts()) {
-      const text = Deno.readTextFileSync(`${ROOT}/tests/guest/${script}.py`);
+      const text = Deno.readTextFileSync(scriptPath(script));
       this.#texts.set(script, text);
       this.#functions.set(script, [...text.matchAll(FUNCTION)].map((m) => m[1] ?? ""));
     }

@@ -1,26 +1,14 @@
 /**
- * The guest scripts: which there are, of which family, and what one says when it runs. Not a test. `guest_test.ts` makes
- * tests of them, `report.ts` a table of families.
+ * The guest scripts: their names, families and results. A family is a folder of this one. Not a
+ * test: `guest_test.ts` makes tests of the scripts, `report.ts` a table of families.
  */
 
 import { describe, PLATFORM, type PlatformName, ROOT, run } from "../harness/dvisor.ts";
 import { PYTHON } from "../harness/machine.ts";
 
 const FOLDER = `${ROOT}/tests/guest`;
-
-export const FAMILIES = [
-  "processes",
-  "memory",
-  "files",
-  "ipc",
-  "network",
-  "terminals",
-  "events",
-  "time",
-  "system",
-] as const;
-
-export type Family = (typeof FAMILIES)[number];
+/** What the scripts import. Each family has a link to it, so that a script runs by its path alone. */
+const LIBRARY = "lib";
 
 /** On ptrace every call costs more, and what it shares with systrap was tested there. */
 const QUICK_ON_PTRACE: readonly string[] = [
@@ -70,16 +58,35 @@ export interface ScriptResult {
   readonly problem: string | null;
 }
 
-export function scripts(): string[] {
-  const names = [...Deno.readDirSync(FOLDER)].map((entry) => entry.name);
-  return names.filter((name) => name.endsWith(".py")).map((name) => name.slice(0, -3)).sort();
+/** The families: folders with scripts. */
+export const FAMILIES: readonly string[] = [...Deno.readDirSync(FOLDER)]
+  .filter((entry) => entry.isDirectory && entry.name !== LIBRARY)
+  .map((entry) => entry.name).sort();
+
+function scriptsOf(family: string): string[] {
+  const names = [...Deno.readDirSync(`${FOLDER}/${family}`)].map((entry) => entry.name);
+  return names.filter((name) => name.endsWith(".py")).map((name) => name.slice(0, -3));
 }
 
-/** The family that a script's line `FAMILY = "x"` names; null without such a line. */
-export function familyOf(script: string): Family | null {
-  const text = Deno.readTextFileSync(`${FOLDER}/${script}.py`);
-  const name = /^FAMILY = "(\w+)"$/m.exec(text)?.[1];
-  return FAMILIES.find((family) => family === name) ?? null;
+/** [script, family] of each script: no two have one name (tests/tidy/claims_test.ts). */
+export const SCRIPTS: readonly (readonly [string, string])[] = FAMILIES
+  .flatMap((family) => scriptsOf(family).map((script) => [script, family] as const))
+  .sort(([a], [b]) => a < b ? -1 : 1);
+
+const FAMILY_OF: ReadonlyMap<string, string> = new Map(SCRIPTS);
+
+/** The names of all scripts, sorted. */
+export function scripts(): string[] {
+  return [...FAMILY_OF.keys()];
+}
+
+/** The folder of a script. */
+export function familyOf(script: string): string | undefined {
+  return FAMILY_OF.get(script);
+}
+
+export function scriptPath(script: string): string {
+  return `${FOLDER}/${familyOf(script)}/${script}.py`;
 }
 
 const LINE = /^(ok|FAIL|skip) (\w+)(?:: (.*))?$/;
@@ -90,7 +97,7 @@ export async function runScript(
   script: string,
   slowness: number = 1,
 ): Promise<ScriptResult> {
-  const argv = [...prefix, PYTHON ?? "python3", "-B", `${FOLDER}/${script}.py`];
+  const argv = [...prefix, PYTHON ?? "python3", "-B", scriptPath(script)];
   const env = { GUEST_TIMEOUT: String(TEST_TIMEOUT_S * slowness) };
   const result = await run(argv, { timeoutS: SCRIPT_TIMEOUT_S * slowness, env });
   const cases: Case[] = [];

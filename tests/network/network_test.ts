@@ -4,6 +4,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { scriptPath } from "../guest/scripts.ts";
 import { describe, dvisorCommand, ROOT, run } from "../harness/dvisor.ts";
 import { isRoot, lacks, named, PYTHON } from "../harness/machine.ts";
 
@@ -92,7 +93,7 @@ Deno.test({
         await t.step(script, (t) => judge(t, sandbox, path));
       }
       for (const script of LOCAL_SCRIPTS) {
-        await t.step(script, (t) => judge(t, sandbox, `${ROOT}/tests/guest/${script}.py`));
+        await t.step(script, (t) => judge(t, sandbox, scriptPath(script)));
       }
     } finally {
       await peer?.stdin.close();

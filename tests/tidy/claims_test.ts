@@ -8,7 +8,7 @@ import { FLAG_SETS } from "../../kernel/syscalls/flags/flag_sets.ts";
 import { ALL_ROWS, LAST_CALL, ROWS } from "../../kernel/syscalls/x86_64.ts";
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import { CaseNames } from "../guest/case_names.ts";
-import { familyOf, scripts } from "../guest/scripts.ts";
+import { FAMILIES, SCRIPTS } from "../guest/scripts.ts";
 import { BEYOND_GVISOR } from "./beyond_gvisor.ts";
 import { compatibilityPage, PAGE } from "./compatibility_page.ts";
 import { isThere, ROOT } from "./source_files.ts";
@@ -115,8 +115,14 @@ Deno.test("at least 300 calls work", () => {
   assertEquals(works >= 300, true, `${works} work`);
 });
 
-Deno.test("each guest script says its family", () => {
-  assertEquals(scripts().filter((script) => familyOf(script) === null), []);
+Deno.test("no two guest scripts have one name, which a case is found by", () => {
+  const names = SCRIPTS.map(([script]) => script);
+  assertEquals(names.filter((name, i) => names.indexOf(name) !== i), []);
+});
+
+Deno.test("each family of guest scripts has a link to their library", () => {
+  const links = FAMILIES.map((family) => Deno.readLinkSync(`${ROOT}/tests/guest/${family}/lib`));
+  assertEquals(new Set(links), new Set(["../lib"]));
 });
 
 Deno.test("what is said to go beyond gVisor is shown by guest cases", () => {
