@@ -13,8 +13,6 @@ import time
 from lib.guest import NR, eq, gives, ok, run, sc, skip, spawn, test, wait_state, wait_until
 from lib.rings import *
 
-FAMILY = "events"
-
 
 @test
 def setup_checks_its_arguments():

@@ -10,8 +10,6 @@ import struct
 from lib.guest import NR, cases, eq, gives, ok, run, sc, test
 from lib.rings import *
 
-FAMILY = "events"
-
 BUFFER, MORE, NONEMPTY, BUF_MORE = 1, 2, 4, 16
 MULTISHOT, BUNDLE = 2, 16
 BIND, LISTEN = 56, 57

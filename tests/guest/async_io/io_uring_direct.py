@@ -9,8 +9,6 @@ import struct
 from lib.guest import NR, cases, eq, gives, ok, run, sc, test
 from lib.rings import *
 
-FAMILY = "events"
-
 SOCKET = 45
 ALLOC = -1
 FILES2, FILES_UPDATE2, BUFFERS2, BUFFERS_UPDATE, ALLOC_RANGE = 13, 14, 15, 16, 25

@@ -12,8 +12,6 @@ import time
 from lib.guest import NR, cases, eq, gives, ok, run, sc, skip, spawn, test, wait_until
 from lib.rings import *
 
-FAMILY = "events"
-
 BUFFER, MORE = 1, 2
 U32, PRIVATE, ANY = 2, 128, 0xFFFFFFFF
 REGISTER_RESTRICTIONS, ENABLE, PBUF_RING, UNREGISTER_PBUF_RING, PBUF_STATUS = 11, 12, 22, 23, 26

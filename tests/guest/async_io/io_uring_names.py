@@ -9,8 +9,6 @@ import threading
 from lib.guest import NR, cases, eq, gives, run, sc, spawn, test
 from lib.rings import *
 
-FAMILY = "events"
-
 ALL, FD, ANY, FD_FIXED, USERDATA, OP = 1, 2, 4, 8, 16, 32
 SYNC_CANCEL, RING_FDS, UNREGISTER_RING_FDS, PROBE = 24, 20, 21, 8
 REGISTERED, USE_REGISTERED = 16, 1 << 31

@@ -9,8 +9,6 @@ import struct
 from lib.guest import NR, cases, eq, gives, run, test
 from lib.rings import *
 
-FAMILY = "events"
-
 SEND_ZC, SENDMSG_ZC = 47, 48
 FIXED_BUF, REPORT_USAGE, COPIED = 4, 8, -1 << 31
 MORE, NOTIF = 2, 8

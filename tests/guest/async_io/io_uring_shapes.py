@@ -11,8 +11,6 @@ import time
 from lib.guest import NR, cases, eq, gives, ok, run, sc, skip, test
 from lib.rings import *
 
-FAMILY = "events"
-
 SQE128, CQE32, SINGLE, DEFER, NO_MMAP, FD_ONLY, NO_ARRAY = 0x400, 0x800, 0x1000, 0x2000, 0x4000, 0x8000, 0x10000
 DISABLED = 0x40
 ENABLE, PROBE, AFFINITY, NO_AFFINITY, WORKERS, NAPI, NO_NAPI, CLOCK, CLONE = 12, 8, 17, 18, 19, 27, 28, 29, 30

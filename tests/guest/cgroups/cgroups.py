@@ -15,8 +15,6 @@ from lib.guest import (NR, between, child_ok, eq, fails, ok, run, sc, skip, spaw
 from lib.namespaces import (NEWCGROUP, NEWNS, clone_ok, in_this_process, mount, mounts_below, umount,
                             unshare)
 
-FAMILY = "processes"
-
 
 def path_of(pid="self"):
     line = [l for l in read("/proc/%s/cgroup" % pid).splitlines() if l.startswith("0::")][0]

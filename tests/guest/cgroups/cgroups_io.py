@@ -8,7 +8,6 @@ import time
 from lib.cgroups import Group, controlled
 from lib.guest import eq, fails, ok, run, skip
 
-FAMILY = "processes"
 KB = 1 << 10
 FILE = "bytes"
 

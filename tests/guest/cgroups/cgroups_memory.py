@@ -8,7 +8,6 @@ import time
 from lib.cgroups import controlled, end
 from lib.guest import between, eq, fails, ok, run, spawn, wait_state, wait_until
 
-FAMILY = "processes"
 MB = 1 << 20
 
 

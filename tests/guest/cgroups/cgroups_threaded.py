@@ -7,8 +7,6 @@ import threading
 from lib.cgroups import controlled, end, entered, grouped, idle, read
 from lib.guest import child_ok, eq, fails, run
 
-FAMILY = "processes"
-
 
 def types(*groups):
     return [group.read("cgroup.type").strip() for group in groups]

@@ -8,8 +8,6 @@ import time
 from lib.cgroups import Group, end, entered, idle, killed, legacy, read
 from lib.guest import between, child_ok, eq, fails, ok, run, spawn, wait_until
 
-FAMILY = "processes"
-
 
 def path_of(key, pid="self"):
     for line in read("/proc/%s/cgroup" % pid).splitlines():

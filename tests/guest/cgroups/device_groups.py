@@ -8,8 +8,6 @@ import struct
 from lib.cgroups import grouped
 from lib.guest import (NR, cases, child_ok, eq, fails, name_of, need_root, ok, run, sc, skip, test)
 
-FAMILY = "processes"
-
 LOAD, ATTACH, DETACH, NEXT_ID, FD_BY_ID, QUERY = 5, 8, 9, 11, 13, 16
 DEVICE_TYPE, DEVICE = 15, 6
 OVERRIDE, MULTI, REPLACE, EFFECTIVE = 1, 2, 4, 1

@@ -9,8 +9,6 @@ import subprocess
 from errno import *
 from lib.guest import *
 
-FAMILY = "processes"
-
 CHOWN, DAC_OVERRIDE, KILL, SETUID, SYS_ADMIN = 0, 1, 5, 7, 21
 
 

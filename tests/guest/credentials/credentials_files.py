@@ -15,7 +15,6 @@ from lib.namespaces import (NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, clone, clon
                             mount, own_mounts, read, unshare, write)
 from lib.passing import acting_as, become, body, give, take
 
-FAMILY = "processes"
 USER = 1000
 
 

@@ -15,7 +15,6 @@ from lib.namespaces import NEWPID, NEWUSER, clone_ok, map_ids, unshare
 from lib.passing import acting_as, become, body
 from lib.rings import NOP, OPENAT, Ring
 
-FAMILY = "processes"
 USER = 1000
 F_SETOWN, F_GETOWN, F_SETSIG, F_SETOWN_EX, F_GETOWN_EX, F_GETOWNER_UIDS = 8, 9, 10, 15, 16, 17
 OWNER_PID, OWNER_PGRP = 1, 2

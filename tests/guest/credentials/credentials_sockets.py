@@ -11,7 +11,6 @@ from lib.guest import NR, Pipe, child_ok, eq, fails, libc, ok, sc, skip, spawn, 
 from lib.namespaces import NEWNET, NEWNS, NEWPID, NEWUSER, clone_ok, map_ids, unshare
 from lib.passing import acting_as, become, body, give, take
 
-FAMILY = "network"
 USER = 1000
 RTM_NEWLINK, RTM_GETLINK = 16, 18
 IFF_UP = 1

@@ -17,8 +17,6 @@ from lib.native import code
 from lib.setid import *
 from lib.trace import *
 
-FAMILY = "processes"
-
 USR1, CHLD = signal.SIGUSR1, signal.SIGCHLD
 NO_RANDOMIZE = 0x40000
 PTRACE = 101

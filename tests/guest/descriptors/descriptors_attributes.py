@@ -7,7 +7,6 @@ from errno import EOPNOTSUPP
 from lib.guest import *
 from lib.things import *
 
-FAMILY = "files"
 needs_root(
     "answers_fchmod_gives_0", "answers_faccess_itself_gives_0", "answers_fchmod_itself_gives_0",
     "answers_fsetxattr_gives_ENOTSUP",

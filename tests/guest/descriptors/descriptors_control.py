@@ -6,7 +6,6 @@ import struct
 from lib.guest import *
 from lib.things import *
 
-FAMILY = "files"
 needs_root(
     "answers_read_lease_gives_0", "answers_read_lease_gives_EINVAL",
 )

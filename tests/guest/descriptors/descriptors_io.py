@@ -6,8 +6,6 @@ import struct
 from lib.guest import *
 from lib.things import *
 
-FAMILY = "files"
-
 
 def vector(n=8):
     return struct.pack("QQ", buf(), n)

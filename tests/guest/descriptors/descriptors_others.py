@@ -7,7 +7,6 @@ import struct
 from lib.guest import *
 from lib.things import *
 
-FAMILY = "files"
 needs_root("answers_setns_gives_0")
 
 SYS.update(mq_timedsend=242, mq_timedreceive=243, mq_notify=244, mq_getsetattr=245,

@@ -9,7 +9,6 @@ import struct
 from lib.guest import *
 from lib.things import *
 
-FAMILY = "events"
 needs_root("descriptors_timer_at_an_alarm_clock")
 
 IN, PRI, OUT, ERR, HUP, RDHUP = 1, 2, 4, 8, 16, 0x2000

@@ -12,8 +12,6 @@ import threading
 from lib import fan
 from lib.guest import NR, child_ok, eq, fails, gives, in_child, need_root, ok, run, sc, skip, test
 
-FAMILY = "events"
-
 RW = os.O_RDWR
 
 

@@ -6,8 +6,6 @@ import os
 from lib import fan
 from lib.guest import eq, fails, need_root, ok, run, sc, NR, test
 
-FAMILY = "events"
-
 ENTRIES = fan.CREATE | fan.DELETE | fan.MOVED_FROM | fan.MOVED_TO
 ALL = ENTRIES | fan.ATTRIB | fan.DELETE_SELF | fan.MOVE_SELF | fan.OPEN | fan.CLOSE_WRITE
 

@@ -10,8 +10,6 @@ import subprocess
 from lib import fan
 from lib.guest import (eq, fails, need_root, ok, run, spawn, state_of, test, wait_state, wait_until)
 
-FAMILY = "events"
-
 
 def group(flags=fan.CONTENT):
     need_root()

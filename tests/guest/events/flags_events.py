@@ -8,8 +8,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "events"
-
 
 def polled(fd, events):
     buf = ctypes.create_string_buffer(struct.pack("ihh", fd, events, 0), 8)

@@ -11,8 +11,6 @@ import threading
 from errno import *
 from lib.guest import *
 
-FAMILY = "events"
-
 IN, PRI, OUT, ERR, HUP, NVAL, RDHUP = 1, 2, 4, 8, 16, 32, 0x2000
 ET, ONESHOT, EXCLUSIVE = 1 << 31, 1 << 30, 1 << 28
 

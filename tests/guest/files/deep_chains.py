@@ -9,8 +9,6 @@ from errno import ENAMETOOLONG, ERANGE
 
 from lib.guest import SYS, NR, eq, gives, run, sc, skip, test
 
-FAMILY = "files"
-
 SYS.update(unshare=272)
 DEPTH = 20000
 libc = ctypes.CDLL(None, use_errno=True)

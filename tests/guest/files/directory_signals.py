@@ -7,8 +7,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "files"
-
 RT = signal.SIGRTMIN + 3
 EVERYTHING = (fcntl.DN_ACCESS | fcntl.DN_MODIFY | fcntl.DN_CREATE | fcntl.DN_DELETE |
               fcntl.DN_RENAME | fcntl.DN_ATTRIB)

@@ -6,7 +6,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "files"
 needs_root(
     "a_file_is_found_again", "names_may_change", "another_file_is_not_it",
     "directories_and_links", "bad_arguments", "below_very_many_directories",

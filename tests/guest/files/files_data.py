@@ -8,8 +8,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "files"
-
 AT_FDCWD = -100 & 0xFFFFFFFF
 SEEK_DATA, SEEK_HOLE = 3, 4
 KEEP_SIZE, PUNCH_HOLE, COLLAPSE, ZERO_RANGE = 1, 2, 8, 16

@@ -8,8 +8,6 @@ import struct
 
 from lib.guest import NR, child_ok, eq, fails, gives, need_root, ok, run, sc, skip, test
 
-FAMILY = "files"
-
 GETFLAGS, SETFLAGS, GETX, SETX = 0x80086601, 0x40086602, 0x801c581f, 0x401c5820
 FIEMAP, FIBMAP, FIGETBSZ, FIFREEZE, FITHAW = 0xc020660b, 1, 2, 0xc0045877, 0xc0045878
 FICLONE, FICLONERANGE, FIDEDUPE, RESVSP = 0x40049409, 0x4020940d, 0xc0189436, 0x40305828

@@ -7,8 +7,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "files"
-
 AT_FDCWD = -100 & 0xFFFFFFFF
 AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH = 0x200, 0x400, 0x1000
 RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2

@@ -7,8 +7,6 @@ import fcntl
 from errno import *
 from lib.guest import *
 
-FAMILY = "files"
-
 AT_FDCWD = -100 & 0xFFFFFFFF
 O_PATH, O_TMPFILE = 0o10000000, 0o20200000
 

@@ -6,8 +6,6 @@ import stat
 from errno import *
 from lib.guest import *
 
-FAMILY = "files"
-
 AT_FDCWD = -100 & 0xFFFFFFFF
 
 

@@ -8,7 +8,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "files"
 needs_root("links_AT_EMPTY_PATH")
 
 CWD = -100 & 0xFFFFFFFF

@@ -8,8 +8,6 @@ import time
 
 from lib.guest import child_ok, eq, fails, need_root, ok, run, spawn, test, wait_state, wait_until
 
-FAMILY = "files"
-
 R, W, U = fcntl.F_RDLCK, fcntl.F_WRLCK, fcntl.F_UNLCK
 BREAK_TIME = "/proc/sys/fs/lease-break-time"
 

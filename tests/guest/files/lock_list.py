@@ -11,8 +11,6 @@ from errno import EINVAL, EOVERFLOW
 from lib.guest import cases, child_ok, eq, fails, need_root, ok, run, skip, spawn, test, wait_until
 from lib.namespaces import MS_PRIVATE, MS_REC, NEWNS, NEWPID, mount, unshare
 
-FAMILY = "files"
-
 R, W, U = fcntl.F_RDLCK, fcntl.F_WRLCK, fcntl.F_UNLCK
 OFD_GETLK, OFD_SETLK, OFD_SETLKW = 36, 37, 38
 

@@ -5,8 +5,6 @@ import struct
 from lib.guest import *
 from lib.things import *
 
-FAMILY = "files"
-
 SYS.update(lgetxattr=192, mq_open=240, mq_unlink=241, open_tree=428)
 AT_FDCWD = -100
 

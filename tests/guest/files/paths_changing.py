@@ -6,8 +6,6 @@ import struct
 from lib.guest import *
 from lib.things import *
 
-FAMILY = "files"
-
 AT_FDCWD = -100
 
 

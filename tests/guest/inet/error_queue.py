@@ -9,8 +9,6 @@ import time
 
 from lib.guest import NR, between, cases, eq, fails, gives, need_root, ok, run, sc, test
 
-FAMILY = "network"
-
 MSG_ERRQUEUE, POLL_BITS = 0x2000, select.POLLIN | select.POLLPRI | select.POLLOUT
 SO_TIMESTAMPING, SO_TIMESTAMPING_NEW, SO_SELECT_ERR_QUEUE = 37, 65, 45
 TX_SOFTWARE, RX_SOFTWARE, SOFTWARE, OPT_ID, TX_SCHED, OPT_CMSG, TSONLY = 2, 8, 16, 128, 256, 1024, 2048

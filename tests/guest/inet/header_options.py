@@ -6,8 +6,6 @@ from errno import EINVAL
 
 from lib.guest import *
 
-FAMILY = "network"
-
 IP_OPTIONS, IP_RECVOPTS, IP_RETOPTS, OTHER = 4, 6, 7, 253
 ALERT = b"\x94\4\0\0"
 NOBODY = 65534

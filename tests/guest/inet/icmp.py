@@ -8,8 +8,6 @@ import struct
 from lib.guest import child_ok, eq, fails, need_root, run, test
 from lib.packets import checksum
 
-FAMILY = "network"
-
 ICMP_FILTER = 1
 ECHO, REPLY, UNREACHABLE = 8, 0, 3
 

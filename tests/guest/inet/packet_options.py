@@ -5,8 +5,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "network"
-
 V4, V6 = ("127.0.0.1", 0), ("::1", 0)
 TTL, TOS = (S.IPPROTO_IP, S.IP_TTL), (S.IPPROTO_IP, S.IP_TOS)
 HOPS, CLASS = (S.IPPROTO_IPV6, S.IPV6_HOPLIMIT), (S.IPPROTO_IPV6, S.IPV6_TCLASS)

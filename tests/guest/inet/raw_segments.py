@@ -5,8 +5,6 @@ import struct
 from lib.guest import *
 from lib.packets import checksum
 
-FAMILY = "network"
-
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 HOME4, HOME6 = b"\x7f\0\0\1", bytes(15) + b"\1"
 OWN = 5555

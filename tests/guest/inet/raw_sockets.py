@@ -6,8 +6,6 @@ import struct
 from lib.guest import *
 from lib.packets import checksum
 
-FAMILY = "network"
-
 UDP, RAW, OTHER = socket.IPPROTO_UDP, socket.IPPROTO_RAW, 253
 IP_HDRINCL, IPV6_CHECKSUM, IPV6_HDRINCL = 3, 7, 36
 HOME = b"\x7f\0\0\1"

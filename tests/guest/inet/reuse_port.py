@@ -8,8 +8,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "network"
-
 SOL, REUSEPORT, LOCK, ATTACH, DETACH = 1, 15, 44, 51, 68
 HOST = "127.0.0.1"
 kept = []

@@ -7,8 +7,6 @@ import struct
 
 from lib.guest import NR, between, eq, gives, run, test
 
-FAMILY = "network"
-
 UNSPEC = struct.pack("H14x", 0)
 
 

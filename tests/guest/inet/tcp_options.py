@@ -10,8 +10,6 @@ import time
 from lib.guest import *
 from lib.namespaces import NEWNET, unshare
 
-FAMILY = "network"
-
 TCP = socket.IPPROTO_TCP
 MAXSEG, SYNCNT, DEFER, CLAMP, INFO, CONGESTION, USER_TIMEOUT, FASTOPEN = 2, 7, 9, 10, 11, 13, 18, 23
 NOTSENT, CC_INFO, SAVE_SYN, SAVED_SYN, FO_CONNECT, ULP, FO_KEY, NO_COOKIE, INQ = 25, 26, 27, 28, 30, 31, 33, 34, 36

@@ -7,8 +7,6 @@ import struct
 
 from lib.guest import becomes, cases, eq, fails, ok, run, test, wait_until
 
-FAMILY = "network"
-
 STATES = ["", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE",
           "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING"]
 IN, OUT, ERR, HUP, RDHUP = 1, 4, 8, 16, 0x2000

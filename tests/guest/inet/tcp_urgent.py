@@ -8,8 +8,6 @@ import socket as S
 from errno import *
 from lib.guest import *
 
-FAMILY = "network"
-
 FIONREAD, SIOCATMARK = 0x541B, 0x8905
 PEEK, OOB, DONTWAIT, WAITALL, TRUNC = S.MSG_PEEK, S.MSG_OOB, S.MSG_DONTWAIT, S.MSG_WAITALL, S.MSG_TRUNC
 

@@ -4,8 +4,6 @@ import socket as S
 from errno import *
 from lib.guest import *
 
-FAMILY = "network"
-
 SEND_CSCOV, RECV_CSCOV = 10, 11
 
 

@@ -5,8 +5,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "network"
-
 UDP, CORK, SEGMENT, GRO = 17, 1, 103, 104
 
 

@@ -6,8 +6,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "ipc"
-
 SYS.update(semget=64, semop=65, semctl=66, msgget=68, msgsnd=69, msgrcv=70, msgctl=71, semtimedop=220,
            mq_open=240, mq_unlink=241, futex_waitv=449)
 CREAT, EXCL, NOWAIT = 0o1000, 0o2000, 0o4000

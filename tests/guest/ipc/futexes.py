@@ -8,8 +8,6 @@ import threading
 from errno import *
 from lib.guest import *
 
-FAMILY = "ipc"
-
 WAIT, WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, LOCK_PI, UNLOCK_PI, TRYLOCK_PI, WAIT_BITSET, WAKE_BITSET = (
     0, 1, 3, 4, 5, 6, 7, 8, 9, 10)
 PRIVATE, CLOCK_REALTIME = 128, 256

@@ -7,8 +7,6 @@ import threading
 from errno import *
 from lib.guest import *
 
-FAMILY = "ipc"
-
 (WAIT, WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, LOCK_PI, UNLOCK_PI, TRYLOCK_PI) = (0, 1, 3, 4, 5, 6, 7, 8)
 WAIT_REQUEUE_PI, CMP_REQUEUE_PI, LOCK_PI2 = 11, 12, 13
 PRIVATE, REALTIME = 128, 256

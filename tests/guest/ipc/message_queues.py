@@ -13,8 +13,6 @@ from lib.guest import (
     NR, SYS, child_ok, eq, fails, gives, libc, need_root, ok, run, sc, skip, spawn, test, wait_state,
     wait_until, works)
 
-FAMILY = "ipc"
-
 SYS.update(mq_open=240, mq_unlink=241, mq_timedsend=242, mq_timedreceive=243, mq_notify=244,
            mq_getsetattr=245)
 R, W, RW = os.O_RDONLY, os.O_WRONLY, os.O_RDWR

@@ -9,8 +9,6 @@ import threading
 from errno import *
 from lib.guest import *
 
-FAMILY = "ipc"
-
 F_SETPIPE_SZ, F_GETPIPE_SZ, FIONREAD = 1031, 1032, 0x541B
 
 

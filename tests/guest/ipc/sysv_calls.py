@@ -7,8 +7,6 @@ import struct
 from lib.guest import *
 from lib.things import *
 
-FAMILY = "ipc"
-
 SYS.update(shmget=29, shmat=30, shmctl=31, semget=64, semop=65, semctl=66, shmdt=67, msgget=68,
            msgsnd=69, msgrcv=70, msgctl=71, semtimedop=220)
 CREAT, EXCL, NOWAIT = 0o1000, 0o2000, 0o4000

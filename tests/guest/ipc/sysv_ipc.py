@@ -11,8 +11,6 @@ from lib.guest import (
     NR, SYS, Pipe, child_ok, eq, gives, in_child, need_root, ok, run, sc, spawn, test, wait_state,
     wait_until, works)
 
-FAMILY = "ipc"
-
 SYS.update(shmget=29, shmat=30, shmctl=31, semget=64, semop=65, semctl=66, shmdt=67, msgget=68,
            msgsnd=69, msgrcv=70, msgctl=71, semtimedop=220)
 CREAT, EXCL, NOWAIT = 0o1000, 0o2000, 0o4000

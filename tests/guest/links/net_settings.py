@@ -6,8 +6,6 @@ from errno import *
 from lib.guest import *
 from lib.links import *
 
-FAMILY = "network"
-
 NET = "/proc/sys/net/"
 V4, V6 = NET + "ipv4/conf/", NET + "ipv6/conf/"
 

@@ -11,8 +11,6 @@ import time
 from errno import *
 from lib.guest import *
 
-FAMILY = "network"
-
 SOL_PACKET, RX_RING, STATISTICS, VERSION, HDRLEN = 263, 5, 6, 10, 11
 PAGE, PORT, USER, TIMEOUT = 4096, 7000, 1, 0x20
 kept = []

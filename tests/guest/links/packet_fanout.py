@@ -9,8 +9,6 @@ import subprocess
 from errno import *
 from lib.guest import *
 
-FAMILY = "network"
-
 SOL_PACKET, FANOUT, ROLLOVER_STATS, DATA, LOCK = 263, 18, 21, 22, 44
 HASH, LB, CPU, ROLLOVER, RND, QM, CBPF, EBPF = range(8)
 ROLLS, UNIQUE, IGNORE_OUTGOING = 0x1000, 0x2000, 0x4000

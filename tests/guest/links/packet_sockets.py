@@ -10,8 +10,6 @@ import subprocess
 from errno import *
 from lib.guest import *
 
-FAMILY = "network"
-
 AF_PACKET, SOL_PACKET, ALL = 17, 263, 3
 ADD, DROP, RX_RING, STATISTICS, AUXDATA, VERSION, HDRLEN, IGNORE_OUTGOING = 1, 2, 5, 6, 8, 10, 11, 23
 HOST, BROADCAST, MULTICAST, OTHERHOST, OUTGOING = range(5)

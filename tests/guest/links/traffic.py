@@ -9,7 +9,6 @@ from errno import *
 from lib.guest import *
 from lib.links import *
 
-FAMILY = "network"
 V4, V6 = (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")
 DATA = b"x" * 100
 QUIET_S = 0.1  # longer than an acknowledgement is delayed

@@ -9,8 +9,6 @@ from errno import *
 from lib.guest import *
 from lib.links import *
 
-FAMILY = "network"
-
 
 def serve(address, family=socket.AF_INET):
     """Answers one connection in capitals, and one datagram."""

@@ -7,7 +7,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "memory"
 needs_root(
     "locks_all_MCL_CURRENT", "attaches_SHM_EXEC", "advises_others_*",
 )

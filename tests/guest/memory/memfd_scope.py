@@ -7,8 +7,6 @@ import os
 from lib.guest import NR, eq, fails, gives, need_root, run, test
 from lib.namespaces import NEWPID, NEWUSER, clone_ok, read, unshare, write
 
-FAMILY = "files"
-
 PATH = "/proc/sys/vm/memfd_noexec"
 NOEXEC_SEAL, EXEC = 8, 16
 SEAL_SEAL, SEAL_EXEC = 1, 32

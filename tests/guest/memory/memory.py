@@ -10,8 +10,6 @@ from errno import *
 from lib.guest import *
 from lib.native import code
 
-FAMILY = "memory"
-
 R, W, X = 1, 2, 4
 SHARED, PRIVATE, FIXED, ANON, NORESERVE, POPULATE, NOREPLACE, GROWSDOWN = (
     1, 2, 0x10, 0x20, 0x4000, 0x8000, 0x100000, 0x100)

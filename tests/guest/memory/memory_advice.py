@@ -10,7 +10,6 @@ from lib.areas import *
 from lib.guest import *
 from lib.things import *
 
-FAMILY = "memory"
 needs_root("memory_process_madvise_cold")
 
 SYS.update(remap_file_pages=216)

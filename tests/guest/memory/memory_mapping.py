@@ -8,7 +8,6 @@ from lib.areas import *
 from lib.guest import *
 from lib.things import *
 
-FAMILY = "memory"
 needs_root("mmaps_locked_over_the_limit_by_root")
 
 SYS.update(pkey_mprotect=329, pkey_alloc=330, pkey_free=331)

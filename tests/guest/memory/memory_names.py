@@ -4,7 +4,6 @@ import os
 from errno import *
 from lib.guest import *
 
-FAMILY = "memory"
 PAGE, SET_VMA = 4096, 0x53564D41
 
 

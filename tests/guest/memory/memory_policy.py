@@ -6,7 +6,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "memory"
 needs_root("pages_migrate_to_where_they_are")
 
 PAGE = 4096

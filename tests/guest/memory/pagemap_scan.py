@@ -6,7 +6,6 @@ from errno import *
 from lib.guest import *
 from lib.userfault import *
 
-FAMILY = "memory"
 needs_root(
     "zeros_are_something_too", "what_was_written_since",
 )

@@ -7,8 +7,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "memory"
-
 PAGE = 4096
 PRESENT, FILE, WATCHED, EXCLUSIVE = 1 << 63, 1 << 61, 1 << 57, 1 << 56
 KINDS = PRESENT | FILE | WATCHED | EXCLUSIVE

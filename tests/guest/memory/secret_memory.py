@@ -8,8 +8,6 @@ import fcntl
 from errno import *
 from lib.guest import *
 
-FAMILY = "memory"
-
 R, W, X = 1, 2, 4
 SHARED, PRIVATE = 1, 2
 PAGE = 4096

@@ -8,7 +8,6 @@ from errno import *
 from lib.guest import *
 from lib.userfault import *
 
-FAMILY = "memory"
 needs_root(
     "pages_move", "holes_are_moved_when_asked_for", "pages_that_do_not_move",
     "only_ones_own_pages_move", "poisoned_pages", "poisoned_shared_memory",

@@ -8,7 +8,6 @@ from errno import *
 from lib.guest import *
 from lib.userfault import *
 
-FAMILY = "memory"
 needs_root(
     "writes_to_shared_memory_memfd", "writes_to_shared_memory_anonymous",
     "shared_pages_come_protected", "pages_of_the_file_come_protected", "pages_that_are_not_there",

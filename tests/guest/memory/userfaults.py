@@ -10,7 +10,6 @@ from errno import *
 from lib.guest import *
 from lib.userfault import *
 
-FAMILY = "memory"
 needs_root(
     "flags_and_privilege", "nothing_works_before_the_handshake",
     "a_blocking_descriptor_cannot_be_polled", "ranges_that_cannot_be_registered",

@@ -8,8 +8,6 @@ import struct
 
 from lib.guest import NR, child_ok, eq, fails, gives, need_root, ok, run, sc, skip, test
 
-FAMILY = "files"
-
 SET_FD, CLR_FD, SET_STATUS, GET_STATUS, SET_STATUS64, GET_STATUS64 = range(0x4c00, 0x4c06)
 CHANGE_FD, SET_CAPACITY, SET_DIRECT_IO, SET_BLOCK_SIZE, CONFIGURE = range(0x4c06, 0x4c0b)
 ADD, REMOVE, GET_FREE = 0x4c80, 0x4c81, 0x4c82

@@ -7,8 +7,6 @@ import struct
 
 from lib.guest import NR, SYS, eq, gives, ok, run, sc, skip, test, works
 
-FAMILY = "files"
-
 SYS.update(open_tree=428, move_mount=429, fsopen=430, fsconfig=431, fsmount=432, fspick=433,
            mount_setattr=442)
 FLAG, STRING, BINARY, PATH, PATH_EMPTY, FD, CREATE, CHANGE = range(8)

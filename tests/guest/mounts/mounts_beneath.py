@@ -6,8 +6,6 @@ import os
 
 from lib.guest import NR, SYS, eq, gives, need_root, ok, run, sc, test, works
 
-FAMILY = "files"
-
 SYS.update(open_tree=428, move_mount=429)
 SHARED, SLAVE, PRIVATE, BIND, REC = 1 << 20, 1 << 19, 1 << 18, 0x1000, 0x4000
 EMPTY, SET_GROUP, BENEATH = 4, 0x100, 0x200

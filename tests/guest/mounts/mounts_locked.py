@@ -12,8 +12,6 @@ from lib.namespaces import (MNT_DETACH, MS_BIND, MS_MOVE, MS_NODEV, MS_NOEXEC, M
                             map_ids, mount, mounts_below, own_mounts, propagation, umount, unshare,
                             write)
 
-FAMILY = "files"
-
 SYS.update(open_tree=428, move_mount=429, fsopen=430, fsconfig=431, fsmount=432, mount_setattr=442,
            pivot_root=155)
 MS_NOATIME, MS_STRICTATIME, MS_RELATIME = 1024, 1 << 24, 1 << 21

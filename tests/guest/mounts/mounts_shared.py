@@ -11,8 +11,6 @@ from lib.namespaces import (MNT_DETACH, MNT_EXPIRE, MS_BIND, MS_MOVE, MS_NODEV, 
                             map_ids, mount, mounts_below, ns, open_ns, own_mounts, propagation,
                             read, setns, umount, write)
 
-FAMILY = "files"
-
 
 def body(fn):
     """A test in a mount namespace of its own, in a private tmpfs as the working directory."""

@@ -6,8 +6,6 @@ from errno import EINVAL, EOPNOTSUPP
 from lib.guest import NR, child_ok, eq, fails, gives, need_root, ok, run, test
 from lib.namespaces import MS_PRIVATE, MS_REC, NEWNS, mount, unshare
 
-FAMILY = "files"
-
 MS_RDONLY, MS_REMOUNT = 1, 32
 
 

@@ -9,8 +9,6 @@ from lib.namespaces import (MS_BIND, MS_PRIVATE, MS_RDONLY, MS_REC, MS_SHARED, M
                             NEWUSER, NEWUTS, as_user, open_ns, own_mounts)
 from lib.things import *
 
-FAMILY = "processes"
-
 KINDS = dict(mnt=NEWNS, uts=NEWUTS, ipc=NEWIPC, net=NEWNET, pid=NEWPID, cgroup=NEWCGROUP,
              time=NEWTIME, user=NEWUSER)
 

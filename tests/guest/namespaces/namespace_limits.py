@@ -9,8 +9,6 @@ from lib.guest import (Pipe, eq, fails, libc, need_root, ok, run, spawn, test,
 from lib.namespaces import (NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS,
                             as_user, clone, clone_ok, contained, map_ids, unshare)
 
-FAMILY = "processes"
-
 KINDS = {"cgroup": NEWCGROUP, "ipc": NEWIPC, "mnt": NEWNS, "net": NEWNET, "pid": NEWPID,
          "time": NEWTIME, "user": NEWUSER, "uts": NEWUTS}
 UNLIMITED = 2 ** 31 - 1

@@ -16,8 +16,6 @@ from lib.namespaces import (CLONE_FS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VM, MS_
                             clone_ok, contained, mount, ns, open_ns, own_mounts, read,
                             setns, umount, unshare, write)
 
-FAMILY = "processes"
-
 NS_GET_USERNS, NS_GET_PARENT, NS_GET_NSTYPE, NS_GET_OWNER_UID = 0xb701, 0xb702, 0xb703, 0xb704
 KINDS = {"uts": NEWUTS, "ipc": NEWIPC, "mnt": NEWNS, "net": NEWNET, "cgroup": NEWCGROUP,
          "user": NEWUSER, "pid": NEWPID, "time": NEWTIME}

@@ -13,8 +13,6 @@ from lib.guest import (NR, Pipe, child_ok, eq, fails, gives, libc, need_root, ok
 from lib.namespaces import (NEWIPC, NEWNET, NEWNS, NEWUSER, NEWUTS, as_user, clone, contained,
                             map_ids, mount, open_ns, read, setns, unshare, write)
 
-FAMILY = "processes"
-
 
 def body(fn):
     """The body runs in a child in a directory that everybody may enter."""

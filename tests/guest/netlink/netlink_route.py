@@ -9,8 +9,6 @@ from errno import *
 from lib.guest import *
 from lib.netlink import *
 
-FAMILY = "network"
-
 LINK, NEIGH, ADDR4, ROUTE4, ADDR6, ROUTE6 = 1, 3, 5, 7, 9, 11
 NEWLINK, DELLINK, GETLINK, NEWADDR, DELADDR, GETADDR, NEWROUTE, DELROUTE = 16, 17, 18, 20, 21, 22, 24, 25
 GETROUTE = 26

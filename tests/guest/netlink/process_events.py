@@ -10,8 +10,6 @@ from errno import *
 from lib.guest import *
 from lib.netlink import *
 
-FAMILY = "network"
-
 FORK, EXEC, UID, GID, SID, PTRACE, COMM = 1, 2, 4, 0x40, 0x80, 0x100, 0x200
 NONZERO_EXIT, COREDUMP, EXIT = 0x20000000, 0x40000000, 0x80000000
 LISTEN, IGNORE = 1, 2

@@ -7,8 +7,6 @@ from errno import *
 from lib.guest import *
 from lib.netlink import *
 
-FAMILY = "network"
-
 BY_FAMILY, DESTROY = 20, 21
 TCP, UDP, RAW = 6, 17, 255
 ESTABLISHED, CLOSE, LISTEN = 1, 7, 10

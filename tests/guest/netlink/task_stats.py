@@ -8,8 +8,6 @@ from errno import *
 from lib.guest import *
 from lib.netlink import *
 
-FAMILY = "network"
-
 CTRL, GETFAMILY = 16, 3
 PID, TGID, REGISTER, DEREGISTER = 1, 2, 3, 4
 STATS, AGGR_PID, AGGR_TGID = 3, 4, 5

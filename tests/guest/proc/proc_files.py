@@ -13,7 +13,6 @@ import threading
 from errno import *
 from lib.guest import *
 
-FAMILY = "system"
 needs_root("a_size_given_changes_nothing")
 
 

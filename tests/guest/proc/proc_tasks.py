@@ -11,7 +11,6 @@ import threading
 from errno import *
 from lib.guest import *
 
-FAMILY = "processes"
 needs_root(
     "a_call_that_waits", "calls_of_others_are_secret", "slack_is_inherited",
     "files_that_are_mapped", "mapped_files_are_opened_by_few",

@@ -7,8 +7,6 @@ import threading
 from errno import *
 from lib.guest import *
 
-FAMILY = "processes"
-
 AT_FDCWD, AT_EMPTY_PATH = -100 & 0xFFFFFFFF, 0x1000
 
 

@@ -3,8 +3,6 @@
 from lib.guest import *
 from lib.setid import *
 
-FAMILY = "processes"
-
 
 def places(path, uid, setup=lambda: None):
     """Where stack and vDSO of the program lie when a process of the user executes it."""

@@ -7,7 +7,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "processes"
 needs_root(
     "policies_SCHED_FIFO", "policies_SCHED_RR",
 )

@@ -10,8 +10,6 @@ import struct
 from lib.guest import NR, Pipe, eq, fails, gives, need_root, ok, run, sc, spawn, test
 from lib.namespaces import NEWNET, NEWPID, NEWUTS, contained, ns, unshare
 
-FAMILY = "processes"
-
 KINDS = ["cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children",
          "user", "uts"]
 

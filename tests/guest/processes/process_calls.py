@@ -9,8 +9,6 @@ import struct
 from lib.guest import *
 from lib.things import *
 
-FAMILY = "processes"
-
 SYS.update(sched_get_priority_max=146, sched_get_priority_min=147, sched_rr_get_interval=148,
            kcmp=312)
 NOBODY = 2**22 + 5

@@ -8,8 +8,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "processes"
-
 P_ALL, P_PID, P_PGID, P_PIDFD = 0, 1, 2, 3
 WNOHANG, WUNTRACED, WEXITED, WCONTINUED, WNOWAIT = 1, 2, 4, 8, 0x1000000
 

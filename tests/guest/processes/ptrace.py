@@ -15,8 +15,6 @@ from lib.guest import (
 from lib.native import code
 from lib.trace import *
 
-FAMILY = "processes"
-
 E = errno
 USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
 

@@ -10,8 +10,6 @@ from lib.guest import NR, eq, need_root, ok, run, sc, test, wait_state, works
 from lib.native import action, code
 from lib.trace import *
 
-FAMILY = "processes"
-
 E = errno
 USR1 = signal.SIGUSR1
 

@@ -8,8 +8,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "system"
-
 BAD, KERNEL = 8, 1 << 63
 MS = 10**6
 (SET_MCE, GET_MCE, SET_THP, GET_THP, SET_IO_FLUSHER, GET_IO_FLUSHER, SET_MDWE, GET_MDWE) = (

@@ -7,8 +7,6 @@ from errno import *
 from lib.guest import *
 from lib.keys import *
 
-FAMILY = "ipc"
-
 
 @test
 def named_sessions_are_joined():

@@ -7,8 +7,6 @@ from errno import *
 from lib.guest import *
 from lib.keys import *
 
-FAMILY = "ipc"
-
 
 @cases([
     ("type too long", b"x" * 32, b"d", b"p", SESSION, -EINVAL),

@@ -11,8 +11,6 @@ import threading
 from lib import landlock as ll
 from lib.guest import NR, Pipe, child_ok, eq, fails, gives, need_root, ok, run, sc, skip, spawn, test
 
-FAMILY = "processes"
-
 
 def reap(pid):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -11,8 +11,6 @@ import termios
 from lib import landlock as ll
 from lib.guest import NR, child_ok, eq, fails, gives, need_root, ok, run, sc, test
 
-FAMILY = "files"
-
 AC, XD = errno.EACCES, errno.EXDEV
 
 

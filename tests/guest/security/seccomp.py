@@ -18,8 +18,6 @@ from lib.guest import (
 )
 from lib.native import action, code
 
-FAMILY = "processes"
-
 E = errno
 BAD = 0x10
 

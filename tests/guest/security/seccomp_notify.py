@@ -20,8 +20,6 @@ from lib.guest import (
     works,
 )
 
-FAMILY = "processes"
-
 E = errno
 RECV, SEND, ID_VALID, ADDFD, SET_FLAGS = 0xC0502100, 0xC0182101, 0x40082102, 0x40182103, 0x40082104
 CONTINUE, SETFD, ADD_SEND = 1, 1, 2

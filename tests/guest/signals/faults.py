@@ -9,8 +9,6 @@ from errno import *
 from lib.guest import *
 from lib.native import code, action
 
-FAMILY = "processes"
-
 RIP, RSP, RAX, ERR, TRAPNO, CR2 = 16, 15, 13, 19, 20, 22
 PROT = {"": 0, "r": 1, "rw": 3, "rx": 5}
 

@@ -9,8 +9,6 @@ import struct
 from lib.guest import *
 from lib.things import *
 
-FAMILY = "processes"
-
 USR1, CHLD, RT = 10, 17, 40
 BLOCK, UNBLOCK, SETMASK = 0, 1, 2
 NOBODY = 2**22 + 5

@@ -9,8 +9,6 @@ import threading
 from errno import *
 from lib.guest import *
 
-FAMILY = "processes"
-
 USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
 
 

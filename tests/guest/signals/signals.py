@@ -9,8 +9,6 @@ import threading
 from errno import *
 from lib.guest import *
 
-FAMILY = "processes"
-
 SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK = 0, 1, 2
 SA_SIGINFO, SA_RESTORER, SA_RESTART, SA_NODEFER, SA_RESETHAND, SA_NOCLDWAIT, SA_NOCLDSTOP = (
     4, 0x04000000, 0x10000000, 0x40000000, 0x80000000, 2, 1)

@@ -9,8 +9,6 @@ from lib.guest import *
 from lib.native import action
 from lib.trace import CONT, ends, go, pt, stops, tracee
 
-FAMILY = "processes"
-
 SET, OFF, ON = 59, 0, 1
 ALLOW, BLOCK = 0, 1
 SET_DISPATCH, GET_DISPATCH = 0x4210, 0x4211

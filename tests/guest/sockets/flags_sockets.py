@@ -7,7 +7,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "network"
 needs_root(
     "socket_level_SO_BINDTODEVICE", "socket_level_SO_SNDBUFFORCE", "socket_level_SO_RCVBUFFORCE",
 )

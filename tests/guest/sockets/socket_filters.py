@@ -9,8 +9,6 @@ from errno import *
 from lib.guest import *
 from lib.netlink import *
 
-FAMILY = "network"
-
 ATTACH, DETACH, LOCK, EXTENSIONS = 26, 27, 44, 48
 LD, LDX, ST, STX, ALU, JMP, RET, MISC = range(8)
 W, H, B = 0, 8, 0x10

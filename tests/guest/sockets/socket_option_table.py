@@ -7,8 +7,6 @@ import struct
 
 from lib.guest import *
 
-FAMILY = "network"
-
 KINDS = {
     "tcp4": (2, 1, 0), "tcp6": (10, 1, 0), "udp4": (2, 2, 0), "udp6": (10, 2, 0), "raw4": (2, 3, 99), "raw6": (10, 3, 99),
     "ustr": (1, 1, 0), "udgm": (1, 2, 0), "nl": (16, 3, 0),

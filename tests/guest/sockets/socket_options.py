@@ -7,8 +7,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "network"
-
 IP, IPV6, TCP, SOL = 0, 41, 6, 1
 KINDS = {"tcp4": (2, 1), "tcp6": (10, 1), "udp4": (2, 2), "udp6": (10, 2)}
 

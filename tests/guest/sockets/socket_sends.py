@@ -13,8 +13,6 @@ import time
 from lib.guest import *
 from lib.namespaces import NEWNET, unshare
 
-FAMILY = "network"
-
 SOL = socket.SOL_SOCKET
 PEEK_OFF, ZEROCOPY, TXTIME, PASSCRED, PASSPIDFD, PEERPIDFD, BINDTODEVICE, BINDTOIFINDEX, LOWAT = 42, 60, 61, 16, 76, 77, 25, 62, 18
 MSG_ZEROCOPY = 0x4000000

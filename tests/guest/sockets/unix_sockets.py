@@ -13,8 +13,6 @@ import threading
 from errno import *
 from lib.guest import *
 
-FAMILY = "network"
-
 S, D, P = socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET
 U = socket.AF_UNIX
 

@@ -7,7 +7,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "system"
 needs_root(
     "logs_SYSLOG_ACTION_READ_ALL", "logs_SYSLOG_UNKNOWN",
 )

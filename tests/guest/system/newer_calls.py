@@ -9,8 +9,6 @@ import threading
 from errno import *
 from lib.guest import *
 
-FAMILY = "system"
-
 U32, PRIVATE, ANY = 2, 128, 0xFFFFFFFF
 MONOTONIC, REALTIME = 1, 0
 

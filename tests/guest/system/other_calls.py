@@ -8,8 +8,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "system"
-
 SYS.update(sched_getparam=143, sched_rr_get_interval=148, readahead=187, lsetxattr=189, fsetxattr=190, lgetxattr=192,
            fgetxattr=193, llistxattr=195, flistxattr=196, lremovexattr=198, fremovexattr=199,
            remap_file_pages=216, io_setup=206, io_pgetevents=333, add_key=248, rt_sigreturn=15)

@@ -5,8 +5,6 @@ import signal
 from errno import *
 from lib.guest import *
 
-FAMILY = "system"
-
 BAD = 1 << 63
 SYS.update(uretprobe=335, restart_syscall=219)
 

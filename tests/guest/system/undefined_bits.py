@@ -7,7 +7,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "system"
 needs_root(
     "undefined_fsopen_*", "undefined_fspick_*", "undefined_userfaultfd_*",
 )

@@ -8,8 +8,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "terminals"
-
 
 def ioctl(fd, request, arg=0):
     return sc(NR.ioctl, fd, request, arg)

@@ -10,8 +10,6 @@ import fcntl
 from errno import *
 from lib.guest import *
 
-FAMILY = "processes"
-
 
 def session(body):
     """Runs body(master, slave path...) in a session leader with a new controlling terminal."""

@@ -13,8 +13,6 @@ import termios
 from lib.guest import *
 from lib.things import *
 
-FAMILY = "terminals"
-
 FLAGS = [
     dict(IGNBRK=1, BRKINT=2, IGNPAR=4, PARMRK=8, INPCK=16, ISTRIP=32, INLCR=64, IGNCR=128,
          ICRNL=256, IUCLC=512, IXON=1024, IXANY=2048, IXOFF=4096, IMAXBEL=8192, IUTF8=16384),

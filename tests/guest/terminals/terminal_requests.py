@@ -10,7 +10,6 @@ import termios
 from lib.guest import *
 from lib.things import *
 
-FAMILY = "terminals"
 needs_root(
     "nowhere_TIOCSLCKTRMIOS", "requests_TIOCVHANGUP", "states_exclusive_to_root",
     "states_vhangup_signals", "states_after_vhangup",

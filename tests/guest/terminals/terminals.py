@@ -11,8 +11,6 @@ import termios
 from errno import *
 from lib.guest import *
 
-FAMILY = "terminals"
-
 IFLAG, OFLAG, CFLAG, LFLAG, CC = 0, 1, 2, 3, 6
 
 

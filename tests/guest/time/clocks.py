@@ -10,8 +10,6 @@ from errno import *
 from lib.bpf import ERRNO, install, no_new_privs, on_call
 from lib.guest import *
 
-FAMILY = "time"
-
 REALTIME, MONOTONIC, PROCESS, THREAD, RAW, RT_COARSE, MONO_COARSE, BOOT = range(8)
 TAI = 11
 ABSTIME = 1

@@ -6,7 +6,6 @@ import struct
 from errno import *
 from lib.guest import *
 
-FAMILY = "time"
 needs_root(
     "clocks_CLOCK_REALTIME_ALARM", "clocks_CLOCK_BOOTTIME_ALARM",
 )

@@ -9,8 +9,6 @@ import time
 from lib.guest import *
 from lib.things import *
 
-FAMILY = "time"
-
 REAL, MONO, PROCESS, THREAD, RAW, COARSE, MONO_COARSE, BOOT = 0, 1, 2, 3, 4, 5, 6, 7
 REAL_ALARM, BOOT_ALARM, TAI = 8, 9, 11
 SIGNAL, NONE, NOTIFY_THREAD, THREAD_ID = 0, 1, 2, 4
