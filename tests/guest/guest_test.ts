@@ -1,26 +1,15 @@
 /**
- * Guest behaviour: every script of this folder, first proved on native Linux
+ * Guest behaviour: every script of the folders here, first proved on native Linux
  * (`deno task test:native`), then run in a sandbox. One test a script and platform, one step a line
- * of its output: "ok NAME", "FAIL NAME: why", "skip NAME: why", and "done" at the end.
+ * of its output: "ok NAME", "FAIL NAME: why" or "skip NAME: why", and "done" at the end.
  */
 
-import { assertEquals } from "@std/assert";
 import { doCommand, platforms } from "../harness/dvisor.ts";
 import { isFull, isNative, named, noKvm, PYTHON } from "../harness/machine.ts";
-import { isQuick, runScript, scripts } from "./scripts.ts";
+import { addSteps, isQuick, runScript, scripts } from "./scripts.ts";
 
 async function judge(t: Deno.TestContext, prefix: readonly string[], script: string) {
-  const { cases, problem } = await runScript(prefix, script);
-  for (const { name, verdict, why } of cases) {
-    if (verdict === "skip") {
-      await t.step({ ...named(name, why), fn: () => {} });
-    } else {
-      await t.step(name, () => {
-        if (verdict !== "ok") throw new Error(why);
-      });
-    }
-  }
-  assertEquals(problem, null, problem ?? "");
+  await addSteps(t, await runScript(prefix, script));
 }
 
 const noPython = PYTHON === null ? "no python3 on this machine" : null;

@@ -3,8 +3,9 @@
  * test: `guest_test.ts` makes tests of the scripts, `report.ts` a table of families.
  */
 
+import { assertEquals } from "@std/assert";
 import { describe, PLATFORM, type PlatformName, ROOT, run } from "../harness/dvisor.ts";
-import { PYTHON } from "../harness/machine.ts";
+import { named, PYTHON } from "../harness/machine.ts";
 
 const FOLDER = `${ROOT}/tests/guest`;
 /** What the scripts import. Each family has a link to it, so that a script runs by its path alone. */
@@ -40,7 +41,10 @@ export function isQuick(script: string, platform: PlatformName): boolean {
   return (platform === "kvm" ? QUICK_ON_KVM : QUICK_ON_PTRACE).includes(script);
 }
 
-/** LIMIT: seconds for one script, and for one of its tests. */
+/**
+ * LIMIT: seconds for one script, and for one of its tests: more than a test waits for a condition
+ * (`DEADLINE_S` in `lib/guest.py`), so that a wait which fails names its condition.
+ */
 const SCRIPT_TIMEOUT_S = 180, TEST_TIMEOUT_S = 60;
 
 export type Verdict = "ok" | "FAIL" | "skip";
@@ -91,14 +95,27 @@ export function scriptPath(script: string): string {
 
 const LINE = /^(ok|FAIL|skip) (\w+)(?:: (.*))?$/;
 
-/** Runs a script behind `prefix` (nothing, or a `dvisor do`), on a machine that is `slowness` times as slow as others. */
-export async function runScript(
+/**
+ * Runs a script behind `prefix` (nothing, or a `dvisor do`), on a machine that is `slowness` times as
+ * slow as others.
+ */
+export function runScript(
   prefix: readonly string[],
   script: string,
   slowness: number = 1,
 ): Promise<ScriptResult> {
-  const argv = [...prefix, PYTHON ?? "python3", "-B", scriptPath(script)];
-  const env = { GUEST_TIMEOUT: String(TEST_TIMEOUT_S * slowness) };
+  return runPath(prefix, scriptPath(script), slowness);
+}
+
+/** `runScript` for a script of another folder, with more variables of the environment. */
+export async function runPath(
+  prefix: readonly string[],
+  path: string,
+  slowness: number = 1,
+  more: Readonly<Record<string, string>> = {},
+): Promise<ScriptResult> {
+  const argv = [...prefix, PYTHON ?? "python3", "-B", path];
+  const env = { ...more, GUEST_TIMEOUT: String(TEST_TIMEOUT_S * slowness) };
   const result = await run(argv, { timeoutS: SCRIPT_TIMEOUT_S * slowness, env });
   const cases: Case[] = [];
   for (const line of result.stdout.split("\n")) {
@@ -114,4 +131,18 @@ export async function runScript(
     ? "the script has no tests"
     : null;
   return { cases, problem };
+}
+
+/** Each case of a script as a step of a test. */
+export async function addSteps(t: Deno.TestContext, result: ScriptResult): Promise<void> {
+  for (const { name, verdict, why } of result.cases) {
+    if (verdict === "skip") {
+      await t.step({ ...named(name, why), fn: () => {} });
+    } else {
+      await t.step(name, () => {
+        if (verdict !== "ok") throw new Error(why);
+      });
+    }
+  }
+  assertEquals(result.problem, null, result.problem ?? "");
 }

@@ -7,10 +7,8 @@ import os
 import random
 import socket
 import struct
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "guest"))
 from lib.guest import NR, eq, run, sc, skip, test
 
 SECONDS = 20.0 if "DVISOR_FULL" in os.environ else 3.0

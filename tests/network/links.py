@@ -7,9 +7,7 @@ import re
 import socket
 import struct
 import subprocess
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "guest"))
 from lib.guest import eq, fails, ok, run, skip, test
 
 PEER4, OWN4, OWN6, LINK = "10.77.0.1", "10.77.0.2", "fd77::2", "veth77"

@@ -4,15 +4,14 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { scriptPath } from "../guest/scripts.ts";
-import { describe, dvisorCommand, ROOT, run } from "../harness/dvisor.ts";
+import { addSteps, runPath, scriptPath } from "../guest/scripts.ts";
+import { dvisorCommand, ROOT, run } from "../harness/dvisor.ts";
 import { isRoot, lacks, named, PYTHON } from "../harness/machine.ts";
 
 const FOLDER = `${ROOT}/tests/network`;
 const SCRIPTS = ["hostile", "links", "tcp", "udp"];
 /** Of tests/guest, where they are proved: here over the namespace's own loopback. */
 const LOCAL_SCRIPTS = ["icmp", "packet_options", "tcp_ends", "tcp_urgent", "udp_lite"];
-const SCRIPT_TIMEOUT_S = 120;
 const PEER = `dvisor-peer-${Deno.pid}`, GUEST = `dvisor-guest-${Deno.pid}`;
 
 const SETUP: readonly string[] = [
@@ -54,25 +53,9 @@ async function startPeer(): Promise<Deno.ChildProcess> {
   return child;
 }
 
-async function judge(t: Deno.TestContext, prefix: readonly string[], script: string) {
-  const argv = ["ip", "netns", "exec", GUEST, ...prefix, PYTHON ?? "", "-B"];
-  const env = prefix.length === 0 ? {} : { DVISOR: "1" };
-  const result = await run([...argv, script], {
-    timeoutS: SCRIPT_TIMEOUT_S,
-    env: { ...env, GUEST_TIMEOUT: "20" },
-  });
-  for (const line of result.stdout.split("\n")) {
-    const [, verdict, name = "", why = ""] = /^(ok|FAIL|skip) (\w+)(?:: (.*))?$/.exec(line) ?? [];
-    if (verdict === undefined) continue;
-    if (verdict === "skip") await t.step({ ...named(name, why), fn: () => {} });
-    else {
-      await t.step(name, () => {
-        if (verdict !== "ok") throw new Error(why);
-      });
-    }
-  }
-  const isWhole = result.code === 0 && /^done$/m.test(result.stdout);
-  assertEquals(isWhole, true, `the script did not come to its end: ${describe(result)}`);
+async function judge(t: Deno.TestContext, prefix: readonly string[], path: string) {
+  const argv = ["ip", "netns", "exec", GUEST, ...prefix];
+  await addSteps(t, await runPath(argv, path, 1, prefix.length === 0 ? {} : { DVISOR: "1" }));
 }
 
 const missing = !isRoot ? "needs root" : lacks(["ip", "ss"]) ??

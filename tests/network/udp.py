@@ -6,11 +6,8 @@ import os
 import select
 import socket
 import struct
-import subprocess
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "guest"))
 from lib.guest import between, eq, fails, ok, run, skip, test, wait_until
 
 PEER4, PEER6, OWN4, OWN6 = "10.77.0.1", "fd77::1", "10.77.0.2", "fd77::2"
