@@ -6,7 +6,8 @@ import os
 import signal
 import struct
 
-from lib.guest import NR, SYS, child_ok, eq, gives, ok, run, sc, spawn, test, wait_parent_sleeps, wait_state, works
+from lib.guest import (NR, SYS, child_ok, eq, gives, ok, run, sc, spawn, test, wait_parent_sleeps,
+                       works)
 
 SYS.update(io_setup=206, io_destroy=207, io_getevents=208, io_submit=209, io_cancel=210)
 READ, WRITE, FSYNC, FDSYNC, POLL, NOOP, READV, WRITEV = 0, 1, 2, 3, 5, 6, 7, 8

@@ -3,14 +3,12 @@
 import ctypes
 import errno as E
 import fcntl
-import mmap
 import os
-import signal
 import socket
 import struct
 import time
 
-from lib.guest import NR, eq, gives, ok, run, sc, skip, spawn, test, wait_state, wait_until
+from lib.guest import NR, eq, gives, ok, run, sc, skip, spawn, test, wait_until
 from lib.rings import *
 
 

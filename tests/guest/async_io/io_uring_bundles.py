@@ -16,16 +16,6 @@ BIND, LISTEN = 56, 57
 PBUF_RING, UNREGISTER_PBUF_RING, MMAP, INC = 22, 23, 1, 2
 
 
-def memory(size=4096):
-    m = mmap.mmap(-1, size)
-    kept.append(m)
-    return ctypes.addressof(ctypes.c_char.from_buffer(m))
-
-
-def at(address, n):
-    return ctypes.string_at(address, n)
-
-
 class Buffers:
     """A ring of buffers of `size` bytes in group `group`; all of it is the kernel's memory with MMAP."""
 

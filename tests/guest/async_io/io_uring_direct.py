@@ -6,7 +6,7 @@ import os
 import socket
 import struct
 
-from lib.guest import NR, cases, eq, gives, ok, run, sc, test
+from lib.guest import NR, cases, eq, run, sc, test
 from lib.rings import *
 
 SOCKET = 45

@@ -6,7 +6,7 @@ import os
 import struct
 import threading
 
-from lib.guest import NR, cases, eq, gives, run, sc, spawn, test
+from lib.guest import NR, cases, eq, run, sc, spawn, test
 from lib.rings import *
 
 ALL, FD, ANY, FD_FIXED, USERDATA, OP = 1, 2, 4, 8, 16, 32

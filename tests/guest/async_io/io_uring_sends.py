@@ -111,9 +111,4 @@ def chains():
     eq(sorted(twice(r)), [(1, 1, 0), (2, -E.ECANCELED, 0), (2, 0, NOTIF)])
 
 
-def keep(value):
-    kept.append(value)
-    return value
-
-
 run()

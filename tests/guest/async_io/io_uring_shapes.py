@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 
-from lib.guest import NR, cases, eq, gives, ok, run, sc, skip, test
+from lib.guest import NR, cases, eq, gives, ok, run, sc, test
 from lib.rings import *
 
 SQE128, CQE32, SINGLE, DEFER, NO_MMAP, FD_ONLY, NO_ARRAY = 0x400, 0x800, 0x1000, 0x2000, 0x4000, 0x8000, 0x10000

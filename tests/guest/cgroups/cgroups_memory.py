@@ -6,7 +6,7 @@ import signal
 import time
 
 from lib.cgroups import controlled, end
-from lib.guest import between, eq, fails, ok, run, spawn, wait_state, wait_until
+from lib.guest import between, eq, fails, ok, run, wait_state, wait_until
 
 MB = 1 << 20
 

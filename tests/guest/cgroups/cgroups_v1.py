@@ -2,7 +2,6 @@
 
 import errno
 import os
-import signal
 import time
 
 from lib.cgroups import Group, end, entered, idle, killed, legacy, read

@@ -9,10 +9,9 @@ import socket
 import struct
 
 from lib.cgroups import end, grouped, idle
-from lib.guest import (NR, Pipe, child_ok, eq, fails, in_child, libc, need_root, ok, sc, skip,
-                       spawn, test, works)
-from lib.namespaces import (NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, clone, clone_ok, map_ids,
-                            mount, own_mounts, read, unshare, write)
+from lib.guest import NR, Pipe, child_ok, eq, fails, in_child, libc, ok, sc, skip, spawn, works
+from lib.namespaces import (NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, clone, map_ids, mount,
+                            own_mounts, read, unshare, write)
 from lib.passing import acting_as, become, body, give, take
 
 USER = 1000

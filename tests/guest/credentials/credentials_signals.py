@@ -10,7 +10,7 @@ import struct
 import sys
 import threading
 
-from lib.guest import NR, Pipe, child_ok, eq, fails, libc, ok, sc, skip, spawn, works
+from lib.guest import NR, Pipe, child_ok, eq, ok, sc, spawn, works
 from lib.namespaces import NEWPID, NEWUSER, clone_ok, map_ids, unshare
 from lib.passing import acting_as, become, body
 from lib.rings import NOP, OPENAT, Ring

@@ -7,8 +7,8 @@ import socket
 import struct
 
 from lib import netlink
-from lib.guest import NR, Pipe, child_ok, eq, fails, libc, ok, sc, skip, spawn, works
-from lib.namespaces import NEWNET, NEWNS, NEWPID, NEWUSER, clone_ok, map_ids, unshare
+from lib.guest import NR, Pipe, child_ok, eq, fails, sc, skip, spawn
+from lib.namespaces import NEWNET, NEWPID, NEWUSER, clone_ok, map_ids, unshare
 from lib.passing import acting_as, become, body, give, take
 
 USER = 1000

@@ -5,7 +5,7 @@ import socket
 from errno import EOPNOTSUPP
 
 from lib.guest import *
-from lib.things import *
+from lib.operands import *
 
 needs_root(
     "answers_fchmod_gives_0", "answers_faccess_itself_gives_0", "answers_fchmod_itself_gives_0",

@@ -4,7 +4,7 @@ import os
 import struct
 
 from lib.guest import *
-from lib.things import *
+from lib.operands import *
 
 needs_root(
     "answers_read_lease_gives_0", "answers_read_lease_gives_EINVAL",

@@ -4,7 +4,7 @@ import os
 import struct
 
 from lib.guest import *
-from lib.things import *
+from lib.operands import *
 
 
 def vector(n=8):

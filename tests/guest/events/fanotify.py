@@ -5,12 +5,11 @@ import errno
 import fcntl
 import os
 import select
-import struct
 import subprocess
 import threading
 
 from lib import fan
-from lib.guest import NR, child_ok, eq, fails, gives, in_child, need_root, ok, run, sc, skip, test
+from lib.guest import NR, child_ok, eq, fails, gives, need_root, ok, run, sc, skip, test
 
 RW = os.O_RDWR
 

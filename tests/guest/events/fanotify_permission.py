@@ -5,10 +5,9 @@ import os
 import select
 import signal
 import struct
-import subprocess
 
 from lib import fan
-from lib.guest import (eq, fails, need_root, ok, run, spawn, state_of, test, wait_state, wait_until)
+from lib.guest import eq, fails, need_root, ok, run, spawn, test, wait_until
 
 
 def group(flags=fan.CONTENT):

@@ -4,7 +4,6 @@ import ctypes
 import os
 import resource
 import select
-import signal
 import socket
 import struct
 import threading

@@ -1,6 +1,5 @@
 """Who may do what with a file: modes, owners, access(2), sticky directories, set-id bits, umask."""
 
-import ctypes
 import os
 import stat
 from errno import *

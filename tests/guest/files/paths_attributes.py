@@ -3,7 +3,7 @@
 import struct
 
 from lib.guest import *
-from lib.things import *
+from lib.operands import *
 
 SYS.update(lgetxattr=192, mq_open=240, mq_unlink=241, open_tree=428)
 AT_FDCWD = -100

@@ -4,7 +4,7 @@ import socket
 import struct
 
 from lib.guest import *
-from lib.things import *
+from lib.operands import *
 
 AT_FDCWD = -100
 

@@ -1,7 +1,6 @@
 """The queue of errors (IP_RECVERR, MSG_ERRQUEUE) and SO_TIMESTAMPING, over the loopback."""
 
 import errno
-import os
 import select
 import socket
 import struct

@@ -1,7 +1,6 @@
 """Sockets that share a port (SO_REUSEPORT), and programs that pick one of them (SO_ATTACH_REUSEPORT_CBPF)."""
 
 import ctypes
-import os
 import select
 import socket
 import struct

@@ -1,7 +1,6 @@
 """How TCP connections end: connect(2) to AF_UNSPEC, and writing to who has closed."""
 
 import errno
-import os
 import socket
 import struct
 

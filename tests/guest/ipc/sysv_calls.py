@@ -5,7 +5,7 @@ import os
 import struct
 
 from lib.guest import *
-from lib.things import *
+from lib.operands import *
 
 SYS.update(shmget=29, shmat=30, shmctl=31, semget=64, semop=65, semctl=66, shmdt=67, msgget=68,
            msgsnd=69, msgrcv=70, msgctl=71, semtimedop=220)

@@ -5,7 +5,7 @@ import os
 import resource
 
 from lib.guest import *
-from lib.things import *
+from lib.operands import *
 
 R, W, X = 1, 2, 4
 RW = R | W

@@ -22,6 +22,21 @@ POLLIN, POLLOUT = 1, 4
 kept = []
 
 
+def keep(value):
+    """Keeps an object alive to the end of the test: the kernel has its address."""
+    kept.append(value)
+    return value
+
+
+def memory(size=4096):
+    """The address of fresh memory."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(keep(mmap.mmap(-1, size))))
+
+
+def at(address, n):
+    return ctypes.string_at(address, n)
+
+
 def pointer(value):
     if isinstance(value, bytes):
         value = ctypes.create_string_buffer(value)

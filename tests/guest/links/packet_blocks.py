@@ -1,7 +1,6 @@
 """Rings of blocks that packet sockets fill (PACKET_RX_RING of packet(7), version 3)."""
 
 import mmap
-import os
 import select
 import shutil
 import socket

@@ -1,7 +1,6 @@
 """Packet sockets that share frames (PACKET_FANOUT of packet(7)): joining, and who gets what."""
 
 import ctypes
-import os
 import shutil
 import socket
 import struct

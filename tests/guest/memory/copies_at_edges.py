@@ -5,7 +5,7 @@ import socket
 import struct
 
 from lib.guest import *
-from lib.things import *
+from lib.operands import *
 
 SYS.update(mq_timedsend=242, mq_timedreceive=243, msgget=68, msgsnd=69, msgrcv=70, msgctl=71)
 DGRAM, SEQPACKET, PEEK = socket.SOCK_DGRAM, socket.SOCK_SEQPACKET, 2

@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import signal
 import struct
 from errno import *
 from lib.guest import *

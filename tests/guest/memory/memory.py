@@ -1,7 +1,6 @@
 """Address spaces: mmap of every kind, mremap, mprotect, madvise, brk, copy on write, limits."""
 
 import ctypes
-import mmap
 import os
 import resource
 import signal

@@ -2,13 +2,14 @@
 
 import ctypes
 import errno
+import mmap
 import os
 import resource
 import struct
 
 from lib.areas import *
 from lib.guest import *
-from lib.things import *
+from lib.operands import *
 
 needs_root("memory_process_madvise_cold")
 
@@ -304,6 +305,35 @@ def droppable_memory():
     ok("dp" in flags and "lo" not in flags, flags)
     for other in (LOCKED, GROWSDOWN):
         gives(-errno.EINVAL, NR.mmap, 0, PAGE, RW, DROPPABLE | ANON | other, -1, 0)
+
+
+@test
+def advice_to_another_process():
+    need_root()
+    m = area(4)
+    ctypes.memset(m, 1, 4 * PAGE)
+    r, w = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(w)
+        os.read(r, 1)
+        os._exit(0)
+    fd = os.pidfd_open(pid)
+    vec = (ctypes.c_uint64 * 4)(m, PAGE, m + 2 * PAGE, 2 * PAGE)
+    gives(3 * PAGE, NR.process_madvise, fd, vec, 2, mmap.MADV_WILLNEED, 0)
+    gives(3 * PAGE, NR.process_madvise, fd, vec, 2, 20, 0)
+    gives(-errno.EINVAL, NR.process_madvise, fd, vec, 2, mmap.MADV_DONTNEED, 0)
+    gives(-errno.EINVAL, NR.process_madvise, fd, vec, 2, mmap.MADV_WILLNEED, 1)
+    gives(-errno.EINVAL, NR.process_madvise, fd, vec, 1025, mmap.MADV_WILLNEED, 0)
+    gives(-errno.EFAULT, NR.process_madvise, fd, 16, 2, mmap.MADV_WILLNEED, 0)
+    gives(-errno.EBADF, NR.process_madvise, r, vec, 2, mmap.MADV_WILLNEED, 0)
+    gives(-errno.EINVAL, NR.process_mrelease, fd, 0)
+    gives(-errno.EINVAL, NR.process_mrelease, fd, 1)
+    gives(-errno.EBADF, NR.process_mrelease, r, 0)
+    os.close(w)
+    os.waitpid(pid, 0)
+    gives(-errno.ESRCH, NR.process_madvise, fd, vec, 2, mmap.MADV_WILLNEED, 0)
+    gives(-errno.ESRCH, NR.process_mrelease, fd, 0)
 
 
 run()

@@ -6,7 +6,7 @@ import signal
 
 from lib.areas import *
 from lib.guest import *
-from lib.things import *
+from lib.operands import *
 
 needs_root("mmaps_locked_over_the_limit_by_root")
 

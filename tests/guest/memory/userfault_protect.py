@@ -1,8 +1,6 @@
 """userfaultfd(2): write protection of shared memory and of pages that are not there, and without a handler (WP_ASYNC)."""
 
-import ctypes
 import os
-import signal
 import struct
 from errno import *
 from lib.guest import *

@@ -6,7 +6,7 @@ import os
 import stat
 import struct
 
-from lib.guest import NR, child_ok, eq, fails, gives, need_root, ok, run, sc, skip, test
+from lib.guest import NR, eq, fails, gives, need_root, ok, run, sc, skip, test
 
 SET_FD, CLR_FD, SET_STATUS, GET_STATUS, SET_STATUS64, GET_STATUS64 = range(0x4c00, 0x4c06)
 CHANGE_FD, SET_CAPACITY, SET_DIRECT_IO, SET_BLOCK_SIZE, CONFIGURE = range(0x4c06, 0x4c0b)

@@ -6,7 +6,7 @@ import os
 import struct
 from errno import *
 from lib.guest import *
-from lib.namespaces import NEWNS, NEWUSER, contained, unshare
+from lib.namespaces import NEWNS, NEWUSER, unshare
 
 ROOT, OFFSET, NS_ID = (1 << 64) - 1, 1 << 31, 0x40
 GET_ID, GET_INFO, GET_NEXT, GET_PREV = 0x8008B705, 0x8010B70A, 0x8010B70B, 0x8010B70C

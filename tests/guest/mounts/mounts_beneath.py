@@ -1,10 +1,9 @@
 """move_mount(2): MOVE_MOUNT_BENEATH and MOVE_MOUNT_SET_GROUP."""
 
-import ctypes
 import errno as E
 import os
 
-from lib.guest import NR, SYS, eq, gives, need_root, ok, run, sc, test, works
+from lib.guest import NR, SYS, eq, need_root, ok, run, sc, test, works
 
 SYS.update(open_tree=428, move_mount=429)
 SHARED, SLAVE, PRIVATE, BIND, REC = 1 << 20, 1 << 19, 1 << 18, 0x1000, 0x4000

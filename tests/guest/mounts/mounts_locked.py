@@ -1,11 +1,10 @@
 """Mounts of a more privileged namespace: locked, and what a new proc or sysfs may reveal of them."""
 
-import ctypes
 import errno as E
 import os
 import struct
 
-from lib.guest import NR, SYS, eq, fails, gives, libc, need_root, ok, run, skip, test, works
+from lib.guest import NR, SYS, eq, fails, gives, need_root, ok, run, test, works
 from lib.namespaces import (MNT_DETACH, MS_BIND, MS_MOVE, MS_NODEV, MS_NOEXEC, MS_NOSUID,
                             MS_PRIVATE, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SHARED, MS_UNBINDABLE,
                             NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWUSER, clone_ok, contained,

@@ -2,9 +2,8 @@
 
 import errno
 import os
-import time
 
-from lib.guest import NR, Pipe, child_ok, eq, fails, gives, need_root, ok, run, spawn, test
+from lib.guest import NR, Pipe, eq, fails, gives, need_root, ok, run, test
 from lib.namespaces import (MNT_DETACH, MNT_EXPIRE, MS_BIND, MS_MOVE, MS_NODEV, MS_NOEXEC,
                             MS_NOSUID, MS_PRIVATE, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SHARED,
                             MS_SLAVE, MS_UNBINDABLE, NEWNS, NEWUSER, clone, clone_ok, contained,

@@ -8,8 +8,8 @@ import socket
 import stat
 import struct
 
-from lib.guest import (NR, Pipe, child_ok, eq, fails, gives, libc, need_root, ok, run, sc, skip,
-                       spawn, test)
+from lib.guest import (Pipe, child_ok, eq, fails, gives, libc, need_root, ok, run, sc, skip, spawn,
+                       test)
 from lib.namespaces import (NEWIPC, NEWNET, NEWNS, NEWUSER, NEWUTS, as_user, clone, contained,
                             map_ids, mount, open_ns, read, setns, unshare, write)
 

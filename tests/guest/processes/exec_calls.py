@@ -2,7 +2,6 @@
 
 import os
 import signal
-import stat
 import threading
 from errno import *
 from lib.guest import *

@@ -2,12 +2,11 @@
 
 import ctypes
 import os
-import resource
 import signal
 import struct
 
 from lib.guest import *
-from lib.things import *
+from lib.operands import *
 
 SYS.update(sched_get_priority_max=146, sched_get_priority_min=147, sched_rr_get_interval=148,
            kcmp=312)

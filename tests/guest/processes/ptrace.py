@@ -8,10 +8,8 @@ import struct
 import threading
 
 from lib.bpf import ALLOW, TRACE as RET_TRACE, install, no_new_privs, on_call, ret
-from lib.guest import (
-    NR, child_ok, eq, gives, in_child, need_root, ok, run, sc, spawn, state_of, test, wait_state,
-    wait_until, works, Pipe,
-)
+from lib.guest import (NR, child_ok, eq, gives, need_root, ok, run, sc, spawn, state_of, test,
+                       wait_state, wait_until, works, Pipe)
 from lib.native import code
 from lib.trace import *
 

@@ -6,8 +6,8 @@ import os
 import signal
 import struct
 
-from lib.guest import NR, eq, need_root, ok, run, sc, test, wait_state, works
-from lib.native import action, code
+from lib.guest import NR, eq, ok, run, sc, test, wait_state, works
+from lib.native import code
 from lib.trace import *
 
 E = errno

@@ -2,10 +2,8 @@
 
 import ctypes
 import errno
-import fcntl
 import os
 import socket
-import struct
 import termios
 
 from lib import landlock as ll

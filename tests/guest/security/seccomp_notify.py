@@ -11,10 +11,8 @@ import socket
 import struct
 import threading
 
-from lib.bpf import (
-    ALLOW, ERRNO, NEW_LISTENER, TSYNC, TSYNC_ESRCH, USER_NOTIF, WAIT_KILLABLE, install,
-    no_new_privs, on_call, ret,
-)
+from lib.bpf import (ALLOW, NEW_LISTENER, TSYNC, TSYNC_ESRCH, USER_NOTIF, WAIT_KILLABLE, install,
+                     no_new_privs, on_call, ret)
 from lib.guest import (
     NR, child_ok, eq, fails, gives, ok, run, sc, spawn, test, wait_state, wait_until,
     works,

@@ -1,7 +1,6 @@
 """Signals that the processor raises: siginfo, machine context, repair and return, death by default."""
 
 import ctypes
-import mmap
 import os
 import signal
 import struct

@@ -7,7 +7,7 @@ import signal
 import struct
 
 from lib.guest import *
-from lib.things import *
+from lib.operands import *
 
 USR1, CHLD, RT = 10, 17, 40
 BLOCK, UNBLOCK, SETMASK = 0, 1, 2

@@ -1,17 +1,15 @@
 """Terminals, a setting, request or event a case: input, output, VMIN and VTIME, sessions, packets."""
 
 import errno
-import fcntl
 import os
 import pty
 import re
 import select
 import signal
-import struct
 import termios
 
 from lib.guest import *
-from lib.things import *
+from lib.operands import *
 
 FLAGS = [
     dict(IGNBRK=1, BRKINT=2, IGNPAR=4, PARMRK=8, INPCK=16, ISTRIP=32, INLCR=64, IGNCR=128,

@@ -8,7 +8,7 @@ import struct
 import termios
 
 from lib.guest import *
-from lib.things import *
+from lib.operands import *
 
 needs_root(
     "nowhere_TIOCSLCKTRMIOS", "requests_TIOCVHANGUP", "states_exclusive_to_root",

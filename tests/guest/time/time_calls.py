@@ -7,7 +7,7 @@ import struct
 import time
 
 from lib.guest import *
-from lib.things import *
+from lib.operands import *
 
 REAL, MONO, PROCESS, THREAD, RAW, COARSE, MONO_COARSE, BOOT = 0, 1, 2, 3, 4, 5, 6, 7
 REAL_ALARM, BOOT_ALARM, TAI = 8, 9, 11

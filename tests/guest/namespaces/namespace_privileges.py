@@ -1,13 +1,12 @@
 """unshare(2), setns(2), maps of ids and mount propagation, by privilege: an error or a rule a case."""
 
 import os
-import struct
 
 from lib.guest import *
 from lib.namespaces import (MS_BIND, MS_PRIVATE, MS_RDONLY, MS_REC, MS_SHARED, MS_SLAVE,
                             MS_UNBINDABLE, NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME,
                             NEWUSER, NEWUTS, as_user, open_ns, own_mounts)
-from lib.things import *
+from lib.operands import *
 
 KINDS = dict(mnt=NEWNS, uts=NEWUTS, ipc=NEWIPC, net=NEWNET, pid=NEWPID, cgroup=NEWCGROUP,
              time=NEWTIME, user=NEWUSER)

@@ -5,7 +5,7 @@ import os
 import struct
 
 from lib.guest import *
-from lib.things import *
+from lib.operands import *
 
 needs_root("answers_setns_gives_0")
 

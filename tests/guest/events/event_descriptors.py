@@ -7,7 +7,7 @@ import socket
 import struct
 
 from lib.guest import *
-from lib.things import *
+from lib.operands import *
 
 needs_root("descriptors_timer_at_an_alarm_clock")
 
