@@ -1,12 +1,12 @@
 /**
  * SO_BINDTODEVICE and SO_BINDTOIFINDEX of socket(7): the one link that a socket sends by and hears from. Which one a packet
- * comes by: links/reach.ts.
+ * comes by: net/link/reach.ts.
  */
 
 import { EINVAL, ENODEV, EPERM } from "../../ffi/abi/errno.ts";
 import { CAP_NET_RAW } from "../../ffi/abi/capability.ts";
 import { IFNAMSIZ } from "../../ffi/abi/inet.ts";
-import { arrivalIndex } from "./links/reach.ts";
+import { arrivalIndex } from "./link/reach.ts";
 import type { SocketCaller } from "./message.ts";
 import type { Socket } from "./socket.ts";
 import type { OptionValue } from "./socket_options.ts";

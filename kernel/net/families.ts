@@ -3,7 +3,7 @@
 import { EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX } from "../../ffi/abi/socket.ts";
 import { HostTransport } from "./host/host_transport.ts";
-import { LoopbackTransport } from "./loopback_transport.ts";
+import { LoopbackTransport } from "./inet/loopback_transport.ts";
 import type { SocketCaller } from "./message.ts";
 import { NetlinkFamily } from "./netlink/family.ts";
 import type { NetNamespace, SocketFamily } from "./net_namespace.ts";

@@ -16,7 +16,7 @@ import type { IoCursor } from "../mm/io_cursor.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
 import type { Inode } from "../vfs/inode.ts";
 import { OpenFile } from "../vfs/open_file.ts";
-import type { ControlWriter } from "./control.ts";
+import type { ControlWriter } from "./control_writer.ts";
 import { Message, type SocketAddress, type SocketCaller } from "./message.ts";
 import type { NetNamespace } from "./net_namespace.ts";
 import { protocolName } from "./protocol_name.ts";

@@ -1,6 +1,6 @@
 /**
  * What carries internet packets: the one thing that AF_INET and AF_INET6 sockets, rtnetlink and questions about
- * interfaces ask. Two exist: loopback_transport.ts, wholly in this kernel, and host/host_transport.ts, sockets of the
+ * interfaces ask. Two exist: net/inet/loopback_transport.ts, wholly in this kernel, and host/host_transport.ts, sockets of the
  * host. A packet stack on links of its own would be the third.
  *
  * Not here: sockets of other families, and which transport a namespace gets (net_namespace.ts).

@@ -2,8 +2,8 @@
 
 import type { NetTable, NetTables } from "./fs/net_tables.ts";
 import { isV4 } from "../net/inet/address.ts";
-import { groupMac, type LinkGroup } from "../net/links/groups.ts";
-import type { Link } from "../net/links/link.ts";
+import { groupMac, type LinkGroup } from "../net/link/link_groups.ts";
+import type { Link } from "../net/link/link.ts";
 import type { NetNamespace } from "../net/net_namespace.ts";
 
 /** Of a group of IPv6 (MAF_*): known, and never reported. */

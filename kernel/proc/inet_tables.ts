@@ -11,7 +11,7 @@ import {
 import { AF_INET, AF_INET6, SOCK_RAW, SOCK_STREAM } from "../../ffi/abi/socket.ts";
 import type { NetTables } from "./fs/net_tables.ts";
 import type { Endpoint } from "../net/inet/address.ts";
-import { type InetView, viewInet, viewRaw } from "../net/inet_view.ts";
+import { type InetView, viewInet, viewRaw } from "../net/inet/inet_view.ts";
 import type { NetNamespace } from "../net/net_namespace.ts";
 import type { Socket } from "../net/socket.ts";
 import { hex, pointer, SocketNumbers, SocketRows } from "./socket_table.ts";

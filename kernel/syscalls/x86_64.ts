@@ -8,7 +8,7 @@ import { rows as ioRows } from "./io/rows.ts";
 import { rows as ipcRows } from "../ipc/calls/rows.ts";
 import { rows as keysRows } from "../keys/calls/rows.ts";
 import { rows as mmRows } from "./mm/rows.ts";
-import { rows as netRows } from "./net/rows.ts";
+import { rows as netRows } from "../net/calls/rows.ts";
 import { rows as processRows } from "./process/rows.ts";
 import { rows as schedRows } from "./sched/rows.ts";
 import { rows as signalRows } from "../signal/calls/rows.ts";

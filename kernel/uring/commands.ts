@@ -4,7 +4,7 @@ import { EINVAL, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
 import { AF_INET, AF_INET6, SOL_SOCKET } from "../../ffi/abi/socket.ts";
 import { Socket } from "../net/socket.ts";
-import { readOption, sysSetsockopt } from "../syscalls/net/options.ts";
+import { readOption, sysSetsockopt } from "../net/calls/options.ts";
 import { setArguments } from "./arguments.ts";
 import type { Sqe } from "./sqe.ts";
 import type { Worker } from "./worker.ts";

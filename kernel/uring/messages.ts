@@ -7,7 +7,7 @@
 import { EFAULT, EINVAL, EOVERFLOW } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
 import { Msghdr } from "../../ffi/abi/socket.ts";
-import { type MessageRoom, receiveMessage, sysRecvmsg } from "../syscalls/net/receive.ts";
+import { type MessageRoom, receiveMessage, sysRecvmsg } from "../net/calls/receive.ts";
 import { setArguments } from "./arguments.ts";
 import { isSelecting, selectBuffer, useBuffers } from "./buffers.ts";
 import { again, moreToCome } from "./selected.ts";

@@ -11,7 +11,7 @@ import { MSG_NOSIGNAL, MSG_WAITALL } from "../../ffi/abi/socket.ts";
 import { rows as fsRows } from "../syscalls/fs/rows.ts";
 import { rows as ioRows } from "../syscalls/io/rows.ts";
 import { rows as mmRows } from "../syscalls/mm/rows.ts";
-import { rows as netRows } from "../syscalls/net/rows.ts";
+import { rows as netRows } from "../net/calls/rows.ts";
 import { checkIoprio } from "../syscalls/sched/priority.ts";
 import type { Handler } from "../syscalls/table.ts";
 import { setArguments } from "./arguments.ts";

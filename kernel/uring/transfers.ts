@@ -7,7 +7,7 @@ import { BLOCK } from "../core/result.ts";
 import { Socket } from "../net/socket.ts";
 import { type OpenFile, POLLERR, POLLHUP, POLLIN } from "../vfs/open_file.ts";
 import { readFile, readFileAt, writeFile } from "../syscalls/io/transfer.ts";
-import { sysAccept4 } from "../syscalls/net/socket.ts";
+import { sysAccept4 } from "../net/calls/socket.ts";
 import { setArguments } from "./arguments.ts";
 import { isSelecting, selectBuffers, useBuffers } from "./buffers.ts";
 import type { Worker } from "./worker.ts";

@@ -4,7 +4,7 @@
  * second, simple reading of the frame finds, and no others; what comes back is well formed and
  * bounded; a connection of TCP beside them delivers its bytes; and nothing is left.
  *
- * A connection of TCP here has no segments (kernel/net/inet/tcp.ts), so none can be lost on the
+ * A connection of TCP here has no segments (kernel/net/inet/tcp/tcp_socket.ts), so none can be lost on the
  * way: the frames are forged ones, of its own ports too.
  */
 
@@ -24,10 +24,10 @@ import * as P from "../../ffi/abi/packet.ts";
 import { ACCOUNTING } from "../../kernel/core/account.ts";
 import * as quotas from "../../kernel/core/quota.ts";
 import { MAPPED } from "../../kernel/net/inet/address.ts";
-import type { Link, LinkKind } from "../../kernel/net/links/link.ts";
+import type { Link, LinkKind } from "../../kernel/net/link/link.ts";
 import { Message, SocketAddress } from "../../kernel/net/message.ts";
 import { inetAddress, NetLab, portOf } from "../../kernel/net/net_testing.ts";
-import { inject } from "../../kernel/net/packet/inject.ts";
+import { inject } from "../../kernel/net/packet/send_frame.ts";
 import { OptionValue } from "../../kernel/net/socket_options.ts";
 import type { Socket } from "../../kernel/net/socket.ts";
 import { BufferCursor } from "../../kernel/vfs/vfs_testing.ts";

@@ -13,7 +13,7 @@ import {
   SOL_SOCKET,
 } from "../../../ffi/abi/socket.ts";
 import { EINVAL } from "../../../ffi/abi/errno.ts";
-import type { ControlWriter } from "../control.ts";
+import type { ControlWriter } from "../control_writer.ts";
 import type { Message, RawControl } from "../message.ts";
 
 const HEADER = Cmsghdr.size;

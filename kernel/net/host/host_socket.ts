@@ -38,12 +38,12 @@ import {
   POLLRDNORM,
   POLLWRNORM,
 } from "../../vfs/open_file.ts";
-import type { ControlWriter } from "../control.ts";
+import type { ControlWriter } from "../control_writer.ts";
 import type { Message, SocketAddress, SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { Socket } from "../socket.ts";
 import type { OptionValue } from "../socket_options.ts";
-import * as A from "./area.ts";
+import * as A from "./message_area.ts";
 import { addControl, deliverControl, findTime } from "./host_control.ts";
 import {
   getHostOption,

@@ -24,10 +24,10 @@ import type { SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { RouteRequest } from "../netlink/request.ts";
 import type { NetlinkWriter } from "../netlink/writer.ts";
-import { mayPing } from "../ping_group.ts";
+import { mayPing } from "../inet/icmp/ping_group.ts";
 import type { Socket } from "../socket.ts";
 import type { Transport } from "../transport.ts";
-import { BOUNCE_AT, VALUE_AT } from "./area.ts";
+import { BOUNCE_AT, VALUE_AT } from "./message_area.ts";
 import { HostLinks } from "./host_links.ts";
 import { HostSocket, SocketCount } from "./host_socket.ts";
 

@@ -8,7 +8,7 @@ import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_NETLINK, MSG_DONTWAIT, SOCK_RAW } from "../../../ffi/abi/socket.ts";
 import type { Host } from "../../core/host.ts";
 import type { HostNetwork } from "../../core/host_network.ts";
-import * as A from "./area.ts";
+import * as A from "./message_area.ts";
 
 /** LIMIT: bytes of all answers to one request: some 10,000 routes. */
 const MAX_ANSWER = 4 << 20;

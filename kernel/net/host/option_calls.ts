@@ -6,7 +6,7 @@ import * as S from "../../../ffi/abi/socket.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import type { SocketCaller } from "../message.ts";
 import { getSocketOption, type OptionValue, setSocketOption } from "../socket_options.ts";
-import { LENGTH_AT, VALUE_AT } from "./area.ts";
+import { LENGTH_AT, VALUE_AT } from "./message_area.ts";
 import { GET_OPTIONS, isListed, MAX_OPTION_BYTES, SET_OPTIONS } from "./host_options.ts";
 import type { HostSocket } from "./host_socket.ts";
 

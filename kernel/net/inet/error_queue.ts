@@ -14,8 +14,8 @@ import { BytesCursor } from "../bytes_cursor.ts";
 import { Datagram, DatagramQueue, ExtendedError } from "../datagram_queue.ts";
 import { type Message, SocketAddress } from "../message.ts";
 import { Endpoint, isV4, putEndpoint } from "./address.ts";
-import { DEFAULT_TTL } from "./ip_options.ts";
-import { mtuTo } from "./path_options.ts";
+import { DEFAULT_TTL } from "./ip/ip_options.ts";
+import { mtuTo } from "./ip/path_options.ts";
 import type { InetSocket } from "./inet_socket.ts";
 
 /** What is told of a packet: how much of it fits into a message of ICMP (RFC 1812, RFC 4443). */

@@ -34,9 +34,9 @@ import {
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import { POLLERR, POLLIN, POLLOUT, POLLPRI } from "../../vfs/open_file.ts";
-import type { ControlWriter } from "../control.ts";
+import type { ControlWriter } from "../control_writer.ts";
 import type { Datagram, DatagramQueue } from "../datagram_queue.ts";
-import type { Link } from "../links/link.ts";
+import type { Link } from "../link/link.ts";
 import { type Message, PacketHeader, type SocketAddress, type SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { Socket } from "../socket.ts";
@@ -54,18 +54,24 @@ import {
   needsScope,
   putEndpoint,
 } from "./address.ts";
-import { putPacketControl, takeIpControl } from "./ip_control.ts";
-import { defaultHopLimit, defaultTtl, getIpOption, IpOptions, setIpOption } from "./ip_options.ts";
-import { type Hop, isReachableBack, isTaken, reach, UNANSWERED } from "../links/reach.ts";
-import { isUnanswered, Unanswered } from "./unanswered.ts";
-import type { IpPacket } from "./ip_packet.ts";
-import { isToMany, linkToMany, sourceToMany } from "./group_route.ts";
-import { getGroupOption, setGroupOption } from "./group_options.ts";
+import { putPacketControl, takeIpControl } from "./ip/ip_control.ts";
+import {
+  defaultHopLimit,
+  defaultTtl,
+  getIpOption,
+  IpOptions,
+  setIpOption,
+} from "./ip/ip_options.ts";
+import { type Hop, isReachableBack, isTaken, reach, UNANSWERED } from "../link/reach.ts";
+import { isUnanswered, Unanswered } from "./icmp/unanswered.ts";
+import type { IpPacket } from "./ip/ip_packet.ts";
+import { isToMany, linkToMany, sourceToMany } from "./multicast/group_route.ts";
+import { getGroupOption, setGroupOption } from "./multicast/group_options.ts";
 import { joinReuse, type ReuseGroup, setReuseProgram } from "./reuse_port.ts";
-import type { SocketGroups } from "./socket_groups.ts";
-import type { InetPorts } from "./create.ts";
+import type { SocketGroups } from "./multicast/socket_groups.ts";
+import type { InetPorts } from "./inet_ports.ts";
 import { errorLevel, receiveError, tellZerocopy } from "./error_queue.ts";
-import { findHardwareAddress } from "./arp_request.ts";
+import { findHardwareAddress } from "../link/arp_ioctl.ts";
 import { getTimestamping, setTimestamping } from "./timestamping.ts";
 import type { PortTable } from "./ports.ts";
 

@@ -21,7 +21,7 @@ import { inet6Address, inetAddress, NetLab, portOf } from "../net_testing.ts";
 import { OptionValue } from "../socket_options.ts";
 import type { Socket } from "../socket.ts";
 import { describeAddress, LOOPBACK4, LOOPBACK6 } from "./address.ts";
-import { TcpSocket } from "./tcp.ts";
+import { TcpSocket } from "./tcp/tcp_socket.ts";
 
 const BITS = POLLIN | POLLOUT | POLLHUP | POLLERR;
 const LO = "127.0.0.1";

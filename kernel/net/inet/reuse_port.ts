@@ -15,7 +15,7 @@ import { readProgram } from "../filter_options.ts";
 import type { OptionValue } from "../socket_options.ts";
 import { ANY6, isV4 } from "./address.ts";
 import type { InetSocket } from "./inet_socket.ts";
-import { headed, headed6, type IpPacket } from "./ip_packet.ts";
+import { headed, headed6, type IpPacket } from "./ip/ip_packet.ts";
 
 const NOTHING = new Uint8Array(0);
 const view = new PacketView();

@@ -7,12 +7,12 @@ import { EINVAL, ENOMSG, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import * as E from "../../../ffi/abi/errqueue.ts";
 import { ETH_HLEN, ETH_P_IP, ETH_P_IPV6 } from "../../../ffi/abi/packet.ts";
 import { SO_TIMESTAMPING_NEW } from "../../../ffi/abi/socket.ts";
-import { NO_MAC } from "../links/link.ts";
+import { NO_MAC } from "../link/link.ts";
 import type { OptionValue } from "../socket_options.ts";
 import { putHeader } from "../packet/ethernet.ts";
 import { isV4 } from "./address.ts";
 import { extendedError, queueError } from "./error_queue.ts";
-import { headed, headed6, type IpPacket } from "./ip_packet.ts";
+import { headed, headed6, type IpPacket } from "./ip/ip_packet.ts";
 import type { InetSocket } from "./inet_socket.ts";
 
 /** struct so_timestamping: flags, and the number of a clock. */

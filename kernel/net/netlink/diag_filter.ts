@@ -7,8 +7,8 @@ import * as D from "../../../ffi/abi/sock_diag.ts";
 import { AF_INET, AF_UNSPEC } from "../../../ffi/abi/socket.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import { type Endpoint, isV4, MAPPED } from "../inet/address.ts";
-import type { InetView } from "../inet_view.ts";
-import { isInNetwork } from "../links/prefix.ts";
+import type { InetView } from "../inet/inet_view.ts";
+import { isInNetwork } from "../link/prefix.ts";
 
 /** Bytes of struct inet_diag_bc_op, and of struct inet_diag_hostcond without its address. */
 const OP = 4, HOST = 8;

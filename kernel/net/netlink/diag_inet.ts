@@ -15,7 +15,7 @@ import * as D from "../../../ffi/abi/sock_diag.ts";
 import { AF_INET, AF_INET6, SOCK_RAW } from "../../../ffi/abi/socket.ts";
 import { type Endpoint, isV4 } from "../inet/address.ts";
 import { InetSocket } from "../inet/inet_socket.ts";
-import { type InetView, viewInet, viewRaw } from "../inet_view.ts";
+import { type InetView, viewInet, viewRaw } from "../inet/inet_view.ts";
 import type { Socket } from "../socket.ts";
 import { OptionValue } from "../socket_options.ts";
 import { readAttributes, u32Of } from "./attributes.ts";

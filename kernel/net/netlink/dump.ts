@@ -4,8 +4,8 @@
  */
 
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
-import type { Link } from "../links/link.ts";
-import type { LinkTable } from "../links/link_table.ts";
+import type { Link } from "../link/link.ts";
+import type { LinkTable } from "../link/link_table.ts";
 import type { Socket } from "../socket.ts";
 import { type SocketIndex, SocketWalk } from "../socket_index.ts";
 import type { RouteRequest } from "./request.ts";

@@ -6,7 +6,7 @@ import * as I from "../../../ffi/abi/inet.ts";
 import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_UNSPEC } from "../../../ffi/abi/socket.ts";
 import { COUNTER_NAMES } from "../../core/link_counters.ts";
-import type { Link } from "../links/link.ts";
+import type { Link } from "../link/link.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { countersOf } from "../traffic/tables.ts";
 import { type Attributes, nestedAttributes, readAttributes, textOf, u32Of } from "./attributes.ts";

@@ -1,6 +1,6 @@
 /**
  * RTM_GETNEIGH, RTM_NEWNEIGH and RTM_DELNEIGH of rtnetlink(7): what `ip neigh` does. Stations are found without being asked
- * for (links/reach.ts): what is told here is kept and shown. DIFFERS: it does not age, and bridges have no table of addresses.
+ * for (net/link/reach.ts): what is told here is kept and shown. DIFFERS: it does not age, and bridges have no table of addresses.
  */
 
 import { EEXIST, EINVAL, ENODEV, ENOENT, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
@@ -8,8 +8,8 @@ import { ETH_ALEN } from "../../../ffi/abi/packet.ts";
 import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
 import { isV4 } from "../inet/address.ts";
-import type { Link, Neighbour } from "../links/link.ts";
-import type { LinkTable } from "../links/link_table.ts";
+import type { Link, Neighbour } from "../link/link.ts";
+import type { LinkTable } from "../link/link_table.ts";
 import { fromRaw, rawAddress } from "./addresses.ts";
 import { type Attributes, readAttributes } from "./attributes.ts";
 import { familiesOf, LinkDump } from "./dump.ts";

@@ -1,6 +1,6 @@
 /**
  * AF_NETLINK sockets (netlink(7)): a request to the kernel is answered at once, into the socket's own queue. Who answers
- * is in answer.ts; who hears of a group, in protocol.ts.
+ * is in kernel_side.ts; who hears of a group, in protocol.ts.
  */
 
 import {
@@ -31,7 +31,7 @@ import {
   POLLWRNORM,
 } from "../../vfs/open_file.ts";
 import { BytesCursor } from "../bytes_cursor.ts";
-import type { ControlWriter } from "../control.ts";
+import type { ControlWriter } from "../control_writer.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
 import { keptBytes, PacketView } from "../filter.ts";
 import { releaseFilter } from "../filter_options.ts";
@@ -39,7 +39,7 @@ import { type Message, PeerCredentials, SocketAddress, type SocketCaller } from 
 import type { NetNamespace } from "../net_namespace.ts";
 import { Socket } from "../socket.ts";
 import type { OptionValue } from "../socket_options.ts";
-import { answerAll, deliver, hasKernelSide, type NetlinkAsker, sendPart } from "./answer.ts";
+import { answerAll, deliver, hasKernelSide, type NetlinkAsker, sendPart } from "./kernel_side.ts";
 import type { Dump } from "./dump.ts";
 import type { NetlinkWriter } from "./writer.ts";
 import type { ProcFilter } from "./proc_connector.ts";

@@ -4,10 +4,10 @@ import { EINVAL, ENETDOWN, ENETUNREACH, ENODEV, EOPNOTSUPP } from "../../../ffi/
 import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
 import { ANY4, ANY6, isV4 } from "../inet/address.ts";
-import type { Link, LinkAddress } from "../links/link.ts";
-import type { LinkTable, Route } from "../links/link_table.ts";
-import { bitsOf, broadcastOf, networkOf } from "../links/prefix.ts";
-import { refusalOf } from "../links/refusals.ts";
+import type { Link, LinkAddress } from "../link/link.ts";
+import type { LinkTable, Route } from "../link/link_table.ts";
+import { bitsOf, broadcastOf, networkOf } from "../link/prefix.ts";
+import { refusalOf } from "../link/refusals.ts";
 import { fromRaw, rawAddress } from "./addresses.ts";
 import { type Attributes, readAttributes, u32Of } from "./attributes.ts";
 import { Dump, DumpSequence, familiesOf, LinkDump, LOOKS, MESSAGES } from "./dump.ts";

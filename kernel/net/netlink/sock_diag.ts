@@ -1,6 +1,6 @@
 /**
  * NETLINK_SOCK_DIAG (sock_diag(7)): lists of the sockets that are open, as ss(8) asks for them, one socket by its name, and
- * the end of one (SOCK_DESTROY). Neighbours: diag_inet.ts, diag_filter.ts, diag_others.ts.
+ * the end of one (SOCK_DESTROY). Neighbours: diag_inet.ts, diag_filter.ts, diag_local.ts.
  */
 
 import { EINVAL, ENOENT, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
@@ -16,7 +16,7 @@ import {
 } from "../../../ffi/abi/socket.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { answerInet, destroyInet } from "./diag_inet.ts";
-import { listNetlink, listPackets, listUnix } from "./diag_others.ts";
+import { listNetlink, listPackets, listUnix } from "./diag_local.ts";
 import type { RouteRequest } from "./request.ts";
 import type { NetlinkWriter } from "./writer.ts";
 

@@ -6,7 +6,7 @@
 import { EINVAL, ENOBUFS, ENODEV } from "../../../ffi/abi/errno.ts";
 import * as P from "../../../ffi/abi/packet.ts";
 import { bytesToString } from "../../core/bytes.ts";
-import type { Link } from "../links/link.ts";
+import type { Link } from "../link/link.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { OptionValue } from "../socket_options.ts";
 

@@ -1,6 +1,6 @@
 /**
  * Packet sockets (packet(7)): frames as they pass the links of this kernel's own network namespaces, and frames to send.
- * What passes is shown by wire.ts; what becomes of frames that are sent, in inject.ts.
+ * What passes is shown by show_packets.ts; what becomes of frames that are sent, in send_frame.ts.
  *
  * DIFFERS: no ring for sending, no VLAN tags, no virtio headers.
  */
@@ -29,18 +29,18 @@ import {
   POLLWRNORM,
 } from "../../vfs/open_file.ts";
 import { BytesCursor } from "../bytes_cursor.ts";
-import type { ControlWriter } from "../control.ts";
+import type { ControlWriter } from "../control_writer.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
 import { keptBytes, PacketView } from "../filter.ts";
 import { releaseFilter } from "../filter_options.ts";
-import type { Link } from "../links/link.ts";
+import type { Link } from "../link/link.ts";
 import { type Message, SocketAddress, type SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { Socket } from "../socket.ts";
 import type { OptionValue } from "../socket_options.ts";
 import { putHeader } from "./ethernet.ts";
 import { type Fanout, joinFanout, setFanoutData } from "./fanout.ts";
-import { inject } from "./inject.ts";
+import { inject } from "./send_frame.ts";
 import { Memberships } from "./memberships.ts";
 import { replaceRing } from "./packet_ring.ts";
 import type { RingMemory } from "./ring_memory.ts";

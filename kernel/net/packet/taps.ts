@@ -1,9 +1,9 @@
 /**
  * Who watches the links of a network namespace: its packet sockets, and how many watchers there are in all. Frames are
- * made for them alone, so nothing is made while there are none. What passes is told by wire.ts.
+ * made for them alone, so nothing is made while there are none. What passes is told by show_packets.ts.
  */
 
-import type { Link } from "../links/link.ts";
+import type { Link } from "../link/link.ts";
 import type { NetShared } from "../net_shared.ts";
 import type { Fanout } from "./fanout.ts";
 import type { PacketSocket } from "./packet_socket.ts";

@@ -1,6 +1,6 @@
 /**
  * What a network namespace counts of its packets: of both versions of IP (RFC 4293), ICMP (RFC 5097's types), TCP (RFC 4022) and UDP
- * (RFC 4113). No packet travels (links/reach.ts): counted is what would. Neighbours: travel.ts (who counts), tables.ts (who shows).
+ * (RFC 4113). No packet travels (net/link/reach.ts): counted is what would. Neighbours: count_packets.ts (who counts), tables.ts (who shows).
  */
 
 import { isV4 } from "../inet/address.ts";

@@ -29,7 +29,7 @@ import {
   POLLWRNORM,
 } from "../../vfs/open_file.ts";
 import { askBeforeAccess } from "../../vfs/permission_events.ts";
-import { waitForSocket } from "../net/wait.ts";
+import { waitForSocket } from "../../net/calls/wait.ts";
 import { waitForInput } from "./terminal.ts";
 
 export const READABLE: number = POLLIN | POLLRDNORM | POLLHUP | POLLERR;

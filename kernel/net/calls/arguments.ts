@@ -1,0 +1,41 @@
+/** Arguments that socket calls share: the socket, addresses in and out. */
+
+import { EBADF, EFAULT, EINVAL, ENOTSOCK } from "../../../ffi/abi/errno.ts";
+import { SOCKADDR_STORAGE_SIZE } from "../../../ffi/abi/socket.ts";
+import { SocketAddress } from "../message.ts";
+import { Socket } from "../socket.ts";
+import type { Task } from "../../task/task.ts";
+
+/** Address of the running call. */
+export const address: SocketAddress = new SocketAddress();
+
+export function socketOf(t: Task, fd: number): Socket | number {
+  const file = t.files.get(fd);
+  if (file === null) return -EBADF;
+  return file instanceof Socket ? file : -ENOTSOCK;
+}
+
+/** An address of `length` bytes (an int) at `addr` into `out`: 0, -EINVAL or -EFAULT. */
+export function addressIn(t: Task, addr: number, length: number, out: SocketAddress): number {
+  if (length < 0 || length > SOCKADDR_STORAGE_SIZE) return -EINVAL;
+  out.length = length;
+  out.u8.fill(0);
+  if (length === 0) return 0;
+  return t.mm.copyIn(out.u8, 0, addr, length) < 0 ? -EFAULT : 0;
+}
+
+/** Store as much of `from` as fits into the int at `lengthAddr`, and its whole length there. */
+export function addressOut(
+  t: Task,
+  addr: number,
+  lengthAddr: number,
+  from: SocketAddress,
+): number {
+  const word = t.mm.load32(lengthAddr);
+  if (word < 0) return -EFAULT;
+  const room = word | 0;
+  if (room < 0) return -EINVAL;
+  const n = Math.min(room, from.length);
+  if (n > 0 && t.mm.copyOut(addr, from.u8, 0, n) < 0) return -EFAULT;
+  return t.mm.store32(lengthAddr, from.length) < 0 ? -EFAULT : 0;
+}

@@ -1,0 +1,71 @@
+/** getsockopt(2), setsockopt(2). */
+
+import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
+import { SO_PEERPIDFD, SOL_SOCKET } from "../../../ffi/abi/socket.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { OptionValue } from "../socket_options.ts";
+import type { Socket } from "../socket.ts";
+import type { Task } from "../../task/task.ts";
+import { socketOf } from "./arguments.ts";
+import { getPeerPidfd } from "./peer_pidfd.ts";
+
+const value = new OptionValue();
+
+/** LIMIT: longer values are cut; no option has one. */
+const MAX_BYTES = value.u8.length;
+
+export function sysSetsockopt(t: Task, a: SyscallArgs): number {
+  const level = a.i32(1), name = a.i32(2), length = a.i32(4);
+  if (length < 0) return -EINVAL;
+  const socket = socketOf(t, a.i32(0));
+  if (typeof socket === "number") return socket;
+  value.u8.fill(0, 0, 128);
+  value.length = Math.min(length, MAX_BYTES);
+  if (length > 0 && t.mm.copyIn(value.u8, 0, a.u64(3), value.length) < 0) return -EFAULT;
+  value.asker = t;
+  value.user = t.mm;
+  return level === SOL_SOCKET
+    ? socket.setSocketOption(t, name, value)
+    : socket.setProtocolOption(level, name, value);
+}
+
+export function sysGetsockopt(t: Task, a: SyscallArgs): number {
+  const lengthAddr = a.u64(4), socket = socketOf(t, a.i32(0));
+  if (typeof socket === "number") return socket;
+  const room = t.mm.load32(lengthAddr);
+  if (room < 0) return -EFAULT;
+  const told = readOption(t, socket, a.i32(1), a.i32(2), a.u64(3), room | 0);
+  if (told < 0) return told;
+  return t.mm.store32(lengthAddr, told) < 0 ? -EFAULT : 0;
+}
+
+/** An option's value to user address `addr`, where there are `room` bytes: what its length is said to be, or -errno. */
+export function readOption(
+  t: Task,
+  socket: Socket,
+  level: number,
+  name: number,
+  addr: number,
+  room: number,
+): number {
+  if (room < 0 && level === SOL_SOCKET) return -EINVAL;
+  value.length = Math.min(room, MAX_BYTES);
+  value.unit = 1;
+  value.asked = room >= 4 ? t.mm.load32(addr) | 0 : 0;
+  value.askedAt = addr;
+  value.asker = t;
+  value.user = t.mm;
+  const r = getOption(t, socket, level, name);
+  if (r < 0) return r;
+  // Some families take a negative length for the greatest.
+  const n = room < 0 ? value.length : Math.min(room, value.length), bytes = n * value.unit;
+  if (n > 0 && t.mm.copyOut(addr, value.u8, 0, bytes) < 0) return -EFAULT;
+  return value.unit === 1 ? n : value.length;
+}
+
+function getOption(t: Task, socket: Socket, level: number, name: number): number {
+  if (level !== SOL_SOCKET) return socket.getProtocolOption(level, name, value);
+  return name === SO_PEERPIDFD
+    ? getPeerPidfd(t, socket, value)
+    : socket.getSocketOption(name, value);
+}

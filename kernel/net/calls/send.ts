@@ -1,0 +1,158 @@
+/** sendto(2), sendmsg(2), sendmmsg(2). */
+
+import { EAGAIN, EFAULT, EINVAL, EMSGSIZE, ENOBUFS, EPIPE } from "../../../ffi/abi/errno.ts";
+import { LANDLOCK_ACCESS_NET_CONNECT_TCP } from "../../../ffi/abi/landlock.ts";
+import {
+  Mmsghdr,
+  MSG_DONTWAIT,
+  MSG_FASTOPEN,
+  MSG_NOSIGNAL,
+  MSG_OOB,
+  MSG_ZEROCOPY,
+  Msghdr,
+  SOCK_STREAM,
+  SOCKADDR_STORAGE_SIZE,
+  UIO_MAXIOV,
+} from "../../../ffi/abi/socket.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { BLOCK } from "../../core/result.ts";
+import { Message } from "../message.ts";
+import type { Socket } from "../socket.ts";
+import { sendToTask, userSignal } from "../../signal/send.ts";
+import { SIGPIPE } from "../../signal/sigset.ts";
+import type { Task } from "../../task/task.ts";
+import { signalUrgent } from "../../syscalls/io/async.ts";
+import { endTurn, WRITABLE } from "../../syscalls/io/transfer.ts";
+import { SLICE_BYTES } from "../../vfs/open_file.ts";
+import { addressIn, socketOf } from "./arguments.ts";
+import { controlIn } from "./control.ts";
+import { header, headerView } from "./header.ts";
+import { mayUsePort } from "../../landlock/calls/net_access.ts";
+import { waitForSocket } from "./wait.ts";
+
+const message = new Message();
+
+export function sysSendto(t: Task, a: SyscallArgs): number {
+  const r = t.io.set(a.u64(1), a.u64(2));
+  return r < 0 ? r : sendPrepared(t, a.i32(0), a.i32(3), a.u64(4), a.i32(5));
+}
+
+/** What the task's cursor has been set to goes to the peer, or to the address at `name`, if that is not 0. */
+export function sendPrepared(
+  t: Task,
+  fd: number,
+  flags: number,
+  name: number,
+  nameBytes: number,
+): number {
+  const socket = socketOf(t, fd);
+  if (typeof socket === "number") return socket;
+  start(t, flags);
+  if (name !== 0) {
+    const failed = addressIn(t, name, nameBytes, message.name);
+    if (failed < 0) return failed;
+  }
+  return transmit(t, socket);
+}
+
+export function sysSendmsg(t: Task, a: SyscallArgs): number {
+  const socket = socketOf(t, a.i32(0));
+  return typeof socket === "number" ? socket : sendOne(t, socket, a.u64(1), a.i32(2));
+}
+
+/** sendmmsg(2): how many were sent; an error counts only when it is the first's. */
+export function sysSendmmsg(t: Task, a: SyscallArgs): number {
+  const socket = socketOf(t, a.i32(0));
+  if (typeof socket === "number") return socket;
+  const addr = a.u64(1), count = Math.min(a.u32(2), UIO_MAXIOV), p = t.progress;
+  while (p.step < count) {
+    const at = addr + p.step * Mmsghdr.size;
+    const n = sendOne(t, socket, at, a.i32(3));
+    if (n === BLOCK) return BLOCK;
+    if (n < 0 || t.mm.store32(at + Mmsghdr.at.len, n) < 0) {
+      if (p.step > 0) break;
+      return n < 0 ? n : -EFAULT;
+    }
+    p.step++;
+    p.done = 0;
+  }
+  return p.step;
+}
+
+function start(t: Task, flags: number): void {
+  message.reset(flags);
+  message.caller = t;
+}
+
+function sendOne(t: Task, socket: Socket, addr: number, flags: number): number {
+  start(t, flags);
+  if (t.mm.copyIn(header, 0, addr, Msghdr.size) < 0) return -EFAULT;
+  const nameAddr = pointer(Msghdr.at.name), iov = pointer(Msghdr.at.iov);
+  const iovCount = pointer(Msghdr.at.iovlen), control = pointer(Msghdr.at.control);
+  const controlBytes = pointer(Msghdr.at.controllen);
+  const nameBytes = headerView.getInt32(Msghdr.at.namelen, true);
+  if (nameBytes < 0) return -EINVAL;
+  if (nameAddr !== 0 && nameBytes > 0) {
+    const length = Math.min(nameBytes, SOCKADDR_STORAGE_SIZE);
+    const r = addressIn(t, nameAddr, length, message.name);
+    if (r < 0) return r;
+  }
+  if (iovCount > UIO_MAXIOV) return -EMSGSIZE;
+  let r = t.io.setIov(iov, iovCount);
+  if (r < 0) return r;
+  if (controlBytes > 0x7fffffff) return -ENOBUFS;
+  // What a stream has sent a part of has its control messages already.
+  if (controlBytes > 0 && control !== 0 && t.progress.done === 0) {
+    r = controlIn(t, socket, message, control, controlBytes);
+    if (r < 0) return r;
+  }
+  r = transmit(t, socket);
+  message.dropRights();
+  return r;
+}
+
+function pointer(at: number): number {
+  return headerView.getUint32(at, true) + headerView.getUint32(at + 4, true) * 0x100000000;
+}
+
+/** Send what the cursor has; streams go on until all is taken. */
+function transmit(t: Task, socket: Socket): number {
+  const { io, progress } = t, length = io.remaining;
+  if ((message.flags & MSG_FASTOPEN) !== 0 && message.name.length > 0 && progress.done === 0) {
+    const right = LANDLOCK_ACCESS_NET_CONNECT_TCP;
+    const may = mayUsePort(t.cred.domain, socket, message.name, right);
+    if (may < 0) return may;
+  }
+  if (progress.done > 0) {
+    io.advance(progress.done);
+    // The connection is made.
+    message.flags &= ~MSG_FASTOPEN;
+  }
+  const nonblocking = socket.isNonblocking || (message.flags & MSG_DONTWAIT) !== 0;
+  const enough = progress.done + SLICE_BYTES;
+  let n: number;
+  do {
+    n = socket.send(io, message);
+    if (n < 0) break;
+    progress.done += n;
+    message.flags &= ~MSG_FASTOPEN;
+    if ((message.flags & MSG_OOB) !== 0 && n > 0) signalUrgent(socket.urgentReceiver);
+    if (progress.done >= enough && io.remaining > 0) return endTurn(t, nonblocking);
+  } while (n > 0 && io.remaining > 0 && socket.writesAll);
+  if (n >= 0) return sent(socket, progress.done, length);
+  if (n === -EAGAIN && !nonblocking) {
+    n = waitForSocket(t, socket, WRITABLE, socket.options.sendTimeoutNs);
+    if (n === BLOCK) return n;
+  }
+  if (progress.done > 0) return sent(socket, progress.done, length);
+  const signals = n === -EPIPE && socket.writesAll && (message.flags & MSG_NOSIGNAL) === 0;
+  if (signals) sendToTask(t, userSignal(SIGPIPE, t));
+  return n;
+}
+
+/** All that was sent of one call, which had `length` bytes. */
+function sent(socket: Socket, bytes: number, length: number): number {
+  const isTold = (message.flags & MSG_ZEROCOPY) !== 0 && socket.options.zerocopy;
+  if (isTold && (length > 0 || socket.type !== SOCK_STREAM)) socket.tellZerocopy();
+  return bytes;
+}

@@ -1,0 +1,85 @@
+/**
+ * What was sent to a neighbour that does not answer (ARP, neighbour discovery): its sender hears so after the third question,
+ * by its queue of errors, and raw sockets by a message of ICMP. Until then sends succeed.
+ *
+ * DIFFERS: what a station on the way finds out is told as if this one had.
+ */
+
+import * as I from "../../../../ffi/abi/inet.ts";
+import { UNANSWERED_PACKETS } from "../../../core/quota.ts";
+import { reach, UNANSWERED } from "../../link/reach.ts";
+import { countPacket } from "../../traffic/count_packets.ts";
+import { Timer } from "../../../time/timer.ts";
+import { type Endpoint, isV4 } from "../address.ts";
+import { hearUnanswered, QUOTE_6 } from "../error_queue.ts";
+import type { InetSocket } from "../inet_socket.ts";
+import type { IpPacket } from "../ip/ip_packet.ts";
+import { pass } from "../raw/raw_receivers.ts";
+import { unreachable } from "./unreachable.ts";
+
+/** Three questions take so long. */
+export const ASKING_S = 3;
+/** LIMIT: packets of a socket that wait for an answer. */
+const WAITING_MAX = 64;
+
+interface Waiting {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly to: Endpoint;
+  readonly source: string;
+  readonly message: IpPacket;
+  readonly dueNs: number;
+}
+
+/** Nobody answers for this address, as far as is known. */
+export function isUnanswered(socket: InetSocket, destination: string): boolean {
+  return reach(socket.net, destination, null, socket.options.deviceIndex) === UNANSWERED;
+}
+
+/** Of one socket. */
+export class Unanswered extends Timer {
+  private readonly socket: InetSocket;
+  private waiting: Waiting[] = [];
+
+  constructor(socket: InetSocket) {
+    super();
+    this.socket = socket;
+  }
+
+  /** `bytes` are what the sender gave. */
+  add(bytes: Uint8Array<ArrayBuffer>, to: Endpoint, packet: IpPacket): void {
+    if (this.waiting.length >= WAITING_MAX || !UNANSWERED_PACKETS.take(1, this.socket.account)) {
+      return;
+    }
+    const { net } = this.socket, now = net.host.monotonicNs();
+    // The questions are asked once for all packets to a neighbour.
+    const asked = this.waiting.find((one) => one.to.address === to.address);
+    const dueNs = asked?.dueNs ?? now + ASKING_S * 1e9, { source } = packet;
+    const code = isV4(source) ? I.ICMP_HOST_UNREACH : I.ICMPV6_ADDR_UNREACH;
+    const message = unreachable(packet, source, code);
+    this.waiting.push({ bytes: bytes.slice(0, QUOTE_6), to, source, message, dueNs });
+    if (!this.isArmed) net.timers.arm(this, dueNs);
+  }
+
+  override onExpire(): void {
+    const { socket, waiting } = this, { net } = socket, now = net.host.monotonicNs();
+    this.waiting = waiting.filter((one) => one.dueNs > now);
+    for (const { bytes, to, source, message, dueNs } of waiting) {
+      if (dueNs > now) continue;
+      UNANSWERED_PACKETS.give(1, this.socket.account);
+      // Such a message comes by lo.
+      if (!net.links.lo.isUp) continue;
+      countPacket(net, net, message);
+      if (net.inet !== null) pass(net, net.inet, message);
+      hearUnanswered(socket, bytes, source, to);
+    }
+    const next = this.waiting[0];
+    if (next !== undefined) net.timers.arm(this, next.dueNs);
+  }
+
+  /** Its socket is gone. */
+  forget(): void {
+    UNANSWERED_PACKETS.give(this.waiting.length, this.socket.account);
+    this.waiting = [];
+    this.socket.net.timers.disarm(this);
+  }
+}

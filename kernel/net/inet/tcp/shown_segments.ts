@@ -1,0 +1,204 @@
+/**
+ * Segments of TCP for those who watch (packet/): connections here have none (tcp_socket.ts), but what would travel is known, so
+ * it is made up for who looks: handshake, data with its acknowledgement, ends and resets.
+ */
+
+import { IPPROTO_TCP } from "../../../../ffi/abi/inet.ts";
+import { ETH_HLEN, ETH_P_IP, ETH_P_IPV6 } from "../../../../ffi/abi/packet.ts";
+import { BytesCursor } from "../../bytes_cursor.ts";
+import { NO_MAC } from "../../link/link.ts";
+import { PacketHeader } from "../../message.ts";
+import type { NetNamespace } from "../../net_namespace.ts";
+import { putHeader } from "../../packet/ethernet.ts";
+import { countSegments } from "../../traffic/count_packets.ts";
+import { type Endpoint, isV4 } from "../address.ts";
+import { checksum, headed, headed6, pseudoHeader } from "../ip/ip_packet.ts";
+import { pass } from "../raw/raw_receivers.ts";
+import type { TcpSocket } from "./tcp_socket.ts";
+
+const FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16;
+const HEADER = 20, MSS_OPTION = 4;
+/** Bytes of a header with a timestamp, and of one that begins a connection with all options. */
+const STAMPED = 32, SYN_BYTES = 40;
+/** Data of one segment, as large as a sender that leaves the cutting to its card makes them. */
+const SEGMENT_BYTES = 65483;
+const WINDOW = 512;
+/** Bytes of a SYN's options, and its window, which on a loopback is a segment. */
+const SYN_OPTIONS = 20, WINDOW_4 = 65495, WINDOW_6 = 65476;
+const NO_HEADER = new PacketHeader();
+const cursor = new BytesCursor();
+
+/** What has been sent in one direction; the first number is 0 but for a part that tells connections apart. */
+export class TcpSequence {
+  /** Bytes of data, and 1 when the end is behind them. */
+  sent: number = 0;
+  /** How much of it ends are. */
+  ends: number = 0;
+  readonly first: number;
+
+  constructor(first: number) {
+    this.first = first;
+  }
+
+  /** Number of the byte that comes next, behind the SYN. */
+  get next(): number {
+    return (this.first + 1 + this.sent) >>> 0;
+  }
+}
+
+/** Both ends are connected now. */
+export function showHandshake(client: TcpSocket, server: TcpSocket): void {
+  const now = client.net.host.monotonicNs();
+  server.tally.begin(false, now);
+  client.tally.begin(true, now);
+  count(client, server, 2, SYN_BYTES - STAMPED);
+  count(server, client, 1, SYN_BYTES - STAMPED);
+  server.net.traffic.tcp.accepted++;
+  if (client.net.shared.watchers === 0) return;
+  const from = client.sequence.first >>> 0, to = server.sequence.first >>> 0;
+  show(client, server, SYN, from, 0, NOTHING);
+  show(server, client, SYN | ACK, to, from + 1, NOTHING);
+  show(client, server, ACK, from + 1, to + 1, NOTHING);
+}
+
+/** Nobody listens: the attempt and its refusal. */
+export function showRefusal(client: TcpSocket): void {
+  const { local, remote, net, sequence: { first } } = client;
+  net.traffic.tcp.failed++;
+  if (remote === null) return;
+  const there = client.arrivalOf(local.address, remote.address)?.net;
+  if (there === undefined) return;
+  countSegments(net, there, remote.address, 1, SYN_BYTES);
+  countSegments(there, net, local.address, 1, HEADER);
+  there.traffic.tcp.resetsOut++;
+  if (client.net.shared.watchers === 0) return;
+  segment(net, there, local, remote, SYN, first >>> 0, 0, NOTHING);
+  segment(there, net, remote, local, RST | ACK, 0, first + 1, NOTHING);
+}
+
+/** `length` bytes went into the peer's queue, whose last they are. */
+export function showData(from: TcpSocket, to: TcpSocket, length: number): void {
+  const { sequence } = from, queue = to.incoming;
+  if (from.net.shared.watchers > 0) {
+    for (let done = 0; done < length;) {
+      const n = Math.min(length - done, SEGMENT_BYTES), bytes = new Uint8Array(n);
+      queue.peek(cursor.set(bytes, n), queue.length - length + done, n);
+      done += n;
+      const flags = done === length ? PSH | ACK : ACK;
+      show(from, to, flags, sequence.next + done - n, to.sequence.next, bytes);
+    }
+    show(to, from, ACK, to.sequence.next, sequence.next + length, NOTHING);
+  }
+  sequence.sent += length;
+  const segments = Math.ceil(length / SEGMENT_BYTES), now = from.net.host.monotonicNs();
+  from.tally.send(segments, now);
+  to.tally.receive(segments, length, now);
+  count(from, to, segments, length);
+  count(to, from, 1, 0);
+  from.net.traffic.tcp.dataOut += segments;
+  from.net.traffic.tcp.acksIn++;
+}
+
+export function showEnd(from: TcpSocket, to: TcpSocket): void {
+  if (from.net.shared.watchers > 0) {
+    show(from, to, FIN | ACK, from.sequence.next, to.sequence.next, NOTHING);
+    show(to, from, ACK, to.sequence.next, from.sequence.next + 1, NOTHING);
+  }
+  count(from, to, 1, 0);
+  count(to, from, 1, 0);
+  from.sequence.sent++;
+  from.sequence.ends++;
+  from.tally.sendEnd(from.net.host.monotonicNs());
+  to.tally.receiveEnd();
+}
+
+export function showReset(from: TcpSocket, to: TcpSocket): void {
+  count(from, to, 1, 0);
+  from.net.traffic.tcp.resetsOut++;
+  if (from.net.shared.watchers === 0) return;
+  show(from, to, RST | ACK, from.sequence.next, to.sequence.next, NOTHING);
+}
+
+/** The headers of the SYN that a client began with (TCP_SAVED_SYN), with that of the frame or not. */
+export function synOf(client: TcpSocket, withFrame: boolean): Uint8Array<ArrayBuffer> {
+  const { local, remote, sequence, net } = client, isFour = isV4(local.address);
+  const window = isFour ? WINDOW_4 : WINDOW_6;
+  const payload = new Uint8Array(HEADER + SYN_OPTIONS), dv = new DataView(payload.buffer);
+  dv.setUint16(0, local.port);
+  dv.setUint16(2, remote!.port);
+  dv.setUint32(4, sequence.first >>> 0);
+  payload[12] = payload.length << 2;
+  payload[13] = SYN;
+  dv.setUint16(14, window);
+  // Largest segment; selective acknowledgements; a timestamp; window scale.
+  dv.setUint32(HEADER, 0x02040000 | window);
+  dv.setUint32(HEADER + 4, 0x0402080a);
+  dv.setUint32(HEADER + 8, Math.floor(net.host.monotonicNs() / 1e6) >>> 0);
+  dv.setUint32(HEADER + 16, 0x01030307);
+  const source = local.address, destination = remote!.address, protocol = IPPROTO_TCP;
+  const start = pseudoHeader(payload.length, protocol, source, destination);
+  dv.setUint16(16, checksum(payload, 0, payload.length, start));
+  const around = { protocol, source, destination, payload, whole: null };
+  const packet = {
+    ...around,
+    hops: client.ip.hopsOf(destination, NO_HEADER),
+    trafficClass: client.ip.classOf(destination, NO_HEADER),
+  };
+  const body = isFour ? headed(packet) : headed6(packet);
+  if (!withFrame) return body;
+  const frame = new Uint8Array(ETH_HLEN + body.length);
+  frame.set(body, ETH_HLEN);
+  putHeader(frame, NO_MAC, NO_MAC, isFour ? ETH_P_IP : ETH_P_IPV6);
+  return frame;
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** Segments with timestamps, and `bytes` more in all. */
+function count(from: TcpSocket, to: TcpSocket, segments: number, bytes: number): void { // HOT
+  const { remote } = from;
+  if (remote === null) return;
+  countSegments(from.net, to.net, remote.address, segments, bytes + segments * STAMPED);
+}
+
+function show(
+  from: TcpSocket,
+  to: TcpSocket,
+  flags: number,
+  sequence: number,
+  acknowledged: number,
+  data: Uint8Array,
+): void {
+  const { local, remote } = from;
+  if (remote === null) return;
+  segment(from.net, to.net, local, remote, flags, sequence, acknowledged, data);
+}
+
+function segment(
+  from: NetNamespace,
+  to: NetNamespace,
+  local: Endpoint,
+  remote: Endpoint,
+  flags: number,
+  sequence: number,
+  acknowledged: number,
+  data: Uint8Array,
+): void {
+  if (to.inet === null) return;
+  const length = HEADER + ((flags & SYN) !== 0 ? MSS_OPTION : 0);
+  const payload = new Uint8Array(length + data.length), dv = new DataView(payload.buffer);
+  dv.setUint16(0, local.port);
+  dv.setUint16(2, remote.port);
+  dv.setUint32(4, sequence >>> 0);
+  dv.setUint32(8, (flags & ACK) === 0 ? 0 : acknowledged >>> 0);
+  payload[12] = length << 2;
+  payload[13] = flags;
+  dv.setUint16(14, WINDOW);
+  if ((flags & SYN) !== 0) dv.setUint32(HEADER, 0x02040000 | SEGMENT_BYTES);
+  payload.set(data, length);
+  const source = local.address, destination = remote.address, protocol = IPPROTO_TCP;
+  const start = pseudoHeader(payload.length, protocol, source, destination);
+  dv.setUint16(16, checksum(payload, 0, payload.length, start));
+  const around = { protocol, source, destination, hops: 64, trafficClass: 0, whole: null };
+  pass(from, to.inet, { ...around, payload });
+}

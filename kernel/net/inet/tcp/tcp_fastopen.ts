@@ -1,0 +1,98 @@
+/**
+ * TCP Fast Open (RFC 7413; MSG_FASTOPEN, TCP_FASTOPEN and TCP_FASTOPEN_CONNECT of tcp(7)): data that go with the SYN.
+ * As no packet takes time here, what differs from a plain connection is which call makes it, and what TCP_INFO says.
+ */
+
+import { EINVAL, EISCONN, EOPNOTSUPP } from "../../../../ffi/abi/errno.ts";
+import * as I from "../../../../ffi/abi/inet.ts";
+import { AF_UNSPEC, MSG_DONTWAIT } from "../../../../ffi/abi/socket.ts";
+import type { IoCursor } from "../../../mm/io_cursor.ts";
+import type { Message } from "../../message.ts";
+import type { NetNamespace } from "../../net_namespace.ts";
+import type { TcpSocket } from "./tcp_socket.ts";
+
+/** Bits of /proc/sys/net/ipv4/tcp_fastopen. */
+const CLIENT = 1, SERVER = 2, CLIENT_NO_COOKIE = 4, SERVER_NO_COOKIE = 0x200, SERVER_ALWAYS = 0x400;
+/** tcpi_fastopen_client_fail: there was no cookie; the data were not acknowledged. */
+const COOKIE_UNAVAILABLE = 1, DATA_NOT_ACKED = 2;
+/** LIMIT: servers whose cookies are known; one more and all are forgotten. */
+const COOKIES_MAX = 1024;
+
+/** What a connection knows of it. */
+export class FastOpen {
+  /** Of a server: its listener takes data with a SYN. */
+  isTaken: boolean = false;
+  /** Data went with the SYN. */
+  hasData: boolean = false;
+  /** Of a client: why they did not (TFO_*). */
+  failure: number = 0;
+}
+
+function settingOf({ settings }: NetNamespace): number {
+  return settings?.number("net/ipv4/tcp_fastopen") ?? CLIENT;
+}
+
+export function mayOpenFast(net: NetNamespace): boolean {
+  return (settingOf(net) & CLIENT) !== 0;
+}
+
+/** Whether a listener takes data with a SYN. */
+export function takesFastOpen(listener: TcpSocket): boolean {
+  const setting = settingOf(listener.net);
+  if ((setting & SERVER) === 0) return false;
+  return listener.tcp.fastOpenQueue > 0 || (setting & SERVER_ALWAYS) !== 0;
+}
+
+/** It sends data without a cookie. */
+function goesWithout({ net, tcp }: TcpSocket): boolean {
+  return tcp.needsNoCookie || (settingOf(net) & CLIENT_NO_COOKIE) !== 0;
+}
+
+/** Data may go with the SYN to this address. */
+export function hasCookie(socket: TcpSocket, address: string): boolean {
+  return goesWithout(socket) || socket.net.cookies.has(address);
+}
+
+/** `client` is connected with `server`, and asked for Fast Open; `bytes` of data went with its SYN. */
+export function noteFastOpen(client: TcpSocket, server: TcpSocket, bytes: number): void {
+  const { net } = client, address = client.remote!.address;
+  const isWithout = goesWithout(client), had = !isWithout && net.cookies.has(address);
+  if (!had && !isWithout) {
+    client.fastOpen.failure = COOKIE_UNAVAILABLE;
+    if (!server.fastOpen.isTaken) return;
+    if (net.cookies.size >= COOKIES_MAX) net.cookies.clear();
+    net.cookies.add(address);
+    return;
+  }
+  if (bytes === 0) return;
+  const isCookieNeeded = (settingOf(server.net) & SERVER_NO_COOKIE) === 0 &&
+    !server.tcp.needsNoCookie;
+  if (server.fastOpen.isTaken && (had || !isCookieNeeded)) {
+    client.fastOpen.hasData = server.fastOpen.hasData = true;
+  } else client.fastOpen.failure = DATA_NOT_ACKED;
+}
+
+/** send(2) with MSG_FASTOPEN, or the first one behind a connect(2) that was put off. */
+export function sendFast(socket: TcpSocket, io: IoCursor, message: Message): number {
+  const { name, caller } = message;
+  if (!mayOpenFast(socket.net) || name.family === AF_UNSPEC) return -EOPNOTSUPP;
+  const wasDeferred = socket.isConnectDeferred;
+  const isNonblocking = socket.isNonblocking || (message.flags & MSG_DONTWAIT) !== 0;
+  if (!wasDeferred) {
+    if (name.length === 0 && socket.state === I.TCP_CLOSE) return -EINVAL;
+    if (socket.state !== I.TCP_CLOSE && !socket.isConnecting) return -EISCONN;
+    if (caller === null) return -EINVAL;
+  }
+  const isBegun = socket.isConnecting && !wasDeferred;
+  const r = wasDeferred
+    ? socket.connectNow(isNonblocking)
+    : socket.connect(caller!, name, isNonblocking);
+  const { peer, remote } = socket;
+  if (peer === null || remote === null || socket.state !== I.TCP_ESTABLISHED) return r;
+  const sendsData = !isBegun && hasCookie(socket, remote.address) && io.remaining > 0;
+  if (!isBegun) noteFastOpen(socket, peer, sendsData ? io.remaining : 0);
+  // Without data in the SYN the call only began to connect.
+  if (r < 0 && !sendsData) return r;
+  socket.isConnecting = false;
+  return socket.sendData(io, message);
+}

@@ -1,0 +1,110 @@
+/** Which sockets get a datagram (udp(7)), and datagrams that came as packets. Neighbour: udp_socket.ts. */
+
+import { AF_INET } from "../../../../ffi/abi/socket.ts";
+import { comesByDevice } from "../../bound_device.ts";
+import { BytesCursor } from "../../bytes_cursor.ts";
+import type { Link } from "../../link/link.ts";
+import { Endpoint, isV4 } from "../address.ts";
+import { hearUnreachable } from "../error_queue.ts";
+import { optionsOf } from "../ip/header_options.ts";
+import { checksum, type IpPacket, pseudoHeader, UDP_HEADER } from "../ip/ip_packet.ts";
+import { accepts, type PortTable } from "../ports.ts";
+import type { UdpSocket } from "./udp_socket.ts";
+
+export type UdpPorts = PortTable<UdpSocket>;
+
+const cursor = new BytesCursor();
+
+/**
+ * Who gets a datagram: a socket connected to the sender before others, an exact address before a wildcard, one of IPv4
+ * before one of IPv6 that hears it too. Of equal ones the last that was bound, or with SO_REUSEPORT one that is always the
+ * same for a sender.
+ */
+export function receiverAt(ports: UdpPorts, from: Endpoint, to: Endpoint): UdpSocket | null {
+  let best: UdpSocket | null = null, bestScore = -1;
+  for (const s of ports.at(to.port)) {
+    const score = scoreOf(s, from, to);
+    if (score < bestScore || score < 0) continue;
+    best = s;
+    bestScore = score;
+  }
+  if (best === null || best.reuse === null || best.remote !== null) return best;
+  const chosen = best.reuse.byHash(spread(from));
+  return ports.at(to.port).find((s) => s === chosen) ?? best;
+}
+
+/** Whom the program of its group picks in place of a receiver, if that has one. */
+export function programmed(
+  ports: UdpPorts,
+  receiver: UdpSocket,
+  packet: IpPacket,
+): UdpSocket {
+  const chosen = receiver.reuse?.byProgram(packet, UDP_HEADER) ?? null;
+  return ports.at(receiver.local.port).find((s) => s === chosen) ?? receiver;
+}
+
+/** -1: it does not take it. */
+function scoreOf(s: UdpSocket, from: Endpoint, to: Endpoint): number {
+  if (!accepts(s, to.address)) return -1;
+  if (s.remote !== null && !s.remote.isSame(from)) return -1;
+  if (!comesByDevice(s, from.address, to.address)) return -1;
+  return (s.local.address === to.address ? 8 : 0) + (s.remote !== null ? 4 : 0) +
+    (s.options.deviceIndex !== 0 ? 2 : 0) + (s.family === AF_INET ? 1 : 0);
+}
+
+function spread({ address, port }: Endpoint): number {
+  let hash = Math.imul(port, 0x9e3779b1);
+  for (let i = 12; i < 16; i++) hash = Math.imul(hash ^ address.charCodeAt(i), 0x01000193);
+  return (hash ^ hash >>> 15) >>> 0;
+}
+
+/** What a datagram in a packet says. */
+interface Arrived {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly from: Endpoint;
+  readonly to: Endpoint;
+}
+
+/** The datagram in a packet; null: it is damaged. */
+function datagramIn({ payload, source, destination, protocol }: IpPacket): Arrived | null {
+  if (payload.length < UDP_HEADER) return null;
+  const dv = new DataView(payload.buffer, payload.byteOffset), length = dv.getUint16(4);
+  if (length < UDP_HEADER || length > payload.length) return null;
+  const start = pseudoHeader(length, protocol, source, destination);
+  const isSealed = dv.getUint16(6) !== 0;
+  if (isSealed && checksum(payload, 0, length, start) !== 0) return null;
+  if (!isSealed && !isV4(destination)) return null;
+  const from = new Endpoint(source, dv.getUint16(0)),
+    to = new Endpoint(destination, dv.getUint16(2));
+  return { bytes: payload.slice(UDP_HEADER, length), from, to };
+}
+
+/** To whoever is at its port; who sent it hears that nobody is. False: nobody was. */
+export function carryDatagram(sender: UdpPorts | null, ports: UdpPorts, packet: IpPacket): boolean {
+  const arrived = datagramIn(packet);
+  if (arrived === null) return true;
+  const { bytes, from, to } = arrived, receiver = receiverAt(ports, from, to);
+  if (receiver !== null) {
+    const { hops, trafficClass } = packet, options = optionsOf(packet);
+    programmed(ports, receiver, packet)
+      .enqueue(cursor.set(bytes, bytes.length), from, to, hops, trafficClass, 0, 0, options);
+    return true;
+  }
+  const origin = sender === null ? null : receiverAt(sender, to, from);
+  if (origin !== null) hearUnreachable(origin, bytes, from.address, to);
+  return false;
+}
+
+/** One for many stations: to all sockets that want it. */
+export function hearDatagram(ports: UdpPorts, link: Link, packet: IpPacket): void {
+  const arrived = datagramIn(packet);
+  if (arrived === null) return;
+  const { bytes, to } = arrived, { hops, trafficClass } = packet;
+  const from = arrived.from.on(link.index), options = optionsOf(packet);
+  for (const socket of [...ports.at(to.port)]) {
+    if (!accepts(socket, to.address) || !socket.hearsMany(link, from.address, to.address)) continue;
+    if (socket.remote !== null && !socket.remote.isSame(from)) continue;
+    const io = cursor.set(bytes, bytes.length);
+    socket.enqueue(io, from, to, hops, trafficClass, 0, link.index, options);
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Packets that would travel are counted: by the namespaces that send and receive them, by those that carry them on, and by all
+ * links on their way. Links but `lo` count the header of Ethernet too, which a bridge has taken off what it takes in.
+ */
+
+import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP } from "../../../ffi/abi/inet.ts";
+import { ETH_HLEN } from "../../../ffi/abi/packet.ts";
+import { isMulticast, isV4 } from "../inet/address.ts";
+import { IP6_HEADER, IP_HEADER, type IpPacket } from "../inet/ip/ip_packet.ts";
+import { type Crossing, wayTo } from "../link/reach.ts";
+import type { NetNamespace } from "../net_namespace.ts";
+
+/** Packets go from one namespace to an address of another, or of its own; `bytes` are those of all, without headers of IP. */
+export function countPackets( // HOT
+  from: NetNamespace,
+  to: NetNamespace,
+  destination: string,
+  packets: number,
+  bytes: number,
+): void {
+  const isFour = isV4(destination);
+  const whole = bytes + packets * (isFour ? IP_HEADER : IP6_HEADER);
+  const { v4, v6 } = from.traffic;
+  (isFour ? v4 : v6).out.add(packets, whole);
+  if (from === to) {
+    const { lo } = from.links;
+    lo.sent.add(packets, whole);
+    lo.received.add(packets, whole);
+    (isFour ? v4 : v6).in.add(packets, whole);
+    return;
+  }
+  countOnWay(from, destination, packets, whole);
+  to.traffic.of(destination).in.add(packets, whole);
+}
+
+/** Segments of TCP, of which `bytes` are those behind the headers of IP. */
+export function countSegments( // HOT
+  from: NetNamespace,
+  to: NetNamespace,
+  destination: string,
+  segments: number,
+  bytes: number,
+): void {
+  from.traffic.tcp.segmentsOut += segments;
+  to.traffic.tcp.segmentsIn += segments;
+  countPackets(from, to, destination, segments, bytes);
+}
+
+/** A whole packet, with what is in it. */
+export function countPacket(from: NetNamespace, to: NetNamespace, packet: IpPacket): void {
+  const { protocol, destination, payload, whole } = packet;
+  if (whole === null) countPackets(from, to, destination, 1, payload.length);
+  else countPackets(from, to, destination, 1, whole.length - IP_HEADER);
+  if (protocol === IPPROTO_TCP) {
+    from.traffic.tcp.segmentsOut++;
+    to.traffic.tcp.segmentsIn++;
+  } else if (isMessage(packet)) countMessage(from, to, destination, payload[0]!);
+}
+
+/** A packet that a frame brought has come to its station. */
+export function countArrival(to: NetNamespace, packet: IpPacket): void {
+  const { protocol, destination, payload } = packet, counters = to.traffic.of(destination);
+  counters.in.add(1, sizeOf(packet));
+  if (protocol === IPPROTO_TCP) to.traffic.tcp.segmentsIn++;
+  else if (isMessage(packet)) counters.icmpIn.add(payload[0]!);
+}
+
+/** A message of ICMP of a type. */
+export function countMessage(
+  from: NetNamespace,
+  to: NetNamespace,
+  destination: string,
+  type: number,
+): void {
+  from.traffic.of(destination).icmpOut.add(type);
+  to.traffic.of(destination).icmpIn.add(type);
+}
+
+/** A packet for many stations leaves by links. */
+export function countToMany(
+  from: NetNamespace,
+  packet: IpPacket,
+  crossed: readonly Crossing[],
+): void {
+  const { destination, payload } = packet, counters = from.traffic.of(destination);
+  const bytes = sizeOf(packet), isForGroup = isMulticast(destination);
+  counters.out.add(1, bytes);
+  (isForGroup ? counters.outToGroups : counters.outToAll).add(1, bytes);
+  if (isMessage(packet)) counters.icmpOut.add(payload[0]!);
+  for (const crossing of crossed) countCrossing(crossing, 1, bytes);
+}
+
+/** And comes to one of them. */
+export function countFromMany(to: NetNamespace, packet: IpPacket): void {
+  const { destination, payload } = packet, counters = to.traffic.of(destination);
+  const bytes = sizeOf(packet);
+  counters.in.add(1, bytes);
+  (isMulticast(destination) ? counters.inToGroups : counters.inToAll).add(1, bytes);
+  if (isMessage(packet)) counters.icmpIn.add(payload[0]!);
+}
+
+function isMessage({ protocol, destination, payload }: IpPacket): boolean {
+  return protocol === (isV4(destination) ? IPPROTO_ICMP : IPPROTO_ICMPV6) && payload.length > 0;
+}
+
+function sizeOf({ destination, payload, whole }: IpPacket): number {
+  return whole?.length ?? payload.length + (isV4(destination) ? IP_HEADER : IP6_HEADER);
+}
+
+function countOnWay(from: NetNamespace, destination: string, packets: number, bytes: number): void {
+  const hops = wayTo(from, destination) ?? [];
+  hops.forEach(({ station, crossed }, i) => {
+    for (const crossing of crossed) countCrossing(crossing, packets, bytes);
+    if (i === hops.length - 1) return;
+    const counters = station.table.net.traffic.of(destination);
+    counters.in.add(packets, bytes);
+    counters.forwarded += packets;
+  });
+}
+
+/** Packets pass a link; `bytes` are those of all, without the headers of Ethernet. */
+export function countCrossing(
+  { link, isIncoming }: Crossing,
+  packets: number,
+  bytes: number,
+): void {
+  const isBare = link.kind === "loopback" || (link.kind === "bridge" && isIncoming);
+  const counter = isIncoming ? link.received : link.sent;
+  counter.add(packets, isBare ? bytes : bytes + packets * ETH_HLEN);
+}
