@@ -23,7 +23,7 @@ const REHASH_DEFAULT = -1;
 const UCRED_WORDS: readonly number[] = [0, UINT_MAX, UINT_MAX];
 
 /** Undefined: it is none of these. The value is an int at least. */
-export function setNewerOption(
+export function setLinuxOption(
   caller: SocketCaller,
   socket: Socket,
   name: number,
@@ -82,7 +82,7 @@ export function setNewerOption(
 }
 
 /** Undefined: it is none of these. */
-export function getNewerOption(
+export function getLinuxOption(
   socket: Socket,
   name: number,
   value: OptionValue,

@@ -7,7 +7,7 @@ import type { Credentials } from "../cred/credentials.ts";
 import type { LinkFamily } from "../proc/fs/link_fields.ts";
 import type { NetSettings } from "../proc/fs/net_settings.ts";
 import { SysctlStore } from "../proc/fs/sysctl_store.ts";
-import { changeSetting, settingsAt } from "./link/change_setting.ts";
+import { changeSetting, settingsAt } from "./link/link_settings.ts";
 import type { NetNamespace } from "./net_namespace.ts";
 
 export class NetSettingsView implements NetSettings {

@@ -120,7 +120,7 @@ export abstract class Socket extends OpenFile {
     return false;
   }
   /** A send(2) with MSG_ZEROCOPY is done. */
-  tellZerocopy(): void {}
+  reportZerocopy(): void {}
 
   /** SO_PEEK_OFF behind a receive: a look moves it on, taking moves it back. HOT */
   movePeekOffset(isPeek: boolean, bytes: number): void {

@@ -76,7 +76,7 @@ import {
   SK_MEMINFO_VARS,
 } from "../../ffi/abi/sock_diag.ts";
 import { SocketAddress, type SocketCaller } from "./message.ts";
-import { getNewerOption, setNewerOption, UNLIMITED_RATE } from "./linux_options.ts";
+import { getLinuxOption, setLinuxOption, UNLIMITED_RATE } from "./linux_options.ts";
 import type { Socket } from "./socket.ts";
 
 /** net.core.{r,w}mem_max and their defaults where there are no settings; a set value counts double, as on Linux. */
@@ -331,7 +331,7 @@ export function setSocketOption(
       // There is one way only.
       return 0;
     default:
-      return setNewerOption(caller, socket, name, value) ?? -ENOPROTOOPT;
+      return setLinuxOption(caller, socket, name, value) ?? -ENOPROTOOPT;
   }
 }
 
@@ -428,7 +428,7 @@ export function getSocketOption(socket: Socket, name: number, value: OptionValue
     case SO_BINDTOIFINDEX:
       return value.setInt(options.deviceIndex);
     default:
-      return getNewerOption(socket, name, value) ?? socket.getFamilyOption(name, value);
+      return getLinuxOption(socket, name, value) ?? socket.getFamilyOption(name, value);
   }
 }
 

@@ -20,7 +20,7 @@ import {
 } from "./fs/net_tables.ts";
 import { ANY4, isV4, MAPPED } from "../net/inet/address.ts";
 import { networkOf } from "../net/link/prefix.ts";
-import { refusalOf } from "../net/link/refusals.ts";
+import { refusalOf } from "../net/link/route.ts";
 import type { NetNamespace } from "../net/net_namespace.ts";
 import { NetlinkSocket } from "../net/netlink/netlink_socket.ts";
 import { PacketSocket } from "../net/packet/packet_socket.ts";

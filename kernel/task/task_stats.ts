@@ -12,7 +12,7 @@ import * as G from "../../ffi/abi/genetlink.ts";
 import { NETLINK_GENERIC } from "../../ffi/abi/netlink.ts";
 import { INITIAL_USER_NAMESPACE } from "../cred/user_namespace.ts";
 import { type Attributes, textOf, u32Of } from "../net/netlink/attributes.ts";
-import { beginGeneric, type GenericFamily } from "../net/netlink/generic.ts";
+import { beginGenericMessage, type GenericFamily } from "../net/netlink/generic.ts";
 import type { NetlinkSocket } from "../net/netlink/netlink_socket.ts";
 import type { RouteRequest } from "../net/netlink/request.ts";
 import { NetlinkRequest, NetlinkWriter } from "../net/netlink/writer.ts";
@@ -56,7 +56,7 @@ export class TaskStats implements GenericFamily {
     if (number === undefined) return -ERANGE;
     const task = r.caller instanceof Task ? r.caller.pids.tasks.get(number) : undefined;
     if (task === undefined) return -ESRCH;
-    beginGeneric(out, r.request, this, G.TASKSTATS_CMD_NEW, 0);
+    beginGenericMessage(out, r.request, this, G.TASKSTATS_CMD_NEW, 0);
     if (pid !== undefined) putTask(out, number, task, false);
     else putProcess(out, number, task.group);
     out.end();
@@ -90,7 +90,7 @@ export class TaskStats implements GenericFamily {
     if (this.listeners.size === 0) return;
     const { group } = task, { event } = this;
     writer.reset();
-    beginGeneric(writer, event, this, G.TASKSTATS_CMD_NEW, 0);
+    beginGenericMessage(writer, event, this, G.TASKSTATS_CMD_NEW, 0);
     event.seq = (event.seq + 1) >>> 0;
     putTask(writer, task.id.numbers[0] ?? 0, task, group.tasks.length === 1);
     const isLast = group.tasks.length === 1 && group.hadThreads;

@@ -1,4 +1,4 @@
-/** Arguments that socket calls share: the socket, addresses in and out. */
+/** Arguments that socket calls share: the socket, addresses in and out, struct msghdr. */
 
 import { EBADF, EFAULT, EINVAL, ENOTSOCK } from "../../../ffi/abi/errno.ts";
 import { SOCKADDR_STORAGE_SIZE } from "../../../ffi/abi/socket.ts";
@@ -8,6 +8,15 @@ import type { Task } from "../../task/task.ts";
 
 /** Address of the running call. */
 export const address: SocketAddress = new SocketAddress();
+
+/** The struct msghdr of the running call: 56 bytes; a buffer of 128 lies outside of V8's heap. */
+export const header: Uint8Array<ArrayBuffer> = new Uint8Array(128);
+export const headerView: DataView = new DataView(header.buffer);
+
+/** The pointer or length of 8 bytes at offset `at` of the struct msghdr. */
+export function headerWord(at: number): number {
+  return headerView.getUint32(at, true) + headerView.getUint32(at + 4, true) * 0x100000000;
+}
 
 export function socketOf(t: Task, fd: number): Socket | number {
   const file = t.files.get(fd);

@@ -23,10 +23,9 @@ import type { Task } from "../../task/task.ts";
 import { readTimespec, spanNs, storeSpan } from "../../syscalls/timespec.ts";
 import { endTurn, READABLE } from "../../syscalls/io/transfer.ts";
 import { SLICE_BYTES } from "../../vfs/open_file.ts";
-import { addressOut, socketOf } from "./arguments.ts";
+import { addressOut, header, headerView, headerWord, socketOf } from "./arguments.ts";
 import { controlOut } from "./control.ts";
-import { header, headerView } from "./header.ts";
-import { waitForSocket } from "./wait.ts";
+import { waitForSocket } from "./socket_wait.ts";
 
 const message = new Message();
 
@@ -126,9 +125,9 @@ function start(t: Task, flags: number): void {
 function receiveOne(t: Task, socket: Socket, addr: number, flags: number): number {
   start(t, flags);
   if (t.mm.copyIn(header, 0, addr, Msghdr.size) < 0) return -EFAULT;
-  const nameAddr = pointer(Msghdr.at.name), iov = pointer(Msghdr.at.iov);
-  const iovCount = pointer(Msghdr.at.iovlen), control = pointer(Msghdr.at.control);
-  const controlBytes = pointer(Msghdr.at.controllen);
+  const nameAddr = headerWord(Msghdr.at.name), iov = headerWord(Msghdr.at.iov);
+  const iovCount = headerWord(Msghdr.at.iovlen), control = headerWord(Msghdr.at.control);
+  const controlBytes = headerWord(Msghdr.at.controllen);
   if (headerView.getInt32(Msghdr.at.namelen, true) < 0) return -EINVAL;
   if (iovCount > UIO_MAXIOV) return -EMSGSIZE;
   const r = t.io.setIov(iov, iovCount);
@@ -146,10 +145,6 @@ function receiveOne(t: Task, socket: Socket, addr: number, flags: number): numbe
   const failed = t.mm.store32(addr + Msghdr.at.flags, out) < 0 ||
     t.mm.store64(addr + Msghdr.at.controllen, used) < 0;
   return failed ? -EFAULT : n;
-}
-
-function pointer(at: number): number {
-  return headerView.getUint32(at, true) + headerView.getUint32(at + 4, true) * 0x100000000;
 }
 
 /**

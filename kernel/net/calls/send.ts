@@ -1,13 +1,11 @@
 /** sendto(2), sendmsg(2), sendmmsg(2). */
 
-import { EAGAIN, EFAULT, EINVAL, EMSGSIZE, ENOBUFS, EPIPE } from "../../../ffi/abi/errno.ts";
+import { EFAULT, EINVAL, EMSGSIZE, ENOBUFS } from "../../../ffi/abi/errno.ts";
 import { LANDLOCK_ACCESS_NET_CONNECT_TCP } from "../../../ffi/abi/landlock.ts";
 import {
   Mmsghdr,
   MSG_DONTWAIT,
   MSG_FASTOPEN,
-  MSG_NOSIGNAL,
-  MSG_OOB,
   MSG_ZEROCOPY,
   Msghdr,
   SOCK_STREAM,
@@ -18,17 +16,11 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import { BLOCK } from "../../core/result.ts";
 import { Message } from "../message.ts";
 import type { Socket } from "../socket.ts";
-import { sendToTask, userSignal } from "../../signal/send.ts";
-import { SIGPIPE } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
-import { signalUrgent } from "../../syscalls/io/async.ts";
-import { endTurn, WRITABLE } from "../../syscalls/io/transfer.ts";
-import { SLICE_BYTES } from "../../vfs/open_file.ts";
-import { addressIn, socketOf } from "./arguments.ts";
+import { writeStream } from "../../syscalls/io/transfer.ts";
+import { addressIn, header, headerView, headerWord, socketOf } from "./arguments.ts";
 import { controlIn } from "./control.ts";
-import { header, headerView } from "./header.ts";
 import { mayUsePort } from "../../landlock/calls/net_access.ts";
-import { waitForSocket } from "./wait.ts";
 
 const message = new Message();
 
@@ -52,7 +44,7 @@ export function sendPrepared(
     const failed = addressIn(t, name, nameBytes, message.name);
     if (failed < 0) return failed;
   }
-  return transmit(t, socket);
+  return sendAll(t, socket);
 }
 
 export function sysSendmsg(t: Task, a: SyscallArgs): number {
@@ -87,9 +79,9 @@ function start(t: Task, flags: number): void {
 function sendOne(t: Task, socket: Socket, addr: number, flags: number): number {
   start(t, flags);
   if (t.mm.copyIn(header, 0, addr, Msghdr.size) < 0) return -EFAULT;
-  const nameAddr = pointer(Msghdr.at.name), iov = pointer(Msghdr.at.iov);
-  const iovCount = pointer(Msghdr.at.iovlen), control = pointer(Msghdr.at.control);
-  const controlBytes = pointer(Msghdr.at.controllen);
+  const nameAddr = headerWord(Msghdr.at.name), iov = headerWord(Msghdr.at.iov);
+  const iovCount = headerWord(Msghdr.at.iovlen), control = headerWord(Msghdr.at.control);
+  const controlBytes = headerWord(Msghdr.at.controllen);
   const nameBytes = headerView.getInt32(Msghdr.at.namelen, true);
   if (nameBytes < 0) return -EINVAL;
   if (nameAddr !== 0 && nameBytes > 0) {
@@ -106,53 +98,26 @@ function sendOne(t: Task, socket: Socket, addr: number, flags: number): number {
     r = controlIn(t, socket, message, control, controlBytes);
     if (r < 0) return r;
   }
-  r = transmit(t, socket);
+  r = sendAll(t, socket);
   message.dropRights();
   return r;
 }
 
-function pointer(at: number): number {
-  return headerView.getUint32(at, true) + headerView.getUint32(at + 4, true) * 0x100000000;
-}
-
-/** Send what the cursor has; streams go on until all is taken. */
-function transmit(t: Task, socket: Socket): number {
+/** Send what the cursor has; a stream goes on until all is taken. */
+function sendAll(t: Task, socket: Socket): number {
   const { io, progress } = t, length = io.remaining;
-  if ((message.flags & MSG_FASTOPEN) !== 0 && message.name.length > 0 && progress.done === 0) {
+  const isFast = (message.flags & MSG_FASTOPEN) !== 0 && message.name.length > 0;
+  if (isFast && progress.done === 0) {
     const right = LANDLOCK_ACCESS_NET_CONNECT_TCP;
     const may = mayUsePort(t.cred.domain, socket, message.name, right);
     if (may < 0) return may;
   }
-  if (progress.done > 0) {
-    io.advance(progress.done);
-    // The connection is made.
-    message.flags &= ~MSG_FASTOPEN;
-  }
+  // The first part made the connection.
+  if (progress.done > 0) message.flags &= ~MSG_FASTOPEN;
   const nonblocking = socket.isNonblocking || (message.flags & MSG_DONTWAIT) !== 0;
-  const enough = progress.done + SLICE_BYTES;
-  let n: number;
-  do {
-    n = socket.send(io, message);
-    if (n < 0) break;
-    progress.done += n;
-    message.flags &= ~MSG_FASTOPEN;
-    if ((message.flags & MSG_OOB) !== 0 && n > 0) signalUrgent(socket.urgentReceiver);
-    if (progress.done >= enough && io.remaining > 0) return endTurn(t, nonblocking);
-  } while (n > 0 && io.remaining > 0 && socket.writesAll);
-  if (n >= 0) return sent(socket, progress.done, length);
-  if (n === -EAGAIN && !nonblocking) {
-    n = waitForSocket(t, socket, WRITABLE, socket.options.sendTimeoutNs);
-    if (n === BLOCK) return n;
-  }
-  if (progress.done > 0) return sent(socket, progress.done, length);
-  const signals = n === -EPIPE && socket.writesAll && (message.flags & MSG_NOSIGNAL) === 0;
-  if (signals) sendToTask(t, userSignal(SIGPIPE, t));
-  return n;
-}
-
-/** All that was sent of one call, which had `length` bytes. */
-function sent(socket: Socket, bytes: number, length: number): number {
-  const isTold = (message.flags & MSG_ZEROCOPY) !== 0 && socket.options.zerocopy;
-  if (isTold && (length > 0 || socket.type !== SOCK_STREAM)) socket.tellZerocopy();
-  return bytes;
+  const r = writeStream(t, socket, io, nonblocking, message);
+  const reportsCopy = (message.flags & MSG_ZEROCOPY) !== 0 && socket.options.zerocopy;
+  if (r < 0 || !reportsCopy) return r;
+  if (length > 0 || socket.type !== SOCK_STREAM) socket.reportZerocopy();
+  return r;
 }

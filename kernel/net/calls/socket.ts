@@ -14,7 +14,7 @@ import { installPair } from "../../syscalls/io/pipe.ts";
 import { READABLE, WRITABLE } from "../../syscalls/io/transfer.ts";
 import { address, addressIn, addressOut, socketOf } from "./arguments.ts";
 import { mayUsePort } from "../../landlock/calls/net_access.ts";
-import { waitForSocket } from "./wait.ts";
+import { waitForSocket } from "./socket_wait.ts";
 
 const TYPE_MASK = 15;
 const TYPE_FLAGS = SOCK_CLOEXEC | SOCK_NONBLOCK;

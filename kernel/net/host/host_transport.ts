@@ -24,7 +24,7 @@ import type { SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { RouteRequest } from "../netlink/request.ts";
 import type { NetlinkWriter } from "../netlink/writer.ts";
-import { mayPing } from "../inet/icmp/ping_group.ts";
+import { mayPing } from "../inet/icmp/ping_socket.ts";
 import type { Socket } from "../socket.ts";
 import type { Transport } from "../transport.ts";
 import { BOUNCE_AT, VALUE_AT } from "./message_area.ts";

@@ -87,7 +87,7 @@ export function portUnreachable(address: string): number {
 }
 
 /** ICMP said that nobody was there for a packet from `source` to `to`, which began with `bytes`; `code`: what for. */
-export function hearUnreachable(
+export function reportUnreachable(
   socket: InetSocket,
   bytes: Uint8Array<ArrayBuffer>,
   source: string,
@@ -104,7 +104,7 @@ export function hearUnreachable(
 }
 
 /** The same of a station that does not answer: only who asked for errors hears that. */
-export function hearUnanswered(
+export function reportUnanswered(
   socket: InetSocket,
   bytes: Uint8Array<ArrayBuffer>,
   source: string,
@@ -136,7 +136,7 @@ function queueUnreachable(
 }
 
 /** A message to `to` was refused with `errno`, as it is longer than a packet can be. */
-export function tellTooLong(socket: InetSocket, errno: number, to: Endpoint): void {
+export function reportTooLong(socket: InetSocket, errno: number, to: Endpoint): void {
   if (!wantsErrors(socket, to.address)) return;
   const mtu = mtuTo(socket.net, to.address), isFour = isV4(to.address);
   const info = isFour ? Math.min(mtu, MAX_MTU_4) : mtu;
@@ -149,7 +149,7 @@ export function tellTooLong(socket: InetSocket, errno: number, to: Endpoint): vo
  * A send(2) with MSG_ZEROCOPY is done: its bytes were copied, as on every loopback, and its number is told. Those that nobody
  * fetched yet are told of as one range (Documentation/networking/msg_zerocopy.rst).
  */
-export function tellZerocopy(socket: InetSocket): void {
+export function reportZerocopy(socket: InetSocket): void {
   const number = socket.zerocopyCount++ >>> 0, last = socket.errors?.last?.error ?? null;
   const { origin, data } = E.SockExtendedErr.at;
   if (last !== null && last.bytes[origin] === E.SO_EE_ORIGIN_ZEROCOPY) {

@@ -62,18 +62,27 @@ import {
   IpOptions,
   setIpOption,
 } from "./ip/ip_options.ts";
-import { type Hop, isReachableBack, isTaken, reach, UNANSWERED } from "../link/reach.ts";
+import {
+  findNamespace,
+  type Hop,
+  isReachableBack,
+  passesReverseFilter,
+  UNANSWERED,
+} from "../link/reach.ts";
 import { isUnanswered, Unanswered } from "./icmp/unanswered.ts";
 import type { IpPacket } from "./ip/ip_packet.ts";
-import { isToMany, linkToMany, sourceToMany } from "./multicast/group_route.ts";
+import {
+  isMultiDestination,
+  linkForMulticast,
+  sourceForMulticast,
+} from "./multicast/group_route.ts";
 import { getGroupOption, setGroupOption } from "./multicast/group_options.ts";
 import { joinReuse, type ReuseGroup, setReuseProgram } from "./reuse_port.ts";
 import type { SocketGroups } from "./multicast/socket_groups.ts";
-import type { InetPorts } from "./inet_ports.ts";
-import { errorLevel, receiveError, tellZerocopy } from "./error_queue.ts";
+import { errorLevel, receiveError, reportZerocopy } from "./error_queue.ts";
 import { findHardwareAddress } from "../link/arp_ioctl.ts";
 import { getTimestamping, setTimestamping } from "./timestamping.ts";
-import type { PortTable } from "./ports.ts";
+import type { InetPorts, PortTable } from "./ports.ts";
 
 const NO_HEADER = new PacketHeader();
 
@@ -94,7 +103,7 @@ export abstract class InetSocket extends Socket {
   /** Groups that it is a member of; null: it never was. */
   groups: SocketGroups | null = null;
   /** Its own address is a group or stands for all stations: it sends with another one. */
-  isBoundToMany: boolean = false;
+  isBoundToMulticast: boolean = false;
   /** Those that share its address and port; null: it shares them with nobody. */
   reuse: ReuseGroup | null = null;
   /** Packets that were counted for SO_TIMESTAMPING, and sends for SO_ZEROCOPY. */
@@ -166,7 +175,7 @@ export abstract class InetSocket extends Socket {
       return taken;
     }
     if (link !== null) this.options.deviceIndex = link.index;
-    this.isBoundToMany = isToMany(this.net.links, to.address);
+    this.isBoundToMulticast = isMultiDestination(this.net.links, to.address);
     this.hasOwnAddress = !isAny(to.address);
     // As Linux: who has an address of IPv6 hears nothing else, and says so.
     if (this.hasOwnAddress && !isV4(to.address)) this.ip.v6Only = true;
@@ -180,7 +189,7 @@ export abstract class InetSocket extends Socket {
     const family = isV4(address) ? "ipv4" : "ipv6";
     if (this.net.number(`net/${family}/ip_nonlocal_bind`, 0) !== 0) return true;
     if (this.net.links.linkOf(address) !== null) return true;
-    return isToMany(this.net.links, address);
+    return isMultiDestination(this.net.links, address);
   }
 
   /** The link that a group of one link ties the socket to; null: to none. -ENODEV; -EINVAL: nobody says which. */
@@ -237,7 +246,7 @@ export abstract class InetSocket extends Socket {
     if (typeof route === "number") return route;
     if (needsPort && !this.isBound && this.takePort(0) < 0) return -EADDRINUSE;
     this.remote = route;
-    if (this.isBoundToMany) return 0;
+    if (this.isBoundToMulticast) return 0;
     const source = this.sourceAddress(route.address, NO_HEADER, route.scope);
     this.local = new Endpoint(source, this.local.port).on(route.scope);
     return 0;
@@ -246,9 +255,9 @@ export abstract class InetSocket extends Socket {
   /** As `routeTo`; -EACCES for a broadcast that nobody asked to be allowed. */
   protected routeDatagram(to: Endpoint, header: PacketHeader): Endpoint | number {
     const { address } = to;
-    if (!isToMany(this.net.links, address)) return this.routeTo(to);
+    if (!isMultiDestination(this.net.links, address)) return this.routeTo(to);
     if (isV4(address) && this.isV6Only) return -ENETUNREACH;
-    const link = linkToMany(this, to, header);
+    const link = linkForMulticast(this, to, header);
     if (typeof link === "number") return link;
     return isMulticast(address) || this.options.broadcast ? to : -EACCES;
   }
@@ -258,7 +267,7 @@ export abstract class InetSocket extends Socket {
     const address = destinationOf(to.address), own = this.local.address;
     if (isV4(address) && this.isV6Only) return -ENETUNREACH;
     const { deviceIndex } = this.options;
-    const target = reach(this.net, address, null, deviceIndex);
+    const target = findNamespace(this.net, address, null, deviceIndex);
     // A datagram leaves by the link that its sender is bound to, and is lost if nobody is there.
     const isLost = target === -EHOSTUNREACH && deviceIndex !== 0 && this.type !== SOCK_STREAM;
     if (typeof target === "number" && !isLost && target !== UNANSWERED) return target;
@@ -274,16 +283,16 @@ export abstract class InetSocket extends Socket {
     scope: number = 0,
   ): string {
     const { links } = this.net, own = this.local.address;
-    if (isToMany(links, destination)) {
-      const link = linkToMany(this, new Endpoint(destination, 0, scope), header);
-      if (typeof link !== "number") return sourceToMany(this, link, destination, header);
+    if (isMultiDestination(links, destination)) {
+      const link = linkForMulticast(this, new Endpoint(destination, 0, scope), header);
+      if (typeof link !== "number") return sourceForMulticast(this, link, destination, header);
     }
-    if (!isAny(own) && !this.isBoundToMany) return own;
+    if (!isAny(own) && !this.isBoundToMulticast) return own;
     return links.sourceFor(destination, this.options.deviceIndex);
   }
 
   /** Whether it wants what `source` sends to a group, or to all stations, that came by `link`. */
-  hearsMany(link: Link, source: string, group: string): boolean {
+  takesMulticast(link: Link, source: string, group: string): boolean {
     const { deviceIndex } = this.options;
     if (deviceIndex !== 0 && deviceIndex !== link.index) return false;
     if (!isMulticast(group)) return true;
@@ -301,13 +310,13 @@ export abstract class InetSocket extends Socket {
   ): InetPorts | null {
     const { deviceIndex } = this.options;
     if (isLoopback(destination) && deviceIndex === 0) return this.net.inet;
-    const hops: Hop[] = [], target = reach(this.net, destination, hops, deviceIndex);
-    if (typeof target === "number" || !isTaken(hops, source)) return null;
+    const hops: Hop[] = [], target = findNamespace(this.net, destination, hops, deviceIndex);
+    if (typeof target === "number" || !passesReverseFilter(hops, source)) return null;
     return !needsAnswers || isReachableBack(target, source, this.net) ? target.inet : null;
   }
 
   /** `bytes`, which were sent in this packet, arrive nowhere. */
-  protected lose(bytes: Uint8Array<ArrayBuffer>, to: Endpoint, packet: IpPacket): void {
+  protected loseDatagram(bytes: Uint8Array<ArrayBuffer>, to: Endpoint, packet: IpPacket): void {
     if (!isUnanswered(this, to.address)) return;
     this.unanswered ??= new Unanswered(this);
     this.unanswered.add(bytes, to, packet);
@@ -355,8 +364,8 @@ export abstract class InetSocket extends Socket {
   override receiveError(io: IoCursor, message: Message): number {
     return receiveError(this, io, message);
   }
-  override tellZerocopy(): void {
-    tellZerocopy(this);
+  override reportZerocopy(): void {
+    reportZerocopy(this);
   }
   /** What poll(2) says of errors. */
   protected get errorBits(): number {

@@ -3,7 +3,22 @@
 import { IFF_RUNNING } from "../../../ffi/abi/inet.ts";
 import type { NetDevice } from "../../proc/fs/net_tables.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
-import { createLoopbackSocket, InetPorts } from "./inet_ports.ts";
+import { InetPorts } from "./ports.ts";
+import { EACCES, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../../../ffi/abi/errno.ts";
+import { CAP_NET_RAW } from "../../../ffi/abi/capability.ts";
+import {
+  IPPROTO_ICMP,
+  IPPROTO_ICMPV6,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  IPPROTO_UDPLITE,
+} from "../../../ffi/abi/inet.ts";
+import { AF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
+import { mayPing, PingSocket } from "./icmp/ping_socket.ts";
+import { RawSocket } from "./raw/raw_socket.ts";
+import { LoopbackTcp } from "./tcp/loopback_tcp.ts";
+import { UdpSocket } from "./udp/udp_socket.ts";
+import { UdpLiteSocket } from "./udp/udp_lite.ts";
 import { interfaceIoctl } from "../link/interface_ioctls.ts";
 import type { SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
@@ -31,7 +46,27 @@ export class LoopbackTransport implements Transport {
     type: number,
     protocol: number,
   ): Socket | number {
-    return createLoopbackSocket(this.net, this.ports, caller, family, type, protocol);
+    const { net, ports } = this, uid = caller.cred.fsuid;
+    const pingProtocol = family === AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+    switch (type) {
+      case SOCK_STREAM:
+        if (protocol !== 0 && protocol !== IPPROTO_TCP) return -EPROTONOSUPPORT;
+        return new LoopbackTcp(net, ports.tcp, family, uid);
+      case SOCK_DGRAM:
+        if (protocol === pingProtocol) {
+          if (!mayPing(net, caller)) return -EACCES;
+          return new PingSocket(net, ports.ping, family, uid);
+        }
+        if (protocol === IPPROTO_UDPLITE) return new UdpLiteSocket(net, ports, family, uid);
+        if (protocol !== 0 && protocol !== IPPROTO_UDP) return -EPROTONOSUPPORT;
+        return new UdpSocket(net, ports.udp, family, uid);
+      case SOCK_RAW:
+        if (protocol === 0) return -EPROTONOSUPPORT;
+        if (!net.isCapable(caller.cred, CAP_NET_RAW)) return -EPERM;
+        return new RawSocket(net, ports, family, protocol, uid);
+      default:
+        return -ESOCKTNOSUPPORT;
+    }
   }
   interfaceIoctl(
     request: number,

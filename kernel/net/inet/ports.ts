@@ -9,6 +9,8 @@ import type { Host } from "../../core/host.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { ANY4, ANY6, isV4 } from "./address.ts";
 import type { InetSocket } from "./inet_socket.ts";
+import type { RawSockets } from "./raw/raw_receivers.ts";
+import type { UdpPorts } from "./udp/udp_receivers.ts";
 
 const MAX_PORT = 65535;
 /** /proc/sys/net/ipv4/ip_local_port_range. */
@@ -79,6 +81,25 @@ export class PortTable<S extends InetSocket = InetSocket> {
     this.host.random(this.random);
     const r = this.random;
     return (r[0]! + r[1]! * 0x100 + r[2]! * 0x10000 + r[3]! * 0x1000000) % n;
+  }
+}
+
+/** The port tables of a namespace, which AF_INET and AF_INET6 share. */
+export class InetPorts {
+  readonly tcp: PortTable;
+  readonly udp: UdpPorts;
+  readonly udpLite: UdpPorts;
+  /** Identifiers of ping sockets. */
+  readonly ping: PortTable;
+  readonly raw: RawSockets = new Set();
+  readonly net: NetNamespace;
+
+  constructor(net: NetNamespace) {
+    this.net = net;
+    this.tcp = new PortTable(net.host);
+    this.udp = new PortTable(net.host);
+    this.udpLite = new PortTable(net.host);
+    this.ping = new PortTable(net.host);
   }
 }
 

@@ -15,7 +15,7 @@ import { readProgram } from "../filter_options.ts";
 import type { OptionValue } from "../socket_options.ts";
 import { ANY6, isV4 } from "./address.ts";
 import type { InetSocket } from "./inet_socket.ts";
-import { headed, headed6, type IpPacket } from "./ip/ip_packet.ts";
+import { buildPacket4, buildPacket6, type IpPacket } from "./ip/ip_packet.ts";
 
 const NOTHING = new Uint8Array(0);
 const view = new PacketView();
@@ -65,7 +65,8 @@ export class ReuseGroup {
     const { host } = sockets[0]!.net;
     if (packet === null) view.plain(host, NOTHING);
     else {
-      const isFour = isV4(packet.destination), bytes = isFour ? headed(packet) : headed6(packet);
+      const isFour = isV4(packet.destination),
+        bytes = isFour ? buildPacket4(packet) : buildPacket6(packet);
       view.plain(host, bytes, isFour ? ETH_P_IP : ETH_P_IPV6);
       view.from = bytes.length - packet.payload.length + header;
     }

@@ -12,7 +12,7 @@ import type { OptionValue } from "../socket_options.ts";
 import { putHeader } from "../packet/ethernet.ts";
 import { isV4 } from "./address.ts";
 import { extendedError, queueError } from "./error_queue.ts";
-import { headed, headed6, type IpPacket } from "./ip/ip_packet.ts";
+import { buildPacket4, buildPacket6, type IpPacket } from "./ip/ip_packet.ts";
 import type { InetSocket } from "./inet_socket.ts";
 
 /** struct so_timestamping: flags, and the number of a clock. */
@@ -70,7 +70,8 @@ export function stampSent(socket: InetSocket, packet: IpPacket): void {
 }
 
 function frameOf(packet: IpPacket): Uint8Array<ArrayBuffer> {
-  const isFour = isV4(packet.destination), body = isFour ? headed(packet) : headed6(packet);
+  const isFour = isV4(packet.destination),
+    body = isFour ? buildPacket4(packet) : buildPacket6(packet);
   const frame = new Uint8Array(ETH_HLEN + body.length);
   frame.set(body, ETH_HLEN);
   putHeader(frame, NO_MAC, NO_MAC, isFour ? ETH_P_IP : ETH_P_IPV6);

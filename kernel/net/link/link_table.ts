@@ -38,23 +38,7 @@ import {
 } from "./link.ts";
 import { FamilySettings, type LinkSettings } from "./link_settings.ts";
 import { bitsOf, broadcastOf, isInNetwork, networkOf } from "./prefix.ts";
-import { refusalOf } from "./refusals.ts";
-
-export interface Route {
-  /** RTN_UNICAST, or one that leads nowhere (refusals.ts): its link is `lo` then. */
-  readonly type: number;
-  /** Its network; all addresses with 0 bits. */
-  readonly network: string;
-  readonly bits: number;
-  /** The next station, or null: the destination is on the link. */
-  readonly via: string | null;
-  readonly link: Link;
-  readonly metric: number;
-  readonly source: string | null;
-  readonly scope: number;
-  /** RTPROT_*. */
-  readonly protocol: number;
-}
+import { refusalOf, type Route } from "./route.ts";
 
 /** LIMIT: neighbours of one link. */
 const NEIGHBOURS_MAX = 1024;

@@ -6,10 +6,10 @@ import { NET_OBJECTS } from "../../core/quota.ts";
 import { MAPPED } from "../inet/address.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { NetLab } from "../net_testing.ts";
-import { changeSetting } from "./change_setting.ts";
+import { changeSetting } from "./link_settings.ts";
 import type { Link } from "./link.ts";
 import { broadcastOf, isInNetwork, networkOf } from "./prefix.ts";
-import { reach, UNANSWERED } from "./reach.ts";
+import { findNamespace, UNANSWERED } from "./reach.ts";
 
 function v4(text: string): string {
   return MAPPED + String.fromCharCode(...text.split(".").map(Number));
@@ -60,23 +60,23 @@ Deno.test("names are as Linux has them", () => {
 Deno.test("a packet goes where its address is, and back out of a ring", () => {
   const a = namespace(), b = namespace(), c = namespace();
   const link = join(a, "10.0.1.1", b, "10.0.1.2");
-  assertEquals(reach(a, v4("10.0.1.2")), b);
-  assertEquals(reach(b, v4("10.0.1.1")), a);
-  assertEquals(reach(a, v4("10.0.1.3")), UNANSWERED);
-  assertEquals(reach(a, v4("10.0.2.1")), -ENETUNREACH);
+  assertEquals(findNamespace(a, v4("10.0.1.2")), b);
+  assertEquals(findNamespace(b, v4("10.0.1.1")), a);
+  assertEquals(findNamespace(a, v4("10.0.1.3")), UNANSWERED);
+  assertEquals(findNamespace(a, v4("10.0.2.1")), -ENETUNREACH);
   join(b, "10.0.2.1", c, "10.0.2.2");
   const route = { metric: 0, source: null, scope: 0, protocol: 3 };
   const anywhere = { type: 1, network: v4("0.0.0.0"), bits: 0, ...route };
   a.links.addRoute({ ...anywhere, via: v4("10.0.1.2"), link }, false, false);
   // Nobody passes packets on.
-  assertEquals(reach(a, v4("10.0.2.2")), -EHOSTUNREACH);
+  assertEquals(findNamespace(a, v4("10.0.2.2")), -EHOSTUNREACH);
   assertEquals(changeSetting(b.links, "ipv4", "all", "forwarding", 1), 0);
-  assertEquals(reach(a, v4("10.0.2.2")), c);
+  assertEquals(findNamespace(a, v4("10.0.2.2")), c);
   // Both send what they do not know to each other.
   b.links.addRoute({ ...anywhere, via: v4("10.0.1.1"), link: link.peer! }, false, false);
-  assertEquals(reach(a, v4("10.0.9.9")), -EHOSTUNREACH);
+  assertEquals(findNamespace(a, v4("10.0.9.9")), -EHOSTUNREACH);
   link.table.setUp(link, false);
-  assertEquals(reach(a, v4("10.0.1.2")), -ENETUNREACH);
+  assertEquals(findNamespace(a, v4("10.0.1.2")), -ENETUNREACH);
 });
 
 Deno.test("bridges that form a ring do not hold a packet for ever", () => {
@@ -93,9 +93,9 @@ Deno.test("bridges that form a ring do not hold a packet for ever", () => {
     assertEquals(y!.links.enslave(link.peer!, bridges[1]!), 0);
   }
   give(bridges[0]!, "10.3.0.1");
-  assertEquals(reach(x!, v4("10.3.0.2")), UNANSWERED);
+  assertEquals(findNamespace(x!, v4("10.3.0.2")), UNANSWERED);
   give(bridges[1]!, "10.3.0.2");
-  assertEquals(reach(x!, v4("10.3.0.2")), y);
+  assertEquals(findNamespace(x!, v4("10.3.0.2")), y);
 });
 
 Deno.test("the end of a namespace looks at its routes once, and gives all back once", () => {

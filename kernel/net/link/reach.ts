@@ -8,10 +8,11 @@
 import { EHOSTDOWN, EHOSTUNREACH, ENETUNREACH, ENODEV } from "../../../ffi/abi/errno.ts";
 import { isLoopback, isV4 } from "../inet/address.ts";
 import type { NetNamespace } from "../net_namespace.ts";
-import { answers } from "./address_claims.ts";
+import { RT_SCOPE_HOST } from "../../../ffi/abi/netlink.ts";
 import type { Link } from "./link.ts";
-import { greater } from "./link_settings.ts";
-import { refusalOf } from "./refusals.ts";
+import { effectiveSetting } from "./link_settings.ts";
+import { isInNetwork } from "./prefix.ts";
+import { refusalOf } from "./route.ts";
 
 /** Nobody answers for the address where it should be: who sends something there hears so later. */
 export const UNANSWERED = -EHOSTDOWN;
@@ -25,7 +26,7 @@ const STRICT = 1;
  * The namespace that a packet from `net` to `destination` arrives in, or -ENETUNREACH, -EHOSTUNREACH, UNANSWERED, or what a route that
  * leads nowhere says. `device`: index of the link that its sender is bound to (-ENODEV), 0 for none.
  */
-export function reach(
+export function findNamespace(
   net: NetNamespace,
   destination: string,
   hops: Hop[] | null = null,
@@ -59,9 +60,9 @@ export function reach(
 }
 
 /** From link to link to a destination; empty if it is in the same namespace, null if there is no way. */
-export function wayTo(net: NetNamespace, destination: string): readonly Hop[] | null {
+export function hopsTo(net: NetNamespace, destination: string): readonly Hop[] | null {
   const hops: Hop[] = [];
-  return typeof reach(net, destination, hops) === "number" ? null : hops;
+  return typeof findNamespace(net, destination, hops) === "number" ? null : hops;
 }
 
 /**
@@ -76,14 +77,14 @@ export function arrivalIndex({ links }: NetNamespace, source: string, destinatio
 
 /** Whether answers find their way back. */
 export function isReachableBack(from: NetNamespace, source: string, to: NetNamespace): boolean {
-  return from === to || reach(from, source) === to;
+  return from === to || findNamespace(from, source) === to;
 }
 
 /** Whether all stations take a packet from `source`: `rp_filter` of those that it comes by. */
-export function isTaken(hops: readonly Hop[], source: string): boolean {
+export function passesReverseFilter(hops: readonly Hop[], source: string): boolean {
   return !isV4(source) || hops.every(({ station }) => {
     const { table, settings } = station;
-    const filter = greater(table.settings.ipv4.all, settings.ipv4, "rp_filter");
+    const filter = effectiveSetting(table.settings.ipv4.all, settings.ipv4, "rp_filter");
     if (filter === 0) return true;
     const back = table.routeTo(source);
     return back !== null && (filter !== STRICT || back.link === station);
@@ -130,7 +131,7 @@ function neighbour(link: Link, address: string): Hop | null {
     seen.add(station);
     const arrived: Trail = { link: far, isIncoming: true, before: trail };
     const there = station === far ? arrived : { link: station, isIncoming: true, before: arrived };
-    if (answers(station, address, link)) {
+    if (claimsAddress(station, address, link)) {
       return { out: link, station, crossed: inOrder(there) };
     }
     if (station !== far) {
@@ -149,4 +150,38 @@ function inOrder(last: Trail): Crossing[] {
 function portsBehind(bridge: Link, before: Trail): Trail[] {
   const open = bridge.ports.filter((port) => port.isUp);
   return open.map((link) => ({ link, isIncoming: false, before }));
+}
+
+/** Values of `arp_ignore`: only for addresses of the link, and of the asker's network; not of this machine alone; never. */
+const OF_LINK = 1, OF_NETWORK = 2, NOT_OF_HOST = 3, NEVER = 8;
+
+/** `asker`: the link that the question was sent by. */
+function claimsAddress(station: Link, address: string, asker: Link): boolean {
+  const { table } = station;
+  if (!isV4(address)) return station.addresses.some((own) => own.address === address);
+  const owner = table.linkOf(address);
+  if (owner === null) return isProxy(station, address);
+  const own = owner.addresses.find((one) => one.address === address);
+  const rule = effectiveSetting(table.settings.ipv4.all, station.settings.ipv4, "arp_ignore");
+  switch (rule) {
+    case OF_LINK:
+      return owner === station;
+    case OF_NETWORK: {
+      const source = asker.table.sourceFor(address, asker.index);
+      return owner === station && own !== undefined && isInNetwork(source, address, own.prefix);
+    }
+    case NOT_OF_HOST:
+      return own !== undefined && own.scope !== RT_SCOPE_HOST;
+    default:
+      return rule !== NEVER;
+  }
+}
+
+/** `proxy_arp`: it answers for those that it would forward to by another link. */
+function isProxy(station: Link, address: string): boolean {
+  const { table, settings: { ipv4 } } = station;
+  const isAsked = effectiveSetting(table.settings.ipv4.all, ipv4, "proxy_arp") !== 0;
+  if (!isAsked || ipv4.get("forwarding") === 0) return false;
+  const route = table.routeTo(address);
+  return route !== null && route.link !== station && refusalOf(route.type) === 0;
 }

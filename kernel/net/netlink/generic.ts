@@ -64,7 +64,7 @@ function familiesOf(net: NetNamespace): readonly GenericFamily[] {
 }
 
 /** Begin a message of a family behind `request`, or one that nobody asked for. */
-export function beginGeneric(
+export function beginGenericMessage(
   out: NetlinkWriter,
   r: RouteRequest["request"],
   family: Pick<GenericFamily, "id" | "version">,
@@ -123,7 +123,7 @@ function putFamily(
   out: NetlinkWriter,
   flags: number,
 ): void {
-  beginGeneric(out, r.request, controller, G.CTRL_CMD_NEWFAMILY, flags);
+  beginGenericMessage(out, r.request, controller, G.CTRL_CMD_NEWFAMILY, flags);
   out.text(G.CTRL_ATTR_FAMILY_NAME, family.name);
   out.u16(G.CTRL_ATTR_FAMILY_ID, family.id);
   out.u32(G.CTRL_ATTR_VERSION, family.version);

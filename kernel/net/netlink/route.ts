@@ -10,9 +10,8 @@ import { addAddress, deleteAddress, dumpAddresses } from "./addresses.ts";
 import { deleteLink, getLinks, setLink } from "./links.ts";
 import { addNeighbour, deleteNeighbour, getNeighbours } from "./neighbours.ts";
 import { Notices } from "./notices.ts";
-import { getRules } from "./rules.ts";
 import { answerNoNsid, type RouteRequest } from "./request.ts";
-import { addRoute, deleteRoute, getRoutes } from "./routes.ts";
+import { addRoute, deleteRoute, getRoutes, getRules } from "./routes.ts";
 import type { NetlinkWriter } from "./writer.ts";
 
 /** Write the answers into `out`: 0 or -errno. */

@@ -5,9 +5,9 @@ import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
 import { ANY4, ANY6, isV4 } from "../inet/address.ts";
 import type { Link, LinkAddress } from "../link/link.ts";
-import type { LinkTable, Route } from "../link/link_table.ts";
+import type { LinkTable } from "../link/link_table.ts";
 import { bitsOf, broadcastOf, networkOf } from "../link/prefix.ts";
-import { refusalOf } from "../link/refusals.ts";
+import { refusalOf, type Route } from "../link/route.ts";
 import { fromRaw, rawAddress } from "./addresses.ts";
 import { type Attributes, readAttributes, u32Of } from "./attributes.ts";
 import { Dump, DumpSequence, familiesOf, LinkDump, LOOKS, MESSAGES } from "./dump.ts";
@@ -265,4 +265,40 @@ export function deleteRoute(r: RouteRequest): number {
     (route.via === null || one.via === route.via) &&
     (route.metric === 0 || one.metric === route.metric || !isFour)
   );
+}
+
+interface Rule {
+  readonly table: number;
+  readonly priority: number;
+}
+
+const LOCAL_RULE: Readonly<Rule> = { table: N.RT_TABLE_LOCAL, priority: 0 };
+const MAIN_RULE: Readonly<Rule> = { table: N.RT_TABLE_MAIN, priority: 0x7ffe };
+const DEFAULT_RULE: Readonly<Rule> = { table: N.RT_TABLE_DEFAULT, priority: 0x7fff };
+const NOT_SUPPRESSED = 0xffffffff;
+
+/** RTM_GETRULE: the rules that each namespace begins with. DIFFERS: there are no others. */
+export function getRules(r: RouteRequest, out: NetlinkWriter): number {
+  if (r.wantsFamily(AF_INET)) {
+    for (const one of [LOCAL_RULE, MAIN_RULE, DEFAULT_RULE]) {
+      putRule(r, out, one, AF_INET);
+    }
+  }
+  if (r.wantsFamily(AF_INET6)) {
+    for (const one of [LOCAL_RULE, MAIN_RULE]) putRule(r, out, one, AF_INET6);
+  }
+  return 0;
+}
+
+function putRule(r: RouteRequest, out: NetlinkWriter, rule: Rule, family: number): void {
+  const { at } = N.FibRuleHdr;
+  const body = out.begin(r.request, N.RTM_NEWRULE, N.NLM_F_MULTI, N.FibRuleHdr.size);
+  out.u8[body + at.family] = family;
+  out.u8[body + at.table] = rule.table;
+  out.u8[body + at.action] = N.FR_ACT_TO_TBL;
+  out.u32(N.FRA_TABLE, rule.table);
+  out.u32(N.FRA_SUPPRESS_PREFIXLEN, NOT_SUPPRESSED);
+  out.u8Value(N.FRA_PROTOCOL, N.RTPROT_KERNEL);
+  if (rule.priority !== 0) out.u32(N.FRA_PRIORITY, rule.priority);
+  out.end();
 }

@@ -40,7 +40,7 @@ import { Socket } from "../socket.ts";
 import type { OptionValue } from "../socket_options.ts";
 import { putHeader } from "./ethernet.ts";
 import { type Fanout, joinFanout, setFanoutData } from "./fanout.ts";
-import { inject } from "./send_frame.ts";
+import { sendFrame } from "./send_frame.ts";
 import { Memberships } from "./memberships.ts";
 import { replaceRing } from "./packet_ring.ts";
 import type { RingMemory } from "./ring_memory.ts";
@@ -275,7 +275,7 @@ export class PacketSocket extends Socket {
     if (this.isRaw) protocol = bytes[12]! << 8 | bytes[13]!;
     else putHeader(bytes, target, link.mac, protocol);
     if (before + length > most && protocol !== P.ETH_P_8021Q) return -EMSGSIZE;
-    inject(link, { bytes, protocol }, this);
+    sendFrame(link, { bytes, protocol }, this);
     return length;
   }
 

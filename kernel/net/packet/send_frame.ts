@@ -9,12 +9,12 @@ import * as P from "../../../ffi/abi/packet.ts";
 import { bytesToString } from "../../core/bytes.ts";
 import { isLoopback, isV4, MAPPED } from "../inet/address.ts";
 import { parse4, parse6 } from "../inet/ip/ip_packet.ts";
-import { isToMany } from "../inet/multicast/group_route.ts";
-import { arriveToMany, isForged } from "../inet/multicast/multicast_packets.ts";
-import { carry } from "../inet/ip/packet_delivery.ts";
+import { isMultiDestination } from "../inet/multicast/group_route.ts";
+import { isForged, receiveMulticast } from "../inet/multicast/multicast_packets.ts";
+import { deliverPacket } from "../inet/ip/packet_delivery.ts";
 import { CROSSINGS_MAX, openPorts } from "../link/flood.ts";
 import type { Link } from "../link/link.ts";
-import { reach } from "../link/reach.ts";
+import { findNamespace } from "../link/reach.ts";
 import { countArrival, countCrossing } from "../traffic/count_packets.ts";
 import { putHeader, typeFor } from "./ethernet.ts";
 import type { PacketSocket } from "./packet_socket.ts";
@@ -24,7 +24,7 @@ import type { Frame } from "./taps.ts";
 const ARP_BYTES = 28, ARP_SENDER = 8, ARP_TARGET = 24, ARP_REQUEST = 1, ARP_REPLY = 2;
 
 /** A frame leaves by `link`, which is up. */
-export function inject(link: Link, frame: Frame, sender: PacketSocket | null): void {
+export function sendFrame(link: Link, frame: Frame, sender: PacketSocket | null): void {
   const outgoing: Link[] = [link], seen = new Set<Link>();
   let by = sender;
   for (let out = outgoing.pop(); out !== undefined; out = outgoing.pop()) {
@@ -78,11 +78,11 @@ function deliver(link: Link, { bytes, protocol }: Frame): void {
   // As a router does with addresses that mean oneself.
   const { source, destination } = packet, isOwn = isLoopback(source) || isLoopback(destination);
   if (isOwn && (isV4(destination) || link.kind !== "loopback")) return;
-  if (isToMany(links, destination)) return arriveToMany(link, packet);
+  if (isMultiDestination(links, destination)) return receiveMulticast(link, packet);
   if (links.linkOf(destination) === null || isForged(link, source)) return;
   countArrival(net, packet);
-  const back = reach(net, packet.source);
-  carry(typeof back === "number" ? null : back.inet, net.inet, packet);
+  const back = findNamespace(net, packet.source);
+  deliverPacket(typeof back === "number" ? null : back.inet, net.inet, packet);
 }
 
 /** Who asks for one of our addresses is told the link's. */
@@ -100,5 +100,5 @@ function answerArp(link: Link, request: Uint8Array<ArrayBuffer>): void {
   for (let i = 0; i < P.ETH_ALEN; i++) reply[ARP_SENDER + i] = link.mac.charCodeAt(i);
   const to = bytesToString(request, ARP_SENDER, ARP_SENDER + P.ETH_ALEN);
   putHeader(bytes, to, link.mac, P.ETH_P_ARP);
-  inject(link, { bytes, protocol: P.ETH_P_ARP }, null);
+  sendFrame(link, { bytes, protocol: P.ETH_P_ARP }, null);
 }

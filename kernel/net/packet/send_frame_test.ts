@@ -2,11 +2,11 @@ import { assertEquals } from "@std/assert";
 import { AF_INET, SOCK_DGRAM } from "../../../ffi/abi/socket.ts";
 import * as P from "../../../ffi/abi/packet.ts";
 import { Endpoint, MAPPED } from "../inet/address.ts";
-import { datagramPacket } from "../inet/raw/raw_receivers.ts";
-import { headed } from "../inet/ip/ip_packet.ts";
+import { datagramPacket } from "../inet/udp/udp_receivers.ts";
+import { buildPacket4 } from "../inet/ip/ip_packet.ts";
 import { inetAddress, NetLab } from "../net_testing.ts";
 import { putHeader } from "./ethernet.ts";
-import { inject } from "./send_frame.ts";
+import { sendFrame } from "./send_frame.ts";
 
 function v4(text: string): string {
   return MAPPED + String.fromCharCode(...text.split(".").map(Number));
@@ -32,10 +32,10 @@ function heardFrom(sources: readonly string[]): string[] {
     const from = new Endpoint(v4(source), 4000), to = new Endpoint(v4("10.0.1.2"), 5000);
     const around = { protocol: 17, hops: 64, trafficClass: 0, options: null };
     const packet = datagramPacket(new Uint8Array([0x61]), from, to, around);
-    const body = headed(packet), bytes = new Uint8Array(P.ETH_HLEN + body.length);
+    const body = buildPacket4(packet), bytes = new Uint8Array(P.ETH_HLEN + body.length);
     bytes.set(body, P.ETH_HLEN);
     putHeader(bytes, far!.mac, near!.mac, P.ETH_P_IP);
-    inject(near!, { bytes, protocol: P.ETH_P_IP }, null);
+    sendFrame(near!, { bytes, protocol: P.ETH_P_IP }, null);
     return lab.receive(socket);
   });
   socket.drop();

@@ -7,10 +7,10 @@
 
 import * as P from "../../../ffi/abi/packet.ts";
 import { isV4 } from "../inet/address.ts";
-import { headed, headed6, type IpPacket } from "../inet/ip/ip_packet.ts";
+import { buildPacket4, buildPacket6, type IpPacket } from "../inet/ip/ip_packet.ts";
 import { groupMac } from "../link/link_groups.ts";
 import { type Link, NO_MAC } from "../link/link.ts";
-import { type Crossing, type Hop, wayTo } from "../link/reach.ts";
+import { type Crossing, type Hop, hopsTo } from "../link/reach.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { putHeader, typeFor } from "./ethernet.ts";
 import type { Frame } from "./taps.ts";
@@ -18,7 +18,7 @@ import type { Frame } from "./taps.ts";
 /** A packet of `net`'s goes to its destination. */
 export function showPacket(net: NetNamespace, packet: IpPacket): void {
   if (net.shared.watchers === 0) return;
-  const hops = wayTo(net, packet.destination);
+  const hops = hopsTo(net, packet.destination);
   if (hops === null) return;
   const frame = frameOf(packet);
   if (hops.length === 0) showOnLoopback(net, frame);
@@ -27,14 +27,15 @@ export function showPacket(net: NetNamespace, packet: IpPacket): void {
 
 /** Room for the header of Ethernet, and the packet. */
 function frameOf(packet: IpPacket): Frame {
-  const isFour = isV4(packet.destination), body = isFour ? headed(packet) : headed6(packet);
+  const isFour = isV4(packet.destination),
+    body = isFour ? buildPacket4(packet) : buildPacket6(packet);
   const bytes = new Uint8Array(P.ETH_HLEN + body.length);
   bytes.set(body, P.ETH_HLEN);
   return { bytes, protocol: isFour ? P.ETH_P_IP : P.ETH_P_IPV6 };
 }
 
 /** One for many stations passes all these links. */
-export function showToMany(out: Link, crossed: readonly Crossing[], packet: IpPacket): void {
+export function showMulticast(out: Link, crossed: readonly Crossing[], packet: IpPacket): void {
   if (out.table.net.shared.watchers === 0) return;
   const { destination } = packet, frame = frameOf(packet);
   const mac = out.kind === "loopback" ? NO_MAC : groupMac(destination);

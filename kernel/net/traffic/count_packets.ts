@@ -7,7 +7,7 @@ import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP } from "../../../ffi/abi/inet
 import { ETH_HLEN } from "../../../ffi/abi/packet.ts";
 import { isMulticast, isV4 } from "../inet/address.ts";
 import { IP6_HEADER, IP_HEADER, type IpPacket } from "../inet/ip/ip_packet.ts";
-import { type Crossing, wayTo } from "../link/reach.ts";
+import { type Crossing, hopsTo } from "../link/reach.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 
 /** Packets go from one namespace to an address of another, or of its own; `bytes` are those of all, without headers of IP. */
@@ -77,7 +77,7 @@ export function countMessage(
 }
 
 /** A packet for many stations leaves by links. */
-export function countToMany(
+export function countMulticastOut(
   from: NetNamespace,
   packet: IpPacket,
   crossed: readonly Crossing[],
@@ -91,7 +91,7 @@ export function countToMany(
 }
 
 /** And comes to one of them. */
-export function countFromMany(to: NetNamespace, packet: IpPacket): void {
+export function countMulticastIn(to: NetNamespace, packet: IpPacket): void {
   const { destination, payload } = packet, counters = to.traffic.of(destination);
   const bytes = sizeOf(packet);
   counters.in.add(1, bytes);
@@ -108,7 +108,7 @@ function sizeOf({ destination, payload, whole }: IpPacket): number {
 }
 
 function countOnWay(from: NetNamespace, destination: string, packets: number, bytes: number): void {
-  const hops = wayTo(from, destination) ?? [];
+  const hops = hopsTo(from, destination) ?? [];
   hops.forEach(({ station, crossed }, i) => {
     for (const crossing of crossed) countCrossing(crossing, packets, bytes);
     if (i === hops.length - 1) return;

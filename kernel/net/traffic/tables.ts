@@ -6,7 +6,7 @@
 import * as I from "../../../ffi/abi/inet.ts";
 import { type LinkCounters, NO_COUNTERS } from "../../core/link_counters.ts";
 import { TcpSocket } from "../inet/tcp/tcp_socket.ts";
-import { isEstablished } from "../inet/tcp/tcp_states.ts";
+import { isEstablished } from "../inet/tcp/tcp_info.ts";
 import type { Link } from "../link/link.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { IpCounters, MessageCounter, Traffic, UdpCounters } from "./counters.ts";

@@ -6,12 +6,14 @@
  * up the cursor from the saved arguments and skips that part.
  */
 
-import { EAGAIN, EFAULT, EFBIG, EPIPE } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EFAULT, EFBIG, ENOTSOCK, EPIPE } from "../../../ffi/abi/errno.ts";
 import { FAN_ACCESS_PERM } from "../../../ffi/abi/fanotify.ts";
 import { IN_ACCESS, IN_MODIFY } from "../../../ffi/abi/inotify.ts";
+import { MSG_FASTOPEN, MSG_NOSIGNAL, MSG_OOB } from "../../../ffi/abi/socket.ts";
 import { BLOCK } from "../../core/result.ts";
 import { SlaveFile } from "../../fs/devpts/slave_file.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
+import type { Message } from "../../net/message.ts";
 import { Socket } from "../../net/socket.ts";
 import { RLIMIT_FSIZE } from "../../task/limits.ts";
 import { sendToTask, userSignal } from "../../signal/send.ts";
@@ -29,7 +31,8 @@ import {
   POLLWRNORM,
 } from "../../vfs/open_file.ts";
 import { askBeforeAccess } from "../../vfs/permission_events.ts";
-import { waitForSocket } from "../../net/calls/wait.ts";
+import { waitForSocket } from "../../net/calls/socket_wait.ts";
+import { signalUrgent } from "./async.ts";
 import { waitForInput } from "./terminal.ts";
 
 export const READABLE: number = POLLIN | POLLRDNORM | POLLHUP | POLLERR;
@@ -127,7 +130,7 @@ export function writeFile(
   nonblocking: boolean,
 ): number {
   if (io.isAwaited) return -EFAULT;
-  if (!file.isSeekable) return writeStream(t, file, io, nonblocking);
+  if (!file.isSeekable) return writeStream(t, file, io, nonblocking, null);
   if (io.remaining <= file.sliceBytes) return writeSlice(t, file, io, offset, nonblocking);
   const { progress } = t;
   if (progress.done > 0) io.advance(progress.done);
@@ -163,16 +166,22 @@ function writeSlice(
 }
 
 /**
- * Writes to a pipe or a socket: waits for room for the rest; the number of bytes written is in
- * `progress.done`. HOT
+ * Write to a file without positions: a pipe, a terminal, a socket (`message`: what sendmsg(2) gave
+ * beside the bytes). What does not fit waits; the bytes written so far are in `progress.done`. HOT
  */
-function writeStream(t: Task, file: OpenFile, io: IoCursor, nonblocking: boolean): number {
+export function writeStream(
+  t: Task,
+  file: OpenFile,
+  io: IoCursor,
+  nonblocking: boolean,
+  message: Message | null,
+): number {
   const progress = t.progress;
   if (progress.done > 0) io.advance(progress.done);
   const enough = progress.done + file.sliceBytes;
   let n: number;
   do {
-    n = file.write(io, -1);
+    n = message === null ? file.write(io, -1) : sendPart(file, io, message);
     if (n < 0) break;
     progress.done += n;
     if (io.remaining === 0) break;
@@ -184,7 +193,17 @@ function writeStream(t: Task, file: OpenFile, io: IoCursor, nonblocking: boolean
     if (n === BLOCK) return n;
   }
   if (progress.done > 0) return progress.done;
-  if (n === -EPIPE && file.writesAll) sendToTask(t, userSignal(SIGPIPE, t));
+  const raisesSignal = message === null || (message.flags & MSG_NOSIGNAL) === 0;
+  if (n === -EPIPE && file.writesAll && raisesSignal) sendToTask(t, userSignal(SIGPIPE, t));
+  return n;
+}
+
+/** Send what fits. Only the first part can open a connection (MSG_FASTOPEN). */
+function sendPart(file: OpenFile, io: IoCursor, message: Message): number {
+  if (!(file instanceof Socket)) return -ENOTSOCK;
+  const n = file.send(io, message);
+  if (n >= 0) message.flags &= ~MSG_FASTOPEN;
+  if (n > 0 && (message.flags & MSG_OOB) !== 0) signalUrgent(file.urgentReceiver);
   return n;
 }
 

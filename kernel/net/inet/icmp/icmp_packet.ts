@@ -21,12 +21,12 @@ export function echoReply(
 ): Uint8Array<ArrayBuffer> {
   const reply = new Uint8Array(request);
   reply[0] = isV4(source) ? I.ICMP_ECHOREPLY : I.ICMPV6_ECHO_REPLY;
-  seal(reply, source, destination);
+  putIcmpChecksum(reply, source, destination);
   return reply;
 }
 
 /** Put the checksum in: of ICMPv6 it covers the addresses too. */
-export function seal(message: Uint8Array, source: string, destination: string): void {
+export function putIcmpChecksum(message: Uint8Array, source: string, destination: string): void {
   message[2] = message[3] = 0;
   const start = isV4(source)
     ? 0

@@ -1,20 +1,20 @@
 /**
- * Ping sockets (icmp(7), SOCK_DGRAM): echo requests whose identifier is the socket's port. Who may have one is said by
- * net/inet/icmp/ping_group.ts.
+ * Ping sockets (icmp(7), SOCK_DGRAM): echo requests whose identifier is the socket's port. The
+ * groups in /proc/sys/net/ipv4/ping_group_range may make one.
  */
 
 import { EADDRINUSE, EINVAL } from "../../../../ffi/abi/errno.ts";
 import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from "../../../../ffi/abi/inet.ts";
 import { AF_INET, SOCK_DGRAM } from "../../../../ffi/abi/socket.ts";
-import type { Message } from "../../message.ts";
+import type { Message, SocketCaller } from "../../message.ts";
 import type { NetNamespace } from "../../net_namespace.ts";
 import { countPacket } from "../../traffic/count_packets.ts";
 import type { Endpoint } from "../address.ts";
-import { isToMany } from "../multicast/group_route.ts";
+import { isMultiDestination } from "../multicast/group_route.ts";
 import { isEchoRequest } from "./icmp_packet.ts";
-import { routeToMany } from "../multicast/multicast_packets.ts";
-import { answersEcho, answerTo } from "../ip/packet_delivery.ts";
-import { pass } from "../raw/raw_receivers.ts";
+import { routeMulticast } from "../multicast/multicast_packets.ts";
+import { echoReplyTo, repliesToEcho } from "../ip/packet_delivery.ts";
+import { showToObservers } from "../raw/raw_receivers.ts";
 import { MessageSocket } from "../raw/message_socket.ts";
 import { optionsTo } from "../ip/header_options.ts";
 import type { PortTable } from "../ports.ts";
@@ -26,7 +26,7 @@ export class PingSocket extends MessageSocket {
     super(net, ports, family, SOCK_DGRAM, protocol, uid);
   }
 
-  protected override transmit(
+  protected override sendMessage(
     payload: Uint8Array<ArrayBuffer>,
     source: string,
     to: Endpoint,
@@ -41,20 +41,30 @@ export class PingSocket extends MessageSocket {
     const { protocol } = this, destination = to.address;
     const options = optionsTo(this.ip, destination), whole = null;
     const request = { protocol, source, destination, payload, hops, trafficClass, options, whole };
-    if (isToMany(this.net.links, destination)) return routeToMany(this, request, message.header);
+    if (isMultiDestination(this.net.links, destination)) {
+      return routeMulticast(this, request, message.header);
+    }
     const arrival = this.arrival(source, destination);
     if (arrival === null) {
-      this.lose(payload, to, request);
+      this.loseDatagram(payload, to, request);
       return 0;
     }
     stampSent(this, request);
-    const reply = answerTo(request);
+    const reply = echoReplyTo(request);
     countPacket(this.net, arrival.net, request);
-    pass(this.net, arrival, request);
-    if (!answersEcho(arrival.net, destination)) return 0;
+    showToObservers(this.net, arrival, request);
+    if (!repliesToEcho(arrival.net, destination)) return 0;
     countPacket(arrival.net, this.net, reply);
-    if (this.net.inet !== null) pass(arrival.net, this.net.inet, reply);
+    if (this.net.inet !== null) showToObservers(arrival.net, this.net.inet, reply);
     this.deliver(reply.payload, reply.source, reply.destination, hops, trafficClass);
     return 0;
   }
+}
+
+/** Whether a group of the caller is in /proc/sys/net/ipv4/ping_group_range (icmp(7)). */
+export function mayPing(net: NetNamespace, caller: SocketCaller): boolean {
+  const words = net.setting("net/ipv4/ping_group_range").split(/\s+/);
+  // Without settings nobody: as Linux has it.
+  const first = Number(words[0]), last = Number(words[1]), { egid, groups } = caller.cred;
+  return [egid, ...groups].some((gid) => gid >= first && gid <= last);
 }

@@ -7,14 +7,14 @@
 
 import * as I from "../../../../ffi/abi/inet.ts";
 import { UNANSWERED_PACKETS } from "../../../core/quota.ts";
-import { reach, UNANSWERED } from "../../link/reach.ts";
+import { findNamespace, UNANSWERED } from "../../link/reach.ts";
 import { countPacket } from "../../traffic/count_packets.ts";
 import { Timer } from "../../../time/timer.ts";
 import { type Endpoint, isV4 } from "../address.ts";
-import { hearUnanswered, QUOTE_6 } from "../error_queue.ts";
+import { QUOTE_6, reportUnanswered } from "../error_queue.ts";
 import type { InetSocket } from "../inet_socket.ts";
 import type { IpPacket } from "../ip/ip_packet.ts";
-import { pass } from "../raw/raw_receivers.ts";
+import { showToObservers } from "../raw/raw_receivers.ts";
 import { unreachable } from "./unreachable.ts";
 
 /** Three questions take so long. */
@@ -32,7 +32,7 @@ interface Waiting {
 
 /** Nobody answers for this address, as far as is known. */
 export function isUnanswered(socket: InetSocket, destination: string): boolean {
-  return reach(socket.net, destination, null, socket.options.deviceIndex) === UNANSWERED;
+  return findNamespace(socket.net, destination, null, socket.options.deviceIndex) === UNANSWERED;
 }
 
 /** Of one socket. */
@@ -69,8 +69,8 @@ export class Unanswered extends Timer {
       // Such a message comes by lo.
       if (!net.links.lo.isUp) continue;
       countPacket(net, net, message);
-      if (net.inet !== null) pass(net, net.inet, message);
-      hearUnanswered(socket, bytes, source, to);
+      if (net.inet !== null) showToObservers(net, net.inet, message);
+      reportUnanswered(socket, bytes, source, to);
     }
     const next = this.waiting[0];
     if (next !== undefined) net.timers.arm(this, next.dueNs);

@@ -4,23 +4,29 @@ import * as I from "../../../../ffi/abi/inet.ts";
 import type { NetNamespace } from "../../net_namespace.ts";
 import { countMessage, countPacket, countPackets } from "../../traffic/count_packets.ts";
 import { Endpoint, isV4 } from "../address.ts";
-import type { InetPorts } from "../inet_ports.ts";
-import { hearUnreachable, portUnreachable, QUOTE_4, QUOTE_6 } from "../error_queue.ts";
-import { ICMP_HEADER, seal } from "./icmp_packet.ts";
-import { headed, headed6, IP6_HEADER, IP_HEADER, type IpPacket } from "../ip/ip_packet.ts";
-import { pass } from "../raw/raw_receivers.ts";
+import type { InetPorts } from "../ports.ts";
+import { portUnreachable, QUOTE_4, QUOTE_6, reportUnreachable } from "../error_queue.ts";
+import { ICMP_HEADER, putIcmpChecksum } from "./icmp_packet.ts";
+import {
+  buildPacket4,
+  buildPacket6,
+  IP6_HEADER,
+  IP_HEADER,
+  type IpPacket,
+} from "../ip/ip_packet.ts";
+import { showToObservers } from "../raw/raw_receivers.ts";
 
 const HOPS = 64, CLASS_4 = 0xc0;
 /** A message that quotes less than this behind the header reaches no protocol. */
 const LEAST_QUOTED = 8;
 
 /** Somebody hears more of what is refused than who sent it. */
-export function isHeard(to: InetPorts): boolean {
+export function hasObservers(to: InetPorts): boolean {
   return to.raw.size > 0 || to.net.shared.watchers > 0;
 }
 
 /** `by` tells the sockets of a packet's sender that nobody is at its port, or what else `code` says. */
-export function tellUnreachable(
+export function sendUnreachable(
   by: NetNamespace,
   to: InetPorts,
   packet: IpPacket,
@@ -29,13 +35,13 @@ export function tellUnreachable(
   const { source, destination, protocol } = packet;
   const message = unreachable(packet, destination, code);
   countPacket(by, to.net, message);
-  pass(by, to, message);
+  showToObservers(by, to, message);
   if (packet.payload.length < LEAST_QUOTED) return;
   const there = new Endpoint(destination, 0);
   for (const socket of to.raw) {
     if (!socket.sends(protocol, source, destination)) continue;
-    const bytes = socket.includesHeader && isV4(source) ? headed(packet) : packet.payload;
-    hearUnreachable(socket, bytes, source, there, code);
+    const bytes = socket.includesHeader && isV4(source) ? buildPacket4(packet) : packet.payload;
+    reportUnreachable(socket, bytes, source, there, code);
   }
 }
 
@@ -57,12 +63,14 @@ export function countUnreachable(
 /** What `by` says to a packet's sender. */
 export function unreachable(packet: IpPacket, by: string, code: number): IpPacket {
   const isFour = isV4(packet.source);
-  const quote = isFour ? headed(packet).subarray(0, QUOTE_4) : headed6(packet).subarray(0, QUOTE_6);
+  const quote = isFour
+    ? buildPacket4(packet).subarray(0, QUOTE_4)
+    : buildPacket6(packet).subarray(0, QUOTE_6);
   const payload = new Uint8Array(ICMP_HEADER + quote.length);
   payload[0] = isFour ? I.ICMP_DEST_UNREACH : I.ICMPV6_DEST_UNREACH;
   payload[1] = code;
   payload.set(quote, ICMP_HEADER);
-  seal(payload, by, packet.source);
+  putIcmpChecksum(payload, by, packet.source);
   return {
     protocol: isFour ? I.IPPROTO_ICMP : I.IPPROTO_ICMPV6,
     source: by,

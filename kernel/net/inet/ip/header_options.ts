@@ -72,7 +72,7 @@ export function optionsOf({ whole, destination, options }: IpPacket): HeaderOpti
 }
 
 /** Whether a receiver wants to hear of them. */
-export function hearsOptions({ kept4 }: IpOptions): boolean {
+export function wantsHeaderOptions({ kept4 }: IpOptions): boolean {
   return kept4.get(I.IP_RECVOPTS) === 1 || kept4.get(I.IP_RETOPTS) === 1;
 }
 

@@ -8,8 +8,8 @@ import { ControlWriter } from "../../control_writer.ts";
 import { type Message, type PacketHeader, SocketAddress } from "../../message.ts";
 import type { OptionValue } from "../../socket_options.ts";
 import { Endpoint, endpointOf, isAny, isV4, MAPPED, putEndpoint } from "../address.ts";
-import { isToMany } from "../multicast/group_route.ts";
-import { hearsOptions, putHeaderOptions } from "./header_options.ts";
+import { isMultiDestination } from "../multicast/group_route.ts";
+import { putHeaderOptions, wantsHeaderOptions } from "./header_options.ts";
 import type { InetSocket } from "../inet_socket.ts";
 import type { IpOptions } from "./ip_options.ts";
 
@@ -44,7 +44,7 @@ function senderOf({ family }: InetSocket, { name }: Message): string | null {
 export function wantsPacketInfo(ip: IpOptions): boolean {
   return ip.originalDestination || ip.packetInfo || ip.packetInfo6 || ip.receiveTtl ||
     ip.receiveTos || ip.receiveHopLimit || ip.receiveClass || ip.oldPacketInfo6 ||
-    ip.oldHopLimit || hearsOptions(ip);
+    ip.oldHopLimit || wantsHeaderOptions(ip);
 }
 
 /** The control messages of a received datagram. */
@@ -58,7 +58,9 @@ export function putPacketControl(socket: InetSocket, message: Message, out: Cont
     const at = out.data;
     out.dv.setInt32(at + I.InPktinfo.at.ifindex, index, true);
     // An error came by no route.
-    const own = isToMany(links, to) ? links.sourceFor(senderOf(socket, message) ?? to) : to;
+    const own = isMultiDestination(links, to)
+      ? links.sourceFor(senderOf(socket, message) ?? to)
+      : to;
     if (message.error === null) {
       out.u8.set(stringToBytes(own.slice(12)), at + I.InPktinfo.at.specDst);
     }

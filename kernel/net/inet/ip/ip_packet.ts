@@ -46,7 +46,7 @@ export function pseudoHeader(
 }
 
 /** The packet of IPv4 as raw sockets receive it: with its header. */
-export function headed(p: IpPacket): Uint8Array<ArrayBuffer> {
+export function buildPacket4(p: IpPacket): Uint8Array<ArrayBuffer> {
   if (p.whole !== null) return p.whole;
   const header = IP_HEADER + (p.options?.length ?? 0);
   const packet = new Uint8Array(header + p.payload.length), dv = new DataView(packet.buffer);
@@ -63,7 +63,7 @@ export function headed(p: IpPacket): Uint8Array<ArrayBuffer> {
 }
 
 /** The packet of IPv6 with its header, as packet sockets receive it. */
-export function headed6(p: IpPacket): Uint8Array<ArrayBuffer> {
+export function buildPacket6(p: IpPacket): Uint8Array<ArrayBuffer> {
   const packet = new Uint8Array(IP6_HEADER + p.payload.length), dv = new DataView(packet.buffer);
   packet[0] = 0x60 | p.trafficClass >> 4;
   packet[1] = (p.trafficClass & 15) << 4;

@@ -6,15 +6,15 @@
 import * as I from "../../../../ffi/abi/inet.ts";
 import type { NetNamespace } from "../../net_namespace.ts";
 import { isMulticast, isV4 } from "../address.ts";
-import type { InetPorts } from "../inet_ports.ts";
+import type { InetPorts } from "../ports.ts";
 import { echoReply, isEchoRequest } from "../icmp/icmp_packet.ts";
 import type { IpPacket } from "./ip_packet.ts";
-import { overhear, pass } from "../raw/raw_receivers.ts";
+import { deliverToRawSockets, showToObservers } from "../raw/raw_receivers.ts";
 import { showPacket } from "../../packet/show_packets.ts";
 import { countPacket } from "../../traffic/count_packets.ts";
-import { answerSegment } from "../tcp/segment_reply.ts";
-import { carryDatagram } from "../udp/udp_receivers.ts";
-import { tellUnreachable } from "../icmp/unreachable.ts";
+import { replyToSegment } from "../tcp/segment_reply.ts";
+import { deliverDatagram } from "../udp/udp_receivers.ts";
+import { sendUnreachable } from "../icmp/unreachable.ts";
 
 /** What there is something for in the network, so that ICMP does not tell that there is not. */
 const PROTOCOLS: ReadonlySet<number> = new Set([
@@ -26,39 +26,39 @@ const PROTOCOLS: ReadonlySet<number> = new Set([
 ]);
 
 /** What a raw or a packet socket sends, from the sockets of its own namespace to those of another, or the same. */
-export function carry(from: InetPorts | null, to: InetPorts, packet: IpPacket): void {
-  const isHeard = overhear(to.raw, packet);
+export function deliverPacket(from: InetPorts | null, to: InetPorts, packet: IpPacket): void {
+  const isHeard = deliverToRawSockets(to.raw, packet);
   const { protocol, destination, payload } = packet;
   if (protocol === (isV4(destination) ? I.IPPROTO_ICMP : I.IPPROTO_ICMPV6)) {
-    const isAsked = isEchoRequest(payload, destination) && answersEcho(to.net, destination);
+    const isAsked = isEchoRequest(payload, destination) && repliesToEcho(to.net, destination);
     if (from === null || !isAsked) return;
-    const answer = answerTo(packet);
+    const answer = echoReplyTo(packet);
     countPacket(to.net, from.net, answer);
-    pass(to.net, from, answer);
+    showToObservers(to.net, from, answer);
   } else if (protocol === I.IPPROTO_UDP) {
-    const isTaken = carryDatagram(from?.udp ?? null, to.udp, packet);
+    const isTaken = deliverDatagram(from?.udp ?? null, to.udp, packet);
     if (!isTaken) to.net.traffic.of(destination).udp.refused++;
-    if (!isTaken && from !== null) tellUnreachable(to.net, from, packet);
+    if (!isTaken && from !== null) sendUnreachable(to.net, from, packet);
   } else if (protocol === I.IPPROTO_TCP && from !== null) {
-    const answer = answerSegment(to, packet);
+    const answer = replyToSegment(to, packet);
     if (answer === null) return;
     // That may have an answer too, but RST has none.
     countPacket(to.net, from.net, answer);
     showPacket(to.net, answer);
-    carry(to, from, answer);
+    deliverPacket(to, from, answer);
   } else if (!isHeard && from !== null && isV4(destination) && !PROTOCOLS.has(protocol)) {
-    if (!isMulticast(destination)) tellUnreachable(to.net, from, packet, I.ICMP_PROT_UNREACH);
+    if (!isMulticast(destination)) sendUnreachable(to.net, from, packet, I.ICMP_PROT_UNREACH);
   }
 }
 
 /** Whether a namespace answers echo requests to one of its addresses. */
-export function answersEcho(net: NetNamespace, destination: string): boolean {
+export function repliesToEcho(net: NetNamespace, destination: string): boolean {
   const path = "net/ipv4/icmp_echo_ignore_all";
   return !isV4(destination) || net.number(path, 0) === 0;
 }
 
 /** The answer to an echo request. */
-export function answerTo(request: IpPacket): IpPacket {
+export function echoReplyTo(request: IpPacket): IpPacket {
   const { source, destination } = request;
   return {
     ...request,

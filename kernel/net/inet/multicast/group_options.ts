@@ -25,7 +25,7 @@ import type { Membership } from "../../link/link_groups.ts";
 import type { Link } from "../../link/link.ts";
 import type { OptionValue } from "../../socket_options.ts";
 import { ANY4, ANY6, isAny, isMulticast, isV4, MAPPED } from "../address.ts";
-import { linkForGroups6 } from "./group_route.ts";
+import { groupLink6Of } from "./group_route.ts";
 import type { InetSocket } from "../inet_socket.ts";
 import { SocketGroups } from "./socket_groups.ts";
 
@@ -143,7 +143,7 @@ function setAny(
 /** The link that is meant, if it is there. */
 function linkOf({ net: { links } }: InetSocket, { group, address, index }: Named): Link | null {
   if (index !== 0) return links.byIndex(index);
-  if (!isV4(group)) return linkForGroups6(links);
+  if (!isV4(group)) return groupLink6Of(links);
   return isAny(address) ? links.routeTo(group)?.link ?? null : links.linkOf(address);
 }
 

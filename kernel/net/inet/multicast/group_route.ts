@@ -13,12 +13,12 @@ import { ANY4, ANY6, BROADCAST4, type Endpoint, isAny, isMulticast, isV4 } from 
 import type { InetSocket } from "../inet_socket.ts";
 
 /** Packets to this address are for every station of a network, or of a group. */
-export function isToMany(links: LinkTable, address: string): boolean {
+export function isMultiDestination(links: LinkTable, address: string): boolean {
   return isMulticast(address) || address === BROADCAST4 || links.broadcastLink(address) !== null;
 }
 
 /** The link that packets of IPv6 to groups leave by when nobody says which. */
-export function linkForGroups6(links: LinkTable): Link | null {
+export function groupLink6Of(links: LinkTable): Link | null {
   let first: Link | null = null;
   for (const link of links.links) {
     if (!link.isUp || link === links.lo) continue;
@@ -28,7 +28,7 @@ export function linkForGroups6(links: LinkTable): Link | null {
 }
 
 /** The link that a packet to many leaves by, or -ENETUNREACH, -ENODEV. */
-export function linkToMany(
+export function linkForMulticast(
   socket: InetSocket,
   { address, scope }: Endpoint,
   header: PacketHeader,
@@ -40,7 +40,7 @@ export function linkToMany(
     ? links.byIndex(index)
     : isFour
     ? linkToMany4(socket, address, header)
-    : linkForGroups6(links);
+    : groupLink6Of(links);
   if (link === null) return index !== 0 ? -ENODEV : -ENETUNREACH;
   if (!link.isUp || (!isFour && link === links.lo)) return -ENETUNREACH;
   const source = chosenSource(socket, address, header);
@@ -60,22 +60,22 @@ function linkToMany4(socket: InetSocket, address: string, header: PacketHeader):
 function chosenSource(socket: InetSocket, to: string, header: PacketHeader): string | null {
   const { ip, local: { address: own } } = socket;
   if (header.source !== "" && isV4(header.source) === isV4(to)) return header.source;
-  if (!isAny(own) && !socket.isBoundToMany) return own;
+  if (!isAny(own) && !socket.isBoundToMulticast) return own;
   const isNamed = isV4(to) && isMulticast(to) && !isAny(ip.groupAddress4);
   return isNamed ? ip.groupAddress4 : null;
 }
 
-export function sourceToMany(
+export function sourceForMulticast(
   socket: InetSocket,
   link: Link,
   to: string,
   header: PacketHeader,
 ): string {
-  return chosenSource(socket, to, header) ?? sourceOn(link, to);
+  return chosenSource(socket, to, header) ?? sourceOnLink(link, to);
 }
 
 /** An address of a link, of the network that is meant if there is one; else any of the station's, else none. */
-export function sourceOn(link: Link, to: string): string {
+export function sourceOnLink(link: Link, to: string): string {
   const isFour = isV4(to);
   const near = link.addresses.find(({ address, prefix }) => isInNetwork(to, address, prefix));
   if (near !== undefined) return near.address;

@@ -8,45 +8,45 @@
 import { IPPROTO_UDP, IPPROTO_UDPLITE } from "../../../../ffi/abi/inet.ts";
 import { flood } from "../../link/flood.ts";
 import type { Link } from "../../link/link.ts";
-import { showToMany } from "../../packet/show_packets.ts";
-import { countFromMany, countToMany } from "../../traffic/count_packets.ts";
+import { showMulticast } from "../../packet/show_packets.ts";
+import { countMulticastIn, countMulticastOut } from "../../traffic/count_packets.ts";
 import type { PacketHeader } from "../../message.ts";
 import { ANY4, BROADCAST4, Endpoint, isMulticast, isV4 } from "../address.ts";
-import { linkToMany } from "./group_route.ts";
+import { linkForMulticast } from "./group_route.ts";
 import type { InetSocket } from "../inet_socket.ts";
 import type { IpPacket } from "../ip/ip_packet.ts";
-import { overhear } from "../raw/raw_receivers.ts";
+import { deliverToRawSockets } from "../raw/raw_receivers.ts";
 import { stampSent } from "../timestamping.ts";
-import { hearDatagram } from "../udp/udp_receivers.ts";
+import { deliverToMembers } from "../udp/udp_receivers.ts";
 
 /** From a socket, by the link that it or its routes say: 0 or -errno. */
-export function routeToMany(socket: InetSocket, packet: IpPacket, header: PacketHeader): number {
-  const link = linkToMany(socket, new Endpoint(packet.destination, 0), header);
+export function routeMulticast(socket: InetSocket, packet: IpPacket, header: PacketHeader): number {
+  const link = linkForMulticast(socket, new Endpoint(packet.destination, 0), header);
   if (typeof link === "number") return link;
-  sendToMany(socket, link, packet);
+  sendMulticastPacket(socket, link, packet);
   return 0;
 }
 
 /** By a link that is up. */
-export function sendToMany(socket: InetSocket, link: Link, packet: IpPacket): void {
+export function sendMulticastPacket(socket: InetSocket, link: Link, packet: IpPacket): void {
   const { destination, hops } = packet, isLoopback = link.kind === "loopback";
   stampSent(socket, packet);
   const comesBack = !isMulticast(destination) || socket.ip.loops(destination);
-  if (comesBack && !isLoopback) hear(link, packet);
+  if (comesBack && !isLoopback) deliverToStation(link, packet);
   if (hops === 0 && !isLoopback) return;
   const { crossed, stations } = flood(link);
-  countToMany(socket.net, packet, crossed);
-  showToMany(link, crossed, packet);
+  countMulticastOut(socket.net, packet, crossed);
+  showMulticast(link, crossed, packet);
   for (const station of stations) {
-    if (isLoopback) hear(station, packet);
-    else arriveToMany(station, packet);
+    if (isLoopback) deliverToStation(station, packet);
+    else receiveMulticast(station, packet);
   }
 }
 
 /** One has come to a link from outside. */
-export function arriveToMany(link: Link, packet: IpPacket): void {
+export function receiveMulticast(link: Link, packet: IpPacket): void {
   // A station that asks for its address has none.
-  if (packet.source === ANY4 || !isForged(link, packet.source)) hear(link, packet);
+  if (packet.source === ANY4 || !isForged(link, packet.source)) deliverToStation(link, packet);
 }
 
 /**
@@ -60,15 +60,15 @@ export function isForged({ table }: Link, source: string): boolean {
 }
 
 /** To the sockets of a link's station, if they want it. */
-function hear(link: Link, packet: IpPacket): void {
+function deliverToStation(link: Link, packet: IpPacket): void {
   const { net } = link.table, { inet } = net, { source, destination, protocol } = packet;
   if (inet === null) return;
-  countFromMany(net, packet);
+  countMulticastIn(net, packet);
   const isWanted = isMulticast(destination)
     ? link.groups.takes(destination, source)
     : destination === BROADCAST4 || net.links.broadcastLink(destination) !== null;
   if (!isWanted) return;
-  overhear(inet.raw, packet, link);
-  if (protocol === IPPROTO_UDP) hearDatagram(inet.udp, link, packet);
-  else if (protocol === IPPROTO_UDPLITE) hearDatagram(inet.udpLite, link, packet);
+  deliverToRawSockets(inet.raw, packet, link);
+  if (protocol === IPPROTO_UDP) deliverToMembers(inet.udp, link, packet);
+  else if (protocol === IPPROTO_UDPLITE) deliverToMembers(inet.udpLite, link, packet);
 }

@@ -62,7 +62,7 @@ export abstract class MessageSocket extends InetSocket {
   }
 
   /** A message of the guest's goes from `source` to `to`: 0 or -errno. */
-  protected abstract transmit(
+  protected abstract sendMessage(
     bytes: Uint8Array<ArrayBuffer>,
     source: string,
     to: Endpoint,
@@ -90,7 +90,7 @@ export abstract class MessageSocket extends InetSocket {
     message.header.link ||= to.scope;
     const bytes = new Uint8Array(Math.max(length, 128)).subarray(0, length);
     if (length > 0 && io.takeBytes(bytes, 0, length) < length) return -EFAULT;
-    const r = this.transmit(bytes, this.sourceAddress(to.address, message.header), to, message);
+    const r = this.sendMessage(bytes, this.sourceAddress(to.address, message.header), to, message);
     return r < 0 ? r : length;
   }
 

@@ -12,7 +12,7 @@ import type { Message, SocketAddress, SocketCaller } from "../../message.ts";
 import type { NetNamespace } from "../../net_namespace.ts";
 import type { OptionValue } from "../../socket_options.ts";
 import { Endpoint, isAny, isV4, putEndpoint } from "../address.ts";
-import type { InetPorts } from "../inet_ports.ts";
+import type { InetPorts } from "../ports.ts";
 import {
   checksum,
   type IpPacket,
@@ -21,12 +21,12 @@ import {
   readPacket6,
 } from "../ip/ip_packet.ts";
 import { optionsTo } from "../ip/header_options.ts";
-import { isToMany } from "../multicast/group_route.ts";
-import { carry } from "../ip/packet_delivery.ts";
+import { isMultiDestination } from "../multicast/group_route.ts";
+import { deliverPacket } from "../ip/packet_delivery.ts";
 import { showPacket } from "../../packet/show_packets.ts";
 import { countPacket } from "../../traffic/count_packets.ts";
 import { stampSent } from "../timestamping.ts";
-import { routeToMany } from "../multicast/multicast_packets.ts";
+import { routeMulticast } from "../multicast/multicast_packets.ts";
 import { MessageSocket } from "./message_socket.ts";
 
 /** Bytes of ICMP_FILTER (types 0 to 31) and ICMPV6_FILTER (256 types): a bit set keeps that type out. */
@@ -60,14 +60,14 @@ export class RawSocket extends MessageSocket {
   }
 
   /** Whether it hears a packet. */
-  hears({ protocol, source, destination, payload }: IpPacket, link: Link | null): boolean {
+  takesPacket({ protocol, source, destination, payload }: IpPacket, link: Link | null): boolean {
     if (protocol !== this.protocol || isV4(destination) !== (this.family === AF_INET)) return false;
     const { local, remote } = this;
     if (!isAny(local.address) && local.address !== destination) return false;
     if (remote !== null && remote.address !== source) return false;
     const isHeard = link === null
       ? comesByDevice(this, source, destination)
-      : this.hearsMany(link, source, destination);
+      : this.takesMulticast(link, source, destination);
     if (!isHeard) return false;
     const type = payload[0] ?? 0, byte = type >> 3;
     return byte >= this.filter.length || (this.filter[byte]! & (1 << (type & 7))) === 0;
@@ -85,7 +85,7 @@ export class RawSocket extends MessageSocket {
   protected override bindTo(_caller: SocketCaller, to: Endpoint): number {
     if (!this.mayBind(to.address)) return -EADDRNOTAVAIL;
     this.local = new Endpoint(to.address, 0);
-    this.isBoundToMany = isToMany(this.net.links, to.address);
+    this.isBoundToMulticast = isMultiDestination(this.net.links, to.address);
     return 0;
   }
 
@@ -95,7 +95,7 @@ export class RawSocket extends MessageSocket {
     return 0;
   }
 
-  protected override transmit(
+  protected override sendMessage(
     bytes: Uint8Array<ArrayBuffer>,
     source: string,
     to: Endpoint,
@@ -106,18 +106,18 @@ export class RawSocket extends MessageSocket {
       : this.wrap(bytes, source, to, message);
     if (packet === undefined) return -EINVAL;
     if (packet === null) return 0;
-    if (isToMany(this.net.links, packet.destination)) {
-      return routeToMany(this, packet, message.header);
+    if (isMultiDestination(this.net.links, packet.destination)) {
+      return routeMulticast(this, packet, message.header);
     }
     const arrival = this.arrival(packet.source, packet.destination, false);
     if (arrival === null) {
-      this.lose(bytes, to, packet);
+      this.loseDatagram(bytes, to, packet);
       return 0;
     }
     stampSent(this, packet);
     countPacket(this.net, arrival.net, packet);
     showPacket(this.net, packet);
-    carry(this.inet, arrival, packet);
+    deliverPacket(this.inet, arrival, packet);
     return 0;
   }
 

@@ -12,12 +12,21 @@ import type { NetNamespace } from "../../net_namespace.ts";
 import { putHeader } from "../../packet/ethernet.ts";
 import { countSegments } from "../../traffic/count_packets.ts";
 import { type Endpoint, isV4 } from "../address.ts";
-import { checksum, headed, headed6, pseudoHeader } from "../ip/ip_packet.ts";
-import { pass } from "../raw/raw_receivers.ts";
+import { buildPacket4, buildPacket6 } from "../ip/ip_packet.ts";
+import { showToObservers } from "../raw/raw_receivers.ts";
+import {
+  ACK,
+  buildSegment,
+  FIN,
+  mssOption,
+  NO_BYTES,
+  PSH,
+  RST,
+  SYN,
+  TCP_HEADER,
+} from "./tcp_segment.ts";
 import type { TcpSocket } from "./tcp_socket.ts";
 
-const FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16;
-const HEADER = 20, MSS_OPTION = 4;
 /** Bytes of a header with a timestamp, and of one that begins a connection with all options. */
 const STAMPED = 32, SYN_BYTES = 40;
 /** Data of one segment, as large as a sender that leaves the cutting to its card makes them. */
@@ -56,9 +65,9 @@ export function showHandshake(client: TcpSocket, server: TcpSocket): void {
   server.net.traffic.tcp.accepted++;
   if (client.net.shared.watchers === 0) return;
   const from = client.sequence.first >>> 0, to = server.sequence.first >>> 0;
-  show(client, server, SYN, from, 0, NOTHING);
-  show(server, client, SYN | ACK, to, from + 1, NOTHING);
-  show(client, server, ACK, from + 1, to + 1, NOTHING);
+  show(client, server, SYN, from, 0, NO_BYTES);
+  show(server, client, SYN | ACK, to, from + 1, NO_BYTES);
+  show(client, server, ACK, from + 1, to + 1, NO_BYTES);
 }
 
 /** Nobody listens: the attempt and its refusal. */
@@ -69,11 +78,11 @@ export function showRefusal(client: TcpSocket): void {
   const there = client.arrivalOf(local.address, remote.address)?.net;
   if (there === undefined) return;
   countSegments(net, there, remote.address, 1, SYN_BYTES);
-  countSegments(there, net, local.address, 1, HEADER);
+  countSegments(there, net, local.address, 1, TCP_HEADER);
   there.traffic.tcp.resetsOut++;
   if (client.net.shared.watchers === 0) return;
-  segment(net, there, local, remote, SYN, first >>> 0, 0, NOTHING);
-  segment(there, net, remote, local, RST | ACK, 0, first + 1, NOTHING);
+  showSegment(net, there, local, remote, SYN, first >>> 0, 0, NO_BYTES);
+  showSegment(there, net, remote, local, RST | ACK, 0, first + 1, NO_BYTES);
 }
 
 /** `length` bytes went into the peer's queue, whose last they are. */
@@ -87,7 +96,7 @@ export function showData(from: TcpSocket, to: TcpSocket, length: number): void {
       const flags = done === length ? PSH | ACK : ACK;
       show(from, to, flags, sequence.next + done - n, to.sequence.next, bytes);
     }
-    show(to, from, ACK, to.sequence.next, sequence.next + length, NOTHING);
+    show(to, from, ACK, to.sequence.next, sequence.next + length, NO_BYTES);
   }
   sequence.sent += length;
   const segments = Math.ceil(length / SEGMENT_BYTES), now = from.net.host.monotonicNs();
@@ -101,8 +110,8 @@ export function showData(from: TcpSocket, to: TcpSocket, length: number): void {
 
 export function showEnd(from: TcpSocket, to: TcpSocket): void {
   if (from.net.shared.watchers > 0) {
-    show(from, to, FIN | ACK, from.sequence.next, to.sequence.next, NOTHING);
-    show(to, from, ACK, to.sequence.next, from.sequence.next + 1, NOTHING);
+    show(from, to, FIN | ACK, from.sequence.next, to.sequence.next, NO_BYTES);
+    show(to, from, ACK, to.sequence.next, from.sequence.next + 1, NO_BYTES);
   }
   count(from, to, 1, 0);
   count(to, from, 1, 0);
@@ -116,35 +125,29 @@ export function showReset(from: TcpSocket, to: TcpSocket): void {
   count(from, to, 1, 0);
   from.net.traffic.tcp.resetsOut++;
   if (from.net.shared.watchers === 0) return;
-  show(from, to, RST | ACK, from.sequence.next, to.sequence.next, NOTHING);
+  show(from, to, RST | ACK, from.sequence.next, to.sequence.next, NO_BYTES);
 }
 
 /** The headers of the SYN that a client began with (TCP_SAVED_SYN), with that of the frame or not. */
 export function synOf(client: TcpSocket, withFrame: boolean): Uint8Array<ArrayBuffer> {
   const { local, remote, sequence, net } = client, isFour = isV4(local.address);
-  const window = isFour ? WINDOW_4 : WINDOW_6;
-  const payload = new Uint8Array(HEADER + SYN_OPTIONS), dv = new DataView(payload.buffer);
-  dv.setUint16(0, local.port);
-  dv.setUint16(2, remote!.port);
-  dv.setUint32(4, sequence.first >>> 0);
-  payload[12] = payload.length << 2;
-  payload[13] = SYN;
-  dv.setUint16(14, window);
-  // Largest segment; selective acknowledgements; a timestamp; window scale.
-  dv.setUint32(HEADER, 0x02040000 | window);
-  dv.setUint32(HEADER + 4, 0x0402080a);
-  dv.setUint32(HEADER + 8, Math.floor(net.host.monotonicNs() / 1e6) >>> 0);
-  dv.setUint32(HEADER + 16, 0x01030307);
   const source = local.address, destination = remote!.address, protocol = IPPROTO_TCP;
-  const start = pseudoHeader(payload.length, protocol, source, destination);
-  dv.setUint16(16, checksum(payload, 0, payload.length, start));
+  const window = isFour ? WINDOW_4 : WINDOW_6;
+  const payload = buildSegment(local, remote!, {
+    flags: SYN,
+    sequence: sequence.first,
+    acknowledged: 0,
+    window,
+    options: synOptions(window, Math.floor(net.host.monotonicNs() / 1e6)),
+    data: NO_BYTES,
+  });
   const around = { protocol, source, destination, payload, whole: null };
   const packet = {
     ...around,
     hops: client.ip.hopsOf(destination, NO_HEADER),
     trafficClass: client.ip.classOf(destination, NO_HEADER),
   };
-  const body = isFour ? headed(packet) : headed6(packet);
+  const body = isFour ? buildPacket4(packet) : buildPacket6(packet);
   if (!withFrame) return body;
   const frame = new Uint8Array(ETH_HLEN + body.length);
   frame.set(body, ETH_HLEN);
@@ -152,7 +155,15 @@ export function synOf(client: TcpSocket, withFrame: boolean): Uint8Array<ArrayBu
   return frame;
 }
 
-const NOTHING = new Uint8Array(0);
+/** Largest segment; selective acknowledgements; a timestamp; window scale. */
+function synOptions(mss: number, timeMs: number): Uint8Array<ArrayBuffer> {
+  const options = new Uint8Array(SYN_OPTIONS), dv = new DataView(options.buffer);
+  dv.setUint32(0, 0x02040000 | mss);
+  dv.setUint32(4, 0x0402080a);
+  dv.setUint32(8, timeMs >>> 0);
+  dv.setUint32(16, 0x01030307);
+  return options;
+}
 
 /** Segments with timestamps, and `bytes` more in all. */
 function count(from: TcpSocket, to: TcpSocket, segments: number, bytes: number): void { // HOT
@@ -171,10 +182,10 @@ function show(
 ): void {
   const { local, remote } = from;
   if (remote === null) return;
-  segment(from.net, to.net, local, remote, flags, sequence, acknowledged, data);
+  showSegment(from.net, to.net, local, remote, flags, sequence, acknowledged, data);
 }
 
-function segment(
+function showSegment(
   from: NetNamespace,
   to: NetNamespace,
   local: Endpoint,
@@ -185,20 +196,15 @@ function segment(
   data: Uint8Array,
 ): void {
   if (to.inet === null) return;
-  const length = HEADER + ((flags & SYN) !== 0 ? MSS_OPTION : 0);
-  const payload = new Uint8Array(length + data.length), dv = new DataView(payload.buffer);
-  dv.setUint16(0, local.port);
-  dv.setUint16(2, remote.port);
-  dv.setUint32(4, sequence >>> 0);
-  dv.setUint32(8, (flags & ACK) === 0 ? 0 : acknowledged >>> 0);
-  payload[12] = length << 2;
-  payload[13] = flags;
-  dv.setUint16(14, WINDOW);
-  if ((flags & SYN) !== 0) dv.setUint32(HEADER, 0x02040000 | SEGMENT_BYTES);
-  payload.set(data, length);
+  const payload = buildSegment(local, remote, {
+    flags,
+    sequence,
+    acknowledged: (flags & ACK) === 0 ? 0 : acknowledged,
+    window: WINDOW,
+    options: (flags & SYN) !== 0 ? mssOption(SEGMENT_BYTES) : NO_BYTES,
+    data,
+  });
   const source = local.address, destination = remote.address, protocol = IPPROTO_TCP;
-  const start = pseudoHeader(payload.length, protocol, source, destination);
-  dv.setUint16(16, checksum(payload, 0, payload.length, start));
   const around = { protocol, source, destination, hops: 64, trafficClass: 0, whole: null };
-  pass(from, to.inet, { ...around, payload });
+  showToObservers(from, to.inet, { ...around, payload });
 }

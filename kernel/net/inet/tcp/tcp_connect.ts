@@ -24,7 +24,7 @@ import { Endpoint, endpointOf } from "../address.ts";
 import { noteFirstSegment } from "../ip/ip_control.ts";
 import { accepts, type PortTable } from "../ports.ts";
 import { TcpSocket } from "./tcp_socket.ts";
-import { Deferral, defers } from "./tcp_defer.ts";
+import { Deferral, defersAccept } from "./tcp_defer.ts";
 import { hasCookie, takesFastOpen } from "./tcp_fastopen.ts";
 import { joinReuse } from "../reuse_port.ts";
 import { TcpTimer } from "./tcp_timer.ts";
@@ -234,7 +234,7 @@ function connect(client: TcpSocket, listener: TcpSocket): void {
   server.fastOpen.isTaken = takesFastOpen(listener);
   const saves = listener.tcp.kept.get(I.TCP_SAVE_SYN) ?? 0;
   if (saves !== 0) server.savedSyn = synOf(client, saves === SAVE_FRAME);
-  if (defers(listener)) {
+  if (defersAccept(listener)) {
     new Deferral(listener, server);
     return;
   }

@@ -64,6 +64,6 @@ function deferSeconds(listener: TcpSocket): number {
 }
 
 /** Whether a connection that comes now waits so: of more than the backlog holds no record is kept (SYN cookies). */
-export function defers(listener: TcpSocket): boolean {
+export function defersAccept(listener: TcpSocket): boolean {
   return deferSeconds(listener) > 0 && listener.deferred.size < Math.max(1, listener.backlogLimit);
 }

@@ -3,6 +3,7 @@
  * have travelled (shown_segments.ts); nothing is ever lost, sent again or waited for, so those fields stay as they begin.
  */
 
+import * as I from "../../../../ffi/abi/inet.ts";
 import type { OptionValue } from "../../socket_options.ts";
 import { mtuOf } from "../ip/path_options.ts";
 import type { TcpSocket } from "./tcp_socket.ts";
@@ -138,4 +139,15 @@ export function putInfo(socket: TcpSocket, value: OptionValue): number {
 
 function msSince(thenNs: number, nowNs: number): number {
   return Math.min(UINT_MAX, Math.floor((nowNs - thenNs) / 1e6));
+}
+
+/** The handshake is over and this end has not closed. */
+export function isEstablished(state: number): boolean {
+  return state === I.TCP_ESTABLISHED || state === I.TCP_CLOSE_WAIT;
+}
+
+/** Letting go is a reset, of which the socket itself hears too (tcp_need_reset). */
+export function resetsPeer(state: number): boolean {
+  return isEstablished(state) || state === I.TCP_FIN_WAIT1 || state === I.TCP_FIN_WAIT2 ||
+    state === I.TCP_SYN_SENT || state === I.TCP_SYN_RECV;
 }

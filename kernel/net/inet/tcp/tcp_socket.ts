@@ -42,13 +42,11 @@ import type { Message, SocketAddress } from "../../message.ts";
 import type { NetNamespace } from "../../net_namespace.ts";
 import type { OptionValue } from "../../socket_options.ts";
 import { InetSocket } from "../inet_socket.ts";
-import type { InetPorts } from "../inet_ports.ts";
-import type { PortTable } from "../ports.ts";
+import type { InetPorts, PortTable } from "../ports.ts";
 import { getTcpOption, setTcpOption, TcpOptions } from "./tcp_options.ts";
 import type { Deferral } from "./tcp_defer.ts";
 import { FastOpen } from "./tcp_fastopen.ts";
-import { TcpTally } from "./tcp_info.ts";
-import { isEstablished, resets } from "./tcp_states.ts";
+import { isEstablished, resetsPeer, TcpTally } from "./tcp_info.ts";
 import { TcpTimer } from "./tcp_timer.ts";
 import { showData, showEnd, showReset, TcpSequence } from "./shown_segments.ts";
 import { UrgentMark } from "./urgent_mark.ts";
@@ -154,7 +152,7 @@ export abstract class TcpSocket extends InetSocket {
   }
 
   /** Nobody will read what comes: data are answered with a reset (RFC 1122, 4.2.2.13). */
-  private get isDeaf(): boolean {
+  private get rejectsData(): boolean {
     return this.isGone || this.hasVanished || (this.state === I.TCP_FIN_WAIT2 && this.isReadShut);
   }
 
@@ -192,7 +190,7 @@ export abstract class TcpSocket extends InetSocket {
     if (this.error !== 0) return this.takeError();
     if (peer === null || this.isWriteShut || this.state === I.TCP_CLOSE) return -EPIPE;
     if (io.remaining === 0) return 0;
-    if (peer.isDeaf) {
+    if (peer.rejectsData) {
       // What fits goes out, and a reset comes back.
       const n = Math.min(io.remaining, this.capacity);
       io.advance(n);
@@ -246,7 +244,7 @@ export abstract class TcpSocket extends InetSocket {
         if (!isPeek) this.consume(1);
       }
     }
-    if (n <= 0) return this.nothing();
+    if (n <= 0) return this.readEmptyQueue();
     n = Math.min(n, io.remaining);
     if (isPeek) return n === 0 ? 0 : incoming.peek(io, from, n);
     if ((flags & MSG_TRUNC) !== 0) {
@@ -282,7 +280,7 @@ export abstract class TcpSocket extends InetSocket {
   }
 
   /** The queue is empty: the end, the pending error, or -EAGAIN. */
-  private nothing(): number {
+  private readEmptyQueue(): number {
     if (this.gotFin) return 0;
     if (this.error !== 0) return this.takeError();
     if (this.isReadShut) return 0;
@@ -428,7 +426,7 @@ export abstract class TcpSocket extends InetSocket {
   disconnect(): void {
     if (this.peer !== null) this.peer.reset();
     this.peer = null;
-    if (resets(this.state)) this.error = ECONNRESET;
+    if (resetsPeer(this.state)) this.error = ECONNRESET;
     this.leaveWaiting();
     this.close();
     this.gotFin =

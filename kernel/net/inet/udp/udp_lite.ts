@@ -11,8 +11,9 @@ import {
 } from "../../../../ffi/abi/inet.ts";
 import type { NetNamespace } from "../../net_namespace.ts";
 import type { OptionValue } from "../../socket_options.ts";
-import type { InetPorts } from "../inet_ports.ts";
-import { isOwnLevel, UdpSocket } from "./udp_socket.ts";
+import type { InetPorts } from "../ports.ts";
+import { isOwnLevel } from "./udp_options.ts";
+import { UdpSocket } from "./udp_socket.ts";
 import type { UdpPorts } from "./udp_receivers.ts";
 
 /** Of UDP: the least that is covered. */

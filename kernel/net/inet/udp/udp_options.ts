@@ -99,3 +99,8 @@ export function getUdpOption(options: UdpOptions, name: number, value: OptionVal
       return -ENOPROTOOPT;
   }
 }
+
+/** UDP and UDP-Lite have their options at both levels. */
+export function isOwnLevel(level: number): boolean {
+  return level === I.IPPROTO_UDP || level === I.IPPROTO_UDPLITE;
+}

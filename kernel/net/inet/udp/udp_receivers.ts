@@ -5,7 +5,7 @@ import { comesByDevice } from "../../bound_device.ts";
 import { BytesCursor } from "../../bytes_cursor.ts";
 import type { Link } from "../../link/link.ts";
 import { Endpoint, isV4 } from "../address.ts";
-import { hearUnreachable } from "../error_queue.ts";
+import { reportUnreachable } from "../error_queue.ts";
 import { optionsOf } from "../ip/header_options.ts";
 import { checksum, type IpPacket, pseudoHeader, UDP_HEADER } from "../ip/ip_packet.ts";
 import { accepts, type PortTable } from "../ports.ts";
@@ -34,7 +34,7 @@ export function receiverAt(ports: UdpPorts, from: Endpoint, to: Endpoint): UdpSo
 }
 
 /** Whom the program of its group picks in place of a receiver, if that has one. */
-export function programmed(
+export function pickByProgram(
   ports: UdpPorts,
   receiver: UdpSocket,
   packet: IpPacket,
@@ -80,31 +80,55 @@ function datagramIn({ payload, source, destination, protocol }: IpPacket): Arriv
 }
 
 /** To whoever is at its port; who sent it hears that nobody is. False: nobody was. */
-export function carryDatagram(sender: UdpPorts | null, ports: UdpPorts, packet: IpPacket): boolean {
+export function deliverDatagram(
+  sender: UdpPorts | null,
+  ports: UdpPorts,
+  packet: IpPacket,
+): boolean {
   const arrived = datagramIn(packet);
   if (arrived === null) return true;
   const { bytes, from, to } = arrived, receiver = receiverAt(ports, from, to);
   if (receiver !== null) {
     const { hops, trafficClass } = packet, options = optionsOf(packet);
-    programmed(ports, receiver, packet)
+    pickByProgram(ports, receiver, packet)
       .enqueue(cursor.set(bytes, bytes.length), from, to, hops, trafficClass, 0, 0, options);
     return true;
   }
   const origin = sender === null ? null : receiverAt(sender, to, from);
-  if (origin !== null) hearUnreachable(origin, bytes, from.address, to);
+  if (origin !== null) reportUnreachable(origin, bytes, from.address, to);
   return false;
 }
 
 /** One for many stations: to all sockets that want it. */
-export function hearDatagram(ports: UdpPorts, link: Link, packet: IpPacket): void {
+export function deliverToMembers(ports: UdpPorts, link: Link, packet: IpPacket): void {
   const arrived = datagramIn(packet);
   if (arrived === null) return;
   const { bytes, to } = arrived, { hops, trafficClass } = packet;
   const from = arrived.from.on(link.index), options = optionsOf(packet);
   for (const socket of [...ports.at(to.port)]) {
-    if (!accepts(socket, to.address) || !socket.hearsMany(link, from.address, to.address)) continue;
+    if (!accepts(socket, to.address) || !socket.takesMulticast(link, from.address, to.address)) {
+      continue;
+    }
     if (socket.remote !== null && !socket.remote.isSame(from)) continue;
     const io = cursor.set(bytes, bytes.length);
     socket.enqueue(io, from, to, hops, trafficClass, 0, link.index, options);
   }
+}
+
+/** The packet in which a datagram of UDP travels: raw sockets hear it. */
+export function datagramPacket(
+  bytes: Uint8Array<ArrayBuffer>,
+  from: Endpoint,
+  to: Endpoint,
+  around: Pick<IpPacket, "protocol" | "hops" | "trafficClass" | "options">,
+): IpPacket {
+  const payload = new Uint8Array(UDP_HEADER + bytes.length), dv = new DataView(payload.buffer);
+  dv.setUint16(0, from.port);
+  dv.setUint16(2, to.port);
+  dv.setUint16(4, payload.length);
+  payload.set(bytes, UDP_HEADER);
+  const source = from.address, destination = to.address;
+  const start = pseudoHeader(payload.length, around.protocol, source, destination);
+  dv.setUint16(6, checksum(payload, 0, payload.length, start) || 0xffff);
+  return { ...around, source, destination, payload, whole: null };
 }

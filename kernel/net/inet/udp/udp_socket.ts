@@ -51,23 +51,26 @@ import { type IpPacket, UDP_HEADER } from "../ip/ip_packet.ts";
 import { type Message, PacketHeader, SocketAddress, type SocketCaller } from "../../message.ts";
 import type { NetNamespace } from "../../net_namespace.ts";
 import { Endpoint, endpointOf, isV4, MAPPED, putEndpoint } from "../address.ts";
-import type { InetPorts } from "../inet_ports.ts";
 import type { IpCounters, UdpCounters } from "../../traffic/counters.ts";
 import { countPackets } from "../../traffic/count_packets.ts";
 import type { ControlWriter } from "../../control_writer.ts";
 import type { OptionValue } from "../../socket_options.ts";
-import { getUdpOption, SEGMENTS_MAX, setUdpOption, UdpOptions } from "./udp_options.ts";
-import { hearUnreachable, tellTooLong } from "../error_queue.ts";
+import { getUdpOption, isOwnLevel, SEGMENTS_MAX, setUdpOption, UdpOptions } from "./udp_options.ts";
+import { reportTooLong, reportUnreachable } from "../error_queue.ts";
 import { type HeaderOptions, optionsTo } from "../ip/header_options.ts";
 import { InetSocket } from "../inet_socket.ts";
 import { wantsPacketInfo } from "../ip/ip_control.ts";
 import { stampSent, stampsSent } from "../timestamping.ts";
-import { countUnreachable, isHeard, tellUnreachable } from "../icmp/unreachable.ts";
-import { datagramPacket, pass } from "../raw/raw_receivers.ts";
-import type { PortTable } from "../ports.ts";
-import { isToMany, linkToMany, sourceToMany } from "../multicast/group_route.ts";
-import { sendToMany } from "../multicast/multicast_packets.ts";
-import { programmed, receiverAt, type UdpPorts } from "./udp_receivers.ts";
+import { countUnreachable, hasObservers, sendUnreachable } from "../icmp/unreachable.ts";
+import { showToObservers } from "../raw/raw_receivers.ts";
+import type { InetPorts, PortTable } from "../ports.ts";
+import {
+  isMultiDestination,
+  linkForMulticast,
+  sourceForMulticast,
+} from "../multicast/group_route.ts";
+import { sendMulticastPacket } from "../multicast/multicast_packets.ts";
+import { datagramPacket, pickByProgram, receiverAt, type UdpPorts } from "./udp_receivers.ts";
 
 /** Largest payloads: 65535 less the headers that count. */
 const MAX_PAYLOAD_4 = 65507, MAX_PAYLOAD_6 = 65527;
@@ -120,13 +123,13 @@ export class UdpSocket extends InetSocket {
     if (this.isWriteShut) return -EPIPE;
     const most = isV4(to.address) ? MAX_PAYLOAD_4 : MAX_PAYLOAD_6;
     if (length > most || (length > SHORT && this.ip.isTooLong(to.address, length, this.net))) {
-      tellTooLong(this, EMSGSIZE, to);
+      reportTooLong(this, EMSGSIZE, to);
       return -EMSGSIZE;
     }
     if (this.error !== 0) return this.takeError();
     if (!this.isBound && this.takePort(0) < 0) return -EAGAIN;
     const waits = this.udp.isCorked || (message.flags & MSG_MORE) !== 0;
-    if (!waits && this.udp.pendingTo === null) return this.transmit(io, to, message.header);
+    if (!waits && this.udp.pendingTo === null) return this.sendDatagrams(io, to, message.header);
     const bytes = takeAll(io);
     if (bytes === null) return -EFAULT;
     const r = this.udp.append(bytes, to, most);
@@ -139,7 +142,7 @@ export class UdpSocket extends InetSocket {
     const to = this.udp.pendingTo;
     if (to === null) return undefined;
     const bytes = this.udp.take();
-    const r = this.transmit(cursor.set(bytes, bytes.length), to, header);
+    const r = this.sendDatagrams(cursor.set(bytes, bytes.length), to, header);
     return r < 0 ? r : undefined;
   }
 
@@ -156,12 +159,12 @@ export class UdpSocket extends InetSocket {
   }
 
   /** One datagram, or a row of them (UDP_SEGMENT). */
-  private transmit(io: IoCursor, to: Endpoint, header: PacketHeader): number {
+  private sendDatagrams(io: IoCursor, to: Endpoint, header: PacketHeader): number {
     const length = io.remaining, segment = header.segment < 0 ? this.udp.segment : header.segment;
     const isCut = segment > 0 && length > segment;
     if (isCut && length > segment * SEGMENTS_MAX) return -EINVAL;
-    if (isToMany(this.net.links, to.address)) {
-      return this.transmitToMany(io, to, header, isCut ? segment : Math.max(length, 1));
+    if (isMultiDestination(this.net.links, to.address)) {
+      return this.sendMulticast(io, to, header, isCut ? segment : Math.max(length, 1));
     }
     const from = this.local.address === this.sourceAddress(to.address)
       ? this.local
@@ -170,7 +173,7 @@ export class UdpSocket extends InetSocket {
     if (arrival === null) {
       const bytes = takeAll(io);
       if (bytes === null) return -EFAULT;
-      this.lose(bytes, to, this.packetOf(bytes, from, to, header));
+      this.loseDatagram(bytes, to, this.packetOf(bytes, from, to, header));
       return length;
     }
     const ports = this.portsIn(arrival);
@@ -178,42 +181,46 @@ export class UdpSocket extends InetSocket {
     if (receiver?.reuse?.hasProgram) {
       const bytes = takeAll(io);
       if (bytes === null) return -EFAULT;
-      receiver = programmed(ports, receiver, this.packetOf(bytes, from, to, header));
+      receiver = pickByProgram(ports, receiver, this.packetOf(bytes, from, to, header));
       io = cursor.set(bytes, length);
     }
-    if (!isCut) return this.transmitOne(io, from, to, header, arrival, receiver, 0);
+    if (!isCut) return this.sendDatagram(io, from, to, header, arrival, receiver, 0);
     const bytes = takeAll(io);
     if (bytes === null) return -EFAULT;
     const step = receiver?.udp.joins ? length : segment;
     for (let at = 0; at < length; at += step) {
       const part = bytes.subarray(at, at + step);
       const io = cursor.set(part, part.length);
-      const r = this.transmitOne(io, from, to, header, arrival, receiver, segment);
+      const r = this.sendDatagram(io, from, to, header, arrival, receiver, segment);
       if (r < 0) return r;
     }
     return length;
   }
 
   /** To a group or to all of a network, cut into pieces of `step` bytes. */
-  private transmitToMany(
+  private sendMulticast(
     io: IoCursor,
     to: Endpoint,
     header: PacketHeader,
     step: number,
   ): number {
-    const link = linkToMany(this, to, header);
+    const link = linkForMulticast(this, to, header);
     if (typeof link === "number") return link;
     const bytes = takeAll(io);
     if (bytes === null) return -EFAULT;
-    const from = new Endpoint(sourceToMany(this, link, to.address, header), this.local.port);
+    const from = new Endpoint(sourceForMulticast(this, link, to.address, header), this.local.port);
     for (let at = 0; at === 0 || at < bytes.length; at += step) {
       this.countersIn(this.net, to.address).sent++;
-      sendToMany(this, link, this.packetOf(bytes.subarray(at, at + step), from, to, header));
+      sendMulticastPacket(
+        this,
+        link,
+        this.packetOf(bytes.subarray(at, at + step), from, to, header),
+      );
     }
     return bytes.length;
   }
 
-  private transmitOne(
+  private sendDatagram(
     io: IoCursor,
     from: Endpoint,
     to: Endpoint,
@@ -226,7 +233,7 @@ export class UdpSocket extends InetSocket {
     countPackets(this.net, net, to.address, 1, UDP_HEADER + length);
     this.countersIn(this.net, to.address).sent++;
     if (arrival.raw.size > 0 || net.shared.watchers > 0 || stampsSent(this)) {
-      const bytes = this.overheard(io, from, to, header, arrival);
+      const bytes = this.showDatagram(io, from, to, header, arrival);
       if (bytes === null) return -EFAULT;
       io = cursor.set(bytes, length);
     }
@@ -255,7 +262,7 @@ export class UdpSocket extends InetSocket {
   }
 
   /** Raw sockets hear what is sent. @returns its bytes, or null at a fault */
-  private overheard(
+  private showDatagram(
     io: IoCursor,
     from: Endpoint,
     to: Endpoint,
@@ -266,7 +273,7 @@ export class UdpSocket extends InetSocket {
     if (bytes === null) return null;
     const packet = this.packetOf(bytes, from, to, header);
     stampSent(this, packet);
-    pass(this.net, arrival, packet);
+    showToObservers(this.net, arrival, packet);
     return bytes;
   }
 
@@ -292,14 +299,14 @@ export class UdpSocket extends InetSocket {
   ): void {
     const { inet } = this.net;
     if (this.remote === null || this.remote.isSame(to)) {
-      hearUnreachable(this, bytes, from.address, to);
+      reportUnreachable(this, bytes, from.address, to);
     }
     if (inet === null) return;
-    if (!isHeard(inet)) {
+    if (!hasObservers(inet)) {
       countUnreachable(arrival.net, this.net, from.address, UDP_HEADER + bytes.length);
       return;
     }
-    tellUnreachable(arrival.net, inet, this.packetOf(bytes, from, to, header));
+    sendUnreachable(arrival.net, inet, this.packetOf(bytes, from, to, header));
   }
 
   private deliver(
@@ -481,11 +488,6 @@ function isFrom4(from: Uint8Array): boolean {
     if (from[SockaddrIn6.at.addr + i] !== MAPPED.charCodeAt(i)) return false;
   }
   return true;
-}
-
-/** UDP and UDP-Lite have their options at both levels. */
-export function isOwnLevel(level: number): boolean {
-  return level === IPPROTO_UDP || level === IPPROTO_UDPLITE;
 }
 
 /** All that a cursor has left; null at a fault. */
