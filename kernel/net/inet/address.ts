@@ -1,6 +1,6 @@
 /**
- * Internet addresses: always 16 bytes as a byte string, IPv4 ones mapped (::ffff:a.b.c.d); ports in host order. From and
- * to socket addresses of both families.
+ * Internet addresses as byte strings of 16 bytes, IPv4 ones mapped (::ffff:a.b.c.d), with ports in
+ * host order; conversion from and to socket addresses of AF_INET and AF_INET6.
  */
 
 import { EAFNOSUPPORT, EINVAL } from "../../../ffi/abi/errno.ts";
@@ -15,14 +15,14 @@ export const LOOPBACK6: string = "\0".repeat(15) + "\x01";
 export const ANY4: string = MAPPED + "\0\0\0\0";
 export const BROADCAST4: string = MAPPED + "\xff".repeat(4);
 export const LOOPBACK4: string = MAPPED + "\x7f\0\0\x01";
-/** Shortest sockaddr_in6 (RFC 2133, without scope id). */
+/** Length of the shortest sockaddr_in6 (RFC 2133: without a scope id). */
 const MIN_IN6_BYTES = 24;
 
-/** Address and port; immutable. */
+/** An address and a port; immutable. */
 export class Endpoint {
   readonly address: string;
   readonly port: number;
-  /** Of addresses that mean something on one link only: its index; 0: none was named. */
+  /** Index of the link of a link-local address; 0: none was given. */
   readonly scope: number;
 
   constructor(address: string, port: number, scope: number = 0) {
@@ -31,7 +31,7 @@ export class Endpoint {
     this.scope = scope;
   }
 
-  /** The same, as it is called on this link. */
+  /** The same endpoint with link `index` as its scope, if its address needs one. */
   on(index: number): Endpoint {
     return needsScope(this.address) ? new Endpoint(this.address, this.port, index) : this;
   }
@@ -66,21 +66,22 @@ export function isMulticast(address: string): boolean {
   return isV4(address) ? (address.charCodeAt(12) & 0xf0) === 0xe0 : address.charCodeAt(0) === 0xff;
 }
 
-/** fe80::/10, and ff01::/16, ff02::/16 and their like: on which link has to be said. */
+/** fe80::/10, ff01::/16, ff02::/16 and the like: the address needs the index of a link. */
 export function needsScope(address: string): boolean {
   const first = address.charCodeAt(0), second = address.charCodeAt(1);
   if (first === 0xfe) return (second & 0xc0) === 0x80;
   return first === 0xff && ((second & 15) === 1 || (second & 15) === 2);
 }
 
-/** Where a packet to this address goes: the unspecified one means this machine. */
+/** The address that packets to `address` go to: the unspecified address means this machine. */
 export function destinationOf(address: string): string {
   return address === ANY4 ? LOOPBACK4 : address === ANY6 ? LOOPBACK6 : address;
 }
 
 /**
- * The endpoint in a socket address for a socket of `family`. -EINVAL when it is too short, -EAFNOSUPPORT for another
- * family; null for AF_UNSPEC where `mayBeUnspecified`. A socket of AF_INET6 takes AF_INET addresses where `mayBeV4`.
+ * The endpoint in a socket address for a socket of `family`. -EINVAL: the socket address is too
+ * short; -EAFNOSUPPORT: it has another family; null: it is AF_UNSPEC and `mayBeUnspecified`. A
+ * socket of AF_INET6 takes AF_INET addresses if `mayBeV4`.
  */
 export function endpointOf(
   from: SocketAddress,
@@ -104,7 +105,7 @@ export function endpointOf(
   return new Endpoint(address, port, scope);
 }
 
-/** The socket address of an endpoint as a socket of `family` shows it. */
+/** Write the endpoint to `out` as getsockname(2) of a socket of `family` shows it. */
 export function putEndpoint(endpoint: Endpoint, family: number, out: SocketAddress): void {
   if (family === AF_INET) {
     out.start(AF_INET, SockaddrIn.size);
@@ -118,7 +119,7 @@ export function putEndpoint(endpoint: Endpoint, family: number, out: SocketAddre
   out.dv.setUint32(SockaddrIn6.at.scopeId, endpoint.scope, true);
 }
 
-/** An address for people: 127.0.0.1, ::1 (in full), ::ffff:127.0.0.1 never. */
+/** The address as text: 127.0.0.1, or ::1 in full; never ::ffff:127.0.0.1. */
 export function describeAddress(address: string): string {
   if (isV4(address)) {
     return [12, 13, 14, 15].map((i) => address.charCodeAt(i)).join(".");

@@ -1,6 +1,7 @@
 /**
- * The queue of errors of an internet socket (IP_RECVERR of ip(7), IPV6_RECVERR of ipv6(7)): what ICMP said of packets that
- * were sent, what was too long to be sent, and when packets left (timestamping.ts). recv(2) with MSG_ERRQUEUE takes it out.
+ * The error queue of an internet socket (IP_RECVERR of ip(7), IPV6_RECVERR of ipv6(7)): ICMP errors
+ * about packets that the socket sent, messages that were too long to send, and times at which
+ * packets left (timestamping.ts). recv(2) with MSG_ERRQUEUE reads it.
  */
 
 import { EAGAIN, ECONNREFUSED, EHOSTUNREACH, ENOPROTOOPT } from "../../../ffi/abi/errno.ts";
@@ -18,18 +19,18 @@ import { DEFAULT_TTL } from "./ip/ip_options.ts";
 import { mtuTo } from "./ip/path_options.ts";
 import type { InetSocket } from "./inet_socket.ts";
 
-/** What is told of a packet: how much of it fits into a message of ICMP (RFC 1812, RFC 4443). */
+/** Bytes of the offending packet that an ICMP error quotes (RFC 1812, RFC 4443). */
 export const QUOTE_4 = 548, QUOTE_6 = 1232;
-/** Linux knows no longer ones of IPv4. */
+/** Linux reports no longer MTU of IPv4. */
 const MAX_MTU_4 = 65535;
 const HEADERS_4 = 28, HEADERS_6 = 48;
-/** Type of service of ICMP's own messages (Internetwork Control). */
+/** Type of service of ICMP errors (Internetwork Control). */
 const ICMP_CLASS = 0xc0;
 const NOTHING = new Uint8Array(0);
 const cursor = new BytesCursor();
 const scratch = new SocketAddress();
 
-/** `source` is an address, or null for none. */
+/** Make a struct sock_extended_err. `source`: the address of the reporting node; null: none. */
 export function extendedError(
   socket: InetSocket,
   errno: number,
@@ -52,7 +53,10 @@ export function extendedError(
   return new ExtendedError(bytes, errno, isIcmp);
 }
 
-/** Into the queue, of which SO_RCVBUF bounds the length. `name`: where the packet went to, null: not told. */
+/**
+ * Append an error to the queue, whose length SO_RCVBUF bounds. `name`: the destination of the
+ * packet; null: unknown.
+ */
 export function queueError(
   socket: InetSocket,
   error: ExtendedError,
@@ -81,12 +85,12 @@ function wantsErrors({ ip }: InetSocket, address: string): boolean {
   return (kept ?? 0) !== 0;
 }
 
-/** ICMP's code for a port at which nobody is, in the family of `address`. */
+/** ICMP's code for a port without a socket, in the family of `address`. */
 export function portUnreachable(address: string): number {
   return isV4(address) ? I.ICMP_PORT_UNREACH : I.ICMPV6_PORT_UNREACH;
 }
 
-/** ICMP said that nobody was there for a packet from `source` to `to`, which began with `bytes`; `code`: what for. */
+/** An ICMP error arrived for a packet from `source` to `to`, which began with `bytes`. */
 export function reportUnreachable(
   socket: InetSocket,
   bytes: Uint8Array<ArrayBuffer>,
@@ -103,7 +107,7 @@ export function reportUnreachable(
   socket.queue.wake(POLLERR | POLLIN | POLLOUT);
 }
 
-/** The same of a station that does not answer: only who asked for errors hears that. */
+/** The neighbour did not answer for `to`. Only sockets that asked for errors get this one. */
 export function reportUnanswered(
   socket: InetSocket,
   bytes: Uint8Array<ArrayBuffer>,
@@ -117,7 +121,7 @@ export function reportUnanswered(
   socket.queue.wake(POLLERR | POLLIN | POLLOUT);
 }
 
-/** `by`: who sent the message of ICMP. */
+/** `by`: the address of the node that sent the ICMP message. */
 function queueUnreachable(
   socket: InetSocket,
   errno: number,
@@ -135,7 +139,7 @@ function queueUnreachable(
   queueError(socket, error, quote, to, source);
 }
 
-/** A message to `to` was refused with `errno`, as it is longer than a packet can be. */
+/** A message to `to` was refused with `errno` because it is longer than a packet can be. */
 export function reportTooLong(socket: InetSocket, errno: number, to: Endpoint): void {
   if (!wantsErrors(socket, to.address)) return;
   const mtu = mtuTo(socket.net, to.address), isFour = isV4(to.address);
@@ -146,8 +150,9 @@ export function reportTooLong(socket: InetSocket, errno: number, to: Endpoint): 
 }
 
 /**
- * A send(2) with MSG_ZEROCOPY is done: its bytes were copied, as on every loopback, and its number is told. Those that nobody
- * fetched yet are told of as one range (Documentation/networking/msg_zerocopy.rst).
+ * Report that a send(2) with MSG_ZEROCOPY is complete; its bytes were copied, as on every loopback.
+ * Consecutive reports that were not received yet become one range
+ * (Documentation/networking/msg_zerocopy.rst).
  */
 export function reportZerocopy(socket: InetSocket): void {
   const number = socket.zerocopyCount++ >>> 0, last = socket.errors?.last?.error ?? null;
@@ -161,7 +166,7 @@ export function reportZerocopy(socket: InetSocket): void {
   queueError(socket, error, NOTHING, null, null);
 }
 
-/** recv(2) with MSG_ERRQUEUE. The pending error becomes that of the next in the queue. */
+/** recv(2) with MSG_ERRQUEUE. The pending error of the socket becomes that of the next entry. */
 export function receiveError(socket: InetSocket, io: IoCursor, message: Message): number {
   const { errors } = socket, error = errors?.first?.error ?? null;
   if (errors === null || error === null) return -EAGAIN;
@@ -174,7 +179,7 @@ export function receiveError(socket: InetSocket, io: IoCursor, message: Message)
   return n;
 }
 
-/** Level and type of the control message that tells of an error. */
+/** Level and type of the control message that carries an error. */
 export function errorLevel(family: number): readonly [level: number, type: number] {
   return family === AF_INET ? [I.IPPROTO_IP, I.IP_RECVERR] : [I.IPPROTO_IPV6, I.IPV6_RECVERR];
 }

@@ -1,6 +1,6 @@
 /**
- * What internet sockets share (ip(7), ipv6(7)): local and remote endpoint, binding, names, and whose sockets a packet
- * reaches: those of this namespace, or of another one (links/).
+ * Base class of internet sockets (ip(7), ipv6(7)): local and remote endpoint, binding, and the
+ * namespace in which a packet arrives: the socket's own, or one that is reached by links.
  */
 
 import {
@@ -88,28 +88,28 @@ const NO_HEADER = new PacketHeader();
 
 export abstract class InetSocket extends Socket {
   local: Endpoint;
-  /** Null while not connected. */
+  /** Null: not connected. */
   remote: Endpoint | null = null;
   readonly ip: IpOptions = new IpOptions();
   readonly ports: PortTable;
-  /** uid of the creator: SO_REUSEPORT is shared with sockets of the same user only. */
+  /** uid of the creator: SO_REUSEPORT shares a port among sockets of one user only. */
   readonly uid: number;
-  /** In the port table (local.port is not 0). */
+  /** The socket is in the port table (local.port is not 0). */
   isBound: boolean = false;
-  /** What MSG_ERRQUEUE receives; null: nothing ever was in it. */
+  /** The queue that MSG_ERRQUEUE reads; null: it never had an entry. */
   errors: DatagramQueue | null = null;
-  /** What it sent to neighbours that do not answer. */
+  /** Packets to neighbours that have not answered. */
   protected unanswered: Unanswered | null = null;
-  /** Groups that it is a member of; null: it never was. */
+  /** The multicast groups of the socket; null: it never joined one. */
   groups: SocketGroups | null = null;
-  /** Its own address is a group or stands for all stations: it sends with another one. */
+  /** The local address is a multicast or broadcast address: packets leave with another source. */
   isBoundToMulticast: boolean = false;
-  /** Those that share its address and port; null: it shares them with nobody. */
+  /** The sockets that share its address and port (SO_REUSEPORT); null: there is no such group. */
   reuse: ReuseGroup | null = null;
-  /** Packets that were counted for SO_TIMESTAMPING, and sends for SO_ZEROCOPY. */
+  /** Packets counted for SO_TIMESTAMPING, and sends counted for SO_ZEROCOPY. */
   sentCount: number = 0;
   zerocopyCount: number = 0;
-  /** Which parts of `local` the user chose: they survive a disconnect. */
+  /** The parts of `local` that bind(2) chose: they survive a disconnect. */
   private hasOwnAddress: boolean = false;
   private hasOwnPort: boolean = false;
 
@@ -125,7 +125,7 @@ export abstract class InetSocket extends Socket {
     this.ports = ports;
     this.uid = uid;
     this.local = new Endpoint(family === AF_INET ? ANY4 : ANY6, 0);
-    // As Linux: of IPv6 only members hear groups of IPv4.
+    // As Linux: an AF_INET6 socket receives IPv4 multicast of its own groups only.
     if (family !== AF_INET) this.ip.kept4.set(IP_MULTICAST_ALL, 0);
     this.ip.v6Only = family !== AF_INET && net.number("net/ipv6/bindv6only", 0) !== 0;
     this.ip.ttl = defaultTtl(net);
@@ -136,12 +136,12 @@ export abstract class InetSocket extends Socket {
     return this.ip.v6Only;
   }
 
-  /** Both are bound to overlapping addresses and one port: whether that is forbidden. */
+  /** Whether two sockets bound to overlapping addresses and one port exclude each other. */
   abstract conflictsWith(other: InetSocket): boolean;
 
-  /** SO_REUSEPORT on both, by one user. */
+  /** Whether both have SO_REUSEPORT and one user. */
   protected sharesPort(other: InetSocket): boolean {
-    // Whose group was there before its port shares it with nobody.
+    // A socket whose group was made before its bind(2) shares its port with no other.
     return this.options.reusePort && other.options.reusePort && this.uid === other.uid &&
       (this.reuse === null || this.isBound);
   }
@@ -149,7 +149,7 @@ export abstract class InetSocket extends Socket {
   override bind(caller: SocketCaller, address: SocketAddress): number {
     const { length } = address;
     if (this.family === AF_INET && address.family === AF_UNSPEC && length >= SockaddrIn.size) {
-      // Compatibility of Linux: AF_UNSPEC with address 0 is AF_INET.
+      // As Linux, for compatibility: AF_UNSPEC with address 0 means AF_INET.
       if (address.dv.getUint32(SockaddrIn.at.addr) !== 0) return -EAFNOSUPPORT;
       address.dv.setUint16(0, AF_INET, true);
     }
@@ -167,7 +167,7 @@ export abstract class InetSocket extends Socket {
     if (this.isBound || this.remote !== null) return -EINVAL;
     const before = this.local;
     this.local = new Endpoint(to.address, 0, to.scope);
-    // IP_BIND_ADDRESS_NO_PORT: connect(2) or listen(2) will choose one.
+    // IP_BIND_ADDRESS_NO_PORT: connect(2) or listen(2) chooses the port later.
     const isLater = to.port === 0 && (this.ip.kept4.get(IP_BIND_ADDRESS_NO_PORT) ?? 0) !== 0;
     const taken = isLater ? 0 : this.takePort(to.port);
     if (taken < 0) {
@@ -177,7 +177,7 @@ export abstract class InetSocket extends Socket {
     if (link !== null) this.options.deviceIndex = link.index;
     this.isBoundToMulticast = isMultiDestination(this.net.links, to.address);
     this.hasOwnAddress = !isAny(to.address);
-    // As Linux: who has an address of IPv6 hears nothing else, and says so.
+    // As Linux: a socket bound to an IPv6 address shows IPV6_V6ONLY.
     if (this.hasOwnAddress && !isV4(to.address)) this.ip.v6Only = true;
     this.hasOwnPort = to.port !== 0;
     return 0;
@@ -192,14 +192,17 @@ export abstract class InetSocket extends Socket {
     return isMultiDestination(this.net.links, address);
   }
 
-  /** The link that a group of one link ties the socket to; null: to none. -ENODEV; -EINVAL: nobody says which. */
+  /**
+   * The link that a link-local group binds the socket to; null: none. -ENODEV: no such link;
+   * -EINVAL: the address names no link and the socket is bound to none.
+   */
   private scopeOf({ address, scope }: Endpoint): Link | null | number {
     if (!isMulticast(address) || !needsScope(address)) return null;
     if (scope !== 0) return this.net.links.byIndex(scope) ?? -ENODEV;
     return this.options.deviceIndex === 0 ? -EINVAL : null;
   }
 
-  /** Bind to a port, 0: an ephemeral one. -EADDRINUSE. */
+  /** Bind to a port; 0: to an ephemeral one. 0 or -EADDRINUSE. */
   takePort(port: number): number {
     const chosen = port === 0 ? this.ports.chooseEphemeral(this) : port;
     if (chosen < 0 || !this.ports.isFree(this, chosen)) return -EADDRINUSE;
@@ -210,7 +213,7 @@ export abstract class InetSocket extends Socket {
     return 0;
   }
 
-  /** Not in the port table any more. */
+  /** Leave the port table. */
   releasePort(): void {
     this.reuse?.leave(this);
     if (!this.isBound) return;
@@ -218,7 +221,7 @@ export abstract class InetSocket extends Socket {
     this.isBound = false;
   }
 
-  /** connect(2) with AF_UNSPEC: back to what bind(2) set. */
+  /** connect(2) with AF_UNSPEC: restore what bind(2) set. */
   protected forgetRemote(): void {
     this.remote = null;
     if (!this.hasOwnPort) {
@@ -232,8 +235,8 @@ export abstract class InetSocket extends Socket {
   }
 
   /**
-   * connect(2) of a socket without connections: which datagrams come changes, `null` dissolves the association.
-   * `needsPort`: it has one from then on.
+   * connect(2) of a socket without connections: set the peer of its datagrams; null: no peer.
+   * `needsPort`: bind the socket to an ephemeral port if it has none.
    */
   protected associate(to: Endpoint | null, needsPort: boolean): number {
     if (to === null) {
@@ -252,7 +255,7 @@ export abstract class InetSocket extends Socket {
     return 0;
   }
 
-  /** As `routeTo`; -EACCES for a broadcast that nobody asked to be allowed. */
+  /** As `routeTo`, for datagrams; -EACCES: a broadcast without SO_BROADCAST. */
   protected routeDatagram(to: Endpoint, header: PacketHeader): Endpoint | number {
     const { address } = to;
     if (!isMultiDestination(this.net.links, address)) return this.routeTo(to);
@@ -262,13 +265,13 @@ export abstract class InetSocket extends Socket {
     return isMulticast(address) || this.options.broadcast ? to : -EACCES;
   }
 
-  /** Where a packet to `to` goes and whence: the endpoint, or -ENETUNREACH, -EINVAL. */
+  /** The endpoint that packets to `to` are sent to, or -ENETUNREACH, -EINVAL. */
   routeTo(to: Endpoint): Endpoint | number {
     const address = destinationOf(to.address), own = this.local.address;
     if (isV4(address) && this.isV6Only) return -ENETUNREACH;
     const { deviceIndex } = this.options;
     const target = findNamespace(this.net, address, null, deviceIndex);
-    // A datagram leaves by the link that its sender is bound to, and is lost if nobody is there.
+    // A datagram leaves by the link its sender is bound to, and is lost if no station takes it.
     const isLost = target === -EHOSTUNREACH && deviceIndex !== 0 && this.type !== SOCK_STREAM;
     if (typeof target === "number" && !isLost && target !== UNANSWERED) return target;
     // A socket bound to an address of the other family cannot send there.
@@ -276,7 +279,7 @@ export abstract class InetSocket extends Socket {
     return address === to.address ? to : new Endpoint(address, to.port);
   }
 
-  /** The local address that packets to `destination` have. */
+  /** The source address of packets to `destination`. */
   sourceAddress(
     destination: string,
     header: PacketHeader = NO_HEADER,
@@ -291,7 +294,7 @@ export abstract class InetSocket extends Socket {
     return links.sourceFor(destination, this.options.deviceIndex);
   }
 
-  /** Whether it wants what `source` sends to a group, or to all stations, that came by `link`. */
+  /** Whether the socket takes a multicast or broadcast packet from `source` that came by `link`. */
   takesMulticast(link: Link, source: string, group: string): boolean {
     const { deviceIndex } = this.options;
     if (deviceIndex !== 0 && deviceIndex !== link.index) return false;
@@ -300,8 +303,8 @@ export abstract class InetSocket extends Socket {
   }
 
   /**
-   * The sockets where packets from `source` to `destination` arrive; null: they do not, or no answer would come back to
-   * who `needsAnswers`.
+   * The port tables of the namespace where packets from `source` to `destination` arrive. Null: the
+   * packets are lost, or `needsAnswers` and the reply has no route.
    */
   protected arrival(
     source: string,
@@ -315,14 +318,14 @@ export abstract class InetSocket extends Socket {
     return !needsAnswers || isReachableBack(target, source, this.net) ? target.inet : null;
   }
 
-  /** `bytes`, which were sent in this packet, arrive nowhere. */
+  /** A packet with the message `bytes` was lost: if its neighbour may still answer, it waits. */
   protected loseDatagram(bytes: Uint8Array<ArrayBuffer>, to: Endpoint, packet: IpPacket): void {
     if (!isUnanswered(this, to.address)) return;
     this.unanswered ??= new Unanswered(this);
     this.unanswered.add(bytes, to, packet);
   }
 
-  /** Somebody with the right to do so ended it (SOCK_DESTROY): its user hears why. */
+  /** SOCK_DESTROY of sock_diag(7): the next call on the socket fails with `error`. */
   abort(error: number): void {
     this.error = error;
     this.forgetRemote();
@@ -335,7 +338,7 @@ export abstract class InetSocket extends Socket {
   }
 
   override peerName(out: SocketAddress): number {
-    // Port 0 is none, also where ports mean nothing.
+    // Port 0 means no peer, also for sockets without ports.
     if (this.remote === null || this.remote.port === 0) return -ENOTCONN;
     putEndpoint(this.remote, this.family, out);
     return 0;
@@ -367,14 +370,14 @@ export abstract class InetSocket extends Socket {
   override reportZerocopy(): void {
     reportZerocopy(this);
   }
-  /** What poll(2) says of errors. */
+  /** The bits of poll(2) for pending errors. */
   protected get errorBits(): number {
     const { error, errors, options } = this;
     if (error === 0 && (errors === null || errors.count === 0)) return 0;
     return options.unused.has(SO_SELECT_ERR_QUEUE) ? POLLERR | POLLPRI : POLLERR;
   }
 
-  /** When it arrived, if somebody wants to know. */
+  /** Put the time of arrival into a datagram if the socket wants it. */
   stamp(datagram: Datagram): void {
     const { host } = this.net;
     if (!this.options.wantsTimes) return;

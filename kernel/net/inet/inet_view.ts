@@ -1,6 +1,6 @@
 /**
- * An internet socket as tables of sockets show it (/proc/net/tcp, sock_diag(7)), whichever transport it is of. Neighbour:
- * netlink/sock_diag.ts; the tables are in kernel/proc.
+ * An internet socket as /proc/net/tcp and sock_diag(7) show it, for the loopback transport and for
+ * host sockets. Readers: netlink/diag_inet.ts, kernel/proc/inet_tables.ts.
  */
 
 import {
@@ -23,15 +23,21 @@ export interface InetView {
   readonly socket: Socket;
   readonly local: Endpoint;
   readonly remote: Endpoint;
-  /** TCP_ESTABLISHED and so on, for other protocols too. */
+  /** TCP_ESTABLISHED and the like, for all protocols. */
   readonly state: number;
-  /** Bytes to read and bytes not acknowledged; of a listener connections that wait, and how many may. */
+  /**
+   * Bytes to read and bytes not acknowledged. Of a listener: connections in the backlog, and its
+   * limit.
+   */
   readonly received: number;
   readonly unsent: number;
   readonly uid: number;
 }
 
-/** Null for what is no internet socket, and for those in no table: not connected (TCP), without a port (UDP). */
+/**
+ * Null: not an internet socket, or one that no table lists (TCP without a connection, UDP without a
+ * port).
+ */
 export function viewInet(socket: Socket): InetView | null {
   const view = socket instanceof InetSocket
     ? viewLoopback(socket)
@@ -45,7 +51,9 @@ export function viewInet(socket: Socket): InetView | null {
   return isShown ? view : null;
 }
 
-/** A raw socket, whose port is its protocol; null for what is none of ours. */
+/**
+ * A raw socket, whose protocol stands in place of a port; null: not one of the loopback transport.
+ */
 export function viewRaw(socket: Socket): InetView | null {
   if (!(socket instanceof InetSocket)) return null;
   const view = viewLoopback(socket);
@@ -72,7 +80,7 @@ function viewLoopback(socket: InetSocket): InetView {
 
 const address = new SocketAddress();
 const value = new OptionValue();
-/** Offsets in struct tcp_info: of a listener these two are about its backlog. */
+/** Offsets in struct tcp_info of the host: for a listener these two fields are its backlog. */
 const UNACKED_AT = 24, SACKED_AT = 28;
 
 function viewHost(socket: HostSocket): InetView | null {

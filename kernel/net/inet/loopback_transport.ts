@@ -1,4 +1,7 @@
-/** The transport that is always there: `lo`, and links between the guest's own namespaces, wholly in this kernel (inet/). */
+/**
+ * The transport inside this kernel: `lo`, and links between the guest's own namespaces. Each
+ * namespace has it, but the first one of a sandbox with host networking (host/host_transport.ts).
+ */
 
 import { IFF_RUNNING } from "../../../ffi/abi/inet.ts";
 import type { NetDevice } from "../../proc/fs/net_tables.ts";

@@ -1,8 +1,9 @@
 /**
- * Ports of one protocol: which sockets are bound where, who may bind beside whom (SO_REUSEADDR, SO_REUSEPORT), and who
- * gets what arrives. Choosing ephemeral ports.
+ * The ports of one protocol: bound sockets, conflicts (SO_REUSEADDR, SO_REUSEPORT), and ephemeral
+ * ports.
  *
- * DIFFERS: closed TCP connections leave nothing behind (no TIME_WAIT), so their ports are free at once.
+ * DIFFERS: closed TCP connections leave nothing behind (no TIME_WAIT), so their ports are free at
+ * once.
  */
 
 import type { Host } from "../../core/host.ts";
@@ -16,7 +17,7 @@ const MAX_PORT = 65535;
 /** /proc/sys/net/ipv4/ip_local_port_range. */
 const FIRST_EPHEMERAL = 32768, LAST_EPHEMERAL = 60999;
 
-/** Of sockets of one kind. */
+/** The bound sockets of one kind, by port. */
 export class PortTable<S extends InetSocket = InetSocket> {
   private readonly host: Host;
   private readonly bound: Map<number, S[]> = new Map();
@@ -27,7 +28,7 @@ export class PortTable<S extends InetSocket = InetSocket> {
     this.host = host;
   }
 
-  /** Sockets at `port`; do not keep. */
+  /** Sockets at `port`; the caller must not keep the array. */
   at(port: number): readonly S[] {
     return this.bound.get(port) ?? NOBODY;
   }
@@ -59,7 +60,10 @@ export class PortTable<S extends InetSocket = InetSocket> {
     if (sockets.length === 0) this.bound.delete(port);
   }
 
-  /** A port that nothing else uses in any way, or one that `socket` may share, from a random start; -1: none. */
+  /**
+   * An ephemeral port from a random start: one without sockets, else one that `socket` may share;
+   * -1: none.
+   */
   chooseEphemeral(socket: InetSocket): number {
     const [first, last] = rangeOf(socket), count = last - first + 1;
     if (count <= 0) return -1;
@@ -103,7 +107,7 @@ export class InetPorts {
   }
 }
 
-/** The ephemeral ports of the setting, or those of them that IP_LOCAL_PORT_RANGE leaves. */
+/** The range of the setting, narrowed by IP_LOCAL_PORT_RANGE. */
 function rangeOf({ ip, net }: InetSocket): readonly [first: number, last: number] {
   const words = net.setting("net/ipv4/ip_local_port_range").split("\t");
   let first = Number(words[0]) || FIRST_EPHEMERAL, last = Number(words[1]) || LAST_EPHEMERAL;
@@ -112,13 +116,13 @@ function rangeOf({ ip, net }: InetSocket): readonly [first: number, last: number
   return [first, last];
 }
 
-/** Ports that nobody is given unasked: the setting is a list of ports and ranges. */
+/** Ports that are never chosen as ephemeral: the setting is a list of ports and ranges. */
 class ReservedPorts {
   private text: string = "";
-  /** A bit for each port; null: none is. */
+  /** One bit a port; null: no port is reserved. */
   private bits: Uint8Array<ArrayBuffer> | null = null;
 
-  /** Takes over what the setting says now. */
+  /** Read the setting again if it changed. */
   read(net: NetNamespace): void {
     const text = net.setting("net/ipv4/ip_local_reserved_ports");
     if (text === this.text) return;
@@ -140,7 +144,7 @@ class ReservedPorts {
 
 const NOBODY: readonly never[] = [];
 
-/** Whether some destination address would reach both. */
+/** Whether some destination address matches both sockets. */
 function overlaps(a: InetSocket, b: InetSocket): boolean {
   const one = a.options.deviceIndex, two = b.options.deviceIndex;
   if (one !== 0 && two !== 0 && one !== two) return false;
@@ -163,7 +167,7 @@ function hears6(s: InetSocket): boolean {
   return !isV4(s.local.address);
 }
 
-/** Whether packets to `destination` (not a wildcard) may be for a socket bound like this one. */
+/** Whether packets to `destination` (not a wildcard) match the address `s` is bound to. */
 export function accepts(s: InetSocket, destination: string): boolean {
   const { address } = s.local;
   if (address === destination) return true;

@@ -1,6 +1,6 @@
 /**
- * Sockets that share an address and a port (SO_REUSEPORT of socket(7)), and the program that picks one of them for each
- * packet (SO_ATTACH_REUSEPORT_CBPF).
+ * Groups of sockets that share an address and a port (SO_REUSEPORT of socket(7)), and the program
+ * that selects one of them for a packet (SO_ATTACH_REUSEPORT_CBPF).
  */
 
 import type { Account } from "../../core/account.ts";
@@ -21,9 +21,9 @@ const NOTHING = new Uint8Array(0);
 const view = new PacketView();
 
 export class ReuseGroup {
-  /** What it is charged to. */
+  /** The account that the group is charged to. */
   readonly account: Account;
-  /** A program knows them by their places. */
+  /** The program selects a socket by its index here. */
   private readonly sockets: InetSocket[] = [];
   private program: BpfProgram | null = null;
 
@@ -40,7 +40,7 @@ export class ReuseGroup {
     socket.reuse = this;
   }
 
-  /** The last takes the place of one that leaves. */
+  /** The last socket moves to the place of the one that leaves. */
   leave(socket: InetSocket): void {
     const last = this.sockets.pop();
     if (last !== undefined && last !== socket) this.sockets[this.sockets.indexOf(socket)] = last;
@@ -48,7 +48,10 @@ export class ReuseGroup {
     if (this.sockets.length === 0) this.setProgram(null);
   }
 
-  /** Always the same for a number, connected ones left out; null: there is none. */
+  /**
+   * The socket for a hash, the same for each packet with it; connected sockets are left out; null:
+   * none.
+   */
   byHash(hash: number): InetSocket | null {
     const { sockets } = this, { length } = sockets;
     for (let i = 0; i < length; i++) {
@@ -58,7 +61,10 @@ export class ReuseGroup {
     return null;
   }
 
-  /** Whom the program names, which sees a datagram behind its header, of a connection nothing; null: nobody. */
+  /**
+   * The socket that the program selects; null: none. The program sees a datagram behind its header,
+   * and no bytes of a connection.
+   */
   byProgram(packet: IpPacket | null, header: number): InetSocket | null {
     const { program, sockets } = this;
     if (program === null) return null;
@@ -73,7 +79,7 @@ export class ReuseGroup {
     return sockets[runBpf(program, 0, view)] ?? null;
   }
 
-  /** False: the instructions of all programs would be too many. */
+  /** False: all programs together would have too many instructions. */
   setProgram(program: BpfProgram | null): boolean {
     if (program !== null && !FILTER_INSTRUCTIONS.take(program.length, this.account)) return false;
     FILTER_INSTRUCTIONS.give(this.program?.length ?? 0, this.account);
@@ -82,7 +88,7 @@ export class ReuseGroup {
   }
 }
 
-/** A socket that others can share an address with now has one, or listens at it. */
+/** Make or join the group of a socket that is bound now, or listens. */
 export function joinReuse(socket: InetSocket): void {
   if (!socket.options.reusePort || socket.reuse !== null) return;
   const { local, family, uid, isV6Only, ports } = socket;
@@ -108,7 +114,7 @@ export function setReuseProgram(socket: InetSocket, name: number, value: OptionV
   if (typeof program === "number") return program;
   if (options.isFilterLocked) return -EPERM;
   if (socket.reuse === null) {
-    // Who has its address already shares it or never will.
+    // A socket with an address has its group already, or never gets one.
     const isPlaced = socket.type === SOCK_STREAM
       ? socket.isListening || socket.remote !== null
       : socket.isBound;

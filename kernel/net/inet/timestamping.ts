@@ -1,6 +1,8 @@
 /**
- * SO_TIMESTAMPING (Documentation/networking/timestamping.rst): when packets arrived, and through the queue of errors when
- * packets left. All clocks are software: nothing here has one of its own. DIFFERS: datagrams only, no flags for one message.
+ * SO_TIMESTAMPING (Documentation/networking/timestamping.rst): times of arrival, and times of
+ * sending through the error queue. All times are software times.
+ *
+ * DIFFERS: datagrams only, no flags for one message.
  */
 
 import { EINVAL, ENOMSG, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
@@ -15,7 +17,7 @@ import { extendedError, queueError } from "./error_queue.ts";
 import { buildPacket4, buildPacket6, type IpPacket } from "./ip/ip_packet.ts";
 import type { InetSocket } from "./inet_socket.ts";
 
-/** struct so_timestamping: flags, and the number of a clock. */
+/** struct so_timestamping: flags and the number of a clock. */
 const VALUE_BYTES = 8;
 const ALL = 2 * E.SOF_TIMESTAMPING_OPT_RX_FILTER - 1;
 const NOTHING = new Uint8Array(0);
@@ -24,7 +26,7 @@ export function setTimestamping(socket: InetSocket, name: number, value: OptionV
   if (!value.isInt) return -EINVAL;
   const { options } = socket, flags = value.int >>> 0;
   if (flags > ALL) return -EINVAL;
-  // Only streams have these.
+  // These flags are for streams.
   if ((flags & (E.SOF_TIMESTAMPING_OPT_STATS | E.SOF_TIMESTAMPING_OPT_ID_TCP)) !== 0) {
     const needed = (flags & E.SOF_TIMESTAMPING_OPT_ID) !== 0 &&
       (flags & E.SOF_TIMESTAMPING_OPT_STATS) === 0;
@@ -47,12 +49,12 @@ export function getTimestamping(socket: InetSocket, name: number, value: OptionV
   return 0;
 }
 
-/** Somebody wants to know when it left. */
+/** Whether the socket wants the times at which its packets leave. */
 export function stampsSent({ options: { timestamping } }: InetSocket): boolean {
   return (timestamping & (E.SOF_TIMESTAMPING_TX_SOFTWARE | E.SOF_TIMESTAMPING_TX_SCHED)) !== 0;
 }
 
-/** A packet of `socket` leaves. */
+/** A packet of `socket` leaves: queue its times. */
 export function stampSent(socket: InetSocket, packet: IpPacket): void {
   if (!stampsSent(socket)) return;
   const flags = socket.options.timestamping;

@@ -1,19 +1,19 @@
-/** ICMP and ICMPv6 messages as bytes: echo requests and replies. Neighbour: net/inet/ip/ip_packet.ts. */
+/** ICMP and ICMPv6 messages as bytes: echo requests and replies. IP headers: ip/ip_packet.ts. */
 
 import * as I from "../../../../ffi/abi/inet.ts";
 import { isV4 } from "../address.ts";
 import { checksum, pseudoHeader } from "../ip/ip_packet.ts";
 
-/** Type, code, checksum, identifier, sequence number. */
+/** Bytes of type, code, checksum, identifier and sequence number. */
 export const ICMP_HEADER = 8;
 
-/** A message is an echo request of the family of `address`. */
+/** Whether the message is an echo request of the family of `address`. */
 export function isEchoRequest(message: Uint8Array, address: string): boolean {
   const type = isV4(address) ? I.ICMP_ECHO : I.ICMPV6_ECHO_REQUEST;
   return message.length >= ICMP_HEADER && message[0] === type;
 }
 
-/** The answer to an echo request, from `source` to `destination`. */
+/** The reply to an echo request, from `source` to `destination`. */
 export function echoReply(
   request: Uint8Array,
   source: string,
@@ -25,7 +25,7 @@ export function echoReply(
   return reply;
 }
 
-/** Put the checksum in: of ICMPv6 it covers the addresses too. */
+/** Write the checksum, which for ICMPv6 covers the addresses too. */
 export function putIcmpChecksum(message: Uint8Array, source: string, destination: string): void {
   message[2] = message[3] = 0;
   const start = isV4(source)

@@ -1,6 +1,6 @@
 /**
- * Ping sockets (icmp(7), SOCK_DGRAM): echo requests whose identifier is the socket's port. The
- * groups in /proc/sys/net/ipv4/ping_group_range may make one.
+ * Ping sockets (SOCK_DGRAM of icmp(7)): they send echo requests whose identifier is the socket's
+ * port, and receive the replies.
  */
 
 import { EADDRINUSE, EINVAL } from "../../../../ffi/abi/errno.ts";
@@ -64,7 +64,7 @@ export class PingSocket extends MessageSocket {
 /** Whether a group of the caller is in /proc/sys/net/ipv4/ping_group_range (icmp(7)). */
 export function mayPing(net: NetNamespace, caller: SocketCaller): boolean {
   const words = net.setting("net/ipv4/ping_group_range").split(/\s+/);
-  // Without settings nobody: as Linux has it.
+  // Without settings the range is empty, as on Linux.
   const first = Number(words[0]), last = Number(words[1]), { egid, groups } = caller.cred;
   return [egid, ...groups].some((gid) => gid >= first && gid <= last);
 }

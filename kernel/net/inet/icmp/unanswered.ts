@@ -1,8 +1,10 @@
 /**
- * What was sent to a neighbour that does not answer (ARP, neighbour discovery): its sender hears so after the third question,
- * by its queue of errors, and raw sockets by a message of ICMP. Until then sends succeed.
+ * Packets to a neighbour that does not answer ARP or neighbour discovery. The send succeeds; after
+ * the third request the sender gets EHOSTUNREACH through its error queue, and raw sockets get an
+ * ICMP message.
  *
- * DIFFERS: what a station on the way finds out is told as if this one had.
+ * DIFFERS: when a router on the way finds no neighbour, its ICMP message has the sender's own
+ * address as its source.
  */
 
 import * as I from "../../../../ffi/abi/inet.ts";
@@ -17,9 +19,9 @@ import type { IpPacket } from "../ip/ip_packet.ts";
 import { showToObservers } from "../raw/raw_receivers.ts";
 import { unreachable } from "./unreachable.ts";
 
-/** Three questions take so long. */
+/** Seconds that three requests take. */
 export const ASKING_S = 3;
-/** LIMIT: packets of a socket that wait for an answer. */
+/** LIMIT: packets of one socket that wait for a neighbour. */
 const WAITING_MAX = 64;
 
 interface Waiting {
@@ -30,12 +32,12 @@ interface Waiting {
   readonly dueNs: number;
 }
 
-/** Nobody answers for this address, as far as is known. */
+/** Whether no station answers for this address now. */
 export function isUnanswered(socket: InetSocket, destination: string): boolean {
   return findNamespace(socket.net, destination, null, socket.options.deviceIndex) === UNANSWERED;
 }
 
-/** Of one socket. */
+/** The packets of one socket that wait for a neighbour. */
 export class Unanswered extends Timer {
   private readonly socket: InetSocket;
   private waiting: Waiting[] = [];
@@ -45,13 +47,13 @@ export class Unanswered extends Timer {
     this.socket = socket;
   }
 
-  /** `bytes` are what the sender gave. */
+  /** `bytes`: the message that the sender gave. */
   add(bytes: Uint8Array<ArrayBuffer>, to: Endpoint, packet: IpPacket): void {
     if (this.waiting.length >= WAITING_MAX || !UNANSWERED_PACKETS.take(1, this.socket.account)) {
       return;
     }
     const { net } = this.socket, now = net.host.monotonicNs();
-    // The questions are asked once for all packets to a neighbour.
+    // All packets to one neighbour wait for the same three requests.
     const asked = this.waiting.find((one) => one.to.address === to.address);
     const dueNs = asked?.dueNs ?? now + ASKING_S * 1e9, { source } = packet;
     const code = isV4(source) ? I.ICMP_HOST_UNREACH : I.ICMPV6_ADDR_UNREACH;
@@ -66,7 +68,7 @@ export class Unanswered extends Timer {
     for (const { bytes, to, source, message, dueNs } of waiting) {
       if (dueNs > now) continue;
       UNANSWERED_PACKETS.give(1, this.socket.account);
-      // Such a message comes by lo.
+      // The message comes by `lo`.
       if (!net.links.lo.isUp) continue;
       countPacket(net, net, message);
       if (net.inet !== null) showToObservers(net, net.inet, message);
@@ -76,7 +78,7 @@ export class Unanswered extends Timer {
     if (next !== undefined) net.timers.arm(this, next.dueNs);
   }
 
-  /** Its socket is gone. */
+  /** The socket was closed. */
   forget(): void {
     UNANSWERED_PACKETS.give(this.waiting.length, this.socket.account);
     this.waiting = [];

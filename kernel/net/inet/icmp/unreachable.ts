@@ -1,4 +1,7 @@
-/** What ICMP says of a packet that nobody took, and which raw sockets hear of it. Neighbour: net/inet/error_queue.ts. */
+/**
+ * ICMP destination-unreachable messages: built, counted, and delivered to raw sockets and to error
+ * queues (../error_queue.ts).
+ */
 
 import * as I from "../../../../ffi/abi/inet.ts";
 import type { NetNamespace } from "../../net_namespace.ts";
@@ -17,15 +20,15 @@ import {
 import { showToObservers } from "../raw/raw_receivers.ts";
 
 const HOPS = 64, CLASS_4 = 0xc0;
-/** A message that quotes less than this behind the header reaches no protocol. */
+/** An error that quotes fewer bytes of the payload reaches no socket but those of ICMP. */
 const LEAST_QUOTED = 8;
 
-/** Somebody hears more of what is refused than who sent it. */
+/** Whether raw sockets or packet sockets of the namespace may see an ICMP message. */
 export function hasObservers(to: InetPorts): boolean {
   return to.raw.size > 0 || to.net.shared.watchers > 0;
 }
 
-/** `by` tells the sockets of a packet's sender that nobody is at its port, or what else `code` says. */
+/** Namespace `by` sends the sender of `packet` an ICMP error: no socket at the port, or `code`. */
 export function sendUnreachable(
   by: NetNamespace,
   to: InetPorts,
@@ -45,7 +48,10 @@ export function sendUnreachable(
   }
 }
 
-/** The same, where nobody else hears of it: `by` tells `to` of a packet from `source` with so many bytes in it. */
+/**
+ * Count an ICMP error that no socket sees: `by` sends it to `to`, for a packet from `source` with
+ * `bytes` bytes of payload.
+ */
 export function countUnreachable(
   by: NetNamespace,
   to: NetNamespace,
@@ -60,7 +66,7 @@ export function countUnreachable(
   countMessage(by, to, source, isFour ? I.ICMP_DEST_UNREACH : I.ICMPV6_DEST_UNREACH);
 }
 
-/** What `by` says to a packet's sender. */
+/** The ICMP error that `by` sends to the source of `packet`. */
 export function unreachable(packet: IpPacket, by: string, code: number): IpPacket {
   const isFour = isV4(packet.source);
   const quote = isFour

@@ -1,7 +1,9 @@
 /**
- * Options in headers of IPv4 (RFC 791): what IP_OPTIONS of ip(7) sets, and what IP_RECVOPTS and IP_RETOPTS tell. Packets of
- * datagram and raw sockets carry them. DIFFERS: segments of TCP do not, and what is written to on the way (source routes,
- * records of a route, time stamps) is refused.
+ * Options of IPv4 headers (RFC 791): IP_OPTIONS sets them, IP_RECVOPTS and IP_RETOPTS receive them
+ * (ip(7)). Packets of datagram and raw sockets carry them.
+ *
+ * DIFFERS: TCP segments carry none, and options that routers write to (source routes, record route,
+ * time stamps) are refused.
  */
 
 import { CAP_NET_RAW } from "../../../../ffi/abi/capability.ts";
@@ -21,7 +23,9 @@ const END = 0, NOOP = 1, ROUTER_ALERT = 148, ROUTER_ALERT_BYTES = 4;
 /** IPOPT_RR, IPOPT_TIMESTAMP, IPOPT_LSRR, IPOPT_SSRR. */
 const WRITTEN_TO: ReadonlySet<number> = new Set([7, 68, 131, 137]);
 
-/** ip_options_compile: 0 or -errno. What is behind the end becomes zeros. */
+/**
+ * Check options as ip_options_compile of Linux does: 0 or -errno. Bytes behind the end become 0.
+ */
 function check(options: Uint8Array, mayUseAny: boolean): number {
   for (let at = 0; at < options.length;) {
     const type = options[at]!, left = options.length - at;
@@ -45,7 +49,7 @@ function check(options: Uint8Array, mayUseAny: boolean): number {
 export function setHeaderOptions({ ip, net }: InetSocket, value: OptionValue): number {
   const { length } = value;
   if (length > MOST_BYTES) return -EINVAL;
-  // They fill whole words.
+  // Options fill whole words.
   const options = new Uint8Array(length + 3 & ~3), cred = value.asker?.cred;
   options.set(value.u8.subarray(0, length));
   const r = check(options, cred !== undefined && net.isCapable(cred, CAP_NET_RAW));
@@ -59,24 +63,27 @@ export function getHeaderOptions({ headerOptions }: IpOptions, value: OptionValu
   return 0;
 }
 
-/** Those of a packet that a socket sends to an address. */
+/** The options of packets from a socket to an address. */
 export function optionsTo({ headerOptions }: IpOptions, address: string): HeaderOptions {
   return headerOptions !== null && isV4(address) ? headerOptions : null;
 }
 
-/** Those of a packet. */
+/** The options of a packet. */
 export function optionsOf({ whole, destination, options }: IpPacket): HeaderOptions {
   if (whole === null || !isV4(destination)) return options ?? null;
   const end = (whole[0]! & 15) * 4;
   return end > IP_HEADER ? whole.slice(IP_HEADER, end) : null;
 }
 
-/** Whether a receiver wants to hear of them. */
+/** Whether the receiver asks for options. */
 export function wantsHeaderOptions({ kept4 }: IpOptions): boolean {
   return kept4.get(I.IP_RECVOPTS) === 1 || kept4.get(I.IP_RETOPTS) === 1;
 }
 
-/** The control messages of a received datagram. None of ours is for the way back. */
+/**
+ * Add the control messages of a received datagram. No option that is accepted here needs reversing
+ * for the way back.
+ */
 export function putHeaderOptions(ip: IpOptions, options: HeaderOptions, out: ControlWriter): void {
   if (options === null) return;
   if (ip.kept4.get(I.IP_RECVOPTS) === 1) {

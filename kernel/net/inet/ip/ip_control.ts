@@ -1,4 +1,7 @@
-/** Control messages of ip(7) and ipv6(7): what comes with a datagram, and what is said of one that is sent. */
+/**
+ * Control messages of ip(7) and ipv6(7): those of received datagrams, and those given to
+ * sendmsg(2).
+ */
 
 import { EINVAL, ENOPROTOOPT } from "../../../../ffi/abi/errno.ts";
 import * as I from "../../../../ffi/abi/inet.ts";
@@ -40,14 +43,14 @@ function senderOf({ family }: InetSocket, { name }: Message): string | null {
   return from instanceof Endpoint ? from.address : null;
 }
 
-/** Whether a receiver asks what the packets were like. */
+/** Whether the receiver asks for any control message about packets. */
 export function wantsPacketInfo(ip: IpOptions): boolean {
   return ip.originalDestination || ip.packetInfo || ip.packetInfo6 || ip.receiveTtl ||
     ip.receiveTos || ip.receiveHopLimit || ip.receiveClass || ip.oldPacketInfo6 ||
     ip.oldHopLimit || wantsHeaderOptions(ip);
 }
 
-/** The control messages of a received datagram. */
+/** Add the control messages of a received datagram. */
 export function putPacketControl(socket: InetSocket, message: Message, out: ControlWriter): void {
   const { ip } = socket, info = message.packetInfo;
   if (!info.isValid) return;
@@ -57,7 +60,7 @@ export function putPacketControl(socket: InetSocket, message: Message, out: Cont
   if (ip.packetInfo && isV4(to)) {
     const at = out.data;
     out.dv.setInt32(at + I.InPktinfo.at.ifindex, index, true);
-    // An error came by no route.
+    // An error was routed by no link.
     const own = isMultiDestination(links, to)
       ? links.sourceFor(senderOf(socket, message) ?? to)
       : to;
@@ -84,7 +87,10 @@ export function putPacketControl(socket: InetSocket, message: Message, out: Cont
   if (ip.receiveClass) out.putInt(I.IPPROTO_IPV6, I.IPV6_TCLASS, info.trafficClass);
 }
 
-/** What a server knows of the first segment of its client: IP_PKTOPTIONS tells it, and IP_MULTICAST_TTL its TTL. */
+/**
+ * Keep TTL and type of service of the client's first segment: IP_PKTOPTIONS and IP_MULTICAST_TTL of
+ * the accepted socket show them.
+ */
 export function noteFirstSegment(server: InetSocket, client: InetSocket): void {
   const { address } = server.remote!, { links } = server.net;
   if (!isV4(address)) return;
@@ -94,7 +100,7 @@ export function noteFirstSegment(server: InetSocket, client: InetSocket): void {
   server.ip.kept4.set(I.IP_MULTICAST_TTL, client.ip.ttl);
 }
 
-/** IP_PKTOPTIONS, of streams: the control messages that their bytes come without. */
+/** IP_PKTOPTIONS: the control messages that the bytes of a stream come without. */
 export function getPacketOptions(socket: InetSocket, value: OptionValue): number {
   if (socket.type !== SOCK_STREAM) return -ENOPROTOOPT;
   const { ip } = socket, out = answer;
@@ -114,8 +120,8 @@ export function getPacketOptions(socket: InetSocket, value: OptionValue): number
 }
 
 /**
- * A control message to send. DIFFERS: a link and an address count for what goes to groups and to all stations. What is for
- * another protocol is passed over.
+ * Take a control message given to sendmsg(2). DIFFERS: link and source address count for multicast
+ * and broadcast only. Messages of other protocols are ignored.
  */
 export function takeIpControl(
   socket: InetSocket,
@@ -157,7 +163,7 @@ function takeV4(
   return 0;
 }
 
-/** An address that a program chose; "": it left that to us. */
+/** The source address that the program chose; "": none. */
 function sourceAt(dv: DataView, at: number, bytes: number): string {
   const address = bytesToString(new Uint8Array(dv.buffer, dv.byteOffset + at, bytes), 0, bytes);
   const whole = bytes === 4 ? MAPPED + address : address;

@@ -1,4 +1,7 @@
-/** Options at IPPROTO_IP and IPPROTO_IPV6 (ip(7), ipv6(7)). Neighbours: net/inet/multicast/group_options.ts (groups), ip_control.ts. */
+/**
+ * Options at IPPROTO_IP and IPPROTO_IPV6 (ip(7), ipv6(7)). Groups: ../multicast/group_options.ts;
+ * control messages: ip_control.ts.
+ */
 
 import { CAP_NET_ADMIN, CAP_NET_RAW } from "../../../../ffi/abi/capability.ts";
 import {
@@ -30,7 +33,10 @@ import {
 } from "./path_options.ts";
 
 export const DEFAULT_TTL = 64;
-/** Options that are kept and shown, and change nothing on a loopback interface: default, least, greatest value. */
+/**
+ * Options that are kept and shown, and change nothing on a loopback interface: default, least,
+ * greatest value.
+ */
 type Kept = readonly [value: number, min: number, max: number];
 const BIT: Readonly<Kept> = [0, 0, 1];
 const IP_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
@@ -47,7 +53,7 @@ const IP_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
   [I.IP_PASSSEC, BIT],
   [I.IP_RECVFRAGSIZE, BIT],
   [I.IP_NODEFRAG, BIT],
-  // Sums of whole packets are never known on links without a card.
+  // No link here has a card that checks sums of whole packets.
   [I.IP_CHECKSUM, BIT],
 ]);
 const IPV6_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
@@ -73,7 +79,10 @@ const IPV6_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
   [I.IPV6_MINHOPCOUNT, [0, 0, 255]],
   [I.IPV6_RECVFRAGSIZE, BIT],
 ]);
-/** Of the kept ones, those of ip(7) whose value must be there, and those of ipv6(7) that take any length. */
+/**
+ * Options of ip(7) that need at least one byte of value, and options of ipv6(7) that take any
+ * length.
+ */
 const IP_NEEDS_BYTE: ReadonlySet<number> = new Set([
   I.IP_MINTTL,
   I.IP_MULTICAST_TTL,
@@ -85,13 +94,16 @@ const IPV6_ANY_LENGTH: ReadonlySet<number> = new Set([
   I.IPV6_AUTOFLOWLABEL,
   I.IPV6_RECVFRAGSIZE,
 ]);
-/** Of them those that any other number than 0 switches on. */
+/** Options for which every number but 0 means on. */
 const ON_OFF: ReadonlySet<number> = new Set([I.IP_MULTICAST_LOOP]);
 const ON_OFF6: ReadonlySet<number> = new Set([I.IPV6_MULTICAST_ALL, I.IPV6_AUTOFLOWLABEL]);
-/** Bits of IP_TOS that are TCP's own (INET_ECN_MASK). */
+/** Bits of IP_TOS that TCP sets itself (INET_ECN_MASK). */
 const ECN = 3;
 
-/** Options of ipv6(7) that are read by name, and those that only datagrams have. */
+/**
+ * Options of ipv6(7) that getsockopt(2) reads from fields, and options that only datagram sockets
+ * have.
+ */
 const OTHERS6: ReadonlySet<number> = new Set([
   I.IPV6_V6ONLY,
   I.IPV6_UNICAST_HOPS,
@@ -109,15 +121,15 @@ const OTHERS6: ReadonlySet<number> = new Set([
   I.IPV6_ADDR_PREFERENCES,
 ]);
 const OF_DATAGRAMS: ReadonlySet<number> = new Set([I.IPV6_MULTICAST_IF, I.IPV6_MULTICAST_HOPS]);
-/** Bytes of headers of a datagram. */
+/** Bytes of the headers of IP and UDP. */
 const HEADERS_4 = 28, HEADERS_6 = 48;
 const MTU_MIN_6 = 1280;
 
-/** What packets of sockets have that did not choose. */
+/** TTL of packets of sockets that did not set one. */
 export function defaultTtl(net: NetNamespace): number {
   return net.number("net/ipv4/ip_default_ttl", DEFAULT_TTL);
 }
-/** DIFFERS: of all links, whichever it is sent by. */
+/** Hop limit of such packets. DIFFERS: that of all links, whichever link the packet leaves by. */
 export function defaultHopLimit(net: NetNamespace): number {
   return net.links.settings.ipv6.all.get("hop_limit");
 }
@@ -127,21 +139,21 @@ export class IpOptions {
   hopLimit: number = DEFAULT_TTL;
   v6Only: boolean = false;
   freeBind: boolean = false;
-  /** IP_TRANSPARENT: every address can be its own. */
+  /** IP_TRANSPARENT: the socket may bind to any address. */
   transparent: boolean = false;
-  /** Deliver to which address and port a datagram was sent. */
+  /** IP_ORIGDSTADDR: deliver the destination of each datagram. */
   originalDestination: boolean = false;
-  /** Deliver where a datagram came to. */
+  /** IP_PKTINFO: deliver link and destination of each datagram. */
   packetInfo: boolean = false;
   packetInfo6: boolean = false;
-  /** The same, and hop limits, under their names of RFC 2292. */
+  /** The same, and hop limits, by their options of RFC 2292. */
   oldPacketInfo6: boolean = false;
   oldHopLimit: boolean = false;
-  /** IPV6_MTU: longest packet that it sends; 0: as its way allows. */
+  /** IPV6_MTU: the longest packet the socket sends; 0: that of the route. */
   packetBytes6: number = 0;
-  /** IPV6_ADDR_PREFERENCES: kept, as links have no temporary addresses. */
+  /** IPV6_ADDR_PREFERENCES: kept and shown, as links have no temporary addresses. */
   preferences6: number = PREFERENCES_AT_FIRST;
-  /** IP_LOCAL_PORT_RANGE; 0: as the setting has it. */
+  /** IP_LOCAL_PORT_RANGE; 0: the range of the setting. */
   firstPort: number = 0;
   lastPort: number = 0;
   /** IP_OPTIONS; null: none. */
@@ -150,14 +162,14 @@ export class IpOptions {
   receiveTos: boolean = false;
   receiveHopLimit: boolean = false;
   receiveClass: boolean = false;
-  /** IP_MULTICAST_IF: index of the link, 0: none, and its address; IPV6_MULTICAST_IF. */
+  /** IP_MULTICAST_IF: the index of the link, 0: none, and its address; IPV6_MULTICAST_IF. */
   groupLink4: number = 0;
   groupAddress4: string = ANY4;
   groupLink6: number = 0;
-  /** Of who was accepted: type of service of the first segment, and the index of the link it came by. */
+  /** Of an accepted socket: type of service of the first segment, and the index of its link. */
   firstTos: number = 0;
   firstLink: number = 0;
-  /** Values of IP_KEPT and IPV6_KEPT that were set. */
+  /** Values of IP_KEPT and IPV6_KEPT that setsockopt(2) set. */
   readonly kept4: Map<number, number> = new Map();
   readonly kept6: Map<number, number> = new Map();
 
@@ -185,14 +197,14 @@ export class IpOptions {
     return header.trafficClass < 0 ? this.kept6.get(I.IPV6_TCLASS) ?? 0 : header.trafficClass;
   }
 
-  /** Whether what it sends to a group is heard on this station too. */
+  /** Whether sockets of this namespace get what the socket sends to a group (IP_MULTICAST_LOOP). */
   loops(group: string): boolean {
     const isOn = isV4(group)
       ? this.kept4.get(I.IP_MULTICAST_LOOP)
       : this.kept6.get(I.IPV6_MULTICAST_LOOP);
     return isOn !== 0;
   }
-  /** Whether it hears what is sent to groups that it is no member of. */
+  /** Whether the socket gets packets of groups it did not join (IP_MULTICAST_ALL). */
   hearsAll(group: string): boolean {
     const isOn = isV4(group)
       ? this.kept4.get(I.IP_MULTICAST_ALL)
@@ -200,7 +212,7 @@ export class IpOptions {
     return isOn !== 0;
   }
 
-  /** A datagram of `bytes` is longer than the packets on its way, and must not be cut (IP_MTU_DISCOVER). */
+  /** Whether a datagram of `bytes` exceeds the MTU and must not be fragmented (IP_MTU_DISCOVER). */
   isTooLong(destination: string, bytes: number, net: NetNamespace): boolean {
     const isFour = isV4(destination);
     const discover = isFour
@@ -235,7 +247,7 @@ export function setIpOption(
   return setV6(socket, name, value);
 }
 
-/** Options of ip(7) may be given as one byte. */
+/** The value; options of ip(7) may be given as one byte. */
 function intOf(value: OptionValue): number {
   return value.isInt ? value.int : value.length >= 1 ? value.u8[0]! : 0;
 }
@@ -297,7 +309,7 @@ function setV4(socket: InetSocket, name: number, value: OptionValue): number {
   return keep(IP_KEPT, ip.kept4, name, ON_OFF.has(name) ? +on : n);
 }
 
-/** For CAP_NET_RAW and CAP_NET_ADMIN. */
+/** IP_TRANSPARENT needs CAP_NET_RAW or CAP_NET_ADMIN. */
 function setTransparent({ ip, net }: InetSocket, value: OptionValue, on: boolean): number {
   const cred = value.asker?.cred;
   const mayDo = cred !== undefined &&
@@ -395,7 +407,7 @@ export function getIpOption(
   if (level === I.IPPROTO_IP && (isFour || socket.type !== SOCK_RAW)) {
     if (room < 0) return -EINVAL;
     const r = getV4(socket, name, value);
-    // As of old: who has room for less than an int gets a byte.
+    // As on old Linux: a caller with room for less than an int gets one byte.
     const isByte = room > 0 && room < 4 && value.length === 4 && value.int >= 0 && value.int <= 255;
     if (r === 0 && isByte && name !== I.IP_OPTIONS) value.length = 1;
     return r;
@@ -431,7 +443,7 @@ function getV4(socket: InetSocket, name: number, value: OptionValue): number {
     case I.IP_ROUTER_ALERT:
       return value.setInt(0);
     case I.IP_PROTOCOL:
-      // Of what has ports it is one.
+      // Sockets without ports show their protocol.
       return value.setInt(socket.type === SOCK_RAW ? socket.protocol : socket.local.port);
     case I.IP_LOCAL_PORT_RANGE:
       return value.setInt(ip.firstPort | ip.lastPort << 16);

@@ -1,4 +1,4 @@
-/** Packets on the loopback interface: headers of IPv4 and IPv6, and the sum that protects what is in them (RFC 791, 1071). */
+/** IP packets as bytes: headers of IPv4 and IPv6, and the internet checksum (RFC 791, RFC 1071). */
 
 import { isV4, MAPPED, v4Number } from "../address.ts";
 
@@ -13,13 +13,16 @@ export interface IpPacket {
   readonly payload: Uint8Array<ArrayBuffer>;
   readonly hops: number;
   readonly trafficClass: number;
-  /** Options of its header, of IPv4, in whole words. */
+  /** Options of the IPv4 header, in whole words. */
   readonly options?: Uint8Array<ArrayBuffer> | null;
-  /** The whole packet, of IPv4, if somebody made it himself; null: `headed` makes it. */
+  /**
+   * The whole IPv4 packet, if a program made the header (IP_HDRINCL); null: `buildPacket4` makes
+   * it.
+   */
   readonly whole: Uint8Array<ArrayBuffer> | null;
 }
 
-/** Sum of big endian 16-bit words, folded, complemented (RFC 1071). */
+/** The complement of the folded sum of big-endian 16-bit words (RFC 1071); `start` is added. */
 export function checksum(bytes: Uint8Array, from: number, to: number, start: number): number {
   let sum = start;
   for (let i = from; i < to; i += 2) sum += (bytes[i]! << 8) + (i + 1 < to ? bytes[i + 1]! : 0);
@@ -27,7 +30,7 @@ export function checksum(bytes: Uint8Array, from: number, to: number, start: num
   return ~sum & 0xffff;
 }
 
-/** What the sums of UDP, ICMPv6 and TCP cover besides their own bytes. */
+/** The sum of the pseudo header, which checksums of UDP, ICMPv6 and TCP cover too. */
 export function pseudoHeader(
   length: number,
   protocol: number,
@@ -35,7 +38,7 @@ export function pseudoHeader(
   destination: string,
 ): number {
   let sum = length + protocol;
-  // The first twelve bytes of an IPv4 address are the same in all: they are no part of it.
+  // The first twelve bytes of a mapped IPv4 address are no part of the header.
   const from = isV4(source) ? 12 : 0;
   for (const address of [source, destination]) {
     for (let i = from; i < 16; i += 2) {
@@ -45,7 +48,7 @@ export function pseudoHeader(
   return sum;
 }
 
-/** The packet of IPv4 as raw sockets receive it: with its header. */
+/** The IPv4 packet with its header, as raw sockets receive it. */
 export function buildPacket4(p: IpPacket): Uint8Array<ArrayBuffer> {
   if (p.whole !== null) return p.whole;
   const header = IP_HEADER + (p.options?.length ?? 0);
@@ -62,7 +65,7 @@ export function buildPacket4(p: IpPacket): Uint8Array<ArrayBuffer> {
   return packet;
 }
 
-/** The packet of IPv6 with its header, as packet sockets receive it. */
+/** The IPv6 packet with its header, as packet sockets receive it. */
 export function buildPacket6(p: IpPacket): Uint8Array<ArrayBuffer> {
   const packet = new Uint8Array(IP6_HEADER + p.payload.length), dv = new DataView(packet.buffer);
   packet[0] = 0x60 | p.trafficClass >> 4;
@@ -90,8 +93,9 @@ function addressAt(packet: Uint8Array, at: number, length: number): string {
 }
 
 /**
- * A packet of IPv4 that a program made (IP_HDRINCL of ip(7)): length and sum are put in, the source if it is missing.
- * Undefined when the header is longer than the packet, null for what no receiver would take.
+ * Read an IPv4 packet whose header a program made (IP_HDRINCL of ip(7)): length and checksum are
+ * filled in, and the source if it is 0. Undefined: the header is longer than the packet; null: no
+ * receiver would take it.
  */
 export function readPacket4(
   packet: Uint8Array<ArrayBuffer>,
@@ -115,7 +119,7 @@ export function readPacket4(
   };
 }
 
-/** The same of IPv6, whose receivers never see the header. */
+/** The same for IPv6, whose receivers never see the header. */
 export function readPacket6(packet: Uint8Array<ArrayBuffer>): IpPacket | null | undefined {
   if (packet.length < IP6_HEADER) return undefined;
   if (packet[0]! >> 4 !== 6) return null;
@@ -130,13 +134,13 @@ export function readPacket6(packet: Uint8Array<ArrayBuffer>): IpPacket | null | 
   };
 }
 
-/** A packet of IPv4 that came in; null: it is damaged, or a fragment. */
+/** Parse an IPv4 packet that arrived; null: damaged, or a fragment. */
 export function parse4(packet: Uint8Array<ArrayBuffer>): IpPacket | null {
   if (packet.length < IP_HEADER || packet[0]! >> 4 !== 4) return null;
   const header = (packet[0]! & 15) * 4, length = packet[2]! << 8 | packet[3]!;
   if (header < IP_HEADER || length < header || length > packet.length) return null;
   if (checksum(packet, 0, header, 0) !== 0) return null;
-  // More fragments, or an offset.
+  // More fragments follow, or the offset is not 0.
   if ((packet[6]! & 0x3f) !== 0 || packet[7] !== 0) return null;
   return {
     protocol: packet[9]!,
@@ -149,7 +153,7 @@ export function parse4(packet: Uint8Array<ArrayBuffer>): IpPacket | null {
   };
 }
 
-/** The same of IPv6, without further headers. */
+/** The same for IPv6; extension headers are not read. */
 export function parse6(packet: Uint8Array<ArrayBuffer>): IpPacket | null {
   if (packet.length < IP6_HEADER) return null;
   const length = packet[4]! << 8 | packet[5]!;

@@ -1,6 +1,7 @@
 /**
- * What becomes of the packets that raw sockets send: raw sockets hear them, echo requests are
- * answered, datagrams reach sockets of UDP, and TCP answers what begins no connection (net/inet/tcp/segment_reply.ts).
+ * Deliver packets that raw and packet sockets send: to raw sockets, to UDP sockets, to the echo
+ * reply of ICMP, and to TCP, which replies to segments without a connection
+ * (../tcp/segment_reply.ts).
  */
 
 import * as I from "../../../../ffi/abi/inet.ts";
@@ -16,7 +17,7 @@ import { replyToSegment } from "../tcp/segment_reply.ts";
 import { deliverDatagram } from "../udp/udp_receivers.ts";
 import { sendUnreachable } from "../icmp/unreachable.ts";
 
-/** What there is something for in the network, so that ICMP does not tell that there is not. */
+/** Protocols that have a receiver: ICMP reports none of them as unreachable. */
 const PROTOCOLS: ReadonlySet<number> = new Set([
   I.IPPROTO_ICMP,
   I.IPPROTO_IGMP,
@@ -25,7 +26,10 @@ const PROTOCOLS: ReadonlySet<number> = new Set([
   I.IPPROTO_UDPLITE,
 ]);
 
-/** What a raw or a packet socket sends, from the sockets of its own namespace to those of another, or the same. */
+/**
+ * Deliver a packet of a raw or packet socket of namespace `from` (null: another station) in `to`,
+ * which may be the same.
+ */
 export function deliverPacket(from: InetPorts | null, to: InetPorts, packet: IpPacket): void {
   const isHeard = deliverToRawSockets(to.raw, packet);
   const { protocol, destination, payload } = packet;
@@ -42,7 +46,7 @@ export function deliverPacket(from: InetPorts | null, to: InetPorts, packet: IpP
   } else if (protocol === I.IPPROTO_TCP && from !== null) {
     const answer = replyToSegment(to, packet);
     if (answer === null) return;
-    // That may have an answer too, but RST has none.
+    // The reply may cause a reply in turn; RST ends the exchange.
     countPacket(to.net, from.net, answer);
     showPacket(to.net, answer);
     deliverPacket(to, from, answer);
@@ -57,7 +61,7 @@ export function repliesToEcho(net: NetNamespace, destination: string): boolean {
   return !isV4(destination) || net.number(path, 0) === 0;
 }
 
-/** The answer to an echo request. */
+/** The reply to an echo request. */
 export function echoReplyTo(request: IpPacket): IpPacket {
   const { source, destination } = request;
   return {

@@ -1,4 +1,4 @@
-/** Options about the addresses and ports that packets leave with, and about the length that they may have on their way. */
+/** Options about the source address and port of packets, and about the path MTU. */
 
 import { EINVAL, ENOTCONN } from "../../../../ffi/abi/errno.ts";
 import type { NetNamespace } from "../../net_namespace.ts";
@@ -10,7 +10,7 @@ import type { IpOptions } from "./ip_options.ts";
 const MTUINFO_BYTES = 32;
 /** The longest packet of IPv4. */
 const PACKET_MAX_4 = 65535;
-/** IPV6_PREFER_SRC_*: one of each row at most. */
+/** IPV6_PREFER_SRC_*: at most one flag of each pair. */
 const PREFER_TEMPORARY = 1, PREFER_PUBLIC = 2, PREFER_DEFAULT = 0x100;
 const PREFER_CARE_OF = 4, PREFER_HOME = 0x400;
 const PREFER_GENERATED = 8, PREFER_NOT_GENERATED = 0x800;
@@ -26,7 +26,7 @@ export function setPreferences(ip: IpOptions, n: number): number {
   return 0;
 }
 
-/** IP_LOCAL_PORT_RANGE: lower and upper half of an int; 0: as the setting has it. */
+/** IP_LOCAL_PORT_RANGE: lower and upper half of an int; 0: the bound of the setting. */
 export function setPortRange(ip: IpOptions, value: OptionValue): number {
   if (value.length !== 4) return -EINVAL;
   const first = value.int & 0xffff, last = value.int >>> 16;
@@ -36,7 +36,7 @@ export function setPortRange(ip: IpOptions, value: OptionValue): number {
   return 0;
 }
 
-/** IPV6_PATHMTU: struct ip6_mtuinfo, whose address Linux leaves out. */
+/** IPV6_PATHMTU: struct ip6_mtuinfo, whose address Linux leaves empty. */
 export function getPathMtu(socket: InetSocket, value: OptionValue): number {
   const room = value.length;
   if (room >= 0 && room < MTUINFO_BYTES) return -EINVAL;
@@ -47,17 +47,17 @@ export function getPathMtu(socket: InetSocket, value: OptionValue): number {
   return 0;
 }
 
-/** Of the link on which packets to the other end leave. */
+/** The MTU of the link by which packets to the peer leave. */
 export function mtuOf({ net, remote }: InetSocket): number {
   return remote === null ? net.links.lo.mtu : mtuTo(net, remote.address);
 }
 
-/** IP_MTU: no packet of IPv4 is longer than its header can say. */
+/** IP_MTU: at most the length that an IPv4 header can hold. */
 export function mtu4Of(socket: InetSocket): number {
   return Math.min(mtuOf(socket), PACKET_MAX_4);
 }
 
-/** The same of packets to an address. */
+/** The MTU of the link by which packets to an address leave. */
 export function mtuTo({ links }: NetNamespace, address: string): number {
   if (links.linkOf(address) !== null) return links.lo.mtu;
   return links.routeTo(address)?.link.mtu ?? links.lo.mtu;

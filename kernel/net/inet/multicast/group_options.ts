@@ -1,6 +1,6 @@
 /**
- * Options about groups, of ip(7), ipv6(7) and RFC 3678: joining and leaving them, from whom to hear there, and by which
- * link to send to them. Those that are only numbers are in net/inet/ip/ip_options.ts.
+ * Multicast options of ip(7), ipv6(7) and RFC 3678: join and leave groups, filter their sources,
+ * choose the link for sending. Options with plain numbers: ../ip/ip_options.ts.
  */
 
 import {
@@ -32,15 +32,15 @@ import { SocketGroups } from "./socket_groups.ts";
 /** struct ip_mreq. */
 const MREQ_BYTES = 8;
 
-/** A group of one link, as a program names it. */
+/** A group on one link, as an option names it. */
 interface Named {
   readonly group: string;
-  /** By which address, of IPv4, and which index it names the link; 0: none. */
+  /** The address (IPv4) and the index that name the link; 0: none. */
   readonly address: string;
   readonly index: number;
 }
 
-/** 0 or -errno; null: it is no option of these. */
+/** Set a group option: 0 or -errno; null: `name` is no such option. */
 export function setGroupOption(
   socket: InetSocket,
   level: number,
@@ -99,7 +99,7 @@ function setV6(socket: InetSocket, name: number, value: OptionValue): number | n
   return name === I.IPV6_ADD_MEMBERSHIP ? join(socket, named, false) : leave(socket, named);
 }
 
-/** MCAST_*, which both families have. */
+/** The MCAST_* options, which both families have. */
 function setAny(
   socket: InetSocket,
   name: number,
@@ -129,7 +129,7 @@ function setAny(
     }
     case I.MCAST_MSFILTER: {
       const { at } = I.GroupFilter, size = at.slist, step = SOCKADDR_STORAGE_SIZE;
-      // As Linux: of IPv6 nobody looks at the family of a source.
+      // As Linux: the family of a source is not checked for IPv6.
       const source = (i: number) =>
         isFour ? addressAt(value, size + step * i, family) : v6At(value, size + step * i);
       const named = namedAt(value, family) ?? (isFour ? -EADDRNOTAVAIL : -EINVAL);
@@ -140,14 +140,14 @@ function setAny(
   }
 }
 
-/** The link that is meant, if it is there. */
+/** The link that the option names, or null. */
 function linkOf({ net: { links } }: InetSocket, { group, address, index }: Named): Link | null {
   if (index !== 0) return links.byIndex(index);
   if (!isV4(group)) return groupLink6Of(links);
   return isAny(address) ? links.routeTo(group)?.link ?? null : links.linkOf(address);
 }
 
-/** What this socket is a member of by that name. `isExact`: of IPv6, index 0 does not stand for every link. */
+/** The membership that the option names. `isExact`: index 0 of IPv6 does not match every link. */
 function memberOf(
   socket: InetSocket,
   named: Named,
@@ -209,7 +209,7 @@ function changeSource(
     : socket.groups.changeSource(one, source, isInclude, isAdded);
 }
 
-/** A filter: its mode and, behind `size` bytes, its sources of `step` bytes each. */
+/** Set a source filter: its mode and, behind `size` bytes, its sources of `step` bytes each. */
 function setFilter(
   socket: InetSocket,
   named: Named | number,
@@ -267,7 +267,7 @@ function setLink(socket: InetSocket, value: OptionValue): number {
   return 0;
 }
 
-/** As `setGroupOption`, of a question. */
+/** Get a group option; results as of `setGroupOption`. */
 export function getGroupOption(
   socket: InetSocket,
   level: number,
@@ -315,7 +315,7 @@ function getFilter(socket: InetSocket, value: OptionValue, family: number): numb
   });
 }
 
-/** The membership that a question is about, or -errno. */
+/** The membership that getsockopt(2) names, or -errno. */
 function asked(socket: InetSocket, named: Named): Membership | number {
   if (!isMulticast(named.group)) return -EINVAL;
   const isFour = isV4(named.group), link = linkOf(socket, named);
@@ -323,7 +323,7 @@ function asked(socket: InetSocket, named: Named): Membership | number {
   return (link === null ? null : memberOf(socket, named, link, true)) ?? -EADDRNOTAVAIL;
 }
 
-/** The mode, how many sources there are, and as many as there is room for. */
+/** Store the mode, the number of sources, and as many sources as there is room for. */
 function putFilter(
   one: Membership,
   value: OptionValue,
@@ -341,7 +341,7 @@ function putFilter(
   return 0;
 }
 
-/** The front of struct group_req and its sisters; null: not of that family. */
+/** Read the front of struct group_req and the like; null: another family. */
 function namedAt(value: OptionValue, family: number): Named | null {
   const at = I.GroupReq.at.group, index = value.dv.getUint32(0, true);
   const group = addressAt(value, at, family);
@@ -354,7 +354,7 @@ function namedAt(value: OptionValue, family: number): Named | null {
   };
 }
 
-/** A group of IPv4 is none of IPv6, by whatever name. */
+/** The IPv6 group at `at`; a mapped IPv4 group is none. */
 function v6GroupAt(value: OptionValue, at: number): string {
   const group = bytesToString(value.u8, at, at + 16);
   return isV4(group) ? ANY6 : group;

@@ -1,6 +1,6 @@
 /**
- * Packets for more than one station, to groups and to all on a network: by which link they leave, and with which source
- * (ip(7), IP_MULTICAST_IF). How they travel: multicast_packets.ts.
+ * The link and the source address of multicast and broadcast packets (IP_MULTICAST_IF of ip(7)).
+ * Their delivery: multicast_packets.ts.
  */
 
 import { ENETUNREACH, ENODEV } from "../../../../ffi/abi/errno.ts";
@@ -12,12 +12,12 @@ import type { PacketHeader } from "../../message.ts";
 import { ANY4, ANY6, BROADCAST4, type Endpoint, isAny, isMulticast, isV4 } from "../address.ts";
 import type { InetSocket } from "../inet_socket.ts";
 
-/** Packets to this address are for every station of a network, or of a group. */
+/** Whether packets to `address` go to a group, or to all stations of a network. */
 export function isMultiDestination(links: LinkTable, address: string): boolean {
   return isMulticast(address) || address === BROADCAST4 || links.broadcastLink(address) !== null;
 }
 
-/** The link that packets of IPv6 to groups leave by when nobody says which. */
+/** The link by which IPv6 multicast leaves when neither socket nor address names one. */
 export function groupLink6Of(links: LinkTable): Link | null {
   let first: Link | null = null;
   for (const link of links.links) {
@@ -27,7 +27,7 @@ export function groupLink6Of(links: LinkTable): Link | null {
   return first;
 }
 
-/** The link that a packet to many leaves by, or -ENETUNREACH, -ENODEV. */
+/** The link by which a multicast or broadcast packet leaves, or -ENETUNREACH, -ENODEV. */
 export function linkForMulticast(
   socket: InetSocket,
   { address, scope }: Endpoint,
@@ -48,7 +48,7 @@ export function linkForMulticast(
   return isOwn ? link : -ENETUNREACH;
 }
 
-/** By the network that is meant, by the source, by the routes. */
+/** The link of the broadcast's network, of the chosen source, or of the route. */
 function linkToMany4(socket: InetSocket, address: string, header: PacketHeader): Link | null {
   const { links } = socket.net, near = links.broadcastLink(address);
   if (near !== null) return near;
@@ -56,7 +56,7 @@ function linkToMany4(socket: InetSocket, address: string, header: PacketHeader):
   return (source === null ? null : links.linkOf(source)) ?? links.routeTo(address)?.link ?? null;
 }
 
-/** The source that somebody chose for packets to many. */
+/** The source that the socket or the message chose. */
 function chosenSource(socket: InetSocket, to: string, header: PacketHeader): string | null {
   const { ip, local: { address: own } } = socket;
   if (header.source !== "" && isV4(header.source) === isV4(to)) return header.source;
@@ -74,7 +74,10 @@ export function sourceForMulticast(
   return chosenSource(socket, to, header) ?? sourceOnLink(link, to);
 }
 
-/** An address of a link, of the network that is meant if there is one; else any of the station's, else none. */
+/**
+ * An address of the link for packets to `to`: one of the same network if there is one, else any of
+ * the station.
+ */
 export function sourceOnLink(link: Link, to: string): string {
   const isFour = isV4(to);
   const near = link.addresses.find(({ address, prefix }) => isInNetwork(to, address, prefix));

@@ -1,8 +1,9 @@
 /**
- * Packets to groups and to all stations of a network: over the links, to every station that wants them, and there to all
- * sockets (ip(7)). Neighbours: group_route.ts (by which link), net/link/flood.ts (to which stations).
+ * Multicast and broadcast packets (ip(7)): over the links to every station that wants them, and
+ * there to all sockets that do. The link: group_route.ts; the stations: net/link/flood.ts.
  *
- * DIFFERS: no router carries them on, nobody asks who is a member (IGMP, MLD), echo requests are not answered.
+ * DIFFERS: no router forwards them, no station asks for members (IGMP, MLD), echo requests to them
+ * get no reply.
  */
 
 import { IPPROTO_UDP, IPPROTO_UDPLITE } from "../../../../ffi/abi/inet.ts";
@@ -19,7 +20,7 @@ import { deliverToRawSockets } from "../raw/raw_receivers.ts";
 import { stampSent } from "../timestamping.ts";
 import { deliverToMembers } from "../udp/udp_receivers.ts";
 
-/** From a socket, by the link that it or its routes say: 0 or -errno. */
+/** Send by the link that the socket or its routes choose: 0 or -errno. */
 export function routeMulticast(socket: InetSocket, packet: IpPacket, header: PacketHeader): number {
   const link = linkForMulticast(socket, new Endpoint(packet.destination, 0), header);
   if (typeof link === "number") return link;
@@ -27,7 +28,7 @@ export function routeMulticast(socket: InetSocket, packet: IpPacket, header: Pac
   return 0;
 }
 
-/** By a link that is up. */
+/** Send by a link that is up. */
 export function sendMulticastPacket(socket: InetSocket, link: Link, packet: IpPacket): void {
   const { destination, hops } = packet, isLoopback = link.kind === "loopback";
   stampSent(socket, packet);
@@ -43,15 +44,15 @@ export function sendMulticastPacket(socket: InetSocket, link: Link, packet: IpPa
   }
 }
 
-/** One has come to a link from outside. */
+/** A packet came to `link` from another station. */
 export function receiveMulticast(link: Link, packet: IpPacket): void {
-  // A station that asks for its address has none.
+  // A station that asks for an address (DHCP) has the source 0.0.0.0.
   if (packet.source === ANY4 || !isForged(link, packet.source)) deliverToStation(link, packet);
 }
 
 /**
- * As Linux judges where a packet says that it comes from: no other station may have an IPv4 address
- * of this one, and none is a group, all stations, or 0.0.0.0.
+ * Whether Linux drops a packet because of its source: an IPv4 address of this station, a group, the
+ * broadcast address, or 0.0.0.0.
  */
 export function isForged({ table }: Link, source: string): boolean {
   if (isMulticast(source)) return true;
@@ -59,7 +60,7 @@ export function isForged({ table }: Link, source: string): boolean {
     (source === ANY4 || source === BROADCAST4 || table.linkOf(source) !== null);
 }
 
-/** To the sockets of a link's station, if they want it. */
+/** Deliver to the sockets of the station of `link` that want the packet. */
 function deliverToStation(link: Link, packet: IpPacket): void {
   const { net } = link.table, { inet } = net, { source, destination, protocol } = packet;
   if (inet === null) return;

@@ -1,6 +1,6 @@
 /**
- * The groups that a socket is a member of, and from whom it wants to hear there (ip(7), RFC 3678). Options: group_options.ts;
- * all members of a link: net/link/link_groups.ts.
+ * The multicast groups of one socket, with their source filters (ip(7), RFC 3678). Options:
+ * group_options.ts; all members on a link: net/link/link_groups.ts.
  */
 
 import type { Account } from "../../../core/account.ts";
@@ -11,13 +11,16 @@ import { Membership } from "../../link/link_groups.ts";
 import type { NetNamespace } from "../../net_namespace.ts";
 import { isV4 } from "../address.ts";
 
-/** LIMIT: groups of IPv6 of one socket, and sources of each: what Linux has memory for, and net.ipv6.mld_max_msf. */
+/**
+ * LIMIT: IPv6 groups of one socket, and sources of each: what Linux has memory for, and
+ * net.ipv6.mld_max_msf.
+ */
 const MEMBERSHIPS6_MAX = 2340, SOURCES6_MAX = 64;
 /** net.ipv4.igmp_max_memberships and igmp_max_msf where there are no settings. */
 const MEMBERSHIPS4 = 20, SOURCES4 = 10;
 
 export class SocketGroups {
-  /** What it is charged to. */
+  /** The account that memberships are charged to. */
   readonly account: Account;
   private readonly net: NetNamespace;
   private readonly all: Membership[] = [];
@@ -31,7 +34,7 @@ export class SocketGroups {
     return this.all.find(is) ?? null;
   }
 
-  /** -EADDRINUSE: it is a member; -ENOBUFS, -ENOMEM: of too many. */
+  /** 0; -EADDRINUSE: the socket is a member; -ENOBUFS, -ENOMEM: too many memberships. */
   join(link: Link, group: string, address: string, isInclude: boolean): number {
     const { all, net } = this, isFour = isV4(group);
     if (all.some((one) => one.group === group && one.index === link.index)) return -EADDRINUSE;
@@ -52,16 +55,16 @@ export class SocketGroups {
     NET_OBJECTS.give(1 + (one.sources?.length ?? 0), this.account);
   }
 
-  /** How many sources a group may have. */
+  /** The number of sources that a group may have. */
   sourcesMax(group: string): number {
     if (!isV4(group)) return SOURCES6_MAX;
     return this.net.settings?.number("net/ipv4/igmp_max_msf") ?? SOURCES4;
   }
 
-  /** Names one source more or less, to hear from or not. -EINVAL: the others are named for the opposite. */
+  /** Add or remove one source of a filter. -EINVAL: the filter has the other mode. */
   changeSource(one: Membership, source: string, isInclude: boolean, isAdded: boolean): number {
     if (one.sources !== null && one.isInclude !== isInclude) return -EINVAL;
-    // As Linux: also when there is nothing to take away.
+    // As Linux: the mode changes also when there is no source to remove.
     one.isInclude = isInclude;
     const at = one.sources?.indexOf(source) ?? -1;
     if (!isAdded) {
@@ -81,7 +84,7 @@ export class SocketGroups {
     return 0;
   }
 
-  /** Other sources in place of all before. -ENOBUFS */
+  /** Replace the sources of a filter. 0 or -ENOBUFS. */
   setSources(one: Membership, sources: string[], isInclude: boolean): number {
     if (!NET_OBJECTS.take(sources.length, this.account)) return -ENOBUFS;
     NET_OBJECTS.give(one.sources?.length ?? 0, this.account);
@@ -94,10 +97,13 @@ export class SocketGroups {
     for (const one of [...this.all]) this.leave(one);
   }
 
-  /** Whether to hear what `source` sends to a group by `link`; null: it is no member. */
+  /**
+   * Whether the filter lets packets of `source` to a group by `link` pass; null: the socket is no
+   * member.
+   */
   allows(group: string, source: string, link: Link): boolean | null {
     const isFour = isV4(group);
-    // As Linux: of IPv6 any link's.
+    // As Linux: an IPv6 membership counts on all links.
     const one = this.find((m) => m.group === group && (!isFour || m.index === link.index));
     return one === null ? null : one.allows(source);
   }

@@ -1,6 +1,6 @@
 /**
- * What ping sockets and raw sockets on the loopback interface share (icmp(7), raw(7)): sending a message to one of our own
- * addresses, and a queue of what arrived. Neighbours: net/inet/icmp/ping_socket.ts, raw_socket.ts.
+ * Base class of ping sockets and raw sockets (icmp(7), raw(7)): sendmsg(2) of one message, and a
+ * queue of received ones. Subclasses: icmp/ping_socket.ts, raw_socket.ts.
  */
 
 import {
@@ -27,7 +27,7 @@ import type { HeaderOptions } from "../ip/header_options.ts";
 import { InetSocket } from "../inet_socket.ts";
 import type { PortTable } from "../ports.ts";
 
-/** Bytes of a packet, and of a message in one. */
+/** Largest packet, and largest message in one. */
 const MAX_PACKET = 65535, MAX_MESSAGE = MAX_PACKET - 20;
 const cursor = new BytesCursor();
 const view = new PacketView();
@@ -48,7 +48,7 @@ export abstract class MessageSocket extends InetSocket {
     this.incoming = new DatagramQueue(net.frames, this.account);
   }
 
-  /** What is sent begins with the header of its packet. */
+  /** Whether messages of the guest begin with an IP header. */
   get includesHeader(): boolean {
     return false;
   }
@@ -61,7 +61,7 @@ export abstract class MessageSocket extends InetSocket {
     return true;
   }
 
-  /** A message of the guest's goes from `source` to `to`: 0 or -errno. */
+  /** Send a message from `source` to `to`: 0 or -errno. */
   protected abstract sendMessage(
     bytes: Uint8Array<ArrayBuffer>,
     source: string,
@@ -94,7 +94,7 @@ export abstract class MessageSocket extends InetSocket {
     return r < 0 ? r : length;
   }
 
-  /** A message arrived; `hops` and `trafficClass` are those of its packet. */
+  /** Queue a received message; `hops` and `trafficClass` are those of its packet. */
   deliver(
     bytes: Uint8Array<ArrayBuffer>,
     from: string,

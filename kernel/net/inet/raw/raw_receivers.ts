@@ -1,4 +1,6 @@
-/** Raw sockets and packet sockets hear what others send. Neighbours: raw_socket.ts, net/inet/ip/packet_delivery.ts. */
+/**
+ * Delivery to raw sockets of packets that other sockets send. Callers: every protocol below inet/.
+ */
 
 import { isV4 } from "../address.ts";
 import { optionsOf } from "../ip/header_options.ts";
@@ -12,14 +14,15 @@ import type { RawSocket } from "./raw_socket.ts";
 /** All raw sockets of a namespace. */
 export type RawSockets = Set<RawSocket>;
 
-/** A packet from one namespace to the sockets of another, or the same: who watches and who overhears it. */
+/** Show a packet to the packet sockets of `from` and deliver it to the raw sockets of `to`. */
 export function showToObservers(from: NetNamespace, to: InetPorts, packet: IpPacket): void {
   showPacket(from, packet);
   deliverToRawSockets(to.raw, packet);
 }
 
 /**
- * Only raw sockets hear it: its receiver has it already. Whether one does. `link`: what one for many stations came by.
+ * Deliver a packet to the raw sockets that want it; true if there is one. `link`: where a multicast
+ * or broadcast packet came by.
  */
 export function deliverToRawSockets(
   sockets: RawSockets,

@@ -1,6 +1,7 @@
 /**
- * Raw sockets (raw(7), ipv6(7)): each hears every packet of its protocol on the interface, of IPv4 with its header, and
- * sends packets of its protocol, with IP_HDRINCL headers too. What becomes of them: net/inet/ip/packet_delivery.ts.
+ * Raw sockets (raw(7), ipv6(7)): each receives every packet of its protocol, those of IPv4 with the
+ * header, and sends packets of its protocol, with IP_HDRINCL complete ones. Their delivery:
+ * ../ip/packet_delivery.ts.
  */
 
 import { EADDRNOTAVAIL, EINVAL, ENOPROTOOPT, EOPNOTSUPP } from "../../../../ffi/abi/errno.ts";
@@ -29,17 +30,19 @@ import { stampSent } from "../timestamping.ts";
 import { routeMulticast } from "../multicast/multicast_packets.ts";
 import { MessageSocket } from "./message_socket.ts";
 
-/** Bytes of ICMP_FILTER (types 0 to 31) and ICMPV6_FILTER (256 types): a bit set keeps that type out. */
+/**
+ * Bytes of ICMP_FILTER (types 0 to 31) and ICMPV6_FILTER (256 types): a set bit blocks that type.
+ */
 const FILTER_4 = 4, FILTER_6 = 32;
-/** Where the sum of ICMPv6 is. */
+/** Offset of the checksum in ICMPv6. */
 const ICMP6_CHECKSUM = 2;
 
 export class RawSocket extends MessageSocket {
   private readonly inet: InetPorts;
-  /** Of ICMP; of other protocols it has no bytes. */
+  /** The filter of ICMP types; empty for other protocols. */
   private readonly filter: Uint8Array<ArrayBuffer>;
   private hasHeader: boolean;
-  /** IPV6_CHECKSUM: where the kernel puts a sum, or -1. */
+  /** IPV6_CHECKSUM: the offset where the kernel writes a checksum; -1: none. */
   private checksumAt: number = -1;
 
   constructor(net: NetNamespace, inet: InetPorts, family: number, protocol: number, uid: number) {
@@ -59,7 +62,7 @@ export class RawSocket extends MessageSocket {
     return this.hasHeader;
   }
 
-  /** Whether it hears a packet. */
+  /** Whether the socket takes a packet. */
   takesPacket({ protocol, source, destination, payload }: IpPacket, link: Link | null): boolean {
     if (protocol !== this.protocol || isV4(destination) !== (this.family === AF_INET)) return false;
     const { local, remote } = this;
@@ -73,7 +76,7 @@ export class RawSocket extends MessageSocket {
     return byte >= this.filter.length || (this.filter[byte]! & (1 << (type & 7))) === 0;
   }
 
-  /** Whether a packet between these addresses may have been its own. */
+  /** Whether the socket may have sent a packet between these addresses. */
   sends(protocol: number, source: string, destination: string): boolean {
     if (protocol !== this.protocol || isV4(source) !== (this.family === AF_INET)) return false;
     const { local, remote } = this;
@@ -81,7 +84,7 @@ export class RawSocket extends MessageSocket {
       (remote === null || remote.address === destination);
   }
 
-  /** A port means nothing here. */
+  /** Raw sockets have no ports. */
   protected override bindTo(_caller: SocketCaller, to: Endpoint): number {
     if (!this.mayBind(to.address)) return -EADDRNOTAVAIL;
     this.local = new Endpoint(to.address, 0);
@@ -89,7 +92,7 @@ export class RawSocket extends MessageSocket {
     return 0;
   }
 
-  /** The number of its protocol stands where others have a port. */
+  /** The protocol stands in place of a port. */
   override localName(out: SocketAddress): number {
     putEndpoint(new Endpoint(this.local.address, this.protocol), this.family, out);
     return 0;
@@ -121,7 +124,7 @@ export class RawSocket extends MessageSocket {
     return 0;
   }
 
-  /** Undefined when there is no place for what belongs into it. */
+  /** The packet around a message. Undefined: the message has no room for its checksum. */
   private wrap(
     payload: Uint8Array<ArrayBuffer>,
     source: string,
@@ -153,7 +156,7 @@ export class RawSocket extends MessageSocket {
     if (level === SOL_RAW && !this.isFilter(level, name)) return this.noFilter(name);
     if (!this.isFilter(level, name)) return super.setProtocolOption(level, name, value);
     const { filter } = this;
-    // What is shorter changes as much.
+    // A shorter value changes that many bytes.
     filter.set(value.u8.subarray(0, Math.min(value.length, filter.length)));
     return 0;
   }
@@ -174,7 +177,7 @@ export class RawSocket extends MessageSocket {
     return 0;
   }
 
-  /** Only ICMP has a filter. */
+  /** The error for a filter option: only ICMP has a filter. */
   private noFilter(name: number): number {
     return this.family === AF_INET && name === I.ICMP_FILTER ? -EOPNOTSUPP : -ENOPROTOOPT;
   }

@@ -1,4 +1,7 @@
-/** A TCP socket as the family makes it: tcp_socket.ts with the way into a connection of tcp_connect.ts. */
+/**
+ * The TCP socket of the loopback transport: TcpSocket, with listen, connect and accept of
+ * tcp_connect.ts and Fast Open of tcp_fastopen.ts.
+ */
 
 import { IPPROTO_TCP, TCP_INQ } from "../../../../ffi/abi/inet.ts";
 import { MSG_FASTOPEN, SO_RCVLOWAT } from "../../../../ffi/abi/socket.ts";
@@ -11,7 +14,7 @@ import { TcpSocket } from "./tcp_socket.ts";
 import { acceptFrom, connectNow, connectTo, endListening, listenOn } from "./tcp_connect.ts";
 import { sendFast } from "./tcp_fastopen.ts";
 
-/** Last number of /proc/sys/net/ipv4/tcp_rmem. */
+/** The last number of /proc/sys/net/ipv4/tcp_rmem. */
 const MAX_RECEIVE = 6291456;
 
 export class LoopbackTcp extends TcpSocket {
@@ -35,7 +38,7 @@ export class LoopbackTcp extends TcpSocket {
     const isFast = this.isConnectDeferred || (message.flags & MSG_FASTOPEN) !== 0;
     return isFast ? sendFast(this, io, message) : this.sendData(io, message);
   }
-  /** SO_RCVLOWAT can be no more than half of what there may ever be room for. */
+  /** SO_RCVLOWAT is at most half of the largest receive buffer. */
   override setSocketOption(caller: SocketCaller, name: number, value: OptionValue): number {
     const r = super.setSocketOption(caller, name, value), { options } = this;
     if (name === SO_RCVLOWAT && r === 0) {
@@ -44,7 +47,7 @@ export class LoopbackTcp extends TcpSocket {
     }
     return r;
   }
-  /** TCP_INQ: how much more there is. */
+  /** TCP_INQ: the number of bytes left to read. */
   override describeMessage(message: Message, out: ControlWriter): void {
     super.describeMessage(message, out);
     if (message.error !== null || (this.tcp.kept.get(TCP_INQ) ?? 0) === 0) return;

@@ -1,8 +1,10 @@
 /**
- * What TCP answers to a segment that a raw or packet socket made by hand (RFC 9293, 3.10.7): a listener says SYN and ACK, a
- * port where nobody is says RST. No connection comes of it: who sent the SYN has no socket, so its side says RST too.
+ * Replies of TCP to segments that raw and packet sockets make by hand (RFC 9293, 3.10.7): SYN and
+ * ACK of a listener, RST of a port without one. No connection is made: the sender has no socket for
+ * it, so its kernel replies to the SYN and ACK with RST.
  *
- * DIFFERS: segments of connections, and handshakes that are completed by hand, are dropped. Neighbour: net/inet/ip/packet_delivery.ts.
+ * DIFFERS: segments of connections, and handshakes that are completed by hand, are dropped. Caller:
+ * ../ip/packet_delivery.ts.
  */
 
 import { IPPROTO_TCP } from "../../../../ffi/abi/inet.ts";
@@ -23,10 +25,10 @@ import {
   TCP_HEADER,
 } from "./tcp_segment.ts";
 
-/** Bytes of the headers of IP and TCP, of the longest packet, and of the window of a first segment at most. */
+/** Bytes of the headers of IP and TCP, the longest IPv4 packet, and the largest first window. */
 const HEADERS_4 = 40, HEADERS_6 = 60, PACKET_MAX_4 = 65535, WINDOW_MAX = 65535;
 
-/** The answer to a segment that came from another namespace or the same; null: there is none. */
+/** The reply to a segment; null: none. */
 export function replyToSegment(to: InetPorts, packet: IpPacket): IpPacket | null {
   const { payload, source, destination } = packet;
   if (payload.length < TCP_HEADER) return null;
@@ -78,7 +80,7 @@ function buildReply(
     flags,
     sequence,
     acknowledged,
-    // Whole segments.
+    // A multiple of the segment size.
     window: mss === 0 ? 0 : Math.floor(WINDOW_MAX / mss) * mss,
     options: (flags & SYN) !== 0 ? mssOption(mss) : NO_BYTES,
     data: NO_BYTES,

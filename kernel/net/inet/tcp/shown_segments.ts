@@ -1,6 +1,8 @@
 /**
- * Segments of TCP for those who watch (packet/): connections here have none (tcp_socket.ts), but what would travel is known, so
- * it is made up for who looks: handshake, data with its acknowledgement, ends and resets.
+ * Segments of TCP for packet sockets. Connections of this kernel have no segments (tcp_socket.ts);
+ * while packet sockets watch, the segments that a connection would send are built for them:
+ * handshake, data with its acknowledgement, FIN and RST. Counters of /proc/net/snmp and TCP_INFO
+ * are kept here too.
  */
 
 import { IPPROTO_TCP } from "../../../../ffi/abi/inet.ts";
@@ -27,21 +29,21 @@ import {
 } from "./tcp_segment.ts";
 import type { TcpSocket } from "./tcp_socket.ts";
 
-/** Bytes of a header with a timestamp, and of one that begins a connection with all options. */
+/** Bytes of a header with a timestamp, and of a SYN with all options. */
 const STAMPED = 32, SYN_BYTES = 40;
-/** Data of one segment, as large as a sender that leaves the cutting to its card makes them. */
+/** Data of one segment, as with segmentation offload. */
 const SEGMENT_BYTES = 65483;
 const WINDOW = 512;
-/** Bytes of a SYN's options, and its window, which on a loopback is a segment. */
+/** Bytes of the options of a SYN, and its window, which on a loopback is one segment. */
 const SYN_OPTIONS = 20, WINDOW_4 = 65495, WINDOW_6 = 65476;
 const NO_HEADER = new PacketHeader();
 const cursor = new BytesCursor();
 
-/** What has been sent in one direction; the first number is 0 but for a part that tells connections apart. */
+/** The sequence numbers of one direction. */
 export class TcpSequence {
-  /** Bytes of data, and 1 when the end is behind them. */
+  /** Bytes of data, and one more after the FIN. */
   sent: number = 0;
-  /** How much of it ends are. */
+  /** The part of `sent` that is the FIN. */
   ends: number = 0;
   readonly first: number;
 
@@ -49,13 +51,13 @@ export class TcpSequence {
     this.first = first;
   }
 
-  /** Number of the byte that comes next, behind the SYN. */
+  /** The sequence number of the next byte. */
   get next(): number {
     return (this.first + 1 + this.sent) >>> 0;
   }
 }
 
-/** Both ends are connected now. */
+/** The connection is established. */
 export function showHandshake(client: TcpSocket, server: TcpSocket): void {
   const now = client.net.host.monotonicNs();
   server.tally.begin(false, now);
@@ -70,7 +72,7 @@ export function showHandshake(client: TcpSocket, server: TcpSocket): void {
   show(client, server, ACK, from + 1, to + 1, NO_BYTES);
 }
 
-/** Nobody listens: the attempt and its refusal. */
+/** No socket listens: show the SYN and the RST. */
 export function showRefusal(client: TcpSocket): void {
   const { local, remote, net, sequence: { first } } = client;
   net.traffic.tcp.failed++;
@@ -85,7 +87,7 @@ export function showRefusal(client: TcpSocket): void {
   showSegment(there, net, remote, local, RST | ACK, 0, first + 1, NO_BYTES);
 }
 
-/** `length` bytes went into the peer's queue, whose last they are. */
+/** `length` bytes were appended to the peer's queue. */
 export function showData(from: TcpSocket, to: TcpSocket, length: number): void {
   const { sequence } = from, queue = to.incoming;
   if (from.net.shared.watchers > 0) {
@@ -128,7 +130,7 @@ export function showReset(from: TcpSocket, to: TcpSocket): void {
   show(from, to, RST | ACK, from.sequence.next, to.sequence.next, NO_BYTES);
 }
 
-/** The headers of the SYN that a client began with (TCP_SAVED_SYN), with that of the frame or not. */
+/** The headers of the SYN of `client` (TCP_SAVED_SYN); `withFrame`: with the Ethernet header. */
 export function synOf(client: TcpSocket, withFrame: boolean): Uint8Array<ArrayBuffer> {
   const { local, remote, sequence, net } = client, isFour = isV4(local.address);
   const source = local.address, destination = remote!.address, protocol = IPPROTO_TCP;
@@ -155,7 +157,7 @@ export function synOf(client: TcpSocket, withFrame: boolean): Uint8Array<ArrayBu
   return frame;
 }
 
-/** Largest segment; selective acknowledgements; a timestamp; window scale. */
+/** The options MSS, SACK permitted, timestamps and window scale. */
 function synOptions(mss: number, timeMs: number): Uint8Array<ArrayBuffer> {
   const options = new Uint8Array(SYN_OPTIONS), dv = new DataView(options.buffer);
   dv.setUint32(0, 0x02040000 | mss);
@@ -165,7 +167,7 @@ function synOptions(mss: number, timeMs: number): Uint8Array<ArrayBuffer> {
   return options;
 }
 
-/** Segments with timestamps, and `bytes` more in all. */
+/** Count segments with timestamps and `bytes` of data in all. */
 function count(from: TcpSocket, to: TcpSocket, segments: number, bytes: number): void { // HOT
   const { remote } = from;
   if (remote === null) return;

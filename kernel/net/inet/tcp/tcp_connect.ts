@@ -1,6 +1,7 @@
 /**
- * The way into a TCP connection: listen, connect, accept. A connection is made at connect(2), both sockets at once,
- * and waits in the listener's backlog; with the backlog full the client stays in SYN_SENT until there is room.
+ * Set-up of TCP connections: listen, connect, accept. connect(2) makes both sockets at once, and
+ * the server's one waits in the listener's backlog; while the backlog is full the client stays in
+ * SYN_SENT.
  */
 
 import {
@@ -31,7 +32,7 @@ import { TcpTimer } from "./tcp_timer.ts";
 import { isUnanswered } from "../icmp/unanswered.ts";
 import { showHandshake, showRefusal, synOf } from "./shown_segments.ts";
 
-/** Value of TCP_SAVE_SYN: the header of Ethernet too. */
+/** Value of TCP_SAVE_SYN that includes the Ethernet header. */
 const SAVE_FRAME = 2;
 
 export function listenOn(socket: TcpSocket, backlog: number): number {
@@ -54,7 +55,7 @@ export function listenOn(socket: TcpSocket, backlog: number): number {
   return 0;
 }
 
-/** The listener is closed: what waits in it is reset. */
+/** The listener is closed: reset the connections in its backlog. */
 export function endListening(socket: TcpSocket): void {
   const { backlog, waiting } = socket;
   socket.state = I.TCP_CLOSE;
@@ -105,7 +106,7 @@ export function connectTo(
   return begin(socket, to, nonblocking);
 }
 
-/** connect(2) was called before and did not succeed yet. */
+/** connect(2) is called again before it has succeeded. */
 function goOn(socket: TcpSocket, nonblocking: boolean): number {
   if (socket.isConnectDeferred) return nonblocking ? -EISCONN : -EAGAIN;
   if (socket.state === I.TCP_SYN_SENT) return nonblocking ? -EALREADY : -EAGAIN;
@@ -137,7 +138,7 @@ function begin(socket: TcpSocket, to: Endpoint, nonblocking: boolean): number {
   return connectNow(socket, nonblocking);
 }
 
-/** Where it goes and whence is known. */
+/** Connect, after the route and the source address are known. */
 export function connectNow(socket: TcpSocket, nonblocking: boolean): number {
   const route = socket.remote!, { address } = socket.local;
   socket.isConnectDeferred = false;
@@ -181,7 +182,10 @@ export function connectNow(socket: TcpSocket, nonblocking: boolean): number {
   return 0;
 }
 
-/** Both ends are one socket: a simultaneous open (RFC 9293, 3.5), the only one that a loopback has. */
+/**
+ * Both ends are one socket: a simultaneous open (RFC 9293, 3.5), which on a loopback only one
+ * socket with itself can do.
+ */
 function connectToItself(socket: TcpSocket, nonblocking: boolean): number {
   socket.isConnecting = nonblocking;
   socket.net.traffic.tcp.opened++;
@@ -199,7 +203,10 @@ function isTaken(socket: TcpSocket, source: string, to: Endpoint): boolean {
   return false;
 }
 
-/** Who listens for connections to `to`: an exact address or link before any, IPv4 before IPv6; several (SO_REUSEPORT) share. */
+/**
+ * The listener for connections to `to`: an exact address or link before a wildcard, IPv4 before
+ * IPv6; several with SO_REUSEPORT share.
+ */
 function listenerAt(client: TcpSocket, to: Endpoint, ports: PortTable | null): TcpSocket | null {
   if (ports === null) return null;
   const found: TcpSocket[] = [];
@@ -242,7 +249,7 @@ function connect(client: TcpSocket, listener: TcpSocket): void {
   listener.queue.wake(POLLIN | POLLRDNORM);
 }
 
-/** There is room in the backlog: the first that wait get connected. */
+/** The backlog has room: connect the clients that wait longest. */
 function admitWaiting(listener: TcpSocket): void {
   while (listener.waiting.length > 0 && !listener.backlog!.isFull) {
     connect(listener.waiting.shift()!, listener);

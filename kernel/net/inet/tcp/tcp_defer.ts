@@ -1,6 +1,6 @@
 /**
- * TCP_DEFER_ACCEPT (tcp(7)): a connection waits outside the backlog of its listener until it has something to read, or
- * for as long as answers to a SYN are tried again.
+ * TCP_DEFER_ACCEPT (tcp(7)): a connection waits outside the backlog until it has data to read, or
+ * until the retries of the SYN and ACK would end.
  */
 
 import { TCP_DEFER_ACCEPT } from "../../../../ffi/abi/inet.ts";
@@ -27,20 +27,20 @@ export class Deferral extends Timer {
     this.tryAgain();
   }
 
-  /** There is something to read, or it took too long: it can be accepted. */
+  /** Data arrived, or the time is over: accept(2) can take the connection. */
   end(): void {
     this.forget();
     this.listener.backlog?.push(this.server);
     this.listener.queue.wake(POLLIN | POLLRDNORM);
   }
 
-  /** It is over before it began. */
+  /** The connection ended before it could be accepted. */
   abandon(): void {
     this.forget();
     this.server.drop();
   }
 
-  /** Its listener has no more to do with it. */
+  /** The listener forgets the connection. */
   forget(): void {
     this.server.net.timers.disarm(this);
     this.server.deferral = null;
@@ -52,7 +52,7 @@ export class Deferral extends Timer {
     this.server.net.timers.arm(this, this.startNs + seconds * NS_PER_S);
   }
 
-  /** The option is looked at as it is now. */
+  /** The option may have changed meanwhile. */
   override onExpire(): void {
     if (secondsOf(this.tries) >= deferSeconds(this.listener)) this.end();
     else this.tryAgain();
@@ -63,7 +63,10 @@ function deferSeconds(listener: TcpSocket): number {
   return listener.tcp.kept.get(TCP_DEFER_ACCEPT) ?? 0;
 }
 
-/** Whether a connection that comes now waits so: of more than the backlog holds no record is kept (SYN cookies). */
+/**
+ * Whether a new connection waits: a listener keeps no record of more than its backlog (SYN
+ * cookies).
+ */
 export function defersAccept(listener: TcpSocket): boolean {
   return deferSeconds(listener) > 0 && listener.deferred.size < Math.max(1, listener.backlogLimit);
 }

@@ -1,6 +1,7 @@
 /**
- * TCP Fast Open (RFC 7413; MSG_FASTOPEN, TCP_FASTOPEN and TCP_FASTOPEN_CONNECT of tcp(7)): data that go with the SYN.
- * As no packet takes time here, what differs from a plain connection is which call makes it, and what TCP_INFO says.
+ * TCP Fast Open (RFC 7413; MSG_FASTOPEN, TCP_FASTOPEN and TCP_FASTOPEN_CONNECT of tcp(7)): data in
+ * the SYN. No packet takes time here, so it changes only which call connects, and the contents of
+ * TCP_INFO.
  */
 
 import { EINVAL, EISCONN, EOPNOTSUPP } from "../../../../ffi/abi/errno.ts";
@@ -13,18 +14,18 @@ import type { TcpSocket } from "./tcp_socket.ts";
 
 /** Bits of /proc/sys/net/ipv4/tcp_fastopen. */
 const CLIENT = 1, SERVER = 2, CLIENT_NO_COOKIE = 4, SERVER_NO_COOKIE = 0x200, SERVER_ALWAYS = 0x400;
-/** tcpi_fastopen_client_fail: there was no cookie; the data were not acknowledged. */
+/** tcpi_fastopen_client_fail: no cookie; data not acknowledged. */
 const COOKIE_UNAVAILABLE = 1, DATA_NOT_ACKED = 2;
-/** LIMIT: servers whose cookies are known; one more and all are forgotten. */
+/** LIMIT: servers with a known cookie; one more clears the list. */
 const COOKIES_MAX = 1024;
 
-/** What a connection knows of it. */
+/** State of Fast Open of one connection. */
 export class FastOpen {
-  /** Of a server: its listener takes data with a SYN. */
+  /** Of a server: the listener accepts data in a SYN. */
   isTaken: boolean = false;
-  /** Data went with the SYN. */
+  /** The SYN had data. */
   hasData: boolean = false;
-  /** Of a client: why they did not (TFO_*). */
+  /** Of a client: why the SYN had no data (TFO_*). */
   failure: number = 0;
 }
 
@@ -36,24 +37,24 @@ export function mayOpenFast(net: NetNamespace): boolean {
   return (settingOf(net) & CLIENT) !== 0;
 }
 
-/** Whether a listener takes data with a SYN. */
+/** Whether a listener accepts data in a SYN. */
 export function takesFastOpen(listener: TcpSocket): boolean {
   const setting = settingOf(listener.net);
   if ((setting & SERVER) === 0) return false;
   return listener.tcp.fastOpenQueue > 0 || (setting & SERVER_ALWAYS) !== 0;
 }
 
-/** It sends data without a cookie. */
+/** Whether the client may send data without a cookie. */
 function goesWithout({ net, tcp }: TcpSocket): boolean {
   return tcp.needsNoCookie || (settingOf(net) & CLIENT_NO_COOKIE) !== 0;
 }
 
-/** Data may go with the SYN to this address. */
+/** Whether the SYN to this address may have data. */
 export function hasCookie(socket: TcpSocket, address: string): boolean {
   return goesWithout(socket) || socket.net.cookies.has(address);
 }
 
-/** `client` is connected with `server`, and asked for Fast Open; `bytes` of data went with its SYN. */
+/** `client` asked for Fast Open and is connected with `server`; its SYN had `bytes` of data. */
 export function noteFastOpen(client: TcpSocket, server: TcpSocket, bytes: number): void {
   const { net } = client, address = client.remote!.address;
   const isWithout = goesWithout(client), had = !isWithout && net.cookies.has(address);
@@ -72,7 +73,10 @@ export function noteFastOpen(client: TcpSocket, server: TcpSocket, bytes: number
   } else client.fastOpen.failure = DATA_NOT_ACKED;
 }
 
-/** send(2) with MSG_FASTOPEN, or the first one behind a connect(2) that was put off. */
+/**
+ * send(2) with MSG_FASTOPEN, or the first send after a connect(2) that TCP_FASTOPEN_CONNECT put
+ * off.
+ */
 export function sendFast(socket: TcpSocket, io: IoCursor, message: Message): number {
   const { name, caller } = message;
   if (!mayOpenFast(socket.net) || name.family === AF_UNSPEC) return -EOPNOTSUPP;
@@ -91,7 +95,7 @@ export function sendFast(socket: TcpSocket, io: IoCursor, message: Message): num
   if (peer === null || remote === null || socket.state !== I.TCP_ESTABLISHED) return r;
   const sendsData = !isBegun && hasCookie(socket, remote.address) && io.remaining > 0;
   if (!isBegun) noteFastOpen(socket, peer, sendsData ? io.remaining : 0);
-  // Without data in the SYN the call only began to connect.
+  // Without data in the SYN the call only started to connect.
   if (r < 0 && !sendsData) return r;
   socket.isConnecting = false;
   return socket.sendData(io, message);

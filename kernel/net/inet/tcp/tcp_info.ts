@@ -1,6 +1,6 @@
 /**
- * struct tcp_info (tcp(7)): what a connection has done so far. Segments and their acknowledgements are those that would
- * have travelled (shown_segments.ts); nothing is ever lost, sent again or waited for, so those fields stay as they begin.
+ * struct tcp_info (tcp(7)). Segments are counted as shown_segments.ts would build them. No segment
+ * is lost or sent again, so those fields keep their first values.
  */
 
 import * as I from "../../../../ffi/abi/inet.ts";
@@ -12,33 +12,33 @@ import type { TcpSocket } from "./tcp_socket.ts";
 export const INFO_BYTES = 248;
 export const MSS = 65483;
 const WINDOW_SCALE = 7;
-/** TCPI_OPT_*: timestamps, selective acknowledgements and window scaling; data came with the SYN. */
+/** TCPI_OPT_*: timestamps, selective acknowledgements and window scale; data in the SYN. */
 const OPTIONS = 7, SYN_DATA = 32;
-/** Of a socket that was never connected: size of a segment, and microseconds. */
+/** Of a socket that never was connected: segment size, and times in microseconds. */
 const MSS_AT_FIRST = 536, RTO_AT_FIRST = 1_000_000, VARIANCE_AT_FIRST = 250_000;
-/** Microseconds. */
+/** In microseconds. */
 const RTO = 204_000, ATO = 40_000, RTT = 20, RTT_VARIANCE = 10;
 const CONGESTION_WINDOW = 10, REORDERING = 3, THRESHOLD = 0x7fffffff;
 const MTU_MAX = 65535;
 const UINT_MAX = 0xffffffff;
 
-/** What one end of a connection sent and received. */
+/** Counts of one end of a connection. */
 export class TcpTally {
   isConnected: boolean = false;
-  /** It made the connection: its SYN was acknowledged as a byte. */
+  /** The end called connect(2): its SYN counts as one acknowledged byte. */
   isClient: boolean = false;
   segmentsOut: number = 0;
   segmentsIn: number = 0;
   dataOut: number = 0;
   dataIn: number = 0;
-  /** Bytes, and 1 for an end, that the other end sent. */
+  /** Bytes that the other end sent, and one more for its FIN. */
   received: number = 0;
-  /** Times of CLOCK_MONOTONIC, ns, of the last data, and of the last acknowledgement. */
+  /** CLOCK_MONOTONIC in ns of the last data sent, data received, and acknowledgement. */
   sentNs: number = 0;
   receivedNs: number = 0;
   acknowledgedNs: number = 0;
 
-  /** The handshake is over. */
+  /** The connection is established. */
   begin(isClient: boolean, nowNs: number): void {
     this.isConnected = true;
     this.isClient = isClient;
@@ -48,7 +48,7 @@ export class TcpTally {
     this.sentNs = this.receivedNs = this.acknowledgedNs = nowNs;
   }
 
-  /** Data went out in `segments`, and were acknowledged. */
+  /** Data was sent in `segments` and acknowledged. */
   send(segments: number, nowNs: number): void {
     this.segmentsOut += segments;
     this.dataOut += segments;
@@ -64,7 +64,7 @@ export class TcpTally {
     this.receivedNs = nowNs;
   }
 
-  /** The same for an end. */
+  /** A FIN was sent and acknowledged. */
   sendEnd(nowNs: number): void {
     this.segmentsOut++;
     this.segmentsIn++;
@@ -77,7 +77,7 @@ export class TcpTally {
   }
 }
 
-/** TCP_INFO: 0. */
+/** TCP_INFO: fill in the value; 0. */
 export function putInfo(socket: TcpSocket, value: OptionValue): number {
   const { dv, u8 } = value, { tally, isListening } = socket;
   u8.fill(0, 0, INFO_BYTES);
@@ -141,12 +141,15 @@ function msSince(thenNs: number, nowNs: number): number {
   return Math.min(UINT_MAX, Math.floor((nowNs - thenNs) / 1e6));
 }
 
-/** The handshake is over and this end has not closed. */
+/** Whether the handshake is complete and this end has not closed. */
 export function isEstablished(state: number): boolean {
   return state === I.TCP_ESTABLISHED || state === I.TCP_CLOSE_WAIT;
 }
 
-/** Letting go is a reset, of which the socket itself hears too (tcp_need_reset). */
+/**
+ * Whether a disconnect in this state sends a reset and sets ECONNRESET on the socket itself
+ * (tcp_need_reset of Linux).
+ */
 export function resetsPeer(state: number): boolean {
   return isEstablished(state) || state === I.TCP_FIN_WAIT1 || state === I.TCP_FIN_WAIT2 ||
     state === I.TCP_SYN_SENT || state === I.TCP_SYN_RECV;

@@ -1,4 +1,7 @@
-/** Options at IPPROTO_TCP (tcp(7)). Most are kept and shown: nothing is lost here, and no segment is late. */
+/**
+ * Options at IPPROTO_TCP (tcp(7)). Most are kept and shown without an effect: no segment is lost or
+ * late here.
+ */
 
 import { EINVAL, ENOENT, ENOPROTOOPT, EOPNOTSUPP, EPERM } from "../../../../ffi/abi/errno.ts";
 import * as I from "../../../../ffi/abi/inet.ts";
@@ -31,24 +34,24 @@ const KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
 ]);
 /** Options that are shown as 0 or 1. */
 const BOOLEAN: ReadonlySet<number> = new Set([I.TCP_NODELAY, I.TCP_CORK, I.TCP_QUICKACK]);
-/** Those of who takes a connection over from another machine (CAP_NET_ADMIN): nobody can. */
+/** Options of TCP_REPAIR, which needs CAP_NET_ADMIN and is not supported. */
 const REPAIR: ReadonlySet<number> = new Set([
   I.TCP_REPAIR_QUEUE,
   I.TCP_QUEUE_SEQ,
   I.TCP_REPAIR_OPTIONS,
   I.TCP_REPAIR_WINDOW,
 ]);
-/** Seconds that TCP_LINGER2 has at most, and the least window of TCP_WINDOW_CLAMP. */
+/** The largest TCP_LINGER2 and its default in seconds, and the smallest TCP_WINDOW_CLAMP. */
 const LINGER2_MAX = 120, LINGER2 = 60, CLAMP_MIN = 1152;
-/** TCP_DEFER_ACCEPT: tries, and seconds between two of them (TCP_RTO_MAX). */
+/** TCP_DEFER_ACCEPT: the most tries, and the most seconds between two (TCP_RTO_MAX). */
 const TRIES_MAX = 255, TRY_MAX = 120;
 const ALGORITHMS: readonly string[] = ["cubic", "reno"];
 const NAME_BYTES = 16;
-/** A key of Fast Open; there may be a second one. */
+/** A key of Fast Open; a second one may follow. */
 const KEY_BYTES = 16;
 const MSS_AT_FIRST = 536;
 
-/** Settings that are the values of options which nobody has set. */
+/** Settings of /proc/sys that give the defaults of options. */
 const SETTINGS: ReadonlyMap<number, string> = new Map([
   [I.TCP_KEEPIDLE, "net/ipv4/tcp_keepalive_time"],
   [I.TCP_KEEPINTVL, "net/ipv4/tcp_keepalive_intvl"],
@@ -70,7 +73,7 @@ export class TcpOptions {
   /** TCP_NOTSENT_LOWAT, TCP_WINDOW_CLAMP. */
   notSentLow: number = Infinity;
   windowClamp: number = Infinity;
-  /** TCP_FASTOPEN: how many connections may wait whose clients are not proved. */
+  /** TCP_FASTOPEN: the number of connections that may wait before their clients are proved. */
   fastOpenQueue: number = 0;
   /** TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_NO_COOKIE, TCP_FASTOPEN_KEY. */
   opensFast: boolean = false;
@@ -97,7 +100,7 @@ export function setTcpOption(socket: TcpSocket, name: number, value: OptionValue
       return 0;
     }
     case I.TCP_ULP:
-      // None is there: as a kernel without CONFIG_TLS.
+      // No ULP exists, as in a kernel without CONFIG_TLS.
       return value.length < 1 ? -EINVAL : -ENOENT;
     case I.TCP_FASTOPEN_KEY:
       if (value.length !== KEY_BYTES && value.length !== 2 * KEY_BYTES) return -EINVAL;
@@ -126,7 +129,7 @@ export function setTcpOption(socket: TcpSocket, name: number, value: OptionValue
   return 0;
 }
 
-/** What a kept value does at once. */
+/** The effects of a kept value. */
 function apply(socket: TcpSocket, name: number, n: number): void {
   const { tcp } = socket;
   switch (name) {
@@ -144,7 +147,7 @@ function apply(socket: TcpSocket, name: number, n: number): void {
   }
 }
 
-/** Those that depend on the state, or that nothing is kept of. */
+/** Options that depend on the state of the socket, or that keep no value. */
 function setOther(socket: TcpSocket, name: number, n: number): number {
   const { tcp, state, net } = socket, isBit = n === 0 || n === 1;
   const isClosed = state === I.TCP_CLOSE, isPassive = isClosed || state === I.TCP_LISTEN;
@@ -172,7 +175,7 @@ function setOther(socket: TcpSocket, name: number, n: number): number {
   }
 }
 
-/** Seconds as a number of tries to answer a SYN (of 1, 2, 4 ... up to 120 seconds), which is what is kept. */
+/** Seconds as a number of tries of a SYN and ACK, after 1, 2, 4 ... up to 120 seconds. */
 function roundedUp(seconds: number): number {
   let sum = 0, tries = 0;
   for (let next = 1; sum < seconds && tries < TRIES_MAX; tries++) {
@@ -195,7 +198,7 @@ export function getTcpOption(socket: TcpSocket, name: number, value: OptionValue
       return putInfo(socket, value);
     case I.TCP_ULP:
     case I.TCP_CC_INFO:
-      // Neither algorithm has something to tell.
+      // Neither congestion control algorithm has information.
       value.length = 0;
       return 0;
     case I.TCP_SAVED_SYN: {

@@ -1,10 +1,10 @@
 /**
- * TCP inside of the kernel (tcp(7)): two sockets that know each other and move bytes straight into the other's
- * queue. States, half-closing, resets and errors are those of TCP; segments do not exist, and of the queue what is
- * beyond a window is as good as not sent (`heldBytes`).
+ * A TCP socket (tcp(7)). Two connected sockets know each other and move bytes straight into the
+ * peer's queue; states, half-close, resets and errors are those of TCP. Segments do not exist;
+ * bytes of the queue beyond the receiver's window count as not sent (`heldBytes`).
  *
- * DIFFERS: no TIME_WAIT. Neighbours: tcp_connect.ts and loopback_tcp.ts (the way into a connection), tcp_timer.ts,
- * tcp_info.ts, urgent_mark.ts.
+ * DIFFERS: no TIME_WAIT. Subclass: loopback_tcp.ts. Set-up: tcp_connect.ts; timeouts: tcp_timer.ts;
+ * urgent data: urgent_mark.ts.
  */
 
 import {
@@ -52,51 +52,54 @@ import { showData, showEnd, showReset, TcpSequence } from "./shown_segments.ts";
 import { UrgentMark } from "./urgent_mark.ts";
 
 const WRITABLE = POLLOUT | POLLWRNORM, READABLE = POLLIN | POLLRDNORM;
-/** What SO_RCVBUF and SO_SNDBUF show before anybody sets them, and what a queue then holds. */
+/** Defaults of SO_RCVBUF and SO_SNDBUF, and the capacity of a queue while they are unset. */
 const RECEIVE_BYTES = 131072, SEND_BYTES = 16384, AUTOMATIC_BYTES = 524288;
-/** Makes numbers of neighbours far apart. */
+/** Spreads the inode numbers, which are the first sequence numbers. */
 const SPREAD = 0x9e3779b1;
-/** At a fault of the guest's buffer, what is not whole in such pieces is not moved (a buffer of a segment). */
+/**
+ * At a fault of the guest's buffer only whole pieces of this size are moved, as Linux does by
+ * segment.
+ */
 const FAULT_BYTES = 32768;
-/** LIMIT: of one queue. */
+/** LIMIT: bytes of one queue. */
 const MAX_BYTES = 64 << 20;
 
 export abstract class TcpSocket extends InetSocket {
-  /** TCP_ESTABLISHED and so on. */
+  /** TCP_ESTABLISHED and the like. */
   state: number = I.TCP_CLOSE;
   peer: TcpSocket | null = null;
   readonly incoming: ByteRing;
-  /** In `incoming`. */
+  /** The urgent byte in `incoming`. */
   private readonly urgent: UrgentMark = new UrgentMark();
   readonly tcp: TcpOptions = new TcpOptions();
-  /** What it has sent, as who watches counts it. */
+  /** Sequence numbers of the bytes it has sent. */
   readonly sequence: TcpSequence;
-  /** What it sent and received, counted (TCP_INFO). */
+  /** Counts of segments and bytes for TCP_INFO. */
   readonly tally: TcpTally = new TcpTally();
-  /** What ends it when nothing happens; null: nothing ever could. */
+  /** The timeout of connecting or of unacknowledged data; null: never armed. */
   timer: TcpTimer | null = null;
-  /** Why it cannot be accepted yet; null: it can, or it was. */
+  /** Of a connection that TCP_DEFER_ACCEPT keeps from the backlog; null: it is not deferred. */
   deferral: Deferral | null = null;
-  /** Of a listener: those. */
+  /** Of a listener: its deferred connections. */
   readonly deferred: Set<TcpSocket> = new Set();
-  /** Headers of the SYN that it came of, if the listener wanted them kept and nobody fetched them. */
+  /** The headers of the client's SYN, if the listener has TCP_SAVE_SYN, until they are read. */
   savedSyn: Uint8Array<ArrayBuffer> | null = null;
   readonly fastOpen: FastOpen = new FastOpen();
-  /** connect(2) said that it is connected, and what is sent first makes it so (TCP_FASTOPEN_CONNECT). */
+  /** TCP_FASTOPEN_CONNECT: connect(2) returned 0, and the first send connects. */
   isConnectDeferred: boolean = false;
-  /** Connections that wait for accept; null: not listening. */
+  /** Connections that wait for accept(2); null: not listening. */
   backlog: Backlog<TcpSocket> | null = null;
-  /** Sockets in SYN_SENT because the backlog is full. */
+  /** Clients in SYN_SENT because the backlog is full. */
   waiting: TcpSocket[] = [];
-  /** While in SYN_SENT: who may take it. */
+  /** In SYN_SENT: the listener whose backlog is full. */
   connectingTo: TcpSocket | null = null;
   /** connect(2) was called and has not reported success yet. */
   isConnecting: boolean = false;
-  /** The peer has sent its FIN. */
+  /** The peer has sent FIN. */
   private gotFin: boolean = false;
   /** All descriptors are closed. */
   private isGone: boolean = false;
-  /** It gave up without a word: its peer hears of it when it does something. */
+  /** It timed out without a reset: the peer learns of it when it sends or reads. */
   private hasVanished: boolean = false;
 
   constructor(net: NetNamespace, ports: PortTable, family: number, uid: number) {
@@ -120,7 +123,10 @@ export abstract class TcpSocket extends InetSocket {
     return this.backlog?.limit ?? 0;
   }
 
-  /** Two sockets on one port: fine while neither listens and both have SO_REUSEADDR, or with SO_REUSEPORT. */
+  /**
+   * Two sockets on one port: allowed while neither listens and both have SO_REUSEADDR, or with
+   * SO_REUSEPORT.
+   */
   override conflictsWith(other: InetSocket): boolean {
     if (this.sharesPort(other)) return false;
     if (!(other instanceof TcpSocket)) return true;
@@ -128,19 +134,19 @@ export abstract class TcpSocket extends InetSocket {
     return !this.options.reuseAddress || !other.options.reuseAddress || other.isListening;
   }
 
-  /** The connection that connect(2) put off is made. */
+  /** Make the connection that connect(2) put off (TCP_FASTOPEN_CONNECT). */
   abstract connectNow(nonblocking: boolean): number;
-  /** A socket like this listener, for the server's end of a new connection. */
+  /** A socket with the options of this listener, for the server's end of a new connection. */
   abstract newServer(): TcpSocket;
-  /** The listener is closed: what waits in it is reset. */
+  /** The listener is closed: reset the connections in its backlog. */
   protected abstract stopListening(): void;
 
-  /** The sockets where packets to `destination` arrive. */
+  /** The port tables of the namespace where packets to `destination` arrive. */
   arrivalOf(source: string, destination: string): InetPorts | null {
     return this.arrival(source, destination);
   }
 
-  /** Both ends are connected now. */
+  /** The connection is established. */
   establish(peer: TcpSocket): void {
     this.peer = peer;
     this.state = I.TCP_ESTABLISHED;
@@ -151,12 +157,12 @@ export abstract class TcpSocket extends InetSocket {
     this.queue.wake(WRITABLE);
   }
 
-  /** Nobody will read what comes: data are answered with a reset (RFC 1122, 4.2.2.13). */
+  /** No process can read what arrives: data gets a reset (RFC 1122, 4.2.2.13). */
   private get rejectsData(): boolean {
     return this.isGone || this.hasVanished || (this.state === I.TCP_FIN_WAIT2 && this.isReadShut);
   }
 
-  /** Bytes that the peer's queue holds of what this one sends. */
+  /** The bytes of this socket that the peer's queue can hold. */
   private get capacity(): number {
     const { peer, options } = this;
     if (peer === null) return 0;
@@ -165,25 +171,25 @@ export abstract class TcpSocket extends InetSocket {
     return Math.max(AUTOMATIC_BYTES, 2 * peer.options.receiveLowWater);
   }
 
-  /** Bytes that it takes before its window is closed. */
+  /** The receive window in bytes when the queue is empty. */
   private get window(): number {
     const { options, tcp } = this;
     const bytes = options.isReceiveFixed ? options.receiveBytes : RECEIVE_BYTES;
     return Math.min(bytes, tcp.windowClamp);
   }
 
-  /** Bytes that its window has still room for. */
+  /** The bytes left in the receive window. */
   get windowLeft(): number {
     return Math.max(0, this.window - this.incoming.length);
   }
 
-  /** Of what it sent, the bytes that the peer's window has no room for. */
+  /** The bytes it sent that lie beyond the peer's window. */
   get heldBytes(): number {
     const { peer } = this;
     return peer === null ? 0 : Math.max(0, peer.incoming.length - peer.window);
   }
 
-  /** send(2) of what is connected. */
+  /** send(2) of a connected socket. */
   sendData(io: IoCursor, message: Message): number {
     if (this.state === I.TCP_SYN_SENT) return -EAGAIN;
     const { peer } = this;
@@ -191,7 +197,7 @@ export abstract class TcpSocket extends InetSocket {
     if (peer === null || this.isWriteShut || this.state === I.TCP_CLOSE) return -EPIPE;
     if (io.remaining === 0) return 0;
     if (peer.rejectsData) {
-      // What fits goes out, and a reset comes back.
+      // The bytes that fit are sent, and a reset comes back.
       const n = Math.min(io.remaining, this.capacity);
       io.advance(n);
       if (!peer.isGone && !peer.hasVanished) peer.fail(ECONNRESET);
@@ -212,7 +218,7 @@ export abstract class TcpSocket extends InetSocket {
     return done;
   }
 
-  /** The last byte of the queue is urgent. One that nobody read on from before is forgotten. */
+  /** Mark the last byte of the queue as urgent. An earlier urgent byte at the front is dropped. */
   private markUrgent(): void {
     const { urgent, incoming } = this;
     if (urgent.at === 0 && !this.options.outOfBandInline) incoming.skip(1);
@@ -238,7 +244,7 @@ export abstract class TcpSocket extends InetSocket {
         n = urgent.at - from;
         message.isWhole = n <= io.remaining;
       } else if (urgent.at === from && !this.options.outOfBandInline) {
-        // And the next one goes on behind the urgent byte.
+        // The next read starts behind the urgent byte.
         from++;
         n--;
         if (!isPeek) this.consume(1);
@@ -248,7 +254,7 @@ export abstract class TcpSocket extends InetSocket {
     n = Math.min(n, io.remaining);
     if (isPeek) return n === 0 ? 0 : incoming.peek(io, from, n);
     if ((flags & MSG_TRUNC) !== 0) {
-      // Thrown away instead of copied.
+      // MSG_TRUNC: discard instead of copying.
       this.consume(n);
       io.advance(n);
     } else {
@@ -279,7 +285,7 @@ export abstract class TcpSocket extends InetSocket {
     return this.incoming.peek(io, urgent.at, 1) === 1 ? 1 : -EFAULT;
   }
 
-  /** The queue is empty: the end, the pending error, or -EAGAIN. */
+  /** A receive from an empty queue: 0 at the end, the pending error, or -EAGAIN. */
   private readEmptyQueue(): number {
     if (this.gotFin) return 0;
     if (this.error !== 0) return this.takeError();
@@ -287,10 +293,10 @@ export abstract class TcpSocket extends InetSocket {
     return this.state === I.TCP_CLOSE ? -ENOTCONN : -EAGAIN;
   }
 
-  /** The peer's queue became shorter than `before`. */
+  /** The peer's queue was longer (`before`) until it read. */
   private onPeerRead(before: number): void {
     const { peer } = this;
-    // Who was disconnected has let go of its peer, which may still read what came before.
+    // A disconnected socket has no peer; its old peer may still read.
     if (peer === null) return;
     if (this.hasVanished) {
       peer.reset();
@@ -303,19 +309,22 @@ export abstract class TcpSocket extends InetSocket {
     }
   }
 
-  /** TCP_USER_TIMEOUT for what waits now. */
+  /** Start TCP_USER_TIMEOUT for the data that waits now. */
   timeData(isProgress: boolean): void {
     this.timer ??= new TcpTimer(this);
     if (this.state !== I.TCP_SYN_SENT) this.timer.watch(isProgress);
   }
 
-  /** Nobody answered. */
+  /** The peer never answered. */
   giveUpConnecting(error: number): void {
     this.leaveWaiting();
     this.fail(error);
   }
 
-  /** Data waited for too long: what never left is lost, and the peer is not told. */
+  /**
+   * Data waited longer than TCP_USER_TIMEOUT: bytes beyond the window are lost, and the peer gets
+   * no reset.
+   */
   giveUp(): void {
     const { peer } = this;
     peer?.incoming.unput(this.heldBytes);
@@ -345,7 +354,7 @@ export abstract class TcpSocket extends InetSocket {
     return bits;
   }
 
-  /** Whether it is while the peer's queue has `length` bytes. */
+  /** Whether the socket is writable while the peer's queue has `length` bytes. */
   private isWritableAt(peer: TcpSocket, length: number): boolean {
     return length * 2 <= this.capacity && (length - peer.window) * 2 < this.tcp.notSentLow;
   }
@@ -376,7 +385,7 @@ export abstract class TcpSocket extends InetSocket {
     peer.gotFin = peer.isReadShut = true;
     if (peer.deferral !== null) peer.deferral.end();
     if (peer.isWriteShut) {
-      // Both directions are closed: nothing is left of the connection.
+      // Both directions are closed: the connection ends.
       peer.state = this.state = I.TCP_CLOSE;
     } else {
       peer.state = I.TCP_CLOSE_WAIT;
@@ -391,7 +400,7 @@ export abstract class TcpSocket extends InetSocket {
     this.queue.wake(bits);
   }
 
-  /** A reset arrived: what was received can still be read. */
+  /** A reset arrived: data received before it stays readable. */
   reset(): void {
     if (this.state === I.TCP_CLOSE) return;
     if (this.peer !== null) showReset(this.peer, this);
@@ -404,13 +413,13 @@ export abstract class TcpSocket extends InetSocket {
     this.fail(error);
   }
 
-  /** At once: where ends were still to come, that is a reset. */
+  /** End the connection now; with data or a FIN outstanding that is a reset. */
   private close(): void {
     if (isEstablished(this.state)) this.net.traffic.tcp.reset++;
     this.state = I.TCP_CLOSE;
   }
 
-  /** The connection (or the attempt) ends with an error. */
+  /** The connection, or the attempt, fails with an error. */
   fail(error: number): void {
     if (this.state === I.TCP_SYN_SENT) this.net.traffic.tcp.failed++;
     this.error = error;
@@ -422,7 +431,7 @@ export abstract class TcpSocket extends InetSocket {
     this.deferral?.abandon();
   }
 
-  /** connect(2) with AF_UNSPEC: a reset to the peer, and everything is as before the first connect. */
+  /** connect(2) with AF_UNSPEC: reset the peer, and become unconnected. */
   disconnect(): void {
     if (this.peer !== null) this.peer.reset();
     this.peer = null;
@@ -442,7 +451,7 @@ export abstract class TcpSocket extends InetSocket {
     this.queue.wake(POLLHUP | WRITABLE);
   }
 
-  /** Out of the queue of a listener whose backlog is full. */
+  /** Leave the queue of a listener whose backlog is full. */
   private leaveWaiting(): void {
     this.timer?.stop();
     if (this.connectingTo === null) return;
@@ -465,7 +474,7 @@ export abstract class TcpSocket extends InetSocket {
     return super.getProtocolOption(level, name, value);
   }
 
-  /** Up to the mark, when there is one. */
+  /** Bytes up to the urgent mark, if there is one. */
   override get pendingBytes(): number {
     const stops = this.urgent.isSet && !this.options.outOfBandInline;
     return stops ? this.urgent.at : this.incoming.length;
@@ -474,7 +483,7 @@ export abstract class TcpSocket extends InetSocket {
     return this.heldBytes;
   }
 
-  /** Closed: a FIN, or a reset when something was left unread or SO_LINGER says so. */
+  /** Close: FIN, or a reset if data is unread or SO_LINGER asks for it. */
   protected override release(): void {
     this.isGone = true;
     if (this.state === I.TCP_LISTEN) {

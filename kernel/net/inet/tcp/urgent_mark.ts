@@ -1,18 +1,18 @@
 /**
- * Where the urgent byte of a TCP connection lies in the receiver's queue (tcp(7)). There is at most one: a later one
- * takes the place of an earlier one, which becomes an ordinary byte. Not here: what reading does at it (tcp_socket.ts).
+ * The position of the urgent byte in the receiver's queue (tcp(7)). A later urgent byte replaces an
+ * earlier one, which becomes an ordinary byte. What a read does at it: tcp_socket.ts.
  */
 
 export class UrgentMark {
-  /** Bytes of the queue before it; -1: there is none. */
+  /** Bytes of the queue before the urgent byte; -1: none. */
   at: number = -1;
-  /** It was received with MSG_OOB. */
+  /** MSG_OOB has received it. */
   isRead: boolean = false;
 
   get isSet(): boolean {
     return this.at >= 0;
   }
-  /** Somebody may still receive it. */
+  /** MSG_OOB can still receive it. */
   get isFresh(): boolean {
     return this.at >= 0 && !this.isRead;
   }
@@ -26,12 +26,12 @@ export class UrgentMark {
     this.at = -1;
   }
 
-  /** The queue ends behind `length` bytes. */
+  /** The queue is cut to `length` bytes. */
   cut(length: number): void {
     if (this.at >= length) this.at = -1;
   }
 
-  /** `n` bytes left the queue: the mark comes nearer, or is passed. */
+  /** `n` bytes were read: the mark moves towards the front, or is passed. */
   pass(n: number): void {
     if (this.at >= 0) this.at = Math.max(-1, this.at - n);
   }

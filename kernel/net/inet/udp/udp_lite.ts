@@ -1,6 +1,7 @@
 /**
- * UDP-Lite (RFC 3828, udplite(7)): UDP with ports of its own, and a checksum that may cover a part of the datagram. No
- * bit is lost here, so coverage only decides who takes what.
+ * UDP-Lite (RFC 3828, udplite(7)): UDP with a port space of its own and a checksum that may cover
+ * part of the datagram. No bit is lost here, so coverage only decides which receivers take a
+ * datagram.
  */
 
 import { EINVAL } from "../../../../ffi/abi/errno.ts";
@@ -16,13 +17,15 @@ import { isOwnLevel } from "./udp_options.ts";
 import { UdpSocket } from "./udp_socket.ts";
 import type { UdpPorts } from "./udp_receivers.ts";
 
-/** Of UDP: the least that is covered. */
+/** The smallest coverage: the header. */
 const HEADER_BYTES = 8;
 const MAX_COVERAGE = 65535;
 const NOT_SET = -1;
 
 export class UdpLiteSocket extends UdpSocket {
-  /** Bytes of a datagram, its header among them, that are covered, and that must be; 0: all. */
+  /**
+   * Bytes, with the header, that the checksum covers, and that it must cover at a receiver; 0: all.
+   */
   private sendCoverage: number = NOT_SET;
   private leastCoverage: number = NOT_SET;
 

@@ -1,29 +1,32 @@
-/** Options at IPPROTO_UDP (udp(7)), and what they keep: a datagram that is put together, and how large ones are cut. */
+/**
+ * Options at IPPROTO_UDP (udp(7)), and their state: the parts of a corked datagram, and the size of
+ * segments.
+ */
 
 import { EINVAL, EMSGSIZE, ENOPROTOOPT } from "../../../../ffi/abi/errno.ts";
 import * as I from "../../../../ffi/abi/inet.ts";
 import type { OptionValue } from "../../socket_options.ts";
 import type { Endpoint } from "../address.ts";
 
-/** Largest size of a segment, and how many there are in one send. */
+/** The largest segment, and the most segments of one send. */
 const SEGMENT_MAX = 65535;
 export const SEGMENTS_MAX = 128;
 
 export class UdpOptions {
-  /** UDP_CORK: what is sent waits. */
+  /** UDP_CORK: sends are collected. */
   isCorked: boolean = false;
   noCheckSend: boolean = false;
   noCheckReceive: boolean = false;
-  /** UDP_SEGMENT: bytes of a segment; 0: nothing is cut. */
+  /** UDP_SEGMENT: bytes of a segment; 0: no segmentation. */
   segment: number = 0;
-  /** UDP_GRO: it takes segments in one piece. */
+  /** UDP_GRO: the socket receives segments as one datagram. */
   joins: boolean = false;
-  /** The parts of a datagram that waits, and where it goes; null: there is none. */
+  /** The parts of a corked datagram and its destination; null: there is none. */
   private parts: Uint8Array<ArrayBuffer>[] = [];
   private length: number = 0;
   pendingTo: Endpoint | null = null;
 
-  /** One part more: its whole length so far, or -EMSGSIZE. */
+  /** Add a part: the length so far, or -EMSGSIZE. */
   append(bytes: Uint8Array<ArrayBuffer>, to: Endpoint, most: number): number {
     if (this.length + bytes.length > most) return -EMSGSIZE;
     this.pendingTo ??= to;
@@ -31,7 +34,7 @@ export class UdpOptions {
     return this.length += bytes.length;
   }
 
-  /** All parts, which are none any more. */
+  /** The whole datagram; the parts are cleared. */
   take(): Uint8Array<ArrayBuffer> {
     const whole = new Uint8Array(this.length);
     let at = 0;

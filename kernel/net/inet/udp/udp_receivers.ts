@@ -1,4 +1,7 @@
-/** Which sockets get a datagram (udp(7)), and datagrams that came as packets. Neighbour: udp_socket.ts. */
+/**
+ * Which sockets get a datagram (udp(7)), and delivery of datagrams that arrive as packets.
+ * Neighbour: udp_socket.ts.
+ */
 
 import { AF_INET } from "../../../../ffi/abi/socket.ts";
 import { comesByDevice } from "../../bound_device.ts";
@@ -16,9 +19,9 @@ export type UdpPorts = PortTable<UdpSocket>;
 const cursor = new BytesCursor();
 
 /**
- * Who gets a datagram: a socket connected to the sender before others, an exact address before a wildcard, one of IPv4
- * before one of IPv6 that hears it too. Of equal ones the last that was bound, or with SO_REUSEPORT one that is always the
- * same for a sender.
+ * The receiver of a datagram: a socket connected to the sender before others, an exact address
+ * before a wildcard, AF_INET before AF_INET6. Among equals it is the last that was bound, or with
+ * SO_REUSEPORT one chosen by the sender's endpoint.
  */
 export function receiverAt(ports: UdpPorts, from: Endpoint, to: Endpoint): UdpSocket | null {
   let best: UdpSocket | null = null, bestScore = -1;
@@ -33,7 +36,7 @@ export function receiverAt(ports: UdpPorts, from: Endpoint, to: Endpoint): UdpSo
   return ports.at(to.port).find((s) => s === chosen) ?? best;
 }
 
-/** Whom the program of its group picks in place of a receiver, if that has one. */
+/** The socket that the group's program selects in place of `receiver`, if there is one. */
 export function pickByProgram(
   ports: UdpPorts,
   receiver: UdpSocket,
@@ -43,7 +46,7 @@ export function pickByProgram(
   return ports.at(receiver.local.port).find((s) => s === chosen) ?? receiver;
 }
 
-/** -1: it does not take it. */
+/** -1: the socket does not match. */
 function scoreOf(s: UdpSocket, from: Endpoint, to: Endpoint): number {
   if (!accepts(s, to.address)) return -1;
   if (s.remote !== null && !s.remote.isSame(from)) return -1;
@@ -58,14 +61,14 @@ function spread({ address, port }: Endpoint): number {
   return (hash ^ hash >>> 15) >>> 0;
 }
 
-/** What a datagram in a packet says. */
+/** A parsed datagram. */
 interface Arrived {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly from: Endpoint;
   readonly to: Endpoint;
 }
 
-/** The datagram in a packet; null: it is damaged. */
+/** The datagram in a packet; null: damaged. */
 function datagramIn({ payload, source, destination, protocol }: IpPacket): Arrived | null {
   if (payload.length < UDP_HEADER) return null;
   const dv = new DataView(payload.buffer, payload.byteOffset), length = dv.getUint16(4);
@@ -79,7 +82,10 @@ function datagramIn({ payload, source, destination, protocol }: IpPacket): Arriv
   return { bytes: payload.slice(UDP_HEADER, length), from, to };
 }
 
-/** To whoever is at its port; who sent it hears that nobody is. False: nobody was. */
+/**
+ * Deliver to the socket at the port, or report the error to the sending socket. False: no socket is
+ * there.
+ */
 export function deliverDatagram(
   sender: UdpPorts | null,
   ports: UdpPorts,
@@ -99,7 +105,7 @@ export function deliverDatagram(
   return false;
 }
 
-/** One for many stations: to all sockets that want it. */
+/** Deliver a multicast or broadcast datagram to all sockets that take it. */
 export function deliverToMembers(ports: UdpPorts, link: Link, packet: IpPacket): void {
   const arrived = datagramIn(packet);
   if (arrived === null) return;
@@ -115,7 +121,7 @@ export function deliverToMembers(ports: UdpPorts, link: Link, packet: IpPacket):
   }
 }
 
-/** The packet in which a datagram of UDP travels: raw sockets hear it. */
+/** The packet that carries a datagram, for raw and packet sockets and filters. */
 export function datagramPacket(
   bytes: Uint8Array<ArrayBuffer>,
   from: Endpoint,

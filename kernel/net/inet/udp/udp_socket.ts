@@ -1,8 +1,8 @@
 /**
- * UDP on the loopback interface (udp(7)). A datagram is put straight into the receiver's queue, or dropped when that is
- * full; to a port where nobody is, a connected sender hears ECONNREFUSED at its next call.
+ * A UDP socket (udp(7)). A datagram goes straight into the receiver's queue, or is dropped when the
+ * queue is full. With no socket at the port, a connected sender gets ECONNREFUSED at its next call.
  *
- * Neighbours: udp_options.ts, udp_receivers.ts; net/inet/multicast/multicast_packets.ts (groups).
+ * Neighbours: udp_options.ts, udp_receivers.ts; ../multicast/multicast_packets.ts.
  */
 
 import {
@@ -72,11 +72,11 @@ import {
 import { sendMulticastPacket } from "../multicast/multicast_packets.ts";
 import { datagramPacket, pickByProgram, receiverAt, type UdpPorts } from "./udp_receivers.ts";
 
-/** Largest payloads: 65535 less the headers that count. */
+/** The largest payloads: 65535 less the headers in the length. */
 const MAX_PAYLOAD_4 = 65507, MAX_PAYLOAD_6 = 65527;
-/** Shorter ones are never longer than a link's packets may be. */
+/** Shorter datagrams fit the MTU of every link. */
 const SHORT = 500;
-/** Longer ones are refused before anything else. */
+/** Longer messages are refused before other checks. */
 const MAX_LENGTH = 65535;
 const READABLE = POLLIN | POLLRDNORM, WRITABLE = POLLOUT | POLLWRNORM | POLLWRBAND;
 const scratch = new SocketAddress();
@@ -87,11 +87,11 @@ const NO_HEADER = new PacketHeader();
 export class UdpSocket extends InetSocket {
   private readonly incoming: DatagramQueue;
   private readonly udp: UdpOptions = new UdpOptions();
-  /** The sender's address of the last message that came from `lastFrom`. */
+  /** The socket address of `lastFrom`, kept because most datagrams have the same sender. */
   private lastFrom: Endpoint | null = null;
   private lastBytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
-  /** `protocol`: IPPROTO_UDP, or what is like it. */
+  /** `protocol`: IPPROTO_UDP or IPPROTO_UDPLITE. */
   constructor(
     net: NetNamespace,
     ports: PortTable,
@@ -108,7 +108,7 @@ export class UdpSocket extends InetSocket {
     return !this.sharesPort(other);
   }
 
-  /** Which datagrams come changes; AF_UNSPEC dissolves the association. */
+  /** Set the peer; AF_UNSPEC removes it. */
   override connect(_caller: SocketCaller, address: SocketAddress, _nonblocking: boolean): number {
     const to = endpointOf(address, this.family, true, true);
     return typeof to === "number" ? to : this.associate(to, true);
@@ -137,7 +137,7 @@ export class UdpSocket extends InetSocket {
     return waits ? length : this.flush(message.header) ?? length;
   }
 
-  /** What was put together goes out: -errno, or nothing. */
+  /** Send the corked datagram: -errno, or undefined. */
   private flush(header: PacketHeader): number | undefined {
     const to = this.udp.pendingTo;
     if (to === null) return undefined;
@@ -146,7 +146,7 @@ export class UdpSocket extends InetSocket {
     return r < 0 ? r : undefined;
   }
 
-  /** Where a message goes, or -errno. */
+  /** The destination of a message, or -errno. */
   private target(message: Message): Endpoint | number {
     if (message.name.length > 0) {
       const given = endpointOf(message.name, this.family, true, true);
@@ -158,7 +158,7 @@ export class UdpSocket extends InetSocket {
     return this.remote ?? -EDESTADDRREQ;
   }
 
-  /** One datagram, or a row of them (UDP_SEGMENT). */
+  /** Send one datagram, or several segments (UDP_SEGMENT). */
   private sendDatagrams(io: IoCursor, to: Endpoint, header: PacketHeader): number {
     const length = io.remaining, segment = header.segment < 0 ? this.udp.segment : header.segment;
     const isCut = segment > 0 && length > segment;
@@ -197,7 +197,7 @@ export class UdpSocket extends InetSocket {
     return length;
   }
 
-  /** To a group or to all of a network, cut into pieces of `step` bytes. */
+  /** Send to a group or to all stations, in datagrams of `step` bytes. */
   private sendMulticast(
     io: IoCursor,
     to: Endpoint,
@@ -248,12 +248,12 @@ export class UdpSocket extends InetSocket {
     return r < 0 ? r : length;
   }
 
-  /** The ports of its protocol among all. */
+  /** The port table of the socket's protocol. */
   protected portsIn(all: InetPorts): UdpPorts {
     return all.udp;
   }
 
-  /** What a namespace counts of its protocol. */
+  /** The counters of the socket's protocol in a namespace. */
   private countersIn({ traffic }: NetNamespace, address: string): UdpCounters {
     return this.countersOf(traffic.of(address));
   }
@@ -261,7 +261,7 @@ export class UdpSocket extends InetSocket {
     return this.protocol === IPPROTO_UDPLITE ? udpLite : udp;
   }
 
-  /** Raw sockets hear what is sent. @returns its bytes, or null at a fault */
+  /** Show the datagram to raw and packet sockets. @returns its bytes, or null at a fault */
   private showDatagram(
     io: IoCursor,
     from: Endpoint,
@@ -289,7 +289,7 @@ export class UdpSocket extends InetSocket {
     return datagramPacket(bytes, from, to, { protocol, hops, trafficClass, options });
   }
 
-  /** ICMP says that nobody is at the port. */
+  /** No socket is at the port: deliver the ICMP error. */
   private refuse(
     bytes: Uint8Array<ArrayBuffer>,
     from: Endpoint,
@@ -330,8 +330,8 @@ export class UdpSocket extends InetSocket {
   }
 
   /**
-   * `to`: null when nobody asks what the packet was like. `segment`: how it would have been cut, 0: not. `link`: the index
-   * of the one that it came by; 0: the one that has the destination.
+   * Queue a datagram. `to`: null if no control message needs it. `segment`: bytes of its segments;
+   * 0: not segmented. `link`: the index of the link it came by; 0: that of the destination.
    */
   enqueue(
     io: IoCursor,
@@ -370,12 +370,15 @@ export class UdpSocket extends InetSocket {
     return r;
   }
 
-  /** Whether a datagram is good enough for this socket. */
+  /** Whether the socket takes a datagram (UDP-Lite: its coverage). */
   protected takesFrom(_sender: UdpSocket, _length: number): boolean {
     return true;
   }
 
-  /** What SO_ATTACH_FILTER leaves of a datagram, 0 if nothing: the program sees its header too. */
+  /**
+   * The bytes that SO_ATTACH_FILTER leaves of a datagram, or 0. The program sees the UDP header
+   * too.
+   */
   private filtered(io: IoCursor, from: Endpoint): Uint8Array<ArrayBuffer> | number {
     const bytes = takeAll(io);
     if (bytes === null) return -EFAULT;
@@ -395,7 +398,7 @@ export class UdpSocket extends InetSocket {
     return true;
   }
 
-  /** The sender's address as this socket shows it; kept, as most datagrams come from the same place. */
+  /** The sender's address as this socket shows it; kept, as most datagrams have the same sender. */
   private addressBytes(from: Endpoint): Uint8Array<ArrayBuffer> {
     if (this.lastFrom === null || !this.lastFrom.isSame(from)) {
       putEndpoint(from, this.family, scratch);
@@ -481,7 +484,7 @@ function protocolOf({ address }: Endpoint): number {
   return isV4(address) ? ETH_P_IP : ETH_P_IPV6;
 }
 
-/** Whether a socket address is one of IPv4, in the form of either family. */
+/** Whether a socket address of either family is an IPv4 one. */
 function isFrom4(from: Uint8Array): boolean {
   if (from.length < SockaddrIn6.size) return true;
   for (let i = 0; i < MAPPED.length; i++) {
@@ -490,7 +493,7 @@ function isFrom4(from: Uint8Array): boolean {
   return true;
 }
 
-/** All that a cursor has left; null at a fault. */
+/** The rest of the cursor's bytes; null at a fault. */
 function takeAll(io: IoCursor): Uint8Array<ArrayBuffer> | null {
   const bytes = new Uint8Array(io.remaining);
   const isWhole = bytes.length === 0 || io.takeBytes(bytes, 0, bytes.length) === bytes.length;
