@@ -1,10 +1,10 @@
-/** Connections that were made and not accepted yet: listen(2). */
+/** The backlog of a listener (listen(2)): connections that wait for accept(2). */
 
 /** LIMIT: /proc/sys/net/core/somaxconn. */
 export const MAX_BACKLOG = 4096;
 
 export class Backlog<S> {
-  /** As listen(2) got it; one more fits, as on Linux. */
+  /** The argument of listen(2); one more connection fits, as on Linux. */
   private max: number = 0;
   private sockets: S[] = [];
   private taken: number = 0;
@@ -40,7 +40,7 @@ export class Backlog<S> {
     return socket;
   }
 
-  /** One that is not going to be accepted. */
+  /** Remove a connection that will not be accepted. */
   remove(socket: S): void {
     const at = this.sockets.indexOf(socket, this.taken);
     if (at >= 0) this.sockets.splice(at, 1);

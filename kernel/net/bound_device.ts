@@ -1,6 +1,6 @@
 /**
- * SO_BINDTODEVICE and SO_BINDTOIFINDEX of socket(7): the one link that a socket sends by and hears from. Which one a packet
- * comes by: net/link/reach.ts.
+ * SO_BINDTODEVICE and SO_BINDTOIFINDEX of socket(7): the one link by which a socket sends and
+ * receives. The link of an arriving packet: link/reach.ts.
  */
 
 import { EINVAL, ENODEV, EPERM } from "../../ffi/abi/errno.ts";
@@ -11,7 +11,7 @@ import type { SocketCaller } from "./message.ts";
 import type { Socket } from "./socket.ts";
 import type { OptionValue } from "./socket_options.ts";
 
-/** By name: what is longer is cut; an empty one means no link. */
+/** Bind to a link by name; a longer name is cut, an empty one means no link. */
 export function bindToDevice(caller: SocketCaller, socket: Socket, value: OptionValue): number {
   let name = "";
   for (let i = 0; i < Math.min(value.length, IFNAMSIZ - 1) && value.u8[i] !== 0; i++) {
@@ -21,12 +21,12 @@ export function bindToDevice(caller: SocketCaller, socket: Socket, value: Option
   return index < 0 ? index : bindTo(caller, socket, index);
 }
 
-/** By index, which may be that of no link. */
+/** Bind to a link by index, which need not exist. */
 export function bindToIndex(caller: SocketCaller, socket: Socket, index: number): number {
   return index < 0 ? -EINVAL : bindTo(caller, socket, index);
 }
 
-/** Who is bound already needs a capability. */
+/** A socket that is bound to a link needs a capability to change it. */
 function bindTo(caller: SocketCaller, { options, net }: Socket, index: number): number {
   if (options.deviceIndex !== 0 && !net.isCapable(caller.cred, CAP_NET_RAW)) return -EPERM;
   options.deviceIndex = index;
@@ -38,7 +38,7 @@ function indexOf({ net }: Socket, name: string): number {
   return device?.index ?? -ENODEV;
 }
 
-/** Whether packets between these addresses come by the link of a socket that they are for. */
+/** Whether packets between these addresses come by the link that the socket is bound to. */
 export function comesByDevice({ options, net }: Socket, from: string, to: string): boolean {
   return options.deviceIndex === 0 || options.deviceIndex === arrivalIndex(net, from, to);
 }

@@ -1,4 +1,4 @@
-/** A cursor over a JS buffer: how the kernel itself puts messages into queues. */
+/** A cursor over a JS buffer, by which the kernel puts its own messages into queues. */
 
 import { EFAULT } from "../../ffi/abi/errno.ts";
 import { copyFromBuffer, copyToBuffer } from "../../ffi/mem/native_memory.ts";
@@ -37,7 +37,7 @@ export class BytesCursor extends IoCursor {
     dst.set(this.u8.subarray(this.done, this.done + n), offset);
     return this.moved(n);
   }
-  /** No host memory stands behind it. */
+  /** There is no host memory behind it. */
   override hostSegments(): number {
     return -EFAULT;
   }

@@ -1,8 +1,8 @@
-/** Control messages on their way out (cmsg(3)): built in a buffer, cut to what the caller has room for. */
+/** Builds control messages for recvmsg(2) (cmsg(3)) in a buffer, cut to the caller's room. */
 
 import { cmsgAlign, Cmsghdr, MSG_CTRUNC } from "../../ffi/abi/socket.ts";
 
-/** LIMIT: 253 descriptors, credentials, times and packet information fit. */
+/** LIMIT: room for 253 descriptors, credentials, times and packet information. */
 const BUFFER_BYTES = 4096;
 const HEADER = Cmsghdr.size;
 
@@ -11,7 +11,7 @@ export class ControlWriter {
   readonly dv: DataView = new DataView(this.u8.buffer);
   /** Bytes written. */
   length: number = 0;
-  /** MSG_CTRUNC when something did not fit. */
+  /** MSG_CTRUNC if a message did not fit. */
   flags: number = 0;
   private capacity: number = 0;
 
@@ -23,17 +23,17 @@ export class ControlWriter {
     this.u8.fill(0);
   }
 
-  /** Bytes left for data of one more message; negative: not even its header fits. */
+  /** Bytes left for the data of one more message; negative: not even its header fits. */
   get room(): number {
     return this.capacity - this.length - HEADER;
   }
 
-  /** Where the data of the next message goes: fill in, then `put`. */
+  /** Offset for the data of the next message: fill it in, then call `put`. */
   get data(): number {
     return this.length + HEADER;
   }
 
-  /** One message whose `bytes` of data are at `data`; its tail is cut when it does not fit. */
+  /** Add one message with `bytes` of data at `data`; the data is cut if it does not fit. */
   put(level: number, type: number, bytes: number): void {
     const { room } = this;
     if (room < 0) {

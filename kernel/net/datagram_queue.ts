@@ -1,4 +1,7 @@
-/** Messages with their boundaries: headers in a list, bytes in a ring. Each carries what recvmsg(2) tells beside. */
+/**
+ * A queue of messages with boundaries: headers in a list, bytes in a ring. Datagram, seqpacket,
+ * raw, netlink and packet sockets have one, and error queues are such queues.
+ */
 
 import type { Account } from "../core/account.ts";
 import { EAGAIN, EFAULT, EMSGSIZE, ENOMEM } from "../../ffi/abi/errno.ts";
@@ -10,18 +13,21 @@ import type { IoCursor } from "../mm/io_cursor.ts";
 import type { Message, PeerCredentials } from "./message.ts";
 import type { RightsInFlight } from "./rights.ts";
 
-/** LIMIT: bytes that one queue holds whatever the buffer sizes are. */
+/** LIMIT: bytes of one queue, whatever the buffer sizes are. */
 const MAX_BYTES = 64 << 20;
 
-/** What a message counts beside its bytes against SO_SNDBUF and SO_RCVBUF (struct sk_buff and rounding). */
+/**
+ * The charge of a message beside its bytes against SO_SNDBUF and SO_RCVBUF (struct sk_buff and
+ * rounding).
+ */
 const MESSAGE_CHARGE = 512;
 
-/** What stands in a queue of errors beside a packet. */
+/** The error of an entry in an error queue. */
 export class ExtendedError {
-  /** struct sock_extended_err, and the address of who said so. */
+  /** struct sock_extended_err, and the address of the node that reported the error. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly errno: number;
-  /** ICMP said so. */
+  /** The error came from ICMP. */
   readonly isIcmp: boolean;
 
   constructor(bytes: Uint8Array<ArrayBuffer>, errno: number, isIcmp: boolean) {
@@ -33,24 +39,24 @@ export class ExtendedError {
 
 export class Datagram {
   readonly length: number;
-  /** Sender's address as user memory has it; empty: none. */
+  /** The sender's socket address; empty: none. */
   readonly from: Uint8Array<ArrayBuffer>;
   rights: RightsInFlight | null = null;
   credentials: PeerCredentials | null = null;
-  /** Destination, for IP_PKTINFO: 16 bytes, or null. */
+  /** The destination for IP_PKTINFO: 16 bytes, or null. */
   to: Uint8Array<ArrayBuffer> | null = null;
-  /** Index of the link that it came by; 0: the one that has the destination. */
+  /** Index of the link the packet came by; 0: the link that has the destination. */
   link: number = 0;
-  /** TTL or hop limit, and TOS or traffic class, of its packet. */
+  /** TTL or hop limit, and TOS or traffic class, of the packet. */
   hops: number = 0;
   trafficClass: number = 0;
-  /** Options of its header (IPv4); null: it had none. */
+  /** Options of the IPv4 header; null: none. */
   options: Uint8Array<ArrayBuffer> | null = null;
-  /** What a packet socket tells of it beside (struct tpacket_auxdata); null: nothing. */
+  /** struct tpacket_auxdata of a packet socket; null: none. */
   aux: Uint8Array<ArrayBuffer> | null = null;
-  /** Bytes of the segments that it is joined of; 0: it is not. */
+  /** Bytes of the segments it was joined from (UDP_GRO); 0: not joined. */
   segment: number = 0;
-  /** In a queue of errors. */
+  /** Set in error queues only. */
   error: ExtendedError | null = null;
   timeSec: number = -1;
   timeNsec: number = 0;
@@ -62,11 +68,11 @@ export class Datagram {
 }
 
 export class DatagramQueue {
-  /** What it is charged to. */
+  /** The account that messages are charged to. */
   readonly account: Account;
   private readonly ring: ByteRing;
   private messages: Datagram[] = [];
-  /** Messages taken off the front of `messages`. */
+  /** Messages at the front of `messages` that were received. */
   private taken: number = 0;
 
   constructor(frames: FrameAllocator, account: Account) {
@@ -80,7 +86,7 @@ export class DatagramQueue {
   get bytes(): number {
     return this.ring.length;
   }
-  /** Memory that it stands for: the bytes and something for each message. */
+  /** Bytes charged: those of the messages, and a fixed charge for each. */
   get charge(): number {
     return this.ring.length + this.count * MESSAGE_CHARGE;
   }
@@ -90,12 +96,12 @@ export class DatagramQueue {
   get last(): Datagram | null {
     return this.count === 0 ? null : this.messages.at(-1) ?? null;
   }
-  /** Length of the first message; 0 when there is none. */
+  /** Length of the first message; 0: the queue is empty. */
   get firstLength(): number {
     return this.messages[this.taken]?.length ?? 0;
   }
 
-  /** Append what the cursor has left as one message, whose header the caller made: 0 or -errno. */
+  /** Append the rest of the cursor as one message with the header `datagram`: 0 or -errno. */
   push(io: IoCursor, datagram: Datagram): number {
     const { length } = datagram;
     if (length > this.ring.room) return -EMSGSIZE;
@@ -112,9 +118,10 @@ export class DatagramQueue {
   }
 
   /**
-   * Deliver the first message into the cursor; what does not fit is lost. The result is its length as recv(2) gives it:
-   * what was copied, or with MSG_TRUNC all of it. -EAGAIN when there is none; -EFAULT: it is lost. A look begins behind
-   * `message.skipped` bytes, which may be in a later message.
+   * Receive the first message into the cursor; bytes that do not fit are lost. Returns what recv(2)
+   * does: the bytes copied, or with MSG_TRUNC the whole length. -EAGAIN: the queue is empty;
+   * -EFAULT: the message is lost. MSG_PEEK begins behind `message.skipped` bytes, which may be in a
+   * later message.
    */
   pull(io: IoCursor, message: Message): number {
     const isPeek = (message.flags & MSG_PEEK) !== 0;
@@ -138,7 +145,7 @@ export class DatagramQueue {
     return (message.flags & MSG_TRUNC) !== 0 ? rest : n;
   }
 
-  /** Forget everything and give the memory back. */
+  /** Drop all messages and free the memory. */
   free(): void {
     for (let i = this.taken; i < this.messages.length; i++) {
       this.messages[i]!.rights?.drop();
@@ -168,7 +175,10 @@ export class DatagramQueue {
   }
 }
 
-/** What comes with the bytes; a look leaves the descriptors in the queue and hands out copies. */
+/**
+ * Fill in what recvmsg(2) shows beside the bytes. MSG_PEEK leaves the descriptors in the queue and
+ * gets copies.
+ */
 function describe(from: Datagram, message: Message, isPeek: boolean): void {
   message.name.u8.set(from.from);
   message.name.length = from.from.length;

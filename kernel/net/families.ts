@@ -1,4 +1,6 @@
-/** The address families of a sandbox, and what carries the packets of the internet ones. */
+/**
+ * Registers the address families of a network namespace, and its transports for internet packets.
+ */
 
 import { EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX } from "../../ffi/abi/socket.ts";

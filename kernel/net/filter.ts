@@ -1,9 +1,9 @@
 /**
- * Filters of sockets (socket(7), SO_ATTACH_FILTER): a program of classic BPF looks at each packet
- * that arrives and says how many of its bytes are kept. Which programs are good is in
- * bpf/classic_program.ts; how they are attached, in filter_options.ts.
+ * Socket filters (SO_ATTACH_FILTER of socket(7)): a classic BPF program sees each packet that
+ * arrives and returns the number of bytes to keep. Programs are verified in bpf/classic_program.ts
+ * and attached in filter_options.ts.
  *
- * DIFFERS: fields that nothing here sets read as zero: hash, queue, VLAN tag, processor.
+ * DIFFERS: fields that are not set here read as zero: hash, queue, VLAN tag, processor.
  */
 
 import * as P from "../../ffi/abi/packet.ts";
@@ -12,13 +12,13 @@ import { type BpfData, OUTSIDE, runBpf } from "../bpf/classic_run.ts";
 import type { Host } from "../core/host.ts";
 import { randomWord } from "../core/random_word.ts";
 
-/** Bytes and what goes with them: a program sees those from `from` on. */
+/** A packet as a program sees it: bytes from `from` on, and its fields. */
 export class PacketView implements BpfData {
-  /** Where random numbers come from. */
+  /** The source of random numbers. */
   host: Host | null = null;
   bytes: Uint8Array = new Uint8Array(0);
   from: number = 0;
-  /** Where the network's header is; that of the link, if there is one, is at 0. */
+  /** Offset of the network header; a link header, if there is one, is at 0. */
   network: number = 0;
   hasLink: boolean = false;
   /** ETH_P_*, PACKET_*, interface, ARPHRD_*. */
@@ -27,7 +27,7 @@ export class PacketView implements BpfData {
   ifindex: number = 0;
   hatype: number = 0;
 
-  /** Bytes alone. */
+  /** A packet without fields. */
   plain(host: Host, bytes: Uint8Array, protocol: number = 0): this {
     this.host = host;
     this.bytes = bytes;
@@ -50,18 +50,18 @@ export class PacketView implements BpfData {
   }
 }
 
-/** Bytes that are kept, at most all; 0: the packet is dropped. */
+/** The number of bytes to keep, at most all; 0: drop the packet. */
 export function keptBytes(program: B.BpfProgram | null, view: PacketView): number {
   return program === null ? view.length : Math.min(runBpf(program, 0, view), view.length);
 }
 
-/** Bytes that are kept, which may be none of none; -1: the packet is dropped. */
+/** The number of bytes to keep, 0 for an empty packet; -1: drop the packet. */
 export function keptOrDropped(program: B.BpfProgram, view: PacketView): number {
   const kept = runBpf(program, 0, view);
   return kept === 0 ? -1 : Math.min(kept, view.length);
 }
 
-/** A number of the packet, big endian, or OUTSIDE. */
+/** Load a big-endian number from the packet, or OUTSIDE. */
 function load(view: PacketView, op: number, offset: number, x: number): number {
   switch (op) {
     case B.OP_LD_B_ABS:
@@ -91,7 +91,7 @@ function number(view: PacketView, offset: number, size: number): number {
   return value;
 }
 
-/** Negative offsets count from the header of the network or of the link. */
+/** The place of an offset; negative ones count from the network header or the link header. */
 function place(view: PacketView, offset: number): number {
   if (offset >= 0) return view.from + offset;
   if (offset >= P.SKF_NET_OFF) return view.network + offset - P.SKF_NET_OFF;
@@ -124,14 +124,14 @@ function ancillary(view: PacketView, what: number, a: number, x: number): number
   }
 }
 
-/** nla_len of the attribute at `at`; 0: it lies outside. */
+/** nla_len of the attribute at `at`; 0: outside of the packet. */
 function attributeLength(view: PacketView, at: number): number {
   if (at + 4 > view.length) return 0;
   const { bytes, from } = view;
   return bytes[from + at]! | bytes[from + at + 1]! << 8;
 }
 
-/** Where between `at` and `end` an attribute of netlink begins; 0: there is none. */
+/** The place of a netlink attribute between `at` and `end`; 0: none. */
 function findAttribute(view: PacketView, at: number, end: number, type: number): number {
   const { bytes, from } = view;
   while (at + 4 <= end) {

@@ -1,4 +1,7 @@
-/** SO_ATTACH_FILTER, SO_DETACH_FILTER and SO_LOCK_FILTER of socket(7), for sockets whose packets a program can see. */
+/**
+ * SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_LOCK_FILTER and SO_GET_FILTER of socket(7), for sockets
+ * that receive packets.
+ */
 
 import { EFAULT, EINVAL, ENOENT, ENOMEM, ENOPROTOOPT, EPERM } from "../../ffi/abi/errno.ts";
 import { BPF_MAXINSNS, SockFilter } from "../../ffi/abi/seccomp.ts";
@@ -8,10 +11,13 @@ import { FILTER_INSTRUCTIONS } from "../core/quota.ts";
 import type { Socket } from "./socket.ts";
 import type { OptionValue } from "./socket_options.ts";
 
-/** struct sock_fprog: how many instructions, and where they are. */
+/** struct sock_fprog: the number of instructions and their address. */
 const FPROG_BYTES = 16, FPROG_POINTER = 8;
 
-/** One of the three: 0 or -errno. DIFFERS: TCP, which has no packets here, takes none. */
+/**
+ * Set one of the options: 0 or -errno. DIFFERS: TCP sockets take no filter, as they have no
+ * packets.
+ */
 export function setFilterOption(socket: Socket, name: number, value: OptionValue): number {
   const { options } = socket;
   switch (name) {
@@ -57,7 +63,7 @@ function attach(socket: Socket, value: OptionValue): number {
   return 0;
 }
 
-/** It has none any more. */
+/** Drop the socket's filter and its charge. */
 export function releaseFilter(socket: Socket): void {
   const { options } = socket;
   if (options.filter === null) return;
@@ -65,7 +71,7 @@ export function releaseFilter(socket: Socket): void {
   options.filter = null;
 }
 
-/** SO_GET_FILTER: the instructions, and in place of a length how many there are. */
+/** SO_GET_FILTER: the instructions; the reported length is their number. */
 export function getFilter({ options }: Socket, value: OptionValue): number {
   const { filter } = options, room = value.length;
   value.length = filter?.length ?? 0;

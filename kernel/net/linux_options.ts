@@ -1,6 +1,6 @@
 /**
- * The newer options at SOL_SOCKET, most of which socket(7) does not know: where a look begins, pacing, zero copy, times of
- * sending, polling, cookies. Neighbours: socket_options.ts (the others), bound_device.ts.
+ * Options at SOL_SOCKET that socket(7) does not describe: SO_PEEK_OFF, pacing, zero copy,
+ * SO_TXTIME, busy polling, cookies. The others: socket_options.ts.
  */
 
 import { EBADF, EINVAL, ENODATA, EOPNOTSUPP, EPERM } from "../../ffi/abi/errno.ts";
@@ -17,12 +17,12 @@ const TXTIME_BYTES = 8, TXTIME_FLAGS = 3;
 const LONG_BYTES = 8, UINT_MAX = 0xffffffff;
 export const UNLIMITED_RATE = 0xffff_ffff_ffff_ffffn;
 const BUDGET_MAX = 65535;
-/** SO_TXREHASH: as the setting has it. */
+/** SO_TXREHASH: use the setting. */
 const REHASH_DEFAULT = -1;
-/** struct ucred of nobody: pid 0, ids -1. */
+/** struct ucred without a process: pid 0, ids -1. */
 const UCRED_WORDS: readonly number[] = [0, UINT_MAX, UINT_MAX];
 
-/** Undefined: it is none of these. The value is an int at least. */
+/** Set an option whose value is at least an int; undefined: `name` is no such option. */
 export function setLinuxOption(
   caller: SocketCaller,
   socket: Socket,
@@ -60,7 +60,7 @@ export function setLinuxOption(
       options.busyPoll = n;
       return 0;
     case S.SO_BUSY_POLL_BUDGET:
-      // Of a loop that never runs, as no link is polled; it cannot be asked for either.
+      // No link is polled, so the budget is only shown; a greater one still needs CAP_NET_ADMIN.
       if (n > options.busyPollBudget && !isAdmin()) return -EPERM;
       if (n < 0 || n > BUDGET_MAX) return -EINVAL;
       options.busyPollBudget = n;
@@ -73,7 +73,7 @@ export function setLinuxOption(
       options.rehashes = n !== 0;
       return 0;
     case S.SO_ATTACH_BPF:
-      // There are no programs of bpf(2), so no descriptor is one.
+      // Sockets take no eBPF programs, so no descriptor is right.
       if (value.length !== 4) return -EINVAL;
       return caller.files.get(n) === null ? -EBADF : -EINVAL;
     default:
@@ -81,7 +81,7 @@ export function setLinuxOption(
   }
 }
 
-/** Undefined: it is none of these. */
+/** Get an option; undefined: `name` is no such option. */
 export function getLinuxOption(
   socket: Socket,
   name: number,
@@ -136,19 +136,21 @@ function putLong(value: OptionValue, n: bigint): number {
   return 0;
 }
 
-/** An unsigned long, or an int of which the greatest means no limit. */
+/** An unsigned long, or an int whose greatest value means no limit. */
 function rateOf(value: OptionValue): bigint {
   if (value.length >= LONG_BYTES) return value.dv.getBigUint64(0, true);
   const n = value.int >>> 0;
   return n === UINT_MAX ? UNLIMITED_RATE : BigInt(n);
 }
 
-/** SCM_TXTIME is taken from now on. Links here have no queue, so nothing ever waits for its time. */
+/**
+ * SO_TXTIME: accept SCM_TXTIME from now on. Links have no queue, so no packet waits for its time.
+ */
 function setSendTimes(options: SocketOptions, value: OptionValue, isAdmin: boolean): number {
   if (value.length !== TXTIME_BYTES) return -EINVAL;
   const clock = value.int, flags = value.dv.getUint32(4, true);
   if ((flags & ~TXTIME_FLAGS) !== 0) return -EINVAL;
-  // CLOCK_REALTIME and CLOCK_TAI are what links can have besides.
+  // Other clocks, CLOCK_REALTIME and CLOCK_TAI, need a capability.
   if (clock !== CLOCK_MONOTONIC && !isAdmin) return -EPERM;
   if (clock !== CLOCK_MONOTONIC && clock !== CLOCK_TAI && clock !== 0) return -EINVAL;
   options.sendClock = clock;

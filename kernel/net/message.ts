@@ -1,30 +1,33 @@
-/** What socket calls carry besides bytes: addresses, descriptors, credentials, flags. Objects are reused. */
+/**
+ * Arguments and results of socket calls besides bytes: addresses, descriptors, credentials, flags.
+ * The objects are reused from call to call.
+ */
 
 import { SOCKADDR_STORAGE_SIZE } from "../../ffi/abi/socket.ts";
 import type { Pid, PidSpace } from "../cred/pid.ts";
 import type { Caller } from "../vfs/caller.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 
-/** On whose behalf a socket acts: a task. */
+/** The task for which a socket acts. */
 export interface SocketCaller extends Caller {
   readonly pid: number;
-  /** The process; absent: it has no identity (tests). */
+  /** The process; absent in tests. */
   readonly processId?: Pid;
 }
 
-/** A socket address as user memory has it. */
+/** A socket address as in user memory. */
 export class SocketAddress {
   readonly u8: Uint8Array<ArrayBuffer> = new Uint8Array(SOCKADDR_STORAGE_SIZE);
   readonly dv: DataView = new DataView(this.u8.buffer);
-  /** Bytes that count; 0: no address. */
+  /** Bytes of the address; 0: no address. */
   length: number = 0;
 
-  /** sa_family, or -1 when the address is too short to have one. */
+  /** sa_family; -1: the address is too short for one. */
   get family(): number {
     return this.length < 2 ? -1 : this.dv.getUint16(0, true);
   }
 
-  /** All zero but the family. */
+  /** Make all bytes zero but the family. */
   start(family: number, length: number): void {
     this.u8.fill(0, 0, length);
     this.dv.setUint16(0, family, true);
@@ -37,11 +40,14 @@ export class SocketAddress {
   }
 }
 
-/** Who sent a message or made a connection: struct ucred and, for SO_PEERGROUPS, the groups. Immutable. */
+/**
+ * The sender of a message or the maker of a connection: struct ucred, and the groups for
+ * SO_PEERGROUPS. Immutable.
+ */
 export class PeerCredentials {
-  /** In the sender's own PID namespace. */
+  /** The pid in the process's own PID namespace. */
   readonly pid: number;
-  /** The process; null: nobody's, or unknown. */
+  /** The process; null: unknown. */
   readonly id: Pid | null;
   /** Kernel ids. */
   readonly uid: number;
@@ -62,7 +68,7 @@ export class PeerCredentials {
     this.groups = groups;
   }
 
-  /** The process id as somebody of `space` sees it. */
+  /** The pid as a process in `space` sees it. */
   pidIn(space: PidSpace): number {
     return this.id === null ? this.pid : this.id.numberIn(space);
   }
@@ -73,20 +79,23 @@ export class PeerCredentials {
   }
 }
 
-/** What a message without credentials shows: nobody (overflowuid). */
+/** Credentials of a message that has none (overflowuid). */
 export const NOBODY: PeerCredentials = new PeerCredentials(0, 65534, 65534, []);
 
-/** What of a packet's header its sender may choose (ip(7), ipv6(7)); -1: what the socket says. */
+/**
+ * Fields of the packet header that the sender may choose (ip(7), ipv6(7)); -1: the value of the
+ * socket.
+ */
 export class PacketHeader {
-  /** Of IPv4. */
+  /** TTL of IPv4. */
   ttl: number = -1;
   tos: number = -1;
-  /** Of IPv6. */
+  /** Hop limit of IPv6. */
   hopLimit: number = -1;
   trafficClass: number = -1;
-  /** Of UDP: bytes of a segment. */
+  /** UDP_SEGMENT: bytes of a segment. */
   segment: number = -1;
-  /** The link that it is to leave by, and its source; 0 and "": none is named. */
+  /** The link to leave by, and the source address; 0 and "": not chosen. */
   link: number = 0;
   source: string = "";
 
@@ -102,16 +111,16 @@ export class PacketHeader {
   }
 }
 
-/** IP_PKTINFO and its like: where a datagram arrived, and what its header said. */
+/** Results for IP_PKTINFO and the like: where a datagram arrived, and fields of its header. */
 export class PacketInfo {
   /** Interface index; 0: unknown. */
   interfaceIndex: number = 0;
-  /** Destination address, 16 bytes, IPv4 ones mapped. */
+  /** The destination address, 16 bytes, IPv4 ones mapped. */
   readonly to: Uint8Array<ArrayBuffer> = new Uint8Array(16);
   /** TTL or hop limit; TOS or traffic class. */
   hops: number = 0;
   trafficClass: number = 0;
-  /** Options of an IPv4 header; null: it had none. */
+  /** Options of the IPv4 header; null: none. */
   options: Uint8Array<ArrayBuffer> | null = null;
   isValid: boolean = false;
 }
@@ -119,45 +128,48 @@ export class PacketInfo {
 /** LIMIT: bytes of control messages of one host socket's message. */
 const RAW_CONTROL_BYTES = 4096;
 
-/** Control messages as a host socket has them. */
+/** Control messages in the form of the host's kernel. */
 export class RawControl {
   readonly u8: Uint8Array<ArrayBuffer> = new Uint8Array(RAW_CONTROL_BYTES);
   readonly dv: DataView = new DataView(this.u8.buffer);
   length: number = 0;
 }
 
-/** One send or receive. */
+/** The message of one send or receive. */
 export class Message {
-  /** MSG_* that the caller gave. */
+  /** MSG_* of the caller. */
   flags: number = 0;
-  /** MSG_* that recvmsg(2) answers: MSG_TRUNC, MSG_CTRUNC, MSG_EOR, MSG_OOB. */
+  /** MSG_* that recvmsg(2) returns: MSG_TRUNC, MSG_CTRUNC, MSG_EOR, MSG_OOB. */
   outFlags: number = 0;
-  /** Send: destination. Receive: where the sender's is put. */
+  /** Send: the destination. Receive: the sender's address. */
   readonly name: SocketAddress = new SocketAddress();
-  /** Send: on whose behalf, for looking a destination up; null: there is nobody to ask. */
+  /** Send: the calling task, for path look-ups; null: none. */
   caller: SocketCaller | null = null;
-  /** Descriptors under way; whoever takes them out of here owns the references. */
+  /** Descriptors in the message; code that takes them out of here owns the references. */
   rights: readonly OpenFile[] | null = null;
-  /** Send: given by SCM_CREDENTIALS or the sender's own. Receive: of the sender. */
+  /** Send: those of SCM_CREDENTIALS or the sender's own. Receive: the sender's. */
   credentials: PeerCredentials | null = null;
-  /** Send: the credentials were given explicitly. */
+  /** Send: SCM_CREDENTIALS was given. */
   hasCredentials: boolean = false;
-  /** Send: for this packet alone. */
+  /** Send: header fields for this packet alone. */
   readonly header: PacketHeader = new PacketHeader();
   readonly packetInfo: PacketInfo = new PacketInfo();
   /** Receive: struct tpacket_auxdata of a packet socket's message. */
   aux: Uint8Array<ArrayBuffer> | null = null;
-  /** Receive: bytes of the segments that it is joined of; 0: it is not. */
+  /** Receive: bytes of the segments that were joined (UDP_GRO); 0: not joined. */
   segment: number = 0;
-  /** Receive: of a queue of errors, struct sock_extended_err and an address. */
+  /** Receive from an error queue: struct sock_extended_err and an address. */
   error: Uint8Array<ArrayBuffer> | null = null;
-  /** Of a host socket. */
+  /** Control messages of a host socket. */
   readonly control: RawControl = new RawControl();
-  /** Bytes that a stream delivered in earlier runs of the call: MSG_PEEK begins behind them. */
+  /** Bytes that a stream delivered in earlier runs of the call; MSG_PEEK begins behind them. */
   skipped: number = 0;
-  /** Receive: a stream's next bytes belong to another message (of other credentials, or behind descriptors). */
+  /**
+   * Receive: the next bytes of the stream belong to another message (other credentials, or
+   * descriptors), so the call ends here.
+   */
   isWhole: boolean = false;
-  /** Receive: realtime of arrival, seconds and ns; -1: not known. */
+  /** Receive: wall-clock time of arrival, seconds and ns; -1: unknown. */
   timeSec: number = -1;
   timeNsec: number = 0;
 
@@ -180,7 +192,7 @@ export class Message {
     this.timeSec = -1;
   }
 
-  /** Close descriptors that nobody took. */
+  /** Close the descriptors that are left in the message. */
   dropRights(): void {
     const { rights } = this;
     if (rights === null) return;

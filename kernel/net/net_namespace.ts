@@ -1,7 +1,7 @@
 /**
- * What the sockets of a network namespace share: the registries of names and ports, settings,
- * links, and the transport that carries internet packets. Families register themselves here
- * (families.ts); what all namespaces share is in net_shared.ts.
+ * A network namespace: the sockets, names and ports, settings, links, and the transport for
+ * internet packets. Families register here (families.ts); what all namespaces share is in
+ * net_shared.ts.
  */
 
 import { EAFNOSUPPORT, EINVAL } from "../../ffi/abi/errno.ts";
@@ -29,7 +29,7 @@ import { SocketIndex } from "./socket_index.ts";
 import { Traffic } from "./traffic/counters.ts";
 import type { Transport } from "./transport.ts";
 
-/** An address family: makes sockets, alone and in pairs. */
+/** An address family: makes sockets and pairs. */
 export interface SocketFamily {
   /** socket(2): -EPROTONOSUPPORT, -ESOCKTNOSUPPORT, -EPERM. `type` is without flags. */
   create(caller: SocketCaller, type: number, protocol: number): Socket | number;
@@ -41,14 +41,14 @@ export interface SocketFamily {
   ): readonly [Socket, Socket] | number;
 }
 
-/** A transport; one with `isWanted` false is not to be used. */
+/** A transport that may be chosen; not if `isWanted` is false. */
 export interface OfferedTransport extends Transport {
   readonly isWanted?: boolean;
 }
 
 /** /proc/sys/net/ipv4/ip_unprivileged_port_start. */
 const FIRST_UNPRIVILEGED = 1024;
-/** Settings that a new namespace has from the first one. */
+/** Settings that a new namespace takes over from the first one. */
 const INHERITED: readonly string[] = [
   "net/ipv4/tcp_congestion_control",
   "net/ipv4/tcp_rmem",
@@ -62,41 +62,43 @@ const SOCK_MAX = 11;
 export class NetNamespace extends Namespace {
   override readonly kind = "net";
   readonly shared: NetShared;
-  /** SO_NETNS_COOKIE: the number of no other one. */
+  /** SO_NETNS_COOKIE: a number that no other namespace has. */
   readonly cookie: number;
   readonly frames: FrameAllocator;
   readonly host: Host;
   readonly timers: TimerQueue;
-  /** What its sockets leave to do. */
+  /** Work that closed sockets leave for later turns. */
   readonly deferred: DeferredWork;
-  /** Its interfaces, while the kernel carries the packets itself. */
+  /** The links, while the kernel carries the packets itself. */
   readonly links: LinkTable;
-  /** The ports of those sockets; null: none can be reached from other namespaces. */
+  /**
+   * The ports of the loopback transport; null: no socket here can be reached from other namespaces.
+   */
   inet: InetPorts | null = null;
-  /** Of the process that the kernel runs in; null: this namespace has only its own loopback. */
+  /** The host's network; null: this namespace does not use it. */
   readonly network: HostNetwork | null;
-  /** What watches its links. */
+  /** The packet sockets that watch the links. */
   readonly taps: Taps;
-  /** What its sockets sent and received. */
+  /** Counters of packets. */
   readonly traffic: Traffic = new Traffic();
   /** The protocols of AF_NETLINK by number. */
   readonly netlink: ReadonlyMap<number, NetlinkProtocol> = netlinkProtocols();
-  /** What tells of processes; null: not in this namespace. */
+  /** The process events connector; null: not in this namespace. */
   readonly connector: ProcConnector | null;
-  /** Settings of /proc/sys/net; null: as Linux has them. */
+  /** Settings of /proc/sys/net; null: Linux's defaults. */
   readonly settings: SysctlStore | null;
-  /** All that are open. */
+  /** All open sockets. */
   readonly sockets: SocketIndex = new SocketIndex();
-  /** What /proc/net shows; null until it is looked at. */
+  /** The tables of /proc/net; null until they are first read. */
   tables: NetTables | null = null;
-  /** Addresses that gave a cookie for TCP_FASTOPEN. */
+  /** Servers whose TCP_FASTOPEN cookie is known, by address. */
   readonly cookies: Set<string> = new Set();
   private readonly offered: OfferedTransport[] = [];
   private chosen: Transport | null = null;
   private readonly families: (SocketFamily | null)[] = new Array<SocketFamily | null>(AF_MAX)
     .fill(null);
 
-  /** `first`: the kernel's first one, whose settings a further one has; null: this is it. */
+  /** `first`: the kernel's first namespace, whose settings are inherited; null: this is it. */
   constructor(
     shared: NetShared,
     network: HostNetwork | null = null,
@@ -115,26 +117,24 @@ export class NetNamespace extends Namespace {
     this.connector = first === null ? new ProcConnector(this) : null;
     this.settings = first === null ? shared.settings : inheritedSettings(first);
     this.links = new LinkTable(this);
-    // As in the first network namespace of a machine.
+    // As Linux does for the first namespace of a machine.
     if (first === null) this.links.setUp(this.links.lo, true);
     else this.links.settings.ipv4.inherit(first.links.settings.ipv4);
   }
 
-  /** One that may be chosen. Of several the last that is wanted is it. */
+  /** Offer a transport. The last one offered that is wanted is chosen. */
   offer(transport: OfferedTransport): void {
     this.offered.push(transport);
   }
 
-  /**
-   * Chosen when it is first asked for, which is when the first guest runs; it stays the same then.
-   */
+  /** Chosen at the first use, when the first guest runs, and fixed from then on. */
   get transport(): Transport {
     this.chosen ??= this.offered.findLast((t) => t.isWanted !== false) ?? null;
     if (this.chosen === null) throw new KernelBug("a network namespace without a transport");
     return this.chosen;
   }
 
-  /** Settings of the host's network, by path below /proc/sys. */
+  /** Take over settings of the host's network, by path below /proc/sys. */
   adopt(values: ReadonlyMap<string, string>): void {
     this.settings?.adopt(values);
     for (const [path, value] of values) {
@@ -145,12 +145,12 @@ export class NetNamespace extends Namespace {
     }
   }
 
-  /** Text of a setting of /proc/sys; "" when there is none. */
+  /** Text of a setting of /proc/sys; "": there is none. */
   setting(path: string): string {
     return this.settings?.get(path) ?? "";
   }
 
-  /** The task whose call is being served; null: none is, or a test has none. */
+  /** The task whose call is served now; null: none. */
   get caller(): SocketCaller | null {
     return this.shared.calls?.current ?? null;
   }
@@ -160,12 +160,12 @@ export class NetNamespace extends Namespace {
     return this.settings?.number(path) ?? withoutSettings;
   }
 
-  /** Ports below are for CAP_NET_BIND_SERVICE. */
+  /** Lower ports need CAP_NET_BIND_SERVICE. */
   get firstUnprivilegedPort(): number {
     return this.number("net/ipv4/ip_unprivileged_port_start", FIRST_UNPRIVILEGED);
   }
 
-  /** The capability in the user namespace that this one belongs to. */
+  /** Whether the credentials have the capability in the namespace's owning user namespace. */
   isCapable(cred: Credentials, capability: number): boolean {
     return this.owner !== null && hasCapIn(cred, this.owner, capability);
   }
@@ -178,7 +178,7 @@ export class NetNamespace extends Namespace {
     this.families[family] = maker;
   }
 
-  /** The family, or -EAFNOSUPPORT; `type` must be one that exists. */
+  /** The family, or -EAFNOSUPPORT; `type` must be a known type. */
   familyOf(family: number, type: number): SocketFamily | number {
     if (family < 0 || family >= AF_MAX) return -EAFNOSUPPORT;
     if (type < 0 || type >= SOCK_MAX) return -EINVAL;
@@ -186,7 +186,7 @@ export class NetNamespace extends Namespace {
   }
 }
 
-/** What a new namespace has of the first one's settings. */
+/** The settings that a new namespace takes over. */
 function inheritedSettings(first: NetNamespace): SysctlStore {
   const settings = new SysctlStore();
   for (const path of INHERITED) settings.set(path, first.setting(path));

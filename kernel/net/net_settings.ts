@@ -1,5 +1,6 @@
 /**
- * /proc/sys/net of one network namespace: NetSettings of proc/fs. A view, made for one question.
+ * /proc/sys/net of one network namespace, for proc/fs/net_settings_dirs.ts. A view: made for one
+ * question.
  */
 
 import { CAP_NET_ADMIN } from "../../ffi/abi/capability.ts";

@@ -1,6 +1,6 @@
 /**
- * What all network namespaces of a kernel share: memory and clocks, the listeners that the rest of
- * the kernel provides, and what is counted over all of them.
+ * State that all network namespaces of a kernel share: memory, clocks, services of the rest of the
+ * kernel, and counts over all namespaces.
  */
 
 import { DeferredWork } from "../core/deferred_work.ts";
@@ -15,13 +15,13 @@ import type { GenericFamilies } from "./netlink/generic.ts";
 import { AllRights } from "./rights.ts";
 import type { Socket } from "./socket.ts";
 
-/** Network namespaces as a caller names them; null: there is no such. */
+/** Finds network namespaces by process or descriptor; null: there is none. */
 export interface NamespaceFinder {
   ofProcess(caller: SocketCaller, pid: number): NetNamespace | null;
   ofFile(caller: SocketCaller, fd: number): NetNamespace | null;
 }
 
-/** The kernel, as the one that knows whose call is being served. */
+/** The kernel, which knows the task whose call is served. */
 export interface CurrentCaller {
   readonly current: SocketCaller | null;
 }
@@ -30,24 +30,24 @@ export interface UrgentListener {
   onUrgent(socket: Socket): void;
 }
 
-/** What the rest of a kernel provides; tests leave out what they do not need. */
+/** Services of the rest of the kernel; tests give only those that they need. */
 export interface NetServices {
-  /** What ends waits that no program waits in. */
+  /** Timers for waits that no task is blocked in. */
   readonly timers?: TimerQueue;
   /**
-   * For writes and requests that carry no caller: splice(2), sendfile(2) and io_submit(2) write as
-   * write(2) does.
+   * The current task, for writes that carry no caller: splice(2), sendfile(2) and io_submit(2)
+   * write as write(2) does.
    */
   readonly calls?: CurrentCaller;
-  /** Finds other namespaces by what stands for them. */
+  /** Finds other namespaces. */
   readonly finder?: NamespaceFinder;
-  /** Does what sockets leave to do. */
+  /** Runs the work that sockets leave for later turns. */
   readonly deferred?: DeferredWork;
-  /** Answers generic netlink beside the controller. */
+  /** The families of generic netlink beside the controller. */
   readonly generic?: GenericFamilies;
-  /** Is called for urgent data that came from outside. */
+  /** Called when urgent data arrives from the host. */
   readonly urgent?: UrgentListener;
-  /** Settings of /proc/sys: the first namespace's, and those that all have from it. */
+  /** Settings of /proc/sys: those of the first namespace, and those that all share. */
   readonly settings?: SysctlStore;
 }
 
@@ -61,11 +61,14 @@ export class NetShared {
   readonly generic: GenericFamilies | null;
   readonly urgent: UrgentListener | null;
   readonly settings: SysctlStore | null;
-  /** Packet sockets, and raw sockets that receive TCP: frames are made for them alone. */
+  /**
+   * The number of packet sockets and of raw sockets that receive TCP: packets are built for them
+   * alone.
+   */
   watchers: number = 0;
   /** The inodes of sockets. */
   readonly sockets: AnonFs = new AnonFs("sockfs");
-  /** Descriptors that wait in messages. */
+  /** Descriptors in queued messages. */
   readonly rights: AllRights;
   private lastCookie: number = 0;
 
@@ -82,7 +85,7 @@ export class NetShared {
     this.settings = services.settings ?? null;
   }
 
-  /** SO_NETNS_COOKIE of a new namespace: the number of no other one. */
+  /** The SO_NETNS_COOKIE of a new namespace. */
   nextCookie(): number {
     return ++this.lastCookie;
   }

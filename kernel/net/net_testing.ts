@@ -1,4 +1,7 @@
-/** Sockets without a kernel around them: a namespace with a tmpfs, messages over JS buffers, answers for comparing. */
+/**
+ * Sockets for unit tests without a kernel: a namespace with a tmpfs, messages over JS buffers,
+ * results as text.
+ */
 
 import { AF_INET, AF_INET6, AF_UNIX } from "../../ffi/abi/socket.ts";
 import { stringToBytes } from "../core/bytes.ts";
@@ -24,7 +27,7 @@ export class NetLab implements SocketCaller {
   /** The message of the last receive. */
   readonly last: Message = new Message();
 
-  /** `network`: of a host that it is the network of. */
+  /** `network`: the host network that the namespace uses. */
   constructor(
     host: Host | null = null,
     network: HostNetwork | null = null,
@@ -73,7 +76,7 @@ export class NetLab implements SocketCaller {
     return errno(socket.send(new BufferCursor(stringToBytes(text)), message));
   }
 
-  /** What came as text, or the error's name; `last` has the rest. */
+  /** The received bytes as text, or the name of the error; `last` has the rest. */
   receive(socket: Socket, max = 1000, flags = 0): string {
     const io = new BufferCursor(new Uint8Array(max));
     this.last.reset(flags);
@@ -84,7 +87,7 @@ export class NetLab implements SocketCaller {
   }
 }
 
-/** An AF_UNIX address; "\0name" is abstract, "" the family alone. */
+/** An AF_UNIX address; "\0name" is abstract, "" only the family. */
 export function unixAddress(name: string): SocketAddress {
   const address = new SocketAddress();
   address.start(AF_UNIX, 2 + name.length);
@@ -92,7 +95,7 @@ export function unixAddress(name: string): SocketAddress {
   return address;
 }
 
-/** An AF_INET address: dotted, and a port. */
+/** An AF_INET address from dotted text and a port. */
 export function inetAddress(host: string, port: number): SocketAddress {
   const address = new SocketAddress();
   address.start(AF_INET, 16);
@@ -101,7 +104,7 @@ export function inetAddress(host: string, port: number): SocketAddress {
   return address;
 }
 
-/** An AF_INET6 address: its 16 bytes by the last four of them (`::1` is 1), with `mapped` in front or not. */
+/** An AF_INET6 address by its last four bytes (`::1` is 1), mapped or not. */
 export function inet6Address(last: number, port: number, isMapped = false): SocketAddress {
   const address = new SocketAddress();
   address.start(AF_INET6, 28);

@@ -1,4 +1,7 @@
-/** What a socket's protocol is called in /proc/net/protocols, and in the attribute that lsof(8) asks for. */
+/**
+ * The name of a socket's protocol, as in /proc/net/protocols and in the attribute that lsof(8)
+ * reads.
+ */
 
 import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDPLITE } from "../../ffi/abi/inet.ts";
 import {
@@ -12,14 +15,14 @@ import {
   SOCK_STREAM,
 } from "../../ffi/abi/socket.ts";
 
-/** What the name depends on: a socket. */
+/** The fields of a socket that decide the name. */
 interface Protocol {
   readonly family: number;
   readonly type: number;
   readonly protocol: number;
 }
 
-/** sockfs's only attribute: the name with a zero behind it. */
+/** The only attribute of sockfs: the name and a zero byte. */
 export const XATTR_SOCKPROTONAME = "system.sockprotoname";
 
 export function protocolName(socket: Protocol): string {

@@ -1,7 +1,7 @@
 /**
- * Descriptors that are under way in a message (SCM_RIGHTS, unix(7)): counted, as they use memory
- * outside of any fd table, and collected when nothing but such messages refers to each other any
- * more.
+ * Descriptors in queued messages (SCM_RIGHTS of unix(7)). They are counted, because they hold files
+ * outside of any descriptor table, and messages that can never be received are collected: those in
+ * sockets that only such messages refer to.
  */
 
 import { type Account, ACCOUNTING } from "../core/account.ts";
@@ -10,21 +10,21 @@ import { RIGHTS_IN_FLIGHT } from "../core/quota.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 
 /**
- * With this many waiting messages a look is worth one close; with more it takes more, so that
- * closing stays cheap.
+ * With up to this many waiting messages each close starts a search; with more, more closes do, so
+ * that closing stays cheap.
  */
 const CLOSES_A_LOOK = 64;
 
-/** What it takes to give a descriptor up, and a message, in units of a job. */
+/** Units of a job for dropping a descriptor, and for a message. */
 const DROP_UNITS = 4, MESSAGE_UNITS = 16;
 
-/** Whether the caller may send `count` more. */
+/** Whether the caller may send `count` more descriptors. */
 export function maySendRights(count: number): boolean {
   return RIGHTS_IN_FLIGHT.hasRoom(count);
 }
 
 export class RightsInFlight {
-  /** What its descriptors are charged to: the sender. */
+  /** The account of the sender, which the descriptors are charged to. */
   private readonly account: Account = ACCOUNTING.current;
   readonly files: readonly OpenFile[];
   /** The socket in whose queue the message waits. */
@@ -38,30 +38,30 @@ export class RightsInFlight {
     RIGHTS_IN_FLIGHT.add(files.length, this.account);
   }
 
-  /** Delivered: the references are the caller's. */
+  /** The message is delivered: the caller owns the references. */
   take(): readonly OpenFile[] {
     if (!this.all.waiting.delete(this)) return [];
     RIGHTS_IN_FLIGHT.give(this.files.length, this.account);
     return this.files;
   }
-  /** MSG_PEEK: more references to the same files. */
+  /** MSG_PEEK: new references to the same files. */
   copy(): readonly OpenFile[] {
     return this.files.map((file) => file.hold());
   }
-  /** Never to be delivered. */
+  /** The message will not be delivered. */
   drop(): void {
     this.all.drop(this.take());
   }
 }
 
-/** The descriptors under way in the sockets of one kernel. */
+/** The descriptors in queued messages of one kernel. */
 export class AllRights {
-  /** Messages that wait with descriptors. */
+  /** Queued messages with descriptors. */
   readonly waiting: Set<RightsInFlight> = new Set();
   private readonly deferred: DeferredWork;
-  /** The job that drops lost messages; null: none is under way. */
+  /** The job that drops lost messages; null: none runs. */
   private collection: Collection | null = null;
-  /** Sockets closed since the last look. */
+  /** Sockets closed since the last search. */
   private closed: number = 0;
   private readonly dropping: Dropping = new Dropping();
 
@@ -69,7 +69,7 @@ export class AllRights {
     this.deferred = deferred;
   }
 
-  /** A message waits in the queue of `owner`; takes over the references, if it has any. */
+  /** Queue a message in `owner`. It takes over the references; null: there are none. */
   send(files: readonly OpenFile[] | null, owner: OpenFile): RightsInFlight | null {
     if (files === null) return null;
     const rights = new RightsInFlight(this, files, owner);
@@ -77,15 +77,15 @@ export class AllRights {
     return rights;
   }
 
-  /** Gives references up, as many as a turn may; the loop gives up the rest. */
+  /** Drop references, as many as one turn may; the job drops the rest. */
   drop(files: readonly OpenFile[]): void {
     if (this.dropping.add(files)) this.deferred.begin(this.dropping);
   }
 
   /**
-   * Drop the messages that wait in sockets which only messages refer to, and those only each other:
-   * they can never be received. Called when a socket that could have been the last way to them was
-   * closed.
+   * Drop messages in sockets that only messages refer to, if those messages wait in such sockets
+   * too: they can never be received. Called when a socket was closed that could have been the last
+   * way to them.
    */
   collect(): void {
     const { waiting } = this;
@@ -100,14 +100,15 @@ export class AllRights {
 }
 
 /**
- * The job that gives references up. A socket may hold a message with a socket that holds a message,
- * and so on: one after the other, as that chain is longer than the stack is deep, and than a turn.
+ * The job that drops references. A socket may hold a message with a socket that holds a message,
+ * and so on; the chain may be longer than the stack is deep, so it is followed by a list, over
+ * several turns.
  */
 class Dropping implements Job {
   private readonly files: OpenFile[] = [];
   private isUnderWay: boolean = false;
 
-  /** More references; true: the job has to be begun. */
+  /** Add references; true: the job has to be started. */
   add(files: readonly OpenFile[]): boolean {
     for (const file of files) this.files.push(file);
     const mustBegin = !this.isUnderWay && this.files.length > 0;
@@ -122,14 +123,14 @@ class Dropping implements Job {
       for (; units > 0 && files.length > 0; units -= DROP_UNITS) files.pop()?.drop();
       hasMore = files.length > 0;
     } finally {
-      // A job that throws is not run again: the next references begin it.
+      // A job that throws is not run again: the next references start it.
       this.isUnderWay = hasMore;
     }
     return hasMore ? 0 : Math.max(units, 1);
   }
 }
 
-/** The job that drops messages; meanwhile no other ones are looked for. */
+/** The job that drops lost messages; while it runs no other search starts. */
 class Collection extends ListJob<RightsInFlight> {
   isUnderWay: boolean = true;
 
@@ -152,7 +153,7 @@ class Collection extends ListJob<RightsInFlight> {
   }
 }
 
-/** Owners of messages whose every reference is in a message of such an owner. */
+/** The owners of messages to which all references are in messages of such owners. */
 function lostOwners(waiting: ReadonlySet<RightsInFlight>): Set<OpenFile> {
   const counts = new Map<OpenFile, number>();
   for (const { files } of waiting) {
@@ -163,7 +164,10 @@ function lostOwners(waiting: ReadonlySet<RightsInFlight>): Set<OpenFile> {
   return withoutReachable(waiting, lost);
 }
 
-/** What waits in a socket that can be reached can be reached itself. Each message is looked at once. */
+/**
+ * Remove the sockets that can be reached, and those in messages that wait in them. Each message is
+ * looked at once.
+ */
 function withoutReachable(
   waiting: ReadonlySet<RightsInFlight>,
   lost: Set<OpenFile>,

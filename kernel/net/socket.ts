@@ -1,8 +1,10 @@
 /**
- * A socket as system calls see it: socket(7). Families subclass it; like every file it never blocks: -EAGAIN, and the
- * call waits for `queue` (or, to send or connect, for `blockedOn`).
+ * The base class of sockets (socket(7)), which system calls use. Families subclass it. Like every
+ * file it never blocks: it returns -EAGAIN, and the call waits for `queue`, or to send or connect
+ * for `blockedOn`.
  *
- * Neighbours: socket_options.ts (SOL_SOCKET), message.ts (addresses, messages), net_namespace.ts (families).
+ * Neighbours: socket_options.ts (SOL_SOCKET), message.ts (addresses, messages), net_namespace.ts
+ * (families).
  */
 
 import { SOCKETS } from "../core/quota.ts";
@@ -27,7 +29,7 @@ import {
   SocketOptions,
 } from "./socket_options.ts";
 
-/** The message of read(2) and write(2). */
+/** The message of read(2) and write(2), which have none. */
 const plain = new Message();
 
 export abstract class Socket extends OpenFile {
@@ -38,15 +40,15 @@ export abstract class Socket extends OpenFile {
   readonly type: number;
   readonly protocol: number;
   readonly options: SocketOptions = new SocketOptions();
-  /** Woken with poll bits of this socket. */
+  /** Woken with the poll bits of this socket. */
   readonly queue: WaitQueue = new WaitQueue();
-  /** What a send or connect that answered -EAGAIN waits for: this queue or the peer's. */
+  /** What a send or connect that returned -EAGAIN waits for: this queue or the peer's. */
   blockedOn: WaitQueue = this.queue;
   /** Pending error (SO_ERROR), a positive errno; 0: none. */
   error: number = 0;
   isReadShut: boolean = false;
   isWriteShut: boolean = false;
-  /** What arrived and found no room. */
+  /** Messages dropped because there was no room. */
   drops: number = 0;
 
   constructor(net: NetNamespace, family: number, type: number, protocol: number) {
@@ -84,12 +86,12 @@ export abstract class Socket extends OpenFile {
   abstract bind(caller: SocketCaller, address: SocketAddress): number;
   /** 0, -EAGAIN (wait for `blockedOn` and try again), -EINPROGRESS, -errno. */
   abstract connect(caller: SocketCaller, address: SocketAddress, nonblocking: boolean): number;
-  /** Bytes taken, or -errno. The rights of the message are taken only with a result >= 0. */
+  /** Bytes sent, or -errno. The descriptors of the message are taken only with a result >= 0. */
   abstract send(io: IoCursor, message: Message): number;
-  /** Bytes delivered (with MSG_TRUNC of a datagram: its length), 0 at the end, or -errno. */
+  /** Bytes received (a datagram with MSG_TRUNC: its length), 0 at the end, or -errno. */
   abstract receive(io: IoCursor, message: Message): number;
   abstract localName(out: SocketAddress): number;
-  /** -ENOTCONN when there is no peer. */
+  /** The peer's address: 0, or -ENOTCONN. */
   abstract peerName(out: SocketAddress): number;
 
   listen(_caller: SocketCaller, _backlog: number): number {
@@ -103,32 +105,32 @@ export abstract class Socket extends OpenFile {
   shutdown(_how: number): number {
     return -ENOTCONN;
   }
-  /** A filter (SO_ATTACH_FILTER) sees what arrives. */
+  /** Whether SO_ATTACH_FILTER works. */
   get takesFilters(): boolean {
     return false;
   }
   get isListening(): boolean {
     return false;
   }
-  /** It knows SO_PEEK_OFF. */
+  /** Whether SO_PEEK_OFF works. */
   get takesPeekOffset(): boolean {
     return false;
   }
 
-  /** It knows SO_ZEROCOPY. */
+  /** Whether SO_ZEROCOPY works. */
   get takesZerocopy(): boolean {
     return false;
   }
-  /** A send(2) with MSG_ZEROCOPY is done. */
+  /** A send(2) with MSG_ZEROCOPY is complete. */
   reportZerocopy(): void {}
 
-  /** SO_PEEK_OFF behind a receive: a look moves it on, taking moves it back. HOT */
+  /** Update SO_PEEK_OFF after a receive: MSG_PEEK moves it on, other receives move it back. HOT */
   movePeekOffset(isPeek: boolean, bytes: number): void {
     const { options } = this, at = options.peekOffset;
     if (at >= 0) options.peekOffset = isPeek ? at + bytes : Math.max(0, at - bytes);
   }
 
-  /** recv(2) with MSG_ERRQUEUE: what `receive` gives, of the queue of errors. */
+  /** recv(2) with MSG_ERRQUEUE: as `receive`, from the error queue. */
   receiveError(_io: IoCursor, _message: Message): number {
     return -EAGAIN;
   }
@@ -145,38 +147,46 @@ export abstract class Socket extends OpenFile {
   setProtocolOption(_level: number, _name: number, _value: OptionValue): number {
     return -ENOPROTOOPT;
   }
-  /** The value is put into `value`, whose length is the room for it and may be negative: 0 or -errno. */
+  /**
+   * Put the value into `value`, whose length is the room for it and may be negative: 0 or -errno.
+   */
   getProtocolOption(_level: number, _name: number, _value: OptionValue): number {
     return -ENOPROTOOPT;
   }
-  /** SOL_SOCKET options that a family has itself, or -ENOPROTOOPT. */
+  /** SOL_SOCKET options of one family, or -ENOPROTOOPT. */
   getFamilyOption(_name: number, _value: OptionValue): number {
     return -ENOPROTOOPT;
   }
   /** SO_SNDBUF or SO_RCVBUF changed. */
   onBufferSize(): void {}
 
-  /** Bytes for FIONREAD: of a stream all, of datagrams the first. */
+  /** FIONREAD: of a stream all bytes, of datagrams those of the first. */
   get pendingBytes(): number {
     return 0;
   }
-  /** Bytes for SIOCOUTQ: sent and not yet read. */
+  /** SIOCOUTQ: bytes sent and not read yet. */
   get unsentBytes(): number {
     return 0;
   }
 
-  /** Who gets SIGURG when this socket sends with MSG_OOB. */
+  /** The socket whose owner gets SIGURG when this one sends with MSG_OOB. */
   get urgentReceiver(): Socket | null {
     return null;
   }
-  /** For SIOCATMARK: 1 if the next byte is urgent, or lies behind the urgent one, else 0; -errno: there are none. */
+  /**
+   * SIOCATMARK: 1 if the next byte is the urgent one or the first behind it, else 0; -errno: no
+   * urgent data.
+   */
   get atMark(): number {
     return -ENOTTY;
   }
 
-  /** Control messages that this family adds to a received message. */
+  /** Add the control messages of this family to a received message. */
   describeMessage(_message: Message, _out: ControlWriter): void {}
-  /** A control message to be sent, of a level other than SOL_SOCKET; its data are at `at` of `dv`. 0 or -errno. */
+  /**
+   * Take a control message of a level other than SOL_SOCKET; its data is at `at` of `dv`. 0 or
+   * -errno.
+   */
   takeControl(
     _message: Message,
     _level: number,
@@ -188,7 +198,7 @@ export abstract class Socket extends OpenFile {
     return -EINVAL;
   }
 
-  /** The pending error, once: 0 or -errno. */
+  /** Take the pending error: 0 or -errno. */
   takeError(): number {
     const { error } = this;
     if (error === 0) return 0;

@@ -1,22 +1,23 @@
 /**
- * The sockets of a network namespace in the order of their inode numbers, for lists of them that
- * are made in several turns of the loop: a list remembers a number, no socket.
+ * The sockets of a network namespace by inode number, for lists that are made over several turns: a
+ * list remembers a number, not a socket.
  */
 
 import type { Socket } from "./socket.ts";
 
 /**
- * Closed sockets leave empty places, which go once they are more than these and than the others.
+ * Closed sockets leave empty places, which are removed when there are more than this and more than
+ * sockets.
  */
 const EMPTY_PLACES = 64;
 
 export class SocketIndex {
   #sockets: (Socket | null)[] = [];
-  /** The inode number of each place, which rises. */
+  /** The inode number of each place, in rising order. */
   #numbers: number[] = [];
   #empty: number = 0;
 
-  /** Places, the empty ones too. */
+  /** The number of places, with the empty ones. */
   get length(): number {
     return this.#sockets.length;
   }
@@ -27,7 +28,7 @@ export class SocketIndex {
     return this.#numbers[place] ?? Infinity;
   }
 
-  /** A socket that was made just now: its inode has a higher number than all others. */
+  /** Add a new socket, whose inode number is higher than all others. */
   add(socket: Socket): void {
     this.#sockets.push(socket);
     this.#numbers.push(socket.inode.ino);
@@ -59,22 +60,22 @@ export class SocketIndex {
     return low;
   }
 
-  /** The socket with this inode number that a program was given, or null. */
+  /** The socket with this inode number if accept(2) or socket(2) returned it, else null. */
   byNumber(number: number): Socket | null {
     const socket = this.at(this.placeBehind(number - 1));
     return socket?.inode.ino === number && isGiven(socket) ? socket : null;
   }
 }
 
-/** A connection that waits for accept(2) was given to no program yet. */
+/** A connection in a backlog has not been returned by accept(2) yet. */
 function isGiven(socket: Socket): boolean {
   return socket.cred !== null;
 }
 
-/** A walk through the sockets that programs were given, so many places a turn of the loop. */
+/** A walk through the sockets that programs have, a bounded number of places a turn. */
 export class SocketWalk {
   readonly #index: SocketIndex;
-  /** Up to this number they were looked at. */
+  /** The last inode number that was looked at. */
   #last: number = 0;
   #place: number = 0;
   #end: number = 0;
@@ -83,13 +84,13 @@ export class SocketWalk {
     this.#index = index;
   }
 
-  /** A turn begins, which looks at no more than so many places. */
+  /** Start a turn, which looks at this many places at most. */
   begin(places: number): void {
     this.#place = this.#index.placeBehind(this.#last);
     this.#end = Math.min(this.#index.length, this.#place + places);
   }
 
-  /** The next one; null: this turn has no more. */
+  /** The next socket; null: no more in this turn. */
   next(): Socket | null {
     const index = this.#index;
     while (this.#place < this.#end) {
@@ -100,7 +101,7 @@ export class SocketWalk {
     return null;
   }
 
-  /** In the turn that was begun: there are no places behind it. */
+  /** Whether the walk is complete. */
   get isAtEnd(): boolean {
     return this.#place >= this.#index.length;
   }

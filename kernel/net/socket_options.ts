@@ -1,6 +1,6 @@
 /**
- * Options at SOL_SOCKET (socket(7)): what is kept, its bounds, and getting and setting it. Options of other levels
- * are the families' affair.
+ * Options at SOL_SOCKET (socket(7)): their values, bounds, setting and getting. Options of other
+ * levels are in the folders of the families.
  */
 
 import { EDOM, EINVAL, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP, EPERM } from "../../ffi/abi/errno.ts";
@@ -79,49 +79,52 @@ import { SocketAddress, type SocketCaller } from "./message.ts";
 import { getLinuxOption, setLinuxOption, UNLIMITED_RATE } from "./linux_options.ts";
 import type { Socket } from "./socket.ts";
 
-/** net.core.{r,w}mem_max and their defaults where there are no settings; a set value counts double, as on Linux. */
+/**
+ * net.core.{r,w}mem_max and the defaults where there are no settings; a value that is set counts
+ * double, as on Linux.
+ */
 const MAX_BUFFER = 212992;
 export const DEFAULT_BUFFER = 212992;
 const MIN_SEND = 4608, MIN_RECEIVE = 2304;
-/** LIMIT: of SO_SNDBUFFORCE, SO_RCVBUFFORCE. */
+/** LIMIT: the most that SO_SNDBUFFORCE and SO_RCVBUFFORCE set. */
 const MAX_FORCED = 16 << 20;
 
-/** What a buffer may have by a setting of all namespaces. */
+/** The largest buffer that a setting allows. */
 function maxOf({ net }: Socket, path: string): number {
   return Math.min(net.shared.settings?.number(path) ?? MAX_BUFFER, MAX_FORCED);
 }
 
 const name = new SocketAddress();
 
-/** A value under way between user memory and an option. */
+/** The value of an option between user memory and the socket. */
 export class OptionValue {
-  /** Who asks; null: nobody in particular. */
+  /** The calling task; null: none. */
   asker: SocketCaller | null = null;
-  /** The memory of who asks; null: there is none. */
+  /** The memory of the caller; null: none. */
   user: UserMemory | null = null;
   readonly u8: Uint8Array<ArrayBuffer> = new Uint8Array(32768);
   readonly dv: DataView = new DataView(this.u8.buffer);
-  /** Bytes that were given, or that the answer has. */
+  /** Bytes given, or bytes of the result. */
   length: number = 0;
-  /** Of a question: the number that was put where the answer goes. */
+  /** Get: the int that the caller's buffer contains. */
   asked: number = 0;
-  /** Where that is, in `user`. */
+  /** Get: the address of that buffer. */
   askedAt: number = 0;
-  /** Of an answer: what `length` counts, bytes. */
+  /** Get: the unit of `length` in bytes. */
   unit: number = 1;
 
-  /** The value as an int; false when it is too short for one. */
+  /** Whether the value is long enough for an int. */
   get isInt(): boolean {
     return this.length >= 4;
   }
   get int(): number {
     return this.dv.getInt32(0, true);
   }
-  /** Of a question: `bytes` that were put where the answer goes; false: they cannot be read. */
+  /** Get: read `bytes` of the caller's buffer; false: a fault. */
   takeAsked(bytes: number): boolean {
     return this.user !== null && this.user.copyIn(this.u8, 0, this.askedAt, bytes) >= 0;
   }
-  /** Answer with an int. */
+  /** Return an int. */
   setInt(value: number): number {
     this.dv.setInt32(0, value, true);
     this.length = 4;
@@ -135,10 +138,10 @@ export class OptionValue {
 export class SocketOptions {
   sendBytes: number = DEFAULT_BUFFER;
   receiveBytes: number = DEFAULT_BUFFER;
-  /** The sizes were asked for: TCP does not choose its own. */
+  /** The sizes were set, so TCP does not choose them. */
   isSendFixed: boolean = false;
   isReceiveFixed: boolean = false;
-  /** Infinity: none. */
+  /** Infinity: no timeout. */
   receiveTimeoutNs: number = Infinity;
   sendTimeoutNs: number = Infinity;
   receiveLowWater: number = 1;
@@ -152,9 +155,9 @@ export class SocketOptions {
   noCheck: boolean = false;
   passCredentials: boolean = false;
   passSecurity: boolean = false;
-  /** Deliver arrival times: 0, SO_TIMESTAMP or SO_TIMESTAMPNS. */
+  /** SO_TIMESTAMP or SO_TIMESTAMPNS: deliver arrival times; 0: off. */
   timestamp: number = 0;
-  /** SO_TIMESTAMPING: SOF_TIMESTAMPING_*, and whether it was given under its newer name. */
+  /** SO_TIMESTAMPING: SOF_TIMESTAMPING_*, and whether SO_TIMESTAMPING_NEW set it. */
   timestamping: number = 0;
   isTimestampingNew: boolean = false;
   overflowCount: boolean = false;
@@ -163,46 +166,46 @@ export class SocketOptions {
   priority: number = 0;
   mark: number = 0;
   busyPoll: number = 0;
-  /** SO_MAX_PACING_RATE, bytes a second: kept. */
+  /** SO_MAX_PACING_RATE in bytes a second: kept and shown. */
   maxPacingRate: bigint = UNLIMITED_RATE;
-  /** SO_INCOMING_CPU: kept; -1: none. */
+  /** SO_INCOMING_CPU: kept and shown; -1: none. */
   incomingCpu: number = -1;
-  /** Options that are on and ask for what never happens on links here: kept and shown. */
+  /** Options that are on and have no effect on links here: kept and shown. */
   unused: Set<number> = new Set();
-  /** SO_BINDTODEVICE, SO_BINDTOIFINDEX: the link's index, or 0. */
+  /** SO_BINDTODEVICE, SO_BINDTOIFINDEX: index of the link, or 0. */
   deviceIndex: number = 0;
-  /** SO_PEEK_OFF: where a look begins; negative: at the first byte, whatever was looked at. */
+  /** SO_PEEK_OFF: where MSG_PEEK begins; negative: always at the first byte. */
   peekOffset: number = -1;
-  /** SO_ZEROCOPY: MSG_ZEROCOPY is answered. */
+  /** SO_ZEROCOPY: MSG_ZEROCOPY is reported. */
   zerocopy: boolean = false;
-  /** SO_TXTIME: SCM_TXTIME is taken. */
+  /** SO_TXTIME: SCM_TXTIME is accepted. */
   takesSendTimes: boolean = false;
   sendClock: number = 0;
   sendFlags: number = 0;
   passPidfd: boolean = false;
   busyPollBudget: number = 0;
-  /** SO_TXREHASH: kept. */
+  /** SO_TXREHASH: kept and shown. */
   rehashes: boolean = true;
-  /** What looks at packets that arrive, and whether it must stay. */
+  /** The filter of arriving packets, and whether it is locked. */
   filter: BpfProgram | null = null;
   isFilterLocked: boolean = false;
 
-  /** Who receives wants to know when what it receives arrived. */
+  /** Whether the receiver wants times of arrival. */
   get wantsTimes(): boolean {
     return this.timestamp !== 0 || (this.timestamping & SOF_TIMESTAMPING_SOFTWARE) !== 0;
   }
 
-  /** Who receives wants to know who sent. */
+  /** Whether the receiver wants the sender's credentials. */
   get wantsSender(): boolean {
     return this.passCredentials || this.passPidfd;
   }
 
-  /** The same of an accepted UNIX socket, which takes over no other option. */
+  /** Take over the options that an accepted UNIX socket has from its listener. */
   inheritSender({ passCredentials, passPidfd, passSecurity }: SocketOptions): void {
     Object.assign(this, { passCredentials, passPidfd, passSecurity });
   }
 
-  /** What an accepted socket takes over from its listener. */
+  /** Take over the options that an accepted socket has from its listener. */
   inherit(from: SocketOptions): void {
     Object.assign(this, from, { unused: new Set(from.unused) });
   }
@@ -328,14 +331,14 @@ export function setSocketOption(
       options.isReceiveFixed = (n & 2) !== 0;
       return 0;
     case SO_CNX_ADVICE:
-      // There is one way only.
+      // There is only one path.
       return 0;
     default:
       return setLinuxOption(caller, socket, name, value) ?? -ENOPROTOOPT;
   }
 }
 
-/** getsockopt(2) at SOL_SOCKET: the answer is put into `value`. */
+/** getsockopt(2) at SOL_SOCKET: put the result into `value`. */
 export function getSocketOption(socket: Socket, name: number, value: OptionValue): number {
   const { options } = socket;
   switch (name) {
@@ -435,7 +438,7 @@ export function getSocketOption(socket: Socket, name: number, value: OptionValue
 function peerNameOut(socket: Socket, value: OptionValue): number {
   const room = value.length;
   if (socket.peerName(name) < 0) return -ENOTCONN;
-  // Who asks for more than there is gets nothing.
+  // A buffer that is larger than the name gets nothing.
   if (name.length < room) return -EINVAL;
   value.u8.set(name.u8.subarray(0, name.length));
   return 0;

@@ -1,9 +1,9 @@
 /**
- * What carries internet packets: the one thing that AF_INET and AF_INET6 sockets, rtnetlink and questions about
- * interfaces ask. Two exist: net/inet/loopback_transport.ts, wholly in this kernel, and host/host_transport.ts, sockets of the
- * host. A packet stack on links of its own would be the third.
+ * The transport of internet packets, which AF_INET and AF_INET6 sockets, rtnetlink and interface
+ * ioctls use. There are two: inet/loopback_transport.ts, inside this kernel, and
+ * host/host_transport.ts, sockets of the host.
  *
- * Not here: sockets of other families, and which transport a namespace gets (net_namespace.ts).
+ * A namespace chooses its transport in net_namespace.ts.
  */
 
 import type { NetDevice } from "../proc/fs/net_tables.ts";
@@ -29,10 +29,10 @@ export interface Transport {
     user: UserMemory,
     caller: SocketCaller | null,
   ): number;
-  /** Writes the answers of NETLINK_ROUTE to one request: 0 or -errno. */
+  /** Write the replies of NETLINK_ROUTE to one request: 0 or -errno. */
   answerRoute(request: RouteRequest, out: NetlinkWriter): number;
-  /** The links, for /proc/net/dev and /sys/class/net. */
+  /** The links as /proc/net/dev and /sys/class/net show them. */
   devices(): readonly NetDevice[];
-  /** The whole text of a table of /proc/net, its header included; null: the kernel's own. */
+  /** The text of a table of /proc/net with its header; null: the kernel makes it itself. */
   table(name: string): string | null;
 }

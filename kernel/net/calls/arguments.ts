@@ -1,4 +1,4 @@
-/** Arguments that socket calls share: the socket, addresses in and out, struct msghdr. */
+/** Arguments that socket calls share: the socket, addresses, struct msghdr. */
 
 import { EBADF, EFAULT, EINVAL, ENOTSOCK } from "../../../ffi/abi/errno.ts";
 import { SOCKADDR_STORAGE_SIZE } from "../../../ffi/abi/socket.ts";
@@ -6,10 +6,10 @@ import { SocketAddress } from "../message.ts";
 import { Socket } from "../socket.ts";
 import type { Task } from "../../task/task.ts";
 
-/** Address of the running call. */
+/** The socket address of the running call. */
 export const address: SocketAddress = new SocketAddress();
 
-/** The struct msghdr of the running call: 56 bytes; a buffer of 128 lies outside of V8's heap. */
+/** The struct msghdr of the running call, 56 bytes. A buffer of 128 lies outside of V8's heap. */
 export const header: Uint8Array<ArrayBuffer> = new Uint8Array(128);
 export const headerView: DataView = new DataView(header.buffer);
 
@@ -24,7 +24,7 @@ export function socketOf(t: Task, fd: number): Socket | number {
   return file instanceof Socket ? file : -ENOTSOCK;
 }
 
-/** An address of `length` bytes (an int) at `addr` into `out`: 0, -EINVAL or -EFAULT. */
+/** Copy an address of `length` bytes (an int) from `addr` to `out`: 0, -EINVAL or -EFAULT. */
 export function addressIn(t: Task, addr: number, length: number, out: SocketAddress): number {
   if (length < 0 || length > SOCKADDR_STORAGE_SIZE) return -EINVAL;
   out.length = length;
@@ -33,7 +33,7 @@ export function addressIn(t: Task, addr: number, length: number, out: SocketAddr
   return t.mm.copyIn(out.u8, 0, addr, length) < 0 ? -EFAULT : 0;
 }
 
-/** Store as much of `from` as fits into the int at `lengthAddr`, and its whole length there. */
+/** Store as much of `from` as the int at `lengthAddr` has room for, and the whole length there. */
 export function addressOut(
   t: Task,
   addr: number,

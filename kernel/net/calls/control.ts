@@ -1,4 +1,7 @@
-/** Control messages between user memory and a Message: SCM_RIGHTS, SCM_CREDENTIALS and what families add (cmsg(3), unix(7)). */
+/**
+ * Control messages between user memory and a Message (cmsg(3), unix(7)): SCM_RIGHTS,
+ * SCM_CREDENTIALS, and those of each family.
+ */
 
 import {
   EBADF,
@@ -46,7 +49,9 @@ const HEADER = Cmsghdr.size;
 const TIMES_BYTES = 48, TXTIME_BYTES = 8, PIDFD_BYTES = 4;
 const writer = new ControlWriter();
 
-/** Read `length` bytes of control messages to send: 0 or -errno, and then the message holds nothing. */
+/**
+ * Read `length` bytes of control messages to send: 0, or -errno with no descriptors in the message.
+ */
 export function controlIn(
   t: Task,
   socket: Socket,
@@ -85,7 +90,7 @@ function takeOne(
   const type = dv.getInt32(at + Cmsghdr.at.type, true), data = at + HEADER;
   if (level !== SOL_SOCKET) return socket.takeControl(message, level, type, dv, data, length);
   if (type === SCM_TXTIME) {
-    // No link has a queue: a packet leaves at once, whatever its time is.
+    // Links have no queue: a packet leaves at once, whatever time it asks for.
     return socket.options.takesSendTimes && length === TXTIME_BYTES ? 0 : -EINVAL;
   }
   if (socket.family !== AF_UNIX) {
@@ -129,7 +134,10 @@ function takeRights(
   return 0;
 }
 
-/** Credentials other than one's own need capabilities (scm_check_creds). */
+/**
+ * Whether the caller may send these credentials: others than its own need capabilities
+ * (scm_check_creds of Linux).
+ */
 function mayClaim(t: Task, pid: number, uid: number, gid: number): boolean {
   const { cred } = t;
   return (pid === t.pid || hasCapIn(cred, t.pids.owner ?? cred.userNs, CAP_SYS_ADMIN)) &&
@@ -138,8 +146,9 @@ function mayClaim(t: Task, pid: number, uid: number, gid: number): boolean {
 }
 
 /**
- * Store what a received message carries at `addr`, which has room for `capacity` bytes: bytes stored, or -EFAULT.
- * Descriptors get fds; what does not fit is closed, and `message.outFlags` says MSG_CTRUNC.
+ * Store the control messages of a received message at `addr`, which has room for `capacity` bytes:
+ * bytes stored, or -EFAULT. Descriptors are installed; those that do not fit are closed, and
+ * `message.outFlags` gets MSG_CTRUNC.
  */
 export function controlOut(
   t: Task,
@@ -148,7 +157,7 @@ export function controlOut(
   addr: number,
   capacity: number,
 ): number {
-  // An urgent byte comes alone.
+  // An urgent byte has no control messages.
   if ((message.outFlags & MSG_OOB) !== 0) return 0;
   writer.start(addr === 0 ? 0 : capacity);
   if (message.timeSec >= 0) {
@@ -175,7 +184,7 @@ function putTime(socket: Socket, message: Message): void {
   writer.put(SOL_SOCKET, kind, 16);
 }
 
-/** struct scm_timestamping: three times, of which the first is that of the software. */
+/** struct scm_timestamping: three times, of which the first is the software time. */
 function putTimes(socket: Socket, message: Message): void {
   const at = writer.data;
   writer.dv.setBigInt64(at, BigInt(message.timeSec), true);
@@ -193,7 +202,7 @@ function putCredentials(t: Task, message: Message): void {
   writer.put(SOL_SOCKET, SCM_CREDENTIALS, Ucred.size);
 }
 
-/** SCM_PIDFD: who sent the message, if anybody wanted to know then. */
+/** SCM_PIDFD: a pidfd of the sender, if its credentials were recorded. */
 function putPidfd(t: Task, { credentials }: Message): void {
   if (credentials === null) return;
   if (writer.room < PIDFD_BYTES) {

@@ -1,7 +1,4 @@
-/**
- * The supported flags, commands and options of sockets, with the guest test of each. See
- * flag_set.ts.
- */
+/** Flags, commands and options of sockets that work, each with the guest test that shows it. */
 
 import {
   by,

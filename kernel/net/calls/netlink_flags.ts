@@ -1,6 +1,6 @@
 /**
- * The supported messages, groups and options of netlink sockets, with the guest test of each. See
- * flag_set.ts.
+ * Messages, groups and options of netlink sockets that work, each with the guest test that shows
+ * it.
  */
 
 import { by, type FlagSet, flagSet } from "../../syscalls/flags/flag_set.ts";

@@ -11,7 +11,7 @@ import { getPeerPidfd } from "./peer_pidfd.ts";
 
 const value = new OptionValue();
 
-/** LIMIT: longer values are cut; no option has one. */
+/** LIMIT: longer values are cut; no option has a longer one. */
 const MAX_BYTES = value.u8.length;
 
 export function sysSetsockopt(t: Task, a: SyscallArgs): number {
@@ -39,7 +39,10 @@ export function sysGetsockopt(t: Task, a: SyscallArgs): number {
   return t.mm.store32(lengthAddr, told) < 0 ? -EFAULT : 0;
 }
 
-/** An option's value to user address `addr`, where there are `room` bytes: what its length is said to be, or -errno. */
+/**
+ * Store an option's value at `addr`, which has room for `room` bytes: the length to report, or
+ * -errno.
+ */
 export function readOption(
   t: Task,
   socket: Socket,
@@ -57,7 +60,7 @@ export function readOption(
   value.user = t.mm;
   const r = getOption(t, socket, level, name);
   if (r < 0) return r;
-  // Some families take a negative length for the greatest.
+  // Some families take a negative length as unlimited.
   const n = room < 0 ? value.length : Math.min(room, value.length), bytes = n * value.unit;
   if (n > 0 && t.mm.copyOut(addr, value.u8, 0, bytes) < 0) return -EFAULT;
   return value.unit === 1 ? n : value.length;

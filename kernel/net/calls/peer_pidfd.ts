@@ -1,4 +1,4 @@
-/** Descriptors of processes at the other end of a UNIX socket: SO_PEERPIDFD and SCM_PIDFD of unix(7). */
+/** Pidfds of the peer of a UNIX socket: SO_PEERPIDFD and SCM_PIDFD of unix(7). */
 
 import { EINVAL, ENODATA } from "../../../ffi/abi/errno.ts";
 import type { PeerCredentials } from "../message.ts";
@@ -10,7 +10,7 @@ import { PidFd } from "../../task/pidfd.ts";
 import { PidNamespace } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
 
-/** A new descriptor, closed by exec, of whoever has these credentials; -EINVAL when that process is no more. */
+/** Install a pidfd, close-on-exec, of the process with these credentials; -EINVAL: it has ended. */
 export function installPidfd(t: Task, { id }: PeerCredentials): number {
   const group = id?.space instanceof PidNamespace ? id.space.groups.get(id.nr) : undefined;
   if (group === undefined || group.id !== id) return -EINVAL;

@@ -38,7 +38,7 @@ export function sysRecvfrom(t: Task, a: SyscallArgs): number {
   return failed < 0 ? failed : n;
 }
 
-/** Into what the task's cursor has been set to. */
+/** Receive into the task's cursor, which is set up already. */
 export function receivePrepared(t: Task, fd: number, flags: number): number {
   const socket = socketOf(t, fd);
   if (typeof socket === "number") return socket;
@@ -48,7 +48,10 @@ export function receivePrepared(t: Task, fd: number, flags: number): number {
   return n;
 }
 
-/** Where a message's address and control messages go: user addresses and bytes; what of it was used, and flags. */
+/**
+ * User addresses and sizes of the buffers for a message's address and control messages; the results
+ * are the bytes stored and the flags.
+ */
 export interface MessageRoom {
   readonly name: number;
   readonly nameRoom: number;
@@ -59,7 +62,7 @@ export interface MessageRoom {
   flags: number;
 }
 
-/** The same of a whole message. */
+/** Receive a message with its address and control messages into the task's cursor. */
 export function receiveMessage(t: Task, fd: number, flags: number, room: MessageRoom): number {
   const socket = socketOf(t, fd);
   if (typeof socket === "number") return socket;
@@ -83,8 +86,8 @@ export function sysRecvmsg(t: Task, a: SyscallArgs): number {
 }
 
 /**
- * recvmmsg(2). As on Linux the timeout is looked at between messages only, so it does not bound the wait for the first;
- * the time that is left is written back.
+ * recvmmsg(2). As on Linux the timeout is checked between messages only, so it does not bound the
+ * wait for the first. The time left is written back.
  */
 export function sysRecvmmsg(t: Task, a: SyscallArgs): number {
   const socket = socketOf(t, a.i32(0));
@@ -148,21 +151,21 @@ function receiveOne(t: Task, socket: Socket, addr: number, flags: number): numbe
 }
 
 /**
- * Receive into the cursor. A stream goes on until there is as much as MSG_WAITALL or SO_RCVLOWAT ask for; what it has
- * is in `progress.done` while it waits (a look begins again).
+ * Receive into the cursor. A stream goes on until it has what MSG_WAITALL or SO_RCVLOWAT ask for;
+ * while it waits, `progress.done` has the bytes so far (0 for MSG_PEEK, which starts again).
  */
 function collect(t: Task, socket: Socket): number {
   const { io, progress } = t, { flags } = message;
-  // The families that have no such queue do not look at the flag.
+  // Families without an error queue ignore the flag.
   const hasErrors = socket.family !== AF_UNIX && socket.family !== AF_NETLINK;
   if ((flags & MSG_ERRQUEUE) !== 0 && hasErrors) return socket.receiveError(io, message);
   const isPeek = (flags & MSG_PEEK) !== 0, isStream = socket.type === SOCK_STREAM;
-  // Where a look begins (SO_PEEK_OFF).
+  // The offset at which MSG_PEEK begins (SO_PEEK_OFF).
   const from = isPeek ? Math.max(0, socket.options.peekOffset) : 0;
   let total = progress.done;
   if (total > 0) io.advance(total);
   const wanted = total + io.remaining;
-  // A look at a UNIX socket does not wait for more, one at TCP does.
+  // MSG_PEEK of a UNIX socket does not wait for more bytes, of TCP it does.
   const waitsForAll = (flags & MSG_WAITALL) !== 0 && !(isPeek && socket.family === AF_UNIX);
   const target = waitsForAll ? wanted : Math.min(socket.options.receiveLowWater, wanted);
   const nonblocking = socket.isNonblocking || (flags & MSG_DONTWAIT) !== 0;
@@ -190,7 +193,7 @@ function collect(t: Task, socket: Socket): number {
     n = waitForSocket(t, socket, READABLE, socket.options.receiveTimeoutNs);
     if (n === BLOCK) return n;
   } else if (total > 0 && n !== -EAGAIN && n !== -EFAULT) {
-    // The error is the next call's.
+    // The next call returns the error.
     socket.error = -n;
   }
   if (isPeek && total > 0) socket.movePeekOffset(true, total);

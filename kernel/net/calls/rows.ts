@@ -1,4 +1,4 @@
-/** The rows of socket calls. */
+/** The table rows of socket calls. */
 
 import { type Row, row } from "../../syscalls/table.ts";
 import * as options from "./options.ts";

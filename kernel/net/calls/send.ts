@@ -29,7 +29,7 @@ export function sysSendto(t: Task, a: SyscallArgs): number {
   return r < 0 ? r : sendPrepared(t, a.i32(0), a.i32(3), a.u64(4), a.i32(5));
 }
 
-/** What the task's cursor has been set to goes to the peer, or to the address at `name`, if that is not 0. */
+/** Send what the task's cursor has to the peer, or to the address at `name` if that is not 0. */
 export function sendPrepared(
   t: Task,
   fd: number,
@@ -52,7 +52,7 @@ export function sysSendmsg(t: Task, a: SyscallArgs): number {
   return typeof socket === "number" ? socket : sendOne(t, socket, a.u64(1), a.i32(2));
 }
 
-/** sendmmsg(2): how many were sent; an error counts only when it is the first's. */
+/** sendmmsg(2): the number of messages sent; an error is returned only for the first message. */
 export function sysSendmmsg(t: Task, a: SyscallArgs): number {
   const socket = socketOf(t, a.i32(0));
   if (typeof socket === "number") return socket;
@@ -93,7 +93,7 @@ function sendOne(t: Task, socket: Socket, addr: number, flags: number): number {
   let r = t.io.setIov(iov, iovCount);
   if (r < 0) return r;
   if (controlBytes > 0x7fffffff) return -ENOBUFS;
-  // What a stream has sent a part of has its control messages already.
+  // The first part of a stream's message took its control messages.
   if (controlBytes > 0 && control !== 0 && t.progress.done === 0) {
     r = controlIn(t, socket, message, control, controlBytes);
     if (r < 0) return r;
@@ -103,7 +103,7 @@ function sendOne(t: Task, socket: Socket, addr: number, flags: number): number {
   return r;
 }
 
-/** Send what the cursor has; a stream goes on until all is taken. */
+/** Send all that the cursor has; a stream waits for room until all is sent. */
 function sendAll(t: Task, socket: Socket): number {
   const { io, progress } = t, length = io.remaining;
   const isFast = (message.flags & MSG_FASTOPEN) !== 0 && message.name.length > 0;

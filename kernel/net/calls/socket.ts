@@ -1,4 +1,7 @@
-/** Making, naming and connecting sockets: socket(2), socketpair(2), bind(2), listen(2), accept(2), connect(2), shutdown(2). */
+/**
+ * socket(2), socketpair(2), bind(2), listen(2), accept(2), connect(2), shutdown(2), getsockname(2),
+ * getpeername(2).
+ */
 
 import { EAGAIN, EFAULT, EINPROGRESS, EINVAL, EMFILE } from "../../../ffi/abi/errno.ts";
 import {
@@ -34,7 +37,7 @@ export function sysSocket(t: Task, a: SyscallArgs): number {
 export function sysSocketpair(t: Task, a: SyscallArgs): number {
   const flags = a.i32(1) & ~TYPE_MASK, type = a.i32(1) & TYPE_MASK;
   if (flags & ~TYPE_FLAGS) return -EINVAL;
-  // Linux stores the descriptors first.
+  // Linux stores the descriptors first, so a bad pointer fails before all else.
   const addr = a.u64(3);
   if (t.mm.store32(addr, 0) < 0 || t.mm.store32(addr + 4, 0) < 0) return -EFAULT;
   const family = t.ns.net.familyOf(a.i32(0), type);
@@ -88,7 +91,7 @@ function accept(t: Task, a: SyscallArgs, flags: number): number {
   socket.flags |= flags & SOCK_NONBLOCK;
   socket.cred = t.cred;
   if (a.u64(1) !== 0) {
-    // Linux gives the name of a peer that is gone as unnamed.
+    // Linux shows a peer that is gone as unnamed.
     if (socket.peerName(address) < 0) address.start(socket.family, 2);
     const r = addressOut(t, a.u64(1), a.u64(2), address);
     if (r < 0) {
@@ -99,7 +102,7 @@ function accept(t: Task, a: SyscallArgs, flags: number): number {
   return installNew(t, socket, (flags & SOCK_CLOEXEC) !== 0);
 }
 
-/** connect(2). A wait that a signal interrupts leaves the connecting to go on, where it does so by itself. */
+/** connect(2). When a signal interrupts the wait, a TCP socket goes on connecting. */
 export function sysConnect(t: Task, a: SyscallArgs): number {
   const socket = socketOf(t, a.i32(0));
   if (typeof socket === "number") return socket;

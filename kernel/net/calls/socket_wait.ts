@@ -1,4 +1,7 @@
-/** Waiting for a socket: with SO_RCVTIMEO or SO_SNDTIMEO the wait ends in EAGAIN, and a signal in EINTR (socket(7)). */
+/**
+ * Waits for sockets (socket(7)): with SO_RCVTIMEO or SO_SNDTIMEO the wait ends with EAGAIN, and a
+ * signal ends it with EINTR.
+ */
 
 import { EAGAIN } from "../../../ffi/abi/errno.ts";
 import { BLOCK } from "../../core/result.ts";
@@ -6,7 +9,10 @@ import type { Socket } from "../socket.ts";
 import { RESTART_EINTR, type Task } from "../../task/task.ts";
 import { POLLIN } from "../../vfs/open_file.ts";
 
-/** `events` with POLLIN waits for the socket itself, others for what its last call was blocked on. */
+/**
+ * Wait for `events`: POLLIN on the socket's own queue, others on the queue its last call was
+ * blocked on.
+ */
 export function waitForSocket(t: Task, socket: Socket, events: number, timeoutNs: number): number {
   const queue = (events & POLLIN) !== 0 ? socket.queue : socket.blockedOn;
   if (timeoutNs === Infinity) return t.waitFor(queue, events);

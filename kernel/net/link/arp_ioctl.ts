@@ -1,6 +1,6 @@
 /**
- * SIOCGARP of arp(7): which hardware address a neighbour has. The neighbours are those of a link (links/), which
- * rtnetlink changes (netlink/neighbours.ts); the requests that change them here (SIOCSARP, SIOCDARP) are ENOTTY.
+ * SIOCGARP of arp(7): the hardware address of a neighbour that rtnetlink has set
+ * (netlink/neighbours.ts). SIOCSARP and SIOCDARP are ENOTTY.
  */
 
 import { EFAULT, EINVAL, ENODEV, ENXIO, EPFNOSUPPORT } from "../../../ffi/abi/errno.ts";
@@ -14,9 +14,9 @@ import type { LinkTable } from "./link_table.ts";
 import { MAPPED } from "../inet/address.ts";
 
 const { at, size } = I.Arpreq;
-/** `struct sockaddr`: the family and what follows it. */
+/** Offset of the address in a `struct sockaddr`. */
 const ADDRESS_AT = 2;
-/** States of a neighbour whose address is known (NUD_VALID). */
+/** States in which the hardware address is known (NUD_VALID). */
 const KNOWN = N.NUD_REACHABLE | N.NUD_STALE | N.NUD_DELAY | N.NUD_PROBE | N.NUD_PERMANENT;
 const IP_AT = I.SockaddrIn.at.addr;
 

@@ -1,4 +1,4 @@
-/** Where a frame for many stations goes: all links that it passes, and all stations that it comes to. */
+/** Delivery of a broadcast or multicast frame: the links it passes, and the stations it reaches. */
 
 import type { Link } from "./link.ts";
 import type { Crossing } from "./reach.ts";
@@ -8,11 +8,11 @@ export const CROSSINGS_MAX = 4096;
 
 export interface Flood {
   readonly crossed: readonly Crossing[];
-  /** The links that take it in, those of `link`'s own station not among them unless it is a loopback. */
+  /** The links that receive the frame. The sending station is among them only for a loopback. */
   readonly stations: readonly Link[];
 }
 
-/** From a link that is up. */
+/** Follow a frame that leaves by `link`, which is up. */
 export function flood(link: Link): Flood {
   const crossed: Crossing[] = [], stations: Link[] = [];
   const outgoing: Link[] = [link], seen = new Set<Link>();
@@ -35,7 +35,7 @@ export function flood(link: Link): Flood {
   return { crossed, stations };
 }
 
-/** The ports of a bridge that frames leave by. */
+/** The ports of a bridge by which it forwards frames. */
 export function openPorts(bridge: Link, but: Link | null): Link[] {
   return bridge.ports.filter((port) => port.isUp && port !== but);
 }

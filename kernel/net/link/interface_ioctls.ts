@@ -1,5 +1,6 @@
 /**
- * The ioctls about interfaces (netdevice(7)), which every socket answers. The interfaces: links/; rtnetlink: netlink/.
+ * Interface ioctls (netdevice(7)), which every socket takes. The same through rtnetlink:
+ * netlink/links.ts and netlink/addresses.ts.
  */
 
 import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
@@ -30,7 +31,7 @@ const NAME_BYTES = I.IFNAMSIZ, DATA_AT = I.Ifreq.at.data, IFREQ_BYTES = I.Ifreq.
 const buffer = new Uint8Array(128);
 const view = new DataView(buffer.buffer);
 
-/** An interface ioctl: its result, or -ENOTTY when it is none. */
+/** Carry out an interface ioctl: its result, or -ENOTTY for other requests. */
 export function interfaceIoctl(
   net: NetNamespace,
   request: number,
@@ -57,7 +58,7 @@ export function interfaceIoctl(
   return r < 0 ? r : user.copyOut(arg, buffer, 0, IFREQ_BYTES);
 }
 
-/** An alias (lo:1) is the same interface. */
+/** The name in the request; an alias (lo:1) means its interface. */
 function givenName(): string {
   let name = "";
   for (let i = 0; i < NAME_BYTES && buffer[i] !== 0; i++) name += String.fromCharCode(buffer[i]!);
@@ -69,7 +70,7 @@ function putName(link: Link): void {
   for (let i = 0; i < link.name.length; i++) buffer[i] = link.name.charCodeAt(i);
 }
 
-/** The first address of IPv4, which is the one that these requests know. */
+/** The first IPv4 address, the only one that these requests show. */
 function firstAddress(link: Link): LinkAddress | null {
   return link.addresses.find(({ address }) => isV4(address)) ?? null;
 }
@@ -81,7 +82,7 @@ const CHANGES: readonly number[] = [
   I.SIOCSIFNETMASK,
 ];
 
-/** One request about a link, in `buffer` and out of it. */
+/** Answer a request about a link in `buffer`. */
 function ask(link: Link, request: number): number {
   const first = firstAddress(link);
   switch (request) {
@@ -131,7 +132,7 @@ function change(link: Link, request: number): number {
     case I.SIOCSIFMTU:
       return link.setMtu(view.getInt32(DATA_AT, true)) ? 0 : -EINVAL;
     default:
-      // DIFFERS: the addresses of lo are what they are.
+      // DIFFERS: the addresses of lo cannot be changed.
       return link === table.lo ? -EADDRNOTAVAIL : changeAddress(link, request);
   }
 }
@@ -173,7 +174,7 @@ function putInt(value: number): number {
   return 0;
 }
 
-/** A sockaddr_in in the union of struct ifreq. */
+/** Put a sockaddr_in into the union of struct ifreq. */
 function putV4(address: number): number {
   buffer.fill(0, DATA_AT, DATA_AT + 16);
   view.setUint16(DATA_AT, AF_INET, true);
@@ -181,7 +182,7 @@ function putV4(address: number): number {
   return 0;
 }
 
-/** SIOCGIFCONF: a struct ifconf with the place for the answers; without one it asks how much is needed. */
+/** SIOCGIFCONF: fill the buffer of a struct ifconf; without a buffer, report the bytes needed. */
 function configuration(links: LinkTable, arg: number, user: UserMemory): number {
   const room = user.load32(arg + I.Ifconf.at.len), to = user.load64(arg + I.Ifconf.at.buf);
   if (room < 0 || to < 0) return -EFAULT;

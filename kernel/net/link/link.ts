@@ -1,6 +1,7 @@
 /**
- * A network interface of a guest's network namespace (netdevice(7)): `lo`, and what `ip link add` makes: pairs of virtual
- * Ethernet (veth(4)), bridges, dummies. Which there are is in link_table.ts; where packets go from them, in reach.ts.
+ * A network interface of a guest's namespace (netdevice(7)): `lo`, or what `ip link add` makes:
+ * veth(4) pairs, bridges, dummies. The links of a namespace: link_table.ts; the way of packets:
+ * reach.ts.
  */
 
 import * as I from "../../../ffi/abi/inet.ts";
@@ -18,22 +19,22 @@ import type { LinkTable } from "./link_table.ts";
 
 export type LinkKind = "loopback" | "veth" | "bridge" | "dummy";
 
-/** An address of a link: 16 bytes as inet/address.ts has them. */
+/** An address of a link: 16 bytes as in inet/address.ts. */
 export interface LinkAddress {
   readonly address: string;
-  /** Bits of the network, of the family's own. */
+  /** Prefix length in bits of the address family. */
   readonly prefix: number;
   /** RT_SCOPE_*. */
   readonly scope: number;
-  /** The other end of a point-to-point link, or the address itself. */
+  /** The peer of a point-to-point link, or the address itself. */
   readonly peer: string;
   readonly broadcast: string | null;
   readonly label: string;
-  /** IFAPROT_*, or a number of whoever set it: kept and shown. */
+  /** IFAPROT_*, or another number that was given: kept and shown. */
   readonly origin: number;
 }
 
-/** A station that is known without asking (ip-neighbour(8)). */
+/** A neighbour entry that was set (ip-neighbour(8)). */
 export interface Neighbour {
   readonly mac: string;
   /** NUD_* and NTF_*. */
@@ -41,7 +42,7 @@ export interface Neighbour {
   readonly flags: number;
 }
 
-/** Bounds of what is not `lo` (struct net_device). */
+/** Bounds of the MTU of links other than `lo` (struct net_device). */
 const MTU_MIN = 68, MTU_MAX = 65535;
 /** LIMIT: addresses of one link. */
 export const ADDRESSES_MAX = 1024;
@@ -50,7 +51,7 @@ export const NO_MAC = "\0".repeat(6);
 
 export class Link {
   readonly kind: LinkKind;
-  /** Where it is. */
+  /** The link table, and so the namespace, that the link is in. */
   table: LinkTable;
   name: string;
   index: number;
@@ -59,23 +60,23 @@ export class Link {
   mtu: number;
   txQueueLength = 1000;
   isUp = false;
-  /** IFF_PROMISC, IFF_NOARP and the like: kept and shown. */
+  /** IFF_PROMISC, IFF_NOARP and other flags that are kept and shown. */
   moreFlags = 0;
   alias = "";
-  /** How many packet sockets want all that passes, and all that goes to groups. */
+  /** The number of packet sockets that want all frames, and all multicast frames. */
   promiscuity = 0;
   allMulticast = 0;
   readonly addresses: LinkAddress[] = [];
-  /** Those that somebody told of, by address. */
+  /** Neighbour entries that were set, by address. */
   readonly neighbours: Map<string, Neighbour> = new Map();
   readonly groups: LinkGroups = new LinkGroups(this);
   readonly received: PacketCounter = new PacketCounter();
   readonly sent: PacketCounter = new PacketCounter();
   /** Of /proc/sys/net/ipv4/conf and ipv6/conf. */
   settings: Readonly<Record<LinkFamily, LinkSettings>>;
-  /** The other end of a veth; null for all else. */
+  /** The other end of a veth pair; null for other kinds. */
   peer: Link | null = null;
-  /** The bridge that it is a port of. */
+  /** The bridge that the link is a port of. */
   master: Link | null = null;
 
   constructor(table: LinkTable, kind: LinkKind, name: string, index: number, mac: string) {
@@ -88,7 +89,7 @@ export class Link {
     this.settings = table.newSettings(this);
   }
 
-  /** Something is at the other end. */
+  /** Whether the other end is up, or a bridge has a port that is. */
   get hasCarrier(): boolean {
     if (this.kind === "veth") return this.peer !== null && this.peer.isUp;
     return this.kind !== "bridge" || this.ports.some((port) => port.isUp && port.hasCarrier);
@@ -101,7 +102,7 @@ export class Link {
     return this.table.links.filter((link) => link.master === this);
   }
 
-  /** False: it cannot be so. */
+  /** Set the MTU; false: out of range. */
   setMtu(mtu: number): boolean {
     const isBounded = this.kind !== "loopback";
     if (mtu < 0 || (isBounded && (mtu < MTU_MIN || mtu > MTU_MAX))) return false;

@@ -1,6 +1,7 @@
 /**
- * Groups of stations (RFC 3376, 3810): which ones the sockets of a link's namespace are members of, and those that every
- * station is in. Neighbour: net/inet/multicast/socket_groups.ts (what one socket is a member of).
+ * The multicast groups of a link (RFC 3376, RFC 3810): memberships of the sockets of its namespace,
+ * and the groups that every station is in. The groups of one socket:
+ * net/inet/multicast/socket_groups.ts.
  */
 
 import * as I from "../../../ffi/abi/inet.ts";
@@ -11,19 +12,19 @@ import type { Link } from "./link.ts";
 const ALL_HOSTS = MAPPED + "\xe0\0\0\x01";
 const ALL_NODES = "\xff\x02" + "\0".repeat(13) + "\x01";
 const OWN_NODES = "\xff\x01" + "\0".repeat(13) + "\x01";
-/** What stands before the last three bytes of an address (RFC 4291). */
+/** The prefix of solicited-node addresses, before the last three bytes (RFC 4291). */
 const SOLICITED = "\xff\x02" + "\0".repeat(9) + "\x01\xff";
 
-/** One socket's part in a group. */
+/** The membership of one socket in a group. */
 export class Membership {
   readonly group: string;
   readonly link: Link;
   readonly index: number;
-  /** By which address the link was named; of IPv4. */
+  /** The IPv4 address that named the link. */
   readonly address: string;
-  /** From `sources` only, in place of from all others. */
+  /** Whether only `sources` are received, or all others. */
   isInclude: boolean;
-  /** Null: none were ever named. */
+  /** Null: no source was ever named. */
   sources: string[] | null = null;
 
   constructor(group: string, link: Link, address: string, isInclude: boolean) {
@@ -39,7 +40,7 @@ export class Membership {
   }
 }
 
-/** A group of a link, for lists. */
+/** A group of a link, as lists show it. */
 export interface LinkGroup {
   readonly group: string;
   readonly users: number;
@@ -68,18 +69,18 @@ export class LinkGroups {
     if (members.length === 0) this.members.delete(one.group);
   }
 
-  /** The link goes: who is a member does not get anything any more. */
+  /** The link is removed: its members receive nothing more. */
   clear(): void {
     this.members.clear();
   }
 
-  /** Whether somebody here wants what `source` sends to a group. */
+  /** Whether a socket of the namespace wants packets of `source` to a group. */
   takes(group: string, source: string): boolean {
     if (this.always().includes(group)) return true;
     return this.members.get(group)?.some((one) => one.allows(source)) ?? false;
   }
 
-  /** Those that nobody joins, the oldest first. */
+  /** The groups that every station is in, the oldest first. */
   private always(): string[] {
     const { link } = this;
     if (!link.isUp) return [];
@@ -89,7 +90,7 @@ export class LinkGroups {
     return [...groups, ...new Set(own.map(({ address }) => SOLICITED + address.slice(13)))];
   }
 
-  /** All of one family, the oldest first. */
+  /** All groups of one family, the oldest first. */
   list(isFour: boolean): LinkGroup[] {
     const always = this.always();
     return [...new Set([...always, ...this.members.keys()])]
@@ -101,7 +102,10 @@ export class LinkGroups {
   }
 }
 
-/** The address of Ethernet that stands for a group (RFC 1112, 2464); all stations for what is none. */
+/**
+ * The Ethernet address of a multicast group (RFC 1112, RFC 2464); the broadcast address for other
+ * destinations.
+ */
 export function groupMac(destination: string): string {
   if (!isV4(destination)) return "\x33\x33" + destination.slice(12);
   if ((destination.charCodeAt(12) & 0xf0) !== 0xe0) return "\xff".repeat(6);

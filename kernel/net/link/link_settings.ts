@@ -8,11 +8,11 @@ import { LINK_FIELDS, type LinkFamily } from "../../proc/fs/link_fields.ts";
 import type { Link } from "./link.ts";
 import type { LinkTable } from "./link_table.ts";
 
-/** Those of one link, or of all, or of links to come. */
+/** The settings of one link, of all links, or of links to come. */
 export class LinkSettings {
   readonly family: LinkFamily;
   readonly #values: Map<string, number> = new Map();
-  /** Whose values count where it has none of its own. */
+  /** The settings that give the values not set here; null: none. */
   #followed: LinkSettings | null;
 
   constructor(family: LinkFamily, followed: LinkSettings | null = null) {
@@ -29,23 +29,23 @@ export class LinkSettings {
     this.#values.set(name, value);
   }
 
-  /** Nothing changes any more with those that it followed. */
+  /** Keep the present values when the settings that are followed change. */
   settle(): void {
     for (const name of LINK_FIELDS[this.family].keys()) this.#values.set(name, this.get(name));
     this.#followed = null;
   }
 
-  /** Takes over what another one has. */
+  /** Take over the values of other settings. */
   copy(from: LinkSettings): void {
     for (const name of LINK_FIELDS[this.family].keys()) this.#values.set(name, from.get(name));
   }
 }
 
-/** Those of a namespace. */
+/** The settings of one address family in a namespace. */
 export class FamilySettings {
   readonly family: LinkFamily;
   readonly all: LinkSettings;
-  /** What new links have. */
+  /** The settings of new links. */
   readonly forNew: LinkSettings;
 
   constructor(family: LinkFamily) {
@@ -57,7 +57,10 @@ export class FamilySettings {
     }
   }
 
-  /** Of a new link. IPv4 follows the values for new links until the link has an address, IPv6 does not. */
+  /**
+   * Settings of a new link. IPv4 follows the settings of new links until the link has an address;
+   * IPv6 does not.
+   */
   ofLink(isLoopback: boolean, mtu: number): LinkSettings {
     const settings = new LinkSettings(this.family, this.forNew);
     if (isLoopback) {
@@ -72,19 +75,19 @@ export class FamilySettings {
     return settings;
   }
 
-  /** As in the namespace that was first. */
+  /** Take over the settings of the first namespace. */
   inherit(from: FamilySettings): void {
     this.all.copy(from.all);
     this.forNew.copy(from.forNew);
   }
 }
 
-/** The greater of what all links and this one have (IN_DEV_MAXCONF of Linux). */
+/** The greater value of all links and of this one (IN_DEV_MAXCONF of Linux). */
 export function effectiveSetting(all: LinkSettings, one: LinkSettings, name: string): number {
   return Math.max(all.get(name), one.get(name));
 }
 
-/** Settings of IPv6 that, written for all, are written for each link and for those to come. */
+/** IPv6 settings that, written for all, are written for each link and for new links. */
 const SPREAD6: readonly string[] = [
   "addr_gen_mode",
   "disable_ipv6",
@@ -92,7 +95,7 @@ const SPREAD6: readonly string[] = [
   "ignore_routes_with_linkdown",
 ];
 
-/** By the name of the directory: `all`, `default`, or a link's. */
+/** The settings of a directory: `all`, `default`, or the name of a link. */
 export function settingsAt(
   table: LinkTable,
   family: LinkFamily,
@@ -104,7 +107,7 @@ export function settingsAt(
   return table.byName(where)?.settings[family] ?? null;
 }
 
-/** 0, -ENOENT, -EINVAL */
+/** Write a setting: 0, -ENOENT, -EINVAL. */
 export function changeSetting(
   table: LinkTable,
   family: LinkFamily,

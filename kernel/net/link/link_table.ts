@@ -1,6 +1,6 @@
 /**
- * The links, addresses and routes of a network namespace (rtnetlink(7)). Checks of who may change them are with those who
- * ask: netlink/, net/link/interface_ioctls.ts.
+ * The links, addresses and routes of a network namespace (rtnetlink(7)). Callers check who may
+ * change them: netlink/route.ts and interface_ioctls.ts.
  */
 
 import { type Account, ACCOUNTING } from "../../core/account.ts";
@@ -46,11 +46,11 @@ const NEIGHBOURS_MAX = 1024;
 const LINKS_MAX = 1024, ROUTES_MAX = 4096;
 
 export class LinkTable {
-  /** What it is charged to. */
+  /** The account that links, addresses and routes are charged to. */
   readonly account: Account = ACCOUNTING.current;
   readonly net: NetNamespace;
   readonly links: Link[] = [];
-  /** Those that somebody made; what follows from addresses is not among them. */
+  /** Routes that were added; those that follow from addresses are not stored. */
   readonly routes: Route[] = [];
   readonly lo: Link;
   /** Of /proc/sys/net/ipv4/conf and ipv6/conf. */
@@ -58,13 +58,13 @@ export class LinkTable {
     ipv4: new FamilySettings("ipv4"),
     ipv6: new FamilySettings("ipv6"),
   };
-  /** How often links came or went, and addresses: a dump that spans a change is marked. */
+  /** Changes of links and of addresses so far: a dump that spans a change is marked. */
   linkChanges: number = 0;
   addressChanges: number = 0;
   #lastIndex = 0;
-  /** What `allRoutes` has found; null: something has changed since. */
+  /** The result of `allRoutes`; null: it has to be computed again. */
   #known: readonly Route[] | null = null;
-  /** By address; as of these routes. */
+  /** Links by broadcast address, for the routes in `#broadcastsOf`. */
   #broadcasts: Map<string, Link> = new Map();
   #broadcastsOf: readonly Route[] | null = null;
 
@@ -78,7 +78,7 @@ export class LinkTable {
     return ++this.#lastIndex;
   }
 
-  /** What a link has that is new here. */
+  /** Settings for a new link. */
   newSettings({ kind, mtu }: Link): Record<LinkFamily, LinkSettings> {
     const { ipv4, ipv6 } = this.settings, isLoopback = kind === "loopback";
     return { ipv4: ipv4.ofLink(isLoopback, mtu), ipv6: ipv6.ofLink(isLoopback, mtu) };
@@ -91,7 +91,10 @@ export class LinkTable {
     return this.links.find((link) => link.index === index) ?? null;
   }
 
-  /** A new link, not up. @param name may have one `%d`; empty: as the kind is called. -EINVAL, -EEXIST, -ENOBUFS */
+  /**
+   * Add a link, which is not up. -EINVAL, -EEXIST, -ENOBUFS. @param name may contain one `%d`;
+   * empty: made from the kind
+   */
   add(kind: LinkKind, name: string, mac: string = randomMac(this.net.host)): Link | number {
     if (this.links.length >= LINKS_MAX) return -ENOBUFS;
     const chosen = this.freeName(name === "" ? `${kind}%d` : name);
@@ -103,7 +106,7 @@ export class LinkTable {
     return link;
   }
 
-  /** A name that no link has, from one with at most one `%d`. */
+  /** A name without a link, from a pattern with at most one `%d`. */
   freeName(name: string): string | number {
     const isTemplate = name.includes("%d");
     for (let i = 0; i <= LINKS_MAX; i++) {
@@ -115,7 +118,7 @@ export class LinkTable {
     return -ENOBUFS;
   }
 
-  /** With the other end of a pair. -EOPNOTSUPP for `lo` */
+  /** Remove a link, and with it the other end of a pair. -EOPNOTSUPP for `lo`. */
   remove(link: Link): number {
     if (link.kind === "loopback") return -EOPNOTSUPP;
     const { peer } = link;
@@ -124,7 +127,7 @@ export class LinkTable {
     return 0;
   }
 
-  /** It is nowhere any more. */
+  /** Remove all that refers to the link. */
   #forget(link: Link): void {
     this.#takeOut(link);
     NET_OBJECTS.give(1 + link.addresses.length, this.account);
@@ -143,7 +146,10 @@ export class LinkTable {
     this.dropRoutes((route) => route.link === link);
   }
 
-  /** To another namespace: without addresses, routes and bridge. -EINVAL for `lo`, -EEXIST for its name there */
+  /**
+   * Move a link to another namespace, where it has no addresses, routes or bridge. -EINVAL for
+   * `lo`; -EEXIST: the name is taken there.
+   */
   moveTo(link: Link, to: LinkTable, name: string = link.name): number {
     if (link.kind === "loopback") return -EINVAL;
     if (to === this) return 0;
@@ -163,7 +169,7 @@ export class LinkTable {
     return 0;
   }
 
-  /** Makes it a port of a bridge, or of none. -EOPNOTSUPP, -ELOOP */
+  /** Make the link a port of a bridge; null: of none. -EOPNOTSUPP, -ELOOP. */
   enslave(link: Link, bridge: Link | null): number {
     if (bridge !== null) {
       if (bridge.kind !== "bridge") return -EOPNOTSUPP;
@@ -203,7 +209,7 @@ export class LinkTable {
     NET_OBJECTS.add(1, this.account);
   }
 
-  /** A link has IPv6 from now on, or no more. */
+  /** IPv6 was switched on or off for a link. */
   onIpv6(link: Link): void {
     this.#known = null;
     if (link.hasIpv6) {
@@ -243,7 +249,7 @@ export class LinkTable {
     return 0;
   }
 
-  /** A neighbour, in place of what was known of it. -ENOBUFS */
+  /** Set a neighbour entry. 0 or -ENOBUFS. */
   setNeighbour(link: Link, address: string, neighbour: Neighbour): number {
     const isNew = !link.neighbours.has(address);
     if (isNew && (link.neighbours.size >= NEIGHBOURS_MAX || !NET_OBJECTS.take(1, this.account))) {
@@ -274,7 +280,7 @@ export class LinkTable {
     return 0;
   }
 
-  /** The first that `is` says so of. -ESRCH */
+  /** Remove the first route that matches. 0 or -ESRCH. */
   removeRoute(is: (route: Route) => boolean): number {
     const at = this.routes.findIndex(is);
     if (at < 0) return -ESRCH;
@@ -294,7 +300,7 @@ export class LinkTable {
     }
   }
 
-  /** The link that has this address, if it is up. */
+  /** The link that has this address and is up. */
   linkOf(address: string): Link | null {
     if (isLoopback(address)) return this.lo.isUp ? this.lo : null;
     for (const link of this.links) {
@@ -303,7 +309,7 @@ export class LinkTable {
     return null;
   }
 
-  /** The link on whose network this address means all stations. */
+  /** The link for whose network this is the broadcast address. */
   broadcastLink(address: string): Link | null {
     const routes = this.allRoutes();
     if (this.#broadcastsOf !== routes) {
@@ -326,12 +332,15 @@ export class LinkTable {
     return found;
   }
 
-  /** The main table, as it is listed: what follows from addresses, and what somebody made. */
+  /**
+   * The routes of table main, in the order of `ip route`: those that follow from addresses, and
+   * added ones.
+   */
   allRoutes(): readonly Route[] {
     return this.#known ??= [...this.#connected(), ...this.routes].sort(inOrder);
   }
 
-  /** The networks of the addresses of links that are up, as routes. */
+  /** Routes to the networks of the addresses of links that are up. */
   #connected(): Route[] {
     const routes: Route[] = [];
     for (const link of this.links) {
@@ -356,7 +365,7 @@ export class LinkTable {
     return routes;
   }
 
-  /** The route to an address that is not one of our own: the longest prefix, then the least metric. */
+  /** The route to an address of another station: the longest prefix, then the least metric. */
   routeTo(destination: string, only: Link | null = null): Route | null {
     let best: Route | null = null;
     for (const route of this.allRoutes()) {
@@ -370,7 +379,10 @@ export class LinkTable {
     return best;
   }
 
-  /** The address of a sender that has not chosen one. `device`: index of the link that it is bound to, or 0. */
+  /**
+   * The source address for a sender that chose none. `device`: index of the link it is bound to, or
+   * 0.
+   */
   sourceFor(destination: string, device: number = 0): string {
     const own = this.linkOf(destination), bound = device === 0 ? null : this.byIndex(device);
     if (bound !== null && bound !== own && bound !== this.lo) {
@@ -387,9 +399,9 @@ export class LinkTable {
       : sourceOf(route, destination);
   }
 
-  /** The namespace ends: what reaches into others goes. */
+  /** The namespace ends: its links and their other ends go. */
   release(): void {
-    // Routes first, as each link looks for its own. A pair may be in here with both ends.
+    // Routes first, so that no link has to search for its own. Both ends of a pair may be here.
     this.dropRoutes(() => true);
     for (let last = this.links.at(-1)!; last !== this.lo; last = this.links.at(-1)!) {
       this.remove(last);
@@ -399,7 +411,7 @@ export class LinkTable {
   }
 }
 
-/** Longer prefixes have no address for all. */
+/** Longer prefixes have no broadcast address. */
 const BROADCAST_BITS = 31;
 const SCOPE_LINK = 253, METRIC6 = 256;
 
@@ -407,7 +419,10 @@ function own(address: string, prefix: number, label: string, origin: number): Li
   return { address, prefix, scope: RT_SCOPE_HOST, peer: address, broadcast: null, label, origin };
 }
 
-/** IPv4 by network, the narrower first, and metric; behind it IPv6. DIFFERS: that as it was made. */
+/**
+ * The order of `ip route`: IPv4 by network, longer prefixes later, and metric; then IPv6. DIFFERS:
+ * IPv6 in the order of addition.
+ */
 function inOrder(a: Route, b: Route): number {
   const isFour = isV4(a.network);
   if (isFour !== isV4(b.network)) return isFour ? -1 : 1;
@@ -416,7 +431,7 @@ function inOrder(a: Route, b: Route): number {
   return one === two ? b.bits - a.bits || a.metric - b.metric : one < two ? -1 : 1;
 }
 
-/** Whether packets may be sent by it. */
+/** Whether packets can leave by the route. */
 function isUsable({ link, network }: Route): boolean {
   if (!link.isUp || link.hasCarrier) return link.isUp;
   const family = isV4(network) ? "ipv4" : "ipv6";
@@ -431,7 +446,7 @@ function sourceOf(route: Route, destination: string): string {
   return (near ?? fitting[0])?.address ?? (isV4(destination) ? LOOPBACK4 : LOOPBACK6);
 }
 
-/** Names that mean something else as files of /sys or directories of /proc/sys/net. */
+/** Names that mean something else in /sys or /proc/sys/net. */
 const NOT_NAMES: readonly string[] = ["", ".", "..", "all", "default"];
 
 /** dev_valid_name of Linux. */
@@ -439,7 +454,7 @@ function isName(name: string): boolean {
   return !NOT_NAMES.includes(name) && name.length < IFNAMSIZ && !/[\/:\s\0]/.test(name);
 }
 
-/** Locally administered, no group. */
+/** A locally administered unicast address. */
 function randomMac(host: Host): string {
   const bytes = new Uint8Array(6);
   host.random(bytes);

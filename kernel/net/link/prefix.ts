@@ -1,16 +1,19 @@
-/** Networks: prefixes of addresses of 16 bytes (inet/address.ts). */
+/** Networks as prefixes of addresses of 16 bytes (inet/address.ts). */
 
 import { isV4 } from "../inet/address.ts";
 
-/** Bits in front of those that an IPv4 address has. */
+/** Bits in front of a mapped IPv4 address. */
 const MAPPED_BITS = 96;
 
-/** How many bits an address of this family has. */
+/** The number of bits of an address of this family. */
 export function bitsOf(address: string): number {
   return isV4(address) ? 32 : 128;
 }
 
-/** Whether `address` is in the network of the first `bits` bits (of the family's own) of `network`. */
+/**
+ * Whether `address` is in the network `network`/`bits`; `bits` counts from the start of an address
+ * of its family.
+ */
 export function isInNetwork(address: string, network: string, bits: number): boolean {
   if (isV4(address) !== isV4(network)) return false;
   const all = isV4(network) ? bits + MAPPED_BITS : bits, whole = all >> 3;
@@ -20,12 +23,12 @@ export function isInNetwork(address: string, network: string, bits: number): boo
   return (address.charCodeAt(whole) ^ network.charCodeAt(whole)) >> (8 - rest) === 0;
 }
 
-/** The network of an address: what is behind its first `bits` bits becomes 0. */
+/** The network address: bits behind the prefix are 0. */
 export function networkOf(address: string, bits: number): string {
   return fill(address, bits, 0);
 }
 
-/** The last address of a network. */
+/** The broadcast address: bits behind the prefix are 1. */
 export function broadcastOf(address: string, bits: number): string {
   return fill(address, bits, 0xff);
 }

@@ -1,8 +1,10 @@
 /**
- * Where a packet arrives: which network namespace has an address, seen from another one, through routes, pairs of virtual
- * Ethernet and bridges. Sockets are connected with each other then; no packet travels.
+ * Finds the network namespace that has an address, through routes, veth pairs and bridges. Sockets
+ * of both namespaces are then connected directly; no packet travels. Callers: inet/inet_socket.ts,
+ * traffic/count_packets.ts, packet/show_packets.ts.
  *
- * DIFFERS: a connection does not notice what changes on its way, and nothing is filtered. Neighbour: flood.ts.
+ * DIFFERS: a connection does not notice changes of the route, and nothing is filtered. Frames for
+ * many stations: flood.ts.
  */
 
 import { EHOSTDOWN, EHOSTUNREACH, ENETUNREACH, ENODEV } from "../../../ffi/abi/errno.ts";
@@ -14,17 +16,18 @@ import { effectiveSetting } from "./link_settings.ts";
 import { isInNetwork } from "./prefix.ts";
 import { refusalOf } from "./route.ts";
 
-/** Nobody answers for the address where it should be: who sends something there hears so later. */
+/** No station answers for the address on its link: the sender gets the error later. */
 export const UNANSWERED = -EHOSTDOWN;
 
-/** Stations on the way, as many as a packet's TTL allows at first. */
+/** Stations on the way, as many as the default TTL allows. */
 const STATIONS_MAX = 64;
-/** What `rp_filter` is when the way back has to be by the same link. */
+/** The value of `rp_filter` that requires the same link for the way back. */
 const STRICT = 1;
 
 /**
- * The namespace that a packet from `net` to `destination` arrives in, or -ENETUNREACH, -EHOSTUNREACH, UNANSWERED, or what a route that
- * leads nowhere says. `device`: index of the link that its sender is bound to (-ENODEV), 0 for none.
+ * The namespace in which a packet from `net` to `destination` arrives, or -ENETUNREACH,
+ * -EHOSTUNREACH, UNANSWERED, or the error of a route without a link. `device`: the index of the
+ * link that the sender is bound to (-ENODEV), or 0.
  */
 export function findNamespace(
   net: NetNamespace,
@@ -46,7 +49,7 @@ export function findNamespace(
     if (isLoopback(destination)) return only === null ? -ENETUNREACH : -EHOSTUNREACH;
     if (arrived !== null && !forwards(arrived, destination)) return -EHOSTUNREACH;
     const route = links.routeTo(destination, only);
-    // Who is bound to a link looks for all that no route leads to right behind it.
+    // A sender bound to a link looks for unrouted addresses directly on that link.
     if (route === null && only === null) return stations === 0 ? -ENETUNREACH : -EHOSTUNREACH;
     const refusal = route === null ? 0 : refusalOf(route.type);
     if (refusal < 0) return stations === 0 ? refusal : -EHOSTUNREACH;
@@ -59,15 +62,15 @@ export function findNamespace(
   return -EHOSTUNREACH;
 }
 
-/** From link to link to a destination; empty if it is in the same namespace, null if there is no way. */
+/** The hops to a destination; empty: the same namespace; null: there is no way. */
 export function hopsTo(net: NetNamespace, destination: string): readonly Hop[] | null {
   const hops: Hop[] = [];
   return typeof findNamespace(net, destination, hops) === "number" ? null : hops;
 }
 
 /**
- * Index of the link by which a packet comes to sockets of `net`: of its own packets the link that has the address, of others
- * the one that leads back.
+ * Index of the link by which a packet reaches sockets of `net`: for own packets the link that has
+ * the destination, for others the one that routes back to the source.
  */
 export function arrivalIndex({ links }: NetNamespace, source: string, destination: string): number {
   const isOwn = links.linkOf(source) !== null;
@@ -75,12 +78,12 @@ export function arrivalIndex({ links }: NetNamespace, source: string, destinatio
   return link?.index ?? 0;
 }
 
-/** Whether answers find their way back. */
+/** Whether replies reach `source`. */
 export function isReachableBack(from: NetNamespace, source: string, to: NetNamespace): boolean {
   return from === to || findNamespace(from, source) === to;
 }
 
-/** Whether all stations take a packet from `source`: `rp_filter` of those that it comes by. */
+/** Whether the `rp_filter` of each station on the way lets a packet from `source` pass. */
 export function passesReverseFilter(hops: readonly Hop[], source: string): boolean {
   return !isV4(source) || hops.every(({ station }) => {
     const { table, settings } = station;
@@ -91,31 +94,34 @@ export function passesReverseFilter(hops: readonly Hop[], source: string): boole
   });
 }
 
-/** What came by a link goes on. IPv6 asks for all links. */
+/** Whether the station forwards packets that came by `link`; IPv6 has one setting for all links. */
 function forwards(link: Link, destination: string): boolean {
   const asked = isV4(destination) ? link.settings.ipv4 : link.table.settings.ipv6.all;
   return asked.get("forwarding") !== 0;
 }
 
-/** A frame passes a link: it goes out, or comes in. */
+/** A frame passes a link, outwards or inwards. */
 export interface Crossing {
   readonly link: Link;
   readonly isIncoming: boolean;
 }
 
-/** From one station to the next: the link that it leaves by, the one that it is for, and all on the way. */
+/**
+ * The way from one station to the next: the links that it leaves and enters by, and all that it
+ * crosses.
+ */
 export interface Hop {
   readonly out: Link;
   readonly station: Link;
   readonly crossed: readonly Crossing[];
 }
 
-/** How a port was come to; links are crossed in the order from the last `before` on. */
+/** A port that the search has reached, and the one before it. */
 interface Trail extends Crossing {
   readonly before: Trail | null;
 }
 
-/** Who has this address on the Ethernet that the link is on. */
+/** The station that answers for an address on the Ethernet of `link`; null: none. */
 function neighbour(link: Link, address: string): Hop | null {
   const start: Trail = { link, isIncoming: false, before: null }, seen = new Set<Link>([link]);
   const queue: Trail[] = [];
@@ -125,7 +131,7 @@ function neighbour(link: Link, address: string): Hop | null {
     const port = trail.link, far = port.peer;
     if (far === null || !port.isUp || !far.isUp || seen.has(far)) continue;
     seen.add(far);
-    // A port of a bridge has no station of its own: the bridge is one.
+    // The station of a bridge's port is the bridge.
     const station = far.master ?? far;
     if (!station.isUp || (station !== far && seen.has(station))) continue;
     seen.add(station);
@@ -152,10 +158,16 @@ function portsBehind(bridge: Link, before: Trail): Trail[] {
   return open.map((link) => ({ link, isIncoming: false, before }));
 }
 
-/** Values of `arp_ignore`: only for addresses of the link, and of the asker's network; not of this machine alone; never. */
+/**
+ * Values of `arp_ignore`: reply only for addresses of the link; and of the sender's network; not
+ * for addresses of host scope; never.
+ */
 const OF_LINK = 1, OF_NETWORK = 2, NOT_OF_HOST = 3, NEVER = 8;
 
-/** `asker`: the link that the question was sent by. */
+/**
+ * Whether a station answers ARP or neighbour discovery for an address. `asker`: the link that the
+ * request came from.
+ */
 function claimsAddress(station: Link, address: string, asker: Link): boolean {
   const { table } = station;
   if (!isV4(address)) return station.addresses.some((own) => own.address === address);
@@ -177,7 +189,7 @@ function claimsAddress(station: Link, address: string, asker: Link): boolean {
   }
 }
 
-/** `proxy_arp`: it answers for those that it would forward to by another link. */
+/** Whether `proxy_arp` applies: the station would forward to the address by another link. */
 function isProxy(station: Link, address: string): boolean {
   const { table, settings: { ipv4 } } = station;
   const isAsked = effectiveSetting(table.settings.ipv4.all, ipv4, "proxy_arp") !== 0;

@@ -1,4 +1,4 @@
-/** Routes of a network namespace, and what a sender gets for those that lead nowhere (ip-route(8)). */
+/** A route of a network namespace, and the errors of routes without a link (ip-route(8)). */
 
 import { EACCES, EHOSTUNREACH, EINVAL, ENETUNREACH } from "../../../ffi/abi/errno.ts";
 import {
@@ -10,12 +10,12 @@ import {
 import type { Link } from "./link.ts";
 
 export interface Route {
-  /** RTN_UNICAST, or one that leads nowhere (refusalOf): its link is `lo` then. */
+  /** RTN_UNICAST, or a type with an error (refusalOf), whose link is `lo`. */
   readonly type: number;
-  /** Its network; all addresses with 0 bits. */
+  /** The network; 0 bits: all addresses. */
   readonly network: string;
   readonly bits: number;
-  /** The next station, or null: the destination is on the link. */
+  /** The gateway; null: the destination is on the link. */
   readonly via: string | null;
   readonly link: Link;
   readonly metric: number;
@@ -29,11 +29,11 @@ const REFUSALS: ReadonlyMap<number, number> = new Map([
   [RTN_BLACKHOLE, -EINVAL],
   [RTN_UNREACHABLE, -EHOSTUNREACH],
   [RTN_PROHIBIT, -EACCES],
-  // The next table would be looked at: there is one.
+  // RTN_THROW goes on with the next table, and there is none.
   [RTN_THROW, -ENETUNREACH],
 ]);
 
-/** -errno of a type of routes; 0: it leads somewhere. */
+/** The error that a sender gets for a type of route; 0: none. */
 export function refusalOf(type: number): number {
   return REFUSALS.get(type) ?? 0;
 }

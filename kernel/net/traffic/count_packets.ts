@@ -1,6 +1,7 @@
 /**
- * Packets that would travel are counted: by the namespaces that send and receive them, by those that carry them on, and by all
- * links on their way. Links but `lo` count the header of Ethernet too, which a bridge has taken off what it takes in.
+ * Counts packets that would travel: at the namespaces that send, forward and receive them, and at
+ * all links on the way. Links other than `lo` count the Ethernet header too, except a bridge for
+ * what it receives.
  */
 
 import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP } from "../../../ffi/abi/inet.ts";
@@ -10,7 +11,7 @@ import { IP6_HEADER, IP_HEADER, type IpPacket } from "../inet/ip/ip_packet.ts";
 import { type Crossing, hopsTo } from "../link/reach.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 
-/** Packets go from one namespace to an address of another, or of its own; `bytes` are those of all, without headers of IP. */
+/** Count packets to an address; `bytes`: those of all, without IP headers. */
 export function countPackets( // HOT
   from: NetNamespace,
   to: NetNamespace,
@@ -33,7 +34,7 @@ export function countPackets( // HOT
   to.traffic.of(destination).in.add(packets, whole);
 }
 
-/** Segments of TCP, of which `bytes` are those behind the headers of IP. */
+/** Count TCP segments; `bytes`: all behind the IP headers. */
 export function countSegments( // HOT
   from: NetNamespace,
   to: NetNamespace,
@@ -46,7 +47,7 @@ export function countSegments( // HOT
   countPackets(from, to, destination, segments, bytes);
 }
 
-/** A whole packet, with what is in it. */
+/** Count a whole packet, and its message of ICMP or datagram. */
 export function countPacket(from: NetNamespace, to: NetNamespace, packet: IpPacket): void {
   const { protocol, destination, payload, whole } = packet;
   if (whole === null) countPackets(from, to, destination, 1, payload.length);
@@ -57,7 +58,7 @@ export function countPacket(from: NetNamespace, to: NetNamespace, packet: IpPack
   } else if (isMessage(packet)) countMessage(from, to, destination, payload[0]!);
 }
 
-/** A packet that a frame brought has come to its station. */
+/** A packet reached its station in a frame that a packet socket sent. */
 export function countArrival(to: NetNamespace, packet: IpPacket): void {
   const { protocol, destination, payload } = packet, counters = to.traffic.of(destination);
   counters.in.add(1, sizeOf(packet));
@@ -65,7 +66,7 @@ export function countArrival(to: NetNamespace, packet: IpPacket): void {
   else if (isMessage(packet)) counters.icmpIn.add(payload[0]!);
 }
 
-/** A message of ICMP of a type. */
+/** Count an ICMP message by its type. */
 export function countMessage(
   from: NetNamespace,
   to: NetNamespace,
@@ -76,7 +77,7 @@ export function countMessage(
   to.traffic.of(destination).icmpIn.add(type);
 }
 
-/** A packet for many stations leaves by links. */
+/** A multicast or broadcast packet leaves by links. */
 export function countMulticastOut(
   from: NetNamespace,
   packet: IpPacket,
@@ -90,7 +91,7 @@ export function countMulticastOut(
   for (const crossing of crossed) countCrossing(crossing, 1, bytes);
 }
 
-/** And comes to one of them. */
+/** A multicast or broadcast packet reaches a station. */
 export function countMulticastIn(to: NetNamespace, packet: IpPacket): void {
   const { destination, payload } = packet, counters = to.traffic.of(destination);
   const bytes = sizeOf(packet);
@@ -118,7 +119,7 @@ function countOnWay(from: NetNamespace, destination: string, packets: number, by
   });
 }
 
-/** Packets pass a link; `bytes` are those of all, without the headers of Ethernet. */
+/** Count packets at a link; `bytes`: those of all, without Ethernet headers. */
 export function countCrossing(
   { link, isIncoming }: Crossing,
   packets: number,

@@ -1,11 +1,12 @@
 /**
- * What a network namespace counts of its packets: of both versions of IP (RFC 4293), ICMP (RFC 5097's types), TCP (RFC 4022) and UDP
- * (RFC 4113). No packet travels (net/link/reach.ts): counted is what would. Neighbours: count_packets.ts (who counts), tables.ts (who shows).
+ * Packet counters of a network namespace: IP (RFC 4293), ICMP by type (RFC 5097), TCP (RFC 4022)
+ * and UDP (RFC 4113). No packet travels (link/reach.ts); packets that would travel are counted.
+ * Writers: count_packets.ts and the protocols; reader: tables.ts.
  */
 
 import { isV4 } from "../inet/address.ts";
 
-/** Packets, and their bytes with the headers of IP. */
+/** Packets, and their bytes with IP headers. */
 export class PacketCounter {
   packets: number = 0;
   bytes: number = 0;
@@ -16,7 +17,7 @@ export class PacketCounter {
   }
 }
 
-/** Messages of ICMP by type. */
+/** ICMP messages by type. */
 export class MessageCounter {
   readonly types: Map<number, number> = new Map();
   all: number = 0;
@@ -33,14 +34,14 @@ export class MessageCounter {
 export class UdpCounters {
   received: number = 0;
   sent: number = 0;
-  /** Nobody was at the port. */
+  /** Datagrams to a port without a socket. */
   refused: number = 0;
-  /** Those that a receiver had no room for, and others that it did not take. */
+  /** Datagrams for which the receiver had no room, and others that it refused. */
   overflows: number = 0;
   dropped: number = 0;
 }
 
-/** Of one version of IP. */
+/** Counters of one version of IP. */
 export class IpCounters {
   readonly in: PacketCounter = new PacketCounter();
   readonly out: PacketCounter = new PacketCounter();
@@ -48,7 +49,7 @@ export class IpCounters {
   readonly outToGroups: PacketCounter = new PacketCounter();
   readonly inToAll: PacketCounter = new PacketCounter();
   readonly outToAll: PacketCounter = new PacketCounter();
-  /** Of `in`, those that went on to another station. */
+  /** The part of `in` that was forwarded to another station. */
   forwarded: number = 0;
   readonly icmpIn: MessageCounter = new MessageCounter();
   readonly icmpOut: MessageCounter = new MessageCounter();
@@ -59,17 +60,17 @@ export class IpCounters {
 export class TcpCounters {
   segmentsIn: number = 0;
   segmentsOut: number = 0;
-  /** Segments with data, and without, that were sent. */
+  /** Segments sent with data, and without. */
   dataOut: number = 0;
   acksIn: number = 0;
   resetsOut: number = 0;
-  /** Connections that were begun here, and that others began. */
+  /** Connections opened by connect(2), and by accept(2). */
   opened: number = 0;
   accepted: number = 0;
-  /** Attempts that failed, and connections that ended by a reset. */
+  /** Attempts that failed, and connections that were reset. */
   failed: number = 0;
   reset: number = 0;
-  /** Connections that a listener had no room for. */
+  /** Connections for which a listener had no room. */
   overflows: number = 0;
 }
 
@@ -78,7 +79,7 @@ export class Traffic {
   readonly v6: IpCounters = new IpCounters();
   readonly tcp: TcpCounters = new TcpCounters();
 
-  /** Of the version that an address is of. */
+  /** The counters of the version of an address. */
   of(address: string): IpCounters {
     return isV4(address) ? this.v4 : this.v6;
   }

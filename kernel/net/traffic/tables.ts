@@ -1,6 +1,7 @@
 /**
- * What a namespace counts, as /proc/net shows it: snmp, netstat and snmp6 (proc(5); names as in
- * Documentation/networking/snmp_counter.rst), and what each link counts. Of TCP's extensions (TcpExt) those are here that can be other than 0.
+ * Counters as /proc/net shows them: snmp, netstat and snmp6 (proc(5); names as in
+ * Documentation/networking/snmp_counter.rst), and those of each link. Of TcpExt only counters that
+ * can change are not 0.
  */
 
 import * as I from "../../../ffi/abi/inet.ts";
@@ -13,7 +14,7 @@ import type { IpCounters, MessageCounter, Traffic, UdpCounters } from "./counter
 
 type Rows = readonly (readonly [name: string, value: number])[];
 
-/** /proc/net/`name`, or null. */
+/** The text of /proc/net/`name`, or null. */
 export function trafficTable(net: NetNamespace, name: string): string | null {
   if (name === "snmp") return snmp(net);
   if (name === "netstat") return netstat(net.traffic);
@@ -30,18 +31,18 @@ export function countersOf({ received, sent }: Link): LinkCounters {
   };
 }
 
-/** Two lines: names and values. */
+/** A line of names and a line of values. */
 function lines(title: string, rows: Rows): string {
   const names = rows.map(([name]) => name), values = rows.map(([, value]) => value);
   return `${title}: ${names.join(" ")}\n${title}: ${values.join(" ")}\n`;
 }
 
-/** `names` of which nothing is ever counted. */
+/** Rows of names that are always 0. */
 function none(names: string): Rows {
   return names.split(" ").map((name) => [name, 0]);
 }
 
-/** Types of ICMP that have names, as both versions have them. */
+/** ICMP types with names in both versions. */
 const NAMES_4: readonly (readonly [number, string])[] = [
   [I.ICMP_DEST_UNREACH, "DestUnreachs"],
   [11, "TimeExcds"],
@@ -143,7 +144,7 @@ function udpRows({ received, refused, dropped, overflows, sent }: UdpCounters): 
   ];
 }
 
-/** Packets for many stations, and the bytes of all. */
+/** Multicast and broadcast packets, and bytes of all packets. */
 function octets(c: IpCounters): Rows {
   return [
     ["InOctets", c.in.bytes],
