@@ -1,6 +1,6 @@
 /**
- * Control messages (cmsg(3)) between a guest and a host socket: only those listed here pass, either way. Descriptors and
- * credentials never do.
+ * Control messages (cmsg(3)) between a guest and a host socket. Only the types listed here pass, in
+ * each direction; descriptors and credentials never do.
  */
 
 import * as I from "../../../ffi/abi/inet.ts";
@@ -17,12 +17,12 @@ import type { ControlWriter } from "../control_writer.ts";
 import type { Message, RawControl } from "../message.ts";
 
 const HEADER = Cmsghdr.size;
-/** LIMIT: bytes of one message's data. */
+/** LIMIT: bytes of data of one control message. */
 const MAX_DATA = 512;
 
 type Types = ReadonlyMap<number, readonly number[]>;
 
-/** What may be sent, by level: for this packet alone. */
+/** Types that may be sent, by level; they count for one packet. */
 const SENT: Types = new Map([
   [I.IPPROTO_IP, [I.IP_TOS, I.IP_TTL, I.IP_PKTINFO]],
   [I.IPPROTO_IPV6, [
@@ -37,7 +37,7 @@ const SENT: Types = new Map([
   [I.IPPROTO_UDP, [I.UDP_SEGMENT]],
 ]);
 
-/** What may be received. */
+/** Types that may be received, by level. */
 const RECEIVED: Types = new Map([
   [SOL_SOCKET, [SO_RXQ_OVFL]],
   [I.IPPROTO_IP, [
@@ -72,8 +72,8 @@ function has(types: Types, level: number, type: number): boolean {
 }
 
 /**
- * A control message that the guest sends on a socket of `family` is put behind those that `to` has: 0 or -EINVAL. What is
- * for another protocol is passed over, as on Linux.
+ * Append a control message that the guest sends on a socket of `family` to those in `to`: 0 or
+ * -EINVAL. Messages of other protocols are ignored, as on Linux.
  */
 export function addControl(
   to: RawControl,
@@ -100,7 +100,7 @@ export function addControl(
   return 0;
 }
 
-/** What the host delivered, for the guest. The time of arrival goes into the message itself. */
+/** Give the guest what the host delivered. The time of arrival goes into the message itself. */
 export function deliverControl(message: Message, out: ControlWriter): void {
   const { u8, dv, length } = message.control;
   for (let at = 0; at + HEADER <= length;) {
@@ -116,7 +116,7 @@ export function deliverControl(message: Message, out: ControlWriter): void {
   }
 }
 
-/** The time of arrival that the host delivered (SO_TIMESTAMPNS), if it did. */
+/** Take the time of arrival from the host's SO_TIMESTAMPNS message, if there is one. */
 export function findTime(message: Message): void {
   const { dv, length } = message.control;
   for (let at = 0; at + HEADER <= length;) {

@@ -1,7 +1,7 @@
 /**
- * The links, addresses and routes of the host's namespace as guests ask for them: rtnetlink (its answers are passed on),
- * and lists for /proc and /sys. Nothing is kept: each question is asked of the host, so that a link that comes later is
- * there.
+ * Links, addresses and routes of the host's namespace for guests: rtnetlink, whose replies are
+ * passed on, and lists for /proc and /sys. Nothing is cached: each request asks the host, so that
+ * new links show.
  */
 
 import { EAFNOSUPPORT, EINVAL, ENODEV, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
@@ -16,7 +16,7 @@ import { answerNoNsid, attributeBytes, type RouteRequest } from "../netlink/requ
 import type { NetlinkWriter } from "../netlink/writer.ts";
 import { NetlinkClient } from "./netlink_client.ts";
 
-/** Bytes of the fixed part of what can be dumped; its first byte is the family. */
+/** Bytes of the fixed part of requests that can be dumped; its first byte is the family. */
 const DUMPS: ReadonlyMap<number, number> = new Map([
   [N.RTM_GETLINK, N.Ifinfomsg.size],
   [N.RTM_GETADDR, N.Ifaddrmsg.size],
@@ -24,7 +24,7 @@ const DUMPS: ReadonlyMap<number, number> = new Map([
   [N.RTM_GETNEIGH, 12],
   [N.RTM_GETRULE, 12],
 ]);
-/** Of `ip route get`: attributes with an address or a number, and flags. */
+/** Attributes of `ip route get` with an address or a number, and flags. */
 const ROUTE_ATTRIBUTES: readonly number[] = [N.RTA_DST, N.RTA_SRC, N.RTA_IIF, N.RTA_OIF];
 const ROUTE_FLAGS = 0x3000;
 const HEADER = N.Nlmsghdr.size;
@@ -36,7 +36,7 @@ export class HostLinks {
     this.client = new NetlinkClient(host, network);
   }
 
-  /** A link besides the loopback is up. */
+  /** Whether a link other than the loopback is up. */
   hasLinks(): boolean {
     return this.devices().some((d) => (d.flags & IFF_UP) !== 0 && (d.flags & IFF_LOOPBACK) === 0);
   }
@@ -68,7 +68,7 @@ export class HostLinks {
     return this.client.ask(type, N.NLM_F_DUMP, body);
   }
 
-  /** One link, by index or name. */
+  /** RTM_GETLINK for one link, by index or name. */
   private answerLink(r: RouteRequest, out: NetlinkWriter): number {
     if (r.body.byteLength < N.Ifinfomsg.size) return -EINVAL;
     const index = r.body.getInt32(N.Ifinfomsg.at.index, true);
@@ -87,7 +87,7 @@ export class HostLinks {
     return isFound ? 0 : -ENODEV;
   }
 
-  /** `ip route get`: the way to an address. */
+  /** `ip route get`: the route to an address. */
   private answerRoute(r: RouteRequest, out: NetlinkWriter): number {
     const { family, body } = r;
     if (family !== AF_INET && family !== AF_INET6) return -EAFNOSUPPORT;
@@ -120,7 +120,7 @@ export class HostLinks {
     return 0;
   }
 
-  /** One message of the host, as an answer to the guest's request. */
+  /** Pass on one message of the host as a reply to the guest's request. */
   private pass(
     r: RouteRequest,
     at: number,
@@ -134,7 +134,7 @@ export class HostLinks {
     out.end();
   }
 
-  /** All messages of the last answer: type, what is behind the header, and where the header is. */
+  /** Visit all messages of the last reply: the type, the body, and the offset of the header. */
   private eachMessage(visit: (type: number, body: DataView, at: number) => void): void {
     const { dv, length } = this.client;
     for (let at = 0; at + HEADER <= length;) {
@@ -147,7 +147,7 @@ export class HostLinks {
   }
 }
 
-/** RTM_GET*: each third of a group of four. */
+/** Whether the type is RTM_GET*, the third in each group of four. */
 function isQuestion(type: number): boolean {
   return (type & 3) === 2;
 }
@@ -172,7 +172,7 @@ function deviceOf(body: DataView): NetDevice {
   };
 }
 
-/** A u32 at `at` of an attribute's bytes. */
+/** The u32 at `at` in the bytes of an attribute. */
 function number(bytes: string, at: number): number {
   let n = 0;
   for (let i = 3; i >= 0; i--) n = n * 256 + (at + i < bytes.length ? bytes.charCodeAt(at + i) : 0);

@@ -1,16 +1,16 @@
 /**
- * Options of host sockets: which ones the host is asked for, as data, with the number of bytes that a value may have.
- * Others are the kernel's own (socket_options.ts) or do not exist (ENOPROTOOPT). The filter of the process lets through
- * what stands here and nothing else.
+ * The options of host sockets that are passed to the host, as data, with the bytes of each value.
+ * Other options are the kernel's own (socket_options.ts) or give ENOPROTOOPT. The seccomp filter of
+ * the process allows this list and nothing else.
  */
 
 import * as I from "../../../ffi/abi/inet.ts";
 import * as S from "../../../ffi/abi/socket.ts";
 
-/** Names by level. */
+/** Option names by level. */
 export type OptionNames = ReadonlyMap<number, readonly number[]>;
 
-/** LIMIT: bytes of a value: a struct group_source_req has 264, a struct tcp_info some 250. */
+/** LIMIT: bytes of a value; struct group_source_req has 264, struct tcp_info some 250. */
 export const MAX_OPTION_BYTES = 512;
 
 const MULTICAST: readonly number[] = [
@@ -141,7 +141,7 @@ export const SET_OPTIONS: OptionNames = new Map([
   [I.IPPROTO_ICMPV6, [I.ICMPV6_FILTER]],
 ]);
 
-/** Options that can only be asked for. */
+/** Options that can only be read. */
 const ASKED: OptionNames = new Map([
   [S.SOL_SOCKET, [S.SO_ERROR, S.SO_ACCEPTCONN, S.SO_INCOMING_CPU, S.SO_COOKIE]],
   [I.IPPROTO_IP, [I.IP_MTU, I.IP_OPTIONS]],
@@ -149,7 +149,7 @@ const ASKED: OptionNames = new Map([
   [I.IPPROTO_IPV6, [I.IPV6_PATHMTU]],
 ]);
 
-/** All options whose values can be asked for. */
+/** All options that can be read. */
 export const GET_OPTIONS: OptionNames = new Map(
   [...SET_OPTIONS].map(([level, names]) => [level, [...names, ...ASKED.get(level) ?? []]]),
 );

@@ -1,10 +1,11 @@
 /**
- * An internet socket that is one of the host, in the network namespace of this process. The descriptor is non-blocking:
- * waiting is the kernel's, woken by the host's edges. Bytes move between the host socket and guest memory at once.
+ * An internet socket that is one of the host, in the network namespace of this process. Its
+ * descriptor is non-blocking: the kernel's tasks wait, and the host's edge events wake them. Bytes
+ * are copied between the host socket and guest memory once.
  *
- * Not here: what may be opened (host_transport.ts), options (host_options.ts), control messages (host_control.ts).
- * DIFFERS: SO_LINGER with a time does not make close(2) wait. To the host all users are one: SO_REUSEPORT is shared by
- * sockets of different users.
+ * Not here: which sockets may be made (host_transport.ts), options (host_options.ts), control
+ * messages (host_control.ts). DIFFERS: SO_LINGER with a time does not make close(2) wait. All users
+ * are one user for the host: sockets of different users share SO_REUSEPORT.
  */
 
 import {
@@ -52,10 +53,10 @@ import {
   setHostSocketOption,
 } from "./option_calls.ts";
 
-/** Bytes that one call moves at most, so that one guest does not hold up the others. */
+/** The most bytes that one call moves, so that other guests do not wait long. */
 const MAX_SENT = 1 << 20, MAX_RECEIVED = 1 << 18;
 const POLL_BITS = POLLIN | POLLPRI | POLLOUT | POLLRDNORM | POLLWRNORM | POLLRDHUP;
-/** Flags of the guest's that the host gets. */
+/** Flags of the guest that are passed to the host. */
 const SEND_FLAGS = S.MSG_OOB | S.MSG_DONTROUTE | S.MSG_EOR | S.MSG_CONFIRM | S.MSG_MORE |
   S.MSG_FASTOPEN;
 const RECEIVE_FLAGS = S.MSG_OOB | S.MSG_PEEK | S.MSG_TRUNC | S.MSG_ERRQUEUE;
@@ -65,7 +66,7 @@ const RECEIVED_AT = 128;
 /** LIMIT: /proc/sys/net/core/somaxconn. */
 const MAX_BACKLOG = 4096;
 
-/** How many there are, of all transports over one HostNetwork. */
+/** The number of sockets over one HostNetwork, in all namespaces. */
 export class SocketCount {
   private count: number = 0;
   private readonly max: number;
@@ -92,7 +93,7 @@ export class HostSocket extends Socket {
   /** uid of the creator. */
   readonly uid: number;
   private isAccepting: boolean = false;
-  /** Control messages may arrive with a stream's bytes. */
+  /** Control messages may come with a stream's bytes. */
   private hasControl: boolean = false;
   private isWatched: boolean = false;
 
@@ -121,7 +122,10 @@ export class HostSocket extends Socket {
     return this.isAccepting;
   }
 
-  /** From now on the host tells of every change. Something that happened before is told at once. 0 or -errno. */
+  /**
+   * Watch the descriptor: the host reports every change, and at once what is ready already. 0 or
+   * -errno.
+   */
   private watch(): number {
     if (this.isWatched) return 0;
     const r = this.net.host.watch(this.fd, POLL_BITS + EPOLLET, new HostSocketWatch(this));
@@ -129,7 +133,7 @@ export class HostSocket extends Socket {
     return r;
   }
 
-  /** The host would block: -EAGAIN, or why nobody would tell when it does no longer. */
+  /** The host would block: -EAGAIN, or the error of watching the descriptor. */
   private wait(): number {
     const r = this.watch();
     if (r < 0) return r;
@@ -137,7 +141,7 @@ export class HostSocket extends Socket {
     return -EAGAIN;
   }
 
-  /** An address of a guest for the host: its length at NAME_AT, or -errno. */
+  /** Copy a guest's address for the host to NAME_AT: its length, or -errno. */
   private putName(from: SocketAddress): number {
     const { length, family } = from;
     if (length < 2) return -EINVAL;
@@ -171,10 +175,10 @@ export class HostSocket extends Socket {
     if (n < 0) return n;
     const at = this.host.area.address + A.NAME_AT;
     let r = this.host.connect(this.fd, at, n);
-    // To a peer on this machine the connection is often there when the host's call returns.
+    // A connection to a peer on this machine is often complete when the host's call returns.
     if (r === -EINPROGRESS && !nonblocking) r = this.host.connect(this.fd, at, n);
     if (r !== -EINPROGRESS && r !== -EALREADY) return r;
-    // The same call again tells how it ended: it is what a blocked caller does.
+    // The blocked caller repeats the call, which returns the result.
     const waited = this.wait();
     return nonblocking ? r : waited;
   }
@@ -250,10 +254,10 @@ export class HostSocket extends Socket {
     return n === -EAGAIN ? this.wait() : n;
   }
 
-  /** A datagram in more pieces than the host takes: put together. 0 or -errno. */
+  /** Join a datagram with more segments than the host takes. 0 or -errno. */
   private gather(io: IoCursor, wanted: number, segments: number): number {
     const { area } = this.host;
-    // With pieces to spare the memory ended early.
+    // There was room for more segments, so the memory ended early.
     if (segments < A.MAX_SEGMENTS && wanted <= MAX_SENT) return -EFAULT;
     if (wanted > A.BOUNCE_BYTES) return -EMSGSIZE;
     if (io.takeHost(area.address + A.BOUNCE_AT, wanted) < wanted) return -EFAULT;
@@ -278,14 +282,14 @@ export class HostSocket extends Socket {
     return n;
   }
 
-  /** A stream gave less than was asked for: whether that is all of it, for who would go on. */
+  /** Whether a stream that gave fewer bytes than asked for has no more now. */
   private endsEarly(flags: number): boolean {
     if ((flags & S.MSG_OOB) !== 0) return true;
     const goesOn = (flags & S.MSG_WAITALL) !== 0 || this.options.receiveLowWater > 1;
     return goesOn && this.atMark > 0;
   }
 
-  /** One recvmsg(2) of the host into the iovec array: its result. */
+  /** Call recvmsg(2) of the host into the iovec array: its result. */
   private receiveHost(
     message: Message,
     segments: number,
@@ -311,7 +315,7 @@ export class HostSocket extends Socket {
     return n;
   }
 
-  /** recvmsg(2) with MSG_ERRQUEUE: what went wrong with a packet, and the packet. */
+  /** recv(2) with MSG_ERRQUEUE: an error and the packet it is about. */
   override receiveError(io: IoCursor, message: Message): number {
     const { area } = this.host;
     let segments = 0;
@@ -325,8 +329,8 @@ export class HostSocket extends Socket {
   }
 
   /**
-   * A look at a stream goes on behind what it has seen: MSG_PEEK with MSG_WAITALL or SO_RCVLOWAT. All is looked at
-   * again, and the part that is new copied. LIMIT: of BOUNCE_BYTES; what lies behind is not waited for.
+   * MSG_PEEK with MSG_WAITALL or SO_RCVLOWAT, run again: peek at all bytes again and copy those
+   * that are new. LIMIT: up to BOUNCE_BYTES; the call does not wait for bytes behind them.
    */
   private peekBehind(io: IoCursor, message: Message): number {
     const { area } = this.host, { skipped } = message;
@@ -375,7 +379,7 @@ export class HostSocket extends Socket {
     return getHostOption(this, level, name, value);
   }
 
-  /** The host's poll bits; -errno of the host is an error of the socket. */
+  /** The host's poll bits; an -errno of the host becomes the socket's error. */
   private pollHost(bits: number): number {
     const now = this.net.host.pollNow(this.fd, bits);
     return now < 0 ? POLLERR : now;
@@ -396,7 +400,7 @@ export class HostSocket extends Socket {
     if (this.type !== S.SOCK_STREAM) return super.atMark;
     return this.ask(S.SIOCATMARK) !== 0 ? 1 : 0;
   }
-  /** An ioctl that answers with an int; 0 when the host refuses. */
+  /** An ioctl that returns an int; 0 if the host refuses. */
   private ask(request: number): number {
     const { area } = this.host;
     area.dv.setInt32(A.VALUE_AT, 0, true);
@@ -404,7 +408,7 @@ export class HostSocket extends Socket {
     return r < 0 ? 0 : area.dv.getInt32(A.VALUE_AT, true);
   }
 
-  /** Low half of how many bytes of a stream came in all. */
+  /** Low half of the number of bytes that a stream received in all. */
   get receivedBytes(): number {
     const { area } = this.host, { address } = area;
     area.dv.setInt32(A.LENGTH_AT, A.VALUE_BYTES, true);
@@ -415,14 +419,14 @@ export class HostSocket extends Socket {
 
   protected override release(): void {
     this.count.remove();
-    // Nobody else has the descriptor: with it the watch ends.
+    // No other process has the descriptor: closing it ends the watch.
     this.net.host.close(this.fd);
   }
 }
 
 class HostSocketWatch extends Waiter {
   private readonly socket: HostSocket;
-  /** Bytes that had come when the host last told of an urgent one; -1: there was none. */
+  /** `receivedBytes` when the host last reported an urgent byte; -1: none. */
   private urgentBytes: number = -1;
 
   constructor(socket: HostSocket) {
@@ -434,7 +438,7 @@ class HostSocketWatch extends Waiter {
     const { socket, urgentBytes } = this;
     this.urgentBytes = (events & POLLPRI) !== 0 ? socket.receivedBytes : -1;
     socket.queue.wake(events);
-    // DIFFERS: bytes that come while an urgent one is unread may be taken for urgent ones.
+    // DIFFERS: bytes that arrive while an urgent one is unread may count as urgent ones.
     const isNew = this.urgentBytes >= 0 && this.urgentBytes !== urgentBytes;
     if (isNew) socket.net.shared.urgent?.onUrgent(socket);
   }

@@ -1,6 +1,6 @@
 /**
- * The transport of host sockets: internet sockets are the host's, in the network namespace of this process; links are
- * those of the namespace, and cannot be changed from here.
+ * The transport of host sockets: internet sockets are the host's, in the network namespace of this
+ * process. Links are those of that namespace and cannot be changed by guests.
  */
 
 import {
@@ -31,7 +31,7 @@ import { BOUNCE_AT, VALUE_AT } from "./message_area.ts";
 import { HostLinks } from "./host_links.ts";
 import { HostSocket, SocketCount } from "./host_socket.ts";
 
-/** Questions about one interface (netdevice(7)); a struct ifreq goes in and out. */
+/** Ioctls that ask about one interface (netdevice(7)) with a struct ifreq. */
 export const INTERFACE_QUESTIONS: readonly number[] = [
   I.SIOCGIFNAME,
   I.SIOCGIFFLAGS,
@@ -55,7 +55,7 @@ export class HostTransport implements Transport {
   private readonly network: HostNetwork;
   private readonly links: HostLinks;
   private readonly count: SocketCount;
-  /** A socket for ioctls; -1: none yet. */
+  /** The socket for ioctls; -1: not made yet. */
   private fd: number = -1;
 
   constructor(net: NetNamespace, network: HostNetwork) {
@@ -65,7 +65,7 @@ export class HostTransport implements Transport {
     this.count = new SocketCount(network.maxSockets);
   }
 
-  /** The namespace has something to offer, or it was asked for in any case. */
+  /** Whether the host's namespace has links, or host networking was asked for. */
   get isWanted(): boolean {
     return !this.network.isOptional || this.links.hasLinks();
   }
@@ -99,13 +99,13 @@ export class HostTransport implements Transport {
     if (request < I.SIOCADDRT || request > I.SIOCETHTOOL) return -ENOTTY;
     const { area } = this.network, size = I.Ifreq.size;
     if (user.copyIn(area.u8, VALUE_AT, arg, size) < 0) return -EFAULT;
-    // The interfaces are the host's.
+    // Interfaces of the host cannot be changed.
     if (!INTERFACE_QUESTIONS.includes(request)) return isChange(request) ? -EPERM : -ENOTTY;
     const r = this.askHost(request);
     return r < 0 ? r : user.copyOut(arg, area.u8, VALUE_AT, size);
   }
 
-  /** SIOCGIFCONF: without a place for the answers it asks how much is needed. */
+  /** SIOCGIFCONF; without a buffer it reports the bytes needed. */
   private listInterfaces(arg: number, user: UserMemory): number {
     const { at } = I.Ifconf, { area } = this.network;
     const room = user.load32(arg + at.len), to = user.load64(arg + at.buf);
@@ -123,7 +123,7 @@ export class HostTransport implements Transport {
     return user.store32(arg + at.len, length);
   }
 
-  /** The struct is at VALUE_AT. */
+  /** Run an ioctl on the struct at VALUE_AT. */
   private askHost(request: number): number {
     if (this.fd < 0) this.fd = this.network.socket(AF_INET, SOCK_DGRAM, 0);
     if (this.fd < 0) return this.fd;
@@ -141,13 +141,13 @@ export class HostTransport implements Transport {
   }
 }
 
-/** SIOCSIF*, SIOCADDRT and the like. */
+/** Whether the request changes an interface or a route (SIOCSIF*, SIOCADDRT and the like). */
 function isChange(request: number): boolean {
   return [I.SIOCADDRT, I.SIOCDELRT, I.SIOCSIFFLAGS, I.SIOCSIFADDR, I.SIOCSIFNETMASK, I.SIOCSIFMTU]
     .includes(request);
 }
 
-/** The protocol that a socket gets, or why there is none. */
+/** The protocol of a new socket, or -errno. */
 function protocolOf(family: number, type: number, protocol: number): number {
   switch (type) {
     case SOCK_STREAM:

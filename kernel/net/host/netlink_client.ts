@@ -1,6 +1,6 @@
 /**
- * Questions to the host's rtnetlink(7) about the network namespace: dumps, and single answers. Requests are made here of
- * known parts, never of a guest's bytes, and never change anything. The host answers within the call.
+ * A client of the host's rtnetlink(7), for dumps and single replies. Requests are built here and
+ * contain no bytes of a guest, and none changes anything. The host replies within the call.
  */
 
 import { EIO, EMFILE } from "../../../ffi/abi/errno.ts";
@@ -10,7 +10,7 @@ import type { Host } from "../../core/host.ts";
 import type { HostNetwork } from "../../core/host_network.ts";
 import * as A from "./message_area.ts";
 
-/** LIMIT: bytes of all answers to one request: some 10,000 routes. */
+/** LIMIT: bytes of the replies to one request; some 10,000 routes. */
 const MAX_ANSWER = 4 << 20;
 const HEADER = N.Nlmsghdr.size;
 
@@ -19,7 +19,7 @@ export class NetlinkClient {
   private readonly network: HostNetwork;
   private fd: number = -1;
   private seq: number = 0;
-  /** The messages of the last answer, one behind the other; `length` bytes count. */
+  /** The messages of the last reply, one after the other, in the first `length` bytes. */
   u8: Uint8Array<ArrayBuffer> = new Uint8Array(65536);
   dv: DataView<ArrayBuffer> = new DataView(this.u8.buffer);
   length: number = 0;
@@ -30,10 +30,9 @@ export class NetlinkClient {
   }
 
   /**
-   * Ask; the answers are then here, without the end of a dump.
+   * Send a request and receive the reply, without the end of a dump.
    *
-   * @param body behind the header: the fixed part and attributes
-   * @returns 0 or -errno
+   * @param body the fixed part and the attributes behind the header @returns 0 or -errno
    */
   ask(type: number, flags: number, body: Uint8Array): number {
     if (this.fd < 0) {
@@ -43,7 +42,7 @@ export class NetlinkClient {
     this.length = 0;
     const r = this.request(type, flags, body);
     const failed = r < 0 ? r : this.collect((flags & N.NLM_F_DUMP) !== 0);
-    // What may still come must not be taken for the answer to another question.
+    // Later datagrams of a failed request must not be taken for the next reply.
     if (failed < 0) this.close();
     return failed;
   }
@@ -74,7 +73,7 @@ export class NetlinkClient {
     }
   }
 
-  /** The messages of one datagram: 0 at the end, 1 when more will come, -errno. */
+  /** Append the messages of one datagram: 0 at the end, 1 if more follow, or -errno. */
   private takeAll(length: number, isDump: boolean): number {
     const { dv } = this.network.area, { at: field } = N.Nlmsghdr;
     for (let at = A.BOUNCE_AT; at + HEADER <= A.BOUNCE_AT + length;) {

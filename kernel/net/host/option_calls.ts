@@ -1,4 +1,7 @@
-/** getsockopt(2) and setsockopt(2) of host sockets: what host_options.ts lists goes to the host, the rest is kept here. */
+/**
+ * getsockopt(2) and setsockopt(2) of host sockets: options of host_options.ts go to the host,
+ * others are kept here.
+ */
 
 import { EINVAL, ENOPROTOOPT, EPERM } from "../../../ffi/abi/errno.ts";
 import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
@@ -10,7 +13,7 @@ import { LENGTH_AT, VALUE_AT } from "./message_area.ts";
 import { GET_OPTIONS, isListed, MAX_OPTION_BYTES, SET_OPTIONS } from "./host_options.ts";
 import type { HostSocket } from "./host_socket.ts";
 
-/** At SOL_SOCKET. */
+/** setsockopt(2) at SOL_SOCKET. */
 export function setHostSocketOption(
   socket: HostSocket,
   caller: SocketCaller,
@@ -21,7 +24,7 @@ export function setHostSocketOption(
     case S.SO_SNDBUFFORCE:
     case S.SO_RCVBUFFORCE:
       if (!hasCap(caller.cred, CAP_NET_ADMIN)) return -EPERM;
-      // DIFFERS: within the host's bounds for everybody.
+      // DIFFERS: within the host's bounds also with CAP_NET_ADMIN.
       return pass(
         socket,
         S.SOL_SOCKET,
@@ -54,7 +57,7 @@ export function setHostSocketOption(
   return setSocketOption(caller, socket, name, value);
 }
 
-/** The host delivers ns; which of the two the guest wants is remembered here. */
+/** The host delivers ns; the format that the guest wants is kept here. */
 function passTimestamp(
   socket: HostSocket,
   caller: SocketCaller,
@@ -65,7 +68,10 @@ function passTimestamp(
   return r < 0 ? r : pass(socket, S.SOL_SOCKET, S.SO_TIMESTAMPNS, value);
 }
 
-/** With a time to linger the host's close would wait, and this whole kernel with it: only a reset is the host's. */
+/**
+ * A linger time would make the host's close wait, and the whole kernel with it: only a time of 0
+ * (reset) is passed to the host.
+ */
 function setLinger(socket: HostSocket, caller: SocketCaller, value: OptionValue): number {
   const r = setSocketOption(caller, socket, S.SO_LINGER, value);
   if (r < 0) return r;
@@ -91,7 +97,7 @@ export function getHostSocketOption(
   return getSocketOption(socket, name, value);
 }
 
-/** At other levels. */
+/** setsockopt(2) at other levels. */
 export function setHostOption(
   socket: HostSocket,
   level: number,

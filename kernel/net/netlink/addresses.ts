@@ -1,4 +1,4 @@
-/** RTM_GETADDR, RTM_NEWADDR and RTM_DELADDR of rtnetlink(7): what `ip addr` does. */
+/** RTM_GETADDR, RTM_NEWADDR and RTM_DELADDR of rtnetlink(7), as `ip addr` uses them. */
 
 import { EINVAL, ENODEV, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { IFNAMSIZ } from "../../../ffi/abi/inet.ts";
@@ -16,19 +16,19 @@ import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 const { at } = N.Ifaddrmsg;
 const FOR_EVER = 0xffffffff;
 
-/** As a message has it: four bytes of IPv4. */
+/** The address as in a message: four bytes for IPv4. */
 export function rawAddress(address: string): string {
   return isV4(address) ? address.substring(12) : address;
 }
 
-/** Out of a message: undefined for another length. */
+/** The address of a message; undefined: wrong length. */
 export function fromRaw(bytes: string | undefined, family: number): string | undefined {
   if (bytes === undefined) return undefined;
   if (family === AF_INET) return bytes.length === 4 ? MAPPED + bytes : undefined;
   return bytes.length === 16 ? bytes : undefined;
 }
 
-/** One family behind the other: getifaddrs(3) hands them on as they come. */
+/** Dump one family after the other, the order in which getifaddrs(3) passes them on. */
 export function dumpAddresses(r: RouteRequest): number {
   const isFull = r.body.byteLength >= N.Ifaddrmsg.size;
   const index = isFull ? r.body.getUint32(at.index, true) : 0;
@@ -38,7 +38,7 @@ export function dumpAddresses(r: RouteRequest): number {
 const NONE: readonly LinkAddress[] = [];
 
 class AddressDump extends LinkDump<LinkAddress> {
-  /** The only link, or 0. */
+  /** The only link to list, or 0. */
   private readonly index: number;
 
   constructor(
@@ -104,7 +104,7 @@ interface Wanted {
   readonly address: LinkAddress;
 }
 
-/** What a request is about, or -errno. */
+/** Parse a request: what it wants, or -errno. */
 function read(r: RouteRequest): Wanted | number {
   const { body, net } = r;
   if (body.byteLength < N.Ifaddrmsg.size) return -EINVAL;

@@ -1,11 +1,13 @@
-/** Attributes of netlink messages (rtnetlink(7), "Routing attributes"): values are byte strings. */
+/**
+ * Attributes of netlink messages (rtnetlink(7), "Routing attributes"), with values as byte strings.
+ */
 
 import { NLA_TYPE_MASK, Rtattr } from "../../../ffi/abi/netlink.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 
 export type Attributes = ReadonlyMap<number, string>;
 
-/** All behind `from`; of several of one type the last. What is cut off is left out. */
+/** The attributes behind `from`; of several with one type the last. A cut attribute is left out. */
 export function readAttributes(body: DataView, from: number): Attributes {
   const found = new Map<number, string>();
   for (let at = from; at + Rtattr.size <= body.byteLength;) {
@@ -21,18 +23,18 @@ export function readAttributes(body: DataView, from: number): Attributes {
   return found;
 }
 
-/** Those inside of one, behind `from` bytes of it. */
+/** The attributes nested in an attribute, behind its first `from` bytes. */
 export function nestedAttributes(bytes: string | undefined, from = 0): Attributes {
   if (bytes === undefined || bytes.length < from) return new Map();
   return readAttributes(new DataView(stringToBytes(bytes).buffer), from);
 }
 
-/** Up to the first NUL. */
+/** The text up to the first NUL. */
 export function textOf(bytes: string | undefined): string {
   return (bytes ?? "").replace(/\0[^]*$/, "");
 }
 
-/** A number of 32 bits; undefined if there is none. */
+/** The value as a 32-bit number; undefined: no attribute. */
 export function u32Of(bytes: string | undefined): number | undefined {
   if (bytes === undefined || bytes.length < 4) return undefined;
   return new DataView(stringToBytes(bytes).buffer).getUint32(0, true);

@@ -1,6 +1,7 @@
 /**
- * Filters of sock_diag(7) for internet sockets (INET_DIAG_REQ_BYTECODE of linux/inet_diag.h), which ss(8) makes of what it
- * is asked for: each operation leads on by `yes` or `no` bytes, and who ends exactly at the end is shown.
+ * Filters of sock_diag(7) for internet sockets (INET_DIAG_REQ_BYTECODE of linux/inet_diag.h), which
+ * ss(8) makes from its expressions. Each operation continues `yes` or `no` bytes further on; a
+ * socket for which the program ends exactly at the end is listed.
  */
 
 import * as D from "../../../ffi/abi/sock_diag.ts";
@@ -20,13 +21,13 @@ export class DiagFilter {
     this.dv = dv;
   }
 
-  /** Null: Linux does not take it. */
+  /** Null: Linux refuses the program. */
   static parse(bytes: string): DiagFilter | null {
     const filter = new DiagFilter(new DataView(stringToBytes(bytes).buffer));
     return filter.isGood() ? filter : null;
   }
 
-  /** The most operations that it may have. */
+  /** The number of operations, at most. */
   get steps(): number {
     return Math.ceil(this.length / OP);
   }
@@ -37,7 +38,10 @@ export class DiagFilter {
     return this.dv.getUint16(at + 2, true);
   }
 
-  /** As inet_diag_bc_audit of Linux: both ways lead to other operations, or to the end or one behind it. */
+  /**
+   * The check of inet_diag_bc_audit of Linux: both branches lead to operations, to the end, or one
+   * step behind it.
+   */
   private isGood(): boolean {
     const starts = new Set<number>(), { length } = this;
     let at = 0;
@@ -59,7 +63,7 @@ export class DiagFilter {
     return true;
   }
 
-  /** Bytes of the operation and what it compares with; 0: there is no such. */
+  /** Bytes of the operation with its operand; 0: unknown operation. */
   private leastBytes(at: number): number {
     switch (this.dv.getUint8(at)) {
       case D.INET_DIAG_BC_NOP:
@@ -120,7 +124,7 @@ export class DiagFilter {
     }
   }
 
-  /** A network and a port, -1 for any. */
+  /** Whether an endpoint is in a network and has a port; -1: any port. */
   private isHost(at: number, { address, port }: Endpoint): boolean {
     const family = this.dv.getUint8(at), bits = this.dv.getUint8(at + 1);
     const wanted = this.dv.getInt32(at + 4, true);

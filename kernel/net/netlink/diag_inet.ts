@@ -1,4 +1,7 @@
-/** Internet sockets for sock_diag(7): tables, one of them by its name, and its end. Neighbours: diag_filter.ts. */
+/**
+ * Internet sockets for sock_diag(7): lists, one socket by its identity, and SOCK_DESTROY. Filters:
+ * diag_filter.ts.
+ */
 
 import { ECONNABORTED, EINVAL, ENOENT, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
@@ -26,22 +29,22 @@ import type { RouteRequest } from "./request.ts";
 import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
 const { at } = D.InetDiagMsg, REQUEST = D.InetDiagReq.at;
-/** In the id of a request: ports, addresses, link, cookie. */
+/** Offsets in the identity of a request: ports, addresses, link, cookie. */
 const ID_SPORT = 0, ID_DPORT = 2, ID_SRC = 4, ID_DST = 20, ID_COOKIE = 40;
 const NO_COOKIE = 0xffffffff;
 /** LIMIT: operations of filters that one part of a dump runs. */
 const FILTER_STEPS = 32768;
 const value = new OptionValue();
 
-/** What the messages about sockets are made by. */
+/** What messages about sockets are built from. */
 interface Shown {
   readonly request: NetlinkRequest;
-  /** What is asked for beside: bits of INET_DIAG_*. */
+  /** Extensions asked for: bits of INET_DIAG_*. */
   readonly ext: number;
   readonly isAdmin: boolean;
 }
 
-/** Which sockets a request is about: a family and a protocol; -EINVAL. */
+/** The protocol of a request for a family; -EINVAL. */
 function protocolOf(r: RouteRequest): number {
   if (r.body.byteLength < D.InetDiagReq.size) return -EINVAL;
   const given = readAttributes(r.body, D.InetDiagReq.size).get(D.INET_DIAG_REQ_PROTOCOL);
@@ -91,7 +94,7 @@ class InetDump extends SocketDump {
     this.filter = filter;
   }
 
-  /** A long filter takes long for each socket. */
+  /** A long filter takes long for each socket, so a part looks at fewer. */
   protected override get looks(): number {
     const { filter } = this;
     return filter === null ? LOOKS : Math.max(1, Math.min(LOOKS, FILTER_STEPS / filter.steps | 0));
@@ -110,7 +113,7 @@ function findNamed(r: RouteRequest, protocol: number): InetView | null {
   for (let place = 0; place < sockets.length; place++) {
     const socket = sockets.at(place);
     if (socket === null || socket.cred === null) continue;
-    // Most have another port, and need no view.
+    // Most sockets have another port and need no view.
     if (socket instanceof InetSocket && socket.type !== SOCK_RAW && socket.local.port !== port) {
       continue;
     }
@@ -120,7 +123,10 @@ function findNamed(r: RouteRequest, protocol: number): InetView | null {
   return null;
 }
 
-/** A connection is found by both its ends, a listener or a socket without one by its own port and address. */
+/**
+ * Whether the request names this socket: a connection by both ends, others by their own address and
+ * port.
+ */
 function isNamed(
   { body, family }: RouteRequest,
   { socket, local, remote, state }: InetView,
@@ -150,14 +156,14 @@ function isAddress(body: DataView, from: number, family: number, { address }: En
   return true;
 }
 
-/** SOCK_DESTROY: its user hears that the connection was aborted. */
+/** SOCK_DESTROY: the next call on the socket fails with ECONNABORTED. */
 export function destroyInet(r: RouteRequest): number {
   const protocol = protocolOf(r);
   if (protocol < 0) return protocol;
   const found = findNamed(r, protocol);
   if (found === null) return -ENOENT;
   const { socket } = found;
-  // DIFFERS: sockets of the host stay.
+  // DIFFERS: sockets of the host are not destroyed.
   if (!(socket instanceof InetSocket)) return -EOPNOTSUPP;
   socket.abort(ECONNABORTED);
   return 0;
@@ -181,7 +187,7 @@ function putInet(shown: Shown, view: InetView, out: NetlinkWriter, flags: number
   out.end();
 }
 
-/** What a request asks for beside. */
+/** Add the extensions that the request asks for. */
 function putMore({ ext, isAdmin }: Shown, view: InetView, out: NetlinkWriter): void {
   const { socket } = view, { options } = socket;
   const wants = (what: number) => (ext & (1 << (what - 1))) !== 0;
@@ -214,7 +220,7 @@ function putMore({ ext, isAdmin }: Shown, view: InetView, out: NetlinkWriter): v
   if (wants(D.INET_DIAG_CONG)) putOption(out, socket, TCP_CONGESTION, D.INET_DIAG_CONG);
 }
 
-/** The value of an option of TCP; a text ends at its NUL. */
+/** Add the value of a TCP option as an attribute; a text ends at its NUL. */
 function putOption(out: NetlinkWriter, socket: Socket, name: number, type: number): void {
   value.length = 256;
   if (socket.getProtocolOption(IPPROTO_TCP, name, value) !== 0) return;

@@ -15,12 +15,12 @@ import { SocketDump } from "./dump.ts";
 import type { RouteRequest } from "./request.ts";
 import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
-/** What the messages about sockets are made by. */
+/** What messages about sockets are built from. */
 interface Shown {
   readonly request: NetlinkRequest;
   /** Bits of UDIAG_SHOW_* and the like. */
   readonly show: number;
-  /** The reader, for whose user namespace ids are translated. */
+  /** The user namespace of the reader, into which ids are translated; null: none. */
   readonly userNs: UserNamespace | null;
 }
 
@@ -101,7 +101,7 @@ function putUnix(
 export function listPackets(r: RouteRequest): number {
   if (r.body.byteLength < D.OtherDiagReq.size) return -EINVAL;
   if (!r.isDump) return -EOPNOTSUPP;
-  // Made for others to come: it must be 0.
+  // Linux reserves the field: it must be 0.
   if (r.body.getUint8(D.OtherDiagReq.at.protocol) !== 0) return -EINVAL;
   return r.answerBy(new PacketDump(r, r.body.getUint32(D.OtherDiagReq.at.show, true)));
 }
@@ -124,7 +124,7 @@ class PacketDump extends SocketDump {
     out.dv.setUint32(body + at.ino, socket.inode.ino, true);
     out.dv.setUint32(body + at.cookie, socket.inode.ino, true);
     if ((show & D.PACKET_SHOW_INFO) !== 0) {
-      // struct packet_diag_info: the link, and options that are not told of.
+      // struct packet_diag_info: the link; the flags stay 0.
       const to = out.attribute(D.PACKET_DIAG_INFO, 24);
       out.dv.setUint32(to, socket.linkIndex, true);
       out.u32(D.PACKET_DIAG_UID, socket.uid);
@@ -140,7 +140,7 @@ class PacketDump extends SocketDump {
 /** NETLINK_CONNECTED and NETLINK_UNCONNECTED of Linux. */
 const CONNECTED = 1, UNCONNECTED = 0;
 
-/** DIFFERS: the kernel's own ends are no sockets here. */
+/** DIFFERS: the kernel's own netlink sockets are not listed. */
 export function listNetlink(r: RouteRequest): number {
   if (r.body.byteLength < D.OtherDiagReq.size) return -EINVAL;
   if (!r.isDump) return -EOPNOTSUPP;

@@ -1,10 +1,10 @@
-/** What sock_diag(7) tells of the memory of a socket. */
+/** Socket memory for sock_diag(7), which diag_inet.ts and diag_local.ts share. */
 
 import * as D from "../../../ffi/abi/sock_diag.ts";
 import type { Socket } from "../socket.ts";
 import type { NetlinkWriter } from "./writer.ts";
 
-/** The words of INET_DIAG_SKMEMINFO, UNIX_DIAG_MEMINFO and their like. */
+/** Add the words of INET_DIAG_SKMEMINFO, UNIX_DIAG_MEMINFO and the like. */
 export function putMemory(
   out: NetlinkWriter,
   type: number,

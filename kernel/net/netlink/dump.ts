@@ -1,6 +1,6 @@
 /**
- * Dumps of netlink(7): a list that is sent in parts, each made when the reader took the one before,
- * so that neither a turn of the loop nor the memory for it grows with the list.
+ * Dumps of netlink(7): a list that is sent in parts. Each part is made when the reader has taken
+ * the one before, so that neither a turn nor memory grows with the list.
  */
 
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
@@ -11,9 +11,9 @@ import { type SocketIndex, SocketWalk } from "../socket_index.ts";
 import type { RouteRequest } from "./request.ts";
 import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
-/** LIMIT: messages that one part has, and objects that are looked at for it. */
+/** LIMIT: messages of one part, and objects looked at for it. */
 export const MESSAGES = 64, LOOKS = 2048;
-/** A part of so many bytes is not made longer by what comes behind it. */
+/** A part with this many bytes is complete. */
 const PART_BYTES = 4096;
 
 export abstract class Dump {
@@ -23,20 +23,20 @@ export abstract class Dump {
     this.request = request;
   }
 
-  /** Another one once what is listed has changed in a way that Linux marks (NLM_F_DUMP_INTR). */
+  /** Changes when the list changes in a way that Linux marks with NLM_F_DUMP_INTR. */
   get version(): number {
     return 0;
   }
-  /** Writes a part, which may be empty. False: it is the last. */
+  /** Write a part, which may be empty. False: it is the last. */
   abstract step(out: NetlinkWriter): boolean;
 }
 
-/** The families that a request of rtnetlink wants, in the order in which they are listed. */
+/** The families that a rtnetlink request wants, in the order of the list. */
 export function familiesOf(r: RouteRequest): number[] {
   return [AF_INET, AF_INET6].filter((family) => r.wantsFamily(family));
 }
 
-/** What the links of a namespace have, by family, and by place in their lists. */
+/** A dump of items of the links of a namespace, by family and position. */
 export abstract class LinkDump<T> extends Dump {
   protected readonly table: LinkTable;
   private readonly families: readonly number[];
@@ -51,7 +51,7 @@ export abstract class LinkDump<T> extends Dump {
   }
 
   protected abstract itemsOf(link: Link): readonly T[];
-  /** False: it is not of that family. */
+  /** Write an item; false: it is not of that family. */
   protected abstract put(out: NetlinkWriter, link: Link, item: T, family: number): boolean;
 
   override step(out: NetlinkWriter): boolean {
@@ -75,7 +75,7 @@ export abstract class LinkDump<T> extends Dump {
   }
 }
 
-/** Several dumps, one behind the other. */
+/** Several dumps, one after the other. */
 export class DumpSequence extends Dump {
   private readonly parts: readonly Dump[];
   private at: number = 0;
@@ -94,7 +94,7 @@ export class DumpSequence extends Dump {
   }
 }
 
-/** Sockets by inode number. */
+/** A dump of sockets by inode number. */
 export abstract class SocketDump extends Dump {
   private readonly walk: SocketWalk;
 
@@ -103,11 +103,11 @@ export abstract class SocketDump extends Dump {
     this.walk = new SocketWalk(sockets);
   }
 
-  /** Sockets that one part looks at. */
+  /** The number of sockets that one part looks at. */
   protected get looks(): number {
     return LOOKS;
   }
-  /** False: it is not in the list. */
+  /** Write a socket; false: it does not belong to the list. */
   protected abstract put(out: NetlinkWriter, socket: Socket): boolean;
 
   override step(out: NetlinkWriter): boolean {

@@ -1,4 +1,4 @@
-/** AF_NETLINK as a family. */
+/** The address family AF_NETLINK. */
 
 import { EOPNOTSUPP, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../../../ffi/abi/errno.ts";
 import { SOCK_DGRAM, SOCK_RAW } from "../../../ffi/abi/socket.ts";

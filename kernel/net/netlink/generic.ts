@@ -1,6 +1,8 @@
 /**
- * Generic netlink (genetlink): families of messages by number, and the controller that tells which there are. The families
- * themselves register from elsewhere: task/task_stats.ts. DIFFERS: no policies (CTRL_CMD_GETPOLICY) and no events.
+ * Generic netlink: the families of a kernel by number, and the controller that lists them. Families
+ * register from elsewhere (task/task_stats.ts).
+ *
+ * DIFFERS: no policies (CTRL_CMD_GETPOLICY) and no events.
  */
 
 import { EINVAL, ENOENT, EOPNOTSUPP, EPERM, ERANGE } from "../../../ffi/abi/errno.ts";
@@ -14,7 +16,7 @@ import type { NetlinkWriter } from "./writer.ts";
 
 export interface GenericOperation {
   readonly command: number;
-  /** GENL_*: what it can do, and who may. */
+  /** GENL_*: what the operation supports, and the privilege it needs. */
   readonly flags: number;
 }
 
@@ -23,7 +25,7 @@ export interface GenericFamily {
   readonly name: string;
   readonly version: number;
   readonly operations: readonly GenericOperation[];
-  /** A command that it has, and that the caller may give: 0 or -errno. */
+  /** Carry out a command that the family has and the caller may give: 0 or -errno. */
   answer(
     command: number,
     attributes: Attributes,
@@ -32,14 +34,14 @@ export interface GenericFamily {
   ): number;
 }
 
-/** The first number that Linux gives to a family behind its own. */
+/** The first number that Linux assigns to a registered family. */
 const FIRST_ID = 0x1f;
 
-/** Those of a kernel: namespaces share them. */
+/** The families of a kernel, which all namespaces share. */
 export class GenericFamilies {
   readonly all: GenericFamily[] = [];
 
-  /** The number of the next family. */
+  /** The number for the next family. */
   get nextId(): number {
     return FIRST_ID + this.all.length;
   }
@@ -63,7 +65,7 @@ function familiesOf(net: NetNamespace): readonly GenericFamily[] {
   return [controller, ...net.shared.generic?.all ?? []];
 }
 
-/** Begin a message of a family behind `request`, or one that nobody asked for. */
+/** Begin a message of a family, as a reply to `r` or as an event. */
 export function beginGenericMessage(
   out: NetlinkWriter,
   r: RouteRequest["request"],
@@ -76,7 +78,7 @@ export function beginGenericMessage(
   out.u8[at + G.Genlmsghdr.at.version] = family.version;
 }
 
-/** Write the answers into `out`: 0 or -errno. */
+/** Write the replies into `out`: 0 or -errno. */
 export function answerGeneric(net: NetNamespace, r: RouteRequest, out: NetlinkWriter): number {
   const family = familiesOf(net).find(({ id }) => id === r.request.type);
   if (family === undefined) return -ENOENT;
@@ -90,7 +92,7 @@ export function answerGeneric(net: NetNamespace, r: RouteRequest, out: NetlinkWr
   return family.answer(command, readAttributes(r.body, G.Genlmsghdr.size), r, out);
 }
 
-/** CTRL_CMD_GETFAMILY: one by number or name, or all. */
+/** CTRL_CMD_GETFAMILY: one family by number or name, or all. */
 function answerController(
   attributes: Attributes,
   r: RouteRequest,
@@ -141,7 +143,7 @@ function putFamily(
   out.end();
 }
 
-/** The group of the controller, in which nothing is ever said: families neither come nor go. */
+/** The controller's multicast group, which gets no messages: families neither come nor go. */
 function putNotify(out: NetlinkWriter): void {
   const endAll = out.nestPlain(G.CTRL_ATTR_MCAST_GROUPS), end = out.nestPlain(1);
   out.u32(G.CTRL_ATTR_MCAST_GRP_ID, G.GENL_ID_CTRL);

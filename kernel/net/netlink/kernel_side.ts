@@ -1,6 +1,6 @@
 /**
- * The kernel's side of netlink (netlink(7)): each message of a send is answered by the part of the kernel that the
- * socket's protocol is of. Neighbours: route.ts (by way of the transport), sock_diag.ts, generic.ts, proc_connector.ts.
+ * The kernel's side of netlink (netlink(7)): replies to each message of a send, by the protocol of
+ * the socket: route.ts (through the transport), sock_diag.ts, generic.ts, proc_connector.ts.
  */
 
 import { EBUSY, ENOBUFS, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
@@ -15,24 +15,24 @@ import { answerSockDiag } from "./sock_diag.ts";
 import { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
 const HEADER = N.Nlmsghdr.size;
-/** What Linux puts into one datagram of a dump (NLMSG_GOODSIZE); glibc has room for a page. */
+/** Bytes of one datagram of a dump on Linux (NLMSG_GOODSIZE); glibc has room for a page. */
 const DATAGRAM_BYTES = 3776;
 const writer = new NetlinkWriter();
 
-/** Somebody is there who reads. */
+/** Whether the kernel replies to the socket's protocol. */
 export function hasKernelSide({ net, protocol }: NetlinkSocket): boolean {
   if (protocol === N.NETLINK_CONNECTOR) return net.connector !== null;
   return protocol !== N.NETLINK_USERSOCK;
 }
 
-/** On whose behalf a message is answered. */
+/** The sender of a message. */
 export interface NetlinkAsker {
   readonly caller: SocketCaller | null;
-  /** Credentials of the task that made the socket; null: they do not count. */
+  /** Credentials of the task that made the socket; null: not checked. */
   readonly opener: Credentials | null;
 }
 
-/** Every message of one send; `u8` has at least as many bytes as `length` says. */
+/** Reply to every message of one send; `u8` has at least `length` bytes. */
 export function answerAll(
   socket: NetlinkSocket,
   u8: Uint8Array<ArrayBuffer>,
@@ -43,7 +43,7 @@ export function answerAll(
   if (socket.protocol === N.NETLINK_CONNECTOR) {
     return socket.net.connector?.receive(socket, asker.caller, dv, length);
   }
-  // Nobody reads what programs say of devices.
+  // Events of devices that programs send have no receiver in the kernel.
   if (socket.protocol === N.NETLINK_KOBJECT_UEVENT) return;
   for (let at = 0; at + HEADER <= length;) {
     const size = dv.getUint32(at + N.Nlmsghdr.at.len, true);
@@ -99,7 +99,7 @@ function answer({ net, protocol }: NetlinkSocket, r: RouteRequest): number {
   }
 }
 
-/** The next part of a dump. False: it was the last, with NLMSG_DONE at its end. */
+/** Send the next part of a dump. False: it was the last, with NLMSG_DONE at its end. */
 export function sendPart(socket: NetlinkSocket, dump: Dump, hasChanged: boolean): boolean {
   writer.reset();
   writer.mark = hasChanged ? N.NLM_F_DUMP_INTR : 0;
@@ -109,7 +109,7 @@ export function sendPart(socket: NetlinkSocket, dump: Dump, hasChanged: boolean)
   return hasMore;
 }
 
-/** What the writer has, in datagrams that the small buffers of programs have room for. */
+/** Queue the writer's messages in datagrams that fit the small buffers of programs. */
 export function deliver(socket: NetlinkSocket, writer: NetlinkWriter): void {
   const { u8, dv, length } = writer;
   for (let from = 0, at = 0; at < length;) {
@@ -124,7 +124,7 @@ export function deliver(socket: NetlinkSocket, writer: NetlinkWriter): void {
   }
 }
 
-/** Of rtnetlink's types, which come in fours: NEW, DEL, GET, SET. */
+/** Whether the type is RTM_GET*: rtnetlink's types come in fours, NEW, DEL, GET, SET. */
 function isQuestion(type: number): boolean {
   return (type & 3) === 2;
 }

@@ -1,4 +1,6 @@
-/** RTM_GETLINK, RTM_NEWLINK, RTM_SETLINK and RTM_DELLINK of rtnetlink(7): what `ip link` does. */
+/**
+ * RTM_GETLINK, RTM_NEWLINK, RTM_SETLINK and RTM_DELLINK of rtnetlink(7), as `ip link` uses them.
+ */
 
 import { EEXIST, EINVAL, ENODEV, EOPNOTSUPP, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
@@ -14,9 +16,9 @@ import { LinkDump } from "./dump.ts";
 import type { RouteRequest } from "./request.ts";
 import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
-/** IFF_LOWER_UP, which goes with the carrier. */
+/** IFF_LOWER_UP, which is set with the carrier. */
 const LOWER_UP = 0x10000;
-/** Flags that may be set besides IFF_UP, and are only shown. */
+/** Flags besides IFF_UP that may be set; they are only shown. */
 const SETTABLE = I.IFF_NOARP | I.IFF_PROMISC | I.IFF_ALLMULTI | I.IFF_MULTICAST | I.IFF_DEBUG;
 /** IFALIASZ. */
 const ALIAS_BYTES = 256;
@@ -44,7 +46,7 @@ class LinksDump extends LinkDump<Link> {
   }
 }
 
-/** By its index or its name. */
+/** The link of a request, by index or name. */
 function findLink({ net, body }: RouteRequest, attributes: Attributes): Link | null {
   const index = body.getInt32(at.index, true);
   if (index !== 0) return net.links.byIndex(index);
@@ -71,7 +73,7 @@ function putLink(request: NetlinkRequest, link: Link, out: NetlinkWriter, flags:
   out.u32(N.IFLA_NUM_TX_QUEUES, 1);
   out.u32(N.IFLA_NUM_RX_QUEUES, 1);
   if (link.master !== null) out.u32(N.IFLA_MASTER, link.master.index);
-  // In another namespace the other end has no index that means something here.
+  // The index of a peer in another namespace has no meaning here.
   if (link.peer !== null) out.u32(N.IFLA_LINK, link.peer.index);
   if (link.peer !== null && link.peer.table !== link.table) out.u32(N.IFLA_LINK_NETNSID, 0);
   if (link.alias !== "") out.text(N.IFLA_IFALIAS, link.alias);
@@ -88,7 +90,7 @@ function putLink(request: NetlinkRequest, link: Link, out: NetlinkWriter, flags:
   out.end();
 }
 
-/** struct rtnl_link_stats64, and rtnl_link_stats, which has no place for the last of them. */
+/** struct rtnl_link_stats64, and rtnl_link_stats, which lacks the last field. */
 function putCounters(link: Link, out: NetlinkWriter): void {
   const counters = countersOf(link), count = COUNTER_NAMES.length;
   const long = out.attribute(N.IFLA_STATS64, 8 * (count + 1));
@@ -99,7 +101,7 @@ function putCounters(link: Link, out: NetlinkWriter): void {
   });
 }
 
-/** RTM_NEWLINK makes what is not there if it is told to; RTM_SETLINK changes. */
+/** RTM_NEWLINK makes a missing link with NLM_F_CREATE; RTM_SETLINK only changes links. */
 export function setLink(r: RouteRequest): number {
   if (r.body.byteLength < N.Ifinfomsg.size) return -EINVAL;
   const attributes = readAttributes(r.body, N.Ifinfomsg.size), link = findLink(r, attributes);
@@ -121,7 +123,7 @@ function makeLink(r: RouteRequest, attributes: Attributes): number {
   const target = namespaceOf(r, attributes);
   if (typeof target === "number") return target;
   const data = nestedAttributes(info.get(N.IFLA_INFO_DATA));
-  // The other end comes first, and has the lower number.
+  // The peer is made first and has the lower index.
   const peer = kind === "veth" ? makePeer(r, target, data.get(N.VETH_INFO_PEER)) : null;
   if (typeof peer === "number") return peer;
   const undo = (error: number, link: Link | null): number => {
@@ -167,7 +169,7 @@ function without(attributes: Attributes, ...types: number[]): Attributes {
   return new Map([...attributes].filter(([type]) => !types.includes(type)));
 }
 
-/** The namespace that a link is to be in; the caller's own if nothing is said. */
+/** The namespace that the request puts the link into; by default the caller's own. */
 function namespaceOf(r: RouteRequest, attributes: Attributes): NetNamespace | number {
   const pid = u32Of(attributes.get(N.IFLA_NET_NS_PID)),
     fd = u32Of(attributes.get(N.IFLA_NET_NS_FD));
@@ -217,7 +219,7 @@ function changeAttributes(link: Link, attributes: Attributes): number {
   return bridge === null && master !== 0 ? -EINVAL : link.table.enslave(link, bridge);
 }
 
-/** Without a mask all flags count, unless there are none. */
+/** An empty mask means all flags, unless the flags are empty too. */
 function changeFlags(link: Link, flags: number, change: number): void {
   if (change === 0 && flags === 0) return;
   const mask = change === 0 ? ~0 : change;

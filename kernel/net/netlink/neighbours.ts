@@ -1,6 +1,7 @@
 /**
- * RTM_GETNEIGH, RTM_NEWNEIGH and RTM_DELNEIGH of rtnetlink(7): what `ip neigh` does. Stations are found without being asked
- * for (net/link/reach.ts): what is told here is kept and shown. DIFFERS: it does not age, and bridges have no table of addresses.
+ * RTM_GETNEIGH, RTM_NEWNEIGH and RTM_DELNEIGH of rtnetlink(7), as `ip neigh` uses them. Stations
+ * are found without ARP (link/reach.ts); entries are kept and shown. DIFFERS: entries do not age,
+ * and bridges have no table of addresses.
  */
 
 import { EEXIST, EINVAL, ENODEV, ENOENT, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
@@ -36,7 +37,7 @@ type Entry = readonly [address: string, neighbour: Neighbour];
 const NONE: readonly Entry[] = [];
 
 class NeighbourDump extends LinkDump<Entry> {
-  /** The only link, or 0. */
+  /** The only link to list, or 0. */
   private readonly index: number;
 
   constructor(
@@ -82,7 +83,7 @@ function put(
   out.bytes(N.NDA_DST, rawAddress(address));
   if (mac !== "") out.bytes(N.NDA_LLADDR, mac);
   out.u32(N.NDA_PROBES, 0);
-  // struct nda_cacheinfo: it was just now.
+  // struct nda_cacheinfo: all times are now.
   out.attribute(N.NDA_CACHEINFO, 16);
   out.end();
 }
@@ -93,7 +94,7 @@ interface Wanted {
   readonly attributes: Attributes;
 }
 
-/** What a request is about, or -errno. */
+/** Parse a request: what it wants, or -errno. */
 function read(r: RouteRequest): Wanted | number {
   const { body, family, net } = r;
   if (body.byteLength < N.Ndmsg.size) return -EINVAL;

@@ -1,6 +1,6 @@
 /**
- * AF_NETLINK sockets (netlink(7)): a request to the kernel is answered at once, into the socket's own queue. Who answers
- * is in kernel_side.ts; who hears of a group, in protocol.ts.
+ * AF_NETLINK sockets (netlink(7)). The kernel replies to a request within the send, into the
+ * socket's own queue. Replies: kernel_side.ts; multicast groups: protocol.ts.
  */
 
 import {
@@ -47,12 +47,12 @@ import type { NetlinkProtocol } from "./protocol.ts";
 
 /** LIMIT: bytes of one send. */
 const MAX_REQUEST = 65536;
-/** LIMIT: bytes of answers that nobody reads. */
+/** LIMIT: bytes of unread replies. */
 const MAX_UNREAD = 8 << 20;
 const cursor = new BytesCursor();
 const from = new SocketAddress();
 const view = new PacketView();
-/** The kernel as a sender. */
+/** The kernel's credentials as a sender. */
 const KERNEL = new PeerCredentials(0, 0, 0, []);
 /** Options that are on or off. */
 const SWITCHES: ReadonlySet<number> = new Set([
@@ -66,22 +66,22 @@ const SWITCHES: ReadonlySet<number> = new Set([
 
 export class NetlinkSocket extends Socket {
   readonly bus: NetlinkProtocol;
-  /** Port id (nl_pid); 0: not bound. */
+  /** The port id (nl_pid); 0: not bound. */
   portId: number = 0;
-  /** Where what has no address goes: a port, and a group or 0. */
+  /** The destination of messages without an address: a port id, and a group or 0. */
   private peerId: number = 0;
   private peerGroup: number = 0;
   readonly groups: Set<number> = new Set();
-  /** Options of SOL_NETLINK that are on, by number. */
+  /** The options of SOL_NETLINK that are on. */
   private readonly switches: Set<number> = new Set();
   private readonly incoming: DatagramQueue;
   /** connect(2) was called. */
   isConnected: boolean = false;
-  /** The list that is being sent to it; null: none is. */
+  /** The dump that is being received; null: none. */
   dump: Dump | null = null;
   /** The dump's version at its last message. */
   private dumpVersion: number = 0;
-  /** Which processes' events it wants; null: it never said. */
+  /** The process events it wants; null: never set. */
   processes: ProcFilter | null = null;
 
   constructor(net: NetNamespace, bus: NetlinkProtocol, type: number) {
@@ -91,7 +91,7 @@ export class NetlinkSocket extends Socket {
     bus.sockets.add(this);
   }
 
-  /** Bits of the first 32 groups. */
+  /** The first 32 groups as a mask. */
   get groupMask(): number {
     let mask = 0;
     for (const group of this.groups) if (group <= 32) mask |= 1 << (group - 1);
@@ -124,7 +124,10 @@ export class NetlinkSocket extends Socket {
     return caller !== null && this.net.isCapable(caller.cred, CAP_NET_ADMIN);
   }
 
-  /** Linux mistakes the number of a group for a set of groups: who asks for an odd one need not be privileged. */
+  /**
+   * Whether the caller may join a group. Linux takes the number of a group for a mask of groups
+   * here, so odd groups need no privilege.
+   */
   private mayHear(caller: SocketCaller | null, group: number): boolean {
     return this.protocol !== N.NETLINK_CONNECTOR || (group & 1) !== 0 || this.isAdmin(caller);
   }
@@ -172,7 +175,7 @@ export class NetlinkSocket extends Socket {
     return 0;
   }
 
-  /** It has no requests that tell of bytes (netlink_ioctl). */
+  /** FIONREAD and the like do not exist for netlink (netlink_ioctl of Linux). */
   override ioctl(request: number, arg: number, user: UserMemory): number {
     if (request === FIONREAD || request === SIOCOUTQ) return -ENOTTY;
     return super.ioctl(request, arg, user);
@@ -202,13 +205,13 @@ export class NetlinkSocket extends Socket {
     const u8 = new Uint8Array(Math.max(length, 128));
     const n = io.takeBytes(u8, 0, length);
     if (n < 0) return n;
-    // A message with an address was sent on purpose: write(2) gives none (NETLINK_SKB_DST of
-    // Linux).
+    // A message with an address was sent by the caller's intent; write(2) gives no address, so the
+    // opener's privileges count too (NETLINK_SKB_DST of Linux).
     const opener = name.length > 0 ? null : this.cred;
     return this.carry(u8, length, receiver, group, { caller, opener }) ?? length;
   }
 
-  /** To a group and to one socket, or to the kernel if `receiver` is null: -errno, or nothing. */
+  /** Send to a group and to one socket; `receiver` null: to the kernel. -errno, or undefined. */
   private carry(
     u8: Uint8Array<ArrayBuffer>,
     length: number,
@@ -234,12 +237,12 @@ export class NetlinkSocket extends Socket {
     return this.incoming.count > 0 && this.incoming.charge > this.options.receiveBytes;
   }
 
-  /** One datagram from the kernel that nobody asked for. */
+  /** Queue a datagram of the kernel that is no reply. */
   tell(bytes: Uint8Array<ArrayBuffer>): void {
     this.hear(bytes, 0, null);
   }
 
-  /** One of a group, or an event; `sender`: null for the kernel. */
+  /** Queue a message to a group, or an event; `sender`: null for the kernel. */
   hear(bytes: Uint8Array<ArrayBuffer>, group: number, sender: NetlinkSocket | null): void {
     if (this.isFull) this.overrun();
     else this.queueMessage(bytes, sender, group);
@@ -256,7 +259,7 @@ export class NetlinkSocket extends Socket {
     deliver(this, writer);
   }
 
-  /** What was asked for may be more than SO_RCVBUF. */
+  /** Queue a reply, which may exceed SO_RCVBUF. */
   queueAnswer(bytes: Uint8Array<ArrayBuffer>): void {
     this.queueMessage(bytes, null, 0);
   }
@@ -285,7 +288,7 @@ export class NetlinkSocket extends Socket {
     if (this.error !== 0) return this.takeError();
     if (this.incoming.count === 0) this.goOn();
     if (this.incoming.count === 0) {
-      // A part without a message: there was none among so many objects.
+      // A part without messages: none of the objects it looked at was in the list.
       this.needsTurn = this.dump !== null;
       return -EAGAIN;
     }
@@ -295,7 +298,9 @@ export class NetlinkSocket extends Socket {
     return n;
   }
 
-  /** Its first part is sent at once, each further one behind the receive of the one before. */
+  /**
+   * Send the first part of a dump now, and each further part after the receive of the one before.
+   */
   startDump(dump: Dump): void {
     this.dump = dump;
     this.dumpVersion = dump.version;
@@ -332,7 +337,7 @@ export class NetlinkSocket extends Socket {
 
   override setProtocolOption(level: number, name: number, value: OptionValue): number {
     if (level !== SOL_NETLINK) return -ENOPROTOOPT;
-    // What is too short counts as 0.
+    // A value that is too short counts as 0.
     if (!value.isInt) value.setInt(0);
     if (name === N.NETLINK_ADD_MEMBERSHIP || name === N.NETLINK_DROP_MEMBERSHIP) {
       return this.changeMembership(value, name === N.NETLINK_ADD_MEMBERSHIP);
@@ -359,7 +364,7 @@ export class NetlinkSocket extends Socket {
     return value.isInt ? value.setBool(this.switches.has(name)) : -EINVAL;
   }
 
-  /** A bitmap in 32-bit words; the length is that of all of it, however much there is room for. */
+  /** Store the groups as 32-bit words; the length is that of all words, whatever the room. */
   private listGroups(value: OptionValue): number {
     const bytes = ((this.bus.groupCount + 31) >> 5) * 4;
     value.u8.fill(0, 0, bytes);
@@ -371,7 +376,7 @@ export class NetlinkSocket extends Socket {
   override get pendingBytes(): number {
     return this.incoming.firstLength;
   }
-  /** Memory of what waits to be read. */
+  /** Memory of unread messages. */
   get queuedBytes(): number {
     return this.incoming.charge;
   }
@@ -400,12 +405,12 @@ function credentialsOf(caller: SocketCaller | null): PeerCredentials {
   return new PeerCredentials(pid, cred.uid, cred.gid, [], processId);
 }
 
-/** As nl_groups has it. */
+/** The mask of a group, as in nl_groups. */
 function maskOf(group: number): number {
   return group === 0 || group > 32 ? 0 : (1 << (group - 1)) >>> 0;
 }
 
-/** The first of an address's groups, 0: none. */
+/** The first group in the mask of an address; 0: none. */
 function groupIn(address: SocketAddress): number {
   const mask = address.dv.getUint32(N.SockaddrNl.at.groups, true);
   return mask === 0 ? 0 : 32 - Math.clz32(mask & -mask);

@@ -1,9 +1,10 @@
 /**
- * What rtnetlink(7) tells its multicast groups of a change: the difference between what its lists say before and after. So
- * all that a change brings with it is told, in the namespaces at the other ends of links too, and by one mechanism. Nothing
- * is listed while nobody listens.
+ * Notifications of rtnetlink(7): the difference between its lists before and after a change. This
+ * finds all effects of a change, also in the namespaces of other ends of links. Nothing is listed
+ * while the groups have no members.
  *
- * DIFFERS: what is told at once is in the order of the lists; states that only pass are not told.
+ * DIFFERS: notifications of one change come in the order of the lists, and intermediate states get
+ * none.
  */
 
 import * as N from "../../../ffi/abi/netlink.ts";
@@ -35,12 +36,12 @@ const GROUPS: readonly number[] = [
 ];
 const nothing = new DataView(new ArrayBuffer(N.Ifinfomsg.size));
 
-/** Messages by what they are about. */
+/** Messages by the object that they are about. */
 type Listing = Map<string, Uint8Array<ArrayBuffer>>;
 
 export class Notices {
   private readonly listings: readonly (readonly [NetNamespace, Listing])[];
-  /** Whose request it is; null: not one of netlink. */
+  /** The request that makes the change; null: the change is not made through netlink. */
   private readonly request: NetlinkRequest | null;
 
   private constructor(nets: readonly NetNamespace[], request: NetlinkRequest | null) {
@@ -48,7 +49,7 @@ export class Notices {
     this.request = request;
   }
 
-  /** To be asked before a change in `net`; null: nobody listens. */
+  /** Take the lists before a change in `net`; null: the groups have no members. */
   static before(net: NetNamespace, request: NetlinkRequest | null): Notices | null {
     const nets = new Set([net]);
     for (const { peer } of net.links.links) if (peer !== null) nets.add(peer.table.net);
@@ -56,7 +57,7 @@ export class Notices {
     return heard.length === 0 ? null : new Notices(heard, request);
   }
 
-  /** The change was made. */
+  /** Notify the groups after the change. */
   tell(): void {
     for (const [net, before] of this.listings) {
       const after = listOf(net);
@@ -102,7 +103,7 @@ function listOf(net: NetNamespace): Listing {
   return listing;
 }
 
-/** What a message is about; of routes all of it. */
+/** The object of a message; for routes the whole message. */
 function nameOf(message: Uint8Array<ArrayBuffer>): string {
   const dv = new DataView(message.buffer), body = new DataView(message.buffer, HEADER);
   const type = dv.getUint16(N.Nlmsghdr.at.type, true);

@@ -1,9 +1,10 @@
 /**
- * NETLINK_CONNECTOR's one part, events of processes (linux/cn_proc.h): sockets say that they listen, and each event goes
- * to those of group CN_IDX_PROC whose filter lets it pass. What happens is told by task/process_events.ts.
+ * Process events (linux/cn_proc.h), the only part of NETLINK_CONNECTOR. A socket sends
+ * PROC_CN_MCAST_LISTEN, and each event goes to the members of group CN_IDX_PROC whose filter
+ * matches. Events come from task/process_events.ts.
  *
- * As on Linux, numbers are those of the first PID namespace, and only who is in it and in the first user namespace is
- * heard.
+ * As on Linux, numbers are those of the first PID namespace, and only senders in it and in the
+ * first user namespace are served.
  */
 
 import { EINVAL } from "../../../ffi/abi/errno.ts";
@@ -14,7 +15,7 @@ import type { SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { NetlinkSocket } from "./netlink_socket.ts";
 
-/** What a socket last asked for. */
+/** The last filter that a socket sent. */
 export interface ProcFilter {
   readonly operation: number;
   readonly events: number;
@@ -26,18 +27,18 @@ const EVENTS = C.PROC_EVENT_ALL;
 
 export class ProcConnector {
   private readonly net: NetNamespace;
-  /** Sockets that listen; as Linux counts them, also those that have left the group. */
+  /** Sockets that listen; as on Linux, those that have left the group count too. */
   private readonly listeners: Set<NetlinkSocket> = new Set();
   private serial: number = 0;
   private readonly u8: Uint8Array<ArrayBuffer> = new Uint8Array(BYTES);
-  /** The event that is being made: words at `DATA`. */
+  /** The event under construction: its words are at `DATA`. */
   private readonly dv: DataView = new DataView(this.u8.buffer);
 
   constructor(net: NetNamespace) {
     this.net = net;
   }
 
-  /** Whether an event is worth making. */
+  /** Whether any socket listens for events. */
   get isHeard(): boolean {
     return this.listeners.size > 0;
   }
@@ -46,7 +47,7 @@ export class ProcConnector {
     this.listeners.delete(socket);
   }
 
-  /** A message of a socket: whatever is not for us, or is malformed, is passed over without an answer. */
+  /** Take a message of a socket: malformed messages, and those for other parts, get no reply. */
   receive(
     socket: NetlinkSocket,
     caller: SocketCaller | null,
@@ -79,7 +80,10 @@ export class ProcConnector {
     if (this.isHeard) this.send(C.PROC_EVENT_NONE, 0, (ack + 1) >>> 0, [error]);
   }
 
-  /** To whom it concerns: `words` are the event's data, `exitCode` is for PROC_EVENT_NONZERO_EXIT. */
+  /**
+   * Send an event to the sockets that want it: `words` are its data, `exitCode` is for
+   * PROC_EVENT_NONZERO_EXIT.
+   */
   tell(what: number, words: readonly number[], exitCode: number = 0): void {
     this.send(what, exitCode, 0, words);
   }
@@ -107,7 +111,9 @@ export class ProcConnector {
   }
 }
 
-/** As Linux's cn_filter: who never said anything hears all that somebody listens for. */
+/**
+ * As cn_filter of Linux: a socket without a filter gets every event that any socket listens for.
+ */
 function wants({ operation, events }: ProcFilter, what: number, exitCode: number): boolean {
   if (operation === C.PROC_CN_MCAST_IGNORE) return false;
   if (events === EVENTS) return true;

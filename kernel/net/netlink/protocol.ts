@@ -1,22 +1,24 @@
 /**
- * One protocol of netlink in a network namespace: its sockets by port id, and who hears of which of its multicast
- * groups (netlink(7)). What the kernel answers is in netlink_socket.ts and behind it.
+ * A netlink protocol in a network namespace: its sockets by port id, and the members of its
+ * multicast groups (netlink(7)). Replies of the kernel: kernel_side.ts.
  */
 
 import * as N from "../../../ffi/abi/netlink.ts";
 import type { NetlinkSocket } from "./netlink_socket.ts";
 
-/** Port ids: a process's first socket has its pid, further ones have numbers that are no pid. */
+/**
+ * Port ids: the first socket of a process has its pid, further ones have numbers that are no pid.
+ */
 class PortIds<T extends object> {
   private readonly ids: Map<number, T> = new Map();
-  /** As Linux, from the top of the negative numbers down. */
+  /** As on Linux, numbers go down from the top of the negative ones. */
   private next: number = 0xfffff000;
 
-  /** Who has it. */
+  /** The owner of a port id. */
   get(id: number): T | undefined {
     return this.ids.get(id);
   }
-  /** False: somebody has it. */
+  /** False: the port id is taken. */
   take(id: number, owner: T): boolean {
     if (this.ids.has(id)) return false;
     this.ids.set(id, owner);
@@ -32,14 +34,14 @@ class PortIds<T extends object> {
   }
 }
 
-/** Members of a group are asked whether they want a message; the bytes are the message. */
+/** Decides which members of a group get a message. */
 export type Chooser = (socket: NetlinkSocket) => boolean;
 
 export class NetlinkProtocol {
   readonly number: number;
-  /** Groups are 1 to this. */
+  /** Groups are numbered from 1 to this. */
   readonly groupCount: number;
-  /** All that are open. */
+  /** All open sockets. */
   readonly sockets: Set<NetlinkSocket> = new Set();
   readonly ids: PortIds<NetlinkSocket> = new PortIds();
   private readonly members: Map<number, Set<NetlinkSocket>> = new Map();
@@ -49,11 +51,13 @@ export class NetlinkProtocol {
     this.groupCount = groupCount;
   }
 
-  /** Programs may talk to each other without CAP_NET_ADMIN; and without it they hear of no groups. */
+  /**
+   * Whether programs may send to each other without CAP_NET_ADMIN; joining groups still needs it.
+   */
   get isForUsers(): boolean {
     return this.number === N.NETLINK_USERSOCK;
   }
-  /** Somebody listens: an expensive message is worth making. */
+  /** Whether a group has members. */
   isHeard(group: number): boolean {
     return this.members.has(group);
   }
@@ -69,7 +73,7 @@ export class NetlinkProtocol {
     if (there?.size === 0) this.members.delete(group);
   }
 
-  /** One datagram to all of a group but its sender. */
+  /** Send one datagram to all members of a group but its sender. */
   broadcast(
     group: number,
     bytes: Uint8Array<ArrayBuffer>,
@@ -83,7 +87,7 @@ export class NetlinkProtocol {
   }
 }
 
-/** Linux gives each protocol room for 32 groups at least. */
+/** Linux gives each protocol room for at least 32 groups. */
 const GROUPS_MIN = 32;
 
 export function netlinkProtocols(): ReadonlyMap<number, NetlinkProtocol> {

@@ -1,4 +1,7 @@
-/** A request of rtnetlink(7) as those see it who answer: its header's fields, and the bytes behind the header. */
+/**
+ * A request of rtnetlink(7) for the handlers of its types: the fields of the header, and the body
+ * behind it.
+ */
 
 import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_UNSPEC } from "../../../ffi/abi/socket.ts";
@@ -11,16 +14,16 @@ import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 export class RouteRequest {
   readonly net: NetNamespace;
   readonly caller: SocketCaller | null;
-  /** Credentials of the task that made the socket; null: they do not count. */
+  /** Credentials of the task that made the socket; null: not checked. */
   private readonly opener: Credentials | null;
   readonly request: NetlinkRequest;
   readonly body: DataView;
   private readonly mayDump: boolean;
-  /** NETLINK_GET_STRICT_CHK: what a dump is asked for counts. */
+  /** NETLINK_GET_STRICT_CHK: the filters in a dump request count. */
   readonly isStrict: boolean;
-  /** The list that it is answered with; null: the answer is what was written. */
+  /** The dump that replies; null: the reply is what was written. */
   dump: Dump | null = null;
-  /** What is wrong, for NETLINK_EXT_ACK. */
+  /** The text of an error for NETLINK_EXT_ACK. */
   why: string = "";
 
   constructor(
@@ -41,34 +44,37 @@ export class RouteRequest {
     this.isStrict = isStrict;
   }
 
-  /** The request is for all there are. In requests that change something those bits mean other things. */
+  /**
+   * Whether the request is a dump. In requests that change something NLM_F_DUMP's bits mean other
+   * things.
+   */
   get isDump(): boolean {
     return this.mayDump && (this.request.flags & N.NLM_F_DUMP) !== 0;
   }
   /**
-   * The capability over `net`, of the sender and of the task that made the socket: a privileged
-   * program whose output was led into a socket does not act for its user (netlink_ns_capable of
-   * Linux, CVE-2014-0181).
+   * Whether the sender and the task that made the socket both have the capability over `net`: a
+   * privileged program whose output was redirected into a socket does not act for its user
+   * (netlink_ns_capable of Linux, CVE-2014-0181).
    */
   isCapableOver(net: NetNamespace, capability: number): boolean {
     const { caller, opener } = this;
     return caller !== null && net.isCapable(caller.cred, capability) &&
       (opener === null || net.isCapable(opener, capability));
   }
-  /** The same over the whole system (netlink_capable). */
+  /** Whether both have the capability over the whole system (netlink_capable of Linux). */
   isCapable(capability: number): boolean {
     const { caller, opener } = this;
     return caller !== null && hasCap(caller.cred, capability) &&
       (opener === null || hasCap(opener, capability));
   }
 
-  /** The answer is a list, sent in parts. */
+  /** Reply with a list, sent in parts. */
   answerBy(dump: Dump): number {
     this.dump = dump;
     return 0;
   }
 
-  /** The error with words for it. */
+  /** Fail with an error and a text for it. */
   refuse(error: number, why: string): number {
     this.why = why;
     return error;
@@ -85,7 +91,7 @@ export class RouteRequest {
 /** Of linux/net_namespace.h, and the value of a namespace without an id. */
 const NETNSA_NSID = 1, NOT_ASSIGNED = 0xffffffff;
 
-/** RTM_GETNSID: no network namespace has got an id from this one. */
+/** RTM_GETNSID: no network namespace has an id here. */
 export function answerNoNsid(r: RouteRequest, out: NetlinkWriter): number {
   if (r.isDump) return 0;
   out.begin(r.request, N.RTM_NEWNSID, 0, N.Rtgenmsg.size);

@@ -1,6 +1,7 @@
 /**
- * NETLINK_ROUTE (rtnetlink(7)) of a namespace whose links are the guest's own: who may do what. Neighbours: links.ts,
- * addresses.ts, routes.ts, neighbours.ts; who else hears of it: notices.ts. DIFFERS: rules cannot be changed.
+ * NETLINK_ROUTE (rtnetlink(7)) of a namespace whose links are the guest's own: privileges, then the
+ * handlers in links.ts, addresses.ts, routes.ts and neighbours.ts; notifications: notices.ts.
+ * DIFFERS: rules cannot be changed.
  */
 
 import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
@@ -14,7 +15,7 @@ import { answerNoNsid, type RouteRequest } from "./request.ts";
 import { addRoute, deleteRoute, getRoutes, getRules } from "./routes.ts";
 import type { NetlinkWriter } from "./writer.ts";
 
-/** Write the answers into `out`: 0 or -errno. */
+/** Write the replies into `out`: 0 or -errno. */
 export function answerRoute(r: RouteRequest, out: NetlinkWriter): number {
   switch (r.request.type) {
     case N.RTM_GETLINK:

@@ -1,4 +1,7 @@
-/** RTM_GETROUTE, RTM_NEWROUTE and RTM_DELROUTE of rtnetlink(7): what `ip route` does. Tables: main and local. */
+/**
+ * RTM_GETROUTE, RTM_NEWROUTE and RTM_DELROUTE of rtnetlink(7), as `ip route` uses them, for the
+ * tables main and local; RTM_GETRULE.
+ */
 
 import { EINVAL, ENETDOWN, ENETUNREACH, ENODEV, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import * as N from "../../../ffi/abi/netlink.ts";
@@ -15,9 +18,12 @@ import type { RouteRequest } from "./request.ts";
 import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
 const { at } = N.Rtmsg;
-/** Metric that IPv6 routes have if none is said. */
+/** The default metric of IPv6 routes. */
 const METRIC6 = 1024;
-/** Of linux/in_route.h: a way that ends here. struct rta_cacheinfo is all zero, as nothing is cached. */
+/**
+ * Of linux/in_route.h: a route to this host. struct rta_cacheinfo is all zero, as nothing is
+ * cached.
+ */
 const RTCF_LOCAL = 0x80000000, CACHEINFO_BYTES = 32;
 
 interface Shown {
@@ -43,7 +49,7 @@ export function getRoutes(r: RouteRequest, out: NetlinkWriter): number {
   return r.answerBy(new DumpSequence(request, parts));
 }
 
-/** What of the local table follows from the addresses of links. */
+/** The routes of table local, which follow from the addresses of links. */
 class LocalRouteDump extends LinkDump<LinkAddress> {
   protected override itemsOf(link: Link): readonly LinkAddress[] {
     return link.isUp ? link.addresses : NONE;
@@ -64,7 +70,7 @@ class LocalRouteDump extends LinkDump<LinkAddress> {
 
 const NONE: readonly LinkAddress[] = [];
 
-/** The main table, by the place behind the last route. */
+/** The routes of table main; it remembers the last route that was sent. */
 class MainRouteDump extends Dump {
   private readonly table: LinkTable;
   private readonly family: number;
@@ -91,7 +97,7 @@ class MainRouteDump extends Dump {
     return false;
   }
 
-  /** Behind the last one, if it is still there; else where it was. */
+  /** The index behind the last route, if it still exists; else the old index. */
   private placeIn(all: readonly Route[]): number {
     const { last, place } = this;
     if (last === null || all[place - 1] === last) return place;
@@ -108,7 +114,7 @@ function shown(route: Route): Shown {
   };
 }
 
-/** What follows from an address: itself, its network on lo, and broadcast. */
+/** Local routes of an address: itself, its network on lo, and broadcast. */
 function localRoutes(link: Link, { address, prefix, broadcast }: LinkAddress): Shown[] {
   const all: Shown[] = [], isFour = isV4(address);
   const table = N.RT_TABLE_LOCAL, protocol = N.RTPROT_KERNEL, via = null;
@@ -152,7 +158,7 @@ function putRoute(
   out.end();
 }
 
-/** `ip route get`: where a packet to one address goes. */
+/** `ip route get`: the route of a packet to one address. */
 function getRoute(r: RouteRequest, out: NetlinkWriter): number {
   if (r.body.byteLength < N.Rtmsg.size) return -EINVAL;
   const { family, net: { links } } = r;
@@ -167,10 +173,13 @@ function getRoute(r: RouteRequest, out: NetlinkWriter): number {
   return 0;
 }
 
-/** What rt_fill_info and rt6_fill_node say, in their order: libraries look for some of it by place. */
+/**
+ * The attributes of rt_fill_info and rt6_fill_node in their order: libraries find some of them by
+ * position.
+ */
 function putWay(r: RouteRequest, out: NetlinkWriter, to: string, route: Route | null): void {
   const { family, net: { links } } = r, isFour = family === AF_INET;
-  // IPv4's tables are one to who looks, as long as there are no rules.
+  // As on Linux without rules, IPv4 look-ups show one table.
   const table = route === null && !isFour ? N.RT_TABLE_LOCAL : N.RT_TABLE_MAIN;
   const body = out.begin(r.request, N.RTM_NEWROUTE, 0, N.Rtmsg.size);
   out.u8[body + at.family] = family;
@@ -191,7 +200,7 @@ function putWay(r: RouteRequest, out: NetlinkWriter, to: string, route: Route | 
   out.end();
 }
 
-/** What a request says, or -errno. */
+/** Parse a request: the route, or -errno. */
 function read(r: RouteRequest): { route: Omit<Route, "link">; link: Link | null } | number {
   const { body, family } = r;
   if (body.byteLength < N.Rtmsg.size) return -EINVAL;
@@ -201,7 +210,7 @@ function read(r: RouteRequest): { route: Omit<Route, "link">; link: Link | null 
   if (bits > bitsOf(network) || networkOf(network, bits) !== network) return -EINVAL;
   const table = u32Of(attributes.get(N.RTA_TABLE)) ?? body.getUint8(at.table);
   const type = body.getUint8(at.type);
-  // DIFFERS: one table.
+  // DIFFERS: only table main can be changed.
   if (table !== N.RT_TABLE_MAIN && table !== N.RT_TABLE_UNSPEC) return -EOPNOTSUPP;
   const isKnown = type === N.RTN_UNICAST || type === 0 || refusalOf(type) < 0;
   if (!isKnown) return -EOPNOTSUPP;
@@ -241,7 +250,7 @@ export function addRoute(r: RouteRequest): number {
     return links.addRoute({ ...route, via: null, link: links.lo }, replaces, appends);
   }
   if (route.via !== null) {
-    // The next station has to be on a link.
+    // The gateway has to be on a link.
     const found = links.routeTo(route.via);
     const near = found !== null && refusalOf(found.type) < 0 ? null : found;
     if (link === null) link = near?.via === null ? near.link : null;

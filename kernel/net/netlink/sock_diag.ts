@@ -1,6 +1,6 @@
 /**
- * NETLINK_SOCK_DIAG (sock_diag(7)): lists of the sockets that are open, as ss(8) asks for them, one socket by its name, and
- * the end of one (SOCK_DESTROY). Neighbours: diag_inet.ts, diag_filter.ts, diag_local.ts.
+ * NETLINK_SOCK_DIAG (sock_diag(7)): lists of open sockets, as ss(8) asks for them, one socket by
+ * its identity, and SOCK_DESTROY. Handlers: diag_inet.ts, diag_local.ts.
  */
 
 import { EINVAL, ENOENT, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
@@ -20,7 +20,7 @@ import { listNetlink, listPackets, listUnix } from "./diag_local.ts";
 import type { RouteRequest } from "./request.ts";
 import type { NetlinkWriter } from "./writer.ts";
 
-/** Write the answers into `out`: 0 or -errno. */
+/** Write the replies into `out`: 0 or -errno. */
 export function answerSockDiag(net: NetNamespace, r: RouteRequest, out: NetlinkWriter): number {
   const { type } = r.request, { family } = r;
   if (type !== D.SOCK_DIAG_BY_FAMILY && type !== D.SOCK_DESTROY) return -EINVAL;

@@ -1,4 +1,4 @@
-/** Netlink messages on their way out: headers, attributes, padding (netlink(7), rtnetlink(7)). */
+/** Builds netlink messages: headers, attributes, padding (netlink(7), rtnetlink(7)). */
 
 import {
   NLA_F_NESTED,
@@ -14,12 +14,12 @@ import {
 } from "../../../ffi/abi/netlink.ts";
 
 /**
- * Bytes at first; it grows. LIMIT: up to MAX_BYTES, then the answer is overfull; a dump for a
- * reader goes to it whenever there are SPILL_BYTES.
+ * Bytes of the buffer at first; it grows. LIMIT: up to MAX_BYTES, then the reply is overfull. A
+ * reply with a reader is passed to it whenever there are SPILL_BYTES.
  */
 const BUFFER_BYTES = 16384, MAX_BYTES = 16 << 20, SPILL_BYTES = 64 << 10;
 
-/** The request that is answered. */
+/** The header of the request that is replied to. */
 export class NetlinkRequest {
   type: number = 0;
   flags: number = 0;
@@ -27,23 +27,23 @@ export class NetlinkRequest {
   pid: number = 0;
 }
 
-/** Where the messages of a long answer go before it is complete. */
+/** Takes the messages of a long reply before it is complete. */
 export interface AnswerReader {
   takeAnswer(writer: NetlinkWriter): void;
 }
 
 export class NetlinkWriter {
-  /** Null: the answer stays here as a whole. */
+  /** Null: the whole reply stays in the buffer. */
   reader: AnswerReader | null = null;
-  /** Ask for them again behind each `begin` or attribute, which may make them anew. */
+  /** The buffer; each `begin` and each attribute may replace it. */
   u8: Uint8Array<ArrayBuffer> = new Uint8Array(BUFFER_BYTES);
   dv: DataView = new DataView(this.u8.buffer);
   /** Bytes written. */
   length: number = 0;
-  /** Flags that the next message has beside its own. */
+  /** Flags that the next message gets besides its own. */
   mark: number = 0;
   private message: number = 0;
-  /** The answer had more than MAX_BYTES: what is written is a part of it, and to be thrown away. */
+  /** The reply had more than MAX_BYTES: it is incomplete and must be discarded. */
   isOverfull: boolean = false;
 
   reset(): void {
@@ -65,7 +65,7 @@ export class NetlinkWriter {
     this.dv = new DataView(u8.buffer);
   }
 
-  /** Begin a message with `bytes` of fixed content, which is zeroed; where that content is. */
+  /** Begin a message with `bytes` of fixed content, zeroed: the offset of that content. */
   begin(request: NetlinkRequest, type: number, flags: number, bytes: number): number {
     if (this.length > SPILL_BYTES && this.reader !== null) {
       this.reader.takeAnswer(this);
@@ -83,12 +83,12 @@ export class NetlinkWriter {
     return at + Nlmsghdr.size;
   }
 
-  /** End it: its length is known. */
+  /** End the message: write its length. */
   end(): void {
     this.dv.setUint32(this.message + Nlmsghdr.at.len, this.length - this.message, true);
   }
 
-  /** Room for an attribute of `bytes`, zeroed: where its data go. */
+  /** Add an attribute of `bytes`, zeroed: the offset of its data. */
   attribute(type: number, bytes: number): number {
     this.reserve(Rtattr.size + align(bytes));
     const at = this.length;
@@ -110,16 +110,16 @@ export class NetlinkWriter {
     const at = this.attribute(type, text.length);
     for (let i = 0; i < text.length; i++) this.u8[at + i] = text.charCodeAt(i);
   }
-  /** An attribute with attributes in it, which are written before the result is called. */
+  /** Begin an attribute that contains attributes; the result ends it. */
   nest(type: number): () => void {
     return this.nestPlain(type | NLA_F_NESTED);
   }
-  /** The same without NLA_F_NESTED in its type, as older families have it. */
+  /** The same without NLA_F_NESTED in the type, as older families have it. */
   nestPlain(type: number): () => void {
     const start = this.attribute(type, 0) - Rtattr.size;
     return () => this.dv.setUint16(start + Rtattr.at.len, this.length - start, true);
   }
-  /** With its NUL. */
+  /** Add a text with its NUL. */
   text(type: number, text: string): void {
     this.bytes(type, text + "\0");
   }
@@ -129,8 +129,8 @@ export class NetlinkWriter {
   }
 
   /**
-   * NLMSG_ERROR with the request, or with its header alone if `isCapped`; error 0 acknowledges, and never has more.
-   * @param why in words, for who wants them
+   * Write NLMSG_ERROR with the request, or with its header alone if `isCapped`; error 0
+   * acknowledges and has only the header. @param why a text for NETLINK_EXT_ACK
    */
   error(
     request: NetlinkRequest,
@@ -149,7 +149,7 @@ export class NetlinkWriter {
     this.end();
   }
 
-  /** NLMSG_DONE behind the last message of a dump. */
+  /** Write NLMSG_DONE behind the last message of a dump. */
   done(request: NetlinkRequest): void {
     this.begin(request, NLMSG_DONE, NLM_F_MULTI, 4);
     this.end();

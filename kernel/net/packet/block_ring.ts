@@ -1,8 +1,9 @@
 /**
- * The ring of blocks that a packet socket fills (PACKET_RX_RING of packet(7), version 3): packets of any size behind each
- * other. A block is the process's when the next packet has no room in it, or some time after its first one.
+ * The block ring of a packet socket (PACKET_RX_RING of packet(7), version 3): packets of any size
+ * one after the other. A block is handed to the process when the next packet has no room in it, or
+ * some time after its first packet.
  *
- * DIFFERS: no hashes of flows (TP_FT_REQ_FILL_RXHASH), no VLAN tags: they read as 0.
+ * DIFFERS: no flow hashes (TP_FT_REQ_FILL_RXHASH) and no VLAN tags: they read as 0.
  */
 
 import * as P from "../../../ffi/abi/packet.ts";
@@ -12,17 +13,17 @@ import type { NetNamespace } from "../net_namespace.ts";
 import { networkAt, RingMemory, type RingPacket } from "./ring_memory.ts";
 
 const NS_PER_MS = 1e6;
-/** Of who does not say after which time a block is handed over. */
+/** The timeout if the process gives none. */
 const DEFAULT_TIMEOUT_MS = 8;
 const BLOCK = P.TpacketBlockDesc, PACKET = P.Tpacket3Hdr;
 const header = new Uint8Array(P.TPACKET3_HDRLEN), words = new DataView(header.buffer);
 const head = new Uint8Array(BLOCK.size), headWords = new DataView(head.buffer);
 
-/** Whose ring it is. */
+/** The socket that owns the ring. */
 export interface BlockRingOwner {
   readonly net: NetNamespace;
   readonly inode: FileIdentity;
-  /** A block is the process's. */
+  /** A block was handed to the process. */
   wakeReaders(): void;
 }
 
@@ -34,13 +35,15 @@ export class BlockRing extends RingMemory {
   private readonly reserve: number;
   private readonly timeoutNs: number;
   private readonly timer: RetireTimer = new RetireTimer(this);
-  /** The block that is being filled, or (`isOpen` is false) that the process has not given back. */
+  /**
+   * The block that is being filled, or (`isOpen` is false) one that the process has not returned.
+   */
   private block: number = 0;
   private isOpen: boolean = false;
   private sequence: number = 0;
   private freezes: number = 0;
   private packets: number = 0;
-  /** Where its next packet goes, and where its last one is. */
+  /** Offsets for the next packet, and of the last one. */
   private next: number = 0;
   private last: number = 0;
   private firstSec: number = 0;
@@ -49,7 +52,7 @@ export class BlockRing extends RingMemory {
   private lastNsec: number = 0;
   private isLosing: boolean = false;
 
-  /** `dv`: a struct tpacket_req3 that was found to be good. */
+  /** `dv`: a struct tpacket_req3 that was checked. */
   constructor(owner: BlockRingOwner, base: number, dv: DataView, reserve: number) {
     const { at } = P.TpacketReq, block = dv.getUint32(at.blockSize, true);
     const count = dv.getUint32(at.blockNr, true);
@@ -64,7 +67,7 @@ export class BlockRing extends RingMemory {
     this.open();
   }
 
-  /** Bytes in front of a block's packets: its header, and what the process wanted for itself. */
+  /** Bytes in front of the packets of a block: its header, and the private area of the process. */
   static headBytes(dv: DataView): number {
     return BLOCK.size + align(dv.getUint32(P.TpacketReq3.at.sizeofPriv, true));
   }
@@ -96,7 +99,8 @@ export class BlockRing extends RingMemory {
     const length = align(mac + kept);
     this.isLosing = isLosing;
     if (!this.isOpen && !this.open()) return false;
-    // As Linux: what would end where the block ends goes into the next one, there to its very end.
+    // As Linux: a packet that would end exactly at the end of the block goes into the next one,
+    // where it may.
     if (this.next + length >= this.blockBytes) {
       if (this.packets === 0) this.setTimes(packet);
       this.retire(0);
@@ -122,7 +126,7 @@ export class BlockRing extends RingMemory {
     this.firstNsec = this.lastNsec = nsec;
   }
 
-  /** The next block, if it was given back. */
+  /** Open the next block if the process has returned it. */
   private open(): boolean {
     if (this.blockStatus(this.block) !== P.TP_STATUS_KERNEL) return false;
     this.isOpen = true;
@@ -132,7 +136,7 @@ export class BlockRing extends RingMemory {
     return true;
   }
 
-  /** Some time is over. */
+  /** The timeout of the block is over. */
   expire(): void {
     if (!this.isOpen || this.packets === 0) return;
     const { host } = this.owner.net;
@@ -142,18 +146,18 @@ export class BlockRing extends RingMemory {
     this.open();
   }
 
-  /** The block is the process's from now on. */
+  /** Hand the block to the process. */
   private retire(why: number): void {
     this.stop();
     const at = this.block * this.blockBytes;
-    // Behind its last packet is none.
+    // The last packet has no successor.
     words.setUint32(0, 0, true);
     if (this.packets > 0) this.write(at + this.last, header, 0, 4);
     this.describeBlock();
     this.write(at, head, 0, BLOCK.at.status);
     const behind = BLOCK.at.numPkts;
     this.write(at + behind, head, behind, BLOCK.size - behind);
-    // Last of all whose it is.
+    // The status is written last, as it hands the block over.
     const status = P.TP_STATUS_USER | why | (this.isLosing ? P.TP_STATUS_LOSING : 0);
     headWords.setUint32(0, status, true);
     this.write(at + BLOCK.at.status, head, 0, 4);
@@ -177,7 +181,7 @@ export class BlockRing extends RingMemory {
     headWords.setUint32(at.lastNsec, this.lastNsec, true);
   }
 
-  /** struct tpacket3_hdr and the address behind it, in `header`. */
+  /** Write struct tpacket3_hdr and the address behind it into `header`. */
   private describePacket(
     packet: RingPacket,
     kept: number,

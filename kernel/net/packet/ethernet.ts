@@ -1,8 +1,8 @@
-/** Headers of Ethernet: who sends, to whom, what is behind. */
+/** Ethernet headers: destination, source and protocol. */
 
 import * as P from "../../../ffi/abi/packet.ts";
 
-/** Put one in front of a packet. */
+/** Write a header in front of a packet. */
 export function putHeader(bytes: Uint8Array, to: string, from: string, protocol: number): void {
   for (let i = 0; i < P.ETH_ALEN; i++) {
     bytes[i] = to.charCodeAt(i);
@@ -12,7 +12,7 @@ export function putHeader(bytes: Uint8Array, to: string, from: string, protocol:
   bytes[13] = protocol & 0xff;
 }
 
-/** PACKET_* of a frame for who has the address `own`. */
+/** PACKET_* of a frame for the station with address `own`. */
 export function typeFor(bytes: Uint8Array, own: string): number {
   let isOwn = true, isAll = true;
   for (let i = 0; i < P.ETH_ALEN; i++) {

@@ -1,4 +1,7 @@
-/** AF_PACKET as a family (packet(7)): for CAP_NET_RAW. DIFFERS: no SOCK_PACKET, which was old when Linux 2.2 came. */
+/**
+ * The address family AF_PACKET (packet(7)), which needs CAP_NET_RAW. DIFFERS: no SOCK_PACKET, which
+ * Linux 2.2 replaced.
+ */
 
 import { EAFNOSUPPORT, EOPNOTSUPP, EPERM, ESOCKTNOSUPPORT } from "../../../ffi/abi/errno.ts";
 import { CAP_NET_RAW } from "../../../ffi/abi/capability.ts";
@@ -16,7 +19,8 @@ export class PacketFamily implements SocketFamily {
   }
 
   create(caller: SocketCaller, type: number, protocol: number): Socket | number {
-    // DIFFERS: links of the host cannot be watched; as a kernel without packet sockets says.
+    // DIFFERS: links of the host cannot be watched; the error is that of a kernel without packet
+    // sockets.
     if (this.net.transport.name === "host") return -EAFNOSUPPORT;
     if (!this.net.isCapable(caller.cred, CAP_NET_RAW)) return -EPERM;
     if (type !== SOCK_RAW && type !== SOCK_DGRAM) return -ESOCKTNOSUPPORT;

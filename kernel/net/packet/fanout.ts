@@ -1,7 +1,7 @@
 /**
- * Packet sockets that share what one of them would hear (PACKET_FANOUT of packet(7)): each frame goes to one of a group.
+ * Fanout groups (PACKET_FANOUT of packet(7)): each frame goes to one packet socket of the group.
  *
- * DIFFERS: all frames are of one processor and one queue; there are no fragments to put together.
+ * DIFFERS: all frames are of one CPU and one queue; there are no fragments to reassemble.
  */
 
 import type { Account } from "../../core/account.ts";
@@ -16,12 +16,12 @@ import { readProgram } from "../filter_options.ts";
 import type { OptionValue } from "../socket_options.ts";
 import type { PacketSocket } from "./packet_socket.ts";
 
-/** LIMIT: members of one group, as on Linux; and of one where nobody says how many. */
+/** LIMIT: members of one group, as on Linux; and the default. */
 const MEMBERS_MAX = 0x10000, MEMBERS = 256;
 const IDS = 0x10000;
 
 export class Fanout {
-  /** What it is charged to. */
+  /** The account that the group is charged to. */
   readonly account: Account;
   readonly id: number;
   readonly type: number;
@@ -40,7 +40,7 @@ export class Fanout {
     this.limit = limit;
   }
 
-  /** What PACKET_FANOUT says of it. */
+  /** The value of PACKET_FANOUT. */
   get word(): number {
     return this.id | (this.type | this.flags) << 16;
   }
@@ -49,7 +49,7 @@ export class Fanout {
       (this.flags & P.PACKET_FANOUT_FLAG_ROLLOVER) !== 0;
   }
 
-  /** The last takes the place of one that leaves. */
+  /** The last member moves to the place of the one that leaves. */
   leave(socket: PacketSocket): void {
     const { members } = this, last = members.pop();
     if (last !== undefined && last !== socket) members[members.indexOf(socket)] = last;
@@ -59,7 +59,7 @@ export class Fanout {
     this.setProgram(null);
   }
 
-  /** False: the instructions of all programs would be too many. */
+  /** False: all programs together would have too many instructions. */
   setProgram(program: BpfProgram | null): boolean {
     if (program !== null && !FILTER_INSTRUCTIONS.take(program.length, this.account)) return false;
     FILTER_INSTRUCTIONS.give(this.program?.length ?? 0, this.account);
@@ -67,7 +67,7 @@ export class Fanout {
     return true;
   }
 
-  /** Who gets a frame, which `view` shows from the header of Ethernet on. */
+  /** The member that gets a frame; `view` shows it from the Ethernet header on. */
   pick(view: PacketView): PacketSocket {
     const at = this.place(view);
     const chosen = this.members[at]!;
@@ -92,7 +92,7 @@ export class Fanout {
     }
   }
 
-  /** A program sees what came in from the header of the network on. */
+  /** Run the group's program, which sees the packet from the network header on. */
   private verdict(program: BpfProgram, view: PacketView): number {
     const before = view.from;
     if (view.type !== P.PACKET_OUTGOING) view.from = view.network;
@@ -101,7 +101,7 @@ export class Fanout {
     return verdict;
   }
 
-  /** The next with room from where the last search of `chosen` ended. */
+  /** The next member with room, from the place of the last search of `chosen`. */
   private rollOver(chosen: PacketSocket, isPassed: boolean, view: PacketView): PacketSocket {
     const { members } = this, { length } = members, start = Math.min(chosen.rollAt, length - 1);
     for (let i = 0; i < length; i++) {
@@ -116,7 +116,7 @@ export class Fanout {
   }
 }
 
-/** PACKET_FANOUT: joins a group, the first makes it. */
+/** PACKET_FANOUT: join a group; the first member makes it. */
 export function joinFanout(socket: PacketSocket, value: OptionValue): number {
   const { at, size } = P.FanoutArgs, { dv, length } = value, { fanouts } = socket.net.taps;
   if (length !== 4 && length !== size) return -EINVAL;
@@ -147,7 +147,7 @@ export function joinFanout(socket: PacketSocket, value: OptionValue): number {
   return 0;
 }
 
-/** PACKET_FANOUT_DATA: the program of a group. DIFFERS: no programs of bpf(2). */
+/** PACKET_FANOUT_DATA: set the program of the group. DIFFERS: no eBPF programs. */
 export function setFanoutData(socket: PacketSocket, value: OptionValue): number {
   if (socket.fanout?.type !== P.PACKET_FANOUT_CBPF) return -EINVAL;
   if (socket.options.isFilterLocked) return -EPERM;
@@ -156,7 +156,10 @@ export function setFanoutData(socket: PacketSocket, value: OptionValue): number 
   return socket.fanout.setProgram(program) ? 0 : -ENOMEM;
 }
 
-/** The same for both directions of a flow: addresses, protocol and ports, as far as a frame has them. */
+/**
+ * A hash of addresses, protocol and ports, as far as the frame has them; the same for both
+ * directions of a flow.
+ */
 function flowHash({ bytes, network, protocol }: PacketView): number {
   const isFour = protocol === P.ETH_P_IP;
   if (!isFour && protocol !== P.ETH_P_IPV6) return 0;

@@ -1,6 +1,6 @@
 /**
- * PACKET_ADD_MEMBERSHIP and PACKET_DROP_MEMBERSHIP of packet(7). Every frame of a link here reaches its packet sockets
- * anyway: what is kept is which links are to be promiscuous, so that they show it.
+ * PACKET_ADD_MEMBERSHIP and PACKET_DROP_MEMBERSHIP of packet(7). Every frame of a link reaches its
+ * packet sockets anyway; memberships only make the link show that it is promiscuous.
  */
 
 import { EINVAL, ENOBUFS, ENODEV } from "../../../ffi/abi/errno.ts";
@@ -23,7 +23,7 @@ interface Membership {
 export class Memberships {
   private readonly all: Membership[] = [];
 
-  /** A struct packet_mreq: 0 or -errno. */
+  /** Add or remove the membership of a struct packet_mreq: 0 or -errno. */
   change(net: NetNamespace, value: OptionValue, isAdded: boolean): number {
     if (value.length < P.PacketMreq.size) return -EINVAL;
     const { at } = P.PacketMreq, { dv, u8 } = value, length = dv.getUint16(at.alen, true);

@@ -1,6 +1,7 @@
 /**
- * The ring of frames of one size that a packet socket fills (PACKET_RX_RING of packet(7), versions 1 and 2): each begins
- * with a word that says whose it is. Only that word is read here. Version 3: block_ring.ts.
+ * The frame ring of a packet socket (PACKET_RX_RING of packet(7), versions 1 and 2): frames of one
+ * size, each with a status word that says whether the process owns it. The kernel reads only that
+ * word. Version 3: block_ring.ts.
  */
 
 import { EBUSY, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
@@ -23,7 +24,7 @@ class PacketRing extends RingMemory {
   private readonly reserve: number;
   private head: number = 0;
 
-  /** `dv`: a struct tpacket_req that was found to be good. */
+  /** `dv`: a struct tpacket_req that was checked. */
   constructor(
     frames: FrameAllocator,
     inode: FileIdentity,
@@ -47,7 +48,7 @@ class PacketRing extends RingMemory {
     return block * this.blockBytes + (index % this.perBlock) * this.frameBytes;
   }
 
-  /** The frame before the next one has not been given back yet. */
+  /** The frame before the next one was not returned yet. */
   override get isReadable(): boolean {
     return this.status(this.at((this.head + this.count - 1) % this.count)) !== P.TP_STATUS_KERNEL;
   }
@@ -68,14 +69,14 @@ class PacketRing extends RingMemory {
     this.describePacket(packet, kept, mac, network);
     this.write(to + 4, header, 4, P.TPACKET_HDRLEN - 4);
     this.write(to + mac, packet.bytes, 0, kept);
-    // Last of all whose it is.
+    // The status is written last, as it hands the frame over.
     words.setUint32(0, P.TP_STATUS_USER | (isLosing ? P.TP_STATUS_LOSING : 0), true);
     this.write(to, header, 0, 4);
     this.head = (this.head + 1) % this.count;
     return true;
   }
 
-  /** struct tpacket_hdr or tpacket2_hdr and the address behind it, in `header`. */
+  /** Write struct tpacket_hdr or tpacket2_hdr and the address behind it into `header`. */
   private describePacket(packet: RingPacket, kept: number, mac: number, network: number): void {
     const isFirst = this.version === P.TPACKET_V1, at = isFirst ? 8 : 4;
     header.fill(0);
@@ -89,7 +90,10 @@ class PacketRing extends RingMemory {
   }
 }
 
-/** A new ring in place of `old`, none if it is asked for none: -EBUSY while one is mapped, -EINVAL, -ENOMEM. */
+/**
+ * Replace the ring `old`, by none if the request is empty: -EBUSY while it is mapped, -EINVAL,
+ * -ENOMEM.
+ */
 export function replaceRing(
   old: RingMemory | null,
   owner: BlockRingOwner,
@@ -107,7 +111,7 @@ export function replaceRing(
   return null;
 }
 
-/** From a struct tpacket_req, of version 3 tpacket_req3. */
+/** Make a ring from a struct tpacket_req, for version 3 tpacket_req3. */
 function createRing(
   owner: BlockRingOwner,
   dv: DataView,

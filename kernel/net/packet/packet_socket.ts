@@ -1,6 +1,7 @@
 /**
- * Packet sockets (packet(7)): frames as they pass the links of this kernel's own network namespaces, and frames to send.
- * What passes is shown by show_packets.ts; what becomes of frames that are sent, in send_frame.ts.
+ * Packet sockets (packet(7)): they receive frames that pass the links of the sandbox's own network
+ * namespaces, and send frames. Received frames come from show_packets.ts; sent ones go to
+ * send_frame.ts.
  *
  * DIFFERS: no ring for sending, no VLAN tags, no virtio headers.
  */
@@ -46,13 +47,13 @@ import { replaceRing } from "./packet_ring.ts";
 import type { RingMemory } from "./ring_memory.ts";
 import type { Frame } from "./taps.ts";
 
-/** Of the buffer: who has less left is passed over. */
+/** The part of the buffer that makes rollover skip a socket when less is free. */
 const ROOM = 3 / 4;
 const READABLE = POLLIN | POLLRDNORM;
 const { at } = P.SockaddrLl;
 const view = new PacketView();
 const cursor = new BytesCursor();
-/** Options that are numbers, kept and shown; those that change something are read by name. */
+/** Options with numbers that are kept and shown; options with effects have fields. */
 const KEPT: ReadonlySet<number> = new Set([
   P.PACKET_COPY_THRESH,
   P.PACKET_AUXDATA,
@@ -64,7 +65,7 @@ const KEPT: ReadonlySet<number> = new Set([
   P.PACKET_QDISC_BYPASS,
   P.PACKET_IGNORE_OUTGOING,
 ]);
-/** Of them those that are 0 or 1. */
+/** The kept options that are 0 or 1. */
 const SWITCHES: ReadonlySet<number> = new Set([
   P.PACKET_AUXDATA,
   P.PACKET_ORIGDEV,
@@ -74,26 +75,29 @@ const SWITCHES: ReadonlySet<number> = new Set([
 ]);
 
 export class PacketSocket extends Socket {
-  /** ETH_P_*, 0: it hears nothing; and the link, null: all of them. */
+  /** The protocol it receives, ETH_P_*, 0: none; and the link, null: all. */
   private heard: number;
   private link: Link | null = null;
-  /** Of the creator. */
+  /** uid of the creator. */
   readonly uid: number;
   private readonly incoming: DatagramQueue;
   private ring: RingMemory | null = null;
   private packets: number = 0;
-  /** Since PACKET_STATISTICS was last asked for. */
+  /** Counts since the last read of PACKET_STATISTICS. */
   private lost: number = 0;
   private readonly kept: Map<number, number> = new Map();
-  /** The group that it shares frames with; null: it hears all itself. */
+  /** The fanout group; null: none. */
   fanout: Fanout | null = null;
-  /** In a group that rolls over: where it looked last, what others got in its place, and when there was nobody. */
+  /**
+   * In a group with rollover: the place of its last search, frames that other members took, and
+   * frames that no member had room for.
+   */
   rollAt: number = 0;
   rolled: number = 0;
   rollsFailed: number = 0;
   private readonly memberships: Memberships = new Memberships();
 
-  /** `protocol` as socket(2) has it: in network order. */
+  /** `protocol`: the argument of socket(2), in network order. */
   constructor(net: NetNamespace, type: number, protocol: number, uid: number) {
     super(net, AF_PACKET, type, 0);
     this.uid = uid;
@@ -152,17 +156,17 @@ export class PacketSocket extends Socket {
     return 0;
   }
 
-  /** Both hear the same frames. */
+  /** Whether the other socket receives the same frames. */
   hearsAs(other: PacketSocket): boolean {
     return this.heard === other.heard && this.link === other.link;
   }
-  /** It can take many more frames like one of `length` bytes (of a ring: one more). */
+  /** Whether many more frames like one of `length` bytes fit (of a ring: one more). */
   hasRoom(length: number): boolean {
     if (this.ring !== null) return this.ring.hasRoom;
     return this.incoming.charge + length <= this.options.receiveBytes * ROOM;
   }
 
-  /** A frame passes a link. Of a group the first listens for all. */
+  /** A frame passes a link. The first member of a group receives for all. */
   hear(link: Link, frame: Frame, type: number): void {
     const { fanout } = this;
     if (fanout !== null && fanout.members[0] !== this) return;
@@ -179,7 +183,7 @@ export class PacketSocket extends Socket {
     else fanout.pick(view).takeIn(link, frame, type);
   }
 
-  /** Programs look at a frame from its header of Ethernet on. */
+  /** Show the frame to a program, from its Ethernet header on. */
   private show(link: Link, frame: Frame, type: number): void {
     view.plain(this.net.host, frame.bytes, frame.protocol);
     view.network = P.ETH_HLEN;
@@ -189,7 +193,7 @@ export class PacketSocket extends Socket {
     view.hatype = link.type;
   }
 
-  /** `view` shows it. */
+  /** Filter and queue the frame in `view`. */
   private takeIn(link: Link, frame: Frame, type: number): void {
     const from = this.isRaw ? 0 : P.ETH_HLEN, { bytes } = frame;
     view.from = from;
@@ -200,7 +204,7 @@ export class PacketSocket extends Socket {
     this.take(bytes.subarray(from), kept, this.isRaw ? P.ETH_HLEN : 0);
   }
 
-  /** From `name`: into the ring, or the queue. */
+  /** Put a packet with the address `name` into the ring or the queue. */
   private take(bytes: Uint8Array<ArrayBuffer>, kept: number, network: number): void {
     const { host } = this.net, { ring } = this;
     const sec = host.realtimeSec(), nsec = host.realtimeNsec();
@@ -261,7 +265,7 @@ export class PacketSocket extends Socket {
       link = this.net.links.byIndex(to.dv.getInt32(at.ifindex, true));
       target = String.fromCharCode(...to.u8.subarray(at.addr, at.addr + P.ETH_ALEN));
     } else if (link !== null && !this.isRaw) {
-      // Nobody said to whom.
+      // No destination was given.
       return -EINVAL;
     }
     if (link === null || link.table !== this.net.links) return -ENXIO;

@@ -1,17 +1,20 @@
-/** The memory that a packet socket shares with its process (packet(7)). All of it is the guest's to write. */
+/**
+ * Base class of the rings that a packet socket shares with its process (packet(7)). The guest can
+ * write all of this memory at any time.
+ */
 
 import * as P from "../../../ffi/abi/packet.ts";
 import { copyFromBuffer, copyToBuffer } from "../../../ffi/mem/native_memory.ts";
 import { KernelPages } from "../../mm/kernel_pages.ts";
 
-/** Link headers have at least so many bytes of room. */
+/** The least room for a link header. */
 const LINK_ROOM = 16;
 const word = new Uint8Array(4), words = new DataView(word.buffer);
 
-/** What goes into a ring. */
+/** A packet for a ring. */
 export interface RingPacket {
   readonly bytes: Uint8Array;
-  /** Bytes of it that are kept, and where the network's header is among them. */
+  /** Bytes to keep, and the offset of the network header in them. */
   readonly kept: number;
   readonly network: number;
   /** struct sockaddr_ll. */
@@ -21,17 +24,17 @@ export interface RingPacket {
 }
 
 export abstract class RingMemory extends KernelPages {
-  /** Something is there that the process has not given back yet. */
+  /** Whether the process has packets to read. */
   abstract get isReadable(): boolean;
   abstract get hasRoom(): boolean;
-  /** How often all blocks were the process's; only of rings of blocks. */
+  /** How often the process owned all blocks, since the last read; only for block rings. */
   abstract takeFreezes(): number;
-  /** Puts a packet down; false: there is no room. */
+  /** Put a packet into the ring; false: there is no room. */
   abstract put(packet: RingPacket, hasLink: boolean, isLosing: boolean): boolean;
-  /** The socket lets go. */
+  /** The socket drops the ring. */
   abstract stop(): void;
 
-  /** A status word of the process's and ours. */
+  /** A status word, which the process and the kernel write. */
   protected status(at: number): number {
     copyToBuffer(word, 0, this.frames.arena.base + this.base + at, 4);
     return words.getUint32(0, true);
@@ -45,7 +48,7 @@ export abstract class RingMemory extends KernelPages {
   }
 }
 
-/** Where the network's header goes behind one of `header` bytes that an address follows. */
+/** The place of the network header behind a ring header of `header` bytes and an address. */
 export function networkAt(header: number, packet: RingPacket, hasLink: boolean): number {
   return hasLink ? align(header + Math.max(packet.network, LINK_ROOM)) : align(header) + LINK_ROOM;
 }

@@ -1,8 +1,9 @@
 /**
- * What becomes of a frame that a packet socket sends: it passes links as far as it gets, is seen by who watches them, and
- * what is in it reaches the sockets of the internet families where it is for a station of ours.
+ * Delivery of a frame that a packet socket sends: along the links, to the packet sockets that watch
+ * them, and to the internet sockets of each station that it is for.
  *
- * DIFFERS: bridges do not learn addresses, nothing is forwarded by IP, fragments and segments of TCP are dropped.
+ * DIFFERS: bridges do not learn addresses, nothing is forwarded by IP, fragments and segments of
+ * TCP are dropped.
  */
 
 import * as P from "../../../ffi/abi/packet.ts";
@@ -20,10 +21,10 @@ import { putHeader, typeFor } from "./ethernet.ts";
 import type { PacketSocket } from "./packet_socket.ts";
 import type { Frame } from "./taps.ts";
 
-/** ARP of IPv4 over Ethernet: lengths and offsets behind the header (RFC 826). */
+/** ARP for IPv4 over Ethernet: length and offsets behind the header (RFC 826). */
 const ARP_BYTES = 28, ARP_SENDER = 8, ARP_TARGET = 24, ARP_REQUEST = 1, ARP_REPLY = 2;
 
-/** A frame leaves by `link`, which is up. */
+/** Send a frame by `link`, which is up. */
 export function sendFrame(link: Link, frame: Frame, sender: PacketSocket | null): void {
   const outgoing: Link[] = [link], seen = new Set<Link>();
   let by = sender;
@@ -41,7 +42,7 @@ export function sendFrame(link: Link, frame: Frame, sender: PacketSocket | null)
   }
 }
 
-/** It comes in by a link that is up: the links that it goes on by. */
+/** The frame arrives at a link that is up: the links that forward it. */
 function arrive(link: Link, frame: Frame): readonly Link[] {
   const type = typeFor(frame.bytes, link.mac), bridge = link.master;
   pass(link, frame, type, null);
@@ -58,14 +59,14 @@ function arrive(link: Link, frame: Frame): readonly Link[] {
   return forBridge === P.PACKET_HOST ? [] : openPorts(bridge, link);
 }
 
-/** It passes a link, and is seen there. */
+/** Count the frame at a link and show it to the packet sockets there. */
 function pass(link: Link, frame: Frame, type: number, sender: PacketSocket | null): void {
   const isIncoming = type !== P.PACKET_OUTGOING;
   countCrossing({ link, isIncoming }, 1, frame.bytes.length - P.ETH_HLEN);
   link.table.net.taps.show(link, frame, type, sender);
 }
 
-/** What is in a frame, for the station that `link` belongs to. */
+/** Deliver the packet in a frame to the station of `link`. */
 function deliver(link: Link, { bytes, protocol }: Frame): void {
   const { net, links } = { net: link.table.net, links: link.table }, body = bytes.slice(P.ETH_HLEN);
   if (protocol === P.ETH_P_ARP) return answerArp(link, body);
@@ -75,7 +76,7 @@ function deliver(link: Link, { bytes, protocol }: Frame): void {
     ? parse6(body)
     : null;
   if (packet === null || net.inet === null) return;
-  // As a router does with addresses that mean oneself.
+  // As a router does with loopback addresses.
   const { source, destination } = packet, isOwn = isLoopback(source) || isLoopback(destination);
   if (isOwn && (isV4(destination) || link.kind !== "loopback")) return;
   if (isMultiDestination(links, destination)) return receiveMulticast(link, packet);
@@ -85,7 +86,7 @@ function deliver(link: Link, { bytes, protocol }: Frame): void {
   deliverPacket(typeof back === "number" ? null : back.inet, net.inet, packet);
 }
 
-/** Who asks for one of our addresses is told the link's. */
+/** Reply to an ARP request for one of the station's addresses. */
 function answerArp(link: Link, request: Uint8Array<ArrayBuffer>): void {
   if (request.length < ARP_BYTES || request[6] !== 0 || request[7] !== ARP_REQUEST) return;
   if (request[4] !== P.ETH_ALEN || request[5] !== 4) return;

@@ -1,8 +1,10 @@
 /**
- * Packets as they would pass the links: nothing travels here (net/link/reach.ts), but who watches a link sees what would.
- * Neighbours: taps.ts (who watches), send_frame.ts (frames of the watchers themselves).
+ * Shows packets of internet sockets to packet sockets. Nothing travels here (link/reach.ts); frames
+ * are built only while packet sockets watch. The sockets: taps.ts; frames that they send:
+ * send_frame.ts.
  *
- * DIFFERS: no packet is cut into fragments, and no neighbour is asked for (ARP, neighbour discovery): all are known.
+ * DIFFERS: no packet is fragmented, and no ARP or neighbour discovery is seen: all neighbours are
+ * known.
  */
 
 import * as P from "../../../ffi/abi/packet.ts";
@@ -15,7 +17,7 @@ import type { NetNamespace } from "../net_namespace.ts";
 import { putHeader, typeFor } from "./ethernet.ts";
 import type { Frame } from "./taps.ts";
 
-/** A packet of `net`'s goes to its destination. */
+/** Show a packet of `net` on all links to its destination. */
 export function showPacket(net: NetNamespace, packet: IpPacket): void {
   if (net.shared.watchers === 0) return;
   const hops = hopsTo(net, packet.destination);
@@ -25,7 +27,7 @@ export function showPacket(net: NetNamespace, packet: IpPacket): void {
   for (const hop of hops) showHop(hop, frame);
 }
 
-/** Room for the header of Ethernet, and the packet. */
+/** The frame: room for the Ethernet header, and the packet. */
 function frameOf(packet: IpPacket): Frame {
   const isFour = isV4(packet.destination),
     body = isFour ? buildPacket4(packet) : buildPacket6(packet);
@@ -34,7 +36,7 @@ function frameOf(packet: IpPacket): Frame {
   return { bytes, protocol: isFour ? P.ETH_P_IP : P.ETH_P_IPV6 };
 }
 
-/** One for many stations passes all these links. */
+/** Show a multicast or broadcast packet on all links that it passes. */
 export function showMulticast(out: Link, crossed: readonly Crossing[], packet: IpPacket): void {
   if (out.table.net.shared.watchers === 0) return;
   const { destination } = packet, frame = frameOf(packet);

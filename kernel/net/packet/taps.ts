@@ -1,6 +1,6 @@
 /**
- * Who watches the links of a network namespace: its packet sockets, and how many watchers there are in all. Frames are
- * made for them alone, so nothing is made while there are none. What passes is told by show_packets.ts.
+ * The packet sockets of a network namespace, and the count of them in all namespaces. Frames are
+ * built for them alone (show_packets.ts).
  */
 
 import type { Link } from "../link/link.ts";
@@ -8,7 +8,7 @@ import type { NetShared } from "../net_shared.ts";
 import type { Fanout } from "./fanout.ts";
 import type { PacketSocket } from "./packet_socket.ts";
 
-/** A frame with its header of Ethernet, as somebody at a link sees it. */
+/** A frame with its Ethernet header, as seen at a link. */
 export interface Frame {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** ETH_P_*. */
@@ -18,7 +18,7 @@ export interface Frame {
 export class Taps {
   private readonly shared: NetShared;
   readonly sockets: Set<PacketSocket> = new Set();
-  /** Groups of them, by id. */
+  /** Fanout groups by id. */
   readonly fanouts: Map<number, Fanout> = new Map();
 
   constructor(shared: NetShared) {
@@ -33,7 +33,7 @@ export class Taps {
     if (this.sockets.delete(socket)) this.shared.watchers--;
   }
 
-  /** A frame passes `link`; `type` is PACKET_*, `sender` the socket that made it. */
+  /** Show a frame that passes `link`; `type` is PACKET_*, `sender` the socket that sent it. */
   show(link: Link, frame: Frame, type: number, sender: PacketSocket | null): void {
     const own = sender?.fanout ?? null;
     for (const socket of this.sockets) {

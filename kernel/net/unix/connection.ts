@@ -1,7 +1,7 @@
 /**
- * Connections of unix(7), for SOCK_STREAM and SOCK_SEQPACKET: listen, connect, accept, shutdown, close. Two connected
- * sockets know each other; each has the queue of what it receives, and what a socket may send is bounded by its own
- * SO_SNDBUF.
+ * Connections of unix(7), for SOCK_STREAM and SOCK_SEQPACKET: listen, connect, accept, shutdown,
+ * close. Two connected sockets know each other. Each has the queue that it receives from; the
+ * sender's SO_SNDBUF bounds what it may put into the peer's queue.
  */
 
 import {
@@ -40,31 +40,31 @@ export const WRITABLE: number = POLLOUT | POLLWRNORM | POLLWRBAND;
 export const READABLE: number = POLLIN | POLLRDNORM;
 
 export abstract class ConnectionSocket extends UnixSocket {
-  /** The other end; stays after that was closed. */
+  /** The peer; kept after the peer is closed. */
   peer: ConnectionSocket | null = null;
-  /** Connections that wait for accept; null: not listening. */
+  /** Connections that wait for accept(2); null: not listening. */
   private backlog: Backlog<ConnectionSocket> | null = null;
 
-  /** An unconnected socket of the same kind; null where nobody listens. */
+  /** An unconnected socket of the same kind, for the backlog; null: not listening. */
   protected abstract newSocket(): ConnectionSocket | null;
-  /** Connect to a socket of the host that `inode` may be: 0 or -errno. */
+  /** Connect to a socket of the host at `inode`: 0 or -errno. */
   protected connectOutside(_inode: Inode, _name: string): number {
     return -ECONNREFUSED;
   }
-  /** Bytes that wait to be received. */
+  /** Bytes to receive. */
   abstract get incomingBytes(): number;
-  /** Messages or bytes wait to be received. */
+  /** Whether there are bytes or messages to receive. */
   protected abstract get hasIncoming(): boolean;
-  /** Closing now would lose something, of which the other end hears. */
+  /** Whether closing now loses data, which resets the peer. */
   protected get hasUnread(): boolean {
     return this.hasIncoming;
   }
-  /** An urgent byte waits. */
+  /** Whether an urgent byte waits. */
   protected get hasUrgent(): boolean {
     return false;
   }
   protected abstract freeIncoming(): void;
-  /** Put into this socket's queue what `from` sends, at most `room` bytes: bytes taken, or -errno. */
+  /** Queue what `from` sends, at most `room` bytes: bytes taken, or -errno. */
   protected abstract deliver(
     from: ConnectionSocket,
     io: IoCursor,
@@ -79,7 +79,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     return this.backlog !== null;
   }
 
-  /** socketpair(2). */
+  /** Connect two new sockets (socketpair(2)). */
   pairWith(other: ConnectionSocket, caller: SocketCaller): void {
     this.peer = other;
     other.peer = this;
@@ -130,12 +130,12 @@ export abstract class ConnectionSocket extends UnixSocket {
     return 0;
   }
 
-  /** One more connection fits. */
+  /** Whether the backlog has room. */
   protected get hasRoom(): boolean {
     return this.backlog !== null && !this.backlog.isFull;
   }
 
-  /** Somebody outside the sandbox is connected to `server`, which waits for accept(2). */
+  /** Queue `server`, to which a program of the host is connected, for accept(2). */
   protected queueUp(server: ConnectionSocket): void {
     this.backlog?.push(server);
     this.queue.wake(READABLE);
@@ -164,14 +164,14 @@ export abstract class ConnectionSocket extends UnixSocket {
     return done;
   }
 
-  /** Nothing to receive: the pending error, the end, or -EAGAIN. */
+  /** A receive from an empty queue: the pending error, 0 at the end, or -EAGAIN. */
   protected nothing(): number {
     const error = this.takeError();
     if (error !== 0) return error;
     return this.isReadShut ? 0 : -EAGAIN;
   }
 
-  /** The other end took bytes that this one had sent. */
+  /** The peer read bytes that this socket sent. */
   onPeerRead(before: number, after: number): void {
     const half = this.options.sendBytes / 2;
     if (before > half && after <= half) this.queue.wake(WRITABLE);
@@ -205,7 +205,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     return 0;
   }
 
-  /** The other end is gone for good. */
+  /** The peer is closed. */
   hangUp(): void {
     this.close(true, true);
   }
@@ -224,7 +224,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     return this.peer === null ? 0 : this.peer.incomingBytes;
   }
 
-  /** Closed: the other end reads what is left, then the end; unread bytes here are an error there. */
+  /** Close: the peer reads what is left and then the end; unread bytes here reset it. */
   protected override release(): void {
     this.unbind();
     releaseFilter(this);

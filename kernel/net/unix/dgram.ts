@@ -1,6 +1,6 @@
 /**
- * SOCK_DGRAM of unix(7): reliable and ordered. A receiver with a full queue makes its senders wait; those connected to
- * it are told when there is room again, which they see on their own queue.
+ * SOCK_DGRAM of unix(7): reliable and in order. Senders wait while the receiver's queue is full. A
+ * socket that is connected to the receiver is woken on its own queue when there is room again.
  */
 
 import {
@@ -31,13 +31,13 @@ import { callerCredentials, shutsReading, shutsWriting, UnixSocket } from "./uni
 const MAX_MESSAGES = 10;
 
 export class UnixDgram extends UnixSocket {
-  /** Where messages go without an address, and whence alone they come. */
+  /** The destination of messages without an address, and the only accepted sender. */
   private peer: UnixDgram | null = null;
   private isClosed: boolean = false;
   /** Sockets that are connected to this one. */
   private readonly senders: Set<UnixDgram> = new Set();
   private readonly incoming: DatagramQueue;
-  /** Messages that wait, and one more; as the setting was when it was made. */
+  /** The most messages in the queue; the setting as it was when the socket was made. */
   private readonly maxMessages: number;
 
   constructor(net: NetNamespace, names: AbstractNames) {
@@ -62,7 +62,7 @@ export class UnixDgram extends UnixSocket {
     if (peer !== null) peer.senders.add(this);
   }
 
-  /** AF_UNSPEC dissolves the association. */
+  /** Set the peer; AF_UNSPEC removes it. */
   override connect(caller: SocketCaller, address: SocketAddress, _nonblocking: boolean): number {
     if (address.family === AF_UNSPEC) {
       this.setPeer(null);
@@ -123,7 +123,10 @@ export class UnixDgram extends UnixSocket {
     return this.incoming.count > 0 && this.incoming.charge + length > sender.options.sendBytes;
   }
 
-  /** The addressed socket, or the peer: -ENOTCONN, -ECONNREFUSED, -EPERM (it listens to somebody else). */
+  /**
+   * The addressed socket, or the peer. -ENOTCONN, -ECONNREFUSED; -EPERM: it is connected to another
+   * socket.
+   */
   private destination(message: Message): UnixDgram | number {
     let to = this.peer;
     if (message.name.length > 0) {
@@ -152,7 +155,7 @@ export class UnixDgram extends UnixSocket {
     const n = incoming.pull(io, message);
     if (incoming.count !== count) {
       this.wakeSenders();
-      // All of it is gone, whatever there was room for.
+      // The whole message is gone, even if it did not fit.
       if (n >= 0) this.movePeekOffset(false, firstLength - n);
     }
     return n;

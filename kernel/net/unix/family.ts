@@ -1,4 +1,4 @@
-/** AF_UNIX as a family: which sockets there are. */
+/** The address family AF_UNIX. */
 
 import { EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../../../ffi/abi/errno.ts";
 import { SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM } from "../../../ffi/abi/socket.ts";

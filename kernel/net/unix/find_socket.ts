@@ -1,4 +1,4 @@
-/** From a name to the UNIX socket that has it. */
+/** Finds the UNIX socket that has a name. */
 
 import { ECONNREFUSED } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
@@ -14,8 +14,8 @@ import { type AbstractNames, isAbstract } from "./unix_names.ts";
 import { UnixSocket } from "./unix_socket.ts";
 
 /**
- * Who has the name: a socket of the sandbox, or an inode behind which there may be one of the host. -ECONNREFUSED for
- * nobody, -errno of the walk, -EACCES.
+ * The socket of the sandbox that has the name, or an inode that may have a socket of the host.
+ * -ECONNREFUSED: none; -EACCES; -errno of the walk.
  */
 export function findSocket(
   caller: Caller,
@@ -37,7 +37,10 @@ export function findSocket(
   return other instanceof UnixSocket ? other : inode;
 }
 
-/** Does landlock(7) keep the caller from sockets with abstract names of those outside its domain? */
+/**
+ * Whether landlock(7) forbids the caller to connect to an abstract name of a socket outside its
+ * domain.
+ */
 export function isOutOfScope(caller: Caller, other: UnixSocket): boolean {
   const server = other.cred === null ? null : other.cred.domain;
   return isAbstract(other.name) &&

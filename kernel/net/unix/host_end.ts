@@ -1,9 +1,10 @@
 /**
- * The far end of a connection to a UNIX socket of the host (--host-uds): what the guest's socket sends goes to a
- * connected host descriptor, and what comes from there is delivered to it. To the guest's socket it is a peer like any
- * other; nobody has it in a descriptor table.
+ * The far end of a connection to a UNIX socket of the host (--host-uds). Bytes that the guest's
+ * socket sends go to a connected host descriptor, and bytes from there are delivered to it. For the
+ * guest's socket it is a peer like any other; it is in no descriptor table.
  *
- * DIFFERS: descriptors and urgent bytes cannot be sent (EOPNOTSUPP), and SO_PEERCRED tells of nobody.
+ * DIFFERS: descriptors and urgent bytes cannot be sent (EOPNOTSUPP), and SO_PEERCRED has no
+ * process.
  */
 
 import { EAGAIN, ECONNRESET, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
@@ -19,10 +20,10 @@ import type { NetNamespace } from "../net_namespace.ts";
 import { ConnectionSocket } from "./connection.ts";
 import type { AbstractNames } from "./unix_names.ts";
 
-/** LIMIT: bytes under way to the host, and bytes of one read from it. */
+/** LIMIT: bytes queued for the host, and bytes of one read from it. */
 const MAX_BYTES = 1 << 20, READ_PAGES = 16, PAGE = 4096;
 const EVENTS = POLLIN | POLLOUT | POLLRDHUP;
-/** The overflow ids: whoever it is has no number here. */
+/** The overflow ids: a process of the host has no number in the sandbox. */
 const NOBODY = new PeerCredentials(0, 65534, 65534, []);
 
 const cursor = new KernelCursor();
@@ -31,13 +32,13 @@ const plain = new Message();
 export class HostEnd extends ConnectionSocket {
   private readonly fd: number;
   private readonly outgoing: ByteRing;
-  /** The host has more, and the guest's socket has no room. */
+  /** The host has more bytes, and the guest's socket has no room. */
   private isHeldUp: boolean = false;
-  /** The host was told that nothing more comes. */
+  /** The host's socket was shut down for writing. */
   private isToldEnd: boolean = false;
   private isClosed: boolean = false;
 
-  /** Owns `fd`, connected and non-blocking. */
+  /** Takes over `fd`, which is connected and non-blocking. */
   constructor(net: NetNamespace, names: AbstractNames, fd: number, name: string) {
     super(net, names, SOCK_STREAM);
     this.fd = fd;
@@ -45,7 +46,7 @@ export class HostEnd extends ConnectionSocket {
     this.outgoing = new ByteRing(net.frames, MAX_BYTES);
   }
 
-  /** Becomes the peer of a socket that has none. */
+  /** Become the peer of a socket that has none. */
   meet(guest: ConnectionSocket): void {
     this.peer = guest;
     guest.peer = this;
@@ -70,7 +71,7 @@ export class HostEnd extends ConnectionSocket {
     return -EINVAL;
   }
 
-  /** The guest sends. */
+  /** The guest sends: queue the bytes for the host. */
   protected override deliver(
     _from: ConnectionSocket,
     io: IoCursor,
@@ -86,13 +87,13 @@ export class HostEnd extends ConnectionSocket {
     return done;
   }
 
-  /** The host's socket may have changed. */
+  /** The host reports events of the descriptor. */
   onHostEvents(): void {
     this.flush();
     this.fetch();
   }
 
-  /** As much as the host takes. */
+  /** Write queued bytes until the host takes no more. */
   private flush(): void {
     if (this.isClosed) return;
     const { outgoing, peer } = this, { host } = this.net;
@@ -110,7 +111,7 @@ export class HostEnd extends ConnectionSocket {
     if (outgoing.length === 0) this.conclude();
   }
 
-  /** As much as the guest's socket has room for. */
+  /** Read from the host until the guest's socket has no room. */
   private fetch(): void {
     const { peer } = this, { host, frames } = this.net;
     if (peer === null || this.isClosed || this.isWriteShut) return;
@@ -149,7 +150,10 @@ export class HostEnd extends ConnectionSocket {
     this.peer?.hangUp();
   }
 
-  /** The guest shuts down or closes its socket: the host hears of it behind what is under way. */
+  /**
+   * The guest shuts down or closes its socket: the host's socket is shut down once the queue is
+   * empty.
+   */
   protected override close(reading: boolean, writing: boolean): void {
     super.close(reading, writing);
     if (this.outgoing.length === 0) this.conclude();

@@ -1,8 +1,9 @@
 /**
- * The host's side of a listening socket (--host-uds=create): what a guest's bind(2) made in a directory of the host, for
- * programs there to connect to. Each connection becomes a HostEnd with a socket of the guest that waits for accept(2).
+ * The host's side of a listening socket (--host-uds=create): a guest's bind(2) made it in a
+ * directory of the host, and programs there connect to it. Each connection becomes a HostEnd with a
+ * socket of the guest that waits for accept(2).
  *
- * DIFFERS: between bind(2) and listen(2) the host's programs are not refused; they wait.
+ * DIFFERS: between bind(2) and listen(2) programs of the host are not refused; they wait.
  */
 
 import { EPOLLIN } from "../../../ffi/abi/epoll.ts";
@@ -10,7 +11,7 @@ import { Waiter } from "../../core/wait.ts";
 import type { Host } from "../../core/host.ts";
 
 export interface HostAcceptor {
-  /** There may be connections to take. */
+  /** There may be connections to accept. */
   onHostConnection(): void;
 }
 
@@ -20,7 +21,7 @@ export class HostListener extends Waiter {
   private readonly acceptor: HostAcceptor;
   private isWatched: boolean = false;
 
-  /** Owns `fd`, which listens and does not block. */
+  /** Takes over `fd`, which listens and is non-blocking. */
   constructor(host: Host, fd: number, acceptor: HostAcceptor) {
     super();
     this.host = host;
@@ -28,12 +29,12 @@ export class HostListener extends Waiter {
     this.acceptor = acceptor;
   }
 
-  /** A connected, non-blocking descriptor that the caller owns, or -errno. */
+  /** Accept a connection: a non-blocking descriptor that the caller owns, or -errno. */
   accept(): number {
     return this.host.accept?.(this.fd) ?? -1;
   }
 
-  /** Tells of the next connection. */
+  /** Call the acceptor at the next connection. */
   await(): void {
     if (this.isWatched) this.host.arm(this.fd, EPOLLIN);
     else this.isWatched = this.host.watch(this.fd, EPOLLIN, this) >= 0;

@@ -1,4 +1,4 @@
-/** SOCK_SEQPACKET of unix(7): connections that keep message boundaries. */
+/** SOCK_SEQPACKET of unix(7): connections with message boundaries. */
 
 import { EAGAIN, EMSGSIZE, ENOTCONN, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { MSG_OOB, SOCK_SEQPACKET } from "../../../ffi/abi/socket.ts";
@@ -9,7 +9,7 @@ import type { NetNamespace } from "../net_namespace.ts";
 import { ConnectionSocket } from "./connection.ts";
 import { type AbstractNames, nameBytes } from "./unix_names.ts";
 
-/** What the largest message is shorter than SO_SNDBUF by. */
+/** The largest message is this much shorter than SO_SNDBUF. */
 export const MESSAGE_OVERHEAD = 32;
 
 export class UnixSeqpacket extends ConnectionSocket {
@@ -68,7 +68,7 @@ export class UnixSeqpacket extends ConnectionSocket {
     const { firstLength } = incoming, n = incoming.pull(io, message);
     if (incoming.charge === before) return n;
     peer.onPeerRead(before, incoming.charge);
-    // All of it is gone, whatever there was room for.
+    // The whole message is gone, even if it did not fit.
     if (n >= 0) this.movePeekOffset(false, firstLength - n);
     return n;
   }

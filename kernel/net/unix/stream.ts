@@ -15,7 +15,7 @@ import { type AbstractNames, putName } from "./unix_names.ts";
 
 export class UnixStream extends ConnectionSocket implements HostAcceptor {
   private readonly incoming: StreamQueue;
-  /** Where programs of the host connect; null: they cannot. */
+  /** The listener for programs of the host; null: they cannot connect. */
   private outside: HostListener | null = null;
 
   constructor(net: NetNamespace, names: AbstractNames) {
@@ -51,7 +51,7 @@ export class UnixStream extends ConnectionSocket implements HostAcceptor {
 
   override accept(): Socket | number {
     const r = super.accept();
-    // There may have been no room.
+    // The backlog may have been full before.
     if (typeof r !== "number") this.onHostConnection();
     return r;
   }
@@ -120,7 +120,7 @@ export class UnixStream extends ConnectionSocket implements HostAcceptor {
     if (io.remaining === 0) return 0;
     if (room <= 0) return -EAGAIN;
     const credentials = from.credentialsFor(message, this);
-    // The last byte is beside the others.
+    // The last byte is urgent and is sent apart.
     const ordinary = io.remaining - ((message.flags & MSG_OOB) !== 0 ? 1 : 0);
     const done = ordinary > 0
       ? this.incoming.put(io, Math.min(ordinary, room), credentials, message.rights)

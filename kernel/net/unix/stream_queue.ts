@@ -1,6 +1,6 @@
 /**
- * The bytes that wait in a SOCK_STREAM UNIX socket, with the credentials and descriptors that came with some of them
- * (unix(7), "Ancillary messages"), and those sent with MSG_OOB. As long as there are none of these, it is a plain ring.
+ * The queue of a SOCK_STREAM UNIX socket: bytes, the credentials and descriptors that came with
+ * some of them (unix(7), "Ancillary messages"), and urgent bytes. Without these it is a plain ring.
  */
 
 import type { Account } from "../../core/account.ts";
@@ -15,17 +15,17 @@ import type { Message, PeerCredentials } from "../message.ts";
 import type { Socket } from "../socket.ts";
 import type { RightsInFlight } from "../rights.ts";
 
-/** LIMIT: bytes in one direction; the sender's SO_SNDBUF is what counts. */
+/** LIMIT: bytes in one direction; the sender's SO_SNDBUF is smaller. */
 const MAX_BYTES = 64 << 20;
 /**
- * At a fault of the guest's buffer, what is not whole in such pieces is not moved. DIFFERS: Linux's pieces are what was
- * sent at once, where that is less.
+ * At a fault of the guest's buffer only whole pieces of this size are moved. DIFFERS: Linux's
+ * pieces are those of one send, where they are smaller.
  */
 const FAULT_BYTES = 32768;
 
-/** Neighbouring bytes of one origin; or a byte sent with MSG_OOB, which is here and not in the ring. */
+/** Consecutive bytes of one sender; or an urgent byte, which is here and not in the ring. */
 class Segment {
-  /** 0: an urgent byte that was received, and marks the place still. */
+  /** 0: an urgent byte that was received; its place stays. */
   length: number;
   /** The urgent byte; -1: the bytes are in the ring. */
   byte: number = -1;
@@ -50,20 +50,20 @@ class Segment {
 const one = new Uint8Array(1);
 
 export class StreamQueue {
-  /** What it is charged to. */
+  /** The account that the segments are charged to. */
   readonly account: Account;
   private readonly ring: ByteRing;
   private readonly owner: Socket;
-  /** Null: all bytes are without anything. */
+  /** Null: the bytes have neither credentials nor descriptors. */
   private segments: Segment[] | null = null;
-  /** How many of them a read that goes on has passed; afterwards they are taken out at once. */
+  /** Segments that a read in progress has passed; they are removed together afterwards. */
   private passed: number = 0;
-  /** The urgent byte that recv(2) with MSG_OOB gives: the last one sent, until it is received or passed. */
+  /** The last urgent byte sent, until it is received or passed; null: none. */
   private urgent: Segment | null = null;
-  /** Urgent bytes, that one and earlier ones, which have become ordinary. */
+  /** Urgent bytes in the queue, the last one and earlier ones, which are ordinary now. */
   private urgentBytes: number = 0;
 
-  /** `owner` is the socket that receives. */
+  /** `owner`: the socket that receives. */
   constructor(frames: FrameAllocator, owner: Socket) {
     this.account = owner.account;
     this.owner = owner;
@@ -73,22 +73,22 @@ export class StreamQueue {
   get length(): number {
     return this.ring.length + this.urgentBytes;
   }
-  /** There is something to read, or the place of an urgent byte to pass. */
+  /** Whether there is neither a byte to read nor the place of an urgent byte. */
   get isEmpty(): boolean {
     return this.ring.length === 0 && this.segments === null;
   }
-  /** Bytes wait, or there is more than the place of one urgent byte. */
+  /** Whether bytes are unread; the place of one urgent byte does not count. */
   get isUnread(): boolean {
     return this.length > 0 || (this.segments?.length ?? 0) > 1;
   }
   get hasUrgent(): boolean {
     return this.urgent !== null;
   }
-  /** The urgent byte is the last one. */
+  /** Whether the urgent byte is the last one. */
   get endsUrgent(): boolean {
     return this.urgent !== null && this.segments?.at(-1) === this.urgent;
   }
-  /** SIOCATMARK: the next byte is urgent, or was and is received. */
+  /** SIOCATMARK: the next byte is urgent, or its place is next. */
   get isAtMark(): boolean {
     const first = this.segments?.[0], { urgent } = this;
     if (first === undefined) return false;
@@ -96,7 +96,10 @@ export class StreamQueue {
     return first.length === 0 && (urgent === null || this.segments![1] === urgent);
   }
 
-  /** Append `n` bytes of the cursor: bytes moved, or -errno. The rights are taken over when the result is > 0. HOT */
+  /**
+   * Append `n` bytes of the cursor: bytes moved, or -errno. The queue takes over the descriptors if
+   * the result is > 0. HOT
+   */
   put(
     io: IoCursor,
     n: number,
@@ -110,7 +113,10 @@ export class StreamQueue {
     return done;
   }
 
-  /** Append one byte of the cursor that is urgent: 1 or -errno. The rights are taken over then. */
+  /**
+   * Append one byte of the cursor as urgent: 1 or -errno. The queue takes over the descriptors if
+   * it is 1.
+   */
   putUrgent(
     io: IoCursor,
     credentials: PeerCredentials | null,
@@ -131,7 +137,7 @@ export class StreamQueue {
     return 1;
   }
 
-  /** recv(2) with MSG_OOB: the urgent byte, once; its place stays. 1 or -errno. */
+  /** recv(2) with MSG_OOB: receive the urgent byte, once; its place stays. 1 or -errno. */
   pullUrgent(io: IoCursor, message: Message): number {
     const { urgent, segments } = this;
     if (urgent === null || segments === null) return -EINVAL;
@@ -152,9 +158,9 @@ export class StreamQueue {
   }
 
   /**
-   * Deliver bytes, at most up to where other credentials begin (if `byCredentials`) or behind the first descriptors, or
-   * up to an urgent byte; `message.isWhole` says that it ended so. -EAGAIN: there are none. `isInline`: urgent bytes are
-   * delivered too (SO_OOBINLINE). HOT
+   * Receive bytes, up to the next credentials (if `byCredentials`), the first descriptors, or an
+   * urgent byte; `message.isWhole` says that it ended there. -EAGAIN: no bytes. `isInline`: urgent
+   * bytes are received too (SO_OOBINLINE). HOT
    */
   pull(io: IoCursor, message: Message, byCredentials: boolean, isInline: boolean): number {
     if ((message.flags & MSG_PEEK) !== 0) return this.look(io, message, byCredentials, isInline);
@@ -176,7 +182,7 @@ export class StreamQueue {
     this.ring.free();
   }
 
-  /** The segments, which from now on there are; the last `n` bytes of the ring are in none yet. */
+  /** The segments, made now if there are none; the last `n` bytes of the ring get none here. */
   private noted(n: number): Segment[] {
     if (this.segments !== null) return this.segments;
     const before = this.ring.length - n;
@@ -202,7 +208,7 @@ export class StreamQueue {
     }
   }
 
-  /** A segment of which nothing is left in the ring is done with, and what is left of it. */
+  /** Finish with a segment whose bytes were read, and free what came with it. */
   private finish(segment: Segment): void {
     if (segment.byte >= 0) this.urgentBytes -= segment.length;
     if (segment === this.urgent) this.urgent = null;
@@ -210,7 +216,7 @@ export class StreamQueue {
     SOCKET_MESSAGES.give(1, this.account);
   }
 
-  /** The first that a read has not passed. */
+  /** The first segment that the read has not passed. */
   private get firstSegment(): Segment | undefined {
     return this.segments?.[this.passed];
   }
@@ -268,8 +274,8 @@ export class StreamQueue {
   }
 
   /**
-   * The segment to read from; null: there is none, or the read that has bytes already (`isBehind`) ends at the place of
-   * the urgent byte. A read that begins there passes it.
+   * The segment to read from. Null: none, or a read that has bytes already (`isBehind`) ends at the
+   * place of the urgent byte; a read that begins there passes it.
    */
   private front(isBehind: boolean, isInline: boolean): Segment | null {
     let first = this.firstSegment;
@@ -286,7 +292,9 @@ export class StreamQueue {
     return this.firstSegment ?? null;
   }
 
-  /** MSG_PEEK: from `message.skipped` on; descriptors stay in the queue and copies are handed out. */
+  /**
+   * MSG_PEEK, from `message.skipped` on; descriptors stay in the queue and the caller gets copies.
+   */
   private look(
     io: IoCursor,
     message: Message,
@@ -325,7 +333,10 @@ export class StreamQueue {
     return first === null && (io.remaining > 0 || this.isEmpty) ? -EAGAIN : total;
   }
 
-  /** As `front`, from segment `i` on and without a change: its number, or behind the last one. */
+  /**
+   * As `front`, from segment `i` on and without a change: its index, or that behind the last
+   * segment.
+   */
   private lookedAt(
     segments: readonly Segment[],
     i: number,
@@ -343,7 +354,7 @@ export class StreamQueue {
   }
 }
 
-/** The byte to the cursor if `n` is 1, nothing if it is 0: that, or -EFAULT. */
+/** Put the byte into the cursor if `n` is 1: `n`, or -EFAULT. */
 function putByte(io: IoCursor, byte: number, n: number): number {
   if (n === 0) return 0;
   one[0] = byte;

@@ -1,6 +1,7 @@
 /**
- * Names of UNIX sockets (unix(7)): abstract ones in a table of the network namespace, others at an inode. As a byte
- * string a name is what sun_path has: "" unnamed, NUL first when abstract, else a path without its NUL.
+ * Names of UNIX sockets (unix(7)): abstract ones in a table of the network namespace, paths at an
+ * inode. A name is the byte string in sun_path: "" unnamed, NUL first if abstract, else a path
+ * without its NUL.
  */
 
 import { EINVAL } from "../../../ffi/abi/errno.ts";
@@ -11,10 +12,10 @@ import type { UnixSocket } from "./unix_socket.ts";
 
 /** Offset of sun_path. */
 const PATH_AT = 2;
-/** LIMIT: names that bind(2) chooses itself have five hex digits. */
+/** LIMIT: names that bind(2) chooses have five hex digits. */
 const AUTOBIND_NAMES = 0x100000;
 
-/** The name in an address: a byte string ("" for the family alone: autobind), or -EINVAL. */
+/** The name in an address, or -EINVAL; "": only the family was given (autobind). */
 export function nameOf(address: SocketAddress): string | number {
   const { length } = address;
   if (length < PATH_AT || length > PATH_AT + UNIX_PATH_MAX) return -EINVAL;
@@ -30,14 +31,14 @@ export function isAbstract(name: string): boolean {
   return name.length > 0 && name.charCodeAt(0) === 0;
 }
 
-/** The address of a name: a path has its NUL. */
+/** Write the address of a name; a path gets its NUL. */
 export function putName(name: string, out: SocketAddress): void {
   const withNul = name.length > 0 && !isAbstract(name);
   out.start(AF_UNIX, Math.min(PATH_AT + name.length + (withNul ? 1 : 0), out.u8.length));
   for (let i = 0; i < name.length; i++) out.u8[PATH_AT + i] = name.charCodeAt(i);
 }
 
-/** Sender's address for a message. */
+/** The sender's address for a message. */
 export function nameBytes(name: string): Uint8Array<ArrayBuffer> {
   if (name === "") return NO_NAME;
   const withNul = !isAbstract(name);
@@ -55,13 +56,13 @@ export class AbstractNames {
   get(name: string): UnixSocket | null {
     return this.names.get(name) ?? null;
   }
-  /** False: somebody has it. */
+  /** False: the name is taken. */
   take(name: string, socket: UnixSocket): boolean {
     if (this.names.has(name)) return false;
     this.names.set(name, socket);
     return true;
   }
-  /** Sockets that were accepted have the name too, and leave it to the one that took it. */
+  /** Accepted sockets show the listener's name too; only the socket that took it releases it. */
   release(name: string, socket: UnixSocket): void {
     if (this.names.get(name) === socket) this.names.delete(name);
   }

@@ -1,6 +1,6 @@
 /**
- * What the three kinds of UNIX sockets share (unix(7)): binding, credentials, options. stream.ts has SOCK_STREAM,
- * packet.ts SOCK_SEQPACKET and SOCK_DGRAM.
+ * Base class of UNIX sockets (unix(7)): binding, credentials, options. Kinds: stream.ts,
+ * seqpacket.ts, dgram.ts.
  */
 
 import {
@@ -40,14 +40,14 @@ import { type AbstractNames, isAbstract, nameOf, putName } from "./unix_names.ts
 
 export abstract class UnixSocket extends Socket {
   readonly names: AbstractNames;
-  /** Own name, "" while unbound. */
+  /** The socket's name; "": unbound. */
   name: string = "";
-  /** Where a socket bound to a path lives; held. */
+  /** The path it is bound to; a reference is held. */
   private boundPath: Path | null = null;
-  /** Where it is found by the file of the host that it is bound to; null: it is bound to none. */
+  /** The table of sockets by host file, if the bound file is one of the host; else null. */
   private hostSockets: Map<string, object> | null = null;
   private hostIdentity: string = "";
-  /** Credentials of the peer, as of connect, listen or socketpair. */
+  /** Credentials of the peer at the time of connect, listen or socketpair. */
   peerCredentials: PeerCredentials | null = null;
 
   constructor(net: NetNamespace, names: AbstractNames, type: number) {
@@ -55,18 +55,18 @@ export abstract class UnixSocket extends Socket {
     this.names = names;
   }
 
-  /** The socket at the other end, if there is one. */
+  /** The connected socket; null: none. */
   abstract readonly peerSocket: UnixSocket | null;
 
   override get takesPeekOffset(): boolean {
     return true;
   }
-  /** Streams take filters as well, which see nothing (unix_stream_sendmsg). */
+  /** Streams take filters too, but filters never see their bytes (unix_stream_sendmsg of Linux). */
   override get takesFilters(): boolean {
     return true;
   }
 
-  /** What this socket's filter keeps of a message to it: null if nothing, or -errno. */
+  /** Run the filter of this socket on a message to it: what it keeps, null to drop, or -errno. */
   protected passFilter(io: IoCursor): IoCursor | null | number {
     const { filter } = this.options, length = io.remaining;
     if (filter === null) return io;
@@ -76,11 +76,11 @@ export abstract class UnixSocket extends Socket {
     return kept < 0 ? null : new BytesCursor().set(bytes, kept);
   }
 
-  /** Programs of the host could connect to it, if they may. */
+  /** Whether programs of the host may connect. */
   protected get mayListen(): boolean {
     return false;
   }
-  /** It has this file. */
+  /** The socket was bound to a file. */
   protected onBound(_inode: Inode): void {}
 
   override bind(caller: SocketCaller, address: SocketAddress): number {
@@ -108,7 +108,7 @@ export abstract class UnixSocket extends Socket {
     return 0;
   }
 
-  /** A name of its own choice; once it has one nothing happens. */
+  /** Choose a name, unless the socket has one. */
   autobind(): number {
     if (this.name !== "") return 0;
     const name = this.names.chooseFree();
@@ -117,7 +117,7 @@ export abstract class UnixSocket extends Socket {
     return 0;
   }
 
-  /** The name is free again (the inode stays, and refuses connections). */
+  /** Release the name; the inode stays and refuses connections. */
   protected unbind(): void {
     if (isAbstract(this.name)) this.names.release(this.name, this);
     if (this.hostSockets?.get(this.hostIdentity) === this) {
@@ -142,7 +142,10 @@ export abstract class UnixSocket extends Socket {
     return 0;
   }
 
-  /** Which credentials a message of this socket to `to` carries: those given, or the sender's if anybody asks. */
+  /**
+   * The credentials that a message to `to` carries: given ones, or the sender's if either socket
+   * wants them.
+   */
   credentialsFor(message: Message, to: UnixSocket): PeerCredentials | null {
     if (message.hasCredentials) return message.credentials;
     const { caller } = message;
@@ -152,7 +155,7 @@ export abstract class UnixSocket extends Socket {
     return new PeerCredentials(pid, cred.uid, cred.gid, [], processId ?? null);
   }
 
-  /** SOCK_STREAM alone has urgent bytes. */
+  /** Only SOCK_STREAM has urgent bytes. */
   override get atMark(): number {
     return -EOPNOTSUPP;
   }
@@ -164,7 +167,7 @@ export abstract class UnixSocket extends Socket {
     return -EOPNOTSUPP;
   }
 
-  /** Control messages of other levels mean nothing here. */
+  /** Control messages of other levels are refused. */
   override takeControl(): number {
     return 0;
   }
@@ -200,13 +203,13 @@ export abstract class UnixSocket extends Socket {
 /** SO_PEERCRED without a peer: pid 0, ids -1. */
 const NO_PEER = new PeerCredentials(0, 0xffffffff, 0xffffffff, []);
 
-/** Credentials for SO_PEERCRED: effective ids. */
+/** The caller's credentials for SO_PEERCRED: effective ids. */
 export function callerCredentials(caller: SocketCaller): PeerCredentials {
   const { pid, cred, processId } = caller;
   return new PeerCredentials(pid, cred.euid, cred.egid, cred.groups, processId ?? null);
 }
 
-/** Whether `how` of shutdown(2) is one, and what it closes. */
+/** Whether `how` of shutdown(2) closes the reading side. */
 export function shutsReading(how: number): boolean {
   return how === SHUT_RD || how === SHUT_RDWR;
 }
