@@ -1,4 +1,7 @@
-/** Programs that bpf(2) has loaded, by their ids: they live as long as a descriptor or a group has them. */
+/**
+ * eBPF programs that bpf(2) has loaded, by id. A program lives as long as a descriptor or a control
+ * group refers to it.
+ */
 
 import { type Account, ACCOUNTING } from "../core/account.ts";
 import { EBPF_INSTRUCTIONS, type EbpfProgram } from "../bpf/ebpf_program.ts";
@@ -6,14 +9,14 @@ import { EBPF_INSTRUCTIONS, type EbpfProgram } from "../bpf/ebpf_program.ts";
 /** struct bpf_cgroup_dev_ctx: access_type, major, minor. */
 const CONTEXT_BYTES = 12;
 
-/** Loads of access_type may be narrow, as Linux has it. */
+/** Whether a program may load these bytes; loads of access_type may be narrow, as on Linux. */
 export function mayLoadContext(offset: number, bytes: number): boolean {
   if (offset < 0 || offset + bytes > CONTEXT_BYTES || offset % bytes !== 0) return false;
   return bytes === 4 || (bytes < 4 && offset < 4);
 }
 
 export class BpfProgram {
-  /** What it is charged to. */
+  /** The account that the program is charged to. */
   readonly account: Account = ACCOUNTING.current;
   readonly id: number;
   /** BPF_PROG_TYPE_*. */
@@ -45,7 +48,7 @@ export class BpfPrograms {
   readonly byId: Map<number, BpfProgram> = new Map();
   private lastId: number = 0;
 
-  /** Whoever gets it holds it; null: there are too many. */
+  /** Add a program, which the caller holds; null: there are too many. */
   add(type: number, code: EbpfProgram): BpfProgram | null {
     if (!EBPF_INSTRUCTIONS.take(code.length)) return null;
     const program = new BpfProgram(++this.lastId, type, code, this.byId);
@@ -53,7 +56,7 @@ export class BpfPrograms {
     return program;
   }
 
-  /** The lowest id above this one, or -1. */
+  /** The lowest id above `id`, or -1. */
   idAfter(id: number): number {
     let found = -1;
     for (const other of this.byId.keys()) {

@@ -1,6 +1,6 @@
 /**
- * A control group: its place in a hierarchy, how many tasks are in it, and the state of its controllers. What its files
- * say is in files.ts; who is in it, in membership.ts.
+ * A control group: its place in a hierarchy, the number of its tasks, and the state of its
+ * controllers. Files: files.ts; members: membership.ts.
  */
 
 import { type Account, ACCOUNTING } from "../core/account.ts";
@@ -19,11 +19,11 @@ import { IoState } from "./io.ts";
 import { MemoryState } from "./memory.ts";
 import { PidsState } from "./pids.ts";
 
-/** LIMIT: groups one below the other, whatever cgroup.max.depth says. */
+/** LIMIT: levels of groups, whatever cgroup.max.depth says. */
 const DEPTH_MAX = 256;
 
 export class Cgroup implements GroupNode {
-  /** What it is charged to. */
+  /** The account that the group is charged to. */
   readonly account: Account = ACCOUNTING.current;
   readonly hierarchy: Hierarchy;
   readonly parent: Cgroup | null;
@@ -32,19 +32,22 @@ export class Cgroup implements GroupNode {
   readonly children: Map<string, Cgroup> = new Map();
   isGone: boolean = false;
   inode: Inode | null = null;
-  /** Live tasks in it, and those in it and below it. */
+  /** Live tasks in the group, and in it and the groups below. */
   ownTasks: number = 0;
   tasks: number = 0;
-  /** Groups below it. */
+  /** The number of groups below it. */
   descendants: number = 0;
-  /** What its children have of its controllers (version 2). */
+  /** The controllers that its children have (version 2). */
   subtreeControl: number = 0;
-  /** A threaded group: whose processes its threads are of. Null: it is a domain. */
+  /**
+   * Of a threaded group: the domain whose processes its threads belong to. Null: the group is a
+   * domain.
+   */
   threadedIn: Cgroup | null = null;
   threadedChildren: number = 0;
   maxDepth: number = Infinity;
   maxDescendants: number = Infinity;
-  /** cgroup.events, or nothing of version 1. */
+  /** Changes of cgroup.events; version 1 has none. */
   readonly events: ChangeSignal = new ChangeSignal("cgroup.events");
   readonly freeze: FreezeState = new FreezeState(this);
   readonly cpu: CpuState = new CpuState(this);
@@ -63,14 +66,14 @@ export class Cgroup implements GroupNode {
     this.depth = parent === null ? 0 : parent.depth + 1;
   }
 
-  /** Controllers that hold for it. */
+  /** The controllers that are active in the group. */
   get controllers(): number {
     const { parent, hierarchy } = this;
     if (parent === null || !hierarchy.isUnified) return hierarchy.controllers;
     return this.threadedIn === null ? parent.subtreeControl : parent.subtreeControl & THREADED;
   }
 
-  /** Where processes are whose threads are here. */
+  /** The group that has the processes of the threads in this one. */
   get domain(): Cgroup {
     return this.threadedIn ?? this;
   }
@@ -79,20 +82,20 @@ export class Cgroup implements GroupNode {
     return this.parent;
   }
 
-  /** "/a/b" from the root of its hierarchy, "/" for that itself. */
+  /** The path from the root of the hierarchy; the root itself is "/". */
   get path(): string {
     return this.parent === null
       ? "/"
       : `${this.parent.parent === null ? "" : this.parent.path}/${this.name}`;
   }
 
-  /** It is `top`, or somewhere below it. */
+  /** Whether the group is `top` or below it. */
   isWithin(top: Cgroup): boolean {
     if (this.depth <= top.depth) return this === top;
     return this.parent !== null && this.parent.isWithin(top);
   }
 
-  /** It and all groups below it. */
+  /** The group and all groups below it. */
   subtree(): Cgroup[] {
     const groups: Cgroup[] = [this];
     for (let i = 0; i < groups.length; i++) {
@@ -111,7 +114,7 @@ export class Cgroup implements GroupNode {
     return this.files;
   }
 
-  /** They are others now. */
+  /** The list of files has changed. */
   forgetFiles(): void {
     this.filesFor = -1;
   }
@@ -132,7 +135,7 @@ export class Cgroup implements GroupNode {
     this.children.set(name, child);
     countBelow(this, 1);
     child.memory.follow();
-    // It is empty, so there is nothing to wait for.
+    // A new group is empty: it is frozen at once if an ancestor freezes.
     child.freeze.isFrozen = isFreezing(this);
     return child;
   }
@@ -162,7 +165,7 @@ export class Cgroup implements GroupNode {
     return 0;
   }
 
-  /** Its parent gives it other controllers: what is no longer kept begins anew. */
+  /** The parent changed its controllers; the state of lost ones is reset. */
   onControllersChange(lost: number): void {
     this.pids.onLoss(lost);
     this.cpu.onLoss(lost);
@@ -173,7 +176,7 @@ export class Cgroup implements GroupNode {
   }
 }
 
-/** May there be a further group, so many levels below `group`? */
+/** Whether a group may be added that many levels below `group`. */
 function hasRoom(group: Cgroup, level: number): boolean {
   if (group.descendants >= group.maxDescendants || level > group.maxDepth) return false;
   return group.parent === null || hasRoom(group.parent, level + 1);

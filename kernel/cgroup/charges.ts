@@ -1,8 +1,9 @@
 /**
- * Which group each frame of memory is charged to: that of the task for which it was taken, until it is given back. A
- * task that moves leaves what it has behind; what a removed group had is charged to the one above it, as on Linux.
+ * Which group each memory frame is charged to: the group of the task that took it, until it is
+ * freed. A task that moves leaves its charges behind; those of a removed group go to its parent, as
+ * on Linux.
  *
- * Made when the first group gets the memory controller: until then frames cost nothing more.
+ * Made when the first group gets the memory controller; before, frames have no such cost.
  */
 
 import type { FrameCharger } from "../mm/frames.ts";
@@ -11,19 +12,19 @@ import type { FrameRun } from "../task/oom_killer.ts";
 import type { Task } from "../task/task.ts";
 
 const TABLE_SHIFT = 16, TABLE_PAGES = 1 << TABLE_SHIFT, TABLE_MASK = TABLE_PAGES - 1;
-/** LIMIT: groups that have the memory controller; more are charged to the one above. */
+/** LIMIT: groups with the memory controller; further ones are charged to their parents. */
 const OWNERS_MAX = 0xffff;
 
 export interface ChargeOwner {
-  /** Pages that are charged to it. */
+  /** Pages charged to the owner. */
   chargedPages: number;
-  /** The task took so many of them just now. */
+  /** A task has taken pages. */
   onTaken(task: Task, pages: number): void;
 }
 
 export class FrameCharges implements FrameCharger {
   private readonly kernel: Kernel;
-  /** Ids of owners by page; 0: nobody's. */
+  /** Ids of owners by page; 0: none. */
   private readonly tables: (Uint16Array | undefined)[] = [];
   private readonly owners: (ChargeOwner | null)[] = [null];
   private readonly freeIds: number[] = [];
@@ -40,7 +41,7 @@ export class FrameCharges implements FrameCharger {
     return id;
   }
 
-  /** Its frames are charged to `heir` from now on, 0: to nobody. */
+  /** Charge the owner's frames to `heir` from now on; 0: to none. */
   close(owner: ChargeOwner, heir: number): void {
     const id = this.owners.indexOf(owner);
     if (id <= 0) return;
@@ -81,7 +82,7 @@ export class FrameCharges implements FrameCharger {
     }
   }
 
-  /** Frames of these owners, in order. */
+  /** The frames of these owners, in order. */
   runsOf(ids: ReadonlySet<number>): FrameRun[] {
     const runs: FrameRun[] = [];
     for (let t = 0; t < this.tables.length; t++) {
@@ -102,14 +103,14 @@ export class FrameCharges implements FrameCharger {
   }
 }
 
-/** Whose group pays for what the kernel does for the task. */
+/** The id of the group that memory for the task is charged to. */
 function chargedTo({ cgroups: { unified, legacy } }: Task): number {
   let id = unified.memory.chargeId;
   for (let i = 0; i < legacy.length && id === 0; i++) id = legacy[i]!.memory.chargeId;
   return id;
 }
 
-/** Those of a kernel, made at the first question. */
+/** The charges of a kernel, made at the first use. */
 export function chargesOf(kernel: Kernel): FrameCharges {
   const { frames } = kernel.memory;
   if (frames.charger instanceof FrameCharges) return frames.charger;

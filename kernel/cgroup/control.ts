@@ -1,11 +1,11 @@
-/** cgroup.subtree_control: which controllers the children of a group have. */
+/** cgroup.subtree_control: the controllers that the children of a group have. */
 
 import { EBUSY, EINVAL, ENOENT, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { THREADED, UNIFIED_NAMES } from "./controllers.ts";
 import { canBeThreadRoot, isThreadRoot, isValidDomain } from "./threaded.ts";
 
-/** "+pids -memory": 0 or -errno, and nothing has changed then. */
+/** Apply a text such as "+pids -memory": 0, or -errno with nothing changed. */
 export function controlSubtree(group: Cgroup, text: string): number {
   let enable = 0, disable = 0;
   for (const word of text.split(/[ \t]+/)) {
@@ -29,7 +29,9 @@ export function controlSubtree(group: Cgroup, text: string): number {
   return 0;
 }
 
-/** Children do not compete with processes of the group itself. */
+/**
+ * Whether children may get controllers: they must not compete with processes of the group itself.
+ */
 function mayEnable(group: Cgroup, enable: number): number {
   if (!isValidDomain(group.domain)) return -EOPNOTSUPP;
   if (group.parent === null) return 0;

@@ -2,7 +2,7 @@
 
 export const CPUSET = 1, CPU = 2, CPUACCT = 4, MEMORY = 8, FREEZER = 16, PIDS = 32, IO = 64;
 
-/** Of version 1, in the order of /proc/cgroups. */
+/** Controllers of version 1, in the order of /proc/cgroups. */
 export const LEGACY_NAMES: ReadonlyMap<string, number> = new Map([
   ["cpuset", CPUSET],
   ["cpu", CPU],
@@ -13,7 +13,7 @@ export const LEGACY_NAMES: ReadonlyMap<string, number> = new Map([
   ["pids", PIDS],
 ]);
 
-/** Those that there are in version 2; the others are part of every group there, or only of version 1. */
+/** Controllers of version 2. Others are part of every group there, or exist in version 1 only. */
 export const UNIFIED_NAMES: ReadonlyMap<string, number> = new Map([
   ["cpuset", CPUSET],
   ["cpu", CPU],
@@ -22,15 +22,15 @@ export const UNIFIED_NAMES: ReadonlyMap<string, number> = new Map([
   ["pids", PIDS],
 ]);
 export const UNIFIED: number = CPUSET | CPU | IO | MEMORY | PIDS;
-/** Of those, the ones that may be given to children of a group that has processes itself. */
+/** Controllers of version 2 that children of a group with processes may have. */
 export const THREADED: number = CPUSET | CPU | PIDS;
 
-/** "cpuset cpu": the names of a set in version 2. */
+/** The names of a set in version 2: "cpuset cpu". */
 export function unifiedNames(set: number): string {
   return namesIn(UNIFIED_NAMES, set).join(" ");
 }
 
-/** "cpu,cpuacct": in version 1. */
+/** The names of a set in version 1: "cpu,cpuacct". */
 export function legacyNames(set: number): string {
   return namesIn(LEGACY_NAMES, set).join(",");
 }

@@ -1,4 +1,6 @@
-/** cgroup.*: the files that every group of version 2 has (cgroup-v2.rst of Linux, "Core Interface Files"). */
+/**
+ * cgroup.*: the core interface files that every group of version 2 has (cgroup-v2.rst of Linux).
+ */
 
 import { EINVAL, EOPNOTSUPP, ERANGE } from "../../ffi/abi/errno.ts";
 import { killGroup } from "../task/exit_request.ts";
@@ -65,12 +67,15 @@ function line(text: string): string {
   return `${text}\n`;
 }
 
-/** Nothing, not even a line, when there are none. */
+/** An empty set is an empty text, without a line. */
 function names(controllers: number): string {
   return controllers === 0 ? "" : line(unifiedNames(controllers));
 }
 
-/** Groups below it, and how many of it and them have each controller. One that is removed is gone at once. */
+/**
+ * cgroup.stat: groups below this one, and how many groups have each controller. Removed groups do
+ * not linger, so none is dying.
+ */
 function stat(group: Cgroup): string {
   let living = `nr_descendants ${group.descendants}\n`, dying = "nr_dying_descendants 0\n";
   const groups = group.subtree();
@@ -100,7 +105,7 @@ function storeKill(group: Cgroup, text: string): number {
   const n = integer(text);
   if (n === null) return -EINVAL;
   if (n !== 1) return -ERANGE;
-  // Whole processes end.
+  // Only whole processes can be killed.
   if (group.threadedIn !== null) return -EOPNOTSUPP;
   for (const process of processesIn(group)) killGroup(process, SIGKILL);
   return 0;

@@ -1,9 +1,9 @@
 /**
- * The cpu controller: what a group used of processors, and how much it may use in each period (cpu.max). A group that
- * has used it up stands still until it has earned time again; what it took too much is taken from its next periods.
+ * The cpu controller: the CPU time that a group used, and its quota (cpu.max). A group over its
+ * quota is held until it has earned time again; the excess is taken from its next periods.
  *
- * DIFFERS: time is an estimate (cpu_clock.ts), and looked at a few times a period. Weights are kept and shown: the host
- * schedules the threads of all groups alike.
+ * DIFFERS: CPU time is an estimate (cpu_clock.ts), checked a few times a period. Weights are kept
+ * and shown: the host schedules the threads of all groups alike.
  */
 
 import { Timer } from "../time/timer.ts";
@@ -14,12 +14,12 @@ import { hold, letGo } from "./freezer.ts";
 import { tasksIn } from "./group_set.ts";
 
 const NS_A_US = 1000;
-/** LIMIT: not more often, ns. */
+/** LIMIT: the least time between two checks, ns. */
 const LOOK_NS = 1_000_000;
 export const DEFAULT_WEIGHT = 100, DEFAULT_PERIOD_US = 100_000;
 
 export class CpuState {
-  /** Of tasks that were in it and are gone. */
+  /** Time of tasks that have left the group by ending. */
   userNs: number = 0;
   systemNs: number = 0;
   weight: number = DEFAULT_WEIGHT;
@@ -27,7 +27,9 @@ export class CpuState {
   quotaUs: number = Infinity;
   periodUs: number = DEFAULT_PERIOD_US;
   burstUs: number = 0;
-  /** Periods that it ran in, and those at whose end it had to stand still, and for how long. */
+  /**
+   * Periods in which the group ran, those in which it was throttled, and the time it was throttled.
+   */
   periods: number = 0;
   throttles: number = 0;
   throttledNs: number = 0;
@@ -50,7 +52,7 @@ export class CpuState {
     this.bandwidth.restart();
   }
 
-  /** Tasks have come to the group. */
+  /** The group has tasks now. */
   wake(): void {
     for (let up: Cgroup | null = this.group; up !== null; up = up.parent) up.cpu.bandwidth.wake();
   }
@@ -63,7 +65,7 @@ export class CpuState {
     this.setQuota(Infinity, DEFAULT_PERIOD_US);
   }
 
-  /** The group is removed: its use stays with the one above. */
+  /** The group is removed: its parent takes over what it used. */
   endInto(above: CpuState): void {
     this.bandwidth.end();
     above.userNs += this.userNs;
@@ -71,7 +73,7 @@ export class CpuState {
   }
 }
 
-/** What a group and those below it have used so far. */
+/** The time that a group and the groups below it have used. */
 export function cpuUse(group: Cgroup): { userNs: number; systemNs: number } {
   let userNs = 0, systemNs = 0;
   for (const { cpu } of group.subtree()) {
@@ -85,7 +87,7 @@ export function cpuUse(group: Cgroup): { userNs: number; systemNs: number } {
   return { userNs, systemNs };
 }
 
-/** Keeps a group to its quota. */
+/** Holds a group to its quota. */
 class Bandwidth extends Timer {
   private readonly group: Cgroup;
   private periodEndNs: number = 0;
@@ -133,7 +135,7 @@ class Bandwidth extends Timer {
     if (freeze.isThrottled && this.leftNs > 0) this.unthrottle(now);
     else if (!freeze.isThrottled && this.leftNs <= 0) this.throttle(now);
     if (isUsed) this.pauseNs = 0;
-    // Without tasks nothing can be used: the next one wakes it.
+    // Without tasks no time is used; the next task calls `wake`.
     if (group.tasks > 0) this.arm(now);
   }
 
@@ -149,7 +151,10 @@ class Bandwidth extends Timer {
     this.leftNs = Math.min(most, this.leftNs + periods * quotaNs);
   }
 
-  /** The next look: when all processors could have used up what is left. While nothing is used, later and later. */
+  /**
+   * Set the next check to the time when all CPUs could have used up the quota; while no time is
+   * used, later and later.
+   */
   private arm(now: number): void {
     const { kernel } = this.group.hierarchy.owner;
     const soonest = Math.max(LOOK_NS, this.leftNs / kernel.host.cpuCount, 2 * this.pauseNs);

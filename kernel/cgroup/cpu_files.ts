@@ -9,9 +9,9 @@ import { effectiveCpus, parseCpus } from "./cpuset.ts";
 import type { FileSpec } from "./file_spec.ts";
 import { integer, shown } from "./numbers.ts";
 
-/** Of cpu.max, us. */
+/** Bounds of cpu.max, us. */
 const MIN_US = 1000, MAX_PERIOD_US = 1_000_000;
-/** Weights of nice values (sched_prio_to_weight of Linux), 1024 for 0. */
+/** Weights of nice values (sched_prio_to_weight of Linux): 1024 for nice 0. */
 const NICE_BASE = 1.25, NICE_DEFAULT = 100;
 
 export const CPU_FILES: readonly FileSpec[] = [
@@ -43,7 +43,7 @@ function cpuMax(group: Cgroup): string {
   return `${shown(cpu.quotaUs)} ${cpu.periodUs}\n`;
 }
 
-/** "$MAX $PERIOD", the period may be missing. */
+/** Store "$MAX $PERIOD", of which the period may be missing. */
 function storeMax(group: Cgroup, text: string): number {
   const [max = "", period, more] = text.split(/\s+/);
   const quotaUs = max === "max" ? Infinity : integer(max);
@@ -131,7 +131,7 @@ function mems(group: Cgroup): string {
   return `${group.parent === null ? limits.mems : group.cpuset.mems}\n`;
 }
 
-/** There is one node. */
+/** There is one memory node. */
 export function storeMems(group: Cgroup, text: string): number {
   if (text !== "" && !/^0(-0)?$/.test(text)) return /^[\d,-]*$/.test(text) ? -ERANGE : -EINVAL;
   group.cpuset.mems = text === "" ? "" : "0";

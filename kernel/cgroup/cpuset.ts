@@ -1,7 +1,7 @@
 /**
- * The cpuset controller: which processors the tasks of a group may use.
+ * The cpuset controller: the CPUs that tasks of a group may use.
  *
- * DIFFERS: as affinity masks, they are kept and shown; threads run where the host puts them.
+ * DIFFERS: like affinity masks they are kept and shown; the host chooses the CPUs of threads.
  */
 
 import type { Task } from "../task/task.ts";
@@ -9,7 +9,7 @@ import type { Cgroup } from "./cgroup.ts";
 import { CPUSET } from "./controllers.ts";
 
 export class CpusetState {
-  /** A bit each; null: those of the group above. */
+  /** One bit a CPU; null: the CPUs of the parent. */
   cpus: Uint32Array | null = null;
   mems: string = "";
 
@@ -20,7 +20,7 @@ export class CpusetState {
   }
 }
 
-/** "0-2,5" as a mask; "" is null; undefined: it is no list of the processors that there are. */
+/** Parse a list such as "0-2,5"; "" is null; undefined: not a list of existing CPUs. */
 export function parseCpus(text: string, count: number): Uint32Array | null | undefined {
   if (text === "") return null;
   const mask = new Uint32Array((count + 31) >> 5);
@@ -33,7 +33,7 @@ export function parseCpus(text: string, count: number): Uint32Array | null | und
   return mask;
 }
 
-/** Null: all. A set that has nothing in common with the one above is that one. */
+/** The CPUs of a group; null: all. A set without any CPU of the parent's counts as the parent's. */
 export function effectiveCpus(group: Cgroup): Uint32Array | null {
   const above = group.parent === null ? null : effectiveCpus(group.parent);
   const own = group.cpuset.cpus;
@@ -46,13 +46,13 @@ function intersection(mask: Uint32Array, allowed: Uint32Array): Uint32Array {
   return both.some((word) => word !== 0) ? both : allowed;
 }
 
-/** What the task may use for the sake of its groups; null: all. */
+/** The CPUs that the task's groups allow; null: all. */
 export function allowedCpus(task: Task): Uint32Array | null {
   const { cgroups } = task;
   return effectiveCpus(cgroups.in(cgroups.unified.hierarchy.owner.of(CPUSET)));
 }
 
-/** Its own mask and what its groups allow. */
+/** The task's own mask, cut to what its groups allow. */
 export function affinityOf(task: Task): Uint32Array | null {
   const own = task.sched.affinity, allowed = allowedCpus(task);
   return own === null || allowed === null ? own ?? allowed : intersection(own, allowed);

@@ -1,15 +1,15 @@
 /**
- * Tasks that took more than their groups grant them at a time go back to guest code later: for memory beyond memory.high,
- * for transfers beyond io.max. Only SIGKILL comes before that.
+ * Delays tasks that used more than their groups grant: memory beyond memory.high, transfers beyond
+ * io.max. A delayed task returns to guest code later; only SIGKILL ends the delay.
  */
 
 import { Timer } from "../time/timer.ts";
 import type { Task } from "../task/task.ts";
 import { holdTask, letTaskGo } from "./freezer.ts";
 
-/** Who has something to ask of a task before it goes back. */
+/** A controller to which a task owes a delay. */
 export interface Debt {
-  /** Now is the time; it may delay tasks. */
+  /** Called on the way to guest code; it may delay tasks. */
   settle(): void;
 }
 
@@ -32,7 +32,7 @@ export class TaskDelay extends Timer {
   }
 }
 
-/** It runs no guest code before `untilNs`. */
+/** Keep the task from guest code until `untilNs`. */
 export function delayTask(task: Task, untilNs: number): void {
   const delay = task.delay ??= new TaskDelay(task);
   if (untilNs <= delay.untilNs) return;
@@ -41,13 +41,13 @@ export function delayTask(task: Task, untilNs: number): void {
   else holdTask(task);
 }
 
-/** On its way back to guest code it is asked for what it owes. */
+/** Call `debt` when the task returns to guest code. */
 export function oweLater(task: Task, debt: Debt): void {
   (task.delay ??= new TaskDelay(task)).debt = debt;
   task.attention = true;
 }
 
-/** Asked on the way back to guest code: does it have to wait? Somebody lets it go then. */
+/** Called on the way to guest code: whether the task has to wait. A timer ends the wait. */
 export function isDelayed(task: Task): boolean {
   const { delay, kernel } = task;
   if (delay === null) return false;

@@ -1,6 +1,6 @@
 /**
- * Which devices the tasks of a group may open and make: programs that bpf(2) attached to it and to those above, all of
- * which have to allow it (BPF_CGROUP_DEVICE).
+ * The devices that tasks of a group may open and make: bpf(2) programs attached to the group and
+ * its ancestors, each of which must allow the access (BPF_CGROUP_DEVICE).
  */
 
 import { BPF_F_ALLOW_MULTI, BPF_F_ALLOW_OVERRIDE, BPF_F_REPLACE } from "../../ffi/abi/bpf.ts";
@@ -18,7 +18,7 @@ const MAX_PROGRAMS = 64;
 
 export class DeviceState {
   programs: BpfProgram[] = [];
-  /** Those of the attachment, ALLOW_OVERRIDE or ALLOW_MULTI; 0 without programs. */
+  /** Flags of the attachment, ALLOW_OVERRIDE or ALLOW_MULTI; 0: no programs. */
   flags: number = 0;
   private readonly group: Cgroup;
 
@@ -26,7 +26,7 @@ export class DeviceState {
     this.group = group;
   }
 
-  /** @param replaced with BPF_F_REPLACE */
+  /** @param replaced the program to replace, with BPF_F_REPLACE */
   attach(program: BpfProgram, flags: number, replaced: BpfProgram | null): number {
     const isMulti = (flags & BPF_F_ALLOW_MULTI) !== 0;
     const isOverride = (flags & BPF_F_ALLOW_OVERRIDE) !== 0;
@@ -44,7 +44,7 @@ export class DeviceState {
     return 0;
   }
 
-  /** Null: whichever it is that there is. */
+  /** Detach a program; null: the only one. */
   detach(program: BpfProgram | null): number {
     const { programs } = this, isMulti = (this.flags & BPF_F_ALLOW_MULTI) !== 0;
     if (isMulti && program === null) return -EINVAL;
@@ -55,7 +55,7 @@ export class DeviceState {
     return 0;
   }
 
-  /** All that are asked for the group, its own first. */
+  /** All programs that apply to the group, its own first. */
   effective(): BpfProgram[] {
     const all: BpfProgram[] = [];
     for (let up: Cgroup | null = this.group; up !== null; up = up.parent) {
@@ -65,7 +65,7 @@ export class DeviceState {
     return all;
   }
 
-  /** The group is gone. */
+  /** The group is removed. */
   end(): void {
     for (const program of this.programs.splice(0)) program.drop();
   }
@@ -82,14 +82,17 @@ function parentAllows({ parent }: Cgroup): boolean {
 
 const context = new DataView(new ArrayBuffer(12));
 
-/** Made when the first program is attached: until then devices cost nothing more. */
+/**
+ * The check of device accesses. It is made when the first program is attached; before, devices have
+ * no such cost.
+ */
 export class GroupDevicePolicy implements DevicePolicy {
   allows(caller: Caller, kind: number, rdev: number, access: number): boolean {
     if (!isTask(caller)) return true;
     context.setUint32(0, (access << 16) | kind, true);
     context.setUint32(4, majorOf(rdev), true);
     context.setUint32(8, minorOf(rdev), true);
-    // One that is attached at several groups says the same for each.
+    // A program that is attached at several groups runs once.
     for (const { code } of new Set(caller.cgroups.unified.devices.effective())) {
       if (runEbpf(code, context) === 0) return false;
     }

@@ -1,4 +1,4 @@
-/** A file of control groups as a table has it. */
+/** One file of a control group, as the tables of files describe it. */
 
 import type { ChangeSignal } from "./fs/group_node.ts";
 import type { Cgroup } from "./cgroup.ts";
@@ -6,17 +6,17 @@ import type { View } from "./view.ts";
 
 export interface FileSpec {
   readonly name: string;
-  /** Whose file it is: only groups that have the controller have it; 0: all have it. */
+  /** The controller that a group needs to have the file; 0: none. */
   readonly controller: number;
-  /** Also at the root of a cgroup namespace it may be written from within. */
+  /** The root of a cgroup namespace may be written from inside the namespace. */
   readonly isDelegated?: boolean;
-  /** Of version 1: the root does not have it. */
+  /** Version 1: the root group does not have it. */
   readonly isBelowRoot?: boolean;
   changes?(group: Cgroup): ChangeSignal;
-  /** The text, or -errno; absent: it can only be written. */
+  /** Make the text, or -errno; absent: write only. */
   read?(group: Cgroup, view: View): string | number;
-  /** 0 or -errno; the text is without blanks around it. */
+  /** 0 or -errno; the text is without surrounding blanks. */
   write?(group: Cgroup, text: string, view: View): number;
-  /** An opener is gone. */
+  /** An opener has closed the file. */
   close?(group: Cgroup, view: View): void;
 }

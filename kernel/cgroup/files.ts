@@ -1,4 +1,7 @@
-/** The files of a group: which there are for its controllers, and what stands between them and their tables. */
+/**
+ * The files of a group: those that its controllers give it, joined from the tables of the
+ * controllers.
+ */
 
 import { EINVAL, EPERM } from "../../ffi/abi/errno.ts";
 import type { Credentials } from "../cred/credentials.ts";
@@ -28,7 +31,7 @@ const ALL_LEGACY_FILES: readonly FileSpec[] = [
   ...LEGACY_MEMORY_FILES,
 ];
 
-/** Of those, the ones of a machine's root: nothing there is limited, frozen or ended. */
+/** The files of a machine's root group, which has no limits, freezing or killing. */
 const MACHINE_NAMES: ReadonlySet<string> = new Set([
   "cgroup.controllers",
   "cgroup.max.depth",

@@ -1,8 +1,9 @@
 /**
- * Frozen groups (cgroup.freeze of version 2, freezer.state of version 1): their tasks do not go back to guest code.
+ * Frozen groups (cgroup.freeze of version 2, freezer.state of version 1): their tasks do not return
+ * to guest code.
  *
- * DIFFERS: a call that waits goes on waiting, and ends in the kernel; in version 1 SIGKILL ends a frozen task at once, as
- * in version 2.
+ * DIFFERS: a call that waits goes on waiting and ends in the kernel; in version 1 SIGKILL ends a
+ * frozen task at once, as in version 2.
  */
 
 import { Timer } from "../time/timer.ts";
@@ -11,17 +12,17 @@ import { BLOCKED, FROZEN, RUNNING, STOPPED, type Task, TRACED } from "../task/ta
 import type { Cgroup } from "./cgroup.ts";
 import { tasksIn } from "./group_set.ts";
 
-/** How often it is looked whether all stand still: soon at first, ns. */
+/** Time between checks that all tasks stand still, ns: short at first, then longer. */
 const LOOK_NS = 200_000, LOOK_MOST_NS = 10_000_000;
 
 export class FreezeState {
-  /** Somebody wants it frozen. */
+  /** The group's own file asks for freezing. */
   isAsked: boolean = false;
-  /** It may run no guest code until its period is over (cpu.ts). */
+  /** The group is over its CPU quota (cpu.ts). */
   isThrottled: boolean = false;
-  /** When it may go on, ns, as far as is known. */
+  /** When throttling probably ends, ns. */
   throttledUntilNs: number = 0;
-  /** All its tasks stand still, and that was told. */
+  /** All tasks stand still, and cgroup.events shows it. */
   isFrozen: boolean = false;
   readonly watch: FreezeWatch;
 
@@ -30,7 +31,7 @@ export class FreezeState {
   }
 }
 
-/** Its tasks must stand still, for its own sake or that of a group above it. */
+/** Whether tasks must stand still because of the group or an ancestor. */
 export function isHeld(group: Cgroup): boolean {
   for (let up: Cgroup | null = group; up !== null; up = up.parent) {
     if (up.freeze.isAsked || up.freeze.isThrottled) return true;
@@ -45,7 +46,7 @@ export function isFreezing(group: Cgroup): boolean {
   return false;
 }
 
-/** Asked on the way back to guest code. */
+/** Called on the way to guest code: whether the task must stand still. */
 export function isTaskHeld(task: Task): boolean {
   const { unified, legacy } = task.cgroups;
   if (unified.hierarchy.owner.stillGroups === 0) return false;
@@ -69,12 +70,12 @@ export function thawGroup(group: Cgroup): void {
   tellUnchanged(group);
 }
 
-/** A group above decides: whoever waits for the change hears that there is none to wait for. */
+/** An ancestor keeps the group frozen: wake waiters, as no change will come. */
 function tellUnchanged({ parent, events }: Cgroup): void {
   if (parent !== null && isFreezing(parent)) events.tell();
 }
 
-/** It does not hold its tasks any more. */
+/** The group no longer holds its tasks. */
 export function noteThaw(group: Cgroup): void {
   const { freeze, hierarchy: { owner } } = group;
   if (freeze.isAsked) owner.stillGroups--;
@@ -83,7 +84,7 @@ export function noteThaw(group: Cgroup): void {
   freeze.watch.end();
 }
 
-/** Tasks that run guest code are interrupted, and stand still instead. */
+/** Interrupt tasks that run guest code, so that they stand still. */
 export function hold(group: Cgroup): void {
   for (const task of tasksIn(group)) holdTask(task);
 }
@@ -103,7 +104,7 @@ export function letTaskGo(task: Task): void {
   if (container === null || !container.standsStill(task.group)) resume(task);
 }
 
-/** A task came into a group that is frozen, or went out of one. */
+/** A task entered or left a frozen group. */
 export function noteMove(task: Task): void {
   if (!isTaskHeld(task)) return letTaskGo(task);
   holdTask(task);
@@ -112,7 +113,7 @@ export function noteMove(task: Task): void {
   }
 }
 
-/** "frozen" of cgroup.events is what it says now. */
+/** Update "frozen" of cgroup.events. */
 function noteFrozen(group: Cgroup): void {
   const isFrozen = isFreezing(group) && standStill(group);
   if (isFrozen === group.freeze.isFrozen) return;
@@ -130,7 +131,7 @@ function standStill(group: Cgroup): boolean {
   return true;
 }
 
-/** Looks until all stand still. */
+/** Checks until all tasks stand still. */
 export class FreezeWatch extends Timer {
   private readonly group: Cgroup;
   private pauseNs: number = LOOK_NS;

@@ -1,6 +1,6 @@
 /**
- * Which groups a task is in: one of each hierarchy. Tasks share the object (struct css_set of Linux); one that moves gets
- * another.
+ * The groups of a task, one in each hierarchy (struct css_set of Linux). Tasks share the object; a
+ * task that moves gets another one.
  */
 
 import type { Task } from "../task/task.ts";
@@ -9,7 +9,7 @@ import type { Hierarchy } from "./hierarchy.ts";
 
 export class GroupSet {
   readonly unified: Cgroup;
-  /** Of version 1; in a hierarchy that is not among them it is at the root. */
+  /** The groups of version 1; in hierarchies that are missing here the task is at the root. */
   readonly legacy: readonly Cgroup[];
 
   constructor(unified: Cgroup, legacy: readonly Cgroup[]) {
@@ -22,7 +22,7 @@ export class GroupSet {
     return this.legacy.find((group) => group.hierarchy === hierarchy) ?? hierarchy.root;
   }
 
-  /** When all of its groups may use a processor again, ns; 0: they may. */
+  /** The time, ns, when all of the groups may use CPUs again; 0: now. */
   get throttledUntilNs(): number {
     const { unified, legacy } = this;
     if (unified.hierarchy.owner.stillGroups === 0) return 0;
@@ -37,7 +37,7 @@ export class GroupSet {
       legacy.every((group) => other.legacy.includes(group));
   }
 
-  /** The same but for the hierarchy of `group`. */
+  /** The same set with another group in the hierarchy of `group`. */
   with(group: Cgroup): GroupSet {
     const { hierarchy } = group;
     if (hierarchy.isUnified) return new GroupSet(group, this.legacy);
@@ -55,7 +55,7 @@ function throttledUntilNs(group: Cgroup): number {
   return untilNs;
 }
 
-/** The task is counted in its groups from now on. */
+/** Count a new task in its groups. */
 export function joinGroups(task: Task): void {
   const { unified, legacy } = task.cgroups;
   enter(unified, null);
@@ -65,7 +65,7 @@ export function joinGroups(task: Task): void {
   task.kernel.clock.accounts.join(task);
 }
 
-/** It is not any more: it ends. What it used stays with them. */
+/** The task ends: its groups keep what it used. */
 export function leaveGroups(task: Task): void {
   const { unified, legacy } = task.cgroups;
   chargeUse(task);
@@ -74,7 +74,7 @@ export function leaveGroups(task: Task): void {
   task.kernel.clock.accounts.leave(task);
 }
 
-/** Into another group of a hierarchy. What both are in does not notice. */
+/** Move a task to another group of a hierarchy; groups that contain both notice nothing. */
 export function moveTask(task: Task, to: Cgroup): void {
   const from = task.cgroups.in(to.hierarchy);
   let common = from;
@@ -96,7 +96,7 @@ function chargeUse(task: Task): void {
   task.cgroupSystemNs = task.systemNs;
 }
 
-/** Up to `top`, which is not counted: at the root of a hierarchy of version 1 nobody is. */
+/** Count in groups up to `top`, exclusive. */
 function enter(group: Cgroup, top: Cgroup | null): void {
   group.ownTasks++;
   for (let up: Cgroup | null = group; up !== null && up !== top; up = up.parent) {
@@ -113,25 +113,25 @@ function leave(group: Cgroup, top: Cgroup | null): void {
   }
 }
 
-/** All live tasks in a group and below it. */
+/** All live tasks in a group and the groups below it. */
 export function tasksIn(group: Cgroup): Task[] {
   const { hierarchy } = group;
   return tasksOf(hierarchy).filter((task) => task.cgroups.in(hierarchy).isWithin(group));
 }
 
-/** All live tasks in a group itself. */
+/** All live tasks in the group itself. */
 export function ownTasks(group: Cgroup): Task[] {
   const { hierarchy } = group;
   return tasksOf(hierarchy).filter((task) => task.cgroups.in(hierarchy) === group);
 }
 
-/** The same, and those in its threaded groups. */
+/** All live tasks in the group itself and in its threaded groups. */
 export function domainTasks(group: Cgroup): Task[] {
   const { hierarchy } = group;
   return tasksOf(hierarchy).filter((task) => task.cgroups.in(hierarchy).domain === group);
 }
 
-/** Those of other containers have hierarchies of their own. */
+/** The tasks of a hierarchy's container: other containers have other hierarchies. */
 function tasksOf({ owner }: Hierarchy): Task[] {
   const all = [...owner.kernel.pids.tasks.values()];
   return all.filter((task) => task.cgroups.unified.hierarchy.owner === owner);

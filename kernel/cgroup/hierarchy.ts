@@ -1,8 +1,8 @@
 /**
- * Hierarchies of control groups, and all of them that a container has: the one of version 2, which
- * is always there, and those of version 1 that were mounted. No container sees another's.
+ * Hierarchies of control groups. A container has one of version 2, always, and those of version 1
+ * that were mounted; it sees no other container's.
  *
- * Its root is what the container is in: limits on it come from outside (cgroup/fs/limits.ts).
+ * The root group stands for what the container is in: its limits come from outside (fs/limits.ts).
  * Without a container it is the root of a machine.
  */
 
@@ -15,16 +15,16 @@ import { Cgroup } from "./cgroup.ts";
 import { UNIFIED } from "./controllers.ts";
 
 export class Hierarchy {
-  /** 0: the one of version 2. */
+  /** 0: the hierarchy of version 2. */
   readonly id: number;
-  /** Those that it has; of version 2: that it may give to groups. */
+  /** The controllers of the hierarchy; of version 2 those that groups may have. */
   controllers: number;
-  /** name= of version 1. */
+  /** The option name= of version 1. */
   readonly name: string;
   readonly owner: Cgroups;
   readonly root: Cgroup;
   readonly fs: CgroupFs;
-  /** Mounts of version 1. */
+  /** The number of mounts of version 1. */
   views: number = 0;
 
   constructor(owner: Cgroups, id: number, controllers: number, name: string, options: string) {
@@ -43,19 +43,19 @@ export class Hierarchy {
   }
 }
 
-/** Everything of one container. */
+/** All hierarchies of one container. */
 export class Cgroups {
   readonly kernel: Kernel;
   readonly unified: Hierarchy;
-  /** Of version 1, in the order of their ids. */
+  /** The hierarchies of version 1, in the order of their ids. */
   readonly legacy: Hierarchy[] = [];
-  /** What is allowed from outside. Whoever changes it changes what is shown. */
+  /** The limits from outside, as the files of the root show them. */
   limits: CgroupLimits = noLimits();
-  /** Groups whose tasks stand still: frozen, or without processor time left. */
+  /** Groups whose tasks stand still: frozen, or over their CPU quota. */
   stillGroups: number = 0;
   /**
-   * Its root is that of a machine: nobody limits it from outside, and it has the files that Linux's
-   * root has.
+   * The root is that of a machine: it has no limits from outside, and has the files of Linux's
+   * root.
    */
   isMachine: boolean = false;
   private lastId: number = 0;
@@ -70,7 +70,7 @@ export class Cgroups {
     this.unified.root.forgetFiles();
   }
 
-  /** A hierarchy of version 1, whose controllers are not another one's; -ENOMEM. */
+  /** Add a hierarchy of version 1, whose controllers are in no other; or -ENOMEM. */
   addLegacy(controllers: number, name: string, options: string): Hierarchy | number {
     if (!CGROUPS.take(1)) return -ENOMEM;
     this.unified.controllers &= ~controllers;
@@ -79,7 +79,7 @@ export class Cgroups {
     return hierarchy;
   }
 
-  /** Nobody mounts it any more, and it has no groups. */
+  /** Remove a hierarchy without mounts and groups. */
   dropLegacy(hierarchy: Hierarchy): void {
     this.legacy.splice(this.legacy.indexOf(hierarchy), 1);
     CGROUPS.give(1, hierarchy.root.account);
@@ -87,7 +87,7 @@ export class Cgroups {
     this.unified.controllers |= hierarchy.controllers & UNIFIED;
   }
 
-  /** The container is gone: no group of it is looked at any more. */
+  /** The container has ended: none of its groups is used any more. */
   release(): void {
     for (const { root } of [this.unified, ...this.legacy]) {
       for (const group of root.subtree().reverse()) {
@@ -99,7 +99,7 @@ export class Cgroups {
     this.legacy.length = 0;
   }
 
-  /** The hierarchy that a controller is in. */
+  /** The hierarchy that has a controller. */
   of(controller: number): Hierarchy {
     return this.legacy.find((h) => (h.controllers & controller) !== 0) ?? this.unified;
   }

@@ -1,9 +1,10 @@
 /**
- * The io controller: what groups moved to and from each file system that is stored somewhere, and how much they may move
- * in a second. Who has moved too much goes back to guest code later (delay.ts).
+ * The io controller: what groups transferred to and from each stored file system, and their limits
+ * (io.max). A task over a limit returns to guest code later (delay.ts).
  *
- * DIFFERS: "devices" are those that stat(2) shows of files, as there are no block devices below; each read and write counts
- * when the program makes it, for want of a cache of files, and what mappings of files move is not seen.
+ * DIFFERS: "devices" are those that stat(2) shows of files, as there are no block devices below.
+ * Each read and write counts when the program makes it, as there is no page cache; transfers by
+ * mappings of files are not seen.
  */
 
 import type { TransferCharger } from "../vfs/transfers.ts";
@@ -14,26 +15,26 @@ import { IO } from "./controllers.ts";
 import { delayTask } from "./delay.ts";
 
 const NS_A_SECOND = 1e9;
-/** A shorter delay waits until more is owed, ns. */
+/** Shorter delays are saved up, ns. */
 const LEAST_NS = 1e6;
-/** LIMIT: devices that a group counts; the one that was used first is forgotten for a further one. */
+/** LIMIT: devices that a group counts; a further one replaces the one that was used first. */
 const DEVICES_MAX = 64;
 
-/** Of one direction. */
+/** Counts and limits of one direction. */
 export class IoRate {
   bytes: number = 0;
   transfers: number = 0;
-  /** A second. */
+  /** Bytes a second. */
   maxBytes: number = Infinity;
   maxTransfers: number = Infinity;
-  /** When all that was moved is paid for. */
+  /** The time when all transfers are paid for. */
   private paidNs: number = 0;
 
   get isLimited(): boolean {
     return this.maxBytes !== Infinity || this.maxTransfers !== Infinity;
   }
 
-  /** When whoever moved so much may go on. HOT */
+  /** Count a transfer: the time when the task may go on. HOT */
   add(bytes: number, kernel: Kernel): number {
     this.bytes += bytes;
     this.transfers++;
@@ -116,7 +117,7 @@ function add(group: Cgroup, dev: number, bytes: number, isWrite: boolean, kernel
   return (isWrite ? device.writes : device.reads).add(bytes, kernel);
 }
 
-/** Is there something to count and to limit: a file system that the task sees, and that is stored somewhere? */
+/** Whether transfers to a device count: a file system that the task sees, and that is stored. */
 export function isStored(task: Task | null, dev: number): boolean {
   for (const { fs } of task?.fs.namespace.mounts ?? []) {
     if (fs.dev === dev && fs.isStored) return true;

@@ -39,7 +39,7 @@ function nameOf(dev: number): string {
   return `${majorOf(dev)}:${minorOf(dev)}`;
 }
 
-/** "8:0"; -EINVAL, or -ENODEV where the writer has no such device. */
+/** Parse "8:0": the device, -EINVAL, or -ENODEV if the writer has no such device. */
 function deviceOf(text: string, view: View): number {
   const m = /^(\d{1,4}):(\d{1,7})$/.exec(text);
   if (m === null) return -EINVAL;
@@ -55,7 +55,7 @@ function maxText(group: Cgroup): string {
   }).join("");
 }
 
-/** "MAJ:MIN rbps=N wiops=max": what is not named stays. */
+/** Store "MAJ:MIN rbps=N wiops=max"; limits that are not named stay. */
 function storeMax(group: Cgroup, text: string, view: View): number {
   const [name = "", ...words] = text.split(/\s+/), dev = deviceOf(name, view);
   if (dev < 0) return dev;
@@ -81,7 +81,7 @@ function statText(group: Cgroup): string {
   }).join("");
 }
 
-/** "MAJ:MIN N", 0 for none. */
+/** A file that stores "MAJ:MIN N", 0 for no limit. */
 function throttle(name: string, way: Way, limit: Limit): FileSpec {
   return {
     name,
@@ -101,7 +101,7 @@ function throttle(name: string, way: Way, limit: Limit): FileSpec {
   };
 }
 
-/** All transfers are their maker's own, and done when the call ends. */
+/** A file that shows transfers; all are synchronous. */
 function counter(name: string, count: (rate: IoRate) => number, isRecursive: boolean): FileSpec {
   return {
     name,

@@ -1,4 +1,4 @@
-/** Files of groups of version 1 (cgroup-v1 of Linux), but for those of memory. */
+/** Files of groups of version 1 (cgroup-v1 of Linux), except those of memory. */
 
 import { EINVAL } from "../../ffi/abi/errno.ts";
 import { cpuList } from "../proc/fs/format.ts";
@@ -112,7 +112,9 @@ function cpuStat({ cpu }: Cgroup): string {
     `throttled_time ${Math.floor(cpu.throttledNs)}\n`;
 }
 
-/** Tasks at the root are not charged there: it is all that the container used. */
+/**
+ * The CPU time of a group; at the root that of the whole container, as tasks there are not charged.
+ */
 function use(group: Cgroup): { userNs: number; systemNs: number } {
   return cpuUse(group.parent === null ? group.hierarchy.owner.unified.root : group);
 }

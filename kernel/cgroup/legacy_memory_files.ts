@@ -7,7 +7,7 @@ import type { FileSpec } from "./file_spec.ts";
 import { currentBytes } from "./memory.ts";
 import { bytesOrMax } from "./numbers.ts";
 
-/** What version 1 shows where there is no limit. */
+/** What version 1 shows for no limit. */
 const UNLIMITED = "9223372036854771712";
 
 export const LEGACY_MEMORY_FILES: readonly FileSpec[] = [
@@ -72,7 +72,7 @@ function oomControl(group: Cgroup): string {
   return `oom_kill_disable 0\nunder_oom 0\noom_kill ${group.memory.counts.kills}\n`;
 }
 
-/** Somebody is killed, always. */
+/** memory.oom_control: the OOM killer cannot be switched off. */
 function storeOomControl(_group: Cgroup, text: string): number {
   return text === "0" ? 0 : text === "1" ? -EOPNOTSUPP : -EINVAL;
 }

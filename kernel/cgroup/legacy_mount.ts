@@ -1,7 +1,8 @@
 /**
- * `mount -t cgroup`: a hierarchy of version 1, a new one or the one that has these controllers.
+ * `mount -t cgroup`: a mount of a hierarchy of version 1, a new one or the one that has these
+ * controllers.
  *
- * DIFFERS: there are no devices, net_cls, ... controllers; release agents are not run.
+ * DIFFERS: no devices, net_cls and other controllers; release agents are not run.
  */
 
 import { CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
@@ -42,7 +43,7 @@ export class CgroupType extends FsType {
   }
 }
 
-/** Its hierarchy ends with the last mount, unless it has groups. */
+/** A mount of version 1; the hierarchy ends with its last mount, unless it has groups. */
 class LegacyView extends CgroupView {
   private readonly hierarchy: Hierarchy;
 
@@ -60,7 +61,7 @@ class LegacyView extends CgroupView {
   }
 }
 
-/** "pids,memory", "name=x,none", "" or "all" for all that there are. */
+/** Parse options such as "pids,memory" or "name=x,none"; "" and "all" mean all controllers. */
 function parse(options: string): Wanted | number {
   let controllers = 0, name = "", isNone = false, isAll = false;
   for (const option of options.split(",")) {
@@ -86,7 +87,7 @@ function find(owner: Cgroups, { controllers, name }: Wanted): Hierarchy | number
     if (isNamed && controllers === 0) return hierarchy;
     if (isNamed || (hierarchy.controllers & controllers) !== 0) return -EBUSY;
   }
-  // What groups of version 2 have stays there.
+  // Controllers that groups of version 2 have stay there.
   if ((owner.unified.root.subtreeControl & controllers) !== 0) return -EBUSY;
   const shown = [legacyNames(controllers), name === "" ? "" : `name=${name}`];
   return owner.addLegacy(controllers, name, shown.filter((text) => text !== "").join(","));

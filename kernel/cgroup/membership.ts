@@ -1,4 +1,4 @@
-/** Who is in a group: cgroup.procs, cgroup.threads, tasks, and clone3(2) into a group. */
+/** Members of groups: cgroup.procs, cgroup.threads, tasks, and clone3(2) into a group. */
 
 import { EACCES, EBUSY, EINVAL, ENOENT, ENOSPC, EOPNOTSUPP, ESRCH } from "../../ffi/abi/errno.ts";
 import { MAY_WRITE } from "../cred/permission.ts";
@@ -19,7 +19,10 @@ function callersPids({ hierarchy }: Cgroup): PidNamespace {
   return kernel.current?.pids ?? kernel.pids;
 }
 
-/** Ids of its processes, or of its threads, as the reader has them. A threaded group has no processes of its own. */
+/**
+ * The ids of processes or threads in a group, in the reader's PID namespace. A threaded group has
+ * no processes of its own.
+ */
 export function memberIds(group: Cgroup, threads: boolean): string | number {
   if (!threads && group.threadedIn !== null) return -EOPNOTSUPP;
   const ids = new Set<number>(), pids = callersPids(group);
@@ -29,7 +32,7 @@ export function memberIds(group: Cgroup, threads: boolean): string | number {
   return [...ids].sort((a, b) => a - b).map((id) => `${id}\n`).join("");
 }
 
-/** A process, or one thread, moves into the group: 0 or -errno. "0" is the writer. */
+/** Move a process or one thread into a group: 0 or -errno. "0" means the writer. */
 export function moveByText(group: Cgroup, text: string, view: View, threads: boolean): number {
   const id = integer(text);
   if (id === null || id < 0) return -EINVAL;
@@ -39,7 +42,7 @@ export function moveByText(group: Cgroup, text: string, view: View, threads: boo
   const from = task.cgroups.in(group.hierarchy);
   const r = mayMove(from, group, view, task);
   if (r < 0) return r;
-  // Threads of a process are in one domain.
+  // All threads of a process are in one domain.
   if (threads && group.hierarchy.isUnified && from.domain !== group.domain) return -EOPNOTSUPP;
   moveAll(threads ? [task] : task.group.tasks, group);
   return 0;
@@ -62,7 +65,7 @@ function mayMove(from: Cgroup, to: Cgroup, view: View, task: Task): number {
   return mayHost(to);
 }
 
-/** Only one who may move processes in all of what both are in may move one between them. */
+/** The closest group that contains both: a writer must be allowed to move processes within it. */
 function commonAbove(a: Cgroup, b: Cgroup): Cgroup {
   let up = a;
   while (!b.isWithin(up) && up.parent !== null) up = up.parent;
@@ -74,7 +77,10 @@ function mayWriteProcs(group: Cgroup, view: View): number {
   return typeof inode === "number" ? inode : inodePermission(inode, MAY_WRITE, view.cred);
 }
 
-/** Processes are in leaves only, but for controllers that can tell threads apart (cgroup_migrate_vet_dst of Linux). */
+/**
+ * Whether a group may have processes: only leaves may, unless all their controllers are threaded
+ * (cgroup_migrate_vet_dst of Linux).
+ */
 function mayHost(group: Cgroup): number {
   if (!isValidDomain(group.domain)) return -EOPNOTSUPP;
   if (canBeThreadRoot(group) || group.threadedIn !== null || group.subtreeControl === 0) return 0;
@@ -88,14 +94,14 @@ function moveAll(tasks: readonly Task[], to: Cgroup): void {
   for (const task of tasks) {
     if (task.cgroups.in(hierarchy) === to) continue;
     moveTask(task, to);
-    // Threads share the object.
+    // Threads with equal groups share the object.
     if (task !== first && first.cgroups.equals(task.cgroups)) task.cgroups = first.cgroups;
     noteMove(task);
     to.cpu.wake();
   }
 }
 
-/** CLONE_INTO_CGROUP: may a child of the task begin there? 0 or -errno. */
+/** CLONE_INTO_CGROUP: whether a child of the task may start in `to`; 0 or -errno. */
 export function mayPlaceChild(task: Task, to: Cgroup, isThread: boolean): number {
   if (to.isGone) return -ENOENT;
   const from = task.cgroups.in(to.hierarchy);

@@ -1,10 +1,8 @@
 /**
- * The memory controller: what a group may have, and what happened for want of memory. Who has what is in charges.ts; who
- * is killed, in oom_killer.ts.
+ * The memory controller: limits of a group, and its events. Charges: charges.ts; victims:
+ * oom_killer.ts; memory.high: memory_high.ts.
  *
- * DIFFERS: promised memory counts when the host has given it; there is no swap, and nothing is reclaimed.
- *
- * Neighbour: memory_high.ts (who is slowed).
+ * DIFFERS: reserved memory counts when the host has provided it; there is no swap and no reclaim.
  */
 
 import { PAGE_SIZE } from "../mm/frames.ts";
@@ -20,10 +18,12 @@ import { tasksIn } from "./group_set.ts";
 import { HighLimit } from "./memory_high.ts";
 import type { View } from "./view.ts";
 
-/** A look at memory.high that takes long is followed by a pause this many times as long. */
+/**
+ * A check of memory.high that takes long is followed by a pause that is this many times as long.
+ */
 const SETTLE_SHARE = 4;
 
-/** The most bytes since some time. */
+/** The highest number of bytes since some time. */
 export interface Peak {
   bytes: number;
 }
@@ -46,17 +46,17 @@ export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
   swapMax: number = Infinity;
   swapHigh: number = Infinity;
   peakBytes: number = 0;
-  /** Those that openers of memory.peak began themselves. */
+  /** Peaks that openers of memory.peak have reset. */
   private readonly peaks: Set<Peak> = new Set();
   isOomGroup: boolean = false;
-  /** With those below, and its own alone. */
+  /** Events of the group and below, and of the group alone. */
   readonly counts: MemoryEvents = new MemoryEvents();
   readonly ownCounts: MemoryEvents = new MemoryEvents();
   readonly events: ChangeSignal = new ChangeSignal("memory.events");
   readonly localEvents: ChangeSignal = new ChangeSignal("memory.events.local");
-  /** Its own, 0: it has none and its tasks' memory is counted as `chargeId` says. */
+  /** The group's own id in charges.ts; 0: none, `chargeId` is an ancestor's. */
   ownId: number = 0;
-  /** Whom frames that its tasks take are charged to; 0: nobody. */
+  /** The id that frames taken by its tasks are charged to; 0: none. */
   chargeId: number = 0;
   chargedPages: number = 0;
   memoryMax: number = Infinity;
@@ -71,7 +71,7 @@ export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
     return this.ownId;
   }
 
-  /** Its place or controllers have changed: to whom is memory charged now? */
+  /** The group's place or controllers changed: find the id to charge again. */
   follow(): void {
     const { group } = this, { kernel } = group.hierarchy.owner;
     const isOwner = group.parent !== null && (group.controllers & MEMORY) !== 0;
@@ -80,7 +80,7 @@ export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
     this.chargeId = this.ownId !== 0 ? this.ownId : group.parent?.memory.chargeId ?? 0;
   }
 
-  /** What it had is the affair of the group above from now on. */
+  /** The group is removed: its charges go to the parent. */
   end(): void {
     const { parent, hierarchy: { owner: { kernel } } } = this.group;
     kernel.oom.limited.delete(this);
@@ -88,7 +88,7 @@ export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
     this.ownId = 0;
   }
 
-  /** The controller is taken away. */
+  /** The group loses the controller. */
   clear(): void {
     this.swapMax = this.swapHigh = Infinity;
     this.low = this.min = 0;
@@ -113,12 +113,12 @@ export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
     else oom.watch(this);
   }
 
-  /** From where on it is looked at what the host has given. */
+  /** The amount from which the host's memory is measured. */
   get watchBytes(): number {
     return Math.min(this.memoryMax, this.high.bytes);
   }
 
-  /** Those in it and below it. */
+  /** Processes in the group and below it. */
   get groups(): Iterable<ThreadGroup> {
     const groups = new Set<ThreadGroup>();
     for (const task of tasksIn(this.group)) groups.add(task.group);
@@ -146,7 +146,7 @@ export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
     }
   }
 
-  /** The task is asked for what it took beyond memory.high, here and above. */
+  /** Delay the task for what it took beyond memory.high, here and in ancestors. */
   settle(): void {
     const { host } = this.group.hierarchy.owner.kernel, startNs = host.monotonicNs();
     if (startNs < this.nextSettleNs) return;
@@ -167,7 +167,7 @@ export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
     for (const peak of this.peaks) peak.bytes = Math.max(peak.bytes, bytes);
   }
 
-  /** The opener of memory.peak begins anew. */
+  /** The opener of memory.peak starts a new peak. */
   watchPeak(view: View, bytes: number): void {
     this.forgetPeak(view);
     view.peak = { bytes };
@@ -178,7 +178,7 @@ export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
     if (view.peak !== null) this.peaks.delete(view.peak);
   }
 
-  /** Somebody has to go: who else goes with them. */
+  /** The OOM killer chose a victim: the other processes that end with it. */
   onOutOfMemory(victim: ThreadGroup): Iterable<ThreadGroup> {
     this.count("max");
     this.count("oom");
@@ -205,9 +205,9 @@ export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
 }
 
 /**
- * Bytes that the host has given for what is charged to the group.
+ * Bytes that the host has provided for what is charged to the group.
  *
- * DIFFERS: at the root, what is reserved in the whole sandbox.
+ * DIFFERS: at the root, all that is reserved in the sandbox.
  */
 export function currentBytes(group: Cgroup): number {
   const { memory } = group.hierarchy.owner.kernel;
@@ -215,7 +215,7 @@ export function currentBytes(group: Cgroup): number {
   return residentIn(memory.arena, group.memory.frameRuns());
 }
 
-/** memory.oom.group: the topmost group up to `top` that ends as a whole. */
+/** memory.oom.group: the topmost group up to `top` that is killed as a whole; null: none. */
 function topmostOomGroup(from: Cgroup, top: Cgroup): Cgroup | null {
   let found: Cgroup | null = null;
   for (let up: Cgroup | null = from; up !== null; up = up.parent) {

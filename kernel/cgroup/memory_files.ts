@@ -79,12 +79,12 @@ function limit(
   };
 }
 
-/** The limits that a container has, at its root. */
+/** The limits of the container, at its root group; null elsewhere. */
 function outside(group: Cgroup): CgroupLimits | null {
   return group.parent === null ? group.hierarchy.owner.limits : null;
 }
 
-/** What a container is killed for is counted by the kernel. */
+/** The events of the root, which the kernel counts. */
 function rootCounts(group: Cgroup): MemoryEvents | null {
   if (group.parent !== null) return null;
   const { kills } = group.hierarchy.owner.kernel.oom;
@@ -97,7 +97,7 @@ function eventsText(counts: MemoryEvents): string {
     `oom_group_kill ${groupKills}\n`;
 }
 
-/** What this opener reads is the most since now. */
+/** This opener reads the highest usage since now. */
 function resetPeak(group: Cgroup, text: string, view: View): number {
   const r = checkPeak(group, text);
   if (r === 0) group.memory.watchPeak(view, currentBytes(group));
@@ -115,7 +115,7 @@ function storeOomGroup(group: Cgroup, text: string): number {
   return 0;
 }
 
-/** "BYTES [swappiness=N]". Nothing can be reclaimed: there is no swap, and no cache of files. */
+/** Check "BYTES [swappiness=N]". Nothing can be reclaimed: there is no swap and no page cache. */
 function reclaim(_group: Cgroup, text: string): number {
   const [size = "", ...options] = text.split(/[ \t]+/), bytes = bytesOrMax(size);
   if (bytes < 0) return -EINVAL;

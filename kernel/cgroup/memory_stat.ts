@@ -1,21 +1,24 @@
-/** memory.stat and memory.numa_stat: what a group's memory is used for, in Linux's order. */
+/** memory.stat and memory.numa_stat: the use of a group's memory, in Linux's order. */
 
 import type { Cgroup } from "./cgroup.ts";
 import { currentBytes } from "./memory.ts";
 
 const PAGE = 4096;
 
-/** Bytes. What is missing below is 0: it is not told apart (all is memory without a file), or there is no such thing. */
+/**
+ * Names of amounts in bytes. Those without a value below are 0: not told apart (all memory counts
+ * as anonymous), or they do not exist here.
+ */
 const BYTES = "anon file kernel kernel_stack pagetables sec_pagetables percpu sock vmalloc shmem " +
   "file_mapped file_dirty file_writeback swapcached anon_thp file_thp shmem_thp inactive_anon " +
   "active_anon inactive_file active_file unevictable slab_reclaimable slab_unreclaimable slab";
-/** Events. Nothing is reclaimed, swapped or moved between nodes. */
+/** Names of events. No memory is reclaimed, swapped or migrated, so they are 0. */
 const COUNTS = "workingset_refault_anon workingset_refault_file workingset_activate_anon " +
   "workingset_activate_file workingset_restore_anon workingset_restore_file " +
   "workingset_nodereclaim pgscan pgsteal pgscan_kswapd pgscan_direct pgscan_khugepaged " +
   "pgsteal_kswapd pgsteal_direct pgsteal_khugepaged pgfault pgmajfault pgrefill pgactivate " +
   "pgdeactivate pglazyfree pglazyfreed thp_fault_alloc thp_collapse_alloc";
-/** The kernel as a whole is of no node. */
+/** Memory of the kernel belongs to no node. */
 const OF_NO_NODE: ReadonlySet<string> = new Set(["kernel", "percpu", "sock", "vmalloc", "slab"]);
 
 export function memoryStat(group: Cgroup): string {

@@ -1,4 +1,7 @@
-/** `mount -t cgroup2`: the hierarchy of the caller's container, from the root of its cgroup namespace on. */
+/**
+ * `mount -t cgroup2`: the hierarchy of the caller's container, from the root of its cgroup
+ * namespace on.
+ */
 
 import { CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
 import { EINVAL, EPERM } from "../../ffi/abi/errno.ts";
@@ -12,7 +15,10 @@ import type { CgroupNamespace } from "./namespace.ts";
 import type { Kernel } from "../task/kernel_services.ts";
 import { hasNamespaces } from "../task/namespaces.ts";
 
-/** Options that change nothing here: all mounts have nsdelegate, and events count as memory_recursiveprot has it. */
+/**
+ * Options without an effect: all mounts have nsdelegate, and events count as with
+ * memory_recursiveprot.
+ */
 const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
   "",
   "nsdelegate",
@@ -27,7 +33,7 @@ export function cgroupNamespaceOf(kernel: Kernel, caller: Caller): CgroupNamespa
   return (hasNamespaces(caller) ? caller.ns : kernel.namespaces).cgroup;
 }
 
-/** What a container sees of its groups; from now on they show these limits. */
+/** The mount that a container sees, whose root shows these limits. */
 export function containerView(kernel: Kernel, caller: Caller, limits: CgroupLimits): FileSystem {
   const { unified } = cgroupNamespaceOf(kernel, caller).roots;
   unified.hierarchy.owner.limits = limits;

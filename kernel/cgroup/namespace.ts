@@ -1,6 +1,6 @@
 /**
- * Cgroup namespaces (cgroup_namespaces(7)): which groups are the roots of what its tasks see. Those are the groups that
- * its maker was in.
+ * Cgroup namespaces (cgroup_namespaces(7)): the groups that its tasks see as roots, which are the
+ * groups of the task that made it.
  */
 
 import { Namespace } from "../cred/namespace.ts";
@@ -22,7 +22,7 @@ export class CgroupNamespace extends Namespace {
     return this.roots.in(hierarchy);
   }
 
-  /** The path of a group as seen from here: "/..", "/../b" for one that is outside. */
+  /** The path of a group as seen from here: "/..", "/../b" for a group outside. */
   pathOf(group: Cgroup): string {
     const root = this.rootIn(group.hierarchy);
     if (group.hierarchy.owner !== root.hierarchy.owner) return "/";

@@ -1,10 +1,10 @@
-/** Numbers as files of control groups have them. */
+/** Numbers in files of control groups. */
 
 import { EINVAL } from "../../ffi/abi/errno.ts";
 
 const PAGE = 4096;
 
-/** "max" is Infinity. */
+/** "max" for Infinity. */
 export function shown(limit: number): string {
   return limit === Infinity ? "max" : String(limit);
 }
@@ -21,7 +21,7 @@ export function countOrMax(text: string): number {
   return n === null || n < 0 ? -EINVAL : n;
 }
 
-/** Bytes as memparse of Linux has them, in whole pages: "64M", "max"; or -EINVAL. */
+/** Bytes as memparse of Linux reads them, in whole pages: "64M", "max"; or -EINVAL. */
 export function bytesOrMax(text: string, max: string = "max"): number {
   if (text === max) return Infinity;
   const m = /^(0[xX][0-9a-fA-F]+|\d+)([kKmMgGtTpPeE]?)$/.exec(text);

@@ -1,4 +1,4 @@
-/** The pids controller: how many tasks there may be in a group and below it. */
+/** The pids controller: the limit of tasks in a group and below it. */
 
 import type { Task } from "../task/task.ts";
 import type { Cgroup } from "./cgroup.ts";
@@ -8,9 +8,9 @@ import { ChangeSignal } from "./fs/group_node.ts";
 
 export class PidsState {
   max: number = Infinity;
-  /** Most tasks so far. */
+  /** The highest number of tasks so far. */
   peak: number = 0;
-  /** Forks that failed because of this group's limit: with those below, and its own alone. */
+  /** Forks that failed because of this group's limit: with those below, and of the group alone. */
   failures: number = 0;
   ownFailures: number = 0;
   readonly events: ChangeSignal = new ChangeSignal("pids.events");
@@ -27,7 +27,7 @@ export class PidsState {
     this.peak = this.group.tasks;
   }
 
-  /** A fork failed because of it. */
+  /** A fork failed because of this group's limit. */
   fail(): void {
     this.ownFailures++;
     this.localEvents.tell();
@@ -38,7 +38,7 @@ export class PidsState {
   }
 }
 
-/** The group with the limit that a further task would break; null: there may be one. */
+/** The group whose limit forbids a further task; null: none does. */
 export function fullGroup(set: GroupSet): Cgroup | null {
   const full = fullIn(set.unified);
   if (full !== null || set.legacy.length === 0) return full;
@@ -56,7 +56,7 @@ function fullIn(group: Cgroup): Cgroup | null {
   return null;
 }
 
-/** A fork fails because its container is full. */
+/** A fork fails because the container is full. */
 export function noteFullContainer(task: Task): void {
   task.cgroups.unified.hierarchy.root.pids.fail();
 }

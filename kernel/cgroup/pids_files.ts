@@ -6,7 +6,7 @@ import { PIDS } from "./controllers.ts";
 import type { FileSpec } from "./file_spec.ts";
 import { countOrMax, shown } from "./numbers.ts";
 
-/** PID_MAX_LIMIT: more can never be. */
+/** PID_MAX_LIMIT, the most that can ever be. */
 const PIDS_MAX = 4 * 1024 * 1024;
 
 export const PIDS_FILES: readonly FileSpec[] = [

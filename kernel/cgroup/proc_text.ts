@@ -1,4 +1,4 @@
-/** What /proc says of control groups: cgroups, PID/cgroup, PID/cpuset. */
+/** Control groups in /proc: cgroups, PID/cgroup, PID/cpuset. */
 
 import type { CgroupNamespace } from "./namespace.ts";
 import type { Task } from "../task/task.ts";
@@ -6,7 +6,7 @@ import type { Cgroup } from "./cgroup.ts";
 import { CPUSET, LEGACY_NAMES, legacyNames } from "./controllers.ts";
 import type { Cgroups } from "./hierarchy.ts";
 
-/** A line a hierarchy, those of version 1 first; paths as the reader's namespace has them. */
+/** PID/cgroup: a line a hierarchy, version 1 first; paths as the reader's namespace sees them. */
 export function groupsText(task: Task, reader: CgroupNamespace): string {
   const { cgroups } = task, { owner } = cgroups.unified.hierarchy;
   let text = "";
@@ -28,7 +28,7 @@ export function cpusetText(task: Task, reader: CgroupNamespace): string {
   return `${reader.pathOf(cgroups.in(hierarchy))}\n`;
 }
 
-/** The controllers that there are, where they are, and how many groups have them. */
+/** /proc/cgroups: the controllers, their hierarchies, and their numbers of groups. */
 export function controllersText(owner: Cgroups): string {
   let text = "#subsys_name\thierarchy\tnum_cgroups\tenabled\n";
   for (const [name, bit] of LEGACY_NAMES) {

@@ -1,6 +1,6 @@
 /**
- * Threaded groups (cgroup-v2.rst of Linux, "Threads"): a domain whose children may have single threads of its processes,
- * and what cgroup.type says of a group.
+ * Threaded groups (cgroup-v2.rst of Linux, "Threads"): children of a domain that may have single
+ * threads of its processes; and cgroup.type.
  */
 
 import { EINVAL, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
@@ -13,7 +13,9 @@ export function typeOf(group: Cgroup): string {
   return isThreadRoot(group) ? "domain threaded" : "domain";
 }
 
-/** cgroup.type: a group becomes threaded for good, and with it those below that were threaded in it. 0 or -errno. */
+/**
+ * cgroup.type: make a group threaded for good, and with it the threaded groups below. 0 or -errno.
+ */
 export function storeType(group: Cgroup, text: string): number {
   const { parent } = group;
   if (text !== "threaded") return -EINVAL;
@@ -30,7 +32,7 @@ export function storeType(group: Cgroup, text: string): number {
   return 0;
 }
 
-/** A domain below threaded groups, or beside them, is none. */
+/** Whether a domain is valid: not below or beside threaded groups. */
 export function isValidDomain(group: Cgroup): boolean {
   if (group.threadedIn !== null) return false;
   for (let up = group.parent; up !== null; up = up.parent) {
@@ -39,7 +41,7 @@ export function isValidDomain(group: Cgroup): boolean {
   return true;
 }
 
-/** It has threaded children, or controllers that can tell its own threads from those of its children. */
+/** Whether the group has threaded children, or threaded controllers beside processes. */
 export function isThreadRoot(group: Cgroup): boolean {
   if (group.threadedIn !== null) return false;
   if (group.threadedChildren > 0) return true;
@@ -47,9 +49,9 @@ export function isThreadRoot(group: Cgroup): boolean {
 }
 
 /**
- * It may have processes beside groups that have some.
+ * Whether the group may have threaded children beside processes.
  *
- * DIFFERS: the root of a container is one of those, as the root of a machine is.
+ * DIFFERS: the root of a container may, as the root of a machine may.
  */
 export function canBeThreadRoot(group: Cgroup): boolean {
   if (group.parent === null) return true;

@@ -1,7 +1,7 @@
 /**
- * The opener of a file of a control group, as it was then: its credentials and its cgroup namespace
- * decide what may be written (CVE-2021-4197). Process ids in the text are those of the task that
- * reads or writes, as everywhere.
+ * An opener of a file of a control group: its credentials and its cgroup namespace at open(2)
+ * decide what it may write (CVE-2021-4197). Process ids in texts are those of the task that reads
+ * or writes.
  */
 
 import type { Credentials } from "../cred/credentials.ts";
@@ -15,7 +15,7 @@ export class View {
   /** Null: the kernel itself. */
   readonly task: Task | null;
   readonly ns: CgroupNamespace | null;
-  /** Of memory.peak, once this opener has reset it. */
+  /** The peak that this opener has reset (memory.peak); null: none. */
   peak: Peak | null = null;
 
   constructor(cred: Credentials, task: Task | null) {
@@ -24,13 +24,16 @@ export class View {
     this.ns = task?.ns.cgroup ?? null;
   }
 
-  /** The group that its cgroup namespace begins at. */
+  /** The root group of the opener's cgroup namespace. */
   rootOf(group: Cgroup): Cgroup {
     const { hierarchy } = group;
     return this.ns?.rootIn(hierarchy) ?? hierarchy.root;
   }
 
-  /** Limits of the group that a namespace begins at are the affair of those outside (nsdelegate). */
+  /**
+   * Whether the opener may write limits: those of a namespace's root are set from outside
+   * (nsdelegate).
+   */
   mayLimit(group: Cgroup): boolean {
     const isInitial = this.ns === null || this.ns.isInitial;
     if (isInitial && group.hierarchy.owner.isMachine) return true;

@@ -1,8 +1,9 @@
 /**
- * A queue of bytes in arena frames, for pipes, streams and datagrams: data move from guest memory to guest memory
- * without passing JS. Frames are taken at the first write and grow up to the limit.
+ * A queue of bytes in arena frames, for pipes, streams and datagrams. Bytes move from guest memory
+ * to guest memory without passing JS. Frames are allocated at the first write, and more up to the
+ * limit.
  *
- * Not here: who may read or write, message boundaries, wake-ups.
+ * Not here: permissions, message boundaries, wake-ups.
  */
 
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
@@ -11,16 +12,16 @@ import type { FrameAllocator } from "../mm/frames.ts";
 import type { IoCursor } from "../mm/io_cursor.ts";
 
 const PAGE = 4096;
-/** LIMIT: bytes taken at first; from there on the ring grows by four when it is too small. */
+/** LIMIT: bytes allocated at first; a full ring grows four times. */
 const FIRST_BYTES = 16384;
 
 export class ByteRing {
   readonly frames: FrameAllocator;
-  /** Bytes that it may hold. */
+  /** The most bytes that the ring may hold. */
   limit: number;
   /** Bytes in it. */
   length: number = 0;
-  /** Arena offset and bytes of the frames; -1 and 0 while there are none. */
+  /** Arena offset and bytes of the frames; -1 and 0: none. */
   private base: number = -1;
   private size: number = 0;
   /** Offset of the first byte. */
@@ -31,14 +32,14 @@ export class ByteRing {
     this.limit = limit;
   }
 
-  /** Bytes that fit; negative when the limit was lowered below the content. */
+  /** Bytes that fit; negative after the limit was lowered below the content. */
   get room(): number {
     return this.limit - this.length;
   }
 
   /**
-   * Append `n` bytes of the cursor, which fit: bytes moved, -EFAULT or -ENOMEM. At a fault only what is whole in units of
-   * `unit` bytes is moved. HOT
+   * Append `n` bytes of the cursor, which must fit: bytes moved, -EFAULT or -ENOMEM. At a fault
+   * only whole units of `unit` bytes are moved. HOT
    */
   put(io: IoCursor, n: number, unit: number = PAGE): number {
     const ready = this.prepare(n);
@@ -81,7 +82,7 @@ export class ByteRing {
     return done;
   }
 
-  /** Copy `n` bytes out from position `offset` on, and keep them: bytes copied, or -EFAULT. */
+  /** Copy `n` bytes from position `offset` and keep them: bytes copied, or -EFAULT. */
   peek(io: IoCursor, offset: number, n: number): number {
     const base = this.frames.arena.base + this.base;
     let done = 0;
@@ -97,7 +98,10 @@ export class ByteRing {
     return done;
   }
 
-  /** Forget the first `n` bytes. An empty ring starts over at its first page, which the host has in memory already. */
+  /**
+   * Drop the first `n` bytes. An empty ring starts over at its first page, which the host already
+   * has in memory.
+   */
   skip(n: number): void {
     this.length -= n;
     if (this.length === 0) {
@@ -108,13 +112,16 @@ export class ByteRing {
     if (this.head >= this.size) this.head -= this.size;
   }
 
-  /** Forget the last `n` bytes. */
+  /** Drop the last `n` bytes. */
   unput(n: number): void {
     this.length -= n;
     if (this.length === 0) this.head = 0;
   }
 
-  /** Append a copy of `n` bytes of another ring, from its position `offset` on: 0 or -ENOMEM. They fit. */
+  /**
+   * Append a copy of `n` bytes of another ring from position `offset`, which must fit: 0 or
+   * -ENOMEM.
+   */
   putFrom(from: ByteRing, offset: number, n: number): number {
     const ready = this.prepare(n);
     if (ready < 0) return ready;
@@ -134,7 +141,7 @@ export class ByteRing {
     return 0;
   }
 
-  /** Host address of the first byte, and how many follow it contiguously. */
+  /** Host address of the first byte; `frontRun` bytes are contiguous there. */
   get frontAddress(): number {
     return this.frames.arena.base + this.base + this.head;
   }
@@ -142,7 +149,10 @@ export class ByteRing {
     return Math.min(this.length, this.size - this.head);
   }
 
-  /** Host address where the next byte goes when `n` bytes, which fit, come: -ENOMEM. `backRun` bytes are contiguous. */
+  /**
+   * Host address for the next byte, after which `n` bytes must fit; or -ENOMEM. `backRun` bytes are
+   * contiguous there.
+   */
   backAddress(n: number): number {
     const ready = this.prepare(n);
     return ready < 0 ? ready : this.frames.arena.base + this.base + this.tail;
@@ -156,7 +166,7 @@ export class ByteRing {
     this.length += n;
   }
 
-  /** Give the frames back, and the content with them. */
+  /** Free the frames and drop the content. */
   free(): void {
     if (this.base >= 0) this.frames.release(this.base, this.size / PAGE);
     this.base = -1;
@@ -169,7 +179,7 @@ export class ByteRing {
     return tail >= this.size ? tail - this.size : tail;
   }
 
-  /** Make place for `n` more bytes. HOT */
+  /** Make room for `n` more bytes. HOT */
   private prepare(n: number): number {
     return this.length + n <= this.size ? 0 : this.grow(this.length + n);
   }

@@ -1,8 +1,9 @@
 /**
- * FIFOs: fifo(7). A pipe that lives at an inode, and the rule that opening one end waits for the other.
+ * FIFOs (fifo(7)): a pipe at an inode, where opening one end waits for the other.
  *
- * The open that waits has its end already: it is kept in the call's progress, and the call goes on with it when it
- * runs again (`resumeOpen`), whatever became of the path meanwhile. Neighbours: pipe.ts, vfs/special_files.ts.
+ * An open that waits has its end already, in the call's progress; when it runs again it goes on
+ * with that end (`resumeOpen`), even if the path has changed. Neighbours: pipe.ts,
+ * vfs/special_files.ts.
  */
 
 import { EINTR, ENXIO } from "../../ffi/abi/errno.ts";
@@ -39,11 +40,11 @@ export function isWaiting(caller: Caller): caller is WaitingCaller {
   return "waitFor" in caller && "progress" in caller;
 }
 
-/** An end whose open waits for the other end. */
+/** The end of an open that waits for the other end. */
 class FifoOpen {
   readonly file: PipeFile;
   readonly waitsForWriter: boolean;
-  /** Openings of the other end so far: one more is what it waits for. */
+  /** Opens of the other end before this one; one more ends the wait. */
   private readonly opens: number;
 
   constructor(file: PipeFile, waitsForWriter: boolean) {
@@ -73,7 +74,7 @@ export class FifoOpener implements SpecialOpener {
     const mode = flags & O_ACCMODE, nonblocking = (flags & O_NONBLOCK) !== 0;
     if (mode === O_RDWR) return new PipeFile(pipe, flags & KEPT_FLAGS);
     const isReader = mode === O_RDONLY;
-    // A pipe that is opened again (/proc/PID/fd) waits for nobody.
+    // Opening a pipe again (/proc/PID/fd) does not wait.
     if (inode.fs.type === "pipefs" || (isReader ? pipe.writers > 0 : pipe.readers > 0)) {
       return new PipeFile(pipe, flags & KEPT_FLAGS);
     }
@@ -90,7 +91,7 @@ export class FifoOpener implements SpecialOpener {
   }
 }
 
-/** Go on with an open that waited: the file, BLOCK or -errno; null when this call has none. */
+/** Go on with an open that waited: the file, BLOCK or -errno; null: this call has none. */
 export function resumeOpen(caller: WaitingCaller): OpenFile | number | null {
   const pending = caller.progress.object;
   if (!(pending instanceof FifoOpen)) return null;

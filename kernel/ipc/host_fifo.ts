@@ -1,9 +1,9 @@
 /**
- * FIFOs of the host that the sandbox may open (--host-uds=open): what is read and written goes through the host's pipe.
- * All other FIFOs are fifo.ts's.
+ * FIFOs of the host that the sandbox may open (--host-uds=open): reads and writes go to the host's
+ * pipe. Other FIFOs: fifo.ts.
  *
- * DIFFERS: opening for reading does not wait for a writer, the first read does; with O_NONBLOCK it is EAGAIN then, and
- * not the end.
+ * DIFFERS: opening for reading does not wait for a writer, the first read does; with O_NONBLOCK it
+ * returns EAGAIN then, and not 0.
  */
 
 import { EAGAIN, EINTR, ENXIO, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
@@ -20,7 +20,7 @@ import type { OpenFile } from "../vfs/open_file.ts";
 import type { SpecialOpener } from "../vfs/special_files.ts";
 import { isWaiting } from "./fifo.ts";
 
-/** How often it is looked for a reader, ns: the host tells nobody. */
+/** Time between two tries to find a reader, ns: the host gives no event. */
 const RETRY_NS = 20_000_000;
 
 export class HostFifoOpener implements SpecialOpener {
@@ -40,7 +40,7 @@ export class HostFifoOpener implements SpecialOpener {
     const fd = inode.openHostFifo(flags & O_ACCMODE);
     if (fd === -EOPNOTSUPP) return this.others.open(caller, path, inode, flags);
     if (fd === -EAGAIN) {
-      // Nobody reads.
+      // There is no reader.
       if ((flags & O_NONBLOCK) !== 0) return -ENXIO;
       if (!isWaiting(caller)) return -EINTR;
       if (!this.retry.isArmed) this.timers.arm(this.retry, this.fs.host.monotonicNs() + RETRY_NS);

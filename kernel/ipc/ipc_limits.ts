@@ -1,9 +1,9 @@
 /**
- * The limits of System V IPC and of POSIX message queues: settings of /proc/sys/kernel and /proc/sys/fs/mqueue (proc(5)).
- * Read each time, as root may change them.
+ * The limits of System V IPC and POSIX message queues: settings of /proc/sys/kernel and
+ * /proc/sys/fs/mqueue (proc(5)). They are read each time, because root may change them.
  */
 
-/** Where settings are kept; the text of one by its path below /proc/sys. */
+/** The store of settings: the text by path below /proc/sys. */
 export interface IpcSettings {
   get(path: string): string;
 }
@@ -18,14 +18,14 @@ export class IpcLimits {
   get shmmax(): number {
     return this.number("kernel/shmmax");
   }
-  /** Pages. */
+  /** In pages. */
   get shmall(): number {
     return this.number("kernel/shmall");
   }
   get shmmni(): number {
     return this.number("kernel/shmmni");
   }
-  /** Semaphores in a set, in all sets; operations of a call; sets. */
+  /** Semaphores of a set, and of all sets; operations of a call; sets. */
   get semmsl(): number {
     return this.number("kernel/sem", 0);
   }
@@ -38,7 +38,7 @@ export class IpcLimits {
   get semmni(): number {
     return this.number("kernel/sem", 3);
   }
-  /** Bytes of a message, of a queue at first; queues. */
+  /** Bytes of a message, default bytes of a queue; queues. */
   get msgmax(): number {
     return this.number("kernel/msgmax");
   }
@@ -48,7 +48,7 @@ export class IpcLimits {
   get msgmni(): number {
     return this.number("kernel/msgmni");
   }
-  /** POSIX queues; messages and bytes a message, at most and when mq_open(3) does not say. */
+  /** POSIX queues; messages and bytes of a message: maximum, and default of mq_open(3). */
   get queuesMax(): number {
     return this.number("fs/mqueue/queues_max");
   }

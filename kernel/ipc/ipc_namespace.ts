@@ -1,6 +1,4 @@
-/**
- * An IPC namespace (ipc_namespaces(7)): the System V objects that its processes find, and their POSIX message queues.
- */
+/** An IPC namespace (ipc_namespaces(7)): System V objects and POSIX message queues. */
 
 import { Namespace } from "../cred/namespace.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
@@ -15,7 +13,7 @@ import { IpcMessages } from "./sysv/messages.ts";
 import { Semaphores } from "./sysv/semaphores.ts";
 import { SharedMemory } from "./sysv/shm.ts";
 
-/** Where POSIX message queues have their names, and a mount of it that no path leads to. */
+/** The names of POSIX message queues, and an internal mount of their file system. */
 export interface QueueNames {
   readonly fs: MqueueFs;
   readonly mount: Mount;
@@ -47,7 +45,10 @@ export class IpcNamespace extends Namespace {
     this.mq = { fs, mount: internalMount(vfs, fs) };
   }
 
-  /** Nobody is in it any more: its objects go; memory that is still mapped, with the last mapping. */
+  /**
+   * No process is in the namespace: its objects are removed; mapped memory lives until its last
+   * mapping.
+   */
   protected override release(): void {
     for (const segment of this.shm.table.all()) this.shm.remove(segment);
     for (const set of this.sem.table.all()) this.sem.remove(set);

@@ -1,7 +1,7 @@
 /**
- * Pipes: pipe(7). A ring of bytes; packet mode (O_DIRECT) keeps the packets' lengths beside it.
+ * Pipes (pipe(7)): a ring of bytes, and in packet mode (O_DIRECT) the lengths of packets.
  *
- * Not here: FIFOs' blocking open (fifo.ts), blocking itself (syscalls/io).
+ * Not here: the blocking open of FIFOs (fifo.ts), blocking reads and writes (syscalls/io).
  */
 
 import { EAGAIN, EBUSY, EINVAL, EPERM, EPIPE } from "../../ffi/abi/errno.ts";
@@ -26,17 +26,20 @@ import { ByteRing } from "./byte_ring.ts";
 export const PIPE_BUF = 4096;
 const PAGE = 4096;
 const DEFAULT_BYTES = 65536;
-/** LIMIT: /proc/sys/fs/pipe-max-size, for all users here. */
+/** LIMIT: /proc/sys/fs/pipe-max-size, for all users. */
 export const PIPE_MAX_BYTES = 1 << 20;
 
 export class Pipe {
   readonly inode: Inode;
   readonly ring: ByteRing;
-  /** What the ring holds from the front: n > 0 is a packet of n bytes, n < 0 are -n ordinary ones. Null: no packets. */
+  /**
+   * The content from the front: n > 0 is a packet of n bytes, n < 0 are -n ordinary bytes. Null: no
+   * packets.
+   */
   private runs: number[] | null = null;
   readers: number = 0;
   writers: number = 0;
-  /** How often a reader, a writer came: a FIFO's open waits for the next one. */
+  /** Opens for reading and for writing so far; the open of a FIFO waits for the next one. */
   readerOpens: number = 0;
   writerOpens: number = 0;
   readonly waitQueue: WaitQueue = new WaitQueue();
@@ -46,7 +49,7 @@ export class Pipe {
     this.ring = new ByteRing(frames, DEFAULT_BYTES);
   }
 
-  /** Move bytes out; -EAGAIN when empty with writers, 0 at the end. HOT */
+  /** Move bytes out: -EAGAIN if empty while there are writers, 0 at the end. HOT */
   read(io: IoCursor): number {
     const { ring } = this;
     if (io.remaining === 0) return 0;
@@ -60,7 +63,7 @@ export class Pipe {
     return done;
   }
 
-  /** Move bytes in: what fits (all or nothing up to PIPE_BUF), -EAGAIN when nothing does. HOT */
+  /** Move bytes in: those that fit (up to PIPE_BUF all or none), or -EAGAIN. HOT */
   write(io: IoCursor, isPacket: boolean): number {
     if (io.remaining === 0) return 0;
     if (this.readers === 0) return -EPIPE;
@@ -75,7 +78,10 @@ export class Pipe {
     return done;
   }
 
-  /** Bytes behind `offset` of another pipe: copies (tee), or with `consume` moves (splice). Bytes, or -ENOMEM. */
+  /**
+   * Copy bytes behind `offset` of another pipe (tee), or with `consume` move them (splice): bytes,
+   * or -ENOMEM.
+   */
   moveFrom(from: Pipe, wanted: number, consume: boolean): number {
     const n = Math.min(wanted, from.ring.length, this.ring.room);
     if (n <= 0) return 0;
@@ -87,14 +93,14 @@ export class Pipe {
     return n;
   }
 
-  /** The first `n` bytes were taken out by somebody who looked at the ring. */
+  /** The caller has taken the first `n` bytes out of the ring itself. */
   consume(n: number): void {
     this.ring.skip(n);
     if (this.runs !== null) this.dropRuns(this.runs, n);
     this.waitQueue.wake(POLLOUT | POLLWRNORM);
   }
 
-  /** `n` bytes were stored behind the last one. */
+  /** The caller has stored `n` bytes behind the last one. */
   append(n: number): void {
     this.ring.commit(n);
     this.noteRun(n, false);
@@ -105,7 +111,7 @@ export class Pipe {
     return this.ring.limit;
   }
 
-  /** F_SETPIPE_SZ: the new capacity, -EBUSY when the content does not fit, -EPERM beyond the limit. */
+  /** F_SETPIPE_SZ: the new capacity; -EBUSY: the content does not fit; -EPERM: over the limit. */
   resize(bytes: number): number {
     if (bytes > 0x80000000) return -EINVAL;
     let capacity = PAGE;
@@ -142,7 +148,7 @@ export class Pipe {
     this.waitQueue.wake(0);
   }
 
-  /** One end less; with the last one the content is gone. */
+  /** An end is closed; with the last end the content is freed. */
   detach(canRead: boolean, canWrite: boolean): void {
     if (canRead) this.readers--;
     if (canWrite) this.writers--;
@@ -156,7 +162,7 @@ export class Pipe {
     }
   }
 
-  /** Ordinary bytes up to and into the next packet, of which the rest is lost. */
+  /** Read ordinary bytes up to and into the next packet, whose rest is lost. */
   private readRuns(io: IoCursor, runs: number[]): number {
     let total = 0;
     while (io.remaining > 0 && runs.length > 0) {
@@ -184,7 +190,7 @@ export class Pipe {
     if (runs.length === 0) this.runs = null;
   }
 
-  /** `n` bytes were put at the end. */
+  /** `n` bytes were appended. */
   private noteRun(n: number, isPacket: boolean): void {
     const { runs } = this;
     if (runs === null) {
@@ -199,16 +205,19 @@ export class Pipe {
   }
 }
 
-/** As on Linux, a packet behind ordinary bytes becomes a part of them when it fits into their last page. */
+/** As on Linux, a packet behind ordinary bytes joins them if it fits into their last page. */
 function joinsPage(before: number, n: number): boolean {
   const inPage = before % PAGE;
   return inPage > 0 && inPage + n <= PAGE;
 }
 
-/** One end of a pipe, or both (a FIFO opened O_RDWR). */
+/** One end of a pipe, or both (a FIFO opened with O_RDWR). */
 export class PipeFile extends OpenFile {
   readonly pipe: Pipe;
-  /** `writerOpens` that does not count as a hang-up: a FIFO opened without a writer waits for the first. */
+  /**
+   * Value of `writerOpens` for which there is no hang-up: a FIFO opened without a writer waits for
+   * its first.
+   */
   private readonly ignoredOpens: number;
 
   constructor(pipe: Pipe, flags: number, ignoredOpens: number = -1) {

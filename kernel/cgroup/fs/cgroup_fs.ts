@@ -1,6 +1,7 @@
 /**
- * The file system of one hierarchy of control groups: directories are groups, their files are made by whoever keeps the
- * groups (group_node.ts). All mounts of a hierarchy show the same inodes; a mount's root may be any group.
+ * The file system of one hierarchy of control groups: directories are groups, and the task side
+ * makes their files (group_node.ts). All mounts of a hierarchy show the same inodes; the root of a
+ * mount may be any group.
  */
 
 import { EACCES, EINVAL, ENODEV, ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
@@ -23,7 +24,7 @@ export class CgroupFs extends GeneratedFs {
   override readonly root: GroupDir;
   private readonly options: string;
 
-  /** @param options what mountinfo shows behind `rw,` */
+  /** @param options the options that mountinfo shows behind `rw,` */
   constructor(
     host: Host,
     type: "cgroup" | "cgroup2",
@@ -43,18 +44,18 @@ export class CgroupFs extends GeneratedFs {
     return this.options;
   }
 
-  /** The hierarchy is gone. */
+  /** The hierarchy has ended. */
   end(): void {
     this.root.end();
   }
 
-  /** A file of a group, or -ENOENT. */
+  /** The inode of a group's file, or -ENOENT. */
   fileOf(node: GroupNode, name: string): Inode | number {
     return dirOf(this, node).lookup(name);
   }
 }
 
-/** A mount of a part of a hierarchy: what a cgroup namespace sees of it. */
+/** A mount of a part of a hierarchy, from the root of a cgroup namespace on. */
 export class CgroupView extends FileSystem {
   override readonly type: string;
   override readonly root: Inode;
@@ -80,7 +81,7 @@ function dirOf(fs: CgroupFs, node: GroupNode): Inode {
   return node.inode ?? new GroupDir(fs, node);
 }
 
-/** The group that a directory is; null: it is something else. */
+/** The group of a directory; null: the inode is no group. */
 export function groupNodeOf(inode: Inode): GroupNode | null {
   return inode instanceof GroupDir ? inode.node : null;
 }
@@ -90,7 +91,7 @@ export class GroupDir extends GeneratedDir {
   private readonly cgroups: CgroupFs;
   private readonly attributes: GroupXattrs;
   private readonly files: Map<string, GroupFileInode> = new Map();
-  /** Whoever made it: its files are theirs, whoever the directory is given to later. */
+  /** The user who made the group owns its files, whatever the later owner of the directory. */
   private makerUid: number = 0;
   private makerGid: number = 0;
 
@@ -100,12 +101,12 @@ export class GroupDir extends GeneratedDir {
     this.attributes = new GroupXattrs();
     this.node = node;
     node.inode = this;
-    // A file that is never looked at is told of all the same, by its directory.
+    // Files without an inode report changes too, through their directory.
     for (const { changes } of node.listFiles()) if (changes !== null) changes.dir = this;
     for (const _child of node.childNodes()) this.nlink++;
   }
 
-  /** Controllers bring and take files, and other mounts show the same directory. */
+  /** Controllers add and remove files, and other mounts show the same directory. */
   override get dentriesAreStable(): boolean {
     return false;
   }
@@ -151,7 +152,7 @@ export class GroupDir extends GeneratedDir {
     return entries;
   }
 
-  /** Directory and files belong to whoever makes it. */
+  /** Directory and files belong to the user who makes the group. */
   override mkdir(name: string, mode: number, uid: number, gid: number): Inode | number {
     if (this.node.isGone) return -ENODEV;
     if (name.includes("\n")) return -EINVAL;
@@ -179,7 +180,7 @@ export class GroupDir extends GeneratedDir {
     return this.attributes;
   }
 
-  /** The group is gone. */
+  /** The group is removed. */
   end(): void {
     this.attributes.close();
     for (const file of this.files.values()) file.end();

@@ -1,4 +1,4 @@
-/** Files of control groups: texts that are made when they are read, and commands that are written to them. */
+/** Files of control groups: a read makes a text, a write gives a command. */
 
 import { ENODEV, EPERM } from "../../../ffi/abi/errno.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -21,7 +21,7 @@ import type { CgroupFs } from "./cgroup_fs.ts";
 import { GroupXattrs } from "./group_xattrs.ts";
 import type { GroupFile, GroupHandle, GroupNode } from "./group_node.ts";
 
-/** LIMIT: bytes that one write(2) takes. */
+/** LIMIT: bytes of one write(2). */
 const MAX_WRITE = 4095;
 
 export class GroupFileInode extends TextInode {
@@ -44,7 +44,7 @@ export class GroupFileInode extends TextInode {
     return "changed";
   }
 
-  /** Only an opened one has a text. */
+  /** Only an open file has a text. */
   override render(): string | number {
     return -EPERM;
   }
@@ -58,7 +58,7 @@ export class GroupFileInode extends TextInode {
     return this.attributes;
   }
 
-  /** The group is gone, or has it no more. */
+  /** The group is removed, or lost the file. */
   end(): void {
     this.attributes.close();
   }
@@ -67,7 +67,7 @@ export class GroupFileInode extends TextInode {
 class OpenGroupFile extends TextFile {
   private readonly group: GroupFileInode;
   private readonly handle: GroupHandle;
-  /** Changes up to the last read; -1: there was none. */
+  /** Changes up to the last read; -1: it was never read. */
   private seen: number = -1;
 
   constructor(inode: GroupFileInode, flags: number, handle: GroupHandle) {

@@ -1,6 +1,6 @@
 /**
- * What the file system of control groups shows: groups and their files, as the task side has them
- * (kernel/cgroup). File systems may not import tasks, so these are its faces.
+ * The interfaces by which the file system of control groups sees groups and their files;
+ * kernel/cgroup implements them. (A file system may not import tasks.)
  */
 
 import { IN_MODIFY } from "../../../ffi/abi/inotify.ts";
@@ -13,15 +13,15 @@ import { POLLERR, POLLPRI } from "../../vfs/open_file.ts";
 export interface GroupNode {
   readonly name: string;
   readonly parentNode: GroupNode | null;
-  /** Removed: its files may still be open. */
+  /** The group is removed; its files may still be open. */
   readonly isGone: boolean;
-  /** Its directory, once somebody has looked at it: one for all mounts. */
+  /** The inode of the directory, made at the first look-up; one for all mounts. */
   inode: Inode | null;
-  /** Its files now, in the order of a listing: controllers bring some and take them away. */
+  /** The files now, in the order of a listing; controllers add and remove some. */
   listFiles(): readonly GroupFile[];
   child(name: string): GroupNode | null;
   childNodes(): Iterable<GroupNode>;
-  /** A new group below it, or -errno. */
+  /** Make a child group, or -errno. */
   makeChild(name: string): GroupNode | number;
   /** 0 or -errno. */
   remove(): number;
@@ -31,7 +31,7 @@ export interface GroupNode {
 export interface GroupFile {
   readonly name: string;
   readonly permissions: number;
-  /** Who is told when the text changes; null: nobody ever is. */
+  /** Reports changes of the text; null: it has no such changes. */
   readonly changes: ChangeSignal | null;
   open(cred: Credentials): GroupHandle;
 }
@@ -45,12 +45,12 @@ export interface GroupHandle {
   close(): void;
 }
 
-/** A text changed by itself: poll(2) and inotify(7) tell of it. */
+/** Reports to poll(2) and inotify(7) that a text changed by itself. */
 export class ChangeSignal {
-  /** Changes so far. A reader has seen those up to its last read. */
+  /** Changes so far. A reader has seen those before its last read. */
   count: number = 1;
   readonly queue: WaitQueue = new WaitQueue();
-  /** The file and its directory, when there are inodes. */
+  /** The inodes of the file and its directory, if they exist. */
   file: Inode | null = null;
   dir: Inode | null = null;
   private readonly name: string;

@@ -1,4 +1,7 @@
-/** Extended attributes of groups and of their files (xattr(7)): systemd keeps notes in them. As Linux's kernfs has them. */
+/**
+ * Extended attributes of groups and their files (xattr(7)), as in Linux's kernfs. systemd stores
+ * marks in them.
+ */
 
 import { EEXIST, ENODATA, ENOSPC, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import {
@@ -12,13 +15,13 @@ import { type Account, ACCOUNTING } from "../../core/account.ts";
 import { CGROUP_XATTR_BYTES } from "../../core/quota.ts";
 import type { Xattrs } from "../../fs/generated/generated_inode.ts";
 
-/** What users may have at one file: attributes, and bytes of values. */
+/** What users may store at one file: attributes, and bytes of values. */
 const MAX_USER = 128, MAX_USER_BYTES = 128 << 10;
-/** What an attribute costs beside its name and value, bytes. */
+/** The charge of an attribute beside its name and value, bytes. */
 const OVERHEAD = 64;
 
 export class GroupXattrs implements Xattrs {
-  /** What they are charged to. */
+  /** The account that attributes are charged to. */
   private readonly account: Account = ACCOUNTING.current;
   private readonly values: Map<string, Uint8Array<ArrayBuffer>> = new Map();
   private userCount: number = 0;
@@ -33,7 +36,7 @@ export class GroupXattrs implements Xattrs {
   set(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number {
     const isUser = name.startsWith(XATTR_USER_PREFIX), old = this.values.get(name);
     if (!isKnown(name)) return -EOPNOTSUPP;
-    // A new value of an old attribute counts like another one.
+    // As Linux: a new value of an existing attribute counts as one more.
     if (isUser && this.userCount + 1 > MAX_USER) return -ENOSPC;
     if (isUser && this.userBytes + value.length > MAX_USER_BYTES) return -ENOSPC;
     if ((flags & XATTR_CREATE) !== 0 && old !== undefined) return -EEXIST;
@@ -66,7 +69,7 @@ export class GroupXattrs implements Xattrs {
     return [...this.values.keys()];
   }
 
-  /** The group is gone, or has the file no more: whoever has it open still can have none. */
+  /** The group or the file is removed: open descriptors can store no more. */
   close(): void {
     for (const name of this.list()) this.remove(name);
     this.isClosed = true;

@@ -5,7 +5,7 @@ export interface CgroupLimits {
   memoryHigh: number;
   memoryLow: number;
   swapMax: number;
-  /** Of each period of `cpuPeriodUs`, in us. */
+  /** Time in each period of `cpuPeriodUs`, us. */
   cpuQuotaUs: number;
   cpuPeriodUs: number;
   /** 1..10000. */
@@ -17,7 +17,7 @@ export interface CgroupLimits {
   pidsMax: number;
 }
 
-/** No limits at all. */
+/** No limits. */
 export function noLimits(): CgroupLimits {
   return {
     memoryMax: Infinity,

@@ -1,6 +1,6 @@
 /**
- * Flags, commands and options of System V IPC, message queues and futexes: what works, shown by
- * which guest test. See syscalls/flags/flag_set.ts.
+ * Flags, commands and options of System V IPC, message queues and futexes that work, each with the
+ * guest test that shows it.
  */
 
 import { by, each, type FlagSet, flagSet, refused } from "../../syscalls/flags/flag_set.ts";

@@ -1,4 +1,7 @@
-/** What the control calls of System V IPC copy in and out: struct ipc64_perm and arrays of int. */
+/**
+ * Structs that the control calls of System V IPC copy in and out: struct ipc64_perm and arrays of
+ * int.
+ */
 
 import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { Ipc64Perm, IPC_SET } from "../../../ffi/abi/ipc.ts";
@@ -30,14 +33,17 @@ export function ownerInScratch(t: Task): IpcOwner {
   };
 }
 
-/** The objects of one kind in a namespace: sets of semaphores, or segments of shared memory. */
+/** The objects of one kind in a namespace: semaphore sets or shared memory segments. */
 export interface IpcObjects<T extends IpcObject> {
   readonly table: IpcTable<T>;
   readonly clock: IpcClock;
   remove(object: T): void;
 }
 
-/** IPC_SET or IPC_RMID, semctl(2) and shmctl(2); `bytes`: of the struct that IPC_SET reads. */
+/**
+ * IPC_SET and IPC_RMID of semctl(2) and shmctl(2); `bytes`: the size of the struct that IPC_SET
+ * reads.
+ */
 export function changeObject<T extends IpcObject>(
   t: Task,
   objects: IpcObjects<T>,

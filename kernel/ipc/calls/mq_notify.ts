@@ -1,6 +1,6 @@
 /**
- * mq_notify(2): one process is told when a message comes to an empty queue, by a signal, or with SIGEV_THREAD by a
- * cookie on a netlink socket, on which the C library's thread waits.
+ * mq_notify(2): notify one process of a message to an empty queue, by a signal, or for SIGEV_THREAD
+ * by a cookie on a netlink socket that a thread of the C library reads.
  */
 
 import { EBADF, EBUSY, EFAULT, EINVAL, ENOTSOCK } from "../../../ffi/abi/errno.ts";
@@ -20,7 +20,7 @@ import type { Task } from "../../task/task.ts";
 import type { ThreadGroup } from "../../task/thread_group.ts";
 import { queueFile } from "./mqueue.ts";
 
-/** Bytes of the cookie, whose last one the kernel sets. */
+/** Bytes of the cookie; the kernel sets the last one. */
 const COOKIE_LENGTH = 32;
 const WOKENUP = 1, REMOVED = 2;
 
@@ -35,7 +35,10 @@ abstract class Notifier implements MqueueNotifier {
     this.group = t.group;
   }
 
-  /** Its own table, or the one that it has behind execve(2) or close_range(2). */
+  /**
+   * Whether `files` is the table of the process, or the one it had before execve(2) or
+   * close_range(2).
+   */
   hasTable(files: object): boolean {
     return files === this.files || this.group.tasks.some((task) => task.files === files);
   }
@@ -46,14 +49,14 @@ abstract class Notifier implements MqueueNotifier {
   removed(): void {}
 }
 
-/** SIGEV_NONE: nobody is told, but nobody else can register. */
+/** SIGEV_NONE: no notification, but no other process can register. */
 class SilentNotifier extends Notifier {
   override readonly kind = SIGEV_NONE;
 }
 
 /**
- * No permission to signal is asked for: the process wanted it. So it is no signal for a program
- * that the process became since then, which may have other rights.
+ * The process registered for the signal, so no permission is checked. Therefore the signal is not
+ * sent to a program that the process has executed since, which may have other rights.
  */
 class SignalNotifier extends Notifier {
   override readonly kind = SIGEV_SIGNAL;
@@ -76,7 +79,7 @@ class SignalNotifier extends Notifier {
 
   override notify(): void {
     const target = this.group.tasks[0];
-    // execve(2) always brings other memory.
+    // execve(2) always brings another address space.
     if (this.signo === 0 || target?.mm !== this.mm) return;
     const info = new SigInfo(this.signo, SI_MESGQ), sender = this.kernel.current;
     info.pid = sender?.group.id.numberIn(this.group.pids) ?? 0;
@@ -87,8 +90,8 @@ class SignalNotifier extends Notifier {
   }
 
   /**
-   * The sender's real user. Linux translates it twice: for the namespace that asked, and as a
-   * number of the sender's namespace for the target's (send_signal_locked).
+   * The sender's real user id. Linux translates it twice: for the namespace that registered, and as
+   * a number of the sender's namespace for the target's (send_signal_locked).
    */
   private uidOf({ uid, userNs }: Credentials, to: UserNamespace): number {
     const shown = this.userNs.shownUid(uid);
@@ -113,7 +116,7 @@ class CookieNotifier extends Notifier {
   override removed(): void {
     this.send(REMOVED);
   }
-  /** It was never registered. */
+  /** The registration failed. */
   abandon(): void {
     this.socket.drop();
   }
@@ -134,7 +137,7 @@ export function sysMqNotify(t: Task, a: SyscallArgs): number {
   return r;
 }
 
-/** One process at a time; without a notifier it takes its own registration back. */
+/** Register a process, one at a time; without a notifier remove the process's own registration. */
 function register(t: Task, queue: MessageQueue, notifier: Notifier | null): number {
   const there = queue.notifier;
   if (notifier === null) {

@@ -1,6 +1,6 @@
 /**
- * mq_open(2), mq_unlink(2), mq_timedsend(2), mq_timedreceive(2), mq_getsetattr(2). The queues: kernel/ipc/mqueue; telling
- * a process of messages: mq_notify.ts.
+ * mq_open(2), mq_unlink(2), mq_timedsend(2), mq_timedreceive(2), mq_getsetattr(2). The queues:
+ * ipc/mqueue/; notification: mq_notify.ts.
  */
 
 import {
@@ -45,7 +45,7 @@ import { pathArg } from "../../syscalls/fs/arguments.ts";
 const NAME_MAX = 255;
 const A = MqAttr.at;
 
-/** The task as somebody who works in the directory of its queues. */
+/** The task as a caller whose root is the directory of its queues. */
 class QueueCaller implements Caller {
   readonly files: FdTable;
   readonly fs: FsContext;
@@ -59,7 +59,7 @@ class QueueCaller implements Caller {
   }
 }
 
-/** The name of a queue: one component, without the slash that the C library takes off. */
+/** Read the name of a queue: one component, without the slash that the C library removes. */
 function nameArg(t: Task, addr: number): string | number {
   const name = pathArg(t, addr);
   if (typeof name === "number") return name;
@@ -131,7 +131,7 @@ export function queueFile(t: Task, fd: number): MqueueFile | null {
   return file instanceof MqueueFile ? file : null;
 }
 
-/** The absolute time at `addr` into `progress.deadlineNs`, once: 0 or -errno. */
+/** Read the absolute time at `addr` into `progress.deadlineNs`, once: 0 or -errno. */
 function deadline(t: Task, addr: number): number {
   if (t.progress.deadlineNs >= 0) return 0;
   if (addr === 0) {
@@ -169,7 +169,7 @@ export function sysMqTimedsend(t: Task, a: SyscallArgs): number {
   return 0;
 }
 
-/** mq_timedreceive(2): bytes. A message that cannot be stored is lost, as on Linux. */
+/** mq_timedreceive(2): the bytes received. A message that cannot be stored is lost, as on Linux. */
 export function sysMqTimedreceive(t: Task, a: SyscallArgs): number {
   const r = deadline(t, a.u64(4)), { progress } = t;
   if (r !== 0) return r;

@@ -11,7 +11,9 @@ import { POLLIN, POLLOUT } from "../../vfs/open_file.ts";
 import { copyScratchOut, ownerInScratch, putInts, putPerm } from "./ipc_structs.ts";
 
 const DS = I.Msqid64Ds.at;
-/** struct msginfo: seven ints and a short. Its fields without a meaning today, as Linux fills them. */
+/**
+ * struct msginfo: seven ints and a short. Fields that have no meaning today have Linux's values.
+ */
 const MSGINFO_SIZE = 32, MSGSSZ = 16, MSGSEG = 0xffff;
 /** The mtype in front of a message's text. */
 const TYPE_SIZE = 8;
@@ -22,7 +24,10 @@ export function sysMsgget(t: Task, a: SyscallArgs): number {
   return t.ns.ipc.msg.get(a.i32(0), a.i32(1), t.cred);
 }
 
-/** The queue of this call: the one that it waited for, or the one with that identifier; -EINVAL, -EIDRM. */
+/**
+ * The queue of this call: the one that it waited for, or the one with the identifier; or -EINVAL,
+ * -EIDRM.
+ */
 function queueOf(t: Task, id: number): M.IpcMessageQueue | number {
   const waited = t.progress.object;
   if (waited instanceof M.IpcMessageQueue) return waited.isRemoved ? -EIDRM : waited;
@@ -76,7 +81,7 @@ export function sysMsgrcv(t: Task, a: SyscallArgs): number {
   return t.mm.copyOut(addr + TYPE_SIZE, message.data, 0, n) === 0 ? n : -EFAULT;
 }
 
-/** The message that msgrcv's type and flags mean, or null. */
+/** The message that type and flags of msgrcv(2) select, or null. */
 function choose(a: SyscallArgs, queue: M.IpcMessageQueue, flags: number): M.IpcMessage | null {
   const lo = a.words[6]!, hi = a.words[7]!, isNegative = hi > 0x7fffffff;
   if ((flags & I.MSG_COPY) !== 0) return isNegative ? null : queue.find({ lo, hi }, M.AT_NUMBER);
@@ -145,7 +150,7 @@ function stat(t: Task, id: number, command: number, addr: number): number {
   return copyScratchOut(t, addr, I.Msqid64Ds.size, command === I.IPC_STAT ? 0 : q.id);
 }
 
-/** IPC_INFO: the limits; MSG_INFO: what is used, in three of the fields. */
+/** IPC_INFO: the limits; MSG_INFO: the present use, in three of the fields. */
 function info(t: Task, command: number, addr: number): number {
   const { limits, msg } = t.ns.ipc, { scratch } = t.kernel;
   const { msgmax, msgmnb, msgmni } = limits;

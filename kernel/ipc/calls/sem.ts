@@ -18,7 +18,7 @@ import { readTimeout } from "../../syscalls/timespec.ts";
 import { changeObject, copyScratchOut, putInts, putPerm } from "./ipc_structs.ts";
 
 const DS = I.Semid64Ds.at;
-/** struct seminfo: ten ints. What Linux shows of limits that it does not have. */
+/** struct seminfo: ten ints. SEMUSZ is what Linux shows for a limit it does not have. */
 const SEMINFO_SIZE = 40, SEMUSZ = 20;
 
 /** semget(2). */
@@ -26,7 +26,7 @@ export function sysSemget(t: Task, a: SyscallArgs): number {
   return t.ns.ipc.sem.get(a.i32(0), a.i32(1), a.i32(2), t.cred);
 }
 
-/** Kept in `progress.object` while a semop waits. */
+/** The call's operations, in `progress.object` while it waits. */
 class Waiting {
   readonly set: SemaphoreSet;
   readonly ops: SemOperations;
@@ -47,7 +47,7 @@ export function sysSemop(t: Task, a: SyscallArgs): number {
 export function sysSemtimedop(t: Task, a: SyscallArgs): number {
   if (t.progress.deadlineNs < 0) {
     const r = readTimeout(t, a.u64(3));
-    // Whether it is a time comes behind the number of operations.
+    // Linux checks the number of operations before the time.
     if (r === -EINVAL) return checkCount(t, a.u32(2)) || r;
     if (r < 0) return r;
   }
@@ -158,7 +158,7 @@ function stat(t: Task, id: number, command: number, addr: number): number {
   return copyScratchOut(t, addr, I.Semid64Ds.size, command === I.IPC_STAT ? 0 : set.id);
 }
 
-/** IPC_INFO: the limits; SEM_INFO: what is used, in two of the fields. */
+/** IPC_INFO: the limits; SEM_INFO: the present use, in two of the fields. */
 function info(t: Task, command: number, addr: number): number {
   const { limits, sem } = t.ns.ipc, { semmns, semopm } = limits;
   const used = command === I.SEM_INFO;
@@ -190,7 +190,7 @@ function setValue(t: Task, id: number, num: number, value: number): number {
   return 0;
 }
 
-/** GETALL, SETALL, and what is asked of one semaphore. */
+/** GETALL, SETALL, and commands about one semaphore. */
 function values(t: Task, id: number, num: number, command: number, addr: number): number {
   const set = t.ns.ipc.sem.table.find(id);
   if (set === null) return -EINVAL;

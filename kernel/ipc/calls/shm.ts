@@ -22,7 +22,7 @@ export function sysShmget(t: Task, a: SyscallArgs): number {
   return t.ns.ipc.shm.get(a.i32(0), a.u64(1), a.i32(2), t.cred);
 }
 
-/** shmat(2): the address. */
+/** shmat(2): returns the address. */
 export function sysShmat(t: Task, a: SyscallArgs): number {
   const flags = a.i32(2);
   let addr = a.u64(1), prot = PROT_READ, wanted = IPC_READ;
@@ -70,7 +70,7 @@ function attach(
   return t.mm.mmap(addr, size, prot, flags, memory, 0, maxProt);
 }
 
-/** shmdt(2): everything that one shmat mapped and that is still in its place. */
+/** shmdt(2): unmap all that one shmat(2) mapped and that is still there. */
 export function sysShmdt(t: Task, a: SyscallArgs): number {
   const wait = awaitChange(t);
   if (wait !== 0) return wait;
@@ -152,7 +152,7 @@ function shminfo(t: Task, addr: number): number {
   return copyScratchOut(t, addr, SHMINFO_SIZE, ipc.shm.table.maxIndex);
 }
 
-/** SHM_INFO: what is used. */
+/** SHM_INFO: the present use. */
 function shmInfo(t: Task, addr: number): number {
   const { scratch } = t.kernel, { ipc } = t.ns, { shm } = ipc;
   let resident = 0;

@@ -1,10 +1,9 @@
 /**
- * A POSIX message queue (mq_overview(7)): messages by priority, in the order of their arrival
- * within one. It is the inode of a file in the mqueue file system, and lives until it has no name
- * and nobody has it open.
+ * A POSIX message queue (mq_overview(7)): messages by priority, first in first out within one. It
+ * is an inode of the mqueue file system, and lives until it has no name and no open file.
  *
- * Neighbours: mqueue_fs.ts (names and limits), mqueue_file.ts (open ones), ipc/calls/mqueue.ts (the
- * calls, which wait).
+ * Neighbours: mqueue_fs.ts (names and limits), mqueue_file.ts (open queues), ipc/calls/mqueue.ts
+ * (the calls, which wait).
  */
 
 import { EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
@@ -19,27 +18,27 @@ import { type OpenFile, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vf
 import { MqueueFile } from "./mqueue_file.ts";
 import type { MqueueFs } from "./mqueue_fs.ts";
 
-/** st_size of a queue: the text that can be read from it (FILENT_SIZE). */
+/** st_size of a queue: the length of its text (FILENT_SIZE). */
 const TEXT_BYTES = 80;
-/** What ftruncate(2) may set (MAX_NON_LFS). */
+/** The largest size that ftruncate(2) sets (MAX_NON_LFS). */
 const MAX_SIZE = 2 ** 31 - 1;
 
 export interface QueueSizes {
   readonly maxMessages: number;
-  /** Bytes of a message. */
+  /** Most bytes of a message. */
   readonly maxBytes: number;
 }
 
-/** What a message takes of the kernel's heap beside its bytes. */
+/** Bytes of the kernel's heap for a message, beside its text. */
 const MESSAGE_BYTES = 350;
 
-/** Is there memory for a message of so many bytes? */
+/** Whether there is memory for a message of this many bytes. */
 export function hasRoomForMessage(bytes: number): boolean {
   return IPC_BYTES.hasRoom(bytes + MESSAGE_BYTES);
 }
 
 export class QueuedMessage {
-  /** What it is charged to while it is in a queue: its sender. */
+  /** The sender's account, charged while the message is queued. */
   private readonly account: Account = ACCOUNTING.current;
   readonly priority: number;
   readonly data: Uint8Array<ArrayBuffer>;
@@ -57,11 +56,11 @@ export class QueuedMessage {
   }
 }
 
-/** Whom mq_notify(3) told to watch the queue. */
+/** The registration of mq_notify(3). */
 export interface MqueueNotifier {
   /**
-   * Whether this is the table of descriptors of its process: closing one of the queue takes it
-   * away.
+   * Whether this is the descriptor table of the registered process: when it closes a descriptor of
+   * the queue, the registration ends.
    */
   hasTable(files: object): boolean;
   readonly pid: number;
@@ -70,24 +69,24 @@ export interface MqueueNotifier {
   readonly signo: number;
   /** A message came to the empty queue. */
   notify(): void;
-  /** It is taken away without that. */
+  /** The registration ended without a notification. */
   removed(): void;
 }
 
 export class MessageQueue extends TmpfsInode {
   readonly sizes: QueueSizes;
-  /** POLLIN when a message came, POLLOUT when there is room. */
+  /** Woken with POLLIN for a message, with POLLOUT for room. */
   readonly waitQueue: WaitQueue = new WaitQueue();
-  /** Calls of mq_receive that wait: a message that one of them gets notifies nobody. */
+  /** Calls of mq_receive(3) that wait: a message that one of them gets causes no notification. */
   receivers: number = 0;
   notifier: MqueueNotifier | null = null;
-  /** Bytes in it. */
+  /** Bytes of all messages. */
   bytes: number = 0;
   private readonly owner: MqueueFs;
-  /** Whose limit it counts for, and what it counts. */
+  /** Bytes counted against the owner's limit. */
   private readonly charge: number;
   private readonly creator: number;
-  /** Highest priority first. */
+  /** Messages by priority, the highest first. */
   private readonly messages: QueuedMessage[] = [];
 
   constructor(
@@ -124,7 +123,7 @@ export class MessageQueue extends TmpfsInode {
     return r;
   }
 
-  /** Its size is a number only. Descriptors of mq_open(3) are without O_LARGEFILE. */
+  /** The size is only a number. Descriptors of mq_open(3) are without O_LARGEFILE. */
   protected override resize(size: number): number {
     if (size > MAX_SIZE) return -EINVAL;
     this.size = size;
@@ -161,7 +160,7 @@ export class MessageQueue extends TmpfsInode {
     this.waitQueue.wake(POLLIN | POLLRDNORM);
   }
 
-  /** The oldest of the messages with the highest priority, or null. */
+  /** Take the oldest message of the highest priority; null: none. */
   take(): QueuedMessage | null {
     const message = this.messages.shift() ?? null;
     if (message === null) return null;
@@ -177,7 +176,7 @@ export class MessageQueue extends TmpfsInode {
     return this.messages.length > 0 ? full | POLLIN | POLLRDNORM : full;
   }
 
-  /** What reading the file gives. */
+  /** The text of the file. */
   text(): string {
     const n = this.notifier;
     const pad = (value: number, width: number): string => String(value).padEnd(width);

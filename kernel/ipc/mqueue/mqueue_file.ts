@@ -1,4 +1,4 @@
-/** An open POSIX message queue: mq_open(3), or an open file of the mqueue file system, which is the same. */
+/** An open POSIX message queue, by mq_open(3) or by open(2) in the mqueue file system. */
 
 import { stringToBytes } from "../../core/bytes.ts";
 import type { WaitQueue } from "../../core/wait.ts";

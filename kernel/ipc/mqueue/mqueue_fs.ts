@@ -1,6 +1,6 @@
 /**
- * The mqueue file system: the names of POSIX message queues, flat, and the limits of mq_open(3) (ipc/mqueue.c). One for
- * an IPC namespace, whether or not it is mounted.
+ * The mqueue file system: one directory with the names of POSIX message queues, and the limits of
+ * mq_open(3) (ipc/mqueue.c of Linux). Each IPC namespace has one, mounted or not.
  */
 
 import { EINVAL, EMFILE, ENOSPC, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
@@ -15,21 +15,21 @@ import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import type { IpcLimits } from "../ipc_limits.ts";
 import { MessageQueue, type QueueSizes } from "./message_queue.ts";
 
-/** Bounds for those who may pass the settings (HARD_MSGMAX, HARD_MSGSIZEMAX). */
+/** Bounds for callers with CAP_SYS_RESOURCE (HARD_MSGMAX, HARD_MSGSIZEMAX). */
 const HARD_MESSAGES = 65536, HARD_BYTES = 16 << 20;
-/** What a message, and a priority that is in use, count beside the bytes. */
+/** The charge of a message, and of a priority in use, beside the text. */
 const MESSAGE_BYTES = 48, PRIORITY_BYTES = 48;
 const PRIORITIES = 32768;
 
-/** Whoever makes a queue. */
+/** The process that makes a queue. */
 export interface QueueMaker {
-  /** CAP_SYS_RESOURCE. */
+  /** It has CAP_SYS_RESOURCE. */
   readonly isPrivileged: boolean;
   /** RLIMIT_MSGQUEUE. */
   readonly limitBytes: number;
 }
 
-/** The process that runs now; the kernel implements it. */
+/** Gives the running process; the kernel implements it. */
 export interface MakerSource {
   queueMaker(): QueueMaker;
 }
@@ -40,11 +40,11 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
   readonly frames: FrameAllocator;
   readonly host: Host;
   readonly isRam: boolean = false;
-  /** What mq_open(3) asks for; null: the default. Set around the call that creates. */
+  /** The sizes that mq_open(3) asks for; null: the defaults. Set around the call that creates. */
   wanted: QueueSizes | null = null;
   private readonly limits: IpcLimits;
   private readonly makers: MakerSource;
-  /** Bytes that the queues of a user count. */
+  /** Bytes charged to each user. */
   private readonly charges: Map<number, number> = new Map();
   private queues: number = 0;
   private lastIno: number = 0;
@@ -79,7 +79,7 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
   }
   givePages(_count: number): void {}
 
-  /** A new queue of the process that runs now: -ENOSPC, -EINVAL, -EMFILE. */
+  /** Make a queue for the running process; -ENOSPC, -EINVAL, -EMFILE. */
   make(mode: number, uid: number, gid: number): MessageQueue | number {
     const { limits } = this, maker = this.makers.queueMaker();
     if (this.queues >= limits.queuesMax && !maker.isPrivileged) return -ENOSPC;
@@ -103,7 +103,7 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
     return new MessageQueue(this, mode, uid, gid, sizes, charge);
   }
 
-  /** A queue is gone. */
+  /** A queue was freed. */
   release(uid: number, charge: number): void {
     this.queues--;
     const left = (this.charges.get(uid) ?? 0) - charge;
@@ -111,7 +111,7 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
     else this.charges.delete(uid);
   }
 
-  /** Its namespace ends: so do the queues, and the messages in them. */
+  /** The namespace ends: its queues and messages are freed. */
   override destroy(): void {
     for (const queue of this.root.children()) queue.evict();
   }
@@ -124,7 +124,7 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
   }
 }
 
-/** The one directory. It has queues and nothing else. */
+/** The only directory, which contains queues alone. */
 class MqueueDirectory extends TmpfsDirectory {
   private readonly owner: MqueueFs;
 

@@ -1,8 +1,8 @@
-/** What IPC objects note of their use: when, and by whom. The kernel implements it. */
+/** The time and the process that IPC objects record for their use. The kernel implements it. */
 
 export interface IpcClock {
   /** CLOCK_REALTIME, seconds. */
   nowSec(): number;
-  /** Process of the call that is being served. */
+  /** The process whose call is served. */
   currentPid(): number;
 }

@@ -1,6 +1,6 @@
 /**
- * What System V shared memory, semaphore sets and message queues have in common: owner, mode, key and identifier, and
- * the table that finds them (sysvipc(7), ipc/util.c). What they are for is in shm.ts, semaphores.ts, messages.ts.
+ * System V IPC objects (sysvipc(7)): owner, mode, key and identifier, and the table that finds them
+ * (ipc/util.c of Linux). Kinds: shm.ts, semaphores.ts, messages.ts.
  */
 
 import { CAP_IPC_OWNER, CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
@@ -11,19 +11,19 @@ import { IPC_BYTES } from "../../core/quota.ts";
 import { type Credentials, hasCapIn, inGroup } from "../../cred/credentials.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../../cred/user_namespace.ts";
 
-/** Permission bits as the calls ask for them: for owner, group and others at once. */
+/** Permission bits as the calls check them: for owner, group and others at once. */
 export const IPC_READ = 0o444, IPC_WRITE = 0o222, IPC_EXEC = 0o111;
 
 /** An identifier is a sequence number above this many bits of index. */
 const INDEX_BITS = 15;
 const MAX_INDEXES = 1 << INDEX_BITS;
 const MAX_SEQ = 0xffff;
-/** What an object takes of the kernel's heap without its contents. */
+/** Bytes of the kernel's heap for an object without its content. */
 const OBJECT_BYTES = 700;
-/** Indexes are reused late: new objects take the next one of at least this many in turn. */
+/** Indexes are reused late: new objects take the next free one, of at least this many, in turn. */
 const MIN_CYCLE = 64;
 
-/** Who may use an object; replaced by IPC_SET. */
+/** The owner and mode of an object; IPC_SET replaces it. */
 export interface IpcOwner {
   readonly uid: number;
   readonly gid: number;
@@ -42,13 +42,13 @@ export abstract class IpcObject {
   readonly cuid: number;
   readonly cgid: number;
   mode: number;
-  /** Of its creation or last change, seconds. */
+  /** Time of creation or of the last change, seconds. */
   ctimeSec: number;
-  /** Of the IPC namespace: whose capabilities count. Set by the table. */
+  /** The user namespace of the IPC namespace, whose capabilities count. Set by the table. */
   userNs: UserNamespace = INITIAL_USER_NAMESPACE;
-  /** IPC_RMID: whoever sleeps in a call on it gets EIDRM. */
+  /** IPC_RMID: waiters in calls on the object get EIDRM. */
   isRemoved: boolean = false;
-  /** What it is charged to. */
+  /** The account that the object is charged to. */
   readonly account: Account = ACCOUNTING.current;
 
   constructor(key: number, flags: number, cred: Credentials, nowSec: number) {
@@ -59,12 +59,15 @@ export abstract class IpcObject {
     this.ctimeSec = nowSec;
   }
 
-  /** About what it takes of the kernel's heap; never changes. */
+  /** About the bytes that it takes of the kernel's heap; constant. */
   get kernelBytes(): number {
     return OBJECT_BYTES;
   }
 
-  /** ipcperms(): may `cred` do what `wanted` (IPC_READ | ...; the mode bits of a get call) says? 0 or -EACCES. */
+  /**
+   * ipcperms() of Linux: whether `cred` may do what `wanted` says (IPC_READ | ..., or the mode bits
+   * of a get call). 0 or -EACCES.
+   */
   permission(wanted: number, cred: Credentials): number {
     const asked = ((wanted >> 6) | (wanted >> 3) | wanted) & 7;
     let granted = this.mode;
@@ -73,13 +76,13 @@ export abstract class IpcObject {
     return (asked & ~granted) === 0 || hasCapIn(cred, this.userNs, CAP_IPC_OWNER) ? 0 : -EACCES;
   }
 
-  /** May `cred` remove or change it? 0 or -EPERM. */
+  /** Whether `cred` may remove or change it: 0 or -EPERM. */
   mayControl(cred: Credentials): number {
     const owns = cred.euid === this.cuid || cred.euid === this.uid;
     return owns || hasCapIn(cred, this.userNs, CAP_SYS_ADMIN) ? 0 : -EPERM;
   }
 
-  /** IPC_SET: 0, or -EINVAL for ids that are none. */
+  /** IPC_SET: 0, or -EINVAL for ids that do not exist. */
   setOwner(owner: IpcOwner, nowSec: number): number {
     if (owner.uid === 0xffffffff || owner.gid === 0xffffffff) return -EINVAL;
     this.uid = owner.uid;
@@ -90,26 +93,26 @@ export abstract class IpcObject {
   }
 }
 
-/** How one kind of object is made: the second half of shmget, semget, msgget. */
+/** Makes one kind of object: the second half of shmget, semget, msgget. */
 export interface IpcMaker<T extends IpcObject> {
   /** A new object, or -errno. */
   make(key: number, flags: number): T | number;
-  /** Does one that is there do? 0 or -EINVAL. */
+  /** Whether an existing object matches the call: 0 or -EINVAL. */
   check(object: T): number;
 }
 
 /** All objects of one kind in an IPC namespace. */
 export class IpcTable<T extends IpcObject> {
   userNs: UserNamespace = INITIAL_USER_NAMESPACE;
-  /** By index; undefined where there is none. */
+  /** Objects by index; undefined: none. */
   private readonly slots: (T | undefined)[] = [];
   private readonly byKey: Map<number, T> = new Map();
   private lastIndex: number = -1;
   private seq: number = 0;
-  /** Objects that are there. */
+  /** The number of objects. */
   count: number = 0;
 
-  /** shmget(2) and its sisters: the identifier, or -errno. `limit`: objects that there may be. */
+  /** shmget(2) and the like: the identifier, or -errno. `limit`: the most objects. */
   get(key: number, flags: number, limit: number, maker: IpcMaker<T>, cred: Credentials): number {
     const found = key === IPC_PRIVATE ? undefined : this.byKey.get(key);
     if (found === undefined) {
@@ -136,7 +139,7 @@ export class IpcTable<T extends IpcObject> {
     return id < 0 ? null : this.slots[id & (MAX_INDEXES - 1)] ?? null;
   }
 
-  /** Highest index in use; 0 when there is none, as IPC_INFO tells it. */
+  /** The highest index in use, 0 if there is none, as IPC_INFO shows it. */
   get maxIndex(): number {
     return Math.max(0, this.slots.length - 1);
   }
@@ -158,7 +161,7 @@ export class IpcTable<T extends IpcObject> {
     this.count--;
   }
 
-  /** Nobody finds it by its key any more. */
+  /** Remove the key, so that no call finds the object by it. */
   forgetKey(object: T): void {
     if (object.key !== IPC_PRIVATE) this.byKey.delete(object.key);
     object.key = IPC_PRIVATE;

@@ -1,8 +1,8 @@
 /**
- * System V message queues: msgget(2), msgop(2), msgctl(2). A queue is a list of messages with a type, from which a
- * reader takes the one that it asks for (ipc/msg.c).
+ * System V message queues (msgget(2), msgop(2), msgctl(2)): lists of messages with types, from
+ * which a reader selects one (ipc/msg.c of Linux).
  *
- * Neighbours: ipc_object.ts (keys, permission), ipc/calls/msg.ts (the calls, which do the waiting).
+ * Neighbours: ipc_object.ts (keys, permission), ipc/calls/msg.ts (the calls, which wait).
  */
 
 import { CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
@@ -16,10 +16,10 @@ import type { IpcClock } from "./ipc_clock.ts";
 import type { IpcLimits } from "../ipc_limits.ts";
 import { type IpcMaker, IpcObject, type IpcOwner, IpcTable } from "./ipc_object.ts";
 
-/** What a message takes of the kernel's heap beside its bytes. */
+/** Bytes of the kernel's heap for a message, beside its text. */
 const MESSAGE_BYTES = 350;
 
-/** Which message a reader wants (convert_mode of ipc/msg.c). */
+/** How a reader selects a message (convert_mode of ipc/msg.c). */
 export const ANY = 0, EQUAL = 1, NOT_EQUAL = 2, LOWEST = 3, AT_NUMBER = 4;
 
 /** A 64-bit message type above 0, exact: `hi` is the upper half. */
@@ -29,7 +29,7 @@ export interface MessageType {
 }
 
 export class IpcMessage {
-  /** What it is charged to: its sender. */
+  /** The sender's account. */
   readonly account: Account = ACCOUNTING.current;
   readonly type: MessageType;
   readonly data: Uint8Array<ArrayBuffer>;
@@ -52,15 +52,18 @@ function isLess(a: MessageType, b: MessageType): boolean {
 }
 
 export class IpcMessageQueue extends IpcObject {
-  /** Most bytes, and most messages, that it holds. */
+  /** The most bytes and the most messages of the queue. */
   maxBytes: number;
-  /** Bytes that it holds. */
+  /** Bytes of all messages. */
   bytes: number = 0;
   stimeSec: number = 0;
   rtimeSec: number = 0;
   lastSender: number = 0;
   lastReceiver: number = 0;
-  /** POLLIN when a message came, POLLOUT when there is room; everything when it was changed or removed. */
+  /**
+   * Woken with POLLIN for a message, with POLLOUT for room, with all bits after a change or
+   * removal.
+   */
   readonly waitQueue: WaitQueue = new WaitQueue();
   private readonly owner: IpcMessages;
   private readonly messages: IpcMessage[] = [];
@@ -75,7 +78,7 @@ export class IpcMessageQueue extends IpcObject {
     return this.messages.length;
   }
 
-  /** There is room for a message of so many bytes. */
+  /** Whether a message of this many bytes has room. */
   fits(bytes: number): boolean {
     return bytes + this.bytes <= this.maxBytes && 1 + this.count <= this.maxBytes;
   }
@@ -89,7 +92,7 @@ export class IpcMessageQueue extends IpcObject {
     this.waitQueue.wake(POLLIN);
   }
 
-  /** The message that a reader wants, or null. */
+  /** The message that a reader selects, or null. */
   find(type: MessageType, mode: number): IpcMessage | null {
     switch (mode) {
       case ANY:
@@ -105,7 +108,7 @@ export class IpcMessageQueue extends IpcObject {
     }
   }
 
-  /** A reader takes `message`. */
+  /** Take `message` out. */
   take(message: IpcMessage): void {
     this.messages.splice(this.messages.indexOf(message), 1);
     this.bytes -= message.data.length;
@@ -115,7 +118,7 @@ export class IpcMessageQueue extends IpcObject {
     this.waitQueue.wake(POLLOUT);
   }
 
-  /** IPC_SET: 0, -EPERM, -EINVAL. Whoever waits looks again. */
+  /** IPC_SET: 0, -EPERM, -EINVAL. Waiters check again. */
   change(owner: IpcOwner, maxBytes: number, cred: Credentials): number {
     if (maxBytes > this.owner.limits.msgmnb && !hasCap(cred, CAP_SYS_RESOURCE)) return -EPERM;
     const r = this.setOwner(owner, this.owner.clock.nowSec());
@@ -132,7 +135,7 @@ export class IpcMessageQueue extends IpcObject {
     this.waitQueue.wake(0);
   }
 
-  /** The first of the messages with the lowest type that is not above `type`. */
+  /** The first message with the lowest type up to `type`. */
   private lowest(type: MessageType): IpcMessage | null {
     let best: IpcMessage | null = null;
     for (const m of this.messages) {
@@ -171,7 +174,7 @@ export class IpcMessages {
     this.limits = limits;
   }
 
-  /** There is memory for a message of so many bytes. */
+  /** Whether there is memory for a message of this many bytes. */
   hasRoom(bytes: number): boolean {
     return IPC_BYTES.hasRoom(bytes + MESSAGE_BYTES);
   }

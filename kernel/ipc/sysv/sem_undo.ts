@@ -1,20 +1,20 @@
 /**
- * SEM_UNDO of semop(2): what a process has done to semaphores is taken back when it ends. Tasks made with CLONE_SYSVSEM
- * (the threads of a process) share a list; other children have none.
+ * SEM_UNDO of semop(2): the changes of a process to semaphores are undone when it ends. Tasks made
+ * with CLONE_SYSVSEM (threads of a process) share a list; other children start without one.
  */
 
 import { type Account, ACCOUNTING } from "../../core/account.ts";
 import { IPC_BYTES } from "../../core/quota.ts";
 import type { SemaphoreSet } from "./semaphores.ts";
 
-/** What the adjustments for a set take of the kernel's heap, beside 4 bytes for each semaphore. */
+/** Bytes of the kernel's heap for the adjustments of a set, beside 4 for each semaphore. */
 const LIST_BYTES = 400;
 
 export class SemUndoList {
   refs: number = 1;
-  /** What it is charged to. */
+  /** The account that the list is charged to. */
   private readonly account: Account = ACCOUNTING.current;
-  /** What is to be added to each semaphore of a set. */
+  /** The adjustments for each set, by semaphore. */
   private readonly adjustments: Map<SemaphoreSet, Int32Array> = new Map();
 
   hold(): this {
@@ -22,7 +22,7 @@ export class SemUndoList {
     return this;
   }
 
-  /** A task goes; the last one undoes. `pid`: its process. */
+  /** A task drops the list; the last one applies it. `pid`: its process. */
   drop(pid: number): void {
     if (--this.refs > 0) return;
     for (const [set, by] of this.adjustments) {
@@ -34,7 +34,7 @@ export class SemUndoList {
     this.adjustments.clear();
   }
 
-  /** Is there memory for adjustments of `set`? */
+  /** Whether there is memory for adjustments of `set`. */
   mayUndo(set: SemaphoreSet): boolean {
     return this.adjustments.has(set) || IPC_BYTES.hasRoom(bytesFor(set), this.account);
   }
@@ -51,7 +51,7 @@ export class SemUndoList {
     return by;
   }
 
-  /** A value was set: there is nothing to undo for it. */
+  /** SETVAL: nothing is left to undo for a semaphore. */
   forget(set: SemaphoreSet, num: number): void {
     const by = this.adjustments.get(set);
     if (by !== undefined) by[num] = 0;

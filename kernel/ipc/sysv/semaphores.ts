@@ -1,7 +1,7 @@
 /**
- * System V semaphore sets: semget(2), semop(2), semctl(2). Operations that must wait stand in the
- * set's queue; whoever changes a value carries out, in their order, those that have become possible
- * (ipc/sem.c).
+ * System V semaphore sets (semget(2), semop(2), semctl(2)). Operations that cannot be done wait in
+ * the set's queue; the call that changes a value carries out waiting operations, in their order,
+ * that have become possible (ipc/sem.c of Linux).
  *
  * Neighbours: ipc_object.ts (keys, permission), sem_undo.ts (SEM_UNDO), ipc/calls/sem.ts (the
  * calls).
@@ -16,14 +16,14 @@ import type { IpcLimits } from "../ipc_limits.ts";
 import { type IpcMaker, IpcObject, IpcTable } from "./ipc_object.ts";
 import type { SemUndoList } from "./sem_undo.ts";
 
-/** LIMIT: semaphores of all sets together, whatever /proc/sys/kernel/sem says. */
+/** LIMIT: semaphores of all sets, whatever /proc/sys/kernel/sem says. */
 const MAX_SEMAPHORES = 1 << 22;
-/** Bytes that a semaphore takes: value and pid. */
+/** Bytes of a semaphore: value and pid. */
 const SEMAPHORE_BYTES = 8;
-/** Bounds of what one process may have to undo. */
+/** Bounds of the adjustments of one process. */
 const UNDO_MIN = -SEMVMX - 1, UNDO_MAX = SEMVMX;
 
-/** `SemOperations.status` before the end. */
+/** `SemOperations.status` while the operations wait. */
 export const PENDING = 1;
 
 /** struct sembuf. */
@@ -33,24 +33,24 @@ export interface SemOperation {
   readonly flags: number;
 }
 
-/** What one semop(2) does, all of it or nothing. */
+/** The operations of one semop(2): all are done, or none. */
 export class SemOperations {
   readonly list: readonly SemOperation[];
-  /** Of the caller; null when no operation has SEM_UNDO. */
+  /** The caller's undo list; null: no operation has SEM_UNDO. */
   readonly undo: SemUndoList | null;
   readonly pid: number;
-  /** It changes values: more than waiting for zero. */
+  /** Some operation changes a value. */
   readonly alters: boolean;
-  /** Some value grows by it, and some must be zero. */
+  /** Some operation adds, and some waits for zero. */
   readonly raises: boolean;
   readonly needsZero: boolean;
   /** PENDING, then 0 or -errno. */
   status: number = PENDING;
-  /** The operation that it waits for. */
+  /** The operation that cannot be done. */
   blocking: SemOperation | null = null;
-  /** What the operations before that one add to the same semaphore. */
+  /** What earlier operations add to the same semaphore. */
   before: number = 0;
-  /** The caller sleeps here. */
+  /** The caller waits here. */
   readonly done: WaitQueue = new WaitQueue();
 
   constructor(list: readonly SemOperation[], undo: SemUndoList | null, pid: number) {
@@ -70,16 +70,16 @@ export class SemOperations {
 
 export class SemaphoreSet extends IpcObject {
   readonly values: Int32Array;
-  /** Who operated on a semaphore last. */
+  /** The last process that operated on each semaphore. */
   readonly pids: Int32Array;
   otimeSec: number = 0;
-  /** Undo lists that have something for this set. */
+  /** Undo lists with adjustments for this set. */
   readonly undos: Set<SemUndoList> = new Set();
   private readonly clock: IpcClock;
-  /** Those that wait, in their order: the ones that change nothing, and the others. */
+  /** Waiting operations in order: those that change nothing, and the others. */
   private readonly zeroWaiters: Set<SemOperations> = new Set();
   private readonly alterers: Set<SemOperations> = new Set();
-  /** Of the latter, how many need a zero as well. */
+  /** How many of the latter wait for a zero too. */
   private mixed: number = 0;
 
   constructor(clock: IpcClock, key: number, count: number, flags: number, cred: Credentials) {
@@ -97,7 +97,7 @@ export class SemaphoreSet extends IpcObject {
     return super.kernelBytes + this.count * SEMAPHORE_BYTES;
   }
 
-  /** semop(2): 0, -EAGAIN (IPC_NOWAIT), -ERANGE, or PENDING: then it stands in the queue. */
+  /** semop(2): 0, -EAGAIN (IPC_NOWAIT), -ERANGE, or PENDING, and then they wait in the queue. */
   operate(ops: SemOperations): number {
     const r = this.attempt(ops);
     if (r === PENDING) this.enqueue(ops);
@@ -105,7 +105,7 @@ export class SemaphoreSet extends IpcObject {
     return r;
   }
 
-  /** The caller does not wait any longer. */
+  /** The caller stops waiting. */
   cancel(ops: SemOperations): void {
     if (this.zeroWaiters.delete(ops) || !this.alterers.delete(ops)) return;
     if (ops.needsZero) this.mixed--;
@@ -117,8 +117,7 @@ export class SemaphoreSet extends IpcObject {
   }
 
   /**
-   * SETVAL and SETALL: what was to be undone for this semaphore is forgotten. Call `changed` behind
-   * the last one.
+   * SETVAL and SETALL: set a value and drop adjustments for it. Call `changed` after the last one.
    */
   set(num: number, value: number, pid: number): void {
     this.values[num] = value;
@@ -126,20 +125,23 @@ export class SemaphoreSet extends IpcObject {
     for (const undo of this.undos) undo.forget(this, num);
   }
 
-  /** A process ends that had operated with SEM_UNDO. */
+  /** Apply an adjustment of a process that ends (SEM_UNDO). */
   adjust(num: number, by: number, pid: number): void {
     const value = this.values[num]! + by;
     this.values[num] = Math.max(0, Math.min(SEMVMX, value));
     this.pids[num] = pid;
   }
 
-  /** Values changed: carry out what has become possible, those first that wait for a zero. */
+  /**
+   * Values changed: carry out waiting operations that are possible now, those that wait for zero
+   * first.
+   */
   changed(): void {
     this.wakeZeroWaiters();
     while (this.wakeAlterers());
   }
 
-  /** True: those before the last one may be possible now. */
+  /** True: operations before the last one may be possible now. */
   private wakeAlterers(): boolean {
     for (const ops of this.alterers) {
       const r = this.isBlocked(ops) ? PENDING : this.attempt(ops);
@@ -147,13 +149,16 @@ export class SemaphoreSet extends IpcObject {
       this.finish(ops, r);
       if (r !== 0) continue;
       if (this.hasZero(ops)) this.wakeZeroWaiters();
-      // What only takes leaves nothing for those that wait for more.
+      // Operations that only subtract make no others possible.
       if (ops.raises || this.mixed > 0) return true;
     }
     return false;
   }
 
-  /** How many wait for this semaphore to grow, or with `zero` to become zero (GETNCNT, GETZCNT). */
+  /**
+   * The number of waiters for the semaphore to grow, or with `zero` to become zero (GETNCNT,
+   * GETZCNT).
+   */
   waiting(num: number, zero: boolean): number {
     let n = 0;
     for (const list of [this.zeroWaiters, this.alterers]) {
@@ -164,7 +169,7 @@ export class SemaphoreSet extends IpcObject {
     return n;
   }
 
-  /** IPC_RMID: everybody who waits gets EIDRM. */
+  /** IPC_RMID: all waiters get EIDRM. */
   release(): void {
     for (const undo of this.undos) undo.forgetSet(this);
     this.undos.clear();
@@ -198,15 +203,15 @@ export class SemaphoreSet extends IpcObject {
     return this.zeroWaiters.size > 0 && list.some((o) => this.values[o.num] === 0);
   }
 
-  /** The operation that it waited for is not possible yet: a look at one value. */
+  /** Whether the blocking operation is still impossible: one comparison. */
   private isBlocked({ blocking, before, raises, undo }: SemOperations): boolean {
-    // What grows or is undone may be out of range by now.
+    // Values that grow, or that are undone, may have left their range.
     if (blocking === null || raises || undo !== null) return false;
     const value = this.values[blocking.num]! + before;
     return blocking.op === 0 ? value !== 0 : value + blocking.op < 0;
   }
 
-  /** All operations, or none: 0, PENDING or -errno. */
+  /** Do all operations or none: 0, PENDING or -errno. */
   private attempt(ops: SemOperations): number {
     const { list } = ops;
     let done = 0, r = 0;
@@ -245,7 +250,7 @@ export class SemaphoreSet extends IpcObject {
   }
 }
 
-/** What the operations before `list[end]` add to its semaphore. */
+/** The sum of the operations before `list[end]` on its semaphore. */
 function addedBefore(list: readonly SemOperation[], end: number): number {
   const { num } = list[end]!;
   let sum = 0;
@@ -253,7 +258,7 @@ function addedBefore(list: readonly SemOperation[], end: number): number {
   return sum;
 }
 
-/** semget(2)'s arguments. */
+/** The arguments of semget(2). */
 class SetMaker implements IpcMaker<SemaphoreSet> {
   private readonly owner: Semaphores;
   private readonly count: number;

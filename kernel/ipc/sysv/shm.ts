@@ -1,7 +1,7 @@
 /**
- * System V shared memory: shmget(2), shmop(2). A segment is shared anonymous memory with an
- * identity; every area that maps it counts as an attachment, so forks, splits and exits are counted
- * by themselves.
+ * System V shared memory (shmget(2), shmop(2)). A segment is shared anonymous memory with an
+ * identity. Every area that maps it counts as an attachment, so forks, splits and exits need no
+ * code here.
  *
  * Neighbours: ipc_object.ts (keys, permission), mm/shared_anon.ts (the pages), ipc/calls/shm.ts
  * (the calls).
@@ -19,10 +19,10 @@ import type { IpcLimits } from "../ipc_limits.ts";
 import { type IpcMaker, IpcObject, IpcTable } from "./ipc_object.ts";
 
 const PAGE = 4096;
-/** Bits of the mode that shmctl(2) shows: goes with the last detach; locked. */
+/** Bits of the mode that shmctl(2) shows: removed at the last detach; locked. */
 export const SHM_DEST = 0o1000, SHM_LOCKED = 0o2000;
 
-/** A segment's inode number is its identifier. */
+/** The identity of a segment: the inode number is its identifier. */
 class ShmIdentity implements FileIdentity {
   readonly dev = SHMEM_DEV;
   private readonly segment: ShmSegment;
@@ -35,7 +35,7 @@ class ShmIdentity implements FileIdentity {
   }
 }
 
-/** The memory of a segment: what areas map. */
+/** The memory of a segment, which areas map. */
 export class ShmMemory extends SharedAnon {
   readonly segment: ShmSegment;
 
@@ -68,7 +68,7 @@ export class ShmMemory extends SharedAnon {
 export class ShmSegment extends IpcObject {
   readonly bytes: number;
   readonly pages: number;
-  /** The key that it was made with, as /proc/PID/maps shows it. */
+  /** The key it was made with, as in /proc/PID/maps. */
   readonly name: string;
   readonly memory: ShmMemory;
   attachments: number = 0;
@@ -103,7 +103,7 @@ export class ShmSegment extends IpcObject {
   }
 }
 
-/** shmget(2)'s arguments. */
+/** The arguments of shmget(2). */
 class SegmentMaker implements IpcMaker<ShmSegment> {
   private readonly owner: SharedMemory;
   private readonly bytes: number;
@@ -124,7 +124,7 @@ class SegmentMaker implements IpcMaker<ShmSegment> {
     if (bytes < SHMMIN || bytes > limits.shmmax) return -EINVAL;
     const pages = Math.ceil(bytes / PAGE);
     if (owner.totalPages + pages > limits.shmall) return -ENOSPC;
-    // No huge pages are reserved here; and the obvious overcommit that Linux refuses too.
+    // Huge pages do not exist here, and Linux too refuses obvious overcommit.
     if ((flags & SHM_HUGETLB) !== 0) return -ENOMEM;
     const { memoryBytes } = owner.memory.host;
     if ((flags & SHM_NORESERVE) === 0 && bytes > memoryBytes) return -ENOMEM;
@@ -132,7 +132,7 @@ class SegmentMaker implements IpcMaker<ShmSegment> {
   }
 }
 
-/** LIMIT: as far as numbers are exact. */
+/** LIMIT: the largest exact number. */
 const MAX_BYTES = Number.MAX_SAFE_INTEGER - PAGE;
 
 /** All segments of an IPC namespace. */
@@ -148,7 +148,7 @@ export class SharedMemory {
     this.limits = limits;
   }
 
-  /** Pages of all segments, those among them that are only waiting for their last detach. */
+  /** Pages of all segments, also of those that wait for their last detach. */
   get totalPages(): number {
     let pages = 0;
     for (const segment of this.table.all()) pages += segment.pages;
@@ -161,7 +161,7 @@ export class SharedMemory {
     return this.table.get(key, flags, this.limits.shmmni, maker, cred);
   }
 
-  /** IPC_RMID: gone with the last attachment. */
+  /** IPC_RMID: the segment is freed with the last attachment. */
   remove(segment: ShmSegment): void {
     if (segment.attachments === 0) {
       this.destroy(segment);
@@ -177,7 +177,9 @@ export class SharedMemory {
     segment.memory.letGo();
   }
 
-  /** SHM_LOCK, SHM_UNLOCK: 0 or -EPERM. Kept and shown; the host decides what stays in memory. */
+  /**
+   * SHM_LOCK, SHM_UNLOCK: 0 or -EPERM. Kept and shown; the host decides which pages stay in memory.
+   */
   lock(segment: ShmSegment, locks: boolean, cred: Credentials, mayLock: boolean): number {
     if (!hasCap(cred, CAP_IPC_LOCK)) {
       if (cred.euid !== segment.uid && cred.euid !== segment.cuid) return -EPERM;

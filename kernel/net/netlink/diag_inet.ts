@@ -44,7 +44,7 @@ interface Shown {
   readonly isAdmin: boolean;
 }
 
-/** The protocol of a request for a family; -EINVAL. */
+/** The protocol that a request names, or -EINVAL. */
 function protocolOf(r: RouteRequest): number {
   if (r.body.byteLength < D.InetDiagReq.size) return -EINVAL;
   const given = readAttributes(r.body, D.InetDiagReq.size).get(D.INET_DIAG_REQ_PROTOCOL);

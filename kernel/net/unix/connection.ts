@@ -45,7 +45,7 @@ export abstract class ConnectionSocket extends UnixSocket {
   /** Connections that wait for accept(2); null: not listening. */
   private backlog: Backlog<ConnectionSocket> | null = null;
 
-  /** An unconnected socket of the same kind, for the backlog; null: not listening. */
+  /** The server's end of a new connection, of the same kind; null: the host's end has none. */
   protected abstract newSocket(): ConnectionSocket | null;
   /** Connect to a socket of the host at `inode`: 0 or -errno. */
   protected connectOutside(_inode: Inode, _name: string): number {

@@ -167,7 +167,7 @@ export abstract class UnixSocket extends Socket {
     return -EOPNOTSUPP;
   }
 
-  /** Control messages of other levels are refused. */
+  /** Control messages of other levels are ignored. */
   override takeControl(): number {
     return 0;
   }
