@@ -27,7 +27,7 @@ import { MAPPED } from "../../kernel/net/inet/address.ts";
 import type { Link, LinkKind } from "../../kernel/net/link/link.ts";
 import { Message, SocketAddress } from "../../kernel/net/message.ts";
 import { inetAddress, NetLab, portOf } from "../../kernel/net/net_testing.ts";
-import { inject } from "../../kernel/net/packet/send_frame.ts";
+import { sendFrame } from "../../kernel/net/packet/send_frame.ts";
 import { OptionValue } from "../../kernel/net/socket_options.ts";
 import type { Socket } from "../../kernel/net/socket.ts";
 import { BufferCursor } from "../../kernel/vfs/vfs_testing.ts";
@@ -251,7 +251,7 @@ function runFrames(random: Random, wire: Wire): void {
     const bytes: Uint8Array<ArrayBuffer> = isAgain ? last! : draw(random, ports);
     last = bytes;
     const what = encodeHex(bytes);
-    inject(wire.link, { bytes: bytes.slice(), protocol: bytes[12]! << 8 | bytes[13]! }, null);
+    sendFrame(wire.link, { bytes: bytes.slice(), protocol: bytes[12]! << 8 | bytes[13]! }, null);
     for (const [socket, family] of [[sockets.udp4, 4], [sockets.udp6, 6]] as const) {
       const expected = datagramIn(bytes, PORT, family), got = sockets.datagrams(socket);
       if (expected === "perhaps") assert(got.length <= 1, what);

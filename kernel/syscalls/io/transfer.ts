@@ -166,8 +166,9 @@ function writeSlice(
 }
 
 /**
- * Write to a file without positions: a pipe, a terminal, a socket (`message`: what sendmsg(2) gave
- * beside the bytes). What does not fit waits; the bytes written so far are in `progress.done`. HOT
+ * Writes to a file without positions: a pipe, a terminal, a socket (`message`: the address, flags and
+ * control messages of sendmsg(2)). Waits for room for the rest; the number of bytes written is in
+ * `progress.done`. HOT
  */
 export function writeStream(
   t: Task,
@@ -198,7 +199,7 @@ export function writeStream(
   return n;
 }
 
-/** Send what fits. Only the first part can open a connection (MSG_FASTOPEN). */
+/** Sends as much as fits. Only the first part can open a connection (MSG_FASTOPEN). */
 function sendPart(file: OpenFile, io: IoCursor, message: Message): number {
   if (!(file instanceof Socket)) return -ENOTSOCK;
   const n = file.send(io, message);
