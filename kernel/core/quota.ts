@@ -99,8 +99,8 @@ export const SOCKET_MESSAGES: Quota = new Quota(17, 1 << 20, 200);
 /** LIMIT: descriptors that are under way in messages of all sockets. */
 export const RIGHTS_IN_FLIGHT: Quota = new Quota(18, 1 << 16, 50);
 /**
- * LIMIT: bytes of one text of /proc that grows with what guests have, and of all that open files
- * keep.
+ * LIMIT: bytes of one text of /proc that grows with what guests have; of all that open files keep,
+ * and of paths whose walks continue in another turn.
  */
 export const TEXT_MAX: number = 1 << 26;
 export const TEXT_BYTES: Quota = new Quota(19, 1 << 28, 1);

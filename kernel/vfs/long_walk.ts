@@ -1,9 +1,12 @@
 /**
  * The saved state of a path walk that is longer than a turn of the loop (walk.ts), while its call
  * waits for the next turn. It holds the paths that it stands on, because other tasks may remove
- * them meanwhile. Calls keep it in their progress (`CallProgress.walks`).
+ * them meanwhile. Calls keep it in their progress (`CallProgress.walks`). The remaining text is charged: 40
+ * links leave 160 KB, and each thread may be in such a walk.
  */
 
+import { type Account, ACCOUNTING } from "../core/account.ts";
+import { TEXT_BYTES } from "../core/quota.ts";
 import { dropPath, holdPath, type Path } from "./dentry.ts";
 
 /** The arguments that identify a walk among those of one call. */
@@ -13,6 +16,9 @@ export interface WalkKey {
   readonly flags: number;
   readonly resolve: number;
 }
+
+/** Bytes of a walk in the kernel's heap beside its texts. */
+const WALK_BYTES = 400;
 
 /** The place of a walk: it stands at `here`, and the rest of `text` begins at `at`. */
 export interface WalkPlace {
@@ -29,11 +35,22 @@ export class LongWalk {
   /** The `Walk` that it is the state of: calls with two paths have one for each. */
   private readonly walk: object;
   private readonly key: WalkKey;
+  private readonly account: Account = ACCOUNTING.current;
+  /** Its part of TEXT_BYTES. */
+  private charged: number;
 
-  constructor(walk: object, key: WalkKey, place: WalkPlace) {
+  /** @param bytes of `sizeOf`, that were charged */
+  private constructor(walk: object, key: WalkKey, place: WalkPlace, bytes: number) {
     this.walk = walk;
     this.key = key;
     this.place = hold(place);
+    this.charged = bytes;
+  }
+
+  /** Null: the caller has no room for the texts of another walk. */
+  static begin(walk: object, key: WalkKey, place: WalkPlace): LongWalk | null {
+    const bytes = sizeOf(key, place);
+    return TEXT_BYTES.take(bytes) ? new LongWalk(walk, key, place, bytes) : null;
   }
 
   is(walk: object, dirfd: number, path: string, flags: number, resolve: number): boolean {
@@ -42,15 +59,26 @@ export class LongWalk {
       key.resolve === resolve && key.path === path;
   }
 
-  moveTo(place: WalkPlace): void {
-    const before = this.place;
+  /** False: there is no room for the text. */
+  moveTo(place: WalkPlace): boolean {
+    const before = this.place, bytes = sizeOf(this.key, place), more = bytes - this.charged;
+    if (more > 0 && !TEXT_BYTES.hasRoom(more, this.account)) return false;
+    TEXT_BYTES.add(more, this.account);
+    this.charged = bytes;
     this.place = hold(place);
     release(before);
+    return true;
   }
 
   end(): void {
+    TEXT_BYTES.give(this.charged, this.account);
+    this.charged = 0;
     release(this.place);
   }
+}
+
+function sizeOf(key: WalkKey, place: WalkPlace): number {
+  return WALK_BYTES + key.path.length + place.text.length;
 }
 
 function hold(place: WalkPlace): WalkPlace {

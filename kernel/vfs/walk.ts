@@ -9,7 +9,16 @@
  * long links takes several turns of the loop (long_walk.ts).
  */
 
-import { EAGAIN, EBADF, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV } from "../../ffi/abi/errno.ts";
+import {
+  EAGAIN,
+  EBADF,
+  ELOOP,
+  ENAMETOOLONG,
+  ENOENT,
+  ENOMEM,
+  ENOTDIR,
+  EXDEV,
+} from "../../ffi/abi/errno.ts";
 import {
   AT_FDCWD,
   RESOLVE_BENEATH,
@@ -191,10 +200,11 @@ export class Walk {
   /** Walks the components, those of links too. */
   private components(): number {
     for (;;) {
-      if (++this.steps > STEPS_A_TURN && canWait(this.caller)) return this.pause();
       const text = this.text, length = text.length;
       let at = this.at;
+      // Makes the text flat: what a long walk keeps is as large as it is long.
       while (at < length && text.charCodeAt(at) === SLASH) at++;
+      if (++this.steps > STEPS_A_TURN && canWait(this.caller)) return this.pause();
       if (at >= length) return this.finishWithoutName();
       const searchable = maySearch(this.inode, this.cred);
       if (searchable < 0) return searchable;
@@ -365,11 +375,11 @@ export class Walk {
     const { caller, dirfd, given: path, flags, resolve } = this;
     if ((resolve & RESOLVE_CACHED) !== 0) return -EAGAIN;
     if (!canWait(caller)) throw new KernelBug("a caller with one turn");
-    if (this.long !== null) this.long.moveTo(this.place);
-    else {
-      this.long = new LongWalk(this, { dirfd, path, flags, resolve }, this.place);
+    if (this.long === null) {
+      this.long = LongWalk.begin(this, { dirfd, path, flags, resolve }, this.place);
+      if (this.long === null) return -ENOMEM;
       (caller.progress.walks ??= []).push(this.long);
-    }
+    } else if (!this.long.moveTo(this.place)) return -ENOMEM;
     caller.uninterruptible = true;
     return caller.yieldTurn();
   }
@@ -399,8 +409,7 @@ export class Walk {
     this.links = links;
     this.mustBeDirectory = mustBeDirectory;
     const r = this.components();
-    if (r >= 0) long.moveTo(this.place);
-    return r;
+    return r >= 0 && !long.moveTo(this.place) ? -ENOMEM : r;
   }
 
   /**

@@ -15,6 +15,7 @@ import {
   RESOLVE_NO_XDEV,
 } from "../../ffi/abi/fcntl.ts";
 import { EAGAIN } from "../../ffi/abi/errno.ts";
+import { Account, ACCOUNTING } from "../core/account.ts";
 import { BLOCK } from "../core/result.ts";
 import { Progress } from "../task/progress.ts";
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
@@ -400,5 +401,27 @@ Deno.test("a long scoped walk ends where another task moved it out of its scope"
     assertEquals(go(), -EAGAIN);
     c.progress.reset();
     assertEquals(renameAt(root, AT_FDCWD, "/d", AT_FDCWD, "/r/d", 0), 0);
+  }
+});
+
+Deno.test("what is left of a long walk is charged until the call is over", () => {
+  const t = new TestFiles(), last = chain(t, 39), before = ACCOUNTING.current;
+  const account = new Account(null, 1), c = walkerOf(t), other = walkerOf(t);
+  const run = (caller: Walker) => firstWalk(caller).run(caller, AT_FDCWD, last, LOOKUP_FOLLOW);
+  ACCOUNTING.current = account;
+  try {
+    assertEquals(run(c), BLOCK);
+    const bytes = account.bytes;
+    assertEquals(bytes > 4000, true);
+    account.bytesMax = bytes + 4000;
+    assertEquals(errno(other.call(() => run(other))), "ENOMEM");
+    other.progress.reset();
+    assertEquals(account.bytes, bytes);
+    account.bytesMax = Infinity;
+    assertEquals(c.call(() => run(c)), 0);
+    c.progress.reset();
+    assertEquals(account.bytes, 0);
+  } finally {
+    ACCOUNTING.current = before;
   }
 });
