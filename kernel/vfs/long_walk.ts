@@ -1,8 +1,8 @@
 /**
  * The saved state of a path walk that is longer than a turn of the loop (walk.ts), while its call
  * waits for the next turn. It holds the paths that it stands on, because other tasks may remove
- * them meanwhile. Calls keep it in their progress (`CallProgress.walks`). The remaining text is charged: 40
- * links leave 160 KB, and each thread may be in such a walk.
+ * them meanwhile. Calls keep it in their progress (`CallProgress.walks`). The remaining text is
+ * charged: 40 links leave 160 KB, and each thread may be in such a walk.
  */
 
 import { type Account, ACCOUNTING } from "../core/account.ts";
