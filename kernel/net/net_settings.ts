@@ -12,31 +12,31 @@ import { changeSetting, settingsAt } from "./link/link_settings.ts";
 import type { NetNamespace } from "./net_namespace.ts";
 
 export class NetSettingsView implements NetSettings {
-  readonly #net: NetNamespace;
+  private readonly net: NetNamespace;
 
   constructor(net: NetNamespace) {
-    this.#net = net;
+    this.net = net;
   }
 
   get isGone(): boolean {
-    return this.#net.isGone;
+    return this.net.isGone;
   }
   get isFirst(): boolean {
-    return this.#net.isInitial;
+    return this.net.isInitial;
   }
   get store(): SysctlStore {
-    return this.#net.settings ?? new SysctlStore();
+    return this.net.settings ?? new SysctlStore();
   }
   isAdministrator(cred: Credentials): boolean {
-    return this.#net.isCapable(cred, CAP_NET_ADMIN);
+    return this.net.isCapable(cred, CAP_NET_ADMIN);
   }
   links(): ReadonlyMap<number, string> {
-    return new Map(this.#net.links.links.map(({ index, name }) => [index, name]));
+    return new Map(this.net.links.links.map(({ index, name }) => [index, name]));
   }
   read(family: LinkFamily, where: string, name: string): number | null {
-    return settingsAt(this.#net.links, family, where)?.get(name) ?? null;
+    return settingsAt(this.net.links, family, where)?.get(name) ?? null;
   }
   write(family: LinkFamily, where: string, name: string, value: number): number {
-    return changeSetting(this.#net.links, family, where, name, value);
+    return changeSetting(this.net.links, family, where, name, value);
   }
 }

@@ -12,45 +12,45 @@ import type { Socket } from "./socket.ts";
 const EMPTY_PLACES = 64;
 
 export class SocketIndex {
-  #sockets: (Socket | null)[] = [];
+  private sockets: (Socket | null)[] = [];
   /** The inode number of each place, in rising order. */
-  #numbers: number[] = [];
-  #empty: number = 0;
+  private numbers: number[] = [];
+  private empty: number = 0;
 
   /** The number of places, with the empty ones. */
   get length(): number {
-    return this.#sockets.length;
+    return this.sockets.length;
   }
   at(place: number): Socket | null {
-    return this.#sockets[place] ?? null;
+    return this.sockets[place] ?? null;
   }
   numberAt(place: number): number {
-    return this.#numbers[place] ?? Infinity;
+    return this.numbers[place] ?? Infinity;
   }
 
   /** Add a new socket, whose inode number is higher than all others. */
   add(socket: Socket): void {
-    this.#sockets.push(socket);
-    this.#numbers.push(socket.inode.ino);
+    this.sockets.push(socket);
+    this.numbers.push(socket.inode.ino);
   }
 
   remove(socket: Socket): void {
     const place = this.placeBehind(socket.inode.ino - 1);
-    if (this.#sockets[place] !== socket) return;
-    this.#sockets[place] = null;
-    const most = Math.max(EMPTY_PLACES, this.#sockets.length >> 1);
-    if (++this.#empty > most) this.#compact();
+    if (this.sockets[place] !== socket) return;
+    this.sockets[place] = null;
+    const most = Math.max(EMPTY_PLACES, this.sockets.length >> 1);
+    if (++this.empty > most) this.compact();
   }
 
-  #compact(): void {
-    this.#sockets = this.#sockets.filter((socket) => socket !== null);
-    this.#numbers = this.#sockets.map((socket) => socket!.inode.ino);
-    this.#empty = 0;
+  private compact(): void {
+    this.sockets = this.sockets.filter((socket) => socket !== null);
+    this.numbers = this.sockets.map((socket) => socket!.inode.ino);
+    this.empty = 0;
   }
 
   /** The first place with an inode number above `number`. */
   placeBehind(number: number): number {
-    const numbers = this.#numbers;
+    const numbers = this.numbers;
     let low = 0, high = numbers.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
@@ -74,28 +74,28 @@ function isGiven(socket: Socket): boolean {
 
 /** A walk through the sockets that programs have, a bounded number of places a turn. */
 export class SocketWalk {
-  readonly #index: SocketIndex;
+  private readonly index: SocketIndex;
   /** The last inode number that was looked at. */
-  #last: number = 0;
-  #place: number = 0;
-  #end: number = 0;
+  private last: number = 0;
+  private place: number = 0;
+  private end: number = 0;
 
   constructor(index: SocketIndex) {
-    this.#index = index;
+    this.index = index;
   }
 
   /** Start a turn, which looks at this many places at most. */
   begin(places: number): void {
-    this.#place = this.#index.placeBehind(this.#last);
-    this.#end = Math.min(this.#index.length, this.#place + places);
+    this.place = this.index.placeBehind(this.last);
+    this.end = Math.min(this.index.length, this.place + places);
   }
 
   /** The next socket; null: no more in this turn. */
   next(): Socket | null {
-    const index = this.#index;
-    while (this.#place < this.#end) {
-      const socket = index.at(this.#place);
-      this.#last = index.numberAt(this.#place++);
+    const index = this.index;
+    while (this.place < this.end) {
+      const socket = index.at(this.place);
+      this.last = index.numberAt(this.place++);
       if (socket !== null && isGiven(socket)) return socket;
     }
     return null;
@@ -103,6 +103,6 @@ export class SocketWalk {
 
   /** Whether the walk is complete. */
   get isAtEnd(): boolean {
-    return this.#place >= this.#index.length;
+    return this.place >= this.index.length;
   }
 }

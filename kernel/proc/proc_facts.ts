@@ -22,12 +22,12 @@ export class ProcFacts implements CallerSource {
   }
 
   caller(): ProcCaller | null {
-    return this.#view();
+    return this.view();
   }
   current(): ProcTask | null {
-    return this.#view();
+    return this.view();
   }
-  #view(): TaskView | null {
+  private view(): TaskView | null {
     const { current: task, pids } = this.kernel;
     return task === null ? null : new TaskView(this.kernel, pids, task.group, task);
   }

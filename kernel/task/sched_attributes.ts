@@ -27,11 +27,11 @@ export class SchedAttributes {
   affinity: Uint32Array<ArrayBuffer> | null = null;
   timerSlackNs: number = DEFAULT_SLACK_NS;
   /** Timer slack of a new thread, ns. */
-  #defaultSlackNs: number = DEFAULT_SLACK_NS;
+  private defaultSlackNs: number = DEFAULT_SLACK_NS;
 
   /** @param ns 0: the default slack */
   setTimerSlack(ns: number): void {
-    this.timerSlackNs = ns === 0 ? this.#defaultSlackNs : ns;
+    this.timerSlackNs = ns === 0 ? this.defaultSlackNs : ns;
   }
 
   /** Copies what a child inherits: clone(2), sched(7) on SCHED_RESET_ON_FORK. */
@@ -41,7 +41,7 @@ export class SchedAttributes {
     this.priority = from.priority;
     this.ioprio = from.ioprio;
     this.affinity = from.affinity;
-    this.timerSlackNs = this.#defaultSlackNs = from.timerSlackNs;
+    this.timerSlackNs = this.defaultSlackNs = from.timerSlackNs;
     this.runtimeNs = from.runtimeNs;
     this.deadlineNs = from.deadlineNs;
     this.periodNs = from.periodNs;

@@ -25,20 +25,20 @@ interface Entry {
 }
 
 export class FileHandles {
-  readonly #entries: Map<number, Entry> = new Map();
-  readonly #numbers: WeakMap<object, number> = new WeakMap();
-  #last = 0;
+  private readonly entries: Map<number, Entry> = new Map();
+  private readonly numbers: WeakMap<object, number> = new WeakMap();
+  private last = 0;
 
   /** The number of a file that exists; it stays the same while the table keeps it. */
   numberOf(dentry: Dentry): number {
-    const inode = dentry.inode!, known = this.#numbers.get(inode);
-    if (known !== undefined && this.#entries.has(known)) return known;
-    const number = ++this.#last;
-    this.#numbers.set(inode, number);
-    this.#entries.set(number, { dentry, ino: inode.ino });
-    if (this.#entries.size > HANDLES_MAX) {
-      for (const oldest of this.#entries.keys()) {
-        this.#entries.delete(oldest);
+    const inode = dentry.inode!, known = this.numbers.get(inode);
+    if (known !== undefined && this.entries.has(known)) return known;
+    const number = ++this.last;
+    this.numbers.set(inode, number);
+    this.entries.set(number, { dentry, ino: inode.ino });
+    if (this.entries.size > HANDLES_MAX) {
+      for (const oldest of this.entries.keys()) {
+        this.entries.delete(oldest);
         break;
       }
     }
@@ -50,19 +50,19 @@ export class FileHandles {
    * no file.
    */
   numberOfInode(inode: Inode): number {
-    const known = this.#numbers.get(inode);
+    const known = this.numbers.get(inode);
     if (known !== undefined) return known;
-    this.#numbers.set(inode, ++this.#last);
-    return this.#last;
+    this.numbers.set(inode, ++this.last);
+    return this.last;
   }
 
   /** The dentry of the file, or -ESTALE. */
   find(number: number, cache: DentryCache): Dentry | number {
-    const entry = this.#entries.get(number);
+    const entry = this.entries.get(number);
     if (entry === undefined) return -ESTALE;
     const dentry = entry.dentry.isUnlinked ? -ESTALE : again(entry.dentry, cache);
     if (typeof dentry !== "number" && dentry.inode?.ino === entry.ino) return dentry;
-    this.#entries.delete(number);
+    this.entries.delete(number);
     return -ESTALE;
   }
 }

@@ -232,10 +232,10 @@ export abstract class OverlayInode extends PlainInode {
    * loop, because a tree is as deep as a guest likes.
    */
   releaseLayers(): void {
-    OverlayInode.#releaseUpwards(this);
+    OverlayInode.releaseUpwards(this);
   }
 
-  static #releaseUpwards(first: OverlayInode): void {
+  private static releaseUpwards(first: OverlayInode): void {
     for (let inode: OverlayInode | null = first; inode !== null && inode.areLayersHeld;) {
       inode.areLayersHeld = false;
       const parent: OverlayInode | null = inode.parent;

@@ -11,33 +11,33 @@ import type { LinkTable } from "./link_table.ts";
 /** The settings of one link, of all links, or of links to come. */
 export class LinkSettings {
   readonly family: LinkFamily;
-  readonly #values: Map<string, number> = new Map();
+  private readonly values: Map<string, number> = new Map();
   /** The settings that give the values not set here; null: none. */
-  #followed: LinkSettings | null;
+  private followed: LinkSettings | null;
 
   constructor(family: LinkFamily, followed: LinkSettings | null = null) {
     this.family = family;
-    this.#followed = followed;
+    this.followed = followed;
   }
 
   get(name: string): number {
-    return this.#values.get(name) ?? this.#followed?.get(name) ??
+    return this.values.get(name) ?? this.followed?.get(name) ??
       LINK_FIELDS[this.family].get(name)?.value ?? 0;
   }
 
   set(name: string, value: number): void {
-    this.#values.set(name, value);
+    this.values.set(name, value);
   }
 
   /** Keep the present values when the settings that are followed change. */
   settle(): void {
-    for (const name of LINK_FIELDS[this.family].keys()) this.#values.set(name, this.get(name));
-    this.#followed = null;
+    for (const name of LINK_FIELDS[this.family].keys()) this.values.set(name, this.get(name));
+    this.followed = null;
   }
 
   /** Take over the values of other settings. */
   copy(from: LinkSettings): void {
-    for (const name of LINK_FIELDS[this.family].keys()) this.#values.set(name, from.get(name));
+    for (const name of LINK_FIELDS[this.family].keys()) this.values.set(name, from.get(name));
   }
 }
 

@@ -61,21 +61,21 @@ export class LinkTable {
   /** Changes of links and of addresses so far: a dump that spans a change is marked. */
   linkChanges: number = 0;
   addressChanges: number = 0;
-  #lastIndex = 0;
+  private lastIndex = 0;
   /** The result of `allRoutes`; null: it has to be computed again. */
-  #known: readonly Route[] | null = null;
-  /** Links by broadcast address, for the routes in `#broadcastsOf`. */
-  #broadcasts: Map<string, Link> = new Map();
-  #broadcastsOf: readonly Route[] | null = null;
+  private known: readonly Route[] | null = null;
+  /** Links by broadcast address, for the routes in `broadcastsOf`. */
+  private broadcasts: Map<string, Link> = new Map();
+  private broadcastsOf: readonly Route[] | null = null;
 
   constructor(net: NetNamespace) {
     this.net = net;
-    this.lo = new Link(this, "loopback", "lo", this.#nextIndex(), NO_MAC);
+    this.lo = new Link(this, "loopback", "lo", this.nextIndex(), NO_MAC);
     this.links.push(this.lo);
   }
 
-  #nextIndex(): number {
-    return ++this.#lastIndex;
+  private nextIndex(): number {
+    return ++this.lastIndex;
   }
 
   /** Settings for a new link. */
@@ -99,7 +99,7 @@ export class LinkTable {
     if (this.links.length >= LINKS_MAX) return -ENOBUFS;
     const chosen = this.freeName(name === "" ? `${kind}%d` : name);
     if (typeof chosen === "number") return chosen;
-    const link = new Link(this, kind, chosen, this.#nextIndex(), mac);
+    const link = new Link(this, kind, chosen, this.nextIndex(), mac);
     if (!NET_OBJECTS.take(1, this.account)) return -ENOBUFS;
     this.links.push(link);
     this.linkChanges++;
@@ -122,21 +122,21 @@ export class LinkTable {
   remove(link: Link): number {
     if (link.kind === "loopback") return -EOPNOTSUPP;
     const { peer } = link;
-    this.#forget(link);
-    if (peer !== null) peer.table.#forget(peer);
+    this.forget(link);
+    if (peer !== null) peer.table.forget(peer);
     return 0;
   }
 
   /** Remove all that refers to the link. */
-  #forget(link: Link): void {
-    this.#takeOut(link);
+  private forget(link: Link): void {
+    this.takeOut(link);
     NET_OBJECTS.give(1 + link.addresses.length, this.account);
     link.addresses.length = 0;
     this.forgetNeighbours(link);
   }
 
-  #takeOut(link: Link): void {
-    this.#known = null;
+  private takeOut(link: Link): void {
+    this.known = null;
     this.linkChanges++;
     link.groups.clear();
     for (const port of link.ports) port.master = null;
@@ -155,15 +155,15 @@ export class LinkTable {
     if (to === this) return 0;
     const chosen = to.freeName(name);
     if (typeof chosen === "number") return chosen;
-    this.#takeOut(link);
+    this.takeOut(link);
     NET_OBJECTS.give(link.addresses.length, this.account);
     link.addresses.length = 0;
     this.forgetNeighbours(link);
     link.table = to;
     link.settings = to.newSettings(link);
     link.name = chosen;
-    if (to.byIndex(link.index) !== null) link.index = to.#nextIndex();
-    to.#lastIndex = Math.max(to.#lastIndex, link.index);
+    if (to.byIndex(link.index) !== null) link.index = to.nextIndex();
+    to.lastIndex = Math.max(to.lastIndex, link.index);
     to.links.push(link);
     to.linkChanges++;
     return 0;
@@ -182,18 +182,18 @@ export class LinkTable {
   }
 
   setUp(link: Link, isUp: boolean): void {
-    this.#known = null;
+    this.known = null;
     link.isUp = isUp;
     if (link === this.lo && isUp) {
-      this.#addLoopback4();
-      if (link.hasIpv6) this.#addLoopback6();
+      this.addLoopback4();
+      if (link.hasIpv6) this.addLoopback6();
     }
     if (!isUp) this.forgetNeighbours(link);
     if (!isUp) {
       this.dropRoutes((route) => route.link === link && refusalOf(route.type) === 0);
     }
   }
-  #addLoopback4(): void {
+  private addLoopback4(): void {
     const { addresses, settings } = this.lo;
     if (addresses.some((a) => isV4(a.address))) return;
     settings.ipv4.settle();
@@ -201,7 +201,7 @@ export class LinkTable {
     this.addressChanges++;
     NET_OBJECTS.add(1, this.account);
   }
-  #addLoopback6(): void {
+  private addLoopback6(): void {
     const { addresses } = this.lo;
     if (addresses.some((a) => a.address === LOOPBACK6)) return;
     addresses.push(own(LOOPBACK6, 128, "", IFAPROT_KERNEL_LO));
@@ -211,9 +211,9 @@ export class LinkTable {
 
   /** IPv6 was switched on or off for a link. */
   onIpv6(link: Link): void {
-    this.#known = null;
+    this.known = null;
     if (link.hasIpv6) {
-      if (link === this.lo && link.isUp) this.#addLoopback6();
+      if (link === this.lo && link.isUp) this.addLoopback6();
       return;
     }
     for (const { address, prefix } of [...link.addresses]) {
@@ -231,7 +231,7 @@ export class LinkTable {
     );
     if (isThere) return -EEXIST;
     if (!NET_OBJECTS.take(1, this.account)) return -ENOBUFS;
-    this.#known = null;
+    this.known = null;
     if (isV4(address.address)) link.settings.ipv4.settle();
     link.addresses.push(address);
     this.addressChanges++;
@@ -241,7 +241,7 @@ export class LinkTable {
   removeAddress(link: Link, address: string, prefix: number): number {
     const at = link.addresses.findIndex((a) => a.address === address && a.prefix === prefix);
     if (at < 0) return -EADDRNOTAVAIL;
-    this.#known = null;
+    this.known = null;
     link.addresses.splice(at, 1);
     this.addressChanges++;
     NET_OBJECTS.give(1, this.account);
@@ -272,10 +272,10 @@ export class LinkTable {
     const same = this.routes.findIndex((r) =>
       r.network === route.network && r.bits === route.bits && r.metric === route.metric
     );
-    if (same >= 0 && replace) this.#dropRoute(same);
+    if (same >= 0 && replace) this.dropRoute(same);
     else if (same >= 0 && !append) return -EEXIST;
     if (this.routes.length >= ROUTES_MAX || !NET_OBJECTS.take(1, this.account)) return -ENOBUFS;
-    this.#known = null;
+    this.known = null;
     this.routes.push(route);
     return 0;
   }
@@ -284,19 +284,19 @@ export class LinkTable {
   removeRoute(is: (route: Route) => boolean): number {
     const at = this.routes.findIndex(is);
     if (at < 0) return -ESRCH;
-    this.#dropRoute(at);
+    this.dropRoute(at);
     return 0;
   }
 
-  #dropRoute(at: number): void {
-    this.#known = null;
+  private dropRoute(at: number): void {
+    this.known = null;
     this.routes.splice(at, 1);
     NET_OBJECTS.give(1, this.account);
   }
 
   dropRoutes(is: (route: Route) => boolean): void {
     for (let i = this.routes.length - 1; i >= 0; i--) {
-      if (is(this.routes[i]!)) this.#dropRoute(i);
+      if (is(this.routes[i]!)) this.dropRoute(i);
     }
   }
 
@@ -312,13 +312,13 @@ export class LinkTable {
   /** The link for whose network this is the broadcast address. */
   broadcastLink(address: string): Link | null {
     const routes = this.allRoutes();
-    if (this.#broadcastsOf !== routes) {
-      this.#broadcastsOf = routes;
-      this.#broadcasts = this.#findBroadcasts();
+    if (this.broadcastsOf !== routes) {
+      this.broadcastsOf = routes;
+      this.broadcasts = this.findBroadcasts();
     }
-    return this.#broadcasts.get(address) ?? null;
+    return this.broadcasts.get(address) ?? null;
   }
-  #findBroadcasts(): Map<string, Link> {
+  private findBroadcasts(): Map<string, Link> {
     const found = new Map<string, Link>();
     for (const link of this.links) {
       if (!link.isUp) continue;
@@ -337,11 +337,11 @@ export class LinkTable {
    * added ones.
    */
   allRoutes(): readonly Route[] {
-    return this.#known ??= [...this.#connected(), ...this.routes].sort(inOrder);
+    return this.known ??= [...this.connected(), ...this.routes].sort(inOrder);
   }
 
   /** Routes to the networks of the addresses of links that are up. */
-  #connected(): Route[] {
+  private connected(): Route[] {
     const routes: Route[] = [];
     for (const link of this.links) {
       if (!link.isUp || link === this.lo) continue;

@@ -89,26 +89,26 @@ export function sysStatmount(t: Task, a: SyscallArgs): number {
 
 /** Builds an answer: the header in scratch memory, and the strings behind it. */
 class Answer {
-  readonly #dv: DataView;
-  #text = "";
+  private readonly dv: DataView;
+  private text = "";
   mask = 0;
 
   constructor(dv: DataView) {
-    this.#dv = dv;
+    this.dv = dv;
   }
 
   put32(at: number, value: number): void {
-    this.#dv.setUint32(at, value, true);
+    this.dv.setUint32(at, value, true);
   }
   put64(at: number, value: number): void {
-    this.#dv.setBigUint64(at, BigInt(value), true);
+    this.dv.setBigUint64(at, BigInt(value), true);
   }
   string(at: number, text: string): void {
-    this.put32(at, this.#text.length);
-    this.#text += `${text}\0`;
+    this.put32(at, this.text.length);
+    this.text += `${text}\0`;
   }
   get strings(): Uint8Array<ArrayBuffer> {
-    return stringToBytes(this.#text);
+    return stringToBytes(this.text);
   }
 }
 
