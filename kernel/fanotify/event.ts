@@ -25,7 +25,7 @@ import type { Path } from "../vfs/dentry.ts";
 import { BY_FS, BY_INODE, BY_TARGET, ENTRY_EVENTS, type FileEvent } from "../vfs/marks.ts";
 import type { TaskPid } from "../task/pid_namespace.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
-import type { PermissionQuestion } from "./question.ts";
+import type { PermissionRequest } from "./permission_request.ts";
 
 /** Type of an event's only record: it follows from the mask of all merged events. */
 export const SINGLE = 0;
@@ -64,7 +64,7 @@ export class FanEvent {
   readonly cause: TaskPid | null;
   readonly process: ThreadGroup | null;
   /** The permission request of the event: its task waits for an answer. */
-  readonly question: PermissionQuestion | null;
+  readonly question: PermissionRequest | null;
   /** Events may be merged only if their keys are equal. */
   readonly key: string;
 
@@ -74,7 +74,7 @@ export class FanEvent {
     records: readonly InfoRecord[],
     cause: TaskPid | null,
     process: ThreadGroup | null,
-    question: PermissionQuestion | null,
+    question: PermissionRequest | null,
   ) {
     this.mask = mask;
     this.path = path;

@@ -45,7 +45,7 @@ import { PidFd } from "../task/pidfd.ts";
 import type { Task } from "../task/task.ts";
 import { eventBytes, FanEvent, fillEvent, recordsOf } from "./event.ts";
 import { GroupMarks } from "./marks_of_group.ts";
-import { type Asker, PermissionQuestion } from "./question.ts";
+import { type Asker, PermissionRequest } from "./permission_request.ts";
 
 /**
  * LIMIT: /proc/sys/fs/fanotify/max_queued_events; with FAN_UNLIMITED_QUEUE the rest of
@@ -76,7 +76,7 @@ export class FanotifyFile extends AnonFile implements Asker {
    * lives. In order, because a descriptor may be closed and its number used again. They count as
    * events.
    */
-  private asked: PermissionQuestion[] = [];
+  private asked: PermissionRequest[] = [];
   private readonly queue: WaitQueue = new WaitQueue();
 
   constructor(
@@ -116,9 +116,9 @@ export class FanotifyFile extends AnonFile implements Asker {
     this.add(event, mask, match, null);
   }
 
-  ask(event: FileEvent, mask: number): PermissionQuestion | null {
+  ask(event: FileEvent, mask: number): PermissionRequest | null {
     if (event.dentry === null) return null;
-    const question = new PermissionQuestion(this, event.dentry, mask);
+    const question = new PermissionRequest(this, event.dentry, mask);
     return this.add(event, mask, 0, question) ? question : null;
   }
 
@@ -131,7 +131,7 @@ export class FanotifyFile extends AnonFile implements Asker {
     event: FileEvent,
     mask: number,
     match: number,
-    question: PermissionQuestion | null,
+    question: PermissionRequest | null,
   ): boolean {
     const mode = this.fidMode, { mount, dentry, inode } = event;
     const task = this.kernel.current, cause = task === null ? null : this.causeOf(task);
@@ -185,7 +185,7 @@ export class FanotifyFile extends AnonFile implements Asker {
     if (event.path !== null) dropPath(event.path);
   }
 
-  onWithdrawn(question: PermissionQuestion): void {
+  onWithdrawn(question: PermissionRequest): void {
     const at = this.events.findIndex((e) => e.question === question);
     if (at < 0) return;
     const [event] = this.events.splice(at, 1);

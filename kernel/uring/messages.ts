@@ -10,7 +10,7 @@ import { Msghdr } from "../../ffi/abi/socket.ts";
 import { type MessageRoom, receiveMessage, sysRecvmsg } from "../net/calls/receive.ts";
 import { setArguments } from "./arguments.ts";
 import { isSelecting, selectBuffer, useBuffers } from "./buffers.ts";
-import { again, moreToCome } from "./selected.ts";
+import { completeRepeatedly, moreToCome } from "./selected_buffers.ts";
 import type { Worker } from "./worker.ts";
 
 const INT_MAX = 0x7fffffff;
@@ -39,7 +39,7 @@ export function receiveMessages(w: Worker): number {
   if (typeof asked === "number") return asked;
   if ((sqe.ioprio & U.IORING_RECV_MULTISHOT) !== 0) {
     const head = HEAD.size + asked.nameRoom + asked.controlRoom;
-    return again(w, () => receiveWhole(w, asked, head), head);
+    return completeRepeatedly(w, () => receiveWhole(w, asked, head), head);
   }
   const n = receiveInto(w, asked);
   if (n > 0) w.cqeFlags = useBuffers(w, n) | moreToCome(w);

@@ -8,7 +8,7 @@ import * as U from "../../ffi/abi/io_uring.ts";
 import { MAX_RW_COUNT } from "../mm/cursor.ts";
 import { RLIMIT_NOFILE } from "../task/limits.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
-import { SPLICE_F_KNOWN, spliceFiles, teeFiles } from "../syscalls/io/copy.ts";
+import { SPLICE_F_KNOWN, spliceFiles, teeFiles } from "../syscalls/io/splice.ts";
 import { sysWaitid } from "../syscalls/process/wait.ts";
 import { sysFutexWait, sysFutexWaitv, sysFutexWake } from "../futex/calls/futex2.ts";
 import { setArguments } from "./arguments.ts";

@@ -2,7 +2,7 @@
  * The operations of requests, by opcode. Most are system calls with their arguments in other
  * places. Each checks the fields that it does not use, as Linux does: they must be zero.
  *
- * Neighbours: transfers.ts (reads, writes, polls), waits.ts (time-outs, cancelling).
+ * Neighbours: transfers.ts (reads, writes, polls), timeouts.ts (time-outs, cancelling).
  */
 
 import { EBADF, EINVAL, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
@@ -15,11 +15,11 @@ import { rows as netRows } from "../net/calls/rows.ts";
 import { checkIoprio } from "../syscalls/sched/priority.ts";
 import type { Handler } from "../syscalls/table.ts";
 import { setArguments } from "./arguments.ts";
-import { cancel, checkCancel } from "./cancelling.ts";
+import { cancel, checkCancel } from "./cancel.ts";
 import type { Sqe } from "./sqe.ts";
 import { provideBuffers, removeBuffers } from "./buffers.ts";
 import { checkCommand, command } from "./commands.ts";
-import * as direct from "./direct.ts";
+import * as direct from "./direct_descriptors.ts";
 import * as others from "./object_requests.ts";
 import { receiveMessages } from "./messages.ts";
 import {
@@ -30,10 +30,10 @@ import {
   readMany,
   receive,
   send,
-} from "./selected.ts";
+} from "./selected_buffers.ts";
 import { acceptMany, poll, read, readVector, writeVector } from "./transfers.ts";
 import { readFixed, write, writeFixed } from "./transfers.ts";
-import { checkRemovePoll, linkTimeout, removePoll, removeTimeout, timeout } from "./waits.ts";
+import { checkRemovePoll, linkTimeout, removePoll, removeTimeout, timeout } from "./timeouts.ts";
 import type { Worker } from "./worker.ts";
 import { checkZeroCopy, sendMessageWith, sendWith } from "./zero_copy.ts";
 

@@ -36,8 +36,8 @@ import {
   updateResources,
 } from "./register_resources.ts";
 import type { Uring } from "./ring.ts";
-import { syncCancel } from "./cancelling.ts";
-import { registerAffinity, registerMaxWorkers } from "./workers.ts";
+import { syncCancel } from "./cancel.ts";
+import { registerAffinity, registerMaxWorkers } from "./worker_settings.ts";
 import { registeredRing, registerRingFds, ringOf, unregisterRingFds } from "./ring_fds.ts";
 
 const PROBE_HEAD = 16, MAX_PROBE = 256, MAX_PERSONALITY = 0xffff;

@@ -2,7 +2,7 @@
  * A ring of io_uring_setup(2): takes requests from shared memory, starts them in order, handles
  * links and drains, and posts completions.
  *
- * Neighbours: memory.ts (shared memory), worker.ts (one request), operations.ts; setup.ts and
+ * Neighbours: ring_memory.ts (shared memory), worker.ts (one request), operations.ts; setup.ts and
  * enter.ts (the system calls).
  */
 
@@ -22,7 +22,7 @@ import type { Task } from "../task/task.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
 import { TimerQueue } from "../time/timer.ts";
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../vfs/open_file.ts";
-import { RING_AT, type RingMemory, type RingShape } from "./memory.ts";
+import { RING_AT, type RingMemory, type RingShape } from "./ring_memory.ts";
 import { isShort, prepare, takeFile } from "./operations.ts";
 import { bufferMemoryAt } from "./buffer_rings.ts";
 import type { BufferGroup } from "./buffers.ts";

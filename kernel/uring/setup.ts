@@ -1,4 +1,4 @@
-/** io_uring_setup(2). Neighbours: memory.ts (shared memory), ring.ts, enter.ts. */
+/** io_uring_setup(2). Neighbours: ring_memory.ts (shared memory), ring.ts, enter.ts. */
 
 import { EFAULT, EINVAL, ENOMEM, ENXIO } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
@@ -9,7 +9,7 @@ import { PAGE_SIZE } from "../mm/frames.ts";
 import { MAX_RING_FDS, RingFds } from "../task/ring_fds.ts";
 import type { Task } from "../task/task.ts";
 import { installNew } from "../syscalls/io/install.ts";
-import { RING_AT, RingMemory } from "./memory.ts";
+import { RING_AT, RingMemory } from "./ring_memory.ts";
 import { Uring } from "./ring.ts";
 import { SqPoller } from "./sq_poller.ts";
 

@@ -4,7 +4,7 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import { CallLab } from "../../testing/call_lab.ts";
 import { SIGPIPE } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
-import { sysClose } from "../../syscalls/io/fd.ts";
+import { sysClose } from "../../syscalls/io/descriptors.ts";
 import { sysRead, sysWrite } from "../../syscalls/io/read_write.ts";
 import * as options from "./options.ts";
 import * as receive from "./receive.ts";

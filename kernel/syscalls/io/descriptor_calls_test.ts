@@ -4,7 +4,7 @@ import { FIOCLEX, FIONBIO, FIONREAD, FIOQSIZE } from "../../../ffi/abi/ioctl.ts"
 import { CallLab } from "../../testing/call_lab.ts";
 import { sysOpen } from "../fs/open.ts";
 import { sysEventfd2 } from "./eventfd.ts";
-import * as fd from "./fd.ts";
+import * as fd from "./descriptors.ts";
 import * as inotify from "./inotify.ts";
 import { sysFlock } from "./locks.ts";
 import { sysPipe2 } from "./pipe.ts";

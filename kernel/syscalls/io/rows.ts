@@ -2,10 +2,10 @@
 
 import { type Row, row } from "../table.ts";
 import * as aio from "../../aio/calls/aio.ts";
-import * as copy from "./copy.ts";
+import * as copy from "./splice.ts";
 import * as epoll from "./epoll.ts";
 import * as eventfd from "./eventfd.ts";
-import * as fd from "./fd.ts";
+import * as fd from "./descriptors.ts";
 import * as inotify from "./inotify.ts";
 import * as locks from "./locks.ts";
 import * as pipe from "./pipe.ts";

@@ -14,7 +14,7 @@ import { sysPrctl } from "./prctl.ts";
 import * as robust from "../../futex/calls/robust_list.ts";
 import * as ptrace from "../../ptrace/calls/ptrace.ts";
 import { sysSeccomp } from "../../seccomp/calls/seccomp.ts";
-import * as sharing from "./sharing.ts";
+import * as sharing from "./unshare.ts";
 import * as wait from "./wait.ts";
 
 export const rows: readonly Row[] = [

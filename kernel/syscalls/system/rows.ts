@@ -1,12 +1,12 @@
 /** The rows of calls about the system, limits and usage. */
 
 import { type Row, row } from "../table.ts";
-import { absentRows } from "./absent.ts";
+import { absentRows } from "./absent_calls.ts";
 import { sysBpf } from "../../bpf/calls/bpf.ts";
-import * as identity from "./identity.ts";
+import * as identity from "./uname.ts";
 import * as information from "./information.ts";
 import * as lsm from "./lsm.ts";
-import * as mounted from "./mounted.ts";
+import * as mounted from "./file_system_queries.ts";
 import * as limits from "./limits.ts";
 
 const NO_ATTRIBUTES = "EOPNOTSUPP: no module here has attributes";

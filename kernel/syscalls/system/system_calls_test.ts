@@ -4,11 +4,11 @@ import { Sysinfo, Utsname } from "../../../ffi/abi/system.ts";
 import { NO_CAPS } from "../../cred/credentials.ts";
 import { RLIMIT_CORE, RLIMIT_NOFILE } from "../../task/limits.ts";
 import { CallLab } from "../../testing/call_lab.ts";
-import * as identity from "./identity.ts";
+import * as identity from "./uname.ts";
 import * as information from "./information.ts";
 import * as limits from "./limits.ts";
 import * as lsm from "./lsm.ts";
-import * as mounted from "./mounted.ts";
+import * as mounted from "./file_system_queries.ts";
 
 const BAD = 8, IN = 0, OUT = 4096, NONE = 999_999, MINUS = -1 >>> 0, KERNEL = 2 ** 63;
 

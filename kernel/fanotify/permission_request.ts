@@ -8,10 +8,10 @@ import { type MarkGroup, Question } from "../vfs/marks.ts";
 
 /** The group that a request's event belongs to. */
 export interface Asker extends MarkGroup {
-  onWithdrawn(question: PermissionQuestion): void;
+  onWithdrawn(question: PermissionRequest): void;
 }
 
-export class PermissionQuestion extends Question {
+export class PermissionRequest extends Question {
   private readonly asker: Asker;
   /** The descriptor that its event was read with; -1: not read yet. */
   fd: number = -1;

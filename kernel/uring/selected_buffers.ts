@@ -27,7 +27,7 @@ export function readMany(w: Worker): number {
   const { file } = w;
   if (file === null || !file.canRead) return -EBADF;
   if (file.waitQueue === null) return -EBADFD;
-  return again(w, () => {
+  return completeRepeatedly(w, () => {
     const wanted = selectBuffers(w, 0, false);
     return wanted < 0 ? wanted : readCursor(w);
   });
@@ -59,7 +59,7 @@ export function receive(w: Worker): number {
       : w.io.set(sqe.addr, sqe.len);
     return wanted < 0 ? wanted : receivePrepared(w, sqe.fd, sqe.rwFlags);
   };
-  if ((sqe.ioprio & U.IORING_RECV_MULTISHOT) !== 0) return again(w, once);
+  if ((sqe.ioprio & U.IORING_RECV_MULTISHOT) !== 0) return completeRepeatedly(w, once);
   const n = once();
   if (n > 0 && isSelecting(sqe)) w.cqeFlags = useBuffers(w, n);
   if (n >= 0) w.cqeFlags |= moreToCome(w);
@@ -70,7 +70,7 @@ export function receive(w: Worker): number {
  * Runs `once` and posts a completion for each result with bytes; the last one, without bytes or
  * with an error, ends the request. `empty` is the result without bytes.
  */
-export function again(w: Worker, once: () => number, empty: number = 0): number {
+export function completeRepeatedly(w: Worker, once: () => number, empty: number = 0): number {
   const { file } = w, queue = file?.waitQueue ?? null;
   for (let i = 0; i < TURN_COMPLETIONS; i++) {
     const n = once();

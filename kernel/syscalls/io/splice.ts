@@ -26,7 +26,7 @@ import { SIGPIPE } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { askBeforeAccess } from "../../vfs/permission_events.ts";
-import { betweenPipes, moveBytes, MoveEnd } from "./move.ts";
+import { betweenPipes, moveBytes, MoveEnd } from "./move_bytes.ts";
 import { readFile, waitReadable, waitWritable, writeFile } from "./transfer.ts";
 
 export const SPLICE_F_KNOWN = 15;

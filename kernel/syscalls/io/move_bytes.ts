@@ -3,7 +3,7 @@
  * the core of splice(2), sendfile(2) and copy_file_range(2). Bytes are taken from the source only
  * if the target accepts them.
  *
- * Not here: the calls' own rules and their waiting (copy.ts).
+ * Not here: the calls' own rules and their waiting (splice.ts).
  */
 
 import { EAGAIN, EFBIG, EPIPE } from "../../../ffi/abi/errno.ts";
