@@ -6,6 +6,7 @@
  * oci/boot/guest moves the bytes between the master and the host's terminal.
  */
 
+import type { Account } from "./core/account.ts";
 import { ENXIO } from "../ffi/abi/errno.ts";
 import { AT_FDCWD, O_NOCTTY, O_RDWR } from "../ffi/abi/fcntl.ts";
 import type { Credentials } from "./cred/credentials.ts";
@@ -35,12 +36,13 @@ export class Console {
    * /dev/console too. -errno; -ENXIO without a devpts.
    */
   static open(
+    account: Account,
     terminals: Terminals,
     namespace: MountNamespace,
     cred: Credentials,
     isMain = true,
   ): { console: Console; files: OpenFile[] } | number {
-    const caller = new InitCaller(namespace, cred, 0o022);
+    const caller = new InitCaller(account, namespace, cred, 0o022);
     const opened = openBoth(caller);
     caller.fs.drop();
     if (typeof opened === "number") return opened;

@@ -1,3 +1,4 @@
+import { TEST_ACCOUNT } from "./core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { EACCES, EIO, ENODEV, ENOENT } from "../ffi/abi/errno.ts";
 import { AT_FDCWD, O_RDWR } from "../ffi/abi/fcntl.ts";
@@ -18,7 +19,7 @@ function lab(ptmxMode: number) {
   const terminals = registerTerminals(files.vfs.special, files.host, hooks);
   mkdirAt(root, AT_FDCWD, "/dev", 0o755);
   mkdirAt(root, AT_FDCWD, "/dev/pts", 0o755);
-  const console = Console.open(terminals, files.namespace, root.cred);
+  const console = Console.open(TEST_ACCOUNT, terminals, files.namespace, root.cred);
   assertEquals(console, -ENOENT);
   const options = { uid: -1, gid: 5, mode: 0o620, ptmxMode, max: 8 };
   const at = findAt(root, AT_FDCWD, "/dev/pts", 0);
@@ -32,7 +33,7 @@ Deno.test("the console joins the host's side and the first process's files", () 
   assertEquals(mknodAt(root, AT_FDCWD, "/dev/console", S_IFCHR | 0o600, makedev(5, 1)), 0);
   assertEquals(openAt(root, AT_FDCWD, "/dev/console", O_RDWR, 0), -ENODEV);
   const cred = root.as(1000).cred;
-  const opened = Console.open(terminals, files.namespace, cred);
+  const opened = Console.open(TEST_ACCOUNT, terminals, files.namespace, cred);
   if (typeof opened === "number") throw new Error(`refused: ${opened}`);
   const { console, files: [stdin, stdout, stderr] } = opened;
   const { master } = console;
@@ -61,5 +62,5 @@ Deno.test("the console joins the host's side and the first process's files", () 
 Deno.test("a devpts whose ptmx the user may not open gives no console", () => {
   const { files, root, terminals } = lab(0);
   const cred = root.as(1000).cred;
-  assertEquals(Console.open(terminals, files.namespace, cred), -EACCES);
+  assertEquals(Console.open(TEST_ACCOUNT, terminals, files.namespace, cred), -EACCES);
 });

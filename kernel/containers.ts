@@ -11,6 +11,7 @@
  *     const task = startIn(kernel, container, spec, listener); // calls listener.onProcessEnd(group)
  */
 
+import type { ContainerAccounts } from "./task/accounts.ts";
 import { killGroup } from "./task/exit_request.ts";
 import type { TimeNamespace } from "./cred/time_namespace.ts";
 import { INITIAL_USER_NAMESPACE } from "./cred/user_namespace.ts";
@@ -28,6 +29,8 @@ import type { MountNamespace } from "./vfs/mounts.ts";
 
 export interface ContainerSpec {
   readonly id: string;
+  /** Accounts of the container, which it closes at its end. */
+  readonly accounts: ContainerAccounts;
   /** Mounts of the container, which takes a reference. */
   readonly mounts: MountNamespace;
   /** Host name in its UTS namespace, unless it shares one. */
@@ -61,16 +64,16 @@ export interface ContainerProcess {
 
 /** Makes a further container, without processes. */
 export function newContainer(kernel: SandboxKernel, spec: ContainerSpec): Container {
-  const { shares } = spec, base = kernel.namespaces, owner = INITIAL_USER_NAMESPACE;
+  const { accounts, shares } = spec, base = kernel.namespaces, owner = INITIAL_USER_NAMESPACE;
   const time = shares.time?.ns.time ?? spec.time ?? base.time;
   const pids = shares.pid?.pids ?? new PidNamespace(kernel.pids);
   const uts = shares.uts?.ns.uts ??
     new UtsNamespace(owner, false, spec.hostname, spec.domainname ?? "(none)");
-  const ipc = shares.ipc?.ns.ipc ?? kernel.newIpcNamespace(owner);
-  const cgroups = new Cgroups(kernel), roots = new GroupSet(cgroups.unified.root, []);
+  const ipc = shares.ipc?.ns.ipc ?? kernel.newIpcNamespace(owner, accounts.all);
+  const cgroups = new Cgroups(kernel, accounts.all), roots = new GroupSet(cgroups.unified.root, []);
   const cgroup = new CgroupNamespace(owner, false, roots);
   const ns = base.with({ uts, ipc, cgroup, pidForChildren: pids, time, timeForChildren: time });
-  return new Container(spec.id, pids, spec.mounts.hold(), ns, kernel.accounts.open());
+  return new Container(spec.id, pids, spec.mounts.hold(), ns, accounts);
 }
 
 /** The container's processes, init first. */

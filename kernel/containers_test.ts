@@ -1,3 +1,4 @@
+import { TEST_ACCOUNT } from "./core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import { ENOENT, ENOTDIR } from "../ffi/abi/errno.ts";
 import { AT_FDCWD, O_CREAT, O_WRONLY } from "../ffi/abi/fcntl.ts";
@@ -56,12 +57,13 @@ class Lab {
 
   mounts(): MountNamespace {
     const { memory, host, vfs } = this.kernel;
-    const fs = new TmpfsFs(memory.frames, host, { pages: 0, inodes: 0, mode: 0o755 });
-    return MountNamespace.of(vfs, fs, 0, "rootfs");
+    const fs = new TmpfsFs(TEST_ACCOUNT, memory.frames, host, { pages: 0, inodes: 0, mode: 0o755 });
+    return MountNamespace.of(TEST_ACCOUNT, vfs, fs, 0, "rootfs");
   }
 
   container(id: string, shares: { pid?: Container } = {}): Container {
     const container = newContainer(this.kernel, {
+      accounts: this.kernel.accounts.open(),
       id,
       mounts: this.mounts(),
       hostname: id,
@@ -240,6 +242,7 @@ Deno.test("the sandbox ends with its own first process, whatever else runs", () 
 
 function startContainerless(lab: Lab, namespace: MountNamespace): Task {
   const container = newContainer(lab.kernel, {
+    accounts: lab.kernel.accounts.open(),
     id: "files",
     mounts: namespace,
     hostname: "x",
@@ -282,7 +285,7 @@ Deno.test("programs of a user have one layout, and those with more privilege non
   assertEquals(new Set(apart.map((mm) => mm.sites)).size, apart.length);
   assertEquals([user.unpatchedCalls, secure.unpatchedCalls > 0], [0, true]);
   // A child has its parent's, and what is patched outlives the container's own interest in it.
-  const child = user.fork();
+  const child = user.fork(TEST_ACCOUNT);
   assert(child instanceof MemoryManager);
   assertEquals([child.layout, child.sites], [user.layout, user.sites]);
   child.put();

@@ -1,6 +1,7 @@
 // Which account is served next: by container, control group and user, by weight, and by what each
 // was served.
 
+import { TEST_ACCOUNT } from "./core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import { FairTurns } from "./fair_turns.ts";
 import { LabKernel } from "./testing/task_lab.ts";
@@ -55,8 +56,8 @@ class Contest {
 }
 
 function accountOf(task: Task): TurnAccount {
-  assert(task.account !== null);
-  return task.account;
+  assert(task.turnAccount !== null);
+  return task.turnAccount;
 }
 
 function contest(test: (c: Contest) => void): void {
@@ -71,7 +72,7 @@ Deno.test("two users get as much time each, whatever their turns and tasks are",
     c.want(quick);
     for (let i = 0; i < 64; i++) c.want(i === 0 ? slow : c.task(2));
     for (let i = 0; i < 10_000; i++) {
-      c.serve((account) => account === quick.account ? 1000 : 2_000_000);
+      c.serve((account) => account === quick.turnAccount ? 1000 : 2_000_000);
     }
     assert(Math.abs(c.shareOf(quick) - 50) <= 3, `${c.shareOf(quick)} %`);
   }));
@@ -105,7 +106,7 @@ Deno.test("a group's weight counts, by its top group", () =>
   contest((c) => {
     const one = c.task(1), other = c.task(2), { root } = one.cgroups.unified.hierarchy;
     const make = (parent: Cgroup, name: string) => {
-      const group = parent.makeChild(name);
+      const group = parent.makeChild(name, TEST_ACCOUNT);
       assert(typeof group !== "number");
       return group;
     };
@@ -128,7 +129,7 @@ Deno.test("an account that comes back from a rest is next, and has saved up no t
     c.want(busy);
     for (let i = 0; i < 1000; i++) c.serve(() => 1_000_000);
     c.want(rare);
-    assertEquals(c.serve(() => 1000), rare.account);
+    assertEquals(c.serve(() => 1000), rare.turnAccount);
     c.servedNs.clear();
     // It is ahead by no more than the one long turn of the other.
     for (let i = 0; i < 20_000; i++) c.serve(() => 1000);
@@ -143,7 +144,7 @@ Deno.test("accounts that come and go in turn do not keep one that stays from its
     let isFirst = true, served = 0;
     for (let i = 0; i < 3000; i++) {
       const account = c.serve(() => 1000, false);
-      if (account === stays.account) {
+      if (account === stays.turnAccount) {
         served++;
         c.want(stays);
         continue;
@@ -160,5 +161,5 @@ Deno.test("the last task of an account takes it along", () =>
     assertEquals(accounts.count, before + 1);
     c.kernel.call(task, "exit_group", 0);
     assertEquals(accounts.count, before);
-    assertEquals(task.account, null);
+    assertEquals(task.turnAccount, null);
   }));

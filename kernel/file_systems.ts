@@ -50,7 +50,7 @@ class TmpfsType extends FsType {
 
   override create(caller: Caller, _source: string, options: string): FileSystem | number {
     const { memory, host } = this.kernel;
-    return TmpfsFs.fromOptions(memory.frames, host, options, caller.cred);
+    return TmpfsFs.fromOptions(caller.account, memory.frames, host, options, caller.cred);
   }
 }
 
@@ -59,7 +59,7 @@ class RamFsType extends TmpfsType {
 
   override create(caller: Caller, _source: string, options: string): FileSystem | number {
     const { memory, host } = this.kernel;
-    return RamFs.ofOptions(memory.frames, host, options, caller.cred);
+    return RamFs.ofOptions(caller.account, memory.frames, host, options, caller.cred);
   }
 }
 

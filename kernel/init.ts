@@ -7,6 +7,7 @@
  * which file systems are mounted.
  */
 
+import type { Account } from "./core/account.ts";
 import { EACCES, ENOENT, ENOTDIR } from "../ffi/abi/errno.ts";
 import { AT_FDCWD } from "../ffi/abi/fcntl.ts";
 import type { Credentials } from "./cred/credentials.ts";
@@ -45,11 +46,14 @@ export interface InitSpec {
  * files.
  */
 export class InitCaller implements Caller {
-  readonly files: FdTable = new FdTable();
+  readonly files: FdTable;
   readonly fs: FsContext;
   readonly cred: Credentials;
+  readonly account: Account;
 
-  constructor(namespace: MountNamespace, cred: Credentials, umask: number) {
+  constructor(account: Account, namespace: MountNamespace, cred: Credentials, umask: number) {
+    this.account = account;
+    this.files = new FdTable(account);
     const root = namespace.rootPath();
     this.fs = new FsContext(namespace, root, root, umask);
     this.cred = cred;
@@ -62,7 +66,7 @@ export class ContainerCaller extends InitCaller implements NamespaceCaller {
   readonly pids: PidNamespace;
 
   constructor(container: Container, cred: Credentials, umask: number) {
-    super(container.mounts, cred, umask);
+    super(container.accounts.all, container.mounts, cred, umask);
     this.ns = container.ns;
     this.pids = container.pids;
   }
@@ -124,6 +128,7 @@ export function startIn(
     argv: spec.args,
     envp: spec.env,
     cred: spec.cred,
+    account: caller.account,
     files: caller.files,
     fs: caller.fs,
     limits: spec.limits,

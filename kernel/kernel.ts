@@ -3,6 +3,7 @@
  * from a Host, a Platform and an Arena; `init.ts` starts the first process in it.
  */
 
+import type { Account } from "./core/account.ts";
 import type { Arena } from "../ffi/mem/arena.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Host } from "./core/host.ts";
@@ -134,9 +135,14 @@ export class SandboxKernel implements Kernel {
     this.memory = new MemoryContext(arena, platform, host);
     this.oom = new OomKiller(this);
     this.vfs = new Vfs(host, new IoCharges(this));
+    const account = this.accounts.root;
     const unlimited = { pages: 0, inodes: 0 };
-    this.memfds = new MemfdStore(this.vfs, new TmpfsFs(this.memory.frames, host, unlimited));
-    this.secrets = new SecretStore(this.vfs, this.memory.frames, host);
+    this.memfds = new MemfdStore(
+      account,
+      this.vfs,
+      new TmpfsFs(account, this.memory.frames, host, unlimited),
+    );
+    this.secrets = new SecretStore(account, this.vfs, this.memory.frames, host);
     const { frames, bounce } = this.memory, hostFiles = new HostFdFs(host, bounce);
     this.vfs.special.fifo = new HostFifoOpener(new FifoOpener(frames), hostFiles, this.timers);
     this.loop = new Loop(this, host, () => this.memory.reclaim());
@@ -155,16 +161,16 @@ export class SandboxKernel implements Kernel {
       urgent: new UrgentSignals(),
       settings: sysctl,
     });
-    const net = new NetNamespace(this.net, options.network ?? null);
+    const net = new NetNamespace(account, this.net, options.network ?? null);
     registerFamilies(net);
     if (options.network) net.adopt(options.network.settings);
     this.ipcUser = new TaskIpcUser(this);
     this.namespaces = initialNamespaces({
       hostname: options.hostname,
-      ipc: new IpcNamespace(this.memory, this.vfs, this.ipcUser, sysctl),
+      ipc: new IpcNamespace(account, this.memory, this.vfs, this.ipcUser, sysctl),
       net,
       pids: this.pids,
-      cgroups: new Cgroups(this),
+      cgroups: new Cgroups(this, account),
     });
     const cpuInfo = CpuInfo.fromHost(options.cpuInfo ?? "");
     this.proc = new KernelProcSource(this, new ProcFacts(this, cpuInfo, sysctl), this.pids);
@@ -194,12 +200,20 @@ export class SandboxKernel implements Kernel {
     this.namespaces.uts.domainname = name;
   }
 
-  newIpcNamespace(owner: UserNamespace): IpcNamespace {
-    return new IpcNamespace(this.memory, this.vfs, this.ipcUser, this.sysctl, owner, false);
+  newIpcNamespace(owner: UserNamespace, account: Account): IpcNamespace {
+    return new IpcNamespace(
+      account,
+      this.memory,
+      this.vfs,
+      this.ipcUser,
+      this.sysctl,
+      owner,
+      false,
+    );
   }
 
-  newNetNamespace(owner: UserNamespace): NetNamespace {
-    const net = new NetNamespace(this.net, null, owner, this.namespaces.net);
+  newNetNamespace(owner: UserNamespace, account: Account): NetNamespace {
+    const net = new NetNamespace(account, this.net, null, owner, this.namespaces.net);
     registerFamilies(net);
     return net;
   }

@@ -162,7 +162,7 @@ export class TurnServer {
       if (task === null) continue;
       if (isShared) {
         if (first === null) first = task;
-        else if (task.account !== first.account) this.isMixed = true;
+        else if (task.turnAccount !== first.turnAccount) this.isMixed = true;
       }
       this.serveTrap(ctx, task);
       kernel.current = null;
@@ -249,7 +249,7 @@ export class TurnServer {
     for (let ctx = platform.poll(); ctx !== null; ctx = platform.poll()) {
       const task = ctx.owner as Task | null;
       if (task === null) continue;
-      const { account } = task.billed;
+      const account = task.billed.turnAccount;
       if (account !== null) fair.addTrap(ctx, account);
       else {
         this.serveTrap(ctx, task);
@@ -259,7 +259,7 @@ export class TurnServer {
     for (let left = runQueue.length; left > 0; left--) {
       const task = runQueue.shift();
       if (task === null) break;
-      const { account } = task.billed;
+      const account = task.billed.turnAccount;
       if (account !== null) fair.addQueued(task, account);
       else {
         this.serveQueued(task);

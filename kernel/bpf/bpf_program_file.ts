@@ -1,5 +1,6 @@
 /** The descriptor that BPF_PROG_LOAD of bpf(2) returns: a reference to a program. */
 
+import type { Account } from "../core/account.ts";
 import { AnonFile, type AnonFiles } from "../fs/anonfd/anon_inode.ts";
 
 /** Implemented on the task side (kernel/cgroup/bpf_programs.ts). */
@@ -16,8 +17,8 @@ export class BpfProgramFile<P extends NumberedProgram> extends AnonFile {
   readonly program: P;
 
   /** @param program with a reference for the file */
-  constructor(anon: AnonFiles, flags: number, program: P) {
-    super(anon, flags);
+  constructor(account: Account, anon: AnonFiles, flags: number, program: P) {
+    super(account, anon, flags);
     this.program = program;
   }
 

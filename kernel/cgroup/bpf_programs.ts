@@ -3,7 +3,7 @@
  * group refers to it.
  */
 
-import { type Account, ACCOUNTING } from "../core/account.ts";
+import type { Account } from "../core/account.ts";
 import { EBPF_INSTRUCTIONS, type EbpfProgram } from "../bpf/ebpf_program.ts";
 
 /** struct bpf_cgroup_dev_ctx: access_type, major, minor. */
@@ -17,7 +17,7 @@ export function mayLoadContext(offset: number, bytes: number): boolean {
 
 export class BpfProgram {
   /** The account that the program is charged to. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
   readonly id: number;
   /** BPF_PROG_TYPE_*. */
   readonly type: number;
@@ -25,7 +25,14 @@ export class BpfProgram {
   private readonly all: Map<number, BpfProgram>;
   private refs: number = 1;
 
-  constructor(id: number, type: number, code: EbpfProgram, all: Map<number, BpfProgram>) {
+  constructor(
+    account: Account,
+    id: number,
+    type: number,
+    code: EbpfProgram,
+    all: Map<number, BpfProgram>,
+  ) {
+    this.account = account;
     this.id = id;
     this.type = type;
     this.code = code;
@@ -49,9 +56,9 @@ export class BpfPrograms {
   private lastId: number = 0;
 
   /** Add a program, which the caller holds; null: there are too many. */
-  add(type: number, code: EbpfProgram): BpfProgram | null {
-    if (!EBPF_INSTRUCTIONS.take(code.length)) return null;
-    const program = new BpfProgram(++this.lastId, type, code, this.byId);
+  add(type: number, code: EbpfProgram, account: Account): BpfProgram | null {
+    if (!EBPF_INSTRUCTIONS.take(code.length, account)) return null;
+    const program = new BpfProgram(account, ++this.lastId, type, code, this.byId);
     this.byId.set(program.id, program);
     return program;
   }

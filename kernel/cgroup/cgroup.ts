@@ -3,7 +3,7 @@
  * controllers. Files: files.ts; members: membership.ts.
  */
 
-import { type Account, ACCOUNTING } from "../core/account.ts";
+import type { Account } from "../core/account.ts";
 import { CGROUPS } from "../core/quota.ts";
 import { EAGAIN, EBUSY, EEXIST, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import { ChangeSignal, type GroupFile, type GroupNode } from "./fs/group_node.ts";
@@ -24,7 +24,7 @@ const DEPTH_MAX = 256;
 
 export class Cgroup implements GroupNode {
   /** The account that the group is charged to. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
   readonly hierarchy: Hierarchy;
   readonly parent: Cgroup | null;
   name: string;
@@ -59,7 +59,8 @@ export class Cgroup implements GroupNode {
   private files: readonly GroupFile[] = [];
   private filesFor: number = -1;
 
-  constructor(hierarchy: Hierarchy, parent: Cgroup | null, name: string) {
+  constructor(account: Account, hierarchy: Hierarchy, parent: Cgroup | null, name: string) {
+    this.account = account;
     this.hierarchy = hierarchy;
     this.parent = parent;
     this.name = name;
@@ -127,11 +128,11 @@ export class Cgroup implements GroupNode {
     return this.children.values();
   }
 
-  makeChild(name: string): Cgroup | number {
+  makeChild(name: string, account: Account): Cgroup | number {
     if (this.children.has(name) || this.listFiles().some((f) => f.name === name)) return -EEXIST;
     if (!hasRoom(this, 1) || this.depth >= DEPTH_MAX) return -EAGAIN;
-    if (!CGROUPS.take(1)) return -ENOMEM;
-    const child = new Cgroup(this.hierarchy, this, name);
+    if (!CGROUPS.take(1, account)) return -ENOMEM;
+    const child = new Cgroup(account, this.hierarchy, this, name);
     this.children.set(name, child);
     countBelow(this, 1);
     child.memory.follow();

@@ -1,5 +1,5 @@
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
-import { ACCOUNTING } from "../core/account.ts";
 import { CGROUPS } from "../core/quota.ts";
 import { EAGAIN, EBUSY, EINVAL, ENODEV, ENOENT, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import { majorOf, minorOf } from "../../ffi/abi/stat.ts";
@@ -33,7 +33,7 @@ function groupLab(): GroupLab {
     task,
     root,
     make: (name, parent = root) => {
-      const group = parent.makeChild(name);
+      const group = parent.makeChild(name, TEST_ACCOUNT);
       if (typeof group === "number") throw new Error(`${name}: ${group}`);
       return group;
     },
@@ -210,11 +210,11 @@ Deno.test("who moves more than io.max grants pays later, and groups above count 
 });
 
 Deno.test("groups are not endless: neither one below the other, nor all together", () => {
-  const groups = () => CGROUPS.countOf(ACCOUNTING.current);
+  const groups = () => CGROUPS.countOf(TEST_ACCOUNT);
   const { root } = groupLab(), { owner } = root.hierarchy, before = groups();
   let group = root;
   for (;;) {
-    const next = group.makeChild("g");
+    const next = group.makeChild("g", TEST_ACCOUNT);
     if (typeof next === "number") {
       assertEquals(next, -EAGAIN);
       break;
@@ -225,7 +225,7 @@ Deno.test("groups are not endless: neither one below the other, nor all together
   owner.release();
   assertEquals([root.children.size, groups()], [0, before]);
   const rest = CGROUPS.limit - before;
-  CGROUPS.add(rest);
-  assertEquals(root.makeChild("g"), -ENOMEM);
-  CGROUPS.give(rest, ACCOUNTING.current);
+  CGROUPS.add(rest, TEST_ACCOUNT);
+  assertEquals(root.makeChild("g", TEST_ACCOUNT), -ENOMEM);
+  CGROUPS.give(rest, TEST_ACCOUNT);
 });

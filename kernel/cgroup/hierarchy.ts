@@ -6,6 +6,7 @@
  * Without a container it is the root of a machine.
  */
 
+import type { Account } from "../core/account.ts";
 import { ENOMEM } from "../../ffi/abi/errno.ts";
 import { CGROUPS } from "../core/quota.ts";
 import { CgroupFs, GroupDir } from "./fs/cgroup_fs.ts";
@@ -32,7 +33,7 @@ export class Hierarchy {
     this.id = id;
     this.controllers = controllers;
     this.name = name;
-    this.root = new Cgroup(this, null, "");
+    this.root = new Cgroup(owner.account, this, null, "");
     const { host } = owner.kernel;
     const type = id === 0 ? "cgroup2" : "cgroup";
     this.fs = new CgroupFs(host, type, this.root, options);
@@ -46,6 +47,8 @@ export class Hierarchy {
 /** All hierarchies of one container. */
 export class Cgroups {
   readonly kernel: Kernel;
+  /** What its hierarchies are charged to. */
+  readonly account: Account;
   readonly unified: Hierarchy;
   /** The hierarchies of version 1, in the order of their ids. */
   readonly legacy: Hierarchy[] = [];
@@ -60,8 +63,9 @@ export class Cgroups {
   isMachine: boolean = false;
   private lastId: number = 0;
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: Kernel, account: Account) {
     this.kernel = kernel;
+    this.account = account;
     this.unified = new Hierarchy(this, 0, UNIFIED, "", "nsdelegate");
   }
 
@@ -72,7 +76,7 @@ export class Cgroups {
 
   /** Add a hierarchy of version 1, whose controllers are in no other; or -ENOMEM. */
   addLegacy(controllers: number, name: string, options: string): Hierarchy | number {
-    if (!CGROUPS.take(1)) return -ENOMEM;
+    if (!CGROUPS.take(1, this.account)) return -ENOMEM;
     this.unified.controllers &= ~controllers;
     const hierarchy = new Hierarchy(this, ++this.lastId, controllers, name, options);
     this.legacy.push(hierarchy);

@@ -12,7 +12,7 @@ const PERIOD_NS = 100_000_000;
 /** A task in a group that may have a tenth of a processor. */
 function limited(): { lab: LabKernel; task: Task; group: Cgroup; startNs: number } {
   const lab = new LabKernel(), task = lab.start();
-  const group = lab.namespaces.cgroup.roots.unified.makeChild("g");
+  const group = lab.namespaces.cgroup.roots.unified.makeChild("g", lab.accounts.root);
   assert(typeof group !== "number");
   moveTask(task, group);
   const startNs = lab.host.nowNs;

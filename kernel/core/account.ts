@@ -86,13 +86,3 @@ export function charge(account: Account, kind: number, count: number, bytes: num
     a.counts[kind]! += count;
   }
 }
-
-/**
- * The account that new objects are charged to: that of the process whose call is served, as Linux's
- * `current`.
- */
-class Accounting {
-  current: Account = new Account(null, 1);
-}
-
-export const ACCOUNTING: Accounting = new Accounting();

@@ -7,7 +7,6 @@
  * Objects stay charged to their accounts until they are freed, so their quotas limit the jobs too.
  */
 
-import { type Account, ACCOUNTING } from "./account.ts";
 import { Fifo } from "./fifo.ts";
 
 export interface Job {
@@ -25,13 +24,12 @@ const JOB_UNITS = 4;
 
 /** The part of the kernel that names the account of turns that pays. */
 export interface CallServer {
-  readonly current: { readonly billed: { readonly account: object | null } } | null;
+  readonly current: { readonly billed: { readonly turnAccount: object | null } } | null;
 }
 
 /** A job, the account of its objects, and the account of turns that pays for it. */
 interface Left {
   readonly job: Job;
-  readonly account: Account;
   readonly payer: object | null;
 }
 
@@ -56,7 +54,7 @@ export class DeferredWork {
    * They are not nested, because guests make chains of them of any length.
    */
   begin(job: Job): void {
-    const next = { job, account: ACCOUNTING.current, payer: this.payer };
+    const next = { job, payer: this.payer };
     if (this.isStepping) {
       this.left.push(next);
       return;
@@ -72,7 +70,7 @@ export class DeferredWork {
   }
 
   private get payer(): object | null {
-    return this.server?.current?.billed.account ?? null;
+    return this.server?.current?.billed.turnAccount ?? null;
   }
 
   private beginFresh(): void {
@@ -89,13 +87,12 @@ export class DeferredWork {
    * which is returned and charged with the turn. A job that throws is not run again.
    */
   step(): object | null {
-    const { current } = ACCOUNTING, payer = this.left.first?.payer ?? null;
+    const payer = this.left.first?.payer ?? null;
     this.isStepping = true;
     try {
       this.runLeft(payer);
     } finally {
       this.isStepping = false;
-      ACCOUNTING.current = current;
     }
     return payer;
   }
@@ -104,7 +101,6 @@ export class DeferredWork {
     const { left } = this;
     for (let units = SLICE_UNITS; units > 0 && left.first?.payer === payer; units -= JOB_UNITS) {
       const next = left.shift()!;
-      ACCOUNTING.current = next.account;
       units = next.job.step(units);
       if (units <= 0) left.push(next);
     }

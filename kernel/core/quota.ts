@@ -5,7 +5,7 @@
  * accounts do the counting (account.ts).
  */
 
-import { type Account, ACCOUNTING, charge, hasRoom } from "./account.ts";
+import { type Account, charge, hasRoom } from "./account.ts";
 
 export class Quota {
   /** Its index in the counts of accounts. */
@@ -27,19 +27,19 @@ export class Quota {
   }
 
   /** Whether the account may have `count` more. */
-  hasRoom(count: number = 1, account: Account = ACCOUNTING.current): boolean {
+  hasRoom(count: number, account: Account): boolean {
     return hasRoom(account, this.kind, this.limit, count, count * this.bytesEach);
   }
 
   /** Charges `count` more; false when they would be too many. */
-  take(count: number, account: Account = ACCOUNTING.current): boolean {
+  take(count: number, account: Account): boolean {
     if (!this.hasRoom(count, account)) return false;
     this.add(count, account);
     return true;
   }
 
   /** Charges `count` more without a check: after `hasRoom`, or for what cannot fail. */
-  add(count: number, account: Account = ACCOUNTING.current): void {
+  add(count: number, account: Account): void {
     charge(account, this.kind, count, count * this.bytesEach);
   }
 

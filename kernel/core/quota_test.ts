@@ -6,7 +6,7 @@ import { runInNewContext } from "node:vm";
 import { DATA, LabKernel } from "../testing/task_lab.ts";
 import { registerFamilies } from "../net/families.ts";
 import type { Task } from "../task/task.ts";
-import { ACCOUNTING, KINDS_MAX } from "./account.ts";
+import { KINDS_MAX } from "./account.ts";
 import { EBPF_INSTRUCTIONS } from "../bpf/ebpf_program.ts";
 import * as quotas from "./quota.ts";
 
@@ -26,7 +26,6 @@ const FACTOR = 3;
 function costOf(count: number, make: Make): { bytes: number; charged: number } {
   const kernel = new LabKernel(), task = kernel.start();
   registerFamilies(kernel.namespaces.net);
-  ACCOUNTING.current = task.group.account;
   task.group.limits.set(7, 1 << 20, 1 << 20);
   make(kernel, task, 0);
   const before = heapBytes(), chargedBefore = task.group.account.bytes;

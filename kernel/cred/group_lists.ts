@@ -5,6 +5,7 @@
  * take 512 KB of the kernel's heap for each open file.
  */
 
+import type { Account } from "../core/account.ts";
 import { GROUP_LIST_BYTES } from "../core/quota.ts";
 
 /** Lists up to this length are part of the charge of their credentials. */
@@ -21,11 +22,11 @@ export class GroupLists {
    * The shared list of these groups, which are sorted; null when the account has no room for a new
    * one.
    */
-  keep(groups: readonly number[]): readonly number[] | null {
+  keep(groups: readonly number[], account: Account): readonly number[] | null {
     if (groups.length <= SHORT) return groups;
     const hash = hashOf(groups), lists = this.byHash.get(hash);
     for (const list of lists ?? []) if (isSame(list, groups)) return list;
-    if (!GROUP_LIST_BYTES.take(LIST_BYTES + groups.length * NUMBER_BYTES)) return null;
+    if (!GROUP_LIST_BYTES.take(LIST_BYTES + groups.length * NUMBER_BYTES, account)) return null;
     if (lists === undefined) this.byHash.set(hash, [groups]);
     else lists.push(groups);
     return groups;

@@ -4,7 +4,7 @@
  * folders of files, IPC, network, cgroup and host names.
  */
 
-import { type Account, ACCOUNTING } from "../core/account.ts";
+import type { Account } from "../core/account.ts";
 import { NAMESPACE_BYTES } from "../core/quota.ts";
 import { giveCounts, takeCounts } from "./namespace_counts.ts";
 import type { UserNamespace } from "./user_namespace.ts";
@@ -79,8 +79,8 @@ export abstract class Namespace {
    * Counts it for its maker and charges it, once: false when the maker has too many of its kind
    * (-ENOSPC).
    */
-  countFor(uid: number): boolean {
-    const account = ACCOUNTING.current, bytes = BYTES[this.kind];
+  countFor(uid: number, account: Account): boolean {
+    const bytes = BYTES[this.kind];
     if (this.owner === null || !NAMESPACE_BYTES.hasRoom(bytes, account)) return false;
     if (!takeCounts(this.owner, uid, this.kind)) return false;
     this.countedUid = uid;

@@ -3,6 +3,7 @@
  * "Capabilities". task/unshare.ts and task/setns.ts call this.
  */
 
+import type { Account } from "../core/account.ts";
 import { CAP_SETFCAP } from "../../ffi/abi/capability.ts";
 import { ENOSPC, EPERM } from "../../ffi/abi/errno.ts";
 import { ALL_CAPS, type Credentials, hasOwnCap, NO_CAPS } from "./credentials.ts";
@@ -27,12 +28,16 @@ export function credentialsIn(cred: Credentials, ns: UserNamespace): Credentials
  * too many levels or too many namespaces of the caller; -EPERM for a caller in a chroot, or whose
  * own ids are not mapped in its namespace.
  */
-export function newUserNamespace(cred: Credentials, isChrooted: boolean): Credentials | number {
+export function newUserNamespace(
+  cred: Credentials,
+  isChrooted: boolean,
+  account: Account,
+): Credentials | number {
   const { userNs, euid, egid } = cred;
   if (userNs.level > USER_NAMESPACE_LEVELS) return -ENOSPC;
   if (isChrooted || !userNs.hasUid(euid) || !userNs.hasGid(egid)) return -EPERM;
   const ns = new UserNamespace(userNs, euid, egid, hasOwnCap(cred, CAP_SETFCAP));
-  if (ns.countFor(euid)) return credentialsIn(cred, ns);
+  if (ns.countFor(euid, account)) return credentialsIn(cred, ns);
   ns.discard();
   return -ENOSPC;
 }

@@ -4,6 +4,7 @@
  * fanotify/calls/fanotify.ts.
  */
 
+import type { Account } from "../core/account.ts";
 import { EAGAIN, EFAULT, EINVAL, ENOENT } from "../../ffi/abi/errno.ts";
 import {
   FAN_ALLOW,
@@ -80,6 +81,7 @@ export class FanotifyFile extends AnonFile implements Asker {
   private readonly queue: WaitQueue = new WaitQueue();
 
   constructor(
+    account: Account,
     kernel: Kernel,
     initFlags: number,
     eventFlags: number,
@@ -87,7 +89,7 @@ export class FanotifyFile extends AnonFile implements Asker {
     isUnprivileged: boolean,
     isUnlimited: boolean,
   ) {
-    super(kernel.anon, O_RDWR | flags);
+    super(account, kernel.anon, O_RDWR | flags);
     this.kernel = kernel;
     this.marks = new GroupMarks(this, this.account);
     this.initFlags = initFlags;
@@ -325,7 +327,7 @@ function pidfdFor(reader: Task, event: FanEvent): number {
   if (process === null || process.isReaped || event.cause?.numberIn(reader.pids) === 0) {
     return FAN_NOPIDFD;
   }
-  const file = new PidFd(reader.kernel.anon, process, null, 0);
+  const file = new PidFd(reader.account, reader.kernel.anon, process, null, 0);
   const fd = reader.files.install(file, true, reader.group.limits.get(RLIMIT_NOFILE));
   if (fd >= 0) return fd;
   file.drop();

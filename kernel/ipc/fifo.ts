@@ -72,17 +72,19 @@ export class FifoOpener implements SpecialOpener {
     const pipe = inode.special instanceof Pipe ? inode.special : new Pipe(this.frames, inode);
     inode.special = pipe;
     const mode = flags & O_ACCMODE, nonblocking = (flags & O_NONBLOCK) !== 0;
-    if (mode === O_RDWR) return new PipeFile(pipe, flags & KEPT_FLAGS);
+    if (mode === O_RDWR) return new PipeFile(caller.account, pipe, flags & KEPT_FLAGS);
     const isReader = mode === O_RDONLY;
     // Opening a pipe again (/proc/PID/fd) does not wait.
     if (inode.fs.type === "pipefs" || (isReader ? pipe.writers > 0 : pipe.readers > 0)) {
-      return new PipeFile(pipe, flags & KEPT_FLAGS);
+      return new PipeFile(caller.account, pipe, flags & KEPT_FLAGS);
     }
     if (nonblocking) {
-      return isReader ? new PipeFile(pipe, flags & KEPT_FLAGS, pipe.writerOpens) : -ENXIO;
+      return isReader
+        ? new PipeFile(caller.account, pipe, flags & KEPT_FLAGS, pipe.writerOpens)
+        : -ENXIO;
     }
     if (!isWaiting(caller)) return -EINTR;
-    const file = new PipeFile(pipe, (flags & KEPT_FLAGS) | O_LARGEFILE);
+    const file = new PipeFile(caller.account, pipe, (flags & KEPT_FLAGS) | O_LARGEFILE);
     file.attach(path, caller.cred);
     const r = caller.waitFor(pipe.waitQueue, 0);
     if (r === BLOCK) caller.progress.object = new FifoOpen(file, isReader);

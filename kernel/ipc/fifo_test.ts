@@ -37,7 +37,7 @@ function lab(): { a: Waiting; b: Waiting; files: TestFiles } {
   files.vfs.special.fifo = new FifoOpener(files.frames);
   const { root } = files;
   assertEquals(mknodAt(root, AT_FDCWD, "/f", S_IFIFO | 0o644, 0), 0);
-  const make = () => new Waiting(root.files, root.fs, root.cred);
+  const make = () => new Waiting(root.files, root.fs, root.cred, root.account);
   return { a: make(), b: make(), files };
 }
 

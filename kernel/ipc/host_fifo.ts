@@ -51,7 +51,7 @@ export class HostFifoOpener implements SpecialOpener {
     host.mode = inode.mode;
     host.uid = inode.uid;
     host.gid = inode.gid;
-    return new HostFile(host, flags, false);
+    return new HostFile(caller.account, host, flags, false);
   }
 }
 

@@ -1,5 +1,6 @@
 /** An IPC namespace (ipc_namespaces(7)): System V objects and POSIX message queues. */
 
+import type { Account } from "../core/account.ts";
 import { Namespace } from "../cred/namespace.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
@@ -28,6 +29,7 @@ export class IpcNamespace extends Namespace {
   readonly mq: QueueNames;
 
   constructor(
+    account: Account,
     memory: MemoryContext,
     vfs: Vfs,
     user: IpcClock & MakerSource,
@@ -41,8 +43,8 @@ export class IpcNamespace extends Namespace {
     this.sem = new Semaphores(user, this.limits);
     this.msg = new IpcMessages(user, this.limits);
     this.shm.table.userNs = this.sem.table.userNs = this.msg.table.userNs = owner;
-    const fs = new MqueueFs(memory.frames, memory.host, this.limits, user, owner);
-    this.mq = { fs, mount: internalMount(vfs, fs) };
+    const fs = new MqueueFs(account, memory.frames, memory.host, this.limits, user, owner);
+    this.mq = { fs, mount: internalMount(account, vfs, fs) };
   }
 
   /**

@@ -4,6 +4,7 @@
  * Not here: the blocking open of FIFOs (fifo.ts), blocking reads and writes (syscalls/io).
  */
 
+import type { Account } from "../core/account.ts";
 import { EAGAIN, EBUSY, EINVAL, EPERM, EPIPE } from "../../ffi/abi/errno.ts";
 import { O_DIRECT } from "../../ffi/abi/fcntl.ts";
 import { FIONREAD } from "../../ffi/abi/ioctl.ts";
@@ -220,8 +221,8 @@ export class PipeFile extends OpenFile {
    */
   private readonly ignoredOpens: number;
 
-  constructor(pipe: Pipe, flags: number, ignoredOpens: number = -1) {
-    super(flags);
+  constructor(account: Account, pipe: Pipe, flags: number, ignoredOpens: number = -1) {
+    super(account, flags);
     this.pipe = pipe;
     this.ignoredOpens = ignoredOpens;
     pipe.attach(this.canRead, this.canWrite);

@@ -1,3 +1,4 @@
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { EAGAIN, EBUSY, EPERM, EPIPE } from "../../ffi/abi/errno.ts";
 import { O_DIRECT, O_RDONLY, O_WRONLY } from "../../ffi/abi/fcntl.ts";
@@ -12,7 +13,10 @@ const IN = POLLIN | POLLRDNORM, OUT = POLLOUT | POLLWRNORM;
 
 function pipe(flags = 0): readonly [PipeFile, PipeFile] {
   const p = new Pipe(new TestFiles().frames, new AnonFs("pipefs").make(S_IFIFO | 0o600));
-  return [new PipeFile(p, O_RDONLY | flags), new PipeFile(p, O_WRONLY | flags)];
+  return [
+    new PipeFile(TEST_ACCOUNT, p, O_RDONLY | flags),
+    new PipeFile(TEST_ACCOUNT, p, O_WRONLY | flags),
+  ];
 }
 
 function write(file: PipeFile, text: string): number {
@@ -112,8 +116,8 @@ Deno.test("splice and tee move bytes between rings", () => {
   const [r, w] = pipe(O_DIRECT);
   const other = pipe();
   const target = new Pipe(w.pipe.ring.frames, other[0].inode);
-  const tr = new PipeFile(target, O_RDONLY);
-  new PipeFile(target, O_WRONLY);
+  const tr = new PipeFile(TEST_ACCOUNT, target, O_RDONLY);
+  new PipeFile(TEST_ACCOUNT, target, O_WRONLY);
   write(w, "one");
   write(w, "two");
   assertEquals([target.moveFrom(r.pipe, 2, false), read(tr)], [2, "on"]);

@@ -3,7 +3,7 @@
  * changes keys and charges quotas, keyring.ts handles links, permission.ts decides what is allowed.
  */
 
-import { type Account, ACCOUNTING } from "../core/account.ts";
+import type { Account } from "../core/account.ts";
 import { flatString } from "../core/bytes.ts";
 import type { WaitQueue } from "../core/wait.ts";
 import type { KeyType } from "./key_types.ts";
@@ -36,7 +36,7 @@ export interface KeyRequest {
 
 export class Key {
   /** The account that the key is charged to. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
   /** Its id, in all namespaces; 0: it was destroyed. */
   serial: number;
   readonly type: KeyType;
@@ -84,6 +84,7 @@ export class Key {
   isUserKeyring: boolean = false;
 
   constructor(
+    account: Account,
     serial: number,
     type: KeyType,
     description: string,
@@ -92,6 +93,7 @@ export class Key {
     perm: number,
     isInQuota: boolean,
   ) {
+    this.account = account;
     this.serial = serial;
     this.type = type;
     this.description = flatString(description);

@@ -4,6 +4,7 @@
  * hold.
  */
 
+import type { Account } from "../core/account.ts";
 import { EDQUOT, EEXIST, EINVAL, ENOENT, ENOTDIR, EPERM } from "../../ffi/abi/errno.ts";
 import { KEY_BYTES, KEYS } from "../core/quota.ts";
 import type { NamespaceKeyrings } from "../cred/user_namespace.ts";
@@ -38,6 +39,7 @@ export interface NewKey {
   readonly perm: number;
   /** "overrun": charged, even beyond the quota. */
   readonly quota: "in" | "overrun" | "none";
+  readonly account: Account;
 }
 
 export class KeyStore {
@@ -78,13 +80,14 @@ export class KeyStore {
 
   /** Makes a key without references; -EINVAL for a description that its type refuses, -EDQUOT. */
   make(from: NewKey): Key | number {
-    const { type, description, quota, uid } = from;
+    const { type, description, quota, uid, account } = from;
     if (description === "" || !type.names(description)) return -EINVAL;
     const user = this.users.get(uid) ?? new KeyUser(uid), bytes = description.length + 1;
     if (quota === "in" && !this.hasRoom(user, 1, bytes)) return -EDQUOT;
-    if (!KEYS.hasRoom() || !KEY_BYTES.take(bytes)) return -EDQUOT;
-    KEYS.add(1);
+    if (!KEYS.hasRoom(1, account) || !KEY_BYTES.take(bytes, account)) return -EDQUOT;
+    KEYS.add(1, account);
     const key = new Key(
+      account,
       this.newSerial(),
       type,
       description,

@@ -1,6 +1,6 @@
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import { EDEADLK, EDQUOT, EPERM } from "../../ffi/abi/errno.ts";
-import { ACCOUNTING } from "../core/account.ts";
 import { KEY_BYTES, KEYS, type Quota } from "../core/quota.ts";
 import { TimerQueue } from "../time/timer.ts";
 import type { Key } from "./key.ts";
@@ -8,7 +8,7 @@ import { KeyStore, ringRights } from "./key_store.ts";
 import { KEYRING, keyTypeOf } from "./key_types.ts";
 
 function countOf(quota: Quota): number {
-  return quota.countOf(ACCOUNTING.current);
+  return quota.countOf(TEST_ACCOUNT);
 }
 
 class Lab {
@@ -33,6 +33,7 @@ class Lab {
 
   make(description: string, bytes: number = 0, type: string = "user"): Key {
     const key = this.store.make({
+      account: TEST_ACCOUNT,
       type: keyTypeOf(bytes > 0 ? type : "keyring") ?? KEYRING,
       description,
       uid: 7,

@@ -61,14 +61,18 @@ function specialKey(t: KeyHolder, id: number, creates: boolean): KeyRef | number
   const { keyrings, cred } = t;
   switch (id) {
     case K.KEY_SPEC_THREAD_KEYRING:
-      return possessedRef(creates ? keyrings.ownThread(cred) : keyrings.thread ?? -ENOKEY);
+      return possessedRef(
+        creates ? keyrings.ownThread(cred, t.account) : keyrings.thread ?? -ENOKEY,
+      );
     case K.KEY_SPEC_PROCESS_KEYRING:
-      return possessedRef(creates ? keyrings.ownProcess(cred) : keyrings.process ?? -ENOKEY);
+      return possessedRef(
+        creates ? keyrings.ownProcess(cred, t.account) : keyrings.process ?? -ENOKEY,
+      );
     case K.KEY_SPEC_SESSION_KEYRING:
       return possessedRef(sessionKeyring(t, creates));
     case K.KEY_SPEC_USER_KEYRING:
     case K.KEY_SPEC_USER_SESSION_KEYRING: {
-      const rings = userKeyringsOf(keyrings.store, cred.userNs).of(cred.uid);
+      const rings = userKeyringsOf(keyrings.store, cred.userNs).of(cred.uid, t.account);
       if (typeof rings === "number") return rings;
       return possessedRef(id === K.KEY_SPEC_USER_KEYRING ? rings.user : rings.session);
     }
@@ -92,9 +96,9 @@ function possessedRef(key: Key | number): KeyRef | number {
 function sessionKeyring(t: KeyHolder, creates: boolean): Key | number {
   const { keyrings, cred } = t, { session } = keyrings;
   if (session !== null && !(creates && session.isUserKeyring)) return session;
-  const rings = userKeyringsOf(keyrings.store, cred.userNs).of(cred.uid);
+  const rings = userKeyringsOf(keyrings.store, cred.userNs).of(cred.uid, t.account);
   if (typeof rings === "number") return rings;
-  if (creates) return keyrings.newSession(cred);
+  if (creates) return keyrings.newSession(cred, t.account);
   keyrings.setSession(rings.session);
   return rings.session;
 }

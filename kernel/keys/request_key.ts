@@ -28,7 +28,15 @@ export function beginConstruction(
   destination: Key | null,
 ): Key | number {
   const { store } = t.keyrings, { fsuid: uid, fsgid: gid } = t.cred;
-  const key = store.make({ type, description, uid, gid, perm: defaultRights(type), quota: "in" });
+  const key = store.make({
+    type,
+    description,
+    uid,
+    gid,
+    perm: defaultRights(type),
+    quota: "in",
+    account: t.account,
+  });
   if (typeof key === "number") return key;
   key.construction = new WaitQueue();
   const r = destination === null ? 0 : store.link(destination, key);
@@ -40,7 +48,7 @@ export function beginConstruction(
 /** The keyring for a request without a destination (KEYCTL_SET_REQKEY_KEYRING). */
 export function defaultDestination(t: KeyHolder): Key | number {
   const { keyrings, cred } = t, { thread, process, session, authority } = keyrings;
-  const rings = userKeyringsOf(keyrings.store, cred.userNs).of(cred.uid);
+  const rings = userKeyringsOf(keyrings.store, cred.userNs).of(cred.uid, t.account);
   if (typeof rings === "number") return rings;
   switch (keyrings.requestDefault) {
     case K.KEY_REQKEY_DEFL_THREAD_KEYRING:
@@ -75,6 +83,7 @@ export function makerKeyrings(request: KeyRequest): Maker | number {
     gid,
     perm: AUTHORITY_RIGHTS,
     quota: "none",
+    account: requester.account,
   });
   if (typeof authority === "number") return authority;
   authority.request = request;
@@ -85,6 +94,7 @@ export function makerKeyrings(request: KeyRequest): Maker | number {
     gid,
     perm: ringRights(KEY_VIEW | KEY_READ),
     quota: "overrun",
+    account: requester.account,
   });
   if (typeof session === "number") {
     store.release(authority);

@@ -4,6 +4,7 @@
  * own.
  */
 
+import type { Account } from "../core/account.ts";
 import { KEY_REQKEY_DEFL_DEFAULT } from "../../ffi/abi/keyctl.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import type { Key } from "./key.ts";
@@ -14,6 +15,7 @@ import { ringRights } from "./key_store.ts";
 /** A user of keys: a task. */
 export interface KeyHolder {
   readonly cred: Credentials;
+  readonly account: Account;
   readonly keyrings: TaskKeyrings;
 }
 
@@ -35,13 +37,13 @@ export class TaskKeyrings {
    * Initialises a child's: threads share the keyring of their process, and get a thread keyring if
    * their creator had one.
    */
-  inherit(from: TaskKeyrings, cred: Credentials, isThread: boolean): void {
+  inherit(from: TaskKeyrings, cred: Credentials, account: Account, isThread: boolean): void {
     this.setSession(from.session);
     this.authority = pinned(from.authority);
     this.requestDefault = from.requestDefault;
     if (!isThread) return;
     this.process = pinned(from.process);
-    if (from.thread !== null) this.ownThread(cred);
+    if (from.thread !== null) this.ownThread(cred, account);
   }
 
   setSession(ring: Key | null): void {
@@ -60,24 +62,24 @@ export class TaskKeyrings {
    * The thread keyring, made if there is none. It and the process keyring are charged even beyond
    * the quota.
    */
-  ownThread(cred: Credentials): Key | number {
+  ownThread(cred: Credentials, account: Account): Key | number {
     if (this.thread !== null) return this.thread;
-    const ring = this.makeRing("_tid", cred, KEY_VIEW, "overrun");
+    const ring = this.makeRing("_tid", cred, account, KEY_VIEW, "overrun");
     if (typeof ring !== "number") this.thread = pinned(ring);
     return ring;
   }
 
-  ownProcess(cred: Credentials): Key | number {
+  ownProcess(cred: Credentials, account: Account): Key | number {
     if (this.process !== null) return this.process;
-    const ring = this.makeRing("_pid", cred, KEY_VIEW, "overrun");
+    const ring = this.makeRing("_pid", cred, account, KEY_VIEW, "overrun");
     if (typeof ring !== "number") this.process = pinned(ring);
     return ring;
   }
 
   /** Makes an anonymous session keyring. */
-  newSession(cred: Credentials): Key | number {
+  newSession(cred: Credentials, account: Account): Key | number {
     const quota = this.session === null ? "overrun" : "in";
-    const ring = this.makeRing("_ses", cred, KEY_VIEW | KEY_READ, quota);
+    const ring = this.makeRing("_ses", cred, account, KEY_VIEW | KEY_READ, quota);
     if (typeof ring !== "number") this.setSession(ring);
     return ring;
   }
@@ -85,11 +87,12 @@ export class TaskKeyrings {
   private makeRing(
     description: string,
     cred: Credentials,
+    account: Account,
     ownerRights: number,
     quota: "in" | "overrun",
   ): Key | number {
     const { uid, gid } = cred, perm = ringRights(ownerRights);
-    return this.store.makeKeyring({ description, uid, gid, perm, quota });
+    return this.store.makeKeyring({ description, uid, gid, perm, quota, account });
   }
 
   /** execve(2): only the session keyring stays. */

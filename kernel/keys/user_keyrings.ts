@@ -4,6 +4,7 @@
  * that programs could use.
  */
 
+import type { Account } from "../core/account.ts";
 import { type NamespaceKeyrings, NO_ID, type UserNamespace } from "../cred/user_namespace.ts";
 import { type Key, keyIndex } from "./key.ts";
 import type { KeyStore } from "./key_store.ts";
@@ -36,13 +37,13 @@ export class UserKeyrings implements NamespaceKeyrings {
   }
 
   /** User and user-session keyring of a real user, made if absent; -errno. */
-  of(uid: number): UserRings | number {
-    const ring = this.register ?? this.makeRegister(".user_reg", REGISTER_RIGHTS, "in");
+  of(uid: number, account: Account): UserRings | number {
+    const ring = this.register ?? this.makeRegister(".user_reg", REGISTER_RIGHTS, "in", account);
     if (typeof ring === "number") return ring;
     this.register = ring;
-    const user = this.ownRing(ring, "_uid", uid);
+    const user = this.ownRing(ring, "_uid", uid, account);
     if (typeof user === "number") return user;
-    const session = this.ownRing(ring, "_uid_ses", uid);
+    const session = this.ownRing(ring, "_uid_ses", uid, account);
     if (typeof session === "number") return session;
     if (session.links!.size === 0) {
       const r = this.store.link(session, user);
@@ -58,13 +59,14 @@ export class UserKeyrings implements NamespaceKeyrings {
   }
 
   /** The persistent keyring of a user, whose expiry is set anew. */
-  persistentOf(uid: number): Key | number {
+  persistentOf(uid: number, account: Account): Key | number {
     const name = ".persistent_register";
-    const ring = this.persistentRegister ?? this.makeRegister(name, PERSISTENT_RIGHTS, "none");
+    const ring = this.persistentRegister ??
+      this.makeRegister(name, PERSISTENT_RIGHTS, "none", account);
     if (typeof ring === "number") return ring;
     this.persistentRegister = ring;
     const description = `_persistent.${this.ns.uidOf(uid)}`;
-    return this.findOrMake(ring, description, uid, PERSISTENT_RIGHTS, "none");
+    return this.findOrMake(ring, description, uid, PERSISTENT_RIGHTS, "none", account);
   }
 
   private findOrMake(
@@ -73,17 +75,18 @@ export class UserKeyrings implements NamespaceKeyrings {
     uid: number,
     perm: number,
     quota: "in" | "none",
+    account: Account,
   ): Key | number {
     const there = ring.links!.get(keyIndex(KEYRING, description));
     if (there !== undefined) return there;
-    const made = this.store.makeKeyring({ description, uid, gid: NO_ID, perm, quota });
+    const made = this.store.makeKeyring({ description, uid, gid: NO_ID, perm, quota, account });
     return typeof made === "number" ? made : this.keep(ring, made);
   }
 
   /** Finds or makes one of the two keyrings of a user. */
-  private ownRing(register: Key, name: string, uid: number): Key | number {
+  private ownRing(register: Key, name: string, uid: number, account: Account): Key | number {
     const description = `${name}.${this.ns.uidOf(uid)}`;
-    const ring = this.findOrMake(register, description, uid, USER_RIGHTS, "in");
+    const ring = this.findOrMake(register, description, uid, USER_RIGHTS, "in", account);
     if (typeof ring !== "number") ring.isUserKeyring = true;
     return ring;
   }
@@ -95,10 +98,15 @@ export class UserKeyrings implements NamespaceKeyrings {
     return r;
   }
 
-  private makeRegister(description: string, perm: number, quota: "in" | "none"): Key | number {
+  private makeRegister(
+    description: string,
+    perm: number,
+    quota: "in" | "none",
+    account: Account,
+  ): Key | number {
     const uid = this.ns.isInitial ? 0 : this.ns.ownerUid;
     const gid = quota === "in" ? NO_ID : 0;
-    const ring = this.store.makeKeyring({ description, uid, gid, perm, quota });
+    const ring = this.store.makeKeyring({ description, uid, gid, perm, quota, account });
     if (typeof ring !== "number") ring.pins++;
     return ring;
   }

@@ -4,7 +4,7 @@
  * landlock/calls/net_access.ts rules on ports.
  */
 
-import { type Account, ACCOUNTING } from "../core/account.ts";
+import type { Account } from "../core/account.ts";
 import { LANDLOCK_RULES } from "../core/quota.ts";
 
 /** LIMIT: nested domains, as on Linux. */
@@ -18,10 +18,14 @@ export interface Ruled {
 /** Rules by their object: LANDLOCK_ACCESS_* bits. They are charged. */
 export class RuleTable {
   /** The account that rules are charged to. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
   readonly files: Map<Ruled, number> = new Map();
   /** Rules by port, in host order. */
   readonly ports: Map<number, number> = new Map();
+
+  constructor(account: Account) {
+    this.account = account;
+  }
 
   get size(): number {
     return this.files.size + this.ports.size;
@@ -46,9 +50,9 @@ export class RuleTable {
   }
 
   /** A copy that is charged too, or null. */
-  copy(): RuleTable | null {
-    if (!LANDLOCK_RULES.take(this.size, this.account)) return null;
-    const copy = new RuleTable();
+  copy(account: Account): RuleTable | null {
+    if (!LANDLOCK_RULES.take(this.size, account)) return null;
+    const copy = new RuleTable(account);
     for (const [file, access] of this.files) {
       file.ruleCount++;
       copy.files.set(file, access);

@@ -1,10 +1,11 @@
 /** Tests of the limit of a memory's areas, and of the account that they are charged to. */
 
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import { EAGAIN, ENOMEM } from "../../ffi/abi/errno.ts";
 import * as M from "../../ffi/abi/mman.ts";
 import { PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
-import { Account, ACCOUNTING } from "../core/account.ts";
+import { Account } from "../core/account.ts";
 import { AREAS } from "../core/quota.ts";
 import { MemoryLab } from "../testing/memory_lab.ts";
 import type { MemoryManager } from "./memory_manager.ts";
@@ -26,7 +27,7 @@ function fill(mm: MemoryManager): number {
 }
 
 Deno.test("no call makes more areas than vm.max_map_count", () => {
-  const areas = () => AREAS.countOf(ACCOUNTING.current);
+  const areas = () => AREAS.countOf(TEST_ACCOUNT);
   const lab = new MemoryLab(), used = areas(), mm = lab.newManager();
   mm.limits.mayLockAll = true;
   const count = fill(mm), middle = BASE + 2 ** 29;
@@ -45,17 +46,15 @@ Deno.test("no call makes more areas than vm.max_map_count", () => {
 });
 
 Deno.test("areas are charged to the account that the memory was made for", () => {
-  const lab = new MemoryLab(), before = ACCOUNTING.current, account = new Account(null, 1);
+  const lab = new MemoryLab(), account = new Account(null, 1);
   account.bytesMax = 1000 * AREAS.bytesEach;
-  ACCOUNTING.current = account;
   try {
-    const mm = lab.newManager(), count = fill(mm);
+    const mm = lab.newManager(account), count = fill(mm);
     assert(count > 900 && count < 1100, `${count} areas`);
-    assert(!mm.vmas.mayCopy, "a fork would take as many again");
+    assert(!mm.vmas.mayCopy(account), "a fork would take as many again");
     mm.destroy();
     assertEquals(account.bytes, 0);
   } finally {
-    ACCOUNTING.current = before;
     lab.close();
   }
 });

@@ -8,7 +8,7 @@ import { ENOMEM } from "../../ffi/abi/errno.ts";
 import * as M from "../../ffi/abi/mman.ts";
 import { SIGKILL } from "../../ffi/abi/signal.ts";
 import { ACCESS_WRITE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
-import { Account, ACCOUNTING } from "../core/account.ts";
+import { Account } from "../core/account.ts";
 import { PAGE_EXTENTS } from "../core/quota.ts";
 import { MemoryLab } from "../testing/memory_lab.ts";
 import type { MemoryManager } from "./memory_manager.ts";
@@ -19,19 +19,14 @@ const PAGE = 4096, BASE = 0x100000000000, BYTES = 2 ** 30;
 
 /** Runs `body` with an account that may have `places` for extents. */
 function withRoom(places: number, body: (account: Account) => void): void {
-  const before = ACCOUNTING.current, account = new Account(null, 1);
+  const account = new Account(null, 1);
   account.bytesMax = places * PAGE_EXTENTS.bytesEach;
-  ACCOUNTING.current = account;
-  try {
-    body(account);
-  } finally {
-    ACCOUNTING.current = before;
-  }
+  body(account);
 }
 
 function withMemory(places: number, body: (mm: MemoryManager, account: Account) => void): void {
   withRoom(places, (account) => {
-    const lab = new MemoryLab(), mm = lab.newManager();
+    const lab = new MemoryLab(), mm = lab.newManager(account);
     const flags = M.MAP_PRIVATE | M.MAP_ANONYMOUS | M.MAP_NORESERVE | M.MAP_FIXED;
     assertEquals(mm.mmap(BASE, BYTES, PROT_READ | PROT_WRITE, flags, null, 0), BASE);
     body(mm, account);
@@ -53,7 +48,7 @@ function poison(mm: MemoryManager): number {
 
 Deno.test("extents are charged by places, and given back with what they are for", () => {
   withRoom(1 << 20, (account) => {
-    const map = new PageMap(), made = 10_000;
+    const map = new PageMap(account), made = 10_000;
     for (let i = 0; i < made; i++) map.insert(2 * i, 1, -1, -1, PAGE_POISONED);
     const { bytesEach } = PAGE_EXTENTS, bytes = account.bytes;
     assert(bytes >= made * bytesEach && bytes <= 2 * made * bytesEach, `${bytes} bytes`);
@@ -73,7 +68,7 @@ Deno.test("a call that needs more extents than there may be fails with ENOMEM", 
     const count = poison(mm);
     assert(count > 500 && count <= 2000, `${count} extents`);
     assert(account.bytes <= account.bytesMax);
-    assert(!mm.pages.mayCopy, "a fork would take as many again");
+    assert(!mm.pages.mayCopy(account), "a fork would take as many again");
     assertEquals(mm.madvise(BASE, PAGE, M.MADV_DONTNEED), -ENOMEM);
     assertEquals(mm.munmap(BASE, BYTES), 0);
     assertEquals(account.bytes, 0);

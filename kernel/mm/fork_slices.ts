@@ -10,6 +10,7 @@
  * which of its writes the child sees.
  */
 
+import type { Account } from "../core/account.ts";
 import { PROT_WRITE } from "../../platform/platform.ts";
 import { UFFD_FEATURE_EVENT_FORK } from "../../ffi/abi/userfaultfd.ts";
 import { copyState } from "./fork.ts";
@@ -36,7 +37,9 @@ export class ForkWork {
   child: MemoryManager | null = null;
   isOver: boolean = false;
   private readonly mm: MemoryManager;
-  private readonly pages: PageMap = new PageMap();
+  /** The account of the child. */
+  private readonly account: Account;
+  private readonly pages: PageMap;
   private readonly areas: Vma[] = [];
   private readonly handlers: Map<Userfault, Userfault> = new Map();
   /**
@@ -52,8 +55,10 @@ export class ForkWork {
   private given: number = 0;
   private mended: number = 0;
 
-  constructor(mm: MemoryManager) {
+  constructor(account: Account, mm: MemoryManager) {
+    this.account = account;
     this.mm = mm;
+    this.pages = new PageMap(account);
   }
 
   /**
@@ -107,7 +112,7 @@ export class ForkWork {
     const { mm } = this, space = mm.space.fork();
     if (space === null) return false;
     mm.forkSeq = mm.space.seq;
-    this.child = new MemoryManager(mm.ctx, space, this.pages);
+    this.child = new MemoryManager(this.account, mm.ctx, space, this.pages);
     copyState(mm, this.child);
     return true;
   }

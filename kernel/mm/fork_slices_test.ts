@@ -1,5 +1,5 @@
 /** Tests of fork_slices.ts: a fork in several turns, with writes of another thread between them. */
-
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import * as M from "../../ffi/abi/mman.ts";
 import { PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
@@ -32,7 +32,7 @@ function run(work: ForkWork, between: (turn: number) => void): number {
 Deno.test("a large memory is forked in turns, and each side then sees its own writes only", () =>
   withAreas((lab, mm) => {
     assert(!isQuickFork(mm));
-    const work = new ForkWork(mm), guest = new GuestSimulator(mm);
+    const work = new ForkWork(TEST_ACCOUNT, mm), guest = new GuestSimulator(mm);
     // Another thread writes to a page that is shared already, and to one that is not yet.
     const turns = run(work, (turn) => {
       assertEquals(guest.write(BASE + 3 * PAGE + turn, 100 + turn), 0);
@@ -66,7 +66,7 @@ Deno.test("what a child does not inherit is not there, and a file stays mapped",
     mm.store8(at + PAGE, 10);
     mm.madvise(BASE + PAGE, PAGE, M.MADV_DONTFORK);
     mm.madvise(BASE + 3 * PAGE, PAGE, M.MADV_WIPEONFORK);
-    const work = new ForkWork(mm);
+    const work = new ForkWork(TEST_ACCOUNT, mm);
     run(work, () => {});
     const child = work.child!, other = new GuestSimulator(child);
     assertEquals(other.read(BASE + PAGE), -11);
@@ -78,7 +78,7 @@ Deno.test("what a child does not inherit is not there, and a file stays mapped",
 Deno.test("a fork that ends before its last turn gives everything back", () =>
   withAreas((lab, mm) => {
     for (const stop of [1, 3, 6]) {
-      const work = new ForkWork(mm);
+      const work = new ForkWork(TEST_ACCOUNT, mm);
       for (let turn = 0; turn < stop; turn++) work.run();
       work.discard();
     }

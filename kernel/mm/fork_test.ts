@@ -1,5 +1,5 @@
 /** Tests of fork(2) of memory, copy on write, mremap(2), the stack and madvise(2). */
-
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
 import * as M from "../../ffi/abi/mman.ts";
@@ -20,7 +20,7 @@ const RW = PROT_READ | PROT_WRITE, ANON = M.MAP_PRIVATE | M.MAP_ANONYMOUS;
 const SEGV = -11;
 
 function forked(mm: MemoryManager): MemoryManager {
-  const child = mm.fork();
+  const child = mm.fork(TEST_ACCOUNT);
   assert(child instanceof MemoryManager);
   return child;
 }
@@ -249,7 +249,7 @@ Deno.test("what both sides write at once is copied, so that nobody faults", () =
   const data = mm.mmap(0, 8 * PAGE, RW, ANON, null, 0);
   const heap = mm.mmap(0, MIB, RW, ANON, null, 0);
   for (const at of [sp, data, heap]) guest.write(at, 1);
-  const child = mm.fork(sp);
+  const child = mm.fork(TEST_ACCOUNT, sp);
   assert(child instanceof MemoryManager);
   const other = new GuestSimulator(child);
   for (const at of [sp - 64, sp, data]) {
@@ -262,13 +262,13 @@ Deno.test("what both sides write at once is copied, so that nobody faults", () =
   assertEquals([guest.read(heap), other.faults], [1, 1]);
   // Nothing is copied while another thread could be writing.
   mm.share();
-  const third = mm.fork(sp);
+  const third = mm.fork(TEST_ACCOUNT, sp);
   assert(third instanceof MemoryManager);
   assertEquals(guest.write(data, 5), 0);
   assertEquals(guest.faults, 1);
   assertEquals(third.load8(data), 2);
   lab.platform.maxSpaces = 0;
-  assertEquals(mm.fork(sp), -ENOMEM);
+  assertEquals(mm.fork(TEST_ACCOUNT, sp), -ENOMEM);
   for (const each of [third, child]) each.destroy();
   mm.destroy();
   assertEquals(lab.ctx.frames.usedBytes, PAGE);

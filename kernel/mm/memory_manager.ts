@@ -7,6 +7,7 @@
  * releases the frames that the queued change unmaps.
  */
 
+import type { Account } from "../core/account.ts";
 import { ENOMEM } from "../../ffi/abi/errno.ts";
 import type { AddressSpace } from "../../platform/platform.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
@@ -127,13 +128,18 @@ export class MemoryManager extends UserAccess {
   private readonly leaving: number[] = [];
 
   /** `pages`: the page map that exists already (a fork). */
-  constructor(ctx: MemoryContext, space: AddressSpace, pages: PageMap = new PageMap()) {
+  constructor(
+    account: Account,
+    ctx: MemoryContext,
+    space: AddressSpace,
+    pages: PageMap = new PageMap(account),
+  ) {
     super(ctx.arena, ctx.windows, ctx.tlbs.take());
     this.ctx = ctx;
     this.pages = pages;
     this.space = space;
     this.files = new FileMappings(this);
-    this.vmas = new VmaList(this.files);
+    this.vmas = new VmaList(account, this.files);
     this.layout = ctx.plainLayout;
     this.mmapBase = this.layout.mmapBase(this.limits.stack);
   }
@@ -193,11 +199,11 @@ export class MemoryManager extends UserAccess {
    * The memory of a child process in a new address space, or -ENOMEM. `stackPointer` is that of the
    * thread that forks; with it the used end of the stack is copied at once.
    */
-  fork(stackPointer: number = 0): MemoryManager | number {
+  fork(account: Account, stackPointer: number = 0): MemoryManager | number {
     const copies = new ForkCopies();
     const space = forkSpace(this, copies, stackPointer);
     if (space === null) return -ENOMEM;
-    const child = new MemoryManager(this.ctx, space);
+    const child = new MemoryManager(account, this.ctx, space);
     try {
       copyMemory(this, child, copies);
     } catch (cause) {

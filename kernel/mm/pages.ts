@@ -11,7 +11,7 @@
  * flags give.
  */
 
-import { type Account, ACCOUNTING } from "../core/account.ts";
+import type { Account } from "../core/account.ts";
 import { PAGE_EXTENTS } from "../core/quota.ts";
 
 /**
@@ -63,7 +63,11 @@ export class PageMap {
    */
   changed: number[] | null = null;
   /** The account that is charged for the places: the maker's. */
-  private readonly account: Account = ACCOUNTING.current;
+  private readonly account: Account;
+
+  constructor(account: Account) {
+    this.account = account;
+  }
 
   /**
    * Whether `count` more extents may be made. A change that does not call this is charged as well.
@@ -79,9 +83,9 @@ export class PageMap {
   }
 
   /** Whether another memory may have a copy of the map. */
-  get mayCopy(): boolean {
+  mayCopy(account: Account): boolean {
     const count = chargedFor(2 * this.length);
-    return count === 0 || PAGE_EXTENTS.hasRoom(count);
+    return count === 0 || PAGE_EXTENTS.hasRoom(count, account);
   }
 
   /** The place of extent `i` in the arrays. HOT */

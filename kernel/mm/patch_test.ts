@@ -2,7 +2,7 @@
  * Tests of patch.ts, patch_cache.ts and call_site.ts: which sites are patched, and which bytes the
  * guest and debuggers see.
  */
-
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import * as M from "../../ffi/abi/mman.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE, RDI } from "../../platform/platform.ts";
@@ -101,7 +101,7 @@ Deno.test("the next process gets patched pages at once, also a child", () => {
     const one = lab.newManager(), file = make(code([[100, 39]]));
     map(one, file);
     patchSite(one, ADDR + 107, 39);
-    const child = one.fork();
+    const child = one.fork(TEST_ACCOUNT);
     assert(child instanceof MemoryManager);
     one.destroy();
     assertEquals(bytesAt(new GuestSimulator(child), ADDR + 100, 7), JUMP);
@@ -255,7 +255,7 @@ Deno.test("a program that may end soon is patched after some calls", () => {
     mm.unpatchedCalls = 2;
     map(mm, make(code([[100, 39]])));
     assertEquals(patchSite(mm, ADDR + 107, 39), false);
-    const child = mm.fork();
+    const child = mm.fork(TEST_ACCOUNT);
     assert(child instanceof MemoryManager);
     for (const one of [mm, child]) {
       assertEquals([1, 2].map(() => patchSite(one, ADDR + 107, 39)), [false, true]);

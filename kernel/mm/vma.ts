@@ -5,7 +5,7 @@
  */
 
 import { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
-import { type Account, ACCOUNTING } from "../core/account.ts";
+import type { Account } from "../core/account.ts";
 import { KernelBug } from "../core/kernel_bug.ts";
 import { AREAS } from "../core/quota.ts";
 import type { Backing } from "./backing.ts";
@@ -180,11 +180,12 @@ export class VmaList {
   private readonly user: BackingUser;
   private hint: number = 0;
   /** The account that is charged for the areas: the maker's. */
-  private readonly account: Account = ACCOUNTING.current;
+  private readonly account: Account;
   /** The number of areas that is paid for. */
   private charged: number = FREE_AREAS;
 
-  constructor(user: BackingUser) {
+  constructor(account: Account, user: BackingUser) {
+    this.account = account;
     this.user = user;
   }
 
@@ -206,9 +207,9 @@ export class VmaList {
   }
 
   /** Whether another memory may have a copy of each area. */
-  get mayCopy(): boolean {
+  mayCopy(account: Account): boolean {
     const n = this.list.length - FREE_AREAS;
-    return n <= 0 || AREAS.hasRoom(n);
+    return n <= 0 || AREAS.hasRoom(n, account);
   }
 
   /**

@@ -4,6 +4,7 @@
  * net_shared.ts.
  */
 
+import type { Account } from "../core/account.ts";
 import { EAFNOSUPPORT, EINVAL } from "../../ffi/abi/errno.ts";
 import { DeferredWork } from "../core/deferred_work.ts";
 import type { Host } from "../core/host.ts";
@@ -100,6 +101,7 @@ export class NetNamespace extends Namespace {
 
   /** `first`: the kernel's first namespace, whose settings are inherited; null: this is it. */
   constructor(
+    account: Account,
     shared: NetShared,
     network: HostNetwork | null = null,
     owner: UserNamespace = INITIAL_USER_NAMESPACE,
@@ -116,7 +118,7 @@ export class NetNamespace extends Namespace {
     this.taps = new Taps(shared);
     this.connector = first === null ? new ProcConnector(this) : null;
     this.settings = first === null ? shared.settings : inheritedSettings(first);
-    this.links = new LinkTable(this);
+    this.links = new LinkTable(account, this);
     // As Linux does for the first namespace of a machine.
     if (first === null) this.links.setUp(this.links.lo, true);
     else this.links.settings.ipv4.inherit(first.links.settings.ipv4);

@@ -3,6 +3,8 @@
  * results as text.
  */
 
+import type { Account } from "../core/account.ts";
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { AF_INET, AF_INET6, AF_UNIX } from "../../ffi/abi/socket.ts";
 import { stringToBytes } from "../core/bytes.ts";
 import type { Host } from "../core/host.ts";
@@ -23,6 +25,7 @@ export class NetLab implements SocketCaller {
   readonly files: FdTable = this.test.root.files;
   readonly fs: FsContext = this.test.root.fs;
   cred: Credentials = rootCredentials();
+  readonly account: Account = this.test.account;
   readonly net: NetNamespace;
   /** The message of the last receive. */
   readonly last: Message = new Message();
@@ -34,7 +37,7 @@ export class NetLab implements SocketCaller {
     services: NetServices = {},
   ) {
     const shared = new NetShared(this.test.frames, host ?? this.test.host, services);
-    this.net = new NetNamespace(shared, network);
+    this.net = new NetNamespace(TEST_ACCOUNT, shared, network);
     registerFamilies(this.net);
   }
 
@@ -62,7 +65,7 @@ export class NetLab implements SocketCaller {
     return errno(socket.connect(this, address, nonblocking));
   }
   accept(socket: Socket): Socket {
-    const server = socket.accept();
+    const server = socket.accept(this.account);
     if (typeof server === "number") throw new Error(`accept: ${errno(server)}`);
     server.cred = this.cred;
     return server;

@@ -4,9 +4,10 @@
  * sockets that only such messages refer to.
  */
 
-import { type Account, ACCOUNTING } from "../core/account.ts";
+import type { Account } from "../core/account.ts";
 import { type DeferredWork, type Job, ListJob } from "../core/deferred_work.ts";
 import { RIGHTS_IN_FLIGHT } from "../core/quota.ts";
+import type { Message } from "./message.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 
 /**
@@ -19,19 +20,20 @@ const CLOSES_A_LOOK = 64;
 const DROP_UNITS = 4, MESSAGE_UNITS = 16;
 
 /** Whether the caller may send `count` more descriptors. */
-export function maySendRights(count: number): boolean {
-  return RIGHTS_IN_FLIGHT.hasRoom(count);
+export function maySendRights(count: number, account: Account): boolean {
+  return RIGHTS_IN_FLIGHT.hasRoom(count, account);
 }
 
 export class RightsInFlight {
   /** The account of the sender, which the descriptors are charged to. */
-  private readonly account: Account = ACCOUNTING.current;
+  private readonly account: Account;
   readonly files: readonly OpenFile[];
   /** The socket in whose queue the message waits. */
   readonly owner: OpenFile;
   private readonly all: AllRights;
 
-  constructor(all: AllRights, files: readonly OpenFile[], owner: OpenFile) {
+  constructor(account: Account, all: AllRights, files: readonly OpenFile[], owner: OpenFile) {
+    this.account = account;
     this.all = all;
     this.files = files;
     this.owner = owner;
@@ -70,9 +72,9 @@ export class AllRights {
   }
 
   /** Queue a message in `owner`. It takes over the references; null: there are none. */
-  send(files: readonly OpenFile[] | null, owner: OpenFile): RightsInFlight | null {
-    if (files === null) return null;
-    const rights = new RightsInFlight(this, files, owner);
+  send({ rights: files, caller }: Message, owner: OpenFile): RightsInFlight | null {
+    if (files === null || caller === null) return null;
+    const rights = new RightsInFlight(caller.account, this, files, owner);
     this.waiting.add(rights);
     return rights;
   }

@@ -1,20 +1,33 @@
 // Messages with descriptors that nobody can receive any more are dropped.
 
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
+import type { Account } from "../core/account.ts";
 import { assertEquals } from "@std/assert";
 import { DeferredWork, SLICE_UNITS } from "../core/deferred_work.ts";
 import { AnonFs } from "../fs/anonfd/anon_inode.ts";
 import { OpenFile } from "../vfs/open_file.ts";
+import { Message } from "./message.ts";
+import { NetLab } from "./net_testing.ts";
 import { AllRights, type RightsInFlight } from "./rights.ts";
 
+const lab = new NetLab();
 const fs = new AnonFs("sockfs"), deferred = new DeferredWork();
+
+/** A message of a caller that is charged for these descriptors. */
+function carrying(rights: readonly OpenFile[]): Message {
+  const message = new Message();
+  message.caller = lab;
+  message.rights = rights;
+  return message;
+}
 
 class FakeSocket extends OpenFile {
   override readonly inode = fs.make(0o140777);
   readonly net = { deferred };
   isGone = false;
 
-  constructor() {
-    super(0);
+  constructor(account: Account) {
+    super(account, 0);
   }
   protected override release(): void {
     this.isGone = true;
@@ -23,9 +36,11 @@ class FakeSocket extends OpenFile {
 
 Deno.test("two sockets that only wait in each other's queue go", () => {
   const all = new AllRights(deferred);
-  const a = new FakeSocket(), b = new FakeSocket(), payload = new FakeSocket();
-  all.send([b.hold(), payload], a);
-  all.send([a.hold()], b);
+  const a = new FakeSocket(TEST_ACCOUNT),
+    b = new FakeSocket(TEST_ACCOUNT),
+    payload = new FakeSocket(TEST_ACCOUNT);
+  all.send(carrying([b.hold(), payload]), a);
+  all.send(carrying([a.hold()]), b);
   all.collect();
   assertEquals([a.isGone, b.isGone, payload.isGone], [false, false, false]);
   a.drop();
@@ -38,9 +53,11 @@ Deno.test("two sockets that only wait in each other's queue go", () => {
 
 Deno.test("what a reachable socket is going to receive stays", () => {
   const all = new AllRights(deferred);
-  const open = new FakeSocket(), carried = new FakeSocket(), inner = new FakeSocket();
-  const first = all.send([carried], open);
-  all.send([inner], carried);
+  const open = new FakeSocket(TEST_ACCOUNT),
+    carried = new FakeSocket(TEST_ACCOUNT),
+    inner = new FakeSocket(TEST_ACCOUNT);
+  const first = all.send(carrying([carried]), open);
+  all.send(carrying([inner]), carried);
   all.collect();
   assertEquals([carried.isGone, inner.isGone], [false, false]);
   first?.drop();
@@ -55,8 +72,8 @@ function countGone(sockets: readonly FakeSocket[]): number {
 
 Deno.test("a ring of many sockets goes in slices", () => {
   const all = new AllRights(deferred), count = SLICE_UNITS;
-  const ring = Array.from({ length: count }, () => new FakeSocket());
-  ring.forEach((socket, i) => all.send([ring[(i + 1) % count]!.hold()], socket));
+  const ring = Array.from({ length: count }, () => new FakeSocket(TEST_ACCOUNT));
+  ring.forEach((socket, i) => all.send(carrying([ring[(i + 1) % count]!.hold()]), socket));
   for (const socket of ring) socket.drop();
   for (let i = 0; i < count; i++) all.collect();
   let most = countGone(ring);
@@ -78,9 +95,10 @@ class Holder extends FakeSocket {
 }
 
 Deno.test("a chain of messages longer than a stack goes in slices", () => {
-  const all = new AllRights(deferred), chain = Array.from({ length: 20_000 }, () => new Holder());
+  const all = new AllRights(deferred),
+    chain = Array.from({ length: 20_000 }, () => new Holder(TEST_ACCOUNT));
   for (let i = 1; i < chain.length; i++) {
-    chain[i - 1]!.message = all.send([chain[i]!], chain[i - 1]!);
+    chain[i - 1]!.message = all.send(carrying([chain[i]!]), chain[i - 1]!);
   }
   chain[0]!.drop();
   assertEquals(countGone(chain) <= 1 + SLICE_UNITS / 4, true);

@@ -7,6 +7,7 @@
  * (families).
  */
 
+import type { Account } from "../core/account.ts";
 import { SOCKETS } from "../core/quota.ts";
 import { EAGAIN, EINVAL, ENOPROTOOPT, ENOTCONN, ENOTTY, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { O_RDWR } from "../../ffi/abi/fcntl.ts";
@@ -51,8 +52,8 @@ export abstract class Socket extends OpenFile {
   /** Messages dropped because there was no room. */
   drops: number = 0;
 
-  constructor(net: NetNamespace, family: number, type: number, protocol: number) {
-    super(O_RDWR);
+  constructor(account: Account, net: NetNamespace, family: number, type: number, protocol: number) {
+    super(account, O_RDWR);
     SOCKETS.add(1, this.account);
     this.net = net;
     this.family = family;
@@ -98,7 +99,7 @@ export abstract class Socket extends OpenFile {
     return -EOPNOTSUPP;
   }
   /** A new socket with one reference, or -errno. */
-  accept(): Socket | number {
+  accept(_account: Account): Socket | number {
     return -EOPNOTSUPP;
   }
   /** SHUT_RD, SHUT_WR or SHUT_RDWR. */

@@ -1,3 +1,5 @@
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
+import type { Account } from "../core/account.ts";
 import { assertEquals, assertMatch } from "@std/assert";
 import { EAGAIN, EPERM } from "../../ffi/abi/errno.ts";
 import { GeneratedFs } from "../fs/generated/generated_fs.ts";
@@ -101,7 +103,7 @@ Deno.test("a step of a table makes some rows, whatever there are of sockets", ()
 Deno.test("a file of rows gives them as it is read, and the rows of now from the beginning", () => {
   const lab = new Lab(), seen: string[] = [];
   for (let i = 0; i < 1000; i++) lab.open(AF_UNIX, SOCK_DGRAM);
-  const file = new UnixRows(lab.tables), all = wholeText(lab.tables.text("unix"));
+  const file = new UnixRows(TEST_ACCOUNT, lab.tables), all = wholeText(lab.tables.text("unix"));
   const read = (offset: number): string => {
     const io = new BufferCursor(new Uint8Array(65536));
     for (let n = file.read(io, offset); n < 0; n = file.read(io, offset)) {
@@ -125,8 +127,8 @@ Deno.test("a file of rows gives them as it is read, and the rows of now from the
 class UnixRows extends RowFile {
   private readonly tables: NetTables;
 
-  constructor(tables: NetTables) {
-    super(new NoText(new NoFs(new FakeHost()), 5, 0o444), 0);
+  constructor(account: Account, tables: NetTables) {
+    super(account, new NoText(new NoFs(new FakeHost()), 5, 0o444), 0);
     this.tables = tables;
   }
   protected override begin(): string | TextSteps {

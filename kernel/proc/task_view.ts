@@ -3,6 +3,7 @@
  * forgotten: it holds the task. A process whose leader ended is shown as a zombie, as on Linux.
  */
 
+import type { Account } from "../core/account.ts";
 import { type Credentials, rootCredentials } from "../cred/credentials.ts";
 import type { Namespace } from "../cred/namespace.ts";
 import type { PidSpace } from "../cred/pid.ts";
@@ -114,6 +115,9 @@ export class TaskView implements ProcTask, ProcCaller {
   }
   get mm(): MemoryManager | null {
     return this.task?.mm ?? null;
+  }
+  get account(): Account {
+    return this.group.account;
   }
   get files(): FdTable | null {
     return this.task?.files ?? null;

@@ -4,6 +4,7 @@
  * that first needs another input.
  */
 
+import type { Account } from "../core/account.ts";
 import { AUDIT_ARCH_X86_64, SECCOMP_RET_ALLOW, SeccompData } from "../../ffi/abi/seccomp.ts";
 import * as B from "../bpf/classic_program.ts";
 import { type BpfData, runBpf } from "../bpf/classic_run.ts";
@@ -46,8 +47,8 @@ export class BpfFilter extends SeccompFilter {
   private verdict: number = 0;
   override readonly linuxLength: number;
 
-  constructor(program: B.BpfProgram) {
-    super();
+  constructor(account: Account, program: B.BpfProgram) {
+    super(account);
     this.program = program;
     this.linuxLength = program.linuxLength;
     const isLong = program.length > SHORT;

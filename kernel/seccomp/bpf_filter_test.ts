@@ -1,3 +1,4 @@
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import { AUDIT_ARCH_X86_64, SockFilter } from "../../ffi/abi/seccomp.ts";
 import { BpfFilter } from "./bpf_filter.ts";
@@ -21,7 +22,7 @@ function bytes(insns: readonly Insn[]): Uint8Array<ArrayBuffer> {
 function filter(...insns: Insn[]): BpfFilter {
   const program = BpfProgram.parse(bytes(insns));
   assert(program !== null);
-  return new BpfFilter(program);
+  return new BpfFilter(TEST_ACCOUNT, program);
 }
 
 function data(nr: number, ...args: number[]): Uint32Array {
@@ -84,7 +85,7 @@ Deno.test("short cuts and the whole program agree on programs of any kind", () =
     const quick = BpfProgram.parse(bytes(long));
     const whole = BpfProgram.parse(bytes([...slow, ...insns]));
     if (quick === null || whole === null) continue;
-    const a = new BpfFilter(quick), b = new BpfFilter(whole);
+    const a = new BpfFilter(TEST_ACCOUNT, quick), b = new BpfFilter(TEST_ACCOUNT, whole);
     for (let nr = 0; nr < 50; nr += 7) {
       const call = data(nr, random(50), random(50));
       assertEquals(a.decide(call), b.decide(call));
@@ -108,7 +109,7 @@ Deno.test("bytes of any kind are a program or none, and programs end", () => {
     const program = BpfProgram.parse(bytes(insns));
     if (program === null) continue;
     good++;
-    new BpfFilter(program).decide(data(round % 512, random(), random()));
+    new BpfFilter(TEST_ACCOUNT, program).decide(data(round % 512, random(), random()));
   }
   assert(good > 1000);
   for (const length of [0, 1, 7, 9, 8 * 4097]) {

@@ -9,7 +9,7 @@
  */
 
 import { SECCOMP_RET_ACTION_FULL, SECCOMP_RET_ALLOW, SeccompData } from "../../ffi/abi/seccomp.ts";
-import { type Account, ACCOUNTING } from "../core/account.ts";
+import type { Account } from "../core/account.ts";
 import { SECCOMP_BYTES } from "../core/quota.ts";
 import { WaitQueue } from "../core/wait.ts";
 import type { Notifier } from "./notifier.ts";
@@ -32,7 +32,7 @@ export const DATA_WORDS: number = SeccompData.size / 4;
 export abstract class SeccompFilter {
   prev: SeccompFilter | null = null;
   /** The account that the filter is charged to. */
-  private readonly account: Account = ACCOUNTING.current;
+  private readonly account: Account;
   /** Number of filters in the chain from here on. */
   count: number = 1;
   /** Length of the chain in Linux's instructions. */
@@ -61,6 +61,10 @@ export abstract class SeccompFilter {
   abstract alwaysAllows(nr: number): boolean;
   /** The program, as struct sock_filter[]; null: the filter is no program. */
   abstract readonly source: Uint8Array<ArrayBuffer> | null;
+
+  constructor(account: Account) {
+    this.account = account;
+  }
 
   /** True if the whole chain allows this call whatever its arguments. HOT */
   passes(nr: number): boolean {

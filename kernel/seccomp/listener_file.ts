@@ -1,5 +1,6 @@
 /** The descriptor of SECCOMP_FILTER_FLAG_NEW_LISTENER: seccomp_unotify(2). */
 
+import type { Account } from "../core/account.ts";
 import type { WaitQueue } from "../core/wait.ts";
 import { AnonFile, type AnonFiles } from "../fs/anonfd/anon_inode.ts";
 import { POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../vfs/open_file.ts";
@@ -12,8 +13,8 @@ export class SeccompListener extends AnonFile {
   readonly filter: SeccompFilter;
   readonly notifier: Notifier;
 
-  constructor(anon: AnonFiles, filter: SeccompFilter, notifier: Notifier) {
-    super(anon, O_RDWR);
+  constructor(account: Account, anon: AnonFiles, filter: SeccompFilter, notifier: Notifier) {
+    super(account, anon, O_RDWR);
     this.filter = filter;
     this.notifier = notifier;
   }

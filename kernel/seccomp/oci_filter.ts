@@ -7,6 +7,7 @@
  * with conditions are alternatives, checked in libseccomp's order.
  */
 
+import type { Account } from "../core/account.ts";
 import {
   AUDIT_ARCH_X86_64,
   SECCOMP_RET_ALLOW,
@@ -62,8 +63,8 @@ export class OciFilter extends SeccompFilter {
   private readonly rules: ReadonlyMap<number, readonly SeccompRule[]>;
   override readonly linuxLength: number;
 
-  constructor(spec: SeccompSpec) {
-    super();
+  constructor(account: Account, spec: SeccompSpec) {
+    super(account);
     this.spec = spec;
     this.rules = rulesByCall(spec.rules);
     this.linuxLength = programLength(this.rules);
@@ -103,8 +104,8 @@ export class OciFilter extends SeccompFilter {
 }
 
 /** Makes an init task's filter, to be attached before its first instruction. */
-export function seccompFilterOf(spec: SeccompSpec): SeccompFilter {
-  return new OciFilter(spec);
+export function seccompFilterOf(account: Account, spec: SeccompSpec): SeccompFilter {
+  return new OciFilter(account, spec);
 }
 
 /** libseccomp makes about three instructions for a call, and four for a condition. */

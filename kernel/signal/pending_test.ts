@@ -1,7 +1,7 @@
 /** Pending signals: their order, and what a look at them takes. */
 
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
-import { ACCOUNTING } from "../core/account.ts";
 import { QUEUED_SIGNALS } from "../core/quota.ts";
 import type { SignalSource } from "./dequeue.ts";
 import { PendingSignals, SI_QUEUE, SI_TIMER, SigInfo } from "./pending.ts";
@@ -23,14 +23,14 @@ class CountedInfo extends SigInfo {
 }
 
 function filled(...numbers: number[]): { pending: PendingSignals; infos: CountedInfo[] } {
-  const pending = new PendingSignals(ACCOUNTING.current);
+  const pending = new PendingSignals(TEST_ACCOUNT);
   const infos = numbers.map((signo) => new CountedInfo(signo));
   for (const info of infos) pending.push(info);
   return { pending, infos };
 }
 
 Deno.test("real-time signals are taken in their order, standard ones are held once", () => {
-  const before = QUEUED_SIGNALS.countOf(ACCOUNTING.current);
+  const before = QUEUED_SIGNALS.countOf(TEST_ACCOUNT);
   const { pending, infos: [first, , , second, other] } = filled(40, 12, 12, 40, 34);
   assertEquals([pending.count, pending.set.has(12)], [4, true]);
   assertEquals(pending.peek(1, 2).map(({ signo }) => signo), [12, 40]);
@@ -38,7 +38,7 @@ Deno.test("real-time signals are taken in their order, standard ones are held on
   assertEquals([pending.set.has(40), pending.take(34)], [false, other]);
   assertEquals(pending.peek(0, 9).map(({ signo }) => signo), [12]);
   pending.clear();
-  assertEquals([pending.count, pending.set.lo, QUEUED_SIGNALS.countOf(ACCOUNTING.current)], [
+  assertEquals([pending.count, pending.set.lo, QUEUED_SIGNALS.countOf(TEST_ACCOUNT)], [
     0,
     0,
     before,
@@ -56,7 +56,7 @@ Deno.test("a signal is pushed and taken without a look at the others", () => {
 
 Deno.test("what a timer sent is dropped from between the others", () => {
   const timer = { onTaken(): void {} };
-  const pending = new PendingSignals(ACCOUNTING.current);
+  const pending = new PendingSignals(TEST_ACCOUNT);
   const infos = [null, timer, null, timer].map((source) => new CountedInfo(35, source));
   for (const info of infos) pending.push(info);
   pending.discardOf(timer);

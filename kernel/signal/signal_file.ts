@@ -5,6 +5,7 @@
  * DIFFERS: io_uring reads signals of the process, and none of the submitting thread's own.
  */
 
+import type { Account } from "../core/account.ts";
 import { EAGAIN, EFAULT, EINVAL } from "../../ffi/abi/errno.ts";
 import { SignalfdSiginfo } from "../../ffi/abi/epoll.ts";
 import { O_RDWR } from "../../ffi/abi/fcntl.ts";
@@ -28,8 +29,8 @@ export class SignalFile extends AnonFile {
   private readonly maker: Task;
 
   /** @param flags O_NONBLOCK or 0 */
-  constructor(task: Task, flags: number) {
-    super(task.kernel.anon, O_RDWR | flags);
+  constructor(account: Account, task: Task, flags: number) {
+    super(account, task.kernel.anon, O_RDWR | flags);
     this.maker = task;
   }
 

@@ -8,7 +8,7 @@
  * another user's account).
  */
 
-import { Account, ACCOUNTING } from "../core/account.ts";
+import { Account } from "../core/account.ts";
 import { KERNEL_SHARE } from "../core/kernel_heap.ts";
 import { GroupLists } from "../cred/group_lists.ts";
 
@@ -25,11 +25,6 @@ export class SandboxAccounts {
   /** Bytes that kernel objects may take, by the memory limit and by the size of V8's heap. */
   private limitBytes: number = Infinity;
   private heapBytes: number = Infinity;
-
-  /** Objects made before any process runs belong to the sandbox's own account. */
-  constructor() {
-    ACCOUNTING.current = this.root;
-  }
 
   /** Sets the bytes that kernel objects may take by the memory limit. */
   setLimit(bytes: number): void {

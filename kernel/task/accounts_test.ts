@@ -1,5 +1,6 @@
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
-import { Account, ACCOUNTING } from "../core/account.ts";
+import { Account } from "../core/account.ts";
 import { MOUNTS, Quota } from "../core/quota.ts";
 import { ContainerAccounts, SandboxAccounts } from "./accounts.ts";
 
@@ -95,8 +96,8 @@ Deno.test("users without processes and objects are forgotten", () => {
 
 Deno.test("objects made before any process runs are charged to the sandbox", () => {
   const sandbox = new SandboxAccounts();
-  assertEquals(ACCOUNTING.current, sandbox.root);
-  MOUNTS.add(1);
+  assertEquals(TEST_ACCOUNT, sandbox.root);
+  MOUNTS.add(1, sandbox.root);
   assertEquals(sandbox.root.bytes, MOUNTS.bytesEach);
   MOUNTS.give(1, sandbox.root);
 });

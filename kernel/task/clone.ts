@@ -102,9 +102,12 @@ export function cloneTask(task: Task, request: CloneRequest): number {
   if (wait !== 0) return wait;
   const full = checkCount(task, request);
   if (full !== 0) return undoFork(task, full);
-  if ((flags & CLONE_FILES) === 0 && !task.files.mayCopy) return undoFork(task, -ENOMEM);
+  const { account } = task;
+  if ((flags & CLONE_FILES) === 0 && !task.files.mayCopy(account)) return undoFork(task, -ENOMEM);
   const { vmas, pages } = task.mm;
-  if ((flags & CLONE_VM) === 0 && !(vmas.mayCopy && pages.mayCopy)) return undoFork(task, -ENOMEM);
+  if ((flags & CLONE_VM) === 0 && !(vmas.mayCopy(account) && pages.mayCopy(account))) {
+    return undoFork(task, -ENOMEM);
+  }
   if ((flags & CLONE_FS) !== 0 && task.fs.isInExec) return undoFork(task, -EAGAIN);
   const copy = (flags & CLONE_VM) !== 0 ? 0 : copyInSlices(task);
   if (copy !== 0) return copy;
@@ -175,7 +178,9 @@ function makeChild(task: Task, request: CloneRequest, birth: Birth): number {
 function copyInSlices(task: Task): number {
   const { progress, mm } = task;
   if (progress.object === null && isQuickFork(mm)) return 0;
-  const work = progress.object instanceof ForkWork ? progress.object : new ForkWork(mm);
+  const work = progress.object instanceof ForkWork
+    ? progress.object
+    : new ForkWork(task.account, mm);
   if (work.isOver) return 0;
   progress.object = work;
   if (task.interrupted) return undoFork(task, -EINTR);
@@ -220,7 +225,7 @@ function awaitVfork(task: Task): number {
 /** Checks every limit on the number of tasks: 0 or -errno. */
 function checkCount(task: Task, { cgroup, flags }: CloneRequest): number {
   const { container } = task.group;
-  if (exceedsProcessLimit(task) || !TASKS.hasRoom()) return -EAGAIN;
+  if (exceedsProcessLimit(task) || !TASKS.hasRoom(1, task.account)) return -EAGAIN;
   if (container !== null && isFull(container)) {
     noteFullContainer(task);
     return -EAGAIN;
@@ -272,7 +277,9 @@ function exceedsProcessLimit(task: Task): boolean {
 
 function makeParts(task: Task, flags: number): Parts | number {
   const { object } = task.progress, copy = object instanceof ForkWork ? object.child : null;
-  const mm = (flags & CLONE_VM) !== 0 ? task.mm.share() : copy ?? task.mm.fork(task.ctx.rsp);
+  const mm = (flags & CLONE_VM) !== 0
+    ? task.mm.share()
+    : copy ?? task.mm.fork(task.account, task.ctx.rsp);
   task.progress.object = null;
   if (typeof mm === "number") return mm;
   const ctx = mm.space.newContext();
@@ -333,7 +340,7 @@ function makeTask(
   child.cred.domain?.hold();
   child.cred.userNs.hold();
   inheritSeccomp(child, task);
-  child.keyrings.inherit(task.keyrings, world.cred, (flags & CLONE_THREAD) !== 0);
+  child.keyrings.inherit(task.keyrings, world.cred, task.account, (flags & CLONE_THREAD) !== 0);
   child.cgroups = request.cgroup === null ? task.cgroups : task.cgroups.with(request.cgroup);
   child.comm = task.comm;
   child.personality = task.personality;
@@ -347,7 +354,7 @@ function makeTask(
   child.signals.altFlags = task.signals.altFlags;
   if ((flags & (CLONE_VM | CLONE_VFORK)) === CLONE_VM) disableAltStack(child.signals);
   if ((flags & CLONE_SYSVSEM) !== 0) {
-    task.semUndo ??= new SemUndoList();
+    task.semUndo ??= new SemUndoList(task.account);
     child.semUndo = task.semUndo.hold();
   }
   if ((flags & CLONE_CHILD_CLEARTID) !== 0) child.clearChildTid = request.childTidAddr;
@@ -372,7 +379,7 @@ function setChildRegs(task: Task, child: Task, request: CloneRequest): void {
 /** CLONE_PIDFD: installs the descriptor and stores its number at the caller's address. */
 function installPidfd(task: Task, child: Task, request: CloneRequest): number {
   const isThread = (request.flags & CLONE_THREAD) !== 0;
-  const file = new PidFd(child.kernel.anon, child.group, isThread ? child : null, 0);
+  const file = new PidFd(task.account, child.kernel.anon, child.group, isThread ? child : null, 0);
   const fd = task.files.install(file, true, task.group.limits.get(RLIMIT_NOFILE));
   if (fd < 0) {
     file.drop();

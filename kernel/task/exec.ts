@@ -110,7 +110,7 @@ function replaceProgram(task: Task, program: Program): void {
   task.regsFetched = true;
   task.hasTrapFlag = false;
   if (task.files.refs > 1) {
-    const files = task.files.copy();
+    const files = task.files.copy(task.account);
     task.files.drop();
     task.files = files;
   }

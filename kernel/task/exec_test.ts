@@ -1,5 +1,6 @@
 /** What other calls find while a thread waits in execve(2) for the others of its process to end. */
 
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { EAGAIN, EINTR, EPERM } from "../../ffi/abi/errno.ts";
 import { PTRACE_SEIZE } from "../../ffi/abi/ptrace.ts";
@@ -79,7 +80,7 @@ Deno.test("no filter of another thread comes between", () =>
     const ret = new Uint8Array(8), view = new DataView(ret.buffer);
     view.setUint16(0, 6, true);
     view.setUint32(4, SECCOMP_RET_ALLOW, true);
-    const filter = () => new BpfFilter(BpfProgram.parse(ret)!);
+    const filter = () => new BpfFilter(TEST_ACCOUNT, BpfProgram.parse(ret)!);
     begin(target, tracer);
     assertEquals(attachFilter(target, filter(), SECCOMP_FILTER_FLAG_TSYNC), -EINTR);
     target.group.execTask = null;

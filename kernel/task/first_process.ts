@@ -3,6 +3,7 @@
  * that a runtime's `exec` adds. It has no parent.
  */
 
+import type { Account } from "../core/account.ts";
 import { blankClock } from "../loader/vdso.ts";
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import { EAGAIN } from "../../ffi/abi/errno.ts";
@@ -49,6 +50,8 @@ export interface FirstProcess {
   readonly leadsSession: boolean;
   /** Its container. The process becomes the container's init if there is none. */
   readonly container: Container;
+  /** The account for objects made before the process exists. */
+  readonly account: Account;
   /** Its PID namespace; the process takes over the reference of `ns`. */
   readonly pids: PidNamespace;
   readonly ns: Namespaces;

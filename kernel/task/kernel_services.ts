@@ -3,6 +3,7 @@
  * interface is a file of its own so that lower layers do not import kernel.ts.
  */
 
+import type { Account } from "../core/account.ts";
 import type { Host } from "../core/host.ts";
 import type { UserNamespace } from "../cred/user_namespace.ts";
 import type { Platform } from "../../platform/platform.ts";
@@ -83,9 +84,9 @@ export interface Kernel {
   enqueue(task: Task): void;
   /** The last task of the init process has ended: the sandbox ends with this wait status. */
   onInitExit(init: ThreadGroup): void;
-  newIpcNamespace(owner: UserNamespace): IpcNamespace;
+  newIpcNamespace(owner: UserNamespace, account: Account): IpcNamespace;
   /** A new network namespace, with a loopback interface that is down. */
-  newNetNamespace(owner: UserNamespace): NetNamespace;
+  newNetNamespace(owner: UserNamespace, account: Account): NetNamespace;
   /** Writes a line to the debug log. */
   log(line: string): void;
 }

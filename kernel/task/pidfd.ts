@@ -1,5 +1,6 @@
 /** Descriptors that refer to a process or, with PIDFD_THREAD, to a thread: pidfd_open(2). */
 
+import type { Account } from "../core/account.ts";
 import type { AnonFiles } from "../fs/anonfd/anon_inode.ts";
 import type { WaitQueue } from "../core/wait.ts";
 import type { PidSpace } from "../cred/pid.ts";
@@ -17,8 +18,14 @@ export class PidFd extends OpenFile {
   override readonly inode: Inode;
 
   /** @param flags O_NONBLOCK or 0 */
-  constructor(anon: AnonFiles, group: ThreadGroup, thread: Task | null, flags: number) {
-    super(O_RDWR | flags);
+  constructor(
+    account: Account,
+    anon: AnonFiles,
+    group: ThreadGroup,
+    thread: Task | null,
+    flags: number,
+  ) {
+    super(account, O_RDWR | flags);
     this.group = group;
     this.thread = thread;
     this.inode = (thread ?? group).id.inode ??= anon.pids.make(0o700);

@@ -189,7 +189,7 @@ export function makeProgram(
   const template = container?.template ?? null;
   const space = template === null ? kernel.platform.newAddressSpace() : template.fork();
   if (space === null) return -EAGAIN;
-  const mm = new MemoryManager(kernel.memory, space);
+  const mm = new MemoryManager(caller.account, kernel.memory, space);
   applyMemoryLimits(mm, limits);
   try {
     return loadInto(mm, kernel, caller, container, request);

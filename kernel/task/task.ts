@@ -4,6 +4,7 @@
  * ...).
  */
 
+import type { Account } from "../core/account.ts";
 import type { SyscallArgs } from "../../platform/platform.ts";
 import type { Context } from "../../platform/platform.ts";
 import type { Credentials } from "../cred/credentials.ts";
@@ -139,7 +140,7 @@ export class Task {
    * The account of its turns of the loop (turn_account.ts); null before it is counted in its
    * groups, and at its end.
    */
-  account: TurnAccount | null = null;
+  turnAccount: TurnAccount | null = null;
 
   ctx: Context;
   mm: MemoryManager;
@@ -298,6 +299,11 @@ export class Task {
   /** The task that is delayed when this one's group exceeds a limit. */
   get billed(): Task {
     return this;
+  }
+
+  /** The account of its process, for objects that it makes. */
+  get account(): Account {
+    return this.group.account;
   }
 
   get pid(): number {

@@ -1,3 +1,4 @@
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { EIO, ENOTTY, EPERM, ESRCH } from "../../ffi/abi/errno.ts";
 import { TIOCGPGRP, TIOCGSID, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../../ffi/abi/ioctl.ts";
@@ -39,7 +40,7 @@ function withSession(test: (lab: Lab) => void): void {
   const fs = new DevptsFs(kernel.host, new TaskTerminalHooks(kernel), options);
   const inode = fs.allocate(rootCredentials());
   if (typeof inode === "number") throw new Error("no terminal");
-  const file = new SlaveFile(inode, 2, inode.terminal, kernel.host);
+  const file = new SlaveFile(TEST_ACCOUNT, inode, 2, inode.terminal, kernel.host);
   init.files.install(file, false, 10);
   const shell = fork(kernel, init);
   kernel.call(shell, "setsid");

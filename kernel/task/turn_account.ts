@@ -105,7 +105,7 @@ export class TurnAccounts {
   /** Adds the task to its account. Call again after a change of container, group or user. */
   join(task: Task): void {
     const { container } = task.group, group = topGroup(task), uid = userOf(task);
-    const old = task.account;
+    const old = task.turnAccount;
     if (old !== null) {
       if (old.container === container && old.group === group && old.uid === uid) return;
       this.leave(task);
@@ -123,16 +123,16 @@ export class TurnAccounts {
       this.count++;
     }
     for (let up: TurnNode | null = account; up !== null; up = up.parent) up.tasks++;
-    task.account = account;
+    task.turnAccount = account;
   }
 
   /**
    * Removes the task from its account. An account that still has work is served until it has none.
    */
   leave(task: Task): void {
-    const { account } = task;
+    const account = task.turnAccount;
     if (account === null) return;
-    task.account = null;
+    task.turnAccount = null;
     for (let up: TurnNode | null = account; up !== null; up = up.parent) up.tasks--;
     if (account.tasks > 0) return;
     const top = this.containers.get(account.container), middle = top?.groups.get(account.group);

@@ -126,7 +126,7 @@ function userCredentials(task: Task, flags: number): Credentials | number {
   if ((flags & CLONE_NEWUSER) === 0) return task.cred;
   const { root, namespace } = task.fs, top = namespace.rootPath();
   const isChrooted = root.mount !== top.mount || root.dentry !== top.dentry;
-  return newUserNamespace(task.cred, isChrooted);
+  return newUserNamespace(task.cred, isChrooted, task.account);
 }
 
 /** Releases credentials that no task gets, and a namespace that was made for them. */
@@ -145,7 +145,7 @@ interface NewNamespaces {
  */
 function newNamespaces(task: Task, flags: number, owner: UserNamespace): NewNamespaces | number {
   const { euid } = task.cred;
-  const mounts = (flags & CLONE_NEWNS) === 0 ? null : task.fs.namespace.copy(owner);
+  const mounts = (flags & CLONE_NEWNS) === 0 ? null : task.fs.namespace.copy(owner, task.account);
   if (typeof mounts === "number") return mounts;
   const changes = newSet(task, flags, owner);
   if (typeof changes === "number") {
@@ -154,7 +154,7 @@ function newNamespaces(task: Task, flags: number, owner: UserNamespace): NewName
   }
   const all: Namespace[] = Object.values(changes);
   if (mounts !== null) all.push(mounts.namespace);
-  if (all.every((ns) => ns.countFor(euid))) return { changes, mounts };
+  if (all.every((ns) => ns.countFor(euid, task.account))) return { changes, mounts };
   for (const ns of all) ns.discard();
   return -ENOSPC;
 }
@@ -169,12 +169,13 @@ function newSet(task: Task, flags: number, owner: UserNamespace): Partial<Namesp
     if (pidForChildren.level >= PID_NAMESPACE_LEVELS) return -ENOSPC;
     if (pidForChildren.owner?.encloses(owner) === false) return -EINVAL;
   }
+  const { account } = task;
   return {
     ...((flags & CLONE_NEWUTS) !== 0 && {
       uts: new UtsNamespace(owner, false, ns.uts.hostname, ns.uts.domainname),
     }),
-    ...((flags & CLONE_NEWIPC) !== 0 && { ipc: kernel.newIpcNamespace(owner) }),
-    ...((flags & CLONE_NEWNET) !== 0 && { net: kernel.newNetNamespace(owner) }),
+    ...((flags & CLONE_NEWIPC) !== 0 && { ipc: kernel.newIpcNamespace(owner, account) }),
+    ...((flags & CLONE_NEWNET) !== 0 && { net: kernel.newNetNamespace(owner, account) }),
     ...((flags & CLONE_NEWCGROUP) !== 0 &&
       { cgroup: new CgroupNamespace(owner, false, task.cgroups) }),
     ...((flags & CLONE_NEWPID) !== 0 && {

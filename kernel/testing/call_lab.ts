@@ -3,6 +3,7 @@
  * memory, arguments. task_lab.ts has labs with several tasks.
  */
 
+import type { Account } from "../core/account.ts";
 import { SandboxAccounts } from "../task/accounts.ts";
 import { BpfPrograms } from "../cgroup/bpf_programs.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
@@ -108,28 +109,32 @@ export class LabKernel implements Kernel {
     this.memory = new MemoryContext(arena, this.platform, this.host);
     this.oom = new OomKiller(this);
     this.vfs = new Vfs(this.host);
-    this.memfds = new MemfdStore(this.vfs, this.newTmpfs());
-    this.secrets = new SecretStore(this.vfs, this.memory.frames, this.host);
-    const net = new NetNamespace(new NetShared(this.memory.frames, this.host));
+    this.memfds = new MemfdStore(this.accounts.root, this.vfs, this.newTmpfs());
+    this.secrets = new SecretStore(this.accounts.root, this.vfs, this.memory.frames, this.host);
+    const net = new NetNamespace(this.accounts.root, new NetShared(this.memory.frames, this.host));
     this.namespaces = initialNamespaces({
       hostname: "lab",
-      ipc: this.newIpcNamespace(INITIAL_USER_NAMESPACE),
+      ipc: this.newIpcNamespace(INITIAL_USER_NAMESPACE, this.accounts.root),
       net,
       pids: this.pids,
-      cgroups: new Cgroups(this),
+      cgroups: new Cgroups(this, this.accounts.root),
     });
     registerFamilies(net);
     this.vfs.special.fifo = new FifoOpener(this.memory.frames);
   }
   newTmpfs(): TmpfsFs {
-    return new TmpfsFs(this.memory.frames, this.host, { pages: 0, inodes: 0, mode: 0o755 });
+    return new TmpfsFs(this.accounts.root, this.memory.frames, this.host, {
+      pages: 0,
+      inodes: 0,
+      mode: 0o755,
+    });
   }
-  newIpcNamespace(owner: UserNamespace): IpcNamespace {
+  newIpcNamespace(owner: UserNamespace, account: Account): IpcNamespace {
     const user = new TaskIpcUser(this);
-    return new IpcNamespace(this.memory, this.vfs, user, new SysctlStore(), owner);
+    return new IpcNamespace(account, this.memory, this.vfs, user, new SysctlStore(), owner);
   }
-  newNetNamespace(owner: UserNamespace): NetNamespace {
-    return new NetNamespace(this.namespaces.net.shared, null, owner, this.namespaces.net);
+  newNetNamespace(owner: UserNamespace, account: Account): NetNamespace {
+    return new NetNamespace(account, this.namespaces.net.shared, null, owner, this.namespaces.net);
   }
   get namespaceFiles(): never {
     throw new Error("a lab has no files of namespaces");
@@ -159,20 +164,26 @@ export class CallLab {
 
   constructor() {
     const kernel = this.kernel = new LabKernel(labArena());
-    this.namespace = MountNamespace.of(kernel.vfs, kernel.newTmpfs(), 0, "tmpfs");
+    this.namespace = MountNamespace.of(
+      kernel.accounts.root,
+      kernel.vfs,
+      kernel.newTmpfs(),
+      0,
+      "tmpfs",
+    );
     const root = this.namespace.rootPath();
     const fs = new FsContext(this.namespace, root, root, 0o022);
     const limits = new Limits(null);
     const id = new Pid(kernel.pids, [1]), pgrp = new ProcessGroup(id, new Session(id));
     const group = new ThreadGroup(id, null, pgrp, 0, limits, 0);
-    const mm = new MemoryManager(kernel.memory, kernel.platform.newAddressSpace());
+    const mm = new MemoryManager(group.account, kernel.memory, kernel.platform.newAddressSpace());
     this.task = new Task(
       kernel,
       id,
       group,
       new FakeContext(mm.space),
       mm,
-      new FdTable(),
+      new FdTable(group.account),
       fs,
       rootCredentials(),
       new SignalHandlers(null),

@@ -1,5 +1,6 @@
 /** Files for unit tests of tasks: a tmpfs as the root, and callers in it. */
 
+import type { Account } from "../core/account.ts";
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
 import { FdTable } from "../vfs/fd_table.ts";
 import { FsContext } from "../vfs/fs_context.ts";
@@ -12,17 +13,17 @@ export class FileLab {
   readonly tmpfs: TmpfsFs;
   readonly namespace: MountNamespace;
 
-  constructor(lab: MemoryLab) {
+  constructor(account: Account, lab: MemoryLab) {
     this.vfs = new Vfs(lab.host);
-    const root = TmpfsFs.fromOptions(lab.ctx.frames, lab.host, "size=16m,mode=755");
+    const root = TmpfsFs.fromOptions(account, lab.ctx.frames, lab.host, "size=16m,mode=755");
     if (typeof root === "number") throw new Error("no tmpfs");
     this.tmpfs = root;
-    this.namespace = MountNamespace.of(this.vfs, root, 0, "root");
+    this.namespace = MountNamespace.of(account, this.vfs, root, 0, "root");
   }
 
   /** Makes an empty descriptor table, and a working directory at the root. */
-  newCaller(): { files: FdTable; fs: FsContext } {
+  newCaller(account: Account): { files: FdTable; fs: FsContext } {
     const root = this.namespace.rootPath();
-    return { files: new FdTable(), fs: new FsContext(this.namespace, root, root, 0o22) };
+    return { files: new FdTable(account), fs: new FsContext(this.namespace, root, root, 0o22) };
   }
 }

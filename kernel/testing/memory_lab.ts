@@ -1,5 +1,6 @@
 /** A sandbox's memory for unit tests: arena, platform and fake host, and backings of both kinds. */
 
+import type { Account } from "../core/account.ts";
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
 import { MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
@@ -12,7 +13,7 @@ import { Backing, type FileIdentity } from "../mm/backing.ts";
 import type { AddressLayout } from "../mm/address_layout.ts";
 import { MemoryContext } from "../mm/memory_context.ts";
 import { PatchedSites } from "../mm/patched_sites.ts";
-import { ACCOUNTING } from "../core/account.ts";
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { MemoryManager } from "../mm/memory_manager.ts";
 import { FakeHost } from "./fake_host.ts";
 import { FakePlatform, type FakeSpace } from "./fake_platform.ts";
@@ -34,14 +35,14 @@ export class Lab<P extends Platform> {
     this.platform = platform;
     this.ctx = new MemoryContext(arena, platform, this.host);
     this.layout = this.ctx.newLayout();
-    this.sites = new PatchedSites(this.ctx, ACCOUNTING.current);
+    this.sites = new PatchedSites(this.ctx, TEST_ACCOUNT);
   }
 
   /** Makes a memory of this lab's only user. */
-  newManager(): MemoryManager {
+  newManager(account: Account = TEST_ACCOUNT): MemoryManager {
     const space = this.platform.newAddressSpace();
     if (space === null) throw new Error("no address space");
-    const mm = new MemoryManager(this.ctx, space);
+    const mm = new MemoryManager(account, this.ctx, space);
     mm.layout = this.layout;
     mm.mmapBase = mm.layout.mmapBase(mm.limits.stack);
     mm.sites = this.sites.hold();

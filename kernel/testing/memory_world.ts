@@ -4,6 +4,7 @@
  * ones.
  */
 
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import * as M from "../../ffi/abi/mman.ts";
 import { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
@@ -267,7 +268,7 @@ export abstract class World {
 
   fork(p: Process): void {
     if (this.processes.length >= 5) return;
-    const child = p.mm.fork();
+    const child = p.mm.fork(TEST_ACCOUNT);
     assert(typeof child !== "number");
     const model: Model = new Map();
     for (const [page, entry] of p.model) model.set(page, entry.forked());

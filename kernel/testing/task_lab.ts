@@ -4,6 +4,7 @@
  * single handlers.
  */
 
+import type { Account } from "../core/account.ts";
 import { BpfPrograms } from "../cgroup/bpf_programs.ts";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE } from "../../ffi/abi/mman.ts";
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
@@ -169,28 +170,34 @@ export class LabKernel implements Kernel {
     this.platform = this.lab.platform;
     this.memory = this.lab.ctx;
     this.oom = new OomKiller(this);
-    this.files = new FileLab(this.lab);
-    this.memfds = new MemfdStore(this.files.vfs, this.files.tmpfs);
-    this.secrets = new SecretStore(this.files.vfs, this.memory.frames, this.host);
+    this.files = new FileLab(this.accounts.root, this.lab);
+    this.memfds = new MemfdStore(this.accounts.root, this.files.vfs, this.files.tmpfs);
+    this.secrets = new SecretStore(
+      this.accounts.root,
+      this.files.vfs,
+      this.memory.frames,
+      this.host,
+    );
     this.namespaces = initialNamespaces({
       hostname: "lab",
-      ipc: this.newIpcNamespace(INITIAL_USER_NAMESPACE),
+      ipc: this.newIpcNamespace(INITIAL_USER_NAMESPACE, this.accounts.root),
       net: new NetNamespace(
+        this.accounts.root,
         new NetShared(this.memory.frames, this.host, { deferred: this.files.vfs.deferred }),
       ),
       pids: this.pids,
-      cgroups: new Cgroups(this),
+      cgroups: new Cgroups(this, this.accounts.root),
     });
     this.platform.contextMaker = (space) =>
       new FakeContext(space, this.platform.fpuSize, (ctx) => this.full.push(ctx));
   }
 
-  newIpcNamespace(owner: UserNamespace): IpcNamespace {
+  newIpcNamespace(owner: UserNamespace, account: Account): IpcNamespace {
     const user = new TaskIpcUser(this);
-    return new IpcNamespace(this.memory, this.files.vfs, user, this.sysctl, owner);
+    return new IpcNamespace(account, this.memory, this.files.vfs, user, this.sysctl, owner);
   }
-  newNetNamespace(owner: UserNamespace): NetNamespace {
-    return new NetNamespace(this.namespaces.net.shared, null, owner, this.namespaces.net);
+  newNetNamespace(owner: UserNamespace, account: Account): NetNamespace {
+    return new NetNamespace(account, this.namespaces.net.shared, null, owner, this.namespaces.net);
   }
   get vfs(): Vfs {
     return this.files.vfs;
@@ -227,7 +234,7 @@ export class LabKernel implements Kernel {
     group.account.moveTo(this.accounts.root);
     const ctx = mm.space.newContext();
     if (ctx === null) throw new Error("no context");
-    const { files, fs } = this.files.newCaller();
+    const { files, fs } = this.files.newCaller(group.account);
     const cred = rootCredentials();
     const handlers = new SignalHandlers(null), ns = this.namespaces.hold();
     const task = new Task(this, id, group, ctx, mm, files, fs, cred, handlers, ns);

@@ -6,6 +6,7 @@
  * enter.ts (the system calls).
  */
 
+import type { Account } from "../core/account.ts";
 import { EAGAIN, ECANCELED, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
 import { O_RDWR } from "../../ffi/abi/fcntl.ts";
@@ -108,13 +109,14 @@ export class Uring extends AnonFile {
   private isLong: boolean = false;
 
   constructor(
+    account: Account,
     anon: AnonFiles,
     memory: RingMemory,
     setup: number,
     { sqEntries, cqEntries, sqeBytes, cqeBytes }: RingShape,
     maxAddress: number,
   ) {
-    super(anon, O_RDWR);
+    super(account, anon, O_RDWR);
     this.maxAddress = maxAddress;
     RINGS.add(1, this.account);
     this.memory = memory;
@@ -174,7 +176,7 @@ export class Uring extends AnonFile {
     let head: Worker | null = null, tail: Worker | null = null, taken = 0;
     const most = Math.min(count, this.unsubmitted);
     this.hasMore = this.isLong = false;
-    while (taken < most && RING_REQUESTS.hasRoom()) {
+    while (taken < most && RING_REQUESTS.hasRoom(1, task.account)) {
       const mayStop = head === null && taken > 0;
       if (mayStop && (taken >= TURN_REQUESTS || this.hasWorkedLong(task.kernel))) {
         this.hasMore = true;
@@ -206,7 +208,7 @@ export class Uring extends AnonFile {
     }
     if (head !== null) this.startChain(head);
     this.startReady();
-    return taken === 0 && most > 0 && !RING_REQUESTS.hasRoom() ? -EAGAIN : taken;
+    return taken === 0 && most > 0 && !RING_REQUESTS.hasRoom(1, task.account) ? -EAGAIN : taken;
   }
 
   /** The next request, or null for an invalid index. */

@@ -81,10 +81,10 @@ export function sysIoUringSetup(t: Task, a: SyscallArgs): number {
     : U.IoUringSqe.size;
   const cqeBytes = (flags & U.IORING_SETUP_CQE32) !== 0 ? 2 * U.IoUringCqe.size : U.IoUringCqe.size;
   const shape = { sqEntries: entries, cqEntries, sqeBytes, cqeBytes };
-  if (!RINGS.hasRoom()) return -ENOMEM;
+  if (!RINGS.hasRoom(1, t.account)) return -ENOMEM;
   const memory = RingMemory.create(t.kernel.memory, { dev: 0, ino: 0 }, shape);
   if (memory === null) return -ENOMEM;
-  const ring = new Uring(t.kernel.anon, memory, flags, shape, t.mm.layout.maxAddress);
+  const ring = new Uring(t.account, t.kernel.anon, memory, flags, shape, t.mm.layout.maxAddress);
   try {
     return finishSetup(t, ring, addr, sqpollIdle);
   } catch (cause) {

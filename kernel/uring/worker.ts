@@ -6,7 +6,6 @@
  * Neighbours: operations.ts (the operations), ring.ts (starts workers and takes results).
  */
 
-import { ACCOUNTING } from "../core/account.ts";
 import { serve } from "../task/current.ts";
 import { O_NONBLOCK } from "../../ffi/abi/fcntl.ts";
 import { RING_REQUESTS } from "../core/quota.ts";
@@ -53,7 +52,7 @@ class RequestFiles extends FdTable {
   private readonly worker: Worker;
 
   constructor(worker: Worker) {
-    super();
+    super(worker.account);
     this.worker = worker;
   }
 
@@ -135,14 +134,13 @@ export class Worker extends Task {
 
   /** Runs the request as far as possible now. */
   attempt(): void {
-    const { op, kernel } = this, before = kernel.current, account = ACCOUNTING.current;
+    const { op, kernel } = this, before = kernel.current;
     if (op === null) return;
     this.state = HANDLING;
     this.files = op.needsFile || this.isDirect ? this.ownFiles : this.table;
     serve(this);
     const result = this.run(op);
     kernel.current = before;
-    ACCOUNTING.current = account;
     if (this.attention) this.passSignalsOn();
     if (this.isDone) return;
     if (result === BLOCK) {

@@ -3,6 +3,7 @@
  * (userfault/userfault_ioctl.ts). The faults are in userfault.ts.
  */
 
+import type { Account } from "../core/account.ts";
 import { CAP_SYS_PTRACE } from "../../ffi/abi/capability.ts";
 import { EAGAIN, EINVAL } from "../../ffi/abi/errno.ts";
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY } from "../../ffi/abi/fcntl.ts";
@@ -34,8 +35,8 @@ export class UserfaultFile extends AnonFile {
   private readonly kernel: Kernel;
 
   /** @param kernel whose current task reads */
-  constructor(kernel: Kernel, handler: Userfault) {
-    super(kernel.anon, O_RDONLY | (handler.flags & O_NONBLOCK));
+  constructor(account: Account, kernel: Kernel, handler: Userfault) {
+    super(account, kernel.anon, O_RDONLY | (handler.flags & O_NONBLOCK));
     this.handler = handler;
     this.kernel = kernel;
   }
@@ -89,7 +90,7 @@ export class UserfaultFile extends AnonFile {
     const reader = this.kernel.current;
     if (reader === null) return -EAGAIN;
     const limit = reader.group.limits.get(RLIMIT_NOFILE);
-    const file = new UserfaultFile(this.kernel, child);
+    const file = new UserfaultFile(reader.account, this.kernel, child);
     const fd = reader.files.install(file, (child.flags & O_CLOEXEC) !== 0, limit);
     if (fd < 0) file.drop();
     return fd;

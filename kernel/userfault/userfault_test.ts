@@ -1,3 +1,4 @@
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import { EBUSY, EEXIST, EINVAL, ENOENT } from "../../ffi/abi/errno.ts";
 import * as M from "../../ffi/abi/mman.ts";
@@ -92,7 +93,7 @@ Deno.test("watched pages report writes until the watch ends; a child has its own
   assertEquals(mm.handleFault(at + PAGE, ACCESS_WRITE), FAULT_AWAITED);
   assertEquals(lab.ctx.awaited.flags, 3);
   assertEquals(guest.write(at + 3 * PAGE, 4), 0);
-  const child = mm.fork();
+  const child = mm.fork(TEST_ACCOUNT);
   assert(child instanceof MemoryManager);
   assertEquals(child.vmas.find(at)?.userfault, null);
   assertEquals(new GuestSimulator(child).write(at + PAGE, 50), 0);

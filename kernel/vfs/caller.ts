@@ -3,6 +3,7 @@
  * opener of special files that needs the task itself checks whether its caller is a Task.
  */
 
+import type { Account } from "../core/account.ts";
 import type { WaitQueue } from "../core/wait.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import type { FdTable } from "./fd_table.ts";
@@ -14,6 +15,8 @@ export interface Caller {
   readonly files: FdTable;
   readonly fs: FsContext;
   readonly cred: Credentials;
+  /** The account for objects that the caller makes. */
+  readonly account: Account;
   /** Only a caller that can wait has it. */
   readonly progress?: CallProgress;
 }

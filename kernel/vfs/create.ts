@@ -111,7 +111,7 @@ export function mkdirAt(caller: Caller, dirfd: number, text: string, mode: numbe
   const asked = S_IFDIR | (mode & 0o1777);
   if (dir.nlink >= MAX_LINKS) return -EMLINK;
   const full = newMode(caller, dir, asked);
-  const inode = dir.mkdir(child.name, full, cred.fsuid, groupOfNew(dir, cred));
+  const inode = dir.mkdir(child.name, full, cred.fsuid, groupOfNew(dir, cred), caller.account);
   if (typeof inode === "number") return inode;
   finishNew(caller, child, inode, asked);
   notifyEntry(child.parent, IN_CREATE, child.name, inode, child);
@@ -162,10 +162,10 @@ export function createNode(
   const full = newMode(caller, dir, asked);
   const gid = groupOfNew(dir, cred);
   const inode = type === S_IFREG
-    ? dir.create(child.name, full, cred.fsuid, gid)
+    ? dir.create(child.name, full, cred.fsuid, gid, caller.account)
     : listens
-    ? dir.bindListener(child.name, full, cred.fsuid, gid)
-    : dir.mknod(child.name, full, isDevice ? rdev : 0, cred.fsuid, gid);
+    ? dir.bindListener(child.name, full, cred.fsuid, gid, caller.account)
+    : dir.mknod(child.name, full, isDevice ? rdev : 0, cred.fsuid, gid, caller.account);
   if (typeof inode === "number") return inode;
   finishNew(caller, child, inode, asked);
   notifyEntry(child.parent, IN_CREATE, child.name, inode, child);
@@ -180,7 +180,7 @@ export function symlinkAt(caller: Caller, target: string, dirfd: number, text: s
   const r = mayMake(walk, cred, S_IFLNK);
   if (r < 0) return r;
   const dir = walk.inode;
-  const inode = dir.symlink(child.name, target, cred.fsuid, groupOfNew(dir, cred));
+  const inode = dir.symlink(child.name, target, cred.fsuid, groupOfNew(dir, cred), caller.account);
   if (typeof inode === "number") return inode;
   finishNew(caller, child, inode, S_IFLNK | 0o777);
   notifyEntry(child.parent, IN_CREATE, child.name, inode, child);

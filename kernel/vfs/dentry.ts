@@ -10,7 +10,7 @@
  * dentry_cache.ts fills and prunes the tree; mounts.ts attaches mounts.
  */
 
-import { type Account, ACCOUNTING } from "../core/account.ts";
+import type { Account } from "../core/account.ts";
 import { ListJob } from "../core/deferred_work.ts";
 import { MOUNTS } from "../core/quota.ts";
 import type { FileSystem, Inode } from "./inode.ts";
@@ -103,7 +103,7 @@ export class Dentry {
  */
 export class Mount {
   /** The account that it is charged to. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
   readonly vfs: Vfs;
   readonly id: number;
   readonly fs: FileSystem;
@@ -157,6 +157,7 @@ export class Mount {
   hasLockedAtime: boolean = false;
 
   constructor(
+    account: Account,
     vfs: Vfs,
     fs: FileSystem,
     root: Dentry,
@@ -165,6 +166,7 @@ export class Mount {
     flags: number,
     source: string,
   ) {
+    this.account = account;
     this.vfs = vfs;
     this.id = vfs.nextMountId();
     this.fs = fs;

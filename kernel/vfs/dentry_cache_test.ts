@@ -1,8 +1,7 @@
 /** Tests of dentry_cache.ts: what is cached, revalidated, forgotten and pruned, on a tmpfs. */
-
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import { AT_FDCWD, O_RDONLY } from "../../ffi/abi/fcntl.ts";
-import { ACCOUNTING } from "../core/account.ts";
 import { SLICE_UNITS } from "../core/deferred_work.ts";
 import { TMPFS_INODES } from "../core/quota.ts";
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
@@ -68,13 +67,13 @@ Deno.test("a stable directory is asked once; the answer lasts, missing names too
 Deno.test("an unstable directory: names that came, went or were replaced are seen", () => {
   const { c, root } = unstable();
   assertEquals(errno(statAt(c, AT_FDCWD, "/new", 0)), "ENOENT");
-  root.create("new", 0o100644, 0, 0);
+  root.create("new", 0o100644, 0, 0, TEST_ACCOUNT);
   assertEquals(typeof statAt(c, AT_FDCWD, "/new", 0), "object");
   const same = dentry(c, "/f");
   assertStrictEquals(dentry(c, "/f"), same);
   root.unlink("f", child(root, "f"));
   assertEquals(errno(statAt(c, AT_FDCWD, "/f", 0)), "ENOENT");
-  root.create("f", 0o100600, 0, 0);
+  root.create("f", 0o100600, 0, 0, TEST_ACCOUNT);
   const other = dentry(c, "/f");
   assertNotStrictEquals(other, same);
   assertEquals([other.inode!.mode, same.isUnlinked], [0o100600, true]);
@@ -93,26 +92,27 @@ Deno.test("who has a file open keeps it when the name is gone behind its back", 
 
 Deno.test("what is mounted on a replaced directory stays reachable", () => {
   const { t, c, root } = unstable();
-  const fs = new TmpfsFs(t.frames, t.host, {}), at = findAt(c, AT_FDCWD, "/d", 0);
+  const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {}), at = findAt(c, AT_FDCWD, "/d", 0);
   if (typeof at === "number") throw new Error("no /d");
   addMount(c, fs, at, 0, "tmpfs");
   writeText(c, "/d/inside", "mounted");
   root.rmdir("d", child(root, "d"));
-  root.mkdir("d", 0o40755, 0, 0);
+  root.mkdir("d", 0o40755, 0, 0, TEST_ACCOUNT);
   assertEquals(readText(c, "/d/inside"), "mounted");
 });
 
 Deno.test("what is mounted below a replaced directory stays reachable", () => {
   const { t, c, root } = unstable();
   mkdirAt(c, AT_FDCWD, "/d/deep", 0o755);
-  const fs = new TmpfsFs(t.frames, t.host, {}), at = findAt(c, AT_FDCWD, "/d/deep", 0);
+  const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {}),
+    at = findAt(c, AT_FDCWD, "/d/deep", 0);
   if (typeof at === "number") throw new Error("no /d/deep");
   addMount(c, fs, at, 0, "tmpfs");
   writeText(c, "/d/deep/inside", "mounted");
   const old = child(root, "d");
   old.rmdir("deep", child(old, "deep"));
   root.rmdir("d", old);
-  root.mkdir("d", 0o40755, 0, 0);
+  root.mkdir("d", 0o40755, 0, 0, TEST_ACCOUNT);
   assertEquals(readText(c, "/d/deep/inside"), "mounted");
 });
 
@@ -180,16 +180,16 @@ Deno.test("the tree and the files of a tmpfs without mounts go in slices", () =>
   const t = new TestFiles(),
     c = t.root,
     { dentries } = t.vfs,
-    used = TMPFS_INODES.countOf(ACCOUNTING.current);
+    used = TMPFS_INODES.countOf(TEST_ACCOUNT);
   mkdirAt(c, AT_FDCWD, "/m", 0o755);
-  const before = dentries.count, fs = new TmpfsFs(t.frames, t.host, {});
+  const before = dentries.count, fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {});
   assertEquals(addMount(c, fs, place(c, "/m"), 0, "t"), 0);
   mkdirAt(c, AT_FDCWD, "/m/d", 0o755);
   for (let i = 0; i < 3 * SLICE_UNITS; i++) writeText(c, `/m/${i % 2 === 0 ? "d" : "."}/${i}`, "");
   assertEquals(errno(unmount(c, place(c, "/m"), 0)), 0);
-  const left = () => dentries.count + TMPFS_INODES.countOf(ACCOUNTING.current);
+  const left = () => dentries.count + TMPFS_INODES.countOf(TEST_ACCOUNT);
   assertEquals(largestSlice(t.vfs, left) <= SLICE_UNITS, true);
-  assertEquals([dentries.count, TMPFS_INODES.countOf(ACCOUNTING.current), fs.usedInodes], [
+  assertEquals([dentries.count, TMPFS_INODES.countOf(TEST_ACCOUNT), fs.usedInodes], [
     before,
     used + 1,
     0,
@@ -199,15 +199,18 @@ Deno.test("the tree and the files of a tmpfs without mounts go in slices", () =>
 Deno.test("a small tmpfs is gone when the call is over", () => {
   const t = new TestFiles(),
     c = t.root,
-    used = TMPFS_INODES.countOf(ACCOUNTING.current),
+    used = TMPFS_INODES.countOf(TEST_ACCOUNT),
     bytes = t.frames.usedBytes;
   mkdirAt(c, AT_FDCWD, "/m", 0o755);
-  assertEquals(addMount(c, new TmpfsFs(t.frames, t.host, {}), place(c, "/m"), 0, "t"), 0);
+  assertEquals(
+    addMount(c, new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {}), place(c, "/m"), 0, "t"),
+    0,
+  );
   writeText(c, "/m/f", "text");
   assertEquals(errno(unmount(c, place(c, "/m"), 0)), 0);
   assertEquals([
     t.vfs.deferred.isEmpty,
-    TMPFS_INODES.countOf(ACCOUNTING.current),
+    TMPFS_INODES.countOf(TEST_ACCOUNT),
     t.frames.usedBytes,
   ], [
     true,

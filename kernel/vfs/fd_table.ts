@@ -8,7 +8,7 @@
  */
 
 import { EBADF, EINVAL, EMFILE, ENFILE } from "../../ffi/abi/errno.ts";
-import { type Account, ACCOUNTING } from "../core/account.ts";
+import type { Account } from "../core/account.ts";
 import { FD_SLOTS, OPEN_FILES } from "../core/quota.ts";
 import type { OpenFile } from "./open_file.ts";
 
@@ -46,7 +46,7 @@ export class FdTable {
   closesFrom: number = -1;
   private isEnding: boolean = false;
 
-  constructor(account: Account = ACCOUNTING.current) {
+  constructor(account: Account) {
     this.account = account;
   }
 
@@ -73,7 +73,7 @@ export class FdTable {
   install(file: OpenFile, cloexec: boolean, limit: number, from: number = 0): number {
     const fd = this.lowestFree(from);
     if (fd >= limit || fd >= NR_OPEN) return -EMFILE;
-    if (!OPEN_FILES.hasRoom()) return -ENFILE;
+    if (!OPEN_FILES.hasRoom(1, this.account)) return -ENFILE;
     if (fd >= this.files.length && !this.mayGrow(fd + 1)) return -ENFILE;
     this.put(fd, file, cloexec);
     return fd;
@@ -198,8 +198,8 @@ export class FdTable {
   }
 
   /** Whether the sandbox has room for a copy of the table. */
-  get mayCopy(): boolean {
-    return FD_SLOTS.hasRoom(this.files.length);
+  mayCopy(account: Account): boolean {
+    return FD_SLOTS.hasRoom(this.files.length, account);
   }
 
   private mayGrow(size: number): boolean {
@@ -210,7 +210,7 @@ export class FdTable {
    * A copy for fork(2) or unshare(2): its own table with the same files. The caller has checked
    * `mayCopy`.
    */
-  copy(account: Account = ACCOUNTING.current): FdTable {
+  copy(account: Account): FdTable {
     const t = new FdTable(account);
     t.files = this.files.slice();
     t.used = this.used.slice();

@@ -1,8 +1,8 @@
 /** Tests of fd_table.ts: allocation of fds, dup, close-on-exec, limits and closing in slices. */
-
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
+import type { Account } from "../core/account.ts";
 import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import { F_WRLCK, O_PATH, O_RDWR } from "../../ffi/abi/fcntl.ts";
-import { ACCOUNTING } from "../core/account.ts";
 import { OPEN_FILES } from "../core/quota.ts";
 import { AnonFs } from "../fs/anonfd/anon_inode.ts";
 import { CLOSES_A_TURN, FdTable, NR_OPEN } from "./fd_table.ts";
@@ -19,8 +19,8 @@ class TestFile extends OpenFile {
   closed: object[] = [];
   closeResult: number = 0;
 
-  constructor(flags = O_RDWR) {
-    super(flags);
+  constructor(account: Account, flags = O_RDWR) {
+    super(account, flags);
   }
   override onFdClose(owner: object): number {
     this.closed.push(owner);
@@ -34,31 +34,33 @@ class TestFile extends OpenFile {
 const LIMIT = 1024;
 
 Deno.test("the lowest free fd is given, from a minimum on", () => {
-  const t = new FdTable();
-  for (let i = 0; i < 200; i++) assertEquals(t.install(new TestFile(), false, LIMIT), i);
+  const t = new FdTable(TEST_ACCOUNT);
+  for (let i = 0; i < 200; i++) {
+    assertEquals(t.install(new TestFile(TEST_ACCOUNT), false, LIMIT), i);
+  }
   for (const fd of [150, 3, 64, 63]) assertEquals(t.close(fd), 0);
-  assertEquals(t.install(new TestFile(), false, LIMIT), 3);
-  assertEquals(t.install(new TestFile(), false, LIMIT, 64), 64);
-  assertEquals(t.install(new TestFile(), false, LIMIT), 63);
-  assertEquals(t.install(new TestFile(), false, LIMIT), 150);
-  assertEquals(t.install(new TestFile(), false, LIMIT), 200);
-  assertEquals(t.install(new TestFile(), false, LIMIT, 500), 500);
+  assertEquals(t.install(new TestFile(TEST_ACCOUNT), false, LIMIT), 3);
+  assertEquals(t.install(new TestFile(TEST_ACCOUNT), false, LIMIT, 64), 64);
+  assertEquals(t.install(new TestFile(TEST_ACCOUNT), false, LIMIT), 63);
+  assertEquals(t.install(new TestFile(TEST_ACCOUNT), false, LIMIT), 150);
+  assertEquals(t.install(new TestFile(TEST_ACCOUNT), false, LIMIT), 200);
+  assertEquals(t.install(new TestFile(TEST_ACCOUNT), false, LIMIT, 500), 500);
   assertEquals(t.count, 202);
 });
 
 Deno.test("files above a limit that was lowered leave room below it", () => {
-  const t = new FdTable();
-  for (let i = 0; i < 40; i++) t.install(new TestFile(), false, LIMIT);
+  const t = new FdTable(TEST_ACCOUNT);
+  for (let i = 0; i < 40; i++) t.install(new TestFile(TEST_ACCOUNT), false, LIMIT);
   assertEquals(t.hasRoom(20), false);
   t.close(3);
   assertEquals(t.hasRoom(20), true);
   assertEquals(t.hasRoom(3), false);
-  assertEquals(t.install(new TestFile(), false, 20), 3);
+  assertEquals(t.install(new TestFile(TEST_ACCOUNT), false, 20), 3);
   assertEquals(t.hasRoom(20), false);
 });
 
 Deno.test("random opening and closing agrees with a simple model", () => {
-  const t = new FdTable(), model = new Set<number>();
+  const t = new FdTable(TEST_ACCOUNT), model = new Set<number>();
   let seed = 12345;
   const next = (n: number) => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) % n;
   for (let i = 0; i < 5000; i++) {
@@ -66,7 +68,7 @@ Deno.test("random opening and closing agrees with a simple model", () => {
       const from = next(4) === 0 ? next(120) : 0;
       let expected = from;
       while (model.has(expected)) expected++;
-      assertEquals(t.install(new TestFile(), next(2) === 0, LIMIT, from), expected);
+      assertEquals(t.install(new TestFile(TEST_ACCOUNT), next(2) === 0, LIMIT, from), expected);
       model.add(expected);
     } else {
       const fd = next(130);
@@ -81,8 +83,8 @@ Deno.test("random opening and closing agrees with a simple model", () => {
 });
 
 Deno.test("bad fds are EBADF, never an exception", () => {
-  const t = new FdTable();
-  t.install(new TestFile(), false, LIMIT);
+  const t = new FdTable(TEST_ACCOUNT);
+  t.install(new TestFile(TEST_ACCOUNT), false, LIMIT);
   for (const fd of [-1, 1, 2 ** 31 - 1, -(2 ** 31)]) {
     assertEquals(t.get(fd), null);
     assertEquals(errno(t.close(fd)), "EBADF");
@@ -93,9 +95,9 @@ Deno.test("bad fds are EBADF, never an exception", () => {
 });
 
 Deno.test("RLIMIT_NOFILE: EMFILE at the limit, EINVAL for a minimum beyond it", () => {
-  const t = new FdTable();
-  for (let i = 0; i < 4; i++) t.install(new TestFile(), false, 4);
-  const extra = new TestFile();
+  const t = new FdTable(TEST_ACCOUNT);
+  for (let i = 0; i < 4; i++) t.install(new TestFile(TEST_ACCOUNT), false, 4);
+  const extra = new TestFile(TEST_ACCOUNT);
   assertEquals(errno(t.install(extra, false, 4)), "EMFILE");
   assertEquals(extra.refs, 1);
   assertEquals(errno(t.dup(0, false, 4)), "EMFILE");
@@ -108,7 +110,9 @@ Deno.test("RLIMIT_NOFILE: EMFILE at the limit, EINVAL for a minimum beyond it", 
 });
 
 Deno.test("dup shares the description; dup2 closes what was there", () => {
-  const t = new FdTable(), a = new TestFile(), b = new TestFile();
+  const t = new FdTable(TEST_ACCOUNT),
+    a = new TestFile(TEST_ACCOUNT),
+    b = new TestFile(TEST_ACCOUNT);
   t.install(a, true, LIMIT);
   t.install(b, true, LIMIT);
   assertEquals(t.dup(0, false, LIMIT), 2);
@@ -126,20 +130,22 @@ Deno.test("dup shares the description; dup2 closes what was there", () => {
 });
 
 Deno.test("close-on-exec: execve closes what is marked, and a reused fd starts unmarked", () => {
-  const t = new FdTable();
-  for (let i = 0; i < 70; i++) t.install(new TestFile(), i % 2 === 0, LIMIT);
+  const t = new FdTable(TEST_ACCOUNT);
+  for (let i = 0; i < 70; i++) t.install(new TestFile(TEST_ACCOUNT), i % 2 === 0, LIMIT);
   t.setCloexec(1, true);
   t.setCloexec(2, false);
   t.closeOnExec();
   const expected = [2];
   for (let i = 3; i < 70; i += 2) expected.push(i);
   assertEquals(t.openFds(), expected);
-  t.install(new TestFile(), false, LIMIT);
+  t.install(new TestFile(TEST_ACCOUNT), false, LIMIT);
   assertEquals(t.isCloexec(0), false);
 });
 
 Deno.test("a full table is closed in pieces: by close_range, execve and at the end", () => {
-  const t = new FdTable(), count = 2 * CLOSES_A_TURN + 10, file = new TestFile();
+  const t = new FdTable(TEST_ACCOUNT),
+    count = 2 * CLOSES_A_TURN + 10,
+    file = new TestFile(TEST_ACCOUNT);
   const fill = () => {
     for (let fd = 0; fd < count; fd++) {
       if (t.getAny(fd) !== null) continue;
@@ -168,9 +174,9 @@ Deno.test("a full table is closed in pieces: by close_range, execve and at the e
 });
 
 Deno.test("a copy has the same files; the last drop of a shared table closes them", () => {
-  const t = new FdTable(), file = new TestFile();
+  const t = new FdTable(TEST_ACCOUNT), file = new TestFile(TEST_ACCOUNT);
   t.install(file, true, LIMIT);
-  const copy = t.copy();
+  const copy = t.copy(TEST_ACCOUNT);
   assertNotStrictEquals(copy, t);
   assertStrictEquals(copy.get(0), file);
   assertEquals([file.refs, copy.isCloexec(0)], [2, true]);
@@ -183,29 +189,29 @@ Deno.test("a copy has the same files; the last drop of a shared table closes the
 });
 
 Deno.test("close_range closes or marks, with bounds beyond the table", () => {
-  const t = new FdTable();
-  for (let i = 0; i < 10; i++) t.install(new TestFile(), false, LIMIT);
+  const t = new FdTable(TEST_ACCOUNT);
+  for (let i = 0; i < 10; i++) t.install(new TestFile(TEST_ACCOUNT), false, LIMIT);
   assertEquals(t.closeRange(3, 5, true, 3), -1);
   assertEquals([2, 3, 5, 6].map((fd) => t.isCloexec(fd)), [false, true, true, false]);
   assertEquals(t.closeRange(8, 0xffffffff, false, 100), -1);
   assertEquals(t.openFds(), [0, 1, 2, 3, 4, 5, 6, 7]);
   assertEquals(t.closeRange(0, 2, false, 100), -1);
-  assertEquals(t.install(new TestFile(), false, LIMIT), 0);
+  assertEquals(t.install(new TestFile(TEST_ACCOUNT), false, LIMIT), 0);
 });
 
 Deno.test("an O_PATH file is no file for I/O", () => {
-  const t = new FdTable();
-  t.install(new TestFile(O_PATH), false, LIMIT);
+  const t = new FdTable(TEST_ACCOUNT);
+  t.install(new TestFile(TEST_ACCOUNT, O_PATH), false, LIMIT);
   assertEquals(t.get(0), null);
   assertEquals(t.getAny(0)!.canRead, false);
 });
 
 Deno.test("closing any fd drops the table's POSIX locks; after an error the fd is gone", () => {
-  const t = new FdTable(), file = new TestFile();
+  const t = new FdTable(TEST_ACCOUNT), file = new TestFile(TEST_ACCOUNT);
   const locks = file.inode.locks = new FileLocks(file.inode, new Set());
   t.install(file, false, LIMIT);
   t.dup(0, false, LIMIT);
-  locks.setRecord(new FileLock("POSIX", t, F_WRLCK, 0, Infinity, 7));
+  locks.setRecord(new FileLock("POSIX", t, F_WRLCK, 0, Infinity, 7, TEST_ACCOUNT));
   file.closeResult = -5;
   assertEquals(errno(t.close(1)), "EIO");
   assertEquals(locks.recordLocks.length, 0);
@@ -214,15 +220,15 @@ Deno.test("closing any fd drops the table's POSIX locks; after an error the fd i
 });
 
 Deno.test("all tables together are bounded: no growth and no copy beyond", () => {
-  const first = new FdTable(), limit = NR_OPEN, tables = [first];
-  first.install(new TestFile(), false, limit);
+  const first = new FdTable(TEST_ACCOUNT), limit = NR_OPEN, tables = [first];
+  first.install(new TestFile(TEST_ACCOUNT), false, limit);
   assertEquals(first.dupTo(0, NR_OPEN - 1, false, limit), NR_OPEN - 1);
-  while (first.mayCopy) tables.push(first.copy());
+  while (first.mayCopy(TEST_ACCOUNT)) tables.push(first.copy(TEST_ACCOUNT));
   // The tables of other tests are counted too.
   assertEquals(tables.length > 16 && tables.length <= 32, true);
-  const small = new FdTable();
-  small.install(new TestFile(), false, limit);
-  assertEquals([small.mayCopy, small.dupTo(0, 1000, false, limit)], [true, 1000]);
+  const small = new FdTable(TEST_ACCOUNT);
+  small.install(new TestFile(TEST_ACCOUNT), false, limit);
+  assertEquals([small.mayCopy(TEST_ACCOUNT), small.dupTo(0, 1000, false, limit)], [true, 1000]);
   assertEquals(errno(small.dupTo(0, NR_OPEN - 1, false, limit)), "ENFILE");
   assertEquals(errno(small.dup(0, false, limit, NR_OPEN - 1)), "ENFILE");
   for (const table of tables) table.drop();
@@ -231,13 +237,13 @@ Deno.test("all tables together are bounded: no growth and no copy beyond", () =>
 });
 
 Deno.test("all open files together are bounded", () => {
-  const count = () => OPEN_FILES.countOf(ACCOUNTING.current), before = count();
-  const table = new FdTable(), refused = new TestFile();
-  assertEquals(table.install(new TestFile(), false, 10), 0);
+  const count = () => OPEN_FILES.countOf(TEST_ACCOUNT), before = count();
+  const table = new FdTable(TEST_ACCOUNT), refused = new TestFile(TEST_ACCOUNT);
+  assertEquals(table.install(new TestFile(TEST_ACCOUNT), false, 10), 0);
   assertEquals(count(), before + 2);
-  OPEN_FILES.add(OPEN_FILES.limit, ACCOUNTING.current);
+  OPEN_FILES.add(OPEN_FILES.limit, TEST_ACCOUNT);
   assertEquals(errno(table.install(refused, false, 10)), "ENFILE");
-  OPEN_FILES.give(OPEN_FILES.limit, ACCOUNTING.current);
+  OPEN_FILES.give(OPEN_FILES.limit, TEST_ACCOUNT);
   table.drop();
   refused.drop();
   assertEquals(count(), before);

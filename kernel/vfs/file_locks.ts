@@ -8,7 +8,7 @@
  * `end` Infinity is the end of the file.
  */
 
-import { type Account, ACCOUNTING } from "../core/account.ts";
+import type { Account } from "../core/account.ts";
 import { EAGAIN, ENOLCK } from "../../ffi/abi/errno.ts";
 import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH } from "../../ffi/abi/fcntl.ts";
 import { RECORD_LOCKS } from "../core/quota.ts";
@@ -37,7 +37,7 @@ export class FileLock {
   readonly end: number;
   /** The pid of the process that took it, in the first PID namespace; -1 for OFD locks. */
   readonly pid: number;
-  /** What it is charged to. */
+  /** The account that it is charged to. */
   readonly account: Account;
   /** Larger than the age of all locks and leases that were made before. */
   readonly age: number = nextAge();
@@ -49,7 +49,7 @@ export class FileLock {
     start: number,
     end: number,
     pid: number,
-    account: Account = ACCOUNTING.current,
+    account: Account,
   ) {
     this.kind = kind;
     this.account = account;
@@ -73,9 +73,14 @@ export class FileLock {
 }
 
 /** The request of a flock(2). */
-export function flockRequest(file: object, operation: number, pid: number): FileLock {
+export function flockRequest(
+  file: object,
+  operation: number,
+  pid: number,
+  account: Account,
+): FileLock {
   const type = operation === LOCK_EX ? F_WRLCK : operation === LOCK_SH ? F_RDLCK : F_UNLCK;
-  return new FileLock("FLOCK", file, type, 0, Infinity, pid);
+  return new FileLock("FLOCK", file, type, 0, Infinity, pid, account);
 }
 
 export class FileLocks {

@@ -1,5 +1,5 @@
 /** Tests of file_locks.ts and lock_waits.ts: record locks, flock(2) and deadlocks. */
-
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH, LOCK_UN } from "../../ffi/abi/fcntl.ts";
 import { Waiter } from "../core/wait.ts";
@@ -29,11 +29,11 @@ function noLocks(): FileLocks {
 }
 
 function record(owner: object, type: number, start: number, end: number): FileLock {
-  return new FileLock("POSIX", owner, type, start, end, PIDS.get(owner)!);
+  return new FileLock("POSIX", owner, type, start, end, PIDS.get(owner)!, TEST_ACCOUNT);
 }
 
 function flock(locks: FileLocks, file: object, operation: number) {
-  return errno(locks.flock(flockRequest(file, operation, PIDS.get(file)!)));
+  return errno(locks.flock(flockRequest(file, operation, PIDS.get(file)!, TEST_ACCOUNT)));
 }
 
 function set(locks: FileLocks, owner: object, type: number, start: number, end: number) {

@@ -8,6 +8,7 @@
  * lost.
  */
 
+import type { Account } from "../core/account.ts";
 import { ECONNREFUSED, EINVAL, ENOTDIR, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import type { Namespace } from "../cred/namespace.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
@@ -316,16 +317,35 @@ export abstract class Inode {
    * Creates a regular file. `mode` is final: the VFS has applied the umask and the set-group-ID
    * rules.
    */
-  abstract create(name: string, mode: number, uid: number, gid: number): Inode | number;
-  abstract mkdir(name: string, mode: number, uid: number, gid: number): Inode | number;
+  abstract create(
+    name: string,
+    mode: number,
+    uid: number,
+    gid: number,
+    account: Account,
+  ): Inode | number;
+  abstract mkdir(
+    name: string,
+    mode: number,
+    uid: number,
+    gid: number,
+    account: Account,
+  ): Inode | number;
   abstract mknod(
     name: string,
     mode: number,
     rdev: number,
     uid: number,
     gid: number,
+    account: Account,
   ): Inode | number;
-  abstract symlink(name: string, target: string, uid: number, gid: number): Inode | number;
+  abstract symlink(
+    name: string,
+    target: string,
+    uid: number,
+    gid: number,
+    account: Account,
+  ): Inode | number;
   abstract link(name: string, target: Inode): number;
   abstract unlink(name: string, target: Inode): number;
   abstract rmdir(name: string, target: Inode): number;
@@ -337,12 +357,19 @@ export abstract class Inode {
     newName: string,
     target: Inode | null,
     flags: number,
+    account: Account,
   ): number;
   /**
    * O_TMPFILE: makes a regular file without a name, nlink 0. `linkable`: linkat(2) may name it
    * later.
    */
-  abstract tmpfile(mode: number, uid: number, gid: number, linkable: boolean): Inode | number;
+  abstract tmpfile(
+    mode: number,
+    uid: number,
+    gid: number,
+    linkable: boolean,
+    account: Account,
+  ): Inode | number;
   /** Whether it is an unnamed file that `link` may name (O_TMPFILE without O_EXCL). */
   get isLinkable(): boolean {
     return false;
@@ -360,8 +387,14 @@ export abstract class Inode {
    * Creates a socket that is going to listen. Where the host lets the sandbox make sockets,
    * programs of the host can connect to it.
    */
-  bindListener(name: string, mode: number, uid: number, gid: number): Inode | number {
-    return this.mknod(name, mode, 0, uid, gid);
+  bindListener(
+    name: string,
+    mode: number,
+    uid: number,
+    gid: number,
+    account: Account,
+  ): Inode | number {
+    return this.mknod(name, mode, 0, uid, gid, account);
   }
 
   /**
@@ -406,7 +439,12 @@ export abstract class Inode {
    * O_TRUNC, O_PATH, FIFOs, sockets and device numbers, so this only opens regular files,
    * directories and the file system's own kinds.
    */
-  abstract open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number;
+  abstract open(
+    dentry: Dentry,
+    flags: number,
+    cred: Credentials,
+    account: Account,
+  ): OpenFile | number;
 
   /** The value, or -ENODATA, -EOPNOTSUPP. Names have their prefix (`user.`, `security.`, ...). */
   abstract getxattr(name: string): Uint8Array<ArrayBuffer> | number;
@@ -443,10 +481,22 @@ export abstract class PlainInode extends Inode {
   override lookup(_name: string): Inode | number {
     return -ENOTDIR;
   }
-  override create(_name: string, _mode: number, _uid: number, _gid: number): Inode | number {
+  override create(
+    _name: string,
+    _mode: number,
+    _uid: number,
+    _gid: number,
+    _account: Account,
+  ): Inode | number {
     return -ENOTDIR;
   }
-  override mkdir(_name: string, _mode: number, _uid: number, _gid: number): Inode | number {
+  override mkdir(
+    _name: string,
+    _mode: number,
+    _uid: number,
+    _gid: number,
+    _account: Account,
+  ): Inode | number {
     return -ENOTDIR;
   }
   override mknod(
@@ -455,10 +505,17 @@ export abstract class PlainInode extends Inode {
     _rdev: number,
     _uid: number,
     _gid: number,
+    _account: Account,
   ): Inode | number {
     return -ENOTDIR;
   }
-  override symlink(_name: string, _target: string, _uid: number, _gid: number): Inode | number {
+  override symlink(
+    _name: string,
+    _target: string,
+    _uid: number,
+    _gid: number,
+    _account: Account,
+  ): Inode | number {
     return -ENOTDIR;
   }
   override link(_name: string, _target: Inode): number {
@@ -477,10 +534,17 @@ export abstract class PlainInode extends Inode {
     _newName: string,
     _target: Inode | null,
     _flags: number,
+    _account: Account,
   ): number {
     return -ENOTDIR;
   }
-  override tmpfile(_mode: number, _uid: number, _gid: number, _linkable: boolean): Inode | number {
+  override tmpfile(
+    _mode: number,
+    _uid: number,
+    _gid: number,
+    _linkable: boolean,
+    _account: Account,
+  ): Inode | number {
     return -ENOTDIR;
   }
   override readlink(): string | number {

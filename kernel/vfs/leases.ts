@@ -195,7 +195,7 @@ export function breakLeases(caller: Caller, inode: Inode, flags: number): number
   const r = caller.waitFor(leases.waiters, 0);
   if (r !== BLOCK) return r;
   const pid = caller.group.id.numbers[0]!, type = writes ? F_WRLCK : F_RDLCK;
-  const request = new FileLock("LEASE", caller, type, 0, Infinity, pid);
+  const request = new FileLock("LEASE", caller, type, 0, Infinity, pid, caller.account);
   vfs.lockWaits.add(request, leases.waiters, caller.waiter);
   return caller.waitUntil(untilNs);
 }

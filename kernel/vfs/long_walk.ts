@@ -5,7 +5,7 @@
  * charged: 40 links leave 160 KB, and each thread may be in such a walk.
  */
 
-import { type Account, ACCOUNTING } from "../core/account.ts";
+import type { Account } from "../core/account.ts";
 import { TEXT_BYTES } from "../core/quota.ts";
 import { dropPath, holdPath, type Path } from "./dentry.ts";
 
@@ -35,12 +35,20 @@ export class LongWalk {
   /** The `Walk` that it is the state of: calls with two paths have one for each. */
   private readonly walk: object;
   private readonly key: WalkKey;
-  private readonly account: Account = ACCOUNTING.current;
+  /** The account that its texts are charged to. */
+  private readonly account: Account;
   /** Its part of TEXT_BYTES. */
   private charged: number;
 
   /** @param bytes of `sizeOf`, that were charged */
-  private constructor(walk: object, key: WalkKey, place: WalkPlace, bytes: number) {
+  private constructor(
+    account: Account,
+    walk: object,
+    key: WalkKey,
+    place: WalkPlace,
+    bytes: number,
+  ) {
+    this.account = account;
     this.walk = walk;
     this.key = key;
     this.place = hold(place);
@@ -48,9 +56,9 @@ export class LongWalk {
   }
 
   /** Null: the caller has no room for the texts of another walk. */
-  static begin(walk: object, key: WalkKey, place: WalkPlace): LongWalk | null {
+  static begin(account: Account, walk: object, key: WalkKey, place: WalkPlace): LongWalk | null {
     const bytes = sizeOf(key, place);
-    return TEXT_BYTES.take(bytes) ? new LongWalk(walk, key, place, bytes) : null;
+    return TEXT_BYTES.take(bytes, account) ? new LongWalk(account, walk, key, place, bytes) : null;
   }
 
   is(walk: object, dirfd: number, path: string, flags: number, resolve: number): boolean {

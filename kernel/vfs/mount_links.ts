@@ -3,6 +3,7 @@
  * mounts.ts and mount_trees.ts build their operations of these.
  */
 
+import type { Account } from "../core/account.ts";
 import { KernelBug } from "../core/kernel_bug.ts";
 import type { Dentry } from "./dentry.ts";
 import { Mount } from "./dentry.ts";
@@ -12,28 +13,29 @@ import type { Vfs } from "./vfs.ts";
 
 /** A mount that is not attached yet. */
 export function newMount(
+  account: Account,
   vfs: Vfs,
   fs: FileSystem,
   root: Dentry,
   flags: number,
   source: string,
 ): Mount {
-  return new Mount(vfs, fs, root, null, null, flags, source);
+  return new Mount(account, vfs, fs, root, null, null, flags, source);
 }
 
 /**
  * A mount that no path leads to, for file systems that the kernel keeps for itself (pipes, sockets,
  * memfds). It is pinned for good.
  */
-export function internalMount(vfs: Vfs, fs: FileSystem): Mount {
-  const mount = new Mount(vfs, fs, rootDentryOf(fs), null, null, 0, fs.source);
+export function internalMount(account: Account, vfs: Vfs, fs: FileSystem): Mount {
+  const mount = new Mount(account, vfs, fs, rootDentryOf(fs), null, null, 0, fs.source);
   mount.pins++;
   return mount;
 }
 
 /** A copy of a mount that shows `root`: private and not attached. */
-export function duplicate(vfs: Vfs, from: Mount, root: Dentry): Mount {
-  const copy = newMount(vfs, from.fs, root, from.flags, from.source);
+export function duplicate(account: Account, vfs: Vfs, from: Mount, root: Dentry): Mount {
+  const copy = newMount(account, vfs, from.fs, root, from.flags, from.source);
   copy.isLocked = from.isLocked;
   copy.lockedFlags = from.lockedFlags;
   copy.hasLockedAtime = from.hasLockedAtime;

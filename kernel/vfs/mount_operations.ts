@@ -93,11 +93,11 @@ export function addMount(
   const namespace = caller.fs.namespace;
   const root = rootDentryOf(fs), ownFlags = mountFlags(flags);
   const locks = locksOfNew(namespace, fs, ownFlags);
-  const mount = newMount(namespace.vfs, fs, root, ownFlags, source);
+  const mount = newMount(caller.account, namespace.vfs, fs, root, ownFlags, source);
   const top = namespace.topOf(at);
   let r = 0;
   if (typeof locks === "number") r = locks;
-  else if (!MOUNTS.hasRoom(0)) r = -ENOSPC;
+  else if (!MOUNTS.hasRoom(0, caller.account)) r = -ENOSPC;
   else if (top.mount.fs === fs && top.dentry === top.mount.root) r = -EBUSY;
   else if (root.inode !== null && (root.inode.mode & S_IFMT) === S_IFLNK) r = -EINVAL;
   else {
@@ -127,7 +127,7 @@ export function cloneDetached(caller: Caller, from: Path, recursive: boolean): M
   const isNamespaceFile = from.mount.namespace === null && from.mount.fs.type === "nsfs";
   if (!isNamespaceFile && !namespace.owns(from.mount)) return -EINVAL;
   if (!recursive && hasLockedChild(from.mount, from.dentry)) return -EINVAL;
-  return namespace.cloneTree(from.mount, from.dentry, recursive);
+  return namespace.cloneTree(from.mount, from.dentry, recursive, caller.account);
 }
 
 /**

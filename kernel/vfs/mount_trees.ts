@@ -4,6 +4,7 @@
  * mounts.ts calls this to attach and copy trees.
  */
 
+import type { Account } from "../core/account.ts";
 import { EPERM } from "../../ffi/abi/errno.ts";
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from "../../ffi/abi/mount.ts";
 import type { Dentry, Mount } from "./dentry.ts";
@@ -52,10 +53,16 @@ export interface CopyRule {
  */
 export type CopiedPairs = readonly (readonly [Mount, Mount])[];
 
-export function copyTree(vfs: Vfs, from: Mount, root: Dentry, rule: CopyRule): CopiedPairs {
+export function copyTree(
+  account: Account,
+  vfs: Vfs,
+  from: Mount,
+  root: Dentry,
+  rule: CopyRule,
+): CopiedPairs {
   const pairs: [Mount, Mount][] = [], copies = new Map<Mount, Mount>();
   for (const mount of copiedOf(from, root, rule)) {
-    const copy = duplicate(vfs, mount, mount === from ? root : mount.root);
+    const copy = duplicate(account, vfs, mount, mount === from ? root : mount.root);
     rule.inherit(copy, mount);
     copies.set(mount, copy);
     pairs.push([mount, copy]);

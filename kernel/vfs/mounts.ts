@@ -7,6 +7,7 @@
  * changed by mount_links.ts and copied by mount_trees.ts.
  */
 
+import type { Account } from "../core/account.ts";
 import { EINVAL, ELOOP, ENOSPC, ENOTDIR } from "../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFMT } from "../../ffi/abi/stat.ts";
 import { Namespace } from "../cred/namespace.ts";
@@ -67,8 +68,14 @@ export class MountNamespace extends Namespace {
   }
 
   /** The first namespace of a kernel, with `fs` at its root. */
-  static of(vfs: Vfs, fs: FileSystem, flags: number, source: string): MountNamespace {
-    const mount = newMount(vfs, fs, rootDentryOf(fs), flags, source);
+  static of(
+    account: Account,
+    vfs: Vfs,
+    fs: FileSystem,
+    flags: number,
+    source: string,
+  ): MountNamespace {
+    const mount = newMount(account, vfs, fs, rootDentryOf(fs), flags, source);
     return new MountNamespace(vfs, mount, INITIAL_USER_NAMESPACE, true);
   }
 
@@ -137,7 +144,7 @@ export class MountNamespace extends Namespace {
     if (listeners.length > 0) {
       const size = sizeOfCopy(mount, mount.root, AS_PEER);
       if (size < 0) return size;
-      if (!MOUNTS.hasRoom(size * listeners.length)) return -ENOSPC;
+      if (!MOUNTS.hasRoom(size * listeners.length, mount.account)) return -ENOSPC;
       for (const { mount: { namespace } } of listeners) {
         if (namespace !== null) added.set(namespace, (added.get(namespace) ?? 0) + size);
       }
@@ -152,14 +159,14 @@ export class MountNamespace extends Namespace {
    * A copy of `from` that shows `root`, not attached; with `recursive`, copies of the mounts below
    * it too. -ENOSPC, -EPERM.
    */
-  cloneTree(from: Mount, root: Dentry, recursive: boolean): Mount | number {
+  cloneTree(from: Mount, root: Dentry, recursive: boolean, account: Account): Mount | number {
     const size = recursive ? sizeOfCopy(from, root, BOUND) : 1;
     if (size < 0) return size;
-    if (!hasRoomFor(size)) return -ENOSPC;
+    if (!MOUNTS.hasRoom(size, account)) return -ENOSPC;
     let copy: Mount;
-    if (recursive) copy = firstCopy(copyTree(this.vfs, from, root, BOUND));
+    if (recursive) copy = firstCopy(copyTree(account, this.vfs, from, root, BOUND));
     else {
-      copy = duplicate(this.vfs, from, root);
+      copy = duplicate(account, this.vfs, from, root);
       copyPropagation(copy, from);
     }
     copy.isLocked = false;
@@ -217,7 +224,7 @@ export class MountNamespace extends Namespace {
     for (const { mount: listener, source, isSlave, isShared } of listeners) {
       const from = source === null ? mount : copies.get(source) ?? mount;
       const rule = isSlave ? AS_SLAVE : AS_PEER;
-      const copy = firstCopy(copyTree(this.vfs, from, from.root, rule));
+      const copy = firstCopy(copyTree(mount.account, this.vfs, from, from.root, rule));
       if (isSlave && isShared) shareTree(copy, this.vfs);
       copies.set(listener, copy);
     }
@@ -275,10 +282,11 @@ export class MountNamespace extends Namespace {
    * old tree in the new one. When the new owner is another user namespace, the copies are slaves of
    * the originals, and their mounts and flags are locked.
    */
-  copy(owner: UserNamespace): NamespaceCopy | number {
+  copy(owner: UserNamespace, account: Account): NamespaceCopy | number {
     const isLess = owner !== this.owner, rule = isLess ? TO_LESS : TO_EQUAL;
-    if (!hasRoomFor(sizeOfCopy(this.rootMount, this.rootMount.root, rule))) return -ENOSPC;
-    const copied = copyTree(this.vfs, this.rootMount, this.rootMount.root, rule);
+    const size = sizeOfCopy(this.rootMount, this.rootMount.root, rule);
+    if (!MOUNTS.hasRoom(size, account)) return -ENOSPC;
+    const copied = copyTree(account, this.vfs, this.rootMount, this.rootMount.root, rule);
     const root = firstCopy(copied), pairs = new Map(copied);
     if (isLess) lockTree(root);
     const copy = new MountNamespace(this.vfs, root, owner);
@@ -351,11 +359,6 @@ function firstCopy(copied: CopiedPairs): Mount {
   const first = copied[0];
   if (first === undefined) throw new KernelBug("a copy of a tree has a first mount");
   return first[1];
-}
-
-/** Whether the account has room for `count` more mounts. */
-function hasRoomFor(count: number): boolean {
-  return MOUNTS.hasRoom(count);
 }
 
 /**

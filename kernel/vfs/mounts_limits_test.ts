@@ -3,10 +3,10 @@
  * slaves, copies of both, and the limits on their number.
  */
 
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import * as M from "../../ffi/abi/mount.ts";
-import { ACCOUNTING } from "../core/account.ts";
 import { MOUNTS } from "../core/quota.ts";
 import { INITIAL_USER_NAMESPACE, UserNamespace } from "../cred/user_namespace.ts";
 import { NsFs } from "../proc/fs/ns_fs.ts";
@@ -28,7 +28,7 @@ import { findAt } from "./status.ts";
 import { errno, type TestCaller, TestFiles } from "./vfs_testing.ts";
 
 function mountCount(): number {
-  return MOUNTS.countOf(ACCOUNTING.current);
+  return MOUNTS.countOf(TEST_ACCOUNT);
 }
 
 /** Deeper than a JavaScript stack. */
@@ -85,7 +85,7 @@ Deno.test("mounts nested deeper than a stack: bound, copied, moved, shared and t
   change(c, "/m", M.MS_SHARED | M.MS_REC);
   change(c, "/m", M.MS_SLAVE | M.MS_REC);
   change(c, "/m", M.MS_UNBINDABLE | M.MS_REC);
-  const copy = namespace.copy(new UserNamespace(INITIAL_USER_NAMESPACE, 0, 0, false));
+  const copy = namespace.copy(new UserNamespace(INITIAL_USER_NAMESPACE, 0, 0, false), TEST_ACCOUNT);
   if (typeof copy === "number") throw new Error(String(errno(copy)));
   assertEquals(copy.namespace.mounts.size, 1 + 2 * DEEP);
   copy.namespace.discard();
@@ -107,7 +107,10 @@ Deno.test("a chain of slaves longer than a stack gets a mount and loses it", () 
     assertEquals(errno(changePropagation(c, path, M.MS_SHARED)), 0);
     from = at = path;
   }
-  assertEquals(addMount(c, new TmpfsFs(t.frames, t.host, {}), find(c, "/a/d"), 0, "t"), 0);
+  assertEquals(
+    addMount(c, new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {}), find(c, "/a/d"), 0, "t"),
+    0,
+  );
   assertEquals(namespace.mounts.size, 2 + DEEP + 1 + DEEP);
   assertEquals(String(mountInfo(namespace, c.fs.root)).split("\n").length, 2 + 2 * DEEP + 2);
   assertEquals(errno(unmount(c, find(c, "/a/d"), 0)), 0);
@@ -148,7 +151,10 @@ Deno.test("a mount whose copies at peers exceed the limit changes nothing", () =
   assertEquals(errno(moveMount(c, find(c, "/b"), find(c, "/m/d"))), "ENOSPC");
   finishDeferred(t);
   assertEquals([namespace.mounts.size, mountCount()], [before, used]);
-  assertEquals(addMount(c, new TmpfsFs(t.frames, t.host, {}), find(c, "/m/d"), 0, "t"), 0);
+  assertEquals(
+    addMount(c, new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {}), find(c, "/m/d"), 0, "t"),
+    0,
+  );
   assertEquals(namespace.mounts.size, before + 401);
   end();
 });
@@ -174,25 +180,25 @@ Deno.test("a tree that was never attached stays together for its users", () => {
 Deno.test("copies of mounts are counted before a namespace is copied", () => {
   const { c, end } = setUp(), { namespace } = c.fs;
   nest(c, 10);
-  MOUNTS.add(MOUNTS.limit - 10, ACCOUNTING.current);
-  const refused = namespace.copy(INITIAL_USER_NAMESPACE),
+  MOUNTS.add(MOUNTS.limit - 10, TEST_ACCOUNT);
+  const refused = namespace.copy(INITIAL_USER_NAMESPACE, TEST_ACCOUNT),
     tree = cloneDetached(c, find(c, "/m"), true);
-  MOUNTS.give(MOUNTS.limit - 10, ACCOUNTING.current);
+  MOUNTS.give(MOUNTS.limit - 10, TEST_ACCOUNT);
   assertEquals([errno(refused), errno(tree)], ["ENOSPC", "ENOSPC"]);
   end();
 });
 
 Deno.test("mount namespaces whose files are mounted in one another go with the first", () => {
   const { t, c, end } = setUp(),
-    files = new NsFs(t.host, { current: () => null, caller: () => null });
+    files = new NsFs(TEST_ACCOUNT, t.host, { current: () => null, caller: () => null });
   let outer = c.fs.namespace;
-  t.tmpfs.root.create("f", 0o644, 0, 0);
+  t.tmpfs.root.create("f", 0o644, 0, 0, TEST_ACCOUNT);
   for (let i = 0; i < 3000; i++) {
-    const fs = new TmpfsFs(t.frames, t.host, {});
-    const inner = MountNamespace.of(t.vfs, fs, 0, "t");
-    fs.root.create("f", 0o644, 0, 0);
+    const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {});
+    const inner = MountNamespace.of(TEST_ACCOUNT, t.vfs, fs, 0, "t");
+    fs.root.create("f", 0o644, 0, 0, TEST_ACCOUNT);
     const path = files.pathOf(inner.hold(), t.vfs), root = outer.rootPath();
-    const mount = outer.cloneTree(path.mount, path.dentry, false);
+    const mount = outer.cloneTree(path.mount, path.dentry, false, TEST_ACCOUNT);
     const at = t.vfs.dentries.lookup(root.dentry, "f");
     if (typeof mount === "number" || typeof at === "number") throw new Error("no file");
     assertEquals(errno(outer.attach(mount, new Path(root.mount, at))), 0);

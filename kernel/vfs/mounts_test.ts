@@ -1,10 +1,9 @@
 /** Tests of mounts.ts, mount_operations.ts and mount_info.ts on a tmpfs. */
-
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { INITIAL_USER_NAMESPACE } from "../cred/user_namespace.ts";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { AT_FDCWD, O_RDONLY, O_RDWR, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import * as M from "../../ffi/abi/mount.ts";
-import { ACCOUNTING } from "../core/account.ts";
 import { MOUNTS } from "../core/quota.ts";
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
 import { chmodAt, truncateAt } from "./attributes.ts";
@@ -39,7 +38,7 @@ import {
 } from "./vfs_testing.ts";
 
 function mountCount(): number {
-  return MOUNTS.countOf(ACCOUNTING.current);
+  return MOUNTS.countOf(TEST_ACCOUNT);
 }
 
 function find(c: TestCaller, text: string): Path {
@@ -52,7 +51,7 @@ function setUp(): { t: TestFiles; c: TestCaller; fs: TmpfsFs } {
   const t = new TestFiles(), c = t.root;
   for (const d of ["/a", "/a/sub", "/b", "/m"]) mkdirAt(c, AT_FDCWD, d, 0o755);
   writeText(c, "/a/file", "lower");
-  const fs = new TmpfsFs(t.frames, t.host, { mode: 0o755, pages: 16 });
+  const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, { mode: 0o755, pages: 16 });
   return { t, c, fs };
 }
 
@@ -73,7 +72,7 @@ Deno.test("a mount covers, stacks, and comes off again", () => {
   assertEquals(mount(c, fs, "/a"), 0);
   assertEquals(listDir(c, "/a"), []);
   writeText(c, "/a/x", "first");
-  const second = new TmpfsFs(t.frames, t.host, {});
+  const second = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {});
   assertEquals(mount(c, second, "/a"), 0);
   assertEquals(listDir(c, "/a"), []);
   assertEquals(errno(unmount(c, find(c, "/a"), 0)), 0);
@@ -120,7 +119,7 @@ Deno.test("a working directory and a mount below keep a mount busy", () => {
   c.fs.setCwd(find(c, "/a/in"));
   assertEquals(errno(unmount(c, find(c, "/a"), 0)), "EBUSY");
   c.fs.setCwd(find(c, "/"));
-  const inner = new TmpfsFs(t.frames, t.host, {});
+  const inner = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {});
   mount(c, inner, "/a/in");
   assertEquals(errno(unmount(c, find(c, "/a"), 0)), "EBUSY");
   assertEquals(errno(unmount(c, find(c, "/a"), M.MNT_EXPIRE)), "EBUSY");
@@ -267,10 +266,10 @@ Deno.test("a copied namespace is the same tree with its own mounts", () => {
   const { t, c, fs } = setUp();
   mount(c, fs, "/a");
   mkdirAt(c, AT_FDCWD, "/a/in", 0o755);
-  const inner = new TmpfsFs(t.frames, t.host, {});
+  const inner = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {});
   mount(c, inner, "/a/in");
   c.fs.setCwd(find(c, "/a/in"));
-  const other = c.fs.copy(), copy = c.fs.namespace.copy(INITIAL_USER_NAMESPACE);
+  const other = c.fs.copy(), copy = c.fs.namespace.copy(INITIAL_USER_NAMESPACE, TEST_ACCOUNT);
   if (typeof copy === "number") throw new Error(String(errno(copy)));
   other.enter(copy.namespace, copy.translate(other.root), copy.translate(other.cwd));
   assertEquals(cwdText(other), "/a/in");
@@ -299,7 +298,7 @@ Deno.test("statistics of a mount stay right: pins come back to zero", () => {
 Deno.test("each mount goes once with its namespace, also one moved onto a later one", () => {
   const before = mountCount(), { t, c, fs } = setUp();
   assertEquals(mount(c, fs, "/a"), 0);
-  assertEquals(mount(c, new TmpfsFs(t.frames, t.host, {}), "/b"), 0);
+  assertEquals(mount(c, new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {}), "/b"), 0);
   mkdirAt(c, AT_FDCWD, "/b/in", 0o755);
   assertEquals(errno(moveMount(c, find(c, "/a"), find(c, "/b/in"))), 0);
   c.files.drop();

@@ -266,7 +266,13 @@ function createAndOpen(
   r = mayCreate(dir, cred);
   if (r < 0) return r;
   const full = newMode(caller, parent, S_IFREG | mode);
-  const inode = parent.create(child.name, full, cred.fsuid, groupOfNew(parent, cred));
+  const inode = parent.create(
+    child.name,
+    full,
+    cred.fsuid,
+    groupOfNew(parent, cred),
+    caller.account,
+  );
   if (typeof inode === "number") return inode;
   finishNew(caller, child, inode, S_IFREG | mode);
   notifyEntry(dir, IN_CREATE, child.name, inode, child);
@@ -326,7 +332,7 @@ function newUnnamed(
 ): Dentry | number {
   const cred = caller.cred, full = newMode(caller, dir, S_IFREG | mode);
   const linkable = (flags & O_EXCL) === 0;
-  const inode = dir.tmpfile(full, cred.fsuid, groupOfNew(dir, cred), linkable);
+  const inode = dir.tmpfile(full, cred.fsuid, groupOfNew(dir, cred), linkable, caller.account);
   if (typeof inode === "number") return inode;
   const unnamed = new Dentry(dentry.fs, dentry, `#${inode.ino}`, inode);
   unnamed.isUnlinked = true;
@@ -334,7 +340,7 @@ function newUnnamed(
 }
 
 function finishPathFile(caller: Caller, path: Path, flags: number): OpenFile {
-  const file = new PathFile(flags & ~O_CLOEXEC, path.dentry.inode!);
+  const file = new PathFile(caller.account, flags & ~O_CLOEXEC, path.dentry.inode!);
   file.attach(path, caller.cred);
   return file;
 }
@@ -442,7 +448,7 @@ function openInode(
     if (r < 0) return r;
   }
   const file = isPlain
-    ? inode.open(path.dentry, flags, caller.cred)
+    ? inode.open(path.dentry, flags, caller.cred, caller.account)
     : caller.fs.namespace.vfs.special.open(caller, path, inode, flags);
   if (typeof file === "number") return file;
   if ((flags & O_DIRECT) !== 0 && !file.canDirect) {

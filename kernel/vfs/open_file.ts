@@ -8,7 +8,7 @@
  */
 
 import type { DeferredWork, Job } from "../core/deferred_work.ts";
-import { type Account, ACCOUNTING } from "../core/account.ts";
+import type { Account } from "../core/account.ts";
 import { EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from "../../ffi/abi/errno.ts";
 import { OPEN_FILES } from "../core/quota.ts";
 import type { WaitQueue } from "../core/wait.ts";
@@ -111,11 +111,11 @@ export abstract class OpenFile {
   /**
    * @param isCharged false for a description that wraps another one, which is charged instead
    */
-  constructor(flags: number, isCharged: boolean = true) {
+  constructor(account: Account, flags: number, isCharged: boolean = true) {
     this.flags = flags;
     // Assigned here, not where the field is declared: an initial value that is no literal makes
     // V8's constructor 0.25 us slower.
-    this.account = ACCOUNTING.current;
+    this.account = account;
     if (isCharged) OPEN_FILES.add(1, this.account);
   }
 

@@ -1,7 +1,8 @@
 /**
  * Tests of open.ts: flags, creation, O_PATH, O_TMPFILE, special files, execve(2) and magic links.
  */
-
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
+import type { Account } from "../core/account.ts";
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import * as F from "../../ffi/abi/fcntl.ts";
 import { S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFSOCK } from "../../ffi/abi/stat.ts";
@@ -171,8 +172,8 @@ class Opener implements SpecialOpener {
 
 class AnyFile extends OpenFile {
   readonly inode: Inode;
-  constructor(inode: Inode) {
-    super(0);
+  constructor(account: Account, inode: Inode) {
+    super(account, 0);
     this.inode = inode;
   }
 }
@@ -190,13 +191,13 @@ Deno.test("special files: by number, by type, behind nodev, blocking FIFOs", () 
   assertEquals(openAt(c, CWD, "/fifo", F.O_RDONLY, 0), BLOCK);
   const node = statAt(c, CWD, "/null", 0);
   if (typeof node === "number") throw new Error("no /null");
-  opener.answer = new AnyFile(node);
+  opener.answer = new AnyFile(TEST_ACCOUNT, node);
   const file = openAt(c, CWD, "/null", F.O_RDWR | F.O_NOCTTY | F.O_TRUNC, 0);
   assertStrictEquals(file, opener.answer);
   assertEquals(opener.answer.flags, F.O_RDWR | F.O_LARGEFILE);
   assertEquals([open(c, "/other", 0), open(c, "/sock", 0)], ["ENXIO", "ENXIO"]);
   t.vfs.special.registerCharacter(1, -1, opener);
-  opener.answer = new AnyFile(node);
+  opener.answer = new AnyFile(TEST_ACCOUNT, node);
   assertEquals(open(c, "/other", 0), 0);
   c.fs.namespace.root.flags |= 4;
   assertEquals(open(c, "/null", 0), "EACCES");

@@ -3,6 +3,7 @@
  * refuses all I/O with -EBADF. open.ts and the mount system calls make it.
  */
 
+import type { Account } from "../core/account.ts";
 import { EBADF } from "../../ffi/abi/errno.ts";
 import type { IoCursor } from "../mm/io_cursor.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
@@ -13,8 +14,8 @@ import { OpenFile } from "./open_file.ts";
 export class PathFile extends OpenFile {
   readonly inode: Inode;
 
-  constructor(flags: number, inode: Inode) {
-    super(flags);
+  constructor(account: Account, flags: number, inode: Inode) {
+    super(account, flags);
     this.inode = inode;
   }
 

@@ -135,7 +135,7 @@ function vfsRename(
   if (oldDir === null || newDir === null) return -ENOENT;
   const oldName = source.name, newName = target.name;
   const passed = flags & (RENAME_EXCHANGE | RENAME_WHITEOUT);
-  r = oldDir.rename(oldName, inode, newDir, newName, victim, passed);
+  r = oldDir.rename(oldName, inode, newDir, newName, victim, passed, caller.account);
   if (r < 0) return r;
   const vfs = caller.fs.namespace.vfs;
   const oldParent = source.parent, newParent = target.parent;

@@ -3,6 +3,8 @@
  * small kernel of files (a tmpfs in a mount namespace, and a caller).
  */
 
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
+import type { Account } from "../core/account.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
 import { copyFromBuffer, copyToBuffer } from "../../ffi/mem/native_memory.ts";
 import { EFAULT } from "../../ffi/abi/errno.ts";
@@ -167,8 +169,10 @@ export class TestCaller implements Caller {
   readonly files: FdTable;
   readonly fs: FsContext;
   cred: Credentials;
+  readonly account: Account;
 
-  constructor(files: FdTable, fs: FsContext, cred: Credentials) {
+  constructor(files: FdTable, fs: FsContext, cred: Credentials, account: Account) {
+    this.account = account;
     this.files = files;
     this.fs = fs;
     this.cred = cred;
@@ -176,7 +180,12 @@ export class TestCaller implements Caller {
 
   /** The same place, other credentials. */
   as(uid: number, gid: number = uid, groups: number[] = []): TestCaller {
-    return new TestCaller(this.files, this.fs, userCredentials(uid, gid, groups, NO_CAPS));
+    return new TestCaller(
+      this.files,
+      this.fs,
+      userCredentials(uid, gid, groups, NO_CAPS),
+      this.account,
+    );
   }
 }
 
@@ -188,14 +197,15 @@ export class TestFiles {
   readonly tmpfs: TmpfsFs;
   readonly namespace: MountNamespace;
   readonly root: TestCaller;
+  readonly account: Account = TEST_ACCOUNT;
 
   constructor(options: TmpfsOptions = { mode: 0o755 }) {
     this.frames = new FrameAllocator(arenaSlice());
-    this.tmpfs = new TmpfsFs(this.frames, this.host, options);
-    this.namespace = MountNamespace.of(this.vfs, this.tmpfs, 0, "tmpfs");
+    this.tmpfs = new TmpfsFs(this.account, this.frames, this.host, options);
+    this.namespace = MountNamespace.of(this.account, this.vfs, this.tmpfs, 0, "tmpfs");
     const at = this.namespace.rootPath();
     const fs = new FsContext(this.namespace, at, at, 0o022);
-    this.root = new TestCaller(new FdTable(), fs, rootCredentials());
+    this.root = new TestCaller(new FdTable(this.account), fs, rootCredentials(), this.account);
   }
 }
 

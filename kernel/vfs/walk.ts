@@ -376,7 +376,7 @@ export class Walk {
     if ((resolve & RESOLVE_CACHED) !== 0) return -EAGAIN;
     if (!canWait(caller)) throw new KernelBug("a caller with one turn");
     if (this.long === null) {
-      this.long = LongWalk.begin(this, { dirfd, path, flags, resolve }, this.place);
+      this.long = LongWalk.begin(caller.account, this, { dirfd, path, flags, resolve }, this.place);
       if (this.long === null) return -ENOMEM;
       (caller.progress.walks ??= []).push(this.long);
     } else if (!this.long.moveTo(this.place)) return -ENOMEM;

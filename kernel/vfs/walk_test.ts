@@ -1,5 +1,5 @@
 /** Tests of walk.ts: paths, links, mounts, RESOLVE_* and walks of several turns. */
-
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import {
   AT_FDCWD,
@@ -15,7 +15,7 @@ import {
   RESOLVE_NO_XDEV,
 } from "../../ffi/abi/fcntl.ts";
 import { EAGAIN } from "../../ffi/abi/errno.ts";
-import { Account, ACCOUNTING } from "../core/account.ts";
+import { Account } from "../core/account.ts";
 import { BLOCK } from "../core/result.ts";
 import { Progress } from "../task/progress.ts";
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
@@ -191,7 +191,7 @@ Deno.test("paths relative to a descriptor", () => {
 
 Deno.test("mounts are crossed downwards and upwards, and hide what is below", () => {
   const t = setUp(), c = t.root;
-  const fs = new TmpfsFs(t.frames, t.host, { mode: 0o755 });
+  const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, { mode: 0o755 });
   assertEquals(addMount(c, fs, find(c, "/a/b"), 0, "tmpfs"), 0);
   assertEquals(go(c, "/a/b/c"), "ENOENT");
   mkdirAt(c, AT_FDCWD, "/a/b/inner", 0o755);
@@ -242,7 +242,7 @@ Deno.test("a removed working directory: `..` still works, names do not", () => {
 Deno.test("openat2: where RESOLVE_* forbids to go", () => {
   const t = setUp(), c = t.root;
   const dirfd = c.files.install(mustOpen(c, "/a", O_PATH), false, 1024);
-  const fs = new TmpfsFs(t.frames, t.host, {});
+  const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {});
   mkdirAt(c, AT_FDCWD, "/a/mnt", 0o755);
   addMount(c, fs, find(c, "/a/mnt"), 0, "tmpfs");
   symlinkAt(c, "/b", AT_FDCWD, "/a/toB");
@@ -329,8 +329,8 @@ function chain(t: TestFiles, count: number): string {
   return `/l${count - 1}`;
 }
 
-function walkerOf({ root: { files, fs, cred } }: TestFiles): Walker {
-  return new Walker(files, fs, cred);
+function walkerOf({ root: { files, fs, cred } }: TestFiles, account = TEST_ACCOUNT): Walker {
+  return new Walker(files, fs, cred, account);
 }
 
 Deno.test("a path of 40 long links is walked in several turns, to the same end", () => {
@@ -404,24 +404,19 @@ Deno.test("a long scoped walk ends where another task moved it out of its scope"
   }
 });
 
-Deno.test("what is left of a long walk is charged until the call is over", () => {
-  const t = new TestFiles(), last = chain(t, 39), before = ACCOUNTING.current;
-  const account = new Account(null, 1), c = walkerOf(t), other = walkerOf(t);
+Deno.test("the remaining text of a long walk is charged until the call is over", () => {
+  const t = new TestFiles(), last = chain(t, 39), account = new Account(null, 1);
+  const c = walkerOf(t, account), other = walkerOf(t, account);
   const run = (caller: Walker) => firstWalk(caller).run(caller, AT_FDCWD, last, LOOKUP_FOLLOW);
-  ACCOUNTING.current = account;
-  try {
-    assertEquals(run(c), BLOCK);
-    const bytes = account.bytes;
-    assertEquals(bytes > 4000, true);
-    account.bytesMax = bytes + 4000;
-    assertEquals(errno(other.call(() => run(other))), "ENOMEM");
-    other.progress.reset();
-    assertEquals(account.bytes, bytes);
-    account.bytesMax = Infinity;
-    assertEquals(c.call(() => run(c)), 0);
-    c.progress.reset();
-    assertEquals(account.bytes, 0);
-  } finally {
-    ACCOUNTING.current = before;
-  }
+  assertEquals(run(c), BLOCK);
+  const bytes = account.bytes;
+  assertEquals(bytes > 4000, true);
+  account.bytesMax = bytes + 4000;
+  assertEquals(errno(other.call(() => run(other))), "ENOMEM");
+  other.progress.reset();
+  assertEquals(account.bytes, bytes);
+  account.bytesMax = Infinity;
+  assertEquals(c.call(() => run(c)), 0);
+  c.progress.reset();
+  assertEquals(account.bytes, 0);
 });

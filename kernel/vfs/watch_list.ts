@@ -4,7 +4,7 @@
  * with it. notify.ts reports the events.
  */
 
-import { type Account, ACCOUNTING } from "../core/account.ts";
+import type { Account } from "../core/account.ts";
 import {
   IN_ALL_EVENTS,
   IN_DELETE_SELF,
@@ -20,12 +20,13 @@ import type { OpenFile } from "./open_file.ts";
 
 export abstract class Watch {
   /** The account that it is charged to. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
   readonly inode: Inode;
   /** The IN_* events that it wants, and IN_EXCL_UNLINK. */
   mask: number;
 
-  constructor(inode: Inode, mask: number) {
+  constructor(account: Account, inode: Inode, mask: number) {
+    this.account = account;
     this.inode = inode;
     this.mask = mask;
   }

@@ -1,3 +1,4 @@
+import { TEST_ACCOUNT } from "../../kernel/core/account_testing.ts";
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { CAP_NET_RAW } from "../../ffi/abi/capability.ts";
 import * as I from "../../ffi/abi/inet.ts";
@@ -191,7 +192,7 @@ Deno.test("guests cannot take all descriptors; what is closed counts no more", (
   b.listen(lab, 1);
   const c = lab.socket(S.AF_INET6, S.SOCK_STREAM);
   lab.connect(c, inet6Address(1, portOf(b)), true);
-  assertEquals(errno(Number(b.accept())), "ENFILE");
+  assertEquals(errno(Number(b.accept(TEST_ACCOUNT))), "ENFILE");
   c.drop();
   b.drop();
 });

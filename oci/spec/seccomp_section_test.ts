@@ -1,3 +1,4 @@
+import { TEST_ACCOUNT } from "../../kernel/core/account_testing.ts";
 import { assertEquals, assertThrows } from "@std/assert";
 import { AUDIT_ARCH_X86_64 } from "../../ffi/abi/seccomp.ts";
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
@@ -20,7 +21,7 @@ function parse(seccomp: unknown) {
 function judge(profile: Json, call: string | number, ...args: number[]): number {
   // Through JSON, as it goes to the sandbox.
   const spec = JSON.parse(JSON.stringify(parse(profile)));
-  const filter = seccompFilterOf(spec), data = new Uint32Array(DATA_WORDS);
+  const filter = seccompFilterOf(TEST_ACCOUNT, spec), data = new Uint32Array(DATA_WORDS);
   const nr = typeof call === "number" ? call : NAMES.indexOf(call);
   data[0] = nr;
   data[1] = AUDIT_ARCH_X86_64;

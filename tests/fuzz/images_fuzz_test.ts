@@ -6,6 +6,8 @@
  * tests/gofer/fuzz_test.ts. Layers in tar files are unpacked by the clients, not here.)
  */
 
+import { TEST_ACCOUNT } from "../../kernel/core/account_testing.ts";
+import type { Account } from "../../kernel/core/account.ts";
 import { assert, assertEquals } from "@std/assert";
 import { ENOENT } from "../../ffi/abi/errno.ts";
 import { type ExecutableOptions, writeExecutable } from "../../ffi/asm/elf_executable.ts";
@@ -127,8 +129,8 @@ class ImageFile extends OpenFile {
   readonly bytes: Bytes;
   readonly backing: FrameFileBacking;
 
-  constructor(lab: MemoryLab, bytes: Bytes) {
-    super(0);
+  constructor(account: Account, lab: MemoryLab, bytes: Bytes) {
+    super(account, 0);
     this.bytes = bytes;
     this.backing = new FrameFileBacking(lab, bytes);
   }
@@ -152,7 +154,10 @@ class Image implements ProgramOpener {
     const names = ["/prog", "/interp", "/script", "/other"];
     this.files = new Map(names.map((name) => {
       const isScript = name.startsWith("/s") ? random.below(4) !== 0 : random.below(8) === 0;
-      return [name, new ImageFile(lab, isScript ? drawScript(random) : drawProgram(random))];
+      return [
+        name,
+        new ImageFile(TEST_ACCOUNT, lab, isScript ? drawScript(random) : drawProgram(random)),
+      ];
     }));
   }
   openExec(path: string): OpenFile | number {

@@ -5,6 +5,7 @@
  * the layers stay as they are. (Mounts of overlays by users are in the target `kernel`.)
  */
 
+import { TEST_ACCOUNT } from "../../kernel/core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import { memoryOverlay } from "../../kernel/fs/overlay/memory_overlay.ts";
@@ -117,23 +118,23 @@ function make(driver: FileDriver, layer: Layer): void {
 
 /** A file system with the directories that the exerciser works in, and its driver there. */
 function driverOn(t: TestFiles, name: string, fs: FileSystem): VfsDriver {
-  const caller = callerOn(MountNamespace.of(t.vfs, fs, 0, name));
+  const caller = callerOn(MountNamespace.of(TEST_ACCOUNT, t.vfs, fs, 0, name));
   for (const dir of DIRS) mkdirAt(caller, AT_FDCWD, `/${dir}`, 0o777);
   enter(caller);
   return new VfsDriver(name, caller);
 }
 
 function newTmpfs(t: TestFiles): TmpfsFs {
-  return new TmpfsFs(t.frames, t.host, { mode: 0o755 });
+  return new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, { mode: 0o755 });
 }
 
 /** All layers as one tree, as `mount -t overlay` makes it. */
 function stacked(t: TestFiles, layers: readonly TmpfsFs[]): Inode {
-  const [bottom, ...others] = layers, { frames } = t;
+  const [bottom, ...others] = layers, { account, frames } = t;
   let lower: Inode = bottom!.root;
   for (const layer of others) {
     const text = "", owned = null, stackDepth = 0;
-    const options = { isPersistent: true, text, frames, owned, stackDepth, pinned: [] };
+    const options = { isPersistent: true, account, text, frames, owned, stackDepth, pinned: [] };
     const fs = new OverlayFs(lower, layer.root, options);
     fs.readOnly = true;
     lower = fs.root;
@@ -159,7 +160,7 @@ function runOverlay(random: Random): void {
   const drivers = bases.map((fs, i) => driverOn(t, `layer${i}`, fs));
   drivers.forEach((driver, i) => make(driver, layers[i]!));
   const before = drivers.map((driver) => snapshot(driver));
-  const fs = memoryOverlay(stacked(t, bases), t.frames, t.host, "");
+  const fs = memoryOverlay(TEST_ACCOUNT, stacked(t, bases), t.frames, t.host, "");
   const overlay = driverOn(t, "overlay", fs), model = driverOn(t, "tmpfs", newTmpfs(t));
   make(model, flatten(layers));
   assertEquals(snapshot(overlay), snapshot(model), "the tree of the layers");

@@ -8,6 +8,7 @@
  * way: the frames are forged ones, of its own ports too.
  */
 
+import { TEST_ACCOUNT } from "../../kernel/core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import { decodeHex, encodeHex } from "@std/encoding";
 import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from "../../ffi/abi/inet.ts";
@@ -21,7 +22,6 @@ import {
   SOL_PACKET,
 } from "../../ffi/abi/socket.ts";
 import * as P from "../../ffi/abi/packet.ts";
-import { ACCOUNTING } from "../../kernel/core/account.ts";
 import * as quotas from "../../kernel/core/quota.ts";
 import { MAPPED } from "../../kernel/net/inet/address.ts";
 import type { Link, LinkKind } from "../../kernel/net/link/link.ts";
@@ -228,7 +228,7 @@ function send(socket: Socket, bytes: Uint8Array<ArrayBuffer>): number {
 
 function usedQuotas(): string {
   return Object.entries(quotas).flatMap(([name, quota]) =>
-    quota instanceof quotas.Quota ? [`${name} ${quota.countOf(ACCOUNTING.current)}`] : []
+    quota instanceof quotas.Quota ? [`${name} ${quota.countOf(TEST_ACCOUNT)}`] : []
   ).join("\n");
 }
 

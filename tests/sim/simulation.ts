@@ -111,10 +111,14 @@ export class Simulation {
 
   /** Until all guests ended. @throws whatever the kernel threw, or what was found wrong */
   run(): Outcome {
-    const { kernel } = this;
-    const root = new TmpfsFs(kernel.memory.frames, this.host, { pages: 0, inodes: 0, mode: 0o755 });
-    const namespace = MountNamespace.of(kernel.vfs, root, 0, "root");
-    const caller = new InitCaller(namespace, rootCredentials(), 0);
+    const { kernel } = this, account = kernel.accounts.root;
+    const root = new TmpfsFs(account, kernel.memory.frames, this.host, {
+      pages: 0,
+      inodes: 0,
+      mode: 0o755,
+    });
+    const namespace = MountNamespace.of(account, kernel.vfs, root, 0, "root");
+    const caller = new InitCaller(account, namespace, rootCredentials(), 0);
     this.fill(caller);
     const task = startInit(kernel, namespace, {
       args: ["/prog"],

@@ -130,11 +130,6 @@ const SCRATCH: readonly Row[] = [
 /** State and results of kernels, each with the place where it belongs. Shrinks; never grows. */
 const OPEN: readonly Row[] = [
   [
-    "kernel/core/account.ts",
-    "ACCOUNTING",
-    "a parameter; the plan is in docs/internals/state.md",
-  ],
-  [
     "kernel/cred/user_namespace.ts",
     "INITIAL_USER_NAMESPACE",
     "has counts and keyrings; Kernel.namespaces should own it",

@@ -113,9 +113,9 @@ function load(t: Task): number {
   const program = new EbpfProgram(code), refusal = verify(program, mayLoad);
   const told = log.addr === 0 ? 0 : writeLog(t, log, refusal === null ? "" : `${refusal.why}\n`);
   if (told < 0 || refusal !== null) return told < 0 ? told : -refusal!.error;
-  const loaded = t.kernel.bpf.add(type, program);
+  const loaded = t.kernel.bpf.add(type, program, t.account);
   if (loaded === null) return -ENOMEM;
-  return installNew(t, new BpfProgramFile(t.kernel.anon, O_RDWR, loaded), true);
+  return installNew(t, new BpfProgramFile(t.account, t.kernel.anon, O_RDWR, loaded), true);
 }
 
 /** Writes the verifier's log, cut to its buffer. */
@@ -205,5 +205,5 @@ function byId(t: Task): number {
   if (!hasCap(t.cred, CAP_SYS_ADMIN)) return -EPERM;
   const program = t.kernel.bpf.byId.get(readWord(t, 0));
   if (program === undefined) return -ENOENT;
-  return installNew(t, new BpfProgramFile(t.kernel.anon, O_RDWR, program.hold()), true);
+  return installNew(t, new BpfProgramFile(t.account, t.kernel.anon, O_RDWR, program.hold()), true);
 }

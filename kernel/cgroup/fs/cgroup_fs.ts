@@ -4,6 +4,7 @@
  * mount may be any group.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EACCES, EINVAL, ENODEV, ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFREG } from "../../../ffi/abi/stat.ts";
 import { CGROUP2_SUPER_MAGIC, CGROUP_SUPER_MAGIC } from "../../../ffi/abi/statfs.ts";
@@ -98,7 +99,7 @@ export class GroupDir extends GeneratedDir {
   constructor(fs: CgroupFs, node: GroupNode) {
     super(fs, fs.nextIno(), 0o755);
     this.cgroups = fs;
-    this.attributes = new GroupXattrs();
+    this.attributes = new GroupXattrs(node.account);
     this.node = node;
     node.inode = this;
     // Files without an inode report changes too, through their directory.
@@ -153,10 +154,16 @@ export class GroupDir extends GeneratedDir {
   }
 
   /** Directory and files belong to the user who makes the group. */
-  override mkdir(name: string, mode: number, uid: number, gid: number): Inode | number {
+  override mkdir(
+    name: string,
+    mode: number,
+    uid: number,
+    gid: number,
+    account: Account,
+  ): Inode | number {
     if (this.node.isGone) return -ENODEV;
     if (name.includes("\n")) return -EINVAL;
-    const child = this.node.makeChild(name);
+    const child = this.node.makeChild(name, account);
     if (typeof child === "number") return child;
     const dir = new GroupDir(this.cgroups, child);
     dir.mode = mode;

@@ -1,5 +1,6 @@
 /** Files of control groups: a read makes a text, a write gives a command. */
 
+import type { Account } from "../../core/account.ts";
 import { ENODEV, EPERM } from "../../../ffi/abi/errno.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { WaitQueue } from "../../core/wait.ts";
@@ -31,7 +32,7 @@ export class GroupFileInode extends TextInode {
 
   constructor(fs: CgroupFs, node: GroupNode, file: GroupFile, dir: Inode) {
     super(fs, fs.nextIno(), file.permissions);
-    this.attributes = new GroupXattrs();
+    this.attributes = new GroupXattrs(node.account);
     this.node = node;
     this.file = file;
     if (file.changes !== null) {
@@ -49,9 +50,14 @@ export class GroupFileInode extends TextInode {
     return -EPERM;
   }
 
-  override open(_dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+  override open(
+    _dentry: Dentry,
+    flags: number,
+    cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
     if (this.node.isGone) return -ENODEV;
-    return new OpenGroupFile(this, flags, this.file.open(cred));
+    return new OpenGroupFile(account, this, flags, this.file.open(cred));
   }
 
   protected override get xattrs(): GroupXattrs {
@@ -70,8 +76,8 @@ class OpenGroupFile extends TextFile {
   /** Changes up to the last read; -1: it was never read. */
   private seen: number = -1;
 
-  constructor(inode: GroupFileInode, flags: number, handle: GroupHandle) {
-    super(inode, flags);
+  constructor(account: Account, inode: GroupFileInode, flags: number, handle: GroupHandle) {
+    super(account, inode, flags);
     this.group = inode;
     this.handle = handle;
   }

@@ -3,6 +3,7 @@
  * kernel/cgroup implements them. (A file system may not import tasks.)
  */
 
+import type { Account } from "../../core/account.ts";
 import { IN_MODIFY } from "../../../ffi/abi/inotify.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -17,12 +18,14 @@ export interface GroupNode {
   readonly isGone: boolean;
   /** The inode of the directory, made at the first look-up; one for all mounts. */
   inode: Inode | null;
+  /** The account that it is charged to. */
+  readonly account: Account;
   /** The files now, in the order of a listing; controllers add and remove some. */
   listFiles(): readonly GroupFile[];
   child(name: string): GroupNode | null;
   childNodes(): Iterable<GroupNode>;
   /** Make a child group, or -errno. */
-  makeChild(name: string): GroupNode | number;
+  makeChild(name: string, account: Account): GroupNode | number;
   /** 0 or -errno. */
   remove(): number;
   renameTo(name: string): number;

@@ -11,7 +11,7 @@ import {
   XATTR_TRUSTED_PREFIX,
   XATTR_USER_PREFIX,
 } from "../../../ffi/abi/xattr.ts";
-import { type Account, ACCOUNTING } from "../../core/account.ts";
+import type { Account } from "../../core/account.ts";
 import { CGROUP_XATTR_BYTES } from "../../core/quota.ts";
 import type { Xattrs } from "../../fs/generated/generated_inode.ts";
 
@@ -22,11 +22,15 @@ const OVERHEAD = 64;
 
 export class GroupXattrs implements Xattrs {
   /** The account that attributes are charged to. */
-  private readonly account: Account = ACCOUNTING.current;
+  private readonly account: Account;
   private readonly values: Map<string, Uint8Array<ArrayBuffer>> = new Map();
   private userCount: number = 0;
   private userBytes: number = 0;
   private isClosed: boolean = false;
+
+  constructor(account: Account) {
+    this.account = account;
+  }
 
   get(name: string): Uint8Array<ArrayBuffer> | number {
     if (!isKnown(name)) return -EOPNOTSUPP;

@@ -56,9 +56,10 @@ export function sysFanotifyInit(t: Task, a: SyscallArgs): number {
   if (needsDir && (mode & fan.FAN_REPORT_DIR_FID) === 0) return -EINVAL;
   const named = fan.FAN_REPORT_NAME | fan.FAN_REPORT_FID;
   if ((mode & fan.FAN_REPORT_TARGET_FID) !== 0 && (mode & named) !== named) return -EINVAL;
-  if (!FANOTIFY_GROUPS.hasRoom()) return -EMFILE;
+  if (!FANOTIFY_GROUPS.hasRoom(1, t.account)) return -EMFILE;
   if (kind === CLASSES) return -EINVAL;
   const file = new FanotifyFile(
+    t.account,
     t.kernel,
     flags,
     eventFlags | O_LARGEFILE,

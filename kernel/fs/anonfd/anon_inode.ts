@@ -4,6 +4,7 @@
  * these file systems.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EINVAL, ENXIO, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
@@ -66,7 +67,12 @@ export class AnonInode extends PlainInode {
     return 0;
   }
 
-  override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
+  override open(
+    _dentry: Dentry,
+    _flags: number,
+    _cred: Credentials,
+    _account: Account,
+  ): OpenFile | number {
     return -ENXIO;
   }
 
@@ -97,8 +103,8 @@ export class AnonFiles {
 export abstract class AnonFile extends OpenFile {
   override readonly inode: Inode;
 
-  constructor(anon: AnonFiles, flags: number) {
-    super(flags);
+  constructor(account: Account, anon: AnonFiles, flags: number) {
+    super(account, flags);
     this.inode = anon.others.root;
   }
 }

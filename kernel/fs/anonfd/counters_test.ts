@@ -1,5 +1,5 @@
 /** Tests of eventfd.ts and timerfd.ts. */
-
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { EAGAIN, EINVAL } from "../../../ffi/abi/errno.ts";
 import { TimerQueue } from "../../time/timer.ts";
@@ -24,14 +24,14 @@ function write(file: OpenFile, value: bigint): number {
 }
 
 Deno.test("an eventfd adds up and gives all at once", () => {
-  const file = new EventFile(anon, 2, 3, false);
+  const file = new EventFile(TEST_ACCOUNT, anon, 2, 3, false);
   assertEquals([read(file), read(file)], [3n, -EAGAIN]);
   assertEquals([write(file, 0xffffffffn), write(file, 2n), read(file)], [8, 8, 0x100000001n]);
   assertEquals([write(file, 0n), read(file)], [8, -EAGAIN]);
 });
 
 Deno.test("an eventfd never passes 2^64 - 2", () => {
-  const file = new EventFile(anon, 2, 0, false), max = 2n ** 64n - 2n;
+  const file = new EventFile(TEST_ACCOUNT, anon, 2, 0, false), max = 2n ** 64n - 2n;
   assertEquals(write(file, 2n ** 64n - 1n), -EINVAL);
   assertEquals([write(file, max), write(file, 1n), file.poll()], [8, -EAGAIN, POLLIN]);
   assertEquals([read(file), file.poll()], [max, POLLOUT]);
@@ -40,15 +40,15 @@ Deno.test("an eventfd never passes 2^64 - 2", () => {
 });
 
 Deno.test("a semaphore gives one at a time, through a borrow", () => {
-  const file = new EventFile(anon, 2, 0, true);
+  const file = new EventFile(TEST_ACCOUNT, anon, 2, 0, true);
   write(file, 0x100000000n);
   assertEquals([read(file), file.poll() & POLLIN, read(file)], [1n, POLLIN, 1n]);
-  const small = new EventFile(anon, 2, 2, true);
+  const small = new EventFile(TEST_ACCOUNT, anon, 2, 2, true);
   assertEquals([read(small), read(small), read(small)], [1n, 1n, -EAGAIN]);
 });
 
 Deno.test("eventfd reads and writes are of 8 bytes", () => {
-  const file = new EventFile(anon, 2, 1, false);
+  const file = new EventFile(TEST_ACCOUNT, anon, 2, 1, false);
   assertEquals(file.read(new BufferCursor(new Uint8Array(7)), -1), -EINVAL);
   assertEquals(file.write(new BufferCursor(new Uint8Array(7)), -1), -EINVAL);
   assertEquals(read(file), 1n);
@@ -67,7 +67,7 @@ class Clock {
 }
 
 Deno.test("a timerfd counts its expirations", () => {
-  const clock = new Clock(), file = new TimerFile(anon, clock, 1, 0);
+  const clock = new Clock(), file = new TimerFile(TEST_ACCOUNT, anon, clock, 1, 0);
   assertEquals(read(file), -EAGAIN);
   file.set(clock.now() + 100, 50, 0);
   assertEquals([file.remainingNs, file.poll()], [100, 0]);
@@ -82,7 +82,7 @@ Deno.test("a timerfd counts its expirations", () => {
 });
 
 Deno.test("a timerfd without an interval expires once, also in the past", () => {
-  const clock = new Clock(), file = new TimerFile(anon, clock, 1, 0);
+  const clock = new Clock(), file = new TimerFile(TEST_ACCOUNT, anon, clock, 1, 0);
   file.set(5, 0, 1);
   assertEquals([read(file), file.remainingNs, clock.timers.size], [1n, 0, 0]);
   file.set(clock.now() + 10, 0, 0);
@@ -92,7 +92,7 @@ Deno.test("a timerfd without an interval expires once, also in the past", () => 
 });
 
 Deno.test("setting a timerfd forgets what had expired; closing takes it off the heap", () => {
-  const clock = new Clock(), file = new TimerFile(anon, clock, 1, 0);
+  const clock = new Clock(), file = new TimerFile(TEST_ACCOUNT, anon, clock, 1, 0);
   file.set(clock.now() + 10, 10, 0);
   clock.pass(35);
   file.set(clock.now() + 10, 10, 0);
@@ -103,7 +103,7 @@ Deno.test("setting a timerfd forgets what had expired; closing takes it off the 
 });
 
 Deno.test("a timerfd that nobody reads costs one expiration, whatever its interval", () => {
-  const clock = new Clock(), file = new TimerFile(anon, clock, 1, 0);
+  const clock = new Clock(), file = new TimerFile(TEST_ACCOUNT, anon, clock, 1, 0);
   file.set(clock.now() + 1, 1, 0);
   clock.pass(1);
   assertEquals(clock.timers.size, 0);

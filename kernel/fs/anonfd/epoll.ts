@@ -7,6 +7,7 @@
  * removed. epoll_item.ts has the items; syscalls/io/epoll.ts has the calls.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EEXIST, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
 import {
   EP_MAX_NESTS,
@@ -55,8 +56,8 @@ export class EpollFile extends AnonFile {
   /** The work that removes many items in slices. */
   readonly deferred: DeferredWork;
 
-  constructor(anon: AnonFiles, deferred: DeferredWork) {
-    super(anon, O_RDWR);
+  constructor(account: Account, anon: AnonFiles, deferred: DeferredWork) {
+    super(account, anon, O_RDWR);
     this.deferred = deferred;
   }
 

@@ -1,5 +1,6 @@
 /** Tests of epoll.ts: level, edge and one-shot items, sets in sets, and the end of many items. */
-
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
+import type { Account } from "../../core/account.ts";
 import { assertEquals } from "@std/assert";
 import { EEXIST, EINVAL, ELOOP, ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
 import {
@@ -11,7 +12,6 @@ import {
   EPOLLONESHOT,
   EPOLLOUT,
 } from "../../../ffi/abi/epoll.ts";
-import { ACCOUNTING } from "../../core/account.ts";
 import { DeferredWork, SLICE_UNITS } from "../../core/deferred_work.ts";
 import { EPOLL_ITEMS } from "../../core/quota.ts";
 import { Waiter, WaitQueue } from "../../core/wait.ts";
@@ -26,8 +26,8 @@ const anon = new AnonFiles();
 class Fake extends OpenFile {
   bits: number = 0;
   readonly queue: WaitQueue = new WaitQueue();
-  constructor() {
-    super(2);
+  constructor(account: Account) {
+    super(account, 2);
   }
   override get inode(): Inode {
     return anon.others.root;
@@ -47,7 +47,7 @@ class Fake extends OpenFile {
 const deferred = new DeferredWork();
 
 function newSet(): EpollFile {
-  return new EpollFile(anon, deferred);
+  return new EpollFile(TEST_ACCOUNT, anon, deferred);
 }
 
 class Counter extends Waiter {
@@ -75,7 +75,7 @@ function collect(set: EpollFile, max = 100): [number, number][] {
 }
 
 Deno.test("level-triggered items are reported as long as they are ready", () => {
-  const set = newSet(), file = new Fake();
+  const set = newSet(), file = new Fake(TEST_ACCOUNT);
   assertEquals(set.add(file, 3, EPOLLIN, 0, 0), 0);
   assertEquals(collect(set), []);
   file.set(EPOLLIN | EPOLLOUT);
@@ -87,7 +87,7 @@ Deno.test("level-triggered items are reported as long as they are ready", () => 
 });
 
 Deno.test("edge-triggered items are reported once an event, one-shot ones once", () => {
-  const set = newSet(), edge = new Fake(), once = new Fake();
+  const set = newSet(), edge = new Fake(TEST_ACCOUNT), once = new Fake(TEST_ACCOUNT);
   set.add(edge, 3, EPOLLIN | EPOLLET, 0, 0);
   set.add(once, 4, EPOLLIN | EPOLLONESHOT, 0, 0);
   edge.set(EPOLLIN);
@@ -102,7 +102,7 @@ Deno.test("edge-triggered items are reported once an event, one-shot ones once",
 });
 
 Deno.test("several ready items take turns", () => {
-  const set = newSet(), files = [0, 1, 2, 3, 4].map(() => new Fake());
+  const set = newSet(), files = [0, 1, 2, 3, 4].map(() => new Fake(TEST_ACCOUNT));
   files.forEach((file, fd) => set.add(file, fd, EPOLLIN, 0, 0));
   for (const file of files) file.set(EPOLLIN);
   const fds = (n: number) => collect(set, n).map(([fd]) => fd);
@@ -110,7 +110,7 @@ Deno.test("several ready items take turns", () => {
 });
 
 Deno.test("an item is the pair of file and descriptor, and goes with its file", () => {
-  const set = newSet(), file = new Fake();
+  const set = newSet(), file = new Fake(TEST_ACCOUNT);
   assertEquals(set.add(file, 3, EPOLLIN, 0, 0), 0);
   assertEquals([set.add(file, 3, EPOLLIN, 0, 0), set.add(file, 4, EPOLLIN, 0, 0)], [-EEXIST, 0]);
   assertEquals([set.delete(file, 5), set.modify(file, 5, 0, 0, 0)], [-ENOENT, -ENOENT]);
@@ -122,7 +122,7 @@ Deno.test("an item is the pair of file and descriptor, and goes with its file", 
 });
 
 Deno.test("a closed set leaves nothing on its files", () => {
-  const set = newSet(), file = new Fake();
+  const set = newSet(), file = new Fake(TEST_ACCOUNT);
   set.add(file, 3, EPOLLIN, 0, 0);
   set.add(file, 4, EPOLLIN, 0, 0);
   set.drop();
@@ -130,7 +130,7 @@ Deno.test("a closed set leaves nothing on its files", () => {
 });
 
 Deno.test("sets may watch sets: ready through the chain, but no loops and no deep chains", () => {
-  const sets = [0, 1, 2, 3, 4, 5].map(() => newSet()), file = new Fake();
+  const sets = [0, 1, 2, 3, 4, 5].map(() => newSet()), file = new Fake(TEST_ACCOUNT);
   assertEquals(sets[0]!.add(sets[0]!, 9, EPOLLIN, 0, 0), -EINVAL);
   for (let i = 0; i < 4; i++) assertEquals(sets[i]!.add(sets[i + 1]!, i, EPOLLIN, 0, 0), 0);
   assertEquals(sets[4]!.add(sets[5]!, 4, EPOLLIN, 0, 0), -ELOOP, "six in a row");
@@ -145,7 +145,7 @@ Deno.test("sets may watch sets: ready through the chain, but no loops and no dee
 });
 
 Deno.test("of exclusive watchers one is woken, and one that nobody waits for passes it on", () => {
-  const a = newSet(), b = newSet(), plain = newSet(), file = new Fake();
+  const a = newSet(), b = newSet(), plain = newSet(), file = new Fake(TEST_ACCOUNT);
   const waiters = [a, b, plain].map((set) => {
     const waiter = new Counter();
     set.waitQueue.add(waiter, 0);
@@ -161,7 +161,7 @@ Deno.test("of exclusive watchers one is woken, and one that nobody waits for pas
   file.set(EPOLLIN);
   assertEquals(counts(), [1, 1, 2]);
   assertEquals(a.modify(file, 3, EPOLLIN, 0, 0), -EINVAL);
-  assertEquals(a.add(new Fake(), 4, EPOLLEXCLUSIVE | EPOLLONESHOT, 0, 0), -EINVAL);
+  assertEquals(a.add(new Fake(TEST_ACCOUNT), 4, EPOLLEXCLUSIVE | EPOLLONESHOT, 0, 0), -EINVAL);
   assertEquals(a.add(b, 4, EPOLLIN | EPOLLEXCLUSIVE, 0, 0), -EINVAL);
 });
 
@@ -172,14 +172,17 @@ Deno.test("what cannot be polled cannot be watched", () => {
     }
   }
   const set = newSet();
-  assertEquals([set.add(new Plain(), 3, EPOLLIN, 0, 0), set.delete(new Plain(), 3)], [
+  assertEquals([
+    set.add(new Plain(TEST_ACCOUNT), 3, EPOLLIN, 0, 0),
+    set.delete(new Plain(TEST_ACCOUNT), 3),
+  ], [
     -EPERM,
     -EPERM,
   ]);
 });
 
 Deno.test("many descriptors of one file come and go in any order", () => {
-  const set = newSet(), other = newSet(), file = new Fake();
+  const set = newSet(), other = newSet(), file = new Fake(TEST_ACCOUNT);
   const count = 200, fdAt = (i: number) => 1 + (i * 77) % count;
   file.bits = EPOLLIN;
   for (let i = 0; i < count; i++) assertEquals(set.add(file, fdAt(i), EPOLLIN, 0, 0), 0);
@@ -201,18 +204,18 @@ Deno.test("many descriptors of one file come and go in any order", () => {
 });
 
 Deno.test("a set of many items ends in slices, also those of one file", () => {
-  const before = EPOLL_ITEMS.countOf(ACCOUNTING.current), set = newSet(), shared = new Fake();
-  const files = Array.from({ length: SLICE_UNITS }, () => new Fake());
+  const before = EPOLL_ITEMS.countOf(TEST_ACCOUNT), set = newSet(), shared = new Fake(TEST_ACCOUNT);
+  const files = Array.from({ length: SLICE_UNITS }, () => new Fake(TEST_ACCOUNT));
   for (let fd = 0; fd < 2 * SLICE_UNITS; fd++) set.add(shared, fd, EPOLLIN, 0, 0);
   files.forEach((file, fd) => set.add(file, fd, EPOLLIN, 0, 0));
   set.drop();
-  assertEquals(EPOLL_ITEMS.countOf(ACCOUNTING.current) - before, 2 * SLICE_UNITS);
+  assertEquals(EPOLL_ITEMS.countOf(TEST_ACCOUNT) - before, 2 * SLICE_UNITS);
   // The items of a file that is closed meanwhile are removed with it.
   files[7]!.set(EPOLLIN);
   files[7]!.drop();
   let slices = 0;
   for (; !deferred.isEmpty; slices++) deferred.step();
-  assertEquals([EPOLL_ITEMS.countOf(ACCOUNTING.current) - before, slices >= 2, slices <= 3], [
+  assertEquals([EPOLL_ITEMS.countOf(TEST_ACCOUNT) - before, slices >= 2, slices <= 3], [
     0,
     true,
     true,
@@ -221,16 +224,16 @@ Deno.test("a set of many items ends in slices, also those of one file", () => {
 });
 
 Deno.test("a closed file with many items ends them in slices, and is not reported", () => {
-  const before = EPOLL_ITEMS.countOf(ACCOUNTING.current),
+  const before = EPOLL_ITEMS.countOf(TEST_ACCOUNT),
     set = newSet(),
-    file = new Fake(),
+    file = new Fake(TEST_ACCOUNT),
     count = 3 * SLICE_UNITS;
   file.bits = EPOLLIN;
   for (let fd = 0; fd < count; fd++) set.add(file, fd, EPOLLIN, 0, 0);
   file.drop();
-  assertEquals(EPOLL_ITEMS.countOf(ACCOUNTING.current) - before, count - SLICE_UNITS);
+  assertEquals(EPOLL_ITEMS.countOf(TEST_ACCOUNT) - before, count - SLICE_UNITS);
   assertEquals([set.poll(), collect(set)], [0, []]);
   while (!deferred.isEmpty) deferred.step();
-  assertEquals(EPOLL_ITEMS.countOf(ACCOUNTING.current), before);
+  assertEquals(EPOLL_ITEMS.countOf(TEST_ACCOUNT), before);
   set.drop();
 });

@@ -3,6 +3,7 @@
  * signal completions by `signal`.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EAGAIN, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
@@ -21,8 +22,14 @@ export class EventFile extends AnonFile {
   private hi: number = 0;
   private readonly queue: WaitQueue = new WaitQueue();
 
-  constructor(anon: AnonFiles, flags: number, initial: number, isSemaphore: boolean) {
-    super(anon, flags);
+  constructor(
+    account: Account,
+    anon: AnonFiles,
+    flags: number,
+    initial: number,
+    isSemaphore: boolean,
+  ) {
+    super(account, anon, flags);
     this.id = anon.nextEventId();
     this.lo = initial;
     this.isSemaphore = isSemaphore;

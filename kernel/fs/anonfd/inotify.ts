@@ -4,6 +4,7 @@
  * syscalls/io/inotify.ts has the calls.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EAGAIN, EEXIST, EINVAL, ENOSPC } from "../../../ffi/abi/errno.ts";
 import { O_RDONLY } from "../../../ffi/abi/fcntl.ts";
 import { FIONREAD } from "../../../ffi/abi/ioctl.ts";
@@ -74,8 +75,8 @@ class InotifyWatch extends Watch {
   readonly wd: number;
 
   /** `mask` has events, IN_EXCL_UNLINK and IN_ONESHOT. */
-  constructor(file: InotifyFile, wd: number, inode: Inode, mask: number) {
-    super(inode, mask);
+  constructor(account: Account, file: InotifyFile, wd: number, inode: Inode, mask: number) {
+    super(account, inode, mask);
     this.file = file;
     this.wd = wd;
   }
@@ -100,8 +101,8 @@ export class InotifyFile extends AnonFile {
   private isClosed: boolean = false;
 
   /** `flags`: O_NONBLOCK or 0. */
-  constructor(anon: AnonFiles, flags: number, deferred: DeferredWork) {
-    super(anon, O_RDONLY | flags);
+  constructor(account: Account, anon: AnonFiles, flags: number, deferred: DeferredWork) {
+    super(account, anon, O_RDONLY | flags);
     this.deferred = deferred;
   }
 
@@ -122,7 +123,7 @@ export class InotifyFile extends AnonFile {
       return old.wd;
     }
     if (this.watches.size >= MAX_WATCHES || !INODE_WATCHES.hasRoom(1, this.account)) return -ENOSPC;
-    const watch = new InotifyWatch(this, ++this.lastWd, inode, kept);
+    const watch = new InotifyWatch(this.account, this, ++this.lastWd, inode, kept);
     this.watches.set(watch.wd, watch);
     watch.attach();
     return watch.wd;

@@ -1,10 +1,9 @@
 /** Tests of inotify.ts: events, watches, overflow and the end of many watches. */
-
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { EAGAIN, EEXIST, EINVAL } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD, O_CREAT, O_RDONLY, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import * as N from "../../../ffi/abi/inotify.ts";
-import { ACCOUNTING } from "../../core/account.ts";
 import { SLICE_UNITS } from "../../core/deferred_work.ts";
 import { INODE_WATCHES, INOTIFY_EVENTS } from "../../core/quota.ts";
 import { mkdirAt } from "../../vfs/create.ts";
@@ -40,7 +39,7 @@ function lab(): {
   file: InotifyFile;
   watch: (path: string, mask?: number) => number;
 } {
-  const files = new TestFiles(), file = new InotifyFile(anon, 0, files.vfs.deferred);
+  const files = new TestFiles(), file = new InotifyFile(TEST_ACCOUNT, anon, 0, files.vfs.deferred);
   const watch = (path: string, mask: number = N.IN_ALL_EVENTS) => {
     const opened = mustOpen(files.root, path, O_RDONLY);
     const wd = file.watch(opened.inode, mask);
@@ -142,20 +141,20 @@ Deno.test("a closed descriptor leaves no watches", () => {
 
 Deno.test("many watches end in slices, and tell of nothing any more", () => {
   const { files, file, watch } = lab(),
-    before = INODE_WATCHES.countOf(ACCOUNTING.current),
+    before = INODE_WATCHES.countOf(TEST_ACCOUNT),
     count = SLICE_UNITS + 100;
-  const events = INOTIFY_EVENTS.countOf(ACCOUNTING.current);
+  const events = INOTIFY_EVENTS.countOf(TEST_ACCOUNT);
   for (let i = 0; i < count; i++) {
     writeText(files.root, `/f${i}`, "x");
     watch(`/f${i}`);
   }
   file.drop();
-  assertEquals(INODE_WATCHES.countOf(ACCOUNTING.current) - before, 100);
+  assertEquals(INODE_WATCHES.countOf(TEST_ACCOUNT) - before, 100);
   writeText(files.root, `/f${count - 1}`, "y");
   assertEquals(errno(unlinkAt(files.root, AT_FDCWD, `/f${count - 2}`)), 0);
-  assertEquals(INODE_WATCHES.countOf(ACCOUNTING.current) - before, 99);
+  assertEquals(INODE_WATCHES.countOf(TEST_ACCOUNT) - before, 99);
   const { deferred } = files.vfs;
   deferred.step();
-  assertEquals([INODE_WATCHES.countOf(ACCOUNTING.current) - before, deferred.isEmpty], [0, true]);
-  assertEquals(INOTIFY_EVENTS.countOf(ACCOUNTING.current), events);
+  assertEquals([INODE_WATCHES.countOf(TEST_ACCOUNT) - before, deferred.isEmpty], [0, true]);
+  assertEquals(INOTIFY_EVENTS.countOf(TEST_ACCOUNT), events);
 });

@@ -7,6 +7,7 @@
  * cancels.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EAGAIN, EFAULT, EINVAL, ENOTTY } from "../../../ffi/abi/errno.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import { TFD_IOC_SET_TICKS } from "../../../ffi/abi/time.ts";
@@ -55,8 +56,14 @@ export class TimerFile extends AnonFile {
   private readonly expiry: Expiry = new Expiry(this);
   private readonly queue: WaitQueue = new WaitQueue();
 
-  constructor(anon: AnonFiles, clock: MonotonicClock, clockId: number, flags: number) {
-    super(anon, O_RDWR | flags);
+  constructor(
+    account: Account,
+    anon: AnonFiles,
+    clock: MonotonicClock,
+    clockId: number,
+    flags: number,
+  ) {
+    super(account, anon, O_RDWR | flags);
     this.clock = clock;
     this.clockId = clockId;
   }

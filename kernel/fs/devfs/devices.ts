@@ -49,26 +49,26 @@ export function registerMemoryDevices(special: SpecialFiles, host: Host, sink: L
 }
 
 class NullOpener implements SpecialOpener {
-  open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
-    return new NullFile(inode, flags);
+  open(caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
+    return new NullFile(caller.account, inode, flags);
   }
 }
 
 class ZeroOpener implements SpecialOpener {
-  open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
-    return new ZeroFile(inode, flags);
+  open(caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
+    return new ZeroFile(caller.account, inode, flags);
   }
 }
 
 class UserfaultOpener implements SpecialOpener {
-  open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
-    return new UserfaultDevice(inode, flags);
+  open(caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
+    return new UserfaultDevice(caller.account, inode, flags);
   }
 }
 
 class FullOpener implements SpecialOpener {
-  open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
-    return new FullFile(inode, flags);
+  open(caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
+    return new FullFile(caller.account, inode, flags);
   }
 }
 
@@ -80,11 +80,11 @@ class RandomOpener implements SpecialOpener {
     this.host = host;
     this.isPolled = isPolled;
   }
-  open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
+  open(caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
     const { host } = this;
     return this.isPolled
-      ? new PolledRandomFile(inode, flags, host)
-      : new RandomFile(inode, flags, host);
+      ? new PolledRandomFile(caller.account, inode, flags, host)
+      : new RandomFile(caller.account, inode, flags, host);
   }
 }
 
@@ -98,7 +98,9 @@ class KmsgOpener implements SpecialOpener {
   constructor(sink: LogSink) {
     this.sink = sink;
   }
-  open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile | number {
-    return (flags & O_ACCMODE) === O_WRONLY ? new KmsgFile(inode, flags, this.sink) : -EPERM;
+  open(caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile | number {
+    return (flags & O_ACCMODE) === O_WRONLY
+      ? new KmsgFile(caller.account, inode, flags, this.sink)
+      : -EPERM;
   }
 }

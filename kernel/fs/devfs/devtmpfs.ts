@@ -6,6 +6,7 @@
  * hold several containers. Not here: what the devices do (devices.ts).
  */
 
+import type { Account } from "../../core/account.ts";
 import { makedev, S_IFCHR } from "../../../ffi/abi/stat.ts";
 import type { Host } from "../../core/host.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
@@ -66,13 +67,13 @@ const DIRECTORIES: readonly (readonly [name: string, mode: number])[] = [
 ];
 
 /** Puts nodes, links and directories into an empty directory that becomes a /dev: 0 or -errno. */
-export function populateDev(dir: Inode): number {
+export function populateDev(dir: Inode, account: Account): number {
   let r = 0;
   for (const { name, major, minor, mode } of NODES) {
-    r ||= errorOf(dir.mknod(name, S_IFCHR | (mode ?? 0o666), makedev(major, minor), 0, 0));
+    r ||= errorOf(dir.mknod(name, S_IFCHR | (mode ?? 0o666), makedev(major, minor), 0, 0, account));
   }
-  for (const [name, target] of LINKS) r ||= errorOf(dir.symlink(name, target, 0, 0));
-  for (const [name, mode] of DIRECTORIES) r ||= errorOf(dir.mkdir(name, mode, 0, 0));
+  for (const [name, target] of LINKS) r ||= errorOf(dir.symlink(name, target, 0, 0, account));
+  for (const [name, mode] of DIRECTORIES) r ||= errorOf(dir.mkdir(name, mode, 0, 0, account));
   return r;
 }
 
@@ -108,15 +109,15 @@ export class DevtmpfsType extends FsType {
   }
 
   /** Takes the options of tmpfs(5); the default mode is 0755. */
-  override create(_caller: Caller, _source: string, text: string): FileSystem | number {
+  override create({ account }: Caller, _source: string, text: string): FileSystem | number {
     const options = parseTmpfsOptions(text, this.host.memoryBytes);
     if (typeof options === "number") return options;
     options.mode ??= 0o755;
-    const fs = new DevtmpfsFs(this.frames, this.host, options, this.name);
+    const fs = new DevtmpfsFs(account, this.frames, this.host, options, this.name);
     fs.loops = this.loops;
-    let r = populateDev(fs.root);
-    r ||= errorOf(fs.root.mknod("loop-control", S_IFCHR | 0o600, LOOP_CONTROL, 0, 0));
-    r ||= this.loops.populate(fs.root);
+    let r = populateDev(fs.root, account);
+    r ||= errorOf(fs.root.mknod("loop-control", S_IFCHR | 0o600, LOOP_CONTROL, 0, 0, account));
+    r ||= this.loops.populate(fs.root, account);
     if (r === 0) return fs;
     fs.destroy();
     return r;

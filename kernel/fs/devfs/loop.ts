@@ -8,6 +8,7 @@
  * group of devices keeps them apart.
  */
 
+import type { Account } from "../../core/account.ts";
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EINVAL, EIO, ENODEV, ENOSPC, ENXIO, EPERM } from "../../../ffi/abi/errno.ts";
 import { LO_FLAGS_AUTOCLEAR, LO_FLAGS_READ_ONLY } from "../../../ffi/abi/loop.ts";
@@ -100,9 +101,9 @@ export class LoopDevices {
   }
 
   /** Makes the nodes in a new devtmpfs: 0 or -errno. */
-  populate(root: Inode): number {
+  populate(root: Inode, account: Account): number {
     for (const number of this.devices.keys()) {
-      const r = addNode(root, number);
+      const r = addNode(root, number, account);
       if (r < 0) return r;
     }
     this.homes.add(root);
@@ -114,11 +115,11 @@ export class LoopDevices {
   }
 
   /** Adds a device with this number, which is free; -ENOSPC, -EINVAL. */
-  add(number: number): number {
+  add(number: number, account: Account): number {
     if (number > MAX_NUMBER) return -EINVAL;
     if (this.devices.size >= MAX_DEVICES) return -ENOSPC;
     this.devices.set(number, new LoopDevice(number));
-    for (const root of this.homes) addNode(root, number);
+    for (const root of this.homes) addNode(root, number, account);
     return number;
   }
 
@@ -144,8 +145,15 @@ export class LoopDevices {
   }
 }
 
-function addNode(root: Inode, number: number): number {
-  const made = root.mknod(`loop${number}`, S_IFBLK | 0o600, makedev(LOOP_MAJOR, number), 0, 0);
+function addNode(root: Inode, number: number, account: Account): number {
+  const made = root.mknod(
+    `loop${number}`,
+    S_IFBLK | 0o600,
+    makedev(LOOP_MAJOR, number),
+    0,
+    0,
+    account,
+  );
   return typeof made === "number" ? made : 0;
 }
 
@@ -154,8 +162,8 @@ export class LoopFile extends OpenFile {
   override readonly inode: Inode;
   readonly device: LoopDevice;
 
-  constructor(inode: Inode, flags: number, device: LoopDevice) {
-    super(flags);
+  constructor(account: Account, inode: Inode, flags: number, device: LoopDevice) {
+    super(account, flags);
     this.inode = inode;
     this.device = device;
     device.openers++;
@@ -217,8 +225,8 @@ export class LoopControlFile extends OpenFile {
   override readonly inode: Inode;
   readonly devices: LoopDevices;
 
-  constructor(inode: Inode, flags: number, devices: LoopDevices) {
-    super(flags);
+  constructor(account: Account, inode: Inode, flags: number, devices: LoopDevices) {
+    super(account, flags);
     this.inode = inode;
     this.devices = devices;
   }
@@ -239,7 +247,7 @@ class LoopOpener implements SpecialOpener {
   open(caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile | number {
     if (!hasCap(caller.cred, CAP_SYS_ADMIN)) return -EPERM;
     const device = this.devices.get(minorOf(inode.rdev));
-    return device === null ? -ENXIO : new LoopFile(inode, flags, device);
+    return device === null ? -ENXIO : new LoopFile(caller.account, inode, flags, device);
   }
 }
 
@@ -251,7 +259,7 @@ class ControlOpener implements SpecialOpener {
   }
   open(caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile | number {
     if (!hasCap(caller.cred, CAP_SYS_ADMIN)) return -EPERM;
-    return new LoopControlFile(inode, flags, this.devices);
+    return new LoopControlFile(caller.account, inode, flags, this.devices);
   }
 }
 

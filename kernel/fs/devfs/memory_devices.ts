@@ -5,6 +5,7 @@
  * DIFFERS: the position advances as bytes move, where Linux leaves it at 0.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EINVAL, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import {
@@ -41,8 +42,8 @@ export interface LogSink {
 abstract class DeviceFile extends OpenFile {
   override readonly inode: Inode;
 
-  constructor(inode: Inode, flags: number) {
-    super(flags);
+  constructor(account: Account, inode: Inode, flags: number) {
+    super(account, flags);
     this.inode = inode;
   }
   override get isSeekable(): boolean {
@@ -109,8 +110,8 @@ const noise = new Uint8Array(4096);
 export class RandomFile extends InstantFile {
   private readonly host: Host;
 
-  constructor(inode: Inode, flags: number, host: Host) {
-    super(inode, flags);
+  constructor(account: Account, inode: Inode, flags: number, host: Host) {
+    super(account, inode, flags);
     this.host = host;
   }
 
@@ -172,8 +173,8 @@ export class KmsgFile extends OpenFile {
   override readonly inode: Inode;
   private readonly sink: LogSink;
 
-  constructor(inode: Inode, flags: number, sink: LogSink) {
-    super(flags);
+  constructor(account: Account, inode: Inode, flags: number, sink: LogSink) {
+    super(account, flags);
     this.inode = inode;
     this.sink = sink;
   }
@@ -198,8 +199,8 @@ export class KmsgFile extends OpenFile {
 export class UserfaultDevice extends OpenFile {
   override readonly inode: Inode;
 
-  constructor(inode: Inode, flags: number) {
-    super(flags);
+  constructor(account: Account, inode: Inode, flags: number) {
+    super(account, flags);
     this.inode = inode;
   }
 

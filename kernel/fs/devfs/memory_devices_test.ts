@@ -1,5 +1,5 @@
 /** Tests of memory_devices.ts and devices.ts. */
-
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { EFAULT, EINVAL, ENODEV, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
 import { O_RDONLY, O_RDWR, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
@@ -21,8 +21,15 @@ class Lab {
 
   constructor() {
     registerMemoryDevices(this.files.vfs.special, this.files.host, this);
-    assertEquals(populateDev(this.files.tmpfs.root), 0);
-    const kmsg = this.files.tmpfs.root.mknod("kmsg", S_IFCHR | 0o600, makedev(1, 11), 0, 0);
+    assertEquals(populateDev(this.files.tmpfs.root, TEST_ACCOUNT), 0);
+    const kmsg = this.files.tmpfs.root.mknod(
+      "kmsg",
+      S_IFCHR | 0o600,
+      makedev(1, 11),
+      0,
+      0,
+      TEST_ACCOUNT,
+    );
     assertEquals(typeof kmsg, "object");
   }
   log(line: string): void {

@@ -3,6 +3,7 @@
  * remove them; no call creates or removes a name.
  */
 
+import type { Account } from "../../core/account.ts";
 import {
   EACCES,
   EISDIR,
@@ -63,7 +64,12 @@ abstract class DevptsInode extends PlainInode {
     return 0;
   }
 
-  override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
+  override open(
+    _dentry: Dentry,
+    _flags: number,
+    _cred: Credentials,
+    _account: Account,
+  ): OpenFile | number {
     return -ENXIO;
   }
 }
@@ -127,8 +133,8 @@ export class DevptsRoot extends DevptsInode {
   override tmpfile(): number {
     return -EOPNOTSUPP;
   }
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile {
-    return new DevptsDirFile(this, flags);
+  override open(_dentry: Dentry, flags: number, _cred: Credentials, account: Account): OpenFile {
+    return new DevptsDirFile(account, this, flags);
   }
 }
 
@@ -136,8 +142,8 @@ export class DevptsRoot extends DevptsInode {
 class DevptsDirFile extends OpenFile {
   override readonly inode: DevptsRoot;
 
-  constructor(inode: DevptsRoot, flags: number) {
-    super(flags);
+  constructor(account: Account, inode: DevptsRoot, flags: number) {
+    super(account, flags);
     this.inode = inode;
   }
   override get isSeekable(): boolean {

@@ -4,6 +4,7 @@
  * uses the same object for a terminal of the host, by the methods with arrays.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EFAULT, EINVAL, EIO, EMFILE } from "../../../ffi/abi/errno.ts";
 import { O_CLOEXEC } from "../../../ffi/abi/fcntl.ts";
 import * as I from "../../../ffi/abi/ioctl.ts";
@@ -28,8 +29,8 @@ export class MasterFile extends TerminalFile {
   readonly slave: SlaveInode;
   private readonly mount: Mount;
 
-  constructor(inode: Inode, flags: number, slave: SlaveInode, mount: Mount) {
-    super(inode, flags, slave.terminal, slave.fs.host);
+  constructor(account: Account, inode: Inode, flags: number, slave: SlaveInode, mount: Mount) {
+    super(account, inode, flags, slave.terminal, slave.fs.host);
     this.slave = slave;
     this.mount = mount;
   }

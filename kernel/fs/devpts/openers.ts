@@ -4,6 +4,7 @@
  * ptmx(4), console(4)). kernel.ts registers them with vfs/special_files.ts.
  */
 
+import type { Account } from "../../core/account.ts";
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EBUSY, EIO, ENODEV, ENOENT, ENXIO } from "../../../ffi/abi/errno.ts";
 import { O_NOCTTY } from "../../../ffi/abi/fcntl.ts";
@@ -49,10 +50,11 @@ function openSlave(
   inode: Inode,
   flags: number,
   host: Host,
+  account: Account,
 ): SlaveFile | number {
   if (!terminal.isMasterOpen) return -EIO;
   if (terminal.isExclusive && !terminal.hooks.isCapable(CAP_SYS_ADMIN)) return -EBUSY;
-  return new SlaveFile(inode, flags, terminal, host);
+  return new SlaveFile(account, inode, flags, terminal, host);
 }
 
 export class SlaveOpener extends InodeOpener {
@@ -62,9 +64,9 @@ export class SlaveOpener extends InodeOpener {
     super();
     this.host = host;
   }
-  override open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile | number {
+  override open(caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile | number {
     if (!(inode instanceof SlaveInode) || inode.terminal.isLocked) return -EIO;
-    const file = openSlave(inode.terminal, inode, flags, this.host);
+    const file = openSlave(inode.terminal, inode, flags, this.host, caller.account);
     if (typeof file === "number") return file;
     if ((flags & O_NOCTTY) === 0 && file.canRead) acquireAtOpen(inode.terminal);
     return file;
@@ -85,7 +87,7 @@ function openMaster(
   if (!(root instanceof DevptsRoot)) return -ENODEV;
   const slave = root.fs.allocate(caller.cred);
   if (typeof slave === "number") return slave;
-  return new MasterFile(inode, flags, slave, mount);
+  return new MasterFile(caller.account, inode, flags, slave, mount);
 }
 
 /** Opens the ptmx inside a devpts. */
@@ -116,9 +118,11 @@ class TtyOpener implements SpecialOpener {
     this.host = host;
     this.hooks = hooks;
   }
-  open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile | number {
+  open(caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile | number {
     const terminal = this.hooks.callerTerminal();
-    return terminal instanceof Terminal ? openSlave(terminal, inode, flags, this.host) : -ENXIO;
+    return terminal instanceof Terminal
+      ? openSlave(terminal, inode, flags, this.host, caller.account)
+      : -ENXIO;
   }
 }
 
@@ -130,8 +134,8 @@ class ConsoleOpener implements SpecialOpener {
     this.host = host;
     this.terminals = terminals;
   }
-  open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile | number {
+  open(caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile | number {
     const { console } = this.terminals;
-    return console === null ? -ENODEV : openSlave(console, inode, flags, this.host);
+    return console === null ? -ENODEV : openSlave(console, inode, flags, this.host, caller.account);
   }
 }

@@ -4,6 +4,7 @@
  * `readAvailable`.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EAGAIN, EIO, ENOTTY } from "../../../ffi/abi/errno.ts";
 import { TIOCSPGRP } from "../../../ffi/abi/ioctl.ts";
 import { TOSTOP, VMIN, VTIME } from "../../../ffi/abi/termios.ts";
@@ -30,8 +31,8 @@ export class SlaveFile extends TerminalFile {
    */
   private isReadWaiting: boolean = false;
 
-  constructor(inode: Inode, flags: number, terminal: Terminal, host: Host) {
-    super(inode, flags, terminal, host);
+  constructor(account: Account, inode: Inode, flags: number, terminal: Terminal, host: Host) {
+    super(account, inode, flags, terminal, host);
     this.generation = terminal.generation;
     terminal.slaveOpened();
   }

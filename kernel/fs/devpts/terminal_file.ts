@@ -3,6 +3,7 @@
  * terminal_ioctl.ts has their ioctls.
  */
 
+import type { Account } from "../../core/account.ts";
 import type { Host } from "../../core/host.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
@@ -17,8 +18,8 @@ export abstract class TerminalFile extends OpenFile {
   abstract readonly isMaster: boolean;
   private readonly host: Host;
 
-  constructor(inode: Inode, flags: number, terminal: Terminal, host: Host) {
-    super(flags);
+  constructor(account: Account, inode: Inode, flags: number, terminal: Terminal, host: Host) {
+    super(account, flags);
     this.inode = inode;
     this.terminal = terminal;
     this.host = host;

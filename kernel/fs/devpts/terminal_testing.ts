@@ -2,6 +2,7 @@
  * A terminal for unit tests: both sides as files, with sessions and processes that a test makes.
  */
 
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { EFAULT } from "../../../ffi/abi/errno.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import { FakeHost } from "../../testing/fake_host.ts";
@@ -143,7 +144,7 @@ export class TerminalLab {
   }
 
   open(flags: number): SlaveFile {
-    return new SlaveFile(this.inode, flags, this.terminal, this.host);
+    return new SlaveFile(TEST_ACCOUNT, this.inode, flags, this.terminal, this.host);
   }
 
   /** Changes the settings. */

@@ -3,6 +3,7 @@
  * list their entries.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EISDIR, ENOENT, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -37,10 +38,22 @@ export abstract class GeneratedDir extends GeneratedInode {
   /** All entries, ascending by offset; or -errno. */
   abstract list(): readonly Listed[] | number;
 
-  override create(_name: string, _mode: number, _uid: number, _gid: number): Inode | number {
+  override create(
+    _name: string,
+    _mode: number,
+    _uid: number,
+    _gid: number,
+    _account: Account,
+  ): Inode | number {
     return this.generated.createError;
   }
-  override mkdir(_name: string, _mode: number, _uid: number, _gid: number): Inode | number {
+  override mkdir(
+    _name: string,
+    _mode: number,
+    _uid: number,
+    _gid: number,
+    _account: Account,
+  ): Inode | number {
     return this.generated.makeError;
   }
   override mknod(_n: string, _m: number, _r: number, _u: number, _g: number): Inode | number {
@@ -64,8 +77,13 @@ export abstract class GeneratedDir extends GeneratedInode {
   override tmpfile(): Inode | number {
     return -EOPNOTSUPP;
   }
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
-    return new GeneratedDirFile(this, flags);
+  override open(
+    _dentry: Dentry,
+    flags: number,
+    _cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
+    return new GeneratedDirFile(account, this, flags);
   }
 }
 
@@ -123,8 +141,8 @@ export class FixedDir extends GeneratedDir {
 class GeneratedDirFile extends OpenFile {
   readonly inode: GeneratedDir;
 
-  constructor(dir: GeneratedDir, flags: number) {
-    super(flags);
+  constructor(account: Account, dir: GeneratedDir, flags: number) {
+    super(account, flags);
     this.inode = dir;
   }
 

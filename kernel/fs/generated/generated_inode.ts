@@ -3,6 +3,7 @@
  * extended attributes; and fixed symbolic links.
  */
 
+import type { Account } from "../../core/account.ts";
 import { ENXIO, EPERM } from "../../../ffi/abi/errno.ts";
 import { S_IFLNK, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -83,7 +84,12 @@ export abstract class GeneratedInode extends PlainInode {
     return this.xattrs?.list() ?? super.listxattr();
   }
 
-  override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
+  override open(
+    _dentry: Dentry,
+    _flags: number,
+    _cred: Credentials,
+    _account: Account,
+  ): OpenFile | number {
     return -ENXIO;
   }
 }

@@ -1,5 +1,5 @@
 /** Test of stepped_text.ts: a long text that several turns make. */
-
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { EACCES } from "../../../ffi/abi/errno.ts";
 import { BufferCursor, TestHost } from "../../vfs/vfs_testing.ts";
@@ -46,7 +46,7 @@ Deno.test("a long text is read whole, and a turn makes bytes of its own rows alo
     override readonly makeError = EACCES;
     override readonly root: Nothing = new Nothing(this, 1, 0o444);
   }
-  const fs = new Fs(new TestHost()), file = new RowsFile(fs.root, 0);
+  const fs = new Fs(new TestHost()), file = new RowsFile(TEST_ACCOUNT, fs.root, 0);
   const want = "header\n" + Array.from({ length: 200 }, (_, i) => `row ${200 - i}\n`).join("");
   for (let round = 0; round < 2; round++) {
     const io = new BufferCursor(new Uint8Array(10_000));

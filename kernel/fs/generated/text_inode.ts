@@ -3,6 +3,7 @@
  * the start (or at the first read), and keeps it for the reads that follow.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EAGAIN, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
 import { bytesToString, stringToBytes } from "../../core/bytes.ts";
@@ -47,8 +48,13 @@ export abstract class TextInode extends GeneratedInode {
     return -EINVAL;
   }
 
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
-    return new TextFile(this, flags);
+  override open(
+    _dentry: Dentry,
+    flags: number,
+    _cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
+    return new TextFile(account, this, flags);
   }
 }
 
@@ -57,8 +63,8 @@ export class TextFile extends OpenFile {
   private bytes: Uint8Array<ArrayBuffer> | null = null;
   private queue: WaitQueue | null = null;
 
-  constructor(inode: TextInode, flags: number) {
-    super(flags);
+  constructor(account: Account, inode: TextInode, flags: number) {
+    super(account, flags);
     this.inode = inode;
   }
 

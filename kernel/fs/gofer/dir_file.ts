@@ -2,6 +2,7 @@
  * An open directory of a Gofer. It keeps the list of entries that it began to read (listing.ts).
  */
 
+import type { Account } from "../../core/account.ts";
 import { EISDIR } from "../../../ffi/abi/errno.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { DirSink } from "../../vfs/inode.ts";
@@ -13,8 +14,8 @@ export class GoferDirFile extends OpenFile {
   override readonly inode: GoferDirectory;
   private list: Listing | null = null;
 
-  constructor(inode: GoferDirectory, flags: number) {
-    super(flags);
+  constructor(account: Account, inode: GoferDirectory, flags: number) {
+    super(account, flags);
     this.inode = inode;
   }
 

@@ -4,6 +4,7 @@
  * Neighbours: gofer_fs.ts (the modes), ahead.ts, listing.ts, tree_scan.ts.
  */
 
+import type { Account } from "../../core/account.ts";
 import { DT_DIR } from "../../../ffi/abi/dirent.ts";
 import { EMFILE, ENOENT, EOPNOTSUPP, EXDEV } from "../../../ffi/abi/errno.ts";
 import {
@@ -504,8 +505,13 @@ export class GoferDirectory extends GoferInode {
     return inode;
   }
 
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
-    return new GoferDirFile(this, flags);
+  override open(
+    _dentry: Dentry,
+    flags: number,
+    _cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
+    return new GoferDirFile(account, this, flags);
   }
 }
 

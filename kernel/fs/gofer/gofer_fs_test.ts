@@ -2,7 +2,7 @@
  * Tests of a Gofer's file system in its three modes: round trips, changes by the host, descriptors,
  * mappings.
  */
-
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import {
   AT_FDCWD,
@@ -197,7 +197,7 @@ Deno.test("a name that the host gave to another file is not taken for the one it
     Deno.renameSync(`${dir}/a/other`, `${dir}/a/b/c/file`);
     const f = statAt(lab.root, AT_FDCWD, "/a/b/c/file", 0);
     assert(typeof f !== "number");
-    assertEquals(errno(f.open(f.fs.rootDentry!, O_RDWR, lab.root.cred)), "ESTALE");
+    assertEquals(errno(f.open(f.fs.rootDentry!, O_RDWR, lab.root.cred, TEST_ACCOUNT)), "ESTALE");
   });
 });
 
@@ -286,7 +286,7 @@ Deno.test("descriptors of idle files are bounded, and all are closed at the end"
 Deno.test("pages come straight from the host's file, and follow truncation", async () => {
   await inTree({}, (lab, dir) => {
     Deno.writeFileSync(`${dir}/a/pages`, new Uint8Array(3 * 4096).fill(7));
-    const mm = new MemoryManager(lab.ctx, lab.ctx.platform.newAddressSpace()!);
+    const mm = new MemoryManager(TEST_ACCOUNT, lab.ctx, lab.ctx.platform.newAddressSpace()!);
     const guest = new GuestSimulator(mm);
     const f = mustOpen(lab.root, "/a/pages", O_RDWR);
     const backing = f.mmap(true, true);
@@ -322,8 +322,9 @@ Deno.test("a dead Gofer gives EIO and nothing else", async () => {
 
 Deno.test("below an overlay the same round trips are enough", async () => {
   await inTree({}, (lab) => {
-    const upper = new TmpfsFs(lab.ctx.frames, lab.host, {});
+    const upper = new TmpfsFs(TEST_ACCOUNT, lab.ctx.frames, lab.host, {});
     const overlay = new OverlayFs(lab.fs.root, upper.root, {
+      account: TEST_ACCOUNT,
       frames: lab.ctx.frames,
       isPersistent: false,
       stackDepth: 0,
@@ -331,10 +332,10 @@ Deno.test("below an overlay the same round trips are enough", async () => {
       owned: upper,
       pinned: [],
     });
-    const namespace = MountNamespace.of(lab.vfs, overlay, 0, "overlay");
+    const namespace = MountNamespace.of(TEST_ACCOUNT, lab.vfs, overlay, 0, "overlay");
     const at = namespace.rootPath();
     const fs = new FsContext(namespace, at, at, 0o022);
-    const root = new TestCaller(new FdTable(), fs, rootCredentials());
+    const root = new TestCaller(new FdTable(TEST_ACCOUNT), fs, rootCredentials(), TEST_ACCOUNT);
     const before = lab.requests;
     assertEquals(errno(statAt(root, AT_FDCWD, "/a/b/c/file", 0)), "object");
     assertEquals(lab.requests - before, 1);

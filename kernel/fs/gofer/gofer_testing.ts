@@ -3,6 +3,7 @@
  * compare it with the host.
  */
 
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { Arena } from "../../../ffi/mem/arena.ts";
 import { copyFromBuffer, copyToBuffer } from "../../../ffi/mem/native_memory.ts";
 import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
@@ -47,10 +48,10 @@ export class GoferLab {
     if (typeof fs === "number") throw new Error(`attach: ${fs}`);
     this.fs = fs;
     const top = options.cover?.(fs, this) ?? fs;
-    this.namespace = MountNamespace.of(this.vfs, top, 0, "root");
+    this.namespace = MountNamespace.of(TEST_ACCOUNT, this.vfs, top, 0, "root");
     const at = this.namespace.rootPath();
     const context = new FsContext(this.namespace, at, at, 0o022);
-    this.root = new TestCaller(new FdTable(), context, rootCredentials());
+    this.root = new TestCaller(new FdTable(TEST_ACCOUNT), context, rootCredentials(), TEST_ACCOUNT);
     this.buffer = arena.base + this.ctx.frames.alloc(BUFFER_PAGES);
   }
 

@@ -1,5 +1,6 @@
 /** Files of a Gofer without contents here: symbolic links, devices, FIFOs, sockets. */
 
+import type { Account } from "../../core/account.ts";
 import { ECONNREFUSED, ENXIO, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import { type Attr } from "../../../gofer/client/gofer_client.ts";
@@ -18,7 +19,12 @@ export class GoferNode extends GoferInode {
   /** The host's listening socket that was made with this file; -1: none. */
   private listener: number = -1;
 
-  override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
+  override open(
+    _dentry: Dentry,
+    _flags: number,
+    _cred: Credentials,
+    _account: Account,
+  ): OpenFile | number {
     return -ENXIO;
   }
 
@@ -64,7 +70,12 @@ export class GoferSymlink extends GoferInode {
     this.target = null;
   }
 
-  override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
+  override open(
+    _dentry: Dentry,
+    _flags: number,
+    _cred: Credentials,
+    _account: Account,
+  ): OpenFile | number {
     return -ENXIO;
   }
 

@@ -4,6 +4,7 @@
  * user.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EACCES, EMFILE, ENFILE, EPERM, EROFS, ESTALE } from "../../../ffi/abi/errno.ts";
 import { O_ACCMODE, O_RDONLY, O_RDWR, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import { S_ISGID, S_ISUID } from "../../../ffi/abi/stat.ts";
@@ -76,13 +77,18 @@ export class GoferRegular extends GoferInode {
     return true;
   }
 
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
+  override open(
+    _dentry: Dentry,
+    flags: number,
+    _cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
     const mode = flags & O_ACCMODE;
     // Access mode 3 can neither read nor write.
     const file = mode === O_WRONLY || mode === O_RDWR
       ? this.forWriting(mode === O_RDWR)
       : this.forReading();
-    return typeof file === "number" ? file : new GoferFile(this, file.use(), flags);
+    return typeof file === "number" ? file : new GoferFile(account, this, file.use(), flags);
   }
 
   private forReading(): DonatedFile | number {

@@ -3,6 +3,7 @@
  * host descriptor, without a copy and without a message to the Gofer.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EBADF, EINVAL, EIO } from "../../../ffi/abi/errno.ts";
 import {
   FALLOC_FL_COLLAPSE_RANGE,
@@ -32,8 +33,8 @@ export class GoferFile extends OpenFile {
   private readonly file: DonatedFile;
 
   /** `file` counts this open file as a user already. */
-  constructor(inode: GoferRegular, file: DonatedFile, flags: number) {
-    super(flags);
+  constructor(account: Account, inode: GoferRegular, file: DonatedFile, flags: number) {
+    super(account, flags);
     this.inode = inode;
     this.fs = inode.fs;
     this.file = file;

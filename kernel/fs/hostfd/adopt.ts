@@ -3,6 +3,7 @@
  * oci/boot/guest/stdio_files.ts calls it.
  */
 
+import type { Account } from "../../core/account.ts";
 import { O_LARGEFILE } from "../../../ffi/abi/fcntl.ts";
 import { SEEK_CUR } from "../../../ffi/abi/fs.ts";
 import { TCGETS } from "../../../ffi/abi/ioctl.ts";
@@ -16,6 +17,7 @@ import { REGULAR, STREAM, TERMINAL } from "./kinds.ts";
  * descriptor. `uid` and `gid` are its owner in the sandbox.
  */
 export function adoptHostFd(
+  account: Account,
   fs: HostFdFs,
   fd: number,
   flags: number,
@@ -27,7 +29,7 @@ export function adoptHostFd(
   inode.gid = gid;
   // F_GETFL of a pipe or socket shows no O_LARGEFILE.
   const opened = inode.kind === STREAM ? 0 : O_LARGEFILE;
-  const file = new HostFile(inode, flags | opened, true);
+  const file = new HostFile(account, inode, flags | opened, true);
   if (inode.kind === REGULAR) file.startAt(Math.max(0, fs.host.lseek(fd, 0, SEEK_CUR)));
   return file;
 }

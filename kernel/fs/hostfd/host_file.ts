@@ -8,6 +8,7 @@
  * wait.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EAGAIN, EINVAL, EIO, ENOTTY } from "../../../ffi/abi/errno.ts";
 import { SEEK_SET } from "../../../ffi/abi/fs.ts";
 import { FIONREAD, TCGETS, TIOCGWINSZ } from "../../../ffi/abi/ioctl.ts";
@@ -47,8 +48,8 @@ export class HostFile extends OpenFile {
   /** The last known position of the host's descriptor. */
   private hostPos: number = 0;
 
-  constructor(inode: HostFdInode, flags: number, isGiven: boolean) {
-    super(flags);
+  constructor(account: Account, inode: HostFdInode, flags: number, isGiven: boolean) {
+    super(account, flags);
     this.inode = inode;
     this.isGiven = isGiven;
     inode.users++;

@@ -1,5 +1,5 @@
 /** Tests of host_file.ts and host_inode.ts over pipes and files of the host. */
-
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import {
   AT_FDCWD,
@@ -62,7 +62,7 @@ function hostPipe(): [number, number] {
 
 Deno.test("an empty host pipe never blocks: the reader is woken by the host", () => {
   const { host, fs } = lab(), [r, w] = hostPipe();
-  const file = adoptHostFd(fs, r, O_RDONLY);
+  const file = adoptHostFd(TEST_ACCOUNT, fs, r, O_RDONLY);
   assertEquals(file.inode.kind, STREAM);
   assertEquals(get(file, 10), "EAGAIN");
   const waiter = new Count();
@@ -84,7 +84,7 @@ Deno.test("an empty host pipe never blocks: the reader is woken by the host", ()
 
 Deno.test("a full host pipe takes what fits and then says EAGAIN", () => {
   const { host, fs } = lab(), [r, w] = hostPipe();
-  const file = adoptHostFd(fs, w, O_WRONLY);
+  const file = adoptHostFd(TEST_ACCOUNT, fs, w, O_WRONLY);
   const total = file.write(new KernelCursor().set(at, 262144), -1);
   assertEquals(total, 65536);
   assertEquals(errno(file.write(new KernelCursor().set(at, 10), -1)), "EAGAIN");
@@ -101,10 +101,10 @@ Deno.test("a full host pipe takes what fits and then says EAGAIN", () => {
 
 Deno.test("a host file is ready for both, and large, whatever it was opened for", () => {
   const { fs } = lab(), path = Deno.makeTempFileSync(), [r, w] = hostPipe();
-  const file = adoptHostFd(fs, openat(AT_FDCWD, path, O_WRONLY), O_WRONLY);
+  const file = adoptHostFd(TEST_ACCOUNT, fs, openat(AT_FDCWD, path, O_WRONLY), O_WRONLY);
   assertEquals(file.poll() & (POLLIN | POLLOUT), POLLIN | POLLOUT);
   assertEquals(file.flags, O_WRONLY | O_LARGEFILE);
-  const stream = adoptHostFd(fs, w, O_WRONLY);
+  const stream = adoptHostFd(TEST_ACCOUNT, fs, w, O_WRONLY);
   assertEquals(stream.flags, O_WRONLY);
   stream.drop();
   file.drop();
@@ -118,7 +118,7 @@ Deno.test("a host file is used at the position that its starter left, which move
   Deno.writeTextFileSync(path, "0123456789");
   const fd = openat(AT_FDCWD, path, O_RDWR | O_CREAT), mine = openat(AT_FDCWD, path, O_RDONLY);
   lseek(fd, 2, 0);
-  const file = adoptHostFd(fs, fd, O_RDWR);
+  const file = adoptHostFd(TEST_ACCOUNT, fs, fd, O_RDWR);
   assertEquals(file.inode.kind, REGULAR);
   assertEquals(get(file, 3), "234");
   assertEquals(put(file, "xy"), 2);
@@ -127,7 +127,7 @@ Deno.test("a host file is used at the position that its starter left, which move
   assertEquals(get(file, 10), "01234xy789");
   assertEquals(file.inode.refresh(), 0);
   assertEquals(file.inode.size, 10);
-  const again = file.inode.open(fs.rootDentry!, O_RDONLY, file.cred!);
+  const again = file.inode.open(fs.rootDentry!, O_RDONLY, file.cred!, TEST_ACCOUNT);
   if (typeof again === "number") throw new Error(`open: ${again}`);
   assertEquals(get(again, 2), "01");
   assertEquals(lseek(fd, 0, 1), 10);
@@ -141,7 +141,7 @@ Deno.test("a host file is used at the position that its starter left, which move
 
 Deno.test("what is no terminal is none", () => {
   const { fs } = lab(), [r, w] = hostPipe();
-  const file = adoptHostFd(fs, r, O_RDONLY);
+  const file = adoptHostFd(TEST_ACCOUNT, fs, r, O_RDONLY);
   assertEquals(errno(file.ioctl(TCGETS, 0, null!)), "ENOTTY");
   file.drop();
   close(w);

@@ -6,6 +6,7 @@
  * Neighbours: host_file.ts (reading and writing), adopt.ts (how one is made).
  */
 
+import type { Account } from "../../core/account.ts";
 import { EPERM } from "../../../ffi/abi/errno.ts";
 import { makedev, S_IFCHR, S_IFIFO, S_IFREG } from "../../../ffi/abi/stat.ts";
 import { ANON_INODE_FS_MAGIC } from "../../../ffi/abi/statfs.ts";
@@ -108,8 +109,13 @@ export class HostFdInode extends PlainInode {
     return 0;
   }
 
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
-    return new HostFile(this, flags, false);
+  override open(
+    _dentry: Dentry,
+    flags: number,
+    _cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
+    return new HostFile(account, this, flags, false);
   }
 
   /** Returns those of the poll bits that hold now; the others will be reported to `queue`. */
@@ -164,9 +170,9 @@ class HostWatch extends Waiter {
 
 /** Opens /dev/stdout or /proc/PID/fd/N: another description of the same descriptor. */
 class HostFdOpener extends InodeOpener {
-  override open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile | number {
+  override open(caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile | number {
     return inode instanceof HostFdInode && inode.fd >= 0
-      ? new HostFile(inode, flags, false)
+      ? new HostFile(caller.account, inode, flags, false)
       : -EPERM;
   }
 }

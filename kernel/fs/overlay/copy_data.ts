@@ -3,6 +3,7 @@
  * SEEK_HOLE find. copy_up.ts and copy_tree.ts call it.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EIO, ENXIO } from "../../../ffi/abi/errno.ts";
 import { O_RDONLY, O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import { SEEK_DATA, SEEK_HOLE } from "../../../ffi/abi/fs.ts";
@@ -17,11 +18,14 @@ const STEP_PAGES = 256, PAGE = 4096;
 
 /** The buffer of the copies of an overlay, allocated at the first copy. */
 export class CopyBuffer {
+  /** The account for files opened for a copy. */
+  readonly account: Account;
   private readonly frames: FrameAllocator;
   private frame: number = -1;
   readonly bytes: number = STEP_PAGES * PAGE;
 
-  constructor(frames: FrameAllocator) {
+  constructor(account: Account, frames: FrameAllocator) {
+    this.account = account;
     this.frames = frames;
   }
 
@@ -39,9 +43,9 @@ export class CopyBuffer {
 
 /** Copies the first `size` bytes of `from` to `to`, which is empty or a hole: 0 or -errno. */
 export function copyBetween(from: Inode, to: Inode, size: number, buffer: CopyBuffer): number {
-  const reader = openLayer(from, O_RDONLY);
+  const reader = openLayer(from, O_RDONLY, buffer.account);
   if (typeof reader === "number") return reader;
-  const writer = openLayer(to, O_RDWR);
+  const writer = openLayer(to, O_RDWR, buffer.account);
   if (typeof writer === "number") {
     reader.drop();
     return writer;

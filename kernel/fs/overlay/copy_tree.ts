@@ -4,6 +4,7 @@
  * mountpoint.
  */
 
+import type { Account } from "../../core/account.ts";
 import { ENOTDIR, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
@@ -16,9 +17,14 @@ import { isDir, listLayer } from "./layers.ts";
 const MAX_DEPTH = 256;
 
 /** Copies a directory's contents, and its owner, mode and times: 0 or -errno. */
-export function copyTree(from: Inode, to: Inode, frames: FrameAllocator): number {
+export function copyTree(
+  account: Account,
+  from: Inode,
+  to: Inode,
+  frames: FrameAllocator,
+): number {
   if (!isDir(from)) return -ENOTDIR;
-  const buffer = new CopyBuffer(frames);
+  const buffer = new CopyBuffer(account, frames);
   const r = copyInto(from, to, buffer, 0);
   buffer.release();
   return r;
@@ -38,13 +44,13 @@ function copyInto(from: Inode, to: Inode, buffer: CopyBuffer, depth: number): nu
 
 function copyEntries(from: Inode, to: Inode, buffer: CopyBuffer, depth: number): number {
   if (depth >= MAX_DEPTH) return 0;
-  const entries = listLayer(from);
+  const entries = listLayer(from, buffer.account);
   if (typeof entries === "number") return entries;
   for (const { name } of entries) {
     const source = from.lookup(name);
     if (typeof source === "number") return source;
     source.hold();
-    const copy = make(to, name, source);
+    const copy = make(to, name, source, buffer.account);
     const r = typeof copy === "number" ? copy : copyInto(source, copy, buffer, depth + 1);
     source.drop();
     if (r < 0) return r;

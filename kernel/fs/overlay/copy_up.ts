@@ -7,6 +7,7 @@
  * up before, and keeps its times. When a step fails, the copy is removed from the upper layer.
  */
 
+import type { Account } from "../../core/account.ts";
 import { ENOENT, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import {
@@ -76,7 +77,7 @@ function adopt(inode: OverlayInode, upper: Inode, metaOnly: boolean): void {
  */
 export function copyUpAgain(inode: OverlayInode, dir: Inode, name: string): number {
   const old = inode.upper!, size = old.size;
-  const upper = make(dir, name, old);
+  const upper = make(dir, name, old, inode.fs.account);
   if (typeof upper === "number") return upper;
   upper.hold();
   const names = old.listxattr(), isFile = (old.mode & S_IFMT) === S_IFREG;
@@ -119,7 +120,7 @@ function makeUpper(inode: OverlayInode, lower: Inode): Inode | number {
   if (r < 0) return r;
   const dir = parent.upper!;
   const times = timesOf(dir);
-  const upper = make(dir, name, lower);
+  const upper = make(dir, name, lower, inode.fs.account);
   // The directory's times stay, as no user has changed it.
   dir.setattr(times, LAYER_CRED);
   return upper;
@@ -137,19 +138,19 @@ function copyUpAll(dir: OverlayInode): number {
 }
 
 /** Makes an inode like `lower`, without its bytes, as `name` in `dir`. */
-export function make(dir: Inode, name: string, lower: Inode): Inode | number {
+export function make(dir: Inode, name: string, lower: Inode, account: Account): Inode | number {
   const { mode, uid, gid, rdev } = lower;
   switch (mode & S_IFMT) {
     case S_IFREG:
-      return dir.create(name, mode, uid, gid);
+      return dir.create(name, mode, uid, gid, account);
     case S_IFDIR:
-      return dir.mkdir(name, mode, uid, gid);
+      return dir.mkdir(name, mode, uid, gid, account);
     case S_IFLNK: {
       const target = lower.readlink();
-      return typeof target === "number" ? target : dir.symlink(name, target, uid, gid);
+      return typeof target === "number" ? target : dir.symlink(name, target, uid, gid, account);
     }
     default:
-      return dir.mknod(name, mode, rdev, uid, gid);
+      return dir.mknod(name, mode, rdev, uid, gid, account);
   }
 }
 
@@ -158,14 +159,14 @@ export function make(dir: Inode, name: string, lower: Inode): Inode | number {
  * bytes matter.
  */
 function makeUnnamed(inode: OverlayInode, lower: Inode): Inode | number {
-  const root = inode.fs.root.upper;
+  const { account } = inode.fs, root = inode.fs.root.upper;
   if (root === null) return -ENOENT;
   if ((lower.mode & S_IFMT) === S_IFDIR) return -ENOENT;
   if ((lower.mode & S_IFMT) === S_IFREG) {
-    return root.tmpfile(lower.mode, lower.uid, lower.gid, false);
+    return root.tmpfile(lower.mode, lower.uid, lower.gid, false, account);
   }
   const name = `.overlay-${inode.ino}`;
-  const upper = make(root, name, lower);
+  const upper = make(root, name, lower, account);
   if (typeof upper === "number") return upper;
   upper.hold();
   upper.keepReachable();

@@ -4,6 +4,7 @@
  * from the start makes a new list.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EAGAIN, EISDIR } from "../../../ffi/abi/errno.ts";
 import { DT_CHR, DT_DIR, DT_UNKNOWN } from "../../../ffi/abi/dirent.ts";
 import { MAY_READ } from "../../cred/permission.ts";
@@ -23,8 +24,8 @@ export class OverlayDirFile extends OpenFile {
   /** The list that is being made. */
   private merge: Merge | null = null;
 
-  constructor(dir: OverlayDirectory, flags: number) {
-    super(flags);
+  constructor(account: Account, dir: OverlayDirectory, flags: number) {
+    super(account, flags);
     this.inode = dir;
   }
 
@@ -54,7 +55,7 @@ export class OverlayDirFile extends OpenFile {
     const dir = this.inode;
     this.needsTurn = false;
     if (this.list === null || this.pos === 0) {
-      this.merge ??= new Merge(dir);
+      this.merge ??= new Merge(this.account, dir);
       const r = this.merge.step();
       this.needsTurn = r === -EAGAIN;
       if (r === -EAGAIN) return r;
@@ -88,13 +89,15 @@ export class OverlayDirFile extends OpenFile {
  */
 class Merge {
   readonly list: LayerEntry[] = [];
+  private readonly account: Account;
   private readonly dir: OverlayDirectory;
   private readonly covered: Set<string> = new Set();
   /** The layers that are still to be read, and the listing of the first of them. */
   private readonly layers: Inode[] = [];
   private listing: LayerListing | null = null;
 
-  constructor(dir: OverlayDirectory) {
+  constructor(account: Account, dir: OverlayDirectory) {
+    this.account = account;
     this.dir = dir;
     if (dir.upper !== null) this.layers.push(dir.upper);
     if (dir.lower !== null) this.layers.push(dir.lower);
@@ -110,7 +113,7 @@ class Merge {
       if (this.listing === null) {
         const may = this.dir.fs.mayUse(layer, MAY_READ);
         if (may < 0) return may;
-        const listing = LayerListing.open(layer);
+        const listing = LayerListing.open(layer, this.account);
         if (typeof listing === "number") return listing;
         this.listing = listing;
       }

@@ -5,6 +5,7 @@
  * Neighbours: rename.ts, dir_file.ts (reading), layers.ts, overlay_fs.ts (the table of inodes).
  */
 
+import type { Account } from "../../core/account.ts";
 import { EEXIST, EINVAL, ENOENT, ENOTEMPTY, EPERM, EROFS } from "../../../ffi/abi/errno.ts";
 import { S_IFCHR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -110,11 +111,23 @@ export class OverlayDirectory extends OverlayInode {
     this.follow();
   }
 
-  override create(name: string, mode: number, uid: number, gid: number): Inode | number {
-    return this.make(name, (dir) => dir.create(name, mode, uid, gid));
+  override create(
+    name: string,
+    mode: number,
+    uid: number,
+    gid: number,
+    account: Account,
+  ): Inode | number {
+    return this.make(name, (dir) => dir.create(name, mode, uid, gid, account));
   }
-  override mkdir(name: string, mode: number, uid: number, gid: number): Inode | number {
-    return this.make(name, (dir) => dir.mkdir(name, mode, uid, gid));
+  override mkdir(
+    name: string,
+    mode: number,
+    uid: number,
+    gid: number,
+    account: Account,
+  ): Inode | number {
+    return this.make(name, (dir) => dir.mkdir(name, mode, uid, gid, account));
   }
   override mknod(
     name: string,
@@ -122,20 +135,33 @@ export class OverlayDirectory extends OverlayInode {
     rdev: number,
     uid: number,
     gid: number,
+    account: Account,
   ): Inode | number {
-    if ((mode & S_IFMT) === S_IFREG) return this.create(name, mode, uid, gid);
+    if ((mode & S_IFMT) === S_IFREG) return this.create(name, mode, uid, gid, account);
     // A device 0/0 is a whiteout, which would hide itself.
     if ((mode & S_IFMT) === S_IFCHR && rdev === 0) return -EPERM;
-    return this.make(name, (dir) => dir.mknod(name, mode, rdev, uid, gid));
+    return this.make(name, (dir) => dir.mknod(name, mode, rdev, uid, gid, account));
   }
-  override symlink(name: string, target: string, uid: number, gid: number): Inode | number {
-    return this.make(name, (dir) => dir.symlink(name, target, uid, gid));
+  override symlink(
+    name: string,
+    target: string,
+    uid: number,
+    gid: number,
+    account: Account,
+  ): Inode | number {
+    return this.make(name, (dir) => dir.symlink(name, target, uid, gid, account));
   }
 
-  override tmpfile(mode: number, uid: number, gid: number, linkable: boolean): Inode | number {
+  override tmpfile(
+    mode: number,
+    uid: number,
+    gid: number,
+    linkable: boolean,
+    account: Account,
+  ): Inode | number {
     const r = this.copyUp(COPY_META);
     if (r < 0) return r;
-    const upper = this.upper!.tmpfile(mode, uid, gid, linkable);
+    const upper = this.upper!.tmpfile(mode, uid, gid, linkable, account);
     if (typeof upper === "number") return upper;
     const inode = this.fs.intern(upper, null, this, "");
     inode.unplace(this, "");
@@ -172,7 +198,7 @@ export class OverlayDirectory extends OverlayInode {
   }
 
   private restoreWhiteout(name: string, wasThere: boolean): void {
-    if (wasThere) this.upper!.mknod(name, S_IFCHR, 0, 0, 0);
+    if (wasThere) this.upper!.mknod(name, S_IFCHR, 0, 0, 0, this.fs.account);
   }
 
   override link(name: string, target: Inode): number {
@@ -239,7 +265,7 @@ export class OverlayDirectory extends OverlayInode {
     const there = this.upperEntry(name);
     if (typeof there === "number") return there;
     if (there === null) {
-      const whiteout = this.upper!.mknod(name, S_IFCHR, 0, 0, 0);
+      const whiteout = this.upper!.mknod(name, S_IFCHR, 0, 0, 0, this.fs.account);
       if (typeof whiteout === "number") return whiteout;
       if (!isDir(target)) target.extraLinks--;
       return 0;
@@ -247,7 +273,7 @@ export class OverlayDirectory extends OverlayInode {
     target.keepUpper();
     const removed = isDir(there) ? this.upper!.rmdir(name, there) : this.upper!.unlink(name, there);
     if (removed < 0 || covers === 0) return removed;
-    const whiteout = this.upper!.mknod(name, S_IFCHR, 0, 0, 0);
+    const whiteout = this.upper!.mknod(name, S_IFCHR, 0, 0, 0, this.fs.account);
     return typeof whiteout === "number" ? whiteout : 0;
   }
 
@@ -255,7 +281,7 @@ export class OverlayDirectory extends OverlayInode {
   checkEmpty(): number {
     const hidden = new Set<string>();
     if (this.upper !== null) {
-      const entries = listLayer(this.upper);
+      const entries = listLayer(this.upper, this.fs.account);
       if (typeof entries === "number") return entries;
       for (const e of entries) {
         const inode = this.upper.lookup(e.name);
@@ -265,7 +291,7 @@ export class OverlayDirectory extends OverlayInode {
       }
     }
     if (this.lower === null) return 0;
-    const entries = listLayer(this.lower);
+    const entries = listLayer(this.lower, this.fs.account);
     if (typeof entries === "number") return entries;
     for (const e of entries) {
       if (hidden.has(e.name)) continue;
@@ -279,7 +305,7 @@ export class OverlayDirectory extends OverlayInode {
   /** Removes an empty directory's whiteouts, before the upper layer's directory is removed. */
   clearWhiteouts(): number {
     if (this.upper === null) return 0;
-    const entries = listLayer(this.upper);
+    const entries = listLayer(this.upper, this.fs.account);
     if (typeof entries === "number") return entries;
     for (const e of entries) {
       const inode = this.upper.lookup(e.name);
@@ -302,8 +328,13 @@ export class OverlayDirectory extends OverlayInode {
     return renameInOverlay(this, name, source, newDir, newName, victim, flags);
   }
 
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
-    return new OverlayDirFile(this, flags);
+  override open(
+    _dentry: Dentry,
+    flags: number,
+    _cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
+    return new OverlayDirFile(account, this, flags);
   }
 }
 

@@ -5,6 +5,7 @@
  * path.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EAGAIN, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { S_IFCHR, S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
 import { type Credentials, rootCredentials } from "../../cred/credentials.ts";
@@ -61,9 +62,9 @@ export function isMark(name: string): boolean {
 }
 
 /** Opens an inode of a layer for the overlay itself. */
-export function openLayer(inode: Inode, flags: number): OpenFile | number {
+export function openLayer(inode: Inode, flags: number, account: Account): OpenFile | number {
   const dentry = new Dentry(inode.fs, null, "", inode);
-  const file = inode.open(dentry, flags, LAYER_CRED);
+  const file = inode.open(dentry, flags, LAYER_CRED, account);
   dentry.releaseInode();
   return file;
 }
@@ -85,8 +86,8 @@ export class LayerListing {
     this.file = file;
   }
 
-  static open(dir: Inode): LayerListing | number {
-    const file = openLayer(dir, O_RDONLY | O_DIRECTORY);
+  static open(dir: Inode, account: Account): LayerListing | number {
+    const file = openLayer(dir, O_RDONLY | O_DIRECTORY, account);
     return typeof file === "number" ? file : new LayerListing(file);
   }
 
@@ -116,8 +117,8 @@ export class LayerListing {
 }
 
 /** All entries of a layer's directory without "." and ".."; or -errno. */
-export function listLayer(dir: Inode): LayerEntry[] | number {
-  const listing = LayerListing.open(dir);
+export function listLayer(dir: Inode, account: Account): LayerEntry[] | number {
+  const listing = LayerListing.open(dir, account);
   if (typeof listing === "number") return listing;
   const entries = listing.next(Infinity);
   listing.close();

@@ -3,6 +3,7 @@
  * are not kept. oci/boot/rootfs/file_systems.ts makes it.
  */
 
+import type { Account } from "../../core/account.ts";
 import { S_IFDIR } from "../../../ffi/abi/stat.ts";
 import type { Host } from "../../core/host.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
@@ -18,6 +19,7 @@ import { OverlayFs } from "./overlay_fs.ts";
  * otherwise (0: no limit).
  */
 export function memoryOverlay(
+  account: Account,
   lower: Inode,
   frames: FrameAllocator,
   host: Host,
@@ -26,7 +28,7 @@ export function memoryOverlay(
 ): OverlayFs {
   const limits = maxBytes === undefined ? {} : { pages: Math.ceil(maxBytes / 4096) };
   // The number of inodes is not limited, because whiteouts are inodes too.
-  const tmpfs = new TmpfsFs(frames, host, { ...limits, inodes: 0 });
+  const tmpfs = new TmpfsFs(account, frames, host, { ...limits, inodes: 0 });
   const upper = tmpfs.root;
   upper.mode = S_IFDIR | (lower.mode & 0o7777);
   upper.uid = lower.uid;
@@ -34,6 +36,7 @@ export function memoryOverlay(
   upper.setattr(timesOf(lower), LAYER_CRED);
   return new OverlayFs(lower, upper, {
     isPersistent: false,
+    account,
     stackDepth: 0,
     text,
     frames,

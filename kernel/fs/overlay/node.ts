@@ -3,6 +3,7 @@
  * sockets. An open for writing copies the file up.
  */
 
+import type { Account } from "../../core/account.ts";
 import { O_ACCMODE, O_NOATIME, O_RDONLY, O_TRUNC, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import { MAY_READ, MAY_WRITE } from "../../cred/permission.ts";
@@ -27,7 +28,12 @@ export class OverlayNode extends OverlayInode {
     return this.real.readlink();
   }
 
-  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+  override open(
+    dentry: Dentry,
+    flags: number,
+    cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
     if ((flags & O_ACCMODE) !== O_RDONLY || (flags & O_TRUNC) !== 0) {
       const r = this.copyUp((flags & O_TRUNC) !== 0 ? COPY_NOTHING : COPY_DATA);
       if (r < 0) return r;
@@ -38,7 +44,7 @@ export class OverlayNode extends OverlayInode {
       (mode === O_WRONLY ? 0 : MAY_READ) | (mode === O_RDONLY ? 0 : MAY_WRITE),
     );
     if (may < 0) return may;
-    const real = data.open(dentry, (flags & ~O_TRUNC) | O_NOATIME, cred);
-    return typeof real === "number" ? real : new OverlayFile(this, data, real, flags);
+    const real = data.open(dentry, (flags & ~O_TRUNC) | O_NOATIME, cred, account);
+    return typeof real === "number" ? real : new OverlayFile(account, this, data, real, flags);
   }
 }

@@ -118,8 +118,8 @@ export function overlayFromOptions(
   const top = upper === null ? null : realUpper(upper.dentry.inode!);
   if (typeof top === "number") return top;
   const pinned = [...lowers, ...(upper === null ? [] : [upper])].map(holdPath);
-  const mounter = caller.cred;
-  const options = { isPersistent: true, text, frames, owned: null, mounter, stackDepth };
+  const { account, cred: mounter } = caller;
+  const options = { isPersistent: true, account, text, frames, owned: null, mounter, stackDepth };
   let lower: Inode = lowers[lowers.length - 1]!.dentry.inode!;
   for (let i = lowers.length - 2; i >= 0; i--) {
     const top = lowers[i]!.dentry.inode!;

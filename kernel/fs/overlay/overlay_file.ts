@@ -4,6 +4,7 @@
  * they were, as on Linux.
  */
 
+import type { Account } from "../../core/account.ts";
 import { O_NOATIME } from "../../../ffi/abi/fcntl.ts";
 import type { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -25,8 +26,8 @@ export class OverlayFile extends OpenFile {
   private source: Inode;
   private real: OpenFile;
 
-  constructor(inode: OverlayNode, source: Inode, real: OpenFile, flags: number) {
-    super(flags, false);
+  constructor(account: Account, inode: OverlayNode, source: Inode, real: OpenFile, flags: number) {
+    super(account, flags, false);
     this.inode = inode;
     this.source = source;
     this.real = real;
@@ -59,7 +60,7 @@ export class OverlayFile extends OpenFile {
    */
   private moveUp(): OpenFile {
     const source = this.inode.data;
-    const file = openLayer(source, this.flags | O_NOATIME);
+    const file = openLayer(source, this.flags | O_NOATIME, this.account);
     if (typeof file === "number") return this.real;
     file.isQuiet = true;
     if (this.path !== null) file.attach(this.path, this.cred ?? LAYER_CRED);

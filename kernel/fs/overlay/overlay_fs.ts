@@ -9,6 +9,7 @@
  * Neighbours: directory.ts, node.ts (inodes), copy_up.ts, layers.ts (marks in the upper layer).
  */
 
+import type { Account } from "../../core/account.ts";
 import { EOVERFLOW } from "../../../ffi/abi/errno.ts";
 import { OVERLAYFS_SUPER_MAGIC } from "../../../ffi/abi/statfs.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -36,6 +37,8 @@ export interface OverlayOptions {
    * data, as by Linux's defaults.
    */
   readonly isPersistent: boolean;
+  /** The account for objects that the overlay makes: copies of files, whiteouts. */
+  readonly account: Account;
   /** The part of the mount options that names the layers, for mountinfo. */
   readonly text: string;
   /** As in FileSystem; 0 for the sandbox's own overlays, which its programs see as their disk. */
@@ -58,6 +61,8 @@ export class OverlayFs extends FileSystem {
   override readonly root: OverlayDirectory;
   override readonly stackDepth: number;
   readonly isPersistent: boolean;
+  /** The account for copied-up files and whiteouts. */
+  readonly account: Account;
   readonly buffer: CopyBuffer;
   /** Its upper layer belongs to it alone. */
   readonly isOwned: boolean;
@@ -78,9 +83,10 @@ export class OverlayFs extends FileSystem {
     super();
     this.options = options;
     this.isPersistent = options.isPersistent;
+    this.account = options.account;
     this.stackDepth = options.stackDepth;
     this.isOwned = options.owned !== null;
-    this.buffer = new CopyBuffer(options.frames);
+    this.buffer = new CopyBuffer(options.account, options.frames);
     this.lowerDev = lower.dev;
     // The sandbox's own overlays count as disks.
     this.isStored = this.isOwned || lower.fs.isStored || upper?.fs.isStored === true;

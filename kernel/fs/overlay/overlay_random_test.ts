@@ -1,5 +1,5 @@
 /** Compares an overlay with a tmpfs under random calls (vfs/exerciser_testing.ts). */
-
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import { mkdirAt } from "../../vfs/create.ts";
@@ -17,8 +17,8 @@ function overlayDriver(seed: number): { driver: VfsDriver; lower: VfsDriver } {
   enter(c);
   const lower = new VfsDriver("lower", c);
   populate(lower, seed);
-  const overlay = memoryOverlay(t.tmpfs.root, t.frames, t.host, "");
-  const onTop = callerOn(MountNamespace.of(t.vfs, overlay, 0, "overlay"));
+  const overlay = memoryOverlay(TEST_ACCOUNT, t.tmpfs.root, t.frames, t.host, "");
+  const onTop = callerOn(MountNamespace.of(TEST_ACCOUNT, t.vfs, overlay, 0, "overlay"));
   enter(onTop);
   // Inodes are made and freed all the time.
   if (seed % 2 === 0) t.vfs.dentries.maxUnused = 8;

@@ -1,5 +1,5 @@
 /** Tests of overlays: copy-up, whiteouts, renames, mount options, the end of an overlay. */
-
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { AT_FDCWD, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC } from "../../../ffi/abi/fcntl.ts";
 import { S_IFCHR } from "../../../ffi/abi/stat.ts";
@@ -46,13 +46,19 @@ function setUp(): { t: TestFiles; lower: TestCaller; c: TestCaller; fs: OverlayF
   linkAt(lower, CWD, "/top", CWD, "/dir/toplink", 0);
   symlinkAt(lower, "dir/file", CWD, "/link");
   t.host.sec += 100;
-  const fs = memoryOverlay(t.tmpfs.root, t.frames, t.host, "lowerdir=/");
+  const fs = memoryOverlay(TEST_ACCOUNT, t.tmpfs.root, t.frames, t.host, "lowerdir=/");
   return { t, lower, c: on(t, fs), fs };
 }
 
 function on(t: TestFiles, fs: OverlayFs): TestCaller {
-  const namespace = MountNamespace.of(t.vfs, fs, 0, "overlay"), at = namespace.rootPath();
-  return new TestCaller(new FdTable(), new FsContext(namespace, at, at, 0o022), rootCredentials());
+  const namespace = MountNamespace.of(TEST_ACCOUNT, t.vfs, fs, 0, "overlay"),
+    at = namespace.rootPath();
+  return new TestCaller(
+    new FdTable(TEST_ACCOUNT),
+    new FsContext(namespace, at, at, 0o022),
+    rootCredentials(),
+    TEST_ACCOUNT,
+  );
 }
 
 function inode(c: TestCaller, path: string): Inode {
@@ -229,7 +235,7 @@ Deno.test("no space in the upper layer: ENOSPC, and the lower file is still what
   const t = new TestFiles(), lower = t.root;
   const big = mustOpen(lower, "/big", O_RDWR | O_CREAT);
   big.write(new BufferCursor(new Uint8Array(100000).fill(7)), 0);
-  const c = on(t, memoryOverlay(t.tmpfs.root, t.frames, t.host, "", 40960));
+  const c = on(t, memoryOverlay(TEST_ACCOUNT, t.tmpfs.root, t.frames, t.host, "", 40960));
   assertEquals(errno(chmodAt(c, CWD, "/big", 0o600, 0)), 0);
   let opened: unknown = 0;
   try {
@@ -262,7 +268,10 @@ for (const inside of [false, true]) {
   const where = inside ? ", inside of an overlay" : "";
   Deno.test(`mount -t overlay: several lower layers, options, mounted again${where}`, () => {
     const t = new TestFiles();
-    mountTwice(t, inside ? on(t, memoryOverlay(t.tmpfs.root, t.frames, t.host, "")) : t.root);
+    mountTwice(
+      t,
+      inside ? on(t, memoryOverlay(TEST_ACCOUNT, t.tmpfs.root, t.frames, t.host, "")) : t.root,
+    );
   });
 }
 
@@ -309,8 +318,16 @@ function mountTwice(t: TestFiles, c: TestCaller): void {
 Deno.test("without an upper layer nothing can be changed", () => {
   const t = new TestFiles(), c0 = t.root;
   writeText(c0, "/f", "x");
-  const text = "", { frames } = t;
-  const options = { isPersistent: true, stackDepth: 1, text, frames, owned: null, pinned: [] };
+  const text = "", { frames, account } = t;
+  const options = {
+    isPersistent: true,
+    account,
+    stackDepth: 1,
+    text,
+    frames,
+    owned: null,
+    pinned: [],
+  };
   const c = on(t, new OverlayFs(t.tmpfs.root, null, options));
   assertEquals(readText(c, "/f"), "x");
   assertEquals(errno(mkdirAt(c, CWD, "/d", 0o755)), "EROFS");
@@ -321,14 +338,15 @@ Deno.test("without an upper layer nothing can be changed", () => {
 Deno.test("the last unmount gives the upper layer's memory back", () => {
   const t = new TestFiles(), c = t.root, before = t.frames.usedBytes;
   mkdirAt(c, CWD, "/m", 0o755);
-  const fs = memoryOverlay(t.tmpfs.root, t.frames, t.host, ""), at = findAt(c, CWD, "/m", 0);
+  const fs = memoryOverlay(TEST_ACCOUNT, t.tmpfs.root, t.frames, t.host, ""),
+    at = findAt(c, CWD, "/m", 0);
   if (typeof at === "number") throw new Error("no /m");
   addMount(c, fs, at, 0, "overlay");
   writeText(c, "/m/x", "bytes");
   assertEquals(t.frames.usedBytes > before, true);
   c.fs.namespace.detach(at.mount.children.get(at.dentry)!);
   assertEquals(t.frames.usedBytes, before);
-  assertEquals(new TmpfsFs(t.frames, t.host, {}).usedPages, 0);
+  assertEquals(new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {}).usedPages, 0);
 });
 
 Deno.test("long directories of both layers are put together in pieces, each name once", () => {

@@ -3,6 +3,7 @@
  * start with.
  */
 
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import { rootCredentials } from "../../cred/credentials.ts";
 import { Random } from "../../vfs/exerciser_testing.ts";
@@ -18,7 +19,7 @@ export const DIRS = ["t1", "t1/t2", "t1/t2/t3", "t1/t2/t3/t4"];
 export function callerOn(namespace: MountNamespace): TestCaller {
   const at = namespace.rootPath();
   const fs = new FsContext(namespace, at, at, 0o022);
-  return new TestCaller(new FdTable(), fs, rootCredentials());
+  return new TestCaller(new FdTable(TEST_ACCOUNT), fs, rootCredentials(), TEST_ACCOUNT);
 }
 
 export function enter(c: TestCaller): void {

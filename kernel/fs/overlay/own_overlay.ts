@@ -3,6 +3,7 @@
  * container's changes). oci/boot/rootfs/file_systems.ts makes it.
  */
 
+import type { Account } from "../../core/account.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import type { FileSystem, Inode } from "../../vfs/inode.ts";
 import { copyAttributes } from "./copy_up.ts";
@@ -13,6 +14,7 @@ import { OverlayFs } from "./overlay_fs.ts";
  * `text` is what mountinfo shows behind `rw,`.
  */
 export function ownOverlay(
+  account: Account,
   lower: Inode,
   upper: FileSystem,
   frames: FrameAllocator,
@@ -22,6 +24,7 @@ export function ownOverlay(
   if (r < 0) return r;
   const options = {
     isPersistent: false,
+    account,
     stackDepth: 0,
     text,
     frames,

@@ -1,5 +1,5 @@
 /** Compares an overlay whose changes go to a Gofer with a plain file system. */
-
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import { isFull, named } from "../../../tests/harness/machine.ts";
@@ -16,12 +16,12 @@ import { ownOverlay } from "./own_overlay.ts";
 
 /** Makes an overlay over a tree in memory whose changes go to the Gofer. */
 function covered(seed: number, upper: GoferFs, lab: GoferLab): FileSystem {
-  const lower = new TmpfsFs(lab.ctx.frames, lab.host, {});
-  const c = callerOn(MountNamespace.of(lab.vfs, lower, 0, "lower"));
+  const lower = new TmpfsFs(TEST_ACCOUNT, lab.ctx.frames, lab.host, {});
+  const c = callerOn(MountNamespace.of(TEST_ACCOUNT, lab.vfs, lower, 0, "lower"));
   for (const d of DIRS) mkdirAt(c, AT_FDCWD, d, 0o755);
   enter(c);
   populate(new VfsDriver("lower", c), seed);
-  const overlay = ownOverlay(lower.root, upper, lab.ctx.frames, "");
+  const overlay = ownOverlay(TEST_ACCOUNT, lower.root, upper, lab.ctx.frames, "");
   if (typeof overlay === "number") throw new Error(`overlay: ${overlay}`);
   return overlay;
 }

@@ -76,7 +76,7 @@ function exchangeNames(
   let r = haveInUpper(newDir, newName, target);
   if (r < 0) return r;
   const [from, to] = [dir.upper!, newDir.upper!];
-  r = from.rename(name, source.upper!, to, newName, target.upper!, RENAME_EXCHANGE);
+  r = from.rename(name, source.upper!, to, newName, target.upper!, RENAME_EXCHANGE, dir.fs.account);
   if (r < 0) return r;
   source.place(newDir, newName);
   target.place(dir, name);
@@ -113,9 +113,9 @@ function moveName(
   }
   if (there !== null) target?.keepUpper();
   const passed = covers > 0 ? RENAME_WHITEOUT : 0;
-  const r = dir.upper!.rename(name, source.upper!, to, newName, there, passed);
+  const r = dir.upper!.rename(name, source.upper!, to, newName, there, passed, dir.fs.account);
   if (r < 0) {
-    if (wasWhiteout) to.mknod(newName, S_IFCHR, 0, 0, 0);
+    if (wasWhiteout) to.mknod(newName, S_IFCHR, 0, 0, 0, dir.fs.account);
     return r;
   }
   source.place(newDir, newName);

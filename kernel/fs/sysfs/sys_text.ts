@@ -1,5 +1,6 @@
 /** The base class of files of /sys: one value each, of 4096 bytes in stat(2), and read-only. */
 
+import type { Account } from "../../core/account.ts";
 import { EACCES } from "../../../ffi/abi/errno.ts";
 import { O_ACCMODE, O_RDONLY } from "../../../ffi/abi/fcntl.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -18,7 +19,12 @@ export abstract class SysText extends TextInode {
   }
 
   /** A file that cannot be written cannot be opened for writing, not even by root. */
-  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
-    return (flags & O_ACCMODE) === O_RDONLY ? super.open(dentry, flags, cred) : -EACCES;
+  override open(
+    dentry: Dentry,
+    flags: number,
+    cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
+    return (flags & O_ACCMODE) === O_RDONLY ? super.open(dentry, flags, cred, account) : -EACCES;
   }
 }

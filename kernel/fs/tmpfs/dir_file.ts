@@ -1,5 +1,6 @@
 /** An open directory of a tmpfs, for getdents64(2). */
 
+import type { Account } from "../../core/account.ts";
 import { EISDIR } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
@@ -16,8 +17,8 @@ export class TmpfsDirFile extends OpenFile {
    */
   private end: number;
 
-  constructor(dir: TmpfsDirectory, flags: number) {
-    super(flags);
+  constructor(account: Account, dir: TmpfsDirectory, flags: number) {
+    super(account, flags);
     this.inode = dir;
     this.end = dir.entries.nextCookie;
   }

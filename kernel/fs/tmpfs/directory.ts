@@ -27,8 +27,8 @@ export class TmpfsDirectory extends TmpfsInode {
   /** The directory itself for the root. */
   parent: TmpfsDirectory;
 
-  constructor(space: TmpfsSpace, mode: number, parent: TmpfsDirectory | null) {
-    super(space, mode, 0, 0);
+  constructor(account: Account, space: TmpfsSpace, mode: number, parent: TmpfsDirectory | null) {
+    super(account, space, mode, 0, 0);
     this.parent = parent ?? this;
     this.nlink = 2;
     this.size = 2 * this.entrySize;
@@ -46,16 +46,28 @@ export class TmpfsDirectory extends TmpfsInode {
     return this.entries.get(name) ?? -ENOENT;
   }
 
-  override create(name: string, mode: number, uid: number, gid: number): Inode | number {
-    const r = this.mayAdd(name);
+  override create(
+    name: string,
+    mode: number,
+    uid: number,
+    gid: number,
+    account: Account,
+  ): Inode | number {
+    const r = this.mayAdd(name, account);
     if (r < 0) return r;
-    return this.add(name, new TmpfsRegular(this.space, mode, uid, gid));
+    return this.add(name, new TmpfsRegular(account, this.space, mode, uid, gid));
   }
 
-  override mkdir(name: string, mode: number, uid: number, gid: number): Inode | number {
-    const r = this.mayAdd(name);
+  override mkdir(
+    name: string,
+    mode: number,
+    uid: number,
+    gid: number,
+    account: Account,
+  ): Inode | number {
+    const r = this.mayAdd(name, account);
     if (r < 0) return r;
-    const dir = new TmpfsDirectory(this.space, S_IFDIR | (mode & 0o7777), this);
+    const dir = new TmpfsDirectory(account, this.space, S_IFDIR | (mode & 0o7777), this);
     dir.uid = uid;
     dir.gid = gid;
     this.nlink++;
@@ -68,23 +80,36 @@ export class TmpfsDirectory extends TmpfsInode {
     rdev: number,
     uid: number,
     gid: number,
+    account: Account,
   ): Inode | number {
-    if ((mode & S_IFMT) === S_IFREG) return this.create(name, mode, uid, gid);
-    const r = this.mayAdd(name);
+    if ((mode & S_IFMT) === S_IFREG) return this.create(name, mode, uid, gid, account);
+    const r = this.mayAdd(name, account);
     if (r < 0) return r;
-    return this.add(name, new TmpfsNode(this.space, mode, rdev, uid, gid));
+    return this.add(name, new TmpfsNode(account, this.space, mode, rdev, uid, gid));
   }
 
-  override symlink(name: string, target: string, uid: number, gid: number): Inode | number {
-    const r = this.mayAdd(name);
+  override symlink(
+    name: string,
+    target: string,
+    uid: number,
+    gid: number,
+    account: Account,
+  ): Inode | number {
+    const r = this.mayAdd(name, account);
     if (r < 0) return r;
-    return this.add(name, new TmpfsSymlink(this.space, target, uid, gid));
+    return this.add(name, new TmpfsSymlink(account, this.space, target, uid, gid));
   }
 
-  override tmpfile(mode: number, uid: number, gid: number, linkable: boolean): Inode | number {
-    const r = this.space.takeInode();
+  override tmpfile(
+    mode: number,
+    uid: number,
+    gid: number,
+    linkable: boolean,
+    account: Account,
+  ): Inode | number {
+    const r = this.space.takeInode(account);
     if (r < 0) return r;
-    const file = new TmpfsRegular(this.space, mode, uid, gid);
+    const file = new TmpfsRegular(account, this.space, mode, uid, gid);
     file.nlink = 0;
     file.mayBeLinked = linkable;
     return file;
@@ -127,6 +152,7 @@ export class TmpfsDirectory extends TmpfsInode {
     newName: string,
     target: Inode | null,
     flags: number,
+    account: Account,
   ): number {
     if (!(newDir instanceof TmpfsDirectory) || newDir.nlink === 0) return -ENOENT;
     if (this.entries.get(name) !== source) return -ENOENT;
@@ -135,7 +161,7 @@ export class TmpfsDirectory extends TmpfsInode {
     }
     if (target instanceof TmpfsDirectory && target.entries.count > 0) return -ENOTEMPTY;
     const whiteout = (flags & RENAME_WHITEOUT) !== 0;
-    if (whiteout && this.space.takeInode() < 0) return -ENOSPC;
+    if (whiteout && this.space.takeInode(account) < 0) return -ENOSPC;
     this.leave(name);
     if (target !== null) {
       newDir.leave(newName);
@@ -145,7 +171,7 @@ export class TmpfsDirectory extends TmpfsInode {
     newDir.enter(newName, source);
     if (source instanceof TmpfsDirectory) source.moveTo(newDir);
     touchChanged(source);
-    if (whiteout) this.add(name, new TmpfsNode(this.space, S_IFCHR, 0, 0, 0));
+    if (whiteout) this.add(name, new TmpfsNode(account, this.space, S_IFCHR, 0, 0, 0));
     return 0;
   }
 
@@ -174,15 +200,20 @@ export class TmpfsDirectory extends TmpfsInode {
     this.parent = parent;
   }
 
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
-    return new TmpfsDirFile(this, flags);
+  override open(
+    _dentry: Dentry,
+    flags: number,
+    _cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
+    return new TmpfsDirFile(account, this, flags);
   }
 
   /** Takes room for a new inode in a directory that was not removed. */
-  protected mayAdd(name: string): number {
+  protected mayAdd(name: string, account: Account): number {
     if (this.nlink === 0) return -ENOENT;
     if (this.entries.get(name) !== null) return -EEXIST;
-    return this.space.takeInode();
+    return this.space.takeInode(account);
   }
 
   protected add(name: string, inode: Inode): Inode {

@@ -3,6 +3,7 @@
  * sealing (F_ADD_SEALS, F_GET_SEALS of fcntl(2)).
  */
 
+import type { Account } from "../../core/account.ts";
 import { EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
 import {
   F_SEAL_EXEC,
@@ -38,28 +39,34 @@ export class MemfdStore {
   private readonly mount: Mount;
 
   /** `fs` is a tmpfs for this purpose, without limits. */
-  constructor(vfs: Vfs, fs: TmpfsFs) {
+  constructor(account: Account, vfs: Vfs, fs: TmpfsFs) {
     this.fs = fs;
     fs.isInternal = true;
-    this.mount = internalMount(vfs, fs);
+    this.mount = internalMount(account, vfs, fs);
   }
 
   /**
    * Makes a memfd, open for reading and writing. -EINVAL: unknown or contradicting flags, a name
    * that is too long, and MFD_HUGETLB, as on a kernel without hugetlbfs.
    */
-  create(name: string, flags: number, cred: Credentials): OpenFile | number {
+  create(name: string, flags: number, cred: Credentials, account: Account): OpenFile | number {
     if (!areMemfdFlags(flags)) return -EINVAL;
     if (name.length > MFD_NAME_MAX) return -EINVAL;
     const noExec = (flags & MFD_NOEXEC_SEAL) !== 0;
-    const inode = this.fs.root.tmpfile(noExec ? 0o666 : 0o777, cred.fsuid, cred.fsgid, false);
+    const inode = this.fs.root.tmpfile(
+      noExec ? 0o666 : 0o777,
+      cred.fsuid,
+      cred.fsgid,
+      false,
+      account,
+    );
     if (typeof inode === "number") return inode;
     if (!(inode instanceof TmpfsRegular)) return -EINVAL;
     if (noExec) inode.seals = F_SEAL_EXEC;
     else if ((flags & MFD_ALLOW_SEALING) !== 0) inode.seals = 0;
     const dentry = new Dentry(this.fs, this.mount.root, `memfd:${name}`, inode);
     dentry.isUnlinked = true;
-    const file = new TmpfsFile(inode, O_RDWR | O_LARGEFILE);
+    const file = new TmpfsFile(account, inode, O_RDWR | O_LARGEFILE);
     file.attach(new Path(this.mount, dentry), cred);
     // It is not counted as a writer for ETXTBSY, because a program may be written to a memfd and
     // executed from it.

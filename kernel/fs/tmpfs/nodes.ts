@@ -1,5 +1,6 @@
 /** The inodes of a tmpfs without file contents: symbolic links, devices, FIFOs, sockets. */
 
+import type { Account } from "../../core/account.ts";
 import { ENXIO } from "../../../ffi/abi/errno.ts";
 import { S_IFLNK } from "../../../ffi/abi/stat.ts";
 import { flatString } from "../../core/bytes.ts";
@@ -12,8 +13,8 @@ import { TmpfsInode } from "./tmpfs_inode.ts";
 export class TmpfsSymlink extends TmpfsInode {
   private readonly target: string;
 
-  constructor(space: TmpfsSpace, target: string, uid: number, gid: number) {
-    super(space, S_IFLNK | 0o777, uid, gid);
+  constructor(account: Account, space: TmpfsSpace, target: string, uid: number, gid: number) {
+    super(account, space, S_IFLNK | 0o777, uid, gid);
     this.target = flatString(target);
     this.size = target.length;
     this.storeMore(target.length);
@@ -22,19 +23,36 @@ export class TmpfsSymlink extends TmpfsInode {
   override readlink(): string {
     return this.target;
   }
-  override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
+  override open(
+    _dentry: Dentry,
+    _flags: number,
+    _cred: Credentials,
+    _account: Account,
+  ): OpenFile | number {
     return -ENXIO;
   }
 }
 
 /** A device, FIFO or socket. The VFS opens it by `rdev` or `special`. */
 export class TmpfsNode extends TmpfsInode {
-  constructor(space: TmpfsSpace, mode: number, rdev: number, uid: number, gid: number) {
-    super(space, mode, uid, gid);
+  constructor(
+    account: Account,
+    space: TmpfsSpace,
+    mode: number,
+    rdev: number,
+    uid: number,
+    gid: number,
+  ) {
+    super(account, space, mode, uid, gid);
     this.rdev = rdev;
   }
 
-  override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
+  override open(
+    _dentry: Dentry,
+    _flags: number,
+    _cred: Credentials,
+    _account: Account,
+  ): OpenFile | number {
     return -ENXIO;
   }
 }

@@ -3,6 +3,7 @@
  * Linux. Unknown options are ignored, as in Linux.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EINVAL } from "../../../ffi/abi/errno.ts";
 import { RAMFS_MAGIC } from "../../../ffi/abi/statfs.ts";
 import type { Host } from "../../core/host.ts";
@@ -18,21 +19,35 @@ export class RamFs extends TmpfsFs {
   /** The mode option, which mountinfo shows whatever the root's mode is now. */
   private readonly mode: number;
 
-  private constructor(frames: FrameAllocator, host: Host, mode: number, cred: Credentials) {
+  private constructor(
+    account: Account,
+    frames: FrameAllocator,
+    host: Host,
+    mode: number,
+    cred: Credentials,
+  ) {
     const { fsuid, fsgid } = cred;
-    super(frames, host, { pages: 0, inodes: 0, mode, uid: fsuid, gid: fsgid }, "ramfs", true);
+    super(
+      account,
+      frames,
+      host,
+      { pages: 0, inodes: 0, mode, uid: fsuid, gid: fsgid },
+      "ramfs",
+      true,
+    );
     this.mode = mode;
   }
 
   /** Makes a ramfs for a mount(2) by `cred`, or -EINVAL. */
   static ofOptions(
+    account: Account,
     frames: FrameAllocator,
     host: Host,
     text: string,
     cred: Credentials,
   ): RamFs | number {
     const mode = modeOption(text);
-    return mode < 0 ? mode : new RamFs(frames, host, mode, cred);
+    return mode < 0 ? mode : new RamFs(account, frames, host, mode, cred);
   }
 
   override statfs(out: StatFs): number {

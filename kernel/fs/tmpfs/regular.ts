@@ -3,6 +3,7 @@
  * mappings when pages go away. file_data.ts has the bytes, regular_file.ts the open files.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EBUSY, EFBIG, EINVAL, ENXIO, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import {
   F_SEAL_EXEC,
@@ -46,8 +47,8 @@ export class TmpfsRegular extends TmpfsInode {
   /** Whether F_ADD_SEALS and F_GET_SEALS work. */
   readonly isSealable: boolean = true;
 
-  constructor(space: TmpfsSpace, mode: number, uid: number, gid: number) {
-    super(space, S_IFREG | (mode & 0o7777), uid, gid);
+  constructor(account: Account, space: TmpfsSpace, mode: number, uid: number, gid: number) {
+    super(account, space, S_IFREG | (mode & 0o7777), uid, gid);
     this.data = new FileData(space);
   }
 
@@ -55,8 +56,13 @@ export class TmpfsRegular extends TmpfsInode {
     return this.mayBeLinked;
   }
 
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
-    return new TmpfsFile(this, flags);
+  override open(
+    _dentry: Dentry,
+    flags: number,
+    _cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
+    return new TmpfsFile(account, this, flags);
   }
 
   /** Sets st_blocks by the pages. */

@@ -1,5 +1,6 @@
 /** An open regular file of a tmpfs, and the backing of its mappings. */
 
+import type { Account } from "../../core/account.ts";
 import { EFAULT, EFBIG, EINVAL, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
 import {
   F_SEAL_FUTURE_WRITE,
@@ -25,8 +26,8 @@ export class TmpfsFile extends OpenFile {
   private writer: TmpfsBacking | null = null;
   private reader: TmpfsBacking | null = null;
 
-  constructor(inode: TmpfsRegular, flags: number) {
-    super(flags);
+  constructor(account: Account, inode: TmpfsRegular, flags: number) {
+    super(account, flags);
     this.inode = inode;
   }
 

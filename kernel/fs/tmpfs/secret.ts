@@ -7,6 +7,7 @@
  * mappings.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EINVAL, ENXIO, EOPNOTSUPP, ESPIPE } from "../../../ffi/abi/errno.ts";
 import { O_CLOEXEC, O_LARGEFILE, O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import { MS_NOEXEC } from "../../../ffi/abi/mount.ts";
@@ -89,21 +90,21 @@ export class SecretStore {
   private readonly fs: SecretFs;
   private readonly mount: Mount;
 
-  constructor(vfs: Vfs, frames: FrameAllocator, host: Host) {
-    this.fs = new SecretFs(frames, host, { pages: 0, inodes: 0 }, "secretmem");
-    this.mount = internalMount(vfs, this.fs);
+  constructor(account: Account, vfs: Vfs, frames: FrameAllocator, host: Host) {
+    this.fs = new SecretFs(account, frames, host, { pages: 0, inodes: 0 }, "secretmem");
+    this.mount = internalMount(account, vfs, this.fs);
     this.mount.flags |= MS_NOEXEC;
   }
 
   /** Makes a secret file; -EINVAL for unknown flags, -ENOSPC. */
-  create(flags: number, cred: Credentials): OpenFile | number {
+  create(flags: number, cred: Credentials, account: Account): OpenFile | number {
     if ((flags & ~O_CLOEXEC) !== 0) return -EINVAL;
-    const r = this.fs.takeInode();
+    const r = this.fs.takeInode(account);
     if (r < 0) return r;
-    const inode = new SecretInode(this.fs, 0o600, cred.fsuid, cred.fsgid);
+    const inode = new SecretInode(account, this.fs, 0o600, cred.fsuid, cred.fsgid);
     const dentry = new Dentry(this.fs, this.mount.root, "secretmem", inode);
     dentry.isUnlinked = true;
-    const file = new SecretFile(inode, O_RDWR | O_LARGEFILE);
+    const file = new SecretFile(account, inode, O_RDWR | O_LARGEFILE);
     file.attach(new Path(this.mount, dentry), cred);
     return file;
   }

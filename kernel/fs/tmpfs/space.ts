@@ -15,7 +15,7 @@ export interface TmpfsSpace extends FileSystem {
   readonly isRam: boolean;
   nextIno(): number;
   /** Takes room for an inode of the account: 0 or -ENOSPC. */
-  takeInode(account?: Account): number;
+  takeInode(account: Account): number;
   giveInode(account: Account): void;
   takePages(count: number): number;
   givePages(count: number): void;

@@ -5,7 +5,7 @@
  * Neighbours: directory.ts, regular.ts, nodes.ts (inodes), file_data.ts (pages), memfd.ts.
  */
 
-import { type Account, ACCOUNTING } from "../../core/account.ts";
+import type { Account } from "../../core/account.ts";
 import { TmpfsInode } from "./tmpfs_inode.ts";
 import { EINVAL, ENOSPC } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR } from "../../../ffi/abi/stat.ts";
@@ -43,6 +43,7 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   private ending: Iterator<DirEntry>[] | null = null;
 
   constructor(
+    account: Account,
     frames: FrameAllocator,
     host: Host,
     options: TmpfsOptions,
@@ -61,8 +62,8 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
     this.maxInodes = limitOf(options.inodes, this.defaultInodes);
     this.source = type;
     this.usedInodes = 1;
-    TMPFS_INODES.add(1);
-    this.root = new TmpfsDirectory(this, S_IFDIR | (options.mode ?? 0o1777), null);
+    TMPFS_INODES.add(1, account);
+    this.root = new TmpfsDirectory(account, this, S_IFDIR | (options.mode ?? 0o1777), null);
     this.root.uid = options.uid ?? 0;
     this.root.gid = options.gid ?? 0;
   }
@@ -72,6 +73,7 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
    * sandbox's memory; the root belongs to `cred`, the mounter, unless options say otherwise.
    */
   static fromOptions(
+    account: Account,
     frames: FrameAllocator,
     host: Host,
     text: string,
@@ -83,7 +85,7 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
     const uid = options.uid === undefined ? fsuid : userNs.kernelUid(options.uid);
     const gid = options.gid === undefined ? fsgid : userNs.kernelGid(options.gid);
     if (uid === NO_ID || gid === NO_ID) return -EINVAL;
-    return new TmpfsFs(frames, host, { ...options, uid, gid });
+    return new TmpfsFs(account, frames, host, { ...options, uid, gid });
   }
 
   nextIno(): number {
@@ -91,7 +93,7 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   }
 
   /** Takes room for an inode (or a further name): 0 or -ENOSPC. */
-  takeInode(account: Account = ACCOUNTING.current): number {
+  takeInode(account: Account): number {
     if (this.usedInodes >= this.maxInodes || !TMPFS_BYTES.hasRoom(1, account)) return -ENOSPC;
     if (!TMPFS_INODES.take(1, account)) return -ENOSPC;
     this.usedInodes++;

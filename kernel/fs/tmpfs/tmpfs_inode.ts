@@ -3,7 +3,7 @@
  * eviction. Neighbours: directory.ts, regular.ts, nodes.ts (symbolic links and special files).
  */
 
-import { type Account, ACCOUNTING } from "../../core/account.ts";
+import type { Account } from "../../core/account.ts";
 import { EEXIST, EINVAL, ENODATA, ENOSPC, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import {
@@ -46,7 +46,7 @@ const NO_ACL = new Uint8Array(0);
 
 export abstract class TmpfsInode extends PlainInode {
   /** The account that it is charged to. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
   readonly space: TmpfsSpace;
   private xattrs: Map<string, Uint8Array<ArrayBuffer>> | null = null;
   private xattrBytes: number = 0;
@@ -55,8 +55,9 @@ export abstract class TmpfsInode extends PlainInode {
   private isEvicted: boolean = false;
 
   /** The caller has taken room for it (`takeInode`). */
-  constructor(space: TmpfsSpace, mode: number, uid: number, gid: number) {
+  constructor(account: Account, space: TmpfsSpace, mode: number, uid: number, gid: number) {
     super(space, space.nextIno(), mode);
+    this.account = account;
     this.space = space;
     this.uid = uid;
     this.gid = gid;

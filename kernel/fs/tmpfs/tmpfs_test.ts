@@ -1,11 +1,10 @@
 /** Tests of tmpfs.ts, regular.ts, memfd.ts and secret.ts: bytes, holes, limits, mappings, seals. */
-
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import * as F from "../../../ffi/abi/fcntl.ts";
 import { SEEK_DATA, SEEK_HOLE } from "../../../ffi/abi/fs.ts";
 import { load8, store8 } from "../../../ffi/mem/native_memory.ts";
 import type { FileMapping } from "../../mm/backing.ts";
-import { ACCOUNTING } from "../../core/account.ts";
 import { type Quota, TMPFS_BYTES, TMPFS_INODES } from "../../core/quota.ts";
 import { setTimes } from "../../vfs/attributes.ts";
 import { linkAt, mkdirAt, symlinkAt } from "../../vfs/create.ts";
@@ -316,8 +315,12 @@ Deno.test("times: what changes which, and relatime", () => {
 
 Deno.test("memfd: flags, names, seals", () => {
   const t = new TestFiles(), c = t.root;
-  const store = new MemfdStore(t.vfs, new TmpfsFs(t.frames, t.host, { pages: 0, inodes: 0 }));
-  const make = (flags: number, name = "x") => store.create(name, flags, c.cred);
+  const store = new MemfdStore(
+    TEST_ACCOUNT,
+    t.vfs,
+    new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, { pages: 0, inodes: 0 }),
+  );
+  const make = (flags: number, name = "x") => store.create(name, flags, c.cred, c.account);
   assertEquals(errno(make(0x20)), "EINVAL");
   assertEquals(errno(make(F.MFD_EXEC | F.MFD_NOEXEC_SEAL)), "EINVAL");
   assertEquals(errno(make(0, "n".repeat(250))), "EINVAL");
@@ -370,11 +373,11 @@ Deno.test("mount options: sizes with suffixes and percent, nonsense is EINVAL", 
 
 Deno.test("unmounting gives all frames back", () => {
   const t = new TestFiles(), before = t.frames.usedBytes;
-  const fs = new TmpfsFs(t.frames, t.host, {});
+  const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {});
   for (const name of ["a", "b"]) {
-    const dir = fs.root.mkdir(name, 0o40755, 0, 0);
+    const dir = fs.root.mkdir(name, 0o40755, 0, 0, TEST_ACCOUNT);
     if (typeof dir === "number") throw new Error("no directory");
-    const file = dir.create("f", 0o100644, 0, 0);
+    const file = dir.create("f", 0o100644, 0, 0, TEST_ACCOUNT);
     if (!(file instanceof TmpfsRegular)) throw new Error("no file");
     file.data.write(new BufferCursor(bytes(50000)), 1 << 20, 50000);
   }
@@ -384,21 +387,24 @@ Deno.test("unmounting gives all frames back", () => {
 });
 
 function countOf(quota: Quota): number {
-  return quota.countOf(ACCOUNTING.current);
+  return quota.countOf(TEST_ACCOUNT);
 }
 
 Deno.test("what all file systems have is counted, and given back", () => {
   const t = new TestFiles(), counted = () => [countOf(TMPFS_INODES), countOf(TMPFS_BYTES)];
-  const before = counted(), fs = new TmpfsFs(t.frames, t.host, { inodes: 0 }), { root } = fs;
+  const before = counted(),
+    fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, { inodes: 0 }),
+    { root } = fs;
   // So many values do not fit on the stack as arguments of one call.
   for (let i = 0; i < 150_000; i++) {
-    assertEquals(typeof root.mknod(`n${i}`, 0o100644, 0, 0, 0), "object");
+    assertEquals(typeof root.mknod(`n${i}`, 0o100644, 0, 0, 0, TEST_ACCOUNT), "object");
   }
-  const file = root.create("file", 0o100644, 0, 0), dir = root.mkdir("dir", 0o40755, 0, 0);
+  const file = root.create("file", 0o100644, 0, 0, TEST_ACCOUNT),
+    dir = root.mkdir("dir", 0o40755, 0, 0, TEST_ACCOUNT);
   if (!(file instanceof TmpfsRegular) || typeof dir === "number") throw new Error("no file");
   for (const name of ["second", "third"]) assertEquals(dir.link(name, file), 0);
   assertEquals(countOf(TMPFS_INODES) - before[0]!, 150_005);
-  root.symlink("link", "t".repeat(100), 0, 0);
+  root.symlink("link", "t".repeat(100), 0, 0, TEST_ACCOUNT);
   assertEquals(file.setxattr("user.a", bytes(1000), 0), 0);
   assertEquals(file.setxattr("user.a", bytes(500), 0), 0);
   assertEquals(countOf(TMPFS_BYTES) - before[1]!, 606);
@@ -408,18 +414,18 @@ Deno.test("what all file systems have is counted, and given back", () => {
   assertEquals(dir.removexattr("system.posix_acl_default"), 0);
   assertEquals(file.removexattr("user.a"), 0);
   assertEquals(countOf(TMPFS_BYTES) - before[1]!, 100);
-  TMPFS_BYTES.add(TMPFS_BYTES.limit, ACCOUNTING.current);
+  TMPFS_BYTES.add(TMPFS_BYTES.limit, TEST_ACCOUNT);
   assertEquals(errno(file.setxattr("user.b", bytes(1), 0)), "ENOSPC");
-  assertEquals(errno(root.symlink("more", "t", 0, 0)), "ENOSPC");
-  TMPFS_BYTES.give(TMPFS_BYTES.limit, ACCOUNTING.current);
+  assertEquals(errno(root.symlink("more", "t", 0, 0, TEST_ACCOUNT)), "ENOSPC");
+  TMPFS_BYTES.give(TMPFS_BYTES.limit, TEST_ACCOUNT);
   fs.destroy();
   assertEquals(counted(), before);
 });
 
 Deno.test("secret memory is given back with its last descriptor", () => {
-  const t = new TestFiles(), store = new SecretStore(t.vfs, t.frames, t.host);
+  const t = new TestFiles(), store = new SecretStore(TEST_ACCOUNT, t.vfs, t.frames, t.host);
   const before = [countOf(TMPFS_INODES), t.frames.usedBytes];
-  const file = store.create(0, t.root.cred);
+  const file = store.create(0, t.root.cred, TEST_ACCOUNT);
   if (typeof file === "number") throw new Error("no file");
   assertEquals([file.truncate(2 * PAGE), file.inode!.nlink], [0, 1]);
   const backing = file.mmap(true, true);

@@ -3,6 +3,7 @@
  * ipc/mqueue/; notification: mq_notify.ts.
  */
 
+import type { Account } from "../../core/account.ts";
 import {
   EACCES,
   EAGAIN,
@@ -50,8 +51,10 @@ class QueueCaller implements Caller {
   readonly files: FdTable;
   readonly fs: FsContext;
   readonly cred: Credentials;
+  readonly account: Account;
 
   constructor(t: Task) {
+    this.account = t.account;
     const { mount } = t.ns.ipc.mq, root = new Path(mount, mount.root);
     this.files = t.files;
     this.fs = new FsContext(t.fs.namespace, root, root, t.fs.umask);
@@ -161,11 +164,11 @@ export function sysMqTimedsend(t: Task, a: SyscallArgs): number {
   if (file === null || !file.canWrite) return -EBADF;
   const queue = file.inode;
   if (size > queue.sizes.maxBytes) return -EMSGSIZE;
-  if (!hasRoomForMessage(size)) return -ENOMEM;
+  if (!hasRoomForMessage(size, t.account)) return -ENOMEM;
   const data = new Uint8Array(size);
   if (t.mm.copyIn(data, 0, a.u64(1), size) !== 0) return -EFAULT;
   if (queue.isFull) return wait(t, file, POLLOUT);
-  queue.put(new QueuedMessage(priority, data));
+  queue.put(new QueuedMessage(t.account, priority, data));
   return 0;
 }
 

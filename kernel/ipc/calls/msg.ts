@@ -21,7 +21,7 @@ const TYPE_MAX: Readonly<M.MessageType> = { lo: 0xffffffff, hi: 0x7fffffff };
 
 /** msgget(2). */
 export function sysMsgget(t: Task, a: SyscallArgs): number {
-  return t.ns.ipc.msg.get(a.i32(0), a.i32(1), t.cred);
+  return t.ns.ipc.msg.get(a.i32(0), a.i32(1), t.cred, t.account);
 }
 
 /**
@@ -41,7 +41,7 @@ export function sysMsgsnd(t: Task, a: SyscallArgs): number {
   if (lo < 0 || hi < 0) return -EFAULT;
   if (size > msg.limits.msgmax || id < 0) return -EINVAL;
   if (hi > 0x7fffffff || (hi === 0 && lo === 0)) return -EINVAL;
-  if (!msg.hasRoom(size)) return -ENOMEM;
+  if (!msg.hasRoom(size, t.account)) return -ENOMEM;
   const data = new Uint8Array(size);
   if (t.mm.copyIn(data, 0, addr + TYPE_SIZE, size) !== 0) return -EFAULT;
   const queue = queueOf(t, id);
@@ -53,7 +53,7 @@ export function sysMsgsnd(t: Task, a: SyscallArgs): number {
     t.progress.object = queue;
     return t.waitFor(queue.waitQueue, POLLOUT);
   }
-  queue.put(new M.IpcMessage({ lo, hi }, data));
+  queue.put(new M.IpcMessage(t.account, { lo, hi }, data));
   return 0;
 }
 

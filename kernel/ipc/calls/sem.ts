@@ -23,7 +23,7 @@ const SEMINFO_SIZE = 40, SEMUSZ = 20;
 
 /** semget(2). */
 export function sysSemget(t: Task, a: SyscallArgs): number {
-  return t.ns.ipc.sem.get(a.i32(0), a.i32(1), a.i32(2), t.cred);
+  return t.ns.ipc.sem.get(a.i32(0), a.i32(1), a.i32(2), t.cred, t.account);
 }
 
 /** The call's operations, in `progress.object` while it waits. */
@@ -72,7 +72,7 @@ function operate(t: Task, a: SyscallArgs): number {
   if (list.some((o) => o.num >= set.count)) return -EFBIG;
   const hasUndo = list.some((o) => (o.flags & I.SEM_UNDO) !== 0);
   if (hasUndo) {
-    t.semUndo ??= new SemUndoList();
+    t.semUndo ??= new SemUndoList(t.account);
     if (!t.semUndo.mayUndo(set)) return -ENOMEM;
   }
   const ops = new SemOperations(list, hasUndo ? t.semUndo : null, kernelPid(t));

@@ -19,7 +19,7 @@ const SHMINFO_SIZE = 72, SHM_INFO_SIZE = 48;
 
 /** shmget(2). */
 export function sysShmget(t: Task, a: SyscallArgs): number {
-  return t.ns.ipc.shm.get(a.i32(0), a.u64(1), a.i32(2), t.cred);
+  return t.ns.ipc.shm.get(a.i32(0), a.u64(1), a.i32(2), t.cred, t.account);
 }
 
 /** shmat(2): returns the address. */

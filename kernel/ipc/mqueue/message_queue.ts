@@ -8,7 +8,7 @@
 
 import { EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
-import { type Account, ACCOUNTING } from "../../core/account.ts";
+import type { Account } from "../../core/account.ts";
 import { IPC_BYTES } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -33,17 +33,18 @@ export interface QueueSizes {
 const MESSAGE_BYTES = 350;
 
 /** Whether there is memory for a message of this many bytes. */
-export function hasRoomForMessage(bytes: number): boolean {
-  return IPC_BYTES.hasRoom(bytes + MESSAGE_BYTES);
+export function hasRoomForMessage(bytes: number, account: Account): boolean {
+  return IPC_BYTES.hasRoom(bytes + MESSAGE_BYTES, account);
 }
 
 export class QueuedMessage {
   /** The sender's account, charged while the message is queued. */
-  private readonly account: Account = ACCOUNTING.current;
+  private readonly account: Account;
   readonly priority: number;
   readonly data: Uint8Array<ArrayBuffer>;
 
-  constructor(priority: number, data: Uint8Array<ArrayBuffer>) {
+  constructor(account: Account, priority: number, data: Uint8Array<ArrayBuffer>) {
+    this.account = account;
     this.priority = priority;
     this.data = data;
   }
@@ -90,6 +91,7 @@ export class MessageQueue extends TmpfsInode {
   private readonly messages: QueuedMessage[] = [];
 
   constructor(
+    account: Account,
     owner: MqueueFs,
     mode: number,
     uid: number,
@@ -97,7 +99,7 @@ export class MessageQueue extends TmpfsInode {
     sizes: QueueSizes,
     charge: number,
   ) {
-    super(owner, S_IFREG | (mode & 0o7777), uid, gid);
+    super(account, owner, S_IFREG | (mode & 0o7777), uid, gid);
     this.owner = owner;
     this.sizes = sizes;
     this.creator = uid;
@@ -112,8 +114,8 @@ export class MessageQueue extends TmpfsInode {
     return this.messages.length >= this.sizes.maxMessages;
   }
 
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile {
-    return new MqueueFile(this, flags);
+  override open(_dentry: Dentry, flags: number, _cred: Credentials, account: Account): OpenFile {
+    return new MqueueFile(account, this, flags);
   }
 
   /** ftruncate(2). */

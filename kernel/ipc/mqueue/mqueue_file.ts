@@ -1,5 +1,6 @@
 /** An open POSIX message queue, by mq_open(3) or by open(2) in the mqueue file system. */
 
+import type { Account } from "../../core/account.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import type { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
@@ -10,8 +11,8 @@ import type { MessageQueue } from "./message_queue.ts";
 export class MqueueFile extends OpenFile {
   readonly inode: MessageQueue;
 
-  constructor(inode: MessageQueue, flags: number) {
-    super(flags);
+  constructor(account: Account, inode: MessageQueue, flags: number) {
+    super(account, flags);
     this.inode = inode;
   }
 

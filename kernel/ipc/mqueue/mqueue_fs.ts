@@ -3,6 +3,7 @@
  * mq_open(3) (ipc/mqueue.c of Linux). Each IPC namespace has one, mounted or not.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EINVAL, EMFILE, ENOSPC, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR } from "../../../ffi/abi/stat.ts";
 import { MQUEUE_MAGIC } from "../../../ffi/abi/statfs.ts";
@@ -50,6 +51,7 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
   private lastIno: number = 0;
 
   constructor(
+    account: Account,
     frames: FrameAllocator,
     host: Host,
     limits: IpcLimits,
@@ -64,7 +66,7 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
     this.limits = limits;
     this.makers = makers;
     this.source = "mqueue";
-    this.root = new MqueueDirectory(this);
+    this.root = new MqueueDirectory(account, this);
   }
 
   nextIno(): number {
@@ -80,7 +82,7 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
   givePages(_count: number): void {}
 
   /** Make a queue for the running process; -ENOSPC, -EINVAL, -EMFILE. */
-  make(mode: number, uid: number, gid: number): MessageQueue | number {
+  make(mode: number, uid: number, gid: number, account: Account): MessageQueue | number {
     const { limits } = this, maker = this.makers.queueMaker();
     if (this.queues >= limits.queuesMax && !maker.isPrivileged) return -ENOSPC;
     const sizes = this.wanted ?? {
@@ -100,7 +102,7 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
     if (before + charge > maker.limitBytes) return -EMFILE;
     this.charges.set(uid, before + charge);
     this.queues++;
-    return new MessageQueue(this, mode, uid, gid, sizes, charge);
+    return new MessageQueue(account, this, mode, uid, gid, sizes, charge);
   }
 
   /** A queue was freed. */
@@ -128,15 +130,21 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
 class MqueueDirectory extends TmpfsDirectory {
   private readonly owner: MqueueFs;
 
-  constructor(owner: MqueueFs) {
-    super(owner, S_IFDIR | 0o1777, null);
+  constructor(account: Account, owner: MqueueFs) {
+    super(account, owner, S_IFDIR | 0o1777, null);
     this.owner = owner;
   }
 
-  override create(name: string, mode: number, uid: number, gid: number): Inode | number {
-    const r = this.mayAdd(name);
+  override create(
+    name: string,
+    mode: number,
+    uid: number,
+    gid: number,
+    account: Account,
+  ): Inode | number {
+    const r = this.mayAdd(name, account);
     if (r < 0) return r;
-    const queue = this.owner.make(mode, uid, gid);
+    const queue = this.owner.make(mode, uid, gid, account);
     return typeof queue === "number" ? queue : this.add(name, queue);
   }
 

@@ -6,7 +6,7 @@
 import { CAP_IPC_OWNER, CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EACCES, EEXIST, EINVAL, ENOENT, ENOMEM, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
 import { IPC_CREAT, IPC_EXCL, IPC_PRIVATE } from "../../../ffi/abi/ipc.ts";
-import { type Account, ACCOUNTING } from "../../core/account.ts";
+import type { Account } from "../../core/account.ts";
 import { IPC_BYTES } from "../../core/quota.ts";
 import { type Credentials, hasCapIn, inGroup } from "../../cred/credentials.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../../cred/user_namespace.ts";
@@ -49,9 +49,10 @@ export abstract class IpcObject {
   /** IPC_RMID: waiters in calls on the object get EIDRM. */
   isRemoved: boolean = false;
   /** The account that the object is charged to. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
 
-  constructor(key: number, flags: number, cred: Credentials, nowSec: number) {
+  constructor(account: Account, key: number, flags: number, cred: Credentials, nowSec: number) {
+    this.account = account;
     this.key = key;
     this.uid = this.cuid = cred.euid;
     this.gid = this.cgid = cred.egid;

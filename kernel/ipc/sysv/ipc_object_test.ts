@@ -1,3 +1,4 @@
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import { EACCES, EEXIST, EINVAL, ENOENT, ENOSPC } from "../../../ffi/abi/errno.ts";
 import { IPC_CREAT, IPC_EXCL, IPC_PRIVATE } from "../../../ffi/abi/ipc.ts";
@@ -15,7 +16,7 @@ class Thing extends IpcObject {}
 const root = rootCredentials();
 const user = userCredentials(1000, 1000, [4], NO_CAPS);
 const maker = (cred: Credentials) => ({
-  make: (key: number, flags: number): Thing => new Thing(key, flags, cred, 7),
+  make: (key: number, flags: number): Thing => new Thing(TEST_ACCOUNT, key, flags, cred, 7),
   check: (): number => 0,
 });
 
@@ -66,7 +67,7 @@ Deno.test("hostile identifiers find nothing", () => {
 });
 
 Deno.test("mode, owner and capabilities decide", () => {
-  const thing = new Thing(1, 0o640, user, 7);
+  const thing = new Thing(TEST_ACCOUNT, 1, 0o640, user, 7);
   assertEquals(thing.permission(IPC_READ | IPC_WRITE, user), 0);
   const sameGroup = userCredentials(2000, 4, [1000], NO_CAPS);
   assertEquals(thing.permission(IPC_READ, sameGroup), 0);

@@ -7,7 +7,7 @@
 
 import { CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
 import { EPERM } from "../../../ffi/abi/errno.ts";
-import { type Account, ACCOUNTING } from "../../core/account.ts";
+import type { Account } from "../../core/account.ts";
 import { IPC_BYTES } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import { type Credentials, hasCap } from "../../cred/credentials.ts";
@@ -30,11 +30,12 @@ export interface MessageType {
 
 export class IpcMessage {
   /** The sender's account. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
   readonly type: MessageType;
   readonly data: Uint8Array<ArrayBuffer>;
 
-  constructor(type: MessageType, data: Uint8Array<ArrayBuffer>) {
+  constructor(account: Account, type: MessageType, data: Uint8Array<ArrayBuffer>) {
+    this.account = account;
     this.type = type;
     this.data = data;
   }
@@ -68,8 +69,8 @@ export class IpcMessageQueue extends IpcObject {
   private readonly owner: IpcMessages;
   private readonly messages: IpcMessage[] = [];
 
-  constructor(owner: IpcMessages, key: number, flags: number, cred: Credentials) {
-    super(key, flags, cred, owner.clock.nowSec());
+  constructor(account: Account, owner: IpcMessages, key: number, flags: number, cred: Credentials) {
+    super(account, key, flags, cred, owner.clock.nowSec());
     this.owner = owner;
     this.maxBytes = owner.limits.msgmnb;
   }
@@ -149,17 +150,19 @@ export class IpcMessageQueue extends IpcObject {
 class QueueMaker implements IpcMaker<IpcMessageQueue> {
   private readonly owner: IpcMessages;
   private readonly cred: Credentials;
+  private readonly account: Account;
 
-  constructor(owner: IpcMessages, cred: Credentials) {
+  constructor(owner: IpcMessages, cred: Credentials, account: Account) {
     this.owner = owner;
     this.cred = cred;
+    this.account = account;
   }
 
   check(_queue: IpcMessageQueue): number {
     return 0;
   }
   make(key: number, flags: number): IpcMessageQueue {
-    return new IpcMessageQueue(this.owner, key, flags, this.cred);
+    return new IpcMessageQueue(this.account, this.owner, key, flags, this.cred);
   }
 }
 
@@ -175,13 +178,13 @@ export class IpcMessages {
   }
 
   /** Whether there is memory for a message of this many bytes. */
-  hasRoom(bytes: number): boolean {
-    return IPC_BYTES.hasRoom(bytes + MESSAGE_BYTES);
+  hasRoom(bytes: number, account: Account): boolean {
+    return IPC_BYTES.hasRoom(bytes + MESSAGE_BYTES, account);
   }
 
   /** msgget(2). */
-  get(key: number, flags: number, cred: Credentials): number {
-    const maker = new QueueMaker(this, cred);
+  get(key: number, flags: number, cred: Credentials, account: Account): number {
+    const maker = new QueueMaker(this, cred, account);
     return this.table.get(key, flags, this.limits.msgmni, maker, cred);
   }
 

@@ -3,7 +3,7 @@
  * with CLONE_SYSVSEM (threads of a process) share a list; other children start without one.
  */
 
-import { type Account, ACCOUNTING } from "../../core/account.ts";
+import type { Account } from "../../core/account.ts";
 import { IPC_BYTES } from "../../core/quota.ts";
 import type { SemaphoreSet } from "./semaphores.ts";
 
@@ -13,9 +13,13 @@ const LIST_BYTES = 400;
 export class SemUndoList {
   refs: number = 1;
   /** The account that the list is charged to. */
-  private readonly account: Account = ACCOUNTING.current;
+  private readonly account: Account;
   /** The adjustments for each set, by semaphore. */
   private readonly adjustments: Map<SemaphoreSet, Int32Array> = new Map();
+
+  constructor(account: Account) {
+    this.account = account;
+  }
 
   hold(): this {
     this.refs++;

@@ -7,6 +7,7 @@
  * calls).
  */
 
+import type { Account } from "../../core/account.ts";
 import { EAGAIN, EIDRM, EINVAL, ENOMEM, ENOSPC, ERANGE } from "../../../ffi/abi/errno.ts";
 import { IPC_NOWAIT, SEM_UNDO, SEMVMX } from "../../../ffi/abi/ipc.ts";
 import { WaitQueue } from "../../core/wait.ts";
@@ -82,8 +83,15 @@ export class SemaphoreSet extends IpcObject {
   /** How many of the latter wait for a zero too. */
   private mixed: number = 0;
 
-  constructor(clock: IpcClock, key: number, count: number, flags: number, cred: Credentials) {
-    super(key, flags, cred, clock.nowSec());
+  constructor(
+    account: Account,
+    clock: IpcClock,
+    key: number,
+    count: number,
+    flags: number,
+    cred: Credentials,
+  ) {
+    super(account, key, flags, cred, clock.nowSec());
     this.clock = clock;
     this.values = new Int32Array(count);
     this.pids = new Int32Array(count);
@@ -263,11 +271,13 @@ class SetMaker implements IpcMaker<SemaphoreSet> {
   private readonly owner: Semaphores;
   private readonly count: number;
   private readonly cred: Credentials;
+  private readonly account: Account;
 
-  constructor(owner: Semaphores, count: number, cred: Credentials) {
+  constructor(owner: Semaphores, count: number, cred: Credentials, account: Account) {
     this.owner = owner;
     this.count = count;
     this.cred = cred;
+    this.account = account;
   }
 
   check(set: SemaphoreSet): number {
@@ -280,7 +290,7 @@ class SetMaker implements IpcMaker<SemaphoreSet> {
     const total = owner.total + count;
     if (total > owner.limits.semmns) return -ENOSPC;
     if (total > MAX_SEMAPHORES) return -ENOMEM;
-    return new SemaphoreSet(owner.clock, key, count, flags, this.cred);
+    return new SemaphoreSet(this.account, owner.clock, key, count, flags, this.cred);
   }
 }
 
@@ -303,9 +313,9 @@ export class Semaphores {
   }
 
   /** semget(2). */
-  get(key: number, count: number, flags: number, cred: Credentials): number {
+  get(key: number, count: number, flags: number, cred: Credentials, account: Account): number {
     if (count < 0 || count > this.limits.semmsl) return -EINVAL;
-    const maker = new SetMaker(this, count, cred);
+    const maker = new SetMaker(this, count, cred, account);
     return this.table.get(key, flags, this.limits.semmni, maker, cred);
   }
 

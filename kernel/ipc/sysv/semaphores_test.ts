@@ -1,7 +1,7 @@
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import { EAGAIN, EIDRM, ERANGE } from "../../../ffi/abi/errno.ts";
 import { IPC_NOWAIT, SEM_UNDO } from "../../../ffi/abi/ipc.ts";
-import { ACCOUNTING } from "../../core/account.ts";
 import { IPC_BYTES } from "../../core/quota.ts";
 import { rootCredentials } from "../../cred/credentials.ts";
 import { SemUndoList } from "./sem_undo.ts";
@@ -10,7 +10,7 @@ import { PENDING, SemaphoreSet, SemOperations } from "./semaphores.ts";
 const clock = { nowSec: (): number => 5, currentPid: (): number => 1 };
 
 function newSet(...values: number[]): SemaphoreSet {
-  const set = new SemaphoreSet(clock, 0, values.length, 0o600, rootCredentials());
+  const set = new SemaphoreSet(TEST_ACCOUNT, clock, 0, values.length, 0o600, rootCredentials());
   set.values.set(values);
   return set;
 }
@@ -103,7 +103,7 @@ Deno.test("a cancelled operation is never done, a removed set ends all", () => {
 });
 
 Deno.test("the last user of an undo list takes back what was done", () => {
-  const set = newSet(5, 0), undo = new SemUndoList().hold();
+  const set = newSet(5, 0), undo = new SemUndoList(TEST_ACCOUNT).hold();
   assertEquals(set.operate(ops([[0, -3, SEM_UNDO], [1, 2, SEM_UNDO]], undo)), 0);
   const waiter = ops([[0, -4]]);
   assertEquals(set.operate(waiter), PENDING);
@@ -115,12 +115,12 @@ Deno.test("the last user of an undo list takes back what was done", () => {
 });
 
 Deno.test("adjustments are forgotten by SETVAL, bounded, and clipped", () => {
-  const set = newSet(5), undo = new SemUndoList();
+  const set = newSet(5), undo = new SemUndoList(TEST_ACCOUNT);
   set.operate(ops([[0, -3, SEM_UNDO]], undo));
   set.set(0, 1, 4);
   undo.drop(7);
   assertEquals(set.values[0], 1);
-  const greedy = new SemUndoList();
+  const greedy = new SemUndoList(TEST_ACCOUNT);
   assertEquals(set.operate(ops([[0, 30000, SEM_UNDO]], greedy)), 0);
   set.values[0] = 0;
   assertEquals(set.operate(ops([[0, 30000, SEM_UNDO]], greedy)), -ERANGE);
@@ -129,8 +129,8 @@ Deno.test("adjustments are forgotten by SETVAL, bounded, and clipped", () => {
 });
 
 Deno.test("adjustments are charged to their process until they are undone", () => {
-  const set = newSet(5, 5), other = newSet(5), undo = new SemUndoList();
-  const bytes = () => IPC_BYTES.countOf(ACCOUNTING.current), before = bytes();
+  const set = newSet(5, 5), other = newSet(5), undo = new SemUndoList(TEST_ACCOUNT);
+  const bytes = () => IPC_BYTES.countOf(TEST_ACCOUNT), before = bytes();
   assertEquals(undo.mayUndo(set), true);
   set.operate(ops([[0, -3, SEM_UNDO]], undo));
   set.operate(ops([[1, -3, SEM_UNDO]], undo));

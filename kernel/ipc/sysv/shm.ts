@@ -7,6 +7,7 @@
  * (the calls).
  */
 
+import type { Account } from "../../core/account.ts";
 import { CAP_IPC_LOCK } from "../../../ffi/abi/capability.ts";
 import { EINVAL, ENOMEM, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
 import { SHM_HUGETLB, SHM_NORESERVE, SHMMIN } from "../../../ffi/abi/ipc.ts";
@@ -78,8 +79,15 @@ export class ShmSegment extends IpcObject {
   dtimeSec: number = 0;
   private readonly owner: SharedMemory;
 
-  constructor(owner: SharedMemory, key: number, bytes: number, flags: number, cred: Credentials) {
-    super(key, flags, cred, owner.clock.nowSec());
+  constructor(
+    account: Account,
+    owner: SharedMemory,
+    key: number,
+    bytes: number,
+    flags: number,
+    cred: Credentials,
+  ) {
+    super(account, key, flags, cred, owner.clock.nowSec());
     this.owner = owner;
     this.bytes = bytes;
     this.pages = Math.ceil(bytes / PAGE);
@@ -108,11 +116,13 @@ class SegmentMaker implements IpcMaker<ShmSegment> {
   private readonly owner: SharedMemory;
   private readonly bytes: number;
   private readonly cred: Credentials;
+  private readonly account: Account;
 
-  constructor(owner: SharedMemory, bytes: number, cred: Credentials) {
+  constructor(owner: SharedMemory, bytes: number, cred: Credentials, account: Account) {
     this.owner = owner;
     this.bytes = bytes;
     this.cred = cred;
+    this.account = account;
   }
 
   check(segment: ShmSegment): number {
@@ -128,7 +138,9 @@ class SegmentMaker implements IpcMaker<ShmSegment> {
     if ((flags & SHM_HUGETLB) !== 0) return -ENOMEM;
     const { memoryBytes } = owner.memory.host;
     if ((flags & SHM_NORESERVE) === 0 && bytes > memoryBytes) return -ENOMEM;
-    return bytes > MAX_BYTES ? -ENOMEM : new ShmSegment(owner, key, bytes, flags, this.cred);
+    return bytes > MAX_BYTES
+      ? -ENOMEM
+      : new ShmSegment(this.account, owner, key, bytes, flags, this.cred);
   }
 }
 
@@ -156,8 +168,8 @@ export class SharedMemory {
   }
 
   /** shmget(2). */
-  get(key: number, bytes: number, flags: number, cred: Credentials): number {
-    const maker = new SegmentMaker(this, bytes, cred);
+  get(key: number, bytes: number, flags: number, cred: Credentials, account: Account): number {
+    const maker = new SegmentMaker(this, bytes, cred, account);
     return this.table.get(key, flags, this.limits.shmmni, maker, cred);
   }
 

@@ -50,7 +50,15 @@ function createOrUpdate(
     return r < 0 ? r : there.serial;
   }
   const { fsuid: uid, fsgid: gid } = t.cred;
-  const key = store.make({ type, description, uid, gid, perm: defaultRights(type), quota: "in" });
+  const key = store.make({
+    type,
+    description,
+    uid,
+    gid,
+    perm: defaultRights(type),
+    quota: "in",
+    account: t.account,
+  });
   if (typeof key === "number") return key;
   const filled = store.fill(key, payload), r = filled < 0 ? filled : store.link(ring, key);
   if (r === 0) return key.serial;

@@ -149,7 +149,9 @@ function setRequestDefault(t: Task, value: number): number {
     case K.KEY_REQKEY_DEFL_THREAD_KEYRING:
     case K.KEY_REQKEY_DEFL_PROCESS_KEYRING: {
       const isThread = value === K.KEY_REQKEY_DEFL_THREAD_KEYRING;
-      const ring = isThread ? keyrings.ownThread(cred) : keyrings.ownProcess(cred);
+      const ring = isThread
+        ? keyrings.ownThread(cred, t.account)
+        : keyrings.ownProcess(cred, t.account);
       if (typeof ring === "number") return ring;
       break;
     }

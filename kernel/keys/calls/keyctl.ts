@@ -75,7 +75,7 @@ export function sysKeyctl(t: Task, a: SyscallArgs): number {
 function joinSession(t: Task, nameAddr: number): number {
   const { keyrings, cred } = t, { store } = keyrings;
   if (nameAddr === 0) {
-    const ring = keyrings.newSession(cred);
+    const ring = keyrings.newSession(cred, t.account);
     return typeof ring === "number" ? ring : ring.serial;
   }
   const name = keyString(t, nameAddr);
@@ -88,7 +88,14 @@ function joinSession(t: Task, nameAddr: number): number {
   }
   const { uid, gid } = cred;
   const perm = ringRights(P.KEY_VIEW | P.KEY_READ | P.KEY_LINK);
-  const made = store.makeKeyring({ description: name, uid, gid, perm, quota: "in" });
+  const made = store.makeKeyring({
+    description: name,
+    uid,
+    gid,
+    perm,
+    quota: "in",
+    account: t.account,
+  });
   if (typeof made === "number") return made;
   keyrings.setSession(made);
   return made.serial;
@@ -167,7 +174,7 @@ function getPersistent(t: Task, uidArg: number, ringId: number): number {
   const ring = lookupKey(t, ringId, P.KEY_WRITE, { creates: true });
   if (typeof ring === "number") return ring;
   if (ring.key.links === null) return -ENOTDIR;
-  const persistent = userKeyringsOf(store, cred.userNs).persistentOf(uid);
+  const persistent = userKeyringsOf(store, cred.userNs).persistentOf(uid, t.account);
   if (typeof persistent === "number") return persistent;
   if (!P.mayUseKey(persistent, true, cred, P.KEY_LINK)) return -EACCES;
   const r = store.link(ring.key, persistent);

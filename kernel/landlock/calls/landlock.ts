@@ -3,6 +3,7 @@
  * interface, landlock(7).
  */
 
+import type { Account } from "../../core/account.ts";
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import {
   E2BIG,
@@ -46,11 +47,12 @@ const TWO32 = 0x100000000;
 /** A ruleset that is not in force yet. */
 class RulesetFile extends AnonFile {
   readonly handled: Handled;
-  readonly rules: RuleTable = new RuleTable();
+  readonly rules: RuleTable;
 
-  constructor(anon: AnonFiles, handled: Handled) {
-    super(anon, O_RDWR);
+  constructor(account: Account, anon: AnonFiles, handled: Handled) {
+    super(account, anon, O_RDWR);
     this.handled = handled;
+    this.rules = new RuleTable(account);
   }
 
   override describe(): string {
@@ -77,7 +79,7 @@ export function sysLandlockCreateRuleset(t: Task, a: SyscallArgs): number {
   const net = maskAt(t, at.handledAccessNet, ACCESS_NET), scoped = maskAt(t, at.scoped, SCOPES);
   if (fs < 0 || net < 0 || scoped < 0) return -EINVAL;
   if (fs === 0 && net === 0 && scoped === 0) return -ENOMSG;
-  return installNew(t, new RulesetFile(t.kernel.anon, { fs, net, scoped }), true);
+  return installNew(t, new RulesetFile(t.account, t.kernel.anon, { fs, net, scoped }), true);
 }
 
 /** The mask in the scratch buffer, of which only the bits in `valid` are permitted, or -1. */
@@ -138,7 +140,7 @@ export function sysLandlockRestrictSelf(t: Task, a: SyscallArgs): number {
   if (typeof ruleset === "number") return ruleset;
   const { domain } = t.cred;
   if (domain !== null && domain.level + 1 >= MAX_LAYERS) return -E2BIG;
-  const rules = ruleset.rules.copy();
+  const rules = ruleset.rules.copy(t.account);
   if (rules === null) return -ENOMEM;
   t.cred = { ...t.cred, domain: new Domain(domain, ruleset.handled, rules) };
   // The new domain holds it.

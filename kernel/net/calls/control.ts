@@ -120,7 +120,7 @@ function takeRights(
 ): number {
   const count = length >> 2, files: OpenFile[] = [...(message.rights ?? [])];
   if (files.length + count > SCM_MAX_FD) return -EINVAL;
-  if (!maySendRights(files.length + count)) return -ETOOMANYREFS;
+  if (!maySendRights(files.length + count, t.account)) return -ETOOMANYREFS;
   const before = files.length;
   for (let i = 0; i < count; i++) {
     const file = t.files.get(dv.getInt32(data + 4 * i, true));

@@ -14,7 +14,7 @@ import type { Task } from "../../task/task.ts";
 export function installPidfd(t: Task, { id }: PeerCredentials): number {
   const group = id?.space instanceof PidNamespace ? id.space.groups.get(id.nr) : undefined;
   if (group === undefined || group.id !== id) return -EINVAL;
-  const file = new PidFd(t.kernel.anon, group, null, 0);
+  const file = new PidFd(t.account, t.kernel.anon, group, null, 0);
   const fd = t.files.install(file, true, t.group.limits.get(RLIMIT_NOFILE));
   if (fd < 0) file.drop();
   return fd;

@@ -83,7 +83,7 @@ function accept(t: Task, a: SyscallArgs, flags: number): number {
   const listener = socketOf(t, a.i32(0));
   if (typeof listener === "number") return listener;
   if (!t.files.hasRoom(t.group.limits.get(RLIMIT_NOFILE))) return -EMFILE;
-  const socket = listener.accept();
+  const socket = listener.accept(t.account);
   if (typeof socket === "number") {
     if (socket !== -EAGAIN || listener.isNonblocking) return socket;
     return waitForSocket(t, listener, READABLE, listener.options.receiveTimeoutNs);

@@ -8,6 +8,7 @@
  * are one user for the host: sockets of different users share SO_REUSEPORT.
  */
 
+import type { Account } from "../../core/account.ts";
 import {
   EACCES,
   EAFNOSUPPORT,
@@ -98,6 +99,7 @@ export class HostSocket extends Socket {
   private isWatched: boolean = false;
 
   constructor(
+    account: Account,
     net: NetNamespace,
     host: HostNetwork,
     count: SocketCount,
@@ -107,7 +109,7 @@ export class HostSocket extends Socket {
     protocol: number,
     uid: number,
   ) {
-    super(net, family, type, protocol);
+    super(account, net, family, type, protocol);
     this.host = host;
     this.count = count;
     count.add();
@@ -190,13 +192,13 @@ export class HostSocket extends Socket {
     return r;
   }
 
-  override accept(): Socket | number {
+  override accept(account: Account): Socket | number {
     if (this.count.isFull) return -ENFILE;
     const fd = this.host.accept(this.fd, 0, 0);
     if (fd === -EAGAIN) return this.wait();
     if (fd < 0) return fd === -EMFILE ? -ENFILE : fd;
     const { net, host, count, family, type, protocol, uid } = this;
-    const socket = new HostSocket(net, host, count, fd, family, type, protocol, uid);
+    const socket = new HostSocket(account, net, host, count, fd, family, type, protocol, uid);
     socket.options.inherit(this.options);
     socket.hasControl = this.hasControl;
     return socket;

@@ -86,7 +86,17 @@ export class HostTransport implements Transport {
     const fd = this.network.socket(family, type, chosen);
     if (fd < 0) return fd === -EMFILE ? -ENFILE : fd;
     const { net, network, count } = this;
-    return new HostSocket(net, network, count, fd, family, type, chosen, caller.cred.fsuid);
+    return new HostSocket(
+      caller.account,
+      net,
+      network,
+      count,
+      fd,
+      family,
+      type,
+      chosen,
+      caller.cred.fsuid,
+    );
   }
 
   interfaceIoctl(

@@ -3,6 +3,7 @@
  * namespace in which a packet arrives: the socket's own, or one that is reached by links.
  */
 
+import type { Account } from "../../core/account.ts";
 import {
   EACCES,
   EADDRINUSE,
@@ -114,6 +115,7 @@ export abstract class InetSocket extends Socket {
   private hasOwnPort: boolean = false;
 
   constructor(
+    account: Account,
     net: NetNamespace,
     ports: PortTable,
     family: number,
@@ -121,7 +123,7 @@ export abstract class InetSocket extends Socket {
     protocol: number,
     uid: number,
   ) {
-    super(net, family, type, protocol);
+    super(account, net, family, type, protocol);
     this.ports = ports;
     this.uid = uid;
     this.local = new Endpoint(family === AF_INET ? ANY4 : ANY6, 0);

@@ -54,19 +54,21 @@ export class LoopbackTransport implements Transport {
     switch (type) {
       case SOCK_STREAM:
         if (protocol !== 0 && protocol !== IPPROTO_TCP) return -EPROTONOSUPPORT;
-        return new LoopbackTcp(net, ports.tcp, family, uid);
+        return new LoopbackTcp(caller.account, net, ports.tcp, family, uid);
       case SOCK_DGRAM:
         if (protocol === pingProtocol) {
           if (!mayPing(net, caller)) return -EACCES;
-          return new PingSocket(net, ports.ping, family, uid);
+          return new PingSocket(caller.account, net, ports.ping, family, uid);
         }
-        if (protocol === IPPROTO_UDPLITE) return new UdpLiteSocket(net, ports, family, uid);
+        if (protocol === IPPROTO_UDPLITE) {
+          return new UdpLiteSocket(caller.account, net, ports, family, uid);
+        }
         if (protocol !== 0 && protocol !== IPPROTO_UDP) return -EPROTONOSUPPORT;
-        return new UdpSocket(net, ports.udp, family, uid);
+        return new UdpSocket(caller.account, net, ports.udp, family, uid);
       case SOCK_RAW:
         if (protocol === 0) return -EPROTONOSUPPORT;
         if (!net.isCapable(caller.cred, CAP_NET_RAW)) return -EPERM;
-        return new RawSocket(net, ports, family, protocol, uid);
+        return new RawSocket(caller.account, net, ports, family, protocol, uid);
       default:
         return -ESOCKTNOSUPPORT;
     }

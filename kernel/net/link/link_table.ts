@@ -3,7 +3,7 @@
  * change them: netlink/route.ts and interface_ioctls.ts.
  */
 
-import { type Account, ACCOUNTING } from "../../core/account.ts";
+import type { Account } from "../../core/account.ts";
 import {
   EACCES,
   EADDRNOTAVAIL,
@@ -47,7 +47,7 @@ const LINKS_MAX = 1024, ROUTES_MAX = 4096;
 
 export class LinkTable {
   /** The account that links, addresses and routes are charged to. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
   readonly net: NetNamespace;
   readonly links: Link[] = [];
   /** Routes that were added; those that follow from addresses are not stored. */
@@ -68,7 +68,8 @@ export class LinkTable {
   private broadcasts: Map<string, Link> = new Map();
   private broadcastsOf: readonly Route[] | null = null;
 
-  constructor(net: NetNamespace) {
+  constructor(account: Account, net: NetNamespace) {
+    this.account = account;
     this.net = net;
     this.lo = new Link(this, "loopback", "lo", this.nextIndex(), NO_MAC);
     this.links.push(this.lo);

@@ -1,7 +1,7 @@
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { EEXIST, EHOSTUNREACH, EINVAL, ENETUNREACH } from "../../../ffi/abi/errno.ts";
 import { RTN_UNICAST } from "../../../ffi/abi/netlink.ts";
-import { ACCOUNTING } from "../../core/account.ts";
 import { NET_OBJECTS } from "../../core/quota.ts";
 import { MAPPED } from "../inet/address.ts";
 import type { NetNamespace } from "../net_namespace.ts";
@@ -99,7 +99,7 @@ Deno.test("bridges that form a ring do not hold a packet for ever", () => {
 });
 
 Deno.test("the end of a namespace looks at its routes once, and gives all back once", () => {
-  const net = namespace(), { links } = net, before = NET_OBJECTS.countOf(ACCOUNTING.current);
+  const net = namespace(), { links } = net, before = NET_OBJECTS.countOf(TEST_ACCOUNT);
   let looks = 0;
   for (let i = 0; i < 100; i++) join(net, "", net, "");
   const route = {
@@ -125,5 +125,5 @@ Deno.test("the end of a namespace looks at its routes once, and gives all back o
   const own = links.lo.addresses.length;
   net.drop();
   assertEquals([links.links, links.routes.length, looks], [[links.lo], 0, 0]);
-  assertEquals(NET_OBJECTS.countOf(ACCOUNTING.current), before - own);
+  assertEquals(NET_OBJECTS.countOf(TEST_ACCOUNT), before - own);
 });

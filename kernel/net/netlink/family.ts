@@ -14,10 +14,12 @@ export class NetlinkFamily implements SocketFamily {
     this.net = net;
   }
 
-  create(_caller: SocketCaller, type: number, protocol: number): Socket | number {
+  create(caller: SocketCaller, type: number, protocol: number): Socket | number {
     if (type !== SOCK_RAW && type !== SOCK_DGRAM) return -ESOCKTNOSUPPORT;
     const found = this.net.netlink.get(protocol);
-    return found === undefined ? -EPROTONOSUPPORT : new NetlinkSocket(this.net, found, type);
+    return found === undefined
+      ? -EPROTONOSUPPORT
+      : new NetlinkSocket(caller.account, this.net, found, type);
   }
 
   createPair(): number {

@@ -3,6 +3,7 @@
  * socket's own queue. Replies: kernel_side.ts; multicast groups: protocol.ts.
  */
 
+import type { Account } from "../../core/account.ts";
 import {
   EADDRINUSE,
   EAGAIN,
@@ -84,8 +85,8 @@ export class NetlinkSocket extends Socket {
   /** The process events it wants; null: never set. */
   processes: ProcFilter | null = null;
 
-  constructor(net: NetNamespace, bus: NetlinkProtocol, type: number) {
-    super(net, AF_NETLINK, type, bus.number);
+  constructor(account: Account, net: NetNamespace, bus: NetlinkProtocol, type: number) {
+    super(account, net, AF_NETLINK, type, bus.number);
     this.bus = bus;
     this.incoming = new DatagramQueue(net.frames, this.account);
     bus.sockets.add(this);

@@ -24,7 +24,7 @@ export class PacketFamily implements SocketFamily {
     if (this.net.transport.name === "host") return -EAFNOSUPPORT;
     if (!this.net.isCapable(caller.cred, CAP_NET_RAW)) return -EPERM;
     if (type !== SOCK_RAW && type !== SOCK_DGRAM) return -ESOCKTNOSUPPORT;
-    return new PacketSocket(this.net, type, protocol & 0xffff, caller.cred.fsuid);
+    return new PacketSocket(caller.account, this.net, type, protocol & 0xffff, caller.cred.fsuid);
   }
 
   createPair(): number {

@@ -6,6 +6,7 @@
  * DIFFERS: no ring for sending, no VLAN tags, no virtio headers.
  */
 
+import type { Account } from "../../core/account.ts";
 import {
   EAGAIN,
   EBUSY,
@@ -98,8 +99,8 @@ export class PacketSocket extends Socket {
   private readonly memberships: Memberships = new Memberships();
 
   /** `protocol`: the argument of socket(2), in network order. */
-  constructor(net: NetNamespace, type: number, protocol: number, uid: number) {
-    super(net, AF_PACKET, type, 0);
+  constructor(account: Account, net: NetNamespace, type: number, protocol: number, uid: number) {
+    super(account, net, AF_PACKET, type, 0);
     this.uid = uid;
     this.heard = swap(protocol);
     this.incoming = new DatagramQueue(net.frames, this.account);

@@ -4,6 +4,7 @@
  * sender's SO_SNDBUF bounds what it may put into the peer's queue.
  */
 
+import type { Account } from "../../core/account.ts";
 import {
   EAGAIN,
   ECONNREFUSED,
@@ -46,7 +47,7 @@ export abstract class ConnectionSocket extends UnixSocket {
   private backlog: Backlog<ConnectionSocket> | null = null;
 
   /** The server's end of a new connection, of the same kind; null: the host's end has none. */
-  protected abstract newSocket(): ConnectionSocket | null;
+  protected abstract newSocket(_account: Account): ConnectionSocket | null;
   /** Connect to a socket of the host at `inode`: 0 or -errno. */
   protected connectOutside(_inode: Inode, _name: string): number {
     return -ECONNREFUSED;
@@ -115,7 +116,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     if (this.peer !== null) return -EISCONN;
     if (this.backlog !== null) return -EINVAL;
     if (isOutOfScope(caller, other)) return -EPERM;
-    const server = this.newSocket();
+    const server = this.newSocket(caller.account);
     if (server === null) return -ECONNREFUSED;
     server.name = other.name;
     server.options.inheritSender(other.options);

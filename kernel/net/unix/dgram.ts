@@ -3,6 +3,7 @@
  * socket that is connected to the receiver is woken on its own queue when there is room again.
  */
 
+import type { Account } from "../../core/account.ts";
 import {
   EAGAIN,
   ECONNREFUSED,
@@ -40,8 +41,8 @@ export class UnixDgram extends UnixSocket {
   /** The most messages in the queue; the setting as it was when the socket was made. */
   private readonly maxMessages: number;
 
-  constructor(net: NetNamespace, names: AbstractNames) {
-    super(net, names, SOCK_DGRAM);
+  constructor(account: Account, net: NetNamespace, names: AbstractNames) {
+    super(account, net, names, SOCK_DGRAM);
     this.incoming = new DatagramQueue(net.frames, this.account);
     this.maxMessages = net.number("net/unix/max_dgram_qlen", MAX_MESSAGES);
   }
@@ -113,7 +114,7 @@ export class UnixDgram extends UnixSocket {
     datagram.credentials = this.credentialsFor(message, to);
     const r = to.incoming.push(kept, datagram);
     if (r < 0) return r;
-    datagram.rights = this.net.shared.rights.send(message.rights, to);
+    datagram.rights = this.net.shared.rights.send(message, to);
     message.rights = null;
     to.queue.wake(READABLE);
     return length;

@@ -1,5 +1,6 @@
 /** The address family AF_UNIX. */
 
+import type { Account } from "../../core/account.ts";
 import { EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../../../ffi/abi/errno.ts";
 import { SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
 import type { SocketCaller } from "../message.ts";
@@ -21,8 +22,8 @@ export class UnixFamily implements SocketFamily {
     this.net = net;
   }
 
-  create(_caller: SocketCaller, type: number, protocol: number): Socket | number {
-    return this.make(type, protocol);
+  create(caller: SocketCaller, type: number, protocol: number): Socket | number {
+    return this.make(caller.account, type, protocol);
   }
 
   createPair(
@@ -30,9 +31,9 @@ export class UnixFamily implements SocketFamily {
     type: number,
     protocol: number,
   ): readonly [Socket, Socket] | number {
-    const a = this.make(type, protocol);
+    const a = this.make(caller.account, type, protocol);
     if (typeof a === "number") return a;
-    const b = this.make(type, protocol);
+    const b = this.make(caller.account, type, protocol);
     if (typeof b === "number") return b;
     if (a instanceof UnixDgram && b instanceof UnixDgram) a.pairWith(b, caller);
     else if (a instanceof UnixStream && b instanceof UnixStream) a.pairWith(b, caller);
@@ -41,18 +42,19 @@ export class UnixFamily implements SocketFamily {
   }
 
   private make(
+    account: Account,
     type: number,
     protocol: number,
   ): UnixStream | UnixSeqpacket | UnixDgram | number {
     if (protocol !== 0 && protocol !== PF_UNIX) return -EPROTONOSUPPORT;
     switch (type) {
       case SOCK_STREAM:
-        return new UnixStream(this.net, this.names);
+        return new UnixStream(account, this.net, this.names);
       case SOCK_SEQPACKET:
-        return new UnixSeqpacket(this.net, this.names);
+        return new UnixSeqpacket(account, this.net, this.names);
       case SOCK_DGRAM:
       case SOCK_RAW:
-        return new UnixDgram(this.net, this.names);
+        return new UnixDgram(account, this.net, this.names);
       default:
         return -ESOCKTNOSUPPORT;
     }

@@ -7,6 +7,7 @@
  * process.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EAGAIN, ECONNRESET, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { EPOLLET } from "../../../ffi/abi/epoll.ts";
 import { MSG_OOB, SHUT_WR, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
@@ -39,8 +40,8 @@ export class HostEnd extends ConnectionSocket {
   private isClosed: boolean = false;
 
   /** Takes over `fd`, which is connected and non-blocking. */
-  constructor(net: NetNamespace, names: AbstractNames, fd: number, name: string) {
-    super(net, names, SOCK_STREAM);
+  constructor(account: Account, net: NetNamespace, names: AbstractNames, fd: number, name: string) {
+    super(account, net, names, SOCK_STREAM);
     this.fd = fd;
     this.name = name;
     this.outgoing = new ByteRing(net.frames, MAX_BYTES);

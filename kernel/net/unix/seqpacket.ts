@@ -1,5 +1,6 @@
 /** SOCK_SEQPACKET of unix(7): connections with message boundaries. */
 
+import type { Account } from "../../core/account.ts";
 import { EAGAIN, EMSGSIZE, ENOTCONN, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { MSG_OOB, SOCK_SEQPACKET } from "../../../ffi/abi/socket.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
@@ -15,13 +16,13 @@ export const MESSAGE_OVERHEAD = 32;
 export class UnixSeqpacket extends ConnectionSocket {
   private readonly incoming: DatagramQueue;
 
-  constructor(net: NetNamespace, names: AbstractNames) {
-    super(net, names, SOCK_SEQPACKET);
+  constructor(account: Account, net: NetNamespace, names: AbstractNames) {
+    super(account, net, names, SOCK_SEQPACKET);
     this.incoming = new DatagramQueue(net.frames, this.account);
   }
 
-  protected override newSocket(): ConnectionSocket {
-    return new UnixSeqpacket(this.net, this.names);
+  protected override newSocket(account: Account): ConnectionSocket {
+    return new UnixSeqpacket(account, this.net, this.names);
   }
   override get incomingBytes(): number {
     return this.incoming.charge;
@@ -54,7 +55,7 @@ export class UnixSeqpacket extends ConnectionSocket {
     datagram.credentials = from.credentialsFor(message, this);
     const r = this.incoming.push(kept, datagram);
     if (r < 0) return r;
-    datagram.rights = this.net.shared.rights.send(message.rights, this);
+    datagram.rights = this.net.shared.rights.send(message, this);
     message.rights = null;
     return length;
   }

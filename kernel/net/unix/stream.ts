@@ -1,5 +1,6 @@
 /** SOCK_STREAM of unix(7), with urgent bytes (MSG_OOB, SO_OOBINLINE, SIOCATMARK). */
 
+import type { Account } from "../../core/account.ts";
 import { EAGAIN, EINVAL, EISCONN, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { MSG_OOB, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
@@ -18,8 +19,8 @@ export class UnixStream extends ConnectionSocket implements HostAcceptor {
   /** The listener for programs of the host; null: they cannot connect. */
   private outside: HostListener | null = null;
 
-  constructor(net: NetNamespace, names: AbstractNames) {
-    super(net, names, SOCK_STREAM);
+  constructor(account: Account, net: NetNamespace, names: AbstractNames) {
+    super(account, net, names, SOCK_STREAM);
     this.incoming = new StreamQueue(net.frames, this);
   }
 
@@ -30,7 +31,7 @@ export class UnixStream extends ConnectionSocket implements HostAcceptor {
       this.net.host.close(fd);
       return this.peer !== null ? -EISCONN : -EINVAL;
     }
-    new HostEnd(this.net, this.names, fd, name).meet(this);
+    new HostEnd(this.account, this.net, this.names, fd, name).meet(this);
     return 0;
   }
 
@@ -65,10 +66,10 @@ export class UnixStream extends ConnectionSocket implements HostAcceptor {
         outside.await();
         return;
       }
-      const server = new UnixStream(this.net, this.names);
+      const server = new UnixStream(this.account, this.net, this.names);
       server.name = this.name;
       server.options.inheritSender(this.options);
-      new HostEnd(this.net, this.names, fd, "").meet(server);
+      new HostEnd(this.account, this.net, this.names, fd, "").meet(server);
       this.queueUp(server);
     }
   }
@@ -79,8 +80,8 @@ export class UnixStream extends ConnectionSocket implements HostAcceptor {
     super.release();
   }
 
-  protected override newSocket(): ConnectionSocket {
-    return new UnixStream(this.net, this.names);
+  protected override newSocket(account: Account): ConnectionSocket {
+    return new UnixStream(account, this.net, this.names);
   }
   override get writesAll(): boolean {
     return true;
@@ -123,8 +124,8 @@ export class UnixStream extends ConnectionSocket implements HostAcceptor {
     // The last byte is urgent and is sent apart.
     const ordinary = io.remaining - ((message.flags & MSG_OOB) !== 0 ? 1 : 0);
     const done = ordinary > 0
-      ? this.incoming.put(io, Math.min(ordinary, room), credentials, message.rights)
-      : this.incoming.putUrgent(io, credentials, message.rights);
+      ? this.incoming.put(io, Math.min(ordinary, room), credentials, message)
+      : this.incoming.putUrgent(io, credentials, message);
     if (done > 0) message.rights = null;
     return done;
   }

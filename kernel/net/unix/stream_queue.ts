@@ -10,7 +10,6 @@ import { SOCKET_MESSAGES } from "../../core/quota.ts";
 import { ByteRing } from "../../ipc/byte_ring.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import type { OpenFile } from "../../vfs/open_file.ts";
 import type { Message, PeerCredentials } from "../message.ts";
 import type { Socket } from "../socket.ts";
 import type { RightsInFlight } from "../rights.ts";
@@ -104,12 +103,12 @@ export class StreamQueue {
     io: IoCursor,
     n: number,
     credentials: PeerCredentials | null,
-    rights: readonly OpenFile[] | null,
+    message: Message,
   ): number {
-    const isNoted = this.segments !== null || credentials !== null || rights !== null;
+    const isNoted = this.segments !== null || credentials !== null || message.rights !== null;
     if (isNoted && !SOCKET_MESSAGES.hasRoom(1, this.account)) return -ENOMEM;
     const done = this.ring.put(io, n, FAULT_BYTES);
-    if (done > 0 && isNoted) this.note(done, credentials, rights);
+    if (done > 0 && isNoted) this.note(done, credentials, message);
     return done;
   }
 
@@ -120,14 +119,14 @@ export class StreamQueue {
   putUrgent(
     io: IoCursor,
     credentials: PeerCredentials | null,
-    rights: readonly OpenFile[] | null,
+    message: Message,
   ): number {
     if (!SOCKET_MESSAGES.hasRoom(1, this.account)) return -ENOMEM;
     if (io.takeBytes(one, 0, 1) !== 1) return -EFAULT;
     const segment = new Segment(
       1,
       credentials,
-      this.owner.net.shared.rights.send(rights, this.owner),
+      this.owner.net.shared.rights.send(message, this.owner),
     );
     segment.byte = one[0]!;
     this.noted(0).push(segment);
@@ -194,15 +193,16 @@ export class StreamQueue {
   private note(
     n: number,
     credentials: PeerCredentials | null,
-    rights: readonly OpenFile[] | null,
+    message: Message,
   ): void {
     const segments = this.noted(n), last = segments.at(-1);
-    const glues = last !== undefined && last.byte < 0 && rights === null && last.rights === null &&
+    const glues = last !== undefined && last.byte < 0 && message.rights === null &&
+      last.rights === null &&
       isSame(last.credentials, credentials);
     if (glues) last.length += n;
     else {
       segments.push(
-        new Segment(n, credentials, this.owner.net.shared.rights.send(rights, this.owner)),
+        new Segment(n, credentials, this.owner.net.shared.rights.send(message, this.owner)),
       );
       SOCKET_MESSAGES.add(1, this.account);
     }

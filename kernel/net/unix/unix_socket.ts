@@ -3,6 +3,7 @@
  * seqpacket.ts, dgram.ts.
  */
 
+import type { Account } from "../../core/account.ts";
 import {
   EADDRINUSE,
   EEXIST,
@@ -50,8 +51,8 @@ export abstract class UnixSocket extends Socket {
   /** Credentials of the peer at the time of connect, listen or socketpair. */
   peerCredentials: PeerCredentials | null = null;
 
-  constructor(net: NetNamespace, names: AbstractNames, type: number) {
-    super(net, AF_UNIX, type, 0);
+  constructor(account: Account, net: NetNamespace, names: AbstractNames, type: number) {
+    super(account, net, AF_UNIX, type, 0);
     this.names = names;
   }
 

@@ -21,9 +21,10 @@ import type { Socket } from "../socket.ts";
 
 const BITS = POLLIN | POLLOUT | POLLHUP | POLLERR;
 
-function sendRights(socket: Socket, text: string, files: Socket[]): number {
+function sendRights(lab: NetLab, socket: Socket, text: string, files: Socket[]): number {
   const message = new Message();
   message.reset(0);
+  message.caller = lab;
   message.rights = files.map((file) => {
     file.hold();
     return file;
@@ -51,13 +52,13 @@ for (const type of [SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM]) {
 
   Deno.test(`descriptors through type ${type} are kept under way and closed when lost`, () => {
     const lab = new NetLab(), [a, b] = lab.pair(type), [c, d] = lab.pair(SOCK_STREAM);
-    assertEquals(sendRights(a, "fd", [c]), 2);
+    assertEquals(sendRights(lab, a, "fd", [c]), 2);
     assertEquals(c.refs, 2);
     assertEquals([lab.receive(b, 10, MSG_PEEK), lab.last.rights?.length, c.refs], ["fd", 1, 3]);
     lab.last.dropRights();
     assertEquals([lab.receive(b), lab.last.rights?.[0] === c, c.refs], ["fd", true, 2]);
     lab.last.dropRights();
-    sendRights(a, "fd", [c, d]);
+    sendRights(lab, a, "fd", [c, d]);
     b.drop();
     assertEquals([c.refs, d.refs], [1, 1]);
   });
@@ -68,7 +69,7 @@ Deno.test("a chain of sockets under way in each other is closed, however long", 
   let [last] = lab.pair(SOCK_STREAM);
   for (let i = 0; i < 3_000; i++) {
     const [a, b] = lab.pair(SOCK_STREAM);
-    assertEquals(sendRights(a, "x", [last]), 1);
+    assertEquals(sendRights(lab, a, "x", [last]), 1);
     last.drop();
     a.drop();
     last = b;
@@ -83,7 +84,7 @@ Deno.test("a stream joins what was sent, but stops behind descriptors", () => {
   const lab = new NetLab(), [a, b] = lab.pair(SOCK_STREAM);
   lab.send(a, "one");
   lab.send(a, "two");
-  sendRights(a, "fd", [a]);
+  sendRights(lab, a, "fd", [a]);
   lab.send(a, "three");
   assertEquals([lab.receive(b, 2), lab.receive(b), lab.last.isWhole], ["on", "etwofd", true]);
   lab.last.dropRights();

@@ -5,6 +5,7 @@
  * another place has to be passed over takes several turns of the loop.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EAGAIN, ENOMEM, ESRCH } from "../../../ffi/abi/errno.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import { TEXT_BYTES } from "../../core/quota.ts";
@@ -50,13 +51,14 @@ export class AreaTextFile extends OpenFile {
   private isAtEnd: boolean = false;
 
   constructor(
+    account: Account,
     inode: GeneratedInode,
     flags: number,
     ref: TaskRef,
     mm: MemoryManager | null,
     format: AreaFormat,
   ) {
-    super(flags);
+    super(account, flags);
     this.inode = inode;
     this.ref = ref;
     this.mm = mm;

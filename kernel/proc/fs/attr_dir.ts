@@ -3,6 +3,7 @@
  * reading and writing is EINVAL.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EACCES, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -55,10 +56,10 @@ class AttrFile extends TextInode {
     ref.own(this);
   }
 
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile {
+  override open(_dentry: Dentry, flags: number, _cred: Credentials, account: Account): OpenFile {
     const task = this.ref.get();
     const mm = task !== null && this.ref.mayInspect(task) ? task.mm : null;
-    return new OpenAttr(this, flags, mm);
+    return new OpenAttr(account, this, flags, mm);
   }
 
   override render(): number {
@@ -82,8 +83,8 @@ class OpenAttr extends TextFile {
   private readonly attr: AttrFile;
   private readonly mm: MemoryManager | null;
 
-  constructor(attr: AttrFile, flags: number, mm: MemoryManager | null) {
-    super(attr, flags);
+  constructor(account: Account, attr: AttrFile, flags: number, mm: MemoryManager | null) {
+    super(account, attr, flags);
     this.attr = attr;
     this.mm = mm;
   }

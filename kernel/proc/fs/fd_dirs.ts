@@ -1,5 +1,6 @@
 /** /proc/PID/fd and /proc/PID/fdinfo: the open descriptors of a task (proc_pid_fd(5), proc_pid_fdinfo(5)). */
 
+import type { Account } from "../../core/account.ts";
 import { EACCES, ENOENT, ESRCH } from "../../../ffi/abi/errno.ts";
 import { O_CLOEXEC } from "../../../ffi/abi/fcntl.ts";
 import { S_IFLNK, S_IFREG } from "../../../ffi/abi/stat.ts";
@@ -132,10 +133,15 @@ export class FdinfoDir extends DescriptorDir {
     return task !== null && !this.ref.mayInspect(task) ? -EACCES : super.lookup(name);
   }
 
-  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+  override open(
+    dentry: Dentry,
+    flags: number,
+    cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
     const task = this.ref.get();
     if (task === null) return -ENOENT;
-    return this.ref.mayInspect(task) ? super.open(dentry, flags, cred) : -EACCES;
+    return this.ref.mayInspect(task) ? super.open(dentry, flags, cred, account) : -EACCES;
   }
 
   protected override make(fd: number): Inode {
@@ -163,10 +169,15 @@ class FdinfoFile extends TextInode {
     return true;
   }
 
-  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+  override open(
+    dentry: Dentry,
+    flags: number,
+    cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
     const task = this.ref.get();
     if (task === null) return -ESRCH;
-    return this.ref.mayInspect(task) ? super.open(dentry, flags, cred) : -EACCES;
+    return this.ref.mayInspect(task) ? super.open(dentry, flags, cred, account) : -EACCES;
   }
 
   override render(): string | number {

@@ -6,6 +6,7 @@
  * Neighbours: cred/id_map.ts (the rules).
  */
 
+import type { Account } from "../../core/account.ts";
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EACCES, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
 import { O_ACCMODE, O_RDONLY } from "../../../ffi/abi/fcntl.ts";
@@ -30,14 +31,19 @@ export function isIdMapFile(name: string): boolean {
 
 /** `name` is one of those that `isIdMapFile` knows. */
 export class IdMapText extends OwnedText {
-  override open(_dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+  override open(
+    _dentry: Dentry,
+    flags: number,
+    cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
     const ns = this.ref.get()?.cred.userNs;
     if (ns === undefined) return -EINVAL;
     const kind = MAPS.get(this.name);
-    if (kind !== undefined) return new IdMapFile(this, flags, ns, kind, this.ref.source);
+    if (kind !== undefined) return new IdMapFile(account, this, flags, ns, kind, this.ref.source);
     const writes = (flags & O_ACCMODE) !== O_RDONLY;
     if (writes && !hasCapIn(cred, ns, CAP_SYS_ADMIN)) return -EACCES;
-    return new SetgroupsFile(this, flags, ns);
+    return new SetgroupsFile(account, this, flags, ns);
   }
 
   /** Only an opened one has a text. */
@@ -49,8 +55,8 @@ export class IdMapText extends OwnedText {
 abstract class NamespaceFile extends TextFile {
   protected readonly userNs: UserNamespace;
 
-  constructor(inode: IdMapText, flags: number, userNs: UserNamespace) {
-    super(inode, flags);
+  constructor(account: Account, inode: IdMapText, flags: number, userNs: UserNamespace) {
+    super(account, inode, flags);
     this.userNs = userNs.hold();
   }
 
@@ -65,13 +71,14 @@ class IdMapFile extends NamespaceFile {
   private readonly source: ProcSource;
 
   constructor(
+    account: Account,
     inode: IdMapText,
     flags: number,
     userNs: UserNamespace,
     kind: MapKind,
     source: ProcSource,
   ) {
-    super(inode, flags, userNs);
+    super(account, inode, flags, userNs);
     this.kind = kind;
     this.source = source;
   }

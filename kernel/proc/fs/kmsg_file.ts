@@ -1,5 +1,6 @@
 /** /proc/kmsg (proc_kmsg(5)): the log of the kernel, in which nothing is ever written: its readers wait. */
 
+import type { Account } from "../../core/account.ts";
 import { CAP_SYS_ADMIN, CAP_SYSLOG } from "../../../ffi/abi/capability.ts";
 import { EAGAIN, EPERM } from "../../../ffi/abi/errno.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
@@ -16,9 +17,14 @@ export class KmsgInode extends GeneratedInode {
     super(fs, fs.nextIno(), S_IFREG | 0o400);
   }
 
-  override open(_dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+  override open(
+    _dentry: Dentry,
+    flags: number,
+    cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
     const mayRead = hasCap(cred, CAP_SYSLOG) || hasCap(cred, CAP_SYS_ADMIN);
-    return mayRead ? new KmsgFile(flags, this) : -EPERM;
+    return mayRead ? new KmsgFile(account, flags, this) : -EPERM;
   }
 }
 
@@ -26,8 +32,8 @@ class KmsgFile extends OpenFile {
   readonly inode: Inode;
   private readonly queue: WaitQueue = new WaitQueue();
 
-  constructor(flags: number, inode: Inode) {
-    super(flags);
+  constructor(account: Account, flags: number, inode: Inode) {
+    super(account, flags);
     this.inode = inode;
   }
 

@@ -3,6 +3,7 @@
  * that of the moment of opening: a later program is not seen.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EIO } from "../../../ffi/abi/errno.ts";
 import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
@@ -18,8 +19,8 @@ export class MemInode extends MemoryInode {
     super(fs, ref, ino, 0o600);
   }
 
-  protected override show(flags: number, mm: MemoryManager): OpenFile {
-    return new MemFile(this, flags, mm);
+  protected override show(flags: number, mm: MemoryManager, account: Account): OpenFile {
+    return new MemFile(account, this, flags, mm);
   }
   protected override mayShow(task: ProcTask): boolean {
     return this.ref.mayAttachMemory(task);
@@ -32,8 +33,8 @@ class MemFile extends OpenFile {
   readonly inode: MemInode;
   private readonly mm: MemoryManager;
 
-  constructor(inode: MemInode, flags: number, mm: MemoryManager) {
-    super(flags);
+  constructor(account: Account, inode: MemInode, flags: number, mm: MemoryManager) {
+    super(account, flags);
     this.inode = inode;
     this.mm = mm;
   }

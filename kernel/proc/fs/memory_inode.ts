@@ -1,5 +1,6 @@
 /** Files of /proc/PID that show memory: who may look into the process opens them, for the memory of that moment. */
 
+import type { Account } from "../../core/account.ts";
 import { EACCES, ESRCH } from "../../../ffi/abi/errno.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -21,7 +22,7 @@ export abstract class MemoryInode extends GeneratedInode {
   }
 
   /** A description of the memory. */
-  protected abstract show(flags: number, mm: MemoryManager): OpenFile;
+  protected abstract show(flags: number, mm: MemoryManager, account: Account): OpenFile;
 
   protected mayShow(task: ProcTask): boolean {
     return this.ref.mayReadMemory(task);
@@ -35,9 +36,14 @@ export abstract class MemoryInode extends GeneratedInode {
     return 0;
   }
 
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
+  override open(
+    _dentry: Dentry,
+    flags: number,
+    _cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
     const task = this.ref.get();
     if (task === null || task.mm === null) return -ESRCH;
-    return this.mayShow(task) ? this.show(flags, task.mm) : -EACCES;
+    return this.mayShow(task) ? this.show(flags, task.mm, account) : -EACCES;
   }
 }

@@ -3,6 +3,7 @@
  * namespace and root directory that the task had when they were opened.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EINVAL, ENOENT } from "../../../ffi/abi/errno.ts";
 import type { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -40,11 +41,16 @@ export class MountsInode extends TextInode {
     return 0;
   }
 
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
+  override open(
+    _dentry: Dentry,
+    flags: number,
+    _cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
     const task = this.ref.get();
     if (task === null) return -ENOENT;
     const { fs } = task;
-    return fs === null ? -EINVAL : new MountsFile(this, flags, fs.namespace, fs.root);
+    return fs === null ? -EINVAL : new MountsFile(account, this, flags, fs.namespace, fs.root);
   }
 
   /** Only through an open file is it known whose mounts are meant. */
@@ -95,8 +101,14 @@ class MountsFile extends SteppedTextFile {
   /** Changes that the last poll saw. */
   private seen: number;
 
-  constructor(inode: MountsInode, flags: number, namespace: MountNamespace, root: Path) {
-    super(inode, flags);
+  constructor(
+    account: Account,
+    inode: MountsInode,
+    flags: number,
+    namespace: MountNamespace,
+    root: Path,
+  ) {
+    super(account, inode, flags);
     this.name = inode.name;
     this.namespace = namespace.hold();
     this.root = holdPath(new Path(root.mount, root.dentry));

@@ -1,5 +1,6 @@
 /** /proc/PID/net, where /proc/net leads: the tables of the network (proc_pid_net(5)). A table is of the network that its task is in. */
 
+import type { Account } from "../../core/account.ts";
 import { EINVAL, ENOENT } from "../../../ffi/abi/errno.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -87,8 +88,8 @@ class NetText extends TextInode {
   override render(): string {
     return "";
   }
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile {
-    return new NetTextFile(this, flags);
+  override open(_dentry: Dentry, flags: number, _cred: Credentials, account: Account): OpenFile {
+    return new NetTextFile(account, this, flags);
   }
 }
 
@@ -96,8 +97,8 @@ class NetTextFile extends RowFile {
   private readonly tables: NetTables;
   private readonly name: string;
 
-  constructor(inode: NetText, flags: number) {
-    super(inode, flags);
+  constructor(account: Account, inode: NetText, flags: number) {
+    super(account, inode, flags);
     this.tables = inode.tables;
     this.name = inode.name;
   }

@@ -3,6 +3,7 @@
  * /proc/PID/ns lead here, and a file can be bound elsewhere.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EACCES, EINVAL, ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
 import { FS_IMMUTABLE_FL } from "../../../ffi/abi/fs.ts";
 import { O_RDONLY } from "../../../ffi/abi/fcntl.ts";
@@ -83,9 +84,11 @@ export class NsFs extends GeneratedFs {
   /** Initial ones that have their number: a second one of a kind (of another container) has none of those. */
   private readonly numbered: Map<NamespaceKind, Namespace> = new Map();
   readonly callers: CallerSource;
+  private readonly account: Account;
 
-  constructor(host: Host, callers: CallerSource) {
+  constructor(account: Account, host: Host, callers: CallerSource) {
     super(host);
+    this.account = account;
     this.callers = callers;
     this.source = "nsfs";
     this.root = new FixedDir(this, null, 0o555);
@@ -93,7 +96,7 @@ export class NsFs extends GeneratedFs {
 
   /** Where the file for a namespace is. */
   pathOf(namespace: Namespace, vfs: Vfs): Path {
-    this.mount ??= internalMount(vfs, this);
+    this.mount ??= internalMount(this.account, vfs, this);
     const known = namespace.file;
     if (known instanceof Dentry && known.inode?.fs === this) return new Path(this.mount, known);
     const inode = new NsInode(this, this.numberFor(namespace), namespace);
@@ -120,7 +123,7 @@ export class NsFs extends GeneratedFs {
     if (task === null || task.files === null || task.fs === null) return -ENOENT;
     const path = this.pathOf(namespace, task.fs.namespace.vfs), { inode } = path.dentry;
     if (!(inode instanceof NsInode)) return -ENOENT;
-    const file = new NsFile(inode, O_RDONLY, this);
+    const file = new NsFile(task.account, inode, O_RDONLY, this);
     file.attach(path, task.cred);
     const fd = task.files.install(file, true, task.limits.soft[RLIMIT_NOFILE] ?? 0);
     if (fd < 0) file.drop();
@@ -143,8 +146,13 @@ export class NsInode extends GeneratedInode {
   override setattr(_change: AttrChange, _cred: Credentials): number {
     return -EPERM;
   }
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
-    return new NsFile(this, flags, this.files);
+  override open(
+    _dentry: Dentry,
+    flags: number,
+    _cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
+    return new NsFile(account, this, flags, this.files);
   }
   override get standsFor(): Namespace {
     return this.namespace;
@@ -163,8 +171,8 @@ export class NsFile extends OpenFile {
   readonly inode: NsInode;
   private readonly files: NsFs;
 
-  constructor(inode: NsInode, flags: number, files: NsFs) {
-    super(flags);
+  constructor(account: Account, inode: NsInode, flags: number, files: NsFs) {
+    super(account, flags);
     this.inode = inode;
     this.files = files;
     inode.namespace.hold();

@@ -5,6 +5,7 @@
  * straight from its files are not there.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EINVAL } from "../../../ffi/abi/errno.ts";
 import { PAGEMAP_SCAN } from "../../../ffi/abi/pagemap.ts";
 import { PAGE_SIZE } from "../../mm/frames.ts";
@@ -31,8 +32,8 @@ export class PagemapInode extends MemoryInode {
     super(fs, ref, ino, 0o400);
   }
 
-  protected override show(flags: number, mm: MemoryManager): OpenFile {
-    return new PagemapFile(this, flags, mm);
+  protected override show(flags: number, mm: MemoryManager, account: Account): OpenFile {
+    return new PagemapFile(account, this, flags, mm);
   }
 }
 
@@ -40,8 +41,8 @@ class PagemapFile extends OpenFile {
   readonly inode: PagemapInode;
   private readonly mm: MemoryManager;
 
-  constructor(inode: PagemapInode, flags: number, mm: MemoryManager) {
-    super(flags);
+  constructor(account: Account, inode: PagemapInode, flags: number, mm: MemoryManager) {
+    super(account, flags);
     this.inode = inode;
     this.mm = mm;
     // An entry takes up to 1.5 us.

@@ -1,5 +1,6 @@
 /** A /proc over tasks that a test makes up: a kernel of files with a ProcFs at /proc, and whoever the caller is. */
 
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { Namespace, type NamespaceKind } from "../../cred/namespace.ts";
 import { PidSpace } from "../../cred/pid.ts";
 import { INITIAL_USER_NAMESPACE } from "../../cred/user_namespace.ts";
@@ -103,6 +104,7 @@ export class FakeTask implements ProcTask, ProcCaller {
   cred: Credentials = rootCredentials();
   mm: MemoryManager | null = null;
   files: FdTable | null = null;
+  readonly account: Account = TEST_ACCOUNT;
   fs: FsContext | null = null;
   exe: OpenFile | null = null;
   limits: TaskLimits = { soft: [10, Infinity], hard: [20, Infinity] };
@@ -215,7 +217,7 @@ export class FakeSource implements ProcSource {
   constructor(host: Host) {
     this.host = host;
     this.vfs = new Vfs(host);
-    this.namespaces = new NsFs(host, this);
+    this.namespaces = new NsFs(TEST_ACCOUNT, host, this);
   }
   seenBy(_caller: Caller): ProcSource {
     return this;

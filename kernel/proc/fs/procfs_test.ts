@@ -1,3 +1,4 @@
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   AT_FDCWD,
@@ -159,12 +160,12 @@ Deno.test("limits are laid out as Linux lays them out", () => {
 });
 
 Deno.test("fd links show what was opened and how; opening one opens the file again", () => {
-  const lab = new ProcLab(), files = new FdTable();
+  const lab = new ProcLab(), files = new FdTable(TEST_ACCOUNT);
   lab.init.files = files;
   writeText(lab.root, "/data", "hello");
   files.install(mustOpen(lab.root, "/data", O_RDWR), false, 10);
   files.install(mustOpen(lab.root, "/data", O_PATH), false, 10);
-  files.install(new NamelessFile(0), true, 10);
+  files.install(new NamelessFile(TEST_ACCOUNT, 0), true, 10);
   assertEquals(listDir(lab.root, "/proc/self/fd"), ["0", "1", "2"]);
   assertEquals(link(lab.root, "/proc/self/fd/0"), "/data");
   assertEquals(link(lab.root, "/proc/self/fd/2"), "anon_inode:[test]");
@@ -184,19 +185,19 @@ Deno.test("fd links show what was opened and how; opening one opens the file aga
   assertEquals(link(lab.root, "/proc/self/fd/0"), "/data (deleted)");
   files.close(0);
   assertEquals(link(lab.root, "/proc/self/fd/0"), "ENOENT");
-  files.install(new NamelessFile(O_WRONLY), false, 10);
+  files.install(new NamelessFile(TEST_ACCOUNT, O_WRONLY), false, 10);
   assertEquals(link(lab.root, "/proc/self/fd/0"), "anon_inode:[test]");
   assertEquals(mode(0), 0o120300);
 });
 
 Deno.test("fdinfo shows position, flags and what the file has to say", () => {
-  const lab = new ProcLab(), files = new FdTable();
+  const lab = new ProcLab(), files = new FdTable(TEST_ACCOUNT);
   lab.init.files = files;
   writeText(lab.root, "/data", "hello");
   const file = mustOpen(lab.root, "/data", O_RDWR);
   file.pos = 3;
   files.install(file, true, 10);
-  files.install(new NamelessFile(O_RDWR), false, 10);
+  files.install(new NamelessFile(TEST_ACCOUNT, O_RDWR), false, 10);
   const mount = file.path!.mount.id;
   assertEquals(
     lab.text("/proc/1/fdinfo/0"),
@@ -229,7 +230,7 @@ Deno.test("cwd, root and exe lead to places, and to nothing for a zombie", () =>
 Deno.test("strangers may look at what is public and at nothing else", () => {
   const memory = new MemoryLab(), lab = new ProcLab();
   lab.init.mm = memory.newManager();
-  lab.init.files!.install(new NamelessFile(0), false, 10);
+  lab.init.files!.install(new NamelessFile(TEST_ACCOUNT, 0), false, 10);
   const other = lab.as(lab.source.add(new FakeTask(50)), 1000);
   assertMatch(lab.text("/proc/1/stat", other), /^1 /);
   assertEquals(open(other, "/proc/1/maps"), "EACCES");
@@ -247,7 +248,7 @@ Deno.test("strangers may look at what is public and at nothing else", () => {
 Deno.test("files belong to the effective user, or to root when nobody may look", () => {
   const lab = new ProcLab();
   const task = lab.source.add(new FakeTask(50));
-  task.files = new FdTable();
+  task.files = new FdTable(TEST_ACCOUNT);
   task.mm = lab.init.mm;
   task.cred = userCredentials(1000, 1001, [], { lo: 0, hi: 0 });
   const owner = (path: string): number[] => {

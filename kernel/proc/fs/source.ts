@@ -130,6 +130,8 @@ export interface ProcTask {
   /** Null for zombies. */
   readonly mm: MemoryManager | null;
   readonly files: FdTable | null;
+  /** What its process makes is charged to this. */
+  readonly account: Account;
   readonly fs: FsContext | null;
   readonly exe: OpenFile | null;
   readonly limits: TaskLimits;

@@ -5,6 +5,7 @@
  * DIFFERS: Linux looks at the namespaces when the path is walked, not when it is opened.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EACCES, ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
 import { O_ACCMODE, O_RDONLY } from "../../../ffi/abi/fcntl.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
@@ -72,10 +73,15 @@ export abstract class SysctlInode extends TextInode {
   }
 
   /** What nobody may write, root cannot open for it either. */
-  override open(_dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+  override open(
+    _dentry: Dentry,
+    flags: number,
+    cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
     const writes = (flags & O_ACCMODE) !== O_RDONLY;
     if (writes && (this.mode & 0o222) === 0) return -EACCES;
-    return new SysctlFile(this, flags, this.scopeFor(cred));
+    return new SysctlFile(account, this, flags, this.scopeFor(cred));
   }
 
   /** What a value that an opener with these credentials writes is about. */
@@ -113,8 +119,8 @@ class SysctlFile extends TextFile {
   readonly #sysctl: SysctlInode;
   readonly #scope: SysctlScope;
 
-  constructor(inode: SysctlInode, flags: number, scope: SysctlScope) {
-    super(inode, flags);
+  constructor(account: Account, inode: SysctlInode, flags: number, scope: SysctlScope) {
+    super(account, inode, flags);
     this.#sysctl = inode;
     this.#scope = scope;
     scope.userNs.hold();
@@ -159,9 +165,14 @@ export class StoredInode extends SysctlInode {
     this.mode = S_IFREG | (this.#isForeign ? permissions & 0o444 : permissions);
     return 0;
   }
-  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+  override open(
+    dentry: Dentry,
+    flags: number,
+    cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
     this.refresh();
-    return super.open(dentry, flags, cred);
+    return super.open(dentry, flags, cred, account);
   }
   protected override value(scope: SysctlScope): string {
     return this.#store(scope).get(this.#setting.path);

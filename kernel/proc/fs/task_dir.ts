@@ -1,5 +1,6 @@
 /** /proc/PID, /proc/PID/task and /proc/PID/task/TID: proc_pid(5), proc_pid_task(5). */
 
+import type { Account } from "../../core/account.ts";
 import { ENOENT, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -79,9 +80,14 @@ export class TaskDir extends TaskBelow {
     return super.checkMode(mask, cred);
   }
 
-  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+  override open(
+    dentry: Dentry,
+    flags: number,
+    cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
     const r = this.mayEnter();
-    return r === -ESRCH || r === 0 ? super.open(dentry, flags, cred) : r;
+    return r === -ESRCH || r === 0 ? super.open(dentry, flags, cred, account) : r;
   }
 
   private make({ name, mode }: TaskEntry, ino: number): Inode {

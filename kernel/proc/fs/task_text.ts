@@ -3,6 +3,7 @@
  * is how they are opened, read and written.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EACCES, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
@@ -38,11 +39,18 @@ export abstract class OwnedText extends TextInode {
 
 /** `name` is one of TASK_FORMATS. */
 export class TaskText extends OwnedText {
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
+  override open(
+    _dentry: Dentry,
+    flags: number,
+    _cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
     const task = this.ref.get();
     if (task === null) return -ESRCH;
     const isGuarded = TASK_FORMATS.get(this.name)?.needs === "access to open";
-    return isGuarded && !this.ref.mayInspect(task) ? -EACCES : new TaskTextFile(this, flags);
+    return isGuarded && !this.ref.mayInspect(task)
+      ? -EACCES
+      : new TaskTextFile(account, this, flags);
   }
 
   /** Only an opened one has a text. */
@@ -71,8 +79,8 @@ export class TaskText extends OwnedText {
 class TaskTextFile extends TextFile {
   private readonly text: TaskText;
 
-  constructor(inode: TaskText, flags: number) {
-    super(inode, flags);
+  constructor(account: Account, inode: TaskText, flags: number) {
+    super(account, inode, flags);
     this.text = inode;
   }
 
@@ -89,15 +97,22 @@ class TaskTextFile extends TextFile {
  * memory of the time of its open, not that of a program that was started later.
  */
 export class MemoryText extends OwnedText {
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
+  override open(
+    _dentry: Dentry,
+    flags: number,
+    _cred: Credentials,
+    account: Account,
+  ): OpenFile | number {
     const task = this.ref.get();
     if (task === null) return -ESRCH;
     const needsMemory = MEMORY_FORMATS.has(this.name) || this.name === "smaps_rollup";
     if (task.mm === null && needsMemory) return -ESRCH;
     if (task.mm !== null && !this.ref.mayReadMemory(task)) return -EACCES;
     const areas = AREA_FORMATS.get(this.name);
-    if (areas !== undefined) return new AreaTextFile(this, flags, this.ref, task.mm, areas);
-    return new MemoryTextFile(this, flags, task.mm);
+    if (areas !== undefined) {
+      return new AreaTextFile(account, this, flags, this.ref, task.mm, areas);
+    }
+    return new MemoryTextFile(account, this, flags, task.mm);
   }
 
   override render(): string {
@@ -113,8 +128,8 @@ class MemoryTextFile extends TextFile {
   private readonly text: MemoryText;
   private readonly mm: MemoryManager | null;
 
-  constructor(inode: MemoryText, flags: number, mm: MemoryManager | null) {
-    super(inode, flags);
+  constructor(account: Account, inode: MemoryText, flags: number, mm: MemoryManager | null) {
+    super(account, inode, flags);
     this.text = inode;
     this.mm = mm;
   }

@@ -76,7 +76,7 @@ function setFilter(t: Task, flags: number, addr: number): number {
   if (isAmbiguous || isIdle) return -EINVAL;
   const program = readProgram(t, addr);
   if (typeof program === "number") return program;
-  const filter = new BpfFilter(program);
+  const filter = new BpfFilter(t.account, program);
   return hasListener ? attachWithListener(t, filter, flags) : attachFilter(t, filter, flags);
 }
 
@@ -97,7 +97,7 @@ function readProgram(t: Task, addr: number): BpfProgram | number {
 
 function attachWithListener(t: Task, filter: BpfFilter, flags: number): number {
   const notifier = filter.notifier = new Notifier(filter, firstId(t));
-  const file = new SeccompListener(t.kernel.anon, filter, notifier);
+  const file = new SeccompListener(t.account, t.kernel.anon, filter, notifier);
   const fd = t.files.install(file, true, t.group.limits.get(RLIMIT_NOFILE));
   if (fd < 0) {
     file.drop();

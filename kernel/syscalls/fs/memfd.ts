@@ -12,7 +12,7 @@ export function sysMemfdCreate(t: Task, a: SyscallArgs): number {
   if (flags < 0) return flags;
   const name = t.mm.cstring(a.u64(0), MFD_NAME_MAX + 1);
   if (typeof name === "number") return name === -EFAULT ? -EFAULT : -EINVAL;
-  const file = t.kernel.memfds.create(name, flags, t.cred);
+  const file = t.kernel.memfds.create(name, flags, t.cred, t.account);
   return typeof file === "number" ? file : installNew(t, file, (flags & MFD_CLOEXEC) !== 0);
 }
 
@@ -30,6 +30,6 @@ function flagsFor(t: Task, asked: number): number {
 
 export function sysMemfdSecret(t: Task, a: SyscallArgs): number {
   const flags = a.u32(0);
-  const file = t.kernel.secrets.create(flags, t.cred);
+  const file = t.kernel.secrets.create(flags, t.cred, t.account);
   return typeof file === "number" ? file : installNew(t, file, (flags & O_CLOEXEC) !== 0);
 }

@@ -6,6 +6,7 @@
  * mounts), mount.ts.
  */
 
+import type { Account } from "../../core/account.ts";
 import {
   EBADF,
   EBUSY,
@@ -67,8 +68,14 @@ class ContextFile extends AnonFile {
   /** Its charge to TEXT_BYTES. */
   private charged: number = 0;
 
-  constructor(anon: AnonFiles, type: FsType | null, picked: Path | null, userNs: UserNamespace) {
-    super(anon, O_RDWR);
+  constructor(
+    account: Account,
+    anon: AnonFiles,
+    type: FsType | null,
+    picked: Path | null,
+    userNs: UserNamespace,
+  ) {
+    super(account, anon, O_RDWR);
     this.type = type;
     this.userNs = userNs.hold();
     this.picked = picked === null ? null : holdPath(picked);
@@ -119,7 +126,7 @@ export function sysFsopen(t: Task, a: SyscallArgs): number {
   if (type === null) return -ENODEV;
   return installNew(
     t,
-    new ContextFile(t.kernel.anon, type, null, ownerOf(t, type)),
+    new ContextFile(t.account, t.kernel.anon, type, null, ownerOf(t, type)),
     (flags & M.FSOPEN_CLOEXEC) !== 0,
   );
 }
@@ -138,7 +145,7 @@ export function sysFspick(t: Task, a: SyscallArgs): number {
   if (path.dentry !== path.mount.root) return -EINVAL;
   return installNew(
     t,
-    new ContextFile(t.kernel.anon, null, path, t.cred.userNs),
+    new ContextFile(t.account, t.kernel.anon, null, path, t.cred.userNs),
     (flags & M.FSPICK_CLOEXEC) !== 0,
   );
 }
@@ -251,11 +258,11 @@ export function sysFsmount(t: Task, a: SyscallArgs): number {
   const { namespace } = t.fs;
   const locks = locksOfNew(namespace, fs, mountFlags);
   if (typeof locks === "number") return locks;
-  if (!MOUNTS.hasRoom()) return -ENOSPC;
-  const mount = newMount(namespace.vfs, fs, rootDentryOf(fs), mountFlags, fs.source);
+  if (!MOUNTS.hasRoom(1, t.account)) return -ENOSPC;
+  const mount = newMount(t.account, namespace.vfs, fs, rootDentryOf(fs), mountFlags, fs.source);
   mount.lock(locks.flags, locks.hasAtime);
   file.made = null;
   file.phase = FAILED;
-  const root = MountFile.open(mount, O_PATH, namespace, t.cred);
+  const root = MountFile.open(t, mount, O_PATH, namespace);
   return installNew(t, root, (flags & M.FSMOUNT_CLOEXEC) !== 0);
 }

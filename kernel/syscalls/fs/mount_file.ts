@@ -3,7 +3,8 @@
  * is destroyed with the descriptor.
  */
 
-import type { Credentials } from "../../cred/credentials.ts";
+import type { Account } from "../../core/account.ts";
+import type { Caller } from "../../vfs/caller.ts";
 import { type Mount, Path } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { MountNamespace } from "../../vfs/mounts.ts";
@@ -13,16 +14,27 @@ export class MountFile extends PathFile {
   readonly mount: Mount;
   private readonly home: MountNamespace;
 
-  private constructor(mount: Mount, flags: number, inode: Inode, home: MountNamespace) {
-    super(flags, inode);
+  private constructor(
+    account: Account,
+    mount: Mount,
+    flags: number,
+    inode: Inode,
+    home: MountNamespace,
+  ) {
+    super(account, flags, inode);
     this.mount = mount;
     this.home = home;
   }
 
-  static open(mount: Mount, flags: number, home: MountNamespace, cred: Credentials): MountFile {
+  static open(
+    { account, cred }: Caller,
+    mount: Mount,
+    flags: number,
+    home: MountNamespace,
+  ): MountFile {
     const { inode } = mount.root;
     if (inode === null) throw new Error("the root of a mount is there");
-    const file = new MountFile(mount, flags, inode, home);
+    const file = new MountFile(account, mount, flags, inode, home);
     file.attach(new Path(mount, mount.root), cred);
     return file;
   }

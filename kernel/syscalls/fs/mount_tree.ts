@@ -47,11 +47,11 @@ export function sysOpenTree(t: Task, a: SyscallArgs): number {
   if (isClone) {
     const mount = cloneDetached(t, path, isRecursive);
     if (typeof mount === "number") return mount;
-    return installNew(t, MountFile.open(mount, O_PATH, t.fs.namespace, t.cred), isCloexec);
+    return installNew(t, MountFile.open(t, mount, O_PATH, t.fs.namespace), isCloexec);
   }
   const { inode } = path.dentry;
   if (inode === null) return -EINVAL;
-  const file = new PathFile(O_PATH, inode);
+  const file = new PathFile(t.account, O_PATH, inode);
   file.attach(path, t.cred);
   return installNew(t, file, isCloexec);
 }

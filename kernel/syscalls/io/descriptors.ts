@@ -160,8 +160,8 @@ export function sysCloseRange(t: Task, a: SyscallArgs): number {
   if (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) || first > last) return -EINVAL;
   const { progress } = t;
   if (flags & CLOSE_RANGE_UNSHARE && t.files.refs > 1 && progress.step === 0) {
-    if (!t.files.mayCopy) return -ENOMEM;
-    const own = t.files.copy();
+    if (!t.files.mayCopy(t.account)) return -ENOMEM;
+    const own = t.files.copy(t.account);
     t.files.drop();
     t.files = own;
   }

@@ -1,5 +1,6 @@
 /** F_NOTIFY of fcntl(2): a signal for changes in a directory. The watches: vfs/watch_list.ts. */
 
+import type { Account } from "../../core/account.ts";
 import { ENOTDIR } from "../../../ffi/abi/errno.ts";
 import {
   DN_ACCESS,
@@ -47,8 +48,8 @@ class DirectorySignal extends Watch {
   fd: number;
   isRepeated: boolean = false;
 
-  constructor(inode: Inode, file: OpenFile, files: FdTable, fd: number) {
-    super(inode, 0);
+  constructor(account: Account, inode: Inode, file: OpenFile, files: FdTable, fd: number) {
+    super(account, inode, 0);
     this.file = file;
     this.files = files;
     this.fd = fd;
@@ -77,7 +78,7 @@ export function notifyOfDirectory(t: Task, file: OpenFile, wanted: number, fd: n
     return 0;
   }
   if ((inode.mode & S_IFMT) !== S_IFDIR) return -ENOTDIR;
-  const watch = old ?? new DirectorySignal(inode, file, t.files, fd);
+  const watch = old ?? new DirectorySignal(t.account, inode, file, t.files, fd);
   watch.fd = fd;
   for (const [flag, events] of EVENTS) if ((wanted & flag) !== 0) watch.mask |= events;
   if ((wanted & DN_MULTISHOT) !== 0) watch.isRepeated = true;

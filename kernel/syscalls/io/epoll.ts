@@ -40,7 +40,7 @@ export function sysEpollCreate1(t: Task, a: SyscallArgs): number {
 }
 
 function newSet(t: Task): EpollFile {
-  return new EpollFile(t.kernel.anon, t.fs.namespace.vfs.deferred);
+  return new EpollFile(t.account, t.kernel.anon, t.fs.namespace.vfs.deferred);
 }
 
 export function sysEpollCtl(t: Task, a: SyscallArgs): number {

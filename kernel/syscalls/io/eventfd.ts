@@ -19,6 +19,12 @@ export function sysEventfd2(t: Task, a: SyscallArgs): number {
 function makeEventfd(t: Task, count: number, flags: number): number {
   if (flags & ~(EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE)) return -EINVAL;
   const isSemaphore = (flags & EFD_SEMAPHORE) !== 0;
-  const file = new EventFile(t.kernel.anon, O_RDWR | (flags & EFD_NONBLOCK), count, isSemaphore);
+  const file = new EventFile(
+    t.account,
+    t.kernel.anon,
+    O_RDWR | (flags & EFD_NONBLOCK),
+    count,
+    isSemaphore,
+  );
   return installNew(t, file, (flags & EFD_CLOEXEC) !== 0);
 }

@@ -41,7 +41,7 @@ export function sysInotifyInit1(t: Task, a: SyscallArgs): number {
 }
 
 function newFile(t: Task, flags: number): InotifyFile {
-  return new InotifyFile(t.kernel.anon, flags, t.fs.namespace.vfs.deferred);
+  return new InotifyFile(t.account, t.kernel.anon, flags, t.fs.namespace.vfs.deferred);
 }
 
 export function sysInotifyAddWatch(t: Task, a: SyscallArgs): number {

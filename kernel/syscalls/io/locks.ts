@@ -78,8 +78,8 @@ function offsetOf(value: number): bigint {
 function requestOf(t: Task, file: OpenFile, isOfd: boolean): FileLock {
   const { type, start, end } = range;
   return isOfd
-    ? new FileLock("OFDLCK", file, type, start, end, -1)
-    : new FileLock("POSIX", t.files, type, start, end, kernelPid(t));
+    ? new FileLock("OFDLCK", file, type, start, end, -1, t.account)
+    : new FileLock("POSIX", t.files, type, start, end, kernelPid(t), t.account);
 }
 
 function locksOf(t: Task, inode: Inode): FileLocks {
@@ -138,7 +138,7 @@ export function sysFlock(t: Task, a: SyscallArgs): number {
   if (kind !== LOCK_SH && kind !== LOCK_EX && kind !== LOCK_UN) return -EINVAL;
   const file = t.files.get(a.i32(0));
   if (file === null) return -EBADF;
-  const locks = locksOf(t, file.inode), request = flockRequest(file, kind, kernelPid(t));
+  const locks = locksOf(t, file.inode), request = flockRequest(file, kind, kernelPid(t), t.account);
   const r = locks.flock(request);
   if (r !== -EAGAIN || operation & LOCK_NB) return r;
   const blocked = t.waitFor(locks.waiters, 0);

@@ -34,7 +34,7 @@ export function controlLoops(file: LoopControlFile, request: number, number: num
   switch (request) {
     case L.LOOP_CTL_ADD:
       if (number >= 0 && devices.get(number) !== null) return -EEXIST;
-      return devices.add(number < 0 ? devices.nextNumber : number);
+      return devices.add(number < 0 ? devices.nextNumber : number, file.account);
     case L.LOOP_CTL_REMOVE: {
       if (number < 0) return -EINVAL;
       const device = devices.get(number);
@@ -44,7 +44,7 @@ export function controlLoops(file: LoopControlFile, request: number, number: num
       return 0;
     }
     case L.LOOP_CTL_GET_FREE:
-      return devices.unbound?.number ?? devices.add(devices.nextNumber);
+      return devices.unbound?.number ?? devices.add(devices.nextNumber, file.account);
     default:
       return -ENOSYS;
   }

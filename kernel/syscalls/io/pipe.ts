@@ -27,8 +27,8 @@ function makePipe(t: Task, addr: number, flags: number): number {
   const pipe = new Pipe(t.kernel.memory.frames, inode);
   // The target of /proc/PID/fd/N, where FifoOpener finds it.
   inode.special = pipe;
-  const readEnd = new PipeFile(pipe, O_RDONLY | (flags & O_NONBLOCK));
-  const writeEnd = new PipeFile(pipe, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)));
+  const readEnd = new PipeFile(t.account, pipe, O_RDONLY | (flags & O_NONBLOCK));
+  const writeEnd = new PipeFile(t.account, pipe, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)));
   return installPair(t, addr, readEnd, writeEnd, (flags & O_CLOEXEC) !== 0);
 }
 

@@ -71,7 +71,7 @@ function pollFds(t: Task, addr: number, count: number): number {
     if (bits !== 0) ready++;
   }
   if (ready === 0 && t.kernel.now() < t.progress.deadlineNs) {
-    if (!EXTRA_WAITS.hasRoom(count)) return -ENOMEM;
+    if (!EXTRA_WAITS.hasRoom(count, t.account)) return -ENOMEM;
     for (let at = 0; at < bytes; at += POLLFD_BYTES) {
       const file = fileOf(t, fdsView.getInt32(at, true));
       if (file !== null) watchFiles(t, file, fdsView.getUint16(at + 4, true) | POLLERR | POLLHUP);
@@ -177,7 +177,7 @@ function select(t: Task, a: SyscallArgs): number {
   const ready = scanSets(t, n);
   if (ready < 0) return ready;
   if (ready === 0 && t.kernel.now() < t.progress.deadlineNs) {
-    if (!EXTRA_WAITS.hasRoom(n)) return -ENOMEM;
+    if (!EXTRA_WAITS.hasRoom(n, t.account)) return -ENOMEM;
     watchAll(t, n);
     const r = t.waitUntil(t.progress.deadlineNs);
     if (r === BLOCK) return BLOCK;

@@ -97,7 +97,7 @@ export function runPasses(t: Task, p: PollPasses): number {
   if (p.result !== null) return removeSomeWaits(t, p);
   if (p.isAsleep) p.begin();
   const to = Math.min(p.count, p.at + FDS_A_TURN);
-  if (!p.isWatched && !EXTRA_WAITS.hasRoom(to - p.at)) return endPasses(t, p, -ENOMEM);
+  if (!p.isWatched && !EXTRA_WAITS.hasRoom(to - p.at, t.account)) return endPasses(t, p, -ENOMEM);
   const ready = p.look(t, p.at, to);
   if (ready < 0) return endPasses(t, p, ready);
   p.ready += ready;

@@ -27,7 +27,7 @@ function makeSignalfd(t: Task, a: SyscallArgs, flags: number): number {
   if (lo < 0 || hi < 0) return -EFAULT;
   if (flags & ~(SFD_CLOEXEC | SFD_NONBLOCK)) return -EINVAL;
   if (fd === -1) {
-    const file = new SignalFile(t, flags & SFD_NONBLOCK);
+    const file = new SignalFile(t.account, t, flags & SFD_NONBLOCK);
     file.mask.set(lo & ~UNBLOCKABLE_LO, hi);
     return installNew(t, file, (flags & SFD_CLOEXEC) !== 0);
   }

@@ -35,7 +35,7 @@ export function sysTimerfdCreate(t: Task, a: SyscallArgs): number {
     default:
       return -EINVAL;
   }
-  const file = new TimerFile(t.kernel.anon, t.kernel, clock, flags & T.TFD_NONBLOCK);
+  const file = new TimerFile(t.account, t.kernel.anon, t.kernel, clock, flags & T.TFD_NONBLOCK);
   return installNew(t, file, (flags & T.TFD_CLOEXEC) !== 0);
 }
 

@@ -127,6 +127,6 @@ export function sysSetgroups(t: Task, a: SyscallArgs): number {
   if (size > 0 && t.mm.copyIn(bytes, 0, a.u64(1), bytes.length) !== 0) return -EFAULT;
   const kernelIds = [...groups].map((gid) => t.cred.userNs.kernelGid(gid));
   if (kernelIds.includes(NO_ID)) return -EINVAL;
-  const kept = t.kernel.accounts.groupLists.keep(kernelIds.sort((x, y) => x - y));
+  const kept = t.kernel.accounts.groupLists.keep(kernelIds.sort((x, y) => x - y), t.account);
   return kept === null ? -ENOMEM : applyIds(t, change.setgroups(t.cred, kept));
 }

@@ -31,6 +31,7 @@ export function sysPidfdOpen(t: Task, a: SyscallArgs): number {
   // Without PIDFD_THREAD the id of a thread that leads no process is -EINVAL.
   if (group === undefined) return thread === undefined ? -ESRCH : -EINVAL;
   const file = new PidFd(
+    t.account,
     t.kernel.anon,
     group,
     isThread ? thread ?? null : null,

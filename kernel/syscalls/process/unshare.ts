@@ -49,7 +49,9 @@ export function sysUnshare(t: Task, a: SyscallArgs): number {
   }
   if ((flags & (CLONE_SIGHAND | CLONE_VM)) !== 0 && t.sighand.refs > 1) return -EINVAL;
   if ((flags & CLONE_VM) !== 0 && t.mm.users > 1) return -EINVAL;
-  if ((flags & CLONE_FILES) !== 0 && t.files.refs > 1 && !t.files.mayCopy) return -ENOMEM;
+  if ((flags & CLONE_FILES) !== 0 && t.files.refs > 1 && !t.files.mayCopy(t.account)) {
+    return -ENOMEM;
+  }
   // The copy of the mounts needs an unshared file system context, and is the last step that can
   // fail.
   const shared = (flags & CLONE_FS) !== 0 && t.fs.refs > 1 ? t.fs : null;
@@ -65,7 +67,7 @@ export function sysUnshare(t: Task, a: SyscallArgs): number {
   shared?.drop();
   if ((flags & (CLONE_SYSVSEM | CLONE_NEWIPC)) !== 0) dropSemUndo(t);
   if ((flags & CLONE_FILES) !== 0 && t.files.refs > 1) {
-    const files = t.files.copy();
+    const files = t.files.copy(t.account);
     t.files.drop();
     t.files = files;
   }

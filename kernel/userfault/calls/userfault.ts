@@ -29,7 +29,7 @@ export function newUserfaultfd(t: Task, flags: number): number {
   if ((flags & ~(O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY)) !== 0) return -EINVAL;
   return installNew(
     t,
-    new UserfaultFile(t.kernel, new Userfault(t.mm, flags)),
+    new UserfaultFile(t.account, t.kernel, new Userfault(t.mm, flags)),
     (flags & O_CLOEXEC) !== 0,
   );
 }

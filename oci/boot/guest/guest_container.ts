@@ -31,6 +31,7 @@ import type { BootSpec, GuestFds, ProcessSpec } from "../../protocol/boot_spec.t
 import type { ContainerStats, ProcessInfo, StartHook } from "../../protocol/control_protocol.ts";
 import type { BootSocket } from "../../protocol/launcher_channel.ts";
 import { debugText } from "../control/debug_text.ts";
+import type { ContainerAccounts } from "../../../kernel/task/accounts.ts";
 import { type GuestOwner, GuestProcess } from "./guest_process.ts";
 import { type StartedGuest, startGuest } from "./guest_start.ts";
 import { type HookStreams, StartHooks } from "./start_hooks.ts";
@@ -112,11 +113,13 @@ export class GuestContainer implements GuestOwner, GoferListener {
     this.#seccomp = spec.process.seccomp ?? null;
     this.#gofer = new GoferClient(places.gofer);
     this.init = new GuestProcess(kernel.host, places.waiter, 0, this);
+    const accounts = kernel.accounts.open();
     try {
-      const tree = this.#openTree(spec);
+      const tree = this.#openTree(spec, accounts);
       this.limits = tree.limits;
-      this.#container = this.#makeContainer(spec, shares, tree, places.template);
+      this.#container = this.#makeContainer(spec, accounts, shares, tree, places.template);
     } catch (error) {
+      accounts.close();
       for (const fd of places.stdio) close(fd);
       this.#gofer.close();
       throw error;
@@ -142,15 +145,16 @@ export class GuestContainer implements GuestOwner, GoferListener {
     this.init.begin(guest);
   }
 
-  #openTree(spec: BootSpec): MountTree {
+  #openTree(spec: BootSpec, accounts: ContainerAccounts): MountTree {
     if (this.#gofer.start() < 0) {
       throw new UserError("the file server of the container does not answer");
     }
-    return new MountTree(this.kernel, this.#gofer, spec);
+    return new MountTree(accounts.all, this.kernel, this.#gofer, spec);
   }
 
   #makeContainer(
     spec: BootSpec,
+    accounts: ContainerAccounts,
     shares: Shares,
     tree: MountTree,
     template: AddressSpace | null,
@@ -158,7 +162,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     // Gone with the container, or if there is none.
     const mounts = tree.namespace.hold();
     try {
-      const container = this.#newContainer(spec, shares, mounts);
+      const container = this.#newContainer(spec, accounts, shares, mounts);
       container.template = template;
       return filled(container, tree);
     } finally {
@@ -166,10 +170,16 @@ export class GuestContainer implements GuestOwner, GoferListener {
     }
   }
 
-  #newContainer(spec: BootSpec, shares: Shares, mounts: MountNamespace): Container {
+  #newContainer(
+    spec: BootSpec,
+    accounts: ContainerAccounts,
+    shares: Shares,
+    mounts: MountNamespace,
+  ): Container {
     const { pid, ipc, uts, time } = shares;
     return newContainer(this.kernel, {
       id: spec.id,
+      accounts,
       mounts,
       hostname: spec.hostname,
       ...(spec.domainname === null ? {} : { domainname: spec.domainname }),

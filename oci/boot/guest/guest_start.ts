@@ -44,7 +44,7 @@ export function startGuest(
   isFirst: boolean,
   listener: ExitListener | null,
 ): StartedGuest {
-  const files = new StdioFiles(kernel, container.mounts, stdio, process);
+  const files = new StdioFiles(kernel, container, stdio, process);
   try {
     return startWith(files, kernel, container, process, stdio, isFirst, listener);
   } catch (error) {
@@ -107,7 +107,13 @@ function openTerminal(
   process: ProcessSpec,
   isFirst: boolean,
 ): OwnTerminal {
-  const opened = Console.open(kernel.terminals, container.mounts, cred, isFirst);
+  const opened = Console.open(
+    container.accounts.all,
+    kernel.terminals,
+    container.mounts,
+    cred,
+    isFirst,
+  );
   if (typeof opened === "number") {
     throw new UserError(`no terminal for the guest: ${errnoName(opened)}`);
   }

@@ -72,7 +72,7 @@ export function settle(task: Task, process: ProcessSpec): void {
 /** Before the first instruction; what the process may later do to have filters does not matter. */
 function attachSeccomp(task: Task, spec: SeccompSpec | null): void {
   if (spec === null) return;
-  const r = attachFilter(task, seccompFilterOf(spec), spec.flags);
+  const r = attachFilter(task, seccompFilterOf(task.account, spec), spec.flags);
   if (r !== 0) throw new UserError(`linux.seccomp: the filter is too long: ${errnoName(-r)}`);
 }
 

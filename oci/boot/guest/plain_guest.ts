@@ -43,8 +43,8 @@ export class PlainGuest implements WaiterListener, GoferListener {
     const gofer = new GoferClient(spec.fds.gofer);
     if (gofer.start() < 0) throw new UserError("the file server of the sandbox does not answer");
     if (!hasHostNetwork(spec)) addLonelyLink(kernel.namespaces.net);
-    const mounts = buildMountTree(kernel, gofer, spec);
     const ns = kernel.namespaces.hold(), accounts = kernel.accounts.open();
+    const mounts = buildMountTree(accounts.all, kernel, gofer, spec);
     const place = new Container("", kernel.pids, mounts.hold(), ns, accounts);
     this.#bridge = startGuest(kernel, place, spec.process, spec.fds.stdio, true, null).bridge;
   }

@@ -4,6 +4,8 @@
  */
 
 import { ENXIO } from "../../../ffi/abi/errno.ts";
+import type { Container } from "../../../kernel/task/container.ts";
+import type { Account } from "../../../kernel/core/account.ts";
 import {
   AT_FDCWD,
   F_GETFL,
@@ -27,6 +29,7 @@ import { findNull, NULL_DEVICE, NULL_PATH } from "../rootfs/null_device.ts";
 import type { GuestFds, ProcessSpec } from "../../protocol/boot_spec.ts";
 
 export class StdioFiles {
+  private readonly account: Account;
   private readonly fs: HostFdFs;
   private readonly namespace: MountNamespace;
   private readonly fds: GuestFds;
@@ -37,12 +40,13 @@ export class StdioFiles {
   /** @param fds host descriptors @param owner the user whose files they are */
   constructor(
     kernel: SandboxKernel,
-    namespace: MountNamespace,
+    container: Container,
     fds: GuestFds,
     owner: Pick<ProcessSpec, "uid" | "gid">,
   ) {
     this.fs = new HostFdFs(kernel.host, kernel.memory.bounce);
-    this.namespace = namespace;
+    this.account = container.accounts.all;
+    this.namespace = container.mounts;
     this.fds = fds;
     this.owner = owner;
   }
@@ -52,7 +56,7 @@ export class StdioFiles {
     const fd = this.take(index), { uid, gid } = this.owner;
     const flags = fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND);
     const own = isNullDevice(fd) ? this.openNull(flags) : null;
-    if (own === null) return adoptHostFd(this.fs, fd, flags, uid, gid);
+    if (own === null) return adoptHostFd(this.account, this.fs, fd, flags, uid, gid);
     close(fd);
     return own;
   }
@@ -75,7 +79,7 @@ export class StdioFiles {
    * with root's rights.
    */
   private openNull(flags: number): OpenFile | null {
-    const caller = new InitCaller(this.namespace, rootCredentials(), 0);
+    const caller = new InitCaller(this.account, this.namespace, rootCredentials(), 0);
     const file = typeof findNull(caller) === "number"
       ? -ENXIO
       : openAt(caller, AT_FDCWD, NULL_PATH, flags | O_NOCTTY | O_NOFOLLOW, 0);

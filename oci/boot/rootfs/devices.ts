@@ -107,21 +107,29 @@ class DeviceMaker {
 
   private mountNode(device: DeviceSpec): number {
     const { type, major, minor, mode, uid, gid } = device, { vfs } = this.kernel;
+    const { account } = this.caller;
     const place = makePlace(this.caller, device.path, false);
     if (typeof place === "number") return place;
     const mount = this.hidden ??= this.makeHidden(), name = String(this.count++);
-    const node = mount.fs.root.mknod(name, TYPES[type] | mode, makedev(major, minor), uid, gid);
+    const node = mount.fs.root.mknod(
+      name,
+      TYPES[type] | mode,
+      makedev(major, minor),
+      uid,
+      gid,
+      account,
+    );
     if (typeof node === "number") return node;
     const dentry = vfs.dentries.lookup(mount.root, name);
     if (typeof dentry === "number") return dentry;
-    const shown = newMount(vfs, mount.fs, dentry, mount.flags, "devtmpfs");
+    const shown = newMount(account, vfs, mount.fs, dentry, mount.flags, "devtmpfs");
     return this.caller.fs.namespace.attach(shown, place);
   }
 
   private makeHidden(): Mount {
-    const { memory, host, vfs } = this.kernel;
-    const fs = new TmpfsFs(memory.frames, host, { mode: 0o755 }, "devtmpfs");
-    return internalMount(vfs, fs);
+    const { memory, host, vfs } = this.kernel, { account } = this.caller;
+    const fs = new TmpfsFs(account, memory.frames, host, { mode: 0o755 }, "devtmpfs");
+    return internalMount(account, vfs, fs);
   }
 }
 
@@ -138,6 +146,13 @@ export function bindConsole(caller: Caller, slave: Path): void {
 
 function showSlave(caller: Caller, slave: Path, place: Path): number {
   const { namespace } = caller.fs, { mount } = slave;
-  const shown = newMount(namespace.vfs, mount.fs, slave.dentry, mount.flags, mount.source);
+  const shown = newMount(
+    caller.account,
+    namespace.vfs,
+    mount.fs,
+    slave.dentry,
+    mount.flags,
+    mount.source,
+  );
   return namespace.attach(shown, place);
 }

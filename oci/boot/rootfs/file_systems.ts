@@ -14,6 +14,7 @@ import { holdPath, Path } from "../../../kernel/vfs/dentry.ts";
 import type { FileSystem, Inode } from "../../../kernel/vfs/inode.ts";
 import { internalMount } from "../../../kernel/vfs/mount_links.ts";
 import type { MountSpec, OverlayLayers, RootSpec } from "../../protocol/boot_spec.ts";
+import type { Account } from "../../../kernel/core/account.ts";
 
 /**
  * LIMIT: for so long, in ns, a change that the host makes to the root directory (docker cp) may stay unseen by what runs
@@ -22,11 +23,19 @@ import type { MountSpec, OverlayLayers, RootSpec } from "../../protocol/boot_spe
 const ROOT_LEASE_NS = 250_000_000;
 
 export class FileSystems {
+  /** What the overlays are charged to. */
+  private readonly account: Account;
   private readonly kernel: SandboxKernel;
   private readonly gofer: GoferClient;
   private readonly limits: CgroupLimits;
 
-  constructor(kernel: SandboxKernel, gofer: GoferClient, limits: CgroupLimits) {
+  constructor(
+    account: Account,
+    kernel: SandboxKernel,
+    gofer: GoferClient,
+    limits: CgroupLimits,
+  ) {
+    this.account = account;
     this.kernel = kernel;
     this.gofer = gofer;
     this.limits = limits;
@@ -41,9 +50,13 @@ export class FileSystems {
     });
     if (typeof fs === "number" || overlay === "none") return fs;
     const text = `lowerdir=/,upperdir=${overlay}`;
-    if (overlay === "memory") return memoryOverlay(fs.root, memory.frames, host, text);
+    if (overlay === "memory") {
+      return memoryOverlay(this.account, fs.root, memory.frames, host, text);
+    }
     const upper = this.own(spec.upperAttach ?? "");
-    return typeof upper === "number" ? upper : ownOverlay(fs.root, upper, memory.frames, text);
+    return typeof upper === "number"
+      ? upper
+      : ownOverlay(this.account, fs.root, upper, memory.frames, text);
   }
 
   /** A tree that nobody else sees. */
@@ -78,7 +91,14 @@ export class FileSystems {
     const pinned = trees.map((fs) => this.pin(fs));
     const roots = trees.map((fs) => fs.root);
     const upper = layers.upper === null ? null : roots.pop() ?? null;
-    const options = { isPersistent: true, stackDepth: 1, text, frames, owned: null };
+    const options = {
+      isPersistent: true,
+      account: this.account,
+      stackDepth: 1,
+      text,
+      frames,
+      owned: null,
+    };
     const last = roots.pop();
     if (last === undefined) return -ENODEV;
     let lower: Inode = last;
@@ -91,7 +111,7 @@ export class FileSystems {
   }
 
   private pin(fs: GoferFs): Path {
-    const mount = internalMount(this.kernel.vfs, fs);
+    const mount = internalMount(this.account, this.kernel.vfs, fs);
     return holdPath(new Path(mount, mount.root));
   }
 }

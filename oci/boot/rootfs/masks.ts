@@ -50,7 +50,12 @@ export function mask(
 }
 
 function coverDirectory(kernel: SandboxKernel, caller: Caller, at: Path): number {
-  const empty = TmpfsFs.fromOptions(kernel.memory.frames, kernel.host, "mode=0755,size=0");
+  const empty = TmpfsFs.fromOptions(
+    caller.account,
+    kernel.memory.frames,
+    kernel.host,
+    "mode=0755,size=0",
+  );
   if (typeof empty === "number") return empty;
   empty.readOnly = true;
   const flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;

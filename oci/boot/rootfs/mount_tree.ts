@@ -19,6 +19,7 @@ import { isDirectory } from "../../../kernel/vfs/access.ts";
 import type { Caller } from "../../../kernel/vfs/caller.ts";
 import { findAt } from "../../../kernel/vfs/status.ts";
 import { dropPath, holdPath, type Mount, Path } from "../../../kernel/vfs/dentry.ts";
+import type { Account } from "../../../kernel/core/account.ts";
 import {
   addMount,
   changePropagation,
@@ -47,13 +48,14 @@ export type MountTreeSpec = Pick<
  * @throws UserError naming what could not be done, and where config.json asks for it
  */
 export function buildMountTree(
+  account: Account,
   kernel: SandboxKernel,
   gofer: GoferClient,
   spec: MountTreeSpec,
 ): MountNamespace {
-  const tree = new MountTree(kernel, gofer, spec);
+  const tree = new MountTree(account, kernel, gofer, spec);
   // Not dropped: the first process is going to take the namespace over.
-  tree.fill(new InitCaller(tree.namespace, rootCredentials(), 0));
+  tree.fill(new InitCaller(account, tree.namespace, rootCredentials(), 0));
   return tree.namespace;
 }
 
@@ -77,15 +79,15 @@ export class MountTree {
   private readonly readOnly: Mount[] = [];
 
   /** @throws UserError */
-  constructor(kernel: SandboxKernel, gofer: GoferClient, spec: MountTreeSpec) {
+  constructor(account: Account, kernel: SandboxKernel, gofer: GoferClient, spec: MountTreeSpec) {
     this.kernel = kernel;
     this.spec = spec;
     this.limits = limitsOf(spec);
-    this.types = new FileSystems(kernel, gofer, this.limits);
+    this.types = new FileSystems(account, kernel, gofer, this.limits);
     const fs = this.types.root(spec.root);
     if (typeof fs === "number") throw cannot("cannot use", "/", fs, "root.path");
     if (spec.root.overlay === "none") fs.source = "root";
-    this.namespace = MountNamespace.of(kernel.vfs, fs, mountFlags(0), fs.source);
+    this.namespace = MountNamespace.of(account, kernel.vfs, fs, mountFlags(0), fs.source);
   }
 
   /**
@@ -151,7 +153,9 @@ export class MountTree {
     if (spec.type === "tmpfs" && isOld && inode !== null && !/(^|,)mode=/.test(data)) {
       fs.root.mode = inode.mode;
     }
-    let r = copiesUp && inode !== null ? copyTree(inode, fs.root, this.kernel.memory.frames) : 0;
+    let r = copiesUp && inode !== null
+      ? copyTree(caller.account, inode, fs.root, this.kernel.memory.frames)
+      : 0;
     // The Gofer refuses writes itself; in others there may be places for mounts to make.
     const now = isFromHost ? flags : flags & ~MS_RDONLY;
     if (r === 0) r = addMount(caller, fs, at, now, fs.source);

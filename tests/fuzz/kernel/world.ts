@@ -120,10 +120,16 @@ export class World {
   }
 
   private makeContainer(id: string): Container {
-    const { kernel, host } = this, { memory, vfs } = kernel;
-    const root = new TmpfsFs(memory.frames, host, { pages: 0, inodes: 0, mode: 0o755 });
-    const mounts = MountNamespace.of(vfs, root, 0, id);
-    const container = newContainer(kernel, { id, mounts, hostname: id, shares: {} });
+    const { kernel, host } = this, { memory, vfs } = kernel, account = kernel.accounts.root;
+    const root = new TmpfsFs(account, memory.frames, host, { pages: 0, inodes: 0, mode: 0o755 });
+    const mounts = MountNamespace.of(account, vfs, root, 0, id);
+    const container = newContainer(kernel, {
+      id,
+      accounts: kernel.accounts.open(),
+      mounts,
+      hostname: id,
+      shares: {},
+    });
     const caller = new ContainerCaller(container, rootCredentials(), 0);
     this.fill(caller);
     caller.files.drop();

@@ -3,6 +3,7 @@
  * port, and receive the replies.
  */
 
+import type { Account } from "../../../core/account.ts";
 import { EADDRINUSE, EINVAL } from "../../../../ffi/abi/errno.ts";
 import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from "../../../../ffi/abi/inet.ts";
 import { AF_INET, SOCK_DGRAM } from "../../../../ffi/abi/socket.ts";
@@ -21,9 +22,9 @@ import type { PortTable } from "../ports.ts";
 import { stampSent } from "../timestamping.ts";
 
 export class PingSocket extends MessageSocket {
-  constructor(net: NetNamespace, ports: PortTable, family: number, uid: number) {
+  constructor(account: Account, net: NetNamespace, ports: PortTable, family: number, uid: number) {
     const protocol = family === AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
-    super(net, ports, family, SOCK_DGRAM, protocol, uid);
+    super(account, net, ports, family, SOCK_DGRAM, protocol, uid);
   }
 
   protected override sendMessage(

@@ -3,6 +3,7 @@
  * queue of received ones. Subclasses: icmp/ping_socket.ts, raw_socket.ts.
  */
 
+import type { Account } from "../../../core/account.ts";
 import {
   EAGAIN,
   EDESTADDRREQ,
@@ -37,6 +38,7 @@ export abstract class MessageSocket extends InetSocket {
   private readonly incoming: DatagramQueue;
 
   constructor(
+    account: Account,
     net: NetNamespace,
     ports: PortTable,
     family: number,
@@ -44,7 +46,7 @@ export abstract class MessageSocket extends InetSocket {
     protocol: number,
     uid: number,
   ) {
-    super(net, ports, family, type, protocol, uid);
+    super(account, net, ports, family, type, protocol, uid);
     this.incoming = new DatagramQueue(net.frames, this.account);
   }
 

@@ -28,6 +28,7 @@ import { showPacket } from "../../packet/show_packets.ts";
 import { countPacket } from "../../traffic/count_packets.ts";
 import { stampSent } from "../timestamping.ts";
 import { routeMulticast } from "../multicast/multicast_packets.ts";
+import type { Account } from "../../../core/account.ts";
 import { MessageSocket } from "./message_socket.ts";
 
 /**
@@ -45,8 +46,15 @@ export class RawSocket extends MessageSocket {
   /** IPV6_CHECKSUM: the offset where the kernel writes a checksum; -1: none. */
   private checksumAt: number = -1;
 
-  constructor(net: NetNamespace, inet: InetPorts, family: number, protocol: number, uid: number) {
-    super(net, inet.ping, family, SOCK_RAW, protocol, uid);
+  constructor(
+    account: Account,
+    net: NetNamespace,
+    inet: InetPorts,
+    family: number,
+    protocol: number,
+    uid: number,
+  ) {
+    super(account, net, inet.ping, family, SOCK_RAW, protocol, uid);
     this.inet = inet;
     const isIcmp6 = family !== AF_INET && protocol === I.IPPROTO_ICMPV6;
     const isIcmp4 = family === AF_INET && protocol === I.IPPROTO_ICMP;

@@ -11,6 +11,7 @@ import type { Message, SocketAddress, SocketCaller } from "../../message.ts";
 import type { OptionValue } from "../../socket_options.ts";
 import type { Socket } from "../../socket.ts";
 import { TcpSocket } from "./tcp_socket.ts";
+import type { Account } from "../../../core/account.ts";
 import { acceptFrom, connectNow, connectTo, endListening, listenOn } from "./tcp_connect.ts";
 import { sendFast } from "./tcp_fastopen.ts";
 
@@ -57,8 +58,8 @@ export class LoopbackTcp extends TcpSocket {
     return acceptFrom(this);
   }
 
-  override newServer(): TcpSocket {
-    const server = new LoopbackTcp(this.net, this.ports, this.family, this.uid);
+  override newServer(account: Account): TcpSocket {
+    const server = new LoopbackTcp(account, this.net, this.ports, this.family, this.uid);
     server.options.inherit(this.options);
     server.ip.inherit(this.ip);
     server.tcp.inherit(this.tcp);

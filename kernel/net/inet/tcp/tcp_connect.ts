@@ -229,7 +229,7 @@ function listenerAt(client: TcpSocket, to: Endpoint, ports: PortTable | null): T
 }
 
 function connect(client: TcpSocket, listener: TcpSocket): void {
-  const server = listener.newServer(), to = client.remote!;
+  const server = listener.newServer(client.account), to = client.remote!;
   server.local = new Endpoint(to.address, to.port);
   server.remote = client.local;
   server.ports.add(server, to.port);

@@ -7,6 +7,7 @@
  * urgent data: urgent_mark.ts.
  */
 
+import type { Account } from "../../../core/account.ts";
 import {
   EAGAIN,
   ECONNRESET,
@@ -102,8 +103,8 @@ export abstract class TcpSocket extends InetSocket {
   /** It timed out without a reset: the peer learns of it when it sends or reads. */
   private hasVanished: boolean = false;
 
-  constructor(net: NetNamespace, ports: PortTable, family: number, uid: number) {
-    super(net, ports, family, SOCK_STREAM, I.IPPROTO_TCP, uid);
+  constructor(account: Account, net: NetNamespace, ports: PortTable, family: number, uid: number) {
+    super(account, net, ports, family, SOCK_STREAM, I.IPPROTO_TCP, uid);
     this.incoming = new ByteRing(net.frames, MAX_BYTES);
     this.options.receiveBytes = RECEIVE_BYTES;
     this.options.sendBytes = SEND_BYTES;
@@ -137,7 +138,7 @@ export abstract class TcpSocket extends InetSocket {
   /** Make the connection that connect(2) put off (TCP_FASTOPEN_CONNECT). */
   abstract connectNow(nonblocking: boolean): number;
   /** A socket with the options of this listener, for the server's end of a new connection. */
-  abstract newServer(): TcpSocket;
+  abstract newServer(account: Account): TcpSocket;
   /** The listener is closed: reset the connections in its backlog. */
   protected abstract stopListening(): void;
 

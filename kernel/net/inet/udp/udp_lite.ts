@@ -15,6 +15,7 @@ import type { OptionValue } from "../../socket_options.ts";
 import type { InetPorts } from "../ports.ts";
 import { isOwnLevel } from "./udp_options.ts";
 import { UdpSocket } from "./udp_socket.ts";
+import type { Account } from "../../../core/account.ts";
 import type { UdpPorts } from "./udp_receivers.ts";
 
 /** The smallest coverage: the header. */
@@ -29,8 +30,8 @@ export class UdpLiteSocket extends UdpSocket {
   private sendCoverage: number = NOT_SET;
   private leastCoverage: number = NOT_SET;
 
-  constructor(net: NetNamespace, ports: InetPorts, family: number, uid: number) {
-    super(net, ports.udpLite, family, uid, IPPROTO_UDPLITE);
+  constructor(account: Account, net: NetNamespace, ports: InetPorts, family: number, uid: number) {
+    super(account, net, ports.udpLite, family, uid, IPPROTO_UDPLITE);
   }
 
   protected override portsIn(all: InetPorts): UdpPorts {

@@ -5,6 +5,7 @@
  * Neighbours: udp_options.ts, udp_receivers.ts; ../multicast/multicast_packets.ts.
  */
 
+import type { Account } from "../../../core/account.ts";
 import {
   EAGAIN,
   EDESTADDRREQ,
@@ -93,13 +94,14 @@ export class UdpSocket extends InetSocket {
 
   /** `protocol`: IPPROTO_UDP or IPPROTO_UDPLITE. */
   constructor(
+    account: Account,
     net: NetNamespace,
     ports: PortTable,
     family: number,
     uid: number,
     protocol: number = IPPROTO_UDP,
   ) {
-    super(net, ports, family, SOCK_DGRAM, protocol, uid);
+    super(account, net, ports, family, SOCK_DGRAM, protocol, uid);
     this.incoming = new DatagramQueue(net.frames, this.account);
   }
 
