@@ -1,8 +1,10 @@
 /**
- * The judge of platforms: `runConformance` registers the tests that every implementation of `platform.ts` must pass.
+ * The conformance tests of platforms: `runConformance` registers the tests that every
+ * implementation of `platform.ts` must pass.
  *
- * Guests are assembled here and run with nothing but a Platform and an arena: no kernel. Neighbours: `conformance/`
- * holds the tests by topic; `ptrace/` and `systrap/` call this from a test of their own.
+ * Guests are assembled here and run on a Platform and an arena alone, without a kernel. Neighbours:
+ * `conformance/` has the tests by topic; `systrap/`, `ptrace/` and `kvm/` have a
+ * `*_conformance_test.ts` that calls this.
  */
 
 import { Arena } from "../ffi/mem/arena.ts";
@@ -20,16 +22,19 @@ import type { Platform } from "./platform.ts";
 
 const ARENA_BYTES = 256 * 1024 * 1024;
 
-/** How long processes of a destroyed platform may take to end. */
+/** Time in which the processes of a destroyed platform must end. */
 const END_MS = 5000;
 
-/** Registers one test; its platform is made for it and destroyed after it. `ofStubs`: it kills host processes of spaces. */
+/**
+ * Registers one test. The platform is made for the test and destroyed after it. `ofStubs`: the test
+ * kills host processes of spaces.
+ */
 export type Define = (what: string, body: (lab: Lab) => void, ofStubs?: boolean) => void;
 
 /**
  * @param name of the platform, in front of every test's name
- * @param makePlatform called once a test, with an arena that outlives the platform
- * @param hasStubs its spaces have host processes
+ * @param makePlatform is called once a test, with an arena that outlives the platform
+ * @param hasStubs whether its spaces have host processes
  */
 export function runConformance(
   name: string,
@@ -42,7 +47,7 @@ export function runConformance(
     Deno.test({
       name: `${name}: ${what}` + (ignore ? " (skipped: its spaces have no host processes)" : ""),
       ignore,
-      sanitizeResources: false, // the arena is kept
+      sanitizeResources: false, // the caller keeps the arena
       fn: () => {
         arena ??= Arena.create(ARENA_BYTES, 0);
         const before = descendants().size;

@@ -1,14 +1,16 @@
 /**
- * What one address space is thought to have mapped: an ordered list of ranges, joined and cut as the host does it with its VMAs.
+ * The model of what one address space has mapped: an ordered list of ranges, joined and split as
+ * the host does it with its VMAs.
  *
- * It answers what mprotect(2) may be called on (a hole in its range is an error), which accesses a page allows, and how
- * many mappings the host keeps. It changes nothing on the host. Neighbours: `space.ts` of the platforms.
+ * It answers whether mprotect(2) may be called on a range (a hole is an error), which accesses a
+ * page allows, and how many mappings the host keeps. It changes nothing on the host. Neighbours:
+ * `space.ts` of the platforms.
  *
- * The list is cut in chunks: a change among 60,000 ranges moves the ranges of one chunk. A clone
- * shares all chunks until one side changes them.
+ * The list is split into chunks, so a change among 60,000 ranges moves the ranges of one chunk. A
+ * clone shares all chunks until one side changes them.
  */
 
-/** The arena, where a file handle is expected. */
+/** Stands for the arena in place of a file handle. */
 export const ARENA = -1;
 
 export interface Mapping {
@@ -16,16 +18,16 @@ export interface Mapping {
   end: number;
   prot: number;
   readonly file: number;
-  /** Offset in the file minus address: equal for ranges that continue each other. */
+  /** Offset in the file minus address: equal for two ranges of which one continues the other. */
   readonly delta: number;
 }
 
-/** Ranges that move, at most, when one is added or removed. */
+/** LIMIT: ranges of a chunk, which an insertion or a removal moves. */
 const CHUNK = 128;
 
 class Chunk {
   readonly items: Mapping[];
-  /** A clone has it too: it is copied before it is changed. */
+  /** A clone has the chunk too: it is copied before a change. */
   isShared: boolean = false;
 
   constructor(items: Mapping[]) {
@@ -34,11 +36,11 @@ class Chunk {
 }
 
 export class MappingIndex {
-  /** None is empty. */
+  /** The chunks; none is empty. */
   #chunks: Chunk[] = [];
   #count: number = 0;
   readonly #chunkItems: number;
-  /** What `#seek` found: a chunk, and a place in it. */
+  /** Position that `#seek` found: a chunk, and an index in it. */
   #chunk: number = 0;
   #place: number = 0;
 
@@ -47,7 +49,7 @@ export class MappingIndex {
     this.#chunkItems = chunkItems;
   }
 
-  /** In the order of addresses: a copy of the list. */
+  /** A copy of the list, ordered by address. */
   get list(): readonly Mapping[] {
     return this.#chunks.flatMap((chunk) => chunk.items);
   }
@@ -91,9 +93,9 @@ export class MappingIndex {
   }
 
   /**
-   * Sets permissions of what is mapped in the range.
+   * Sets permissions of the mapped ranges.
    *
-   * @returns the ranges that had others before, as start, end pairs
+   * @returns the ranges whose permissions changed, as start, end pairs
    */
   protect(start: number, end: number, prot: number): number[] {
     this.#splitAt(start);
@@ -119,7 +121,7 @@ export class MappingIndex {
     return changed;
   }
 
-  /** Goes to the first mapping whose end is above addr, or behind all. */
+  /** Goes to the first mapping whose end is above addr, or behind the last one. */
   #seek(addr: number): Mapping | null {
     const chunks = this.#chunks;
     let low = 0, high = chunks.length;
@@ -142,14 +144,14 @@ export class MappingIndex {
     return items[from]!;
   }
 
-  /** Chunk `c`, which may be changed. */
+  /** Chunk `c`, copied if it is shared. */
   #own(c: number): Chunk {
     const chunk = this.#chunks[c]!;
     if (!chunk.isShared) return chunk;
     return this.#chunks[c] = new Chunk(chunk.items.map((m) => ({ ...m })));
   }
 
-  /** Adds a mapping where `#seek` went. */
+  /** Inserts a mapping at the position of `#seek`. */
   #insert(mapping: Mapping): void {
     const chunks = this.#chunks;
     this.#count++;
@@ -175,8 +177,8 @@ export class MappingIndex {
   }
 
   /**
-   * Removes what begins below `end`, from where `#seek` went: all that is in one chunk, or whole
-   * chunks.
+   * Removes mappings that begin below `end`, from the position of `#seek`: those in one chunk, or
+   * whole chunks.
    */
   #removeRun(end: number): void {
     const chunks = this.#chunks, c = this.#chunk;
@@ -197,11 +199,11 @@ export class MappingIndex {
     items.splice(this.#place, to - this.#place);
   }
 
-  /** Joins mappings that continue each other at places in [start, end]. */
+  /** Joins mappings of which one continues the other, in [start, end]. */
   #join(start: number, end: number): void {
     this.#seek(start);
     let c = this.#chunk, i = this.#place;
-    // The one before the first may be continued by it.
+    // The mapping before the first one may be continued by it.
     if (i > 0) i--;
     else if (c > 0) i = this.#chunks[--c]!.items.length - 1;
     let before: Mapping | null = null, beforeAt = c;
@@ -239,7 +241,7 @@ function lastOf(chunk: Chunk): Mapping {
   return chunk.items[chunk.items.length - 1]!;
 }
 
-/** Would the host have one mapping for both? */
+/** Whether the host would have one mapping for both. */
 function continues(left: Mapping, right: Mapping): boolean {
   return left.end === right.start && left.prot === right.prot && left.file === right.file &&
     left.delta === right.delta;

@@ -3,13 +3,13 @@ import { ARENA, MappingIndex } from "./mapping_index.ts";
 
 const PAGES = 40, PAGE = 4096;
 
-/** The same in the simplest way: one entry a page. */
+/** The model in its simplest form: one entry for each page. */
 class Model {
   readonly pages: ({ prot: number; file: number; delta: number } | null)[] = Array(PAGES).fill(
     null,
   );
 
-  /** Mappings that the host would keep: neighbours that continue each other are one. */
+  /** Mappings that the host would keep: neighbours are one where the second continues the first. */
   count(): number {
     let count = 0;
     this.pages.forEach((page, i) => {
@@ -30,7 +30,7 @@ Deno.test("MappingIndex agrees with a model of single pages", () => {
     return (state >>> 8) % n;
   };
   for (let round = 0; round < 60; round++) {
-    // With chunks of any size, and now and then with all of them shared with a clone.
+    // Chunks have any size, and at times all of them are shared with a clone.
     let index = round < 20 ? new MappingIndex() : new MappingIndex(2 + round % 5);
     const model = new Model();
     for (let step = 0; step < 100; step++) {
@@ -55,7 +55,7 @@ Deno.test("MappingIndex agrees with a model of single pages", () => {
   }
 });
 
-/** Exactly the pages that are mapped and had another protection. */
+/** Exactly the mapped pages that had another protection. */
 function checkChanged(model: Model, changed: number[], first: number, last: number, prot: number) {
   const pages = new Set<number>();
   for (let i = 0; i < changed.length; i += 2) {

@@ -1,12 +1,12 @@
 /**
- * The contract between the kernel and whatever runs guest code.
+ * The contract between the kernel and the code that runs guest code.
  *
- * A Platform owns address spaces; an AddressSpace owns host mappings and the threads that run in it; a
- * Context is one guest thread: its registers, its FPU state and the trap that stopped it. Nothing here
- * blocks: `resume*` returns at once and `poll` hands out the next context that trapped.
+ * A Platform owns address spaces. An AddressSpace owns host mappings and the threads that run in
+ * it. A Context is one guest thread: its registers, its FPU state and the trap that stopped it.
+ * Nothing here blocks: `resume*` returns at once, and `poll` returns the next context that trapped.
  *
- * Not here: what a trap means. Neighbours: `systrap/`, `ptrace/` implement it, `conformance.ts` judges
- * them, `kernel/loop.ts` drives them.
+ * Not here: what a trap means. Neighbours: `systrap/`, `ptrace/` and `kvm/` implement it,
+ * `conformance.ts` tests them, `kernel/loop.ts` drives them.
  */
 
 /** Why a context stopped. */
@@ -15,7 +15,9 @@ export const TRAP_NONE = 0;
 export const TRAP_SYSCALL = 1;
 /** A page fault: `faultAddr`, `faultAccess`, `signo` and `sigcode` as the host reported them. */
 export const TRAP_FAULT = 2;
-/** Any other processor exception: `signo`, `sigcode`, `faultAddr` (si_addr), `trapno`, `errorCode`. */
+/**
+ * Any other processor exception: `signo`, `sigcode`, `faultAddr` (si_addr), `trapno`, `errorCode`.
+ */
 export const TRAP_EXCEPTION = 3;
 /** Stopped by `interrupt` while running guest code. All registers can be fetched. */
 export const TRAP_INTERRUPT = 4;
@@ -70,14 +72,19 @@ export class SyscallArgs {
   }
 }
 
-/** One guest thread. The kernel keeps one a task; a task can be moved to another context by exec. */
+/**
+ * One guest thread. The kernel keeps one for each task; exec can move a task to another context.
+ */
 export abstract class Context {
-  /** The kernel's task (opaque here). */
+  /** The kernel's task, opaque here. */
   owner: object | null = null;
   abstract readonly space: AddressSpace;
 
   trap: number = TRAP_NONE;
-  /** Valid for TRAP_SYSCALL, copied at the trap: never read again from memory that the guest can write. */
+  /**
+   * Valid for TRAP_SYSCALL, copied at the trap: never read again from memory that the guest can
+   * write.
+   */
   nr: number = 0;
   readonly args: SyscallArgs = new SyscallArgs();
   abstract rip: number;
@@ -85,16 +92,16 @@ export abstract class Context {
   /** Valid for TRAP_FAULT and TRAP_EXCEPTION. */
   faultAddr: number = 0;
   /**
-   * Valid for TRAP_FAULT: one ACCESS bit, or 0 when the platform cannot tell reading from writing (ptrace,
-   * for an instruction that it does not know, on a page that nothing is mapped at). Then act as for a read:
-   * had it been a write, the same fault comes again on the page now readable, and says ACCESS_WRITE.
+   * Valid for TRAP_FAULT: one ACCESS bit, or 0 when the platform cannot tell reads from writes
+   * (ptrace, for an instruction that it does not know, at an unmapped page). The kernel then treats
+   * it as a read; a write faults again on the page, which is readable now, with ACCESS_WRITE.
    */
   faultAccess: number = 0;
   signo: number = 0;
   sigcode: number = 0;
   trapno: number = 0;
   errorCode: number = 0;
-  /** Valid for TRAP_DEATH: why, for people. */
+  /** Valid for TRAP_DEATH: the cause, for messages. */
   deathCause: string = "";
   /** FPU state can be fetched now; otherwise `requestFull` first. */
   isFull: boolean = false;
@@ -105,66 +112,76 @@ export abstract class Context {
   viaSignal: boolean = false;
 
   /**
-   * Private copy of the registers (offsets above). Valid after `fetchRegs`; `resumeAll` loads from it.
-   * For TRAP_SYSCALL, RAX holds the call number and RCX, R11 what the processor left there.
+   * Private copy of the registers (offsets above). Valid after `fetchRegs`; `resumeAll` loads from
+   * it. For TRAP_SYSCALL, RAX holds the call number, and RCX and R11 what the processor wrote
+   * there.
    */
   readonly regs: DataView = new DataView(new ArrayBuffer(REGS_SIZE));
   /** The same bytes. */
   readonly regBytes: Uint8Array<ArrayBuffer> = new Uint8Array(this.regs.buffer as ArrayBuffer);
-  /** Private copy of the XSAVE area (standard form, as in a signal frame). Valid after `fetchFpu`. */
+  /**
+   * Private copy of the XSAVE area (standard form, as in a signal frame). Valid after `fetchFpu`.
+   */
   abstract readonly fpu: Uint8Array<ArrayBuffer>;
 
   abstract fetchRegs(): void;
-  /** Only when `isFull`. */
+  /** Copies the FPU state to `fpu`; only when `isFull`. */
   abstract fetchFpu(): void;
 
   /** Continue after the `syscall` instruction with this result; everything else is as it was. */
   abstract resumeRet(result: number): void;
-  /** Load all of `regs` (FS_BASE too, GS_BASE when it is not 0) and, when asked, `fpu`; then run. */
+  /**
+   * Load all of `regs` (FS_BASE too, GS_BASE when it is not 0) and, when asked, `fpu`; then run.
+   */
   abstract resumeAll(withFpu: boolean): void;
-  /** Ask for the FPU state of a stopped context: it is reported again, as TRAP_FULL. */
+  /** Asks for the FPU state of a stopped context: `poll` returns it again, with TRAP_FULL. */
   abstract requestFull(): void;
-  /** A hint: the call that stopped this context is going to block, so its thread should sleep. */
+  /** A hint that the call of this context is going to block, so its thread should sleep. */
   abstract park(): void;
-  /** Make a running context trap soon (TRAP_INTERRUPT). Nothing happens to a stopped one. */
+  /** Makes a running context trap soon (TRAP_INTERRUPT). A stopped one is not affected. */
   abstract interrupt(): void;
-  /** The task is gone or moved: the host thread ends or becomes idle. The object is dead afterwards. */
+  /**
+   * The task has ended or moved: the host thread ends or becomes idle. The object must not be used
+   * afterwards.
+   */
   abstract release(): void;
 }
 
-/** A set of thunks that some address spaces share: AddressSpace.useThunks. */
+/** A set of thunks that several address spaces can share (AddressSpace.useThunks). */
 export interface Thunks {
-  /** Sites that have one. */
+  /** Number of sites that have a thunk. */
   readonly count: number;
-  /** Tables that are in use: the host has memory for them. */
+  /** Number of tables that the host has memory for. */
   readonly tableCount: number;
-  /** The next new site takes a further table. */
+  /** Whether the next new site needs a further table. */
   readonly isTableFull: boolean;
   /**
-   * For a `syscall` behind instructions of five or six bytes (`before`, little-endian: `mov eax,
-   * nr` as a rule; six are 2^40 and more), whose next instruction is at `returnAddr`: the 32-bit
-   * absolute address for the 7-byte `jmp [disp32]` that replaces all, negative in the upper half;
-   * 0: the site has no thunk. The two high bytes of the 32 bits are invalid opcodes, since they
-   * stand where `syscall` was.
+   * The thunk of a `syscall` behind instructions of five or six bytes (`before`, little-endian: as
+   * a rule `mov eax, nr`; six bytes are numbers of 2^40 and more). `returnAddr` is the address of
+   * the next instruction. Returns the 32-bit absolute address for the 7-byte `jmp [disp32]` that
+   * replaces them all, negative in the upper half; 0 if the site has no thunk. The two high bytes
+   * of the address are invalid opcodes, since they are where `syscall` was.
    */
   find(before: number, returnAddr: number): number;
   /**
-   * The same, and makes the thunk where there is none; 0 when there is no room. The instructions
-   * must mean the same at any address; if the first faults, the site is reported as its place.
+   * As `find`, and makes the thunk if there is none; 0 when there is no room. The instructions must
+   * mean the same at any address. If the first one faults, the fault is reported at the site.
    */
   get(before: number, returnAddr: number): number;
-  /** The owner is done with it. The memory is free when no address space uses it any more. */
+  /**
+   * The owner no longer needs the set. Its memory is freed when no address space uses it any more.
+   */
   release(): void;
 }
 
 /** Host mappings of one guest process, in guest page units. All changes are queued, in order. */
 export abstract class AddressSpace {
-  /** All that runs here is going to end: it need not be given much time to answer an interrupt. */
+  /** All threads of the space will end soon, so an interrupt has a shorter deadline. */
   isDoomed: boolean = false;
 
   /**
-   * Map arena bytes [offset, offset+len) at addr, shared, replacing what is there. A hint: `isBlank` if nothing has been in them
-   * yet, so that few are touched soon, as a rule, and one by one.
+   * Maps arena bytes [offset, offset+len) at addr, shared, replacing what is there. A hint:
+   * `isBlank` if the bytes were never written, so that as a rule few pages are touched soon.
    */
   abstract mapArena(
     addr: number,
@@ -173,104 +190,148 @@ export abstract class AddressSpace {
     prot: number,
     isBlank?: boolean,
   ): void;
-  /** Map a registered host file (`Platform.registerFile`), shared, replacing what is there. */
+  /** Maps a registered host file (`Platform.registerFile`), shared, replacing what is there. */
   abstract mapFile(addr: number, len: number, file: number, offset: number, prot: number): void;
   abstract unmap(addr: number, len: number): void;
   /**
-   * Guest code may go through all thunks that the set has now: to be called before a page with a
+   * Lets guest code use all thunks that the set has now. Must be called before a page with a
    * patched site is mapped. A space uses one set, and its forks use the same.
    */
   abstract useThunks(thunks: Thunks): void;
-  /** Pages of the range at which nothing is mapped are passed over. */
+  /** Sets permissions of a range. Pages at which nothing is mapped are passed over. */
   abstract protect(addr: number, len: number, prot: number): void;
   /**
-   * Queued changes reach the host before any context of this space that is resumed later runs. `flush`
-   * starts them without a resume (memory is given back, another thread must not see the page any more).
+   * Starts queued changes. They reach the host before any context of this space that is resumed
+   * later runs; `flush` starts them without a resume (memory is freed, or another thread must no
+   * longer see the page).
    */
   abstract flush(): void;
   /**
-   * Number of the last queued change; `ackedSeq` follows it. A frame is reused only when acked. `destroy` counts as
-   * the last change: it is acked when the host process is gone, so that nothing can reach any frame any more.
+   * Number of the last queued change; `ackedSeq` follows it. A frame is reused only when its change
+   * is acked. `destroy` counts as the last change: it is acked when the host process has ended and
+   * no frame can be reached any more.
    */
   abstract readonly seq: number;
   abstract readonly ackedSeq: number;
-  /** The host refused a mapping (out of VMAs or memory): the space must be killed. Checked by the loop. */
+  /**
+   * The host refused a mapping (out of VMAs or memory): the space must be killed. The loop checks
+   * it.
+   */
   abstract readonly broken: boolean;
-  /** A copy with the same host mappings, after all queued changes. Null when no process can be had. */
+  /**
+   * A copy with the same host mappings, after all queued changes. Null if the host gives no
+   * process.
+   */
   abstract fork(): AddressSpace | null;
-  /** A new thread here; fill `regs` (and `fpu`, all zero is the initial state) and `resumeAll(true)`. */
+  /**
+   * A new thread here; fill `regs` (and `fpu`, all zero is the initial state) and
+   * `resumeAll(true)`.
+   */
   abstract newContext(): Context | null;
-  /** All contexts are released and the host process ends. */
+  /** Releases all contexts and ends the host process. */
   abstract destroy(): void;
-  /** How many host mappings this space is thought to have (to stay below vm.max_map_count). */
+  /** Estimated number of host mappings of this space (to stay below vm.max_map_count). */
   abstract readonly mappingCount: number;
-  /** Its host process, by its number here; 0 before that has told it, when it is gone, and if there is none. */
+  /**
+   * Pid of its host process in this process's PID namespace; 0 before the process has reported it,
+   * after its end, and if there is none.
+   */
   abstract readonly hostPid: number;
 }
 
 export interface Platform {
   readonly name: string;
-  /** Guest code runs on threads of this process: no space has a host process, and every `hostPid` is 0. */
+  /**
+   * Guest code runs on threads of this process: no space has a host process, and every `hostPid` is
+   * 0.
+   */
   readonly isInProcess: boolean;
-  /** Guest addresses are below this; above are the platform's own pages. */
+  /** Guest addresses are below this; the platform's own pages are above. */
   readonly maxUserAddress: number;
-  /** Guest ranges that the platform occupies below it: [start, end) pairs. The guest cannot map there. */
+  /**
+   * Guest ranges below it that the platform occupies: [start, end) pairs. The guest cannot map
+   * there.
+   */
   readonly reserved: readonly (readonly [number, number])[];
-  /** Bytes of `Context.fpu`, and the XSAVE feature mask as it stands in a signal frame. */
+  /** Bytes of `Context.fpu`. */
   readonly fpuSize: number;
-  /** That feature mask (XCR0 without what a thread must ask for); absent: x87, SSE and AVX by the size. */
+  /**
+   * The XSAVE feature mask as it stands in a signal frame (XCR0 without features that a thread must
+   * request); absent: x87, SSE and AVX by the size.
+   */
   readonly fpuFeatures?: number;
 
   newAddressSpace(): AddressSpace | null;
   /**
-   * A space that no guest code ever runs in: for `fork`, by which spaces of one container begin. Their host processes are in
-   * the control groups that its own is in when it forks.
+   * A template: a space that never runs guest code and is forked for the spaces of one container.
+   * The host processes of its forks are in the control groups that its own process is in at the
+   * fork.
    */
   newTemplate(): AddressSpace | null;
   /** The next context that stopped, or null. Never blocks. HOT */
   poll(): Context | null;
-  /** Guest threads that run (not stopped, not parked) at the moment: the loop's spin policy wants it. */
+  /** Guest threads that run at the moment (not stopped, not parked), for the loop's spin policy. */
   readonly runningCount: number;
-  /** What it costs once, in ns, that a guest thread and the kernel sleep for each other: so long a spin is worth it. */
+  /**
+   * Cost in ns of one sleep of a guest thread and the kernel for each other: a spin is worth up to
+   * this.
+   */
   readonly sleepCostNs: number;
-  /** CPU on which the thread that stopped last did so, as it says; -1 when it is not known. */
+  /**
+   * CPU on which the thread that stopped last did so, as the thread reports; -1 when it is not
+   * known.
+   */
   readonly guestCpu: number;
-  /** How long that thread ran guest code before, ns, as it says; negative when it is not known. */
+  /**
+   * How long that thread had run guest code, ns, as the thread reports; negative when it is not
+   * known.
+   */
   readonly guestGapNs: number;
   /**
-   * Becomes readable anew when a context stops after `prepareSleep`. To be watched edge-triggered (EPOLLET): nobody
-   * may take what is in it, since that would cost a host call for every sleep.
+   * Becomes readable again when a context stops after `prepareSleep`. Must be watched
+   * edge-triggered (EPOLLET): nothing reads its counter, since that would cost a host call for each
+   * sleep.
    */
   readonly doorbellFd: number;
-  /** Readable (level-triggered) while the end of a host process waits for `reap`; -1: the doorbell tells of ends. */
+  /**
+   * Readable (level-triggered) while the end of a host process waits for `reap`; -1: the doorbell
+   * reports ends.
+   */
   readonly endsFd: number;
-  /** Looks for host processes that ended. */
+  /** Takes the ends of host processes. */
   reap(): void;
-  /** Before sleeping in epoll_wait: false when something stopped meanwhile, so do not sleep. */
+  /**
+   * To be called before epoll_wait: false when something stopped meanwhile, so the loop must not
+   * sleep.
+   */
   prepareSleep(): boolean;
-  /** After sleeping: nobody needs to ring any more. */
+  /** To be called after a sleep: threads need not ring any more. */
   finishSleep(): void;
-  /** Let guest threads spin this long for a reply before they sleep (0: never). */
+  /** Sets how long guest threads spin for a reply before they sleep (0: they do not spin). */
   setSpinBudget(ns: number): void;
-  /** The CPU that the caller runs on: a guest thread that is on it as well does not spin there. */
+  /** Sets the CPU that the caller runs on: a guest thread on the same CPU does not spin. */
   setLoopCpu(cpu: number): void;
 
   /**
-   * Make a host file mappable; the handle is for `mapFile`, negative is -errno. The fd stays the caller's. Mapping
-   * more than its open mode or its mount (noexec) allows breaks the space.
+   * Makes a host file mappable; returns a handle for `mapFile`, negative is -errno. The fd stays
+   * the caller's. A mapping with more rights than its open mode or its mount (noexec) allows breaks
+   * the space.
    */
   registerFile(hostFd: number): number;
   unregisterFile(file: number): void;
 
   /**
-   * An empty set of thunks, for call sites that are patched; null when this platform does not
-   * patch. One set belongs to address spaces that may know each other's code addresses.
+   * An empty set of thunks, for call sites that are patched; null if this platform does not patch.
+   * One set serves address spaces that may learn each other's code addresses.
    */
   newThunks(): Thunks | null;
 
-  /** A guest thread owes an answer: `tick` must be called, though there may be nothing else to do. */
+  /**
+   * A guest thread has not answered yet: `tick` must be called, even if the loop has nothing else
+   * to do.
+   */
   readonly isKicking: boolean;
-  /** Called about once a millisecond: deadlines of interrupts, stub pool, dead stubs. */
+  /** To be called about once a millisecond: deadlines of interrupts, stub pool, dead stubs. */
   tick(nowNs: number): void;
   destroy(): void;
 }

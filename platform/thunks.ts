@@ -1,11 +1,11 @@
 /**
- * Thunks: for each patched call site the instruction that stood in front of `syscall`, a load of
- * the return address, then the way to the platform's stub, which makes the call.
+ * Thunks of patched call sites: each has the instruction that stood in front of `syscall`, a load
+ * of the return address, and a jump to the platform's stub, which makes the call.
  *
- * The site is `jmp [table entry]`; the entry has the thunk's address, and behind it the return
- * address, which is data: a guest chooses no more than the moved instruction of what can be
- * executed here. Tables and thunks are written here only. A thunk is never changed once its entry
- * is set. Neighbours: `systrap/stub/fast_path.ts`, `systrap/site_memory.ts`, `kvm/call_stub.ts`.
+ * The site is `jmp [table entry]`. The entry has the thunk's address, and behind it the return
+ * address as data: a guest chooses no bytes of executable code but the moved instruction. Only this
+ * file writes tables and thunks. A thunk never changes once its entry is set. Neighbours:
+ * `systrap/stub/fast_path.ts`, `systrap/site_memory.ts`, `kvm/call_stub.ts`.
  */
 
 import { Assembler } from "../ffi/asm/assembler.ts";
@@ -15,8 +15,8 @@ import type { Thunks } from "./platform.ts";
 
 export const THUNK_BYTES = 32;
 /**
- * The third byte of addresses in each table. Like the fourth, which is the platform's, it is an invalid opcode: a thread that
- * stands at, or jumps to, the `syscall` that a jump replaced stops there.
+ * The third byte of addresses in each table. Like the fourth byte, which the platform chooses, it
+ * is an invalid opcode: a thread that jumps to the old `syscall` of a patched site stops there.
  */
 export const TABLE_OPCODES: readonly number[] = [0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27];
 export const TABLE_COUNT = TABLE_OPCODES.length;
@@ -30,35 +30,33 @@ export const TABLE_THUNKS_BYTES = SITES_IN_TABLE * THUNK_BYTES;
 const MAX_THUNKS = TABLE_COUNT * SITES_IN_TABLE;
 export const THUNKS_BYTES = MAX_THUNKS * THUNK_BYTES;
 
-/** From this number on there are six bytes in front of the `syscall`. */
+/** `before` of six bytes is at least this number; of five bytes it is less. */
 const SIX_BYTES = 2 ** 40;
 const MAX_SITE_BYTES = 8;
 const MOV_EAX = 0xb8;
 
-/**
- * Where a set of thunks has its tables and thunks. Guest addresses in the upper half are negative.
- */
+/** The memory of a set of thunks. Guest addresses in the upper half are negative. */
 export interface ThunkPlace {
   readonly tables: readonly number[];
   readonly thunks: number;
-  /** Where all thunks go. */
+  /** Address that all thunks jump to. */
   readonly target: number;
-  /** Code of guests is below. */
+  /** Guest code is below this address. */
   readonly userEnd: number;
-  /** Memory for table `index` and its thunks is there from now on; false: there is none. */
+  /** Provides memory for table `index` and its thunks. False: there is none. */
   addTable(index: number): boolean;
   /** @param at offset in the thunks */
   writeThunk(at: number, code: Uint8Array<ArrayBuffer>): void;
-  /** @param at offset in the tables, which stand there one behind the other */
+  /** @param at offset in the tables, as if they were contiguous */
   writeEntry(at: number, address: number, returnAddr: number): void;
 }
 
 export class ThunkTable implements Thunks {
   readonly #place: ThunkPlace;
-  /** Table entry by return address, by the instruction in front. */
+  /** Table entry by instruction in front, then by return address. */
   readonly #entries = new Map<number, Map<number, number>>();
   readonly #returnAddrs = new Set<number>();
-  /** By index: where the site is, and what its thunk executes. */
+  /** By index: address of the site, and the instruction that its thunk executes. */
   readonly #sites: number[] = [];
   readonly #instructions: number[] = [];
   #tableCount = 0;
@@ -91,7 +89,7 @@ export class ThunkTable implements Thunks {
     return this.#sites[this.#index(addr)] ?? -1;
   }
 
-  /** The number that the thunk which begins at `addr` moves to eax, -1 if it does not do that. */
+  /** The call number that the thunk at `addr` moves to eax, -1 if it has another instruction. */
   callOf(addr: number): number {
     const instruction = this.#instructions[this.#index(addr)] ?? 0;
     return instruction % 0x100 === MOV_EAX ? Math.floor(instruction / 0x100) | 0 : -1;
@@ -135,7 +133,7 @@ export class ThunkTable implements Thunks {
     return true;
   }
 
-  /** Address of the table entry. */
+  /** Writes thunk and entry. @returns address of the table entry */
   #write(index: number, before: number, returnAddr: number): number {
     const place = this.#place, address = place.thunks + index * THUNK_BYTES;
     const table = place.tables[Math.floor(index / SITES_IN_TABLE)]!;

@@ -1,7 +1,8 @@
 /**
- * The trap of a context that has stopped: what every platform's reader of stops ends in.
+ * Fills the trap of a context that has stopped; the stop readers of all platforms end here.
  *
- * Not here: why it stopped. Neighbours: `platform.ts` has the fields, the `stop.ts` and `stops.ts` of the platforms call this.
+ * Not here: why it stopped. Neighbours: `platform.ts` has the fields; `stop.ts` and `stops.ts` of
+ * the platforms call this.
  */
 
 import { X86_TRAP_PF } from "../ffi/abi/ucontext.ts";
@@ -11,10 +12,10 @@ import { type Context, TRAP_EXCEPTION, TRAP_FAULT, TRAP_SYSCALL } from "./platfo
 export const INT80_ERROR = 0x402;
 
 /**
- * A system call with its arguments, copied from `dv`.
+ * Reports a system call, with its arguments copied from `dv`.
  *
- * @param at where the registers begin
- * @param registers where in them each of the six is, in the order of the arguments. HOT
+ * @param at offset of the registers
+ * @param registers their offsets behind `at`, in the order of the six arguments. HOT
  */
 export function setCall(
   context: Context,
@@ -33,7 +34,7 @@ export function setCall(
   context.trap = TRAP_SYSCALL;
 }
 
-/** @param addr si_addr */
+/** Reports an exception. @param addr si_addr */
 export function setException(
   context: Context,
   signo: number,
@@ -46,7 +47,7 @@ export function setException(
   set(context, signo, code, addr, 0, vector, error);
 }
 
-/** A page fault by its error code as the processor made it, or would have. */
+/** Reports a page fault with the error code that the processor made, or would have made. */
 export function setFault(
   context: Context,
   signo: number,

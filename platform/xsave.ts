@@ -1,22 +1,22 @@
 /**
- * The XSAVE area of a signal frame (standard form), made acceptable: it can come from guest memory (rt_sigreturn), and a host
- * refuses all of it for one wrong bit.
+ * Makes the XSAVE area of a signal frame (standard form) acceptable to the host. The area can come
+ * from guest memory (rt_sigreturn), and a host refuses all of it for one wrong bit.
  *
- * Neighbours: `kvm/fpu_state.ts`, `ptrace/fpu_state.ts` and `systrap/frame.ts` bring it to their hosts. Source: Intel SDM vol. 1
- * ch. 13.
+ * Neighbours: `kvm/fpu_state.ts`, `ptrace/fpu_state.ts` and `systrap/frame.ts` load it. Source:
+ * Intel SDM vol. 1 ch. 13.
  */
 
 import { Fpstate } from "../ffi/abi/ucontext.ts";
 
-/** Where the header begins, and its end. */
+/** Offset of the header, and of its end. */
 export const XSAVE_HEADER = 512, XSAVE_HEADER_END = 576;
 const XSTATE_FP = 1, XSTATE_SSE = 2;
-/** What an FPU holds after FNINIT and reset: all exceptions masked. */
+/** Initial values after FNINIT and reset: all exceptions masked. */
 const INITIAL_FCW = 0x37f, INITIAL_MXCSR = 0x1f80;
 const { cwd: FCW, mxcsr: MXCSR, mxcsrMask: MXCSR_MASK, stSpace: ST_SPACE } = Fpstate.at;
 const { xmmSpace: XMM_SPACE, swReserved: SW_RESERVED } = Fpstate.at;
 
-/** What threads of this host have. */
+/** The features that threads of this host have. */
 export interface XsaveSupport {
   /** XCR0. */
   readonly featuresLow: number;
@@ -25,7 +25,10 @@ export interface XsaveSupport {
   readonly mxcsrMask: number;
 }
 
-/** The area at `at`: what is absent gets its initial value, whatever bytes are there; software's bytes become 0. */
+/**
+ * Corrects the area at `at`: an absent component gets its initial value, whatever bytes are there;
+ * the bytes reserved for software become 0.
+ */
 export function acceptXsave(dv: DataView, at: number, support: XsaveSupport): void {
   const area = new Uint8Array(dv.buffer, dv.byteOffset + at, XSAVE_HEADER_END);
   const header = at + XSAVE_HEADER;

@@ -1,6 +1,4 @@
-/**
- * Page faults and exceptions: what happened, where, and that the guest can go on from there.
- */
+/** Page faults and exceptions: the trap says what happened and where, and the guest can go on. */
 
 import { assert, assertEquals } from "@std/assert";
 import { Assembler } from "../../ffi/asm/assembler.ts";
@@ -15,7 +13,7 @@ const SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11;
 const SEGV_MAPERR = 1, SEGV_ACCERR = 2;
 const FPE_INTDIV = 1, TRAP_TRACE = 2, SI_KERNEL = 128;
 const FXSAVE_BYTES = 512;
-/** Nothing is mapped here. */
+/** An address at which nothing is mapped. */
 const NOWHERE = 0x40000000;
 
 export function testFaults(define: Define): void {
@@ -68,7 +66,7 @@ export function testFaults(define: Define): void {
   define("faults keep all registers", keepsRegisters);
 }
 
-/** Runs one instruction, with a page at DATA if `prot` is given; the stop must be a fault. */
+/** Runs one instruction, with a page at DATA if `prot` is given. The stop must be a fault. */
 function fault(lab: Lab, emit: (a: Assembler) => Assembler, prot = -1): p.Context {
   const space = lab.space();
   lab.load(space, emit(new Assembler()).ud2());
@@ -78,7 +76,10 @@ function fault(lab: Lab, emit: (a: Assembler) => Assembler, prot = -1): p.Contex
   return lab.expect(c, p.TRAP_FAULT);
 }
 
-/** An access of 0 means that the platform does not know: allowed for reads and writes of unmapped pages. */
+/**
+ * An access of 0 means that the platform cannot tell; it is allowed for reads and writes of
+ * unmapped pages.
+ */
 function assertFault(c: p.Context, addr: number, code: number, access: number): void {
   assertEquals([c.faultAddr, c.signo, c.sigcode], [addr, SIGSEGV, code], describe(c));
   const isUnknown = (c.faultAccess === 0 || isTranslated) && access !== p.ACCESS_EXEC;
@@ -236,7 +237,10 @@ function singleStep(lab: Lab): void {
   assertEquals(c.signo, SIGILL);
 }
 
-/** 0xffffffffff600400 is time(2) where the host emulates the page; it must be a call of the guest, or a fault. */
+/**
+ * 0xffffffffff600400 is time(2) where the host emulates the vsyscall page. It must arrive as a call
+ * of the guest, or as a fault.
+ */
 function vsyscall(lab: Lab): void {
   const code = new Assembler().movabs(rax, 0xffff_ffff_ff60_0400n).call(rax).label("behind").ud2();
   const space = lab.space();

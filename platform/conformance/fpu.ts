@@ -1,6 +1,7 @@
 /**
- * FPU and vector state: kept by calls, read and written by the kernel. The guest saves and loads all that the processor
- * has by XSAVE and XRSTOR, so AVX and AVX-512 are covered where they exist.
+ * FPU and vector state: calls keep it, and the kernel reads and writes it. The guest saves and
+ * loads by XSAVE and XRSTOR all state that the processor has, so AVX and AVX-512 are covered where
+ * they exist.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -93,7 +94,7 @@ export function testFpu(define: Define): void {
     c.fetchRegs();
     c.fpu.fill(0xff); // reserved bits of MXCSR, of the header and of components
     c.resumeAll(true);
-    lab.next(); // whatever comes of it
+    lab.next(); // any outcome is good
     new FpuGuest(lab).callWithData(9);
   });
 }

@@ -23,7 +23,9 @@ const TABLE = DATA + 3 * AREA_BYTES;
 /** Offsets in an area. */
 export const MXCSR = 24, ST = 32, XMM = 160, XMM_END = XMM + 256;
 const HEADER = 512;
-/** x87, SSE, AVX, opmask, upper ZMM, high ZMM: no protection keys, no AMX, which need permission. */
+/**
+ * x87, SSE, AVX, opmask, upper ZMM, high ZMM: no protection keys, no AMX, which need permission.
+ */
 const FEATURES = 0xe7;
 /** Components behind the header. */
 const EXTENDED = [2, 5, 6, 7];
@@ -33,7 +35,9 @@ function features(a: Assembler): Assembler {
   return a.xor(ecx, ecx).xgetbv().and(eax, FEATURES).xor(edx, edx);
 }
 
-/** Call 1 with the features as argument; restores IMAGE, saves to BEFORE, call 2, saves to AFTER. */
+/**
+ * Call 1 with the features as argument; restores IMAGE, saves to BEFORE, call 2, saves to AFTER.
+ */
 function program(): Assembler {
   const a = new Assembler();
   EXTENDED.forEach((component, i) => {
@@ -77,7 +81,9 @@ export class FpuGuest {
     });
   }
 
-  /** Goes on to call 2 with data of this seed in all registers. */
+  /**
+   * Answers call 1 after data of this seed was loaded into all registers, and runs up to call 2.
+   */
   callWithData(seed: number): void {
     const image = this.read(IMAGE);
     this.fillData(image, seed);

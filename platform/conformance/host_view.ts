@@ -1,5 +1,6 @@
 /**
- * What the host shows of this process and its stubs: to find the stub of a guest, and to see that nothing is left behind.
+ * What the host shows of this process and its stubs. Tests find the stub of a guest with it, and
+ * check that nothing is left behind.
  *
  * Source: proc(5).
  */
@@ -31,7 +32,9 @@ export function stubsWithMapping(addr: number): number[] {
   return [...descendants()].filter(isThere);
 }
 
-/** Whether a signal has stopped all threads of a process: kill(2) returns before they have come to it. */
+/**
+ * Whether a signal has stopped all threads of a process. kill(2) returns before they have stopped.
+ */
 export function isStopped(pid: number): boolean {
   const threads = [...Deno.readDirSync(`/proc/${pid}/task`)];
   return threads.every(({ name }) =>
@@ -48,7 +51,7 @@ export function ownMappings(): number {
   return readText("/proc/self/maps").split("\n").length;
 }
 
-/** What is not there any more is empty. */
+/** The text of a file of /proc; empty if the file is gone. */
 function readText(path: string): string {
   try {
     return Deno.readTextFileSync(path);
@@ -58,7 +61,7 @@ function readText(path: string): string {
 }
 
 /**
- * The processor is translated by qemu, which differs from processors, outside of machines as well: what reads and then writes
- * a page that is not there is said to read; invd and wbinvd are not refused.
+ * Whether qemu translates the processor. It differs from hardware: an instruction that reads and
+ * then writes an absent page is reported as a read, and invd and wbinvd are not refused.
  */
 export const isTranslated: boolean = readText("/proc/cpuinfo").includes("QEMU TCG");

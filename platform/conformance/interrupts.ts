@@ -1,6 +1,4 @@
-/**
- * Interrupts: they end a run soon, lose no call, and change no register.
- */
+/** Interrupts: each ends a run soon, loses no call and changes no register. */
 
 import { assert, assertEquals } from "@std/assert";
 import { Assembler } from "../../ffi/asm/assembler.ts";
@@ -60,7 +58,10 @@ function stopped(lab: Lab): void {
   }
 }
 
-/** Interrupts at the moment of a call: it is the call or the interrupt that is seen first, and each once. */
+/**
+ * Interrupts at the moment of a call: the kernel sees the call or the interrupt first, and each
+ * once.
+ */
 function late(lab: Lab): void {
   const code = new Assembler().label("again").mov(eax, 1).syscall().label("spin").mov(eax, 2)
     .syscall().jmp("again");
@@ -72,7 +73,7 @@ function late(lab: Lab): void {
     if (stop.trap === p.TRAP_INTERRUPT) {
       c.fetchRegs();
       c.resumeAll(false);
-      stop = lab.next(); // nobody interrupts this run
+      stop = lab.next(); // this run has no interrupt
     }
     assertTrap(stop, p.TRAP_SYSCALL);
     assertEquals(c.nr, expected);
@@ -81,7 +82,7 @@ function late(lab: Lab): void {
   }
 }
 
-/** Interrupts at random: not always, or a guest would get nowhere, and at different moments of its run. */
+/** Interrupts at random moments of a run, and not in every run: the guest must make progress. */
 export class Dice {
   #state: number;
 
@@ -115,7 +116,10 @@ const KEPT = [
   [r15, p.R15],
 ] as const;
 
-/** Calls 7 with a counter, checks that rax is what the kernel answered (twice the counter), else traps. */
+/**
+ * Calls 7 with a counter and checks that rax is the kernel's answer (twice the counter), else
+ * traps.
+ */
 function strictCaller(): Assembler {
   return new Assembler().label("again").mov(rdi, rbx).mov(eax, 7).syscall()
     .sub(rax, rbx).cmp(rax, rbx).jne("wrong").inc(rbx).jmp("again")

@@ -1,7 +1,9 @@
 /**
- * What the conformance tests stand on: guests in arena memory, and a wait for the next trap that cannot hang.
+ * The base of the conformance tests: guests in arena memory, and a wait for the next trap that has
+ * a time limit.
  *
- * Not here: what a platform must do (the other files of this folder). Neighbour: `host_view.ts` looks at the host.
+ * Not here: what a platform must do (the other files of this folder). Neighbour: `host_view.ts`
+ * looks at the host.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -40,7 +42,7 @@ export const STACK_BYTES = 16 * PAGE;
 
 /** How long a platform may take before a test fails. Generous: the machine can be busy. */
 const PATIENCE_MS = 20_000;
-/** Looks before the loop sleeps, as the kernel does. */
+/** Polls of the loop before it sleeps, as the kernel has them. */
 const EAGER_POLLS = 200;
 const TRAP_NAMES = new Map([
   [TRAP_SYSCALL, "SYSCALL"],
@@ -56,7 +58,7 @@ export class Lab {
   readonly platform: Platform;
   #thunks: Thunks | null = null;
   readonly #sleep = new Epoll();
-  /** The arena is used from here on. */
+  /** Offset in the arena of the next free byte. */
   #free = 0;
 
   constructor(arena: Arena, platform: Platform) {
@@ -66,7 +68,7 @@ export class Lab {
     if (platform.endsFd >= 0) this.#sleep.add(platform.endsFd, EPOLLIN, 1);
   }
 
-  /** What patched sites of all spaces of this lab go through. */
+  /** The thunks of patched sites in all spaces of this lab. */
   get thunks(): Thunks | null {
     return this.#thunks ??= this.platform.newThunks();
   }
@@ -80,7 +82,7 @@ export class Lab {
     return offset;
   }
 
-  /** Forgets all pages, so that long tests can go on. */
+  /** Frees all pages, so that a long test can continue. */
   reset(): void {
     this.#free = 0;
   }
@@ -165,7 +167,7 @@ export class Lab {
     return context;
   }
 
-  /** Until `condition` holds, look for events; contexts that stop meanwhile fail the test. */
+  /** Takes events until `condition` holds. A context that stops meanwhile fails the test. */
   until(condition: () => boolean, what: string): void {
     const deadline = performance.now() + PATIENCE_MS;
     while (!condition()) {
@@ -209,22 +211,22 @@ export function reg(context: Context, at: number): bigint {
   return context.regs.getBigUint64(at, true);
 }
 
-/** Zeros a stretch of the arena. */
+/** Fills a range of the arena with zeros. */
 export function wipe(arena: Arena, offset: number, len: number): void {
   fill(arena.base + offset, 0, len);
 }
 
-/** A guest that calls `nr` for ever, its counter rbx as first argument. */
+/** A guest that calls `nr` in an endless loop, with its counter rbx as first argument. */
 export function caller(nr: number): Assembler {
   return new Assembler().label("again").bytes(callBytes(nr)).jmp("again");
 }
 
-/** `mov eax, nr` as `Platform.thunk` wants it. */
+/** `mov eax, nr` in the form that `Thunks.get` takes. */
 export function movEax(nr: number): number {
   return 0xb8 + nr * 0x100;
 }
 
-/** `mov eax, nr; syscall`: the form that a platform may patch. */
+/** `mov eax, nr; syscall`, which a platform may patch. */
 export function callBytes(nr: number): Uint8Array {
   const bytes = new Uint8Array([0xb8, 0, 0, 0, 0, 0x0f, 0x05]);
   new DataView(bytes.buffer).setUint32(1, nr, true);

@@ -1,6 +1,4 @@
-/**
- * Beginnings and ends: spaces by the thousand, stubs that die, and nothing left behind.
- */
+/** Start and end of spaces: thousands of spaces, stubs that die, and nothing left behind. */
 
 import { assert, assertEquals } from "@std/assert";
 import { Assembler } from "../../ffi/asm/assembler.ts";
@@ -10,7 +8,10 @@ import * as p from "../platform.ts";
 import { descendants, openFiles, ownMappings, stubsWithMapping } from "./host_view.ts";
 import { caller, CODE, fail, type Lab, PAGE, setReg } from "./lab.ts";
 
-/** Guest code of a test that looks for its stub on the host: mapped nowhere else. */
+/**
+ * The address of guest code by which a test finds the stub on the host. Nothing else is mapped
+ * there.
+ */
 const FINDABLE = 0x5a5a0000;
 
 export function testLifecycle(define: Define): void {
@@ -31,7 +32,7 @@ function kill(addr: number): void {
   Deno.kill(pids[0]!, "SIGKILL");
 }
 
-/** Every one of these contexts must die now; others may not stop. */
+/** Each of these contexts must report TRAP_DEATH, and no other context may stop. */
 function expectDeaths(lab: Lab, contexts: p.Context[]): void {
   const alive = new Set(contexts);
   while (alive.size > 0) {
@@ -41,7 +42,7 @@ function expectDeaths(lab: Lab, contexts: p.Context[]): void {
   }
 }
 
-/** A template whose host process is there. */
+/** A template whose host process has started. */
 function newTemplate(lab: Lab): p.AddressSpace {
   const template = lab.platform.newTemplate();
   assert(template !== null, "newTemplate gave none");
@@ -71,7 +72,7 @@ function templates(lab: Lab): void {
   const pids = new Set([template.hostPid, first.hostPid, second.hostPid]);
   assertEquals(pids.size, isInProcess ? 1 : 3, "a host process each");
   assertEquals(pids.has(0), isInProcess, "all have told their numbers");
-  // Also one that was asked for just before.
+  // This includes a stub that was requested just before.
   const last = template.fork();
   template.destroy();
   runIn(lab, last, 5);
@@ -124,7 +125,7 @@ function killedWhileResumed(lab: Lab): void {
     c.resumeAll(true);
     lab.expectCall(c, 4);
     kill(FINDABLE + i * 16 * PAGE);
-    lab.map(space, 0x70000000); // a change that finds nobody
+    lab.map(space, 0x70000000); // the space of this change has no stub any more
     c.resumeRet(0);
     expectDeaths(lab, [c]);
     assert(space.fork() === null, "a dead space cannot fork");
@@ -132,7 +133,7 @@ function killedWhileResumed(lab: Lab): void {
   }
 }
 
-/** Any trap will do, or running on: then an interrupt stops it. */
+/** Waits for any trap; a thread that keeps running is interrupted. */
 function behindTheSpace(lab: Lab): void {
   const { maxUserAddress } = lab.platform;
   for (const offset of [0, 1, 2, 3, 16, 17, 21, 32, 48, 64, 100, PAGE, 2 * PAGE]) {
@@ -152,7 +153,7 @@ function behindTheSpace(lab: Lab): void {
   lab.expectCall(lab.run(caller(5)), 5);
 }
 
-/** A platform may be filling its pool of spaces when the counting begins. */
+/** Spaces that a platform may still add to its pool while the test counts. */
 const POOLED = 4;
 
 function manySwitches(lab: Lab): void {

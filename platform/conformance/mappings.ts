@@ -1,6 +1,4 @@
-/**
- * Host mappings: a change is there before a thread that is resumed later, and nowhere too early, too late or twice.
- */
+/** Host mappings: a change is made before a thread that is resumed later runs, and exactly once. */
 
 import { assert, assertEquals } from "@std/assert";
 import { MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
@@ -30,7 +28,9 @@ export function testMappings(define: Define): void {
   define("code that is written is code that runs", newCode);
 }
 
-/** A guest that reads u64 at rbx and passes it as first argument of call 1, for ever. */
+/**
+ * A guest that reads a u64 at rbx and passes it as first argument of call 1, in an endless loop.
+ */
 function reader(): Assembler {
   return new Assembler().label("again").mov(rdi, mem(rbx)).mov(eax, 1).syscall().jmp("again");
 }
@@ -117,7 +117,8 @@ function manyChanges(lab: Lab): void {
   const pages = 300;
   const data = lab.pages(pages);
   for (let i = 0; i < pages; i++) lab.arena.dv.setUint32(data + i * PAGE, i, true);
-  // Each page of the guest gets the arena's page in reverse order, in several steps that undo one another.
+  // Each page of the guest gets a page of the arena in reverse order, in several steps that undo
+  // one another.
   space.mapArena(DATA, pages * PAGE, data, RW);
   for (let i = 0; i < pages; i++) space.unmap(DATA + i * PAGE, PAGE);
   for (let i = 0; i < pages; i++) {

@@ -1,7 +1,8 @@
 /**
- * The fast path of platforms that patch: `mov eax, nr; syscall` replaced by `jmp [thunk]` changes nothing that the guest can see.
+ * The fast path of platforms that patch: a `jmp [thunk]` in place of `mov eax, nr; syscall` changes
+ * nothing that the guest can see.
  *
- * Platforms, or hosts, whose `newThunks` gives null pass by not having it.
+ * A platform or host whose `newThunks` returns null passes without it.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -15,7 +16,9 @@ import { callBytes, CODE, DATA, type Lab, movEax, PAGE, reg, setReg } from "./la
 
 const SITE_BYTES = 7;
 const ALL_FLAGS = 0xed7;
-/** Carry, parity, adjust, zero, sign, direction and overflow; bit 1 and interrupts are always on. */
+/**
+ * Carry, parity, adjust, zero, sign, direction and overflow; bit 1 and interrupts are always on.
+ */
 const EACH_FLAG = [0x1, 0x4, 0x10, 0x40, 0x80, 0x400, 0x800], FIXED_FLAGS = 0x202;
 const REGISTERS = [p.RAX, p.RBX, p.RDX, p.RSI, p.RDI, p.RBP, p.R8, p.R9, p.R10, p.R12, p.R13, p.R14]
   .concat(p.R15, p.RSP, p.RIP);
@@ -76,7 +79,7 @@ function site(lab: Lab, wantPatch: boolean, flags = ALL_FLAGS): Site {
   return { space, context, isPatched };
 }
 
-/** Registers at the call and behind it, as text. */
+/** The registers at the call and after it, as text. */
 function trace(lab: Lab, s: Site): string[] {
   const c = s.context;
   const found: string[] = [];
@@ -103,7 +106,7 @@ function samePath(lab: Lab): void {
   }
 }
 
-/** A loop around a site: counter rbx is the argument, the red zone and rcx, r11 are used around it. */
+/** A loop around a site. The counter rbx is the argument; the red zone, rcx and r11 are in use. */
 function loop(): Assembler {
   return new Assembler().label("again").mov(rdi, rbx).label("site").bytes(callBytes(9))
     .mov(rcx, rbx).mov(r11, rbx).add(rbx, 1).jmp("again");
@@ -263,21 +266,21 @@ function twoMoves(lab: Lab): void {
   lab.expect(c, p.TRAP_EXCEPTION);
   c.fetchRegs();
   assertEquals([reg(c, p.RAX), reg(c, p.RIP)], [348n, BigInt(CODE + 72)]);
-  setReg(c, p.RIP, CODE + 70); // where the `syscall` was
+  setReg(c, p.RIP, CODE + 70); // the place of the old `syscall`
   setReg(c, p.RDI, 5);
   c.resumeAll(false);
   lab.expectCall(c, 348);
   assertEquals([c.args.u64(0), c.rip], [5, CODE + 72]);
 }
 
-/** Bytes that a guest would have executable: the return address, as far as it chooses it. */
+/** The bytes of the return address that a guest may choose, which it could try to execute. */
 function constants(lab: Lab): void {
   const { thunks } = lab;
   if (thunks === null) return;
   const space = lab.space(), returnAddr = 0x1234_5678_9abc;
   const entry = thunks.get(movEax(7), returnAddr);
   space.useThunks(thunks);
-  // rax = the thunk's address, rbx and rcx = its first words; then what is behind the entry's first
+  // rax = address of the thunk, rbx and rcx = its first words; then what follows the entry's first
   // word.
   const a = new Assembler().mov(rax, mem(null, entry)).mov(rdx, mem(null, entry + 8));
   for (const [i, to] of [rbx, rcx, rsi, rdi].entries()) a.mov(to, mem(rax, 8 * i));
@@ -323,13 +326,13 @@ function ownThunks(lab: Lab): void {
   assertEquals(readEntry(lab, c, entry), BigInt(back[0]!));
   const child = start(space.fork()!, null);
   assertEquals(readEntry(lab, child, entry), BigInt(back[0]!));
-  if (others === thunks) return; // on this platform all spaces have the same
+  if (others === thunks) return; // all spaces of this platform share one set
   const stranger = start(lab.space(), others), blank = start(lab.space(), null);
   assertEquals(readEntry(lab, stranger, other), BigInt(back[1]!));
   for (const one of [c, child]) assert(readEntry(lab, one, other) !== BigInt(back[1]!));
   assert(readEntry(lab, stranger, entry) !== BigInt(back[0]!));
   assert(readEntry(lab, blank, entry) !== BigInt(back[0]!));
-  // A further table comes when a site needs it.
+  // A further table is added when a site needs it.
   for (let i = 0; !others.isTableFull; i++) others.get(movEax(9), 0x10000 + i);
   const late = others.get(movEax(8), back[0]!);
   stranger.space.useThunks(others);

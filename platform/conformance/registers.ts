@@ -1,6 +1,4 @@
-/**
- * Registers in and out: what the kernel sees at a stop, what it gives back, what a guest finds.
- */
+/** Registers: what the kernel reads at a stop, what it writes, and what the guest then finds. */
 
 import { assertEquals } from "@std/assert";
 import { Assembler } from "../../ffi/asm/assembler.ts";
@@ -28,7 +26,7 @@ import type { Define } from "../conformance.ts";
 import * as p from "../platform.ts";
 import { CODE, DATA, fail, type Lab, reg, setReg, STACK, STACK_BYTES } from "./lab.ts";
 
-/** Every general register but rsp, and where it is in Context.regs. */
+/** Every general register but rsp, and its offset in Context.regs. */
 const GENERAL: readonly (readonly [Reg64, number])[] = [
   [rax, p.RAX],
   [rbx, p.RBX],
@@ -50,7 +48,7 @@ const GENERAL: readonly (readonly [Reg64, number])[] = [
 const ALL_FLAGS = 0xed7;
 const FLAGS_SLOT = DATA + 0x100, RSP_SLOT = DATA + 0x108;
 
-/** A value of 64 random-looking bits, another one for each register and salt. */
+/** A value of 64 bits that differs for each register and salt. */
 function pattern(i: number, salt = 1): bigint {
   return BigInt.asUintN(64, 0x9e3779b97f4a7c15n * BigInt(i * 31 + salt * 977 + 7));
 }

@@ -10,7 +10,10 @@ import type { Define } from "../conformance.ts";
 import * as p from "../platform.ts";
 import { assertTrap, CODE, DATA, type Lab, PAGE, reg, RW, setReg } from "./lab.ts";
 
-/** What is fair among four threads: turns that one waits for; and for how long the host may keep one from its core. */
+/**
+ * The bounds of fairness among four threads: how many turns a thread may wait, and how long the
+ * host may keep it from its core.
+ */
 const TURNS_OF_FOUR = 12, HOST_MS = 50;
 
 export function testThreads(define: Define): void {
@@ -27,7 +30,7 @@ export function testThreads(define: Define): void {
   define("a grandchild lives on when all before it end at once", lineEnds);
 }
 
-/** Adds 1 to the shared word at DATA, calls 1 with its counter rbx; for ever. */
+/** Adds 1 to the shared word at DATA and calls 1 with its counter rbx, in an endless loop. */
 function counter(): Assembler {
   return new Assembler().label("again").mov(eax, 1).lock().xadd(mem(null, DATA), rax)
     .mov(rdi, rbx).add(rbx, 1).mov(eax, 1).syscall().jmp("again");
@@ -48,7 +51,7 @@ function oneThread(lab: Lab): void {
   assertEquals(lab.arena.dv.getUint32(data, true), 1001);
 }
 
-/** Serves calls until every context made `calls` of them, and checks that none is lost or doubled. */
+/** Serves calls until every context has made `calls`, and checks that none is lost or doubled. */
 function serve(lab: Lab, contexts: p.Context[], calls: number): void {
   const made = new Map(contexts.map((c) => [c, 0]));
   for (let left = contexts.length; left > 0;) {
@@ -87,9 +90,10 @@ function manySpaces(lab: Lab): void {
 }
 
 /**
- * Each thread counts its calls at rbx. The kernel answers one only when all others wait at their next call, so that one which
- * calls again at once always competes with them. The host may take its core from one between its count and its call, so that
- * many turns go by: only who waits for longer as well was passed over.
+ * Each thread counts its calls at rbx. The kernel answers a thread only when all others wait at
+ * their next call, so a thread that calls again at once always competes with them. The host may
+ * take the core from a thread between its count and its call, and many turns pass then. So a thread
+ * counts as passed over only if it also waited for long.
  */
 function fairTurns(lab: Lab): void {
   const space = lab.space();
@@ -174,13 +178,13 @@ function runningCount(lab: Lab): void {
   assertEquals(platform.runningCount, 1);
 }
 
-/** Reads the word at DATA and passes it; the kernel changes rbx and the mappings. */
+/** Reads the word at DATA and passes it to a call; the kernel changes rbx and the mappings. */
 function peeker(): Assembler {
   return new Assembler().label("again").mov(rdi, mem(null, DATA)).mov(rsi, rbx).mov(eax, 1)
     .syscall().jmp("again");
 }
 
-/** What fork(2) does with a thread: the child gets the parent's registers. */
+/** As fork(2): the child thread gets the registers of the parent. */
 function forkThread(lab: Lab, parent: p.Context): p.Context {
   const space = parent.space.fork();
   assert(space !== null, "fork gave a space");
@@ -270,7 +274,9 @@ function forkWhileRunning(lab: Lab): void {
   assert(reg(spinner, p.RAX) > 0n, "it has been running");
 }
 
-/** Destroyed before anything of the children can have begun, and while another thread of it runs. */
+/**
+ * The parent is destroyed before any child can have started, and while another of its threads runs.
+ */
 function parentEnds(lab: Lab): void {
   for (let round = 0; round < 10; round++) {
     const space = lab.space();

@@ -1,13 +1,15 @@
 /**
- * Where `syscall` goes: the stub makes the call without leaving the machine. It writes the thread's registers to the slot of its
- * processor, says so, and waits awake for the answer; if there is none in time, or the Sentry sleeps, it leaves.
+ * The stub of calls: the code at which `syscall` enters. It writes the registers of the thread to
+ * the slot of its vCPU, posts, and spins for the reply inside the machine. It leaves the machine if
+ * no reply comes in time or the Sentry sleeps.
  *
- * Where calls are patched, the thunk of a site comes to it by a jump, as if the processor had been there: a `syscall` is
- * something that such a host may have to emulate.
+ * Where call sites are patched, the thunk jumps to the stub, with the registers as `syscall` leaves
+ * them: a host that runs ring 3 directly may have to emulate `syscall`.
  *
- * Where it runs in ring 3, a slot is seen by whoever runs on its processor and by nobody else: what stands there is what that
- * thread says of itself. In ring 0 no guest code sees it. Everything behind the post depends on the slot only.
- * Neighbours: `ring0.ts` has it mapped, `stops.ts` reads it, `host_kinds.ts`.
+ * Where the stub runs in ring 3, the guest thread on the vCPU can write the slot, and no other can:
+ * the slot holds that thread's own claims. In ring 0 no guest code reaches the slot. After the
+ * post, the stub depends on the slot only. Neighbours: `ring0.ts` maps the stub, `stops.ts` reads
+ * the slot, `host_kinds.ts`.
  */
 
 import { KvmRegs } from "../../ffi/abi/kvm.ts";
@@ -39,42 +41,50 @@ import type { HostKind } from "./host_kinds.ts";
 import { PAGE_BYTES } from "./table_memory.ts";
 
 /**
- * Ports that the stub writes to when it leaves the machine: from where calls are made, and from ring 0
- * where calls stay in ring 3.
+ * Ports that the stub writes to when it leaves the machine: CALL_PORT from where calls are made,
+ * RING0_CALL_PORT from ring 0 on hosts where calls stay in ring 3.
  */
 export const CALL_PORT = 0x10, RING0_CALL_PORT = 0x11;
 
-/** `state`: nothing is wanted; a call is there; the Sentry has it; its result is there; leave the machine. */
+/**
+ * Values of `state`: no call; a call is posted; the Sentry has taken it; the result is there; the
+ * stub shall leave the machine.
+ */
 export const IDLE = 0, POSTED = 1, TAKEN = 2, REPLIED = 3, LEAVE = 4;
-/** Written by the processor's thread: the stub left, and goes on only when it is let in again. */
+/**
+ * Written by the vCPU's thread: the stub has left, and continues only when the Sentry runs the vCPU
+ * again.
+ */
 export const LEFT = 5;
 
-/** A slot, as far as it is used. */
+/** The fields of a slot. */
 export const Slot = layout("kvm_slot", {
   state: "u32",
-  /** Low words of time stamps: of the last reply, of the last post. */
+  /** Low words of the time stamps of the last reply and the last post. */
   resumed: "u32",
   posted: "u32",
-  /** Came from a thunk. */
+  /** The call came from a thunk. */
   isPatched: "u32",
   regs: KvmRegs,
   fsBase: "u64",
   gsBase: "u64",
   result: "u64",
-  /** For one word of flags. */
+  /** Stack of the stub, for one word of flags. */
   stack: ["u64", 16],
 });
 
-/** What all stubs see and none can write. */
+/** Words that all stubs read and none can write. */
 export const Bell = layout("kvm_bell", {
   isSentryAsleep: "u32",
-  /** Where the Sentry runs: who is there as well leaves, so that it can. */
+  /**
+   * The CPU of the Sentry: a stub on the same CPU leaves the machine, so that the Sentry can run.
+   */
   loopCpu: "i32",
-  /** Time stamp ticks that a stub waits. */
+  /** Time stamp ticks that a stub spins. */
   spinTicks: "u64",
 });
 
-/** Of what rdtscp says besides the time. */
+/** The bits of TSC_AUX, which rdtscp returns, that have the number of the CPU. */
 export const CPU_BITS = 0xfff;
 
 const FLAG_TF = 0x100;
@@ -103,11 +113,11 @@ const SAVED: readonly (readonly [Reg64, number])[] = [
 
 export interface CallStub {
   readonly code: Uint8Array<ArrayBuffer>;
-  /** Offset from which on the call is posted. */
+  /** Offset in the stub from which on the call is posted. */
   readonly behindPost: number;
-  /** Offset from which on it is answered. */
+  /** Offset in the stub from which on the call is answered. */
   readonly behindReply: number;
-  /** Offset where thunks come to, with the return address in rcx; -1 if there are none. */
+  /** Offset at which thunks enter, with the return address in rcx; -1 if nothing is patched. */
   readonly patchedEntry: number;
 }
 
@@ -132,18 +142,19 @@ export function callStub(kind: HostKind): CallStub {
   a.rdfsbase(rax).mov(slot(at.fsBase), rax).rdgsbase(rax).mov(slot(at.gsBase), rax);
   a.rdtsc().mov(slot(at.posted), eax).mov(eax, POSTED).xchg(slot(at.state), eax);
   a.label("posted");
-  // Nobody would hear it, or a step by step would be lost.
+  // The Sentry sleeps and would not see the post; and a single step would be lost.
   a.cmp(rip("bell", Bell.at.isSentryAsleep), 0, 4).jne("leave");
   a.test(register(G.rflags), FLAG_TF, 4).jne("leave");
   readCounter(a).mov(rbx, rax).add(rbx, rip("bell", Bell.at.spinTicks));
   a.label("wait").mov(ecx, slot(at.state)).cmp(ecx, REPLIED).je("reply");
   a.cmp(ecx, LEAVE).je("leave").pause();
-  if (kind.isCallInUserMode) { // rdtscp tells of the host's core there, not of the machine's
+  if (kind.isCallInUserMode) { // rdtscp returns the CPU of the host there, not that of the machine
     a.rdtscp().and(ecx, CPU_BITS).cmp(ecx, rip("bell", Bell.at.loopCpu)).je("leave");
     a.shl(rdx, 32).or(rax, rdx);
   } else readCounter(a);
   a.cmp(rax, rbx).jb("wait");
-  // When the answer came on the way out, the processor's thread comes back at once.
+  // If the reply came while the stub was leaving, the vCPU's thread enters the machine again at
+  // once.
   a.label("leave").db(OUT, CALL_PORT).cmp(slot(at.state), REPLIED, 4).jne("leave");
 
   a.label("reply").mov(slot(at.state), IDLE, 4).rdtsc().mov(slot(at.resumed), eax);
@@ -164,8 +175,9 @@ export function callStub(kind: HostKind): CallStub {
 }
 
 /**
- * A host that emulates ring 0 also emulates instructions of ring 3 that it cannot go back to, those of a thread whose rsp is no
- * address, and then `syscall` is what it is on hardware: the thread would go on in ring 0. Who is in ring 3 has only its flags changed.
+ * A host that emulates ring 0 also emulates instructions of ring 3 to which it cannot return: those
+ * of a thread whose rsp is no canonical address. `syscall` then enters ring 0 as on hardware, and
+ * the thread would continue in ring 0. In ring 3 this code changes the flags only.
  */
 function leaveRing0(a: Assembler): void {
   a.mov(register(G.rax), rax).db(...MOV_EAX_CS).and(eax, 3).mov(rax, register(G.rax)).jne("user");

@@ -1,8 +1,9 @@
 /**
- * One guest thread as the kernel sees it: its registers are here whenever it is not in the machine.
+ * One guest thread as the kernel sees it. Its registers are in this object whenever the thread is
+ * not in the machine.
  *
- * Its FPU state stays in the processor that it ran on until somebody else needs that one. Neighbours: `scheduler.ts` gives it a
- * processor, `stops.ts` fills its trap, `fpu_state.ts`.
+ * Its FPU state stays in the vCPU that it ran on until another thread needs that vCPU. Neighbours:
+ * `scheduler.ts` gives it a vCPU, `stops.ts` fills its trap, `fpu_state.ts`.
  */
 
 import { KvmRegs, KvmXsave } from "../../ffi/abi/kvm.ts";
@@ -49,7 +50,7 @@ import type { KvmSpace } from "./space.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 const G = KvmRegs.at;
-/** Where bases of fs and gs stand in `state`, behind the general registers. */
+/** Offsets of the bases of fs and gs in `state`, behind the general registers. */
 const FS = KvmRegs.size, GS = FS + 8;
 const STATE_BYTES = GS + 8;
 /** Pairs: offset in `state`, offset in Context.regs. */
@@ -58,10 +59,13 @@ const PAIRS = new Int32Array([
   ...[G.rdi, RDI, G.rsi, RSI, G.rbp, RBP, G.rbx, RBX, G.rdx, RDX, G.rax, RAX, G.rcx, RCX],
   ...[G.rsp, RSP, G.rip, RIP, G.rflags, EFLAGS, FS, FS_BASE],
 ]);
-/** Flags that a thread can have: ID, AC, RF, OF, DF, TF, SF, ZF, AF, PF, CF; bit 1 and interrupts are always on. */
+/**
+ * Flags that a thread can have: ID, AC, RF, OF, DF, TF, SF, ZF, AF, PF, CF; bit 1 and interrupts
+ * are always on.
+ */
 const USER_FLAGS = 0x250dd5, FIXED_FLAGS = 0x202;
 
-/** High words: of the last address of user space, and those from which ring 0 begins. */
+/** High words: of the last address of user space, and of the first address of ring 0. */
 const USER_HIGH_MAX = 0x7fff, UPPER_HIGH_MIN = 0xffff8000;
 
 export class KvmContext extends Context {
@@ -71,21 +75,21 @@ export class KvmContext extends Context {
   override readonly fpu: Uint8Array<ArrayBuffer>;
   /** struct kvm_regs, then the bases of fs and gs. */
   readonly state: DataView<ArrayBuffer> = new DataView(new ArrayBuffer(STATE_BYTES));
-  /** The general registers of it. */
+  /** The general registers in `state`. */
   readonly stateBytes: Uint8Array<ArrayBuffer>;
-  /** struct kvm_xsave: the FPU state, when no processor has it. */
+  /** struct kvm_xsave: the FPU state, when no vCPU holds it. */
   readonly savedFpuAddress: number;
   fpuVcpu: Vcpu | null = null;
-  /** Where it ran last, or runs. */
+  /** The vCPU that it runs on or ran on last. */
   vcpu: Vcpu | null = null;
-  /** Runs, or waits for a processor. */
+  /** It runs, or waits for a vCPU. */
   isRunning = false;
   isQueued = false;
   hadTicks: number;
   /** The kernel wants this run to end. */
   wantsInterrupt = false;
   isReleased = false;
-  /** Faults in a row that were none any more. */
+  /** Consecutive faults at addresses that the page tables allow. */
   retries = 0;
   readonly #scheduler: Scheduler;
   readonly #savedFpu: Uint8Array<ArrayBuffer>;
@@ -100,7 +104,7 @@ export class KvmContext extends Context {
     this.#savedFpu = allocBuffer(KvmXsave.size);
     this.savedFpuAddress = addressOf(this.#savedFpu);
     acceptFpu(this.#savedFpu, this.fpu, 0);
-    this.isFull = true; // whatever stopped it, the host has its FPU state
+    this.isFull = true; // the host has the FPU state at any stop
   }
 
   override fetchRegs(): void {
@@ -154,18 +158,18 @@ export class KvmContext extends Context {
     this.#run(false);
   }
 
-  /** Makes the FPU state that it left acceptable. */
+  /** Makes the FPU state acceptable that the kernel wrote. */
   mendFpu(): void {
     acceptFpu(this.#savedFpu, this.#savedFpu.slice(0, this.fpu.length), this.#scheduler.features);
   }
 
-  /** Bases outside of user space are not loaded. */
+  /** Clears bases outside of user space. */
   keepBases(): void {
     this.#keepBase(FS);
     this.#keepBase(GS);
   }
 
-  /** Its flags are these, as far as a thread can have them, whatever it or its processor says it had. */
+  /** Keeps only the flags that a thread can have, whatever the thread or its vCPU reported. */
   keepFlags(low: number): void {
     this.state.setUint32(G.rflags, low & USER_FLAGS | FIXED_FLAGS, true);
     this.state.setUint32(G.rflags + 4, 0, true);
@@ -188,13 +192,16 @@ export class KvmContext extends Context {
     else this.#scheduler.start(this, isReply);
   }
 
-  /** Whether its rip is an address. */
+  /** Whether rip is a canonical address. */
   get hasRip(): boolean {
     const high = this.state.getUint32(G.rip + 4, true);
     return high <= USER_HIGH_MAX || high >= UPPER_HIGH_MIN;
   }
 
-  /** A processor would not return to an address that is none: the fault that Linux then gives. */
+  /**
+   * Reports the fault that Linux gives for a rip that is no canonical address, to which a vCPU
+   * cannot return.
+   */
   #refuseRip(): void {
     setException(this, SIGSEGV, SI_KERNEL, 0, X86_TRAP_GP, 0);
     this.rip = this.word(G.rip);
@@ -232,13 +239,13 @@ export class KvmContext extends Context {
     setNumber(this.state, at, value);
   }
 
-  /** Nothing has happened: it is going to run. */
+  /** Clears the trap before a run. */
   clearTrap(): void {
     this.trap = TRAP_NONE;
   }
 }
 
-/** An integer of at most 53 bits, or a negative one. */
+/** Sets a register to an integer of at most 53 bits, or to a negative one. */
 function setNumber(dv: DataView, at: number, value: number): void {
   dv.setUint32(at, value >>> 0, true);
   dv.setUint32(at + 4, Math.floor(value / 0x100000000) >>> 0, true);

@@ -1,6 +1,6 @@
 /**
- * /dev/kvm opened, with one sentence for each way in which that fails. Apart from the rest, for whoever opens it for another
- * process that may not.
+ * Opens /dev/kvm, with one sentence for each way in which that fails. A file of its own, since the
+ * launcher, which opens the device for the boot process, loads nothing else of kvm.
  */
 
 import { EACCES, ENODEV, ENOENT, ENXIO, EPERM } from "../../ffi/abi/errno.ts";

@@ -1,8 +1,10 @@
 /**
- * Host files as memory of the machine: stretches of them mapped into windows, which all spaces share.
+ * Host files as memory of the machine: stretches of files are mapped into windows, which all spaces
+ * share.
  *
- * A window belongs to one stretch of one file while some space maps a page of it, and longer if nobody needs the room. What
- * replaces a window's mapping also makes the host forget where a machine saw it. Neighbours: `guest_physical.ts`, `space.ts`.
+ * A window holds one stretch of one file as long as a space maps a page of it, and longer while the
+ * room is not needed. A new mapping in a window also makes the host forget what the machine saw
+ * there. Neighbours: `guest_physical.ts`, `space.ts`.
  */
 
 import { F_GETFL, O_ACCMODE, O_RDWR } from "../../ffi/abi/fcntl.ts";
@@ -29,14 +31,14 @@ import { PAGE_BYTES } from "./table_memory.ts";
 export const WINDOW_BYTES: number = 2 * 2 ** 20;
 /** Number of windows. */
 export const MAX_WINDOWS: number = WINDOWS_BYTES / WINDOW_BYTES;
-/** In place of a window: each has users. */
+/** Returned in place of a window: all windows have users. */
 export const ALL_USED = -2;
 
 interface MappedFile {
   readonly fd: number;
   readonly isWritable: boolean;
   readonly isExecutable: boolean;
-  /** Windows by their stretch's number. */
+  /** Windows by the number of their stretch. */
   readonly windows: Map<number, Window>;
   isForgotten: boolean;
 }
@@ -45,7 +47,7 @@ interface Window {
   readonly index: number;
   readonly file: MappedFile;
   readonly stretch: number;
-  /** Spaces that map pages of it. */
+  /** Number of spaces that map pages of it. */
   users: number;
 }
 
@@ -98,7 +100,10 @@ export class FileWindows {
       ((prot & PROT_EXEC) === 0 || file.isExecutable);
   }
 
-  /** The window of a stretch: its number, whose users are counted; ALL_USED, or -1 if the host does not give it. */
+  /**
+   * Takes the window of a stretch and counts a user: its number, ALL_USED, or -1 if the host
+   * refuses the mapping.
+   */
   window(handle: number, stretch: number): number {
     const file = this.#files.get(handle);
     if (file === undefined) return -1;
@@ -146,7 +151,10 @@ export class FileWindows {
     this.#closeIfUnused(window.file);
   }
 
-  /** How many bytes of its file there are from this page of a window on; 0 or less: it lies behind the end. */
+  /**
+   * How many bytes of the file follow from this page of a window on; 0 or less: the page lies
+   * behind the end of the file.
+   */
   bytesOfFile(page: number): number {
     const index = this.indexOf(page), window = this.#windows[index];
     if (window === undefined || fstat(window.file.fd, scratch.area(0)) < 0) return 0;
@@ -171,7 +179,7 @@ export class FileWindows {
     return this.#free.pop()!;
   }
 
-  /** Its room is free, and the file's pages are nobody's. */
+  /** Closes the file: its windows are free, and their pages belong to no file. */
   #release(window: Window): void {
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
     mmap(this.#hostAddress(window.index), WINDOW_BYTES, PROT_NONE, flags, -1, 0);

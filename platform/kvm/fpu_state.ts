@@ -1,5 +1,6 @@
 /**
- * FPU and vector state between the kernel and the host, in the standard XSAVE form of a signal frame.
+ * FPU and vector state between the kernel and the host, in the standard XSAVE form of a signal
+ * frame.
  *
  * Neighbours: `context.ts`, `../xsave.ts`. Source: KVM_SET_XSAVE, Intel SDM vol. 1 ch. 13.
  */
@@ -14,17 +15,17 @@ import {
 import { Fpstate } from "../../ffi/abi/ucontext.ts";
 import { acceptXsave, XSAVE_HEADER } from "../xsave.ts";
 
-/** Every processor that runs machines has DAZ. */
+/** The MXCSR bits that exist: every processor that runs machines has DAZ. */
 const MXCSR_BITS = 0xffff;
 const { cwd: FCW, swd: FSW, mxcsr: MXCSR, swReserved: SW_RESERVED } = Fpstate.at;
 
-/** What the host has -> what the kernel sees. The bytes that software may use are 0. */
+/** Host form -> the kernel's form. The bytes reserved for software become 0. */
 export function showFpu(fpu: Uint8Array<ArrayBuffer>, saved: Uint8Array<ArrayBuffer>): void {
   fpu.set(saved.subarray(0, fpu.length));
   fpu.fill(0, SW_RESERVED, XSAVE_HEADER);
 }
 
-/** What the kernel gives -> what the host takes. `features`: bits of the header that may be set. */
+/** The kernel's form -> host form. `features`: bits that the header may have. */
 export function acceptFpu(
   saved: Uint8Array<ArrayBuffer>,
   fpu: Uint8Array<ArrayBuffer>,
@@ -36,7 +37,7 @@ export function acceptFpu(
   acceptXsave(new DataView(saved.buffer), 0, support);
 }
 
-/** `si_code` of the exception that x87 (or else SSE) code raised, as Linux picks it. */
+/** `si_code` of the exception that x87 code, or else SSE code, raised, as Linux chooses it. */
 export function floatingCode(fpu: Uint8Array<ArrayBuffer>, isX87: boolean): number {
   const dv = new DataView(fpu.buffer), mxcsr = dv.getUint32(MXCSR, true);
   const raised = isX87

@@ -1,9 +1,10 @@
 /**
- * What the machine has where: guest-physical memory. First the tables, then the arena, then windows on host files; each a
- * stretch of this process's memory, which the host follows when something else is mapped there.
+ * Guest-physical memory of the machine: first the tables, then the arena, then windows on host
+ * files. Each is a range of this process's memory, and the host follows when another mapping
+ * replaces it there.
  *
- * The host keeps some 2 MB for each GiB that a machine has, so parts are added when they are first used, and stay.
- * Neighbours: `table_memory.ts`, `file_windows.ts`.
+ * The host keeps some 2 MB for each GiB that a machine has, so parts are added at their first use,
+ * and stay. Neighbours: `table_memory.ts`, `file_windows.ts`.
  */
 
 import { KVM_SET_USER_MEMORY_REGION, KvmUserspaceMemoryRegion } from "../../ffi/abi/kvm.ts";
@@ -29,7 +30,7 @@ export const ARENA_AT: number = 4 * PART_BYTES;
 export const WINDOWS_BYTES: number = 64 * PART_BYTES;
 
 const TABLES_SLOT = 0, FORGET_SLOT = 1, FIRST_SLOT = 2;
-/** Of a page that nothing maps. */
+/** The guest-physical address of a page that nothing maps. */
 const FORGET_AT = 2 * PART_BYTES;
 const at = KvmUserspaceMemoryRegion.at;
 
@@ -66,7 +67,7 @@ export class GuestPhysical {
     tables.forget = () => this.#forget();
   }
 
-  /** Makes sure that the machine has this memory. False: the host has none to manage it. */
+  /** Makes sure that the machine has this memory. False: the host has no memory to manage it. */
   use(page: number, len: number): boolean {
     const last = Math.floor((page + len - 1) / PART_BYTES);
     for (let part = Math.floor(page / PART_BYTES); part <= last; part++) {
@@ -80,18 +81,24 @@ export class GuestPhysical {
     return true;
   }
 
-  /** Of memory that a guest can have. */
+  /** Host address of a page that a guest can have. */
   hostAddress(page: number): number {
     if (page >= this.windowsAt) return this.windowsBase + page - this.windowsAt;
     return this.#arena.base + page - ARENA_AT;
   }
 
-  /** The host forgets where it saw these pages; what is in them stays. Of memory that is locked it refuses that. */
+  /**
+   * Makes the host forget where it saw these pages; their contents stay. The host refuses it for
+   * locked memory.
+   */
   invalidate(page: number, len: number): void {
     if (syscall(SYS_madvise, this.hostAddress(page), len, MADV_DONTNEED) < 0) this.#forget();
   }
 
-  /** When memory of a machine is taken away the host throws away all that it made of page tables. */
+  /**
+   * Makes the host discard all that it derived from page tables: removal of memory from a machine
+   * does that.
+   */
   invalidateAll(): void {
     this.#forget();
   }

@@ -1,25 +1,34 @@
 /**
- * In what hosts differ: whether the processor itself runs a machine (VMX, SVM), or the host does so with page tables of its own
- * and by emulating ring 0 (PVM, a virtual machine that has no such processor).
+ * The kinds of hosts: the processor itself runs a machine (VMX, SVM), or the host does so with page
+ * tables of its own and by emulation of ring 0 (PVM, on a virtual machine whose processor has
+ * neither).
  *
- * What VMX and SVM do differently, and why the rest of this folder need not know, is in ../README.md.
+ * ../README.md lists what VMX and SVM do differently, and why the rest of this folder does not
+ * depend on it.
  */
 
 export interface HostKind {
   readonly name: "hardware" | "pvm";
   /**
-   * A system call stays in ring 3 and comes to the stub there: its page is one of user space, and the permission map of ports
-   * has a hole for the one that tells of calls. On hardware both are closed: there the stub runs in ring 0.
+   * A system call stays in ring 3, and the stub of calls runs there: its page belongs to user
+   * space, and the port map leaves the port of calls open. On hardware the stub runs in ring 0, and
+   * both are closed to ring 3.
    */
   readonly isCallInUserMode: boolean;
-  /** `Platform.sleepCostNs`: two wake-ups, and the way out of the machine and in again. */
+  /**
+   * `Platform.sleepCostNs`: two wake-ups, and one exit from the machine with the entry behind it.
+   */
   readonly sleepCostNs: number;
   /**
-   * A machine's time stamp counter begins at 0 and has to be given the host's value, which Linux can since 5.16. Where ring 3
-   * runs on the host's own processor it is the host's, and the host may refuse.
+   * The time stamp counter of a machine begins at 0 and must be set to the host's value, which
+   * Linux can since 5.16. Where ring 3 runs directly on the host's processor, the counter is the
+   * host's, and the host may refuse to set it.
    */
   readonly isCounterShifted: boolean;
-  /** CPUID of a machine names what its processors can; others tell less than there is, and load it all the same. */
+  /**
+   * CPUID of a machine names all that its vCPUs can do. Other hosts name less, and load all state
+   * all the same.
+   */
   readonly tellsProcessor: boolean;
 }
 
@@ -39,10 +48,10 @@ const HARDWARE: HostKind = {
 };
 
 /**
- * A processor must not be taken for PVM: it would be in ring 0 in the stub of calls, which would go on with guest code there.
- *
+ * SAFETY: a host with VMX or SVM must not be taken for PVM: the vCPU would be in ring 0 in the stub
+ * of calls, which would continue with guest code there.
  * @param cpuInfo text of /proc/cpuinfo
- * @throws Error if it does not say what the processor can
+ * @throws Error if it does not name the processor's flags
  */
 export function hostKind(cpuInfo: string): HostKind {
   const flags = /^flags\s*:.*/m.exec(cpuInfo)?.[0];

@@ -1,9 +1,10 @@
 /**
- * What guest code can try between its own instructions and ring 0: the stub of calls at any of its instructions, stacks that
- * are none, exceptions at the same time, windows in which a processor holds something back, signals from outside.
+ * Attacks between a guest's own instructions and ring 0: jumps to any instruction of the stub of
+ * calls, stacks that do not exist, exceptions at the same time, instructions that delay an
+ * exception or a step, signals from outside.
  *
- * These are the counterparts of what guests try against their stub on systrap and ptrace. None have: the secret of the mapper,
- * frames of signals and signal masks, stubs that outlive their tracer; there is nothing like it here.
+ * They correspond to the attacks of guests on their stub with systrap and ptrace. kvm has no
+ * counterpart of the mapper's secret, signal frames and masks, and stubs that outlive their tracer.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -35,14 +36,14 @@ import { assertSound, attack, RING0_BASE, STUB_AT, test } from "./hostile_testin
 
 const STUB = RING0_BASE + BigInt(STUB_AT), SLOT = STUB + BigInt(PAGE);
 const THUNKS = RING0_BASE + BigInt(THUNKS_AT);
-/** Where a patched site is in its code. */
+/** Offset of a patched site in its code. */
 const SITE = 64, SITE_BYTES = 7;
 const kind = hostKind(Deno.readTextFileSync("/proc/cpuinfo"));
 const noStub = kind.isCallInUserMode ? null : "guest code cannot reach the stub on this host";
 const STOPS = isFull ? 1_000_000 : 30_000;
 const FLAG_TF = 0x100;
 const MOV_EDI_CS = [0x8c, 0xcf], RING3_KICKS = isFull ? 100_000 : 3000;
-/** Addresses at which there is no stack of a guest. */
+/** Addresses at which a guest has no stack. */
 const NO_STACKS = [
   0n,
   7n,
@@ -56,21 +57,21 @@ const NO_STACKS = [
 ];
 
 /**
- * PVM cannot go on where it interrupted a thread whose rsp is no address at all: it calls the instruction invalid, in about one
- * call of five.
+ * PVM cannot return to a thread whose rsp is not canonical: in about one call of five it reports an
+ * invalid instruction.
  */
 function isRefusedStack(c: p.Context, at: bigint): boolean {
   const isAddress = BigInt.asIntN(48, at) === BigInt.asIntN(64, at);
   return kind.isCallInUserMode && !isAddress && c.trap === p.TRAP_EXCEPTION && c.signo === SIGILL;
 }
 
-/** Calls 7 with a counter, checks that the answer is twice the counter, else traps. */
+/** Calls 7 with a counter and checks that the answer is twice the counter, else traps. */
 function strictCaller(): Assembler {
   return new Assembler().label("again").mov(rdi, rbx).mov(eax, 7).syscall()
     .sub(rax, rbx).cmp(rax, rbx).jne("wrong").add(rbx, 1).jmp("again").label("wrong").int3();
 }
 
-/** Has the code at CODE jump there, by rsi, and waits until the thread stops. */
+/** Makes the code at CODE jump there through rsi, and waits until the thread stops. */
 function jumpTo(lab: Lab, c: p.Context, to: bigint): void {
   setReg(c, p.RIP, CODE);
   setReg(c, p.RSP, STACK + PAGE);
@@ -80,7 +81,7 @@ function jumpTo(lab: Lab, c: p.Context, to: bigint): void {
   assertEquals(stop, c);
 }
 
-/** Jumps to every instruction of the stub, and into the midst of them. */
+/** Jumps to every byte of the stub, also into the middle of instructions. */
 function enterStub(lab: Lab, state: number, flags: number): void {
   const space = lab.space(), back = BigInt(CODE);
   const code = new Assembler().movabs(r12, SLOT).mov(mem(r12), state, 4);

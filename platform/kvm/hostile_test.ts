@@ -1,6 +1,6 @@
 /**
- * What guest code can try against the machine that it runs in: nothing of it may reach ring 0, another space or the Sentry, and
- * whoever tried is told what a process on Linux would be.
+ * Attacks of guest code on the machine that it runs in: none may reach ring 0, another space or the
+ * Sentry, and the attacker gets the signal that a process on Linux would get.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -16,7 +16,7 @@ import { CALL_PORT } from "./call_stub.ts";
 import { cpuPages, EXCEPTION_PORT, MAX_CPUS } from "./ring0.ts";
 import { USER_END } from "./page_tables.ts";
 
-/** `int n` that PVM answers as cpuid, which any thread may ask. */
+/** The `int n` that PVM answers as cpuid, which any thread may execute. */
 const ANSWERED_AS_CPUID = 26;
 
 const PRIVILEGED: Readonly<Record<string, readonly number[]>> = {
@@ -90,7 +90,7 @@ test("ports by number in dx, and strings of them", (lab) => {
 
 test("a port used by one thread changes nothing of the next one on its processor", (lab) => {
   const victims = lab.space();
-  // Calls from the very place at which the other space reads the port.
+  // Calls from the address at which the other space uses the port.
   const code = new Assembler().label("again").mov(eax, 3).syscall().add(rbx, 1).jmp("again");
   lab.load(victims, code);
   const victim = lab.thread(victims);
@@ -192,7 +192,7 @@ test("who jumps to the call stub takes no flags from there", (lab) => {
   const c = lab.thread(space);
   c.resumeAll(true);
   const stop = lab.next();
-  if (stop.trap !== p.TRAP_SYSCALL) return; // the stub is not for it
+  if (stop.trap !== p.TRAP_SYSCALL) return; // guests do not enter the stub by it
   c.resumeRet(0);
   lab.expect(c, p.TRAP_EXCEPTION);
   c.fetchRegs();

@@ -1,5 +1,5 @@
 /**
- * What tests of attacks on the machine stand on: a guest that must not get to the end of its code.
+ * The base of the tests of attacks on the machine: a guest that must not reach the end of its code.
  *
  * Neighbours: the `hostile*_test.ts` beside it, `../conformance/lab.ts`.
  */
@@ -15,19 +15,19 @@ import { tryPlatform } from "../select/registry.ts";
 import { createKvmPlatform } from "./kvm_platform.ts";
 
 export const RING0_BASE = 0xffffffff80000000n;
-/** Of the stub of calls, from there. */
+/** Address of the stub of calls. */
 export const STUB_AT = 0x200000;
 const PATIENCE_MS = 500;
-/** Number of the call behind an attack. */
+/** Number of the call that follows an attack. */
 const DONE = 77;
 const problem = tryPlatform("kvm");
 let arena: Arena | null = null;
 
-/** A test with a machine of its own. @param skip why it makes no sense here */
+/** A test with a machine of its own. @param skip why the test does not apply here */
 export function test(name: string, body: (lab: Lab) => void, skip: string | null = null): void {
   Deno.test({
     ...named(name, problem ?? skip),
-    sanitizeResources: false, // the arena is kept
+    sanitizeResources: false, // the caller keeps the arena
     fn: () => {
       arena ??= Arena.create(64 * 1024 * 1024, 0);
       const platform = createKvmPlatform(arena, { cpus: 2 });
@@ -40,7 +40,7 @@ export function test(name: string, body: (lab: Lab) => void, skip: string | null
   });
 }
 
-/** Runs code that must not get to its end. @returns how it stopped */
+/** Runs code that must not reach its end. @returns how it stopped */
 export function attack(lab: Lab, what: string, emit: (a: Assembler) => Assembler): p.Context {
   const space = lab.space();
   lab.load(space, emit(new Assembler()).mov(eax, DONE).syscall());
@@ -60,7 +60,7 @@ export function attack(lab: Lab, what: string, emit: (a: Assembler) => Assembler
   return c;
 }
 
-/** The machine is as it was: a new guest runs. */
+/** Checks that the machine still works: a new guest runs. */
 export function assertSound(lab: Lab): void {
   const c = lab.run(caller(5));
   lab.expectCall(c, 5);

@@ -1,4 +1,4 @@
-/** The kvm platform before the judge, where there is /dev/kvm. */
+/** The conformance tests on the kvm platform, where there is /dev/kvm. */
 
 import { named } from "../../tests/harness/machine.ts";
 import { runConformance } from "../conformance.ts";

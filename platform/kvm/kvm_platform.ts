@@ -1,8 +1,10 @@
 /**
- * The kvm platform: guest code runs in ring 3 of a virtual machine, whose page tables the Sentry writes. There is no process
- * for an address space: threads of guests run on threads of this process, one for each processor of the machine.
+ * The kvm platform: guest code runs in ring 3 of a virtual machine, and the Sentry writes its page
+ * tables. An address space has no process. Guest threads run on the vCPUs of the machine, each with
+ * a native thread of this process.
  *
- * Neighbours: `vm.ts` opens it, `space.ts`, `context.ts`, `scheduler.ts`; `threads.ts` has the memory of its threads.
+ * Neighbours: `vm.ts` opens the machine; `space.ts`, `context.ts`, `scheduler.ts`; `threads.ts` has
+ * the memory of the vCPUs' threads.
  */
 
 import type { Arena } from "../../ffi/mem/arena.ts";
@@ -25,22 +27,22 @@ import { Threads } from "./threads.ts";
 import { Vm } from "./vm.ts";
 
 export interface KvmOptions {
-  /** Processors of the machine. */
+  /** Number of vCPUs. */
   readonly cpus?: number;
-  /** /dev/kvm, open; it is the platform's then. Absent: it is opened. */
+  /** /dev/kvm, open; the platform owns it from then on. Absent: the platform opens it. */
   readonly device?: number;
-  /** Windows on files, if fewer than there can be. */
+  /** Number of windows on files, for tests with few. */
   readonly windows?: number;
 }
 
-/** Twice as many as there are cores: a thread that stopped keeps its own. LIMIT */
+/** LIMIT: twice the number of cores, since a thread that stopped keeps its vCPU. */
 const MAX_DEFAULT_CPUS = 8;
 const DEFAULT_TICKS_PER_NS = 2;
-/** How long time stamps are compared with the clock before they are believed. */
+/** How long time stamps are compared with the clock before the result is used. */
 const CALIBRATION_NS = 50e6;
 
 /**
- * @param arena whose memory spaces can map
+ * @param arena memory that spaces can map
  * @throws Error: one sentence that says what the host lacks
  */
 export function createKvmPlatform(arena: Arena, options: KvmOptions = {}): Platform {
@@ -61,7 +63,7 @@ class KvmPlatform implements Platform {
   readonly #machine: Machine;
   readonly #threads: Threads;
   readonly #scheduler: Scheduler;
-  /** Null: a `syscall` costs no more than a jump to the stub. */
+  /** Null where `syscall` costs no more than a jump to the stub. */
   readonly #thunks: ThunkTable | null;
   readonly #startTicks = timeStampCounter();
   readonly #startNs = performance.now() * 1e6;
@@ -107,7 +109,9 @@ class KvmPlatform implements Platform {
     return this.#scheduler.last?.cpu ?? -1;
   }
 
-  /** For one that left the machine, with the way in and out: a reply to it has to go that as well. */
+  /**
+   * The cost for a thread that left the machine, with the exit and the entry that its reply needs.
+   */
   get guestGapNs(): number {
     const { last } = this.#scheduler;
     return last === null ? -1 : last.gapTicks / this.#ticksPerNs();
@@ -163,7 +167,7 @@ class KvmPlatform implements Platform {
     this.#machine.windows.unregister(file);
   }
 
-  /** One set for all: what ring 0 maps is the same in all spaces. */
+  /** All spaces have one set, since ring 0 is mapped in the same way in all spaces. */
   newThunks(): Thunks | null {
     return this.#thunks;
   }

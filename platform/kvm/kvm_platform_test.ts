@@ -21,7 +21,10 @@ import { WINDOWS_BYTES } from "./guest_physical.ts";
 import { createKvmPlatform, type KvmOptions } from "./kvm_platform.ts";
 import { USER_DATA } from "./ring0.ts";
 
-/** Mappings that only a machine has, by name or by size: V8 makes and ends some of its own meanwhile. */
+/**
+ * Mappings that only a machine has, by name or by size. V8 makes and removes mappings of its own
+ * meanwhile.
+ */
 function machineMappings(): number {
   return Deno.readTextFileSync("/proc/self/maps").split("\n").filter((line) => {
     const [start, end] = line.split(" ")[0]!.split("-").map((address) => parseInt(address, 16));
@@ -29,7 +32,7 @@ function machineMappings(): number {
   }).length;
 }
 
-/** Of a thread that faults. */
+/** Kicks of a thread that faults. */
 const KICKS = 500;
 const ARENA_BYTES = 256 * 1024 * 1024;
 const problem = tryPlatform("kvm");
@@ -88,7 +91,7 @@ test("threads that wait for a processor are interrupted and released there", (la
   threads[1]!.release();
   threads[0]!.release();
   threads[2]!.resumeAll(false);
-  assertEquals(lab.platform.runningCount, 2); // the released one that runs has not come out yet
+  assertEquals(lab.platform.runningCount, 2); // the released one that runs is still in the machine
   lab.until(() => lab.platform.runningCount === 1, "it has");
   threads[2]!.interrupt();
   lab.expect(threads[2]!, p.TRAP_INTERRUPT);
@@ -241,7 +244,7 @@ test("windows on files are counted: used, copied by a fork, given back", (lab) =
     const file = lab.platform.registerFile(fd);
     const space = lab.space();
     space.mapFile(DATA, 64 * 2 ** 20 - PAGE, file, 0, RW);
-    space.mapFile(DATA, PAGE, file, PAGE, p.PROT_READ); // over its own, from elsewhere
+    space.mapFile(DATA, PAGE, file, PAGE, p.PROT_READ); // over its own frame, from elsewhere
     space.mapFile(DATA, PAGE, file, PAGE, p.PROT_READ); // the same again
     const child = space.fork();
     assert(child !== null);

@@ -1,4 +1,4 @@
-/** Files larger than what is mapped of them at once, and more of them than there are windows. */
+/** Files larger than the part that is mapped at once, and more files than there are windows. */
 
 import { assert, assertEquals } from "@std/assert";
 import { Assembler } from "../../ffi/asm/assembler.ts";
@@ -35,7 +35,7 @@ function test(name: string, windows: number, body: (lab: Lab) => void): void {
   });
 }
 
-/** A file with nothing in it yet. */
+/** An empty file. */
 function withFile(lab: Lab, bytes: number, body: (file: number, fd: number) => void): void {
   const fd = memfdCreate("large", MFD_CLOEXEC);
   ftruncate(fd, bytes);
@@ -90,7 +90,7 @@ test("a file of 100 GiB is mapped where it is touched, in no time", 64, (lab) =>
     assert(performance.now() - start < 1000);
     const probe = new Prober(lab, space), places = [BASE, BASE + 7 * GIB + 8, end - 8];
     for (const [i, addr] of places.entries()) probe.write(addr, i + 1);
-    // A part of it again, over what was touched; what is around it stays.
+    // Maps a part again over pages that were touched; the pages around it stay.
     space.mapFile(BASE + 7 * GIB, PAGE, file, 7 * GIB, RW);
     assertEquals(places.map((addr) => probe.read(addr)), [1, 2, 3]);
     space.protect(BASE, 50 * GIB, p.PROT_READ);

@@ -1,25 +1,32 @@
 /**
  * The page tables of one address space: the only writer of entries.
  *
- * An entry may gain (from nothing to a page, from reading to writing) by being written: at worst the processor reports a
- * fault that is none any more. Whatever takes something away is told to `Changes.lost`, for the host must forget it too.
- * Entries of pages without permissions are not present and keep their frame, marked as mapped. Where A is not set, neither
- * the host nor a processor has ever looked: those set it when they first use an entry, so what is taken from it without A
- * need not be forgotten. Neighbours: `table_memory.ts`, `space.ts`. Source: Intel SDM vol. 3 ch. 4.
+ * A plain write may add rights to an entry (from no page to a page, from reading to writing): at
+ * worst the processor reports a fault that the entry no longer causes. Each loss of rights is
+ * reported to `Changes.lost`, and the host must forget the old entry. An entry of a page without
+ * permissions is not present, keeps its frame and is marked as mapped. The host and the processor
+ * set A at the first use of an entry, so an entry without A was never used, and nothing has to be
+ * forgotten. Neighbours: `table_memory.ts`, `space.ts`. Source: Intel SDM vol. 3 ch. 4.
  */
 
 import { copy } from "../../ffi/mem/native_memory.ts";
 import { PROT_EXEC, PROT_WRITE } from "../platform.ts";
 import { PAGE_BYTES, TABLE_MEMORY_BYTES, type TableMemory } from "./table_memory.ts";
 
-/** Guest addresses end here: `syscall` in the last page of user space would return to where no address is. */
+/**
+ * End of guest addresses. `syscall` in the last page of user space would return to an address that
+ * is not canonical.
+ */
 export const USER_END = 0x7ffffffff000;
 /** Bits of the low word. */
 export const PRESENT = 1, WRITABLE = 2, USER = 4;
 const ACCESSED = 0x20, DIRTY = 0x40;
-/** For software: a page is mapped here, if only without permissions; its file is shorter than the page's place. */
+/**
+ * Bits for software: a page is mapped here, perhaps without permissions; its file ends before the
+ * page.
+ */
 export const MAPPED = 0x200, BEYOND_END = 0x400;
-/** Of the high word. */
+/** Bits of the high word. */
 export const NO_EXECUTE = 0x80000000;
 
 const TABLE_ENTRY = PRESENT | WRITABLE | USER | ACCESSED | DIRTY;
@@ -29,24 +36,27 @@ const HIGH_MASK = 0xfffff, LOW_MASK = 0xfffff000;
 const SPANS = [2 ** 39, 2 ** 30, 2 ** 21] as const;
 const TABLE_SPAN = SPANS[2];
 const ENTRIES = 512;
-/** LIMIT: half of all tables for one space, so that who takes them without end hurts itself first. */
+/**
+ * LIMIT: half of all tables for one space, so that a guest which uses tables without bound fails
+ * first.
+ */
 const MAX_TABLES = TABLE_MEMORY_BYTES / PAGE_BYTES / 2;
-/** A root's last entry: ring 0 as a processor sees it in any space. */
+/** The last entry of a root: ring 0 as a vCPU sees it in any space. */
 const RING0_ENTRY = 511;
 
-/** Hears what becomes of pages, by guest-physical address. */
+/** Receives changes of pages, by guest-physical address. */
 export interface Changes {
-  /** A processor may still believe that it may do more with this page than the entry says now. */
+  /** A processor may still have more rights to this page cached than the entry now gives. */
   lost(page: number): void;
-  /** An entry that named this page does not any more. */
+  /** An entry that named this page no longer does. */
   dropped(page: number): void;
 }
 
 export class PageTables {
   readonly #memory: TableMemory;
-  /** User space as all processors see it. */
+  /** The root's entries of user space, the same for all vCPUs. */
   readonly #root: number;
-  /** Of each processor that ran here: a copy, and its own ring 0. */
+  /** Roots by vCPU: a copy of them, with the vCPU's own entry for ring 0. */
   readonly #roots: number[] = [];
   readonly #max: number;
   #count = 0;
@@ -59,7 +69,7 @@ export class PageTables {
     if (this.#root < 0) throw new RangeError("no memory for page tables");
   }
 
-  /** A frame of zeros, or -1. */
+  /** A frame of zeros, or -1 if there is none. */
   #take(): number {
     if (this.#count === this.#max) return -1;
     const frame = this.#memory.take();
@@ -68,9 +78,9 @@ export class PageTables {
   }
 
   /**
-   * What a processor begins at: a frame, or -1 if there is no memory for it.
+   * The root that a vCPU loads: a frame, or -1 if there is no memory for it.
    *
-   * @param ring0 low word of its entry for ring 0
+   * @param ring0 low word of the vCPU's entry for ring 0
    */
   rootFor(cpu: number, ring0: number): number {
     const known = this.#roots[cpu];
@@ -84,10 +94,10 @@ export class PageTables {
   }
 
   /**
-   * Pages of [addr, addr + len) become those from guest-physical `page` on. False: out of tables.
+   * Maps guest-physical memory from `page` on at [addr, addr + len). False: out of tables.
    *
-   * @param isKnown the entries count as looked at: then the host takes neighbours of a page that is touched along, if it has
-   *   them to write
+   * @param isKnown sets A in the entries; the host then also maps the neighbours of a page that is
+   * touched, if they may be written
    */
   map(
     addr: number,
@@ -116,7 +126,7 @@ export class PageTables {
     this.#walk(addr, len, (words, at) => this.#write(words, at, 0, 0, changes));
   }
 
-  /** What is not mapped is passed over. */
+  /** Sets permissions of the mapped pages in a range; other pages are passed over. */
   protect(addr: number, len: number, prot: number, changes: Changes): void {
     const bits = lowBits(prot), nx = highBits(prot);
     this.#walk(addr, len, (words, at) => {
@@ -127,7 +137,10 @@ export class PageTables {
     });
   }
 
-  /** Marks the page at addr as behind the end of its file: it faults until `protect`. False: it did not count as there. */
+  /**
+   * Marks the page at addr as behind the end of its file: it faults until `protect`. False: the
+   * page was not present.
+   */
   mark(addr: number, changes: Changes): boolean {
     const table = this.#table(addr, false);
     if (table <= 0) return false;
@@ -138,7 +151,7 @@ export class PageTables {
     return true;
   }
 
-  /** The low word of the entry for addr; `pageAt` has the rest. 0: nothing is mapped. */
+  /** The low word of the entry for addr, 0 if nothing is mapped; `pageAt` returns the rest. */
   flagsAt(addr: number): number {
     const table = this.#table(addr, false);
     if (table <= 0) return 0;
@@ -189,13 +202,13 @@ export class PageTables {
     return null;
   }
 
-  /** No processor will use them again. */
+  /** Frees all tables: no vCPU uses them any more. */
   retire(): void {
     this.#each(this.#root, 0, (frame) => this.#memory.retire(frame));
     for (const root of this.#roots) if (root !== undefined) this.#memory.retire(root);
   }
 
-  /** Another's tables become these. */
+  /** Takes the tables of another space. */
   #copy(from: number, to: number, level: number): boolean {
     const memory = this.#memory;
     if (level === SPANS.length) {
@@ -215,7 +228,7 @@ export class PageTables {
     return true;
   }
 
-  /** Each table, leaves first. */
+  /** Visits each table, leaves first. */
   #each(frame: number, level: number, visit: (frame: number) => void): void {
     const words = this.#memory.words(frame), at = this.#memory.wordOf(frame);
     if (level < SPANS.length) {
@@ -227,7 +240,7 @@ export class PageTables {
     visit(frame);
   }
 
-  /** Every entry of the range for which there is a table. */
+  /** Visits each entry of the range whose table exists. */
   #walk(
     addr: number,
     len: number,
@@ -253,8 +266,8 @@ export class PageTables {
   }
 
   /**
-   * The last table on the way to addr. Where the way ends: -1 if a table cannot be made, else minus the level (0 for the
-   * root) at which there is no entry.
+   * The last table on the way to addr; -1 if a table cannot be made; else minus the level (0 for
+   * the root) at which the entry is missing.
    */
   #table(addr: number, make: boolean): number {
     const memory = this.#memory;
@@ -277,7 +290,7 @@ export class PageTables {
     return frame;
   }
 
-  /** An entry of the root for all processors. */
+  /** Sets an entry of the root for all vCPUs. */
   #copyEntry(word: number, low: number): void {
     const memory = this.#memory;
     for (const root of this.#roots) {
@@ -285,7 +298,10 @@ export class PageTables {
     }
   }
 
-  /** A processor may walk at the same time: it finds the old entry, none, or the new one. HOT */
+  /**
+   * Writes one entry. A vCPU that walks the tables meanwhile finds the old entry, none, or the new
+   * one. HOT
+   */
   #write(
     words: Uint32Array<ArrayBuffer>,
     at: number,
@@ -296,7 +312,7 @@ export class PageTables {
     let oldLow = words[at]!;
     const oldHigh = highWord(oldLow, words[at + 1]!);
     if (((oldLow ^ low) & ~ACCESSED) === 0 && oldHigh === high) return;
-    // What is not present is not looked at: from here on its A bit stays what it is.
+    // An entry that is not present is not used: from here on its A bit stays as it is.
     if ((oldLow & PRESENT) !== 0) oldLow = Atomics.exchange(words, at, 0);
     const page = pageOf(oldLow, oldHigh), wasPresent = (oldLow & PRESENT) !== 0;
     const isSame = (oldLow & low & MAPPED) !== 0 && page === pageOf(low, high);
@@ -312,14 +328,16 @@ export class PageTables {
   }
 }
 
-/** Of what one entry covers that covers addr. */
+/** Bytes from addr to the end of what one entry covers. */
 function endOfSpan(addr: number, span: number): number {
   return Math.floor(addr / span) * span + span;
 }
 
 /**
- * As it stands in the entry, and back. Of a page without permissions the high bits of its address are inverted: a processor with
- * L1TF reads ahead through entries that are not present, from what it takes for an address of the host. No host has that one.
+ * Converts an address to its form in an entry, and back. A page without permissions has the high
+ * bits of its address inverted: a processor with L1TF reads speculatively through entries that are
+ * not present, and takes the address for one of the host. No host has memory at the inverted
+ * address.
  */
 function highWord(low: number, high: number): number {
   return (low & (PRESENT | MAPPED)) === MAPPED ? (high ^ HIGH_MASK) >>> 0 : high;

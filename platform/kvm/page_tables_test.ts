@@ -7,7 +7,7 @@ const RING0 = 5 * PAGE_BYTES + 0x67;
 const ENTRIES = 512, LEVELS = 4;
 const ADDRESS_MASK = 0xf_ffff_ffff_f000n, NO_EXECUTE = 1n << 63n;
 
-/** What a processor finds: it walks the tables bit by bit, as the manual says. Null: a fault. */
+/** Walks the tables as the processor does, bit by bit as the manual says. Null: a fault. */
 function walk(
   memory: TableMemory,
   root: number,
@@ -26,7 +26,7 @@ function walk(
   return { page: frame << 12n, prot };
 }
 
-/** The entry for one page, whatever it says. */
+/** The raw entry for one page. */
 function lastEntry(memory: TableMemory, root: number, addr: number): bigint {
   let entry = BigInt(root) << 12n;
   for (let level = LEVELS - 1; level >= 0; level--) {
@@ -91,12 +91,12 @@ Deno.test("gains are told to nobody, losses are", () => {
     const protect = (prot: number) =>
       changes((heard) => tables.protect(at, 2 * PAGE_BYTES, prot, heard));
     assertEquals(protect(PROT_READ | PROT_WRITE), [[], []]);
-    assertEquals(protect(PROT_READ | PROT_EXEC), [[0x1000, 0x2000], []]); // writing is gone
-    assertEquals(protect(PROT_READ), [[0x1000, 0x2000], []]); // executing is
+    assertEquals(protect(PROT_READ | PROT_EXEC), [[0x1000, 0x2000], []]); // no writes
+    assertEquals(protect(PROT_READ), [[0x1000, 0x2000], []]); // no execution
     assertEquals(protect(0), [[0x1000, 0x2000], []]);
     assertEquals(walk(memory, rootOf(tables), at), null);
     assertEquals(tables.flagsAt(at) & (PRESENT | MAPPED), MAPPED);
-    assertEquals(protect(PROT_READ | PROT_WRITE), [[], []]); // it comes back with its frame
+    assertEquals(protect(PROT_READ | PROT_WRITE), [[], []]); // the entry has its frame again
     assertEquals(walk(memory, rootOf(tables), at)?.page, 0x1000n);
     const map = (page: number) =>
       changes((heard) => tables.map(at, PAGE_BYTES, page, PROT_READ | PROT_WRITE, true, heard));
@@ -141,7 +141,7 @@ Deno.test("what nobody has looked at is lost to nobody", () => {
     }
     memory.words(frame)[memory.wordOf(frame) + 2]! |= 0x20;
     const heard = new Heard();
-    tables.protect(at, 4 * PAGE_BYTES, PROT_READ | PROT_EXEC, heard); // it is known what was used
+    tables.protect(at, 4 * PAGE_BYTES, PROT_READ | PROT_EXEC, heard); // A marks used pages
     tables.map(at, 2 * PAGE_BYTES, 0x1000, PROT_READ | PROT_WRITE | PROT_EXEC, false, heard);
     assertEquals(heard.lostPages, []);
     tables.unmap(at, 2 * PAGE_BYTES, heard);
@@ -229,7 +229,7 @@ Deno.test("without memory there is no table, no copy and no root; what was there
     assertEquals(tables.rootFor(0, RING0), -1);
     assertEquals(tables.map(2 ** 40, PAGE_BYTES, 0x2000, PROT_READ, true, heard), false);
     assertThrows(() => new PageTables(memory), RangeError);
-    for (const count of [0, 1, 2, 3]) { // of the four that a copy takes
+    for (const count of [0, 1, 2, 3]) { // of the four tables that a copy needs
       rest(count);
       assertEquals(tables.clone(), null);
       for (let i = 0; i < count; i++) frames.push(memory.take());

@@ -1,9 +1,11 @@
 /**
- * What runs in ring 0 of the machine, and the tables that the processor needs to come there: for exceptions some instructions
- * that leave the machine at once, by writing to a port whose number says which it was, and on hardware the stub of calls.
+ * Ring 0 of the machine, and the tables by which the processor enters it. For exceptions there are
+ * a few instructions that leave the machine at once, through a port whose number names the
+ * exception; on hardware the stub of calls is in ring 0 too.
  *
- * Ring 0 decides nothing: the Sentry loads a thread's registers anew, whatever it was doing, or answers its call. All is written
- * once and never changes. Neighbours: `host_kinds.ts`, `vcpu.ts`. Source: Intel SDM vol. 3 ch. 3, 6, 7.
+ * Ring 0 takes no decisions: the Sentry loads a thread's registers again, or answers its call. All
+ * of it is written once and never changes. Neighbours: `host_kinds.ts`, `vcpu.ts`. Source: Intel
+ * SDM vol. 3 ch. 3, 6, 7.
  */
 
 import { Assembler } from "../../ffi/asm/assembler.ts";
@@ -20,9 +22,9 @@ import {
 import { USER_END } from "./page_tables.ts";
 import { PAGE_BYTES, RING0_FRAMES, type TableMemory } from "./table_memory.ts";
 
-/** Where ring 0 sees frame 0 of the tables' memory. */
+/** Address at which ring 0 sees frame 0 of the tables' memory. */
 const RING0_BASE = 0xffffffff80000000n;
-/** The high word of every address there. */
+/** The high word of every address of ring 0. */
 export const RING0_HIGH = 0xffffffff;
 
 export const EXCEPTIONS = 32;
@@ -33,32 +35,39 @@ export const USER_CODE = 0x33, USER_DATA = 0x2b;
 const KERNEL_CODE = 0x10, COMPATIBLE_CODE = 0x20;
 const FIRST_TSS = 0x40, TSS_DESCRIPTOR_BYTES = 16;
 
-/** Frames. */
+/** Frame numbers. */
 const GDT = 1, IDT = 2, CALL_CODE = 3, EXCEPTION_CODE = 4, TABLE = 5, BELL = 6, FIRST_CPU = 16;
-/** LIMIT: processors of a machine. */
+/** LIMIT: vCPUs of a machine. */
 export const MAX_CPUS = 16;
-/** Of one processor: its TSS, its stack, its slot, and tables for the way to that. */
+/** Frames of one vCPU: its TSS, its stack, its slot, and the tables that map the slot. */
 const CPU_FRAMES = 6;
 const TASK = 0, STACK = 1, SLOT = 2, CALL_TABLE = 3, DIRECTORY = 4, DIRECTORY_POINTERS = 5;
-/** Where calls are made: behind the page of code the processor's slot, then the words that all see. */
+/**
+ * Address of the stub of calls: behind its page of code come the vCPU's slot and the words that all
+ * stubs read.
+ */
 const CALL_BASE = RING0_BASE + 0x200000n;
 
 /**
- * Where calls are patched: the tables and thunks of sites, behind the tables for the way to them. All processors see the same.
+ * Where calls are patched: the tables and thunks of call sites, behind the page tables that map
+ * them. All vCPUs see the same.
  */
 const THUNK_WAY = FIRST_CPU + CPU_FRAMES * MAX_CPUS, THUNK_WAYS = 3;
 const JUMP_TABLES = THUNK_WAY + THUNK_WAYS;
 const THUNKS = JUMP_TABLES + TABLE_COUNT * TABLE_BYTES / PAGE_BYTES;
-/** Offsets from ring 0's base: the highest byte of these addresses is an invalid opcode, too. */
+/**
+ * Offsets from ring 0's base, chosen so that the highest byte of these addresses, too, is an
+ * invalid opcode.
+ */
 const JUMP_TABLES_AT = 0x2000000;
 export const THUNKS_AT = 0x2400000;
-/** What one table maps. */
+/** Bytes that one page table maps. */
 const WAY_BYTES = 0x200000, WAY_ENTRIES = 512;
 
 const TSS_BYTES = 104, PORT_MAP_BYTES = 65;
 const TSS_STACK = 4, TSS_PORT_MAP = 102;
 const HANDLER_BYTES = 16, GATE_BYTES = 16;
-/** Of instructions in the page of the call stub, where nothing else shall run. */
+/** Fills the page of the call stub where it has no instructions. */
 const INT3 = 0xcc;
 
 /** Entry bits: present, writable, user, accessed, dirty. */
@@ -68,29 +77,29 @@ const NO_EXECUTE_HIGH = 0x80000000;
 export interface Ring0 {
   readonly gdt: { readonly base: bigint; readonly limit: number };
   readonly idt: { readonly base: bigint; readonly limit: number };
-  /** Where `syscall` goes. */
+  /** Address of the stub of calls, at which `syscall` enters. */
   readonly callEntry: bigint;
-  /** What stands there, and the selector of cs that it runs with. */
+  /** The code of the stub, and the selector of cs that it runs with. */
   readonly callStub: CallStub;
   readonly callSelector: number;
-  /** Where sites are patched to go; null: nothing is patched. */
+  /** Target of all thunks; null: no call site is patched. */
   readonly thunkPlace: ThunkPlace | null;
-  /** Frame number of the words that all guest threads see (`call_stub.ts`). */
+  /** Frame number of the words that all stubs read (`call_stub.ts`). */
   readonly bellFrame: number;
   /** MSR_STAR: selectors of `syscall` and `sysret`. */
   readonly star: bigint;
 }
 
-/** What one processor has for itself. */
+/** What each vCPU has of its own. */
 export interface CpuPages {
   readonly taskSelector: number;
   readonly taskBase: bigint;
   readonly taskLimit: number;
-  /** Frame number of the stack that exceptions come to, from its top down. */
+  /** Frame number of the stack of exceptions, which they use from its top. */
   readonly stackFrame: number;
-  /** Of the page that its guest thread shares with the Sentry (`call_stub.ts`). */
+  /** Frame number of the slot that the guest thread shares with the Sentry (`call_stub.ts`). */
   readonly slotFrame: number;
-  /** Of the root's entry for ring 0, as this processor sees it. */
+  /** Low word of the root's entry for ring 0, as this vCPU sees it. */
   readonly rootEntry: number;
 }
 
@@ -134,7 +143,7 @@ export function writeRing0(memory: TableMemory, kind: HostKind): Ring0 {
   };
 }
 
-/** Addresses of ring 0 as guests' instructions extend them: negative. */
+/** Addresses of ring 0 as guests' instructions sign-extend them: negative. */
 function thunkPlace(memory: TableMemory, patchedEntry: number): ThunkPlace {
   const base = Number(BigInt.asIntN(64, RING0_BASE)), host = memory.base;
   return {
@@ -143,7 +152,7 @@ function thunkPlace(memory: TableMemory, patchedEntry: number): ThunkPlace {
     target: base + Number(CALL_BASE - RING0_BASE) + patchedEntry,
     userEnd: USER_END,
     writeThunk: (at, code) => copyFromBuffer(host + THUNKS * PAGE_BYTES + at, code, 0, code.length),
-    addTable: () => true, // all are mapped from the start
+    addTable: () => true, // all tables have memory from the start
     writeEntry: (at, address, returnAddr) => {
       const frame = JUMP_TABLES + Math.floor(at / PAGE_BYTES);
       const words = memory.words(frame), i = memory.wordOf(frame) + at % PAGE_BYTES / 4;
@@ -176,7 +185,7 @@ class Writer {
   gates(): void {
     for (let vector = 0; vector < EXCEPTIONS; vector++) {
       const handler = ring0Address(EXCEPTION_CODE) + BigInt(vector * HANDLER_BYTES);
-      const isOpen = vector === 3 || vector === 4; // int3 and into may be called by guest code
+      const isOpen = vector === 3 || vector === 4; // guests may execute int3 and into
       const low = (handler & 0xffffn) | BigInt(KERNEL_CODE) << 16n |
         (isOpen ? 0xeen : 0x8en) << 40n | (handler >> 16n & 0xffffn) << 48n;
       this.#quad(IDT, vector * GATE_BYTES, low);
@@ -187,7 +196,8 @@ class Writer {
   segments(kind: HostKind): void {
     this.#quad(GDT, KERNEL_CODE, 0x00af9b000000ffffn);
     this.#quad(GDT, KERNEL_CODE + 8, 0x00cf93000000ffffn);
-    // 32-bit code of user space: hosts that run ring 3 with their own table have it anyhow.
+    // A segment for 32-bit code of user space: hosts that run ring 3 with their own table have one
+    // in any case.
     if (kind.isCallInUserMode) this.#quad(GDT, COMPATIBLE_CODE, 0x00cffb000000ffffn);
     this.#quad(GDT, USER_DATA & ~7, 0x00cff3000000ffffn);
     this.#quad(GDT, USER_CODE & ~7, 0x00affb000000ffffn);
@@ -220,7 +230,7 @@ class Writer {
     if (kind.isCallInUserMode) this.#thunks();
   }
 
-  /** Guest code reads the tables and executes the thunks. */
+  /** Guest code may read the tables and execute the thunks. */
   #thunks(): void {
     if (THUNKS + THUNKS_BYTES / PAGE_BYTES > RING0_FRAMES) throw new RangeError("RING0_FRAMES");
     const data = BigInt(NO_EXECUTE_HIGH) << 32n, bits = CODE_BITS | USER_BIT;
@@ -240,7 +250,7 @@ class Writer {
     }
   }
 
-  /** A processor's own way to ring 0: the same for all, and its slot. */
+  /** The page tables of one vCPU for ring 0: the same for all vCPUs, but for its slot. */
   #processorTables(first: number, kind: HostKind): void {
     const table = (frame: number) => BigInt(frame * PAGE_BYTES + TABLE_BITS);
     const data = BigInt(NO_EXECUTE_HIGH) << 32n, user = kind.isCallInUserMode ? USER_BIT : 0;
@@ -259,7 +269,7 @@ class Writer {
     this.#quad(first + CALL_TABLE, 16, data | page(BELL, CODE_BITS));
   }
 
-  /** Maps a frame at its place in ring 0. */
+  /** Maps a frame at its address in ring 0. */
   #entry(frame: number, low: number, high: number): void {
     const value = BigInt(high) << 32n | BigInt(frame * PAGE_BYTES + low);
     this.#quad(TABLE, frame * 8, value);
@@ -276,7 +286,10 @@ class Writer {
   }
 }
 
-/** `out` to a port. The Sentry never lets it go on from there; if it did, it would stop. */
+/**
+ * `out` to a port. The Sentry never continues a vCPU behind it; the instruction that follows would
+ * stop it.
+ */
 function leaveBy(port: number): Uint8Array<ArrayBuffer> {
   return new Assembler().db(0xe6, port).hlt().assemble();
 }

@@ -1,9 +1,9 @@
 /**
- * Which thread runs on which processor. There are few processors, so that threads wait for one (`turns.ts`), and whoever
- * runs while others wait is stopped after a while.
+ * Assigns threads to vCPUs. There are few vCPUs, so threads wait for one (`turns.ts`), and a thread
+ * that runs while others wait is stopped after its slice.
  *
- * A stopped thread keeps its processor as long as nobody else wants it: its FPU state is in there. Neighbours: `vcpu.ts`,
- * `stops.ts`; `kvm_platform.ts` drives it.
+ * A stopped thread keeps its vCPU until another thread needs it, because its FPU state is there.
+ * Neighbours: `vcpu.ts`, `stops.ts`; `kvm_platform.ts` drives it.
  */
 
 import { TRAP_DEATH, TRAP_INTERRUPT } from "../platform.ts";
@@ -25,15 +25,15 @@ export class Scheduler {
   readonly fpuBytes: number;
   /** Threads that run or wait for a processor. */
   runningCount = 0;
-  /** The processor whose thread stopped last. */
+  /** The vCPU whose thread stopped last. */
   last: Vcpu | null = null;
   readonly #stops: StopReader;
   /** Threads that wait for a processor. */
   readonly #waiting: Turns<KvmContext> = new Turns();
-  /** Threads that stopped and have not been handed out. */
+  /** Threads that stopped, in the order in which `poll` returns them. */
   readonly #ready: KvmContext[] = [];
   #next = 0;
-  /** The processor that was looked at last shall run the same thread on. */
+  /** The vCPU whose stop was read last runs the same thread again. */
   #goesOn = false;
   #uses = 0;
 
@@ -44,7 +44,10 @@ export class Scheduler {
     this.fpuBytes = fpuBytes;
   }
 
-  /** Somebody has to be stopped soon: threads wait for a processor, or one is to leave that was let go on. */
+  /**
+   * A vCPU has to be kicked soon: threads wait for one, or it was left running for a moment and has
+   * to leave.
+   */
   get isKicking(): boolean {
     if (!this.#waiting.isEmpty) return true;
     for (const vcpu of this.vcpus) {
@@ -53,7 +56,11 @@ export class Scheduler {
     return false;
   }
 
-  /** To take pages from who waits in the machine for an answer costs an interrupt each time: more than to have it leave. */
+  /**
+   * Makes the vCPUs of a space leave the machine while their calls wait for answers. Each range
+   * that the host forgets costs an interrupt to a vCPU in the machine, so leaving is cheaper for
+   * many.
+   */
   leave(space: KvmSpace): void {
     for (const vcpu of this.vcpus) {
       if (!vcpu.isTaken || vcpu.space !== space) continue;
@@ -62,9 +69,7 @@ export class Scheduler {
     }
   }
 
-  /**
-   * @param isReply nothing of it changes but the result of its call. HOT
-   */
+  /** @param isReply only the result of its call changes. HOT */
   start(context: KvmContext, isReply: boolean): void {
     context.clearTrap();
     context.isRunning = true;
@@ -81,12 +86,12 @@ export class Scheduler {
     else this.#enter(idle, context);
   }
 
-  /** Others wait, and its thread has had its slice. HOT */
+  /** Whether other threads wait and this one has used its slice. HOT */
   #mustLeave(vcpu: Vcpu): boolean {
     return !this.#waiting.isEmpty && vcpu.sliceTicks >= SLICE_TICKS;
   }
 
-  /** Where its call waits for the answer. False: it does not any more. HOT */
+  /** Answers the call of a thread that waits in the machine. False: it has left the machine. HOT */
   #reply(vcpu: Vcpu, context: KvmContext): boolean {
     const { state } = context;
     if (!vcpu.reply(state.getUint32(RAX_AT, true), state.getUint32(RAX_AT + 4, true))) {
@@ -116,7 +121,10 @@ export class Scheduler {
     this.#ready.push(context);
   }
 
-  /** Its last processor, unless that sleeps and another does not; or the one that was used longest ago. HOT */
+  /**
+   * The vCPU to run a thread on: its last one, unless that sleeps and another does not; else the
+   * one used longest ago. HOT
+   */
   #idleFor(context: KvmContext): Vcpu | null {
     const last = context.vcpu;
     const own = last !== null && !last.isRunning && last.fpuOwner === context ? last : null;
@@ -132,7 +140,10 @@ export class Scheduler {
     this.#ready.push(context);
   }
 
-  /** All that stopped is queued before anything is handed out, so that no thread keeps the others from their turn. HOT */
+  /**
+   * Queues all that stopped before it returns the first, so that no thread delays the others' turn.
+   * HOT
+   */
   poll(): KvmContext | null {
     if (this.#ready.length > 0) return this.#ready.shift()!;
     const count = this.vcpus.length;
@@ -156,7 +167,7 @@ export class Scheduler {
     return false;
   }
 
-  /** A call came that left its thread in the machine. HOT */
+  /** Takes a call that left its thread in the machine. HOT */
   #posted(vcpu: Vcpu): void {
     const context = vcpu.context!;
     if (context.isReleased) return; // it was kicked
@@ -191,7 +202,10 @@ export class Scheduler {
     this.#enter(vcpu, next);
   }
 
-  /** Its thread has nothing to tell: the kernel has its call, or does not want to hear of it. */
+  /**
+   * Handles the stop of a thread that has nothing to report: the kernel has its call, or released
+   * its context.
+   */
   #silent(vcpu: Vcpu, context: KvmContext): void {
     const verdict = this.#stops.readSilent(vcpu);
     if (verdict === FINISH) return vcpu.finish();
@@ -224,7 +238,7 @@ export class Scheduler {
     }
   }
 
-  /** The thread goes on, unless it was to be stopped. */
+  /** Continues the thread, unless it was to be stopped. */
   #again(vcpu: Vcpu, context: KvmContext): void {
     if (context.wantsInterrupt) {
       this.#interrupted(context);
@@ -244,7 +258,7 @@ export class Scheduler {
     this.#ready.push(context);
   }
 
-  /** In the kernel's eyes. */
+  /** Marks the context as stopped for the kernel. */
   #ended(context: KvmContext): void {
     context.isRunning = false;
     context.wantsInterrupt = false;
@@ -262,13 +276,13 @@ export class Scheduler {
     }
   }
 
-  /** The answer to its call is going to take long: somebody else can have its processor. */
+  /** The answer to the context's call will take long: another thread can have its vCPU. */
   park(context: KvmContext): void {
     const { vcpu } = context;
     if (vcpu !== null && vcpu.context === context) vcpu.park();
   }
 
-  /** Stops it, if it runs; nothing is reported of it any more. */
+  /** Stops a released context if it runs; it reports nothing more. */
   release(context: KvmContext): void {
     const at = this.#ready.indexOf(context);
     if (at >= 0) this.#ready.splice(at, 1);
@@ -279,7 +293,7 @@ export class Scheduler {
     }
     const { vcpu } = context;
     if (vcpu !== null && vcpu.isRunning && vcpu.context === context) {
-      if (vcpu.isTaken) vcpu.leave(); // `tick` kicks who does not
+      if (vcpu.isTaken) vcpu.leave(); // `tick` kicks the others
       else vcpu.kick();
     } else context.fpuVcpu?.dropFpu();
   }
@@ -301,7 +315,7 @@ export class Scheduler {
   }
 }
 
-/** Awake before asleep, then free before owned, then by last use. */
+/** Order of preference: awake before asleep, then free before owned, then by last use. */
 function isBetter(a: Vcpu, b: Vcpu): boolean {
   if (a.isAsleep !== b.isAsleep) return b.isAsleep;
   if ((a.fpuOwner === null) !== (b.fpuOwner === null)) return a.fpuOwner === null;

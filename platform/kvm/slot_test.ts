@@ -1,4 +1,7 @@
-/** The slot that a thread shares with the Sentry while it runs: what it can make of it, and who else can see it. */
+/**
+ * The slot that a thread shares with the Sentry while it runs: what the thread can write there, and
+ * which other threads see it.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { Assembler } from "../../ffi/asm/assembler.ts";
@@ -29,7 +32,7 @@ function test(
 ): void {
   Deno.test({
     ...named(name, problem ?? reason),
-    sanitizeResources: false, // the arena is kept
+    sanitizeResources: false, // the caller keeps the arena
     fn: () => {
       arena ??= Arena.create(64 * 1024 * 1024, 0);
       const platform = createKvmPlatform(arena, { cpus });
@@ -43,7 +46,7 @@ function test(
   });
 }
 
-/** Calls 7 with a counter, checks that the answer is twice the counter, else traps. */
+/** Calls 7 with a counter and checks that the answer is twice the counter, else traps. */
 function strictCaller(): Assembler {
   return new Assembler().label("again").mov(rdi, rbx).mov(eax, 7).syscall()
     .sub(rax, rbx).cmp(rax, rbx).jne("wrong").add(rbx, 1).jmp("again").label("wrong").ud2();
@@ -52,7 +55,8 @@ function strictCaller(): Assembler {
 test("threads whose calls are answered soon take turns by the slice, not by the call", 1, (lab) => {
   const threads = [lab.run(strictCaller()), lab.run(strictCaller())];
   const made = [0, 0], turns = [0, 0], affinity = new Affinity();
-  // Who answers on the core of the one that waits answers too late. By the call, nobody would stay.
+  // A reply from the core of the waiting thread comes too late. So the loop runs until enough
+  // threads were answered while they waited in the machine.
   for (let last = -1, stays = 0, calls = 0; stays < 3 || turns.some((n) => n < 3); calls++) {
     assert(
       calls < 50_000,
@@ -112,7 +116,7 @@ test("registers of a thread cannot be read by the next one on its processor", 1,
   const two = lab.run(found.ud2());
   lab.expect(two, p.TRAP_EXCEPTION);
   two.fetchRegs();
-  // Nothing but the time at which it was let in.
+  // Only the time stamp of the last reply may have changed.
   assertEquals(reg(two, p.RBX) & ~0xffff_ffff_0000_0000n, 0n);
 }, noSlot);
 

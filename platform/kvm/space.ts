@@ -1,8 +1,9 @@
 /**
- * One guest address space: page tables that no host process stands for.
+ * One guest address space: page tables without a host process.
  *
- * A change is in the tables at once; what a processor may still know of before is forgotten at `flush`, in as few calls as the
- * pages' places allow. Neighbours: `page_tables.ts`, `file_windows.ts`, `../mapping_index.ts`.
+ * A change is in the tables at once. What a vCPU may still have cached of the old entries is
+ * forgotten at `flush`, in as few host calls as the addresses allow. Neighbours: `page_tables.ts`,
+ * `file_windows.ts`, `../mapping_index.ts`.
  */
 
 import { load64, load8 } from "../../ffi/mem/native_memory.ts";
@@ -16,13 +17,19 @@ import { type Changes, PageTables, USER_END } from "./page_tables.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { PAGE_BYTES, type TableMemory } from "./table_memory.ts";
 
-/** Of a file that is mapped at once; more of it is when it is touched, since a window takes some 100 us. */
+/**
+ * The part of a file that is mapped at once; the rest is mapped when it is touched, since a window
+ * takes some 100 us.
+ */
 const EAGER_BYTES = 8 * WINDOW_BYTES;
-/** LIMIT: ranges that are forgotten one by one; to forget everything costs about as much. */
+/** LIMIT: ranges that the host forgets one by one; to forget everything costs about as much. */
 const MAX_RANGES = 512;
-/** Ranges for which a thread that waits in the machine does better to leave it. */
+/** From this number of ranges on, a thread that waits in the machine is made to leave it first. */
 const FEW_RANGES = 3;
-/** Pages between two that are lost are forgotten along: one call is cheaper than two. */
+/**
+ * Two lost ranges with at most these bytes between them are forgotten as one: one call is cheaper
+ * than two.
+ */
 const NEAR_BYTES = 15 * PAGE_BYTES;
 /** LIMIT: threads of a machine that have begun and not ended. */
 const MAX_THREADS = 65536;
@@ -40,17 +47,17 @@ export interface Machine {
 export class KvmSpace extends AddressSpace implements Changes {
   readonly tables: PageTables;
   isDestroyed = false;
-  /** Some processor knows these tables. */
+  /** A vCPU may have entries of these tables cached. */
   hasRun = false;
-  /** Processors that are in it. */
+  /** Number of vCPUs that are in it. */
   #processors = 0;
   override readonly hostPid = 0;
   readonly #machine: Machine;
   readonly #mappings: MappingIndex;
-  /** Pages that it maps of each window. */
+  /** Number of pages that it maps, by window. */
   readonly #windowPages: Map<number, number>;
   readonly #threads = new Set<KvmContext>();
-  /** What is to be forgotten: start, end pairs of guest-physical addresses. */
+  /** What the host has to forget: start, end pairs of guest-physical addresses. */
   #lost: number[] = [];
   #seq = 0;
   #acked = 0;
@@ -123,7 +130,10 @@ export class KvmSpace extends AddressSpace implements Changes {
     }
   }
 
-  /** Maps what was put off: the stretch of a file around addr. False: nothing was, or it cannot be. */
+  /**
+   * Maps the stretch of a file around addr that was left out at first. False: none was left out, or
+   * it cannot be mapped.
+   */
   mapLate(addr: number): boolean {
     const mapping = this.#mappings.find(addr);
     if (mapping === null || mapping.file === ARENA || this.#isBroken) return false;
@@ -134,7 +144,7 @@ export class KvmSpace extends AddressSpace implements Changes {
     return !this.#isBroken;
   }
 
-  /** Within one stretch of a file. */
+  /** Maps pages within one stretch of a file. */
   #mapPart(addr: number, len: number, file: number, offset: number, prot: number): void {
     const window = this.#window(file, Math.floor(offset / WINDOW_BYTES));
     if (window < 0) {
@@ -144,12 +154,15 @@ export class KvmSpace extends AddressSpace implements Changes {
     const { windows } = this.#machine, pages = this.#windowPages.get(window) ?? 0;
     if (pages === 0) windows.addUser(window);
     this.#windowPages.set(window, pages + len / PAGE_BYTES);
-    this.tables.unmap(addr, len, this); // so that each page that is named now is counted once
+    this.tables.unmap(addr, len, this); // first the old pages, so that each page is counted once
     const page = windows.pageOf(window) + offset % WINDOW_BYTES;
     if (!this.tables.map(addr, len, page, prot, false, this)) this.#isBroken = true;
   }
 
-  /** When all are in use, who has most gives up its own, and gets them again when it touches them. */
+  /**
+   * When all windows are in use, the space that has most gives up all of its own, and gets them
+   * again at its next faults.
+   */
   #window(file: number, stretch: number): number {
     const { windows, spaces } = this.#machine;
     for (;;) {
@@ -197,7 +210,8 @@ export class KvmSpace extends AddressSpace implements Changes {
     if (!this.hasRun) return;
     const ranges = this.#lost, last = ranges.length - 1;
     const gap = last > 0 ? page - ranges[last]! : -1;
-    // Arena and windows are two pieces of the Sentry's memory, wherever they are in the machine's.
+    // Arena and windows are two ranges of the Sentry's memory, wherever they are in guest-physical
+    // memory.
     if (gap >= 0 && gap <= NEAR_BYTES && !this.#crossesWindows(ranges[last]!, page)) {
       ranges[last] = page + PAGE_BYTES;
     } else ranges.push(page, page + PAGE_BYTES);
@@ -259,12 +273,12 @@ export class KvmSpace extends AddressSpace implements Changes {
     if (this.#threads.delete(context)) this.#machine.threadCount--;
   }
 
-  /** A processor begins to run here. HOT */
+  /** A vCPU enters this space. HOT */
   entered(): void {
     this.#processors++;
   }
 
-  /** It has left the machine. */
+  /** A vCPU left this space. */
   left(): void {
     if (--this.#processors === 0 && this.isDestroyed) this.#end();
   }
@@ -278,7 +292,7 @@ export class KvmSpace extends AddressSpace implements Changes {
     if (this.#processors === 0) this.#end();
   }
 
-  /** No processor is here: none will load these tables again. */
+  /** No vCPU is in this space, and none will load its tables again. */
   #end(): void {
     if (!this.#machine.spaces.delete(this)) return;
     this.tables.retire();
@@ -287,7 +301,7 @@ export class KvmSpace extends AddressSpace implements Changes {
     this.#acked = this.#seq;
   }
 
-  /** Marks the pages of files that end before them. False: there are none that were not known. */
+  /** Marks the mapped pages behind the ends of their files. False: there were no unmarked ones. */
   markBehindEnds(): boolean {
     const { windows } = this.#machine;
     let isMarked = false;
@@ -308,7 +322,7 @@ export class KvmSpace extends AddressSpace implements Changes {
     return isMarked;
   }
 
-  /** A marked page that its file has again is as it was before. */
+  /** Clears the mark of a page that its file has again. */
   isBackInFile(addr: number): boolean {
     const at = Math.floor(addr / PAGE_BYTES) * PAGE_BYTES;
     const page = this.tables.pageAt(at), prot = this.#mappings.protectionAt(addr);
@@ -323,13 +337,13 @@ export class KvmSpace extends AddressSpace implements Changes {
     return page < 0 ? -1 : this.#machine.memory.hostAddress(page) + offset;
   }
 
-  /** A byte of its code, or -1. */
+  /** A byte of the guest's code, or -1. */
   codeByte(addr: number): number {
     const host = addr < USER_END ? this.#hostAddress(addr) : -1;
     return host < 0 ? -1 : load8(host);
   }
 
-  /** An aligned u64 of its memory, or -1. */
+  /** An aligned u64 of the guest's memory, or -1. */
   readWord(addr: number): number {
     const host = addr < USER_END && addr % 8 === 0 ? this.#hostAddress(addr) : -1;
     return host < 0 ? -1 : load64(host);

@@ -1,8 +1,10 @@
 /**
- * Why a processor left the machine: its registers become those of its thread, and the thread's trap.
+ * Why a vCPU left the machine: its registers are copied to its thread, and become the thread's
+ * trap.
  *
- * What is read here stands in memory that no guest code reaches, or is copied before it is looked at. Neighbours: `ring0.ts`
- * says what writes to which port, `scheduler.ts` acts. Source: sigaction(2), Intel SDM vol. 3 ch. 6, KVM_RUN.
+ * All that is read here is in memory that no guest code reaches, or is copied before it is checked.
+ * Neighbours: `ring0.ts` says what writes to which port, `scheduler.ts` acts. Source: sigaction(2),
+ * Intel SDM vol. 3 ch. 6, KVM_RUN.
  */
 
 import { EAGAIN, EFAULT, EINTR } from "../../ffi/abi/errno.ts";
@@ -23,11 +25,14 @@ import { CS_AT, FS_BASE_AT, GS_BASE_AT, REGS, type Vcpu } from "./vcpu.ts";
 
 /** The context's fields say what happened. */
 export const REPORT = 0;
-/** Load the thread again: nothing happened, or it was kicked. */
+/** Load the thread again: there is nothing to report, or it was kicked. */
 export const AGAIN = 1;
-/** It is on its way out of the machine, or between two instructions that belong together: let it go on for a moment. */
+/**
+ * The thread is leaving the machine, or is between two instructions that belong together: let it
+ * run for a moment.
+ */
 export const PROCEED = 2;
-/** The thread is somewhere where no thread can be. */
+/** The thread is at an address or in a mode in which no guest thread can be. */
 export const DEATH = 3;
 /** Guest code used a port: the host must finish the instruction before another thread is loaded. */
 export const FINISH = 4;
@@ -37,14 +42,20 @@ const CR2_AT = R.sregs + KvmSregs.at.cr2;
 const FS = KvmRegs.size, GS = FS + 8;
 const GIB_4 = 0x100000000;
 const ARGUMENTS = new Int32Array([G.rdi, G.rsi, G.rdx, G.r10, G.r8, G.r9]);
-/** Words from the end of a stack: error code, rip, cs, rflags, rsp. */
+/** Words from the end of an exception stack: error code, rip, cs, rflags, rsp. */
 const ERROR_WORD = 12, RIP_WORD = 10, CS_WORD = 8, FLAGS_WORD = 6, RSP_WORD = 4;
-/** Faults in a row at which the thread's entry allows the access: the host is slow to see it, but not so slow. */
+/**
+ * LIMIT: consecutive faults of a thread whose entry allows the access: the host may be late to see
+ * the entry, but not by more.
+ */
 const MAX_RETRIES = 64;
-/** In front of a `syscall` that is patched, and what replaces both. */
+/**
+ * Bytes of `syscall` and of the instruction in front of it at a patched site, and of the jump that
+ * replaces both.
+ */
 const CALL_BYTES = 2, MOV_BYTES = 5, MOVES_BYTES = 6, JUMP = [0xff, 0x24, 0x25] as const;
 const INT_BYTES = 2, INT_OPCODE = 0xcd, FLAG_TF = 0x100;
-/** The page of the kernel's old calls, their place in it, and numbers. */
+/** The page of the kernel's old calls, the distance of its entries, and their call numbers. */
 const VSYSCALL_PAGE_LOW = 0xff600000, VSYSCALL_BYTES = 0x400;
 const VSYSCALLS = [96, 201, 309] as const;
 
@@ -85,7 +96,10 @@ export class StopReader {
     return this.#exception(vcpu, context, vector);
   }
 
-  /** Of a processor whose thread has nothing to tell: its call was taken, or its context released. Not REPORT. */
+  /**
+   * Reads the stop of a vCPU whose thread has nothing to report: its call was taken, or its context
+   * released. Never returns REPORT.
+   */
   readSilent(vcpu: Vcpu): number {
     const { run, result } = vcpu;
     vcpu.usedPort = false;
@@ -97,7 +111,7 @@ export class StopReader {
     return run.getUint16(R.ioPort, true) === CALL_PORT && this.#usesPort(vcpu) ? FINISH : AGAIN;
   }
 
-  /** A call that the thread says it makes, in the slot of its processor. HOT */
+  /** A call that the thread posted in the slot of its vCPU. HOT */
   readSlot(vcpu: Vcpu, context: KvmContext): number {
     this.#takeSlot(vcpu, context);
     vcpu.readCallGap();
@@ -116,7 +130,10 @@ export class StopReader {
     context.keepFlags(state.getUint32(G.rflags, true));
   }
 
-  /** In the stub of calls, behind its post; `offset`: where, if it did not leave by itself. */
+  /**
+   * A stop in the stub of calls, behind its post. `offset`: where in the stub, if it was kicked
+   * there.
+   */
   #leftStub(vcpu: Vcpu, context: KvmContext, offset: number): number {
     const isAnswered = vcpu.slotState === REPLIED || offset >= this.#behindReply;
     if (!isAnswered) return this.readSlot(vcpu, context);
@@ -157,12 +174,12 @@ export class StopReader {
     this.#leaveThunk(context);
     if (errno !== EFAULT) return AGAIN;
     if (context.space.markBehindEnds()) return AGAIN;
-    // The host cannot give the page, and nobody can say which: not enough memory, or a disk that fails.
+    // The host cannot provide the page and does not say why: it has no memory, or a disk fails.
     this.#place(context);
     return fault(context, context.rip, SIGBUS, I.BUS_ADRERR, ACCESS_READ, 0);
   }
 
-  /** The stub found itself in ring 0 and left: all that `syscall` changed are rcx and r11. */
+  /** The stub found itself in ring 0 and left: `syscall` had changed only rcx and r11. */
   #callAtEntry(context: KvmContext): number {
     const { state } = context;
     state.setUint32(G.rip, state.getUint32(G.rcx, true), true);
@@ -172,18 +189,24 @@ export class StopReader {
     return this.#call(context, state.getInt32(G.rax, true));
   }
 
-  /** On its way from a patched site to the stub. */
+  /** A stop in a thunk, on the way from a patched site to the stub. */
   #isInThunk(run: DataView): boolean {
     return this.#thunks !== null && this.#thunks.has(ring0Place(run, REGS));
   }
 
-  /** The first instruction of a thunk is the site's, and has not happened: there is where the thread is. */
+  /**
+   * The first instruction of a thunk is the site's and was not executed: the thread is reported at
+   * the site.
+   */
   #leaveThunk(context: KvmContext): void {
     const site = this.#thunks?.siteOf(ring0Place(context.state, 0)) ?? -1;
     if (site >= 0) context.setWord(G.rip, site);
   }
 
-  /** A trap behind the jump of a patched site: what follows are the steps of a call. -1: it is not there. */
+  /**
+   * A single step behind the jump of a patched site: the steps that follow belong to a call. -1: it
+   * is elsewhere.
+   */
   #stepInThunk(context: KvmContext): number {
     const thunks = this.#thunks, { state } = context, thunk = ring0Place(state, 0);
     const site = thunks?.siteOf(thunk) ?? -1;
@@ -193,13 +216,17 @@ export class StopReader {
       context.setWord(G.rax, nr);
       return this.#enterCall(context, site + MOV_BYTES + CALL_BYTES, nr);
     }
-    // DIFFERS: other instructions cannot be made here. The thread goes on without the flag.
+    // DIFFERS: the moved instruction cannot be executed here. The thread continues without the trap
+    // flag.
     context.setWord(G.rip, site);
     context.keepFlags(state.getUint32(G.rflags, true) & ~FLAG_TF);
     return AGAIN;
   }
 
-  /** At the `syscall` of a site that has been patched, an invalid opcode meanwhile: the call it wanted to make. -1: it is not. */
+  /**
+   * An invalid opcode at the old `syscall` of a patched site: the call number that the code there
+   * meant. -1: it is elsewhere.
+   */
   #callInSite(context: KvmContext): number {
     const { space, rip, state } = context;
     if (this.#thunks === null || !this.#thunks.returnsTo(rip + CALL_BYTES)) return -1;
@@ -208,7 +235,7 @@ export class StopReader {
     return this.#enterCall(context, rip + CALL_BYTES, state.getInt32(G.rax, true));
   }
 
-  /** As `syscall` in front of `back` does. */
+  /** Sets the registers as a `syscall` in front of `back` does. */
   #enterCall(context: KvmContext, back: number, nr: number): number {
     context.setWord(G.rip, back);
     context.setWord(G.rcx, back);
@@ -222,9 +249,10 @@ export class StopReader {
   }
 
   /**
-   * Whether something of this thread would be lost, or come over whoever is loaded next: an exception that the host was about to
-   * raise, or what a load of ss holds up (with VMX no thread could be run then whose trap flag is another). Of breakpoints it
-   * only tells that the last exception was one; there was none when the thread was loaded.
+   * Whether an exception would be lost, or would reach the thread that is loaded next: one that the
+   * host was about to raise, or one that a load of ss delays (VMX could run no thread then whose
+   * trap flag differs). For breakpoints the host reports only that the last exception was one;
+   * there was none when the thread was loaded.
    */
   #isUnfinished(run: DataView): boolean {
     const last = run.getUint8(R.exceptionNr);
@@ -232,7 +260,7 @@ export class StopReader {
       run.getUint8(R.interruptShadow) !== 0 || last === X.X86_TRAP_BP || last === X.X86_TRAP_OF;
   }
 
-  /** How far behind the entry of the call stub it is; -1 for elsewhere. */
+  /** Offset of rip in the stub of calls; -1 if it is elsewhere. */
   #stubOffset(run: DataView): number {
     if (run.getUint32(REGS + G.rip + 4, true) !== RING0_HIGH) return -1;
     const offset = run.getUint32(REGS + G.rip, true) - this.#callLow;
@@ -241,7 +269,10 @@ export class StopReader {
     return isThere ? offset : -1;
   }
 
-  /** Whether guest code used the port of calls, not the stub. Some hosts stand at the instruction then, some behind it. */
+  /**
+   * Whether guest code, and not the stub, used the port of calls. rip is at the instruction on some
+   * hosts, behind it on others.
+   */
   #usesPort(vcpu: Vcpu): boolean {
     const { run } = vcpu;
     const isStub = this.#stubOffset(run) > 0 && run.getUint8(R.ioDirection) === KVM_EXIT_IO_OUT;
@@ -327,7 +358,9 @@ export class StopReader {
     return exception(context, SIGSEGV, I.SI_KERNEL, 0, X.X86_TRAP_GP, error);
   }
 
-  /** The number n, if the thread stands at `int n`: hosts that emulate call it an invalid opcode. */
+  /**
+   * The number n if the thread is at `int n`, which hosts that emulate report as an invalid opcode.
+   */
   #refusedGate(context: KvmContext): number {
     const { space, rip } = context;
     return space.codeByte(rip) === INT_OPCODE ? space.codeByte(rip + INT_BYTES - 1) : -1;
@@ -364,7 +397,10 @@ export class StopReader {
     return fault(context, addr, SIGSEGV, code, access, error);
   }
 
-  /** A call by the old page: its number, and the thread is back behind `call`; -1 if it is none. */
+  /**
+   * A call through the old page: its number, with the thread set behind its `call`; -1 if it is
+   * none.
+   */
   #oldCall(context: KvmContext, low: number): number {
     const { state, space } = context;
     const nr = VSYSCALLS[(low - VSYSCALL_PAGE_LOW) / VSYSCALL_BYTES];
@@ -377,7 +413,7 @@ export class StopReader {
   }
 }
 
-/** rip of registers, if that is in the upper half's last part: negative. 0: elsewhere. */
+/** rip if it is in the last 4 GiB of the upper half, as a negative number; else 0. */
 function ring0Place(dv: DataView, registers: number): number {
   if (dv.getUint32(registers + G.rip + 4, true) !== RING0_HIGH) return 0;
   return dv.getUint32(registers + G.rip, true) - GIB_4;
@@ -407,7 +443,7 @@ function fault(
   return REPORT;
 }
 
-/** Of a processor that left the machine as none should, for people. */
+/** A sentence about a vCPU that left the machine for a reason that does not exist here. */
 export function howItLeft({ run, result }: Vcpu): string {
   const hex = (at: number): string => run.getBigUint64(at, true).toString(16);
   const why = result < 0 ? `with error ${-result}` : `for ${run.getUint32(R.exitReason, true)}`;

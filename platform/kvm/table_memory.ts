@@ -1,10 +1,11 @@
 /**
- * Memory of the machine that no guest code can reach: page tables, and the few pages of ring 0. A page of it is a frame,
- * named by its number, which is also its guest-physical address divided by the page size.
+ * Memory of the machine that no guest code can reach: page tables, and the pages of ring 0. A page
+ * of it is a frame; the number of a frame is its guest-physical address divided by the page size.
  *
- * A frame that was a table cannot be one again at once: the host keeps what it made of tables (shadow pages, cached walks)
- * and does not see the Sentry write to them. It is retired until `forget` has made the host forget all of that.
- * Neighbours: `page_tables.ts` is the only writer of entries, `ring0.ts` fills the first frames.
+ * A frame that was a table cannot become one again at once: the host keeps what it derived from
+ * tables (shadow pages, cached walks) and does not see the Sentry's writes to them. It is retired
+ * until `forget` has made the host discard all of that. Neighbours: `page_tables.ts` is the only
+ * writer of entries, `ring0.ts` fills the first frames.
  */
 
 import { MAP_NORESERVE, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
@@ -16,15 +17,15 @@ import { viewOf } from "../../ffi/sys/native.ts";
 export const PAGE_BYTES = 4096;
 /** LIMIT: 262,144 tables, of which a process has some forty. */
 export const TABLE_MEMORY_BYTES = 2 ** 30;
-/** Frames in front of those that tables are made of. */
+/** Frames of ring 0, in front of those that tables use. */
 export const RING0_FRAMES = 768;
-/** Words of 32 bits in a frame. */
+/** 32-bit words in a frame. */
 export const FRAME_WORDS = PAGE_BYTES / 4;
 
-/** V8 counts what it has a view of, so views are made when they are needed. */
+/** V8 counts memory that has a view, so views are made at the first use of a chunk. */
 const CHUNK_BYTES = 16 * 2 ** 20;
 const CHUNK_FRAMES = CHUNK_BYTES / PAGE_BYTES;
-/** To forget costs milliseconds: as many frames are worth that. */
+/** LIMIT: retired frames before the host is made to forget, which costs milliseconds. */
 const RETIRED_ENOUGH = 4096;
 
 export class TableMemory {
@@ -35,7 +36,7 @@ export class TableMemory {
   #free: number[] = [];
   #retired: number[] = [];
   #next = RING0_FRAMES;
-  /** Makes the host forget all that it knows of any table. */
+  /** Makes the host discard all that it derived from tables. */
   forget: () => void = () => {};
 
   /** @throws SyscallError */
@@ -78,7 +79,7 @@ export class TableMemory {
     return frame;
   }
 
-  /** Never was part of a table that a processor used. */
+  /** Frees a frame that never was part of a table that a vCPU used. */
   giveUnused(frame: number): void {
     this.#free.push(frame);
   }

@@ -1,7 +1,8 @@
 /**
- * The threads of all processors: their code, their stacks, and the words that they share with the Sentry.
+ * The native threads of all vCPUs: their code, their stacks, and the words that they share with the
+ * Sentry.
  *
- * Neighbours: `vcpu_thread.ts` assembles the code, `vcpu.ts` is one processor.
+ * Neighbours: `vcpu_thread.ts` assembles the code, `vcpu.ts` is one vCPU.
  */
 
 import {
@@ -24,14 +25,17 @@ import { Vcpu } from "./vcpu.ts";
 import { assembleThread, VcpuShared } from "./vcpu_thread.ts";
 import type { Vm } from "./vm.ts";
 
-/** Not a real-time signal, which is queued each time, or not at all when RLIMIT_SIGPENDING is reached. */
+/**
+ * A standard signal: a real-time one is queued each time, and lost once RLIMIT_SIGPENDING is
+ * reached.
+ */
 export const KICK_SIGNAL = SIGURG;
-/** Of a thread: a page for its block, the rest for frames of signals. */
+/** Bytes of a thread: a page for its block, the rest for signal frames. */
 const THREAD_BYTES = 16 * PAGE_BYTES;
-/** In front of the threads: code, shared words. */
+/** Offsets of code, shared words and the first thread. */
 const CODE_AT = 0, SHARED_AT = PAGE_BYTES, THREADS_AT = 2 * PAGE_BYTES;
 
-/** Not even that of a thread that has not run. */
+/** A CPU number that no thread has, also not one that has not run. */
 const NO_CPU = -2;
 
 export class Threads {
@@ -39,7 +43,7 @@ export class Threads {
   readonly #base: number;
   readonly #bytes: number;
   readonly #words: Int32Array<ArrayBuffer>;
-  /** What the stubs of calls see. */
+  /** The words that the stubs of calls read. */
   readonly #bell: Uint32Array<ArrayBuffer>;
 
   /** @throws Error */
@@ -64,7 +68,7 @@ export class Threads {
     this.setLoopCpu(NO_CPU);
     dv.setBigUint64(VcpuShared.at.one, 1n, true);
     dv.setBigUint64(VcpuShared.at.kick, 1n << BigInt(KICK_SIGNAL - 1), true);
-    // A signal is enough to leave the machine: its handler returns.
+    // The handler only returns: the signal alone makes a vCPU leave the machine.
     const handler = codeAddress("code_start");
     check(setAction(KICK_SIGNAL, handler, SA_RESTART | SA_ONSTACK), "rt_sigaction of the kick");
     const material = {

@@ -1,20 +1,27 @@
 /**
- * The threads that wait for a processor, and whose turn is next: who has had least. One that slept, or that only answers
- * to others, need not wait until all who compute had their slices.
+ * The queue of threads that wait for a vCPU. The thread that had least time is next, so a thread
+ * that slept, or that only answers others, need not wait for the slices of all that compute.
  *
- * A thread's `hadTicks` counts what it ran, from where the others were when it began. It is what Linux called virtual
- * runtime before EEVDF; all weigh the same here. Neighbour: `scheduler.ts`.
+ * `hadTicks` of a thread counts its run time, starting at the value of the others when the thread
+ * began: what Linux called virtual runtime before EEVDF, with equal weights. Neighbour:
+ * `scheduler.ts`.
  */
 
 /** A slice, in time stamp ticks: some milliseconds. */
 const SLICE = 10_000_000;
-/** How far behind those whose turn it is one can be for having slept, or ahead of them for having run when nobody waited. */
+/**
+ * How far a thread may be behind the others after a sleep, or ahead of them after it ran while no
+ * thread waited.
+ */
 const MOST_BEHIND = SLICE, MOST_AHEAD = 2 * SLICE;
 
-/** LIMIT: how many times as many turns as there are threads waiting one waits, whatever it was charged with. */
+/**
+ * LIMIT: a thread waits for at most this many turns for each waiting thread, whatever it was
+ * charged.
+ */
 const PASSES = 2;
 
-/** Of a thread. */
+/** The fields of a thread that the queue uses. */
 export interface Turn {
   /** Time stamp ticks. */
   hadTicks: number;
@@ -22,18 +29,21 @@ export interface Turn {
 }
 
 export class Turns<T extends Turn> {
-  /** By when they came, and which turn that was. */
+  /** Waiting threads in the order of arrival, and the turn of each one's arrival. */
   readonly #waiting: T[] = [];
   readonly #since: number[] = [];
   #turn = 0;
-  /** `hadTicks` of the one that had least when it was chosen; it only grows. */
+  /** `hadTicks` of the thread that was chosen last; it only grows. */
   #least = 0;
 
   get isEmpty(): boolean {
     return this.#waiting.length === 0;
   }
 
-  /** `hadTicks` of a new thread: those that are there go first, so that no number of new ones keeps them waiting. */
+  /**
+   * `hadTicks` of a new thread: the present threads go first, so no number of new threads delays
+   * them.
+   */
   get birthTicks(): number {
     return this.#least + SLICE;
   }
@@ -47,8 +57,8 @@ export class Turns<T extends Turn> {
   }
 
   /**
-   * Whose turn it is; of equals, who came first. Time that the host took is charged as well: who had much of that is not
-   * passed over for as long as others take to have as much.
+   * Removes the thread whose turn it is; among equals the first that came. A thread is also charged
+   * for time that the host took; PASSES bounds how long others then pass it.
    */
   shift(): T | null {
     const waiting = this.#waiting,
@@ -65,7 +75,7 @@ export class Turns<T extends Turn> {
     return thread;
   }
 
-  /** It waits no more. */
+  /** Removes a thread that no longer waits. */
   remove(thread: T): void {
     if (!thread.isQueued) return;
     thread.isQueued = false;

@@ -1,4 +1,7 @@
-// Whose turn it is: who had least, whoever slept, and nobody waits for ever.
+/**
+ * The order of turns: the thread that had least is next, also after a sleep, and none waits for
+ * ever.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { type Turn, Turns } from "./turns.ts";
@@ -19,7 +22,7 @@ function filled(...threads: Thread[]): Turns<Thread> {
   return turns;
 }
 
-/** Takes the next, lets it run so long, and puts it back. */
+/** Takes the next thread, charges it for its run, and queues it again. */
 function runNext(turns: Turns<Thread>, ticks: number): Thread {
   const next = turns.shift();
   assert(next !== null && !next.isQueued);

@@ -1,8 +1,9 @@
 /**
- * One processor of the machine and its thread. It has no thread of a guest for good: whoever runs next is loaded, registers
- * with every run, page tables and FPU state when they are another's.
+ * One vCPU of the machine and its native thread. Guest threads are loaded when they run: registers
+ * for every run, page tables and FPU state if another thread used the vCPU in between.
  *
- * Not here: who runs where (`scheduler.ts`), why it left the machine (`stops.ts`). Neighbour: `vcpu_thread.ts`.
+ * Not here: which thread runs where (`scheduler.ts`), why it left the machine (`stops.ts`).
+ * Neighbour: `vcpu_thread.ts`.
  */
 
 import { FUTEX_PRIVATE_FLAG, FUTEX_WAKE } from "../../ffi/abi/futex.ts";
@@ -60,19 +61,19 @@ const SEGMENTS_BYTES = S.tr - S.cs;
 const MSR_STAR = 0xc0000081, MSR_LSTAR = 0xc0000082, MSR_SFMASK = 0xc0000084;
 /** `syscall` clears TF, IF, DF, IOPL, NT, AC. */
 const SFMASK = 0x47700n;
-/** PG, WP, NE, ET, MP, PE with alignment checks; PAE, OSFXSR, OSXMMEXCPT, FSGSBASE, OSXSAVE; NXE, LMA, LME, SCE. */
+/** PG, WP, NE, ET, MP, PE, AM; PAE, OSFXSR, OSXMMEXCPT, FSGSBASE, OSXSAVE; NXE, LMA, LME, SCE. */
 const CR0 = 0x80050033n, CR4 = 0x50620n, EFER = 0xd01n;
 const CODE_TYPE = 11, DATA_TYPE = 3, BUSY_TASK_TYPE = 11;
 
 const OLD_COUNTER =
   "the host's kernel is older than Linux 5.16: it cannot set a time stamp counter";
 
-/** LIMIT: looks for a thread that is about to stop, if it is not made to wait for a core: longer than the way out takes. */
+/** LIMIT: looks for a vCPU that is about to stop: more than an exit takes. */
 const MAX_LOOKS = 4000;
-/** LIMIT: time stamp ticks for a thread to come to where it can be stopped: some 50 us to some 10 ms. */
+/** LIMIT: ticks in which a thread must reach a place where it can stop: 50 us to 10 ms. */
 const FIRST_MOMENT = 100_000, LONGEST_MOMENT = 20_000_000;
 
-/** What processors of one machine share. */
+/** What the vCPUs of one machine share. */
 export interface VcpuMaterial {
   readonly vm: Vm;
   readonly ring0: Ring0;
@@ -80,7 +81,7 @@ export interface VcpuMaterial {
   readonly pid: number;
   readonly kickSignal: number;
   readonly doorbellFd: number;
-  /** Host addresses: code of the thread, its VcpuShared. */
+  /** Host addresses: code of the native thread, its VcpuShared. */
   readonly code: number;
   readonly shared: number;
 }
@@ -88,34 +89,34 @@ export interface VcpuMaterial {
 export class Vcpu {
   readonly index: number;
   readonly fd: number;
-  /** What is shared with the host. */
+  /** The page shared with the host. */
   readonly run: DataView<ArrayBuffer>;
-  /** The general registers in it. */
+  /** The general registers in that page. */
   readonly regBytes: Uint8Array<ArrayBuffer>;
   isRunning = false;
-  /** Whose registers are loaded, or were last. */
+  /** The context whose registers were loaded last. */
   context: KvmContext | null = null;
-  /** Whose FPU state is in the processor. */
+  /** The context whose FPU state is in the vCPU. */
   fpuOwner: KvmContext | null = null;
-  /** Whose page tables are. */
+  /** The space whose page tables are loaded. */
   space: KvmSpace | null = null;
-  /** The kernel has the call of its thread, which waits for the answer in the machine. */
+  /** The kernel has the call of the thread, which waits for the answer in the machine. */
   isTaken = false;
-  /** It was kicked where it could not be stopped, and shall be again after so many time stamp ticks in the machine. */
+  /** A kick found it where it could not stop; it is kicked again after `#momentTicks`. */
   isKickDue = false;
   #momentTicks = 0;
-  /** Guest code used the port of calls by itself; the host is finishing that. */
+  /** Guest code used the port of calls itself, and the host is completing that instruction. */
   usedPort = false;
   /** Time stamp ticks of guest code before the last stop. */
   gapTicks = 0;
-  /** Ticks of the present run or wait; and when it began, as a number that grows. */
+  /** Ticks of the present run or wait, and its number, which grows. */
   ticks = 0;
-  /** Ticks of the present run, with all calls that were answered in it, while others waited. */
+  /** Ticks of the present run while others waited, with all calls that were answered in it. */
   sliceTicks = 0;
   lastUse = 0;
   /** Frame number of its stack for exceptions. */
   readonly stackFrame: number;
-  /** The general registers in its slot. */
+  /** The general registers in the slot. */
   readonly slotBytes: Uint8Array<ArrayBuffer>;
   readonly #slot: Uint32Array<ArrayBuffer>;
   readonly #rootEntry: number;
@@ -124,16 +125,13 @@ export class Vcpu {
   readonly #block: number;
   readonly #words: Int32Array<ArrayBuffer>;
   readonly #segments: Uint8Array<ArrayBuffer>;
-  /** A thread's segments. */
+  /** The segments of a guest thread. */
   readonly #userSegments: Uint8Array<ArrayBuffer>;
   readonly #tid: number;
-  /** It is going to leave the machine: more signals would only keep its thread from that. */
+  /** It is leaving the machine: further signals would only delay the native thread. */
   #isKicked = false;
 
-  /**
-   * @param block host address of its block; the stack ends at `stackTop`
-   * @throws SyscallError
-   */
+  /** @param block host address of its block; the stack ends at `stackTop` */
   constructor(material: VcpuMaterial, index: number, block: number, stackTop: number) {
     const { vm, tables } = material;
     this.#material = material;
@@ -166,7 +164,7 @@ export class Vcpu {
     }
   }
 
-  /** As at its beginning: the host may have put it back to where a processor starts. @returns the segments of a thread */
+  /** Sets the initial state; returns the segments of a guest thread. */
   reset(): Uint8Array<ArrayBuffer> {
     const segments = this.#setSystemRegisters();
     this.#setMsrs();
@@ -209,7 +207,8 @@ export class Vcpu {
     dv.setBigUint64(base + S.cr4, CR4, true);
     dv.setBigUint64(base + S.efer, EFER, true);
     check(ioctl(this.fd, KVM_SET_SREGS, scratch.area(0)), "KVM_SET_SREGS");
-    // The host fills its page only when the processor leaves the machine, and it has to be whole before.
+    // The host fills its page only at an exit, and the page has to be complete before the first
+    // run.
     const sregs = scratch.u8.slice(base, base + KvmSregs.size);
     new Uint8Array(this.run.buffer, R.sregs, KvmSregs.size).set(sregs);
     return sregs.slice(0, SEGMENTS_BYTES);
@@ -241,7 +240,7 @@ export class Vcpu {
     check(ioctl(this.fd, KVM_SET_XCRS, scratch.area(0)), "KVM_SET_XCRS");
   }
 
-  /** A guest's vDSO reads the host's counter. */
+  /** Sets the time stamp counter to the host's, which the guest's vDSO reads. */
   #setCounter(): void {
     const base = scratch.areaOffset(0), { dv } = scratch, { at } = KvmDeviceAttr;
     dv.setUint32(base + at.flags, 0, true);
@@ -268,18 +267,18 @@ export class Vcpu {
     return check(startThread(this.#block, code), "clone of a vCPU's thread");
   }
 
-  /** Left the machine, and nobody has looked yet. HOT */
+  /** It left the machine, and the stop was not read yet. HOT */
   get hasStopped(): boolean {
     return this.isRunning && Atomics.load(this.#words, VcpuBlock.at.state / 4) === STOPPED;
   }
 
-  /** Its thread said that it left, or was told to. False: it has not stopped in the time that this takes. */
+  /** Waits for a vCPU that is leaving. False: it has not stopped within LOOKS. */
   awaitStop(): boolean {
     for (let looks = 0; looks < MAX_LOOKS; looks++) if (this.hasStopped) return true;
     return false;
   }
 
-  /** To let it run costs a wake-up. HOT */
+  /** Whether running it needs a wake-up of its native thread. HOT */
   get isAsleep(): boolean {
     const words = this.#words, { at } = VcpuBlock;
     return Atomics.load(words, at.isAsleep / 4) !== 0 || words[at.isParked / 4] !== 0;
@@ -290,12 +289,12 @@ export class Vcpu {
     return this.#words[VcpuBlock.at.result / 4]!;
   }
 
-  /** The core on which it left the machine. */
+  /** The CPU on which it left the machine. */
   get cpu(): number {
     return this.#words[VcpuBlock.at.cpu / 4]!;
   }
 
-  /** Its thread made a call in the machine, and nobody has looked yet. HOT */
+  /** Its thread posted a call in the machine, and the call was not taken yet. HOT */
   get hasPosted(): boolean {
     return this.isRunning && !this.isTaken && this.slotState === POSTED;
   }
@@ -314,7 +313,7 @@ export class Vcpu {
     return this.#slot[at / 4]!;
   }
 
-  /** The call is the kernel's now. False: its thread is leaving. HOT */
+  /** Takes the posted call for the kernel. False: the thread is leaving the machine. HOT */
   take(): boolean {
     if (!this.#exchange(POSTED, TAKEN)) return false;
     this.isTaken = true;
@@ -322,7 +321,7 @@ export class Vcpu {
     return true;
   }
 
-  /** Answers the call that was taken. False: its thread has left, and must be loaded again. HOT */
+  /** Answers the call that was taken. False: the thread has left, and must be loaded again. HOT */
   reply(low: number, high: number): boolean {
     const slot = this.#slot, at = Slot.at.result / 4;
     slot[at] = low;
@@ -337,30 +336,30 @@ export class Vcpu {
     return Atomics.compareExchange(this.#slot, Slot.at.state / 4, from, to) === from;
   }
 
-  /** Whoever waits for an answer shall leave the machine. An answer that was given stays. */
+  /** Makes a thread that waits for an answer leave the machine. An answer that was given stays. */
   leave(): void {
     if (this.isTaken) this.#exchange(TAKEN, LEAVE);
   }
 
-  /** Its thread shall leave, if it is not out already, and not wait awake for what comes next. */
+  /** Makes its thread leave the machine; the native thread then sleeps and does not spin. */
   park(): void {
     Atomics.store(this.#words, VcpuBlock.at.isParked / 4, 1);
     this.leave();
   }
 
-  /** Of the call in the slot, as its thread says. */
+  /** Sets `gapTicks` from the posted call, as the thread wrote it. */
   readCallGap(): void {
     this.gapTicks = (this.slotWord(Slot.at.posted) - this.slotWord(Slot.at.resumed)) >>> 0;
   }
 
-  /** Of the last run, behind its last call. */
+  /** Sets `gapTicks` to the ticks behind the last call of the last run. */
   readRunGap(): void {
     const words = this.#words, { at } = VcpuBlock, left = words[at.left / 4]!;
     const resumed = this.slotWord(Slot.at.resumed);
     this.gapTicks = Math.min((left - words[at.entered / 4]!) >>> 0, (left - resumed) >>> 0);
   }
 
-  /** Loads what differs of this thread, and runs it. False: there is no memory for its page tables. HOT */
+  /** Loads what differs for this thread, and runs it. False: no memory for page tables. HOT */
   enter(context: KvmContext): boolean {
     const { run } = this, { state, space } = context;
     const root = space.tables.rootFor(this.index, this.#rootEntry);
@@ -370,14 +369,14 @@ export class Vcpu {
     this.#loadFpu(context);
     this.regBytes.set(context.stateBytes);
     let dirty = KVM_SYNC_X86_REGS | KVM_SYNC_X86_EVENTS;
-    run.setUint32(R.exceptionInjected, 0, true); // and which it was: stops.ts looks at that
+    run.setUint32(R.exceptionInjected, 0, true); // stops.ts checks which call it was
     run.setUint32(R.interruptInjected, 0, true);
     const isOther = this.space !== space || run.getUint16(CS_AT, true) !== USER_CODE ||
       run.getUint32(FS_BASE_AT, true) !== state.getUint32(KvmRegs.size, true) ||
       run.getUint32(FS_BASE_AT + 4, true) !== state.getUint32(KvmRegs.size + 4, true) ||
       run.getUint32(GS_BASE_AT, true) !== state.getUint32(KvmRegs.size + 8, true) ||
       run.getUint32(GS_BASE_AT + 4, true) !== state.getUint32(KvmRegs.size + 12, true);
-    if (this.space !== space) this.#slot.fill(0); // what the last one had in its registers
+    if (this.space !== space) this.#slot.fill(0); // the registers of the thread before it
     if (isOther) {
       this.space = space;
       this.#segments.set(this.#userSegments);
@@ -397,14 +396,14 @@ export class Vcpu {
     return true;
   }
 
-  /** Runs on, with these registers from the shared page. */
+  /** Runs with these registers from the shared page. */
   proceed(dirty: number): void {
     this.run.setUint8(R.immediateExit, 0);
     this.#isKicked = this.isKickDue = false;
     this.#post(dirty);
   }
 
-  /** Runs on from where a kick stopped it. It is kicked again soon, each time later: a slow host may not let it in before. */
+  /** Continues where a kick stopped it, and kicks it again, later at each retry. */
   finishMoment(): void {
     this.#momentTicks = Math.min(LONGEST_MOMENT, Math.max(FIRST_MOMENT, 2 * this.#momentTicks));
     Atomics.store(this.#words, VcpuBlock.at.entered / 4, 0);
@@ -412,14 +411,14 @@ export class Vcpu {
     this.isKickDue = true;
   }
 
-  /** Kicks it again, if that is due. */
+  /** Kicks it again if that is due. */
   tickMoment(): void {
     const entered = Atomics.load(this.#words, VcpuBlock.at.entered / 4);
     const ticks = (timeStampCounter() % 2 ** 32 - entered) >>> 0;
     if (entered !== 0 && ticks >= this.#momentTicks) this.kick();
   }
 
-  /** Lets the host finish an instruction, and no further one. */
+  /** Lets the host complete an instruction, and execute no further one. */
   finish(): void {
     this.run.setUint8(R.immediateExit, 1);
     this.#isKicked = true;
@@ -448,18 +447,18 @@ export class Vcpu {
     syscall(SYS_tgkill, this.#material.pid, this.#tid, this.#material.kickSignal);
   }
 
-  /** Takes the FPU state out of the stopped processor, for its owner to have it elsewhere. */
+  /** Saves the FPU state of the stopped vCPU into its owner. */
   saveFpu(): void {
     const owner = this.fpuOwner;
     if (owner === null) return;
-    if (this.isRunning) { // waits in the machine, which the host's answer waits for
+    if (this.isRunning) { // a thread that waits in the machine delays the host's answer
       this.leave();
       if (!this.awaitStop()) this.kick();
     }
     check(ioctl(this.fd, KVM_GET_XSAVE, owner.savedFpuAddress), "KVM_GET_XSAVE");
   }
 
-  /** What is in the processor is nobody's. */
+  /** Drops the FPU state in the vCPU. */
   dropFpu(): void {
     if (this.fpuOwner !== null) this.fpuOwner.fpuVcpu = null;
     this.fpuOwner = null;
@@ -475,14 +474,14 @@ export class Vcpu {
       elsewhere.dropFpu();
     }
     if (ioctl(this.fd, KVM_SET_XSAVE, context.savedFpuAddress) < 0) {
-      context.mendFpu(); // its processor let it have what the host does not
+      context.mendFpu(); // the vCPU accepted state that the host does not
       check(ioctl(this.fd, KVM_SET_XSAVE, context.savedFpuAddress), "KVM_SET_XSAVE");
     }
     this.fpuOwner = context;
     context.fpuVcpu = this;
   }
 
-  /** The thread ends, then the processor. */
+  /** Ends the native thread, then the vCPU. */
   close(): void {
     const words = this.#words, { at } = VcpuBlock;
     if (this.isRunning) this.kick();

@@ -1,9 +1,10 @@
 /**
- * The thread of one processor: assembled, no JavaScript. It waits for the word to run, lets the processor run until it leaves
- * the machine, says so, and rings if the Sentry sleeps.
+ * The native thread of one vCPU, assembled, without JavaScript. It waits for the word to run,
+ * enters the machine until the vCPU leaves it, writes the result, and rings the doorbell if the
+ * Sentry sleeps.
  *
- * Both sides first write their own word, then look at the other's, so that no wake-up is lost. Neighbours: `vcpu.ts`,
- * ffi/sys/native_thread.ts.
+ * Each side writes its own word first and then reads the other's, so no wake-up is lost.
+ * Neighbours: `vcpu.ts`, ffi/sys/native_thread.ts.
  */
 
 import { FUTEX_PRIVATE_FLAG, FUTEX_WAIT } from "../../ffi/abi/futex.ts";
@@ -40,46 +41,46 @@ import { THREAD_BLOCK_BYTES } from "../../ffi/sys/native_thread.ts";
 import { CALL_PORT, CPU_BITS, LEFT, REPLIED } from "./call_stub.ts";
 import { RING0_HIGH } from "./ring0.ts";
 
-/** `state`. STOPPED is the Sentry's turn. */
+/** `state`. In STOPPED the Sentry may change the block. */
 export const STOPPED = 0, RUN = 1, EXIT = 2;
 
-/** Behind the block of the thread. */
+/** The block of the thread. */
 export const VcpuBlock = layout("vcpu_block", {
   thread: ["u8", THREAD_BLOCK_BYTES],
   state: "i32",
   isAsleep: "i32",
-  /** Nobody wants it soon: it does not wait awake. */
+  /** The vCPU will not run soon: the thread sleeps and does not spin. */
   isParked: "i32",
   vcpuFd: "i32",
   doorbellFd: "i32",
-  /** Of the last KVM_RUN: 0 or `-errno`. */
+  /** Result of the last KVM_RUN: 0 or `-errno`. */
   result: "i32",
-  /** Where it left the machine, and low words of the time stamps around that run. */
+  /** CPU on which it left the machine, and low words of the time stamps around that run. */
   cpu: "i32",
   entered: "u32",
   left: "u32",
   stackTop: "u64",
-  /** Addresses: of the page shared with the host, of its slot. */
+  /** Addresses: of the page shared with the host, and of the slot. */
   run: "u64",
   slot: "u64",
-  /** Address of a VcpuShared. */
+  /** Address of the VcpuShared. */
   shared: "u64",
 });
 
-/** What all of them look at. */
+/** Words that all vCPU threads read. */
 export const VcpuShared = layout("vcpu_shared", {
   isSentryAsleep: "i32",
-  /** Where the Sentry runs: who is there as well does not wait awake. */
+  /** CPU of the Sentry: a thread on the same CPU does not spin. */
   loopCpu: "i32",
-  /** Time stamp ticks for which a thread waits awake. */
+  /** Time stamp ticks that a thread spins. */
   spinTicks: "u64",
-  /** 1, for the doorbell. */
+  /** u64 1, which is written to the doorbell. */
   one: "u64",
-  /** Signal set: the kick. */
+  /** Signal set with the kick. */
   kick: "u64",
 });
 
-/** Code that stands at any address; entered with the block in rbx. */
+/** Position-independent code; entered with the block in rbx. */
 export function assembleThread(): Uint8Array<ArrayBuffer> {
   const block = VcpuBlock.at, shared = VcpuShared.at;
   const a = new Assembler();
@@ -93,7 +94,7 @@ export function assembleThread(): Uint8Array<ArrayBuffer> {
   a.cmp(edx, EXIT).je("exit").cmp(mem(rbx, block.isParked), 0, 4).jne("sleep").pause();
   readCounter(a).cmp(rax, r13).jb("spin");
 
-  // Whoever runs again before this is written is found by the wait.
+  // If the state changed before isAsleep was written, FUTEX_WAIT finds the new state.
   a.label("sleep").mov(eax, 1).xchg(mem(rbx, block.isAsleep), eax);
   a.lea(rdi, mem(rbx, block.state)).mov(esi, FUTEX_WAIT | FUTEX_PRIVATE_FLAG).mov(edx, STOPPED);
   a.xor(r10d, r10d).mov(eax, SYS_futex).syscall();
@@ -114,7 +115,10 @@ export function assembleThread(): Uint8Array<ArrayBuffer> {
   return a.assemble();
 }
 
-/** Back into the machine, if the stub of calls left it just when its answer came; else the slot says that it left. */
+/**
+ * Enters the machine again if the stub of calls was leaving when its answer came; else writes LEFT
+ * into the slot.
+ */
 function emitReturn(a: Assembler): void {
   const { run, slot, result } = VcpuBlock.at, at = KvmRun.at;
   a.cmp(mem(rbx, result), 0, 4).jne("stopped").mov(r14, mem(rbx, run));

@@ -1,7 +1,7 @@
 /**
- * The machine: /dev/kvm asked for what is needed, one sentence for each thing that can be missing.
+ * The machine: requests to /dev/kvm, and one sentence for each feature that can be missing.
  *
- * Neighbours: `vcpu.ts` makes its processors, `guest_physical.ts` gives it memory. Source: the host's
+ * Neighbours: `vcpu.ts` makes its vCPUs, `guest_physical.ts` adds memory. Source: the host's
  * Documentation/virt/kvm/api.rst.
  */
 
@@ -36,9 +36,9 @@ import { DEVICE } from "./device.ts";
 import { type HostKind, hostKind } from "./host_kinds.ts";
 
 const MAX_CPUID_ENTRIES = 256;
-/** What the host puts into the shared page whenever a processor leaves the machine. */
+/** The registers that the host writes into the shared page when a vCPU leaves the machine. */
 export const SYNC: number = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
-/** Capabilities: number, name, and the bits that are asked for (0: any). */
+/** Required capabilities: number, name, and the bits that are needed (0: any). */
 const NEEDED: readonly (readonly [number, string, number])[] = [
   [KVM_CAP_SYNC_MMU, "KVM_CAP_SYNC_MMU", 0],
   [KVM_CAP_SYNC_REGS, "KVM_CAP_SYNC_REGS", SYNC],
@@ -49,32 +49,35 @@ const NEEDED: readonly (readonly [number, string, number])[] = [
 
 const BASE_LEAF = 1, MORE_LEAF = 7, XSTATE_LEAF = 0xd;
 const LONG_LEAF = 0x80000001, ADDRESS_LEAF = 0x80000008;
-/** What a processor must have: leaf of CPUID, register, bit. */
+/** Required features of the processor: leaf of CPUID, register, bit. */
 const PROCESSOR: readonly (readonly [string, number, "ebx" | "ecx" | "edx", number])[] = [
   ["XSAVE", BASE_LEAF, "ecx", 26],
   ["FSGSBASE", MORE_LEAF, "ebx", 0],
   ["NX", LONG_LEAF, "edx", 20],
   ["64-bit mode", LONG_LEAF, "edx", 29],
 ];
-/** x87, SSE, AVX, opmask, upper ZMM, high ZMM: neither protection keys, which are off, nor AMX, which asks for permission. */
+/**
+ * State components: x87, SSE, AVX, opmask, upper ZMM, high ZMM. Protection keys are off, and AMX
+ * needs a permission.
+ */
 const FEATURES = 0xe7;
 const E = KvmCpuidEntry2.at;
 
 export class Vm {
   readonly fd: number;
   readonly kind: HostKind;
-  /** Bytes shared with a processor. */
+  /** Bytes of the page shared with a vCPU. */
   readonly runBytes: number;
-  /** What its processors are said to be: a struct kvm_cpuid2. */
+  /** CPUID of its vCPUs: a struct kvm_cpuid2. */
   readonly cpuid: Uint8Array<ArrayBuffer>;
   /** XCR0 of threads, and bytes of their XSAVE area. */
   readonly features: number;
   readonly fpuBytes: number;
-  /** Of guest-physical addresses. */
+  /** Bits of guest-physical addresses. */
   readonly addressBits: number;
 
   /**
-   * @param device what `openDevice` gave; it is not needed any more
+   * @param device what `openDevice` returned; the constructor closes it
    * @param cpuInfo text of /proc/cpuinfo
    * @throws Error that says in one sentence why there is no machine here
    */
@@ -110,7 +113,9 @@ export class Vm {
     return 0;
   }
 
-  /** To the end of the last feature: the standard form has fixed places. */
+  /**
+   * Bytes up to the end of the last feature: components have fixed offsets in the standard form.
+   */
   #fpuBytes(): number {
     let end = XSAVE_HEADER_END;
     for (let feature = 2; feature < 32; feature++) {
@@ -121,13 +126,16 @@ export class Vm {
     return end;
   }
 
-  /** A thread that waits in ring 0 is not stopped for it: some processors think that it waits for another's lock. */
+  /**
+   * Switches off exits for PAUSE: some processors take a thread that spins in ring 0 for one that
+   * waits for a lock of another vCPU.
+   */
   #allowPauses(): void {
     const base = scratch.areaOffset(0), { dv } = scratch, { at } = KvmEnableCap;
     scratch.u8.fill(0, base, base + KvmEnableCap.size);
     dv.setUint32(base + at.cap, KVM_CAP_X86_DISABLE_EXITS, true);
     dv.setUint32(base + at.args, KVM_X86_DISABLE_EXITS_PAUSE, true);
-    ioctl(this.fd, KVM_ENABLE_CAP, scratch.area(0)); // old hosts refuse: it is for speed
+    ioctl(this.fd, KVM_ENABLE_CAP, scratch.area(0)); // old hosts refuse, which only costs speed
   }
 
   close(): void {
@@ -135,7 +143,7 @@ export class Vm {
   }
 }
 
-/** @param ask a request to /dev/kvm and its argument -> a number, or `-errno` */
+/** @param ask makes a request to /dev/kvm with an argument: a number, or `-errno` */
 export function deviceProblem(ask: (request: number, argument: number) => number): string | null {
   const version = ask(KVM_GET_API_VERSION, 0);
   if (version < 0) return `${DEVICE} is not the device of virtual machines`;
@@ -149,7 +157,7 @@ export function deviceProblem(ask: (request: number, argument: number) => number
   return null;
 }
 
-/** @param cpuid leaf and register of what the host gives to a machine's processor */
+/** @param cpuid returns a leaf and register that the host gives to a vCPU */
 export function processorProblem(
   cpuid: (leaf: number, register: "ebx" | "ecx" | "edx") => number,
 ): string | null {

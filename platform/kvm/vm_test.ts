@@ -10,7 +10,7 @@ import {
 import { hostKind } from "./host_kinds.ts";
 import { deviceProblem, processorProblem, SYNC } from "./vm.ts";
 
-/** A host that has all; `capability` has this value. */
+/** A host that has all features; `capability` has this value. */
 function host(capability: number, value: number) {
   return (request: number, argument: number): number => {
     if (request !== KVM_CHECK_EXTENSION) return KVM_API_VERSION;

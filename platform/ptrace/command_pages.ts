@@ -1,8 +1,9 @@
 /**
- * The memory through which stubs get their commands: one page a stub, mapped read-only in it and in no other.
+ * The memory through which stubs get their commands: one page for each stub, which no other stub
+ * maps, mapped read-only.
  *
- * Page 0 is the zygote's, which can write to it: received file descriptors arrive there. Neighbours: `helper_thread.ts` makes the
- * calls, `space.ts` fills pages.
+ * Page 0 is the zygote's, which can write to it: received file descriptors arrive there.
+ * Neighbours: `helper_thread.ts` makes the calls, `space.ts` fills pages.
  */
 
 import { SharedRegion } from "../../ffi/mem/shared_region.ts";

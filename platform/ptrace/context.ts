@@ -1,7 +1,8 @@
 /**
  * One guest thread as the kernel sees it, over a traced host thread.
  *
- * Not here: running and stopping (`guest_thread.ts`), the meaning of stops (`stops.ts`), FPU state (`fpu_state.ts`).
+ * Not here: running and stopping (`guest_thread.ts`), the meaning of stops (`stops.ts`), FPU state
+ * (`fpu_state.ts`).
  */
 
 import { UserRegs } from "../../ffi/abi/ptrace.ts";
@@ -69,13 +70,13 @@ export class PtraceContext extends Context {
     this.space = space;
     this.thread = thread;
     this.fpu = new Uint8Array(fpuSize);
-    this.isFull = true; // ptrace reaches everything at any stop
+    this.isFull = true; // ptrace can fetch all state at any stop
     this.viaSignal = true;
   }
 
   override fetchRegs(): void {
     const thread = this.thread;
-    if (thread.isDead) return; // its block may be another's
+    if (thread.isDead) return; // its register block may hold another thread's
     const from = thread.tracer.dv, block = thread.block, to = this.regs;
     for (let i = 0; i < PAIRS.length; i += 2) {
       const source = block + PAIRS[i]!, target = PAIRS[i + 1]!;
@@ -115,18 +116,19 @@ export class PtraceContext extends Context {
       to.setUint32(target, from.getUint32(source, true), true);
       to.setUint32(target + 4, from.getUint32(source + 4, true), true);
     }
-    // The host refuses a base outside of user space, and would then load no register behind it.
+    // The host refuses a base outside of user space, and then loads none of the registers behind
+    // it.
     if (to.getUint32(block + U.fsBase + 4, true) >= ADDRESS_LIMIT_HIGH) thread.set(U.fsBase, 0);
     if (to.getUint32(block + U.gsBase + 4, true) >= ADDRESS_LIMIT_HIGH) thread.set(U.gsBase, 0);
     thread.set(U.cs, USER_CS);
     thread.set(U.ss, USER_SS);
-    thread.set(U.origRax, -1); // no call is restarted by the host
+    thread.set(U.origRax, -1); // the host must not restart the call
     thread.load();
     if (withFpu) loadFpu(thread, this.fpu);
     thread.run();
   }
 
-  /** Mappings first. False if there is nothing that can run. */
+  /** Applies queued mappings first. False if the thread cannot run. */
   #prepare(): boolean {
     const thread = this.thread;
     if (this.isReleased || !thread.isStopped) return false;

@@ -1,8 +1,9 @@
 /**
- * SIGCHLD as the doorbell of stopped threads, silent while nobody sleeps: a signal for every stop would double the price of a call.
+ * SIGCHLD as the doorbell of stopped threads. It is off while the Sentry is awake, since a signal
+ * for each stop doubles the cost of a call.
  *
- * The host tells of stops only without SA_NOCLDSTOP, which is taken off for a sleep and set again behind it. Neighbour:
- * `ptrace_platform.ts`. Source: sigaction(2).
+ * The host sends SIGCHLD for stops only without SA_NOCLDSTOP, which is cleared for a sleep and set
+ * again after it. Neighbour: `ptrace_platform.ts`. Source: sigaction(2).
  */
 
 import { SA_NOCLDSTOP, Sigaction, SIGCHLD, SIGSET_SIZE } from "../../ffi/abi/signal.ts";
@@ -33,7 +34,7 @@ export class Doorbell {
     this.turnOff();
   }
 
-  /** Stops ring from now on; those before have to be looked for. */
+  /** From now on stops ring; the caller must look for earlier ones. */
   turnOn(): void {
     read(this.fd, scratch.area(0), 8);
     syscall(SYS_rt_sigaction, SIGCHLD, this.#loud, 0, SIGSET_SIZE);
@@ -44,7 +45,7 @@ export class Doorbell {
     read(this.fd, scratch.area(0), 8);
   }
 
-  /** As `signalToEventfd` left it. */
+  /** The action that `signalToEventfd` installed. */
   close(): void {
     syscall(SYS_rt_sigaction, SIGCHLD, this.#loud, 0, SIGSET_SIZE);
   }

@@ -1,6 +1,6 @@
 /**
- * Whether a fault was a read, a write or a fetch. ptrace(2) does not tell the error code of the processor, so it is concluded
- * from what is mapped, and else from the instruction.
+ * Tells whether a fault was a read, a write or a fetch. ptrace(2) does not report the error code of
+ * the processor, so the access follows from the mappings, and else from the instruction.
  *
  * Neighbours: `../mapping_index.ts`, `instruction.ts`.
  */
@@ -18,12 +18,15 @@ import type { GuestThread } from "./guest_thread.ts";
 import { decode, type Instruction, MAX_INSTRUCTION_BYTES } from "./instruction.ts";
 
 const WORD_BYTES = 8;
-/** How far from rsp a push or pop is taken for the stack's, and from rdi a string write for its target. */
+/**
+ * Distance from rsp within which a fault of a push or pop is the stack's, and from rdi within which
+ * a fault of a string write is its target's.
+ */
 const STACK_REACH = 16, STRING_REACH = 64;
 
 /**
- * @param isDenied the host has a page at addr, whose permissions forbid the access (SEGV_ACCERR)
- * @returns an ACCESS bit, or 0 if it cannot be known
+ * @param isDenied the host has a page at addr whose permissions forbid the access (SEGV_ACCERR)
+ * @returns an ACCESS bit, or 0 if the access is not known
  */
 export function faultAccess(
   thread: GuestThread,
@@ -38,7 +41,7 @@ export function faultAccess(
   const instruction = code.length === 0 ? null : decode(code);
   const isWithin = addr > rip && addr < rip + MAX_INSTRUCTION_BYTES;
   if (isWithin && !isFetchable && (instruction === null || addr < rip + instruction.length)) {
-    return ACCESS_EXEC; // it begins on a page that could be fetched and ends on this one
+    return ACCESS_EXEC; // it begins on a page that was fetched and ends on this one
   }
   const isReadOnly = prot !== -1 && (prot & PROT_READ) !== 0 && (prot & PROT_WRITE) === 0;
   if (isDenied && isReadOnly) return ACCESS_WRITE;
@@ -69,7 +72,10 @@ function accessOf(thread: GuestThread, { kind }: Instruction, addr: number): num
   }
 }
 
-/** Bytes at rip, up to where memory ends. Aligned words do not cross pages, so each is there or not. */
+/**
+ * Bytes at rip, up to the end of readable memory. An aligned word does not cross pages, so it is
+ * readable as a whole or not.
+ */
 function codeAt(thread: GuestThread, rip: number): Uint8Array {
   const { tracer } = thread;
   const bytes = new Uint8Array(3 * WORD_BYTES);

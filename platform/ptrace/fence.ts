@@ -1,9 +1,10 @@
 /**
  * The seccomp filter of stubs: a second fence behind PTRACE_SYSEMU.
  *
- * Under SYSEMU no guest call gets as far as a filter. One way round SYSEMU exists, the vsyscall page, which the host emulates by
- * itself: the filter turns it into a signal, and the stub's own calls are all it lets pass. Neighbours: `zygote.ts` installs
- * it, `stops.ts` sees the signal. Source: seccomp(2), the host's arch/x86/entry/vsyscall.
+ * Under SYSEMU no guest call reaches a filter. The exception is the vsyscall page, which the host
+ * emulates without SYSEMU: the filter turns such a call into a signal. Otherwise it allows only the
+ * stub's own calls. Neighbours: `zygote.ts` installs it, `stops.ts` sees the signal. Source:
+ * seccomp(2), the host's arch/x86/entry/vsyscall.
  */
 
 import {
@@ -33,12 +34,12 @@ export function fenceProgram(): Uint8Array {
     .ldAbs(SECCOMP_DATA.ipHi).jeq(Math.floor(STUB_TEXT / 2 ** 32), undefined, "trap")
     .ldAbs(SECCOMP_DATA.ipLo).and(PAGE_MASK).jeq(STUB_TEXT >>> 0, undefined, "trap")
     .ldAbs(SECCOMP_DATA.nr)
-    .jeq(SYS_mmap, "allow") // the guest's memory
+    .jeq(SYS_mmap, "allow") // guest memory
     .jeq(SYS_munmap, "allow")
     .jeq(SYS_mprotect, "allow")
-    .jeq(SYS_clone, "allow") // its threads and processes
-    .jeq(SYS_exit, "allow") // threads that are too many
-    .jeq(SYS_recvmsg, "allow") // files to map
+    .jeq(SYS_clone, "allow") // threads and processes of the guest
+    .jeq(SYS_exit, "allow") // threads that are not needed any more
+    .jeq(SYS_recvmsg, "allow") // files for mmap
     .jeq(SYS_close, "allow")
     .ret(SECCOMP_RET_KILL_PROCESS)
     .label("trap").ret(SECCOMP_RET_TRAP)

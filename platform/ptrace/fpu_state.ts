@@ -1,7 +1,8 @@
 /**
  * FPU and vector state of a traced thread, in the standard XSAVE form of a signal frame.
  *
- * Neighbours: `context.ts`, `../xsave.ts`. Source: ptrace(2) PTRACE_GETREGSET, Intel SDM vol. 1 ch. 13.
+ * Neighbours: `context.ts`, `../xsave.ts`. Source: ptrace(2) PTRACE_GETREGSET, Intel SDM vol. 1 ch.
+ * 13.
  */
 
 import { PTRACE_GETREGSET, PTRACE_SETREGSET } from "../../ffi/abi/ptrace.ts";
@@ -14,7 +15,10 @@ import { MAX_XSTATE_BYTES } from "./tracer.ts";
 const NT_X86_XSTATE = 0x202;
 const MXCSR_MASK = Fpstate.at.mxcsrMask, SW_RESERVED = Fpstate.at.swReserved;
 
-/** Learns size and features of the state on this host from a stopped thread. False: the host has none. */
+/**
+ * Finds size and features of the state on this host from a stopped thread. False: the host has
+ * none.
+ */
 export function probeFpu(tracee: Tracee): boolean {
   const { tracer } = tracee;
   const { dv, iovec, xstate } = tracer;
@@ -27,7 +31,7 @@ export function probeFpu(tracee: Tracee): boolean {
   return true;
 }
 
-/** State of the stopped thread -> fpu. The bytes that software may use are 0. */
+/** State of the stopped thread -> fpu. The bytes reserved for software become 0. */
 export function fetchFpu(tracee: Tracee, fpu: Uint8Array<ArrayBuffer>): void {
   const { tracer } = tracee;
   setIovec(tracee, fpu.length);

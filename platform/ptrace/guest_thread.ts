@@ -1,7 +1,9 @@
 /**
- * A host thread that runs guest code, always under PTRACE_SYSEMU: the host makes no system call for it.
+ * A host thread that runs guest code, always under PTRACE_SYSEMU: the host makes no system call for
+ * it.
  *
- * Not here: registers and the trap as the kernel sees them (`context.ts`), what a stop means (`stops.ts`).
+ * Not here: registers and the trap as the kernel sees them (`context.ts`), what a stop means
+ * (`stops.ts`).
  */
 
 import { PTRACE_CONT, PTRACE_SYSEMU, UserRegs } from "../../ffi/abi/ptrace.ts";
@@ -20,11 +22,11 @@ export class GuestThread extends Tracee {
   /** Null while the thread is idle, or runs on after its context was released. */
   context: PtraceContext | null = null;
   isRunning = false;
-  /** The stop of its birth is behind it. */
+  /** The stop at its birth was seen. */
   #isBorn = false;
-  /** A kick was sent and has not been seen. */
+  /** A kick was sent, and its stop was not seen yet. */
   #isKickSent = false;
-  /** The kernel wants the present run to end. */
+  /** The kernel has interrupted the present run. */
   #isInterruptWanted = false;
 
   constructor(tracer: Tracer, tid: number, space: PtraceSpace) {
@@ -32,7 +34,9 @@ export class GuestThread extends Tracee {
     this.space = space;
   }
 
-  /** Lets the stopped thread run guest code. If it was killed, its end is reported soon. HOT */
+  /**
+   * Lets the stopped thread run guest code. If it was killed, the tracer reports its end soon. HOT
+   */
   run(): void {
     if (this.isDead || this.resume(PTRACE_SYSEMU) < 0) return;
     this.isRunning = true;
@@ -50,7 +54,7 @@ export class GuestThread extends Tracee {
     this.#isKickSent = syscall(SYS_tgkill, this.space.hostPid, this.tid, KICK_SIGNAL) === 0;
   }
 
-  /** The context is done with: stop, to be used again. */
+  /** The context is released: the thread stops, and can be used again. */
   release(): void {
     this.context = null;
     if (this.isRunning) this.#kick();
@@ -90,7 +94,7 @@ export class GuestThread extends Tracee {
       this.tracer.enqueue(context);
     } else {
       context.trap = TRAP_NONE;
-      this.run(); // a kick for a run that ended by itself, or a signal from outside
+      this.run(); // a kick for a run that ended by itself, or a signal from another process
     }
   }
 

@@ -1,8 +1,9 @@
 /**
  * The thread of a stub that never runs guest code: it makes the system calls that change the stub.
  *
- * Arguments are in its registers, or in the command page that the guest can only read, so no guest thread can change them on
- * their way. Neighbours: `stub_image.ts` is its code, `command_page.ts` its work, `space.ts` its owner.
+ * Arguments are in its registers, or in the command page, which the guest can only read, so no
+ * guest thread can change them. Neighbours: `stub_image.ts` is its code, `command_pages.ts` has its
+ * commands, `space.ts` owns it.
  */
 
 import { ESRCH } from "../../ffi/abi/errno.ts";
@@ -28,12 +29,12 @@ const ARGUMENTS = [
 ];
 
 export class HelperThread extends Tracee {
-  /** Where the stub's text is; other than STUB_TEXT only while the zygote is set up. */
+  /** Address of the stub's text; differs from STUB_TEXT only while the zygote is set up. */
   text = STUB_TEXT;
   #onEnd: (() => void) | null = null;
   #status = 0;
 
-  /** Told once when the thread, and so its whole process, is gone. */
+  /** Called once, when the thread and so its process has ended. */
   set ended(listener: () => void) {
     this.#onEnd = listener;
   }
@@ -51,7 +52,7 @@ export class HelperThread extends Tracee {
     this.set(UserRegs.at.rax, nr);
     for (let i = 0; i < args.length; i++) this.set(ARGUMENTS[i]!, args[i]!);
     if (!this.#run(this.text + CALL_OFFSET)) return -ESRCH;
-    if (this.u64(UserRegs.at.rip) < this.text + SYSCALL_BYTES) return -ESRCH; // it was not made
+    if (this.u64(UserRegs.at.rip) < this.text + SYSCALL_BYTES) return -ESRCH; // not made
     return this.i64(UserRegs.at.rax);
   }
 
@@ -64,7 +65,10 @@ export class HelperThread extends Tracee {
     return this.u64(UserRegs.at.rbx) === end ? 0 : this.i64(UserRegs.at.rax);
   }
 
-  /** Runs from `rip` to the next trap; the block then has the registers. False if the stub is gone. */
+  /**
+   * Runs from `rip` to the next trap; the block then has the registers. False if the stub has
+   * ended.
+   */
   #run(rip: number): boolean {
     if (this.isDead) return false;
     this.set(UserRegs.at.rip, rip);
@@ -74,11 +78,11 @@ export class HelperThread extends Tracee {
       if (this.resume(PTRACE_CONT) < 0) return false;
       this.tracer.waitFor(this);
       if (this.isDead) return false;
-    } while (!this.#isTrap()); // a signal from outside is swallowed
+    } while (!this.#isTrap()); // a signal from another process is dropped
     return this.fetch() === 0;
   }
 
-  /** Stopped by its int3, or by a fault in its place. */
+  /** Whether its int3 stopped it, or a fault in place of that. */
   #isTrap(): boolean {
     if ((this.#status >> 8) === SIGTRAP) return true;
     return this.fetchSiginfo() < 0 || this.tracer.dv.getInt32(this.tracer.siginfo + 8, true) > 0;

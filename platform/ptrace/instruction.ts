@@ -1,8 +1,9 @@
 /**
- * How long an instruction is and what it does with memory: enough to tell a read fault from a write fault where the host does not.
+ * Length of an instruction, and its access to memory: enough to tell a read fault from a write
+ * fault where the host does not.
  *
- * No disassembler: operands are not evaluated. An instruction that it gets wrong costs a guest at most a second fault. Neighbours:
- * `opcode_table.ts`, `fault_access.ts`. Source: Intel SDM vol. 2 ch. 2.
+ * It is no disassembler: operands are not evaluated. A wrong answer costs the guest at most a
+ * second fault. Neighbours: `opcode_table.ts`, `fault_access.ts`. Source: Intel SDM vol. 2 ch. 2.
  */
 
 import {
@@ -20,9 +21,9 @@ import {
 export const MAX_INSTRUCTION_BYTES = 15;
 
 export interface Instruction {
-  /** Bytes; more than were given if it goes on behind them. */
+  /** Length in bytes; more than were given if the instruction continues behind them. */
   readonly length: number;
-  /** A character of `opcode_table.ts`, immediates left out: . n r w p q > < l s v */
+  /** A character of `opcode_table.ts`, without immediates: . n r w p q > < l s v */
   readonly kind: string;
 }
 
@@ -30,7 +31,10 @@ export interface Instruction {
 const NONE = 0, P66 = 1, PF3 = 2, PF2 = 3;
 type Encoding = "legacy" | "vex" | "evex";
 
-/** Kinds with immediates: the kind without, and the bytes (4: or 2 with an operand-size prefix). */
+/**
+ * Kinds with an immediate: the kind without it, and its bytes (4: or 2 with an operand-size
+ * prefix).
+ */
 const IMMEDIATES: Readonly<Record<string, readonly [string, number]>> = {
   b: [".", 1],
   z: [".", 4],
@@ -43,7 +47,7 @@ const IMMEDIATES: Readonly<Record<string, readonly [string, number]>> = {
   e: ["p", 3],
 };
 
-/** Decodes the first instruction of `bytes`, of which at least one must be there. */
+/** Decodes the first instruction of `bytes`, which must have at least one byte. */
 export function decode(bytes: Uint8Array): Instruction {
   return new Decoder(bytes).decode();
 }
@@ -71,7 +75,7 @@ class Decoder {
     return this.#operands(TWO_BYTE[opcode]!, 2, opcode);
   }
 
-  /** What is behind the bytes reads as 0; the length tells. */
+  /** Reads 0 behind the bytes; the length then exceeds them. */
   #next(): number {
     return this.#bytes[this.#at++] ?? 0;
   }
@@ -153,7 +157,7 @@ class Decoder {
     return "rwn><".includes(kind) ? this.#modrm(kind, immediate) : this.#done(kind, immediate);
   }
 
-  /** The entry of an opcode that depends on the reg field of ModRM, which is looked at only. */
+  /** The kind of an opcode that depends on the reg field of ModRM, without advancing. */
   #group(map: 1 | 2, opcode: number): string {
     const modrm = this.#bytes[this.#at] ?? 0;
     const reg = modrm >> 3 & 7;
@@ -196,7 +200,7 @@ function withoutMemory(kind: string): string {
   return kind === "s" ? kind : ".";
 }
 
-/** Their displacement is of 4 bytes even with an operand-size prefix (Intel; AMD takes 2). */
+/** Opcodes whose displacement has 4 bytes even with an operand-size prefix (Intel; AMD takes 2). */
 function isNearJump(map: 1 | 2, opcode: number): boolean {
   return map === 1 ? opcode === 0xe9 : (opcode & 0xf0) === 0x80;
 }

@@ -6,7 +6,7 @@ import { decode } from "./instruction.ts";
 
 const at = mem(rbp, 0x100, rcx, 4);
 
-/** What the assembler knows: kinds of its instructions. */
+/** The kinds of the assembler's instructions. */
 const ASSEMBLED: readonly [string, (a: Assembler) => Assembler][] = [
   [".", (a) => a.mov(rax, 1)],
   [".", (a) => a.movabs(r9, 0x1122334455667788n)],
@@ -57,7 +57,7 @@ const ASSEMBLED: readonly [string, (a: Assembler) => Assembler][] = [
   ["v", (a) => a.repMovsb()],
 ];
 
-/** From the manual: instructions that the assembler does not have. */
+/** Instructions from the manual that the assembler does not have. */
 const BYTES: readonly [string, string][] = [
   ["r", "c5 fc 10 00"], // vmovups ymm0, [rax]
   ["w", "c5 fc 11 00"], // vmovups [rax], ymm0
@@ -88,7 +88,7 @@ Deno.test("decode: length and kind of what the assembler makes", () => {
   for (const [kind, emit] of ASSEMBLED) {
     const bytes = emit(new Assembler()).assemble();
     assertEquals(decode(bytes), { length: bytes.length, kind }, hex(bytes));
-    // Bytes that follow change nothing.
+    // Bytes behind the instruction change nothing.
     assertEquals(decode(new Uint8Array([...bytes, 0xff, 0xff])).length, bytes.length, hex(bytes));
   }
 });

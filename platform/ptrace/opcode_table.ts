@@ -1,7 +1,9 @@
 /**
- * The opcode maps of x86-64, as far as one asks how long an instruction is and whether it writes its memory operand.
+ * The opcode maps of x86-64, as far as one asks how long an instruction is and whether it writes
+ * its memory operand.
  *
- * One character an opcode, sixteen a row. Neighbour: `instruction.ts` reads it. Source: Intel SDM vol. 2 appendix A.
+ * One character an opcode, sixteen a row. Neighbour: `instruction.ts` reads it. Source: Intel SDM
+ * vol. 2 appendix A.
  *
  *     .  no operand in memory            b z  an immediate of 1 byte, of 2 or 4
  *     r  ModRM, reads memory             R Y  the same with an immediate of 1 byte, of 2 or 4
@@ -10,13 +12,14 @@
  *     p  pushes                          B P  pushes, with an immediate of 1 byte, of 4
  *     q  pops                            t    pops, with an immediate of 2 bytes
  *     >  ModRM, reads memory and pushes  <    ModRM, pops and writes memory
- *     l  string or table, reads          s    string, writes [rdi]    v  string, reads [rsi], writes [rdi]
+ *     l  string or table, reads          s    string, writes [rdi]
+ *     v  string, reads [rsi], writes [rdi]
  *     S  ModRM without memory, writes [rdi]
  *     o  reads an absolute address       O    writes an absolute address
  *     g  depends on the reg field        e    ENTER: pushes, 3 bytes of immediates
  */
 
-/** One-byte opcodes; prefixes and escapes are dealt with before. */
+/** One-byte opcodes; prefixes and escapes are handled before. */
 export const ONE_BYTE = [
   "wwrrbz..wwrrbz..", // 00
   "wwrrbz..wwrrbz..",
@@ -56,7 +59,9 @@ export const TWO_BYTE = [
   "rrrrrrrgrrrrrrrn",
 ].join("");
 
-/** Memory forms of the x87 opcodes d8 to df: digits of the reg field that write; the others read. */
+/**
+ * Memory forms of the x87 opcodes d8 to df: digits of the reg field that write; the others read.
+ */
 export const X87_WRITES = ["", "2367", "", "1237", "", "12367", "", "12367"];
 
 /** Opcodes behind 0f 38 that write memory, by prefix. All have ModRM and no immediate. */
@@ -66,5 +71,7 @@ export const MAP2_WRITES_EVEX = [0x63, 0x8a, 0x8b, 0xa0, 0xa1, 0xa2, 0xa3];
 export const MAP2_NARROWING_ROWS = [0x10, 0x20, 0x30];
 /** MOVBE, MOVDIR64B, MOVDIRI and the atomics; not with F2, where f1 is CRC32. */
 export const MAP2_WRITES_LEGACY = [0xf1, 0xf8, 0xf9, 0xfc];
-/** Opcodes behind 0f 3a that write memory; all of the map have ModRM and an immediate of one byte. */
+/**
+ * Opcodes behind 0f 3a that write memory; all of the map have ModRM and an immediate of one byte.
+ */
 export const MAP3_WRITES = [0x14, 0x15, 0x16, 0x17, 0x19, 0x1b, 0x1d, 0x39, 0x3b];

@@ -1,4 +1,4 @@
-/** The ptrace platform before the judge. */
+/** The conformance tests on the ptrace platform. */
 
 import { runConformance } from "../conformance.ts";
 import { createPtracePlatform } from "./ptrace_platform.ts";

@@ -1,8 +1,10 @@
 /**
- * The ptrace platform: portable, small, slow. Guest threads are traced threads of stub processes under PTRACE_SYSEMU.
+ * The ptrace platform: portable, small, slow. Guest threads are traced threads of stub processes
+ * under PTRACE_SYSEMU.
  *
- * All must happen on the thread that created it: ptrace(2) answers to no other. A process has one at a time, for it takes
- * SIGCHLD as its doorbell. Neighbours: `space.ts`, `context.ts`, `tracer.ts`; `zygote.ts` is the host process behind all spaces.
+ * All calls must come from the thread that created the platform, as ptrace(2) accepts no other. A
+ * process has at most one, as it uses SIGCHLD as its doorbell. Neighbours: `space.ts`,
+ * `context.ts`, `tracer.ts`; `zygote.ts` is the host process behind all spaces.
  */
 
 import { ECHILD } from "../../ffi/abi/errno.ts";
@@ -24,19 +26,19 @@ import { type StubOwner, Zygote } from "./zygote.ts";
 export interface PtraceOptions {
   /** LIMIT: guest processes at a time. */
   readonly maxSpaces?: number;
-  /** LIMIT: host threads of all guest processes, one more a process than the guest's own. */
+  /** LIMIT: host threads of all guest processes, which have one more each than the guest's own. */
   readonly maxThreads?: number;
-  /** More steps for the first stub before it is executed; all others inherit. */
+  /** Adds steps to the start of the first stub; all others inherit their effect. */
   readonly prepare?: (script: SpawnScript) => void;
 }
 
 const DEFAULT_MAX_SPACES = 16384;
 const DEFAULT_MAX_THREADS = 49152;
-/** The feature that a thread must ask for, XTILEDATA. */
+/** XTILEDATA, a feature that a thread must request. */
 const AMX_DATA = 1 << 18;
 
 /**
- * @param arena whose memory spaces can map
+ * @param arena memory that spaces can map
  * @throws Error naming the host's call that failed: the host denies ptrace, memfd or seccomp
  */
 export function createPtracePlatform(arena: Arena, options: PtraceOptions = {}): Platform {
@@ -79,7 +81,7 @@ class PtracePlatform implements Platform, StubOwner {
   readonly guestCpu = -1;
   readonly guestGapNs = -1;
 
-  /** Ends are events like others. */
+  /** Ends of processes arrive as events of the tracer. */
   reap(): void {}
 
   get fpuSize(): number {
@@ -103,8 +105,8 @@ class PtracePlatform implements Platform, StubOwner {
   }
 
   /**
-   * All that stopped meanwhile is queued before anything is handed out: the host reports the oldest thread first, and one
-   * that stops again at once would keep the others from their turn. HOT
+   * Queues all that stopped before it returns the first: the host reports the oldest thread first,
+   * and a thread that stops again at once would delay the others' turn. HOT
    */
   poll(): PtraceContext | null {
     const context = this.tracer.dequeue();
@@ -125,7 +127,7 @@ class PtracePlatform implements Platform, StubOwner {
     this.#doorbell.turnOff();
   }
 
-  /** A traced thread that has stopped is not running at all. */
+  /** A traced thread that has stopped is asleep already. */
   setSpinBudget(_ns: number): void {}
   setLoopCpu(_cpu: number): void {}
 
@@ -138,14 +140,14 @@ class PtracePlatform implements Platform, StubOwner {
     this.#zygote.closeFile(file);
   }
 
-  /** Every call stops its thread: there is nothing to patch. */
+  /** Every call stops its thread, so call sites are not patched. */
   newThunks(): null {
     return null;
   }
 
   readonly isKicking = false;
 
-  /** The host delivers a kick in bounded time, and ends of stubs are events like others. */
+  /** The host delivers a kick in bounded time, and ends of stubs are events of the tracer. */
   tick(_nowNs: number): void {}
 
   destroy(): void {

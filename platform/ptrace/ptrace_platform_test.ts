@@ -107,7 +107,7 @@ Deno.test("a platform that cannot start says what failed, and leaves nothing beh
   const before = descendants();
   const arena = Arena.create(ARENA_BYTES, 0);
   const start = () => createPtracePlatform(arena, { maxThreads: 0 });
-  assertThrows(start, RangeError, "too many traced threads"); // when the zygote runs already
+  assertThrows(start, RangeError, "too many traced threads"); // when the zygote is running
   assertEquals(descendants(), before);
   arena.close();
 });

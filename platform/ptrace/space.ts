@@ -1,8 +1,9 @@
 /**
  * One guest address space over one stub process.
  *
- * Changes of mappings are written to the stub's command page and made by its helper thread, in order, before a context of the
- * space runs. Neighbours: `zygote.ts` makes the first stub, `../mapping_index.ts` knows what is mapped, `platform.ts` owns spaces.
+ * Changes of mappings are written to the stub's command page, and the helper thread makes them in
+ * order before a context of the space runs. Neighbours: `zygote.ts` makes the first stub,
+ * `../mapping_index.ts` has the mappings, `ptrace_platform.ts` owns spaces.
  */
 
 import { MAP_FIXED, MAP_SHARED } from "../../ffi/abi/mman.ts";
@@ -93,7 +94,7 @@ export class PtraceSpace extends AddressSpace {
     this.#seq++;
   }
 
-  /** There are none. */
+  /** This platform has no thunks. */
   override useThunks(_thunks: Thunks): void {}
 
   override unmap(addr: number, len: number): void {
@@ -119,7 +120,7 @@ export class PtraceSpace extends AddressSpace {
     a4: number,
     a5: number,
   ): void {
-    if (this.#isBroken) return; // the page may be another's
+    if (this.#isBroken) return; // another stub may have the page
     if (this.#queued === MAX_COMMANDS) this.flush();
     this.#owner.commands.write(this.#page, this.#queued++, nr, a0, a1, a2, a3, a4, a5);
     if (this.#queued === 1) this.#owner.dirty.add(this);
@@ -162,7 +163,7 @@ export class PtraceSpace extends AddressSpace {
     return thread.fetch() < 0 ? null : thread;
   }
 
-  /** A stopped thread has no context any more. */
+  /** Takes back a stopped thread that has no context any more. */
   threadIsFree(thread: GuestThread): void {
     if (this.#isDestroyed || thread.isDead) return;
     if (this.#idle.length < MAX_IDLE_THREADS) this.#idle.push(thread);
@@ -175,7 +176,10 @@ export class PtraceSpace extends AddressSpace {
     if (at >= 0) this.#idle.splice(at, 1);
   }
 
-  /** The last change: when `ackedSeq` has reached it, the host process is gone and all its mappings with it. */
+  /**
+   * The last change: when `ackedSeq` reaches it, the host process has ended, and its mappings with
+   * it.
+   */
   override destroy(): void {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
@@ -199,11 +203,11 @@ export class PtraceSpace extends AddressSpace {
 }
 
 /**
- * Clones a stub and makes it a space of its own.
+ * Clones a stub and makes a space of it.
  *
  * @param parent helper of the stub to clone: the zygote's, or that of the space which forks
  * @param mappings what the parent has mapped
- * @returns null if the host has no process, thread or memory to give
+ * @returns null if the host gives no process, thread or memory
  */
 export function cloneSpace(
   owner: StubOwner,

@@ -1,7 +1,7 @@
 /**
- * What the stop of a guest thread means: registers and siginfo become the trap of its context.
+ * The meaning of a guest thread's stop: registers and siginfo become the trap of its context.
  *
- * Not here: what follows from it (`guest_thread.ts`). Neighbour: `fault_access.ts` finds reads and writes.
+ * Not here: what follows (`guest_thread.ts`). Neighbour: `fault_access.ts` tells reads from writes.
  * Source: ptrace(2), sigaction(2), Intel SDM vol. 3 ch. 6.
  */
 
@@ -31,14 +31,16 @@ import type { PtraceContext } from "./context.ts";
 import { faultAccess } from "./fault_access.ts";
 import type { GuestThread } from "./guest_thread.ts";
 
-/** Any signal would do: nothing is blocked in a stub, and no signal of a traced thread is lost. */
+/**
+ * The signal that kicks a thread. Any would do: a stub blocks none, and a traced thread loses none.
+ */
 export const KICK_SIGNAL = SIGUSR2;
 
-/** The guest shall not notice: go on. */
+/** The guest must not notice this stop: the thread continues. */
 export const IGNORE = 0;
 /** The context has a trap. */
 export const REPORT = 1;
-/** The kick signal came; the context says TRAP_INTERRUPT, if that is wanted. */
+/** The kick arrived, and the context has TRAP_INTERRUPT, for a kernel that has interrupted it. */
 export const KICK = 2;
 
 /** With PTRACE_O_TRACESYSGOOD. */
@@ -46,7 +48,9 @@ const SYSCALL_STOP = SIGTRAP | 0x80;
 const SYS_SECCOMP = 1;
 /** Bytes of `syscall` and `int 0x80`. */
 const SYSCALL_BYTES = 2;
-/** Offsets in siginfo: si_code; si_addr, si_call_addr; si_syscall; and arch in ptrace_syscall_info. */
+/**
+ * Offsets in siginfo: si_code; si_addr, si_call_addr; si_syscall; and arch in ptrace_syscall_info.
+ */
 const CODE = 8, ADDR = 16, SYSCALL_NR = 24, INFO_ARCH = 4;
 const U = UserRegs.at;
 const ARGUMENTS = new Int32Array([U.rdi, U.rsi, U.rdx, U.r10, U.r8, U.r9]);
@@ -59,7 +63,7 @@ export function decodeStop(thread: GuestThread, context: PtraceContext, status: 
   const dv = thread.tracer.dv;
   const nr = dv.getInt32(thread.block + U.origRax, true);
   takePosition(thread, context);
-  // The processor put rip into rcx, so this was `syscall`. If not, ask.
+  // The processor copied rip to rcx, so this was `syscall`. If they differ, the host is asked.
   if (thread.u64(U.rcx) !== context.rip && !isNativeCall(thread)) {
     return refuseForeignCall(thread, context);
   }
@@ -84,7 +88,7 @@ function isNativeCall(thread: GuestThread): boolean {
   return thread.tracer.dv.getUint32(at + INFO_ARCH, true) === AUDIT_ARCH_X86_64;
 }
 
-/** `int 0x80` and its like: what a kernel without 32-bit calls does, a general protection fault. */
+/** `int 0x80` and the like: a general protection fault, as on a kernel without 32-bit calls. */
 function refuseForeignCall(thread: GuestThread, context: PtraceContext): number {
   context.rip -= SYSCALL_BYTES;
   thread.set(U.rip, context.rip);
@@ -102,7 +106,7 @@ function decodeSignal(thread: GuestThread, context: PtraceContext, signo: number
     context.trap = TRAP_INTERRUPT;
     return KICK;
   }
-  if (code <= 0 || thread.fetch() < 0) return IGNORE; // somebody sent it
+  if (code <= 0 || thread.fetch() < 0) return IGNORE; // another process sent it
   const addr = dv.getUint32(info + ADDR, true) + dv.getUint32(info + ADDR + 4, true) * 0x100000000;
   takePosition(thread, context);
   switch (signo) {
@@ -120,7 +124,7 @@ function decodeSignal(thread: GuestThread, context: PtraceContext, signo: number
       return exception(context, signo, code, addr, floatingVector(code));
     case SIGTRAP:
       return exception(context, signo, code, addr, code === TRAP_TRACE ? X86_TRAP_DB : X86_TRAP_BP);
-    case SIGSYS: // the fence of the stub stopped a call that SYSEMU does not see: the vsyscall page
+    case SIGSYS: // the fence stopped a call that SYSEMU does not see: the vsyscall page
       if (code !== SYS_SECCOMP) return IGNORE;
       thread.set(U.origRax, dv.getInt32(info + SYSCALL_NR, true));
       return takeCall(thread, context, dv.getInt32(info + SYSCALL_NR, true));
@@ -135,7 +139,7 @@ function floatingVector(code: number): number {
   return X86_TRAP_XF;
 }
 
-/** ptrace(2) does not tell the error code of the processor. */
+/** ptrace(2) does not report the error code of the processor. */
 function exception(
   context: PtraceContext,
   signo: number,
@@ -148,7 +152,7 @@ function exception(
   return REPORT;
 }
 
-/** The error code is built from what is known. */
+/** The error code follows from signal and access. */
 function fault(
   thread: GuestThread,
   context: PtraceContext,

@@ -1,8 +1,9 @@
 /**
- * The program that a ptrace stub is: one page of code that makes the system calls the tracer asks for and stops.
+ * The program of a ptrace stub: one page of code that makes the system calls that the tracer
+ * requests, and stops.
  *
- * The guest never enters it on purpose; when it jumps here, its `syscall` is a guest call like any other, for guest threads
- * run under PTRACE_SYSEMU. Neighbours: `helper_thread.ts` drives it, `zygote.ts` starts it.
+ * If a guest jumps here, its `syscall` is a guest call like any other, because guest threads run
+ * under PTRACE_SYSEMU. Neighbours: `helper_thread.ts` drives it, `zygote.ts` starts it.
  */
 
 import { Assembler } from "../../ffi/asm/assembler.ts";
@@ -12,13 +13,13 @@ import { r10, r8, r9, rax, rbp, rbx, rdi, rdx, rsi } from "../../ffi/asm/registe
 
 /** Guest addresses end here; the stub's own pages follow. */
 export const STUB_TEXT = 0x7ffe00000000;
-/** The space's command page, read-only here: the tracer writes it through its own mapping. */
+/** The space's command page, read-only here: the tracer writes it through a mapping of its own. */
 export const STUB_CONTROL = STUB_TEXT + 0x1000;
 /** Behind the last page of user space (4-level page tables). */
 export const USER_END = 0x7ffffffff000;
 /**
- * Where execve places the page before it is moved to STUB_TEXT. Loading it there at once could meet the stack, whose
- * place is random.
+ * Address at which execve places the page before it is moved to STUB_TEXT. The stack, at a random
+ * address, could overlap STUB_TEXT.
  */
 export const LOAD_ADDRESS = 0x400000;
 
@@ -36,8 +37,8 @@ export const CALL_OFFSET = 0;
 export const SYSCALL_BYTES = 2;
 
 /**
- * Offset of the loop over commands [rbx, rbp). It stops at an int3 with rbx at the first command that failed, its
- * error in rax, or with rbx = rbp.
+ * Offset of the loop over commands [rbx, rbp). It stops at an int3 with rbx at the first command
+ * that failed, its error in rax, or with rbx = rbp.
  */
 export const BATCH_OFFSET = 16;
 
@@ -57,7 +58,7 @@ function assembleText(): Uint8Array {
     .assemble();
 }
 
-/** The stub as a static ELF program. Its entry stops at once, should nobody trace it. */
+/** The stub as a static ELF program. Its entry stops at once, also when it is not traced. */
 export function stubImage(): Uint8Array<ArrayBuffer> {
   const bytes = assembleText();
   return writeExecutable(LOAD_ADDRESS + SYSCALL_BYTES, [

@@ -1,7 +1,8 @@
 /**
- * A thread of a stub as ptrace(2) sees it: its registers, and the requests that make it go on.
+ * A thread of a stub as ptrace(2) sees it: its registers, and the requests that resume it.
  *
- * Not here: what its stops mean. Neighbours: `helper_thread.ts` and `guest_thread.ts` are the two kinds, `tracer.ts` waits.
+ * Not here: what its stops mean. Neighbours: `helper_thread.ts` and `guest_thread.ts` are the two
+ * kinds, `tracer.ts` waits.
  */
 
 import {
@@ -29,12 +30,12 @@ export abstract class Tracee {
     this.block = tracer.takeBlock();
   }
 
-  /** It stopped: `status` as of wait4(2). */
+  /** Called when it stopped: `status` as of wait4(2). */
   abstract onStop(status: number): void;
-  /** It is gone, and its number can be that of another thread from now on. */
+  /** Called when it has ended; another thread can have its number from now on. */
   abstract onEnd(status: number): void;
 
-  /** @returns 0, or -ESRCH if the thread was killed: its end is reported by the tracer later */
+  /** @returns 0, or -ESRCH if the thread was killed: the tracer reports its end later */
   request(op: number, addr: number, data: number): number {
     return syscall(SYS_ptrace, op, this.tid, addr, data);
   }
@@ -59,7 +60,7 @@ export abstract class Tracee {
     return this.request(PTRACE_GETSIGINFO, 0, this.tracer.address(this.tracer.siginfo));
   }
 
-  /** Go on with PTRACE_CONT, PTRACE_SYSEMU, ...; no signal is passed on. */
+  /** Resumes it with PTRACE_CONT, PTRACE_SYSEMU, ...; no signal is delivered. */
   resume(op: number): number {
     this.isStopped = false;
     const r = this.request(op, 0, 0);

@@ -1,8 +1,10 @@
 /**
- * The one place that waits for tracees: all stubs of a platform are one process group, and this reads its events.
+ * The one place that waits for tracees: all stubs of a platform are one process group, and the
+ * tracer takes its events.
  *
- * It holds the register blocks that ptrace(2) reads and writes, and the queue of contexts that stopped. It does not know what
- * a stop means: each Tracee decides. Neighbours: `tracee.ts`, `platform.ts`. Source: ptrace(2), wait4(2).
+ * It holds the register blocks that ptrace(2) reads and writes, and the queue of contexts that
+ * stopped. The Tracee decides what a stop means. Neighbours: `tracee.ts`, `ptrace_platform.ts`.
+ * Source: ptrace(2), wait4(2).
  */
 
 import { ECHILD, EINTR } from "../../ffi/abi/errno.ts";
@@ -15,7 +17,10 @@ import type { Tracee } from "./tracee.ts";
 
 /** Bytes of a register block: struct user_regs_struct (216), padded. */
 const BLOCK_BYTES = 256;
-/** The first bytes of the memory: status word, a word of memory, iovec, siginfo, two sigactions, and the XSAVE area at its own page. */
+/**
+ * The first bytes of the memory: status word, a word of memory, iovec, siginfo, two sigactions, and
+ * the XSAVE area at its own page.
+ */
 const STATUS = 0;
 const WORD = 8;
 const IOVEC = 16;
@@ -35,11 +40,13 @@ export class Tracer {
   readonly iovec = IOVEC;
   readonly actions = ACTIONS;
   readonly xstate = XSTATE;
-  /** Process group of all stubs, once the zygote leads one. */
+  /** Process group of all stubs, from the start of the zygote on. */
   group = 0;
-  /** Guest threads that run. */
+  /** Number of guest threads that run. */
   runningCount = 0;
-  /** The FPU state of this host, as `probeFpu` found it: bytes, XCR0, and the MXCSR bits that exist. */
+  /**
+   * The FPU state of this host, as `probeFpu` found it: bytes, XCR0, and the MXCSR bits that exist.
+   */
   fpuSize = 0;
   featuresLow = 0;
   featuresHigh = 0;
@@ -65,7 +72,7 @@ export class Tracer {
     return this.memory.base + offset;
   }
 
-  /** True while another thread can be had. */
+  /** Whether another thread is allowed. */
   hasRoom(): boolean {
     return this.#freeBlocks.length > 0 || this.#blocks < this.#maxBlocks;
   }
@@ -81,7 +88,7 @@ export class Tracer {
     return BLOCKS + BLOCK_BYTES * this.#blocks++;
   }
 
-  /** From now on events of this thread go to it; it is told at once of a stop that came before. */
+  /** Passes events of this thread to `tracee` from now on, and a stop that came before at once. */
   adopt(tracee: Tracee): void {
     this.#tracees.set(tracee.tid, tracee);
     const status = this.#early.get(tracee.tid);
@@ -91,9 +98,10 @@ export class Tracer {
   }
 
   /**
-   * Takes one event and tells its tracee.
+   * Takes one event and passes it to its tracee.
    *
-   * @returns its tid, 0 if there is none (never when `block`), or -errno; -ECHILD if nothing is traced. HOT
+   * @returns its tid, 0 if there is none (never when `block`), or -errno; -ECHILD if nothing is
+   * traced. HOT
    */
   wait(block: boolean): number {
     const options = __WALL | __WNOTHREAD | (block ? 0 : WNOHANG);
@@ -110,7 +118,7 @@ export class Tracer {
     return tid;
   }
 
-  /** Waits until `tracee` has stopped or ended; what others do meanwhile is not lost. */
+  /** Waits until `tracee` has stopped or ended. Events of other tracees are kept. */
   waitFor(tracee: Tracee): void {
     while (!tracee.isStopped && !tracee.isDead) {
       if (this.wait(true) === -ECHILD) this.#end(tracee, 0);
@@ -134,7 +142,7 @@ export class Tracer {
     tracee.onEnd(status);
   }
 
-  /** A context that `poll` shall hand out. It is queued once, whatever its trap becomes until then. */
+  /** Queues a context for `poll`. It is queued once, whatever its trap becomes until then. */
   enqueue(context: PtraceContext): void {
     if (context.isQueued) return;
     context.isQueued = true;

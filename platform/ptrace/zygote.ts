@@ -1,8 +1,9 @@
 /**
- * The first stub: an exec'ed process of one page, of which every other stub is a clone. It never runs guest code.
+ * The first stub: a process of one page after execve, of which every other stub is a clone. It
+ * never runs guest code.
  *
- * All stubs share its table of files: the arena, the command pages, and the host files that were made mappable, which arrive
- * over a socket. Neighbours: `stub_image.ts`, `space.ts`, `platform.ts`.
+ * All stubs share its table of files: the arena, the command pages, and the mappable host files,
+ * which arrive over a socket. Neighbours: `stub_image.ts`, `space.ts`, `ptrace_platform.ts`.
  */
 
 import { ECHILD, EMFILE } from "../../ffi/abi/errno.ts";
@@ -62,30 +63,30 @@ import { LOAD_ADDRESS, STUB_CONTROL, STUB_TEXT, stubImage, USER_END } from "./st
 import type { PtraceSpace } from "./space.ts";
 import type { Tracer } from "./tracer.ts";
 
-/** Files of the table that all stubs share. */
+/** Descriptors of the table that all stubs share. */
 export const ARENA_FD = 3;
 export const COMMANDS_FD = 4;
 const SOCKET_FD = 5;
 const FIRST_FREE_FD = 6;
 const MAX_FD = 0xffffffff;
 
-/** Offsets in the zygote's command page, which it can write to. */
+/** Offsets in the zygote's command page, which the zygote can write. */
 const MSGHDR = 0, IOVEC = 64, DATA = 80, CONTROL = 96, NAME = 192, FPROG = 208, FILTER = 512;
 const CONTROL_BYTES = cmsgSpace(4);
 
-/** What spaces need of the platform that owns them. */
+/** What spaces use of the platform that owns them. */
 export interface StubOwner {
   readonly tracer: Tracer;
   readonly commands: CommandPages;
-  /** All that have a host process. */
+  /** Spaces that have a host process. */
   readonly spaces: Set<PtraceSpace>;
-  /** Those with changes that the host has not made yet. */
+  /** Spaces with changes that the host has not made yet. */
   readonly dirty: Set<PtraceSpace>;
 }
 
 export class Zygote {
   readonly helper: HelperThread;
-  /** What could not be unmapped, [start, end) pairs: it is in every stub. */
+  /** Ranges that the zygote could not unmap, as [start, end) pairs: every stub has them. */
   readonly reserved: [number, number][] = [];
   readonly #commands: CommandPages;
   /** This process's end of the socket. */
@@ -138,7 +139,7 @@ export class Zygote {
     helper.text = LOAD_ADDRESS;
     this.#unmapAll();
     const flags = MREMAP_MAYMOVE | MREMAP_FIXED;
-    // It faults behind the call, where there is nothing any more.
+    // It faults behind the call, where no page is left.
     helper.call(SYS_mremap, LOAD_ADDRESS, PAGE_BYTES, PAGE_BYTES, flags, STUB_TEXT);
     helper.text = STUB_TEXT;
     const prot = PROT_READ | PROT_WRITE;
@@ -150,7 +151,10 @@ export class Zygote {
     this.#raiseFence();
   }
 
-  /** All but its page: stack, vdso and what the host may have added. Some hosts seal the vdso. */
+  /**
+   * Unmaps all but its page: the stack, the vdso and what the host may have added. Some hosts seal
+   * the vdso.
+   */
   #unmapAll(): void {
     const { helper } = this;
     const behind = LOAD_ADDRESS + PAGE_BYTES;
@@ -179,7 +183,7 @@ export class Zygote {
     check(this.helper.call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, at), "seccomp in the stub");
   }
 
-  /** Brings a file into the table of the stubs: its number there, or -errno. */
+  /** Sends a file to the table of the stubs. @returns its number there, or -errno */
   receiveFile(hostFd: number): number {
     const sent = sendFds(this.#socket, ONE_BYTE, [hostFd]);
     if (sent < 0) return sent;
@@ -194,7 +198,7 @@ export class Zygote {
     const flags = MSG_CMSG_CLOEXEC | MSG_DONTWAIT;
     const r = this.helper.call(SYS_recvmsg, SOCKET_FD, STUB_CONTROL + MSGHDR, flags);
     if (r < 0) return r;
-    // No control message: the table of the stubs is full.
+    // There is no control message: the table of the stubs is full.
     if (dv.getUint32(MSGHDR + Msghdr.at.controllen, true) < Cmsghdr.size + 4) return -EMFILE;
     return dv.getInt32(CONTROL + Cmsghdr.size, true);
   }
@@ -212,7 +216,10 @@ export class Zygote {
   }
 }
 
-/** struct rlimit with this process's hard limit twice: the table holds every mappable file of the sandbox. */
+/**
+ * struct rlimit with this process's hard limit twice: the table has a descriptor of every mappable
+ * file.
+ */
 function highestFileLimit(): Uint8Array {
   const at = scratch.areaOffset(0);
   check(syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, scratch.area(0)), "prlimit64");
@@ -222,7 +229,10 @@ function highestFileLimit(): Uint8Array {
 
 const ONE_BYTE = new Uint8Array(1);
 
-/** Starts the stub, traced and leading a process group, with the files of the shared table: its pid. */
+/**
+ * Starts the stub, traced and as leader of a process group, with the descriptors of the shared
+ * table. @returns its pid
+ */
 function launch(
   arenaFd: number,
   commandsFd: number,
@@ -234,7 +244,8 @@ function launch(
   try {
     check(pwrite(imageFd, addressOf(image), image.length, 0), "write the stub");
     const script = new SpawnScript().call(SYS_setpgid, 0, 0);
-    // First out of the way of the numbers that they get, for one of them may stand there.
+    // First moves the descriptors above the numbers of the table, as one of them may have such a
+    // number.
     const aside = [imageFd, arenaFd, commandsFd, socketFd].map((fd) => {
       script.call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
       return PREV(script.length - 1);

@@ -1,8 +1,8 @@
 /**
- * The platforms that can be chosen: their names, those that are tried in the absence of a choice, and
- * whether kvm is compared with them.
+ * The platforms that can be chosen: their names, those that are tried without a choice, and whether
+ * kvm is compared with them.
  *
- * Imports no platform, so the launcher loads this file and not `registry.ts`.
+ * It imports no platform, so the launcher loads this file and not `registry.ts`.
  */
 
 /** What `--platform` takes besides `auto`. */

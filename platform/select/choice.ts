@@ -1,8 +1,10 @@
 /**
- * Which platform is best on a host: the default, or kvm where a call costs less, with its share of faults and forks.
+ * Chooses the platform of a host: the default, or kvm where a call with its share of faults and
+ * forks costs less.
  *
- * systrap is best where a virtual machine is slow to enter and to leave; on processors that run machines themselves kvm can be.
- * Neighbours: `trial.ts` measures, `host_offer.ts` tells people.
+ * systrap is best where entering and leaving a virtual machine is slow. On processors that run
+ * machines in hardware, kvm can be better. Neighbours: `trial.ts` measures, `host_offer.ts`
+ * reports.
  */
 
 import { dup } from "../../ffi/sys/files.ts";
@@ -10,17 +12,17 @@ import { DEFAULT_PLATFORMS, type PlatformName } from "./candidates.ts";
 import { measurePlatform, type Prepare } from "./registry.ts";
 import type { PlatformCosts } from "./trial.ts";
 
-/** As in a shell script that compiles: of a thousand calls. */
+/** Faults and forks for each call of a shell script that compiles. */
 const FAULTS_A_CALL = 0.1, FORKS_A_CALL = 0.002;
-/** So much more may the default cost: nothing is measured exactly. */
+/** The default may cost this much more than kvm, since measurements vary. */
 const TOLERANCE = 1.2;
 
-/** ns of a call and its share of the rest. */
+/** Cost in ns of a call and its share of faults and forks. */
 export function meanCallNs(costs: PlatformCosts): number {
   return costs.callNs + FAULTS_A_CALL * costs.faultNs + FORKS_A_CALL * costs.forkNs;
 }
 
-/** The first of the defaults that works, if kvm is not better; null if none works. */
+/** kvm if it is clearly better, else the first default that works; null if none works. */
 export function bestOf(
   costs: ReadonlyMap<PlatformName, PlatformCosts | null>,
 ): PlatformName | null {
@@ -31,11 +33,11 @@ export function bestOf(
 }
 
 /**
- * Measures what can be chosen, which takes less than 100 ms where there is a processor to do it. kvm has to win twice, since
- * something else could have run meanwhile.
+ * Measures the candidates, which takes less than 100 ms on an idle host. kvm has to win twice,
+ * since other programs may have disturbed one measurement.
  *
- * @param device /dev/kvm; it stays the caller's
- * @returns null if none works, or nothing is certain
+ * @param device /dev/kvm, which the caller keeps
+ * @returns null if none works, or if the two measurements differ
  */
 export function findBest(device: number, prepare: Prepare): PlatformName | null {
   const found = measureAll(device, prepare);
@@ -46,13 +48,13 @@ function measureAll(device: number, prepare: Prepare): PlatformName | null {
   const costs = new Map<PlatformName, PlatformCosts | null>();
   for (const name of DEFAULT_PLATFORMS) {
     costs.set(name, measured(name, device, prepare));
-    if (costs.get(name) !== null) break; // the others do not matter then
+    if (costs.get(name) !== null) break; // the remaining defaults do not matter
   }
   costs.set("kvm", measured("kvm", device, prepare));
   return bestOf(costs);
 }
 
-/** Null if it does not work. */
+/** Null if the platform does not work. */
 function measured(name: PlatformName, device: number, prepare: Prepare): PlatformCosts | null {
   const copy = name === "kvm" ? dup(device) : -1;
   if (name === "kvm" && copy < 0) return null;

@@ -1,8 +1,10 @@
 /**
- * What this host offers to a sandbox, fact by fact, each asked of the host itself: the body of `dvisor doctor`.
+ * What this host offers to a sandbox, each fact found by a call to the host: the body of `dvisor
+ * doctor`.
  *
- * Not here: how it is printed. Neighbours: `trial.ts` measures the platforms, `choice.ts` compares them. Sources: seccomp(2), user_namespaces(7), cgroups(7),
- * sched_getaffinity(2), the host's Documentation/virt/kvm/api.rst.
+ * Not here: how it is printed. Neighbours: `trial.ts` measures the platforms, `choice.ts` compares
+ * them. Sources: seccomp(2), user_namespaces(7), cgroups(7), sched_getaffinity(2), the host's
+ * Documentation/virt/kvm/api.rst.
  */
 
 import { O_CLOEXEC, O_RDWR } from "../../ffi/abi/fcntl.ts";
@@ -35,26 +37,28 @@ export interface Finding {
    * `platform NAME`.
    */
   readonly name: string;
-  /** False: the sandbox does without, or cannot run at all if it is every platform. */
+  /** False: the sandbox works without it, or cannot run at all if no platform works. */
   readonly isThere: boolean;
-  /** For people: what was found, or why not. */
+  /** A text for the report: what was found, or the reason why it is missing. */
   readonly detail: string;
 }
 
 export interface HostOffer {
   readonly findings: readonly Finding[];
-  /** The platform that is used if none is asked for; null if none works. */
+  /** The platform that is used without a choice; null if none works. */
   readonly platform: PlatformName | null;
-  /** Why this one. */
+  /** The reason for this platform. */
   readonly reason: string;
 }
 
 const KVM_GET_API_VERSION = 0xae00;
-/** The version that lets files move between directories: as gofer/server/landlock.ts has it. */
+/**
+ * The first version in which files can move between directories, as in gofer/server/landlock.ts.
+ */
 const LANDLOCK_MIN = 2;
 const CPU_MASK_BYTES = 1024;
 
-/** Asks the host; takes some 100 milliseconds, as it measures each platform. */
+/** Collects all findings; takes some 100 milliseconds, since it measures each platform. */
 export function inspectHost(): HostOffer {
   const trials = new Map(PLATFORM_NAMES.map((name) => [name, measure(name)]));
   const findings = [
@@ -77,7 +81,7 @@ export function inspectHost(): HostOffer {
 interface Measured {
   /** Null if it does not work. */
   readonly costs: PlatformCosts | null;
-  /** Then why not, else "". */
+  /** The reason why it does not work, else "". */
   readonly problem: string;
 }
 
@@ -119,7 +123,7 @@ function platformFinding(name: PlatformName, { costs, problem }: Measured): Find
   return { name: `platform ${name}`, isThere: true, detail };
 }
 
-/** The trial of the platform is the only question that the host answers in full. */
+/** Only the trial of the platform shows whether ptrace works. */
 function ptraceFinding({ costs, problem }: Measured): Finding {
   const isThere = costs !== null, detail = isThere ? "PTRACE_SYSEMU works" : problem;
   return { name: "ptrace", isThere, detail };
@@ -141,7 +145,7 @@ function kvm(): Finding {
   return { name, isThere: true, detail: `API version ${version}` };
 }
 
-/** Makes one: several settings of several distributions forbid it. */
+/** Makes a user namespace, since several settings of distributions forbid it. */
 function userNamespaces(): Finding {
   const name = "user namespaces";
   try {
@@ -154,7 +158,7 @@ function userNamespaces(): Finding {
   }
 }
 
-/** A second lock of the file server. */
+/** Landlock confines the file server in addition to its root directory. */
 function landlock(): Finding {
   const r = syscall(SYS_landlock_create_ruleset, 0, 0, LANDLOCK_CREATE_RULESET_VERSION);
   const detail = r >= LANDLOCK_MIN
@@ -186,7 +190,7 @@ function cores(): Finding {
   return { name: "cores", isThere: count >= 2, detail };
 }
 
-/** Cores that this process may run on. */
+/** Number of cores that this process may run on. */
 export function coreCount(): number {
   const bytes = syscall(SYS_sched_getaffinity, 0, CPU_MASK_BYTES, scratch.area(0));
   let count = 0;

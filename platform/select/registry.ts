@@ -1,7 +1,8 @@
 /**
- * The platforms by name, and the trial that says which of them this host allows.
+ * The platforms by name, and the trial that shows which of them this host allows.
  *
- * Neighbours: `platform.ts` is the contract, `trial.ts` has the guests; `host_offer.ts` asks the host for single facilities.
+ * Neighbours: `platform.ts` is the contract, `trial.ts` has the guests; `host_offer.ts` checks
+ * single facilities of the host.
  */
 
 import { Arena } from "../../ffi/mem/arena.ts";
@@ -13,7 +14,7 @@ import { createSystrapPlatform } from "../systrap/systrap.ts";
 import type { PlatformName } from "./candidates.ts";
 import { type PlatformCosts, Trial, TRIAL_ARENA_BYTES } from "./trial.ts";
 
-/** Adds steps to the start of whatever all processes of the guest come from. */
+/** Adds steps to the start of the host process of which all guest processes are clones. */
 export type Prepare = (script: SpawnScript) => void;
 
 type Constructor = (arena: Arena, prepare: Prepare, device: number) => Platform;
@@ -21,12 +22,12 @@ type Constructor = (arena: Arena, prepare: Prepare, device: number) => Platform;
 const CONSTRUCTORS: Readonly<Record<PlatformName, Constructor>> = {
   systrap: (arena, prepare) => createSystrapPlatform(arena, { prepare }),
   ptrace: (arena, prepare) => createPtracePlatform(arena, { prepare }),
-  // Its guests have no process of their own to prepare.
+  // Guests of kvm have no host process to prepare.
   kvm: (arena, _prepare, device) => createKvmPlatform(arena, device < 0 ? {} : { device }),
 };
 
 /**
- * @param device /dev/kvm, opened by somebody who may; -1: it is opened if it is needed
+ * @param device /dev/kvm, opened by a process that may; -1: the platform opens it if it needs it
  * @throws Error naming the host's call that failed
  */
 export function createPlatform(
@@ -38,7 +39,10 @@ export function createPlatform(
   return CONSTRUCTORS[name](arena, prepare, device);
 }
 
-/** Runs a guest of two instructions. @returns null if its system call arrived, else one sentence that says what went wrong */
+/**
+ * Runs a guest of two instructions. @returns null if its system call arrived, else a sentence with
+ * the reason
+ */
 export function tryPlatform(name: PlatformName): string | null {
   try {
     onTrial(name, -1, () => {}, (trial) => trial.run());
@@ -49,9 +53,9 @@ export function tryPlatform(name: PlatformName): string | null {
 }
 
 /**
- * Parameters as those of `createPlatform`; takes some 10 to 40 ms.
+ * Takes the parameters of `createPlatform`; lasts 10 to 40 ms.
  *
- * @throws Error that says in one sentence why this platform does not work here
+ * @throws Error with a sentence that says why this platform does not work here
  */
 export function measurePlatform(
   name: PlatformName,

@@ -1,8 +1,8 @@
 /**
- * Guests of some instructions by which a platform shows that it works on this host, and what it costs here: of a call, of a
- * fault with the page that ends it, and of a fork up to the child's first call.
+ * Trial guests of a few instructions: they show that a platform works on this host, and what it
+ * costs: a call, a fault with the page that ends it, and a fork up to the child's first call.
  *
- * Not here: which platform is best (`choice.ts`). Neighbour: `registry.ts` makes platforms for this.
+ * Not here: which platform is best (`choice.ts`). Neighbour: `registry.ts` makes the platforms.
  */
 
 import type { Arena } from "../../ffi/mem/arena.ts";
@@ -26,22 +26,22 @@ import {
   TRAP_SYSCALL,
 } from "../platform.ts";
 
-/** ns, as they are when nothing else wants the processors. */
+/** Costs in ns on idle processors. */
 export interface PlatformCosts {
   readonly callNs: number;
   readonly faultNs: number;
   readonly forkNs: number;
 }
 
-/** The arena of a trial: code, and a page that faults are ended with. */
+/** The arena of a trial: code, and one page that all faults map. */
 export const TRIAL_ARENA_BYTES = 2 * 1024 * 1024;
 const PAGE_BYTES = 4096;
 const CODE_AT = 0x10000000, DATA_AT = 0x20000000, TRIAL_CALL = 4242;
-/** Of `mov eax, nr; syscall`. */
+/** Bytes of `mov eax, nr; syscall`. */
 const CALL_BYTES = 7, MOV_EAX = 0xb8;
 const FLAGS = 0x202;
 const PATIENCE_MS = 2000;
-/** The best of some rounds counts: what else ran made the others longer. */
+/** The best of several rounds counts, since other programs disturb the rest. */
 const BUDGET_MS = 8;
 const CALLS = 10, CALL_ROUNDS = 60, FAULTS = 4, FAULT_ROUNDS = 10, FORK_ROUNDS = 5;
 
@@ -73,7 +73,7 @@ export class Trial {
 
   /** @throws Error as `run` */
   measure(): PlatformCosts {
-    // As the kernel has it while calls come fast.
+    // The spin budget that the kernel sets while calls come fast.
     this.#platform.setSpinBudget(this.#platform.sleepCostNs);
     return { callNs: this.#callNs(), faultNs: this.#faultNs(), forkNs: this.#forkNs() };
   }
@@ -115,7 +115,10 @@ export class Trial {
     });
   }
 
-  /** As the kernel does: two that spin for each other on one processor would be slower than two that sleep. */
+  /**
+   * Keeps Sentry and guest on different CPUs, as the kernel does: two threads that spin for each
+   * other on one CPU are slower than two that sleep.
+   */
   #stayApart(affinity: Affinity): void {
     const platform = this.#platform;
     if (platform.guestCpu === affinity.currentCpu()) affinity.avoid(platform.guestCpu);
@@ -153,7 +156,10 @@ export class Trial {
   }
 }
 
-/** Calls again and again, at a site that is patched where the platform does that; writes to one page after the other. */
+/**
+ * A guest that calls in a loop, at a site that is patched if the platform patches; and one that
+ * writes to one page after the other.
+ */
 function trialCode(thunks: Thunks | null): Assembler {
   const code = new Assembler().label("call");
   const thunk = thunks?.get(MOV_EAX + TRIAL_CALL * 0x100, CODE_AT + CALL_BYTES) ?? 0;
@@ -163,7 +169,7 @@ function trialCode(thunks: Thunks | null): Assembler {
   return code.label("fault").mov(mem(rbx), 1, 4).add(rbx, PAGE_BYTES).jmp("fault");
 }
 
-/** ns for one of `count`, in the best of the rounds for which there is time. */
+/** ns for one of `count` actions, in the best of the rounds that the time budget allows. */
 function best(rounds: number, count: number, action: (i: number) => void): number {
   let bestMs = Infinity;
   const end = performance.now() + BUDGET_MS;

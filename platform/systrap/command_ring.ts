@@ -1,8 +1,10 @@
 /**
- * The Sentry's end of a mapper's commands: a queue here, a ring in memory that is read-only in the stub, and the ack.
+ * The Sentry's end of a mapper's commands: a queue in the Sentry, a ring in memory that is
+ * read-only in the stub, and the ack.
  *
- * Changes are queued, and joined where one continues the other, until somebody is resumed or `publish` is called for
- * another reason. How far the mapper is comes from the ack area only. Neighbour: `stub/mapper.ts`.
+ * Changes are queued, and joined where one continues another, until a thread is resumed or
+ * `publish` is called. The progress of the mapper is read from the ack area only. Neighbour:
+ * `stub/mapper.ts`.
  */
 
 import {
@@ -18,9 +20,9 @@ import {
 } from "./stub/layout.ts";
 import type { ControlMemory } from "./control_memory.ts";
 
-/** Numbers a queued command: op, wait, change number, six arguments. */
+/** Numbers in a queued command: op, wait, change number, six arguments. */
 const FIELDS = 9;
-/** LIMIT: fields of commands that are in the ring before their place in the queue is used again. */
+/** LIMIT: fields of published commands that stay in the queue before it is compacted. */
 const KEPT_FIELDS = 1 << 16;
 const OP = 0, WAIT = 1, SEQ = 2, ARGS = 3;
 
@@ -36,7 +38,7 @@ export class CommandRing {
   readonly #ackSeqIndex: number;
   readonly #ackHeadIndex: number;
   readonly #queue: number[] = [];
-  /** Where the commands begin that are not in the ring yet. */
+  /** Index in the queue of the first command that is not in the ring yet. */
   #queued = 0;
   /** Change number of the last command in the ring. */
   #publishedSeq = 0;
@@ -51,7 +53,7 @@ export class CommandRing {
     this.#ackHeadIndex = (this.#ack + ACK_AT.head) / 4;
   }
 
-  /** Whether the mapper has something to do before guest code may go on. HOT */
+  /** Whether the mapper has work to do before guest code may continue. HOT */
   get isBehind(): boolean {
     if (this.hasQueued) return true;
     return this.head !== this.#ackedHead && this.head !== this.#readAck();
@@ -92,7 +94,10 @@ export class CommandRing {
     q.push(op, wait, this.seq, a0, a1, a2, a3, a4, a5);
   }
 
-  /** Adds a change to the one queued at `at` if it continues it: same kind, next address, next offset. */
+  /**
+   * Joins a change with the queued one at `at` if it continues it: same kind, next address, next
+   * offset.
+   */
   #join(
     at: number,
     op: number,
@@ -115,7 +120,7 @@ export class CommandRing {
     return true;
   }
 
-  /** Lets the mapper see what was queued: `stage` and `commit`. */
+  /** Publishes the queue to the mapper: `stage` and `commit`. */
   publish(): boolean {
     const isAll = this.stage();
     this.commit();
@@ -123,9 +128,10 @@ export class CommandRing {
   }
 
   /**
-   * Moves the queue into the ring, with an ack at its end, where the mapper does not look yet.
+   * Moves the queue into the ring, with an ack at its end. The mapper does not look there before
+   * `commit`.
    *
-   * @returns false if some of it found no room: the mapper then rings the doorbell when there is
+   * @returns false if some of it found no room; the mapper rings the doorbell when there is room
    */
   stage(): boolean {
     const q = this.#queue;
@@ -150,7 +156,7 @@ export class CommandRing {
     return count === waiting;
   }
 
-  /** Takes what is in the ring out of the queue: seldom, as all that is behind it moves. */
+  /** Removes published commands from the queue. It is called seldom, as all later ones move. */
   #forget(): void {
     const q = this.#queue;
     if (this.#queued === q.length) q.length = 0;
@@ -158,7 +164,7 @@ export class CommandRing {
     this.#queued = 0;
   }
 
-  /** Lets the mapper see what was staged. Wakes nobody. */
+  /** Publishes to the mapper what was staged. Wakes no thread. */
   commit(): void {
     Atomics.store(this.#control.i32, this.#headIndex, this.head);
   }

@@ -1,5 +1,6 @@
 /**
- * One guest thread over one host thread of a stub: what its slot says, and what is answered.
+ * One guest thread over one host thread of a stub: reads its stops from its slot, and writes
+ * replies.
  *
  * A host thread waits in one of two places: on the fast path, where only its registers are at hand, or in the signal handler, where a
  * whole signal frame is. What the guest could have written is copied once at the stop and judged there; later reads fetch the guest's
@@ -55,19 +56,19 @@ import type { SystrapSpace } from "./space.ts";
 import { readStop, REPORTED_STOP, SAVED_STOP } from "./stop.ts";
 
 const STOPPED = 1;
-/** Guest code runs, or is going to. */
+/** Guest code runs, or will run without another reply. */
 const RUNNING = 2;
 /** Stopped for the kernel, but on its way from the fast path to a signal frame. */
 const SAVING = 3;
-/** The same, but the state of its FPU is all that is wanted, and the slot has room for it. */
+/** The same, but only its FPU state is needed, and the slot has room for it. */
 const STORING = 4;
-/** Told to exit. */
+/** It has the reply to exit. */
 const LEAVING = 5;
 const GONE = 6;
 
 const NO_THREAD = "the host gave it no thread";
 
-/** What to do when a frame is there, or the FPU state: */
+/** What to do when the frame, or the FPU state, has arrived: */
 const THEN_NOTHING = 0;
 const THEN_LOAD = 1;
 const THEN_LOAD_FPU = 2;
@@ -79,7 +80,7 @@ const RDX_WORD = SLOT_WORDS[RDX / 8]!, R10_WORD = SLOT_WORDS[R10 / 8]!;
 const R8_WORD = SLOT_WORDS[R8 / 8]!, R9_WORD = SLOT_WORDS[R9 / 8]!;
 const NR_WORD = SLOT_AT.nr / 4, RESULT_WORD = SLOT_AT.result / 4, KICK_WORD = SLOT_AT.kick / 4;
 const SLOT_RIP = SLOT_REGS[RIP / 8]!, SLOT_RSP = SLOT_REGS[RSP / 8]!;
-/** Registers up to CR2: what a frame has. */
+/** Bytes of the registers up to CR2, which a frame has. */
 const FRAME_BYTES = 184;
 
 export class SystrapContext extends Context {
@@ -95,7 +96,7 @@ export class SystrapContext extends Context {
   isKicked = false;
   kickedAtNs = -1;
   kickAgainNs = -1;
-  /** It is in the engine's list of those that have to answer in time. */
+  /** It is in the engine's list `due`. */
   isDue = false;
   readonly #engine: Engine;
   readonly #i32: Int32Array<SharedArrayBuffer>;
@@ -104,13 +105,13 @@ export class SystrapContext extends Context {
   #then = THEN_NOTHING;
   #isReleased = false;
   #isLost = false;
-  /** Reply held back until the space's commands fit into the ring, or 0. */
+  /** A reply that waits until the space's commands fit into the ring, or 0. */
   #held = 0;
   #kickWhenRunning = false;
   #rip = 0;
   #rsp = 0;
 
-  /** The slot's host thread waits, or is going to be made. */
+  /** The slot's host thread waits, or will be made. */
   constructor(engine: Engine, space: SystrapSpace, slot: Slot) {
     super();
     this.#engine = engine;
@@ -220,11 +221,11 @@ export class SystrapContext extends Context {
     else if (wasKicked) {
       this.trap = TRAP_INTERRUPT;
       return true;
-    } else this.#reply(REPLY_RET, RUNNING); // a kick that came too late: the frame is good as it is
+    } else this.#reply(REPLY_RET, RUNNING); // a kick that came too late: the frame stays as it is
     return false;
   }
 
-  /** A frame is there, as was wanted. True if the kernel asked for it. */
+  /** The frame or FPU state that was requested is there. True if the kernel requested it. */
   #arrived(): boolean {
     const then = this.#then;
     this.#then = THEN_NOTHING;
@@ -260,11 +261,11 @@ export class SystrapContext extends Context {
     if (this.#isReleased) return this.#end();
     this.trap = TRAP_DEATH;
     this.deathCause = cause;
-    this.#engine.forget(this); // what it would have reported
+    this.#engine.forget(this); // drops an earlier report
     this.#engine.report(this);
   }
 
-  /** For the kernel it runs, or is going to without more ado. */
+  /** Whether the kernel has resumed it: it runs, or will once its frame is there. */
   get #isResumed(): boolean {
     return this.#phase === RUNNING || this.#then === THEN_LOAD || this.#then === THEN_LOAD_FPU;
   }
@@ -363,15 +364,15 @@ export class SystrapContext extends Context {
     this.#engine.report(this);
   }
 
-  /** From the fast path into the handler; `then` says what for. */
+  /** Makes the thread go from the fast path into the handler; `then`: what follows. */
   #save(then: number): void {
     this.#then = then;
-    this.#mustAnswer(); // guest code may have broken what it needs for that
+    this.#mustAnswer(); // the guest may have broken the memory that this needs
     this.#engine.control.setWord(this.at + SLOT_REGS[RAX / 8]!, this.nr >>> 0);
     this.#reply(REPLY_SAVE, SAVING);
   }
 
-  /** The FPU state into the slot. */
+  /** Makes the thread store its FPU state in the slot. */
   #store(): void {
     this.#then = THEN_FULL;
     this.#mustAnswer();
@@ -397,7 +398,7 @@ export class SystrapContext extends Context {
     this.sendKick();
   }
 
-  /** From now on the engine watches the time. */
+  /** From now on the engine checks the deadline. */
   #mustAnswer(): void {
     this.kickedAtNs = -1;
     if (this.isDue) return;
@@ -405,7 +406,7 @@ export class SystrapContext extends Context {
     this.#engine.due.push(this);
   }
 
-  /** It was kicked, or asked for a frame, and has not answered yet. */
+  /** It was kicked, or a frame was requested, and the thread has not answered yet. */
   get owesAnswer(): boolean {
     return this.isKicked || this.#phase === SAVING || this.#phase === STORING;
   }
@@ -441,7 +442,7 @@ export class SystrapContext extends Context {
     } else this.#reply(REPLY_EXIT, LEAVING);
   }
 
-  /** Nothing is left of the host thread. */
+  /** The host thread has ended, or is idle. */
   #end(): void {
     this.#phase = GONE;
     this.isKicked = false;
@@ -466,7 +467,7 @@ export class SystrapContext extends Context {
     else this.#engine.wake(this.at + SLOT_AT.state);
   }
 
-  /** Mappings have to change, or this thread has to be made, before guest code goes on. */
+  /** Resumes a thread after mapping changes, or after the mapper has made the thread. */
   #replyBehindMapper(code: number): void {
     const words = this.#i32, { space, slot } = this;
     const state = Atomics.load(words, this.stateWord);
@@ -485,12 +486,12 @@ export class SystrapContext extends Context {
     if (isAsleep) {
       space.ring.commit();
       space.wakeMapper();
-    } else if (before !== state) this.#wakeThread(before); // it fell asleep just now
+    } else if (before !== state) this.#wakeThread(before); // it fell asleep meanwhile
     if (slot.isFresh) space.hurry();
     else space.needsWake = false;
   }
 
-  /** The ring has room again. */
+  /** Sends the held reply: the ring has room again. */
   replyHeld(): void {
     const code = this.#held;
     this.#held = 0;

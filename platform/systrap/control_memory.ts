@@ -1,8 +1,10 @@
 /**
- * The control file: everything that the Sentry and the stubs of one platform share besides guest memory.
+ * The control file: all memory that the Sentry and the stubs of one platform share besides guest
+ * memory.
  *
- * One sparse memory file; each stub maps only its own parts of it. Parts that are given back are emptied at
- * once, since registers of a guest are in them. Neighbours: `stub/layout.ts` says what is in the parts.
+ * It is one sparse memory file, of which each stub maps only its own parts. A part that is freed is
+ * emptied at once, since it holds registers of a guest. Neighbour: `stub/layout.ts` has the
+ * contents of the parts.
  */
 
 import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
@@ -12,16 +14,13 @@ import { TABLE_BYTES, TABLE_COUNT, TABLE_THUNKS_BYTES, THUNKS_BYTES } from "../t
 
 /** LIMIT: stubs of one platform at one time. */
 export const MAX_SPACES = 4096;
-/** Chunks of slots beyond the first of each space. */
+/** LIMIT: chunks of slots beyond the first of each space. */
 const EXTRA_CHUNKS = 2048;
 /** LIMIT: tables of patched call sites, each with its thunks, of all sets. */
 export const MAX_SITE_BLOCKS = 1024;
 
 const GLOBAL = 0;
-/**
- * Empty for ever: what a stub has where its tables and thunks would be, until it maps those of its
- * set.
- */
+/** Stays empty: a stub maps it in place of tables and thunks until it maps those of its set. */
 const TABLES = 0x10000;
 const ACKS = 0x100000;
 const THUNKS = 0x200000;

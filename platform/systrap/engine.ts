@@ -1,8 +1,10 @@
 /**
- * What contexts and spaces of one systrap platform share: the list of running threads, the doorbell, sleeping.
+ * State that contexts and spaces of one systrap platform share: the list of running threads, the
+ * doorbell, sleeping.
  *
- * The Sentry decides from its own fields only: a word in a slot can say that a thread stopped, never which thread it is or
- * what it may do. Neighbours: `context.ts`, `space.ts`; `systrap.ts` builds it.
+ * The Sentry decides from its own fields only: a word in a slot says that a thread stopped, but not
+ * which thread it is or what it may do. Neighbours: `context.ts`, `space.ts`; `systrap.ts` builds
+ * it.
  */
 
 import { FUTEX_WAKE } from "../../ffi/abi/futex.ts";
@@ -17,9 +19,12 @@ import type { FrameLayout } from "./frame.ts";
 import type { SystrapSpace } from "./space.ts";
 import type { ZygoteLink } from "./zygote_link.ts";
 
-/** How long a guest may not answer a kick before its stub is killed. It may be starved of a core meanwhile. */
+/**
+ * How long a guest may leave a kick unanswered before its stub is killed. It may have no core
+ * meanwhile.
+ */
 export const KICK_DEADLINE_NS = 10e9;
-/** The same for a space that is going to end anyhow. */
+/** The same for a space that will end in any case. */
 const DOOMED_DEADLINE_NS = 0.3e9;
 const KICK_AGAIN_NS = 5e6;
 const TOO_LATE = "it did not answer an interrupt in time";
@@ -36,19 +41,19 @@ export class Engine {
   readonly doorbell: number;
   /** Threads whose slot may change; order does not matter. */
   readonly running: SystrapContext[] = [];
-  /** Spaces whose mapper must be woken though nobody was resumed: births. */
+  /** Spaces whose mapper must be woken for a birth although no thread was resumed. */
   readonly starting: SystrapSpace[] = [];
   /** Spaces whose commands did not fit into their ring. */
   readonly overflowing: SystrapSpace[] = [];
-  /** Threads that have to answer in time, and those that did since the last tick. */
+  /** Threads that must answer in time, and those that answered since the last tick. */
   readonly due: SystrapContext[] = [];
   kickDeadlineNs = KICK_DEADLINE_NS;
-  /** Learned from the first stub. */
+  /** Set from the first stub's frame. */
   #frame: FrameLayout | null = null;
   #cursor = 0;
   /** The thread that stopped last. */
   #last: SystrapContext | null = null;
-  /** Contexts to report that no slot says anything of. */
+  /** Contexts that `poll` returns without a post in their slot. */
   readonly #pending: SystrapContext[] = [];
   readonly #sleepingIndex: number;
   readonly #spinIndex: number;
@@ -83,7 +88,7 @@ export class Engine {
     this.control.setWord(this.control.global + GLOBAL_AT.features, frame.features);
   }
 
-  /** Number of the last message that the zygote is done with. */
+  /** Number of the last message that the zygote has handled. */
   get installed(): number {
     return Atomics.load(this.control.i32, (this.control.global + GLOBAL_AT.installed) / 4);
   }
@@ -103,7 +108,7 @@ export class Engine {
     c.runIndex = -1;
   }
 
-  /** `c` is to be reported by `poll` without a post. */
+  /** Queues `c` for `poll` without a post. */
   report(c: SystrapContext): void {
     this.#pending.push(c);
   }
@@ -140,7 +145,7 @@ export class Engine {
     return c === null ? -1 : this.control.i32[c.wordAt + SLOT_AT.cpu / 4]!;
   }
 
-  /** Time stamp ticks between the return to the guest and the ring of the thread that stopped last. */
+  /** Time stamp ticks from the return to the guest to the post of the thread that stopped last. */
   get guestGapTicks(): number {
     const c = this.#last, { i32 } = this.control;
     if (c === null) return -1;
@@ -158,7 +163,7 @@ export class Engine {
     for (const space of spaces) space.drain();
   }
 
-  /** False if something stopped meanwhile. */
+  /** To be called before a sleep. False if a thread stopped meanwhile. */
   prepareSleep(): boolean {
     if (this.starting.length > 0) this.#flushStarting();
     const { i32 } = this.control;
@@ -181,12 +186,15 @@ export class Engine {
     Atomics.store(this.control.i32, this.#loopCpuIndex, cpu);
   }
 
-  /** Wakes a sleeper on a word of the control file. */
+  /** Wakes a thread that sleeps on a word of the control file. */
   wake(offset: number): void {
     syscall(SYS_futex, this.control.base + offset, FUTEX_WAKE, 1);
   }
 
-  /** Kicks again who has not answered; kills who has not for too long. */
+  /**
+   * Kicks threads again that have not answered, and kills the stubs of those that are over the
+   * deadline.
+   */
   tickKicks(nowNs: number): void {
     for (let i = this.due.length - 1; i >= 0; i--) {
       const c = this.due[i]!;

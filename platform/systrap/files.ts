@@ -1,14 +1,15 @@
 /**
- * Numbers of host files in the table that all stubs share.
+ * Numbers of host files in the descriptor table that all stubs share.
  *
- * A file is put there by message, and closed by message once no mapper can still be about to map it. Neighbour: `zygote_link.ts`.
+ * A message to the zygote puts a file into the table, and another closes it once no mapper can
+ * still map it. Neighbour: `zygote_link.ts`.
  */
 
 import { FD_FIRST_FILE } from "./stub/layout.ts";
 import type { Engine } from "./engine.ts";
 import type { SystrapSpace } from "./space.ts";
 
-/** A file that is to be closed, and who must have done which change before. */
+/** A file to be closed, and the changes that spaces must have made before. */
 interface Closing {
   readonly file: number;
   readonly spaces: SystrapSpace[];
@@ -17,7 +18,7 @@ interface Closing {
 
 export class FileTable {
   readonly #engine: Engine;
-  /** Message that puts each file into the table, 0 for a free number. */
+  /** Number of the message that puts each file into the table, 0 for a free entry. */
   readonly #messages: number[] = [];
   readonly #free: number[] = [];
   readonly #closing: Closing[] = [];
@@ -32,14 +33,14 @@ export class FileTable {
     return file;
   }
 
-  /** Message to wait for before `file` is mapped, 0 if it is done. */
+  /** Message that must be done before `file` is mapped, 0 if it is done. */
   installedBy(file: number): number {
     const message = this.#messages[file - FD_FIRST_FILE] ?? 0;
     if (message === 0) throw new RangeError(`${file} is no registered file`);
     return ((this.#engine.installed - message) | 0) >= 0 ? 0 : message;
   }
 
-  /** @param spaces all that live */
+  /** @param spaces all that have not ended */
   unregister(file: number, spaces: Iterable<SystrapSpace>): void {
     this.#messages[file - FD_FIRST_FILE] = 0;
     const behind: SystrapSpace[] = [];

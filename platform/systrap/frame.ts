@@ -1,9 +1,10 @@
 /**
- * Where things are in the signal frame at the top of a slot, and how FPU state goes out and in.
+ * Offsets in the signal frame at the top of a slot, and transfer of FPU state to and from it.
  *
- * The host writes a frame always at the same place, since the alternate stack is used from its top. Its size depends on the
- * processor's XSAVE area, so it is learned from the first frame of the first stub, before any guest code has run.
- * Nothing that is read here later decides where the Sentry reads or writes. Source: arch/x86/kernel/signal_64.c.
+ * The host writes a frame always at the same place, since the alternate stack is used from its top.
+ * Its size depends on the processor's XSAVE area, so it is taken from the first frame of the first
+ * stub, before any guest code has run. No later read of a frame decides which memory the Sentry
+ * accesses. Source: arch/x86/kernel/signal_64.c.
  */
 
 import {
@@ -21,10 +22,10 @@ import { acceptXsave, XSAVE_HEADER, XSAVE_HEADER_END, type XsaveSupport } from "
 import type { ControlMemory } from "./control_memory.ts";
 
 const RETURN_ADDRESS_BYTES = 8;
-/** What the mask means when the processor says 0. */
+/** The MXCSR mask when the processor gives 0. */
 const DEFAULT_MXCSR_MASK = 0xffbf;
 const SW = Fpstate.at.swReserved;
-/** x87 and SSE, whose state is before the header. */
+/** x87 and SSE, whose state is in front of the header. */
 const XSTATE_LEGACY = 3;
 
 /** Offsets from the start of a slot. */
@@ -38,9 +39,10 @@ export class FrameLayout {
   readonly #support: XsaveSupport;
 
   /**
-   * @param at control file offset of a slot whose thread waits in the handler and has run no guest code
+   * @param at control file offset of a slot whose thread waits in the handler and has run no guest
+   * code
    * @param address of that slot in the stub
-   * @throws Error if the frame is not as this file thinks
+   * @throws Error if the frame has another layout
    */
   constructor(control: ControlMemory, at: number, address: number) {
     const { dv } = control;
@@ -61,12 +63,12 @@ export class FrameLayout {
     if (!isSound) throw new Error("the host's signal frames are not as expected (XSAVE missing?)");
   }
 
-  /** What the host's own frames say of the features of a thread. */
+  /** The features that the host's own frames have. */
   get features(): number {
     return this.#support.featuresLow + this.#support.featuresHigh * 0x100000000;
   }
 
-  /** Whether `loadFpu` would give the state that a new thread has. */
+  /** Whether `loadFpu` would load the state of a new thread. */
   isInitial(fpu: Uint8Array<ArrayBuffer>): boolean {
     for (let i = 0; i < 8; i++) if (fpu[XSAVE_HEADER + i] !== 0) return false;
     return true;
@@ -85,21 +87,24 @@ export class FrameLayout {
     fpu.fill(0, SW, XSAVE_HEADER);
   }
 
-  /** Bytes that count of the area at `at`: what is not present has no bytes there that anybody looks at. */
+  /**
+   * Bytes of the area at `at` that are in use: an absent component has no bytes there that are
+   * read.
+   */
   #bytesOf(dv: DataView, at: number): number {
     const low = dv.getUint32(at + XSAVE_HEADER, true);
     const high = dv.getUint32(at + XSAVE_HEADER + 4, true);
     return (low & ~XSTATE_LEGACY) === 0 && high === 0 ? XSAVE_HEADER_END : this.fpuSize;
   }
 
-  /** fpu -> the area at `at`, as the processor takes it. */
+  /** fpu -> the area at `at`, in the form that the processor accepts. */
   loadFpu({ dv, base }: ControlMemory, at: number, fpu: Uint8Array<ArrayBuffer>): void {
     const bytes = this.#bytesOf(new DataView(fpu.buffer, fpu.byteOffset), 0);
     copyFromBuffer(base + at, fpu, 0, bytes);
     acceptXsave(dv, at, this.#support);
   }
 
-  /** The marks by which the host knows the area at `at` of a frame. */
+  /** Writes the magic numbers by which the host recognizes the area at `at` of a frame. */
   markFpu({ dv }: ControlMemory, at: number): void {
     const sw = at + SW;
     dv.setUint32(sw + FpxSwBytes.at.magic1, FP_XSTATE_MAGIC1, true);

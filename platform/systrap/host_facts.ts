@@ -1,8 +1,11 @@
-/** What the host's auxiliary vector says about signal frames and instructions. Source: getauxval(3). */
+/**
+ * Facts about signal frames and instructions from the host's auxiliary vector. Source:
+ * getauxval(3).
+ */
 
 const AT_NULL = 0, AT_HWCAP2 = 26, AT_MINSIGSTKSZ = 51;
 const HWCAP2_FSGSBASE = 2;
-/** Hosts before Linux 5.14 do not say. The largest XSAVE area known (AMX) fits. */
+/** For hosts before Linux 5.14, which give no value. The largest XSAVE area known (AMX) fits. */
 const DEFAULT_FRAME_BYTES = 12 * 1024;
 
 function auxiliary(key: number): number | null {

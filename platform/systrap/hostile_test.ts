@@ -1,6 +1,4 @@
-/**
- * What guest code can try against its own stub: nothing of it may reach another space or the Sentry.
- */
+/** Attacks of guest code on its own stub: none may reach another space or the Sentry. */
 
 import { assert, assertEquals } from "@std/assert";
 import { Assembler } from "../../ffi/asm/assembler.ts";
@@ -34,7 +32,7 @@ let arena: Arena | null = null;
 function test(name: string, body: (lab: Lab) => void, options: SystrapOptions = {}): void {
   Deno.test({
     name,
-    sanitizeResources: false, // the arena is kept
+    sanitizeResources: false, // the caller keeps the arena
     fn: () => {
       arena ??= Arena.create(64 * 1024 * 1024, 0);
       const platform = createSystrapPlatform(arena, { poolSize: 1, ...options });
@@ -47,7 +45,7 @@ function test(name: string, body: (lab: Lab) => void, options: SystrapOptions = 
   });
 }
 
-/** Up to `lenBytes` bytes of a process: less if not all is mapped. */
+/** Up to `lenBytes` bytes of a process; fewer if not all is mapped. */
 function readMemory(pid: number, from: number, lenBytes: number): Uint8Array<ArrayBuffer> {
   using file = Deno.openSync(`/proc/${pid}/mem`);
   const bytes = new Uint8Array(lenBytes);
@@ -64,13 +62,14 @@ function readMemory(pid: number, from: number, lenBytes: number): Uint8Array<Arr
   return bytes;
 }
 
-/** Addresses of all `syscall` instructions in the stub, also of those that are only the end of another one. */
+/** Addresses of all bytes `syscall` in the stub, also inside longer instructions. */
 function syscallSites(pid: number): number[] {
   const text = readMemory(pid, TEXT, TEXT_BYTES);
   const sites: number[] = [];
   for (let i = 0; i + 1 < text.length; i++) {
     if (text[i] !== 0x0f || text[i + 1] !== 0x05) continue;
-    // Who jumps to the fast path's own trap gets the registers in its slot: nothing that this test could follow.
+    // A jump to the fast path's own trap replaces the registers by those in the slot, which this
+    // test could not follow.
     const isTrap = text[i - 5] === 0xb8 && text[i - 4] === (NR_TRAP & 0xff);
     if (!isTrap) sites.push(TEXT + i);
   }
@@ -118,7 +117,7 @@ test("the secret is in no memory of a stub", (lab) => {
   c.resumeRet(0);
   lab.next();
   lab.next();
-  for (const one of [c, thread]) one.requestFull(); // frames are written
+  for (const one of [c, thread]) one.requestFull(); // the handler writes frames there
   lab.next();
   lab.next();
   const [zygote] = stubsWithMapping(SCRATCH);
@@ -223,7 +222,7 @@ test("a thread that does not come with the frame it was asked for is killed", (l
   const c = lab.thread(space);
   c.resumeAll(true);
   lab.expectCall(c, 7);
-  // In its place a guest would break what the thread waits for on the way.
+  // A guest would break here the memory that the thread needs for its frame.
   const [pid] = stubsWithMapping(CODE);
   Deno.kill(pid!, "SIGSTOP");
   lab.until(() => isStopped(pid!), "the host has stopped it");
@@ -250,9 +249,9 @@ test("a guest that blocks all signals is killed when it has to stop", (lab) => {
   setReg(c, p.RIP, CODE + code.offsetOf("spin"));
   c.resumeAll(true);
   c.interrupt();
-  lab.expect(c, p.TRAP_INTERRUPT); // not yet hidden
+  lab.expect(c, p.TRAP_INTERRUPT); // it does not hide yet
   const [pid] = stubsWithMapping(CODE);
-  // mov eax, rt_sigreturn; syscall: the only place where it is allowed
+  // mov eax, rt_sigreturn; syscall: the only site at which it is allowed
   const text = readMemory(pid!, TEXT, TEXT_BYTES);
   const pattern = [0xb8, nr.SYS_rt_sigreturn, 0, 0, 0, 0x0f, 0x05];
   const found = text.findIndex((_, i) => pattern.every((b, k) => text[i + k] === b));

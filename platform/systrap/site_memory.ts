@@ -1,9 +1,9 @@
 /**
- * Sets of thunks in the control file: each has blocks of its own, a table and the thunks of its
+ * Sets of thunks in the control file. Each set has blocks of its own, a table and the thunks of its
  * entries, which only the stubs of its address spaces map. So no guest can read where others have
  * their code, nor jump to bytes that others chose.
  *
- * Neighbours: `../thunks.ts` (what is in there), `space.ts` maps the blocks.
+ * Neighbours: `../thunks.ts` writes the contents, `space.ts` maps the blocks.
  */
 
 import { copyFromBuffer } from "../../ffi/mem/native_memory.ts";
@@ -51,7 +51,10 @@ class SiteMemory implements ThunkPlace {
 
 export class SystrapThunks extends ThunkTable {
   readonly #memory: SiteMemory;
-  /** Its owner, and the spaces that use it: a stub may run on when its space is destroyed. */
+  /**
+   * Number of users: the owner, and the spaces that use it, since a stub may still run when its
+   * space is destroyed.
+   */
   #refs = 1;
 
   constructor(control: ControlMemory, target: number) {

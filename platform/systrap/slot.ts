@@ -1,5 +1,5 @@
 /**
- * A host thread's slot in the control memory of its space, and the ways of registers between a slot,
+ * A host thread's slot in the control memory of its space, and copies of registers between a slot,
  * a signal frame and `Context.regs`. Neighbours: `context.ts`, `space.ts`, `stub/layout.ts`.
  */
 
@@ -9,7 +9,7 @@ import type { ControlMemory } from "./control_memory.ts";
 
 /** cs 0x33, ss 0x2b: 64-bit user code. */
 const USER_CS = 0x33, USER_SS = 0x2b;
-/** High word of the first address that is not one of user space. */
+/** High word of the first address above user space. */
 const ADDRESS_LIMIT_HIGH = 0x8000;
 
 export class Slot {
@@ -21,7 +21,10 @@ export class Slot {
   readonly address: number;
   /** The thread waits in the handler: a signal frame is there. Valid while it is stopped. */
   hasFrame = false;
-  /** The thread has run no guest code: its FPU state is the initial one. It may not even be there. */
+  /**
+   * The thread has run no guest code: its FPU state is the initial one. The thread itself may not
+   * exist yet.
+   */
   isFresh = true;
 
   constructor(index: number, at: number, address: number) {
@@ -59,7 +62,7 @@ export function setSegments(regs: DataView): void {
   regs.setUint32(CSGSFS + 4, USER_SS << 16, true);
 }
 
-/** A base for wrfsbase and wrgsbase, which fault on addresses outside of user space. */
+/** Stores a base for wrfsbase or wrgsbase, which fault on addresses outside of user space. */
 export function storeBase(
   control: ControlMemory,
   at: number,

@@ -1,8 +1,8 @@
 /**
  * One guest address space over one stub process: its mappings, its slots, its end.
  *
- * Nothing here waits: the stub may not even be born. Neighbours: `command_ring.ts` carries the changes, `context.ts` runs in it,
- * `systrap.ts` makes spaces and hears of deaths.
+ * Nothing here waits: the stub may not exist yet. Neighbours: `command_ring.ts` carries the
+ * changes, `context.ts` runs in it, `systrap.ts` makes spaces and reports ends of processes.
  */
 
 import { MAP_FIXED, MAP_SHARED } from "../../ffi/abi/mman.ts";
@@ -51,21 +51,21 @@ import { Slot } from "./slot.ts";
 const SHARED_FIXED = MAP_SHARED | MAP_FIXED;
 /** LIMIT: stopped host threads kept for the next newContext of a space. */
 const MAX_IDLE = 16;
-/** The marks as the u64 that holds pid and mark. */
+/** The marks in the u64 that holds pid and mark. */
 const FAILED = MARK_FAILED * 0x100000000, FORKING = MARK_FORKING * 0x100000000;
-/** The arena, where a file handle is expected. */
+/** Stands for the arena in place of a file handle. */
 const ARENA = -1;
 const NOBODY_LEFT = "nobody needs it any more";
 const ANY_PROT = PROT_READ | PROT_WRITE | PROT_EXEC;
 
-/** What a space needs of the platform besides the engine. */
+/** What a space uses of the platform besides the engine. */
 export interface SpaceOwner {
   readonly engine: Engine;
   /** Message that must be done before `file` can be mapped, or 0. */
   installedBy(file: number): number;
-  /** The stub has told its pid: watch it. */
+  /** The stub has reported its pid: watch it. */
   born(space: SystrapSpace): void;
-  /** Nothing is left of the space: its numbers may be given away. */
+  /** The space has ended: its numbers can be used again. */
   ended(space: SystrapSpace): void;
   /** The space of a new stub, which is not born yet. */
   childOf(parent: SystrapSpace): SystrapSpace | null;
@@ -77,24 +77,22 @@ export class SystrapSpace extends AddressSpace {
   readonly contexts = new Set<SystrapContext>();
   /** Contexts whose resume waits for room in the ring. */
   readonly held: SystrapContext[] = [];
-  /** The mapper has a thread or a child to make, and nobody was resumed since. */
+  /** The mapper has a thread or a child to make, and no thread was resumed since. */
   needsWake = false;
   isDestroyed = false;
-  /** Host pid of the stub and its pidfd; 0 and -1 before it is born and after its end. */
+  /** Host pid of the stub and its pidfd; 0 and -1 before its birth and after its end. */
   pid = 0;
   pidfd = -1;
   mappings = new MappingIndex();
   /**
-   * Those that its patched call sites go through, and how many tables of them the stub has or is
-   * going to have.
+   * The thunks of its patched call sites, and the number of their tables that the stub has or will
+   * have.
    */
   thunks: SystrapThunks | null = null;
   #tables = 0;
   readonly #owner: SpaceOwner;
   readonly #engine: Engine;
-  /**
-   * Where the slots are in the stub, and how many chunks of them it has or is going to have there.
-   */
+  /** Address of the slots in the stub, and the number of their chunks that it has or will have. */
   readonly #slots: number;
   #mappedChunks = 0;
   readonly #chunks: number[];
@@ -103,9 +101,9 @@ export class SystrapSpace extends AddressSpace {
   #nextSlot = 1; // slot 0 is the header
   #isDead = false;
   #mustDie = false;
-  /** Why it is killed, if it is. */
+  /** The reason for which it is killed, if it is. */
   #cause: string | null = null;
-  /** Forked, but not born: they need this mapper. */
+  /** Children that were forked and are not born yet: they need this mapper. */
   readonly #unborn = new Set<SystrapSpace>();
   #parent: SystrapSpace | null = null;
 
@@ -125,7 +123,7 @@ export class SystrapSpace extends AddressSpace {
   override get seq(): number {
     return this.ring.seq;
   }
-  /** Once the stub is gone, so are all its mappings. */
+  /** When the stub has ended, all its mappings have too. */
   override get ackedSeq(): number {
     return this.#isDead ? this.ring.seq : this.ring.ackedSeq;
   }
@@ -159,7 +157,7 @@ export class SystrapSpace extends AddressSpace {
     this.ring.push(OP_MUNMAP, 0, addr, len, 0, 0, 0, 0);
   }
 
-  /** Holes in the range stay holes: mprotect(2) is called on what is mapped. */
+  /** Holes in the range stay holes: mprotect(2) is called on mapped pages only. */
   override protect(addr: number, len: number, prot: number): void {
     checkRange(addr, len);
     const changed = this.mappings.protect(addr, addr + len, prot);
@@ -193,8 +191,9 @@ export class SystrapSpace extends AddressSpace {
   }
 
   /**
-   * Stages the queue for a thread that is being resumed. One that sleeps is woken by the mapper when all is done: that is a
-   * wake-up less than to wake it and let it wake the mapper. False if not all found room.
+   * Stages the queue for a thread that is being resumed. The mapper wakes a sleeping thread when it
+   * has done all: one wake-up less than waking the thread first, which would then wake the mapper.
+   * False if some commands found no room.
    */
   stageForResume(sleeper: Slot | null): boolean {
     if (sleeper !== null) {
@@ -207,7 +206,7 @@ export class SystrapSpace extends AddressSpace {
     return false;
   }
 
-  /** A thread that is not there yet was resumed: wakes whoever has to make it. */
+  /** A thread that does not exist yet was resumed: wakes the mapper that has to make it. */
   hurry(): void {
     if (this.#parent !== null && this.#parent.needsWake) this.#parent.flush();
     if (!this.needsWake) return;
@@ -219,7 +218,7 @@ export class SystrapSpace extends AddressSpace {
     this.#engine.wake(this.#engine.control.commandsOffset(this.id) + COMMANDS_AT.head);
   }
 
-  /** There may be room in the ring again. */
+  /** Continues what waits for room in the ring. */
   drain(): void {
     if (this.#isDead) return;
     if (this.ring.publish()) {
@@ -240,7 +239,7 @@ export class SystrapSpace extends AddressSpace {
     return context;
   }
 
-  /** Makes a thread in advance: its start is published together with the stub. Null if there is no room. */
+  /** Makes a thread in advance: it starts together with the stub. Null if there is no room. */
   prepareThread(): Slot | null {
     const slot = this.#newThread();
     this.ring.publish();
@@ -300,7 +299,7 @@ export class SystrapSpace extends AddressSpace {
     return true;
   }
 
-  /** Keeps a host thread that waits. False if there are enough. */
+  /** Keeps a host thread that waits, for a later context. False if there are enough. */
   keepIdle(slot: Slot): boolean {
     if (this.#idle.length >= MAX_IDLE) return false;
     this.#idle.push(slot);
@@ -336,8 +335,8 @@ export class SystrapSpace extends AddressSpace {
   }
 
   /**
-   * Looks whether the stub has told its pid. It must be read before guest code runs there for the first time; the ack
-   * area could not be forged later either.
+   * Reads the pid that the stub has reported. It must be read before guest code runs there for the
+   * first time, although the ack area could not be forged later either.
    */
   stubIsAlive(): void {
     if (this.pid !== 0 || this.#isDead) return;
@@ -348,18 +347,18 @@ export class SystrapSpace extends AddressSpace {
     this.pid = pid;
     this.pidfd = syscall(SYS_pidfd_open, pid, 0);
     this.#owner.born(this);
-    // It has ended since, and was waited for.
+    // The process has ended since, and was reaped.
     if (this.pidfd === -ESRCH) return this.died();
     if (this.#mustDie && !this.#waitsForBirth) this.#sendKill();
   }
 
-  /** A word of the ack area, at once: half a pid is another process. */
+  /** Loads a word of the ack area as a whole: half of a pid would name another process. */
   #toldAtBirth(field: number): number {
     const { control } = this.#engine;
     return Atomics.load(control.i32, (control.ackOffset(this.id) + field) / 4);
   }
 
-  /** A destroyed parent lives on until its mapper has made all children that were forked. */
+  /** A destroyed parent stays until its mapper has made all children that were forked. */
   #leaveParent(): void {
     const parent = this.#parent;
     this.#parent = null;
@@ -401,8 +400,9 @@ export class SystrapSpace extends AddressSpace {
   }
 
   /**
-   * The parent's mapper is gone. If it was cloning just then, the child may live and have frames mapped: it is killed when
-   * it tells its pid. Should it have died before that, its numbers and frames are never used again.
+   * The parent's mapper has ended. If it was cloning, the child may live and have frames mapped: it
+   * is killed when it reports its pid. If the child died before that, its numbers and frames are
+   * never used again.
    */
   parentDied(): void {
     this.stubIsAlive();
@@ -411,21 +411,21 @@ export class SystrapSpace extends AddressSpace {
     this.stillborn();
   }
 
-  /** It will never tell its pid, as far as can be known. */
+  /** As far as the Sentry can know, the stub will never report its pid. */
   stillborn(): void {
     this.#mustDie = true;
     this.#leaveParent();
     for (const context of [...this.contexts]) context.lose("the host gave it no process");
   }
 
-  /** True if it waits for its birth: `stubIsAlive` should be called now and then. */
+  /** Whether it waits for its birth: `stubIsAlive` should be called from time to time. */
   get isUnborn(): boolean {
     return this.pid === 0 && !this.#isDead;
   }
 
   override destroy(): void {
     if (this.isDestroyed) return;
-    this.ring.seq++; // the last change: acked when the stub is gone
+    this.ring.seq++; // the last change: acked when the stub has ended
     this.isDestroyed = true;
     for (const context of [...this.contexts]) context.release();
     this.#idle.length = 0;
@@ -440,7 +440,7 @@ export class SystrapSpace extends AddressSpace {
     for (const child of this.#unborn) child.#ringAtBirth();
     if (!this.ring.publish()) this.#engine.overflowing.push(this);
     this.wakeMapper();
-    // Had they been born before they were asked to ring.
+    // They may have been born before the request to ring.
     for (const child of [...this.#unborn]) child.stubIsAlive();
   }
 
@@ -460,8 +460,8 @@ export class SystrapSpace extends AddressSpace {
 }
 
 /**
- * A place for the slots of a stub: saved registers are in them, whose addresses no other process
- * shall know.
+ * A random place for the slots of a stub: they hold saved registers, whose addresses no other
+ * process shall learn.
  */
 function drawSlots(slotBytes: number): number {
   const places = (SLOTS_END - SLOTS_FROM) / slotBytes - MAX_SLOTS;

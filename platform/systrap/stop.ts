@@ -1,7 +1,9 @@
 /**
- * Reads why a thread is in the signal handler from its frame, once, into the context.
+ * Reads the cause of a signal from the frame of a thread in the signal handler, once, into the
+ * context.
  *
- * Neighbours: `frame.ts` knows where a frame is, `context.ts` acts. Source: sigaction(2), seccomp(2).
+ * Neighbours: `frame.ts` has the offsets of a frame, `context.ts` acts. Source: sigaction(2),
+ * seccomp(2).
  */
 
 import { AUDIT_ARCH_X86_64 } from "../../ffi/abi/seccomp.ts";
@@ -37,7 +39,7 @@ import { SIG_KICK } from "./stub/layout.ts";
 
 /** The context's fields say what happened. */
 export const REPORTED_STOP = 0;
-/** The fast path asked for a frame; the registers are in the slot. */
+/** The fast path requested a frame; the registers are in the slot. */
 export const SAVED_STOP = 1;
 /** A kick, or a signal that no guest code caused. */
 export const SPURIOUS_STOP = 2;
@@ -82,7 +84,7 @@ export function readStop(
     enterPatchedCall(c, control, regs, rip + CALL_BYTES);
     return REPORTED_STOP;
   }
-  // The instruction of a site faulted in its thunk, which had done nothing yet.
+  // The instruction of a site faulted in its thunk, where nothing had been executed before it.
   const site = thunks?.siteOf(rip) ?? -1;
   if (site >= 0) {
     control.setWord(regs + RIP, site);
@@ -98,8 +100,8 @@ function readCall(c: Context, control: ControlMemory, regs: number): void {
 }
 
 /**
- * A thread stood at, or jumped to, the `syscall` of a site that has been patched meanwhile, and met an
- * invalid opcode there. It makes the call that it wanted to make.
+ * A thread was at, or jumped to, the `syscall` of a site that has been patched since, and hit an
+ * invalid opcode there. The thread makes the call that its code meant.
  */
 function enterPatchedCall(c: Context, control: ControlMemory, regs: number, rip: number): void {
   const { dv } = control;
@@ -111,7 +113,9 @@ function enterPatchedCall(c: Context, control: ControlMemory, regs: number, rip:
   readCall(c, control, regs);
 }
 
-/** A 32-bit call: as on a kernel without them, a general protection fault at the instruction. */
+/**
+ * A 32-bit call: a general protection fault at the instruction, as on a kernel without such calls.
+ */
 function readInt80(c: Context, control: ControlMemory, regs: number, rip: number): number {
   control.setWord(regs + RIP, rip);
   c.rip = rip;
@@ -128,7 +132,7 @@ function readException(
   code: number,
 ): void {
   const { dv } = control;
-  // The guest may have written over the frame: no other signal than those of exceptions leaves here.
+  // The guest may have written over the frame, so only signals of exceptions are reported.
   const safe = EXCEPTIONS.includes(signo) ? signo : SIGSEGV;
   const vector = dv.getUint32(regs + TRAPNO, true), error = dv.getUint32(regs + ERR, true);
   if (vector !== X86_TRAP_PF) {

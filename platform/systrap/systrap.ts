@@ -1,9 +1,9 @@
 /**
- * The systrap platform: guest threads are host threads of stub processes, whose system calls seccomp turns into signals, or
- * whose call sites are patched to post directly.
+ * The systrap platform: guest threads are host threads of stub processes. seccomp turns their
+ * system calls into signals, and patched call sites post directly.
  *
- * This file makes spaces, keeps some stubs ready, and hears of deaths. Neighbours: `engine.ts` polls, `space.ts`,
- * `context.ts`; `stub/` is the code on the other side.
+ * This file makes spaces, keeps some stubs ready, and handles ends of processes. Neighbours:
+ * `engine.ts` polls, `space.ts`, `context.ts`; `stub/` has the code of the stubs.
  */
 
 import { EPOLLIN } from "../../ffi/abi/epoll.ts";
@@ -40,20 +40,23 @@ import { ZygoteLink } from "./zygote_link.ts";
 export interface SystrapOptions {
   /** Stubs kept ready. Default 2. */
   readonly poolSize?: number;
-  /** More steps for the zygote before it is executed: limits, cgroup, priority; all stubs inherit. */
+  /** Adds steps to the start of the zygote: limits, cgroup, priority. All stubs inherit them. */
   readonly prepare?: (script: SpawnScript) => void;
-  /** How long a guest may hide from an interrupt before its stub is killed. Default KICK_DEADLINE_NS. */
+  /**
+   * How long a guest may leave an interrupt unanswered before its stub is killed. Default
+   * KICK_DEADLINE_NS.
+   */
   readonly kickDeadlineNs?: number;
 }
 
-/** How long the first stub may take. */
+/** How long the first stub may take to start. */
 const START_TIMEOUT_MS = 10_000;
-/** epoll tokens: spaces have their id. */
+/** epoll tokens; a space has its number. */
 const TOKEN_ZYGOTE = 0xfffffffe;
-/** Until the clock is calibrated. */
+/** Ticks that are used until the clock is calibrated. */
 const DEFAULT_TICKS_PER_NS = 2;
 const CALIBRATION_NS = 20e6;
-/** How often it is looked for stubs that were killed at their birth, and how old those are at least. */
+/** How often the platform looks for stubs that were killed at their birth, and their least age. */
 const LOOK_NS = 100e6, STILLBORN_NS = 1e9;
 
 /**
@@ -79,10 +82,10 @@ class SystrapPlatform implements Platform, SpaceOwner {
   readonly #epoll = new Epoll();
   readonly #files: FileTable;
   readonly #spaces = new Map<number, SystrapSpace>();
-  /** Those whose stub has not told its pid yet, and since when, ns. */
+  /** Spaces whose stub has not reported its pid yet, and since when, ns. */
   readonly #unborn = new Map<SystrapSpace, number>();
   #nextLookNs = 0;
-  /** Pids of stubs that have ended and that nobody knows: they were killed before they told them. */
+  /** Pids of ended stubs that no space has: they were killed before they reported them. */
   readonly #stillborn = new Set<number>();
   readonly #pool: SystrapSpace[] = [];
   readonly #poolSize: number;
@@ -121,7 +124,10 @@ class SystrapPlatform implements Platform, SpaceOwner {
     }
   }
 
-  /** The first stub shows a signal frame while no guest code can have touched it; then it is the first of the pool. */
+  /**
+   * Takes the layout of a signal frame from the first stub, while no guest code can have changed
+   * it. The stub then is the first of the pool.
+   */
   #learnFrame(): void {
     const space = this.#newSpace();
     const slot = space?.prepareThread() ?? null;
@@ -156,7 +162,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
   newAddressSpace(): SystrapSpace | null {
     this.#fillPool();
     let space = this.#pool.shift() ?? null;
-    // Somebody may have killed one that was ready.
+    // A stub of the pool may have been killed.
     while (space?.broken === true) {
       space.destroy();
       space = this.#pool.shift() ?? null;
@@ -243,7 +249,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
     return this.engine.guestGapTicks / this.#ticksPerNs;
   }
 
-  /** An epoll descriptor: of every stub's end. */
+  /** An epoll descriptor that reports the end of every stub. */
   get endsFd(): number {
     return this.#epoll.fd;
   }
@@ -280,7 +286,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
 
   // Time and death
 
-  /** Also while stubs are born: of the end of one whose pid is not known nobody is told. */
+  /** Also true while stubs are born: the end of a stub whose pid is not known raises no event. */
   get isKicking(): boolean {
     return this.engine.due.length > 0 || this.#unborn.size > 0;
   }
@@ -294,7 +300,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
     this.#calibrate();
   }
 
-  /** Whoever waits for one that was killed at its birth would wait for ever. */
+  /** A context that waits for a stub which was killed at its birth would wait for ever. */
   #lookForStillborn(nowNs: number): void {
     if (this.#unborn.size === 0 || nowNs < this.#nextLookNs) return;
     this.#nextLookNs = nowNs + LOOK_NS;
@@ -320,7 +326,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
     }
   }
 
-  /** The zygote's time stamps against the clock at its messages: two that are far enough apart. */
+  /** Compares the zygote's time stamps with the clock at two messages that are far enough apart. */
   #calibrate(): void {
     if (this.#isCalibrated || !this.#link.isIdle(this.engine.installed)) return;
     const ticks = this.#control.word(this.#control.global + GLOBAL_AT.installedTsc);
@@ -352,19 +358,22 @@ class SystrapPlatform implements Platform, SpaceOwner {
     space.died();
   }
 
-  /** It is not reaped before the end: its pid is the name of the group. */
+  /** The zygote is reaped last: its pid is the number of the group. */
   #lookAtZygote(): void {
     if (this.#isZygoteDead || poll(this.#link.pidfd, EPOLLIN, 0) <= 0) return;
     this.#isZygoteDead = true;
     this.#epoll.del(this.#link.pidfd);
-    // No program can be started and no file be mapped any more: all end as if each had been killed.
+    // No program can be started and no file be mapped any more, so all spaces end.
     for (const space of [...this.#spaces.values()]) {
       space.parentDied();
       space.kill("the zygote is dead");
     }
   }
 
-  /** All processes are in the zygote's group, also stubs that have not told their pid. Returns when all are reaped. */
+  /**
+   * Kills the zygote's group, in which all stubs are, also those without a known pid. Returns when
+   * all are reaped.
+   */
   destroy(): void {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
@@ -382,7 +391,10 @@ class SystrapPlatform implements Platform, SpaceOwner {
   }
 }
 
-/** A power of two that holds what is below the signal stack, and the largest frame with something to spare. */
+/**
+ * The size of a slot: a power of two with room for the part below the signal stack, and for the
+ * largest frame.
+ */
 function slotSize(minSignalStack: number): number {
   let bytes = 8192;
   while (bytes < SIGNAL_STACK + minSignalStack + 1024) bytes *= 2;

@@ -1,4 +1,4 @@
-/** The systrap platform before the judge. */
+/** The conformance tests on the systrap platform. */
 
 import { runConformance } from "../conformance.ts";
 import { createSystrapPlatform } from "./systrap.ts";

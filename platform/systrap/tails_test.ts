@@ -1,6 +1,7 @@
 /**
- * Kicks a guest thread at every instruction of the fast path: from the reply, through the tail, the guest, the thunk, up to the next
- * post. The thread is stepped by ptrace(2) and then let go with the signal.
+ * Kicks a guest thread at every instruction of the fast path: from the reply, through the tail, the
+ * guest and the thunk, to the next post. ptrace(2) steps the thread and then releases it with the
+ * signal.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -44,7 +45,7 @@ const XMM7 = Fpstate.at.xmmSpace + 7 * 16;
 /** Registers that calls do not change. */
 const KEPT = [p.RDI, p.RSI, p.RDX, p.R10, p.R8, p.R9, p.RBX, p.R13, p.R14, p.R15, p.RSP] as const;
 
-/** A host thread under our control. */
+/** A host thread that the test traces. */
 class Stepper {
   readonly tid: number;
   readonly #status = scratch.areaOffset(3);
@@ -58,7 +59,7 @@ class Stepper {
     check(syscall(SYS_ptrace, request, this.tid, address, data), "ptrace");
   }
 
-  /** Waits for a stop. Returns its signal. */
+  /** Waits for a stop. @returns its signal */
   #wait(): number {
     check(syscall(SYS_wait4, this.tid, scratch.base + this.#status, __WALL, 0), "wait4");
     const status = scratch.dv.getInt32(this.#status, true);
@@ -78,12 +79,15 @@ class Stepper {
     this.#ptrace(PTRACE_SINGLESTEP, 0, 0);
     assertEquals(this.#wait(), SIGTRAP);
     if (opcode !== PUSHFQ) return;
-    // It stored the flag by which we step: the guest must not get it.
+    // It stored the trap flag of our steps: the guest must not get it.
     const stack = this.#register(UserRegs.at.rsp);
     this.#ptrace(PTRACE_POKEDATA, Number(stack), Number(this.#word(stack) & ~TRAP_FLAG));
   }
 
-  /** The host takes the trap flag for the thread's own when it steps over popfq: so we do what it does. */
+  /**
+   * The host takes the trap flag for the thread's own when it steps over popfq, so the test clears
+   * it.
+   */
   #popFlags(): void {
     const flags = this.#word(this.#register(UserRegs.at.rsp));
     const rip = this.#register(UserRegs.at.rip), rsp = this.#register(UserRegs.at.rsp);
@@ -110,11 +114,11 @@ class Stepper {
     return scratch.dv.getBigUint64(this.#regs, true);
   }
 
-  /** Lets the thread run into the pending signal, and go with it. */
+  /** Lets the thread run into the pending signal, and releases it with that. */
   releaseWithSignal(): void {
     this.#ptrace(PTRACE_CONT, 0, 0);
     let signal = this.#wait();
-    if (signal !== SIG_KICK) { // the stop that PTRACE_INTERRUPT asked for can come first
+    if (signal !== SIG_KICK) { // the stop that PTRACE_INTERRUPT requested can come first
       this.#ptrace(PTRACE_CONT, 0, 0);
       signal = this.#wait();
     }
@@ -160,7 +164,10 @@ function assertSound(c: p.Context, round: number, result: number): void {
   assertEquals(Number(reg(c, p.R12)) - (isNext ? 1 : 0) <= round, true);
 }
 
-/** Kicks after `steps` instructions behind the reply. Returns what stopped, or null if it posted before. */
+/**
+ * Kicks after `steps` instructions behind the reply. @returns what stopped, or null if it posted
+ * before
+ */
 function kickAfter(lab: Lab, c: p.Context, steps: number, resume: () => void): number | null {
   const stepper = new Stepper(guestTid());
   stepper.seize();
@@ -173,7 +180,7 @@ function kickAfter(lab: Lab, c: p.Context, steps: number, resume: () => void): n
     stepper.release();
     return null;
   }
-  // Behind the guest's jump to the thunk the call is on its way, and the kick has nothing to add.
+  // Behind the guest's jump to the thunk the call is on its way, and the kick changes nothing.
   const expected = !hasReturned || stepper.isInGuest() ? p.TRAP_INTERRUPT : p.TRAP_SYSCALL;
   c.interrupt();
   stepper.releaseWithSignal();

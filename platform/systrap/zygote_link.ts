@@ -1,8 +1,9 @@
 /**
- * The Sentry's end of the zygote: starts it, and tells it to take descriptors and to make stubs.
+ * The Sentry's end of the zygote: starts it, and sends it messages with descriptors and requests
+ * for stubs.
  *
- * Messages are never waited for: they have numbers, and whoever needs one done (the mapper, for a file) waits on the
- * zygote's counter in the global page. Neighbour: `stub/zygote.ts`.
+ * The Sentry does not wait for messages: they have numbers, and the mapper that needs one done (for
+ * a file) waits on the zygote's counter in the global page. Neighbour: `stub/zygote.ts`.
  */
 
 import { CLOSE_RANGE_CLOEXEC, F_DUPFD_CLOEXEC, MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
@@ -36,7 +37,7 @@ import {
   MESSAGE_STUB,
 } from "./stub/layout.ts";
 
-/** First number that is not one of the fixed descriptors. */
+/** First number above the fixed descriptors. */
 const FD_ASIDE = 7;
 const MAX_FD = 0xffffffff;
 const RLIM_INFINITY = 2n ** 64n - 1n;
@@ -54,7 +55,7 @@ export class ZygoteLink {
   readonly #socket: number;
   readonly #message = allocBuffer(MESSAGE_BYTES);
   readonly #view = new DataView(this.#message.buffer, this.#message.byteOffset, MESSAGE_BYTES);
-  /** Number of the last message; 1 is the zygote's word that it is there. */
+  /** Number of the last message; 1 is the start that the zygote reports. */
   #sent = 1;
   /** When it was sent, by `performance.now()`. */
   sentAtNs = performance.now() * 1e6;
@@ -66,7 +67,7 @@ export class ZygoteLink {
   }
 
   /**
-   * @param prepare may add steps to what runs before exec: limits, cgroup, priority
+   * @param prepare adds steps to what runs before execve: limits, cgroup, priority
    * @throws Error naming the call that the host refused
    */
   static start(
@@ -90,7 +91,7 @@ export class ZygoteLink {
     }
   }
 
-  /** Puts a copy of `fd` at `number` in the shared table. Returns the message's number. */
+  /** Puts a copy of `fd` at `number` in the shared table. @returns the message's number */
   put(number: number, fd: number): number {
     return this.#send(MESSAGE_PUT, number, 0, 0, [fd]);
   }
@@ -99,7 +100,7 @@ export class ZygoteLink {
     this.#send(MESSAGE_CLOSE, number, 0, 0, []);
   }
 
-  /** A stub; the arguments are control file offsets. */
+  /** Requests a stub; the arguments are control file offsets. */
   makeStub(commands: number, slots: number, ack: number): void {
     this.#send(MESSAGE_STUB, commands, slots, ack, []);
   }
@@ -118,7 +119,10 @@ export class ZygoteLink {
     return this.#sent;
   }
 
-  /** Whether the zygote is done with the last message. @param installed the number of the last it is done with */
+  /**
+   * Whether the zygote has handled the last message. @param installed number of the last message
+   * that it has handled
+   */
   isIdle(installed: number): boolean {
     return (installed | 0) === (this.#sent | 0);
   }
@@ -130,7 +134,10 @@ export class ZygoteLink {
   }
 }
 
-/** Descriptors to their places, all others closed at exec; addresses not random, so that the stub's are free. */
+/**
+ * Moves descriptors to their numbers, all others closed at exec; switches random addresses off, so
+ * that the stub's are free.
+ */
 function launchScript(
   image: number,
   socket: number,
@@ -138,7 +145,7 @@ function launchScript(
   prepare: ((script: SpawnScript) => void) | null,
 ): SpawnScript {
   const script = new SpawnScript().call(SYS_setpgid, 0, 0);
-  // First out of the way of the numbers that they get, for one of them may stand there.
+  // First moves the descriptors above their numbers, as one of them may have such a number.
   const aside = [image, socket, fds.control, fds.arena, fds.doorbell].map((fd) => {
     script.call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, FD_ASIDE);
     return PREV(script.length - 1);
@@ -150,13 +157,16 @@ function launchScript(
   script.call(SYS_personality, ADDR_NO_RANDOMIZE);
   limit(script, RLIMIT_CORE, () => 0);
   limit(script, RLIMIT_NOFILE, (hard) => hard);
-  // Decides where the host puts its vdso.
+  // The limit of the stack determines where the host maps its vdso.
   limit(script, RLIMIT_STACK, (hard) => Math.min(hard, STACK_BYTES));
   prepare?.(script);
   return script.execFd(aside[0]!, ["dvisor-stub"], []);
 }
 
-/** A step that sets a limit of the zygote and all stubs; `soft` gets the hard limit. */
+/**
+ * A step that sets a limit of the zygote and all stubs; the soft limit gets the value of the hard
+ * one.
+ */
 function limit(script: SpawnScript, resource: number, soft: (hard: number) => number): void {
   const at = scratch.areaOffset(0);
   check(syscall(SYS_prlimit64, 0, resource, 0, scratch.area(0)), "prlimit64");

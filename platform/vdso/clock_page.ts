@@ -1,14 +1,14 @@
 /**
- * Keeps the vDSO's data page true: relates the time stamp counter to the host's clocks, once a second.
+ * Updates the vDSO's data page: relates the time stamp counter to the host's clocks, once a second.
  *
- * The clock that guests see never steps back: when the extrapolation ran ahead of the host, it is slowed down until the
- * host has caught up. Neighbour: vdso.ts reads what is written here.
+ * The clock that guests see never steps back: when the extrapolation ran ahead of the host, it is
+ * slowed down until the host has caught up. Neighbour: vdso.ts reads this page.
  */
 
 import { copyFromBuffer, store32 } from "../../ffi/mem/native_memory.ts";
 import { CLOCK } from "./vdso.ts";
 
-/** One reading of all clocks, as close together as can be. */
+/** One reading of all clocks, as close together as possible. */
 export interface ClockReading {
   /** Time stamp counter. */
   tsc: number;
@@ -29,18 +29,21 @@ export class ClockPage {
   readonly #buf: Uint8Array<ArrayBuffer> = new Uint8Array(64);
   readonly #dv: DataView = new DataView(this.#buf.buffer);
   #seq: number = 0;
-  /** What guests extrapolate from: counter and monotonic ns at the base, ns a tick. */
+  /** Base of the guests' extrapolation: counter and monotonic ns at the base, ns a tick. */
   #baseTsc: number = 0;
   #baseNs: number = 0;
   #rate: number = 0;
 
-  /** @param page host address of the data page, zero filled: guests make system calls until a rate is known. */
+  /**
+   * @param page host address of the data page, zero filled: guests make system calls until a rate
+   * is known
+   */
   constructor(page: number, first: ClockReading) {
     this.#page = page;
     this.#first = first;
   }
 
-  /** Take a new reading into account; about once a second. */
+  /** Uses a new reading; to be called about once a second. */
   update(now: ClockReading): void {
     const ticks = now.tsc - this.#first.tsc;
     const elapsed = now.monotonicNs - this.#first.monotonicNs;

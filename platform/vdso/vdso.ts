@@ -1,8 +1,10 @@
 /**
- * The guest's vDSO (vdso(7)): an ELF image with clock functions that need no system call, and the layout of the data
- * page in front of it. Time is the host's monotonic clock, extrapolated by the time stamp counter.
+ * The guest's vDSO (vdso(7)): an ELF image with clock functions that need no system call, and the
+ * layout of the data page in front of it. Time is the host's monotonic clock, extrapolated by the
+ * time stamp counter.
  *
- * Not here: where the numbers in the data page come from (clock_page.ts), and who maps the image (kernel/loader).
+ * Not here: the numbers in the data page (clock_page.ts), and the mapping of the image
+ * (kernel/loader).
  */
 
 import { Assembler } from "../../ffi/asm/assembler.ts";
@@ -40,27 +42,30 @@ export const CLOCK = {
   /** u64 seconds and nanoseconds of CLOCK_MONOTONIC at the base, then of CLOCK_REALTIME. */
   monotonic: 24,
   realtime: 40,
-  /** u32: numbers of processors below it are told without a call; 0: the kernel is asked. */
+  /** u32: getcpu answers by itself for CPU numbers below it; 0: it makes the system call. */
   cpus: 56,
 } as const;
 
 const SYS_gettimeofday = 96, SYS_time = 201, SYS_clock_gettime = 228, SYS_clock_getres = 229;
 const SYS_getcpu = 309;
 /**
- * Linux keeps the number of a processor, and above it that of its node, in the limit of a segment that is there for this
- * (__CPUNODE_SEG, arch/x86/include/asm/segment.h).
+ * Linux keeps the number of the CPU, with the number of its node above it, in the limit of a
+ * segment that exists for this (__CPUNODE_SEG, arch/x86/include/asm/segment.h).
  */
 const CPUNODE_SELECTOR = 0x7b, CPU_BITS = 0xfff;
 const NS_PER_SEC = 1_000_000_000;
-/** What the coarse clocks tick in, as the system calls say; a part of a second. */
+/** Tick of the coarse clocks, which clock_getres(2) returns, as a part of a second. */
 const COARSE_NS = 4_000_000;
 
-/** As Linux's: glibc finds the tables only if there is one segment, Go's runtime wants this version. */
+/**
+ * Version and segments as Linux has them: glibc finds the tables only if there is one segment, Go's
+ * runtime looks for this version.
+ */
 const VDSO = { vdso: { soname: "linux-vdso.so.1", version: "LINUX_2.6" } };
 
 /** The image, a multiple of 4096 bytes. */
 export function buildVdso(): Uint8Array<ArrayBuffer> {
-  // The code's place in the image depends on the table sizes only: build once to learn it.
+  // The address of the code depends on the table sizes only: the first build gives it.
   const probe = emit(0);
   const first = writeSharedObject(probe.code, probe.symbols, VDSO);
   const codeAt = findCode(first, probe.code);
@@ -88,7 +93,7 @@ function emit(codeAt: number): { code: Uint8Array; symbols: Record<string, numbe
   a.label("clock_gettime");
   a.lea(r8, data(CLOCK.monotonic));
   a.cmp(edi, 1).je("gettime_known");
-  // CLOCK_MONOTONIC_RAW, _COARSE and CLOCK_BOOTTIME: the kernel's calls tell the same of them.
+  // The kernel's calls give the same for CLOCK_MONOTONIC_RAW, _COARSE and CLOCK_BOOTTIME.
   for (const like of [4, 6, 7]) a.cmp(edi, like).je("gettime_known");
   a.lea(r8, data(CLOCK.realtime));
   a.test(edi, edi).je("gettime_known");

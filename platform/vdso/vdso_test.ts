@@ -1,4 +1,4 @@
-// The vDSO image and the page that drives it.
+/** The vDSO image and the page that drives it. */
 
 import { assert, assertEquals } from "@std/assert";
 import { buildVdso, CLOCK } from "./vdso.ts";

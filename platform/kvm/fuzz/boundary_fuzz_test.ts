@@ -1,8 +1,8 @@
 /**
- * Programs without sense in ring 3, on both sides of them a thread that has one: each ends in a trap or is kicked, and nothing
- * changes but what is the programs' own.
+ * Random programs in ring 3 run beside a witness thread with known registers. Each program ends in
+ * a trap or is kicked, and changes nothing but its own memory and registers.
  *
- * DVISOR_SEED repeats a run, DVISOR_PROGRAMS says how many.
+ * DVISOR_SEED repeats a run, DVISOR_PROGRAMS sets the number of programs.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -22,23 +22,23 @@ import { Watch, watchTables } from "./watch.ts";
 
 const COUNT = Number(Deno.env.get("DVISOR_PROGRAMS") ?? (isFull ? 1_000_000 : 6000));
 const CPUS = 2;
-/** More than all tables of a machine with three spaces. */
+/** More frames than the tables of a machine with three spaces need. */
 const WATCHED_FRAMES = 256;
 const CANARY_PAGES = 32;
-/** A program that takes longer does not end by itself. */
+/** A program that takes longer is kicked. */
 const PATIENCE_MS = 2;
-/** As many times, and it does not even when it is kicked. */
+/** A program that was kicked must stop within so many waits. */
 const MAX_WAITS = 2000;
-/** Times that a program's call is answered, so that it goes on. */
+/** How often a program's call is answered, so that it continues. */
 const MAX_ANSWERS = 3;
-/** Programs that the witness is answered once in. */
+/** The witness is answered once in so many programs. */
 const WITNESS_EVERY = 16;
-/** Programs after which a long run says how far it is. */
+/** A long run reports its progress after so many programs. */
 const SAID_EVERY = 50_000;
 const SIGNALS = [SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP];
 const XMM = 160, XSTATE = 512, MXCSR = 24;
 
-/** How programs ended, by the trap. */
+/** Counts how programs ended, by trap. */
 const ends = new Map<number, number>();
 
 class Fuzz {
@@ -61,7 +61,7 @@ class Fuzz {
     this.#lab = lab;
     this.#random = random;
     const { arena } = lab, bytes = programs.CODE_PAGES * l.PAGE;
-    const canaries = lab.pages(CANARY_PAGES); // before and behind all that programs have
+    const canaries = lab.pages(CANARY_PAGES); // pages around those of the programs
     this.#space = lab.space();
     this.#codeAt = lab.map(this.#space, l.CODE, programs.CODE_PAGES, l.RX);
     lab.map(this.#space, l.DATA, programs.DATA_PAGES);
@@ -84,7 +84,7 @@ class Fuzz {
     this.#tables = watchTables(WATCHED_FRAMES, CPUS);
   }
 
-  /** Each space has been on each processor, so that no further tables are made. */
+  /** Runs each space on each vCPU, so that all tables exist. */
   #warmUp(): void {
     const { arena } = this.#lab;
     for (let i = 0; i < programs.CODE_PAGES * l.PAGE; i += 2) {
@@ -95,7 +95,7 @@ class Fuzz {
     const threads = this.#threads.map(() => this.#lab.thread(this.#space));
     for (const [i, c] of threads.entries()) {
       for (const one of threads) one.resumeAll(true);
-      this.#answerWitness(); // it waits for a processor, and gets that of this thread
+      this.#answerWitness(); // it waits for a vCPU, and gets that of this thread
       c.interrupt();
       const stops = new Set([this.#lab.next(), this.#lab.next()]);
       assert(stops.has(c) && stops.has(this.#witness));
@@ -148,7 +148,7 @@ class Fuzz {
     }
   }
 
-  /** Starts the next program on a thread. @returns 1, or 0 if there is none in this batch */
+  /** Starts the next program on a thread. @returns 1, or 0 if the batch has none left */
   #begin(i: number): number {
     if (this.#next >= programs.PROGRAMS) return 0;
     const random = this.#random;
@@ -166,7 +166,7 @@ class Fuzz {
     return 1;
   }
 
-  /** The bytes of the programs that were begun last. */
+  /** The bytes of the programs that started last. */
   #places(): string {
     const from = Math.max(0, this.#next - 4), size = programs.PROGRAM_BYTES;
     const at = this.#codeAt + from * size, { buffer } = this.#lab.arena.dv;
@@ -174,7 +174,7 @@ class Fuzz {
     return bytes.reduce((text, byte) => text + byte.toString(16).padStart(2, "0"), "");
   }
 
-  /** Looks how it stopped. True: its call was answered, and it goes on. */
+  /** Handles the stop of a program. @returns true if its call was answered and it continues */
   #goesOn(c: p.Context): boolean {
     const { trap } = c, random = this.#random;
     const hasSignal = trap === p.TRAP_FAULT || trap === p.TRAP_EXCEPTION;
@@ -200,7 +200,7 @@ class Fuzz {
     this.#witness.resumeRet(0);
   }
 
-  /** Its registers are what they were, whatever ran on its processor meanwhile. */
+  /** Checks that the witness has its registers, whatever ran on its vCPU meanwhile. */
   #checkWitness(): void {
     this.#isWitnessStopped = true;
     const c = this.#witness, what = `witness behind program ${this.#done}`;

@@ -1,11 +1,15 @@
 /**
- * Instructions, and short runs of them, that ask something of ring 0, of segments, of the FPU or of addresses that are not the
- * guest's.
+ * Instructions, and short runs of them, that involve ring 0, segments, the FPU or addresses that
+ * are not the guest's.
  *
- * Neighbour: `programs_testing.ts` makes programs of them. Source: Intel SDM vol. 2, AMD APM vol. 3.
+ * Neighbour: `programs_testing.ts` makes programs of them. Source: Intel SDM vol. 2, AMD APM vol.
+ * 3.
  */
 
-/** Stand for any byte and any word, an address, a place in the code, a selector, one in two bytes, flags. */
+/**
+ * Marks that stand for any byte, any word, an address, a place in the code, a selector, one of two
+ * bytes, flags.
+ */
 export const ANY_BYTE = -1, ANY_WORD = -2, ADDRESS = -3, PLACE = -4, SELECTOR = -5;
 export const WIDE_SELECTOR = -6, FLAGS = -7;
 
@@ -20,12 +24,12 @@ const MARKS: Readonly<Record<string, readonly [mark: number, bytes: number]>> = 
 };
 
 export interface Piece {
-  /** Bytes, and marks for what is chosen. */
+  /** Bytes, and marks for the parts that are drawn at random. */
   readonly tokens: readonly number[];
   readonly bytes: number;
 }
 
-/** In hexadecimal, with the marks by their names. */
+/** Reads a pattern of hexadecimal bytes and names of marks. */
 const TEXT = `
   // Calls and gates.
   0f 05, b8 id 0f 05, 0f 34, cd ib, cd 80, cc, f1, ce, 0f 0b, 0f ff ib, 0f b9 ib, 0f 07, 48 0f 07,

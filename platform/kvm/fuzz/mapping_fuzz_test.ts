@@ -1,9 +1,9 @@
 /**
- * Page tables as the kernel may build them, in any order: spaces, forks, mappings, permissions, against a model of pages. What
- * guest code then finds at an address, on several processors, is what the model says; and nobody writes to a page that was
- * taken away, from the moment that this is acknowledged.
+ * Page tables against a model of pages: spaces, forks, mappings and permissions in any order, as
+ * the kernel may build them. Guest code on several vCPUs must find at an address what the model
+ * has. No guest may write to a page after the removal of its mapping was acknowledged.
  *
- * DVISOR_SEED repeats a run, DVISOR_STEPS says how long it is.
+ * DVISOR_SEED repeats a run, DVISOR_STEPS sets its length.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -23,13 +23,16 @@ import { fuzzSeed, Random } from "./random.ts";
 
 const STEPS = Number(Deno.env.get("DVISOR_STEPS") ?? (isFull ? 500_000 : 5000));
 const CPUS = 3, MAX_SPACES = 8;
-/** Each region crosses from one table of some level into the next, but the last, which ends with user space. */
+/**
+ * Each region crosses from one table of some level into the next; the last region ends at the end
+ * of user space.
+ */
 const REGION_PAGES = 24;
 const REGIONS = [2 ** 21, 2 ** 30, 2 ** 39, 2 ** 46].map((at) => at - REGION_PAGES / 2 * l.PAGE);
 REGIONS.push(USER_END - REGION_PAGES * l.PAGE);
 const POOL_PAGES = 64;
 const PROTECTIONS = [0, p.PROT_READ, l.RW, l.RX, l.RW | p.PROT_EXEC];
-/** In a page: its tag, a `ret`, a counter. */
+/** Layout of a page: its tag, a `ret`, a counter. */
 const RET_AT = 8, COUNTER_AT = 16;
 const RET = 0xc3;
 const READS = 1, WRITES = 2, RUNS = 3;
@@ -198,7 +201,7 @@ class Fuzz {
     );
   }
 
-  /** A page is taken from a thread that writes to it on another processor. */
+  /** Takes a page from a thread that writes to it on another vCPU. */
   #race({ space, pages }: Modelled): void {
     const random = this.#random, key = random.below(REGIONS.length * REGION_PAGES);
     const addr = this.#address(key), [page, other] = [random.below(32), 32 + random.below(32)];

@@ -1,8 +1,8 @@
 /**
- * Short programs of guest code that no compiler would make, from a seed: bytes without sense and odd instructions, with
- * registers to match.
+ * Short programs of guest code from a seed: random bytes and unusual instructions, with registers
+ * to match.
  *
- * Not here: what may come of them (`boundary_fuzz_test.ts`). Neighbour: `instructions.ts`.
+ * Not here: what the programs may do (`boundary_fuzz_test.ts`). Neighbour: `instructions.ts`.
  */
 
 import { CODE, DATA, PAGE, STACK, STACK_BYTES } from "../../conformance/lab.ts";
@@ -25,21 +25,24 @@ export const CODE_PAGES = 4, DATA_PAGES = 8;
 export const PROGRAMS: number = CODE_PAGES * PAGE / PROGRAM_BYTES;
 
 const INT3 = 0xcc;
-/** Of these pieces at most, so that something is left behind them to stop at. */
+/** LIMIT: pieces of a program, so that bytes are left behind them at which it stops. */
 const ROOM = PROGRAM_BYTES - 8;
 
 const SELECTORS = numbers("0 3 8 10 13 18 1b 20 23 28 2b 30 33 38 40 43");
 const FLAG_WORDS = numbers("0 2 202 302 3202 4202 40202 10202 20202 100202 1ffffff");
 
-/** Places of the upper half by their low words, all in ring 0's last 2 GiB: its frames, the stub, slots, the old page of calls. */
+/**
+ * Low words of addresses in the last 2 GiB, all of ring 0: its frames, the stub, slots, the old
+ * page of calls.
+ */
 const UPPER = numbers(
   "80000000 80001000 80002000 80004000 80010000 80011000 80200000 80200001 " +
     "80200040 80201000 80202000 80203000 ff600000 ff600400 fffff000 fffffff8",
 );
-/** High words under which nothing is, or no address is at all. */
+/** High words of addresses where nothing is mapped, and of addresses that are not canonical. */
 const ODD_HIGH = numbers("7fff 8000 ffff 7fffffff 80000000 ffff7fff ffff8000 ffffff80 fffffffe");
 
-/** Writes a value that may be an address of anything. */
+/** Writes a value that may be an address of any kind. */
 function putAddress(random: Random, dv: DataView, at: number): void {
   let low = 0, high = 0;
   switch (random.below(9)) {
@@ -54,7 +57,7 @@ function putAddress(random: Random, dv: DataView, at: number): void {
     case 3:
       low = DATA + random.below(DATA_PAGES) * PAGE + random.below(64) * 64;
       break;
-    case 4: // before, on and behind the ends
+    case 4: // before, at and behind the ends
       low = random.pick([
         DATA,
         DATA + DATA_PAGES * PAGE,
@@ -82,7 +85,7 @@ function putAddress(random: Random, dv: DataView, at: number): void {
   dv.setUint32(at + 4, high >>> 0, true);
 }
 
-/** Writes a program into its 64 bytes; what it does not take are breakpoints. */
+/** Writes a program into its 64 bytes and fills the rest with breakpoints. */
 export function writeProgram(random: Random, dv: DataView, at: number): void {
   for (let i = 0; i < PROGRAM_BYTES; i++) dv.setUint8(at + i, INT3);
   if (random.oneIn(4)) {
@@ -134,10 +137,10 @@ function putPiece(random: Random, dv: DataView, at: number, used: number, piece:
   return used;
 }
 
-/** Registers to begin program `index` with. */
+/** The registers that program `index` starts with. */
 export function fillRegisters(random: Random, regs: DataView, index: number): void {
   for (let at = p.R8; at <= p.RSP; at += 8) putAddress(random, regs, at);
-  if (random.oneIn(2)) setLow(regs, p.RCX, random.below(5000)); // an end to strings and loops
+  if (random.oneIn(2)) setLow(regs, p.RCX, random.below(5000)); // bounds strings and loops
   if (random.oneIn(2)) setLow(regs, p.RDI, DATA + random.below(DATA_PAGES * 64) * 64);
   if (random.oneIn(8)) putAddress(random, regs, p.RSP);
   else setLow(regs, p.RSP, STACK + STACK_BYTES - 64 - random.below(64) * 8);

@@ -31,7 +31,7 @@ export class Random {
   }
 }
 
-/** DVISOR_SEED, or another one each time. */
+/** DVISOR_SEED, or a new seed for each run. */
 export function fuzzSeed(): number {
   return Number(Deno.env.get("DVISOR_SEED") ?? Math.floor(Math.random() * 2 ** 31));
 }

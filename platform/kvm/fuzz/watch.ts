@@ -1,6 +1,6 @@
 /**
- * Memory that guest code must not change, by comparison with a copy: the frames of page tables and of ring 0, and pages of
- * the arena.
+ * Detects changes of memory that guest code must not change, by comparison with a copy: the frames
+ * of page tables and of ring 0, and pages of the arena.
  */
 
 import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../../ffi/abi/mman.ts";
@@ -10,7 +10,7 @@ import { mmap, munmap } from "../../../ffi/sys/files.ts";
 import { cpuPages } from "../ring0.ts";
 import { PAGE_BYTES } from "../table_memory.ts";
 
-/** Of the frame of an exception: what the processor pushes. */
+/** Bytes of an exception frame, which the processor pushes. */
 const PUSHED_BYTES = 48;
 /** Frame of the words that the Sentry writes for all stubs. */
 const BELL_FRAME = 6;
@@ -27,7 +27,10 @@ export class Watch {
   readonly #stretches: readonly Stretch[];
   readonly #copy: number;
 
-  /** @param base host address of what is watched; @param stretches parts of it, all by default */
+  /**
+   * @param base host address of the watched memory
+   * @param stretches parts of it, all by default
+   */
   constructor(name: string, base: number, bytes: number, stretches?: readonly Stretch[]) {
     this.#name = name;
     this.#base = base;
@@ -38,7 +41,7 @@ export class Watch {
     this.renew();
   }
 
-  /** What is there now is right. */
+  /** Takes the present contents as right. */
   renew(): void {
     copy(this.#copy, this.#base, this.#bytes);
   }
@@ -58,7 +61,10 @@ export class Watch {
   }
 }
 
-/** Watches the first `frames` frames, but slots of the first `cpus` processors and what exceptions push on their stacks. */
+/**
+ * Watches the first `frames` frames, without the slots of the first `cpus` vCPUs and the stacks
+ * that exceptions push to.
+ */
 export function watchTables(frames: number, cpus: number): Watch {
   const free: Stretch[] = [{ from: BELL_FRAME * PAGE_BYTES, bytes: PAGE_BYTES }];
   for (let cpu = 0; cpu < cpus; cpu++) {
@@ -75,7 +81,7 @@ export function watchTables(frames: number, cpus: number): Watch {
   return new Watch("memory of tables", tablesBase(), frames * PAGE_BYTES, stretches);
 }
 
-/** Host address of the tables of the only machine of this process. */
+/** Host address of the tables of the only machine in this process. */
 function tablesBase(): number {
   const lines = Deno.readTextFileSync("/proc/self/maps").split("\n");
   const found = lines.filter((line) => line.includes("/memfd:dvisor-tables"));

@@ -31,20 +31,25 @@ export const TEXT_START = "text";
 export const LABELS = {
   /** First instruction of the zygote. */
   zygote: "zygote",
-  /** Where a thunk jumps to. */
+  /** The target of thunks. */
   fast: "fast",
-  /** Where a new thread goes, as if it had posted on the fast path. */
+  /** Where a new thread starts, as if it had posted on the fast path. */
   fastWait: "fast_wait",
-  /** Behind the call by which the fast path gets a signal frame: the guest's registers are in the slot. */
+  /**
+   * The instruction behind the call by which the fast path gets a signal frame: the guest's
+   * registers are in the slot.
+   */
   save: "save",
-  /** The ways back to the guest: start, first instruction after the look at `kick`, end. */
+  /**
+   * The tails, which return to the guest: start, first instruction after the check of `kick`, end.
+   */
   tails: [
     ["tail_ret", "tail_ret_body", "tail_ret_end"],
     ["tail_load", "tail_load_body", "tail_load_end"],
   ],
 } as const;
 
-/** Names of the instructions behind each system call that guest threads may make, by kind of call. */
+/** Labels behind the system calls that guest threads may make, by kind of call. */
 export class AllowedSites {
   readonly futex: string[] = [];
   readonly doorbell: string[] = [];
@@ -89,15 +94,18 @@ export function futexWake(a: Assembler, word: Mem, count: number, sites: string[
 }
 
 /**
- * A call that only the zygote and mappers may make: it shows the secret in two arguments that the call does not use. The
- * secret is in rsp and rbp, which these threads need for nothing else, and never in memory that a stub has.
- * Changes r8 and r9.
+ * A call that only the zygote and mappers may make: it shows the secret in two arguments that the
+ * call does not use. The secret is in rsp and rbp, which these threads use for nothing else, and
+ * never in memory of a stub. Changes r8 and r9.
  */
 export function privilegedCall(a: Assembler, nr: number): void {
   a.mov(r8, rsp).mov(r9, rbp).mov(eax, nr).syscall();
 }
 
-/** mmap(2) uses all arguments, but not the high halves of prot, flags and fd: they hold 96 bits of the secret. */
+/**
+ * mmap(2) with the secret: it uses all arguments, but not the high halves of prot, flags and fd,
+ * which take 96 bits.
+ */
 export function privilegedMmap(a: Assembler): void {
   a.mov(rax, rsp).shl(rax, 32).or(rdx, rax);
   a.mov(rax, rsp).shr(rax, 32).shl(rax, 32).or(r10, rax);
@@ -105,7 +113,7 @@ export function privilegedMmap(a: Assembler): void {
   a.mov(eax, SYS_mmap).syscall();
 }
 
-/** exit_group(code): the stub is of no use any more. */
+/** exit_group(code): ends the stub. */
 export function dieWith(a: Assembler, code: number): void {
   a.mov(edi, code);
   privilegedCall(a, SYS_exit_group);

@@ -1,10 +1,11 @@
 /**
- * The way of a patched system call: from the thunk to the slot and back, without a signal.
+ * The path of a patched system call: from the thunk to the slot and back, without a signal.
  *
- * `syscall` clobbers rcx and r11, so both are free: the thunk brings the return address in rcx and the number in eax.
- * The guest's stack is never touched (it has a red zone), its FPU only when the Sentry asks for its state. The tails back to the guest
- * depend on nothing but the slot, so they can be started again at any instruction. Neighbours:
- * `wait_reply.ts`, `handler.ts`, and `../../thunks.ts`, which writes the thunks.
+ * `syscall` clobbers rcx and r11, so both are free: the thunk passes the return address in rcx and
+ * the number in eax. The guest's stack is not touched, as it has a red zone, and its FPU only when
+ * the Sentry requests its state. The tails that return to the guest depend only on the slot, so
+ * they can be restarted at any instruction. Neighbours: `wait_reply.ts`, `handler.ts`, and
+ * `../../thunks.ts`, which writes the thunks.
  */
 
 import type { Assembler } from "../../../ffi/asm/assembler.ts";
@@ -81,7 +82,10 @@ const slot: SlotAccess = {
     void a.mov(rdi, gs(SLOT_AT.stack)).lea(rdi, mem(rdi, SLOT_AT.state - SLOT_HEADER)),
 };
 
-/** What the wait changes and REPLY_RET must restore; rax, rcx, r11 and rsp are special. */
+/**
+ * Registers that the wait changes and REPLY_RET must restore; rax, rcx, r11 and rsp are handled
+ * apart.
+ */
 const VOLATILE: readonly (readonly [number, Reg64])[] = [
   [RDI, rdi],
   [RSI, rsi],
@@ -98,7 +102,7 @@ const PRESERVED: readonly (readonly [number, Reg64])[] = [
   [R15, r15],
 ];
 
-/** The overflow flag, and by how much it is moved to bit 30. */
+/** The overflow flag, and the shift that moves it to bit 30. */
 const FLAG_OF = 0x800, OF_SHIFT = 19;
 
 export function emitFastPath(a: Assembler, sites: AllowedSites): void {
@@ -106,7 +110,8 @@ export function emitFastPath(a: Assembler, sites: AllowedSites): void {
   for (const [place, reg] of PRESERVED) a.mov(gsReg(place), reg);
   a.mov(gsReg(RCX), rcx).mov(gsReg(RSP), rsp).mov(rsp, gs(SLOT_AT.stack)).pushfq().pop(r11);
   a.mov(gsReg(R11), r11).mov(gsReg(RIP), rcx).mov(gsReg(EFLAGS), r11);
-  // The line that the Sentry looks at comes last, in one go: else it takes the line away in between, and again at the end.
+  // The line that the Sentry polls is written last, at once: otherwise the Sentry takes the line
+  // away in between, and again at the end.
   for (const [place, reg] of VOLATILE) a.mov(gsReg(place), reg);
   a.mov(gsReg(R9), r9).mov(gs(SLOT_AT.nr), eax);
   a.label("fast_post").mov(eax, POSTED_FAST).xchg(gs(SLOT_AT.state), eax);
@@ -132,12 +137,12 @@ export function emitFastPath(a: Assembler, sites: AllowedSites): void {
   a.mov(eax, NR_TRAP).syscall().label(LABELS.save).ud2();
 }
 
-/** edx:eax: what XSAVE and XRSTOR are about. */
+/** edx:eax: the components for XSAVE and XRSTOR. */
 function emitFeatures(a: Assembler): void {
   a.mov(eax, at(GLOBAL + GLOBAL_AT.features)).mov(edx, at(GLOBAL + GLOBAL_AT.features + 4));
 }
 
-/** The call returns: `result` in rax, all else as it was. */
+/** Returns from the call: `result` in rax, all else as it was. */
 function emitTailRet(a: Assembler): void {
   const [start, body, end] = LABELS.tails[0];
   a.align(16).label(start);
@@ -148,22 +153,22 @@ function emitTailRet(a: Assembler): void {
   a.mov(rax, gs(SLOT_AT.result)).mov(r11, gsReg(R11)).mov(rcx, gsReg(RCX));
   a.mov(rsp, gsReg(RSP)).jmp(gsReg(RIP));
   a.label(end);
-  // As if it had returned, for the Sentry takes the registers from the slot.
+  // As after a return, because the Sentry takes the registers from the slot.
   a.label("tail_ret_kicked");
   a.mov(rax, gs(SLOT_AT.result)).mov(gsReg(RAX), rax).jmp("fast_save");
 }
 
 /**
- * The flags that the fast path changed, from the slot: it touches no others, and popfq, which loads all, takes 10 ns.
- * SF, ZF, AF, PF and CF have sahf; OF, bit 11 of the flags, comes out of doubling a number whose two high bits differ.
- * Changes rax and rcx.
+ * Loads the flags that the fast path changed from the slot. It changes no others, and popfq, which
+ * loads all, takes 10 ns. sahf loads SF, ZF, AF, PF and CF; OF, bit 11 of the flags, is set by
+ * doubling a number whose two high bits differ. Changes rax and rcx.
  */
 function emitArithmeticFlags(a: Assembler): void {
   a.mov(eax, gsReg(EFLAGS)).mov(ecx, eax).and(ecx, FLAG_OF).shl(ecx, OF_SHIFT);
   a.shl(eax, 8).add(ecx, ecx).sahf();
 }
 
-/** All registers from the slot, and the base of fs and the FPU state when asked. */
+/** Loads all registers from the slot, and the base of fs and the FPU state when requested. */
 function emitTailLoad(a: Assembler): void {
   const [start, body, end] = LABELS.tails[1];
   a.align(16).label(start);

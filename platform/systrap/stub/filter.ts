@@ -1,11 +1,11 @@
 /**
  * The seccomp program of zygote and stubs, installed once: every stub and thread inherits it.
  *
- * What guest threads need (wait, wake, ring, return from a signal) is allowed at its own
- * instructions in the stub's text, and is of no use to guest code that jumps there. The calls of
+ * The calls of guest threads (wait, wake, ring, return from a signal) are allowed at their own
+ * instructions in the stub's text, and are of no use to guest code that jumps there. The calls of
  * the mapper and of the zygote pass if they show a secret in arguments that the call does not use:
- * 128 random bits that exist only in their registers. Everything else becomes SIGSYS and a post. A
- * filter on top for each guest thread would do the same, and costs 100 us a thread. Source:
+ * 128 random bits that exist only in their registers. All other calls become SIGSYS and a post. A
+ * further filter for each guest thread would do the same, and costs 100 us a thread. Source:
  * seccomp(2).
  */
 
@@ -35,7 +35,7 @@ interface StubCall {
 }
 
 interface PrivilegedCall extends StubCall {
-  /** The first argument is one of these, where it is known beforehand. */
+  /** Values of the first argument, where they are known in advance. */
   readonly first?: readonly number[];
 }
 
@@ -80,7 +80,10 @@ const MAP: StubCall = { nr: nr.SYS_mmap, reason: "a command of the mapper's: sha
 /** All calls that the host serves to zygote and stubs. */
 export const STUB_CALLS: readonly StubCall[] = [...AT_OWN_PLACES, MAP, ...PRIVILEGED];
 
-/** @param addressOf the address of a label; the labels stand behind the `syscall` instructions */
+/**
+ * @param addressOf returns the address of a label; the labels stand behind the `syscall`
+ * instructions
+ */
 export function stubFilter(
   sites: AllowedSites,
   addressOf: (label: string) => number,
@@ -111,8 +114,7 @@ export function stubFilter(
   onlyAt(sites.futex);
   b.label("sigreturn");
   onlyAt(sites.sigreturn);
-  // The doorbell's counter only ever grows by 1: nothing reads it, and it must never be
-  // full.
+  // Each write may add only 1: nothing reads the counter, and it must never become full.
   b.label("write").ldAbs(argLo(0)).jeq(FD_DOORBELL, undefined, "trap");
   b.ldAbs(argLo(1)).jeq(addressOf(ONE) % 2 ** 32, undefined, "trap");
   b.ldAbs(argHi(1)).jeq(Math.floor(addressOf(ONE) / 2 ** 32), undefined, "trap");

@@ -25,7 +25,10 @@ const PLACES = ["futex1", "futex2", "ring", "back", "mask", "exit"];
 const addressOf = (label: string) => STUB_BASE + 0x100 * (2 + PLACES.indexOf(label));
 const PROGRAM = stubFilter(SITES, addressOf, SECRET);
 
-/** Runs a filter over `struct seccomp_data`: the instructions that ours has, and no others. */
+/**
+ * Runs a filter over `struct seccomp_data`. It knows the instructions that our filter has, and no
+ * others.
+ */
 function verdict(call: number, args: bigint[], ip = 0x400000, arch = AUDIT_ARCH_X86_64): number {
   const data = new DataView(new ArrayBuffer(64));
   data.setInt32(0, call, true);

@@ -1,9 +1,9 @@
 /**
  * The one signal handler of guest threads: SIGSYS, faults, exceptions and the kick.
  *
- * It runs on the alternate stack inside of the thread's slot with all signals blocked, posts, waits, and returns
- * to whatever the Sentry made of the frame. The slot is found by rounding rsp down: nothing of
- * the guest's registers is needed. Neighbour: `fast_path.ts`, whose tails are restarted here.
+ * It runs on the alternate stack inside the thread's slot with all signals blocked, posts, waits,
+ * and returns with the frame as the Sentry has changed it. It finds the slot by rounding rsp down,
+ * and uses no register of the guest. Neighbour: `fast_path.ts`, whose tails are restarted here.
  */
 
 import type { Assembler } from "../../../ffi/asm/assembler.ts";
@@ -87,7 +87,7 @@ export function emitHandler(a: Assembler, slotBytes: number, sites: AllowedSites
   a.cmp(ecx, REPLY_EXIT).je("handler_exit");
 
   a.label("handler_return");
-  a.add(rsp, 8); // the restorer's address: sigreturn wants rsp behind it
+  a.add(rsp, 8); // the restorer's address: sigreturn expects rsp behind it
   a.label("restorer");
   a.mov(eax, SYS_rt_sigreturn);
   allowedCall(a, sites.sigreturn);
@@ -111,9 +111,9 @@ export function emitHandler(a: Assembler, slotBytes: number, sites: AllowedSites
 }
 
 /**
- * A kick inside the stub's own code needs no report: the thread is about to post, or waits. But a tail has looked at
- * `kick` already and would miss it: it starts again, for it depends on nothing but the slot.
- * A single step in there is not the guest's business either.
+ * A kick inside the stub's own code needs no report, as the thread will post or waits. But a tail
+ * has checked `kick` already and would miss it, so the tail is restarted, which it may be at any
+ * instruction. A single step inside the stub is not reported either.
  */
 function emitKick(a: Assembler): void {
   a.label("handler_kick");

@@ -1,5 +1,5 @@
 /**
- * Puts the stub together: text and the zygote's memory as one static ELF program.
+ * Assembles the stub: text and the zygote's memory as one static ELF program.
  *
  * Neighbours: the emitters of this folder; `../zygote_link.ts` starts it.
  */
@@ -14,7 +14,7 @@ import { MAX_SLOTS, SCRATCH, TEXT, TEXT_BYTES } from "./layout.ts";
 import { emitMapper, emitMapperData } from "./mapper.ts";
 import { emitZygote, type SharedOffsets, zygoteScratch } from "./zygote.ts";
 
-/** The program and the addresses in it that the Sentry must know. */
+/** The program, and the addresses in it that the Sentry uses. */
 export interface StubImage {
   readonly elf: Uint8Array<ArrayBuffer>;
   readonly text: Uint8Array<ArrayBuffer>;
@@ -26,7 +26,7 @@ export interface StubImage {
 
 /**
  * @param slotBytes size of a slot, a power of two
- * @param secret four random words; whoever knows them may change mappings in a stub
+ * @param secret four random words; code that has them may change mappings in a stub
  */
 export function assembleStub(
   slotBytes: number,

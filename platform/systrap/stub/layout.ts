@@ -1,11 +1,11 @@
 /**
- * What the Sentry and the assembled stub agree on: addresses in a stub, the control memory, states, commands.
+ * The layout that the Sentry and the assembled stub share: addresses in a stub, the control memory,
+ * states, commands.
  *
- * Every stub maps the same things at the same addresses, all at or above `STUB_BASE`, but for the
- * jump tables and the slots. What a field means for trust stands beside it: "RO" is read-only in a
- * stub, "RW" can be written by guest code at any moment and is only ever a hint or the guest's own
- * loss. Neighbours: the other files of this folder emit the code, the folder above is the Sentry's
- * side.
+ * Every stub maps the same things at the same addresses, all at or above `STUB_BASE`, except the
+ * jump tables and the slots. "RO" is memory that is read-only in a stub. "RW" can be written by
+ * guest code at any moment, and serves as a hint or harms only the guest itself. Neighbours: the
+ * other files of this folder emit the code, the folder above is the Sentry's side.
  */
 
 import { TABLE_BYTES, TABLE_OPCODES } from "../../thunks.ts";
@@ -17,22 +17,24 @@ export const STUB_BASE = 0x7fff00000000;
 /** Code of zygote, mapper, handlers and fast path. */
 export const TEXT = STUB_BASE;
 export const TEXT_BYTES = 0x8000;
-/** Private memory of the zygote, with the secret and the filter that knows it; no stub has it. */
+/**
+ * Private memory of the zygote, with the secret and the filter that contains it; no stub has it.
+ */
 export const SCRATCH = STUB_BASE + 0x10000;
 export const SCRATCH_BYTES = 0x2000;
 /** The page of global words: RO in stubs, written by the Sentry and the zygote. */
 export const GLOBAL = STUB_BASE + 0x20000;
 /** Mapper commands and thread arguments of one space: RO. */
 export const COMMANDS = STUB_BASE + 0x40000;
-/** Code that the Sentry writes: one thunk a patched call site. Executable, not writable. */
+/** Code that the Sentry writes: one thunk for each patched call site. Executable, not writable. */
 export const THUNKS = STUB_BASE + 0x100000;
-/** The first page of slot 0, which is no thread's: the header of the space, RW. */
+/** The first page of slot 0, which belongs to no thread: the header of the space, RW. */
 export const HEADER = STUB_BASE + 0x4000000;
 /** LIMIT: 4095 host threads in one space. */
 export const MAX_SLOTS = 4096;
 export const SLOTS_IN_CHUNK = 32;
 export const STUB_END = STUB_BASE + 0x10000000;
-/** The slots of a stub, RW, are somewhere in here: the Sentry draws the place for each stub. */
+/** Range of the slots of a stub, RW: the Sentry draws their address for each stub. */
 export const SLOTS_FROM = STUB_BASE + 0x20000000;
 export const SLOTS_END = STUB_BASE + 0xd0000000;
 /** End of user addresses with 4-level page tables. */
@@ -44,15 +46,18 @@ export const TABLES: readonly number[] = TABLE_OPCODES
 
 /** Offsets in the global page. The two halves have different writers. */
 export const GLOBAL_AT = {
-  /** u32: the Sentry sleeps, ring the doorbell after a post. */
+  /** u32: the Sentry sleeps; ring the doorbell after a post. */
   sleeping: 0,
-  /** u32: time stamp ticks to spin for a reply, 0 never. */
+  /** u32: time stamp ticks to spin for a reply, 0: do not spin. */
   spinTicks: 4,
-  /** u32: the CPU that the Sentry runs on while threads spin; who is on it too gives it away instead. */
+  /**
+   * u32: the CPU that the Sentry runs on while threads spin; a thread on the same CPU sleeps
+   * instead.
+   */
   loopCpu: 8,
   /** u64: features of the processor's state that a slot's FPU area has. */
   features: 16,
-  /** u32: number of the last message that the zygote is done with. */
+  /** u32: number of the last message that the zygote has handled. */
   installed: 64,
   /** u64: time stamp counter at that moment. */
   installedTsc: 72,
@@ -62,7 +67,7 @@ export const GLOBAL_AT = {
 export const COMMANDS_AT = {
   /** u32: commands queued so far, modulo 2^32. */
   head: 0,
-  /** u32: not 0 asks the stub to ring as soon as it has told its pid. */
+  /** u32: not 0 makes the stub ring after it has reported its pid. */
   ringAtBirth: 4,
   ring: 64,
   /** One `stack_t` (24 bytes) for each slot. */
@@ -73,11 +78,14 @@ export const COMMAND_BYTES = 64;
 export const STACK_T_BYTES = 24;
 export const COMMANDS_BYTES = 0x1b000;
 
-/** A command: what to do, which zygote message must be done before, six words. */
+/** A command: what to do, the zygote message that must be done before, six words. */
 export const COMMAND_AT = { op: 0, wait: 4, args: 8 } as const;
 /** mmap(args 0 to 5), shared and fixed. */
 export const OP_MMAP = 1;
-/** Publish how far the mapper is: writes args 0 to the control file at offset args 1; `wait` 1 rings. */
+/**
+ * Publish how far the mapper is: writes args 0 to the control file at offset args 1; `wait` 1
+ * rings.
+ */
 export const OP_ACK = 2;
 export const OP_MPROTECT = 3;
 export const OP_MUNMAP = 4;
@@ -87,7 +95,7 @@ export const OP_THREAD = 5;
 export const OP_WAKE = 7;
 /**
  * A copy of the process: args are control file offsets of commands, slots and ack, then the two
- * marks as u64, and where the slots of this process are, which the copy gives away.
+ * marks as u64, and the address of the slots of this process, which the copy unmaps.
  */
 export const OP_FORK = 6;
 
@@ -95,7 +103,7 @@ export const OP_FORK = 6;
 export const HEADER_AT = {
   /** u32: commands done. */
   done: 0,
-  /** u64: pid of the stub, on its way to the ack area. */
+  /** u64: pid of the stub, from where the mapper writes it to the ack area. */
   pid: 64,
 } as const;
 
@@ -106,17 +114,18 @@ export const ACK_AT = {
   seq: 0,
   /** u32: commands done. */
   head: 4,
-  /** u32: pid of the stub, 0 before it is born; then the high word, a mark while there is no pid. */
+  /** u32: pid of the stub, 0 before its birth; then the high word, a mark while there is no pid. */
   pid: 8,
   mark: 12,
 } as const;
-/** Marks: the stub could not be made; it may have been made and will tell its pid. */
+/** Marks: the stub could not be made; it may have been made and will report its pid. */
 export const MARK_FAILED = 1;
 export const MARK_FORKING = 2;
 
 /**
- * The cache line of a slot that goes back and forth for a patched call. The other core would have to give up every line that the
- * Sentry looks at, and the one beside it, which processors fetch with it: bytes 320 to 383 are nobody's.
+ * The cache line of a slot that moves between the cores for each patched call. The other core has
+ * to give up every line that the Sentry reads, and the line beside it, which processors prefetch:
+ * so bytes 320 to 383 are unused.
  */
 const CALL_LINE = 256;
 
@@ -126,11 +135,11 @@ export const SLOT_AT = {
   nr: CALL_LINE + 48,
   /** u32, the futex word: see the states. */
   state: CALL_LINE + 52,
-  /** u64: what rax shall be, for REPLY_RET on the fast path. */
+  /** u64: the value of rax for REPLY_RET on the fast path. */
   result: CALL_LINE + 56,
   /** u64: top of the small stack, slot + SLOT_HEADER. */
   stack: 104,
-  /** u32: not 0 asks the fast path to stop again instead of going back to the guest. */
+  /** u32: not 0 makes the fast path stop again before it returns to the guest. */
   kick: 112,
   /** u32: commands that must be done before this thread goes on (REPLY_CHAIN). */
   chain: 116,
@@ -139,22 +148,27 @@ export const SLOT_AT = {
   /** u64 each: bases, stored by the handler, loaded from here with REPLY_LOAD. */
   fsBase: 192,
   gsBase: 200,
-  /** u64: stack pointer at the handler's entry, read only while no guest code has run in the stub. */
+  /**
+   * u64: stack pointer at the handler's entry, read only while no guest code has run in the stub.
+   */
   frame: 208,
-  /** u32: host thread id, stored by the thread when it starts; only good to signal a thread of this stub. */
+  /**
+   * u32: host thread id, stored by the thread when it starts; only good to signal a thread of this
+   * stub.
+   */
   tid: 216,
-  /** u32: CPU that the thread rang or began to spin on, a hint. */
+  /** u32: CPU on which the thread rang or began to spin, a hint. */
   cpu: 220,
   /**
-   * u32 each: time stamps, low halves, of its last return to the guest, unless the reply was there at once, and of its last ring.
-   * Hints.
+   * u32 each: time stamps, low halves, of its last return to the guest, unless the reply was there
+   * at once, and of its last ring. Hints.
    */
   resumed: 224,
   rung: 228,
 } as const;
 /**
- * Where a slot has the register that is at offset 8 * i in `Context.regs`, up to EFLAGS. RAX is valid for REPLY_LOAD and behind
- * REPLY_SAVE; of a posted call it is `nr`.
+ * Where a slot has the register that is at offset 8 * i in `Context.regs`, up to EFLAGS. RAX is
+ * valid for REPLY_LOAD and behind REPLY_SAVE; of a posted call it is `nr`.
  */
 export const SLOT_REGS: readonly number[] = [
   // r8 to r15
@@ -162,7 +176,9 @@ export const SLOT_REGS: readonly number[] = [
   // rdi rsi rbp rbx rdx rax rcx rsp rip eflags
   ...[CALL_LINE, CALL_LINE + 8, 136, 128, CALL_LINE + 16, 176, 88, 72, 64, 80],
 ];
-/** Header and small stack; behind it the XSAVE area (standard form) of a thread on the fast path. */
+/**
+ * Header and small stack; behind it the XSAVE area (standard form) of a thread on the fast path.
+ */
 export const SLOT_HEADER = 512;
 /** LIMIT: all state but that of AMX, which needs a permission that no stub asks for. */
 export const SLOT_FPU_BYTES = 2816;
@@ -171,7 +187,7 @@ export const SIGNAL_STACK = SLOT_HEADER + SLOT_FPU_BYTES;
 export const SLOT_LOAD_FS = 1;
 export const SLOT_LOAD_FPU = 2;
 
-/** States of a slot. The two lowest bits say who posted. */
+/** States of a slot. The two lowest bits say where the thread posted. */
 export const POSTED_FAST = 1;
 export const POSTED_FRAME = 2;
 export const POSTED_KIND = 3;
@@ -202,15 +218,17 @@ export const MESSAGE_CLOSE = 2;
 /** A stub: control file offsets of commands, slots and ack. */
 export const MESSAGE_STUB = 3;
 
-/** Descriptors of the table that all stubs and the zygote share. Files come from FD_FIRST_FILE on. */
+/**
+ * Descriptors of the table that all stubs and the zygote share. Files come from FD_FIRST_FILE on.
+ */
 export const FD_MESSAGES = 3;
 export const FD_CONTROL = 4;
 export const FD_ARENA = 5;
 export const FD_DOORBELL = 6;
 export const FD_FIRST_FILE = 16;
 
-/** The signal that makes a running guest thread stop: a standard one, for it does not queue up. */
+/** The signal that stops a running guest thread: a standard one, which is not queued. */
 export const SIG_KICK = 23; // SIGURG
 
-/** A call number that no filter allows: the way from the fast path to a signal frame. */
+/** A call number that the filter refuses: it takes the fast path into the signal handler. */
 export const NR_TRAP = 0x3fff;

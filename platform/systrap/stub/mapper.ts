@@ -1,10 +1,10 @@
 /**
  * The mapper: the one thread of a stub that never runs guest code and changes its mappings.
  *
- * Its commands and all their arguments are in memory that is read-only in the stub; results stay in registers. A
- * refused mapping ends the stub (exit code: the errno). It tells the Sentry how far it is through the
- * control file, from a value that the Sentry wrote: guest code can forge neither. `done` in the header
- * only wakes guest threads. Neighbours: `zygote.ts`, `../command_ring.ts`.
+ * Its commands and all their arguments are in memory that is read-only in the stub; results stay in
+ * registers. A refused mapping ends the stub (exit code: the errno). It reports its progress
+ * through the control file, with a value that the Sentry wrote, so guest code can forge neither.
+ * `done` in the header only wakes guest threads. Neighbours: `zygote.ts`, `../command_ring.ts`.
  */
 
 import type { Assembler } from "../../../ffi/asm/assembler.ts";
@@ -106,7 +106,10 @@ import { ONE } from "./wait_reply.ts";
 
 export const THREAD_FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
   CLONE_SYSVSEM;
-/** Children of the Sentry, whoever cloned them: it reaps them, so that their pids stay theirs. */
+/**
+ * All stubs are children of the Sentry, which reaps them, so that no other process gets their pids
+ * before.
+ */
 export const STUB_FLAGS = CLONE_FILES | CLONE_PARENT | SIGCHLD;
 
 const HEAD = COMMANDS + COMMANDS_AT.head;
@@ -120,8 +123,9 @@ function arg(i: number) {
 }
 
 /**
- * r13d: commands taken, rbx: the command, r12, r14, r15: arguments, rsp and rbp: the secret.
- * No call in here is of use to guest code: those with the secret fail without it, the others wake and wait.
+ * r13d: commands taken; rbx: the command; r12, r14, r15: arguments; rsp and rbp: the secret. No
+ * call in the loop is of use to guest code: those with the secret fail without it, the others wake
+ * and wait.
  */
 export function emitMapper(a: Assembler, sites: AllowedSites): void {
   a.align(64).label("mapper");
@@ -150,7 +154,7 @@ export function emitMapper(a: Assembler, sites: AllowedSites): void {
 function emitMappings(a: Assembler, sites: AllowedSites): void {
   a.label("op_mmap");
   a.mov(r8d, mem(rbx, COMMAND_AT.wait)).test(r8d, r8d).je("mmap_go");
-  a.label("mmap_wait"); // for the zygote to put the file's descriptor into the table
+  a.label("mmap_wait"); // until the zygote has put the file's descriptor into the table
   a.mov(edx, at(GLOBAL + GLOBAL_AT.installed)).mov(eax, edx).sub(eax, r8d).jns("mmap_go");
   futexWait(a, at(GLOBAL + GLOBAL_AT.installed), sites.futex);
   a.jmp("mmap_wait");
@@ -175,7 +179,9 @@ function emitMappings(a: Assembler, sites: AllowedSites): void {
   a.test(eax, eax).je("mapper").jmp("mapper_fail");
 }
 
-/** Guest threads first: the acknowledgement costs a system call, which they need not wait for. */
+/**
+ * Wakes guest threads first: the acknowledgement costs a system call for which they need not wait.
+ */
 function emitAck(a: Assembler, sites: AllowedSites): void {
   a.label("op_ack");
   a.mov(r14d, mem(rbx, COMMAND_AT.wait)); // the Sentry may use the entry again after the write
@@ -199,8 +205,9 @@ function emitRing(a: Assembler, sites: AllowedSites): void {
 }
 
 /**
- * A new host thread begins with all registers of the mapper: it forgets the secret before signals can reach it, which would
- * store it where the guest reads. Then it waits as if it had posted on the fast path; its FPU state is the initial one.
+ * A new host thread begins with all registers of the mapper. It clears the secret before signals
+ * can reach it, which would store the secret where the guest reads. Then it waits as if it had
+ * posted on the fast path; its FPU state is the initial one.
  */
 function emitThread(a: Assembler, sites: AllowedSites): void {
   a.label("op_thread");
@@ -231,7 +238,8 @@ function emitFork(a: Assembler): void {
   a.label("op_fork");
   a.mov(r12, arg(0)).mov(r14, arg(1)).mov(r15, arg(2));
   emitTell(a, 4);
-  // With these flags clone(2) does not look at rdx: it brings the parent's slots to the child.
+  // With these flags clone(2) ignores rdx, which passes the address of the parent's slots to the
+  // child.
   a.mov(edi, STUB_FLAGS).xor(esi, esi).mov(rdx, arg(5)).xor(r10d, r10d);
   privilegedCall(a, SYS_clone);
   a.test(eax, eax).jns("fork_done");
@@ -249,8 +257,9 @@ function emitTell(a: Assembler, i: number): void {
 }
 
 /**
- * The first steps of a stub: r12, r14, r15 are the control file offsets of its commands, first slots and ack entry. It
- * replaces what it inherited by its own. A child of the zygote first gives away what is not for stubs.
+ * The first steps of a stub: r12, r14, r15 are the control file offsets of its commands, first
+ * slots and ack entry. It replaces the inherited parts by its own. A child of the zygote first
+ * unmaps what stubs must not have.
  */
 function emitBirth(a: Assembler, sites: AllowedSites): void {
   const check = () => void a.test(eax, eax).jne("birth_fail");

@@ -1,8 +1,9 @@
 /**
- * How a guest thread waits for the Sentry after it posted: ring, spin, sleep, and hand over to the mapper.
+ * How a guest thread waits for the Sentry after a post: it rings, spins, sleeps, and passes the
+ * turn to the mapper.
  *
- * Emitted twice, for the signal handler and for the fast path, which differ in how they find the slot.
- * Neighbours: `handler.ts`, `fast_path.ts`; the other side is `../context.ts`.
+ * It is emitted twice, for the signal handler and for the fast path, which find the slot in
+ * different ways. Neighbours: `handler.ts`, `fast_path.ts`; the other side is `../context.ts`.
  */
 
 import type { Assembler } from "../../../ffi/asm/assembler.ts";
@@ -26,28 +27,29 @@ import {
   STATE_SLEEPING,
 } from "./layout.ts";
 
-/** Where a waiting thread finds its slot. */
+/** How a waiting thread finds its slot. */
 export interface SlotAccess {
   readonly state: Mem;
   readonly chain: Mem;
   readonly cpu: Mem;
   readonly resumed: Mem;
   readonly rung: Mem;
-  /** Sets rdi to the linear address of the state word; may use rdi only. */
+  /** Sets rdi to the linear address of the state word; may change rdi only. */
   stateAddress(a: Assembler): void;
 }
 
 /** The part of the time stamp counter's tag (TSC_AUX) in which Linux has the number of the CPU. */
 const CPU_MASK = 0xfff;
-/** LIMIT: looks for a reply before the first look at the clock. */
+/** LIMIT: looks for a reply before the first read of the clock. */
 const LOOKS = 40;
 /** Label of a u64 1 in the text. */
 export const ONE = "one";
 
 /**
- * Waits until the state is a reply, lets the mapper go first when asked, and leaves the reply's code in ecx.
- * The state was set to `posted` by a locked instruction, so that `sleeping` is read after it is visible.
- * `entry` is a label for who finds the state posted already and need not ring. Changes rax, rcx, rdx, rsi, rdi, r8, r10, r11 and nothing else.
+ * Waits until the state is a reply, lets the mapper go first if the reply requests it, and returns
+ * the reply's code in ecx. The state was set to `posted` by a locked instruction, so `sleeping` is
+ * read after the post is visible. `entry` is a label for a thread whose state is posted already,
+ * which need not ring. Changes rax, rcx, rdx, rsi, rdi, r8, r10, r11 and nothing else.
  */
 export function emitWaitReply(
   a: Assembler,
@@ -63,13 +65,13 @@ export function emitWaitReply(
   a.cmp(at(GLOBAL + GLOBAL_AT.sleeping), 0, 4).jne(ring);
   a.label(rung).label(entry);
   a.mov(r8d, at(GLOBAL + GLOBAL_AT.spinTicks)).test(r8d, r8d).je(sleep);
-  // Most replies come so soon that the clock is not worth a look.
+  // Most replies come before a read of the clock pays.
   a.mov(esi, LOOKS);
   a.label(look);
   a.mov(ecx, slot.state).cmp(ecx, posted).jne(soon);
   a.pause().dec(esi).jne(look);
   a.rdtscp().mov(esi, eax).and(ecx, CPU_MASK).mov(slot.cpu, ecx);
-  // The Sentry cannot reply while this thread spins on its core.
+  // The Sentry cannot reply while this thread spins on the Sentry's CPU.
   a.cmp(ecx, at(GLOBAL + GLOBAL_AT.loopCpu)).je(sleep);
   a.label(spin);
   a.mov(ecx, slot.state).cmp(ecx, posted).jne(changed);
@@ -103,7 +105,7 @@ export function emitWaitReply(
   a.label(done);
 }
 
-/** REPLY_CHAIN: wakes the mapper and waits until it is done with the commands up to `chain`. */
+/** REPLY_CHAIN: wakes the mapper, and waits until it has done the commands up to `chain`. */
 function emitChain(a: Assembler, slot: SlotAccess, sites: AllowedSites): void {
   const isDone = a.fresh("chain_done"),
     again = a.fresh("chain_again"),

@@ -1,9 +1,10 @@
 /**
- * The zygote: a process without JavaScript and nearly without memory, of which all stubs are clones.
+ * The zygote: a process without JavaScript and with little memory, of which all stubs are clones.
  *
- * It maps what all stubs share, installs the signal handlers, then takes messages from the Sentry: put a descriptor into the
- * shared table, close one, make a stub. It never runs guest code and trusts the Sentry. It ends
- * with the Sentry's end of the socket. Neighbours: `mapper.ts` (what a new stub does first), `../zygote_link.ts`.
+ * It maps what all stubs share, installs the signal handlers, then takes messages from the Sentry:
+ * put a descriptor into the shared table, close one, make a stub. It never runs guest code and
+ * trusts the Sentry. It ends when the Sentry closes its end of the socket. Neighbours: `mapper.ts`
+ * (the first steps of a stub), `../zygote_link.ts`.
  */
 
 import type { Assembler } from "../../../ffi/asm/assembler.ts";
@@ -88,14 +89,15 @@ import {
 import { TABLE_BYTES, THUNKS_BYTES } from "../../thunks.ts";
 import { STUB_FLAGS } from "./mapper.ts";
 
-/** Where in the control file the global page, the jump tables and the thunks begin. */
+/** Control file offsets of the global page, the jump tables and the thunks. */
 export interface SharedOffsets {
   readonly global: number;
   readonly tables: number;
   readonly thunks: number;
 }
 
-// The zygote's memory: struct msghdr, one iovec, room for a control message, the message, the secret, struct sock_fprog, filter.
+// The zygote's memory: struct msghdr, one iovec, room for a control message, the message, the
+// secret, struct sock_fprog, filter.
 const IOVEC = 64, CONTROL = 128, MESSAGE = 256, PROGRAM = 576, FILTER = 640;
 /** Offset of the secret in the zygote's memory. */
 export const SECRET = 512;
@@ -103,7 +105,7 @@ const CONTROL_BYTES = 64;
 const MSG_CONTROLLEN = Msghdr.at.controllen;
 /** sizeof(struct cmsghdr) + one descriptor. */
 const CMSG_ONE_FD = 20;
-/** The stack is above this when addresses are not randomised (the launcher says so). */
+/** The stack is above this when addresses are not randomised, which the launch script sets. */
 const STACK_LOW = TASK_SIZE - 0x2000000;
 
 /** A message field in memory. */
@@ -114,7 +116,7 @@ function field(offset: number) {
 export function emitZygote(a: Assembler, shared: SharedOffsets, sites: AllowedSites): void {
   a.align(64).label(LABELS.zygote);
   emitSetup(a, shared);
-  a.mov(eax, 1).jmp("zygote_done"); // says that it is there, as if message 1 were done
+  a.mov(eax, 1).jmp("zygote_done"); // reports its start as if message 1 were done
 
   a.label("zygote_next");
   a.mov(at(SCRATCH + MSG_CONTROLLEN), CONTROL_BYTES, 8);
@@ -122,7 +124,7 @@ export function emitZygote(a: Assembler, shared: SharedOffsets, sites: AllowedSi
   privilegedCall(a, SYS_recvmsg);
   a.cmp(eax, MESSAGE_BYTES).je("zygote_message");
   a.cmp(eax, -EINTR).je("zygote_next");
-  dieWith(a, 0); // the Sentry is gone
+  dieWith(a, 0); // the Sentry has ended
 
   a.label("zygote_message");
   a.mov(eax, field(MESSAGE_AT.op));
@@ -134,7 +136,7 @@ export function emitZygote(a: Assembler, shared: SharedOffsets, sites: AllowedSi
   a.label("zygote_put");
   a.cmp(at(SCRATCH + MSG_CONTROLLEN), CMSG_ONE_FD, 8).jb("zygote_fail");
   a.mov(edi, at(SCRATCH + CONTROL + 16)).mov(esi, field(MESSAGE_AT.args));
-  a.cmp(edi, esi).je("zygote_did"); // it came in at the right place
+  a.cmp(edi, esi).je("zygote_did"); // it arrived at its number already
   a.xor(edx, edx);
   privilegedCall(a, SYS_dup3);
   a.test(eax, eax).js("zygote_fail");
@@ -194,7 +196,7 @@ function emitSetup(a: Assembler, shared: SharedOffsets): void {
   }
   unmap(0, STUB_BASE);
   check();
-  // Fails as a whole where the host seals its vdso: it is no harm up there.
+  // The call fails as a whole where the host seals its vdso, which does no harm at that address.
   unmap(STUB_END, TASK_SIZE);
   unmap(STACK_LOW, TASK_SIZE);
   map(GLOBAL, PAGE, PROT_READ | PROT_WRITE, shared.global);
@@ -213,7 +215,7 @@ function emitSetup(a: Assembler, shared: SharedOffsets): void {
   a.label("setup_done");
 }
 
-/** The zygote's memory as it starts. */
+/** The initial memory of the zygote. */
 export function zygoteScratch(secret: Secret, filter: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(SCRATCH_BYTES);
   const view = new DataView(bytes.buffer);
