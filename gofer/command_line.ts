@@ -1,4 +1,4 @@
-// What `dvisor-gofer` was asked to do: its command line, read and checked. Nothing happens here.
+/** The command line of `dvisor-gofer`, read and checked. Neighbour: main.ts acts on it. */
 
 import { parseArgs } from "@std/cli";
 import { DEFAULT_POLICY, type ServerPolicy } from "./backend/export_root.ts";
@@ -37,10 +37,10 @@ Options:
 export interface RootArgument {
   readonly path: string;
   readonly isReadOnly: boolean;
-  /** Without what is mounted below it. */
+  /** Leaves out what is mounted below it. */
   readonly isFlat: boolean;
   readonly connects: boolean;
-  /** Descriptor of it, cut loose from the host's other files by whoever started this program; -1: none. */
+  /** Descriptor of the directory as a clone that the starter of this program made; -1: none. */
   readonly copy: number;
   readonly binds: boolean;
   /** Shows what the host mounts below it later. */
@@ -52,19 +52,19 @@ export interface GoferCommand {
   readonly kind: "serve" | "listen" | "help" | "version";
   /** serve: the socket. */
   readonly fd: number;
-  /** listen: where, and as the user wrote it. */
+  /** listen: the address, and its text on the command line. */
   readonly address: ListenAddress | null;
   readonly addressText: string;
   readonly roots: readonly RootArgument[];
   readonly policy: ServerPolicy;
-  /** -1: by the limit of open files. */
+  /** -1: derived from the limit of open files. */
   readonly fidsMax: number;
   readonly msizeMax: number;
   readonly spins: number;
   readonly confinement: "try" | "require" | "none";
 }
 
-/** A command line that makes no sense; the message says why. */
+/** A wrong command line; the message gives the reason. */
 export class UsageError extends Error {
   override name = "UsageError";
 }
@@ -104,7 +104,7 @@ function rootOf(text: string): RootArgument {
   };
 }
 
-/** Refuses what would be taken without a word: a switch with a value, an option's second value. */
+/** Refuses what would otherwise be ignored: a switch with a value, an option's second value. */
 function refuseAmbiguous(argv: readonly string[]): void {
   const seen = new Set<string>();
   for (const arg of argv) {

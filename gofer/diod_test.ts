@@ -1,5 +1,7 @@
-// Against foreign 9P2000.L programs, where they are installed (Debian's package diod): our client with the server
-// diod, and the clients diodls and diodcat with our server.
+/**
+ * Interoperation with foreign 9P2000.L programs, if installed (Debian's package diod): our client
+ * with the server diod, and the clients diodls and diodcat with our server.
+ */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { O_CREAT, O_DIRECTORY, O_RDWR } from "../ffi/abi/fcntl.ts";
@@ -20,7 +22,7 @@ const SBIN = "/usr/sbin";
 
 const lacking = !isRoot ? "needs root" : lacks(["diod"]);
 
-/** Connects to a UNIX socket as soon as somebody listens there. */
+/** Connects to a UNIX socket as soon as a server listens there. */
 async function connectWhenUp(path: string): Promise<number> {
   for (let i = 0; i < 200; i++) {
     const fd = syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -85,7 +87,7 @@ async function withDiod(
   const path = `${dir}/socket`;
   const diod = new Deno.Command(`${SBIN}/diod`, {
     args: ["-f", "-n", "-l", path, "-e", root, "-L", "/dev/null"],
-    cwd: dir, // now and then it crashes when its client goes: its core file goes with the directory
+    cwd: dir, // it may crash when its client closes; its core file is removed with the directory
     stdin: "null",
     stdout: "null",
     stderr: "null",

@@ -1,7 +1,10 @@
-// The entry of the binary `dvisor-gofer`: opens roots and sockets, confines itself, then serves.
-//
-// Everything that needs the host's name space happens before the confinement, every byte from a client after it. Exit
-// codes: 0, 1 for what the host refuses, 2 for a wrong command line.
+/**
+ * The entry of the binary `dvisor-gofer`: opens roots and sockets, confines the process, then
+ * serves.
+ *
+ * Everything that needs the host's name space happens before the confinement, and every byte from a
+ * client is read after it. Exit codes: 0, 1 for an error of the host, 2 for a wrong command line.
+ */
 
 import { AF_UNIX, SO_DOMAIN, SOL_SOCKET } from "../ffi/abi/socket.ts";
 import { F_SETFD, FD_CLOEXEC } from "../ffi/abi/fcntl.ts";
@@ -28,11 +31,11 @@ import { Service } from "./server/service.ts";
 /** The project's version; a test compares it with deno.json. */
 export const VERSION = "0.1.0";
 
-/** Descriptors that are no fid's: sockets, epoll, roots, Deno's own. */
+/** Descriptors that no fid uses: sockets, epoll, roots, Deno's own. */
 const RESERVED_FDS = 64;
-/** What part of the descriptors one of several clients may use. */
+/** The part of the descriptors that one of several clients may use. */
 const CLIENT_SHARE = 8;
-/** When a client is likely to have started, in ms. */
+/** Time after which a client has probably started, in ms. */
 const SETTLED_MS = 1000;
 /** LIMIT: fids of one client, even where the host allows more open files. */
 const FIDS_MAX = 1 << 20;
@@ -41,13 +44,16 @@ function say(line: string): void {
   console.error(`dvisor-gofer: ${line}`);
 }
 
-/** Ends the process at once: Deno's own way out makes calls that the filter does not allow. */
+/** Ends the process at once: Deno's own exit makes calls that the filter forbids. */
 function exit(code: number): never {
   syscall(SYS_exit_group, code);
   throw new Error("exit_group returned");
 }
 
-/** A fid takes up to four descriptors, but nearly all take one. No client of several may have them all. */
+/**
+ * Fids for each client. A fid takes up to four descriptors, but nearly all take one. One of several
+ * clients may not use all.
+ */
 function fidLimit(command: GoferCommand): number {
   if (command.fidsMax >= 0) return command.fidsMax;
   const free = raiseFileLimit() - RESERVED_FDS;
@@ -55,7 +61,7 @@ function fidLimit(command: GoferCommand): number {
   return Math.max(16, Math.min(share, FIDS_MAX));
 }
 
-/** AF_* of a socket; throws for what is none. */
+/** AF_* of a socket; throws for another descriptor. */
 function familyOf(fd: number): number {
   const at = scratch.areaOffset(0);
   scratch.dv.setInt32(at + 4, 4, true);
@@ -93,7 +99,7 @@ function serve(command: GoferCommand): void {
   server.spins = command.spins;
   server.addConnection(command.fd, isUnix);
   server.runFor(SETTLED_MS);
-  // What starting took, here and in the client, is not needed for long.
+  // Memory that the start used, here and in the client, is not needed any more.
   image.release();
   server.run();
 }

@@ -1,4 +1,7 @@
-// The program as a process: its command line, its confinement, its two ways to serve, and its ends.
+/**
+ * The program as a process: its command line, its confinement, its two ways to serve, and its
+ * exits.
+ */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, SockaddrUn } from "../ffi/abi/socket.ts";
@@ -183,7 +186,7 @@ function field(status: string, name: string): string {
 /** CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, MKNOD, SETFCAP. */
 const KEPT = 0x8800001f;
 
-/** What a running Gofer looks like from outside. */
+/** What a running Gofer shows to other processes. */
 function checkConfinement(pid: number): void {
   for (const task of Deno.readDirSync(`/proc/${pid}/task`)) {
     const status = Deno.readTextFileSync(`/proc/${pid}/task/${task.name}/status`);

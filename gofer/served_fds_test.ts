@@ -1,5 +1,7 @@
-// What a broken Sentry sends beside its messages to a Gofer that serves one socket: nothing of it
-// stays open.
+/**
+ * A broken Sentry sends descriptors beside its messages to a Gofer that serves one socket: none of
+ * them stays open.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { SIGKILL } from "../ffi/abi/signal.ts";
@@ -14,9 +16,9 @@ import { GoferClient } from "./client/gofer_client.ts";
 import { socketPair } from "./server/testing.ts";
 
 const MAIN = new URL("./main.ts", import.meta.url).pathname;
-/** As many as a message can have. */
+/** The largest number of descriptors in one message. */
 const FDS_MAX = 253;
-/** A message of a type that there is not: size[4] type[1] tag[2]. */
+/** A message of a type that does not exist: size[4] type[1] tag[2]. */
 const UNKNOWN = [7, 0, 0, 0, 254, 1, 0];
 
 Deno.test({

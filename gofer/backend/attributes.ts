@@ -1,4 +1,7 @@
-// Attributes of host files: from statx's buffer into messages, and back by chown, chmod, truncate, utimensat.
+/**
+ * Attributes of host files: from statx's buffer into messages, and from requests to the host by
+ * chown, chmod, truncate and utimensat.
+ */
 
 import { EBADF, EINVAL } from "../../ffi/abi/errno.ts";
 import { O_WRONLY } from "../../ffi/abi/fcntl.ts";
@@ -34,7 +37,7 @@ function u64(at: number): number {
   return view.getUint32(at, true) + view.getUint32(at + 4, true) * TWO_32;
 }
 
-// What the last statxFd or statxName found.
+// The result of the last statxFd or statxName.
 
 export function statMode(): number {
   return view.getUint16(STATX_AT + Statx.at.mode, true);
@@ -58,7 +61,7 @@ export function typeOf(mode: number): number {
   return mode & S_IFMT;
 }
 
-/** Whether two looks at a file saw the same one: a string to compare. */
+/** A string that identifies the file which statx saw last: equal strings mean the same file. */
 export function statIdentity(): string {
   const lo = view.getUint32(STATX_AT + Statx.at.ino, true);
   const hi = view.getUint32(STATX_AT + Statx.at.ino + 4, true);
@@ -88,7 +91,10 @@ export function fillQid(qid: Qid, ids: InodeNumbers): void {
   qid.pathHi = ids.pathHi(u32("devMajor"), u32("devMinor"), view.getUint32(ino + 4, true));
 }
 
-/** The upper half of the qid paths of the file system that statx saw last, for inode numbers found in directories. */
+/**
+ * The upper half of the qid paths of the file system that statx saw last, for inode numbers found
+ * in directories.
+ */
 export function statPathHi(ids: InodeNumbers, inoHi: number): number {
   return ids.pathHi(u32("devMajor"), u32("devMinor"), inoHi);
 }
@@ -99,7 +105,10 @@ function putTime(w: Writer, field: "atime" | "mtime" | "ctime" | "btime"): void 
   w.putPair(view.getUint32(at + StatxTimestamp.at.nsec, true), 0);
 }
 
-/** Writes the attribute record (protocol/attr.ts) of the file that statx saw last. `extra`: further valid bits. */
+/**
+ * Writes the attribute record (protocol/attr.ts) of the file that statx saw last. `extra`: further
+ * valid bits.
+ */
 export function putAttr(w: Writer, ids: InodeNumbers, extra = 0): void { // HOT
   const hasBtime = (u32("mask") & C.GETATTR_BTIME) !== 0;
   const ino = STATX_AT + Statx.at.ino;
@@ -170,7 +179,10 @@ function setTimes(fd: number, m: Tsetattr, proc: ProcFd): number {
   return proc.setTimes(fd, base + TIMES_AT);
 }
 
-/** Through `open`, the open file (-1 without), where that may write: it may, even when the mode says otherwise by now. */
+/**
+ * truncate(2) through `open`, the open file (-1 without), if that may write: an open file stays
+ * writable whatever its mode is by now.
+ */
 function setSize(fd: number, open: number, type: number, size: number, proc: ProcFd): number {
   if (type !== S_IFREG) return -EINVAL;
   if (size > Number.MAX_SAFE_INTEGER) return -EINVAL;
@@ -184,8 +196,9 @@ function setSize(fd: number, open: number, type: number, size: number, proc: Pro
 }
 
 /**
- * Applies a Tsetattr to the file that an O_PATH descriptor holds; `open` is the same file, opened, or -1. The order is that of consequences: a new size or
- * owner clears set-id bits, so the mode comes after them, and times come last.
+ * Applies a Tsetattr to the file that an O_PATH descriptor holds; `open` is the same file, opened,
+ * or -1. The order follows the side effects: a new size or owner clears set-id bits, so the mode
+ * comes after them, and times come last.
  */
 export function applySetattr(
   fd: number,
@@ -204,6 +217,6 @@ export function applySetattr(
   }
   if (r >= 0 && (m.valid & C.SETATTR_MODE) !== 0) r = proc.chmod(fd, m.mode & 0o7777);
   if (r >= 0 && (m.valid & (C.SETATTR_ATIME | C.SETATTR_MTIME)) !== 0) r = setTimes(fd, m, proc);
-  if (r >= 0 && m.valid === C.SETATTR_CTIME) r = chownFd(fd, -1, -1); // touches ctime, nothing else
+  if (r >= 0 && m.valid === C.SETATTR_CTIME) r = chownFd(fd, -1, -1); // changes ctime only
   return r;
 }

@@ -1,4 +1,7 @@
-// A UNIX socket with a name in a directory that is held open: what a guest's bind(2) makes with --host-uds=create.
+/**
+ * A UNIX socket with a name in a directory that is held open: what a guest's bind(2) makes with
+ * --host-uds=create.
+ */
 
 import { EADDRINUSE, EEXIST, ENAMETOOLONG } from "../../ffi/abi/errno.ts";
 import {
@@ -21,9 +24,9 @@ import { mem, NAME_ADDRESS, NAME_AT } from "./scratch.ts";
 const BACKLOG = 128;
 
 /**
- * Makes a stream socket with the name that is staged in slot 0, which must be free, and listens: its descriptor,
- * non-blocking, with the attributes of its file in the statx buffer; -errno as mknod(2). Who listens for real accepts
- * later; until then connections wait.
+ * Makes a stream socket with the name that is staged in slot 0, which must be free, and listens.
+ * Returns its descriptor, non-blocking, with the attributes of its file in the statx buffer; -errno
+ * as mknod(2). The client that gets the descriptor accepts connections; until then they wait.
  */
 export function bindListener(
   dirFd: number,
@@ -50,7 +53,10 @@ export function bindListener(
   return r;
 }
 
-/** By a path through /proc/self/fd: bind(2) takes no directory. It never follows a link that has the name already. */
+/**
+ * Binds by a path through /proc/self/fd, since bind(2) takes no directory. An existing link with
+ * that name is not followed.
+ */
 function bindIn(socket: number, dirFd: number, maker: Maker): number {
   const end = mem.indexOf(0, NAME_AT), prefix = `${maker.proc.prefix}${dirFd}/`;
   const bytes = prefix.length + end - NAME_AT;

@@ -1,8 +1,12 @@
-// A directory tree cut loose from the rest of the host: a private clone of its mounts that hangs nowhere.
-//
-// ".." stops at the top of such a clone as it does at the host's root, so not even wrong code in this process could
-// climb out of it; and device nodes, set-id bits and symlinks in it have no power. That takes CAP_SYS_ADMIN and Linux
-// 5.12; without them a plain O_PATH descriptor stands in, and the checks in the Gofer's own code have to do.
+/**
+ * A directory tree separated from the rest of the host: a private clone of its mounts that is
+ * attached nowhere.
+ *
+ * ".." stops at the top of the clone as it does at the host's root, so even wrong code in this
+ * process could not leave it. Device nodes, set-id bits and symlinks in it have no effect. A clone
+ * needs CAP_SYS_ADMIN and Linux 5.12; without them there is a plain O_PATH descriptor, and only the
+ * checks in the Gofer's own code confine.
+ */
 
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, O_PATH } from "../../ffi/abi/fcntl.ts";
 import {
@@ -29,7 +33,7 @@ import { scratch } from "../../ffi/sys/cstring.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { EMPTY_PATH } from "./scratch.ts";
 
-/** An O_PATH descriptor of a tree, and whether it is a clone that cannot be left. */
+/** An O_PATH descriptor of a tree, and whether the tree is a clone. */
 export interface ConfinedTree {
   readonly fd: number;
   readonly isClone: boolean;
@@ -47,7 +51,10 @@ function setAttributes(fd: number, attributes: number, propagation: number): num
   return syscall(SYS_mount_setattr, fd, empty, flags, scratch.area(0), MountAttr.size);
 }
 
-/** Clones the mounts at and, unless `isFlat`, below `path`. A negative errno if the host forbids or lacks it. */
+/**
+ * Clones the mounts at and, unless `isFlat`, below `path`. A negative errno if the host forbids or
+ * lacks it.
+ */
 function cloneTree(
   path: string,
   attributes: number,
@@ -65,15 +72,15 @@ function cloneTree(
 
 export interface TreeOptions {
   readonly isReadOnly: boolean;
-  /** What the host has mounted below is not in it, where the host permits a clone. */
+  /** Leaves out what the host has mounted below, where the host permits a clone. */
   readonly isFlat: boolean;
-  /** What the host is going to mount below is to be seen: `attachTree` is needed for it. */
+  /** Shows what the host will mount below later: `attachTree` must be called. */
   readonly follows: boolean;
 }
 
 /**
- * Opens a tree or a single file to be served. Symlinks in `path` itself are followed. Returns a descriptor, or a
- * negative errno in `fd` when there is no such file.
+ * Opens a tree or a single file to be served. Symlinks in `path` itself are followed. Returns a
+ * descriptor, or a negative errno in `fd` when there is no such file.
  */
 export function openConfined(path: string, options: TreeOptions): ConfinedTree {
   const { isReadOnly, isFlat, follows } = options;
@@ -86,15 +93,18 @@ export function openConfined(path: string, options: TreeOptions): ConfinedTree {
 }
 
 /**
- * Puts a clone over the place that it is of, in this process's mount namespace: only what hangs somewhere hears of what
- * the host mounts. Names below that place lead into it from then on. 0 or -errno.
+ * Mounts a clone over its own place in this process's mount namespace, because only an attached
+ * mount receives the host's later mounts. Names below that place lead into the clone from then on.
+ * 0 or -errno.
  */
 export function attachTree(fd: number, path: string): number {
   const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS;
   return syscall(SYS_move_mount, fd, EMPTY_PATH, AT_FDCWD, scratch.cstr(path), flags);
 }
 
-/** The same for a directory of /proc, whose links must keep working: no attributes. */
+/**
+ * The same for a directory of /proc, whose links must keep working: no mount attributes are set.
+ */
 export function openConfinedProc(path: string): ConfinedTree {
   const clone = cloneTree(path, 0);
   if (clone >= 0) return { fd: clone, isClone: true };

@@ -1,4 +1,4 @@
-// Connecting to a UNIX socket that an O_PATH descriptor holds.
+/** Connects to a UNIX socket that an O_PATH descriptor holds. */
 
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from "../../ffi/abi/socket.ts";
 import { SockaddrUn } from "../../ffi/abi/socket.ts";
@@ -7,7 +7,10 @@ import { scratch } from "../../ffi/sys/cstring.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { closeFd, type ProcFd } from "./host_calls.ts";
 
-/** A connected, non-blocking stream socket; -EPROTOTYPE for a socket of another type, -ECONNREFUSED, the host's error. */
+/**
+ * Returns a connected, non-blocking stream socket; -EPROTOTYPE for a socket of another type,
+ * -ECONNREFUSED, or another error of the host.
+ */
 export function connectHeld(fd: number, proc: ProcFd): number {
   const socket = syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (socket < 0) return socket;

@@ -1,8 +1,11 @@
-// Making files, directories, links and nodes with exactly the mode and owner of the request.
-//
-// The host makes a new file with the server's own user, the set-group-ID rule of the directory and its default ACL.
-// So everything is made first, then opened, looked at, and put right where it differs: owner, then mode, since
-// chown clears set-id bits. When that fails the new name is removed again and the request fails.
+/**
+ * Makes files, directories, links and nodes with exactly the mode and owner of the request.
+ *
+ * The host gives a new file the server's own user, and applies the set-group-ID rule of the
+ * directory and its default ACL. So each file is made first, then opened, checked, and corrected
+ * where it differs: owner, then mode, since chown clears set-id bits. When that fails, the new name
+ * is removed again and the request fails.
+ */
 
 import { EINVAL, EPERM, ESTALE } from "../../ffi/abi/errno.ts";
 import { AT_REMOVEDIR, O_CREAT, O_EXCL, O_TMPFILE } from "../../ffi/abi/fcntl.ts";
@@ -33,17 +36,20 @@ import {
 } from "./host_calls.ts";
 import { hostFlags } from "./open.ts";
 
-/** An id that shall stay as the host made it. */
+/** An id that stays as the host set it. */
 export const KEEP_ID = 0xffffffff;
 
-/** The user this process makes files as, found once by the server. */
+/** The user that this process makes files as; the server finds it once. */
 export interface Maker {
   readonly proc: ProcFd;
   readonly policy: ServerPolicy;
   readonly uid: number;
 }
 
-/** Puts owner and mode of a new file right. Leaves its final attributes in the statx buffer. 0 or -errno. */
+/**
+ * Corrects owner and mode of a new file. Leaves its final attributes in the statx buffer. 0 or
+ * -errno.
+ */
 export function settle(fd: number, mode: number, uid: number, gid: number, maker: Maker): number {
   let r = statxFd(fd);
   if (r < 0) return r;
@@ -52,8 +58,8 @@ export function settle(fd: number, mode: number, uid: number, gid: number, maker
   const wantsOwner = !maker.policy.squash &&
     ((uid !== KEEP_ID && uid !== statUid()) || (gid !== KEEP_ID && gid !== statGid()));
   const wantsMode = type !== S_IFLNK && (statMode() & 0o7777) !== (mode & 0o7777);
-  // Somebody with rights on the host's directory may have put another file under the name by now, and the file
-  // system may give files to somebody else (NFS): what is not ours is not changed.
+  // A host process may have put another file under the name, and the file system may assign files
+  // to another user (NFS). A file with another owner is not changed.
   if ((wantsOwner || wantsMode) && statUid() !== maker.uid) return -EPERM;
   if (wantsOwner) {
     r = chownFd(fd, uid, gid);
@@ -70,8 +76,8 @@ export function settle(fd: number, mode: number, uid: number, gid: number, maker
 }
 
 /**
- * Creates and opens a regular file; the name must be free. Returns a descriptor with `flags`' access, attributes in
- * the statx buffer, or -errno.
+ * Creates and opens a regular file; the name must be free. Returns a descriptor with `flags`'
+ * access, attributes in the statx buffer, or -errno.
  */
 export function createFile(
   dirFd: number,
@@ -95,7 +101,10 @@ export function createFile(
   return fd;
 }
 
-/** Creates and opens a regular file without a name (O_TMPFILE); `flags` without that bit. As createFile. */
+/**
+ * Creates and opens a regular file without a name (O_TMPFILE); `flags` without that bit. As
+ * createFile.
+ */
 export function createUnnamed(
   dirFd: number,
   flags: number,
@@ -147,8 +156,8 @@ function makeNode(
 }
 
 /**
- * Makes a directory, symlink (to the staged target), FIFO, socket, empty file or device node. Returns an O_PATH
- * descriptor of it, attributes in the statx buffer, or -errno.
+ * Makes a directory, symlink (to the staged target), FIFO, socket, empty file or device node.
+ * Returns an O_PATH descriptor of it, attributes in the statx buffer, or -errno.
  */
 export function make(
   dirFd: number,

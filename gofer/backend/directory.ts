@@ -1,7 +1,9 @@
-// Reading host directories into the payloads of Rreaddir, Rreaddirattr and Rlist.
-//
-// Cookies are the host's own (d_off), handed on as two halves. The directory's descriptor stands where the last
-// entry that was handed out ends, so reading on costs no seek.
+/**
+ * Reads host directories into the payloads of Rreaddir, Rreaddirattr and Rlist.
+ *
+ * Cookies are the host's own (d_off), passed on as two halves. The directory's descriptor is
+ * positioned behind the last entry that was returned, so continued reading costs no seek.
+ */
 
 import { EINVAL } from "../../ffi/abi/errno.ts";
 import { DT_DIR, DT_LNK, LinuxDirent64 } from "../../ffi/abi/dirent.ts";
@@ -24,13 +26,13 @@ const DOT = 0x2e;
 /** The longest linux_dirent64: a name of 255 bytes. */
 const DIRENT_MAX = 280;
 
-/** An open directory and how far it was read. */
+/** An open directory and its position. */
 export class DirCursor {
   readonly fd: number;
-  /** Cookie behind the last entry handed out. */
+  /** Cookie behind the last entry that was returned. */
   posLo = 0;
   posHi = 0;
-  /** Whether the descriptor stands elsewhere than the cookie says. */
+  /** Whether the descriptor's position differs from the cookie. */
   isAstray = false;
 
   constructor(fd: number) {
@@ -68,7 +70,7 @@ export function putName(w: Writer, entry: number, len: number): void {
   for (let i = 0; i < len; i++) w.u8[to + i] = mem[entry + at.name + i] ?? 0;
 }
 
-/** What hides behind the root's "..": its own inode, not that of a directory outside. */
+/** The inode number of the root's "..": the root's own, not that of a directory outside. */
 let rootInoLo = 0;
 let rootInoHi = 0;
 
@@ -109,8 +111,9 @@ function putQid(
 }
 
 /**
- * Appends entries from cookie (lo, hi) on to `w`, at most `count` bytes. Entries carry qid and type. Returns the
- * bytes written (0: the end of the directory) or -errno; EINVAL when not one entry fits.
+ * Appends entries from cookie (lo, hi) on to `w`, at most `count` bytes. Entries carry qid and
+ * type. Returns the bytes written (0: the end of the directory) or -errno; EINVAL when not one
+ * entry fits.
  */
 export function readEntries(
   dir: DirCursor,
@@ -124,7 +127,8 @@ export function readEntries(
   let r = goTo(dir, lo, hi);
   if (r === 0 && isRoot) r = learnRoot(dir.fd);
   if (r < 0) return r;
-  // 9P's entries are at most 7/6 as long as the host's, so what fits there in 6/7 of the room fits here.
+  // An entry of 9P has at most 7/6 of the length of the host's, so entries that fill 6/7 of the
+  // room fit.
   const room = Math.min(DIRENTS_BYTES, Math.max(Math.floor(count / 7) * 6, DIRENT_MAX));
   const got = getdents(dir.fd, base + DIRENTS_AT, room);
   if (got <= 0) return got;
@@ -147,9 +151,10 @@ export function readEntries(
 export let isListEnd = false;
 
 /**
- * Appends entries from a cookie on until the directory ends or `count` bytes are full, with attributes of directories or
- * of everything (`attrs`: LIST_*), but never of "." and "..". Names that vanish meanwhile are left out. Returns the bytes
- * written or -errno; EINVAL when not one entry fits.
+ * Appends entries from a cookie on until the directory ends or `count` bytes are full, with
+ * attributes of directories or of everything (`attrs`: LIST_*), but never of "." and "..". Names
+ * that vanish meanwhile are left out. Returns the bytes written or -errno; EINVAL when not one
+ * entry fits.
  */
 export function listEntries(
   dir: DirCursor,
@@ -167,7 +172,7 @@ export function listEntries(
   if (r < 0) return r;
   const start = w.pos;
   for (;;) {
-    // What is read and does not fit is read again: so not much more than can fit.
+    // Entries that are read and do not fit are read again, so not much more is read than can fit.
     const left = count - (w.pos - start);
     const got = getdents(
       dir.fd,
@@ -221,8 +226,8 @@ function step(dir: DirCursor, entry: number): void {
 }
 
 /**
- * The same with an attribute record in each entry, without "." and "..", and without names that vanished between the
- * reading of the directory and the look at the file.
+ * The same with an attribute record in each entry, without "." and "..", and without names that
+ * vanished before their attributes were read.
  */
 export function readEntriesWithAttrs(
   dir: DirCursor,

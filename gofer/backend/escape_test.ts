@@ -1,4 +1,4 @@
-// Nothing leads out of a root: "..", symlinks, renames, and races of each with a walk that is under way.
+/** No request leads out of a root: "..", symlinks, renames, and races of each with a walk. */
 
 import { assert, assertEquals } from "@std/assert";
 import { ENOENT, EXDEV } from "../../ffi/abi/errno.ts";
@@ -18,7 +18,7 @@ import { Str } from "../protocol/wire.ts";
 
 const SECONDS = Deno.env.get("DVISOR_FULL") === "1" ? 30 : 2;
 
-/** A tree with a root that is served and a secret beside it. */
+/** A served tree, and a secret beside it. */
 async function inTree(
   body: (root: string, outside: string) => void | Promise<void>,
 ): Promise<void> {
@@ -133,7 +133,7 @@ Deno.test("a served tree is a mount of its own that cannot be left", async () =>
     try {
       if (Deno.uid() === 0) assert(tree.isClone, "root on a current kernel gets a clone");
       if (!tree.isClone) return;
-      // what code that has lost its way could do with the descriptor
+      // what wrong code in the server could do with the descriptor
       const flags = O_PATH | O_CLOEXEC;
       const up = syscall(SYS_openat, tree.fd, scratch.cstr("../outside/file"), flags, 0);
       assertEquals(up, -ENOENT);
@@ -168,8 +168,8 @@ Deno.test("openBeneath takes no name that leads away", async () => {
 });
 
 /**
- * A worker that runs `script` (with `isStopped()`) until `stop`: it swaps names in a tree as fast as it can.
- * Termination alone would not say when its last call is over.
+ * A worker that runs `script` (with `isStopped()`) until `stop`: it swaps names in a tree as fast
+ * as it can. After a mere termination, its last call might still run.
  */
 class Racer {
   readonly #worker: Worker;
@@ -209,7 +209,7 @@ class Racer {
   }
 }
 
-/** Runs `attempt` against a tree that a racer keeps changing. */
+/** Runs `attempt` on a tree that a racer keeps changing. */
 async function race(
   script: (root: string, outside: string) => string,
   attempt: (c: GoferClient, root: string) => void,
@@ -236,7 +236,7 @@ function checkContent(text: string): void {
   assert("inside".startsWith(text), `"${text}" was read`);
 }
 
-/** Reads whatever a walk to a file named "file" leads to; it must never be the secret. */
+/** Reads the file that a walk to a name "file" finds; it must never be the secret. */
 function readFile(c: GoferClient, names: string[]): void {
   const buffer = allocBuffer(128);
   if (c.canDonate) {
@@ -284,7 +284,7 @@ Deno.test(`a directory renamed out of the root and back, ${SECONDS} s`, async ()
     (c) => {
       readFile(c, ["a", "b", "file"]);
       if (c.canDonate) return;
-      // "..": from a directory that is now inside, now outside
+      // "..": from a directory that is moved in and out
       const fid = c.fids.take();
       const n = plainWalk(c, fid, "a", "b", "c", "..", "..", "..", "..", "file");
       assert(n !== 8, "the file beside the root was reached");

@@ -1,7 +1,10 @@
-// On which file systems a name that a directory does not list does not exist.
-//
-// Not so where upper and lower case are one (vfat, some network file systems), nor where names appear when one asks for
-// them (autofs). DIFFERS: directories of ext4, f2fs and tmpfs with the casefold attribute cannot be told apart.
+/**
+ * The file systems in whose directories a name that is not listed does not exist.
+ *
+ * That does not hold where upper and lower case are equal (vfat, some network file systems), nor
+ * where a look-up makes names appear (autofs). DIFFERS: directories of ext4, f2fs and tmpfs with
+ * the casefold attribute are not recognized.
+ */
 
 import {
   BTRFS_SUPER_MAGIC,
@@ -27,12 +30,12 @@ const EXACT: ReadonlySet<number> = new Set([
   TMPFS_MAGIC,
   XFS_SUPER_MAGIC,
 ]);
-/** LIMIT: devices that are remembered. */
+/** LIMIT: devices whose answer is kept. */
 const DEVICES_MAX = 1024;
 
 const known = new Map<number, boolean>();
 
-/** Whether a directory, which statx saw last, lists every name that can be found in it. */
+/** Whether the directory that statx saw last lists every name that can be found in it. */
 export function hasExactNames(fd: number): boolean {
   const device = statDevice();
   const before = known.get(device);

@@ -1,4 +1,7 @@
-// One exported directory (or single file, for a bind mount of a file) and what may be done with it.
+/**
+ * One exported directory (or single file, for a bind mount of a file), and which requests may do
+ * what with it.
+ */
 
 import { errnoName } from "../../ffi/sys/errors.ts";
 import { attachTree, openConfined } from "./confined_tree.ts";
@@ -7,22 +10,22 @@ import { closeFd } from "./host_calls.ts";
 export interface ExportRoot {
   /** O_PATH descriptor of the root itself. */
   readonly fd: number;
-  /** Whether it is a clone that nothing leads out of (confined_tree.ts). */
+  /** Whether it is a clone without a way out (confined_tree.ts). */
   readonly isClone: boolean;
-  /** Every change is EROFS, every open for writing too. */
+  /** Every change fails with EROFS, and every open for writing too. */
   readonly isReadOnly: boolean;
   /** Clients may connect to sockets in it, and open FIFOs. */
   readonly connects: boolean;
-  /** Clients may make sockets in it that others connect to. */
+  /** Clients may make sockets in it to which others connect. */
   readonly binds: boolean;
-  /** What the host mounts below it later is to be seen. */
+  /** Shows what the host mounts below it later. */
   readonly follows: boolean;
-  /** As the user named it, for messages. */
+  /** The path that the user gave, for messages. */
   readonly label: string;
 }
 
 export interface RootOptions {
-  /** Without what is mounted below it. */
+  /** Leaves out what is mounted below it. */
   readonly isFlat?: boolean;
   readonly connects?: boolean;
   /** Descriptor of the root where it is a clone already, with its attributes; -1: none. */
@@ -32,11 +35,11 @@ export interface RootOptions {
 }
 
 /**
- * What a whole server may do.
+ * The policy of a whole server.
  *
- * `squash`: new files stay the server's user's, whatever owner a request names. `devices`: device nodes may be made.
- * `donateDirectories`: Topenfd may hand out directories too; whoever holds one can climb above the root with "..",
- * unless its seccomp filter allows no openat.
+ * `squash`: new files belong to the server's user, whatever owner a request names. `devices`:
+ * device nodes may be made. `donateDirectories`: Topenfd may return directories too; a process that
+ * has one can leave the root with "..", unless its seccomp filter forbids openat.
  */
 export interface ServerPolicy {
   readonly squash: boolean;
@@ -44,7 +47,7 @@ export interface ServerPolicy {
   readonly donateDirectories: boolean;
 }
 
-/** The policy of the sandbox: exact owners, no device nodes, no directories handed out. */
+/** The policy for a sandbox: exact owners, no device nodes, no directories. */
 export const DEFAULT_POLICY: ServerPolicy = {
   squash: false,
   devices: false,
@@ -52,7 +55,8 @@ export const DEFAULT_POLICY: ServerPolicy = {
 };
 
 /**
- * Opens a root. Symlinks in `path` are followed: it is the user's word. Throws an Error that names the path.
+ * Opens a root. Symlinks in `path` are followed, since the user chose it. Throws an Error that
+ * names the path.
  */
 export function openRoot(path: string, isReadOnly: boolean, options: RootOptions = {}): ExportRoot {
   const { isFlat = false, connects = false, binds = false, follows = false, copy = -1 } = options;
@@ -64,8 +68,8 @@ export function openRoot(path: string, isReadOnly: boolean, options: RootOptions
 }
 
 /**
- * Lets roots hear of what the host mounts; when all are open, since names lead into them afterwards. Returns what cannot
- * be, a line each.
+ * Attaches the roots that show later mounts of the host. To be called when all roots are open,
+ * since names lead into the clones afterwards. Returns the failures, a line each.
  */
 export function followHost(roots: readonly ExportRoot[]): string[] {
   return roots.filter((root) => root.follows && root.isClone).flatMap(({ fd, label }) => {

@@ -1,8 +1,10 @@
-// The Gofer's file system calls, each a thin name for one raw call with its fixed flags.
-//
-// Results are >= 0 or -errno. Everything that takes a name takes one staged by scratch.ts: a single component,
-// looked up in a directory that is held open, never followed if it is a symlink. Policy (read-only roots,
-// which files may be opened) is not here: open.ts, create.ts and the server's handlers have it.
+/**
+ * The Gofer's file system calls, each a short name for one raw call with its fixed flags.
+ *
+ * Results are >= 0 or -errno. A name is staged by scratch.ts: a single component, looked up in a
+ * directory that is held open, and never followed if it is a symlink. Policy (read-only roots,
+ * which files may be opened) is in open.ts, create.ts and the server's handlers.
+ */
 
 import { EAGAIN, EINTR, ENOSYS, EOPNOTSUPP, EPERM } from "../../ffi/abi/errno.ts";
 import * as F from "../../ffi/abi/fcntl.ts";
@@ -45,8 +47,9 @@ export function openBeneath(dirFd: number, nameAddr: number, flags: number, mode
       if (fd !== -ENOSYS && fd !== -EPERM) return fd;
       break;
     }
-    // Before Linux 5.6 the call is missing, and old container filters answer EPERM. A single checked component with
-    // O_NOFOLLOW stays beneath its directory by itself, so openat will do; openat2 adds a second lock.
+    // Before Linux 5.6 the call is missing, and old container filters answer EPERM. openat is
+    // enough then, since a single checked component with O_NOFOLLOW stays beneath its directory;
+    // openat2 checks it a second time.
   }
   const fd = syscall(N.SYS_openat, dirFd, nameAddr, all, mode);
   if (hasOpenat2 && fd >= 0) hasOpenat2 = false;
@@ -54,26 +57,27 @@ export function openBeneath(dirFd: number, nameAddr: number, flags: number, mode
 }
 
 /**
- * Whether the host has openat2(2) and no filter of a container around forbids it. `dirFd`: any
+ * Whether the host has openat2(2) and no filter of a surrounding container forbids it. `dirFd`: any
  * directory.
  */
 export function probeOpenat2(dirFd: number): boolean {
   view.setUint32(OPEN_HOW_AT, F.O_PATH | F.O_CLOEXEC, true);
   for (let at = 4; at < 24; at += 4) view.setUint32(OPEN_HOW_AT + at, 0, true);
   const fd = syscall(N.SYS_openat2, dirFd, EMPTY_PATH, base + OPEN_HOW_AT, 24);
-  // The empty path is ENOENT.
+  // ENOENT is the answer to the empty path.
   hasOpenat2 = fd !== -ENOSYS && fd !== -EPERM;
   return hasOpenat2;
 }
 
-/** An O_PATH descriptor of a staged component: of every file type, a symlink is itself. */
+/** An O_PATH descriptor of a staged component of any file type; a symlink is not followed. */
 export function openPath(dirFd: number, nameAddr: number): number {
   return openBeneath(dirFd, nameAddr, F.O_PATH, 0);
 }
 
 /**
- * Opens a staged path of several components as a directory to read. `crosses`: mounts on the way are entered. Only
- * openat2 can walk so safely: -EOPNOTSUPP where the host has none.
+ * Opens a staged path of several components as a directory for reading. `crosses`: mounts on the
+ * way are entered. Only openat2 walks several components safely: -EOPNOTSUPP where the host has
+ * none.
  */
 export function openTreeDir(dirFd: number, pathAddr: number, crosses: boolean): number {
   if (!hasOpenat2) return -EOPNOTSUPP;
@@ -161,8 +165,8 @@ export function getdents(fd: number, addr: number, len: number): number {
 }
 
 /**
- * Moves a directory to a cookie of 64 bits given in halves. The halves go in two steps, since not every cookie (ext4
- * uses 63 bits) is a number; each step is exact.
+ * Moves a directory to a cookie of 64 bits given in halves. The halves go in two steps, since not
+ * every cookie (ext4 uses 63 bits) is a number; each step is exact.
  */
 export function seekDir(fd: number, lo: number, hi: number): number {
   const r = syscall(N.SYS_lseek, fd, hi * 2 ** 32, 0);
@@ -184,7 +188,9 @@ export function statfsFd(fd: number, addr: number): number {
   return syscall(N.SYS_fstatfs, fd, addr);
 }
 
-/** chown of whatever an O_PATH descriptor holds, symlinks too. -1 leaves an id alone. */
+/**
+ * chown of the file that an O_PATH descriptor holds, also of a symlink. -1 leaves an id as it is.
+ */
 export function chownFd(fd: number, uid: number, gid: number): number {
   return syscall(N.SYS_fchownat, fd, EMPTY_PATH, uid, gid, F.AT_EMPTY_PATH);
 }
@@ -195,15 +201,18 @@ export function lockFd(fd: number, command: number, addr: number): number {
 }
 
 /**
- * The way from an O_PATH descriptor to its file for calls that want a path: /proc/self/fd, held open so that it also
- * works when the process has locked itself into an empty root directory.
+ * Paths from O_PATH descriptors to their files, for calls that need a path: through /proc/self/fd,
+ * which is held open so that it also works in an empty root directory.
  */
 export class ProcFd {
   readonly fd: number;
-  /** What stands before a descriptor's number in paths; "" once the working directory is /proc/self/fd. */
+  /**
+   * The part of a path in front of a descriptor's number; "" once the working directory is
+   * /proc/self/fd.
+   */
   prefix = "/proc/self/fd/";
 
-  /** Whether it is a clone that nothing leads out of (confined_tree.ts). */
+  /** Whether it is a clone without a way out (confined_tree.ts). */
   readonly isClone: boolean;
 
   /** Opens /proc/self/fd. Throws when /proc is not mounted. */
@@ -216,7 +225,9 @@ export class ProcFd {
     this.isClone = isClone;
   }
 
-  /** Opens the file that an O_PATH descriptor holds. The caller has made sure what kind of file it is. */
+  /**
+   * Opens the file that an O_PATH descriptor holds. The caller has checked the type of the file.
+   */
   reopen(fd: number, flags: number, mode = 0): number {
     return syscall(N.SYS_openat, this.fd, stageNumber(fd), flags | F.O_CLOEXEC, mode);
   }
@@ -248,7 +259,10 @@ export class ProcFd {
     return syscall(N.SYS_listxattr, stageProcPath(this.prefix, fd), addr, len);
   }
 
-  /** Length of the list of a name in an open directory, itself if it is a symlink. `nameAt`: in the scratch memory. */
+  /**
+   * Length of the list of a name in an open directory, itself if it is a symlink. `nameAt`: in the
+   * scratch memory.
+   */
   llistxattr(dirFd: number, nameAt: number, len: number): number {
     return syscall(N.SYS_llistxattr, stageProcName(this.prefix, dirFd, nameAt, len), 0, 0);
   }

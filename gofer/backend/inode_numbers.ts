@@ -1,10 +1,13 @@
-// From a host file's (device, inode number) to the path of its qid: one number for one file.
-//
-// A root may hold several host file systems, and some (overlayfs) use the high bits of inode numbers. The upper 16
-// bits of a qid path are therefore an index into a table of (device, upper 16 bits of the inode number); the first
-// one seen, nearly always the only one, has index 0.
+/**
+ * Maps a host file's (device, inode number) to the path of its qid, so that each file has one
+ * number.
+ *
+ * A root may hold several host file systems, and some (overlayfs) use the high bits of inode
+ * numbers. So the upper 16 bits of a qid path are an index into a table of (device, upper 16 bits
+ * of the inode number). The first pair seen, nearly always the only one, has index 0.
+ */
 
-/** LIMIT: different (device, upper 16 bits) pairs; the last index stands for all that come later. */
+/** LIMIT: different (device, upper 16 bits) pairs; all later ones share the last index. */
 const PREFIXES_MAX = 0xffff;
 
 export class InodeNumbers {

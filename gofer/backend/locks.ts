@@ -1,8 +1,11 @@
-// POSIX record locks on host files: 9P's Tlock by fcntl's open-file-description locks.
-//
-// A lock belongs to the open fid that took it, so closing another fid of the same file does not drop it, unlike
-// with the process-wide kind of fcntl. Linux's client sends flock(2) as a lock of the whole file, and takes exclusive ones on
-// files that are only read; fcntl's it refuses there by itself. So the descriptor for locks is one to read and write.
+/**
+ * POSIX record locks on host files: 9P's Tlock by fcntl's open-file-description locks.
+ *
+ * A lock belongs to the open fid that took it, so it stays when another fid of the same file is
+ * closed, unlike fcntl's locks of a process. Linux's client sends flock(2) as a lock of the whole
+ * file, and takes exclusive ones on files that are open for reading only; for fcntl's locks it
+ * refuses that itself. So the descriptor for locks is open for reading and writing.
+ */
 
 import { EACCES, EAGAIN, EINVAL } from "../../ffi/abi/errno.ts";
 import { F_OFD_GETLK, F_OFD_SETLK, F_RDLCK, F_UNLCK, F_WRLCK, Flock } from "../../ffi/abi/fcntl.ts";
@@ -47,7 +50,10 @@ function stageLock(m: Tlock | Tgetlock, type: number): number {
   return 0;
 }
 
-/** Takes or drops a lock without ever waiting: LOCK_SUCCESS, LOCK_BLOCKED (the client asks again) or -errno. */
+/**
+ * Takes or drops a lock and never waits: LOCK_SUCCESS, LOCK_BLOCKED (the client tries again) or
+ * -errno.
+ */
 export function applyLock(fd: number, m: Tlock): number {
   if ((m.flags & ~(LOCK_FLAGS_BLOCK | LOCK_FLAGS_RECLAIM)) !== 0) return -EINVAL;
   const staged = stageLock(m, m.lockType);
@@ -58,8 +64,9 @@ export function applyLock(fd: number, m: Tlock): number {
 }
 
 /**
- * Finds the first lock that would stand in the way; LOCK_TYPE_UNLCK when there is none. 0 or -errno. Linux's client asks about
- * LOCK_TYPE_UNLCK, whatever its program asked: it gets any lock of others.
+ * Finds the first conflicting lock; LOCK_TYPE_UNLCK when there is none. 0 or -errno. Linux's client
+ * sends LOCK_TYPE_UNLCK for any request of its program; the answer then is any lock of other
+ * owners.
  */
 export function testLock(fd: number, m: Tgetlock, out: Rgetlock): number {
   const type = m.lockType === LOCK_TYPE_UNLCK ? LOCK_TYPE_WRLCK : m.lockType;

@@ -1,4 +1,7 @@
-// Opening what an O_PATH descriptor holds: only regular files and directories, with just the access asked for.
+/**
+ * Opens the file that an O_PATH descriptor holds: only regular files and directories, with exactly
+ * the requested access.
+ */
 
 import { EACCES, EINVAL, EISDIR, ELOOP, ENXIO, EROFS } from "../../ffi/abi/errno.ts";
 import * as F from "../../ffi/abi/fcntl.ts";
@@ -8,11 +11,13 @@ import type { ProcFd } from "./host_calls.ts";
 /** Flags that change how the host opens. */
 const KEPT = F.O_ACCMODE | F.O_TRUNC | F.O_APPEND | F.O_SYNC | F.O_DIRECT | F.O_NOATIME |
   F.O_DIRECTORY;
-/** Flags that mean nothing for a file that exists and is named by a fid. */
+/** Flags without effect for an existing file that a fid names. */
 const DROPPED = F.O_CREAT | F.O_EXCL | F.O_NOCTTY | F.O_NONBLOCK | F.FASYNC | F.O_LARGEFILE |
   F.O_NOFOLLOW | F.O_CLOEXEC;
 
-/** The host flags for a request's, or -EINVAL for bits or an access mode that Linux does not define. */
+/**
+ * The host flags for a request's, or -EINVAL for bits or an access mode that Linux does not define.
+ */
 export function hostFlags(flags: number): number {
   if ((flags & ~(KEPT | DROPPED)) !== 0) return -EINVAL;
   if ((flags & F.O_ACCMODE) === F.O_ACCMODE) return -EINVAL;
@@ -25,22 +30,27 @@ export function isWriting(flags: number): boolean {
 }
 
 /**
- * Whether an open file may append by itself. DIFFERS: not one that is also read. A Linux client that caches opens files for
- * both when its program only appends, and then writes back whole pages at their places: the host would append those too
- * (Linux below 6.19). Its own offsets, which are right for it alone, are used then.
+ * Whether the host may append for an open file. DIFFERS: not for one that is also open for reading.
+ * A caching Linux client opens files for both when its program only appends, and then writes back
+ * whole pages at their offsets, which the host would append (Linux below 6.19). The client's
+ * offsets are used then; they are right for that client alone.
  */
 function mayAppend(flags: number): boolean {
   return (flags & F.O_ACCMODE) === F.O_WRONLY;
 }
 
-/** What is dropped from a client's flags when the file stays in this process: buffers here are not aligned for O_DIRECT. */
+/**
+ * The host flags of a file that stays in this process, without O_DIRECT: the buffers here are not
+ * aligned.
+ */
 export function ownFlags(flags: number): number {
   return flags & ~(F.O_DIRECT | (mayAppend(flags) ? 0 : F.O_APPEND));
 }
 
 /**
- * Opens the file behind an O_PATH descriptor. `type` is its S_IF* (fixed with the descriptor, so no race can turn it
- * into a device). Errors: ENXIO for devices, FIFOs and sockets, ELOOP for symlinks, EROFS, or the host's.
+ * Opens the file behind an O_PATH descriptor. `type` is its S_IF* (fixed with the descriptor, so no
+ * race can turn it into a device). Errors: ENXIO for devices, FIFOs and sockets, ELOOP for
+ * symlinks, EROFS, or the host's.
  */
 export function openHeld(
   fd: number,
@@ -60,7 +70,10 @@ export function openHeld(
   return proc.reopen(fd, host);
 }
 
-/** openHeld for a descriptor that leaves the process: no O_APPEND, which would override pwrite's offset. */
+/**
+ * openHeld for a descriptor that leaves the process: no O_APPEND, which would override pwrite's
+ * offset.
+ */
 export function openToDonate(
   fd: number,
   type: number,

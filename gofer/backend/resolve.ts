@@ -1,7 +1,11 @@
-// Paths from a root, for the few requests of the base protocol that need a file's directory: "..", Trename, Tremove.
-//
-// A path is resolved anew from the root, component by component, never through a symlink. If somebody on the host
-// moved a directory meanwhile the answer is ENOENT or another file beneath the root, never one above it.
+/**
+ * Resolves paths from a root, for the few requests of the base protocol that need a file's
+ * directory: "..", Trename, Tremove.
+ *
+ * A path is resolved from the root, component by component, never through a symlink. If a host
+ * process has moved a directory meanwhile, the result is ENOENT or another file beneath the root,
+ * never one above it.
+ */
 
 import { ENOENT } from "../../ffi/abi/errno.ts";
 import { type ByteString, Str } from "../protocol/wire.ts";
@@ -12,7 +16,7 @@ import { stageName } from "./scratch.ts";
 
 const component = new Str();
 
-/** The path above; the root's is the root. */
+/** The parent's path; that of the root is the root. */
 export function parentPath(path: ByteString): ByteString {
   const slash = path.lastIndexOf("/");
   return slash < 0 ? "" : path.slice(0, slash);
@@ -34,8 +38,8 @@ export function openFromRoot(root: ExportRoot, path: ByteString): number {
 }
 
 /**
- * The directory that still holds `fd`'s file under the last name of `path`: an O_PATH descriptor, with that name
- * staged in slot 0; or -errno, ENOENT when another file is there by now.
+ * The directory that still holds `fd`'s file under the last name of `path`: an O_PATH descriptor,
+ * with that name staged in slot 0; or -errno, ENOENT when another file is there by now.
  */
 export function openDirectoryOf(root: ExportRoot, path: ByteString, fd: number): number {
   let r = statxFd(fd);

@@ -1,7 +1,9 @@
-// One fixed piece of memory whose host address is known: what system calls read and write goes there.
-//
-// The Gofer has one thread and no call that waits half-way, so one set of buffers is enough. Names come out
-// of messages without a final NUL; here they get one, after a check that they are a single component.
+/**
+ * Buffers at fixed host addresses that system calls read and write.
+ *
+ * The Gofer has one thread, and no call waits half-way, so one set of buffers is enough. Names in
+ * messages have no final NUL; they get one here, after a check that they are a single component.
+ */
 
 import { EINVAL, ENAMETOOLONG, ENOENT, ERANGE } from "../../ffi/abi/errno.ts";
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
@@ -41,8 +43,9 @@ const SLASH = 0x2f;
 const DOT = 0x2e;
 
 /**
- * Stages one path component as a C string and returns its address, or -errno: an empty name, "." and "..", and
- * names with a slash or NUL are EINVAL, so that what is staged can never lead out of its directory.
+ * Stages one path component as a C string and returns its address, or -errno. An empty name, "."
+ * and "..", and names with a slash or NUL are EINVAL, so a staged name never leads out of its
+ * directory.
  */
 export function stageName(name: Str, slot: 0 | 1 = 0): number {
   const len = name.len;
@@ -59,7 +62,10 @@ export function stageName(name: Str, slot: 0 | 1 = 0): number {
   return base + at;
 }
 
-/** Stages a symlink's target as a C string: its address, or -errno for one that is empty, too long or has a NUL. */
+/**
+ * Stages a symlink's target as a C string: its address, or -errno for one that is empty, too long
+ * or has a NUL.
+ */
 export function stageTarget(target: Str): number {
   if (target.len > TARGET_MAX) return -ENAMETOOLONG;
   if (target.len === 0) return -ENOENT;
@@ -73,8 +79,8 @@ export function stageTarget(target: Str): number {
 }
 
 /**
- * Stages a path of several components, none of them empty, "." or "..", as a C string: its address or -errno. It shares
- * its place with `stageTarget`'s.
+ * Stages a path of several components, none of them empty, "." or "..", as a C string: its address
+ * or -errno. It uses the buffer of `stageTarget`.
  */
 export function stagePath(path: Str): number {
   const len = path.len;
@@ -129,7 +135,10 @@ export function stageNumber(fd: number): number {
   return base + NUMBER_AT;
 }
 
-/** Stages `prefix`, a descriptor's number and a name of `len` bytes at `nameAt` of `mem` that is in that directory. */
+/**
+ * Stages `prefix`, a descriptor's number and a name of `len` bytes at `nameAt` of `mem` that is in
+ * that directory.
+ */
 export function stageProcName(prefix: string, fd: number, nameAt: number, len: number): number {
   for (let i = 0; i < prefix.length; i++) mem[PROC_PATH_AT + i] = prefix.charCodeAt(i);
   const slash = putDecimal(PROC_PATH_AT + prefix.length, fd);
@@ -139,7 +148,9 @@ export function stageProcName(prefix: string, fd: number, nameAt: number, len: n
   return base + PROC_PATH_AT;
 }
 
-/** Stages `prefix` and a descriptor's number: a path by which calls without a dirfd reach the file. */
+/**
+ * Stages `prefix` and a descriptor's number: a path by which calls without a dirfd reach the file.
+ */
 export function stageProcPath(prefix: string, fd: number): number {
   for (let i = 0; i < prefix.length; i++) mem[PROC_PATH_AT + i] = prefix.charCodeAt(i);
   putDecimal(PROC_PATH_AT + prefix.length, fd);

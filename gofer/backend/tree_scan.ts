@@ -1,8 +1,10 @@
-// Reading whole directories, and what lies below them, into the payload of Rscan (protocol/scan.ts).
-//
-// Below a directory that was named only the same file system is entered, never through a symlink, and nothing is
-// mounted for it. Directories come in the order in which one goes through a tree: each one, then what is in its first
-// subdirectory. One that does not fit whole is left out, and so are all behind it.
+/**
+ * Reads whole directories, and their subdirectories, into the payload of Rscan (protocol/scan.ts).
+ *
+ * Below a named directory the scan stays on the same file system, follows no symlink, and triggers
+ * no automount. Directories come in depth-first order: each one, then the contents of its first
+ * subdirectory. A directory that does not fit whole is left out, with all that follow.
+ */
 
 import { DT_DIR, LinuxDirent64 } from "../../ffi/abi/dirent.ts";
 import { EINVAL, ENAMETOOLONG, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
@@ -29,14 +31,14 @@ import { base, DIRENTS_AT, DIRENTS_BYTES, mem, stagePath, view } from "./scratch
 
 const at = LinuxDirent64.at;
 
-/** What the scan needs of the server. */
+/** What the scan uses of the server. */
 export interface ScanService {
   readonly ids: InodeNumbers;
   readonly proc: ProcFd;
 }
 
-// Directories that were found and not read yet, the next one last: path from the root that was named, and whose entry
-// it is.
+// Directories that were found and not read yet, the next one last: path from the named root, and
+// the entry it belongs to.
 const paths: ByteString[] = [];
 const parents: number[] = [];
 const indexes: number[] = [];
@@ -55,8 +57,8 @@ let proc: ProcFd;
 let outBase = 0;
 
 /**
- * Appends blocks for `roots`, paths from the directory that `fd` holds, at most `room` bytes. 0, or -errno when the host
- * cannot walk paths safely.
+ * Appends blocks for `roots`, paths from the directory that `fd` holds, at most `room` bytes. 0, or
+ * -errno when the host cannot walk paths safely.
  */
 export function scanTrees(
   fd: number,
@@ -87,14 +89,14 @@ export function scanTrees(
   return 0;
 }
 
-/** A directory to read, as one asks for it by name: mounts are crossed. */
+/** Reads a directory that the request names: mounts are crossed. */
 function openRootDir(fd: number, name: Str): number {
   if (name.len === 0) return proc.reopen(fd, O_RDONLY | O_DIRECTORY);
   const addr = stagePath(name);
   return addr < 0 ? addr : openTreeDir(fd, addr, true);
 }
 
-/** Reads a named directory, and with SCAN_DEEP what is below it. False: there is no more room. */
+/** Reads a named directory, and with SCAN_DEEP its subdirectories. False: the room is used up. */
 function scanRoot(root: number, index: number): boolean {
   paths.length = parents.length = indexes.length = 0;
   if (statxFd(root) < 0) return true;
@@ -115,7 +117,7 @@ function scanRoot(root: number, index: number): boolean {
   return entriesLeft > 0;
 }
 
-/** The look before the open: nothing shall be mounted because of a scan. */
+/** Looks at a directory before it opens it: a scan must not trigger a mount. */
 function openBelow(root: number, below: ByteString, device: number): number {
   path.set(below);
   const addr = stagePath(path);
@@ -166,7 +168,7 @@ function putBlock(fd: number, parent: number, index: number): boolean {
   if (count < 0) {
     w.pos = start;
     names.length = places.length = 0;
-    // One that cannot be read is left out; one that does not fit ends the scan.
+    // A directory that cannot be read is left out; one that does not fit ends the scan.
     return count !== -ENAMETOOLONG;
   }
   w.dv.setUint32(start, w.pos - start, true);
@@ -240,7 +242,7 @@ function putTarget(fd: number, nameAddr: number, isLink: boolean): void {
   let len = 0;
   if (isLink) {
     const n = readlinkName(fd, nameAddr, outBase + w.pos, C.TARGET_MAX + 1);
-    // A longer one does not exist on Linux; an empty text is asked for again.
+    // Linux has no longer target; for an empty one the client sends a request of its own.
     len = n < 0 || n > C.TARGET_MAX ? 0 : n;
     w.reserve(len);
   }

@@ -1,4 +1,4 @@
-// Extended attributes of host files, held to the name spaces that a served file may have.
+/** Extended attributes of host files, limited to the name spaces that a served file may have. */
 
 import { EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { XATTR_SECURITY_PREFIX, XATTR_USER_PREFIX } from "../../ffi/abi/xattr.ts";
@@ -6,7 +6,10 @@ import type { Str } from "../protocol/wire.ts";
 import type { ProcFd } from "./host_calls.ts";
 import { base, DIRENTS_AT, DIRENTS_BYTES, mem, stageXattrName } from "./scratch.ts";
 
-/** "trusted." belongs to the host's administrator (overlayfs keeps its state there), other "system." to drivers. */
+/**
+ * "trusted." belongs to the host's administrator (overlayfs keeps its state there), other "system."
+ * to drivers.
+ */
 const SERVED_PREFIXES = [XATTR_USER_PREFIX, XATTR_SECURITY_PREFIX, "system.posix_acl_"];
 
 function isServed(byteAt: (i: number) => number): boolean {
@@ -49,7 +52,8 @@ export function removeXattr(fd: number, name: Str, proc: ProcFd): number {
 }
 
 /**
- * listxattr(2): the served names, each with its NUL, end up in `mem` from DIRENTS_AT. Returns their length or -errno.
+ * listxattr(2): the served names, each with its NUL, end up in `mem` from DIRENTS_AT. Returns their
+ * length or -errno.
  */
 export function listXattrs(fd: number, proc: ProcFd): number {
   const got = proc.listxattr(fd, base + DIRENTS_AT, DIRENTS_BYTES);

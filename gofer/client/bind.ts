@@ -1,4 +1,4 @@
-// Making a UNIX socket of the host that the client accepts from.
+/** Makes a UNIX socket on the host from which the client accepts connections. */
 
 import { EIO, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { AttrReply } from "../protocol/attributes.ts";
@@ -11,8 +11,8 @@ const tbindfd = new Tbindfd();
 const rbindfd = new AttrReply(C.TBINDFD + 1);
 
 /**
- * A listening, non-blocking stream socket with a new name: a descriptor that the caller owns, attributes of the file in
- * `c.attr`. -EOPNOTSUPP where the server was not told to let clients make some.
+ * Returns a listening, non-blocking stream socket with a new name: a descriptor that the caller
+ * owns, with attributes of the file in `c.attr`. -EOPNOTSUPP where clients may not make sockets.
  */
 export function bindFd(
   c: GoferClient,

@@ -1,4 +1,7 @@
-// The client against servers that lie, break off or die. Their replies are queued before the request is made.
+/**
+ * The client against servers that send wrong replies, break off or die. Their replies are queued
+ * before the request is made.
+ */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { EIO, ENOENT } from "../../ffi/abi/errno.ts";
@@ -21,7 +24,7 @@ import { list, LIST_ALL, LIST_DIRS, nextEntry, walkList } from "./listing.ts";
 
 const CALL_TAG = 0;
 
-/** The lying server's end: messages put in its socket before the client asks. */
+/** The server's end of the socket: messages are put there before the client's request. */
 class Liar {
   readonly client: GoferClient;
   readonly #fd: number;
@@ -43,7 +46,7 @@ class Liar {
     assertEquals(sendFds(this.#fd, bytes, fds), bytes.length);
   }
 
-  /** Settles the extension. */
+  /** Negotiates the extension. */
   start(version: string = C.VERSION_DVISOR, msize = 65536): number {
     const m = new Version(101);
     m.msize = msize;
@@ -78,7 +81,7 @@ function openFds(): number {
   return [...Deno.readDirSync("/proc/self/fd")].length;
 }
 
-/** Every request that a client can make, for servers that answer with anything. */
+/** Every request that a client can make, for servers with arbitrary replies. */
 function everyRequest(c: GoferClient): (() => unknown)[] {
   return [
     () => c.attach(1, "0"),
@@ -204,7 +207,7 @@ Deno.test("descriptors come with the reply that promises them, or not at all", (
   const got = good.client.openFd(1, 0);
   assert(got >= 0 && got !== fd);
   close(got);
-  // one that nobody takes is closed with the next request
+  // an unused descriptor is closed with the next request
   const walk = new Rwalkgetattr();
   walk.hasFd = true;
   walk.count = 1;
@@ -263,7 +266,7 @@ Deno.test("seeded garbage as replies: results, -EIO, and never an exception", ()
     l.start();
     const requests = everyRequest(l.client);
     const i = random(requests.length);
-    // the reply that fits this request, or any other; broken, or not
+    // the reply that fits this request, or another one, perhaps broken
     const m = replies[random(replies.length)]?.make() ?? new Rlerror();
     const bytes = l.bytesOf(m);
     for (let k = random(4); k > 0; k--) bytes[random(bytes.length)] = random(256);

@@ -1,8 +1,12 @@
-// The client's end of the socket: requests out, replies in, one at a time or many, and never a promise.
-//
-// `call` sends a request and waits for its reply; `submit` and `poll` do the two halves apart. Replies are decoded in
-// place: what they hold is valid until the next call, poll or flush. Everything received is untrusted: a reply that
-// does not fit ends the connection, after which every request is -EIO. What requests mean is gofer_client.ts.
+/**
+ * The client's end of the socket: sends requests and receives replies, one at a time or several,
+ * without promises.
+ *
+ * `call` sends a request and waits for its reply; `submit` and `poll` do the two halves separately.
+ * Replies are decoded in place: their contents are valid until the next call, poll or flush.
+ * Everything received is untrusted: a reply that does not fit ends the connection, and every later
+ * request is -EIO. gofer_client.ts has the meaning of requests.
+ */
 
 import { EAGAIN, EINTR, EIO } from "../../ffi/abi/errno.ts";
 import { POLLIN, POLLOUT } from "../../ffi/abi/poll.ts";
@@ -27,32 +31,32 @@ import { FdSocket } from "../transport/fd_socket.ts";
 
 /** Tag of the request that `call` waits for. */
 const CALL_TAG = 0;
-/** Tags whose replies nobody waits for, used in turn. */
+/** Tags of requests whose replies are dropped, used in turn. */
 const QUIET_TAG_FIRST = 0x1000;
 const QUIET_TAG_LAST = 0x7fff;
 /** Tags of `submit`, used in turn. */
 const SUBMIT_TAG_FIRST = 0x8000;
 const SUBMIT_TAG_LAST = 0xfffe;
-/** LIMIT: requests whose replies were not polled yet; `submit` beyond that is -EAGAIN. */
+/** LIMIT: requests whose replies were not polled yet; `submit` returns -EAGAIN beyond it. */
 const OUTSTANDING_MAX = 1024;
 /** Quiet requests are sent with the next request, or once there are this many bytes of them. */
 const QUIET_BYTES = 8192;
 const MAX_ERRNO = 4095;
 
-/** A reply that came while another one was waited for. */
+/** A reply that came while the client waited for another one. */
 interface Stashed {
   readonly frame: Uint8Array;
   readonly fd: number;
 }
 
 export class ClientConnection {
-  /** The server is gone or broke the protocol; for good. */
+  /** The server has ended or broke the protocol; final. */
   isDead = false;
-  /** Why, for the log. */
+  /** The reason, for the log. */
   reason = "";
   /** Failed non-blocking reads before a call goes to sleep. */
   spins = 0;
-  /** Largest message in both directions, once Tversion settled it. */
+  /** Largest message in both directions; Tversion sets it. */
   msize: number;
   /** Body of the reply found last. */
   readonly reply = new Reader();
@@ -68,12 +72,12 @@ export class ClientConnection {
   #outstanding = 0;
   #quietTag = QUIET_TAG_FIRST;
   #submitTag = SUBMIT_TAG_FIRST;
-  /** Descriptor that came with the reply found last and was not taken. */
+  /** Descriptor that came with the reply found last and was not taken yet. */
   #replyFd = -1;
   #stash: Stashed[] = [];
   readonly #tclunk = new FidMessage(TCLUNK);
 
-  /** Owns the socket from now on. `msizeMax`: the largest message that it will have to hold, in bytes. */
+  /** Owns the socket. `msizeMax`: the largest message that the buffers must hold, in bytes. */
   constructor(fd: number, msizeMax: number) {
     this.#socket = new FdSocket(fd);
     this.msize = Math.min(msizeMax, MSIZE_MAX);
@@ -89,8 +93,8 @@ export class ClientConnection {
   }
 
   /**
-   * Ends the connection: every later request is -EIO. The descriptor stays until `close`: others may watch it, and its
-   * number must not become somebody else's meanwhile.
+   * Ends the connection: every later request is -EIO. The descriptor stays open until `close`:
+   * others may watch it, and its number must not be used again meanwhile.
    */
   die(reason: string): number {
     if (!this.isDead) {
@@ -103,7 +107,7 @@ export class ClientConnection {
     return -EIO;
   }
 
-  /** The last use of the connection. */
+  /** Closes the connection. */
   close(): void {
     this.die("closed by this side");
     this.#socket.close();
@@ -125,7 +129,8 @@ export class ClientConnection {
   }
 
   /**
-   * Queues a request that leaves with the next one, and whose reply `takeReply` has after that one's. Its tag.
+   * Queues a request that is sent with the next one, and returns its tag. `takeReply` returns its
+   * reply once that of the next one is there.
    */
   prepare(request: Message): number {
     const tag = this.#nextSubmitTag();
@@ -133,10 +138,13 @@ export class ClientConnection {
     return tag;
   }
 
-  /** Decodes the reply to a prepared request: 0 or -errno. `takeFd` has the descriptor that came with it. */
+  /**
+   * Decodes the reply to a prepared request: 0 or -errno. `takeFd` has the descriptor that came
+   * with it.
+   */
   takeReply(tag: number, reply: Message): number {
     let found = this.#unstash(tag);
-    // The request behind it was not sent after all: then this one is waited for.
+    // The request behind it was not sent after all, so this one's reply is waited for.
     while (found === null) {
       if (this.isDead || this.flush() < 0) return -EIO;
       const there = this.#nextFrame();
@@ -162,7 +170,7 @@ export class ClientConnection {
     return tag;
   }
 
-  /** Sends a request without waiting; its tag, which `poll` will return, or -errno. */
+  /** Sends a request without waiting. Returns its tag, which `poll` will return, or -errno. */
   submit(request: Message): number {
     if (this.isDead) return -EIO;
     if (this.#outstanding + this.#stash.length >= OUTSTANDING_MAX) return -EAGAIN;
@@ -172,8 +180,8 @@ export class ClientConnection {
   }
 
   /**
-   * The tag of a submitted request whose reply is there, or -1. `replyType` and `reply` are the reply's until the next
-   * poll or call: `finish` decodes it, `takeFd` takes what came with it.
+   * The tag of a submitted request whose reply has arrived, or -1. `replyType` and `reply` belong
+   * to it until the next poll or call: `finish` decodes it, `takeFd` takes its descriptor.
    */
   poll(): number {
     this.#dropFd();
@@ -219,7 +227,7 @@ export class ClientConnection {
     return fd;
   }
 
-  /** Queues a Tclunk: it leaves with the next request, and nobody waits for its reply. */
+  /** Queues a Tclunk: it is sent with the next request, and its reply is dropped. */
   clunk(fid: number): void {
     if (this.isDead) return;
     this.#tclunk.fid = fid;
@@ -234,7 +242,7 @@ export class ClientConnection {
     try {
       encode(this.#out, tag, request);
     } catch (e) {
-      this.#out.pos = start; // a name that is text: the caller's mistake, nothing was sent
+      this.#out.pos = start; // a name is text: an error of the caller, and nothing was sent
       throw e;
     }
     this.#outstanding++;
@@ -255,7 +263,7 @@ export class ClientConnection {
     return 0;
   }
 
-  /** The server waits for us to read: takes in what there is, so that it goes on. */
+  /** The server waits until the client reads: takes in what has arrived. */
   #makeRoom(): void {
     if (poll(this.#socket.fd, POLLIN | POLLOUT, -1) <= 0) return;
     this.#fill(false);
@@ -347,7 +355,7 @@ export class ClientConnection {
     this.#replyFd = -1;
   }
 
-  /** The socket, for whoever waits on several. */
+  /** The socket, for a caller that waits on several. */
   get fd(): number {
     return this.#socket.fd;
   }

@@ -1,4 +1,4 @@
-// The seeded exerciser on our own server, in both dialects; diod_test.ts has it on diod.
+/** The seeded exerciser on our own server, in both dialects; diod_test.ts runs it on diod. */
 
 import { assert } from "@std/assert";
 import { withServer } from "../server/testing.ts";

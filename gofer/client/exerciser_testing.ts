@@ -1,8 +1,11 @@
-// For tests: a seeded exerciser of our client against any server, with a model of the tree that every result is compared with.
-//
-// It uses what both dialects have (no donated descriptors), one fid a call: so it also fits servers that know files by path.
-// The model is Linux's, for root, on a file system without surprises. Neighbours: gofer_client.ts; tests/gofer has a larger
-// one, which drives a whole kernel.
+/**
+ * For tests: a seeded exerciser of our client against any server. Every result is compared with a
+ * model of the tree.
+ *
+ * It uses what both dialects have (no donated descriptors), and one fid a call, so it also works
+ * with servers that keep files by path. The model is Linux's, for root, on an ordinary file system.
+ * Neighbours: gofer_client.ts; tests/gofer has a larger one, which drives a whole kernel.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { EEXIST, EISDIR, ENODATA, ENOENT, ENOTDIR, ENOTEMPTY } from "../../ffi/abi/errno.ts";
@@ -42,7 +45,7 @@ export interface ExerciserQuirks {
   readonly hasXattrs: boolean;
 }
 
-/** Runs calls on root 0, attached as fid 0, which must be empty. */
+/** Runs calls on root 0, which is attached as fid 0 and must be empty. */
 export class ClientExerciser {
   readonly seen: Map<string, number> = new Map();
   readonly #c: GoferClient;
@@ -109,7 +112,7 @@ export class ClientExerciser {
     return { ...at, name: known ?? this.#pick(NAMES) ?? "a" };
   }
 
-  /** A name that is there and of a type. */
+  /** The name of an existing file of a type. */
   #existing(...types: number[]): { path: string[]; node: Node } | null {
     const all = this.#places().flatMap(({ path, dir }) => {
       return [...dir.names].map(([name, n]) => ({ path: [...path, name], node: n }));
@@ -117,7 +120,7 @@ export class ClientExerciser {
     return this.#pick(all.filter((e) => types.includes(e.node.type))) ?? null;
   }
 
-  /** Runs `body` with a fid of a path that must be there. */
+  /** Runs `body` with a fid of an existing path. */
   #at<T>(path: readonly string[], body: (fid: number) => T): T {
     const fid = this.#c.fids.take();
     assertEquals(this.#c.walkGetattr(0, fid, path), Math.max(1, path.length), path.join("/"));
@@ -133,7 +136,7 @@ export class ClientExerciser {
 
   #create(): void {
     const p = this.#place(), there = p.dir.names.get(p.name);
-    if (there !== undefined) return; // servers differ in what Tlcreate does to what is there
+    if (there !== undefined) return; // servers differ in the effect of Tlcreate on an existing file
     const mode = this.#pick([0o644, 0o600, 0o755, 0o400]) ?? 0;
     this.#at(p.path, (dir) => {
       const fid = this.#c.fids.take();

@@ -1,4 +1,4 @@
-// Which fid numbers of a session are free. The client chooses them; freed ones are used again first.
+/** Free fid numbers of a session. The client chooses them; freed ones are used again first. */
 
 export class FidAllocator {
   readonly #free: number[] = [];
@@ -9,12 +9,12 @@ export class FidAllocator {
     return this.#free.pop() ?? this.#next++;
   }
 
-  /** Gives a number back; the caller has sent or queued its Tclunk, or it was never bound. */
+  /** Frees a number; the caller has sent or queued its Tclunk, or it was never bound. */
   release(fid: number): void {
     this.#free.push(fid);
   }
 
-  /** How many are taken. */
+  /** Numbers in use. */
   get used(): number {
     return this.#next - 1 - this.#free.length;
   }

@@ -1,10 +1,12 @@
-// A file server as the Sentry sees it: fids, names and attributes, one synchronous call a request, no promises.
-//
-// Results are >= 0 or -errno; what else a request brings is in the fields `walk`, `attr`, `data`, ... which the next
-// request overwrites. Nothing is allocated a request but the strings and arrays that a method returns. With a server
-// that does not speak dvisor's extension the same methods use the base protocol (plain.ts), except that nobody donates
-// descriptors: `canDonate` is false, openFd is -EOPNOTSUPP, and files are read by lopen and read. Names are byte
-// strings. A dead server: every request is -EIO, and `dead` is true.
+/**
+ * A file server as the Sentry sees it: fids, names and attributes, one synchronous call a request.
+ *
+ * Results are >= 0 or -errno; other results are in the fields `walk`, `attr`, `data`, ..., which the
+ * next request overwrites. A request allocates only the strings and arrays that its method returns.
+ * A server without dvisor's extension gets messages of the base protocol (plain.ts): `canDonate` is
+ * false, openFd is -EOPNOTSUPP, and files are read by lopen and read. Names are byte strings. After
+ * the server's end every request is -EIO, and `dead` is true.
+ */
 
 import { EIO, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { AttrReply, Rstatfs, Tgetattr, Tsetattr } from "../protocol/attributes.ts";
@@ -48,7 +50,7 @@ export { Tsetattr } from "../protocol/attributes.ts";
 export { Tgetlock, Tlock } from "../protocol/lock.ts";
 
 export interface ClientOptions {
-  /** Largest message to ask for, in bytes; the server may settle on less. */
+  /** Largest message to request, in bytes; the server may choose less. */
   readonly msize?: number;
   /** Non-blocking reads that a call tries before it sleeps. */
   readonly spins?: number;
@@ -106,11 +108,11 @@ const tremovexattr = new FidNameMessage(C.TREMOVEXATTR);
 const rremovexattr = new EmptyMessage(C.TREMOVEXATTR + 1);
 
 export class GoferClient {
-  /** The wire, for requests that are to run at the same time (`submit`, `poll`). */
+  /** The connection, for requests that run at the same time (`submit`, `poll`). */
   readonly connection: ClientConnection;
-  /** Gives out fid numbers; 0 is never among them. The fallback for plain servers takes its own from here too. */
+  /** Allocates fid numbers; never 0. The fallback for plain servers uses it too. */
   readonly fids = new FidAllocator();
-  /** The server speaks dvisor's extension and hands out descriptors. */
+  /** The server speaks dvisor's extension and donates descriptors. */
   canDonate = false;
   /** Result of walkGetattr. */
   readonly walk = new Rwalkgetattr();
@@ -120,7 +122,7 @@ export class GoferClient {
   readonly statfsResult = new Rstatfs();
   /** Result of readdir, readdirAttr and list: call `next()` until it is false. */
   readonly entries = new DirEntries();
-  /** Result of read: a place in the receive buffer. */
+  /** Result of read: a range of the receive buffer. */
   readonly data: Str = rread.data;
   /** Result of getlock. */
   readonly lockFound = new Rgetlock();
@@ -133,18 +135,18 @@ export class GoferClient {
     this.#offersExtension = options.offersExtension ?? true;
   }
 
-  /** The server is gone: every request is -EIO, for good. */
+  /** The server has ended: every request is -EIO, for good. */
   get dead(): boolean {
     return this.connection.isDead;
   }
 
-  /** Settles version and msize. 0, or -EIO when the server speaks nothing that we do. */
+  /** Negotiates version and msize. 0, or -EIO when there is no common version. */
   start(): number {
     const c = this.connection;
     tversion.msize = c.msize;
     tversion.version.set(this.#offersExtension ? C.VERSION_DVISOR : C.VERSION_9P2000L);
     let r = c.call(tversion, rversion);
-    if (r < 0 || rversion.version.equals(C.VERSION_UNKNOWN)) { // it knows whole strings only
+    if (r < 0 || rversion.version.equals(C.VERSION_UNKNOWN)) { // compared whole
       tversion.version.set(C.VERSION_9P2000L);
       r = c.call(tversion, rversion);
     }
@@ -160,7 +162,7 @@ export class GoferClient {
     return 0;
   }
 
-  /** Ends the connection, and closes its socket: once. */
+  /** Ends the connection, and closes its socket; to be called once. */
   close(): void {
     this.connection.close();
   }
@@ -174,10 +176,10 @@ export class GoferClient {
   }
 
   /**
-   * Walks `names[from..]` (at most 64 of them) from `fid`: how many attribute records `walk` holds, or -errno. With no
-   * names it is the fid's own. `newFid`, unless NOFID, is bound to the last file that has a record, so to nothing if
-   * there is none. `open`, unless OPEN_NONE: if every name is walked the file is opened too, and `takeFd` has the
-   * descriptor if `walk.openEcode` is 0.
+   * Walks `names[from..]` (at most 64 of them) from `fid`: how many attribute records `walk` holds,
+   * or -errno. With no names it is the fid's own. `newFid`, unless NOFID, is bound to the last file
+   * that has a record, so to nothing if there is none. `open`, unless OPEN_NONE: if every name is
+   * walked the file is opened too, and `takeFd` has the descriptor if `walk.openEcode` is 0.
    */
   walkGetattr(
     fid: number,
@@ -213,8 +215,8 @@ export class GoferClient {
   }
 
   /**
-   * Creates a regular file (an existing name is -EEXIST; O_TMPFILE with an empty name makes one without): a descriptor
-   * that the caller owns, attributes in `attr`. `newFid` may be NOFID.
+   * Creates a regular file (an existing name is -EEXIST; O_TMPFILE with an empty name makes one
+   * without): a descriptor that the caller owns, attributes in `attr`. `newFid` may be NOFID.
    */
   createFd(
     dirFid: number,
@@ -330,7 +332,7 @@ export class GoferClient {
     return this.connection.call(tgetattr, rgetattr);
   }
 
-  /** The caller fills in a Tsetattr of its own, fid included. */
+  /** The caller fills in its own Tsetattr, fid included. */
   setattr(request: Tsetattr): number {
     return this.connection.call(request, rsetattr);
   }
@@ -390,7 +392,7 @@ export class GoferClient {
     return this.connection.call(tlopen, rlopen);
   }
 
-  /** Creates a regular file as the open file of `newFid`, without a donated descriptor; attributes in `attr`. */
+  /** Creates a regular file as the open file of `newFid`; no descriptor. Attributes in `attr`. */
   create(
     dirFid: number,
     newFid: number,
@@ -428,7 +430,7 @@ export class GoferClient {
       : this.connection.die("more bytes written than sent");
   }
 
-  /** LOCK_SUCCESS, LOCK_BLOCKED (try again later), or -errno. The caller fills in a Tlock of its own. */
+  /** LOCK_SUCCESS, LOCK_BLOCKED (try again later), or -errno. The caller fills in its own Tlock. */
   lock(request: Tlock): number {
     const r = this.connection.call(request, rlock);
     if (r < 0) return r;
@@ -438,7 +440,7 @@ export class GoferClient {
       : this.connection.die("an unknown lock status");
   }
 
-  /** The lock in the way, in `lockFound`; its type is LOCK_TYPE_UNLCK when there is none. */
+  /** The conflicting lock, in `lockFound`; its type is LOCK_TYPE_UNLCK when there is none. */
   getlock(request: Tgetlock): number {
     return this.connection.call(request, this.lockFound);
   }
@@ -481,14 +483,14 @@ export class GoferClient {
     return this.connection.call(tremovexattr, rremovexattr);
   }
 
-  /** Frees a fid on both sides; the message leaves with the next request, its reply is not waited for. */
+  /** Frees a fid on both sides; the message leaves with the next request; its reply is dropped. */
   clunk(fid: number): void {
     this.connection.clunk(fid);
     this.fids.release(fid);
   }
 }
 
-/** A copy of a place in the receive buffer. */
+/** A copy of a range of the receive buffer. */
 function copyOf(s: Str): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(s.len);
   s.copyTo(out, 0);

@@ -1,4 +1,7 @@
-// Lists of directories with attributes, by the extension: the rest of the client's requests are in gofer_client.ts.
+/**
+ * Lists of directories with attributes, by the extension. Neighbour: gofer_client.ts has the other
+ * requests.
+ */
 
 import { EIO, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { LIST_ALL, LIST_DIRS, OPEN_NONE, WALKGETATTR_NAMES_MAX } from "../protocol/constants.ts";
@@ -14,8 +17,9 @@ const rlist = new Rlist();
 const twalk = new Twalkgetattr();
 
 /**
- * Entries from a cookie on, in `c.entries`, with attributes of directories or of all (`attrs`: LIST_*): 1 when the end of
- * the directory is among them, else 0, or -errno; servers without the extension: -EOPNOTSUPP.
+ * Entries from a cookie on, in `c.entries`, with attributes of directories or of all (`attrs`:
+ * LIST_*): 1 when the end of the directory is among them, else 0, or -errno; servers without the
+ * extension: -EOPNOTSUPP.
  */
 export function list(
   c: GoferClient,
@@ -36,7 +40,7 @@ export function list(
   return rlist.isEnd ? 1 : 0;
 }
 
-/** The next entry, in `c.entries`; false at the end, and when the server sent what is no entry. */
+/** The next entry, in `c.entries`; false at the end, and when the server's entry is malformed. */
 export function nextEntry(c: GoferClient): boolean {
   try {
     return c.entries.next();
@@ -47,11 +51,11 @@ export function nextEntry(c: GoferClient): boolean {
   }
 }
 
-/** What `walkList` found. */
+/** The results of `walkList`. */
 export interface WalkedList {
   /** As `walkGetattr` returns it; the attributes are in `c.walk`. */
   walked: number;
-  /** As `list` returns it; means something only if all names were walked. */
+  /** As `list` returns it; valid only if all names were walked. */
   listed: number;
 }
 

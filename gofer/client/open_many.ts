@@ -1,4 +1,4 @@
-// Opening several files in one round trip: walks that are queued and leave with the next request.
+/** Opens several files in one round trip: walks are queued and sent with the next request. */
 
 import { EIO, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { NOFID } from "../protocol/constants.ts";
@@ -8,7 +8,9 @@ import type { GoferClient } from "./gofer_client.ts";
 
 const twalk = new Twalkgetattr();
 
-/** Queues a walk of `names` from `fid` that opens what it finds: a tag for `takeOpened`, or -errno. */
+/**
+ * Queues a walk of `names` from `fid` that opens the last file: a tag for `takeOpened`, or -errno.
+ */
 export function prepareOpen(
   c: GoferClient,
   fid: number,
@@ -24,8 +26,8 @@ export function prepareOpen(
 }
 
 /**
- * What a queued walk of `asked` names found, once the request behind it was answered: attribute records in `c.walk`, or
- * -errno. The caller owns the descriptor, `c.takeFd()`, if there is one.
+ * The result of a queued walk of `asked` names, once the request behind it was answered: attribute
+ * records in `c.walk`, or -errno. The caller owns the descriptor, `c.takeFd()`, if there is one.
  */
 export function takeOpened(c: GoferClient, tag: number, asked: number): number {
   if (c.dead) return -EIO;

@@ -1,6 +1,9 @@
-// What the extension's messages do, done with the base protocol's: more round trips, no donated descriptors.
-//
-// For servers like diod. Used by gofer_client.ts only. Temporary fids are clunked without waiting.
+/**
+ * The requests of the extension, made of messages of the base protocol: more round trips, no
+ * donated descriptors.
+ *
+ * For servers like diod. Used by gofer_client.ts only. Temporary fids are clunked without waiting.
+ */
 
 import { EISDIR, ENOENT, ENOTDIR, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../../ffi/abi/stat.ts";
@@ -89,7 +92,7 @@ export function walkGetattr(
   return endWalk(c, fid, newFid, at, r);
 }
 
-/** Whether a walk can go on behind the file it reached; fills in why not. */
+/** Whether a walk can continue behind the file it reached; sets the reason if not. */
 function goesOn(c: GoferClient, fid: number, isLast: boolean): boolean {
   const w = c.walk;
   const type = w.at(w.count - 1).mode & S_IFMT;
@@ -118,7 +121,10 @@ function endWalk(c: GoferClient, fid: number, newFid: number, at: number, r: num
   return bound < 0 ? bound : w.count;
 }
 
-/** Gives a new file the uid that the base protocol cannot name (and its mode again), and reads its attributes. */
+/**
+ * Sets the uid of a new file, which the base protocol cannot name, and its mode again; then reads
+ * its attributes.
+ */
 function settle(c: GoferClient, fid: number, uid: number, mode: number): number {
   let r = c.getattr(fid);
   if (r < 0 || c.attr.uid === uid) return r;
@@ -196,7 +202,10 @@ export function rename(
   return r;
 }
 
-/** GoferClient.unlink for servers without Tunlinkat: the file's own fid is removed, if it is of the right kind. */
+/**
+ * GoferClient.unlink for servers without Tunlinkat: the file's own fid is removed, if it is of the
+ * right kind.
+ */
 export function unlink(c: GoferClient, dirFid: number, name: ByteString, flags: number): number {
   const fid = c.fids.take();
   let r = walkOne(c, dirFid, fid, name);
@@ -211,7 +220,7 @@ export function unlink(c: GoferClient, dirFid: number, name: ByteString, flags: 
     return wantsDirectory ? -ENOTDIR : -EISDIR;
   }
   tremove.fid = fid;
-  r = c.connection.call(tremove, rremove); // the fid is gone whatever the reply says
+  r = c.connection.call(tremove, rremove); // the fid is clunked whatever the reply says
   c.fids.release(fid);
   return r;
 }

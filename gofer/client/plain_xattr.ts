@@ -1,4 +1,7 @@
-// Extended attributes by the base protocol: a fid that is a stream of the value. Used by gofer_client.ts only.
+/**
+ * Extended attributes by the base protocol: a fid that is a stream of the value. Used by
+ * gofer_client.ts only.
+ */
 
 import { EIO, ERANGE } from "../../ffi/abi/errno.ts";
 import * as C from "../protocol/constants.ts";

@@ -1,4 +1,4 @@
-// Tscan from the client's side: a checked copy of what the server found. Neighbour: gofer_client.ts.
+/** Tscan on the client's side: a checked copy of the reply. Neighbour: gofer_client.ts. */
 
 import { EIO, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { IO_HEADER_BYTES, SCAN_PATHS_MAX, TSCAN } from "../protocol/constants.ts";
@@ -28,8 +28,9 @@ export interface ScanReply {
 }
 
 /**
- * Directories `paths` (at most SCAN_PATHS_MAX) from `fid`'s, whole ones only, about `entries` entries and `bytes` bytes of
- * them; `flags`: SCAN_*. -EOPNOTSUPP from servers without the extension.
+ * Reads directories `paths` (at most SCAN_PATHS_MAX, relative to `fid`), each as a whole, with
+ * about `entries` entries and `bytes` bytes in all; `flags`: SCAN_*. -EOPNOTSUPP from servers
+ * without the extension.
  */
 export function scan(
   client: GoferClient,

@@ -1,12 +1,16 @@
-// File attributes as Rgetattr carries them; the extension's messages use the same 153-byte record.
+/**
+ * File attributes as Rgetattr carries them; the extension's messages use the same 153-byte record.
+ */
 
 import { GETATTR_BASIC, GETATTR_BTIME } from "./constants.ts";
 import { Qid } from "./qid.ts";
 import type { Reader, Writer } from "./wire.ts";
 
-/** The attributes of one file. Sizes in bytes, `blocks` in units of 512 bytes, times in s and ns. */
+/**
+ * The attributes of one file. Sizes in bytes, `blocks` in units of 512 bytes, times in s and ns.
+ */
 export class Attr {
-  /** GETATTR_* bits of the fields that hold something. */
+  /** GETATTR_* bits of the fields that are valid. */
   valid = GETATTR_BASIC | GETATTR_BTIME;
   readonly qid = new Qid();
   mode = 0;

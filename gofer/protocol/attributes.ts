@@ -1,4 +1,4 @@
-// getattr, setattr and statfs.
+/** getattr, setattr and statfs. */
 
 import { Attr } from "./attr.ts";
 import { GETATTR_BASIC, TGETATTR, TSETATTR, TSTATFS } from "./constants.ts";

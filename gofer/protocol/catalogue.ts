@@ -1,7 +1,9 @@
-// Every message type by number: its name and how to make its object. Data only.
-//
-// The server, the client and the tests take their message objects from their families directly; this
-// list is what walks over all of them: log lines and the tests that mutate each message.
+/**
+ * Every message type by number: its name and its class. Data only.
+ *
+ * Server, client and tests take their message objects from the family files directly; this list
+ * serves what needs all of them: log lines, and the tests that mutate each message.
+ */
 
 import { AttrReply, Rstatfs, Tgetattr, Tsetattr } from "./attributes.ts";
 import * as C from "./constants.ts";
@@ -145,7 +147,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
 const NAMES: string[] = [];
 for (const e of CATALOGUE) NAMES[e.type] = e.name;
 
-/** "Twalk" for 110; "type 3" for a number that means nothing. */
+/** "Twalk" for 110; "type 3" for an unknown number. */
 export function messageName(type: number): string {
   return NAMES[type] ?? `type ${type}`;
 }

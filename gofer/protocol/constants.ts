@@ -1,18 +1,21 @@
-// The numbers of 9P2000.L and of dvisor's extension of it.
-//
-// Source of the base protocol: Linux, include/net/9p/9p.h, and diod's protocol.md. The extension is
-// described in gofer/README.md. What a message holds is in the files beside this one, one family a file.
+/**
+ * The numbers of 9P2000.L and of dvisor's extension of it.
+ *
+ * Source of the base protocol: Linux, include/net/9p/9p.h, and diod's protocol.md. gofer/README.md
+ * describes the extension. The contents of messages are in the files beside this one, a family
+ * each.
+ */
 
 /** The version string of the base protocol. */
 export const VERSION_9P2000L = "9P2000.L";
 /** The version string that also turns on dvisor's own messages (types 200 and above). */
 export const VERSION_DVISOR = "9P2000.L.dvisor.2";
-/** What a server answers when it does not know the version asked for. */
+/** A server's answer to a version that it does not know. */
 export const VERSION_UNKNOWN = "unknown";
 
 /** "No tag": only Tversion uses it. */
 export const NOTAG = 0xffff;
-/** "No fid": Tattach without authentication, and dvisor's messages that shall bind nothing. */
+/** "No fid": Tattach without authentication, and messages of the extension that bind nothing. */
 export const NOFID = 0xffffffff;
 /** "No uid": the attacher has no numeric user. */
 export const NONUNAME = 0xffffffff;
@@ -36,7 +39,7 @@ export const WALK_NAMES_MAX = 16;
 export const WALKGETATTR_NAMES_MAX = 64;
 /** LIMIT: directories that one Tscan names. */
 export const SCAN_PATHS_MAX = 256;
-/** LIMIT: entries behind which one Tscan begins no further directory. */
+/** LIMIT: after so many entries a Tscan begins no further directory. */
 export const SCAN_ENTRIES_MAX = 16384;
 /** Linux's NAME_MAX: bytes in one path component. */
 export const NAME_MAX = 255;
@@ -91,7 +94,7 @@ export const TLIST = 220;
 export const TSCAN = 222;
 export const TBINDFD = 224;
 
-// Of which entries Tlist wants attributes.
+// Entries for which Tlist requests attributes.
 export const LIST_DIRS = 1;
 export const LIST_ALL = 2;
 
@@ -142,17 +145,20 @@ export const OPEN_NONE = 0xffffffff;
 export const SCAN_ATTRS = 1;
 /** Directories below those named too. */
 export const SCAN_DEEP = 2;
-/** Find out which files have no extended attributes. Of a block: this was done. */
+/** Finds out which files have no extended attributes. Of a block: this was done. */
 export const SCAN_XATTRS = 4;
 /** With SCAN_DEEP: subdirectories in the order of their names. */
 export const SCAN_SORTED = 16;
 export const SCAN_ALL = 23;
-/** Of a block: names are compared byte by byte there, so one that is not listed does not exist. */
+/**
+ * Of a block: the directory compares names byte by byte, so a name that is not listed does not
+ * exist.
+ */
 export const SCAN_EXACT = 8;
-/** Parent of a block that is one of the paths asked for. */
+/** Parent of a block that is one of the requested paths. */
 export const SCAN_ROOT = 0xffffffff;
 
-// Why a Twalkgetattr ended where it did.
+// The reason for the end of a Twalkgetattr.
 /** Every name was walked. */
 export const STOP_COMPLETE = 0;
 /** The last component returned is a symlink and names were left; its target is inline. */

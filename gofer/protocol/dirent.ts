@@ -1,4 +1,6 @@
-// The entries inside the payloads of Rreaddir, Rreaddirattr and Rlist, read one at a time in place.
+/**
+ * The entries inside the payloads of Rreaddir, Rreaddirattr and Rlist, read one at a time in place.
+ */
 
 import { Attr } from "./attr.ts";
 import { Qid } from "./qid.ts";
@@ -13,7 +15,7 @@ export const DIRENT_ATTR_FIXED_BYTES = 163;
 export const LIST_ENTRY_FIXED_BYTES = 25;
 export const LIST_ENTRY_ATTR_FIXED_BYTES = 165;
 
-/** What the entries of a payload look like. */
+/** The form of the entries of a payload. */
 export const DIRENTS_PLAIN = 0, DIRENTS_ATTR = 1, DIRENTS_LIST = 2;
 
 /** A cursor over the entries of one directory payload. Its fields hold the entry read last. */
@@ -24,7 +26,7 @@ export class DirEntries {
   readonly attr = new Attr();
   /** The entry has attributes. */
   hasAttr = false;
-  /** Of an entry of Rlist with attributes: where in `bytes` they are. */
+  /** Of an entry of Rlist with attributes: their offset in `bytes`. */
   attrAt = 0;
   /** Linux's DT_*; 0 in an Rreaddirattr (see `attr.mode`). */
   type = 0;

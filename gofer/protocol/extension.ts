@@ -1,8 +1,11 @@
-// The messages of "9P2000.L.dvisor.2": whole paths in one request, and donated host descriptors. Tscan is in scan.ts.
-//
-// Both sides may use them only after Tversion settled on that string. A reply that says it brings a
-// descriptor is sent together with exactly one SCM_RIGHTS descriptor; descriptors arrive in the order
-// of their replies. Attribute records are Rgetattr's (attr.ts). Meanings: gofer/README.md.
+/**
+ * The messages of "9P2000.L.dvisor.2": whole paths in one request, and donated host descriptors.
+ * Tscan is in scan.ts.
+ *
+ * Both sides may use them only after Tversion chose that string. A reply that announces a
+ * descriptor is sent together with exactly one SCM_RIGHTS descriptor; descriptors arrive in the
+ * order of their replies. Attribute records are Rgetattr's (attr.ts). Meanings: gofer/README.md.
+ */
 
 import { Attr } from "./attr.ts";
 import {
@@ -50,7 +53,7 @@ export class Twalkgetattr implements Message {
   }
 }
 
-/** Size of what comes before the attributes in Rwalkgetattr. */
+/** Bytes in front of the attributes in Rwalkgetattr. */
 export const WALK_HEAD_BYTES = 12;
 
 /** stop[1] hasfd[1] count[2] ecode[4] openecode[4] count*(attr) target[s]. */
@@ -62,9 +65,9 @@ export class Rwalkgetattr implements Message {
   hasFd = false;
   /** Attribute records: one a name walked, or the fid's own when no name was given. */
   count = 0;
-  /** With STOP_ERROR: why the name behind the last one walked failed. */
+  /** With STOP_ERROR: the errno of the name behind the last one walked. */
   ecode = 0;
-  /** Why the open that was asked for failed; 0 if it did not, or was not tried. */
+  /** The errno of the requested open; 0 if it succeeded or was not tried. */
   openEcode = 0;
   readonly attrs: Attr[] = [];
   /** The target, when the last component returned is a symlink. */
@@ -102,7 +105,7 @@ export class Rwalkgetattr implements Message {
   }
 }
 
-/** Fills in the head of an Rwalkgetattr whose attributes were written before it was known. */
+/** Writes the head of an Rwalkgetattr in front of its attributes, which were written first. */
 export function putWalkHead(
   w: Writer,
   at: number,
@@ -172,9 +175,9 @@ export class Tcreatefd implements Message {
 }
 
 /**
- * dfid[4] newfid[4] name[s] mode[4] uid[4] gid[4] major[4] minor[4] target[s]: makes whatever the type
- * bits of `mode` say: directory, symlink (to `target`), FIFO, socket, regular file or device node.
- * The reply is an attribute record.
+ * dfid[4] newfid[4] name[s] mode[4] uid[4] gid[4] major[4] minor[4] target[s]: makes a file of the
+ * type in `mode`: directory, symlink (to `target`), FIFO, socket, regular file or device node. The
+ * reply is an attribute record.
  */
 export class Tmake implements Message {
   readonly type = TMAKE;
@@ -214,8 +217,8 @@ export class Tmake implements Message {
 }
 
 /**
- * dfid[4] name[s] mode[4] uid[4] gid[4]: makes a UNIX stream socket that listens, where the server was told to let clients
- * do that. The reply is an attribute record, and the socket.
+ * dfid[4] name[s] mode[4] uid[4] gid[4]: makes a UNIX stream socket that listens, where the server
+ * was told to let clients do that. The reply is an attribute record, and the socket.
  */
 export class Tbindfd implements Message {
   readonly type = TBINDFD;

@@ -1,4 +1,4 @@
-// Messages on an open file or directory: lopen, lcreate, read, write, readdir, fsync.
+/** Messages on an open file or directory: lopen, lcreate, read, write, readdir, fsync. */
 
 import { TFSYNC, TLCREATE, TLOPEN, TREAD, TREADDIR, TWRITE } from "./constants.ts";
 import type { Message } from "./message.ts";
@@ -43,7 +43,9 @@ export class OpenReply implements Message {
   }
 }
 
-/** fid[4] name[s] flags[4] mode[4] gid[4]: the fid of the directory becomes the new, open file's. */
+/**
+ * fid[4] name[s] flags[4] mode[4] gid[4]: the fid of the directory becomes the new, open file's.
+ */
 export class Tlcreate implements Message {
   readonly type = TLCREATE;
   fid = 0;

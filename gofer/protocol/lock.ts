@@ -1,4 +1,7 @@
-// POSIX record locks: Tlock, Tgetlock and their replies. Places in files are halves of 64 bits: programs lock bytes beyond 2^53.
+/**
+ * POSIX record locks: Tlock, Tgetlock and their replies. File offsets are kept as halves of 64
+ * bits, since programs lock bytes beyond 2^53.
+ */
 
 import { TGETLOCK, TLOCK } from "./constants.ts";
 import type { Message } from "./message.ts";

@@ -1,8 +1,11 @@
-// What every message is: a reusable object that reads its body from a buffer and writes it to one.
-//
-// One object a message type is made at start and used again for every message of that type, so that
-// neither side allocates anything a message. Strings stay in the receive buffer (wire.ts: Str).
-// The families: session.ts, walk.ts, file.ts, attributes.ts, tree.ts, xattr.ts, lock.ts, extension.ts.
+/**
+ * The interface of messages: a reusable object that reads its body from a buffer and writes it to
+ * one.
+ *
+ * Each message type has one object, made at start and used for every message of the type, so a
+ * message allocates nothing on either side. Strings stay in the receive buffer (wire.ts: Str). The
+ * families: session.ts, walk.ts, file.ts, attributes.ts, tree.ts, xattr.ts, lock.ts, extension.ts.
+ */
 
 import { HEADER_BYTES } from "./constants.ts";
 import { ProtocolError, type Reader, type Writer } from "./wire.ts";
@@ -23,13 +26,13 @@ export function encode(w: Writer, tag: number, m: Message): number {
   return w.end();
 }
 
-/** Reads a message's body; the reader stands behind the header and ends with the message. */
+/** Reads a message's body; the reader is positioned behind the header and ends with the message. */
 export function decode(r: Reader, m: Message): void {
   m.read(r);
   r.done();
 }
 
-/** A message with nothing in it, as Rclunk. */
+/** A message without a body, as Rclunk. */
 export class EmptyMessage implements Message {
   readonly type: number;
 

@@ -1,4 +1,4 @@
-// Every message type: what is written reads back, and no broken form of it does harm.
+/** Every message type reads back what was written, and no broken form of it does harm. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { CATALOGUE, messageName } from "./catalogue.ts";
@@ -22,7 +22,7 @@ function randomFrom(seed: number): (below: number) => number {
   };
 }
 
-/** Gives every number, string and list of a message object some content. */
+/** Fills every number, string and list of a message object. */
 function fill(value: object, random: (below: number) => number): void {
   for (const [key, v] of Object.entries(value)) {
     if (key === "type" && "read" in value && !("pathLo" in value)) continue;
@@ -43,7 +43,7 @@ function encoded(m: Message, tag: number): Uint8Array {
   return w.u8.slice(0, size);
 }
 
-/** Puts a message in a buffer whose surroundings must never be read as its content. */
+/** Puts a message in a buffer with guard bytes around it, which must not be read as its content. */
 function readerOver(bytes: Uint8Array): Reader {
   const u8 = new Uint8Array(GUARD + bytes.length + GUARD).fill(0xa5);
   u8.set(bytes, GUARD);

@@ -1,4 +1,4 @@
-// A qid: the server's name for one file, the same through every path that leads to it.
+/** A qid: the server's name for one file, the same through every path that leads to it. */
 
 import { QTDIR, QTSYMLINK } from "./constants.ts";
 import type { Reader, Writer } from "./wire.ts";

@@ -1,7 +1,10 @@
-// Tscan and what its reply holds: whole directories, and what lies below them, in one message.
-//
-// The payload is a row of blocks, one a directory. A block tells whose it is either by a path of the request or by an
-// entry of an earlier block, so no name is sent twice. Meanings: gofer/README.md.
+/**
+ * Tscan and its reply: whole directories and their subdirectories in one message.
+ *
+ * The payload is a list of blocks, one for each directory. A block names its directory by a path of
+ * the request or by an entry of an earlier block, so no name is sent twice. Meanings:
+ * gofer/README.md.
+ */
 
 import { DT_DIR } from "../../ffi/abi/dirent.ts";
 import { S_IFDIR, S_IFMT } from "../../ffi/abi/stat.ts";
@@ -11,13 +14,16 @@ import type { Message } from "./message.ts";
 import { Names } from "./walk.ts";
 import { ProtocolError, Reader, Str, type Writer } from "./wire.ts";
 
-/** size[4] parent[4] index[4] flags[4] count[4] attr[153]: what stands before a block's entries. */
+/**
+ * size[4] parent[4] index[4] flags[4] count[4] attr[153]: the part of a block in front of its
+ * entries.
+ */
 export const SCAN_BLOCK_BYTES = 20 + ATTR_BYTES;
 /** type[1] path[8] name[s]: an entry without its name. */
 export const SCAN_ENTRY_BYTES = 11;
 /** attr[153] name[s] target[s]: an entry without its strings. */
 export const SCAN_ATTR_ENTRY_BYTES = ATTR_BYTES + 4;
-/** Where an attribute record has its qid's path and its mode. */
+/** Offsets of the qid's path and of the mode in an attribute record. */
 const ATTR_PATH_AT = 13, ATTR_MODE_AT = 21;
 
 /** fid[4] flags[4] entries[4] count[4] npath[2] npath*(path[s]). */
@@ -26,11 +32,13 @@ export class Tscan implements Message {
   fid = 0;
   /** SCAN_*. */
   flags = 0;
-  /** No directory is begun once so many entries were found. */
+  /** After so many entries no further directory is begun. */
   entries = 0;
   /** Bytes of payload that the reply may have. */
   count = 0;
-  /** Directories, each as names with "/" between them, from the fid's; "" is the fid's own. */
+  /**
+   * Directories, each as names with "/" between them, relative to the fid's; "" is the fid's own.
+   */
   readonly paths = new Names(SCAN_PATHS_MAX);
 
   read(r: Reader): void {
@@ -50,17 +58,23 @@ export class Tscan implements Message {
   }
 }
 
-/** A cursor over a payload: blocks, and the entries of the block read last. Throws ProtocolError for broken ones. */
+/**
+ * A cursor over a payload: blocks, and the entries of the block read last. Throws ProtocolError for
+ * broken ones.
+ */
 export class ScanBlocks {
-  /** Where the block begins. */
+  /** Offset of the block. */
   at = 0;
   /** Number of the block in the payload. */
   number = -1;
-  /** The block whose entry this directory is; SCAN_ROOT: one of the paths asked for. */
+  /** The block whose entry this directory is; SCAN_ROOT: one of the requested paths. */
   parent = 0;
   /** Number of that entry or path. */
   index = 0;
-  /** SCAN_ATTRS: entries have attributes; SCAN_EXACT: a name that is not here is not in the directory. */
+  /**
+   * SCAN_ATTRS: entries have attributes; SCAN_EXACT: a name that is not here is not in the
+   * directory.
+   */
   flags = 0;
   /** Entries. */
   count = 0;
@@ -71,11 +85,11 @@ export class ScanBlocks {
   pathLo = 0;
   pathHi = 0;
   readonly name = new Str();
-  /** Where the entry's attributes are; -1 without. */
+  /** Offset of the entry's attributes; -1 without. */
   attrAt = -1;
   /** Text of a symbolic link, with attributes. */
   readonly target = new Str();
-  /** Where the block ends. */
+  /** Offset of the end of the block. */
   end = 0;
   readonly #reader = new Reader();
 
@@ -147,8 +161,8 @@ const cursor = new ScanBlocks();
 const counts: number[] = [];
 
 /**
- * Goes through a whole payload once, so that later readers can rely on it. Throws a ProtocolError if anything in it does
- * not fit, the references to paths (`paths` of them) and to entries too.
+ * Checks a whole payload, so that later readers can rely on it. Throws a ProtocolError if anything
+ * in it does not fit, including the references to paths (`paths` of them) and to entries.
  */
 export function checkScan(u8: Uint8Array, view: DataView, paths: number): void {
   counts.length = 0;

@@ -1,4 +1,4 @@
-// Payloads of Rscan: broken ones are refused before anybody reads them.
+/** Payloads of Rscan: broken ones are refused before any of their entries is used. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { SCAN_ATTRS, SCAN_ROOT } from "./constants.ts";

@@ -1,4 +1,6 @@
-// Messages that open, end and steer a session: version, auth, attach, flush, clunk, and errors.
+/**
+ * Messages that open, control and end a session: version, auth, attach, flush, clunk, and errors.
+ */
 
 import { NOFID, NONUNAME, RLERROR, TATTACH, TAUTH, TFLUSH, TVERSION } from "./constants.ts";
 import type { Message } from "./message.ts";

@@ -1,4 +1,4 @@
-// Messages that change the tree: symlink, link, mknod, mkdir, rename, unlink; and readlink.
+/** Messages that change the tree: symlink, link, mknod, mkdir, rename, unlink; and readlink. */
 
 import {
   TLINK,

@@ -1,4 +1,4 @@
-// Twalk and Rwalk, and the list of names that Twalkgetattr shares with them.
+/** Twalk and Rwalk, and the list of names that Twalkgetattr shares with them. */
 
 import { TWALK, WALK_NAMES_MAX } from "./constants.ts";
 import type { Message } from "./message.ts";

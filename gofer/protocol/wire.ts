@@ -1,13 +1,15 @@
-// Reading and writing 9P's scalars and strings straight in a byte buffer, every step checked.
-//
-// Integers are little-endian; a string is len[2] and that many bytes. This file knows nothing of
-// single messages (see message.ts and the family files) nor of sockets. Names are *byte strings*: JS
-// strings whose every unit is one byte (0..255), because Linux file names are bytes, not text.
+/**
+ * Reads and writes 9P's scalars and strings in a byte buffer, with a check of every step.
+ *
+ * Integers are little-endian; a string is len[2] and that many bytes. Single messages are in
+ * message.ts and the family files, sockets in fd_socket.ts. Names are *byte strings*: JS strings
+ * whose every unit is one byte (0..255), because Linux file names are bytes, not text.
+ */
 
 /** A JS string whose every UTF-16 unit is one byte of a Linux name, 0..255. */
 export type ByteString = string;
 
-/** A message that breaks the protocol: too short, too long, a length that leads outside. */
+/** A message that breaks the protocol: too short, too long, or with a length beyond its end. */
 export class ProtocolError extends Error {
   override name = "ProtocolError";
 }
@@ -36,7 +38,7 @@ export function latin1(bytes: Uint8Array, off: number, len: number): ByteString 
   return out;
 }
 
-/** A string or payload of a message: a place in the receive buffer, or a byte string to be sent. */
+/** A string or payload of a message: a range of the receive buffer, or a byte string to be sent. */
 export class Str {
   bytes: Uint8Array = EMPTY;
   off = 0;
@@ -44,7 +46,7 @@ export class Str {
   #text: ByteString = "";
   #isText = true;
 
-  /** Takes a byte string to be written. */
+  /** Sets a byte string to be written. */
   set(text: ByteString): void {
     this.#text = text;
     this.#isText = true;
@@ -53,7 +55,9 @@ export class Str {
     this.len = text.length;
   }
 
-  /** Takes a place in a buffer; nothing is copied, so it lives as long as the buffer's content. */
+  /**
+   * Sets a range of a buffer. Nothing is copied, so it is valid as long as the buffer's content.
+   */
   setBytes(bytes: Uint8Array, off: number, len: number): void {
     this.#text = "";
     this.#isText = false;
@@ -80,7 +84,7 @@ export class Str {
     return true;
   }
 
-  /** Copies the content to `dst` at `pos`; the caller has made sure that it fits. */
+  /** Copies the content to `dst` at `pos`; the caller has checked that it fits. */
   copyTo(dst: Uint8Array, pos: number): void {
     const len = this.len;
     if (this.#isText) {
@@ -131,7 +135,7 @@ export class Reader {
     return at;
   }
 
-  /** Passes over `n` bytes and returns where they start. */
+  /** Skips `n` bytes and returns their offset. */
   skip(n: number): number {
     return this.#take(n);
   }
@@ -174,7 +178,7 @@ export class Reader {
     into.setBytes(this.u8, at, len);
   }
 
-  /** The message must end here. */
+  /** Throws unless the message ends here. */
   done(): void {
     if (this.pos !== this.end) {
       throw new ProtocolError(`${this.end - this.pos} bytes too many at the end of a message`);
@@ -186,7 +190,7 @@ export class Reader {
 export class Writer {
   readonly u8: Uint8Array;
   readonly dv: DataView;
-  /** Where the next byte goes. */
+  /** Offset of the next byte. */
   pos = 0;
   /** Nothing is written at or beyond this offset. */
   limit: number;
@@ -204,7 +208,7 @@ export class Writer {
     this.#start = 0;
   }
 
-  /** Reserves `n` bytes and returns where they start. */
+  /** Reserves `n` bytes and returns their offset. */
   reserve(n: number): number {
     const at = this.pos;
     if (n < 0 || n > this.limit - at) {
@@ -229,7 +233,7 @@ export class Writer {
     return size;
   }
 
-  /** Takes back the message begun last. */
+  /** Removes the message begun last. */
   abandon(): void {
     this.pos = this.#start;
   }

@@ -1,10 +1,10 @@
-// The base protocol's extended attributes: a fid is turned into a stream of the value.
+/** The base protocol's extended attributes: a fid is turned into a stream of the value. */
 
 import { TXATTRCREATE, TXATTRWALK } from "./constants.ts";
 import type { Message } from "./message.ts";
 import { type Reader, Str, type Writer } from "./wire.ts";
 
-/** fid[4] newfid[4] name[s]; an empty name asks for the list of names. */
+/** fid[4] newfid[4] name[s]; an empty name requests the list of names. */
 export class Txattrwalk implements Message {
   readonly type = TXATTRWALK;
   fid = 0;
@@ -38,7 +38,7 @@ export class Rxattrwalk implements Message {
   }
 }
 
-/** fid[4] name[s] attr_size[8] flags[4]; Twrite then brings the value, Tclunk sets it. */
+/** fid[4] name[s] attr_size[8] flags[4]; Twrite then carries the value, and Tclunk sets it. */
 export class Txattrcreate implements Message {
   readonly type = TXATTRCREATE;
   fid = 0;

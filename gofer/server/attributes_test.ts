@@ -1,4 +1,7 @@
-// Attributes, extended attributes, locks and clunks through a real server and client, in both dialects.
+/**
+ * Attributes, extended attributes, locks and clunks through a real server and client, in both
+ * dialects.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { EBADF, EEXIST, EINVAL, ENODATA, EOPNOTSUPP, ERANGE } from "../../ffi/abi/errno.ts";

@@ -1,9 +1,11 @@
-// The Gofer locks itself up, before it serves the first byte.
-//
-// What acts on the whole process is done here: descriptors, the root directory, umask, limits,
-// no_new_privs and the seccomp filter. Namespaces are the launcher's; where it made none the filter
-// forbids the calls that they would tame. Capabilities are a thread's own: they are dropped on
-// each, although this one does all the work.
+/**
+ * Confines the Gofer before it serves the first byte.
+ *
+ * This file acts on the whole process: descriptors, the root directory, umask, limits, no_new_privs
+ * and the seccomp filter. The launcher makes namespaces; where it made none, the filter forbids the
+ * calls that a namespace would confine. Capabilities belong to a thread: they are dropped on each,
+ * although this thread does all the work.
+ */
 
 import {
   _LINUX_CAPABILITY_VERSION_3 as CAPABILITY_VERSION,
@@ -60,7 +62,7 @@ const KEPT_CAPABILITIES = [
   CAP_SETFCAP, // security.capability
 ];
 
-/** Raises the limit of open files as far as the host lets it; what it is then. */
+/** Raises the limit of open files as far as the host permits; returns the new limit. */
 export function raiseFileLimit(): number {
   const at = scratch.areaOffset(0);
   const { dv } = scratch;
@@ -72,13 +74,16 @@ export function raiseFileLimit(): number {
   return Math.min(max, 2 ** 31);
 }
 
-/** Inherited descriptors do not have FD_CLOEXEC, or they would not be here; Deno's own do. */
+/**
+ * Inherited descriptors have no FD_CLOEXEC, as they would not be open otherwise; Deno's own have
+ * it.
+ */
 function isInherited(fd: number): boolean {
   const flags = syscall(N.SYS_fcntl, fd, F_GETFD);
   return flags >= 0 && (flags & FD_CLOEXEC) === 0;
 }
 
-/** What a descriptor is, as /proc/self/fd shows it; "" for one that is closed. */
+/** The target of a descriptor's link in /proc/self/fd; "" for a closed one. */
 function targetOf(fd: number): string {
   try {
     return Deno.readLinkSync(`/proc/self/fd/${fd}`);
@@ -88,8 +93,8 @@ function targetOf(fd: number): string {
 }
 
 /**
- * Closes what was inherited by accident, and takes Deno's cache files away from it. Those numbers
- * must not be used again, since Deno would write its cache to whatever file came to have them: they
+ * Closes descriptors that were inherited by accident, and Deno's cache files. Their numbers must
+ * not be used again, since Deno would write its cache to the file that got such a number: they
  * become /dev/null. stderr stays.
  */
 function dropDescriptors(kept: ReadonlySet<number>): void {
@@ -107,9 +112,9 @@ function dropDescriptors(kept: ReadonlySet<number>): void {
 }
 
 /**
- * Moves the process into an empty directory that no longer has a name, so that no process can
- * put anything there. Its working directory becomes /proc/self/fd, from where the extended
- * attributes' calls find files.
+ * Moves the process into an empty directory that no longer has a name, so that no process can put
+ * anything there. The working directory becomes /proc/self/fd, from where calls on extended
+ * attributes reach files.
  */
 function moveRoot(service: Service): string {
   let fd = namelessDirectory();
@@ -125,8 +130,8 @@ function moveRoot(service: Service): string {
 }
 
 /**
- * A file system of its own that is mounted nowhere: nothing stays behind, wherever this process
- * ends. -errno where that is forbidden.
+ * A new file system that is mounted nowhere: nothing is left behind at the end of this process.
+ * -errno where that is forbidden.
  */
 function namelessDirectory(): number {
   const context = syscall(N.SYS_fsopen, scratch.cstr("tmpfs"), FSOPEN_CLOEXEC);
@@ -138,13 +143,13 @@ function namelessDirectory(): number {
   return r;
 }
 
-/** One in the place for temporary files, which is gone from there. -errno */
+/** An empty directory among the temporary files, whose name is removed. -errno */
 function removedDirectory(): number {
   let dir = "";
   try {
     dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-" });
   } catch {
-    dir = "/proc/self/fdinfo"; // none can be made: this one holds nothing of use, takes no files
+    dir = "/proc/self/fdinfo"; // else one that takes no files
   }
   const flags = O_PATH | O_CLOEXEC;
   const fd = syscall(N.SYS_openat, AT_FDCWD, scratch.cstr(dir), flags, 0);
@@ -155,8 +160,8 @@ function removedDirectory(): number {
 }
 
 /**
- * What can never be had again, on all threads; nothing where this may not be changed, as behind the
- * launcher, which did it.
+ * Drops the capabilities that must never be regained, on all threads. Does nothing where they may
+ * not be changed, as behind the launcher, which has dropped them.
  */
 function boundCapabilities(taskFd: number): string[] {
   for (let cap = 0; cap <= CAP_LAST_CAP; cap++) {
@@ -170,7 +175,7 @@ function boundCapabilities(taskFd: number): string[] {
 }
 
 /**
- * Keeps only the capabilities that serving files takes, of those that this thread has, on all
+ * Keeps only the capabilities that serving files needs, of those that this thread has, on all
  * threads.
  */
 function dropCapabilities(taskFd: number): string[] {
@@ -196,18 +201,18 @@ function dropCapabilities(taskFd: number): string[] {
   return callOnOtherThreads(taskFd, N.SYS_capset, args).map((line) => `capset: ${line}`);
 }
 
-/** What the host did not permit, one line each; both lists are empty where everything holds. */
+/** What the host did not permit, one line each; both lists are empty if all succeeded. */
 export interface Confinement {
-  /** What nothing stands in for. */
+  /** Confinements without a replacement. */
   readonly problems: readonly string[];
   /**
-   * What Landlock stands in for, as in every process of an ordinary user (landlock.ts says what it
-   * does not cover).
+   * Confinements that Landlock replaces, as in every process of an ordinary user (landlock.ts says
+   * what it does not cover).
    */
   readonly replaced: readonly string[];
 }
 
-/** What is needed behind the confinement besides the service's own descriptors. */
+/** What is needed after the confinement besides the service's own descriptors. */
 export interface Kept {
   /** Sockets and eventfds. */
   readonly fds: readonly number[];
@@ -240,12 +245,12 @@ export function confine(service: Service, kept: Kept): Confinement {
       const failed = restrictFiles(service.roots, removing, task);
       hasLandlock = failed.length === 0;
       problems.push(...failed);
-      // Behind clones and an empty root it is a second lock, which older hosts do not have.
+      // Behind clones and an empty root it is a second confinement, which older hosts do not have.
     } else if (refused.length > 0) note(`landlock: version ${version}, not ${VERSION_MIN}`);
     problems.push(...boundCapabilities(task), ...dropCapabilities(task));
   }
   if (task >= 0) syscall(N.SYS_close, task);
-  // Another process of the same user may not trace it.
+  // Forbids other processes of the same user to trace this one.
   const dumpable = syscall(N.SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   if (dumpable < 0) note(`PR_SET_DUMPABLE: ${errnoName(dumpable)}`);
   note(installFilter({

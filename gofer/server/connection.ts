@@ -1,7 +1,9 @@
-// One client's socket: bytes in, whole messages to the session, replies and descriptors out.
-//
-// Nothing here waits unless it is told to: a client that does not read its replies stops being served until it does,
-// and so holds at most two buffers.
+/**
+ * One client's socket: passes received messages to the session, and sends replies and descriptors.
+ *
+ * It waits only if its caller requests that. A client that does not read its replies is not served
+ * until it does, and so holds at most two buffers.
+ */
 
 import { EAGAIN, EINTR } from "../../ffi/abi/errno.ts";
 import { MSG_DONTWAIT } from "../../ffi/abi/socket.ts";
@@ -13,18 +15,18 @@ import { FDS_PER_SEND, FdSocket } from "../transport/fd_socket.ts";
 import type { Service } from "./service.ts";
 import { Session } from "./session.ts";
 
-/** Replies are collected up to here before they are sent, if there are further requests. */
+/** Replies are collected up to this size before they are sent, if there are further requests. */
 const FLUSH_BYTES = 65536;
-/** Room behind the largest message, so that one read brings in the next ones too. */
+/** Room behind the largest message, so that one read takes further messages too. */
 const READ_AHEAD_BYTES = 4096;
 
 export class Connection {
   readonly socket: FdSocket;
   readonly session: Session;
-  /** Whether replies wait for the client to read. */
+  /** Whether replies wait until the client reads. */
   isBlocked = false;
   isClosed = false;
-  /** Why the connection was closed, when the client broke the protocol; "" otherwise. */
+  /** The reason for the close, when the client broke the protocol; "" otherwise. */
   complaint = "";
   readonly #buffer: Uint8Array;
   readonly #view: DataView;
@@ -49,8 +51,8 @@ export class Connection {
   }
 
   /**
-   * Reads once and handles what is complete. `flags` 0 waits for bytes, MSG_DONTWAIT does not. False when there was
-   * nothing to read.
+   * Reads once and handles what is complete. `flags` 0 waits for bytes, MSG_DONTWAIT does not.
+   * False when there was nothing to read.
    */
   receive(flags: number): boolean { // HOT
     const room = this.#buffer.length - this.#end;
@@ -65,7 +67,7 @@ export class Connection {
     return true;
   }
 
-  /** Handles complete messages until there are none, or replies cannot leave. */
+  /** Handles complete messages until there are none, or until replies cannot be sent. */
   handleAll(): void { // HOT
     try {
       while (!this.isClosed) {
@@ -97,7 +99,7 @@ export class Connection {
     }
   }
 
-  /** Sends what is in `out`. False when the client's side is full: then `isBlocked` is set. */
+  /** Sends the contents of `out`. False when the client's side is full: then `isBlocked` is set. */
   flush(): boolean {
     const donated = this.session.donated;
     while (this.#sent < this.#out.pos) {
@@ -124,7 +126,7 @@ export class Connection {
     return true;
   }
 
-  /** The client can read again: sends the rest and goes on with what was received. */
+  /** The client can read again: sends the rest and handles what was received. */
   resume(): void {
     if (this.flush()) this.handleAll();
   }

@@ -1,4 +1,4 @@
-// Which handler answers which message type: data, two dense tables.
+/** The handler of each message type: data, two dense tables. */
 
 import { EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import * as C from "../protocol/constants.ts";
@@ -38,7 +38,7 @@ import type { Session } from "./session.ts";
 /** Reads its request from `s.in`, appends its reply to `s.out` and returns 0; or returns -errno. */
 export type Handler = (s: Session) => number;
 
-/** What the server does not know: EOPNOTSUPP, on which Linux's client falls back to older messages. */
+/** The answer to unknown messages: EOPNOTSUPP, on which Linux's client uses older messages. */
 const onUnknown: Handler = () => -EOPNOTSUPP;
 
 const BASE: readonly [number, Handler][] = [

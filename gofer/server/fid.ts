@@ -1,4 +1,7 @@
-// Fids: a client's handles. Each holds an O_PATH descriptor, so it means the same file whatever is renamed.
+/**
+ * Fids: a client's handles. Each holds an O_PATH descriptor, so it names the same file across
+ * renames.
+ */
 
 import { O_ACCMODE } from "../../ffi/abi/fcntl.ts";
 import { S_IFDIR } from "../../ffi/abi/stat.ts";
@@ -7,7 +10,9 @@ import type { ExportRoot } from "../backend/export_root.ts";
 import { closeFd } from "../backend/host_calls.ts";
 import type { ByteString, Str } from "../protocol/wire.ts";
 
-/** A fid that Txattrwalk or Txattrcreate made: a value to be read, or one that is being written. */
+/**
+ * The stream of a fid that Txattrwalk or Txattrcreate made: a value to read, or one being written.
+ */
 export interface XattrStream {
   readonly name: ByteString;
   readonly value: Uint8Array<ArrayBuffer>;
@@ -22,9 +27,15 @@ export class Fid {
   readonly root: ExportRoot;
   /** S_IF*. */
   readonly type: number;
-  /** Path from the root, "" for the root itself: used for ".." and for naming the file in its directory. */
+  /**
+   * Path from the root, "" for the root itself: used for ".." and to find the file in its
+   * directory.
+   */
   path: ByteString;
-  /** Owner of what plain 9P creates through this fid: the attacher's uid, KEEP_ID for none. */
+  /**
+   * Owner of files that the base protocol creates through this fid: the attacher's uid, KEEP_ID for
+   * none.
+   */
   readonly uid: number;
   /** The open file, -1 before Tlopen; owned. */
   io = -1;
@@ -70,7 +81,10 @@ export class Fid {
 /** LIMIT: streams of attribute values a session; each may hold 64 KiB. */
 const STREAMS_MAX = 64;
 
-/** LIMIT: bytes in a file's path from its root. Linux has no such limit, but everybody's paths are kept here. */
+/**
+ * LIMIT: bytes in a file's path from its root. Linux has no such limit, but the server keeps the
+ * paths of all fids.
+ */
 export const PATH_BYTES_MAX = 65536;
 /** LIMIT: bytes in the paths of all fids of a session. */
 const PATHS_BYTES_MAX = 1 << 26;
@@ -98,12 +112,12 @@ export class FidTable {
     return this.#fids.get(number) ?? null;
   }
 
-  /** Whether no fid may become a stream of an attribute's value. */
+  /** Whether no further fid may become a stream of an attribute's value. */
   get hasNoStreamLeft(): boolean {
     return this.#streams >= STREAMS_MAX;
   }
 
-  /** Binds a fid; one that had the number before is closed. */
+  /** Binds a fid; an earlier one with the number is closed. */
   bind(number: number, fid: Fid): void {
     this.drop(number);
     this.#fids.set(number, fid);
@@ -134,7 +148,7 @@ export class FidTable {
     this.#streams = 0;
   }
 
-  /** A file moved from one path to another: whatever lies there or below has a new path. */
+  /** Renames a path: fids at it or below it get new paths. */
   rename(root: ExportRoot, from: ByteString, to: ByteString): void {
     const below = from + "/";
     for (const fid of this.#fids.values()) {

@@ -1,4 +1,7 @@
-// Every file operation through a real server and client, in dvisor's dialect and in the base protocol.
+/**
+ * Every file operation through a real server and client, in dvisor's dialect and in the base
+ * protocol.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import {
@@ -258,7 +261,7 @@ inBothDialects("readdir reads everything with small buffers, seeks and goes on",
   assertEquals(entriesOf(c, fid, 5000).sort(), want);
   assertEquals(entriesOf(c, fid, 5000).sort(), want);
   assertEquals(c.readdir(fid, 0, 0, 10), -EINVAL);
-  // every cookie leads back to its place
+  // every cookie leads to its entry
   const n = c.readdir(fid, 0, 0, 4000);
   assert(n > 0);
   const cookies: [number, number][] = [];
@@ -298,7 +301,7 @@ Deno.test("readdirAttr brings attributes and no dots", async () => {
   });
 });
 
-/** All that `list` gives, part by part: names with the size where attributes came along, else -1. */
+/** The results of `list`, part by part: names with the size where there are attributes, else -1. */
 function listAll(c: GoferClient, fid: number, attrs: number): Map<string, number> {
   const found = new Map<string, number>();
   let lo = 0, hi = 0, isEnd = 0;

@@ -1,12 +1,14 @@
-// Landlock: the host closes every file to the Gofer that is not below a root, whatever descriptor
-// the Gofer comes by.
-//
-// Behind private clones of the roots and an empty root directory (confine.ts) it is a second lock.
-// Where an ordinary user may have neither it is the only one; it does not cover looking at
-// attributes, so it is less. landlock(7).
-//
-// A rule is about an inode: what is mounted below a root, also later, belongs to it, since the way
-// up from a file leads through mounts. Connecting to a UNIX socket by its name asks for no right.
+/**
+ * Landlock: the host closes every file to the Gofer that is not below a root, whatever descriptor
+ * the Gofer has.
+ *
+ * Behind private clones of the roots and an empty root directory (confine.ts) it is a second
+ * confinement. In a process of an ordinary user, which has neither, it is the only one; it is
+ * weaker, since it does not cover reading attributes. landlock(7).
+ *
+ * A rule applies to an inode. Mounts below a root, also later ones, are covered, since the way from
+ * a file to the root leads through mounts. Connecting to a UNIX socket by its name needs no right.
+ */
 
 import {
   LANDLOCK_ACCESS_FS_EXECUTE,
@@ -45,7 +47,7 @@ import { statMode, typeOf } from "../backend/attributes.ts";
 import type { ExportRoot } from "../backend/export_root.ts";
 import { statxFd } from "../backend/host_calls.ts";
 
-/** The first version that lets files move between directories at all. */
+/** The first version in which files can move between directories. */
 export const VERSION_MIN = 2;
 
 const READ = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
@@ -54,7 +56,7 @@ const WRITE = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
   LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
   LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER |
   LANDLOCK_ACCESS_FS_TRUNCATE;
-/** Of these a single file knows. */
+/** The rights among them that a single file can have. */
 const OF_FILES = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
   LANDLOCK_ACCESS_FS_TRUNCATE;
 
@@ -64,8 +66,8 @@ export function landlockVersion(): number {
 }
 
 /**
- * What it gives up: all that this version knows of the above, programs, requests to devices, TCP,
- * signals to others.
+ * Access that is denied altogether: all that this version knows of the above, programs, requests to
+ * devices, TCP, signals to others.
  */
 function createRuleset(version: number): number {
   const at = scratch.areaOffset(0), { dv } = scratch, fields = LandlockRulesetAttr.at;
@@ -128,7 +130,7 @@ export function restrictFiles(
     if (r < 0) problems.push(`landlock: ${root.label}: ${errnoName(r)}`);
   }
   if (removing >= 0) allow(ruleset, removing, LANDLOCK_ACCESS_FS_REMOVE_FILE);
-  // A rule that is missing would close a root; better none at all.
+  // Without one of the rules a root would be closed, so no rule is used then.
   if (problems.length === 0) problems.push(...enforce(ruleset, taskFd));
   syscall(N.SYS_close, ruleset);
   return problems;

@@ -1,5 +1,7 @@
-// Landlock, in a process of an ordinary user and in one of root's: what is below its roots opens,
-// nothing else does.
+/**
+ * Landlock, in a process of an ordinary user and in one of root's: files below its roots open, and
+ * no others.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { EACCES } from "../../ffi/abi/errno.ts";
@@ -15,8 +17,8 @@ const lacking = !isRoot ? "needs root" : version < 2 ? "no Landlock on this host
 
 /**
  * The program: tries opens (and a rename) as the confined process, on its own thread and on
- * another. It goes by a descriptor of the directory around its roots, such as it must never come
- * by: so root's empty root directory is not in the way.
+ * another. It uses a descriptor of the directory around its roots, which a Gofer never has, so that
+ * root's empty root directory has no effect.
  */
 const PROGRAM = `
 const [dir] = Deno.args;
@@ -51,7 +53,7 @@ console.error(JSON.stringify({ problems, replaced, results }));
 syscall(231, 0);
 `;
 
-/** Runs the program as a user, in a directory of files of that user's. */
+/** Runs the program as a user, in a directory with files of that user. */
 async function runAs(
   user: number,
 ): Promise<{ problems: string[]; replaced: string[]; results: unknown }> {

@@ -1,4 +1,4 @@
-// What a client can make the server hold: paths, descriptors, connections.
+/** Limits on what a client can make the server hold: paths, descriptors, connections. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ENAMETOOLONG } from "../../ffi/abi/errno.ts";
@@ -41,7 +41,7 @@ Deno.test("the paths of all fids have a limit, and those that go make room", () 
   assertEquals([table.size, table.isFull], [0, false]);
 });
 
-/** Makes directories in each other until the server does not go on; the depth and the last result. */
+/** Makes nested directories until the server refuses; the depth and the last result. */
 function dig(c: GoferClient, name: string): [number, number] {
   let dir = 0, r = 0, depth = 0;
   for (; r >= 0 && depth < 400; depth++) {
@@ -60,7 +60,7 @@ Deno.test("a path is as long as its limit and no longer", async () => {
   await inTree({}, true, (c) => {
     const [depth, r] = dig(c, "n".repeat(250));
     assertEquals(r, -ENAMETOOLONG);
-    // the last one is there, but cannot be entered
+    // the last one exists, but cannot be entered
     assertEquals(depth, Math.floor(PATH_BYTES_MAX / 251) + 1);
   });
 });
@@ -85,7 +85,7 @@ Deno.test("clients that find no descriptor left are sent away, and the others se
     for (let i = 0; i < 80 && !isRefused; i++) {
       const c = await Deno.connect({ transport: "unix", path });
       connections.push(c);
-      // a whole frame that is answered by an error
+      // a whole frame whose answer is an error
       const sent = await c.write(new Uint8Array([7, 0, 0, 0, 120, 1, 0])).catch(() => 0);
       const buffer = new Uint8Array(100);
       const got = sent === 0 ? null : await c.read(buffer).catch(() => null);
@@ -123,7 +123,8 @@ Deno.test("a client that never reads its replies holds up nobody", async () => {
     const many = new Uint8Array(Array.from({ length: 10_000 }, () => frame).flat());
     const deaf = await Deno.connect({ transport: "unix", path });
     connections.push(deaf);
-    // Each frame is answered by a larger one: the server stops reading when nobody takes them.
+    // The answer to each frame is larger than it: the server stops reading while the client does
+    // not read.
     let isFull = false, sent = 0;
     const flood = (async () => {
       for (; sent < 200; sent++) await deaf.write(many);

@@ -1,4 +1,4 @@
-// Listening sockets of the stand-alone server: `unix:PATH` and `tcp:HOST:PORT`.
+/** Listening sockets of the stand-alone server: `unix:PATH` and `tcp:HOST:PORT`. */
 
 import { EADDRINUSE, ECONNREFUSED } from "../../ffi/abi/errno.ts";
 import {
@@ -25,7 +25,7 @@ import { errnoName } from "../../ffi/sys/errors.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 
 const BACKLOG = 64;
-/** LIMIT: a silent TCP client is asked after 60 s, and so often, until it is taken for gone. */
+/** LIMIT: a silent TCP client gets keepalive probes after 60 s; after so many it counts as gone. */
 const KEEP_IDLE_S = 60, KEEP_INTERVAL_S = 15, KEEP_COUNT = 4;
 
 /** Where to listen. */
@@ -33,7 +33,10 @@ export type ListenAddress =
   | { readonly kind: "unix"; readonly path: string }
   | { readonly kind: "tcp"; readonly host: readonly number[]; readonly port: number };
 
-/** Reads `unix:PATH` or `tcp:HOST:PORT`, HOST an IPv4 address or "localhost". Throws an Error that says what is wrong. */
+/**
+ * Reads `unix:PATH` or `tcp:HOST:PORT`, HOST an IPv4 address or "localhost". Throws an Error with
+ * the reason.
+ */
 export function parseListenAddress(text: string): ListenAddress {
   if (text.startsWith("unix:")) {
     const path = text.slice(5);
@@ -57,7 +60,7 @@ export function parseListenAddress(text: string): ListenAddress {
   return { kind: "tcp", host, port };
 }
 
-/** Puts a sockaddr into scratch area 0: its size. */
+/** Writes a sockaddr to scratch area 0 and returns its size. */
 function putAddress(address: ListenAddress): number {
   const at = scratch.areaOffset(0);
   const { dv, u8 } = scratch;
@@ -75,7 +78,10 @@ function putAddress(address: ListenAddress): number {
   return SockaddrIn.size;
 }
 
-/** Whether a name is a UNIX socket's, left over from a server that is gone. A connection to any file is refused. */
+/**
+ * Whether a name is a UNIX socket whose server has ended: a connection is refused. A connection to
+ * any other file is refused too.
+ */
 function isStale(address: ListenAddress & { readonly kind: "unix" }): boolean {
   if (!Deno.lstatSync(address.path).isSocket) return false;
   const fd = syscall(N.SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -86,7 +92,10 @@ function isStale(address: ListenAddress & { readonly kind: "unix" }): boolean {
   return r === -ECONNREFUSED;
 }
 
-/** Makes the listening socket. A socket's name that nobody listens on is taken over. Throws an Error with the address. */
+/**
+ * Makes the listening socket. A socket file without a listener is replaced. Throws an Error with
+ * the address.
+ */
 export function listenOn(address: ListenAddress, text: string): number {
   const family = address.kind === "unix" ? AF_UNIX : AF_INET;
   const fd = syscall(N.SYS_socket, family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -112,8 +121,9 @@ function setOption(fd: number, level: number, option: number, value: number): vo
 }
 
 /**
- * A TCP client's socket. A request and its reply are small: they must not wait for each other. A client whose machine is
- * gone says so to nobody: it is asked after a minute of silence, and what it held is free two minutes after it went.
+ * Sets the options of a TCP client's socket. Requests and replies are small and must not wait for
+ * each other. A client whose machine is lost sends nothing: keepalive probes start after a minute
+ * of silence, and its resources are free two minutes after its loss.
  */
 export function prepareTcp(fd: number): void {
   setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);

@@ -1,4 +1,4 @@
-// Handlers: getattr, setattr, statfs.
+/** Handlers: getattr, setattr, statfs. */
 
 import { EBADF, EINVAL, EROFS } from "../../ffi/abi/errno.ts";
 import { applySetattr, putAttr, readStatfs } from "../backend/attributes.ts";
@@ -13,7 +13,7 @@ const tsetattr = new Tsetattr();
 const tstatfs = new FidMessage(C.TSTATFS);
 const rstatfs = new Rstatfs();
 
-/** Every attribute is sent whatever the mask asks: statx has them all for the price of one. */
+/** Every attribute is sent, whatever the mask requests, as one statx returns them all. */
 export function onGetattr(s: Session): number { // HOT
   decode(s.in, tgetattr);
   const fid = s.fid(tgetattr.fid);

@@ -1,4 +1,4 @@
-// Handlers of dvisor's extension, but for the walk (on_walk.ts).
+/** Handlers of dvisor's extension, except the walk (on_walk.ts). */
 
 import {
   EAGAIN,
@@ -66,13 +66,13 @@ const tlistxattr = new FidMessage(C.TLISTXATTR);
 const rlistxattr = new DataReply(C.TLISTXATTR + 1);
 const tremovexattr = new FidNameMessage(C.TREMOVEXATTR);
 
-/** O_TMPFILE without the O_DIRECTORY that it includes. */
+/** O_TMPFILE without the O_DIRECTORY bit that it includes. */
 const TMPFILE_BIT = O_TMPFILE & ~O_DIRECTORY;
 const RENAME_FLAGS = RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT;
-/** Rgetxattr: what stands before the value. */
+/** Rgetxattr: bytes in front of the value. */
 const DATA_HEADER_BYTES = C.HEADER_BYTES + 4;
 
-/** The attributes in the reply are those after the open, which may have truncated the file. */
+/** The attributes in the reply are read after the open, which may have truncated the file. */
 export function onOpenfd(s: Session): number {
   const m = topenfd;
   decode(s.in, m);
@@ -92,7 +92,9 @@ export function onOpenfd(s: Session): number {
   return s.endReply();
 }
 
-/** Opening a socket, where that is allowed, is connecting to it; the attributes are those of its file. */
+/**
+ * An open of a socket, where that is allowed, connects to it; the attributes are those of its file.
+ */
 function connectTo(s: Session, fid: Fid): number {
   const socket = connectHeld(fid.fd, s.service.proc);
   if (socket < 0) return socket;
@@ -104,7 +106,9 @@ function connectTo(s: Session, fid: Fid): number {
   return s.endReply();
 }
 
-/** Opening a FIFO, where that is allowed, never waits: for writing it is EAGAIN as long as nobody reads. */
+/**
+ * An open of a FIFO, where that is allowed, never waits: for writing it is EAGAIN without a reader.
+ */
 function openFifo(s: Session, fid: Fid, flags: number): number {
   const mode = hostFlags(flags);
   const io = mode < 0 ? mode : s.service.proc.reopen(fid.fd, (mode & O_ACCMODE) | O_NONBLOCK);
@@ -117,7 +121,7 @@ function openFifo(s: Session, fid: Fid, flags: number): number {
   return s.endReply();
 }
 
-/** Whether the fid that a request wants bound can be: 0 or -errno. */
+/** Whether the fid that a request binds is free: 0 or -errno. */
 function checkNewFid(s: Session, number: number): number {
   if (number === C.NOFID || s.isFree(number)) return 0;
   return s.fids.isFull ? -EMFILE : -EINVAL;
@@ -148,7 +152,7 @@ export function onCreatefd(s: Session): number {
       if (!isUnnamed) unlinkAt(dir.fd, addr, 0);
       return fd;
     }
-    // "\0" is in no path: requests that look for an unnamed file in a directory find nothing
+    // "\0" is in no path: requests that search a directory for an unnamed file find nothing
     const path = isUnnamed ? "\0" : dir.childPath(m.name);
     s.fids.bind(m.newFid, new Fid(fd, dir.root, S_IFREG, path, dir.uid));
   }

@@ -1,4 +1,4 @@
-// Handlers on open files and directories: lopen, lcreate, read, write, readdir, fsync.
+/** Handlers on open files and directories: lopen, lcreate, read, write, readdir, fsync. */
 
 import { EBADF, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, EROFS } from "../../ffi/abi/errno.ts";
 import { O_DIRECTORY, O_EXCL, O_PATH, O_RDONLY } from "../../ffi/abi/fcntl.ts";
@@ -63,7 +63,10 @@ export function onLopen(s: Session): number {
   return s.reply(rlopen);
 }
 
-/** The fid turns from the directory into the new file, so everything that can fail comes before that. */
+/**
+ * The fid changes from the directory to the new file, so everything that can fail comes before
+ * that.
+ */
 export function onLcreate(s: Session): number {
   const m = tlcreate;
   decode(s.in, m);
@@ -100,7 +103,7 @@ export function onLcreate(s: Session): number {
   return s.reply(rlcreate);
 }
 
-/** open(2) with O_CREAT of a name that exists; nothing but a regular file will do. */
+/** open(2) with O_CREAT of an existing name; only a regular file is accepted. */
 function openExisting(s: Session, fd: number, flags: number): number {
   const r = statxFd(fd);
   if (r < 0) return r;
@@ -149,7 +152,9 @@ export function onWrite(s: Session): number {
   return s.reply(rwrite);
 }
 
-/** The open directory of a fid. One that was not opened yet is opened for reading: a round trip less. */
+/**
+ * The open directory of a fid. It is opened for reading if it was not, which saves a round trip.
+ */
 export function cursorOf(s: Session, fid: Fid): number {
   if (!fid.isDirectory) return -ENOTDIR;
   if (fid.dir !== null) return 0;
@@ -185,7 +190,7 @@ export function readDirectory(s: Session, m: ReadRequest, withAttrs: boolean): n
   return s.endReply();
 }
 
-/** Syncs an open file or directory; one that is not open is opened for it. */
+/** Syncs an open file or directory; one that is not open is opened for the sync. */
 export function onFsync(s: Session): number {
   const m = tfsync;
   decode(s.in, m);

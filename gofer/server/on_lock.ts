@@ -1,4 +1,4 @@
-// Handlers: lock and getlock.
+/** Handlers: lock and getlock. */
 
 import { EBADF } from "../../ffi/abi/errno.ts";
 import { O_RDWR } from "../../ffi/abi/fcntl.ts";
@@ -14,8 +14,9 @@ const tgetlock = new Tgetlock();
 const rgetlock = new Rgetlock();
 
 /**
- * The descriptor for a fid's locks: always the same one, or its own locks would be in its way. Where the file may not be
- * written it is the open file's, and an exclusive lock is EBADF.
+ * The descriptor for a fid's locks: always the same one, because its own locks would conflict
+ * otherwise. Where the file may not be written it is the open file's, and an exclusive lock is
+ * EBADF.
  */
 function lockOf(s: Session, fid: Fid): number {
   if (fid.lock >= 0) return fid.lock;
@@ -26,7 +27,10 @@ function lockOf(s: Session, fid: Fid): number {
   return fd;
 }
 
-/** Never waits: a lock that is taken is LOCK_BLOCKED even with the blocking flag, and the client comes again. */
+/**
+ * Never waits: a conflicting lock gives LOCK_BLOCKED even with the blocking flag, and the client
+ * tries again.
+ */
 export function onLock(s: Session): number {
   decode(s.in, tlock);
   const fid = s.fid(tlock.fid);

@@ -1,4 +1,4 @@
-// Handler of Tscan: directories by the dozen (backend/tree_scan.ts does the work).
+/** Handler of Tscan, which reads many directories. Neighbour: backend/tree_scan.ts. */
 
 import { EBADF, EINVAL, ENOTDIR } from "../../ffi/abi/errno.ts";
 import { scanTrees } from "../backend/tree_scan.ts";
@@ -11,7 +11,10 @@ const tscan = new Tscan();
 /** Frame and count[4]. */
 const DATA_HEADER_BYTES = C.HEADER_BYTES + 4;
 
-/** What cannot be opened or does not fit is left out; the client asks for that by itself. */
+/**
+ * Directories that cannot be opened or do not fit are left out; the client requests them
+ * separately.
+ */
 export function onScan(s: Session): number {
   const m = tscan;
   decode(s.in, m);

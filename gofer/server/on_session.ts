@@ -1,4 +1,4 @@
-// Handlers: version, auth, attach, flush, clunk.
+/** Handlers: version, auth, attach, flush, clunk. */
 
 import { EBADF, EINVAL, EMFILE, ENOENT } from "../../ffi/abi/errno.ts";
 import { fillQid, statMode, typeOf } from "../backend/attributes.ts";
@@ -13,7 +13,10 @@ import { Fid } from "./fid.ts";
 import { commitXattr } from "./on_xattr.ts";
 import type { Session } from "./session.ts";
 
-/** LIMIT: the smallest msize with which the extension's replies fit; below it the base version is spoken. */
+/**
+ * LIMIT: the smallest msize with which the extension's replies fit; below it the server answers
+ * with the base version.
+ */
 const DVISOR_MSIZE_MIN = 16384;
 
 const tversion = new Version(C.TVERSION);
@@ -24,7 +27,7 @@ const rattach = new QidReply(C.TATTACH + 1);
 const tflush = new Tflush();
 const tclunk = new FidMessage(C.TCLUNK);
 
-/** Tversion starts the session over. Unknown versions are answered "unknown", as version(5) says. */
+/** Tversion resets the session. Unknown versions are answered "unknown", as version(5) says. */
 export function onVersion(s: Session): number {
   decode(s.in, tversion);
   s.reset();
@@ -34,7 +37,8 @@ export function onVersion(s: Session): number {
   const wantsDvisor = asked.equals(C.VERSION_DVISOR);
   s.msize = msize;
   s.isDvisor = wantsDvisor && s.canDonate && msize >= DVISOR_MSIZE_MIN;
-  // version(5): a server may answer with what stands before a period, so 9P2000.L.anything gets 9P2000.L.
+  // version(5): a server may answer with what stands before a period, so 9P2000.L.anything gets
+  // 9P2000.L.
   s.isVersioned = asked.equals(C.VERSION_9P2000L) || startsWithBase(asked);
   rversion.msize = msize;
   rversion.version.set(
@@ -49,7 +53,10 @@ function startsWithBase(version: Str): boolean {
   return true;
 }
 
-/** No authentication is needed here. attach(5) has a server say so with an error, and diod's clients expect this one. */
+/**
+ * No authentication is needed. A server reports that with an error (attach(5)), and diod's clients
+ * expect this one.
+ */
 export function onAuth(s: Session): number {
   decode(s.in, tauth);
   return -ENOENT;
@@ -87,13 +94,15 @@ export function onAttach(s: Session): number {
   return s.reply(rattach);
 }
 
-/** Requests are answered in order and at once, so the one to be flushed has its reply already. */
+/**
+ * Requests are answered in order and at once, so the reply to the flushed request was sent before.
+ */
 export function onFlush(s: Session): number {
   decode(s.in, tflush);
   return s.replyEmpty(C.TFLUSH + 1);
 }
 
-/** The fid is gone whatever the reply says; an attribute written through it is set now. */
+/** The fid is freed whatever the reply says; an attribute written through it is set now. */
 export function onClunk(s: Session): number {
   decode(s.in, tclunk);
   const fid = s.fids.get(tclunk.fid);

@@ -1,4 +1,6 @@
-// Handlers that change the tree: symlink, link, mknod, mkdir, rename, unlink, remove; and readlink.
+/**
+ * Handlers that change the tree: symlink, link, mknod, mkdir, rename, unlink, remove; and readlink.
+ */
 
 import { EBADF, EBUSY, EINVAL, ENAMETOOLONG, ENOTDIR, EROFS, EXDEV } from "../../ffi/abi/errno.ts";
 import { AT_REMOVEDIR } from "../../ffi/abi/fcntl.ts";
@@ -39,7 +41,7 @@ const trenameat = new Trenameat();
 const tunlinkat = new Tunlinkat();
 const tremove = new FidMessage(C.TREMOVE);
 
-/** Why entries of a directory fid cannot be changed: 0 or -errno. */
+/** The error of changes below a directory fid: 0 or -errno. */
 export function checkChangeable(dir: Fid | null): number {
   if (dir === null) return -EBADF;
   if (!dir.isDirectory) return -ENOTDIR;
@@ -77,7 +79,7 @@ export function onSymlink(s: Session): number {
   return makeAndReply(s, s.fid(m.dirFid), m.name, S_IFLNK, m.gid, 0, 0, target, rsymlink);
 }
 
-/** Only nodes here: directories and symlinks have messages of their own. */
+/** Makes device nodes, FIFOs and sockets; directories and symlinks have messages of their own. */
 export function onMknod(s: Session): number {
   const m = tmknod;
   decode(s.in, m);
@@ -119,7 +121,7 @@ export function onReadlink(s: Session): number {
   return s.reply(rreadlink);
 }
 
-/** Renames between two directory fids of one root and keeps the paths of fids true. */
+/** Renames between two directory fids of one root, and updates the paths of fids. */
 export function renameBetween(
   s: Session,
   oldDir: Fid | null,
@@ -157,7 +159,9 @@ export function onRenameat(s: Session): number {
   return r < 0 ? r : s.replyEmpty(C.TRENAMEAT + 1);
 }
 
-/** The older rename names the file by its fid; its directory is found by the fid's path and checked. */
+/**
+ * The older rename names the file by its fid; its directory is found by the fid's path and checked.
+ */
 export function onRename(s: Session): number {
   const m = trename;
   decode(s.in, m);

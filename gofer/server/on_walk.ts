@@ -1,4 +1,7 @@
-// Handlers: walk, and the walk of a whole path with attributes that replaces three messages a component.
+/**
+ * Handlers: walk, and the walk of a whole path with attributes, which replaces three messages for
+ * each component.
+ */
 
 import { EBADF, EINVAL, EMFILE, ENAMETOOLONG, ENOTDIR } from "../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFLNK, S_IFREG } from "../../ffi/abi/stat.ts";
@@ -27,7 +30,7 @@ const twalk = new Twalk();
 const rwalk = new Rwalk();
 const twalkgetattr = new Twalkgetattr();
 
-/** Where a walk stands: a descriptor (owned unless it is the fid's own), its type and path. */
+/** The position of a walk: a descriptor (owned unless it is the fid's own), its type and path. */
 class Place {
   fd = -1;
   isOwned = false;
@@ -62,15 +65,17 @@ class Place {
 
 const place = new Place();
 
-/** Opens the directory above the place by the place's path; the root is its own parent. */
+/** Opens the parent directory by the position's path; the root is its own parent. */
 function openParent(fid: Fid): number {
   return openFromRoot(fid.root, parentPath(place.path));
 }
 
-/** One step of Twalk. Leaves the attributes of the new place in the statx buffer. 0 or -errno. */
+/**
+ * One step of Twalk. Leaves the attributes of the new position in the statx buffer. 0 or -errno.
+ */
 function stepTo(fid: Fid, name: Str): number {
   if (place.type !== S_IFDIR) return -ENOTDIR;
-  if (name.equals(".")) return statxFd(place.fd); // no client should send it; diod's does
+  if (name.equals(".")) return statxFd(place.fd); // clients need not send it; diod's does
   const isUp = name.equals("..");
   if (place.path.length + name.len >= PATH_BYTES_MAX) return -ENAMETOOLONG;
   let fd: number;
@@ -92,7 +97,7 @@ function stepTo(fid: Fid, name: Str): number {
   return 0;
 }
 
-/** Binds the place to a fid number; the descriptor becomes the fid's. */
+/** Binds the position to a fid number; the descriptor becomes the fid's. */
 function bindPlace(s: Session, number: number, from: Fid): number {
   const fd = place.isOwned ? place.fd : dupFd(place.fd);
   if (fd < 0) return fd;
@@ -101,7 +106,10 @@ function bindPlace(s: Session, number: number, from: Fid): number {
   return 0;
 }
 
-/** walk(5): an error at the first name fails; one at a later name ends the walk, and newfid stays free. */
+/**
+ * walk(5): an error at the first name fails; one at a later name ends the walk, and newfid stays
+ * free.
+ */
 export function onWalk(s: Session): number {
   const m = twalk;
   decode(s.in, m);
@@ -126,7 +134,7 @@ export function onWalk(s: Session): number {
   return r < 0 ? r : s.reply(rwalk);
 }
 
-/** Appends the place's or the named file's symlink target as a string. */
+/** Appends the symlink target of the position or of the named file as a string. */
 function putTarget(s: Session, dirFd: number, nameAddr: number): void {
   const out = s.out;
   const at = out.reserve(2);
@@ -140,8 +148,9 @@ function putTarget(s: Session, dirFd: number, nameAddr: number): void {
 }
 
 /**
- * Walks as far as the names go. A name whose file is only looked at (the last one, when nothing is bound or opened)
- * is not opened at all. The reply is written while walking; its head is filled in at the end.
+ * Walks as far as the names exist. A name of which only attributes are needed (the last one, when
+ * nothing is bound or opened) is not opened. The reply is written during the walk; its head is
+ * filled in at the end.
  */
 export function onWalkgetattr(s: Session): number { // HOT
   const m = twalkgetattr;
@@ -164,7 +173,7 @@ function walkAndReply(s: Session, fid: Fid, isBinding: boolean): number {
   let stop = C.STOP_COMPLETE;
   let ecode = 0;
   let count = 0;
-  let nameOfLink = 0; // address of the name when a symlink was only looked at
+  let nameOfLink = 0; // address of the name of a symlink that was not opened
   let type = place.type;
   if (last < 0) {
     const r = statxFd(place.fd);
@@ -194,7 +203,9 @@ function walkAndReply(s: Session, fid: Fid, isBinding: boolean): number {
   return finish(s, fid, isBinding, head, stop, ecode, count, type, nameOfLink);
 }
 
-/** Attributes of a name in the place, without opening it. The staged name's address or -errno. */
+/**
+ * Attributes of a name at the position, without opening it. The staged name's address or -errno.
+ */
 function look(name: Str): number {
   if (place.type !== S_IFDIR) return -ENOTDIR;
   const addr = stageName(name);
@@ -204,8 +215,9 @@ function look(name: Str): number {
 }
 
 /**
- * The bit that says that the file walked to last has no extended attributes. Who runs a program wants to know of its
- * capabilities, so executables are looked at; the rest would not be worth the call.
+ * The bit that says that the file walked to last has no extended attributes. The client needs the
+ * capabilities of a program before it runs it, so executables are checked; for other files the call
+ * would not pay.
  */
 function bareBit(s: Session, isLook: boolean, name: Str): number {
   const mode = statMode(), { proc } = s.service;
@@ -216,7 +228,7 @@ function bareBit(s: Session, isLook: boolean, name: Str): number {
   return len === 0 ? C.ATTR_NO_XATTRS : 0;
 }
 
-/** Moves the place to a name in it, attributes in the statx buffer. 0 or -errno. */
+/** Moves the position to a name in it, attributes in the statx buffer. 0 or -errno. */
 function enter(name: Str, keepsPath: boolean): number {
   if (place.type !== S_IFDIR) return -ENOTDIR;
   if (place.path.length + name.len >= PATH_BYTES_MAX) return -ENAMETOOLONG;

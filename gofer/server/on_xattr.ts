@@ -1,4 +1,4 @@
-// The base protocol's extended attributes: a fid becomes a stream that holds the value.
+/** The base protocol's extended attributes: a fid becomes a stream that holds the value. */
 
 import { EBADF, EINVAL, EIO, EMFILE, EOPNOTSUPP, ERANGE, EROFS } from "../../ffi/abi/errno.ts";
 import { XATTR_CREATE, XATTR_REPLACE } from "../../ffi/abi/xattr.ts";
@@ -18,7 +18,10 @@ const rxattrwalk = new Rxattrwalk();
 const txattrcreate = new Txattrcreate();
 const nameOf = new Str();
 
-/** Reads a value, or the list of names for an empty name, to `mem` from DIRENTS_AT: its length or -errno. */
+/**
+ * Reads a value, or the list of names for an empty name, to `mem` from DIRENTS_AT: its length or
+ * -errno.
+ */
 function fetch(s: Session, fid: Fid, name: Str): number {
   if (name.len === 0) return listXattrs(fid.fd, s.service.proc);
   return getXattr(fid.fd, name, base + DIRENTS_AT, DIRENTS_BYTES, s.service.proc);
@@ -43,7 +46,7 @@ export function onXattrwalk(s: Session): number {
   return s.reply(rxattrwalk);
 }
 
-/** The fid stops naming the file and takes Twrites of the value; its Tclunk sets the attribute. */
+/** The fid becomes a stream and takes Twrites of the value; its Tclunk sets the attribute. */
 export function onXattrcreate(s: Session): number {
   const m = txattrcreate;
   decode(s.in, m);
@@ -79,8 +82,8 @@ export function writeXattr(x: XattrStream, offset: number, data: Str): number {
 }
 
 /**
- * What Tclunk does for a stream that was written: sets the attribute. No bytes with XATTR_REPLACE is how Linux's client
- * says removexattr(2).
+ * Sets the attribute at the Tclunk of a stream that was written. An empty value with XATTR_REPLACE
+ * is how Linux's client sends removexattr(2).
  */
 export function commitXattr(s: Session, fid: Fid): number {
   const x = fid.xattr;

@@ -1,4 +1,7 @@
-// For tests: seeded requests of every type, plausible enough to get deep into their handlers, and ways to break them.
+/**
+ * For tests: seeded requests of every type, plausible enough to get deep into their handlers, and
+ * ways to break them.
+ */
 
 import { CATALOGUE } from "../protocol/catalogue.ts";
 import type { Message } from "../protocol/message.ts";
@@ -20,12 +23,15 @@ export function randomFrom(seed: number): Random {
 
 const NAMES = "d d e f f g h i up up .. . x/y user.a".split(" ").concat("", "n".repeat(300));
 
-/** An object a request type, to be filled again and again. */
+/** An object for each request type, to be filled again and again. */
 export function allRequests(): Message[] {
   return CATALOGUE.filter((e) => e.name.startsWith("T")).map((e) => e.make());
 }
 
-/** Fills a message with small fids, names that are there or are not, and numbers; one in eight is wild. */
+/**
+ * Fills a message with small fids, names that exist or not, and numbers; one number in eight is
+ * large.
+ */
 export function fillPlausibly(value: object, random: Random): void {
   for (const [key, v] of Object.entries(value)) {
     if (key === "type" || key === "max") continue;
@@ -46,8 +52,8 @@ export function fillPlausibly(value: object, random: Random): void {
 }
 
 /**
- * Breaks an encoded message in place, in one of several ways; the number of bytes to send. Unless `mayLie` its frame stays good,
- * so that the connection lives.
+ * Breaks an encoded message in place, in one of several ways; returns the number of bytes to send.
+ * Without `mayLie` its frame stays right, so that the connection lives.
  */
 export function breakMessage(
   bytes: Uint8Array,
@@ -66,18 +72,18 @@ export function breakMessage(
         bytes[at] = (bytes[at] ?? 0) ^ (1 << random(8));
       }
       return size;
-    case 2: { // shorter, and the frame says so
+    case 2: { // shorter, with a right frame
       const cut = 7 + random(size - 6);
       dv.setUint32(0, cut, true);
       return cut;
     }
-    case 3: { // longer, with something behind it
+    case 3: { // longer, with bytes behind it
       const more = random(40);
       for (let i = 0; i < more; i++) bytes[size + i] = random(256);
       dv.setUint32(0, size + more, true);
       return size + more;
     }
-    case 4: // the frame lies about its size
+    case 4: // a wrong size in the frame
       if (!mayLie) return size;
       dv.setUint32(0, random(4) === 0 ? random(2 ** 31) : random(size + 20), true);
       return size;
@@ -87,7 +93,7 @@ export function breakMessage(
     case 6: // the greatest number somewhere
       if (size >= 11) dv.setUint32(7 + random(size - 10), 0xffffffff, true);
       return size;
-    default: { // nothing but noise, in a good frame
+    default: { // random bytes in a right frame
       for (let i = 4; i < size; i++) bytes[i] = random(256);
       return size;
     }

@@ -1,4 +1,6 @@
-// Tscan through a real server and client: what it brings, and where it does not go.
+/**
+ * Tscan through a real server and client: its results, and the directories that it does not enter.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { EBADF, EINVAL, ENOTDIR } from "../../ffi/abi/errno.ts";
@@ -129,7 +131,7 @@ Deno.test("a scan enters no other file system by itself", async () => {
     const found = show(["dev"], scanOf(c, ["dev"], SCAN_DEEP));
     assert(found.has("dev"));
     for (const path of found.keys()) assertEquals(Deno.statSync(`/${path}`).dev, root, path);
-    // Asked for by name it does.
+    // It is entered when the request names it.
     assertEquals([...show(["proc/sys"], scanOf(c, ["proc/sys"], 0)).keys()], ["proc/sys"]);
   });
 });

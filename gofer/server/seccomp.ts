@@ -1,4 +1,7 @@
-// Puts the Gofer's filter on every thread at once: seccomp_rules.ts says what it lets pass.
+/**
+ * Installs the Gofer's filter on every thread at once. Neighbour: seccomp_rules.ts has the allowed
+ * calls.
+ */
 
 import { PR_SET_NO_NEW_PRIVS } from "../../ffi/abi/prctl.ts";
 import { SYS_prctl } from "../../ffi/abi/syscall_numbers.ts";
@@ -8,7 +11,7 @@ import { syscall } from "../../ffi/sys/native.ts";
 import { installCallFilter } from "../../ffi/sys/seccomp.ts";
 import { type Confined, seccompRules } from "./seccomp_rules.ts";
 
-/** For good. Returns "" or why the host refused. */
+/** Installs it for good. Returns "" or the reason why the host refused. */
 export function installFilter(own: Confined): string {
   const nnp = syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (nnp < 0) return `no_new_privs: ${errnoName(nnp)}`;

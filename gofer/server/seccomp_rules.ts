@@ -1,10 +1,12 @@
-// What the confined Gofer may still ask of its host: data, each line with its reason and what its
-// arguments may be. Everything else is EPERM.
-//
-// seccomp.ts turns it into a filter. What Deno's threads need to stay alive is in
-// ffi/sys/runtime_calls.ts. There is no execve, no fork, no socket, no mount, no ptrace, no kill,
-// no ioctl. Frequent calls stand in front; a rule without tests is for a call whose arguments are a
-// descriptor, a name, a length or an address.
+/**
+ * The host calls that the confined Gofer may make: data, each line with its reason and the allowed
+ * arguments. Everything else is EPERM.
+ *
+ * seccomp.ts makes the filter. ffi/sys/runtime_calls.ts has the calls of Deno's own threads. There
+ * is no execve, no fork, no socket, no mount, no ptrace, no kill, no ioctl. Frequent calls come
+ * first; a rule without tests is for a call whose arguments are a descriptor, a name, a length or
+ * an address.
+ */
 
 import * as F from "../../ffi/abi/fcntl.ts";
 import * as S from "../../ffi/abi/socket.ts";
@@ -33,7 +35,7 @@ import {
   RUNTIME_CALLS,
 } from "../../ffi/sys/runtime_calls.ts";
 
-/** What decides about the rules besides this list. */
+/** What the rules depend on besides this list. */
 export interface Confined {
   /** Descriptor of /proc/self/fd, by which files are opened. */
   readonly procFd: number;
@@ -42,14 +44,14 @@ export interface Confined {
    * Whether openat2(2) works here; without it names are walked with openat(2), in any directory.
    */
   readonly hasOpenat2: boolean;
-  /** Takes clients. */
+  /** The server accepts clients. */
   readonly listens: boolean;
   /** Clients may make device nodes. */
   readonly makesDevices: boolean;
   readonly roots: readonly SocketUse[];
 }
 
-/** Of an exported directory. */
+/** Rules for an exported directory. */
 interface SocketUse {
   readonly connects: boolean;
   readonly binds: boolean;
@@ -71,7 +73,7 @@ const SENT = [
 const NOT_FOLLOWED = F.AT_SYMLINK_NOFOLLOW | F.AT_NO_AUTOMOUNT;
 const OPENED = F.O_ACCMODE | F.O_TRUNC | F.O_APPEND | F.O_SYNC | F.O_DIRECT | F.O_NOATIME |
   F.O_DIRECTORY | F.O_CLOEXEC | F.O_NONBLOCK | F.O_PATH;
-/** Opened by the descriptor that holds it, or made without a name. */
+/** Opens through the descriptor that holds the file, or without a name. */
 const REOPENED = OPENED | F.O_TMPFILE | F.O_EXCL;
 
 /** All rules of one Gofer. */
@@ -101,7 +103,7 @@ export function seccompRules(own: Confined): readonly CallRule[] {
   ];
 }
 
-/** Files beneath the roots, all through descriptors held open. */
+/** Files beneath the roots, all through descriptors that are open. */
 function fileRules({ procFd, hasOpenat2, makesDevices }: Confined): readonly CallRule[] {
   const byProc = oneOf(0, procFd);
   return [
@@ -194,7 +196,7 @@ function fileRules({ procFd, hasOpenat2, makesDevices }: Confined): readonly Cal
   ];
 }
 
-/** Talking to clients. */
+/** Communication with clients. */
 function clientRules(listens: boolean): readonly CallRule[] {
   const rules = [
     rule(N.SYS_recvfrom, "requests come in", NO_ADDRESS, noFlagsBut(3, S.MSG_DONTWAIT)),
@@ -237,8 +239,8 @@ function clientRules(listens: boolean): readonly CallRule[] {
 }
 
 /**
- * Where clients may connect to sockets or make some. The network namespace is the Gofer's own and
- * empty.
+ * For servers whose clients may connect to sockets or make some. The network namespace is the
+ * Gofer's own and empty.
  */
 function socketRules(roots: readonly SocketUse[]): readonly CallRule[] {
   const rules: CallRule[] = [];

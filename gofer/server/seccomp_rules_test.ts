@@ -1,4 +1,4 @@
-// What the Gofer's filter lets pass and what it refuses, computed without running it.
+/** The verdicts of the Gofer's filter, computed without installing it. */
 
 import { assert, assertEquals } from "@std/assert";
 import * as F from "../../ffi/abi/fcntl.ts";
@@ -29,8 +29,8 @@ function filterOf(more: Partial<Confined> = {}): (nr: number, ...args: number[])
 const passes = filterOf();
 
 /**
- * Calls of which any argument passes: descriptors, names, lengths, addresses; nothing else could be
- * tested.
+ * Calls that pass with any argument: descriptors, names, lengths, addresses, which a filter cannot
+ * test.
  */
 const UNTESTED = `
 brk clock_gettime clock_nanosleep close epoll_wait exit exit_group fdatasync

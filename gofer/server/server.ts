@@ -1,7 +1,10 @@
-// The Gofer's only loop: waits for sockets, lets connections read, handle and write. One thread, no promises.
-//
-// With one connection and no listener, the sandbox's case, it waits in recv itself and so needs no second call a
-// request; with more it waits in epoll.
+/**
+ * The Gofer's only loop: waits for sockets, and lets connections read, handle and write. One
+ * thread, no promises.
+ *
+ * With one connection and no listener, the sandbox's case, it waits in recv itself, which saves a
+ * second call for each request; with more it waits in epoll.
+ */
 
 import { EAGAIN, EINTR, EMFILE, ENFILE } from "../../ffi/abi/errno.ts";
 import { EPOLLIN, EPOLLOUT } from "../../ffi/abi/epoll.ts";
@@ -18,7 +21,7 @@ import type { Service } from "./service.ts";
 
 /** LIMIT: connections at one time; more are closed at once. */
 const CONNECTIONS_MAX = 256;
-/** Epoll tokens that are no connection; connections have their fd's number. */
+/** Epoll tokens that are not connections, which have their fd's number. */
 const LISTENER = 0xffffffff;
 const STOP = 0xfffffffe;
 
@@ -31,7 +34,10 @@ export class GoferServer {
   #epoll: Epoll | null = null;
   #listener = -1;
   #isUnixListener = false;
-  /** A descriptor to give up when there is none left, so that a client can be taken and sent away. */
+  /**
+   * A spare descriptor, given up when there is none left, so that a client can be accepted and
+   * closed.
+   */
   #reserve = -1;
   readonly #report: (line: string) => void;
 
@@ -41,12 +47,14 @@ export class GoferServer {
     this.#report = report;
   }
 
-  /** Whether there is anything left to serve. */
+  /** Whether there is a connection or a listener left. */
   get isDone(): boolean {
     return this.#listener < 0 && this.#connections.size === 0;
   }
 
-  /** Serves a connected stream socket and owns it from now on. `isUnix`: it can carry descriptors. */
+  /**
+   * Serves a connected stream socket and owns it from now on. `isUnix`: it can carry descriptors.
+   */
   addConnection(fd: number, isUnix: boolean): void {
     const c = new Connection(fd, this.service, isUnix);
     this.#connections.set(fd, c);
@@ -54,7 +62,10 @@ export class GoferServer {
     if (this.#only === null) this.#watchAll();
   }
 
-  /** Accepts clients on a listening socket, until one of `stopFds` (eventfds of signals) becomes readable. */
+  /**
+   * Accepts clients on a listening socket, until one of `stopFds` (eventfds of signals) becomes
+   * readable.
+   */
   listen(fd: number, isUnix: boolean, stopFds: readonly number[] = []): void {
     this.#listener = fd;
     this.#isUnixListener = isUnix;
@@ -75,7 +86,7 @@ export class GoferServer {
     while (!this.isDone) this.step(-1);
   }
 
-  /** The same, for `ms` at most. */
+  /** The same for at most `ms`. */
   runFor(ms: number): void {
     const end = performance.now() + ms;
     for (let left = ms; left > 0 && !this.isDone; left = end - performance.now()) {
@@ -95,7 +106,8 @@ export class GoferServer {
     } else {
       let isIdle = true;
       for (let i = this.spins; isIdle && i > 0; i--) isIdle = !c.receive(MSG_DONTWAIT);
-      // A blocking socket waits in recv, one call; a non-blocking one, or a limited wait, takes a poll.
+      // A blocking socket waits in recv, one call; a non-blocking one, or a limited wait, takes a
+      // poll.
       if (isIdle && timeoutMs < 0) isIdle = !c.receive(0);
       if (isIdle && poll(c.socket.fd, POLLIN, timeoutMs) > 0) c.receive(MSG_DONTWAIT);
     }
@@ -139,7 +151,7 @@ export class GoferServer {
     epoll.add(fd, EPOLLIN, fd);
   }
 
-  /** Without this a client that waits would wake the loop for ever. */
+  /** Without this a waiting client would wake the loop again and again. */
   #sendAway(): void {
     if (this.#reserve >= 0) closeFd(this.#reserve);
     const fd = syscall(SYS_accept4, this.#listener, 0, 0, SOCK_CLOEXEC);
@@ -148,7 +160,7 @@ export class GoferServer {
     this.#report("a client was refused: this process has no descriptor left");
   }
 
-  /** A closed connection's descriptor has left epoll by itself. */
+  /** The descriptor of a closed connection leaves epoll by itself. */
   #forget(c: Connection): void {
     this.#connections.delete(c.socket.fd);
     if (this.#only === c) this.#only = null;

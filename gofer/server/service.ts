@@ -1,4 +1,4 @@
-// What all connections of one server share: the roots, the policy, and the process's own state.
+/** What all connections of one server share: the roots, the policy, and state of the process. */
 
 import { SYS_geteuid } from "../../ffi/abi/syscall_numbers.ts";
 import { syscall } from "../../ffi/sys/native.ts";
@@ -15,7 +15,7 @@ import { MSIZE_MAX, MSIZE_MIN } from "../protocol/constants.ts";
 import type { ByteString } from "../protocol/wire.ts";
 import type { Session } from "./session.ts";
 
-/** LIMIT: fids of one session unless the caller says otherwise. */
+/** LIMIT: fids of one session unless the caller sets another limit. */
 const FIDS_MAX = 65536;
 
 export interface ServiceOptions {
@@ -57,12 +57,12 @@ export class Service implements Maker {
     closeFd(this.proc.fd);
   }
 
-  /** Keeps the paths of every session's fids true after a rename. */
+  /** Updates the paths of every session's fids after a rename. */
   renamed(root: ExportRoot, from: ByteString, to: ByteString): void {
     for (const s of this.sessions) s.fids.rename(root, from, to);
   }
 
-  /** The same after RENAME_EXCHANGE. "\0a" is in no path, so it can stand for a while. */
+  /** The same after RENAME_EXCHANGE. "\0a" is in no path, so it serves as a temporary name. */
   exchanged(root: ExportRoot, a: ByteString, b: ByteString): void {
     this.renamed(root, a, "\0a");
     this.renamed(root, b, a);

@@ -1,6 +1,8 @@
-// One 9P session: its fids and what its version settled, and the frame around every handler.
-//
-// It knows buffers, not sockets: connection.ts moves bytes, dispatch.ts finds the handler.
+/**
+ * One 9P session: its fids, the results of its version, and the frame around every handler.
+ *
+ * It works on buffers, not sockets: connection.ts moves bytes, dispatch.ts finds the handler.
+ */
 
 import { EINVAL, EPROTO } from "../../ffi/abi/errno.ts";
 import { closeFd } from "../backend/host_calls.ts";
@@ -28,7 +30,7 @@ export class Session {
   readonly outBase: number;
   /** Host address of the receive buffer. */
   readonly inBase: number;
-  /** Descriptors to be sent with the replies in `out`, and then closed here. */
+  /** Descriptors to be sent with the replies in `out`, and closed here afterwards. */
   readonly donated: number[] = [];
   /** Whether the socket can carry descriptors. */
   readonly canDonate: boolean;
@@ -55,7 +57,10 @@ export class Session {
     service.sessions.add(this);
   }
 
-  /** Handles the message of `size` bytes at `at` of the receive buffer; its reply is appended to `out`. */
+  /**
+   * Handles the message of `size` bytes at `at` of the receive buffer; its reply is appended to
+   * `out`.
+   */
   handle(at: number, size: number): void { // HOT
     const type = this.#receiveView.getUint8(at + 4);
     this.#tag = this.#receiveView.getUint16(at + 5, true);
@@ -88,7 +93,7 @@ export class Session {
     return this.reply(empty[type] ?? rlerror);
   }
 
-  /** Starts a reply that the handler writes by itself; `endReply` ends it. */
+  /** Starts a reply that the handler writes itself; `endReply` ends it. */
   beginReply(type: number): void {
     this.out.begin(type, this.#tag);
   }
@@ -104,12 +109,12 @@ export class Session {
     return fid === null || fid.xattr !== null ? null : fid;
   }
 
-  /** Whether a request may bind `number` to something new. */
+  /** Whether a request may bind `number`. */
   isFree(number: number): boolean {
     return number !== NOFID && this.fids.get(number) === null && !this.fids.isFull;
   }
 
-  /** Forgets everything; a new Tversion or the end of the connection does this. */
+  /** Drops all state, at a new Tversion or the end of the connection. */
   reset(): void {
     this.fids.clear();
     this.isVersioned = false;

@@ -1,4 +1,4 @@
-// A session stepped by hand, without a socket: what hostile and broken requests do to it.
+/** A session driven directly, without a socket: the effects of hostile and broken requests. */
 
 import { assert, assertEquals } from "@std/assert";
 import { EBADF, EINVAL, EOPNOTSUPP, EPROTO } from "../../ffi/abi/errno.ts";

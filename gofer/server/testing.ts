@@ -1,10 +1,13 @@
-// For tests: a server in a worker of this process, so that a client that blocks in its calls can be tested.
+/**
+ * For tests: a server in a worker of this process, so that a client that blocks in its calls can be
+ * tested.
+ */
 
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../ffi/abi/socket.ts";
 import { close, socketpair } from "../../ffi/sys/files.ts";
 import { type ClientOptions, GoferClient } from "../client/gofer_client.ts";
 
-/** What the worker is told. */
+/** The order to the worker. */
 export interface WorkerOrder {
   readonly fd: number;
   readonly roots: readonly { readonly path: string; readonly isReadOnly: boolean }[];
@@ -37,7 +40,7 @@ export class TestServer {
     this.#worker.postMessage(order);
   }
 
-  /** Waits until the server has ended by itself, after EOF; what it reported. */
+  /** Waits until the server has ended by itself, after EOF; returns its report. */
   async end(): Promise<string> {
     const report = await this.#done;
     this.#worker.terminate();
@@ -45,7 +48,9 @@ export class TestServer {
   }
 }
 
-/** Runs `body` with a client of a server of `order`'s roots, already attached to root "0" as fid 0. */
+/**
+ * Runs `body` with a client of a server of `order`'s roots, already attached to root "0" as fid 0.
+ */
 export async function withServer(
   order: Omit<WorkerOrder, "fd">,
   options: ClientOptions,
@@ -66,7 +71,7 @@ export async function withServer(
   return await server.end();
 }
 
-/** A raw end of a connection to a server, for tests that send bytes as they like. */
+/** A raw end of a connection to a server, for tests that send arbitrary bytes. */
 export async function withRawServer(
   order: Omit<WorkerOrder, "fd">,
   body: (fd: number) => void | Promise<void>,

@@ -1,4 +1,6 @@
-// For tests: a directory with a little of everything in it, served to a client in one or both dialects.
+/**
+ * For tests: a directory with files of several types, served to a client in one or both dialects.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { type GoferClient, STOP_COMPLETE, Tsetattr } from "../client/gofer_client.ts";

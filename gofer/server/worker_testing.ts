@@ -1,4 +1,7 @@
-// For tests: the worker that testing.ts starts. It serves one connection and says what the server reported.
+/**
+ * For tests: the worker that testing.ts starts. It serves one connection and posts the server's
+ * report.
+ */
 
 import { DEFAULT_POLICY, openRoot } from "../backend/export_root.ts";
 import { GoferServer } from "./server.ts";

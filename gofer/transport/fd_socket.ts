@@ -1,7 +1,10 @@
-// One connected stream socket that moves bytes, and on UNIX sockets descriptors, without allocating.
-//
-// Its message headers are laid out once; a send or receive fills in an address and a length. Framing and
-// buffers are the callers': server/connection.ts and client/connection.ts.
+/**
+ * One connected stream socket that moves bytes, and on UNIX sockets descriptors, without
+ * allocation.
+ *
+ * Its message headers are laid out once; a send or receive fills in an address and a length.
+ * Framing and buffers belong to the callers: server/connection.ts and client/connection.ts.
+ */
 
 import {
   Cmsghdr,
@@ -54,12 +57,17 @@ export class FdSocket {
     this.#dv.setUint32(at + 4, hi, true);
   }
 
-  /** recvfrom(2): bytes, 0 at the end of the stream, or -errno. Descriptors sent along are refused. */
+  /**
+   * recvfrom(2): bytes, 0 at the end of the stream, or -errno. Descriptors sent along are refused.
+   */
   receive(addr: number, len: number, flags: number): number { // HOT
     return syscall(SYS_recvfrom, this.fd, addr, len, flags);
   }
 
-  /** recvmsg(2): the same, and descriptors go to `received`. -EPROTO if the host had no room for one. */
+  /**
+   * recvmsg(2): the same, and descriptors go to `received`. -EPROTO if the host had no room for
+   * one.
+   */
   receiveWithFds(addr: number, len: number, flags: number): number { // HOT
     const dv = this.#dv;
     this.#setU64(IOVEC_AT + Iovec.at.base, addr);
@@ -114,7 +122,7 @@ export class FdSocket {
     return syscall(SYS_sendmsg, this.fd, this.#address, flags | MSG_NOSIGNAL);
   }
 
-  /** Closes the socket and every descriptor that nobody took. */
+  /** Closes the socket and every descriptor that was not taken. */
   close(): void {
     for (const fd of this.received.splice(0)) syscall(SYS_close, fd);
     syscall(SYS_close, this.fd);
