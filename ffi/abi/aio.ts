@@ -1,6 +1,8 @@
-// Asynchronous I/O of the kernel: io_setup(2), io_submit(2), io_getevents(2).
-//
-// From linux/aio_abi.h.
+/**
+ * Asynchronous I/O of the kernel: io_setup(2), io_submit(2), io_getevents(2).
+ *
+ * From linux/aio_abi.h.
+ */
 
 import { layout } from "./layout.ts";
 

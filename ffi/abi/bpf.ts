@@ -1,6 +1,8 @@
-// Programs of eBPF, as far as control groups of devices need them: bpf(2).
-//
-// From linux/bpf.h.
+/**
+ * eBPF programs, as far as device control groups need them: bpf(2).
+ *
+ * From linux/bpf.h.
+ */
 
 import { layout } from "./layout.ts";
 
@@ -21,7 +23,7 @@ export const BPF_F_ALLOW_OVERRIDE = 1;
 export const BPF_F_ALLOW_MULTI = 2;
 export const BPF_F_REPLACE = 4;
 export const BPF_F_QUERY_EFFECTIVE = 1;
-/** Of BPF_PROG_LOAD: they ask the verifier for more, or for less where addresses are not aligned. */
+/** Flags of BPF_PROG_LOAD that make the verifier stricter, or laxer for unaligned addresses. */
 export const BPF_F_STRICT_ALIGNMENT = 1;
 export const BPF_F_ANY_ALIGNMENT = 2;
 
@@ -31,7 +33,7 @@ export const BPF_DEVCG_ACC_WRITE = 4;
 export const BPF_DEVCG_DEV_BLOCK = 1;
 export const BPF_DEVCG_DEV_CHAR = 2;
 
-/** `union bpf_attr` of 6.12 as a command has it; `rest`: what that does not know. */
+/** `union bpf_attr` of 6.12 for each command; `rest`: the fields that this file does not name. */
 export const BpfLoad = layout("bpf_attr of loading", {
   progType: "u32",
   insnCnt: "u32",

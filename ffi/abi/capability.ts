@@ -1,6 +1,8 @@
-// Capabilities: capget(2), securebits, the attribute `security.capability`.
-//
-// From linux/capability.h and linux/securebits.h.
+/**
+ * Capabilities: capget(2), securebits, the attribute `security.capability`.
+ *
+ * From linux/capability.h and linux/securebits.h.
+ */
 
 import { layout } from "./layout.ts";
 

@@ -1,4 +1,4 @@
-// The connector and what it tells of processes (linux/connector.h, linux/cn_proc.h).
+/** The connector and its process events (linux/connector.h, linux/cn_proc.h). */
 
 import { layout } from "./layout.ts";
 
@@ -34,5 +34,5 @@ export const PROC_EVENT_COMM = 0x200;
 export const PROC_EVENT_NONZERO_EXIT = 0x20000000;
 export const PROC_EVENT_COREDUMP = 0x40000000;
 export const PROC_EVENT_EXIT = 0x80000000;
-/** All of them. */
+/** All process events. */
 export const PROC_EVENT_ALL = 0xe00003c7;

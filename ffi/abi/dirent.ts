@@ -1,6 +1,8 @@
-// Directory entries: getdents64(2) and the old getdents(2).
-//
-// From include/linux/dirent.h and fs_types.h.
+/**
+ * Directory entries: getdents64(2) and the old getdents(2).
+ *
+ * From include/linux/dirent.h and fs_types.h.
+ */
 
 import { layout } from "./layout.ts";
 

@@ -1,7 +1,9 @@
-// ELF64 files and the auxiliary vector.
-//
-// From linux/elf.h, linux/auxvec.h and the System V ABI. The writers are ffi/asm/elf_*.ts, the
-// loader is in kernel/loader/.
+/**
+ * ELF64 files and the auxiliary vector.
+ *
+ * From linux/elf.h, linux/auxvec.h and the System V ABI. The writers are ffi/asm/elf_*.ts, the
+ * loader is in kernel/loader/.
+ */
 
 import { layout } from "./layout.ts";
 

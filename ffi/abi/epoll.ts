@@ -1,6 +1,8 @@
-// epoll(7), eventfd(2) and signalfd(2).
-//
-// From linux/eventpoll.h, linux/eventfd.h and linux/signalfd.h.
+/**
+ * epoll(7), eventfd(2) and signalfd(2).
+ *
+ * From linux/eventpoll.h, linux/eventfd.h and linux/signalfd.h.
+ */
 
 import { layout } from "./layout.ts";
 
@@ -35,7 +37,7 @@ export const EFD_NONBLOCK = 0x800;
 export const SFD_CLOEXEC = 0x80000;
 export const SFD_NONBLOCK = 0x800;
 
-/** Most nested epoll files, and bound of `maxevents` (fs/eventpoll.c). */
+/** LIMIT: nesting of epoll files; and the bound of `maxevents` (fs/eventpoll.c). */
 export const EP_MAX_NESTS = 4;
 export const EP_MAX_EVENTS = 178956970;
 

@@ -1,7 +1,9 @@
-// Linux error numbers (include/uapi/asm-generic/errno.h) and the few kernel-internal restart codes.
-//
-// A system call returns `-E*`; these constants are positive. Names of numbers: `errnoName` in
-// ffi/sys/errors.ts uses `ERRNO_NAMES`.
+/**
+ * Linux error numbers (include/uapi/asm-generic/errno.h) and the few kernel-internal restart codes.
+ *
+ * A system call returns `-E*`; these constants are positive. Names of numbers: `errnoName` in
+ * ffi/sys/errors.ts uses `ERRNO_NAMES`.
+ */
 
 export const EPERM = 1;
 export const ENOENT = 2;

@@ -1,8 +1,11 @@
-/** The queue of errors of a socket and time stamps of its packets (linux/errqueue.h, linux/net_tstamp.h). */
+/**
+ * The queue of errors of a socket and time stamps of its packets (linux/errqueue.h,
+ * linux/net_tstamp.h).
+ */
 
 import { layout } from "./layout.ts";
 
-/** `struct sock_extended_err`; the address of who said so follows. */
+/** `struct sock_extended_err`; the address of the reporting host follows. */
 export const SockExtendedErr = layout("sock_extended_err", {
   errno: "u32",
   origin: "u8",
@@ -13,7 +16,7 @@ export const SockExtendedErr = layout("sock_extended_err", {
   data: "u32",
 });
 
-/** Who said so. */
+/** Origin of the report. */
 export const SO_EE_ORIGIN_LOCAL = 1;
 export const SO_EE_ORIGIN_ICMP = 2;
 export const SO_EE_ORIGIN_ICMP6 = 3;
@@ -21,7 +24,7 @@ export const SO_EE_ORIGIN_ZEROCOPY = 5;
 export const SO_EE_CODE_ZEROCOPY_COPIED = 1;
 export const SO_EE_ORIGIN_TIMESTAMPING = 4;
 
-/** Where a packet was: with the driver, before its queue. */
+/** Where the packet was when it was stamped: with the driver, before its queue. */
 export const SCM_TSTAMP_SND = 0;
 export const SCM_TSTAMP_SCHED = 1;
 

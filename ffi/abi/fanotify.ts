@@ -1,6 +1,8 @@
-// fanotify(7): marks on files, mounts and file systems, and the events that they give.
-//
-// From linux/fanotify.h. Bits of events that inotify(7) has too have the same values there.
+/**
+ * fanotify(7): marks on files, mounts and file systems, and their events.
+ *
+ * From linux/fanotify.h. Bits of events that inotify(7) has too have the same values there.
+ */
 
 import { layout } from "./layout.ts";
 
@@ -57,7 +59,7 @@ export const FAN_MARK_FILESYSTEM = 0x100;
 export const FAN_MARK_EVICTABLE = 0x200;
 export const FAN_MARK_IGNORE = 0x400;
 
-/** Kinds of what follows an event's metadata. */
+/** Types of the records behind an event's metadata. */
 export const FAN_EVENT_INFO_TYPE_FID = 1;
 export const FAN_EVENT_INFO_TYPE_DFID_NAME = 2;
 export const FAN_EVENT_INFO_TYPE_DFID = 3;
@@ -65,7 +67,7 @@ export const FAN_EVENT_INFO_TYPE_PIDFD = 4;
 export const FAN_EVENT_INFO_TYPE_OLD_DFID_NAME = 10;
 export const FAN_EVENT_INFO_TYPE_NEW_DFID_NAME = 12;
 
-/** Answers. */
+/** Responses to permission events. */
 export const FAN_ALLOW = 1;
 export const FAN_DENY = 2;
 export const FAN_AUDIT = 0x10;

@@ -1,9 +1,11 @@
-// Opening, descriptors and locks: open(2), fcntl(2), flock(2), fallocate(2), splice(2),
-// memfd_create(2).
-//
-// From include/uapi/asm-generic/fcntl.h, linux/fcntl.h, linux/openat2.h, linux/falloc.h and
-// linux/memfd.h. Offsets of `read` and `write` families (SEEK_*, RWF_*) are in fs.ts; modes are in
-// stat.ts.
+/**
+ * Opening, descriptors and locks: open(2), fcntl(2), flock(2), fallocate(2), splice(2),
+ * memfd_create(2).
+ *
+ * From include/uapi/asm-generic/fcntl.h, linux/fcntl.h, linux/openat2.h, linux/falloc.h and
+ * linux/memfd.h. Offsets of `read` and `write` families (SEEK_*, RWF_*) are in fs.ts; modes are in
+ * stat.ts.
+ */
 
 import { layout } from "./layout.ts";
 

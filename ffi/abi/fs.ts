@@ -1,7 +1,8 @@
-// What belongs to files and file systems at large: lseek(2), preadv2(2), FS_IOC_* and block device
-// ioctls.
-//
-// From include/uapi/linux/fs.h. Flags of open and fcntl are in fcntl.ts, of mounts in mount.ts.
+/**
+ * Files and file systems in general: lseek(2), preadv2(2), FS_IOC_* and block device ioctls.
+ *
+ * From include/uapi/linux/fs.h. Flags of open and fcntl are in fcntl.ts, of mounts in mount.ts.
+ */
 
 import { layout } from "./layout.ts";
 

@@ -1,6 +1,8 @@
-// futex(2), futex_waitv(2), robust lists, rseq(2), membarrier(2).
-//
-// From linux/futex.h, linux/rseq.h and linux/membarrier.h.
+/**
+ * futex(2), futex_waitv(2), robust lists, rseq(2), membarrier(2).
+ *
+ * From linux/futex.h, linux/rseq.h and linux/membarrier.h.
+ */
 
 import { layout } from "./layout.ts";
 

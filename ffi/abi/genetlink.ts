@@ -1,4 +1,7 @@
-// Generic netlink and its controller (linux/genetlink.h), and the task statistics (linux/taskstats.h).
+/**
+ * Generic netlink and its controller (linux/genetlink.h), and the task statistics
+ * (linux/taskstats.h).
+ */
 
 import { layout } from "./layout.ts";
 
@@ -40,7 +43,10 @@ export const TASKSTATS_CMD_ATTR_TGID = 2;
 export const TASKSTATS_CMD_ATTR_REGISTER_CPUMASK = 3;
 export const TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK = 4;
 
-/** `struct taskstats`, of which the fields are named that have a value here; offsets and size are Linux's. */
+/**
+ * `struct taskstats`, with names for the fields that have a value here; offsets and size are
+ * Linux's.
+ */
 export const Taskstats = {
   size: 432,
   at: {
@@ -81,8 +87,8 @@ export const Taskstats = {
   },
 } as const;
 export const TS_COMM_LEN = 32;
-/** ac_flag: its program is its parent's; it was the last of its process. */
+/** ac_flag: the program is still its parent's; it was the last task of its process. */
 export const AFORK = 1;
 export const AGROUP = 0x20;
-/** Bytes of a list of processors: 100 and 6 for each. */
+/** Bytes of a list of processors: 100, and 6 for each processor. */
 export const TASKSTATS_CPUMASK_MIN = 100, TASKSTATS_CPUMASK_EACH = 6;

@@ -1,7 +1,9 @@
-// Internet sockets: addresses, protocols, IP, IPv6, TCP and UDP options, interface requests.
-//
-// From linux/in.h, in6.h, tcp.h, udp.h, if.h and sockios.h. Addresses and ports are big endian in
-// memory.
+/**
+ * Internet sockets: addresses, protocols, IP, IPv6, TCP and UDP options, interface requests.
+ *
+ * From linux/in.h, in6.h, tcp.h, udp.h, if.h and sockios.h. Addresses and ports are big endian in
+ * memory.
+ */
 
 import { layout } from "./layout.ts";
 
@@ -174,7 +176,7 @@ export const ICMPV6_ADDR_UNREACH = 3;
 export const ICMPV6_PORT_UNREACH = 4;
 export const ICMPV6_ECHO_REQUEST = 128;
 export const ICMPV6_ECHO_REPLY = 129;
-/** At SOL_RAW and IPPROTO_ICMPV6: which messages a raw socket wants. */
+/** At SOL_RAW and IPPROTO_ICMPV6: the messages that a raw socket receives. */
 export const ICMP_FILTER = 1;
 export const ICMPV6_FILTER = 1;
 export const TCP_ESTABLISHED = 1;

@@ -1,10 +1,12 @@
-// inotify(7).
-//
-// From linux/inotify.h.
+/**
+ * inotify(7).
+ *
+ * From linux/inotify.h.
+ */
 
 import { layout } from "./layout.ts";
 
-/** Events that a watch may ask for. */
+/** Events that a watch may select. */
 export const IN_ACCESS = 1;
 export const IN_MODIFY = 2;
 export const IN_ATTRIB = 4;
@@ -21,7 +23,7 @@ export const IN_CLOSE = 0x18;
 export const IN_MOVE = 0xc0;
 export const IN_ALL_EVENTS = 0xfff;
 
-/** Events that are sent unasked; options of a watch. */
+/** Events that are sent without selection; options of a watch. */
 export const IN_UNMOUNT = 0x2000;
 export const IN_Q_OVERFLOW = 0x4000;
 export const IN_IGNORED = 0x8000;

@@ -1,6 +1,8 @@
-// Rings of requests and completions: io_uring_setup(2), io_uring_enter(2), io_uring_register(2).
-//
-// From linux/io_uring.h.
+/**
+ * Rings of requests and completions: io_uring_setup(2), io_uring_enter(2), io_uring_register(2).
+ *
+ * From linux/io_uring.h.
+ */
 
 import { layout } from "./layout.ts";
 
@@ -27,7 +29,7 @@ export const IORING_SETUP_NO_MMAP = 0x4000;
 export const IORING_SETUP_REGISTERED_FD_ONLY = 0x8000;
 export const IORING_SETUP_NO_SQARRAY = 0x10000;
 
-/** What the kernel can (io_uring_params.features). */
+/** Features of the kernel (io_uring_params.features). */
 export const IORING_FEAT_SINGLE_MMAP = 1;
 export const IORING_FEAT_NODROP = 2;
 export const IORING_FEAT_SUBMIT_STABLE = 4;
@@ -106,9 +108,9 @@ export const IORING_FIXED_FD_NO_CLOEXEC = 1;
 export const IORING_ACCEPT_MULTISHOT = 1;
 export const IORING_ACCEPT_DONTWAIT = 2;
 export const IORING_ACCEPT_POLL_FIRST = 4;
-/** In io_uring_sqe.file_index: a free place. */
+/** In io_uring_sqe.file_index: any free index. */
 export const IORING_FILE_INDEX_ALLOC = 0xffffffff;
-/** Instead of a descriptor: the place stays as it is. */
+/** In place of a descriptor: the index keeps its file. */
 export const IORING_REGISTER_FILES_SKIP = -2;
 
 /** io_uring_sqe.opcode. */
@@ -206,9 +208,9 @@ export const IORING_REGISTER_NAPI = 27;
 export const IORING_UNREGISTER_NAPI = 28;
 export const IORING_REGISTER_CLOCK = 29;
 export const IORING_REGISTER_CLONE_BUFFERS = 30;
-/** In io_uring_clone_buffers.flags: the source is named by its place, too. */
+/** In io_uring_clone_buffers.flags: the source is named by its index, too. */
 export const IORING_REGISTER_SRC_REGISTERED = 1;
-/** In the opcode: the ring is named by its place among those that the task registered. */
+/** In the opcode: the ring is named by its index among those that the task registered. */
 export const IORING_REGISTER_USE_REGISTERED_RING = 0x80000000;
 export const IORING_RSRC_REGISTER_SPARSE = 1;
 /** io_uring_buf_reg.flags. */
@@ -342,7 +344,7 @@ export const IoUringBufReg = layout("io_uring_buf_reg", {
   ringEntries: "u32",
   bgid: "u16",
   flags: "u16",
-  /** Of later kernels; here all of it is reserved. */
+  /** Fields of later kernels; reserved here. */
   minLeft: "u32",
   resv: ["u32", 5],
 });
@@ -370,7 +372,7 @@ export const IoUringCloneBuffers = layout("io_uring_clone_buffers", {
   flags: "u32",
   pad: ["u32", 6],
 });
-/** `struct io_uring_recvmsg_out`: what a message received again and again begins with. */
+/** `struct io_uring_recvmsg_out`: the head of each message of a multishot receive. */
 export const IoUringRecvmsgOut = layout("io_uring_recvmsg_out", {
   namelen: "u32",
   controllen: "u32",

@@ -1,8 +1,10 @@
-// Ioctl numbers: how they are built, and those of terminals, pipes, files, name spaces.
-//
-// From asm-generic/ioctl.h, asm-generic/ioctls.h, linux/nsfs.h and linux/random.h. Those of file
-// systems and block devices are in fs.ts, of sockets in socket.ts and inet.ts; terminal structures
-// are in termios.ts.
+/**
+ * Ioctl numbers: how they are built, and those of terminals, pipes, files, name spaces.
+ *
+ * From asm-generic/ioctl.h, asm-generic/ioctls.h, linux/nsfs.h and linux/random.h. Those of file
+ * systems and block devices are in fs.ts, of sockets in socket.ts and inet.ts; terminal structures
+ * are in termios.ts.
+ */
 
 /** Fields of an ioctl number. */
 export const _IOC_NRBITS = 8;

@@ -1,6 +1,8 @@
-// System V IPC: shmget(2), semget(2), msgget(2), and POSIX message queues.
-//
-// From linux/ipc.h, asm-generic/ipcbuf.h, shmbuf.h, sembuf.h (x86's), msgbuf.h and linux/mqueue.h.
+/**
+ * System V IPC: shmget(2), semget(2), msgget(2), and POSIX message queues.
+ *
+ * From linux/ipc.h, asm-generic/ipcbuf.h, shmbuf.h, sembuf.h (x86's), msgbuf.h and linux/mqueue.h.
+ */
 
 import { layout } from "./layout.ts";
 

@@ -1,6 +1,8 @@
-// Keys and keyrings: add_key(2), request_key(2), keyctl(2), keyrings(7).
-//
-// From linux/keyctl.h; permissions from include/linux/key.h.
+/**
+ * Keys and keyrings: add_key(2), request_key(2), keyctl(2), keyrings(7).
+ *
+ * From linux/keyctl.h; permissions from include/linux/key.h.
+ */
 
 /** Ids that name a keyring of the caller. */
 export const KEY_SPEC_THREAD_KEYRING = -1;
@@ -11,7 +13,7 @@ export const KEY_SPEC_USER_SESSION_KEYRING = -5;
 export const KEY_SPEC_REQKEY_AUTH_KEY = -7;
 export const KEY_SPEC_REQUESTOR_KEYRING = -8;
 
-/** Where request_key(2) puts keys. */
+/** Destinations of keys for request_key(2). */
 export const KEY_REQKEY_DEFL_NO_CHANGE = -1;
 export const KEY_REQKEY_DEFL_DEFAULT = 0;
 export const KEY_REQKEY_DEFL_THREAD_KEYRING = 1;
@@ -50,7 +52,7 @@ export const KEYCTL_CAPABILITIES = 31;
 
 export const KEYCTL_MOVE_EXCL = 1;
 
-/** What KEYCTL_CAPABILITIES tells, in two bytes. */
+/** The bits of KEYCTL_CAPABILITIES, in two bytes. */
 export const KEYCTL_CAPS0_CAPABILITIES = 0x01;
 export const KEYCTL_CAPS0_PERSISTENT_KEYRINGS = 0x02;
 export const KEYCTL_CAPS0_BIG_KEY = 0x10;

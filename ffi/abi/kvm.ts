@@ -1,24 +1,26 @@
-// Virtual machines: ioctl numbers and structures of /dev/kvm.
-//
-// From linux/kvm.h and asm/kvm.h; Documentation/virt/kvm/api.rst says what they do.
+/**
+ * Virtual machines: ioctl numbers and structures of /dev/kvm.
+ *
+ * From linux/kvm.h and asm/kvm.h, documented in Documentation/virt/kvm/api.rst.
+ */
 
 import { layout } from "./layout.ts";
 
 export const KVM_API_VERSION = 12;
 
-/** On /dev/kvm. */
+/** Requests to /dev/kvm. */
 export const KVM_GET_API_VERSION = 0xae00;
 export const KVM_CREATE_VM = 0xae01;
 export const KVM_CHECK_EXTENSION = 0xae03;
 export const KVM_GET_VCPU_MMAP_SIZE = 0xae04;
 export const KVM_GET_SUPPORTED_CPUID = 0xc008ae05;
 
-/** On a machine. */
+/** Requests to a machine. */
 export const KVM_CREATE_VCPU = 0xae41;
 export const KVM_SET_USER_MEMORY_REGION = 0x4020ae46;
 export const KVM_ENABLE_CAP = 0x4068aea3;
 
-/** On a processor of it. */
+/** Requests to a vCPU. */
 export const KVM_RUN = 0xae80;
 export const KVM_GET_SREGS = 0x8138ae83;
 export const KVM_SET_SREGS = 0x4138ae84;
@@ -37,7 +39,7 @@ export const KVM_CAP_SYNC_REGS = 74;
 export const KVM_CAP_IMMEDIATE_EXIT = 136;
 export const KVM_CAP_X86_DISABLE_EXITS = 143;
 
-/** With KVM_CAP_X86_DISABLE_EXITS. */
+/** Bits for KVM_CAP_X86_DISABLE_EXITS. */
 export const KVM_X86_DISABLE_EXITS_PAUSE = 4;
 
 export const KVM_SYNC_X86_REGS = 1;
@@ -48,7 +50,7 @@ export const KVM_EXIT_UNKNOWN = 0;
 export const KVM_EXIT_IO = 2;
 export const KVM_EXIT_IO_OUT = 1;
 
-/** With KVM_SET_DEVICE_ATTR: the guest's time stamp counter is the host's plus this. */
+/** With KVM_SET_DEVICE_ATTR: the offset of the guest's time stamp counter from the host's. */
 export const KVM_VCPU_TSC_CTRL = 0;
 export const KVM_VCPU_TSC_OFFSET = 0;
 
@@ -120,7 +122,7 @@ export const KvmSregs = layout("kvm_sregs", {
   interruptBitmap: ["u64", 4],
 });
 
-/** What is shared with a processor, up to its registers; the exit is of kind KVM_EXIT_IO here. */
+/** The page shared with a vCPU, up to its registers; the exit is of kind KVM_EXIT_IO here. */
 export const KvmRun = layout("kvm_run", {
   requestInterruptWindow: "u8",
   immediateExit: "u8",
@@ -141,7 +143,7 @@ export const KvmRun = layout("kvm_run", {
   dirtyRegs: "u64",
   regs: KvmRegs,
   sregs: KvmSregs,
-  /** Of an exception that is on its way to the guest. */
+  /** Flags of an exception that is being delivered to the guest. */
   exceptionInjected: "u8",
   exceptionNr: "u8",
   exceptionHasErrorCode: "u8",
@@ -150,7 +152,7 @@ export const KvmRun = layout("kvm_run", {
   interruptInjected: "u8",
   interruptNr: "u8",
   interruptSoft: "u8",
-  /** The instruction behind one that holds up interrupts and single steps (a load of ss). */
+  /** The instruction behind one that delays interrupts and single steps (a load of ss). */
   interruptShadow: "u8",
   otherRegs: ["u8", 1580],
 });

@@ -1,10 +1,14 @@
-// Landlock: a process without privilege gives up rights to files, for good. landlock(7).
-//
-// From linux/landlock.h.
+/**
+ * Landlock: a process without privilege drops rights to files, for good. landlock(7).
+ *
+ * From linux/landlock.h.
+ */
 
 import { layout } from "./layout.ts";
 
-/** Flag of landlock_create_ruleset(2): not a ruleset but the version of the interface. */
+/**
+ * Flag of landlock_create_ruleset(2): returns the version of the interface, and makes no ruleset.
+ */
 export const LANDLOCK_CREATE_RULESET_VERSION = 1;
 
 /** Kinds of rules. */
@@ -40,7 +44,9 @@ export const LANDLOCK_ACCESS_NET_CONNECT_TCP = 2;
 export const LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET = 1;
 export const LANDLOCK_SCOPE_SIGNAL = 2;
 
-/** The second field came with version 4, the third with 6: what older hosts do not know must not be sent. */
+/**
+ * The second field came with version 4, the third with 6: older hosts refuse a longer structure.
+ */
 export const LandlockRulesetAttr = layout("landlock_ruleset_attr", {
   handledAccessFs: "u64",
   handledAccessNet: "u64",

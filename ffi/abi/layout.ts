@@ -1,9 +1,11 @@
-// A small language for C struct layouts: what `struct stat { ... }` says, said in TypeScript.
-//
-// It computes offsets by the System V x86-64 rules (natural alignment, tail padding) once at
-// import, so that a field access in a hot path is `dv.getUint32(at + Stat.at.mode, true)` with a
-// constant. It does not read or write memory itself. Neighbours: one file a C header beside this
-// one; probe_test.ts compares every registered layout with what a C compiler says.
+/**
+ * A small language for C struct layouts: `struct stat { ... }` written in TypeScript.
+ *
+ * It computes offsets by the System V x86-64 rules (natural alignment, tail padding) once at
+ * import, so that a field access on a hot path is `dv.getUint32(at + Stat.at.mode, true)` with a
+ * constant. It neither reads nor writes memory. Neighbours: one file for each C header beside this
+ * one; probe_test.ts compares every registered layout with a C compiler's.
+ */
 
 /** A scalar C type. `ptr` is an 8-byte pointer; `f32`/`f64` are `float`/`double`. */
 export type Scalar =
@@ -19,7 +21,7 @@ export type Scalar =
   | "f64"
   | "ptr";
 
-/** What the DSL needs to know of a nested struct. */
+/** The properties of a nested struct that a layout needs. */
 export interface AnyLayout {
   readonly name: string;
   readonly size: number;

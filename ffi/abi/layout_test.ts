@@ -1,4 +1,4 @@
-// Tests of the layout language itself; the layouts are judged by probe_test.ts.
+/** Tests of the layout language; probe_test.ts checks the layouts. */
 
 import { assertEquals } from "@std/assert";
 import { layout, union } from "./layout.ts";

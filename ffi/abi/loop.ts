@@ -1,6 +1,8 @@
-// loop(4): block devices whose bytes are a file's.
-//
-// From linux/loop.h; LOOP_CTL_* are for /dev/loop-control.
+/**
+ * loop(4): block devices over the bytes of a file.
+ *
+ * From linux/loop.h; LOOP_CTL_* are for /dev/loop-control.
+ */
 
 import { layout } from "./layout.ts";
 
@@ -26,7 +28,7 @@ export const LOOP_CTL_ADD = 0x4c80;
 export const LOOP_CTL_REMOVE = 0x4c81;
 export const LOOP_CTL_GET_FREE = 0x4c82;
 
-/** `struct loop_info`, of old. */
+/** The old `struct loop_info`. */
 export const LoopInfo = layout("loop_info", {
   number: "i32",
   device: "u64",

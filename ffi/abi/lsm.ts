@@ -1,6 +1,8 @@
-// Security modules: lsm_list_modules(2), lsm_get_self_attr(2), lsm_set_self_attr(2).
-//
-// From linux/lsm.h.
+/**
+ * Security modules: lsm_list_modules(2), lsm_get_self_attr(2), lsm_set_self_attr(2).
+ *
+ * From linux/lsm.h.
+ */
 
 import { layout } from "./layout.ts";
 

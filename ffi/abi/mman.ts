@@ -1,7 +1,9 @@
-// Memory mappings: mmap(2), mprotect(2), mremap(2), madvise(2), msync(2), mlock(2), pkeys.
-//
-// From asm-generic/mman-common.h, asm-generic/mman.h, arch/x86/include/uapi/asm/mman.h and
-// linux/mman.h.
+/**
+ * Memory mappings: mmap(2), mprotect(2), mremap(2), madvise(2), msync(2), mlock(2), pkeys.
+ *
+ * From asm-generic/mman-common.h, asm-generic/mman.h, arch/x86/include/uapi/asm/mman.h and
+ * linux/mman.h.
+ */
 
 /** Protection. */
 export const PROT_NONE = 0;

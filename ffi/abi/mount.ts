@@ -1,6 +1,8 @@
-// Mounts: mount(2), umount2(2), fsopen(2) and its family, mount_setattr(2).
-//
-// From linux/mount.h. Flags of statfs(2) are in statfs.ts.
+/**
+ * Mounts: mount(2), umount2(2), fsopen(2) and its family, mount_setattr(2).
+ *
+ * From linux/mount.h. Flags of statfs(2) are in statfs.ts.
+ */
 
 import { layout } from "./layout.ts";
 

@@ -1,6 +1,8 @@
-// Netlink: messages, and the part of rtnetlink that programs ask for (links, addresses, routes).
-//
-// From linux/netlink.h, rtnetlink.h, if_link.h and if_addr.h.
+/**
+ * Netlink: messages, and the part of rtnetlink that programs use (links, addresses, routes).
+ *
+ * From linux/netlink.h, rtnetlink.h, if_link.h and if_addr.h.
+ */
 
 import { layout } from "./layout.ts";
 
@@ -187,7 +189,7 @@ export const Rtmsg = layout("rtmsg", {
   flags: "u32",
 });
 
-/** What `ip link` makes: if_link.h, veth.h. */
+/** Attributes for new links, as `ip link` sends them: if_link.h, veth.h. */
 export const IFLA_MASTER = 10;
 export const IFLA_NET_NS_PID = 19;
 export const IFLA_IFALIAS = 20;
@@ -197,7 +199,7 @@ export const IFLA_LINK_NETNSID = 37;
 export const IFLA_INFO_KIND = 1;
 export const IFLA_INFO_DATA = 2;
 export const VETH_INFO_PEER = 1;
-/** In the type of an attribute: it has attributes in it. */
+/** Bit in the type of an attribute that contains attributes. */
 export const NLA_F_NESTED = 0x8000;
 export const NLA_TYPE_MASK = ~0xc000;
 export const IF_OPER_LOWERLAYERDOWN = 3;
@@ -208,7 +210,7 @@ export const RTM_F_CLONED = 0x200;
 export const RTMGRP_IPV4_ROUTE = 0x40;
 export const RTMGRP_IPV6_IFADDR = 0x100;
 export const RTMGRP_IPV6_ROUTE = 0x400;
-/** What an NLMSG_ERROR says beside the number, for sockets with NETLINK_EXT_ACK. */
+/** Attributes of an NLMSG_ERROR beside the errno, for sockets with NETLINK_EXT_ACK. */
 export const NLMSGERR_ATTR_MSG = 1;
 export const NLMSGERR_ATTR_OFFS = 2;
 /** Multicast groups of rtnetlink. */

@@ -1,4 +1,7 @@
-// Packet sockets (linux/if_packet.h, linux/if_ether.h), and what filters ask of a packet (linux/filter.h).
+/**
+ * Packet sockets (linux/if_packet.h, linux/if_ether.h), and the packet data that filters load
+ * (linux/filter.h).
+ */
 
 import { layout } from "./layout.ts";
 
@@ -138,7 +141,7 @@ export const ETH_P_ARP = 0x0806;
 export const ETH_P_8021Q = 0x8100;
 export const ETH_P_IPV6 = 0x86dd;
 
-/** Offsets of a program that lie before the packet: its headers. */
+/** Offsets in a filter that lie before the packet: its headers. */
 export const SKF_NET_OFF = -0x100000;
 export const SKF_LL_OFF = -0x200000;
 export const SKF_AD_PROTOCOL = 0;

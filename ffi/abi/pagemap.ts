@@ -1,6 +1,8 @@
-// PAGEMAP_SCAN of ioctl(2) on /proc/PID/pagemap.
-//
-// From linux/fs.h.
+/**
+ * PAGEMAP_SCAN of ioctl(2) on /proc/PID/pagemap.
+ *
+ * From linux/fs.h.
+ */
 
 import { layout } from "./layout.ts";
 

@@ -1,6 +1,8 @@
-// poll(2), ppoll(2) and select(2).
-//
-// From asm-generic/poll.h. The event bits are also what epoll.ts calls EPOLL*.
+/**
+ * poll(2), ppoll(2) and select(2).
+ *
+ * From asm-generic/poll.h. The event bits are also what epoll.ts calls EPOLL*.
+ */
 
 import { layout } from "./layout.ts";
 

@@ -1,6 +1,8 @@
-// prctl(2) and arch_prctl(2).
-//
-// From linux/prctl.h and arch/x86/include/uapi/asm/prctl.h.
+/**
+ * prctl(2) and arch_prctl(2).
+ *
+ * From linux/prctl.h and arch/x86/include/uapi/asm/prctl.h.
+ */
 
 import { layout } from "./layout.ts";
 
@@ -52,11 +54,11 @@ export const PR_GET_FP_MODE = 46;
 export const PR_CAP_AMBIENT = 47;
 export const PR_GET_SPECULATION_CTRL = 52;
 export const PR_SET_SPECULATION_CTRL = 53;
-/** What PR_*_SPECULATION_CTRL is about. */
+/** Subjects of PR_*_SPECULATION_CTRL. */
 export const PR_SPEC_STORE_BYPASS = 0;
 export const PR_SPEC_INDIRECT_BRANCH = 1;
 export const PR_SPEC_L1D_FLUSH = 2;
-/** Its states. */
+/** States of a speculation control. */
 export const PR_SPEC_NOT_AFFECTED = 0;
 export const PR_SPEC_PRCTL = 1;
 export const PR_SPEC_ENABLE = 2;
@@ -67,7 +69,7 @@ export const PR_GET_IO_FLUSHER = 58;
 export const PR_SET_SYSCALL_USER_DISPATCH = 59;
 export const PR_SYS_DISPATCH_OFF = 0;
 export const PR_SYS_DISPATCH_ON = 1;
-/** Values of the byte that it looks at. */
+/** Values of the selector byte of system call user dispatch. */
 export const SYSCALL_DISPATCH_FILTER_ALLOW = 0;
 export const SYSCALL_DISPATCH_FILTER_BLOCK = 1;
 export const PR_SCHED_CORE = 62;

@@ -1,4 +1,7 @@
-/** The structures of kvm.ts with their C types and the names that C has for their fields: a part of probe_registry_testing.ts. */
+/**
+ * The structures of kvm.ts with their C types and the C names of their fields: a part of
+ * probe_registry_testing.ts.
+ */
 
 import * as kvm from "./kvm.ts";
 import type { Fields, Layout } from "./layout.ts";

@@ -1,4 +1,7 @@
-/** Structures of bpf.ts, io_uring.ts and epoll.ts with their C types and the names that C has for their fields: a part of probe_registry_testing.ts. */
+/**
+ * Structures of bpf.ts, io_uring.ts and epoll.ts with their C types and the names that C has for
+ * their fields: a part of probe_registry_testing.ts.
+ */
 
 import * as bpf from "./bpf.ts";
 import * as epoll from "./epoll.ts";

@@ -1,8 +1,10 @@
 /**
- * What probe_test.ts compares with C: for each module its side, its layouts, and what C does not know.
+ * The input of probe_test.ts: for each module its side, its layouts, and what C headers do not
+ * have.
  *
- * The side is which headers a constant stands in: `kernel` are the uapi headers (linux/, asm/), `libc` are glibc's; both
- * cannot be included in one file. Field names of a layout become C names by a prefix, and by a map for those that differ.
+ * The side says which headers have a constant: `kernel` are the uapi headers (linux/, asm/), `libc`
+ * are glibc's; one file cannot include both. Field names of a layout become C names by a prefix,
+ * and by a map for those that differ.
  */
 
 import * as aio from "./aio.ts";
@@ -116,7 +118,7 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
   xattr,
 };
 
-/** Constants that stand in no header of user space: kernel-internal ones, and names of our own. */
+/** Constants that no header of user space has: kernel-internal ones, and names of our own. */
 export const NOT_IN_C: ReadonlySet<string> = new Set(
   `UDPLITE_SEND_CSCOV UDPLITE_RECV_CSCOV
   MAX_ERRNO ERESTARTSYS ERESTARTNOINTR ERESTARTNOHAND ENOIOCTLCMD ERESTART_RESTARTBLOCK

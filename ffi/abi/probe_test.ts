@@ -1,9 +1,11 @@
-// Compares every layout and every constant of this folder with what a C compiler and the installed
-// headers say.
-//
-// One C file for the kernel's headers and one for glibc's; both print facts, this test compares.
-// Headers older than a constant do not know its name: that is an error only if they are as new as
-// the kernel that we say we are.
+/**
+ * Compares every layout and every constant of this folder with a C compiler and the installed
+ * headers.
+ *
+ * There is one C file for the kernel's headers and one for glibc's; both print values, and this
+ * test compares them. Headers older than a constant do not have its name: that is an error only if
+ * they are as new as the kernel that a sandbox claims to be.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import {
@@ -73,8 +75,8 @@ function layoutExpectations(side: Side): Expectation[] {
 
 function* fieldExpectations(p: LayoutProbe): Generator<Expectation> {
   const key = `${p.type} ${p.layout.name}`;
-  // An arm of siginfo_t is shorter than the union; the flexible array of a dirent is not one in
-  // glibc.
+  // An arm of siginfo_t is shorter than the union; the flexible array of a dirent is not flexible
+  // in glibc.
   if (p.type !== "siginfo_t" && p.type !== "struct dirent64") {
     yield { key: `sizeof ${key}`, expression: `sizeof(${p.type})`, value: p.layout.size };
   }
@@ -122,11 +124,11 @@ function source(headers: string[], expectations: readonly Expectation[]): string
 interface Answers {
   /** By key. */
   readonly values: Map<string, number>;
-  /** Keys that the headers do not know. */
+  /** Keys that the headers do not have. */
   readonly unknown: Set<string>;
 }
 
-/** Compiles and runs a probe, leaving out what the compiler says it does not know. */
+/** Compiles and runs a probe, without the names that the compiler reports as unknown. */
 async function ask(headers: string[], expectations: Expectation[]): Promise<Answers> {
   const dir = await Deno.makeTempDir();
   const unknown = new Set<string>();
@@ -161,7 +163,7 @@ async function ask(headers: string[], expectations: Expectation[]): Promise<Answ
   }
 }
 
-/** C says the same number, or the same 32 bits as a signed int. */
+/** C has the same number, or the same 32 bits as a signed int. */
 function isSame(expected: number, actual: number): boolean {
   return expected === actual ||
     (expected >= 2 ** 31 && expected < 2 ** 32 && (expected | 0) === actual);

@@ -1,6 +1,8 @@
-// ptrace(2), and the register structures that it and core dumps use.
-//
-// From linux/ptrace.h, arch/x86/include/uapi/asm/ptrace-abi.h and sys/user.h.
+/**
+ * ptrace(2), and the register structures that it and core dumps use.
+ *
+ * From linux/ptrace.h, arch/x86/include/uapi/asm/ptrace-abi.h and sys/user.h.
+ */
 
 import { layout } from "./layout.ts";
 
@@ -106,7 +108,10 @@ export const NT_PRFPREG = 2;
 export const NT_X86_XSTATE = 0x202;
 export const PTRACE_PEEKSIGINFO_SHARED = 1;
 
-/** `struct ptrace_syscall_info`, without its union; that of entries, and what others have in its place. */
+/**
+ * `struct ptrace_syscall_info` up to its union, and the union's form for entries with the fields of
+ * the other forms.
+ */
 export const PtraceSyscallInfo = layout("ptrace_syscall_info", {
   op: "u8",
   pad: ["u8", 3],

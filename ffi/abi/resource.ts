@@ -1,7 +1,9 @@
-// Limits, usage and priorities: getrlimit(2), prlimit(2), getrusage(2), setpriority(2),
-// ioprio_set(2).
-//
-// From asm-generic/resource.h, linux/resource.h and linux/ioprio.h.
+/**
+ * Limits, usage and priorities: getrlimit(2), prlimit(2), getrusage(2), setpriority(2),
+ * ioprio_set(2).
+ *
+ * From asm-generic/resource.h, linux/resource.h and linux/ioprio.h.
+ */
 
 import { layout } from "./layout.ts";
 import { Timeval } from "./time.ts";
@@ -31,7 +33,7 @@ export const RLIM_NLIMITS = 16;
  */
 export const RLIM_INFINITY = 2 ** 64;
 
-/** Whose usage; whose priority. */
+/** Subjects of getrusage(2); subjects of getpriority(2). */
 export const RUSAGE_SELF = 0;
 export const RUSAGE_CHILDREN = -1;
 export const RUSAGE_BOTH = -2;

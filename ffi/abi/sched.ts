@@ -1,7 +1,9 @@
-// Making tasks and scheduling them: clone(2), clone3(2), unshare(2), sched_setscheduler(2),
-// sched_setattr(2).
-//
-// From linux/sched.h and linux/sched/types.h. Priorities of setpriority(2) are in resource.ts.
+/**
+ * Making tasks and scheduling them: clone(2), clone3(2), unshare(2), sched_setscheduler(2),
+ * sched_setattr(2).
+ *
+ * From linux/sched.h and linux/sched/types.h. Priorities of setpriority(2) are in resource.ts.
+ */
 
 import { layout } from "./layout.ts";
 
@@ -46,7 +48,7 @@ export const SCHED_IDLE = 5;
 export const SCHED_DEADLINE = 6;
 export const SCHED_RESET_ON_FORK = 0x40000000;
 export const SCHED_FLAG_RESET_ON_FORK = 1;
-/** Its scheduler is loaded by programs: CONFIG_SCHED_CLASS_EXT. */
+/** The policy of a scheduler that is loaded as programs: CONFIG_SCHED_CLASS_EXT. */
 export const SCHED_EXT = 7;
 export const SCHED_FLAG_RECLAIM = 2;
 export const SCHED_FLAG_DL_OVERRUN = 4;

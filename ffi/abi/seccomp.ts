@@ -1,7 +1,9 @@
-// seccomp(2) and the classic BPF that its filters are written in.
-//
-// From linux/seccomp.h, linux/filter.h, linux/bpf_common.h and linux/audit.h. Programs are built by
-// ffi/asm/bpf.ts.
+/**
+ * seccomp(2), and the classic BPF of its filters.
+ *
+ * From linux/seccomp.h, linux/filter.h, linux/bpf_common.h and linux/audit.h. ffi/asm/bpf.ts builds
+ * programs.
+ */
 
 import { layout } from "./layout.ts";
 
@@ -86,7 +88,7 @@ export const BPF_TAX = 0;
 export const BPF_TXA = 0x80;
 export const BPF_MAXINSNS = 0x1000;
 
-/** `struct seccomp_data`, what a filter reads. */
+/** `struct seccomp_data`, the input of a filter. */
 export const SeccompData = layout("seccomp_data", {
   nr: "i32",
   arch: "u32",
@@ -94,7 +96,7 @@ export const SeccompData = layout("seccomp_data", {
   args: ["u64", 6],
 });
 
-/** `struct seccomp_notif`: what SECCOMP_IOCTL_NOTIF_RECV gives. */
+/** `struct seccomp_notif`, which SECCOMP_IOCTL_NOTIF_RECV fills. */
 export const SeccompNotif = layout("seccomp_notif", {
   id: "u64",
   pid: "u32",

@@ -1,7 +1,9 @@
-// `siginfo_t`, its codes, and `struct sigevent`.
-//
-// From asm-generic/siginfo.h. One layout for each arm of the union; all begin with signo, errno,
-// code.
+/**
+ * `siginfo_t`, its codes, and `struct sigevent`.
+ *
+ * From asm-generic/siginfo.h. One layout for each arm of the union; all begin with signo, errno,
+ * code.
+ */
 
 import { layout } from "./layout.ts";
 

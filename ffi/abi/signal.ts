@@ -1,7 +1,9 @@
-// Signals: numbers, sigaction(2), sigprocmask(2), sigaltstack(2).
-//
-// From arch/x86/include/uapi/asm/signal.h. What a handler receives is in siginfo.ts and
-// ucontext.ts.
+/**
+ * Signals: numbers, sigaction(2), sigprocmask(2), sigaltstack(2).
+ *
+ * From arch/x86/include/uapi/asm/signal.h. What a handler receives is in siginfo.ts and
+ * ucontext.ts.
+ */
 
 import { layout } from "./layout.ts";
 
@@ -49,7 +51,9 @@ const NAMES =
   `- HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT
 STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS`.split(/\s+/);
 
-/** `"SIGINT"`, `"SIGRT_3"` for SIGRTMIN + 3 as strace says, `"SIG_99"` for what is no signal. */
+/**
+ * `"SIGINT"`, `"SIGRT_3"` for SIGRTMIN + 3 as strace prints it, `"SIG_99"` for an invalid number.
+ */
 export function signalName(signo: number): string {
   if (signo >= SIGRTMIN && signo <= SIGRTMAX) return `SIGRT_${signo - SIGRTMIN}`;
   const name = NAMES[signo];
@@ -75,7 +79,7 @@ export const SIG_BLOCK = 0;
 export const SIG_UNBLOCK = 1;
 export const SIG_SETMASK = 2;
 
-/** Handler values with a meaning of their own. */
+/** Handler values with a special meaning. */
 export const SIG_DFL = 0;
 export const SIG_IGN = 1;
 
@@ -90,7 +94,7 @@ export const SIGSTKSZ = 0x2000;
 /** Bytes of the only signal set size that the rt_ calls accept. */
 export const SIGSET_SIZE = 8;
 
-/** The kernel's `struct sigaction` (not glibc's): what rt_sigaction(2) takes. */
+/** The kernel's `struct sigaction` (not glibc's), as rt_sigaction(2) takes it. */
 export const Sigaction = layout("sigaction", {
   handler: "ptr",
   flags: "u64",

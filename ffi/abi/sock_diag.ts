@@ -1,6 +1,8 @@
-// NETLINK_SOCK_DIAG: requests for lists of sockets, and their rows.
-//
-// From linux/sock_diag.h, inet_diag.h and unix_diag.h. Netlink itself is in netlink.ts.
+/**
+ * NETLINK_SOCK_DIAG: requests for lists of sockets, and their rows.
+ *
+ * From linux/sock_diag.h, inet_diag.h and unix_diag.h. Netlink itself is in netlink.ts.
+ */
 
 import { layout } from "./layout.ts";
 
@@ -19,7 +21,10 @@ export const InetDiagReq = layout("inet_diag_req_v2", {
   id: ["u32", 12],
 });
 
-/** `struct inet_diag_msg`, with its `struct inet_diag_sockid` in place; ports and addresses are big endian. */
+/**
+ * `struct inet_diag_msg`, with its `struct inet_diag_sockid` in place; ports and addresses are big
+ * endian.
+ */
 export const InetDiagMsg = layout("inet_diag_msg", {
   family: "u8",
   state: "u8",
@@ -60,7 +65,7 @@ export const UnixDiagMsg = layout("unix_diag_msg", {
 });
 
 export const SOCK_DESTROY = 21;
-/** What a request asks for in `ext`: bit N - 1 each; and what its attributes are. */
+/** Attributes that a request selects in `ext`, by bit N - 1; and their structures. */
 export const INET_DIAG_MEMINFO = 1;
 export const INET_DIAG_INFO = 2;
 export const INET_DIAG_CONG = 4;
@@ -72,7 +77,7 @@ export const INET_DIAG_SKV6ONLY = 11;
 export const INET_DIAG_MARK = 15;
 export const INET_DIAG_CLASS_ID = 17;
 export const INET_DIAG_SOCKOPT = 22;
-/** Attributes of a request: a filter, and a protocol that has no room in it. */
+/** Attributes of a request: a filter, and a protocol number too large for its field. */
 export const INET_DIAG_REQ_BYTECODE = 1;
 export const INET_DIAG_REQ_PROTOCOL = 3;
 /** Operations of a filter. */
@@ -88,7 +93,7 @@ export const INET_DIAG_BC_D_COND = 8;
 export const INET_DIAG_BC_DEV_COND = 9;
 export const INET_DIAG_BC_S_EQ = 11;
 export const INET_DIAG_BC_D_EQ = 12;
-/** Words of INET_DIAG_SKMEMINFO and its sisters, by index. */
+/** Words of INET_DIAG_SKMEMINFO and similar attributes, by index. */
 export const SK_MEMINFO_RMEM_ALLOC = 0;
 export const SK_MEMINFO_RCVBUF = 1;
 export const SK_MEMINFO_WMEM_ALLOC = 2;
@@ -106,7 +111,7 @@ export const UNIX_DIAG_MEMINFO = 5;
 export const UNIX_DIAG_SHUTDOWN = 6;
 export const UNIX_DIAG_UID = 7;
 
-/** `struct packet_diag_req`, `netlink_diag_req`: the same. */
+/** `struct packet_diag_req` and `netlink_diag_req`, which are equal. */
 export const OtherDiagReq = layout("packet_diag_req", {
   family: "u8",
   protocol: "u8",

@@ -1,7 +1,9 @@
-// Sockets: families, types, options, messages, control messages.
-//
-// From include/linux/socket.h, asm-generic/socket.h, linux/un.h and linux/uio.h. Internet addresses
-// and options are in inet.ts.
+/**
+ * Sockets: families, types, options, messages, control messages.
+ *
+ * From include/linux/socket.h, asm-generic/socket.h, linux/un.h and linux/uio.h. Internet addresses
+ * and options are in inet.ts.
+ */
 
 import { layout } from "./layout.ts";
 

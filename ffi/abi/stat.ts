@@ -1,7 +1,9 @@
-// File status: stat(2), statx(2), file types and permission bits, device numbers, utimensat(2).
-//
-// From arch/x86/include/uapi/asm/stat.h and linux/stat.h. `struct stat` is the x86-64 kernel's,
-// which is also glibc's.
+/**
+ * File status: stat(2), statx(2), file types and permission bits, device numbers, utimensat(2).
+ *
+ * From arch/x86/include/uapi/asm/stat.h and linux/stat.h. `struct stat` is the x86-64 kernel's,
+ * which is also glibc's.
+ */
 
 import { layout } from "./layout.ts";
 

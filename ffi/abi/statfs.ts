@@ -1,6 +1,8 @@
-// File system status: statfs(2), and the magic numbers of file systems.
-//
-// From asm-generic/statfs.h and linux/magic.h.
+/**
+ * File system status: statfs(2), and the magic numbers of file systems.
+ *
+ * From asm-generic/statfs.h and linux/magic.h.
+ */
 
 import { layout } from "./layout.ts";
 

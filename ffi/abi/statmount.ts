@@ -13,7 +13,7 @@ export const STATMOUNT_MNT_OPTS = 0x80;
 export const LISTMOUNT_REVERSE = 1;
 /** The id of the root of the mount namespace. */
 export const LSMT_ROOT: number = 2 ** 64;
-/** Ids that are never used again are above this. */
+/** Ids above this are never used again. */
 export const MNT_UNIQUE_ID_OFFSET: number = 2 ** 31;
 export const MNT_ID_REQ_SIZE_VER0 = 24;
 
@@ -26,7 +26,7 @@ export const MntIdReq = layout("mnt_id_req", {
   mntNsId: "u64",
 });
 
-/** `struct statmount`, without the strings behind it, to which `u32` offsets lead. */
+/** `struct statmount`; its `u32` offsets point to the strings behind it. */
 export const StatmountHeader = layout("statmount", {
   size: "u32",
   mntOpts: "u32",

@@ -1,8 +1,10 @@
-// The x86-64 system call numbers of Linux (arch/x86/entry/syscalls/syscall_64.tbl), and their
-// names.
-//
-// Numbers 336 to 423 were never given out on x86-64. This file says nothing about what a call does
-// or whether the kernel of a sandbox offers it: that is the table under kernel/syscalls/.
+/**
+ * The x86-64 system call numbers of Linux (arch/x86/entry/syscalls/syscall_64.tbl), and their
+ * names.
+ *
+ * Numbers 336 to 423 were never assigned on x86-64. The tables under kernel/syscalls/ say which
+ * calls a sandbox offers.
+ */
 
 export const SYS_read = 0;
 export const SYS_write = 1;
@@ -444,10 +446,10 @@ function buildNames(): readonly string[] {
   return names.concat(HIGH.trim().split(/\s+/));
 }
 
-/** Name by number, `""` in the gap. Beyond the last known call the lookup gives `undefined`. */
+/** Name by number, `""` in the gap, `undefined` beyond the last known call. */
 export const NAMES: readonly string[] = buildNames();
 
-/** `"openat"`, or `"syscall_999"` for a number that has no name. */
+/** `"openat"`, or `"syscall_999"` for a number without a name. */
 export function syscallName(nr: number): string {
   return NAMES[nr] || `syscall_${nr}`;
 }

@@ -1,7 +1,9 @@
-// The system as a whole: uname(2), sysinfo(2), reboot(2), personality(2), syslog(2), getrandom(2),
-// getcpu, kcmp(2), pidfd_open(2).
-//
-// From linux/utsname.h, sysinfo.h, reboot.h, personality.h, random.h, kcmp.h, pidfd.h.
+/**
+ * The system as a whole: uname(2), sysinfo(2), reboot(2), personality(2), syslog(2), getrandom(2),
+ * getcpu, kcmp(2), pidfd_open(2).
+ *
+ * From linux/utsname.h, sysinfo.h, reboot.h, personality.h, random.h, kcmp.h, pidfd.h.
+ */
 
 import { layout } from "./layout.ts";
 

@@ -1,7 +1,9 @@
-// Terminals: `struct termios` of the kernel (not glibc's, which is longer), window size, modes and
-// control characters.
-//
-// From asm-generic/termbits.h, termbits-common.h and termios.h.
+/**
+ * Terminals: `struct termios` of the kernel (not glibc's, which is longer), window size, modes and
+ * control characters.
+ *
+ * From asm-generic/termbits.h, termbits-common.h and termios.h.
+ */
 
 import { layout } from "./layout.ts";
 
@@ -100,7 +102,7 @@ export const PENDIN = 0o40000;
 export const IEXTEN = 0o100000;
 export const EXTPROC = 0o200000;
 
-/** When TCSETS* acts; line disciplines. */
+/** When TCSETS* takes effect; line disciplines. */
 export const TCSANOW = 0;
 export const TCSADRAIN = 1;
 export const TCSAFLUSH = 2;

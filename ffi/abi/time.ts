@@ -1,7 +1,9 @@
-// Clocks and timers: clock_gettime(2), nanosleep(2), setitimer(2), timer_create(2),
-// timerfd_create(2), adjtimex(2).
-//
-// From linux/time.h, time_types.h, timex.h and timerfd.h.
+/**
+ * Clocks and timers: clock_gettime(2), nanosleep(2), setitimer(2), timer_create(2),
+ * timerfd_create(2), adjtimex(2).
+ *
+ * From linux/time.h, time_types.h, timex.h and timerfd.h.
+ */
 
 import { layout } from "./layout.ts";
 

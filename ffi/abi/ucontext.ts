@@ -1,7 +1,9 @@
-// The signal frame: `struct ucontext`, `struct sigcontext` and the FPU state behind it.
-//
-// From asm-generic/ucontext.h and arch/x86/include/uapi/asm/sigcontext.h. A frame on the stack is:
-// return address, ucontext, siginfo, and the XSAVE area (64-byte aligned) higher up.
+/**
+ * The signal frame: `struct ucontext`, `struct sigcontext` and the FPU state behind it.
+ *
+ * From asm-generic/ucontext.h and arch/x86/include/uapi/asm/sigcontext.h. A frame on the stack is:
+ * return address, ucontext, siginfo, and the XSAVE area (64-byte aligned) higher up.
+ */
 
 import { layout } from "./layout.ts";
 

@@ -1,6 +1,8 @@
-// userfaultfd(2), ioctl_userfaultfd(2).
-//
-// From linux/userfaultfd.h.
+/**
+ * userfaultfd(2), ioctl_userfaultfd(2).
+ *
+ * From linux/userfaultfd.h.
+ */
 
 export const UFFD_USER_MODE_ONLY = 1;
 export const UFFD_API = 0xaa;
@@ -34,7 +36,7 @@ export const UFFDIO_MOVE = 0xc028aa05;
 export const UFFDIO_WRITEPROTECT = 0xc018aa06;
 export const UFFDIO_CONTINUE = 0xc020aa07;
 export const UFFDIO_POISON = 0xc020aa08;
-/** Their numbers, as bits of the sets that UFFDIO_API and UFFDIO_REGISTER tell. */
+/** Their numbers, as bits of the sets that UFFDIO_API and UFFDIO_REGISTER return. */
 export const _UFFDIO_REGISTER = 0;
 export const _UFFDIO_UNREGISTER = 1;
 export const _UFFDIO_WAKE = 2;
@@ -61,7 +63,7 @@ export const UFFDIO_POISON_MODE_DONTWAKE = 1;
 export const UFFDIO_MOVE_MODE_DONTWAKE = 1;
 export const UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES = 2;
 
-/** Messages that read(2) gives. */
+/** Messages that read(2) returns. */
 export const UFFD_EVENT_PAGEFAULT = 0x12;
 export const UFFD_EVENT_FORK = 0x13;
 export const UFFD_EVENT_REMAP = 0x14;

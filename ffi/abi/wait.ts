@@ -1,6 +1,8 @@
-// Waiting for children: wait4(2), waitid(2), and the status word.
-//
-// From linux/wait.h.
+/**
+ * Waiting for children: wait4(2), waitid(2), and the status word.
+ *
+ * From linux/wait.h.
+ */
 
 /** Options. */
 export const WNOHANG = 1;

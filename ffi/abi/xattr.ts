@@ -1,6 +1,8 @@
-// Extended attributes: setxattr(2), and the names that the kernel knows.
-//
-// From linux/xattr.h.
+/**
+ * Extended attributes: setxattr(2), and the names that the kernel knows.
+ *
+ * From linux/xattr.h.
+ */
 
 /** Flags of setxattr(2). */
 export const XATTR_CREATE = 1;

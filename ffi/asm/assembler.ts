@@ -62,12 +62,12 @@ export class Assembler extends BranchInstructions {
   readonly movdqu = this.#vectorMove(0x0f6f, 0x0f7f, 0xf3);
   readonly movdqa = this.#vectorMove(0x0f6f, 0x0f7f, 0x66);
 
-  /** The limit of the segment that a selector names; ZF: there is one that may be asked for. */
+  /** lsl: the limit of the segment that a selector names. ZF is set if the segment may be read. */
   lsl(dst: Reg32, selector: Reg32): this {
     return this.modrm(0x0f03, dst, selector);
   }
 
-  /** 8 bytes between an SSE register and another one, a general one, or memory. */
+  /** Moves 8 bytes between an SSE register and another one, a general one, or memory. */
   movq(dst: Xmm | Reg64 | Mem, src: Xmm | Reg64 | Mem): this {
     if (dst.kind === "xmm") {
       if (src.kind === "gpr") return this.modrm(0x0f6e, dst, src, { size: 8, prefix: 0x66 });
@@ -78,7 +78,7 @@ export class Assembler extends BranchInstructions {
     return this.modrm(0x0fd6, src, dst, { prefix: 0x66 });
   }
 
-  /** 4 bytes between an SSE register and a general one, or memory. */
+  /** Moves 4 bytes between an SSE register and a general one, or memory. */
   movd(dst: Xmm | Reg32 | Mem, src: Xmm | Reg32 | Mem): this {
     if (dst.kind === "xmm" && src.kind !== "xmm") {
       return this.modrm(0x0f6e, dst, src, { prefix: 0x66 });
@@ -93,12 +93,12 @@ export class Assembler extends BranchInstructions {
     return this.modrm(0x0fef, dst, src, { prefix: 0x66 });
   }
 
-  /** A double to a signed integer, truncated. */
+  /** Converts a double to a signed integer, truncated. */
   cvttsd2si(dst: Reg64 | Reg32, src: Xmm | Mem): this {
     return this.modrm(0x0f2c, dst, src, { size: dst.size, prefix: 0xf2 });
   }
 
-  /** A signed integer to a double. The upper half of dst stays as it was. */
+  /** Converts a signed integer to a double. The upper half of dst stays as it was. */
   cvtsi2sd(dst: Xmm, src: Reg64 | Reg32): this {
     return this.modrm(0x0f2a, dst, src, { size: src.size, prefix: 0xf2 });
   }

@@ -68,7 +68,9 @@ export class BpfAssembler {
   readonly lsh = this.#shift(LSH);
   readonly rsh = this.#shift(RSH);
 
-  /** If A == k go on at `ifTrue`, else at `ifFalse`; a target left out is the next instruction. */
+  /**
+   * If A == k continues at `ifTrue`, else at `ifFalse`; an omitted target is the next instruction.
+   */
   readonly jeq = this.#branch(JEQ);
   /** A > k, unsigned. */
   readonly jgt = this.#branch(JGT);
@@ -79,7 +81,7 @@ export class BpfAssembler {
 
   /** A = k. */
   readonly ld = this.#op(LD_IMM);
-  /** Ends with the verdict k: a SECCOMP_RET_ value. */
+  /** Ends the program with the verdict k: a SECCOMP_RET_ value. */
   readonly ret = this.#op(RET_K);
 
   /** Instructions so far. */
@@ -107,7 +109,7 @@ export class BpfAssembler {
     return this.#push(JA, 0, label);
   }
 
-  /** Ends with the verdict in A. */
+  /** Ends the program with the verdict in A. */
   retA(): this {
     return this.#push(RET_A, 0);
   }

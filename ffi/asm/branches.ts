@@ -1,5 +1,5 @@
 /**
- * Jumps, calls and what depends on a condition: jcc, setcc, cmovcc.
+ * Jumps, calls and conditional instructions: jcc, setcc, cmovcc.
  *
  * Neighbours: `integer.ts` below, `assembler.ts` above.
  */
@@ -9,8 +9,8 @@ import { fitsSigned, type Mem, operandSize, type RegMem } from "./operands.ts";
 import type { Gpr, Reg64, Reg8 } from "./registers.ts";
 
 /**
- * The width of a jump's distance: 8 bits ("short") or 32 ("near"). Without a wish, a jump back is
- * short where it can be, and a jump ahead is near, for its distance is not known yet.
+ * The width of a jump's distance: 8 bits ("short") or 32 ("near"). Without a choice, a jump back is
+ * short where it can be, and a jump ahead is near, as its distance is not known yet.
  */
 export type Reach = "short" | "near";
 

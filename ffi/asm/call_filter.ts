@@ -1,7 +1,7 @@
 /**
- * A seccomp filter made of rules: data, a call with a reason and tests of its arguments a line.
- * Each process of a sandbox has its own list; here is how a list becomes a program. Neighbours:
- * bpf.ts, ../sys/seccomp.ts (puts it on), call_filter_testing.ts.
+ * Makes a seccomp filter of rules. A rule is data: a call, its reason, and tests of its arguments.
+ * Each process of a sandbox has its own list. Neighbours: bpf.ts, ../sys/seccomp.ts (installs the
+ * filter), call_filter_testing.ts.
  */
 
 import { AUDIT_ARCH_X86_64 } from "../abi/seccomp.ts";
@@ -24,7 +24,7 @@ export function oneOf(index: number, ...values: number[]): ArgumentTest {
   return { index, values };
 }
 
-/** Argument `index` has no bit beside those of `flags`. */
+/** Argument `index` has no bits except those of `flags`. */
 export function noFlagsBut(index: number, flags: number): ArgumentTest {
   return { index, mask: ~flags, values: [0] };
 }
@@ -45,9 +45,9 @@ export interface CallRule {
 }
 
 /**
- * The program: calls of another architecture kill, those that a rule lets pass pass, all others are
- * EPERM. x32 calls have a bit in their number that no rule has. Rules are tried in order: frequent
- * calls belong in front.
+ * Assembles the filter. Calls of another architecture kill the process, calls that a rule allows
+ * pass, all others are EPERM. x32 calls have a bit in their number that no rule has. Rules are
+ * tried in order: frequent calls belong in front.
  */
 export function assembleCallFilter(rules: readonly CallRule[]): Uint8Array<ArrayBuffer> {
   const a = new BpfAssembler()
@@ -63,8 +63,8 @@ export function assembleCallFilter(rules: readonly CallRule[]): Uint8Array<Array
 }
 
 /**
- * What happens to a call whose number fits. With arguments that do not fit, later rules may have
- * it.
+ * Emits the verdict for a call with the rule's number. If the arguments fail the tests, later rules
+ * are tried.
  */
 function emitVerdict(a: BpfAssembler, rule: CallRule, i: number): void {
   if (rule.errno !== undefined) {

@@ -1,11 +1,13 @@
-/** What a filter of call_filter.ts says to a call, computed without running it. For tests. */
+/**
+ * For tests: the verdict of a filter of call_filter.ts for a call, computed without installing it.
+ */
 
 import { AUDIT_ARCH_X86_64, SECCOMP_RET_ALLOW } from "../abi/seccomp.ts";
 import { SECCOMP_DATA } from "./bpf.ts";
 
 const LD = 0x20, JA = 0x05, JEQ = 0x15, AND = 0x54, RET = 0x06;
 
-/** Runs a filter of the five instructions that it is made of. True: the call passes. */
+/** Runs a filter, which consists of five kinds of instructions. True: the call passes. */
 export function verdict(program: Uint8Array<ArrayBuffer>, nr: number, ...args: number[]): boolean {
   const dv = new DataView(program.buffer), words = new Map<number, number>();
   words.set(SECCOMP_DATA.nr, nr).set(SECCOMP_DATA.arch, AUDIT_ARCH_X86_64);

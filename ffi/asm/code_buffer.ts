@@ -1,5 +1,5 @@
 /**
- * Bytes, labels and data: the layer of the assembler that knows no instruction.
+ * The layer of the assembler below instructions: bytes, labels and data.
  *
  * A label is a name for an offset; a fixup is a field that depends on labels and is filled in by
  * `assemble()`. Neighbour: `encoder.ts`, which adds the instruction format.
@@ -50,7 +50,7 @@ export class CodeBuffer {
   #fixups: Fixup[] = [];
   #freshCount = 0;
 
-  /** Bytes written so far: the offset of what comes next. */
+  /** Bytes written so far: the offset of the next byte. */
   get length(): number {
     return this.#length;
   }
@@ -62,7 +62,7 @@ export class CodeBuffer {
     return this;
   }
 
-  /** A label name that nobody else has. */
+  /** A label name that is not in use. */
   fresh(prefix = "L"): string {
     for (;;) {
       const name = `${prefix}#${this.#freshCount++}`;
@@ -77,7 +77,7 @@ export class CodeBuffer {
     return offset;
   }
 
-  /** True once `label(name)` was called. */
+  /** Whether `label(name)` was called. */
   isBound(label: string): boolean {
     return this.#labels.has(label);
   }
@@ -124,7 +124,7 @@ export class CodeBuffer {
     return this.bytes(new Uint8Array(checkCount(n)));
   }
 
-  /** Fills up to a multiple of `n` bytes with `fill`, or with nops that may be run through. */
+  /** Fills up to a multiple of `n` bytes with `fill`, or with nops that can be executed. */
   align(n: number, fill?: number): this {
     if (!Number.isInteger(n) || n < 1) throw new RangeError(`alignment ${n} is not positive`);
     const gap = (n - this.#length % n) % n;
@@ -132,7 +132,7 @@ export class CodeBuffer {
     return this.bytes(new Uint8Array(gap).fill(fill));
   }
 
-  /** `n` bytes of nops, as few instructions as can be. */
+  /** `n` bytes of nops, in as few instructions as possible. */
   nop(n = 1): this {
     checkCount(n);
     for (let left = n; left > 0;) {

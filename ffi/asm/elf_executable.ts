@@ -36,7 +36,7 @@ export interface Segment {
 }
 
 export interface ExecutableOptions {
-  /** Asks for an executable stack. Default: not. */
+  /** Requests an executable stack. Default: false. */
   readonly stackExec?: boolean;
   /** ET_DYN: the kernel picks the address that all `vaddr` and `entry` are relative to. */
   readonly pie?: boolean;
@@ -57,7 +57,7 @@ export function writeExecutable(
   segments: Segment[],
   { stackExec = false, pie = false, interp }: ExecutableOptions = {},
 ): Uint8Array<ArrayBuffer> {
-  const loads = segments.toSorted((a, b) => a.vaddr - b.vaddr); // execve(2) wants them in order
+  const loads = segments.toSorted((a, b) => a.vaddr - b.vaddr); // execve(2) expects them in order
   checkLayout(loads);
   const path = interp === undefined ? null : new TextEncoder().encode(`${interp}\0`);
   const phdrCount = loads.length + 1 + (path === null ? 0 : 1);
@@ -71,7 +71,7 @@ export function writeExecutable(
     end += path.length;
   }
   for (const s of loads) {
-    // an mmap can place it only where offset and address are the same within their pages
+    // mmap can place it only where offset and address are equal modulo the page size
     const offset = align(end, PAGE_BYTES) + s.vaddr % PAGE_BYTES;
     headers.push({
       type: PT_LOAD,

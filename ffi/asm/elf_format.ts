@@ -1,7 +1,7 @@
 /**
  * The ELF64 header and program header, as far as both writers need them. Source: elf(5).
  *
- * Reading ELF files is the kernel loader's work and not done here.
+ * kernel/loader/ reads ELF files.
  */
 
 export const EHDR_BYTES = 64;

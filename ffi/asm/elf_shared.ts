@@ -1,10 +1,10 @@
 /**
- * Writes code as an ELF64 shared object that `dlopen()` takes: the least that glibc's loader
- * asks for.
+ * Writes code as an ELF64 shared object that `dlopen()` takes: the minimum that glibc's loader
+ * needs.
  *
- * The code gets no relocations, no imports and no writable data: it must be position independent
- * and assembled at origin 0. Neighbour: `elf_executable.ts`, for programs. Source: elf(5), the
- * System V gABI.
+ * The code has no relocations, no imports and no writable data: it must be position independent and
+ * assembled at origin 0. Neighbour: `elf_executable.ts`, for programs. Source: elf(5), the System V
+ * gABI.
  */
 
 import {
@@ -42,12 +42,15 @@ const DYN_BYTES = 16;
 const GLOBAL_FUNCTION = 0x12; // STB_GLOBAL << 4 | STT_FUNC
 const SOME_SECTION = 1; // anything but SHN_UNDEF: there is no section table to index
 const MOST_PHDRS = 4;
-/** Of the header that says that stacks need not be executable: without it, a loader makes them so, or refuses the object. */
+/**
+ * Flags of the program header for the stack, which need not be executable: without this header a
+ * loader makes stacks executable, or refuses the object.
+ */
 const STACK_ALIGN = 16;
 
 /**
- * A vDSO (vdso(7)): mapped by the kernel as one segment that is never written; what it calls itself, and the version
- * that all its symbols have.
+ * A vDSO (vdso(7)), which the kernel maps as one segment that is never written: its own name, and
+ * the version of all its symbols.
  */
 export interface VdsoNames {
   readonly soname: string;
@@ -57,8 +60,9 @@ export interface VdsoNames {
 /**
  * @param code at most some hundred megabytes; mapped read and execute
  * @param symbols exported functions: name to offset in `code`, in bytes
- * @param options.keepLoaded stay mapped when the last user closes it: signal handlers may point into it. The loader then gives it to
- *   everybody who opens another file by the same path, so the path of such a file must be unique.
+ * @param options.keepLoaded the object stays mapped when its last user closes it, because signal
+ * handlers may point into it. The loader then returns it for any other file that is opened by the
+ * same path, so the path must be unique.
  * @param options.vdso without it: two segments for `dlopen()`, and symbols without versions
  * @throws RangeError if a symbol lies outside of the code
  */
@@ -157,7 +161,10 @@ function writeHash(view: DataView, at: number, count: number): void {
   for (let i = 1; i < count; i++) view.setUint32(at + 12 + 4 * i, i + 1 < count ? i + 1 : 0, true);
 }
 
-/** Up to the next symbol or the end: for debuggers and `perf`, the loader does not look at it. */
+/**
+ * Each symbol reaches to the next one or the end: debuggers and `perf` read the size, the loader
+ * ignores it.
+ */
 function sizeOf(offset: number, symbols: [string, number][], codeBytes: number): number {
   let end = codeBytes;
   for (const [, other] of symbols) if (other > offset && other < end) end = other;

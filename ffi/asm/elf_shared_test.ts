@@ -78,7 +78,7 @@ Deno.test("a name that is not exported is not found", () => {
   });
 });
 
-/** `dlvsym` finds what it looks for only under the right version. */
+/** `dlvsym` finds a symbol only under the right version. */
 Deno.test("the symbols of a vDSO have a version", () => {
   const vdso = { soname: "libtest.so.1", version: "TEST_1.0" };
   const file = writeSharedObject(

@@ -1,6 +1,7 @@
 /**
- * The version tables of a shared object in which every symbol has the same version: definitions (base and version), then
- * the version of each symbol. Source: the LSB's chapter on symbol versioning. Neighbour: elf_shared.ts.
+ * The version tables of a shared object in which every symbol has the same version: definitions
+ * (base and version), then the version of each symbol. Source: the LSB's chapter on symbol
+ * versioning. Neighbour: elf_shared.ts.
  */
 
 const VERDEF_BYTES = 20, VERDAUX_BYTES = 8, VERSYM_BYTES = 2;
@@ -8,7 +9,7 @@ const VER_DEF_CURRENT = 1, VER_FLG_BASE = 1;
 /** Index of the base, and of the version. */
 const BASE = 1, VERSION = 2;
 
-/** A name, and where it is in the string table. */
+/** A name, and its offset in the string table. */
 export interface NamedString {
   readonly text: string;
   readonly offset: number;
@@ -24,7 +25,7 @@ export function versionBytes(symbols: number): {
   return { definitions: 2, symbolsAt, total: symbolsAt + symbols * VERSYM_BYTES };
 }
 
-/** Write the tables at `at`. */
+/** Writes the tables at `at`. */
 export function writeVersions(
   view: DataView,
   at: number,

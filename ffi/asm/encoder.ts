@@ -2,16 +2,16 @@
  * The x86-64 instruction format: prefixes, REX, opcode, ModRM, SIB, displacement, immediate (Intel
  * SDM vol. 2, chapter 2).
  *
- * It knows no mnemonic: those are in `integer.ts`, `branches.ts` and `assembler.ts`, each of which
- * extends the former. Where several encodings are possible the choice is that of GNU as, so that a
- * test can compare bytes.
+ * Mnemonics are in `integer.ts`, `branches.ts` and `assembler.ts`, each of which extends the one
+ * before. Where several encodings are possible the choice is that of GNU as, so that a test can
+ * compare bytes.
  */
 
 import { CodeBuffer } from "./code_buffer.ts";
 import { fitsSigned, isMem, type Mem } from "./operands.ts";
 import type { Gpr, Size, Xmm } from "./registers.ts";
 
-/** What an instruction has besides its opcode and operands. */
+/** The parts of an instruction besides its opcode and operands. */
 export interface Encoding {
   /** Operand size: 8 sets REX.W, 2 adds the 0x66 prefix, 1 and 4 add nothing. Default 4. */
   readonly size?: Size;
@@ -117,7 +117,7 @@ export class Encoder extends CodeBuffer {
     this.db(opcode & 0xff);
   }
 
-  /** ModRM, SIB and displacement; `immBytes` follow, and rip counts from behind them. */
+  /** Emits ModRM, SIB and displacement. `immBytes` follow, and rip counts from behind them. */
   #memory(reg: number, m: Mem, immBytes: number): void {
     if (m.label !== null) {
       this.db(reg | 5);

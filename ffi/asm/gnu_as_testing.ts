@@ -28,8 +28,7 @@ const POINTER: Record<Size | 16, string> = {
 };
 
 /**
- * General purpose registers of one size: without REX, with REX, and those that are special in
- * encodings.
+ * General purpose registers of one size: without REX, with REX, and those with special encodings.
  */
 export function gprs(size: Size): Gpr[] {
   return GPRS.filter((r) => r.size === size && [0, 1, 4, 5, 7, 8, 12, 15].includes(r.code));

@@ -222,7 +222,7 @@ export class IntegerInstructions extends Encoder {
     return this.#bySize(opcode + 2, dst, src, size);
   }
 
-  /** An instruction to which the order of its operands does not matter. */
+  /** An instruction whose operands can be in any order. */
   #symmetric(opcode: number, a: RegMem, b: RegMem, size: Size): this {
     if (!isMem(b)) return this.#bySize(opcode, b, a, size);
     if (isMem(a)) throw new TypeError("both operands are in memory");

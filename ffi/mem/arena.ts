@@ -4,9 +4,9 @@
  *
  * An arena offset below `size` is memory, from `size` on it is a window. The buffer is a growable
  * SharedArrayBuffer that is created small, mapped over, and grown once: V8 then does not count it
- * as memory that collections could free. Which pages belong to whom is decided in kernel/mm. Access
- * scalars through `dv`, those that somebody else may be writing through `words`, bytes through native_memory.ts (`base` + offset), which survives truncated
- * files.
+ * as memory that collections could free. kernel/mm decides which pages belong to which object.
+ * Access scalars through `dv`, words that another thread may be writing through `words`, and bytes
+ * through native_memory.ts (`base` + offset), which survives truncated files.
  */
 
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../abi/fcntl.ts";
@@ -47,15 +47,16 @@ export class Arena {
   readonly base: number;
   /** Bytes of guest memory; windows begin here. */
   readonly size: number;
-  /** Windows that there are. */
+  /** Number of windows. */
   readonly windowCount: number;
   /**
-   * All of it. An access to a window that is not mapped, or whose file was cut, ends the process.
+   * All of the buffer. An access to a window that is not mapped, or whose file was truncated, ends
+   * the process.
    */
   readonly dv: DataView<SharedArrayBuffer>;
   /**
-   * The same as aligned words. Each is loaded and stored at once: V8 takes a DataView's numbers byte by byte in code that it
-   * has not compiled, so that half of an old one can be seen with half of a new one.
+   * The same as aligned words. An element is loaded and stored as a whole. V8 reads a DataView's
+   * number byte by byte in code that it has not compiled, which can mix an old and a new value.
    */
   readonly words: Int32Array<SharedArrayBuffer>;
 
@@ -102,8 +103,9 @@ export class Arena {
   }
 
   /**
-   * Has the host copy from one offset to another: where it has given nothing yet it neither clears pages before nor maps them
-   * here, which takes half the time. How many bytes: fewer if it has no memory.
+   * The host copies from one offset to another: where it has allocated nothing yet, it neither
+   * clears pages first nor maps them here, which takes half the time. Returns the bytes copied;
+   * fewer if it has no memory.
    */
   copyWithin(target: number, source: number, lenBytes: number): number {
     return Math.max(0, pwrite(this.fd, this.base + source, lenBytes, target));
@@ -111,7 +113,7 @@ export class Arena {
 
   /**
    * How many of the pages in [offset, offset + lenBytes), page aligned and within guest memory, the
-   * host has given memory to.
+   * host has allocated.
    */
   residentPages(offset: number, lenBytes: number): number {
     const end = offset + lenBytes;
@@ -125,14 +127,15 @@ export class Arena {
     return bytes / PAGE_SIZE;
   }
 
-  /** The first page at or behind `offset` that the host has given memory to, or Infinity. */
+  /** The first page at or behind `offset` that the host has allocated, or Infinity. */
   nextData(offset: number): number {
     const at = lseek(this.fd, offset, SEEK_DATA);
     return at < 0 ? Infinity : at;
   }
   /**
-   * The first page in [offset, end) that the host has given nothing to, or where the search
-   * stopped: at `end`, or sooner. SEEK_HOLE would go on to the end of what is there, 45 ns a page.
+   * The first page in [offset, end) that the host has not allocated, or where the search stopped:
+   * at `end` or before. SEEK_HOLE would search up to the end of the allocated part, at 45 ns a
+   * page.
    */
   nextHole(offset: number, end: number): number {
     const pages = Math.min(MINCORE_PAGES, Math.ceil((end - offset) / PAGE_SIZE));
@@ -143,7 +146,7 @@ export class Arena {
     return Math.min(end, offset + present * PAGE_SIZE);
   }
 
-  /** Bytes that the host has given for guest memory. */
+  /** Bytes that the host has allocated for guest memory. */
   residentBytes(): number {
     if (fstat(this.fd, scratch.area(0)) < 0) return 0;
     return BLOCK_BYTES *
@@ -156,7 +159,7 @@ export class Arena {
   }
 
   /**
-   * Maps a part of a host file into a window, in place of what was there.
+   * Maps a part of a host file into a window, in place of its former mapping.
    *
    * @param fileOffset a multiple of the page size
    * @param lenBytes at most WINDOW_BYTES; pages beyond the end of the file fault
@@ -176,7 +179,7 @@ export class Arena {
     return r < 0 ? r : address - this.base;
   }
 
-  /** Takes a window's mapping away; its address space stays reserved. 0 or `-errno`. */
+  /** Removes a window's mapping; its address space stays reserved. 0 or `-errno`. */
   unmapWindow(windowIndex: number): number {
     if (!this.#hasWindow(windowIndex)) return -EINVAL;
     const r = reserve(this.base + this.windowOffset(windowIndex), WINDOW_BYTES);
@@ -184,8 +187,8 @@ export class Arena {
   }
 
   /**
-   * Closes the memory file. The mapping stays until the arena is garbage: `dv` may still be in use
-   * somewhere.
+   * Closes the memory file. The mapping stays until the arena is collected, as `dv` may still be in
+   * use.
    */
   close(): void {
     close(this.fd);

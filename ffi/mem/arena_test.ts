@@ -1,4 +1,4 @@
-// Tests of the arena and of shared regions: far offsets, sparseness, seals, windows.
+/** Tests of the arena and of shared regions: far offsets, sparseness, seals, windows. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { EINVAL, ENXIO, EPERM } from "../abi/errno.ts";

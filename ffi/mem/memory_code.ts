@@ -72,7 +72,7 @@ function emitCopies(a: Assembler, faults: FaultTable): void {
     a.label("copy_16").cmp(ecx, 16).jb("copy_rest");
     a.movups(xmm0, mem(rsi)).movups(mem(rdi), xmm0);
     a.add(rsi, 16).add(rdi, 16).sub(ecx, 16).jmp("copy_16");
-    // Less than 16 remain and 16 or more were there: one move that ends where the range ends.
+    // Less than 16 bytes remain of a range of 16 or more: one move that ends where the range ends.
     a.label("copy_rest").test(ecx, ecx).je("copy_all");
     a.movups(xmm0, mem(rsi, -16, rcx)).movups(mem(rdi, -16, rcx), xmm0).jmp("copy_all");
     a.label("copy_small").cmp(ecx, 8).jb("copy_under_8");
@@ -125,7 +125,8 @@ function emitLoads(a: Assembler, faults: FaultTable): void {
   a.align(16).label("load64").cvttsd2si(rdi, xmm0);
   faults.cover("fault_double", () => a.mov(rax, mem(rdi)));
   a.test(rax, rax).jns("return_double");
-  // From 2^63 on: half of it, odd bit kept for rounding, then one more in the exponent.
+  // From 2^63 on: half of the value, with the odd bit kept for rounding, then 1 added to the
+  // exponent.
   a.mov(rdx, rax).shr(rax, 1).and(edx, 1).or(rax, rdx).cvtsi2sd(xmm0, rax);
   a.movq(rax, xmm0).movabs(rdx, 1n << 52n).add(rax, rdx).movq(xmm0, rax).ret();
 
@@ -166,8 +167,8 @@ function emitAtomics(a: Assembler, faults: FaultTable): void {
 }
 
 /**
- * `int find_zero(xmm0: address, edi: max)`. Words of 8 are aligned, so none reaches into a page
- * that no byte asked for.
+ * `int find_zero(xmm0: address, edi: max)`. Words of 8 bytes are aligned, so none reaches into a
+ * page that holds none of the bytes.
  */
 function emitFindZero(a: Assembler, faults: FaultTable): void {
   a.align(16).label("find_zero").mov(esi, edi).cvttsd2si(rdi, xmm0).xor(eax, eax);

@@ -1,13 +1,13 @@
 /**
- * Memory at absolute host addresses, touched so that a fault is a result and not the end of the
+ * Memory at absolute host addresses, accessed so that a fault is a result and does not end the
  * process.
  *
  * A page of guest memory or of a donated file can vanish at any moment (another thread unmaps it, a
- * file is truncated): every access that is not known to be safe goes through here. Reads through
- * typed arrays or `DataView` do not survive. Addresses and 64-bit values are numbers below 2^53.
+ * file is truncated). Every access that is not known to be safe uses these functions, since typed
+ * arrays and `DataView` do not survive a fault. Addresses and 64-bit values are numbers below 2^53.
  * The code is in memory_code.ts.
  *
- * SAFETY (all exports): an address is used as it is; what it points to may be overwritten without
+ * SAFETY (all exports): an address is used as it is; the memory there may be overwritten without
  * further checks.
  */
 
@@ -65,7 +65,7 @@ export function copyFromBuffer(
   return native.copy_from_buffer(view(src), srcOffset, dst, lenBytes);
 }
 
-/** Deno's types want a buffer that is not shared; its FFI takes both. */
+/** Deno's types expect a buffer that is not shared; its FFI takes both. */
 function view(buffer: Uint8Array): Uint8Array<ArrayBuffer> {
   return buffer as Uint8Array<ArrayBuffer>;
 }
@@ -119,19 +119,19 @@ export function store64(address: number, value: number): number { // HOT
 }
 
 /**
- * If the word equals `expected` it becomes `desired`, atomically. Returns what was there
- * (unsigned), or FAULT.
+ * If the word equals `expected` it becomes `desired`, atomically. Returns the old value (unsigned),
+ * or FAULT.
  */
 export function cas32(address: number, expected: number, desired: number): number { // HOT
   return native.cas32(address, expected | 0, desired | 0);
 }
 
-/** Adds atomically, modulo 2^32. Returns what was there (unsigned), or FAULT. */
+/** Adds atomically, modulo 2^32. Returns the old value (unsigned), or FAULT. */
 export function xadd32(address: number, addend: number): number { // HOT
   return native.xadd32(address, addend | 0);
 }
 
-/** Exchanges atomically. Returns what was there (unsigned), or FAULT. */
+/** Exchanges atomically. Returns the old value (unsigned), or FAULT. */
 export function xchg32(address: number, value: number): number { // HOT
   return native.xchg32(address, value | 0);
 }

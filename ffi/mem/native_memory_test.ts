@@ -1,4 +1,4 @@
-// Tests of the memory primitives: values, every length around their thresholds, and faults.
+/** Tests of the memory primitives: values, every length around their thresholds, and faults. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { MFD_CLOEXEC } from "../abi/fcntl.ts";
@@ -50,7 +50,7 @@ function withGuard(pages: number, body: (base: number, end: number) => void): vo
   }
 }
 
-/** Runs `body` with two mapped pages of a file of which the second was cut off. */
+/** Runs `body` with two mapped pages of a file that was truncated to one. */
 function withTruncated(body: (base: number, end: number) => void): void {
   const fd = check(memfdCreate("truncated", MFD_CLOEXEC), "memfd_create");
   check(ftruncate(fd, 2 * PAGE_SIZE), "ftruncate");
@@ -225,7 +225,7 @@ Deno.test("addresses that no memory can have are faults, not the end", () => {
   }
 });
 
-/** Runs a Deno program that is expected to die or not: its status and standard error. */
+/** Runs a Deno program that may end by a signal: its status and standard error. */
 async function runProgram(source: string): Promise<Deno.CommandOutput> {
   const here = new URL(".", import.meta.url).href;
   const program = source.replaceAll("@/", here);

@@ -1,9 +1,9 @@
 /**
- * Small shared control memory: an own memfd, mapped here with views for `DataView` and `Atomics`,
- * and elsewhere by its descriptor.
+ * Small shared control memory: a memfd, mapped here with views for `DataView` and `Atomics`, and
+ * elsewhere by its descriptor.
  *
- * Not guest memory, which is in arena.ts. The size is fixed and sealed, so no other process can
- * make an access here fault.
+ * Guest memory is in arena.ts. The size is fixed and sealed, so no other process can make an access
+ * here fault.
  */
 
 import {
@@ -67,8 +67,7 @@ export class SharedRegion {
   /**
    * Unmaps the memory and closes the descriptor.
    *
-   * SAFETY: `dv` and `i32` must not be touched any more: that memory may soon belong to somebody
-   * else.
+   * SAFETY: `dv` and `i32` must not be used any more: another mapping may soon be at their address.
    */
   close(): void {
     munmap(this.base, this.size);

@@ -1,4 +1,4 @@
-/** Where the calling thread runs: getcpu(2), and a CPU that it stays off, sched_setaffinity(2). */
+/** The CPU of the calling thread: getcpu(2), and a CPU that it avoids, sched_setaffinity(2). */
 
 import {
   SYS_getcpu,
@@ -8,14 +8,14 @@ import {
 import { addressOf, allocBuffer } from "./cstring.ts";
 import { syscall } from "./native.ts";
 
-/** LIMIT: of a mask: 2,048 CPUs. */
+/** LIMIT: bytes of a mask, for 2,048 CPUs. */
 const MASK_BYTES = 256;
 
 export class Affinity {
   readonly #bytes = allocBuffer(MASK_BYTES);
   readonly #dv = new DataView(this.#bytes.buffer);
   readonly #address = addressOf(this.#bytes);
-  /** CPUs that the thread may use, a bit each; empty when the host does not say. */
+  /** CPUs that the thread may use, a bit each; empty if the host gives none. */
   readonly #allowed: Uint8Array;
 
   constructor() {
@@ -23,12 +23,15 @@ export class Affinity {
     this.#allowed = this.#bytes.slice(0, Math.max(0, count));
   }
 
-  /** The CPU that the thread is on; -1 when the host does not say. */
+  /** The CPU that the thread is on; -1 if the host gives none. */
   currentCpu(): number {
     return syscall(SYS_getcpu, this.#address, 0) < 0 ? -1 : this.#dv.getUint32(0, true);
   }
 
-  /** Runs on all that are allowed but this one; it stays where it is when there is no other. -1: on all. */
+  /**
+   * Restricts the thread to its allowed CPUs except this one; without another one it stays as it
+   * is. -1: all of them.
+   */
   avoid(cpu: number): void {
     const mask = this.#bytes.subarray(0, this.#allowed.length);
     mask.set(this.#allowed);

@@ -1,15 +1,16 @@
 /**
- * What stands behind an executable in its file, by name: the texts of the programs that it can be, and what V8 made of them. A
- * process reads the one that it needs; the others cost it nothing.
+ * The entries behind an executable in its file, by name: the texts of the programs inside the
+ * binary, and the code that V8 compiled of them. A process reads the one that it needs; the others
+ * cost nothing.
  *
- * At the very end stand a mark and the length of the index, in front of them the index, and in front of that the
- * entries in its order. Neighbours: oci/parts.ts reads, tools/build writes.
+ * At the end of the file are a mark and the length of the index, in front of them the index, and in
+ * front of that the entries in its order. Neighbours: oci/parts.ts reads, tools/build writes.
  */
 
 const MAGIC = "dvisor-1";
 const TRAILER_BYTES = 16;
 
-/** Bytes to be put behind a file. */
+/** Makes the bytes to append to a file. */
 export function encodeAppendix(
   entries: ReadonlyMap<string, Uint8Array>,
 ): Uint8Array<ArrayBuffer> {
@@ -41,7 +42,7 @@ export class Appendix implements Disposable {
     this.#places = places;
   }
 
-  /** That of the file `path`; null when it has none. */
+  /** The appendix of the file `path`; null when it has none. */
   static open(path: string): Appendix | null {
     const file = Deno.openSync(path);
     const places = placesIn(file);

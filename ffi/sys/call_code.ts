@@ -1,6 +1,6 @@
 /**
- * Assembles `syscall`: one raw system call whose arguments come as doubles, because Deno passes
- * those for nothing; and `rdtsc`.
+ * Assembles `syscall`, one raw system call whose arguments are doubles, which Deno passes without
+ * conversion; and `rdtsc`.
  *
  * Neighbour: native.ts, which loads it.
  */

@@ -19,7 +19,7 @@ const libc = Deno.dlopen("libc.so.6", {
 });
 const buffer = allocBuffer(128);
 const dv = new DataView(buffer.buffer);
-/** Kind of a clock that counts CPU time: what the scheduler gave, and not samples of it. */
+/** Kind of a clock that counts CPU time as the scheduler accounts it, and not by samples. */
 const SCHEDULED_TIME = 2;
 const NS_PER_SEC = 1_000_000_000;
 
@@ -41,7 +41,9 @@ export function threadCpuNs(): number {
   return nanoseconds();
 }
 
-/** CPU time of another process in ns (clock_getcpuclockid(3)); negative if there is no such process. */
+/**
+ * CPU time of another process in ns (clock_getcpuclockid(3)); negative if there is no such process.
+ */
 export function processCpuNs(pid: number): number {
   const clock = (~pid << 3) | SCHEDULED_TIME;
   return libc.symbols.clock_gettime(clock, buffer) === 0 ? nanoseconds() : -1;

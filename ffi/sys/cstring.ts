@@ -2,8 +2,8 @@
  * Memory with a host address for arguments of system calls: scratch space, C strings, addresses of
  * buffers.
  *
- * Scratch space belongs to the call that is being prepared: nothing in it lives across two calls of
- * anything. Neighbour: native.ts.
+ * Scratch space serves the call that is being prepared: its contents are not kept across any other
+ * call. Neighbour: native.ts.
  */
 
 import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../abi/mman.ts";
@@ -87,7 +87,7 @@ export function allocBuffer(lenBytes: number): Uint8Array<ArrayBuffer> {
  * it so.
  */
 export function addressOf(buffer: Uint8Array): number {
-  // Touching `.buffer` moves the bytes of a small array out of V8's moving heap, for good.
+  // Access to `.buffer` moves the bytes of a small array out of V8's moving heap, for good.
   if (buffer.buffer.byteLength === 0 || buffer.length === 0) return 0;
   const pointer = Deno.UnsafePointer.of(buffer as Uint8Array<ArrayBuffer>);
   return Number(Deno.UnsafePointer.value(pointer));

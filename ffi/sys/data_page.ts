@@ -1,9 +1,8 @@
 /**
- * The one page of writable data that the assembled code uses: offsets into it.
+ * Offsets in the one page of writable data that the assembled code uses.
  *
- * The page is mapped before the code is assembled, so its address stands in the code as an
- * immediate. Neighbours: native.ts maps and fills it; fault_code.ts, signal_code.ts and
- * spawn_code.ts read it.
+ * The page is mapped before the code is assembled, so its address is an immediate in the code.
+ * Neighbours: native.ts maps and fills it; fault_code.ts, signal_code.ts and spawn_code.ts read it.
  */
 
 export const DATA_BYTES = 4096;
@@ -16,7 +15,7 @@ export const DATA = {
   oldBus: 32,
   /** A `struct sigaction` of zeros: SIG_DFL. */
   defaultAction: 64,
-  /** u64 1: what is written to an eventfd. */
+  /** u64 1, which is written to an eventfd. */
   one: 96,
   /** u64 of ones: every signal. */
   allSignals: 104,
@@ -26,6 +25,9 @@ export const DATA = {
   newAction: 128,
   /** i32 for each signal number up to 64: the eventfd to write, -1 for none. */
   signalFds: 512,
-  /** The call that every thread makes (thread_calls.ts): u64 number and five arguments, i32 result, i32 1 when it is there. */
+  /**
+   * The call that every thread makes (thread_calls.ts): u64 number and five arguments, i32 result,
+   * i32 1 once the result is there.
+   */
   threadCall: 1024,
 } as const;

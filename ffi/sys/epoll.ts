@@ -2,8 +2,7 @@
  * epoll(7) as the main loop uses it: no allocation, events stay in a fixed buffer until the next
  * wait.
  *
- * Tokens are u32 numbers that the caller chooses; what they mean is not known here. Neighbour:
- * files.ts.
+ * Tokens are u32 numbers with a meaning that only the caller has. Neighbour: files.ts.
  */
 
 import { EINTR, ENOSYS } from "../abi/errno.ts";
@@ -68,7 +67,7 @@ export class Epoll {
    * Waits for events.
    *
    * @param timeoutMs 0 polls, -1 waits for ever
-   * @returns how many there are (0 also when a signal came), or `-errno`
+   * @returns the number of events (0 also when a signal came), or `-errno`
    */
   wait(timeoutMs: number): number { // HOT
     const r = syscall(SYS_epoll_wait, this.fd, this.#address, this.#capacity, timeoutMs);

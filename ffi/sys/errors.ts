@@ -2,18 +2,18 @@
  * Errors of host system calls: names of errno values, and an Error for code that is not on a hot
  * path.
  *
- * The kernel of a sandbox passes `-errno` around as a number and does not use this.
+ * The kernel of a sandbox passes `-errno` as a number and does not use this.
  */
 
 import { ERRNO_NAMES, MAX_ERRNO } from "../abi/errno.ts";
 
-/** `"ENOENT"` for 2 and for -2; `"errno 999"` for what has no name. */
+/** `"ENOENT"` for 2 and for -2; `"errno 999"` for a number without a name. */
 export function errnoName(errno: number): string {
   const name = ERRNO_NAMES[Math.abs(errno)];
   return name === undefined || name === "-" ? `errno ${Math.abs(errno)}` : name;
 }
 
-/** True if a raw result means an error. */
+/** Whether a raw result is an error. */
 export function isErr(result: number): boolean {
   return result < 0 && result >= -MAX_ERRNO;
 }
@@ -23,7 +23,7 @@ export class SyscallError extends Error {
   override readonly name: string = "SyscallError";
   /** Positive. */
   readonly errno: number;
-  /** What was tried, as `openat "/etc/passwd"`: the call's name first. */
+  /** The failed call, as `openat "/etc/passwd"`: the call's name first. */
   readonly syscallName: string;
 
   constructor(syscallName: string, errno: number) {
@@ -34,9 +34,9 @@ export class SyscallError extends Error {
 }
 
 /**
- * Passes a result on.
+ * Returns the result if it is not an error.
  *
- * @param what for the message: the call's name, and if it helps its object
+ * @param what for the message: the call's name, and its object if that helps
  * @throws SyscallError if the result is `-errno`
  */
 export function check(result: number, what: string): number {

@@ -2,11 +2,11 @@
  * Assembles the SIGSEGV and SIGBUS handler that makes memory primitives fault-safe, and its table
  * of fixups.
  *
- * A primitive wraps its touching instructions in `cover(label, ...)`: a fault inside of them
+ * A primitive puts the instructions that access memory into `cover(label, ...)`: a fault in them
  * resumes at `label` with all registers as they were, and the primitive reports how far it came.
- * Faults elsewhere go to the handler that was there before (Deno's own), or end the process as they
- * would have. Not here: the primitives (ffi/mem/memory_code.ts), installing (native.ts). Source:
- * sigaction(2).
+ * Other faults go to the handler that was installed before (Deno's own), or end the process as
+ * without this handler. Not here: the primitives (ffi/mem/memory_code.ts), installing (native.ts).
+ * Source: sigaction(2).
  */
 
 import type { Assembler } from "../asm/assembler.ts";
@@ -47,7 +47,7 @@ const UCONTEXT_RIP = Ucontext.at.mcontext + Sigcontext.at.rip;
 /** The label at offset 0 of the code, from which the table counts. */
 export const CODE_START = "code_start";
 
-/** Collects which instructions may fault, and where each goes on. */
+/** Collects the instructions that may fault, and the label at which each resumes. */
 export class FaultTable {
   readonly #a: Assembler;
   readonly #rows: { start: string; end: string; to: string }[] = [];
@@ -85,7 +85,7 @@ export class FaultTable {
 /** `handler(edi: signo, rsi: siginfo, rdx: ucontext)`, SA_SIGINFO. */
 function emitHandler(a: Assembler, dataBase: number): void {
   a.align(16).label("on_fault").mov(r8d, mem(rsi, SiginfoFault.at.code));
-  a.test(r8d, r8d).jle("die"); // sent by kill(2): no fault of the code at rip
+  a.test(r8d, r8d).jle("die"); // sent by kill(2): the code at rip did not fault
   a.mov(rax, mem(rdx, UCONTEXT_RIP)).lea(r8, rip(CODE_START)).mov(rcx, rax).sub(rcx, r8);
   a.mov(r10d, -1).cmp(rcx, r10).jae("chain");
   a.lea(r9, rip("fixups"));
@@ -98,10 +98,10 @@ function emitHandler(a: Assembler, dataBase: number): void {
   a.movabs(r9, dataBase + DATA.oldSegv).cmp(edi, SIGSEGV).je("have_old");
   a.movabs(r9, dataBase + DATA.oldBus);
   a.label("have_old").mov(rax, mem(r9, Sigaction.at.handler)).cmp(rax, SIG_IGN).ja("call_old");
-  a.mov(r8d, mem(rsi, SiginfoFault.at.code)); // a fault that is ignored would be one for ever
+  a.mov(r8d, mem(rsi, SiginfoFault.at.code)); // an ignored fault would repeat for ever
 
-  // Back to SIG_DFL: the faulting instruction runs again and ends the process; what was sent is
-  // sent again.
+  // Restores SIG_DFL: the faulting instruction runs again and ends the process; a signal that was
+  // sent is sent again.
   a.label("die").push(rdi).push(r8).movabs(rsi, dataBase + DATA.defaultAction);
   a.xor(edx, edx).mov(r10d, SIGSET_SIZE).mov(eax, SYS_rt_sigaction).syscall();
   a.pop(r8).test(r8d, r8d).jg("die_by_fault");

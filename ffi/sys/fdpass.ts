@@ -1,7 +1,7 @@
 /**
  * Descriptors over UNIX sockets: sendmsg(2) and recvmsg(2) with SCM_RIGHTS.
  *
- * Framing is the caller's: on a stream socket descriptors arrive with the first byte of their
+ * The caller does the framing: on a stream socket descriptors arrive with the first byte of their
  * message. See unix(7), cmsg(3).
  */
 
@@ -28,7 +28,7 @@ const HEADER = 0;
 const IOVEC = 64;
 const CONTROL = 128;
 
-/** What came in. The descriptors are close-on-exec and belong to the caller. */
+/** A received message. The descriptors are close-on-exec and belong to the caller. */
 export interface Received {
   /** Bytes of data; 0 is the end of a stream. */
   readonly len: number;
@@ -71,8 +71,8 @@ export function sendFds(sock: number, data: Uint8Array, fds: readonly number[], 
  * Receives one message into `buf`.
  *
  * @param flags MSG_DONTWAIT and the like; MSG_CMSG_CLOEXEC is always set
- * @returns what came, or `-errno`; -EMFILE if the host could not install all descriptors (those it
- *   did are closed)
+ * @returns the message, or `-errno`; -EMFILE if the host could not install all descriptors (the
+ * installed ones are closed)
  */
 export function recvFds(sock: number, buf: Uint8Array, flags = 0): Received | number {
   const capacity = cmsgSpace(4 * SCM_MAX_FD);

@@ -2,11 +2,12 @@
  * Thin typed calls on files, memory and descriptors. Each is one system call and returns its raw
  * result: `-errno` on error.
  *
- * Paths are strings or bytes; buffers are host addresses. Nothing retries (but `poll`), nothing is kept.
- * Neighbours: cstring.ts for scratch memory, epoll.ts, fdpass.ts, spawn.ts. Sources: the man pages
- * of the same names.
+ * Paths are strings or bytes; buffers are host addresses. Only `poll` retries, and no state is
+ * kept. Neighbours: cstring.ts for scratch memory, epoll.ts, fdpass.ts, spawn.ts. Sources: the man
+ * pages of the same names.
  *
- * SAFETY (all exports): addresses go to the kernel as they are; it reads and writes what they say.
+ * SAFETY (all exports): addresses go to the kernel as they are; it reads and writes the memory
+ * there.
  */
 
 import * as nr from "../abi/syscall_numbers.ts";
@@ -176,7 +177,7 @@ export function dup3(fd: number, to: number, flags: number): number {
   return syscall(nr.SYS_dup3, fd, to, flags);
 }
 
-/** eventfd2(2): close-on-exec and non-blocking unless told otherwise. */
+/** eventfd2(2): by default close-on-exec and non-blocking. */
 export function eventfd(initial = 0, flags = EFD_CLOEXEC | EFD_NONBLOCK): number {
   return syscall(nr.SYS_eventfd2, initial, flags);
 }
@@ -205,7 +206,7 @@ function pairInScratch(): [number, number] {
 /**
  * poll(2) of one descriptor; a signal does not end it.
  *
- * @param timeoutMs 0 looks only, -1 waits for ever
+ * @param timeoutMs 0 does not wait, -1 waits for ever
  * @returns its `revents`, 0 after the timeout, or a negative errno
  */
 export function poll(fd: number, events: number, timeoutMs: number): number {

@@ -1,9 +1,9 @@
 /**
- * Assembles the helper threads behind helper_threads.ts: a loop that takes one system call from a
- * slot, makes it, and rings.
+ * Assembles the helper threads of helper_threads.ts: a loop that takes one system call from a slot,
+ * makes it, and rings the doorbell.
  *
- * A helper is a raw thread: no libc, no TLS of its own, no stack, all signals blocked. It touches
- * its slot and what its calls touch.
+ * A helper is a raw thread: no libc, no TLS of its own, no stack, all signals blocked. It accesses
+ * only its slot and the memory of its calls.
  */
 
 import type { Assembler } from "../asm/assembler.ts";
@@ -43,8 +43,8 @@ import { DATA } from "./data_page.ts";
 import { emitBlockSignals, emitRestoreSignals } from "./spawn_code.ts";
 
 /**
- * One helper's slot; numbers that come from JS and go there are doubles. `tid` becomes 0 when the
- * thread is gone. With an `entry` the thread runs that code in place of the loop (native_thread.ts).
+ * One helper's slot; numbers to and from JS are doubles. `tid` becomes 0 when the thread has ended.
+ * With an `entry` the thread runs that code in place of the loop (native_thread.ts).
  */
 export const HelperSlot = layout("helper_slot", {
   state: "i32",
@@ -57,7 +57,7 @@ export const HelperSlot = layout("helper_slot", {
   entry: "u64",
 }, { align: 128 });
 
-/** `state`: nothing to do, a request is there, its result is there, end yourself. */
+/** `state`: idle, a request is there, its result is there, the thread shall end. */
 export const STATE_IDLE = 0;
 export const STATE_POSTED = 1;
 export const STATE_DONE = 2;

@@ -1,10 +1,10 @@
 /**
  * A pool of threads for host calls that may block: fsync, cold reads, locks, big fallocate.
  *
- * The main loop submits one raw system call, goes on, and finds the result when the doorbell rings;
- * nothing here blocks or calls back. The threads are not libc's: a setresuid that libc broadcasts
- * does not reach them, so make the pool once credentials are final. A seccomp filter put on with
- * TSYNC holds for them too. Neighbour: helper_code.ts.
+ * The main loop submits one raw system call, continues, and finds the result when the doorbell
+ * rings; nothing here blocks or calls back. The threads are not libc's: a setresuid that libc
+ * broadcasts does not reach them, so the pool must be made after the last change of credentials. A
+ * seccomp filter installed with TSYNC covers them too. Neighbour: helper_code.ts.
  */
 
 import { FUTEX_PRIVATE_FLAG, FUTEX_WAIT, FUTEX_WAKE } from "../abi/futex.ts";
@@ -22,11 +22,11 @@ const REQUEST = 8;
 const FIRST_QUEUE = 64;
 
 export class HelperPool {
-  /** An eventfd for epoll (EPOLLIN): some result is there. `reap` empties it. */
+  /** An eventfd for epoll (EPOLLIN): a result is there. `reap` empties it. */
   readonly doorbellFd: number;
   /** Result of the request that `reap` returned last: raw, `-errno` on error. */
   result = 0;
-  /** Requests submitted and not reaped. */
+  /** Number of requests submitted and not reaped. */
   inFlight = 0;
 
   #threads: number;
@@ -108,13 +108,13 @@ export class HelperPool {
     q[slot + 7] = token;
   }
 
-  /** The token of a request that is done, its result in `result`; -1 if there is none now. */
+  /** The token of a completed request, with its result in `result`; -1 if there is none now. */
   reap(): number { // HOT
     if (this.inFlight === 0) return -1;
     let thread = this.#findDone();
     if (thread < 0) {
-      // Silence the doorbell, then look again: what came before the read rang into it, what comes
-      // later rings anew.
+      // Empties the doorbell, then looks again: a result from before the read is found now, and a
+      // later one rings again.
       read(this.doorbellFd, scratch.area(0), 8);
       thread = this.#findDone();
       if (thread < 0) return -1;
@@ -131,7 +131,7 @@ export class HelperPool {
   /**
    * Ends the threads. Requests in flight must have been reaped.
    *
-   * @throws Error if some are in flight: a blocked thread cannot be taken back
+   * @throws Error if some are in flight: a blocked thread cannot be stopped
    */
   close(): void {
     if (this.inFlight > 0) throw new Error(`helper pool closed with ${this.inFlight} in flight`);
@@ -200,7 +200,7 @@ export class HelperPool {
     syscall(SYS_futex, this.#base + thread * SLOT, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1);
   }
 
-  /** The host clears the thread id and wakes whoever waits for that, not privately. */
+  /** The host clears the thread id and wakes its waiters, with a futex that is not private. */
   #join(thread: number): void {
     const word = (thread * SLOT + at.tid) / 4;
     for (;;) {

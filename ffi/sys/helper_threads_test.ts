@@ -1,5 +1,7 @@
-// Tests of the helper threads: blocking calls beside the loop, more requests than threads, results
-// and errors, a clean end.
+/**
+ * Tests of the helper threads: blocking calls beside the loop, more requests than threads, results
+ * and errors, a clean end.
+ */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { EBADF } from "../abi/errno.ts";
@@ -20,7 +22,7 @@ import { close, memfdCreate, pipe, poll, write } from "./files.ts";
 import { HelperPool } from "./helper_threads.ts";
 import { syscall } from "./native.ts";
 
-/** Sleeps on the doorbell until a request is done; its token. */
+/** Sleeps on the doorbell until a request is done; returns its token. */
 function reapOne(pool: HelperPool): number {
   for (;;) {
     const token = pool.reap();
@@ -124,7 +126,7 @@ Deno.test("close() leaves nothing, and refuses while something is in flight", ()
     reapOne(pool);
     pool.close();
   }
-  // The host takes a thread off the list a moment after it cleared its id.
+  // The host removes a thread from the list a moment after it cleared its id.
   for (let i = 0; i < 1000 && threads() > threadsBefore; i++) poll(-1, 0, 1);
   assertEquals([threads(), fds()], [threadsBefore, fdsBefore]);
 });

@@ -1,4 +1,6 @@
-// Tests of the thin layers: raw calls, errors, strings, files, epoll, descriptor passing, signals.
+/**
+ * Tests of the thin layers: raw calls, errors, strings, files, epoll, descriptor passing, signals.
+ */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { EAGAIN, EBADF, EEXIST, EINVAL, EMFILE, ENOENT, ENOSYS } from "../abi/errno.ts";
@@ -80,7 +82,7 @@ Deno.test("addressOf() is where the bytes are, for small and moved buffers too",
   const [reader, writer] = makePipe();
   assertEquals(files.write(writer, scratch.cstr("abcd"), 4), 4);
   const garbage: Uint8Array[] = [];
-  for (let i = 0; i < 10_000; i++) garbage.push(new Uint8Array(48)); // makes V8 collect
+  for (let i = 0; i < 10_000; i++) garbage.push(new Uint8Array(48)); // makes V8 collect garbage
   assertEquals(files.read(reader, address, 4), 4);
   assertEquals([decode(small), addressOf(small)], ["abcd", address]);
   const part = allocBuffer(100).subarray(10, 20);

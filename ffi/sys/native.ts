@@ -1,10 +1,10 @@
 /**
- * The native half of dvisor: takes one small shared object at import (prebuilt.ts), loads it from a memfd,
- * and makes the raw system call.
+ * The native half of dvisor: takes one small shared object at import (prebuilt.ts), loads it from a
+ * memfd, and makes the raw system call.
  *
- * Importing it also installs the SIGSEGV and SIGBUS handler of fault_code.ts for the whole process.
- * Not here: meaning. Typed calls are in files.ts, memory in ffi/mem/native_memory.ts. A second copy
- * in a worker is harmless: each handler passes on what is not its own.
+ * Its import also installs the SIGSEGV and SIGBUS handler of fault_code.ts for the whole process.
+ * Typed calls are in files.ts, memory in ffi/mem/native_memory.ts. A second copy in a worker is
+ * harmless: each handler passes on the faults of other code.
  */
 
 import { MFD_CLOEXEC } from "../abi/fcntl.ts";
@@ -24,7 +24,10 @@ import { DATA, DATA_BYTES } from "./data_page.ts";
 import { MEMORY_SIGNATURES, place, SIGNATURES } from "./native_image.ts";
 import { assembled, type AssembledImage } from "./prebuilt.ts";
 
-/** What is needed of libc: before there is a raw system call, and of its malloc, which some other libcs do not have. */
+/**
+ * Functions of libc: for the time before there is a raw system call, and of its malloc, which some
+ * other libcs do not have.
+ */
 const LIBC = {
   mmap: { parameters: ["usize", "usize", "i32", "i32", "i32", "i64"], result: "usize" },
   memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
@@ -66,9 +69,9 @@ function load(image: AssembledImage) {
 }
 
 /**
- * A path of a descriptor that nobody used before: for the loader a path that is loaded already is
- * that library, even if the number of the descriptor now belongs to another file. Empty and "."
- * components make it unique.
+ * A path of a descriptor that was not used before. The loader identifies a library by its path,
+ * even if the descriptor's number now belongs to another file. Empty and "." components make the
+ * path unique.
  */
 function uniquePath(fd: number): string {
   const bits = (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0).toString(2);
@@ -76,7 +79,8 @@ function uniquePath(fd: number): string {
 }
 
 /**
- * Where the code was loaded: a static symbol gives its address, and both loads of the file are one.
+ * Address at which the code was loaded: a static symbol has its address, and both loads of the file
+ * are one.
  */
 function codeStart(path: string): Deno.PointerValue {
   return Deno.dlopen(path, { code_start: { type: "pointer" } }).symbols.code_start;
@@ -92,7 +96,7 @@ export function memoryFunctions(): Deno.DynamicLibrary<typeof MEMORY_SIGNATURES>
   return Deno.dlopen(loaded.path, MEMORY_SIGNATURES).symbols;
 }
 
-/** Gives the host what malloc keeps for later: megabytes behind a large program's parsing. */
+/** Returns malloc's free memory to the host: megabytes after the parsing of a large program. */
 export function trimHeap(): void {
   loaded.malloc_trim?.(0n);
 }
@@ -138,7 +142,7 @@ export function syscall(nr: number, a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 =
 }
 
 /**
- * rt_sigaction(2) with an assembled handler or SIG_DFL, SIG_IGN; the old action goes to `oldAt` in
+ * rt_sigaction(2) with an assembled handler, SIG_DFL or SIG_IGN; the old action goes to `oldAt` in
  * the data page.
  */
 export function setAction(signo: number, handler: number, flags: number, oldAt = -1): number {

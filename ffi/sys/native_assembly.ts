@@ -1,4 +1,7 @@
-/** Assembles the code that native.ts loads. Neighbour: prebuilt.ts, which spares binaries this. */
+/**
+ * Assembles the code that native.ts loads. Neighbour: prebuilt.ts, so that binaries need not
+ * assemble it.
+ */
 
 import { Assembler } from "../asm/assembler.ts";
 import { writeSharedObject } from "../asm/elf_shared.ts";
@@ -12,7 +15,7 @@ import type { AssembledImage } from "./prebuilt.ts";
 import { emitSignalHandler } from "./signal_code.ts";
 import { emitSpawn } from "./spawn_code.ts";
 
-/** Labels besides the functions whose addresses are needed. */
+/** Labels whose addresses are needed, besides those of the functions. */
 const LABELS = ["on_fault", "on_signal", "on_thread_call", "restore_rt"];
 
 export function assemble(): AssembledImage {

@@ -1,8 +1,8 @@
 /**
- * The code that native.ts loads, as a shared object: which functions it has, and how it comes to know where its data is.
+ * The code that native.ts loads, as a shared object: its functions, and the address of its data.
  *
- * The code holds the address of the data page (data_page.ts), which is known only when it runs: `place` writes it.
- * Neighbour: native_assembly.ts makes it.
+ * The code contains the address of the data page (data_page.ts), which is known only at run time:
+ * `place` writes it. Neighbour: native_assembly.ts makes it.
  */
 
 import type { AssembledImage } from "./prebuilt.ts";
@@ -21,7 +21,9 @@ export const SIGNATURES = {
   code_start: { parameters: [], result: "void" },
 } as const;
 
-/** Those for memory at host addresses. Each function costs 60 us to load, and a command line needs none of these. */
+/**
+ * Functions for memory at host addresses. Each costs 60 us to load, and a command line needs none.
+ */
 export const MEMORY_SIGNATURES = {
   copy: { parameters: ["f64", "f64", "i32"], result: "i32" },
   copy_to_buffer: COPY_BUFFER,
@@ -42,7 +44,9 @@ export const MEMORY_SIGNATURES = {
   compare: { parameters: ["f64", "f64", "i32"], result: "i32" },
 } as const;
 
-/** Stands in the code for the address of the data page: nothing else has these bytes. */
+/**
+ * Stands in the code for the address of the data page; no other part of the code has these bytes.
+ */
 export const PLACEHOLDER = 0x5a5ac3c3a000;
 
 /** Writes the address of the data page into the image. */

@@ -1,6 +1,6 @@
 /**
- * A thread that runs assembled code of its own and no JavaScript, as helper_threads.ts has them: no libc, no TLS, no stack
- * until the code makes one, all signals blocked until it opens some.
+ * A thread that runs assembled code and no JavaScript, like those of helper_threads.ts: no libc, no
+ * TLS, no stack until the code makes one, all signals blocked until it unblocks some.
  *
  * Neighbour: helper_code.ts, which makes the thread.
  */
@@ -10,7 +10,10 @@ import { SYS_futex } from "../abi/syscall_numbers.ts";
 import { HelperSlot } from "./helper_code.ts";
 import { native, syscall, viewOf } from "./native.ts";
 
-/** What the thread needs at its beginning and its end, and `rbx` points to: memory that outlives it. */
+/**
+ * Bytes of the block that the thread needs at its start and its end, to which `rbx` points. It must
+ * outlive the thread.
+ */
 export const THREAD_BLOCK_BYTES: number = HelperSlot.size;
 
 /**
@@ -29,7 +32,7 @@ export function startThread(block: number, entry: number): number {
   return native.start_helper(block);
 }
 
-/** Waits until the thread is gone; it was told to end. */
+/** Waits until the thread has ended, which it must have been told by its own protocol. */
 export function joinThread(block: number): void {
   const words = new Int32Array(viewOf(block, HelperSlot.size)), at = HelperSlot.at.tid;
   for (;;) {

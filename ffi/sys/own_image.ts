@@ -1,9 +1,10 @@
 /**
- * The running executable's own pages. Starting Deno touches some 30 MB of it that are never needed again; letting go of
- * them makes a process that waits small. What is needed comes back from the page cache, 64 KB at a fault.
+ * The running executable's own pages. The start of Deno touches some 30 MB of it that are not
+ * needed again; unmapping them makes a waiting process small. Pages that are needed come back from
+ * the page cache, 64 KB at a fault.
  *
- * Only mappings without a page of our own are touched: text and constants, no relocated data. What malloc has to spare
- * goes with them.
+ * Only mappings without private pages are released: text and constants, no relocated data. Free
+ * memory of malloc is released too.
  */
 
 import { MADV_DONTNEED } from "../abi/mman.ts";
@@ -18,7 +19,7 @@ export class OwnImage {
     this.#ranges = ranges;
   }
 
-  /** Looks the mappings up in /proc, which must be there; none otherwise. */
+  /** Finds the mappings in /proc, which must be mounted; none otherwise. */
   static find(): OwnImage {
     try {
       const path = Deno.readLinkSync("/proc/self/exe");
@@ -32,7 +33,10 @@ export class OwnImage {
     return this.#ranges.reduce((sum, [, length]) => sum + length, 0);
   }
 
-  /** Lets go of all pages. SAFETY: they are of a file and unchanged, so that they read the same afterwards. */
+  /**
+   * Releases all pages. SAFETY: they are unchanged pages of a file, so they have the same contents
+   * afterwards.
+   */
   release(): void {
     trimHeap();
     for (const [address, length] of this.#ranges) madvise(address, length, MADV_DONTNEED);
@@ -40,8 +44,8 @@ export class OwnImage {
 }
 
 /**
- * The mappings of the file `path` that nobody can have written to: its text, and its constants, which lie in front of
- * the text. What is read-only behind it was relocated first.
+ * The mappings of the file `path` without relocations: its text, and its constants in front of the
+ * text. Read-only mappings behind the text were relocated first.
  */
 export function cleanMappings(maps: string, path: string): [number, number][] {
   const found: [number, number][] = [];

@@ -1,18 +1,19 @@
 /**
- * Machine code that was assembled when the binary was built. Assembling takes longer than anything else at the start of a
- * process, and the assembler is as large as a small verb: binaries have the bytes in `globalThis.dvisorPrebuilt`.
- * Run from sources, a program imports the module that assembles, and only then.
+ * Machine code that was assembled when the binary was built. Assembling takes longer than anything
+ * else at the start of a process, and the assembler is as large as a small verb, so binaries have
+ * the bytes in `globalThis.dvisorPrebuilt`. A program that runs from sources imports the module
+ * that assembles when it needs it.
  */
 
 export interface AssembledImage {
   readonly elf: Uint8Array<ArrayBuffer>;
-  /** Places by name, in bytes: which, and from where, is the image's own affair. */
+  /** Offsets by name, in bytes; their meaning belongs to the image. */
   readonly offsets: Readonly<Record<string, number>>;
-  /** Where in `elf` 8 bytes have to be changed before it runs. */
+  /** Offsets in `elf` at which 8 bytes have to be changed before it runs. */
   readonly patches: readonly number[];
 }
 
-/** The image in text: what the build keeps. */
+/** The image as text, which the build stores. */
 export interface PrebuiltImage {
   readonly elf: string;
   readonly offsets: Readonly<Record<string, number>>;
@@ -24,7 +25,7 @@ declare global {
   var dvisorPrebuilt: Readonly<Record<string, PrebuiltImage>> | undefined;
 }
 
-/** What such a module exports. */
+/** The export of a module that assembles. */
 interface AssemblingModule {
   assemble(): AssembledImage;
 }
@@ -34,9 +35,10 @@ export function toText(image: AssembledImage): PrebuiltImage {
 }
 
 /**
- * What the build made, or what a module assembles now.
+ * The image from the build, or assembled by a module now.
  *
- * @param module address of the module: no literal of an import, so that builds leave it out
+ * @param module address of the module: not a literal of an import, so that builds leave the module
+ * out
  */
 export async function assembled(name: string, module: URL): Promise<AssembledImage> {
   const prebuilt = globalThis.dvisorPrebuilt?.[name];

@@ -1,10 +1,9 @@
 /**
- * What Deno's threads, V8 and libc ask of the host to stay alive in a process that has locked
- * itself up: rules that the lists of the Sentry and of the Gofer share. Nothing here reaches a
- * file, a socket or another process.
+ * Host calls that Deno's threads, V8 and libc need in a confined process: rules that the lists of
+ * the Sentry and of the Gofer share. None of them reaches a file, a socket or another process.
  *
- * No memory becomes executable any more: V8 makes its whole range of code executable when it
- * starts, and the trampolines of foreign functions are made before the filter is.
+ * No memory becomes executable any more: V8 makes its whole range of code executable at its start,
+ * and the trampolines of foreign functions are made before the filter.
  */
 
 import * as F from "../abi/futex.ts";
@@ -19,9 +18,12 @@ import {
   oneOf,
 } from "../asm/call_filter.ts";
 
-/** membarrier(2): ask, and both kinds that only concern this process, with their registrations. */
+/**
+ * membarrier(2): the query, and both kinds that concern only this process, with their
+ * registrations.
+ */
 const MEMBARRIER_COMMANDS = [0, 8, 16, 32, 64];
-/** Protection keys that a process can have been given; not -1, which makes the call mprotect(2). */
+/** Protection keys that a process can have; -1 would make the call mprotect(2). */
 const PROTECTION_KEYS = Array.from({ length: 15 }, (_, i) => i + 1);
 
 /** Argument `index` of mmap(2) and mprotect(2): not executable. */
@@ -29,7 +31,7 @@ export function noExec(index: number): ArgumentTest {
   return noFlagsBut(index, M.PROT_READ | M.PROT_WRITE);
 }
 
-/** Waiting and waking, no robust or priority-inheriting locks. */
+/** Waiting and waking; no robust or priority-inheriting locks. */
 export const FUTEX_OPERATIONS: ArgumentTest = {
   index: 1,
   mask: F.FUTEX_CMD_MASK,
@@ -37,12 +39,12 @@ export const FUTEX_OPERATIONS: ArgumentTest = {
 };
 
 /**
- * Signals that a process sends to itself to end: libc's abort, and faults that nothing mends
+ * Signals that a process sends to itself to end: libc's abort, and faults that no handler resolves
  * (fault_code.ts).
  */
 export const OWN_SIGNALS = [SIGABRT, SIGSEGV, SIGBUS];
 
-/** Of no file. */
+/** Mappings without a file. */
 export const ANONYMOUS_MEMORY: readonly ArgumentTest[] = [
   noExec(2),
   allFlagsOf(3, M.MAP_ANONYMOUS),
@@ -105,8 +107,8 @@ export const RUNTIME_CALLS: readonly CallRule[] = [
   { nr: N.SYS_rt_sigreturn, reason: "return from the fault and signal handlers" },
   { nr: N.SYS_sigaltstack, reason: "Rust when a thread ends" },
   { nr: N.SYS_restart_syscall, reason: "a wait that a stop signal interrupted" },
-  // A thread that Deno made before the filter may begin behind it: without these two libc ends the
-  // process.
+  // A thread that Deno made before the filter may start after it: without these two calls libc ends
+  // the process.
   { nr: N.SYS_set_robust_list, reason: "libc when a thread starts" },
   { nr: N.SYS_rseq, reason: "libc when a thread starts or ends" },
   { nr: N.SYS_exit, reason: "a thread of Deno's ends" },

@@ -1,5 +1,5 @@
 /**
- * Puts a seccomp filter on all threads of this process, for good. See seccomp(2). Neighbour:
+ * Installs a seccomp filter on all threads of this process, for good. See seccomp(2). Neighbour:
  * ../asm/call_filter.ts makes it.
  */
 
@@ -10,8 +10,8 @@ import { errnoName } from "./errors.ts";
 import { syscall } from "./native.ts";
 
 /**
- * SAFETY: whatever the program refuses is refused to all code of this process, the runtime's too.
- * The caller has no_new_privs set, or CAP_SYS_ADMIN.
+ * SAFETY: calls that the program refuses are refused to all code of this process, the runtime's
+ * too. The caller has no_new_privs set, or CAP_SYS_ADMIN.
  *
  * @returns null, or why the host refused
  */

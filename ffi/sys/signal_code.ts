@@ -1,8 +1,8 @@
 /**
- * Assembles the handlers behind signals.ts and thread_calls.ts: `void on_signal(edi: signo)` writes 1 to the eventfd of
- * that signal; `void on_thread_call()` makes the system call that stands in the data page.
+ * Assembles the handlers behind signals.ts and thread_calls.ts: `void on_signal(edi: signo)` writes
+ * 1 to the eventfd of that signal; `void on_thread_call()` makes the system call in the data page.
  *
- * They run on whatever thread of Deno gets the signal, so they touch nothing but the data page.
+ * They run on any thread of Deno that gets the signal, so they access only the data page.
  */
 
 import type { Assembler } from "../asm/assembler.ts";

@@ -1,7 +1,7 @@
 /**
  * Host signals for a loop that never returns to Deno's: an assembled handler adds 1 to an eventfd.
  *
- * What a signal means is the caller's business. SIGSEGV and SIGBUS belong to fault_code.ts. See
+ * The caller decides what a signal means. SIGSEGV and SIGBUS belong to fault_code.ts. See
  * sigaction(2), eventfd(2).
  */
 
@@ -33,11 +33,11 @@ function checkSignal(signo: number): void {
 }
 
 /**
- * Turns a signal into an eventfd (close-on-exec, non-blocking): each delivery adds 1 to it. System
- * calls that it interrupts restart, except those that never do (epoll_wait). Asking again gives the
- * same descriptor.
+ * Turns a signal into an eventfd (close-on-exec, non-blocking): each delivery adds 1 to it.
+ * Interrupted system calls restart, except those that never do (epoll_wait). A second call for a
+ * signal returns the same descriptor.
  *
- * @throws RangeError for SIGKILL, SIGSTOP, SIGSEGV, SIGBUS and what is no signal
+ * @throws RangeError for SIGKILL, SIGSTOP, SIGSEGV, SIGBUS and an invalid number
  * @throws SyscallError if there is no descriptor left
  */
 export function signalToEventfd(signo: number): number {
@@ -57,7 +57,7 @@ export function ignoreSignal(signo: number): void {
   check(setAction(signo, SIG_IGN, 0), `rt_sigaction ${signalName(signo)}`);
 }
 
-/** Gives a signal its default action back. Throws as `signalToEventfd` does. */
+/** Restores the default action of a signal. Throws as `signalToEventfd` does. */
 export function defaultSignal(signo: number): void {
   checkSignal(signo);
   check(setAction(signo, SIG_DFL, 0), `rt_sigaction ${signalName(signo)}`);

@@ -44,8 +44,8 @@ export function PREV(step: number): PrevResult {
 }
 
 /**
- * A number is passed as it is (integers of at most 53 bits), a string or bytes by address (a NUL is
- * added), a list by the address of a NULL-terminated array of addresses.
+ * A number is passed as it is (integers of at most 53 bits), a string or bytes by address (with a
+ * NUL added), a list by the address of a NULL-terminated array of addresses.
  */
 export type SpawnArg = number | string | Uint8Array | PrevResult | readonly (string | Uint8Array)[];
 
@@ -58,7 +58,7 @@ interface Step {
 /** A script of system calls that a child makes. It can be used more than once. */
 export class SpawnScript {
   readonly #steps: Step[] = [];
-  /** What steps name by address, and must live as long as the script. */
+  /** Memory that steps name by address, which must live as long as the script. */
   readonly kept: object[] = [];
 
   get steps(): readonly Step[] {
@@ -75,12 +75,12 @@ export class SpawnScript {
     return this.#add(nr, args, false);
   }
 
-  /** A call whose failure does not matter. */
+  /** A call whose failure is ignored. */
   callMayFail(nr: number, ...args: SpawnArg[]): this {
     return this.#add(nr, args, true);
   }
 
-  /** The end: unblocks signals and executes a program. */
+  /** Ends the script: unblocks signals and executes a program. */
   exec(path: string, argv: readonly string[], env: readonly string[]): this {
     return this.#unblock().call(SYS_execve, path, argv, env);
   }
@@ -114,10 +114,10 @@ export class SpawnScript {
   }
 }
 
-/** A step of a script failed; the child is gone. */
+/** A step of a script failed, and the child has ended. */
 export class SpawnError extends SyscallError {
   override readonly name = "SpawnError";
-  /** Index in the script; its length if the script ended without executing anything. */
+  /** Index in the script; its length if the script ended without execve. */
   readonly step: number;
 
   constructor(step: number, failed: Step | undefined, errno: number) {
@@ -167,7 +167,7 @@ function isPrev(arg: SpawnArg): arg is PrevResult {
   return typeof arg === "object" && "kind" in arg;
 }
 
-/** A script in memory: control block, child stack, records, and what they point to. */
+/** A script in memory: control block, child stack, records, and the data that they point to. */
 class Image {
   readonly base: number;
   readonly dv: DataView<ArrayBuffer>;

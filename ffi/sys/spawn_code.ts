@@ -45,7 +45,7 @@ import { NSIG, SIG_IGN, SIG_SETMASK, Sigaction, SIGPIPE, SIGSET_SIZE } from "../
 import { DATA } from "./data_page.ts";
 
 /**
- * What the assembled `spawn` gets; `failedStep` is 1 + the index, 0 when the child executed its
+ * Input of the assembled `spawn`; `failedStep` is 1 + the index, 0 when the child executed its
  * program.
  */
 export const SpawnControl = layout("spawn_control", {
@@ -70,7 +70,7 @@ export const SpawnRecord = layout("spawn_record", {
   result: "i64",
 });
 
-/** Go on whatever the call returns. */
+/** The script continues whatever the call returns. */
 export const STEP_MAY_FAIL = 1;
 /** Argument `i` is a PREV: bit `STEP_PREV_SHIFT + i`. */
 export const STEP_PREV_SHIFT = 8;
@@ -106,7 +106,7 @@ export function emitRestoreSignals(a: Assembler, savedMask: number): void {
 }
 
 /**
- * Handlers would run on memory shared with the parent: SIG_DFL for all that are caught, and for
+ * Handlers would run on memory shared with the parent: SIG_DFL for all caught signals, and for
  * SIGPIPE, which Deno ignores.
  */
 function emitResetHandlers(a: Assembler, dataBase: number): void {

@@ -1,4 +1,4 @@
-// Tests of the launcher: real children, failing steps, signals, and nothing left behind.
+/** Tests of the launcher: real children, failing steps, signals, and nothing left behind. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ECHILD, ENOENT, ENOEXEC, EPERM } from "../abi/errno.ts";
@@ -27,7 +27,7 @@ import { syscall } from "./native.ts";
 import { signalToEventfd } from "./signals.ts";
 import { PREV, spawn, type Spawned, SpawnError, SpawnScript } from "./spawn.ts";
 
-/** Waits for a child and gives its status word. */
+/** Waits for a child and returns its status word. */
 function wait(child: Spawned): number {
   assertEquals(poll(child.pidfd, POLLIN, 10_000) & POLLIN, POLLIN, "the child did not end");
   check(syscall(SYS_wait4, child.pid, scratch.area(2), 0, 0), "wait4");
@@ -41,7 +41,7 @@ function exitStatus(child: Spawned): number {
   return wExitStatus(status);
 }
 
-/** Runs a shell command in a child whose standard output is a pipe; what it printed. */
+/** Runs a shell command in a child whose standard output is a pipe; returns its output. */
 function shell(command: string, prepare: (script: SpawnScript) => void = () => {}): string {
   const ends = pipe(O_CLOEXEC);
   assert(typeof ends !== "number");
@@ -62,7 +62,7 @@ function shell(command: string, prepare: (script: SpawnScript) => void = () => {
   return text;
 }
 
-/** Tries to find no child of others: Deno reaps its own a moment later. */
+/** Looks several times for children: Deno reaps its own a moment later. */
 const TRIES = 1000;
 
 /** No child is left, dead or alive. */
@@ -134,8 +134,8 @@ Deno.test("a script may end by itself, and can be used again", () => {
 
 Deno.test("signals wait until the program runs, caught ones are at their defaults", () => {
   const fd = signalToEventfd(SIGUSR1);
-  // Sent to itself while blocked: it acts when exec() unblocks, by its default, and not on our
-  // eventfd.
+  // Sent to itself while blocked: it takes its default action when exec() unblocks it, and does not
+  // reach our eventfd.
   const script = new SpawnScript().call(SYS_getpid).call(SYS_kill, PREV(0), SIGUSR1);
   const status = wait(spawn(script.exec("/bin/sleep", ["sleep", "100"], [])));
   assert(wifSignaled(status));

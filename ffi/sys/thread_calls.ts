@@ -1,8 +1,10 @@
 /**
- * One system call on every other thread of this process, as libc does for setuid(2): for what Linux keeps a thread, such as
- * capabilities, when the threads are somebody else's. A signal makes each of them run an assembled handler.
+ * One system call on every other thread of this process, as libc does for setuid(2): for attributes
+ * that Linux keeps for each thread, such as capabilities, on threads that the runtime made. A
+ * signal makes each of them run an assembled handler.
  *
- * Not for hot paths: it sleeps until each thread has answered. Neighbours: signal_code.ts, native.ts.
+ * Not for hot paths: it sleeps until each thread has answered. Neighbours: signal_code.ts,
+ * native.ts.
  */
 
 import { LinuxDirent64 } from "../abi/dirent.ts";
@@ -20,13 +22,16 @@ import { scratch } from "./cstring.ts";
 import { DATA } from "./data_page.ts";
 import { codeAddress, dataView, setAction, syscall } from "./native.ts";
 
-/** Nobody sends this one. It is not queued, as real-time signals are: RLIMIT_SIGPENDING does not stand in its way. */
+/**
+ * A signal that no other code sends. It is not queued, unlike real-time signals, so
+ * RLIMIT_SIGPENDING cannot refuse it.
+ */
 const SIGNAL = SIGSTKFLT;
 /** LIMIT: how long a thread may take to answer. */
 const ANSWER_MS = 1000;
-/** LIMIT: looks for threads that were begun meanwhile. */
+/** LIMIT: searches for threads that started meanwhile. */
 const ROUNDS_MAX = 8;
-/** Scratch areas 0 to 3 stay the caller's, for what the call points to. */
+/** Scratch areas 0 to 3 stay the caller's, for the data of the call. */
 const DIRENTS_AREA = 4;
 const DIRENTS_BYTES = 65536;
 const RESULT = DATA.threadCall + 48, IS_DONE = DATA.threadCall + 52;
@@ -53,7 +58,10 @@ function threadIds(dirFd: number): number[] {
   }
 }
 
-/** Signals one thread: what its call returned, null when it did not answer, 0 when it is gone. */
+/**
+ * Signals one thread. Returns the result of its call, null when it did not answer, 0 when it has
+ * ended.
+ */
 function callOn(pid: number, tid: number): number | null {
   dataView.setInt32(IS_DONE, 0, true);
   const sent = syscall(SYS_tgkill, pid, tid, SIGNAL);
@@ -68,10 +76,11 @@ function callOn(pid: number, tid: number): number | null {
 }
 
 /**
- * Makes the call (up to five arguments; pointers must stay valid) on every thread but the calling one, also on those that
- * were begun meanwhile. `taskFd`: /proc/self/task, open as a directory. Threads that cannot be signalled are among the problems.
+ * Makes the call (up to five arguments; pointers must stay valid) on every thread but the calling
+ * one, also on threads that start meanwhile. `taskFd`: /proc/self/task, open as a directory.
+ * Threads that cannot be signalled are reported.
  *
- * SAFETY: the call must be one that harms no code of others on its thread.
+ * SAFETY: the call must do no harm to code of other owners on its thread.
  *
  * @returns a line for each thread on which it failed
  */
@@ -98,6 +107,6 @@ export function callOnOtherThreads(
       else if (result < 0) problems.push(`thread ${tid}: errno ${-result}`);
     }
   }
-  setAction(SIGNAL, SIG_IGN, 0); // an answer that comes late must not be the end
+  setAction(SIGNAL, SIG_IGN, 0); // a late answer must not end the process
   return problems;
 }

@@ -1,4 +1,4 @@
-// A call on every thread of a Deno process, seen in /proc.
+/** A call on every thread of a Deno process, checked in /proc. */
 
 import { assert, assertEquals } from "@std/assert";
 import { EINVAL } from "../abi/errno.ts";
@@ -12,10 +12,10 @@ import { callOnOtherThreads } from "./thread_calls.ts";
 
 const PR_SET_TIMERSLACK = 29;
 const SCHED_OTHER = 0, SCHED_BATCH = 3;
-/** Of a thread's stat file, behind the name: proc_pid_stat(5). */
+/** A field of a thread's stat file, behind the name: proc_pid_stat(5). */
 const POLICY = 38;
 
-/** The scheduling policy of each thread: every user may change its own, and see those of all. */
+/** The scheduling policy of each thread: every user may change its own, and read those of all. */
 function policies(): Map<string, number> {
   const out = new Map<string, number>();
   for (const { name } of Deno.readDirSync("/proc/self/task")) {

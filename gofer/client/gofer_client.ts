@@ -1,7 +1,7 @@
 /**
  * A file server as the Sentry sees it: fids, names and attributes, one synchronous call a request.
  *
- * Results are >= 0 or -errno; other results are in the fields `walk`, `attr`, `data`, ..., which the
+ * Results are >= 0 or -errno; further ones are in fields (`walk`, `attr`, `data`, ...), which the
  * next request overwrites. A request allocates only the strings and arrays that its method returns.
  * A server without dvisor's extension gets messages of the base protocol (plain.ts): `canDonate` is
  * false, openFd is -EOPNOTSUPP, and files are read by lopen and read. Names are byte strings. After
