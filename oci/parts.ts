@@ -1,55 +1,28 @@
 /**
- * The programs that `dvisor` and `dvisor-gofer` are made of, which are one file with two names: so they share its pages. A process runs one of them and does not even parse the others: the command line
- * must not wait for the kernel, nor keep it in memory.
+ * Picks and runs a part of `dvisor` and `dvisor-gofer`, which are one file with two names, so that
+ * their processes share its pages. A process parses only the part that it runs: the command line
+ * neither waits for the kernel nor keeps it in memory. part_table.ts lists the parts.
  *
- * From sources a part is a module. In a built binary it is the text of a script in the file's appendix, where the kernel's
- * compiled code is too: compiled_part.ts.
+ * From sources a part is a module. In a built binary it is the text of a script in the file's
+ * appendix, beside the kernel's compiled code (compiled_part.ts).
  */
 
 import { Appendix } from "../ffi/sys/appendix.ts";
 import { verbOf } from "./cli/global_names.ts";
 import { compiled } from "./compiled_part.ts";
-
-/** The parts and their entry points, relative to the project's root. */
-export const PARTS = {
-  /** The command line: all verbs but those of the kernel part. */
-  command: "oci/command_main.ts",
-  /** Verbs in which the start is felt, without the others: V8 takes a millisecond for each 40 KB that it has to look at. */
-  do: "oci/do_main.ts",
-  create: "oci/create_main.ts",
-  exec: "oci/exec_main.ts",
-  /** What clients ask of a container besides. */
-  control: "oci/control_main.ts",
-  /** The kernel of a sandbox, and what shows it: `boot`, `syscalls`, `doctor`. */
-  kernel: "oci/kernel_main.ts",
-  /** The file server: what the file is under its second name. */
-  gofer: "gofer/main.ts",
-} as const;
+import { entryOf, type PartName, partOfVerb } from "./part_table.ts";
 
 const GOFER_NAME = "/dvisor-gofer";
 
-export type PartName = keyof typeof PARTS;
-
-/** The entry with its compiled code: as tools/build/rehearsal.ts has it. */
+/** The appendix's entry with the kernel's compiled code, which tools/build/rehearsal.ts writes. */
 const KERNEL_CODE = "kernel code";
-
-/** Nothing stands in front of the kernel part's verbs: they belong to the first word alone. */
-const KERNEL_VERBS: readonly string[] = ["boot", "syscalls", "doctor"];
-
-/** The parts of other verbs; `command` has those that are not here. */
-const PART_OF: ReadonlyMap<string | undefined, PartName> = new Map([
-  ["do", "do"],
-  ["create", "create"],
-  ["exec", "exec"],
-  ...["state", "start", "kill", "delete"].map((verb): [string, PartName] => [verb, "control"]),
-]);
 
 /** @param path of the executable @param args of the command line */
 export function partFor(path: string, args: readonly string[]): PartName {
   if (path.endsWith(GOFER_NAME)) return "gofer";
-  if (KERNEL_VERBS.includes(args[0] ?? "")) return "kernel";
-  // Help and versions are said by the whole.
-  return PART_OF.get(verbOf(args)) ?? "command";
+  const verb = verbOf(args), part = partOfVerb(verb);
+  // The kernel's verbs take no options in front of them, which the command line says.
+  return part === "kernel" && verb !== args[0] ? "command" : part;
 }
 
 interface BuiltPart {
@@ -57,7 +30,7 @@ interface BuiltPart {
   readonly code: Uint8Array | null;
 }
 
-/** The part out of the running binary; null when this is no binary of ours. */
+/** A part of the running binary; null when the process runs from sources. */
 function builtPart(name: PartName): BuiltPart | null {
   using appendix = Appendix.open("/proc/self/exe");
   const text = appendix?.read(name) ?? null;
@@ -67,13 +40,16 @@ function builtPart(name: PartName): BuiltPart | null {
   return { text: new TextDecoder().decode(text), code };
 }
 
-/** Runs a part; it reads Deno.args and ends the process. Not async: its text and code would be kept as long as it runs. */
+/**
+ * Runs a part, which reads Deno.args and ends the process. Not async: the frame of an async function
+ * would keep the text and the code in memory as long as the part runs.
+ */
 export function runPart(name: PartName): Promise<unknown> {
   const built = builtPart(name);
   if (built === null) {
     // No literal, so that the build does not follow it.
-    const url = new URL(`../${PARTS[name]}`, import.meta.url).href;
-    return import(url);
+    const entry = entryOf(name, new URL("../", import.meta.url).href);
+    return import(`data:text/javascript,${encodeURIComponent(entry)}`);
   }
   const { text, code } = built;
   if (code !== null || (name === "kernel" && globalThis.dvisorRehearsal !== undefined)) {

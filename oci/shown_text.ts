@@ -40,3 +40,7 @@ export function shownJson(json: string): string {
 function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
+
+export function say(line: string): void {
+  console.error(`dvisor: ${shownLines(line)}${Deno.stderr.isTerminal() ? "\r" : ""}`);
+}

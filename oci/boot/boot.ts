@@ -12,13 +12,12 @@ import { OwnImage } from "../../ffi/sys/own_image.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import type { KernelHeap } from "../../kernel/core/kernel_heap.ts";
 import type { CallRecord } from "../../kernel/syscalls/call_record.ts";
-import { shownLines } from "../shown_text.ts";
+import { say, shownLines } from "../shown_text.ts";
 import { EXIT_FAILURE, explain, UserError } from "../user_error.ts";
 import { BOOT_FDS, type BootSpec, FIRST_FREE_FD } from "../protocol/boot_spec.ts";
 import { confineSelf, dropDescriptors } from "./seccomp/confine_self.ts";
 import { type BootSocket, ControlSocket, PACKET_EXIT } from "../protocol/launcher_channel.ts";
 import { createMachine, type Machine } from "./machine.ts";
-import { say } from "./messages.ts";
 import { Sandbox } from "./boot_sandbox.ts";
 
 /** Runs a sandbox; ends the process. */

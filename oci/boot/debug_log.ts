@@ -12,7 +12,7 @@ import { S_IFMT, S_IFREG, Stat } from "../../ffi/abi/stat.ts";
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { fstat, ftruncate, write } from "../../ffi/sys/files.ts";
 import { monotonicNs } from "../../ffi/sys/clock.ts";
-import { NAMED_LOG_BYTES } from "../protocol/log_sizes.ts";
+import { NAMED_LOG_BYTES } from "../protocol/boot_spec.ts";
 
 /** LIMIT: bytes that wait for being written. */
 const BUFFER_BYTES = 65536;

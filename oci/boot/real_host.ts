@@ -48,7 +48,7 @@ import type { KernelHeap } from "../../kernel/core/kernel_heap.ts";
 import type { Waiter } from "../../kernel/core/wait.ts";
 import type { HostEvents } from "../../kernel/loop.ts";
 import type { GuestClock } from "./guest_clock.ts";
-import { Rest, REST_NS } from "./idle_memory.ts";
+import { Rest, REST_NS } from "./v8_heap.ts";
 
 /** Token of the platform's doorbell; all others are fds. */
 const DOORBELL = 0xffffffff;

@@ -7,11 +7,11 @@ import { PLATFORM_NAMES } from "../../platform/select/candidates.ts";
 import {
   controlPair,
   ControlSocket,
+  exitCodeOf,
   PACKET_EXIT,
   PACKET_SIGNAL,
 } from "../protocol/launcher_channel.ts";
 import { DebugLog } from "./debug_log.ts";
-import { exitCodeOf } from "../protocol/exit_code.ts";
 import { homeIn } from "./guest/home.ts";
 import { parseMountOptions } from "../protocol/mount_options.ts";
 import { assembleFilter } from "./seccomp/seccomp_filter.ts";

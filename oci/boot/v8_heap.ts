@@ -4,6 +4,8 @@
  */
 
 import type { KernelHeap } from "../../kernel/core/kernel_heap.ts";
+import { ownCpuNs } from "../../ffi/sys/clock.ts";
+import { trimHeap } from "../../ffi/sys/native.ts";
 
 /** What is used of V8's interface in `node:v8`. */
 interface V8Module {
@@ -38,4 +40,31 @@ export function collectGarbage(flavor: "regular" | "last-resort"): void {
   const gc: unknown = Reflect.get(globalThis, "gc");
   if (typeof gc !== "function") return;
   Reflect.apply(gc, undefined, [{ type: "major", execution: "sync", flavor }]);
+}
+
+/** A sleep of this long is a rest. */
+export const REST_NS = 1_000_000_000;
+/** CPU time of the Sentry since the last collection that makes another one worth its 50 ms. */
+const WORK_NS = 1_000_000_000;
+
+export class Rest {
+  readonly #workNs: number;
+  /** Its start leaves garbage too. */
+  #cpuNs: number = -Infinity;
+
+  constructor(workNs: number = WORK_NS) {
+    this.#workNs = workNs;
+  }
+
+  /** Whether there is garbage enough to look out for a rest. */
+  get isDue(): boolean {
+    return ownCpuNs() - this.#cpuNs >= this.#workNs;
+  }
+
+  /** The sandbox has rested for `REST_NS`. */
+  take(): void {
+    collectGarbage("last-resort");
+    trimHeap();
+    this.#cpuNs = ownCpuNs();
+  }
 }

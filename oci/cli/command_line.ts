@@ -5,10 +5,12 @@
  */
 
 import type { Command, Verb } from "./command.ts";
-import { runCommand } from "./run_command.ts";
-import { EXIT_FAILURE, EXIT_USAGE, usageError } from "../user_error.ts";
-import { type Globals, type SplitCommandLine, splitCommandLine } from "./globals.ts";
+import { EXIT_FAILURE, EXIT_USAGE, explain, usageError, UserError } from "../user_error.ts";
+import { type Globals, noGlobals, type SplitCommandLine, splitCommandLine } from "./globals.ts";
 import { COMMIT, OCI_VERSION, VERSION } from "../version.ts";
+import { SyscallError } from "../../ffi/sys/errors.ts";
+import { writeLog } from "../client_log.ts";
+import { shownLines } from "../shown_text.ts";
 
 export type Verbs = Readonly<Record<string, Verb>>;
 
@@ -65,4 +67,31 @@ function findVerb(verbs: Verbs, name: string): Verb {
   if (verb !== undefined) return verb;
   const what = name.startsWith("-") ? "option" : "verb";
   throw usageError(`there is no ${what} "${name}"; try: dvisor help`);
+}
+
+/** LIMIT: characters of a command line that the log shows. */
+const SHOWN = 4096;
+
+/** @returns the exit code */
+export async function runCommand(
+  command: Command,
+  args: readonly string[],
+  globals: Globals = noGlobals(),
+): Promise<number> {
+  writeLog(globals, "debug", `dvisor with ${JSON.stringify(Deno.args).slice(0, SHOWN)}`);
+  try {
+    return await command.run(args, globals);
+  } catch (error) {
+    writeLog(globals, "error", explain(error));
+    if (error instanceof UserError) {
+      console.error(shownLines(`dvisor: ${explain(error)}`));
+      return command.failureCode ?? error.exitCode;
+    }
+    if (error instanceof SyscallError) {
+      console.error(shownLines(`dvisor: the host refuses ${error.message}`));
+      return command.failureCode ?? EXIT_FAILURE;
+    }
+    console.error(shownLines(`dvisor: this is a bug in dvisor: ${Deno.inspect(error)}`));
+    return command.failureCode ?? EXIT_FAILURE;
+  }
 }

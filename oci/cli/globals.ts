@@ -7,7 +7,6 @@ import { type Flags, readFlags } from "./flags.ts";
 import { GLOBAL_NAMES } from "./global_names.ts";
 import { defaultRoot } from "../state/root_dir.ts";
 import { StateStore } from "../state/store.ts";
-import { usageError } from "../user_error.ts";
 
 export type StringOption =
   | "platform"
@@ -97,18 +96,4 @@ export function splitCommandLine(args: readonly string[]): SplitCommandLine {
 /** Without options. */
 export function noGlobals(): Globals {
   return new Globals(readFlags([], GLOBAL_NAMES));
-}
-
-/** One of dvisor's options with its choices, from the verb or from in front of it. */
-export function choose<T extends string>(
-  name: string,
-  value: string | null,
-  choices: readonly [T, ...T[]],
-): T {
-  if (value === null) return choices[0];
-  const found = choices.find((c) => c === value);
-  if (found === undefined) {
-    throw usageError(`--${name} is "${value}", expected ${choices.join(", ")}`);
-  }
-  return found;
 }

@@ -2,14 +2,14 @@
 
 import { PLATFORM_CHOICES, platformOf } from "../../platform/select/candidates.ts";
 import type { FlagNames, Flags } from "./flags.ts";
-import { choose, type Globals } from "./globals.ts";
+import type { Globals } from "./globals.ts";
 import type { NetworkMode } from "../protocol/boot_spec.ts";
 import {
   CORE_SCHEDULING_MODES,
   processorIsolation,
   SPECULATION_MODES,
 } from "../launch/processor_isolation.ts";
-import { usageError } from "../user_error.ts";
+import { choose, usageError } from "../user_error.ts";
 import type { SandboxSettings } from "../launch/foreground_sandbox.ts";
 
 export const SANDBOX_FLAGS = {

@@ -1,19 +1,19 @@
 /**
  * Debug logs that annotations of containers ask for: files in a directory that only its owner can
  * look into. They stay when their containers go, so there are only so many: the oldest make room.
- * Their size is protocol/log_sizes.ts's.
+ * Their size is protocol/boot_spec.ts's.
  *
  * Neighbours: annotation_options.ts, which decides whether there is one.
  */
 
 import { join } from "@std/path";
-import { ANNOTATED_LOG_BYTES, NAMED_LOG_BYTES } from "../protocol/log_sizes.ts";
+import { ANNOTATED_LOG_BYTES, NAMED_LOG_BYTES } from "../protocol/boot_spec.ts";
 import { keepNewest } from "../state/kept_files.ts";
 import { UserError } from "../user_error.ts";
 
 const DIRECTORY = "/var/log/dvisor";
 const SUFFIX = ".log";
-/** LIMIT: files. With that of protocol/log_sizes.ts they take half a gigabyte at most. */
+/** LIMIT: files. With that of protocol/boot_spec.ts they take half a gigabyte at most. */
 export const ANNOTATED_LOGS = 32;
 
 /** Makes room for a container's log. @returns its path @throws UserError */

@@ -6,12 +6,12 @@
 import { resolve } from "@std/path";
 import { annotatedGlobals } from "./annotation_options.ts";
 import type { Globals } from "../cli/globals.ts";
-import { choose } from "../cli/globals.ts";
 import { writeLog } from "../client_log.ts";
-import { parseOverlay } from "./overlay_mode.ts";
+import { parseOverlay } from "./root_overlay.ts";
 import { HOST_UDS, planRootfs, type RootfsPlan } from "./rootfs_plan.ts";
 import { type Config, readConfig } from "../spec/config.ts";
 import { shownLines } from "../shown_text.ts";
+import { choose } from "../user_error.ts";
 import { CONFIG, readConfigFile } from "./config_file.ts";
 
 export interface Bundle {

@@ -20,6 +20,10 @@ import { hasOwnUsers } from "./host_namespaces.ts";
 import type { PidChoice } from "./pid_file.ts";
 import type { Streams } from "./standard_streams.ts";
 import { timeOffsetsOf } from "./time_namespaces.ts";
+import { close } from "../../ffi/sys/files.ts";
+import { runHooks } from "../launch/run_hooks.ts";
+import type { Hooks } from "../spec/hooks_section.ts";
+import { ociState } from "./oci_state.ts";
 
 export interface CreateOptions {
   readonly id: string;
@@ -135,4 +139,22 @@ export function check2(pair: [number, number] | number, what: string): [number, 
   if (typeof pair !== "number") return pair;
   check(pair, what);
   throw new Error(`${what} gave no pair`);
+}
+
+/** Of the proxy, what stands for the container's own. */
+const ENTERED = ["net", "ipc", "uts"];
+
+/** @param pid of the proxy @throws UserError */
+export function runCreateHooks(hooks: Hooks, record: ContainerRecord, pid: number): void {
+  const init = { ...record.init, pid };
+  const state = JSON.stringify(ociState({ ...record, init }, "creating"));
+  const place = { state, directory: record.bundle };
+  runHooks([...hooks.prestart, ...hooks.createRuntime], place);
+  if (hooks.createContainer.length === 0) return;
+  const enter = ENTERED.map((name) => openNamespace(`/proc/${pid}/ns/${name}`));
+  try {
+    runHooks(hooks.createContainer, { ...place, enter });
+  } finally {
+    enter.forEach(close);
+  }
 }

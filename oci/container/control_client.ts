@@ -11,7 +11,7 @@ import { check, errnoName } from "../../ffi/sys/errors.ts";
 import { recvFds, sendFds } from "../../ffi/sys/fdpass.ts";
 import { close, memfdCreate, pwrite } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { waitReadable } from "../launch/interrupts.ts";
+import { waitReadable } from "../launch/command_signals.ts";
 import { readAnswer } from "../protocol/control_answers.ts";
 import { type Answers, type Op, PACKET_MAX, type Request } from "../protocol/control_protocol.ts";
 import { UserError } from "../user_error.ts";

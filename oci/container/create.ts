@@ -18,7 +18,7 @@ import { ContainerCgroup } from "../launch/cgroup/container_cgroup.ts";
 import type { CgroupOptions } from "../launch/cgroup/group_plan.ts";
 import { writeLog } from "../client_log.ts";
 import { openDebugLog } from "../launch/foreground_sandbox.ts";
-import { holdInterrupts, throwIfInterrupted } from "../launch/interrupts.ts";
+import { holdInterrupts, throwIfInterrupted } from "../launch/command_signals.ts";
 import { endProxy, openNamespace, type Proxy, startProxy } from "../launch/proxy_process.ts";
 import { startSandbox } from "../launch/sandbox_processes.ts";
 import { setHostSettings } from "../host/network_settings.ts";
@@ -32,16 +32,6 @@ import { OCI_VERSION } from "../version.ts";
 import { UserError } from "../user_error.ts";
 import { logPath } from "./crash_report.ts";
 import { checkIdMaps, writeIdMaps } from "./id_maps.ts";
-import { runCreateHooks } from "./create_hooks.ts";
-import { destroyContainer } from "./destroy.ts";
-import {
-  findSandbox,
-  foreignNamespaces,
-  namespaceInodes,
-  openNamespaces,
-} from "./host_namespaces.ts";
-import { joinSandbox } from "./join_sandbox.ts";
-import { openOwnNetwork } from "./own_network.ts";
 import {
   bootSpec,
   check2,
@@ -52,8 +42,18 @@ import {
   type Making,
   mayEnterNetwork,
   openUsers,
+  runCreateHooks,
 } from "./container_creation.ts";
-import { makeOverlayDirectory } from "./overlay_directory.ts";
+import { destroyContainer } from "./destroy.ts";
+import {
+  findSandbox,
+  foreignNamespaces,
+  namespaceInodes,
+  openNamespaces,
+} from "./host_namespaces.ts";
+import { joinSandbox } from "./join_sandbox.ts";
+import { openOwnNetwork } from "./own_network.ts";
+import { makeOverlayDirectory } from "./root_overlay.ts";
 import { timeOffsetsOf } from "./time_namespaces.ts";
 import { warnOf } from "./start.ts";
 import { letGo, tellPid } from "./pid_file.ts";

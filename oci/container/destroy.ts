@@ -5,7 +5,7 @@
 
 import { ContainerCgroup } from "../launch/cgroup/container_cgroup.ts";
 import { keepReport } from "./crash_report.ts";
-import { removeOverlayDirectory } from "./overlay_directory.ts";
+import { removeOverlayDirectory } from "./root_overlay.ts";
 import { ask } from "./control_client.ts";
 import { endProcess } from "../state/liveness.ts";
 import type { ContainerRecord } from "../state/record.ts";

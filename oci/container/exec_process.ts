@@ -1,6 +1,6 @@
 /** What `exec` runs: a file with a process as in config.json, or a command with the container's own process around it. */
 
-import { type Flags } from "../cli/flags.ts";
+import type { Flags } from "../cli/flags.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { CapabilitySpec } from "../protocol/boot_spec.ts";
 import { JsonNode } from "../json_node.ts";

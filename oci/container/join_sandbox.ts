@@ -15,8 +15,6 @@ import { processId, statusOf } from "../state/liveness.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import type { ContainerDir } from "../state/store.ts";
 import { UserError } from "../user_error.ts";
-import { runCreateHooks } from "./create_hooks.ts";
-import { namespaceInode, sharedNamespaces } from "./host_namespaces.ts";
 import {
   bootSpec,
   check2,
@@ -24,7 +22,9 @@ import {
   type Made,
   type Making,
   openUsers,
+  runCreateHooks,
 } from "./container_creation.ts";
+import { namespaceInode, sharedNamespaces } from "./host_namespaces.ts";
 
 /** @throws UserError */
 export function joinSandbox(making: Making, other: ContainerRecord): Made {

@@ -12,8 +12,8 @@ import { syscall } from "../../ffi/sys/native.ts";
 import { signalToEventfd } from "../../ffi/sys/signals.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
 import { RawTerminal } from "../host/terminal.ts";
-import { forwardedSignals } from "../launch/forwarded_signals.ts";
-import { exitCodeOf } from "../protocol/exit_code.ts";
+import { forwardedSignals } from "../launch/command_signals.ts";
+import { exitCodeOf } from "../protocol/launcher_channel.ts";
 
 export class Foreground {
   readonly #terminal: RawTerminal | null;

@@ -15,7 +15,7 @@ import type { ConfigMount } from "../spec/mount_entry.ts";
 import type { Resources } from "../spec/resources_section.ts";
 import { EXIT_FAILURE, UserError } from "../user_error.ts";
 import { shownPath } from "../file_error.ts";
-import type { OverlayMode } from "./overlay_mode.ts";
+import type { OverlayMode } from "./root_overlay.ts";
 import { type OverlayPaths, splitOverlayOptions } from "./overlay_options.ts";
 
 export interface RootfsOptions {

@@ -11,6 +11,7 @@ import { scratch } from "../../ffi/sys/cstring.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
 import { fstat, openat } from "../../ffi/sys/files.ts";
 import { UserError } from "../user_error.ts";
+import { heapBytesFor, objectBytesMax } from "../../kernel/core/kernel_heap.ts";
 
 export interface Program {
   /** Open executable, close-on-exec. */
@@ -76,4 +77,14 @@ export function goferProgram(): Program {
   const root = sourceRoot();
   if (root !== null) return sourceProgram(root, "gofer/main.ts", []);
   return openProgram(`${dirname(Deno.execPath())}/dvisor-gofer`, ["dvisor-gofer"], ENVIRONMENT);
+}
+
+/**
+ * V8's flag for a sandbox with that limit of memory, on that machine.
+ *
+ * Code that V8 compiled with another size is taken all the same.
+ */
+export function heapFlag(memoryBytes: number, machineBytes: number): string {
+  const bytes = heapBytesFor(objectBytesMax(memoryBytes, machineBytes));
+  return `--max-old-space-size=${Math.ceil(bytes / 2 ** 20)}`;
 }

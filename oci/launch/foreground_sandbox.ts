@@ -9,16 +9,16 @@ import { errnoName } from "../../ffi/sys/errors.ts";
 import { openat } from "../../ffi/sys/files.ts";
 import type { PlatformName } from "../../platform/select/candidates.ts";
 import { isTerminal, RawTerminal, terminalSize } from "../host/terminal.ts";
-import type {
-  FilesSpec,
-  MountSpec,
-  NetworkMode,
-  ProcessSpec,
-  RootSpec,
+import {
+  type FilesSpec,
+  type MountSpec,
+  NAMED_LOG_BYTES,
+  type NetworkMode,
+  type ProcessSpec,
+  type RootSpec,
 } from "../protocol/boot_spec.ts";
-import { NAMED_LOG_BYTES } from "../protocol/log_sizes.ts";
 import { usageError, UserError } from "../user_error.ts";
-import { forwardedSignals } from "./forwarded_signals.ts";
+import { forwardedSignals } from "./command_signals.ts";
 import type { GoferRoot } from "./gofer_process.ts";
 import { allowedCpus, allowedMemory } from "../host/host_limits.ts";
 import { type StartedSandbox, startSandbox } from "./sandbox_processes.ts";

@@ -23,7 +23,7 @@ import { check, SyscallError } from "../../ffi/sys/errors.ts";
 import { close, memfdCreate, pread, pwrite } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { spawn, type Spawned, SpawnScript } from "../../ffi/sys/spawn.ts";
-import { waitReadable } from "./interrupts.ts";
+import { waitReadable } from "./command_signals.ts";
 import { descriptors, tieToParent } from "../host/launch_steps.ts";
 import type { Hook } from "../spec/hooks_section.ts";
 import { UserError } from "../user_error.ts";

@@ -44,12 +44,11 @@ import { shownLines } from "../shown_text.ts";
 import { UserError } from "../user_error.ts";
 import { emptyRoot } from "./empty_root.ts";
 import { allowedMemory } from "../host/host_limits.ts";
-import { waitReadable } from "./interrupts.ts";
-import { heapFlag } from "./kernel_heap.ts";
+import { waitReadable } from "./command_signals.ts";
+import { goferProgram, heapFlag, sentryProgram } from "./executables.ts";
 import { type GoferRoot, startGofer } from "./gofer_process.ts";
 import type { Launched } from "./confinement_levels.ts";
 import { PlatformMemory } from "./remembered_platform.ts";
-import { goferProgram, sentryProgram } from "./executables.ts";
 import { type SentryNetwork, startSentry } from "./sentry_process.ts";
 
 export interface SandboxOptions {

@@ -214,3 +214,8 @@ export const BOOT_FDS = {
 
 /** From here on are further files of the guest, and then nothing. */
 export const FIRST_FREE_FD = 13;
+
+/** LIMIT: bytes of a file that the command line names. */
+export const NAMED_LOG_BYTES = 2 ** 30;
+/** LIMIT: bytes of a file that annotations of a container ask for. */
+export const ANNOTATED_LOG_BYTES = 16 * 2 ** 20;

@@ -15,6 +15,7 @@ import { recvFds, sendFds } from "../../ffi/sys/fdpass.ts";
 import { close, socketpair } from "../../ffi/sys/files.ts";
 import type { PlatformName } from "../../platform/select/candidates.ts";
 import { readBootMessage } from "./control_answers.ts";
+import { wExitStatus, wifExited, wTermSig } from "../../ffi/abi/wait.ts";
 
 /** From boot, before the guest runs. */
 export type BootMessage =
@@ -138,4 +139,11 @@ export function packetPair(): [number, number] {
     throw new Error("socketpair gave no pair");
   }
   return pair;
+}
+
+const SIGNAL_BASE = 128;
+
+/** @param status of wait(2) */
+export function exitCodeOf(status: number): number {
+  return wifExited(status) ? wExitStatus(status) : SIGNAL_BASE + wTermSig(status);
 }

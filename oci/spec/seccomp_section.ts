@@ -21,7 +21,6 @@ import {
 } from "../../ffi/abi/seccomp.ts";
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import * as K from "../../kernel/seccomp/oci_filter.ts";
-import { x32NumberOf } from "./x32_calls.ts";
 import type { JsonNode } from "../json_node.ts";
 
 const ACTIONS = {
@@ -163,4 +162,24 @@ function readWords(node: JsonNode): readonly [number, number] {
     node.expected(`a whole number of at most ${Number.MAX_SAFE_INTEGER}, or 18446744073709551615`);
   }
   return [value % 2 ** 32, Math.floor(value / 2 ** 32)];
+}
+
+const FIRST = 512;
+const OWN = `rt_sigaction rt_sigreturn ioctl readv writev recvfrom sendmsg recvmsg execve ptrace
+rt_sigpending rt_sigtimedwait rt_sigqueueinfo sigaltstack timer_create mq_notify kexec_load waitid
+set_robust_list get_robust_list vmsplice move_pages preadv pwritev rt_tgsigqueueinfo recvmmsg
+sendmmsg process_vm_readv process_vm_writev setsockopt getsockopt io_setup io_submit execveat
+preadv2 pwritev2`.split(/\s+/);
+
+/** Calls that x32 does not have at all. */
+const MISSING = new Set(
+  `uselib _sysctl create_module get_kernel_syms query_module nfsservctl set_thread_area
+get_thread_area epoll_ctl_old epoll_wait_old vserver`.split(/\s+/),
+);
+
+/** -1: there is none. */
+export function x32NumberOf(nr: number): number {
+  const name = NAMES[nr] ?? "", own = OWN.indexOf(name);
+  if (own >= 0) return FIRST + own;
+  return MISSING.has(name) ? -1 : nr;
 }

@@ -13,7 +13,7 @@ import { scratch } from "../../ffi/sys/cstring.ts";
 import { close, poll } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
-import { exitCodeOf } from "../../oci/protocol/exit_code.ts";
+import { exitCodeOf } from "../../oci/protocol/launcher_channel.ts";
 import { dvisorCommand, ROOT } from "../harness/dvisor.ts";
 import { inOwnHost, PLACES } from "../harness/own_host.ts";
 

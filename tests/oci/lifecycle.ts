@@ -10,7 +10,7 @@ import { SYS_kill, SYS_prctl, SYS_wait4 } from "../../ffi/abi/syscall_numbers.ts
 import { __WALL } from "../../ffi/abi/wait.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { exitCodeOf } from "../../oci/protocol/exit_code.ts";
+import { exitCodeOf } from "../../oci/protocol/launcher_channel.ts";
 import { dvisorCommand, type Finished, run } from "../harness/dvisor.ts";
 import { named, noContainers } from "../harness/machine.ts";
 import { eventually } from "../harness/processes.ts";

@@ -3,8 +3,7 @@
  * claims_test.ts fails when the page is not what this makes.
  */
 
-import { syscallEntries } from "../../oci/cli/verbs/syscalls.ts";
-import { verdict } from "../../oci/cli/verbs/syscall_flags.ts";
+import { syscallEntries, verdict } from "../../oci/cli/verbs/syscalls.ts";
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import type { Flag, FlagSet } from "../../kernel/syscalls/flags/flag_set.ts";
 import { FLAG_SETS } from "../../kernel/syscalls/flags/flag_sets.ts";

@@ -9,7 +9,7 @@ import { embedProgram } from "./embed.ts";
 /**
  * V8 takes the positions of lazily compiled functions at once. Otherwise the first caught error
  * makes it parse the whole program again, which doubles the start-up time of a large one. And the
- * program may say when garbage is collected (oci/boot/idle_memory.ts).
+ * program may say when garbage is collected (oci/boot/v8_heap.ts).
  */
 const V8_FLAGS = ["--no-enable-lazy-source-positions", "--expose-gc"];
 

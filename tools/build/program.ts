@@ -7,7 +7,8 @@
  */
 
 import { assembled, type PrebuiltImage, toText } from "../../ffi/sys/prebuilt.ts";
-import { ASSEMBLIES, ENTRY, NAME, PARTS } from "./staleness.ts";
+import { entryOf, PART_NAMES } from "../../oci/part_table.ts";
+import { ASSEMBLIES, ENTRY, NAME } from "./staleness.ts";
 
 /** What stands for `import.meta`, which a script does not have. */
 const META = `({main:true,url:"file:///proc/self/exe",filename:"/proc/self/exe"})`;
@@ -37,7 +38,7 @@ export function toScript(bundle: string, name: string): string {
 }
 
 /**
- * Bundles and minifies `entry` (a path relative to `root`) and returns the script.
+ * Bundles and minifies `entry` (an absolute path, or one relative to `root`) and returns the script.
  *
  * @throws Error if the bundler fails; it has printed why
  */
@@ -76,7 +77,9 @@ export async function bundleOutput(
   workDir: string,
 ): Promise<BundledOutput> {
   const parts = new Map<string, string>();
-  for (const [part, entry] of Object.entries(PARTS)) {
+  for (const part of PART_NAMES) {
+    const entry = `${workDir}/${part}.js`;
+    await Deno.writeTextFile(entry, entryOf(part, `file://${root}/`));
     parts.set(part, await bundleProgram(root, entry, `${NAME}-${part}`, workDir));
   }
   const main = await bundleProgram(root, ENTRY, NAME, workDir);

@@ -5,17 +5,6 @@ export const NAME = "dvisor", ENTRY = "oci/main.ts";
 /** Its second name: another program for whoever runs it, but the same file. */
 export const GOFER_NAME = "dvisor-gofer";
 
-/** Entry points of programs that the entry chooses from, by name: as oci/parts.ts has them. */
-export const PARTS: Readonly<Record<string, string>> = {
-  command: "oci/command_main.ts",
-  do: "oci/do_main.ts",
-  create: "oci/create_main.ts",
-  exec: "oci/exec_main.ts",
-  control: "oci/control_main.ts",
-  kernel: "oci/kernel_main.ts",
-  gofer: "gofer/main.ts",
-};
-
 /** Modules that assemble machine code, by the names under which programs ask for it (ffi/sys/prebuilt.ts). */
 export const ASSEMBLIES: Readonly<Record<string, string>> = {
   native: "ffi/sys/native_assembly.ts",

@@ -11,7 +11,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   kernel: ["ffi/abi/", "ffi/mem/", "platform/platform.ts", "gofer/client/"],
   oci: ["ffi/", "platform/", "gofer/", "kernel/"],
   "mod.ts": ["ffi/", "platform/", "gofer/", "kernel/", "oci/"],
-  tools: ["ffi/"],
+  tools: ["ffi/", "oci/part_table.ts"],
 };
 
 /**
@@ -56,6 +56,32 @@ const CALLS_RANK = 5;
 /** `kernel/*.ts` and whatever has no rank stand above all. */
 const KERNEL_TOP = 6;
 
+/** What runs on the command line's side imports of `kernel/`: no code of a running kernel. */
+const COMMAND_LINE_KERNEL = /^kernel\/(core\/|seccomp\/oci_filter\.ts$)/;
+
+/**
+ * Whose values each folder of `oci/` may import, besides its own and those of `oci/*.ts`. The
+ * command line runs `cli`, `container`, `launch`, `spec`, `state` and `install`; the boot process
+ * runs `boot`; both have `protocol`, `host` and `proxy`. The longest path counts.
+ */
+const OCI_IMPORTS: Record<string, readonly string[]> = {
+  boot: ["protocol", "host", "proxy"],
+  cli: ["container", "install", "launch", "spec", "state", "protocol", "host", "proxy"],
+  "cli/verbs/boot.ts": ["boot"],
+  container: ["launch", "spec", "state", "protocol", "host", "proxy"],
+  host: [],
+  install: [],
+  launch: ["state", "protocol", "host", "proxy"],
+  library: [],
+  "parts.ts": ["cli"],
+  protocol: [],
+  proxy: ["protocol", "host"],
+  spec: ["protocol"],
+  state: [],
+};
+/** Files of `oci/` that the boot process runs: the boot process and the verbs of its part. */
+const KERNEL_PART = /^oci\/(boot\/|cli\/verbs\/(boot|doctor|syscalls)\.ts$)/;
+
 /** The package names that code may import by name; everything else is a relative path. */
 const PACKAGES = /^@std\/(assert|cli|encoding|path)$/;
 
@@ -76,6 +102,17 @@ function kernelRank(file: string): number {
   return KERNEL_TOP;
 }
 
+/** Whether `file` of `oci/` must not import values of `target`. */
+function isWrongInOci(file: string, target: string): boolean {
+  if (target.startsWith("kernel/")) {
+    return !KERNEL_PART.test(file) && !COMMAND_LINE_KERNEL.test(target);
+  }
+  const [, from = "", ...rest] = file.split("/"), [, to = "", ...inside] = target.split("/");
+  if (!target.startsWith("oci/") || inside.length === 0 || from === to) return false;
+  const allowed = OCI_IMPORTS[[from, ...rest].join("/")] ?? OCI_IMPORTS[from];
+  return !(allowed ?? []).includes(to);
+}
+
 /** The path that `specifier` in `file` names; both relative to the root. Null above the root. */
 export function resolveImport(file: string, specifier: string): string | null {
   const parts = file.split("/").slice(0, -1);
@@ -89,7 +126,7 @@ export function resolveImport(file: string, specifier: string): string | null {
 
 /**
  * What is wrong with an import of `specifier` in `file` (relative to the root), or null.
- * Types may be imported upwards within `kernel/`: they leave no trace at run time.
+ * Types may be imported upwards within `kernel/` and `oci/`: they leave no trace at run time.
  */
 export function importProblem(file: string, specifier: string, isTypeOnly: boolean): string | null {
   if (isTestCode(file)) return null;
@@ -105,6 +142,9 @@ export function importProblem(file: string, specifier: string, isTypeOnly: boole
   const allowed = ALLOWED[from];
   if (allowed === undefined) return null;
   if (isTestCode(target)) return `"${target}" is for tests only`;
+  if (from === "oci" && !isTypeOnly && isWrongInOci(file, target)) {
+    return `${file} must not import values of ${target}: another process runs it, or it stands above`;
+  }
   if (from !== to) {
     if (allowed.some((a) => a.endsWith("/") ? target.startsWith(a) : target === a)) return null;
     const may = allowed.length === 0 ? "nothing else" : allowed.join(", ");

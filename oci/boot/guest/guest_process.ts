@@ -10,8 +10,7 @@ import { killGroup } from "../../../kernel/task/exit_request.ts";
 import type { ExitListener, ThreadGroup } from "../../../kernel/task/thread_group.ts";
 import type { Host } from "../../../kernel/core/host.ts";
 import type { TerminalBridge } from "./terminal_bridge.ts";
-import { type BootSocket, PACKET_EXIT } from "../../protocol/launcher_channel.ts";
-import { exitCodeOf } from "../../protocol/exit_code.ts";
+import { type BootSocket, exitCodeOf, PACKET_EXIT } from "../../protocol/launcher_channel.ts";
 import type { StartedGuest } from "./guest_start.ts";
 import { LauncherLink, type WaiterListener } from "../control/launcher_events.ts";
 

@@ -25,7 +25,7 @@ import { rootCredentials } from "../../../kernel/cred/credentials.ts";
 import type { MountNamespace } from "../../../kernel/vfs/mounts.ts";
 import { openAt } from "../../../kernel/vfs/open.ts";
 import type { OpenFile } from "../../../kernel/vfs/open_file.ts";
-import { findNull, NULL_DEVICE, NULL_PATH } from "../rootfs/null_device.ts";
+import { findNull, NULL_DEVICE, NULL_PATH } from "../rootfs/devices.ts";
 import type { GuestFds, ProcessSpec } from "../../protocol/boot_spec.ts";
 
 export class StdioFiles {

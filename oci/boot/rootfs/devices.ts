@@ -6,9 +6,9 @@
  * system of the container's own.
  */
 
-import { EEXIST, ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
-import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
-import { makedev, S_IFBLK, S_IFCHR, S_IFIFO } from "../../../ffi/abi/stat.ts";
+import { EEXIST, ENOENT, ENXIO, EPERM } from "../../../ffi/abi/errno.ts";
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../../ffi/abi/fcntl.ts";
+import { makedev, S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT } from "../../../ffi/abi/stat.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import { TmpfsFs } from "../../../kernel/fs/tmpfs/tmpfs.ts";
 import { chownAt } from "../../../kernel/vfs/attributes.ts";
@@ -155,4 +155,17 @@ function showSlave(caller: Caller, slave: Path, place: Path): number {
     mount.source,
   );
   return namespace.attach(shown, place);
+}
+
+export const NULL_PATH = "/dev/null";
+/** Its number, on every Linux. */
+export const NULL_DEVICE = makedev(1, 3);
+
+/** A Path that is not pinned, or -errno: -ENXIO for something else in its place. */
+export function findNull(caller: Caller): Path | number {
+  const found = findAt(caller, AT_FDCWD, NULL_PATH, AT_SYMLINK_NOFOLLOW);
+  if (typeof found === "number") return found;
+  const { inode } = found.dentry;
+  const isNull = inode !== null && (inode.mode & S_IFMT) === S_IFCHR && inode.rdev === NULL_DEVICE;
+  return isNull ? found : -ENXIO;
 }

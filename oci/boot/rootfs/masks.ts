@@ -12,7 +12,7 @@ import { addMount, bindMount, remount } from "../../../kernel/vfs/mount_operatio
 import { findAt } from "../../../kernel/vfs/status.ts";
 import { UserError } from "../../user_error.ts";
 import { cannot } from "../../file_error.ts";
-import { findNull, NULL_PATH } from "./null_device.ts";
+import { findNull, NULL_PATH } from "./devices.ts";
 
 /** Shows a path once more, over itself, without the right to write; one that is not there does not matter. */
 export function makeReadOnly(caller: Caller, path: string, jsonPath: string): void {

@@ -1,11 +1,12 @@
 /**
- * Signals that end a command while it makes something: it hears of them where it waits, takes back what it has made, and
- * ends then. Not here: signals for a guest (oci/container/proxy_wait.ts).
+ * Signals that a command gets. While it makes something, SIGHUP, SIGINT and SIGTERM end its next
+ * wait: it then removes what it has made and exits. Once a guest runs in the foreground, the waiter
+ * forwards signals to it (foreground_sandbox.ts, container/proxy_wait.ts).
  */
 
 import { EINTR } from "../../ffi/abi/errno.ts";
 import { Pollfd, POLLIN } from "../../ffi/abi/poll.ts";
-import { SIGHUP, SIGINT, signalName, SIGTERM } from "../../ffi/abi/signal.ts";
+import * as S from "../../ffi/abi/signal.ts";
 import { SYS_poll } from "../../ffi/abi/syscall_numbers.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
@@ -14,7 +15,7 @@ import { syscall } from "../../ffi/sys/native.ts";
 import { defaultSignal, signalToEventfd } from "../../ffi/sys/signals.ts";
 import { UserError } from "../user_error.ts";
 
-const SIGNALS = [SIGHUP, SIGINT, SIGTERM];
+const SIGNALS = [S.SIGHUP, S.SIGINT, S.SIGTERM];
 const SIGNAL_BASE = 128;
 /** LIMIT: one wait; a longer one goes on. */
 const POLL_MAX_MS = 1 << 30;
@@ -22,29 +23,37 @@ const POLL_MAX_MS = 1 << 30;
 /** signal -> its eventfd. */
 const held = new Map<number, number>();
 
-/** From now on they only end what waits here. Those that the caller ignores stay ignored. */
+/**
+ * From now on these signals end `waitReadable` and nothing else. Signals that the caller ignores
+ * stay ignored.
+ */
 export function holdInterrupts(): void {
   for (const signo of SIGNALS) {
     if (!isIgnored(signo)) held.set(signo, signalToEventfd(signo));
   }
 }
 
-/** Taking back is not interrupted; another signal ends the command at once. @throws UserError if one has come */
+/**
+ * Gives the signals back their default action, so that a second one ends the command at once even
+ * while it removes what it has made.
+ *
+ * @throws UserError if a signal has come
+ */
 export function throwIfInterrupted(): void {
   const came = [...held].find(([, fd]) => poll(fd, POLLIN, 0) > 0);
   if (came === undefined) return;
   for (const signo of held.keys()) defaultSignal(signo);
   held.clear();
   const [signo] = came;
-  throw new UserError(`interrupted by ${signalName(signo)}`, SIGNAL_BASE + signo);
+  throw new UserError(`interrupted by ${S.signalName(signo)}`, SIGNAL_BASE + signo);
 }
 
 /**
  * poll(2) for reading.
  *
- * @param timeoutMs -1 and Infinity: none
- * @returns false if it is not ready in time
- * @throws UserError if a signal comes before it is ready
+ * @param timeoutMs no limit if -1 or Infinity
+ * @returns false if `fd` is not ready in time
+ * @throws UserError if a signal comes before `fd` is ready
  */
 export function waitReadable(fd: number, timeoutMs: number): boolean {
   const end = timeoutMs < 0 ? Infinity : performance.now() + timeoutMs;
@@ -65,8 +74,29 @@ export function waitReadable(fd: number, timeoutMs: number): boolean {
   }
 }
 
-/** As nohup(1) leaves it for SIGHUP: /proc/self/status says so. */
+/** Whether the caller has made this process ignore a signal, as nohup(1) does with SIGHUP. */
 export function isIgnored(signo: number): boolean {
   const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(Deno.readTextFileSync("/proc/self/status"));
   return mask !== null && ((BigInt(`0x${mask[1]}`) >> BigInt(signo - 1)) & 1n) === 1n;
+}
+
+/** Signals by which programs are controlled. */
+const FORWARDED = [
+  S.SIGHUP,
+  S.SIGINT,
+  S.SIGQUIT,
+  S.SIGTERM,
+  S.SIGUSR1,
+  S.SIGUSR2,
+  S.SIGALRM,
+  S.SIGCONT,
+];
+
+/**
+ * The signals that a foreground command forwards: those above that its caller does not ignore, and
+ * with a terminal SIGWINCH.
+ */
+export function forwardedSignals(hasTerminal: boolean): number[] {
+  const forwarded = FORWARDED.filter((signo) => !isIgnored(signo));
+  return hasTerminal ? [...forwarded, S.SIGWINCH] : forwarded;
 }

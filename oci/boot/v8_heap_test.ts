@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 
 /** Works, rests, and says whether a rest was due before and behind it, and how many times the heap was smaller. */
 const PROGRAM = `
-import { Rest } from "${new URL("idle_memory.ts", import.meta.url)}";
+import { Rest } from "${new URL("v8_heap.ts", import.meta.url)}";
 const rest = new Rest(300_000_000);
 rest.take();
 const early = rest.isDue;

@@ -1,0 +1,66 @@
+/** `--overlay`: where what a container writes to its root directory goes. */
+
+import { usageError, UserError } from "../user_error.ts";
+import { removeTree } from "./remove_tree.ts";
+
+export type OverlayMode =
+  /** Through to the host. */
+  | { readonly kind: "none" }
+  /** Into the memory of the sandbox. */
+  | { readonly kind: "memory" }
+  /** Into a directory of the host that is the container's own, made in `parent` and removed with it. */
+  | { readonly kind: "file"; readonly parent: string };
+
+/** On most hosts a disk; /run, where the state is, is memory. */
+const DEFAULT_PARENT = "/var/tmp";
+
+export const OVERLAY_HELP = "none, memory, file, file:DIR";
+
+/** @param text null: not said @throws UserError */
+export function parseOverlay(text: string | null): OverlayMode {
+  switch (text) {
+    case null:
+    case "none":
+      return { kind: "none" };
+    case "memory":
+      return { kind: "memory" };
+    case "file":
+      return { kind: "file", parent: DEFAULT_PARENT };
+  }
+  const parent = /^file:(\/.*)$/s.exec(text)?.[1];
+  if (parent !== undefined) return { kind: "file", parent };
+  throw usageError(`--overlay is "${text}", expected ${OVERLAY_HELP}, the directory absolute`);
+}
+
+/**
+ * For its owner alone, who is root of the container.
+ *
+ * @param pid a process in the container's user namespace
+ * @throws UserError
+ */
+export function makeOverlayDirectory(path: string, pid: number): void {
+  try {
+    Deno.mkdirSync(path, { mode: 0o700 });
+    if (Deno.uid() === 0) Deno.chownSync(path, rootIn(pid, "uid_map"), rootIn(pid, "gid_map"));
+  } catch (error) {
+    throw new UserError(`--overlay=file: cannot make ${path}`, undefined, error);
+  }
+}
+
+/** With all that is in it; fine if it is not there. @throws UserError */
+export function removeOverlayDirectory(path: string): void {
+  try {
+    removeTree(path);
+  } catch (error) {
+    throw new UserError(`cannot remove what the container wrote, ${path}`, undefined, error);
+  }
+}
+
+/** The id here of user or group 0 there. */
+function rootIn(pid: number, file: "uid_map" | "gid_map"): number {
+  for (const line of Deno.readTextFileSync(`/proc/${pid}/${file}`).split("\n")) {
+    const [inside, outside] = line.trim().split(/\s+/).map(Number);
+    if (inside === 0 && outside !== undefined) return outside;
+  }
+  return 0;
+}
