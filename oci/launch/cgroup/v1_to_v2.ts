@@ -1,13 +1,15 @@
 /**
- * Numbers of cgroup v1, in which config.json speaks, as cgroup v2 wants them. Pure functions; the formulas are those of
- * runc and crun, so that a container has the same share of the machine under each of them.
+ * Converts numbers of cgroup v1, which config.json has, to those of cgroup v2. Pure functions. The
+ * formulas are those of runc 1.3.2 and crun 1.23, so that a container has the same share of the
+ * machine under each runtime.
  */
 
 import { UserError } from "../../user_error.ts";
 
 /**
- * `cpu.weight` (1 to 10000, usually 100) for `cpu.shares` (2 to 262144, usually 1024): a curve through both ends and
- * both defaults. 0 is "not set" on both sides.
+ * `cpu.weight` (1 to 10000, default 100) for `cpu.shares` (2 to 262144, default 1024). The curve
+ * maps both ends and the default of one to those of the other; older runtimes converted by a
+ * straight line, which made the default 39. 0 means "not set" in both.
  */
 export function cpuWeight(shares: number): number {
   if (shares === 0) return 0;

@@ -112,6 +112,7 @@ Deno.test("the controllers that limits need", () => {
 
 Deno.test("shares and weights keep both ends and the default", () => {
   assertEquals([0, 1, 2, 1024, 262_144, 2 ** 40].map(cpuWeight), [0, 1, 1, 100, 10_000, 10_000]);
+  assertEquals(cpuWeight(512), 59);
   for (let shares = 3; shares < 262_144; shares *= 2) {
     const weight = cpuWeight(shares);
     if (!(weight >= 1 && weight <= 10_000 && weight <= cpuWeight(2 * shares))) {
