@@ -1,4 +1,6 @@
-/** The rows of /proc/net/igmp, igmp6, mcfilter, mcfilter6 and dev_mcast: groups of the links of a namespace. */
+/**
+ * The rows of /proc/net/igmp, igmp6, mcfilter, mcfilter6 and dev_mcast: multicast groups of links.
+ */
 
 import type { NetTable, NetTables } from "./fs/net_tables.ts";
 import { isV4 } from "../net/inet/address.ts";
@@ -6,7 +8,7 @@ import { groupMac, type LinkGroup } from "../net/link/link_groups.ts";
 import type { Link } from "../net/link/link.ts";
 import type { NetNamespace } from "../net/net_namespace.ts";
 
-/** Of a group of IPv6 (MAF_*): known, and never reported. */
+/** Flags of an IPv6 group (MAF_*): loaded, and never reported. */
 const LOADED = 4, NO_REPORT = 8;
 
 export function setGroupTables(tables: NetTables, net: NetNamespace): void {
@@ -17,7 +19,7 @@ export function setGroupTables(tables: NetTables, net: NetNamespace): void {
   tables.set("dev_mcast", { rows: () => net.links.links.map(deviceRows).join("") });
 }
 
-/** Rows for each link that is in a group of one family, the newest group first. */
+/** Rows for each link with groups of one family, the newest group first. */
 class GroupTable implements NetTable {
   private readonly net: NetNamespace;
   private readonly isFour: boolean;
@@ -60,7 +62,7 @@ function igmp6Rows(link: Link, groups: readonly LinkGroup[]): string {
   }).join("");
 }
 
-/** Each source that somebody named, and by how many it is wanted and not wanted. */
+/** A row for each source of a filter, with the numbers of sockets that include and exclude it. */
 function filterRows(link: Link, groups: readonly LinkGroup[]): string {
   let text = "";
   for (const { group, members } of groups) {
@@ -78,12 +80,12 @@ function filterRows(link: Link, groups: readonly LinkGroup[]): string {
   return text;
 }
 
-/** Addresses of Ethernet that a link listens to. */
+/** Ethernet addresses that a link receives. */
 function deviceRows(link: Link): string {
   if (link.kind === "loopback") return "";
   const counts = new Map<string, number>();
   for (const { group } of [...link.groups.list(false), ...link.groups.list(true)]) {
-    // Groups of one station only (ff01::/16) need no frames.
+    // Node-local groups (ff01::/16) need no frames.
     if (group.startsWith("\xff\x01")) continue;
     const mac = groupMac(group);
     counts.set(mac, (counts.get(mac) ?? 0) + 1);

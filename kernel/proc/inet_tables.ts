@@ -1,4 +1,4 @@
-/** Rows of /proc/net/tcp, udp, raw and the like, and how many sockets of each protocol there are (sockstat). */
+/** Rows of /proc/net/tcp, udp, raw and the like, and the counts of /proc/net/sockstat. */
 
 import {
   IPPROTO_ICMP,
@@ -16,7 +16,7 @@ import type { NetNamespace } from "../net/net_namespace.ts";
 import type { Socket } from "../net/socket.ts";
 import { hex, pointer, SocketNumbers, SocketRows } from "./socket_table.ts";
 
-/** What stands in place of a protocol for all raw sockets. */
+/** Stands for all raw sockets in place of a protocol. */
 const RAW = -1;
 
 export function setInetTables(tables: NetTables, net: NetNamespace): void {
@@ -36,7 +36,7 @@ const TABLES: readonly (readonly [name: string, protocol: number, ofIpv6?: numbe
   ["raw", RAW],
 ];
 
-/** How a table shows a socket; null: not at all. */
+/** A socket as a table shows it; null: not in the table. */
 function viewOf(socket: Socket, protocol: number): InetView | null {
   const isRaw = socket.type === SOCK_RAW;
   if (protocol === RAW) return isRaw ? viewRaw(socket) : null;
@@ -74,7 +74,7 @@ class InetTable extends SocketRows {
 
 const HEX_BYTES: readonly string[] = Array.from({ length: 256 }, (_, byte) => hex(byte, 2));
 
-/** Each 32-bit word of the address as a little-endian processor reads it, and the port. */
+/** The address as little-endian 32-bit words, and the port. */
 function endpointText(endpoint: Endpoint, isV6: boolean): string {
   const { address } = endpoint;
   let text = "";
@@ -84,7 +84,7 @@ function endpointText(endpoint: Endpoint, isV6: boolean): string {
   return `${text}:${hex(endpoint.port, 4)}`;
 }
 
-/** What /proc/net/sockstat counts. */
+/** Indexes of the counts of /proc/net/sockstat. */
 const ALL = 0, TCP = 1, UDP = 2, LITE = 3, RAWS = 4, MADE = 5;
 
 class SocketCounts extends SocketNumbers {

@@ -1,8 +1,9 @@
 /**
- * Load averages (proc_loadavg(5), sysinfo(2)) without a timer: whenever somebody asks, the CPU time since the last question counts as
- * an even load over that time.
+ * Load averages (proc_loadavg(5), sysinfo(2)) without a timer: at each read the CPU time since the
+ * last one counts as an even load over that time.
  *
- * DIFFERS: Linux counts tasks that run or want to, every five seconds; here it is the CPU time that they got.
+ * DIFFERS: Linux samples the number of runnable tasks every five seconds; here the load is the CPU
+ * time that tasks got.
  */
 
 const MINUTE_NS = 60e9;
@@ -13,7 +14,10 @@ export class LoadAverage {
   private lastCpuNs: number = 0;
   private loads: [number, number, number] = [0, 0, 0];
 
-  /** Over 1, 5 and 15 minutes. Both numbers count from the start of the sandbox; `cpuNs`: CPU time of all tasks. */
+  /**
+   * Loads over 1, 5 and 15 minutes. Both arguments count from the start of the sandbox; `cpuNs`:
+   * CPU time of all tasks.
+   */
   read(nowNs: number, cpuNs: number): readonly [number, number, number] {
     const elapsed = nowNs - this.lastNs;
     if (elapsed <= 0) return this.loads;

@@ -1,4 +1,4 @@
-/** What /proc and /sys show of the machine, whoever looks: shared by the views of all PID namespaces. */
+/** Facts about the machine for /proc and /sys, shared by the views of all PID namespaces. */
 
 import type { CpuInfo } from "./fs/cpu_info.ts";
 import { NsFs } from "./fs/ns_fs.ts";
@@ -10,7 +10,7 @@ import { TaskView } from "./task_view.ts";
 export class ProcFacts implements CallerSource {
   readonly cpuInfo: CpuInfo;
   readonly sysctl: SysctlStore;
-  /** The files that stand for namespaces. */
+  /** The files of namespaces. */
   readonly namespaces: NsFs;
   private readonly kernel: Kernel;
 

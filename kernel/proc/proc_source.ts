@@ -1,6 +1,6 @@
 /**
- * What /proc and /sys show of this kernel: its tasks as one PID namespace sees them, and its totals (ProcSource of
- * proc/fs). One a mount, mostly; what they share is in proc_facts.ts.
+ * ProcSource of proc/fs: the tasks of this kernel as one PID namespace sees them, and totals. Most
+ * mounts have one each; what they share is in proc_facts.ts.
  */
 
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
@@ -31,7 +31,7 @@ import type { ProcFacts } from "./proc_facts.ts";
 import { netTablesOf } from "./socket_tables.ts";
 import { TaskView } from "./task_view.ts";
 
-/** File systems that cannot be mounted but are there: Linux lists them too. */
+/** File systems that cannot be mounted; Linux lists them too. */
 const INTERNAL_TYPES = "nodev\tsockfs\nnodev\tpipefs\n";
 
 export class KernelProcSource implements ProcSource {
@@ -74,7 +74,7 @@ export class KernelProcSource implements ProcSource {
   get namespaces(): NsFs {
     return this.facts.namespaces;
   }
-  /** Names and IPC objects are those of whoever looks. */
+  /** Names and IPC objects are those of the caller's namespaces. */
   private get callerNs(): Namespaces {
     return this.kernel.current?.ns ?? this.kernel.namespaces;
   }

@@ -1,4 +1,4 @@
-/** /proc/net/protocols: what each kind of socket can do, and how many there are of it. */
+/** /proc/net/protocols: what each kind of socket supports, and the number of its sockets. */
 
 import {
   IPPROTO_ICMP,
@@ -21,16 +21,19 @@ import { SocketNumbers } from "./socket_table.ts";
 
 interface Protocol {
   readonly name: string;
-  /** Bytes of one, as Linux 6.12 has them. */
+  /** Bytes of a socket in Linux 6.12. */
   readonly size: number;
   readonly takes: (socket: Socket) => boolean;
-  /** Pages in use, of which no account is kept here; -1: Linux keeps none either. */
+  /** Pages in use, which are not counted here; -1: Linux does not count them either. */
   readonly pages: 0 | -1;
-  /** Whether they are short; NI: it is never told. */
+  /** Memory pressure; NI: not implemented by the protocol. */
   readonly pressure: "no" | "NI";
   readonly header: number;
   readonly hasSlab: boolean;
-  /** close, connect, disconnect, accept, ioctl, init, destroy, shutdown, setsockopt, getsockopt, ... */
+  /**
+   * y or n for close, connect, disconnect, accept, ioctl, init, destroy, shutdown, setsockopt,
+   * getsockopt, ...
+   */
   readonly can: string;
 }
 

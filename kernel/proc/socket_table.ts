@@ -1,6 +1,4 @@
-/**
- * Tables of /proc/net that are made of the sockets of a namespace, some sockets a turn of the loop.
- */
+/** Base classes of tables of /proc/net that list or count sockets, some sockets a turn. */
 
 import { type TextSteps, wholeText } from "../fs/generated/stepped_text.ts";
 import type { NetTable } from "./fs/net_tables.ts";
@@ -8,19 +6,19 @@ import type { NetNamespace } from "../net/net_namespace.ts";
 import type { Socket } from "../net/socket.ts";
 import { SocketWalk } from "../net/socket_index.ts";
 
-/** LIMIT: sockets that one turn of the loop looks at, and rows that it makes. */
+/** LIMIT: sockets that one turn looks at, and rows that it makes. */
 const SOCKETS_A_TURN = 2048, ROWS_A_TURN = 128;
 
 export function hex(value: number, digits: number): string {
   return value.toString(16).toUpperCase().padStart(digits, "0");
 }
 
-/** What Linux prints of an address in memory; here a number that tells sockets apart. */
+/** A number that tells sockets apart, in place of Linux's address. */
 export function pointer(socket: Socket): string {
   return socket.inode.ino.toString(16).padStart(16, "0");
 }
 
-/** Rows made of the sockets of a namespace. */
+/** A table about the sockets of a namespace. */
 export abstract class SocketTable implements NetTable {
   protected readonly net: NetNamespace;
 
@@ -35,9 +33,9 @@ export abstract class SocketTable implements NetTable {
   }
 }
 
-/** Tables with a row for each socket. */
+/** A table with a row for each socket. */
 export abstract class SocketRows extends SocketTable {
-  /** The row of a socket behind `shown` others, with its newline; "": it is not in this table. */
+  /** The row of a socket behind `shown` others, with its newline; "": not in this table. */
   abstract row(socket: Socket, shown: number): string;
 
   override begin(header: string): TextSteps {
@@ -73,11 +71,11 @@ class RowSteps implements TextSteps {
   }
 }
 
-/** Tables that count sockets by some kinds. */
+/** A table that counts sockets by kind. */
 export abstract class SocketNumbers extends SocketTable {
-  /** How many kinds there are. */
+  /** The number of kinds. */
   protected abstract readonly kinds: number;
-  /** Adds a socket to the numbers of its kinds. */
+  /** Add a socket to the counts of its kinds. */
   abstract count(socket: Socket, numbers: number[]): void;
   abstract format(numbers: readonly number[]): string;
 

@@ -1,6 +1,6 @@
 /**
- * The tables of /proc/net (proc_pid_net(5)), and the rows of those that are about sockets of other families than the internet's, addresses and
- * routes. Neighbours: socket_table.ts, inet_tables.ts, group_tables.ts.
+ * The tables of /proc/net (proc_pid_net(5)), and the rows about UNIX, netlink and packet sockets,
+ * addresses and routes. Neighbours: socket_table.ts, inet_tables.ts, group_tables.ts.
  *
  * DIFFERS: connections that wait for accept(2) are not shown.
  */
@@ -31,7 +31,7 @@ import { setInetTables } from "./inet_tables.ts";
 import { ProtocolTable } from "./protocol_table.ts";
 import { hex, pointer, SocketRows } from "./socket_table.ts";
 
-/** The tables of a network namespace, filled from its sockets. */
+/** The tables of a network namespace, with rows made from its sockets. */
 export function netTablesOf(net: NetNamespace): NetTables {
   if (net.tables !== null) return net.tables;
   const tables = net.tables = new NetTables();
@@ -86,7 +86,7 @@ function unixRow(socket: UnixSocket): string {
     `${name}\n`;
 }
 
-/** Addresses of IPv6: index, prefix length, scope, flags (permanent). */
+/** IPv6 addresses: link index, prefix length, scope, flags (permanent). */
 class Inet6Addresses implements NetTable {
   private readonly net: NetNamespace;
 
@@ -112,7 +112,7 @@ class Inet6Addresses implements NetTable {
   }
 }
 
-/** The main table of IPv4: addresses as a little-endian processor reads them. */
+/** The IPv4 routes of table main, with addresses as little-endian words. */
 class Routes implements NetTable {
   private readonly net: NetNamespace;
 
@@ -146,7 +146,7 @@ function littleWord(address: string): string {
   return [15, 14, 13, 12].map((i) => hex(address.charCodeAt(i), 2)).join("");
 }
 
-/** Devices and texts of what carries the packets; which that is, is known when somebody asks. */
+/** Devices and texts of the transport, which is known only when a guest runs. */
 class TransportTables implements NetDevices, NetTexts {
   private readonly net: NetNamespace;
 

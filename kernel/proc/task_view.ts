@@ -1,6 +1,6 @@
 /**
- * A thread, or a process, as /proc shows it (ProcTask of proc/fs). Made for one question and
- * forgotten: it holds the task. A process whose leader ended is shown as a zombie, as on Linux.
+ * ProcTask of proc/fs: a thread or a process. A view: made for one use, as it refers to the task. A
+ * process whose leader has ended is shown as a zombie, as on Linux.
  */
 
 import type { Account } from "../core/account.ts";
@@ -41,10 +41,10 @@ const NO_CRED: Credentials = rootCredentials();
 
 export class TaskView implements ProcTask, ProcCaller {
   private readonly kernel: Kernel;
-  /** Whose numbers are shown. */
+  /** The PID namespace whose ids are shown. */
   private readonly pids: PidNamespace;
   readonly group: ThreadGroup;
-  /** Null: the leader of `group`, which ended. */
+  /** Null: the leader of `group`, which has ended. */
   private readonly task: Task | null;
 
   constructor(kernel: Kernel, pids: PidNamespace, group: ThreadGroup, task: Task | null) {
@@ -93,7 +93,7 @@ export class TaskView implements ProcTask, ProcCaller {
         return task.ns[link];
     }
   }
-  /** A process keeps its birth when another of its threads calls execve. */
+  /** A process keeps its birth when another of its threads calls execve(2). */
   get startNs(): number {
     return this.task === null || this.tid === this.tgid ? this.group.startNs : this.task.startNs;
   }
@@ -187,7 +187,7 @@ export class TaskView implements ProcTask, ProcCaller {
     return ids.sort(ascending);
   }
 
-  /** DIFFERS: children of a process count as its leader's, whichever thread made them. */
+  /** DIFFERS: children count for the leader, whichever thread made them. */
   childIds(): number[] {
     if (this.tid !== this.tgid) return [];
     return [...this.group.children].map((g) => g.id.numberIn(this.pids)).sort(ascending);
@@ -244,7 +244,7 @@ export class TaskView implements ProcTask, ProcCaller {
     };
   }
 
-  /** Of the reader's clock. */
+  /** The offset of the reader's boot-time clock. */
   private get boottimeShift(): number {
     return this.kernel.current?.ns.time.boottimeNs ?? 0;
   }
@@ -270,7 +270,7 @@ function ascending(a: number, b: number): number {
   return a - b;
 }
 
-/** Signals that are ignored, or those that have a handler. */
+/** The ignored signals, or those with a handler. */
 function actionSet(handlers: SignalHandlers, ignored: boolean): SigSet {
   const set = new SigSet();
   for (let sig = 1; sig <= SIGRTMAX; sig++) {

@@ -1,7 +1,7 @@
 /**
- * Which callers may look into a process, and which user owns its files in /proc (proc(5), ptrace(2)
- * "Ptrace access mode checking"). The caller is judged by its file system ids, wherever it is: a
- * PID namespace that does not show it hides nothing from the check.
+ * Access checks for the files of a process in /proc, and their owner (proc(5), ptrace(2) "Ptrace
+ * access mode checking"). The caller's file system ids count. A PID namespace that does not show
+ * the caller hides nothing from the check.
  */
 
 import { S_IFDIR } from "../../../ffi/abi/stat.ts";
@@ -10,34 +10,33 @@ import { INITIAL_USER_NAMESPACE, NO_ID } from "../../cred/user_namespace.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { ProcSource, ProcTask } from "./source.ts";
 
-/** PTRACE_MODE_READ_FSCREDS and PTRACE_MODE_ATTACH_FSCREDS. */
+/** Whether the caller passes PTRACE_MODE_READ_FSCREDS and PTRACE_MODE_ATTACH_FSCREDS checks. */
 export function mayInspect(source: ProcSource, target: ProcTask): boolean {
   const caller = source.caller();
   if (caller === null) return false;
   return caller.isOf(target) || mayAccess(caller.cred, BY_FS_IDS, target.cred, target.mm);
 }
 
-/**
- * The same for all of its memory (mm_access with ATTACH): what the caller runs in itself is open to
- * it.
- */
+/** The check for all of its memory (mm_access with ATTACH); a process may always access its own. */
 export function mayAttachMemory(source: ProcSource, target: ProcTask): boolean {
   const isOwn = target.mm !== null && source.caller()?.mm === target.mm;
   return isOwn || mayInspect(source, target);
 }
 
-/** What files tell of its memory (mm_access with READ), also to callers with CAP_PERFMON. */
+/** The check for files about its memory (mm_access with READ); CAP_PERFMON passes it too. */
 export function mayReadMemory(source: ProcSource, target: ProcTask): boolean {
   const caller = source.caller();
   return (caller !== null && isPerformanceMonitor(caller.cred)) || mayAttachMemory(source, target);
 }
 
-/** The directory whose owner always is the process's effective user (`ps` looks there). */
+/**
+ * The mode of the directory that the process's effective user always owns (`ps` reads the owner).
+ */
 const OPEN_DIR = S_IFDIR | 0o555;
 
 /**
- * Give `inode`, one of `task`'s, its owner: root of where its memory belongs when the process must
- * not be inspected by its own user.
+ * Set the owner of an inode of `task`: the process's user, or the root of the memory's user
+ * namespace if the process is not dumpable.
  */
 export function takeOwner(inode: Inode, task: ProcTask): void {
   const { mm } = task;

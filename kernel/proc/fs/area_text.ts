@@ -1,8 +1,8 @@
 /**
- * Files of /proc/PID that have a record for each area of a memory: maps, smaps, numa_maps; and
- * smaps_rollup, which has one for all. The text is made as it is read, from the area behind the
- * last record on, as Linux's seq_file does it: a read gives some records, and what a reader at
- * another place has to be passed over takes several turns of the loop.
+ * Files of /proc/PID with a record for each area of a memory: maps, smaps, numa_maps; and
+ * smaps_rollup, with one record for all. As with Linux's seq_file, the text is made while it is
+ * read, from the area behind the last record on: a read gives some records, and the records in
+ * front of a reader's offset are skipped over several turns.
  */
 
 import type { Account } from "../../core/account.ts";
@@ -19,20 +19,20 @@ import type { TaskRef } from "./task_ref.ts";
 import { MemoryUse, TURN_UNITS, UseCount } from "./memory_use.ts";
 
 export interface AreaFormat {
-  /** What a record costs, in the units of memory_use.ts. */
+  /** The cost of a record, in units of memory_use.ts. */
   readonly units: number;
-  /** Records say how much of the area is there. */
+  /** Records show how much memory the area has. */
   readonly counts: boolean;
-  /** The record of an area, or null: there is none for each. */
+  /** The record of an area; null: the file has only a total. */
   readonly record: ((mm: MemoryManager, vma: Vma, use: MemoryUse) => string) | null;
-  /** What stands at the end. */
+  /** The text at the end; null: none. */
   readonly total: ((mm: MemoryManager, use: MemoryUse) => string) | null;
 }
 
-/** LIMIT: a read gives records until there are so many bytes. */
+/** LIMIT: a read makes records until they have this many bytes. */
 const CHUNK_BYTES = 8192;
 const NOTHING = new Uint8Array(0);
-/** Of areas that are not counted. */
+/** The use of areas that are not counted. */
 const NONE = new MemoryUse();
 
 export class AreaTextFile extends OpenFile {
@@ -40,12 +40,12 @@ export class AreaTextFile extends OpenFile {
   private readonly ref: TaskRef;
   private readonly mm: MemoryManager | null;
   private readonly format: AreaFormat;
-  /** Bytes from `chunkAt` on. */
+  /** The text from `chunkAt` on. */
   private chunk: Uint8Array<ArrayBuffer> = NOTHING;
   private chunkAt: number = 0;
-  /** Areas below this address have their record. */
+  /** The records of areas below this address are made. */
   private next: number = 0;
-  /** The next one, of which a part is counted; and all before. */
+  /** The count in progress, of the next area or of all areas. */
   private count: UseCount | null = null;
   private total: MemoryUse = new MemoryUse();
   private isAtEnd: boolean = false;
@@ -74,7 +74,7 @@ export class AreaTextFile extends OpenFile {
     this.needsTurn = false;
     if (this.ref.get() === null) return -ESRCH;
     if (mm === null || mm.isDestroyed) return 0;
-    // A reader that begins again sees the memory as it is now.
+    // A reader at offset 0 sees the memory as it is now.
     const isFirst = offset === 0 && this.chunkAt === 0 && this.chunk.length > 0;
     if (offset < this.chunkAt || isFirst) this.rewind();
     for (let units = TURN_UNITS; offset >= this.chunkAt + this.chunk.length;) {
@@ -99,7 +99,7 @@ export class AreaTextFile extends OpenFile {
     this.isAtEnd = false;
   }
 
-  /** The records that follow: the units that are left, 0 when the turn is over, or -ENOMEM. */
+  /** Make the next records: the units left, 0 at the end of the turn, or -ENOMEM. */
   private makeChunk(mm: MemoryManager, units: number): number {
     const { vmas } = mm, { format } = this;
     let text = "", left = units;
@@ -126,7 +126,7 @@ export class AreaTextFile extends OpenFile {
     return -ENOMEM;
   }
 
-  /** Units that are left; 0: there is more to count. */
+  /** Count an area: the units left; 0: more is to count. */
   private countArea(mm: MemoryManager, vma: Vma, units: number): number {
     const count = this.count ??= new UseCount(vma.start / PAGE_SIZE, vma.end / PAGE_SIZE);
     const left = count.advance(mm, vma, units);

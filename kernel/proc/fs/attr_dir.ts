@@ -1,6 +1,6 @@
 /**
- * /proc/PID/attr: attributes of security modules (proc_pid_attr(5)). The modules of this kernel have none, so that
- * reading and writing is EINVAL.
+ * /proc/PID/attr: attributes of security modules (proc_pid_attr(5)). This kernel's modules have
+ * none, so reads and writes are EINVAL.
  */
 
 import type { Account } from "../../core/account.ts";
@@ -66,7 +66,7 @@ class AttrFile extends TextInode {
     return this.ref.get() === null ? -ESRCH : -EINVAL;
   }
 
-  /** Of oneself alone, opened by oneself. */
+  /** Only a task itself may write its attributes, through a file that it opened. */
   storeThrough(mm: MemoryManager | null): number {
     const task = this.ref.get(), caller = this.ref.source.current();
     if (mm === null || caller?.mm !== mm) return -EPERM;
@@ -76,8 +76,7 @@ class AttrFile extends TextInode {
 }
 
 /**
- * It stays with the program that the process ran when it was opened: no other one writes by way of
- * it.
+ * A descriptor stays with the program that the process ran at open(2): others cannot write by it.
  */
 class OpenAttr extends TextFile {
   private readonly attr: AttrFile;

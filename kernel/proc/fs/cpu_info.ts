@@ -1,9 +1,9 @@
 /**
- * What the processors are: the text of /proc/cpuinfo, made of one processor's block of the host's file, repeated for the
- * CPUs that the sandbox has. The host's file is read before the kernel is confined.
+ * /proc/cpuinfo: one processor's block of the host's file, repeated for the CPUs of the sandbox.
+ * The host's file is read before the kernel is confined.
  */
 
-/** A processor of which nothing is known but what x86-64 demands. */
+/** A processor with only what x86-64 requires. */
 const PLAIN_BLOCK: readonly string[] = [
   "processor\t: 0",
   "vendor_id\t: unknown",
@@ -32,14 +32,14 @@ const PLAIN_BLOCK: readonly string[] = [
 ];
 
 export class CpuInfo {
-  /** Lines of one processor. */
+  /** The lines of one processor. */
   private readonly lines: readonly string[];
 
   private constructor(lines: readonly string[]) {
     this.lines = lines;
   }
 
-  /** From the text of the host's /proc/cpuinfo; an empty one gives a plain processor. */
+  /** From the text of the host's /proc/cpuinfo; an empty text gives a plain processor. */
   static fromHost(text: string): CpuInfo {
     const block = text.split("\n\n")[0] ?? "";
     const lines = block.split("\n").filter((line) => line.includes(":"));
@@ -55,7 +55,7 @@ export class CpuInfo {
     return "";
   }
 
-  /** /proc/cpuinfo of a machine with so many CPUs: one package, a core each. */
+  /** /proc/cpuinfo of a machine with this many CPUs: one package, a core each. */
   text(cpus: number): string {
     let text = "";
     for (let cpu = 0; cpu < cpus; cpu++) {
@@ -66,7 +66,7 @@ export class CpuInfo {
   }
 }
 
-/** The line for one CPU: what counts or numbers CPUs is replaced. */
+/** The line for one CPU, with the fields replaced that count or number CPUs. */
 function numbered(line: string, cpu: number, cpus: number): string {
   const colon = line.indexOf(":"), head = line.slice(0, colon + 1);
   switch (line.slice(0, colon).trimEnd()) {

@@ -1,4 +1,7 @@
-/** /proc/PID/fd and /proc/PID/fdinfo: the open descriptors of a task (proc_pid_fd(5), proc_pid_fdinfo(5)). */
+/**
+ * /proc/PID/fd and /proc/PID/fdinfo: a task's open descriptors (proc_pid_fd(5),
+ * proc_pid_fdinfo(5)).
+ */
 
 import type { Account } from "../../core/account.ts";
 import { EACCES, ENOENT, ESRCH } from "../../../ffi/abi/errno.ts";
@@ -24,10 +27,10 @@ import {
   type TaskRef,
 } from "./task_ref.ts";
 
-/** What `mnt_id` is for files that no mount shows: Linux's pipes and sockets have such a number too. */
+/** `mnt_id` of files without a visible mount, as Linux's pipes and sockets have one. */
 const INTERNAL_MOUNT = 14;
 
-/** A descriptor number as the directories have it: no sign, no leading zero. */
+/** A descriptor number as a name: no sign, no leading zero. */
 function parseFd(name: string): number {
   if (!/^(0|[1-9][0-9]{0,6})$/.test(name)) return -1;
   const fd = Number(name);
@@ -84,7 +87,7 @@ export class FdDir extends DescriptorDir {
     this.refresh();
   }
 
-  /** A process that may not be inspected may still look at its own. */
+  /** A process that may not be inspected may still read its own directory. */
   override checkMode(mask: number, cred: Credentials): number {
     const task = this.ref.get(), r = super.checkMode(mask, cred);
     return r < 0 && task !== null && this.ref.source.caller()?.isOf(task) === true ? 0 : r;
@@ -127,7 +130,7 @@ export class FdinfoDir extends DescriptorDir {
     return this.ref.get() === null ? -ESRCH : super.checkMode(mask, cred);
   }
 
-  /** Searching it takes more than its mode says (proc_fdinfo_permission). */
+  /** The look-up needs more than the mode says (proc_fdinfo_permission of Linux). */
   override lookup(name: string): Inode | number {
     const task = this.ref.get();
     return task !== null && !this.ref.mayInspect(task) ? -EACCES : super.lookup(name);
@@ -192,7 +195,10 @@ class FdinfoFile extends TextInode {
   }
 }
 
-/** Locks that belong to the descriptor: flock(2), record locks of its table or its description, and its lease. */
+/**
+ * The lock: lines of a descriptor: flock(2), record locks of its table or its description, and its
+ * lease.
+ */
 function lockLines(task: ProcTask, file: OpenFile): string {
   const { inode } = file, { locks, leases } = inode, lines: string[] = [];
   for (const lock of locks?.all ?? []) {

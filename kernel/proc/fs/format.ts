@@ -1,6 +1,6 @@
-/** Small pieces of the formats of /proc and /sys: numbers, masks, lists of CPUs, escaped text. */
+/** Pieces of the formats of /proc and /sys: numbers, masks, lists of CPUs, escaped text. */
 
-/** Clock ticks (USER_HZ) of a time, as stat shows it. */
+/** A time in clock ticks (USER_HZ), as in stat. */
 export function ticks(ns: number): number {
   return Math.floor(Math.max(0, ns) / 10_000_000);
 }
@@ -14,17 +14,17 @@ function hex32(word: number): string {
   return (word >>> 0).toString(16).padStart(8, "0");
 }
 
-/** "    123" for a number in a field of so many columns. */
+/** "    123": a number, padded to this many columns. */
 export function right(value: number | string, columns: number): string {
   return String(value).padStart(columns);
 }
 
-/** "MemTotal:       24684092 kB" of /proc/meminfo. */
+/** "MemTotal:       24684092 kB": a line of /proc/meminfo. */
 export function kibLine(name: string, bytes: number): string {
   return `${(name + ":").padEnd(16)}${right(Math.floor(bytes / 1024), 8)} kB\n`;
 }
 
-/** A mask of `cpus` bits as %*pb prints it: 32 bits a group, separated by commas. */
+/** A mask of `cpus` bits as %*pb prints it: groups of 32 bits, separated by commas. */
 export function cpuMask(words: Uint32Array | null, cpus: number): string {
   const groups = Math.ceil(cpus / 32), parts: string[] = [];
   for (let g = groups - 1; g >= 0; g--) {
@@ -53,12 +53,12 @@ function hasCpu(words: Uint32Array | null, cpu: number): boolean {
   return words === null || ((words[cpu >> 5] ?? 0) >>> (cpu & 31) & 1) === 1;
 }
 
-/** A text without newlines and backslashes, as seq_path and status escape them. */
+/** A text with newlines and backslashes escaped, as seq_path and status do. */
 export function escapeNewlines(text: string): string {
   return text.replaceAll("\n", "\\012");
 }
 
-/** A whole decimal number (with a sign, blanks around it), or null: how /proc takes numbers. */
+/** A whole decimal number with a sign and blanks around it, or null: a number written to /proc. */
 export function parseNumber(text: string): number | null {
   const found = /^[ \t\n\v\f\r]*([+-]?)(0[xX][0-9a-fA-F]+|\d+)[ \t\n\v\f\r\0]*$/.exec(text);
   if (found === null) return null;

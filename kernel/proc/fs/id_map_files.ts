@@ -1,9 +1,9 @@
 /**
- * /proc/PID/uid_map, gid_map, projid_map and setgroups (user_namespaces(7)). A file is about the
- * user namespace that the process was in when the file was opened, and its opener's credentials
- * count for what is written to it.
+ * /proc/PID/uid_map, gid_map, projid_map and setgroups (user_namespaces(7)). An open file refers to
+ * the user namespace of the process at open(2), and writes are checked with the opener's
+ * credentials.
  *
- * Neighbours: cred/id_map.ts (the rules).
+ * Rules: cred/id_map.ts.
  */
 
 import type { Account } from "../../core/account.ts";
@@ -29,7 +29,7 @@ export function isIdMapFile(name: string): boolean {
   return name === "setgroups" || MAPS.has(name);
 }
 
-/** `name` is one of those that `isIdMapFile` knows. */
+/** `name` is one of the names that `isIdMapFile` accepts. */
 export class IdMapText extends OwnedText {
   override open(
     _dentry: Dentry,
@@ -46,7 +46,7 @@ export class IdMapText extends OwnedText {
     return new SetgroupsFile(account, this, flags, ns);
   }
 
-  /** Only an opened one has a text. */
+  /** Only an open file has a text. */
   override render(): number {
     return -EPERM;
   }

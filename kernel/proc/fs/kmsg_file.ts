@@ -1,4 +1,4 @@
-/** /proc/kmsg (proc_kmsg(5)): the log of the kernel, in which nothing is ever written: its readers wait. */
+/** /proc/kmsg (proc_kmsg(5)): the kernel's log, which stays empty: readers wait. */
 
 import type { Account } from "../../core/account.ts";
 import { CAP_SYS_ADMIN, CAP_SYSLOG } from "../../../ffi/abi/capability.ts";

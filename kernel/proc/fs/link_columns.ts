@@ -1,12 +1,12 @@
-/** How /proc/net/dev shows what a device counts. */
+/** The counters of a device in /proc/net/dev. */
 
 import type { LinkCounters } from "../../core/link_counters.ts";
 
-/** Widths of the columns of /proc/net/dev. */
+/** Widths of the columns. */
 const RX_WIDTHS: readonly number[] = [7, 7, 4, 4, 4, 5, 10, 9];
 const TX_WIDTHS: readonly number[] = [8, 7, 4, 4, 4, 5, 7, 10];
 
-/** The columns of one device, as Linux adds them up. */
+/** The columns of one device, with the sums that Linux makes. */
 export function counterColumns(c: LinkCounters): string {
   const { rx_length_errors, rx_over_errors, rx_crc_errors, rx_frame_errors } = c;
   const { tx_carrier_errors, tx_aborted_errors, tx_window_errors, tx_heartbeat_errors } = c;

@@ -1,7 +1,7 @@
-/** The settings that each network interface has, in /proc/sys/net/ipv4/conf and ipv6/conf: names, bounds, first values. */
+/** Settings of each interface in /proc/sys/net/ipv4/conf and ipv6/conf: names, bounds, defaults. */
 
 const INT_MIN = -0x80000000, INT_MAX = 0x7fffffff, UINT_MAX = 0xffffffff;
-/** Seconds that are an int in ticks of 4 ms. */
+/** The most seconds that an int of ticks of 4 ms holds. */
 const SECONDS_MAX = 8589934;
 
 export type LinkFamily = "ipv4" | "ipv6";
@@ -11,7 +11,7 @@ export interface LinkField {
   readonly min: number;
   readonly max: number;
   readonly permissions: number;
-  /** Where it is not `value` at first: in `all`, and of `lo`. */
+  /** Defaults that differ from `value`: in `all`, and of `lo`. */
   readonly ofAll?: number;
   readonly ofLo?: number;
 }
@@ -27,7 +27,7 @@ function flag(name: string, value: number): Row {
 function seconds(name: string, value: number): Row {
   return field(name, value, -SECONDS_MAX, SECONDS_MAX);
 }
-/** Of programs that route to groups, which this kernel does not serve. */
+/** Set by multicast routing daemons, which this kernel does not support. */
 const MC_FORWARDING: Readonly<Row> = ["mc_forwarding", {
   value: 0,
   min: 0,
@@ -71,7 +71,7 @@ const FIELDS4: readonly Row[] = [
   field("tag", 0),
 ];
 
-/** Not `stable_secret`: addresses are not made from it. */
+/** Not here: `stable_secret`, as no addresses are generated. */
 const FIELDS6: readonly Row[] = [
   ["accept_dad", { ...field("", 1)[1], ofAll: 0, ofLo: -1 }],
   field("accept_ra", 1),

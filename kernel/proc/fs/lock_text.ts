@@ -12,7 +12,7 @@ const MAX_LINES = 65536;
 /** LIMIT: bytes of the lines of requests that wait for one lock. */
 const MAX_BYTES = 1 << 22;
 
-/** A request that waits, and those that wait behind it. */
+/** A waiting request, and the requests that wait for it. */
 export interface Waiting {
   readonly lock: FileLock;
   readonly behind: Waiting[];
@@ -25,13 +25,15 @@ export function locksText(source: ProcSource): string {
   return list.text();
 }
 
-/** The same of a lease. */
+/** The line of a lease. */
 export function leaseLine(lease: Lease, pid: number, inode: Inode): string {
   const state = lease.breakTo >= 0 ? "BREAKING" : "ACTIVE";
   return line("LEASE", state, lease.nextType, `${pid} ${placeOf(inode)}`, WHOLE);
 }
 
-/** "POSIX  ADVISORY  WRITE 17 fe:00:128 10 14", of a lock whose owner is shown as `pid`. */
+/**
+ * The line of a lock whose owner is shown as `pid`: "POSIX  ADVISORY  WRITE 17 fe:00:128 10 14".
+ */
 export function lockLine(lock: FileLock, pid: number, inode: Inode): string {
   return line(lock.kind, "ADVISORY", lock.type, `${pid} ${placeOf(inode)}`, lock);
 }
@@ -55,10 +57,10 @@ function placeOf({ dev, ino }: Inode): string {
   return `${hex(majorOf(dev))}:${hex(minorOf(dev))}:${ino}`;
 }
 
-/** A lock or a lease with the lines of who waits for it. */
+/** A lock or lease, with the lines of its waiters. */
 interface Entry {
   readonly age: number;
-  /** What stands behind its number. */
+  /** The text behind the number. */
   readonly lines: readonly string[];
 }
 
@@ -97,7 +99,7 @@ class LockList {
     }
   }
 
-  /** A process by its number in the PID namespace of the mount; 0: it is not in there. */
+  /** The number of a process in the PID namespace of the mount; 0: not visible there. */
   private shown(pid: number): number {
     return pid < 0 ? pid : this.source.processNumber(pid);
   }
@@ -106,7 +108,9 @@ class LockList {
     this.entries.push({ age, lines });
   }
 
-  /** The newest first. Those of processes that are not shown have numbers all the same. */
+  /**
+   * The whole text, the newest entry first. Entries of invisible processes count in the numbering.
+   */
   text(): string {
     const newest = this.entries.sort((a, b) => b.age - a.age);
     const lines = newest.flatMap((entry, i) => entry.lines.map((text) => `${i + 1}: ${text}`));
@@ -115,7 +119,8 @@ class LockList {
 }
 
 /**
- * Those that wait, each with those behind it; guests make such chains as long as they have threads.
+ * Lines of waiters, each followed by its own waiters. Guests can make chains as long as they have
+ * threads, so there is no recursion.
  */
 export function waitLines(
   waits: readonly Waiting[],
@@ -142,8 +147,8 @@ function waitsFor(request: FileLock, lock: FileLock): boolean {
 }
 
 /**
- * Takes out of the queue who waits for one lock. As on Linux, who would not only wait for it but for an earlier one of
- * them too stands behind that one.
+ * Take the requests that wait for one lock out of the queue. As on Linux, a request that would wait
+ * for an earlier one too is listed behind that one.
  */
 function takeWaits(queue: FileLock[], waits: (request: FileLock) => boolean): Waiting[] {
   const first: Waiting[] = [];

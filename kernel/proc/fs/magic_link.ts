@@ -1,6 +1,6 @@
 /**
- * Links of /proc/PID that lead to an object and not along a text: exe, cwd, root, fd/N (proc_pid_fd(5)), ns/NAME. What
- * they show when read is only for people.
+ * Links of /proc/PID that lead to an object and not along a path: exe, cwd, root, fd/N
+ * (proc_pid_fd(5)), ns/NAME. The text that readlink(2) gives is only informative.
  */
 
 import { EACCES, ENOENT } from "../../../ffi/abi/errno.ts";
@@ -32,7 +32,7 @@ export abstract class MagicLink extends GeneratedInode {
     return 0;
   }
 
-  /** The task, if the caller may look into it. */
+  /** The task if the caller may inspect it, or -errno. */
   protected inspected(): ProcTask | number {
     const task = this.ref.get();
     if (task === null) return -ENOENT;
@@ -40,7 +40,7 @@ export abstract class MagicLink extends GeneratedInode {
   }
 }
 
-/** "exe", "cwd" or "root". */
+/** The link "exe", "cwd" or "root". */
 export class PlaceLink extends MagicLink {
   private readonly name: string;
 
@@ -68,15 +68,15 @@ export class PlaceLink extends MagicLink {
   }
 }
 
-/** The text of a path for whoever reads the link. */
+/** The text of a path for the caller. */
 function textFor(ref: TaskRef, path: Path): string | number {
   const { dentry, mount } = path;
-  // Not in any tree: a pipe that was opened again, a namespace.
+  // A pipe that was opened again, or a namespace: it is in no tree.
   if (dentry.isRoot && dentry !== mount.root) return dentry.name;
   return pathText(path, ref.source.caller()?.fs?.root ?? path);
 }
 
-/** fd/N. */
+/** The link fd/N. */
 export class FdLink extends MagicLink {
   readonly fd: number;
 
@@ -91,12 +91,12 @@ export class FdLink extends MagicLink {
     return task === null || task.files === null ? null : task.files.getAny(this.fd);
   }
 
-  /** The descriptor is open. */
+  /** Whether the descriptor is open. */
   get isOpen(): boolean {
     return this.file(this.ref.get()) !== null;
   }
 
-  /** The mode says what the descriptor was opened for. */
+  /** The mode shows how the descriptor was opened. */
   override refresh(): number {
     const file = this.file(this.ref.get());
     if (file !== null) {
@@ -116,7 +116,7 @@ export class FdLink extends MagicLink {
     return file.path ?? this.nameless(file, task);
   }
 
-  /** A place for a file without a name (pipe, socket), for the walk that is going on. */
+  /** A path for a file without a name (pipe, socket), for the walk in progress. */
   private nameless(file: OpenFile, task: ProcTask): Path | number {
     const around = this.ref.source.caller()?.fs ?? task.fs;
     if (around === null) return -ENOENT;

@@ -1,5 +1,5 @@
 /**
- * /proc/PID/map_files: a link for each area of memory that a file is mapped in, named by its addresses
+ * /proc/PID/map_files: a link for each area that maps a file, named by its addresses
  * (proc_pid_map_files(5)).
  *
  * DIFFERS: links to shared memory without a name lead nowhere.
@@ -20,11 +20,11 @@ import { MagicLink } from "./magic_link.ts";
 import { TaskBelow } from "./task_below.ts";
 import { AREA_MAP_FILES, type TaskRef } from "./task_ref.ts";
 
-/** LIMIT: areas whose links have numbers of their own. */
+/** LIMIT: areas whose links have inode numbers of their own. */
 const NUMBERS = 2 ** 21;
 
 export class MapFilesDir extends TaskBelow {
-  /** The areas with files, or -errno. */
+  /** The areas that map files, or -errno. */
   #areas(): readonly Vma[] | number {
     const task = this.ref.get();
     if (task === null) return -ESRCH;
@@ -67,7 +67,7 @@ class MapFileLink extends MagicLink {
     super(fs, ref, ino);
     this.#start = vma.start;
     this.size = 64;
-    // Whether a file that is mapped privately could be written is not known.
+    // For private mappings the open mode of the file is not known.
     const isWritable = vma.isShared && (vma.maxProt & PROT_WRITE) !== 0;
     this.mode = S_IFLNK | (isWritable ? 0o600 : 0o400);
   }

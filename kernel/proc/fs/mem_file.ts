@@ -1,6 +1,6 @@
 /**
- * /proc/PID/mem: the memory of a process as a file, read and written as a debugger does (proc_pid_mem(5)). The memory is
- * that of the moment of opening: a later program is not seen.
+ * /proc/PID/mem: the memory of a process as a file, as a debugger uses it (proc_pid_mem(5)). A
+ * descriptor refers to the memory at open(2), not to that of a later program.
  */
 
 import type { Account } from "../../core/account.ts";

@@ -1,6 +1,6 @@
 /**
- * The files of /proc/PID that are about its memory: maps, smaps, smaps_rollup, environ, auxv (proc_pid_maps(5) and its
- * sisters). All of them may be opened by whoever may look into the process.
+ * Files of /proc/PID about memory: maps, smaps, smaps_rollup, environ, auxv (proc_pid_maps(5) and
+ * others). A caller that may inspect the process may open them.
  */
 
 import { majorOf, minorOf } from "../../../ffi/abi/stat.ts";
@@ -48,7 +48,7 @@ export const AREA_FORMATS: ReadonlyMap<string, AreaFormat> = new Map<string, Are
   ["smaps_rollup", { units: 0.1, counts: true, record: null, total: rollup }],
 ]);
 
-/** Column in which names begin. */
+/** The column of names. */
 const NAME_COLUMN = 73;
 
 function areaLine(mm: MemoryManager, vma: Vma): string {
@@ -66,7 +66,7 @@ function areaLine(mm: MemoryManager, vma: Vma): string {
   return `${head.padEnd(NAME_COLUMN - 1)} ${escapeNewlines(name)}\n`;
 }
 
-/** As of the machine's only node. */
+/** A line of numa_maps; all pages are on the only node. */
 function numaLine(mm: MemoryManager, vma: Vma, use: MemoryUse): string {
   const name = mm.nameOf(vma), pages = use.resident;
   let text = `${hex(vma.start, 8)} ${vma.policy === null ? "default" : vma.policy.describe()}`;
@@ -95,7 +95,7 @@ function rollup(mm: MemoryManager, use: MemoryUse): string {
   return `${head.padEnd(NAME_COLUMN - 1)} [rollup]\n` + useLines(use, true);
 }
 
-/** The lines from Rss to Locked. What was written and what was not cannot be told apart: all counts as dirty. */
+/** The lines from Rss to Locked. Clean and dirty pages are not told apart: all count as dirty. */
 function useLines(use: MemoryUse, isRollup: boolean): string {
   const own = use.resident - use.common, proportional = own + use.proportional;
   const kinds = isRollup
@@ -116,7 +116,7 @@ function ratio(pages: number, use: MemoryUse): number {
   return use.resident === 0 ? 0 : pages / use.resident;
 }
 
-/** "Rss:                   8 kB" of a number of pages. */
+/** "Rss:                   8 kB" for a number of pages. */
 function line(name: string, pages: number): string {
   return `${(name + ":").padEnd(16)}${right(Math.floor(pages * 4), 8)} kB\n`;
 }
@@ -127,7 +127,7 @@ const PROT_NAMES: readonly (readonly [number, string, string])[] = [
   [PROT_EXEC, "ex", "me"],
 ];
 
-/** In the order of the bits of Linux's vm_flags. */
+/** Names in the order of the bits of Linux's vm_flags. */
 const FLAG_NAMES: readonly (readonly [number, string])[] = [
   [VM_GROWSDOWN, "gd"],
   [VM_UFFD_MISSING, "um"],
@@ -148,7 +148,7 @@ const FLAG_NAMES: readonly (readonly [number, string])[] = [
   [VM_SEALED, "sl"],
 ];
 
-/** Each with a blank behind it. */
+/** The names of the area's flags, each with a blank behind it. */
 function flagNames(vma: Vma): string {
   let text = "";
   for (const [bit, name] of PROT_NAMES) if ((vma.prot & bit) !== 0) text += name + " ";
@@ -169,10 +169,10 @@ function auxv(mm: MemoryManager): string {
   return bytesToString(auxv, 0, auxv.length);
 }
 
-/** LIMIT: bytes of arguments or environment that are shown; execve(2) takes 6 MiB. */
+/** LIMIT: bytes of arguments or environment that are shown; execve(2) takes up to 6 MiB. */
 const MAX_MEMORY_TEXT = 8 << 20;
 
-/** Bytes of guest memory as a byte string; shorter where nothing is mapped. */
+/** Guest memory as a byte string; it ends where nothing is mapped. */
 export function memoryText(mm: MemoryManager, addr: number, len: number): string {
   if (len <= 0 || addr === 0) return "";
   const bytes = new Uint8Array(Math.min(len, MAX_MEMORY_TEXT));

@@ -1,4 +1,7 @@
-/** Files of /proc/PID that show memory: who may look into the process opens them, for the memory of that moment. */
+/**
+ * Base class of files of /proc/PID that access memory: a caller that may inspect the process opens
+ * them, for its memory at that time.
+ */
 
 import type { Account } from "../../core/account.ts";
 import { EACCES, ESRCH } from "../../../ffi/abi/errno.ts";

@@ -1,7 +1,8 @@
 /**
- * How much memory an area of a process has (proc_pid_smaps(5)): pages that the host has given, by kind.
+ * Counts the memory of areas (proc_pid_smaps(5)): pages that the host has provided, by kind.
  *
- * DIFFERS: pages of host files that the host maps by itself are not counted: nobody tells the kernel which were touched.
+ * DIFFERS: pages of host files that the host maps by itself are not counted, as the kernel does not
+ * learn which were touched.
  */
 
 import { PAGE_SIZE } from "../../mm/frames.ts";
@@ -11,14 +12,14 @@ import { touchedPages } from "../../mm/touched.ts";
 import type { Vma } from "../../mm/vma.ts";
 import type { ProcSource } from "./source.ts";
 
-/** In pages. */
+/** Counts in pages. */
 export class MemoryUse {
   anonymous: number = 0;
   file: number = 0;
   shared: number = 0;
-  /** Of all these, pages that other processes have too. */
+  /** The part of all these that other processes share. */
   common: number = 0;
-  /** Shares of `common` pages, added up: proportional size is `own` and this. */
+  /** The shares of `common` pages, added up: the proportional size is `own` plus this. */
   proportional: number = 0;
   locked: number = 0;
 
@@ -36,17 +37,14 @@ export class MemoryUse {
   }
 }
 
-/** LIMIT: what is looked at in one turn of the loop: about so many microseconds. */
+/** LIMIT: units of one turn; a unit takes about one microsecond. */
 export const TURN_UNITS = 1000;
-/**
- * Pages that are looked at together, and extents that cost one unit; a page that was zeroed for
- * reuse costs some.
- */
+/** Pages counted at once; units of an extent with a reused page; pages of a unit. */
 const STEP_PAGES = 512, RECYCLED_UNITS = 3, PAGES_A_UNIT = 16;
 
 /**
- * Counts the memory of a range of pages, some of it a turn. What changes behind the place where it
- * stands is not seen, as with Linux's walk.
+ * Counts the memory of a range of pages over several turns. Changes behind the present place are
+ * not seen, as with Linux's walk.
  */
 export class UseCount {
   readonly use: MemoryUse = new MemoryUse();
@@ -58,7 +56,7 @@ export class UseCount {
     this.end = to;
   }
 
-  /** Units that are left of `units`; 0: it is not over. `vma`: that all pages are in, or null. */
+  /** Count on: the units left; 0: not complete. `vma`: the area of all pages, or null. */
   advance(mm: MemoryManager, vma: Vma | null, units: number): number {
     const { pages } = mm;
     let left = units;
@@ -85,23 +83,20 @@ function cost(mm: MemoryManager, frame: number, pages: number): number {
   return 1 + recycled * RECYCLED_UNITS + pages / PAGES_A_UNIT;
 }
 
-/**
- * How long what was found of another process's memory counts: one look of top(1) reads several
- * files.
- */
+/** Time for which counts of another process stay valid: top(1) reads several files at a time. */
 const FRESH_NS = 2_000_000;
 
-/** What was found of a process's memory: kept with it (`mm.measured`). */
+/** The counts of a process, kept at its memory (`mm.measured`). */
 class Measured {
-  /** All areas together, as of `ns`; null: never. */
+  /** The counts of all areas at time `ns`; null: never counted. */
   use: MemoryUse | null = null;
   ns: number = 0;
-  /** Under way. */
+  /** The count in progress; null: none. */
   count: UseCount | null = null;
 }
 
 /**
- * What a process has, all areas together; for others than itself up to 2 ms old. Null: it takes
+ * The memory of a process, all areas together; of other processes up to 2 ms old. Null: it takes
  * another turn.
  */
 export function memoryUse(mm: MemoryManager, source: ProcSource): MemoryUse | null {
@@ -118,7 +113,7 @@ export function memoryUse(mm: MemoryManager, source: ProcSource): MemoryUse | nu
   return measured.use = count.use;
 }
 
-/** Pages [from, to) of extent `i`, which has frames. */
+/** Count pages [from, to) of extent `i`, which has frames. */
 function count(
   mm: MemoryManager,
   use: MemoryUse,
@@ -133,9 +128,9 @@ function count(
   if ((flags & PAGE_SHARED) !== 0) use.shared += resident;
   else if ((flags & PAGE_FILE) !== 0 && vma !== null && !vma.isAnonymous) use.file += resident;
   else use.anonymous += resident;
-  // One look for an extent: what a fork shares, it shares in whole extents.
+  // One look-up an extent: a fork shares whole extents.
   const isFiles = (flags & (PAGE_SHARED | PAGE_FILE)) !== 0;
-  // A file holds its pages too.
+  // The file holds a reference too.
   const refs = ctx.frames.refs(frame * PAGE_SIZE) - (isFiles ? 1 : 0);
   if (refs > 1) {
     use.common += resident;

@@ -1,4 +1,7 @@
-/** Requests of ioctl_ns(2) that go from one mount namespace to the next. Their argument may have any size. */
+/**
+ * Requests of ioctl_ns(2) that go from one mount namespace to the next. Their argument may have any
+ * size.
+ */
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EFAULT, EINVAL, ENOENT, ENOTTY } from "../../../ffi/abi/errno.ts";
@@ -14,7 +17,7 @@ const INFO_BYTES = 16;
 const info = new Uint8Array(INFO_BYTES);
 const view = new DataView(info.buffer);
 
-/** The number of a request, whatever the size of its argument. */
+/** The number of a request without the size of its argument. */
 function numberOf(request: number): number {
   return request & 0xff;
 }
@@ -48,7 +51,7 @@ function tell(namespace: MountNamespace, arg: number, user: UserMemory): number 
   return user.copyOut(arg, info, 0, INFO_BYTES) < 0 ? -EFAULT : 0;
 }
 
-/** The next or previous one that the caller could administrate, or null. */
+/** The next or previous namespace that the caller may administrate, or null. */
 function neighbour(files: NsFs, from: MountNamespace, isNext: boolean): MountNamespace | null {
   const task = files.callers.current();
   if (task === null) return null;

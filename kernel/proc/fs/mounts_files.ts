@@ -1,6 +1,6 @@
 /**
- * /proc/PID/mounts, mountinfo and mountstats. Poll tells of changes (proc_pid_mounts(5)). The files stay with the mount
- * namespace and root directory that the task had when they were opened.
+ * /proc/PID/mounts, mountinfo and mountstats; poll(2) reports changes (proc_pid_mounts(5)). A
+ * descriptor stays with the mount namespace and the root directory of the task at open(2).
  */
 
 import type { Account } from "../../core/account.ts";
@@ -18,7 +18,7 @@ import { SteppedTextFile, type TextSteps } from "../../fs/generated/stepped_text
 import { TextInode } from "../../fs/generated/text_inode.ts";
 import type { TaskRef } from "./task_ref.ts";
 
-/** LIMIT: rows that one turn of the loop makes. */
+/** LIMIT: rows that one turn makes. */
 const MOUNTS_A_TURN = 128;
 
 export class MountsInode extends TextInode {
@@ -53,13 +53,13 @@ export class MountsInode extends TextInode {
     return fs === null ? -EINVAL : new MountsFile(account, this, flags, fs.namespace, fs.root);
   }
 
-  /** Only through an open file is it known whose mounts are meant. */
+  /** Only an open file has a task and so a text. */
   override render(): string {
     return "";
   }
 }
 
-/** A row for each mount that was there at the beginning and still is, below the reader's root. */
+/** Makes a row for each mount below the reader's root that existed at the start and still does. */
 class MountSteps implements TextSteps {
   text: string = "";
   private readonly name: string;
@@ -98,7 +98,7 @@ class MountsFile extends SteppedTextFile {
   private readonly name: string;
   private readonly namespace: MountNamespace;
   private readonly root: Path;
-  /** Changes that the last poll saw. */
+  /** The number of changes at the last poll. */
   private seen: number;
 
   constructor(

@@ -1,4 +1,7 @@
-/** /proc/PID/net, where /proc/net leads: the tables of the network (proc_pid_net(5)). A table is of the network that its task is in. */
+/**
+ * /proc/PID/net, to which /proc/net leads: the tables of the task's network namespace
+ * (proc_pid_net(5)).
+ */
 
 import type { Account } from "../../core/account.ts";
 import { EINVAL, ENOENT } from "../../../ffi/abi/errno.ts";
@@ -38,7 +41,7 @@ export class NetDir extends GeneratedDir {
     return false;
   }
 
-  /** Of the task's network; null: zombies have none any more. */
+  /** The tables of the task's network; null: zombies have none. */
   private get tables(): NetTables | null {
     const task = this.ref.get();
     return task === null || task.fs === null ? null : task.net ?? this.ref.source.net;
@@ -55,7 +58,7 @@ export class NetDir extends GeneratedDir {
   override relookup(name: string, cached: Inode | null): Inode | number {
     const { tables } = this;
     if (tables === null) return -EINVAL;
-    // The task may have gone to another network.
+    // The task may have changed its network namespace.
     return cached instanceof NetText && cached.tables === tables ? cached : this.lookup(name);
   }
 
@@ -84,7 +87,7 @@ class NetText extends TextInode {
   override get polling(): Polling {
     return "ready";
   }
-  /** Through an open file alone, which keeps what is begun. */
+  /** Only an open file has a text: it keeps a table that is made over several turns. */
   override render(): string {
     return "";
   }

@@ -1,4 +1,4 @@
-/** Directories of /proc/sys/net: what is in them depends on the network namespace of whoever looks. */
+/** Directories of /proc/sys/net, whose content depends on the caller's network namespace. */
 
 import { EINVAL, ENOENT } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFREG } from "../../../ffi/abi/stat.ts";
@@ -15,11 +15,11 @@ import type { ProcSource } from "./source.ts";
 import { StoredInode, SysctlInode, type SysctlScope } from "./sysctl_inode.ts";
 import { numbersOf } from "./sysctl_store.ts";
 
-/** Inode numbers behind those of tasks: a link has 2^8 of them, a family 2^40. */
+/** Inode numbers behind those of tasks: 2^8 for a link, 2^40 for a family. */
 const PER_LINK = 2 ** 8, PER_FAMILY = 2 ** 40, FIRST_INO = 2 ** 50;
 const ALL = 0, DEFAULT = 1, LINKS = 2;
 
-/** With settings that other network namespaces do not have. */
+/** A directory with settings that only the first network namespace has. */
 export class NetDir extends FixedDir {
   override get dentriesAreStable(): boolean {
     return false;
@@ -33,7 +33,7 @@ export class NetDir extends FixedDir {
   }
 }
 
-/** net/ipv4/conf, net/ipv6/conf: a directory for each link, for all, and for those to come. */
+/** net/ipv4/conf and net/ipv6/conf: a directory for each link, for all links, and for new ones. */
 export class LinksDir extends GeneratedDir {
   readonly source: ProcSource;
   readonly family: LinkFamily;
@@ -59,7 +59,7 @@ export class LinksDir extends GeneratedDir {
     return true;
   }
 
-  /** By their place. */
+  /** Names by position. */
   #entries(): Map<number, string> {
     const entries = new Map([[ALL, "all"], [DEFAULT, "default"]]);
     for (const [index, name] of this.source.netSettings.links()) entries.set(LINKS + index, name);

@@ -1,16 +1,16 @@
 /**
- * The texts of /proc/net: headers are here, rows come from whoever has the sockets (`NetTables.set`). Also the network
- * devices, which /proc/net/dev and /sys/class/net show.
+ * The texts of /proc/net: headers are here, rows come from the owner of the sockets
+ * (`NetTables.set`). Also the network devices for /proc/net/dev and /sys/class/net.
  */
 
 import { type LinkCounters, NO_COUNTERS } from "../../core/link_counters.ts";
 import type { TextSteps } from "../../fs/generated/stepped_text.ts";
 import { counterColumns } from "./link_columns.ts";
 
-/** The rows of one table, each with its newline. */
+/** Makes the rows of one table, each with its newline. */
 export interface NetTable {
   rows(): string;
-  /** The same for tables that may be long, header first. */
+  /** The same for long tables, header first. */
   begin?(header: string): TextSteps;
 }
 
@@ -32,9 +32,9 @@ export interface NetDevices {
   list(): readonly NetDevice[];
 }
 
-/** Texts from elsewhere, header and all. */
+/** Whole texts of tables, with headers. */
 export interface NetTexts {
-  /** Null: the kernel's own table. */
+  /** The text of a table; null: the kernel makes it itself. */
   table(name: string): string | null;
 }
 
@@ -63,7 +63,7 @@ const INET4 =
 const INET6 = "local_address                         remote_address                        " +
   "st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
 
-/** What each table begins with. The widths are Linux's: some lines are padded. */
+/** The first lines of tables. The widths are Linux's: some lines are padded. */
 const HEADERS: Readonly<Record<string, string>> = {
   arp: "IP address       HW type     Flags       HW address            Mask     Device\n",
   dev: "Inter-|   Receive                                                |  Transmit\n" +
@@ -99,16 +99,16 @@ const HEADERS: Readonly<Record<string, string>> = {
   unix: "Num       RefCount Protocol Flags    Type St Inode Path\n",
 };
 
-/** Tables that there are only if somebody else has their texts. */
+/** Tables that exist only if `texts` has them. */
 const OTHERS: readonly string[] = ["netstat", "rt6_stats", "snmp", "snmp6"];
 
 export class NetTables {
   devices: NetDevices = new LoopbackOnly();
-  /** Who is asked first. */
+  /** The source that is asked first; null: none. */
   texts: NetTexts | null = null;
   private readonly tables: Map<string, NetTable> = new Map();
 
-  /** `table` gives the rows of /proc/net/`name`; one of `names`. */
+  /** Set the rows of /proc/net/`name`, one of `names`. */
   set(name: string, table: NetTable): void {
     this.tables.set(name, table);
   }
@@ -118,7 +118,7 @@ export class NetTables {
     return texts === null ? names : [...names, ...OTHERS.filter((n) => texts.table(n) !== null)];
   }
 
-  /** The whole text of a table, or its beginning. */
+  /** The whole text of a table, or an object that makes it in steps. */
   text(name: string): string | TextSteps {
     const text = this.texts?.table(name) ?? null;
     if (text !== null) return text;

@@ -1,6 +1,6 @@
 /**
- * nsfs: the files that stand for namespaces (namespaces(7), ioctl_ns(2)). Nobody mounts it as such; the links of
- * /proc/PID/ns lead here, and a file can be bound elsewhere.
+ * nsfs: the files of namespaces (namespaces(7), ioctl_ns(2)). It is never mounted as such; the
+ * links of /proc/PID/ns lead here, and a file can be bound elsewhere.
  */
 
 import type { Account } from "../../core/account.ts";
@@ -45,7 +45,7 @@ import { namespaceRequest } from "./mount_ns_requests.ts";
 import type { CallerSource } from "./source.ts";
 
 const RLIMIT_NOFILE = 7;
-/** Numbers of the namespaces that there are from the start. */
+/** Inode numbers of the initial namespaces. */
 const INITIAL: Readonly<Record<NamespaceKind, number>> = {
   time: 4026531834,
   cgroup: 4026531835,
@@ -56,7 +56,7 @@ const INITIAL: Readonly<Record<NamespaceKind, number>> = {
   net: 4026531840,
   mnt: 4026531841,
 };
-/** Number of the first one that is made later. */
+/** Inode number of the first namespace that is made later. */
 const FIRST_NUMBER = 4026532200;
 
 /** CLONE_NEW* of each kind. */
@@ -71,7 +71,7 @@ export const NAMESPACE_TYPES: Readonly<Record<NamespaceKind, number>> = {
   uts: CLONE_NEWUTS,
 };
 
-/** The files that stand for namespaces; one file system a kernel. */
+/** The files of namespaces; one file system a kernel. */
 export class NsFs extends GeneratedFs {
   override readonly type = "nsfs";
   override isInternal = true;
@@ -81,7 +81,10 @@ export class NsFs extends GeneratedFs {
   override readonly makeError = -EPERM;
   private mount: Mount | null = null;
   private lastNumber: number = FIRST_NUMBER - 1;
-  /** Initial ones that have their number: a second one of a kind (of another container) has none of those. */
+  /**
+   * Initial namespaces with the fixed numbers; a second one of a kind (of another container) gets a
+   * later number.
+   */
   private readonly numbered: Map<NamespaceKind, Namespace> = new Map();
   readonly callers: CallerSource;
   private readonly account: Account;
@@ -94,7 +97,7 @@ export class NsFs extends GeneratedFs {
     this.root = new FixedDir(this, null, 0o555);
   }
 
-  /** Where the file for a namespace is. */
+  /** The path of the file of a namespace. */
   pathOf(namespace: Namespace, vfs: Vfs): Path {
     this.mount ??= internalMount(this.account, vfs, this);
     const known = namespace.file;
@@ -105,7 +108,7 @@ export class NsFs extends GeneratedFs {
     return new Path(this.mount, dentry);
   }
 
-  /** "net:[4026532200]": lsns finds the namespaces that are mounted somewhere by it. */
+  /** "net:[4026532200]": lsns(8) finds mounted namespaces by it. */
   override rootText(root: Dentry): string {
     return root.name;
   }
@@ -117,7 +120,7 @@ export class NsFs extends GeneratedFs {
     return INITIAL[kind];
   }
 
-  /** A new descriptor of the caller for a namespace, or -errno. */
+  /** Install a descriptor of a namespace for the caller, or -errno. */
   openFor(namespace: Namespace): number {
     const task = this.callers.current();
     if (task === null || task.files === null || task.fs === null) return -ENOENT;
@@ -157,7 +160,7 @@ export class NsInode extends GeneratedInode {
   override get standsFor(): Namespace {
     return this.namespace;
   }
-  /** What is mounted somewhere lives on. */
+  /** A mounted namespace stays alive. */
   override onMounted(): void {
     this.namespace.hold();
   }
@@ -166,7 +169,7 @@ export class NsInode extends GeneratedInode {
   }
 }
 
-/** An open namespace: it lives on as long as the file. */
+/** An open namespace, which lives as long as the file. */
 export class NsFile extends OpenFile {
   readonly inode: NsInode;
   private readonly files: NsFs;
@@ -209,7 +212,7 @@ export class NsFile extends OpenFile {
     }
   }
 
-  /** A namespace around the caller's own cannot be had. */
+  /** A namespace that contains the caller's own cannot be opened. */
   private openVisible(target: Namespace | null): number {
     const task = this.files.callers.current();
     if (target === null || task === null) return -EPERM;

@@ -1,7 +1,4 @@
-/**
- * /proc/PID/ns: links to the namespaces of a task (namespaces(7)). Following one leads to a file of nsfs that stands for
- * the namespace.
- */
+/** /proc/PID/ns: links to the namespaces of a task (namespaces(7)), which lead to files of nsfs. */
 
 import { ENOENT } from "../../../ffi/abi/errno.ts";
 import { S_IFLNK } from "../../../ffi/abi/stat.ts";
@@ -14,7 +11,9 @@ import { NAMESPACE_LINKS, type NamespaceLink } from "./source.ts";
 import { TaskNames } from "./task_names.ts";
 import { AREA_PROCESS, AREA_THREAD, type TaskRef } from "./task_ref.ts";
 
-/** Index of a namespace link among the inode numbers of a task: behind its other entries. */
+/**
+ * Index of the first namespace link among the inode numbers of a task, behind its other entries.
+ */
 const INO_INDEX = 1000;
 
 class NsLink extends MagicLink {

@@ -2,7 +2,10 @@
 
 import { EINVAL } from "../../../ffi/abi/errno.ts";
 
-/** What of other users' processes is hidden: nothing, their files, themselves, what may not be inspected. */
+/**
+ * hidepid: hide nothing of other users' processes, their files, the processes, or those that may
+ * not be inspected.
+ */
 export const HIDEPID_OFF = 0,
   HIDEPID_NO_ACCESS = 1,
   HIDEPID_INVISIBLE = 2,
@@ -10,9 +13,9 @@ export const HIDEPID_OFF = 0,
 
 export interface ProcOptions {
   readonly hidepid: number;
-  /** Members of this group see all. */
+  /** Members of this group see everything. */
   readonly gid: number;
-  /** Only processes are shown, not the system. */
+  /** Only processes are shown, without files about the system. */
   readonly onlyPids: boolean;
 }
 
@@ -23,7 +26,9 @@ const HIDEPID_NAMES: readonly (readonly [string, number])[] = [
   ["ptraceable", HIDEPID_NOT_PTRACEABLE],
 ];
 
-/** From the data of mount(2), comma-separated: or -EINVAL. `base`: what was mounted, for a remount. */
+/**
+ * Parse the data of mount(2), comma-separated; or -EINVAL. `base`: the options before a remount.
+ */
 export function parseProcOptions(text: string, base: ProcOptions | null): ProcOptions | number {
   let hidepid = base?.hidepid ?? HIDEPID_OFF, gid = base?.gid ?? 0;
   let onlyPids = base?.onlyPids ?? false;
@@ -45,7 +50,7 @@ export function parseProcOptions(text: string, base: ProcOptions | null): ProcOp
   return { hidepid, gid, onlyPids };
 }
 
-/** As mountinfo shows them. */
+/** The options as mountinfo shows them. */
 export function optionsText({ hidepid, gid, onlyPids }: ProcOptions): string {
   const parts: string[] = [];
   if (gid !== 0) parts.push(`gid=${gid}`);

@@ -1,8 +1,8 @@
 /**
  * /proc/PID/pagemap: eight bytes for each page of a process (proc_pid_pagemap(5)).
  *
- * DIFFERS: frames have no numbers to show (they are 0, as for who may not know them), and pages that the host maps
- * straight from its files are not there.
+ * DIFFERS: frame numbers are 0, as for callers without privilege, and pages that the host maps
+ * straight from its files are not present.
  */
 
 import type { Account } from "../../core/account.ts";
@@ -23,7 +23,7 @@ import type { TaskRef } from "./task_ref.ts";
 const ENTRY_BYTES = 8;
 /** The highest byte of an entry: bits 63, 61, 57 and 56. */
 const TOP = 7, PRESENT = 0x80, FILE_OR_SHARED = 0x20, WATCHED = 2, EXCLUSIVE = 1;
-/** Pages that are looked at together. */
+/** Pages described at once. */
 const PAGES = 512;
 const entries = new Uint8Array(PAGES * ENTRY_BYTES);
 
@@ -58,7 +58,7 @@ class PagemapFile extends OpenFile {
     return this.mm.isDestroyed ? -EINVAL : scanPages(this.mm, arg, user);
   }
 
-  /** Whole entries only; nothing behind the last page that a process can have. */
+  /** Read whole entries, up to the last page that a process can have. */
   override read(io: IoCursor, offset: number): number {
     const { mm } = this;
     if (mm.isDestroyed) return 0;
@@ -78,7 +78,7 @@ class PagemapFile extends OpenFile {
   }
 }
 
-/** Entries of pages [from, to), at most PAGES of them. */
+/** Describe pages [from, to), at most PAGES. */
 function describe(mm: MemoryManager, from: number, to: number): void {
   const map = mm.pages, { ctx } = mm;
   entries.fill(0, 0, (to - from) * ENTRY_BYTES);
@@ -97,7 +97,7 @@ function describe(mm: MemoryManager, from: number, to: number): void {
     let at = nextTouched(ctx, Math.max(from, map.start(i)) + delta, end);
     while (at < end) {
       for (const next = nextUntouched(ctx, at, end); at < next; at++) {
-        // A file holds its pages too.
+        // The file holds a reference too.
         const isMine = ctx.frames.refs(at * PAGE_SIZE) === (isShared ? 2 : 1);
         entries[(at - delta - from) * ENTRY_BYTES + TOP] = bits | (isMine ? EXCLUSIVE : 0);
       }

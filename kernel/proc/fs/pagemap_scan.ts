@@ -1,8 +1,8 @@
 /**
- * PAGEMAP_SCAN: pages of a process that are of some kind, as regions, and watching those for writes (ioctl(2) on
- * /proc/PID/pagemap).
+ * PAGEMAP_SCAN, an ioctl(2) of /proc/PID/pagemap: find regions of pages of some kind, and watch
+ * them for writes.
  *
- * DIFFERS: a page of zeros that was only read is not there; nothing is huge or softly dirty.
+ * DIFFERS: a page of zeros that was only read is not present; no page is huge or soft-dirty.
  */
 
 import { EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
@@ -22,7 +22,7 @@ const ALL_CATEGORIES = 0xffn;
 const MAX_ADDRESS = 2 ** 47 - PAGE_SIZE;
 /** LIMIT: pages and regions of one scan; the caller goes on where it ended. */
 const MAX_PAGES = 1 << 20, MAX_REGIONS = 1 << 14;
-/** Pages that a page table of Linux is for: without one, nothing of a page is known. */
+/** Pages of one page table of Linux: without the table nothing is known of a page. */
 const TABLE_PAGES = 512;
 
 const { at, size: ARG_BYTES } = P.PmScanArg;
@@ -38,9 +38,9 @@ interface Wanted {
   readonly shown: number;
 }
 
-/** What is found, as far as there is room. */
+/** The regions found, up to the room for them. */
 class Regions {
-  /** First page, page behind the last, categories, of each. */
+  /** First page, page behind the last, and categories of each region. */
   readonly found: number[] = [];
   private readonly wanted: Wanted;
   private readonly max: number;
@@ -59,7 +59,7 @@ class Regions {
     return (have & all) === all && (some === 0 || (have & some) !== 0);
   }
 
-  /** Where it ends of [from, to): before `to` when there is no room for more. */
+  /** Add pages [from, to): where it ended; before `to` if there is no room for more. */
   add(from: number, to: number, categories: number): number {
     const end = from + Math.min(to - from, this.left), shown = categories & this.wanted.shown;
     if (end === from) return from;
@@ -80,7 +80,7 @@ class Regions {
   }
 }
 
-/** The ioctl: how many regions there are, or -errno. */
+/** Carry out the ioctl: the number of regions, or -errno. */
 export function scanPages(mm: MemoryManager, arg: number, user: UserMemory): number {
   if (user.copyIn(words, 0, arg, ARG_BYTES) < 0) return -EFAULT;
   const word = (o: number): bigint => view.getBigUint64(o, true);
@@ -120,7 +120,7 @@ function tell(
   return user.store64(arg + at.walkEnd, walkEnd) < 0 ? -EFAULT : count;
 }
 
-/** Pages [from, to): where it ended, or -EPERM. */
+/** Scan pages [from, to): where it ended, or -EPERM. */
 function walk(
   mm: MemoryManager,
   from: number,
@@ -144,7 +144,7 @@ function walk(
   return to;
 }
 
-/** Its pages may be watched, and nobody is asked when they are written to. */
+/** Whether pages may be watched for writes without a handler. */
 function isAsync(vma: Vma): boolean {
   const features = vma.userfault?.features ?? 0;
   return (vma.flags & VM_UFFD_WP) !== 0 && (features & UFFD_FEATURE_WP_ASYNC) !== 0;
@@ -180,13 +180,13 @@ function categoriesOf(mm: MemoryManager, page: number): number {
     if (map.frame(i) >= 0 && (isFile || nextTouched(mm.ctx, frame, frame + 1) === frame)) {
       return P.PAGE_IS_PRESENT | written | (isFile ? P.PAGE_IS_FILE : 0);
     }
-    // A mark in a page table looks like a page that was swapped out.
+    // A mark without a page shows as swapped out.
     if (map.isMarked(page) || written === 0) return P.PAGE_IS_SWAPPED | written;
   }
   return hasTable(mm, page) ? P.PAGE_IS_WRITTEN : 0;
 }
 
-/** How far pages are like `page`, at least up to the next one. */
+/** The end of the run of pages like `page`, at least the next page. */
 function sameUntil(mm: MemoryManager, page: number): number {
   const map = mm.pages, table = (Math.floor(page / TABLE_PAGES) + 1) * TABLE_PAGES;
   const i = map.indexOf(page);
@@ -201,7 +201,7 @@ function sameUntil(mm: MemoryManager, page: number): number {
   return Math.min(table, data - delta);
 }
 
-/** Something of the pages that share a page table with this one is there. */
+/** Whether any page in the page table of this one is present. */
 function hasTable(mm: MemoryManager, page: number): boolean {
   const first = Math.floor(page / TABLE_PAGES) * TABLE_PAGES, end = first + TABLE_PAGES;
   const map = mm.pages;

@@ -1,4 +1,7 @@
-/** A /proc over tasks that a test makes up: a kernel of files with a ProcFs at /proc, and whoever the caller is. */
+/**
+ * A /proc for unit tests, over tasks that the test makes: a Vfs with a ProcFs at /proc, and a
+ * caller of choice.
+ */
 
 import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { Namespace, type NamespaceKind } from "../../cred/namespace.ts";
@@ -192,9 +195,9 @@ export class FakeSource implements ProcSource {
   readonly release = "6.1.0";
   readonly version = "#1 SMP";
   readonly tasks: Map<number, FakeTask> = new Map();
-  /** Whose call is served. */
+  /** The task whose call is served. */
   acting: FakeTask | null = null;
-  /** It is in another PID namespace. */
+  /** The caller is in another PID namespace. */
   hidesCaller: boolean = false;
   totals: MachineStat = {
     uptimeNs: 100e9,
@@ -269,7 +272,7 @@ export class FakeSource implements ProcSource {
   }
 }
 
-/** A file system type mounted at /proc, with process 1 as the caller. */
+/** A ProcFs mounted at /proc, with process 1 as the caller. */
 export class ProcLab {
   readonly files: TestFiles = new TestFiles();
   readonly source: FakeSource = new FakeSource(this.files.host);
@@ -294,7 +297,7 @@ export class ProcLab {
     if (r < 0) throw new Error(`mount ${at}: ${errno(r)}`);
   }
 
-  /** Act as a process with these ids and no capabilities. */
+  /** A caller with these ids and no capabilities. */
   as(task: FakeTask, uid: number): TestCaller {
     task.cred = userCredentials(uid, uid, [], { lo: 0, hi: 0 });
     this.source.acting = task;

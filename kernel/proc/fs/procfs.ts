@@ -1,9 +1,11 @@
 /**
- * procfs: /proc as programs know it (proc(5)). One instance a mount. What it shows of processes and the machine it asks
- * the `ProcSource` for, which the task side implements: file systems may not import tasks.
+ * procfs: the file system of /proc (proc(5)), one instance a mount. It asks a `ProcSource` about
+ * processes and the machine, which kernel/proc implements, because file systems may not import
+ * tasks.
  *
- * The tree: root_dir.ts, task_dir.ts (with fd_dirs.ts, ns_links.ts, magic_link.ts, net_dir.ts), sysctl_dirs.ts. The
- * texts: task_formats.ts, memory_formats.ts, system_files.ts, sysctl_table.ts, net_tables.ts. Not here: /sys (fs/sysfs).
+ * The tree: root_dir.ts, task_dir.ts (with fd_dirs.ts, ns_links.ts, magic_link.ts, net_dir.ts),
+ * sysctl_dirs.ts. The texts: task_formats.ts, memory_formats.ts, system_files.ts, sysctl_table.ts,
+ * net_tables.ts.
  */
 
 import { ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
@@ -30,7 +32,7 @@ export class ProcFs extends GeneratedFs {
   override readonly type = "proc";
   override readonly magic = PROC_SUPER_MAGIC;
   override readonly isRevealing = true;
-  /** A name that is missing stays missing. */
+  /** Missing names cannot be created. */
   override readonly createError = -ENOENT;
   override readonly makeError = -ENOENT;
   override readonly root: ProcRootDir;
@@ -56,17 +58,17 @@ export class ProcFs extends GeneratedFs {
     return 0;
   }
 
-  /** Some processes may be invisible. */
+  /** Whether some processes may be hidden. */
   get hides(): boolean {
     return this.options.hidepid >= HIDEPID_INVISIBLE;
   }
 
-  /** The caller sees that `task` is there. */
+  /** Whether the caller sees `task`. */
   shows(task: ProcTask): boolean {
     return !this.hides || this.isOpenTo(task);
   }
 
-  /** The caller may look into /proc/PID: 0, -EPERM, or -ENOENT where it must not even know. */
+  /** Whether the caller may enter /proc/PID: 0, -EPERM, or -ENOENT if the process is hidden. */
   mayEnter(task: ProcTask): number {
     const { hidepid } = this.options;
     if (hidepid === HIDEPID_OFF || this.isOpenTo(task)) return 0;
@@ -81,7 +83,7 @@ export class ProcFs extends GeneratedFs {
   }
 }
 
-/** `mount -t proc`. One a kernel. */
+/** The file system type of `mount -t proc`; one a kernel. */
 export class ProcFsType extends FsType {
   override readonly name = "proc";
   override readonly isForUsers = true;

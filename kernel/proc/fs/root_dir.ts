@@ -1,4 +1,7 @@
-/** The root of /proc: a directory for each process, links to oneself, files about the machine. */
+/**
+ * The root of /proc: a directory for each process, the links self and thread-self, and files about
+ * the machine.
+ */
 
 import { EIO, ENOENT } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFLNK } from "../../../ffi/abi/stat.ts";
@@ -16,7 +19,7 @@ import { parseId, TaskDir } from "./task_dir.ts";
 import { AREA_PROCESS, inoOf, TaskRef } from "./task_ref.ts";
 
 const ROOT_INO = 1;
-/** Places in the order of the directory: fixed entries come first. */
+/** Offsets in the directory: fixed entries come first. */
 const SELF_OFFSET = 256, THREAD_SELF_OFFSET = 257, FIRST_PID_OFFSET = 258;
 
 export class ProcRootDir extends GeneratedDir implements ProcViewer {
@@ -60,7 +63,7 @@ export class ProcRootDir extends GeneratedDir implements ProcViewer {
   override onUnmounted(): void {
     if (this.proc.mounts <= 1) this.source.viewers.delete(this);
   }
-  /** What was looked at in its directory would be remembered for as long as there is room. */
+  /** Drop dentries of the process's directory, which would stay until memory is short. */
   onGone(id: number): void {
     this.source.forgetName(this.proc, String(id));
   }
@@ -122,7 +125,7 @@ export class ProcRootDir extends GeneratedDir implements ProcViewer {
   }
 }
 
-/** /proc/self and /proc/thread-self: whoever reads the link. */
+/** /proc/self and /proc/thread-self, which lead to the caller. */
 class SelfLink extends GeneratedInode {
   private readonly source: ProcSource;
   private readonly isThread: boolean;

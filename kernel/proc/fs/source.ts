@@ -1,9 +1,9 @@
 /**
- * What /proc and /sys want to know of the rest of the kernel. File systems may not import tasks, so the task side
- * implements these (kernel/proc/).
+ * The interfaces by which /proc and /sys see the rest of the kernel. File systems may not import
+ * tasks, so kernel/proc implements them.
  *
- * Objects are views: made for one question, and not kept. An inode remembers id and start time and
- * asks again.
+ * Objects are views: made for one use and not kept. An inode keeps id and start time of a task and
+ * looks it up again.
  */
 
 import type { Account } from "../../core/account.ts";
@@ -30,14 +30,17 @@ export interface SignalBits {
   readonly hi: number;
 }
 
-/** The numbers of /proc/PID/stat and status. Times are ns; `startNs` counts from the start of the sandbox. */
+/**
+ * The fields of /proc/PID/stat and status. Times are in ns; `startNs` counts from the start of the
+ * sandbox.
+ */
 export interface TaskStat {
   /** R S D T t Z X of proc_pid_stat(5). */
   readonly state: string;
   readonly ppid: number;
   readonly pgrp: number;
   readonly session: number;
-  /** Device number of the controlling terminal, 0: none; and its foreground process group, -1: none. */
+  /** Device number of the controlling terminal, 0: none; its foreground process group, -1: none. */
   readonly tty: number;
   readonly foreground: number;
   readonly minorFaults: number;
@@ -56,7 +59,7 @@ export interface TaskStat {
   readonly startNs: number;
   /** 17 (SIGCHLD) for most. */
   readonly exitSignal: number;
-  /** Wait status, once it is a zombie. */
+  /** The wait status of a zombie. */
   readonly exitCode: number;
   readonly pending: SignalBits;
   readonly sharedPending: SignalBits;
@@ -66,9 +69,9 @@ export interface TaskStat {
   readonly queuedSignals: number;
   readonly voluntarySwitches: number;
   readonly involuntarySwitches: number;
-  /** CPUs it may use, a bit each; null: all. */
+  /** The CPUs it may use, one bit each; null: all. */
   readonly affinity: Uint32Array | null;
-  /** The thread that traces it, 0: none. */
+  /** The tracing thread; 0: none. */
   readonly tracer: number;
   /** SECCOMP_MODE_* and the number of filters. */
   readonly seccompMode: number;
@@ -76,7 +79,7 @@ export interface TaskStat {
   readonly personality: number;
 }
 
-/** Soft and hard limits by RLIMIT_*; Infinity for none. */
+/** Soft and hard limits by RLIMIT_*; Infinity: none. */
 export interface TaskLimits {
   readonly soft: readonly number[];
   readonly hard: readonly number[];
@@ -103,27 +106,27 @@ export interface ProcTransfers {
   readonly writtenBytes: number;
   readonly reads: number;
   readonly writes: number;
-  /** Of file systems that are stored somewhere. */
+  /** Bytes of file systems that are stored. */
   readonly fetchedBytes: number;
   readonly storedBytes: number;
 }
 
 /**
- * A thread; with the id of its process it stands for the process. Ids are those of the PID
+ * A thread; the one with the id of its process stands for the process. Ids are those in the PID
  * namespace of the source.
  */
 export interface ProcTask {
   readonly tid: number;
   readonly tgid: number;
-  /** CLOCK_MONOTONIC of its birth: with the id it tells tasks apart. */
+  /** CLOCK_MONOTONIC at its birth, which with the id identifies a task. */
   readonly startNs: number;
   comm: string;
   readonly cred: Credentials;
-  /** Tables of its network; absent where there is one network. */
+  /** The tables of its network; absent if there is one network. */
   readonly net?: NetTables | null;
-  /** Text of /proc/PID/cgroup and cpuset, as the caller sees them. */
+  /** The text of /proc/PID/cgroup and cpuset for the caller. */
   cgroupText(): string;
-  /** Text of /proc/PID/syscall and timers. */
+  /** The text of /proc/PID/syscall and timers. */
   callText(): string;
   timersText(): string;
   cpusetText(): string;
@@ -135,28 +138,31 @@ export interface ProcTask {
   readonly fs: FsContext | null;
   readonly exe: OpenFile | null;
   readonly limits: TaskLimits;
-  /** -1000..1000; the caller has checked. */
+  /** -1000..1000; callers check the bounds. */
   oomScoreAdj: number;
-  /** Only a caller with CAP_SYS_RESOURCE goes below it. */
+  /** Only callers with CAP_SYS_RESOURCE may go below it. */
   oomScoreAdjMin: number;
-  /** ns; 0 sets what it had when it was made. */
+  /** In ns; 0 sets the value that it was made with. */
   timerSlackNs: number;
-  /** Audit's login uid; 2^32 - 1: not set. */
+  /** The login uid of audit; 2^32 - 1: not set. */
   loginUid: number;
   coredumpFilter: number;
-  /** Its own PID namespace. */
+  /** The task's own PID namespace. */
   readonly pidSpace: PidSpace;
-  /** Ids of process, thread, process group and session, in the namespace of the source and those within it. */
+  /**
+   * Ids of process, thread, process group and session, in the namespace of the source and in each
+   * one below it.
+   */
   readonly nestedIds: readonly (readonly number[])[];
-  /** A namespace; null: it has none any more, or not yet. */
+  /** A namespace of the task; null: none any more, or not yet. */
   namespaceOf(link: NamespaceLink): Namespace | null;
-  /** Threads of the process, ascending; a leader that ended is among them. */
+  /** Threads of the process, ascending, with a leader that has ended. */
   threadIds(): number[];
-  /** Children that this thread made (all of the process for its leader), ascending. */
+  /** Children that this thread made (for a leader: all of the process), ascending. */
   childIds(): number[];
-  /** What it read and wrote; of the whole process with the children that it waited for. */
+  /** Its transfers; `whole`: those of the process and the children it has waited for. */
   transfers(whole: boolean): ProcTransfers;
-  /** With `whole` times are those of the whole process. */
+  /** `whole`: times of the whole process. */
   stat(whole: boolean): TaskStat;
 }
 
@@ -165,7 +171,7 @@ export interface MachineStat {
   readonly uptimeNs: number;
   readonly userNs: number;
   readonly systemNs: number;
-  /** Tasks that were ever made, and the id given last. */
+  /** Tasks made so far, and the last id given. */
   readonly forks: number;
   readonly lastPid: number;
   readonly contextSwitches: number;
@@ -173,35 +179,32 @@ export interface MachineStat {
   readonly tasks: number;
   /** Load averages over 1, 5 and 15 minutes. */
   readonly loads: readonly [number, number, number];
-  /** Memory that is reserved; what there is in all is `host.memoryBytes`. */
+  /** Reserved memory; the total is `host.memoryBytes`. */
   readonly usedBytes: number;
   readonly faults: number;
-  /** Processes that were killed for want of memory. */
+  /** Processes that the OOM killer has killed. */
   readonly oomKills: number;
 }
 
-/** The task that makes the call which is being served, whether a PID namespace shows it or not. */
+/** The task whose call is served, whether the PID namespace shows it or not. */
 export interface ProcCaller {
   readonly cred: Credentials;
   readonly mm: MemoryManager | null;
   readonly fs: FsContext | null;
-  /** `task` is of its process. */
+  /** Whether `task` is of the caller's process. */
   isOf(task: ProcTask): boolean;
 }
 
 export interface CallerSource {
-  /** Null while the sandbox is set up. */
+  /** Null while the sandbox starts. */
   caller(): ProcCaller | null;
-  /**
-   * The caller of the call that is being served; null while the sandbox is set up, and for a caller
-   * that the source does not see.
-   */
+  /** The caller, if the source shows it; null also while the sandbox starts. */
   current(): ProcTask | null;
 }
 
-/** A /proc that shows processes. */
+/** A mounted /proc. */
 export interface ProcViewer {
-  /** The process was reaped. */
+  /** A process was reaped. */
   onGone(id: number): void;
 }
 
@@ -209,41 +212,43 @@ export interface ProcViewer {
 export interface ProcSource extends CallerSource {
   readonly host: Host;
   readonly vfs: Vfs;
-  /** The sandbox's: how many objects of each kind there are. */
+  /** The sandbox's account: the number of objects of each kind. */
   readonly account: Account;
   readonly cpuInfo: CpuInfo;
   readonly net: NetTables;
   readonly sysctl: SysctlStore;
-  /** Of the caller's network namespace. */
+  /** Settings of the caller's network namespace. */
   readonly netSettings: NetSettings;
   readonly namespaces: NsFs;
-  /** Credentials of the task whose call is being served, seen or not; null: there is none. */
+  /** Credentials of the task whose call is served, shown or not; null: none. */
   currentCred(): Credentials | null;
-  /** The namespace whose ids are shown. */
+  /** The PID namespace whose ids are shown. */
   readonly pids: PidSpace;
-  /** As the caller of mount(2) sees it. */
+  /** The source for the caller of mount(2). */
   seenBy(caller: Caller): ProcSource;
-  /** A thread that lives, or a process that was not reaped. */
+  /** A live thread, or a process that was not reaped; or null. */
   task(id: number): ProcTask | null;
-  /** The next id of the caller's PID namespace is looked for behind this one: 0 or -EPERM. */
+  /**
+   * The search for the next id in the caller's PID namespace starts behind this one: 0 or -EPERM.
+   */
   chooseLastPid(pid: number): number;
-  /** What a process is called here, whose number in the first PID namespace this is; 0: it is not seen. */
+  /** The id here of a process with this number in the first PID namespace; 0: not visible. */
   processNumber(kernelPid: number): number;
   /** Ids of processes, zombies included, ascending. */
   processIds(): number[];
-  /** Called at the ends of those processes. */
+  /** Mounts that are notified when these processes end. */
   readonly viewers: Set<ProcViewer>;
-  /** A name in the root of `fs` is not going to be asked for any more. */
+  /** Drop a name in the root of `fs`, which will not be looked up again. */
   forgetName(fs: FileSystem, name: string): void;
   machine(): MachineStat;
-  /** Text of /proc/filesystems. */
+  /** The text of /proc/filesystems. */
   filesystems(): string;
-  /** Text of /proc/cgroups. */
+  /** The text of /proc/cgroups. */
   cgroups(): string;
-  /** Text of /proc/keys and /proc/key-users, as the caller sees them. */
+  /** The text of /proc/keys and /proc/key-users for the caller. */
   keys(): string;
   keyUsers(): string;
-  /** Text of a file of /proc/sysvipc. */
+  /** The text of a file of /proc/sysvipc. */
   sysvipc(kind: "shm" | "sem" | "msg"): string;
   /** uname(2). */
   hostname: string;

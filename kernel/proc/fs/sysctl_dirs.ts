@@ -1,4 +1,7 @@
-/** The tree of /proc/sys (sysctl(8)): plain settings of sysctl_table.ts, and those that live elsewhere in the kernel. */
+/**
+ * The tree of /proc/sys (sysctl(8)): stored settings of sysctl_table.ts, and settings that live
+ * elsewhere in the kernel.
+ */
 
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
 import { EACCES, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
@@ -19,22 +22,22 @@ import { firstLine, numbersOf } from "./sysctl_store.ts";
 
 /** /proc/sys/kernel/pid_max. */
 const PID_MAX = 4194304;
-/** Of vm/memfd_noexec: memfds that could be executed are refused. */
+/** Value of vm/memfd_noexec that refuses executable memfds. */
 const MEMFD_NOEXEC_ENFORCED = 2;
 /** LIMIT: bytes of a host name. */
 const UTS_NAME_LENGTH = 64;
 
 interface LiveSetting {
   readonly permissions: number;
-  /** It belongs to the user namespace of the opener, and CAP_SYS_RESOURCE there decides. */
+  /** It belongs to the opener's user namespace, and CAP_SYS_RESOURCE there allows writing. */
   readonly isOfUserNamespace?: boolean;
-  /** Without its newline. */
+  /** The value without a newline. */
   read(source: ProcSource, scope: SysctlScope): string;
-  /** The current task writes: 0 or -errno. */
+  /** Write a value: 0 or -errno. */
   write?(source: ProcSource, text: string, scope: SysctlScope): number;
 }
 
-/** Kinds of namespaces that have a limit. */
+/** The kinds of namespaces with a limit. */
 const COUNTED: readonly NamespaceKind[] = [
   "cgroup",
   "ipc",
@@ -46,7 +49,7 @@ const COUNTED: readonly NamespaceKind[] = [
   "uts",
 ];
 
-/** Protections of links in sticky directories: fields of the VFS (proc_sys_fs(5)). */
+/** Protections of links in sticky directories, which are fields of Vfs (proc_sys_fs(5)). */
 type Protection = "protectedRegular" | "protectedFifos";
 
 const LIVE: ReadonlyMap<string, LiveSetting> = new Map<string, LiveSetting>([
@@ -130,7 +133,7 @@ function callersPids(source: ProcSource): PidSpace {
   return source.current()?.pidSpace ?? source.pids;
 }
 
-/** A namespace cannot be laxer than those around it. */
+/** A namespace may not be less strict than those around it. */
 function setMemfdScope(source: ProcSource, text: string): number {
   const pids = callersPids(source), cred = source.current()?.cred;
   const owner = pids.owner ?? INITIAL_USER_NAMESPACE;
@@ -141,7 +144,7 @@ function setMemfdScope(source: ProcSource, text: string): number {
   return 0;
 }
 
-/** /proc/sys, filled. Modes and owners of all of it are fixed. */
+/** Make /proc/sys with its content. All modes and owners are fixed. */
 export function sysctlTree(fs: GeneratedFs, parent: FixedDir, source: ProcSource): FixedDir {
   const root = new FixedDir(fs, parent, 0o555, true);
   const inodes = new Map<string, SysctlInode>();
@@ -178,7 +181,10 @@ class LiveInode extends SysctlInode {
     this.#live = live;
   }
 
-  /** Others' bits for everybody, the owner's for who may change limits of its user namespace. */
+  /**
+   * All callers have the bits of others; callers that may change limits of their user namespace
+   * have the owner's.
+   */
   override checkMode(mask: number, cred: Credentials): number {
     if (this.#live.isOfUserNamespace !== true) return super.checkMode(mask, cred);
     const shift = hasOwnCap(cred, CAP_SYS_RESOURCE) ? 6 : 0;
@@ -207,7 +213,7 @@ function namespaceLimit(kind: NamespaceKind): [string, LiveSetting] {
   }];
 }
 
-/** The VFS of whoever asks; there is one. */
+/** The caller's Vfs, of which there is one. */
 function vfsOf(source: ProcSource): Vfs | null {
   return source.current()?.fs?.namespace.vfs ?? null;
 }
@@ -236,7 +242,7 @@ function dentryState(source: ProcSource): string {
   return `${vfsOf(source)?.dentries.count ?? 0}\t0\t45\t0\t0\t0`;
 }
 
-/** The same as long as the sandbox lives. */
+/** The boot id, constant for the life of the sandbox. */
 function bootId(source: ProcSource): string {
   const path = "kernel/random/boot_id";
   const known = source.sysctl.remembered(path);

@@ -1,8 +1,7 @@
 /**
- * A file of /proc/sys (sysctl(8)): which callers may read and write it, and that it is written at
- * once. An open file stays with the namespaces that its opener was in: a process that it is passed
- * to changes the opener's settings, which the opener was allowed to change, and not its own.
- * DIFFERS: Linux looks at the namespaces when the path is walked, not when it is opened.
+ * A file of /proc/sys (sysctl(8)): permissions, reads and writes. An open file stays with the
+ * namespaces of its opener: a process that receives the descriptor changes the opener's settings
+ * and not its own. DIFFERS: Linux takes the namespaces at the walk of the path, not at open(2).
  */
 
 import type { Account } from "../../core/account.ts";
@@ -19,10 +18,10 @@ import type { NetSettings } from "./net_settings.ts";
 import type { ProcSource } from "./source.ts";
 import type { Setting, SysctlStore } from "./sysctl_store.ts";
 
-/** Where settings of network namespaces are. */
+/** The directory of network settings. */
 export const NET = "net/";
 
-/** Of the opener of a file: what settings of network and user namespaces are about. */
+/** The opener's namespaces, to which settings of network and user namespaces belong. */
 export interface SysctlScope {
   readonly net: NetSettings;
   readonly userNs: UserNamespace;
@@ -30,7 +29,7 @@ export interface SysctlScope {
 
 export abstract class SysctlInode extends TextInode {
   protected readonly source: ProcSource;
-  /** It belongs to the network namespace of whoever looks. */
+  /** It belongs to the caller's network namespace. */
   readonly #isOfNet: boolean;
 
   constructor(
@@ -45,9 +44,9 @@ export abstract class SysctlInode extends TextInode {
     this.#isOfNet = isOfNet;
   }
 
-  /** Without its newline; or -errno. */
+  /** The value without a newline, or -errno. */
   protected abstract value(scope: SysctlScope): string | number;
-  /** 0 or -errno. */
+  /** Change the value: 0 or -errno. */
   protected abstract change(text: string, scope: SysctlScope): number;
 
   override get polling(): Polling {
@@ -61,8 +60,8 @@ export abstract class SysctlInode extends TextInode {
   }
 
   /**
-   * Root's bits for the first namespace's user 0, whichever capabilities it has, and for an
-   * administrator of a network; the group's for its group 0 (test_perm of Linux).
+   * User 0 of the first namespace, whatever its capabilities, and an administrator of the network
+   * have root's bits; its group 0 has the group's (test_perm of Linux).
    */
   override checkMode(mask: number, cred: Credentials): number {
     const isOwners = cred.euid === 0 ||
@@ -84,18 +83,18 @@ export abstract class SysctlInode extends TextInode {
     return new SysctlFile(account, this, flags, this.scopeFor(cred));
   }
 
-  /** What a value that an opener with these credentials writes is about. */
+  /** The scope for writes by an opener with these credentials. */
   private scopeFor(cred: Credentials): SysctlScope {
     return { net: this.source.netSettings, userNs: cred.userNs };
   }
 
-  /** A runtime sets it for a container, without an open file. 0 or -errno. */
+  /** Set a value for a container, without an open file: 0 or -errno. */
   set(value: string, cred: Credentials): number {
     const r = this.storeFor(value, 0, this.scopeFor(cred));
     return r < 0 ? r : 0;
   }
 
-  /** Only an opened one has a text. */
+  /** Only an open file has a text. */
   override render(): number {
     return -EPERM;
   }
@@ -106,7 +105,10 @@ export abstract class SysctlInode extends TextInode {
     return typeof value === "string" ? value + "\n" : value;
   }
 
-  /** Values are written at once, from the beginning: later parts of a text are taken and dropped. */
+  /**
+   * A write is applied at once and starts at the beginning; later parts of a text are accepted and
+   * dropped.
+   */
   storeFor(text: string, offset: number, scope: SysctlScope): number {
     if (this.#isOfNet && scope.net.isGone) return -ENOENT;
     if (offset > 0 || text === "") return text.length;
@@ -147,11 +149,11 @@ export class StoredInode extends SysctlInode {
     this.#setting = setting;
   }
 
-  /** The network namespace of whoever looks does not have it. */
+  /** Whether the caller's network namespace does not have it. */
   get isHidden(): boolean {
     return this.#setting.isOfFirst === "hidden" && !this.source.netSettings.isFirst;
   }
-  /** It can be seen from other network namespaces than the first one. */
+  /** Whether other network namespaces than the first show it. */
   get #isForeign(): boolean {
     return this.#setting.isOfFirst === "shown" && !this.source.netSettings.isFirst;
   }

@@ -1,9 +1,9 @@
 /**
- * The values behind /proc/sys that are plain settings: numbers with bounds, and texts (sysctl(8)). Those with a meaning
- * elsewhere in the kernel (host name, protections of links) are not here: sysctl_dirs.ts asks for them.
+ * The values of stored settings of /proc/sys: numbers with bounds, and texts (sysctl(8)). Settings
+ * with a meaning elsewhere in the kernel (host name, protections of links): sysctl_dirs.ts.
  *
- * DIFFERS: a setting is kept and shown; only what `number` is asked for has an effect. Settings that stand for a limit
- * of this kernel take no other value (EINVAL).
+ * DIFFERS: a setting is kept and shown; only those read with `number` have an effect. Settings that
+ * show a limit of this kernel take no other value (EINVAL).
  */
 
 import { EINVAL } from "../../../ffi/abi/errno.ts";
@@ -11,30 +11,30 @@ import { parseNumber } from "./format.ts";
 import { SETTINGS } from "./sysctl_table.ts";
 
 export interface Setting {
-  /** Path below /proc/sys. */
+  /** The path below /proc/sys. */
   readonly path: string;
   readonly permissions: number;
-  /** Numbers, separated by tabs when there are several; or a text. */
+  /** Numbers, separated by tabs; or a text. */
   readonly value: string;
-  /** Bounds of numbers; null: a text. */
+  /** The bounds of the numbers; null: a text. */
   readonly bounds: readonly [number, number] | null;
-  /** The first network namespace's: others do not show it, or show it and cannot write it. */
+  /** It belongs to the first network namespace: others hide it, or show it and cannot write it. */
   readonly isOfFirst?: "hidden" | "shown";
-  /** A text of numbers and ranges of them up to this one: "1,5-7". */
+  /** A text of numbers and ranges up to this number: "1,5-7". */
   readonly ranges?: number;
-  /** A text of words, of which these may be given. */
+  /** A text of some of these words. */
   readonly words?: readonly string[];
 }
 
 export class SysctlStore {
   private readonly values: Map<string, string> = new Map();
 
-  /** Paths and permissions of all settings. */
+  /** Paths and modes of all settings. */
   get settings(): readonly Setting[] {
     return SETTINGS;
   }
 
-  /** Values that settings have at first in place of those of the table, by path. */
+  /** Replace defaults of the table, by path. */
   adopt(values: ReadonlyMap<string, string>): void {
     for (const [path, value] of values) {
       if (find(path) !== null) this.values.set(path, value);
@@ -51,7 +51,7 @@ export class SysctlStore {
     return parseNumber(this.get(path).split("\t")[0] ?? "") ?? 0;
   }
 
-  /** A value that was made once and is kept besides the settings (the boot id); "" before. */
+  /** A value that is made once and kept (the boot id); "" before. */
   remembered(path: string): string {
     return this.values.get(path) ?? "";
   }
@@ -60,7 +60,7 @@ export class SysctlStore {
     return value;
   }
 
-  /** Somebody writes a setting: 0 or -EINVAL. Of several numbers the first ones may be given. */
+  /** Write a setting: 0 or -EINVAL. Of several numbers only the first ones may be given. */
   set(path: string, text: string): number {
     const setting = find(path);
     if (setting === null) return -EINVAL;
@@ -81,7 +81,7 @@ export class SysctlStore {
     return 0;
   }
 
-  /** Kept in order, and joined where they meet. */
+  /** Store ranges in order, joined where they meet. */
   private setRanges(path: string, max: number, text: string): number {
     const ranges: [number, number][] = [];
     for (const part of firstLine(text).trim().split(",")) {
@@ -116,7 +116,10 @@ function find(path: string): Setting | null {
   return BY_PATH.get(path) ?? null;
 }
 
-/** The first numbers of a text, at most `count`; what follows those is not looked at. Null: no number, or something else. */
+/**
+ * The first numbers of a text, at most `count`; the text behind them is ignored. Null: no number,
+ * or other text.
+ */
 export function numbersOf(text: string, count: number): number[] | null {
   const words = text.replaceAll("\0", "").trim().split(/[ \t\n]+/).slice(0, count);
   const numbers: number[] = [];
@@ -128,7 +131,7 @@ export function numbersOf(text: string, count: number): number[] | null {
   return numbers;
 }
 
-/** What proc_dostring takes of a write. */
+/** The part of a write that proc_dostring of Linux takes. */
 export function firstLine(text: string): string {
   return text.split(/[\0\n]/)[0] ?? "";
 }

@@ -1,4 +1,4 @@
-/** The settings of /proc/sys and what they are at first: as Linux 6.12 has them on a machine of some GB. */
+/** The settings of /proc/sys with their defaults, those of Linux 6.12 on a machine of some GB. */
 
 import { EPOLL_ITEMS, FANOTIFY_GROUPS, INODE_WATCHES, OPEN_FILES } from "../../core/quota.ts";
 import { CAP_LAST_CAP } from "../../cred/credentials.ts";
@@ -9,15 +9,15 @@ import { MOUNT_MAX } from "../../vfs/mounts.ts";
 import type { Setting } from "./sysctl_store.ts";
 
 const INT_MAX = 0x7fffffff, UINT_MAX = 0xffffffff;
-/** More than a number of JS holds exactly: kept as text. */
+/** Larger than exact numbers of JS: kept as text. */
 const SHM_MAX = "18446744073692774399";
 
-/** A number between `min` and `max` that root may change. */
+/** A number between `min` and `max`, which root may change. */
 function number(path: string, value: number, min: number = 0, max: number = INT_MAX): Setting {
   return { path, permissions: 0o644, value: String(value), bounds: [min, max] };
 }
 
-/** A limit of this kernel: it can be read, and written with the value that it has. */
+/** A limit of this kernel: writes must give the same value. */
 function limit(path: string, value: number): Setting {
   return number(path, value, value, value);
 }
@@ -34,12 +34,12 @@ function text(path: string, value: string): Setting {
   return { path, permissions: 0o644, value, bounds: null };
 }
 
-/** Of the first network namespace alone. */
+/** A setting of the first network namespace alone. */
 function ofFirst(isOfFirst: "hidden" | "shown", setting: Setting): Setting {
   return { ...setting, isOfFirst };
 }
 
-/** Some of these words. */
+/** A text of some of these words. */
 function words(path: string, all: readonly string[]): Setting {
   return { path, permissions: 0o644, value: all.join(" "), bounds: null, words: all };
 }

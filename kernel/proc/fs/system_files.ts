@@ -1,4 +1,4 @@
-/** What the files of /proc itself say about the machine: proc_stat(5), proc_meminfo(5) and their sisters. */
+/** Texts of the files of /proc about the machine: proc_stat(5), proc_meminfo(5) and others. */
 
 import { kibLine, right, ticks } from "./format.ts";
 import { locksText } from "./lock_text.ts";
@@ -16,7 +16,7 @@ function made(render: (source: ProcSource) => string): SystemFile {
   return { permissions: 0o444, render };
 }
 
-/** By path below /proc; the directories on the way are made. */
+/** Files by path below /proc; directories on the way are made. */
 export const SYSTEM_FILES: ReadonlyMap<string, SystemFile> = new Map([
   ["cgroups", made((s) => s.cgroups())],
   ["cmdline", text("BOOT_IMAGE=dvisor\n")],
@@ -74,7 +74,7 @@ function loadavg(source: ProcSource): string {
   return `${loads} ${m.runningTasks}/${m.tasks} ${m.lastPid}\n`;
 }
 
-/** Time that no CPU was used, of all CPUs together. */
+/** The idle time of all CPUs together. */
 function idleNs(source: ProcSource): number {
   const m = source.machine();
   return Math.max(0, m.uptimeNs * source.host.cpuCount - m.userNs - m.systemNs);
@@ -98,7 +98,7 @@ function stat(source: ProcSource): string {
     `procs_running ${m.runningTasks}\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n`;
 }
 
-/** Lines of meminfo that are always 0, by the line that they follow. */
+/** Lines of meminfo that are always 0, by the line in front of them. */
 const ZERO_BEHIND: Readonly<Record<string, readonly string[]>> = {
   MemAvailable: ["Buffers", "Cached", "SwapCached"],
   "Inactive(file)": [
@@ -139,9 +139,10 @@ const ZERO_BEHIND: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Memory is what the sandbox may have; used is what it has reserved, which may be more than what was touched.
+ * Total memory is what the sandbox may have; used memory is what it has reserved, which may be more
+ * than it touched.
  *
- * DIFFERS: there is no page cache to speak of: files are the host's.
+ * DIFFERS: there is no page cache: files are the host's.
  */
 function meminfo(source: ProcSource): string {
   const { memoryBytes } = source.host, { usedBytes } = source.machine();

@@ -1,4 +1,6 @@
-/** A directory of one task: it belongs to whom its task does, and its names hold for no longer than the task. */
+/**
+ * A directory of one task: it has the task's owner, and its names are valid as long as the task.
+ */
 
 import { GeneratedDir } from "../../fs/generated/generated_dir.ts";
 import type { GeneratedFs } from "../../fs/generated/generated_fs.ts";
@@ -27,7 +29,7 @@ export abstract class TaskBelow extends GeneratedDir {
   override get parentIno(): number {
     return this.parent.ino;
   }
-  /** Its process may be gone any time. */
+  /** The process may end at any time. */
   override get dentriesAreStable(): boolean {
     return false;
   }

@@ -42,7 +42,7 @@ export class TaskDir extends TaskBelow {
     return TASK_ENTRIES.filter((e) => (e.where & where) !== 0);
   }
 
-  /** 0, -ESRCH when the task is gone, or what `hidepid` of the mount says. */
+  /** 0, -ESRCH after the end of the task, or the result of the mount's `hidepid`. */
   private mayEnter(): number {
     const task = this.ref.get();
     return task === null ? -ESRCH : this.proc.mayEnter(task);
@@ -173,7 +173,7 @@ class ThreadsDir extends TaskBelow {
   }
 }
 
-/** A process or thread id as a name of /proc: no sign, no leading zero; -1 for other names. */
+/** A process or thread id as a name: no sign, no leading zero; -1 for other names. */
 export function parseId(name: string): number {
   return /^[1-9][0-9]{0,9}$/.test(name) ? Number(name) : -1;
 }

@@ -1,13 +1,13 @@
-/** Which entries /proc/PID and /proc/PID/task/TID have, in the order of readdir, with their modes. */
+/** The entries of /proc/PID and /proc/PID/task/TID in the order of readdir, with their modes. */
 
 import { S_IFDIR, S_IFLNK, S_IFREG } from "../../../ffi/abi/stat.ts";
 
-/** Where an entry is: in /proc/PID, in task/TID, or in both. */
+/** Whether an entry is in /proc/PID, in task/TID, or in both. */
 export const IN_PROCESS = 1, IN_THREAD = 2, IN_BOTH = 3;
 
 export interface TaskEntry {
   readonly name: string;
-  /** With the file type. */
+  /** The mode with the file type. */
   readonly mode: number;
   readonly where: number;
 }

@@ -1,5 +1,5 @@
 /**
- * What the text files of /proc/PID say, by name, and what can be written to them. Files about memory are in
+ * The text files of /proc/PID by name: their texts, and writes to them. Files about memory:
  * memory_formats.ts.
  */
 
@@ -16,11 +16,11 @@ import { limitsText } from "./task_limits.ts";
 import { statLine, statmLine, statusText } from "./task_stat.ts";
 
 export interface TaskFormat {
-  /** Whether the caller must be allowed to look into the task when it opens or reads the file. Default: nothing. */
+  /** The access check of open or read; by default none. */
   readonly needs?: "access to open" | "access to read" | "attachment to read";
   /**
-   * The text, or -errno. `whole`: the file is not in task/TID. `opener`: credentials of the task
-   * that opened it.
+   * Make the text, or -errno. `whole`: the file is not in task/TID. `opener`: credentials of the
+   * opener.
    */
   render(
     task: ProcTask,
@@ -35,7 +35,7 @@ export interface TaskFormat {
 /** LIMIT: bytes of a thread's name. */
 const COMM_LENGTH = 15;
 const UNSET = 0xffffffff;
-/** Bounds of oom_score_adj and of oom_adj. */
+/** Bounds of oom_score_adj and oom_adj. */
 const OOM_SCORE_MAX = 1000, OOM_DISABLE = -17, OOM_ADJ_MAX = 15;
 const SLACK_MAX = 2n ** 64n - 1n;
 
@@ -68,8 +68,8 @@ export const TASK_FORMATS: ReadonlyMap<string, TaskFormat> = new Map<string, Tas
 ]);
 
 /**
- * The arguments; behind setproctitle(3), whatever the program wrote over them up to a NUL. They then may reach into the
- * environment.
+ * The arguments. A program may have written over them up to a NUL (setproctitle(3)); they may then
+ * reach into the environment.
  */
 export function commandLine(mm: MemoryManager): string {
   const { argStart, argEnd, envStart, envEnd } = mm.program;
@@ -82,7 +82,7 @@ export function commandLine(mm: MemoryManager): string {
   return zero < 0 ? title : title.slice(0, zero + 1);
 }
 
-/** Only threads of the same process may rename. */
+/** Only threads of the process may set the name. */
 function storeComm(task: ProcTask, source: ProcSource, text: string): number {
   if (source.current()?.tgid !== task.tgid) return -EINVAL;
   const name = text.slice(0, COMM_LENGTH), zero = name.indexOf("\0");
@@ -110,7 +110,7 @@ function ioText(task: ProcTask, _source: ProcSource, whole: boolean): string {
     `read_bytes: ${t.fetchedBytes}\nwrite_bytes: ${t.storedBytes}\ncancelled_write_bytes: 0\n`;
 }
 
-/** Numbers are those of the opener's user namespace. */
+/** Ids are those of the opener's user namespace. */
 function loginUid(
   task: ProcTask,
   _source: ProcSource,
@@ -120,7 +120,7 @@ function loginUid(
   return String(userNs.uidOf(task.loginUid));
 }
 
-/** As audit has it: once, by the thread itself, unless CAP_AUDIT_CONTROL allows more. */
+/** As audit does: a thread sets its own, once, unless CAP_AUDIT_CONTROL allows more. */
 function storeLoginUid(
   task: ProcTask,
   source: ProcSource,
@@ -137,7 +137,10 @@ function storeLoginUid(
   return text.length;
 }
 
-/** Badness of Linux's OOM killer: share of memory in tenths of a percent, shifted by the adjustment. */
+/**
+ * The badness of Linux's OOM killer: the share of memory in tenths of a percent, plus the
+ * adjustment.
+ */
 function oomScore(task: ProcTask, source: ProcSource): string | number {
   const { mm, oomScoreAdj } = task;
   if (mm === null || oomScoreAdj === -1000) return "0\n";
@@ -154,7 +157,7 @@ function storeOomScoreAdj(task: ProcTask, source: ProcSource, text: string): num
   return adjust(task, source, value, task.oomScoreAdjMin) ? text.length : -EACCES;
 }
 
-/** What oom_score_adj is on the scale from -17 to 15 that came before it. */
+/** oom_score_adj on the old scale from -17 to 15. */
 function oomAdj({ oomScoreAdj }: ProcTask): string {
   const scaled = Math.trunc(oomScoreAdj * -OOM_DISABLE / OOM_SCORE_MAX);
   return `${oomScoreAdj === OOM_SCORE_MAX ? OOM_ADJ_MAX : Math.min(scaled, OOM_ADJ_MAX)}\n`;
@@ -168,7 +171,7 @@ function storeOomAdj(task: ProcTask, source: ProcSource, text: string): number {
   return adjust(task, source, score, task.oomScoreAdj) ? text.length : -EACCES;
 }
 
-/** Whether the caller may make it `value`, which it then is; below `least` goes only who may. */
+/** Set the adjustment if the caller may; going below `least` needs CAP_SYS_RESOURCE. */
 function adjust(task: ProcTask, source: ProcSource, value: number, least: number): boolean {
   const caller = source.caller();
   const isFree = caller !== null && hasCap(caller.cred, CAP_SYS_RESOURCE);
@@ -178,13 +181,13 @@ function adjust(task: ProcTask, source: ProcSource, value: number, least: number
   return true;
 }
 
-/** Nobody merges pages. */
+/** No pages are merged. */
 function ksmStat({ mm }: ProcTask): string {
   if (mm === null) return "";
   return "ksm_rmap_items 0\nksm_zero_pages 0\nksm_merging_pages 0\nksm_process_profit 0\n";
 }
 
-/** Of others for who may change how they are scheduled. */
+/** Whether the caller may read it: other tasks' only with the right to change their scheduling. */
 function maySeeSlack(task: ProcTask, source: ProcSource): boolean {
   const caller = source.current();
   return caller !== null &&
@@ -197,7 +200,7 @@ function timerSlack(task: ProcTask, source: ProcSource): string | number {
   return `${ns >= 2 ** 64 ? SLACK_MAX : BigInt(ns)}\n`;
 }
 
-/** A number without a sign, in digits. */
+/** Takes digits without a sign. */
 function storeTimerSlack(task: ProcTask, source: ProcSource, text: string): number {
   if (!/^\+?\d{1,40}\n?$/.test(text)) return -EINVAL;
   const value = BigInt(text.trim().replace("+", ""));
@@ -211,7 +214,7 @@ function personality(task: ProcTask, _source: ProcSource, whole: boolean): strin
   return task.stat(whole).personality.toString(16).padStart(8, "0") + "\n";
 }
 
-/** Time on a CPU, time waiting for one, and how often. */
+/** Time on a CPU, time waiting for one, and the number of runs. */
 function schedstat(task: ProcTask, _source: ProcSource, whole: boolean): string {
   const s = task.stat(whole);
   const ran = Math.floor(s.userNs + s.systemNs);
@@ -223,7 +226,7 @@ function timeOffsets(task: ProcTask): string {
   return time instanceof TimeNamespace ? time.offsetsText() : "";
 }
 
-/** The opener's capability counts: what it opens may be the output of a privileged program. */
+/** The opener's capability counts, because a privileged program's output may be redirected here. */
 function storeTimeOffsets(
   task: ProcTask,
   source: ProcSource,

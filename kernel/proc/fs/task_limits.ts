@@ -2,7 +2,7 @@
 
 import type { ProcTask } from "./source.ts";
 
-/** By RLIMIT_*, in the order of the file. */
+/** Rows by RLIMIT_*, in the order of the file. */
 const ROWS: readonly (readonly [string, string])[] = [
   ["Max cpu time", "seconds"],
   ["Max file size", "bytes"],

@@ -1,4 +1,4 @@
-/** Directories below /proc/PID whose names are the same for all tasks: of namespaces and of attributes. */
+/** Directories below /proc/PID with fixed names: ns and attr. */
 
 import { ENOENT, ESRCH } from "../../../ffi/abi/errno.ts";
 import type { Inode } from "../../vfs/inode.ts";
@@ -7,7 +7,7 @@ import { TaskBelow } from "./task_below.ts";
 
 export abstract class TaskNames extends TaskBelow {
   protected abstract get names(): readonly string[];
-  /** What kind of file they all are: S_IFREG or S_IFLNK. */
+  /** The file type of the entries: S_IFREG or S_IFLNK. */
   protected abstract get type(): number;
   protected abstract inoOf(index: number): number;
   protected abstract make(index: number): Inode;

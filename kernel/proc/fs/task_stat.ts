@@ -26,18 +26,18 @@ const STATE_NAMES: Readonly<Record<string, string>> = {
   X: "X (dead)",
 };
 
-/** What the scheduler of Linux would call its priority: 20 + nice, or below 0 for real time. */
+/** The priority of Linux's scheduler: 20 + nice, or below 0 for real time. */
 function priorityOf(stat: TaskStat): number {
   if (stat.policy === 6) return -101;
   return stat.policy === 1 || stat.policy === 2 ? -1 - stat.rtPriority : 20 + stat.nice;
 }
 
-/** The low 31 bits of a set, as stat shows them. */
+/** The low 31 bits of a signal set, as stat shows them. */
 function lowBits(set: SignalBits): number {
   return set.lo & 0x7fffffff;
 }
 
-/** -EAGAIN, here and below: the memory is so large that it takes another turn. */
+/** The line; -EAGAIN, here and below: counting the memory takes another turn. */
 export function statLine(task: ProcTask, source: ProcSource, whole: boolean): string | number {
   const { mm } = task, use = mm === null ? null : memoryUse(mm, source);
   if (mm !== null && use === null) return -EAGAIN;
@@ -101,7 +101,7 @@ export function statLine(task: ProcTask, source: ProcSource, whole: boolean): st
   return `${task.tid} (${task.comm}) ${s.state} ${fields.join(" ")}\n`;
 }
 
-/** Pages of program text, from the addresses of its first and last byte. */
+/** Pages of program text, from its first and last address. */
 function textPages(mm: MemoryManager): number {
   const { codeStart, codeEnd } = mm.program;
   return Math.ceil(codeEnd / PAGE_SIZE) - Math.floor(codeStart / PAGE_SIZE);
@@ -140,7 +140,7 @@ export function statusText(task: ProcTask, source: ProcSource, whole: boolean): 
     `nonvoluntary_ctxt_switches:\t${s.involuntarySwitches}\n`;
 }
 
-/** User and group ids as the reader sees them. */
+/** User and group ids as the reader's namespace shows them. */
 function idLines(cred: Credentials, reader: UserNamespace, fdSize: number): string {
   const uids = [cred.uid, cred.euid, cred.suid, cred.fsuid].map((id) => reader.shownUid(id));
   const gids = [cred.gid, cred.egid, cred.sgid, cred.fsgid].map((id) => reader.shownGid(id));
@@ -149,7 +149,7 @@ function idLines(cred: Credentials, reader: UserNamespace, fdSize: number): stri
     `Groups:\t${groups.join(" ")} \n`;
 }
 
-/** Ids in this namespace and those within it, as far as the task's own. */
+/** Ids in this PID namespace and those below it, down to the task's own. */
 function nestedIdLines(task: ProcTask): string {
   const names = ["NStgid", "NSpid", "NSpgid", "NSsid"];
   return task.nestedIds.map((ids, i) => `${names[i]}:\t${ids.join("\t")}\n`).join("");
@@ -162,7 +162,7 @@ function escapeName(name: string): string {
 function memoryLines(mm: MemoryManager, source: ProcSource): string | null {
   const use = memoryUse(mm, source), { counters } = mm, text = textPages(mm);
   if (use === null) return null;
-  // Page tables: a page for 512 pages, and four above them.
+  // Estimated page tables: a page for 512 pages, and four above.
   const tables = Math.ceil(counters.total / 512) + 4;
   return size("VmPeak", counters.peak) + size("VmSize", counters.total) +
     size("VmLck", counters.locked) + size("VmPin", 0) + size("VmHWM", use.resident) +
@@ -173,7 +173,7 @@ function memoryLines(mm: MemoryManager, source: ProcSource): string | null {
     "CoreDumping:\t0\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n";
 }
 
-/** "VmRSS:	    1960 kB" of a number of pages. */
+/** "VmRSS:	    1960 kB" for a number of pages. */
 function size(name: string, pages: number): string {
   return `${name}:\t${right(pages * 4, 8)} kB\n`;
 }

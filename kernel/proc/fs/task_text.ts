@@ -1,6 +1,6 @@
 /**
- * Text files of a task: /proc/PID/stat and so on. What they say is in task_formats.ts and memory_formats.ts, by name; here
- * is how they are opened, read and written.
+ * Text files of a task, such as /proc/PID/stat: open, read and write. The texts by name:
+ * task_formats.ts, memory_formats.ts.
  */
 
 import type { Account } from "../../core/account.ts";
@@ -37,7 +37,7 @@ export abstract class OwnedText extends TextInode {
   }
 }
 
-/** `name` is one of TASK_FORMATS. */
+/** `name` is in TASK_FORMATS. */
 export class TaskText extends OwnedText {
   override open(
     _dentry: Dentry,
@@ -53,7 +53,7 @@ export class TaskText extends OwnedText {
       : new TaskTextFile(account, this, flags);
   }
 
-  /** Only an opened one has a text. */
+  /** Only an open file has a text. */
   override render(): number {
     return -EPERM;
   }
@@ -93,8 +93,8 @@ class TaskTextFile extends TextFile {
 }
 
 /**
- * A file about memory; `name` is one of MEMORY_FORMATS or AREA_FORMATS. A descriptor shows the
- * memory of the time of its open, not that of a program that was started later.
+ * A file about memory; `name` is in MEMORY_FORMATS or AREA_FORMATS. A descriptor shows the memory
+ * at open(2), not that of a later program.
  */
 export class MemoryText extends OwnedText {
   override open(
