@@ -10,7 +10,7 @@ import { Timer } from "../time/timer.ts";
 import { threadUserNs } from "../task/cpu_clock.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { CPU } from "./controllers.ts";
-import { hold, letGo } from "./freezer.ts";
+import { hold, letTasksGo } from "./freezer.ts";
 import { tasksIn } from "./group_set.ts";
 
 const NS_A_US = 1000;
@@ -180,7 +180,7 @@ class Bandwidth extends Timer {
     group.freeze.isThrottled = false;
     group.hierarchy.owner.stillGroups--;
     group.cpu.throttledNs += now - this.throttledSinceNs;
-    letGo(group);
+    letTasksGo(group);
   }
 }
 

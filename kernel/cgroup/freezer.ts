@@ -59,19 +59,19 @@ export function freezeGroup(group: Cgroup): void {
   group.hierarchy.owner.stillGroups++;
   hold(group);
   group.freeze.watch.begin();
-  tellUnchanged(group);
+  wakeWaiters(group);
 }
 
 export function thawGroup(group: Cgroup): void {
   if (!group.freeze.isAsked) return;
   noteThaw(group);
   for (const below of group.subtree()) noteFrozen(below);
-  letGo(group);
-  tellUnchanged(group);
+  letTasksGo(group);
+  wakeWaiters(group);
 }
 
 /** An ancestor keeps the group frozen: wake waiters, as no change will come. */
-function tellUnchanged({ parent, events }: Cgroup): void {
+function wakeWaiters({ parent, events }: Cgroup): void {
   if (parent !== null && isFreezing(parent)) events.tell();
 }
 
@@ -94,7 +94,7 @@ export function holdTask(task: Task): void {
   if (task.state === RUNNING) alert(task);
 }
 
-export function letGo(group: Cgroup): void {
+export function letTasksGo(group: Cgroup): void {
   for (const task of tasksIn(group)) letTaskGo(task);
 }
 
@@ -143,7 +143,7 @@ export class FreezeWatch extends Timer {
 
   begin(): void {
     this.pauseNs = LOOK_NS;
-    this.look();
+    this.check();
   }
 
   end(): void {
@@ -151,10 +151,10 @@ export class FreezeWatch extends Timer {
   }
 
   override onExpire(_nowNs: number): void {
-    this.look();
+    this.check();
   }
 
-  private look(): void {
+  private check(): void {
     const { group } = this, { kernel } = group.hierarchy.owner;
     let isDone = true;
     for (const below of group.subtree()) {

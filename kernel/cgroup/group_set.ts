@@ -58,8 +58,8 @@ function throttledUntilNs(group: Cgroup): number {
 /** Count a new task in its groups. */
 export function joinGroups(task: Task): void {
   const { unified, legacy } = task.cgroups;
-  enter(unified, null);
-  for (let i = 0; i < legacy.length; i++) enter(legacy[i]!, legacy[i]!.hierarchy.root);
+  countTaskIn(unified, null);
+  for (let i = 0; i < legacy.length; i++) countTaskIn(legacy[i]!, legacy[i]!.hierarchy.root);
   task.cgroupUserNs = task.userNs;
   task.cgroupSystemNs = task.systemNs;
   task.kernel.clock.accounts.join(task);
@@ -69,8 +69,8 @@ export function joinGroups(task: Task): void {
 export function leaveGroups(task: Task): void {
   const { unified, legacy } = task.cgroups;
   chargeUse(task);
-  leave(unified, null);
-  for (let i = 0; i < legacy.length; i++) leave(legacy[i]!, legacy[i]!.hierarchy.root);
+  countTaskOut(unified, null);
+  for (let i = 0; i < legacy.length; i++) countTaskOut(legacy[i]!, legacy[i]!.hierarchy.root);
   task.kernel.clock.accounts.leave(task);
 }
 
@@ -80,9 +80,9 @@ export function moveTask(task: Task, to: Cgroup): void {
   let common = from;
   while (!to.isWithin(common) && common.parent !== null) common = common.parent;
   chargeUse(task);
-  leave(from, common);
+  countTaskOut(from, common);
   task.cgroups = task.cgroups.with(to);
-  enter(to, common);
+  countTaskIn(to, common);
   task.kernel.clock.accounts.join(task);
 }
 
@@ -97,7 +97,7 @@ function chargeUse(task: Task): void {
 }
 
 /** Count in groups up to `top`, exclusive. */
-function enter(group: Cgroup, top: Cgroup | null): void {
+function countTaskIn(group: Cgroup, top: Cgroup | null): void {
   group.ownTasks++;
   for (let up: Cgroup | null = group; up !== null && up !== top; up = up.parent) {
     const tasks = ++up.tasks;
@@ -106,7 +106,7 @@ function enter(group: Cgroup, top: Cgroup | null): void {
   }
 }
 
-function leave(group: Cgroup, top: Cgroup | null): void {
+function countTaskOut(group: Cgroup, top: Cgroup | null): void {
   group.ownTasks--;
   for (let up: Cgroup | null = group; up !== null && up !== top; up = up.parent) {
     if (--up.tasks === 0) up.events.tell();

@@ -136,7 +136,7 @@ export class DatagramQueue {
     const rest = first.length - skipped, wanted = Math.min(rest, io.remaining);
     const n = wanted === 0 ? 0 : this.ring.peek(io, before + skipped, wanted);
     if (n < wanted) {
-      if (!isPeek && !io.isHeldUp) this.lose(first);
+      if (!isPeek && !io.isHeldUp) this.dropFirst(first);
       return -EFAULT;
     }
     describe(first, message, isPeek);
@@ -156,7 +156,7 @@ export class DatagramQueue {
     this.ring.free();
   }
 
-  private lose(first: Datagram): void {
+  private dropFirst(first: Datagram): void {
     first.rights?.drop();
     this.drop();
   }

@@ -9,7 +9,7 @@ import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
 function hasListener({ kernel }: Task): boolean {
-  return kernel.namespaces.net.connector?.isHeard === true;
+  return kernel.namespaces.net.connector?.hasListeners === true;
 }
 
 function sendEvent(task: Task, what: number, words: readonly number[], exitCode = 0): void {

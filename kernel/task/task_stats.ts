@@ -99,7 +99,7 @@ export class TaskStats implements GenericFamily {
     const bytes = writer.u8.subarray(0, writer.length), cpu = firstOf(affinityOf(task));
     for (const [socket, cpus] of this.listeners) {
       if (socket.refs === 0) this.listeners.delete(socket);
-      else if (cpus.has(cpu)) socket.hear(bytes, 0, null);
+      else if (cpus.has(cpu)) socket.receiveMessage(bytes, 0, null);
     }
   }
 }

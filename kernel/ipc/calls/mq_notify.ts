@@ -122,7 +122,7 @@ class CookieNotifier extends Notifier {
   }
   private send(what: number): void {
     this.cookie[COOKIE_LENGTH - 1] = what;
-    this.socket.tell(this.cookie);
+    this.socket.queueEvent(this.cookie);
     this.socket.drop();
   }
 }

@@ -154,7 +154,7 @@ export class SemaphoreSet extends IpcObject {
     for (const ops of this.alterers) {
       const r = this.isBlocked(ops) ? PENDING : this.attempt(ops);
       if (r === PENDING) continue;
-      this.finish(ops, r);
+      this.endWaiting(ops, r);
       if (r !== 0) continue;
       if (this.hasZero(ops)) this.wakeZeroWaiters();
       // Operations that only subtract make no others possible.
@@ -197,11 +197,11 @@ export class SemaphoreSet extends IpcObject {
   private wakeZeroWaiters(): void {
     for (const ops of this.zeroWaiters) {
       const r = this.isBlocked(ops) ? PENDING : this.attempt(ops);
-      if (r !== PENDING) this.finish(ops, r);
+      if (r !== PENDING) this.endWaiting(ops, r);
     }
   }
 
-  private finish(ops: SemOperations, r: number): void {
+  private endWaiting(ops: SemOperations, r: number): void {
     this.cancel(ops);
     if (r === 0) this.otimeSec = this.clock.nowSec();
     ops.end(r);

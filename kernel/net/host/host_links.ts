@@ -82,7 +82,7 @@ export class HostLinks {
       isFound = index !== 0
         ? body.getInt32(N.Ifinfomsg.at.index, true) === index
         : textOf(body, N.Ifinfomsg.size, N.IFLA_IFNAME) === name;
-      if (isFound) this.pass(r, at, body.byteLength, out, 0);
+      if (isFound) this.passMessage(r, at, body.byteLength, out, 0);
     });
     return isFound ? 0 : -ENODEV;
   }
@@ -116,12 +116,12 @@ export class HostLinks {
 
   private passAll(r: RouteRequest, out: NetlinkWriter): number {
     const flags = r.isDump ? N.NLM_F_MULTI : 0;
-    this.eachMessage((_type, body, at) => this.pass(r, at, body.byteLength, out, flags));
+    this.eachMessage((_type, body, at) => this.passMessage(r, at, body.byteLength, out, flags));
     return 0;
   }
 
   /** Pass on one message of the host as a reply to the guest's request. */
-  private pass(
+  private passMessage(
     r: RouteRequest,
     at: number,
     bytes: number,

@@ -25,7 +25,7 @@ export function setHostSocketOption(
     case S.SO_RCVBUFFORCE:
       if (!hasCap(caller.cred, CAP_NET_ADMIN)) return -EPERM;
       // DIFFERS: within the host's bounds also with CAP_NET_ADMIN.
-      return pass(
+      return setOnHost(
         socket,
         S.SOL_SOCKET,
         name === S.SO_SNDBUFFORCE ? S.SO_SNDBUF : S.SO_RCVBUF,
@@ -53,7 +53,9 @@ export function setHostSocketOption(
       break;
     }
   }
-  if (isListed(SET_OPTIONS, S.SOL_SOCKET, name)) return pass(socket, S.SOL_SOCKET, name, value);
+  if (isListed(SET_OPTIONS, S.SOL_SOCKET, name)) {
+    return setOnHost(socket, S.SOL_SOCKET, name, value);
+  }
   return setSocketOption(caller, socket, name, value);
 }
 
@@ -65,7 +67,7 @@ function passTimestamp(
   value: OptionValue,
 ): number {
   const r = setSocketOption(caller, socket, name, value);
-  return r < 0 ? r : pass(socket, S.SOL_SOCKET, S.SO_TIMESTAMPNS, value);
+  return r < 0 ? r : setOnHost(socket, S.SOL_SOCKET, S.SO_TIMESTAMPNS, value);
 }
 
 /**
@@ -80,7 +82,7 @@ function setLinger(socket: HostSocket, caller: SocketCaller, value: OptionValue)
   value.dv.setInt32(at.onoff, isReset ? 1 : 0, true);
   value.dv.setInt32(at.linger, 0, true);
   value.length = S.Linger.size;
-  return pass(socket, S.SOL_SOCKET, S.SO_LINGER, value);
+  return setOnHost(socket, S.SOL_SOCKET, S.SO_LINGER, value);
 }
 
 export function getHostSocketOption(
@@ -104,7 +106,7 @@ export function setHostOption(
   name: number,
   value: OptionValue,
 ): number {
-  return isListed(SET_OPTIONS, level, name) ? pass(socket, level, name, value) : -ENOPROTOOPT;
+  return isListed(SET_OPTIONS, level, name) ? setOnHost(socket, level, name, value) : -ENOPROTOOPT;
 }
 
 export function getHostOption(
@@ -116,7 +118,7 @@ export function getHostOption(
   return isListed(GET_OPTIONS, level, name) ? fetch(socket, level, name, value) : -ENOPROTOOPT;
 }
 
-function pass(socket: HostSocket, level: number, name: number, value: OptionValue): number {
+function setOnHost(socket: HostSocket, level: number, name: number, value: OptionValue): number {
   const { host, fd } = socket, { area } = host, n = Math.min(value.length, MAX_OPTION_BYTES);
   area.u8.set(value.u8.subarray(0, n), VALUE_AT);
   return host.setsockopt(fd, level, name, area.address + VALUE_AT, n);

@@ -61,7 +61,7 @@ export class Link {
   txQueueLength = 1000;
   isUp = false;
   /** IFF_PROMISC, IFF_NOARP and other flags that are kept and shown. */
-  moreFlags = 0;
+  extraFlags = 0;
   alias = "";
   /** The number of packet sockets that want all frames, and all multicast frames. */
   promiscuity = 0;
@@ -114,7 +114,7 @@ export class Link {
   /** IFF_*. */
   get flags(): number {
     const running = this.isUp && this.hasCarrier ? I.IFF_RUNNING : 0;
-    return this.fixedFlags | this.moreFlags | (this.isUp ? I.IFF_UP : 0) | running;
+    return this.fixedFlags | this.extraFlags | (this.isUp ? I.IFF_UP : 0) | running;
   }
   private get fixedFlags(): number {
     if (this.kind === "loopback") return I.IFF_LOOPBACK;

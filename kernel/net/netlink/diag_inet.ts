@@ -183,12 +183,12 @@ function putInet(shown: Shown, view: InetView, out: NetlinkWriter, flags: number
   out.dv.setUint32(body + at.wqueue, view.unsent, true);
   out.dv.setUint32(body + at.uid, view.uid, true);
   out.dv.setUint32(body + at.inode, socket.inode.ino, true);
-  putMore(shown, view, out);
+  putExtensions(shown, view, out);
   out.end();
 }
 
 /** Add the extensions that the request asks for. */
-function putMore({ ext, isAdmin }: Shown, view: InetView, out: NetlinkWriter): void {
+function putExtensions({ ext, isAdmin }: Shown, view: InetView, out: NetlinkWriter): void {
   const { socket } = view, { options } = socket;
   const wants = (what: number) => (ext & (1 << (what - 1))) !== 0;
   out.u8Value(D.INET_DIAG_SHUTDOWN, +socket.isReadShut | +socket.isWriteShut << 1);

@@ -68,7 +68,7 @@ function putLink(request: NetlinkRequest, link: Link, out: NetlinkWriter, flags:
   out.u32(N.IFLA_GROUP, 0);
   out.u32(
     N.IFLA_PROMISCUITY,
-    link.promiscuity + +((link.moreFlags & I.IFF_PROMISC) !== 0),
+    link.promiscuity + +((link.extraFlags & I.IFF_PROMISC) !== 0),
   );
   out.u32(N.IFLA_NUM_TX_QUEUES, 1);
   out.u32(N.IFLA_NUM_RX_QUEUES, 1);
@@ -225,7 +225,7 @@ function changeFlags(link: Link, flags: number, change: number): void {
   const mask = change === 0 ? ~0 : change;
   if ((mask & I.IFF_UP) !== 0) link.table.setUp(link, (flags & I.IFF_UP) !== 0);
   const changed = mask & SETTABLE;
-  link.moreFlags = (link.moreFlags & ~changed) | (flags & changed);
+  link.extraFlags = (link.extraFlags & ~changed) | (flags & changed);
 }
 
 export function deleteLink(r: RouteRequest): number {

@@ -209,11 +209,11 @@ export class NetlinkSocket extends Socket {
     // A message with an address was sent by the caller's intent; write(2) gives no address, so the
     // opener's privileges count too (NETLINK_SKB_DST of Linux).
     const opener = name.length > 0 ? null : this.cred;
-    return this.carry(u8, length, receiver, group, { caller, opener }) ?? length;
+    return this.sendTo(u8, length, receiver, group, { caller, opener }) ?? length;
   }
 
   /** Send to a group and to one socket; `receiver` null: to the kernel. -errno, or undefined. */
-  private carry(
+  private sendTo(
     u8: Uint8Array<ArrayBuffer>,
     length: number,
     receiver: NetlinkSocket | null | undefined,
@@ -239,12 +239,16 @@ export class NetlinkSocket extends Socket {
   }
 
   /** Queue a datagram of the kernel that is no reply. */
-  tell(bytes: Uint8Array<ArrayBuffer>): void {
-    this.hear(bytes, 0, null);
+  queueEvent(bytes: Uint8Array<ArrayBuffer>): void {
+    this.receiveMessage(bytes, 0, null);
   }
 
   /** Queue a message to a group, or an event; `sender`: null for the kernel. */
-  hear(bytes: Uint8Array<ArrayBuffer>, group: number, sender: NetlinkSocket | null): void {
+  receiveMessage(
+    bytes: Uint8Array<ArrayBuffer>,
+    group: number,
+    sender: NetlinkSocket | null,
+  ): void {
     if (this.isFull) this.overrun();
     else this.queueMessage(bytes, sender, group);
   }
@@ -287,14 +291,14 @@ export class NetlinkSocket extends Socket {
     this.needsTurn = false;
     if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     if (this.error !== 0) return this.takeError();
-    if (this.incoming.count === 0) this.goOn();
+    if (this.incoming.count === 0) this.continueDump();
     if (this.incoming.count === 0) {
       // A part without messages: none of the objects it looked at was in the list.
       this.needsTurn = this.dump !== null;
       return -EAGAIN;
     }
     const n = this.incoming.pull(io, message);
-    if (this.incoming.count === 0) this.goOn();
+    if (this.incoming.count === 0) this.continueDump();
     if (this.bus.isForUsers) this.queue.wake(POLLOUT);
     return n;
   }
@@ -305,10 +309,10 @@ export class NetlinkSocket extends Socket {
   startDump(dump: Dump): void {
     this.dump = dump;
     this.dumpVersion = dump.version;
-    this.goOn();
+    this.continueDump();
   }
 
-  private goOn(): void {
+  private continueDump(): void {
     const { dump } = this;
     if (dump === null) return;
     if (!sendPart(this, dump, dump.version !== this.dumpVersion)) this.dump = null;

@@ -53,7 +53,7 @@ export class Notices {
   static before(net: NetNamespace, request: NetlinkRequest | null): Notices | null {
     const nets = new Set([net]);
     for (const { peer } of net.links.links) if (peer !== null) nets.add(peer.table.net);
-    const heard = [...nets].filter(isHeard);
+    const heard = [...nets].filter(hasMembers);
     return heard.length === 0 ? null : new Notices(heard, request);
   }
 
@@ -81,9 +81,9 @@ export class Notices {
   }
 }
 
-function isHeard(net: NetNamespace): boolean {
+function hasMembers(net: NetNamespace): boolean {
   const route = net.netlink.get(N.NETLINK_ROUTE);
-  return GROUPS.some((group) => route?.isHeard(group));
+  return GROUPS.some((group) => route?.hasMembers(group));
 }
 
 function listOf(net: NetNamespace): Listing {

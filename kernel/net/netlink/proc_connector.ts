@@ -39,7 +39,7 @@ export class ProcConnector {
   }
 
   /** Whether any socket listens for events. */
-  get isHeard(): boolean {
+  get hasListeners(): boolean {
     return this.listeners.size > 0;
   }
 
@@ -77,7 +77,7 @@ export class ProcConnector {
   }
 
   private acknowledge(error: number, ack: number): void {
-    if (this.isHeard) this.send(C.PROC_EVENT_NONE, 0, (ack + 1) >>> 0, [error]);
+    if (this.hasListeners) this.send(C.PROC_EVENT_NONE, 0, (ack + 1) >>> 0, [error]);
   }
 
   /**

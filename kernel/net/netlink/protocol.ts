@@ -58,7 +58,7 @@ export class NetlinkProtocol {
     return this.number === N.NETLINK_USERSOCK;
   }
   /** Whether a group has members. */
-  isHeard(group: number): boolean {
+  hasMembers(group: number): boolean {
     return this.members.has(group);
   }
 
@@ -82,7 +82,7 @@ export class NetlinkProtocol {
   ): void {
     for (const socket of this.members.get(group) ?? []) {
       if (socket === sender || (wants !== null && !wants(socket))) continue;
-      socket.hear(bytes, group, sender);
+      socket.receiveMessage(bytes, group, sender);
     }
   }
 }

@@ -168,7 +168,7 @@ export class PacketSocket extends Socket {
   }
 
   /** A frame passes a link. The first member of a group receives for all. */
-  hear(link: Link, frame: Frame, type: number): void {
+  receiveFrame(link: Link, frame: Frame, type: number): void {
     const { fanout } = this;
     if (fanout !== null && fanout.members[0] !== this) return;
     if (this.heard !== P.ETH_P_ALL && this.heard !== frame.protocol) return;
@@ -212,7 +212,7 @@ export class PacketSocket extends Socket {
     const from = name.u8.slice(0, P.SockaddrLl.size);
     if (ring !== null) {
       const packet = { bytes, kept, network, from, sec, nsec };
-      if (!ring.put(packet, this.isRaw, this.lost > 0)) this.lose();
+      if (!ring.put(packet, this.isRaw, this.lost > 0)) this.countLoss();
       else {
         this.packets++;
         if (ring.isReadable) this.wakeReaders();
@@ -222,7 +222,7 @@ export class PacketSocket extends Socket {
     const isFull = this.incoming.count > 0 &&
       this.incoming.charge + kept > this.options.receiveBytes;
     if (isFull) {
-      this.lose();
+      this.countLoss();
       return;
     }
     const datagram = new Datagram(kept, from);
@@ -240,7 +240,7 @@ export class PacketSocket extends Socket {
     this.queue.wake(READABLE);
   }
 
-  private lose(): void {
+  private countLoss(): void {
     this.lost++;
     this.drops++;
   }

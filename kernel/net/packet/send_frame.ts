@@ -31,7 +31,7 @@ export function sendFrame(link: Link, frame: Frame, sender: PacketSocket | null)
   for (let out = outgoing.pop(); out !== undefined; out = outgoing.pop()) {
     if (seen.has(out) || seen.size > CROSSINGS_MAX) continue;
     seen.add(out);
-    pass(out, frame, P.PACKET_OUTGOING, by);
+    passLink(out, frame, P.PACKET_OUTGOING, by);
     by = null;
     if (out.kind === "loopback") arrive(out, frame);
     else if (out.kind === "bridge") {
@@ -45,7 +45,7 @@ export function sendFrame(link: Link, frame: Frame, sender: PacketSocket | null)
 /** The frame arrives at a link that is up: the links that forward it. */
 function arrive(link: Link, frame: Frame): readonly Link[] {
   const type = typeFor(frame.bytes, link.mac), bridge = link.master;
-  pass(link, frame, type, null);
+  passLink(link, frame, type, null);
   if (bridge === null) {
     if (type !== P.PACKET_OTHERHOST) deliver(link, frame);
     return [];
@@ -53,14 +53,14 @@ function arrive(link: Link, frame: Frame): readonly Link[] {
   if (!bridge.isUp) return [];
   const forBridge = typeFor(frame.bytes, bridge.mac);
   if (forBridge !== P.PACKET_OTHERHOST) {
-    pass(bridge, frame, forBridge, null);
+    passLink(bridge, frame, forBridge, null);
     deliver(bridge, frame);
   }
   return forBridge === P.PACKET_HOST ? [] : openPorts(bridge, link);
 }
 
 /** Count the frame at a link and show it to the packet sockets there. */
-function pass(link: Link, frame: Frame, type: number, sender: PacketSocket | null): void {
+function passLink(link: Link, frame: Frame, type: number, sender: PacketSocket | null): void {
   const isIncoming = type !== P.PACKET_OUTGOING;
   countCrossing({ link, isIncoming }, 1, frame.bytes.length - P.ETH_HLEN);
   link.table.net.taps.show(link, frame, type, sender);

@@ -38,7 +38,7 @@ export class Taps {
     const own = sender?.fanout ?? null;
     for (const socket of this.sockets) {
       if (socket === sender || (own !== null && socket.fanout === own)) continue;
-      socket.hear(link, frame, type);
+      socket.receiveFrame(link, frame, type);
     }
   }
 }

@@ -166,7 +166,7 @@ export abstract class ConnectionSocket extends UnixSocket {
   }
 
   /** A receive from an empty queue: the pending error, 0 at the end, or -EAGAIN. */
-  protected nothing(): number {
+  protected readEmptyQueue(): number {
     const error = this.takeError();
     if (error !== 0) return error;
     return this.isReadShut ? 0 : -EAGAIN;

@@ -65,7 +65,7 @@ export class UnixSeqpacket extends ConnectionSocket {
     if (peer === null) return -ENOTCONN;
     if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     if (this.error !== 0) return this.takeError();
-    if (incoming.count === 0) return this.nothing();
+    if (incoming.count === 0) return this.readEmptyQueue();
     const { firstLength } = incoming, n = incoming.pull(io, message);
     if (incoming.charge === before) return n;
     peer.onPeerRead(before, incoming.charge);

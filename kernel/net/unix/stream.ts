@@ -142,7 +142,7 @@ export class UnixStream extends ConnectionSocket implements HostAcceptor {
     let n: number;
     if ((message.flags & MSG_OOB) === 0) {
       n = incoming.pull(io, message, options.wantsSender, options.outOfBandInline);
-      if (n === -EAGAIN) return this.nothing();
+      if (n === -EAGAIN) return this.readEmptyQueue();
       if (message.caller !== null && peer.name !== "") putName(peer.name, message.name);
     } else n = options.outOfBandInline ? -EINVAL : incoming.pullUrgent(io, message);
     if (incoming.length !== before) peer.onPeerRead(before, incoming.length);

@@ -144,7 +144,7 @@ export class StreamQueue {
       this.urgent = null;
       const at = segments.indexOf(urgent);
       if (at > 0 && segments[at - 1]!.length === 0) {
-        this.finish(segments[at - 1]!);
+        this.finishSegment(segments[at - 1]!);
         segments.splice(at - 1, 1);
       }
       urgent.length = 0;
@@ -162,7 +162,9 @@ export class StreamQueue {
    * bytes are received too (SO_OOBINLINE). HOT
    */
   pull(io: IoCursor, message: Message, byCredentials: boolean, isInline: boolean): number {
-    if ((message.flags & MSG_PEEK) !== 0) return this.look(io, message, byCredentials, isInline);
+    if ((message.flags & MSG_PEEK) !== 0) {
+      return this.peekBytes(io, message, byCredentials, isInline);
+    }
     if (this.segments === null) {
       message.credentials = null;
       if (this.ring.length === 0) return -EAGAIN;
@@ -209,7 +211,7 @@ export class StreamQueue {
   }
 
   /** Finish with a segment whose bytes were read, and free what came with it. */
-  private finish(segment: Segment): void {
+  private finishSegment(segment: Segment): void {
     if (segment.byte >= 0) this.urgentBytes -= segment.length;
     if (segment === this.urgent) this.urgent = null;
     segment.rights?.drop();
@@ -221,7 +223,7 @@ export class StreamQueue {
     return this.segments?.[this.passed];
   }
   private passFirst(): void {
-    this.finish(this.segments![this.passed++]!);
+    this.finishSegment(this.segments![this.passed++]!);
   }
   private takeOutPassed(): void {
     const { segments, passed } = this;
@@ -295,7 +297,7 @@ export class StreamQueue {
   /**
    * MSG_PEEK, from `message.skipped` on; descriptors stay in the queue and the caller gets copies.
    */
-  private look(
+  private peekBytes(
     io: IoCursor,
     message: Message,
     byCredentials: boolean,
@@ -304,7 +306,7 @@ export class StreamQueue {
     const segments = this.segments ?? [new Segment(this.ring.length, null, null)];
     let skip = message.skipped, at = 0, i = 0, total = 0, first: Segment | null = null;
     while (io.remaining > 0 || first === null) {
-      i = this.lookedAt(segments, i, first !== null, isInline);
+      i = this.indexToPeek(segments, i, first !== null, isInline);
       while (i < segments.length && skip >= segments[i]!.length) {
         skip -= segments[i]!.length;
         at += segments[i]!.ringBytes;
@@ -337,7 +339,7 @@ export class StreamQueue {
    * As `front`, from segment `i` on and without a change: its index, or that behind the last
    * segment.
    */
-  private lookedAt(
+  private indexToPeek(
     segments: readonly Segment[],
     i: number,
     isBehind: boolean,

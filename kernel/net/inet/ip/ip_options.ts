@@ -33,10 +33,7 @@ import {
 } from "./path_options.ts";
 
 export const DEFAULT_TTL = 64;
-/**
- * Options that are kept and shown, and change nothing on a loopback interface: default, least,
- * greatest value.
- */
+/** Options that are kept and shown and have no effect here: default, least, greatest value. */
 type Kept = readonly [value: number, min: number, max: number];
 const BIT: Readonly<Kept> = [0, 0, 1];
 const IP_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
@@ -79,10 +76,7 @@ const IPV6_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
   [I.IPV6_MINHOPCOUNT, [0, 0, 255]],
   [I.IPV6_RECVFRAGSIZE, BIT],
 ]);
-/**
- * Options of ip(7) that need at least one byte of value, and options of ipv6(7) that take any
- * length.
- */
+/** Options of ip(7) that need a byte of value, and options of ipv6(7) that take any length. */
 const IP_NEEDS_BYTE: ReadonlySet<number> = new Set([
   I.IP_MINTTL,
   I.IP_MULTICAST_TTL,
@@ -100,10 +94,7 @@ const ON_OFF6: ReadonlySet<number> = new Set([I.IPV6_MULTICAST_ALL, I.IPV6_AUTOF
 /** Bits of IP_TOS that TCP sets itself (INET_ECN_MASK). */
 const ECN = 3;
 
-/**
- * Options of ipv6(7) that getsockopt(2) reads from fields, and options that only datagram sockets
- * have.
- */
+/** Options of ipv6(7) that have fields, and options that only datagram sockets have. */
 const OTHERS6: ReadonlySet<number> = new Set([
   I.IPV6_V6ONLY,
   I.IPV6_UNICAST_HOPS,

@@ -31,7 +31,7 @@ const PROTOCOLS: ReadonlySet<number> = new Set([
  * which may be the same.
  */
 export function deliverPacket(from: InetPorts | null, to: InetPorts, packet: IpPacket): void {
-  const isHeard = deliverToRawSockets(to.raw, packet);
+  const isTakenByRaw = deliverToRawSockets(to.raw, packet);
   const { protocol, destination, payload } = packet;
   if (protocol === (isV4(destination) ? I.IPPROTO_ICMP : I.IPPROTO_ICMPV6)) {
     const isAsked = isEchoRequest(payload, destination) && repliesToEcho(to.net, destination);
@@ -50,7 +50,7 @@ export function deliverPacket(from: InetPorts | null, to: InetPorts, packet: IpP
     countPacket(to.net, from.net, answer);
     showPacket(to.net, answer);
     deliverPacket(to, from, answer);
-  } else if (!isHeard && from !== null && isV4(destination) && !PROTOCOLS.has(protocol)) {
+  } else if (!isTakenByRaw && from !== null && isV4(destination) && !PROTOCOLS.has(protocol)) {
     if (!isMulticast(destination)) sendUnreachable(to.net, from, packet, I.ICMP_PROT_UNREACH);
   }
 }

@@ -39,7 +39,7 @@ export function linkForMulticast(
   const link = index !== 0
     ? links.byIndex(index)
     : isFour
-    ? linkToMany4(socket, address, header)
+    ? linkForMulticast4(socket, address, header)
     : groupLink6Of(links);
   if (link === null) return index !== 0 ? -ENODEV : -ENETUNREACH;
   if (!link.isUp || (!isFour && link === links.lo)) return -ENETUNREACH;
@@ -49,7 +49,7 @@ export function linkForMulticast(
 }
 
 /** The link of the broadcast's network, of the chosen source, or of the route. */
-function linkToMany4(socket: InetSocket, address: string, header: PacketHeader): Link | null {
+function linkForMulticast4(socket: InetSocket, address: string, header: PacketHeader): Link | null {
   const { links } = socket.net, near = links.broadcastLink(address);
   if (near !== null) return near;
   const source = chosenSource(socket, address, header);

@@ -76,10 +76,10 @@ export class RawSocket extends MessageSocket {
     const { local, remote } = this;
     if (!isAny(local.address) && local.address !== destination) return false;
     if (remote !== null && remote.address !== source) return false;
-    const isHeard = link === null
+    const comesByLink = link === null
       ? comesByDevice(this, source, destination)
       : this.takesMulticast(link, source, destination);
-    if (!isHeard) return false;
+    if (!comesByLink) return false;
     const type = payload[0] ?? 0, byte = type >> 3;
     return byte >= this.filter.length || (this.filter[byte]! & (1 << (type & 7))) === 0;
   }

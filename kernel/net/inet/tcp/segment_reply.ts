@@ -43,7 +43,7 @@ export function replyToSegment(to: InetPorts, packet: IpPacket): IpPacket | null
   if (found === "connection") return null;
   if ((flags & ACK) !== 0) return buildReply(own, from, RST, acknowledged, 0, 0);
   const ends = (flags & SYN ? 1 : 0) + (flags & FIN ? 1 : 0);
-  if (found === "nobody") {
+  if (found === "none") {
     const next = sequence + payload.length - headerBytes + ends;
     return buildReply(own, from, RST | ACK, 0, next, 0);
   }
@@ -57,14 +57,14 @@ function receiverOf(
   ports: InetPorts,
   from: Endpoint,
   to: Endpoint,
-): "listener" | "connection" | "nobody" {
-  let isHeard = false;
+): "listener" | "connection" | "none" {
+  let hasListener = false;
   for (const socket of ports.tcp.at(to.port)) {
     if (!accepts(socket, to.address)) continue;
     if (socket.remote !== null && socket.remote.isSame(from)) return "connection";
-    isHeard ||= socket.isListening && comesByDevice(socket, from.address, to.address);
+    hasListener ||= socket.isListening && comesByDevice(socket, from.address, to.address);
   }
-  return isHeard ? "listener" : "nobody";
+  return hasListener ? "listener" : "none";
 }
 
 /** The packet from `source` back to `destination`; `mss` is the option of a SYN, 0 of others. */

@@ -101,13 +101,13 @@ export function connectTo(
     socket.disconnect();
     return 0;
   }
-  if (socket.isConnecting) return goOn(socket, nonblocking);
+  if (socket.isConnecting) return continueConnecting(socket, nonblocking);
   if (socket.state !== I.TCP_CLOSE || socket.peer !== null) return -EISCONN;
   return begin(socket, to, nonblocking);
 }
 
 /** connect(2) is called again before it has succeeded. */
-function goOn(socket: TcpSocket, nonblocking: boolean): number {
+function continueConnecting(socket: TcpSocket, nonblocking: boolean): number {
   if (socket.isConnectDeferred) return nonblocking ? -EISCONN : -EAGAIN;
   if (socket.state === I.TCP_SYN_SENT) return nonblocking ? -EALREADY : -EAGAIN;
   socket.isConnecting = false;

@@ -45,19 +45,19 @@ export function takesFastOpen(listener: TcpSocket): boolean {
 }
 
 /** Whether the client may send data without a cookie. */
-function goesWithout({ net, tcp }: TcpSocket): boolean {
+function sendsWithoutCookie({ net, tcp }: TcpSocket): boolean {
   return tcp.needsNoCookie || (settingOf(net) & CLIENT_NO_COOKIE) !== 0;
 }
 
 /** Whether the SYN to this address may have data. */
 export function hasCookie(socket: TcpSocket, address: string): boolean {
-  return goesWithout(socket) || socket.net.cookies.has(address);
+  return sendsWithoutCookie(socket) || socket.net.cookies.has(address);
 }
 
 /** `client` asked for Fast Open and is connected with `server`; its SYN had `bytes` of data. */
 export function noteFastOpen(client: TcpSocket, server: TcpSocket, bytes: number): void {
   const { net } = client, address = client.remote!.address;
-  const isWithout = goesWithout(client), had = !isWithout && net.cookies.has(address);
+  const isWithout = sendsWithoutCookie(client), had = !isWithout && net.cookies.has(address);
   if (!had && !isWithout) {
     client.fastOpen.failure = COOKIE_UNAVAILABLE;
     if (!server.fastOpen.isTaken) return;

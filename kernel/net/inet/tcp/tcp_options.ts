@@ -111,7 +111,7 @@ export function setTcpOption(socket: TcpSocket, name: number, value: OptionValue
   if (name === I.TCP_REPAIR) return -EPERM;
   if (REPAIR.has(name)) return name === I.TCP_REPAIR_OPTIONS ? -EINVAL : -EPERM;
   const bounds = KEPT.get(name);
-  if (bounds === undefined) return setOther(socket, name, value.int);
+  if (bounds === undefined) return setStateOption(socket, name, value.int);
   let n = value.int;
   if (name === I.TCP_MAXSEG && n === 0) {
     tcp.kept.delete(name);
@@ -148,7 +148,7 @@ function apply(socket: TcpSocket, name: number, n: number): void {
 }
 
 /** Options that depend on the state of the socket, or that keep no value. */
-function setOther(socket: TcpSocket, name: number, n: number): number {
+function setStateOption(socket: TcpSocket, name: number, n: number): number {
   const { tcp, state, net } = socket, isBit = n === 0 || n === 1;
   const isClosed = state === I.TCP_CLOSE, isPassive = isClosed || state === I.TCP_LISTEN;
   switch (name) {

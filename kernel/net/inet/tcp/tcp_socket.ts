@@ -57,10 +57,7 @@ const WRITABLE = POLLOUT | POLLWRNORM, READABLE = POLLIN | POLLRDNORM;
 const RECEIVE_BYTES = 131072, SEND_BYTES = 16384, AUTOMATIC_BYTES = 524288;
 /** Spreads the inode numbers, which are the first sequence numbers. */
 const SPREAD = 0x9e3779b1;
-/**
- * At a fault of the guest's buffer only whole pieces of this size are moved, as Linux does by
- * segment.
- */
+/** At a fault of the guest's buffer only whole pieces of this size are moved, Linux's segments. */
 const FAULT_BYTES = 32768;
 /** LIMIT: bytes of one queue. */
 const MAX_BYTES = 64 << 20;
@@ -124,10 +121,7 @@ export abstract class TcpSocket extends InetSocket {
     return this.backlog?.limit ?? 0;
   }
 
-  /**
-   * Two sockets on one port: allowed while neither listens and both have SO_REUSEADDR, or with
-   * SO_REUSEPORT.
-   */
+  /** Not if neither listens and both have SO_REUSEADDR, or with SO_REUSEPORT on both. */
   override conflictsWith(other: InetSocket): boolean {
     if (this.sharesPort(other)) return false;
     if (!(other instanceof TcpSocket)) return true;
@@ -322,10 +316,7 @@ export abstract class TcpSocket extends InetSocket {
     this.fail(error);
   }
 
-  /**
-   * Data waited longer than TCP_USER_TIMEOUT: bytes beyond the window are lost, and the peer gets
-   * no reset.
-   */
+  /** TCP_USER_TIMEOUT: bytes beyond the window are lost, and the peer gets no reset. */
   giveUp(): void {
     const { peer } = this;
     peer?.incoming.unput(this.heldBytes);

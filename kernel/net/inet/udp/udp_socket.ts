@@ -377,10 +377,7 @@ export class UdpSocket extends InetSocket {
     return true;
   }
 
-  /**
-   * The bytes that SO_ATTACH_FILTER leaves of a datagram, or 0. The program sees the UDP header
-   * too.
-   */
+  /** The bytes that SO_ATTACH_FILTER leaves, or 0. The program sees the UDP header too. */
   private filtered(io: IoCursor, from: Endpoint): Uint8Array<ArrayBuffer> | number {
     const bytes = takeAll(io);
     if (bytes === null) return -EFAULT;
