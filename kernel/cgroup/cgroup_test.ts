@@ -130,7 +130,7 @@ Deno.test("memory stays charged to who took it, and goes to the group above with
   assert(pages >= PAGES, `${pages} pages`);
   assert(currentBytes(b) >= PAGES * PAGE);
   assertEquals([a.memory.chargedPages, a.memory.promisedPages], [0, pages]);
-  // Whoever moves leaves it behind.
+  // The memory stays with the old group.
   write(root, "cgroup.procs", "0");
   assertEquals(b.memory.chargedPages, pages);
   assertEquals(b.remove(), 0);
@@ -203,7 +203,7 @@ Deno.test("who moves more than io.max grants pays later, and groups above count 
   write(root, "cgroup.subtree_control", "-io");
   write(root, "cgroup.subtree_control", "+io");
   assertEquals([read(a, "io.stat"), read(a, "io.max")], ["", ""]);
-  // However many file systems there are.
+  // More file systems than the limit.
   for (let i = 0; i < 100; i++) charges.charge(dev + i, 1, false);
   assertEquals(a.io.devices.length, 64);
   lab.close();

@@ -1,4 +1,4 @@
-/** Long calls of a group that has used up its quota of cpu.max. */
+/** Long calls of a group that is over its quota (cpu.max). */
 
 import { assert, assertEquals } from "@std/assert";
 import { BLOCK } from "../core/result.ts";
@@ -9,7 +9,7 @@ import { moveTask } from "./group_set.ts";
 
 const PERIOD_NS = 100_000_000;
 
-/** A task in a group that may have a tenth of a processor. */
+/** A task in a group that may use a tenth of a CPU. */
 function limited(): { lab: LabKernel; task: Task; group: Cgroup; startNs: number } {
   const lab = new LabKernel(), task = lab.start();
   const group = lab.namespaces.cgroup.roots.unified.makeChild("g", lab.accounts.root);
@@ -20,7 +20,7 @@ function limited(): { lab: LabKernel; task: Task; group: Cgroup; startNs: number
   return { lab, task, group, startNs };
 }
 
-/** When the next turn of a call is that yields now, in periods since the start. */
+/** The time of the next turn of a call that yields now, in periods since the start. */
 function nextTurn(task: Task, startNs: number): number {
   assertEquals(task.yieldTurn(), BLOCK);
   const periods = (task.timeout.deadlineNs - startNs) / PERIOD_NS;
@@ -31,7 +31,7 @@ function nextTurn(task: Task, startNs: number): number {
 Deno.test("a long call of a throttled group has its next turn when the period is over", () => {
   const { lab, task, group, startNs } = limited();
   assertEquals(nextTurn(task, startNs), 0);
-  // It runs for 10 ms, and turns of the kernel's loop count beside that.
+  // The task uses 10 ms, and turns of the kernel's loop count too.
   task.systemNs += 2_000_000;
   lab.pass(10_000_000);
   assert(group.freeze.isThrottled);

@@ -1,4 +1,4 @@
-// Messages with descriptors that nobody can receive any more are dropped.
+// Messages with descriptors that can never be received are dropped.
 
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import type { Account } from "../core/account.ts";
@@ -65,7 +65,7 @@ Deno.test("what a reachable socket is going to receive stays", () => {
   assertEquals(carried.isGone, true);
 });
 
-/** So many of the sockets are gone. */
+/** The number of closed sockets. */
 function countGone(sockets: readonly FakeSocket[]): number {
   return sockets.filter((socket) => socket.isGone).length;
 }
@@ -84,7 +84,7 @@ Deno.test("a ring of many sockets goes in slices", () => {
   assertEquals([countGone(ring), most <= SLICE_UNITS / 4], [count, true]);
 });
 
-/** A socket that is gone takes the messages in its queue along. */
+/** A socket that drops the messages in its queue when it is closed. */
 class Holder extends FakeSocket {
   message: RightsInFlight | null = null;
 

@@ -1,4 +1,4 @@
-// Lists of sockets that are made in several turns, while sockets come and go.
+// Lists of sockets over several turns, while sockets are made and closed.
 
 import { assert, assertEquals } from "@std/assert";
 import { AF_UNIX, SOCK_DGRAM } from "../../ffi/abi/socket.ts";
@@ -19,7 +19,7 @@ Deno.test("a walk looks at so many places a turn, and meets what stays there onc
     let looked = 0;
     for (let s = walk.next(); s !== null; s = walk.next(), looked++) met.push(s);
     assert(looked <= 64);
-    // Half of what was met goes, and the places are put together meanwhile.
+    // Close half of the listed sockets; empty places are removed meanwhile.
     for (const s of met.slice(-looked)) if (s.inode.ino % 2 === 0) s.drop();
     turns++;
   } while (!walk.isAtEnd);

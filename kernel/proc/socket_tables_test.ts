@@ -123,7 +123,7 @@ Deno.test("a file of rows gives them as it is read, and the rows of now from the
   file.drop();
 });
 
-/** /proc/net/unix as it is open. */
+/** An open /proc/net/unix. */
 class UnixRows extends RowFile {
   private readonly tables: NetTables;
 

@@ -45,7 +45,7 @@ Deno.test("what became possible is done in order, waits for zero first", () => {
   assertEquals([two.status, back.status, [...set.values]], [0, 0, [0, 1]]);
 });
 
-/** Counts how often the set begins to go through its operations. */
+/** Counts how often the set starts to try its operations. */
 class CountedOperations extends SemOperations {
   attempts: number = 0;
 
@@ -70,7 +70,7 @@ Deno.test("each waiter is attempted a few times, however many there are", () => 
   assertEquals(takers.every(({ status }) => status === 0), true);
   assertEquals(stuck.every(({ status }) => status === PENDING), true);
   assertEquals([set.values[0], set.waiting(0, false), set.waiting(1, false)], [0, 0, count]);
-  // Now they wait for the other one: what the first one is does not matter.
+  // They wait for the other semaphore now: the value of the first one does not matter.
   assertEquals(set.operate(ops([[0, 1]])), 0);
   assert(Math.max(...[...stuck, ...takers].map(({ attempts }) => attempts)) < 5);
 });

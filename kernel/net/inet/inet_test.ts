@@ -298,7 +298,7 @@ Deno.test("addresses as people write them", () => {
   assertEquals([describeAddress(LOOPBACK4), describeAddress(LOOPBACK6)], [LO, "::1"]);
 });
 
-/** A connection whose queue is full on the way from the first to the second. */
+/** A connection whose second socket has a full queue. */
 function filled(lab: NetLab): readonly [TcpSocket, TcpSocket] {
   const [a, b] = connected(lab), bytes = "x".repeat(65536);
   while (lab.send(a, bytes) !== "EAGAIN");
@@ -307,7 +307,7 @@ function filled(lab: NetLab): readonly [TcpSocket, TcpSocket] {
 
 const MS = 1e6;
 
-/** `ms` later, as the kernel's loop does it. */
+/** Let `ms` pass, as the kernel's loop does. */
 function pass(lab: NetLab, ms: number): void {
   const { host } = lab.test, { timers } = lab.net, end = host.monotonic + ms * MS;
   for (; timers.nextDeadlineNs <= end; timers.expire(host.monotonic)) {
@@ -321,13 +321,13 @@ Deno.test("data that wait for longer than TCP_USER_TIMEOUT end a connection", ()
   assertEquals(setInt(a, I.IPPROTO_TCP, I.TCP_USER_TIMEOUT, 1000), 0);
   pass(lab, 999);
   assertEquals([a.state, a.error], [I.TCP_ESTABLISHED, 0]);
-  // Something was read: from then on.
+  // A read restarts the time.
   lab.receive(b, 1000);
   pass(lab, 999);
   assertEquals(a.state, I.TCP_ESTABLISHED);
   pass(lab, 1);
   assertEquals([a.state, lab.send(a, "x"), lab.send(a, "x")], [I.TCP_CLOSE, "ETIMEDOUT", "EPIPE"]);
-  // The peer has what came through the window, and hears of the end behind it.
+  // The peer has the bytes up to the window, and then the end.
   assertEquals(b.state, I.TCP_ESTABLISHED);
   let got = 0;
   while (b.incoming.length > 0) got += lab.receive(b, 1 << 16).length;
@@ -395,7 +395,7 @@ Deno.test("TCP_DEFER_ACCEPT keeps a connection until it has data, ends, or time 
   assertEquals(accepted(), false);
   pass(lab, 1);
   assertEquals(accepted(), true);
-  // A client that is gone leaves nothing behind, and the option counts as it is now.
+  // A closed client leaves nothing behind, and the option counts as it is now.
   const c = connect();
   c.options.lingerOn = true;
   c.drop();

@@ -19,7 +19,7 @@ function namespace(): NetNamespace {
   return new NetLab().net;
 }
 
-/** Both ends up, with these addresses in networks of 24 bits. */
+/** Connect two namespaces by links that are up, with these addresses in networks of 24 bits. */
 function join(a: NetNamespace, addressA: string, b: NetNamespace, addressB: string): Link {
   const one = a.links.add("veth", ""), two = b.links.add("veth", "");
   if (typeof one === "number" || typeof two === "number") throw new Error("no link");
@@ -68,11 +68,11 @@ Deno.test("a packet goes where its address is, and back out of a ring", () => {
   const route = { metric: 0, source: null, scope: 0, protocol: 3 };
   const anywhere = { type: 1, network: v4("0.0.0.0"), bits: 0, ...route };
   a.links.addRoute({ ...anywhere, via: v4("10.0.1.2"), link }, false, false);
-  // Nobody passes packets on.
+  // No namespace forwards packets.
   assertEquals(findNamespace(a, v4("10.0.2.2")), -EHOSTUNREACH);
   assertEquals(changeSetting(b.links, "ipv4", "all", "forwarding", 1), 0);
   assertEquals(findNamespace(a, v4("10.0.2.2")), c);
-  // Both send what they do not know to each other.
+  // Each routes unknown addresses to the other.
   b.links.addRoute({ ...anywhere, via: v4("10.0.1.1"), link: link.peer! }, false, false);
   assertEquals(findNamespace(a, v4("10.0.9.9")), -EHOSTUNREACH);
   link.table.setUp(link, false);

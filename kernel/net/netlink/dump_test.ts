@@ -33,7 +33,7 @@ function ask(lab: NetLab, socket: NetlinkSocket, type: number, body: Uint8Array)
   assertEquals(lab.send(socket, String.fromCharCode(...u8)), u8.length);
 }
 
-/** The messages of one datagram; null: there is none, though a turn of the loop may bring more. */
+/** The messages of one datagram; null: none yet, but a later turn may bring some. */
 function receive(lab: NetLab, socket: NetlinkSocket): Answer[] | null {
   const text = lab.receive(socket, 65536);
   if (text === "EAGAIN") return null;
@@ -147,10 +147,10 @@ Deno.test("a dump of routes goes on behind the last one, though others go", () =
   let count = 0;
   for (let part = receive(lab, socket), n = 0; part !== null; part = receive(lab, socket)) {
     count += part.filter(({ type }) => type === N.RTM_NEWROUTE).length;
-    // The first three, which were sent.
+    // The first three were sent already.
     if (n++ < 3) links.removeRoute((route) => route.network === address(n));
   }
-  // The table local has the address, its network and the broadcast.
+  // Table local has the address, its network and the broadcast address.
   assertEquals(links.linkOf(LOOPBACK4), links.lo);
   assertEquals(count, 500 + 3);
 });

@@ -21,7 +21,7 @@ function request(type: number, flags: number, bytes: number, set: [number, numbe
   return String.fromCharCode(...u8);
 }
 
-/** All answers that wait: type, and the first word of the body as a signed number. */
+/** All replies in the queue: type, and the first word of the body as a signed number. */
 function answers(lab: NetLab, socket: Socket): [number, number][] {
   const found: [number, number][] = [];
   for (;;) {

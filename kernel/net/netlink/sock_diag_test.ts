@@ -7,7 +7,7 @@ import { inetAddress, NetLab, portOf, unixAddress } from "../net_testing.ts";
 
 const HEADER = N.Nlmsghdr.size, ALL = 0xffffffff;
 
-/** The answers to one request, without their headers; an error is its number. */
+/** The replies to one request, without their headers; an error is its number. */
 function ask(
   lab: NetLab,
   body: Uint8Array,

@@ -1,5 +1,4 @@
-// Long answers: the buffer grows at any attribute, and what is for a reader does not wait for the
-// end.
+// Long replies: the buffer grows at any attribute, and a reader gets messages before the end.
 
 import { assert, assertEquals } from "@std/assert";
 import { Nlmsghdr } from "../../../ffi/abi/netlink.ts";

@@ -12,7 +12,7 @@ function v4(text: string): string {
   return MAPPED + String.fromCharCode(...text.split(".").map(Number));
 }
 
-/** What a socket of one station receives from another one that claims these sources. */
+/** What a socket of one station receives from another station that uses these sources. */
 function heardFrom(sources: readonly string[]): string[] {
   const labs = [new NetLab(), new NetLab()];
   const links = labs.map(({ net: { links } }, i) => {

@@ -92,7 +92,7 @@ Deno.test("mem reads and writes memory, and EIO where there is none", () => {
   assertEquals(read(BASE, 5), "Jello");
   assertEquals(read(0, 5), "EIO");
   assertEquals(read(2 ** 52, 5), "EIO");
-  // The last page, and what is behind it.
+  // The last page, and the end behind it.
   assertEquals(file.read(new BufferCursor(new Uint8Array(PAGE)), BASE + 4 * PAGE - 10), 10);
   assertEquals(file.write(new BufferCursor(new Uint8Array(PAGE)), BASE + 4 * PAGE - 10), 10);
   assertEquals(file.write(new BufferCursor(new Uint8Array(PAGE)), BASE + 4 * PAGE), -5);
@@ -114,7 +114,7 @@ Deno.test("whoever has a file about memory open sees the memory of then", () => 
   assert(lab.text("/proc/self/maps").startsWith("20000000-"));
   lab.as(lab.init, 1000);
   young.isDumpable = false;
-  // Its own user, but it became one that must not be looked at: itself it may.
+  // A process that is not dumpable: its user may not inspect it, the process itself may.
   assertEquals(typeof openAt(lab.root, AT_FDCWD, "/proc/self/maps", 0, 0), "object");
   maps.drop();
   memory.close();
@@ -138,7 +138,7 @@ Deno.test("maps of many areas come some a read, smaps_rollup takes turns", () =>
   }
   assertEquals(text.split("\n").length, areas + 2);
   assert(reads > 2);
-  // A reader at another place goes over what is before it.
+  // A reader at another offset skips the records before it.
   assertEquals(readBytes(maps, 0, 8).length, 8);
   assertEquals(readInTurns(maps, text.length - 20).slice(1), [text.slice(-20)]);
   const rollup = mustOpen(lab.root, "/proc/self/smaps_rollup", 0);
@@ -150,7 +150,7 @@ Deno.test("maps of many areas come some a read, smaps_rollup takes turns", () =>
   memory.close();
 });
 
-/** Turns that a read took beside its last one, and what it gave. */
+/** The number of extra turns that a read took, and its bytes. */
 function readInTurns(file: OpenFile, offset: number): [number, string] {
   const bytes = new Uint8Array(4096);
   let n = 0, turns = 0;

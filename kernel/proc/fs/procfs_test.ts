@@ -111,7 +111,7 @@ Deno.test("a process that is gone answers ESRCH through what is open", () => {
   assertEquals(open(lab.root, "/proc/20/stat"), "ENOENT");
   lab.root.files.install(dir, false, 10);
   assertEquals(errno(openAt(lab.root, 0, "stat", 0, 0)), "ESRCH");
-  // Somebody else gets the number.
+  // Another process gets the number.
   lab.source.add(new FakeTask(20, 20, 77));
   assertEquals(read(), "ESRCH");
   assertEquals(errno(openAt(lab.root, 0, "stat", 0, 0)), "ESRCH");
@@ -256,7 +256,7 @@ Deno.test("files belong to the effective user, or to root when nobody may look",
     return typeof inode === "number" ? [inode] : [inode.uid, inode.gid];
   };
   assertEquals(owner("/proc/50"), [1000, 1001]);
-  // Without memory it counts as one that must not be looked at.
+  // Without memory it counts as not dumpable.
   assertEquals(owner("/proc/50/status"), [0, 0]);
   assertEquals(owner("/proc/50/task"), [1000, 1001]);
   task.cred = userCredentials(7, 8, [], { lo: 0, hi: 0 });
@@ -283,7 +283,7 @@ Deno.test("a caller outside the PID namespace of a mount is judged like any othe
   assertEquals(open(other, "/proc/1/fdinfo"), "EACCES");
   outside.cred = rootCredentials();
   assertEquals(link(lab.root, "/proc/1/cwd"), "/");
-  // No caller at all is none that may.
+  // Without a caller the check fails.
   lab.source.acting = null;
   assertEquals(link(lab.root, "/proc/1/cwd"), "EACCES");
 });
@@ -318,7 +318,7 @@ Deno.test("loginuid is set once; maps of ids cannot be written", () => {
   assertEquals(write(lab.root, "/proc/self/loginuid", "1000"), 4);
   assertEquals(write(lab.root, "/proc/self/loginuid", "1001"), "EPERM");
   assertEquals(lab.init.loginUid, 1000);
-  // What the opener may do counts, not what the writer may.
+  // The opener's rights count, not the writer's.
   assertEquals(write(lab.root, "/proc/self/setgroups", "allow\n"), 6);
   lab.init.cred = rootCredentials();
   assertEquals(write(lab.root, "/proc/self/uid_map", "0 0 1"), "EPERM");

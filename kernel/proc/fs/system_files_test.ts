@@ -63,12 +63,12 @@ Deno.test("settings take numbers within their bounds", () => {
   for (const bad of ["201", "-1", "x", " ", "1x"]) {
     assertEquals(write(lab, "/proc/sys/vm/swappiness", bad), "EINVAL", bad);
   }
-  // What this kernel cannot change can only be confirmed.
+  // A limit of this kernel takes only its own value.
   assertEquals(write(lab, "/proc/sys/kernel/pid_max", "4194304"), 7);
   assertEquals(write(lab, "/proc/sys/kernel/pid_max", "32768"), "EINVAL");
   assertEquals(write(lab, "/proc/sys/net/ipv4/ip_local_port_range", "1024"), 4);
   assertEquals(lab.text("/proc/sys/net/ipv4/ip_local_port_range"), "1024\t60999\n");
-  // What is behind the last number is not looked at.
+  // Text behind the last number is ignored.
   assertEquals(write(lab, "/proc/sys/kernel/printk", "1 2 3 4 5"), 9);
   assertEquals(lab.text("/proc/sys/kernel/printk"), "1\t2\t3\t4\n");
   assertEquals(write(lab, "/proc/sys/kernel/ostype", "x"), "EACCES");
