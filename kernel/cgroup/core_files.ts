@@ -2,19 +2,18 @@
  * cgroup.*: the core interface files that every group of version 2 has (cgroup-v2.rst of Linux).
  */
 
-import { EINVAL, EOPNOTSUPP, ERANGE } from "../../ffi/abi/errno.ts";
+import { EBUSY, EINVAL, ENOENT, EOPNOTSUPP, ERANGE } from "../../ffi/abi/errno.ts";
 import { killGroup } from "../task/exit_request.ts";
 import { SIGKILL } from "../signal/sigset.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
 import type { Cgroup } from "./cgroup.ts";
-import { controlSubtree } from "./control.ts";
-import { UNIFIED_NAMES, unifiedNames } from "./controllers.ts";
-import type { FileSpec } from "./file_spec.ts";
+import { THREADED, UNIFIED_NAMES, unifiedNames } from "./controllers.ts";
+import type { FileSpec } from "./files.ts";
 import { freezeGroup, thawGroup } from "./freezer.ts";
 import { tasksIn } from "./group_set.ts";
 import { memberIds, moveByText } from "./membership.ts";
 import { integer, shown } from "./numbers.ts";
-import { storeType, typeOf } from "./threaded.ts";
+import { canBeThreadRoot, isThreadRoot, isValidDomain, storeType, typeOf } from "./threaded.ts";
 
 export const CORE_FILES: readonly FileSpec[] = [
   { name: "cgroup.controllers", controller: 0, read: (g) => names(g.controllers) },
@@ -123,4 +122,42 @@ function storeLimit(text: string, set: (n: number) => void): number {
   if (n < 0 || n > 0x7fffffff && n !== Infinity) return -ERANGE;
   set(n);
   return 0;
+}
+
+/** cgroup.subtree_control: apply a text such as "+pids -memory": 0, or -errno with nothing changed. */
+function controlSubtree(group: Cgroup, text: string): number {
+  let enable = 0, disable = 0;
+  for (const word of text.split(/[ \t]+/)) {
+    if (word === "") continue;
+    const bit = UNIFIED_NAMES.get(word.slice(1)) ?? 0;
+    if (bit === 0) return -EINVAL;
+    if (word.startsWith("+")) [enable, disable] = [enable | bit, disable & ~bit];
+    else if (word.startsWith("-")) [enable, disable] = [enable & ~bit, disable | bit];
+    else return -EINVAL;
+  }
+  enable &= ~group.subtreeControl;
+  disable &= group.subtreeControl;
+  if ((enable & ~group.controllers) !== 0) return -ENOENT;
+  for (const child of group.children.values()) {
+    if ((child.subtreeControl & disable) !== 0) return -EBUSY;
+  }
+  const r = enable === 0 ? 0 : mayEnable(group, enable);
+  if (r < 0) return r;
+  group.subtreeControl = (group.subtreeControl | enable) & ~disable;
+  for (const child of group.children.values()) child.onControllersChange(disable);
+  return 0;
+}
+
+/**
+ * Whether children may get controllers: they must not compete with processes of the group itself.
+ */
+function mayEnable(group: Cgroup, enable: number): number {
+  if (!isValidDomain(group.domain)) return -EOPNOTSUPP;
+  if (group.parent === null) return 0;
+  if ((enable & ~THREADED) !== 0) {
+    if (group.threadedIn !== null || isThreadRoot(group)) return -EOPNOTSUPP;
+  } else if (group.threadedIn !== null || canBeThreadRoot(group)) {
+    return 0;
+  }
+  return group.ownTasks > 0 ? -EBUSY : 0;
 }

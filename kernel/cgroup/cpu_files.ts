@@ -6,7 +6,7 @@ import type { Cgroup } from "./cgroup.ts";
 import { CPU, CPUSET } from "./controllers.ts";
 import { cpuUse } from "./cpu.ts";
 import { effectiveCpus, parseCpus } from "./cpuset.ts";
-import type { FileSpec } from "./file_spec.ts";
+import type { FileSpec } from "./files.ts";
 import { integer, shown } from "./numbers.ts";
 
 /** Bounds of cpu.max, us. */

@@ -9,13 +9,30 @@ import type { ChangeSignal, GroupFile, GroupHandle } from "./fs/group_node.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { CORE_FILES } from "./core_files.ts";
 import { CPU_FILES } from "./cpu_files.ts";
-import type { FileSpec } from "./file_spec.ts";
 import { IO_FILES, LEGACY_IO_FILES } from "./io_files.ts";
 import { LEGACY_FILES } from "./legacy_files.ts";
 import { LEGACY_MEMORY_FILES } from "./legacy_memory_files.ts";
 import { MEMORY_FILES } from "./memory_files.ts";
 import { PIDS_FILES } from "./pids_files.ts";
 import { View } from "./view.ts";
+
+/** One file of a control group, as the tables of files describe it. */
+export interface FileSpec {
+  readonly name: string;
+  /** The controller that a group needs to have the file; 0: none. */
+  readonly controller: number;
+  /** At the root of a cgroup namespace it may be written from inside too. */
+  readonly isDelegated?: boolean;
+  /** Version 1: the root group does not have it. */
+  readonly isBelowRoot?: boolean;
+  changes?(group: Cgroup): ChangeSignal;
+  /** Make the text, or -errno; absent: write only. */
+  read?(group: Cgroup, view: View): string | number;
+  /** 0 or -errno; the text is without surrounding blanks. */
+  write?(group: Cgroup, text: string, view: View): number;
+  /** An opener has closed the file. */
+  close?(group: Cgroup, view: View): void;
+}
 
 const UNIFIED_FILES: readonly FileSpec[] = [
   ...CORE_FILES,

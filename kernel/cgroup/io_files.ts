@@ -4,7 +4,7 @@ import { EINVAL, ENODEV, ERANGE } from "../../ffi/abi/errno.ts";
 import { majorOf, makedev, minorOf } from "../../ffi/abi/stat.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { IO } from "./controllers.ts";
-import type { FileSpec } from "./file_spec.ts";
+import type { FileSpec } from "./files.ts";
 import { type DeviceIo, type IoRate, isStored } from "./io.ts";
 import { shown } from "./numbers.ts";
 import type { View } from "./view.ts";

@@ -7,7 +7,7 @@ import type { Cgroup } from "./cgroup.ts";
 import { CPU, CPUACCT, CPUSET, FREEZER, PIDS } from "./controllers.ts";
 import { effective, storeCpus, storeMems } from "./cpu_files.ts";
 import { cpuUse } from "./cpu.ts";
-import type { FileSpec } from "./file_spec.ts";
+import type { FileSpec } from "./files.ts";
 import { freezeGroup, isFreezing, thawGroup } from "./freezer.ts";
 import { memberIds, moveByText } from "./membership.ts";
 import { integer } from "./numbers.ts";

@@ -3,7 +3,7 @@
 import { EINVAL, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { MEMORY } from "./controllers.ts";
-import type { FileSpec } from "./file_spec.ts";
+import type { FileSpec } from "./files.ts";
 import { currentBytes } from "./memory.ts";
 import { bytesOrMax } from "./numbers.ts";
 

@@ -4,7 +4,7 @@ import { EAGAIN, EINVAL } from "../../ffi/abi/errno.ts";
 import type { CgroupLimits } from "./fs/limits.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { MEMORY } from "./controllers.ts";
-import type { FileSpec } from "./file_spec.ts";
+import type { FileSpec } from "./files.ts";
 import { currentBytes, type MemoryEvents } from "./memory.ts";
 import { memoryStat, numaStat } from "./memory_stat.ts";
 import { bytesOrMax, integer, shown } from "./numbers.ts";

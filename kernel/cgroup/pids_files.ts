@@ -3,7 +3,7 @@
 import { EINVAL } from "../../ffi/abi/errno.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { PIDS } from "./controllers.ts";
-import type { FileSpec } from "./file_spec.ts";
+import type { FileSpec } from "./files.ts";
 import { countOrMax, shown } from "./numbers.ts";
 
 /** PID_MAX_LIMIT, the most that can ever be. */

@@ -9,7 +9,7 @@ import { internalMount } from "../vfs/mount_links.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { IpcLimits, type IpcSettings } from "./ipc_limits.ts";
 import { type MakerSource, MqueueFs } from "./mqueue/mqueue_fs.ts";
-import type { IpcClock } from "./sysv/ipc_clock.ts";
+import type { IpcClock } from "./sysv/ipc_object.ts";
 import { IpcMessages } from "./sysv/messages.ts";
 import { Semaphores } from "./sysv/semaphores.ts";
 import { SharedMemory } from "./sysv/shm.ts";

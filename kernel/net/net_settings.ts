@@ -6,7 +6,7 @@
 import { CAP_NET_ADMIN } from "../../ffi/abi/capability.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import type { LinkFamily } from "../proc/fs/link_fields.ts";
-import type { NetSettings } from "../proc/fs/net_settings.ts";
+import type { NetSettings } from "../proc/fs/source.ts";
 import { SysctlStore } from "../proc/fs/sysctl_store.ts";
 import { changeSetting, settingsAt } from "./link/link_settings.ts";
 import type { NetNamespace } from "./net_namespace.ts";

@@ -9,9 +9,15 @@ import { type Credentials, hasCapIn } from "../cred/credentials.ts";
 import type { Account } from "../core/account.ts";
 import type { Host } from "../core/host.ts";
 import type { CpuInfo } from "./fs/cpu_info.ts";
-import type { NetSettings } from "./fs/net_settings.ts";
 import type { NetTables } from "./fs/net_tables.ts";
-import type { MachineStat, ProcCaller, ProcSource, ProcTask, ProcViewer } from "./fs/source.ts";
+import type {
+  MachineStat,
+  NetSettings,
+  ProcCaller,
+  ProcSource,
+  ProcTask,
+  ProcViewer,
+} from "./fs/source.ts";
 import type { NsFs } from "./fs/ns_fs.ts";
 import type { SysctlStore } from "./fs/sysctl_store.ts";
 import { msgText, semText, shmText } from "../ipc/sysv/proc_text.ts";

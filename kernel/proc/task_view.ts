@@ -32,9 +32,8 @@ import type { PidNamespace, TaskPid } from "../task/pid_namespace.ts";
 import { BLOCKED, DEAD, FROZEN, STOPPED, type Task, TRACED } from "../task/task.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
 import { TransferCounts } from "../task/transfer_counts.ts";
-import { callText } from "./call_text.ts";
+import { callText, timersText } from "./task_texts.ts";
 import { netTablesOf } from "./socket_tables.ts";
-import { timersText } from "./timers_text.ts";
 
 const NO_SIGNALS: SignalBits = { lo: 0, hi: 0 };
 const NO_CRED: Credentials = rootCredentials();

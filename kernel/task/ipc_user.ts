@@ -3,7 +3,7 @@
 import { CAP_SYS_RESOURCE } from "../../ffi/abi/capability.ts";
 import { hasCap } from "../cred/credentials.ts";
 import type { MakerSource, QueueMaker } from "../ipc/mqueue/mqueue_fs.ts";
-import type { IpcClock } from "../ipc/sysv/ipc_clock.ts";
+import type { IpcClock } from "../ipc/sysv/ipc_object.ts";
 import type { Kernel } from "./kernel_services.ts";
 import { kernelPid } from "./pid_namespace.ts";
 import { RLIMIT_MSGQUEUE } from "./limits.ts";

@@ -5,8 +5,7 @@
 
 import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { Ipc64Perm, IPC_SET } from "../../../ffi/abi/ipc.ts";
-import type { IpcClock } from "../sysv/ipc_clock.ts";
-import type { IpcObject, IpcOwner, IpcTable } from "../sysv/ipc_object.ts";
+import type { IpcClock, IpcObject, IpcOwner, IpcTable } from "../sysv/ipc_object.ts";
 import type { Task } from "../../task/task.ts";
 
 const P = Ipc64Perm.at;

@@ -11,6 +11,14 @@ import { IPC_BYTES } from "../../core/quota.ts";
 import { type Credentials, hasCapIn, inGroup } from "../../cred/credentials.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../../cred/user_namespace.ts";
 
+/** The time and the process that objects record for their use. The kernel implements it. */
+export interface IpcClock {
+  /** CLOCK_REALTIME, seconds. */
+  nowSec(): number;
+  /** The process whose call is served. */
+  currentPid(): number;
+}
+
 /** Permission bits as the calls check them: for owner, group and others at once. */
 export const IPC_READ = 0o444, IPC_WRITE = 0o222, IPC_EXEC = 0o111;
 

@@ -12,9 +12,8 @@ import { IPC_BYTES } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import { type Credentials, hasCap } from "../../cred/credentials.ts";
 import { POLLIN, POLLOUT } from "../../vfs/open_file.ts";
-import type { IpcClock } from "./ipc_clock.ts";
 import type { IpcLimits } from "../ipc_limits.ts";
-import { type IpcMaker, IpcObject, type IpcOwner, IpcTable } from "./ipc_object.ts";
+import { type IpcClock, type IpcMaker, IpcObject, type IpcOwner, IpcTable } from "./ipc_object.ts";
 
 /** Bytes of the kernel's heap for a message, beside its text. */
 const MESSAGE_BYTES = 350;

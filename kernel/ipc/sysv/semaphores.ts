@@ -12,9 +12,8 @@ import { EAGAIN, EIDRM, EINVAL, ENOMEM, ENOSPC, ERANGE } from "../../../ffi/abi/
 import { IPC_NOWAIT, SEM_UNDO, SEMVMX } from "../../../ffi/abi/ipc.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
-import type { IpcClock } from "./ipc_clock.ts";
 import type { IpcLimits } from "../ipc_limits.ts";
-import { type IpcMaker, IpcObject, IpcTable } from "./ipc_object.ts";
+import { type IpcClock, type IpcMaker, IpcObject, IpcTable } from "./ipc_object.ts";
 import type { SemUndoList } from "./sem_undo.ts";
 
 /** LIMIT: semaphores of all sets, whatever /proc/sys/kernel/sem says. */

@@ -15,9 +15,8 @@ import { type Credentials, hasCap } from "../../cred/credentials.ts";
 import type { FileIdentity } from "../../mm/backing.ts";
 import type { MemoryContext } from "../../mm/memory_context.ts";
 import { SharedAnon, SHMEM_DEV } from "../../mm/shared_anon.ts";
-import type { IpcClock } from "./ipc_clock.ts";
 import type { IpcLimits } from "../ipc_limits.ts";
-import { type IpcMaker, IpcObject, IpcTable } from "./ipc_object.ts";
+import { type IpcClock, type IpcMaker, IpcObject, IpcTable } from "./ipc_object.ts";
 
 const PAGE = 4096;
 /** Bits of the mode that shmctl(2) shows: removed at the last detach; locked. */

@@ -1,6 +1,6 @@
 /**
- * The links, addresses and routes of a network namespace (rtnetlink(7)). Callers check who may
- * change them: netlink/route.ts and interface_ioctls.ts.
+ * The links, addresses and routes of a network namespace (rtnetlink(7)). Callers check
+ * privileges: netlink/route.ts and interface_ioctls.ts.
  */
 
 import type { Account } from "../../core/account.ts";

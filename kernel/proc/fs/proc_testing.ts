@@ -32,6 +32,7 @@ import { NetTables } from "./net_tables.ts";
 import { ProcFsType } from "./procfs.ts";
 import type {
   MachineStat,
+  NetSettings,
   ProcCaller,
   ProcSource,
   ProcTask,
@@ -40,7 +41,6 @@ import type {
   TaskLimits,
   TaskStat,
 } from "./source.ts";
-import type { NetSettings } from "./net_settings.ts";
 import { SysctlStore } from "./sysctl_store.ts";
 
 export const PLAIN_STAT: TaskStat = {

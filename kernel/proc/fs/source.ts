@@ -6,6 +6,7 @@
  * looks it up again.
  */
 
+import type { LinkFamily } from "./link_fields.ts";
 import type { Account } from "../../core/account.ts";
 import type { Host } from "../../core/host.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -19,7 +20,6 @@ import type { Caller } from "../../vfs/caller.ts";
 import type { FileSystem } from "../../vfs/inode.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
 import type { CpuInfo } from "./cpu_info.ts";
-import type { NetSettings } from "./net_settings.ts";
 import type { NetTables } from "./net_tables.ts";
 import type { NsFs } from "./ns_fs.ts";
 import type { SysctlStore } from "./sysctl_store.ts";
@@ -206,6 +206,23 @@ export interface CallerSource {
 export interface ProcViewer {
   /** A process was reaped. */
   onGone(id: number): void;
+}
+
+/** The settings of /proc/sys/net of the caller's network namespace. kernel/net implements it. */
+export interface NetSettings {
+  /** The namespace has ended; an open file may outlive it. */
+  readonly isGone: boolean;
+  /** It is the first namespace of the sandbox. */
+  readonly isFirst: boolean;
+  readonly store: SysctlStore;
+  /** Whether these credentials may administrate it. */
+  isAdministrator(cred: Credentials): boolean;
+  /** The names of its links, by index. */
+  links(): ReadonlyMap<number, string>;
+  /** A setting of `all`, `default` or a link; null: the link is gone. */
+  read(family: LinkFamily, where: string, name: string): number | null;
+  /** Write a setting: 0 or -errno. */
+  write(family: LinkFamily, where: string, name: string, value: number): number;
 }
 
 /** /proc as a task of one PID namespace sees it. */

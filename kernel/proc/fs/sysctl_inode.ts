@@ -14,8 +14,7 @@ import type { Dentry } from "../../vfs/dentry.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "../../fs/generated/generated_fs.ts";
 import { type Polling, TextFile, TextInode } from "../../fs/generated/text_inode.ts";
-import type { NetSettings } from "./net_settings.ts";
-import type { ProcSource } from "./source.ts";
+import type { NetSettings, ProcSource } from "./source.ts";
 import type { Setting, SysctlStore } from "./sysctl_store.ts";
 
 /** The directory of network settings. */
