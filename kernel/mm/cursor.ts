@@ -13,6 +13,8 @@ import type { MemoryManager } from "./memory_manager.ts";
 export const MAX_RW_COUNT = 0x7ffff000;
 const MAX_SEGMENTS = 1024;
 const IOVEC_BYTES = 16;
+/** LIMIT: areas that one call checks for secret memory. */
+const MAX_AREAS = 4096;
 
 const iovecs = new Uint8Array(MAX_SEGMENTS * IOVEC_BYTES);
 const iovecView = new DataView(iovecs.buffer);
@@ -75,12 +77,12 @@ export class UserCursor extends IoCursor {
    * left.
    */
   stopAtSecrets(): number {
-    let clear = 0;
+    let clear = 0, areas = 0;
     for (let i = 0; i < this.count; i++) {
       const end = this.addrs[i]! + this.lens[i]!;
       for (let at = this.addrs[i]!; at < end;) {
         const vma = this.mm.vmas.find(at), next = Math.min(end, vma?.end ?? end);
-        if (vma?.isSecret) {
+        if (vma?.isSecret || ++areas > MAX_AREAS) {
           this.limit(clear);
           return clear === 0 ? -EFAULT : 0;
         }

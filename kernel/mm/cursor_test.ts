@@ -206,3 +206,16 @@ function sync(mm: MemoryManager, addr: number, len: number, flags: number): numb
   const end = msyncEnd(mm, addr, len, flags), run = new SyncRun();
   return end < 0 ? end : msync(mm, addr, end, flags, run);
 }
+
+Deno.test("a call looks at a bounded number of areas for secrets", () => {
+  const lab = new MemoryLab(), mm = lab.newManager(), io = new UserCursor(mm), areas = 8;
+  const a = mm.mmap(0, areas * PAGE, RW, ANON, null, 0),
+    iov = mm.mmap(0, 4 * PAGE, RW, ANON, null, 0);
+  for (let i = 0; i < areas; i += 2) mm.mprotect(a + i * PAGE, PAGE, PROT_READ);
+  iovec(mm, iov, Array.from({ length: 1024 }, () => [a, areas * PAGE]));
+  assertEquals(io.setIov(iov, 512), 0);
+  assertEquals([io.stopAtSecrets(), io.remaining], [0, 512 * areas * PAGE]);
+  assertEquals(io.setIov(iov, 1024), 0);
+  assertEquals([io.stopAtSecrets(), io.remaining], [0, 4096 * PAGE]);
+  lab.close();
+});

@@ -61,7 +61,7 @@ const repeated = (run: EndStep["run"]): EndStep => ({ run, isRepeated: true });
 const TASK_END: readonly EndStep[] = [
   // `endWait` may run again: it removes whatever is left of the wait.
   repeated((task) => task.endWait()),
-  once((task) => task.progress.endWalks()),
+  once((task) => task.progress.giveBack()),
   once(discardPendingExec),
   once(discardFork),
   once(traceExit),

@@ -1,5 +1,7 @@
 /** The state that a blocked call keeps between its runs. */
 
+import type { Account } from "../core/account.ts";
+import { TEXT_BYTES } from "../core/quota.ts";
 import type { MonitorEvent } from "../userfault/userfault.ts";
 import type { LongWalk } from "../vfs/long_walk.ts";
 import type { Asked } from "../vfs/permission_events.ts";
@@ -26,6 +28,9 @@ export class Progress {
   asked: Asked | null = null;
   /** Walks of paths that need more than one turn. */
   walks: LongWalk[] | null = null;
+  /** Bytes that are kept between the runs, and the account that they are charged to. */
+  private bytes: number = 0;
+  private account: Account | null = null;
 
   reset(): void {
     this.done = 0;
@@ -36,12 +41,27 @@ export class Progress {
     this.text = null;
     this.told = null;
     this.asked = null;
-    if (this.walks !== null) this.endWalks();
+    if (this.walks !== null || this.bytes !== 0) this.giveBack();
   }
 
-  /** Releases the walks at the end of a call, and when a call starts anew. */
-  endWalks(): void {
-    for (const walk of this.walks ?? []) walk.end();
-    this.walks = null;
+  /**
+   * Charges `more` bytes that the call keeps until it is over (negative: fewer) to `account`, or to
+   * the account of the first charge of this call; false: the quota is exhausted.
+   */
+  keepBytes(more: number, account: Account): boolean {
+    const charged = this.account ??= account;
+    if (more > 0 && !TEXT_BYTES.hasRoom(more, charged)) return false;
+    TEXT_BYTES.add(more, charged);
+    this.bytes += more;
+    return true;
+  }
+
+  /** Releases the walks and the charge, at the end of a call and when a call starts anew. */
+  giveBack(): void {
+    const { walks, bytes, account } = this;
+    this.walks = this.account = null;
+    this.bytes = 0;
+    if (account !== null) TEXT_BYTES.give(bytes, account);
+    for (const walk of walks ?? []) walk.end();
   }
 }

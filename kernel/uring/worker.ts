@@ -207,7 +207,7 @@ export class Worker extends Task {
     RING_REQUESTS.give(1, this.group.account);
     this.ring.counting.disarm(this.counted);
     this.endWait();
-    this.progress.endWalks();
+    this.progress.giveBack();
     this.isDone = true;
     this.leaveFutexes();
     this.state = DEAD;

@@ -27,6 +27,11 @@ export interface CallProgress {
   asked: Asked | null;
   /** The walks that need more than one turn of the loop (walk.ts). */
   walks: LongWalk[] | null;
+  /**
+   * Charges `more` bytes that the call keeps until it is over (negative: fewer); false: there is no
+   * room for them.
+   */
+  keepBytes(more: number, account: Account): boolean;
 }
 
 /** A caller whose call can wait and run again: a task. */

@@ -6,7 +6,7 @@
  */
 
 import type { Account } from "../core/account.ts";
-import { TEXT_BYTES } from "../core/quota.ts";
+import type { CallProgress } from "./caller.ts";
 import { dropPath, holdPath, type Path } from "./dentry.ts";
 
 /** The arguments that identify a walk among those of one call. */
@@ -35,30 +35,12 @@ export class LongWalk {
   /** The `Walk` that it is the state of: calls with two paths have one for each. */
   private readonly walk: object;
   private readonly key: WalkKey;
-  /** The account that its texts are charged to. */
-  private readonly account: Account;
-  /** Its part of TEXT_BYTES. */
-  private charged: number;
 
-  /** @param bytes of `sizeOf`, that were charged */
-  private constructor(
-    account: Account,
-    walk: object,
-    key: WalkKey,
-    place: WalkPlace,
-    bytes: number,
-  ) {
-    this.account = account;
+  /** The caller has charged `bytesOf` the walk. */
+  constructor(walk: object, key: WalkKey, place: WalkPlace) {
     this.walk = walk;
     this.key = key;
     this.place = hold(place);
-    this.charged = bytes;
-  }
-
-  /** Null: the caller has no room for the texts of another walk. */
-  static begin(account: Account, walk: object, key: WalkKey, place: WalkPlace): LongWalk | null {
-    const bytes = sizeOf(key, place);
-    return TEXT_BYTES.take(bytes, account) ? new LongWalk(account, walk, key, place, bytes) : null;
   }
 
   is(walk: object, dirfd: number, path: string, flags: number, resolve: number): boolean {
@@ -67,25 +49,22 @@ export class LongWalk {
       key.resolve === resolve && key.path === path;
   }
 
-  /** False: there is no room for the text. */
-  moveTo(place: WalkPlace): boolean {
-    const before = this.place, bytes = sizeOf(this.key, place), more = bytes - this.charged;
-    if (more > 0 && !TEXT_BYTES.hasRoom(more, this.account)) return false;
-    TEXT_BYTES.add(more, this.account);
-    this.charged = bytes;
+  /** False: the call has no room for the longer text. */
+  moveTo(place: WalkPlace, progress: CallProgress, account: Account): boolean {
+    const before = this.place;
+    if (!progress.keepBytes(place.text.length - before.text.length, account)) return false;
     this.place = hold(place);
     release(before);
     return true;
   }
 
   end(): void {
-    TEXT_BYTES.give(this.charged, this.account);
-    this.charged = 0;
     release(this.place);
   }
 }
 
-function sizeOf(key: WalkKey, place: WalkPlace): number {
+/** Bytes of a new walk in the kernel's heap. */
+export function bytesOf(key: WalkKey, place: WalkPlace): number {
   return WALK_BYTES + key.path.length + place.text.length;
 }
 

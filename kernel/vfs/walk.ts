@@ -37,7 +37,7 @@ import { KernelBug } from "../core/kernel_bug.ts";
 import { type Caller, canWait } from "./caller.ts";
 import { Dentry, type Mount, Path } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
-import { LongWalk, type WalkPlace } from "./long_walk.ts";
+import { bytesOf, LongWalk, type WalkPlace } from "./long_walk.ts";
 import type { MountNamespace } from "./mounts.ts";
 
 /** Follow a symbolic link in the last component. */
@@ -375,11 +375,13 @@ export class Walk {
     const { caller, dirfd, given: path, flags, resolve } = this;
     if ((resolve & RESOLVE_CACHED) !== 0) return -EAGAIN;
     if (!canWait(caller)) throw new KernelBug("a caller with one turn");
+    const { place } = this, { progress } = caller;
     if (this.long === null) {
-      this.long = LongWalk.begin(caller.account, this, { dirfd, path, flags, resolve }, this.place);
-      if (this.long === null) return -ENOMEM;
-      (caller.progress.walks ??= []).push(this.long);
-    } else if (!this.long.moveTo(this.place)) return -ENOMEM;
+      const key = { dirfd, path, flags, resolve };
+      if (!progress.keepBytes(bytesOf(key, place), caller.account)) return -ENOMEM;
+      this.long = new LongWalk(this, key, place);
+      (progress.walks ??= []).push(this.long);
+    } else if (!this.long.moveTo(place, progress, caller.account)) return -ENOMEM;
     caller.uninterruptible = true;
     return caller.yieldTurn();
   }
@@ -396,7 +398,7 @@ export class Walk {
    * more.
    */
   private goOn(): number {
-    const long = this.long;
+    const { long, caller: { progress, account } } = this;
     if (long === null) throw new KernelBug("a walk that was found");
     const { here, root, text, at, links, mustBeDirectory } = long.place;
     // The place was moved out of its scope meanwhile: ".." would lead further up (openat2(2)).
@@ -409,7 +411,10 @@ export class Walk {
     this.links = links;
     this.mustBeDirectory = mustBeDirectory;
     const r = this.components();
-    return r >= 0 && !long.moveTo(this.place) ? -ENOMEM : r;
+    if (r >= 0 && progress !== undefined && !long.moveTo(this.place, progress, account)) {
+      return -ENOMEM;
+    }
+    return r;
   }
 
   /**

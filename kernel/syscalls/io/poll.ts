@@ -3,7 +3,7 @@
  * once.
  */
 
-import { EBADF, EFAULT, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
+import { EFAULT, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { EXTRA_WAITS } from "../../core/quota.ts";
 import { BLOCK } from "../../core/result.ts";
@@ -13,18 +13,7 @@ import { restoreMask, useTemporaryMask } from "../../signal/mask.ts";
 import { NR_OPEN } from "../../vfs/fd_table.ts";
 import type { Task } from "../../task/task.ts";
 import { FDS_A_TURN, passOf, PollPasses, runPasses } from "./poll_passes.ts";
-import {
-  type OpenFile,
-  POLLERR,
-  POLLHUP,
-  POLLIN,
-  POLLNVAL,
-  POLLOUT,
-  POLLPRI,
-  POLLRDBAND,
-  POLLRDNORM,
-  POLLWRNORM,
-} from "../../vfs/open_file.ts";
+import { type OpenFile, POLLERR, POLLHUP, POLLNVAL } from "../../vfs/open_file.ts";
 
 const NS_PER_SEC = 1_000_000_000;
 const POLLFD_BYTES = 8;
@@ -124,111 +113,16 @@ function fileOf(t: Task, fd: number): OpenFile | null {
   return fd < 0 ? null : t.files.get(fd);
 }
 
-function watchFiles(t: Task, file: OpenFile, events: number): void {
+export function watchFiles(t: Task, file: OpenFile, events: number): void {
   const queue = file.waitQueue;
   if (queue !== null) t.waitFor(queue, events);
-}
-
-/** The sets of select(2): poll events that make a descriptor ready in each (fs/select.c). */
-const IN_SET = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR | POLLNVAL;
-const OUT_SET = POLLWRNORM | POLLOUT | POLLERR | POLLNVAL;
-const EX_SET = POLLPRI | POLLNVAL;
-const SETS: readonly number[] = [IN_SET, OUT_SET, EX_SET];
-
-/** select(2): writes the remaining time back, as Linux does. */
-export function sysSelect(t: Task, a: SyscallArgs): number {
-  const first = setDeadline(t, a.u64(4), true);
-  if (first < 0) return first;
-  return finishSelect(t, select(t, a), a.u64(4), true);
-}
-
-/** pselect6(2): the sixth argument points to a mask and its size. */
-export function sysPselect6(t: Task, a: SyscallArgs): number {
-  const first = setDeadline(t, a.u64(4), false);
-  if (first < 0) return first;
-  const pack = a.u64(5);
-  if (pack !== 0) {
-    const mask = t.mm.load64(pack), size = t.mm.load64(pack + 8);
-    if (mask < 0 || size < 0) return -EFAULT;
-    const masked = useMask(t, mask, size);
-    if (masked < 0) return masked;
-  }
-  return finishSelect(t, select(t, a), a.u64(4), false);
-}
-
-const input = [new Uint8Array(128), new Uint8Array(128), new Uint8Array(128)];
-const output = [new Uint8Array(128), new Uint8Array(128), new Uint8Array(128)];
-
-function select(t: Task, a: SyscallArgs): number {
-  let n = a.i32(0);
-  if (n < 0) return -EINVAL;
-  n = Math.min(n, t.files.size);
-  const bytes = Math.ceil(n / 64) * 8;
-  for (let s = 0; s < 3; s++) {
-    const addr = a.u64(1 + s);
-    if (bytes > input[s]!.length) {
-      input[s] = new Uint8Array(bytes);
-      output[s] = new Uint8Array(bytes);
-    }
-    input[s]!.fill(0);
-    output[s]!.fill(0);
-    if (addr !== 0 && t.mm.copyIn(input[s]!, 0, addr, bytes) < 0) return -EFAULT;
-  }
-  const ready = scanSets(t, n);
-  if (ready < 0) return ready;
-  if (ready === 0 && t.kernel.now() < t.progress.deadlineNs) {
-    if (!EXTRA_WAITS.hasRoom(n, t.account)) return -ENOMEM;
-    watchAll(t, n);
-    const r = t.waitUntil(t.progress.deadlineNs);
-    if (r === BLOCK) return BLOCK;
-    t.endWait();
-    return r;
-  }
-  for (let s = 0; s < 3; s++) {
-    const addr = a.u64(1 + s);
-    if (addr !== 0 && t.mm.copyOut(addr, output[s]!, 0, bytes) < 0) return -EFAULT;
-  }
-  return ready;
-}
-
-/** Fills `output` with ready descriptors; each set counts. */
-function scanSets(t: Task, n: number): number {
-  let ready = 0;
-  for (let fd = 0; fd < n; fd++) {
-    const byte = fd >> 3, bit = 1 << (fd & 7);
-    const wanted = input[0]![byte]! | input[1]![byte]! | input[2]![byte]!;
-    if ((wanted & bit) === 0) {
-      if (wanted === 0) fd |= 7;
-      continue;
-    }
-    const file = t.files.get(fd);
-    if (file === null && t.files.getAny(fd) === null) return -EBADF;
-    const bits = file === null ? POLLNVAL : file.poll();
-    for (let s = 0; s < 3; s++) {
-      if ((input[s]![byte]! & bit) !== 0 && (bits & SETS[s]!) !== 0) {
-        output[s]![byte]! |= bit;
-        ready++;
-      }
-    }
-  }
-  return ready;
-}
-
-function watchAll(t: Task, n: number): void {
-  for (let fd = 0; fd < n; fd++) {
-    const byte = fd >> 3, bit = 1 << (fd & 7);
-    let events = 0;
-    for (let s = 0; s < 3; s++) if ((input[s]![byte]! & bit) !== 0) events |= SETS[s]!;
-    const file = events === 0 ? null : t.files.get(fd);
-    if (file !== null) watchFiles(t, file, events);
-  }
 }
 
 /**
  * Sets the deadline once a call: from a timespec, or a timeval whose microseconds may exceed a
  * second.
  */
-function setDeadline(t: Task, addr: number, isTimeval: boolean): number {
+export function setDeadline(t: Task, addr: number, isTimeval: boolean): number {
   if (t.progress.deadlineNs >= 0) return 0;
   if (addr === 0) {
     t.progress.deadlineNs = Infinity;
@@ -260,7 +154,7 @@ export function useMask(t: Task, addr: number, size: number): number {
 }
 
 /** Writes the remaining time back (errors are ignored, as on Linux) and restores the mask. */
-function finishSelect(t: Task, result: number, addr: number, isTimeval: boolean): number {
+export function finishSelect(t: Task, result: number, addr: number, isTimeval: boolean): number {
   if (result === BLOCK) return BLOCK;
   if (addr !== 0 && t.progress.deadlineNs !== Infinity) {
     const left = Math.max(0, t.progress.deadlineNs - t.kernel.now());

@@ -1,9 +1,9 @@
-// poll(2) of more descriptors than a turn looks at: turns are counted, events between them are not
+// poll(2) and select(2) of more descriptors than a turn looks at: turns are counted, events between them are not
 // lost, signals and the end of the process leave nothing behind.
 
 import { assert, assertEquals } from "@std/assert";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE } from "../../../ffi/abi/mman.ts";
-import { EXTRA_WAITS } from "../../core/quota.ts";
+import { EXTRA_WAITS, TEXT_BYTES } from "../../core/quota.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { BLOCKED, type Task } from "../../task/task.ts";
 import { DATA, LabKernel, WAITS } from "../../testing/task_lab.ts";
@@ -113,3 +113,23 @@ Deno.test("a process that is killed between two turns, or asleep, is registered 
     });
   }
 });
+
+Deno.test("select looks at a part of its sets a turn, and gives back what it kept", () =>
+  polling((p) => {
+    const { kernel, task, first } = p, high = 2 * FDS_A_TURN + 5, { root } = kernel.accounts;
+    assertEquals(kernel.call(task, "dup2", first.r, high), high);
+    const bits = () => task.mm.store8(ARRAY + (high >> 3), 1 << (high & 7));
+    task.mm.clear(ARRAY, high);
+    bits();
+    const before = TEXT_BYTES.countOf(root);
+    kernel.call(task, "select", high + 1, ARRAY, 0, 0, 0);
+    assertEquals(TEXT_BYTES.countOf(root) > before, true);
+    p.turns();
+    assertEquals([task.state, task.moreWaiters?.length], [BLOCKED, 1]);
+    p.write(first);
+    kernel.pass(1);
+    p.turns();
+    assertEquals([kernel.outcome(task), task.mm.load8(ARRAY + (high >> 3))], [1, 1 << (high & 7)]);
+    kernel.call(task, "getpid");
+    assertEquals(TEXT_BYTES.countOf(root), before);
+  }));

@@ -11,6 +11,7 @@ import * as locks from "./locks.ts";
 import * as pipe from "./pipe.ts";
 import * as poll from "./poll.ts";
 import * as readWrite from "./read_write.ts";
+import * as select from "./select.ts";
 import * as signalfd from "./signalfd.ts";
 import { READS, WRITES } from "../../task/transfer_counts.ts";
 import * as storage from "./storage.ts";
@@ -61,8 +62,8 @@ export const rows: readonly Row[] = [
 
   row("poll", poll.sysPoll, "ptr uint int", { restart: "block" }),
   row("ppoll", poll.sysPpoll, "ptr uint timespec sigset size", { restart: "nohand" }),
-  row("select", poll.sysSelect, "int ptr ptr ptr ptr", { restart: "nohand" }),
-  row("pselect6", poll.sysPselect6, "int ptr ptr ptr timespec ptr", { restart: "nohand" }),
+  row("select", select.sysSelect, "int ptr ptr ptr ptr", { restart: "nohand" }),
+  row("pselect6", select.sysPselect6, "int ptr ptr ptr timespec ptr", { restart: "nohand" }),
 
   row("epoll_create", epoll.sysEpollCreate, "int"),
   row("epoll_create1", epoll.sysEpollCreate1, "hex"),

@@ -3,7 +3,7 @@
  * rest: task/exec.ts.
  */
 
-import { E2BIG, EFAULT, EINVAL, ENAMETOOLONG } from "../../../ffi/abi/errno.ts";
+import { E2BIG, EFAULT, EINVAL, ENAMETOOLONG, ENOMEM } from "../../../ffi/abi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../../ffi/abi/fcntl.ts";
 import { PATH_MAX } from "../../../ffi/abi/fs.ts";
 import { BLOCK } from "../../core/result.ts";
@@ -25,6 +25,8 @@ import { openExec } from "../../vfs/open.ts";
  * ARG_MAX).
  */
 const MAX_BYTES = 8 << 20;
+/** Bytes of a piece in the kernel's heap beside its content. */
+const PIECE_BYTES = 300;
 
 export function sysExecve(t: Task, a: SyscallArgs): number {
   return exec(t, AT_FDCWD, a.u64(0), a.u64(1), a.u64(2), 0);
@@ -140,6 +142,8 @@ class ListReader {
       if (this.left < 0) return -E2BIG;
       this.at += 8;
     }
+    // Charged with the room behind the strings, until the program runs.
+    if (!t.progress.keepBytes(PIECE_BYTES + piece.room.length, t.account)) return -ENOMEM;
     this.pieces.push(piece.take());
     return this.isRead ? 0 : BLOCK;
   }

@@ -1,6 +1,7 @@
 /** execve(2) with long lists: read and written in slices, and ended only by SIGKILL. */
 
 import { assert, assertEquals } from "@std/assert";
+import { ENOMEM } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD, O_CREAT, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import {
   CLONE_FILES,
@@ -10,6 +11,7 @@ import {
   CLONE_VM,
 } from "../../../ffi/abi/sched.ts";
 import { writeExecutable } from "../../../ffi/asm/elf_executable.ts";
+import { TEXT_BYTES } from "../../core/quota.ts";
 import { TURN_BYTES, TURN_STRINGS } from "../../loader/string_list.ts";
 import { DATA, GONE, LabKernel, STACK_TOP, WAITS } from "../../testing/task_lab.ts";
 import { PendingExec } from "../../task/pending_exec.ts";
@@ -65,6 +67,26 @@ Deno.test("a turn of execve reads and writes so many strings", () => {
   const turns = finish(kernel, task);
   assert(turns >= 2 * slices - 2 && turns <= 2 * slices + 2, `${turns} turns`);
   assertEquals(argumentsOf(task), new Array<string>(count).fill("word"));
+  kernel.close();
+});
+
+Deno.test("strings that execve keeps are charged until the program's first call", () => {
+  const kernel = new LabKernel(), task = prepare(kernel, "x".repeat(10_000), 200);
+  const { root } = kernel.accounts, before = TEXT_BYTES.countOf(root);
+  const room = root.bytesMax;
+  kernel.call(task, "execve", PATH, VECTOR, 0);
+  root.bytesMax = root.bytes + 1_000_000;
+  kernel.pass(0);
+  assert(TEXT_BYTES.countOf(root) > before + 100_000);
+  for (let i = 0; i < LIMIT && task.nr >= 0; i++) kernel.pass(0);
+  assertEquals(kernel.outcome(task), -ENOMEM);
+  kernel.call(task, "getpid");
+  assertEquals(TEXT_BYTES.countOf(root), before);
+  root.bytesMax = room;
+  kernel.call(task, "execve", PATH, VECTOR, 0);
+  finish(kernel, task);
+  kernel.call(task, "getpid");
+  assertEquals(TEXT_BYTES.countOf(root), before);
   kernel.close();
 });
 

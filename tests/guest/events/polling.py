@@ -245,6 +245,39 @@ def many_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, (2048, hard))
 
 
+@test
+def select_of_a_high_descriptor():
+    """Sets of more descriptors than dvisor looks at in one turn."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard < 16384:
+        skip("few descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (16384, hard))
+    r, w = os.pipe()
+    high = os.dup2(r, 10000)
+    words = high // 64 + 1
+    bits, out = (ctypes.c_uint64 * words)(), (ctypes.c_uint64 * words)()
+
+    def ask():
+        bits[high // 64] |= 1 << (high % 64)
+        bits[r // 64] |= 1 << (r % 64)
+        out[w // 64] |= 1 << (w % 64)
+
+    ask()
+    tv = (ctypes.c_int64 * 2)(0, 20000)
+    gives(0, NR.select, high + 1, bits, None, None, tv)
+    eq((bits[high // 64], bits[r // 64], list(tv)), (0, 0, [0, 0]))
+    ask()
+    gives(1, NR.select, high + 1, bits, out, None, None)
+    eq((bits[high // 64], out[w // 64]), (0, 1 << (w % 64)))
+    ask()
+    threading.Timer(0.05, os.write, (w, b"x")).start()
+    gives(2, NR.select, high + 1, bits, None, None, None)
+    eq(bits[high // 64], 1 << (high % 64))
+    bits[9000 // 64] = 1 << (9000 % 64)
+    gives(-EBADF, NR.select, high + 1, bits, None, None, None)
+    gives(-EFAULT, NR.select, high + 1, 8, None, None, None)
+
+
 @cases([("two", 2, 500), ("three", 3, 100), ("four", 4, 50), ("five", 5, 10)])
 def epoll_bounds_chains(sets, most):
     """So many chains of so many sets may watch one file."""
