@@ -121,7 +121,7 @@ function refuseAmbiguous(argv: readonly string[]): void {
 /** Reads a command line. Throws a UsageError. */
 export function parseCommandLine(argv: readonly string[]): GoferCommand {
   refuseAmbiguous(argv);
-  const args = parseArgs(argv, {
+  const args = parseArgs([...argv], {
     string: STRINGS,
     boolean: BOOLEANS,
     collect: ["root"],

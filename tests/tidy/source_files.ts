@@ -15,7 +15,7 @@ export function isThere(path: string): boolean {
 }
 
 /** Folders that no person wrote, and those that belong to other tools. */
-const SKIPPED = new Set([".git", "dist", "node_modules", ".cache", ".deno", "coverage"]);
+const SKIPPED = new Set([".git", "dist", "vendor", "node_modules", ".cache", ".deno", "coverage"]);
 
 /** One file: its path relative to the root, and its lines. */
 export interface SourceFile {

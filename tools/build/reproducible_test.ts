@@ -8,7 +8,7 @@ import { isFull, named } from "../../tests/harness/machine.ts";
 import { ROOT } from "../host_check.ts";
 import { SUMS } from "../release.ts";
 
-const SOURCES = ["mod.ts", "deno.json", "ffi", "platform", "kernel", "gofer", "oci", "tools"];
+const SOURCES = "mod.ts deno.json ffi platform kernel gofer oci tools vendor".split(" ");
 
 async function run(command: string, args: string[], env: Record<string, string>): Promise<void> {
   const { success, stderr } = await new Deno.Command(command, {

@@ -40,6 +40,20 @@ function check(isFailing: boolean, fn: () => void): void {
   if (fails(fn) !== isFailing) throw new Error(`expected failing=${isFailing}: ${fn}`);
 }
 
+class Celsius {
+  #degrees: number;
+  constructor(degrees: number) {
+    this.#degrees = degrees;
+  }
+  get degrees(): number {
+    return this.#degrees;
+  }
+}
+
+function errorOf(message: string): Error {
+  return new Error(message);
+}
+
 Deno.test("equal compares by content", () => {
   const cases: [unknown, unknown, boolean][] = [
     [1, 1, true],
@@ -65,9 +79,13 @@ Deno.test("equal compares by content", () => {
     [new Date(5), new Date(6), false],
     [/a/g, /a/g, true],
     [/a/g, /a/i, false],
-    [new Error("x"), new Error("x"), true],
-    [new Error("x"), new Error("y"), false],
-    [new Error("x"), new TypeError("x"), false],
+    [new Celsius(1), new Celsius(1), true],
+    [new Celsius(1), new Celsius(2), false],
+    [new Celsius(1), { degrees: 1 }, false],
+    [new DataView(new ArrayBuffer(2), 1), new DataView(new ArrayBuffer(2), 1), true],
+    [new DataView(new ArrayBuffer(2), 1), new DataView(new ArrayBuffer(1)), false],
+    [{ constructor: 1 }, { constructor: 1 }, true],
+    [new URLSearchParams("a=1"), new URLSearchParams("a=2"), false],
     [{ [Symbol.for("s")]: 1 }, { [Symbol.for("s")]: 2 }, false],
     [Object.create(null), {}, true],
     [1n, 1n, true],
@@ -77,6 +95,15 @@ Deno.test("equal compares by content", () => {
       throw new Error(`equal(${Deno.inspect(a)}, ${Deno.inspect(b)}) should be ${isEqual}`);
     }
   }
+});
+
+Deno.test("errors are equal if all they have is, their stacks included", () => {
+  const made = (message: string) => [1, 2].map(() => errorOf(message));
+  const [a, b] = made("x"), [c] = made("y");
+  assert(equal(a, b));
+  assertFalse(equal(a, c));
+  assertFalse(equal(a, errorOf("x")), "made elsewhere");
+  assertFalse(equal(errorOf("x"), new TypeError("x")));
 });
 
 Deno.test("equal ends on cycles", () => {

@@ -1,10 +1,19 @@
 /**
  * Deep equality, the relation behind `assertEquals`. Same value (`NaN` equals itself, `0` equals
- * `-0`), same class, same own enumerable keys; sets and maps without regard to order.
- * Buffers and errors, which have no such keys, are compared by content.
+ * `-0`), same prototype, same keys; sets and maps without regard to order. Of an object that is
+ * neither plain nor an array all properties are compared, those that are not enumerable and those
+ * of its prototypes included: so two errors are equal only if their stacks are.
  */
 
 type Pairs = Map<object, Set<object>>;
+
+/** Classes whose text says all of a value. */
+const TEXTUAL: ReadonlySet<unknown> = new Set([
+  RegExp.prototype,
+  URL.prototype,
+  URLSearchParams.prototype,
+  Intl.Locale.prototype,
+]);
 
 /** Whether `a` and `b` are deeply equal. Cycles are equal when they close at the same place. */
 export function equal(a: unknown, b: unknown): boolean {
@@ -14,7 +23,8 @@ export function equal(a: unknown, b: unknown): boolean {
 function compare(a: unknown, b: unknown, open: Pairs): boolean {
   if (a === b || (a !== a && b !== b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  if (!isSameClass(a, b)) return false;
+  if (a instanceof Date && b instanceof Date) return Object.is(a.getTime(), b.getTime());
+  if (!isSamePrototype(a, b)) return false;
   if (a instanceof WeakMap || a instanceof WeakSet) {
     throw new TypeError(`Cannot compare ${a.constructor.name} instances`);
   }
@@ -27,39 +37,39 @@ function compare(a: unknown, b: unknown, open: Pairs): boolean {
   return isEqual;
 }
 
-function isSameClass(a: object, b: object): boolean {
-  const ca = a.constructor;
-  const cb = b.constructor;
-  return ca === cb || (ca === Object && !cb) || (!ca && cb === Object);
+function isSamePrototype(a: object, b: object): boolean {
+  const pa = Object.getPrototypeOf(a), pb = Object.getPrototypeOf(b);
+  const isPlain = (p: unknown): boolean => p === null || p === Object.prototype;
+  return pa === pb || (isPlain(pa) && isPlain(pb));
 }
 
 function compareContent(a: object, b: object, open: Pairs): boolean {
-  if (a instanceof Date && b instanceof Date) return Object.is(a.getTime(), b.getTime());
-  if (a instanceof RegExp || a instanceof URL) return String(a) === String(b);
   if (a instanceof WeakRef && b instanceof WeakRef) return compare(a.deref(), b.deref(), open);
-  const bytes = bytesOf(a);
-  if (bytes !== null) return sameBytes(bytes, bytesOf(b));
-  if (a instanceof Error && b instanceof Error) {
-    if (a.name !== b.name || a.message !== b.message) return false;
-    if (!compare(a.cause, b.cause, open)) return false;
-  }
+  const elements = elementsOf(a);
+  if (elements !== null) return sameElements(elements, elementsOf(b));
+  if (Object.keys(a).length !== Object.keys(b).length) return false;
   if (a instanceof Set && b instanceof Set) return compareSets(a, b, open);
   if (a instanceof Map && b instanceof Map) return compareMaps(a, b, open);
+  if (TEXTUAL.has(Object.getPrototypeOf(a))) return String(a) === String(b);
   if (Array.isArray(a) && Array.isArray(b) && a.length !== b.length) return false;
-  return compareKeys(a, b, open);
+  const keys = new Set([...keysOf(a), ...keysOf(b)]);
+  return [...keys].every((key) =>
+    key in a === key in b && compare(Reflect.get(a, key), Reflect.get(b, key), open)
+  );
 }
 
-/** The bytes of a buffer or of a view on integers; null for everything else. */
-function bytesOf(v: object): Uint8Array | null {
-  if (v instanceof Float32Array || v instanceof Float64Array) return null;
-  if (ArrayBuffer.isView(v)) return new Uint8Array(v.buffer, v.byteOffset, v.byteLength);
+/** The elements of a buffer or of a typed array; null for everything else. */
+function elementsOf(v: object): ArrayLike<unknown> | null {
   if (v instanceof ArrayBuffer || v instanceof SharedArrayBuffer) return new Uint8Array(v);
-  return null;
+  return ArrayBuffer.isView(v) && "length" in v ? v as Uint8Array : null;
 }
 
-function sameBytes(a: Uint8Array, b: Uint8Array | null): boolean {
+function sameElements(a: ArrayLike<unknown>, b: ArrayLike<unknown> | null): boolean {
   if (b === null || a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  for (let i = 0; i < a.length; i++) {
+    const x = a[i], y = b[i];
+    if (x !== y && !(x !== x && y !== y)) return false;
+  }
   return true;
 }
 
@@ -90,15 +100,17 @@ function compareMaps(a: Map<unknown, unknown>, b: Map<unknown, unknown>, open: P
   return true;
 }
 
+/** The keys that count: enumerable ones of plain objects and arrays, else all, of prototypes too. */
 function keysOf(v: object): PropertyKey[] {
-  return Reflect.ownKeys(v).filter((k) => Object.prototype.propertyIsEnumerable.call(v, k));
-}
-
-function compareKeys(a: object, b: object, open: Pairs): boolean {
-  const keys = keysOf(a);
-  if (keys.length !== keysOf(b).length) return false;
-  return keys.every((k) =>
-    Object.prototype.propertyIsEnumerable.call(b, k) &&
-    compare(Reflect.get(a, k), Reflect.get(b, k), open)
-  );
+  const prototype = Object.getPrototypeOf(v);
+  if (prototype === null || prototype === Object.prototype || prototype === Array.prototype) {
+    return Reflect.ownKeys(v).filter((k) => Object.prototype.propertyIsEnumerable.call(v, k));
+  }
+  const keys: PropertyKey[] = [];
+  let at: object | null = v;
+  while (at !== null && at !== Object.prototype && at !== Array.prototype) {
+    keys.push(...Reflect.ownKeys(at));
+    at = Object.getPrototypeOf(at);
+  }
+  return keys;
 }

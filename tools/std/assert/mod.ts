@@ -1,7 +1,7 @@
 /**
  * Stand-in for `jsr:@std/assert` on machines that cannot reach JSR: the functions this project
  * uses, with the same signatures and behaviour. Not a copy and not the whole package.
- * Neighbours: `deno.json` at the root lists this folder under `links`.
+ * Neighbour: `../provide.ts` puts them in the place of the package.
  */
 
 export { AssertionError } from "./assertion_error.ts";

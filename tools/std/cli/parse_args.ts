@@ -58,10 +58,10 @@ export function parseArgs<
   const A extends Record<string, Names> = Record<never, never>,
   const DD extends boolean = false,
 >(
-  args: readonly string[],
+  args: string[],
   options?: ParseOptions<B, S, C, N, D, A, DD>,
 ): Args<B, S, C, D, A, DD>;
-export function parseArgs(args: readonly string[], options: ParseOptions = {}): Tree {
+export function parseArgs(args: string[], options: ParseOptions = {}): Tree {
   const aliases = aliasMap(options.alias ?? {});
   const rules: Rules = {
     booleans: withAliases(list(options.boolean), aliases),

@@ -19,11 +19,14 @@ export function encodeBase64(data: string | Uint8Array | ArrayBuffer): string {
   return out;
 }
 
-/** The bytes of `b64`; padding may be left out. Throws TypeError for any other malformed text. */
+/**
+ * The bytes of `b64`; padding may be left out. Throws RangeError for a length that no text has, and
+ * TypeError for another character.
+ */
 export function decodeBase64(b64: string): Uint8Array<ArrayBuffer> {
-  const text = b64.length % 4 === 0 ? b64.replace(/={1,2}$/, "") : b64;
-  if (text.length % 4 === 1) {
-    throw new TypeError(`Cannot decode input as base64: Length (${text.length}) is invalid`);
+  const text = b64.replace(/={1,2}$/, "");
+  if (toBytes(text).length % 4 === 1) {
+    throw new RangeError(`Cannot decode input as base64: Length (${text.length}) is invalid`);
   }
   const out = new Uint8Array(Math.floor(text.length * 3 / 4));
   let bits = 0;

@@ -35,8 +35,13 @@ Deno.test("every byte value survives a round trip", () => {
 
 Deno.test("malformed text is refused", () => {
   assertThrows(() => decodeHex("abc"), RangeError);
-  for (const bad of ["0g", "--", " 0", "éé"]) assertThrows(() => decodeHex(bad), TypeError);
-  for (const bad of ["A", "A===", "Zg=", "Z g=", "Zg==Zg==", "Zm9_"]) {
+  for (const bad of ["0g", "--", " 0", "é", "éé"]) assertThrows(() => decodeHex(bad), TypeError);
+  for (const bad of ["A", "A=", "AAAAA"]) assertThrows(() => decodeBase64(bad), RangeError);
+  for (const bad of ["A===", "Z g=", "Zg==Zg==", "Zm9_", "Zg=A", "Zé==", "é"]) {
     assertThrows(() => decodeBase64(bad), TypeError);
   }
+});
+
+Deno.test("padding that is too short is as good as none", () => {
+  assertEquals(decodeBase64("Zg="), decodeBase64("Zg=="));
 });

@@ -19,10 +19,11 @@ function digit(text: string, at: number): number {
 
 /** The bytes of `src`. Throws RangeError for an odd length, TypeError for another character. */
 export function decodeHex(src: string): Uint8Array<ArrayBuffer> {
-  if (src.length % 2 !== 0) {
-    throw new RangeError(`Cannot decode input as hex: Length (${src.length}) must be even`);
+  const { length } = toBytes(src);
+  if (length % 2 !== 0) {
+    throw new RangeError(`Cannot decode input as hex: Length (${length}) must be even`);
   }
-  const out = new Uint8Array(src.length / 2);
+  const out = new Uint8Array(length / 2);
   for (let i = 0; i < out.length; i++) out[i] = digit(src, 2 * i) * 16 + digit(src, 2 * i + 1);
   return out;
 }
