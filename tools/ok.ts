@@ -1,36 +1,57 @@
 /**
  * `deno task ok`: the gate before a commit. Formatting, lint with the house plugin, types, unit
- * tests beside the code, and tidy. Not the tests under `tests/` that start sandboxes.
+ * tests beside the code, and tidy. Not the tests under `tests/` that start sandboxes. A worker for
+ * each processor takes the next step; the unit tests are cut into shares, a process each.
  */
 
 import { requireHost, ROOT } from "./host_check.ts";
 import { isUnitTest, selectFiles, testFiles } from "./test/files.ts";
 
-async function deno(...args: string[]): Promise<boolean> {
-  const { success } = await new Deno.Command(Deno.execPath(), {
-    args,
+/** Shares of the unit tests for each worker: the last ones end at about the same time. */
+const SHARES = 3;
+
+interface Step {
+  readonly name: string;
+  readonly args: readonly string[];
+}
+
+/** Runs Deno, and prints what it said when it fails. */
+async function run({ name, args }: Step): Promise<boolean> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [...args],
     cwd: ROOT,
     stdin: "null",
     env: { NO_COLOR: "1" },
-  }).spawn().status;
+  }).output();
+  const text = new TextDecoder();
+  if (!success) console.log(`${name}:\n${text.decode(stdout)}${text.decode(stderr)}`);
   return success;
 }
 
-requireHost();
-const all = testFiles(ROOT);
-const units = [...all.filter(isUnitTest), ...selectFiles(all, ["tests/tidy/"])];
-const steps: [string, string[]][] = [
-  ["fmt", ["fmt", "--check", "--quiet"]],
-  ["lint", ["lint", "--quiet"]],
-  ["check", ["check", "--quiet", "."]],
-  ["unit tests and tidy", ["test", "-A", "--no-check", "--quiet", ...units]],
-];
-const verdicts: string[] = [];
-let isOk = true;
-for (const [name, args] of steps) {
-  const passed = await deno(...args);
-  isOk &&= passed;
-  verdicts.push(`${name}: ${passed ? "ok" : "FAILED"}`);
+/** The test files in `count` shares, neighbours apart: files of one folder take as long. */
+function shares(count: number): Step[] {
+  const all = testFiles(ROOT);
+  const files = [...all.filter(isUnitTest), ...selectFiles(all, ["tests/tidy/"])];
+  return Array.from({ length: count }, (_, share) => ({
+    name: "unit tests and tidy",
+    args: ["test", "-A", "--no-check", "--quiet", ...files.filter((_, i) => i % count === share)],
+  }));
 }
-console.log(verdicts.join(", "));
-Deno.exit(isOk ? 0 : 1);
+
+requireHost();
+const workers = navigator.hardwareConcurrency;
+const steps: Step[] = [
+  { name: "fmt", args: ["fmt", "--check", "--quiet"] },
+  { name: "lint", args: ["lint", "--quiet"] },
+  { name: "check", args: ["check", "--quiet", "."] },
+  ...shares(workers * SHARES),
+];
+const verdicts = new Map(steps.map(({ name }) => [name, true]));
+const left = [...steps];
+await Promise.all(Array.from({ length: workers }, async () => {
+  for (let step = left.shift(); step !== undefined; step = left.shift()) {
+    if (!await run(step)) verdicts.set(step.name, false);
+  }
+}));
+console.log([...verdicts].map(([name, isOk]) => `${name}: ${isOk ? "ok" : "FAILED"}`).join(", "));
+Deno.exit([...verdicts.values()].every((isOk) => isOk) ? 0 : 1);

@@ -51,7 +51,10 @@ function compareContent(a: object, b: object, open: Pairs): boolean {
   if (a instanceof Set && b instanceof Set) return compareSets(a, b, open);
   if (a instanceof Map && b instanceof Map) return compareMaps(a, b, open);
   if (TEXTUAL.has(Object.getPrototypeOf(a))) return String(a) === String(b);
-  if (Array.isArray(a) && Array.isArray(b) && a.length !== b.length) return false;
+  if (Array.isArray(a) && Array.isArray(b)) {
+    if (a.length !== b.length || !a.every((v, i) => compare(v, b[i], open))) return false;
+    if (Object.keys(a).length === a.length) return true;
+  }
   const keys = new Set([...keysOf(a), ...keysOf(b)]);
   return [...keys].every((key) =>
     key in a === key in b && compare(Reflect.get(a, key), Reflect.get(b, key), open)
