@@ -1,3 +1,4 @@
+import { TEST_ACCOUNT } from "../../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import * as I from "../../../../ffi/abi/inet.ts";
 import {
@@ -130,7 +131,7 @@ Deno.test("a client that gives up waiting is forgotten by the listener", () => {
   lab.connect(b!, address, true);
   b!.drop();
   lab.accept(listener);
-  assertEquals(errno(listener.accept() as number), "EAGAIN");
+  assertEquals(errno(listener.accept(TEST_ACCOUNT) as number), "EAGAIN");
 });
 
 Deno.test("SO_REUSEPORT spreads connections over the listeners of one user", () => {
@@ -220,7 +221,7 @@ Deno.test("TCP_DEFER_ACCEPT keeps a connection until it has data, ends, or time 
     assertEquals(lab.connect(client, address), 0);
     return client;
   };
-  const accepted = () => typeof listener.accept() !== "number";
+  const accepted = () => typeof listener.accept(TEST_ACCOUNT) !== "number";
   const a = connect();
   assertEquals(accepted(), false);
   lab.send(a, "x");
