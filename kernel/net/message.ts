@@ -80,7 +80,7 @@ export class PeerCredentials {
 }
 
 /** Credentials of a message that has none (overflowuid). */
-export const NOBODY: PeerCredentials = new PeerCredentials(0, 65534, 65534, []);
+export const UNKNOWN_PEER: PeerCredentials = new PeerCredentials(0, 65534, 65534, []);
 
 /**
  * Fields of the packet header that the sender may choose (ip(7), ipv6(7)); -1: the value of the

@@ -37,7 +37,7 @@ import { SOF_TIMESTAMPING_SOFTWARE } from "../../../ffi/abi/errqueue.ts";
 import { NO_ID } from "../../cred/user_namespace.ts";
 import { hasCapIn, hasOwnCap } from "../../cred/credentials.ts";
 import { ControlWriter } from "../control_writer.ts";
-import { type Message, NOBODY, PeerCredentials } from "../message.ts";
+import { type Message, PeerCredentials, UNKNOWN_PEER } from "../message.ts";
 import { maySendRights } from "../rights.ts";
 import type { Socket } from "../socket.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
@@ -195,7 +195,7 @@ function putTimes(socket: Socket, message: Message): void {
 }
 
 function putCredentials(t: Task, message: Message): void {
-  const from = message.credentials ?? NOBODY, { uid, gid } = from, at = writer.data;
+  const from = message.credentials ?? UNKNOWN_PEER, { uid, gid } = from, at = writer.data;
   writer.dv.setInt32(at + Ucred.at.pid, from.pidIn(t.pids), true);
   writer.dv.setUint32(at + Ucred.at.uid, t.cred.userNs.shownUid(uid), true);
   writer.dv.setUint32(at + Ucred.at.gid, t.cred.userNs.shownGid(gid), true);

@@ -301,7 +301,7 @@ export abstract class InetSocket extends Socket {
     const { deviceIndex } = this.options;
     if (deviceIndex !== 0 && deviceIndex !== link.index) return false;
     if (!isMulticast(group)) return true;
-    return this.groups?.allows(group, source, link) ?? this.ip.hearsAll(group);
+    return this.groups?.allows(group, source, link) ?? this.ip.takesAllGroups(group);
   }
 
   /**

@@ -30,7 +30,7 @@ export class PortTable<S extends InetSocket = InetSocket> {
 
   /** Sockets at `port`; the caller must not keep the array. */
   at(port: number): readonly S[] {
-    return this.bound.get(port) ?? NOBODY;
+    return this.bound.get(port) ?? NO_SOCKETS;
   }
 
   /** All bound sockets. */
@@ -142,7 +142,7 @@ class ReservedPorts {
   }
 }
 
-const NOBODY: readonly never[] = [];
+const NO_SOCKETS: readonly never[] = [];
 
 /** Whether some destination address matches both sockets. */
 function overlaps(a: InetSocket, b: InetSocket): boolean {
@@ -157,13 +157,13 @@ function isWide(s: InetSocket): boolean {
 }
 
 function sharesFamily(a: InetSocket, b: InetSocket): boolean {
-  return (hears4(a) && hears4(b)) || (hears6(a) && hears6(b));
+  return (takesIpv4(a) && takesIpv4(b)) || (takesIpv6(a) && takesIpv6(b));
 }
 
-function hears4(s: InetSocket): boolean {
+function takesIpv4(s: InetSocket): boolean {
   return s.local.address === ANY6 ? !s.isV6Only : isV4(s.local.address);
 }
-function hears6(s: InetSocket): boolean {
+function takesIpv6(s: InetSocket): boolean {
   return !isV4(s.local.address);
 }
 

@@ -53,7 +53,7 @@ export function findNamespace(
     if (route === null && only === null) return stations === 0 ? -ENETUNREACH : -EHOSTUNREACH;
     const refusal = route === null ? 0 : refusalOf(route.type);
     if (refusal < 0) return stations === 0 ? refusal : -EHOSTUNREACH;
-    const next = neighbour(route?.link ?? only!, route?.via ?? destination);
+    const next = findStation(route?.link ?? only!, route?.via ?? destination);
     if (next === null) return UNANSWERED;
     hops?.push(next);
     arrived = next.station;
@@ -122,7 +122,7 @@ interface Trail extends Crossing {
 }
 
 /** The station that answers for an address on the Ethernet of `link`; null: none. */
-function neighbour(link: Link, address: string): Hop | null {
+function findStation(link: Link, address: string): Hop | null {
   const start: Trail = { link, isIncoming: false, before: null }, seen = new Set<Link>([link]);
   const queue: Trail[] = [];
   if (link.kind === "bridge") { for (const port of portsBehind(link, start)) queue.push(port); }

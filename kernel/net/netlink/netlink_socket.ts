@@ -109,7 +109,7 @@ export class NetlinkSocket extends Socket {
     if (wanted !== 0 && this.bus.isForUsers && !this.isAdmin(caller)) return -EPERM;
     if (this.portId !== 0 && pid !== this.portId) return -EINVAL;
     for (let group = 1; group <= 32; group++) {
-      if ((wanted & (1 << (group - 1))) !== 0 && !this.mayHear(caller, group)) return -EPERM;
+      if ((wanted & (1 << (group - 1))) !== 0 && !this.mayJoin(caller, group)) return -EPERM;
     }
     if (this.portId === 0) {
       const r = this.takeId(pid === 0 ? this.bus.ids.choose(caller.pid) : pid);
@@ -129,7 +129,7 @@ export class NetlinkSocket extends Socket {
    * Whether the caller may join a group. Linux takes the number of a group for a mask of groups
    * here, so odd groups need no privilege.
    */
-  private mayHear(caller: SocketCaller | null, group: number): boolean {
+  private mayJoin(caller: SocketCaller | null, group: number): boolean {
     return this.protocol !== N.NETLINK_CONNECTOR || (group & 1) !== 0 || this.isAdmin(caller);
   }
 
@@ -356,7 +356,7 @@ export class NetlinkSocket extends Socket {
   private changeMembership({ asker, int: group }: OptionValue, isIn: boolean): number {
     if (this.bus.isForUsers && !this.isAdmin(asker)) return -EPERM;
     if (group < 1 || group > this.bus.groupCount) return -EINVAL;
-    if (isIn && !this.mayHear(asker, group)) return -EPERM;
+    if (isIn && !this.mayJoin(asker, group)) return -EPERM;
     this.setMember(group, isIn);
     return 0;
   }

@@ -136,7 +136,7 @@ export function joinFanout(socket: PacketSocket, value: OptionValue): number {
   if (known === undefined && wanted > MEMBERS_MAX) return -EINVAL;
   if (known !== undefined) {
     if (known.flags !== flags || (wanted !== 0 && wanted !== known.limit)) return -EINVAL;
-    if (known.type !== type || !socket.hearsAs(known.members[0]!)) return -EINVAL;
+    if (known.type !== type || !socket.receivesSame(known.members[0]!)) return -EINVAL;
     if (known.members.length >= known.limit) return -ENOSPC;
   }
   if (socket.heardProtocol === 0) return -EINVAL;
@@ -166,11 +166,11 @@ function flowHash({ bytes, network, protocol }: PacketView): number {
   const source = network + (isFour ? 12 : 8), size = isFour ? 4 : 16;
   const ports = isFour ? network + (bytes[network]! & 15) * 4 : network + 40;
   let hash = bytes[network + (isFour ? 9 : 6)] ?? 0;
-  for (let i = 0; i < size; i++) hash = mix(hash, both(bytes, source + i, source + size + i));
-  for (let i = 0; i < 2; i++) hash = mix(hash, both(bytes, ports + i, ports + 2 + i));
+  for (let i = 0; i < size; i++) hash = mix(hash, xorBytes(bytes, source + i, source + size + i));
+  for (let i = 0; i < 2; i++) hash = mix(hash, xorBytes(bytes, ports + i, ports + 2 + i));
   return (hash ^ hash >>> 15) >>> 0;
 }
-function both(bytes: Uint8Array, a: number, b: number): number {
+function xorBytes(bytes: Uint8Array, a: number, b: number): number {
   return (bytes[a] ?? 0) ^ (bytes[b] ?? 0);
 }
 function mix(hash: number, byte: number): number {

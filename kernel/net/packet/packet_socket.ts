@@ -158,7 +158,7 @@ export class PacketSocket extends Socket {
   }
 
   /** Whether the other socket receives the same frames. */
-  hearsAs(other: PacketSocket): boolean {
+  receivesSame(other: PacketSocket): boolean {
     return this.heard === other.heard && this.link === other.link;
   }
   /** Whether many more frames like one of `length` bytes fit (of a ring: one more). */

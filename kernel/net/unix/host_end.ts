@@ -25,7 +25,7 @@ import type { AbstractNames } from "./unix_names.ts";
 const MAX_BYTES = 1 << 20, READ_PAGES = 16, PAGE = 4096;
 const EVENTS = POLLIN | POLLOUT | POLLRDHUP;
 /** The overflow ids: a process of the host has no number in the sandbox. */
-const NOBODY = new PeerCredentials(0, 65534, 65534, []);
+const UNKNOWN_PEER = new PeerCredentials(0, 65534, 65534, []);
 
 const cursor = new KernelCursor();
 const plain = new Message();
@@ -36,7 +36,7 @@ export class HostEnd extends ConnectionSocket {
   /** The host has more bytes, and the guest's socket has no room. */
   private isHeldUp: boolean = false;
   /** The host's socket was shut down for writing. */
-  private isToldEnd: boolean = false;
+  private isShutDown: boolean = false;
   private isClosed: boolean = false;
 
   /** Takes over `fd`, which is connected and non-blocking. */
@@ -48,10 +48,10 @@ export class HostEnd extends ConnectionSocket {
   }
 
   /** Become the peer of a socket that has none. */
-  meet(guest: ConnectionSocket): void {
+  connectTo(guest: ConnectionSocket): void {
     this.peer = guest;
     guest.peer = this;
-    guest.peerCredentials = NOBODY;
+    guest.peerCredentials = UNKNOWN_PEER;
     this.net.host.watch(this.fd, EVENTS + EPOLLET, new HostEndWatch(this));
     this.fetch();
   }
@@ -168,8 +168,8 @@ export class HostEnd extends ConnectionSocket {
       host.unwatch(this.fd);
       host.close(this.fd);
       this.drop();
-    } else if (this.isReadShut && !this.isToldEnd) {
-      this.isToldEnd = true;
+    } else if (this.isReadShut && !this.isShutDown) {
+      this.isShutDown = true;
       host.shutdown?.(this.fd, SHUT_WR);
     }
   }

@@ -31,7 +31,7 @@ export class UnixStream extends ConnectionSocket implements HostAcceptor {
       this.net.host.close(fd);
       return this.peer !== null ? -EISCONN : -EINVAL;
     }
-    new HostEnd(this.account, this.net, this.names, fd, name).meet(this);
+    new HostEnd(this.account, this.net, this.names, fd, name).connectTo(this);
     return 0;
   }
 
@@ -69,7 +69,7 @@ export class UnixStream extends ConnectionSocket implements HostAcceptor {
       const server = new UnixStream(this.account, this.net, this.names);
       server.name = this.name;
       server.options.inheritSender(this.options);
-      new HostEnd(this.account, this.net, this.names, fd, "").meet(server);
+      new HostEnd(this.account, this.net, this.names, fd, "").connectTo(server);
       this.queueUp(server);
     }
   }

@@ -196,7 +196,7 @@ export class IpOptions {
     return isOn !== 0;
   }
   /** Whether the socket gets packets of groups it did not join (IP_MULTICAST_ALL). */
-  hearsAll(group: string): boolean {
+  takesAllGroups(group: string): boolean {
     const isOn = isV4(group)
       ? this.kept4.get(I.IP_MULTICAST_ALL)
       : this.kept6.get(I.IPV6_MULTICAST_ALL);
