@@ -15,6 +15,7 @@ export function mayLoadContext(offset: number, bytes: number): boolean {
   return bytes === 4 || (bytes < 4 && offset < 4);
 }
 
+/** A loaded program, with a count of references. */
 export class BpfProgram {
   /** The account that the program is charged to. */
   readonly account: Account;
@@ -51,6 +52,7 @@ export class BpfProgram {
   }
 }
 
+/** The programs of a kernel. */
 export class BpfPrograms {
   readonly byId: Map<number, BpfProgram> = new Map();
   private lastId: number = 0;

@@ -15,6 +15,7 @@ const TABLE_SHIFT = 16, TABLE_PAGES = 1 << TABLE_SHIFT, TABLE_MASK = TABLE_PAGES
 /** LIMIT: groups with the memory controller; further ones are charged to their parents. */
 const OWNERS_MAX = 0xffff;
 
+/** A group that frames are charged to. */
 export interface ChargeOwner {
   /** Pages charged to the owner. */
   chargedPages: number;
@@ -22,6 +23,7 @@ export interface ChargeOwner {
   onTaken(task: Task, pages: number): void;
 }
 
+/** The charges of all frames of a kernel. */
 export class FrameCharges implements FrameCharger {
   private readonly kernel: Kernel;
   /** Ids of owners by page; 0: none. */

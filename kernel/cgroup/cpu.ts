@@ -18,6 +18,7 @@ const NS_A_US = 1000;
 const LOOK_NS = 1_000_000;
 export const DEFAULT_WEIGHT = 100, DEFAULT_PERIOD_US = 100_000;
 
+/** The state of the cpu controller in one group. */
 export class CpuState {
   /** Time of tasks that have left the group by ending. */
   userNs: number = 0;

@@ -61,6 +61,7 @@ function storeBurst(group: Cgroup, text: string): number {
   return 0;
 }
 
+/** The text of cpu.stat. */
 export function cpuStat(group: Cgroup): string {
   const { userNs, systemNs } = cpuUse(group), us = (ns: number) => Math.floor(ns / 1000);
   const user = us(userNs), system = us(systemNs), { cpu, controllers } = group;
@@ -112,6 +113,7 @@ function cpus(group: Cgroup): string {
   return own === null ? "\n" : `${cpuList(own, kernel.host.cpuCount)}\n`;
 }
 
+/** Store cpuset.cpus: 0 or -errno. */
 export function storeCpus(group: Cgroup, text: string): number {
   const { host, memory } = group.hierarchy.owner.kernel, mask = parseCpus(text, host.cpuCount);
   if (mask === undefined) return /^[\d,-]*$/.test(text) ? -ERANGE : -EINVAL;
@@ -120,6 +122,7 @@ export function storeCpus(group: Cgroup, text: string): number {
   return 0;
 }
 
+/** The text of cpuset.cpus.effective. */
 export function effective(group: Cgroup): string {
   const { limits, kernel } = group.hierarchy.owner, mask = effectiveCpus(group);
   if (mask === null && limits.cpus !== "") return `${limits.cpus}\n`;

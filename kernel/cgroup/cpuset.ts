@@ -8,6 +8,7 @@ import type { Task } from "../task/task.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { CPUSET } from "./controllers.ts";
 
+/** The state of the cpuset controller in one group. */
 export class CpusetState {
   /** One bit a CPU; null: the CPUs of the parent. */
   cpus: Uint32Array | null = null;

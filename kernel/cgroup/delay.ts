@@ -13,6 +13,7 @@ export interface Debt {
   settle(): void;
 }
 
+/** The delay of one task: a timer, and the debt to settle on the way to guest code. */
 export class TaskDelay extends Timer {
   untilNs: number = 0;
   debt: Debt | null = null;
@@ -62,6 +63,7 @@ export function isDelayed(task: Task): boolean {
   return false;
 }
 
+/** Cancel a task's delay. */
 export function endDelay(task: Task): void {
   const { delay, kernel } = task;
   if (delay !== null && delay.isArmed) kernel.timers.disarm(delay);

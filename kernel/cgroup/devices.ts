@@ -16,6 +16,7 @@ import type { BpfProgram } from "./bpf_programs.ts";
 /** BPF_CGROUP_MAX_PROGS. */
 const MAX_PROGRAMS = 64;
 
+/** The programs attached to one group. */
 export class DeviceState {
   programs: BpfProgram[] = [];
   /** Flags of the attachment, ALLOW_OVERRIDE or ALLOW_MULTI; 0: no programs. */

@@ -69,6 +69,7 @@ const MACHINE_FILES: readonly FileSpec[] = UNIFIED_FILES.filter(({ name }) =>
   MACHINE_NAMES.has(name)
 );
 
+/** The files that the group has now. */
 export function filesOf(group: Cgroup): GroupFile[] {
   const { controllers, hierarchy: { isUnified, owner } } = group, isRoot = group.parent === null;
   const unified = isRoot && owner.isMachine ? MACHINE_FILES : UNIFIED_FILES;

@@ -15,6 +15,7 @@ import { tasksIn } from "./group_set.ts";
 /** Time between checks that all tasks stand still, ns: short at first, then longer. */
 const LOOK_NS = 200_000, LOOK_MOST_NS = 10_000_000;
 
+/** Why the tasks of one group stand still, if they do. */
 export class FreezeState {
   /** The group's own file asks for freezing. */
   isAsked: boolean = false;
@@ -39,6 +40,7 @@ export function isHeld(group: Cgroup): boolean {
   return false;
 }
 
+/** Whether the group or an ancestor asks for freezing. */
 export function isFreezing(group: Cgroup): boolean {
   for (let up: Cgroup | null = group; up !== null; up = up.parent) {
     if (up.freeze.isAsked) return true;
@@ -53,6 +55,7 @@ export function isTaskHeld(task: Task): boolean {
   return isHeld(unified) || legacy.some(isHeld);
 }
 
+/** cgroup.freeze: hold the tasks of the group and the groups below. */
 export function freezeGroup(group: Cgroup): void {
   if (group.freeze.isAsked) return;
   group.freeze.isAsked = true;
@@ -62,6 +65,7 @@ export function freezeGroup(group: Cgroup): void {
   wakeWaiters(group);
 }
 
+/** cgroup.freeze: undo `freezeGroup`. */
 export function thawGroup(group: Cgroup): void {
   if (!group.freeze.isAsked) return;
   noteThaw(group);
@@ -89,15 +93,18 @@ export function hold(group: Cgroup): void {
   for (const task of tasksIn(group)) holdTask(task);
 }
 
+/** Interrupt a task that runs guest code, so that it stands still. */
 export function holdTask(task: Task): void {
   task.attention = true;
   if (task.state === RUNNING) alert(task);
 }
 
+/** Let tasks of the group go on that no group holds. */
 export function letTasksGo(group: Cgroup): void {
   for (const task of tasksIn(group)) letTaskGo(task);
 }
 
+/** Let a task go on if no group and no container holds it. */
 export function letTaskGo(task: Task): void {
   const { container } = task.group;
   if (task.state !== FROZEN || isTaskHeld(task)) return;

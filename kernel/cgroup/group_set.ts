@@ -7,6 +7,7 @@ import type { Task } from "../task/task.ts";
 import type { Cgroup } from "./cgroup.ts";
 import type { Hierarchy } from "./hierarchy.ts";
 
+/** The groups of one or more tasks. Immutable. */
 export class GroupSet {
   readonly unified: Cgroup;
   /** The groups of version 1; in hierarchies that are missing here the task is at the root. */

@@ -15,6 +15,7 @@ import type { Kernel } from "../task/kernel_services.ts";
 import { Cgroup } from "./cgroup.ts";
 import { UNIFIED } from "./controllers.ts";
 
+/** One tree of groups, with its root. */
 export class Hierarchy {
   /** 0: the hierarchy of version 2. */
   readonly id: number;

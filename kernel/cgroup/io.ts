@@ -45,6 +45,7 @@ export class IoRate {
   }
 }
 
+/** Counts and limits of one group for one device. */
 export class DeviceIo {
   readonly dev: number;
   readonly reads: IoRate = new IoRate();
@@ -59,6 +60,7 @@ export class DeviceIo {
   }
 }
 
+/** The state of the io controller in one group. */
 export class IoState {
   devices: DeviceIo[] = [];
 
@@ -84,6 +86,7 @@ export class IoState {
   }
 }
 
+/** Charges transfers of tasks to their groups. */
 export class IoCharges implements TransferCharger {
   private readonly kernel: Kernel;
 

@@ -21,6 +21,7 @@ const COUNTS = "workingset_refault_anon workingset_refault_file workingset_activ
 /** Memory of the kernel belongs to no node. */
 const OF_NO_NODE: ReadonlySet<string> = new Set(["kernel", "percpu", "sock", "vmalloc", "slab"]);
 
+/** The text of memory.stat. */
 export function memoryStat(group: Cgroup): string {
   const values = usedBytes(group);
   let minor = 0, major = 0;

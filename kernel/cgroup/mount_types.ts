@@ -29,6 +29,7 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
   "pids_localevents",
 ]);
 
+/** The cgroup namespace of the calling task. */
 export function cgroupNamespaceOf(kernel: Kernel, caller: Caller): CgroupNamespace {
   return (hasNamespaces(caller) ? caller.ns : kernel.namespaces).cgroup;
 }

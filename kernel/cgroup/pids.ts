@@ -6,6 +6,7 @@ import { PIDS } from "./controllers.ts";
 import type { GroupSet } from "./group_set.ts";
 import { ChangeSignal } from "./fs/group_node.ts";
 
+/** The state of the pids controller in one group. */
 export class PidsState {
   max: number = Infinity;
   /** The highest number of tasks so far. */

@@ -27,11 +27,13 @@ export const PIDS_FILES: readonly FileSpec[] = [
   { name: "pids.peak", controller: PIDS, read: (g) => `${g.pids.peak}\n` },
 ];
 
+/** The text of pids.max. */
 export function pidsMax(group: Cgroup): string {
   const { limits } = group.hierarchy.owner;
   return `${shown(group.parent === null ? limits.pidsMax : group.pids.max)}\n`;
 }
 
+/** Store pids.max: 0 or -errno. */
 export function storeMax(group: Cgroup, text: string): number {
   const max = countOrMax(text);
   if (max < 0 || max >= PIDS_MAX && max !== Infinity) return -EINVAL;

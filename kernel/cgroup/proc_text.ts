@@ -23,6 +23,7 @@ function pathText(group: Cgroup, reader: CgroupNamespace): string {
   return reader.pathOf(group) + (group.isGone ? " (deleted)" : "");
 }
 
+/** PID/cpuset: the path of the task's cpuset group. */
 export function cpusetText(task: Task, reader: CgroupNamespace): string {
   const { cgroups } = task, hierarchy = cgroups.unified.hierarchy.owner.of(CPUSET);
   return `${reader.pathOf(cgroups.in(hierarchy))}\n`;

@@ -7,6 +7,7 @@ import { EINVAL, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { THREADED } from "./controllers.ts";
 
+/** The text of cgroup.type. */
 export function typeOf(group: Cgroup): string {
   if (group.threadedIn !== null) return "threaded";
   if (!isValidDomain(group)) return "domain invalid";

@@ -36,6 +36,7 @@ export interface WaitingCaller extends Caller {
   waitFor(queue: WaitQueue, events: number): number;
 }
 
+/** Whether the caller can wait. */
 export function isWaiting(caller: Caller): caller is WaitingCaller {
   return "waitFor" in caller && "progress" in caller;
 }
@@ -61,6 +62,7 @@ class FifoOpen {
   }
 }
 
+/** Opens FIFOs at inodes. */
 export class FifoOpener implements SpecialOpener {
   private readonly frames: FrameAllocator;
 

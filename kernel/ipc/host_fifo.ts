@@ -23,6 +23,7 @@ import { isWaiting } from "./fifo.ts";
 /** Time between two tries to find a reader, ns: the host gives no event. */
 const RETRY_NS = 20_000_000;
 
+/** Opens FIFOs of the host, and passes others on. */
 export class HostFifoOpener implements SpecialOpener {
   private readonly others: SpecialOpener;
   private readonly fs: HostFdFs;

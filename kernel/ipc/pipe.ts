@@ -30,6 +30,7 @@ const DEFAULT_BYTES = 65536;
 /** LIMIT: /proc/sys/fs/pipe-max-size, for all users. */
 export const PIPE_MAX_BYTES = 1 << 20;
 
+/** A pipe, which its ends (PipeFile) share. */
 export class Pipe {
   readonly inode: Inode;
   readonly ring: ByteRing;

@@ -37,6 +37,7 @@ export class ExtendedError {
   }
 }
 
+/** The header of a queued message. */
 export class Datagram {
   readonly length: number;
   /** The sender's socket address; empty: none. */
@@ -67,6 +68,7 @@ export class Datagram {
   }
 }
 
+/** A queue of messages, charged to its socket. */
 export class DatagramQueue {
   /** The account that messages are charged to. */
   readonly account: Account;

@@ -26,6 +26,7 @@ export interface CurrentCaller {
   readonly current: SocketCaller | null;
 }
 
+/** Sends SIGURG for urgent data to the owner of a socket. */
 export interface UrgentListener {
   onUrgent(socket: Socket): void;
 }
@@ -51,6 +52,7 @@ export interface NetServices {
   readonly settings?: SysctlStore;
 }
 
+/** The shared state of one kernel's network namespaces. */
 export class NetShared {
   readonly frames: FrameAllocator;
   readonly host: Host;

@@ -25,6 +25,7 @@ interface Protocol {
 /** The only attribute of sockfs: the name and a zero byte. */
 export const XATTR_SOCKPROTONAME = "system.sockprotoname";
 
+/** The name of a socket's protocol. */
 export function protocolName(socket: Protocol): string {
   switch (socket.family) {
     case AF_UNIX:

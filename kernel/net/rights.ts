@@ -24,6 +24,7 @@ export function maySendRights(count: number, account: Account): boolean {
   return RIGHTS_IN_FLIGHT.hasRoom(count, account);
 }
 
+/** The descriptors of one queued message. */
 export class RightsInFlight {
   /** The account of the sender, which the descriptors are charged to. */
   private readonly account: Account;

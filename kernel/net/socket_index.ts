@@ -11,6 +11,7 @@ import type { Socket } from "./socket.ts";
  */
 const EMPTY_PLACES = 64;
 
+/** The sockets by place; places are in the order of inode numbers. */
 export class SocketIndex {
   private sockets: (Socket | null)[] = [];
   /** The inode number of each place, in rising order. */

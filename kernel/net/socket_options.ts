@@ -135,6 +135,7 @@ export class OptionValue {
   }
 }
 
+/** The values of one socket's options. */
 export class SocketOptions {
   sendBytes: number = DEFAULT_BUFFER;
   receiveBytes: number = DEFAULT_BUFFER;

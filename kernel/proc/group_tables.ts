@@ -11,6 +11,7 @@ import type { NetNamespace } from "../net/net_namespace.ts";
 /** Flags of an IPv6 group (MAF_*): loaded, and never reported. */
 const LOADED = 4, NO_REPORT = 8;
 
+/** Set the rows of these tables. */
 export function setGroupTables(tables: NetTables, net: NetNamespace): void {
   tables.set("igmp", new GroupTable(net, true, igmpRows));
   tables.set("igmp6", new GroupTable(net, false, igmp6Rows));

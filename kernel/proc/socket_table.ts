@@ -9,6 +9,7 @@ import { SocketWalk } from "../net/socket_index.ts";
 /** LIMIT: sockets that one turn looks at, and rows that it makes. */
 const SOCKETS_A_TURN = 2048, ROWS_A_TURN = 128;
 
+/** A number in upper-case hex digits with leading zeros. */
 export function hex(value: number, digits: number): string {
   return value.toString(16).toUpperCase().padStart(digits, "0");
 }

@@ -23,6 +23,7 @@ const TEXT_BYTES = 80;
 /** The largest size that ftruncate(2) sets (MAX_NON_LFS). */
 const MAX_SIZE = 2 ** 31 - 1;
 
+/** The bounds of a queue: messages, and bytes of one. */
 export interface QueueSizes {
   readonly maxMessages: number;
   /** Most bytes of a message. */
@@ -37,6 +38,7 @@ export function hasRoomForMessage(bytes: number, account: Account): boolean {
   return IPC_BYTES.hasRoom(bytes + MESSAGE_BYTES, account);
 }
 
+/** A message in a queue. */
 export class QueuedMessage {
   /** The sender's account, charged while the message is queued. */
   private readonly account: Account;

@@ -27,6 +27,7 @@ export interface MessageType {
   readonly hi: number;
 }
 
+/** A message with its type and text. */
 export class IpcMessage {
   /** The sender's account. */
   readonly account: Account;
@@ -51,6 +52,7 @@ function isLess(a: MessageType, b: MessageType): boolean {
   return a.hi < b.hi || (a.hi === b.hi && a.lo < b.lo);
 }
 
+/** One message queue. */
 export class IpcMessageQueue extends IpcObject {
   /** The most bytes and the most messages of the queue. */
   maxBytes: number;

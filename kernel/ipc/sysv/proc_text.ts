@@ -18,6 +18,7 @@ function times(...seconds: number[]): string {
   return seconds.map((sec) => right(sec, 10)).join(" ");
 }
 
+/** The text of /proc/sysvipc/shm. */
 export function shmText(ipc: IpcNamespace): string {
   let text =
     "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid" +
@@ -30,6 +31,7 @@ export function shmText(ipc: IpcNamespace): string {
   return text;
 }
 
+/** The text of /proc/sysvipc/sem. */
 export function semText(ipc: IpcNamespace): string {
   let text =
     "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n";
@@ -39,6 +41,7 @@ export function semText(ipc: IpcNamespace): string {
   return text;
 }
 
+/** The text of /proc/sysvipc/msg. */
 export function msgText(ipc: IpcNamespace): string {
   let text =
     "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid" +

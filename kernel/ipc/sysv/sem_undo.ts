@@ -10,6 +10,7 @@ import type { SemaphoreSet } from "./semaphores.ts";
 /** Bytes of the kernel's heap for the adjustments of a set, beside 4 for each semaphore. */
 const LIST_BYTES = 400;
 
+/** The undo list of one or more tasks. */
 export class SemUndoList {
   refs: number = 1;
   /** The account that the list is charged to. */

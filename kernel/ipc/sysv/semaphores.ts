@@ -68,6 +68,7 @@ export class SemOperations {
   }
 }
 
+/** One set, with the operations that wait for it. */
 export class SemaphoreSet extends IpcObject {
   readonly values: Int32Array;
   /** The last process that operated on each semaphore. */

@@ -65,6 +65,7 @@ export class ShmMemory extends SharedAnon {
   }
 }
 
+/** One segment. */
 export class ShmSegment extends IpcObject {
   readonly bytes: number;
   readonly pages: number;

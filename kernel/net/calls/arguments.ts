@@ -18,6 +18,7 @@ export function headerWord(at: number): number {
   return headerView.getUint32(at, true) + headerView.getUint32(at + 4, true) * 0x100000000;
 }
 
+/** The socket of a descriptor, or -EBADF, -ENOTSOCK. */
 export function socketOf(t: Task, fd: number): Socket | number {
   const file = t.files.get(fd);
   if (file === null) return -EBADF;

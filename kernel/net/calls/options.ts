@@ -14,6 +14,7 @@ const value = new OptionValue();
 /** LIMIT: longer values are cut; no option has a longer one. */
 const MAX_BYTES = value.u8.length;
 
+/** setsockopt(2). */
 export function sysSetsockopt(t: Task, a: SyscallArgs): number {
   const level = a.i32(1), name = a.i32(2), length = a.i32(4);
   if (length < 0) return -EINVAL;
@@ -29,6 +30,7 @@ export function sysSetsockopt(t: Task, a: SyscallArgs): number {
     : socket.setProtocolOption(level, name, value);
 }
 
+/** getsockopt(2). */
 export function sysGetsockopt(t: Task, a: SyscallArgs): number {
   const lengthAddr = a.u64(4), socket = socketOf(t, a.i32(0));
   if (typeof socket === "number") return socket;

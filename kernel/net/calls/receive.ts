@@ -29,6 +29,7 @@ import { waitForSocket } from "./socket_wait.ts";
 
 const message = new Message();
 
+/** recvfrom(2). */
 export function sysRecvfrom(t: Task, a: SyscallArgs): number {
   const r = t.io.set(a.u64(1), a.u64(2));
   if (r < 0) return r;
@@ -80,6 +81,7 @@ export function receiveMessage(t: Task, fd: number, flags: number, room: Message
   return n;
 }
 
+/** recvmsg(2). */
 export function sysRecvmsg(t: Task, a: SyscallArgs): number {
   const socket = socketOf(t, a.i32(0));
   return typeof socket === "number" ? socket : receiveOne(t, socket, a.u64(1), a.i32(2));

@@ -24,6 +24,7 @@ import { mayUsePort } from "../../landlock/calls/net_access.ts";
 
 const message = new Message();
 
+/** sendto(2). */
 export function sysSendto(t: Task, a: SyscallArgs): number {
   const r = t.io.set(a.u64(1), a.u64(2));
   return r < 0 ? r : sendPrepared(t, a.i32(0), a.i32(3), a.u64(4), a.i32(5));
@@ -47,6 +48,7 @@ export function sendPrepared(
   return sendAll(t, socket);
 }
 
+/** sendmsg(2). */
 export function sysSendmsg(t: Task, a: SyscallArgs): number {
   const socket = socketOf(t, a.i32(0));
   return typeof socket === "number" ? socket : sendOne(t, socket, a.u64(1), a.i32(2));

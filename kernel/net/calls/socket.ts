@@ -22,6 +22,7 @@ import { waitForSocket } from "./socket_wait.ts";
 const TYPE_MASK = 15;
 const TYPE_FLAGS = SOCK_CLOEXEC | SOCK_NONBLOCK;
 
+/** socket(2). */
 export function sysSocket(t: Task, a: SyscallArgs): number {
   const flags = a.i32(1) & ~TYPE_MASK, type = a.i32(1) & TYPE_MASK;
   if (flags & ~TYPE_FLAGS) return -EINVAL;
@@ -34,6 +35,7 @@ export function sysSocket(t: Task, a: SyscallArgs): number {
   return installNew(t, socket, (flags & SOCK_CLOEXEC) !== 0);
 }
 
+/** socketpair(2). */
 export function sysSocketpair(t: Task, a: SyscallArgs): number {
   const flags = a.i32(1) & ~TYPE_MASK, type = a.i32(1) & TYPE_MASK;
   if (flags & ~TYPE_FLAGS) return -EINVAL;
@@ -50,6 +52,7 @@ export function sysSocketpair(t: Task, a: SyscallArgs): number {
   return installPair(t, addr, pair[0], pair[1], (flags & SOCK_CLOEXEC) !== 0);
 }
 
+/** bind(2). */
 export function sysBind(t: Task, a: SyscallArgs): number {
   const socket = socketOf(t, a.i32(0));
   if (typeof socket === "number") return socket;
@@ -70,10 +73,12 @@ export function sysListen(t: Task, a: SyscallArgs): number {
   return socket.listen(t, backlog < 0 ? most : Math.min(backlog, most));
 }
 
+/** accept(2). */
 export function sysAccept(t: Task, a: SyscallArgs): number {
   return accept(t, a, 0);
 }
 
+/** accept4(2). */
 export function sysAccept4(t: Task, a: SyscallArgs): number {
   const flags = a.i32(3);
   return flags & ~TYPE_FLAGS ? -EINVAL : accept(t, a, flags);
@@ -117,6 +122,7 @@ export function sysConnect(t: Task, a: SyscallArgs): number {
   return waited === -EAGAIN && socket.blockedOn === socket.queue ? -EINPROGRESS : waited;
 }
 
+/** shutdown(2). */
 export function sysShutdown(t: Task, a: SyscallArgs): number {
   const how = a.i32(1);
   const socket = socketOf(t, a.i32(0));
@@ -124,6 +130,7 @@ export function sysShutdown(t: Task, a: SyscallArgs): number {
   return how < 0 || how > SHUT_RDWR ? -EINVAL : socket.shutdown(how);
 }
 
+/** getsockname(2). */
 export function sysGetsockname(t: Task, a: SyscallArgs): number {
   const socket = socketOf(t, a.i32(0));
   if (typeof socket === "number") return socket;
@@ -131,6 +138,7 @@ export function sysGetsockname(t: Task, a: SyscallArgs): number {
   return r < 0 ? r : addressOut(t, a.u64(1), a.u64(2), address);
 }
 
+/** getpeername(2). */
 export function sysGetpeername(t: Task, a: SyscallArgs): number {
   const socket = socketOf(t, a.i32(0));
   if (typeof socket === "number") return socket;

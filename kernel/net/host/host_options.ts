@@ -154,6 +154,7 @@ export const GET_OPTIONS: OptionNames = new Map(
   [...SET_OPTIONS].map(([level, names]) => [level, [...names, ...ASKED.get(level) ?? []]]),
 );
 
+/** Whether an option is in a list. */
 export function isListed(options: OptionNames, level: number, name: number): boolean {
   return options.get(level)?.includes(name) ?? false;
 }

@@ -85,6 +85,7 @@ function setLinger(socket: HostSocket, caller: SocketCaller, value: OptionValue)
   return setOnHost(socket, S.SOL_SOCKET, S.SO_LINGER, value);
 }
 
+/** getsockopt(2) at SOL_SOCKET. */
 export function getHostSocketOption(
   socket: HostSocket,
   name: number,
@@ -109,6 +110,7 @@ export function setHostOption(
   return isListed(SET_OPTIONS, level, name) ? setOnHost(socket, level, name, value) : -ENOPROTOOPT;
 }
 
+/** getsockopt(2) at other levels. */
 export function getHostOption(
   socket: HostSocket,
   level: number,

@@ -41,6 +41,7 @@ export class Endpoint {
   }
 }
 
+/** Whether the address is a mapped IPv4 address. */
 export function isV4(address: string): boolean {
   return address.startsWith(MAPPED);
 }

@@ -19,6 +19,7 @@ import { SocketAddress } from "../message.ts";
 import type { Socket } from "../socket.ts";
 import { OptionValue } from "../socket_options.ts";
 
+/** One row of a table of sockets. */
 export interface InetView {
   readonly socket: Socket;
   readonly local: Endpoint;

@@ -20,6 +20,7 @@ import { buildPacket4, buildPacket6, type IpPacket } from "./ip/ip_packet.ts";
 const NOTHING = new Uint8Array(0);
 const view = new PacketView();
 
+/** The sockets of one address and port, with their program. */
 export class ReuseGroup {
   /** The account that the group is charged to. */
   readonly account: Account;

@@ -22,6 +22,7 @@ const VALUE_BYTES = 8;
 const ALL = 2 * E.SOF_TIMESTAMPING_OPT_RX_FILTER - 1;
 const NOTHING = new Uint8Array(0);
 
+/** SO_TIMESTAMPING: 0 or -errno. */
 export function setTimestamping(socket: InetSocket, name: number, value: OptionValue): number {
   if (!value.isInt) return -EINVAL;
   const { options } = socket, flags = value.int >>> 0;
@@ -40,6 +41,7 @@ export function setTimestamping(socket: InetSocket, name: number, value: OptionV
   return 0;
 }
 
+/** SO_TIMESTAMPING: the flags that are set. */
 export function getTimestamping(socket: InetSocket, name: number, value: OptionValue): number {
   const { timestamping, isTimestampingNew } = socket.options;
   const isShown = name !== SO_TIMESTAMPING_NEW || isTimestampingNew;

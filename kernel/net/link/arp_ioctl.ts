@@ -23,6 +23,7 @@ const IP_AT = I.SockaddrIn.at.addr;
 const buffer = new Uint8Array(size);
 const view = new DataView(buffer.buffer);
 
+/** SIOCGARP: 0 or -errno. */
 export function findHardwareAddress(links: LinkTable, arg: number, user: UserMemory): number {
   if (user.copyIn(buffer, 0, arg, size) < 0) return -EFAULT;
   if (view.getUint16(at.pa, true) !== AF_INET) return -EPFNOSUPPORT;

@@ -47,6 +47,7 @@ export interface LinkGroup {
   readonly members: readonly Membership[];
 }
 
+/** The groups of one link. */
 export class LinkGroups {
   private readonly link: Link;
   private readonly members: Map<string, Membership[]> = new Map();

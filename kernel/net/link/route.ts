@@ -9,6 +9,7 @@ import {
 } from "../../../ffi/abi/netlink.ts";
 import type { Link } from "./link.ts";
 
+/** A route of table main. */
 export interface Route {
   /** RTN_UNICAST, or a type with an error (refusalOf), whose link is `lo`. */
   readonly type: number;

@@ -136,6 +136,7 @@ function read(r: RouteRequest): Wanted | number {
   };
 }
 
+/** RTM_NEWADDR: 0 or -errno. */
 export function addAddress(r: RouteRequest): number {
   const wanted = read(r);
   if (typeof wanted === "number") return wanted;
@@ -145,6 +146,7 @@ export function addAddress(r: RouteRequest): number {
   return links.addAddress(link, address);
 }
 
+/** RTM_DELADDR: 0 or -errno. */
 export function deleteAddress(r: RouteRequest): number {
   const wanted = read(r);
   if (typeof wanted === "number") return wanted;

@@ -63,6 +63,7 @@ function shownTo(r: RouteRequest): Shown {
   return { request: r.request, ext, isAdmin };
 }
 
+/** SOCK_DIAG_BY_FAMILY of AF_INET and AF_INET6: 0 or -errno. */
 export function answerInet(r: RouteRequest, out: NetlinkWriter): number {
   const protocol = protocolOf(r);
   if (protocol < 0) return protocol;

@@ -24,6 +24,7 @@ interface Shown {
   readonly userNs: UserNamespace | null;
 }
 
+/** SOCK_DIAG_BY_FAMILY of AF_UNIX: 0 or -errno. */
 export function listUnix(r: RouteRequest, out: NetlinkWriter): number {
   const { body } = r, REQUEST = D.UnixDiagReq.at;
   if (body.byteLength < D.UnixDiagReq.size) return -EINVAL;
@@ -98,6 +99,7 @@ function putUnix(
   out.end();
 }
 
+/** SOCK_DIAG_BY_FAMILY of AF_PACKET: 0 or -errno. */
 export function listPackets(r: RouteRequest): number {
   if (r.body.byteLength < D.OtherDiagReq.size) return -EINVAL;
   if (!r.isDump) return -EOPNOTSUPP;

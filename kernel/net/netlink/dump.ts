@@ -16,6 +16,7 @@ export const MESSAGES = 64, LOOKS = 2048;
 /** A part with this many bytes is complete. */
 const PART_BYTES = 4096;
 
+/** A list that is sent in parts. */
 export abstract class Dump {
   readonly request: NetlinkRequest;
 

@@ -14,12 +14,14 @@ import { type Attributes, readAttributes, textOf } from "./attributes.ts";
 import type { RouteRequest } from "./request.ts";
 import type { NetlinkWriter } from "./writer.ts";
 
+/** A command of a family. */
 export interface GenericOperation {
   readonly command: number;
   /** GENL_*: what the operation supports, and the privilege it needs. */
   readonly flags: number;
 }
 
+/** A family of messages with its commands. */
 export interface GenericFamily {
   readonly id: number;
   readonly name: string;

@@ -24,6 +24,7 @@ const SETTABLE = I.IFF_NOARP | I.IFF_PROMISC | I.IFF_ALLMULTI | I.IFF_MULTICAST 
 const ALIAS_BYTES = 256;
 const { at } = N.Ifinfomsg;
 
+/** RTM_GETLINK: 0 or -errno. */
 export function getLinks(r: RouteRequest, out: NetlinkWriter): number {
   if (r.isDump) return r.answerBy(new LinksDump(r.request, r.net.links, [AF_UNSPEC]));
   if (r.body.byteLength < N.Ifinfomsg.size) return -EINVAL;
@@ -228,6 +229,7 @@ function changeFlags(link: Link, flags: number, change: number): void {
   link.extraFlags = (link.extraFlags & ~changed) | (flags & changed);
 }
 
+/** RTM_DELLINK: 0 or -errno. */
 export function deleteLink(r: RouteRequest): number {
   if (r.body.byteLength < N.Ifinfomsg.size) return -EINVAL;
   const link = findLink(r, readAttributes(r.body, N.Ifinfomsg.size));

@@ -19,6 +19,7 @@ import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
 const { at } = N.Ndmsg;
 
+/** RTM_GETNEIGH: 0 or -errno. */
 export function getNeighbours(r: RouteRequest, out: NetlinkWriter): number {
   const isFull = r.body.byteLength >= N.Ndmsg.size;
   if (!r.isDump) {
@@ -108,6 +109,7 @@ function read(r: RouteRequest): Wanted | number {
   return link === null ? -EINVAL : { link, address, attributes };
 }
 
+/** RTM_NEWNEIGH: 0 or -errno. */
 export function addNeighbour(r: RouteRequest): number {
   const wanted = read(r);
   if (typeof wanted === "number") return wanted;
@@ -123,6 +125,7 @@ export function addNeighbour(r: RouteRequest): number {
   });
 }
 
+/** RTM_DELNEIGH: 0 or -errno. */
 export function deleteNeighbour(r: RouteRequest): number {
   const wanted = read(r);
   if (typeof wanted === "number") return wanted;

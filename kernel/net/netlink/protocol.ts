@@ -90,6 +90,7 @@ export class NetlinkProtocol {
 /** Linux gives each protocol room for at least 32 groups. */
 const GROUPS_MIN = 32;
 
+/** The protocols of a new namespace, by number. */
 export function netlinkProtocols(): ReadonlyMap<number, NetlinkProtocol> {
   const groups: [protocol: number, count: number][] = [
     [N.NETLINK_ROUTE, N.RTNLGRP_MAX],

@@ -39,6 +39,7 @@ interface Shown {
   readonly metric: number;
 }
 
+/** RTM_GETROUTE: 0 or -errno. */
 export function getRoutes(r: RouteRequest, out: NetlinkWriter): number {
   if (!r.isDump) return getRoute(r, out);
   const { request, net: { links } } = r;
@@ -235,6 +236,7 @@ function describe(
   return { type, network, bits, via, source, metric, scope, protocol };
 }
 
+/** RTM_NEWROUTE: 0 or -errno. */
 export function addRoute(r: RouteRequest): number {
   const wanted = read(r);
   if (typeof wanted === "number") return wanted;
@@ -264,6 +266,7 @@ export function addRoute(r: RouteRequest): number {
   return links.addRoute({ ...route, link }, replaces, appends);
 }
 
+/** RTM_DELROUTE: 0 or -errno. */
 export function deleteRoute(r: RouteRequest): number {
   const wanted = read(r);
   if (typeof wanted === "number") return wanted;

@@ -20,6 +20,7 @@ import type { PacketSocket } from "./packet_socket.ts";
 const MEMBERS_MAX = 0x10000, MEMBERS = 256;
 const IDS = 0x10000;
 
+/** A fanout group. */
 export class Fanout {
   /** The account that the group is charged to. */
   readonly account: Account;

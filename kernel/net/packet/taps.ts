@@ -15,6 +15,7 @@ export interface Frame {
   readonly protocol: number;
 }
 
+/** The packet sockets of one namespace. */
 export class Taps {
   private readonly shared: NetShared;
   readonly sockets: Set<PacketSocket> = new Set();

@@ -31,6 +31,7 @@ export class MessageCounter {
   }
 }
 
+/** Datagrams of UDP or UDP-Lite. */
 export class UdpCounters {
   received: number = 0;
   sent: number = 0;
@@ -57,6 +58,7 @@ export class IpCounters {
   readonly udpLite: UdpCounters = new UdpCounters();
 }
 
+/** Connections and segments of TCP. */
 export class TcpCounters {
   segmentsIn: number = 0;
   segmentsOut: number = 0;
@@ -74,6 +76,7 @@ export class TcpCounters {
   overflows: number = 0;
 }
 
+/** All counters of one namespace. */
 export class Traffic {
   readonly v4: IpCounters = new IpCounters();
   readonly v6: IpCounters = new IpCounters();

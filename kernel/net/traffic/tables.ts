@@ -21,6 +21,7 @@ export function trafficTable(net: NetNamespace, name: string): string | null {
   return name === "snmp6" ? snmp6(net.traffic) : null;
 }
 
+/** The counters of a link for /proc/net/dev and sysfs. */
 export function countersOf({ received, sent }: Link): LinkCounters {
   return {
     ...NO_COUNTERS,

@@ -10,6 +10,7 @@ import { EPOLLIN } from "../../../ffi/abi/epoll.ts";
 import { Waiter } from "../../core/wait.ts";
 import type { Host } from "../../core/host.ts";
 
+/** The socket of the guest for which a HostListener accepts. */
 export interface HostAcceptor {
   /** There may be connections to accept. */
   onHostConnection(): void;

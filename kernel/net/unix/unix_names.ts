@@ -27,6 +27,7 @@ export function nameOf(address: SocketAddress): string | number {
   return end < 0 ? text : text.substring(0, end);
 }
 
+/** Whether a name is abstract. */
 export function isAbstract(name: string): boolean {
   return name.length > 0 && name.charCodeAt(0) === 0;
 }
@@ -49,6 +50,7 @@ export function nameBytes(name: string): Uint8Array<ArrayBuffer> {
 }
 const NO_NAME = new Uint8Array(0);
 
+/** The abstract names of one network namespace. */
 export class AbstractNames {
   private readonly names: Map<string, UnixSocket> = new Map();
   private lastAutobind: number = 0;

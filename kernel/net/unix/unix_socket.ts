@@ -214,6 +214,7 @@ export function callerCredentials(caller: SocketCaller): PeerCredentials {
 export function shutsReading(how: number): boolean {
   return how === SHUT_RD || how === SHUT_RDWR;
 }
+/** Whether `how` of shutdown(2) closes the writing side. */
 export function shutsWriting(how: number): boolean {
   return how === SHUT_WR || how === SHUT_RDWR;
 }

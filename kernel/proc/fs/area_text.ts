@@ -18,6 +18,7 @@ import type { GeneratedInode } from "../../fs/generated/generated_inode.ts";
 import type { TaskRef } from "./task_ref.ts";
 import { MemoryUse, TURN_UNITS, UseCount } from "./memory_use.ts";
 
+/** What a file shows of each area. */
 export interface AreaFormat {
   /** The cost of a record, in units of memory_use.ts. */
   readonly units: number;

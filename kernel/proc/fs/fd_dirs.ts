@@ -81,6 +81,7 @@ abstract class DescriptorDir extends TaskBelow {
   }
 }
 
+/** /proc/PID/fd. */
 export class FdDir extends DescriptorDir {
   constructor(fs: GeneratedFs, ref: TaskRef, parent: GeneratedDir, ino: number) {
     super(fs, ref, parent, ino, 0o500, ref.isThread ? AREA_THREAD_FD : AREA_FD, S_IFLNK);
@@ -115,6 +116,7 @@ export class FdDir extends DescriptorDir {
   }
 }
 
+/** /proc/PID/fdinfo. */
 export class FdinfoDir extends DescriptorDir {
   constructor(fs: GeneratedFs, ref: TaskRef, parent: GeneratedDir, ino: number) {
     const area = ref.isThread ? AREA_THREAD_FDINFO : AREA_FDINFO;

@@ -25,6 +25,7 @@ const MAPS: ReadonlyMap<string, MapKind> = new Map<string, MapKind>([
   ["projid_map", "projid"],
 ]);
 
+/** Whether `name` is one of these files. */
 export function isIdMapFile(name: string): boolean {
   return name === "setgroups" || MAPS.has(name);
 }

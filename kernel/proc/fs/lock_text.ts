@@ -18,6 +18,7 @@ export interface Waiting {
   readonly behind: Waiting[];
 }
 
+/** The text of /proc/locks for the caller. */
 export function locksText(source: ProcSource): string {
   const list = new LockList(source), { vfs } = source;
   for (const leases of vfs.leasedFiles) list.addLeases(leases);

@@ -14,6 +14,7 @@ import { GeneratedInode } from "../../fs/generated/generated_inode.ts";
 import type { ProcTask } from "./source.ts";
 import type { TaskRef } from "./task_ref.ts";
 
+/** Base class of links to an object. */
 export abstract class MagicLink extends GeneratedInode {
   readonly ref: TaskRef;
 

@@ -31,6 +31,7 @@ import { escapeNewlines, right } from "./format.ts";
 import type { AreaFormat } from "./area_text.ts";
 import type { MemoryUse } from "./memory_use.ts";
 
+/** How a file about memory makes its text. */
 export interface MemoryFormat {
   render(mm: MemoryManager): string;
 }

@@ -14,6 +14,7 @@ export interface NetTable {
   begin?(header: string): TextSteps;
 }
 
+/** A device as /proc/net/dev and sysfs show it. */
 export interface NetDevice {
   readonly name: string;
   readonly index: number;
@@ -28,6 +29,7 @@ export interface NetDevice {
   readonly counters: LinkCounters;
 }
 
+/** Lists the devices of a network. */
 export interface NetDevices {
   list(): readonly NetDevice[];
 }
@@ -102,6 +104,7 @@ const HEADERS: Readonly<Record<string, string>> = {
 /** Tables that exist only if `texts` has them. */
 const OTHERS: readonly string[] = ["netstat", "rt6_stats", "snmp", "snmp6"];
 
+/** All tables of one network namespace. */
 export class NetTables {
   devices: NetDevices = new LoopbackOnly();
   /** The source that is asked first; null: none. */

@@ -11,6 +11,7 @@ export const HIDEPID_OFF = 0,
   HIDEPID_INVISIBLE = 2,
   HIDEPID_NOT_PTRACEABLE = 4;
 
+/** The options of one mount. */
 export interface ProcOptions {
   readonly hidepid: number;
   /** Members of this group see everything. */

@@ -195,6 +195,7 @@ export interface ProcCaller {
   isOf(task: ProcTask): boolean;
 }
 
+/** Gives the caller of the call that is served. */
 export interface CallerSource {
   /** Null while the sandbox starts. */
   caller(): ProcCaller | null;

@@ -10,6 +10,7 @@ import { EINVAL } from "../../../ffi/abi/errno.ts";
 import { parseNumber } from "./format.ts";
 import { SETTINGS } from "./sysctl_table.ts";
 
+/** A setting and its bounds. */
 export interface Setting {
   /** The path below /proc/sys. */
   readonly path: string;
@@ -26,6 +27,7 @@ export interface Setting {
   readonly words?: readonly string[];
 }
 
+/** The values of the settings of one sandbox or network namespace. */
 export class SysctlStore {
   private readonly values: Map<string, string> = new Map();
 

@@ -4,6 +4,7 @@ import { kibLine, right, ticks } from "./format.ts";
 import { locksText } from "./lock_text.ts";
 import type { ProcSource } from "./source.ts";
 
+/** A file of /proc about the machine. */
 export interface SystemFile {
   readonly permissions: number;
   render(source: ProcSource): string;

@@ -5,6 +5,7 @@ import { S_IFDIR, S_IFLNK, S_IFREG } from "../../../ffi/abi/stat.ts";
 /** Whether an entry is in /proc/PID, in task/TID, or in both. */
 export const IN_PROCESS = 1, IN_THREAD = 2, IN_BOTH = 3;
 
+/** An entry of a task's directory. */
 export interface TaskEntry {
   readonly name: string;
   /** The mode with the file type. */

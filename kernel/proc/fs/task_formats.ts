@@ -15,6 +15,7 @@ import type { ProcSource, ProcTask } from "./source.ts";
 import { limitsText } from "./task_limits.ts";
 import { statLine, statmLine, statusText } from "./task_stat.ts";
 
+/** How a file makes its text and takes writes. */
 export interface TaskFormat {
   /** The access check of open or read; by default none. */
   readonly needs?: "access to open" | "access to read" | "attachment to read";

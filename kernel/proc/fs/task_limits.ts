@@ -22,6 +22,7 @@ const ROWS: readonly (readonly [string, string])[] = [
   ["Max realtime timeout", "us"],
 ];
 
+/** The text of /proc/PID/limits. */
 export function limitsText({ limits }: ProcTask): string {
   let text = columns("Limit", "Soft Limit", "Hard Limit") + "Units     \n";
   for (const [which, [name, unit]] of ROWS.entries()) {

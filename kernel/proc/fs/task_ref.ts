@@ -24,6 +24,7 @@ export function inoOf(tid: number, area: number, index: number): number {
   return tid * PER_TASK + area * PER_AREA + index;
 }
 
+/** Refers to a task by id and birth. */
 export class TaskRef {
   readonly source: ProcSource;
   readonly tid: number;

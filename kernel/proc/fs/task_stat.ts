@@ -107,6 +107,7 @@ function textPages(mm: MemoryManager): number {
   return Math.ceil(codeEnd / PAGE_SIZE) - Math.floor(codeStart / PAGE_SIZE);
 }
 
+/** The line of /proc/PID/statm, or -EAGAIN. */
 export function statmLine(task: ProcTask, source: ProcSource): string | number {
   const { mm } = task;
   if (mm === null) return "0 0 0 0 0 0 0\n";
@@ -116,6 +117,7 @@ export function statmLine(task: ProcTask, source: ProcSource): string | number {
     `${counters.data + counters.stack} 0\n`;
 }
 
+/** The text of /proc/PID/status, or -EAGAIN. */
 export function statusText(task: ProcTask, source: ProcSource, whole: boolean): string | number {
   const memory = task.mm === null ? "" : memoryLines(task.mm, source);
   if (memory === null) return -EAGAIN;

@@ -16,6 +16,7 @@ import { AREA_FORMATS, MEMORY_FORMATS } from "./memory_formats.ts";
 import { TASK_FORMATS } from "./task_formats.ts";
 import type { TaskRef } from "./task_ref.ts";
 
+/** Base class of text files with the task's owner. */
 export abstract class OwnedText extends TextInode {
   readonly ref: TaskRef;
   protected readonly name: string;

@@ -46,6 +46,7 @@ function check(options: Uint8Array, mayUseAny: boolean): number {
   return 0;
 }
 
+/** IP_OPTIONS: 0 or -errno. */
 export function setHeaderOptions({ ip, net }: InetSocket, value: OptionValue): number {
   const { length } = value;
   if (length > MOST_BYTES) return -EINVAL;
@@ -57,6 +58,7 @@ export function setHeaderOptions({ ip, net }: InetSocket, value: OptionValue): n
   return r;
 }
 
+/** IP_OPTIONS: the options that are set. */
 export function getHeaderOptions({ headerOptions }: IpOptions, value: OptionValue): number {
   value.length = headerOptions?.length ?? 0;
   if (headerOptions !== null) value.u8.set(headerOptions);

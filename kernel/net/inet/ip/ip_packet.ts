@@ -6,6 +6,7 @@ export const IP_HEADER = 20;
 export const IP6_HEADER = 40;
 export const UDP_HEADER = 8;
 
+/** A packet of IPv4 or IPv6. */
 export interface IpPacket {
   readonly protocol: number;
   readonly source: string;

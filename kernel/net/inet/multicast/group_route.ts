@@ -65,6 +65,7 @@ function chosenSource(socket: InetSocket, to: string, header: PacketHeader): str
   return isNamed ? ip.groupAddress4 : null;
 }
 
+/** The source of a packet that leaves by `link`. */
 export function sourceForMulticast(
   socket: InetSocket,
   link: Link,

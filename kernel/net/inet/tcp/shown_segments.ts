@@ -110,6 +110,7 @@ export function showData(from: TcpSocket, to: TcpSocket, length: number): void {
   from.net.traffic.tcp.acksIn++;
 }
 
+/** `from` sends FIN. */
 export function showEnd(from: TcpSocket, to: TcpSocket): void {
   if (from.net.shared.watchers > 0) {
     show(from, to, FIN | ACK, from.sequence.next, to.sequence.next, NO_BYTES);
@@ -123,6 +124,7 @@ export function showEnd(from: TcpSocket, to: TcpSocket): void {
   to.tally.receiveEnd();
 }
 
+/** `from` sends RST. */
 export function showReset(from: TcpSocket, to: TcpSocket): void {
   count(from, to, 1, 0);
   from.net.traffic.tcp.resetsOut++;

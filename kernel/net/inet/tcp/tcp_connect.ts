@@ -35,6 +35,7 @@ import { showHandshake, showRefusal, synOf } from "./shown_segments.ts";
 /** Value of TCP_SAVE_SYN that includes the Ethernet header. */
 const SAVE_FRAME = 2;
 
+/** listen(2): 0 or -errno. */
 export function listenOn(socket: TcpSocket, backlog: number): number {
   if (socket.state !== I.TCP_CLOSE && socket.state !== I.TCP_LISTEN) return -EINVAL;
   if (socket.backlog === null) {
@@ -80,6 +81,7 @@ function dropReset(server: TcpSocket): void {
   server.drop();
 }
 
+/** accept(2): the server's end of a connection, or -errno. */
 export function acceptFrom(socket: TcpSocket): TcpSocket | number {
   if (socket.backlog === null) return -EINVAL;
   const server = socket.backlog.shift();
@@ -88,6 +90,7 @@ export function acceptFrom(socket: TcpSocket): TcpSocket | number {
   return server;
 }
 
+/** connect(2): 0 or -errno; -EAGAIN: the caller waits. */
 export function connectTo(
   socket: TcpSocket,
   _caller: SocketCaller,

@@ -11,6 +11,7 @@ import { secondsOf } from "./tcp_timer.ts";
 
 const NS_PER_S = 1e9;
 
+/** The wait of one connection. */
 export class Deferral extends Timer {
   private readonly listener: TcpSocket;
   private readonly server: TcpSocket;

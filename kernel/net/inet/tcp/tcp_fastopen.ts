@@ -33,6 +33,7 @@ function settingOf({ settings }: NetNamespace): number {
   return settings?.number("net/ipv4/tcp_fastopen") ?? CLIENT;
 }
 
+/** Whether the setting lets clients use Fast Open. */
 export function mayOpenFast(net: NetNamespace): boolean {
   return (settingOf(net) & CLIENT) !== 0;
 }

@@ -53,6 +53,7 @@ export class UdpOptions {
   }
 }
 
+/** Set an option at IPPROTO_UDP: 0 or -errno. */
 export function setUdpOption(options: UdpOptions, name: number, value: OptionValue): number {
   if (!value.isInt) return -EINVAL;
   const n = value.int, on = n !== 0;
@@ -81,6 +82,7 @@ export function setUdpOption(options: UdpOptions, name: number, value: OptionVal
   }
 }
 
+/** Get an option at IPPROTO_UDP: 0 or -errno. */
 export function getUdpOption(options: UdpOptions, name: number, value: OptionValue): number {
   if (value.length < 0) return -EINVAL;
   switch (name) {
