@@ -132,7 +132,7 @@ export const SECCOMP_BYTES: Quota = new Quota(29, 1 << 28, 1);
 export const RINGS: Quota = new Quota(30, 1 << 18, 2500);
 /** LIMIT: bytes of namespaces, without the mounts, links and objects in them. */
 export const NAMESPACE_BYTES: Quota = new Quota(31, 1 << 28, 1);
-/** LIMIT: bytes of all long lists of supplementary groups; never given back. */
+/** LIMIT: bytes of all long lists of supplementary groups; given back when their container ends. */
 export const GROUP_LIST_BYTES: Quota = new Quota(32, 1 << 26, 1);
 /** LIMIT: tasks: threads of all processes. */
 export const TASKS: Quota = new Quota(33, 1 << 16, 8000);

@@ -31,6 +31,7 @@ export interface Credentials {
   readonly sgid: number;
   readonly fsuid: number;
   readonly fsgid: number;
+  /** Supplementary groups, sorted. */
   readonly groups: readonly number[];
   readonly effective: CapSet;
   readonly permitted: CapSet;
@@ -43,6 +44,9 @@ export interface Credentials {
   /** The landlock(7) domain; null: no restriction. */
   readonly domain: Domain | null;
 }
+
+/** Lists of groups up to this length are searched from the start. */
+const SHORT_LIST = 32;
 
 export function rootCredentials(): Credentials {
   return userCredentials(0, 0, [], ALL_CAPS);
@@ -65,7 +69,7 @@ export function userCredentials(
     sgid: gid,
     fsuid: uid,
     fsgid: gid,
-    groups,
+    groups: groups.toSorted((a, b) => a - b),
     effective: caps,
     permitted: caps,
     inheritable: NO_CAPS,
@@ -105,5 +109,18 @@ export function hasCapIn(cred: Credentials, ns: UserNamespace, cap: number): boo
 }
 
 export function inGroup(cred: Credentials, gid: number): boolean {
-  return cred.fsgid === gid || cred.groups.includes(gid);
+  if (cred.fsgid === gid) return true;
+  const { groups } = cred;
+  return groups.length <= SHORT_LIST ? groups.includes(gid) : isInSorted(groups, gid);
+}
+
+/** Binary search: a path walk checks each component, and there may be 65,536 groups. */
+function isInSorted(groups: readonly number[], gid: number): boolean {
+  let from = 0;
+  for (let to = groups.length; from < to;) {
+    const middle = (from + to) >>> 1;
+    if (groups[middle]! < gid) from = middle + 1;
+    else to = middle;
+  }
+  return groups[from] === gid;
 }

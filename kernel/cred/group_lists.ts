@@ -1,8 +1,8 @@
 /**
  * Long lists of supplementary groups (setgroups(2)). Tasks, open files, keys and messages share
- * credentials, whose users are not counted. So a long list is kept once for all credentials with
- * the same groups, until the sandbox ends, and stays charged: otherwise root of a container could
- * take 512 KB of the kernel's heap for each open file.
+ * credentials, whose users are not counted. So a long list is kept once for all credentials of a
+ * container with the same groups, and stays charged until the container ends: otherwise root of a
+ * container could take 512 KB of the kernel's heap for each open file.
  */
 
 import type { Account } from "../core/account.ts";
@@ -12,11 +12,20 @@ import { GROUP_LIST_BYTES } from "../core/quota.ts";
 const SHORT = 32;
 /** The heap bytes of each number of a list, and of the rest. */
 const NUMBER_BYTES = 8, LIST_BYTES = 200;
+/** LIMIT: lists with one hash; a guest can make lists with equal hashes. */
+const SAME_HASH_MAX = 8;
 /** The parameters of the hash FNV-1a. */
 const HASH_START = 0x811c9dc5, HASH_FACTOR = 0x01000193;
 
+/** The charge of a list. */
+interface Charge {
+  readonly account: Account;
+  readonly bytes: number;
+}
+
 export class GroupLists {
   private readonly byHash: Map<number, (readonly number[])[]> = new Map();
+  private charges: Charge[] = [];
 
   /**
    * The shared list of these groups, which are sorted; null when the account has no room for a new
@@ -26,10 +35,20 @@ export class GroupLists {
     if (groups.length <= SHORT) return groups;
     const hash = hashOf(groups), lists = this.byHash.get(hash);
     for (const list of lists ?? []) if (isSame(list, groups)) return list;
-    if (!GROUP_LIST_BYTES.take(LIST_BYTES + groups.length * NUMBER_BYTES, account)) return null;
+    if (lists !== undefined && lists.length >= SAME_HASH_MAX) return null;
+    const bytes = LIST_BYTES + groups.length * NUMBER_BYTES;
+    if (!GROUP_LIST_BYTES.take(bytes, account)) return null;
+    this.charges.push({ account, bytes });
     if (lists === undefined) this.byHash.set(hash, [groups]);
     else lists.push(groups);
     return groups;
+  }
+
+  /** Releases all charges, when no task has a list any more. */
+  release(): void {
+    for (const { account, bytes } of this.charges) GROUP_LIST_BYTES.give(bytes, account);
+    this.charges = [];
+    this.byHash.clear();
   }
 }
 

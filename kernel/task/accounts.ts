@@ -19,7 +19,7 @@ const USERS_KEPT = 64;
 
 export class SandboxAccounts {
   readonly root: Account = new Account(null, 1);
-  /** Lists of groups that the credentials of all containers share. */
+  /** Lists of groups that credentials of tasks without a container share. */
   readonly groupLists: GroupLists = new GroupLists();
   private readonly containers: Set<ContainerAccounts> = new Set();
   /** Bytes that kernel objects may take, by the memory limit and by the size of V8's heap. */
@@ -65,6 +65,8 @@ export class SandboxAccounts {
 export class ContainerAccounts {
   /** The container's own account. */
   readonly all: Account;
+  /** Lists of groups that the credentials of its tasks share. */
+  readonly groupLists: GroupLists = new GroupLists();
   private readonly sandbox: SandboxAccounts;
   private readonly users: Map<number, Account> = new Map();
   private sweepAt: number = USERS_KEPT;
@@ -114,8 +116,9 @@ export class ContainerAccounts {
     this.sweepAt = Math.max(USERS_KEPT, 2 * this.users.size);
   }
 
-  /** The container has ended; its remaining objects stay charged. */
+  /** The container has ended; its remaining objects stay charged, except for its lists of groups. */
   close(): void {
+    this.groupLists.release();
     this.sandbox.close(this);
   }
 }

@@ -63,6 +63,8 @@ export const LAST_NORM = 0, LAST_ROOT = 1, LAST_DOT = 2, LAST_DOTDOT = 3;
  */
 export const STEPS_A_TURN = 4096;
 const LINK_STEPS = 16, TEXT_STEP = 512;
+/** Entries of an access control list that count as a step: a list may have 8,191 of them. */
+const ACL_STEP = 8;
 
 const SLASH = 47, DOT = 46;
 const SCOPED = RESOLVE_BENEATH | RESOLVE_IN_ROOT;
@@ -206,8 +208,9 @@ export class Walk {
       while (at < length && text.charCodeAt(at) === SLASH) at++;
       if (++this.steps > STEPS_A_TURN && canWait(this.caller)) return this.pause();
       if (at >= length) return this.finishWithoutName();
-      const searchable = maySearch(this.inode, this.cred);
+      const { inode } = this, searchable = maySearch(inode, this.cred);
       if (searchable < 0) return searchable;
+      if (inode.accessAcl !== null) this.steps += inode.accessAcl.length / ACL_STEP;
       let end = text.indexOf("/", at);
       if (end < 0) end = length;
       let next = end;

@@ -420,3 +420,12 @@ Deno.test("the remaining text of a long walk is charged until the call is over",
   c.progress.reset();
   assertEquals(account.bytes, 0);
 });
+
+Deno.test("long access control lists make a walk longer", () => {
+  const t = new TestFiles(), c = walkerOf(t);
+  mkdirAt(t.root, AT_FDCWD, "/d", 0o750);
+  find(t.root, "/d").dentry.inode!.accessAcl = new Array(8000).fill({ tag: 8, perm: 7, id: 5 });
+  const path = "/d" + "/.".repeat(40);
+  assertEquals(c.call(() => firstWalk(c).run(c, AT_FDCWD, path, LOOKUP_FOLLOW)), 0);
+  assertEquals(c.yielded > 5, true);
+});

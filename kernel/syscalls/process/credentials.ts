@@ -125,8 +125,13 @@ export function sysSetgroups(t: Task, a: SyscallArgs): number {
   const groups = new Uint32Array(size);
   const bytes = new Uint8Array(groups.buffer);
   if (size > 0 && t.mm.copyIn(bytes, 0, a.u64(1), bytes.length) !== 0) return -EFAULT;
-  const kernelIds = [...groups].map((gid) => t.cred.userNs.kernelGid(gid));
-  if (kernelIds.includes(NO_ID)) return -EINVAL;
-  const kept = t.kernel.accounts.groupLists.keep(kernelIds.sort((x, y) => x - y), t.account);
+  const { userNs } = t.cred, { container } = t.group;
+  for (let i = 0; i < size; i++) {
+    const gid = userNs.kernelGid(groups[i]!);
+    if (gid === NO_ID) return -EINVAL;
+    groups[i] = gid;
+  }
+  const { groupLists } = container?.accounts ?? t.kernel.accounts;
+  const kept = groupLists.keep([...groups.sort()], t.account);
   return kept === null ? -ENOMEM : applyIds(t, change.setgroups(t.cred, kept));
 }
