@@ -49,7 +49,7 @@ export const RIP = 128,
   OLDMASK = 168,
   CR2 = 176;
 export const FS_BASE = 184, GS_BASE = 192;
-export const REGS_SIZE = 256;
+const REGS_SIZE = 256;
 
 /** Six 64-bit arguments as the guest passed them, copied once at the trap. */
 export class SyscallArgs {

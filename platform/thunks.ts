@@ -23,7 +23,7 @@ export const TABLE_COUNT = TABLE_OPCODES.length;
 export const TABLE_BYTES = 0x10000;
 /** u64 each: address of the thunk, return address. */
 const ENTRY_BYTES = 16, ENTRY_RETURN = 8;
-export const SITES_IN_TABLE = TABLE_BYTES / ENTRY_BYTES;
+const SITES_IN_TABLE = TABLE_BYTES / ENTRY_BYTES;
 /** Thunks of one table. */
 export const TABLE_THUNKS_BYTES = SITES_IN_TABLE * THUNK_BYTES;
 /** LIMIT: patched call sites (number and address) of one set of thunks. */

@@ -60,7 +60,7 @@ function writeDefinition(
 }
 
 /** The hash function of the System V gABI. */
-export function elfHash(name: string): number {
+function elfHash(name: string): number {
   let h = 0;
   for (const byte of new TextEncoder().encode(name)) {
     h = ((h << 4) + byte) >>> 0;

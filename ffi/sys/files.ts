@@ -11,7 +11,7 @@
  */
 
 import * as nr from "../abi/syscall_numbers.ts";
-import { AT_EMPTY_PATH, F_DUPFD_CLOEXEC } from "../abi/fcntl.ts";
+import { F_DUPFD_CLOEXEC } from "../abi/fcntl.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK } from "../abi/epoll.ts";
 import { EINTR } from "../abi/errno.ts";
 import { Pollfd } from "../abi/poll.ts";
@@ -51,28 +51,6 @@ export function pwrite(fd: number, address: number, lenBytes: number, offset: nu
   return syscall(nr.SYS_pwrite64, fd, address, lenBytes, offset);
 }
 
-/** preadv2(2): `flags` are RWF_*, offset -1 means the file's own position. */
-export function preadv2(
-  fd: number,
-  iov: number,
-  count: number,
-  offset: number,
-  flags: number,
-): number {
-  return syscall(nr.SYS_preadv2, fd, iov, count, offset, 0, flags);
-}
-
-/** pwritev2(2). */
-export function pwritev2(
-  fd: number,
-  iov: number,
-  count: number,
-  offset: number,
-  flags: number,
-): number {
-  return syscall(nr.SYS_pwritev2, fd, iov, count, offset, 0, flags);
-}
-
 /** lseek(2). */
 export function lseek(fd: number, offset: number, whence: number): number {
   return syscall(nr.SYS_lseek, fd, offset, whence);
@@ -81,23 +59,6 @@ export function lseek(fd: number, offset: number, whence: number): number {
 /** fstat(2) into `struct stat` at `address`. */
 export function fstat(fd: number, address: number): number {
   return syscall(nr.SYS_fstat, fd, address);
-}
-
-/** newfstatat(2). */
-export function fstatat(dirfd: number, path: Path, address: number, flags: number): number {
-  return syscall(nr.SYS_newfstatat, dirfd, scratch.cstr(path), address, flags);
-}
-
-/** statx(2) of a path, or of `dirfd` itself if the path is empty. */
-export function statx(
-  dirfd: number,
-  path: Path,
-  flags: number,
-  mask: number,
-  address: number,
-): number {
-  const at = path.length === 0 ? flags | AT_EMPTY_PATH : flags;
-  return syscall(nr.SYS_statx, dirfd, scratch.cstr(path), at, mask, address);
 }
 
 /** ftruncate(2). */
@@ -118,11 +79,6 @@ export function fsync(fd: number): number {
 /** getdents64(2). */
 export function getdents64(fd: number, address: number, lenBytes: number): number {
   return syscall(nr.SYS_getdents64, fd, address, lenBytes);
-}
-
-/** readlinkat(2). */
-export function readlinkat(dirfd: number, path: Path, address: number, lenBytes: number): number {
-  return syscall(nr.SYS_readlinkat, dirfd, scratch.cstr(path), address, lenBytes);
 }
 
 /** mmap(2). */

@@ -76,7 +76,7 @@ export const STEP_MAY_FAIL = 1;
 export const STEP_PREV_SHIFT = 8;
 
 /** Exit status of a child whose script failed. */
-export const FAILED_EXIT_STATUS = 127;
+const FAILED_EXIT_STATUS = 127;
 
 /** `double spawn(xmm0: address of a SpawnControl)`: the pid, or `-errno` of clone(2). */
 export function emitSpawn(a: Assembler, dataBase: number): void {

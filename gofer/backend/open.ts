@@ -25,7 +25,7 @@ export function hostFlags(flags: number): number {
 }
 
 /** Whether an open with these flags may change the file. */
-export function isWriting(flags: number): boolean {
+function isWriting(flags: number): boolean {
   return (flags & F.O_ACCMODE) !== F.O_RDONLY || (flags & F.O_TRUNC) !== 0;
 }
 

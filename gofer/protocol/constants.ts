@@ -22,8 +22,6 @@ export const NONUNAME = 0xffffffff;
 
 /** size[4] type[1] tag[2]. */
 export const HEADER_BYTES = 7;
-/** A qid: type[1] version[4] path[8]. */
-export const QID_BYTES = 13;
 /** Body of Rgetattr, and of every attribute record of the extension. */
 export const ATTR_BYTES = 153;
 /** Rread and Twrite carry at most msize minus this (Linux's P9_IOHDRSZ). */
@@ -106,7 +104,6 @@ export const QTFILE = 0x00;
 // Tgetattr's request mask and Rgetattr's valid mask.
 export const GETATTR_BASIC = 0x7ff;
 export const GETATTR_BTIME = 0x800;
-export const GETATTR_ALL = 0x3fff;
 /** In the valid mask of the extension's replies: the file has no extended attributes at all. */
 export const ATTR_NO_XATTRS = 0x10000;
 

@@ -4,7 +4,7 @@
  */
 
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../ffi/abi/socket.ts";
-import { close, socketpair } from "../../ffi/sys/files.ts";
+import { socketpair } from "../../ffi/sys/files.ts";
 import { type ClientOptions, GoferClient } from "../client/gofer_client.ts";
 
 /** The order to the worker. */
@@ -67,21 +67,6 @@ export async function withServer(
     await body(client);
   } finally {
     client.close();
-  }
-  return await server.end();
-}
-
-/** A raw end of a connection to a server, for tests that send arbitrary bytes. */
-export async function withRawServer(
-  order: Omit<WorkerOrder, "fd">,
-  body: (fd: number) => void | Promise<void>,
-): Promise<string> {
-  const [ours, theirs] = socketPair();
-  const server = new TestServer({ ...order, fd: theirs });
-  try {
-    await body(ours);
-  } finally {
-    close(ours);
   }
   return await server.end();
 }

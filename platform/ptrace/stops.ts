@@ -37,7 +37,7 @@ import type { GuestThread } from "./guest_thread.ts";
 export const KICK_SIGNAL = SIGUSR2;
 
 /** The guest must not notice this stop: the thread continues. */
-export const IGNORE = 0;
+const IGNORE = 0;
 /** The context has a trap. */
 export const REPORT = 1;
 /** The kick arrived, and the context has TRAP_INTERRUPT, for a kernel that has interrupted it. */

@@ -13,7 +13,7 @@ import type { SharedOffsets } from "./stub/zygote.ts";
 import { TABLE_BYTES, TABLE_COUNT, TABLE_THUNKS_BYTES, THUNKS_BYTES } from "../thunks.ts";
 
 /** LIMIT: stubs of one platform at one time. */
-export const MAX_SPACES = 4096;
+const MAX_SPACES = 4096;
 /** LIMIT: chunks of slots beyond the first of each space. */
 const EXTRA_CHUNKS = 2048;
 /** LIMIT: tables of patched call sites, each with its thunks, of all sets. */

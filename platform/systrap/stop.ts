@@ -42,7 +42,7 @@ export const REPORTED_STOP = 0;
 /** The fast path requested a frame; the registers are in the slot. */
 export const SAVED_STOP = 1;
 /** A kick, or a signal that no guest code caused. */
-export const SPURIOUS_STOP = 2;
+const SPURIOUS_STOP = 2;
 
 // siginfo_t: fields by offset.
 const SI_CODE = 8, SI_ADDR = 16, SI_ARCH = 28;
