@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../ffi/abi/mman.ts";
 import { ARENA, MappingIndex } from "./mapping_index.ts";
 
-const PAGES = 40, PAGE = 4096;
+const PAGES = 40;
 
 /** The model in its simplest form: one entry for each page. */
 class Model {
@@ -37,8 +38,8 @@ Deno.test("MappingIndex agrees with a model of single pages", () => {
       const first = below(PAGES), last = first + 1 + below(Math.min(8, PAGES - first));
       const clone = index.clone();
       if (below(4) === 0) index = clone;
-      const kind = below(4), prot = below(3), file = below(2) - 1, offset = below(3) * PAGE;
-      const [start, end] = [first * PAGE, last * PAGE];
+      const kind = below(4), prot = below(3), file = below(2) - 1, offset = below(3) * PAGE_SIZE;
+      const [start, end] = [first * PAGE_SIZE, last * PAGE_SIZE];
       if (kind === 0) index.unmap(start, end);
       else if (kind === 1) checkChanged(model, index.protect(start, end, prot), first, last, prot);
       else index.map(start, end, file, offset + start, prot);
@@ -48,7 +49,7 @@ Deno.test("MappingIndex agrees with a model of single pages", () => {
         else if (kind === 1) model.pages[i] = page === null ? null : { ...page, prot };
         else model.pages[i] = { prot, file, delta: offset };
       }
-      const found = model.pages.map((_, i) => index.protectionAt(i * PAGE + 5));
+      const found = model.pages.map((_, i) => index.protectionAt(i * PAGE_SIZE + 5));
       assertEquals(found, model.pages.map((page) => page?.prot ?? -1), `round ${round}.${step}`);
       assertEquals(index.count, model.count(), `round ${round}.${step}`);
     }
@@ -59,7 +60,7 @@ Deno.test("MappingIndex agrees with a model of single pages", () => {
 function checkChanged(model: Model, changed: number[], first: number, last: number, prot: number) {
   const pages = new Set<number>();
   for (let i = 0; i < changed.length; i += 2) {
-    for (let at = changed[i]!; at < changed[i + 1]!; at += PAGE) pages.add(at / PAGE);
+    for (let at = changed[i]!; at < changed[i + 1]!; at += PAGE_SIZE) pages.add(at / PAGE_SIZE);
   }
   for (let i = 0; i < PAGES; i++) {
     const page = model.pages[i]!;
@@ -70,10 +71,10 @@ function checkChanged(model: Model, changed: number[], first: number, last: numb
 
 Deno.test("MappingIndex: a clone goes its own way", () => {
   const index = new MappingIndex();
-  index.map(0, 10 * PAGE, ARENA, 0, 3);
+  index.map(0, 10 * PAGE_SIZE, ARENA, 0, 3);
   const clone = index.clone();
-  clone.protect(0, PAGE, 1);
-  clone.unmap(5 * PAGE, 6 * PAGE);
-  assertEquals([index.protectionAt(0), index.protectionAt(5 * PAGE), index.count], [3, 3, 1]);
-  assertEquals([clone.protectionAt(0), clone.protectionAt(5 * PAGE), clone.count], [1, -1, 3]);
+  clone.protect(0, PAGE_SIZE, 1);
+  clone.unmap(5 * PAGE_SIZE, 6 * PAGE_SIZE);
+  assertEquals([index.protectionAt(0), index.protectionAt(5 * PAGE_SIZE), index.count], [3, 3, 1]);
+  assertEquals([clone.protectionAt(0), clone.protectionAt(5 * PAGE_SIZE), clone.count], [1, -1, 3]);
 });

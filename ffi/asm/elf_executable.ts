@@ -6,12 +6,12 @@
  * execve(2).
  */
 
+import { PAGE_SIZE } from "../abi/mman.ts";
 import {
   align,
   EHDR_BYTES,
   ET_DYN,
   ET_EXEC,
-  PAGE_BYTES,
   PF_R,
   PF_W,
   PF_X,
@@ -72,7 +72,7 @@ export function writeExecutable(
   }
   for (const s of loads) {
     // mmap can place it only where offset and address are equal modulo the page size
-    const offset = align(end, PAGE_BYTES) + s.vaddr % PAGE_BYTES;
+    const offset = align(end, PAGE_SIZE) + s.vaddr % PAGE_SIZE;
     headers.push({
       type: PT_LOAD,
       flags: (s.read ? PF_R : 0) | (s.write ? PF_W : 0) | (s.exec ? PF_X : 0),
@@ -80,7 +80,7 @@ export function writeExecutable(
       vaddr: s.vaddr,
       fileSize: s.bytes.length,
       memSize: memSizeOf(s),
-      align: PAGE_BYTES,
+      align: PAGE_SIZE,
     });
     contents.push({ offset, bytes: s.bytes });
     if (s.bytes.length > 0) end = offset + s.bytes.length;
@@ -114,6 +114,6 @@ function checkLayout(loads: Segment[]): void {
       throw new RangeError(`${name} has ${s.bytes.length} bytes but a memory size of ${size}`);
     }
     if (s.vaddr < freeFrom) throw new RangeError(`${name} shares a page with the one before it`);
-    freeFrom = align(s.vaddr + size, PAGE_BYTES);
+    freeFrom = align(s.vaddr + size, PAGE_SIZE);
   }
 }

@@ -6,7 +6,6 @@
 
 export const EHDR_BYTES = 64;
 export const PHDR_BYTES = 56;
-export const PAGE_BYTES = 4096;
 
 export const ET_EXEC = 2;
 export const ET_DYN = 3;

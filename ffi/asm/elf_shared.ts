@@ -7,11 +7,11 @@
  * gABI.
  */
 
+import { PAGE_SIZE } from "../abi/mman.ts";
 import {
   align,
   EHDR_BYTES,
   ET_DYN,
-  PAGE_BYTES,
   PF_R,
   PF_W,
   PF_X,
@@ -103,7 +103,7 @@ export function writeSharedObject(
     [DT_NULL, 0],
   ] as const;
   const tablesEnd = dynAt + dynamic.length * DYN_BYTES;
-  const codeAt = align(tablesEnd, PAGE_BYTES);
+  const codeAt = align(tablesEnd, PAGE_SIZE);
 
   const out = new Uint8Array(codeAt + code.length);
   const view = new DataView(out.buffer);
@@ -119,13 +119,13 @@ export function writeSharedObject(
       align: to,
     });
   if (vdso !== undefined) {
-    segment(0, PT_LOAD, PF_R | PF_X, 0, out.length, PAGE_BYTES);
+    segment(0, PT_LOAD, PF_R | PF_X, 0, out.length, PAGE_SIZE);
     segment(1, PT_DYNAMIC, PF_R, dynAt, dynamic.length * DYN_BYTES, 8);
     segment(2, PT_GNU_STACK, PF_R | PF_W, 0, 0, STACK_ALIGN);
   } else {
     // The loader relocates pointers in the dynamic section in place: this page is writable.
-    segment(0, PT_LOAD, PF_R | PF_W, 0, tablesEnd, PAGE_BYTES);
-    segment(1, PT_LOAD, PF_R | PF_X, codeAt, code.length, PAGE_BYTES);
+    segment(0, PT_LOAD, PF_R | PF_W, 0, tablesEnd, PAGE_SIZE);
+    segment(1, PT_LOAD, PF_R | PF_X, codeAt, code.length, PAGE_SIZE);
     segment(2, PT_DYNAMIC, PF_R | PF_W, dynAt, dynamic.length * DYN_BYTES, 8);
     segment(3, PT_GNU_STACK, PF_R | PF_W, 0, 0, STACK_ALIGN);
   }

@@ -1,13 +1,14 @@
 /** Page faults and exceptions: the trap says what happened and where, and the guest can go on. */
 
 import { assert, assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
 import { al, eax, ecx, edx, rax, rbx, rcx, rdi, rsi, xmm0 } from "../../ffi/asm/registers.ts";
 import type { Define } from "../conformance.ts";
 import * as p from "../platform.ts";
 import { isTranslated } from "./host_view.ts";
-import { CODE, DATA, describe, fail, type Lab, PAGE, reg, RW, setReg, STACK } from "./lab.ts";
+import { CODE, DATA, describe, fail, type Lab, reg, RW, setReg, STACK } from "./lab.ts";
 
 const SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11;
 const SEGV_MAPERR = 1, SEGV_ACCERR = 2;
@@ -132,7 +133,7 @@ function accessKinds(lab: Lab): void {
       const code = emit(new Assembler().mov(ecx, 1).xor(eax, eax).label("here"));
       lab.load(space, code.ud2());
       for (const prot of access === p.ACCESS_WRITE ? [-1, p.PROT_READ] : [-1]) {
-        if (prot < 0) space.unmap(DATA, PAGE);
+        if (prot < 0) space.unmap(DATA, PAGE_SIZE);
         else lab.map(space, DATA, 1, prot);
         const c = lab.thread(space);
         c.resumeAll(true);
@@ -150,8 +151,8 @@ function accessKinds(lab: Lab): void {
 
 function crossPage(lab: Lab): void {
   const space = lab.space();
-  const end = CODE + PAGE;
-  lab.load(space, new Assembler().zero(PAGE - 3).bytes(new Uint8Array([0x48, 0xb8, 1]))); // movabs
+  const end = CODE + PAGE_SIZE;
+  lab.load(space, new Assembler().zero(PAGE_SIZE - 3).db(0x48, 0xb8, 1)); // movabs
   const c = lab.thread(space, end - 3);
   c.resumeAll(true);
   lab.expect(c, p.TRAP_FAULT);
@@ -175,7 +176,7 @@ function repair(lab: Lab): void {
   c.resumeRet(0);
   lab.expect(c, p.TRAP_FAULT);
   assertEquals(c.faultAccess, p.ACCESS_WRITE);
-  space.protect(DATA, PAGE, RW);
+  space.protect(DATA, PAGE_SIZE, RW);
   c.fetchRegs();
   c.resumeAll(false);
   lab.expectCall(c, 2);
@@ -183,18 +184,19 @@ function repair(lab: Lab): void {
 
 function stringFault(lab: Lab): void {
   const space = lab.space();
-  const code = new Assembler().mov(rdi, DATA + PAGE - 100).mov(ecx, 300).mov(eax, 0x5a).repStosb()
+  const code = new Assembler().mov(rdi, DATA + PAGE_SIZE - 100).mov(ecx, 300).mov(eax, 0x5a)
+    .repStosb()
     .mov(eax, 1).syscall();
   lab.load(space, code);
   const data = lab.map(space, DATA);
   const c = lab.thread(space);
   c.resumeAll(true);
   lab.expect(c, p.TRAP_FAULT);
-  assertEquals(c.faultAddr, DATA + PAGE);
+  assertEquals(c.faultAddr, DATA + PAGE_SIZE);
   c.fetchRegs();
-  assertEquals([reg(c, p.RCX), reg(c, p.RDI)], [200n, BigInt(DATA + PAGE)]);
-  assertEquals(lab.arena.dv.getUint8(data + PAGE - 1), 0x5a);
-  lab.map(space, DATA + PAGE);
+  assertEquals([reg(c, p.RCX), reg(c, p.RDI)], [200n, BigInt(DATA + PAGE_SIZE)]);
+  assertEquals(lab.arena.dv.getUint8(data + PAGE_SIZE - 1), 0x5a);
+  lab.map(space, DATA + PAGE_SIZE);
   c.resumeAll(false);
   lab.expectCall(c, 1);
 }

@@ -5,15 +5,16 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
 import { eax, ebx, ecx, edi, edx } from "../../ffi/asm/registers.ts";
 import { copyFromBuffer, copyToBuffer } from "../../ffi/mem/native_memory.ts";
 import { type Context, TRAP_FULL } from "../platform.ts";
-import { CODE, DATA, type Lab, PAGE } from "./lab.ts";
+import { CODE, DATA, type Lab } from "./lab.ts";
 
 const AREA_PAGES = 4;
-const AREA_BYTES = AREA_PAGES * PAGE;
+const AREA_BYTES = AREA_PAGES * PAGE_SIZE;
 /** XSAVE areas in the guest, and behind them a table of component sizes and offsets. */
 const IMAGE = DATA;
 export const BEFORE = DATA + AREA_BYTES;

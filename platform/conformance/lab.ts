@@ -7,9 +7,10 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
-import { copyFromBuffer, fill } from "../../ffi/mem/native_memory.ts";
+import { copyFromBuffer } from "../../ffi/mem/native_memory.ts";
 import { EPOLLET, EPOLLIN } from "../../ffi/abi/epoll.ts";
 import { Epoll } from "../../ffi/sys/epoll.ts";
 import {
@@ -31,14 +32,13 @@ import {
   TRAP_SYSCALL,
 } from "../platform.ts";
 
-export const PAGE = 4096;
 export const RW = PROT_READ | PROT_WRITE;
 export const RX = PROT_READ | PROT_EXEC;
 /** Where guests of these tests have their code, data and stack. */
 export const CODE = 0x10000000;
 export const DATA = 0x20000000;
 export const STACK = 0x30000000;
-export const STACK_BYTES = 16 * PAGE;
+export const STACK_BYTES = 16 * PAGE_SIZE;
 
 /** How long a platform may take before a test fails. Generous: the machine can be busy. */
 const PATIENCE_MS = 20_000;
@@ -76,9 +76,9 @@ export class Lab {
   /** Arena offset of zeroed pages of this test. */
   pages(count = 1): number {
     const offset = this.#free;
-    this.#free += count * PAGE;
+    this.#free += count * PAGE_SIZE;
     assert(this.#free <= this.arena.size, "the arena of the tests is used up");
-    this.arena.punch(offset, count * PAGE);
+    this.arena.punch(offset, count * PAGE_SIZE);
     return offset;
   }
 
@@ -96,17 +96,17 @@ export class Lab {
   /** Puts code at an address. @returns arena offset of its first page */
   load(space: AddressSpace, code: Assembler, at = CODE): number {
     const bytes = code.assemble(at);
-    const count = Math.ceil(bytes.length / PAGE);
+    const count = Math.ceil(bytes.length / PAGE_SIZE);
     const offset = this.pages(count);
     copyFromBuffer(this.arena.base + offset, bytes, 0, bytes.length);
-    space.mapArena(at, count * PAGE, offset, RX);
+    space.mapArena(at, count * PAGE_SIZE, offset, RX);
     return offset;
   }
 
   /** Zeroed memory at an address. @returns its arena offset */
   map(space: AddressSpace, at: number, pages = 1, prot = RW): number {
     const offset = this.pages(pages);
-    space.mapArena(at, pages * PAGE, offset, prot);
+    space.mapArena(at, pages * PAGE_SIZE, offset, prot);
     return offset;
   }
 
@@ -209,11 +209,6 @@ export function setReg(context: Context, at: number, value: number | bigint): vo
 
 export function reg(context: Context, at: number): bigint {
   return context.regs.getBigUint64(at, true);
-}
-
-/** Fills a range of the arena with zeros. */
-export function wipe(arena: Arena, offset: number, len: number): void {
-  fill(arena.base + offset, 0, len);
 }
 
 /** A guest that calls `nr` in an endless loop, with its counter rbx as first argument. */

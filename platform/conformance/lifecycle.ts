@@ -1,12 +1,13 @@
 /** Start and end of spaces: thousands of spaces, stubs that die, and nothing left behind. */
 
 import { assert, assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { eax, rax } from "../../ffi/asm/registers.ts";
 import type { Define } from "../conformance.ts";
 import * as p from "../platform.ts";
 import { descendants, openFiles, ownMappings, stubsWithMapping } from "./host_view.ts";
-import { caller, CODE, fail, type Lab, PAGE, setReg } from "./lab.ts";
+import { caller, CODE, fail, type Lab, setReg } from "./lab.ts";
 
 /**
  * The address of guest code by which a test finds the stub on the host. Nothing else is mapped
@@ -120,11 +121,11 @@ function killedStub(lab: Lab): void {
 function killedWhileResumed(lab: Lab): void {
   for (let i = 0; i < 10; i++) {
     const space = lab.space();
-    lab.load(space, caller(4), FINDABLE + i * 16 * PAGE);
-    const c = lab.thread(space, FINDABLE + i * 16 * PAGE);
+    lab.load(space, caller(4), FINDABLE + i * 16 * PAGE_SIZE);
+    const c = lab.thread(space, FINDABLE + i * 16 * PAGE_SIZE);
     c.resumeAll(true);
     lab.expectCall(c, 4);
-    kill(FINDABLE + i * 16 * PAGE);
+    kill(FINDABLE + i * 16 * PAGE_SIZE);
     lab.map(space, 0x70000000); // the space of this change has no stub any more
     c.resumeRet(0);
     expectDeaths(lab, [c]);
@@ -136,7 +137,7 @@ function killedWhileResumed(lab: Lab): void {
 /** Waits for any trap; a thread that keeps running is interrupted. */
 function behindTheSpace(lab: Lab): void {
   const { maxUserAddress } = lab.platform;
-  for (const offset of [0, 1, 2, 3, 16, 17, 21, 32, 48, 64, 100, PAGE, 2 * PAGE]) {
+  for (const offset of [0, 1, 2, 3, 16, 17, 21, 32, 48, 64, 100, PAGE_SIZE, 2 * PAGE_SIZE]) {
     const space = lab.space();
     lab.load(space, new Assembler().jmp(rax));
     const c = lab.thread(space);

@@ -1,6 +1,7 @@
 /** Host mappings: a change is made before a thread that is resumed later runs, and exactly once. */
 
 import { assert, assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
@@ -9,7 +10,7 @@ import { close, ftruncate, memfdCreate, pread, pwrite } from "../../ffi/sys/file
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import type { Define } from "../conformance.ts";
 import * as p from "../platform.ts";
-import { CODE, DATA, type Lab, PAGE, RW, RX, setReg } from "./lab.ts";
+import { CODE, DATA, type Lab, RW, RX, setReg } from "./lab.ts";
 
 const SIGBUS = 7, BUS_ADRERR = 2;
 
@@ -64,7 +65,7 @@ function replaced(lab: Lab): void {
   for (let i = 0; i < 50; i++) {
     lab.expectCall(c, 1);
     assertEquals(c.args.u64(0), 1 + i % 2, `round ${i}`);
-    space.mapArena(DATA, PAGE, i % 2 === 0 ? second : first, p.PROT_READ);
+    space.mapArena(DATA, PAGE_SIZE, i % 2 === 0 ? second : first, p.PROT_READ);
     c.resumeRet(0);
   }
 }
@@ -73,16 +74,16 @@ function unmapped(lab: Lab): void {
   const space = lab.space();
   lab.load(space, reader());
   const data = lab.map(space, DATA, 3);
-  for (let i = 0; i < 3; i++) lab.arena.dv.setUint32(data + i * PAGE, 100 + i, true);
-  const c = startReader(lab, space, DATA + PAGE);
+  for (let i = 0; i < 3; i++) lab.arena.dv.setUint32(data + i * PAGE_SIZE, 100 + i, true);
+  const c = startReader(lab, space, DATA + PAGE_SIZE);
   lab.expectCall(c, 1);
-  space.unmap(DATA + PAGE, PAGE);
+  space.unmap(DATA + PAGE_SIZE, PAGE_SIZE);
   c.resumeRet(0);
   lab.expect(c, p.TRAP_FAULT);
-  assertEquals(c.faultAddr, DATA + PAGE);
+  assertEquals(c.faultAddr, DATA + PAGE_SIZE);
   for (const i of [0, 2]) {
     c.fetchRegs();
-    setReg(c, p.RBX, DATA + i * PAGE);
+    setReg(c, p.RBX, DATA + i * PAGE_SIZE);
     c.resumeAll(false);
     lab.expectCall(c, 1);
     assertEquals(c.args.u64(0), 100 + i);
@@ -96,14 +97,14 @@ function protectedRanges(lab: Lab): void {
   const code = new Assembler().label("again").mov(mem(rbx), al).mov(eax, 1).syscall().jmp("again");
   lab.load(space, code);
   lab.map(space, DATA, 2);
-  lab.map(space, DATA + 4 * PAGE, 2); // pages 2 and 3 are a hole
-  space.protect(DATA + PAGE, 4 * PAGE, p.PROT_READ);
+  lab.map(space, DATA + 4 * PAGE_SIZE, 2); // pages 2 and 3 are a hole
+  space.protect(DATA + PAGE_SIZE, 4 * PAGE_SIZE, p.PROT_READ);
   for (const [page, isWritable] of [[0, true], [1, false], [4, false], [5, true]] as const) {
-    const c = startReader(lab, space, DATA + page * PAGE);
+    const c = startReader(lab, space, DATA + page * PAGE_SIZE);
     lab.expect(c, isWritable ? p.TRAP_SYSCALL : p.TRAP_FAULT);
     if (isWritable) continue;
-    assertEquals([c.faultAddr, c.faultAccess], [DATA + page * PAGE, p.ACCESS_WRITE]);
-    space.protect(DATA + page * PAGE, PAGE, RW);
+    assertEquals([c.faultAddr, c.faultAccess], [DATA + page * PAGE_SIZE, p.ACCESS_WRITE]);
+    space.protect(DATA + page * PAGE_SIZE, PAGE_SIZE, RW);
     c.fetchRegs();
     c.resumeAll(false);
     lab.expectCall(c, 1);
@@ -116,21 +117,26 @@ function manyChanges(lab: Lab): void {
   lab.load(space, reader());
   const pages = 300;
   const data = lab.pages(pages);
-  for (let i = 0; i < pages; i++) lab.arena.dv.setUint32(data + i * PAGE, i, true);
+  for (let i = 0; i < pages; i++) lab.arena.dv.setUint32(data + i * PAGE_SIZE, i, true);
   // Each page of the guest gets a page of the arena in reverse order, in several steps that undo
   // one another.
-  space.mapArena(DATA, pages * PAGE, data, RW);
-  for (let i = 0; i < pages; i++) space.unmap(DATA + i * PAGE, PAGE);
+  space.mapArena(DATA, pages * PAGE_SIZE, data, RW);
+  for (let i = 0; i < pages; i++) space.unmap(DATA + i * PAGE_SIZE, PAGE_SIZE);
   for (let i = 0; i < pages; i++) {
-    space.mapArena(DATA + i * PAGE, PAGE, data + (pages - 1 - i) * PAGE, p.PROT_NONE);
-    space.protect(DATA + i * PAGE, PAGE, p.PROT_READ);
+    space.mapArena(
+      DATA + i * PAGE_SIZE,
+      PAGE_SIZE,
+      data + (pages - 1 - i) * PAGE_SIZE,
+      p.PROT_NONE,
+    );
+    space.protect(DATA + i * PAGE_SIZE, PAGE_SIZE, p.PROT_READ);
   }
   const c = startReader(lab, space, DATA);
   for (let i = 0; i < pages; i += 7) {
     lab.expectCall(c, 1);
     assertEquals(c.args.u64(0), i === 0 ? pages - 1 : pages - 1 - (i - 7) - 7, `page ${i}`);
     c.fetchRegs();
-    setReg(c, p.RBX, DATA + (i + 7) * PAGE);
+    setReg(c, p.RBX, DATA + (i + 7) * PAGE_SIZE);
     c.resumeAll(false);
     if (i + 7 >= pages) break;
   }
@@ -140,17 +146,17 @@ function manyChanges(lab: Lab): void {
 function hostFile(lab: Lab): void {
   const fd = memfdCreate("conformance", MFD_CLOEXEC);
   assert(fd >= 0);
-  ftruncate(fd, 4 * PAGE);
-  const buffer = allocBuffer(PAGE);
+  ftruncate(fd, 4 * PAGE_SIZE);
+  const buffer = allocBuffer(PAGE_SIZE);
   buffer.fill(0x77);
-  pwrite(fd, addressOf(buffer), 8, 2 * PAGE);
+  pwrite(fd, addressOf(buffer), 8, 2 * PAGE_SIZE);
   const file = lab.platform.registerFile(fd);
   assert(file >= 0, `registerFile gave ${file}`);
 
   const space = lab.space();
   const code = reader().label("write").mov(mem(rbx), rsi).mov(eax, 2).syscall();
   lab.load(space, code);
-  space.mapFile(DATA, PAGE, file, 2 * PAGE, RW);
+  space.mapFile(DATA, PAGE_SIZE, file, 2 * PAGE_SIZE, RW);
   const c = startReader(lab, space, DATA);
   lab.expectCall(c, 1);
   assertEquals(c.args.words[0], 0x77777777);
@@ -161,25 +167,25 @@ function hostFile(lab: Lab): void {
   setReg(c, p.RIP, CODE + code.offsetOf("write"));
   c.resumeAll(false);
   lab.expectCall(c, 2);
-  assertEquals(pread(fd, addressOf(buffer), 8, 2 * PAGE), 8);
+  assertEquals(pread(fd, addressOf(buffer), 8, 2 * PAGE_SIZE), 8);
   assertEquals(new DataView(buffer.buffer).getBigUint64(0, true), 0x1234567890abcdefn);
   close(fd);
 }
 
 function behindTheEnd(lab: Lab): void {
   const fd = memfdCreate("conformance", MFD_CLOEXEC);
-  ftruncate(fd, 2 * PAGE);
+  ftruncate(fd, 2 * PAGE_SIZE);
   const file = lab.platform.registerFile(fd);
   assert(file >= 0);
   const space = lab.space();
   lab.load(space, reader());
-  space.mapFile(DATA, 2 * PAGE, file, 0, p.PROT_READ);
-  const c = startReader(lab, space, DATA + PAGE);
+  space.mapFile(DATA, 2 * PAGE_SIZE, file, 0, p.PROT_READ);
+  const c = startReader(lab, space, DATA + PAGE_SIZE);
   lab.expectCall(c, 1);
-  ftruncate(fd, PAGE);
+  ftruncate(fd, PAGE_SIZE);
   c.resumeRet(0);
   lab.expect(c, p.TRAP_FAULT);
-  assertEquals([c.signo, c.sigcode, c.faultAddr], [SIGBUS, BUS_ADRERR, DATA + PAGE]);
+  assertEquals([c.signo, c.sigcode, c.faultAddr], [SIGBUS, BUS_ADRERR, DATA + PAGE_SIZE]);
   assert(c.faultAccess === p.ACCESS_READ || c.faultAccess === 0, "it was a read");
   lab.platform.unregisterFile(file);
   close(fd);
@@ -192,7 +198,7 @@ function flushWhileRunning(lab: Lab): void {
   lab.map(space, DATA);
   const c = startReader(lab, space, DATA);
   assertEquals(lab.nextWithin(20), null);
-  space.unmap(DATA, PAGE);
+  space.unmap(DATA, PAGE_SIZE);
   space.flush();
   lab.expect(c, p.TRAP_FAULT);
   assertEquals(c.faultAddr, DATA);
@@ -204,9 +210,9 @@ function acknowledged(lab: Lab): void {
   let last = space.seq;
   const data = lab.pages();
   for (let round = 0; round < 20; round++) {
-    space.mapArena(DATA, PAGE, data, RW);
-    space.protect(DATA, PAGE, p.PROT_READ);
-    space.unmap(DATA, PAGE);
+    space.mapArena(DATA, PAGE_SIZE, data, RW);
+    space.protect(DATA, PAGE_SIZE, p.PROT_READ);
+    space.unmap(DATA, PAGE_SIZE);
     assert(space.seq > last, "seq counts changes");
     assert(space.ackedSeq <= space.seq);
     last = space.seq;
@@ -219,12 +225,12 @@ function acknowledged(lab: Lab): void {
 
 function edges(lab: Lab): void {
   const { maxUserAddress } = lab.platform;
-  assert(maxUserAddress >= 2 ** 46 && maxUserAddress <= 2 ** 47 - PAGE, "most of 47 bits");
+  assert(maxUserAddress >= 2 ** 46 && maxUserAddress <= 2 ** 47 - PAGE_SIZE, "most of 47 bits");
   const isReserved = (addr: number) =>
     lab.platform.reserved.some(([start, end]) => addr >= start && addr < end);
   const space = lab.space();
   lab.load(space, reader());
-  for (const addr of [0x10000, 0x400000, 0x5555_5555_4000, maxUserAddress - PAGE]) {
+  for (const addr of [0x10000, 0x400000, 0x5555_5555_4000, maxUserAddress - PAGE_SIZE]) {
     if (isReserved(addr)) continue;
     const data = lab.map(space, addr);
     lab.arena.dv.setUint32(data, addr % 65537, true);
@@ -240,13 +246,13 @@ function counted(lab: Lab): void {
   const space = lab.space();
   const before = space.mappingCount;
   const data = lab.pages(64);
-  space.mapArena(DATA, 64 * PAGE, data, RW);
+  space.mapArena(DATA, 64 * PAGE_SIZE, data, RW);
   const one = space.mappingCount;
   assert(one > before);
-  for (let i = 1; i < 64; i += 2) space.protect(DATA + i * PAGE, PAGE, p.PROT_READ);
+  for (let i = 1; i < 64; i += 2) space.protect(DATA + i * PAGE_SIZE, PAGE_SIZE, p.PROT_READ);
   const many = space.mappingCount;
   assert(many >= one + 60, `${many} mappings`);
-  space.unmap(DATA, 64 * PAGE);
+  space.unmap(DATA, 64 * PAGE_SIZE);
   assert(space.mappingCount <= one, "back to what it was");
   space.flush();
 }
@@ -261,6 +267,6 @@ function newCode(lab: Lab): void {
     lab.expectCall(c, nr);
     c.fetchRegs();
     lab.arena.dv.setUint32(code + 1, nr + 1, true); // the immediate of mov
-    if (nr % 5 === 0) space.mapArena(CODE, PAGE, code, RX);
+    if (nr % 5 === 0) space.mapArena(CODE, PAGE_SIZE, code, RX);
   }
 }

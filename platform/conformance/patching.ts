@@ -6,13 +6,14 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
 import { r11, rax, rbx, rcx, rdi, rdx, rsi } from "../../ffi/asm/registers.ts";
 import type { Define } from "../conformance.ts";
 import * as p from "../platform.ts";
 import { Dice } from "./interrupts.ts";
-import { callBytes, CODE, DATA, type Lab, movEax, PAGE, reg, setReg } from "./lab.ts";
+import { callBytes, CODE, DATA, type Lab, movEax, reg, setReg } from "./lab.ts";
 
 const SITE_BYTES = 7;
 const ALL_FLAGS = 0xed7;
@@ -205,11 +206,11 @@ function patchedLoad(lab: Lab): void {
 /** mov rax, [rsp + 16]; mov [rsp + 8], r11: five bytes each. */
 const LOAD_RAX = 0x10_2444_8b48, STORE_R11 = 0x08_245c_894c;
 
-/** `instruction; syscall; ud2` at CODE + 64, patched, with a stack at DATA + PAGE. */
+/** `instruction; syscall; ud2` at CODE + 64, patched, with a stack at DATA + PAGE_SIZE. */
 function stackSite(lab: Lab, instruction: number): Site {
   const space = lab.space(), code = lab.load(space, new Assembler().zero(71).ud2());
   const isPatched = patch(lab, space, code, 64, instruction);
-  const context = lab.thread(space, CODE + 64, DATA + PAGE);
+  const context = lab.thread(space, CODE + 64, DATA + PAGE_SIZE);
   setReg(context, p.RDI, 0x1234);
   return { space, context, isPatched };
 }
@@ -218,12 +219,12 @@ function byStack(lab: Lab): void {
   const load = stackSite(lab, LOAD_RAX), store = stackSite(lab, STORE_R11);
   if (!load.isPatched) return;
   const { dv } = lab.arena;
-  dv.setUint32(lab.map(load.space, DATA + PAGE) + 16, 345, true);
+  dv.setUint32(lab.map(load.space, DATA + PAGE_SIZE) + 16, 345, true);
   load.context.resumeAll(true);
   lab.expectCall(load.context, 345);
   assertEquals([load.context.args.u64(0), load.context.rip], [0x1234, CODE + 71]);
 
-  const data = lab.map(store.space, DATA + PAGE);
+  const data = lab.map(store.space, DATA + PAGE_SIZE);
   setReg(store.context, p.R11, 0x5678);
   setReg(store.context, p.RAX, 346);
   store.context.resumeAll(true);
@@ -240,10 +241,10 @@ function faultInThunk(lab: Lab): void {
   if (!isPatched) return;
   context.resumeAll(true);
   lab.expect(context, p.TRAP_FAULT);
-  assertEquals([context.faultAddr, context.rip], [DATA + PAGE + 16, CODE + 64]);
+  assertEquals([context.faultAddr, context.rip], [DATA + PAGE_SIZE + 16, CODE + 64]);
   context.fetchRegs();
   assertEquals(reg(context, p.RIP), BigInt(CODE + 64));
-  lab.arena.dv.setUint32(lab.map(space, DATA + PAGE) + 16, 345, true);
+  lab.arena.dv.setUint32(lab.map(space, DATA + PAGE_SIZE) + 16, 345, true);
   context.resumeAll(false);
   lab.expectCall(context, 345);
 }
@@ -317,7 +318,7 @@ function ownThunks(lab: Lab): void {
   const code = lab.pages(),
     start = (space: p.AddressSpace, set: p.Thunks | null) => {
       if (set !== null) space.useThunks(set);
-      space.mapArena(CODE, PAGE, code, p.PROT_READ | p.PROT_EXEC);
+      space.mapArena(CODE, PAGE_SIZE, code, p.PROT_READ | p.PROT_EXEC);
       return lab.thread(space);
     };
   const bytes = new Assembler().mov(rdx, mem(rdi, 8)).ud2().assemble();

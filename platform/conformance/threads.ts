@@ -3,12 +3,13 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
 import { eax, rax, rbx, rdi, rsi } from "../../ffi/asm/registers.ts";
 import type { Define } from "../conformance.ts";
 import * as p from "../platform.ts";
-import { assertTrap, CODE, DATA, type Lab, PAGE, reg, RW, setReg } from "./lab.ts";
+import { assertTrap, CODE, DATA, type Lab, reg, RW, setReg } from "./lab.ts";
 
 /**
  * The bounds of fairness among four threads: how many turns a thread may wait, and how long the
@@ -81,7 +82,7 @@ function manySpaces(lab: Lab): void {
   const contexts = Array.from({ length: 12 }, () => {
     const space = lab.space();
     lab.load(space, counter());
-    space.mapArena(DATA, PAGE, shared, RW);
+    space.mapArena(DATA, PAGE_SIZE, shared, RW);
     return lab.thread(space);
   });
   for (const c of contexts) c.resumeAll(true);
@@ -146,10 +147,10 @@ function comeAndGo(lab: Lab): void {
     stopped.release(); // at its call
     lab.thread(space).release(); // before it ran
   }
-  const spin = lab.load(space, new Assembler().label("again").jmp("again"), CODE + 16 * PAGE);
+  const spin = lab.load(space, new Assembler().label("again").jmp("again"), CODE + 16 * PAGE_SIZE);
   assert(spin >= 0);
   for (let round = 0; round < 10; round++) {
-    const running = lab.thread(space, CODE + 16 * PAGE);
+    const running = lab.thread(space, CODE + 16 * PAGE_SIZE);
     running.resumeAll(true);
     running.release(); // while it runs
   }
@@ -204,7 +205,7 @@ function forked(lab: Lab): void {
   const parent = lab.thread(space);
   parent.resumeAll(true);
   lab.expectCall(parent, 1);
-  lab.map(space, DATA + PAGE); // queued at the time of fork
+  lab.map(space, DATA + PAGE_SIZE); // queued at the time of fork
   const child = forkThread(lab, parent);
   child.resumeAll(true);
   lab.expectCall(child, 1);
@@ -219,7 +220,7 @@ function forked(lab: Lab): void {
   lab.expectCall(parent, 1);
   assertEquals(parent.args.u64(0), 11, "the parent's old page");
 
-  space.unmap(DATA, PAGE);
+  space.unmap(DATA, PAGE_SIZE);
   parent.resumeRet(0);
   lab.expect(parent, p.TRAP_FAULT);
   child.resumeRet(0);
@@ -251,12 +252,12 @@ function forkWhileRunning(lab: Lab): void {
   const space = lab.space();
   lab.load(space, peeker());
   const spin = new Assembler().label("again").inc(rax).mov(mem(rbx), rax).jmp("again");
-  lab.load(space, spin, CODE + PAGE);
+  lab.load(space, spin, CODE + PAGE_SIZE);
   const data = lab.map(space, DATA);
-  const spinner = lab.thread(space, CODE + PAGE);
-  setReg(spinner, p.RBX, DATA + PAGE / 2);
+  const spinner = lab.thread(space, CODE + PAGE_SIZE);
+  setReg(spinner, p.RBX, DATA + PAGE_SIZE / 2);
   spinner.resumeAll(true);
-  lab.until(() => lab.arena.dv.getUint32(data + PAGE / 2, true) > 0, "it runs");
+  lab.until(() => lab.arena.dv.getUint32(data + PAGE_SIZE / 2, true) > 0, "it runs");
   const caller = lab.thread(space);
   caller.resumeAll(true);
   for (let i = 0; i < 20; i++) {
@@ -281,9 +282,9 @@ function parentEnds(lab: Lab): void {
   for (let round = 0; round < 10; round++) {
     const space = lab.space();
     lab.load(space, peeker());
-    lab.load(space, new Assembler().label("again").jmp("again"), CODE + PAGE);
+    lab.load(space, new Assembler().label("again").jmp("again"), CODE + PAGE_SIZE);
     lab.arena.dv.setUint32(lab.map(space, DATA), 7, true);
-    lab.thread(space, CODE + PAGE).resumeAll(true);
+    lab.thread(space, CODE + PAGE_SIZE).resumeAll(true);
     const parent = lab.thread(space);
     parent.resumeAll(true);
     lab.expectCall(parent, 1);

@@ -12,6 +12,7 @@
  * the slot, `host_kinds.ts`.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { KvmRegs } from "../../ffi/abi/kvm.ts";
 import { layout } from "../../ffi/abi/layout.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
@@ -38,7 +39,6 @@ import {
   rsp,
 } from "../../ffi/asm/registers.ts";
 import type { HostKind } from "./host_kinds.ts";
-import { PAGE_BYTES } from "./table_memory.ts";
 
 /**
  * Ports that the stub writes to when it leaves the machine: CALL_PORT from where calls are made,
@@ -165,7 +165,7 @@ export function callStub(kind: HostKind): CallStub {
     a.mov(rsp, register(G.rsp)).jmp(register(G.rip));
   } else a.sysretq(); // rcx and r11 are what `syscall` itself put there
   const { length } = a;
-  a.zero(PAGE_BYTES - length).label("slot").zero(PAGE_BYTES).label("bell");
+  a.zero(PAGE_SIZE - length).label("slot").zero(PAGE_SIZE).label("bell");
   return {
     code: a.assemble().slice(0, length),
     behindPost: a.offsetOf("posted"),

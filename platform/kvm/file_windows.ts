@@ -14,6 +14,7 @@ import {
   MAP_NORESERVE,
   MAP_PRIVATE,
   MAP_SHARED,
+  PAGE_SIZE,
   PROT_NONE,
   PROT_READ,
   PROT_WRITE,
@@ -26,7 +27,6 @@ import { close, dup, fcntl, fstat, mmap } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { PROT_EXEC, PROT_WRITE as GUEST_WRITE } from "../platform.ts";
 import { type GuestPhysical, WINDOWS_BYTES } from "./guest_physical.ts";
-import { PAGE_BYTES } from "./table_memory.ts";
 
 export const WINDOW_BYTES: number = 2 * 2 ** 20;
 /** Number of windows. */
@@ -160,7 +160,7 @@ export class FileWindows {
     if (window === undefined || fstat(window.file.fd, scratch.area(0)) < 0) return 0;
     const at = scratch.areaOffset(0) + Stat.at.size;
     const size = scratch.dv.getUint32(at, true) + scratch.dv.getInt32(at + 4, true) * 2 ** 32;
-    const pages = Math.ceil(size / PAGE_BYTES) * PAGE_BYTES;
+    const pages = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
     return pages - window.stretch * WINDOW_BYTES - (page - this.pageOf(index));
   }
 

@@ -13,6 +13,7 @@ import {
   MAP_ANONYMOUS,
   MAP_NORESERVE,
   MAP_PRIVATE,
+  PAGE_SIZE,
   PROT_NONE,
 } from "../../ffi/abi/mman.ts";
 import { SYS_madvise } from "../../ffi/abi/syscall_numbers.ts";
@@ -21,7 +22,7 @@ import { scratch } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { ioctl, mmap, munmap } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { PAGE_BYTES, TABLE_MEMORY_BYTES, type TableMemory } from "./table_memory.ts";
+import { TABLE_MEMORY_BYTES, type TableMemory } from "./table_memory.ts";
 
 const PART_BYTES = 2 ** 30;
 /** Guest-physical address of the arena. */
@@ -105,7 +106,7 @@ export class GuestPhysical {
 
   #forget(): void {
     const host = this.#tables.base;
-    check(this.#setRegion(FORGET_SLOT, FORGET_AT, PAGE_BYTES, host), "memory of the machine");
+    check(this.#setRegion(FORGET_SLOT, FORGET_AT, PAGE_SIZE, host), "memory of the machine");
     check(this.#setRegion(FORGET_SLOT, FORGET_AT, 0, host), "memory of the machine");
   }
 

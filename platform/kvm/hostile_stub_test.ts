@@ -8,6 +8,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
 import { eax, ecx, r12, rax, rbx, rcx, rdi, rsi, rsp } from "../../ffi/asm/registers.ts";
@@ -21,7 +22,6 @@ import {
   describe,
   type Lab,
   movEax,
-  PAGE,
   reg,
   setReg,
   STACK,
@@ -34,7 +34,7 @@ import { THUNKS_AT, USER_CODE } from "./ring0.ts";
 import { KICK_SIGNAL } from "./threads.ts";
 import { assertSound, attack, RING0_BASE, STUB_AT, test } from "./hostile_testing.ts";
 
-const STUB = RING0_BASE + BigInt(STUB_AT), SLOT = STUB + BigInt(PAGE);
+const STUB = RING0_BASE + BigInt(STUB_AT), SLOT = STUB + BigInt(PAGE_SIZE);
 const THUNKS = RING0_BASE + BigInt(THUNKS_AT);
 /** Offset of a patched site in its code. */
 const SITE = 64, SITE_BYTES = 7;
@@ -74,7 +74,7 @@ function strictCaller(): Assembler {
 /** Makes the code at CODE jump there through rsi, and waits until the thread stops. */
 function jumpTo(lab: Lab, c: p.Context, to: bigint): void {
   setReg(c, p.RIP, CODE);
-  setReg(c, p.RSP, STACK + PAGE);
+  setReg(c, p.RSP, STACK + PAGE_SIZE);
   setReg(c, p.RSI, to);
   c.resumeAll(false);
   const stop = lab.nextWithin(3) ?? (c.interrupt(), lab.next());
@@ -200,15 +200,15 @@ test("who has no stack makes calls and loops in ring 3, wherever it is kicked", 
 test("exceptions on two processors at the same time do not mix", (lab) => {
   const space = lab.space();
   lab.load(space, new Assembler().ud2());
-  lab.load(space, new Assembler().zero(64).ud2(), CODE + PAGE);
+  lab.load(space, new Assembler().zero(64).ud2(), CODE + PAGE_SIZE);
   const threads = [0, 1].map((i) => {
-    const c = lab.thread(space, CODE + i * (PAGE + 64), STACK + i);
+    const c = lab.thread(space, CODE + i * (PAGE_SIZE + 64), STACK + i);
     c.resumeAll(true);
     return c;
   });
   for (let i = 0; i < 2000; i++) {
     const c = lab.next(), which = threads.indexOf(c);
-    assertEquals([c.signo, c.rip, c.rsp], [SIGILL, CODE + which * (PAGE + 64), STACK + which]);
+    assertEquals([c.signo, c.rip, c.rsp], [SIGILL, CODE + which * (PAGE_SIZE + 64), STACK + which]);
     c.fetchRegs();
     c.resumeAll(false);
   }
@@ -243,7 +243,7 @@ test("what a load of ss holds back comes behind the next instruction", (lab) => 
     const isCall = c.trap === p.TRAP_SYSCALL, isSignal = c.trap === p.TRAP_EXCEPTION;
     assert(isCall || isSignal, `${what}: ${describe(c)}`);
     if (isSignal) assert([SIGTRAP, SIGILL, SIGSEGV].includes(c.signo), `${what}: ${describe(c)}`);
-    assert(c.rip >= CODE && c.rip < CODE + PAGE, `${what}: ${describe(c)}`);
+    assert(c.rip >= CODE && c.rip < CODE + PAGE_SIZE, `${what}: ${describe(c)}`);
   }
   assertSound(lab);
 });

@@ -4,11 +4,12 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
 import { eax, ecx, edx, r11, rax, rbx, rcx, rsp } from "../../ffi/asm/registers.ts";
 import { SIGILL, SIGSEGV, SIGTRAP } from "../../ffi/abi/signal.ts";
-import { caller, CODE, DATA, describe, PAGE, reg, setReg, STACK } from "../conformance/lab.ts";
+import { caller, CODE, DATA, describe, reg, setReg, STACK } from "../conformance/lab.ts";
 import { isTranslated } from "../conformance/host_view.ts";
 import * as p from "../platform.ts";
 import { assertSound, attack, RING0_BASE, STUB_AT, test } from "./hostile_testing.ts";
@@ -112,7 +113,7 @@ test("a port used by one thread changes nothing of the next one on its processor
 test("ring 0 can be neither read, written nor run", (lab) => {
   const last = cpuPages(MAX_CPUS - 1).stackFrame;
   for (let frame = 0; frame <= last + 1; frame += frame < 20 ? 1 : 7) {
-    const at = RING0_BASE + BigInt(frame * PAGE);
+    const at = RING0_BASE + BigInt(frame * PAGE_SIZE);
     const c = attack(lab, `write of frame ${frame}`, (a) => a.movabs(rbx, at).mov(mem(rbx), rax));
     assertEquals([c.trap, c.signo, c.faultAccess], [p.TRAP_FAULT, SIGSEGV, p.ACCESS_WRITE]);
     const reads = attack(
@@ -128,7 +129,7 @@ test("ring 0 can be neither read, written nor run", (lab) => {
 });
 
 test("who jumps into the call stub makes a call or gets a signal", (lab) => {
-  for (const offset of [0, 1, 2, 3, 4, 100, PAGE - 1]) {
+  for (const offset of [0, 1, 2, 3, 4, 100, PAGE_SIZE - 1]) {
     const at = RING0_BASE + BigInt(STUB_AT + offset);
     for (const back of [0x1234n, 0x8000_0000_0000_0000n, RING0_BASE, 0xffff_7fff_ffff_ffffn]) {
       const c = attack(
@@ -225,7 +226,7 @@ test("every interrupt by number is a signal", (lab) => {
 });
 
 test("bases of segments in ring 0 lead nowhere", (lab) => {
-  const at = RING0_BASE + BigInt(PAGE);
+  const at = RING0_BASE + BigInt(PAGE_SIZE);
   for (const prefix of [0x64, 0x65]) {
     const wrbase = prefix === 0x64 ? 0xd3 : 0xdb; // wrfsbase, wrgsbase rbx
     const c = attack(lab, "read by a base in ring 0", (a) => {
@@ -240,7 +241,10 @@ test("bases of segments in ring 0 lead nowhere", (lab) => {
 test("mappings over what is not user memory are refused", (lab) => {
   const space = lab.space();
   for (
-    const [addr, len] of [[USER_END - PAGE, 2 * PAGE], [2 ** 47, PAGE], [-PAGE, PAGE], [1, PAGE]]
+    const [addr, len] of [[USER_END - PAGE_SIZE, 2 * PAGE_SIZE], [2 ** 47, PAGE_SIZE], [
+      -PAGE_SIZE,
+      PAGE_SIZE,
+    ], [1, PAGE_SIZE]]
   ) {
     let isRefused = false;
     try {

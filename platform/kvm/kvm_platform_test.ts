@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
 import { eax, rax, rbx, rdi, rdx } from "../../ffi/asm/registers.ts";
@@ -13,7 +14,7 @@ import { check } from "../../ffi/sys/errors.ts";
 import { close, eventfd, ftruncate, memfdCreate, openat } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { openFiles } from "../conformance/host_view.ts";
-import { caller, CODE, DATA, describe, Lab, PAGE, reg, RW, setReg } from "../conformance/lab.ts";
+import { caller, CODE, DATA, describe, Lab, reg, RW, setReg } from "../conformance/lab.ts";
 import * as p from "../platform.ts";
 import { tryPlatform } from "../select/registry.ts";
 import { named } from "../../tests/harness/machine.ts";
@@ -197,9 +198,9 @@ test("memory that is locked is taken away all the same", (lab) => {
     const data = lab.map(space, DATA), count = () => lab.arena.dv.getUint32(data, true);
     const c = lab.thread(space);
     c.resumeAll(true);
-    check(syscall(SYS_mlock, lab.arena.base + data, PAGE), "mlock");
+    check(syscall(SYS_mlock, lab.arena.base + data, PAGE_SIZE), "mlock");
     lab.until(() => count() > 0, "the thread has written");
-    space.unmap(DATA, PAGE);
+    space.unmap(DATA, PAGE_SIZE);
     space.flush();
     const taken = count();
     lab.expect(c, p.TRAP_FAULT);
@@ -210,24 +211,24 @@ test("memory that is locked is taken away all the same", (lab) => {
 
 test("a file that grows again gives its pages again", (lab) => {
   const fd = memfdCreate("kvm", MFD_CLOEXEC);
-  ftruncate(fd, 3 * PAGE);
+  ftruncate(fd, 3 * PAGE_SIZE);
   const file = lab.platform.registerFile(fd);
   const space = lab.space();
   lab.load(
     space,
     new Assembler().label("again").mov(rdi, mem(rbx)).mov(eax, 1).syscall().jmp("again"),
   );
-  space.mapFile(DATA, 3 * PAGE, file, 0, RW);
+  space.mapFile(DATA, 3 * PAGE_SIZE, file, 0, RW);
   const c = lab.thread(space);
-  setReg(c, p.RBX, DATA + 2 * PAGE);
+  setReg(c, p.RBX, DATA + 2 * PAGE_SIZE);
   c.resumeAll(true);
   lab.expectCall(c, 1);
   for (let round = 0; round < 3; round++) {
-    ftruncate(fd, PAGE);
+    ftruncate(fd, PAGE_SIZE);
     c.resumeRet(0);
     lab.expect(c, p.TRAP_FAULT);
-    assertEquals([c.signo, c.faultAddr], [7, DATA + 2 * PAGE]);
-    ftruncate(fd, 3 * PAGE);
+    assertEquals([c.signo, c.faultAddr], [7, DATA + 2 * PAGE_SIZE]);
+    ftruncate(fd, 3 * PAGE_SIZE);
     c.fetchRegs();
     c.resumeAll(false);
     lab.expectCall(c, 1);
@@ -243,9 +244,9 @@ test("windows on files are counted: used, copied by a fork, given back", (lab) =
   for (let round = 0; round < 5; round++) {
     const file = lab.platform.registerFile(fd);
     const space = lab.space();
-    space.mapFile(DATA, 64 * 2 ** 20 - PAGE, file, 0, RW);
-    space.mapFile(DATA, PAGE, file, PAGE, p.PROT_READ); // over its own frame, from elsewhere
-    space.mapFile(DATA, PAGE, file, PAGE, p.PROT_READ); // the same again
+    space.mapFile(DATA, 64 * 2 ** 20 - PAGE_SIZE, file, 0, RW);
+    space.mapFile(DATA, PAGE_SIZE, file, PAGE_SIZE, p.PROT_READ); // over its own frame
+    space.mapFile(DATA, PAGE_SIZE, file, PAGE_SIZE, p.PROT_READ); // the same again
     const child = space.fork();
     assert(child !== null);
     lab.platform.unregisterFile(file);
@@ -264,9 +265,9 @@ test("a file is not mapped for more than its descriptor allows", (lab) => {
   const fd = openat(AT_FDCWD, "/proc/self/exe", O_RDONLY);
   const file = lab.platform.registerFile(fd);
   const good = lab.space(), bad = lab.space();
-  good.mapFile(DATA, PAGE, file, 0, p.PROT_READ);
+  good.mapFile(DATA, PAGE_SIZE, file, 0, p.PROT_READ);
   assert(!good.broken);
-  bad.mapFile(DATA, PAGE, file, 0, RW);
+  bad.mapFile(DATA, PAGE_SIZE, file, 0, RW);
   assert(bad.broken);
   assertEquals(bad.fork(), null);
   assertEquals(lab.platform.registerFile(98765), -9);
@@ -278,10 +279,10 @@ test("the page of old calls calls", (lab) => {
   const code = new Assembler().movabs(rax, 0xffff_ffff_ff60_0000n).call(rax).label("behind").ud2();
   lab.load(space, code);
   lab.map(space, DATA);
-  const c = lab.thread(space, CODE, DATA + PAGE);
+  const c = lab.thread(space, CODE, DATA + PAGE_SIZE);
   c.resumeAll(true);
   lab.expectCall(c, 96);
-  assertEquals([c.rip, c.rsp], [CODE + code.offsetOf("behind"), DATA + PAGE]);
+  assertEquals([c.rip, c.rsp], [CODE + code.offsetOf("behind"), DATA + PAGE_SIZE]);
   c.resumeRet(7);
   lab.expect(c, p.TRAP_EXCEPTION);
   c.fetchRegs();

@@ -1,6 +1,7 @@
 /** Files larger than the part that is mapped at once, and more files than there are windows. */
 
 import { assert, assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
 import { eax, rbx, rcx, rdi } from "../../ffi/asm/registers.ts";
@@ -9,13 +10,13 @@ import { BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR } from "../../ffi/abi/siginfo.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
 import { close, ftruncate, memfdCreate } from "../../ffi/sys/files.ts";
 import { named } from "../../tests/harness/machine.ts";
-import { CODE, Lab, PAGE, RW, setReg } from "../conformance/lab.ts";
+import { CODE, Lab, RW, setReg } from "../conformance/lab.ts";
 import * as p from "../platform.ts";
 import { tryPlatform } from "../select/registry.ts";
 import { createKvmPlatform } from "./kvm_platform.ts";
 
 const GIB = 2 ** 30, STRETCH = 2 * 2 ** 20;
-const BASE = 0x100000000000 + 5 * PAGE;
+const BASE = 0x100000000000 + 5 * PAGE_SIZE;
 const code = new Assembler().label("read").mov(rdi, mem(rbx)).mov(eax, 1).syscall();
 code.label("write").mov(mem(rbx), rcx).mov(eax, 2).syscall();
 
@@ -91,7 +92,7 @@ test("a file of 100 GiB is mapped where it is touched, in no time", 64, (lab) =>
     const probe = new Prober(lab, space), places = [BASE, BASE + 7 * GIB + 8, end - 8];
     for (const [i, addr] of places.entries()) probe.write(addr, i + 1);
     // Maps a part again over pages that were touched; the pages around it stay.
-    space.mapFile(BASE + 7 * GIB, PAGE, file, 7 * GIB, RW);
+    space.mapFile(BASE + 7 * GIB, PAGE_SIZE, file, 7 * GIB, RW);
     assertEquals(places.map((addr) => probe.read(addr)), [1, 2, 3]);
     space.protect(BASE, 50 * GIB, p.PROT_READ);
     for (const addr of [BASE, BASE + 7 * GIB + 8, BASE + 9 * GIB]) {
@@ -122,10 +123,10 @@ test(
     withFile(lab, 64 * STRETCH, (file, fd) => {
       const space = lab.space(), probe = new Prober(lab, space);
       space.mapFile(BASE, 64 * STRETCH, file, 0, RW);
-      space.mapFile(BASE + 3 * PAGE, PAGE, file, 3 * PAGE, RW);
-      ftruncate(fd, PAGE);
-      probe.refused("read", BASE + 3 * PAGE, BUS_ADRERR);
-      probe.refused("read", BASE + 4 * PAGE, BUS_ADRERR);
+      space.mapFile(BASE + 3 * PAGE_SIZE, PAGE_SIZE, file, 3 * PAGE_SIZE, RW);
+      ftruncate(fd, PAGE_SIZE);
+      probe.refused("read", BASE + 3 * PAGE_SIZE, BUS_ADRERR);
+      probe.refused("read", BASE + 4 * PAGE_SIZE, BUS_ADRERR);
       assertEquals(probe.read(BASE), 0);
       space.destroy();
     });

@@ -9,9 +9,10 @@
  * forgotten. Neighbours: `table_memory.ts`, `space.ts`. Source: Intel SDM vol. 3 ch. 4.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { copy } from "../../ffi/mem/native_memory.ts";
 import { PROT_EXEC, PROT_WRITE } from "../platform.ts";
-import { PAGE_BYTES, TABLE_MEMORY_BYTES, type TableMemory } from "./table_memory.ts";
+import { TABLE_MEMORY_BYTES, type TableMemory } from "./table_memory.ts";
 
 /**
  * End of guest addresses. `syscall` in the last page of user space would return to an address that
@@ -19,7 +20,8 @@ import { PAGE_BYTES, TABLE_MEMORY_BYTES, type TableMemory } from "./table_memory
  */
 export const USER_END = 0x7ffffffff000;
 /** Bits of the low word. */
-export const PRESENT = 1, WRITABLE = 2, USER = 4;
+export const PRESENT = 1, WRITABLE = 2;
+const USER = 4;
 const ACCESSED = 0x20, DIRTY = 0x40;
 /**
  * Bits for software: a page is mapped here, perhaps without permissions; its file ends before the
@@ -40,7 +42,7 @@ const ENTRIES = 512;
  * LIMIT: half of all tables for one space, so that a guest which uses tables without bound fails
  * first.
  */
-const MAX_TABLES = TABLE_MEMORY_BYTES / PAGE_BYTES / 2;
+const MAX_TABLES = TABLE_MEMORY_BYTES / PAGE_SIZE / 2;
 /** The last entry of a root: ring 0 as a vCPU sees it in any space. */
 const RING0_ENTRY = 511;
 
@@ -87,7 +89,7 @@ export class PageTables {
     if (known !== undefined) return known;
     const memory = this.#memory, root = this.#take();
     if (root < 0) return -1;
-    copy(memory.base + root * PAGE_BYTES, memory.base + this.#root * PAGE_BYTES, PAGE_BYTES);
+    copy(memory.base + root * PAGE_SIZE, memory.base + this.#root * PAGE_SIZE, PAGE_SIZE);
     memory.words(root)[memory.wordOf(root) + 2 * RING0_ENTRY] = ring0;
     this.#roots[cpu] = root;
     return root;
@@ -113,8 +115,8 @@ export class PageTables {
       const table = this.#table(addr, true);
       if (table < 0) return false;
       const words = this.#memory.words(table), base = this.#memory.wordOf(table);
-      let i = (addr / PAGE_BYTES) & (ENTRIES - 1);
-      for (; i < ENTRIES && addr < end; i++, addr += PAGE_BYTES, page += PAGE_BYTES) {
+      let i = (addr / PAGE_SIZE) & (ENTRIES - 1);
+      for (; i < ENTRIES && addr < end; i++, addr += PAGE_SIZE, page += PAGE_SIZE) {
         const high = (Math.floor(page / GIB_4) | nx) >>> 0;
         this.#write(words, base + 2 * i, (page | bits) >>> 0, high, changes);
       }
@@ -182,7 +184,7 @@ export class PageTables {
         continue;
       }
       const words = this.#memory.words(table), stop = Math.min(end, endOfSpan(addr, TABLE_SPAN));
-      for (; addr < stop; addr += PAGE_BYTES) {
+      for (; addr < stop; addr += PAGE_SIZE) {
         if ((words[this.#entry(table, addr)]! & MAPPED) !== 0) return addr;
       }
     }
@@ -212,7 +214,7 @@ export class PageTables {
   #copy(from: number, to: number, level: number): boolean {
     const memory = this.#memory;
     if (level === SPANS.length) {
-      copy(memory.base + to * PAGE_BYTES, memory.base + from * PAGE_BYTES, PAGE_BYTES);
+      copy(memory.base + to * PAGE_SIZE, memory.base + from * PAGE_SIZE, PAGE_SIZE);
       return true;
     }
     const source = memory.words(from), sourceAt = memory.wordOf(from);
@@ -222,7 +224,7 @@ export class PageTables {
       if ((low & PRESENT) === 0) continue;
       const frame = this.#take();
       if (frame < 0) return false;
-      target[targetAt + 2 * i] = (frame * PAGE_BYTES + TABLE_ENTRY) >>> 0;
+      target[targetAt + 2 * i] = (frame * PAGE_SIZE + TABLE_ENTRY) >>> 0;
       if (!this.#copy(low >>> 12, frame, level + 1)) return false;
     }
     return true;
@@ -255,14 +257,14 @@ export class PageTables {
       }
       const words = this.#memory.words(table), base = this.#memory.wordOf(table);
       const stop = Math.min(end, endOfSpan(addr, TABLE_SPAN));
-      for (; addr < stop; addr += PAGE_BYTES) {
-        visit(words, base + 2 * ((addr / PAGE_BYTES) & (ENTRIES - 1)));
+      for (; addr < stop; addr += PAGE_SIZE) {
+        visit(words, base + 2 * ((addr / PAGE_SIZE) & (ENTRIES - 1)));
       }
     }
   }
 
   #entry(table: number, addr: number): number {
-    return this.#memory.wordOf(table) + 2 * ((addr / PAGE_BYTES) & (ENTRIES - 1));
+    return this.#memory.wordOf(table) + 2 * ((addr / PAGE_SIZE) & (ENTRIES - 1));
   }
 
   /**
@@ -283,7 +285,7 @@ export class PageTables {
       if (!make) return -level;
       const fresh = this.#take();
       if (fresh < 0) return -1;
-      words[at] = (fresh * PAGE_BYTES + TABLE_ENTRY) >>> 0;
+      words[at] = (fresh * PAGE_SIZE + TABLE_ENTRY) >>> 0;
       if (level === 0) this.#copyEntry(at - memory.wordOf(frame), words[at]!);
       frame = fresh;
     }

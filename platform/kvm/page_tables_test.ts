@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../platform.ts";
 import { type Changes, MAPPED, PageTables, PRESENT, WRITABLE } from "./page_tables.ts";
-import { PAGE_BYTES, TableMemory } from "./table_memory.ts";
+import { TableMemory } from "./table_memory.ts";
 
-const RING0 = 5 * PAGE_BYTES + 0x67;
+const RING0 = 5 * PAGE_SIZE + 0x67;
 const ENTRIES = 512, LEVELS = 4;
 const ADDRESS_MASK = 0xf_ffff_ffff_f000n, NO_EXECUTE = 1n << 63n;
 
@@ -70,7 +71,7 @@ Deno.test("pages are found by a processor where they were mapped, up to the last
     for (const addr of [0, 0x400000, 0x5555_5555_4000, 0x7fff_ffff_e000]) {
       assertEquals(walk(memory, rootOf(tables), addr), null);
       assert(
-        tables.map(addr, PAGE_BYTES, high + addr % 2 ** 32, PROT_READ | PROT_EXEC, true, heard),
+        tables.map(addr, PAGE_SIZE, high + addr % 2 ** 32, PROT_READ | PROT_EXEC, true, heard),
       );
       const found = walk(memory, rootOf(tables), addr);
       assertEquals(found, { page: BigInt(high + addr % 2 ** 32), prot: PROT_READ | PROT_EXEC });
@@ -81,15 +82,15 @@ Deno.test("pages are found by a processor where they were mapped, up to the last
 
 Deno.test("gains are told to nobody, losses are", () => {
   withMemory((memory) => {
-    const tables = new PageTables(memory), at = 0x200000 - PAGE_BYTES;
+    const tables = new PageTables(memory), at = 0x200000 - PAGE_SIZE;
     const changes = (what: (heard: Heard) => void): [number[], number[]] => {
       const heard = new Heard();
       what(heard);
       return [heard.lostPages, heard.droppedPages];
     };
-    tables.map(at, 2 * PAGE_BYTES, 0x1000, PROT_READ, true, new Heard());
+    tables.map(at, 2 * PAGE_SIZE, 0x1000, PROT_READ, true, new Heard());
     const protect = (prot: number) =>
-      changes((heard) => tables.protect(at, 2 * PAGE_BYTES, prot, heard));
+      changes((heard) => tables.protect(at, 2 * PAGE_SIZE, prot, heard));
     assertEquals(protect(PROT_READ | PROT_WRITE), [[], []]);
     assertEquals(protect(PROT_READ | PROT_EXEC), [[0x1000, 0x2000], []]); // no writes
     assertEquals(protect(PROT_READ), [[0x1000, 0x2000], []]); // no execution
@@ -99,7 +100,7 @@ Deno.test("gains are told to nobody, losses are", () => {
     assertEquals(protect(PROT_READ | PROT_WRITE), [[], []]); // the entry has its frame again
     assertEquals(walk(memory, rootOf(tables), at)?.page, 0x1000n);
     const map = (page: number) =>
-      changes((heard) => tables.map(at, PAGE_BYTES, page, PROT_READ | PROT_WRITE, true, heard));
+      changes((heard) => tables.map(at, PAGE_SIZE, page, PROT_READ | PROT_WRITE, true, heard));
     assertEquals(map(0x1000), [[], []]);
     assertEquals(map(0x9000), [[0x1000], [0x1000]]);
     assertEquals(changes((heard) => tables.unmap(0, 0x400000, heard)), [[0x9000, 0x2000], [
@@ -118,13 +119,13 @@ Deno.test("what is there without permissions has an address that no host has mem
       assertEquals(tables.pageAt(at), page);
       return (lastEntry(memory, rootOf(tables), at) & ADDRESS_MASK) > 2n ** 50n;
     };
-    tables.map(at, PAGE_BYTES, page, 0, true, heard);
+    tables.map(at, PAGE_SIZE, page, 0, true, heard);
     assert(isHostless());
-    tables.protect(at, PAGE_BYTES, PROT_READ, heard);
+    tables.protect(at, PAGE_SIZE, PROT_READ, heard);
     assertEquals(walk(memory, rootOf(tables), at)?.page, BigInt(page));
     assert(tables.mark(at, heard) && isHostless());
     assert(tables.clone()?.pageAt(at) === page);
-    tables.unmap(at, PAGE_BYTES, heard);
+    tables.unmap(at, PAGE_SIZE, heard);
     assertEquals(lastEntry(memory, rootOf(tables), at), 0n);
     assertEquals([heard.lostPages, heard.droppedPages], [[page], [page]]);
   });
@@ -133,7 +134,7 @@ Deno.test("what is there without permissions has an address that no host has mem
 Deno.test("what nobody has looked at is lost to nobody", () => {
   withMemory((memory) => {
     const tables = new PageTables(memory), at = 0x40_0000_0000;
-    tables.map(at, 4 * PAGE_BYTES, 0x1000, PROT_READ, false, new Heard());
+    tables.map(at, 4 * PAGE_SIZE, 0x1000, PROT_READ, false, new Heard());
     // A processor uses the second page.
     let frame = rootOf(tables);
     for (const index of [0, 256, 0]) {
@@ -141,12 +142,12 @@ Deno.test("what nobody has looked at is lost to nobody", () => {
     }
     memory.words(frame)[memory.wordOf(frame) + 2]! |= 0x20;
     const heard = new Heard();
-    tables.protect(at, 4 * PAGE_BYTES, PROT_READ | PROT_EXEC, heard); // A marks used pages
-    tables.map(at, 2 * PAGE_BYTES, 0x1000, PROT_READ | PROT_WRITE | PROT_EXEC, false, heard);
+    tables.protect(at, 4 * PAGE_SIZE, PROT_READ | PROT_EXEC, heard); // A marks used pages
+    tables.map(at, 2 * PAGE_SIZE, 0x1000, PROT_READ | PROT_WRITE | PROT_EXEC, false, heard);
     assertEquals(heard.lostPages, []);
-    tables.unmap(at, 2 * PAGE_BYTES, heard);
-    tables.protect(at, 4 * PAGE_BYTES, PROT_READ, heard);
-    tables.map(at, 4 * PAGE_BYTES, 0x8000, PROT_READ, false, heard);
+    tables.unmap(at, 2 * PAGE_SIZE, heard);
+    tables.protect(at, 4 * PAGE_SIZE, PROT_READ, heard);
+    tables.map(at, 4 * PAGE_SIZE, 0x8000, PROT_READ, false, heard);
     assertEquals(heard.lostPages, [0x2000]);
     assertEquals(heard.droppedPages, [0x1000, 0x2000, 0x3000, 0x4000]);
   });
@@ -155,12 +156,12 @@ Deno.test("what nobody has looked at is lost to nobody", () => {
 Deno.test("a copy has what there was, and changes by itself", () => {
   withMemory((memory) => {
     const tables = new PageTables(memory), heard = new Heard();
-    tables.map(0x7f00_0000_0000, 600 * PAGE_BYTES, 0x100000, PROT_READ | PROT_WRITE, true, heard);
+    tables.map(0x7f00_0000_0000, 600 * PAGE_SIZE, 0x100000, PROT_READ | PROT_WRITE, true, heard);
     const copy = tables.clone();
     assert(copy !== null);
-    copy.protect(0x7f00_0000_0000, PAGE_BYTES, PROT_READ, heard);
+    copy.protect(0x7f00_0000_0000, PAGE_SIZE, PROT_READ, heard);
     assertEquals(tables.flagsAt(0x7f00_0000_0000) & WRITABLE, WRITABLE);
-    assertEquals(copy.pageAt(0x7f00_0000_0000 + 599 * PAGE_BYTES), 0x100000 + 599 * PAGE_BYTES);
+    assertEquals(copy.pageAt(0x7f00_0000_0000 + 599 * PAGE_SIZE), 0x100000 + 599 * PAGE_SIZE);
     const ring0 = (root: number) => memory.words(root)[memory.wordOf(root) + 2 * 511];
     assertEquals([ring0(rootOf(tables)), ring0(rootOf(copy))], [RING0, RING0]);
   });
@@ -175,23 +176,23 @@ Deno.test("tables behave like a map of pages, in any order of changes", () => {
     };
     const tables = new PageTables(memory), heard = new Heard();
     const model = new Map<number, { page: number; prot: number }>();
-    const base = 2 ** 39 - 40 * PAGE_BYTES; // crosses into another root entry
+    const base = 2 ** 39 - 40 * PAGE_SIZE; // crosses into another root entry
     for (let step = 0; step < 3000; step++) {
-      const first = below(80), count = 1 + below(12), addr = base + first * PAGE_BYTES;
-      const prot = [0, 1, 3, 5, 7][below(5)]!, page = (1 + below(1000)) * PAGE_BYTES;
+      const first = below(80), count = 1 + below(12), addr = base + first * PAGE_SIZE;
+      const prot = [0, 1, 3, 5, 7][below(5)]!, page = (1 + below(1000)) * PAGE_SIZE;
       const kind = below(3);
-      if (kind === 0) tables.map(addr, count * PAGE_BYTES, page, prot, below(2) === 0, heard);
-      else if (kind === 1) tables.unmap(addr, count * PAGE_BYTES, heard);
-      else tables.protect(addr, count * PAGE_BYTES, prot, heard);
+      if (kind === 0) tables.map(addr, count * PAGE_SIZE, page, prot, below(2) === 0, heard);
+      else if (kind === 1) tables.unmap(addr, count * PAGE_SIZE, heard);
+      else tables.protect(addr, count * PAGE_SIZE, prot, heard);
       for (let i = 0; i < count; i++) {
         const old = model.get(first + i);
-        if (kind === 0) model.set(first + i, { page: page + i * PAGE_BYTES, prot });
+        if (kind === 0) model.set(first + i, { page: page + i * PAGE_SIZE, prot });
         else if (kind === 1) model.delete(first + i);
         else if (old !== undefined) model.set(first + i, { page: old.page, prot });
       }
     }
     for (let i = 0; i < 100; i++) {
-      const expected = model.get(i), addr = base + i * PAGE_BYTES;
+      const expected = model.get(i), addr = base + i * PAGE_SIZE;
       assertEquals(tables.pageAt(addr), expected?.page ?? -1);
       const found = walk(memory, rootOf(tables), addr);
       if (expected === undefined || expected.prot === 0) assertEquals(found, null);
@@ -207,7 +208,7 @@ Deno.test("frames of tables come back only after the host forgot them", () => {
     const seen = new Set<number>();
     for (let i = 0; i < 3000; i++) {
       const tables = new PageTables(memory);
-      tables.map(0x400000, PAGE_BYTES, 0x1000, PROT_READ, true, new Heard());
+      tables.map(0x400000, PAGE_SIZE, 0x1000, PROT_READ, true, new Heard());
       if (forgotten === 0) {
         assert(!seen.has(rootOf(tables)), "used again too early");
         seen.add(rootOf(tables));
@@ -222,12 +223,12 @@ Deno.test("frames of tables come back only after the host forgot them", () => {
 Deno.test("without memory there is no table, no copy and no root; what was there stays", () => {
   withMemory((memory) => {
     const tables = new PageTables(memory), heard = new Heard(), at = 0x400000;
-    tables.map(at, PAGE_BYTES, 0x1000, PROT_READ, true, heard);
+    tables.map(at, PAGE_SIZE, 0x1000, PROT_READ, true, heard);
     const frames: number[] = [];
     for (let frame = memory.take(); frame >= 0; frame = memory.take()) frames.push(frame);
     const rest = (count: number) => frames.splice(0, count).forEach((f) => memory.giveUnused(f));
     assertEquals(tables.rootFor(0, RING0), -1);
-    assertEquals(tables.map(2 ** 40, PAGE_BYTES, 0x2000, PROT_READ, true, heard), false);
+    assertEquals(tables.map(2 ** 40, PAGE_SIZE, 0x2000, PROT_READ, true, heard), false);
     assertThrows(() => new PageTables(memory), RangeError);
     for (const count of [0, 1, 2, 3]) { // of the four tables that a copy needs
       rest(count);
@@ -247,7 +248,7 @@ Deno.test("who has taken as many tables as one may have gets no more; others do"
   withMemory((memory) => {
     const tables = new PageTables(memory, 5), heard = new Heard();
     const map = (to: PageTables, at: number) =>
-      to.map(at, PAGE_BYTES, 0x1000, PROT_READ, true, heard);
+      to.map(at, PAGE_SIZE, 0x1000, PROT_READ, true, heard);
     assertEquals([0, 1, 2].map((i) => map(tables, i * 2 ** 21)), [true, true, false]);
     assertEquals(rootOf(tables), -1);
     const copy = tables.clone();
@@ -262,7 +263,7 @@ Deno.test("the first page that is mapped is found, over tables that are not ther
     const first = (from: number, to = end) => tables.firstMapped(from, to);
     assertEquals(first(0), end);
     for (const at of [0x5000, 2 ** 21 + 0x1000, 2 ** 40]) {
-      tables.map(at, PAGE_BYTES, 0x1000, at === 2 ** 40 ? 0 : PROT_READ, true, heard);
+      tables.map(at, PAGE_SIZE, 0x1000, at === 2 ** 40 ? 0 : PROT_READ, true, heard);
     }
     assertEquals([0, 0x5000, 0x6000, 2 ** 22].map((from) => first(from)), [
       0x5000,

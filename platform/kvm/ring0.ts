@@ -8,6 +8,7 @@
  * SDM vol. 3 ch. 3, 6, 7.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { copyFromBuffer } from "../../ffi/mem/native_memory.ts";
 import { CALL_PORT, type CallStub, callStub } from "./call_stub.ts";
@@ -20,7 +21,7 @@ import {
   THUNKS_BYTES,
 } from "../thunks.ts";
 import { USER_END } from "./page_tables.ts";
-import { PAGE_BYTES, RING0_FRAMES, type TableMemory } from "./table_memory.ts";
+import { RING0_FRAMES, type TableMemory } from "./table_memory.ts";
 
 /** Address at which ring 0 sees frame 0 of the tables' memory. */
 const RING0_BASE = 0xffffffff80000000n;
@@ -54,7 +55,7 @@ const CALL_BASE = RING0_BASE + 0x200000n;
  */
 const THUNK_WAY = FIRST_CPU + CPU_FRAMES * MAX_CPUS, THUNK_WAYS = 3;
 const JUMP_TABLES = THUNK_WAY + THUNK_WAYS;
-const THUNKS = JUMP_TABLES + TABLE_COUNT * TABLE_BYTES / PAGE_BYTES;
+const THUNKS = JUMP_TABLES + TABLE_COUNT * TABLE_BYTES / PAGE_SIZE;
 /**
  * Offsets from ring 0's base, chosen so that the highest byte of these addresses, too, is an
  * invalid opcode.
@@ -104,7 +105,7 @@ export interface CpuPages {
 }
 
 function ring0Address(frame: number): bigint {
-  return RING0_BASE + BigInt(frame * PAGE_BYTES);
+  return RING0_BASE + BigInt(frame * PAGE_SIZE);
 }
 
 export function cpuPages(cpu: number): CpuPages {
@@ -115,7 +116,7 @@ export function cpuPages(cpu: number): CpuPages {
     taskLimit: TSS_BYTES + PORT_MAP_BYTES - 1,
     stackFrame: frame + STACK,
     slotFrame: frame + SLOT,
-    rootEntry: (frame + DIRECTORY_POINTERS) * PAGE_BYTES + TABLE_BITS,
+    rootEntry: (frame + DIRECTORY_POINTERS) * PAGE_SIZE + TABLE_BITS,
   };
 }
 
@@ -151,11 +152,11 @@ function thunkPlace(memory: TableMemory, patchedEntry: number): ThunkPlace {
     thunks: base + THUNKS_AT,
     target: base + Number(CALL_BASE - RING0_BASE) + patchedEntry,
     userEnd: USER_END,
-    writeThunk: (at, code) => copyFromBuffer(host + THUNKS * PAGE_BYTES + at, code, 0, code.length),
+    writeThunk: (at, code) => copyFromBuffer(host + THUNKS * PAGE_SIZE + at, code, 0, code.length),
     addTable: () => true, // all tables have memory from the start
     writeEntry: (at, address, returnAddr) => {
-      const frame = JUMP_TABLES + Math.floor(at / PAGE_BYTES);
-      const words = memory.words(frame), i = memory.wordOf(frame) + at % PAGE_BYTES / 4;
+      const frame = JUMP_TABLES + Math.floor(at / PAGE_SIZE);
+      const words = memory.words(frame), i = memory.wordOf(frame) + at % PAGE_SIZE / 4;
       words[i + 2] = returnAddr >>> 0;
       words[i + 3] = Math.floor(returnAddr / 0x100000000);
       words[i + 1] = RING0_HIGH;
@@ -172,10 +173,10 @@ class Writer {
   }
 
   codes(stub: CallStub): void {
-    const call = new Uint8Array(PAGE_BYTES).fill(INT3);
+    const call = new Uint8Array(PAGE_SIZE).fill(INT3);
     call.set(stub.code);
     this.#bytes(CALL_CODE, call);
-    const handlers = new Uint8Array(PAGE_BYTES).fill(INT3);
+    const handlers = new Uint8Array(PAGE_SIZE).fill(INT3);
     for (let vector = 0; vector < EXCEPTIONS; vector++) {
       handlers.set(leaveBy(EXCEPTION_PORT + vector), vector * HANDLER_BYTES);
     }
@@ -232,29 +233,29 @@ class Writer {
 
   /** Guest code may read the tables and execute the thunks. */
   #thunks(): void {
-    if (THUNKS + THUNKS_BYTES / PAGE_BYTES > RING0_FRAMES) throw new RangeError("RING0_FRAMES");
+    if (THUNKS + THUNKS_BYTES / PAGE_SIZE > RING0_FRAMES) throw new RangeError("RING0_FRAMES");
     const data = BigInt(NO_EXECUTE_HIGH) << 32n, bits = CODE_BITS | USER_BIT;
     const map = (at: number, frame: number, high: bigint) => {
-      const page = (at - JUMP_TABLES_AT) / PAGE_BYTES;
+      const page = (at - JUMP_TABLES_AT) / PAGE_SIZE;
       const way = THUNK_WAY + Math.floor(page / WAY_ENTRIES);
-      this.#quad(way, page % WAY_ENTRIES * 8, high | BigInt(frame * PAGE_BYTES + bits));
+      this.#quad(way, page % WAY_ENTRIES * 8, high | BigInt(frame * PAGE_SIZE + bits));
     };
     TABLE_OPCODES.forEach((byte, table) => {
-      for (let at = 0; at < TABLE_BYTES; at += PAGE_BYTES) {
-        const frame = JUMP_TABLES + (table * TABLE_BYTES + at) / PAGE_BYTES;
+      for (let at = 0; at < TABLE_BYTES; at += PAGE_SIZE) {
+        const frame = JUMP_TABLES + (table * TABLE_BYTES + at) / PAGE_SIZE;
         map(JUMP_TABLES_AT + byte * TABLE_BYTES + at, frame, data);
       }
     });
-    for (let at = 0; at < THUNKS_BYTES; at += PAGE_BYTES) {
-      map(THUNKS_AT + at, THUNKS + at / PAGE_BYTES, 0n);
+    for (let at = 0; at < THUNKS_BYTES; at += PAGE_SIZE) {
+      map(THUNKS_AT + at, THUNKS + at / PAGE_SIZE, 0n);
     }
   }
 
   /** The page tables of one vCPU for ring 0: the same for all vCPUs, but for its slot. */
   #processorTables(first: number, kind: HostKind): void {
-    const table = (frame: number) => BigInt(frame * PAGE_BYTES + TABLE_BITS);
+    const table = (frame: number) => BigInt(frame * PAGE_SIZE + TABLE_BITS);
     const data = BigInt(NO_EXECUTE_HIGH) << 32n, user = kind.isCallInUserMode ? USER_BIT : 0;
-    const page = (frame: number, bits: number) => BigInt(frame * PAGE_BYTES + (bits | user));
+    const page = (frame: number, bits: number) => BigInt(frame * PAGE_SIZE + (bits | user));
     this.#quad(first + DIRECTORY_POINTERS, 510 * 8, table(first + DIRECTORY));
     this.#quad(first + DIRECTORY, 0, table(TABLE));
     this.#quad(first + DIRECTORY, 8, table(first + CALL_TABLE));
@@ -271,7 +272,7 @@ class Writer {
 
   /** Maps a frame at its address in ring 0. */
   #entry(frame: number, low: number, high: number): void {
-    const value = BigInt(high) << 32n | BigInt(frame * PAGE_BYTES + low);
+    const value = BigInt(high) << 32n | BigInt(frame * PAGE_SIZE + low);
     this.#quad(TABLE, frame * 8, value);
   }
 
@@ -282,7 +283,7 @@ class Writer {
   }
 
   #bytes(frame: number, bytes: Uint8Array): void {
-    copyFromBuffer(this.#memory.base + frame * PAGE_BYTES, bytes, 0, bytes.length);
+    copyFromBuffer(this.#memory.base + frame * PAGE_SIZE, bytes, 0, bytes.length);
   }
 }
 

@@ -6,6 +6,7 @@
  * `file_windows.ts`, `../mapping_index.ts`.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { load64, load8 } from "../../ffi/mem/native_memory.ts";
 import { ARENA, MappingIndex } from "../mapping_index.ts";
 import { AddressSpace, type Thunks } from "../platform.ts";
@@ -15,7 +16,7 @@ import { ALL_USED, WINDOW_BYTES } from "./file_windows.ts";
 import { ARENA_AT, type GuestPhysical } from "./guest_physical.ts";
 import { type Changes, PageTables, USER_END } from "./page_tables.ts";
 import type { Scheduler } from "./scheduler.ts";
-import { PAGE_BYTES, type TableMemory } from "./table_memory.ts";
+import { type TableMemory } from "./table_memory.ts";
 
 /**
  * The part of a file that is mapped at once; the rest is mapped when it is touched, since a window
@@ -30,7 +31,7 @@ const FEW_RANGES = 3;
  * Two lost ranges with at most these bytes between them are forgotten as one: one call is cheaper
  * than two.
  */
-const NEAR_BYTES = 15 * PAGE_BYTES;
+const NEAR_BYTES = 15 * PAGE_SIZE;
 /** LIMIT: threads of a machine that have begun and not ended. */
 const MAX_THREADS = 65536;
 
@@ -153,7 +154,7 @@ export class KvmSpace extends AddressSpace implements Changes {
     }
     const { windows } = this.#machine, pages = this.#windowPages.get(window) ?? 0;
     if (pages === 0) windows.addUser(window);
-    this.#windowPages.set(window, pages + len / PAGE_BYTES);
+    this.#windowPages.set(window, pages + len / PAGE_SIZE);
     this.tables.unmap(addr, len, this); // first the old pages, so that each page is counted once
     const page = windows.pageOf(window) + offset % WINDOW_BYTES;
     if (!this.tables.map(addr, len, page, prot, false, this)) this.#isBroken = true;
@@ -198,7 +199,7 @@ export class KvmSpace extends AddressSpace implements Changes {
 
   /** @throws RangeError for what is not user memory: it would hand ring 0 over */
   #begin(addr: number, len: number): boolean {
-    if (!(addr >= 0 && len > 0 && addr + len <= USER_END) || (addr | len) % PAGE_BYTES !== 0) {
+    if (!(addr >= 0 && len > 0 && addr + len <= USER_END) || (addr | len) % PAGE_SIZE !== 0) {
       throw new RangeError(`mapping of ${len} bytes at 0x${addr.toString(16)}`);
     }
     if (this.isDestroyed) return false;
@@ -213,8 +214,8 @@ export class KvmSpace extends AddressSpace implements Changes {
     // Arena and windows are two ranges of the Sentry's memory, wherever they are in guest-physical
     // memory.
     if (gap >= 0 && gap <= NEAR_BYTES && !this.#crossesWindows(ranges[last]!, page)) {
-      ranges[last] = page + PAGE_BYTES;
-    } else ranges.push(page, page + PAGE_BYTES);
+      ranges[last] = page + PAGE_SIZE;
+    } else ranges.push(page, page + PAGE_SIZE);
   }
 
   #crossesWindows(end: number, page: number): boolean {
@@ -312,7 +313,7 @@ export class KvmSpace extends AddressSpace implements Changes {
       while (addr < end) {
         const stop = Math.min(end, addr + WINDOW_BYTES - (addr + delta) % WINDOW_BYTES);
         const bytes = windows.bytesOfFile(this.tables.pageAt(addr));
-        for (let at = addr + Math.max(0, bytes); at < stop; at += PAGE_BYTES) {
+        for (let at = addr + Math.max(0, bytes); at < stop; at += PAGE_SIZE) {
           if (this.tables.mark(at, this)) isMarked = true;
         }
         addr = this.tables.firstMapped(stop, end);
@@ -324,16 +325,16 @@ export class KvmSpace extends AddressSpace implements Changes {
 
   /** Clears the mark of a page that its file has again. */
   isBackInFile(addr: number): boolean {
-    const at = Math.floor(addr / PAGE_BYTES) * PAGE_BYTES;
+    const at = Math.floor(addr / PAGE_SIZE) * PAGE_SIZE;
     const page = this.tables.pageAt(at), prot = this.#mappings.protectionAt(addr);
     if (page < 0 || prot < 0 || this.#machine.windows.bytesOfFile(page) <= 0) return false;
-    this.tables.protect(at, PAGE_BYTES, prot, this);
+    this.tables.protect(at, PAGE_SIZE, prot, this);
     return true;
   }
 
   /** Host address of a byte that the guest could read, or -1. */
   #hostAddress(addr: number): number {
-    const offset = addr % PAGE_BYTES, page = this.tables.pageAt(addr - offset);
+    const offset = addr % PAGE_SIZE, page = this.tables.pageAt(addr - offset);
     return page < 0 ? -1 : this.#machine.memory.hostAddress(page) + offset;
   }
 

@@ -7,6 +7,7 @@
  * Intel SDM vol. 3 ch. 6, KVM_RUN.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EAGAIN, EFAULT, EINTR } from "../../ffi/abi/errno.ts";
 import { KVM_EXIT_IO, KVM_EXIT_IO_OUT, KvmRegs, KvmRun, KvmSregs } from "../../ffi/abi/kvm.ts";
 import * as I from "../../ffi/abi/siginfo.ts";
@@ -20,7 +21,7 @@ import type { KvmContext } from "./context.ts";
 import { floatingCode } from "./fpu_state.ts";
 import { BEYOND_END, MAPPED, PRESENT, WRITABLE } from "./page_tables.ts";
 import { EXCEPTION_PORT, EXCEPTIONS, type Ring0, RING0_HIGH, USER_CODE } from "./ring0.ts";
-import { FRAME_WORDS, PAGE_BYTES, type TableMemory } from "./table_memory.ts";
+import { FRAME_WORDS, type TableMemory } from "./table_memory.ts";
 import { CS_AT, FS_BASE_AT, GS_BASE_AT, REGS, type Vcpu } from "./vcpu.ts";
 
 /** The context's fields say what happened. */
@@ -264,7 +265,7 @@ export class StopReader {
   #stubOffset(run: DataView): number {
     if (run.getUint32(REGS + G.rip + 4, true) !== RING0_HIGH) return -1;
     const offset = run.getUint32(REGS + G.rip, true) - this.#callLow;
-    const isThere = offset >= 0 && offset < PAGE_BYTES &&
+    const isThere = offset >= 0 && offset < PAGE_SIZE &&
       run.getUint16(CS_AT, true) === this.#callSelector;
     return isThere ? offset : -1;
   }

@@ -8,23 +8,22 @@
  * writer of entries, `ring0.ts` fills the first frames.
  */
 
-import { MAP_NORESERVE, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
+import { MAP_NORESERVE, MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { sealedMemfd } from "../../ffi/mem/shared_region.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { close, mmap, munmap } from "../../ffi/sys/files.ts";
 import { viewOf } from "../../ffi/sys/native.ts";
 
-export const PAGE_BYTES = 4096;
 /** LIMIT: 262,144 tables, of which a process has some forty. */
 export const TABLE_MEMORY_BYTES = 2 ** 30;
 /** Frames of ring 0, in front of those that tables use. */
 export const RING0_FRAMES = 768;
 /** 32-bit words in a frame. */
-export const FRAME_WORDS = PAGE_BYTES / 4;
+export const FRAME_WORDS = PAGE_SIZE / 4;
 
 /** V8 counts memory that has a view, so views are made at the first use of a chunk. */
 const CHUNK_BYTES = 16 * 2 ** 20;
-const CHUNK_FRAMES = CHUNK_BYTES / PAGE_BYTES;
+const CHUNK_FRAMES = CHUNK_BYTES / PAGE_SIZE;
 /** LIMIT: retired frames before the host is made to forget, which costs milliseconds. */
 const RETIRED_ENOUGH = 4096;
 
@@ -69,7 +68,7 @@ export class TableMemory {
     if (this.#free.length === 0 && this.#retired.length >= RETIRED_ENOUGH) this.#recycle();
     let frame = this.#free.pop();
     if (frame === undefined) {
-      if (this.#next < TABLE_MEMORY_BYTES / PAGE_BYTES) return this.#next++;
+      if (this.#next < TABLE_MEMORY_BYTES / PAGE_SIZE) return this.#next++;
       if (this.#retired.length > 0) this.#recycle();
       frame = this.#free.pop();
       if (frame === undefined) return -1;

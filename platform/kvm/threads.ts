@@ -8,6 +8,7 @@
 import {
   MAP_ANONYMOUS,
   MAP_PRIVATE,
+  PAGE_SIZE,
   PROT_EXEC,
   PROT_READ,
   PROT_WRITE,
@@ -20,7 +21,7 @@ import { mmap, munmap } from "../../ffi/sys/files.ts";
 import { codeAddress, setAction, syscall, viewOf } from "../../ffi/sys/native.ts";
 import { Bell } from "./call_stub.ts";
 import type { Ring0 } from "./ring0.ts";
-import { PAGE_BYTES, type TableMemory } from "./table_memory.ts";
+import { type TableMemory } from "./table_memory.ts";
 import { Vcpu } from "./vcpu.ts";
 import { assembleThread, VcpuShared } from "./vcpu_thread.ts";
 import type { Vm } from "./vm.ts";
@@ -31,9 +32,9 @@ import type { Vm } from "./vm.ts";
  */
 export const KICK_SIGNAL = SIGURG;
 /** Bytes of a thread: a page for its block, the rest for signal frames. */
-const THREAD_BYTES = 16 * PAGE_BYTES;
+const THREAD_BYTES = 16 * PAGE_SIZE;
 /** Offsets of code, shared words and the first thread. */
-const CODE_AT = 0, SHARED_AT = PAGE_BYTES, THREADS_AT = 2 * PAGE_BYTES;
+const CODE_AT = 0, SHARED_AT = PAGE_SIZE, THREADS_AT = 2 * PAGE_SIZE;
 
 /** A CPU number that no thread has, also not one that has not run. */
 const NO_CPU = -2;
@@ -60,8 +61,8 @@ export class Threads {
     const code = assembleThread();
     copyFromBuffer(base + CODE_AT, code, 0, code.length);
     const readable = PROT_READ | PROT_EXEC;
-    check(syscall(SYS_mprotect, base + CODE_AT, PAGE_BYTES, readable), "mprotect of code");
-    this.#words = new Int32Array(viewOf(base + SHARED_AT, PAGE_BYTES));
+    check(syscall(SYS_mprotect, base + CODE_AT, PAGE_SIZE, readable), "mprotect of code");
+    this.#words = new Int32Array(viewOf(base + SHARED_AT, PAGE_SIZE));
     const bellAt = tables.wordOf(ring0.bellFrame);
     this.#bell = tables.words(ring0.bellFrame).subarray(bellAt, bellAt + Bell.size / 4);
     const dv = new DataView(this.#words.buffer);

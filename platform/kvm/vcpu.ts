@@ -32,7 +32,7 @@ import {
   KvmSregs,
   KvmXcrs,
 } from "../../ffi/abi/kvm.ts";
-import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
+import { MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { SYS_futex, SYS_tgkill } from "../../ffi/abi/syscall_numbers.ts";
 import { timeStampCounter } from "../../ffi/sys/clock.ts";
 import { addressOf, scratch } from "../../ffi/sys/cstring.ts";
@@ -44,7 +44,7 @@ import { IDLE, LEAVE, POSTED, REPLIED, Slot, TAKEN } from "./call_stub.ts";
 import type { KvmContext } from "./context.ts";
 import { cpuPages, type Ring0, USER_CODE, USER_DATA } from "./ring0.ts";
 import type { KvmSpace } from "./space.ts";
-import { PAGE_BYTES, type TableMemory } from "./table_memory.ts";
+import { type TableMemory } from "./table_memory.ts";
 import { EXIT, RUN, STOPPED, VcpuBlock } from "./vcpu_thread.ts";
 import { SYNC, type Vm } from "./vm.ts";
 
@@ -262,7 +262,7 @@ export class Vcpu {
     dv.setBigUint64(at.stackTop, BigInt(stackTop), true);
     dv.setBigUint64(at.shared, BigInt(shared), true);
     dv.setBigUint64(at.run, BigInt(this.#runBase), true);
-    const slot = tables.base + cpuPages(this.index).slotFrame * PAGE_BYTES;
+    const slot = tables.base + cpuPages(this.index).slotFrame * PAGE_SIZE;
     dv.setBigUint64(at.slot, BigInt(slot), true);
     return check(startThread(this.#block, code), "clone of a vCPU's thread");
   }
@@ -384,7 +384,7 @@ export class Vcpu {
       run.setUint32(FS_BASE_AT + 4, state.getUint32(KvmRegs.size + 4, true), true);
       run.setUint32(GS_BASE_AT, state.getUint32(KvmRegs.size + 8, true), true);
       run.setUint32(GS_BASE_AT + 4, state.getUint32(KvmRegs.size + 12, true), true);
-      run.setUint32(CR3_AT, root * PAGE_BYTES, true);
+      run.setUint32(CR3_AT, root * PAGE_SIZE, true);
       dirty |= KVM_SYNC_X86_SREGS;
     }
     this.ticks = 0;

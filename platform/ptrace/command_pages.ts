@@ -6,10 +6,10 @@
  * Neighbours: `helper_thread.ts` makes the calls, `space.ts` fills pages.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { SharedRegion } from "../../ffi/mem/shared_region.ts";
 import { COMMAND_BYTES } from "./stub_image.ts";
 
-export const PAGE_BYTES = 4096;
 export const ZYGOTE_PAGE = 0;
 
 export class CommandPages {
@@ -20,7 +20,7 @@ export class CommandPages {
 
   constructor(maxSpaces: number) {
     this.#max = maxSpaces + 1;
-    this.region = SharedRegion.create("dvisor-commands", this.#max * PAGE_BYTES);
+    this.region = SharedRegion.create("dvisor-commands", this.#max * PAGE_SIZE);
   }
 
   /** A page number, or -1 when all are in use. */
@@ -46,7 +46,7 @@ export class CommandPages {
     a4: number,
     a5: number,
   ): void {
-    const at = page * PAGE_BYTES + index * COMMAND_BYTES;
+    const at = page * PAGE_SIZE + index * COMMAND_BYTES;
     this.#word(at, nr);
     this.#word(at + 8, a0);
     this.#word(at + 16, a1);

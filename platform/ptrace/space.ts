@@ -6,7 +6,7 @@
  * `../mapping_index.ts` has the mappings, `ptrace_platform.ts` owns spaces.
  */
 
-import { MAP_FIXED, MAP_SHARED } from "../../ffi/abi/mman.ts";
+import { MAP_FIXED, MAP_SHARED, PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import {
   CLONE_FILES,
   CLONE_FS,
@@ -27,7 +27,6 @@ import {
 } from "../../ffi/abi/syscall_numbers.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { AddressSpace, PROT_READ, type Thunks } from "../platform.ts";
-import { PAGE_BYTES } from "./command_pages.ts";
 import { PtraceContext } from "./context.ts";
 import { GuestThread } from "./guest_thread.ts";
 import { HelperThread } from "./helper_thread.ts";
@@ -233,11 +232,11 @@ export function cloneSpace(
     const r = helper.call(
       SYS_mmap,
       at,
-      PAGE_BYTES,
+      PAGE_SIZE,
       PROT_READ,
       flags,
       COMMANDS_FD,
-      page * PAGE_BYTES,
+      page * PAGE_SIZE,
     );
     if (r === at) return space;
   }

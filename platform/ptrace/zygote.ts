@@ -8,7 +8,7 @@
 
 import { ECHILD, EMFILE } from "../../ffi/abi/errno.ts";
 import { CLOSE_RANGE_CLOEXEC, F_DUPFD_CLOEXEC, MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
-import { MAP_FIXED, MAP_SHARED } from "../../ffi/abi/mman.ts";
+import { MAP_FIXED, MAP_SHARED, PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { MREMAP_FIXED, MREMAP_MAYMOVE, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { PR_SET_NAME, PR_SET_NO_NEW_PRIVS } from "../../ffi/abi/prctl.ts";
 import {
@@ -55,7 +55,7 @@ import { sendFds } from "../../ffi/sys/fdpass.ts";
 import { close, memfdCreate, pwrite, socketpair } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { PREV, spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
-import { type CommandPages, PAGE_BYTES, ZYGOTE_PAGE } from "./command_pages.ts";
+import { type CommandPages, ZYGOTE_PAGE } from "./command_pages.ts";
 import { fenceProgram } from "./fence.ts";
 import { probeFpu } from "./fpu_state.ts";
 import { HelperThread } from "./helper_thread.ts";
@@ -140,12 +140,12 @@ export class Zygote {
     this.#unmapAll();
     const flags = MREMAP_MAYMOVE | MREMAP_FIXED;
     // It faults behind the call, where no page is left.
-    helper.call(SYS_mremap, LOAD_ADDRESS, PAGE_BYTES, PAGE_BYTES, flags, STUB_TEXT);
+    helper.call(SYS_mremap, LOAD_ADDRESS, PAGE_SIZE, PAGE_SIZE, flags, STUB_TEXT);
     helper.text = STUB_TEXT;
     const prot = PROT_READ | PROT_WRITE;
     const share = MAP_SHARED | MAP_FIXED;
-    const offset = ZYGOTE_PAGE * PAGE_BYTES;
-    const page = helper.call(SYS_mmap, STUB_CONTROL, PAGE_BYTES, prot, share, COMMANDS_FD, offset);
+    const offset = ZYGOTE_PAGE * PAGE_SIZE;
+    const page = helper.call(SYS_mmap, STUB_CONTROL, PAGE_SIZE, prot, share, COMMANDS_FD, offset);
     check(page, "mmap in the stub");
     this.#setName();
     this.#raiseFence();
@@ -157,7 +157,7 @@ export class Zygote {
    */
   #unmapAll(): void {
     const { helper } = this;
-    const behind = LOAD_ADDRESS + PAGE_BYTES;
+    const behind = LOAD_ADDRESS + PAGE_SIZE;
     if (helper.call(SYS_munmap, behind, USER_END - behind) === 0) return;
     for (const line of Deno.readTextFileSync(`/proc/${helper.tid}/maps`).split("\n")) {
       const [start, end] = line.split(" ", 1)[0]!.split("-").map((hex) => parseInt(hex, 16));

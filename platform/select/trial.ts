@@ -5,6 +5,7 @@
  * Not here: which platform is best (`choice.ts`). Neighbour: `registry.ts` makes the platforms.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
@@ -35,7 +36,6 @@ export interface PlatformCosts {
 
 /** The arena of a trial: code, and one page that all faults map. */
 export const TRIAL_ARENA_BYTES = 2 * 1024 * 1024;
-const PAGE_BYTES = 4096;
 const CODE_AT = 0x10000000, DATA_AT = 0x20000000, TRIAL_CALL = 4242;
 /** Bytes of `mov eax, nr; syscall`. */
 const CALL_BYTES = 7, MOV_EAX = 0xb8;
@@ -62,7 +62,7 @@ export class Trial {
     thunks?.release();
     const bytes = this.#code.assemble(CODE_AT);
     copyFromBuffer(arena.base, bytes, 0, bytes.length);
-    space.mapArena(CODE_AT, PAGE_BYTES, 0, PROT_READ | PROT_EXEC);
+    space.mapArena(CODE_AT, PAGE_SIZE, 0, PROT_READ | PROT_EXEC);
   }
 
   /** @throws Error that says what came in place of a system call */
@@ -97,8 +97,8 @@ export class Trial {
     this.#expect(TRAP_FAULT);
     let page = DATA_AT;
     return best(FAULT_ROUNDS, FAULTS, () => {
-      this.#space.mapArena(page, PAGE_BYTES, PAGE_BYTES, PROT_READ | PROT_WRITE);
-      page += PAGE_BYTES;
+      this.#space.mapArena(page, PAGE_SIZE, PAGE_SIZE, PROT_READ | PROT_WRITE);
+      page += PAGE_SIZE;
       thread.fetchRegs();
       thread.resumeAll(false);
       this.#expect(TRAP_FAULT);
@@ -166,7 +166,7 @@ function trialCode(thunks: Thunks | null): Assembler {
   if (thunk === 0) code.mov(eax, TRIAL_CALL).syscall();
   else code.jmp(mem(null, thunk));
   code.jmp("call");
-  return code.label("fault").mov(mem(rbx), 1, 4).add(rbx, PAGE_BYTES).jmp("fault");
+  return code.label("fault").mov(mem(rbx), 1, 4).add(rbx, PAGE_SIZE).jmp("fault");
 }
 
 /** ns for one of `count` actions, in the best of the rounds that the time budget allows. */

@@ -1,6 +1,7 @@
 /** Attacks of guest code on its own stub: none may reach another space or the Sentry. */
 
 import { assert, assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
 import { eax, rcx, rdi } from "../../ffi/asm/registers.ts";
@@ -9,7 +10,7 @@ import { SIGSEGV } from "../../ffi/abi/signal.ts";
 import { Sigcontext, Ucontext } from "../../ffi/abi/ucontext.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
 import { isStopped, stubsWithMapping } from "../conformance/host_view.ts";
-import { caller, CODE, DATA, describe, Lab, movEax, PAGE, setReg } from "../conformance/lab.ts";
+import { caller, CODE, DATA, describe, Lab, movEax, setReg } from "../conformance/lab.ts";
 import * as p from "../platform.ts";
 import {
   COMMANDS,
@@ -52,7 +53,7 @@ function readMemory(pid: number, from: number, lenBytes: number): Uint8Array<Arr
   file.seekSync(from, Deno.SeekMode.Start);
   let at = 0;
   while (at < lenBytes) {
-    const page = bytes.subarray(at, at + PAGE);
+    const page = bytes.subarray(at, at + PAGE_SIZE);
     try {
       at += file.readSync(page) ?? 0;
     } catch {
@@ -83,9 +84,9 @@ test("no system call in the stub serves a guest that jumps to it", (lab) => {
   const sites = syscallSites(pid!);
   assert(sites.length > 20);
   const calls: [number, number[]][] = [
-    [nr.SYS_mmap, [CODE, PAGE, 7, 0x11, 5, 0]],
+    [nr.SYS_mmap, [CODE, PAGE_SIZE, 7, 0x11, 5, 0]],
     [nr.SYS_munmap, [0, STUB_BASE, 0, 0, 0, 0]],
-    [nr.SYS_mprotect, [TEXT, PAGE, 7, 0, 0, 0]],
+    [nr.SYS_mprotect, [TEXT, PAGE_SIZE, 7, 0, 0, 0]],
     [nr.SYS_clone, [0x50f00, 0, 0, 0, 0, 0]],
     [nr.SYS_pwrite64, [4, DATA, 8, 0, 0, 0]],
     [nr.SYS_exit_group, [1, 0, 0, 0, 0, 0]],

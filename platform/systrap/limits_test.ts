@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { MAX_SITE_BLOCKS } from "./control_memory.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
-import { caller, CODE, Lab, movEax, PAGE, RX } from "../conformance/lab.ts";
+import { caller, CODE, Lab, movEax, RX } from "../conformance/lab.ts";
 import type { Context } from "../platform.ts";
 import { createSystrapPlatform } from "./systrap.ts";
 
@@ -121,20 +122,20 @@ Deno.test("ranges of the stub cannot be mapped", () =>
       }
     };
     const { maxUserAddress: end, reserved } = lab.platform;
-    refused(end, PAGE);
-    refused(end - PAGE, 2 * PAGE);
-    refused(end + 0x4000000, PAGE);
-    refused(-PAGE, PAGE);
+    refused(end, PAGE_SIZE);
+    refused(end - PAGE_SIZE, 2 * PAGE_SIZE);
+    refused(end + 0x4000000, PAGE_SIZE);
+    refused(-PAGE_SIZE, PAGE_SIZE);
     refused(0, 2 ** 48);
-    refused(CODE + 1, PAGE);
+    refused(CODE + 1, PAGE_SIZE);
     refused(CODE, 100);
     refused(CODE, 0);
-    refused(NaN, PAGE);
+    refused(NaN, PAGE_SIZE);
     refused(CODE, Infinity);
     for (const [start, stop] of reserved) {
-      refused(start, PAGE);
-      refused(stop - PAGE, PAGE);
-      refused(start - PAGE, 2 * PAGE);
+      refused(start, PAGE_SIZE);
+      refused(stop - PAGE_SIZE, PAGE_SIZE);
+      refused(start - PAGE_SIZE, 2 * PAGE_SIZE);
     }
     assertEquals(space.seq, seq);
   }));

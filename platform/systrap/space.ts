@@ -5,7 +5,7 @@
  * changes, `context.ts` runs in it, `systrap.ts` makes spaces and reports ends of processes.
  */
 
-import { MAP_FIXED, MAP_SHARED } from "../../ffi/abi/mman.ts";
+import { MAP_FIXED, MAP_SHARED, PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { SIGKILL, SS_AUTODISARM } from "../../ffi/abi/signal.ts";
 import { ESRCH } from "../../ffi/abi/errno.ts";
 import { SYS_pidfd_open, SYS_pidfd_send_signal } from "../../ffi/abi/syscall_numbers.ts";
@@ -28,7 +28,6 @@ import {
   OP_MUNMAP,
   OP_THREAD,
   OP_WAKE,
-  PAGE,
   POSTED_FAST,
   SIGNAL_STACK,
   SLOT_AT,
@@ -472,7 +471,8 @@ function drawSlots(slotBytes: number): number {
 /** SAFETY: a mapping over the stub's own pages would hand the guest the mapper. */
 function checkRange(addr: number, len: number): void {
   const end = addr + len;
-  const isSound = addr >= 0 && len > 0 && end <= STUB_BASE && addr % PAGE === 0 && len % PAGE === 0;
+  const isSound = addr >= 0 && len > 0 && end <= STUB_BASE && addr % PAGE_SIZE === 0 &&
+    len % PAGE_SIZE === 0;
   if (!isSound) throw new RangeError(`no guest range: 0x${addr.toString(16)} + ${len}`);
   if (end <= TABLES[0]! || addr >= TABLES[TABLE_COUNT - 1]! + TABLE_BYTES) return;
   for (const table of TABLES) {

@@ -7,6 +7,7 @@
  * (kernel/loader).
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { writeSharedObject } from "../../ffi/asm/elf_shared.ts";
 import { mem, rip } from "../../ffi/asm/operands.ts";
@@ -27,7 +28,7 @@ import {
 } from "../../ffi/asm/registers.ts";
 
 /** The data page lies directly before the image. */
-export const DATA_PAGE_BYTES = 4096;
+export const DATA_PAGE_BYTES: number = PAGE_SIZE;
 
 /** Byte offsets in the data page. 64-bit values are little-endian. */
 export const CLOCK = {

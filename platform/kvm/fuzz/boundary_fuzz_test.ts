@@ -6,6 +6,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { Arena } from "../../../ffi/mem/arena.ts";
 import { Assembler } from "../../../ffi/asm/assembler.ts";
 import { mem } from "../../../ffi/asm/operands.ts";
@@ -60,24 +61,24 @@ class Fuzz {
   constructor(lab: l.Lab, random: Random) {
     this.#lab = lab;
     this.#random = random;
-    const { arena } = lab, bytes = programs.CODE_PAGES * l.PAGE;
+    const { arena } = lab, bytes = programs.CODE_PAGES * PAGE_SIZE;
     const canaries = lab.pages(CANARY_PAGES); // pages around those of the programs
     this.#space = lab.space();
     this.#codeAt = lab.map(this.#space, l.CODE, programs.CODE_PAGES, l.RX);
     lab.map(this.#space, l.DATA, programs.DATA_PAGES);
-    lab.map(this.#space, l.STACK, l.STACK_BYTES / l.PAGE);
+    lab.map(this.#space, l.STACK, l.STACK_BYTES / PAGE_SIZE);
     const behind = lab.pages(CANARY_PAGES);
-    for (let i = 0; i < CANARY_PAGES * l.PAGE; i += 4) {
+    for (let i = 0; i < CANARY_PAGES * PAGE_SIZE; i += 4) {
       arena.dv.setUint32(canaries + i, random.word(), true);
       arena.dv.setUint32(behind + i, random.word(), true);
     }
     this.#witness = startWitness(lab, canaries);
     this.#code = new Watch("code", arena.base + this.#codeAt, bytes);
-    const stretch = { bytes: CANARY_PAGES * l.PAGE };
+    const stretch = { bytes: CANARY_PAGES * PAGE_SIZE };
     this.#canaries = new Watch(
       "another's page",
       arena.base + canaries,
-      behind - canaries + CANARY_PAGES * l.PAGE,
+      behind - canaries + CANARY_PAGES * PAGE_SIZE,
       [{ from: 0, ...stretch }, { from: behind - canaries, ...stretch }],
     );
     this.#warmUp();
@@ -87,7 +88,7 @@ class Fuzz {
   /** Runs each space on each vCPU, so that all tables exist. */
   #warmUp(): void {
     const { arena } = this.#lab;
-    for (let i = 0; i < programs.CODE_PAGES * l.PAGE; i += 2) {
+    for (let i = 0; i < programs.CODE_PAGES * PAGE_SIZE; i += 2) {
       arena.dv.setUint16(this.#codeAt + i, 0xfeeb, true); // jmp to itself
     }
     this.#lab.expect(this.#witness, p.TRAP_SYSCALL);
@@ -227,7 +228,7 @@ function startWitness(lab: l.Lab, canaries: number): p.Context {
   const space = lab.space();
   const code = new Assembler().label("again").mov(rdi, rbx).mov(eax, 7).syscall();
   lab.load(space, code.add(rbx, 1).mov(rdi, mem(null, l.DATA)).jmp("again"));
-  space.mapArena(l.DATA, l.PAGE, canaries, l.RW);
+  space.mapArena(l.DATA, PAGE_SIZE, canaries, l.RW);
   const c = lab.thread(space);
   for (let i = 0; i < 8; i++) l.setReg(c, p.R8 + 8 * i, secret(i));
   l.setReg(c, p.FS_BASE, l.DATA);

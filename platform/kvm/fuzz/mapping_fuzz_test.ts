@@ -7,6 +7,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { Arena } from "../../../ffi/mem/arena.ts";
 import { Assembler } from "../../../ffi/asm/assembler.ts";
 import { mem } from "../../../ffi/asm/operands.ts";
@@ -28,8 +29,8 @@ const CPUS = 3, MAX_SPACES = 8;
  * of user space.
  */
 const REGION_PAGES = 24;
-const REGIONS = [2 ** 21, 2 ** 30, 2 ** 39, 2 ** 46].map((at) => at - REGION_PAGES / 2 * l.PAGE);
-REGIONS.push(USER_END - REGION_PAGES * l.PAGE);
+const REGIONS = [2 ** 21, 2 ** 30, 2 ** 39, 2 ** 46].map((at) => at - REGION_PAGES / 2 * PAGE_SIZE);
+REGIONS.push(USER_END - REGION_PAGES * PAGE_SIZE);
 const POOL_PAGES = 64;
 const PROTECTIONS = [0, p.PROT_READ, l.RW, l.RX, l.RW | p.PROT_EXEC];
 /** Layout of a page: its tag, a `ret`, a counter. */
@@ -83,7 +84,7 @@ class Fuzz {
   }
 
   #at(page: number): number {
-    return this.#pool + page * l.PAGE;
+    return this.#pool + page * PAGE_SIZE;
   }
 
   run(steps: number): void {
@@ -118,10 +119,10 @@ class Fuzz {
 
   #add(space: p.AddressSpace, pages: Map<number, Page>, isNew: boolean): void {
     if (isNew) {
-      space.mapArena(l.CODE, l.PAGE, this.#codeAt, l.RX);
-      space.mapArena(l.STACK, l.PAGE, this.#stacks, l.RW);
+      space.mapArena(l.CODE, PAGE_SIZE, this.#codeAt, l.RX);
+      space.mapArena(l.STACK, PAGE_SIZE, this.#stacks, l.RW);
     }
-    const prober = this.#lab.thread(space, l.CODE, l.STACK + l.PAGE);
+    const prober = this.#lab.thread(space, l.CODE, l.STACK + PAGE_SIZE);
     this.#spaces.push({ space, prober, pages });
     if (this.#spaces.length > MAX_SPACES) this.#destroy(this.#spaces[0]!);
   }
@@ -143,7 +144,7 @@ class Fuzz {
     const random = this.#random, region = random.below(REGIONS.length);
     const first = random.below(REGION_PAGES), prot = random.pick(PROTECTIONS);
     const count = 1 + random.below(REGION_PAGES - first), page = random.below(POOL_PAGES - count);
-    const addr = REGIONS[region]! + first * l.PAGE, len = count * l.PAGE;
+    const addr = REGIONS[region]! + first * PAGE_SIZE, len = count * PAGE_SIZE;
     const kind = random.below(4);
     if (kind === 0) space.unmap(addr, len);
     else if (kind === 1) space.protect(addr, len, prot);
@@ -157,12 +158,12 @@ class Fuzz {
   }
 
   #address(key: number): number {
-    return REGIONS[Math.floor(key / REGION_PAGES)]! + key % REGION_PAGES * l.PAGE;
+    return REGIONS[Math.floor(key / REGION_PAGES)]! + key % REGION_PAGES * PAGE_SIZE;
   }
 
   #start(c: p.Context, label: string, addr: number, value = 0): void {
     l.setReg(c, p.RIP, l.CODE + code.offsetOf(label));
-    l.setReg(c, p.RSP, l.STACK + l.PAGE);
+    l.setReg(c, p.RSP, l.STACK + PAGE_SIZE);
     l.setReg(c, p.RBX, addr);
     l.setReg(c, p.RCX, value);
     c.resumeAll(false);
@@ -205,15 +206,15 @@ class Fuzz {
   #race({ space, pages }: Modelled): void {
     const random = this.#random, key = random.below(REGIONS.length * REGION_PAGES);
     const addr = this.#address(key), [page, other] = [random.below(32), 32 + random.below(32)];
-    space.mapArena(addr, l.PAGE, this.#at(page), l.RW, random.oneIn(2));
+    space.mapArena(addr, PAGE_SIZE, this.#at(page), l.RW, random.oneIn(2));
     const counter = (of: number) => this.#dv.getUint32(this.#at(of) + COUNTER_AT, true);
-    const writer = this.#lab.thread(space, l.CODE, l.STACK + l.PAGE), from = counter(page);
+    const writer = this.#lab.thread(space, l.CODE, l.STACK + PAGE_SIZE), from = counter(page);
     this.#start(writer, "count", addr);
     this.#lab.until(() => counter(page) !== from, "the thread has written");
     const kind = random.below(3);
-    if (kind === 0) space.unmap(addr, l.PAGE);
-    else if (kind === 1) space.protect(addr, l.PAGE, p.PROT_READ);
-    else space.mapArena(addr, l.PAGE, this.#at(other), l.RW, random.oneIn(2));
+    if (kind === 0) space.unmap(addr, PAGE_SIZE);
+    else if (kind === 1) space.protect(addr, PAGE_SIZE, p.PROT_READ);
+    else space.mapArena(addr, PAGE_SIZE, this.#at(other), l.RW, random.oneIn(2));
     space.flush();
     assertEquals(space.ackedSeq, space.seq);
     const taken = counter(page), end = performance.now() + random.below(60) / 1000;

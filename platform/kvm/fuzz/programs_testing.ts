@@ -5,7 +5,8 @@
  * Not here: what the programs may do (`boundary_fuzz_test.ts`). Neighbour: `instructions.ts`.
  */
 
-import { CODE, DATA, PAGE, STACK, STACK_BYTES } from "../../conformance/lab.ts";
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
+import { CODE, DATA, STACK, STACK_BYTES } from "../../conformance/lab.ts";
 import * as p from "../../platform.ts";
 import {
   ADDRESS,
@@ -22,7 +23,7 @@ import type { Random } from "./random.ts";
 
 export const PROGRAM_BYTES = 64;
 export const CODE_PAGES = 4, DATA_PAGES = 8;
-export const PROGRAMS: number = CODE_PAGES * PAGE / PROGRAM_BYTES;
+export const PROGRAMS: number = CODE_PAGES * PAGE_SIZE / PROGRAM_BYTES;
 
 const INT3 = 0xcc;
 /** LIMIT: pieces of a program, so that bytes are left behind them at which it stops. */
@@ -55,20 +56,20 @@ function putAddress(random: Random, dv: DataView, at: number): void {
       break;
     case 2:
     case 3:
-      low = DATA + random.below(DATA_PAGES) * PAGE + random.below(64) * 64;
+      low = DATA + random.below(DATA_PAGES) * PAGE_SIZE + random.below(64) * 64;
       break;
     case 4: // before, at and behind the ends
       low = random.pick([
         DATA,
-        DATA + DATA_PAGES * PAGE,
+        DATA + DATA_PAGES * PAGE_SIZE,
         CODE,
-        CODE + CODE_PAGES * PAGE,
+        CODE + CODE_PAGES * PAGE_SIZE,
         STACK + STACK_BYTES,
       ]) +
         random.below(32) - 16;
       break;
     case 5:
-      low = CODE + random.below(CODE_PAGES * PAGE);
+      low = CODE + random.below(CODE_PAGES * PAGE_SIZE);
       break;
     case 6:
       low = random.pick(UPPER) + random.below(16);
@@ -119,7 +120,7 @@ function putPiece(random: Random, dv: DataView, at: number, used: number, piece:
         used += 8;
         break;
       case PLACE:
-        put(CODE + random.below(CODE_PAGES * PAGE), 4);
+        put(CODE + random.below(CODE_PAGES * PAGE_SIZE), 4);
         break;
       case SELECTOR:
         put(random.pick(SELECTORS), 1);

@@ -3,12 +3,17 @@
  * of page tables and of ring 0, and pages of the arena.
  */
 
-import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../../ffi/abi/mman.ts";
+import {
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  PAGE_SIZE,
+  PROT_READ,
+  PROT_WRITE,
+} from "../../../ffi/abi/mman.ts";
 import { compare, copy } from "../../../ffi/mem/native_memory.ts";
 import { check } from "../../../ffi/sys/errors.ts";
 import { mmap, munmap } from "../../../ffi/sys/files.ts";
 import { cpuPages } from "../ring0.ts";
-import { PAGE_BYTES } from "../table_memory.ts";
 
 /** Bytes of an exception frame, which the processor pushes. */
 const PUSHED_BYTES = 48;
@@ -66,19 +71,19 @@ export class Watch {
  * that exceptions push to.
  */
 export function watchTables(frames: number, cpus: number): Watch {
-  const free: Stretch[] = [{ from: BELL_FRAME * PAGE_BYTES, bytes: PAGE_BYTES }];
+  const free: Stretch[] = [{ from: BELL_FRAME * PAGE_SIZE, bytes: PAGE_SIZE }];
   for (let cpu = 0; cpu < cpus; cpu++) {
     const { stackFrame, slotFrame } = cpuPages(cpu);
-    free.push({ from: (stackFrame + 1) * PAGE_BYTES - PUSHED_BYTES, bytes: PUSHED_BYTES });
-    free.push({ from: slotFrame * PAGE_BYTES, bytes: PAGE_BYTES });
+    free.push({ from: (stackFrame + 1) * PAGE_SIZE - PUSHED_BYTES, bytes: PUSHED_BYTES });
+    free.push({ from: slotFrame * PAGE_SIZE, bytes: PAGE_SIZE });
   }
   const stretches: Stretch[] = [];
   let from = 0;
-  for (const gap of [...free, { from: frames * PAGE_BYTES, bytes: 0 }]) {
+  for (const gap of [...free, { from: frames * PAGE_SIZE, bytes: 0 }]) {
     if (gap.from > from) stretches.push({ from, bytes: gap.from - from });
     from = gap.from + gap.bytes;
   }
-  return new Watch("memory of tables", tablesBase(), frames * PAGE_BYTES, stretches);
+  return new Watch("memory of tables", tablesBase(), frames * PAGE_SIZE, stretches);
 }
 
 /** Host address of the tables of the only machine in this process. */

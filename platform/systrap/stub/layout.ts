@@ -10,8 +10,6 @@
 
 import { TABLE_BYTES, TABLE_OPCODES } from "../../thunks.ts";
 
-export const PAGE = 4096;
-
 /** First address that belongs to the stub: guest addresses end here. */
 export const STUB_BASE = 0x7fff00000000;
 /** Code of zygote, mapper, handlers and fast path. */

@@ -34,7 +34,7 @@ import {
   type Reg64,
   rsi,
 } from "../../../ffi/asm/registers.ts";
-import { MAP_FIXED, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../../ffi/abi/mman.ts";
+import { MAP_FIXED, MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from "../../../ffi/abi/mman.ts";
 import { PR_SET_PDEATHSIG } from "../../../ffi/abi/prctl.ts";
 import {
   CLONE_FILES,
@@ -95,7 +95,6 @@ import {
   OP_MUNMAP,
   OP_THREAD,
   OP_WAKE,
-  PAGE,
   RING_ENTRIES,
   SCRATCH,
   SCRATCH_BYTES,
@@ -275,7 +274,7 @@ function emitBirth(a: Assembler, sites: AllowedSites): void {
   a.mov(rdi, SCRATCH).mov(esi, SCRATCH_BYTES);
   privilegedCall(a, SYS_munmap);
   check();
-  a.mov(rdi, GLOBAL).mov(esi, PAGE).mov(edx, PROT_READ);
+  a.mov(rdi, GLOBAL).mov(esi, PAGE_SIZE).mov(edx, PROT_READ);
   privilegedCall(a, SYS_mprotect);
   check();
   a.jmp("birth_common");
@@ -288,7 +287,7 @@ function emitBirth(a: Assembler, sites: AllowedSites): void {
   privilegedCall(a, SYS_prctl);
   check();
   map(COMMANDS, COMMANDS_BYTES, PROT_READ, r12);
-  map(HEADER, PAGE, PROT_READ | PROT_WRITE, r14);
+  map(HEADER, PAGE_SIZE, PROT_READ | PROT_WRITE, r14);
   privilegedCall(a, SYS_getpid);
   a.mov(at(PID), rax);
   a.mov(edi, FD_CONTROL).lea(rsi, at(PID)).mov(edx, 8).lea(r10, mem(r15, ACK_AT.pid));

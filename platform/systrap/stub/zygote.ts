@@ -30,7 +30,14 @@ import {
   rsp,
 } from "../../../ffi/asm/registers.ts";
 import { EINTR } from "../../../ffi/abi/errno.ts";
-import { MAP_FIXED, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../../ffi/abi/mman.ts";
+import {
+  MAP_FIXED,
+  MAP_SHARED,
+  PAGE_SIZE,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from "../../../ffi/abi/mman.ts";
 import { PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG } from "../../../ffi/abi/prctl.ts";
 import {
   SECCOMP_FILTER_FLAG_SPEC_ALLOW,
@@ -77,7 +84,6 @@ import {
   MESSAGE_CLOSE,
   MESSAGE_PUT,
   MESSAGE_STUB,
-  PAGE,
   SCRATCH,
   SCRATCH_BYTES,
   STUB_BASE,
@@ -199,7 +205,7 @@ function emitSetup(a: Assembler, shared: SharedOffsets): void {
   // The call fails as a whole where the host seals its vdso, which does no harm at that address.
   unmap(STUB_END, TASK_SIZE);
   unmap(STACK_LOW, TASK_SIZE);
-  map(GLOBAL, PAGE, PROT_READ | PROT_WRITE, shared.global);
+  map(GLOBAL, PAGE_SIZE, PROT_READ | PROT_WRITE, shared.global);
   map(THUNKS, THUNKS_BYTES, PROT_READ | PROT_EXEC, shared.thunks);
   TABLES.forEach((address, i) =>
     map(address, TABLE_BYTES, PROT_READ, shared.tables + i * TABLE_BYTES)
