@@ -6,7 +6,7 @@
  * felt have parts without the other verbs, and no command line loads the kernel.
  */
 
-/** The verbs of a part, or the path of its main module from the root of the sources. */
+/** The verbs of a part, or the path from the root of the sources to a module with its `main`. */
 type PartContent = { readonly verbs: readonly string[] | "all" } | { readonly module: string };
 
 export const PARTS = {
@@ -50,7 +50,9 @@ export function verbsOf(name: PartName): readonly string[] {
  */
 export function entryOf(name: PartName, root: string): string {
   const part: PartContent = PARTS[name];
-  if ("module" in part) return `import "${root}${part.module}";\n`;
+  if ("module" in part) {
+    return `import { main } from "${root}${part.module}";\nmain(Deno.args);\n`;
+  }
   const cli = `${root}oci/cli`;
   const main = `import { main } from "${cli}/command_line.ts";\n`;
   const run = "Deno.exit(await main(Deno.args, VERBS));\n";
