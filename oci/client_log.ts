@@ -1,6 +1,6 @@
 /**
- * The client's log: `--log FILE`, a line each, as text or as JSON in runc's shape, of which clients show the last error.
- * Besides, errors are on stderr.
+ * The client's log, `--log FILE`: one line a message, as text or as JSON in runc's shape. Clients
+ * show the last error in it. Errors are printed on stderr as well.
  */
 
 import type { Globals } from "./cli/globals.ts";
@@ -28,7 +28,10 @@ export function logLine(
   return `time="${stamp}" level=${level} msg=${shownJson(JSON.stringify(msg))}${about}`;
 }
 
-/** Appends to `--log`. What cannot be written is lost: the command must not fail for it. */
+/**
+ * Appends to `--log`. A line that cannot be written is dropped, because the command must not fail
+ * for it.
+ */
 export function writeLog(
   globals: Globals,
   level: LogLevel,

@@ -1,9 +1,11 @@
 /**
- * A part's compiled code, as V8 keeps it. The build lets a binary run a rehearsal, and puts what V8 compiled for that into the
- * real one: there V8 need not even parse the part's text, of which most is not used by most sandboxes.
+ * A part's compiled code, in V8's format. The build runs a rehearsal in a binary and puts the code
+ * that V8 compiled into the real one. With it V8 does not parse the part's text, most of which most
+ * sandboxes do not use.
  *
- * It comes out of the executable as the text does, and from nowhere else. V8 refuses code of another version or with other
- * flags, and compiles the text then. Neighbours: parts.ts runs parts; tools/build/rehearsal.ts.
+ * The code comes from the executable's appendix only. V8 refuses code of another version or with
+ * other flags, and compiles the text then. Neighbours: parts.ts runs parts;
+ * tools/build/rehearsal.ts.
  */
 
 /** What is used of V8's interface in `node:vm`. */

@@ -1,5 +1,5 @@
 /**
- * A value of a JSON file together with the path that leads to it, so that whoever expects something else can say where:
+ * A value of a JSON file with the path that leads to it, so that an error names the place:
  * `config.json: process.args[1] is 7, expected a string`.
  */
 

@@ -2,8 +2,8 @@
  * The parts of the binary and the module that each one runs. parts.ts picks a part when a process
  * starts; tools/build/program.ts bundles each part into a script of its own.
  *
- * V8 takes about 1 ms for each 40 KB of script that it has to look at. So the verbs whose start is
- * felt have parts without the other verbs, and no command line loads the kernel.
+ * V8 takes about 1 ms for each 40 KB of script that it has to look at. So verbs that clients run
+ * often have parts without the other verbs, and no command line loads the kernel.
  */
 
 /** The verbs of a part, or the path from the root of the sources to a module with its `main`. */

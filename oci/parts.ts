@@ -41,8 +41,8 @@ function builtPart(name: PartName): BuiltPart | null {
 }
 
 /**
- * Runs a part, which reads Deno.args and ends the process. Not async: the frame of an async function
- * would keep the text and the code in memory as long as the part runs.
+ * Runs a part, which reads Deno.args and ends the process. Not async: the frame of an async
+ * function would keep the text and the code in memory as long as the part runs.
  */
 export function runPart(name: PartName): Promise<unknown> {
   const built = builtPart(name);

@@ -1,7 +1,7 @@
 /**
  * Text for the operator's terminal that may quote a guest, an image, a hook or a broken Sentry:
- * names of programs, paths, error messages. What a terminal takes for a command is written as an
- * escape. A guest's own output is another matter: it does not come this way.
+ * names of programs, paths, error messages. Control characters are escaped. The output of guests
+ * does not go through here.
  */
 
 /**

@@ -1,9 +1,9 @@
 /**
- * Errors that are the caller's or the host's, not dvisor's: they end the program with one line on stderr and an exit
- * code. Everything else that is thrown is a bug and is shown with its stack.
+ * Errors of the caller or of the host: they end the program with one line on stderr and an exit
+ * code. Any other error is a bug of dvisor and is printed with its stack.
  *
- * Exit codes are those of a shell: the guest's own, 128 + N for a signal, and the ones below. Verbs that runc has too fail
- * with its codes, whatever the error (`Command.failureCode`).
+ * Exit codes are those of a shell: the guest's own, 128 + N for a signal, and the ones below. Verbs
+ * that runc has fail with runc's codes, whatever the error (`Command.failureCode`).
  */
 
 /** The host or the sandbox failed. */

@@ -1,4 +1,4 @@
-/** What this program is called and how old it is. Nothing else. */
+/** The name and the versions of this program. */
 
 /** The project's version, as in deno.json. */
 export const VERSION = "0.1.0";

@@ -1,8 +1,10 @@
 /**
- * `dvisor boot`: makes the kernel of one sandbox, confines this process for good, and runs the guest to its end.
+ * `dvisor boot`: makes the kernel of one sandbox, confines this process for good, and runs the
+ * guest to its end.
  *
- * Everything that needs the host's names happens before `ready` or beside it; the launcher takes the root directory
- * away and answers `go`; the seccomp filter is the last thing before the first guest instruction.
+ * Work that needs names of the host is done before `ready` or while the launcher takes the root
+ * directory away. After the launcher's `go` the seccomp filter is installed, as the last act before
+ * the first guest instruction.
  */
 
 import { SYS_exit_group } from "../../ffi/abi/syscall_numbers.ts";
@@ -26,7 +28,7 @@ export function boot(heap: KernelHeap): never {
   let waiter = control, isRunning = false, calls: CallRecord | null = null;
   try {
     const spec = readSpec();
-    // Whoever hears the end: the launcher itself, or a process that it leaves behind.
+    // The process that gets the exit code: the launcher, or the waiter that it leaves behind.
     if (spec.fds.waiter >= 0) waiter = new ControlSocket(spec.fds.waiter);
     const { machine, sandbox } = prepare(spec, heap, control, waiter);
     calls = sandbox.kernel.calls;
@@ -69,14 +71,18 @@ function prepare(
 }
 
 /**
- * The first text of a stack makes the runtime look for the bounds of its thread's stack in /proc, and abort when that is
- * gone: without this, the report of a bug would be an abort of its own.
+ * The first stack text that V8 makes reads the bounds of the thread's stack from /proc, and aborts
+ * when /proc is gone. One is made here while /proc can be read, so that the report of a bug does
+ * not abort later.
  */
 function readyReports(): void {
   void new Error("first").stack;
 }
 
-/** Until the guest runs the launcher says what went wrong; then nobody is left there who could. */
+/**
+ * Until the guest runs the launcher prints the error. After that the waiter is there, which cannot
+ * print.
+ */
 function fail(
   control: BootSocket,
   error: unknown,

@@ -1,8 +1,10 @@
 /**
- * One sandbox inside the boot process: the kernel on its machine, and the containers in it. The first one makes the sandbox
- * and ends it; others come and go by commands. For `do` there is none: only a first process.
+ * One sandbox in the boot process: the kernel on its machine, and the containers in it. The sandbox
+ * begins and ends with its first container; commands add and remove others. For `do` there is no
+ * container, only a first process.
  *
- * Neighbours: boot/guest/plain_guest.ts, boot/guest/guest_container.ts, boot/control/control_server.ts.
+ * Neighbours: boot/guest/plain_guest.ts, boot/guest/guest_container.ts,
+ * boot/control/control_server.ts.
  */
 
 import type { OwnImage } from "../../ffi/sys/own_image.ts";
@@ -101,7 +103,10 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
     } else if (memoryMax !== Infinity) container.keepMemoryLimit(null);
   }
 
-  /** It has a limit, and nobody shows the host when it was reached. */
+  /**
+   * Whether a container has a memory limit and no witness that shows the host when the limit is
+   * reached.
+   */
   needsWitness(container: GuestContainer): boolean {
     if (container.limits.memoryMax === Infinity) return false;
     return container === this.#first ? this.#witness === null : !container.hasWitness;
@@ -113,7 +118,10 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
     else container.keepMemoryLimit(witness);
   }
 
-  /** The host is told in the group of the container that has a limit of its own, else in the sandbox's. */
+  /**
+   * Makes the host count the kill: in the group of the container if that has a limit of its own,
+   * else in the group of the sandbox.
+   */
   onOutOfMemory(victim: ThreadGroup): void {
     for (const container of this.containers.values()) {
       if (container.showOutOfMemory(victim)) return;
@@ -134,7 +142,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
     if (server >= 0) new ControlServer(this.kernel.host, server, new SandboxRequests(this));
   }
 
-  /** Runs the guests to their end, and tells it. */
+  /** Runs the guests to their end, and sends the exit code. */
   run(): void {
     const status = this.kernel.run(), { turns } = this.kernel.loop.server;
     for (const line of turns?.report() ?? []) this.log.line(line);
@@ -157,7 +165,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
 
   onContainerEnd(container: GuestContainer): void {
     if (container === this.#first) {
-      // What is told of it is told at the end of all: run.
+      // `run` sends the exit code of the first container once all guests have ended.
       this.kernel.loop.stop();
       return;
     }

@@ -1,11 +1,12 @@
 /**
- * The debug log: lines with the seconds since the start of the sandbox, to a host descriptor or to nowhere.
+ * The debug log: lines with the seconds since the start of the sandbox, written to a host
+ * descriptor or dropped.
  *
- * Lines are collected while the sandbox is busy and written before it sleeps. What a broken host file does not take is
- * lost: the guest must not suffer from it. A guest makes as many lines as it likes, so a file has a
- * largest size: when the next lines would exceed it, the file is emptied and begins with the last
- * lines of before, which this process keeps: it cannot read the file. Several sandboxes may share a
- * file; each asks the host for its length.
+ * Lines are collected while the sandbox is busy and written before it sleeps. Lines that the host
+ * file does not take are lost, so that a full disk does not stop the guest. A guest can cause any
+ * number of lines, so a file has a largest size: before it would be exceeded, the file is emptied
+ * and begins again with the last lines, which this process keeps because it cannot read the file.
+ * Several sandboxes may share a file; each asks the host for its length.
  */
 
 import { S_IFMT, S_IFREG, Stat } from "../../ffi/abi/stat.ts";
@@ -38,8 +39,8 @@ export class DebugLog {
 
   /**
    * @param fd open for appending; -1: lines are dropped
-   * @param maxBytes of a regular file, at least 512 KiB; of what is none there is no bound, as it
-   * stores nothing
+   * @param maxBytes of a regular file, at least 512 KiB; other files have no bound, because they
+   * store nothing
    */
   constructor(fd: number, maxBytes: number = NAMED_LOG_BYTES) {
     this.#fd = fd;

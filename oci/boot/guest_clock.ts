@@ -1,6 +1,7 @@
 /**
- * The guest's vDSO: puts its image and data page into guest memory, and keeps the clock in it true while the sandbox
- * is awake. An idle sandbox is never woken for it; the time stamp counter goes on alone.
+ * The guest's vDSO: puts its image and data page into guest memory, and updates the clock in the
+ * data page while the sandbox is awake. An idle sandbox is never woken for it, because the time
+ * stamp counter goes on alone.
  */
 
 import { copyFromBuffer, store32 } from "../../ffi/mem/native_memory.ts";
@@ -69,7 +70,10 @@ export function newReading(): ClockReading {
   return readClocks({ tsc: 0, monotonicNs: 0, realtimeSec: 0, realtimeNsec: 0 });
 }
 
-/** Whether the counter runs at one rate on all processors, whatever they do: /proc/cpuinfo says so. */
+/**
+ * Whether the time stamp counter runs at one rate on all processors and in all power states, by
+ * /proc/cpuinfo.
+ */
 export function hasSteadyCounter(): boolean {
   try {
     const text = Deno.readTextFileSync("/proc/cpuinfo");

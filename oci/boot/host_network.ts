@@ -1,10 +1,10 @@
 /**
- * The HostNetwork of the kernel: raw socket calls of this process, in the network namespace that the launcher put it
- * into. What of /proc is needed is opened or read while it can still be seen: /proc/net files belong to a namespace, so
- * their descriptors go on telling of it.
+ * The kernel's HostNetwork: raw socket calls of this process, in the network namespace that the
+ * launcher put it into. Files of /proc are opened or read while /proc can be seen. A file of
+ * /proc/net belongs to a namespace, so its descriptor shows the same namespace later.
  *
- * Neighbours: kernel/core/host_network.ts (the contract), kernel/net/host/ (who uses it), boot/seccomp/seccomp_rules.ts (what
- * of this passes the filter).
+ * Neighbours: kernel/core/host_network.ts (the contract), kernel/net/host/ (its user),
+ * boot/seccomp/network_rules.ts (the calls that pass the filter).
  */
 
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from "../../ffi/abi/fcntl.ts";
@@ -18,7 +18,7 @@ import { AREA_BYTES, type HostArea, type HostNetwork } from "../../kernel/core/h
 import { SETTINGS } from "../../kernel/proc/fs/sysctl_table.ts";
 
 const SOCKET_FLAGS = SOCK_CLOEXEC | SOCK_NONBLOCK;
-/** Files of /proc/net that tell of the namespace, not of the sockets in it. */
+/** Files of /proc/net about the namespace, not about the sockets in it. */
 const TABLES: readonly string[] = [
   "arp",
   "dev",
@@ -36,7 +36,7 @@ const TABLES: readonly string[] = [
 /** LIMIT: bytes of one table. */
 const MAX_TABLE = 4 << 20;
 const PIECE = 65536;
-/** What a process has where nobody changed it. */
+/** The default RLIMIT_NOFILE of Linux. */
 const LEAST_DESCRIPTORS = 1024;
 /** All other settings are the sandbox's own. */
 const NET = "net/";

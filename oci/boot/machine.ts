@@ -1,6 +1,6 @@
 /**
- * What a kernel runs on: guest memory, a platform, and the host's clocks and events. Made first of all, while the host's
- * names can still be seen.
+ * What a kernel runs on: guest memory, a platform, and the host's clocks and events. It is made
+ * first, while names of the host can be seen.
  */
 
 import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
@@ -32,7 +32,7 @@ export interface Machine {
   readonly arena: Arena;
   readonly platform: Platform;
   readonly platformName: PlatformName;
-  /** What measuring said is best; null: nothing was measured. */
+  /** The platform that was measured to be the best one; null if none was measured. */
   readonly foundBest: PlatformName | null;
   readonly host: RealHost;
   /** The network namespace that this process is in; null: guests have none of it. */

@@ -7,7 +7,10 @@ import { assembleFilter, rulesFor } from "./seccomp/seccomp_filter.ts";
 
 /** Type of KVM's requests, and the form of a request. */
 const KVMIO = 0xae, DIRECTIONS = 4, NUMBERS = 256;
-/** What is done to a machine that exists: run it, FPU state, memory, and a processor put right (`Vcpu.reset`). */
+/**
+ * Calls on a machine that exists: run it, FPU state, memory, and the reset of a vCPU
+ * (`Vcpu.reset`).
+ */
 const NEEDED = [
   K.KVM_RUN,
   K.KVM_GET_XSAVE,

@@ -1,8 +1,9 @@
 /**
- * The real Host of the kernel: clocks, randomness, I/O on host fds that were given to the sandbox, and the events of
- * those fds. The one place where the kernel's requests become host calls.
+ * The kernel's Host: clocks, randomness, I/O on host descriptors that the sandbox was given, and
+ * the events of those descriptors. Only here do requests of the kernel become host calls.
  *
- * Neighbours: kernel/core/host.ts (the contract), ffi/ (the calls). Not here: opening anything by name.
+ * Neighbours: kernel/core/host.ts (the contract), ffi/ (the calls). Not here: opening anything by
+ * name.
  */
 
 import { EEXIST, ENOENT } from "../../ffi/abi/errno.ts";

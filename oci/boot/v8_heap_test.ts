@@ -1,6 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 
-/** Works, rests, and says whether a rest was due before and behind it, and how many times the heap was smaller. */
+/**
+ * Works, rests, and prints whether a collection was due before and after the rest, and how many
+ * times smaller the heap became.
+ */
 const PROGRAM = `
 import { Rest } from "${new URL("v8_heap.ts", import.meta.url)}";
 const rest = new Rest(300_000_000);

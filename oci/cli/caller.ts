@@ -1,8 +1,8 @@
 /**
- * What a sandbox inherits from whoever started dvisor: arguments, environment and working directory as the bytes that
- * they are, and user ids.
+ * What a sandbox inherits from the caller of dvisor: arguments, environment and working directory
+ * as byte strings, and user ids.
  *
- * Deno shows its own view of the first two: arguments as text, and not all of the environment.
+ * Deno shows arguments as text, and only a part of the environment, so both are read from /proc.
  */
 
 import { SYS_getegid, SYS_geteuid, SYS_getgroups } from "../../ffi/abi/syscall_numbers.ts";

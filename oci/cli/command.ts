@@ -1,11 +1,14 @@
-/** What every verb is: its help text and what it does. */
+/** The interface of a verb: its help text and its function. */
 
 import type { Globals } from "./globals.ts";
 
 export interface Command {
   /** The help text: usage line, options, exit codes. */
   readonly help: string;
-  /** What every failure exits with, where the clients of OCI runtimes know a number; else each error has its own. */
+  /**
+   * The exit code of every failure, where clients of OCI runtimes expect a certain one. Without it
+   * an error has its own code.
+   */
   readonly failureCode?: number;
   /**
    * @param args behind the verb

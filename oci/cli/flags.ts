@@ -1,7 +1,9 @@
 /**
- * Reads a verb's options: checks that each is known and has its value, and splits off a command that follows them.
+ * Reads a verb's options: checks that each is known and has its value, and splits off a command
+ * that follows them.
  *
- * Reading itself is `@std/cli`'s; this decides where options end: at `--`, or at the first word that is no option.
+ * `@std/cli` parses. This file decides where the options end: at `--`, or at the first word that is
+ * no option.
  */
 
 import { parseArgs } from "@std/cli";
@@ -14,8 +16,8 @@ export interface FlagNames {
   readonly lists?: readonly string[];
   readonly booleans?: readonly string[];
   /**
-   * Options as Go programs take them, which the clients of OCI runtimes are: one hyphen will do, and a boolean may have a
-   * value. The names of options with one letter, by that letter.
+   * Options in the style of Go programs, such as the clients of OCI runtimes: one hyphen is enough,
+   * and a boolean may have a value. Maps one-letter options to names.
    */
   readonly go?: Readonly<Record<string, string>>;
 }
@@ -88,7 +90,10 @@ function optionCount(args: readonly string[], names: FlagNames): number {
 const TRUE = ["1", "t", "T", "true", "TRUE", "True"];
 const FALSE = ["0", "f", "F", "false", "FALSE", "False"];
 
-/** The same options as `--name`; booleans that are false are left out. Words behind the options stay as they are. */
+/**
+ * The same options as `--name`, without booleans that are false. Words after the options are not
+ * changed.
+ */
 function fromGoStyle(args: readonly string[], names: FlagNames): string[] {
   const short = names.go ?? {};
   const withValue = new Set([...names.strings ?? [], ...names.lists ?? []]);

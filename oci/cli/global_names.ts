@@ -1,4 +1,7 @@
-/** Names of the options in front of the verb: globals.ts says what they mean. Alone, because the entry needs no more. */
+/**
+ * Names of the options in front of the verb; globals.ts has their meaning. The names have a file of
+ * their own because parts.ts needs them to find the verb before it loads a part.
+ */
 
 export const GLOBAL_NAMES = {
   strings: [
@@ -29,8 +32,8 @@ export const GLOBAL_NAMES = {
 const WITH_VALUE: readonly string[] = GLOBAL_NAMES.strings;
 
 /**
- * The first word that is neither an option nor an option's value; undefined if there is none. Of a command line that makes
- * no sense it may be any word.
+ * The first word that is neither an option nor an option's value; undefined if there is none. For a
+ * command line that is not valid it may be any word.
  */
 export function verbOf(args: readonly string[]): string | undefined {
   for (let i = 0; i < args.length; i++) {

@@ -1,6 +1,6 @@
 /**
- * Options in front of the verb: those of runc, and dvisor's own about sandboxes, so that a client's configuration of its
- * runtime's arguments can hold them.
+ * Options in front of the verb: runc's, and dvisor's own about sandboxes. A client's configuration
+ * of its runtime can hold both.
  */
 
 import { type Flags, readFlags } from "./flags.ts";

@@ -1,6 +1,6 @@
 /**
- * Which columns `ps` shows: options behind the id as ps(1) has them. The processes are those that the sandbox's kernel
- * tells of, with what it tells of each.
+ * The columns of `ps`, chosen by options after the id as in ps(1). The processes and their values
+ * come from the sandbox's kernel.
  */
 
 import type { ProcessInfo } from "../protocol/control_protocol.ts";
@@ -45,7 +45,10 @@ const DEFAULT: readonly Column[] = [
 const PLAIN = /^-?[eAfawxul]+$/;
 const WITH_LIST = /^(?:-[eAfawxl]*|[awx]*)o(.*)$/s;
 
-/** @param options what stands behind the id @throws UserError for what ps(1) may have and this has not */
+/**
+ * @param options the words after the id
+ * @throws UserError for an option of ps(1) that is not supported
+ */
 export function columnsOf(options: readonly string[]): readonly Column[] {
   const chosen: Column[] = [];
   for (let i = 0; i < options.length; i++) {
@@ -63,7 +66,7 @@ export function columnsOf(options: readonly string[]): readonly Column[] {
   return chosen.length === 0 ? DEFAULT : chosen;
 }
 
-/** `pid`, or with a header of one's own `pid=NUMBER`. */
+/** `pid`, or with a header of the caller's choice `pid=NUMBER`. */
 function columnOf(text: string): Column {
   const [name = "", header] = text.split("=", 2);
   const found = Object.hasOwn(COLUMNS, name) ? COLUMNS[name] : undefined;

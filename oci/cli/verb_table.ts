@@ -1,6 +1,6 @@
 /**
- * Every verb of the command line. A verb is a file in verbs/. What `boot`, `syscalls` and `doctor` do is in another part
- * (parts.ts), which the entry chooses before this is loaded; here are only their help texts.
+ * Every verb of the command line. A verb is a file in verbs/. `boot`, `syscalls` and `doctor` run
+ * in another part (part_table.ts); this table has only their help texts.
  */
 
 import { command as create } from "./verbs/create.ts";

@@ -1,8 +1,8 @@
 /**
- * Options of a sandbox that a pod asks for by annotations, `dev.dvisor.NAME`: what a cluster's users may choose. They
- * stand in place of the options in the runtime's configuration; what weakens the host is not among
- * them. Debug logs take room on the host: annotations switch them only with --allow-annotated-logs
- * (annotated_log.ts).
+ * Options of a sandbox that a pod sets by annotations, `dev.dvisor.NAME`: the options that a
+ * cluster's users may choose. They replace those of the runtime's configuration. No option that
+ * weakens the host is among them. Debug logs take space on the host: annotations switch them only
+ * with --allow-annotated-logs (annotated_log.ts).
  */
 
 import { DEFAULT_PLATFORMS } from "../../platform/select/candidates.ts";
@@ -16,7 +16,8 @@ const LOGS: readonly string[] = ["strace", "debug-log"];
 
 /** Values by option. */
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
-  // kvm is the runtime's to choose: it opens the host's KVM to the pod, whose further limits are then the kernel's alone.
+  // No kvm: it opens the host's KVM to the pod, and leaves limits of further containers to the
+  // kernel.
   platform: [...DEFAULT_PLATFORMS, "auto"],
   // In the network namespace that the container has anyway.
   network: ["auto", "none"],
@@ -56,7 +57,7 @@ export function annotatedGlobals(
       chosen.set("strace", value);
       wantsLog ||= value === "true" && globals.string("debug-log") === null;
     } else if (name === "overlay" && value === "file" && hasDirectory(globals)) {
-      // Where it goes is not the pod's business.
+      // The pod does not choose the directory.
       continue;
     } else if (name === "platform" || name === "network" || name === "overlay") {
       chosen.set(name, value);

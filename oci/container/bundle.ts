@@ -1,6 +1,6 @@
 /**
- * Reads a bundle: config.json, and what of the host it names. Not here: what the members mean (spec/, rootfs_plan.ts), who
- * starts it (create.ts).
+ * Reads a bundle: config.json, and the files of the host that it names. Not here: what the members
+ * mean (spec/, rootfs_plan.ts), starting the container (create.ts).
  */
 
 import { resolve } from "@std/path";

@@ -51,10 +51,10 @@ export interface Making extends CreateOptions {
   readonly log: number;
 }
 
-/** What the processes of a container are. */
+/** The record's members about the processes of a container. */
 export type Made = Pick<ContainerRecord, "sandboxId" | "sentry" | "gofer">;
 
-/** What the kernel is told about this container. */
+/** The boot spec of this container. */
 export function bootSpec({ id, bundle, settings, streams, proxy }: Making): Omit<BootSpec, "fds"> {
   const { config } = bundle;
   return {
@@ -85,7 +85,10 @@ export function bootSpec({ id, bundle, settings, streams, proxy }: Making): Omit
   };
 }
 
-/** Whether the kernel of the container can be put into the container's network namespace, if it has one. */
+/**
+ * Whether the sandbox's kernel can enter the container's network namespace, if the container has
+ * one.
+ */
 export function mayEnterNetwork({ bundle, settings }: Making): boolean {
   return hasNetwork(bundle) && networkOf(bundle, settings) !== "none";
 }
@@ -95,14 +98,17 @@ function hasNetwork(bundle: Bundle): boolean {
 }
 
 /**
- * Without privilege the kernel of a sandbox cannot be in a network namespace that belongs to the container's users: what
- * such a one has, which is nothing but `lo`, the kernel has by itself.
+ * Without privilege the sandbox's kernel cannot enter a network namespace that belongs to the
+ * container's users. Such a namespace has only `lo`, which the sandbox's kernel has itself.
  */
 export function networkOf(bundle: Bundle, settings: SandboxSettings): NetworkMode {
   return Deno.uid() !== 0 && hasNetwork(bundle) ? "none" : settings.network;
 }
 
-/** The user namespace that a container's file server has to be in: a descriptor, or -1. @throws SyscallError */
+/**
+ * The user namespace that the container's Gofer must be in: a descriptor, or -1.
+ * @throws SyscallError
+ */
 export function openUsers({ bundle, proxy }: Making): number {
   const isOwn = hasOwnUsers(bundle.config.linux.namespaces);
   return isOwn ? openNamespace(`/proc/${proxy.pid}/ns/user`) : -1;
@@ -123,7 +129,10 @@ export function hostSteps(
   };
 }
 
-/** @param value null: it stays as it is @throws UserError where the host does not let a process have it */
+/**
+ * @param value null: the value is not changed
+ * @throws UserError where the host forbids the value
+ */
 export function checkOomScore(value: number | null): void {
   try {
     if (value !== null) checkOomScoreAdj(value);

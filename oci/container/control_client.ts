@@ -1,5 +1,6 @@
 /**
- * Asks a running sandbox for something: protocol/control_protocol.ts. One connection a request; waits for the answer.
+ * Sends a request to a running sandbox and waits for its answer (protocol/control_protocol.ts).
+ * Each request has a connection of its own.
  */
 
 import { ECONNREFUSED, ENOENT } from "../../ffi/abi/errno.ts";
@@ -48,8 +49,8 @@ function connect(dir: ContainerDir): number {
 }
 
 /**
- * @param dir of the container whose sandbox is asked
- * @param fds go along; they stay open here
+ * @param dir of the container whose sandbox gets the request
+ * @param fds sent with the request; they stay open here
  * @param timeoutMs for the answer
  * @throws UserError with the sandbox's own message, or that it is not running
  */

@@ -31,7 +31,10 @@ export function hasCrashed(dir: ContainerDir): boolean {
   }
 }
 
-/** Keeps the report of a container that is going to be removed. @returns its path, or null if there is none */
+/**
+ * Keeps the report of a container that is about to be removed.
+ * @returns its path, or null if there is none
+ */
 export function keepReport(dir: ContainerDir): string | null {
   if (!hasCrashed(dir)) return null;
   const log = logPath(dir), kept = dir.path + REPORT;

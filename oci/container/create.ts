@@ -1,12 +1,12 @@
 /**
- * Makes a container: its record, its cgroup, its processes on the host, and its first guest process, loaded and not yet
- * running. Whatever goes wrong, nothing is left.
+ * Makes a container: its record, its cgroup, its processes on the host, and its first guest
+ * process, loaded and not yet running. A failure at any step removes all of it.
  *
- *     record "creating" -> proxy on a leash -> boot process and Gofer, or a place in a running sandbox
+ *     record "creating" -> proxy on a leash -> boot process and Gofer, or a place in a sandbox
  *       -> hooks -> loaded, confined -> record "created" -> pid file -> off the leash
  *
- * Until the last step everything hangs on this process: the proxy ends with the leash, the boot process with the proxy's
- * socket, the Gofer with the boot process. Neighbours: destroy.ts, launch/.
+ * Until the last step all processes end with this one: the proxy with its leash, the boot process
+ * with the proxy's socket, the Gofer with the boot process. Neighbours: destroy.ts, launch/.
  */
 
 import { AT_FDCWD, O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY } from "../../ffi/abi/fcntl.ts";
@@ -91,7 +91,8 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   const groups = cgroupOptions(options);
   if (!groups.isRootless) checkOomScore(config.process.oomScoreAdj);
   const cgroup = ContainerCgroup.plan(groups);
-  // What is made is found again, wherever this process ends.
+  // The record names the groups before they are made, so that a later command finds them if this
+  // process is killed.
   dir.write({ ...blank, cgroup: cgroup.record });
   inConfig(() => cgroup.make(groups));
   const first = { ...blank, cgroup: cgroup.record };
@@ -141,7 +142,7 @@ function inConfig<T>(fn: () => T): T {
   }
 }
 
-/** @param sandbox the container whose sandbox it joins, or null */
+/** @param sandbox record of the container whose sandbox this one joins, or null */
 function complete(making: Making, sandbox: ContainerRecord | null): ContainerRecord {
   const { dir, proxy, log, streams } = making;
   const made = sandbox === null ? startOwnSandbox(making) : joinSandbox(making, sandbox);

@@ -1,4 +1,7 @@
-/** Takes a container away, if it may be: what `delete` and the end of `run` do. Neighbour: destroy.ts. */
+/**
+ * Removes a container if its status permits: for `delete` and at the end of `run`. Neighbour:
+ * destroy.ts.
+ */
 
 import type { Globals } from "../cli/globals.ts";
 import { tryHooks } from "../launch/run_hooks.ts";
@@ -36,10 +39,11 @@ export function deleteContainer(globals: Globals, id: string, isForced: boolean)
 const BUSY_MS = 2000, END_MS = 10_000;
 
 /**
- * The command that makes the container ends. Any other gets some time; then the container's processes end, for which it
- * may be waiting.
+ * Ends the command that makes the container. Another command with the lock gets some time; then the
+ * container's processes are killed, because that command may wait for them.
  *
- * @returns null if the container is gone @throws UserError
+ * @returns null if the container is gone
+ * @throws UserError
  */
 function lockByForce(dir: ContainerDir): Lock | null {
   let lock = dir.tryLock();

@@ -1,6 +1,6 @@
 /**
- * Takes a container away, whatever state it is in: its processes, its cgroup, its record. Works on what a command that was
- * killed in the middle left, and more than once.
+ * Removes a container in any state: its processes, its cgroup, its record. It also works on the
+ * leftovers of a killed command, and may run more than once.
  */
 
 import { ContainerCgroup } from "../launch/cgroup/container_cgroup.ts";
@@ -36,7 +36,7 @@ export function destroyContainer(dir: ContainerDir): Destroyed {
   return { record, report };
 }
 
-/** A damaged record is of no use to anybody. */
+/** A damaged record counts as none. */
 function readRecord(dir: ContainerDir): ContainerRecord | null {
   try {
     return dir.read();
@@ -52,7 +52,7 @@ export function endCreator(dir: ContainerDir): void {
   if (record?.status === "creating") end(record.creator, "the command that makes it");
 }
 
-/** Ends whatever is known of it. */
+/** Ends all processes that the record names. */
 export function endProcesses(dir: ContainerDir): void {
   const record = readRecord(dir);
   if (record !== null) endAll(dir, record);
@@ -85,7 +85,9 @@ function leaveSandbox(sandbox: ContainerDir, id: string): void {
   }
 }
 
-/** What is still in it goes first: an exec that hangs, a process that the sandbox left. */
+/**
+ * Kills what is left in the groups first: an `exec` that hangs, or a process that the sandbox left.
+ */
 function removeCgroup({ cgroup }: ContainerRecord): void {
   if (cgroup === null) return;
   const group = ContainerCgroup.load(cgroup);

@@ -1,4 +1,4 @@
-/** Starts another process in a container, with a process on the host that stands for it (launch/proxy_process.ts). */
+/** Starts another process in a container, with a proxy on the host (launch/proxy_process.ts). */
 
 import { O_CLOEXEC } from "../../ffi/abi/fcntl.ts";
 import { close, pipe } from "../../ffi/sys/files.ts";
@@ -66,7 +66,10 @@ function start(options: ExecOptions): Spawned {
   return proxy;
 }
 
-/** Puts the process into the container. @param waiter the sandbox's end of the socket to the proxy */
+/**
+ * Starts the process in the container.
+ * @param waiter the sandbox's end of the socket to the proxy
+ */
 function begin(options: ExecOptions, proxy: Spawned, waiter: number): void {
   const { container, process, streams, ignorePaused } = options;
   const { cgroup, id } = container.record;

@@ -1,4 +1,7 @@
-/** What `exec` runs: a file with a process as in config.json, or a command with the container's own process around it. */
+/**
+ * The process that `exec` runs: a file in the format of config.json's `process`, or a command with
+ * the members of the container's own process.
+ */
 
 import type { Flags } from "../cli/flags.ts";
 import { fromText } from "../../kernel/core/bytes.ts";

@@ -1,8 +1,9 @@
 /**
- * Which host namespaces stand for a container's: `linux.namespaces` of config.json, for the proxy to make or to enter.
+ * The host namespaces of a container (`linux.namespaces` of config.json), which the proxy makes or
+ * enters.
  *
- * The guest sees namespaces of the sandbox's own kernel. Those of the host matter for the network that its sockets are
- * in, and to clients, which join containers by the paths `/proc/PID/ns/TYPE`.
+ * The guest sees namespaces of the sandbox's own kernel. Those of the host matter for the sockets
+ * of host networking, and to clients, which enter containers by the paths `/proc/PID/ns/TYPE`.
  */
 
 import { EINVAL } from "../../ffi/abi/errno.ts";
@@ -25,8 +26,9 @@ import type { ContainerRecord } from "../state/record.ts";
 import { UserError } from "../user_error.ts";
 
 /**
- * Those that the proxy has. Its mounts show its files: launch/proxy_root.ts. A new one of time it makes itself, and cannot
- * enter another's while it shares memory with this process.
+ * The proxy's namespaces. Its mount namespace shows the container's files (launch/proxy_root.ts).
+ * It makes a new time namespace itself, but cannot enter an existing one while it shares memory
+ * with this process.
  */
 const FLAGS: Partial<Record<NamespaceType, number>> = {
   user: CLONE_NEWUSER,
@@ -51,7 +53,7 @@ export interface HostNamespaces {
   close(): void;
 }
 
-/** @throws UserError naming the entry whose path cannot be used */
+/** @throws UserError naming the entry with a path that cannot be used */
 export function openNamespaces(entries: readonly NamespaceEntry[]): HostNamespaces {
   let created = 0;
   const entered: Entered[] = [];
@@ -85,7 +87,7 @@ export function hasOwnUsers(entries: readonly NamespaceEntry[]): boolean {
   return entries.some(({ type }) => type === "user");
 }
 
-/** Namespaces of a process that others of its container are to be in: its processes, as /proc shows them. */
+/** The namespaces of a process, from /proc, for further processes of its container. */
 export function processNamespaces(pid: number): HostNamespaces {
   const entered: Entered[] = [];
   const kinds = [["user", CLONE_NEWUSER], ["mnt", CLONE_NEWNS], ["pid", CLONE_NEWPID]] as const;
@@ -117,15 +119,15 @@ export function namespaceInodes(pid: number): Record<string, number> {
   return inodes;
 }
 
-/** What says that a container belongs into the sandbox of another one, by who says it. */
+/** Annotations by which clients put a container into the sandbox of another one, by client. */
 const SANDBOX_ANNOTATIONS = [
   { kind: "io.kubernetes.cri.container-type", id: "io.kubernetes.cri.sandbox-id" },
   { kind: "io.kubernetes.cri-o.ContainerType", id: "io.kubernetes.cri-o.SandboxID" },
 ] as const;
 
 /**
- * The container whose sandbox a new one joins, or null: by annotations, or because it wants the PID or IPC namespace of
- * one of ours.
+ * The container whose sandbox a new one joins, or null. Annotations name it, or the new container
+ * wants the PID or IPC namespace of a container of this runtime.
  */
 export function findSandbox(
   annotations: ReadonlyMap<string, string>,
@@ -159,8 +161,8 @@ function sandboxName(annotations: ReadonlyMap<string, string>): string | null {
 }
 
 /**
- * A line for each namespace of the host that the guest would have to be in, and is not: its processes and its IPC are its
- * kernel's.
+ * A line for each host namespace that config.json names and the guest is not in: its processes and
+ * its IPC belong to the sandbox's kernel.
  */
 export function foreignNamespaces(
   entries: readonly NamespaceEntry[],
@@ -175,7 +177,7 @@ export function foreignNamespaces(
   });
 }
 
-/** Whose PID, IPC and UTS namespaces a container uses, among the containers of its sandbox. */
+/** The containers of the sandbox whose PID, IPC and UTS namespaces this container uses. */
 export function sharedNamespaces(
   entries: readonly NamespaceEntry[],
   members: readonly ContainerRecord[],

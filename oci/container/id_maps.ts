@@ -28,7 +28,7 @@ export function checkIdMaps({ namespaces, uidMappings, gidMappings }: LinuxConfi
 
 /** Gives a process that was started in a new user namespace its ids. @throws UserError */
 export function writeIdMaps(pid: number, linux: LinuxConfig): void {
-  // Who may not set groups must not let the container do it either.
+  // A caller that may not set groups must not let the container set them.
   if (Deno.uid() !== 0) write(pid, "setgroups", "deny");
   write(pid, "uid_map", textOf(linux.uidMappings));
   write(pid, "gid_map", textOf(linux.gidMappings));

@@ -1,4 +1,7 @@
-/** A further container of a sandbox that runs already: its own Gofer and proxy, and a place in that kernel. */
+/**
+ * Adds a further container to a running sandbox: its own Gofer and proxy, and a place in that
+ * kernel.
+ */
 
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../ffi/abi/socket.ts";
 import { SIGKILL } from "../../ffi/abi/signal.ts";
@@ -83,8 +86,9 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
 }
 
 /**
- * The process of which those of the container's guests are going to be copies is put where they belong. On a platform that
- * has none they run in the groups of the sandbox, whose kernel keeps the container's limits (boot/guest/guest_container.ts).
+ * Moves the process of which the container's guest processes will be copies into the container's
+ * control groups. A platform without such a process runs the guests in the groups of the sandbox;
+ * its kernel then keeps the container's limits (boot/guest/guest_container.ts).
  */
 function reservePlace(making: Making, sandbox: ContainerDir, sentry: number): void {
   const { id, waiter, cgroup, bundle } = making;
@@ -103,11 +107,13 @@ function reservePlace(making: Making, sandbox: ContainerDir, sentry: number): vo
 }
 
 /**
- * A broken Sentry may send the pidfd of any process that it has one of, such as a command's
- * (SO_PEERPIDFD): what is put into control groups is one of its own.
+ * Checks that a pidfd of the Sentry is of one of its own processes before that process is moved
+ * into control groups. A broken Sentry may send the pidfd of any process that it has one of, such
+ * as a command's (SO_PEERPIDFD).
  *
  * @param sentry pid of the sandbox's kernel, whose processes are in its PID namespace
- * @returns its pid @throws UserError
+ * @returns its pid
+ * @throws UserError
  */
 export function ownProcess(pidfd: number, sentry: number): number {
   const pid = pidOf(pidfd), namespaceOf = (of: number) => namespaceInode(`/proc/${of}/ns/pid`);

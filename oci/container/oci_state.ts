@@ -1,4 +1,4 @@
-/** The state of a container as OCI has it (runtime.md, "State"): what `state` prints and hooks get. */
+/** The OCI state of a container (runtime.md, "State"), for `state` and for hooks. */
 
 import type { ContainerRecord, Status } from "../state/record.ts";
 

@@ -1,10 +1,11 @@
 /**
- * A new network namespace for a container whose kernel keeps capabilities for it: it belongs to a user namespace that is
- * there for it alone, so that the kernel of the sandbox has them in there, and over nothing else of the host. In a namespace
- * that others have made they count only among the host's own users: sentry_process.ts.
+ * A new network namespace for a container whose kernel keeps capabilities. It belongs to a user
+ * namespace that owns nothing else, so the kernel's capabilities count in that network only. In a
+ * namespace that another program has made they count only among the host's own users
+ * (launch/sentry_process.ts).
  *
- * DIFFERS from one of the host's users: some settings of /proc/sys/net are not in it. Who asks for one of those in
- * config.json gets the other kind.
+ * DIFFERS: some settings of /proc/sys/net exist only in network namespaces of the host's user
+ * namespace. A container whose config.json sets one gets such a namespace.
  */
 
 import { close } from "../../ffi/sys/files.ts";
@@ -16,7 +17,10 @@ import { UserError } from "../user_error.ts";
 import { hasOwnUsers } from "./host_namespaces.ts";
 import { type CreateOptions, networkOf } from "./container_creation.ts";
 
-/** @returns its descriptor, with the settings of config.json; -1: the namespace is to be made as the others are */
+/**
+ * @returns a descriptor of the namespace, with the settings of config.json; -1 if the proxy is to
+ * make it
+ */
 export function openOwnNetwork({ bundle, settings }: CreateOptions): number {
   const { linux, process } = bundle.config;
   const isNew = linux.namespaces.some(({ type, path }) => type === "network" && path === null);
@@ -32,7 +36,7 @@ export function openOwnNetwork({ bundle, settings }: CreateOptions): number {
     network = made.network;
     close(made.users);
   } catch {
-    // That there are none is said where the sandbox starts.
+    // The start of the sandbox reports that there are no user namespaces.
     return -1;
   }
   try {

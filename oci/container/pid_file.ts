@@ -1,4 +1,7 @@
-/** The last steps of a process that is made for a client: its pid is told, and it is let off the leash (launch/proxy_process.ts). */
+/**
+ * The last steps of a process that is made for a client: its pid is reported, and it is let off the
+ * leash (launch/proxy_process.ts).
+ */
 
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { close, write } from "../../ffi/sys/files.ts";
@@ -7,7 +10,7 @@ import type { Flags } from "../cli/flags.ts";
 import { giveFd } from "../launch/give_fd.ts";
 import { UserError } from "../user_error.ts";
 
-/** How a client hears of the process. */
+/** How a client learns the pid of the process. */
 export interface PidChoice {
   /** Where its pid is written, or null. */
   readonly pidFile: string | null;
@@ -59,7 +62,7 @@ function removeIfThere(path: string): void {
   try {
     Deno.removeSync(path);
   } catch {
-    // What could not be written says so.
+    // The write that failed has reported the error.
   }
 }
 

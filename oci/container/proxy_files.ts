@@ -1,4 +1,7 @@
-/** Which files of a container the host sees at /proc/PID/root of the process that stands for it. See launch/proxy_root.ts. */
+/**
+ * The files of a container that the host sees at /proc/PID/root of the proxy
+ * (launch/proxy_root.ts).
+ */
 
 import { type ShownMount, type ShownRoot, showRoot } from "../launch/proxy_root.ts";
 import type { RootfsPlan } from "./rootfs_plan.ts";
@@ -7,7 +10,10 @@ import type { Bundle } from "./bundle.ts";
 import { namespaceInode } from "./host_namespaces.ts";
 import type { Making } from "./container_creation.ts";
 
-/** Of a container whose mounts are its own. @returns why the host refused, or null */
+/**
+ * Called for a container with mounts of its own.
+ * @returns why the host refused, or null
+ */
 export function showFiles({ bundle, proxy }: Pick<Making, "bundle" | "proxy">): string | null {
   if (!hasOwnMounts(bundle)) return null;
   const hasUsers = namespaceInode(`/proc/${proxy.pid}/ns/user`) !==
@@ -19,7 +25,10 @@ function hasOwnMounts(bundle: Bundle): boolean {
   return bundle.config.linux.namespaces.some(({ type, path }) => type === "mount" && path === null);
 }
 
-/** What only the kernel of the sandbox has is not there, and cannot be written as if it were. */
+/**
+ * Mounts of the sandbox's own kernel are left out as read-only directories, so that a write there
+ * does not seem to work.
+ */
 export function shownRoot({ root, mounts, goferRoots }: RootfsPlan): ShownRoot {
   const tree = goferRoots[Number(root.goferAttach)];
   if (tree === undefined) throw new Error("a plan without a root directory");

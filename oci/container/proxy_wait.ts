@@ -1,6 +1,6 @@
 /**
- * Waits for a process that stands for a guest's (launch/proxy_process.ts) as `run` and `exec` do in the foreground: signals and
- * sizes of the terminal go to it, the terminal is put back at the end.
+ * Waits for a proxy (launch/proxy_process.ts) as `run` and `exec` do in the foreground: forwards
+ * signals and terminal sizes to it, and restores the terminal at the end.
  */
 
 import { Pollfd, POLLIN } from "../../ffi/abi/poll.ts";
@@ -20,7 +20,10 @@ export class Foreground {
   /** signal -> its eventfd. */
   readonly #signals = new Map<number, number>();
 
-  /** From now on signals are kept for the process. The terminal, if it has one of this process's, changes to raw mode. */
+  /**
+   * From now on signals are kept for the proxy. If the proxy gets this process's terminal, that
+   * changes to raw mode.
+   */
   constructor(hasTerminal: boolean) {
     this.#terminal = hasTerminal ? new RawTerminal(0) : null;
     for (const signo of forwardedSignals(hasTerminal)) {

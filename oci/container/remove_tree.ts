@@ -130,7 +130,7 @@ function makeMine(dir: number, name: string | Name): void {
   try {
     Deno.chmodSync(`/proc/self/fd/${fd}`, 0o700);
   } catch {
-    // Of another owner: what follows says what is wrong.
+    // Its owner is another user: the next step reports the error.
   } finally {
     close(fd);
   }

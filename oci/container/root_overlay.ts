@@ -1,4 +1,4 @@
-/** `--overlay`: where what a container writes to its root directory goes. */
+/** `--overlay`: where a container's writes to its root directory go. */
 
 import { usageError, UserError } from "../user_error.ts";
 import { removeTree } from "./remove_tree.ts";
@@ -8,7 +8,10 @@ export type OverlayMode =
   | { readonly kind: "none" }
   /** Into the memory of the sandbox. */
   | { readonly kind: "memory" }
-  /** Into a directory of the host that is the container's own, made in `parent` and removed with it. */
+  /**
+   * Into a directory of the host for this container, made in `parent` and removed with the
+   * container.
+   */
   | { readonly kind: "file"; readonly parent: string };
 
 /** On most hosts a disk; /run, where the state is, is memory. */
@@ -33,7 +36,7 @@ export function parseOverlay(text: string | null): OverlayMode {
 }
 
 /**
- * For its owner alone, who is root of the container.
+ * Makes the directory with mode 0700. Its owner is user 0 of the container.
  *
  * @param pid a process in the container's user namespace
  * @throws UserError

@@ -1,6 +1,6 @@
 /**
- * From a config.json to what a container's files are made of: host paths become trees of the Gofer, everything else is
- * for the boot process (mount_tree.ts).
+ * From config.json to the sources of a container's files: host paths become trees of the Gofer,
+ * everything else is mounted by the boot process (boot/rootfs/mount_tree.ts).
  */
 
 import { join, resolve } from "@std/path";
@@ -29,7 +29,10 @@ export interface RootfsOptions {
 /** Parts of a boot spec, and the trees that its Gofer serves. */
 export interface RootfsPlan {
   readonly root: RootSpec;
-  /** Host path of the directory that takes writes to the root, to be made and to be removed; null: there is none. */
+  /**
+   * Host path of the directory that takes writes to the root, to be made and removed; null if there
+   * is none.
+   */
   readonly upper: string | null;
   readonly mounts: readonly MountSpec[];
   /** Tree i is what the specs call `String(i)`. */
@@ -42,7 +45,9 @@ export interface RootfsPlan {
 export const HOST_UDS = ["none", "open", "create", "all"] as const;
 export type HostUds = typeof HOST_UDS[number];
 
-/** LIMIT: host paths of one container; each is a word of the Gofer's command line and a descriptor. */
+/**
+ * LIMIT: host paths of one container. Each is a word of the Gofer's command line and a descriptor.
+ */
 const MAX_TREES = 4096;
 const DEV = "/dev";
 
@@ -53,7 +58,8 @@ const DEV = "/dev";
 export function planRootfs(config: Config, bundle: string, options: RootfsOptions): RootfsPlan {
   const trees = new Trees(bundle, options.hostUds ?? "none");
   const { isReadOnly } = config.root;
-  // Read-only roots need places for mounts too: they are made in memory, and the host's directory stays as it is.
+  // A read-only root needs mount points too: they are made in memory, and the host's directory
+  // stays as it is.
   const mode: OverlayMode = isReadOnly ? { kind: "memory" } : options.overlay;
   const overlay = mode.kind;
   const goferAttach = trees.add(config.root.path, overlay !== "none", "root.path", true);
@@ -75,7 +81,7 @@ export function planRootfs(config: Config, bundle: string, options: RootfsOption
   };
 }
 
-/** Nobody can know it before. */
+/** A path that no other user can predict. */
 function upperPath(parent: string, id: string): string {
   return join(parent, `dvisor-${id.slice(0, 64)}-${crypto.randomUUID()}`);
 }
@@ -198,7 +204,7 @@ function requirePath(path: string, jsonPath: string, isDirectory: boolean): void
   }
 }
 
-/** What the container is told of its control group, as cgroup v2 says it. */
+/** The limits that the container's cgroup files show, in terms of cgroup v2. */
 export function limitsOf(resources: Resources): FilesSpec["cgroup"] {
   const { memory, cpu, pidsLimit } = resources, weight = weightOf(resources);
   const limit = positive(memory?.limit), both = positive(memory?.swap);

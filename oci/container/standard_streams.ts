@@ -1,5 +1,6 @@
 /**
- * Where a guest process's standard streams go: those of this process, or a terminal that a client gets over a socket.
+ * The standard streams of a guest process: those of this process, or a terminal that a client gets
+ * over a socket.
  */
 
 import {
@@ -48,7 +49,9 @@ class OwnStreams implements Streams {
     return [stdioFor(0), stdioFor(1), stdioFor(2), ...furtherFiles(this.#further)];
   }
 
-  /** Whoever reads them must see when the guest closes them. */
+  /**
+   * Closes this process's copies, so that a reader sees end of file when the guest closes its own.
+   */
   handOver(): void {
     releaseStdio();
   }
@@ -147,7 +150,7 @@ function furtherFiles(count: number): number[] {
   });
 }
 
-/** What this process has opened itself is closed on exec; what came by exec is not. */
+/** Whether a descriptor came by exec: this process opens its own with close-on-exec. */
 function isInherited(fd: number): boolean {
   const flags = fcntl(fd, F_GETFD);
   return flags >= 0 && (flags & FD_CLOEXEC) === 0;

@@ -50,7 +50,7 @@ function askToStart(found: Found): void {
 }
 
 function startHook(hook: Hook): StartHook {
-  // DIFFERS from runc where args[0] is another name than the path: the program is called by its path.
+  // DIFFERS: a hook whose args[0] is not its path gets the path as args[0]; runc passes args[0] on.
   const args = [hook.path, ...hook.args.slice(1)].map(fromText);
   const { timeoutSeconds, jsonPath } = hook;
   return { args, env: hook.env.map(fromText), timeoutSeconds, jsonPath };

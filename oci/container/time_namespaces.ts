@@ -1,6 +1,6 @@
 /**
- * The clocks of a container: a time namespace of its own in the sandbox's kernel, with the offsets that config.json says
- * or that another one has (time_namespaces(7)).
+ * The clocks of a container: a time namespace in the sandbox's kernel, with the offsets of
+ * config.json or of another namespace (time_namespaces(7)).
  */
 
 import { CLOCKS, type TimeOffsets } from "../spec/time_offsets.ts";
@@ -12,9 +12,9 @@ import { namespaceInode } from "./host_namespaces.ts";
 const OF_PROCESS = /^(\/proc\/(?:\d+|self)(?:\/task\/\d+)?)\/ns\/time(?:_for_children)?$/;
 
 /**
- * null: the clocks of the host.
- *
- * @throws UserError naming the entry whose path is no time namespace, or one whose offsets nobody tells
+ * @returns null for the clocks of the host
+ * @throws UserError naming the entry whose path is no time namespace, or one whose offsets cannot
+ * be read
  */
 export function timeOffsetsOf({ namespaces, timeOffsets }: LinuxConfig): TimeOffsets | null {
   const index = namespaces.findIndex(({ type }) => type === "time");

@@ -1,6 +1,7 @@
 /**
- * A filter of system calls for a helper whose few calls are known, as a step of its launch script: anything else ends it.
- * Neighbours: launch/proxy_process.ts, proxy/oom_witness.ts. The kernel of a sandbox has its own (boot/seccomp/seccomp_filter.ts).
+ * A step of a launch script: a filter for a helper process that makes few system calls; any other
+ * call kills it. Neighbours: launch/proxy_process.ts, proxy/oom_witness.ts. The boot process has a
+ * filter of its own (boot/seccomp/seccomp_filter.ts).
  */
 
 import {

@@ -1,6 +1,6 @@
 /**
- * What this process may use of the host, which is what a sandbox then believes to have: processors and memory.
- * Sources: sched_getaffinity(2), sysinfo(2), cgroups(7).
+ * The processors and the memory of the host that this process may use. The sandbox reports them as
+ * its own. Sources: sched_getaffinity(2), sysinfo(2), cgroups(7).
  */
 
 import { SYS_sched_getaffinity, SYS_sysinfo } from "../../ffi/abi/syscall_numbers.ts";

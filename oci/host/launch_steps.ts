@@ -1,9 +1,10 @@
 /**
- * Parts of launch scripts: what happens between clone and exec, as lists of raw system calls.
+ * Parts of launch scripts: the raw system calls between clone and exec of a child.
  *
- * Credentials belong to threads and a Deno process has several before its first line of JavaScript: so everything that
- * changes them is here, before there is more than one thread. Neighbours: ffi/sys/spawn.ts runs a script;
- * launch/sentry_process.ts and launch/gofer_process.ts put them together.
+ * Credentials belong to threads, and a Deno process has several threads before its first line of
+ * JavaScript. So every change of credentials is made here, while the child has one thread.
+ * Neighbours: ffi/sys/spawn.ts runs a script; launch/sentry_process.ts and launch/gofer_process.ts
+ * put the parts together.
  */
 
 import {
@@ -63,8 +64,8 @@ export function descriptors(script: SpawnScript, fds: readonly (number | PrevRes
 }
 
 /**
- * As many open files as the host lets us, and as large ones, since the guest's memory is one; no core files, which would
- * hold that memory.
+ * Raises the limits of open files and of file size to the host's maximum, because guest memory is
+ * one file. No core files, because they would contain guest memory.
  */
 export function limits(script: SpawnScript): void {
   for (const limit of [RLIMIT_NOFILE, RLIMIT_FSIZE]) {
@@ -78,8 +79,8 @@ export function limits(script: SpawnScript): void {
 }
 
 /**
- * Mounts no longer spread to the host, nor, unless they follow it, the host's to here; /proc shows the new pid namespace
- * where the host permits it.
+ * Mounts of the child do not spread to the host. Mounts of the host do not spread to the child,
+ * unless it follows them. /proc shows the new PID namespace where the host permits it.
  */
 export function ownMounts(script: SpawnScript, follows = false): void {
   script.call(N.SYS_mount, "none", "/", 0, MS_REC + (follows ? MS_SLAVE : MS_PRIVATE), 0);
@@ -88,8 +89,9 @@ export function ownMounts(script: SpawnScript, follows = false): void {
 }
 
 /**
- * From this process's user namespace into one that it has power over, after a change of user behind keepPermitted: whoever
- * that is stays the same for the host. All capabilities count in there alone, and are to be dropped.
+ * Enters a user namespace that this process has power over, after a change of user that
+ * keepPermitted preceded. The user stays the same for the host. All capabilities count in that
+ * namespace only, and must be dropped.
  */
 export function enterUsers(script: SpawnScript, users: number): void {
   setCapabilities(script, [CAP_SYS_ADMIN], false);
@@ -125,8 +127,9 @@ export function boundCapabilities(script: SpawnScript, kept: readonly number[]):
 }
 
 /**
- * For root's programs: they start with `kept` and `passing`, and once they let go of `passing` nothing brings it back, since
- * it is inherited and not in the bounding set. capabilities(7), "Transformation of capabilities during execve".
+ * For programs that root starts: they begin with `kept` and `passing`. Once a program drops
+ * `passing`, nothing brings it back, because it is inherited and not in the bounding set. See
+ * capabilities(7), "Transformation of capabilities during execve".
  *
  * @param hasAll as in a user namespace that was just entered; else what this process has
  */
@@ -170,7 +173,10 @@ export function becomeUser(script: SpawnScript, uid: number, gid: number): void 
   script.call(N.SYS_setresgid, gid, gid, gid).call(N.SYS_setresuid, uid, uid, uid);
 }
 
-/** No capabilities now but `kept`, which survive exec; with others out of the bounding set none come by exec either. */
+/**
+ * Drops all capabilities but `kept`, which survive exec. The others are out of the bounding set, so
+ * exec adds none.
+ */
 export function dropCapabilities(script: SpawnScript, kept: readonly number[] = []): void {
   setCapabilities(script, kept, true);
   for (const cap of kept) {

@@ -1,6 +1,7 @@
 /**
- * The `net.*` part of `linux.sysctl`: written to the network namespace of the host that the container's sockets are in,
- * where it has its effect. What the guest sees in /proc/sys is boot/rootfs/sysctl.ts's affair.
+ * The `net.*` part of `linux.sysctl`: written to the host network namespace that the container's
+ * sockets are in, where it takes effect. boot/rootfs/sysctl.ts has the values that the guest sees
+ * in /proc/sys.
  */
 
 import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from "../../ffi/abi/fcntl.ts";

@@ -1,7 +1,8 @@
 /**
- * Whom the host's OOM killer takes first (proc_pid_oom_score_adj(5)). The processes of a container have what config.json
- * asks for; those that run the guest have more, so that a program that is over the limit ends alone, and not the kernel
- * that serves all of them.
+ * OOM scores of the processes of a sandbox (proc_pid_oom_score_adj(5)): the host's OOM killer takes
+ * the highest first. Processes of a container have the score of config.json. Those that run guests
+ * have a higher one, so that a program over its limit is killed, and not the kernel that serves all
+ * of them.
  */
 
 import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from "../../ffi/abi/fcntl.ts";
@@ -58,7 +59,7 @@ export function setGuestOomScoreAdj(pid: number, value: number | undefined): voi
 }
 
 /**
- * Finds out before anything is started whether the host lets this process's children have such a value.
+ * Checks before any process is started whether the host permits a child this value.
  *
  * @throws SyscallError
  */

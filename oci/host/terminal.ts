@@ -1,7 +1,9 @@
 /**
- * The host terminal of the launcher: raw mode while a guest has it, its size, and its state as it was at the end.
+ * The host terminal of the launcher: its raw mode while a guest has it, its size, and its state at
+ * the end.
  *
- * The guest's own terminal, with its line discipline, is in the kernel; boot/guest/terminal_bridge.ts connects the two. See termios(3).
+ * The guest's terminal, with its line discipline, is in the kernel; boot/guest/terminal_bridge.ts
+ * connects the two. See termios(3).
  */
 
 import * as F from "../../ffi/abi/fcntl.ts";
@@ -31,8 +33,8 @@ export function terminalSize(fd: number): TerminalSize | null {
 }
 
 /**
- * A descriptor of the same terminal with flags of its own: it does not block, and that is not seen by others who have
- * the terminal open. The same number's copy if the host does not permit it.
+ * A new open file of the same terminal, nonblocking. Other processes keep their own open file,
+ * which stays blocking. Returns a duplicate of `fd` if the host does not permit a new one.
  */
 export function reopenTerminal(fd: number): number {
   const flags = F.O_RDWR | F.O_NOCTTY | F.O_NONBLOCK | F.O_CLOEXEC;

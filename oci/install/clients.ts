@@ -1,8 +1,9 @@
 /**
- * What has to stand in the configuration of a client for it to know this runtime, and how it gets in and out. Pure: text
- * to text.
+ * The entries that a client's configuration needs for this runtime, and how they are added and
+ * removed. Pure: text to text.
  *
- * Sources: dockerd's daemon.json (`runtimes`), containerd's config.toml of versions 2 and 3 (its CRI plugin).
+ * Sources: dockerd's daemon.json (`runtimes`), containerd's config.toml of versions 2 and 3 (its
+ * CRI plugin).
  */
 
 import { UserError } from "../user_error.ts";

@@ -1,6 +1,6 @@
 /**
- * A configuration file of another program that is about to be changed: shown as a difference, or replaced in one step
- * with its owner and mode. Neighbours: docker_config.ts and containerd_config.ts say what changes.
+ * The configuration file of another program before a change: shown as a difference, or replaced in
+ * one step with its owner and mode. Neighbour: clients.ts makes the new text.
  */
 
 import { dirname, join } from "@std/path";
@@ -25,7 +25,10 @@ export function readConfigFile(path: string): ConfigFile {
   }
 }
 
-/** Replaces the file: who reads it sees the old or the new one. @throws UserError */
+/**
+ * Replaces the file by rename: a reader sees the old file or the new one.
+ * @throws UserError
+ */
 export function writeConfigFile(file: ConfigFile, text: string): void {
   const directory = dirname(file.path);
   const temporary = join(directory, `.dvisor-${crypto.randomUUID()}`);

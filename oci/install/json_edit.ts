@@ -1,6 +1,6 @@
 /**
- * Changes one member of a JSON file and leaves every other character as it is: what people wrote stays in their order and
- * with their blanks. No parser for use: JSON.parse checks the text first.
+ * Changes one member of a JSON file and keeps every other character, so that the order and the
+ * blanks of the file stay. JSON.parse checks the text first.
  */
 
 /** Where a member stands in its text. */
@@ -31,7 +31,10 @@ export function setMember(text: string, path: readonly string[], value: unknown)
   return set(source, 0, path, value, indentOf(source));
 }
 
-/** Takes `path` away, and objects on the way that have nothing else, but for the first. The same errors. */
+/**
+ * Removes `path`, and objects on the way that become empty, except the first. Throws as setMember
+ * does.
+ */
 export function removeMember(text: string, path: readonly string[]): string {
   requireObject(JSON.parse(text), "the file");
   const [first = "", ...rest] = path;
@@ -102,7 +105,7 @@ function cut(text: string, object: Found, member: Member): string {
   return text.slice(0, object.open + 1) + text.slice(object.close);
 }
 
-/** What a level is set in by: that of the first member. */
+/** The indentation of one level: that of the first member. */
 function indentOf(text: string): string {
   return /\{[ \t]*\r?\n([ \t]+)"/.exec(text)?.[1] ?? "  ";
 }

@@ -1,6 +1,7 @@
 /**
- * Finds the tables of a TOML file in its lines, so that some can be taken out or put in while everything else, comments
- * included, stays as it is. Knows strings, arrays over several lines and comments; what values mean is not looked at.
+ * Finds the tables of a TOML file in its lines, so that a table can be added or removed while
+ * everything else stays, comments included. It parses strings, arrays over several lines and
+ * comments, and does not interpret values.
  */
 
 /** A table header's line, counted from 0, and its key taken apart. */
@@ -97,7 +98,10 @@ export function hasTable(text: string, key: readonly string[]): boolean {
   return scanToml(text).headers.some((header) => startsWith(header.key, key));
 }
 
-/** Lines of a table and those beneath it, up to the next other table; comments right above that one are not in it. */
+/**
+ * Lines of a table and its subtables, up to the next other table, without the comments right above
+ * that one.
+ */
 function extentOf({ lines, headers }: TomlLines, key: readonly string[]): [number, number] | null {
   const first = headers.findIndex((header) => startsWith(header.key, key));
   const start = headers[first]?.line;
@@ -114,7 +118,7 @@ export function tableText(text: string, key: readonly string[]): string | null {
   return extent === null ? null : toml.lines.slice(...extent).join("\n");
 }
 
-/** Takes a table and those beneath it out, wherever they stand. */
+/** Removes a table and its subtables, wherever they are in the file. */
 export function removeTable(text: string, key: readonly string[]): string {
   let rest = text;
   for (;;) {

@@ -1,6 +1,7 @@
 /**
- * How far the host lets a process be locked up: tried from the best level down, with the reason why a better one
- * failed. Not here: what each level does (sentry_process.ts, gofer_process.ts).
+ * How far the host lets a process be confined: levels are tried from the best one down, and the
+ * reason why a better one failed is kept. sentry_process.ts and gofer_process.ts say what each
+ * level does.
  */
 
 import { SyscallError } from "../../ffi/sys/errors.ts";
@@ -8,7 +9,8 @@ import { spawn, type Spawned, SpawnError, type SpawnScript } from "../../ffi/sys
 import { UserError } from "../user_error.ts";
 
 /**
- * `root`: namespaces with the privileges of this process. `user`: in a new user namespace. `none`: as it is.
+ * `root`: namespaces with the privileges of this process. `user`: in a new user namespace. `none`:
+ * no namespaces.
  */
 export type Level = "root" | "user" | "none";
 

@@ -1,9 +1,9 @@
 /**
- * Takes the host's files away from a running boot process: an empty, read-only directory becomes the root of its mount
- * namespace, and with it of every thread in there; the old root is unmounted.
+ * Takes the host's files away from a running boot process: an empty, read-only directory becomes
+ * the root of its mount namespace, and so of every thread in it; the old root is unmounted.
  *
- * Done from outside, by a short-lived child, so that the boot process never has a capability. See pivot_root(2),
- * setns(2) with a pidfd (Linux 5.8).
+ * A short-lived child does this, so that the boot process never has a capability. See
+ * pivot_root(2), setns(2) with a pidfd (Linux 5.8).
  */
 
 import { ESRCH } from "../../ffi/abi/errno.ts";

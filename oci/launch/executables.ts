@@ -1,7 +1,9 @@
 /**
- * Which executables the launcher starts: this one again as `dvisor boot`, and `dvisor-gofer` beside it.
+ * The executables that the launcher starts: this one again as `dvisor boot`, and `dvisor-gofer`
+ * beside it.
  *
- * From a source tree both are `deno run` of the sources: for development only. Neighbour: host/launch_steps.ts executes them.
+ * From a source tree both are `deno run` of the sources, for development only. Neighbour:
+ * host/launch_steps.ts executes them.
  */
 
 import { dirname, fromFileUrl } from "@std/path";
@@ -23,7 +25,10 @@ export interface Program {
   readonly isPublic: boolean;
 }
 
-/** One heap for all threads: what V8's compilers leave in heaps of their own (2 to 4 MB) is never given back. */
+/**
+ * One malloc arena for all threads: memory in arenas of V8's compiler threads (2 to 4 MB) is never
+ * given back.
+ */
 const ENVIRONMENT = ["MALLOC_ARENA_MAX=1"];
 /** What `deno run` needs of the caller's environment. */
 const DENO_VARIABLES = ["HOME", "DENO_DIR", "PATH", "XDG_CACHE_HOME"];

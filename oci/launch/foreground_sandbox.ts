@@ -1,6 +1,6 @@
 /**
- * Runs a sandbox in the foreground, for `do` and `run`: standard streams, the terminal and signals. Then this process
- * becomes the waiter, which exits as the guest does.
+ * Runs a sandbox in the foreground, for `do` and `run`: standard streams, terminal and signals.
+ * Then this process becomes the waiter, which exits as the guest does.
  */
 
 import { isolateProcessor, type ProcessorIsolation } from "./processor_isolation.ts";
@@ -60,7 +60,10 @@ export interface SandboxSettings {
   readonly processor: ProcessorIsolation;
 }
 
-/** Does not return: the process exits as the guest does. @throws UserError if it cannot be started */
+/**
+ * Does not return: the process exits as the guest does.
+ * @throws UserError if the sandbox cannot be started
+ */
 export function runForeground(plan: GuestPlan): never {
   const hasTerminal = wantsTerminal(plan.sandbox.tty);
   const sandbox = start(plan, hasTerminal);

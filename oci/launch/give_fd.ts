@@ -1,4 +1,7 @@
-/** Gives a descriptor to whoever listens on a UNIX socket: how clients of runtimes get terminals and processes. */
+/**
+ * Sends a descriptor to the process that listens on a UNIX socket, as clients of runtimes get
+ * terminals and processes.
+ */
 
 import { basename, dirname } from "@std/path";
 import * as F from "../../ffi/abi/fcntl.ts";
@@ -23,7 +26,11 @@ export function giveFd(path: string, name: string, fd: number): void {
   }
 }
 
-/** Through a descriptor of the directory: the path may be longer than a socket address. @throws SyscallError */
+/**
+ * Connects through a descriptor of the directory, because the path may be longer than a socket
+ * address.
+ * @throws SyscallError
+ */
 function connectStream(path: string): number {
   const flags = F.O_PATH | F.O_DIRECTORY | F.O_CLOEXEC, directory = dirname(path);
   const dir = check(openat(F.AT_FDCWD, directory, flags), `open ${directory}`);

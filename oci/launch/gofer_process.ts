@@ -1,10 +1,11 @@
 /**
- * Starts `dvisor-gofer`, the file server of a container: own namespaces where this process may make them. It takes its
- * own root directory away, drops capabilities and puts on a filter before it serves.
+ * Starts `dvisor-gofer`, the file server of a container, in namespaces of its own where this
+ * process may make them. The Gofer takes its own root directory away, drops capabilities and
+ * installs its filter before it serves.
  *
- * Root's is in a user namespace of its own in which all ids are what they are: so it has its capabilities over files, and
- * none over anything else of the host. An ordinary user's is in that user's: elsewhere all files of others would seem to
- * belong to nobody.
+ * Root's Gofer is in a user namespace that maps all ids to themselves: it has its capabilities over
+ * files, and over nothing else of the host. An ordinary user's Gofer is in that user's namespace,
+ * because in another one the files of other users would seem to belong to the overflow user.
  */
 
 import {
@@ -57,7 +58,7 @@ const CAPABILITIES = [
   CAP_SETFCAP,
 ];
 
-/** What it takes until its root directories are cut loose. */
+/** Capabilities that the Gofer needs until its root directories are detached. */
 const FIRST_CAPABILITIES = [CAP_SYS_ADMIN, CAP_SYS_CHROOT];
 
 /** A host path to serve. */
@@ -70,7 +71,7 @@ export interface GoferRoot {
   readonly connects?: boolean;
   /** Guests may make sockets in it that the host's programs connect to. */
   readonly binds?: boolean;
-  /** What the host mounts below it later is seen. */
+  /** Mounts that the host makes below it later are visible. */
   readonly follows?: boolean;
   /** Its files have other ids than on disk. */
   readonly ids?: MountIds;
@@ -98,14 +99,20 @@ export interface GoferOptions {
   readonly join: (script: SpawnScript) => void;
   /** Where its messages go. */
   readonly stderr: number;
-  /** The user namespace whose ids it serves; -1: this process's. */
+  /** The user namespace whose ids the Gofer serves; -1: this process's. */
   readonly users: number;
 }
 
-/** What roots that are handed over lack, as those that the Gofer cuts loose itself (confined_tree.ts). */
+/**
+ * Attributes of roots that are passed to the Gofer, the same as of those that it detaches itself
+ * (gofer/server/confined_tree.ts).
+ */
 const ATTRIBUTES = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOSYMFOLLOW;
 
-/** Roots that are handed over whatever becomes of the others: descriptors here, -1 for the others. @throws UserError */
+/**
+ * Roots that are passed as descriptors in any case: their descriptors here, -1 for the others.
+ * @throws UserError
+ */
 function mappedTrees({ roots, users }: GoferOptions): number[] {
   return roots.map(({ ids, jsonPath = "", ...root }) =>
     ids === undefined ? -1 : copyMappedTree({ ...root, ids, jsonPath }, attributesOf(root), users)
@@ -146,7 +153,8 @@ function startWith(
   }
   let users = -1;
   if (isRoot) {
-    // Mounts that come into another user namespace are locked there: what the host unmounts would stay.
+    // Mounts that spread into another user namespace are locked there: they would stay after the
+    // host unmounts them.
     if (!follows) users = usersWithAllIds(problems);
     for (const handsOver of users < 0 ? [] : [true, false]) {
       plans.push({ level: "root", cloneFlags, script: script(true, handsOver, users) });

@@ -1,8 +1,10 @@
 /**
- * A pseudoterminal of the host for a client that wants the guest's terminal over a socket (`--console-socket`): the client
- * gets the master; the slave, in raw mode, goes to the sandbox, whose kernel has the terminal that the guest sees.
+ * A pseudoterminal of the host for a client that wants the guest's terminal over a socket
+ * (`--console-socket`). The client gets the master. The sandbox gets the slave, in raw mode; its
+ * kernel has the terminal that the guest sees.
  *
- * See pty(7), unix(7). Neighbours: boot/guest/terminal_bridge.ts moves the bytes; launch/proxy_process.ts hears of sizes.
+ * See pty(7), unix(7). Neighbours: boot/guest/terminal_bridge.ts moves the bytes;
+ * launch/proxy_process.ts gets the size changes.
  */
 
 import * as F from "../../ffi/abi/fcntl.ts";
@@ -49,7 +51,11 @@ export class HostPty {
     ioctl(this.#master, TIOCSWINSZ, scratch.area(0));
   }
 
-  /** Gives the master to whoever listens at `path`; it is closed here. Does not wait for an answer. @throws UserError */
+  /**
+   * Sends the master to the process that listens at `path`, and closes it here. Does not wait for
+   * an answer.
+   * @throws UserError
+   */
   sendMaster(path: string): void {
     try {
       giveFd(path, this.#slaveName(), this.#master);

@@ -1,6 +1,7 @@
 /**
- * A copy of mounts of the host whose files have other ids than on disk (ID-mapped mounts of mount_setattr(2)), for a Gofer
- * to serve. The host translates; not every file system of it can.
+ * A copy of host mounts whose files have other ids than on disk (ID-mapped mounts of
+ * mount_setattr(2)), for a Gofer to serve. The host translates the ids; not every file system
+ * supports it.
  */
 
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE } from "../../ffi/abi/fcntl.ts";
@@ -75,7 +76,7 @@ function textOf(maps: readonly IdMapping[]): string {
   return maps.map((map) => `${map.containerId} ${map.hostId} ${map.size}\n`).join("");
 }
 
-/** A user namespace with these ids, in which nobody is. */
+/** A user namespace with these ids and without processes. */
 function usersWith({ uidMappings, gidMappings }: NonNullable<MountIds["mappings"]>): number {
   return makeUsers({ users: textOf(uidMappings), groups: textOf(gidMappings) }).users;
 }

@@ -1,9 +1,9 @@
 /**
- * User namespaces for processes that this one starts. A child makes each and ends at once: so it belongs to this process's
- * user, who alone has power over it, and not to whoever is going to be in it; and its ids are written from outside.
- * user_namespaces(7).
+ * User namespaces for processes that this one starts. A child makes each namespace and then ends,
+ * so the namespace belongs to this process's user, and the process that enters it later has no
+ * power over it. Its ids are written from outside. See user_namespaces(7).
  *
- * Neighbours: sentry_process.ts, gofer_process.ts; those that config.json asks for are container/id_maps.ts's.
+ * Neighbours: sentry_process.ts, gofer_process.ts; container/id_maps.ts makes those of config.json.
  */
 
 import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_RDONLY } from "../../ffi/abi/fcntl.ts";
@@ -45,8 +45,8 @@ export function sameIds(): IdMaps {
 }
 
 /**
- * @param ids null: whoever is in it has no id there
- * @throws Error saying what the host refuses
+ * @param ids null: the namespace maps no id
+ * @throws Error with what the host refuses
  */
 export function makeUsers(ids: IdMaps | null, withNetwork = false): OwnUsers {
   const [ours, leash] = packetPair(), made: number[] = [];
@@ -75,7 +75,10 @@ export function makeUsers(ids: IdMaps | null, withNetwork = false): OwnUsers {
   return { users, network };
 }
 
-/** A process that does nothing, and ends with this one: the program of proxies. @param leash what it waits on */
+/**
+ * Starts a process that does nothing and ends with this one; it runs the proxy's program.
+ * @param leash the descriptor that it waits on
+ */
 function startHolder(leash: number, cloneFlags: number): Spawned {
   const { at } = WaiterData;
   const program = programFile(waiterImage((data) => {
@@ -92,7 +95,10 @@ function startHolder(leash: number, cloneFlags: number): Spawned {
   }
 }
 
-/** The user namespace that another namespace belongs to: a descriptor, or -1 if that is this process's own, or hidden. */
+/**
+ * The user namespace that another namespace belongs to: a descriptor, or -1 if it is this process's
+ * own, or hidden.
+ */
 export function usersOf(namespace: number): number {
   const fd = ioctl(namespace, NS_GET_USERNS, 0);
   if (fd < 0) return -1;

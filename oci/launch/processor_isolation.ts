@@ -1,11 +1,11 @@
 /**
- * What processes of a sandbox ask of the host against leaks by the processor: controls of
- * speculation, and a cookie of core scheduling, so that no other task runs beside them on the same
- * core's threads. Both are inherited by all that a process starts: they are steps of the launch
- * scripts of the boot process, whose stubs inherit them, and of the Gofer.
+ * Protection of a sandbox against leaks by the processor: controls of speculation, and a cookie of
+ * core scheduling, with which no other task runs beside the sandbox on the same core's threads.
+ * Children inherit both. They are steps of the launch scripts of the boot process, whose stubs
+ * inherit them, and of the Gofer.
  *
- * The host is asked before, so that what was asked for and cannot be had is an error with its name.
- * See prctl(2), PR_SET_SPECULATION_CTRL, and the kernel's Documentation: spec_ctrl, l1d_flush,
+ * The host's support is checked first, so that a missing control is an error with its name. See
+ * prctl(2), PR_SET_SPECULATION_CTRL, and the kernel's Documentation: spec_ctrl, l1d_flush,
  * core-scheduling.
  */
 
@@ -70,8 +70,8 @@ const REAL_HOST: ProcessorHost = {
 };
 
 /**
- * What to ask of the host. @throws UserError that names what was asked for and the host does not
- * have
+ * The controls that the options choose.
+ * @throws UserError that names a control that the host does not have
  */
 export function processorIsolation(
   speculation: SpeculationMode,

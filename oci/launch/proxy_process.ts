@@ -1,7 +1,8 @@
 /**
- * Starts the process that stands for a guest process on the host: the pid that clients know, wait for and signal. It runs
- * the waiter's program (proxy/waiter_image.ts), sits in the host namespaces that are the container's, and ends with the guest
- * process, or with the sandbox, or, until it is let off the leash, with the command that starts it.
+ * Starts the proxy of a guest process: the host process that clients know by its pid, wait for and
+ * signal. It runs the waiter's program (proxy/waiter_image.ts) in the host namespaces of the
+ * container. It ends with the guest process, with the sandbox, or, while it is on the leash, with
+ * the command that starts it.
  */
 
 import {
@@ -43,7 +44,7 @@ import { programFile } from "../proxy/waiter.ts";
 import { WAITER_CALLS, WaiterData } from "../proxy/waiter_data.ts";
 import { putName, putSignals, waiterImage } from "../proxy/waiter_image.ts";
 
-/** As if it had been killed: what clients are told when a sandbox ends without a word. */
+/** The exit code when a sandbox ends without an exit packet: that of a killed process. */
 const EXIT_KILLED = 128 + SIGKILL;
 const SIGNAL_MAX = 64;
 /** Those that cannot be passed on, and the one about its own children. */
@@ -67,7 +68,10 @@ export interface ProxyPlan {
   readonly control: number;
   /** Read end of a pipe: a byte lets it go on alone, the end of the pipe ends it. */
   readonly leash: number;
-  /** The host's side of the guest's terminal, or -1. It becomes its controlling terminal, so that it hears of sizes. */
+  /**
+   * The host's side of the guest's terminal, or -1. It becomes the proxy's controlling terminal, so
+   * that the proxy gets SIGWINCH.
+   */
   readonly terminal: number;
   /** CLONE_NEW*: namespaces of its own. */
   readonly newNamespaces: number;
@@ -111,7 +115,7 @@ function openNothing(): number {
   return check(openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC), "open /dev/null");
 }
 
-/** Of one that was started for nothing: it must not stay behind as a zombie, for which its PID namespace would wait. */
+/** Ends and reaps a proxy that is not needed. Its PID namespace would wait for it as a zombie. */
 export function endProxy(proxy: Spawned): void {
   endChild(proxy);
 }
@@ -180,7 +184,10 @@ function scriptFor(
   return script.call(N.SYS_execveat, program, "", argv, [], AT_EMPTY_PATH);
 }
 
-/** What the host unmounts must go here too. Where there is no new PID namespace, /proc stays what it is. */
+/**
+ * Mounts follow the host, so that what the host unmounts goes here too. /proc is mounted again only
+ * in a new PID namespace.
+ */
 function showOwnProcesses(script: SpawnScript): void {
   script.call(N.SYS_mount, "none", "/", 0, MS_REC + MS_SLAVE, 0);
   const flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
@@ -188,8 +195,9 @@ function showOwnProcesses(script: SpawnScript): void {
 }
 
 /**
- * Where the host has them. Whether the kernel of the sandbox can have these clocks is its own business: that the host can
- * set them matters only to whoever looks at this process.
+ * Enters a new time namespace where the host has them. Only programs that look at the proxy see its
+ * clocks, so a host without time namespaces is no error: the sandbox's kernel sets the guest's
+ * clocks itself.
  */
 function enterNewTime(script: SpawnScript, { monotonicNs, boottimeNs }: TimeOffsets): void {
   script.callMayFail(N.SYS_unshare, CLONE_NEWTIME);

@@ -1,11 +1,12 @@
 /**
- * What the host sees as a container's files at /proc/PID/root: its root directory with its bind mounts, in the mount
- * namespace of the process that stands for it. Clients enter that namespace and write there (`podman cp`), and must meet
- * the container, never the host.
+ * The files of a container that the host sees at /proc/PID/root of the proxy: the root directory
+ * with its bind mounts, in the proxy's mount namespace. Clients enter that namespace and write
+ * there (`podman cp`), and must reach files of the container only.
  *
- * Done from outside, by a short-lived child, when the container's kernel has made the places for mounts. Whatever names
- * a container's links hold, they lead nowhere else: the old root is gone before they are followed. What is in memory of
- * the sandbox's kernel is an empty read-only directory here. See open_tree(2), move_mount(2), pivot_root(2).
+ * A short-lived child builds it when the container's kernel has made the mount points. The old root
+ * is gone before any path is followed, so links of the container lead nowhere else. Files in memory
+ * of the sandbox's kernel are an empty read-only directory here. See open_tree(2), move_mount(2),
+ * pivot_root(2).
  */
 
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
@@ -41,7 +42,7 @@ export interface ShownTree extends HostTree {
 export interface ShownMount {
   /** Byte string. */
   readonly destination: string;
-  /** "proc": the processes of the namespace. "memory": what the host does not have. */
+  /** "proc": the processes of the namespace. "memory": files that only the sandbox's kernel has. */
   readonly tree: ShownTree | "proc" | "memory";
 }
 
@@ -60,7 +61,8 @@ const PLACE = "/proc";
  * @returns why the host refused, or null; if it did, nothing is to be seen there
  */
 export function showRoot(pidfd: number, shown: ShownRoot, hasUsers: boolean): string | null {
-  // User 0 of other users may not come to the files; an ordinary user can do nothing before being one.
+  // User 0 of another user namespace may not reach the files; an ordinary user can do nothing
+  // before it is user 0.
   const plans = hasUsers ? [true, false] : [true];
   let problem = "";
   try {
@@ -72,7 +74,8 @@ export function showRoot(pidfd: number, shown: ShownRoot, hasUsers: boolean): st
     const refused = emptyRoot(pidfd, hasUsers ? "user" : "root");
     return refused === null ? problem : `${problem}; ${refused.message}`;
   } finally {
-    // A change of users in a child that shares this memory made it undumpable, and /proc/self not ours.
+    // A child that shares this memory has changed its user, which made this process undumpable and
+    // /proc/self another user's.
     if (hasUsers) syscall(N.SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Which platform was found to be best on this host: a file in the directory of the containers' state, so that it is measured
+ * Remembers the best platform of this host in a file in the state directory, so that it is measured
  * once and not for every sandbox.
  *
  * It counts for one boot, kernel, processor and version of dvisor, and only if nobody but its owner, who asks, could have
@@ -59,7 +59,7 @@ export class PlatformMemory {
     }
   }
 
-  /** Nothing is said if that is not possible: it will be measured again. */
+  /** Failure is ignored: the platform is measured again then. */
   remember(platform: PlatformName): void {
     const fresh = `${this.#path}.${Deno.pid}`;
     try {

@@ -1,10 +1,11 @@
 /**
- * Runs the hooks of config.json: programs of the host that get the container's state as JSON on stdin, one after the
- * other (runtime-spec, config.md#posix-platform-hooks). Synchronous.
+ * Runs the hooks of config.json: programs of the host that get the container's state as JSON on
+ * stdin, one after the other (runtime-spec, config.md#posix-platform-hooks). Synchronous.
  *
- * Who runs which kind when: `prestart` and `createRuntime` at create, in the runtime's namespaces; `createContainer`
- * then, in the container's own (`enter`); `startContainer` runs inside the sandbox and not here; `poststart` behind start
- * and `poststop` behind delete, whose failures are warnings. Neighbour: spec/hooks_section.ts reads them.
+ * `prestart` and `createRuntime` run at create in the runtime's namespaces, then `createContainer`
+ * in the container's (`enter`). `poststart` runs after start and `poststop` after delete; their
+ * failures are warnings. `startContainer` runs inside the sandbox (boot/guest/start_hooks.ts).
+ * Neighbour: spec/hooks_section.ts reads them.
  */
 
 import { EINTR } from "../../ffi/abi/errno.ts";
@@ -51,7 +52,10 @@ export function runHooks(hooks: readonly Hook[], place: HookPlace): void {
   for (const hook of hooks) runHook(hook, place);
 }
 
-/** Runs all hooks, whatever becomes of them: what is to be warned of. */
+/**
+ * Runs all hooks, also after one fails.
+ * @returns the messages of those that failed
+ */
 export function tryHooks(hooks: readonly Hook[], place: HookPlace): string[] {
   return hooks.flatMap((hook) => {
     try {
@@ -91,7 +95,7 @@ function start(hook: Hook, place: HookPlace, stdio: readonly number[]): Spawned 
   script.call(SYS_setsid).callMayFail(SYS_chdir, place.directory);
   for (const fd of place.enter ?? []) script.call(SYS_setns, fd, 0);
   descriptors(script, stdio);
-  // Nobody waits for it when this command is killed.
+  // The hook ends with this command, because no other process waits for it.
   tieToParent(script);
   const args = hook.args.length === 0 ? [hook.path] : hook.args;
   try {
@@ -114,7 +118,10 @@ function wordsFor(error: SyscallError): string {
   return error.message.includes("execve") ? text[name] ?? error.message : error.message;
 }
 
-/** The wait(2) status; null if it took too long, and is killed. @throws UserError if this command is interrupted */
+/**
+ * @returns the wait(2) status; null if the hook took too long and was killed
+ * @throws UserError if this command is interrupted
+ */
 function waitFor({ pid, pidfd }: Spawned, timeoutSeconds: number | null): number | null {
   const deadline = performance.now() + (timeoutSeconds ?? Infinity) * MS_PER_S;
   let hasEnded = false;

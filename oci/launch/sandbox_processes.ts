@@ -1,9 +1,10 @@
 /**
- * Starts the processes of one sandbox: the boot process with the kernel, the Gofer, and the sockets between them and
- * here.
+ * Starts the processes of one sandbox: the boot process with the kernel, the Gofer, and the sockets
+ * between them and this process.
  *
- * Both children die with this process (parent-death signal) unless they are detached. Not here: what is in the sandbox
- * (protocol/boot_spec.ts), the waiters for its end (foreground_sandbox.ts, proxy_process.ts).
+ * Both children die with this process (parent-death signal) unless they are detached. Not here:
+ * what is in the sandbox (protocol/boot_spec.ts), the waiters for its end (foreground_sandbox.ts,
+ * proxy_process.ts).
  */
 
 import {
@@ -64,13 +65,16 @@ export interface SandboxOptions {
   readonly stderr: number;
   /** The network namespace that guests may use; -1: this process's. */
   readonly namespace: number;
-  /** For a sandbox that outlives this process: its end of the socket to whoever waits; else -1. */
+  /** For a sandbox that outlives this process: its end of the socket to the waiter; else -1. */
   readonly waiter: number;
   /** Listening socket for commands, or -1. */
   readonly server: number;
   /** The user namespace that the Gofer is in; absent or -1: this process's. */
   readonly users?: number;
-  /** If no platform is named, kvm is one of those to choose from. Not so for containers: limits of a pod's are weaker there. */
+  /**
+   * Without a named platform kvm may be chosen. Not for containers, because limits of a pod are
+   * weaker on kvm.
+   */
   readonly mayBeOnKvm?: boolean;
   /** First steps of each process: control groups, the processor. */
   readonly join?: (script: SpawnScript) => void;
@@ -79,7 +83,10 @@ export interface SandboxOptions {
 /** LIMIT: how long the kernel may take for each step of its start, ms. */
 const START_MS = 600_000;
 
-/** Starts the processes; the descriptors of `options` are not needed here any more but `stderr`. @throws UserError */
+/**
+ * Starts the processes. Of the descriptors in `options` only `stderr` is needed here afterwards.
+ * @throws UserError
+ */
 export function startSandbox(options: SandboxOptions): StartedSandbox {
   const { memoryBytes } = options.spec, flag = heapFlag(memoryBytes, allowedMemory());
   const gofer = goferProgram(), boot = sentryProgram(flag);
@@ -117,13 +124,14 @@ export function startSandbox(options: SandboxOptions): StartedSandbox {
     end(sentry);
     throw error;
   } finally {
-    // A change of ids in a child that shares this memory made it undumpable, and /proc/self not ours.
+    // A child that shares this memory has changed its ids, which made this process undumpable and
+    // /proc/self another user's.
     syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
     for (const fd of [...given, pair[1], gofer.fd, boot.fd]) if (fd > 2) close(fd);
   }
 }
 
-/** Guests of user 0 have all capabilities where nothing else is said. */
+/** Guests of user 0 have all capabilities unless the spec lists them. */
 export function networkOf(
   { network, process }: {
     readonly network?: NetworkMode;
@@ -145,7 +153,10 @@ interface Choice {
   readonly memory?: PlatformMemory | null;
 }
 
-/** Where there are no virtual machines there is nothing to choose: the default is best. @throws UserError */
+/**
+ * Without virtual machines there is one choice, the default platform.
+ * @throws UserError
+ */
 function choose({ spec, mayBeOnKvm = false }: SandboxOptions): Choice {
   if (spec.platform !== null) return { kvm: spec.platform === "kvm" ? openKvm() : -1 };
   const kvm = mayBeOnKvm ? tryOpenKvm() : -1;
@@ -203,7 +214,7 @@ function numbersOf(further: number): GuestFds {
   return [...BOOT_FDS.stdio, ...Array.from({ length: further }, (_, i) => FIRST_FREE_FD + i)];
 }
 
-/** A sandbox whose guest does not run yet. */
+/** A sandbox before its guest runs. */
 export class StartedSandbox {
   readonly control: LauncherSocket;
   readonly sentry: Launched;
@@ -225,7 +236,10 @@ export class StartedSandbox {
     this.#memory = memory;
   }
 
-  /** Waits until the kernel needs no names of the host any more, and takes them away. @throws UserError */
+  /**
+   * Waits until the kernel needs no names of the host any more, then takes its root directory away.
+   * @throws UserError
+   */
   confine(): void {
     const message = this.#expect("ready");
     this.#takeRoot();
@@ -233,7 +247,10 @@ export class StartedSandbox {
     this.#memory?.remember(message.bestPlatform);
   }
 
-  /** Waits until the guest can run. @throws UserError: for instance because there is no such command */
+  /**
+   * Waits until the guest can run.
+   * @throws UserError, for instance because the command does not exist
+   */
   load(): void {
     this.#expect("loaded");
   }

@@ -1,11 +1,13 @@
 /**
- * Starts `dvisor boot`, the kernel of a sandbox: own namespaces, no capabilities, another user where there is one to
- * become. Its root directory is taken away later, when it has loaded what it needs: empty_root.ts.
+ * Starts `dvisor boot`, the kernel of a sandbox: in namespaces of its own, without capabilities, as
+ * another user where there is one. empty_root.ts takes its root directory away later, when it has
+ * loaded what it needs.
  *
- * With host networking it stays in the network namespace that it is started in, and keeps what its guests may have there
- * of two capabilities: ports below 1024, and raw sockets (its filter has no packet sockets). They count only in the user
- * namespace that the network belongs to: so it is in that one, which is this process's where the network was made by
- * others. Else it has one of its own, without any ids.
+ * With host networking it stays in the network namespace that it is started in, and keeps two
+ * capabilities if its guests may have them: for ports below 1024, and for raw sockets (its filter
+ * has no packet sockets). They count only in the user namespace that owns the network namespace, so
+ * the process must be in that one. Without host networking it has a user namespace that maps no
+ * ids.
  */
 
 import { CAP_NET_BIND_SERVICE, CAP_NET_RAW } from "../../ffi/abi/capability.ts";
@@ -77,7 +79,10 @@ export function startSentry(
     if (users >= 0) close(users);
   }
 
-  /** Whoever it is for the host, it is nobody there, and has there what it keeps. */
+  /**
+   * Enters `users`, in which the process has no mapped id, and holds the capabilities that it
+   * keeps.
+   */
   function inUsers(users: number): SpawnScript {
     const script = begin();
     steps.ownMounts(script);

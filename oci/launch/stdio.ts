@@ -1,9 +1,9 @@
 /**
- * stdin, stdout and stderr on their way into a sandbox.
+ * Prepares stdin, stdout and stderr for a sandbox.
  *
- * The kernel must never wait in a read or write of one of them. Pipes and terminals are opened again, so that they get
- * an O_NONBLOCK of their own: on the caller's open file description it would be seen by everybody who shares it.
- * Regular files are passed as they are, because their position is shared.
+ * The kernel must never block in a read or write of one of them. Pipes and terminals are opened
+ * again, so that the new open file has O_NONBLOCK and the caller's does not, because other
+ * processes share that one. Regular files are passed as they are, because their position is shared.
  */
 
 import * as F from "../../ffi/abi/fcntl.ts";
@@ -28,8 +28,8 @@ export function stdioFor(fd: number): number {
 }
 
 /**
- * Lets go of the caller's stdin and stdout once the sandbox has its own: whoever is at the other end of a pipe must
- * see when the guest closes it. stderr stays, for messages.
+ * Closes the caller's stdin and stdout once the sandbox has its own, so that the peer of a pipe
+ * sees when the guest closes it. stderr stays open for messages.
  */
 export function releaseStdio(): void {
   const none = openat(F.AT_FDCWD, "/dev/null", F.O_RDWR | F.O_CLOEXEC);

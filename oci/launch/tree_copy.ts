@@ -1,7 +1,8 @@
 /**
- * A step of launch scripts: a copy of mounts of the host that hangs nowhere yet, and, unless it follows them, hears of
- * nothing that is mounted later. Who makes it needs CAP_SYS_ADMIN over the mount namespace that it is in; who has its
- * descriptor may use it in any. See open_tree(2), mount_setattr(2).
+ * A step of launch scripts: a detached copy of host mounts. Unless the copy follows the host, later
+ * mounts do not spread to it. The process that makes it needs CAP_SYS_ADMIN over its mount
+ * namespace; a process with its descriptor may use it in any namespace. See open_tree(2),
+ * mount_setattr(2).
  */
 
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE } from "../../ffi/abi/fcntl.ts";
@@ -20,7 +21,7 @@ export interface HostTree {
   readonly path: string;
   /** Without what the host has mounted below it. */
   readonly isFlat?: boolean;
-  /** It is going to hear of what is mounted below it. */
+  /** Later mounts below it spread to the copy. */
   readonly follows?: boolean;
 }
 

@@ -1,12 +1,12 @@
 /**
- * The program that is process 1 of a scripted sandbox, and moves files in and out of it: a small static ELF file, so that
- * a root file system needs no programs of its own.
+ * The program that is process 1 of a script's sandbox, and copies files in and out of it: a small
+ * static ELF file, so that a root file system needs no programs of its own.
  *
  *     agent                  waits for ever; its children are reaped by the kernel
  *     agent read PATH        the file to standard output
  *     agent write PATH MODE  standard input to the file; MODE is octal
  *
- * It exits with the errno of what failed. Neighbour: sandbox.ts starts it.
+ * It exits with the errno of a call that failed. Neighbour: sandbox.ts starts it.
  */
 
 import { O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY } from "../../ffi/abi/fcntl.ts";

@@ -1,4 +1,4 @@
-/** What a script says about a sandbox and about a program in it, and the config.json that is made of it. */
+/** The options of a sandbox and of a program in it, and the config.json that is made from them. */
 
 /** A directory or file of the host inside a sandbox. */
 export interface Mount {
@@ -29,7 +29,10 @@ export interface SandboxOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Default: the best that works on this host. */
   readonly platform?: "systrap" | "ptrace" | "kvm";
-  /** The `dvisor` executable. Default: `$DVISOR`, else `dist/dvisor` of this project, else the one in PATH. */
+  /**
+   * The `dvisor` executable. Default: `$DVISOR`, else `dist/dvisor` of this project, else the one
+   * in PATH.
+   */
   readonly binary?: string;
 }
 
@@ -97,7 +100,7 @@ export function processSection(
   };
 }
 
-/** config.json of a sandbox whose first process is the agent, a file of the host. */
+/** The config.json of a sandbox whose first process is the agent, a file of the host. */
 export function sandboxConfig(options: SandboxOptions, agent: string): object {
   const { memoryBytes, cpus } = options;
   const bind = (mount: Mount) => ({

@@ -37,8 +37,8 @@ export class Program {
   }
 
   /**
-   * @param pidFile where `dvisor exec` writes who stands for the program on the host
-   * @param files removed once it has ended, with `pidFile`
+   * @param pidFile where `dvisor exec` writes the pid of the program's proxy
+   * @param files removed after the end of the program, with `pidFile`
    * @throws SandboxError if there is no `binary`
    */
   static start(
@@ -163,7 +163,7 @@ async function feed(
   }
 }
 
-/** The first `limit` bytes; `tooMuch` is called when there are more, and the rest is thrown away. */
+/** The first `limit` bytes. `tooMuch` is called when there are more; the rest is dropped. */
 async function readUpTo(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   limit: number,

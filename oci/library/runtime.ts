@@ -1,4 +1,7 @@
-/** Runs the `dvisor` executable for the library: the verbs of a container's life, in a directory of their own. */
+/**
+ * Runs the `dvisor` executable for the library: the verbs about containers, with a state directory
+ * of its own.
+ */
 
 import { fromFileUrl, join } from "@std/path";
 
@@ -63,7 +66,10 @@ export class Runtime {
     }
   }
 
-  /** Runs a verb whose descriptors outlive it: they must not be pipes that somebody reads to their end. */
+  /**
+   * Runs a verb whose descriptors outlive it: they must not be pipes, because a reader would wait
+   * for their end.
+   */
   async runDetached(...verb: readonly string[]): Promise<void> {
     const log = join(this.directory, "log.json");
     const args = ["--log", log, "--log-format", "json", ...this.arguments(...verb)];

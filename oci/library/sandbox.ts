@@ -10,8 +10,9 @@
  * console.log(code, text); // 0 "45\n"
  * ```
  *
- * Each is a container of the `dvisor` executable with an idle first process; programs are executed in it. Nothing is left
- * of it once it is disposed of. Neighbours: options.ts, program.ts, runtime.ts.
+ * A sandbox is a container of the `dvisor` executable with an idle first process; programs are
+ * started beside that with `exec`. Disposal removes all of it. Neighbours: options.ts, program.ts,
+ * runtime.ts.
  */
 
 import { basename, join } from "@std/path";
@@ -86,13 +87,16 @@ export class Sandbox implements AsyncDisposable {
     }
   }
 
-  /** Runs a program to its end. @throws SandboxError if there is no such program, or no sandbox any more */
+  /**
+   * Runs a program to its end.
+   * @throws SandboxError if the program does not exist, or the sandbox has ended
+   */
   async exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
     const program = await this.spawn(argv, options);
     return await collect(program, options);
   }
 
-  /** Starts a program whose streams the caller serves. */
+  /** Starts a program; the caller reads and writes its streams. */
   async spawn(argv: readonly string[], options: ProgramOptions = {}): Promise<Program> {
     if (this.#isGone) throw new SandboxError("the sandbox is gone");
     const { directory, binary } = this.#runtime;

@@ -1,7 +1,9 @@
 /**
- * What `dvisor boot` is told: plain JSON, written by the launcher to a memfd. The one agreement between the two.
+ * The boot spec: plain JSON that the launcher writes to a memfd and `dvisor boot` reads. It
+ * describes the sandbox to start.
  *
- * Arguments, environment, paths and options are byte strings (kernel/core/bytes.ts): each character is one byte.
+ * Arguments, environment, paths and options are byte strings (kernel/core/bytes.ts): each character
+ * is one byte.
  */
 
 import type { TimeOffsets } from "../../kernel/cred/time_namespace.ts";
@@ -20,7 +22,10 @@ export interface ProcessSpec {
   readonly leadsSession: boolean;
   /** Where the environment has no HOME, it is what the passwd file says, as in a container. */
   readonly needsHome: boolean;
-  /** A guest terminal of its own, connected to the host terminal that stdin, stdout and stderr are. */
+  /**
+   * The guest has a terminal of its own, connected to the host terminal that stdin, stdout and
+   * stderr are.
+   */
   readonly terminal: boolean;
   readonly consoleSize: { readonly rows: number; readonly columns: number } | null;
   /** Numbers of capabilities; null: all for user 0, none for others. */
@@ -87,14 +92,20 @@ export interface RootSpec {
   /** Name of the tree at the Gofer (attach name). */
   readonly goferAttach: string;
   readonly readonly: boolean;
-  /** Where writes go: into memory, into a tree of the Gofer that is the container's own, or through to the host. */
+  /**
+   * Where writes go: into memory, into a tree of the Gofer for this container, or to the host's
+   * directory.
+   */
   readonly overlay: "memory" | "file" | "none";
   /** With "file": name of that tree. */
   readonly upperAttach?: string;
 }
 
 export interface MountSpec {
-  /** "gofer", or a file system type of the kernel: tmpfs, proc, sysfs, devtmpfs, devpts, overlay, cgroup2, ... */
+  /**
+   * "gofer", or a file system type of the kernel: tmpfs, proc, sysfs, devtmpfs, devpts, overlay,
+   * cgroup2, ...
+   */
   readonly type: string;
   /** Absolute, in the sandbox. */
   readonly destination: string;
@@ -131,12 +142,14 @@ export interface FilesSpec {
 }
 
 /**
- * `none` and `loopback` are one: the sandbox's own loopback. `auto`: host sockets if the namespace has a link besides
- * `lo` when the guest starts to use the network.
+ * `none` and `loopback` are the same: the sandbox's own loopback. `auto`: host sockets if the
+ * namespace has a link besides `lo` when the guest first uses the network.
  */
 export type NetworkMode = "auto" | "none" | "loopback" | "host";
 
-/** Descriptors of the host that a process of the guest has from the start: its files 0, 1, 2, and further ones. */
+/**
+ * Host descriptors that a guest process has from the start: its files 0, 1, 2, and further ones.
+ */
 export type GuestFds = readonly [number, number, number, ...number[]];
 
 /** Descriptor numbers in the boot process; -1: none. */
@@ -147,7 +160,7 @@ export interface BootFds {
   /** Socket to the launcher (launcher_channel.ts). */
   readonly control: number;
   readonly debugLog: number;
-  /** Socket to the process that waits for the guest (launcher_channel.ts); -1: the launcher becomes that one. */
+  /** Socket to the guest's waiter (launcher_channel.ts); -1: the launcher becomes the waiter. */
   readonly waiter: number;
   /** Listening socket for commands (control_protocol.ts). */
   readonly server: number;
@@ -156,11 +169,13 @@ export interface BootFds {
 }
 
 export interface BootSpec {
-  /** The name of the container; "" for one that nobody asks for by name. */
+  /** The id of the container; "" for the guest of `do`, which commands cannot name. */
   readonly id: string;
   /** null: the best that works. */
   readonly platform: PlatformName | null;
-  /** What is best as far as is known; null: that is to be found out. Absent: the default. */
+  /**
+   * The best platform as far as is known; null: the boot process measures it. Absent: the default.
+   */
   readonly bestPlatform?: PlatformName | null;
   readonly hostname: string;
   /** null: none. */
@@ -168,7 +183,10 @@ export interface BootSpec {
   readonly process: ProcessSpec;
   readonly root: RootSpec;
   readonly mounts: readonly MountSpec[];
-  /** Paths in the sandbox that are hidden, and that are made read-only; those that are not there do not matter. */
+  /**
+   * Paths in the sandbox that are hidden, and that are made read-only. Those that do not exist are
+   * ignored.
+   */
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
   /** A time namespace of its own; null and absent: the host's clocks. */

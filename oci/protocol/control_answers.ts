@@ -1,7 +1,8 @@
 /**
- * Reads what a sandbox says to commands: messages of its start (launcher_channel.ts) and answers
- * (control_protocol.ts). The commands have the host's privileges and the sandbox runs guests: what
- * makes no sense is an error that says so, and nothing of it is used. Neighbour: json_node.ts.
+ * Reads messages of a sandbox to commands: those of its start (launcher_channel.ts) and answers
+ * (control_protocol.ts). The commands have the host's privileges and the sandbox runs guests, so
+ * each member is checked. A message that is not valid is an error with its place, and nothing of it
+ * is used. Neighbour: json_node.ts.
  */
 
 import { PLATFORM_NAMES } from "../../platform/select/candidates.ts";

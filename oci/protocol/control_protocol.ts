@@ -1,9 +1,10 @@
 /**
- * What commands ask of a running sandbox, over the control socket in its state directory: one connection, one request,
- * one answer, as JSON in packets, with descriptors beside. Both ends are this program, of the same version.
+ * Requests of commands to a running sandbox, over the control socket in its state directory: one
+ * connection, one request, one answer, as JSON in packets that carry descriptors. Both ends are
+ * this program, of the same version.
  *
- * Neighbours: boot/control/control_server.ts answers, oci/container/control_client.ts asks. launcher_channel.ts is the other socket, between a
- * process of the sandbox and whoever waits for its end.
+ * Neighbours: boot/control/control_server.ts answers, container/control_client.ts sends.
+ * launcher_channel.ts is another socket, between a process of the sandbox and its waiter.
  */
 
 import type { CgroupLimits } from "../../kernel/cgroup/fs/limits.ts";
@@ -12,10 +13,12 @@ import type { BootSpec, ProcessSpec } from "./boot_spec.ts";
 /** LIMIT: bytes of a packet; longer requests come in a memfd. */
 export const PACKET_MAX = 65536;
 
-/** What a further container is made of: the boot spec of its own, less what is the sandbox's. */
+/** A further container: a boot spec of its own, without the members about the sandbox. */
 export type ContainerSpec = BootSpec;
 
-/** Containers of the same sandbox whose namespaces a new one uses; null: one of its own. */
+/**
+ * Containers of the same sandbox whose namespaces a new one uses; null: the new one gets its own.
+ */
 export interface SharedNamespaces {
   readonly pid: string | null;
   readonly ipc: string | null;
@@ -34,15 +37,15 @@ export interface StartHook {
 
 export type Request =
   /**
-   * Lets the first process of a created container run, behind hooks. Descriptors: three for each hook, its standard
-   * streams. The answer waits for the hooks.
+   * Runs the hooks and then the first process of a created container. Descriptors: the three
+   * standard streams of each hook. The answer comes after the hooks.
    */
   | { readonly op: "start"; readonly id: string; readonly hooks: readonly StartHook[] }
   /** `all`: for every process of the container, else for its first one. */
   | { readonly op: "signal"; readonly id: string; readonly signo: number; readonly all: boolean }
   /**
-   * Descriptors: stdin, stdout, stderr, the sandbox's end of the control pair of whoever waits, and further files of the
-   * guest from 3 on.
+   * Descriptors: stdin, stdout, stderr, the sandbox's end of the control pair of the waiter, and
+   * further files of the guest from 3 on.
    */
   | {
     readonly op: "exec";
@@ -53,14 +56,15 @@ export type Request =
     readonly ignorePaused: boolean;
   }
   /**
-   * A place for a further container. Descriptor: the sandbox's end of the control pair of whoever waits; the place is kept
-   * for `createContainer` until that ends. The answer comes with a pidfd, where guests are processes of the host: of
-   * the one that the container's are going to be copies of, to be put into its control groups.
+   * Reserves a place for a further container. Descriptor: the sandbox's end of the control pair of
+   * the waiter; the place is kept for `createContainer` until the pair ends. Where guests are
+   * processes of the host, the answer carries the pidfd of the process that the container's will be
+   * copies of, for its control groups.
    */
   | { readonly op: "reserve"; readonly id: string }
   /**
-   * In the place reserved for it. Descriptors: the Gofer's socket, stdin, stdout, stderr, where there is a limit of memory a
-   * witness, and further files of the guest.
+   * Makes the container in its reserved place. Descriptors: the Gofer's socket, stdin, stdout,
+   * stderr, a witness if there is a memory limit, and further files of the guest.
    */
   | {
     readonly op: "createContainer";
@@ -74,7 +78,7 @@ export type Request =
   | { readonly op: "stats"; readonly id: string }
   /** Limits that the host keeps already; the kernel keeps and shows them too. */
   | { readonly op: "update"; readonly id: string; readonly limits: LimitsChange }
-  /** Descriptor: a witness, for a container that has got a limit of memory (proxy/oom_witness.ts). */
+  /** Descriptor: a witness, for a container that has got a memory limit (proxy/oom_witness.ts). */
   | { readonly op: "witness"; readonly id: string }
   | { readonly op: "debug"; readonly id: string }
   | { readonly op: "state"; readonly id: string }
@@ -84,7 +88,7 @@ export type Request =
 /** Some of the limits of a control group; -1 is none. */
 export type LimitsChange = Readonly<Partial<CgroupLimits>>;
 
-/** A request whose JSON is in the first descriptor: too long for a packet. */
+/** A request that is too long for a packet: its JSON is in the first descriptor. */
 export interface RequestInMemfd {
   readonly op: "memfd";
   readonly bytes: number;
@@ -113,9 +117,9 @@ export interface Answers {
   readonly createContainer: Record<never, never>;
   readonly ps: { readonly processes: readonly ProcessInfo[] };
   readonly pause: Record<never, never>;
-  /** What it is again. */
+  /** The status after the request. */
   readonly resume: { readonly status: "created" | "running" | "paused" | "stopped" };
-  /** Whether nobody shows the host yet that the guest was out of memory. */
+  /** Whether the container has a memory limit and no witness for it. */
   readonly update: { readonly needsWitness: boolean };
   readonly witness: Record<never, never>;
   readonly stats: { readonly stats: ContainerStats };
@@ -130,7 +134,10 @@ export interface ContainerStats {
   readonly threads: number;
   /** CPU time of the guest, ns. */
   readonly cpuNs: number;
-  /** Bytes of guest memory: what its processes have; of the container that the sandbox lives for, of the whole sandbox. */
+  /**
+   * Bytes of guest memory that the container's processes have; for the sandbox's first container,
+   * of the whole sandbox.
+   */
   readonly memoryBytes: number;
   /** Calls served by the whole sandbox. */
   readonly syscalls: number;
@@ -142,5 +149,5 @@ export type Op = keyof Answers;
 
 export type Answer<O extends Op> =
   | ({ readonly ok: true } & Answers[O])
-  /** `code`: the exit code that says so. */
+  /** `code` is the exit code for the error. */
   | { readonly ok: false; readonly message: string; readonly code: number };

@@ -1,10 +1,10 @@
 /**
- * Reads what a command asks of a sandbox (control_protocol.ts): a request that makes no sense is an
- * error that says where, and reaches no handler. Neighbours: boot/control/control_server.ts (bytes and
- * descriptors), control_answers.ts (the other direction).
+ * Reads a command's request to a sandbox (control_protocol.ts). A request that is not valid is an
+ * error with its place, and reaches no handler. Neighbours: boot/control/control_server.ts (bytes
+ * and descriptors), control_answers.ts (the other direction).
  *
- * The inner parts of a container's and a process's description are read as the boot spec is: the
- * program that wrote them is this one, of the same version.
+ * The inner parts of a container's and a process's description are not checked, as in the boot
+ * spec: this program wrote them, in the same version.
  */
 
 import { JsonNode } from "../json_node.ts";

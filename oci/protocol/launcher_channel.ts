@@ -1,9 +1,10 @@
 /**
  * The socket between the launcher and `dvisor boot`: one message a packet, both ways.
  *
- * Until the guest runs messages are JSON. From `go` on the other side is the waiter (proxy/waiter_image.ts), which knows
- * numbers only: 12-byte packets. The end of the other side is the end of the sandbox: for boot because nobody would
- * hear its result, for the waiter because the kernel is gone. Not here: what the messages lead to.
+ * Until the guest runs, messages are JSON. After `go` the peer of boot is the waiter
+ * (proxy/waiter_image.ts), and packets are three 32-bit numbers. When one side ends, so does the
+ * sandbox: without a waiter no process would get the exit code, and without boot the kernel is
+ * gone. Not here: what the messages lead to.
  */
 
 import { EAGAIN, EINTR } from "../../ffi/abi/errno.ts";
@@ -23,9 +24,12 @@ export type BootMessage =
   | { readonly type: "ready"; readonly bestPlatform?: PlatformName }
   /** The guest's program is loaded; waits for `go`. */
   | { readonly type: "loaded" }
-  /** Confinement is complete, and commands are listened to. Only where somebody else than the launcher waits. */
+  /**
+   * Confinement is complete, and the control server listens. Sent only if the waiter is not the
+   * launcher.
+   */
   | { readonly type: "running" }
-  /** The sandbox could not be started: why, and the exit code that says so. */
+  /** The sandbox could not be started: the reason, and the exit code for it. */
   | { readonly type: "failed"; readonly message: string; readonly exitCode: number };
 
 /** From the launcher, before the guest runs. */
@@ -40,7 +44,7 @@ export const ControlPacket = layout("control_packet", { kind: "u32", a: "u32", b
 export const PACKET_SIGNAL = 1;
 /** To boot: the host terminal has `a` rows and `b` columns. */
 export const PACKET_RESIZE = 2;
-/** From boot: the guest ended; `a` is the exit code for whoever waits. */
+/** From boot: the guest ended; `a` is the exit code. */
 export const PACKET_EXIT = 3;
 
 export interface Packet {

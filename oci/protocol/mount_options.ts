@@ -1,9 +1,9 @@
 /**
- * Mount options as in fstab(5) and config.json, taken apart: flags of the mount, how it propagates, and what is for the
- * file system itself.
+ * Mount options of fstab(5) and config.json, split into flags of the mount, propagation, and
+ * options of the file system.
  *
- * DIFFERS: `rro` and its like are `ro` and its like: a bind mount is one mount here, whatever the host has mounted below
- * its source.
+ * DIFFERS: `rro` and the like do the same as `ro` and the like, because a bind mount is one mount
+ * here, whatever is mounted below its source on the host.
  */
 
 import * as M from "../../ffi/abi/mount.ts";

@@ -1,11 +1,12 @@
 /**
- * Lets the host see that a guest was out of memory. The kernel of the sandbox keeps the limit itself, below that of the
- * container's cgroup, so the host would never know; but clients look only there (containerd's shim and conmon watch the
- * group's events). So a process in the same group takes what is left of it, and dies of it: the host's own OOM killer
- * counts a kill in the container's group, at the moment when a guest process is killed for the same reason.
+ * The OOM witness makes the host count an OOM kill of a guest. The sandbox's kernel keeps the
+ * memory limit itself, below that of the container's cgroup, so the host's OOM killer would never
+ * act. But containerd's shim and conmon watch only the cgroup's events. So when a guest process is
+ * killed, a process in the same group takes the memory that is left, and the host's OOM killer
+ * kills it and counts the kill.
  *
- * Started before the confinement, with a filter of its own; it holds no memory until it is asked. Neighbour:
- * kernel/task/oom_killer.ts.
+ * It is started before the confinement, with a filter of its own, and holds no memory until then.
+ * Neighbour: kernel/task/oom_killer.ts.
  */
 
 import { POLLIN } from "../../ffi/abi/poll.ts";
@@ -41,7 +42,7 @@ export function hasMemoryLimit(spec: Pick<BootSpec, "files">): boolean {
   return Number.isFinite(spec.files?.cgroup.memoryMax ?? Infinity);
 }
 
-/** One end of a witness: for whoever kills. */
+/** The sandbox's end of a witness, for the kernel's OOM killer. */
 export class OomWitness {
   readonly #fd: number;
   #isThere = true;
@@ -52,7 +53,8 @@ export class OomWitness {
   }
 
   /**
-   * Returns when the host knows. To be called before a victim is gone: whoever waits for its end may look at once.
+   * Returns when the host has counted the kill. Called before the victim ends, because its waiter
+   * may read the counter at once.
    *
    * @returns false if the witness is gone
    */

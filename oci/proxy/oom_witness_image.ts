@@ -1,7 +1,7 @@
 /**
- * The program that shows the host a guest's want of memory (oom_witness.ts): on a byte it has a child that takes memory
- * until the host's OOM killer takes it, or there is no more to take; then it answers with a byte. A page of code, no
- * libc.
+ * The program of the OOM witness (oom_witness.ts): for each byte that it reads it forks a child
+ * that takes memory until the host's OOM killer kills it, or until the maximum is reached; then it
+ * answers with a byte. A page of code without libc.
  */
 
 import {

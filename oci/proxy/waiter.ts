@@ -1,6 +1,6 @@
 /**
- * The end of a foreground `dvisor`'s life as a JavaScript program: it executes the waiter (waiter_image.ts) in its own
- * place. The pid, the children and the controlling terminal stay.
+ * Turns a foreground `dvisor` into the waiter (waiter_image.ts) by execve(2). The pid, the children
+ * and the controlling terminal stay.
  */
 
 import { AT_EMPTY_PATH, F_SETFD, MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";

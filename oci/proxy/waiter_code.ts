@@ -1,6 +1,6 @@
 /**
- * Assembles the waiter (waiter_image.ts): a loop that polls the control socket, a signalfd and a leash. Binaries have it
- * assembled (ffi/sys/prebuilt.ts).
+ * Assembles the waiter (waiter_image.ts): a loop that polls the control socket, a signalfd and a
+ * leash. Binaries have the assembled program (ffi/sys/prebuilt.ts).
  */
 
 import { Pollfd, POLLIN } from "../../ffi/abi/poll.ts";
@@ -90,7 +90,10 @@ function emitLoop(a: Assembler): void {
   a.jmp("loop");
 }
 
-/** A byte lets go of us; the end without one means that whoever was making the container is gone. */
+/**
+ * A byte takes the proxy off the leash. The end of the leash without a byte means that the command
+ * that makes the container is gone.
+ */
 function emitLeash(a: Assembler): void {
   a.label("leash").mov(edi, data(at.leash + Pollfd.at.fd)).lea(rsi, data(at.packet)).mov(edx, 1);
   call(a, N.SYS_read);
@@ -116,7 +119,7 @@ function emitSignal(a: Assembler): void {
   emitSend(a);
   a.jmp("control?");
 
-  // Somebody stopped us, or the command, and a shell had the terminal meanwhile.
+  // The waiter or the command was stopped, and a shell had the terminal meanwhile.
   a.label("continued").mov(data(at.packet + ControlPacket.at.a), eax);
   a.mov(data(at.packet + ControlPacket.at.kind), PACKET_SIGNAL, 4);
   emitSend(a);
@@ -132,7 +135,10 @@ function emitSignal(a: Assembler): void {
   a.mov(data(at.packet + ControlPacket.at.kind), PACKET_RESIZE, 4).jmp("send");
 }
 
-/** The packet goes to the Sentry, unless there is no room: nobody waits for that. */
+/**
+ * Sends the packet to the Sentry. It is dropped if the socket has no room, because the waiter must
+ * not block.
+ */
 function emitSend(a: Assembler): void {
   a.mov(edi, data(at.control + Pollfd.at.fd)).lea(rsi, data(at.packet));
   a.mov(edx, ControlPacket.size).mov(r10d, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -173,7 +179,10 @@ function emitEnd(a: Assembler): void {
   call(a, N.SYS_exit_group);
 }
 
-/** The program with a page of data that lacks only what `waiterImage` fills in, at the offset `data`. */
+/**
+ * The program with a page of data at the offset `data`; `waiterImage` fills in the rest of the
+ * data.
+ */
 export function assemble(): AssembledImage {
   const a = new Assembler();
   emitStart(a);

@@ -1,10 +1,12 @@
 /**
- * The waiter: the program that stands for a guest process on the host. It passes signals and terminal sizes on, waits for
- * the end, puts the terminal back and exits with the guest's code. It has no libc and no JavaScript: a page of code and a
- * page of data, so that waiting costs nothing. Here is what is put into its data; waiter_code.ts is the program.
+ * The waiter: the host process that stands for a guest process. It forwards signals and terminal
+ * sizes, waits for the exit packet, restores the terminal and exits with the guest's code. It is a
+ * page of code and a page of data, without libc and JavaScript, so that waiting costs almost no
+ * memory. This file fills in the data; waiter_code.ts is the program.
  *
- * A foreground `dvisor` becomes it once its sandbox runs (waiter.ts); of containers that run on their own it is a process
- * beside the sandbox (launch/proxy_process.ts). protocol/launcher_channel.ts has the packets.
+ * A foreground `dvisor` becomes the waiter once its sandbox runs (waiter.ts). For a detached
+ * container it is a process beside the sandbox, the proxy (launch/proxy_process.ts).
+ * protocol/launcher_channel.ts has the packets.
  */
 
 import { assembled } from "../../ffi/sys/prebuilt.ts";
@@ -21,7 +23,7 @@ export function waiterImage(fill: (data: DataView, bytes: Uint8Array) => void): 
   return elf;
 }
 
-/** Sets what the process is called: at most 15 bytes. */
+/** Sets the name of the process, at most 15 bytes. */
 export function putName(bytes: Uint8Array, name: string): void {
   bytes.set(new TextEncoder().encode(name).subarray(0, 15), at.name);
 }

@@ -73,7 +73,7 @@ Deno.test("the waiter passes a signal on and exits with the code that the sandbo
   let packet = boot.receivePacket();
   while (packet === null) packet = boot.receivePacket();
   assertEquals(packet, { kind: PACKET_SIGNAL, a: SIGUSR1, b: 0 });
-  // What it does not know means nothing to it.
+  // The waiter ignores packets of a kind that it does not know.
   boot.sendPacket(PACKET_RESIZE, 7, 7);
   boot.sendPacket(PACKET_EXIT, 42, 0);
   boot.close();

@@ -1,7 +1,7 @@
 /**
- * config.json of an OCI bundle (runtime-spec, config.md and config-linux.md), checked and turned into what a sandbox is
- * made of. What this runtime cannot do is an error that names the place, never ignored; members that the specification
- * does not know are ignored, as it demands.
+ * config.json of an OCI bundle (runtime-spec, config.md and config-linux.md), checked and
+ * converted. A feature that this runtime lacks is an error that names the place; a member that the
+ * specification does not know is ignored, as it demands.
  *
  * Not here: reading the file, looking paths up on the host (container/rootfs_plan.ts).
  */
@@ -33,14 +33,16 @@ export interface Config {
   /** Texts. */
   readonly annotations: ReadonlyMap<string, string>;
   readonly linux: LinuxConfig;
-  /** Files and directories that are hidden, and that are read-only, in the sandbox: byte strings. */
+  /**
+   * Files and directories that are hidden, and that are read-only, in the sandbox: byte strings.
+   */
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
   /** Bytes, or null. */
   readonly memoryLimit: number | null;
   /** Processors' worth of time, or null. */
   readonly cpuLimit: number | null;
-  /** What the file asks for and is passed over as runc does: a line each. */
+  /** A line for each request of the file that is ignored, as with runc. */
   readonly warnings: readonly string[];
 }
 

@@ -82,7 +82,10 @@ export const DEFAULT_CONFIG = {
   },
 };
 
-/** What `spec --rootless` writes: for a user with one id, in a user namespace, without control groups. */
+/**
+ * The config.json of `spec --rootless`: for a user with one id, in a user namespace, without
+ * control groups.
+ */
 export function rootlessConfig(uid: number, gid: number): object {
   const { linux, mounts } = DEFAULT_CONFIG, { maskedPaths, readonlyPaths } = linux;
   const types = ["pid", "ipc", "uts", "mount", "user"];

@@ -1,6 +1,6 @@
 /**
- * The process that config.json describes, with what other sections say of it: all of the file that `exec` needs.
- * Neighbours: process_section.ts, seccomp_section.ts; config.ts reads the whole.
+ * The process of config.json with the members of other sections about it: the parts of the file
+ * that `exec` needs. Neighbours: process_section.ts, seccomp_section.ts; config.ts reads the whole.
  */
 
 import type { SeccompSpec } from "../../kernel/seccomp/oci_filter.ts";

@@ -1,4 +1,7 @@
-/** `hooks` of config.json (config.md, "POSIX-platform Hooks"): programs of the host. Running them is not here. */
+/**
+ * `hooks` of config.json (config.md, "POSIX-platform Hooks"): programs of the host.
+ * launch/run_hooks.ts runs them.
+ */
 
 import type { JsonNode } from "../json_node.ts";
 

@@ -1,4 +1,4 @@
-/** User and group ids of a user namespace, or of a mount whose files have others than on disk. */
+/** Id mappings of a user namespace, or of a mount whose files have other ids than on disk. */
 
 import type { JsonNode } from "../json_node.ts";
 

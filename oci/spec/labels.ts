@@ -1,9 +1,9 @@
 /**
  * Labels of the host's security modules in config.json: AppArmor profiles, SELinux contexts.
  *
- * They confine what a process asks of the host's kernel, and a process in a sandbox asks nothing of it. So on a host
- * with such a module, where every client names its standard label, the label is passed over with a warning; on one
- * without it, it is an error, as it is for runc.
+ * Such a module confines calls to the host's kernel, and a guest process makes none. On a host with
+ * the module every client sends its standard label, so the label is ignored with a warning. On a
+ * host without it a label is an error, as with runc.
  */
 
 import type { JsonNode } from "../json_node.ts";

@@ -13,7 +13,7 @@ export const CAPABILITIES: ReadonlyMap<string, number> = numbersOf(
 /** RLIMIT_* by name. */
 export const RLIMITS: ReadonlyMap<string, number> = numbersOf(resource, "RLIMIT_", () => true);
 
-/** The constants of a module whose names begin so. */
+/** The constants of a module whose names begin with the prefix. */
 function numbersOf(
   constants: object,
   prefix: string,

@@ -1,4 +1,7 @@
-/** `linux` of config.json (config-linux.md). A sandbox is isolated in every way, whatever namespaces are asked for. */
+/**
+ * `linux` of config.json (config-linux.md). A sandbox is isolated in every respect, independent of
+ * the namespaces in it.
+ */
 
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { DeviceSpec } from "../protocol/boot_spec.ts";
@@ -36,7 +39,7 @@ export interface LinuxConfig {
   readonly uidMappings: readonly IdMapping[];
   readonly gidMappings: readonly IdMapping[];
   readonly devices: readonly DeviceSpec[];
-  /** As it stands there; null: none is asked for. */
+  /** As in the file; null: absent. */
   readonly cgroupsPath: string | null;
   readonly resources: Resources;
   /** null: not said. */

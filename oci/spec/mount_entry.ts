@@ -10,12 +10,15 @@ export interface ConfigMount {
   readonly destination: string;
   /** "bind", or a file system type of the kernel. */
   readonly type: string;
-  /** Of a bind mount: a host path, relative to the bundle. Of others a name that is shown, or null. */
+  /**
+   * Of a bind mount: a host path, relative to the bundle. Of other mounts the name that
+   * /proc/mounts shows, or null.
+   */
   readonly source: string | null;
   /** Byte strings. */
   readonly options: readonly string[];
   readonly isReadOnly: boolean;
-  /** Of a bind mount: what the host has mounted below the source is shown too. */
+  /** Of a bind mount: mounts below the source on the host are included. */
   readonly isRecursive: boolean;
   /** Of a bind mount: which ids its files have; null: those on disk. */
   readonly ids: MountIds | null;
@@ -36,7 +39,7 @@ const TYPES = [
   "cgroup2",
 ] as const;
 
-/** Options that runc has for what this runtime does not do. */
+/** Options of runc for features that this runtime does not have. */
 const REFUSED = /^(?:r?idmap=.*|mand)$/;
 
 /** Propagation both ways, and the half of it that a container has that cannot mount. */
@@ -110,7 +113,10 @@ function readDestination(node: JsonNode): string {
   return fromText(path);
 }
 
-/** Mounts of a sandbox cannot spread to the host: who can make none does not miss it. */
+/**
+ * Mounts of a sandbox cannot spread to the host. A container without CAP_SYS_ADMIN makes no mounts,
+ * so nothing is missing there.
+ */
 function checkBindOptions(options: JsonNode, mayMount: boolean): void {
   for (const option of options.items()) {
     const word = option.string();

@@ -1,7 +1,7 @@
 /**
- * What config.json may say only where the container has a namespace for it, new or joined: without one it would be the
- * host's (config.md, "Hostname"; config-linux.md, "Sysctl"). Settings of a kernel that have no namespace are those of the
- * container's own kernel, which a runtime without one has to refuse.
+ * Settings of config.json that need a namespace of the container, new or joined: without one they
+ * would be the host's (config.md, "Hostname"; config-linux.md, "Sysctl"). Settings without a
+ * namespace belong to the container's own kernel here; runc has to refuse them.
  */
 
 import type { JsonNode } from "../json_node.ts";

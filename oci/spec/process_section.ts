@@ -1,6 +1,6 @@
 /**
- * `process` of config.json: the program, who runs it, and what it may. The file that `exec --process` is given is one
- * too.
+ * `process` of config.json: the program, its user and its privileges. The file of `exec --process`
+ * has the same format.
  */
 
 import { fromText } from "../../kernel/core/bytes.ts";
@@ -10,7 +10,9 @@ import { type HasModule, hostHas, passOverLabel } from "./labels.ts";
 import { CAPABILITIES, RLIMITS } from "./linux_names.ts";
 import { readCpuAffinity, readIoPriority, readScheduler } from "./scheduling.ts";
 
-/** What a process is but for the size of its terminal, which the client may know better. */
+/**
+ * The members of a process, without the size of its terminal, which the client may set otherwise.
+ */
 export type ProcessConfig = Required<
   Omit<ProcessSpec, "consoleSize" | "personality" | "seccomp">
 >;
@@ -19,12 +21,12 @@ const ID_MAX = 0xfffffffe;
 /** Of Linux. */
 const NGROUPS_MAX = 65536;
 const DEFAULT_UMASK = 0o022;
-/** From here on a limit is none: what JSON numbers cannot tell from RLIM_INFINITY. */
+/** From here on a limit is RLIM_INFINITY: JSON numbers cannot distinguish the values. */
 const UNLIMITED = 2 ** 63;
 const OOM_SCORE_ADJ_MAX = 1000;
 
 /**
- * @param warn is told, a line each, what is passed over as runc does it
+ * @param warn called with a line for each setting that is ignored, as with runc
  * @param has whether the host has a security module
  * @throws UserError naming the JSON path
  */
@@ -66,7 +68,7 @@ export function readProcess(
   };
 }
 
-/** The size that config.json gives to the terminal. Clients without a terminal at hand say 0 x 0. */
+/** The terminal size of config.json. Clients without a terminal set 0 x 0. */
 export function readConsoleSize(node: JsonNode): ProcessSpec["consoleSize"] {
   if (node.isAbsent) return null;
   const rows = node.member("height").integer(0, 0xffff);
@@ -74,7 +76,7 @@ export function readConsoleSize(node: JsonNode): ProcessSpec["consoleSize"] {
   return rows === 0 || columns === 0 ? null : { rows, columns };
 }
 
-/** NAME=VALUE: what has no name or no value is no variable, and runc refuses it too. */
+/** NAME=VALUE. A text without a name or without "=" is no variable, and runc refuses it too. */
 function readVariable(node: JsonNode): string {
   const text = node.string();
   return isVariable(text) ? text : node.expected("NAME=VALUE");
@@ -94,7 +96,10 @@ function readGroups(node: JsonNode): number[] {
   return groups.map(readId);
 }
 
-/** Without the section a process has none. Names that this kernel does not know are passed over, as runc does. */
+/**
+ * Without the section a process has no capabilities. Names that this kernel does not know are
+ * ignored, as with runc.
+ */
 function readCapabilities(node: JsonNode, warn: (line: string) => void): CapabilitySpec {
   const unknown = new Set<string>();
   const set = (name: string): number[] => {

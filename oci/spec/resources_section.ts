@@ -1,6 +1,6 @@
 /**
- * `linux.resources` of config.json (config-linux.md, "Control groups"), which `update --resources` takes too. Absent
- * members are null. What they mean for a cgroup is not here.
+ * `linux.resources` of config.json (config-linux.md, "Control groups"), also the format of `update
+ * --resources`. Absent members are null. launch/cgroup/limits.ts has their meaning.
  */
 
 import type { JsonNode } from "../json_node.ts";

@@ -1,8 +1,9 @@
 /**
- * `linux.seccomp` of config.json (config-linux.md, "Seccomp") as rules by numbers of calls: what runc and libseccomp make
- * of it. Names of calls that x86-64 does not have are passed over, as they do.
+ * `linux.seccomp` of config.json (config-linux.md, "Seccomp") as rules by system call number, with
+ * the meaning that runc and libseccomp give them. Names of calls that x86-64 does not have are
+ * ignored, as there.
  *
- * Neighbour: kernel/seccomp/oci_filter.ts decides by them.
+ * Neighbour: kernel/seccomp/oci_filter.ts applies the rules.
  */
 
 import { ENOSYS, EPERM } from "../../ffi/abi/errno.ts";
@@ -74,7 +75,10 @@ const ALL: readonly [number, number] = [0xffffffff, 0xffffffff];
 /** What is a default of these lets a call pass that is younger than the profile. */
 const PERMISSIVE: readonly number[] = [SECCOMP_RET_ALLOW, SECCOMP_RET_LOG, SECCOMP_RET_TRACE];
 
-/** null: no filter is asked for. @throws UserError naming the path in the file */
+/**
+ * @returns null if the section is absent
+ * @throws UserError naming the path in the file
+ */
 export function parseSeccomp(node: JsonNode): K.SeccompSpec | null {
   if (node.isAbsent) return null;
   const action = node.member("defaultAction");
@@ -104,13 +108,14 @@ export function parseSeccomp(node: JsonNode): K.SeccompSpec | null {
       }
     }
   }
-  // Programs that try a new call first should hear that it is new, not that it is forbidden.
+  // A call that is newer than the profile gets ENOSYS, so that a program that tries it falls back
+  // to an older call.
   const action16 = (defaultVerdict & 0xffff0000) >>> 0;
   const isStub = !PERMISSIVE.includes(action16) && lastCall > 0;
   return {
     defaultVerdict,
     rules,
-    // The filter is attached to one task, whose threads inherit it.
+    // The filter is attached to one task before it has threads, and they inherit it.
     flags: flags.reduce((all, flag) => all | flag, 0) & ~SECCOMP_FILTER_FLAG_TSYNC,
     lastCall: isStub ? lastCall : null,
     lastX32Call: isStub && hasX32 ? lastX32Call : null,
@@ -130,8 +135,8 @@ function verdictOf(action: JsonNode, errnoRet: JsonNode): number {
 }
 
 /**
- * Sets of conditions, of which one must hold as a whole. Several conditions on one argument make each a set of its own,
- * as in runc.
+ * Sets of conditions; the rule applies if all conditions of one set hold. Several conditions on one
+ * argument make each a set of its own, as in runc.
  */
 function readConditions(args: JsonNode): K.SeccompCondition[][] {
   const conditions = args.items().map(readCondition);
@@ -152,8 +157,8 @@ function readCondition(node: JsonNode): K.SeccompCondition {
 const ZERO: readonly [number, number] = [0, 0];
 
 /**
- * LIMIT: values of 2^53 and more lose bits when JSON is read; the largest of 64 bits can be told apart, others are
- * refused.
+ * LIMIT: a value of 2^53 and more loses bits when JSON is read. The largest 64-bit value is
+ * recognized; others are refused.
  */
 function readWords(node: JsonNode): readonly [number, number] {
   const value = node.integer(0, 2 ** 64);

@@ -1,4 +1,6 @@
-/** `linux.timeOffsets` of config.json: how far the clocks of a new time namespace are from the host's. */
+/**
+ * `linux.timeOffsets` of config.json: the offsets of a new time namespace's clocks from the host's.
+ */
 
 import type { TimeOffsets } from "../../kernel/cred/time_namespace.ts";
 import type { JsonNode } from "../json_node.ts";

@@ -1,6 +1,6 @@
 /**
- * Whether a process of a record still lives: a pid is given to others once its process is gone, so the time of its start
- * is compared too. See proc_pid_stat(5).
+ * Whether a process of a record is still alive. A pid is reused after its process has gone, so the
+ * start time is compared too. See proc_pid_stat(5).
  */
 
 import { SIGKILL } from "../../ffi/abi/signal.ts";
@@ -36,7 +36,7 @@ export function processId(pid: number): ProcessId {
   return stat === null ? NO_PROCESS : { pid, start: stat.start };
 }
 
-/** Whether it lives: one that nobody has waited for yet does not. */
+/** Whether the process is alive; a zombie is not. */
 export function isAlive({ pid, start }: ProcessId): boolean {
   const stat = pid > 0 ? statOf(pid) : null;
   return stat !== null && stat.start === start && stat.state !== "Z" && stat.state !== "X";
@@ -49,7 +49,8 @@ export function statusOf(record: ContainerRecord): Status {
 }
 
 /**
- * Kills a process, if it is that one, and waits for its end. @returns whether it is gone within `timeoutMs`
+ * Kills the process and waits for its end, unless the pid is another process's.
+ * @returns whether it is gone within `timeoutMs`
  */
 export function endProcess(process: ProcessId, timeoutMs: number): boolean {
   if (process.pid <= 0) return true;

@@ -1,7 +1,8 @@
 /**
- * What is kept of a container between two commands: `state.json` in its directory. Plain JSON, one version.
+ * The record of a container, which is kept between commands: `state.json` in its directory. Plain
+ * JSON, one version.
  *
- * Not here: where it is kept (store.ts), whether the processes in it still live (liveness.ts).
+ * Not here: where it is stored (store.ts), whether its processes are alive (liveness.ts).
  */
 
 import type { CgroupRecord } from "../launch/cgroup/group_plan.ts";
@@ -34,28 +35,34 @@ export interface ContainerRecord {
   /** RFC 3339. */
   readonly created: string;
   readonly annotations: Readonly<Record<string, string>>;
-  /** Name of the user who made it. */
+  /** Name of the user that made the container. */
   readonly owner: string;
   /** As last written; liveness.ts corrects it. */
   readonly status: Status;
-  /** A command is changing the status, or was killed while it did: the sandbox knows what it is now. */
+  /**
+   * A command is changing the status, or was killed while it did. The sandbox knows the current
+   * status.
+   */
   readonly isChanging: boolean;
   /** The command that is making it, while `creating`. */
   readonly creator: ProcessId;
   /** Stands for the first process of the container; its pid is what clients know. */
   readonly init: ProcessId;
-  /** The container in whose sandbox this one lives: its own id for the first one. */
+  /** The container that the sandbox was made for: its own id for the first one. */
   readonly sandboxId: string;
   readonly sentry: ProcessId;
   readonly gofer: ProcessId;
-  /** Directory of the host that takes what it writes to its root, and goes with it; null and absent: none. */
+  /**
+   * Host directory that takes writes to the root, and is removed with the container; null or
+   * absent: none.
+   */
   readonly upper?: string | null;
   /** Its control groups; null: none. */
   readonly cgroup: CgroupRecord | null;
   /** `hooks` of config.json, as it was at create; null: not known yet. */
   readonly hooks: Hooks | null;
   readonly terminal: boolean;
-  /** Inode numbers of the host namespaces that stand for the container's, by type ("pid", "net", "ipc"). */
+  /** Inode numbers of the container's host namespaces, by type ("pid", "net", "ipc"). */
   readonly namespaces: Readonly<Record<string, number>>;
 }
 
@@ -75,7 +82,7 @@ export function parseRecord(path: string, text: string): ContainerRecord {
   return value;
 }
 
-/** The file is written by this program alone, in one piece: the version tells the rest. */
+/** Checks the version only, because this program alone writes the file, and as a whole. */
 function isRecord(value: unknown): value is ContainerRecord {
   return typeof value === "object" && value !== null && "version" in value &&
     value.version === RECORD_VERSION && "id" in value && typeof value.id === "string" &&

@@ -1,10 +1,11 @@
 /**
- * The containers of a host: a directory each under one root, with `state.json`, `lock`, and for the first container of a
- * sandbox `control.sock`.
+ * The containers of a host: a directory each under one root, with `state.json`, `lock`, and for the
+ * first container of a sandbox `control.sock`.
  *
- * A record is replaced by rename, so that a reader sees an old or a new one and never half; whoever changes something
- * holds the lock. A command can be killed between any two instructions: what it leaves is told by the record's status
- * and the processes in it (liveness.ts). Not here: what the processes do.
+ * A record is replaced by rename, so that a reader sees the old or the new one as a whole. A
+ * command that changes a record holds the lock. A command can be killed between any two
+ * instructions: the record's status and its processes show what is left (liveness.ts). Not here:
+ * what the processes do.
  */
 
 import { join } from "@std/path";
@@ -56,7 +57,7 @@ export class ContainerDir {
     this.path = join(root, id);
   }
 
-  /** @throws UserError if that cannot be told */
+  /** @throws UserError if the host does not permit the check */
   get exists(): boolean {
     try {
       return Deno.statSync(this.path).isDirectory;
@@ -112,7 +113,11 @@ export class ContainerDir {
     }
   }
 
-  /** Writes it again with some members changed: the new record. @throws UserError if there is none */
+  /**
+   * Writes the record again with some members changed.
+   * @returns the new record
+   * @throws UserError if there is none
+   */
   update(change: Partial<ContainerRecord>): ContainerRecord {
     const record = this.read();
     if (record === null) throw doesNotExist(this.id);
@@ -133,7 +138,10 @@ export class ContainerDir {
     }
   }
 
-  /** The same without waiting: "busy" if somebody has it. @throws UserError */
+  /**
+   * The same without waiting: "busy" if another process holds the lock.
+   * @throws UserError
+   */
   tryLock(): Lock | "busy" | null {
     return this.#lock(LOCK_EX | LOCK_NB);
   }
@@ -146,7 +154,7 @@ export class ContainerDir {
       if (fd < 0) throw new UserError(`cannot lock ${path}: ${errnoName(fd)}`);
       let r: number;
       do r = syscall(SYS_flock, fd, operation); while (r === -EINTR);
-      // Whoever had it may have removed all of it meanwhile.
+      // The last holder of the lock may have removed the directory meanwhile.
       if (r >= 0 && isSameFile(fd, path)) return new Lock(fd);
       close(fd);
       if (r === -EWOULDBLOCK) return "busy";
@@ -155,7 +163,8 @@ export class ContainerDir {
   }
 
   /**
-   * The socket's name in a form that is always short enough for a socket address: through a descriptor of the directory.
+   * Calls `use` with a path of the socket that fits a socket address: through a descriptor of the
+   * directory.
    */
   withSocketPath<T>(use: (path: string) => T): T {
     const flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
@@ -168,8 +177,9 @@ export class ContainerDir {
   }
 
   /**
-   * Removes everything; no error if it is gone. The record goes first: what is left then is nobody's. The lock goes last:
-   * from then on the name can be had again, and the directory may belong to somebody else already.
+   * Removes the directory; no error if it is gone. The record is removed first: what is left has no
+   * owner then. The lock is removed last: from then on the id is free, and the directory may belong
+   * to a new container.
    */
   remove(): void {
     this.clear();
@@ -228,10 +238,11 @@ export class StateStore {
   }
 
   /**
-   * Makes the directory of a new container, and locks it. One without a record is what a command that was killed has left:
-   * it is taken over. Those of other ids are removed: no command about them may ever come.
+   * Makes the directory of a new container, and locks it. A directory without a record is a
+   * leftover of a killed command: it is taken over. Those of other ids are removed, because no
+   * command may ever name them again.
    *
-   * @throws UserError if there is such a container
+   * @throws UserError if the container exists
    */
   create(id: string): { readonly dir: ContainerDir; readonly lock: Lock } {
     const dir = this.dir(id);
@@ -240,7 +251,7 @@ export class StateStore {
       const isNew = this.#make(dir);
       const lock = lockNew(dir, isNew);
       if (lock === "busy") throw alreadyExists();
-      // Somebody has removed it meanwhile.
+      // Another process has removed it meanwhile.
       if (lock === null) continue;
       if (dir.hasRecord) {
         lock.release();
@@ -288,7 +299,10 @@ export class StateStore {
     return { dir, record };
   }
 
-  /** Every record that can be read, by id. @param onDamage told of each other one */
+  /**
+   * Every record that can be read, by id.
+   * @param onDamage called for each record that cannot be read
+   */
   list(onDamage: (error: UserError) => void = () => {}): ContainerRecord[] {
     const records: ContainerRecord[] = [];
     for (const id of this.ids()) {

@@ -88,7 +88,7 @@ Deno.test("a directory without a record, which a killed command has left, is tak
     assertEquals([...Deno.readDirSync(second.dir.path)].map((e) => e.name), ["lock"]);
     second.dir.write(recordOf("c"));
     second.lock.release();
-    // What is removed late is not the new container's.
+    // A late removal must not remove files of the new container.
     Deno.writeTextFileSync(`${second.dir.path}/state.json.new`, "{");
     second.dir.remove();
     assertEquals(store.ids(), []);

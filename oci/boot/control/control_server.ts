@@ -1,6 +1,7 @@
 /**
- * Answers commands about a running sandbox: protocol/control_protocol.ts. A connection brings one request and gets one answer; no
- * client is ever waited for. What the requests lead to is their handler's business.
+ * Answers commands about a running sandbox (protocol/control_protocol.ts). A connection brings one
+ * request and gets one answer. The server never waits for a client. A RequestHandler carries the
+ * requests out.
  */
 
 import { EAGAIN, EINTR } from "../../../ffi/abi/errno.ts";

@@ -1,6 +1,6 @@
 /**
- * What `dvisor debug` shows of a container: its tasks and what they wait for, their open files and memory, and what is
- * mounted. Text for people.
+ * The text of `dvisor debug`: a container's tasks and what they wait for, their open files and
+ * memory, and the mounts.
  */
 
 import { NAMES } from "../../../ffi/abi/syscall_numbers.ts";

@@ -1,9 +1,11 @@
 /**
- * Places for containers that are going to join a running sandbox: for each the host process that those of its guests are
- * copies of, and the socket of whoever waits for it. Whoever reserved one puts that process into the control groups of the
- * container before there is anything to copy, for the sandbox itself may move nobody.
+ * Reservations of containers that are about to join a running sandbox. A reservation has a host
+ * process, of which the container's guest processes will be copies, and the socket of the
+ * container's waiter. The command that joins moves that process into the container's control groups
+ * before there are copies, because the sandbox may move no process itself.
  *
- * Neighbours: request_handler.ts, boot/guest/guest_container.ts; container/join_sandbox.ts asks.
+ * Neighbours: request_handler.ts, boot/guest/guest_container.ts; container/join_sandbox.ts sends
+ * the requests.
  */
 
 import { EPOLLHUP, EPOLLRDHUP } from "../../../ffi/abi/epoll.ts";
@@ -29,7 +31,10 @@ export class Places {
     this.kernel = kernel;
   }
 
-  /** @returns settled with a pidfd of the place's process, if the platform has such a one @throws UserError; the socket stays the caller's then */
+  /**
+   * @returns settled with a pidfd of the place's process, if the platform has one
+   * @throws UserError; the socket stays the caller's then
+   */
   reserve(id: string, waiter: BootSocket): Later {
     if (this.#byId.has(id)) throw new UserError("container with given ID already exists");
     const { platform } = this.kernel;
@@ -51,13 +56,13 @@ export class Places {
     return place;
   }
 
-  /** Whoever reserved it is gone. */
+  /** The command that reserved the place is gone. */
   drop(id: string): void {
     this.take(id).giveUp();
   }
 }
 
-/** Hears the end of whoever waits; what that sends stays where it is. */
+/** Watches for the end of the container's waiter. Packets of the waiter stay in the socket. */
 export class Place extends Waiter {
   readonly template: AddressSpace;
   readonly waiter: BootSocket;

@@ -1,6 +1,6 @@
 /**
- * What a running sandbox hears from outside: signals for the first process and sizes of the terminal; that nobody waits
- * for it any more; that its file server is gone.
+ * Events of a running sandbox that come from its launcher or waiter: signals for the first process,
+ * terminal sizes, and the end of the waiter. The end of the Gofer, too.
  */
 
 import { EPOLLIN, EPOLLRDHUP } from "../../../ffi/abi/epoll.ts";
@@ -28,7 +28,7 @@ const PACKETS_A_TURN = 64;
 /** Signals are 1 to 64, sizes of a terminal 16 bits (ioctl_tty(2)). */
 const SIGNAL_MAX = 64, SIZE_MAX = 0xffff;
 
-/** Reads the control socket. What makes no sense there is passed over. */
+/** Reads the control socket. Packets that are not valid are ignored. */
 export class LauncherLink extends Waiter {
   private readonly host: Host;
   private readonly control: BootSocket;
@@ -61,7 +61,7 @@ export class LauncherLink extends Waiter {
   }
 }
 
-/** Sees the end of the Gofer's socket; what arrives there is its client's. */
+/** Watches for the end of the Gofer's socket. GoferClient reads what arrives there. */
 export class GoferWatch extends Waiter {
   private readonly listener: GoferListener;
 

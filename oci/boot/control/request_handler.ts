@@ -1,4 +1,6 @@
-/** What commands ask of a sandbox (protocol/control_protocol.ts), led to the container that they are about. */
+/**
+ * Hands each request of a command (protocol/control_protocol.ts) to the container that it names.
+ */
 
 import { UserError } from "../../user_error.ts";
 import type { GuestFds } from "../../protocol/boot_spec.ts";

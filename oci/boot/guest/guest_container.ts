@@ -1,6 +1,6 @@
 /**
- * One container in a running sandbox: its files, its first process and those that were started beside it, and what commands
- * do to it. The kernel's side is kernel/containers.ts.
+ * One container in a running sandbox: its files, its first process, the processes of `exec`, and
+ * what commands do to them. The kernel's side is kernel/containers.ts.
  */
 
 import { SIGKILL } from "../../../ffi/abi/signal.ts";
@@ -46,13 +46,13 @@ import { type GoferListener, GoferWatch } from "../control/launcher_events.ts";
 export interface ContainerOwner {
   /** Its first process is gone, and so is all else in it. */
   onContainerEnd(container: GuestContainer): void;
-  /** Nobody waits for its first process any more. */
+  /** The waiter of the container's first process has ended. */
   onAbandoned(container: GuestContainer): void;
   /** Its files are gone. */
   onGoferGone(container: GuestContainer): void;
 }
 
-/** Whose namespaces a container shares. */
+/** The containers whose namespaces this one shares. */
 export interface Shares {
   readonly pid: GuestContainer | null;
   readonly ipc: GuestContainer | null;
@@ -80,7 +80,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
   readonly id: string;
   readonly kernel: SandboxKernel;
   readonly init: GuestProcess;
-  /** What it is told of its control group. */
+  /** The limits that the container's cgroup files show. */
   readonly limits: CgroupLimits;
   readonly #container: Container;
   readonly #owner: ContainerOwner;
@@ -219,7 +219,10 @@ export class GuestContainer implements GuestOwner, GoferListener {
     this.kernel.oom.limit(this.#container, this.limits.memoryMax);
   }
 
-  /** Tells the host, if `victim` is one of its processes. */
+  /**
+   * Makes the host count an OOM kill in the container's group, if `victim` is a process of the
+   * container.
+   */
   showOutOfMemory(victim: ThreadGroup): boolean {
     if (!this.#container.groups.has(victim)) return false;
     this.#witness?.show();
@@ -237,7 +240,10 @@ export class GuestContainer implements GuestOwner, GoferListener {
     keepLimits(this.#container, this.limits, !this.kernel.platform.isInProcess);
   }
 
-  /** The host keeps it, but for a further container whose guests it counts in the groups of the sandbox. */
+  /**
+   * Makes the kernel keep the CPU limit of a further container on kvm, where the host counts all
+   * guests in the groups of the sandbox. Elsewhere the host keeps the limit.
+   */
   #keepCpuLimit(): void {
     if (!this.kernel.platform.isInProcess || this.#container.template === null) return;
     const { cpuQuotaUs, cpuPeriodUs } = this.limits;
@@ -260,7 +266,11 @@ export class GuestContainer implements GuestOwner, GoferListener {
     return this.#hasStarted ? "running" : "created";
   }
 
-  /** @param done told when the hooks have ended and the program runs, or why it does not @throws UserError */
+  /**
+   * @param done called when the hooks have ended and the program runs, or with the reason why it
+   * does not
+   * @throws UserError
+   */
   start(
     hooks: readonly StartHook[],
     streams: readonly HookStreams[],
@@ -377,7 +387,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     else process.kill();
   }
 
-  /** Once everybody in it is gone. */
+  /** Called when all processes of the container have ended. */
   finish(): void {
     if (this.#execs.size === 0) {
       this.#owner.onContainerEnd(this);
@@ -387,7 +397,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     kernel.timers.arm(new EndCheck(this), kernel.now() + END_CHECK_NS);
   }
 
-  /** The last of it, when its end was told. */
+  /** Releases what is left, after the exit code was sent. */
   release(): void {
     this.kernel.host.unwatch(this.#goferFd);
     dropContainer(this.#container);

@@ -1,6 +1,7 @@
 /**
- * A process of the guest that somebody on the host waits for (proxy/waiter_image.ts): passes signals and terminal sizes on
- * to it, and tells its end. Which process it is in its container is guest_container.ts's business.
+ * A guest process that has a waiter on the host (proxy/waiter_image.ts). Passes the waiter's
+ * signals and terminal sizes to the process, and sends its exit code back. guest_container.ts
+ * decides which process of the container this is.
  */
 
 import { SIGKILL } from "../../../ffi/abi/signal.ts";
@@ -15,9 +16,9 @@ import type { StartedGuest } from "./guest_start.ts";
 import { LauncherLink, type WaiterListener } from "../control/launcher_events.ts";
 
 export interface GuestOwner {
-  /** The process is gone; whoever waits is told afterwards. */
+  /** The process has ended; the waiter gets the exit code afterwards. */
   onGuestEnd(process: GuestProcess): void;
-  /** Nobody waits for it any more. */
+  /** The waiter of the process has ended. */
   onWaiterGone(process: GuestProcess): void;
 }
 
@@ -63,7 +64,7 @@ export class GuestProcess implements ExitListener, WaiterListener {
     this.#bridge?.drain();
   }
 
-  /** Tells its end to whoever waits, and lets go of everything. */
+  /** Sends the exit code to the waiter, and closes all descriptors. */
   tellEnd(): void {
     this.drain();
     this.#bridge?.close();

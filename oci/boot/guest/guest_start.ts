@@ -1,6 +1,6 @@
 /**
- * Starts a process in a container, the first one or a further one: its standard files or its terminal, who it is, its
- * program. What becomes of it is guest_process.ts's.
+ * Starts a process in a container, the first one or one of `exec`: connects its standard files or
+ * its terminal, sets its credentials, loads its program. guest_process.ts follows it from then on.
  */
 
 import { EACCES, EISDIR, ELOOP, ENOENT, ENOEXEC, ENOTDIR } from "../../../ffi/abi/errno.ts";
@@ -97,7 +97,7 @@ interface OwnTerminal {
   readonly bridge: TerminalBridge;
 }
 
-/** A terminal for the process; stderr stays what it is outside if that is no terminal. */
+/** A terminal for the process. Its stderr stays the host's file if that is no terminal. */
 function openTerminal(
   kernel: SandboxKernel,
   container: Container,

@@ -1,4 +1,7 @@
-/** HOME of a container's process, which runc sets where the environment has none: from the container's /etc/passwd. */
+/**
+ * HOME of a container's process: from the container's /etc/passwd where the environment has none,
+ * as with runc.
+ */
 
 import { AT_FDCWD, O_RDONLY } from "../../../ffi/abi/fcntl.ts";
 import { copyToBuffer } from "../../../ffi/mem/native_memory.ts";

@@ -1,4 +1,4 @@
-/** Who the first process is: credentials and limits of a process spec, as the kernel has them. */
+/** Credentials and limits of a process, from its ProcessSpec. */
 
 import { capSet, intersection } from "../../../kernel/cred/cap_set.ts";
 import {
@@ -51,7 +51,7 @@ export function limitsOf(process: ProcessSpec): Limits {
   return limits;
 }
 
-/** What a process has besides: how it is scheduled, what the OOM killer thinks of it, and its personality. */
+/** Sets how the process is scheduled, its OOM score adjustment and its personality. */
 export function settle(task: Task, process: ProcessSpec): void {
   const { sched, group } = task, { scheduler, affinity } = process;
   group.oomScoreAdj = process.oomScoreAdj ?? 0;
@@ -69,7 +69,10 @@ export function settle(task: Task, process: ProcessSpec): void {
   sched.periodNs = scheduler.periodNs;
 }
 
-/** Before the first instruction; what the process may later do to have filters does not matter. */
+/**
+ * Attaches the filter before the first instruction. No check applies: seccomp(2)'s conditions are
+ * for processes that install a filter themselves.
+ */
 function attachSeccomp(task: Task, spec: SeccompSpec | null): void {
   if (spec === null) return;
   const r = attachFilter(task, seccompFilterOf(task.account, spec), spec.flags);

@@ -1,6 +1,7 @@
 /**
- * The guest of `do`: one process in the kernel's first namespaces, with the signals of the command outside. No container:
- * nobody asks for it by name, and a signal that it does not handle ends it.
+ * The guest of `do`: one process in the kernel's first namespaces, which gets the signals of the
+ * command on the host. It is no container: commands cannot name it, and a signal that it does not
+ * handle ends it.
  */
 
 import { GoferClient } from "../../../gofer/client/gofer_client.ts";
@@ -21,7 +22,7 @@ import {
 } from "../control/launcher_events.ts";
 
 export interface PlainOwner {
-  /** Nobody waits for the guest any more. */
+  /** The waiter of the guest has ended. */
   onWaiterGone(): void;
   /** Its files are gone. */
   onGoferGone(guest: PlainGuest): void;

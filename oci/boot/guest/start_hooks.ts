@@ -1,6 +1,7 @@
 /**
- * Hooks that run inside a container before its program does (`startContainer`): one after the other, beside the first
- * process, which stands still meanwhile. Neighbours: oci/launch runs those of the host; container/start.ts asks for these.
+ * Hooks that run inside a container before its program (`startContainer`): one after the other,
+ * beside the first process, which is frozen meanwhile. Neighbours: launch/run_hooks.ts runs the
+ * hooks on the host; container/start.ts requests these.
  */
 
 import { SIGKILL } from "../../../ffi/abi/signal.ts";

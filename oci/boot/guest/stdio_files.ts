@@ -1,6 +1,6 @@
 /**
- * The guest's standard files over host descriptors that the launcher gave. Not here: a terminal of the guest's own
- * (terminal_bridge.ts).
+ * The guest's standard files over host descriptors that the launcher passed. Not here: a terminal
+ * of the guest's own (terminal_bridge.ts).
  */
 
 import { ENXIO } from "../../../ffi/abi/errno.ts";
@@ -33,11 +33,14 @@ export class StdioFiles {
   private readonly fs: HostFdFs;
   private readonly namespace: MountNamespace;
   private readonly fds: GuestFds;
-  /** Those that belong to a file, or to who took them. */
+  /** Descriptors that a file owns, or that `take` has handed out. */
   private readonly taken: Set<number> = new Set();
   private readonly owner: Pick<ProcessSpec, "uid" | "gid">;
 
-  /** @param fds host descriptors @param owner the user whose files they are */
+  /**
+   * @param fds host descriptors
+   * @param owner the user that owns the files
+   */
   constructor(
     kernel: SandboxKernel,
     container: Container,
@@ -51,7 +54,10 @@ export class StdioFiles {
     this.owner = owner;
   }
 
-  /** File 0, 1, 2 or a further one; it owns the descriptor, and belongs to the user of the first process. */
+  /**
+   * File 0, 1, 2 or a further one. It owns the descriptor, and its owner is the user of the first
+   * process.
+   */
   open(index: number): OpenFile {
     const fd = this.take(index), { uid, gid } = this.owner;
     const flags = fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND);

@@ -1,7 +1,7 @@
 /**
- * Connects the guest's terminal (kernel/console.ts) with the terminal of the host that the sandbox was started from: what
- * is typed there goes into the master, what the guest writes comes out there. The host's terminal is in raw mode; all
- * that a terminal does to lines and keys happens in the kernel of the sandbox.
+ * Connects the guest's terminal (kernel/console.ts) with the host terminal that the sandbox was
+ * started from: input of the host terminal goes into the master, output of the guest goes to the
+ * host terminal. The host terminal is in raw mode; the line discipline is the guest terminal's.
  *
  * Neighbour: host/terminal.ts, which the launcher uses.
  */
@@ -27,7 +27,10 @@ export interface GuestConsole {
   readonly master: {
     /** `count` bytes of `src` are typed; how many had room. */
     type(src: Uint8Array, count: number): number;
-    /** Output into `dst`: bytes, 0 for nothing now, or negative when nobody can write any more. */
+    /**
+     * Copies output into `dst`: returns bytes, 0 for none yet, or a negative number when no process
+     * has the terminal open for writing.
+     */
     fetch(dst: Uint8Array): number;
     resize(rows: number, columns: number): void;
     readonly waitQueue: WaitQueue;
@@ -115,7 +118,7 @@ class Input extends Waiter {
 
   /** The guest may have room again. */
   resume(): void {
-    // Typing makes echoes, of which we hear while we type.
+    // A write to the master makes echoes, whose wake-up arrives during the write.
     if (this.left === 0 || this.isTyping) return;
     this.push();
     if (this.left === 0) this.host.arm(this.fd, POLLIN);
@@ -159,7 +162,7 @@ class Output extends Waiter {
 
   /** As much as there is and the host takes. */
   pump(): void {
-    // Taking output makes room for more, of which we hear while we are here.
+    // A read from the master makes room for output, whose wake-up arrives during the read.
     if (this.isPumping) return;
     this.isPumping = true;
     while (!this.isWaiting && this.fill()) {

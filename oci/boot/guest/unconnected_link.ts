@@ -1,9 +1,10 @@
 /**
- * A link with nobody at its other end, for the guest of `do` without network: resolvers look only for addresses of
- * kinds that some link other than `lo` has (AI_ADDRCONFIG, getaddrinfo(3)), and programs look for a link's hardware address.
- * Nothing can be reached through it but its own address.
+ * A network link without a peer, for the guest of `do` without network. Resolvers look only for
+ * addresses of families that some link other than `lo` has (AI_ADDRCONFIG, getaddrinfo(3)), and
+ * programs look for a link's hardware address. Only the link's own address can be reached through
+ * it.
  *
- * Containers do not get one: their clients count links.
+ * Containers have none, because their clients count links.
  */
 
 import { IFAPROT_UNSPEC, RT_SCOPE_UNIVERSE } from "../../../ffi/abi/netlink.ts";
@@ -11,7 +12,7 @@ import { MAPPED } from "../../../kernel/net/inet/address.ts";
 import type { NetNamespace } from "../../../kernel/net/net_namespace.ts";
 
 const NAME = "eth0", PREFIX = 24;
-/** Of a network that nobody has: TEST-NET-1 (RFC 5737). */
+/** An address of TEST-NET-1 (RFC 5737), which no network uses. */
 const ADDRESS = MAPPED + "\xc0\0\x02\x02", BROADCAST = MAPPED + "\xc0\0\x02\xff";
 
 export function addLonelyLink(net: NetNamespace): void {

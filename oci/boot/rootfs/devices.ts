@@ -1,9 +1,10 @@
 /**
- * /dev as container runtimes make it (config-linux.md, "Default Devices"): nodes, links for the standard files, the
- * multiplexer of terminals. Nodes whose driver this kernel lacks are there too; opening one is ENXIO.
+ * /dev as container runtimes make it (config-linux.md, "Default Devices"): nodes, links for the
+ * standard files, the multiplexer of terminals. Nodes without a driver in this kernel exist too;
+ * opening one is ENXIO.
  *
- * Where /dev is a directory of the host's, nodes cannot be made in it: they are mounted on files there, from a file
- * system of the container's own.
+ * Where /dev is a directory of the host, nodes cannot be made in it. Then a node of a file system
+ * that only the container has is bind-mounted on a file there.
  */
 
 import { EEXIST, ENOENT, ENXIO, EPERM } from "../../../ffi/abi/errno.ts";
@@ -28,7 +29,7 @@ function standard(name: string, major: number, minor: number): DeviceSpec {
   return { path: `/dev/${name}`, type: "c", major, minor, mode: 0o666, uid: 0, gid: 0 };
 }
 
-/** For everybody, in every container. */
+/** Nodes of every container, with mode 0666. */
 const STANDARD: readonly DeviceSpec[] = [
   standard("null", 1, 3),
   standard("zero", 1, 5),
@@ -72,7 +73,7 @@ export function setUpDev(
   link(caller, PTMX, "pts/ptmx");
 }
 
-/** What is there stays. */
+/** Makes a symbolic link unless the path exists. */
 function link(caller: Caller, path: string, target: string): void {
   const r = symlinkAt(caller, target, AT_FDCWD, path);
   if (r < 0 && r !== -EEXIST) throw cannot("cannot make the link", path, r, ROOT);
@@ -93,7 +94,7 @@ class DeviceMaker {
   make(device: DeviceSpec, jsonPath: string): void {
     const path = makeParents(this.caller, device.path);
     let r = typeof path === "number" ? path : this.makeNode(device, path);
-    // As runc: what is there stays.
+    // An existing file is kept, as with runc.
     if (r === -EEXIST) return;
     if (r === -EPERM) r = this.mountNode(device);
     if (r < 0) throw cannot("cannot make the device", device.path, r, jsonPath);

@@ -1,4 +1,7 @@
-/** The file systems that a container's mounts show: of its Gofer, overlays of those, and of the kernel. */
+/**
+ * The file systems behind a container's mounts: the Gofer's trees, overlays of them, and the
+ * kernel's own.
+ */
 
 import { ENODEV } from "../../../ffi/abi/errno.ts";
 import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
@@ -17,8 +20,8 @@ import type { MountSpec, OverlayLayers, RootSpec } from "../../protocol/boot_spe
 import type { Account } from "../../../kernel/core/account.ts";
 
 /**
- * LIMIT: for so long, in ns, a change that the host makes to the root directory (docker cp) may stay unseen by what runs
- * already. Names and attributes only: bytes are never kept.
+ * LIMIT: ns for which running processes may miss a change that the host makes to the root
+ * directory, as `docker cp` does. Names and attributes only: bytes are never kept.
  */
 const ROOT_LEASE_NS = 250_000_000;
 
@@ -41,7 +44,7 @@ export class FileSystems {
     this.limits = limits;
   }
 
-  /** The root directory, or -errno. Behind an overlay nobody else is expected to change it. */
+  /** The root directory, or -errno. Below an overlay the host is not expected to change it. */
   root(spec: RootSpec): FileSystem | number {
     const { memory, host } = this.kernel, { overlay } = spec;
     const fs = GoferFs.attach(this.gofer, spec.goferAttach, memory, {
@@ -59,7 +62,7 @@ export class FileSystems {
       : ownOverlay(this.account, fs.root, upper, memory.frames, text);
   }
 
-  /** A tree that nobody else sees. */
+  /** A tree that only this container sees. */
   private own(name: string): GoferFs | number {
     return GoferFs.attach(this.gofer, name, this.kernel.memory, { isExclusive: true });
   }

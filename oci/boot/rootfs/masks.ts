@@ -14,7 +14,7 @@ import { UserError } from "../../user_error.ts";
 import { cannot } from "../../file_error.ts";
 import { findNull, NULL_PATH } from "./devices.ts";
 
-/** Shows a path once more, over itself, without the right to write; one that is not there does not matter. */
+/** Bind-mounts a path over itself, read-only. A path that does not exist is ignored. */
 export function makeReadOnly(caller: Caller, path: string, jsonPath: string): void {
   const at = existing(caller, path, jsonPath);
   if (at === null) return;
@@ -28,7 +28,10 @@ export function makeReadOnly(caller: Caller, path: string, jsonPath: string): vo
   if (r < 0) throw cannot("cannot make read-only", path, r, jsonPath);
 }
 
-/** Hides a directory behind an empty one and a file behind /dev/null; one that is not there does not matter. */
+/**
+ * Hides a directory behind an empty one, and a file behind /dev/null. A path that does not exist is
+ * ignored.
+ */
 export function mask(
   kernel: SandboxKernel,
   caller: Caller,

@@ -1,7 +1,7 @@
 /**
- * The files of a container: its root file system, what is mounted on it, /dev, what is hidden and what is read-only, as
- * the boot spec says, in the order of runc. Not here: what mount(2) of the guest can do later
- * (kernel/vfs/mount_operations.ts); the parts (oci/boot/rootfs).
+ * Builds the files of a container from the boot spec, in runc's order: the root file system,
+ * mounts, /dev, masked and read-only paths. Not here: mount(2) of the guest
+ * (kernel/vfs/mount_operations.ts).
  */
 
 import { ENOTDIR } from "../../../ffi/abi/errno.ts";
@@ -65,12 +65,14 @@ export function limitsOf(spec: MountTreeSpec): CgroupLimits {
 }
 
 /**
- * For any container: made with its root directory alone, then filled by somebody of the container, whose namespaces
- * /proc, /dev/mqueue and others show.
+ * The mounts of a container. It is made with the root directory alone; a task of the container
+ * fills it, because /proc, /dev/mqueue and others show that task's namespaces.
  */
 export class MountTree {
   readonly namespace: MountNamespace;
-  /** What the container's control group shows: whoever changes them changes what is shown. */
+  /**
+   * The limits that the container's cgroup files show. A change of this object changes the files.
+   */
   readonly limits: CgroupLimits;
   private readonly kernel: SandboxKernel;
   private readonly types: FileSystems;

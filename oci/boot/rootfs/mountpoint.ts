@@ -1,6 +1,7 @@
 /**
- * Places for mounts and nodes, made if they are missing. Symbolic links are followed as the container sees them, also
- * those that lead nowhere yet: a link to /etc/x is the container's /etc/x.
+ * Mount points and places for nodes, made where they are missing. Symbolic links are followed
+ * inside the container, also those without a target yet: a link to /etc/x means the container's
+ * /etc/x.
  */
 
 import { EEXIST, ELOOP, ENOENT } from "../../../ffi/abi/errno.ts";
@@ -16,7 +17,10 @@ import { findAt, readlinkAt } from "../../../kernel/vfs/status.ts";
 /** Mode of what is made, as runc has it. */
 const MODE = 0o755;
 
-/** The place at `path` (absolute): a directory, or a file to mount a file on. A Path that is not pinned, or -errno. */
+/**
+ * The place at the absolute path `path`: a directory, or a file to mount a file on. Returns a Path
+ * that is not pinned, or -errno.
+ */
 export function makePlace(caller: Caller, path: string, isDirectory: boolean): Path | number {
   const real = makeAll(caller, path, isDirectory ? "directory" : "file");
   return typeof real === "number" ? real : findAt(caller, AT_FDCWD, real, AT_SYMLINK_NOFOLLOW);

@@ -1,4 +1,7 @@
-/** `linux.sysctl` of config.json: settings of the container's own kernel, written before its program starts. */
+/**
+ * `linux.sysctl` of config.json: settings of the container's kernel, written before its program
+ * starts.
+ */
 
 import { ENOENT } from "../../../ffi/abi/errno.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
@@ -38,7 +41,10 @@ function isHostNetwork(kernel: SandboxKernel): boolean {
   return kernel.namespaces.net.network !== null;
 }
 
-/** Names are those of the caller's UTS namespace; a file of /proc would ask for that of a running process. */
+/**
+ * Sets the name in the caller's UTS namespace. A file of /proc would use the namespace of a running
+ * process, and there is none yet.
+ */
 function setName(kernel: SandboxKernel, caller: Caller, name: string, value: string): boolean {
   const { uts } = hasNamespaces(caller) ? caller.ns : kernel.namespaces;
   switch (name.replaceAll("/", ".")) {

@@ -1,6 +1,7 @@
 /**
- * What the boot process does to itself: lets go of descriptors that it has by accident, becomes undumpable, and puts
- * the seccomp filter on. Namespaces, ids and capabilities are the launcher's work (launch/).
+ * What the boot process does to itself: closes descriptors that it got by accident, becomes
+ * undumpable, and installs the seccomp filter. The launcher sets namespaces, ids and capabilities
+ * (launch/sentry_process.ts).
  */
 
 import { AT_FDCWD, F_GETFD, FD_CLOEXEC, O_CLOEXEC, O_RDWR } from "../../../ffi/abi/fcntl.ts";
@@ -12,7 +13,7 @@ import { syscall } from "../../../ffi/sys/native.ts";
 import type { PlatformName } from "../../../platform/select/candidates.ts";
 import { installFilter } from "./seccomp_filter.ts";
 
-/** What a descriptor is, as /proc/self/fd shows it; "" for one that is closed. */
+/** The target of /proc/self/fd/`fd`; "" for a closed descriptor. */
 function targetOf(fd: number): string {
   try {
     return Deno.readLinkSync(`/proc/self/fd/${fd}`);
@@ -22,8 +23,9 @@ function targetOf(fd: number): string {
 }
 
 /**
- * At the start, before there are files of guests: closes what was inherited beyond `keptBelow`, and takes Deno's cache
- * files away from it. Their numbers become /dev/null: Deno must not write to whatever file came to have them.
+ * Called at the start, before there are files of guests. Closes inherited descriptors from
+ * `keptBelow` on. Deno's cache files get /dev/null in their place, so that Deno does not write to a
+ * file that gets their number later.
  */
 export function dropDescriptors(keptBelow: number): void {
   const numbers = [...Deno.readDirSync("/proc/self/fd")].map((entry) => Number(entry.name));
@@ -41,10 +43,14 @@ export function dropDescriptors(keptBelow: number): void {
   if (none >= 0) close(none);
 }
 
-/** The last step before guests run; `network`: with host networking. @returns what the host did not permit, a line each */
+/**
+ * The last step before guests run.
+ * @param network with host networking
+ * @returns what the host did not permit, a line each
+ */
 export function confineSelf(platform: PlatformName, network: boolean): string[] {
   const problems: string[] = [];
-  // Nobody of the same user may trace it or read its memory.
+  // No process of the same user may trace this one or read its memory.
   const dumpable = syscall(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   if (dumpable < 0) problems.push(`PR_SET_DUMPABLE: ${errnoName(dumpable)}`);
   const refused = installFilter(platform, network);

@@ -1,6 +1,7 @@
 /**
- * What host networking adds to the calls of the boot process (boot/seccomp/seccomp_rules.ts): internet sockets and questions
- * to rtnetlink, options by name, questions about interfaces. No packet sockets, no UNIX sockets, no other netlink.
+ * The calls that host networking adds to those of seccomp_rules.ts: internet sockets, rtnetlink
+ * requests, options by name, interface ioctls. No packet sockets, no UNIX sockets, no other
+ * netlink.
  */
 
 import { SIOCGIFCONF } from "../../../ffi/abi/inet.ts";

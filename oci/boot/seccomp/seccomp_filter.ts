@@ -1,6 +1,6 @@
 /**
- * The seccomp filter of the boot process: made from seccomp_rules.ts, put on all of its threads at once. See
- * seccomp(2).
+ * The seccomp filter of the boot process: built from seccomp_rules.ts and installed on all threads
+ * at once. See seccomp(2).
  */
 
 import { assembleCallFilter } from "../../../ffi/asm/call_filter.ts";
@@ -23,7 +23,10 @@ export function rulesFor(network: boolean): readonly SeccompRule[] {
   return network ? [...SECCOMP_RULES, ...NETWORK_RULES] : SECCOMP_RULES;
 }
 
-/** Puts the filter on all threads of this process, for good. @returns null, or why the host refused */
+/**
+ * Installs the filter on all threads of this process, for good.
+ * @returns null, or why the host refused
+ */
 export function installFilter(platform: PlatformName, network: boolean): string | null {
   return installCallFilter(assembleFilter(rulesFor(network), platform));
 }

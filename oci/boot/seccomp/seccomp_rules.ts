@@ -1,11 +1,10 @@
 /**
- * What the kernel of a sandbox may ask of its host once guests run: data, each line with its
- * reason.
+ * The system calls that the boot process may make once guests run: data, each line with its reason.
  *
- * What Deno's threads need to stay alive is in ffi/sys/runtime_calls.ts; all else fails with EPERM.
- * There is no open, no exec, no fork, no socket, no mount. A rule without tests is for a call whose
- * arguments are a descriptor, a length or an address. Neighbours: seccomp_filter.ts makes a filter
- * of it; boot/seccomp/network_rules.ts has what host networking takes besides.
+ * ffi/sys/runtime_calls.ts has the calls that Deno's threads need; every other call fails with
+ * EPERM. There is no open, no exec, no fork, no socket, no mount. A rule without tests is for a
+ * call whose arguments are a descriptor, a length or an address. Neighbours: seccomp_filter.ts
+ * builds the filter; network_rules.ts has the calls of host networking.
  */
 
 import { EACCES, ENOSYS } from "../../../ffi/abi/errno.ts";
@@ -36,7 +35,7 @@ export function rule(nr: number, reason: string, more: Partial<SeccompRule> = {}
 }
 
 const TERMINAL_CALLS = [I.TCGETS, I.TIOCGWINSZ, I.TIOCINQ, I.TIOCOUTQ];
-/** What a machine that exists is asked; it gets no more processors. */
+/** Ioctls of a KVM machine that exists; no vCPU is added. */
 const MACHINE_CALLS = [
   K.KVM_RUN,
   K.KVM_GET_XSAVE,
@@ -47,10 +46,7 @@ const MACHINE_CALLS = [
   K.KVM_SET_MSRS,
   K.KVM_SET_XCRS,
 ];
-/**
- * What a stopped thread is asked, and how it goes on. No attaching: the stub's threads come by
- * PTRACE_O_TRACECLONE.
- */
+/** Requests to a stopped tracee. No attaching: the stub's threads arrive by PTRACE_O_TRACECLONE. */
 const TRACE_CALLS = [
   P.PTRACE_SYSEMU,
   P.PTRACE_CONT,
@@ -69,7 +65,7 @@ const FCNTL_CALLS = [F.F_GETFL, F.F_GETFD, F.F_SETFD, F.F_DUPFD_CLOEXEC];
 /** The other end of a connection alone: no address. */
 const NO_ADDRESS = oneOf(4, 0);
 
-/** A signal to a thread: the kick of this platform, or one's own end. */
+/** Signals to a thread: the platform's kick, and the abort of this process. */
 function threadSignals(platform: PlatformName, kick: number): SeccompRule {
   return rule(N.SYS_tgkill, "interrupt a guest thread; libc's abort", {
     platform,

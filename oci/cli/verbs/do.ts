@@ -73,7 +73,8 @@ function planOf(args: readonly string[], globals: Globals): GuestPlan {
       capabilities: null,
       noNewPrivileges: false,
       rlimits: [],
-      // As outside, where a command belongs to the session of its shell: opening a terminal does not make it its own.
+      // A command belongs to the session of its shell, so opening a terminal does not make that its
+      // controlling terminal.
       leadsSession: false,
       needsHome: false,
       umask: callerUmask(),

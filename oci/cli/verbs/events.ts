@@ -1,9 +1,9 @@
 /**
- * `dvisor events`: what a container uses, now and then or once, and when it met the OOM killer; JSON lines in runc's
- * shape.
+ * `dvisor events`: prints the resource use of a container once or repeatedly, and OOM events, as
+ * JSON lines in runc's shape.
  *
- * Numbers are the host's of the container's cgroup; processes are those of the guest, which the kernel of the sandbox
- * counts, and without a cgroup so is the rest.
+ * Numbers are the host's of the container's cgroup. The sandbox's kernel counts the processes, and
+ * without a cgroup all other numbers too.
  */
 
 import { EPOLLIN } from "../../../ffi/abi/epoll.ts";
@@ -125,7 +125,10 @@ function guestStats(found: Found): ContainerStats | null {
   }
 }
 
-/** What the kernel of its sandbox does and keeps for it counts on the host in the group of another container. */
+/**
+ * The kernel counts what it does and keeps for a further container, because on the host that counts
+ * in the group of the first one.
+ */
 export function withMember(stats: Stats, guest: ContainerStats): Stats {
   const { cpu, memory } = stats, { usage } = memory;
   const total = Math.max(cpu.usage.total ?? 0, guest.cpuNs);

@@ -1,6 +1,6 @@
 /**
- * `dvisor features`: what this runtime can do, as JSON (runtime-spec, features.md). Clients ask before they make
- * containers. What is not in a list here is refused in config.json.
+ * `dvisor features`: the features of this runtime as JSON (runtime-spec, features.md). Clients read
+ * it before they make containers. config.json is refused if it uses a feature that is not listed.
  */
 
 import { CAPABILITY_NAMES } from "../../../ffi/abi/capability.ts";
@@ -15,7 +15,10 @@ import type { Command } from "../command.ts";
 
 const OCI_VERSION_MIN = "1.0.0";
 
-/** Known, and not claimed: clients that see `rro` here use it in the place of `ro`, which does the same. */
+/**
+ * Supported and not listed: clients that find `rro` here use it instead of `ro`, which does the
+ * same.
+ */
 const UNCLAIMED_OPTIONS = ["rro"];
 
 export const command: Command = {

@@ -34,7 +34,10 @@ executed, 127 when there is none; 2 for a wrong command line or config.json; 1 w
 does not let dvisor do its work.`;
 }
 
-/** @param verbs what there is to explain; asked for when it is needed */
+/**
+ * @param verbs returns the table of verbs; called when help is shown, because that table contains
+ * this command
+ */
 export function helpCommand(verbs: () => Verbs): Command {
   return {
     help: HELP,

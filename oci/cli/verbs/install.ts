@@ -48,7 +48,7 @@ export interface Change {
   readonly path: string;
   readonly isDryRun: boolean;
   readonly edit: (text: string) => string;
-  /** What is said when the file was changed. */
+  /** The message after the file was changed. */
   readonly done: string;
 }
 

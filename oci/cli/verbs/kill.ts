@@ -35,11 +35,11 @@ export const command: Command = {
 function killContainer(found: Found, signo: number, all: boolean): void {
   const { record, status } = found;
   if (status === "stopped") {
-    // There is nobody in it any more.
+    // The container has no process any more.
     if (all) return;
     throw new UserError("container not running");
   }
-  // A sandbox that does not listen any more ends too when nobody waits for it.
+  // A sandbox whose control socket is dead ends when its waiter ends.
   if (signo === 0) return;
   if (signo === S.SIGKILL) killProcess(record.init);
   else found.ask({ op: "signal", id: record.id, signo, all });

@@ -89,7 +89,7 @@ function update(found: Found, resources: Resources): void {
   }
 }
 
-/** What the guest is told of it: no limit is -1. */
+/** The limits that the guest's cgroup files show: -1 means no limit. */
 function limitsOf(resources: Resources): LimitsChange {
   const { memory, cpu, pidsLimit } = resources;
   const none = {

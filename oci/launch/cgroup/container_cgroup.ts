@@ -1,10 +1,11 @@
 /**
- * The control groups of one container: one in each tree of a v1 host, one altogether on v2. Made at create, found again
- * by its record (plain JSON in the container's state), removed at delete.
+ * The control groups of one container: one in each tree of a v1 host, a single one on v2. They are
+ * made at create, found again by their record (JSON in the container's state), and removed at
+ * delete.
  *
- * With the systemd driver the groups are made by systemd for a transient unit, which needs a process: they are there from
- * `addProcess` on. Neighbours: v1_resources.ts and v2_resources.ts set limits, group_directory.ts makes and removes groups,
- * systemd/ talks to systemd.
+ * With the systemd driver systemd makes the groups for a transient unit, which needs a process:
+ * they exist after `addProcess`. Neighbours: v1_resources.ts and v2_resources.ts set limits,
+ * group_directory.ts makes and removes groups, systemd/ talks to systemd.
  */
 
 import { SIGKILL } from "../../../ffi/abi/signal.ts";
@@ -55,7 +56,7 @@ const KILL_MS = 10_000;
 
 export class ContainerCgroup {
   #record: CgroupRecord;
-  /** What systemd is told, and the limits, until there is a process to make a unit for. */
+  /** Limits and unit properties that wait for a process: systemd makes no unit without one. */
   #pending: { readonly limits: Limits; readonly properties: readonly UnitProperty[] } | null = null;
 
   private constructor(record: CgroupRecord) {
@@ -66,7 +67,11 @@ export class ContainerCgroup {
     return this.#record;
   }
 
-  /** Where the groups will be. Whoever keeps the record before `make` finds them again whatever happens. @throws UserError */
+  /**
+   * Plans the groups. A caller that stores the record before `make` finds the groups again even if
+   * it is killed.
+   * @throws UserError
+   */
   static plan(options: CgroupOptions): ContainerCgroup {
     const host = options.host ?? detectCgroups();
     return new ContainerCgroup(
@@ -122,7 +127,7 @@ export class ContainerCgroup {
     return [...new Set(Object.values(this.record.paths))];
   }
 
-  /** The directory whose `cgroup.procs` names the container's processes; null if it has none. */
+  /** The directory whose `cgroup.procs` lists the container's processes; null if there is none. */
   get mainDirectory(): string | null {
     const { paths, mode } = this.record;
     if (mode === "v2") return paths[""] ?? null;
@@ -147,12 +152,17 @@ export class ContainerCgroup {
     }
   }
 
-  /** Adds steps to a launch script: the child moves itself, before it has threads or memory of its own. */
+  /**
+   * Adds steps to a launch script by which the child moves itself, before it has threads or memory.
+   */
   join(script: SpawnScript): void {
     for (const dir of this.directories) joinGroup(script, dir);
   }
 
-  /** Sets what is asked for and leaves the rest. @throws UserError */
+  /**
+   * Sets the limits that `resources` has and keeps the others.
+   * @throws UserError
+   */
   apply(resources: Resources): void {
     const limits = limitsOf(resources, this.record.overhead);
     const { unit, mode } = this.record;
@@ -229,7 +239,10 @@ export class ContainerCgroup {
     return readNumber(paths["memory"] ?? "", "memory.usage_in_bytes");
   }
 
-  /** Removes the groups and what is beneath them. @throws UserError if processes keep them for long */
+  /**
+   * Removes the groups and their subgroups.
+   * @throws UserError if processes keep them for long
+   */
   remove(): void {
     const { unit, isMade } = this.record;
     if (unit !== null && isMade) this.#manager().stopUnit(unit.name);
@@ -279,7 +292,8 @@ export class ContainerCgroup {
     for (const [name, writer] of Object.entries(V1_WRITERS)) {
       if (!writer.needs(limits)) continue;
       const dir = paths[name];
-      // A rootless container cannot have device rules; its program has no devices of the host anyway.
+      // A rootless container cannot have device rules. Its program has no devices of the host
+      // anyway.
       if (dir === undefined && isRootless && name === "devices") continue;
       if (dir !== undefined) setV1(name, dir, limits, isRootless);
       else if (!setInOtherTree(name, paths[""], limits)) {

@@ -46,7 +46,7 @@ function options(value: unknown, more: Partial<CgroupOptions> = {}): CgroupOptio
   };
 }
 
-/** Runs `body` and removes whatever groups it made. */
+/** Runs `body` and removes the groups that it made. */
 function onHost(name: string, body: (host: CgroupHost) => void): void {
   Deno.test({
     ...named(name, host === null ? "no control groups that may be changed" : null),

@@ -1,6 +1,6 @@
 /**
- * Reads and writes the files of control groups. Never creates one: a controller that is not there must fail, not get a
- * plain file. Errors name file and value.
+ * Reads and writes the files of control groups. Never creates one, because a missing controller
+ * must be an error and not a plain file. Errors name file and value.
  */
 
 import { join } from "@std/path";
@@ -54,7 +54,7 @@ export function writeGroupFile(dir: string, name: string, value: string): void {
   }
 }
 
-/** Where config.json asks for what such a file takes, for messages; "" for files that it does not know. */
+/** The member of config.json that sets such a file, for messages; "" for an unknown file. */
 export function placeOf(file: string): string {
   const section = SECTIONS.find(([prefix]) => file.startsWith(prefix))?.[1];
   return section === undefined ? "" : `linux.resources.${section}: `;
@@ -141,7 +141,7 @@ export function childGroups(dir: string): string[] {
   }
 }
 
-/** A whole number as decimal digits, whatever its size. */
+/** A whole number of any size as decimal digits. */
 export function decimal(value: number): string {
   return BigInt(value).toString();
 }

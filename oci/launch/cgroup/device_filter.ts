@@ -1,6 +1,6 @@
 /**
- * Device rules of a cgroup v2 group: an eBPF program that the kernel asks at each open and mknod (bpf(2)). The program is
- * device_policy.ts's; for v1 see device_rules.ts.
+ * Device rules of a cgroup v2 group: an eBPF program that the host's kernel runs at each open and
+ * mknod (bpf(2)). device_policy.ts makes the program. For v1 see device_rules.ts.
  */
 
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../../../ffi/abi/fcntl.ts";

@@ -1,7 +1,7 @@
 /**
- * What a list of device rules comes to: a default and the exceptions from it, as the devices controller of cgroup v1
- * keeps them (security/device_cgroup.c). And the same as an eBPF program, which is how cgroup v2 asks (BPF_PROG_TYPE_CGROUP_DEVICE).
- * Pure; device_filter.ts attaches it.
+ * The meaning of a list of device rules: a default and exceptions from it, as the devices
+ * controller of cgroup v1 keeps them (security/device_cgroup.c). Also as an eBPF program for cgroup
+ * v2 (BPF_PROG_TYPE_CGROUP_DEVICE). Pure functions; device_filter.ts attaches the program.
  */
 
 import type { DeviceRule } from "../../spec/resources_section.ts";
@@ -77,7 +77,7 @@ function emitException(program: Program, policy: DevicePolicy, exception: Except
   const { type, major, minor, access } = exception, tests: Test[] = [];
   tests.push([[JUMP_NOT_EQUAL, TYPE, DEVICE_TYPES[type]]]);
   if (policy.isAllowed) {
-    // Any part of what is wanted that is denied.
+    // Denied if any of the wanted kinds of access is not allowed.
     tests.push([[MOV_REG_32, SCRATCH, WANTED], [AND_32, SCRATCH, access], [
       JUMP_EQUAL,
       SCRATCH,

@@ -1,9 +1,11 @@
 /**
- * Which device nodes the host processes of a container may open and make: the rules of `linux.resources.devices`, and
- * what every container needs besides (runtime-spec, config-linux.md#allowed-device-list).
+ * The device nodes that host processes of a container may open and make: the rules of
+ * `linux.resources.devices`, and those of every container (runtime-spec,
+ * config-linux.md#allowed-device-list).
  *
- * A sandboxed program never opens a device of the host: its devices are the sandbox's own. These rules hold for what
- * serves it. Neighbour: device_filter.ts, the same for cgroup v2.
+ * A sandboxed program never opens a device of the host, because its devices are the sandbox's own.
+ * The rules hold for the processes that serve it. Neighbour: device_filter.ts does the same for
+ * cgroup v2.
  */
 
 import { readIfThere, writeGroupFile } from "./control_files.ts";
@@ -15,7 +17,7 @@ function allow(type: "b" | "c", major: Id, minor: Id, access: string): DeviceRul
   return { isAllowed: true, type, major, minor, access };
 }
 
-/** Allowed whatever config.json says, as runc does it; and what the platforms of a sandbox open. */
+/** Always allowed, as with runc, and what the platforms of a sandbox open. */
 const ALWAYS: readonly DeviceRule[] = [
   allow("c", null, null, "m"),
   allow("b", null, null, "m"),
@@ -40,7 +42,8 @@ export function effectiveRules(rules: readonly DeviceRule[]): readonly DeviceRul
 export function writeDeviceRules(dir: string, rules: readonly DeviceRule[]): void {
   for (const rule of effectiveRules(rules)) {
     const file = rule.isAllowed ? "devices.allow" : "devices.deny";
-    // Everything denied once is not denied again while processes run: what is allowed must not vanish for a moment.
+    // "Deny all" is written once. Written again while processes run, it would deny for a moment
+    // what later rules allow.
     if (isDenyAll(rule) && !readIfThere(dir, "devices.list").startsWith("a ")) continue;
     writeGroupFile(dir, file, ruleText(rule));
   }

@@ -1,5 +1,6 @@
 /**
- * Makes, fills and removes one group: a directory of a mounted tree. Which ones a container has is container_cgroup.ts.
+ * Makes, fills and removes one group: a directory of a mounted tree. container_cgroup.ts has the
+ * set of a container's groups.
  */
 
 import { dirname, join } from "@std/path";
@@ -31,11 +32,11 @@ export function makeGroupV1(controller: string, dir: string): void {
 }
 
 /**
- * A group of v2, with those above it, which hand their controllers down.
+ * A group of v2 and its parents, which enable their controllers for their children.
  *
- * @param wanted controllers to hand down; null: all that there are
- * @param needed controllers that the group has to have
- * @param top the mount point; groups from there on hand controllers down. Not given: nothing is handed down
+ * @param wanted controllers to enable; null: all that exist
+ * @param needed controllers that the group must have
+ * @param top the mount point; groups below it enable controllers. Without it none does
  */
 export function makeGroupV2(
   dir: string,
@@ -86,7 +87,10 @@ function makeDirectory(dir: string): void {
   }
 }
 
-/** Somebody else's processes would get this container's limits, and its end. */
+/**
+ * A group with foreign processes is refused: they would get this container's limits, and be killed
+ * with it.
+ */
 function refuseProcesses(dir: string): void {
   const pids = readIfThere(dir, PROCS).split("\n").filter((line) => line !== "");
   if (pids.length === 0) return;
@@ -95,7 +99,10 @@ function refuseProcesses(dir: string): void {
   );
 }
 
-/** A new group of cpuset has neither processors nor memory, and takes no process before it has both. */
+/**
+ * A new group of cpuset has neither processors nor memory nodes, and takes no process before it has
+ * both.
+ */
 function fillCpuset(dir: string): void {
   for (const name of ["cpuset.cpus", "cpuset.mems"]) fillFromAbove(dir, name);
 }

@@ -12,15 +12,18 @@ const WHERE = "config.json: linux.cgroupsPath";
 /** LIMIT: bytes of one component, as everywhere on Linux. */
 const NAME_MAX = 255;
 
-/** A checked cgroupsPath: absolute ones begin at the root of each tree, others at the caller's own group. */
+/**
+ * A checked cgroupsPath. An absolute one begins at the root of each tree, another at the caller's
+ * own group.
+ */
 export interface GroupPath {
   readonly isAbsolute: boolean;
   readonly parts: readonly string[];
 }
 
 /**
- * @param cgroupsPath null or "": a group named `id` beside what runs in the caller's own group, as runc does it
- * @throws UserError for `..` and other paths that name nothing of their own
+ * @param cgroupsPath null or "": a group named `id` in the caller's own group, as with runc
+ * @throws UserError for `..` and other paths that do not name a group of the container
  */
 export function groupPath(cgroupsPath: string | null, id: string): GroupPath {
   if (cgroupsPath === null || cgroupsPath === "") {
@@ -50,7 +53,10 @@ function fail(path: string, problem: string): never {
   throw new UserError(`${WHERE} is ${JSON.stringify(shown)}, which ${problem}`, EXIT_USAGE);
 }
 
-/** The directory of a group in a tree. @param isBesideOwn v2: relative paths begin beside the own group */
+/**
+ * The directory of a group in a tree.
+ * @param isBesideOwn v2: relative paths begin beside the own group
+ */
 export function directoryOf(tree: CgroupTree, path: GroupPath, isBesideOwn: boolean): string {
   const under = path.isAbsolute ? [] : componentsOf(tree, isBesideOwn);
   return join(tree.mountPoint, ...under, ...path.parts);
@@ -60,13 +66,14 @@ export function directoryOf(tree: CgroupTree, path: GroupPath, isBesideOwn: bool
 function componentsOf(tree: CgroupTree, isParent: boolean): string[] {
   const own = tree.own.split("/").filter((part) => part !== "");
   const root = tree.root.split("/").filter((part) => part !== "");
-  // Outside of what is mounted (`/../..` in a cgroup namespace): the best there is is the mount's top.
+  // The own group is outside of the mount (`/../..` in a cgroup namespace): the top of the mount is
+  // used.
   if (own.includes("..") || root.some((part, i) => own[i] !== part)) return [];
   const inside = own.slice(root.length);
   return isParent ? inside.slice(0, -1) : inside;
 }
 
-/** What a systemd unit is made from. */
+/** The parts of a systemd unit's name. */
 export interface ScopeName {
   /** As `system.slice`; "" for the driver's default. */
   readonly slice: string;

@@ -1,6 +1,6 @@
 /**
- * Which control groups a container will have, as a record that is kept, and how those of cgroupfs are made. What is done
- * with them is container_cgroup.ts.
+ * The plan of a container's control groups, as a record that is stored, and how cgroupfs groups are
+ * made. container_cgroup.ts uses them.
  */
 
 import type { Resources } from "../../spec/resources_section.ts";
@@ -23,7 +23,7 @@ export interface CgroupRecord {
   /** Of systemd; null with the other driver. */
   readonly unit: { readonly slice: string; readonly name: string } | null;
   readonly isRootless: boolean;
-  /** False: only planned, or not known to be made; then it may be somebody else's. */
+  /** False: only planned, or not known to be made. Then the group may belong to another owner. */
   readonly isMade: boolean;
   readonly overhead: { readonly memoryBytes: number; readonly pids: number };
 }
@@ -34,7 +34,10 @@ export interface CgroupOptions {
   readonly cgroupsPath: string | null;
   readonly resources: Resources;
   readonly driver: CgroupDriver;
-  /** Then groups that the host forbids are done without where nothing is asked of them, as runc does it. */
+  /**
+   * Groups that the host forbids are left out where config.json sets no limit in them, as with
+   * runc.
+   */
   readonly isRootless: boolean;
   readonly overhead?: Overhead;
   /** `org.systemd.property.*` annotations: properties of the unit. */
@@ -43,7 +46,7 @@ export interface CgroupOptions {
   readonly host?: CgroupHost;
 }
 
-/** Written by this program alone: enough of its shape to tell damage. */
+/** Checks enough of the shape to find damage: only this program writes the record. */
 export function isCgroupRecord(json: unknown): json is CgroupRecord {
   return typeof json === "object" && json !== null && "driver" in json && "mode" in json &&
     "paths" in json && typeof json.paths === "object" && json.paths !== null &&
@@ -58,7 +61,10 @@ export function planInFiles(host: CgroupHost, options: CgroupOptions): CgroupRec
   return recordOf(host, options, paths, null);
 }
 
-/** @returns the groups that there are then: without a cgroupsPath a rootless container does without forbidden ones */
+/**
+ * @returns the groups that exist then: a rootless container without a cgroupsPath does without
+ * forbidden ones
+ */
 export function makeGroups(
   host: CgroupHost,
   planned: Readonly<Record<string, string>>,
@@ -95,7 +101,7 @@ export function removeQuietly(dir: string, waitMs?: number): void {
   try {
     removeGroup(dir, waitMs);
   } catch {
-    // What stands in the way is not this container's.
+    // The existing group belongs to another owner.
   }
 }
 

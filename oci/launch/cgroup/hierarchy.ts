@@ -1,9 +1,10 @@
 /**
- * Which control group trees the host has, where they are mounted, and where this process sits in each (cgroups(7)).
+ * The control group trees of the host: where they are mounted, and the group of this process in
+ * each (cgroups(7)).
  *
- * Three kinds: `v1` (a tree for each controller), `hybrid` (the same, and a v2 tree beside it that holds processes and
- * few controllers), `v2` (one tree). Read from mountinfo, so trees may be mounted anywhere. Not here: a container's
- * own groups (container_cgroup.ts).
+ * Three kinds: `v1` (a tree for each controller), `hybrid` (the same, and a v2 tree beside it with
+ * processes and few controllers), `v2` (one tree). Read from mountinfo, so trees may be mounted
+ * anywhere. Not here: a container's own groups (container_cgroup.ts).
  */
 
 import { UserError } from "../../user_error.ts";
@@ -21,13 +22,19 @@ export type CgroupMode = "v1" | "hybrid" | "v2";
 
 export interface CgroupHost {
   readonly mode: CgroupMode;
-  /** Trees of v1 by controller (`memory`), named ones as `name=systemd`. Several may share a tree. */
+  /**
+   * Trees of v1 by controller (`memory`), named ones as `name=systemd`. Controllers may share a
+   * tree.
+   */
   readonly v1: ReadonlyMap<string, CgroupTree>;
   /** The v2 tree, if it is mounted. */
   readonly v2: CgroupTree | null;
 }
 
-/** Controllers of v1 in the order in which they are set up. Memory before cpu: it fails more often. */
+/**
+ * Controllers of v1 in the order in which they are set up. Memory before cpu, because it fails more
+ * often.
+ */
 export const V1_CONTROLLERS: readonly string[] = [
   "cpuset",
   "devices",

@@ -1,9 +1,9 @@
 /**
- * `linux.resources` (spec/resources_section.ts) in the one form in which control groups are written: absent and 0 leave
- * alone what is set, -1 is "no limit".
+ * `linux.resources` (spec/resources_section.ts) in the form in which control groups are written:
+ * absent and 0 keep the current value, -1 is "no limit".
  *
- * Also what a sandbox needs on top of its program: an overhead that is added to limits of the host. Not here: which file
- * takes what (v1_resources.ts, v2_resources.ts).
+ * Also the overhead of a sandbox, which is added to limits of the host. Not here: the files of each
+ * limit (v1_resources.ts, v2_resources.ts).
  */
 
 import type {
@@ -78,8 +78,9 @@ export interface Limits {
 }
 
 /**
- * What the kernel of a sandbox, its Gofer and their threads use of the host besides what the program uses: the program's
- * own limits are kept exactly by the sandbox's kernel, the host's limit stands behind it.
+ * What a sandbox's kernel, its Gofer and their threads use of the host in addition to the program.
+ * The sandbox's kernel keeps the program's own limits exactly; the host's limit, larger by this,
+ * stands behind them.
  */
 export interface Overhead {
   readonly memoryBytes: number;

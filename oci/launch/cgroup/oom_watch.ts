@@ -1,7 +1,7 @@
 /**
- * Hears of the host's OOM killer in a container's groups: an eventfd that v1 writes to, or the file `memory.events` of
- * v2, which can be polled. The same that containerd's shim and conmon watch. How many there were is
- * ContainerCgroup.oomCount.
+ * Watches for the host's OOM killer in a container's groups: by an eventfd on v1, by polling
+ * `memory.events` on v2. containerd's shim and conmon watch the same. ContainerCgroup.oomCount has
+ * the number of kills.
  */
 
 import { join } from "@std/path";
@@ -28,7 +28,10 @@ export class OomWatch {
     this.#seen = cgroup.oomCount();
   }
 
-  /** null if the container has no group that tells. @throws CgroupError */
+  /**
+   * @returns null if the container has no memory group
+   * @throws CgroupError
+   */
   static open(cgroup: ContainerCgroup): OomWatch | null {
     const { mode, paths } = cgroup.record;
     const dir = paths[mode === "v2" ? "" : "memory"];
@@ -49,11 +52,14 @@ export class OomWatch {
     return new OomWatch(cgroup, event, true);
   }
 
-  /** Takes note of what made `fd` ready. @returns whether the OOM killer was there since the last time */
+  /**
+   * Reads the event that made `fd` ready.
+   * @returns whether the OOM killer has killed since the last call
+   */
   take(): boolean {
     if (this.#isEventfd) {
       read(this.fd, scratch.area(0), 8);
-      // The end of the group is told in the same way.
+      // The same event reports the removal of the group.
       const dir = this.#cgroup.record.paths["memory"];
       return dir !== undefined && isDirectory(dir);
     }

@@ -1,11 +1,13 @@
 /**
- * What a container has used, in the shape in which `runc events` prints it (so the names are runc's), and how it is
- * written: numbers beyond 2^53 stay exact, and no limit is the largest 64-bit number.
+ * The resource use of a container in the shape in which `runc events` prints it, with runc's names.
+ * Numbers beyond 2^53 are printed exactly, and "no limit" as the largest 64-bit number.
  *
- * Neighbours: stats_v1.ts and stats_v2.ts read it.
+ * Neighbours: stats_v1.ts and stats_v2.ts read the numbers.
  */
 
-/** Times in nanoseconds, sizes in bytes. Infinity is "no limit". Members that are undefined are not printed. */
+/**
+ * Times in ns, sizes in bytes. Infinity is "no limit". Members that are undefined are not printed.
+ */
 export interface Stats {
   readonly cpu: {
     readonly usage: {
@@ -70,7 +72,7 @@ export interface NetworkInterface {
   readonly TxDropped: number;
 }
 
-/** What runc leaves out when it is 0. */
+/** For members that runc does not print when they are 0. */
 export function nonZero(value: number): number | undefined {
   return value === 0 || Number.isNaN(value) ? undefined : value;
 }
@@ -97,7 +99,10 @@ export function expandList(text: string): number[] | undefined {
   return ids.length === 0 ? undefined : ids;
 }
 
-/** The interfaces of a process's network namespace besides loopback, from /proc/PID/net/dev; null if it is gone. */
+/**
+ * The interfaces but `lo` of a process's network namespace, from /proc/PID/net/dev; null if the
+ * process is gone.
+ */
 export function networkInterfaces(pid: number): NetworkInterface[] | null {
   let text: string;
   try {

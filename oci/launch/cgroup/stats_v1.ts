@@ -1,4 +1,6 @@
-/** Reads a container's use of the host from the groups of cgroup v1. Groups that are missing count nothing. */
+/**
+ * Reads a container's use of the host from the groups of cgroup v1. A missing group counts as zero.
+ */
 
 import { readIfThere, readNumber, readTable } from "./control_files.ts";
 import {

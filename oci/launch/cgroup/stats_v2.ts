@@ -1,6 +1,6 @@
 /**
- * Reads a container's use of the host from its cgroup v2 group, in v1's terms: swap includes memory, and what v2 does
- * not count apart (kernel memory, per processor) is left out.
+ * Reads a container's use of the host from its cgroup v2 group, in v1's terms: swap includes
+ * memory. Numbers that v2 does not have (kernel memory, time per processor) are left out.
  */
 
 import { readIfThere, readNumber, readTable } from "./control_files.ts";

@@ -1,6 +1,7 @@
 /**
- * Writes resources to the groups of a cgroup v1 host, a controller at a time. Which file takes what, and the order in
- * which the kernel accepts it: cgroups(7) and Documentation/admin-guide/cgroup-v1.
+ * Writes resources to the groups of a cgroup v1 host, a controller at a time: the files, and the
+ * order in which the kernel accepts the values. See cgroups(7) and
+ * Documentation/admin-guide/cgroup-v1.
  *
  * Not here: device rules (device_rules.ts), making groups (container_cgroup.ts).
  */
@@ -118,12 +119,17 @@ function setMemory(dir: string, r: Limits): void {
   }
 }
 
-/** Without a limit of memory there is none of both together either, unless somebody says so. */
+/**
+ * Without a memory limit there is no limit of memory and swap together, unless config.json has one.
+ */
 function swapFor(dir: string, limit: number, swap: number): number {
   return limit === -1 && swap === 0 && exists(dir, SUM) ? -1 : swap;
 }
 
-/** The kernel refuses a limit above the sum and a sum below the limit: the order depends on what is set now. */
+/**
+ * The kernel refuses a limit above the sum, and a sum below the limit. So the order depends on the
+ * current values.
+ */
 function setLimits(dir: string, limit: number, sum: number, isChecked: boolean): void {
   if (limit > 0 && isChecked) {
     const usage = readNumber(dir, "memory.usage_in_bytes");
@@ -181,7 +187,9 @@ function setShares(dir: string, shares: number): void {
   throw new UserError(`linux.resources.cpu.shares is ${shares}, the ${bound} is ${set}`);
 }
 
-/** Period and burst may be invalid for the quota that is still set, and valid for the one that follows. */
+/**
+ * Period and burst may be invalid with the current quota, and valid with the quota that follows.
+ */
 function setBandwidth(dir: string, cpu: CpuLimits): void {
   const later: [string, string][] = [];
   const put = (name: string, value: string) => {

@@ -1,6 +1,6 @@
 /**
- * Writes resources to a group of a cgroup v2 host: Documentation/admin-guide/cgroup-v2. Numbers of v1 are converted
- * (v1_to_v2.ts). What v2 has no counterpart for is an error.
+ * Writes resources to a group of a cgroup v2 host: Documentation/admin-guide/cgroup-v2. Numbers of
+ * v1 are converted (v1_to_v2.ts). A setting without a counterpart in v2 is an error.
  *
  * Not here: which devices may be opened (device_filter.ts), making the group (container_cgroup.ts).
  */

@@ -28,7 +28,7 @@ function limits(value: unknown) {
   return limitsOf(readResources(new JsonNode("config.json", "linux.resources", value)));
 }
 
-/** What is written to a group whose files are plain ones. */
+/** The contents of a group's files, which are plain files here, after limits are written. */
 function written(value: unknown, preset: Record<string, string> = {}): Record<string, string> {
   const dir = Deno.makeTempDirSync();
   try {

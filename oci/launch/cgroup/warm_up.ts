@@ -1,9 +1,10 @@
 /**
- * Begins what the first move of a process into a control group waits for.
+ * Starts early what the first move of a process into a control group waits for.
  *
- * Such a move locks out forks on the whole host, for which Linux waits 5 to 15 ms when nobody has moved a process lately.
- * A thread asks for a move that changes nothing (a process to where it is), while this one goes on: the real move, some
- * milliseconds later, finds the wait begun or over. Where it is not allowed nothing is lost.
+ * Such a move locks out forks on the whole host, for which Linux waits 5 to 15 ms when no process
+ * was moved lately. A thread moves this process to where it is already, which changes nothing,
+ * while the command goes on. The real move some milliseconds later finds the wait begun or over.
+ * Where the move is not permitted nothing is lost.
  */
 
 import { join, relative } from "@std/path";
@@ -18,14 +19,17 @@ import { detectCgroups } from "./hierarchy.ts";
 /** What the thread works with, for as long as it may run. */
 let kept: { readonly pool: HelperPool; readonly text: Uint8Array } | null = null;
 
-/** For a process that is about to make a control group: it is moved to where it is. Once in a process. */
+/**
+ * Called before a command makes a control group: moves this process to where it is. Once in a
+ * process.
+ */
 export function warmUpMoves(): void {
   try {
     const { v1, v2 } = detectCgroups();
     const tree = v2 ?? [...v1.values()][0];
     if (tree !== undefined) move(join(tree.mountPoint, relative(tree.root, tree.own)), Deno.pid);
   } catch {
-    // Who has no control groups will hear of it where they are needed.
+    // Where there are no control groups, the code that needs them reports it.
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * A connection to a bus, or straight to systemd: authentication by the kernel's word for who this is (EXTERNAL), then
- * one call at a time. Synchronous; signals that come in are passed over.
+ * A connection to a bus, or straight to systemd: the kernel vouches for the caller's user id
+ * (EXTERNAL), then one call at a time. Synchronous; incoming signals are ignored.
  */
 
 import { EAGAIN, EINTR } from "../../../../ffi/abi/errno.ts";

@@ -1,6 +1,6 @@
 /**
- * Messages of D-Bus: calls that are sent, and whatever comes in. The D-Bus specification, "Message Format".
- * Neighbours: dbus_values.ts has the values, dbus_connection.ts the socket.
+ * Messages of D-Bus: calls that are sent, and messages that arrive. The D-Bus specification,
+ * "Message Format". Neighbours: dbus_values.ts has the values, dbus_connection.ts the socket.
  */
 
 import { DbusFormatError, DbusReader, type DbusValue, DbusWriter } from "./dbus_values.ts";
@@ -11,7 +11,7 @@ export const METHOD_CALL = 1, METHOD_RETURN = 2, ERROR = 3, SIGNAL = 4;
 const PATH = 1, INTERFACE = 2, MEMBER = 3, ERROR_NAME = 4, REPLY_SERIAL = 5;
 const DESTINATION = 6, SIGNATURE = 8;
 
-/** The part of a message that tells how long it is. */
+/** The first part of a message, which has its length. */
 export const FIXED_BYTES = 16;
 /** LIMIT: bytes of a message, as the specification has it. */
 const MESSAGE_MAX = 1 << 27;

@@ -1,6 +1,6 @@
 /**
- * Values of D-Bus in bytes, little-endian: the D-Bus specification, "Type System" and "Marshaling". Only the types that
- * talking to systemd takes. Neighbour: dbus_message.ts.
+ * Values of D-Bus in bytes, little-endian: the D-Bus specification, "Type System" and "Marshaling".
+ * Only the types that calls to systemd need. Neighbour: dbus_message.ts.
  */
 
 /** A value with its type. */

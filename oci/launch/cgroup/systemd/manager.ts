@@ -1,6 +1,7 @@
 /**
- * systemd as a maker of control groups: transient scopes (org.freedesktop.systemd1(5)). Asked over its own socket where
- * that can be reached, else over the system's bus; rootless over the user's.
+ * Control groups made by systemd: transient scopes (org.freedesktop.systemd1(5)). Calls go over
+ * systemd's own socket where that can be reached, else over the system's bus; rootless over the
+ * user's.
  */
 
 import { SyscallError } from "../../../../ffi/sys/errors.ts";
@@ -61,7 +62,7 @@ export class SystemdManager {
     } catch (error) {
       const isThere = error instanceof DbusError && error.errorName.endsWith(".UnitExists");
       if (!isThere) throw error;
-      // One that failed stays until somebody has looked.
+      // A failed unit keeps its name until it is reset.
       this.#resetFailed(unit.name);
       start();
     }

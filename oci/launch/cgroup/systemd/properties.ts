@@ -1,6 +1,7 @@
 /**
- * Limits as properties of a systemd unit (systemd.resource-control(5)), and the properties that annotations ask for
- * (`org.systemd.property.X`, values as `busctl` and runc write them). Pure functions.
+ * Limits as properties of a systemd unit (systemd.resource-control(5)), and the properties in
+ * annotations (`org.systemd.property.X`, with values as `busctl` and runc write them). Pure
+ * functions.
  */
 
 import { EXIT_USAGE, UserError } from "../../../user_error.ts";
@@ -41,10 +42,10 @@ export function scopeProperties(id: string, slice: string, pid: number): UnitPro
 }
 
 /**
- * Properties for limits. What systemd has no property for is written to the group's files alone.
+ * Properties for limits. A limit without a property is written to the group's files only.
  *
  * @param annotations of config.json
- * @throws UserError for annotations that make no sense
+ * @throws UserError for annotations that are not valid
  */
 export function unitProperties(
   limits: Limits,
