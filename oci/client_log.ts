@@ -6,7 +6,7 @@
 import type { Globals } from "./cli/globals.ts";
 import { shownJson } from "./shown_text.ts";
 
-/** LIMIT: characters of a message: some quote what a client, a guest or its kernel has written. */
+/** LIMIT: characters of a message. Some quote text of a client, a guest or its kernel. */
 export const MESSAGE_CHARS = 4096;
 
 export type LogLevel = "error" | "warning" | "info" | "debug";
@@ -44,6 +44,6 @@ export function writeLog(
     const line = logLine(globals.logFormat, level, msg, new Date(), id);
     Deno.writeTextFileSync(log, `${line}\n`, { append: true, mode: 0o600 });
   } catch {
-    // Said above.
+    // The line is dropped, see above.
   }
 }

@@ -8,7 +8,7 @@
  * tools/build/rehearsal.ts.
  */
 
-/** What is used of V8's interface in `node:vm`. */
+/** The part of `node:vm` that is used. */
 export interface Script {
   runInThisContext(): unknown;
   createCachedData(): Uint8Array;
@@ -23,7 +23,7 @@ declare global {
   var dvisorRehearsal: { script: Script | null } | undefined;
 }
 
-/** A part's text as a script, by its compiled code if V8 takes it. */
+/** A part's text as a script, with its compiled code if V8 accepts that. */
 export async function compiled(text: string, code: Uint8Array | null): Promise<Script> {
   // No literal, so that the build does not follow it.
   const name = "node:vm";
@@ -33,7 +33,7 @@ export async function compiled(text: string, code: Uint8Array | null): Promise<S
   return script;
 }
 
-/** After a rehearsal: what V8 compiled for it. Else null. */
+/** The code that V8 compiled for a rehearsal, or null. */
 export function rehearsedCode(): Uint8Array | null {
   return globalThis.dvisorRehearsal?.script?.createCachedData() ?? null;
 }

@@ -1,4 +1,4 @@
-/** What went wrong with a container's files, in words that clients look for. */
+/** Messages about a container's files, with the words that clients search for. */
 
 import * as E from "../ffi/abi/errno.ts";
 import { errnoName } from "../ffi/sys/errors.ts";
@@ -23,12 +23,12 @@ const WORDS: ReadonlyMap<number, string> = new Map([
 /** LIMIT: characters of a path that a message shows. */
 const SHOWN = 200;
 
-/** Long ones lose their end. */
+/** A path for a message; the end of a long one is cut off. */
 export function shownPath(path: string): string {
   return path.length <= SHOWN ? path : `${path.slice(0, SHOWN)}...`;
 }
 
-/** As strerror(3), for positive and negative numbers. */
+/** The text of strerror(3), for positive and negative numbers. */
 export function errnoText(errno: number): string {
   return WORDS.get(Math.abs(errno)) ?? errnoName(errno);
 }
@@ -36,7 +36,7 @@ export function errnoText(errno: number): string {
 /**
  * @param what as "cannot mount"
  * @param path a byte string
- * @param jsonPath where config.json asks for it, or null
+ * @param jsonPath the place in config.json, or null
  */
 export function cannot(
   what: string,

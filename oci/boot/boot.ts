@@ -43,7 +43,7 @@ export function boot(heap: KernelHeap): never {
   } catch (error) {
     fail(isRunning ? waiter : control, error, isRunning, waiter !== control ? calls : null);
   }
-  // Deno's own way out makes calls that the filter does not allow.
+  // Deno.exit makes calls that the filter does not allow.
   syscall(SYS_exit_group, 0);
   throw new Error("exit_group returned");
 }
@@ -92,7 +92,7 @@ function fail(
   const exitCode = error instanceof UserError ? error.exitCode : EXIT_FAILURE;
   const isBug = !(error instanceof UserError);
   if (isBug) {
-    // The line first: the runtime may not get through with the stacks, having lost /proc.
+    // The message is printed first, because printing stacks may fail without /proc.
     say(`this is a bug in dvisor: ${explain(error)}`);
     console.error(shownLines(Deno.inspect(error)));
     // A container's messages are in a file that becomes a report.

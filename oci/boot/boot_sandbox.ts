@@ -31,10 +31,10 @@ import { Places } from "./control/join_reservations.ts";
 import { PlainGuest, type PlainOwner } from "./guest/plain_guest.ts";
 import { SandboxRequests } from "./control/request_handler.ts";
 
-/** How long guests may live on when their files are gone, in ns. */
+/** How long guests may go on after their Gofer has ended, in ns. */
 const GRACE_NS = 2_000_000_000;
 
-/** When a sandbox is likely to have started all that it is going to, in ns. */
+/** Time after which a sandbox has probably started all its processes, in ns. */
 const SETTLED_NS = 1_000_000_000;
 
 export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
@@ -42,11 +42,11 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
   readonly log: DebugLog;
   /** By id. */
   readonly containers: Map<string, GuestContainer> = new Map();
-  /** Of containers that are going to be there. */
+  /** Reservations of containers that are about to join. */
   readonly places: Places;
   readonly #spec: BootSpec;
   readonly #waiter: BootSocket;
-  /** The container that the sandbox lives for, or the process. */
+  /** The container that the sandbox was made for, or the guest of `do`. */
   readonly #first: GuestContainer | PlainGuest;
   #witness: OomWitness | null;
   #hasFailed = false;
@@ -66,8 +66,8 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
       network: machine.network,
       panicOnBug: spec.panicOnBug,
       report: (text) => text.split("\n").forEach(say),
-      // Sources have positions to translate, for which the runtime looks into /proc: it would
-      // abort.
+      // Stacks of source files have positions to translate, for which the runtime reads /proc: it
+      // would abort.
       hasStacks: !Deno.mainModule.endsWith(".ts"),
     });
     const { memory } = this.kernel;
@@ -92,7 +92,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
     return container;
   }
 
-  /** Other limits from now on. */
+  /** Sets new limits. */
   update(container: GuestContainer, change: LimitsChange): void {
     container.updateLimits(change);
     const { memoryMax } = container.limits;
@@ -129,13 +129,13 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
     this.#witness?.show();
   }
 
-  /** A moment after the start the pages that it took are let go. */
+  /** Gives the pages that the start has used back to the host, a moment after the start. */
   releaseImageLater(image: OwnImage): void {
     const { timers } = this.kernel;
     timers.arm(new ReleaseImage(image), this.kernel.now() + SETTLED_NS);
   }
 
-  /** From now on signals, commands and the ends of others are heard. */
+  /** Starts to watch signals, commands, the Gofer and the waiter. */
   watchOutside(): void {
     const { server } = this.#spec.fds;
     this.#first.watch();
@@ -147,7 +147,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
     const status = this.kernel.run(), { turns } = this.kernel.loop.server;
     for (const line of turns?.report() ?? []) this.log.line(line);
     this.log.flush();
-    // In a rehearsal of the build the compiled code goes where the debug log does.
+    // In a rehearsal of the build the compiled code is written to the debug log's file.
     const code = rehearsedCode();
     if (code !== null) this.log.replaceAll(code);
     const first = this.#first;

@@ -15,11 +15,11 @@ import { fstat, ftruncate, write } from "../../ffi/sys/files.ts";
 import { monotonicNs } from "../../ffi/sys/clock.ts";
 import { NAMED_LOG_BYTES } from "../protocol/boot_spec.ts";
 
-/** LIMIT: bytes that wait for being written. */
+/** LIMIT: bytes that wait to be written. */
 const BUFFER_BYTES = 65536;
 /** Bytes of each of the two buffers for the last lines. */
 const KEPT_BYTES = 2 * BUFFER_BYTES;
-/** The smallest size of a file that can be asked for. */
+/** The smallest largest size of a file. */
 const SMALLEST_BYTES = 4 * KEPT_BYTES;
 const CUT = "[earlier lines are gone: the log was full]\n";
 export class DebugLog {
@@ -31,8 +31,8 @@ export class DebugLog {
   #used = 0;
   readonly #stat: Uint8Array<ArrayBuffer> = allocBuffer(Stat.size);
   /**
-   * Lines that were written last: first those of `#older`, then those of `#newer`. Both grow when
-   * there are lines.
+   * The last lines: first those of `#older`, then those of `#newer`. Both grow when there are
+   * lines.
    */
   #older: Tail = new Tail();
   #newer: Tail = new Tail();
@@ -69,7 +69,7 @@ export class DebugLog {
     this.#used = 0;
   }
 
-  /** Bytes of the file; 0 for what is no regular one. */
+  /** Bytes of the file; 0 if it is no regular file. */
   #length(): number {
     if (fstat(this.#fd, addressOf(this.#stat)) < 0) return 0;
     const stat = new DataView(this.#stat.buffer, this.#stat.byteOffset);
@@ -95,7 +95,7 @@ export class DebugLog {
     }
   }
 
-  /** What is no text, in place of all lines. */
+  /** Writes bytes that are no text in the place of all lines. */
   replaceAll(bytes: Uint8Array): void {
     this.#used = 0;
     ftruncate(this.#fd, 0);

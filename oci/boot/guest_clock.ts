@@ -11,7 +11,7 @@ import { buildVdso, CLOCK, DATA_PAGE_BYTES } from "../../platform/vdso/vdso.ts";
 import type { MemoryContext } from "../../kernel/mm/memory_context.ts";
 
 const UPDATE_NS = 1_000_000_000;
-/** Until the rate is known guests ask the kernel: so the first update comes soon. */
+/** Guests ask the kernel for the time until the rate is known, so the first update comes soon. */
 const FIRST_UPDATE_NS = 60_000_000;
 const PAGE_BYTES = 4096;
 
@@ -27,7 +27,7 @@ export class GuestClock {
   }
 
   /**
-   * @param first a reading as old as can be: the rate is measured from there
+   * @param first an early reading: the rate is measured from there
    * @param cpus processors of the machine
    */
   static install(memory: MemoryContext, first: ClockReading, cpus: number): GuestClock | null {
@@ -57,7 +57,7 @@ export class GuestClock {
   }
 }
 
-/** All clocks at one moment, as well as can be. */
+/** Reads all clocks as closely together as possible. */
 export function readClocks(into: ClockReading): ClockReading {
   into.realtimeSec = realtimeSec();
   into.realtimeNsec = realtimeNsec();

@@ -38,9 +38,9 @@ const MAX_TABLE = 4 << 20;
 const PIECE = 65536;
 /** The default RLIMIT_NOFILE of Linux. */
 const LEAST_DESCRIPTORS = 1024;
-/** All other settings are the sandbox's own. */
+/** Settings below net/; all others are the sandbox's own. */
 const NET = "net/";
-/** What is the host's of the settings of links. */
+/** Settings of links that are read from the host. */
 const LINK_SETTINGS: readonly string[] = ["all", "default", "lo"].flatMap((link) => [
   `net/ipv4/conf/${link}/forwarding`,
   `net/ipv6/conf/${link}/disable_ipv6`,
@@ -54,7 +54,7 @@ export class RealHostNetwork implements HostNetwork {
   readonly settings: ReadonlyMap<string, string>;
   private readonly tables: ReadonlyMap<string, number>;
 
-  /** While /proc can be seen. */
+  /** Called while /proc can be seen. */
   constructor(isOptional: boolean) {
     this.isOptional = isOptional;
     const u8 = allocBuffer(AREA_BYTES);
@@ -140,7 +140,7 @@ function readSettings(): Map<string, string> {
     try {
       settings.set(path, Deno.readTextFileSync(`/proc/sys/${path}`).replace(/\n$/, ""));
     } catch {
-      // Not of this namespace, or not there: the sandbox's own default stands.
+      // A setting that the namespace does not have keeps the sandbox's default.
     }
   }
   return settings;

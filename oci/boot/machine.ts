@@ -25,7 +25,7 @@ import { RealHost } from "./real_host.ts";
 
 /** Address space for windows on host files. */
 const WINDOWS_BYTES = 4096 * WINDOW_BYTES;
-/** Guest memory is sparse: address space for more than there can be costs nothing. */
+/** Guest memory is sparse, so address space for more memory than there is costs nothing. */
 const ARENA_FACTOR = 2;
 
 export interface Machine {
@@ -35,14 +35,14 @@ export interface Machine {
   /** The platform that was measured to be the best one; null if none was measured. */
   readonly foundBest: PlatformName | null;
   readonly host: RealHost;
-  /** The network namespace that this process is in; null: guests have none of it. */
+  /** The network namespace that this process is in; null: guests do not use it. */
   readonly network: HostNetwork | null;
-  /** The first reading of the clocks; null: the counter cannot be used for them. */
+  /** The first reading of the clocks; null: the time stamp counter is not usable. */
   readonly clocks: ClockReading | null;
   readonly cpu: CpuFacts;
   /** Text of /proc/cpuinfo. */
   readonly cpuInfo: string;
-  /** Shows the host when a guest was out of memory; null: there is no limit. */
+  /** The witness of the first container; null: it has no memory limit. */
   readonly witness: OomWitness | null;
 }
 
@@ -56,14 +56,14 @@ export interface CpuFacts {
 }
 
 const AT_HWCAP = 16, AT_HWCAP2 = 26, AT_MINSIGSTKSZ = 51;
-/** What old hosts, which do not say, have at most. */
+/** The value of old hosts, whose auxiliary vector does not have it. */
 const MINSIGSTKSZ = 2048;
 
 /** @throws UserError when no platform works */
 export function createMachine(spec: BootSpec, heap: KernelHeap): Machine {
   const clocks = hasSteadyCounter() ? newReading() : null;
   const cpu = readCpuFacts();
-  // Not by the limit, which may be raised.
+  // By the host's memory and not by the limit, which may be raised later.
   const machineBytes = allowedMemory(), arena = createArena(machineBytes);
   const best = spec.bestPlatform === null ? findBest(spec.fds.kvm, prepareGuest) : null;
   const { platform, name } = choosePlatform(spec, best, arena);
@@ -107,7 +107,9 @@ function choosePlatform(
   throw new UserError(`${what} on this host (dvisor doctor says more)`, undefined, last);
 }
 
-/** What runs the guest has nothing of what this process keeps for the network. */
+/**
+ * The processes that run the guest drop the capabilities that this process keeps for the network.
+ */
 function prepareGuest(script: SpawnScript): void {
   guestOomScoreAdj(script);
   dropCapabilities(script);
@@ -127,7 +129,7 @@ function readCpuFacts(): CpuFacts {
   };
 }
 
-/** Hosts that hide it get a plain processor. */
+/** Hosts that hide /proc/cpuinfo get the text of a plain processor. */
 function readCpuInfo(): string {
   try {
     return Deno.readTextFileSync("/proc/cpuinfo");

@@ -61,11 +61,11 @@ export class RealHost implements Host, HostEvents {
   readonly memoryBytes: number;
   readonly machineBytes: number;
   readonly heap: KernelHeap | null;
-  /** Kept true by `poll`, which the loop calls often while it is awake. */
+  /** `poll` updates it; the loop calls that often while it is awake. */
   guestClock: GuestClock | null = null;
-  /** Called when there is nothing to do for now. */
+  /** Called before a sleep. */
   beforeSleep: (() => void) | null = null;
-  /** Called when there has been nothing to do for a while, behind work: caches may go. */
+  /** Called when the sandbox has been idle for a while after work: caches may be dropped. */
   onRest: (() => void) | null = null;
   private readonly epoll: Epoll = new Epoll();
   private readonly rest: Rest = new Rest();
@@ -77,8 +77,8 @@ export class RealHost implements Host, HostEvents {
   private readonly entropy: Uint8Array<ArrayBuffer> = allocBuffer(RANDOM_BYTES);
   private entropyLeft: number = 0;
   /**
-   * Events of the last wait, and those that were dispatched: a fault at one of them must not lose
-   * the others.
+   * Events of the last wait, and the number of them that were dispatched: an exception of one must
+   * not lose the others.
    */
   private found: number = 0;
   private dispatched: number = 0;
@@ -104,7 +104,7 @@ export class RealHost implements Host, HostEvents {
     return syscall(SYS_accept4, fd, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
   }
 
-  /** The platform's doorbell: only ends a sleep. */
+  /** Watches the platform's doorbell, which only ends a sleep. */
   watchDoorbell(fd: number): void {
     check(this.epoll.add(fd, EPOLLIN | EPOLLET, DOORBELL), "epoll_ctl doorbell");
   }
@@ -233,7 +233,7 @@ export class RealHost implements Host, HostEvents {
     this.epoll.del(fd);
   }
 
-  /** How many events there are; a long sleep begins with a rest when one is due. */
+  /** Returns the number of events. If a collection is due, a long sleep begins with it. */
   private wait(timeoutNs: number): number {
     let left = timeoutNs;
     if (left > REST_NS && this.rest.isDue) {
@@ -246,7 +246,7 @@ export class RealHost implements Host, HostEvents {
     return left === Infinity ? this.epoll.wait(-1) : this.epoll.waitNs(left);
   }
 
-  /** Dispatch what is ready; wait at most `timeoutNs` for the first event. */
+  /** Dispatches events; waits at most `timeoutNs` for the first one. */
   poll(timeoutNs: number): void {
     if (timeoutNs > 0 && this.beforeSleep !== null) this.beforeSleep();
     if (this.dispatched === this.found) {

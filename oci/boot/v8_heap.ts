@@ -1,26 +1,32 @@
 /**
- * V8's heap of this process. Neighbours: kernel/core/kernel_heap.ts (what the kernel asks of it),
- * oci/launch/executables.ts (how large it is).
+ * V8's heap of the boot process: its size for the kernel, and collections while the sandbox is
+ * idle. V8 has no idle time of its own to shrink its heap in, because the kernel's loop is one task
+ * that never ends; and malloc keeps free memory. Neighbours: kernel/core/kernel_heap.ts (the
+ * interface), launch/executables.ts (the heap's size). Not here: guest memory (kernel/mm, and
+ * `RealHost.onRest`).
  */
 
 import type { KernelHeap } from "../../kernel/core/kernel_heap.ts";
 import { ownCpuNs } from "../../ffi/sys/clock.ts";
 import { trimHeap } from "../../ffi/sys/native.ts";
 
-/** What is used of V8's interface in `node:v8`. */
+/** The part of `node:v8` that is used. */
 interface V8Module {
   getHeapStatistics(): { readonly used_heap_size: number; readonly heap_size_limit: number };
 }
 
-/** What V8 counts as its limit beside the old generation: the young one, at most. */
+/** V8's limit is that of the old generation and at most this for the young one. */
 const YOUNG_BYTES = 96 * 2 ** 20;
 
-/** What is used of `node:process`: the way to a module for a script, which cannot import any. */
+/**
+ * The part of `node:process` that is used: a script cannot import a module, but can get one from
+ * there.
+ */
 interface Process {
   getBuiltinModule(name: string): V8Module;
 }
 
-/** Before the process is confined: the runtime loads a module. */
+/** Called before the process is confined, because the runtime loads a module. */
 export function openHeap(): KernelHeap {
   const process: Process = Reflect.get(globalThis, "process");
   const v8 = process.getBuiltinModule("node:v8");
@@ -32,9 +38,9 @@ export function openHeap(): KernelHeap {
 }
 
 /**
- * V8 has this function with --expose-gc; without, nothing is collected.
+ * Collects garbage. V8 has the function with --expose-gc; without it nothing is collected.
  *
- * @param flavor "last-resort" gives all free pages of the heap back, too
+ * @param flavor "last-resort" also gives free pages of the heap back
  */
 export function collectGarbage(flavor: "regular" | "last-resort"): void {
   const gc: unknown = Reflect.get(globalThis, "gc");
@@ -42,26 +48,26 @@ export function collectGarbage(flavor: "regular" | "last-resort"): void {
   Reflect.apply(gc, undefined, [{ type: "major", execution: "sync", flavor }]);
 }
 
-/** A sleep of this long is a rest. */
+/** A sleep of this many ns counts as idle. */
 export const REST_NS = 1_000_000_000;
-/** CPU time of the Sentry since the last collection that makes another one worth its 50 ms. */
+/** CPU time of the Sentry, in ns, after which another collection is worth its 50 ms. */
 const WORK_NS = 1_000_000_000;
 
 export class Rest {
   readonly #workNs: number;
-  /** Its start leaves garbage too. */
+  /** -Infinity: a first collection is due, because the start leaves garbage. */
   #cpuNs: number = -Infinity;
 
   constructor(workNs: number = WORK_NS) {
     this.#workNs = workNs;
   }
 
-  /** Whether there is garbage enough to look out for a rest. */
+  /** Whether there is enough garbage for a collection when the sandbox is idle. */
   get isDue(): boolean {
     return ownCpuNs() - this.#cpuNs >= this.#workNs;
   }
 
-  /** The sandbox has rested for `REST_NS`. */
+  /** Called when the sandbox has been idle for `REST_NS`. */
   take(): void {
     collectGarbage("last-resort");
     trimHeap();

@@ -11,8 +11,8 @@ export interface Command {
    */
   readonly failureCode?: number;
   /**
-   * @param args behind the verb
-   * @param globals what stood in front of it
+   * @param args the words after the verb
+   * @param globals the options in front of it
    * @returns the exit code
    * @throws UserError
    */

@@ -1,7 +1,9 @@
 /**
- * The command line: finds the verb and runs it.
+ * The command line: finds the verb and runs it. Errors become one line on stderr and in the
+ * client's log, and an exit code. An error that is neither a UserError nor a refused host call is a
+ * bug, and printed with its stack.
  *
- * Which verbs there are is the part's choice: verb_table.ts has all.
+ * part_table.ts chooses the verbs of each part; verb_table.ts has all of them.
  */
 
 import type { Command, Verb } from "./command.ts";
@@ -37,7 +39,7 @@ export async function main(args: readonly string[], verbs: Verbs): Promise<numbe
   return await runCommand({ ...codesOf(verbs, known), help: "", run }, rest, globals);
 }
 
-/** `VERB --help` shows the verb's help, as clients ask whether there is one. */
+/** `VERB --help` prints the verb's help. Clients use it to find out whether a verb exists. */
 function runVerb(
   verbs: Verbs,
   name: string,
@@ -72,7 +74,10 @@ function findVerb(verbs: Verbs, name: string): Verb {
 /** LIMIT: characters of a command line that the log shows. */
 const SHOWN = 4096;
 
-/** @returns the exit code */
+/**
+ * Runs a verb and reports its error.
+ * @returns the exit code
+ */
 export async function runCommand(
   command: Command,
   args: readonly string[],

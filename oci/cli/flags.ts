@@ -23,7 +23,7 @@ export interface FlagNames {
 }
 
 export class Flags {
-  /** What follows the options. */
+  /** The words after the options. */
   readonly rest: readonly string[];
   readonly #strings: ReadonlyMap<string, string>;
   readonly #lists: ReadonlyMap<string, readonly string[]>;
@@ -62,7 +62,7 @@ export class Flags {
   }
 }
 
-/** How many words from the start are options and their values; throws for an unknown option. */
+/** How many words from the start are options and their values. Throws for an unknown option. */
 function optionCount(args: readonly string[], names: FlagNames): number {
   const withValue = new Set([...names.strings ?? [], ...names.lists ?? []]);
   const booleans = new Set(names.booleans ?? []);

@@ -19,7 +19,7 @@ export type StringOption =
 export type BooleanOption = "strace" | "require-sandbox" | "panic-on-bug";
 export type OptionName = StringOption | BooleanOption;
 
-/** What stands in front of the verb. */
+/** The options in front of the verb. */
 export class Globals {
   readonly #flags: Flags;
   readonly #others: ReadonlyMap<OptionName, string>;
@@ -31,7 +31,7 @@ export class Globals {
     this.rootless;
   }
 
-  /** @throws UserError if there is no place for containers */
+  /** @throws UserError if there is no directory for containers */
   get store(): StateStore {
     return new StateStore(this.root);
   }
@@ -50,7 +50,7 @@ export class Globals {
   get systemdCgroup(): boolean {
     return this.#flags.has("systemd-cgroup");
   }
-  /** Annotations may switch debug logs on and off. */
+  /** Whether annotations may switch debug logs. */
   get allowsAnnotatedLogs(): boolean {
     return this.#flags.has("allow-annotated-logs");
   }
@@ -93,7 +93,7 @@ export function splitCommandLine(args: readonly string[]): SplitCommandLine {
   return { globals: new Globals(flags), verb, rest, asks };
 }
 
-/** Without options. */
+/** No options at all. */
 export function noGlobals(): Globals {
   return new Globals(readFlags([], GLOBAL_NAMES));
 }

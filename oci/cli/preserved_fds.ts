@@ -1,9 +1,9 @@
-/** `--preserve-fds`: files of the caller that a guest gets. */
+/** `--preserve-fds`: descriptors of the caller that a guest gets. */
 
 import type { Flags } from "./flags.ts";
 import { usageError } from "../user_error.ts";
 
-/** LIMIT: files from 3 on that a guest gets: what one message carries. */
+/** LIMIT: descriptors from 3 on that a guest gets: as many as one message carries. */
 const PRESERVED_MAX = 200;
 
 /** @throws UserError */

@@ -16,10 +16,10 @@ const column = (header: string, value: (p: ProcessInfo) => string | number): Col
   value: (process) => String(value(process)),
 });
 
-/** By the names of ps(1). */
+/** Columns by the names of ps(1). */
 const COLUMNS: Readonly<Record<string, Column>> = {
   uid: column("UID", (p) => p.uid),
-  // Names of users are the container's own business.
+  // The number, because only the container has names of its users.
   user: column("USER", (p) => p.uid),
   euid: column("EUID", (p) => p.uid),
   pid: column("PID", (p) => p.pid),
@@ -41,7 +41,7 @@ const DEFAULT: readonly Column[] = [
   column("COMMAND", (p) => p.command),
 ];
 
-/** Letters that choose processes, or the table that is shown anyway. */
+/** Option letters that choose processes, or the table that is the default. */
 const PLAIN = /^-?[eAfawxul]+$/;
 const WITH_LIST = /^(?:-[eAfawxl]*|[awx]*)o(.*)$/s;
 

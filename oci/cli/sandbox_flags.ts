@@ -32,9 +32,9 @@ export const SANDBOX_HELP =
   --panic-on-bug         a bug in the kernel ends the sandbox, not just the process that met it`;
 
 /**
- * Settings by the options behind the verb, or else in front of it.
+ * Settings from the options after the verb, or else from those in front of it.
  *
- * @param networks that there are, the default first
+ * @param networks the choices, the default first
  * @throws UserError
  */
 export function sandboxSettings(
@@ -66,7 +66,7 @@ export function sandboxSettings(
   };
 }
 
-/** Containers use the network that they are in. */
+/** The network modes of containers, which use the network namespace that they are in. */
 export const CONTAINER_NETWORKS: readonly [NetworkMode, ...NetworkMode[]] = [
   "auto",
   "none",

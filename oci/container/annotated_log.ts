@@ -1,7 +1,7 @@
 /**
  * Debug logs that annotations of containers ask for: files in a directory that only its owner can
- * look into. They stay when their containers go, so there are only so many: the oldest make room.
- * Their size is protocol/boot_spec.ts's.
+ * enter. They outlive their containers; when there are too many the oldest are removed.
+ * protocol/boot_spec.ts has their size.
  *
  * Neighbours: annotation_options.ts, which decides whether there is one.
  */
@@ -13,10 +13,14 @@ import { UserError } from "../user_error.ts";
 
 const DIRECTORY = "/var/log/dvisor";
 const SUFFIX = ".log";
-/** LIMIT: files. With that of protocol/boot_spec.ts they take half a gigabyte at most. */
+/** LIMIT: files. With the size in protocol/boot_spec.ts they take half a gigabyte at most. */
 export const ANNOTATED_LOGS = 32;
 
-/** Makes room for a container's log. @returns its path @throws UserError */
+/**
+ * Removes old logs and makes one for a container.
+ * @returns its path
+ * @throws UserError
+ */
 export function makeAnnotatedLog(id: string, directory = DIRECTORY): string {
   const path = join(directory, id + SUFFIX);
   try {
@@ -28,7 +32,7 @@ export function makeAnnotatedLog(id: string, directory = DIRECTORY): string {
   }
 }
 
-/** The largest size of a debug log, by its path; of any number where there is none. */
+/** The largest size of a debug log, by its path; null has the size of a named one. */
 export function sizeOfLog(path: string | null): number {
   return path?.startsWith(`${DIRECTORY}/`) === true ? ANNOTATED_LOG_BYTES : NAMED_LOG_BYTES;
 }

@@ -14,12 +14,12 @@ const PREFIX = "dev.dvisor.";
 /** Options of debug logs. */
 const LOGS: readonly string[] = ["strace", "debug-log"];
 
-/** Values by option. */
+/** The values that annotations may choose, by option. */
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
   // No kvm: it opens the host's KVM to the pod, and leaves limits of further containers to the
   // kernel.
   platform: [...DEFAULT_PLATFORMS, "auto"],
-  // In the network namespace that the container has anyway.
+  // In the network namespace that the container has in any case.
   network: ["auto", "none"],
   overlay: ["none", "memory", "file"],
   strace: ["true", "false"],
@@ -28,7 +28,7 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * @param id of the container: names its debug log
- * @throws UserError for options that there are not, and that the runtime's configuration does not
+ * @throws UserError for an unknown option, and for one that the runtime's configuration does not
  * allow
  */
 export function annotatedGlobals(

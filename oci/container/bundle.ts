@@ -21,7 +21,7 @@ export interface Bundle {
   /** Absolute host path of the root directory. */
   readonly rootPath: string;
   readonly files: RootfsPlan;
-  /** The options with those that its annotations choose. */
+  /** The options, with those that annotations of the bundle choose. */
   readonly globals: Globals;
 }
 

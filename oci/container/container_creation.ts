@@ -1,4 +1,4 @@
-/** A container while it is made: what create.ts and join_sandbox.ts both need. */
+/** A container while it is made: what create.ts and join_sandbox.ts share. */
 
 import { isolateProcessor } from "../launch/processor_isolation.ts";
 import { check, SyscallError } from "../../ffi/sys/errors.ts";
@@ -31,23 +31,23 @@ export interface CreateOptions {
   readonly store: StateStore;
   readonly globals: Globals;
   readonly settings: SandboxSettings;
-  /** The guest's standard streams; they are closed here. */
+  /** The guest's standard streams; createContainer closes them. */
   readonly streams: Streams;
   readonly pidChoice: PidChoice;
 }
 
 /** A container that a part of this module works on. */
 export interface Making extends CreateOptions {
-  /** As it was written first. */
+  /** The record as it was first written. */
   readonly record: ContainerRecord;
   readonly dir: ContainerDir;
   readonly proxy: Proxy;
   /** The sandbox's end of the socket to the proxy. */
   readonly waiter: number;
   readonly cgroup: ContainerCgroup;
-  /** Its network namespace has the settings of config.json already. */
+  /** The network namespace has the settings of config.json already. */
   readonly hasSettings: boolean;
-  /** Messages of its processes. */
+  /** Descriptor of the file that takes messages of the container's processes. */
   readonly log: number;
 }
 
@@ -115,8 +115,8 @@ export function openUsers({ bundle, proxy }: Making): number {
 }
 
 /**
- * Steps of every process of a container: its control groups, what the host's OOM killer thinks of
- * it, the processor.
+ * Steps of every process of a container: its control groups, its OOM score, the isolation of the
+ * processor.
  */
 export function hostSteps(
   { cgroup, bundle, settings }: Pick<Making, "cgroup" | "bundle" | "settings">,
@@ -150,7 +150,7 @@ export function check2(pair: [number, number] | number, what: string): [number, 
   throw new Error(`${what} gave no pair`);
 }
 
-/** Of the proxy, what stands for the container's own. */
+/** The proxy's namespaces that hooks of the container enter. */
 const ENTERED = ["net", "ipc", "uts"];
 
 /** @param pid of the proxy @throws UserError */

@@ -20,12 +20,15 @@ import type { ContainerDir } from "../state/store.ts";
 import { putUnixAddress } from "../host/unix_address.ts";
 
 const BACKLOG = 128;
-/** LIMIT: how long a sandbox may take for an answer, ms; hooks come on top. */
+/** LIMIT: how long a sandbox may take for an answer, in ms, without the time of hooks. */
 const ANSWER_MS = 60_000;
 /** LIMIT: descriptors that come with an answer. */
 const ANSWER_FDS = 1;
 
-/** The sandbox's socket, listening; the boot process gets the descriptor. @throws SyscallError */
+/**
+ * Makes the listening socket of a sandbox, whose descriptor the boot process gets.
+ * @throws SyscallError
+ */
 export function listenForControl(dir: ContainerDir): number {
   const fd = check(syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), "socket");
   dir.withSocketPath((path) => {
@@ -65,7 +68,7 @@ export function ask<R extends Request>(
   return answer;
 }
 
-/** As `ask`; with the descriptors that come with the answer, which are the caller's. */
+/** As `ask`. The caller gets the descriptors of the answer, and closes them. */
 export function askForFds<R extends Request>(
   dir: ContainerDir,
   request: R,
@@ -86,7 +89,7 @@ export function askForFds<R extends Request>(
   }
 }
 
-/** How long the hooks of a request may run; without a time-out of their own they may for ever. */
+/** How long the hooks of a request may run: for ever if one has no time-out. */
 function hooksMs(request: Request): number {
   if (request.op !== "start") return 0;
   return request.hooks.reduce((ms, { timeoutSeconds: s }) => ms + (s ?? Infinity) * 1000, 0);
@@ -116,7 +119,7 @@ function bufferOf(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** @throws UserError for an answer that makes no sense: a broken Sentry may say anything */
+/** @throws UserError for an answer that is not valid: a broken Sentry may send anything */
 function receive<O extends Op>(
   sock: number,
   op: O,

@@ -1,7 +1,7 @@
 /**
- * Messages of a container's processes go to a file in its state directory. When its kernel has
- * failed that file is the report, with the reason and the last calls of its guests, and stays when
- * the container goes: its beginning does, and only the newest reports do.
+ * Messages of a container's processes go to a file in its state directory. When its kernel fails,
+ * that file is the report, with the reason and the last calls of its guests. The beginning of a
+ * report is kept after the container is removed; only the newest reports are kept.
  */
 
 import { dirname, join } from "@std/path";
@@ -10,14 +10,14 @@ import type { ContainerDir } from "../state/store.ts";
 
 const LOG = "sandbox.log";
 const REPORT = ".crash";
-/** How a report begins: boot.ts writes it. */
+/** The first words of a report, which boot/boot.ts writes. */
 const MARK = "this is a bug in dvisor";
-/** LIMIT: bytes of a report, and of a log that are looked at. */
+/** LIMIT: bytes of a report, and of a log that is searched. */
 export const REPORT_BYTES = 1 << 16;
 /** LIMIT: reports beside the containers of one root. */
 export const REPORTS = 16;
 
-/** Where a container's processes write. */
+/** The file that a container's processes write messages to. */
 export function logPath(dir: ContainerDir): string {
   return join(dir.path, LOG);
 }
@@ -48,7 +48,7 @@ export function keepReport(dir: ContainerDir): string | null {
   }
 }
 
-/** What a failing kernel, or one that an attacker runs, has written may be of any length. */
+/** The text of a failing kernel, or of an attacker in it, may have any length. */
 function beginningOf(path: string): string {
   using file = Deno.openSync(path);
   const bytes = new Uint8Array(REPORT_BYTES);

@@ -59,7 +59,7 @@ import { warnOf } from "./start.ts";
 import { letGo, tellPid } from "./pid_file.ts";
 import { showFiles } from "./proxy_files.ts";
 
-/** What a sandbox takes of the host for itself, on top of what its program may use. */
+/** What a sandbox uses of the host in addition to its program. */
 const OVERHEAD = { memoryBytes: 192 * 2 ** 20, pids: 64 };
 
 export interface Created {
@@ -132,7 +132,10 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   }
 }
 
-/** Does what only knows members of config.json by their paths. @throws UserError */
+/**
+ * Calls `fn` and adds "config.json" to errors that begin with a path of that file.
+ * @throws UserError
+ */
 function inConfig<T>(fn: () => T): T {
   try {
     return fn();
@@ -191,7 +194,7 @@ function newRecord({ id, bundle, streams }: CreateOptions): ContainerRecord {
   };
 }
 
-/** Name of the user, or its number. */
+/** Name of this process's user, or its number. */
 function ownerName(): string {
   const uid = Deno.uid() ?? 0;
   if (uid === 0) return "root";
@@ -210,7 +213,10 @@ function openLog(dir: ContainerDir): number {
   return check(openat(AT_FDCWD, logPath(dir), flags, 0o600), "open sandbox.log");
 }
 
-/** systemd makes its unit for the first process; elsewhere each process moves itself in. */
+/**
+ * systemd makes its unit for the first process; with cgroupfs each process moves itself into the
+ * groups.
+ */
 function cgroupOptions({ id, bundle: { config }, globals }: CreateOptions): CgroupOptions {
   const { cgroupsPath, resources } = config.linux;
   return {

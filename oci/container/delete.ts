@@ -15,7 +15,10 @@ import { findContainer } from "./found_container.ts";
 import { ociState } from "./oci_state.ts";
 import { warnOf } from "./start.ts";
 
-/** @param isForced also one that runs; no error if there is none @throws UserError */
+/**
+ * @param isForced also a running one; no error if there is none
+ * @throws UserError
+ */
 export function deleteContainer(globals: Globals, id: string, isForced: boolean): void {
   const { store } = globals;
   const dir = store.dir(id);
@@ -65,7 +68,7 @@ function lockWithin(dir: ContainerDir, timeoutMs: number): Lock | "busy" | null 
   return "busy";
 }
 
-/** A created one may be taken away, as runc does. */
+/** A created container may be removed, as with runc. */
 function refuseRunning(store: StateStore, id: string): void {
   const { status } = findContainer(store, id);
   if (status === "stopped" || status === "created") return;
@@ -74,7 +77,10 @@ function refuseRunning(store: StateStore, id: string): void {
   );
 }
 
-/** Their failures are warnings. @returns one each */
+/**
+ * Runs the `poststop` hooks.
+ * @returns a warning for each one that failed
+ */
 function poststop(record: ContainerRecord): string[] {
   const state = JSON.stringify(ociState(record, "stopped"));
   return tryHooks(record.hooks?.poststop ?? [], { state, directory: record.bundle });

@@ -13,17 +13,17 @@ import { ContainerDir } from "../state/store.ts";
 import { UserError } from "../user_error.ts";
 import { dirname } from "@std/path";
 
-/** How long a killed process may take to go, ms. */
+/** How long a killed process may take to end, in ms. */
 const END_MS = 10_000;
 
 export interface Destroyed {
-  /** What the record was, if there was one. */
+  /** The container's record, if there was one. */
   readonly record: ContainerRecord | null;
   /** Host path of the report of its kernel's failure, or null. */
   readonly report: string | null;
 }
 
-/** @throws UserError if a process does not go; the record then stays */
+/** @throws UserError if a process does not end; the record then stays */
 export function destroyContainer(dir: ContainerDir): Destroyed {
   const record = readRecord(dir);
   if (record !== null) {
@@ -46,7 +46,7 @@ function readRecord(dir: ContainerDir): ContainerRecord | null {
   }
 }
 
-/** Ends the command that is making it, if it is being made. */
+/** Ends the command that is making the container, if there is one. */
 export function endCreator(dir: ContainerDir): void {
   const record = readRecord(dir);
   if (record?.status === "creating") end(record.creator, "the command that makes it");
@@ -74,13 +74,13 @@ function end(process: ContainerRecord["init"], what: string): void {
   }
 }
 
-/** The sandbox notices by itself; this waits until it did. */
+/** Waits until the sandbox has noticed the end of the container. */
 function leaveSandbox(sandbox: ContainerDir, id: string): void {
   if (!sandbox.exists) return;
   try {
     ask(sandbox, { op: "destroy", id });
   } catch (error) {
-    // It has ended, or does not know the container any more.
+    // The sandbox has ended, or the container is gone from it.
     if (!(error instanceof UserError)) throw error;
   }
 }

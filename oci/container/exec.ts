@@ -24,7 +24,10 @@ export interface ExecOptions {
   readonly ignorePaused: boolean;
 }
 
-/** @returns the process that stands for it, a child of this one @throws UserError */
+/**
+ * @returns the process's proxy, a child of this process
+ * @throws UserError
+ */
 export function execIn(options: ExecOptions): Spawned {
   try {
     return start(options);

@@ -23,7 +23,7 @@ import { readConfigFile } from "./config_file.ts";
 export interface ExecProcess {
   readonly process: ProcessConfig;
   readonly consoleSize: TerminalSize | null;
-  /** What was passed over, a line each. */
+  /** A line for each setting that was ignored. */
   readonly warnings: readonly string[];
 }
 
@@ -35,7 +35,7 @@ export function execProcess(flags: Flags, args: readonly string[], bundle: strin
   if (file !== null) {
     const node = JsonNode.parse(file, readFile(file));
     const read = readProcess(node, warn);
-    // A client may ask for the terminal on the command line.
+    // `--tty` asks for a terminal, whatever the file says.
     const process = { ...read, terminal: read.terminal || flags.has("tty") };
     return { process, consoleSize: readConsoleSize(node.member("consoleSize")), warnings };
   }
@@ -115,7 +115,7 @@ function idOf(flag: string, text: string): number {
   return id;
 }
 
-/** Names that this kernel does not know are passed over, as those of config.json. */
+/** Names that this kernel does not know are ignored, as those of config.json. */
 function withCapabilities(
   own: CapabilitySpec | null,
   names: readonly string[],

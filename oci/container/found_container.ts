@@ -1,4 +1,4 @@
-/** A container that a verb is about: its record, its status now, and its sandbox. */
+/** A container that a verb was called for: its record, its current status, and its sandbox. */
 
 import { hasCrashed, logPath } from "./crash_report.ts";
 import { ask } from "./control_client.ts";
@@ -21,13 +21,16 @@ export class Found {
     this.status = statusNow(store, record);
   }
 
-  /** Host path of what its kernel wrote when it failed; null if it has not. */
+  /** Host path of the report of its kernel's failure; null if it has not failed. */
   get report(): string | null {
     const sandbox = this.store.dir(this.record.sandboxId);
     return hasCrashed(sandbox) ? logPath(sandbox) : null;
   }
 
-  /** Asks the sandbox that the container is in. @throws UserError */
+  /**
+   * Sends a request to the sandbox of the container.
+   * @throws UserError
+   */
   ask<R extends Request>(request: R, fds: readonly number[] = []): Answers[R["op"]] {
     try {
       return ask(this.store.dir(this.record.sandboxId), request, fds);
@@ -39,10 +42,10 @@ export class Found {
   }
 }
 
-/** LIMIT: how long a sandbox is waited for that has to say a status, ms. */
+/** LIMIT: how long to wait for a sandbox's answer about a status, in ms. */
 const STATUS_MS = 2000;
 
-/** The status that a container has now. */
+/** The current status of a container. */
 export function statusNow(store: StateStore, record: ContainerRecord): Status {
   const known = statusOf(record);
   if (!record.isChanging || known === "stopped" || known === "creating") return known;

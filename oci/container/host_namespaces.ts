@@ -43,7 +43,10 @@ const FLAGS: Partial<Record<NamespaceType, number>> = {
 /** Names of files in /proc/PID/ns that are recorded. */
 const RECORDED = ["pid", "net", "ipc", "uts"];
 
-/** Where a process that runs already has one only for its children, this is it. */
+/**
+ * The file of a running process's time namespace for its children; a namespace that a process made
+ * is there.
+ */
 const TIME_FILE = "time_for_children";
 
 export interface HostNamespaces {
@@ -77,12 +80,12 @@ export function openNamespaces(entries: readonly NamespaceEntry[]): HostNamespac
       throw new UserError(`config.json: linux.namespaces[${i}].path`, undefined, error);
     }
   });
-  // The one of users first: it owns the others.
+  // A user namespace comes first, because it owns the others.
   entered.sort((a, b) => Number(b.flag === CLONE_NEWUSER) - Number(a.flag === CLONE_NEWUSER));
   return { created, entered, close: closeAll };
 }
 
-/** Whether a container has users of its own: config.json may ask for one more namespace. */
+/** Whether the container has a user namespace of its own. */
 export function hasOwnUsers(entries: readonly NamespaceEntry[]): boolean {
   return entries.some(({ type }) => type === "user");
 }
@@ -93,9 +96,9 @@ export function processNamespaces(pid: number): HostNamespaces {
   const kinds = [["user", CLONE_NEWUSER], ["mnt", CLONE_NEWNS], ["pid", CLONE_NEWPID]] as const;
   for (const [name, flag] of kinds) {
     const path = `/proc/${pid}/ns/${name}`;
-    // Only the privileged can start processes in another PID namespace than their own.
+    // Only a privileged process can start children in another PID namespace.
     if (flag === CLONE_NEWPID && Deno.uid() !== 0) continue;
-    // Setting what is set already needs privilege too.
+    // Entering the namespace that the process is in needs privilege too.
     if (namespaceInode(path) === namespaceInode(`/proc/self/ns/${name}`)) continue;
     entered.push({ flag, fd: openNamespace(path) });
   }
@@ -150,7 +153,7 @@ export function findSandbox(
   return null;
 }
 
-/** Its id, unless the container is the one that makes the sandbox. Podman says only the id. */
+/** The id of the sandbox's first container, unless this is it. Podman writes only the id. */
 function sandboxName(annotations: ReadonlyMap<string, string>): string | null {
   for (const { kind, id } of SANDBOX_ANNOTATIONS) {
     if (annotations.get(kind) === "sandbox") return null;
@@ -188,7 +191,7 @@ export function sharedNamespaces(
     return members.find((m) => inode !== 0 && m.namespaces[type] === inode)?.id ?? null;
   };
   const time = entries.find(({ type }) => type === "time")?.path ?? null;
-  // All that have none of their own have the host's.
+  // Without an entry of its own the container has the host's.
   const isOwn = time !== null && namespaceInode(time) !== namespaceInode("/proc/self/ns/time");
   return {
     pid: ownerOf("pid"),

@@ -1,10 +1,13 @@
-/** User and group ids of a container with a user namespace of its own: user_namespaces(7). */
+/** Id mappings of a container with a user namespace of its own: user_namespaces(7). */
 
 import type { IdMapping } from "../spec/id_mappings.ts";
 import type { LinuxConfig } from "../spec/linux_section.ts";
 import { EXIT_USAGE, UserError } from "../user_error.ts";
 
-/** Before anything is started. @throws UserError naming the place in config.json */
+/**
+ * Checks the mappings before any process is started.
+ * @throws UserError naming the place in config.json
+ */
 export function checkIdMaps({ namespaces, uidMappings, gidMappings }: LinuxConfig): void {
   const own = namespaces.find(({ type }) => type === "user");
   const isNew = own !== undefined && own.path === null;
@@ -26,7 +29,10 @@ export function checkIdMaps({ namespaces, uidMappings, gidMappings }: LinuxConfi
   }
 }
 
-/** Gives a process that was started in a new user namespace its ids. @throws UserError */
+/**
+ * Writes the id mappings of a process in a new user namespace.
+ * @throws UserError
+ */
 export function writeIdMaps(pid: number, linux: LinuxConfig): void {
   // A caller that may not set groups must not let the container set them.
   if (Deno.uid() !== 0) write(pid, "setgroups", "deny");

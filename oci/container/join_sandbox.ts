@@ -68,7 +68,7 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
     const spec = { ...bootSpec(making), fds: noFds };
     const [stdin, stdout, stderr, ...further] = stdio;
     const fds = [socket, stdin, stdout, stderr];
-    // The limit of the sandbox is another one.
+    // The sandbox's limit is another one, so this container has a witness of its own.
     if (hasMemoryLimit(spec)) fds.push(witness = startWitness({ join, drop: giveUpAll }));
     fds.push(...further);
     const shares = sharedNamespaces(
@@ -99,7 +99,7 @@ function reservePlace(making: Making, sandbox: ContainerDir, sentry: number): vo
     const pid = ownProcess(pidfd, sentry);
     cgroup.addProcess(pid);
     setGuestOomScoreAdj(pid, bundle.config.process.oomScoreAdj ?? undefined);
-    // Its number has not gone to another process meanwhile.
+    // Checks that the pid is not another process's by now.
     pidOf(pidfd);
   } finally {
     close(pidfd);
@@ -122,8 +122,8 @@ export function ownProcess(pidfd: number, sentry: number): number {
 }
 
 /**
- * Its number here, which is another one than in the sandbox. @throws UserError if it has ended, or
- * is no process
+ * Its pid in this process's PID namespace, which is another than in the sandbox.
+ * @throws UserError if it has ended, or is no process
  */
 function pidOf(pidfd: number): number {
   const text = Deno.readTextFileSync(`/proc/self/fdinfo/${pidfd}`);

@@ -6,13 +6,13 @@ export interface OciState {
   readonly ociVersion: string;
   readonly id: string;
   readonly status: Status;
-  /** On the host; 0 when it is gone. */
+  /** On the host; 0 after its end. */
   readonly pid: number;
   readonly bundle: string;
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** What runc adds to it. */
+/** With the members that runc adds. */
 export interface ListedState extends OciState {
   readonly rootfs: string;
   readonly created: string;

@@ -1,4 +1,4 @@
-/** The options of an overlay mount, as far as they name directories of the host. */
+/** The options of an overlay mount that name directories of the host. */
 
 export interface OverlayPaths {
   /** The topmost first. Byte strings, as the rest. */
@@ -6,7 +6,7 @@ export interface OverlayPaths {
   readonly upper: string | null;
 }
 
-/** null: no lowerdir is named. Colons and commas may be escaped by a backslash. */
+/** Returns null without a lowerdir. Colons and commas may be escaped by a backslash. */
 export function splitOverlayOptions(options: readonly string[]): OverlayPaths | null {
   let lower: string[] = [], upper: string | null = null;
   for (const option of options.flatMap((text) => split(text, ","))) {
@@ -18,7 +18,7 @@ export function splitOverlayOptions(options: readonly string[]): OverlayPaths | 
   return lower.length === 0 || lower.includes("") ? null : { lower, upper };
 }
 
-/** Where no backslash is in front. */
+/** Splits at separators without a backslash in front. */
 function split(text: string, separator: string): string[] {
   const parts = [""];
   for (let i = 0; i < text.length; i++) {

@@ -12,7 +12,7 @@ import { UserError } from "../user_error.ts";
 
 /** How a client learns the pid of the process. */
 export interface PidChoice {
-  /** Where its pid is written, or null. */
+  /** The file for its pid, or null. */
   readonly pidFile: string | null;
   /** UNIX socket that gets a pidfd of it, or null. */
   readonly pidfdSocket: string | null;
@@ -44,8 +44,9 @@ export function tellPid({ pidFile, pidfdSocket }: PidChoice, { pid, pidfd }: Spa
 }
 
 /**
- * Appears with its whole content, in a new file: others may write in that directory. @throws
- * UserError
+ * Writes a new file and renames it, so that it appears as a whole: other users may write in that
+ * directory.
+ * @throws UserError
  */
 function writePidFile(path: string, pid: number): void {
   const temporary = `${path}.${crypto.randomUUID()}`;
@@ -66,7 +67,7 @@ function removeIfThere(path: string): void {
   }
 }
 
-/** From now on a proxy lives without this process. */
+/** Takes a proxy off the leash: it lives without this process from now on. */
 export function letGo(leash: number): void {
   const byte = allocBuffer(1);
   write(leash, addressOf(byte), 1);

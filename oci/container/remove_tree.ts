@@ -1,7 +1,7 @@
 /**
- * Removes a directory with all that a guest has made in it, however deep: directories below are
- * moved up to the first level before they are emptied, so that two descriptors and no stack are
- * enough. Links are removed, never followed. No other process may write there meanwhile. See
+ * Removes a directory with all files that a guest has made in it, however deep: directories below
+ * are moved up to the first level before they are emptied, so that two descriptors and no stack
+ * suffice. Links are removed, never followed. No other process may write there meanwhile. See
  * unlinkat(2), renameat2(2), getdents64(2).
  */
 
@@ -29,7 +29,10 @@ const DIRECTORY = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 const DIRENTS_BYTES = 65536;
 const DOT = 0x2e;
 
-/** Fine if it is not there. @throws SyscallError */
+/**
+ * No error if the directory does not exist.
+ * @throws SyscallError
+ */
 export function removeTree(path: string): void {
   makeMine(AT_FDCWD, path);
   const fd = openat(AT_FDCWD, path, O_RDONLY | DIRECTORY);
@@ -45,7 +48,7 @@ export function removeTree(path: string): void {
 
 class Tree {
   readonly #top: number;
-  /** A name that no guest has given. */
+  /** A prefix that no guest can know. */
   readonly #prefix = `.${crypto.randomUUID()}`;
   #moved = 0;
 
@@ -62,7 +65,7 @@ class Tree {
     }
   }
 
-  /** Removes a directory of the first level; those in it become directories of the first level. */
+  /** Removes a directory of the first level; its subdirectories move to the first level. */
   #flatten(name: Name): void {
     makeMine(this.#top, name);
     const fd = check(openat(this.#top, name, O_RDONLY | DIRECTORY), "open a directory");
@@ -86,7 +89,7 @@ class Tree {
   }
 }
 
-/** @returns false for a directory with something in it */
+/** @returns false for a directory that is not empty */
 function removeOne(dir: number, name: Name): boolean {
   const r = unlink(dir, name, 0);
   if (r >= 0) return true;
@@ -105,7 +108,7 @@ function unlink(dir: number, name: string | Name, flags: number): number {
 function list(fd: number): Name[] {
   check(lseek(fd, 0, SEEK_SET), "read a directory");
   const { at } = LinuxDirent64, start = scratch.areaOffset(0), names: Name[] = [];
-  // An answer may have nothing but these two.
+  // One getdents64 may return these two only.
   while (names.length === 0) {
     const bytes = check(getdents64(fd, scratch.area(0), DIRENTS_BYTES), "read a directory");
     if (bytes === 0) break;
@@ -122,7 +125,10 @@ function isDots(name: Name): boolean {
   return name[0] === DOT && (name.length === 1 || name.length === 2 && name[1] === DOT);
 }
 
-/** Directories that their owner may not look into or change, which root may: for ordinary users. */
+/**
+ * Gives an ordinary user permission to read and change its own directory, which a guest may have
+ * removed. Root does not need it.
+ */
 function makeMine(dir: number, name: string | Name): void {
   if (syscall(SYS_geteuid) === 0) return;
   const fd = openat(dir, name, O_PATH | DIRECTORY);

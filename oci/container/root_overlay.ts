@@ -4,7 +4,7 @@ import { usageError, UserError } from "../user_error.ts";
 import { removeTree } from "./remove_tree.ts";
 
 export type OverlayMode =
-  /** Through to the host. */
+  /** To the host's directory. */
   | { readonly kind: "none" }
   /** Into the memory of the sandbox. */
   | { readonly kind: "memory" }
@@ -14,12 +14,15 @@ export type OverlayMode =
    */
   | { readonly kind: "file"; readonly parent: string };
 
-/** On most hosts a disk; /run, where the state is, is memory. */
+/** On most hosts this is on a disk; /run, which has the state, is in memory. */
 const DEFAULT_PARENT = "/var/tmp";
 
 export const OVERLAY_HELP = "none, memory, file, file:DIR";
 
-/** @param text null: not said @throws UserError */
+/**
+ * @param text null: the option is absent
+ * @throws UserError
+ */
 export function parseOverlay(text: string | null): OverlayMode {
   switch (text) {
     case null:
@@ -50,7 +53,10 @@ export function makeOverlayDirectory(path: string, pid: number): void {
   }
 }
 
-/** With all that is in it; fine if it is not there. @throws UserError */
+/**
+ * Removes the directory with its contents; no error if it does not exist.
+ * @throws UserError
+ */
 export function removeOverlayDirectory(path: string): void {
   try {
     removeTree(path);
@@ -59,7 +65,7 @@ export function removeOverlayDirectory(path: string): void {
   }
 }
 
-/** The id here of user or group 0 there. */
+/** The id in this namespace of user or group 0 in the process's. */
 function rootIn(pid: number, file: "uid_map" | "gid_map"): number {
   for (const line of Deno.readTextFileSync(`/proc/${pid}/${file}`).split("\n")) {
     const [inside, outside] = line.trim().split(/\s+/).map(Number);

@@ -20,13 +20,13 @@ import { type OverlayPaths, splitOverlayOptions } from "./overlay_options.ts";
 
 export interface RootfsOptions {
   readonly overlay: OverlayMode;
-  /** Of the container: names what is made for it. */
+  /** Id of the container: names the directories that are made for it. */
   readonly id: string;
-  /** What guests may do with sockets and FIFOs of the host in bind mounts; by default nothing. */
+  /** What guests may do with host sockets and FIFOs in bind mounts; by default nothing. */
   readonly hostUds?: HostUds;
 }
 
-/** Parts of a boot spec, and the trees that its Gofer serves. */
+/** The parts of a boot spec about files, and the trees that the Gofer serves. */
 export interface RootfsPlan {
   readonly root: RootSpec;
   /**
@@ -35,7 +35,7 @@ export interface RootfsPlan {
    */
   readonly upper: string | null;
   readonly mounts: readonly MountSpec[];
-  /** Tree i is what the specs call `String(i)`. */
+  /** Tree i has the attach name `String(i)` in the specs. */
   readonly goferRoots: readonly GoferRoot[];
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
@@ -52,8 +52,8 @@ const MAX_TREES = 4096;
 const DEV = "/dev";
 
 /**
- * @param bundle absolute path: what relative paths of config.json count from
- * @throws UserError naming the JSON path of what is not there
+ * @param bundle absolute path: relative paths of config.json begin there
+ * @throws UserError naming the JSON path of a file that does not exist
  */
 export function planRootfs(config: Config, bundle: string, options: RootfsOptions): RootfsPlan {
   const trees = new Trees(bundle, options.hostUds ?? "none");
@@ -86,7 +86,7 @@ function upperPath(parent: string, id: string): string {
   return join(parent, `dvisor-${id.slice(0, 64)}-${crypto.randomUUID()}`);
 }
 
-/** As runc: a bind mount at /dev is taken as it is. */
+/** A bind mount at /dev is not filled, as with runc. */
 function bringsDevices(config: Config): boolean {
   return config.mounts.some((mount) => mount.type === "bind" && mount.destination === DEV);
 }
@@ -97,13 +97,13 @@ function propagationOf(config: Config): string | null {
   return `${propagation.isRecursive ? "r" : ""}${propagation.type}`;
 }
 
-/** The last of the options about propagation: what is private by default. */
+/** Whether the last propagation option makes the mount follow the host. The default is private. */
 function followsHost(options: readonly string[]): boolean {
   const last = options.findLast((option) => isPropagationOption(option));
   return last === "slave" || last === "rslave";
 }
 
-/** @throws UserError where no ids are said */
+/** @throws UserError if there are no mappings */
 function mountIds({ ids, path }: ConfigMount, { linux }: Config): MountIds | null {
   if (ids === null || ids.mappings !== null) return ids;
   const { uidMappings, gidMappings, namespaces } = linux;
@@ -133,7 +133,7 @@ function planMount(mount: ConfigMount, config: Config, trees: Trees): MountSpec 
   return { ...common, type, goferAttach: null, source, layers };
 }
 
-/** The layers are directories of the host, as they are for runc. */
+/** The layers of an overlay are directories of the host, as with runc. */
 function planLayers(paths: OverlayPaths, mount: ConfigMount, trees: Trees): OverlayLayers {
   const where = `${mount.path}.options`;
   return {
@@ -162,12 +162,12 @@ class Trees {
     return this.push({ path, isReadOnly }, jsonPath);
   }
 
-  /** One that is going to be made for the container. */
+  /** Adds a directory that is going to be made for the container. */
   addOwn(path: string): string {
     return this.push({ path, isReadOnly: false, isFlat: true }, "root.path");
   }
 
-  /** Of a bind mount: a directory, or anything else. */
+  /** Adds the source of a bind mount: a directory, or another file. */
   addSource(
     text: string,
     jsonPath: string,
@@ -223,12 +223,12 @@ export function limitsOf(resources: Resources): FilesSpec["cgroup"] {
   };
 }
 
-/** 0 and below is no limit. */
+/** 0 and negative numbers mean no limit. */
 function positive(value: number | null | undefined): number | null {
   return value === null || value === undefined || value <= 0 ? null : value;
 }
 
-/** cpu.weight (1..10000), as the host's group gets it: what `unified` says counts. */
+/** cpu.weight (1..10000) as the host's group gets it. `unified` overrides the shares. */
 function weightOf({ cpu, unified }: Resources): number | null {
   const given = unified.find(([file]) => file === "cpu.weight")?.[1] ?? "";
   if (/^\d+$/.test(given)) return Math.min(10_000, Math.max(1, Number(given)));

@@ -22,17 +22,20 @@ import { usageError } from "../user_error.ts";
 export interface Streams {
   /** The guest gets a terminal. */
   readonly isTerminal: boolean;
-  /** The terminal that the proxy watches for its size, or -1; stays open until `handOver`. */
+  /** The terminal whose size the proxy watches, or -1; open until `handOver`. */
   readonly proxyTerminal: number;
-  /** Of the host's terminal, if that is the caller's. */
+  /** Size of the caller's terminal, if the guest uses it. */
   readonly size: TerminalSize | null;
   /** stdin, stdout, stderr for the sandbox; the caller closes them. */
   takeStdio(): GuestFds;
-  /** Everything is made: the client gets its terminal. @throws UserError */
+  /**
+   * Called when the container is made: sends the terminal to the client.
+   * @throws UserError
+   */
   handOver(): void;
 }
 
-/** This process's own, which are no terminal for the guest. */
+/** This process's own streams, without a terminal for the guest. */
 class OwnStreams implements Streams {
   readonly #further: number;
 
@@ -57,7 +60,7 @@ class OwnStreams implements Streams {
   }
 }
 
-/** The terminal that this process has. */
+/** The terminal of this process. */
 class OwnTerminal implements Streams {
   readonly #further: number;
 
@@ -112,13 +115,13 @@ export interface StreamChoice {
   /** `--console-socket`, or null. */
   readonly consoleSocket: string | null;
   readonly consoleSize: TerminalSize | null;
-  /** This process stays and may share its terminal. */
+  /** This process waits for the guest, and may share its terminal. */
   readonly isForeground: boolean;
   /** `--preserve-fds`: how many files from 3 on the guest gets too. */
   readonly preserved: number;
 }
 
-/** @throws UserError for combinations that make no sense, as runc has them */
+/** @throws UserError for combinations that are not valid, as with runc */
 export function chooseStreams(choice: StreamChoice): Streams {
   const { wantsTerminal, consoleSocket, isForeground, preserved } = choice;
   if (!wantsTerminal) {
@@ -141,7 +144,7 @@ export function chooseStreams(choice: StreamChoice): Streams {
   return new OwnTerminal(preserved);
 }
 
-/** @throws UserError if the caller has not given one */
+/** @throws UserError if the caller has not passed one of them */
 function furtherFiles(count: number): number[] {
   return Array.from({ length: count }, (_, i) => {
     const fd = isInherited(3 + i) ? stdioFor(3 + i) : -1;
@@ -156,7 +159,7 @@ function isInherited(fd: number): boolean {
   return flags >= 0 && (flags & FD_CLOEXEC) === 0;
 }
 
-/** /dev/null for a process that is to have no stream. */
+/** /dev/null for a stream that is closed. */
 export function openNull(): number {
   return openat(AT_FDCWD, "/dev/null", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 }

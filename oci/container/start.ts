@@ -33,11 +33,11 @@ export function startContainer(globals: Globals, id: string): void {
   } finally {
     lock?.release();
   }
-  // The container may go while they run.
+  // `poststart` hooks may remove the container.
   warnOf(poststart(started), globals);
 }
 
-/** With the hooks that run inside, which get the state on stdin. */
+/** Requests the start, with the hooks that run inside; they get the state on stdin. */
 function askToStart(found: Found): void {
   const { record } = found, hooks = record.hooks?.startContainer ?? [];
   const state = JSON.stringify(ociState(record, "created"));
@@ -56,7 +56,7 @@ function startHook(hook: Hook): StartHook {
   return { args, env: hook.env.map(fromText), timeoutSeconds, jsonPath };
 }
 
-/** A file to read `text` from. */
+/** A memfd with `text`. */
 function memfdOf(text: string): number {
   const encoded = new TextEncoder().encode(text), bytes = allocBuffer(encoded.length);
   bytes.set(encoded);
@@ -73,14 +73,17 @@ function refuseUnlessCreated({ status }: Found): void {
   throw new UserError("cannot start an already running container");
 }
 
-/** Their failures are warnings. @returns one each */
+/**
+ * Runs the `poststart` hooks.
+ * @returns a warning for each one that failed
+ */
 function poststart(record: ContainerRecord): string[] {
   const hooks = record.hooks?.poststart ?? [];
   const state = JSON.stringify(ociState(record, "running"));
   return tryHooks(hooks, { state, directory: record.bundle });
 }
 
-/** Says what went wrong without harm. */
+/** Prints warnings, and writes them to the client's log. */
 export function warnOf(warnings: readonly string[], globals: Globals): void {
   for (const warning of warnings) {
     console.error(shownLines(`dvisor: ${warning}`));

@@ -8,7 +8,7 @@ import type { LinuxConfig } from "../spec/linux_section.ts";
 import { UserError } from "../user_error.ts";
 import { namespaceInode } from "./host_namespaces.ts";
 
-/** The file of a process's own, through which its offsets are found. */
+/** The path of a process's time namespace; its offsets are in a file beside it. */
 const OF_PROCESS = /^(\/proc\/(?:\d+|self)(?:\/task\/\d+)?)\/ns\/time(?:_for_children)?$/;
 
 /**

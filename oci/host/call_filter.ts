@@ -21,10 +21,13 @@ import { BpfAssembler, SECCOMP_DATA } from "../../ffi/asm/bpf.ts";
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import type { SpawnScript } from "../../ffi/sys/spawn.ts";
 
-/** On the way to its program, and what the host makes of a call that a stop interrupts. */
+/**
+ * The exec of the helper's program, and the call by which the host restarts one that a stop has
+ * interrupted.
+ */
 const ALWAYS = [SYS_execveat, SYS_rt_sigprocmask, SYS_restart_syscall];
 
-/** Must come last before the program, and needs no_new_privs or CAP_SYS_ADMIN. */
+/** The last step before the program. It needs no_new_privs or CAP_SYS_ADMIN. */
 export function allowOnly(script: SpawnScript, calls: readonly number[]): void {
   const a = new BpfAssembler()
     .ldAbs(SECCOMP_DATA.arch).jeq(AUDIT_ARCH_X86_64, "native").ret(SECCOMP_RET_KILL_PROCESS)
@@ -36,7 +39,10 @@ export function allowOnly(script: SpawnScript, calls: readonly number[]): void {
   script.call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, programOf(filter));
 }
 
-/** struct sock_fprog. @param filter has to stay where it is until the child runs */
+/**
+ * struct sock_fprog.
+ * @param filter must stay in memory until the child runs
+ */
 function programOf(filter: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const bytes = allocBuffer(SockFprog.size), view = new DataView(bytes.buffer);
   view.setUint16(SockFprog.at.len, filter.length / 8, true);

@@ -37,7 +37,7 @@ export function allowedMemory(): number {
   return total;
 }
 
-/** Inside a container these are its own limits. */
+/** Inside a container these files have its own limits. */
 const LIMIT_FILES = [
   "/sys/fs/cgroup/memory.max",
   "/sys/fs/cgroup/memory/memory.limit_in_bytes",

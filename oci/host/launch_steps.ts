@@ -43,7 +43,7 @@ import type { Program } from "../launch/executables.ts";
 const CLOSE_RANGE_CLOEXEC = 4;
 const UINT_MAX = 0xffffffff;
 
-/** Own session: the terminal's signals and job control do not reach it. */
+/** A session of its own: signals and job control of the caller's terminal do not reach it. */
 export function ownSession(script: SpawnScript): void {
   script.call(N.SYS_setsid).call(N.SYS_chdir, "/");
 }
@@ -52,7 +52,7 @@ export function ownSession(script: SpawnScript): void {
  * `fds[i]` becomes descriptor i, -1 becomes /dev/null; everything else is closed at exec.
  */
 export function descriptors(script: SpawnScript, fds: readonly (number | PrevResult)[]): void {
-  // First behind the numbers that they are to have, which may still be in use.
+  // First to numbers above the target numbers, because those may still be in use.
   const aside = fds.map((fd) => {
     if (typeof fd !== "number" || fd >= 0) {
       script.call(N.SYS_fcntl, fd, F_DUPFD_CLOEXEC, fds.length);
@@ -106,7 +106,7 @@ export function becomeRootOf(script: SpawnScript, users: number, namespaces: num
   script.call(N.SYS_unshare, namespaces);
 }
 
-/** In a new user namespace: the caller's ids, as they are, and no others. */
+/** In a new user namespace: maps the caller's ids to themselves, and no others. */
 export function mapOwnIds(script: SpawnScript, uid: number, gid: number): void {
   writeFile(script, "/proc/self/setgroups", "deny");
   writeFile(script, "/proc/self/uid_map", `${uid} ${uid} 1`);
@@ -119,7 +119,7 @@ function writeFile(script: SpawnScript, path: string, text: string): void {
   script.call(N.SYS_write, fd, text, text.length).call(N.SYS_close, fd);
 }
 
-/** What can never be had again, except `kept`: capability numbers. */
+/** Removes all capabilities but `kept` from the bounding set, so that no exec can add them. */
 export function boundCapabilities(script: SpawnScript, kept: readonly number[]): void {
   for (let cap = 0; cap <= CAP_LAST_CAP; cap++) {
     if (!kept.includes(cap)) script.callMayFail(N.SYS_prctl, PR_CAPBSET_DROP, cap, 0, 0, 0);
@@ -162,12 +162,12 @@ export function boundWithPassing(
   boundCapabilities(script, kept);
 }
 
-/** The change of user that follows leaves capabilities permitted. */
+/** Keeps capabilities permitted over the change of user that follows. */
 export function keepPermitted(script: SpawnScript): void {
   script.call(N.SYS_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0);
 }
 
-/** Another user without groups. */
+/** Changes to another user and drops supplementary groups. */
 export function becomeUser(script: SpawnScript, uid: number, gid: number): void {
   script.call(N.SYS_setgroups, 0, 0);
   script.call(N.SYS_setresgid, gid, gid, gid).call(N.SYS_setresuid, uid, uid, uid);
@@ -206,19 +206,19 @@ export function noNewPrivileges(script: SpawnScript): void {
   script.call(N.SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-/** Of a program that needs nothing of the host. */
+/** Drops all privileges, for a program that needs none of the host. */
 export function giveUpAll(script: SpawnScript): void {
   boundCapabilities(script, []);
   dropCapabilities(script);
   noNewPrivileges(script);
 }
 
-/** No life without the launcher. Must come behind changes of ids. */
+/** Kills the child when the launcher dies. Must come after changes of ids, which reset it. */
 export function tieToParent(script: SpawnScript): void {
   script.call(N.SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 }
 
-/** The network of another process: before ids and capabilities change. */
+/** Enters another network namespace, before ids and capabilities change. */
 export function enterNetwork(script: SpawnScript, namespace: number): void {
   script.call(N.SYS_setns, namespace, CLONE_NEWNET);
 }

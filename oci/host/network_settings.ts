@@ -35,7 +35,7 @@ export function setHostSettings(namespace: number, settings: readonly Setting[])
     }
   }
   if (tryAll(namespace, wanted) === null) return;
-  // Which of them it was is found one by one.
+  // The settings are tried one by one to find the one that failed.
   for (const [name, value] of wanted) {
     const cause = tryAll(namespace, [[name, value]]);
     if (cause === null) continue;
@@ -54,9 +54,10 @@ function placeOf(name: string): string {
 }
 
 /**
- * In a child: a namespace belongs to a thread, and all threads here must stay where they are.
+ * Writes in a child, because a namespace belongs to a thread, and the threads of this process must
+ * stay in theirs.
  *
- * @returns null, or what failed
+ * @returns null, or the error
  */
 function tryAll(namespace: number, settings: readonly Setting[]): SyscallError | null {
   const script = new SpawnScript();

@@ -20,13 +20,16 @@ import { PREV, spawn, type SpawnArg, SpawnScript } from "../../ffi/sys/spawn.ts"
 
 const FILE = "/proc/self/oom_score_adj";
 const MOST = 1000;
-/** In thousandths of the limit: also a kernel that has half of it mapped is not the first. */
+/**
+ * In thousandths of the limit: enough that a kernel that maps half of the memory is not killed
+ * first.
+ */
 const GUEST_MORE = 500;
 
 /**
- * Sets it in a child. Lowering it needs CAP_SYS_RESOURCE.
+ * Sets the score in a child. Lowering it needs CAP_SYS_RESOURCE.
  *
- * @param mayFail where it is only better so
+ * @param mayFail whether a failure is ignored
  */
 export function oomScoreAdj(script: SpawnScript, value: number, mayFail: boolean): void {
   const text = String(value);
@@ -38,23 +41,23 @@ export function oomScoreAdj(script: SpawnScript, value: number, mayFail: boolean
   add(SYS_close, fd);
 }
 
-/** For the processes that run the guest, started by this process: above its own. */
+/** Sets the score of processes that run the guest, started by this process: above its own. */
 export function guestOomScoreAdj(script: SpawnScript): void {
   oomScoreAdj(script, Math.min(MOST, ownOomScoreAdj() + GUEST_MORE), true);
 }
 
 /**
- * The same for one that was started by another.
+ * The same for a process that another one has started.
  *
  * @param pid of the host
- * @param value that of the container's own processes; absent: this process's
+ * @param value the score of the container's own processes; absent: this process's
  */
 export function setGuestOomScoreAdj(pid: number, value: number | undefined): void {
   const wanted = Math.min(MOST, (value ?? ownOomScoreAdj()) + GUEST_MORE);
   try {
     Deno.writeTextFileSync(`/proc/${pid}/oom_score_adj`, String(wanted));
   } catch {
-    // It is only better so; lowering takes CAP_SYS_RESOURCE.
+    // A failure is ignored: lowering needs CAP_SYS_RESOURCE.
   }
 }
 
@@ -72,7 +75,7 @@ export function checkOomScoreAdj(value: number): void {
   syscall(SYS_wait4, child.pid, 0, __WALL, 0);
 }
 
-/** What children have unless they change it. */
+/** The score that children inherit. */
 export function ownOomScoreAdj(): number {
   try {
     return Number(Deno.readTextFileSync(FILE)) || 0;

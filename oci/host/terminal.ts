@@ -23,7 +23,7 @@ export function isTerminal(fd: number): boolean {
   return ioctl(fd, TCGETS, scratch.area(0)) === 0;
 }
 
-/** Rows and columns; null for what is no terminal. */
+/** Rows and columns; null if `fd` is no terminal. */
 export function terminalSize(fd: number): TerminalSize | null {
   if (ioctl(fd, TIOCGWINSZ, scratch.area(0)) < 0) return null;
   const at = scratch.areaOffset(0);
@@ -48,7 +48,10 @@ export class RawTerminal {
   readonly saved: Uint8Array;
   readonly raw: Uint8Array;
 
-  /** Changes nothing yet. @throws SyscallError if it is no terminal */
+  /**
+   * Saves the state and changes nothing yet.
+   * @throws SyscallError if it is no terminal
+   */
   constructor(fd: number) {
     this.fd = fd;
     check(ioctl(fd, TCGETS, scratch.area(0)), "ioctl TCGETS");
@@ -65,7 +68,9 @@ export class RawTerminal {
     this.#set(this.saved);
   }
 
-  /** At once: output that the other side does not read must not keep us. */
+  /**
+   * Takes effect at once (TCSANOW), because output that the other side does not read would block.
+   */
   #set(state: Uint8Array): void {
     scratch.u8.set(state, scratch.areaOffset(0));
     ioctl(this.fd, TCSETS, scratch.area(0));
@@ -91,7 +96,7 @@ function makeRaw(at: number): void {
   u8[at + cc + T.VTIME] = 0;
 }
 
-/** Lets go of a descriptor of `reopenTerminal`. */
+/** Closes a descriptor of `reopenTerminal`. */
 export function closeTerminal(fd: number): void {
   close(fd);
 }

@@ -1,4 +1,4 @@
-/** Addresses of sockets with names: unix(7). */
+/** Addresses of UNIX sockets with path names: unix(7). */
 
 import { AF_UNIX, SockaddrUn } from "../../ffi/abi/socket.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";

@@ -7,7 +7,7 @@ import { close } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
 
-/** At once, and for good: no zombie stays, and no descriptor. */
+/** Kills and reaps a child and closes its pidfd. */
 export function endChild({ pid, pidfd }: Spawned): void {
   syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, 0, 0);
   syscall(SYS_wait4, pid, 0, __WALL, 0);

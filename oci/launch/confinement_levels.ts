@@ -18,22 +18,25 @@ export interface LevelPlan {
   readonly level: Level;
   readonly cloneFlags: number;
   readonly script: SpawnScript;
-  /** Not in a user namespace of its own, where it should be. */
+  /** The process lacks a user namespace of its own, which this plan should have. */
   readonly isWeaker?: boolean;
 }
 
 export interface Launched extends Spawned {
   readonly level: Level;
-  /** Why not a better level, a line each. */
+  /** Why better levels failed, a line each. */
   readonly problems: readonly string[];
-  /** Why it is not in a user namespace of its own, where it should be; null: it is, or need not. */
+  /**
+   * Why the process has no user namespace of its own where it should; null: it has one, or needs
+   * none.
+   */
   readonly weaker: string | null;
 }
 
 /**
- * Starts by the first plan that the host permits. Throws a UserError if none works.
+ * Starts the process by the first plan that the host permits. Throws a UserError if none works.
  *
- * @param problems that there were on the way to these plans
+ * @param problems the reasons why plans before these failed
  */
 export function launch(
   what: string,

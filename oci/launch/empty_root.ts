@@ -17,10 +17,10 @@ import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
 import { __WALL } from "../../ffi/abi/wait.ts";
 import type { Level } from "./confinement_levels.ts";
 
-/** Exists everywhere; the empty directory is mounted over it. */
+/** A directory of every host; the empty one is mounted over it. */
 const PLACE = "/proc";
 
-/** Why it could not be done. */
+/** Why the host refused. */
 export interface Refusal {
   readonly message: string;
   /** The boot process has ended. */

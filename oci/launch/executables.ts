@@ -18,10 +18,10 @@ import { heapBytesFor, objectBytesMax } from "../../kernel/core/kernel_heap.ts";
 export interface Program {
   /** Open executable, close-on-exec. */
   readonly fd: number;
-  /** Arguments before those of the caller, the program's name first. */
+  /** The first arguments: the program's name, and with sources the runtime's options. */
   readonly argv: readonly string[];
   readonly env: readonly string[];
-  /** Every user may execute and read it, so it may run as another one. */
+  /** Every user may read and execute it, so it may run as another user. */
   readonly isPublic: boolean;
 }
 
@@ -30,13 +30,13 @@ export interface Program {
  * given back.
  */
 const ENVIRONMENT = ["MALLOC_ARENA_MAX=1"];
-/** What `deno run` needs of the caller's environment. */
+/** Variables of the caller that `deno run` needs. */
 const DENO_VARIABLES = ["HOME", "DENO_DIR", "PATH", "XDG_CACHE_HOME"];
 
-/** Other users may read and execute. */
+/** Permission of other users to read and execute. */
 const S_IROTH_IXOTH = 0o005;
 
-/** `main` is the source of the entry when this process runs from sources, else null. */
+/** The root of the sources if this process runs from them, else null. */
 function sourceRoot(): string | null {
   if (Deno.build.standalone || !Deno.mainModule.startsWith("file:")) return null;
   return Deno.mainModule.endsWith(".ts") ? fromFileUrl(new URL("../../", import.meta.url)) : null;
@@ -65,7 +65,7 @@ function sourceProgram(root: string, entry: string, v8Flags: readonly string[]):
   }
   const v8 = ["--no-enable-lazy-source-positions", "--expose-gc", ...v8Flags];
   const argv = ["deno", "run", "-A", "--no-lock", `--v8-flags=${v8.join(",")}`, root + entry];
-  // Sources and the runtime's cache may be in places that only this user reads.
+  // Sources and the runtime's cache may be readable for this user only.
   return { ...openProgram(Deno.execPath(), argv, env), isPublic: false };
 }
 
@@ -85,9 +85,8 @@ export function goferProgram(): Program {
 }
 
 /**
- * V8's flag for a sandbox with that limit of memory, on that machine.
- *
- * Code that V8 compiled with another size is taken all the same.
+ * V8's flag for the size of the Sentry's heap, by the sandbox's memory limit and the machine's
+ * memory. V8 reads the flag when it starts. Compiled code of another size is accepted.
  */
 export function heapFlag(memoryBytes: number, machineBytes: number): string {
   const bytes = heapBytesFor(objectBytesMax(memoryBytes, machineBytes));

@@ -25,7 +25,7 @@ import { type StartedSandbox, startSandbox } from "./sandbox_processes.ts";
 import { releaseStdio, stdioFor } from "./stdio.ts";
 import { WaiterProgram } from "../proxy/waiter.ts";
 
-/** A guest to run; everything that the host must look up is looked up. */
+/** A guest to run, after every look-up on the host. */
 export interface GuestPlan {
   readonly hostname: string;
   readonly domainname: string | null;
@@ -45,7 +45,7 @@ export interface GuestPlan {
   readonly sandbox: SandboxSettings;
 }
 
-/** What the caller chose about the sandbox itself. */
+/** The caller's options about the sandbox itself. */
 export interface SandboxSettings {
   readonly platform: PlatformName | null;
   readonly tty: "auto" | "on" | "off";

@@ -105,7 +105,7 @@ export interface GoferOptions {
 
 /**
  * Attributes of roots that are passed to the Gofer, the same as of those that it detaches itself
- * (gofer/server/confined_tree.ts).
+ * (gofer/backend/confined_tree.ts).
  */
 const ATTRIBUTES = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOSYMFOLLOW;
 

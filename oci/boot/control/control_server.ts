@@ -26,22 +26,21 @@ const REQUEST_MAX = 1 << 24;
 export interface RequestHandler {
   /**
    * Acts on a request.
-   *
-   * @returns what the answer has besides `ok`, or a promise of it
+   * @returns the members of the answer besides `ok`, or a promise of them
    * @throws UserError
    */
   onRequest(request: Request, fds: RequestFds): object | Later;
 }
 
-/** An answer that takes its time; the client waits. */
+/** An answer that comes later; the client waits for it. */
 export class Later {
   private connection: Connection | null = null;
   private answer: object | null = null;
   private fd: number = -1;
 
   /**
-   * @param result what the answer has besides `ok`, or the error that it is
-   * @param fd goes along, and is closed here; -1: none
+   * @param result the members of the answer besides `ok`, or an error
+   * @param fd sent with the answer, and closed here; -1: none
    */
   settle(result: object | UserError, fd: number = -1): void {
     this.answer = result instanceof UserError ? refusal(result) : { ok: true, ...result };
@@ -49,7 +48,7 @@ export class Later {
     if (this.connection !== null) this.finish(this.connection, this.answer);
   }
 
-  /** For the connection that waits. */
+  /** Called by the connection that waits. */
   awaitBy(connection: Connection): void {
     this.connection = connection;
     if (this.answer !== null) this.finish(connection, this.answer);
@@ -65,7 +64,7 @@ function refusal(error: UserError): object {
   return { ok: false, message: explain(error), code: error.exitCode };
 }
 
-/** Descriptors of a request: the handler makes its own what it takes, the others are closed. */
+/** Descriptors of a request. The handler takes those that it keeps; the others are closed. */
 export class RequestFds {
   readonly #fds: (number | null)[];
 
@@ -73,7 +72,10 @@ export class RequestFds {
     this.#fds = [...fds];
   }
 
-  /** To be called before the first of several is taken. @throws UserError if there are fewer */
+  /**
+   * Called before the first of several descriptors is taken.
+   * @throws UserError if there are fewer
+   */
   require(count: number): void {
     if (this.#fds.length >= count) return;
     throw new UserError(`the request came with ${this.#fds.length} descriptors, not ${count}`);
@@ -87,14 +89,17 @@ export class RequestFds {
     return fd;
   }
 
-  /** The first one; those behind it move up. @throws UserError if there is none */
+  /**
+   * Takes the first one; the others move up.
+   * @throws UserError if there is none
+   */
   takeFirst(): number {
     const fd = this.take(0);
     this.#fds.shift();
     return fd;
   }
 
-  /** All from there on that are not taken. */
+  /** Takes all from `index` on that are not taken yet. */
   takeFrom(index: number): number[] {
     const taken = this.#fds.slice(index).filter((fd) => fd !== null);
     this.#fds.fill(null, index);
@@ -123,7 +128,7 @@ export class ControlServer extends Waiter {
   }
 
   override onWake(_events: number): void {
-    // One at a time: what is left reports at once again.
+    // One connection a call: epoll reports further ones again.
     const fd = syscall(SYS_accept4, this.fd, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
       if (this.connections >= CONNECTIONS_MAX) close(fd);
@@ -175,12 +180,12 @@ class Connection extends Waiter {
       return answer;
     } finally {
       fds.closeRest();
-      // A bug ends its connection: the client sees that, and the server has the place again.
+      // A bug closes the connection, so that the client sees it and the place is free again.
       if (!isAnswered) this.close();
     }
   }
 
-  /** The answer, and the end. */
+  /** Sends the answer and closes the connection. */
   finish(answer: object, fd: number = -1): void {
     this.answer(answer, fd < 0 ? [] : [fd]);
     this.close();
@@ -199,7 +204,7 @@ class Connection extends Waiter {
   }
 }
 
-/** The answer to a packet; its descriptors are the caller's, but for those that are taken. */
+/** The answer to a packet. The caller closes the descriptors that the handler did not take. */
 function answerTo(handler: RequestHandler, packet: Uint8Array, fds: RequestFds): object | Later {
   try {
     const result = handler.onRequest(decode(packet, fds), fds);
@@ -210,7 +215,7 @@ function answerTo(handler: RequestHandler, packet: Uint8Array, fds: RequestFds):
   }
 }
 
-/** @throws UserError for what is no request */
+/** @throws UserError for a packet that is no request */
 function decode(packet: Uint8Array, fds: RequestFds): Request {
   const message = readRequest(new TextDecoder().decode(packet));
   if (message.op !== "memfd") return message;

@@ -14,9 +14,9 @@ import type { FdTable } from "../../../kernel/vfs/fd_table.ts";
 import { mountInfo } from "../../../kernel/vfs/mount_info.ts";
 import { dentryText } from "../../../kernel/vfs/pathname.ts";
 
-/** LIMIT: open files of a process and last calls that are shown. */
+/** LIMIT: open files of a process, and last calls, in the text. */
 const FILES_SHOWN = 64, CALLS_SHOWN = 20;
-/** LIMIT: characters in all: an answer is one packet. */
+/** LIMIT: characters of the text, because an answer is one packet. */
 const TEXT_MAX = 50_000;
 const MIB = 2 ** 20;
 
@@ -104,7 +104,7 @@ function indent(line: string): string {
   return `  ${printable(line)}`;
 }
 
-/** Names are the guest's: nothing of them may reach a terminal as a control sequence. */
+/** Names come from the guest: their control characters must not reach a terminal. */
 function printable(text: string): string {
   return text.replace(/[^\x20-\x7e\x80-\xff]/g, "?");
 }

@@ -20,7 +20,7 @@ import { UserError } from "../../user_error.ts";
 import { Later } from "./control_server.ts";
 import type { BootSocket } from "../../protocol/launcher_channel.ts";
 
-/** How often it is looked whether the process is there, in ns. */
+/** How often to check whether the process exists, in ns. */
 const LOOK_NS = 200_000;
 
 export class Places {
@@ -47,7 +47,10 @@ export class Places {
     return later;
   }
 
-  /** It is the caller's now. @throws UserError */
+  /**
+   * Gives the place to the caller.
+   * @throws UserError
+   */
   take(id: string): Place {
     const place = this.#byId.get(id);
     if (place === undefined) throw new UserError("there is no place for the container");
@@ -83,7 +86,7 @@ export class Place extends Waiter {
     if ((events & (EPOLLHUP | EPOLLRDHUP)) !== 0) this.places.drop(this.id);
   }
 
-  /** No container comes of it. */
+  /** Releases the place: no container will use it. */
   giveUp(): void {
     this.isGone = true;
     this.waiter.close();
@@ -91,7 +94,7 @@ export class Place extends Waiter {
   }
 }
 
-/** Answers when the process is there, or is not going to be. */
+/** Answers when the process exists, or has failed. */
 class Birth extends Timer {
   private readonly kernel: SandboxKernel;
   private readonly place: Place;

@@ -23,7 +23,7 @@ export interface GoferListener {
   onGoferGone(): void;
 }
 
-/** LIMIT: packets that are read in one go; what is left reports again. */
+/** LIMIT: packets that are read at a time; epoll reports further ones again. */
 const PACKETS_A_TURN = 64;
 /** Signals are 1 to 64, sizes of a terminal 16 bits (ioctl_tty(2)). */
 const SIGNAL_MAX = 64, SIZE_MAX = 0xffff;

@@ -96,7 +96,7 @@ export class SandboxRequests implements RequestHandler {
       container = new GuestContainer(kernel, request.spec, hosts, joined, this.#sandbox);
       if (hasLimit) container.keepMemoryLimit(new OomWitness(fds.take(4)));
     } catch (error) {
-      // Its proxy ends with it.
+      // The container's proxy ends with the place.
       place.giveUp();
       throw error;
     }

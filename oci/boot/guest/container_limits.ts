@@ -1,19 +1,19 @@
 /**
- * What the kernel keeps of the limits of a container's control group in `config.json` and of
- * `dvisor update`: tasks, and its part of the kernel's turns. Memory and processor time:
- * guest_container.ts, and the host.
+ * The limits of a container's control group that the kernel keeps, from `config.json` and `dvisor
+ * update`: the number of tasks, and the container's share of the kernel's turns. For memory and
+ * processor time see guest_container.ts.
  */
 
 import type { CgroupLimits } from "../../../kernel/cgroup/fs/limits.ts";
 import type { Container } from "../../../kernel/task/container.ts";
 
 /**
- * Host threads that the group of a container has at least, and that its sandbox takes of them:
- * container/create.ts.
+ * The fewest host threads that a container's group permits, and those that its sandbox uses of
+ * them: container/create.ts.
  */
 const HOST_PIDS_MIN = 64, HOST_THREADS = 24;
 
-/** @param hasHostThreads each task of the container is a thread of the host */
+/** @param hasHostThreads whether each task of the container is a thread of the host */
 export function keepLimits(
   container: Container,
   { pidsMax, cpuWeight }: CgroupLimits,

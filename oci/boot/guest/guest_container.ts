@@ -44,11 +44,11 @@ import { MountTree } from "../rootfs/mount_tree.ts";
 import { type GoferListener, GoferWatch } from "../control/launcher_events.ts";
 
 export interface ContainerOwner {
-  /** Its first process is gone, and so is all else in it. */
+  /** The first process has ended, and with it every other one. */
   onContainerEnd(container: GuestContainer): void;
   /** The waiter of the container's first process has ended. */
   onAbandoned(container: GuestContainer): void;
-  /** Its files are gone. */
+  /** The container's Gofer has ended. */
   onGoferGone(container: GuestContainer): void;
 }
 
@@ -61,19 +61,22 @@ export interface Shares {
 }
 
 export interface ContainerPlaces {
-  /** Host descriptors, which are the container's from then on, even if it cannot be made. */
+  /** Host descriptors. The container owns them from then on, even if it cannot be made. */
   readonly gofer: number;
   readonly stdio: GuestFds;
-  /** Its from then on if it was made. */
+  /** The container owns it if it was made. */
   readonly waiter: BootSocket;
-  /** What its programs begin as copies of; null: the platform gives them. As the waiter. */
+  /**
+   * The address space that its programs begin as copies of; null: the platform's. Owned as the
+   * waiter.
+   */
   readonly template: AddressSpace | null;
 }
 
 /** LIMIT: processes in an answer, which is one packet. */
 const PROCESSES_MAX = 800;
 
-/** How often it is looked whether all are gone, in ns. */
+/** How often to check whether all processes have ended, in ns. */
 const END_CHECK_NS = 10_000_000;
 
 export class GuestContainer implements GuestOwner, GoferListener {
@@ -86,18 +89,21 @@ export class GuestContainer implements GuestOwner, GoferListener {
   readonly #owner: ContainerOwner;
   readonly #gofer: GoferClient;
   readonly #goferFd: number;
-  /** The filter of system calls of all that is started in it. */
+  /** The seccomp filter of every process that is started in the container. */
   readonly #seccomp: SeccompSpec | null;
-  /** Started beside the first process. */
+  /** Processes of `exec`. */
   readonly #execs: Set<GuestProcess> = new Set();
-  /** Where the sandbox's own limit is not its limit. */
+  /** The witness of a container that has a memory limit of its own. */
   #witness: OomWitness | null = null;
   readonly #process: ProcessSpec;
   #isStarting = false;
   #hasStarted = false;
   #isPaused = false;
 
-  /** Its first process is loaded, and does not run yet. @throws UserError */
+  /**
+   * Loads the first process without running it.
+   * @throws UserError
+   */
   constructor(
     kernel: SandboxKernel,
     spec: BootSpec,
@@ -140,7 +146,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
   #load(stdio: GuestFds): void {
     const guest = startGuest(this.kernel, this.#container, this.#process, stdio, true, this.init);
     const { group } = guest.task;
-    // Signals that it does not handle pass it by, as they do the first process of a PID namespace.
+    // Signals that it does not handle are ignored, as by the first process of a PID namespace.
     group.isUnkillable = group.isInit;
     this.init.begin(guest);
   }
@@ -159,7 +165,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     tree: MountTree,
     template: AddressSpace | null,
   ): Container {
-    // Gone with the container, or if there is none.
+    // Released with the container, or here if it cannot be made.
     const mounts = tree.namespace.hold();
     try {
       const container = this.#newContainer(spec, accounts, shares, mounts);
@@ -193,7 +199,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     });
   }
 
-  /** Other limits from now on: those that are named, -1 is none. */
+  /** Sets the limits that `change` has; -1 is no limit. */
   updateLimits(change: LimitsChange): void {
     const named = Object.entries(change).map(([name, value]) => {
       return [name, value === -1 ? Infinity : value];
@@ -210,9 +216,9 @@ export class GuestContainer implements GuestOwner, GoferListener {
   }
 
   /**
-   * Its memory has a limit of its own, beside that of the sandbox.
+   * Gives the container a memory limit of its own, beside that of the sandbox.
    *
-   * @param witness in its control group; null: the one that there is, or one that is still to come
+   * @param witness in its control group; null: the current one stays, or one follows later
    */
   keepMemoryLimit(witness: OomWitness | null): void {
     this.#witness ??= witness;
@@ -229,7 +235,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     return this.#witness !== null;
   }
 
-  /** It has ended. */
+  /** Called when the container has ended. */
   forgetLimits(): void {
     this.kernel.oom.limited.delete(this.#container);
     this.#witness?.close();
@@ -250,7 +256,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     this.#container.ns.cgroup.roots.unified.cpu.setQuota(cpuQuotaUs, cpuPeriodUs);
   }
 
-  /** From now on the ends of others are heard. */
+  /** Starts to watch the waiter and the Gofer. */
   watch(): void {
     this.init.listen();
     new GoferWatch(this.kernel.host, this.#goferFd, this);
@@ -312,7 +318,11 @@ export class GuestContainer implements GuestOwner, GoferListener {
     }
   }
 
-  /** Another process in it. @returns its pid inside @throws UserError */
+  /**
+   * Starts another process in the container.
+   * @returns its pid inside
+   * @throws UserError
+   */
   exec(process: ProcessSpec, stdio: GuestFds, waiter: BootSocket, hostPid: number): number {
     const guest = new GuestProcess(this.kernel.host, waiter, hostPid, this);
     const oomScoreAdj = process.oomScoreAdj ?? this.#process.oomScoreAdj ?? 0;
@@ -352,7 +362,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     for (const group of this.#container.groups) {
       if (group.tasks.length > 0) processes++;
       threads += group.tasks.length;
-      // Of children that have ended, as their parents have heard of it.
+      // Time of children that were reaped by their parents.
       cpuNs += groupCpuNs(group) + group.childUsage.userNs + group.childUsage.systemNs;
     }
     const { memory, calls, containment: { count: containedBugs } } = this.kernel;
@@ -366,7 +376,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     return debugText(this.kernel, this.#container, this.status);
   }
 
-  /** Everything in it is killed. */
+  /** Kills every process of the container. */
   destroy(): void {
     for (const group of [...this.#container.groups]) killGroup(group, SIGKILL);
   }
@@ -377,7 +387,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
       process.tellEnd();
       return;
     }
-    // Where the PID namespace is another container's, the rest of this one does not end by itself.
+    // In the PID namespace of another container the other processes do not end with the first one.
     this.destroy();
     this.finish();
   }
@@ -405,14 +415,17 @@ export class GuestContainer implements GuestOwner, GoferListener {
   }
 }
 
-/** @throws UserError if no clock can have that */
+/** @throws UserError if a clock cannot have the offset */
 function timeNamespace(kernel: SandboxKernel, offsets: TimeOffsets): TimeNamespace {
   const ns = TimeNamespace.of(offsets, INITIAL_USER_NAMESPACE, kernel.now());
   if (typeof ns !== "number") return ns;
   throw new UserError(`config.json: linux.timeOffsets is out of range: ${errnoName(-ns)}`);
 }
 
-/** With its files. @throws UserError; there is no container then */
+/**
+ * Fills the container's files.
+ * @throws UserError; the container is gone then
+ */
 function filled(container: Container, tree: MountTree): Container {
   const caller = new ContainerCaller(container, rootCredentials(), 0);
   try {

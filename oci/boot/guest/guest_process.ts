@@ -23,14 +23,14 @@ export interface GuestOwner {
 }
 
 export class GuestProcess implements ExitListener, WaiterListener {
-  /** Of the process that stands for it on the host, 0 if that is not known. */
+  /** Pid of its proxy on the host, 0 if that is not known. */
   readonly hostPid: number;
   readonly #host: Host;
   readonly #socket: BootSocket;
   readonly #owner: GuestOwner;
   #group: ThreadGroup | null = null;
   #bridge: TerminalBridge | null = null;
-  /** Wait status; -1 while it lives. */
+  /** Wait status; -1 while the process runs. */
   status: number = -1;
 
   constructor(host: Host, socket: BootSocket, hostPid: number, owner: GuestOwner) {
@@ -49,7 +49,7 @@ export class GuestProcess implements ExitListener, WaiterListener {
     this.#bridge = bridge;
   }
 
-  /** From now on its waiter is listened to. */
+  /** Starts to read packets of the waiter. */
   listen(): void {
     new LauncherLink(this.#host, this.#socket, this);
   }
@@ -59,7 +59,7 @@ export class GuestProcess implements ExitListener, WaiterListener {
     this.#owner.onGuestEnd(this);
   }
 
-  /** What it wrote last still appears. */
+  /** Writes the last output of the process. */
   drain(): void {
     this.#bridge?.drain();
   }

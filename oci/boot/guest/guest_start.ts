@@ -27,14 +27,14 @@ import { StdioFiles } from "./stdio_files.ts";
 
 export interface StartedGuest {
   readonly task: Task;
-  /** null: it has no terminal. */
+  /** null: the process has no terminal. */
   readonly bridge: TerminalBridge | null;
 }
 
 /**
- * @param stdio host descriptors, which belong to the guest from then on
+ * @param stdio host descriptors, which the guest owns from then on
  * @param isFirst its terminal is the container's console
- * @throws UserError with the exit code that a shell has for it
+ * @throws UserError with the exit code of a shell for the error
  */
 export function startGuest(
   kernel: SandboxKernel,
@@ -139,7 +139,8 @@ function startError(failure: InitFailure, { cwd, needsHome }: ProcessSpec): User
   const { errno } = failure;
   const what = toText(failure.what);
   if (failure.what === cwd) {
-    // Containers have it of config.json, or of a file like it.
+    // The directory of a container's process comes from config.json, or from a file of the same
+    // format.
     const where = needsHome ? "process.cwd: " : "";
     return new UserError(
       `${where}the working directory ${what} cannot be used: ${errnoText(errno)}`,

@@ -14,7 +14,7 @@ import { openAt } from "../../../kernel/vfs/open.ts";
 import { statAt } from "../../../kernel/vfs/status.ts";
 
 const PASSWD = "/etc/passwd";
-/** LIMIT: bytes of the file that are looked at. */
+/** LIMIT: bytes of the file that are searched. */
 const PAGES = 64, PAGE = 4096;
 const DEFAULT_HOME = "/";
 
@@ -30,7 +30,7 @@ export function withHome(
   return [...env.filter((entry) => entry !== "HOME="), `HOME=${home}`];
 }
 
-/** The home directory of a user in the text of a passwd(5) file; "/" for one that is not there. */
+/** The home directory of a user in the text of a passwd(5) file; "/" for an unknown user. */
 export function homeIn(passwd: string, uid: number): string {
   for (const line of passwd.split("\n")) {
     const fields = line.split(":");

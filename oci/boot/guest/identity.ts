@@ -38,7 +38,7 @@ export function credentialsOf(process: ProcessSpec): Credentials {
     effective: setOf(capabilities.effective),
     permitted,
     inheritable,
-    // Of others Linux raises none, and runc goes on without them.
+    // Linux raises no ambient capability outside of these sets, and runc ignores that.
     ambient: intersection(setOf(capabilities.ambient), intersection(permitted, inheritable)),
   };
 }

@@ -24,7 +24,7 @@ import {
 export interface PlainOwner {
   /** The waiter of the guest has ended. */
   onWaiterGone(): void;
-  /** Its files are gone. */
+  /** The guest's Gofer has ended. */
   onGoferGone(guest: PlainGuest): void;
 }
 
@@ -35,7 +35,10 @@ export class PlainGuest implements WaiterListener, GoferListener {
   readonly #owner: PlainOwner;
   readonly #bridge: TerminalBridge | null;
 
-  /** Its process is in the run queue. @throws UserError */
+  /**
+   * Loads the process and puts it into the run queue.
+   * @throws UserError
+   */
   constructor(kernel: SandboxKernel, spec: BootSpec, waiter: BootSocket, owner: PlainOwner) {
     this.#kernel = kernel;
     this.#waiter = waiter;
@@ -55,7 +58,7 @@ export class PlainGuest implements WaiterListener, GoferListener {
     new GoferWatch(this.#kernel.host, this.#goferFd, this);
   }
 
-  /** What it wrote last still appears. */
+  /** Writes the last output of the process. */
   drain(): void {
     this.#bridge?.drain();
   }

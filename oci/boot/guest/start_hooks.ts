@@ -21,13 +21,15 @@ import { startGuest } from "./guest_start.ts";
 export type HookStreams = readonly [number, number, number];
 
 export interface HookOwner {
-  /** All have ended well, or one has not: `error`. */
+  /** All hooks have succeeded (null), or one has failed. */
   onHooksEnd(error: UserError | null): void;
 }
 
 export class StartHooks implements ExitListener {
   readonly #kernel: SandboxKernel;
-  /** The same namespaces, and none of the container's standing still. */
+  /**
+   * A container with the same namespaces in which the hooks run, because the real one is frozen.
+   */
   readonly #place: Container;
   readonly #process: ProcessSpec;
   readonly #hooks: readonly StartHook[];
@@ -36,7 +38,7 @@ export class StartHooks implements ExitListener {
   #next = 0;
   #deadline: Deadline | null = null;
 
-  /** @param process the container's own: hooks have its capabilities, and are of user 0 */
+  /** @param process the container's first process: hooks run as user 0 with its capabilities */
   constructor(
     kernel: SandboxKernel,
     container: Container,
@@ -54,7 +56,7 @@ export class StartHooks implements ExitListener {
     this.#owner = owner;
   }
 
-  /** Starts the next one. */
+  /** Starts the next hook. */
   run(): void {
     const hook = this.#hooks[this.#next], streams = this.#streams[this.#next];
     if (hook === undefined || streams === undefined) return this.#end(null);

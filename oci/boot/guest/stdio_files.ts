@@ -67,13 +67,13 @@ export class StdioFiles {
     return own;
   }
 
-  /** The descriptor itself, which is the caller's then. */
+  /** Gives the descriptor itself to the caller. */
   take(index: number): number {
     this.taken.add(index);
     return this.fds[index] ?? -1;
   }
 
-  /** Nothing comes of the process. */
+  /** Closes the descriptors that are left when the process cannot be made. */
   closeRest(): void {
     this.fds.forEach((fd, i) => {
       if (!this.taken.has(i)) close(fd);
@@ -81,8 +81,8 @@ export class StdioFiles {
   }
 
   /**
-   * The sandbox has a /dev/null of its own, if it has a /dev; a link in its place would be opened
-   * with root's rights.
+   * Opens the sandbox's own /dev/null. A link of the image in its place would be followed with
+   * root's rights.
    */
   private openNull(flags: number): OpenFile | null {
     const caller = new InitCaller(this.account, this.namespace, rootCredentials(), 0);

@@ -15,17 +15,19 @@ import { Waiter, type WaitQueue } from "../../../kernel/core/wait.ts";
 
 /** Ctrl-D. */
 const EOT = 4;
-/** LIMIT: bytes on the way in each direction. */
+/** LIMIT: bytes that are buffered in each direction. */
 const BUFFER_BYTES = 4096;
-/** LIMIT: bytes of one write, which a terminal that says it is ready takes without waiting. */
+/**
+ * LIMIT: bytes of one write. A terminal that poll(2) reports ready takes as many without blocking.
+ */
 const PIECE_BYTES = 512;
-/** How long the rest of the output may take when the guest has ended, ms. */
+/** How long writing the rest of the output may take after the guest's end, in ms. */
 const DRAIN_MS = 2000;
 
-/** The guest's terminal as it is seen from here; kernel/console.ts has it. */
+/** The master of the guest's terminal; kernel/console.ts implements it. */
 export interface GuestConsole {
   readonly master: {
-    /** `count` bytes of `src` are typed; how many had room. */
+    /** Feeds `count` bytes of `src` to the terminal's input; returns how many it took. */
     type(src: Uint8Array, count: number): number;
     /**
      * Copies output into `dst`: returns bytes, 0 for none yet, or a negative number when no process
@@ -35,7 +37,7 @@ export interface GuestConsole {
     resize(rows: number, columns: number): void;
     readonly waitQueue: WaitQueue;
   };
-  /** The host's terminal is gone. */
+  /** Called when the host's terminal is gone. */
   hangUp(): void;
 }
 
@@ -56,7 +58,7 @@ export class TerminalBridge {
     console.master.waitQueue.add(this.#fromGuest, 0);
   }
 
-  /** The guest is gone: what it wrote last still appears. */
+  /** Called at the guest's end: writes its last output. */
   drain(): void {
     this.#output.drain();
   }
@@ -66,7 +68,7 @@ export class TerminalBridge {
     this.#console.master.resize(rows, columns);
   }
 
-  /** Lets go of the host's terminal. */
+  /** Closes the descriptors of the host's terminal. */
   close(): void {
     this.#fromGuest.unlink();
     for (const fd of [this.#input.fd, this.#output.fd]) {
@@ -83,7 +85,7 @@ class Input extends Waiter {
   private readonly console: GuestConsole;
   private readonly buffer: Uint8Array<ArrayBuffer> = allocBuffer(BUFFER_BYTES);
   private readonly address: number = addressOf(this.buffer);
-  /** Bytes at the start of `buffer` that the guest had no room for. */
+  /** Bytes at the start of `buffer` that the guest's terminal had no room for. */
   private left: number = 0;
   private isTyping: boolean = false;
 
@@ -102,7 +104,7 @@ class Input extends Waiter {
       let n = (ready & POLLIN) === 0 ? 0 : this.host.read(this.fd, this.address, BUFFER_BYTES);
       if (n === -EAGAIN || n === -EINTR) break;
       if (n === 0 && (ready & (POLLHUP | POLLERR)) === 0) {
-        // A key that ended the input before the terminal was raw: the guest is to see it as a key.
+        // Ctrl-D ended the input before the terminal was raw: the guest gets it as a character.
         this.buffer[0] = EOT;
         n = 1;
       }
@@ -116,7 +118,7 @@ class Input extends Waiter {
     if (this.left === 0) this.host.arm(this.fd, POLLIN);
   }
 
-  /** The guest may have room again. */
+  /** Called when the guest's terminal may have room again. */
   resume(): void {
     // A write to the master makes echoes, whose wake-up arrives during the write.
     if (this.left === 0 || this.isTyping) return;
@@ -133,7 +135,7 @@ class Input extends Waiter {
   }
 }
 
-/** What the guest shows: to the host. */
+/** Output: from the guest to the host. */
 class Output extends Waiter {
   readonly fd: number;
   private readonly host: Host;
@@ -160,7 +162,7 @@ class Output extends Waiter {
     this.pump();
   }
 
-  /** As much as there is and the host takes. */
+  /** Writes as much as there is and the host's terminal takes. */
   pump(): void {
     // A read from the master makes room for output, whose wake-up arrives during the read.
     if (this.isPumping) return;
@@ -188,7 +190,7 @@ class Output extends Waiter {
     return this.end > 0;
   }
 
-  /** False when the host takes no more for now. */
+  /** False if the host's terminal takes no more now. */
   private flush(): boolean {
     while (this.at < this.end) {
       const ready = this.host.pollNow(this.fd, POLLOUT);
@@ -215,7 +217,7 @@ class Output extends Waiter {
   }
 }
 
-/** The master's news: output, or room for input. */
+/** Wake-ups of the master: output, or room for input. */
 class FromGuest extends Waiter {
   private readonly input: Input;
   private readonly output: Output;

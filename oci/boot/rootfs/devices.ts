@@ -48,7 +48,7 @@ const LINKS: readonly (readonly [path: string, target: string])[] = [
 const KCORE = "/proc/kcore";
 const PTMX = "/dev/ptmx";
 const CONSOLE = "/dev/console";
-/** Where it lies when a /dev cannot be filled that config.json says nothing of. */
+/** The path in messages when a /dev cannot be filled that config.json does not mention. */
 const ROOT = "root.path";
 
 /** @throws UserError naming the node */
@@ -82,7 +82,7 @@ function link(caller: Caller, path: string, target: string): void {
 class DeviceMaker {
   private readonly kernel: SandboxKernel;
   private readonly caller: Caller;
-  /** Where nodes live that have no place in a directory of the host's. */
+  /** The file system of nodes that cannot be made in a directory of the host. */
   private hidden: Mount | null = null;
   private count: number = 0;
 
@@ -162,7 +162,10 @@ export const NULL_PATH = "/dev/null";
 /** Its number, on every Linux. */
 export const NULL_DEVICE = makedev(1, 3);
 
-/** A Path that is not pinned, or -errno: -ENXIO for something else in its place. */
+/**
+ * The null device at /dev/null: a Path that is not pinned, or -errno. -ENXIO for another file, such
+ * as a link that an image or a guest has put there.
+ */
 export function findNull(caller: Caller): Path | number {
   const found = findAt(caller, AT_FDCWD, NULL_PATH, AT_SYMLINK_NOFOLLOW);
   if (typeof found === "number") return found;

@@ -67,11 +67,14 @@ export class FileSystems {
     return GoferFs.attach(this.gofer, name, this.kernel.memory, { isExclusive: true });
   }
 
-  /** What a mount shows, or -errno. `data`: what its options say for the file system itself. */
+  /**
+   * The file system of a mount, or -errno.
+   * @param data the options for the file system itself
+   */
   of(caller: Caller, spec: MountSpec, data: string): FileSystem | number {
     if (spec.goferAttach !== null) return this.shared(spec.goferAttach);
     if (spec.layers !== undefined && spec.layers !== null) return this.overlay(spec.layers, data);
-    // Both names mean the view that there is.
+    // Both types show the sandbox's cgroup v2 tree.
     if (spec.type === "cgroup" || spec.type === "cgroup2") {
       return containerView(this.kernel, caller, this.limits);
     }
@@ -82,7 +85,7 @@ export class FileSystems {
     return GoferFs.attach(this.gofer, name, this.kernel.memory, { isExclusive: false });
   }
 
-  /** As overlayFromOptions of the kernel, with trees of the Gofer in the place of paths. */
+  /** As the kernel's overlayFromOptions, with trees of the Gofer instead of paths. */
   private overlay(layers: OverlayLayers, text: string): OverlayFs | number {
     const { frames } = this.kernel.memory;
     const trees: GoferFs[] = [];

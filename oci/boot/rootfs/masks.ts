@@ -1,4 +1,4 @@
-/** Paths that are hidden from a container, and paths that it may not change (config-linux.md). */
+/** Paths that are hidden from a container, and paths that are read-only (config-linux.md). */
 
 import { ENOENT, ENOTDIR, ENXIO } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
@@ -66,8 +66,8 @@ function coverDirectory(kernel: SandboxKernel, caller: Caller, at: Path): number
 }
 
 /**
- * An image's /dev/null may be anything, a link to what is to be hidden too: that hides nothing
- * (CVE-2025-31133).
+ * An image's /dev/null may be a link, even to the file to hide. Covering a file with that would
+ * hide nothing (CVE-2025-31133).
  */
 function coverFile(caller: Caller, at: Path, jsonPath: string): number {
   const none = findNull(caller);
@@ -76,7 +76,7 @@ function coverFile(caller: Caller, at: Path, jsonPath: string): number {
   throw new UserError(`config.json: ${jsonPath}: ${NULL_PATH} is not the null device`);
 }
 
-/** A path that is there, or null. */
+/** The path if it exists, or null. */
 function existing(caller: Caller, path: string, jsonPath: string): Path | null {
   const found = findAt(caller, AT_FDCWD, path, 0);
   if (typeof found !== "number") return found;

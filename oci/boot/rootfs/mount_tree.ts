@@ -43,9 +43,9 @@ export type MountTreeSpec = Pick<
 >;
 
 /**
- * For the first container of a kernel, in the kernel's first namespaces.
+ * Mounts the files of the first container, in the kernel's first namespaces.
  *
- * @throws UserError naming what could not be done, and where config.json asks for it
+ * @throws UserError naming what could not be done, and the place in config.json
  */
 export function buildMountTree(
   account: Account,
@@ -59,7 +59,7 @@ export function buildMountTree(
   return tree.namespace;
 }
 
-/** As the spec has them. */
+/** The limits of the boot spec. */
 export function limitsOf(spec: MountTreeSpec): CgroupLimits {
   return { ...noLimits(), ...spec.files?.cgroup };
 }
@@ -77,7 +77,7 @@ export class MountTree {
   private readonly kernel: SandboxKernel;
   private readonly types: FileSystems;
   private readonly spec: MountTreeSpec;
-  /** Mounts that become read-only when everything is in its place. */
+  /** Mounts that become read-only when all mounts are in place. */
   private readonly readOnly: Mount[] = [];
 
   /** @throws UserError */
@@ -94,7 +94,7 @@ export class MountTree {
 
   /**
    * @param caller root of the container, with umask 0
-   * @throws UserError naming what could not be done, and where config.json asks for it
+   * @throws UserError naming what could not be done, and the place in config.json
    */
   fill(caller: Caller): void {
     const { kernel, spec, namespace } = this, { files } = spec;
@@ -105,7 +105,7 @@ export class MountTree {
     if (files !== undefined && files.devices !== null) {
       setUpDev(kernel, caller, files.devices, spec.process.terminal);
     }
-    // As runc: a working directory that is missing is made.
+    // A missing working directory is made, as with runc.
     if (files !== undefined) makeDirectory(caller, spec.process.cwd);
     for (const mount of this.readOnly) mount.flags |= MS_RDONLY;
     setSysctls(kernel, caller, files?.sysctl ?? []);
@@ -123,7 +123,7 @@ export class MountTree {
     if (spec.root.readonly) root.flags |= MS_RDONLY;
   }
 
-  /** What is mounted there already gets other options. */
+  /** Changes the options of an existing mount. */
   private remount(caller: Caller, destination: string, flags: number, data: string): number {
     const found = findAt(caller, AT_FDCWD, destination, 0);
     if (typeof found === "number") return found;
@@ -150,7 +150,7 @@ export class MountTree {
     const at = makePlace(caller, spec.destination, isDirectory(fs.root));
     if (typeof at === "number") throw fail(at);
     holdPath(at);
-    // As runc: a tmpfs without a mode of its own takes that of the directory that was there.
+    // A tmpfs without a mode option takes the mode of the directory below it, as with runc.
     const { inode } = this.namespace.topOf(at).dentry;
     if (spec.type === "tmpfs" && isOld && inode !== null && !/(^|,)mode=/.test(data)) {
       fs.root.mode = inode.mode;
@@ -170,12 +170,12 @@ export class MountTree {
 }
 
 /**
- * File systems that programs take for the kernel's word: they lie where config.json says, or
- * nowhere, as with runc.
+ * File systems that programs trust as the kernel's: they must be where config.json says, as with
+ * runc.
  */
 const KERNEL_TYPES = ["proc", "sysfs"];
 
-/** @throws UserError if something else than a directory is there, as a link of the image's */
+/** @throws UserError if the path is no directory, for instance a link of the image */
 function requireOrdinaryPlace(caller: Caller, { type, destination, jsonPath }: MountSpec): void {
   if (!KERNEL_TYPES.includes(type)) return;
   const found = findAt(caller, AT_FDCWD, destination, AT_SYMLINK_NOFOLLOW);

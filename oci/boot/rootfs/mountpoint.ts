@@ -14,7 +14,7 @@ import { mkdirAt, mknodAt } from "../../../kernel/vfs/create.ts";
 import type { Path } from "../../../kernel/vfs/dentry.ts";
 import { findAt, readlinkAt } from "../../../kernel/vfs/status.ts";
 
-/** Mode of what is made, as runc has it. */
+/** Mode of directories and files that are made, as with runc. */
 const MODE = 0o755;
 
 /**
@@ -26,7 +26,7 @@ export function makePlace(caller: Caller, path: string, isDirectory: boolean): P
   return typeof real === "number" ? real : findAt(caller, AT_FDCWD, real, AT_SYMLINK_NOFOLLOW);
 }
 
-/** The path without links of where `path` is to be made; its directory is there then. -errno. */
+/** Makes the directories above `path`. Returns the path without symbolic links, or -errno. */
 export function makeParents(caller: Caller, path: string): string | number {
   const slash = path.lastIndexOf("/");
   const parent = makeAll(caller, path.slice(0, slash), "directory");
@@ -70,6 +70,6 @@ function makeAll(caller: Caller, path: string, last: "directory" | "file"): stri
 
 function isLink(path: Path): boolean {
   const { inode } = path.dentry;
-  // A magic link (/proc/self/exe) has no text to go by.
+  // A magic link (/proc/self/exe) has no text to follow.
   return inode !== null && isSymlink(inode) && inode.followMagic() === null;
 }

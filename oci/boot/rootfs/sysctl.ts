@@ -27,7 +27,7 @@ export function setSysctls(
   for (const [name, value] of settings) {
     if (setName(kernel, caller, name, value)) continue;
     const r = store(proc.root, ["sys", ...name.split(/[./]/)], value, caller);
-    // Of the host's network there is more than this kernel shows (host/network_settings.ts).
+    // The host's network has more settings than this kernel shows (host/network_settings.ts).
     if (r === -ENOENT && isHostNetwork(kernel) && isNetworkSetting(name)) continue;
     if (r < 0) {
       const path = `/proc/sys/${name.replaceAll(".", "/")}`;

@@ -19,7 +19,7 @@ import { rule, type SeccompRule } from "./seccomp_rules.ts";
 const FLAGS = S.SOCK_CLOEXEC | S.SOCK_NONBLOCK;
 const TYPES = [S.SOCK_STREAM, S.SOCK_DGRAM, S.SOCK_RAW].map((type) => type | FLAGS);
 
-/** A rule a level. */
+/** A rule for each level of options. */
 function optionRules(nr: number, reason: string, options: OptionNames): SeccompRule[] {
   return [...options].map(([level, names]) =>
     rule(nr, reason, {

@@ -62,7 +62,7 @@ const TRACE_CALLS = [
   P.PTRACE_GETSIGINFO,
 ];
 const FCNTL_CALLS = [F.F_GETFL, F.F_GETFD, F.F_SETFD, F.F_DUPFD_CLOEXEC];
-/** The other end of a connection alone: no address. */
+/** No address: only to the peer of a connected socket. */
 const NO_ADDRESS = oneOf(4, 0);
 
 /** Signals to a thread: the platform's kick, and the abort of this process. */
@@ -86,7 +86,7 @@ export const SECCOMP_RULES: readonly SeccompRule[] = [
   rule(N.SYS_getcpu, "which CPU that is"),
   rule(N.SYS_epoll_ctl, "watch a host descriptor of the guest's; a new stub"),
   rule(N.SYS_poll, "ask one host descriptor; wait for the Gofer", { tests: [oneOf(1, 1)] }),
-  // Data of files: descriptors come from the Gofer or the launcher.
+  // Data of files, whose descriptors come from the Gofer or the launcher.
   rule(N.SYS_read, "stdin; eventfds"),
   rule(N.SYS_write, "stdout, stderr, the debug log; eventfds"),
   rule(N.SYS_readv, "stdin into guest memory"),
@@ -112,7 +112,7 @@ export const SECCOMP_RULES: readonly SeccompRule[] = [
     platform: "kvm",
     tests: [oneOf(1, ...MACHINE_CALLS)],
   }),
-  // Other processes of the sandbox.
+  // Messages to other processes of the sandbox.
   rule(N.SYS_recvmsg, "replies of the Gofer; messages of the launcher"),
   rule(N.SYS_recvfrom, "replies of the Gofer", { tests: [NO_ADDRESS] }),
   rule(N.SYS_accept4, "a command about the sandbox; its socket is the only one that listens", {
@@ -143,7 +143,7 @@ export const SECCOMP_RULES: readonly SeccompRule[] = [
   }),
   rule(N.SYS_clock_gettime, "where the vDSO cannot answer; CPU time"),
   ...RUNTIME_CALLS,
-  // Refused, but not with EPERM, which the callers would not take for an answer.
+  // Refused with another errno than EPERM, so that the callers fall back to an older call.
   rule(N.SYS_clone3, "libc falls back to clone, which is EPERM: no thread", { errno: ENOSYS }),
   rule(N.SYS_openat, "Deno looks for files that may not be there", { errno: EACCES }),
 ];

@@ -1,4 +1,4 @@
-/** `dvisor boot`: not for people; the launcher starts it. */
+/** `dvisor boot`: the boot process. The launcher starts it; it is no verb for users. */
 
 import { boot } from "../../boot/boot.ts";
 import { openHeap } from "../../boot/v8_heap.ts";

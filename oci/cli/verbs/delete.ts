@@ -1,4 +1,4 @@
-/** `dvisor delete`: takes a container away that has stopped. */
+/** `dvisor delete`: removes a stopped container. */
 
 import { deleteContainer } from "../../container/delete.ts";
 import { onlyId } from "../../container/found_container.ts";

@@ -177,7 +177,7 @@ function idsOf(flags: Flags): Ids {
   return { uid, gid, groups: [] };
 }
 
-/** LIMIT: less than this is no place for a program. */
+/** LIMIT: fewer bytes are too few for a program. */
 const MEMORY_MIN = 4 << 20;
 const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 
@@ -193,8 +193,8 @@ function memoryOf(flags: Flags): number | null {
 }
 
 /**
- * The caller's by default: it is the name that /etc/hosts, which the sandbox sees too, has an
- * address for.
+ * The caller's host name by default, because /etc/hosts, which the sandbox sees, has an address for
+ * it.
  */
 function hostnameOf(flags: Flags): string {
   const name = flags.string("hostname") ?? Deno.hostname();

@@ -20,7 +20,7 @@ export const command: Command = {
   },
 };
 
-/** What `--speculation` and `--core-scheduling` can have here. */
+/** What this host has for `--speculation` and `--core-scheduling`. */
 function processorFindings(): Finding[] {
   const { speculation, coreScheduling } = processorLacks();
   const finding = (name: string, lack: string, has: string): Finding => (

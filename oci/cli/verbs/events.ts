@@ -54,7 +54,11 @@ export const command: Command = {
   },
 };
 
-/** As Go writes durations: `1m30s`, `500ms`. @returns milliseconds @throws UserError */
+/**
+ * A duration as Go writes it: `1m30s`, `500ms`.
+ * @returns milliseconds
+ * @throws UserError
+ */
 export function parseDuration(text: string): number {
   const units: Readonly<Record<string, number>> = {
     ns: 1e-6,
@@ -104,7 +108,7 @@ function printEvent(type: string, id: string, data?: Stats): void {
   console.log(exactJson({ type, id, data }));
 }
 
-/** The container's use of the host, and what the kernel of its sandbox has counted. */
+/** Numbers of the host, and of the sandbox's kernel. */
 export function readStats(found: Found): Stats {
   const { cgroup, init, id, sandboxId } = found.record;
   const host = cgroup === null ? null : ContainerCgroup.load(cgroup);
@@ -115,7 +119,7 @@ export function readStats(found: Found): Stats {
   return { ...withGuest(counted, guest), network_interfaces: networkInterfaces(init.pid) };
 }
 
-/** null while the container is not running yet. */
+/** null if the container does not run yet. */
 function guestStats(found: Found): ContainerStats | null {
   try {
     return found.ask({ op: "stats", id: found.record.id }).stats;
@@ -140,7 +144,9 @@ export function withMember(stats: Stats, guest: ContainerStats): Stats {
   };
 }
 
-/** Threads of the guest in place of the host's, which are also those of the sandbox itself. */
+/**
+ * Replaces the host's count of threads, which includes those of the sandbox itself, by the guest's.
+ */
 export function withGuest(stats: Stats, guest: ContainerStats | null): Stats {
   if (guest === null) return stats;
   const pids = { ...stats.pids, current: nonZero(guest.threads) };

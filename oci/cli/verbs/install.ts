@@ -52,7 +52,10 @@ export interface Change {
   readonly done: string;
 }
 
-/** Shows or makes a change. @returns the exit code */
+/**
+ * Prints a change, or makes it.
+ * @returns the exit code
+ */
 export function change({ path, isDryRun, edit, done }: Change): number {
   const file = readConfigFile(path);
   const text = edit(file.text);
@@ -77,7 +80,10 @@ export function clientName(rest: readonly string[], verb: string): ClientName {
   return found;
 }
 
-/** Absolute: clients have another working directory. @throws UserError */
+/**
+ * The absolute path of this program, because clients have another working directory.
+ * @throws UserError
+ */
 function programPath(asked: string | null): string {
   const path = asked === null ? Deno.execPath() : resolve(asked);
   if (asked === null && /\/deno$/.test(path)) {

@@ -45,7 +45,7 @@ function killContainer(found: Found, signo: number, all: boolean): void {
   else found.ask({ op: "signal", id: record.id, signo, all });
 }
 
-/** Its end is the end of all that it stands for. */
+/** Kills the proxy, which ends everything that it stands for. */
 function killProcess(process: ProcessId): void {
   const pidfd = syscall(SYS_pidfd_open, process.pid, 0);
   if (pidfd < 0) return;
@@ -72,5 +72,5 @@ export function parseSignal(text: string): number {
   throw usageError(`"${text}" is no signal`);
 }
 
-/** As libc has it. */
+/** SIGRTMIN of libc, which uses the two below itself. */
 const RTMIN = 34;

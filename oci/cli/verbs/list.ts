@@ -42,7 +42,7 @@ function table(states: readonly ListedState[]): string {
   return formatTable(rows);
 }
 
-/** Columns as wide as they need to be; cells hold what guests have named. */
+/** A table with columns as wide as their cells; cells may have names that guests chose. */
 export function formatTable(cells: readonly (readonly string[])[]): string {
   const rows = cells.map((row) => row.map(shownWord));
   const widths: number[] = [];

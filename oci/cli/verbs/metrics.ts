@@ -11,13 +11,13 @@ interface Metric {
   readonly name: string;
   readonly help: string;
   readonly kind: "gauge" | "counter";
-  /** null: not known of this container. */
+  /** null if the number is not known for this container. */
   value(sample: Sample): number | null;
 }
 
 interface Sample {
   readonly found: Found;
-  /** null: it does not run. */
+  /** null if the container does not run. */
   readonly stats: ContainerStats | null;
   readonly cgroup: ContainerCgroup | null;
 }
@@ -101,7 +101,7 @@ function sampleOf(found: Found): Sample {
   try {
     return { found, stats: found.ask({ op: "stats", id }).stats, cgroup: group };
   } catch (error) {
-    // It may have ended just now.
+    // The container may have ended meanwhile.
     if (error instanceof UserError) return { found, stats: null, cgroup: group };
     throw error;
   }
@@ -118,7 +118,7 @@ function metricText(metric: Metric, samples: readonly Sample[]): string {
   return lines.join("\n");
 }
 
-/** A control group that goes at this moment has no numbers. */
+/** A control group that is removed meanwhile has no numbers. */
 function valueOf(metric: Metric, sample: Sample): number | null {
   try {
     return metric.value(sample);

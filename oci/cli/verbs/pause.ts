@@ -1,4 +1,4 @@
-/** `dvisor pause` and `dvisor resume`: a container's processes stand still, and go on. */
+/** `dvisor pause` and `dvisor resume`: freezes and thaws a container's processes. */
 
 import { findContainer, type Found, onlyId } from "../../container/found_container.ts";
 import { readFlags } from "../flags.ts";

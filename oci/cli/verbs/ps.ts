@@ -22,7 +22,7 @@ Options:
     const flags = readFlags(args, { strings: ["format"], go: { f: "format" } });
     const format = flags.choice("format", ["table", "json"]);
     const found = findContainer(globals.store, onlyId(flags.rest.slice(0, 1), "ps"));
-    // Behind the id are options of ps(1).
+    // The words after the id are options of ps(1).
     const columns = columnsOf(flags.rest.slice(1));
     const list = processesOf(found);
     console.log(format === "json" ? JSON.stringify(hostPids(found, list)) : table(list, columns));

@@ -62,7 +62,7 @@ function runContainer(flags: Flags, globals: Globals, id: string): number {
   const isDetached = flags.has("detach");
   const consoleSocket = flags.string("console-socket") || null;
   const { process, consoleSize } = bundle.config;
-  // The bundle says whether there is a terminal, unless the caller does.
+  // The caller's option decides about the terminal; without one the bundle does.
   const wantsTerminal = settings.tty === "auto" ? process.terminal : settings.tty === "on";
   const streams = chooseStreams({
     wantsTerminal,

@@ -1,4 +1,4 @@
-/** `dvisor spec`: writes a config.json to begin a bundle with. */
+/** `dvisor spec`: writes a first config.json for a new bundle. */
 
 import { join } from "@std/path";
 import { callerIds } from "../caller.ts";

@@ -61,7 +61,7 @@ function table(entries: readonly Entry[]): string {
   return `${lines.join("\n")}\n${sum}`;
 }
 
-/** "works", "partial", or the error that it gives. */
+/** "works", "partial", or the errno of a refused flag. */
 export function verdict(flag: Flag): string {
   return flag.support === "refused" ? flag.error : flag.support;
 }

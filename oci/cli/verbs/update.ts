@@ -30,7 +30,7 @@ Options:
   --kernel-memory, --kernel-memory-tcp, --l3-cache-schema, --mem-bw-schema
                             not supported: an error unless empty`;
 
-/** Where an option stands in `linux.resources`, and how it is written. */
+/** The member of `linux.resources` for each option, and how its value is read. */
 const OPTIONS: Readonly<
   Record<string, readonly [path: string, kind: "bytes" | "number" | "text"]>
 > = {

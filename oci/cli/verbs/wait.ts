@@ -18,7 +18,7 @@ Waits until a container has stopped. Its exit code is known to whoever started i
     const { init } = findContainer(globals.store, id).record;
     const pidfd = syscall(SYS_pidfd_open, init.pid, 0);
     if (pidfd < 0) return 0;
-    // From here on the number cannot go to another process without being seen.
+    // The pidfd is open: a process that gets the pid later would not have the same start time.
     if (isAlive(init)) poll(pidfd, POLLIN, -1);
     close(pidfd);
     return 0;
