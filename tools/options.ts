@@ -1,4 +1,7 @@
-/** Command lines of the project's own tasks: an option that is not known is refused, and `--help` says which are. */
+/**
+ * Command lines of the project's own tasks: an option that is not known is refused, and `--help`
+ * says which are.
+ */
 
 /**
  * The `unknown` of `parseArgs`.

@@ -1,6 +1,6 @@
 /**
- * Judges programs that nobody trusts: each submission runs in a sandbox of its own, with limits of time and memory, and
- * its output is compared with what is expected.
+ * Judges untrusted programs: each submission runs in a sandbox of its own, with limits of time and
+ * memory, and its output is compared with what is expected.
  *
  *     deno run -A docs/examples/judge.ts
  */

@@ -1,8 +1,10 @@
 /**
- * The frame of a benchmark program: a tiny static ELF file from our own assembler that makes one kind of system call in a loop
- * and writes the nanoseconds that the loop took (u64) to standard output.
+ * The frame of a benchmark program: a tiny static ELF file from our own assembler that makes one
+ * kind of system call in a loop and writes the nanoseconds that the loop took (u64) to standard
+ * output.
  *
- * Call sites have the form that C libraries have (`mov eax, nr; syscall`). The programs: programs.ts, transfers.ts.
+ * Call sites have the form that C libraries have (`mov eax, nr; syscall`). The programs:
+ * programs.ts, transfers.ts.
  */
 
 import { Assembler } from "../../ffi/asm/assembler.ts";
@@ -95,7 +97,10 @@ export function program(
   return { name, count: counted, unit, image };
 }
 
-/** Operations that are not measured, in front of `count` that are: compilers at run time need some ten thousand calls. */
+/**
+ * Operations that are not measured, in front of `count` that are: compilers at run time need some
+ * ten thousand calls.
+ */
 function warmUp(count: number): number {
   return Math.max(1, Math.floor(count / 2));
 }

@@ -1,4 +1,7 @@
-/** A Docker daemon of its own, with runtimes to compare: its data, socket and runtimes are in one directory. */
+/**
+ * A Docker daemon of its own, with runtimes to compare: its data, socket and runtimes are in one
+ * directory.
+ */
 
 import { join } from "@std/path";
 import { sh } from "./oci_bundle.ts";

@@ -4,7 +4,10 @@ import type { Runner } from "./runners.ts";
 
 const SETTLE_MS = 1500;
 
-/** KiB of `sleep` in a sandbox: the started process and all its descendants. NaN when it did not stay up. */
+/**
+ * KiB of `sleep` in a sandbox: the started process and all its descendants. NaN when it did not
+ * stay up.
+ */
 export async function idleMemoryKiB(runner: Runner): Promise<number> {
   const argv = [...runner.prefix, "sleep", "1000"];
   const child = new Deno.Command(argv[0]!, {
@@ -26,8 +29,8 @@ export async function idleMemoryKiB(runner: Runner): Promise<number> {
 }
 
 /**
- * KiB of a container: its process with all below it, all others in its control group, and all whose command line has
- * `id` (a runtime's own processes) with all below them.
+ * KiB of a container: its process with all below it, all others in its control group, and all whose
+ * command line has `id` (a runtime's own processes) with all below them.
  */
 export function treePssKiB(pid: number, id: string): number {
   const pids = new Set(descendants(pid));

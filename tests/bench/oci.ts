@@ -1,6 +1,7 @@
 /**
- * `deno task bench:oci [--repeats N] [--runtimes A,B] [NAME...]`: one table, runc / runsc / dvisor as OCI runtimes, all in
- * this run: medians over interleaved repeats. Needs root, runc, busybox-static and ip(8); `docker run` also dockerd.
+ * `deno task bench:oci [--repeats N] [--runtimes A,B] [NAME...]`: one table, runc / runsc / dvisor
+ * as OCI runtimes, all in this run: medians over interleaved repeats. Needs root, runc,
+ * busybox-static and ip(8); `docker run` also dockerd.
  *
  * Lower is better in every row but those in MiB/s. "-" means that it did not work there.
  */
@@ -152,7 +153,10 @@ async function untilServed(): Promise<void> {
   throw new Error("the server does not answer");
 }
 
-/** MiB/s of a command that copies a file of the bind mount, by the container's clock: `exec` has a row of its own. */
+/**
+ * MiB/s of a command that copies a file of the bind mount, by the container's clock: `exec` has a
+ * row of its own.
+ */
 function copyRate(runtime: Runtime, places: Places, copy: string): Promise<number> {
   const commands = Array.from({ length: COPIES }, () => copy).join("; ");
   const script = `start=$EPOCHREALTIME; ${commands}; echo $start $EPOCHREALTIME > /bind/times`;

@@ -1,4 +1,7 @@
-/** Bundles for measuring OCI runtimes: a root file system of busybox, a network namespace with a link to the host. */
+/**
+ * Bundles for measuring OCI runtimes: a root file system of busybox, a network namespace with a
+ * link to the host.
+ */
 
 import { join } from "@std/path";
 

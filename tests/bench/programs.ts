@@ -1,6 +1,7 @@
 /**
- * The benchmark programs of calls that need no partner but a child: processes, memory, pipes and the cheapest calls.
- * Neighbours: assembled.ts is their frame, transfers.ts has sockets, files and events.
+ * The benchmark programs of calls that need no partner but a child: processes, memory, pipes and
+ * the cheapest calls. Neighbours: assembled.ts is their frame, transfers.ts has sockets, files and
+ * events.
  */
 
 import type { Assembler } from "../../ffi/asm/assembler.ts";
@@ -181,8 +182,8 @@ function mapUnmap(a: Assembler): void {
 }
 
 /**
- * Works for `ticks` of the time stamp counter, long enough for everybody to have gone to sleep, then makes a call, whose ticks are
- * added up.
+ * Works for `ticks` of the time stamp counter, so long that the Sentry goes to sleep, then makes a
+ * call, whose ticks are added up.
  */
 function callAfterWork(ticks: number): Emit {
   return (a) => {
@@ -200,7 +201,10 @@ function ticksAsResult(a: Assembler): void {
   for (const at of [AT.start, AT.start + 8, AT.end]) a.mov(mem(rbx, at), 0, 8);
 }
 
-/** All of them, with counts for some hundredths of a second natively. `scale` makes them smaller or larger. */
+/**
+ * All of them, with counts for some hundredths of a second natively. `scale` makes them smaller or
+ * larger.
+ */
 export function benchPrograms(scale: number, ticksPerUs: number): BenchProgram[] {
   const work = WORK_US * ticksPerUs;
   const n = (count: number) => Math.max(8, Math.round(count * scale));

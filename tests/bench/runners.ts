@@ -1,4 +1,6 @@
-/** The systems that a benchmark compares: how each runs a command. Standard output is always a pipe. */
+/**
+ * The systems that a benchmark compares: how each runs a command. Standard output is always a pipe.
+ */
 
 import { join } from "@std/path";
 

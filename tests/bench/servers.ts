@@ -1,6 +1,6 @@
 /**
- * Rows of servers and of whole jobs: a script starts what it needs in the sandbox and prints how long one unit of work
- * took there. What a machine has not got is "-".
+ * Rows of servers and of whole jobs: a script starts what it needs in the sandbox and prints how
+ * long one unit of work took there. What a machine has not got is "-".
  */
 
 import { run, type Runner } from "./runners.ts";

@@ -1,6 +1,6 @@
 /**
- * The benchmark programs of sockets, events, signals and tmpfs files. Neighbours: assembled.ts is their frame, programs.ts has
- * the rest.
+ * The benchmark programs of sockets, events, signals and tmpfs files. Neighbours: assembled.ts is
+ * their frame, programs.ts has the rest.
  */
 
 import type { Assembler } from "../../ffi/asm/assembler.ts";
@@ -129,7 +129,10 @@ const tcpPair: Connect = (a) => {
   }
 };
 
-/** A child (its pid in r14) that reads `bytes` at most, and writes one back if `echoes`, until the end. */
+/**
+ * A child (its pid in r14) that reads `bytes` at most, and writes one back if `echoes`, until the
+ * end.
+ */
 function partner(a: Assembler, bytes: number, echoes: boolean): void {
   call(a, SYS_fork);
   a.mov(r14, rax).test(rax, rax).jne("parent");

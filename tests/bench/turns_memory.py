@@ -1,4 +1,5 @@
-"""Guests whose memory or processes are large: one attack a name, for `do --turns` (docs/internals/turns.md).
+"""Guests whose memory or processes are large: one attack a name, for `do --turns`
+(docs/internals/turns.md).
 
     dvisor do --turns --debug-log FILE -- /usr/bin/python3 turns_memory.py NAME
 """

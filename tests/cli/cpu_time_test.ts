@@ -1,4 +1,4 @@
-/** CPU times on a busy host: nobody is charged for time in which the host's processors were with others. */
+/** CPU times on a busy host: a guest is not charged for time in which it had no processor. */
 
 import { assert } from "@std/assert";
 import { doCommand, platforms } from "../harness/dvisor.ts";

@@ -1,6 +1,6 @@
 /**
- * What happens when a part of a sandbox dies, or the host runs out of disk: the rest goes at once, says
- * why, and leaves nothing behind.
+ * What happens when a part of a sandbox dies, or the host runs out of disk: the rest goes at once,
+ * says why, and leaves nothing behind.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";

@@ -1,4 +1,6 @@
-/** A sandbox whose guest waits uses next to no CPU: all of its processes together, over ten seconds. */
+/**
+ * A sandbox whose guest waits uses next to no CPU: all of its processes together, over ten seconds.
+ */
 
 import { assert } from "@std/assert";
 import { doCommand, platforms } from "../harness/dvisor.ts";
@@ -56,7 +58,7 @@ async function share(argv: readonly string[]): Promise<number> {
 
 Deno.test({
   name: `an idle sandbox uses under ${MAX_SHARE * 100} % of a core`,
-  // All at once: what waits disturbs nobody.
+  // All at once: one that waits does not slow the others.
   fn: async (t) => {
     const runs: Promise<boolean>[] = [];
     for (const platform of platforms("systrap", "ptrace")) {

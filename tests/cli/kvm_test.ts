@@ -1,4 +1,7 @@
-/** `--platform=kvm` where it does not work: one line that says why. The host is changed in a mount namespace of the test's. */
+/**
+ * `--platform=kvm` where it does not work: one line that says why. The host is changed in a mount
+ * namespace of the test's.
+ */
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { describe, doCommand, run } from "../harness/dvisor.ts";

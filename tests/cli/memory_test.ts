@@ -1,4 +1,4 @@
-/** `do --memory`: who takes too much is killed, and nobody else. */
+/** `do --memory`: the process that takes too much memory is killed, and no other. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { doCommand, PLATFORM, run } from "../harness/dvisor.ts";

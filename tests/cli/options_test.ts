@@ -1,4 +1,6 @@
-/** `dvisor do`: exit codes, standard files, options, volumes, bundles. Terminals: terminal_test.ts. */
+/**
+ * `dvisor do`: exit codes, standard files, options, volumes, bundles. Terminals: terminal_test.ts.
+ */
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { describe, doCommand, dvisor, dvisorCommand, PLATFORM, run } from "../harness/dvisor.ts";

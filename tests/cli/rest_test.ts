@@ -1,4 +1,7 @@
-/** A sandbox that has nothing to do gives back what its processes had, also what the kernel keeps to hand out again. */
+/**
+ * A sandbox that has nothing to do gives back what its processes had, also what the kernel keeps to
+ * hand out again.
+ */
 
 import { assert } from "@std/assert";
 import { doCommand, platforms } from "../harness/dvisor.ts";

@@ -1,6 +1,6 @@
 /**
- * Terminals: an interactive bash in a sandbox, driven through tmux: job control, Ctrl-C, Ctrl-Z, line
- * editing, a full-screen editor, window resize, and the terminal as it was at the end.
+ * Terminals: an interactive bash in a sandbox, driven through tmux: job control, Ctrl-C, Ctrl-Z,
+ * line editing, a full-screen editor, window resize, and the terminal as it was at the end.
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
@@ -64,7 +64,8 @@ for (const platform of platforms("systrap", "ptrace")) {
         await t.line("clear; jobs; bg; echo $(jobs | wc -l) job");
         await t.expect(/^1 job$/m);
         await t.line("fg");
-        // By fg, not by jobs. What is typed while the shell still edits its line ends with CR, and is no line for cat.
+        // By fg, not by jobs. What is typed while the shell still edits its line ends with CR, and
+        // is no line for cat.
         await t.expect(/^sh -c .*exec cat'$/m);
         await t.line("more");
         await t.expect(/^more\nmore$/m);
@@ -80,7 +81,8 @@ for (const platform of platforms("systrap", "ptrace")) {
         await t.press("C-\\");
         await t.expect(/Quit[^]*ready>$/m);
         await t.line("echo still here");
-        // Before the prompt the end of the input would be the terminal's affair, and lost to the shell's editor.
+        // Before the prompt the end of the input would be the terminal's affair, and lost to the
+        // shell's editor.
         await t.expect(/^still here\s+ready>$/m);
         await t.press("C-d");
         await t.expect(/\[ended 0\]/);

@@ -1,4 +1,7 @@
-/** What a kubelet asks for, over containerd's CRI socket, of dvisor, and of runc to prove the checks right. */
+/**
+ * What a kubelet asks for, over containerd's CRI socket, of dvisor, and of runc to prove the checks
+ * right.
+ */
 
 import { testEngine } from "./engines/apart.ts";
 import { protocolFile } from "./cri/bridge.ts";

@@ -1,4 +1,7 @@
-/** containerd's own client with dvisor as the runtime of its shim, and with runc to prove the checks right. */
+/**
+ * containerd's own client with dvisor as the runtime of its shim, and with runc to prove the checks
+ * right.
+ */
 
 import { testEngine } from "./engines/apart.ts";
 

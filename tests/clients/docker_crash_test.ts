@@ -1,6 +1,7 @@
 /**
- * Docker's daemon, containerd, its shim, or the command of dvisor is killed at some moment of a client's command. When the
- * daemon is there again, what it says is so, and `docker rm -f` leaves nothing. `DVISOR_SEED` repeats a run.
+ * Docker's daemon, containerd, its shim, or the command of dvisor is killed at some moment of a
+ * client's command. When the daemon is there again, what it says is so, and `docker rm -f` leaves
+ * nothing. `DVISOR_SEED` repeats a run.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -14,7 +15,9 @@ import { Docker, noFullDocker } from "./lib/docker.ts";
 
 const SEED = Number(Deno.env.get("DVISOR_SEED") ?? Math.floor(Math.random() * 1e9));
 const MOMENTS = Number(Deno.env.get("DVISOR_MOMENTS") ?? 20);
-/** LIMIT: how long daemons may take to come to rest, and how long a client may wait for its command. */
+/**
+ * LIMIT: how long daemons may take to come to rest, and how long a client may wait for its command.
+ */
 const REST_MS = 30_000, CLIENT_S = 40;
 /** LIMIT: how long the rest of a container may be there after `docker rm -f`. */
 const GONE_MS = 5000;
@@ -54,7 +57,10 @@ class Crashes {
   readonly failures: string[] = [];
   cases = 0;
   kills = 0;
-  /** Containers that run for containerd and that Docker does not know to run: it died before it wrote that down. */
+  /**
+   * Containers that run for containerd and that Docker does not know to run: it died before it
+   * wrote that down.
+   */
   forgotten = 0;
 
   constructor(docker: Docker, cgroup: string) {
@@ -62,7 +68,7 @@ class Crashes {
     this.#cgroup = cgroup;
   }
 
-  /** How long the verb takes when nobody is killed. */
+  /** How long the verb takes when no process is killed. */
   async usualMs(verb: VerbName): Promise<number> {
     const times: number[] = [];
     for (const _ of [0, 1, 2]) times.push((await this.one(verb, null, 0)).elapsedMs);
@@ -79,12 +85,12 @@ class Crashes {
     await new Promise((done) => setTimeout(done, afterMs));
     const hasKilled = victim !== null && await this.#kill(victim, () => isOver);
     if (hasKilled && victim === "dockerd") {
-      // Whoever waits for it must not take the socket of the next one for its.
+      // A client of the old daemon must not connect to the socket of the new one.
       await docker.endDaemon("SIGKILL");
       await docker.startDaemon();
     }
     const result = await client;
-    // Nobody tells Docker the end of an exec whose shim is dead: so with runc.
+    // Docker does not learn the end of an exec whose shim is dead; runc's neither.
     const isForgotten = verb === "exec" && victim === "shim";
     if (result.isOverdue && !isForgotten) problems.push("the client does not end");
     if (victim === null && result.code !== 0 && verb !== "stop") {
@@ -112,7 +118,7 @@ class Crashes {
     if (problems.length > 0) throw new Error(`no containerd any more: ${problems}`);
   }
 
-  /** Waits for somebody to kill until the client has ended. */
+  /** Waits for a victim until the client has ended, and kills it. */
   async #kill(victim: Victim, isOver: () => boolean): Promise<boolean> {
     if (victim === "dockerd") return !isOver();
     for (let isLast = false; !isLast;) {
@@ -158,7 +164,8 @@ class Crashes {
     if (listed !== `${NAME} ${status}`) return [`ps: ${listed}, inspect: ${status}`];
     if (status !== "running") return await this.#unknown();
     const state = await this.#state(container.Id);
-    // The shim tells an end a few times; a containerd that comes late does not hear of it, nor does Docker.
+    // The shim reports an end a few times; a containerd that starts later misses it, as does
+    // Docker.
     const task = (await this.#tasks()).get(container.Id) ?? "none";
     if ([state, task].every((what) => what === "stopped" || what === "none")) return [];
     if (state !== "running") return [`docker says running, dvisor ${state}`];
@@ -219,7 +226,7 @@ class Crashes {
     const { code, stderr } = await this.#docker.run(["rm", "-f", "-v", NAME]);
     if (code !== 0 && !/No such container/.test(stderr)) problems.push(`docker rm -f: ${stderr}`);
     if (await this.#isGone()) return problems;
-    // Whoever asks containerd gets it away.
+    // A client of containerd can delete it.
     const { stdout } = await this.#ctr("tasks", "ls", "-q");
     for (const id of stdout.split("\n").filter((line) => line !== "")) {
       await this.#ctr("tasks", "delete", "--force", id);

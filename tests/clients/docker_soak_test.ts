@@ -1,4 +1,7 @@
-/** Fifty containers through Docker, eight at a time: what the daemons hold afterwards is what they held before. */
+/**
+ * Fifty containers through Docker, eight at a time: what the daemons hold afterwards is what they
+ * held before.
+ */
 
 import { assertEquals } from "@std/assert";
 import { named } from "../harness/machine.ts";
@@ -9,7 +12,10 @@ import { Docker, noFullDocker } from "./lib/docker.ts";
 
 const CONTAINERS = 50, WIDTH = 8;
 const SCRIPT = 'trap "exit 7" TERM; echo >/up; while :; do sleep 0.05; done';
-/** Descriptors that daemons may have more: connections that they keep for a while. A leak would be one a container. */
+/**
+ * Descriptors that daemons may have more: connections that they keep for a while. A leak would be
+ * one a container.
+ */
 const FDS_MORE = 16;
 /** LIMIT: how long daemons may take to let go of what has ended. */
 const REST_MS = 20_000;

@@ -1,4 +1,6 @@
-/** Podman as an ordinary user with dvisor as its runtime, and with runc to prove the checks right. */
+/**
+ * Podman as an ordinary user with dvisor as its runtime, and with runc to prove the checks right.
+ */
 
 import { noUsers } from "../harness/machine.ts";
 import { testEngine } from "./engines/apart.ts";

@@ -1,4 +1,7 @@
-/** Podman as root with dvisor as its runtime, and with runc to prove the checks right. The short sample runs always. */
+/**
+ * Podman as root with dvisor as its runtime, and with runc to prove the checks right. The short
+ * sample runs always.
+ */
 
 import { testEngine } from "./engines/apart.ts";
 

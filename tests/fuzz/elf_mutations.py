@@ -1,10 +1,11 @@
-"""Runs mutations of a real ELF, one after the other, and says how each ended. The kernel must outlive all of them.
+"""Runs mutations of a real ELF, one after the other, and says how each ended. The kernel must
+outlive all of them.
 
     python3 elf_mutations.py SEED COUNT FILE [SECONDS]
 
-Mutations are of the headers mostly: a byte, a bit, a word, a field to an edge value, a cut, two swapped blocks. The
-loader may refuse any (ENOEXEC, ENOMEM, ...), a program that runs may die of any signal; one that hangs is killed. Run
-it in a sandbox only.
+Mutations are of the headers mostly: a byte, a bit, a word, a field to an edge value, a cut, two
+swapped blocks. The loader may refuse any (ENOEXEC, ENOMEM, ...), a program that runs may die of any
+signal; one that hangs is killed. Run it in a sandbox only.
 """
 
 import collections

@@ -1,6 +1,7 @@
 /**
- * Seeded mutations of a real ELF, run one after the other in one sandbox: the loader refuses them or they run into
- * whatever end, and the sandbox survives every one. `elf_mutations.py` is the driver. A failure prints the seed.
+ * Seeded mutations of a real ELF, run one after the other in one sandbox: the loader refuses them
+ * or they run into whatever end, and the sandbox survives every one. `elf_mutations.py` is the
+ * driver. A failure prints the seed.
  */
 
 import { assert, assertEquals } from "@std/assert";

@@ -1,4 +1,7 @@
-/** Runs a fuzzer of tests/fuzz as a guest: seeds, patience, and what it must not show. Each of them has a test file. */
+/**
+ * Runs a fuzzer of tests/fuzz as a guest: seeds, patience, and what it must not show. Each of them
+ * has a test file.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { describe, type PlatformName, ROOT, runIn } from "../harness/dvisor.ts";
@@ -8,7 +11,7 @@ import { isFull, named, PYTHON } from "../harness/machine.ts";
 /** LIMIT: seconds beyond the fuzzer's own until it counts as hung. */
 const PATIENCE_S = 40;
 
-/** Any seed as `DVISOR_SEED`; else one that repeats, and in the full run one that nobody has tried. */
+/** The seed in `DVISOR_SEED`; else fixed ones, and in the full run one that is random. */
 export function seeds(full: readonly number[]): number[] {
   if (Deno.env.has("DVISOR_SEED")) return [fuzzSeed()];
   return isFull ? [...full, Math.floor(Math.random() * 2 ** 31)] : [1];

@@ -1,11 +1,11 @@
-"""A hostile guest: rings of requests that nobody would write, changed while the kernel reads them.
+"""A hostile guest: rings of requests that make no sense, changed while the kernel reads them.
 
     python3 io_uring_fuzz.py SEED SECONDS
 
-Pid 1 starts workers and watches the time, as syscall_fuzz.py does. A worker makes rings, fills them with requests,
-most of them plausible, and submits; a thread beside it writes to entries, heads, tails, masks and completions, registers
-and takes away files and buffers, and closes what requests use. Prints the seed, what stalled, and "done".
-Not to be run outside of a sandbox.
+Pid 1 starts workers and watches the time, as syscall_fuzz.py does. A worker makes rings, fills them
+with requests, most of them plausible, and submits; a thread beside it writes to entries, heads,
+tails, masks and completions, registers and takes away files and buffers, and closes what requests
+use. Prints the seed, what stalled, and "done". Not to be run outside of a sandbox.
 """
 
 import ctypes

@@ -1,7 +1,8 @@
 /**
- * Hostile rings of io_uring: requests that nobody would write, changed together with heads, tails, files and buffers while
- * the kernel reads them. The kernel outlives them and none keeps it busy. `io_uring_fuzz.py` is the guest; it never runs
- * natively. A failure prints the seed. Neighbour: `syscall_fuzz_test.ts`.
+ * Hostile rings of io_uring: requests that make no sense, changed together with heads, tails, files
+ * and buffers while the kernel reads them. The kernel stays alive, and no request keeps it busy.
+ * `io_uring_fuzz.py` is the guest; it never runs natively. A failure prints the seed. Neighbour:
+ * `syscall_fuzz_test.ts`.
  */
 
 import { assert, assertEquals } from "@std/assert";

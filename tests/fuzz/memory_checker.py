@@ -1,11 +1,13 @@
-"""Processes and threads that know what must be in their memory, and look: through writes, forks and what both sides write
-then, mremap, MADV_DONTNEED, unmapping, permissions, shared memory, shared files and their truncation.
+"""Processes and threads that know what must be in their memory, and look: through writes, forks and
+what both sides write then, mremap, MADV_DONTNEED, unmapping, permissions, shared memory, shared
+files and their truncation.
 
     python3 memory_checker.py SEED SECONDS PROCESSES THREADS
 
-One process has THREADS threads, each with memory of its own; the others have one each, end after a while, and are replaced.
-Prints "ready" and waits for a line, before and after: somebody may look at the sandbox then. What is wrong is printed and
-makes the exit code 1. Who makes no step for STALL_S, which is long on a busy host, is a stall. It is right on any Linux.
+One process has THREADS threads, each with memory of its own; the others have one each, end after a
+while, and are replaced. Prints "ready" and waits for a line, before and after: its test looks at
+the sandbox then. What is wrong is printed and makes the exit code 1. A worker that makes no step
+for STALL_S, which is long on a busy host, is a stall. On Linux itself nothing is wrong.
 """
 
 import ctypes
@@ -232,7 +234,8 @@ def child(body, *args):
 def threaded(lane, stream):
     """Forks of one of them would copy the others' memory in the midst of a write."""
     threading.excepthook = lambda args: wrong("%s: %s" % (args.exc_type.__name__, args.exc_value))
-    all_there = threading.Event()  # who begins before it waits long for threads that work already, and keep the interpreter
+    # A thread that began earlier would keep the interpreter, and the others would start late.
+    all_there = threading.Event()
 
     def work_along(i):
         all_there.wait()

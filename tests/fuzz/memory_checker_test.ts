@@ -1,7 +1,7 @@
 /**
- * Many processes and threads that verify their memory, for some seconds or, in the full run, for ten minutes: none is wrong,
- * none stands still, and when all are gone the kernel has what it had before, as the host sees it. `memory_checker.py` is
- * the guest, first by itself.
+ * Many processes and threads that verify their memory, for some seconds or, in the full run, for
+ * ten minutes: none is wrong, none stands still, and when all are gone the kernel has what it had
+ * before, as the host sees it. `memory_checker.py` is the guest, first by itself.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -13,7 +13,9 @@ import { seeds } from "./guest_fuzz.ts";
 
 const SECONDS = Number(Deno.env.get("DVISOR_SECONDS") ?? (isFull ? 600 : 20));
 const PROCESSES = isFull ? 200 : 40, THREADS = isFull ? 64 : 16;
-/** Frames of tables that may wait until the host has forgotten them: `platform/kvm/table_memory.ts`. */
+/**
+ * Frames of tables that may wait until the host has forgotten them: `platform/kvm/table_memory.ts`.
+ */
 const RETIRED_KB = 4096 * 4;
 /** For processes to be born and to come to their ends. */
 const PATIENCE_S = 90;
@@ -24,7 +26,10 @@ function checker(seed: number, seconds: number): string[] {
   return [PYTHON ?? "", "-B", script, ...[seed, seconds, PROCESSES, THREADS].map(String)];
 }
 
-/** What the host shows of a kernel: descriptors, threads, memory of page tables, processes of its guests. */
+/**
+ * What the host shows of a kernel: descriptors, threads, memory of page tables, processes of its
+ * guests.
+ */
 interface Holdings {
   readonly files: number;
   readonly threads: number;

@@ -1,4 +1,5 @@
-"""A hostile guest: random messages of netlink, of all protocols that the kernel answers, and sockets closed under way.
+"""A hostile guest: random messages of netlink, of all protocols that the kernel answers, and
+sockets closed under way.
 
     python3 netlink_fuzz.py SEED SECONDS
 """
@@ -13,7 +14,8 @@ import workers
 ROUTE, USERSOCK, DIAG, CONNECTOR, UEVENT, GENERIC = 0, 2, 4, 11, 15, 16
 PROTOCOLS = [ROUTE] * 6 + [DIAG] * 3 + [GENERIC] * 2 + [CONNECTOR, USERSOCK, UEVENT]
 NEWNET, NEWUSER = 0x40000000, 0x10000000
-# Bytes behind the header of each group of four of rtnetlink's types: link, address, route, neighbour, rule, ...
+# Bytes behind the header of each group of four of rtnetlink's types: link, address, route,
+# neighbour, rule, ...
 FIXED = {4: 16, 5: 8, 6: 12, 7: 12, 8: 12, 9: 20, 10: 20, 22: 1}
 NAMES = [b"lo\0", b"v0\0", b"v1\0", b"br0\0", b"veth\0", b"bridge\0", b"dummy\0", b"v%d\0", b"%s\0", b"x" * 16, b"/\0", b"", b"\0",
          b"nlctrl\0", b"TASKSTATS\0", b"0-1\0", b"lo"]

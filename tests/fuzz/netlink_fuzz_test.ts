@@ -1,4 +1,7 @@
-/** Random messages of netlink (netlink_fuzz.py): of rtnetlink, sock_diag, generic netlink and the connector. */
+/**
+ * Random messages of netlink (netlink_fuzz.py): of rtnetlink, sock_diag, generic netlink and the
+ * connector.
+ */
 
 import { testFuzzer } from "./guest_fuzz.ts";
 

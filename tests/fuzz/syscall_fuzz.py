@@ -2,10 +2,10 @@
 
     python3 syscall_fuzz.py SEED SECONDS < TABLE
 
-TABLE has a line a call: number, name, types of its arguments as the kernel's table has them; an unknown number has no
-types. Pid 1 starts workers, ends those that do not get on, and watches the time: a kernel that is busy with one call
-for longer than STALL_S answers nobody. Prints the seed, what stalled, how many calls were made, and "done".
-Not to be run outside of a sandbox.
+TABLE has a line a call: number, name, types of its arguments as the kernel's table has them; an
+unknown number has no types. Pid 1 starts workers, ends those that do not get on, and watches the
+time: a kernel that is busy with one call for longer than STALL_S is a stall. Prints the seed, what
+stalled, how many calls were made, and "done". Not to be run outside of a sandbox.
 """
 
 import ctypes
@@ -145,7 +145,10 @@ def open_zoo(victim):
 
 
 class Plans:
-    """What the workers of a round call, and with what: made before they start, so that they start quickly."""
+    """
+    What the workers of a round call, and with what: made before they start, so that they start
+    quickly.
+    """
 
     def __init__(self, table, seed, counters):
         self.rng = random.Random(seed)
@@ -265,7 +268,10 @@ class Plans:
         return plans
 
     def race(self, seed):
-        """Beside `run` in the same process: changes its memory, mappings and descriptors while its calls run."""
+        """
+        Beside `run` in the same process: changes its memory, mappings and descriptors while its
+        calls run.
+        """
         rng, pack = random.Random(seed), struct.pack_into
         shared = memoryview((ctypes.c_char * SHARED_BYTES).from_address(SHARED_AT)).cast("B")
         calls = [(number, lists) for number, lists, forks, spares in self.plans if not (forks or spares)]

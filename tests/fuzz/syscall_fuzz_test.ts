@@ -1,7 +1,8 @@
 /**
- * Random hostile system calls, tens of thousands a second from several processes of one sandbox: the kernel outlives
- * them, none keeps it busy, and it fails in no way of its own. `syscall_fuzz.py` is the guest; it never runs natively.
- * A failure prints the seed and, from the kernel's report, the call.
+ * Random hostile system calls, tens of thousands a second from several processes of one sandbox:
+ * the kernel outlives them, none keeps it busy, and it fails in no way of its own.
+ * `syscall_fuzz.py` is the guest; it never runs natively. A failure prints the seed and, from the
+ * kernel's report, the call.
  */
 
 import { ALL_ROWS } from "../../kernel/syscalls/x86_64.ts";

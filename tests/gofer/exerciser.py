@@ -1,13 +1,16 @@
-"""A seeded exerciser of a directory: makes the same calls on it and on a model, and compares every result.
+"""A seeded exerciser of a directory: makes the same calls on it and on a model, and compares every
+result.
 
     exerciser.py DIR --seed N --ops N [--shared-maps 0|1] [--direct 0|1] [--time-unit NS]
         [--entries N] [--peer DIR] [--locks 0|1] [--acls 0|1] [--manifest FILE]
     exerciser.py DIR --check FILE
 
-DIR is emptied first. --direct opens with O_DIRECT now and then, with no regard to alignment: no disk takes that. --peer is a second mount of the same directory, by another client, for what two clients see of each
-other: give it only where nothing is cached. --manifest says where the list of what must be in DIR at the end goes; --check
-compares it with another view of the directory. The last line is "done" when all was well; a difference ends the run with the
-seed, the call's number and what was found. Needs uid 0, since owners change.
+DIR is emptied first. --direct opens with O_DIRECT now and then, with no regard to alignment: no
+disk takes that. --peer is a second mount of the same directory, by another client, for what two
+clients see of each other: give it only where nothing is cached. --manifest says where the list of
+what must be in DIR at the end goes; --check compares it with another view of the directory. The
+last line is "done" when all was well; a difference ends the run with the seed, the call's number
+and what was found. Needs uid 0, since owners change.
 """
 
 import argparse
@@ -152,7 +155,10 @@ class Exerciser:
     do_create.weight = 14
 
     def appendable(self, flags):
-        """Linux's 9p client knows an end of its own for each open file; the server's counts only for files not read too."""
+        """
+        Linux's 9p client knows an end of its own for each open file; the server's counts only for
+        files not read too.
+        """
         if self.time_unit > 1 and flags & os.O_ACCMODE != os.O_WRONLY:
             flags &= ~os.O_APPEND
         return flags
@@ -325,7 +331,8 @@ class Exerciser:
         try:
             return os.pread(h.fd, n, offset)
         except OSError as e:
-            # Linux's 9p client without a cache does not know that a file was cut by another of its names
+            # Linux's 9p client without a cache does not know that a file was cut by another of its
+            # names
             if self.time_unit > 1 and e.errno == errno.ENODATA and offset >= len(h.node.data):
                 return b""
             raise
@@ -377,7 +384,8 @@ class Exerciser:
         path, node = found
         uid, gid = self.r.choice([0, 1000, 65534, 2 ** 31]), self.r.choice([0, 100, 70000])
         self.log.append("lchown(%r, %d, %d)" % (self.path(path), uid, gid))
-        # Linux's 9p client takes set-ID bits from the mode that it knows by this name, which may be old
+        # Linux's 9p client takes set-ID bits from the mode that it knows by this name, which may be
+        # old
         os.lstat(self.path(path))
         os.chown(self.path(path), uid, gid, follow_symlinks=False)
         self.model.chown(node, uid, gid)

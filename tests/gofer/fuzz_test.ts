@@ -1,8 +1,10 @@
 /**
- * Hostile 9P clients at a confined `dvisor-gofer --listen`: requests of every type with plausible and wild content, broken
- * frames, noise, clients that never read or go away in the middle, while the host removes what is served. The server stays up,
- * serves a well-behaved client beside them, holds no more than its limits say and nothing at the end, and whatever is beside
- * its root is untouched. The seed is printed with every failure; DVISOR_SEED sets it, DVISOR_FUZZ_SECONDS the time.
+ * Hostile 9P clients at a confined `dvisor-gofer --listen`: requests of every type with plausible
+ * and wild content, broken frames, noise, clients that never read or go away in the middle, while
+ * the host removes what is served. The server stays up, serves a well-behaved client beside them,
+ * holds no more than its limits say and nothing at the end, and whatever is beside its root is
+ * untouched. The seed is printed with every failure; DVISOR_SEED sets it, DVISOR_FUZZ_SECONDS the
+ * time.
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
@@ -98,7 +100,7 @@ async function attack(path: string, random: Random): Promise<void> {
       await Promise.race([connection.write(data), later(isDeaf ? 50 : 3000)]);
     }
   } catch {
-    // The server ends those who break its frames.
+    // The server closes a connection with a broken frame.
   } finally {
     try {
       connection.close();

@@ -1,10 +1,12 @@
 /**
- * Linux's own 9p client, a Debian kernel in qemu, mounts `dvisor-gofer --listen` and runs the seeded exerciser on it; then
- * the host looks at the directory. Neighbours: `exerciser.py` and `model.py` (the calls, and how they must end),
- * `linux_machine.ts` (the machine). The exerciser itself is tried on the host's own file system first.
+ * Linux's own 9p client, a Debian kernel in qemu, mounts `dvisor-gofer --listen` and runs the
+ * seeded exerciser on it; then the host looks at the directory. Neighbours: `exerciser.py` and
+ * `model.py` (the calls, and how they must end), `linux_machine.ts` (the machine). The exerciser
+ * itself is tried on the host's own file system first.
  *
- * With a cache in between, what a client shows meanwhile is its own business (6.12's shows old bytes behind a grown file's
- * former end, with other servers too): there the exerciser looks at results only, and at the content through a fresh mount.
+ * With a cache in between, what a client shows meanwhile is its own business (6.12's shows old
+ * bytes behind a grown file's former end, with other servers too): there the exerciser looks at
+ * results only, and at the content through a fresh mount.
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
@@ -18,9 +20,14 @@ const HERE = `${ROOT}/tests/gofer`;
 const SCRIPTS = ["exerciser", "special", "model"];
 const PYTHON_OPTIONS = ["-S", "-E", "-B"];
 
-/** LIMIT: seconds the machine may take. It is done in 100 to 120, but each call waits for three processes' turns. */
+/**
+ * LIMIT: seconds the machine may take. It is done in 100 to 120, but each call waits for three
+ * processes' turns.
+ */
 const TIMEOUT_S = 1200;
-/** Each with other seeds, sizes of messages and ways of access; more of them while there is time. */
+/**
+ * Each with other seeds, sizes of messages and ways of access; more of them while there is time.
+ */
 const ROUNDS_MIN = 5, ROUNDS_MAX = 20;
 /** From the start of the machine; its own clock may be slow. */
 const ROUNDS_UNTIL_MS = 100_000;
@@ -29,7 +36,10 @@ const ENTRIES = 60;
 /** Made by the host, listed by the client. */
 const MANY_ENTRIES = 10_000;
 
-/** Not a new one each time: now and then the client's own caches would be to blame, which takes a person to see. */
+/**
+ * Not a new one each time: now and then the client's own caches would be to blame, which takes a
+ * person to see.
+ */
 const seed = Number(Deno.env.get("DVISOR_SEED") ?? 20261125);
 
 const kernel = !isFull
@@ -88,8 +98,8 @@ const LOCKER = `import fcntl, sys
 fcntl.lockf(open(sys.argv[1], "r+"), fcntl.LOCK_EX | fcntl.LOCK_NB)`;
 
 /**
- * What the machine runs: rounds of the exerciser without and with caches, two clients at once, and last one that holds
- * files. Times are whole seconds: the client's file system has no finer ones.
+ * What the machine runs: rounds of the exerciser without and with caches, two clients at once, and
+ * last one that holds files. Times are whole seconds: the client's file system has no finer ones.
  */
 function script(port: number): string {
   const options = `trans=tcp,port=${port},version=9p2000.L`;

@@ -1,8 +1,9 @@
 /**
- * A Linux kernel of Debian's with its 9p client, to be started in qemu: where it is. Not a test, and starts nothing.
+ * A Linux kernel of Debian's with its 9p client, to be started in qemu: where it is. Not a test,
+ * and starts nothing.
  *
- * It is in a directory that `DVISOR_TEST_LINUX` names (as `dpkg -x` unpacks the package), else it is the running
- * machine's own in /boot, else Debian's package, fetched once to the user's cache.
+ * It is in a directory that `DVISOR_TEST_LINUX` names (as `dpkg -x` unpacks the package), else it
+ * is the running machine's own in /boot, else Debian's package, fetched once to the user's cache.
  */
 
 import { PYTHON } from "../harness/machine.ts";

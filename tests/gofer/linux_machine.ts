@@ -1,9 +1,11 @@
 /**
- * A Linux of Debian's in qemu, with busybox and Python and nothing else, to be a foreign client of our servers. Not a
- * test. It has no disk; what it runs, and what it says, is in one script and on one serial line.
+ * A Linux of Debian's in qemu, with busybox and Python and nothing else, to be a foreign client of
+ * our servers. Not a test. It has no disk; what it runs, and what it says, is in one script and on
+ * one serial line.
  *
- * KVM is tried, and does not help where this host is a guest itself that cannot run any kernel: then qemu translates.
- * One processor: two that are translated wake each other up for every packet, and take half as much time again.
+ * KVM is tried, and does not help where this host is a guest itself that cannot run any kernel:
+ * then qemu translates. One processor: two that are translated wake each other up for every packet,
+ * and take half as much time again.
  */
 
 import type { Kernel } from "./linux_kernel.ts";

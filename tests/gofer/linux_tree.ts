@@ -1,6 +1,6 @@
 /**
- * The first and only file system of a test machine: busybox, Python with what some scripts import, and the modules of
- * its kernel, as an initramfs. Not a test.
+ * The first and only file system of a test machine: busybox, Python with what some scripts import,
+ * and the modules of its kernel, as an initramfs. Not a test.
  */
 
 import { PYTHON } from "../harness/machine.ts";
@@ -62,7 +62,10 @@ sh /script; echo "script-ended $?"
 poweroff -f
 `;
 
-/** Makes the first file system: `script` is what the machine runs, `scripts` the Python files of `folder` it needs. */
+/**
+ * Makes the first file system: `script` is what the machine runs, `scripts` the Python files of
+ * `folder` it needs.
+ */
 export async function makeTree(
   dir: string,
   kernel: Kernel,

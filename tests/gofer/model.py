@@ -1,7 +1,9 @@
-"""A file system in memory: what the exerciser's directory must look like, and how each call must end.
+"""A file system in memory: what the exerciser's directory must look like, and how each call must
+end.
 
-It is no copy of Linux: only the calls that exerciser.py makes, as root, in Linux's order of checks. `manifest` writes the
-tree down, one line a name; `check` compares such lines with a directory of any file system.
+It is no copy of Linux: only the calls that exerciser.py makes, as root, in Linux's order of checks.
+`manifest` writes the tree down, one line a name; `check` compares such lines with a directory of
+any file system.
 """
 
 import errno
@@ -23,7 +25,7 @@ class Node:
         self.target = b""
         self.links = 0
         self.xattrs = {}
-        self.times = None  # (atime, mtime) in ns when they were set and nothing changed the file since
+        self.times = None  # (atime, mtime) in ns, as they were set; None once the file has changed
         self.depth = 0
 
     def size(self):
@@ -194,7 +196,9 @@ def manifest(model):
 
 
 def look(top, path, like):
-    """The line of a file that is there; what `like` (a line's fields) leaves out is left out too."""
+    """
+    The line of a file that is there; what `like` (a line's fields) leaves out is left out too.
+    """
     full = os.path.join(top, path)
     st = os.lstat(full)
     kind = KINDS.get(stat.S_IFMT(st.st_mode), "?")

@@ -1,4 +1,6 @@
-"""The exerciser's parts that are not random: large directories, deep paths, holes, locks, users, and two clients at once."""
+"""The exerciser's parts that are not random: large directories, deep paths, holes, locks, users,
+and two clients at once.
+"""
 
 import errno
 import fcntl
@@ -25,7 +27,9 @@ def fails(code, fn, *args, **kwargs):
 
 
 def read_map(fd, data, r, writes):
-    """Compares a mapping of a file with its bytes; writes some through a shared one, into `data` too."""
+    """
+    Compares a mapping of a file with its bytes; writes some through a shared one, into `data` too.
+    """
     size = len(data)
     if writes:
         with mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE) as map:
@@ -136,7 +140,7 @@ def holes(top):
 
 
 def unlinked(top):
-    """A file without a name lives as long as somebody has it open."""
+    """A file without a name exists until its last descriptor is closed."""
     path = os.path.join(top, "gone")
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     os.write(fd, b"0123456789")
@@ -163,7 +167,7 @@ def file_system(top):
 
 
 def as_user(uid, fn):
-    """Runs fn in a child that is somebody else; what it raised, or ""."""
+    """Runs fn in a child with this uid; returns what fn raised, or ""."""
     r, w = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -243,7 +247,9 @@ USER_OBJ, USER, GROUP_OBJ, MASK, OTHER = 1, 2, 4, 16, 32
 
 
 def acls(top):
-    """What an access list gives to one user, and what new files get by a directory's default list."""
+    """
+    What an access list gives to one user, and what new files get by a directory's default list.
+    """
     path = os.path.join(top, "listed")
     write_file(path, b"listed")
     os.chmod(path, 0o600)

@@ -1,6 +1,7 @@
 /**
- * The seeded exerciser inside a sandbox: on a volume, through our kernel's client and the Gofer, with the host's view of it
- * afterwards; and on the overlay in memory. Neighbour: `linux_client_test.ts` (the same with Linux's client).
+ * The seeded exerciser inside a sandbox: on a volume, through our kernel's client and the Gofer,
+ * with the host's view of it afterwards; and on the overlay in memory. Neighbour:
+ * `linux_client_test.ts` (the same with Linux's client).
  */
 
 import { assertEquals } from "@std/assert";
@@ -26,7 +27,10 @@ async function inDirectory(body: (dir: string) => Promise<void>): Promise<void> 
   }
 }
 
-/** `peer`: the same directory, mounted once more. DIFFERS: record locks of one mount are not seen in another. */
+/**
+ * `peer`: the same directory, mounted once more. DIFFERS: record locks of one mount are not seen in
+ * another.
+ */
 function args(round: number, peer: string, list: string): string[] {
   const entries = isFull ? "10000" : "300";
   const special = round === 0 ? ["--entries", entries, "--peer", peer, "--locks", "0"] : [];

@@ -1,6 +1,7 @@
 /**
- * The names of the guest cases as the scripts' text has them, without running one: for claims that name a case. Not a
- * test. A script writes its cases as functions with a decorator, and tables of them as rows of @cases.
+ * The names of the guest cases as the scripts' text has them, without running one: for claims that
+ * name a case. Not a test. A script writes its cases as functions with a decorator, and tables of
+ * them as rows of @cases.
  */
 
 import { scriptPath, scripts } from "./scripts.ts";
@@ -8,7 +9,9 @@ import { scriptPath, scripts } from "./scripts.ts";
 /** A decorated function at the left margin. */
 const FUNCTION = /^@\w[^]*?^def (\w+)\(/gm;
 
-/** Whether "script.case" names a case: a function, or a function and the label of one of its rows. */
+/**
+ * Whether "script.case" names a case: a function, or a function and the label of one of its rows.
+ */
 export class CaseNames {
   readonly #texts: Map<string, string> = new Map();
   readonly #functions: Map<string, string[]> = new Map();

@@ -1,8 +1,9 @@
 /**
- * `deno task test:guest [--full] [SCRIPT...]`: the guest tests, natively and in dvisor, as a table of families. Below it
- * stand the cases that pass natively and not in dvisor; there must be none, or the exit code is 1. On ptrace a part of
- * the scripts runs, all of them with --full; on kvm all, where there is /dev/kvm. DVISOR_PLATFORM=NAME judges that
- * platform alone. Neighbours: scripts.ts runs a script; guest_test.ts is what CI runs.
+ * `deno task test:guest [--full] [SCRIPT...]`: the guest tests, natively and in dvisor, as a table
+ * of families. Below it stand the cases that pass natively and not in dvisor; there must be none,
+ * or the exit code is 1. On ptrace a part of the scripts runs, all of them with --full; on kvm all,
+ * where there is /dev/kvm. DVISOR_PLATFORM=NAME judges that platform alone. Neighbours: scripts.ts
+ * runs a script; guest_test.ts is what CI runs.
  */
 
 import { parseArgs } from "@std/cli";

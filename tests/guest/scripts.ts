@@ -8,7 +8,9 @@ import { describe, PLATFORM, type PlatformName, ROOT, run } from "../harness/dvi
 import { named, PYTHON } from "../harness/machine.ts";
 
 const FOLDER = `${ROOT}/tests/guest`;
-/** What the scripts import. Each family has a link to it, so that a script runs by its path alone. */
+/**
+ * What the scripts import. Each family has a link to it, so that a script runs by its path alone.
+ */
 const LIBRARY = "lib";
 
 /** On ptrace every call costs more, and what it shares with systrap was tested there. */
@@ -96,8 +98,8 @@ export function scriptPath(script: string): string {
 const LINE = /^(ok|FAIL|skip) (\w+)(?:: (.*))?$/;
 
 /**
- * Runs a script behind `prefix` (nothing, or a `dvisor do`), on a machine that is `slowness` times as
- * slow as others.
+ * Runs a script behind `prefix` (nothing, or a `dvisor do`), on a machine that is `slowness` times
+ * as slow as others.
  */
 export function runScript(
   prefix: readonly string[],

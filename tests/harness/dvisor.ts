@@ -27,7 +27,9 @@ function askedPlatform(): PlatformName | null {
   return name;
 }
 
-/** Those that a test of all of them is to run on: the one that DVISOR_PLATFORM names, or else these. */
+/**
+ * Those that a test of all of them is to run on: the one that DVISOR_PLATFORM names, or else these.
+ */
 export function platforms(...names: readonly PlatformName[]): readonly PlatformName[] {
   return asked === null ? names : [asked];
 }
@@ -124,7 +126,10 @@ export function runIn(
   return run([...doCommand(platform, ...flags), ...argv], options);
 }
 
-/** Runs `dvisor` with these arguments, which make no sandbox: some verbs take no options in front of them. */
+/**
+ * Runs `dvisor` with these arguments, which make no sandbox: some verbs take no options in front of
+ * them.
+ */
 export function dvisor(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
   return run([...program(), ...args], options);
 }

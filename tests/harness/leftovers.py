@@ -2,10 +2,11 @@
 
     leftovers.py PLACE[,PLACE...] COMMAND [ARGUMENT...]
 
-The report is descriptor 3. The exit code is the command's (128 + N for a signal). A process counts if it
-is still a descendant a moment after the command has ended; a mount if it is new in this mount namespace; a
-file if it is new in one of the places. `own_host.ts` makes a mount namespace in which the places belong to
-this command alone; without one there are no places (""), and mounts do not count either.
+The report is descriptor 3. The exit code is the command's (128 + N for a signal). A process counts
+if it is still a descendant a moment after the command has ended; a mount if it is new in this mount
+namespace; a file if it is new in one of the places. `own_host.ts` makes a mount namespace in which
+the places belong to this command alone; without one there are no places (""), and mounts do not
+count either.
 """
 
 import ctypes

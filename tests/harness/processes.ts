@@ -1,4 +1,7 @@
-/** The processes of one sandbox, seen from the host: found by descent, named by what they are. Not a test. */
+/**
+ * The processes of one sandbox, seen from the host: found by descent, named by what they are. Not a
+ * test.
+ */
 
 /** One process of a sandbox. */
 export interface SandboxProcess {

@@ -1,4 +1,6 @@
-/** A terminal for tests: one tmux server of its own, driven by keys and read as text. Not a test. */
+/**
+ * A terminal for tests: one tmux server of its own, driven by keys and read as text. Not a test.
+ */
 
 /** How often the screen is read while waiting for something to appear on it. */
 const POLL_MS = 30;

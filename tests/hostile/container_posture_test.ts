@@ -1,6 +1,7 @@
 /**
- * The posture of a container's host processes, as /proc shows it: of one that makes a sandbox, of one that joins it, of
- * one in a network that others have made, and of an ordinary user's. Neighbours: `posture_test.ts` (of `do`), `posture.ts`.
+ * The posture of a container's host processes, as /proc shows it: of one that makes a sandbox, of
+ * one that joins it, of one in a network that others have made, and of an ordinary user's.
+ * Neighbours: `posture_test.ts` (of `do`), `posture.ts`.
  */
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
@@ -230,7 +231,7 @@ Deno.test({
       const { sentry, gofer, proxy } = pidsOf(c);
       P.assertNamespaces(sentry, P.FRESH, "Sentry");
       assertSentry(c, P.USER, []);
-      // Who has no privilege makes no PID namespace for a process that is in users of its own already.
+      // Without privilege, no PID namespace is made for a process in another user namespace.
       assertGofer(c, P.USER, P.FRESH.filter((kind) => kind !== "pid"));
       assertProxy(c, P.USER, P.FRESH);
       assertStubs(c, P.USER);

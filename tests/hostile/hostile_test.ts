@@ -1,7 +1,8 @@
 /**
- * Hostile guests, end to end: whatever a guest does to its stub, to signals and to limits, the Sentry stays up, serves
- * others of the same sandbox, and other sandboxes work on. `guests/` has the guests: none makes sense on a bare host.
- * What they may do to a stub is tested closer in platform/systrap.
+ * Hostile guests, end to end: whatever a guest does to its stub, to signals and to limits, the
+ * Sentry stays up, serves others of the same sandbox, and other sandboxes work on. `guests/` has
+ * the guests: none makes sense on a bare host. What they may do to a stub is tested closer in
+ * platform/systrap.
  */
 
 import { assert, assertEquals } from "@std/assert";

@@ -1,6 +1,6 @@
 /**
- * What /proc shows of a host process of a sandbox: what it is without. Not a test. Neighbours: posture_test.ts (of `do`),
- * container_posture_test.ts.
+ * What /proc shows of a host process of a sandbox: what it is without. Not a test. Neighbours:
+ * posture_test.ts (of `do`), container_posture_test.ts.
  */
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
@@ -19,7 +19,7 @@ export const SECRET = "POSTURE_SECRET=of-the-host";
 /** An ordinary user of this machine. */
 export const USER = 1000;
 const isCompiled = Deno.env.get("DVISOR_FROM_SOURCES") === undefined;
-/** Who owns nothing; what the Sentry becomes where its program is a file that everybody may read. */
+/** A uid that owns nothing: the Sentry's, where all users may read the file of its program. */
 export const NOBODY = isCompiled ? 65534 : 0;
 
 /** Kinds of namespaces that Sentry and Gofer have for themselves. */
@@ -92,7 +92,7 @@ export function assertThreads(
   }
 }
 
-/** Files of /proc of a process that is not dumpable belong to root, whoever it is. */
+/** Files of /proc of a process that is not dumpable belong to root, whatever its uid. */
 export function assertNotDumpable(pid: number, uid: number, what: string): void {
   if (uid !== 0) assertEquals(Deno.statSync(`/proc/${pid}/environ`).uid, 0, `${what}: dumpable`);
 }
@@ -127,7 +127,10 @@ export function descriptors(pid: number): Descriptor[] {
   return out;
 }
 
-/** Inode numbers of UNIX sockets without a name, or with that of a container's control socket, in the network namespaces of these processes. */
+/**
+ * Inode numbers of UNIX sockets without a name, or with that of a container's control socket, in
+ * the network namespaces of these processes.
+ */
 export function knownSockets(...pids: (number | "self")[]): Set<string> {
   const out = new Set<string>();
   for (const pid of pids) {

@@ -31,7 +31,7 @@ const GOFER_CALLS: readonly string[] = seccompRules({
   roots: [],
 }).map((rule) => NAMES[rule.nr] ?? "");
 
-/** One call that the host served: who, what. */
+/** One call that the host served: its thread, name and line of the trace. */
 interface Served {
   readonly tid: number;
   readonly name: string;

@@ -1,7 +1,8 @@
 /**
- * Machine code for the hostile guests: loads any registers and jumps anywhere, comes back from wherever a signal
- * finds it, and scribbles over memory as fast as it can. A guest maps the data page and the code page at
- * fixed low addresses; `guests/hostile.py` is the other side of this contract.
+ * Machine code for the hostile guests: loads any registers and jumps anywhere, comes back from
+ * wherever a signal finds it, and scribbles over memory as fast as it can. A guest maps the data
+ * page and the code page at fixed low addresses; `guests/hostile.py` is the other side of this
+ * contract.
  */
 
 import { Assembler } from "../../ffi/asm/assembler.ts";

@@ -1,4 +1,7 @@
-/** The library for scripts (mod.ts): what its documentation says, and the worked scripts in docs/examples. */
+/**
+ * The library for scripts (mod.ts): what its documentation says, and the worked scripts in
+ * docs/examples.
+ */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";

@@ -1,4 +1,6 @@
-"""Random socket calls: bad addresses, options, messages, requests. The sandbox must live through them."""
+"""Random socket calls: bad addresses, options, messages, requests. The sandbox must live through
+them.
+"""
 
 import ctypes
 import fcntl

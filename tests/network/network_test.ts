@@ -1,6 +1,7 @@
 /**
- * Host networking: two network namespaces with a link between them, the other machine (peer.py) in one, and in the other
- * each script of this folder, first as it is and then in a sandbox with `--network host`.
+ * Host networking: two network namespaces with a link between them, the other machine (peer.py) in
+ * one, and in the other each script of this folder, first as it is and then in a sandbox with
+ * `--network host`.
  */
 
 import { assertEquals } from "@std/assert";
@@ -29,7 +30,7 @@ const SETUP: readonly string[] = [
   `-n ${GUEST} route add default via 10.77.0.1`,
 ];
 
-/** Ping sockets are for everybody in the guest's namespace, as Docker has it. */
+/** All groups may have ping sockets in the guest's namespace, as with Docker. */
 const PING_GROUPS = "echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range";
 
 async function ip(line: string): Promise<number> {

@@ -243,7 +243,7 @@ def ping_with_a_ping_socket():
 
 @test
 def no_packet_sockets():
-    """Outside they are for root; in the sandbox for nobody."""
+    """Root may have them outside; in the sandbox they do not exist."""
     if os.getuid() != 0 or "DVISOR" not in os.environ:
         skip("only in the sandbox")
     fails(errno.EAFNOSUPPORT, socket.socket, socket.AF_PACKET, socket.SOCK_RAW, 3)

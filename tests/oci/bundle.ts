@@ -1,6 +1,6 @@
 /**
- * OCI bundles for tests: a root directory with busybox, a config.json, and a run of it by a runtime. Not a test.
- * Neighbour: bundle_cases.ts.
+ * OCI bundles for tests: a root directory with busybox, a config.json, and a run of it by a
+ * runtime. Not a test. Neighbour: bundle_cases.ts.
  */
 
 import { dvisorCommand, type Finished, run } from "../harness/dvisor.ts";
@@ -79,7 +79,9 @@ export class Bundle {
       : [RUNC ?? "", "--root", `${this.dir}/state`, "run", "--bundle", this.dir, id];
   }
 
-  /** Mounts a file system on a directory of the bundle, until it is removed: whether that went well. */
+  /**
+   * Mounts a file system on a directory of the bundle, until it is removed: whether that went well.
+   */
   mount(path: string, type = "tmpfs", options = "rw", source: string = type): boolean {
     const args = ["-t", type, "-o", options, source, path];
     const { success } = new Deno.Command("mount", { args }).outputSync();

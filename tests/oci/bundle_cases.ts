@@ -1,6 +1,7 @@
 /**
- * Containers and what they print: a script, a change of config.json, and the expected output. A case that does not say
- * otherwise is also run by runc, which has to agree. Not a test: bundle_test.ts runs them.
+ * Containers and what they print: a script, a change of config.json, and the expected output. A
+ * case that does not say otherwise is also run by runc, which has to agree. Not a test:
+ * bundle_test.ts runs them.
  */
 
 import type { Bundle, BundleConfig } from "./bundle.ts";

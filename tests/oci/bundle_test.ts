@@ -1,6 +1,7 @@
 /**
- * Bundles: what config.json says about a process and its files is so, by what is seen inside. The same containers are
- * run by runc where it is installed and may be used, and have to print the same.
+ * Bundles: what config.json says about a process and its files is so, by what is seen inside. The
+ * same containers are run by runc where it is installed and may be used, and have to print the
+ * same.
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
@@ -251,7 +252,10 @@ except ConnectionRefusedError:
     print("refused")
 `;
 
-/** Sends a greeting and many bytes, then its end; prints what comes back: the greeting, and how many bytes. */
+/**
+ * Sends a greeting and many bytes, then its end; prints what comes back: the greeting, and how many
+ * bytes.
+ */
 const CLIENT = `
 import socket
 s = socket.socket(socket.AF_UNIX)

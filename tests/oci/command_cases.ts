@@ -1,4 +1,7 @@
-/** The command line of a runtime where no container is needed: as runc's. Not a test: command_test.ts runs them. */
+/**
+ * The command line of a runtime where no container is needed: as runc's. Not a test:
+ * command_test.ts runs them.
+ */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe } from "../harness/dvisor.ts";

@@ -1,7 +1,7 @@
 /**
- * Mutations of a config.json that has everything: types, sizes, `..`, paths through links of the root directory that lead
- * out, huge lists. A container runs or is refused with one line that names the JSON path; nothing outside of its root
- * directory changes, and nothing is left.
+ * Mutations of a config.json that has everything: types, sizes, `..`, paths through links of the
+ * root directory that lead out, huge lists. A container runs or is refused with one line that names
+ * the JSON path; nothing outside of its root directory changes, and nothing is left.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
@@ -129,7 +129,10 @@ function sizeOf(config: BundleConfig): number {
   return JSON.stringify(config).length;
 }
 
-/** The host's directories that config.json may choose freely: what happens there would be as it says. */
+/**
+ * The host's directories that config.json may choose freely: what happens there would be as it
+ * says.
+ */
 function isHostPath(path: readonly string[]): boolean {
   return ["root", "source"].some((name) => path.includes(name)) && path.at(-1) !== "readonly";
 }

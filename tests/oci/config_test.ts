@@ -1,4 +1,7 @@
-/** What config.json cannot say: refused by dvisor and, where it is installed and may be asked, by runc. */
+/**
+ * What config.json cannot say: refused by dvisor and, where it is installed and may be asked, by
+ * runc.
+ */
 
 import { testCasesOnOne } from "./lifecycle.ts";
 import { REFUSALS } from "./refusal_cases.ts";

@@ -48,7 +48,7 @@ class Master {
     }
   }
 
-  /** True when nobody has the other side any more. */
+  /** True when the other side is closed. */
   async hasEnded(): Promise<boolean> {
     const buffer = allocBuffer(4096), end = performance.now() + SOON_MS;
     while (performance.now() < end) {

@@ -1,6 +1,7 @@
 /**
- * One case of the crash matrix: a container in some state, a verb about it, and somebody who is killed at some moment of
- * the verb. Afterwards `list` and `state` have to say what is so, and `delete --force` has to leave nothing. Not a test.
+ * One case of the crash matrix: a container in some state, a verb, and a process that is killed at
+ * some moment of the verb. Afterwards `list` and `state` have to be true, and `delete --force` has
+ * to leave nothing. Not a test.
  */
 
 import { shellConfig } from "./bundle.ts";
@@ -23,8 +24,8 @@ type Signal = keyof typeof SIGNALS;
 const SIGNAL_NAMES: readonly Signal[] = ["SIGHUP", "SIGINT", "SIGTERM"];
 
 /**
- * Who comes between: somebody is killed, the command gets a signal, another command about the container begins, or the
- * command is killed at its n-th call that changes something.
+ * What disturbs the verb: a process is killed, the command gets a signal, another command about the
+ * container begins, or the command is killed at its n-th call that changes something.
  */
 export type Disturber = Victim | Signal | `with ${VerbName}` | `${Call} ${number}`;
 
@@ -134,7 +135,7 @@ export const DISTURBERS: readonly Disturber[] = [
 ];
 
 export function disturbersOf(verb: VerbName): readonly Disturber[] {
-  // In a paused container nothing ends, and who waits for it waits.
+  // In a paused container no process ends, so a verb that waits for an end would not return.
   const excluded = verb === "pause" ? "with exec" : "with pause";
   const waits = ["run", "exec", "exec --detach", "pause"].includes(verb);
   return waits ? DISTURBERS.filter((name) => name !== excluded) : DISTURBERS;
@@ -142,7 +143,7 @@ export function disturbersOf(verb: VerbName): readonly Disturber[] {
 
 export interface Outcome {
   readonly problems: readonly string[];
-  /** There was somebody to kill, and the verb had not ended. */
+  /** The victim was there, and the verb had not ended. */
   readonly hasMet: boolean;
   /** Of the verb, ms. */
   readonly elapsedMs: number;
@@ -180,7 +181,7 @@ export class CrashCase {
     this.#verb = VERBS[verb];
   }
 
-  /** @param disturber null: nobody @param afterMs after the start of the verb */
+  /** @param disturber null for none @param afterMs after the start of the verb */
   run(disturber: Disturber | null, afterMs: number): Outcome {
     const world = this.#world;
     for (const name of ["ran", "beat"]) removeIfThere(`${world.dir}/bundle/rootfs/${name}`);
@@ -220,7 +221,7 @@ export class CrashCase {
     for (const args of this.#before()) {
       const { code, stderr } = this.#world.run("before", this.#argv(args));
       if (code !== 0) this.#problems.push(`${args[0]} before: ${code}: ${stderr}`);
-      // Who is paused at once may not have come to its program, which is no lie.
+      // A container that is paused at once may not have run its program yet: that is no error.
       for (let i = 0; args[0] === "start" && i < RAN_LOOKS && !this.#hasRun; i++) sleepMs(10);
     }
   }
@@ -397,7 +398,10 @@ export class CrashCase {
     return lies;
   }
 
-  /** Whether the guest does what the status says. @param mayHold it may have been paused before its start */
+  /**
+   * Whether the guest does what the status says. @param mayHold it may have been paused before its
+   * start
+   */
   #guestLies(status: Status, mayHold: boolean): string[] {
     const rootfs = "bundle/rootfs", world = this.#world, hasRun = this.#hasRun;
     if (status === "created") return hasRun ? ["created: its program has run"] : [];

@@ -1,4 +1,7 @@
-/** A command about a container waits for a hook that does not end, and something comes between: it ends, and all with it. */
+/**
+ * A command about a container waits for a hook that does not end, and something comes between: it
+ * ends, and all with it.
+ */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { named, noContainers } from "../harness/machine.ts";
@@ -8,7 +11,9 @@ import { becomeSubreaper, endAll, Lifecycle } from "./lifecycle.ts";
 const SOON_MS = 15_000;
 const FOREVER = "while :; do sleep 0.05; done";
 
-/** With a hook of that kind that tells its pid and stays, with a process that it started or alone. */
+/**
+ * With a hook of that kind that tells its pid and stays, with a process that it started or alone.
+ */
 function withHook(kind: string, stays: "sleep 1000" | "exec sleep 1000"): Lifecycle {
   becomeSubreaper();
   const t = new Lifecycle("dvisor");

@@ -1,6 +1,7 @@
 /**
- * Runs cases of the crash matrix in a world of its own (crash_world.ts): `crash_main.ts SEED MOMENTS CGROUP [PATTERN]`. A
- * line of JSON for each case that shows a problem, and one at the end. Not a test: crash_test.ts starts it.
+ * Runs cases of the crash matrix in a world of its own (crash_world.ts): `crash_main.ts SEED
+ * MOMENTS CGROUP [PATTERN]`. A line of JSON for each case that shows a problem, and one at the end.
+ * Not a test: crash_test.ts starts it.
  */
 
 import { Random, seedOf } from "../harness/seeded.ts";

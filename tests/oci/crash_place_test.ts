@@ -1,4 +1,7 @@
-/** Where containers are kept has no room, cannot be written, or has a long name: an error that says so, and nothing left. */
+/**
+ * Where containers are kept has no room, cannot be written, or has a long name: an error that says
+ * so, and nothing left.
+ */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, type Finished, run } from "../harness/dvisor.ts";

@@ -1,6 +1,7 @@
 /**
- * Nothing is ever left behind: at any moment of any command one of the processes that take part is killed, or another
- * command comes between. crash_case.ts says what has to be so afterwards. `DVISOR_SEED` repeats a run.
+ * Nothing is ever left behind: at any moment of any command one of the processes that take part is
+ * killed, or another command comes between. crash_case.ts says what has to be so afterwards.
+ * `DVISOR_SEED` repeats a run.
  */
 
 import { assertEquals } from "@std/assert";
@@ -13,7 +14,7 @@ import { inWorld, removeGroups } from "./crash_world.ts";
 
 const noWorld = noContainers ?? lacks(["unshare"]);
 const SEED = Number(Deno.env.get("DVISOR_SEED") ?? Math.floor(Math.random() * 1e9));
-/** Moments of each pair of a verb and somebody who is killed, and such pairs in a sample. */
+/** Moments of each pair of a verb and a victim, and such pairs in a sample. */
 const MOMENTS = 20, SAMPLE = 6;
 /** LIMIT: seconds of a world. */
 const TIMEOUT_S = 3600;

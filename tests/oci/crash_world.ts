@@ -21,7 +21,7 @@ const WNOHANG = 1;
 const SIGKILL = 9;
 /** LIMIT: how long a command may take. */
 const COMMAND_MS = 20_000;
-/** How often somebody is waited for. */
+/** Time between two looks for children that have ended. */
 const REAP_MS = 20;
 const CGROUPS = "/sys/fs/cgroup";
 
@@ -101,7 +101,7 @@ export class World {
     return { code, isOverdue, stdout: this.text(`${name}.out`), stderr: this.text(`${name}.err`) };
   }
 
-  /** A PID namespace ends when somebody has waited for all that were in it: whoever has nobody else has us. */
+  /** Waits and reaps: a PID namespace ends when all its processes are reaped, orphans by us. */
   #wait(pidfd: number, timeoutMs: number): boolean {
     for (const end = performance.now() + timeoutMs; performance.now() < end;) {
       if (poll(pidfd, POLLIN, REAP_MS) > 0) return true;
@@ -248,7 +248,9 @@ function linkOf(path: string): string {
   }
 }
 
-/** Number, parent, device, root and place: options of a file system can be changed by others, who have it too. */
+/**
+ * Number, parent, device, root and mount point: another mount can change a file system's options.
+ */
 function mounts(): string[] {
   const lines = Deno.readTextFileSync("/proc/self/mountinfo").split("\n");
   return lines.filter((line) => line !== "").map((line) => line.split(" ").slice(0, 5).join(" "));

@@ -1,4 +1,7 @@
-/** Bundles about /dev and what else is made in a root file system: as bundle_cases.ts, run by runc too. */
+/**
+ * Bundles about /dev and what else is made in a root file system: as bundle_cases.ts, run by runc
+ * too.
+ */
 
 import { bind, type BundleCase, mount } from "./bundle_cases.ts";
 

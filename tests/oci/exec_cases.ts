@@ -1,6 +1,6 @@
 /**
- * Processes that `exec` starts, all in one container: what they get of its config.json and of the command line. So with
- * runc too, unless it says otherwise. Not a test: status_test.ts runs them.
+ * Processes that `exec` starts, all in one container: what they get of its config.json and of the
+ * command line. So with runc too, unless it says otherwise. Not a test: status_test.ts runs them.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";

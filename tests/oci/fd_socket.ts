@@ -1,4 +1,7 @@
-/** A UNIX socket that waits for a descriptor, as clients of runtimes have it for terminals and processes. Not a test. */
+/**
+ * A UNIX socket that waits for a descriptor, as clients of runtimes have it for terminals and
+ * processes. Not a test.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from "../../ffi/abi/fcntl.ts";

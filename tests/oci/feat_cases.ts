@@ -1,4 +1,7 @@
-/** Options of the verbs that clients seldom use: so with runc too, unless a case says otherwise. Not a test. */
+/**
+ * Options of the verbs that clients seldom use: so with runc too, unless a case says otherwise. Not
+ * a test.
+ */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { close } from "../../ffi/sys/files.ts";
@@ -57,7 +60,7 @@ export const VERB_CASES: readonly LifecycleCase[] = [
       const detach = ["exec", "--detach", "--pid-file", t.file("exec.pid"), t.id];
       assertEquals((await t.detached([...detach, "sleep", "1000"])).code, 0);
       const deletion = t.must("delete", "--force", t.id);
-      // The end of a PID namespace waits for everybody in it.
+      // A PID namespace ends when all its processes are reaped.
       assertEquals(await t.reap(Number(t.text("exec.pid"))), 137);
       await deletion;
     },

@@ -1,4 +1,7 @@
-/** What clients seldom ask for: the same checks for dvisor and, where it is installed and may be used, for runc. */
+/**
+ * What clients seldom ask for: the same checks for dvisor and, where it is installed and may be
+ * used, for runc.
+ */
 
 import { testCases } from "./lifecycle.ts";
 import { OVERLAY_CASES } from "./overlay_cases.ts";

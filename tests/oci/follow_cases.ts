@@ -1,4 +1,4 @@
-/** Bind mounts that hear of what the host mounts below their source: `rslave`. Not a test. */
+/** Bind mounts that follow what the host mounts below their source: `rslave`. Not a test. */
 
 import { assert, assertEquals } from "@std/assert";
 import type { Lifecycle } from "./lifecycle.ts";

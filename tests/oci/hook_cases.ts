@@ -1,4 +1,7 @@
-/** Hooks of config.json: which run when and where, what they get, and what becomes of those that fail. Not a test. */
+/**
+ * Hooks of config.json: which run when and where, what they get, and what becomes of those that
+ * fail. Not a test.
+ */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe } from "../harness/dvisor.ts";

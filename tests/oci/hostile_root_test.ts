@@ -1,7 +1,8 @@
 /**
- * Root directories whose links lead out, for whatever a runtime makes in them: places of mounts, of devices, of the
- * working directory, hidden and read-only paths. Whether it works or is refused: nothing outside of the root directory
- * changes. So with runc too, which has met most of these before.
+ * Root directories whose links lead out, for whatever a runtime makes in them: places of mounts, of
+ * devices, of the working directory, hidden and read-only paths. Whether it works or is refused:
+ * nothing outside of the root directory changes. So with runc too, which has met most of these
+ * before.
  */
 
 import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";

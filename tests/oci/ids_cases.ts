@@ -1,4 +1,6 @@
-/** Mounts whose files have other ids than on disk, and mounts that get other options. Not a test. */
+/**
+ * Mounts whose files have other ids than on disk, and mounts that get other options. Not a test.
+ */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Lifecycle } from "./lifecycle.ts";

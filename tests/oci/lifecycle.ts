@@ -1,7 +1,8 @@
 /**
- * A container of an OCI runtime, driven as containerd's shim and conmon do it: made by `create` with files as standard
- * streams, reaped by this process when the command that made it is gone. Works for any runtime with runc's command line.
- * Not a test. Neighbours: bundle.ts, lifecycle_test.ts.
+ * A container of an OCI runtime, driven as containerd's shim and conmon do it: made by `create`
+ * with files as standard streams, reaped by this process when the command that made it is gone.
+ * Works for any runtime with runc's command line. Not a test. Neighbours: bundle.ts,
+ * lifecycle_test.ts.
  */
 
 import { PR_SET_CHILD_SUBREAPER } from "../../ffi/abi/prctl.ts";
@@ -21,7 +22,9 @@ const WNOHANG = 1;
 /** LIMIT: how long anything here may take. */
 const TIMEOUT_S = 20;
 const SOON_MS = 10_000;
-/** From here on a process that was killed stands still, and only its runtime knows how to end it. */
+/**
+ * From here on a process that was killed stands still, and only its runtime knows how to end it.
+ */
 const FROZEN_MS = 300;
 
 /** Orphans come to this process, as they come to a shim. */
@@ -90,7 +93,10 @@ export class Lifecycle {
     return this;
   }
 
-  /** A command with files as standard streams: `out`, `err`, and nothing to read unless `stdin` names a file. */
+  /**
+   * A command with files as standard streams: `out`, `err`, and nothing to read unless `stdin`
+   * names a file.
+   */
   async detached(args: readonly string[], stdin = "/dev/null"): Promise<Finished> {
     const redirect = `exec "$@" <${stdin} >>${this.file("out")} 2>>${this.file("err")}`;
     return await run(["sh", "-c", redirect, "sh", ...this.argv(...args)], { timeoutS: TIMEOUT_S });
@@ -151,7 +157,9 @@ export function runtimesOf(test: { readonly notRunc?: string }): RuntimeName[] {
   return test.notRunc === undefined && RUNC !== null ? ["dvisor", "runc"] : ["dvisor"];
 }
 
-/** Does the same with each runtime at a time. @throws what the first of them threw, with its name */
+/**
+ * Does the same with each runtime at a time. @throws what the first of them threw, with its name
+ */
 export async function withEach(
   runtimes: readonly RuntimeName[],
   fn: (runtime: RuntimeName) => Promise<void>,
@@ -164,14 +172,14 @@ export async function withEach(
   });
 }
 
-/** Whoever is left of containers is ours. To be called when nobody waits for a process of its own. */
+/** Reaps orphans of containers, which are our children. Not to run beside a wait for a child. */
 function reapAll(): void {
   while (syscall(SYS_wait4, -1, scratch.area(0), __WALL | WNOHANG, 0) > 0);
 }
 
 /**
- * Takes containers away with all that is left of them. Their first processes end and are reaped before: runc cannot
- * remove control groups with one in it.
+ * Takes containers away with all that is left of them. Their first processes end and are reaped
+ * before: runc cannot remove control groups with one in it.
  */
 export async function endAll(all: readonly Lifecycle[]): Promise<void> {
   const isOurs = (pid: number) =>
@@ -210,8 +218,8 @@ export function testCases(what: string, cases: readonly LifecycleCase[]): void {
 }
 
 /**
- * A test of each case, all on one container for each runtime, which the first of them makes and which they leave as it
- * is.
+ * A test of each case, all on one container for each runtime, which the first of them makes and
+ * which they leave as it is.
  */
 export function testCasesOnOne(
   what: string,

@@ -1,4 +1,7 @@
-/** What a runtime has to do with the life of a container: each is so with runc too, unless it says otherwise. Not a test. */
+/**
+ * What a runtime has to do with the life of a container: each is so with runc too, unless it says
+ * otherwise. Not a test.
+ */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, run } from "../harness/dvisor.ts";
@@ -374,7 +377,7 @@ export const EXEC_CASES: readonly LifecycleCase[] = [
       const detach = ["exec", "--detach", "--pid-file", t.file("exec.pid"), t.id];
       assertEquals((await t.detached([...detach, "sleep", "1000"])).code, 0);
       await t.must("kill", t.id, "KILL");
-      // First: the end of a PID namespace waits for everybody in it.
+      // First: a PID namespace ends when all its processes are reaped.
       assertEquals(await t.reap(Number(t.text("exec.pid"))), 137);
       assertEquals(await t.reap(), 137);
     },

@@ -1,4 +1,6 @@
-/** Where a container stands on the host: namespaces, control groups, hooks, consoles. Not a test. */
+/**
+ * Where a container stands on the host: namespaces, control groups, hooks, consoles. Not a test.
+ */
 
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { type Finished, run } from "../harness/dvisor.ts";

@@ -1,4 +1,7 @@
-/** The life of containers: the same checks for dvisor and, where it is installed and may be used, for runc. */
+/**
+ * The life of containers: the same checks for dvisor and, where it is installed and may be used,
+ * for runc.
+ */
 
 import { testCases } from "./lifecycle.ts";
 import {

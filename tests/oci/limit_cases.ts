@@ -1,4 +1,7 @@
-/** What limits do, on the host and inside, and what is told of them: so with runc too, unless it says otherwise. Not a test. */
+/**
+ * Limits: what they do on the host and inside, and what is reported of them. Cases hold with runc
+ * too, unless they say otherwise. Not a test.
+ */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Lifecycle } from "./lifecycle.ts";

@@ -1,4 +1,7 @@
-/** Limits, statistics and events: the same checks for dvisor and, where it is installed and may be used, for runc. */
+/**
+ * Limits, statistics and events: the same checks for dvisor and, where it is installed and may be
+ * used, for runc.
+ */
 
 import { testCases, testCasesOnOne } from "./lifecycle.ts";
 import { LIMIT_CASES } from "./limit_cases.ts";

@@ -1,4 +1,7 @@
-/** Further containers and what they print, as bundle_cases.ts: members of config.json one by one. Not a test. */
+/**
+ * Further containers and what they print, as bundle_cases.ts: members of config.json one by one.
+ * Not a test.
+ */
 
 import type { BundleConfig } from "./bundle.ts";
 import { bind, type BundleCase, mount } from "./bundle_cases.ts";

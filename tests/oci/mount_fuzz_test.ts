@@ -1,6 +1,7 @@
 /**
- * Hostile root directories: links that lead out, in circles and into /proc, and mounts whose places go through them.
- * Nothing outside of the root directory may change, and what does not work has a message that names the place.
+ * Hostile root directories: links that lead out, in circles and into /proc, and mounts whose places
+ * go through them. Nothing outside of the root directory may change, and what does not work has a
+ * message that names the place.
  */
 
 import { assertEquals, assertMatch } from "@std/assert";

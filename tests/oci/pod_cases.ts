@@ -131,7 +131,8 @@ export const POD_CASES: readonly LifecycleCase[] = [
       const limits = { cpu: { quota: 8000, period: 10_000 }, pids: { limit: 12 } };
       await withMember(t, limits, async (member) => {
         member.config.mounts.push({ destination: "/sys/fs/cgroup", type: "cgroup" });
-        // None of them takes a process or a thread of the host: there is room for as many as the limit says.
+        // None of them takes a process or a thread of the host: there is room for as many as the
+        // limit says.
         const forks = (n: number) => `i=0; while [ $i -lt ${n} ]; do sleep 60 & i=$((i+1)); done`;
         const tooMany = `(${forks(9)}; echo all) 2>/dev/null`;
         const stat = "cat /sys/fs/cgroup/cpu.stat";

@@ -1,6 +1,6 @@
 /**
- * Changes of config.json that no runtime can go along with: `create` fails with 1, says why, and leaves nothing. dvisor
- * names the JSON path. Not a test: config_test.ts runs them.
+ * Changes of config.json that no runtime can go along with: `create` fails with 1, says why, and
+ * leaves nothing. dvisor names the JSON path. Not a test: config_test.ts runs them.
  */
 
 import { assert, assertEquals } from "@std/assert";

@@ -1,4 +1,7 @@
-/** Containers with a filter of system calls, for bundle_test.ts: what `linux.seccomp` says is so inside, as with runc. */
+/**
+ * Containers with a filter of system calls, for bundle_test.ts: what `linux.seccomp` says is so
+ * inside, as with runc.
+ */
 
 import type { BundleCase } from "./bundle_cases.ts";
 

@@ -1,7 +1,7 @@
 /**
- * Containers are made, used and taken away, some at a time, round by round, in a world of their own (crash_world.ts):
- * `soak_main.ts ROUNDS CONTAINERS CGROUP`. Prints as JSON what there is after each round. Not a test: soak_test.ts starts
- * it.
+ * Containers are made, used and taken away, some at a time, round by round, in a world of their own
+ * (crash_world.ts): `soak_main.ts ROUNDS CONTAINERS CGROUP`. Prints as JSON what there is after
+ * each round. Not a test: soak_test.ts starts it.
  */
 
 import { Bundle, shellConfig } from "./bundle.ts";
@@ -10,7 +10,10 @@ import { type Ended, type Running, sleepMs, World } from "./crash_world.ts";
 export interface Round {
   /** What went wrong, and what is left. */
   readonly problems: readonly string[];
-  /** Of the control group above all containers, in which there is none; without memory control groups 0. */
+  /**
+   * Of the control group above all containers, in which there is none; without memory control
+   * groups 0.
+   */
   readonly memoryBytes: number;
   /** Descriptors of this program. */
   readonly fds: number;

@@ -1,4 +1,7 @@
-/** What `spec` writes and `features` says: so with runc too, unless it says otherwise. Not a test: command_test.ts runs them. */
+/**
+ * What `spec` writes and `features` says: so with runc too, unless it says otherwise. Not a test:
+ * command_test.ts runs them.
+ */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe } from "../harness/dvisor.ts";

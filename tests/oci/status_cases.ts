@@ -1,6 +1,7 @@
 /**
- * What each verb does with a container that is created, running, paused or stopped: the same for runc, unless it says
- * otherwise. Cases of one list share a container. Not a test: status_test.ts runs them.
+ * What each verb does with a container that is created, running, paused or stopped: the same for
+ * runc, unless it says otherwise. Cases of one list share a container. Not a test: status_test.ts
+ * runs them.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";

@@ -1,4 +1,7 @@
-/** Verbs about containers in each status, and processes executed in one: dvisor and, where it may be asked, runc. */
+/**
+ * Verbs about containers in each status, and processes executed in one: dvisor and, where it may be
+ * asked, runc.
+ */
 
 import { EXECUTED_CASES, makeExecutable } from "./exec_cases.ts";
 import { testCasesOnOne } from "./lifecycle.ts";

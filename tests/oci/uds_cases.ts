@@ -140,7 +140,7 @@ export const UDS_CASES: readonly LifecycleCase[] = [
       await file.write(new TextEncoder().encode("from the host\n"));
       file.close();
       await t.until("end\n");
-      // Whoever opens it for writing waits for a reader.
+      // An open for writing waits for a reader.
       assertEquals(t.text("out"), "from the host\nend\n");
       assertEquals(await Deno.readTextFile(`${dir}/out`), "to-the-host\n");
       await t.until("fifo");

@@ -1,4 +1,7 @@
-/** `update` and `events` of a running container, all on one: each option of runc's. Not a test: limit_test.ts runs them. */
+/**
+ * `update` and `events` of a running container, all on one: each option of runc's. Not a test:
+ * limit_test.ts runs them.
+ */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, run } from "../harness/dvisor.ts";

@@ -1,9 +1,9 @@
 /**
  * The scripts of `programs/`. Not a test. A script begins with comments: what it is, "# needs:
- * COMMAND...", "# slow" if ptrace is to run it only in full, "# long" if that holds for systrap too,
- * and "# apart" if it changes the system or serves at fixed ports: then it runs natively on a copy of
- * the root (lib/apart.sh). It works in $WORK; $SOURCES is this folder, and $FULL is 1 in a full run,
- * which does more of the same.
+ * COMMAND...", "# slow" if ptrace is to run it only in full, "# long" if that holds for systrap
+ * too, and "# apart" if it changes the system or serves at fixed ports: then it runs natively on a
+ * copy of the root (lib/apart.sh). It works in $WORK; $SOURCES is this folder, and $FULL is 1 in a
+ * full run, which does more of the same.
  */
 
 import { ROOT } from "../harness/dvisor.ts";
@@ -36,7 +36,10 @@ export function programs(): Program[] {
   });
 }
 
-/** All runs of a script get the same environment, so that nothing of the caller's changes the output. */
+/**
+ * All runs of a script get the same environment, so that nothing of the caller's changes the
+ * output.
+ */
 export function environment(work: string): Record<string, string> {
   const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   const home = Deno.env.get("HOME") ?? "/", full = isFull ? "1" : "";

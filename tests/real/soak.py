@@ -1,10 +1,12 @@
-"""Runs programs, three at a time, as often as it is told to, in one sandbox. See soak_test.ts.
+"""Runs programs, three at a time, as often as standard input says, in one sandbox. See
+soak_test.ts.
 
     python3 soak.py SEED SCRIPT...
 
-A line "run N" on standard input makes it run N of the scripts, in random order, each as often as the others; when all
-have ended it prints what is left of them. "fill" makes the kernel remember as many missing names as it ever does: a
-cache, and no leak. The same script prints the same each time, and ends with the same status.
+A line "run N" on standard input makes it run N of the scripts, in random order, each as often as
+the others; when all have ended it prints what is left of them. "fill" makes the kernel remember as
+many missing names as it ever does: a cache, and no leak. The same script prints the same each time,
+and ends with the same status.
 """
 
 import os

@@ -36,10 +36,13 @@ interface Held {
   readonly atS: number;
   readonly guest: string;
   readonly processes: number;
-  /** Of the kernel: descriptors but for those of files, and those that it keeps in case they are opened again. */
+  /**
+   * Of the kernel: descriptors but for those of files, and those that it keeps in case they are
+   * opened again.
+   */
   readonly fds: number;
   readonly files: number;
-  /** Of the kernel, in kB: all that is resident, whoever shares it, and what it has written. */
+  /** Of the kernel, in kB: all that is resident, shared pages included, and what it has written. */
   readonly rss: number;
   readonly anonymous: number;
 }

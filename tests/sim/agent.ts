@@ -1,6 +1,7 @@
 /**
- * What one simulated guest thread does: draws a call, writes its arguments into guest memory, makes it; touches memory;
- * returns from signal handlers. It remembers descriptors and addresses that calls gave it.
+ * What one simulated guest thread does: draws a call, writes its arguments into guest memory, makes
+ * it; touches memory; returns from signal handlers. It remembers descriptors and addresses that
+ * calls gave it.
  *
  * Neighbours: calls.ts has the calls and the values of their arguments.
  */
@@ -88,7 +89,10 @@ export class Agent {
     this.make(ctx, drawCall(this.chance, this, memory));
   }
 
-  /** The first process begets others and waits for them; at the end it kills and waits until there are none. */
+  /**
+   * The first process begets others and waits for them; at the end it kills and waits until there
+   * are none.
+   */
   private initCall(): Call {
     const { isEnding } = this.platform;
     const waits = { nr: SYS_wait4, args: [-1, 0, isEnding ? WALL : WALL | WNOHANG, 0] };

@@ -1,6 +1,7 @@
 /**
- * Calls as data: what simulated guests do. Most are drawn from the list of those that work together, with arguments that
- * make sense more often than not; the others are any row of the kernel's table, with whatever its types allow.
+ * Calls as data: what simulated guests do. Most are drawn from the list of those that work
+ * together, with arguments that make sense more often than not; the others are any row of the
+ * kernel's table, with whatever its types allow.
  */
 
 import { NAMES, SYS_prlimit64, SYS_ptrace } from "../../ffi/abi/syscall_numbers.ts";
@@ -413,7 +414,7 @@ const ANYTHING = 6;
 export function drawCall(c: Random, own: Holdings, m: Memory): Call {
   const { nr, draws, gives } = c.pick(c.below(ANYTHING) === 0 ? ANY : TEMPLATES);
   const args = draws.map((draw) => draw(c, own, m));
-  // The first process has to get on: a limit of no CPU time ends it, and with it the sandbox, whoever is left.
+  // The first process gets no limit: one of no CPU time would end it, and with it the sandbox.
   if (nr === SYS_ptrace && args[1] === 1) args[1] = 2;
   if (nr === SYS_prlimit64 && args[0] === 1) args[0] = 2;
   return gives === undefined ? { nr, args } : { nr, args, gives };

@@ -1,4 +1,4 @@
-/** The program that all simulated guests have: a page of code that nobody runs, and memory that agents write to. */
+/** The program of all simulated guests: a page of code that never runs, and memory for agents. */
 
 import { writeExecutable } from "../../ffi/asm/elf_executable.ts";
 

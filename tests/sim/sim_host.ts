@@ -1,13 +1,14 @@
 /**
- * The host of a simulation: virtual time that jumps when nobody has anything to do, and late timers. It has no
- * descriptors but those that a Gofer gives. Neighbours: sim_platform.ts runs guests, simulation.ts puts both under a kernel.
+ * The host of a simulation: virtual time that jumps when no agent is runnable, and late timers. It
+ * has no descriptors but those that a Gofer gives. Neighbours: sim_platform.ts runs guests,
+ * simulation.ts puts both under a kernel.
  */
 
 import { IoHost } from "../../kernel/testing/io_host.ts";
 import type { HostEvents } from "../../kernel/loop.ts";
 import type { Random } from "../harness/seeded.ts";
 
-/** LIMIT: looks at the clock in one simulation: whoever makes more goes round in circles. */
+/** LIMIT: looks at the clock in one simulation: a kernel that makes more is in an endless loop. */
 const MAX_LOOKS = 3_000_000;
 /** How late a sleep may end, and how long guests that run are waited for, ns. */
 const LATE_NS = 2_000_000, GUEST_NS = 5_000;

@@ -1,6 +1,7 @@
 /**
- * The platform of a simulation: guest threads that are no threads. Which of those that run stops next is drawn, and what
- * it does then its agent decides (agent.ts). Host processes die, and none can be had, when the seed says so.
+ * The platform of a simulation: guest threads that are no threads. Which of those that run stops
+ * next is drawn, and what it does then its agent decides (agent.ts). Host processes die, and none
+ * can be had, when the seed says so.
  */
 
 import type { Arena } from "../../ffi/mem/arena.ts";
@@ -21,7 +22,7 @@ import {
 import type { Random } from "../harness/seeded.ts";
 import { Agent } from "./agent.ts";
 
-/** One in so many: looks that find nobody stopped, births that fail, turns in which a process dies. */
+/** One in so many: looks that find no context stopped, forks that fail, turns with a death. */
 const NOBODY = 4, NO_BIRTH = 40, DEATH = 4000;
 
 export class SimContext extends Context {

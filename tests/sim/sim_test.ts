@@ -1,4 +1,7 @@
-/** Seeds of simulated sandboxes: README.md. One that failed is run again alone: SIM_SEED=N deno test -A tests/sim. */
+/**
+ * Seeds of simulated sandboxes: README.md. One that failed is run again alone: SIM_SEED=N deno test
+ * -A tests/sim.
+ */
 
 import { assertEquals } from "@std/assert";
 import { EIO } from "../../ffi/abi/errno.ts";
@@ -42,7 +45,10 @@ function withSeed(
 /** Seeds with files of a Gofer, seeds whose Gofer dies, and in how many requests one fails. */
 const SERVED_SEEDS = 100, DEATHS = 10, FAILING = 25, DYING = 60;
 
-/** As endsWell, while requests fail with EIO, one in so many, or (`isDying`) one of them is the last. */
+/**
+ * As endsWell, while requests fail with EIO, one in so many, or (`isDying`) one of them is the
+ * last.
+ */
 function endsWellWith(client: GoferClient, simulation: Simulation, isDying: boolean): void {
   const { connection } = client, call = connection.call, chance = new Random(simulation.seed);
   connection.call = (request, reply) => {

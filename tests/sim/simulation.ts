@@ -1,6 +1,7 @@
 /**
- * One simulated sandbox: a whole kernel on a host and a platform that are no real ones, with virtual time and accidents,
- * driven by guests that a seed makes up. The same seed is the same run, call by call.
+ * One simulated sandbox: a whole kernel on a host and a platform that are no real ones, with
+ * virtual time and accidents, driven by guests that a seed makes up. The same seed is the same run,
+ * call by call.
  */
 
 import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
@@ -188,7 +189,7 @@ export class Simulation {
     addMount(caller, fs, at, 0, type);
   }
 
-  /** Who is left, and in which call. */
+  /** The tasks that are left, and their calls. */
   describe(): string {
     const tasks = [...this.kernel.pids.tasks.values()];
     return tasks.map((t) => `task ${t.tid} of ${t.group.pid}, state ${t.state}, call ${t.nr}`).join(
@@ -204,11 +205,13 @@ export class Simulation {
     return [memory.frames.usedBytes, charged, ...counts];
   }
 
-  /** What must hold when all guests ended: lines about what does not. Nothing can be run any more. */
+  /**
+   * What must hold when all guests ended: lines about what does not. Nothing can be run any more.
+   */
   leftovers(): string[] {
     const { kernel, platform } = this, found: string[] = [];
     if (kernel.pids.tasks.size > 0) found.push(`tasks: ${this.describe()}`);
-    // Nobody waits for the first process.
+    // The first process is not reaped.
     const groups = [...kernel.pids.groups.values()].filter((group) => group.pid !== 1);
     if (groups.length > 0) found.push(`processes ${groups.map((group) => group.pid)}`);
     if (platform.contexts.size > 0) found.push(`${platform.contexts.size} contexts`);

@@ -1,6 +1,7 @@
 /**
- * What `main.ts` runs in the machine: the tests of the kvm platform, then guest scripts and real programs on it, each of
- * which must do what it does without dvisor on the same machine. Prints a line for each, then `N passed, N failed, N skipped`.
+ * What `main.ts` runs in the machine: the tests of the kvm platform, then guest scripts and real
+ * programs on it, each of which must do what it does without dvisor on the same machine. Prints a
+ * line for each, then `N passed, N failed, N skipped`.
  */
 
 import { ROOT } from "../../tools/host_check.ts";

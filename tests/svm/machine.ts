@@ -1,6 +1,7 @@
 /**
- * A Debian kernel in qemu on a processor with AMD's virtual machines (SVM), which qemu translates. It sees this machine's
- * files, read-only, below a file system of its own memory, and has no network. Not a test; `main.ts` starts it.
+ * A Debian kernel in qemu on a processor with AMD's virtual machines (SVM), which qemu translates.
+ * It sees this machine's files, read-only, below a file system of its own memory, and has no
+ * network. Not a test; `main.ts` starts it.
  */
 
 import { hasCommand, installProblem } from "../../tools/test/packages.ts";

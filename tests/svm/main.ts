@@ -1,7 +1,7 @@
 /**
- * `deno task test:svm`: the kvm platform on a processor that runs machines itself. Boots a Debian kernel with kvm-amd in
- * qemu, once with the processor's own nested paging and once without, and runs `inside.ts` there. The last line is `N passed,
- * N failed, N skipped`.
+ * `deno task test:svm`: the kvm platform on a processor that runs machines itself. Boots a Debian
+ * kernel with kvm-amd in qemu, once with the processor's own nested paging and once without, and
+ * runs `inside.ts` there. The last line is `N passed, N failed, N skipped`.
  *
  *     deno task test:svm [--npt=0|1] [NAME...]      the steps whose names have one of these in them
  *     deno task test:svm --npt=0 --sh=COMMAND       something else: to look at what fails

@@ -1,4 +1,7 @@
-/** What real programs missed in gVisor and find here, and the guest cases that show it. Part of the compatibility page. */
+/**
+ * What real programs missed in gVisor and find here, and the guest cases that show it. Part of the
+ * compatibility page.
+ */
 
 export const BEYOND_GVISOR: readonly (readonly [what: string, shown: string])[] = [
   [

@@ -1,6 +1,7 @@
 /**
- * No silent lies: what the system call table and its flags claim is held against the guest tests that there are, and
- * the page made of them against the one in docs/. Handlers are looked at in handlers_test.ts.
+ * No silent lies: what the system call table and its flags claim is held against the guest tests
+ * that there are, and the page made of them against the one in docs/. Handlers are looked at in
+ * handlers_test.ts.
  */
 
 import { assert, assertEquals } from "@std/assert";

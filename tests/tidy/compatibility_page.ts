@@ -1,6 +1,6 @@
 /**
- * `deno task docs`: docs/compatibility.md, from the system call table, its flags, and the list of what gVisor lacks.
- * claims_test.ts fails when the page is not what this makes.
+ * `deno task docs`: docs/compatibility.md, from the system call table, its flags, and the list of
+ * what gVisor lacks. claims_test.ts fails when the page is not what this makes.
  */
 
 import { syscallEntries, verdict } from "../../oci/cli/verbs/syscalls.ts";

@@ -1,6 +1,7 @@
 /**
- * What the text of a system call's handler shows of its arguments: which it reads, itself or in functions that it hands
- * them to. A look at text, not at types: good for finding arguments that nobody reads.
+ * What the text of a system call's handler shows of its arguments: which it reads, itself or in
+ * functions that it passes them to. A look at text, not at types: it finds arguments that no code
+ * reads.
  */
 
 import type { SourceFile } from "./source_files.ts";

@@ -1,4 +1,7 @@
-/** No silent lies: a handler looks at each argument that the table calls flags, and none only returns 0. */
+/**
+ * No silent lies: a handler looks at each argument that the table calls flags, and none only
+ * returns 0.
+ */
 
 import { assertEquals } from "@std/assert";
 import { ALL_ROWS } from "../../kernel/syscalls/x86_64.ts";

@@ -1,6 +1,11 @@
-/** System calls that guest tests make through Python or the C library, and how that looks in their text. */
+/**
+ * System calls that guest tests make through Python or the C library, and how that looks in their
+ * text.
+ */
 
-/** Call to a pattern of text. Where the function has the call's own name, see `calledWithoutNumber`. */
+/**
+ * Call to a pattern of text. Where the function has the call's own name, see `calledWithoutNumber`.
+ */
 const WRAPPERS: Readonly<Record<string, string>> = {
   // What CPython starts its children with.
   vfork: "\\bsubprocess\\.",

@@ -2,9 +2,9 @@
  * The code that runs first in a binary on the home-made base, before `deno`'s own `_start`.
  *
  * The base is the official `deno`, a command-line tool. The stub makes it run the program that was
- * appended to it: it replaces the argument vector `dvisor ARGS...` by `deno run OPTIONS URL ARGS...`
- * and jumps to where `deno` begins. The URL is a `data:` URL with a line of JavaScript that reads
- * the program's text from `/proc/self/exe` and evaluates it.
+ * appended to it: it replaces the argument vector `dvisor ARGS...` by `deno run OPTIONS URL
+ * ARGS...` and jumps to where `deno` begins. The URL is a `data:` URL with a line of JavaScript
+ * that reads the program's text from `/proc/self/exe` and evaluates it.
  *
  * So no cache on disk is involved: there is none to find, to fill, or to poison. Deno's own caches
  * are pointed at a path that cannot exist. Not here: how the stub gets into the file
@@ -133,7 +133,7 @@ function emitEnvironment(a: Assembler, place: StubPlace): void {
   a.add(rsi, 4 * PASSED.length).label("pass");
   a.mov(mem(rdi), rsi).add(rdi, 8).jmp("copy variable");
   a.label("end of variables").mov(mem(rdi), 0, 8).add(rdi, 8);
-  // libc took the old environment before this code ran: it must be told of the new one
+  // libc took the old environment before this code ran: its `environ` must point to the new one
   a.movabs(rax, place.environSlot).mov(rax, mem(r15, 0, rax)).mov(mem(rax), rbp);
 }
 

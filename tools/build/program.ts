@@ -13,12 +13,12 @@ import { ASSEMBLIES, ENTRY, NAME } from "./staleness.ts";
 /** What stands for `import.meta`, which a script does not have. */
 const META = `({main:true,url:"file:///proc/self/exe",filename:"/proc/self/exe"})`;
 
-/** The list of exports that ends a bundle: nobody imports the main module. */
+/** The list of exports that ends a bundle: no module imports the main module. */
 const EXPORTS = /export\s*\{[^{}]*\};?\s*$/;
 
 /**
  * The bundle, an ES module without imports, as a script in strict mode. Top-level `await` is
- * allowed; an error that nobody catches ends the program as it does in a module. Stack traces call
+ * allowed; an uncaught error ends the program as it does in a module. Stack traces call
  * it `name`.
  *
  * @throws Error if the bundle still imports something

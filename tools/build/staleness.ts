@@ -1,8 +1,10 @@
-/** Whether `dist/` is older than the sources. Neighbours: `main.ts` builds, `../test/main.ts` asks. */
+/**
+ * Whether `dist/` is older than the sources. Neighbours: `main.ts` builds, `../test/main.ts` asks.
+ */
 
 /** The binary that a build makes, and the entry point it is made from. */
 export const NAME = "dvisor", ENTRY = "oci/main.ts";
-/** Its second name: another program for whoever runs it, but the same file. */
+/** Its second name: another program, but the same file. */
 export const GOFER_NAME = "dvisor-gofer";
 
 /** Modules that assemble machine code, by the names under which programs ask for it (ffi/sys/prebuilt.ts). */

@@ -1,5 +1,5 @@
 /**
- * Who may import whom: the import direction of the architecture as a pure function of two paths.
+ * The import direction of the architecture, as a pure function of two paths.
  * Not an AST visitor (`plugin.ts`) and no search for cycles (`tests/tidy/`).
  */
 

@@ -1,4 +1,6 @@
-/** Which test files there are, and in which order they run. Neighbours: `main.ts`, `run_file.ts`. */
+/**
+ * Which test files there are, and in which order they run. Neighbours: `main.ts`, `run_file.ts`.
+ */
 
 /** Top folders in the order of their tests: what others stand on comes first. */
 const ORDER = ["tools", "ffi", "gofer", "platform", "kernel", "oci", "tests"];

@@ -1,7 +1,9 @@
-"""Runs one attack as one user beside a victim that is another: prints what the victim waited for, as JSON.
+"""Runs one attack as one user beside a victim that is another: prints what the victim waited for,
+as JSON.
 
-The victim sleeps for a millisecond and makes a call, over and over: how much longer than a millisecond that took is its
-wait. It does so first alone (quiet), then while the attack prepares itself and goes round after round.
+The victim sleeps for a millisecond and makes a call, over and over: how much longer than a
+millisecond that took is its wait. It does so first alone (quiet), then while the attack prepares
+itself and goes round after round.
 
     beside.py ATTACK SECONDS     one attack
     beside.py --names            the table's names, one a line
@@ -39,7 +41,10 @@ SETUP_SECONDS = 60
 
 
 class Board:
-    """Words that victim and attacker share: 0 phase (0 quiet, 1 attack, 2 end), 1 rounds, 2 ns of preparation."""
+    """
+    Words that victim and attacker share: 0 phase (0 quiet, 1 attack, 2 end), 1 rounds, 2 ns of
+    preparation.
+    """
 
     def __init__(self):
         self.map = mmap.mmap(-1, 4096)

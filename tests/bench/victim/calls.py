@@ -10,7 +10,8 @@ CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWPID = 0x20000, 0x10000000, 0x
 
 
 def table():
-    """An empty table, and a decorator that enters an attack: a function of a scale (1: full) that prepares it and returns
+    """An empty table, and a decorator that enters an attack: a function of a scale (1: full) that
+    prepares it and returns
     a function for one round."""
     attacks = {}
 
@@ -51,7 +52,9 @@ def umount(target, flags=0):
 
 
 def scratch(name):
-    """A directory of its own below the attacker's current one, which goes when the attack has ended."""
+    """
+    A directory of its own below the attacker's current one, which goes when the attack has ended.
+    """
     path = f"{os.environ['VICTIM_SCRATCH']}/{name}"
     os.makedirs(path, exist_ok=True)
     return path

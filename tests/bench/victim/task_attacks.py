@@ -11,7 +11,9 @@ ATTACKS, attack = table()
 
 
 def native_threads(count, function, ms):
-    """Threads outside of the interpreter's lock: processes that share nothing, each making calls in C."""
+    """
+    Threads outside of the interpreter's lock: processes that share nothing, each making calls in C.
+    """
     def work():
         stop = threading.Event()
         threading.Timer(ms / 1000, stop.set).start()

@@ -3,7 +3,9 @@
 import { Engine, type PeerName } from "../engines/engine_case.ts";
 import { makeRootTree } from "../engines/images.ts";
 
-/** What needs more privilege than every machine has is not asked for: buildah's own limits are high. */
+/**
+ * What needs more privilege than every machine has is not asked for: buildah's own limits are high.
+ */
 export const LIMITS: readonly string[] = [
   "--ulimit",
   "nofile=1024:1024",

@@ -1,4 +1,5 @@
-"""CRI calls for a test: a line of JSON in (id, method, request, timeout), a line out (id, and reply or error).
+"""CRI calls for a test: a line of JSON in (id, method, request, timeout), a line out (id, and reply
+or error).
 
     bridge.py SOCKET    with api_pb2 and api_pb2_grpc on PYTHONPATH
 """

@@ -1,4 +1,7 @@
-/** What a kubelet does: pods and containers over the CRI socket of a containerd. Not a test. Neighbours: the cases. */
+/**
+ * What a kubelet does: pods and containers over the CRI socket of a containerd. Not a test.
+ * Neighbours: the cases.
+ */
 
 import { Containerd } from "../engines/containerd.ts";
 import { Engine, type PeerName, removeGroups, until } from "../engines/engine_case.ts";

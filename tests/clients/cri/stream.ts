@@ -1,4 +1,7 @@
-/** A stream of the kubelet's: exec, attach and port-forward as channels of one WebSocket (v4.channel.k8s.io). Not a test. */
+/**
+ * A stream of the kubelet's: exec, attach and port-forward as channels of one WebSocket
+ * (v4.channel.k8s.io). Not a test.
+ */
 
 import { until } from "../engines/engine_case.ts";
 

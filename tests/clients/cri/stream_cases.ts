@@ -1,4 +1,6 @@
-/** Exec, attach, port-forward, logs, and a containerd that is started again meanwhile. Not a test. */
+/**
+ * Exec, attach, port-forward, logs, and a containerd that is started again meanwhile. Not a test.
+ */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type EngineCase, pause, until } from "../engines/engine_case.ts";
@@ -158,13 +160,13 @@ async function survives(c: Cri, signal: Deno.Signal): Promise<void> {
   await meets.logged("up");
   await one.shell("echo kept >/kept");
   await c.containerd.stop(signal);
-  // It ends while nobody is there to hear of it.
+  // It ends while containerd does not run.
   const pid = Deno.readTextFileSync(init(c, one)).trim();
   Deno.writeTextFileSync(`/proc/${pid}/root/dev/shm/end`, "");
   await pause(1500);
   await c.startAgain();
   for (const each of [one, meets, server]) assertEquals(await each.state(), "CONTAINER_RUNNING");
-  // It may have been too late to hear it.
+  // containerd may start too late to learn the status.
   assert([44, LOST].includes(await ends.exited()));
   assertEquals(await one.shell("cat /kept"), "kept\n");
   const before = one.log().length;

@@ -1,4 +1,7 @@
-/** containerd's own client `ctr`, on a containerd of its own. Not a test. Neighbour: the cases beside. */
+/**
+ * containerd's own client `ctr`, on a containerd of its own. Not a test. Neighbour: the cases
+ * beside.
+ */
 
 import { assertEquals } from "@std/assert";
 import { describe } from "../../harness/dvisor.ts";

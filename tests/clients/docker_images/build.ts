@@ -1,4 +1,7 @@
-/** docker build with dvisor as the runtime of its steps, which do real work; the results beside those of runc. Not a test. */
+/**
+ * docker build with dvisor as the runtime of its steps, which do real work; the results beside
+ * those of runc. Not a test.
+ */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { PEER } from "../lib/docker.ts";

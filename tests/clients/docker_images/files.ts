@@ -1,4 +1,7 @@
-/** What Docker does with a container's files: cp, diff, commit, export, volumes; beside runc where it can be. Not a test. */
+/**
+ * What Docker does with a container's files: cp, diff, commit, export, volumes; beside runc where
+ * it can be. Not a test.
+ */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { run } from "../../harness/dvisor.ts";

@@ -1,4 +1,7 @@
-/** Limits of memory: who is killed when it is used up, what Docker hears of it, and what it shows. Not a test. */
+/**
+ * Limits of memory: which process is killed at the limit, the events that Docker gets, and what it
+ * shows. Not a test.
+ */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { describe, type Finished } from "../../harness/dvisor.ts";

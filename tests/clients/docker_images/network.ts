@@ -1,4 +1,7 @@
-/** Docker's networks as containers see them: one script a subject, run with runc and with dvisor; both say the same. Not a test. */
+/**
+ * Docker's networks as containers see them: one script a subject, run with runc and with dvisor;
+ * both say the same. Not a test.
+ */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, run } from "../../harness/dvisor.ts";

@@ -1,4 +1,7 @@
-/** Options of `docker run` that reach the runtime, and the verbs about running containers. Not a test. */
+/**
+ * Options of `docker run` that reach the runtime, and the verbs about running containers. Not a
+ * test.
+ */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { PEER } from "../lib/docker.ts";

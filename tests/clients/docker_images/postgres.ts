@@ -1,4 +1,7 @@
-/** postgres in a container with a volume: killed while it writes, stopped, restarted; nothing committed is lost. Not a test. */
+/**
+ * postgres in a container with a volume: killed while it writes, stopped, restarted; nothing
+ * committed is lost. Not a test.
+ */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe } from "../../harness/dvisor.ts";

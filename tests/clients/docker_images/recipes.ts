@@ -1,4 +1,6 @@
-/** What the images of these tests have in them, made as their makers' own images are. Not a test. */
+/**
+ * What the images of these tests have in them, made as their makers' own images are. Not a test.
+ */
 
 import type { Recipe } from "../lib/images.ts";
 

@@ -1,4 +1,7 @@
-/** More servers in containers: MariaDB, node, memcached; and systemd as the first process. Not a test. */
+/**
+ * More servers in containers: MariaDB, node, memcached; and systemd as the first process. Not a
+ * test.
+ */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { ImageCase } from "../lib/images.ts";

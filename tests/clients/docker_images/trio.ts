@@ -1,4 +1,7 @@
-/** Three containers as a compose file starts them: redis, postgres and a web program over both. Not a test. */
+/**
+ * Three containers as a compose file starts them: redis, postgres and a web program over both. Not
+ * a test.
+ */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { PEER } from "../lib/docker.ts";
@@ -85,7 +88,8 @@ async function judge(x: Images): Promise<void> {
   await untilIs(docker, "app", ".State.Health.Status", "healthy");
   await visit(x);
 
-  // A service that goes makes its client sick, and well when it is back with its name and perhaps another address.
+  // A service that goes makes its client sick, and well when it is back with its name and perhaps
+  // another address.
   await docker.must("stop", "redis");
   await docker.must("start", "redis");
   await untilWorks(docker, "exec", "app", "curl", "-sf", "http://127.0.0.1:8000/");

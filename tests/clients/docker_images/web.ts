@@ -1,4 +1,7 @@
-/** nginx in a container: by name over a user-defined network, through a published port, its logs and signals. Not a test. */
+/**
+ * nginx in a container: by name over a user-defined network, through a published port, its logs and
+ * signals. Not a test.
+ */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { ImageCase, Images } from "../lib/images.ts";

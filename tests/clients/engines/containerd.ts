@@ -1,4 +1,6 @@
-/** A containerd with data, state and socket of its own. Not a test. Neighbours: `../ctr`, `../cri`. */
+/**
+ * A containerd with data, state and socket of its own. Not a test. Neighbours: `../ctr`, `../cri`.
+ */
 
 import { run } from "../../harness/dvisor.ts";
 import { until } from "./engine_case.ts";

@@ -1,4 +1,7 @@
-/** What a check of a container engine is, and what it has at hand. Not a test. Neighbours: `inside.ts` runs them. */
+/**
+ * What a check of a container engine is, and what it has at hand. Not a test. Neighbours:
+ * `inside.ts` runs them.
+ */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, type Finished, run, type RunOptions } from "../../harness/dvisor.ts";
@@ -95,7 +98,7 @@ export interface EngineCase<E extends Engine> {
   readonly notRunc?: string;
   /** Why an ordinary user is not asked. */
   readonly notRootless?: string;
-  /** Why it cannot be asked of anybody on this machine. */
+  /** What this machine lacks for the case; null when it lacks nothing. */
   readonly lacking?: string | null;
   run(engine: E): Promise<void>;
 }

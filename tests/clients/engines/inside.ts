@@ -1,5 +1,6 @@
 /**
- * The checks of one engine with one runtime, in the namespaces that `apart.ts` made: a line a check, `done` at the end.
+ * The checks of one engine with one runtime, in the namespaces that `apart.ts` made: a line a
+ * check, `done` at the end.
  *
  *     inside.ts CLIENT runc|dvisor DIR [PATTERN]     only those whose name has the pattern
  */

@@ -1,6 +1,7 @@
 /**
- * A small Debian for images: the tree that debootstrap makes, and packages to install into it without a network. What apt of
- * this machine knows about proxies counts; its sources and pins do not. Not a test. Neighbour: images.ts.
+ * A small Debian for images: the tree that debootstrap makes, and packages to install into it
+ * without a network. What apt of this machine knows about proxies counts; its sources and pins do
+ * not. Not a test. Neighbour: images.ts.
  *
  * `DVISOR_DEBIAN` names a directory that keeps both from one run to the next: for development.
  */

@@ -1,6 +1,7 @@
 /**
- * A Docker daemon of a test's own, with dvisor as its runtime: data, socket and state in one directory, bridges in network
- * and mount namespaces of its own. Not a test. Neighbour: namespaces.ts.
+ * A Docker daemon of a test's own, with dvisor as its runtime: data, socket and state in one
+ * directory, bridges in network and mount namespaces of its own. Not a test. Neighbour:
+ * namespaces.ts.
  */
 
 import { join } from "@std/path";
@@ -40,8 +41,8 @@ const DAEMON_MS = 60_000;
 const COMMAND_S = 120;
 const POLL_MS = 100;
 /**
- * The name of the runtime that is runc itself, in Docker's configuration: its own "runc" is whatever comes first on the PATH,
- * and that is dvisor where BuildKit shall use it.
+ * The name of the runtime that is runc itself, in Docker's configuration: its own "runc" is
+ * whatever comes first on the PATH, and that is dvisor where BuildKit shall use it.
  */
 export const PEER = "peer";
 /** Of no network here: the namespace has no other. */
@@ -81,7 +82,8 @@ export class Docker implements AsyncDisposable {
 
   async #configure(options: DockerOptions): Promise<void> {
     const [path, ...args] = dvisorCommand();
-    // What BuildKit in the daemon runs is the first `runc` of its PATH, whatever the configuration says.
+    // What BuildKit in the daemon runs is the first `runc` of its PATH, whatever the configuration
+    // says.
     await Deno.mkdir(join(this.dir, "bin"));
     const line = [path!, ...args, ...options.runtimeArgs ?? []].join(" ");
     const shim = options.defaultRuntime === "runc" ? "runc" : line;

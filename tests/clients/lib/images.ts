@@ -1,6 +1,7 @@
 /**
- * Images of real programs, made without a registry: `docker import` of a Debian tree, then `docker build`, whose steps run in
- * dvisor. Each is built when a test first asks for it. Not a test. Neighbours: debian.ts, docker.ts.
+ * Images of real programs, made without a registry: `docker import` of a Debian tree, then `docker
+ * build`, whose steps run in dvisor. Each is built when a test first asks for it. Not a test.
+ * Neighbours: debian.ts, docker.ts.
  */
 
 import { join } from "@std/path";

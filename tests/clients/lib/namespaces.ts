@@ -1,6 +1,7 @@
 /**
- * A network and a mount namespace of a test's own, so that daemons with bridges, firewall rules and mounts leave nothing on
- * the machine. Not a test. What runs in them is the caller's to end: the namespaces live as long as something does.
+ * A network and a mount namespace of a test's own, so that daemons with bridges, firewall rules and
+ * mounts leave nothing on the machine. Not a test. What runs in them is the caller's to end: the
+ * namespaces live as long as something does.
  */
 
 import { type Finished, run, type RunOptions } from "../../harness/dvisor.ts";

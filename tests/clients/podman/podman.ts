@@ -1,4 +1,7 @@
-/** Podman as root with storage, state and networks of its own. Not a test. Neighbours: the cases beside. */
+/**
+ * Podman as root with storage, state and networks of its own. Not a test. Neighbours: the cases
+ * beside.
+ */
 
 import { assertEquals } from "@std/assert";
 import { describe } from "../../harness/dvisor.ts";

@@ -1,6 +1,7 @@
 /**
- * Podman as an ordinary user, who is made for the test: lines in files that stand in front of /etc/passwd and its like in
- * this mount namespace only, with ids of his own to give away. Not a test.
+ * Podman as an ordinary user, who is made for the test: lines in files that stand in front of
+ * /etc/passwd and its like in this mount namespace only, with ids of his own to give away. Not a
+ * test.
  */
 
 import type { PeerName } from "../engines/engine_case.ts";
@@ -37,7 +38,7 @@ function makeUser(dir: string, home: string): void {
     Deno.chownSync(path, UID, UID);
     Deno.chmodSync(path, 0o700);
   }
-  // Everybody may have it, as udev leaves it.
+  // All users may open it, as with udev.
   must("mknod", `${dir}/tun`, "c", "10", "200");
   Deno.chmodSync(`${dir}/tun`, 0o666);
   must("mount", "--bind", `${dir}/tun`, TUN);

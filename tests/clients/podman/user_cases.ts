@@ -1,4 +1,4 @@
-/** Which users a container of an ordinary user has, and who they are on the host. Not a test. */
+/** The users in a container of an ordinary user, and their ids on the host. Not a test. */
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { describe } from "../../harness/dvisor.ts";
@@ -8,7 +8,7 @@ import { type RootlessPodman, UID } from "./rootless.ts";
 
 const SCRIPT = "id -u; touch /v/x && stat -c %u /v/x";
 
-/** What a container sees, and who owns its file on the host. */
+/** What a container sees, and the owner of its file on the host. */
 async function seen(p: RootlessPodman, users: string): Promise<[string, number]> {
   const folder = `${p.dir}/of-user`;
   Deno.mkdirSync(folder, { recursive: true });

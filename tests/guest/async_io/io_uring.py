@@ -519,7 +519,10 @@ def credentials_are_registered():
 
 
 class WatchedPipe:
-    """A pipe whose read end has a lock: it is free again when the last descriptor and request have given that up."""
+    """
+    A pipe whose read end has a lock: it is free again when the last descriptor and request have
+    given that up.
+    """
 
     def __init__(self):
         self.r, self.w = os.pipe()
@@ -610,7 +613,9 @@ def hostile_rings_harm_nobody_else():
 
 @test
 def more_requests_than_are_taken_at_once():
-    """Chains stay whole, the first wrong request ends it, and time-outs count completions meanwhile."""
+    """
+    Chains stay whole, the first wrong request ends it, and time-outs count completions meanwhile.
+    """
     r = Ring(1024)
     for i in range(3):
         r.put(TIMEOUT, addr=span(1000), size=1, off=300 * (i + 1), data=5000 + i)

@@ -1,4 +1,5 @@
-"""Rings: buffers that requests select (provided buffers, rings of buffers), and multishot requests."""
+"""Rings: buffers that requests select (provided buffers, rings of buffers), and multishot requests.
+"""
 
 import ctypes
 import errno as E

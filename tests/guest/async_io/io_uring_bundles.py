@@ -1,4 +1,6 @@
-"""Rings: sends and messages with chosen buffers, bundles, rings of buffers that the kernel makes, what else waits at a socket."""
+"""Rings: sends and messages with chosen buffers, bundles, rings of buffers that the kernel makes,
+what else waits at a socket.
+"""
 
 import ctypes
 import errno as E
@@ -17,7 +19,9 @@ PBUF_RING, UNREGISTER_PBUF_RING, MMAP, INC = 22, 23, 1, 2
 
 
 class Buffers:
-    """A ring of buffers of `size` bytes in group `group`; all of it is the kernel's memory with MMAP."""
+    """
+    A ring of buffers of `size` bytes in group `group`; all of it is the kernel's memory with MMAP.
+    """
 
     def __init__(self, r, group, entries, size, flags=0, words=()):
         own = 0 if flags & MMAP else memory()

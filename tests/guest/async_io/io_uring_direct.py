@@ -1,4 +1,6 @@
-"""Rings: registered files that requests fill and empty (direct descriptors), and what is registered with tags."""
+"""Rings: registered files that requests fill and empty (direct descriptors), and what is registered
+with tags.
+"""
 
 import ctypes
 import errno as E

@@ -1,4 +1,6 @@
-"""Rings: sends without a copy, whose second completion gives the bytes back (IORING_OP_SEND_ZC, IORING_OP_SENDMSG_ZC)."""
+"""Rings: sends without a copy, whose second completion gives the bytes back (IORING_OP_SEND_ZC,
+IORING_OP_SENDMSG_ZC).
+"""
 
 import ctypes
 import errno as E
@@ -15,7 +17,7 @@ MORE, NOTIF = 2, 8
 
 
 def twice(r, n=1):
-    """All completions until the last of `n` requests was told of."""
+    """All completions, until each of `n` requests has its second one."""
     got = []
     while sum(1 for x in got if x[2] & NOTIF) < n:
         r.enter(0, 1)

@@ -1,4 +1,6 @@
-"""Rings: wide requests and completions, memory of one's own, waits in two steps, and what is registered about rings."""
+"""Rings: wide requests and completions, memory of one's own, waits in two steps, and what is
+registered about rings.
+"""
 
 import ctypes
 import errno as E

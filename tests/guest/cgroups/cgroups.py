@@ -1,4 +1,4 @@
-"""Control groups of version 2 (cgroups(7), cgroup-v2.rst of Linux): the tree, who is in it, what controllers do."""
+"""Control groups of version 2 (cgroups(7), cgroup-v2.rst of Linux): tree, members, controllers."""
 
 import ctypes
 import errno
@@ -269,7 +269,7 @@ def freezing_reaches_what_is_below_and_what_comes(group):
 
 @grouped
 def a_state_that_another_group_decides_is_told(group):
-    """Whoever asks for it waits for an event, and there is no change."""
+    """A program that freezes a group waits for an event, though its state does not change."""
     child = group.make("a")
     pid = child.spawn(idle)
     entered(child, pid)
@@ -406,7 +406,9 @@ def namespaces_are_boundaries(group):
 
 @grouped
 def delegation(group):
-    """A user gets a directory with its cgroup.procs, and may move processes within it, not out of it."""
+    """
+    A user gets a directory with its cgroup.procs, and may move processes within it, not out of it.
+    """
     own = group.make("user")
     os.chmod(group.path, 0o755)
     for path in (own.path, own.file("cgroup.procs"), own.file("cgroup.subtree_control")):

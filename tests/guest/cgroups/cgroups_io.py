@@ -1,4 +1,4 @@
-"""The io controller of version 2 (cgroup-v2.rst of Linux): what is counted, and who has to wait."""
+"""The io controller of version 2 (cgroup-v2.rst of Linux): what is counted, which task waits."""
 
 import errno
 import mmap

@@ -1,4 +1,5 @@
-"""The memory controller of version 2 (cgroup-v2.rst of Linux): who is slowed, what is counted, what files take."""
+"""The memory controller of version 2 (cgroup-v2.rst of Linux): delays, counters, memory of files.
+"""
 
 import errno
 import os

@@ -1,4 +1,6 @@
-"""Threaded control groups (cgroup-v2.rst of Linux, "Threads"): types, threads of one process in several groups."""
+"""Threaded control groups (cgroup-v2.rst of Linux, "Threads"): types, threads of one process in
+several groups.
+"""
 
 import errno
 import os

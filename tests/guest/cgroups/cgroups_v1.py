@@ -1,4 +1,6 @@
-"""Control groups of version 1 (cgroups(7)): hierarchies with controllers of their own, or with a name alone."""
+"""Control groups of version 1 (cgroups(7)): hierarchies with controllers of their own, or with a
+name alone.
+"""
 
 import errno
 import os

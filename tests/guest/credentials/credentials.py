@@ -237,7 +237,10 @@ def cpu_limit():
 
 @test
 def cpu_limits_that_are_reached_already():
-    """A limit of 0 is one: SIGXCPU comes at once, however often it is set again, and the soft limit moves on."""
+    """
+    A limit of 0 is one: SIGXCPU comes at once, however often it is set again, and the soft limit
+    moves on.
+    """
     def child():
         came = []
         signal.signal(signal.SIGXCPU, lambda *_: came.append(1))

@@ -1,4 +1,6 @@
-"""Whose credentials count for files of /proc and control groups, for overlays, and for what a write takes away."""
+"""Whose credentials count for files of /proc and control groups, for overlays, and for what a write
+takes away.
+"""
 
 import ctypes
 import errno
@@ -140,7 +142,9 @@ def attributes_are_written_by_their_opener():
 # /proc/sys
 
 def opened_inside(path, flags, then=None):
-    """What a user opens for writing in namespaces of its own: (fd, a socket whose end ends that user)."""
+    """
+    What a user opens for writing in namespaces of its own: (fd, a socket whose end ends that user).
+    """
     ours, theirs = socket.socketpair()
     def user():
         ours.close()
@@ -377,7 +381,10 @@ def a_descriptor_is_opened_again_with_the_caller_s_rights():
 # Overlays
 
 def overlaid(fn):
-    """fn runs as root of a user's namespaces with lower, upper and merged, an overlay that the user mounted."""
+    """
+    fn runs as root of a user's namespaces with lower, upper and merged, an overlay that the user
+    mounted.
+    """
     for name in ("lower", "upper", "work", "merged"):
         os.mkdir(name)
         if name != "lower":
@@ -424,7 +431,8 @@ def an_overlay_shows_what_its_mounter_may_see():
 @body
 def an_overlay_copies_up_files_of_its_mounter_s_users_only():
     def move():
-        # The directory is the user's, so it may rename; the copy would be root's, with its set-ID bit.
+        # The directory is the user's, so it may rename; the copy would be root's, with its set-ID
+        # bit.
         fails(errno.EOVERFLOW, os.rename, "merged/dir/tool", "merged/dir/mine")
         eq(os.listdir("upper/dir"), [])
         write("merged/dir/new", "new")

@@ -328,7 +328,9 @@ def a_polled_ring_is_its_maker_s():
 
 @body
 def a_polled_ring_ends_with_its_maker_s_program():
-    """Else the caller of a set-ID program, which shares the ring, could do what that program may do."""
+    """
+    Else the caller of a set-ID program, which shares the ring, could do what that program may do.
+    """
     WAKEUP, SQPOLL = 2, 2
     r = Ring(flags=SQPOLL)
     rest, go = Pipe(), Pipe()

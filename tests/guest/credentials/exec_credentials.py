@@ -124,7 +124,10 @@ def attaching_succeeds_behind_an_execve_of_the_same_user():
 # Tracers and privilege
 
 def traced_exec(path, tracer):
-    """The report of a set-ID program that was traced when it was executed: tracer(pid) runs in a child."""
+    """
+    The report of a set-ID program that was traced when it was executed: tracer(pid) runs in a
+    child.
+    """
     run, go_on, ready = Run(), Pipe(), Pipe()
 
     def body():
@@ -347,7 +350,9 @@ def a_file_that_changes_while_execve_waits(before, after, expected):
 # Signals of children and parents
 
 def child_signal_after(path):
-    """Signals pending for a process whose child, which was to send SIGUSR1, ends behind its execve."""
+    """
+    Signals pending for a process whose child, which was to send SIGUSR1, ends behind its execve.
+    """
     run, hold = Run(), Pipe()
 
     def body():
@@ -777,7 +782,8 @@ def ids_that_count_in(call, by_real, by_effective):
     os.waitpid(pid, 0)
 
 
-# (pid, local, remote): a child by vfork(2) becomes user 1000, and ends with the result of process_vm_readv.
+# (pid, local, remote): a child by vfork(2) becomes user 1000, and ends with the result of
+# process_vm_readv.
 VFORK_READ = """
     4154415541564989fc4989f54989d6b838000000bf1141000031f631d24531d24531c00f0585c0753db875000000bfe80300
     00bee8030000bae80300000f05b8360100004c89e74c89eeba010000004d89f241b8010000004531c90f0589c7b83c000000

@@ -1,4 +1,6 @@
-"""Epoll, poll, select, timers, signals and counters as descriptors: an error, a mode or an event a case."""
+"""Epoll, poll, select, timers, signals and counters as descriptors: an error, a mode or an event a
+case.
+"""
 
 import os
 import select

@@ -1,4 +1,4 @@
-"""fanotify(7): permission events. Who opens or reads waits for the listener's answer."""
+"""fanotify(7): permission events. A process that opens or reads waits for the listener's answer."""
 
 import errno
 import os

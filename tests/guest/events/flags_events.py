@@ -1,4 +1,6 @@
-"""Events and flags of poll, epoll, inotify, eventfd and signalfd, one by one: each acts, by an expression whose value Linux gave."""
+"""Events and flags of poll, epoll, inotify, eventfd and signalfd, one by one: each acts, by an
+expression whose value Linux gave.
+"""
 
 import ctypes
 import os

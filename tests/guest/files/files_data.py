@@ -1,4 +1,6 @@
-"""What is in files: offsets, holes, fallocate, vectors, times, xattrs, locks, copying in the kernel."""
+"""What is in files: offsets, holes, fallocate, vectors, times, xattrs, locks, copying in the
+kernel.
+"""
 
 import ctypes
 import fcntl

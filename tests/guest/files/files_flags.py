@@ -1,4 +1,6 @@
-"""ioctl(2) on files: flags of chattr(1), and what immutable and append-only files refuse; blocks, clones, freezing."""
+"""ioctl(2) on files: flags of chattr(1), and what immutable and append-only files refuse; blocks,
+clones, freezing.
+"""
 
 import ctypes
 import errno

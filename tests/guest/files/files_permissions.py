@@ -1,4 +1,4 @@
-"""Who may do what with a file: modes, owners, access(2), sticky directories, set-id bits, umask."""
+"""Permission of files: modes, owners, access(2), sticky directories, set-ID bits, umask."""
 
 import os
 import stat

@@ -1,4 +1,6 @@
-"""Flags and commands of calls on files, one by one: each acts, by an expression whose value Linux gave."""
+"""Flags and commands of calls on files, one by one: each acts, by an expression whose value Linux
+gave.
+"""
 
 import ctypes
 import fcntl as F

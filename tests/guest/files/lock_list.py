@@ -1,4 +1,4 @@
-"""/proc/locks: who holds which locks and leases, and who waits for them (proc_locks(5))."""
+"""/proc/locks: locks and leases, their owners and their waiters (proc_locks(5))."""
 
 import fcntl
 import os
@@ -29,7 +29,7 @@ def place(name):
 
 
 def listed(name="file"):
-    """Lines of the file and of who waits for its locks, without their numbers; sorted, with their waits behind them."""
+    """Lines of the file's locks, without their numbers, sorted; waiters stand behind their lock."""
     with open("/proc/locks") as f:
         lines = [line.rstrip("\n").split(": ", 1) for line in f]
     where = " " + place(name) + " "

@@ -35,7 +35,10 @@ def sender(kind, connected=False):
 
 
 def take(s, size=4000, control=512, flags=0):
-    """Data, control messages, flags, name of the first error; or the name of what recvmsg(2) fails with."""
+    """
+    Data, control messages, flags, name of the first error; or the name of what recvmsg(2) fails
+    with.
+    """
     try:
         return s.recvmsg(size, control, MSG_ERRQUEUE | socket.MSG_DONTWAIT | flags)
     except OSError as e:

@@ -1,4 +1,4 @@
-"""ICMP on the loopback interface: raw sockets, filters, and who may have them."""
+"""ICMP on the loopback interface: raw and ping sockets, filters, and the rights they need."""
 
 import errno
 import os

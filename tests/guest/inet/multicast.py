@@ -1,4 +1,4 @@
-"""Groups and broadcasts: joining, sources, and who hears what, on the loopback and on pairs of virtual Ethernet."""
+"""Multicast and broadcast: joining, sources, and which sockets receive, on lo and veth pairs."""
 
 import ctypes
 import os
@@ -94,7 +94,7 @@ def asking(s, level, name, question, room):
 
 
 def heard(s):
-    """The next datagram and the host that sent it, or nobody."""
+    """The next datagram and the host that sent it; None without one."""
     s.settimeout(0.05)
     try:
         data, source = s.recvfrom(2000)

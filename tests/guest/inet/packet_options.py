@@ -1,4 +1,6 @@
-"""Packets on the loopback: time to live, type of service and hop limit, as options and control messages."""
+"""Packets on the loopback: time to live, type of service and hop limit, as options and control
+messages.
+"""
 
 import socket as S
 import struct

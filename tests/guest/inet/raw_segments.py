@@ -11,7 +11,7 @@ OWN = 5555
 
 
 class Prober:
-    """A raw socket that sends segments and hears the answers."""
+    """A raw socket that sends segments and receives the answers."""
 
     def __init__(self, family=socket.AF_INET):
         if os.geteuid() != 0:
@@ -29,7 +29,10 @@ class Prober:
         return head[:16] + struct.pack("!H", total) + head[18:] + data
 
     def send(self, *args, **named):
-        """What is heard behind the segment itself: ports, sequence, acknowledged, flags, window, options."""
+        """
+        What is heard behind the segment itself: ports, sequence, acknowledged, flags, window,
+        options.
+        """
         sent = self.segment(*args, **named)
         self.s.sendto(sent, (self.name, 0))
         heard = []

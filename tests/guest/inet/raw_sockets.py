@@ -1,4 +1,6 @@
-"""Raw sockets on the loopback interface: protocols, headers of one's own, checksums, and datagrams made by hand."""
+"""Raw sockets on the loopback interface: protocols, headers of one's own, checksums, and datagrams
+made by hand.
+"""
 
 import errno
 import socket

@@ -1,4 +1,6 @@
-"""Sockets that share a port (SO_REUSEPORT), and programs that pick one of them (SO_ATTACH_REUSEPORT_CBPF)."""
+"""Sockets that share a port (SO_REUSEPORT), and programs that pick one of them
+(SO_ATTACH_REUSEPORT_CBPF).
+"""
 
 import ctypes
 import select
@@ -208,7 +210,10 @@ def random_numbers_of_programs_are_not_the_same():
 
 @cases([("datagrams", socket.SOCK_DGRAM), ("connections", socket.SOCK_STREAM)])
 def ipv4_before_ipv6(kind):
-    """Of wildcard sockets of both families that of IPv4 gets what comes by IPv4, whichever was bound first."""
+    """
+    Of wildcard sockets of both families that of IPv4 gets what comes by IPv4, whichever was bound
+    first.
+    """
     for families in ((socket.AF_INET, socket.AF_INET6), (socket.AF_INET6, socket.AF_INET)):
         first = sharing(kind, 0, "", families[0])
         port = first.getsockname()[1]

@@ -1,4 +1,4 @@
-"""How TCP connections end: connect(2) to AF_UNSPEC, and writing to who has closed."""
+"""How TCP connections end: connect(2) to AF_UNSPEC, and a write after the peer has closed."""
 
 import errno
 import socket

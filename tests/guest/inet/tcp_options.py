@@ -1,4 +1,6 @@
-"""What options of TCP (tcp(7)) do: times after which it is given up, deferred accepting, Fast Open, what TCP_INFO counts."""
+"""What options of TCP (tcp(7)) do: times after which it is given up, deferred accepting, Fast Open,
+what TCP_INFO counts.
+"""
 
 import errno
 import os
@@ -92,7 +94,7 @@ def data_that_nobody_takes_end_a_connection():
     between(0.4, time.monotonic() - start, 4, "seconds")
     eq((state(a), a.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)), (CLOSE, errno.ETIMEDOUT))
     eq(outcome(a.send, b"x"), "EPIPE")
-    # The other end is not told; it hears of it when it makes room.
+    # The peer gets no segment; it sees the reset when it makes room.
     eq(state(b), ESTABLISHED)
     b.settimeout(5)
     while isinstance(got := outcome(b.recv, 1 << 20), bytes) and got:
@@ -287,7 +289,7 @@ def what_is_left_to_read_is_told():
 
 
 def fast_open(setting):
-    """In a network of its own; what the setting was is put back by who runs out of it."""
+    """Sets tcp_fastopen in a network namespace of its own; returns a function that restores it."""
     need_root()
     unshare(NEWNET)
     if os.system("ip link set lo up") != 0:

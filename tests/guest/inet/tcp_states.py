@@ -1,4 +1,6 @@
-"""TCP's states over the loopback: half-closing, resets in each state, a socket's connection to itself, full windows."""
+"""TCP's states over the loopback: half-closing, resets in each state, a socket's connection to
+itself, full windows.
+"""
 
 import errno
 import select

@@ -1,4 +1,6 @@
-"""UDP (udp(7)): datagrams put together (UDP_CORK, MSG_MORE), cut (UDP_SEGMENT) and joined (UDP_GRO), ports shared by several."""
+"""UDP (udp(7)): datagrams put together (UDP_CORK, MSG_MORE), cut (UDP_SEGMENT) and joined
+(UDP_GRO), ports shared by several.
+"""
 
 import socket
 import struct

@@ -1,4 +1,6 @@
-"""Commands and flags of System V IPC, message queues and futexes, one by one: each acts, by an expression whose value Linux gave."""
+"""Commands and flags of System V IPC, message queues and futexes, one by one: each acts, by an
+expression whose value Linux gave.
+"""
 
 import ctypes
 import os

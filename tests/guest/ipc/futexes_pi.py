@@ -1,4 +1,6 @@
-"""Futexes that have owners: FUTEX_LOCK_PI and its sisters, requeueing to them, deadlocks, owners that die."""
+"""Futexes that have owners: FUTEX_LOCK_PI and its sisters, requeueing to them, deadlocks, owners
+that die.
+"""
 
 import ctypes
 import os

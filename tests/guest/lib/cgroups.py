@@ -1,4 +1,5 @@
-"""Control groups for guest tests: a hierarchy of version 2 mounted for one test, and a group in it."""
+"""Control groups for guest tests: a hierarchy of version 2 mounted for one test, and a group in it.
+"""
 
 import os
 import signal
@@ -120,7 +121,10 @@ def mounted(kind, data, fn):
 
 
 def is_forgotten(kind, data):
-    """Linux ends a hierarchy some time after its last mount, and not if its groups were on their way out just then."""
+    """
+    Linux ends a hierarchy some time after its last mount, and not if its groups were on their way
+    out just then.
+    """
     umount("cg")
     name = data[data.index("name="):]
     for _ in range(100):

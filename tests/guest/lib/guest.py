@@ -4,7 +4,7 @@ A script defines functions with @test and ends with run(). Each test runs in a f
 directory of its own as the working directory, so that a crash, a hang or a changed signal mask
 costs that test only. One line a test goes to stdout: "ok NAME", "FAIL NAME: why" or
 "skip NAME: why"; the last line is "done". Raw system calls: sc(NR, ...), which returns -errno.
-`script.py [NAME...]` runs those tests only; NAME may be the function of a table (@cases).
+Arguments are the names of tests to run; NAME may be the function of a table (@cases).
 """
 
 import ctypes
@@ -48,17 +48,18 @@ def test(fn):
 
 def needs_root(*patterns):
     """
-    Tests that fail natively for other users than root are skipped there: names as they are printed, each * any part.
-    For a test that is about privilege there is need_root.
+    Tests that fail natively for other users than root are skipped there: names as they are printed,
+    each * any part. For a test that is about privilege there is need_root.
     """
     _needing_root.extend(patterns)
 
 
 def cases(rows, shared=False):
     """
-    A test for each row of a table, in a child and with a line of its own. A row is a tuple: a label, then what fn gets.
-    The test is named FN_LABEL, with what is no letter or digit in the label as "_". `shared`: one child runs all rows,
-    for rows that leave nothing behind (a fork costs more than a call); behind one that kills it there is a new child.
+    A test for each row of a table, in a child and with a line of its own. A row is a tuple: a
+    label, then what fn gets. The test is named FN_LABEL, with what is no letter or digit in the
+    label as "_". `shared`: one child runs all rows, for rows that leave nothing behind (a fork
+    costs more than a call); behind one that kills it there is a new child.
 
         @cases([("null", 0, -EFAULT), ("kernel half", 1 << 63, -EFAULT)])
         def uname_to(address, expected):
@@ -187,15 +188,18 @@ def spawn(fn, *args):
 
 def serve_signals():
     """
-    Sleeps while handlers run, until one ends the process. In short sleeps: a signal that comes between
-    Python's last look and pause(2) runs its handler when pause ends, which is never.
+    Sleeps while handlers run, until one ends the process. In short sleeps: a signal that comes
+    between Python's last look and pause(2) runs its handler when pause ends, which is never.
     """
     while True:
         time.sleep(0.01)
 
 
 def wait_until(condition, what, timeout=DEADLINE_S):
-    """Polls a condition. The deadline ends a test that has failed: on a busy machine all waits are long."""
+    """
+    Polls a condition. The deadline ends a test that has failed: on a busy machine all waits are
+    long.
+    """
     end = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > end:
@@ -218,8 +222,8 @@ def becomes(expected, fn, *args, what=""):
 
 def under_alarms(fn, *args):
     """
-    What fn gives while SIGALRM comes again and again. One alarm is not enough for a call that has to be interrupted: on
-    a busy machine it comes before the call.
+    What fn gives while SIGALRM comes again and again. One alarm is not enough for a call that has
+    to be interrupted: on a busy machine it comes before the call.
     """
     signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
     try:
@@ -245,7 +249,10 @@ def wait_parent_sleeps():
 
 
 def wait_in_call(task, nr):
-    """Waits until a thread of this process sleeps in this call: a wait for Python's own lock is another call."""
+    """
+    Waits until a thread of this process sleeps in this call: a wait for Python's own lock is
+    another call.
+    """
     path = "/proc/self/task/%d/" % task
 
     def sleeps():
@@ -255,12 +262,17 @@ def wait_in_call(task, nr):
 
 
 def wait_for_tick(ns):
-    """Waits until the clock that stamps files (CLOCK_REALTIME_COARSE) shows a later time than this."""
+    """
+    Waits until the clock that stamps files (CLOCK_REALTIME_COARSE) shows a later time than this.
+    """
     wait_until(lambda: time.clock_gettime_ns(5) > ns, "a tick")
 
 
 class Handled:
-    """Tells another process that a signal with a Python handler was delivered, also while a call restarts behind it."""
+    """
+    Tells another process that a signal with a Python handler was delivered, also while a call
+    restarts behind it.
+    """
 
     def __init__(self):
         self.pipe = Pipe()
@@ -321,8 +333,8 @@ def _run_here(fn):
 
 def _in_child(fns, base):
     """
-    Runs tests in one child, one behind the other, and gives what it says of each. The list is shorter than fns when the
-    child ended or hung before the last; its last entry then says so.
+    Runs tests in one child, one behind the other, and gives what it says of each. The list is
+    shorter than fns when the child ended or hung before the last; its last entry then says so.
     """
     r, w = os.pipe()
     pid = os.fork()

@@ -90,7 +90,9 @@ def pair():
 
 
 def through():
-    """This namespace between two others, 10.8.1.1 and 10.8.2.1, that send what they do not know to it."""
+    """
+    This namespace between two others, 10.8.1.1 and 10.8.2.1, that send what they do not know to it.
+    """
     alone()
     left, right = Namespace(), Namespace()
     for name, other, net in ("l0", left, 1), ("r0", right, 2):

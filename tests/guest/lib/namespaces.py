@@ -136,7 +136,9 @@ def map_ids(pid, uid_map, gid_map, deny=True):
 
 
 def as_user(uid, fn):
-    """Runs fn in a child with this uid and gid, without groups and capabilities; its wait status."""
+    """
+    Runs fn in a child with this uid and gid, without groups and capabilities; its wait status.
+    """
     def body():
         os.setgroups([])
         os.setresgid(uid, uid, uid)

@@ -16,8 +16,9 @@ class Sigaction(ctypes.Structure):
 
 def action(signo, fn, flags=0):
     """
-    Calls fn(signo, siginfo address, ucontext address) in the handler itself: for signals that a thread causes, since
-    one that comes at any moment may find the interpreter's own lock half taken.
+    Calls fn(signo, siginfo address, ucontext address) in the handler itself: for signals that a
+    thread causes, since one that comes at any moment may find the interpreter's own lock half
+    taken.
     """
     h = _HANDLER(fn)
     _kept.append(h)

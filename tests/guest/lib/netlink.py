@@ -1,4 +1,6 @@
-"""Netlink messages for guest tests (netlink(7)): building them, sending them, reading what comes back."""
+"""Netlink messages for guest tests (netlink(7)): building them, sending them, reading what comes
+back.
+"""
 
 import os
 import socket
@@ -62,7 +64,9 @@ class Netlink:
         return messages(self.s.recv(1 << 20))
 
     def ask(self, kind, flags, body=b""):
-        """All answers to a request, up to its end: messages without that; an error raises OSError."""
+        """
+        All answers to a request, up to its end: messages without that; an error raises OSError.
+        """
         self.send(kind, flags | REQUEST, body)
         found = []
         while True:

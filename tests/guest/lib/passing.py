@@ -1,4 +1,6 @@
-"""Tests whose subject is a descriptor that one user opens and another uses (docs/internals/credentials.md)."""
+"""Tests whose subject is a descriptor that one user opens and another uses
+(docs/internals/credentials.md).
+"""
 
 import array
 import contextlib

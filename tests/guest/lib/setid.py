@@ -1,4 +1,6 @@
-"""Set-ID programs for guest tests: a tiny executable that tells what it is, and processes that become it."""
+"""Set-ID programs for guest tests: a tiny executable that tells what it is, and processes that
+become it.
+"""
 
 import collections
 import os
@@ -13,8 +15,8 @@ USER, OTHER = 1000, 2000
 
 Report = collections.namedtuple("Report", "euid egid dumpable pdeathsig personality")
 
-# geteuid, getegid, prctl(PR_GET_DUMPABLE), prctl(PR_GET_PDEATHSIG), personality(-1): five words to descriptor 1; then
-# a byte from descriptor 0, and exit_group(0).
+# geteuid, getegid, prctl(PR_GET_DUMPABLE), prctl(PR_GET_PDEATHSIG), personality(-1): five words to
+# descriptor 1; then a byte from descriptor 0, and exit_group(0).
 _TEXT = bytes.fromhex("""
 4883ec40b86b0000000f05890424b86c0000000f0589442404b89d000000bf030000000f0589442408b89d000000bf02000000488d74240c0f05b887
 000000bfffffffff0f0589442410b801000000bf010000004889e6ba140000000f0531c031ff488d742420ba010000000f05b8e700000031ff0f05
@@ -23,7 +25,10 @@ _BASE, _HEAD = 0x400000, 120
 
 
 def program(name="program", uid=0, gid=0, mode=0o4755):
-    """The executable in the working directory, which others may search from here on: its absolute path."""
+    """
+    The executable in the working directory, which others may search from here on: its absolute
+    path.
+    """
     size = _HEAD + len(_TEXT)
     head = b"\x7fELF\2\1\1" + bytes(9) + struct.pack(
         "<HHIQQQIHHHHHH", 2, 62, 1, _BASE + _HEAD, 64, 0, 0, 64, 56, 1, 0, 0, 0)
@@ -71,8 +76,8 @@ class Run:
 
 class WaitingExec:
     """
-    A process of an ordinary user in execve(2), which waits for the end of its second thread: that stands in its stop
-    at exit until `let_go`. `before` runs in the process first.
+    A process of an ordinary user in execve(2), which waits for the end of its second thread: that
+    stands in its stop at exit until `let_go`. `before` runs in the process first.
     """
 
     def __init__(self, path, before=None):

@@ -1,4 +1,6 @@
-"""userfaultfd(2) for tests: descriptors, requests, messages, and touches that let other threads run."""
+"""userfaultfd(2) for tests: descriptors, requests, messages, and touches that let other threads
+run.
+"""
 
 import ctypes
 import os

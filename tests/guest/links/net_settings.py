@@ -1,4 +1,6 @@
-"""/proc/sys/net: settings of network namespaces and of their links, and what they change (ip-sysctl of Linux)."""
+"""/proc/sys/net: settings of network namespaces and of their links, and what they change (ip-sysctl
+of Linux).
+"""
 
 import os
 import socket

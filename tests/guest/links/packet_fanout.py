@@ -1,4 +1,4 @@
-"""Packet sockets that share frames (PACKET_FANOUT of packet(7)): joining, and who gets what."""
+"""Packet sockets that share frames (PACKET_FANOUT of packet(7)): joining, and the choice."""
 
 import ctypes
 import shutil
@@ -16,7 +16,7 @@ kept = []
 
 
 def alone():
-    """A namespace with lo; what is sent to its port is read by nobody else."""
+    """A namespace with lo; no other socket receives what is sent to its port."""
     need_root()
     if shutil.which("ip") is None:
         skip("needs ip")

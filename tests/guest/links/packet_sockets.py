@@ -1,4 +1,6 @@
-"""Packet sockets (packet(7)) on the loopback and on pairs of virtual Ethernet, in a namespace of their own."""
+"""Packet sockets (packet(7)) on the loopback and on pairs of virtual Ethernet, in a namespace of
+their own.
+"""
 
 import ctypes
 import mmap

@@ -1,4 +1,6 @@
-"""What a network namespace and its links count of packets: /proc/net/snmp, netstat, snmp6, dev, and rtnetlink."""
+"""What a network namespace and its links count of packets: /proc/net/snmp, netstat, snmp6, dev, and
+rtnetlink.
+"""
 
 import os
 import signal
@@ -84,7 +86,7 @@ def datagrams():
     eq(found.pop("lo"), (128, 1, 128, 1))
     want = "Ip.InReceives Ip.InDelivers Ip.OutRequests Ip.OutTransmits Udp.OutDatagrams IpExt.InNoECTPkts"
     eq(found, {**{name: 1 for name in want.split()}, "IpExt.InOctets": 128, "IpExt.OutOctets": 128})
-    # Received is what somebody took.
+    # Only what a socket has read counts as received.
     eq(grown(lambda: receiver.recv(200, socket.MSG_PEEK)), {})
     eq(grown(lambda: receiver.recv(200)), {"Udp.InDatagrams": 1})
     receiver, sender = sockets(*V6)

@@ -1,4 +1,6 @@
-"""Links between network namespaces: veth pairs, bridges, addresses, routes, and sockets across them."""
+"""Links between network namespaces: veth pairs, bridges, addresses, routes, and sockets across
+them.
+"""
 
 import os
 import select
@@ -155,7 +157,10 @@ def what_nobody_has():
 
 
 def errors_of(s, seconds=8):
-    """What its queue of errors tells in time: bytes, the control message's level, the error, and where it was for."""
+    """
+    What its queue of errors tells in time: bytes, the control message's level, the error, and where
+    it was for.
+    """
     wait = select.poll()
     wait.register(s, 0)
     if not wait.poll(seconds * 1000):

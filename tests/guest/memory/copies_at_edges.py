@@ -1,4 +1,5 @@
-"""Copies that end at memory that may not be touched: what was copied, what is lost, what is kept."""
+"""Copies that end at memory that may not be touched: what was copied, what is lost, what is kept.
+"""
 
 import os
 import socket

@@ -1,4 +1,6 @@
-"""Flags and advice of calls on memory, one by one: each acts, by an expression whose value Linux gave."""
+"""Flags and advice of calls on memory, one by one: each acts, by an expression whose value Linux
+gave.
+"""
 
 import ctypes
 import os

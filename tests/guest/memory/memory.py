@@ -94,7 +94,7 @@ def shared_memory_is_shared():
     put(at, b"one")
     child_ok(lambda: (eq(get(at, 3), b"one"), put(at + PAGE, b"two"))[0])
     eq(get(at + PAGE, 3), b"two")
-    # A page that nobody had touched before the fork is shared too.
+    # A page that was untouched before the fork is shared too.
     child_ok(lambda: put(at + 2 * PAGE, b"three"))
     eq(get(at + 2 * PAGE, 5), b"three")
 

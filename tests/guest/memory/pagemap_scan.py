@@ -123,7 +123,7 @@ def what_was_written_since():
     eq(scan(at, 10, WRITTEN, shown=WRITTEN, vec=0, flags=PROTECTS), ([], 10))
     store(at, 3)
     store(at + PAGE, 3)
-    # Not more than is told.
+    # No more pages than `most`.
     eq(scan(at, 10, WRITTEN, shown=WRITTEN, flags=PROTECTS, most=1)[0], [(0, 1, WRITTEN)])
     eq(scan(at, 10, WRITTEN, shown=WRITTEN)[0], [(1, 1, WRITTEN)])
 

@@ -1,4 +1,4 @@
-"""userfaultfd(2): pages that are moved and poisoned, and what a monitor hears of changes of the memory it handles."""
+"""userfaultfd(2): pages that are moved and poisoned; events about changes of handled memory."""
 
 import ctypes
 import os

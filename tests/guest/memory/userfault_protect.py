@@ -1,4 +1,6 @@
-"""userfaultfd(2): write protection of shared memory and of pages that are not there, and without a handler (WP_ASYNC)."""
+"""userfaultfd(2): write protection of shared memory and of pages that are not there, and without a
+handler (WP_ASYNC).
+"""
 
 import os
 import struct
@@ -46,7 +48,7 @@ def writes_to_shared_memory(kind):
     store(at, 1)
     store(other + PAGE, 2)
     eq(protect(fd, at, 4 * PAGE), 0)
-    # Those that are mapped, those the file has, and those that nobody has.
+    # Pages that are mapped, pages that only the file has, and pages that do not exist.
     eq((load(at), load(at + PAGE), load(at + 2 * PAGE)), (1, 2, 0))
     store_waits(fd, at + 1, 11)
     store_waits(fd, at + PAGE + 1, 12)

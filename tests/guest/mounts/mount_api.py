@@ -1,4 +1,6 @@
-"""Mounts by descriptors: fsopen(2), fsconfig(2), fsmount(2), fspick(2), open_tree(2), move_mount(2), mount_setattr(2)."""
+"""Mounts by descriptors: fsopen(2), fsconfig(2), fsmount(2), fspick(2), open_tree(2),
+move_mount(2), mount_setattr(2).
+"""
 
 import ctypes
 import errno as E

@@ -1,4 +1,6 @@
-"""Ids of mount namespaces: statmount(2) and listmount(2) of other ones, and the requests of ioctl_ns(2) about them."""
+"""Ids of mount namespaces: statmount(2) and listmount(2) of other ones, and the requests of
+ioctl_ns(2) about them.
+"""
 
 import ctypes
 import fcntl

@@ -1,4 +1,5 @@
-"""Mounts of a more privileged namespace: locked, and what a new proc or sysfs may reveal of them."""
+"""Mounts of a more privileged namespace: locked, and what a new proc or sysfs may reveal of them.
+"""
 
 import errno as E
 import os

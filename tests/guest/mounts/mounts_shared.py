@@ -1,4 +1,6 @@
-"""Shared subtrees and mount namespaces: mount_namespaces(7), pivot_root(2), umount2(2), locked mounts."""
+"""Shared subtrees and mount namespaces: mount_namespaces(7), pivot_root(2), umount2(2), locked
+mounts.
+"""
 
 import errno
 import os

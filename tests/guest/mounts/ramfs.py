@@ -1,4 +1,4 @@
-"""ramfs: a tmpfs without limits, attributes and room set aside, for who asks for it by name."""
+"""ramfs: mounted by its name, a tmpfs without limits, extended attributes and fallocate(2)."""
 
 import os
 from errno import EINVAL, EOPNOTSUPP

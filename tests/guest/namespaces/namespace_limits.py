@@ -1,4 +1,6 @@
-"""How many namespaces a user may have: /proc/sys/user (namespaces(7), "The /proc/sys/user directory")."""
+"""How many namespaces a user may have: /proc/sys/user (namespaces(7), "The /proc/sys/user
+directory").
+"""
 
 import errno
 import os
@@ -64,7 +66,7 @@ def soon(fn):
 
 
 def one(flags):
-    """Make namespaces in a child, which ends; raises what it was told."""
+    """Makes namespaces in a child, which ends; raises the error of the child's call."""
     def inner():
         try:
             unshare(flags)

@@ -1,4 +1,5 @@
-"""unshare(2), setns(2), maps of ids and mount propagation, by privilege: an error or a rule a case."""
+"""unshare(2), setns(2), maps of ids and mount propagation, by privilege: an error or a rule a case.
+"""
 
 import os
 

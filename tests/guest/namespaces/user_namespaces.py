@@ -1,4 +1,4 @@
-"""User namespaces: user_namespaces(7): maps of ids, what root of one may do and what not, who may look in."""
+"""User namespaces: user_namespaces(7): maps of ids, rights of their root, access from outside."""
 
 import ctypes
 import errno
@@ -15,7 +15,7 @@ from lib.namespaces import (NEWIPC, NEWNET, NEWNS, NEWUSER, NEWUTS, as_user, clo
 
 
 def body(fn):
-    """The body runs in a child in a directory that everybody may enter."""
+    """The body runs in a child in a directory that all users may enter."""
     def outer():
         need_root()
         os.chmod(".", 0o755)

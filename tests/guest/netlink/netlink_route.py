@@ -1,4 +1,5 @@
-"""rtnetlink(7): what its multicast groups are told, neighbours, rules, errors in words, and membership."""
+"""rtnetlink(7): messages of its multicast groups, neighbours, rules, extended errors, membership.
+"""
 
 import fcntl
 import os
@@ -42,8 +43,9 @@ def listener(*groups):
 
 def told(n, command, kinds, enough=len):
     """
-    Messages of these kinds that a command brings, read until `enough` holds of them. Linux sends all but a change of
-    carrier before it answers the command, so that a caller that expects none need not wait.
+    Messages of these kinds that a command brings, read until `enough` holds of them. Linux sends
+    all but a change of carrier before it answers the command, so that a caller that expects none
+    need not wait.
     """
     n.pending()
     ip(command)

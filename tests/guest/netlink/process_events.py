@@ -36,7 +36,7 @@ def decoded(one):
 
 
 def events_of(n, pid):
-    """What was told of a process (a fork: by its child), the kinds in order, until its end."""
+    """The events of a process (a fork: of its child), by kind in order, until its end."""
     found = {}
     deadline = time.time() + 5
     while EXIT not in found and time.time() < deadline:

@@ -1,4 +1,6 @@
-"""NETLINK_SOCK_DIAG (sock_diag(7)): lists of sockets with what ss(8) wants, filters, one by its name, and SOCK_DESTROY."""
+"""NETLINK_SOCK_DIAG (sock_diag(7)): lists of sockets with what ss(8) wants, filters, one by its
+name, and SOCK_DESTROY.
+"""
 
 import os
 import socket

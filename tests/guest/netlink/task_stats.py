@@ -158,7 +158,7 @@ def a_list_of_processors(text, code):
 
 
 def ends(n, pid):
-    """What was told of the end of threads, by number; until that of `pid` has come."""
+    """The messages about threads that ended, by number, until that of `pid` has come."""
     found = {}
     deadline = time.time() + 5
     while pid not in found and time.time() < deadline:

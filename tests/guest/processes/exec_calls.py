@@ -1,4 +1,4 @@
-"""execve(2): errors, scripts, arguments and environment, what survives, who is killed."""
+"""execve(2): errors, scripts, arguments and environment, what survives, which threads end."""
 
 import os
 import signal

@@ -1,4 +1,5 @@
-"""Where programs lie in memory: what a user's programs and their addresses tell of those of others."""
+"""Where programs lie in memory: what a user's programs and their addresses tell of those of others.
+"""
 
 from lib.guest import *
 from lib.setid import *

@@ -1,4 +1,6 @@
-"""Options, commands and flags of calls on processes, one by one: each acts, by an expression whose value Linux gave."""
+"""Options, commands and flags of calls on processes, one by one: each acts, by an expression whose
+value Linux gave.
+"""
 
 import ctypes
 import os

@@ -1,4 +1,6 @@
-"""What a pidfd tells of its process: fdinfo, and ioctl(2) for its namespaces; numbers that clone3(2) is to give."""
+"""What a pidfd tells of its process: fdinfo, and ioctl(2) for its namespaces; numbers that
+clone3(2) is to give.
+"""
 
 import ctypes
 import errno

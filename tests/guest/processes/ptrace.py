@@ -467,7 +467,9 @@ def told():
 
 
 def hears_of_the_end(tid, w):
-    """Traces a thread that ends when something is written to `w`: SIGCHLD comes, then wait has it."""
+    """
+    Traces a thread that ends when something is written to `w`: SIGCHLD comes, then wait has it.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     eq(pt(SEIZE, tid), 0)
     os.write(w, b"x")

@@ -15,7 +15,9 @@ USR1 = signal.SIGUSR1
 
 
 def raised(fn, options=0):
-    """A tracee that runs fn(ready), where ready() stops it by SIGUSR1; here it stands in that stop."""
+    """
+    A tracee that runs fn(ready), where ready() stops it by SIGUSR1; here it stands in that stop.
+    """
     pid = tracee(lambda: fn(lambda: os.kill(os.getpid(), USR1)) or 0, options)
     go(CONT, pid)
     stops(pid, USR1)
@@ -286,7 +288,8 @@ def debug(pid, index, value=None):
 def writes_can_be_watched():
     buf = ctypes.create_string_buffer(16)
     word = (ctypes.addressof(buf) + 7) // 8 * 8
-    # mov dword [rdi+4], 1; mov dword [rdi], 2; mov byte [rdi], 2; mov dword [rdi], 7; mov eax, 3; ret
+    # mov dword [rdi+4], 1; mov dword [rdi], 2; mov byte [rdi], 2; mov dword [rdi], 7; mov eax, 3;
+    # ret
     pid, at = stepped("c7470401000000 c70702000000 b803000000 c70707000000 c3", word)
     eq(debug(pid, 0, word), 0)
     eq(debug(pid, 7, 1 | 0xD << 16), 0, "4 bytes, written")
@@ -373,7 +376,9 @@ def a_fault_stops_with_its_signal():
 
 @test
 def a_function_can_be_called():
-    """As a debugger does: registers are kept, a call is made, a breakpoint at its return ends it."""
+    """
+    As a debugger does: registers are kept, a call is made, a breakpoint at its return ends it.
+    """
     fn, at = code("8d0477 c3", ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong)
     trap, trap_at = code("cc")
     pid = raised(lambda ready: ready())

@@ -1,4 +1,6 @@
-"""Attributes of threads and of the system that are kept and shown: prctl(2), sched_setattr(2), security modules, kcmp(2)."""
+"""Attributes of threads and of the system that are kept and shown: prctl(2), sched_setattr(2),
+security modules, kcmp(2).
+"""
 
 import ctypes
 import mmap

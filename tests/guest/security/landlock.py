@@ -1,4 +1,5 @@
-"""landlock(7): arguments, layers, inheritance, network, scopes, ptrace. Files: landlock_files.py."""
+"""landlock(7): arguments, layers, inheritance, network, scopes, ptrace. Files: landlock_files.py.
+"""
 
 import ctypes
 import errno

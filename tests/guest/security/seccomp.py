@@ -28,7 +28,7 @@ def killed_by(fn, signo, what=""):
 
 
 def taken(program, what):
-    """Of which only a call that nobody makes gets to see anything."""
+    """Installs a program in a child; only a call that no code makes runs it to its end."""
     guard = ld(NR_AT) + insn(JEQ, 9999, 1, 0) + ret(ALLOW)
 
     def body():

@@ -1,4 +1,5 @@
-"""Signals that the processor raises: siginfo, machine context, repair and return, death by default."""
+"""Signals that the processor raises: siginfo, machine context, repair and return, death by default.
+"""
 
 import ctypes
 import os

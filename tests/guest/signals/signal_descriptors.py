@@ -1,4 +1,4 @@
-"""signalfd(2) with several threads and processes: what is pending is the reader's, whoever made the descriptor."""
+"""signalfd(2) with several threads: a read takes signals of the reader, not of the creator."""
 
 import ctypes
 import os

@@ -359,7 +359,7 @@ def kill_forms_and_permissions():
         gives(-EPERM, NR.kill, victim, 0)
         gives(-EPERM, NR.kill, 1, 0)
     child_ok(stranger)
-    # Nobody may fake a siginfo of the kernel or of kill(2) for another process.
+    # No process may fake a siginfo of the kernel or of kill(2) for another process.
     eq(queue(victim, signal.SIGUSR1, 0, code=0), -EPERM)
     eq(queue(victim, signal.SIGUSR1, 0, code=-6), -EPERM)
     os.kill(victim, 9)
@@ -534,7 +534,8 @@ def alternate_stack():
 
 @test
 def storm_of_signals():
-    # A handler in machine code: one in Python may come while Python allocates, and ruins what it finds.
+    # A handler in machine code: one in Python may come while Python allocates, and ruins what it
+    # finds.
     count = ctypes.c_uint64()
     code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     # mov rax, &count; lock inc qword [rax]; ret

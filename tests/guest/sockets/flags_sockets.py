@@ -1,4 +1,6 @@
-"""Families, types, options and flags of sockets, one by one: what is set reads back as on Linux, what acts acts."""
+"""Families, types, options and flags of sockets, one by one: what is set reads back as on Linux,
+what acts acts.
+"""
 
 import ctypes
 import os

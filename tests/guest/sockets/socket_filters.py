@@ -1,4 +1,6 @@
-"""Filters of sockets (SO_ATTACH_FILTER of socket(7)): which programs are taken, and what they see and keep."""
+"""Filters of sockets (SO_ATTACH_FILTER of socket(7)): which programs are taken, and what they see
+and keep.
+"""
 
 import ctypes
 import os
@@ -211,7 +213,7 @@ KINDS = [("dgram", socket.SOCK_DGRAM), ("seqpacket", socket.SOCK_SEQPACKET)]
 
 
 def unix_kept(kind, data, *ops):
-    """What of a message to a UNIX socket a program keeps; None if it drops it. The sender hears of nothing."""
+    """What a program keeps of a message to a UNIX socket; None if it drops it. Sends succeed."""
     a, b = socket.socketpair(socket.AF_UNIX, kind)
     eq(attach(b, *ops), 0)
     eq(a.send(data), len(data))

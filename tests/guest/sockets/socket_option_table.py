@@ -1,4 +1,6 @@
-"""Every option of sockets of nine kinds: what it is at first, what is left of values, and what other lengths do."""
+"""Every option of sockets of nine kinds: what it is at first, what is left of values, and what
+other lengths do.
+"""
 
 import ctypes
 import errno
@@ -16,8 +18,8 @@ ROOMS = 300, 4, 2, 0, -1
 VALUES = [struct.pack("i", n) for n in (0, 1, 2, -1, 300)]
 LENGTHS = b"", b"\1", struct.pack("ii", 1, 1)
 
-# Options by kinds of sockets (level.number); what getsockopt says to those rooms ("-": nothing); for each value what
-# setsockopt and getsockopt say; the same for each length.
+# Options by kinds of sockets (level.number); what getsockopt says to those rooms ("-": nothing);
+# for each value what setsockopt and getsockopt say; the same for each length.
 TABLE = [
     ("tcp4 tcp6 udp4 udp6 raw4 raw6 ustr udgm nl: SOL.1 SOL.5 SOL.6 SOL.9 SOL.10 SOL.11 SOL.29 SOL.35 SOL.40 SOL.41 SOL.43 SOL.44 SOL.45 SOL.63 SOL.64 SOL.69 SOL.75; tcp4 tcp6 udp4 udp6 ustr udgm nl: SOL.2; tcp4 tcp6 udp4 udp6 raw4 raw6: SOL.15; tcp4 tcp6: TCP.1 TCP.3; udp4 udp6: UDP.1 UDP.101 UDP.102 UDP.104", "0 0 0000 - EINVAL", "0>0 0>1 0>1 0>1 0>1", "EINVAL>0 EINVAL>0 0>1"),
     ("raw4 raw6: SOL.2; tcp4 tcp6: TCP.12", "1 1 0100 - EINVAL", "0>0 0>1 0>1 0>1 0>1", "EINVAL>1 EINVAL>1 0>1"),

@@ -1,4 +1,6 @@
-"""Options of sockets (socket(7), ip(7), ipv6(7), tcp(7)): what they show at first, what they take, and what they refuse."""
+"""Options of sockets (socket(7), ip(7), ipv6(7), tcp(7)): what they show at first, what they take,
+and what they refuse.
+"""
 
 import os
 import socket

@@ -1,4 +1,6 @@
-"""What newer options of sockets do: looks from an offset, zero copy, times of sending, processes of peers, bound links."""
+"""What newer options of sockets do: looks from an offset, zero copy, times of sending, processes of
+peers, bound links.
+"""
 
 import ctypes
 import errno

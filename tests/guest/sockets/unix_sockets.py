@@ -1,4 +1,5 @@
-"""UNIX sockets: stream, datagram, seqpacket, names, SCM_RIGHTS, SCM_CREDENTIALS, shutdown, errors."""
+"""UNIX sockets: stream, datagram, seqpacket, names, SCM_RIGHTS, SCM_CREDENTIALS, shutdown, errors.
+"""
 
 import array
 import ctypes

@@ -1,4 +1,6 @@
-"""Calls that programs make seldom, by their numbers: each does what Linux does, good and bad arguments."""
+"""Calls that programs make seldom, by their numbers: each does what Linux does, good and bad
+arguments.
+"""
 
 import ctypes
 import os

@@ -1,4 +1,6 @@
-"""Flags and commands of calls about mounts, namespaces and the system, one by one, by expressions whose value Linux gave."""
+"""Flags and commands of calls about mounts, namespaces and the system, one by one, by expressions
+whose value Linux gave.
+"""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""Calls that a kernel has not, or grants to nobody here: each fails as Linux 6.12 lets it fail."""
+"""Calls that the kernel does not have or refuses to all: each fails as on Linux 6.12."""
 
 import os
 import signal

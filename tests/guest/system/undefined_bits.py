@@ -1,4 +1,6 @@
-"""Bits and numbers that mean nothing: each bit of each flags argument that no flag has, each number next to the known commands."""
+"""Bits and numbers that mean nothing: each bit of each flags argument that no flag has, each number
+next to the known commands.
+"""
 
 import ctypes
 import os

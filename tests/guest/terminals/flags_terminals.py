@@ -1,4 +1,6 @@
-"""Requests of ioctl(2), one by one, on terminals, files, pipes and sockets: each acts, by an expression whose value Linux gave."""
+"""Requests of ioctl(2), one by one, on terminals, files, pipes and sockets: each acts, by an
+expression whose value Linux gave.
+"""
 
 import ctypes
 import os

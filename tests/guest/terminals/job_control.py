@@ -1,4 +1,5 @@
-"""Job control: stops from the terminal, background reads and writes, orphans, hang-up, bash's jobs."""
+"""Job control: stops from the terminal, background reads and writes, orphans, hang-up, bash's jobs.
+"""
 
 import os
 import pty

@@ -1,4 +1,5 @@
-"""Terminals, a setting, request or event a case: input, output, VMIN and VTIME, sessions, packets."""
+"""Terminals, a setting, request or event a case: input, output, VMIN and VTIME, sessions, packets.
+"""
 
 import errno
 import os

@@ -1,4 +1,6 @@
-"""Requests on terminals, sessions, hang-up, packet mode, sizes: an error, a request or an event a case."""
+"""Requests on terminals, sessions, hang-up, packet mode, sizes: an error, a request or an event a
+case.
+"""
 
 import os
 import pty
@@ -150,7 +152,9 @@ def external(fd):
 
 
 def session(fn, controls=True):
-    """What fn(terminal, master) gives in a leader of a new session, with the terminal or without."""
+    """
+    What fn(terminal, master) gives in a leader of a new session, with the terminal or without.
+    """
     r, w = os.pipe()
     m, s = pty.openpty()
 

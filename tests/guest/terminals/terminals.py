@@ -349,7 +349,9 @@ def shell_on_a_terminal():
         out = out.split(text, 1)[1]
 
     def in_front(name):
-        """The foreground process group is this program's: bash made it, and the program is there."""
+        """
+        The foreground process group is this program's: bash made it, and the program is there.
+        """
         wait_until(lambda: (group := os.tcgetpgrp(m)) != pid and comm_of(group) == name, name + " in front")
     until(b"$ ")
     os.write(m, b"echo $((6*7)); tty\n")

@@ -415,7 +415,8 @@ def work_without_calls_counts_at_once():
 def the_thread_that_works_is_profiled():
     from lib.native import action_at, code
     hits = (ctypes.c_uint64 * 8192)()
-    # movabs rax, hits; mov ecx, 1; lock xadd [rax], rcx; mov rdx, fs:[0x10]; mov [rax+rcx*8+8], rdx; ret
+    # movabs rax, hits; mov ecx, 1; lock xadd [rax], rcx; mov rdx, fs:[0x10]; mov [rax+rcx*8+8],
+    # rdx; ret
     _, handler = code("48b8" + struct.pack("<Q", ctypes.addressof(hits)).hex() +
                       "b901000000 f0480fc108 6448 8b142510000000 488954c808 c3")
     action_at(signal.SIGPROF, handler)

@@ -1,4 +1,6 @@
-"""Clocks and flags of calls on time, one by one: each acts, by an expression whose value Linux gave."""
+"""Clocks and flags of calls on time, one by one: each acts, by an expression whose value Linux
+gave.
+"""
 
 import ctypes
 import os

@@ -1,4 +1,6 @@
-"""Rings the doorbell as often as it can, from every system call instruction of the stub, with every plausible argument."""
+"""Rings the doorbell as often as it can, from every system call instruction of the stub, with every
+plausible argument.
+"""
 
 from hostile import *
 

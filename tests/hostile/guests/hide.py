@@ -1,4 +1,6 @@
-"""Hides from the kick: blocks every signal behind the kernel's back and computes for ever. It must die when asked to."""
+"""Hides from the kick: blocks every signal behind the kernel's back and computes for ever. It must
+die when asked to.
+"""
 
 from hostile import *
 
@@ -15,7 +17,8 @@ def hidden(how):
     become_nobody()
     if how == "spin":
         native.go(SPIN, [0] * 15)
-    # struct rt_sigframe behind a return address: ucontext with every signal blocked and rip at the loop.
+    # struct rt_sigframe behind a return address: ucontext with every signal blocked and rip at the
+    # loop.
     uc = bytearray(968)
     struct.pack_into("<Q", uc, 296, (1 << 64) - 1)
     struct.pack_into("<Q", uc, 40 + 16 * 8, SPIN)
@@ -39,7 +42,7 @@ os.kill(pid, signal.SIGKILL)
 assert os.waitpid(pid, 0)[1] == signal.SIGKILL
 assert time.monotonic() - start < 2, "a loop is no hiding place"
 
-# Who hides from both signals dies, and takes nobody along.
+# A worker that hides from both signals dies, and no other does.
 victim, stopped = quietly(lambda: hidden("sigreturn")), quietly(lambda: hidden("sigreturn"))
 time.sleep(0.3)
 assert os.waitpid(-1, os.WNOHANG) == (0, 0), "a hidden worker ended by itself"

@@ -1,4 +1,6 @@
-"""What the hostile guests share: machine code of `trampoline.ts`, workers that may die or hang, seeds."""
+"""What the hostile guests share: machine code of `trampoline.ts`, workers that may die or hang,
+seeds.
+"""
 
 import ctypes
 import json
@@ -115,7 +117,9 @@ def quietly(fn):
 
 
 def reap(pid, timeout):
-    """Waits for a worker; ends it when it takes too long. Its wait status, and whether it was overdue."""
+    """
+    Waits for a worker; ends it when it takes too long. Its wait status, and whether it was overdue.
+    """
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         done, status = os.waitpid(pid, os.WNOHANG)

@@ -1,4 +1,6 @@
-"""Jumps into the stub's text, at one offset after the other, with registers that may mean something there."""
+"""Jumps into the stub's text, at one offset after the other, with registers that may mean something
+there.
+"""
 
 from hostile import *
 

@@ -1,4 +1,6 @@
-"""Takes all that there is: processes, threads, descriptors, mappings, memory, pipes, sockets, files."""
+"""Takes all that there is: processes, threads, descriptors, mappings, memory, pipes, sockets,
+files.
+"""
 
 import errno
 import resource

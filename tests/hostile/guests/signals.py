@@ -1,4 +1,6 @@
-"""Floods signals: processes that send all kinds to each other, with handlers that nest and never return in time."""
+"""Floods signals: processes that send all kinds to each other, with handlers that nest and never
+return in time.
+"""
 
 from hostile import *
 

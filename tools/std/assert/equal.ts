@@ -103,7 +103,9 @@ function compareMaps(a: Map<unknown, unknown>, b: Map<unknown, unknown>, open: P
   return true;
 }
 
-/** The keys that count: enumerable ones of plain objects and arrays, else all, of prototypes too. */
+/**
+ * The keys that count: enumerable ones of plain objects and arrays, else all, of prototypes too.
+ */
 function keysOf(v: object): PropertyKey[] {
   const prototype = Object.getPrototypeOf(v);
   if (prototype === null || prototype === Object.prototype || prototype === Array.prototype) {
