@@ -10,12 +10,14 @@ const DOCSTRING = '"""';
 
 /** What is behind a mark of a comment in a line of code, in its columns. */
 function trailing(line: string, mark: RegExp): string {
-  const found = mark.exec(line);
-  if (found === null) return "";
-  const before = line.slice(0, found.index);
-  // Behind an odd number of quotes the mark is in a text.
-  const isInText = ['"', "'", "`"].some((quote) => before.split(quote).length % 2 === 0);
-  return isInText ? "" : " ".repeat(found.index) + line.slice(found.index);
+  for (const { index } of line.matchAll(mark)) {
+    const before = line.slice(0, index);
+    // Behind an odd number of quotes the mark is in a text.
+    if (['"', "'", "`"].every((quote) => before.split(quote).length % 2 === 1)) {
+      return " ".repeat(index) + line.slice(index);
+    }
+  }
+  return "";
 }
 
 function ofTypeScript(lines: readonly string[]): string[] {
@@ -23,24 +25,25 @@ function ofTypeScript(lines: readonly string[]): string[] {
   return lines.map((line) => {
     if (isOpen || /^\s*\/\*/.test(line)) {
       isOpen = !line.includes("*/");
-      return line.replace(/^(\s*)\/?\*+/, "$1 ").replace(/\*\/.*$/, "");
+      return line.replace(/\*\/.*$/, "").replace(/^(\s*)\/?\*+/, "$1 ");
     }
     if (/^\s*\/\//.test(line)) return line.replace("//", "  ");
-    return trailing(line, /\s\/\/ /).replace("//", "  ");
+    return trailing(line, /\s\/\/ /g).replace("//", "  ");
   });
 }
 
 function ofPython(lines: readonly string[]): string[] {
-  let isOpen = false;
+  let open: "" | "comment" | "text" = "";
   return lines.map((line) => {
-    const opens = !isOpen && line.trimStart().startsWith(DOCSTRING);
-    if (isOpen || opens) {
-      const marks = line.split(DOCSTRING).length - 1;
-      if (marks % 2 === 1) isOpen = !isOpen;
-      return line.replaceAll(DOCSTRING, "   ");
+    const isOpening = open === "" && line.trimStart().startsWith(DOCSTRING);
+    const isComment = open === "comment" || isOpening, isText = open === "text";
+    if (line.split(DOCSTRING).length % 2 === 0) {
+      open = open !== "" ? "" : isOpening ? "comment" : "text";
     }
+    if (isComment) return line.replaceAll(DOCSTRING, "   ");
+    if (isText) return "";
     if (/^\s*#/.test(line)) return line.replace("#", " ");
-    return trailing(line, /\s\s# /).replace("#", " ");
+    return trailing(line, /\s\s# /g).replace("#", " ");
   });
 }
 

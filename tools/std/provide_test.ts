@@ -34,7 +34,7 @@ function entries(root: string): string[] {
   return [...Deno.readDirSync(`${root}/vendor`)].map((entry) => entry.name).sort();
 }
 
-Deno.test("deno.json pins each package that has a stand-in, and takes none from a link", async () => {
+Deno.test("deno.json pins each package that has a stand-in, and links none", async () => {
   const { imports, links } = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.json`));
   const folders = [...Deno.readDirSync(`${ROOT}/tools/std`)].filter((entry) => entry.isDirectory);
   assertEquals(Object.keys(imports).sort(), folders.map(({ name }) => `@std/${name}`).sort());
@@ -48,7 +48,8 @@ Deno.test("stand-ins are used without JSR, follow their sources, and go when JSR
   inProject(async (root) => {
     assertFalse(await provide(root, registry(false)));
     assertEquals(entries(root), ["jsr.io", "stand_ins.txt"]);
-    await Deno.writeTextFile(`${root}/a.ts`, `import { join } from "@std/path"; join("a", "b");`);
+    const program = 'import { join } from "@std/path"; join("a", "b");';
+    await Deno.writeTextFile(`${root}/a.ts`, program);
     // Deno itself, which cannot fetch anything, takes them for packages of JSR.
     const args = ["run", "--cached-only", `--config=${root}/deno.json`, `${root}/a.ts`];
     const { success, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
