@@ -67,7 +67,7 @@ export class Bundle {
     Deno.writeTextFileSync(`${this.dir}/config.json`, JSON.stringify(config));
   }
 
-  /** `options` are those in front of the verb. */
+  /** `options` stand in front of the verb. */
   run(runtime: RuntimeName, options: readonly string[] = []): Promise<Finished> {
     return run(this.commandLine(runtime, options), { timeoutS: TIMEOUT_S });
   }
@@ -80,7 +80,8 @@ export class Bundle {
   }
 
   /**
-   * Mounts a file system on a directory of the bundle, until it is removed: whether that went well.
+   * Mounts a file system on a directory of the bundle, until the bundle is removed. False when
+   * mount(2) failed.
    */
   mount(path: string, type = "tmpfs", options = "rw", source: string = type): boolean {
     const args = ["-t", type, "-o", options, source, path];

@@ -1,23 +1,23 @@
 /**
- * Containers and what they print: a script, a change of config.json, and the expected output. A
- * case that does not say otherwise is also run by runc, which has to agree. Not a test:
- * bundle_test.ts runs them.
+ * Containers and what they print: a script, a change of config.json, and the expected output. runc
+ * runs each case too and has to agree, unless the case says otherwise. Not a test: bundle_test.ts
+ * runs them.
  */
 
 import type { Bundle, BundleConfig } from "./bundle.ts";
 
 export interface BundleCase {
   readonly name: string;
-  /** Run by a shell; with `args` those are the command. */
+  /** The script of the container's shell; the arguments of the command when there are `args`. */
   readonly script: string;
   /** Standard output, exactly. */
   readonly prints: string;
   /** Changes the config.json, and puts files into the bundle. */
   readonly prepare?: (config: BundleConfig, bundle: Bundle) => void;
-  /** What is to be seen on the host when it has ended. */
+  /** What the host has to show after the container's end. */
   readonly after?: (bundle: Bundle) => void;
   readonly code?: number;
-  /** Why runc is not asked. */
+  /** Why runc does not run the case. */
   readonly notRunc?: string;
 }
 
@@ -326,7 +326,7 @@ export const MOUNT_CASES: readonly BundleCase[] = [
       Deno.mkdirSync(`${b.dir}/src`);
       Deno.writeTextFileSync(`${b.dir}/src/f`, "f\n");
       Deno.mkdirSync(`${b.root}/deep/er`, { recursive: true });
-      // Each leads out of the root, taken by the host.
+      // Each link leads out of the root directory, if the host resolves it.
       Deno.symlinkSync("/etc/away", `${b.root}/abs`);
       Deno.symlinkSync("../../../../../../up", `${b.root}/rel`);
       Deno.symlinkSync(`${b.dir}/outside`, `${b.root}/to`);

@@ -1,7 +1,6 @@
 /**
- * Bundles: what config.json says about a process and its files is so, by what is seen inside. The
- * same containers are run by runc where it is installed and may be used, and have to print the
- * same.
+ * Bundles: a process inside sees that config.json holds. runc runs the same containers where it is
+ * installed and this user may run it, and has to print the same.
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
@@ -50,7 +49,7 @@ for (const test of CASES) {
   });
 }
 
-/** Changes of config.json that cannot be done, and what the message says. */
+/** Changes of config.json that fail, and the message of each. */
 const REFUSALS: Record<string, [change: (config: BundleConfig) => void, message: RegExp]> = {
   "a missing source": [
     (c) =>
@@ -114,7 +113,7 @@ for (const [name, [change, message]] of Object.entries(REFUSALS)) {
   });
 }
 
-/** Waits for a file, then shows it; ends by itself. */
+/** Waits for a file, prints it and ends. */
 const AWAIT = (path: string) =>
   `i=0; until [ -e ${path} ] || [ $i = 200 ]; do i=$((i+1)); sleep 0.05; done; cat ${path}`;
 
@@ -274,7 +273,7 @@ while True:
 print(data[:5].decode(), len(data) - 5)
 `;
 
-/** Answers one connection with what it got, in capitals: how many bytes those were. */
+/** Answers one connection with the bytes that it received, in capitals; prints their number. */
 async function serveOnce(server: Deno.UnixListener): Promise<number> {
   const connection = await server.accept(), chunks: Uint8Array[] = [];
   const buffer = new Uint8Array(65536);

@@ -1,6 +1,6 @@
 /**
- * The command line of a runtime where no container is needed: as runc's. Not a test:
- * command_test.ts runs them.
+ * Command lines of a runtime that need no container: exit codes and output are those of runc. Not a
+ * test: command_test.ts runs them.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
@@ -9,7 +9,7 @@ import { shellConfig } from "./bundle.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { LifecycleCase } from "./lifecycle_cases.ts";
 
-/** How each verb is called about a container. */
+/** The arguments of each verb that names a container. */
 const VERBS: Readonly<Record<string, readonly string[]>> = {
   start: [],
   state: [],
@@ -25,7 +25,7 @@ const VERBS: Readonly<Record<string, readonly string[]>> = {
 /** Verbs that take an id and nothing behind it. */
 const ONE_WORD = "create run start state delete pause resume events update".split(" ");
 
-/** What a failure of a verb exits with. */
+/** The exit code of a verb that fails. */
 function codeOf(verb: string): number {
   return verb === "exec" ? 255 : 1;
 }
@@ -209,7 +209,7 @@ export const COMMAND_CASES: readonly LifecycleCase[] = [
   ...[...IDS, ...LOGS, ...ROOTS, ...CREATING],
 ];
 
-/** With a container of its own each. */
+/** Each case has a container of its own. */
 export const OWN_CASES: readonly LifecycleCase[] = [
   {
     name: "--debug says more",

@@ -1,4 +1,4 @@
-/** The command line of dvisor and, where it is installed and may be asked, of runc. */
+/** The command line of dvisor and, where this user may run it, of runc. */
 
 import { COMMAND_CASES, OWN_CASES } from "./command_cases.ts";
 import { testCases, testCasesOnOne } from "./lifecycle.ts";

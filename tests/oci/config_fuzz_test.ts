@@ -1,7 +1,7 @@
 /**
- * Mutations of a config.json that has everything: types, sizes, `..`, paths through links of the
- * root directory that lead out, huge lists. A container runs or is refused with one line that names
- * the JSON path; nothing outside of its root directory changes, and nothing is left.
+ * Mutations of a config.json with all its members: types, sizes, `..`, paths through links that
+ * lead out of the root directory, huge lists. A container runs, or is refused with one line that
+ * names the JSON path. Nothing outside of its root directory changes, and nothing is left behind.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
@@ -19,10 +19,10 @@ const TIMEOUT_S = 60;
 /** LIMIT: characters of a message. */
 const MESSAGE_MAX = 1000;
 const LONG = 5000;
-/** LIMIT: about so many bytes a config.json may get. */
+/** LIMIT: bytes of a config.json, about. */
 const CONFIG_MAX = 2e6;
 
-/** Of all kinds; what they share are files of the bundle. */
+/** Mounts of all kinds; their sources are files of the bundle. */
 function everything(bundle: Bundle): BundleConfig {
   const config = shellConfig(""), { dir } = bundle;
   Object.assign(config.process, {
@@ -87,7 +87,7 @@ function repeated(values: readonly unknown[]): unknown[] {
   return Array.from({ length: count }, (_, i) => values[i % Math.max(1, values.length)]);
 }
 
-/** Something else in the place of `old`; undefined: nothing at all. */
+/** Another value in the place of `old`; undefined to remove it. */
 function hostile(random: Random, old: unknown, bundle: Bundle): unknown {
   const paths = [
     ...[
@@ -129,10 +129,7 @@ function sizeOf(config: BundleConfig): number {
   return JSON.stringify(config).length;
 }
 
-/**
- * The host's directories that config.json may choose freely: what happens there would be as it
- * says.
- */
+/** Directories of the host that config.json may name as it likes: a change there is allowed. */
 function isHostPath(path: readonly string[]): boolean {
   return ["root", "source"].some((name) => path.includes(name)) && path.at(-1) !== "readonly";
 }
@@ -179,7 +176,7 @@ Deno.test({
     }),
 });
 
-/** Some changed files, one after the other, in one bundle. */
+/** Several mutations of config.json, one after the other, in one bundle. */
 async function runChanged(random: Random): Promise<void> {
   const bundle = new Bundle();
   try {
@@ -189,7 +186,7 @@ async function runChanged(random: Random): Promise<void> {
     for (let i = 0; i < MUTATIONS; i++) {
       const config = everything(bundle);
       const changed: string[] = [];
-      // A large one is enough: whatever is in it could be changed next.
+      // A config.json that has become large gets no further mutation.
       for (let n = 1 + random.below(3); n > 0 && sizeOf(config) < LONG; n--) {
         changed.push(mutate(random, config, bundle));
       }
@@ -212,7 +209,7 @@ Deno.test({
   fn: () => runCases("config", CASES, runChanged),
 });
 
-/** One line that says where, or which program it is that does not run. */
+/** The message is one line, with the JSON path or the program that does not run. */
 function assertRefused(message: string, what: string): void {
   const lines = message.trim().split("\n");
   assert(lines.every((line) => line.length < MESSAGE_MAX), what);

@@ -1,7 +1,4 @@
-/**
- * What config.json cannot say: refused by dvisor and, where it is installed and may be asked, by
- * runc.
- */
+/** Invalid files config.json: dvisor refuses them, and so does runc where this user may run it. */
 
 import { testCasesOnOne } from "./lifecycle.ts";
 import { REFUSALS } from "./refusal_cases.ts";

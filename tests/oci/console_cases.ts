@@ -1,4 +1,4 @@
-/** Terminals over a console socket, as containerd's shim and conmon take them. Not a test. */
+/** Terminals over a console socket, as containerd's shim and conmon receive them. Not a test. */
 
 import { TIOCSWINSZ } from "../../ffi/abi/ioctl.ts";
 import { POLLIN } from "../../ffi/abi/poll.ts";

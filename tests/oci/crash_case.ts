@@ -61,12 +61,12 @@ export const ID = "c1";
 type Status = "none" | "creating" | "created" | "running" | "paused" | "stopped";
 
 export interface Verb {
-  /** The container before it. */
+  /** The status of the container before the verb. */
   readonly from: Exclude<Status, "creating">;
-  /** What it can be when the verb has said that it is done. */
+  /** The statuses that it may have after the verb succeeded. */
   readonly to: readonly Status[];
   readonly args: readonly string[];
-  /** It goes on until the container ends. */
+  /** The verb returns at the end of the container. */
   readonly isEndless?: boolean;
 }
 
@@ -116,7 +116,7 @@ export const VERB_NAMES: readonly VerbName[] = [
   "delete --force",
 ];
 
-/** Those that change something. */
+/** Verbs that change something. */
 const RIVALS = [
   "create",
   "start",
@@ -145,16 +145,16 @@ export interface Outcome {
   readonly problems: readonly string[];
   /** The victim was there, and the verb had not ended. */
   readonly hasMet: boolean;
-  /** Of the verb, ms. */
+  /** The time that the verb took, ms. */
   readonly elapsedMs: number;
-  /** Where the container was found afterwards. */
+  /** The status of the container afterwards. */
   readonly status: Status;
 }
 
-/** Verbs that work once. */
+/** Verbs that succeed once only. */
 const ONCE: readonly VerbName[] = ["create", "start", "delete"];
 
-/** Says `ran` and then counts. Of `run` it ends. */
+/** The container's program: writes `ran`, then counts. For `run` it ends. */
 const FOR_EVER = "echo up >/ran; while :; do echo $((i=i+1)) >/beat; sleep 0.02; done";
 const FOR_A_WHILE = "echo up >/ran; sleep 0.05";
 
@@ -163,7 +163,7 @@ const KILLED = 128 + 9;
 const REST_MS = 6000;
 /** LIMIT: how long an endless verb runs. */
 const ENDLESS_MS = 60;
-/** For how long a container that stands still is looked at. */
+/** How long a paused container is watched. */
 const STILL_MS = 120;
 /** LIMIT: looks, 10 ms apart, whether the program of a container that was started has begun. */
 const RAN_LOOKS = 1000;
@@ -206,7 +206,7 @@ export class CrashCase {
     Deno.writeTextFileSync(`${this.#world.dir}/bundle/config.json`, JSON.stringify(config));
   }
 
-  /** Commands that bring the container to where the verb begins. */
+  /** Commands that bring the container to the status in which the verb begins. */
   #before(): string[][] {
     const { from } = this.#verb;
     if (from === "none") return [];
@@ -245,7 +245,7 @@ export class CrashCase {
     return { verb: this.#world.start("verb", argv), begun };
   }
 
-  /** A parent of our own, as containerd's shim is one: it gets what its children leave. */
+  /** The verb's parent, which like containerd's shim becomes the parent of orphans. */
   #beginInShim(): { verb: Running; begun: number } {
     const { dir } = this.#world;
     for (const name of ["ready", "verb.out", "verb.err"]) removeIfThere(`${dir}/${name}`);
@@ -275,7 +275,7 @@ export class CrashCase {
       return true;
     }
     for (let isLast = false; !isLast;) {
-      // One that was started last can be there when the verb has ended.
+      // The last process that was started may still run when the verb has ended.
       isLast = this.#world.hasEnded(verb);
       const victim = this.#world.processes().findLast(({ role }) => role === disturber);
       if (victim === undefined) continue;
@@ -296,7 +296,7 @@ export class CrashCase {
     return hasMet;
   }
 
-  /** Of a rival that does the same; null: none does. */
+  /** The exit code of a rival with the same verb; null without one. */
   #rivalCode: number | null = null;
 
   #end(verb: Running): Ended {
@@ -308,7 +308,7 @@ export class CrashCase {
     return this.#world.end(verb);
   }
 
-  /** What the verb said. */
+  /** The output of the verb. */
   #checkVerb(ended: Ended, disturber: Disturber | null, hasMet: boolean): void {
     const { code, stderr, isOverdue } = ended, isEndless = this.#verb.isEndless === true;
     const text = disturber === "shim" ? this.#world.text("verb.err") : stderr;
@@ -347,7 +347,7 @@ export class CrashCase {
     this.#problems.push(...problems);
   }
 
-  /** What `list` and `state` say that is not so. */
+  /** The lines of `list` and `state` that are not true. */
   #lies(disturber: Disturber | null, hasMet: boolean): string[] {
     const world = this.#world, lies: string[] = [];
     const state = world.dvisor("state", ID), list = world.dvisor("list", "--format", "json");
@@ -379,11 +379,11 @@ export class CrashCase {
       is(count("sentry") === 1 && count("gofer") === 1, "processes are missing");
       const proxies = processes.filter(({ role }) => role === "proxy");
       is(proxies.length === 1 && proxies[0]?.pid === pid, `its pid is ${pid}`);
-      // Of a container that was made again the files tell nothing.
+      // The files say nothing about a container that was made again.
       const mayBeNew = disturber === "with create";
       if (!mayBeNew) lies.push(...this.#guestLies(status, isRival(disturber)));
       const isFatal = ["sentry", "gofer", "proxy"].includes(disturber ?? "");
-      // An exec has a proxy of its own.
+      // An exec has its own proxy.
       if (isFatal && hasMet && !this.#name.startsWith("exec")) {
         is(false, `the ${disturber} is dead`);
       }
@@ -399,8 +399,9 @@ export class CrashCase {
   }
 
   /**
-   * Whether the guest does what the status says. @param mayHold it may have been paused before its
-   * start
+   * Whether the guest runs or stands still as its status says.
+   *
+   * @param mayHold it may have been paused before its start
    */
   #guestLies(status: Status, mayHold: boolean): string[] {
     const rootfs = "bundle/rootfs", world = this.#world, hasRun = this.#hasRun;

@@ -1,6 +1,6 @@
 /**
- * A command about a container waits for a hook that does not end, and something comes between: it
- * ends, and all with it.
+ * A command about a container waits for a hook that does not end, and is disturbed: the command
+ * ends, and all its processes with it.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
@@ -11,9 +11,7 @@ import { becomeSubreaper, endAll, Lifecycle } from "./lifecycle.ts";
 const SOON_MS = 15_000;
 const FOREVER = "while :; do sleep 0.05; done";
 
-/**
- * With a hook of that kind that tells its pid and stays, with a process that it started or alone.
- */
+/** A container with a hook that writes its pid and stays, alone or with a child process. */
 function withHook(kind: string, stays: "sleep 1000" | "exec sleep 1000"): Lifecycle {
   becomeSubreaper();
   const t = new Lifecycle("dvisor");
@@ -25,7 +23,7 @@ function withHook(kind: string, stays: "sleep 1000" | "exec sleep 1000"): Lifecy
   return t;
 }
 
-/** Starts a command that comes to the hook. */
+/** Starts a command that runs the hook. */
 async function begin(t: Lifecycle, args: readonly string[]): Promise<Deno.ChildProcess> {
   const [command = "", ...rest] = t.argv(...args);
   const child = new Deno.Command(command, {
@@ -107,7 +105,7 @@ for (const kind of ["createRuntime", "startContainer", "poststart"]) {
         }
         const result = await t.call("delete", "--force", t.id);
         assertEquals([result.code, result.stderr], [0, ""]);
-        // It waits for a hook on the host, which is not the container's.
+        // The command waits for a hook on the host, which is outside of the container.
         if (kind === "poststart") command.kill("SIGKILL");
         await command.output();
         await isGone(t);

@@ -17,16 +17,16 @@ import {
 } from "./crash_case.ts";
 import { kill, sleepMs, World } from "./crash_world.ts";
 
-/** What a matrix tells about itself. */
+/** The result of a matrix. */
 export interface Report {
   readonly cases: number;
   readonly meetings: number;
-  /** How often containers were found in which state. */
+  /** How many containers were found in each state. */
   readonly found: Readonly<Record<string, number>>;
   readonly failures: readonly { readonly name: string; readonly problems: readonly string[] }[];
 }
 
-/** The last moments are behind the usual end of a verb. */
+/** The last moments lie behind the usual end of a verb. */
 const OVER = 1.15;
 
 class Matrix {
@@ -75,7 +75,7 @@ class Matrix {
   ): void {
     const random = new Random(seedOf(this.#seed, verb, disturber));
     for (let i = 0; i < moments; i++) {
-      // One somewhere in each part of the verb.
+      // One random moment in each part of the verb's time.
       const part = (i + random.below(1000) / 1000) / moments;
       const afterMs = Math.round(part * usualMs * OVER * 10) / 10;
       const { hasMet } = this.#one(
@@ -88,7 +88,7 @@ class Matrix {
     }
   }
 
-  /** The command is killed at each of its calls that change something. */
+  /** The command is killed at each of its calls that change something, one run a call. */
   #calls(verb: VerbName): void {
     for (const call of CALLS) {
       for (let n = 1;; n++) {
@@ -117,7 +117,7 @@ class Matrix {
     return outcome;
   }
 
-  /** What a case has left must not fail the next one. */
+  /** Removes what a case has left, so that the next one does not fail for it. */
   #clean(): void {
     const world = this.#world;
     for (const { pid } of world.processes()) kill(pid);
@@ -132,7 +132,7 @@ function tryTo(act: () => void): void {
   try {
     act();
   } catch {
-    // The next case says so.
+    // The next case reports it.
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Where containers are kept has no room, cannot be written, or has a long name: an error that says
- * so, and nothing left.
+ * The state directory is full, read-only, or has a long name: commands fail with an error that says
+ * so, and leave nothing behind.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
@@ -72,7 +72,8 @@ for (const kind of ["pages", "inodes"] as const) {
             if (code === 0) assertEquals(await t.status(), status);
             else {
               assertMatch(stderr, /cannot write .*state\.json/);
-              // The sandbox may have done what could not be written down: then this is the truth.
+              // The sandbox may have done what the state directory could not record: then its own
+              // answer holds.
               assert([before, status].includes(String(await t.status())), verb);
             }
           }

@@ -1,6 +1,6 @@
 /**
- * Nothing is ever left behind: at any moment of any command one of the processes that take part is
- * killed, or another command comes between. crash_case.ts says what has to be so afterwards.
+ * Commands leave nothing behind: at any moment of any command, one of the processes that take part
+ * is killed, or another command runs. crash_case.ts has the conditions that must hold afterwards.
  * `DVISOR_SEED` repeats a run.
  */
 

@@ -54,7 +54,7 @@ export interface Running {
 }
 
 export class World {
-  /** Everything of it is in here. */
+  /** The directory of all the world's files. */
   readonly dir: string = Deno.makeTempDirSync({ prefix: "world-" });
   /** `--root`. */
   readonly root: string = `${this.dir}/state`;
@@ -127,7 +127,7 @@ export class World {
     }
   }
 
-  /** Takes in all that has ended. */
+  /** Reaps all children that have ended. */
   reap(): void {
     for (;;) {
       const pid = syscall(N.SYS_wait4, -1, scratch.area(0), __WALL | WNOHANG, 0);
@@ -152,7 +152,10 @@ export class World {
     }));
   }
 
-  /** What is there beside this program: a line each. `clean` is what there was at the beginning. */
+  /**
+   * Processes, mounts, groups and files of the world, a line each. `clean` has the lines of its
+   * start.
+   */
   leftovers(): string[] {
     return [
       ...this.processes().map(({ pid, role, command }) => `process ${pid} ${role} ${command}`),
@@ -180,13 +183,13 @@ export class World {
       try {
         return Number(Deno.readTextFileSync(`${CGROUPS}/${file}`));
       } catch {
-        // Of the other version.
+        // The file of the other version of control groups.
       }
     }
     return 0;
   }
 
-  /** Those of containers, and new ones in the places for temporary files. */
+  /** Files of containers, and new files in the places for temporary files. */
   files(): string[] {
     const found = names(this.root).map((name) => `${this.root}/${name}`);
     return [...found, ...temporaryFiles().filter((path) => !this.#kept.includes(path))];
@@ -256,7 +259,7 @@ function mounts(): string[] {
   return lines.filter((line) => line !== "").map((line) => line.split(" ").slice(0, 5).join(" "));
 }
 
-/** Of dvisor and Deno, by their names. */
+/** Processes of dvisor and Deno, by name. */
 function temporaryFiles(): string[] {
   return PLACES.flatMap((place) =>
     names(place).filter((name) => /^\.?(dvisor|deno)/.test(name)).map((name) => `${place}/${name}`)

@@ -1,6 +1,6 @@
 /**
- * Bundles about /dev and what else is made in a root file system: as bundle_cases.ts, run by runc
- * too.
+ * Bundles about /dev and other files that a runtime makes in a root directory. runc runs them too,
+ * as those of bundle_cases.ts.
  */
 
 import { bind, type BundleCase, mount } from "./bundle_cases.ts";

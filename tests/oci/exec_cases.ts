@@ -1,6 +1,7 @@
 /**
- * Processes that `exec` starts, all in one container: what they get of its config.json and of the
- * command line. So with runc too, unless it says otherwise. Not a test: status_test.ts runs them.
+ * Processes that `exec` starts, all in one container: what they get of config.json and of the
+ * command line. Cases hold with runc too, unless they say otherwise. Not a test: status_test.ts
+ * runs them.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
@@ -43,7 +44,7 @@ function prints(
   };
 }
 
-/** With what code a script ends. */
+/** The exit code of a script. */
 function ends(name: string, script: string, code: number): LifecycleCase {
   return {
     name,
@@ -54,7 +55,7 @@ function ends(name: string, script: string, code: number): LifecycleCase {
   };
 }
 
-/** Nothing runs. */
+/** A case of an `exec` that fails with this message and runs no program. */
 function refuses(name: string, message: RegExp, ...args: string[]): LifecycleCase {
   return {
     name,

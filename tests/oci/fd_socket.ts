@@ -31,7 +31,7 @@ export class FdSocket {
     check(syscall(SYS_listen, this.#fd, 4), "listen");
   }
 
-  /** What came: one message with one descriptor. */
+  /** The descriptor that was received: one message with one descriptor. */
   receive(): number {
     assert(poll(this.#fd, POLLIN, SOON_MS) > 0, "nobody connects");
     const connection = check(syscall(SYS_accept4, this.#fd, 0, 0, SOCK_CLOEXEC), "accept4");

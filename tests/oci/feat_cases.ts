@@ -1,6 +1,6 @@
 /**
- * Options of the verbs that clients seldom use: so with runc too, unless a case says otherwise. Not
- * a test.
+ * Options of verbs that clients seldom use. Cases hold with runc too, unless they say otherwise.
+ * Not a test.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
@@ -19,7 +19,7 @@ async function fails(t: Lifecycle, message: RegExp, ...args: string[]): Promise<
   assertMatch(result.stderr, message);
 }
 
-/** Of the process that a pidfd is about. */
+/** The pid of a pidfd's process. */
 function pidOf(pidfd: number): number {
   return Number(/^Pid:\s*(\d+)/m.exec(Deno.readTextFileSync(`/proc/self/fdinfo/${pidfd}`))?.[1]);
 }
@@ -48,7 +48,7 @@ export const VERB_CASES: readonly LifecycleCase[] = [
       assertEquals(await t.status(), "running");
       await t.must("exec", t.id, "touch", "/go");
       assertEquals(await t.reap(Number(t.text("exec.pid"))), 6);
-      // The end of the first process is the end of all: it has to be the last.
+      // All processes end with the first one, so it has to be the last to end.
       await t.must("exec", t.id, "touch", "/done");
       assertEquals(await t.reap(), 4);
     },

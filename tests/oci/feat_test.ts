@@ -1,6 +1,6 @@
 /**
- * What clients seldom ask for: the same checks for dvisor and, where it is installed and may be
- * used, for runc.
+ * Options that clients seldom use: the same checks for dvisor and, where this user may run it, for
+ * runc.
  */
 
 import { testCases } from "./lifecycle.ts";

@@ -13,7 +13,7 @@ function unmount(path: string): void {
   new Deno.Command("umount", { args: ["-l", path] }).outputSync();
 }
 
-/** Mounts that are shared with others, as systemd has all; a directory in it. */
+/** A directory on a mount with shared propagation, as all mounts have under systemd. */
 async function withShared(t: Lifecycle, body: (dir: string) => Promise<void>): Promise<void> {
   const dir = t.file("shared");
   Deno.mkdirSync(dir);

@@ -17,7 +17,7 @@ function script(text: string, more: object = {}): object {
   return { path: "/bin/sh", args: ["sh", "-c", text], env: ENV, ...more };
 }
 
-/** One that keeps the state that it gets in a file beside the bundle. */
+/** A hook that writes the state on its stdin to a file beside the bundle. */
 function keeper(t: Lifecycle, kind: string): object {
   return script(`cat >${t.file(kind)}.json`);
 }
@@ -26,14 +26,14 @@ function stateOf(t: Lifecycle, kind: string): Record<string, unknown> {
   return JSON.parse(t.text(`${kind}.json`));
 }
 
-/** Runs the container to its end and takes it away. */
+/** Runs the container to its end and deletes it. */
 async function live(t: Lifecycle): Promise<void> {
   await t.running("exit 0");
   await t.reap();
   await t.must("delete", t.id);
 }
 
-/** What `create` says of a hook. */
+/** The message of `create` about a hook. */
 async function failsToCreate(t: Lifecycle, kind: string, hook: object): Promise<string> {
   const after = script(`touch ${t.file("after")}`);
   t.config["hooks"] = { [kind]: [hook, after] };
@@ -176,7 +176,7 @@ const PLACES: readonly LifecycleCase[] = [
   {
     name: "hooks at create find the container's process and its network",
     async run(t) {
-      // As Docker's does it, which puts links there.
+      // As Docker's hook does, which makes links there.
       const text = `pid=$(sed 's/.*"pid": *\\([0-9]*\\).*/\\1/'); ` +
         `readlink /proc/$pid/ns/net >${t.file("net")}; cat /proc/$pid/cgroup >${t.file("cgroup")}`;
       t.config.linux["cgroupsPath"] = `/dvisor-test/${t.id}`;

@@ -1,4 +1,4 @@
-/** Hooks: dvisor and, where it is installed and may be asked, runc. */
+/** Hooks, with dvisor and, where this user may run it, with runc. */
 
 import { HOOK_CASES } from "./hook_cases.ts";
 import { testCases } from "./lifecycle.ts";

@@ -1,8 +1,8 @@
 /**
- * Root directories whose links lead out, for whatever a runtime makes in them: places of mounts, of
- * devices, of the working directory, hidden and read-only paths. Whether it works or is refused:
- * nothing outside of the root directory changes. So with runc too, which has met most of these
- * before.
+ * Root directories whose links lead out, at each place where a runtime makes something: mount
+ * points, devices, the working directory, hidden and read-only paths. Whether a command works or is
+ * refused, nothing outside of the root directory changes. runc, which has met most of these links
+ * before, runs the cases too.
  */
 
 import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
@@ -20,7 +20,7 @@ interface HostileRoot {
   readonly change?: (config: BundleConfig) => void;
   /** Files in the root directory, with their directories. */
   readonly files?: readonly string[];
-  /** What dvisor says: it cannot be made. */
+  /** The message of dvisor: the file cannot be made. */
   readonly refused?: RegExp;
   /** Why runc is not asked. */
   readonly notRunc?: string;

@@ -1,8 +1,7 @@
 /**
- * A container of an OCI runtime, driven as containerd's shim and conmon do it: made by `create`
- * with files as standard streams, reaped by this process when the command that made it is gone.
- * Works for any runtime with runc's command line. Not a test. Neighbours: bundle.ts,
- * lifecycle_test.ts.
+ * A container of an OCI runtime, driven as containerd's shim and conmon do: `create` makes it with
+ * files as standard streams, and this process reaps it when that command has ended. Works for any
+ * runtime with runc's command line. Not a test. Neighbours: bundle.ts, lifecycle_test.ts.
  */
 
 import { PR_SET_CHILD_SUBREAPER } from "../../ffi/abi/prctl.ts";
@@ -23,11 +22,12 @@ const WNOHANG = 1;
 const TIMEOUT_S = 20;
 const SOON_MS = 10_000;
 /**
- * From here on a process that was killed stands still, and only its runtime knows how to end it.
+ * How long a killed process may take to end; after that it is frozen, and only its runtime can end
+ * it.
  */
 const FROZEN_MS = 300;
 
-/** Orphans come to this process, as they come to a shim. */
+/** Orphans become children of this process, as of a shim. */
 export function becomeSubreaper(): void {
   syscall(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }

@@ -1,5 +1,5 @@
 /**
- * What a runtime has to do with the life of a container: each is so with runc too, unless it says
+ * The life of a container as a runtime has to serve it. Cases hold with runc too, unless they say
  * otherwise. Not a test.
  */
 
@@ -12,7 +12,7 @@ export interface LifecycleCase {
   readonly name: string;
   /** Why runc is not asked. */
   readonly notRunc?: string;
-  /** Why it cannot run here, if so. */
+  /** Why the case cannot run on this machine; null when it can. */
   readonly skip?: string | null;
   run(t: Lifecycle): Promise<void>;
 }

@@ -63,7 +63,7 @@ export const DVISOR_CASES: readonly LifecycleCase[] = [
         try {
           child.kill("SIGKILL");
         } catch {
-          // It was quicker.
+          // The container ended before the command.
         }
         await child.status;
         await t.must("delete", "--force", id);

@@ -9,7 +9,7 @@ import type { LifecycleCase } from "./lifecycle_cases.ts";
 
 const MIB = 1 << 20;
 const WAIT = "echo up; sleep 30";
-/** Has 100 MiB for a moment. */
+/** A program that allocates 100 MiB for a moment. */
 const BIG = "dd if=/dev/zero of=/dev/null bs=100M count=1 2>/dev/null; echo dd=$?";
 
 /** A file of the container's groups: by its name in v1 with the controller, and in v2. */
@@ -29,7 +29,7 @@ function oomKills(t: Lifecycle): number {
   return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0);
 }
 
-/** With a group of its own and these limits. */
+/** A container with a control group of its own and these limits. */
 function limit(t: Lifecycle, resources: Record<string, unknown>): Lifecycle {
   t.config.linux["cgroupsPath"] = `/dvisor-test/${t.id}`;
   t.config.linux["resources"] = resources;

@@ -1,7 +1,4 @@
-/**
- * Further containers and what they print, as bundle_cases.ts: members of config.json one by one.
- * Not a test.
- */
+/** Containers as those of bundle_cases.ts, for members of config.json one by one. Not a test. */
 
 import type { BundleConfig } from "./bundle.ts";
 import { bind, type BundleCase, mount } from "./bundle_cases.ts";
@@ -91,7 +88,7 @@ export const MORE_PROCESS_CASES: readonly BundleCase[] = [
       "locks)' /proc/self/limits | grep -c '1024 .*2048'",
     prints: "7\n",
     prepare: (c) => {
-      // Those that take nothing from the shell itself, and need no privilege.
+      // Limits that the shell itself can live with, and that need no privilege.
       const types = "CORE CPU FSIZE LOCKS MEMLOCK NPROC RSS".split(" ");
       c.process.rlimits = types.map((type) => ({
         ...{ type: `RLIMIT_${type}`, soft: 1024, hard: 2048 },

@@ -55,7 +55,7 @@ function prepare(random: Random, bundle: Bundle): void {
       // One of its names may be a link already: outside of the root nothing is made.
       if (Deno.realPathSync(parentOf(place)).startsWith(root)) Deno.symlinkSync(target, place);
     } catch {
-      // It is there, or cannot be.
+      // The path exists already, or cannot be made.
     }
   }
 }

@@ -6,7 +6,7 @@ import type { LifecycleCase } from "./lifecycle_cases.ts";
 
 const OWN = "an option of dvisor";
 
-/** All kinds of changes, of what was there and of what was not. */
+/** Changes of all kinds, to files of the root directory and to new ones. */
 const CHANGES = "cat /f; echo more >>/f; cat /f; exec 3</k; echo changed >/k; cat /k; cat <&3; " +
   "chmod 600 /g; cat /g; echo x >/g; cat /g; cd /d; touch y; ls; mkdir n; ls; " +
   "mv /f /d/n/f; cat /d/n/f; rm /h; ls /h 2>/dev/null; ln /k /l; echo l >>/l; cat /k; " +
@@ -45,7 +45,7 @@ function shape(root: string): string {
   return lines.sort().join("\n");
 }
 
-/** What dvisor has made for containers. */
+/** The files that dvisor has made for containers. */
 function made(t: Lifecycle): string[] {
   return [...Deno.readDirSync(t.file("disk"))].map(({ name }) => name);
 }

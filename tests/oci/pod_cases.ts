@@ -1,4 +1,7 @@
-/** Several containers in one sandbox: what each has of the host for itself. Not a test. */
+/**
+ * Several containers in one sandbox: the processes, groups and files of the host that each has. Not
+ * a test.
+ */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET } from "../../ffi/abi/socket.ts";
@@ -16,14 +19,14 @@ const MIB = 1 << 20;
 const SOON_MS = 10_000;
 const notRunc = "its containers share no kernel but the host's";
 const noProcesses = PLATFORM === "kvm" ? "guests on kvm are no processes of the host" : null;
-/** Two processes that do nothing. */
+/** A script with two idle processes. */
 const WAIT = "echo up; sleep 60; echo";
-/** Has 100 MiB for a moment. */
+/** A program that allocates 100 MiB for a moment. */
 const BIG = "dd if=/dev/zero of=/dev/null bs=100M count=1 2>/dev/null; echo dd=$?";
-/** Runs for a while. */
+/** A program that uses a processor for a while. */
 const BUSY = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo busy";
 
-/** With a control group of its own. */
+/** A container with a control group of its own. */
 function inGroup(t: Lifecycle, resources: Record<string, unknown> = {}): Lifecycle {
   t.config.linux["cgroupsPath"] = `/dvisor-test/${t.id}`;
   t.config.linux["resources"] = resources;
@@ -38,7 +41,7 @@ function record(t: Lifecycle): Record<string, unknown> {
   return JSON.parse(Deno.readTextFileSync(`${t.root}/${t.id}/state.json`));
 }
 
-/** Host pids of those that run its guests, by the control group that they are in. */
+/** Host pids of the stubs, by their control group. */
 function stubsOf(t: Lifecycle): number[] {
   return groupOf(t).processes().filter((pid) => {
     try {
@@ -49,7 +52,7 @@ function stubsOf(t: Lifecycle): number[] {
   });
 }
 
-/** A further container in the sandbox of `t`, gone afterwards. */
+/** Another container in the sandbox of `t`, which is deleted afterwards. */
 async function withMember(
   t: Lifecycle,
   resources: Record<string, unknown>,
@@ -68,7 +71,7 @@ async function withMember(
   }
 }
 
-/** How many there are when their number does not change any more. */
+/** The number of processes once it no longer changes. */
 async function settled(t: Lifecycle): Promise<number> {
   let last = -1, same = 0;
   const isSettled = () => {

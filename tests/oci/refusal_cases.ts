@@ -1,6 +1,6 @@
 /**
- * Changes of config.json that no runtime can go along with: `create` fails with 1, says why, and
- * leaves nothing. dvisor names the JSON path. Not a test: config_test.ts runs them.
+ * Changes of config.json that every runtime refuses: `create` exits with 1, prints why, and leaves
+ * nothing. dvisor names the JSON path. Not a test: config_test.ts runs them.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -10,7 +10,7 @@ import type { LifecycleCase } from "./lifecycle_cases.ts";
 
 type Change = (config: BundleConfig, t: Lifecycle) => void;
 
-/** What is wrong, the path that dvisor names, the change, and why runc is not asked. */
+/** What is wrong, the path that dvisor names, the change, and why runc does not run the case. */
 type Refusal = readonly [name: string, path: string, change: Change, notRunc?: string];
 
 const process = (more: object): Change => (c) => Object.assign(c.process, more);

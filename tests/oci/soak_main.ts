@@ -8,11 +8,11 @@ import { Bundle, shellConfig } from "./bundle.ts";
 import { type Ended, type Running, sleepMs, World } from "./crash_world.ts";
 
 export interface Round {
-  /** What went wrong, and what is left. */
+  /** Errors, and what is left behind. */
   readonly problems: readonly string[];
   /**
-   * Of the control group above all containers, in which there is none; without memory control
-   * groups 0.
+   * Bytes of memory charged to the control group above all containers; 0 without memory control
+   * groups.
    */
   readonly memoryBytes: number;
   /** Descriptors of this program. */
@@ -22,13 +22,13 @@ export interface Round {
   readonly slabKb: number;
 }
 
-/** At a time. */
+/** Containers at a time. */
 const WIDTH = 8;
 const SCRIPT = 'trap "exit 7" TERM; echo up; while :; do sleep 0.02; done';
 /** LIMIT: steps of waiting for a container's end. */
 const END_STEPS = 500;
 
-/** Commands one behind the other, and what became of them. */
+/** Commands, one after the other, and their results. */
 type Life = Generator<string[], void, Ended>;
 
 class Soak {

@@ -1,4 +1,4 @@
-/** Containers come and go by the hundred, and everything is as before: soak_main.ts. */
+/** Hundreds of containers are made and deleted, and leave nothing behind: soak_main.ts. */
 
 import { assert, assertEquals } from "@std/assert";
 import { describe, run } from "../harness/dvisor.ts";

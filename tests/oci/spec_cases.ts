@@ -1,6 +1,6 @@
 /**
- * What `spec` writes and `features` says: so with runc too, unless it says otherwise. Not a test:
- * command_test.ts runs them.
+ * The output of `spec` and `features`. Cases hold with runc too, unless they say otherwise. Not a
+ * test: command_test.ts runs them.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
@@ -136,7 +136,7 @@ export const SPEC_CASES: readonly LifecycleCase[] = [
     name: "what features names as options of mounts is taken",
     notRunc: "its file systems refuse some",
     async run(t) {
-      // Those that need more than their name are no words of an empty mount.
+      // The others need more than their name, or do not fit an empty mount.
       const all: string[] = (await features(t)).mountOptions.filter((option: string) =>
         !/idmap|remount|shared|tmpcopyup/.test(option)
       );

@@ -1,7 +1,7 @@
 /**
- * What each verb does with a container that is created, running, paused or stopped: the same for
- * runc, unless it says otherwise. Cases of one list share a container. Not a test: status_test.ts
- * runs them.
+ * What each verb does with a container that is created, running, paused or stopped. Cases hold with
+ * runc too, unless they say otherwise; those of one list share a container. Not a test:
+ * status_test.ts runs them.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
@@ -28,7 +28,7 @@ async function hostPids(t: Lifecycle): Promise<number[]> {
   return JSON.parse(await t.must("ps", "--format", "json", t.id)) ?? [];
 }
 
-/** Without harm. */
+/** Cases for a container in any status, which stays as it is. */
 const EVERYWHERE: readonly LifecycleCase[] = [
   {
     name: "its id is taken",

@@ -8,7 +8,7 @@ import type { LifecycleCase } from "./lifecycle_cases.ts";
 const NEWER = "runc 1.1 does not have time namespaces";
 const DAY = 86_400;
 
-/** In its container: by the vDSO where that may answer. */
+/** Clocks as the container reads them, by the vDSO where it serves them. */
 const CLOCKS = "import time; print(time.clock_gettime(time.CLOCK_MONOTONIC), " +
   "time.clock_gettime(time.CLOCK_BOOTTIME))";
 

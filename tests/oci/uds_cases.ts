@@ -9,7 +9,7 @@ import type { LifecycleCase } from "./lifecycle_cases.ts";
 const OWN = "an option of dvisor";
 const SOON_MS = 10_000;
 
-/** Answers two clients in capitals; the first comes before it listens, where that can be. */
+/** A server that answers two clients in capitals; the first may connect before it listens. */
 const SERVER = `
 import os, socket, sys, time
 s = socket.socket(socket.AF_UNIX)

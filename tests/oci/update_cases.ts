@@ -23,7 +23,7 @@ async function refuses(t: Lifecycle, message: RegExp, ...args: string[]): Promis
   assertMatch(result.stderr, message);
 }
 
-/** By an option, and by JSON that says the same. */
+/** An update by an option, and by the same values as JSON. */
 function sets(
   option: string,
   value: string,
@@ -108,7 +108,7 @@ const OPTIONS: readonly LifecycleCase[] = [
     async run(t) {
       await t.must("update", "--memory", "300M", "--memory-swap", "400M", t.id);
       const limit = Number(groupFile(t, "memory", "memory.limit_in_bytes", "memory.max"));
-      // What the sandbox needs itself comes on top.
+      // The sandbox's own memory is added.
       assert(limit >= 300 * MIB && limit <= 700 * MIB, String(limit));
       await t.must("update", "--memory", "-1", "--memory-swap", "-1", t.id);
       const none = groupFile(t, "memory", "memory.limit_in_bytes", "memory.max");
@@ -191,7 +191,7 @@ const EVENTS: readonly LifecycleCase[] = [
     name: "events come in intervals",
     async run(t) {
       const argv = t.argv("events", "--interval", "100ms", t.id);
-      // It goes on until it is ended.
+      // `events` runs until it is killed.
       const { stdout } = await run(["timeout", "1", ...argv], { timeoutS: 20 });
       const lines = stdout.trim().split("\n").map((line) => JSON.parse(line));
       assert(lines.length >= 2, stdout);
