@@ -62,7 +62,7 @@ export class KernelProcSource implements ProcSource {
     return this.pids.viewers;
   }
   forgetName(fs: FileSystem, name: string): void {
-    this.kernel.vfs.dentries.gone(fs, name);
+    this.kernel.vfs.dentries.onRootEntryGone(fs, name);
   }
 
   get cpuInfo(): CpuInfo {

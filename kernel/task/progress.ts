@@ -4,7 +4,7 @@ import type { Account } from "../core/account.ts";
 import { TEXT_BYTES } from "../core/quota.ts";
 import type { MonitorEvent } from "../userfault/userfault.ts";
 import type { LongWalk } from "../vfs/long_walk.ts";
-import type { Asked } from "../vfs/permission_events.ts";
+import type { AskedQuestions } from "../vfs/permission_events.ts";
 
 /**
  * The state that a blocked call keeps between its runs. It is reset when a call starts; a call that
@@ -25,7 +25,7 @@ export class Progress {
   told: MonitorEvent[] | null = null;
   result: number = 0;
   /** The permission request of fanotify that the call waits for. */
-  asked: Asked | null = null;
+  asked: AskedQuestions | null = null;
   /** Walks of paths that need more than one turn. */
   walks: LongWalk[] | null = null;
   /** Bytes that are kept between the runs, and the account that they are charged to. */

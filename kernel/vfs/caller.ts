@@ -9,7 +9,7 @@ import type { Credentials } from "../cred/credentials.ts";
 import type { FdTable } from "./fd_table.ts";
 import type { FsContext } from "./fs_context.ts";
 import type { LongWalk } from "./long_walk.ts";
-import type { Asked } from "./permission_events.ts";
+import type { AskedQuestions } from "./permission_events.ts";
 
 export interface Caller {
   readonly files: FdTable;
@@ -24,7 +24,7 @@ export interface Caller {
 /** The state of a call that the VFS keeps between two runs of its handler. */
 export interface CallProgress {
   /** The permission events of the call (permission_events.ts). */
-  asked: Asked | null;
+  asked: AskedQuestions | null;
   /** The walks that need more than one turn of the loop (walk.ts). */
   walks: LongWalk[] | null;
   /**

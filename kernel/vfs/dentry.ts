@@ -182,7 +182,7 @@ export class Mount {
   }
 
   /** Locks these flags, and the access time bits if `withAtime`. */
-  lock(flags: number, withAtime: boolean): void {
+  lockFlags(flags: number, withAtime: boolean): void {
     this.lockedFlags |= flags;
     this.hasLockedAtime ||= withAtime;
   }
@@ -220,7 +220,7 @@ export class Mount {
     endMarks(this.marks);
     if (--this.fs.mounts > 0) return;
     endMarks(this.fs.marks);
-    this.vfs.dentries.end(this.fs);
+    this.vfs.dentries.endFileSystem(this.fs);
   }
 }
 

@@ -64,7 +64,7 @@ interface Level {
 }
 
 /** The job that removes all dentries below one from the tree, leaves first. */
-class Forgetting implements Job {
+class ForgetTree implements Job {
   private readonly cache: DentryCache;
   private readonly root: Dentry;
   /** The root dentry of a file system is removed too: no walk reaches it any more. */
@@ -75,10 +75,10 @@ class Forgetting implements Job {
     this.cache = cache;
     this.root = root;
     this.isWhole = isWhole;
-    this.enter(root);
+    this.enterDirectory(root);
   }
 
-  private enter(dentry: Dentry): void {
+  private enterDirectory(dentry: Dentry): void {
     if (dentry.children !== null) this.levels.push({ dentry, children: dentry.children.values() });
   }
 
@@ -87,7 +87,7 @@ class Forgetting implements Job {
     for (; units > 0 && levels.length > 0; units--) {
       const level = levels[levels.length - 1]!, next = level.children.next();
       if (next.done !== true) {
-        if (hasChildren(next.value)) this.enter(next.value);
+        if (hasChildren(next.value)) this.enterDirectory(next.value);
         else cache.remove(next.value, this.isWhole);
         continue;
       }
@@ -107,7 +107,7 @@ class FileSystemEnd implements Job {
 
   constructor(cache: DentryCache, fs: FileSystem) {
     this.fs = fs;
-    this.dentries = cache.forget(fs);
+    this.dentries = cache.forgetFileSystem(fs);
   }
 
   step(units: number): number {
@@ -135,16 +135,16 @@ export class DentryCache {
     const inode = dir.inode;
     if (inode === null) return -ENOENT;
     const cached = dir.children === null ? undefined : dir.children.get(name);
-    if (cached === undefined) return this.ask(dir, inode, name);
+    if (cached === undefined) return this.lookUpInFileSystem(dir, inode, name);
     if (!inode.dentriesAreStable) return this.revalidate(dir, inode, cached);
     cached.wasUsed = true;
     return cached;
   }
 
-  private ask(dir: Dentry, inode: Inode, name: string): Dentry | number {
+  private lookUpInFileSystem(dir: Dentry, inode: Inode, name: string): Dentry | number {
     if (name.length > NAME_MAX) return -ENAMETOOLONG;
     const found = inode.lookup(name);
-    if (typeof found !== "number") return this.enter(dir, name, found);
+    if (typeof found !== "number") return this.addFound(dir, name, found);
     if (found !== -ENOENT) return found;
     const negative = new Dentry(dir.fs, dir, name, null);
     if (inode.dentriesAreStable && !dir.isUnlinked) this.add(negative);
@@ -157,20 +157,20 @@ export class DentryCache {
       if (found !== -ENOENT) return found;
       // A mount point stays in the tree, so that the mount on it or below it can be reached.
       if (cached.inode === null || holdsMounts(cached)) return cached;
-      this.drop(cached);
+      this.dropStale(cached);
       return new Dentry(dir.fs, dir, cached.name, null);
     }
     if (found === cached.inode || (cached.inode !== null && holdsMounts(cached))) return cached;
-    new Forgetting(this, cached, false).step(Infinity);
-    this.drop(cached);
-    return this.enter(dir, cached.name, found);
+    new ForgetTree(this, cached, false).step(Infinity);
+    this.dropStale(cached);
+    return this.addFound(dir, cached.name, found);
   }
 
   /**
    * Adds a dentry for `inode`, which a lookup of `name` in `dir` found. File systems that walk
    * ahead fill the cache by it.
    */
-  enter(dir: Dentry, name: string, inode: Inode): Dentry {
+  addFound(dir: Dentry, name: string, inode: Inode): Dentry {
     const dentry = new Dentry(dir.fs, dir, name, inode);
     this.add(dentry);
     return dentry;
@@ -186,27 +186,27 @@ export class DentryCache {
    * The name was removed (unlink, rmdir, replaced by rename): the dentry leaves the tree, and its
    * users keep it.
    */
-  unlinked(dentry: Dentry): void {
+  onUnlinked(dentry: Dentry): void {
     dentry.isUnlinked = true;
     // The children of a removed directory are negative dentries.
-    if (hasChildren(dentry)) this.deferred.begin(new Forgetting(this, dentry, false));
-    this.drop(dentry);
+    if (hasChildren(dentry)) this.deferred.begin(new ForgetTree(this, dentry, false));
+    this.dropStale(dentry);
   }
 
   /**
    * Adds a negative dentry for a name that was just removed, because the next call often looks it
    * up.
    */
-  missing(dir: Dentry, name: string): void {
+  addNegative(dir: Dentry, name: string): void {
     if (dir.inode === null || !dir.inode.dentriesAreStable || dir.isUnlinked) return;
     this.add(new Dentry(dir.fs, dir, name, null));
   }
 
   /**
-   * `dentry` was renamed. The caller has passed a positive dentry with the new name to `unlinked`
+   * `dentry` was renamed. The caller has passed a positive dentry with the new name to `onUnlinked`
    * before.
    */
-  moved(dentry: Dentry, newParent: Dentry, newName: string): void {
+  onRenamed(dentry: Dentry, newParent: Dentry, newName: string): void {
     const there = newParent.children?.get(newName);
     if (there !== undefined && there !== dentry) this.remove(there);
     const old = dentry.parent.children;
@@ -218,7 +218,7 @@ export class DentryCache {
   }
 
   /** RENAME_EXCHANGE: two positive dentries swap their places. */
-  exchanged(a: Dentry, b: Dentry): void {
+  onExchanged(a: Dentry, b: Dentry): void {
     const parent = a.parent, name = a.name;
     a.parent.children?.delete(a.name);
     b.parent.children?.delete(b.name);
@@ -234,10 +234,10 @@ export class DentryCache {
    * The last mount of `fs` is gone: frees its dentries and its files, in slices if the file system
    * has many.
    */
-  end(fs: FileSystem): void {
+  endFileSystem(fs: FileSystem): void {
     if (fs.isFreedInSlices) this.deferred.begin(new FileSystemEnd(this, fs));
     else {
-      this.forget(fs)?.step(Infinity);
+      this.forgetFileSystem(fs)?.step(Infinity);
       fs.destroy();
     }
   }
@@ -246,21 +246,21 @@ export class DentryCache {
    * A job that removes all dentries of `fs`, which have no users any more; null when there are
    * none.
    */
-  forget(fs: FileSystem): Job | null {
+  forgetFileSystem(fs: FileSystem): Job | null {
     const root = fs.rootDentry;
     if (root === null) return null;
     fs.rootDentry = null;
     root.isHashed = false;
-    return new Forgetting(this, root, true);
+    return new ForgetTree(this, root, true);
   }
 
   /**
    * The entry `name` in the root of `fs` does not exist any more, and no negative dentry is kept
    * for it.
    */
-  gone(fs: FileSystem, name: string): void {
+  onRootEntryGone(fs: FileSystem, name: string): void {
     const dentry = fs.rootDentry?.children?.get(name);
-    if (dentry !== undefined && !holdsMounts(dentry)) this.unlinked(dentry);
+    if (dentry !== undefined && !holdsMounts(dentry)) this.onUnlinked(dentry);
   }
 
   private add(dentry: Dentry): void {
@@ -274,7 +274,7 @@ export class DentryCache {
   }
 
   /** The cached answer is out of date: removes the dentry, and marks it unlinked for its users. */
-  private drop(dentry: Dentry): void {
+  private dropStale(dentry: Dentry): void {
     if (dentry.inode !== null) dentry.isUnlinked = true;
     this.remove(dentry);
   }

@@ -105,12 +105,12 @@ export class Exerciser {
     const r = this.random;
     if (this.options.users && r.chance(10)) this.asUser(r.pick([0, 1000, 1001]));
     const kind = r.below(100);
-    if (kind < 30) this.makeSomething();
-    else if (kind < 45) this.removeSomething();
-    else if (kind < 60) this.look();
-    else if (kind < 75) this.change();
-    else if (kind < 80) this.openSomething();
-    else this.useHandle();
+    if (kind < 30) this.exerciseCreation();
+    else if (kind < 45) this.exerciseRemoval();
+    else if (kind < 60) this.exerciseLookup();
+    else if (kind < 75) this.exerciseChange();
+    else if (kind < 80) this.exerciseOpen();
+    else this.exerciseHandle();
   }
 
   private asUser(uid: number): void {
@@ -118,7 +118,7 @@ export class Exerciser {
     for (const d of this.drivers) d.setUser(uid);
   }
 
-  private makeSomething(): void {
+  private exerciseCreation(): void {
     const r = this.random, mode = r.pick([0o755, 0o777, 0o644, 0o600, 0o1777, 0o2775, 0o4755, 0]);
     switch (r.below(8)) {
       case 0:
@@ -140,18 +140,18 @@ export class Exerciser {
           r.pick(this.options.devices ?? [0, 0x103]),
         ]);
       default:
-        return this.openSomething();
+        return this.exerciseOpen();
     }
   }
 
-  private removeSomething(): void {
+  private exerciseRemoval(): void {
     const r = this.random;
     if (r.chance(40)) {
       this.compare(["rename", this.path(), this.path(), r.pick(this.options.renameFlags)]);
     } else this.compare([r.chance(50) ? "unlink" : "rmdir", this.path()]);
   }
 
-  private look(): void {
+  private exerciseLookup(): void {
     const r = this.random, p = this.path();
     switch (r.below(6)) {
       case 0:
@@ -171,7 +171,7 @@ export class Exerciser {
     }
   }
 
-  private change(): void {
+  private exerciseChange(): void {
     const r = this.random, p = this.path();
     switch (r.below(7)) {
       case 0:
@@ -200,7 +200,7 @@ export class Exerciser {
     }
   }
 
-  private openSomething(): void {
+  private exerciseOpen(): void {
     const r = this.random;
     let flags = r.pick([0, O_WRONLY, O_RDWR, O_RDWR]);
     if (r.chance(60)) flags |= O_CREAT;
@@ -229,7 +229,7 @@ export class Exerciser {
     return /^(1|2|6|14)\d{4} /.test(text);
   }
 
-  private useHandle(): void {
+  private exerciseHandle(): void {
     const r = this.random;
     if (this.open.length === 0) return;
     const i = r.below(this.open.length);

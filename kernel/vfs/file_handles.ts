@@ -60,7 +60,7 @@ export class FileHandles {
   find(number: number, cache: DentryCache): Dentry | number {
     const entry = this.entries.get(number);
     if (entry === undefined) return -ESTALE;
-    const dentry = entry.dentry.isUnlinked ? -ESTALE : again(entry.dentry, cache);
+    const dentry = entry.dentry.isUnlinked ? -ESTALE : lookUpAgain(entry.dentry, cache);
     if (typeof dentry !== "number" && dentry.inode?.ino === entry.ino) return dentry;
     this.entries.delete(number);
     return -ESTALE;
@@ -71,7 +71,7 @@ export class FileHandles {
  * Looks up the dentry's path again from the root of its file system. A loop: trees of directories
  * can be deeper than the stack.
  */
-function again(dentry: Dentry, cache: DentryCache): Dentry | number {
+function lookUpAgain(dentry: Dentry, cache: DentryCache): Dentry | number {
   const names: string[] = [];
   let at = dentry;
   for (; !at.isRoot; at = at.parent) names.push(at.name);

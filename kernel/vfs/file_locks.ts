@@ -61,7 +61,7 @@ export class FileLock {
   }
 
   /** The same for another range. */
-  of(start: number, end: number): FileLock {
+  forRange(start: number, end: number): FileLock {
     return new FileLock(this.kind, this.owner, this.type, start, end, this.pid, this.account);
   }
 
@@ -164,10 +164,10 @@ export class FileLocks {
         continue;
       }
       if (lock.type === F_WRLCK || type === F_UNLCK) weaker = true;
-      if (lock.start < start) kept.push(lock.of(lock.start, start - 1));
-      if (lock.end > end) kept.push(lock.of(end + 1, lock.end));
+      if (lock.start < start) kept.push(lock.forRange(lock.start, start - 1));
+      if (lock.end > end) kept.push(lock.forRange(end + 1, lock.end));
     }
-    if (type !== F_UNLCK) kept.push(request.of(newStart, newEnd));
+    if (type !== F_UNLCK) kept.push(request.forRange(newStart, newEnd));
     const more = kept.length - this.records.length;
     const mayAdd = kept.length <= MAX_RECORDS && RECORD_LOCKS.hasRoom(more, request.account);
     if (more > 0 && !mayAdd) return -ENOLCK;
@@ -175,8 +175,8 @@ export class FileLocks {
     for (const lock of kept) if (lock.owner === owner) RECORD_LOCKS.add(1, lock.account);
     kept.sort(byStart);
     this.records = kept;
-    this.list();
-    if (weaker) this.released();
+    this.updateListed();
+    if (weaker) this.onRelease();
     return 0;
   }
 
@@ -186,18 +186,18 @@ export class FileLocks {
     if (held !== null) {
       if (held.type === type) return 0;
       this.flocks.delete(owner);
-      this.list();
-      this.released();
+      this.updateListed();
+      this.onRelease();
     }
     if (type === F_UNLCK) return 0;
-    if (this.flockInTheWay(request) !== null) return -EAGAIN;
+    if (this.conflictingFlock(request) !== null) return -EAGAIN;
     this.flocks.set(owner, request);
-    this.list();
+    this.updateListed();
     return 0;
   }
 
   /** The flock of another owner that conflicts with this one, or null. */
-  flockInTheWay(request: FileLock): FileLock | null {
+  conflictingFlock(request: FileLock): FileLock | null {
     for (const lock of this.flocks.values()) if (lock.conflictsWith(request)) return lock;
     return null;
   }
@@ -208,24 +208,24 @@ export class FileLocks {
     if (kept.length === this.records.length) return;
     for (const lock of this.records) if (lock.owner === owner) RECORD_LOCKS.give(1, lock.account);
     this.records = kept;
-    this.list();
-    this.released();
+    this.updateListed();
+    this.onRelease();
   }
 
   /** The last reference to a description is gone: its OFD locks and its flock are released. */
   releaseFile(file: object): void {
     this.releaseOwner(file);
     if (!this.flocks.delete(file)) return;
-    this.list();
-    this.released();
+    this.updateListed();
+    this.onRelease();
   }
 
-  private list(): void {
+  private updateListed(): void {
     if (this.isEmpty) this.listed.delete(this);
     else this.listed.add(this);
   }
 
-  private released(): void {
+  private onRelease(): void {
     this.generation++;
     this.waiters.wake(0);
   }

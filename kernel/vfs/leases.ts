@@ -120,7 +120,7 @@ export class Leases {
    * Breaks the leases that conflict with an open for reading, or for writing. Returns the latest
    * time at which they are gone; -1 when no lease is in the way.
    */
-  break(writes: boolean, nowNs: number, graceNs: number): number {
+  breakConflicting(writes: boolean, nowNs: number, graceNs: number): number {
     let untilNs = -1;
     for (const lease of this.list.slice()) {
       if (!writes && lease.type === F_RDLCK) continue;
@@ -189,7 +189,7 @@ export function breakLeases(caller: Caller, inode: Inode, flags: number): number
   if (leases === null || leases.isEmpty) return 0;
   const { vfs } = caller.fs.namespace, now = vfs.host.monotonicNs();
   const mode = flags & O_ACCMODE, writes = mode === O_WRONLY || mode === O_RDWR;
-  const untilNs = leases.break(writes, now, vfs.leaseBreakSec * 1e9);
+  const untilNs = leases.breakConflicting(writes, now, vfs.leaseBreakSec * 1e9);
   if (untilNs < 0) return 0;
   if ((flags & O_NONBLOCK) !== 0 || !isWaiting(caller)) return -EAGAIN;
   const r = caller.waitFor(leases.waiters, 0);

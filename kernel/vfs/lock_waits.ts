@@ -84,7 +84,7 @@ export class LockWaits {
   }
 
   /** The requests of the waiters on a queue, in the order of the waits. */
-  on(queue: WaitQueue): FileLock[] {
+  requestsOn(queue: WaitQueue): FileLock[] {
     const last = new Map<Waiter, FileLock>();
     for (const wait of this.waits) {
       if (wait.queue !== queue || !wait.isCurrent) continue;

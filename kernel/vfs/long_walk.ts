@@ -43,7 +43,7 @@ export class LongWalk {
     this.place = hold(place);
   }
 
-  is(walk: object, dirfd: number, path: string, flags: number, resolve: number): boolean {
+  isWalkOf(walk: object, dirfd: number, path: string, flags: number, resolve: number): boolean {
     const { key } = this;
     return this.walk === walk && key.dirfd === dirfd && key.flags === flags &&
       key.resolve === resolve && key.path === path;

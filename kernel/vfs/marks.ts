@@ -158,7 +158,7 @@ export function hasWideMarks(mount: Mount | null, fs: FileSystem): boolean {
 }
 
 /** Reports an event to all groups with marks for it. */
-export function tellMarks(event: FileEvent): void {
+export function notifyMarks(event: FileEvent): void {
   for (const concern of concernsOf(event)) {
     const mask = event.mask & concern.mask & ~EVENT_FLAGS;
     if (mask !== 0) concern.group.onEvent(event, mask, concern.match);
@@ -168,19 +168,24 @@ export function tellMarks(event: FileEvent): void {
 /** The groups whose marks an event reaches, highest priority first. */
 export function concernsOf(event: FileEvent): readonly Concern[] {
   const found: Concern[] = [], isEntry = (event.mask & ENTRY_EVENTS) !== 0;
-  add(found, event, event.inode.fs.marks, BY_FS);
-  if (event.mount !== null) add(found, event, event.mount.marks, BY_MOUNT);
+  addConcerns(found, event, event.inode.fs.marks, BY_FS);
+  if (event.mount !== null) addConcerns(found, event, event.mount.marks, BY_MOUNT);
   const above = event.dir === null ? null : event.dir.inode;
   const own = isEntry ? above : event.inode;
-  if (own !== null && own.watches !== null) add(found, event, own.watches.marks, BY_INODE);
+  if (own !== null && own.watches !== null) addConcerns(found, event, own.watches.marks, BY_INODE);
   const other = isEntry ? event.newDir?.inode ?? null : above;
   if (other !== null && other.watches !== null) {
-    add(found, event, other.watches.marks, isEntry ? BY_TARGET : BY_PARENT);
+    addConcerns(found, event, other.watches.marks, isEntry ? BY_TARGET : BY_PARENT);
   }
   return found.length < 2 ? found : found.sort((a, b) => b.group.priority - a.group.priority);
 }
 
-function add(found: Concern[], event: FileEvent, marks: readonly Mark[], match: number): void {
+function addConcerns(
+  found: Concern[],
+  event: FileEvent,
+  marks: readonly Mark[],
+  match: number,
+): void {
   const isDir = event.isOnDirectory, isByParent = match === BY_PARENT;
   for (const mark of marks) {
     if ((event.mask & FAN_MODIFY) !== 0 && !mark.survivesModify) mark.ignored = 0;

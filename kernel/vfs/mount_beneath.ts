@@ -29,8 +29,8 @@ export function moveBeneath(caller: Caller, from: Path, to: Path): number {
   if (parent === null || mountpoint === null || at.dentry !== top.root) return -EINVAL;
   if (top.isLocked || top === caller.fs.root.mount || isAbove(top, mount)) return -EINVAL;
   // Propagation would put a copy on top of one of the two mounts.
-  if (spreadsOnto(parent, top, mountpoint)) return -EINVAL;
-  if (isAttached && spreadsOnto(parent, mount, mountpoint)) return -EINVAL;
+  if (propagatesOnto(parent, top, mountpoint)) return -EINVAL;
+  if (isAttached && propagatesOnto(parent, mount, mountpoint)) return -EINVAL;
   if (parent.peers !== null && hasUnbindable(mount)) return -EINVAL;
   return isAbove(mount, parent) ? -ELOOP : namespace.insertBeneath(mount, top);
 }
@@ -39,9 +39,9 @@ export function moveBeneath(caller: Caller, from: Path, to: Path): number {
  * MOVE_MOUNT_SET_GROUP: `to`, which is private, becomes a peer of `from`'s peers and a slave of its
  * master.
  */
-export function joinGroupOf(caller: Caller, from: Path, to: Path): number {
+export function setPropagationGroup(caller: Caller, from: Path, to: Path): number {
   const mount = to.mount, model = from.mount;
-  if (isGone(model) || isGone(mount)) return -EINVAL;
+  if (isUnmounted(model) || isUnmounted(mount)) return -EINVAL;
   if (!mayChange(caller, model) || !mayChange(caller, mount)) return -EPERM;
   if (from.dentry !== model.root || to.dentry !== mount.root) return -EINVAL;
   if (model.fs !== mount.fs || !model.root.isAncestorOf(mount.root)) return -EINVAL;
@@ -59,7 +59,7 @@ export function joinGroupOf(caller: Caller, from: Path, to: Path): number {
 }
 
 /** The mount was unmounted, and only its users keep it. */
-function isGone(mount: Mount): boolean {
+function isUnmounted(mount: Mount): boolean {
   return mount.namespace === null && mount.isDetached;
 }
 
@@ -76,7 +76,7 @@ function isAbove(mount: Mount, below: Mount): boolean {
 }
 
 /** Whether a mount on (parent, at) is propagated to the top of `mount`. */
-function spreadsOnto(parent: Mount, mount: Mount, at: Dentry): boolean {
+function propagatesOnto(parent: Mount, mount: Mount, at: Dentry): boolean {
   return mount.root === at && listenersOf(parent, at).some((l) => l.mount === mount);
 }
 

@@ -29,7 +29,7 @@ import {
 } from "../../ffi/abi/statfs.ts";
 import { TEXT_MAX } from "../core/quota.ts";
 import type { Mount, Path } from "./dentry.ts";
-import { MountPlaces } from "./mount_places.ts";
+import { MountPaths } from "./mount_paths.ts";
 import type { MountNamespace } from "./mounts.ts";
 import { dentryText, escapeMountText } from "./pathname.ts";
 
@@ -74,7 +74,7 @@ function superOptions(mount: Mount): string {
 }
 
 /** The optional fields of a mountinfo row: peer group, master, unbindable. */
-function propagationText(mount: Mount, places: MountPlaces): string {
+function propagationText(mount: Mount, places: MountPaths): string {
   let text = mount.peers !== null ? ` shared:${mount.peers.id}` : "";
   if (mount.master !== null) {
     text += ` master:${mount.master.id}`;
@@ -95,7 +95,7 @@ export function mountRootText({ fs, root }: Mount): string {
  * TEXT_MAX.
  */
 export function mountInfo(namespace: MountNamespace, root: Path): string | number {
-  const places = new MountPlaces(root);
+  const places = new MountPaths(root);
   let text = "";
   for (const m of namespace.mounts) {
     text += mountInfoRow(m, places);
@@ -108,8 +108,8 @@ export function mountInfo(namespace: MountNamespace, root: Path): string | numbe
  * The row of a mount in /proc/PID/mountinfo, a byte string; "" when the mount cannot be reached
  * from the reader's root.
  */
-export function mountInfoRow(m: Mount, places: MountPlaces): string {
-  const at = places.of(m);
+export function mountInfoRow(m: Mount, places: MountPaths): string {
+  const at = places.pathOf(m);
   if (at === null) return "";
   const dev = m.fs.root.dev;
   return `${m.id} ${m.parent?.id ?? m.id} ${majorOf(dev)}:${minorOf(dev)} ` +
@@ -120,8 +120,8 @@ export function mountInfoRow(m: Mount, places: MountPlaces): string {
 }
 
 /** The row of a mount in /proc/PID/mounts; "" as for `mountInfoRow`. */
-export function mountRow(m: Mount, places: MountPlaces): string {
-  const at = places.of(m);
+export function mountRow(m: Mount, places: MountPaths): string {
+  const at = places.pathOf(m);
   if (at === null) return "";
   const isReadOnly = m.fs.readOnly || (m.flags & MS_RDONLY) !== 0;
   const options = m.fs.superOptions();

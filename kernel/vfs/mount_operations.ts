@@ -50,7 +50,7 @@ import { newMount } from "./mount_links.ts";
 import { hasUnbindable, treeOf } from "./mount_trees.ts";
 import { MountNamespace } from "./mounts.ts";
 import { makePrivate, makeShared, makeSlave } from "./propagation.ts";
-import { locksOfNew } from "./revealing.ts";
+import { locksOfNewMount } from "./revealing.ts";
 import { isBusyElsewhere } from "./umount_propagation.ts";
 
 const ATIME_FLAGS = MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME;
@@ -69,7 +69,7 @@ export function mayMount(caller: Caller): number {
 /**
  * `mayMount` for the calls that a landlock(7) domain forbids: those that change what paths lead to.
  */
-export function mayRearrange(caller: Caller): number {
+export function mayChangePaths(caller: Caller): number {
   const { domain } = caller.cred;
   return domain !== null && domain.all.fs !== 0 ? -EPERM : mayMount(caller);
 }
@@ -92,7 +92,7 @@ export function addMount(
 ): number {
   const namespace = caller.fs.namespace;
   const root = rootDentryOf(fs), ownFlags = mountFlags(flags);
-  const locks = locksOfNew(namespace, fs, ownFlags);
+  const locks = locksOfNewMount(namespace, fs, ownFlags);
   const mount = newMount(caller.account, namespace.vfs, fs, root, ownFlags, source);
   const top = namespace.topOf(at);
   let r = 0;
@@ -101,7 +101,7 @@ export function addMount(
   else if (top.mount.fs === fs && top.dentry === top.mount.root) r = -EBUSY;
   else if (root.inode !== null && (root.inode.mode & S_IFMT) === S_IFLNK) r = -EINVAL;
   else {
-    mount.lock(locks.flags, locks.hasAtime);
+    mount.lockFlags(locks.flags, locks.hasAtime);
     r = namespace.attach(mount, at);
   }
   if (r < 0) discard(mount);
@@ -111,7 +111,7 @@ export function addMount(
 /** MS_BIND: shows `from` at `at` too; with MS_REC also the mounts below it. */
 export function bindMount(caller: Caller, from: Path, at: Path, recursive: boolean): number {
   const namespace = caller.fs.namespace;
-  if (!namespace.owns(at.mount) || isOlder(from.dentry, namespace)) return -EINVAL;
+  if (!namespace.owns(at.mount) || isFileOfOlder(from.dentry, namespace)) return -EINVAL;
   const tree = cloneDetached(caller, from, recursive);
   if (typeof tree === "number") return tree;
   const r = namespace.attach(tree, at);
@@ -170,21 +170,21 @@ export function moveMount(caller: Caller, from: Path, to: Path): number {
   if (from.dentry !== from.mount.root || from.mount.parent === null) return -EINVAL;
   if (from.mount.isLocked || from.mount.parent.peers !== null) return -EINVAL;
   if (to.mount.peers !== null && hasUnbindable(from.mount)) return -EINVAL;
-  return showsOlder(from.mount, namespace) ? -ELOOP : namespace.move(from.mount, to);
+  return showsFileOfOlder(from.mount, namespace) ? -ELOOP : namespace.move(from.mount, to);
 }
 
 /**
  * Whether it is the file of this mount namespace or an older one. Such a file may keep this
  * namespace alive, so it cannot be mounted here.
  */
-function isOlder({ inode }: Dentry, namespace: MountNamespace): boolean {
+function isFileOfOlder({ inode }: Dentry, namespace: MountNamespace): boolean {
   const shown = inode?.standsFor ?? null;
   return shown instanceof MountNamespace && shown.id <= namespace.id;
 }
 
 /** Whether a tree has such a file somewhere. */
-export function showsOlder(tree: Mount, namespace: MountNamespace): boolean {
-  return treeOf(tree).some((mount) => isOlder(mount.root, namespace));
+export function showsFileOfOlder(tree: Mount, namespace: MountNamespace): boolean {
+  return treeOf(tree).some((mount) => isFileOfOlder(mount.root, namespace));
 }
 
 /** Whether a mount may get these flags: the flags of a more privileged namespace are locked. */
@@ -240,7 +240,7 @@ export function unmount(caller: Caller, at: Path, flags: number): number {
     if (mount.pins > 0 || mount.children.size > 0) return -EBUSY;
     if (isBusyElsewhere(mount)) return -EBUSY;
   }
-  namespace.takeAway(mount);
+  namespace.unmountTree(mount);
   return 0;
 }
 

@@ -126,7 +126,7 @@ export function shareTree(top: Mount, vfs: Vfs): void {
 export function lockTree(top: Mount): void {
   for (const mount of treeOf(top)) {
     mount.isLocked = mount !== top;
-    mount.lock(mount.flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC), true);
+    mount.lockFlags(mount.flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC), true);
   }
 }
 

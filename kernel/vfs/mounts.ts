@@ -35,7 +35,7 @@ import {
   listenersOf,
   makePrivate,
 } from "./propagation.ts";
-import { coverWith, Leaving } from "./umount_propagation.ts";
+import { coverWith, UmountSet } from "./umount_propagation.ts";
 import type { Vfs } from "./vfs.ts";
 
 /** LIMIT: /proc/sys/fs/mount-max. */
@@ -86,7 +86,7 @@ export class MountNamespace extends Namespace {
   protected override release(): void {
     const { vfs } = this;
     vfs.namespaces.delete(this.id);
-    letGo(vfs, [...this.mounts]);
+    detachMounts(vfs, [...this.mounts]);
   }
 
   get root(): Mount {
@@ -246,20 +246,20 @@ export class MountNamespace extends Namespace {
    * umount2(2): detaches `mount` and its tree, and their copies at the peers and slaves of their
    * parents.
    */
-  takeAway(mount: Mount): void {
-    const named = treeOf(mount), leaving = new Leaving(named);
+  unmountTree(mount: Mount): void {
+    const named = treeOf(mount), leaving = new UmountSet(named);
     leaving.moveCovering();
-    letGo(this.vfs, [...named, ...leaving.copies]);
+    detachMounts(this.vfs, [...named, ...leaving.copies]);
   }
 
   /** Detaches a mount and its tree, in use or not. The copies at peers and slaves stay. */
   detach(mount: Mount): void {
-    letGo(this.vfs, treeOf(mount));
+    detachMounts(this.vfs, treeOf(mount));
   }
 
   /** Gives up a tree that was never attached. It stays together for its users. */
-  abandon(mount: Mount): void {
-    letGo(this.vfs, treeOf(mount), true);
+  abandonTree(mount: Mount): void {
+    detachMounts(this.vfs, treeOf(mount), true);
   }
 
   /** pivot_root(2): `newRoot` takes the place of `root`, which moves to `putOld`. */
@@ -365,7 +365,7 @@ function firstCopy(copied: CopiedPairs): Mount {
  * Detaches mounts. A locked one stays connected to a parent that is detached too, so that its users
  * do not see what it covers; with `isTogether` all stay connected.
  */
-function letGo(vfs: Vfs, mounts: readonly Mount[], isTogether: boolean = false): void {
+function detachMounts(vfs: Vfs, mounts: readonly Mount[], isTogether: boolean = false): void {
   const all = new Set(mounts), namespaces = new Set<MountNamespace>();
   for (const mount of mounts) {
     const { namespace } = mount;

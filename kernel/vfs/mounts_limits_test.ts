@@ -167,7 +167,7 @@ Deno.test("a tree that was never attached stays together for its users", () => {
   assertEquals(mountCount(), used + 3);
   const top = holdPath(new Path(tree, tree.root)), inner = [...tree.children.values()][0]!;
   const below = holdPath(new Path(inner, inner.root));
-  namespace.abandon(tree);
+  namespace.abandonTree(tree);
   assertEquals([tree.children.size, inner.parent, mountCount()], [1, tree, used + 3]);
   // The upper mount is freed. The mount below it stays for its user, without a parent.
   dropPath(top);

@@ -10,7 +10,7 @@ import { chmodAt, truncateAt } from "./attributes.ts";
 import { mkdirAt, symlinkAt } from "./create.ts";
 import { Mount, type Path } from "./dentry.ts";
 import { mountInfoRow, mountRow } from "./mount_info.ts";
-import { MountPlaces } from "./mount_places.ts";
+import { MountPaths } from "./mount_paths.ts";
 import {
   addMount,
   bindMount,
@@ -60,8 +60,8 @@ function mount(c: TestCaller, fs: TmpfsFs, at: string, flags = 0): string | numb
 }
 
 /** The rows of the caller's mounts as one text. */
-function rows({ fs }: TestCaller, row: (mount: Mount, places: MountPlaces) => string): string {
-  const places = new MountPlaces(fs.root);
+function rows({ fs }: TestCaller, row: (mount: Mount, places: MountPaths) => string): string {
+  const places = new MountPaths(fs.root);
   let text = "";
   for (const mount of fs.namespace.mounts) text += row(mount, places);
   return text;

@@ -12,7 +12,7 @@ import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, IN_ISDIR, IN_OPEN } from "../../ffi/a
 import { S_IFDIR, S_IFMT } from "../../ffi/abi/stat.ts";
 import type { Dentry, Mount } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
-import { FileEvent, hasWideMarks, type Mark, tellMarks } from "./marks.ts";
+import { FileEvent, hasWideMarks, type Mark, notifyMarks } from "./marks.ts";
 import type { OpenFile } from "./open_file.ts";
 
 const O_PATH = 0o10000000;
@@ -50,7 +50,7 @@ export function notifyEntry(
   if (inode === null || (inode.watches === null && !hasWideMarks(null, child.fs))) return;
   const full = isDir(child) ? mask | IN_ISDIR : mask;
   if (inode.watches !== null) inode.watches.notify(full, cookie, name, false);
-  tellMarks(new FileEvent(full, null, child, dentry, dir, name));
+  notifyMarks(new FileEvent(full, null, child, dentry, dir, name));
 }
 
 /** Reports FAN_RENAME: an entry moved. The event has both places. */
@@ -67,7 +67,7 @@ export function notifyRename(
     (newDir.inode !== null && newDir.inode.watches !== null);
   if (!isWatched) return;
   const mask = isDir(child) ? FAN_RENAME | IN_ISDIR : FAN_RENAME;
-  tellMarks(new FileEvent(mask, null, child, dentry, dir, name, newDir, newName));
+  notifyMarks(new FileEvent(mask, null, child, dentry, dir, name, newDir, newName));
 }
 
 /** Reports a change that no call made, for a directory of which only the inode is known. */
@@ -82,7 +82,7 @@ export function notifyInodes(dir: Inode | null, file: Inode | null, name: string
  */
 export function notifySelf(inode: Inode, mask: number, dentry: Dentry | null): void {
   if (inode.watches === null && !hasWideMarks(null, inode.fs)) return;
-  tellMarks(new FileEvent(isDir(inode) ? mask | IN_ISDIR : mask, null, inode, dentry, null, ""));
+  notifyMarks(new FileEvent(isDir(inode) ? mask | IN_ISDIR : mask, null, inode, dentry, null, ""));
   if (inode.watches !== null) inode.watches.notify(mask, 0, null, false);
 }
 
@@ -98,16 +98,16 @@ export function notify(mount: Mount | null, dentry: Dentry, mask: number): void 
     inode.watches === null && (above === null || above.watches === null) &&
     !hasWideMarks(mount, inode.fs)
   ) return;
-  tell(mount, dentry, inode, isDir(inode) ? mask | IN_ISDIR : mask);
+  notifyPath(mount, dentry, inode, isDir(inode) ? mask | IN_ISDIR : mask);
 }
 
-function tell(mount: Mount | null, dentry: Dentry, inode: Inode, mask: number): void {
+function notifyPath(mount: Mount | null, dentry: Dentry, inode: Inode, mask: number): void {
   const dir = dentry.isRoot ? null : dentry.parent, above = dir === null ? null : dir.inode;
   if (above !== null && above.watches !== null) {
     above.watches.notify(mask, 0, dentry.name, dentry.isUnlinked);
   }
   if (inode.watches !== null) inode.watches.notify(mask, 0, null, dentry.isUnlinked);
-  tellMarks(new FileEvent(mask, mount, inode, dentry, dir, dentry.name));
+  notifyMarks(new FileEvent(mask, mount, inode, dentry, dir, dentry.name));
 }
 
 /** Reports an event of an open file (IN_ACCESS, IN_MODIFY, IN_OPEN). HOT */

@@ -86,7 +86,7 @@ import { breakLeases } from "./leases.ts";
 import { notify, notifyEntry, notifyOpen } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
 import { PathFile } from "./path_file.ts";
-import { askToGoOn, createdBefore, rememberCreated } from "./permission_events.ts";
+import { askPermission, createdBefore, rememberCreated } from "./permission_events.ts";
 import {
   firstWalk,
   LAST_NORM,
@@ -206,7 +206,7 @@ function openOnce(
   const r = walk.run(caller, dirfd, text, lookup, resolve);
   if (r < 0) return r;
   const path = walk.path;
-  if ((flags & O_PATH) !== 0) return finishPathFile(caller, path, flags);
+  if ((flags & O_PATH) !== 0) return makePathFile(caller, path, flags);
   return openFound(caller, path, walk.inode, flags, accessOf(flags));
 }
 
@@ -339,7 +339,7 @@ function newUnnamed(
   return unnamed;
 }
 
-function finishPathFile(caller: Caller, path: Path, flags: number): OpenFile {
+function makePathFile(caller: Caller, path: Path, flags: number): OpenFile {
   const file = new PathFile(caller.account, flags & ~O_CLOEXEC, path.dentry.inode!);
   file.attach(path, caller.cred);
   return file;
@@ -444,7 +444,7 @@ function openInode(
     if (r < 0) return r;
   }
   if (isPlain && how !== OPEN_QUIET) {
-    const r = askToOpen(caller, path, how);
+    const r = askOpenPermission(caller, path, how);
     if (r < 0) return r;
   }
   const file = isPlain
@@ -465,9 +465,9 @@ function openInode(
 }
 
 /** Asks the groups of fanotify(7) for permission to open. */
-function askToOpen(caller: Caller, path: Path, how: number): number {
-  const r = how === OPEN_PROGRAM ? askToGoOn(caller, path, FAN_OPEN_EXEC_PERM) : 0;
-  return r < 0 ? r : askToGoOn(caller, path, FAN_OPEN_PERM);
+function askOpenPermission(caller: Caller, path: Path, how: number): number {
+  const r = how === OPEN_PROGRAM ? askPermission(caller, path, FAN_OPEN_EXEC_PERM) : 0;
+  return r < 0 ? r : askPermission(caller, path, FAN_OPEN_PERM);
 }
 
 /**
@@ -520,7 +520,7 @@ export function openByHandle(caller: Caller, path: Path, flags: number): OpenFil
   const known = flags & VALID_FLAGS & ~(O_CREAT | O_EXCL | O_NOCTTY | TMPFILE_BIT),
     { inode } = path.dentry;
   if (inode === null) return -ESTALE;
-  if ((known & O_PATH) !== 0) return finishPathFile(caller, path, known & PATH_FLAGS);
+  if ((known & O_PATH) !== 0) return makePathFile(caller, path, known & PATH_FLAGS);
   if ((known & O_DIRECTORY) !== 0 && !isDirectory(inode)) return -ENOTDIR;
   return openFound(caller, path, inode, known, accessOf(known));
 }

@@ -267,7 +267,7 @@ Deno.test("magic links jump, also to what has no name any more", () => {
   const put = (name: string, to: Path | number) => {
     const at = findAt(c, CWD, "/", 0);
     if (typeof at === "number") throw new Error("no /");
-    t.vfs.dentries.enter(at.dentry, name, new MagicLink(anon, to));
+    t.vfs.dentries.addFound(at.dentry, name, new MagicLink(anon, to));
   };
   put("tofile", file.path!);
   put("todir", dir.path!);

@@ -21,7 +21,7 @@ import type { OpenFile } from "./open_file.ts";
  * The questions of a call so far, and the file that it has created already and may not create
  * twice.
  */
-export class Asked {
+export class AskedQuestions {
   readonly questions: Question[] = [];
   created: Dentry | null = null;
 }
@@ -30,7 +30,7 @@ export class Asked {
  * Asks for permission. `mask` is one FAN_*_PERM for the file at `path`: 0, -EPERM, BLOCK, or -errno
  * of an interrupted wait.
  */
-export function askToGoOn(caller: Caller, path: Path, mask: number): number {
+export function askPermission(caller: Caller, path: Path, mask: number): number {
   const { mount, dentry } = path, { inode } = dentry;
   if (mount.vfs.askingGroups === 0 || inode === null || !canWait(caller)) return 0;
   const isDir = isDirectory(inode);
@@ -40,7 +40,7 @@ export function askToGoOn(caller: Caller, path: Path, mask: number): number {
   const event = new FileEvent(full, mount, inode, dentry, dir, dentry.name);
   for (const { group, mask: wanted } of concernsOf(event)) {
     if ((wanted & mask) === 0) continue;
-    const asked = caller.progress.asked ??= new Asked();
+    const asked = caller.progress.asked ??= new AskedQuestions();
     let question = asked.questions.find((q) =>
       q.group === group && q.dentry === dentry && q.mask === mask
     );
@@ -70,9 +70,9 @@ function awaitAnswer(caller: WaitingCaller, question: Question): number {
 }
 
 /** Asks for permission to read an open file. HOT */
-export function askBeforeAccess(caller: Caller, file: OpenFile, mask: number): number {
+export function askReadPermission(caller: Caller, file: OpenFile, mask: number): number {
   if (file.path === null || file.isQuiet) return 0;
-  return askToGoOn(caller, file.path, mask);
+  return askPermission(caller, file.path, mask);
 }
 
 /**
@@ -80,7 +80,7 @@ export function askBeforeAccess(caller: Caller, file: OpenFile, mask: number): n
  */
 export function rememberCreated(caller: Caller, dentry: Dentry): void {
   if (caller.fs.namespace.vfs.askingGroups > 0 && canWait(caller)) {
-    (caller.progress.asked ??= new Asked()).created = dentry;
+    (caller.progress.asked ??= new AskedQuestions()).created = dentry;
   }
 }
 

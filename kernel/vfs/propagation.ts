@@ -49,7 +49,7 @@ export function makeSlave(mounts: Iterable<Mount>): void {
     left.push([mount, peers]);
   }
   for (const [mount, group] of left) if (group.members.size > 0) setMaster(mount, group);
-  ended.passSlavesOn();
+  ended.moveSlaves();
 }
 
 /** MS_PRIVATE and MS_UNBINDABLE. */
@@ -60,7 +60,7 @@ export function makePrivate(mounts: Iterable<Mount>, isUnbindable: boolean): voi
     setMaster(mount, null);
     mount.isUnbindable = isUnbindable;
   }
-  ended.passSlavesOn();
+  ended.moveSlaves();
 }
 
 /**
@@ -80,7 +80,7 @@ class EndedGroups {
   }
 
   /** Moves the slaves of ended groups to the nearest master that still exists. */
-  passSlavesOn(): void {
+  moveSlaves(): void {
     for (const group of this.masters.keys()) {
       if (group.slaves.size === 0) continue;
       const heir = this.heirOf(group);
@@ -167,7 +167,7 @@ class ListenerWalk {
   }
 
   run(group: PeerGroup): void {
-    this.enter(group, null, false);
+    this.visitGroup(group, null, false);
     for (let top = this.left.at(-1); top !== undefined; top = this.left.at(-1)) {
       const next = top.slaves.next();
       if (next.done === true) this.left.pop();
@@ -182,13 +182,13 @@ class ListenerWalk {
     if (listens) {
       this.found.push({ mount: slave, source, isSlave: true, isShared: slave.peers !== null });
     }
-    if (slave.peers !== null) this.enter(slave.peers, listens ? slave : source, !listens);
+    if (slave.peers !== null) this.visitGroup(slave.peers, listens ? slave : source, !listens);
   }
 
   /**
    * @param isSlave the first copy in the group is a slave of the source's copy, not a peer
    */
-  private enter(group: PeerGroup, source: Mount | null, isSlave: boolean): void {
+  private visitGroup(group: PeerGroup, source: Mount | null, isSlave: boolean): void {
     let from = source, isFirstSlave = isSlave;
     for (const mount of group.members) {
       if (this.seen.has(mount)) continue;

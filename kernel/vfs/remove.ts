@@ -39,8 +39,8 @@ export function unlinkAt(caller: Caller, dirfd: number, text: string): number {
   // events.
   victim.hold();
   const cache = caller.fs.namespace.vfs.dentries;
-  cache.unlinked(child);
-  cache.missing(child.parent, child.name);
+  cache.onUnlinked(child);
+  cache.addNegative(child.parent, child.name);
   notifySelf(victim, IN_ATTRIB, child);
   notifyEntry(child.parent, IN_DELETE, child.name, victim, child);
   victim.drop();
@@ -70,8 +70,8 @@ export function rmdirAt(caller: Caller, dirfd: number, text: string): number {
   if (r < 0) return r;
   victim.hold();
   const cache = caller.fs.namespace.vfs.dentries;
-  cache.unlinked(child);
-  cache.missing(child.parent, child.name);
+  cache.onUnlinked(child);
+  cache.addNegative(child.parent, child.name);
   notifyEntry(child.parent, IN_DELETE, child.name, victim, child);
   victim.drop();
   return 0;

@@ -141,16 +141,17 @@ function vfsRename(
   const oldParent = source.parent, newParent = target.parent;
   if (victim !== null) victim.hold();
   if ((flags & RENAME_EXCHANGE) !== 0) {
-    vfs.dentries.exchanged(source, target);
+    vfs.dentries.onExchanged(source, target);
   } else {
-    if (victim !== null) vfs.dentries.unlinked(target);
-    vfs.dentries.moved(source, newParent, newName);
-    if ((flags & RENAME_WHITEOUT) === 0) vfs.dentries.missing(oldParent, oldName);
+    if (victim !== null) vfs.dentries.onUnlinked(target);
+    vfs.dentries.onRenamed(source, newParent, newName);
+    if ((flags & RENAME_WHITEOUT) === 0) vfs.dentries.addNegative(oldParent, oldName);
   }
   const left = { dir: oldParent, name: oldName }, found = { dir: newParent, name: newName };
-  tell(caller, source, inode, left, found);
-  if (victim !== null && (flags & RENAME_EXCHANGE) !== 0) tell(caller, target, victim, found, left);
-  else if (victim !== null && !isDirectory(victim)) notifySelf(victim, IN_ATTRIB, target);
+  notifyMove(caller, source, inode, left, found);
+  if (victim !== null && (flags & RENAME_EXCHANGE) !== 0) {
+    notifyMove(caller, target, victim, found, left);
+  } else if (victim !== null && !isDirectory(victim)) notifySelf(victim, IN_ATTRIB, target);
   if (victim !== null) victim.drop();
   return 0;
 }
@@ -160,7 +161,7 @@ interface Place {
   readonly name: string;
 }
 
-function tell(caller: Caller, dentry: Dentry, inode: Inode, from: Place, to: Place): void {
+function notifyMove(caller: Caller, dentry: Dentry, inode: Inode, from: Place, to: Place): void {
   const vfs = caller.fs.namespace.vfs;
   const isWatched = from.dir.inode?.watches !== null || to.dir.inode?.watches !== null;
   const cookie = isWatched ? vfs.nextRenameCookie() : 0;

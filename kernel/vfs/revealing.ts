@@ -25,7 +25,7 @@ const NO_LOCKS: MountLocks = { flags: 0, hasAtime: false };
  * The locks of a new mount of `fs` with these MS_* flags in `namespace`; -EPERM when it would show
  * too much.
  */
-export function locksOfNew(
+export function locksOfNewMount(
   namespace: MountNamespace,
   fs: FileSystem,
   flags: number,

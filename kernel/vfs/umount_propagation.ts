@@ -10,7 +10,7 @@ import { childAt, linkMount, topmost } from "./mount_links.ts";
 import { listenersOf } from "./propagation.ts";
 
 /** The mounts that one umount2(2) detaches. */
-export class Leaving {
+export class UmountSet {
   /** The mounts that were named, and the mounts below them. */
   readonly named: ReadonlySet<Mount>;
   /** The mounts at peers and slaves that are detached too. */
@@ -25,7 +25,7 @@ export class Leaving {
         if (there !== null && !this.named.has(there)) this.copies.add(there);
       }
     }
-    this.trim();
+    this.removeStaying();
   }
 
   has(mount: Mount): boolean {
@@ -36,7 +36,7 @@ export class Leaving {
    * Removes the mounts that must stay from `copies`. Each mount is looked at once as one that
    * stays.
    */
-  private trim(): void {
+  private removeStaying(): void {
     const staying: Mount[] = [];
     for (const copy of this.copies) {
       if (copy.isLocked && (copy.parent === null || !this.has(copy.parent))) staying.push(copy);
@@ -44,7 +44,7 @@ export class Leaving {
     }
     for (const mount of staying) this.copies.delete(mount);
     for (let mount = staying.pop(); mount !== undefined; mount = staying.pop()) {
-      const kept = this.keptBelow(mount);
+      const kept = this.findKeptAncestor(mount);
       if (kept !== null && this.copies.delete(kept)) staying.push(kept);
       for (const child of mount.children.values()) {
         if (child.isLocked && this.copies.delete(child)) staying.push(child);
@@ -56,7 +56,7 @@ export class Leaving {
    * The mount that must stay because `mount` stays, as `mount` is attached inside it and cannot
    * take its place; or null.
    */
-  private keptBelow(mount: Mount): Mount | null {
+  private findKeptAncestor(mount: Mount): Mount | null {
     let above = mount, below = mount.parent;
     while (below !== null && this.copies.has(below)) {
       const isHeld = above === mount && mount.isLocked;

@@ -148,8 +148,8 @@ export class Walk {
     this.steps = 0;
     this.long = null;
     const { progress } = caller;
-    if (progress !== undefined && progress.walks !== null && this.find(progress.walks)) {
-      return this.goOn();
+    if (progress !== undefined && progress.walks !== null && this.findSaved(progress.walks)) {
+      return this.continueWalk();
     }
     const isAbsolute = text.charCodeAt(0) === SLASH;
     const r = isAbsolute && (resolve & RESOLVE_IN_ROOT) === 0
@@ -160,7 +160,7 @@ export class Walk {
     this.text = text;
     this.at = 0;
     this.mustBeDirectory = false;
-    return this.components();
+    return this.walkComponents();
   }
 
   private startAtRoot(): number {
@@ -200,13 +200,13 @@ export class Walk {
   }
 
   /** Walks the components, those of links too. */
-  private components(): number {
+  private walkComponents(): number {
     for (;;) {
       const text = this.text, length = text.length;
       let at = this.at;
       // Makes the text flat: what a long walk keeps is as large as it is long.
       while (at < length && text.charCodeAt(at) === SLASH) at++;
-      if (++this.steps > STEPS_A_TURN && canWait(this.caller)) return this.pause();
+      if (++this.steps > STEPS_A_TURN && canWait(this.caller)) return this.saveForNextTurn();
       if (at >= length) return this.finishWithoutName();
       const { inode } = this, searchable = maySearch(inode, this.cred);
       if (searchable < 0) return searchable;
@@ -256,7 +256,7 @@ export class Walk {
       if (end === at + 2 && text.charCodeAt(at + 1) === DOT) return this.stepUp();
     }
     const name = text.substring(at, end);
-    const child = this.child(name, text, at);
+    const child = this.lookUpChild(name, text, at);
     if (typeof child === "number") return child;
     const inode = child.inode;
     if (inode === null) return -ENOENT;
@@ -269,7 +269,7 @@ export class Walk {
   }
 
   /** The dentry of a name in the current directory (negative too); -errno or BLOCK. HOT */
-  private child(name: string, text: string, at: number): Dentry | number {
+  private lookUpChild(name: string, text: string, at: number): Dentry | number {
     const dir = this.dentry;
     const cached = dir.children === null ? undefined : dir.children.get(name);
     if (cached !== undefined && dir.inode!.dentriesAreStable) {
@@ -337,7 +337,7 @@ export class Walk {
     const magic = inode.followMagic();
     if (magic !== null) {
       if (typeof magic === "number") return magic;
-      return this.jump(magic);
+      return this.jumpTo(magic);
     }
     const target = inode.readlink();
     if (typeof target === "number") return target;
@@ -345,7 +345,7 @@ export class Walk {
     return this.continueWith(target, isLast);
   }
 
-  private jump(to: Path): number {
+  private jumpTo(to: Path): number {
     if ((this.resolve & RESOLVE_NO_MAGICLINKS) !== 0) return -ELOOP;
     if ((this.resolve & RESOLVE_NO_XDEV) !== 0 && to.mount !== this.mount) return -EXDEV;
     if (this.isScoped) return -EXDEV;
@@ -374,7 +374,7 @@ export class Walk {
   }
 
   /** Saves the state: another turn of the loop continues the walk. */
-  private pause(): number {
+  private saveForNextTurn(): number {
     const { caller, dirfd, given: path, flags, resolve } = this;
     if ((resolve & RESOLVE_CACHED) !== 0) return -EAGAIN;
     if (!canWait(caller)) throw new KernelBug("a caller with one turn");
@@ -390,9 +390,9 @@ export class Walk {
   }
 
   /** Whether an earlier turn of the call began this walk. */
-  private find(walks: readonly LongWalk[]): boolean {
+  private findSaved(walks: readonly LongWalk[]): boolean {
     const { dirfd, given, flags, resolve } = this;
-    this.long = walks.find((w) => w.is(this, dirfd, given, flags, resolve)) ?? null;
+    this.long = walks.find((w) => w.isWalkOf(this, dirfd, given, flags, resolve)) ?? null;
     return this.long !== null;
   }
 
@@ -400,7 +400,7 @@ export class Walk {
    * Continues where an earlier turn stopped. The end is saved too, because the call may run once
    * more.
    */
-  private goOn(): number {
+  private continueWalk(): number {
     const { long, caller: { progress, account } } = this;
     if (long === null) throw new KernelBug("a walk that was found");
     const { here, root, text, at, links, mustBeDirectory } = long.place;
@@ -413,7 +413,7 @@ export class Walk {
     this.at = at;
     this.links = links;
     this.mustBeDirectory = mustBeDirectory;
-    const r = this.components();
+    const r = this.walkComponents();
     if (r >= 0 && progress !== undefined && !long.moveTo(this.place, progress, account)) {
       return -ENOMEM;
     }
@@ -425,7 +425,7 @@ export class Walk {
    * -errno or BLOCK.
    */
   lookupLast(): Dentry | number {
-    return this.child(this.last, this.last, 0);
+    return this.lookUpChild(this.last, this.last, 0);
   }
 
   /** After LOOKUP_PARENT: take "." and ".." as the last component. */
@@ -447,7 +447,7 @@ export class Walk {
       const r = this.followLink(inode, true);
       if (r < 0) return r;
       // A magic link has led to its target; the text of another link is still to be walked.
-      return this.at > 0 ? 1 : this.components();
+      return this.at > 0 ? 1 : this.walkComponents();
     }
     this.dentry = child;
     const r = child.mountCount === 0 ? 0 : this.crossDown();

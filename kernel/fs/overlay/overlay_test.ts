@@ -177,7 +177,7 @@ Deno.test("removed names stay away, and may be used again", () => {
   // A new directory does not show the contents of the old one.
   assertEquals(errno(mkdirAt(c, CWD, "/dir", 0o755)), 0);
   assertEquals(listDir(c, "/dir"), []);
-  t.vfs.dentries.forget(fs)?.step(Infinity);
+  t.vfs.dentries.forgetFileSystem(fs)?.step(Infinity);
   assertEquals(listDir(lower, "/dir").sort(), ["file", "sub", "toplink"]);
 });
 

@@ -74,7 +74,7 @@ class LockList {
   }
 
   addLocks({ all, inode, waiters }: FileLocks): void {
-    const queue = this.source.vfs.lockWaits.on(waiters);
+    const queue = this.source.vfs.lockWaits.requestsOn(waiters);
     for (const lock of all) {
       const pid = this.shown(lock.pid);
       const behind = takeWaits(queue, (request) => waitsFor(request, lock));
@@ -87,7 +87,7 @@ class LockList {
   }
 
   addLeases({ all, inode, waiters }: Leases): void {
-    const queue = this.source.vfs.lockWaits.on(waiters);
+    const queue = this.source.vfs.lockWaits.requestsOn(waiters);
     for (const lease of all) {
       const pid = this.shown(lease.holder.pid);
       const behind = lease.breakTo >= 0 ? takeWaits(queue, () => true) : [];

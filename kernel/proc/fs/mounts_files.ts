@@ -8,7 +8,7 @@ import { EINVAL, ENOENT } from "../../../ffi/abi/errno.ts";
 import type { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import { type Dentry, dropPath, holdPath, type Mount, Path } from "../../vfs/dentry.ts";
-import { MountPlaces } from "../../vfs/mount_places.ts";
+import { MountPaths } from "../../vfs/mount_paths.ts";
 import { mountInfoRow, mountRow } from "../../vfs/mount_info.ts";
 import type { MountNamespace } from "../../vfs/mounts.ts";
 import { type OpenFile, POLLERR, POLLIN, POLLPRI, POLLRDNORM } from "../../vfs/open_file.ts";
@@ -64,14 +64,14 @@ class MountSteps implements TextSteps {
   text: string = "";
   private readonly name: string;
   private readonly namespace: MountNamespace;
-  private readonly places: MountPlaces;
+  private readonly places: MountPaths;
   private readonly mounts: readonly Mount[];
   private at: number = 0;
 
   constructor(name: string, namespace: MountNamespace, root: Path) {
     this.name = name;
     this.namespace = namespace;
-    this.places = new MountPlaces(root);
+    this.places = new MountPaths(root);
     this.mounts = [...namespace.mounts];
   }
 
@@ -87,7 +87,7 @@ class MountSteps implements TextSteps {
   private row(mount: Mount): string {
     if (this.name === "mountinfo") return mountInfoRow(mount, this.places);
     if (this.name === "mounts") return mountRow(mount, this.places);
-    const at = this.places.of(mount);
+    const at = this.places.pathOf(mount);
     if (at === null) return "";
     return `device ${escapeMountText(mount.source)} mounted on ${escapeMountText(at)} ` +
       `with fstype ${mount.fs.type}\n`;

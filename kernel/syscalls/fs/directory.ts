@@ -12,7 +12,7 @@ import { inodePermission, isDirectory } from "../../vfs/access.ts";
 import { changeRoot } from "../../vfs/mount_operations.ts";
 import { cwdText } from "../../vfs/pathname.ts";
 import { notifyFile } from "../../vfs/notify.ts";
-import { askBeforeAccess } from "../../vfs/permission_events.ts";
+import { askReadPermission } from "../../vfs/permission_events.ts";
 import { readlinkAt } from "../../vfs/status.ts";
 import { firstWalk, LOOKUP_DIRECTORY, LOOKUP_FOLLOW } from "../../vfs/walk.ts";
 import { bytesOut, pathArg } from "./arguments.ts";
@@ -85,7 +85,7 @@ function getdents(t: Task, fd: number, addr: number, count: number, isOld: boole
   if (file.path !== null && file.path.dentry.isUnlinked) return -ENOENT;
   const { progress } = t;
   if (progress.step === 0) {
-    const may = askBeforeAccess(t, file, FAN_ACCESS_PERM);
+    const may = askReadPermission(t, file, FAN_ACCESS_PERM);
     if (may < 0) return may;
   }
   entries.start(Math.min(count, entries.u8.length), isOld);

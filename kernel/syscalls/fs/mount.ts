@@ -30,7 +30,7 @@ import {
   addMount,
   bindMount,
   changePropagation,
-  mayRearrange,
+  mayChangePaths,
   moveMount,
   pivotRoot,
   remount,
@@ -72,7 +72,7 @@ export function sysMount(t: Task, a: SyscallArgs): number {
   let flags = a.u32(3);
   if ((flags & MS_MGC_MSK) >>> 0 === MS_MGC_VAL) flags &= ~MS_MGC_MSK;
   if ((flags & MS_NOUSER) !== 0) return -EINVAL;
-  const r = mayRearrange(t);
+  const r = mayChangePaths(t);
   if (r < 0) return r;
   if ((flags & MS_REMOUNT) !== 0) return remount(t, at, flags, (flags & MS_BIND) !== 0, options);
   if ((flags & MS_BIND) !== 0) {
@@ -119,12 +119,12 @@ export function sysUmount2(t: Task, a: SyscallArgs): number {
   const path = findPath(t, text, (flags & UMOUNT_NOFOLLOW) !== 0 ? 0 : LOOKUP_FOLLOW);
   if (typeof path === "number") return path;
   for (const mount of expiring) if (mount === path.mount) mount.isExpiring = true;
-  const r = mayRearrange(t);
+  const r = mayChangePaths(t);
   return r < 0 ? r : unmount(t, path, flags);
 }
 
 export function sysPivotRoot(t: Task, a: SyscallArgs): number {
-  const may = mayRearrange(t);
+  const may = mayChangePaths(t);
   if (may < 0) return may;
   const newText = pathArg(t, a.u64(0));
   if (typeof newText === "number") return newText;

@@ -40,7 +40,7 @@ export class MountFile extends PathFile {
   }
 
   protected override release(): void {
-    if (isNowhere(this.mount)) this.home.abandon(this.mount);
+    if (isNowhere(this.mount)) this.home.abandonTree(this.mount);
   }
 }
 

@@ -15,7 +15,7 @@ import type { Task } from "../../task/task.ts";
 import { type Mount, Path } from "../../vfs/dentry.ts";
 import { emptyStatFs } from "../../vfs/inode.ts";
 import { mountRootText } from "../../vfs/mount_info.ts";
-import { MountPlaces } from "../../vfs/mount_places.ts";
+import { MountPaths } from "../../vfs/mount_paths.ts";
 import type { MountNamespace } from "../../vfs/mounts.ts";
 import { reachableText } from "../../vfs/pathname.ts";
 import { copyInStruct } from "../copy_struct.ts";
@@ -146,7 +146,7 @@ const PARTS: readonly (readonly [number, Part])[] = [
   [S.STATMOUNT_SB_BASIC, putSuperBlock],
   [S.STATMOUNT_MNT_BASIC, putMount],
   [S.STATMOUNT_PROPAGATE_FROM, ({ root }, mount, answer) => {
-    const seen = new MountPlaces(root).masterOf(mount);
+    const seen = new MountPaths(root).masterOf(mount);
     answer.put64(S.StatmountHeader.at.propagateFrom, seen?.id ?? 0);
     return 0;
   }],
@@ -223,8 +223,8 @@ export function sysListmount(t: Task, a: SyscallArgs): number {
 /** With `top` null the root mount is included; otherwise `top` itself is not. */
 function idsBelow(request: Request, top: Mount | null): number[] {
   const root = top === null ? request.root : new Path(top, top.root);
-  const places = new MountPlaces(root);
-  return [...request.namespace.mounts].filter((m) => m !== top && places.of(m) !== null)
+  const places = new MountPaths(root);
+  return [...request.namespace.mounts].filter((m) => m !== top && places.pathOf(m) !== null)
     .map(uniqueId).sort((x, y) => x - y);
 }
 

@@ -13,13 +13,13 @@ import * as M from "../../../ffi/abi/mount.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Task } from "../../task/task.ts";
 import type { Mount } from "../../vfs/dentry.ts";
-import { joinGroupOf, moveBeneath } from "../../vfs/mount_beneath.ts";
+import { moveBeneath, setPropagationGroup } from "../../vfs/mount_beneath.ts";
 import {
   cloneDetached,
+  mayChangePaths,
   mayMount,
-  mayRearrange,
   moveMount,
-  showsOlder,
+  showsFileOfOlder,
 } from "../../vfs/mount_operations.ts";
 import { PathFile } from "../../vfs/path_file.ts";
 import { installNew } from "../io/install.ts";
@@ -58,7 +58,7 @@ export function sysOpenTree(t: Task, a: SyscallArgs): number {
 
 /** move_mount(2). */
 export function sysMoveMount(t: Task, a: SyscallArgs): number {
-  const may = mayRearrange(t), flags = a.u32(4);
+  const may = mayChangePaths(t), flags = a.u32(4);
   if (may < 0) return may;
   const setsGroup = (flags & M.MOVE_MOUNT_SET_GROUP) !== 0;
   const isBeneath = (flags & M.MOVE_MOUNT_BENEATH) !== 0;
@@ -73,7 +73,7 @@ export function sysMoveMount(t: Task, a: SyscallArgs): number {
     mayBeEmpty: (flags & M.MOVE_MOUNT_T_EMPTY_PATH) !== 0,
   });
   if (typeof to === "number") return to;
-  if (setsGroup) return joinGroupOf(t, from, to);
+  if (setsGroup) return setPropagationGroup(t, from, to);
   if (isBeneath) {
     const isMovable = from.mount.parent !== null || isNowhere(from.mount);
     return isMovable ? moveBeneath(t, from, to) : -EINVAL;
@@ -83,7 +83,7 @@ export function sysMoveMount(t: Task, a: SyscallArgs): number {
   for (let m: Mount | null = to.mount; m !== null; m = m.parent) {
     if (m === from.mount) return -ELOOP;
   }
-  if (showsOlder(from.mount, t.fs.namespace)) return -ELOOP;
+  if (showsFileOfOlder(from.mount, t.fs.namespace)) return -ELOOP;
   const r = t.fs.namespace.attach(from.mount, to);
   return r === -ENOTDIR ? -EINVAL : r;
 }

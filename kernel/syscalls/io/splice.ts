@@ -27,6 +27,7 @@ import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { askBeforeAccess } from "../../vfs/permission_events.ts";
 import { betweenPipes, moveBytes, MoveEnd } from "./move_bytes.ts";
+import { askReadPermission } from "../../vfs/permission_events.ts";
 import { readFile, waitReadable, waitWritable, writeFile } from "./transfer.ts";
 
 export const SPLICE_F_KNOWN = 15;
@@ -68,7 +69,7 @@ export function sysSendfile(t: Task, a: SyscallArgs): number {
   const type = from.inode.mode & S_IFMT;
   if (type === S_IFDIR || to.isAppending) return -EINVAL;
   if (!from.isSeekable && !(to instanceof PipeFile)) return -EINVAL;
-  const may = askBeforeAccess(t, from, FAN_ACCESS_PERM);
+  const may = askReadPermission(t, from, FAN_ACCESS_PERM);
   if (may < 0) return may;
   p.done += moveBytes(t, from, offset < 0 ? -1 : offset + p.done, to, -1, len - p.done, end);
   let r = end.reason;
@@ -110,7 +111,7 @@ export function sysCopyFileRange(t: Task, a: SyscallArgs): number {
   const len = Math.max(0, Math.min(a.u64(4), MAX_RW_COUNT, from.inode.size - start));
   const isSame = from.inode === to.inode;
   if (isSame && start < target + len && target < start + len) return -EINVAL;
-  const may = askBeforeAccess(t, from, FAN_ACCESS_PERM);
+  const may = askReadPermission(t, from, FAN_ACCESS_PERM);
   if (may < 0) return may;
   const n = moveBytes(t, from, inAt, to, outAt, len, end);
   if (n === 0 && end.reason < 0) return end.reason;
@@ -157,7 +158,7 @@ export function spliceFiles(
   if (inAt >= 0 && !from.isSeekable || outAt >= 0 && !to.isSeekable) return -EINVAL;
   if (to.isAppending && !(to instanceof PipeFile)) return -EINVAL;
   if (from instanceof PipeFile && to instanceof PipeFile && from.pipe === to.pipe) return -EINVAL;
-  const may = askBeforeAccess(t, from, FAN_ACCESS_PERM);
+  const may = askReadPermission(t, from, FAN_ACCESS_PERM);
   if (may < 0) return may;
   const n = moveBytes(t, from, inAt, to, outAt, len, end);
   return n === 0 && end.reason < 0 ? waitOrFail(t, from, to, end.reason, flags) : n;

@@ -33,6 +33,7 @@ import {
 import { askBeforeAccess } from "../../vfs/permission_events.ts";
 import { waitForSocket } from "../../net/calls/socket_wait.ts";
 import { signalUrgent } from "./async.ts";
+import { askReadPermission } from "../../vfs/permission_events.ts";
 import { waitForInput } from "./terminal.ts";
 
 export const READABLE: number = POLLIN | POLLRDNORM | POLLHUP | POLLERR;
@@ -45,7 +46,7 @@ export function readFile(t: Task, file: OpenFile, io: IoCursor, nonblocking: boo
     return readSliced(t, file, io, -1, nonblocking);
   }
   if (offset >= 0 && t.kernel.vfs.askingGroups > 0) {
-    const r = askBeforeAccess(t, file, FAN_ACCESS_PERM);
+    const r = askReadPermission(t, file, FAN_ACCESS_PERM);
     if (r < 0) return r;
   }
   const n = file.read(io, offset);
@@ -69,7 +70,7 @@ export function readFileAt(
 ): number {
   if (io.remaining > file.sliceBytes) return readSliced(t, file, io, offset, nonblocking);
   if (t.kernel.vfs.askingGroups > 0) {
-    const r = askBeforeAccess(t, file, FAN_ACCESS_PERM);
+    const r = askReadPermission(t, file, FAN_ACCESS_PERM);
     if (r < 0) return r;
   }
   const n = file.read(io, offset);
@@ -96,7 +97,7 @@ function readSliced(
   io.limit(file.sliceBytes);
   const wanted = io.remaining, at = offset < 0 ? file.pos : offset + progress.done;
   if (t.kernel.vfs.askingGroups > 0) {
-    const r = askBeforeAccess(t, file, FAN_ACCESS_PERM);
+    const r = askReadPermission(t, file, FAN_ACCESS_PERM);
     if (r < 0) return r;
   }
   const n = file.read(io, at);

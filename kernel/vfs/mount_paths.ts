@@ -8,7 +8,7 @@
 import type { Mount, Path } from "./dentry.ts";
 import type { PeerGroup } from "./propagation.ts";
 
-export class MountPlaces {
+export class MountPaths {
   private readonly root: Path;
   private readonly texts: Map<Mount, string | null> = new Map();
   private readonly masters: Map<PeerGroup, PeerGroup | null> = new Map();
@@ -19,7 +19,7 @@ export class MountPlaces {
   }
 
   /** The path of a mount's root; null when it cannot be seen. */
-  of(mount: Mount): string | null {
+  pathOf(mount: Mount): string | null {
     const way: Mount[] = [];
     let text: string | null | undefined;
     for (let m: Mount | null = mount; text === undefined; m = m.parent) {
@@ -34,14 +34,14 @@ export class MountPlaces {
       } else if (text === undefined) way.push(m);
     }
     for (let m = way.pop(); m !== undefined; m = way.pop()) {
-      text = this.below(m, text);
+      text = this.pathBelow(m, text);
       this.texts.set(m, text);
     }
     return text === "" ? "/" : text;
   }
 
   /** The path of a mount. @param above the path of its parent's root */
-  private below(mount: Mount, above: string | null): string | null {
+  private pathBelow(mount: Mount, above: string | null): string | null {
     const { parent, mountpoint } = mount;
     if (parent === null || mountpoint === null) return null;
     let text = "";
@@ -69,7 +69,7 @@ export class MountPlaces {
       way.push(group);
       let next: PeerGroup | null = null;
       for (const member of group.members) {
-        if (member.namespace === mount.namespace && this.of(member) !== null) {
+        if (member.namespace === mount.namespace && this.pathOf(member) !== null) {
           seen = group;
           break;
         }
