@@ -89,7 +89,7 @@ export class Containment {
     this.isDue = true;
     this.report(current, culprit, cause);
     kernel.memory.awaited.handler = null;
-    kernel.memory.told.length = 0;
+    kernel.memory.monitorEvents.length = 0;
     this.condemn(current, culprit);
   }
 

@@ -24,7 +24,7 @@ export function isSubset(a: CapSet, of: CapSet): boolean {
 }
 
 /** The set with one capability. */
-export function only(cap: number): CapSet {
+export function singleCap(cap: number): CapSet {
   return cap < 32 ? { lo: (1 << cap) >>> 0, hi: 0 } : { lo: 0, hi: 1 << (cap - 32) };
 }
 

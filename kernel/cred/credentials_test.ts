@@ -11,7 +11,7 @@ import {
   SECBIT_NOROOT,
 } from "../../ffi/abi/capability.ts";
 import { EINVAL, EPERM } from "../../ffi/abi/errno.ts";
-import { intersection, isSubset, only, union } from "./cap_set.ts";
+import { intersection, isSubset, singleCap, union } from "./cap_set.ts";
 import {
   KEEP_ID,
   setfsuid,
@@ -117,8 +117,8 @@ function exec(cred: Credentials, file: Partial<Executable>, isShared = false): E
 }
 
 Deno.test("exec: root has all of its bounding set, a user nothing", () => {
-  const bounded = { ...root, bounding: only(CAP_KILL) };
-  assertEquals(exec(bounded, {}).cred.permitted, only(CAP_KILL));
+  const bounded = { ...root, bounding: singleCap(CAP_KILL) };
+  assertEquals(exec(bounded, {}).cred.permitted, singleCap(CAP_KILL));
   assertEquals(exec(user, {}).cred.permitted, NO_CAPS);
   assertEquals(exec(user, {}).isSecure, false);
   assertEquals(exec({ ...root, securebits: SECBIT_NOROOT }, {}).cred.permitted, NO_CAPS);
@@ -156,23 +156,26 @@ function fileCaps(magic: number, permitted: number, inheritable: number): Uint8A
 Deno.test("exec: file capabilities, and what cannot be had is EPERM", () => {
   const raw = 1 << CAP_NET_RAW;
   const effective = exec(user, { capabilities: fileCaps(0x2000001, raw, 0) });
-  assertEquals(effective.cred.effective, only(CAP_NET_RAW));
+  assertEquals(effective.cred.effective, singleCap(CAP_NET_RAW));
   assertEquals(effective.isSecure, true);
   const permitted = exec(user, { capabilities: fileCaps(0x2000000, raw, 0) });
-  assertEquals([permitted.cred.permitted, permitted.cred.effective], [only(CAP_NET_RAW), NO_CAPS]);
-  const bounded = { ...user, bounding: only(CAP_KILL) };
+  assertEquals([permitted.cred.permitted, permitted.cred.effective], [
+    singleCap(CAP_NET_RAW),
+    NO_CAPS,
+  ]);
+  const bounded = { ...user, bounding: singleCap(CAP_KILL) };
   const file = { ...plainFile, capabilities: fileCaps(0x2000001, raw, 0) };
   assertEquals(execCredentials(bounded, file, false), -EPERM);
   const inherited = exec(
-    { ...user, inheritable: only(CAP_NET_RAW) },
+    { ...user, inheritable: singleCap(CAP_NET_RAW) },
     { capabilities: fileCaps(0x2000001, 0, raw) },
   );
-  assertEquals(inherited.cred.permitted, only(CAP_NET_RAW));
+  assertEquals(inherited.cred.permitted, singleCap(CAP_NET_RAW));
   assertEquals(exec(user, { capabilities: new Uint8Array(7) }).cred.permitted, NO_CAPS);
 });
 
 Deno.test("exec: ambient capabilities stay, unless the file gives its own", () => {
-  const kill = only(CAP_KILL);
+  const kill = singleCap(CAP_KILL);
   const cred = { ...user, permitted: kill, inheritable: kill, ambient: kill };
   const kept = exec(cred, {});
   assertEquals([kept.cred.effective, kept.isSecure], [kill, false]);
@@ -181,9 +184,9 @@ Deno.test("exec: ambient capabilities stay, unless the file gives its own", () =
 });
 
 Deno.test("capability sets are exact in both words", () => {
-  assertEquals(hasBit(only(CAP_SETUID), CAP_SETUID), true);
-  assertEquals(only(40), { lo: 0, hi: 256 });
-  assertEquals(union(only(31), only(32)), { lo: 0x80000000, hi: 1 });
-  assertEquals(intersection(ALL_CAPS, only(31)), only(31));
-  assertEquals(isSubset(only(40), { lo: 0xffffffff, hi: 0xff }), false);
+  assertEquals(hasBit(singleCap(CAP_SETUID), CAP_SETUID), true);
+  assertEquals(singleCap(40), { lo: 0, hi: 256 });
+  assertEquals(union(singleCap(31), singleCap(32)), { lo: 0x80000000, hi: 1 });
+  assertEquals(intersection(ALL_CAPS, singleCap(31)), singleCap(31));
+  assertEquals(isSubset(singleCap(40), { lo: 0xffffffff, hi: 0xff }), false);
 });

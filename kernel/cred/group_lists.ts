@@ -31,7 +31,7 @@ export class GroupLists {
    * The shared list of these groups, which are sorted; null when the account has no room for a new
    * one.
    */
-  keep(groups: readonly number[], account: Account): readonly number[] | null {
+  sharedList(groups: readonly number[], account: Account): readonly number[] | null {
     if (groups.length <= SHORT) return groups;
     const hash = hashOf(groups), lists = this.byHash.get(hash);
     for (const list of lists ?? []) if (isSame(list, groups)) return list;

@@ -13,18 +13,18 @@ function groups(first: number, length: number): number[] {
 
 Deno.test("equal long lists are one list, and each list is charged once", () => {
   const account = new Account(null, 1), lists = new GroupLists();
-  const first = lists.keep(groups(1, 1000), account);
+  const first = lists.sharedList(groups(1, 1000), account);
   assertEquals(first, groups(1, 1000));
-  assert(lists.keep(groups(1, 1000), account) === first);
+  assert(lists.sharedList(groups(1, 1000), account) === first);
   const { bytes } = account;
   assert(bytes >= 8000 && bytes < 9000, `${bytes}`);
-  assert(lists.keep(groups(2, 1000), account) !== first);
+  assert(lists.sharedList(groups(2, 1000), account) !== first);
   assertEquals(account.bytes, 2 * bytes);
-  lists.keep(groups(3, 32), account);
+  lists.sharedList(groups(3, 32), account);
   assertEquals(account.bytes, 2 * bytes, "short lists are not kept");
   account.bytesMax = account.bytes + 100;
-  assertEquals(lists.keep(groups(4, 1000), account), null);
-  assert(lists.keep(groups(1, 1000), account) === first, "what is there needs no room");
+  assertEquals(lists.sharedList(groups(4, 1000), account), null);
+  assert(lists.sharedList(groups(1, 1000), account) === first, "what is there needs no room");
   lists.release();
   assertEquals([account.bytes, GROUP_LIST_BYTES.countOf(account)], [0, 0]);
 });

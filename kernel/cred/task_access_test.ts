@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { CAP_PERFMON, CAP_SYS_PTRACE } from "../../ffi/abi/capability.ts";
-import { only } from "./cap_set.ts";
+import { singleCap } from "./cap_set.ts";
 import { type Credentials, NO_CAPS, rootCredentials, userCredentials } from "./credentials.ts";
 import {
   BY_FS_IDS,
@@ -18,7 +18,7 @@ import { INITIAL_USER_NAMESPACE, UserNamespace } from "./user_namespace.ts";
 
 const user = userCredentials(1000, 1000, [], NO_CAPS);
 const other = userCredentials(2000, 1000, [], NO_CAPS);
-const tracing = only(CAP_SYS_PTRACE);
+const tracing = singleCap(CAP_SYS_PTRACE);
 const open: GuardedMemory = { isDumpable: true, ownerNs: INITIAL_USER_NAMESPACE };
 const secret: GuardedMemory = { isDumpable: false, ownerNs: INITIAL_USER_NAMESPACE };
 
@@ -65,7 +65,7 @@ Deno.test("CAP_SYS_PTRACE counts where the target is, and where its secret memor
 });
 
 Deno.test("CAP_PERFMON of the initial namespace reads memory where a file shows it", () => {
-  const monitor = { ...other, effective: only(CAP_PERFMON) };
+  const monitor = { ...other, effective: singleCap(CAP_PERFMON) };
   const ns = new UserNamespace(INITIAL_USER_NAMESPACE, 1000, 1000, false);
   assertEquals([user, monitor, credentialsIn(user, ns)].map(isPerformanceMonitor), [
     false,

@@ -32,7 +32,11 @@ export class TimeNamespace extends Namespace {
    * Makes a namespace with final offsets. -ERANGE: a clock would be below zero, or too high.
    * `nowNs`: the first namespace's clock.
    */
-  static of(offsets: TimeOffsets, owner: UserNamespace, nowNs: number): TimeNamespace | number {
+  static withOffsets(
+    offsets: TimeOffsets,
+    owner: UserNamespace,
+    nowNs: number,
+  ): TimeNamespace | number {
     const ns = new TimeNamespace(owner, false), { monotonicNs, boottimeNs } = offsets;
     for (const offset of [monotonicNs, boottimeNs]) if (!isInRange(offset, nowNs)) return -ERANGE;
     ns.monotonicNs = monotonicNs;
@@ -53,7 +57,7 @@ export class TimeNamespace extends Namespace {
 
   /** The text of /proc/PID/timens_offsets. */
   offsetsText(): string {
-    return line("monotonic", this.monotonicNs) + line("boottime", this.boottimeNs);
+    return offsetLine("monotonic", this.monotonicNs) + offsetLine("boottime", this.boottimeNs);
   }
 
   /**
@@ -91,7 +95,7 @@ function isInRange(offsetNs: number, nowNs: number): boolean {
   return then >= 0 && then <= MAX_SECONDS;
 }
 
-function line(clock: string, ns: number): string {
+function offsetLine(clock: string, ns: number): string {
   const sec = Math.floor(ns / 1e9), nsec = ns - sec * 1e9;
   return `${clock.padEnd(10)} ${String(sec).padStart(10)} ${String(nsec).padStart(9)}\n`;
 }

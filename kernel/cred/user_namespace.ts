@@ -91,52 +91,52 @@ export class UserNamespace extends Namespace {
 
   /** The kernel id of an id of this namespace, or NO_ID. */
   kernelUid(uid: number): number {
-    return this.isInitial ? uid : down(this.uidMap, uid);
+    return this.isInitial ? uid : toKernelId(this.uidMap, uid);
   }
   kernelGid(gid: number): number {
-    return this.isInitial ? gid : down(this.gidMap, gid);
+    return this.isInitial ? gid : toKernelId(this.gidMap, gid);
   }
 
   /** The id of this namespace for a kernel id, or NO_ID. */
   uidOf(kernelId: number): number {
-    return this.isInitial ? kernelId : up(this.uidMap, kernelId);
+    return this.isInitial ? kernelId : fromKernelId(this.uidMap, kernelId);
   }
   gidOf(kernelId: number): number {
-    return this.isInitial ? kernelId : up(this.gidMap, kernelId);
+    return this.isInitial ? kernelId : fromKernelId(this.gidMap, kernelId);
   }
   projidOf(kernelId: number): number {
-    return this.isInitial ? kernelId : up(this.projidMap, kernelId);
+    return this.isInitial ? kernelId : fromKernelId(this.projidMap, kernelId);
   }
 
   /** As `uidOf`, with the overflow id for an id that is not mapped. HOT */
   shownUid(kernelId: number): number {
     if (this.isInitial) return kernelId;
-    const id = up(this.uidMap, kernelId);
+    const id = fromKernelId(this.uidMap, kernelId);
     return id === NO_ID ? OVERFLOW_ID : id;
   }
   shownGid(kernelId: number): number {
     if (this.isInitial) return kernelId;
-    const id = up(this.gidMap, kernelId);
+    const id = fromKernelId(this.gidMap, kernelId);
     return id === NO_ID ? OVERFLOW_ID : id;
   }
 
   hasUid(kernelId: number): boolean {
-    return this.isInitial || up(this.uidMap, kernelId) !== NO_ID;
+    return this.isInitial || fromKernelId(this.uidMap, kernelId) !== NO_ID;
   }
   hasGid(kernelId: number): boolean {
-    return this.isInitial || up(this.gidMap, kernelId) !== NO_ID;
+    return this.isInitial || fromKernelId(this.gidMap, kernelId) !== NO_ID;
   }
 }
 
 /** The first user namespace. Its ids never change, so all kernels of a process share it. */
 export const INITIAL_USER_NAMESPACE: UserNamespace = new UserNamespace(null, 0, 0, true);
 
-function down(map: readonly IdExtent[], id: number): number {
+function toKernelId(map: readonly IdExtent[], id: number): number {
   for (const e of map) if (id >= e.first && id - e.first < e.count) return e.lower + id - e.first;
   return NO_ID;
 }
 
-function up(map: readonly IdExtent[], id: number): number {
+function fromKernelId(map: readonly IdExtent[], id: number): number {
   for (const e of map) if (id >= e.lower && id - e.lower < e.count) return e.first + id - e.lower;
   return NO_ID;
 }

@@ -48,7 +48,7 @@ export class HostFifoOpener implements SpecialOpener {
       return caller.waitFor(this.retry.queue, 0);
     }
     if (fd < 0) return fd;
-    const host = this.fs.make(fd, STREAM);
+    const host = this.fs.makeInode(fd, STREAM);
     host.mode = inode.mode;
     host.uid = inode.uid;
     host.gid = inode.gid;

@@ -12,7 +12,7 @@ import { Pipe, PIPE_MAX_BYTES, PipeFile } from "./pipe.ts";
 const IN = POLLIN | POLLRDNORM, OUT = POLLOUT | POLLWRNORM;
 
 function pipe(flags = 0): readonly [PipeFile, PipeFile] {
-  const p = new Pipe(new TestFiles().frames, new AnonFs("pipefs").make(S_IFIFO | 0o600));
+  const p = new Pipe(new TestFiles().frames, new AnonFs("pipefs").makeInode(S_IFIFO | 0o600));
   return [
     new PipeFile(TEST_ACCOUNT, p, O_RDONLY | flags),
     new PipeFile(TEST_ACCOUNT, p, O_WRONLY | flags),

@@ -41,7 +41,7 @@ export function blankClock(mm: MemoryManager): void {
     } else {
       mm.space.unmap(vma.start, vma.end - vma.start);
     }
-    mm.settle();
+    mm.finishChange();
     return;
   }
 }
@@ -60,5 +60,5 @@ function mapSpecial(
   mm.counters.charge(vma, pages, 1);
   mm.ctx.frames.retain(frame, pages);
   mapFrames(mm, start / PAGE_SIZE, pages, frame / PAGE_SIZE, PAGE_COW | PAGE_FILE, prot);
-  mm.settle();
+  mm.finishChange();
 }

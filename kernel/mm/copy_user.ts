@@ -32,7 +32,7 @@ export abstract class UserAccess implements UserMemory {
   private readonly fileWindows: FileWindows;
   private epoch: number = 0;
   private tlb: Tlb;
-  /** The contiguous bytes in host memory that the last `reach` found. */
+  /** The contiguous bytes in host memory that the last `translateRun` found. */
   reached: number = 0;
   /** The contiguous pages that the last `resolve` found, its own included. */
   protected resolvedPages: number = 1;
@@ -82,7 +82,7 @@ export abstract class UserAccess implements UserMemory {
   }
 
   /** As `translate`, for up to `len` bytes: `reached` is how many of them are contiguous. HOT */
-  reach(addr: number, len: number, access: number): number {
+  translateRun(addr: number, len: number, access: number): number {
     const page = Math.floor(addr / PAGE_SIZE), offset = addr - page * PAGE_SIZE;
     if (offset + len <= PAGE_SIZE) {
       this.reached = len;
@@ -116,7 +116,7 @@ export abstract class UserAccess implements UserMemory {
 
   copyIn(dst: Uint8Array<ArrayBuffer>, dstOffset: number, addr: number, len: number): number {
     while (len > 0) {
-      const host = this.reach(addr, len, ACCESS_READ);
+      const host = this.translateRun(addr, len, ACCESS_READ);
       if (host < 0) return -EFAULT;
       const n = this.reached;
       if (native.copyToBuffer(dst, dstOffset, host, n) !== n) return -EFAULT;
@@ -129,7 +129,7 @@ export abstract class UserAccess implements UserMemory {
 
   copyOut(addr: number, src: Uint8Array<ArrayBuffer>, srcOffset: number, len: number): number {
     while (len > 0) {
-      const host = this.reach(addr, len, ACCESS_WRITE);
+      const host = this.translateRun(addr, len, ACCESS_WRITE);
       if (host < 0) return -EFAULT;
       const n = this.reached;
       if (native.copyFromBuffer(host, src, srcOffset, n) !== n) return -EFAULT;
@@ -142,7 +142,7 @@ export abstract class UserAccess implements UserMemory {
 
   clear(addr: number, len: number): number {
     while (len > 0) {
-      const host = this.reach(addr, len, ACCESS_WRITE);
+      const host = this.translateRun(addr, len, ACCESS_WRITE);
       if (host < 0) return -EFAULT;
       const n = this.reached;
       if (native.fill(host, 0, n) !== n) return -EFAULT;

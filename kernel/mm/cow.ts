@@ -46,16 +46,16 @@ export function breakCow(mm: MemoryManager, vma: Vma, page: number): number {
   while (a > from && (frames.refs((a - 1 + delta) * PAGE_SIZE) === 1) === isMine) a--;
   while (b < to && (frames.refs((b + delta) * PAGE_SIZE) === 1) === isMine) b++;
   if (isMine) {
-    takeBack(mm, vma, a, b);
+    makeWritable(mm, vma, a, b);
     return 0;
   }
-  mm.writeRun.copied(b);
+  mm.writeRun.onCopied(b);
   reserveShadow(mm, page, lo, hi);
-  return move(mm, vma, a, b) || move(mm, vma, page, page + 1) ? 0 : -ENOMEM;
+  return moveToShadow(mm, vma, a, b) || moveToShadow(mm, vma, page, page + 1) ? 0 : -ENOMEM;
 }
 
 /** Makes frames of [from, to), which have no other user, writable again. */
-function takeBack(mm: MemoryManager, vma: Vma, from: number, to: number): void {
+function makeWritable(mm: MemoryManager, vma: Vma, from: number, to: number): void {
   const map = mm.pages, i = map.splitAt(from);
   map.splitAt(to);
   if (map.shadow(i) >= 0) {
@@ -64,7 +64,7 @@ function takeBack(mm: MemoryManager, vma: Vma, from: number, to: number): void {
   map.set(i, map.frame(i), -1, map.flags(i) & ~(PAGE_COW | PAGE_FILE));
   map.coalesce(i - 1, i + 2);
   mm.space.protect(from * PAGE_SIZE, (to - from) * PAGE_SIZE, vma.prot);
-  mm.settle();
+  mm.finishChange();
 }
 
 /**
@@ -87,7 +87,7 @@ function reserveShadow(mm: MemoryManager, page: number, lo: number, hi: number):
  * Copies the frames of [from, to), all of one extent, to its shadow or to new frames. False when
  * memory is out.
  */
-function move(mm: MemoryManager, vma: Vma, from: number, to: number): boolean {
+function moveToShadow(mm: MemoryManager, vma: Vma, from: number, to: number): boolean {
   const map = mm.pages, frames = mm.ctx.frames, n = to - from;
   const i = map.splitAt(from);
   map.splitAt(to);
@@ -106,9 +106,9 @@ function move(mm: MemoryManager, vma: Vma, from: number, to: number): boolean {
   }
   map.set(i, target, -1, map.flags(i) & ~(PAGE_COW | PAGE_FILE));
   map.coalesce(i - 1, i + 2);
-  mm.leave(source, n);
+  mm.addUnmap(source, n);
   mm.space.mapArena(from * PAGE_SIZE, n * PAGE_SIZE, target * PAGE_SIZE, vma.prot);
-  mm.settle();
+  mm.finishChange();
   return true;
 }
 
@@ -138,7 +138,7 @@ export function copyFilePages(mm: MemoryManager, vma: Vma, page: number): number
   const window = Math.floor(page / WINDOW) * WINDOW, run = mm.writeRun.pagesFor(page);
   const from = Math.max(map.start(i), vmaStart, window);
   const to = Math.min(map.end(i), vmaEnd, fileEnd, window + run);
-  mm.writeRun.copied(to);
+  mm.writeRun.onCopied(to);
   const at = map.splitAt(from);
   map.splitAt(to);
   const target = map.shadow(at);
@@ -146,7 +146,7 @@ export function copyFilePages(mm: MemoryManager, vma: Vma, page: number): number
   if (error < 0) return error;
   map.remove(at, at + 1);
   mapFrames(mm, from, to - from, target, 0, vma.prot);
-  mm.settle();
+  mm.finishChange();
   return 0;
 }
 
@@ -163,7 +163,7 @@ export function copyIntoNew(mm: MemoryManager, vma: Vma, from: number, to: numbe
     return error;
   }
   mapFrames(mm, from, to - from, off / PAGE_SIZE, 0, vma.prot);
-  mm.settle();
+  mm.finishChange();
   return 0;
 }
 

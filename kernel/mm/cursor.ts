@@ -124,13 +124,13 @@ export class UserCursor extends IoCursor {
   }
 
   putHost(src: number, len: number): number {
-    return this.put(HOST, src, NOTHING, len);
+    return this.putRun(HOST, src, NOTHING, len);
   }
   putBytes(src: Uint8Array<ArrayBuffer>, offset: number, len: number): number {
-    return this.put(BYTES, offset, src, len);
+    return this.putRun(BYTES, offset, src, len);
   }
   putZeros(len: number): number {
-    return this.put(ZEROS, 0, NOTHING, len);
+    return this.putRun(ZEROS, 0, NOTHING, len);
   }
   takeHost(dst: number, len: number): number {
     return this.take(HOST, dst, NOTHING, len);
@@ -145,7 +145,7 @@ export class UserCursor extends IoCursor {
     let used = this.used;
     for (let i = this.index; i < this.count; i++) {
       while (used < this.lens[i]!) {
-        const host = mm.reach(this.addrs[i]! + used, this.lens[i]! - used, ACCESS_READ);
+        const host = mm.translateRun(this.addrs[i]! + used, this.lens[i]! - used, ACCESS_READ);
         if (host < 0) return mm.ctx.awaited.handler !== null;
         used += mm.reached;
       }
@@ -158,7 +158,7 @@ export class UserCursor extends IoCursor {
     return this.mm.ctx.awaited.handler !== null;
   }
 
-  private put(kind: number, at: number, bytes: Uint8Array<ArrayBuffer>, len: number): number {
+  private putRun(kind: number, at: number, bytes: Uint8Array<ArrayBuffer>, len: number): number {
     let total = 0, left = Math.min(len, this.remaining);
     while (left > 0) {
       const host = this.next(left, ACCESS_WRITE);
@@ -197,7 +197,7 @@ export class UserCursor extends IoCursor {
   /** The host address of the next bytes, `mm.reached` of them and at most `max`; -1 at a fault. */
   private next(max: number, access: number): number {
     const n = Math.min(max, this.lens[this.index]! - this.used);
-    return this.mm.reach(this.addrs[this.index]! + this.used, n, access);
+    return this.mm.translateRun(this.addrs[this.index]! + this.used, n, access);
   }
 
   hostSegments(write: boolean, iov: number, maxSegments: number, maxBytes: number): number {
@@ -248,26 +248,26 @@ export class KernelCursor extends IoCursor {
 
   putHost(src: number, len: number): number {
     const n = Math.min(len, this.remaining);
-    return this.moved(copy(this.at, src, n), n);
+    return this.advanceOrFault(copy(this.at, src, n), n);
   }
   putBytes(src: Uint8Array<ArrayBuffer>, offset: number, len: number): number {
     const n = Math.min(len, this.remaining);
-    return this.moved(copyFromBuffer(this.at, src, offset, n), n);
+    return this.advanceOrFault(copyFromBuffer(this.at, src, offset, n), n);
   }
   putZeros(len: number): number {
     const n = Math.min(len, this.remaining);
-    return this.moved(fill(this.at, 0, n), n);
+    return this.advanceOrFault(fill(this.at, 0, n), n);
   }
   takeHost(dst: number, len: number): number {
     const n = Math.min(len, this.remaining);
-    return this.moved(copy(dst, this.at, n), n);
+    return this.advanceOrFault(copy(dst, this.at, n), n);
   }
   takeBytes(dst: Uint8Array<ArrayBuffer>, offset: number, len: number): number {
     const n = Math.min(len, this.remaining);
-    return this.moved(copyToBuffer(dst, offset, this.at, n), n);
+    return this.advanceOrFault(copyToBuffer(dst, offset, this.at, n), n);
   }
 
-  private moved(n: number, wanted: number): number {
+  private advanceOrFault(n: number, wanted: number): number {
     this.advance(n);
     return n > 0 || wanted === 0 ? n : -EFAULT;
   }

@@ -49,9 +49,9 @@ export function handleFault(
   let vma = mm.vmas.find(addr);
   if (vma === null) {
     vma = growStack(mm, addr);
-    if (vma === null) return refuse(mm, SIGSEGV, SEGV_MAPERR, addr);
+    if (vma === null) return setFault(mm, SIGSEGV, SEGV_MAPERR, addr);
   }
-  if (!allows(vma.prot, access)) return refuse(mm, SIGSEGV, SEGV_ACCERR, addr);
+  if (!allows(vma.prot, access)) return setFault(mm, SIGSEGV, SEGV_ACCERR, addr);
   const isWrite = access === 0 ? (vma.prot & PROT_WRITE) !== 0 : (access & ACCESS_WRITE) !== 0;
   const isMapped = mm.pages.present(page);
   // The thread runs again after the fork has write-protected its pages.
@@ -63,10 +63,10 @@ export function handleFault(
     return 0;
   }
   if (r < 0) {
-    if (r === -ENOMEM) return refuse(mm, SIGKILL, 0, addr);
-    return refuse(mm, SIGBUS, r === -EHWPOISON ? BUS_MCEERR_AR : BUS_ADRERR, addr);
+    if (r === -ENOMEM) return setFault(mm, SIGKILL, 0, addr);
+    return setFault(mm, SIGBUS, r === -EHWPOISON ? BUS_MCEERR_AR : BUS_ADRERR, addr);
   }
-  if (hostSigno === SIGBUS) return refuse(mm, SIGBUS, BUS_ADRERR, addr);
+  if (hostSigno === SIGBUS) return setFault(mm, SIGBUS, BUS_ADRERR, addr);
   return spurious(mm, vma, page, addr);
 }
 
@@ -78,10 +78,10 @@ function awaitHandler(mm: MemoryManager, addr: number): number {
   awaited.address = addr;
   if (!awaited.handler!.isSignalling) return FAULT_AWAITED;
   awaited.handler = null;
-  return refuse(mm, SIGBUS, BUS_ADRERR, addr);
+  return setFault(mm, SIGBUS, BUS_ADRERR, addr);
 }
 
-function refuse(mm: MemoryManager, signo: number, code: number, addr: number): number {
+function setFault(mm: MemoryManager, signo: number, code: number, addr: number): number {
   mm.fault.signo = signo;
   mm.fault.code = code;
   mm.fault.addr = addr;
@@ -97,7 +97,7 @@ function spurious(mm: MemoryManager, vma: Vma, page: number, addr: number): numb
   mm.spuriousCount = mm.spuriousPage === page ? mm.spuriousCount + 1 : 0;
   mm.spuriousPage = page;
   if (mm.spuriousCount < REPAIR_AFTER) return 0;
-  if (mm.spuriousCount > GIVE_UP_AFTER) return refuse(mm, SIGSEGV, SEGV_ACCERR, addr);
+  if (mm.spuriousCount > GIVE_UP_AFTER) return setFault(mm, SIGSEGV, SEGV_ACCERR, addr);
   const i = mm.pages.present(page);
   if (i >= 0) {
     const prot = (mm.pages.flags(i) & PAGE_COW) !== 0 ? vma.sharedProt : vma.prot;

@@ -25,7 +25,7 @@ class Registration implements FileMapping {
     for (let i = 0; i < vmas.length; i++) {
       if (vmas[i]!.backing === this.backing) filePagesGone(this.mm, vmas[i]!, from, to);
     }
-    this.mm.settle();
+    this.mm.finishChange();
   }
 }
 
@@ -76,7 +76,7 @@ function filePagesGone(mm: MemoryManager, vma: Vma, from: number, to: number): v
     const addr = pages.start(i) * PAGE_SIZE, len = pages.count(i) * PAGE_SIZE;
     const isFilePage = (pages.flags(i) & (PAGE_FILE | PAGE_SHARED | PAGE_PATCHED)) !== 0;
     if (pages.frame(i) < 0 || (!isFilePage && addr - shift < truncated)) continue;
-    mm.leave(pages.frame(i), pages.count(i));
+    mm.addUnmap(pages.frame(i), pages.count(i));
     if (pages.shadow(i) >= 0) {
       mm.ctx.frames.releaseUntouched(pages.shadow(i) * PAGE_SIZE, pages.count(i));
     }

@@ -83,7 +83,7 @@ export function copyMemory(mm: MemoryManager, child: MemoryManager, copies: Fork
   child.vmas.charge();
   copyPages(mm, child);
   giveCopies(child, copies);
-  if (isWiped) wipe(mm, child);
+  if (isWiped) applyForkAdvice(mm, child);
 }
 
 /** Makes the used end of the stack an extent of its own. */
@@ -143,14 +143,14 @@ function giveCopies(child: MemoryManager, copies: ForkCopies): void {
     const page = copies.pages[k]!, n = copies.counts[k]!, frame = copies.frames[k]!;
     const i = map.splitAt(page);
     map.splitAt(page + n);
-    child.leave(map.frame(i), n);
+    child.addUnmap(map.frame(i), n);
     map.set(i, frame, -1, 0);
     copies.counts[k] = 0;
     map.coalesce(i - 1, i + 2);
     const prot = child.vmas.find(page * PAGE_SIZE)!.prot;
     child.space.mapArena(page * PAGE_SIZE, n * PAGE_SIZE, frame * PAGE_SIZE, prot);
   }
-  child.settle();
+  child.finishChange();
 }
 
 function protect(mm: MemoryManager, from: number, to: number, prot: number): void {
@@ -210,17 +210,17 @@ function inheritPages(
 }
 
 /** Removes MADV_DONTFORK areas from the child, and the contents of MADV_WIPEONFORK areas. */
-function wipe(mm: MemoryManager, child: MemoryManager): void {
+function applyForkAdvice(mm: MemoryManager, child: MemoryManager): void {
   for (const vma of mm.vmas.list) {
     if ((vma.flags & (VM_DONTFORK | VM_WIPEONFORK)) === 0) continue;
     const from = vma.start / PAGE_SIZE, to = vma.end / PAGE_SIZE, map = child.pages;
     const first = map.splitAt(from), last = map.splitAt(to);
     for (let i = first; i < last; i++) {
-      if (map.frame(i) >= 0) child.leave(map.frame(i), map.count(i));
+      if (map.frame(i) >= 0) child.addUnmap(map.frame(i), map.count(i));
     }
     map.remove(first, last);
     child.space.unmap(vma.start, vma.end - vma.start);
-    child.settle();
+    child.finishChange();
   }
 }
 

@@ -47,13 +47,13 @@ export class ForkWork {
    * parent: page, count pairs.
    */
   private readonly changed: number[] = [];
-  private readonly told: MonitorEvent[] = [];
+  private readonly monitorEvents: MonitorEvent[] = [];
   /** The address at which the next slice begins. */
   private next: number = 0;
   private isShared: boolean = false;
   /** The counts of areas and of changed pages that the child has got. */
   private given: number = 0;
-  private mended: number = 0;
+  private remapped: number = 0;
 
   constructor(account: Account, mm: MemoryManager) {
     this.account = account;
@@ -65,11 +65,11 @@ export class ForkWork {
    * Does one turn: true when it was the last. Then `child` is null if the host has no space for it.
    */
   run(): boolean {
-    if (!this.isShared) return this.isOver = this.share();
+    if (!this.isShared) return this.isOver = this.shareSlice();
     if (this.given < this.areas.length) this.giveAreas();
-    else this.mend();
-    if (this.given < this.areas.length || this.mended < this.changed.length) return false;
-    this.mm.ctx.told.unshift(...this.told);
+    else this.remapChanged();
+    if (this.given < this.areas.length || this.remapped < this.changed.length) return false;
+    this.mm.ctx.monitorEvents.unshift(...this.monitorEvents);
     return this.isOver = true;
   }
 
@@ -87,7 +87,7 @@ export class ForkWork {
   }
 
   /** Shares the next slice of pages. True when the host has no space for the child. */
-  private share(): boolean {
+  private shareSlice(): boolean {
     const { mm } = this, { vmas } = mm;
     mm.pages.changed = null;
     const to = sliceEnd(mm, this.next, Infinity, FORK_AREAS);
@@ -131,24 +131,24 @@ export class ForkWork {
         map.setFlags(i, map.flags(i) | PAGE_COW);
         if (isWritable) {
           if (map.start(i) !== runEnd) {
-            this.protect(runStart, runEnd, vma.sharedProt);
+            this.protectPages(runStart, runEnd, vma.sharedProt);
             runStart = map.start(i);
           }
           runEnd = map.end(i);
         }
       }
-      this.inherit(vma, i, isHandled);
+      this.shareExtent(vma, i, isHandled);
     }
-    this.protect(runStart, runEnd, vma.sharedProt);
+    this.protectPages(runStart, runEnd, vma.sharedProt);
     map.coalesce(first - 1, last + 1);
   }
 
-  private protect(from: number, to: number, prot: number): void {
+  private protectPages(from: number, to: number, prot: number): void {
     if (from < to) this.mm.space.protect(from * PAGE_SIZE, (to - from) * PAGE_SIZE, prot);
   }
 
   /** Gives the child extent `i`. Shadows stay with the parent. */
-  private inherit(vma: Vma, i: number, isHandled: boolean): void {
+  private shareExtent(vma: Vma, i: number, isHandled: boolean): void {
     const map = this.mm.pages, page = map.start(i), count = map.count(i), frame = map.frame(i);
     const marks = map.flags(i), flags = isHandled ? marks : unwatchedFlags(vma, marks);
     if (frame >= 0) this.mm.ctx.frames.retain(frame * PAGE_SIZE, count);
@@ -173,21 +173,21 @@ export class ForkWork {
       child.vmas.insert(vma);
     }
     child.vmas.charge();
-    this.told.push(...ctx.told.splice(0));
+    this.monitorEvents.push(...ctx.monitorEvents.splice(0));
   }
 
   /** Maps the pages that changed, or that the parent maps otherwise, as the child has them. */
-  private mend(): void {
-    const { changed } = this, end = Math.min(changed.length, this.mended + TURN_EXTENTS);
-    for (; this.mended < end; this.mended += 2) {
-      const page = changed[this.mended]!;
-      mapAnew(this.child!, page, page + changed[this.mended + 1]!);
+  private remapChanged(): void {
+    const { changed } = this, end = Math.min(changed.length, this.remapped + TURN_EXTENTS);
+    for (; this.remapped < end; this.remapped += 2) {
+      const page = changed[this.remapped]!;
+      remapPages(this.child!, page, page + changed[this.remapped + 1]!);
     }
   }
 }
 
 /** Makes the host's mappings of pages [from, to) match the areas and the page map. */
-function mapAnew(mm: MemoryManager, from: number, to: number): void {
+function remapPages(mm: MemoryManager, from: number, to: number): void {
   const map = mm.pages;
   for (let page = from; page < to;) {
     const vma = mm.vmas.find(page * PAGE_SIZE), i = map.indexOf(page);

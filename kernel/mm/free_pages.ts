@@ -66,7 +66,7 @@ export class FreePages {
     if (at >= 0) return at;
     const chunk = this.findChunks(1);
     if (chunk >= 0) {
-      this.assign(chunk, cls);
+      this.assignChunk(chunk, cls);
       return this.takeInChunk(chunk, pages);
     }
     for (let c = 0; c < CLASSES; c++) {
@@ -80,7 +80,7 @@ export class FreePages {
   takeAt(page: number, pages: number): boolean {
     if (page < 0 || page + pages > this.chunkCount * CHUNK_PAGES) return false;
     for (let p = page; p < page + pages; p++) if (!this.isFree(p)) return false;
-    this.mark(page, pages);
+    this.markUsed(page, pages);
     return true;
   }
 
@@ -100,14 +100,14 @@ export class FreePages {
         this.kind[chunk] = FREE;
         if (chunk < this.lowest) this.lowest = chunk;
       } else {
-        this.assign(chunk, this.kind[chunk] === LARGE ? CLASSES - 1 : this.kind[chunk]!);
+        this.assignChunk(chunk, this.kind[chunk] === LARGE ? CLASSES - 1 : this.kind[chunk]!);
       }
       page += n;
       pages -= n;
     }
   }
 
-  private assign(chunk: number, cls: number): void {
+  private assignChunk(chunk: number, cls: number): void {
     this.kind[chunk] = cls;
     const bit = 1 << cls;
     if ((this.listed[chunk]! & bit) !== 0) return;
@@ -149,7 +149,7 @@ export class FreePages {
         }
         if (++run === pages) {
           const page = w * 32 + b - pages + 1;
-          this.mark(page, pages);
+          this.markUsed(page, pages);
           return page;
         }
         if (run > best) best = run;
@@ -163,7 +163,7 @@ export class FreePages {
     const count = Math.ceil(pages / CHUNK_PAGES);
     const chunk = this.findChunks(count);
     if (chunk < 0) return -1;
-    this.mark(chunk * CHUNK_PAGES, pages);
+    this.markUsed(chunk * CHUNK_PAGES, pages);
     return chunk * CHUNK_PAGES;
   }
 
@@ -179,7 +179,7 @@ export class FreePages {
   }
 
   /** Marks free pages as used. */
-  private mark(page: number, pages: number): void {
+  private markUsed(page: number, pages: number): void {
     this.freePages -= pages;
     while (pages > 0) {
       const chunk = page >>> 9;
@@ -188,7 +188,7 @@ export class FreePages {
       this.freeIn[chunk]! -= n;
       if (this.kind[chunk] === FREE) {
         if (n === CHUNK_PAGES) this.kind[chunk] = LARGE;
-        else this.assign(chunk, CLASSES - 1);
+        else this.assignChunk(chunk, CLASSES - 1);
       }
       page += n;
       pages -= n;

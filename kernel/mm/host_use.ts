@@ -19,7 +19,7 @@ export class HostUse {
   /**
    * Reads the host's clock, unless it was read within `ageNs`. False when the host has no number.
    */
-  look(host: Host, space: AddressSpace, nowNs: number, ageNs: number): boolean {
+  readCpu(host: Host, space: AddressSpace, nowNs: number, ageNs: number): boolean {
     if (nowNs - this.lookedAtNs < ageNs) return true;
     const cpuNs = space.hostPid > 0 ? host.processCpuNs(space.hostPid) : -1;
     if (cpuNs < 0) return false;

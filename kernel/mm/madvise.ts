@@ -63,7 +63,7 @@ export function adviseRange(mm: MemoryManager, addr: number, end: number, advice
     }
     at = to;
   }
-  mm.settle();
+  mm.finishChange();
   mm.vmas.mergeAround(addr, end);
   return result;
 }
@@ -109,7 +109,7 @@ function adviseArea(
       if (!vma.isAnonymous || vma.isShared || (vma.flags & V.VM_LOCKED) !== 0) return -EINVAL;
       return discard(mm, vma, start, end);
     case M.MADV_REMOVE:
-      return remove(mm, vma, start, end);
+      return removeFromFile(mm, vma, start, end);
     case M.MADV_POPULATE_READ:
     case M.MADV_POPULATE_WRITE:
       if (vma.isSecret) return -EINVAL;
@@ -192,7 +192,7 @@ function discard(mm: MemoryManager, vma: V.Vma, start: number, end: number): num
   } else {
     mm.space.unmap(start, end - start);
   }
-  mm.settle();
+  mm.finishChange();
   return 0;
 }
 
@@ -218,7 +218,7 @@ function punchOwn(mm: MemoryManager, from: number, to: number): boolean {
 }
 
 /** MADV_REMOVE: makes a hole in the file of shared memory. */
-function remove(mm: MemoryManager, vma: V.Vma, start: number, end: number): number {
+function removeFromFile(mm: MemoryManager, vma: V.Vma, start: number, end: number): number {
   if ((vma.flags & V.VM_LOCKED) !== 0 || vma.backing === null) return -EINVAL;
   if (!vma.isShared || (vma.maxProt & PROT_WRITE) === 0) return -EACCES;
   tellRemoved(mm, vma, start, end);
@@ -226,7 +226,7 @@ function remove(mm: MemoryManager, vma: V.Vma, start: number, end: number): numb
   if (vma.userfault !== null) {
     dropPages(mm, start / PAGE_SIZE, end / PAGE_SIZE);
     mm.space.unmap(start, end - start);
-    mm.settle();
+    mm.finishChange();
   }
   mm.flushTlb();
   return r;

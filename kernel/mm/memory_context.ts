@@ -44,7 +44,7 @@ export class MemoryContext {
   /** The last access that met a fault for a handler (userfaultfd(2)). */
   readonly awaited: AwaitedFault = new AwaitedFault();
   /** The events of the running call for userfaultfd(2) monitors, in their order. */
-  readonly told: MonitorEvent[] = [];
+  readonly monitorEvents: MonitorEvent[] = [];
   vdso: VdsoPages | null = null;
   /** The number of guest faults that were resolved. */
   faults: number = 0;
@@ -97,7 +97,7 @@ export class MemoryContext {
   }
 
   /** Called at rest: memory that is kept for reuse goes back to the host. */
-  rest(): void {
+  releaseCaches(): void {
     for (const sites of this.sites) sites.pages.age();
     this.tlbs.clear();
     this.frames.trim();

@@ -3,8 +3,8 @@
  * mappings in its address space. This class is the hub; each operation is a topic file of this
  * folder. The memory system calls (kernel/syscalls/mm), the loader and faults call it.
  *
- * Every change has the same order: the books are changed, the host change is queued, then `settle`
- * releases the frames that the queued change unmaps.
+ * Every change has the same order: the books are changed, the host change is queued, then
+ * `finishChange` releases the frames that the queued change unmaps.
  */
 
 import type { Account } from "../core/account.ts";
@@ -125,7 +125,7 @@ export class MemoryManager extends UserAccess {
   spuriousCount: number = 0;
   readonly writeRun: WriteRun = new WriteRun();
   /** Frames whose unmapping is about to be queued: page, count pairs. */
-  private readonly leaving: number[] = [];
+  private readonly unmaps: number[] = [];
 
   /** `pages`: the page map that exists already (a fork). */
   constructor(
@@ -268,20 +268,20 @@ export class MemoryManager extends UserAccess {
     this.vmas.remove(0, this.vmas.length);
     this.vmas.uncharge();
     this.counters.copyFrom(new MemoryCounters());
-    this.settle();
+    this.finishChange();
     this.sites?.drop();
     this.sites = null;
     this.ctx.tlbs.give(this.leaveTlb());
   }
 
   /** Records frames that the next queued host change unmaps. */
-  leave(framePage: number, pages: number): void {
-    this.leaving.push(framePage, pages);
+  addUnmap(framePage: number, pages: number): void {
+    this.unmaps.push(framePage, pages);
   }
 
   /** Called when the change is queued: releases the recorded frames, and flushes the TLB. */
-  settle(): void {
-    const leaving = this.leaving;
+  finishChange(): void {
+    const leaving = this.unmaps;
     for (let i = 0; i < leaving.length; i += 2) {
       this.ctx.frames.release(leaving[i]! * PAGE_SIZE, leaving[i + 1]!, this.space);
     }

@@ -78,7 +78,7 @@ export function mmap(
     return -EPERM;
   }
   if (isLocked && !mayLock(mm.counters, mm.limits, size / PAGE_SIZE)) return -EAGAIN;
-  const at = place(mm, addr, size, flags);
+  const at = chooseAddress(mm, addr, size, flags);
   if (at < 0) return at;
   const type = checkType(flags, backing, prot, maxProt);
   if (type < 0) return type;
@@ -111,7 +111,7 @@ export function mmap(
 }
 
 /** Chooses the address of the mapping, or -errno. */
-function place(mm: MemoryManager, addr: number, size: number, flags: number): number {
+function chooseAddress(mm: MemoryManager, addr: number, size: number, flags: number): number {
   const max = mm.layout.maxAddress;
   if ((flags & M.MAP_FIXED) !== 0) {
     if (addr > max - size) return -ENOMEM;
@@ -201,7 +201,7 @@ function mapArea(
     mapBacking(mm, vma, unmaps);
     if (populate && !vma.isDirect) mapBackedRange(mm, vma, from, to);
   }
-  mm.settle();
+  mm.finishChange();
   mm.vmas.mergeAround(start, end);
 }
 

@@ -14,7 +14,7 @@ import { unpatchPages } from "./patch.ts";
 import { isPageAligned, pageUp } from "./region.ts";
 import { hasTouched } from "./touched.ts";
 import {
-  accounted,
+  accountableFlags,
   PROT_MASK,
   readOnlyProt,
   VM_ACCOUNT,
@@ -71,7 +71,7 @@ export function protectRange(
   state: ProtectState,
 ): number {
   const error = changeRange(mm, start, end, prot, state);
-  mm.settle();
+  mm.finishChange();
   mm.vmas.mergeAround(start, end);
   return error;
 }
@@ -133,7 +133,7 @@ function changeArea(mm: MemoryManager, vma: Vma, prot: number): void {
   mm.counters.charge(vma, to - from, -1);
   if ((prot & PROT_WRITE) !== 0) unpatchPages(mm, from, to);
   vma.prot = prot;
-  vma.flags = accounted(vma.flags, prot);
+  vma.flags = accountableFlags(vma.flags, prot);
   mm.counters.charge(vma, to - from, 1);
   applyProtection(mm, vma, from, to, old);
 }

@@ -60,7 +60,7 @@ export function mremap(
   if (!mayMove) return -ENOMEM;
   const target = findUnmapped(mm, to, false);
   if (target < 0) return -ENOMEM;
-  move(mm, addr, from, target, to, false, mm.ctx.told.length);
+  moveArea(mm, addr, from, target, to, false, mm.ctx.monitorEvents.length);
   return target;
 }
 
@@ -84,7 +84,7 @@ function moveTo(
     if (error < 0) return error;
   }
   // userfaultfd(2) monitors see this unmapping after the move, although it happens first.
-  const heardBefore = mm.ctx.told.length;
+  const heardBefore = mm.ctx.monitorEvents.length;
   let from = oldLen;
   if (from > newLen) {
     const error = unmapRange(mm, addr + newLen, addr + from);
@@ -104,7 +104,7 @@ function moveTo(
     target = isHintFree ? newAddr : findUnmapped(mm, newLen, false);
   }
   if (target < 0) return -ENOMEM;
-  move(mm, addr, from, target, newLen, keepsOld, heardBefore);
+  moveArea(mm, addr, from, target, newLen, keepsOld, heardBefore);
   return target;
 }
 
@@ -130,7 +130,7 @@ function growInPlace(mm: MemoryManager, vma: Vma, bytes: number): void {
   vma.end += bytes;
   mm.counters.charge(vma, bytes / PAGE_SIZE, 1);
   mapTail(mm, vma, from);
-  mm.settle();
+  mm.finishChange();
   mm.vmas.mergeAround(start, from + bytes);
 }
 
@@ -155,7 +155,7 @@ function mapTail(mm: MemoryManager, vma: Vma, from: number): void {
  * `newLen` long. The frames move too; an old length of 0 maps the same shared pages a second time.
  * `heardAt` is the move's place among the events of userfaultfd(2).
  */
-function move(
+function moveArea(
   mm: MemoryManager,
   addr: number,
   oldLen: number,
@@ -191,7 +191,7 @@ function move(
     clearRange(mm, addr, addr + oldLen);
     mm.space.unmap(addr, oldLen);
   }
-  mm.settle();
+  mm.finishChange();
   mm.vmas.mergeAround(target, target + newLen);
 }
 

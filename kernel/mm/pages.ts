@@ -155,7 +155,7 @@ export class PageMap {
     const frame = this.frame(i), shadow = this.shadow(i);
     this.open(i + 1);
     this.counts[this.at(i)] = n;
-    this.fill(i + 1, page, rest);
+    this.setRange(i + 1, page, rest);
     this.set(i + 1, frame < 0 ? -1 : frame + n, shadow < 0 ? -1 : shadow + n, this.flags(i));
     return i + 1;
   }
@@ -164,7 +164,7 @@ export class PageMap {
   insert(page: number, pages: number, frame: number, shadow: number, flags: number): void {
     const i = this.indexOf(page);
     this.open(i);
-    this.fill(i, page, pages);
+    this.setRange(i, page, pages);
     this.set(i, frame, shadow, flags);
     this.coalesce(i - 1, i + 2);
   }
@@ -206,23 +206,23 @@ export class PageMap {
     const first = Math.max(0, from), last = Math.min(to, this.length);
     let kept = first;
     for (let i = first + 1; i < last; i++) {
-      if (this.continues(kept, i)) {
+      if (this.isContinuedBy(kept, i)) {
         this.counts[this.at(kept)]! += this.count(i);
       } else if (++kept !== i) {
-        this.fill(kept, this.start(i), this.count(i));
+        this.setRange(kept, this.start(i), this.count(i));
         this.set(kept, this.frame(i), this.shadow(i), this.flags(i));
       }
     }
     if (kept + 1 < last) this.remove(kept + 1, last);
   }
 
-  private continues(i: number, j: number): boolean {
+  private isContinuedBy(i: number, j: number): boolean {
     const n = this.count(i);
     return this.start(i) + n === this.start(j) && this.flags(i) === this.flags(j) &&
-      follows(this.frame(i), n, this.frame(j)) && follows(this.shadow(i), n, this.shadow(j));
+      isAdjacent(this.frame(i), n, this.frame(j)) && isAdjacent(this.shadow(i), n, this.shadow(j));
   }
 
-  private fill(i: number, page: number, pages: number): void {
+  private setRange(i: number, page: number, pages: number): void {
     const at = this.at(i);
     this.starts[at] = page;
     this.counts[at] = pages;
@@ -277,6 +277,6 @@ function copied<T extends Float64Array | Int32Array | Uint8Array>(from: T, to: T
   return to;
 }
 
-function follows(a: number, n: number, b: number): boolean {
+function isAdjacent(a: number, n: number, b: number): boolean {
   return a < 0 ? b < 0 : b === a + n;
 }

@@ -82,7 +82,7 @@ function tryPatch(
   }
   dropPages(mm, page, page + 1);
   mapPatched(mm, vma, page, entry.frame);
-  mm.settle();
+  mm.finishChange();
   return true;
 }
 
@@ -133,7 +133,7 @@ export function unpatchPages(mm: MemoryManager, from: number, to: number): void 
     restore(mm, a, b);
     i = map.indexOf(b) - 1;
   }
-  mm.settle();
+  mm.finishChange();
 }
 
 function restore(mm: MemoryManager, from: number, to: number): void {

@@ -50,7 +50,7 @@ export function removeRange(mm: MemoryManager, start: number, end: number): void
   tellUnmapped(mm, start, end);
   unmapHost(mm, start, end);
   clearRange(mm, start, end);
-  mm.settle();
+  mm.finishChange();
 }
 
 /** The checks of `unmapRange`: 0 or -errno. Changes nothing. */
@@ -87,7 +87,7 @@ function wouldSplitTooMuch(mm: MemoryManager, start: number, end: number): boole
 
 /**
  * Removes the areas and pages of [start, end) from the books. The caller queues a host change that
- * covers the range, then calls `mm.settle`.
+ * covers the range, then calls `mm.finishChange`.
  */
 export function clearRange(mm: MemoryManager, start: number, end: number): void {
   const vmas = mm.vmas;
@@ -103,14 +103,14 @@ export function clearRange(mm: MemoryManager, start: number, end: number): void 
 }
 
 /**
- * Removes the frames and shadows of guest pages [from, to) from the books; `mm.settle` releases
- * them.
+ * Removes the frames and shadows of guest pages [from, to) from the books; `mm.finishChange`
+ * releases them.
  */
 export function dropPages(mm: MemoryManager, from: number, to: number): void {
   const pages = mm.pages, first = pages.splitAt(from), last = pages.splitAt(to);
   for (let i = first; i < last; i++) {
     const frame = pages.frame(i), shadow = pages.shadow(i), n = pages.count(i);
-    if (frame >= 0) mm.leave(frame, n);
+    if (frame >= 0) mm.addUnmap(frame, n);
     if (shadow >= 0) mm.ctx.frames.releaseUntouched(shadow * PAGE_SIZE, n);
   }
   pages.remove(first, last);

@@ -64,7 +64,7 @@ export class SharedAnon extends Backing {
     let at = this.pieces.get(piece);
     if (at === undefined) {
       if (!write) return -1;
-      at = this.give(piece);
+      at = this.allocPieces(piece);
       if (at < 0) return -ENOMEM;
     }
     return at + (page - piece * this.piecePages) * PAGE_SIZE;
@@ -74,7 +74,7 @@ export class SharedAnon extends Backing {
    * Gives frames to a piece, and behind pieces with frames to about as many more. The arena offset,
    * or -1.
    */
-  private give(piece: number): number {
+  private allocPieces(piece: number): number {
     const { pieces, piecePages, ctx: { frames } } = this;
     const left = Math.ceil(this.bytes / PAGE_SIZE / piecePages) - piece;
     let before = 0, count = 1;

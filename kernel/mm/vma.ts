@@ -81,7 +81,7 @@ export class Vma {
     this.end = end;
     this.prot = prot;
     this.maxProt = maxProt;
-    this.flags = accounted(flags, prot);
+    this.flags = accountableFlags(flags, prot);
     this.backing = backing;
     this.offset = offset;
     this.label = label;
@@ -140,7 +140,7 @@ export class Vma {
 }
 
 /** The flags of an area after it gets this protection (accountable_mapping). */
-export function accounted(flags: number, prot: number): number {
+export function accountableFlags(flags: number, prot: number): number {
   const counts = (prot & PROT_WRITE) !== 0 && (flags & (VM_SHARED | VM_NORESERVE)) === 0;
   return counts ? flags | VM_ACCOUNT : flags;
 }

@@ -24,7 +24,7 @@ export class WriteRun {
   }
 
   /** Records that a copy ended below page `end`. */
-  copied(end: number): void {
+  onCopied(end: number): void {
     this.next = end;
   }
 }

@@ -8,11 +8,11 @@ Deno.test("who writes on copies twice as much, up to 1 MiB; who writes elsewhere
   for (let page = 3, i = 0; i < 7; i++) {
     const start = Math.floor(page / WINDOW) * WINDOW, pages = run.pagesFor(page);
     sizes.push(pages);
-    run.copied(start + pages);
+    run.onCopied(start + pages);
     page = start + pages + 5;
   }
   assertEquals(sizes, [16, 32, 64, 128, 256, 256, 256]);
   assertEquals(run.pagesFor(100_000), WINDOW);
-  run.copied(100_016);
+  run.onCopied(100_016);
   assertEquals(run.pagesFor(99_000), WINDOW, "behind is not ahead");
 });

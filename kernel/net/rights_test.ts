@@ -22,7 +22,7 @@ function carrying(rights: readonly OpenFile[]): Message {
 }
 
 class FakeSocket extends OpenFile {
-  override readonly inode = fs.make(0o140777);
+  override readonly inode = fs.makeInode(0o140777);
   readonly net = { deferred };
   isGone = false;
 

@@ -59,7 +59,7 @@ export abstract class Socket extends OpenFile {
     this.family = family;
     this.type = type;
     this.protocol = protocol;
-    const inode = net.shared.sockets.make(S_IFSOCK | 0o777);
+    const inode = net.shared.sockets.makeInode(S_IFSOCK | 0o777);
     inode.protocolName = protocolName(this);
     this.inode = inode;
     net.sockets.add(this);

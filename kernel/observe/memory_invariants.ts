@@ -13,7 +13,7 @@ export const MEMORY_CHECKS: readonly Invariant[] = [
 ];
 
 /** Each memory once, with the id of a task that uses it. */
-function memories({ pids }: CheckedKernel): Map<MemoryManager, number> {
+function usersOfMemory({ pids }: CheckedKernel): Map<MemoryManager, number> {
   const found = new Map<MemoryManager, number>();
   for (const { tid, mm } of pids.tasks.values()) found.set(mm, tid);
   return found;
@@ -24,7 +24,7 @@ function memories({ pids }: CheckedKernel): Map<MemoryManager, number> {
  * counted.
  */
 function checkAreas(kernel: CheckedKernel, found: string[]): void {
-  for (const [mm, tid] of memories(kernel)) {
+  for (const [mm, tid] of usersOfMemory(kernel)) {
     let end = 0, pages = 0;
     for (const vma of mm.vmas.list) {
       const range = `${vma.start.toString(16)}-${vma.end.toString(16)} of ${tid}`;
@@ -47,7 +47,7 @@ function checkAreas(kernel: CheckedKernel, found: string[]): void {
 
 /** Checks that extents are in order and disjoint, and that each page is in an area. */
 function checkPages(kernel: CheckedKernel, found: string[]): void {
-  for (const [mm, tid] of memories(kernel)) {
+  for (const [mm, tid] of usersOfMemory(kernel)) {
     const map = mm.pages;
     let end = 0;
     for (let i = 0; i < map.length; i++) {
@@ -72,7 +72,7 @@ function checkPages(kernel: CheckedKernel, found: string[]): void {
  */
 function checkFrames(kernel: CheckedKernel, found: string[]): void {
   const { frames } = kernel.memory, users = new Map<number, number>();
-  for (const mm of memories(kernel).keys()) {
+  for (const mm of usersOfMemory(kernel).keys()) {
     for (let i = 0; i < mm.pages.length; i++) {
       for (const first of [mm.pages.frame(i), mm.pages.shadow(i)]) {
         for (let k = 0; first >= 0 && k < mm.pages.count(i); k++) {

@@ -102,7 +102,7 @@ export function runQueued(task: Task): void {
   } else if (task.state === WORKING) {
     task.work();
     task.kernel.memory.awaited.handler = null;
-    task.kernel.memory.told.length = 0;
+    task.kernel.memory.monitorEvents.length = 0;
   }
 }
 
@@ -171,7 +171,7 @@ function runHandler(task: Task): void {
 
 function finishRun(task: Task, row: Row, result: number): void {
   if (result === IN_STOP) return;
-  const { awaited, told } = task.kernel.memory;
+  const { awaited, monitorEvents: told } = task.kernel.memory;
   if (told.length > 0) result = awaitReaders(task, result);
   if (awaited.handler !== null) {
     if (result === -EFAULT) result = awaitInCall(task, result);

@@ -42,7 +42,7 @@ export function awaitInCall(task: Task, result: number): number {
  * read.
  */
 export function awaitReaders(task: Task, result: number): number {
-  task.progress.told = task.kernel.memory.told.splice(0);
+  task.progress.told = task.kernel.memory.monitorEvents.splice(0);
   task.progress.result = result;
   return awaitNextReader(task);
 }

@@ -100,7 +100,7 @@ function charge(task: Task, nowNs: number): void {
 function usedIn(wallNs: number, task: Task, nowNs: number): number {
   const { kernel, group, mm: { hostUse, space } } = task;
   const longNs = LONG_RUN_NS + LONG_RUN_NS_A_THREAD * group.tasks.length;
-  if (wallNs < longNs || !hostUse.look(kernel.host, space, nowNs, longNs)) {
+  if (wallNs < longNs || !hostUse.readCpu(kernel.host, space, nowNs, longNs)) {
     const usedNs = wallNs * kernel.clock.share;
     hostUse.leftNs -= usedNs;
     return usedNs;

@@ -28,7 +28,7 @@ export class PidFd extends OpenFile {
     super(account, O_RDWR | flags);
     this.group = group;
     this.thread = thread;
-    this.inode = (thread ?? group).id.inode ??= anon.pids.make(0o700);
+    this.inode = (thread ?? group).id.inode ??= anon.pids.makeInode(0o700);
   }
 
   override poll(): number {

@@ -58,7 +58,7 @@ function setForeground(kernel: LabKernel, task: Task, pgid: number): number | st
 
 function type(terminal: Terminal, text: string): void {
   const bytes = new TextEncoder().encode(text);
-  terminal.feed(bytes, bytes.length);
+  terminal.typeInput(bytes, bytes.length);
 }
 
 function makeRaw(terminal: Terminal, min: number, time: number): void {
@@ -66,7 +66,7 @@ function makeRaw(terminal: Terminal, min: number, time: number): void {
   next.lflag &= ~(ICANON | ECHO);
   next.cc[VMIN] = min;
   next.cc[VTIME] = time;
-  terminal.change(next);
+  terminal.setSettings(next);
 }
 
 Deno.test("a session finds its terminal, and another session gets ENOTTY for it", () =>

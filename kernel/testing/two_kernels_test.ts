@@ -100,7 +100,7 @@ Deno.test("each kernel orders its objects, and numbers those without a name", ()
         /id: (\d+)/.exec(task.files.get(fd)?.fdinfo(task.pids) ?? "")?.[1]
       );
       assertEquals(ids, ["0", "1"]);
-      assertEquals(kernel.anon.pipes.make(0o600).ino, kernel.anon.pids.make(0o600).ino);
+      assertEquals(kernel.anon.pipes.makeInode(0o600).ino, kernel.anon.pids.makeInode(0o600).ino);
     }
     assertEquals(one.task.files.get(0)?.inode === other.task.files.get(0)?.inode, false);
   });

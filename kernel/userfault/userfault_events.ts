@@ -24,13 +24,13 @@ import type { Vma } from "../mm/vma.ts";
 export function tellRemoved(mm: MemoryManager, vma: Vma, start: number, end: number): void {
   const handler = vma.userfault;
   if (handler === null || (handler.features & UFFD_FEATURE_EVENT_REMOVE) === 0) return;
-  mm.ctx.told.push(new MonitorEvent(handler, UFFD_EVENT_REMOVE, [start, end, 0]));
+  mm.ctx.monitorEvents.push(new MonitorEvent(handler, UFFD_EVENT_REMOVE, [start, end, 0]));
 }
 
 /** Everything in [start, end) was unmapped: each handler of an area there gets one event. */
 export function tellUnmapped(mm: MemoryManager, start: number, end: number): void {
   if (!mm.hasHandlers) return;
-  const { told } = mm.ctx, first = told.length;
+  const { monitorEvents: told } = mm.ctx, first = told.length;
   for (let i = mm.vmas.indexOf(start); i < mm.vmas.length && mm.vmas.at(i).start < end; i++) {
     const handler = mm.vmas.at(i).userfault;
     if (handler === null || (handler.features & UFFD_FEATURE_EVENT_UNMAP) === 0) continue;
@@ -54,7 +54,7 @@ export function tellMoved(
   const handler = vma.userfault;
   if (handler === null) return;
   if ((handler.features & UFFD_FEATURE_EVENT_REMAP) === 0) return vma.dropHandler();
-  mm.ctx.told.splice(at, 0, new MonitorEvent(handler, UFFD_EVENT_REMAP, [from, to, len]));
+  mm.ctx.monitorEvents.splice(at, 0, new MonitorEvent(handler, UFFD_EVENT_REMAP, [from, to, len]));
 }
 
 /**
@@ -75,7 +75,7 @@ export function inheritHandler(
     own.features = handler.features;
     own.isReady = true;
     made.set(handler, own);
-    child.ctx.told.push(new MonitorEvent(handler, UFFD_EVENT_FORK, [0, 0, 0], own));
+    child.ctx.monitorEvents.push(new MonitorEvent(handler, UFFD_EVENT_FORK, [0, 0, 0], own));
   }
   vma.userfault = own;
   child.hasHandlers = true;

@@ -204,7 +204,7 @@ function endRequest(
   user: UserMemory,
   resultAt: number,
 ): number {
-  handler.mm.settle();
+  handler.mm.finishChange();
   const result = done > 0 ? done : error;
   if (user.store64(resultAt, result) < 0) return -EFAULT;
   if (result < 0) return result;

@@ -210,7 +210,7 @@ export function watchPages(mm: MemoryManager, start: number, end: number, on: bo
     else unwatch(mm, vma, first, last);
     at = to;
   }
-  mm.settle();
+  mm.finishChange();
   if (on) waitForHost(mm, mm.space.seq);
   return at < end ? -ENOENT : 0;
 }
@@ -247,7 +247,7 @@ function dropUntouched(mm: MemoryManager, from: number, to: number): void {
   }
   const left = mm.users > 1 ? touchedRuns(mm, from, to, false) : runs;
   for (let k = 0; k < left.length; k += 2) dropPages(mm, left[k]!, left[k]! + left[k + 1]!);
-  mm.settle();
+  mm.finishChange();
 }
 
 function mapTouched(mm: MemoryManager, from: number, to: number): void {

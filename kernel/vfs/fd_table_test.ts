@@ -14,7 +14,7 @@ import { errno } from "./vfs_testing.ts";
 const fs = new AnonFs("anon_inodefs");
 
 class TestFile extends OpenFile {
-  readonly inode: Inode = fs.make(0o600);
+  readonly inode: Inode = fs.makeInode(0o600);
   released: number = 0;
   closed: object[] = [];
   closeResult: number = 0;

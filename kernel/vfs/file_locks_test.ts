@@ -25,7 +25,7 @@ function shown(locks: FileLocks): string {
 }
 
 function noLocks(): FileLocks {
-  return new FileLocks(new AnonFs("anon_inodefs").make(0o600), new Set());
+  return new FileLocks(new AnonFs("anon_inodefs").makeInode(0o600), new Set());
 }
 
 function record(owner: object, type: number, start: number, end: number): FileLock {

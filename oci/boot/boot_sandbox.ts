@@ -71,7 +71,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
       hasStacks: !Deno.mainModule.endsWith(".ts"),
     });
     const { memory } = this.kernel;
-    host.onRest = () => memory.rest();
+    host.onRest = () => memory.releaseCaches();
     this.places = new Places(this.kernel);
     this.#witness = machine.witness;
     this.kernel.oom.listener = this;

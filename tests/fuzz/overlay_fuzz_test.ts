@@ -10,7 +10,7 @@ import { assertEquals } from "@std/assert";
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import { memoryOverlay } from "../../kernel/fs/overlay/memory_overlay.ts";
 import { OverlayFs } from "../../kernel/fs/overlay/overlay_fs.ts";
-import { callerOn, DIRS, enter } from "../../kernel/fs/overlay/overlay_testing.ts";
+import { callerOn, DIRS, enterDeepDirectory } from "../../kernel/fs/overlay/overlay_testing.ts";
 import { TmpfsFs } from "../../kernel/fs/tmpfs/tmpfs.ts";
 import { Exerciser } from "../../kernel/vfs/exerciser_testing.ts";
 import { type FileDriver, VfsDriver } from "../../kernel/vfs/file_driver_testing.ts";
@@ -120,7 +120,7 @@ function make(driver: FileDriver, layer: Layer): void {
 function driverOn(t: TestFiles, name: string, fs: FileSystem): VfsDriver {
   const caller = callerOn(MountNamespace.of(TEST_ACCOUNT, t.vfs, fs, 0, name));
   for (const dir of DIRS) mkdirAt(caller, AT_FDCWD, `/${dir}`, 0o777);
-  enter(caller);
+  enterDeepDirectory(caller);
   return new VfsDriver(name, caller);
 }
 

@@ -42,7 +42,7 @@ export class AnonFs extends FileSystem {
   }
 
   /** Makes an inode; `mode` includes the file type. */
-  make(mode: number): AnonInode {
+  makeInode(mode: number): AnonInode {
     return new AnonInode(this, ++this.lastIno, mode);
   }
 

@@ -67,7 +67,7 @@ export class EpollFile extends AnonFile {
 
   /** EPOLL_CTL_ADD. `dataLo` and `dataHi` are the caller's 64 bits of data. */
   add(file: OpenFile, fd: number, events: number, dataLo: number, dataHi: number): number {
-    const r = this.check(file, events);
+    const r = this.checkTarget(file, events);
     if (r < 0) return r;
     if (this.find(file, fd) !== null) return -EEXIST;
     if (file instanceof EpollFile && !file.mayBeWatchedBy(this)) return -ELOOP;
@@ -76,23 +76,23 @@ export class EpollFile extends AnonFile {
     if (!EPOLL_ITEMS.hasRoom(1, this.account)) return -ENOSPC;
     EPOLL_ITEMS.add(1, this.account);
     const item = new EpollItem(this, file, fd, (events | ALWAYS) >>> 0, dataLo, dataHi);
-    this.enter(item);
+    this.addItem(item);
     file.addWatcher(item);
     if ((file instanceof EpollFile || isWatched(this)) && hasTooManyPaths(file)) {
-      this.forget(item);
+      this.dropItem(item);
       return -EINVAL;
     }
     item.exclusive = (events & EPOLLEXCLUSIVE) !== 0;
     // Linux's order: the item that was added last is ready first.
     if (item.exclusive) queue.add(item, 0);
     else queue.addFirst(item, 0);
-    this.look(item);
+    this.queueIfReady(item);
     return 0;
   }
 
   /** EPOLL_CTL_MOD. */
   modify(file: OpenFile, fd: number, events: number, dataLo: number, dataHi: number): number {
-    const r = this.check(file, events);
+    const r = this.checkTarget(file, events);
     if (r < 0) return r;
     if ((events & EPOLLEXCLUSIVE) !== 0) return -EINVAL;
     const item = this.find(file, fd);
@@ -101,7 +101,7 @@ export class EpollFile extends AnonFile {
     item.events = (events | ALWAYS) >>> 0;
     item.dataLo = dataLo;
     item.dataHi = dataHi;
-    this.look(item);
+    this.queueIfReady(item);
     return 0;
   }
 
@@ -111,11 +111,11 @@ export class EpollFile extends AnonFile {
     if (file.waitQueue === null) return -EPERM;
     const item = this.find(file, fd);
     if (item === null) return -ENOENT;
-    this.forget(item);
+    this.dropItem(item);
     return 0;
   }
 
-  private check(file: OpenFile, events: number): number {
+  private checkTarget(file: OpenFile, events: number): number {
     if (file.waitQueue === null) return -EPERM;
     if (file === this) return -EINVAL;
     if ((events & EPOLLEXCLUSIVE) === 0) return 0;
@@ -139,7 +139,7 @@ export class EpollFile extends AnonFile {
     return this.byFd.get(file)?.get(fd) ?? null;
   }
 
-  private enter(item: EpollItem): void {
+  private addItem(item: EpollItem): void {
     const { file } = item, other = this.items.get(file) ?? null;
     this.items.set(file, item);
     if (other === null) return;
@@ -150,7 +150,7 @@ export class EpollFile extends AnonFile {
     fds.set(item.fd, item);
   }
 
-  private leave(item: EpollItem): void {
+  private removeItem(item: EpollItem): void {
     const { file, sameFile, sameFileBefore } = item;
     if (sameFile !== null) sameFile.sameFileBefore = sameFileBefore;
     if (sameFileBefore !== null) sameFileBefore.sameFile = sameFile;
@@ -163,7 +163,7 @@ export class EpollFile extends AnonFile {
   }
 
   /** Puts a new or changed item on the ready list if its file is ready. */
-  private look(item: EpollItem): void {
+  private queueIfReady(item: EpollItem): void {
     if (item.readyBits() === 0) return;
     this.pushReady(item);
     this.queue.wake(POLLIN | POLLRDNORM);
@@ -262,12 +262,12 @@ export class EpollFile extends AnonFile {
   }
 
   /** Removes an item: its file is closed, or EPOLL_CTL_DEL was called. */
-  forget(item: EpollItem): void {
+  dropItem(item: EpollItem): void {
     EPOLL_ITEMS.give(1, this.account);
     item.unlink();
     this.dropReady(item);
     item.leaveFile();
-    this.leave(item);
+    this.removeItem(item);
   }
 
   protected override release(): void {
@@ -281,7 +281,7 @@ export class EpollFile extends AnonFile {
     for (const file of this.items.keys()) {
       for (let item = this.items.get(file); item !== undefined; item = this.items.get(file)) {
         if (units-- <= 0) return 0;
-        this.forget(item);
+        this.dropItem(item);
       }
     }
     return units;

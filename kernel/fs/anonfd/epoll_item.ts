@@ -68,7 +68,7 @@ export class EpollItem extends Waiter implements FileWatcher {
   }
 
   onFileGone(): void {
-    this.epoll.forget(this);
+    this.epoll.dropItem(this);
   }
 
   /** Removes the item from the file's watchers. */

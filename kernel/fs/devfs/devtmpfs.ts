@@ -90,7 +90,7 @@ class DevtmpfsFs extends TmpfsFs {
     return false;
   }
   override destroy(): void {
-    this.loops?.leave(this.root);
+    this.loops?.removeRoot(this.root);
     super.destroy();
   }
 }

@@ -110,7 +110,7 @@ export class LoopDevices {
     return 0;
   }
 
-  leave(root: Inode): void {
+  removeRoot(root: Inode): void {
     this.homes.delete(root);
   }
 

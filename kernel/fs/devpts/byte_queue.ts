@@ -36,7 +36,7 @@ export class ByteQueue {
   }
 
   /** Moves up to `max` bytes to a cursor; returns how many, or -EFAULT. */
-  give(io: IoCursor, max: number): number {
+  moveTo(io: IoCursor, max: number): number {
     let done = 0;
     while (done < max && this.length > 0 && io.remaining > 0) {
       const run = Math.min(max - done, this.length, this.bytes.length - this.head, io.remaining);

@@ -158,16 +158,18 @@ class DevptsDirFile extends OpenFile {
 
   override readdir(sink: DirSink): number {
     const { fs } = this.inode;
-    if (!this.give(sink, 0, ".", ROOT_INO, DIRECTORY)) return 0;
-    if (!this.give(sink, 1, "..", ROOT_INO, DIRECTORY)) return 0;
-    if (!this.give(sink, 2, "ptmx", PTMX_INO, CHARACTER)) return 0;
+    if (!this.emitEntry(sink, 0, ".", ROOT_INO, DIRECTORY)) return 0;
+    if (!this.emitEntry(sink, 1, "..", ROOT_INO, DIRECTORY)) return 0;
+    if (!this.emitEntry(sink, 2, "ptmx", PTMX_INO, CHARACTER)) return 0;
     for (const index of fs.indexes()) {
-      if (!this.give(sink, 3 + index, `${index}`, FIRST_SLAVE_INO + index, CHARACTER)) return 0;
+      if (!this.emitEntry(sink, 3 + index, `${index}`, FIRST_SLAVE_INO + index, CHARACTER)) {
+        return 0;
+      }
     }
     return 0;
   }
 
-  private give(sink: DirSink, at: number, name: string, ino: number, type: number): boolean {
+  private emitEntry(sink: DirSink, at: number, name: string, ino: number, type: number): boolean {
     if (this.pos > at) return true;
     if (!sink(name, ino, type, at + 1)) return false;
     this.pos = at + 1;

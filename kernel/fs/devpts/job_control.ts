@@ -31,7 +31,7 @@ export function checkForeground(terminal: Terminal, signo: number): number {
 export function acquireAtOpen(terminal: Terminal): void {
   const { hooks } = terminal;
   if (terminal.session !== null || !hooks.isSessionLeader()) return;
-  if (hooks.callerTerminal() === null) take(terminal);
+  if (hooks.callerTerminal() === null) setSession(terminal);
 }
 
 /** TIOCSCTTY. */
@@ -46,11 +46,11 @@ export function setControlling(terminal: Terminal, steal: boolean, canRead: bool
     terminal.session.terminal = null;
   }
   if (!canRead && !hooks.isCapable(CAP_SYS_ADMIN)) return -EPERM;
-  take(terminal);
+  setSession(terminal);
   return 0;
 }
 
-function take(terminal: Terminal): void {
+function setSession(terminal: Terminal): void {
   const { hooks } = terminal;
   const session = hooks.callerSession();
   if (session === null) return;
@@ -65,7 +65,7 @@ function take(terminal: Terminal): void {
  * TIOCNOTTY: called by the session's leader, the whole session loses the terminal; else only the
  * calling process.
  */
-export function giveUp(terminal: Terminal): void {
+export function disassociate(terminal: Terminal): void {
   const { hooks, session, foreground } = terminal;
   if (!hooks.isSessionLeader() || session === null) {
     hooks.leaveTerminal();
@@ -75,19 +75,19 @@ export function giveUp(terminal: Terminal): void {
     hooks.signalGroup(foreground, SIGHUP);
     hooks.signalGroup(foreground, SIGCONT);
   }
-  release(terminal, session);
+  clearSession(terminal, session);
 }
 
-export function leaderExit(terminal: Terminal, session: TtySession): void {
+export function onLeaderExit(terminal: Terminal, session: TtySession): void {
   if (terminal.session !== session) {
     session.terminal = null;
     return;
   }
   if (terminal.foreground !== null) terminal.hooks.signalGroup(terminal.foreground, SIGHUP);
-  release(terminal, session);
+  clearSession(terminal, session);
 }
 
-function release(terminal: Terminal, session: TtySession): void {
+function clearSession(terminal: Terminal, session: TtySession): void {
   session.terminal = null;
   terminal.session = null;
   terminal.foreground = null;
@@ -102,11 +102,11 @@ export function hangUp(terminal: Terminal): void {
   terminal.generation++;
   if (session !== null) {
     session.hungUpGroup = foreground;
-    release(terminal, session);
+    clearSession(terminal, session);
     hooks.signalLeader(session, SIGHUP);
     hooks.signalLeader(session, SIGCONT);
   }
   terminal.line.flush();
-  terminal.change(new TerminalSettings());
+  terminal.setSettings(new TerminalSettings());
   terminal.wakeSlaves();
 }

@@ -7,7 +7,7 @@ import { ERESTARTSYS } from "../../core/result.ts";
 import {
   acquireAtOpen,
   checkForeground,
-  giveUp,
+  disassociate,
   setControlling,
   SIGTTIN,
   SIGTTOU,
@@ -86,11 +86,11 @@ Deno.test("the leader gives the terminal up for the session, others for themselv
   const { terminal, hooks, own, shell, job } = session();
   terminal.foreground = job;
   hooks.group = job;
-  giveUp(terminal);
+  disassociate(terminal);
   assertEquals([hooks.hasLeft, own.terminal], [true, terminal]);
   hooks.hasLeft = false;
   hooks.group = shell;
-  giveUp(terminal);
+  disassociate(terminal);
   assertEquals(hooks.sent, ["20:1", "20:18"]);
   assertEquals([own.terminal, terminal.session, terminal.foreground], [null, null, null]);
 });

@@ -72,18 +72,18 @@ export class LineDiscipline {
     if (settings.hasInput(T.INLCR)) special[LF] = 1;
     if (settings.hasLocal(T.ICANON)) {
       special[LF] = 1;
-      this.mark(T.VERASE, T.VKILL, T.VEOF, T.VEOL);
+      this.addSpecials(T.VERASE, T.VKILL, T.VEOF, T.VEOL);
       if (settings.hasLocal(T.IEXTEN)) {
-        this.mark(T.VWERASE, T.VLNEXT, T.VEOL2);
-        if (settings.hasLocal(T.ECHO)) this.mark(T.VREPRINT);
+        this.addSpecials(T.VWERASE, T.VLNEXT, T.VEOL2);
+        if (settings.hasLocal(T.ECHO)) this.addSpecials(T.VREPRINT);
       }
     }
-    if (settings.hasInput(T.IXON)) this.mark(T.VSTART, T.VSTOP);
-    if (settings.hasLocal(T.ISIG)) this.mark(T.VINTR, T.VQUIT, T.VSUSP);
+    if (settings.hasInput(T.IXON)) this.addSpecials(T.VSTART, T.VSTOP);
+    if (settings.hasLocal(T.ISIG)) this.addSpecials(T.VINTR, T.VQUIT, T.VSUSP);
     special[T.DISABLED_CHAR] = 0;
   }
 
-  private mark(...indexes: number[]): void {
+  private addSpecials(...indexes: number[]): void {
     for (const i of indexes) this.special[this.settings.char(i)] = 1;
   }
 
@@ -161,7 +161,7 @@ export class LineDiscipline {
   private receivePlain(c: number): void {
     this.restartByAny();
     if (this.settings.hasLocal(T.ECHO)) this.echoTyped(c);
-    this.store(c);
+    this.storeByte(c);
   }
 
   private receiveSpecial(c: number): void {
@@ -187,7 +187,7 @@ export class LineDiscipline {
         this.echoTyped(c);
       }
     }
-    this.store(c);
+    this.storeByte(c);
   }
 
   /** ICANON: true when the character edited the line or ended it. */
@@ -243,7 +243,7 @@ export class LineDiscipline {
     this.host.onInput();
   }
 
-  private store(c: number): void {
+  private storeByte(c: number): void {
     if (c === 0xff && this.settings.hasInput(T.PARMRK)) this.input.push(c);
     this.input.push(c);
   }

@@ -116,7 +116,7 @@ export class MasterFile extends TerminalFile {
    */
   type(src: Uint8Array, count: number): number {
     const n = Math.min(count, this.terminal.inputRoom);
-    if (n > 0) this.terminal.feed(src, n);
+    if (n > 0) this.terminal.typeInput(src, n);
     return n;
   }
 

@@ -47,11 +47,11 @@ export class SlaveFile extends TerminalFile {
     const r = checkForeground(terminal, SIGTTIN);
     if (r < 0) return r;
     if (io.remaining === 0) return 0;
-    if (settings.isCanonical) return line.input.hasLine ? this.take(io) : this.wait();
+    if (settings.isCanonical) return line.input.hasLine ? this.readReady(io) : this.wait();
     const min = settings.char(VMIN), { length } = line.input;
-    if (length >= Math.min(Math.max(min, 1), io.remaining)) return this.take(io);
+    if (length >= Math.min(Math.max(min, 1), io.remaining)) return this.readReady(io);
     if (min === 0 && settings.char(VTIME) === 0) return 0;
-    return length > 0 && this.isNonblocking ? this.take(io) : this.wait();
+    return length > 0 && this.isNonblocking ? this.readReady(io) : this.wait();
   }
 
   private readHungUp(): number {
@@ -65,7 +65,7 @@ export class SlaveFile extends TerminalFile {
     return -EAGAIN;
   }
 
-  private take(io: IoCursor): number {
+  private readReady(io: IoCursor): number {
     this.isReadWaiting = false;
     this.touchRead();
     return this.terminal.readInput(io);
@@ -73,7 +73,7 @@ export class SlaveFile extends TerminalFile {
 
   /** Ends a read that waits for more bytes: reads those that there are. */
   readAvailable(io: IoCursor): number {
-    return this.terminal.line.input.length > 0 ? this.take(io) : 0;
+    return this.terminal.line.input.length > 0 ? this.readReady(io) : 0;
   }
 
   /** The bytes that a waiting read could return now; 0 with ICANON. */

@@ -31,7 +31,7 @@ import {
 } from "../../vfs/open_file.ts";
 import { ByteQueue } from "./byte_queue.ts";
 import type { ControllingTerminal, TerminalHooks, TtyGroup, TtySession } from "./hooks.ts";
-import { hangUp, leaderExit } from "./job_control.ts";
+import { hangUp, onLeaderExit } from "./job_control.ts";
 import { LineDiscipline, type LineHost } from "./line_discipline.ts";
 import { LONGEST_OUTPUT, Output } from "./output.ts";
 import { TerminalSettings } from "./termios.ts";
@@ -109,7 +109,7 @@ export class Terminal implements ControllingTerminal, LineHost {
     return this.foreground === null ? 0 : this.hooks.groupNumber(this.foreground);
   }
   onLeaderExit(session: TtySession): void {
-    leaderExit(this, session);
+    onLeaderExit(this, session);
   }
 
   /** A read at the master, as OpenFile.read. */
@@ -128,7 +128,7 @@ export class Terminal implements ControllingTerminal, LineHost {
       total = io.putBytes(chunk, 0, 1);
       if (total < 0) return total;
     }
-    const n = queue.give(io, io.remaining);
+    const n = queue.moveTo(io, io.remaining);
     if (n < 0) return total > 0 ? total : n;
     this.afterFetch();
     return total + n;
@@ -160,7 +160,7 @@ export class Terminal implements ControllingTerminal, LineHost {
       if (max === 0) break;
       const n = io.takeBytes(chunk, 0, max);
       if (n < 0) return total > 0 ? total : n;
-      this.feed(chunk, n);
+      this.typeInput(chunk, n);
       total += n;
       if (n < max) break;
     }
@@ -172,11 +172,11 @@ export class Terminal implements ControllingTerminal, LineHost {
   }
 
   /** Takes `count` bytes of `src`, at most `inputRoom`, as typed input. */
-  feed(src: Uint8Array, count: number): void {
+  typeInput(src: Uint8Array, count: number): void {
     const before = this.output.queue.length;
     const used = this.backlog.length === 0 ? this.receive(src, count) : 0;
     if (used < count) this.backlog.pushAll(src, used, count - used);
-    this.tellMaster(before);
+    this.notifyMaster(before);
   }
 
   private receive(src: Uint8Array, count: number): number {
@@ -190,12 +190,12 @@ export class Terminal implements ControllingTerminal, LineHost {
   readInput(io: IoCursor): number {
     const { input } = this.line;
     const n = this.settings.isCanonical ? input.readLine(io) : input.readAny(io);
-    this.pump();
+    this.receiveBacklog();
     return n;
   }
 
   /** Passes input that waited for room to the line discipline. */
-  pump(): void {
+  receiveBacklog(): void {
     const { backlog } = this, before = this.output.queue.length;
     const hadRoom = backlog.room > 0;
     while (backlog.length > 0) {
@@ -204,7 +204,7 @@ export class Terminal implements ControllingTerminal, LineHost {
       backlog.skip(used);
       if (used < count) break;
     }
-    this.tellMaster(before);
+    this.notifyMaster(before);
     if (!hadRoom && backlog.room > 0) this.masterQueue.wake(WRITABLE);
   }
 
@@ -223,13 +223,13 @@ export class Terminal implements ControllingTerminal, LineHost {
       total += n;
       if (n < max) break;
     }
-    this.tellMaster(before);
+    this.notifyMaster(before);
     if (total > 0 || io.remaining === 0) return total;
     return error < 0 ? error : -EAGAIN;
   }
 
   /** Wakes the master if the output queue has more than `before` bytes. */
-  private tellMaster(before: number): void {
+  private notifyMaster(before: number): void {
     if (this.output.queue.length > before) this.masterQueue.wake(READABLE);
   }
 
@@ -283,7 +283,7 @@ export class Terminal implements ControllingTerminal, LineHost {
   flushLine(): void {
     this.line.flush();
     this.tellPacket(TIOCPKT_FLUSHREAD, 0);
-    this.pump();
+    this.receiveBacklog();
   }
   /** Drops output that the master has not read. */
   flushOutput(): void {
@@ -311,11 +311,11 @@ export class Terminal implements ControllingTerminal, LineHost {
   }
 
   /** tcsetattr(3): makes `next` the settings. */
-  change(next: TerminalSettings): void {
+  setSettings(next: TerminalSettings): void {
     const { settings } = this;
     const oldLocal = settings.lflag, hadFlow = this.hasUsualFlow, hadXon = settings.hasInput(IXON);
     settings.copy(next);
-    settings.settle();
+    settings.enforcePtyModes();
     this.line.onSettings(oldLocal, false);
     const hasFlow = this.hasUsualFlow, isExternal = ((oldLocal | settings.lflag) & EXTPROC) !== 0;
     if (hasFlow !== hadFlow) {
@@ -327,7 +327,7 @@ export class Terminal implements ControllingTerminal, LineHost {
       const before = this.output.queue.length;
       this.startOutput();
       this.output.processEchoes();
-      this.tellMaster(before);
+      this.notifyMaster(before);
     }
     this.slaveQueue.wake(READABLE | WRITABLE);
   }

@@ -12,7 +12,7 @@ import { CLOCAL, N_TTY, VSTART, VSTOP, Winsize } from "../../../ffi/abi/termios.
 import type { UserMemory } from "../../mm/user_memory.ts";
 import {
   checkForeground,
-  giveUp,
+  disassociate,
   hangUp,
   setControlling,
   SIGTTOU,
@@ -133,7 +133,7 @@ function sessionIoctl(
       return setControlling(terminal, arg === 1, file.canRead);
     case I.TIOCNOTTY:
       if (file.isMaster || hooks.callerTerminal() !== terminal) return -ENOTTY;
-      giveUp(terminal);
+      disassociate(terminal);
       return 0;
     case I.TIOCGPGRP:
       if (!file.isMaster && hooks.callerTerminal() !== terminal) return -ENOTTY;
@@ -173,9 +173,9 @@ function setSettings(
   const next = new TerminalSettings();
   next.copy(terminal.settings);
   next.decode(form, dv);
-  next.keep(terminal.settings, terminal.locked);
+  next.restoreLocked(terminal.settings, terminal.locked);
   if (flushes) terminal.flushLine();
-  terminal.change(next);
+  terminal.setSettings(next);
   return 0;
 }
 
@@ -231,7 +231,7 @@ function sendControl(file: TerminalFile, c: number): number {
   const { terminal } = file;
   if (c === 0) return 0;
   buf[0] = c;
-  if (file.isMaster) terminal.feed(buf, 1);
+  if (file.isMaster) terminal.typeInput(buf, 1);
   else terminal.sendDirectly(c);
   return 0;
 }

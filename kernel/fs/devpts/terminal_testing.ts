@@ -152,7 +152,7 @@ export class TerminalLab {
     const next = new TerminalSettings();
     next.copy(this.terminal.settings);
     change(next);
-    this.terminal.change(next);
+    this.terminal.setSettings(next);
   }
 
   /** Writes at the master. */

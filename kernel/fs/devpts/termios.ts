@@ -78,7 +78,7 @@ export class TerminalSettings {
   }
 
   /** Restores from `old` what is set in `locked`: bits of the flags, and whole characters. */
-  keep(old: TerminalSettings, locked: TerminalSettings): void {
+  restoreLocked(old: TerminalSettings, locked: TerminalSettings): void {
     this.iflag = (old.iflag & locked.iflag) | (this.iflag & ~locked.iflag);
     this.oflag = (old.oflag & locked.oflag) | (this.oflag & ~locked.oflag);
     this.cflag = (old.cflag & locked.cflag) | (this.cflag & ~locked.cflag);
@@ -153,7 +153,7 @@ export class TerminalSettings {
   }
 
   /** Applies what a pseudoterminal enforces: 8 bits, no parity, and CREAD. */
-  settle(): void {
+  enforcePtyModes(): void {
     this.cflag = ((this.cflag & ~(T.CSIZE | T.PARENB)) | T.CS8 | T.CREAD) >>> 0;
   }
 

@@ -40,7 +40,7 @@ export abstract class RowFile extends TextFile {
   }
 
   private rewind(): void {
-    this.keep(NOTHING);
+    this.setChunk(NOTHING);
     this.chunkAt = 0;
     this.steps = null;
     this.isAtEnd = false;
@@ -60,12 +60,12 @@ export abstract class RowFile extends TextFile {
       made.text = "";
     }
     this.chunkAt += this.chunk.length;
-    if (this.keep(stringToBytes(text))) return true;
+    if (this.setChunk(stringToBytes(text))) return true;
     this.rewind();
     return false;
   }
 
-  private keep(bytes: Uint8Array<ArrayBuffer>): boolean {
+  private setChunk(bytes: Uint8Array<ArrayBuffer>): boolean {
     const more = bytes.length - this.chunk.length;
     if (more > 0 && !TEXT_BYTES.hasRoom(more, this.account)) return false;
     TEXT_BYTES.add(more, this.account);
@@ -74,7 +74,7 @@ export abstract class RowFile extends TextFile {
   }
 
   protected override release(): void {
-    this.keep(NOTHING);
+    this.setChunk(NOTHING);
     this.steps = null;
   }
 }

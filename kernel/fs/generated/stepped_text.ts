@@ -28,7 +28,7 @@ export abstract class SteppedTextFile extends TextFile {
   /** Starts the text; or returns all of it, or -errno. */
   protected abstract begin(): TextSteps | string | number;
 
-  protected override make(): Uint8Array<ArrayBuffer> | number {
+  protected override makeBytes(): Uint8Array<ArrayBuffer> | number {
     if (this.steps === null) {
       const text = this.begin();
       if (typeof text === "number") return text;
@@ -43,7 +43,7 @@ export abstract class SteppedTextFile extends TextFile {
       if (hasMore) return -EAGAIN;
     }
     const bytes = this.made.subarray(0, this.length);
-    this.forget();
+    this.dropSteps();
     return isTooLong ? -ENOMEM : bytes;
   }
 
@@ -58,7 +58,7 @@ export abstract class SteppedTextFile extends TextFile {
     this.length = end;
   }
 
-  private forget(): void {
+  private dropSteps(): void {
     this.steps = null;
     this.made = NOTHING;
     this.length = 0;
@@ -66,7 +66,7 @@ export abstract class SteppedTextFile extends TextFile {
 
   protected override release(): void {
     super.release();
-    this.forget();
+    this.dropSteps();
   }
 }
 

@@ -73,7 +73,7 @@ export class TextFile extends OpenFile {
   }
 
   /** The bytes for this reader, or -errno; -EAGAIN: it takes another turn of the loop. */
-  protected make(): Uint8Array<ArrayBuffer> | number {
+  protected makeBytes(): Uint8Array<ArrayBuffer> | number {
     const text = this.render();
     return typeof text === "number" ? text : stringToBytes(text);
   }
@@ -95,7 +95,7 @@ export class TextFile extends OpenFile {
   override read(io: IoCursor, offset: number): number {
     let bytes = this.bytes;
     if (bytes === null || offset === 0) {
-      const made = this.make();
+      const made = this.makeBytes();
       this.needsTurn = made === -EAGAIN;
       if (typeof made === "number") return made;
       if (!this.mayKeep(made.length)) return -ENOMEM;

@@ -69,7 +69,7 @@ export class GoferBacking extends Backing {
     const r = host.fallocate(this.hostFd, mode, offset, len);
     if (r < 0) return r;
     inode.pagesGone(offset, offset + len);
-    inode.outdate();
+    inode.markStale();
     return 0;
   }
 
@@ -79,14 +79,14 @@ export class GoferBacking extends Backing {
   }
 
   override hold(): void {
-    this.file.use();
+    this.file.addUser();
     if (this.file.canWrite) this.inode.writableMappings++;
   }
 
   override drop(): void {
     if (this.file.canWrite) {
       this.inode.writableMappings--;
-      this.inode.outdate();
+      this.inode.markStale();
     }
     this.file.release();
   }

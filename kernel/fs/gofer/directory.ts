@@ -1,7 +1,7 @@
 /**
  * Directories of a Gofer: lookup, creation and removal of names, and fetching a path ahead. A
  * lookup uses what a walk, a listing or a scan has fetched, and asks the Gofer for the rest.
- * Neighbours: gofer_fs.ts (the modes), ahead.ts, listing.ts, tree_scan.ts.
+ * Neighbours: gofer_fs.ts (the modes), fetched_names.ts, listing.ts, tree_scan.ts.
  */
 
 import type { Account } from "../../core/account.ts";
@@ -71,7 +71,7 @@ export class GoferDirectory extends GoferInode {
   override relookup(name: string, cached: Inode | null): Inode | number {
     const { fs } = this;
     if (!fs.isLeased || fs.isChangedBehind) return this.lookup(name);
-    fs.renew();
+    fs.renewLease();
     return cached !== null && this.isSeen(name, cached) ? cached : this.lookup(name);
   }
 
@@ -83,7 +83,7 @@ export class GoferDirectory extends GoferInode {
   }
 
   /** Leased mode: whether `name` was missing in this epoch. */
-  private lacks(name: string): boolean {
+  private isKnownMissing(name: string): boolean {
     const { missing } = this;
     return missing !== null && this.missingIn === this.fs.epoch && missing.has(name);
   }
@@ -97,15 +97,15 @@ export class GoferDirectory extends GoferInode {
   }
 
   override lookup(name: string): Inode | number {
-    const { ahead } = this.fs;
-    this.fs.renew();
-    if (this.lacks(name)) return -ENOENT;
+    const { fetchedNames: ahead } = this.fs;
+    this.fs.renewLease();
+    if (this.isKnownMissing(name)) return -ENOENT;
     if (this.fs.isFresh(ahead.fetchedNs)) {
       const found = ahead.take(this, name);
       if (found === null) this.noteMissing(name);
       if (found !== undefined) return found ?? -ENOENT;
     }
-    return this.known(name) ?? this.ask(name);
+    return this.findListed(name) ?? this.requestLookup(name);
   }
 
   /** The known entries of the whole directory, in exclusive mode. */
@@ -113,17 +113,17 @@ export class GoferDirectory extends GoferInode {
     const { fs } = this;
     if (!fs.isExclusive) return null;
     const kept = fs.listings.get(this);
-    return kept ?? this.keep(fs.trees.known(this));
+    return kept ?? this.cacheListing(fs.trees.fetchedListing(this));
   }
 
-  private keep(list: Listing | null): Listing | null {
+  private cacheListing(list: Listing | null): Listing | null {
     if (list !== null) this.fs.listings.set(this, list);
     return list;
   }
 
   /** Whether `lookup` of this name needs no request, or should fetch the whole directory. */
-  knows(name: string, opens: boolean): boolean {
-    if (this.lacks(name)) return true;
+  needsNoRequest(name: string, opens: boolean): boolean {
+    if (this.isKnownMissing(name)) return true;
     const { list, fs } = this;
     if (list === null) return false;
     const i = list.find(name);
@@ -141,7 +141,7 @@ export class GoferDirectory extends GoferInode {
    * The answer for `name` from the list of the whole directory; undefined: the Gofer has to be
    * asked.
    */
-  private known(name: string): GoferInode | number | undefined {
+  private findListed(name: string): GoferInode | number | undefined {
     let list = this.list;
     if (list === null) return undefined;
     let i = list.find(name);
@@ -149,18 +149,18 @@ export class GoferDirectory extends GoferInode {
     const { fs } = this, isDirectory = list.types[i] === DT_DIR;
     if (isDirectory) {
       const attr = fs.trees.scannedOf(this)?.child(name)?.attr() ?? null;
-      if (attr !== null) return fs.known(attr, this, name);
+      if (attr !== null) return fs.internCached(attr, this, name);
     } else {
       fs.trees.foundFile();
     }
     if (!list.hasAttr(i, fs.changes) && this.wantsAttrs(list, isDirectory)) {
-      list = this.keep(this.fetchAttrs(list));
+      list = this.cacheListing(this.fetchAttrs(list));
       i = list === null ? -1 : list.find(name);
       if (list === null || i < 0) return undefined;
     }
     const target = list.target(i), attr = list.takeAttr(i, fs.changes);
     if (attr === null) return undefined;
-    const inode = fs.known(attr, this, name);
+    const inode = fs.internCached(attr, this, name);
     if (inode instanceof GoferSymlink) inode.target ??= target;
     return inode;
   }
@@ -198,19 +198,19 @@ export class GoferDirectory extends GoferInode {
     fs.trees.wantsXattrs = true;
     if (list === null || !list.isFull || list.hasXattrBits) return;
     list.hasXattrBits = true;
-    if (list.length <= MAX_IN_MESSAGE) this.keep(fs.trees.withAttrs(this));
+    if (list.length <= MAX_IN_MESSAGE) this.cacheListing(fs.trees.withAttrs(this));
   }
 
   /** Counts requests for single names; after several it fetches the whole directory. */
-  private count(isFound: boolean): void {
+  private countLookup(isFound: boolean): void {
     if (isFound) this.hits++;
     else this.misses++;
     if (this.hits + this.misses !== PROBE_AFTER || !this.fs.isExclusive) return;
     if (this.fs.listings.get(this) !== null) return;
-    this.keep(this.fs.trees.probe(this, this.hits > this.misses));
+    this.cacheListing(this.fs.trees.probe(this, this.hits > this.misses));
   }
 
-  private ask(name: string): GoferInode | number {
+  private requestLookup(name: string): GoferInode | number {
     const { client } = this.fs, names: string[] = [];
     const from = this.routeForLookup(names);
     if (from < 0) return from;
@@ -221,13 +221,13 @@ export class GoferDirectory extends GoferInode {
       const r = this.walkError();
       if (r === -ENOENT) {
         this.noteMissing(name);
-        this.count(false);
+        this.countLookup(false);
       }
       return r;
     }
     const inode = this.fs.intern(client.walk.at(n - 1), this, name);
     if (inode instanceof GoferSymlink) inode.target = client.walk.target.toByteString();
-    this.count(true);
+    this.countLookup(true);
     return inode;
   }
 
@@ -235,7 +235,7 @@ export class GoferDirectory extends GoferInode {
    * Puts the names from a directory with a fid to this one into `names`, and returns that fid;
    * -errno.
    */
-  way(names: string[]): number {
+  routeTo(names: string[]): number {
     return this.routeForLookup(names);
   }
 
@@ -252,7 +252,7 @@ export class GoferDirectory extends GoferInode {
    * follow find them, and report errors. `opens`: the last one is going to be opened for reading.
    */
   prefetch(names: readonly string[], opens: boolean): void {
-    const { fs } = this, { client, ahead } = fs, all: string[] = [];
+    const { fs } = this, { client, fetchedNames: ahead } = fs, all: string[] = [];
     const isFresh = fs.isFresh(ahead.fetchedNs);
     if (isFresh && ahead.has(this, names[0]!)) return;
     // The second path of a call (rename(2)) keeps what was fetched for the first.
@@ -268,7 +268,7 @@ export class GoferDirectory extends GoferInode {
     const isWhole = asked === names.length && asked > 0;
     const n = client.walkGetattr(from, NOFID, all, 0, opens && isWhole ? O_RDONLY : OPEN_NONE);
     const fd = client.takeFd();
-    const last = n < above ? null : this.takeAhead(all, above, n);
+    const last = n < above ? null : this.takeFetched(all, above, n);
     if (fd < 0) return;
     if (n === all.length && last instanceof GoferRegular) last.adoptReader(fd, false);
     else fs.ctx.host.close(fd);
@@ -278,25 +278,25 @@ export class GoferDirectory extends GoferInode {
    * Takes the answers of the last walk, which found `all[0, found)`; names from `above` on are
    * below this directory.
    */
-  private takeAhead(all: readonly string[], above: number, found: number): GoferInode | null {
+  private takeFetched(all: readonly string[], above: number, found: number): GoferInode | null {
     const { fs } = this, { walk } = fs.client;
     const dirs: GoferDirectory[] = [this];
     for (let i = above; i < found; i++) {
       const dir = dirs[i - above]!, name = all[i]!;
       const inode = fs.intern(walk.at(i), dir, name);
-      fs.ahead.add(dir, name, inode);
+      fs.fetchedNames.add(dir, name, inode);
       if (inode instanceof GoferDirectory) {
         dirs.push(inode);
         continue;
       }
       const isHere = i === found - 1 && (walk.stop === STOP_SYMLINK || found === all.length);
       if (inode instanceof GoferSymlink && isHere) inode.target = walk.target.toByteString();
-      dirs[0]!.count(true);
+      dirs[0]!.countLookup(true);
       return inode;
     }
     if (found < all.length && walk.stop === STOP_ERROR && walk.ecode === ENOENT) {
-      fs.ahead.add(dirs[found - above]!, all[found]!, null);
-      dirs[found - above]!.count(false);
+      fs.fetchedNames.add(dirs[found - above]!, all[found]!, null);
+      dirs[found - above]!.countLookup(false);
     }
     return null;
   }
@@ -305,7 +305,7 @@ export class GoferDirectory extends GoferInode {
   entries(): Listing | number {
     const { fs } = this;
     const known = fs.isExclusive
-      ? fs.listings.get(this) ?? this.keep(fs.trees.listing(this))
+      ? fs.listings.get(this) ?? this.cacheListing(fs.trees.listing(this))
       : null;
     this.wasRead = true;
     if (known !== null) return known;
@@ -332,16 +332,16 @@ export class GoferDirectory extends GoferInode {
     return fid < 0 ? fid : takeEntries(client, fid, walked.listed, LIST_DIRS, changes);
   }
 
-  override letGo(): void {
+  override releaseCached(): void {
     this.scanned = null;
     this.fs.listings.drop(this);
   }
 
   /** This sandbox changed its names: drops what is cached of the directory. */
-  private changed(): void {
+  private onNamesChanged(): void {
     this.missing = null;
-    this.outdate();
-    this.fs.changed();
+    this.markStale();
+    this.fs.onNamesChanged();
     this.fs.listings.drop(this);
   }
 
@@ -357,7 +357,7 @@ export class GoferDirectory extends GoferInode {
       client.fids.release(newFid);
       return fd;
     }
-    this.changed();
+    this.onNamesChanged();
     const inode = this.fs.intern(client.attr, this, name);
     // The creator of a file often sets its owner, mode and times next, which needs a fid.
     if (inode.fid < 0) {
@@ -392,7 +392,7 @@ export class GoferDirectory extends GoferInode {
     const fd = bindFd(fs.client, fid, name, mode, uid, gid);
     if (fd === -EOPNOTSUPP) return this.mknod(name, mode, 0, uid, gid);
     if (fd < 0) return fd;
-    this.changed();
+    this.onNamesChanged();
     const inode = fs.intern(fs.client.attr, this, name);
     if (inode instanceof GoferNode) inode.keepListener(fd);
     else fs.ctx.host.close(fd);
@@ -418,7 +418,7 @@ export class GoferDirectory extends GoferInode {
     const { client } = this.fs, major = majorOf(rdev), minor = minorOf(rdev);
     const r = client.make(fid, NOFID, name, mode, uid, gid, major, minor, target);
     if (r < 0) return r;
-    this.changed();
+    this.onNamesChanged();
     return this.fs.intern(client.attr, this, name);
   }
 
@@ -430,10 +430,10 @@ export class GoferDirectory extends GoferInode {
     if (fid < 0) return fid;
     const r = this.fs.client.link(dirFid, fid, name);
     if (r < 0) return r;
-    this.changed();
+    this.onNamesChanged();
     target.nlink++;
-    target.outdate();
-    if (!target.hasPlace) target.place(this, name);
+    target.markStale();
+    if (!target.hasPlace) target.setEntry(this, name);
     return 0;
   }
 
@@ -450,7 +450,7 @@ export class GoferDirectory extends GoferInode {
     if (target instanceof GoferInode) target.prepareToLose();
     const r = this.fs.client.unlink(fid, name, flags);
     if (r < 0) return r;
-    this.changed();
+    this.onNamesChanged();
     loseName(target, this, name);
     return 0;
   }
@@ -472,14 +472,14 @@ export class GoferDirectory extends GoferInode {
     if (target instanceof GoferInode && !isExchange) target.prepareToLose();
     const r = this.fs.client.rename(from, name, to, newName, flags);
     if (r < 0) return r;
-    this.changed();
-    newDir.changed();
+    this.onNamesChanged();
+    newDir.onNamesChanged();
     if (isExchange) {
-      if (target instanceof GoferInode) target.moved(this, name);
+      if (target instanceof GoferInode) target.onRenamed(this, name);
     } else if (target !== null) {
       loseName(target, newDir, newName);
     }
-    if (source instanceof GoferInode) source.moved(newDir, newName);
+    if (source instanceof GoferInode) source.onRenamed(newDir, newName);
     return 0;
   }
 

@@ -29,11 +29,11 @@ export class DonatedFile {
   }
 
   /** Adds a user. */
-  use(): this {
+  addUser(): this {
     if (this.users++ === 0) this.inode.fs.idle.remove(this);
     if (this.isAhead) {
       this.isAhead = false;
-      this.inode.fs.opens.hit();
+      this.inode.fs.opens.countUsed();
     }
     return this;
   }

@@ -20,7 +20,7 @@ import type { MemoryContext } from "../../mm/memory_context.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import type { WalkedList } from "../../../gofer/client/listing.ts";
-import { Ahead } from "./ahead.ts";
+import { FetchedNames } from "./fetched_names.ts";
 import { GoferDirectory } from "./directory.ts";
 import { FidCache } from "./fid_cache.ts";
 import { GoferInode } from "./gofer_inode.ts";
@@ -63,7 +63,7 @@ export class GoferFs extends FileSystem {
    * It is an overlayfs of the host: the first change of a file makes a copy, with a new birth time.
    */
   readonly copiesUp: boolean;
-  readonly ahead: Ahead = new Ahead();
+  readonly fetchedNames: FetchedNames = new FetchedNames();
   readonly fids: FidCache;
   readonly idle: IdleFiles;
   readonly listings: ListingCache = new ListingCache();
@@ -142,7 +142,7 @@ export class GoferFs extends FileSystem {
   }
 
   /** Called before a name is used: starts a new epoch when the lease is over. HOT */
-  renew(): void {
+  renewLease(): void {
     if (this.leaseNs === 0) return;
     const now = this.ctx.host.monotonicNs();
     if (now - this.epochNs < this.leaseNs) return;
@@ -154,7 +154,7 @@ export class GoferFs extends FileSystem {
     if (this.leaseNs === 0) return;
     this.epoch++;
     this.changes++;
-    this.ahead.clear();
+    this.fetchedNames.clear();
     this.listings.clear();
   }
 
@@ -169,13 +169,13 @@ export class GoferFs extends FileSystem {
     const key = keyOf(attr);
     let inode = this.inodes.get(key);
     if (inode === undefined || !inode.isSameFile(attr)) {
-      inode = this.make(attr);
+      inode = this.makeInode(attr);
       inode.key = key;
       this.inodes.set(key, inode);
       if (this.unheld.push(inode) > MAX_UNHELD) this.sweep();
     }
-    inode.takeIn(attr);
-    if (parent !== null) inode.place(parent, name);
+    inode.takeAttributes(attr);
+    if (parent !== null) inode.setEntry(parent, name);
     return inode;
   }
 
@@ -183,15 +183,15 @@ export class GoferFs extends FileSystem {
    * As `intern`, for attributes that were fetched a while ago: an inode in use has better ones and
    * keeps them.
    */
-  known(attr: Attr, parent: GoferDirectory, name: string): GoferInode {
+  internCached(attr: Attr, parent: GoferDirectory, name: string): GoferInode {
     const inode = this.inodes.get(keyOf(attr));
     if (inode === undefined || !inode.isSameFile(attr)) return this.intern(attr, parent, name);
-    if (!inode.isCurrent) inode.takeIn(attr);
-    inode.place(parent, name);
+    if (!inode.isCurrent) inode.takeAttributes(attr);
+    inode.setEntry(parent, name);
     return inode;
   }
 
-  private make(attr: Attr): GoferInode {
+  private makeInode(attr: Attr): GoferInode {
     switch (attr.mode & S_IFMT) {
       case S_IFDIR:
         return new GoferDirectory(this, attr);
@@ -226,7 +226,7 @@ export class GoferFs extends FileSystem {
     if (inode.isForgotten) return;
     inode.isForgotten = true;
     this.unmap(inode);
-    inode.letGo();
+    inode.releaseCached();
     this.fids.drop(inode);
   }
 
@@ -236,8 +236,8 @@ export class GoferFs extends FileSystem {
   }
 
   /** This sandbox changed names: drops the answers that were fetched ahead. */
-  changed(): void {
-    this.ahead.clear();
+  onNamesChanged(): void {
+    this.fetchedNames.clear();
   }
 
   /** Fetches the rest of the path when the walk needs more than one name of it. */
@@ -249,12 +249,12 @@ export class GoferFs extends FileSystem {
     cached: Dentry | null,
   ): number {
     if (!(dir instanceof GoferDirectory)) return 0;
-    this.renew();
+    this.renewLease();
     if (cached !== null && dir.isSeen(cached.name, cached.inode)) return 0;
     const names = splitNames(path, from, MAX_NAMES);
     const wantsFd = opens && (cached === null || lacksReader(cached, names));
     const isWorth = wantsFd ? names.length > 0 : names.length > 1;
-    if (isWorth && !dir.knows(names[0]!, wantsFd)) dir.prefetch(names, wantsFd);
+    if (isWorth && !dir.needsNoRequest(names[0]!, wantsFd)) dir.prefetch(names, wantsFd);
     return 0;
   }
 
@@ -283,7 +283,7 @@ export class GoferFs extends FileSystem {
     for (const inode of [...this.inodes.values()]) {
       if (inode !== this.root) this.forget(inode);
     }
-    this.root.letGo();
+    this.root.releaseCached();
     this.fids.destroy();
     this.client.clunk(this.rootFid);
     this.ctx.frames.release(this.iovFrame, 1);

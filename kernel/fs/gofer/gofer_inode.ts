@@ -86,17 +86,17 @@ export abstract class GoferInode extends PlainInode {
     if (!this.fs.copiesUp) return false;
     this.btimeSec = attr.btimeSec;
     this.btimeNsec = attr.btimeNsec;
-    this.copiedUp();
+    this.onCopiedUp();
     return true;
   }
 
   /** Drops cached state that may belong to the file before the copy. */
-  protected copiedUp(): void {
+  protected onCopiedUp(): void {
     this.xattrs = null;
     this.isBare = false;
   }
 
-  takeIn(attr: Attr): void {
+  takeAttributes(attr: Attr): void {
     this.mode = attr.mode;
     this.uid = attr.uid;
     this.gid = attr.gid;
@@ -120,19 +120,19 @@ export abstract class GoferInode extends PlainInode {
     this.fetchedNs = this.fs.fetchTimeNs;
   }
 
-  place(parent: GoferDirectory, name: string): void {
+  setEntry(parent: GoferDirectory, name: string): void {
     this.parent = parent;
     this.entryName = name;
     this.placedIn = this.fs.epoch;
   }
 
   /** Records that `name` in `parent` does not lead here any more. */
-  unplace(parent: GoferDirectory, name: string): void {
+  clearEntry(parent: GoferDirectory, name: string): void {
     if (this.parent === parent && this.entryName === name) this.parent = null;
   }
 
   /** Records that a change by this sandbox made the cached attributes wrong. */
-  outdate(): void {
+  markStale(): void {
     this.isStale = true;
     this.fs.changes++;
   }
@@ -142,7 +142,7 @@ export abstract class GoferInode extends PlainInode {
   }
 
   /** Gives back everything but the fid: the last user is gone. */
-  letGo(): void {}
+  releaseCached(): void {}
 
   override drop(): void {
     super.drop();
@@ -190,7 +190,7 @@ export abstract class GoferInode extends PlainInode {
       client.clunk(fid);
       return -ESTALE;
     }
-    this.takeIn(attr);
+    this.takeAttributes(attr);
     this.fid = fid;
     this.wasFidUsed = true;
     this.fs.fids.add(this);
@@ -216,7 +216,7 @@ export abstract class GoferInode extends PlainInode {
     if (names.length > 0 && n !== names.length) return this.walkError();
     const attr = client.walk.at(n - 1);
     if (!this.isSameFile(attr)) return -ESTALE;
-    this.takeIn(attr);
+    this.takeAttributes(attr);
     return 0;
   }
 
@@ -226,7 +226,7 @@ export abstract class GoferInode extends PlainInode {
   }
 
   override refresh(): number {
-    this.fs.renew();
+    this.fs.renewLease();
     if (!this.isStale && this.fs.isFresh(this.fetchedNs)) return 0;
     return this.fetch();
   }
@@ -235,7 +235,7 @@ export abstract class GoferInode extends PlainInode {
     const { client } = this.fs;
     if (this.fid >= 0) {
       const r = client.getattr(this.fid);
-      if (r === 0) this.takeIn(client.attr);
+      if (r === 0) this.takeAttributes(client.attr);
       return r;
     }
     // Without a name and a fid nothing can be fetched.
@@ -261,12 +261,12 @@ export abstract class GoferInode extends PlainInode {
     m.mtimeNsec = change.mtimeNsec;
     const r = this.fs.client.setattr(m);
     if (r < 0) return r;
-    this.outdate();
+    this.markStale();
     if ((valid & ATTR_MODE) !== 0) this.mode = (this.mode & S_IFMT) | (change.mode & 0o7777);
     if ((valid & ATTR_UID) !== 0) this.uid = change.uid;
     if ((valid & ATTR_GID) !== 0) this.gid = change.gid;
     if ((valid & ATTR_SIZE) !== 0) {
-      this.resized(change.size);
+      this.onResized(change.size);
       this.dropCapabilities();
     }
     if ((valid & ATTR_ATIME_SET) !== 0) {
@@ -281,13 +281,13 @@ export abstract class GoferInode extends PlainInode {
   }
 
   /** Called when the size was set. */
-  protected resized(size: number): void {
+  protected onResized(size: number): void {
     this.size = size;
   }
 
   /** Drops cached extended attributes of an earlier epoch. */
   private forgetOldXattrs(): void {
-    this.fs.renew();
+    this.fs.renewLease();
     if (this.isCurrent || !this.fs.isLeased) return;
     this.xattrs = null;
     this.isBare = false;
@@ -305,11 +305,11 @@ export abstract class GoferInode extends PlainInode {
     const isLasting = typeof value === "number"
       ? value === -ENODATA || value === -EOPNOTSUPP
       : value.length <= MAX_XATTR_BYTES;
-    if (this.fs.isExclusive && this.isCurrent && isLasting) this.remember(name, value);
+    if (this.fs.isExclusive && this.isCurrent && isLasting) this.cacheXattr(name, value);
     return value;
   }
 
-  private remember(name: string, value: Uint8Array<ArrayBuffer> | number): void {
+  private cacheXattr(name: string, value: Uint8Array<ArrayBuffer> | number): void {
     const xattrs = (this.xattrs ??= new Map());
     if (xattrs.size >= MAX_XATTRS) xattrs.clear();
     xattrs.set(name, typeof value === "number" ? value : value.slice());
@@ -326,7 +326,7 @@ export abstract class GoferInode extends PlainInode {
       return typeof this.getxattr(name) === "number" ? -ENODATA : -EEXIST;
     }
     const r = this.fs.client.setxattr(fid, name, value, flags);
-    this.outdate();
+    this.markStale();
     this.xattrs = null;
     this.isBare = false;
     return r;
@@ -339,7 +339,7 @@ export abstract class GoferInode extends PlainInode {
     this.xattrs = null;
     const fid = this.bind();
     if (fid < 0) return fid;
-    this.outdate();
+    this.markStale();
     return this.fs.client.removexattr(fid, name);
   }
 
@@ -364,16 +364,16 @@ export abstract class GoferInode extends PlainInode {
   }
 
   /** Records a rename. */
-  moved(parent: GoferDirectory, name: string): void {
-    this.place(parent, name);
-    this.outdate();
+  onRenamed(parent: GoferDirectory, name: string): void {
+    this.setEntry(parent, name);
+    this.markStale();
   }
 
   /** Records that it lost a name. */
   loseName(parent: GoferDirectory, name: string): void {
-    this.unplace(parent, name);
+    this.clearEntry(parent, name);
     this.nlink = Math.max(0, this.nlink - 1);
-    this.outdate();
+    this.markStale();
     if (this.nlink === 0) this.fs.unmap(this);
   }
 

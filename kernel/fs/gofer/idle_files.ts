@@ -43,7 +43,7 @@ export class IdleFiles {
   close(file: DonatedFile): void {
     this.files.delete(file);
     this.dirty.delete(file);
-    file.inode.closed(file);
+    file.inode.onClosed(file);
     const { backing } = file;
     if (backing !== null) this.ctx.platform.unregisterFile(backing.platformFile);
     this.ctx.host.close(file.fd);

@@ -65,8 +65,8 @@ export class GoferSymlink extends GoferInode {
     super(fs, attr);
   }
 
-  protected override copiedUp(): void {
-    super.copiedUp();
+  protected override onCopiedUp(): void {
+    super.onCopiedUp();
     this.target = null;
   }
 

@@ -3,8 +3,8 @@
  * their names (a shell's `*`, git), the next few are opened in the same round trip. They wait among
  * the idle files until they are used or closed for others.
  *
- * Only where the list of the directory is known, so in exclusive mode. regular.ts calls `prepare`
- * before an open and `take` after it.
+ * Only where the list of the directory is known, so in exclusive mode. regular.ts calls `queueNext`
+ * before an open and `takeAnswers` after it.
  */
 
 import { DT_REG } from "../../../ffi/abi/dirent.ts";
@@ -66,7 +66,7 @@ export class OpenAhead {
   }
 
   /** Records that a file that was opened ahead is used. */
-  hit(): void {
+  countUsed(): void {
     this.wanted++;
   }
 
@@ -74,7 +74,7 @@ export class OpenAhead {
    * Called before a request opens `file` for reading: queues the opens of the files that are likely
    * next.
    */
-  prepare(file: GoferRegular): void {
+  queueNext(file: GoferRegular): void {
     const { parent } = file, list = parent === null ? null : this.fs.listings.get(parent);
     if (parent === null || list === null) return;
     const at = list.find(file.entryName);
@@ -82,17 +82,17 @@ export class OpenAhead {
     const { listed, sorted } = this, order = list.sortedOrder();
     const isElsewhere = parent !== this.dir;
     this.dir = parent;
-    this.judge();
+    this.adjustSize();
     listed.step(at, isElsewhere);
     if (order !== null) sorted.step(order.ranks[at]!, isElsewhere);
     const isSorted = order !== null && sorted.run > listed.run;
     const trail = isSorted ? sorted : listed;
     if (trail.run === 1) this.size = FIRST;
-    if (trail.isFollowed) this.queue(parent, list, trail, isSorted ? order.entries : null);
+    if (trail.isFollowed) this.queueOpens(parent, list, trail, isSorted ? order.entries : null);
   }
 
   /** Opens more files the next time if half of the last ones were used, else fewer. */
-  private judge(): void {
+  private adjustSize(): void {
     if (this.given > 0) {
       const wasUseful = this.wanted * 2 >= this.given;
       this.size = wasUseful ? Math.min(2 * this.size, MAX) : this.size >> 1;
@@ -104,9 +104,14 @@ export class OpenAhead {
   /**
    * @param order the entries of the list by their places on the trail; null: in the order of the list
    */
-  private queue(dir: GoferDirectory, list: Listing, trail: Trail, order: Int32Array | null): void {
+  private queueOpens(
+    dir: GoferDirectory,
+    list: Listing,
+    trail: Trail,
+    order: Int32Array | null,
+  ): void {
     const { client } = this.fs, route: string[] = [];
-    const from = dir.way(route);
+    const from = dir.routeTo(route);
     if (from < 0) return;
     this.asked = route.length + 1;
     // Few enough that they do not push each other out of the idle files.
@@ -124,7 +129,7 @@ export class OpenAhead {
   }
 
   /** Takes the answers of the queued opens, after that of the request they were sent with. */
-  take(): void {
+  takeAnswers(): void {
     const { fs, dir, tags, names } = this;
     if (tags.length === 0) return;
     for (let i = 0; i < tags.length; i++) {

@@ -45,10 +45,10 @@ export class GoferRegular extends GoferInode {
     return this.isUnnamed;
   }
 
-  override takeIn(attr: Attr): void {
+  override takeAttributes(attr: Attr): void {
     const before = this.size;
-    super.takeIn(attr);
-    if (attr.size < before) this.tellPagesGone(attr.size);
+    super.takeAttributes(attr);
+    if (attr.size < before) this.unmapBeyond(attr.size);
   }
 
   override refresh(): number {
@@ -88,13 +88,13 @@ export class GoferRegular extends GoferInode {
     const file = mode === O_WRONLY || mode === O_RDWR
       ? this.forWriting(mode === O_RDWR)
       : this.forReading();
-    return typeof file === "number" ? file : new GoferFile(account, this, file.use(), flags);
+    return typeof file === "number" ? file : new GoferFile(account, this, file.addUser(), flags);
   }
 
   private forReading(): DonatedFile | number {
     if (this.reader !== null) return this.reader;
     if (this.writer !== null && this.writer.canRead) return this.writer;
-    const fd = this.obtain(O_RDONLY);
+    const fd = this.openOnHost(O_RDONLY);
     if (fd < 0) return fd;
     this.reader = new DonatedFile(this, fd, true, false);
     return this.reader;
@@ -102,9 +102,9 @@ export class GoferRegular extends GoferInode {
 
   private forWriting(reads: boolean): DonatedFile | number {
     if (this.writer !== null && (this.writer.canRead || !reads)) return this.writer;
-    let fd = this.obtain(O_RDWR), canRead = true;
+    let fd = this.openOnHost(O_RDWR), canRead = true;
     if ((fd === -EACCES || fd === -EPERM) && !reads) {
-      fd = this.obtain(O_WRONLY);
+      fd = this.openOnHost(O_WRONLY);
       canRead = false;
     }
     if (fd < 0) return fd;
@@ -123,33 +123,33 @@ export class GoferRegular extends GoferInode {
     if (reader !== null && reader.users === 0) this.fs.idle.close(reader);
   }
 
-  protected override copiedUp(): void {
-    super.copiedUp();
+  protected override onCopiedUp(): void {
+    super.onCopiedUp();
     this.leaveReader();
   }
 
   /** Gets a new host descriptor from the Gofer, or -errno. */
-  private obtain(flags: number): number {
-    let fd = this.askFor(flags);
+  private openOnHost(flags: number): number {
+    let fd = this.requestOpen(flags);
     if (fd === -EMFILE || fd === -ENFILE) {
-      if (this.fs.idle.closeOldest(CLOSE_WHEN_SHORT) > 0) fd = this.askFor(flags);
+      if (this.fs.idle.closeOldest(CLOSE_WHEN_SHORT) > 0) fd = this.requestOpen(flags);
     }
     return fd === -EMFILE ? -ENFILE : fd;
   }
 
-  private askFor(flags: number): number {
+  private requestOpen(flags: number): number {
     const { client } = this.fs;
     if (this.fid >= 0 || !this.hasPlace) {
       const fid = this.bind();
       if (fid < 0) return fid;
       const fd = client.openFd(fid, flags);
-      if (fd >= 0 && this.isSameFile(client.attr)) this.takeIn(client.attr);
+      if (fd >= 0 && this.isSameFile(client.attr)) this.takeAttributes(client.attr);
       return fd;
     }
     const { opens } = this.fs;
-    if (flags === O_RDONLY) opens.prepare(this);
+    if (flags === O_RDONLY) opens.queueNext(this);
     const r = this.walkHere(flags), fd = client.takeFd(), { openEcode } = client.walk;
-    opens.take();
+    opens.takeAnswers();
     if (r < 0) {
       if (fd >= 0) this.fs.ctx.host.close(fd);
       return r;
@@ -159,21 +159,21 @@ export class GoferRegular extends GoferInode {
   }
 
   /** Called when idle_files.ts closed a descriptor. */
-  closed(file: DonatedFile): void {
+  onClosed(file: DonatedFile): void {
     if (this.reader === file) this.reader = null;
     if (this.writer === file) this.writer = null;
   }
 
-  override letGo(): void {
+  override releaseCached(): void {
     const { idle } = this.fs;
     if (this.reader !== null && this.reader.users === 0) idle.close(this.reader);
     if (this.writer !== null && this.writer.users === 0) idle.close(this.writer);
   }
 
   /** Records that bytes up to `end` were written. HOT */
-  wrote(file: DonatedFile, end: number): void {
+  onWrite(file: DonatedFile, end: number): void {
     if (end > this.size) this.size = end;
-    this.outdate();
+    this.markStale();
     this.fs.idle.noteWrite(file);
   }
 
@@ -190,25 +190,25 @@ export class GoferRegular extends GoferInode {
     if (client.getattr(fid) < 0 || (client.attr.mode & wanted) === wanted) return;
     const m = Object.assign(new Tsetattr(), { fid, valid: ATTR_MODE });
     m.mode = (client.attr.mode & 0o7777) | wanted;
-    if (client.setattr(m) === 0) this.outdate();
+    if (client.setattr(m) === 0) this.markStale();
   }
 
   /** Called when the size changed by another call than a write. */
-  override resized(size: number): void {
+  override onResized(size: number): void {
     const before = this.size;
     this.size = size;
-    this.outdate();
-    if (size < before) this.tellPagesGone(size);
+    this.markStale();
+    if (size < before) this.unmapBeyond(size);
   }
 
-  private tellPagesGone(size: number): void {
+  private unmapBeyond(size: number): void {
     this.pagesGone(Math.ceil(size / PAGE) * PAGE, Infinity);
   }
 
   /** Tells the mappings of both descriptors that pages [from, to) were truncated or punched. */
   pagesGone(from: number, to: number): void {
-    tell(this.reader, from, to);
-    tell(this.writer, from, to);
+    notifyMappings(this.reader, from, to);
+    notifyMappings(this.writer, from, to);
   }
 
   override setattr(change: AttrChange, cred: Credentials): number {
@@ -223,7 +223,7 @@ export class GoferRegular extends GoferInode {
   }
 }
 
-function tell(file: DonatedFile | null, from: number, to: number): void {
+function notifyMappings(file: DonatedFile | null, from: number, to: number): void {
   if (file === null || file.backing === null) return;
   for (const mapping of [...file.backing.mappings]) mapping.onPagesGone(from, to);
 }

@@ -106,7 +106,7 @@ export class GoferFile extends OpenFile {
     }
     if (total === 0) return 0;
     this.accountFor(total, true);
-    this.inode.wrote(this.file, at + total);
+    this.inode.onWrite(this.file, at + total);
     this.inode.keepSetid();
     if (this.inode.hasCapabilities) this.inode.dropCapabilities();
     if (this.isAppending) this.pos = at + total;
@@ -136,7 +136,7 @@ export class GoferFile extends OpenFile {
     if (!this.file.canWrite) return -EINVAL;
     const r = this.fs.ctx.host.ftruncate(this.file.fd, size);
     if (r < 0) return r;
-    this.inode.resized(size);
+    this.inode.onResized(size);
     this.fs.idle.noteWrite(this.file);
     this.inode.keepSetid();
     return 0;
@@ -154,8 +154,8 @@ export class GoferFile extends OpenFile {
       const from = Math.ceil(offset / PAGE) * PAGE, to = Math.floor((offset + len) / PAGE) * PAGE;
       if (from < to) this.inode.pagesGone(from, to);
     }
-    if (size >= 0 && (shifts || (mode & FALLOC_FL_KEEP_SIZE) === 0)) this.inode.resized(size);
-    this.inode.outdate();
+    if (size >= 0 && (shifts || (mode & FALLOC_FL_KEEP_SIZE) === 0)) this.inode.onResized(size);
+    this.inode.markStale();
     this.fs.idle.noteWrite(this.file);
     this.inode.keepSetid();
     return 0;

@@ -141,7 +141,7 @@ export class TreeScan {
     return this.filesFound >= FILES_WANTED || this.wantsXattrs;
   }
 
-  private count(list: Listing): void {
+  private countFiles(list: Listing): void {
     if (list.types.every((t) => t === DT_DIR) || ++this.quietDirs < QUIET_DIRS) return;
     this.filesFound = 0;
   }
@@ -158,8 +158,8 @@ export class TreeScan {
     } else {
       this.streak++;
     }
-    const list = scanned === null ? null : this.take(dir, scanned);
-    if (list !== null) this.count(list);
+    const list = scanned === null ? null : this.takeListing(dir, scanned);
+    if (list !== null) this.countFiles(list);
     return list;
   }
 
@@ -169,9 +169,9 @@ export class TreeScan {
   }
 
   /** The entries that were fetched already, for a lookup. */
-  known(dir: GoferDirectory): Listing | null {
+  fetchedListing(dir: GoferDirectory): Listing | null {
     const scanned = this.scannedOf(dir);
-    return scanned === null ? null : this.take(dir, scanned);
+    return scanned === null ? null : this.takeListing(dir, scanned);
   }
 
   /**
@@ -180,7 +180,7 @@ export class TreeScan {
    */
   withAttrs(dir: GoferDirectory): Listing | null {
     const scanned = this.fetch(dir, true, SCAN_ATTRS, false);
-    return scanned === null ? null : this.take(dir, scanned);
+    return scanned === null ? null : this.takeListing(dir, scanned);
   }
 
   /**
@@ -199,10 +199,10 @@ export class TreeScan {
       withAttrs ? PROBE_BYTES : PROBE_NAMES_BYTES,
       false,
     );
-    return this.take(dir, scanned);
+    return this.takeListing(dir, scanned);
   }
 
-  private take(dir: GoferDirectory, scanned: ScannedDir): Listing | null {
+  private takeListing(dir: GoferDirectory, scanned: ScannedDir): Listing | null {
     const attr = scanned.attr();
     if (attr === null || !dir.isSameFile(attr)) return null;
     return scanned.takeListing(dir.ino, (dir.parent ?? dir).ino);
@@ -221,7 +221,7 @@ export class TreeScan {
     const path = pathOf(dir);
     if (path === null || this.isRefused) return null;
     if (this.tree.size > MAX_DIRS) this.clear();
-    if (this.unplan(path) || wasPlanned) this.streak++;
+    if (this.removePending(path) || wasPlanned) this.streak++;
     else this.begin();
     const scanned = this.placeOf(dir);
     const roots: Pending[] = [{ owner: scanned, name: "", path }];
@@ -275,7 +275,7 @@ export class TreeScan {
   }
 
   /** Takes a directory out of the plan; returns whether it was there. */
-  private unplan(path: string): boolean {
+  private removePending(path: string): boolean {
     for (let i = this.pending.length - 1; i >= 0; i--) {
       const found = this.pending[i]!;
       if (found.path !== path) continue;
@@ -372,16 +372,16 @@ export class TreeScan {
         found.set(blocks.entry, { owner: dir, name, path });
       }
     }
-    for (let i = left.length - 1; i > 0; i--) if (left[i] !== null) this.plan(left[i]!);
+    for (let i = left.length - 1; i > 0; i--) if (left[i] !== null) this.addPending(left[i]!);
     if (!plans) own?.clear();
     for (const found of below) {
       const dirs = [...found.values()];
       if (this.isSorted) dirs.sort((a, b) => a.name < b.name ? -1 : 1);
-      for (let i = dirs.length - 1; i >= 0; i--) this.plan(dirs[i]!);
+      for (let i = dirs.length - 1; i >= 0; i--) this.addPending(dirs[i]!);
     }
   }
 
-  private plan(pending: Pending): void {
+  private addPending(pending: Pending): void {
     this.pending.push(pending);
     if (this.pending.length > 2 * MAX_PENDING) this.pending.splice(0, MAX_PENDING);
   }
@@ -390,12 +390,12 @@ export class TreeScan {
   listed(dir: GoferDirectory, list: Listing): void {
     const path = pathOf(dir);
     if (path === null) return;
-    this.count(list);
+    this.countFiles(list);
     const owner = this.placeOf(dir);
     for (let i = list.length - 1; i >= 0; i--) {
       const name = list.names[i]!;
       if (list.types[i] !== DT_DIR || name === "." || name === "..") continue;
-      this.plan({ owner, name, path: path === "" ? name : `${path}/${name}` });
+      this.addPending({ owner, name, path: path === "" ? name : `${path}/${name}` });
     }
   }
 }

@@ -24,7 +24,7 @@ export function adoptHostFd(
   uid: number = 0,
   gid: number = 0,
 ): HostFile {
-  const inode = fs.make(fd, kindOf(fs.host, fs.scratch, fd));
+  const inode = fs.makeInode(fd, kindOf(fs.host, fs.scratch, fd));
   inode.uid = uid;
   inode.gid = gid;
   // F_GETFL of a pipe or socket shows no O_LARGEFILE.

@@ -84,10 +84,10 @@ export class HostFile extends OpenFile {
     const { inode } = this;
     if (inode.fd < 0) return -EIO;
     if (io.remaining === 0) return 0;
-    if (inode.kind === REGULAR) return this.move(io, offset, false);
-    if ((inode.ready(READABLE) & READABLE) === 0) return -EAGAIN;
+    if (inode.kind === REGULAR) return this.transferAt(io, offset, false);
+    if ((inode.readyEvents(READABLE) & READABLE) === 0) return -EAGAIN;
     const n = this.transfer(io, -1, MAX_BYTES, false);
-    if (n === -EAGAIN) inode.expect(READABLE);
+    if (n === -EAGAIN) inode.armEvents(READABLE);
     return n;
   }
 
@@ -95,13 +95,13 @@ export class HostFile extends OpenFile {
     const { inode } = this;
     if (inode.fd < 0) return -EIO;
     if (io.remaining === 0) return 0;
-    if (inode.kind === REGULAR) return this.move(io, offset, true);
+    if (inode.kind === REGULAR) return this.transferAt(io, offset, true);
     const piece = inode.kind === TERMINAL ? TERMINAL_PIECE : PIPE_PIECE;
     let total = 0;
     while (io.remaining > 0) {
-      if ((inode.ready(WRITABLE) & WRITABLE) === 0) break;
+      if ((inode.readyEvents(WRITABLE) & WRITABLE) === 0) break;
       const n = this.transfer(io, -1, piece, true);
-      if (n === -EAGAIN) inode.expect(WRITABLE);
+      if (n === -EAGAIN) inode.armEvents(WRITABLE);
       if (n < 0) return total > 0 ? total : n;
       total += n;
     }
@@ -109,7 +109,7 @@ export class HostFile extends OpenFile {
   }
 
   /** Reads or writes a regular file at the shared position, or at its own. */
-  private move(io: IoCursor, offset: number, isWrite: boolean): number {
+  private transferAt(io: IoCursor, offset: number, isWrite: boolean): number {
     const { inode } = this, { host } = inode.fs;
     let at = offset;
     if (this.isGiven) {
@@ -151,19 +151,19 @@ export class HostFile extends OpenFile {
     let events = POLLPRI;
     if (this.canRead) events |= POLLIN | POLLRDNORM | POLLRDHUP;
     if (this.canWrite) events |= POLLOUT | POLLWRNORM;
-    return inode.ready(events);
+    return inode.readyEvents(events);
   }
 
   /** The ioctls of isatty(3) and of the window size; all others need a terminal of the sandbox. */
   override ioctl(request: number, arg: number, user: UserMemory): number {
     if (this.inode.kind === REGULAR) return -ENOTTY;
-    if (request === FIONREAD) return this.pass(request, arg, user, 4);
+    if (request === FIONREAD) return this.passIoctl(request, arg, user, 4);
     if (this.inode.kind !== TERMINAL) return -ENOTTY;
-    if (request === TCGETS) return this.pass(request, arg, user, Termios.size);
-    return request === TIOCGWINSZ ? this.pass(request, arg, user, Winsize.size) : -ENOTTY;
+    if (request === TCGETS) return this.passIoctl(request, arg, user, Termios.size);
+    return request === TIOCGWINSZ ? this.passIoctl(request, arg, user, Winsize.size) : -ENOTTY;
   }
 
-  private pass(request: number, arg: number, user: UserMemory, len: number): number {
+  private passIoctl(request: number, arg: number, user: UserMemory, len: number): number {
     const { host, scratch } = this.inode.fs;
     const r = host.ioctl(this.inode.fd, request, scratch);
     if (r < 0) return r;
@@ -191,7 +191,7 @@ export class HostFile extends OpenFile {
   }
 
   protected override release(): void {
-    this.inode.leave();
+    this.inode.removeUser();
   }
 
   override describe(): string {

@@ -48,7 +48,7 @@ export class HostFdFs extends FileSystem {
   }
 
   /** Makes an inode for a descriptor, which it owns. */
-  make(fd: number, kind: number): HostFdInode {
+  makeInode(fd: number, kind: number): HostFdInode {
     return new HostFdInode(this, ++this.lastIno, fd, kind);
   }
 
@@ -119,16 +119,16 @@ export class HostFdInode extends PlainInode {
   }
 
   /** Returns those of the poll bits that hold now; the others will be reported to `queue`. */
-  ready(events: number): number {
+  readyEvents(events: number): number {
     const now = this.fs.host.pollNow(this.fd, events);
     if (now < 0) return POLLERR;
     const missing = events & ~now;
-    if (missing !== 0) this.expect(missing);
+    if (missing !== 0) this.armEvents(missing);
     return now;
   }
 
   /** Makes the host report these poll bits, once. */
-  expect(events: number): void {
+  armEvents(events: number): void {
     if (this.kind === REGULAR || (events & ~this.armed) === 0) return;
     this.armed |= events | POLLERR | POLLHUP;
     const { host } = this.fs;
@@ -140,13 +140,13 @@ export class HostFdInode extends PlainInode {
     host.watch(this.fd, this.armed, this.watch);
   }
 
-  reported(events: number): void {
+  onEvents(events: number): void {
     this.armed = 0;
     this.queue.wake(events);
   }
 
   /** An open file is closed; the last one closes the descriptor. */
-  leave(): void {
+  removeUser(): void {
     if (--this.users > 0 || this.fd < 0) return;
     const { host } = this.fs;
     if (this.isWatched) host.unwatch(this.fd);
@@ -164,7 +164,7 @@ class HostWatch extends Waiter {
   }
 
   override onWake(events: number): void {
-    this.inode.reported(events);
+    this.inode.onEvents(events);
   }
 }
 

@@ -10,7 +10,7 @@ import { S_IFDIR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { copyBetween, CopyBuffer } from "./copy_data.ts";
-import { copyAttributes, copyXattrs, make } from "./copy_up.ts";
+import { copyAttributes, copyXattrs, makeLike } from "./copy_up.ts";
 import { isDir, listLayer } from "./layers.ts";
 
 /** LIMIT: how deep directories may be nested; deeper ones are copied empty. */
@@ -50,7 +50,7 @@ function copyEntries(from: Inode, to: Inode, buffer: CopyBuffer, depth: number):
     const source = from.lookup(name);
     if (typeof source === "number") return source;
     source.hold();
-    const copy = make(to, name, source, buffer.account);
+    const copy = makeLike(to, name, source, buffer.account);
     const r = typeof copy === "number" ? copy : copyInto(source, copy, buffer, depth + 1);
     source.drop();
     if (r < 0) return r;

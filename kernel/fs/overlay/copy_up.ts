@@ -51,10 +51,10 @@ export function copyUp(inode: OverlayInode, how: number): number {
   if (r === 0 && typeof names !== "number") r = copyXattrs(lower, upper, names);
   if (r === 0) r = copyAttributes(lower, upper);
   if (r < 0) {
-    undo(inode, upper);
+    removeUpper(inode, upper);
     return r;
   }
-  adopt(inode, upper, metaOnly);
+  linkUpper(inode, upper, metaOnly);
   return 0;
 }
 
@@ -62,12 +62,12 @@ export function copyUp(inode: OverlayInode, how: number): number {
  * Links the upper file to the inode. Names of the lower inode that the upper one does not have
  * still count as links.
  */
-function adopt(inode: OverlayInode, upper: Inode, metaOnly: boolean): void {
+function linkUpper(inode: OverlayInode, upper: Inode, metaOnly: boolean): void {
   if ((upper.mode & S_IFMT) !== S_IFDIR) inode.extraLinks += inode.lower!.nlink - upper.nlink;
   inode.upper = upper;
   inode.isDataLower = metaOnly;
-  inode.fs.nowInUpper(inode, upper);
-  inode.follow();
+  inode.fs.addUpper(inode, upper);
+  inode.syncAttributes();
 }
 
 /**
@@ -77,7 +77,7 @@ function adopt(inode: OverlayInode, upper: Inode, metaOnly: boolean): void {
  */
 export function copyUpAgain(inode: OverlayInode, dir: Inode, name: string): number {
   const old = inode.upper!, size = old.size;
-  const upper = make(dir, name, old, inode.fs.account);
+  const upper = makeLike(dir, name, old, inode.fs.account);
   if (typeof upper === "number") return upper;
   upper.hold();
   const names = old.listxattr(), isFile = (old.mode & S_IFMT) === S_IFREG;
@@ -88,7 +88,7 @@ export function copyUpAgain(inode: OverlayInode, dir: Inode, name: string): numb
   if (r === 0 && typeof names !== "number") r = copyXattrs(old, upper, names);
   if (r === 0) r = copyAttributes(old, upper);
   if (r < 0) dir.unlink(name, upper);
-  else inode.fs.nowElsewhereInUpper(inode, upper);
+  else inode.fs.replaceUpper(inode, upper);
   upper.drop();
   return r;
 }
@@ -105,7 +105,7 @@ export function copyUpData(inode: OverlayInode): number {
   const t = upper.setattr(times, LAYER_CRED);
   if (r === 0) r = t;
   if (r === 0) inode.isDataLower = false;
-  inode.follow();
+  inode.syncAttributes();
   return r;
 }
 
@@ -120,7 +120,7 @@ function makeUpper(inode: OverlayInode, lower: Inode): Inode | number {
   if (r < 0) return r;
   const dir = parent.upper!;
   const times = timesOf(dir);
-  const upper = make(dir, name, lower, inode.fs.account);
+  const upper = makeLike(dir, name, lower, inode.fs.account);
   // The directory's times stay, as no user has changed it.
   dir.setattr(times, LAYER_CRED);
   return upper;
@@ -138,7 +138,7 @@ function copyUpAll(dir: OverlayInode): number {
 }
 
 /** Makes an inode like `lower`, without its bytes, as `name` in `dir`. */
-export function make(dir: Inode, name: string, lower: Inode, account: Account): Inode | number {
+export function makeLike(dir: Inode, name: string, lower: Inode, account: Account): Inode | number {
   const { mode, uid, gid, rdev } = lower;
   switch (mode & S_IFMT) {
     case S_IFREG:
@@ -166,7 +166,7 @@ function makeUnnamed(inode: OverlayInode, lower: Inode): Inode | number {
     return root.tmpfile(lower.mode, lower.uid, lower.gid, false, account);
   }
   const name = `.overlay-${inode.ino}`;
-  const upper = make(root, name, lower, account);
+  const upper = makeLike(root, name, lower, account);
   if (typeof upper === "number") return upper;
   upper.hold();
   upper.keepReachable();
@@ -175,7 +175,7 @@ function makeUnnamed(inode: OverlayInode, lower: Inode): Inode | number {
   return upper;
 }
 
-function undo(inode: OverlayInode, upper: Inode): void {
+function removeUpper(inode: OverlayInode, upper: Inode): void {
   const { parent, name } = inode;
   if (parent !== null && parent.upper !== null) {
     if ((upper.mode & S_IFMT) === S_IFDIR) parent.upper.rmdir(name, upper);

@@ -47,7 +47,7 @@ export class OverlayDirectory extends OverlayInode {
     const lower = this.lowerEntry(name);
     if (typeof lower === "number") return lower;
     if (lower === null) return -ENOENT;
-    return this.placed(this.fs.intern(null, lower, this, name), name);
+    return this.withEntry(this.fs.intern(null, lower, this, name), name);
   }
 
   override relookup(name: string, cached: Inode | null): Inode | number {
@@ -63,7 +63,7 @@ export class OverlayDirectory extends OverlayInode {
 
   private fromUpper(upper: Inode, name: string): Inode | number {
     const known = this.fs.findByUpper(upper);
-    if (known !== null) return this.placed(known, name);
+    if (known !== null) return this.withEntry(known, name);
     let lower: Inode | null = null;
     if (isDir(upper) && !isOpaque(upper)) {
       const below = this.lowerEntry(name);
@@ -73,8 +73,8 @@ export class OverlayDirectory extends OverlayInode {
     return this.fs.intern(upper, lower, this, name);
   }
 
-  private placed(inode: OverlayInode, name: string): OverlayInode {
-    if (inode.parent === null) inode.place(this, name);
+  private withEntry(inode: OverlayInode, name: string): OverlayInode {
+    if (inode.parent === null) inode.setEntry(this, name);
     return inode;
   }
 
@@ -106,9 +106,9 @@ export class OverlayDirectory extends OverlayInode {
   }
 
   /** Called after names of this directory changed in the upper layer. */
-  changed(): void {
+  onNamesChanged(): void {
     this.changes++;
-    this.follow();
+    this.syncAttributes();
   }
 
   override create(
@@ -118,7 +118,7 @@ export class OverlayDirectory extends OverlayInode {
     gid: number,
     account: Account,
   ): Inode | number {
-    return this.make(name, (dir) => dir.create(name, mode, uid, gid, account));
+    return this.makeEntry(name, (dir) => dir.create(name, mode, uid, gid, account));
   }
   override mkdir(
     name: string,
@@ -127,7 +127,7 @@ export class OverlayDirectory extends OverlayInode {
     gid: number,
     account: Account,
   ): Inode | number {
-    return this.make(name, (dir) => dir.mkdir(name, mode, uid, gid, account));
+    return this.makeEntry(name, (dir) => dir.mkdir(name, mode, uid, gid, account));
   }
   override mknod(
     name: string,
@@ -140,7 +140,7 @@ export class OverlayDirectory extends OverlayInode {
     if ((mode & S_IFMT) === S_IFREG) return this.create(name, mode, uid, gid, account);
     // A device 0/0 is a whiteout, which would hide itself.
     if ((mode & S_IFMT) === S_IFCHR && rdev === 0) return -EPERM;
-    return this.make(name, (dir) => dir.mknod(name, mode, rdev, uid, gid, account));
+    return this.makeEntry(name, (dir) => dir.mknod(name, mode, rdev, uid, gid, account));
   }
   override symlink(
     name: string,
@@ -149,7 +149,7 @@ export class OverlayDirectory extends OverlayInode {
     gid: number,
     account: Account,
   ): Inode | number {
-    return this.make(name, (dir) => dir.symlink(name, target, uid, gid, account));
+    return this.makeEntry(name, (dir) => dir.symlink(name, target, uid, gid, account));
   }
 
   override tmpfile(
@@ -164,12 +164,12 @@ export class OverlayDirectory extends OverlayInode {
     const upper = this.upper!.tmpfile(mode, uid, gid, linkable, account);
     if (typeof upper === "number") return upper;
     const inode = this.fs.intern(upper, null, this, "");
-    inode.unplace(this, "");
+    inode.clearEntry(this, "");
     return inode;
   }
 
   /** Makes a new file `name`, in place of a whiteout that may be there. */
-  private make(name: string, maker: Maker): Inode | number {
+  private makeEntry(name: string, maker: Maker): Inode | number {
     const hidden = this.prepareName(name);
     if (typeof hidden === "number") return hidden;
     const upper = maker(this.upper!);
@@ -179,7 +179,7 @@ export class OverlayDirectory extends OverlayInode {
     }
     if (isDir(upper) && hidden !== null) markOpaque(upper);
     const inode = this.fs.intern(upper, null, this, name);
-    this.changed();
+    this.onNamesChanged();
     return inode;
   }
 
@@ -212,9 +212,9 @@ export class OverlayDirectory extends OverlayInode {
       this.restoreWhiteout(name, hidden !== null);
       return l;
     }
-    if (target.parent === null) target.place(this, name);
-    target.follow();
-    this.changed();
+    if (target.parent === null) target.setEntry(this, name);
+    target.syncAttributes();
+    this.onNamesChanged();
     return 0;
   }
 
@@ -222,10 +222,10 @@ export class OverlayDirectory extends OverlayInode {
     if (!(target instanceof OverlayInode)) return -EINVAL;
     const r = this.removeName(name, target);
     if (r < 0) return r;
-    target.unplace(this, name);
-    target.follow();
-    this.changed();
-    this.settle(target);
+    target.clearEntry(this, name);
+    target.syncAttributes();
+    this.onNamesChanged();
+    this.evictIfUnused(target);
     return 0;
   }
 
@@ -237,21 +237,21 @@ export class OverlayDirectory extends OverlayInode {
     if (cleared < 0) return cleared;
     const r = this.removeName(name, target);
     if (r < 0) return r;
-    this.removed(target, name);
-    this.changed();
+    this.onRemoved(target, name);
+    this.onNamesChanged();
     return 0;
   }
 
   /** Records that the directory `target` was removed. */
-  removed(target: OverlayDirectory, name: string): void {
+  onRemoved(target: OverlayDirectory, name: string): void {
     target.isRemoved = true;
-    target.unplace(this, name);
-    target.follow();
-    this.settle(target);
+    target.clearEntry(this, name);
+    target.syncAttributes();
+    this.evictIfUnused(target);
   }
 
   /** Called after `target` lost a name: evicts it when it has neither names nor users. */
-  settle(target: OverlayInode): void {
+  evictIfUnused(target: OverlayInode): void {
     if (target.nlink === 0 && target.refs === 0) target.evict();
   }
 

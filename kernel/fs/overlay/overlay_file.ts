@@ -50,15 +50,15 @@ export class OverlayFile extends OpenFile {
   }
 
   /** The layer's file to use now. HOT */
-  private current(): OpenFile {
-    return this.source === this.inode.data ? this.real : this.moveUp();
+  private currentFile(): OpenFile {
+    return this.source === this.inode.data ? this.real : this.switchToUpper();
   }
 
   /**
    * Changes to the upper file, as the inode was copied up meanwhile. If that cannot be opened, the
    * old file stays in use.
    */
-  private moveUp(): OpenFile {
+  private switchToUpper(): OpenFile {
     const source = this.inode.data;
     const file = openLayer(source, this.flags | O_NOATIME, this.account);
     if (typeof file === "number") return this.real;
@@ -76,7 +76,7 @@ export class OverlayFile extends OpenFile {
 
   /** HOT */
   override read(io: IoCursor, offset: number): number {
-    const n = this.current().read(io, offset);
+    const n = this.currentFile().read(io, offset);
     if (n > 0 && this.inode.upper !== null) touchFileAtime(this);
     this.accountFor(n, false);
     return n;
@@ -84,11 +84,11 @@ export class OverlayFile extends OpenFile {
 
   /** HOT */
   override write(io: IoCursor, offset: number): number {
-    const real = this.current();
+    const real = this.currentFile();
     real.flags = this.flags | O_NOATIME;
     const n = real.write(io, offset);
     if (this.isAppending) this.pos = real.pos;
-    this.inode.follow();
+    this.inode.syncAttributes();
     this.accountFor(n, true);
     return n;
   }
@@ -101,39 +101,39 @@ export class OverlayFile extends OpenFile {
   }
 
   override poll(): number {
-    return this.current().poll();
+    return this.currentFile().poll();
   }
   override get waitQueue(): WaitQueue | null {
     return this.real.waitQueue;
   }
   override seek(offset: number, whence: number): number {
-    return this.current().seek(offset, whence);
+    return this.currentFile().seek(offset, whence);
   }
   /** With the overlay's own upper layer it behaves as a disk file system, not as a tmpfs. */
   override get mapsExtents(): boolean {
-    return this.inode.fs.isOwned || this.current().mapsExtents;
+    return this.inode.fs.isOwned || this.currentFile().mapsExtents;
   }
   override ioctl(request: number, arg: number, user: UserMemory): number {
-    return this.current().ioctl(request, arg, user);
+    return this.currentFile().ioctl(request, arg, user);
   }
   override truncate(size: number): number {
-    const r = this.current().truncate(size);
-    this.inode.follow();
+    const r = this.currentFile().truncate(size);
+    this.inode.syncAttributes();
     return r;
   }
   override fallocate(mode: number, offset: number, len: number): number {
-    const r = this.current().fallocate(mode, offset, len);
-    this.inode.follow();
+    const r = this.currentFile().fallocate(mode, offset, len);
+    this.inode.syncAttributes();
     return r;
   }
   override fsync(dataOnly: boolean): number {
-    return this.current().fsync(dataOnly);
+    return this.currentFile().fsync(dataOnly);
   }
   override cachedPages(from: number, to: number): number {
-    return this.current().cachedPages(from, to);
+    return this.currentFile().cachedPages(from, to);
   }
   override mmap(writable: boolean, shared: boolean): Backing | number {
-    const backing = this.current().mmap(writable, shared);
+    const backing = this.currentFile().mmap(writable, shared);
     if (typeof backing !== "number") backing.shown = this.inode;
     return backing;
   }

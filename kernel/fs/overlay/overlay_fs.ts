@@ -171,12 +171,12 @@ export class OverlayFs extends FileSystem {
   }
 
   /** Records that `inode` was copied up. */
-  nowInUpper(inode: OverlayInode, upper: Inode): void {
+  addUpper(inode: OverlayInode, upper: Inode): void {
     this.byUpper.set(upper, inode);
   }
 
   /** Replaces the upper inode of `inode`. */
-  nowElsewhereInUpper(inode: OverlayInode, upper: Inode): void {
+  replaceUpper(inode: OverlayInode, upper: Inode): void {
     if (inode.upper !== null) this.byUpper.delete(inode.upper);
     inode.replaceUpper(upper);
     this.byUpper.set(upper, inode);

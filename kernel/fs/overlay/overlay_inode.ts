@@ -50,8 +50,8 @@ export abstract class OverlayInode extends PlainInode {
     this.lower = lower;
     if (upper !== null) upper.hold();
     if (lower !== null) lower.hold();
-    if (parent !== null) this.place(parent, name);
-    this.follow();
+    if (parent !== null) this.setEntry(parent, name);
+    this.syncAttributes();
   }
 
   /** The inode that has the attributes. */
@@ -60,7 +60,7 @@ export abstract class OverlayInode extends PlainInode {
   }
 
   /** Copies the stat fields of the real inode. HOT */
-  follow(): void {
+  syncAttributes(): void {
     const real = this.real;
     this.mode = real.mode;
     this.uid = real.uid;
@@ -89,7 +89,7 @@ export abstract class OverlayInode extends PlainInode {
   }
 
   /** Records that it has this name (and maybe others). */
-  place(parent: OverlayDirectory, name: string): void {
+  setEntry(parent: OverlayDirectory, name: string): void {
     parent.hold();
     if (this.parent !== null) this.parent.drop();
     this.parent = parent;
@@ -97,7 +97,7 @@ export abstract class OverlayInode extends PlainInode {
   }
 
   /** Records that it does not have this name any more. */
-  unplace(parent: OverlayDirectory, name: string): void {
+  clearEntry(parent: OverlayDirectory, name: string): void {
     if (this.parent !== parent || this.name !== name) return;
     this.parent = null;
     parent.drop();
@@ -136,7 +136,7 @@ export abstract class OverlayInode extends PlainInode {
 
   override refresh(): number {
     const r = this.real.refresh();
-    this.follow();
+    this.syncAttributes();
     return r;
   }
 
@@ -146,7 +146,7 @@ export abstract class OverlayInode extends PlainInode {
     let r = this.copyUp(how);
     if (r < 0) return r;
     r = this.upper!.setattr(change, cred);
-    this.follow();
+    this.syncAttributes();
     return r;
   }
 
@@ -158,7 +158,7 @@ export abstract class OverlayInode extends PlainInode {
     let r = this.copyUp(COPY_META);
     if (r < 0) return r;
     r = this.upper!.setFileFlags(flags);
-    this.follow();
+    this.syncAttributes();
     return r;
   }
 
@@ -173,7 +173,7 @@ export abstract class OverlayInode extends PlainInode {
   override inheritAcls(access: PosixAcl | null, byDefault: PosixAcl | null): void {
     if (this.upper === null) return;
     this.upper.inheritAcls(access, byDefault);
-    this.follow();
+    this.syncAttributes();
   }
 
   override getxattr(name: string): Uint8Array<ArrayBuffer> | number {
@@ -186,7 +186,7 @@ export abstract class OverlayInode extends PlainInode {
     let r = this.copyUp(COPY_META);
     if (r < 0) return r;
     r = this.upper!.setxattr(name, value, flags);
-    this.follow();
+    this.syncAttributes();
     return r;
   }
 
@@ -199,7 +199,7 @@ export abstract class OverlayInode extends PlainInode {
     let r = this.copyUp(COPY_META);
     if (r < 0) return r;
     r = this.upper!.removexattr(name);
-    this.follow();
+    this.syncAttributes();
     return r;
   }
 

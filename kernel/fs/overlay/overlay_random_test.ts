@@ -7,19 +7,19 @@ import { Exerciser, type ExerciserOptions } from "../../vfs/exerciser_testing.ts
 import { type FileDriver, VfsDriver } from "../../vfs/file_driver_testing.ts";
 import { MountNamespace } from "../../vfs/mounts.ts";
 import { TestFiles } from "../../vfs/vfs_testing.ts";
-import { callerOn, DIRS, enter, populate } from "./overlay_testing.ts";
+import { callerOn, DIRS, enterDeepDirectory, populate } from "./overlay_testing.ts";
 import { memoryOverlay } from "./memory_overlay.ts";
 
 /** Makes an overlay over a tree in a tmpfs, and a driver of the lower tree. */
 function overlayDriver(seed: number): { driver: VfsDriver; lower: VfsDriver } {
   const t = new TestFiles(), c = t.root;
   for (const d of DIRS) mkdirAt(c, AT_FDCWD, d, 0o777);
-  enter(c);
+  enterDeepDirectory(c);
   const lower = new VfsDriver("lower", c);
   populate(lower, seed);
   const overlay = memoryOverlay(TEST_ACCOUNT, t.tmpfs.root, t.frames, t.host, "");
   const onTop = callerOn(MountNamespace.of(TEST_ACCOUNT, t.vfs, overlay, 0, "overlay"));
-  enter(onTop);
+  enterDeepDirectory(onTop);
   // Inodes are made and freed all the time.
   if (seed % 2 === 0) t.vfs.dentries.maxUnused = 8;
   return { driver: new VfsDriver("overlay", onTop), lower };
@@ -28,7 +28,7 @@ function overlayDriver(seed: number): { driver: VfsDriver; lower: VfsDriver } {
 function tmpfsDriver(seed: number): VfsDriver {
   const t = new TestFiles(), c = t.root;
   for (const d of DIRS) mkdirAt(c, AT_FDCWD, d, 0o777);
-  enter(c);
+  enterDeepDirectory(c);
   const d = new VfsDriver("tmpfs", c);
   populate(d, seed);
   return d;

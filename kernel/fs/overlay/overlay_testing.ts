@@ -22,7 +22,7 @@ export function callerOn(namespace: MountNamespace): TestCaller {
   return new TestCaller(new FdTable(TEST_ACCOUNT), fs, rootCredentials(), TEST_ACCOUNT);
 }
 
-export function enter(c: TestCaller): void {
+export function enterDeepDirectory(c: TestCaller): void {
   const cwd = findAt(c, AT_FDCWD, "/t1/t2/t3/t4", 0);
   if (typeof cwd === "number") throw new Error("no working directory");
   c.fs.setCwd(cwd);

@@ -11,7 +11,7 @@ import { MountNamespace } from "../../vfs/mounts.ts";
 import type { GoferFs } from "../gofer/gofer_fs.ts";
 import { GoferDriver, type GoferLab, ServedHostDriver, withGofer } from "../gofer/gofer_testing.ts";
 import { TmpfsFs } from "../tmpfs/tmpfs.ts";
-import { callerOn, DIRS, enter, populate } from "./overlay_testing.ts";
+import { callerOn, DIRS, enterDeepDirectory, populate } from "./overlay_testing.ts";
 import { ownOverlay } from "./own_overlay.ts";
 
 /** Makes an overlay over a tree in memory whose changes go to the Gofer. */
@@ -19,7 +19,7 @@ function covered(seed: number, upper: GoferFs, lab: GoferLab): FileSystem {
   const lower = new TmpfsFs(TEST_ACCOUNT, lab.ctx.frames, lab.host, {});
   const c = callerOn(MountNamespace.of(TEST_ACCOUNT, lab.vfs, lower, 0, "lower"));
   for (const d of DIRS) mkdirAt(c, AT_FDCWD, d, 0o755);
-  enter(c);
+  enterDeepDirectory(c);
   populate(new VfsDriver("lower", c), seed);
   const overlay = ownOverlay(TEST_ACCOUNT, lower.root, upper, lab.ctx.frames, "");
   if (typeof overlay === "number") throw new Error(`overlay: ${overlay}`);
@@ -40,7 +40,7 @@ for (const users of [false, true]) {
         const dir = Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "dvisor-gofer-" });
         const cover = (fs: GoferFs, lab: GoferLab) => covered(seed, fs, lab);
         await withGofer(dir, { maxIdleFiles: 4, cover }, (lab) => {
-          enter(lab.root);
+          enterDeepDirectory(lab.root);
           const host = new ServedHostDriver(0o022),
             ours = new GoferDriver("overlay", lab).likeHost();
           populate(host, seed);

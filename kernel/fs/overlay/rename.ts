@@ -26,7 +26,7 @@ export function renameInOverlay(
   if ((flags & RENAME_WHITEOUT) !== 0) return -EINVAL;
   const exchange = (flags & RENAME_EXCHANGE) !== 0;
   if (mustStay(source) || (exchange && target !== null && mustStay(target))) return -EXDEV;
-  let r = haveInUpper(dir, name, source);
+  let r = copyUpAs(dir, name, source);
   if (r === 0) r = newDir.copyUp(COPY_META);
   if (r < 0) return r;
   if (exchange) {
@@ -39,7 +39,7 @@ export function renameInOverlay(
  * Copies `inode` up under this name: a file with several names may have been copied up at another
  * one.
  */
-function haveInUpper(dir: OverlayDirectory, name: string, inode: OverlayInode): number {
+function copyUpAs(dir: OverlayDirectory, name: string, inode: OverlayInode): number {
   let r = inode.copyUp(COPY_META);
   if (r < 0 || isDir(inode)) return r;
   const there = dir.upperEntry(name);
@@ -73,16 +73,16 @@ function exchangeNames(
   newName: string,
   target: OverlayInode,
 ): number {
-  let r = haveInUpper(newDir, newName, target);
+  let r = copyUpAs(newDir, newName, target);
   if (r < 0) return r;
   const [from, to] = [dir.upper!, newDir.upper!];
   r = from.rename(name, source.upper!, to, newName, target.upper!, RENAME_EXCHANGE, dir.fs.account);
   if (r < 0) return r;
-  source.place(newDir, newName);
-  target.place(dir, name);
+  source.setEntry(newDir, newName);
+  target.setEntry(dir, name);
   hideBelow(newDir, newName, source);
   hideBelow(dir, name, target);
-  finish(dir, newDir, source, target);
+  finishRename(dir, newDir, source, target);
   return 0;
 }
 
@@ -118,11 +118,11 @@ function moveName(
     if (wasWhiteout) to.mknod(newName, S_IFCHR, 0, 0, 0, dir.fs.account);
     return r;
   }
-  source.place(newDir, newName);
+  source.setEntry(newDir, newName);
   hideBelow(newDir, newName, source);
-  if (targetDir !== null) newDir.removed(targetDir, newName);
-  else if (target !== null) loseName(newDir, newName, target, there === null);
-  finish(dir, newDir, source, target);
+  if (targetDir !== null) newDir.onRemoved(targetDir, newName);
+  else if (target !== null) onNameReplaced(newDir, newName, target, there === null);
+  finishRename(dir, newDir, source, target);
   return 0;
 }
 
@@ -131,16 +131,16 @@ function asDirectory(inode: OverlayInode | null): OverlayDirectory | null {
 }
 
 /** Records that `target` was replaced; `wasLower`: only the lower layer had this name of it. */
-function loseName(
+function onNameReplaced(
   dir: OverlayDirectory,
   name: string,
   target: OverlayInode,
   wasLower: boolean,
 ): void {
   if (wasLower) target.extraLinks--;
-  target.unplace(dir, name);
-  target.follow();
-  dir.settle(target);
+  target.clearEntry(dir, name);
+  target.syncAttributes();
+  dir.evictIfUnused(target);
 }
 
 /**
@@ -152,14 +152,14 @@ function hideBelow(dir: OverlayDirectory, name: string, inode: OverlayInode): vo
   if (dir.needsWhiteout(name) > 0) markOpaque(inode.upper);
 }
 
-function finish(
+function finishRename(
   dir: OverlayDirectory,
   newDir: OverlayDirectory,
   source: OverlayInode,
   target: OverlayInode | null,
 ): void {
-  source.follow();
-  if (target !== null) target.follow();
-  dir.changed();
-  newDir.changed();
+  source.syncAttributes();
+  if (target !== null) target.syncAttributes();
+  dir.onNamesChanged();
+  newDir.onNamesChanged();
 }

@@ -111,13 +111,13 @@ export class DevicesDir extends GeneratedDir {
     }
     let inode = this.known.get(name);
     if (inode === undefined) {
-      inode = this.make(name);
+      inode = this.makeEntry(name);
       this.known.set(name, inode);
     }
     return inode;
   }
 
-  private make(name: string): Inode {
+  private makeEntry(name: string): Inode {
     const fs = this.generated;
     return this.areLinks
       ? new FixedLink(fs, fs.nextIno(), `../../devices/virtual/net/${name}`)

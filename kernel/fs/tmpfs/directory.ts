@@ -125,23 +125,23 @@ export class TmpfsDirectory extends TmpfsInode {
     }
     target.nlink++;
     if (target instanceof TmpfsInode) target.touch(false);
-    this.enter(name, target);
+    this.addEntry(name, target);
     return 0;
   }
 
   override unlink(name: string, target: Inode): number {
     if (this.entries.get(name) !== target) return -ENOENT;
-    this.leave(name);
-    this.unname(target);
+    this.removeEntry(name);
+    this.dropLink(target);
     return 0;
   }
 
   override rmdir(name: string, target: Inode): number {
     if (this.entries.get(name) !== target || !(target instanceof TmpfsDirectory)) return -ENOENT;
     if (target.entries.count > 0) return -ENOTEMPTY;
-    this.leave(name);
+    this.removeEntry(name);
     this.nlink--;
-    this.unname(target);
+    this.dropLink(target);
     return 0;
   }
 
@@ -162,13 +162,13 @@ export class TmpfsDirectory extends TmpfsInode {
     if (target instanceof TmpfsDirectory && target.entries.count > 0) return -ENOTEMPTY;
     const whiteout = (flags & RENAME_WHITEOUT) !== 0;
     if (whiteout && this.space.takeInode(account) < 0) return -ENOSPC;
-    this.leave(name);
+    this.removeEntry(name);
     if (target !== null) {
-      newDir.leave(newName);
+      newDir.removeEntry(newName);
       if (target instanceof TmpfsDirectory) newDir.nlink--;
-      this.unname(target);
+      this.dropLink(target);
     }
-    newDir.enter(newName, source);
+    newDir.addEntry(newName, source);
     if (source instanceof TmpfsDirectory) source.moveTo(newDir);
     touchChanged(source);
     if (whiteout) this.add(name, new TmpfsNode(account, this.space, S_IFCHR, 0, 0, 0));
@@ -182,10 +182,10 @@ export class TmpfsDirectory extends TmpfsInode {
     newName: string,
     target: Inode,
   ): number {
-    this.leave(name);
-    newDir.leave(newName);
-    this.enter(name, target);
-    newDir.enter(newName, source);
+    this.removeEntry(name);
+    newDir.removeEntry(newName);
+    this.addEntry(name, target);
+    newDir.addEntry(newName, source);
     if (source instanceof TmpfsDirectory) source.moveTo(newDir);
     if (target instanceof TmpfsDirectory) target.moveTo(this);
     touchChanged(source);
@@ -217,17 +217,17 @@ export class TmpfsDirectory extends TmpfsInode {
   }
 
   protected add(name: string, inode: Inode): Inode {
-    this.enter(name, inode);
+    this.addEntry(name, inode);
     return inode;
   }
 
-  private enter(name: string, inode: Inode): void {
+  private addEntry(name: string, inode: Inode): void {
     this.entries.add(name, inode);
     this.size += this.entrySize;
     this.touch(true);
   }
 
-  private leave(name: string): void {
+  private removeEntry(name: string): void {
     this.entries.remove(name);
     this.size -= this.entrySize;
     this.touch(true);
@@ -239,7 +239,7 @@ export class TmpfsDirectory extends TmpfsInode {
   }
 
   /** Records that `target` lost a name; the last one evicts the inode unless it is in use. */
-  private unname(target: Inode): void {
+  private dropLink(target: Inode): void {
     touchChanged(target);
     if (target instanceof TmpfsDirectory) target.nlink = 0;
     else if (--target.nlink > 0) this.space.giveInode(this.accountOf(target));

@@ -3,14 +3,14 @@
  * frames. It does not know the inode: the caller gives the size. Bytes of the last page behind the
  * end are zero.
  *
- * Neighbours: page_map.ts (where the pages are), regular.ts (size, seals, times), regular_file.ts
+ * Neighbours: file_pages.ts (where the pages are), regular.ts (size, seals, times), regular_file.ts
  * (calls `read` and `write`).
  */
 
 import { ENOMEM, ENOSPC } from "../../../ffi/abi/errno.ts";
 import { copy, fill } from "../../../ffi/mem/native_memory.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import { HOLE, PageMap, type PageSink } from "./page_map.ts";
+import { FilePages, HOLE, type PageSink } from "./file_pages.ts";
 import type { TmpfsSpace } from "./space.ts";
 
 const PAGE = 4096;
@@ -18,7 +18,7 @@ const PAGE = 4096;
 const MAX_EXTENT = 512;
 
 export class FileData implements PageSink {
-  readonly pages: PageMap = new PageMap();
+  readonly pages: FilePages = new FilePages();
   private readonly space: TmpfsSpace;
   private readonly base: number;
 

@@ -21,7 +21,7 @@ export function sysPipe2(t: Task, a: SyscallArgs): number {
 }
 
 function makePipe(t: Task, addr: number, flags: number): number {
-  const inode = t.kernel.anon.pipes.make(S_IFIFO | 0o600);
+  const inode = t.kernel.anon.pipes.makeInode(S_IFIFO | 0o600);
   inode.uid = t.cred.fsuid;
   inode.gid = t.cred.fsgid;
   const pipe = new Pipe(t.kernel.memory.frames, inode);

@@ -103,10 +103,10 @@ function copyBetween(
     if (want > 0) {
       const dstAddr = dst.addr[d]! + dOff, srcAddr = src.addr[s]! + sOff;
       if (isWrite ? dstMm.vmas.find(dstAddr)?.isSecret : srcMm.vmas.find(srcAddr)?.isSecret) break;
-      const to = dstMm.reach(dstAddr, want, ACCESS_WRITE);
+      const to = dstMm.translateRun(dstAddr, want, ACCESS_WRITE);
       if (to < 0) break;
       const room = dstMm.reached;
-      const from = srcMm.reach(srcAddr, room, ACCESS_READ);
+      const from = srcMm.translateRun(srcAddr, room, ACCESS_READ);
       if (from < 0) break;
       const n = Math.min(room, srcMm.reached);
       const copied = copy(to, from, n);

@@ -50,7 +50,7 @@ export function rangeWork(t: Task): RangeWork | null {
  */
 function continueWork(t: Task, work: RangeWork, locks: boolean): number {
   t.progress.object = work;
-  work.told.push(...t.kernel.memory.told.splice(0));
+  work.told.push(...t.kernel.memory.monitorEvents.splice(0));
   if (locks) t.mm.changes.take(t, work.start, work.end);
   t.uninterruptible = true;
   const r = t.yieldTurn();
@@ -60,7 +60,7 @@ function continueWork(t: Task, work: RangeWork, locks: boolean): number {
 
 /** Ends the call with `result`. */
 function endWork(t: Task, work: RangeWork, result: number): number {
-  t.kernel.memory.told.unshift(...work.told.splice(0));
+  t.kernel.memory.monitorEvents.unshift(...work.told.splice(0));
   t.mm.changes.leave(t);
   return result;
 }

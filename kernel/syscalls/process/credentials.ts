@@ -132,6 +132,6 @@ export function sysSetgroups(t: Task, a: SyscallArgs): number {
     groups[i] = gid;
   }
   const { groupLists } = container?.accounts ?? t.kernel.accounts;
-  const kept = groupLists.keep([...groups.sort()], t.account);
+  const kept = groupLists.sharedList([...groups.sort()], t.account);
   return kept === null ? -ENOMEM : applyIds(t, change.setgroups(t.cred, kept));
 }

@@ -14,7 +14,7 @@ import {
   PR_CAP_AMBIENT_RAISE,
 } from "../../../ffi/abi/prctl.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { difference, isKnownCap, only, union } from "../../cred/cap_set.ts";
+import { difference, isKnownCap, singleCap, union } from "../../cred/cap_set.ts";
 import { hasBit, hasOwnCap, NO_CAPS } from "../../cred/credentials.ts";
 import type { Task } from "../../task/task.ts";
 
@@ -51,7 +51,7 @@ export function isBounding(t: Task, cap: number): number {
 export function dropBounding(t: Task, cap: number): number {
   if (!hasOwnCap(t.cred, CAP_SETPCAP)) return -EPERM;
   if (!isKnownCap(cap)) return -EINVAL;
-  t.cred = { ...t.cred, bounding: difference(t.cred.bounding, only(cap)) };
+  t.cred = { ...t.cred, bounding: difference(t.cred.bounding, singleCap(cap)) };
   return 0;
 }
 
@@ -67,12 +67,12 @@ export function changeAmbient(t: Task, a: SyscallArgs): number {
     case PR_CAP_AMBIENT_IS_SET:
       return hasBit(cred.ambient, cap) ? 1 : 0;
     case PR_CAP_AMBIENT_LOWER:
-      t.cred = { ...cred, ambient: difference(cred.ambient, only(cap)) };
+      t.cred = { ...cred, ambient: difference(cred.ambient, singleCap(cap)) };
       return 0;
     case PR_CAP_AMBIENT_RAISE:
       if (!hasBit(cred.permitted, cap) || !hasBit(cred.inheritable, cap)) return -EPERM;
       if ((cred.securebits & SECBIT_NO_CAP_AMBIENT_RAISE) !== 0) return -EPERM;
-      t.cred = { ...cred, ambient: union(cred.ambient, only(cap)) };
+      t.cred = { ...cred, ambient: union(cred.ambient, singleCap(cap)) };
       return 0;
     default:
       return -EINVAL;

@@ -417,7 +417,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
 
 /** @throws UserError if a clock cannot have the offset */
 function timeNamespace(kernel: SandboxKernel, offsets: TimeOffsets): TimeNamespace {
-  const ns = TimeNamespace.of(offsets, INITIAL_USER_NAMESPACE, kernel.now());
+  const ns = TimeNamespace.withOffsets(offsets, INITIAL_USER_NAMESPACE, kernel.now());
   if (typeof ns !== "number") return ns;
   throw new UserError(`config.json: linux.timeOffsets is out of range: ${errnoName(-ns)}`);
 }

@@ -14,7 +14,7 @@ export interface PageSink {
   free(arenaPage: number, count: number): void;
 }
 
-export class PageMap {
+export class FilePages {
   /** Pages that are not holes. */
   count: number = 0;
   /** Set by `run`: the arena page of its first page, or HOLE. */
@@ -25,7 +25,7 @@ export class PageMap {
 
   /** The arena page of a page, or HOLE. HOT */
   get(page: number): number {
-    const piece = page < PIECE ? this.first : this.piece(page);
+    const piece = page < PIECE ? this.first : this.pieceOf(page);
     if (piece === null) return HOLE;
     const i = page < PIECE ? page : page % PIECE;
     return i < piece.length ? piece[i]! : HOLE;
@@ -53,7 +53,7 @@ export class PageMap {
     let n = 1, absent = 0;
     while (n < max) {
       const at = page + n;
-      if (at >= PIECE && at % PIECE === 0 && this.piece(at) === null) {
+      if (at >= PIECE && at % PIECE === 0 && this.pieceOf(at) === null) {
         if (++absent === MAX_ABSENT) return this.distanceToData(page, max);
         n += PIECE;
         continue;
@@ -71,7 +71,7 @@ export class PageMap {
 
   /** Puts `count` arena pages from `frame` on at `page`, where there are holes. */
   fill(page: number, frame: number, count: number): void {
-    for (let i = 0; i < count; i++) this.put(page + i, frame + i);
+    for (let i = 0; i < count; i++) this.setFrame(page + i, frame + i);
     this.count += count;
   }
 
@@ -121,7 +121,7 @@ export class PageMap {
     if (this.more !== null) {
       for (const [index, piece] of this.more) takeAll(piece, index * PIECE, from, moved);
     }
-    for (let i = 0; i < moved.length; i += 2) this.put(moved[i]! + by, moved[i + 1]!);
+    for (let i = 0; i < moved.length; i += 2) this.setFrame(moved[i]! + by, moved[i + 1]!);
   }
 
   /** The first page >= `page` that is not a hole, or -1. */
@@ -154,11 +154,11 @@ export class PageMap {
     return n;
   }
 
-  private piece(page: number): number[] | null {
+  private pieceOf(page: number): number[] | null {
     return this.more?.get(Math.floor(page / PIECE)) ?? null;
   }
 
-  private put(page: number, frame: number): void {
+  private setFrame(page: number, frame: number): void {
     let piece = this.first;
     if (page >= PIECE) {
       this.more ??= new Map();

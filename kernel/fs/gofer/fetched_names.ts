@@ -12,7 +12,7 @@ import type { GoferInode } from "./gofer_inode.ts";
  */
 const MAX_KEPT = 64;
 
-export class Ahead {
+export class FetchedNames {
   private dirs: GoferInode[] = [];
   private names: string[] = [];
   /** The inodes; null: the name is missing. */
