@@ -71,21 +71,15 @@ export abstract class FileSystem {
    * the first one.
    */
   owner: UserNamespace = INITIAL_USER_NAMESPACE;
-  /**
-   * The file system makes its device nodes itself, so they can be opened whichever user mounts it.
-   */
+  /** It makes its device nodes itself, so they can be opened whichever user mounts it. */
   readonly hasOwnDevices: boolean = false;
   /** A new mount of it may show what other mounts of the type hide (revealing.ts). */
   readonly isRevealing: boolean = false;
-  /**
-   * It exists without mounts and belongs to what it shows, so its first mounter does not own it.
-   */
+  /** It exists without mounts, so its first mounter does not own it. */
   hasFixedOwner: boolean = false;
   /** The number of stacked file systems above the lowest one; 0 for one that is not stacked. */
   readonly stackDepth: number = 0;
-  /**
-   * Its bytes are stored outside the sandbox: a read or write is a transfer for the io controller.
-   */
+  /** Its bytes are stored outside the sandbox: the io controller counts reads and writes. */
   isStored: boolean = false;
   /** The options behind `rw,` in mountinfo. */
   superOptions(): string {

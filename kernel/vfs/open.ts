@@ -1,12 +1,12 @@
 /**
- * open(2) and openat2(2): flags, creation, truncation, unnamed files, O_PATH; and opening for
- * execve(2). The file system makes the description of a regular file or directory (`Inode.open`);
- * special_files.ts makes the others. kernel/syscalls/fs/open.ts and the loader call this.
+ * open(2) and openat2(2): creation, truncation, unnamed files, O_PATH; and opening for execve(2).
+ * The file system makes the description of a regular file or directory (`Inode.open`),
+ * special_files.ts the others; open_flags.ts checks the flags. kernel/syscalls/fs/open.ts and the
+ * loader call this.
  */
 
 import {
   EACCES,
-  EAGAIN,
   EEXIST,
   EINVAL,
   EISDIR,
@@ -21,29 +21,18 @@ import {
 import {
   O_ACCMODE,
   O_APPEND,
-  O_ASYNC,
   O_CLOEXEC,
   O_CREAT,
   O_DIRECT,
   O_DIRECTORY,
-  O_DSYNC,
   O_EXCL,
   O_LARGEFILE,
   O_NOATIME,
   O_NOCTTY,
   O_NOFOLLOW,
-  O_NONBLOCK,
   O_PATH,
   O_RDONLY,
-  O_SYNC,
-  O_TMPFILE,
   O_TRUNC,
-  RESOLVE_BENEATH,
-  RESOLVE_CACHED,
-  RESOLVE_IN_ROOT,
-  RESOLVE_NO_MAGICLINKS,
-  RESOLVE_NO_SYMLINKS,
-  RESOLVE_NO_XDEV,
 } from "../../ffi/abi/fcntl.ts";
 import { FAN_OPEN_EXEC_PERM, FAN_OPEN_PERM } from "../../ffi/abi/fanotify.ts";
 import { FS_APPEND_FL } from "../../ffi/abi/fs.ts";
@@ -64,7 +53,7 @@ import {
   S_IFSOCK,
 } from "../../ffi/abi/stat.ts";
 import { BLOCK } from "../core/result.ts";
-import { MAY_EXEC, MAY_READ, MAY_WRITE, ownsOrCapable } from "../cred/permission.ts";
+import { MAY_EXEC, MAY_WRITE, ownsOrCapable } from "../cred/permission.ts";
 import {
   checkNoExec,
   groupOfNew,
@@ -85,6 +74,16 @@ import { mayUseDevice } from "./device_policy.ts";
 import { breakLeases } from "./leases.ts";
 import { notify, notifyEntry, notifyOpen } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
+import {
+  accessOf,
+  checkFlags,
+  checkOpenHow,
+  MODE_BITS,
+  OPENING_FLAGS,
+  PATH_FLAGS,
+  TMPFILE_BIT,
+  VALID_FLAGS,
+} from "./open_flags.ts";
 import { PathFile } from "./path_file.ts";
 import { askPermission, createdBefore, rememberCreated } from "./permission_events.ts";
 import {
@@ -98,17 +97,6 @@ import {
   type Walk,
 } from "./walk.ts";
 
-/** The bit of O_TMPFILE besides O_DIRECTORY. */
-const TMPFILE_BIT = O_TMPFILE & ~O_DIRECTORY;
-const VALID_FLAGS = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK |
-  O_DSYNC | O_SYNC | O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME |
-  O_CLOEXEC | O_PATH | TMPFILE_BIT;
-const PATH_FLAGS = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
-/** Flags that only matter while opening: F_GETFL does not show them. */
-const OPENING_FLAGS = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
-const RESOLVE_FLAGS = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS |
-  RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
-const MODE_BITS = 0o7777;
 /** Ways to open: plainly, as a program, or without events. */
 const OPEN_PLAIN = 0, OPEN_PROGRAM = 1, OPEN_QUIET = 2;
 
@@ -130,10 +118,7 @@ export function openAt(
   return open(caller, dirfd, text, f, mode & MODE_BITS, 0);
 }
 
-/**
- * openat2(2): -EINVAL for unknown flags, for a mode that is not used, and for unknown RESOLVE_*
- * bits.
- */
+/** openat2(2); its errors besides those of open(2) are in `checkOpenHow`. */
 export function openAt2(
   caller: Caller,
   dirfd: number,
@@ -142,33 +127,8 @@ export function openAt2(
   mode: number,
   resolve: number,
 ): OpenFile | number {
-  if (flags > 0x7fffffff || (flags & ~VALID_FLAGS) !== 0) return -EINVAL;
-  if (resolve > RESOLVE_FLAGS || (resolve & ~RESOLVE_FLAGS) !== 0) return -EINVAL;
-  if ((resolve & RESOLVE_BENEATH) !== 0 && (resolve & RESOLVE_IN_ROOT) !== 0) return -EINVAL;
-  if ((flags & O_PATH) !== 0 && (flags & ~PATH_FLAGS) !== 0) return -EINVAL;
-  const takesMode = (flags & (O_CREAT | TMPFILE_BIT)) !== 0;
-  if (takesMode ? mode > MODE_BITS : mode !== 0) return -EINVAL;
-  const r = checkFlags(flags);
-  if (r < 0) return r;
-  if ((resolve & RESOLVE_CACHED) !== 0 && (flags & (O_TRUNC | O_CREAT | TMPFILE_BIT)) !== 0) {
-    return -EAGAIN;
-  }
-  return open(caller, dirfd, text, flags, mode, resolve);
-}
-
-function checkFlags(flags: number): number {
-  if ((flags & (O_DIRECTORY | O_CREAT)) === (O_DIRECTORY | O_CREAT)) return -EINVAL;
-  if ((flags & TMPFILE_BIT) === 0) return 0;
-  if ((flags & O_TMPFILE) !== O_TMPFILE) return -EINVAL;
-  return (accessOf(flags) & MAY_WRITE) === 0 ? -EINVAL : 0;
-}
-
-/** The MAY_* bits that the flags need. */
-function accessOf(flags: number): number {
-  const mode = flags & O_ACCMODE;
-  let may = mode === O_RDONLY ? MAY_READ : mode === 1 ? MAY_WRITE : MAY_READ | MAY_WRITE;
-  if ((flags & O_TRUNC) !== 0) may |= MAY_WRITE;
-  return may;
+  const r = checkOpenHow(flags, mode, resolve);
+  return r < 0 ? r : open(caller, dirfd, text, flags, mode, resolve);
 }
 
 /**

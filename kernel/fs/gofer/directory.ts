@@ -33,15 +33,9 @@ import type { ScannedDir } from "./scanned_dir.ts";
 const UNLINK_REMOVEDIR = 0x200;
 /** The lookups that walk from an ancestor before the directory gets a fid of its own. */
 const LOOKUPS_WITHOUT_FID = 1;
-/**
- * The lookups of files, and of directories, in a list without attributes after which the attributes
- * are fetched.
- */
+/** The lookups of files and directories in a list without attributes before these are fetched. */
 const BARE_LOOKUPS = 2, BARE_DIRS = 4;
-/**
- * LIMIT: entries of a directory whose attributes are fetched then: when the directory was read, and
- * when it was not.
- */
+/** LIMIT: entries whose attributes are fetched then: if the directory was read, and if not. */
 const MAX_READ = 16384, MAX_PROBED = 300;
 /** The entries whose attributes may fit one message. */
 const MAX_IN_MESSAGE = 1300;
@@ -97,11 +91,11 @@ export class GoferDirectory extends GoferInode {
   }
 
   override lookup(name: string): Inode | number {
-    const { fetchedNames: ahead } = this.fs;
+    const { fetchedNames } = this.fs;
     this.fs.renewLease();
     if (this.isKnownMissing(name)) return -ENOENT;
-    if (this.fs.isFresh(ahead.fetchedNs)) {
-      const found = ahead.take(this, name);
+    if (this.fs.isFresh(fetchedNames.fetchedNs)) {
+      const found = fetchedNames.take(this, name);
       if (found === null) this.noteMissing(name);
       if (found !== undefined) return found ?? -ENOENT;
     }
@@ -137,10 +131,7 @@ export class GoferDirectory extends GoferInode {
     return false;
   }
 
-  /**
-   * The answer for `name` from the list of the whole directory; undefined: the Gofer has to be
-   * asked.
-   */
+  /** The answer for `name` from the list of all names; undefined: the Gofer has to be asked. */
   private findListed(name: string): GoferInode | number | undefined {
     let list = this.list;
     if (list === null) return undefined;
@@ -189,10 +180,7 @@ export class GoferDirectory extends GoferInode {
     return all;
   }
 
-  /**
-   * An extended attribute of a file in it was asked for: fetches which of the other files have
-   * none.
-   */
+  /** Fetches which files in it have no extended attributes: those of one were asked for. */
   wantXattrBits(): void {
     const { fs } = this, list = fs.listings.get(this);
     fs.trees.wantsXattrs = true;
@@ -231,10 +219,7 @@ export class GoferDirectory extends GoferInode {
     return inode;
   }
 
-  /**
-   * Puts the names from a directory with a fid to this one into `names`, and returns that fid;
-   * -errno.
-   */
+  /** Puts the names from a directory with a fid to here into `names`: that fid, or -errno. */
   routeTo(names: string[]): number {
     return this.routeForLookup(names);
   }
@@ -252,13 +237,13 @@ export class GoferDirectory extends GoferInode {
    * follow find them, and report errors. `opens`: the last one is going to be opened for reading.
    */
   prefetch(names: readonly string[], opens: boolean): void {
-    const { fs } = this, { client, fetchedNames: ahead } = fs, all: string[] = [];
-    const isFresh = fs.isFresh(ahead.fetchedNs);
-    if (isFresh && ahead.has(this, names[0]!)) return;
+    const { fs } = this, { client, fetchedNames } = fs, all: string[] = [];
+    const isFresh = fs.isFresh(fetchedNames.fetchedNs);
+    if (isFresh && fetchedNames.has(this, names[0]!)) return;
     // The second path of a call (rename(2)) keeps what was fetched for the first.
-    if (!isFresh || fs.isExclusive || !ahead.hasRoom(names.length)) {
-      ahead.clear();
-      ahead.fetchedNs = fs.fetchTimeNs;
+    if (!isFresh || fs.isExclusive || !fetchedNames.hasRoom(names.length)) {
+      fetchedNames.clear();
+      fetchedNames.fetchedNs = fs.fetchTimeNs;
     }
     const from = this.routeForLookup(all);
     if (from < 0) return;
@@ -274,10 +259,7 @@ export class GoferDirectory extends GoferInode {
     else fs.ctx.host.close(fd);
   }
 
-  /**
-   * Takes the answers of the last walk, which found `all[0, found)`; names from `above` on are
-   * below this directory.
-   */
+  /** Takes what the last walk found, `all[0, found)`; names from `above` on are below this. */
   private takeFetched(all: readonly string[], above: number, found: number): GoferInode | null {
     const { fs } = this, { walk } = fs.client;
     const dirs: GoferDirectory[] = [this];
