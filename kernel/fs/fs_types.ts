@@ -1,6 +1,6 @@
 /**
- * The file system types that mount(2) knows, and the contract by which one is made. file_systems.ts
- * registers them when the kernel is built; /proc/filesystems shows them.
+ * The file system types that mount(2) knows, and the contract by which one is made.
+ * kernel/file_systems.ts registers them when the kernel is built; /proc/filesystems shows them.
  */
 
 import type { NamespaceKind } from "../cred/namespace.ts";

@@ -7,7 +7,9 @@
 /** LIMIT: extents and pages that one call of `drain` drops. */
 const TURN_EXTENTS = 4096, TURN_PAGES = 1 << 16;
 
-/** The part of an address space that the quarantine needs (AddressSpace of platform.ts). */
+/**
+ * The part of an address space that the quarantine needs (AddressSpace of platform/platform.ts).
+ */
 export interface AckSource {
   readonly seq: number;
   readonly ackedSeq: number;

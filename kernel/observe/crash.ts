@@ -1,6 +1,6 @@
 /**
  * Describes what the kernel did when it failed, for the report of a bug. It reads the kernel's own
- * fields only, not user memory or anything that could throw again. containment.ts calls it.
+ * fields only, not user memory or anything that could throw again. kernel/containment.ts calls it.
  */
 
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";

@@ -3,8 +3,8 @@
  * before it can serve another task: one run of a handler, one fault, the timers that are due, a
  * slice of housekeeping.
  *
- * turn_server.ts reads the clock once a turn, and only with this option; without it the loop tests
- * one field.
+ * kernel/turn_server.ts reads the clock once a turn, and only with this option; without it the loop
+ * tests one field.
  */
 
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";

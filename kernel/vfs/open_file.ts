@@ -3,7 +3,7 @@
  * subclasses OpenFile. Files never block: they return -EAGAIN, and the system call layer waits on
  * `waitQueue` unless the file is O_NONBLOCK.
  *
- * The defaults are those of a file that supports nothing. Neighbours: fd_table.ts, io_cursor.ts,
+ * The defaults are those of a file that supports nothing. Neighbours: fd_table.ts, mm/io_cursor.ts,
  * inode.ts.
  */
 

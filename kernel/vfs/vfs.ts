@@ -1,6 +1,6 @@
 /**
  * The state that all mount namespaces of one kernel share: the dentry cache, special files, lock
- * waits, id counters. Code reaches it through `FsContext.namespace.vfs`; kernel.ts makes it.
+ * waits, id counters. Code reaches it through `FsContext.namespace.vfs`; kernel/kernel.ts makes it.
  */
 
 import { DeferredWork } from "../core/deferred_work.ts";

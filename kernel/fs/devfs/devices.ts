@@ -1,6 +1,6 @@
 /**
- * The numbers and openers of the character devices. kernel.ts registers them; devtmpfs.ts makes
- * their nodes. devpts/openers.ts registers terminals, loop.ts loop devices.
+ * The numbers and openers of the character devices. kernel/kernel.ts registers them; devtmpfs.ts
+ * makes their nodes. devpts/openers.ts registers terminals, loop.ts loop devices.
  */
 
 import { EPERM } from "../../../ffi/abi/errno.ts";

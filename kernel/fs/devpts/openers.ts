@@ -1,7 +1,7 @@
 /**
  * The openers of terminals: ptmx makes a new terminal, /dev/pts/N and /dev/tty open another
  * description of one, /dev/console opens the terminal that the sandbox was started with (tty(4),
- * ptmx(4), console(4)). kernel.ts registers them with vfs/special_files.ts.
+ * ptmx(4), console(4)). kernel/kernel.ts registers them with vfs/special_files.ts.
  */
 
 import type { Account } from "../../core/account.ts";

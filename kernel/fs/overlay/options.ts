@@ -1,7 +1,7 @@
 /**
  * `mount -t overlay`: parses lowerdir=A:B:C,upperdir=D,workdir=E as Linux does, checks the layers,
  * and makes the overlay. Several lower directories become read-only overlays on overlays.
- * file_systems.ts calls it.
+ * kernel/file_systems.ts calls it.
  */
 
 import { EINVAL, ELOOP, ENOTDIR, EROFS } from "../../../ffi/abi/errno.ts";
