@@ -22,9 +22,8 @@ import {
 } from "../../platform/platform.ts";
 import { load8, store8 } from "../../ffi/mem/native_memory.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
+import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
-
-const PAGE = 4096;
 
 /** The host's mapping of one page. */
 export interface HostPage {
@@ -57,7 +56,7 @@ export class FakeSpace extends AddressSpace {
 
   mapArena(addr: number, len: number, offset: number, prot: number): void {
     this.change("arena", addr, len);
-    if (offset % PAGE !== 0 || offset < 0 || offset + len > this.platform.arena.size) {
+    if (offset % PAGE_SIZE !== 0 || offset < 0 || offset + len > this.platform.arena.size) {
       throw new Error(`mapArena of ${offset}+${len}`);
     }
     this.fill(addr, len, -1, offset, prot);
@@ -66,14 +65,14 @@ export class FakeSpace extends AddressSpace {
   mapFile(addr: number, len: number, file: number, offset: number, prot: number): void {
     this.change("file", addr, len);
     if (!this.platform.files.has(file)) throw new Error(`mapFile of unknown file ${file}`);
-    if (offset % PAGE !== 0 || offset < 0) throw new Error(`mapFile at offset ${offset}`);
+    if (offset % PAGE_SIZE !== 0 || offset < 0) throw new Error(`mapFile at offset ${offset}`);
     this.fill(addr, len, file, offset, prot);
   }
 
   private fill(addr: number, len: number, file: number, offset: number, prot: number): void {
     if (this.defers(() => this.fill(addr, len, file, offset, prot))) return;
-    for (let i = 0; i < len / PAGE; i++) {
-      this.table.set(addr / PAGE + i, { file, offset: offset + i * PAGE, prot });
+    for (let i = 0; i < len / PAGE_SIZE; i++) {
+      this.table.set(addr / PAGE_SIZE + i, { file, offset: offset + i * PAGE_SIZE, prot });
     }
   }
 
@@ -85,13 +84,15 @@ export class FakeSpace extends AddressSpace {
 
   private clear(addr: number, len: number): void {
     if (this.defers(() => this.clear(addr, len))) return;
-    if (len / PAGE > this.table.size) {
+    if (len / PAGE_SIZE > this.table.size) {
       for (const page of this.table.keys()) {
-        if (page >= addr / PAGE && page < (addr + len) / PAGE) this.table.delete(page);
+        if (page >= addr / PAGE_SIZE && page < (addr + len) / PAGE_SIZE) this.table.delete(page);
       }
       return;
     }
-    for (let page = addr / PAGE; page < (addr + len) / PAGE; page++) this.table.delete(page);
+    for (let page = addr / PAGE_SIZE; page < (addr + len) / PAGE_SIZE; page++) {
+      this.table.delete(page);
+    }
   }
 
   /** Throws when a part is not mapped, where the host would fail. */
@@ -102,7 +103,7 @@ export class FakeSpace extends AddressSpace {
 
   private restrict(addr: number, len: number, prot: number): void {
     if (this.defers(() => this.restrict(addr, len, prot))) return;
-    for (let page = addr / PAGE; page < (addr + len) / PAGE; page++) {
+    for (let page = addr / PAGE_SIZE; page < (addr + len) / PAGE_SIZE; page++) {
       const entry = this.table.get(page);
       if (entry === undefined) throw new Error(`protect of unmapped page ${page}`);
       this.table.set(page, { file: entry.file, offset: entry.offset, prot });
@@ -111,7 +112,7 @@ export class FakeSpace extends AddressSpace {
 
   private change(what: string, addr: number, len: number): void {
     if (this.isDestroyed) throw new Error(`${what} after destroy`);
-    if (addr % PAGE !== 0 || len % PAGE !== 0 || len <= 0 || addr < 0) {
+    if (addr % PAGE_SIZE !== 0 || len % PAGE_SIZE !== 0 || len <= 0 || addr < 0) {
       throw new Error(`${what} at ${addr}+${len}`);
     }
     for (const [from, to] of this.platform.reserved) {
@@ -294,13 +295,13 @@ export class GuestSimulator {
   }
 
   private access(addr: number, kind: number, value: number): number {
-    const page = Math.floor(addr / PAGE);
+    const page = Math.floor(addr / PAGE_SIZE);
     this.space.flush();
     for (let attempt = 0; attempt < 100; attempt++) {
       const entry = this.space.table.get(page);
       let hostSigno = 11;
       if (entry !== undefined && permits(entry.prot, kind)) {
-        const r = this.touch(entry, addr - page * PAGE, value);
+        const r = this.touch(entry, addr - page * PAGE_SIZE, value);
         if (r >= 0) return r;
         hostSigno = 7;
       }
@@ -320,10 +321,10 @@ export class GuestSimulator {
     }
     const prot = HOST_READ | (value < 0 ? 0 : HOST_WRITE);
     const fd = platform.files.get(entry.file)!;
-    const host = mmap(0, PAGE, prot, MAP_SHARED, fd, entry.offset);
+    const host = mmap(0, PAGE_SIZE, prot, MAP_SHARED, fd, entry.offset);
     if (host < 0) return host;
     const r = value < 0 ? load8(host + at) : store8(host + at, value);
-    munmap(host, PAGE);
+    munmap(host, PAGE_SIZE);
     return r;
   }
 }

@@ -9,6 +9,7 @@ import { close, ftruncate, memfdCreate, pread } from "../../ffi/sys/files.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { pwrite } from "../../ffi/sys/files.ts";
 import type { Platform } from "../../platform/platform.ts";
+import { PAGE_SIZE } from "../mm/frames.ts";
 import { Backing, type FileIdentity } from "../mm/backing.ts";
 import type { AddressLayout } from "../mm/address_layout.ts";
 import { MemoryContext } from "../mm/memory_context.ts";
@@ -18,7 +19,6 @@ import { MemoryManager } from "../mm/memory_manager.ts";
 import { FakeHost } from "./fake_host.ts";
 import { FakePlatform, type FakeSpace } from "./fake_platform.ts";
 
-const PAGE = 4096;
 let nextIno = 100;
 
 /** The memory of a sandbox on any platform. */
@@ -95,7 +95,7 @@ export class HostFileBacking extends Backing {
     ftruncate(this.hostFd, bytes);
     if (bytes >= old) return;
     for (const mapping of [...this.mappings]) {
-      mapping.onPagesGone(Math.ceil(bytes / PAGE) * PAGE, Infinity);
+      mapping.onPagesGone(Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE, Infinity);
     }
   }
   close(): void {
@@ -140,15 +140,15 @@ export class FrameFileBacking extends Backing {
     super();
     this.lab = lab;
     this.bytes = bytes;
-    for (let at = 0; at < content.length; at += PAGE) {
-      const n = Math.min(PAGE, content.length - at);
+    for (let at = 0; at < content.length; at += PAGE_SIZE) {
+      const n = Math.min(PAGE_SIZE, content.length - at);
       copyFromBuffer(lab.arena.base + this.frame(at, true), content, at, n);
     }
   }
 
   truncate(bytes: number): void {
     this.bytes = bytes;
-    const end = Math.ceil(bytes / PAGE) * PAGE;
+    const end = Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
     for (const mapping of [...this.mappings]) mapping.onPagesGone(end, Infinity);
     for (const [at, frame] of this.frames) {
       if (at < end) continue;
@@ -168,7 +168,7 @@ export class FrameFileBacking extends Backing {
     return this.bytes;
   }
   frame(offset: number, write: boolean): number {
-    if (offset >= Math.ceil(this.bytes / PAGE) * PAGE) return -EFAULT;
+    if (offset >= Math.ceil(this.bytes / PAGE_SIZE) * PAGE_SIZE) return -EFAULT;
     const have = this.frames.get(offset);
     if (have !== undefined) return have;
     if (!write) return -1;
@@ -180,7 +180,9 @@ export class FrameFileBacking extends Backing {
   readInto(hostAddr: number, offset: number, len: number): number {
     const n = Math.min(len, this.bytes - offset);
     for (let done = 0; done < n;) {
-      const at = offset + done, inPage = at % PAGE, part = Math.min(n - done, PAGE - inPage);
+      const at = offset + done,
+        inPage = at % PAGE_SIZE,
+        part = Math.min(n - done, PAGE_SIZE - inPage);
       const frame = this.frames.get(at - inPage);
       if (frame === undefined) fill(hostAddr + done, 0, part);
       else copy(hostAddr + done, this.lab.arena.base + frame + inPage, part);

@@ -5,6 +5,7 @@
  */
 
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
+import { PAGE_SIZE } from "../mm/frames.ts";
 import { assert, assertEquals } from "@std/assert";
 import * as M from "../../ffi/abi/mman.ts";
 import { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
@@ -14,7 +15,7 @@ import type { Backing } from "../mm/backing.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { PAGE_FILE, PAGE_SHARED } from "../mm/pages.ts";
 
-const PAGE = 4096, BASE = 0x10000000000, PAGES = 400;
+const BASE = 0x10000000000, PAGES = 400;
 const PROTS = [
   PROT_NONE,
   PROT_READ,
@@ -121,9 +122,9 @@ export abstract class World {
     this.lab = lab;
     this.random = new Random(seed);
     for (const isHost of [true, false]) {
-      const pages = 100, bytes = new Uint8Array(pages * PAGE), cells: Cell[] = [];
+      const pages = 100, bytes = new Uint8Array(pages * PAGE_SIZE), cells: Cell[] = [];
       for (let i = 0; i < pages; i++) {
-        bytes[i * PAGE + 17] = i + 1;
+        bytes[i * PAGE_SIZE + 17] = i + 1;
         cells.push(new Cell(i + 1));
       }
       const backing = isHost
@@ -149,12 +150,12 @@ export abstract class World {
   }
 
   map(p: Process): void {
-    const [page, n] = this.range(), prot = this.prot(), addr = BASE + page * PAGE;
+    const [page, n] = this.range(), prot = this.prot(), addr = BASE + page * PAGE_SIZE;
     const fixed = M.MAP_FIXED | (this.random.below(5) === 0 ? M.MAP_NORESERVE : 0);
     const kind = this.random.below(6);
     if (kind < 2) {
       const flags = fixed | M.MAP_PRIVATE | M.MAP_ANONYMOUS;
-      assertEquals(p.mm.mmap(addr, n * PAGE, prot, flags, null, 0), addr);
+      assertEquals(p.mm.mmap(addr, n * PAGE_SIZE, prot, flags, null, 0), addr);
       for (let i = 0; i < n; i++) {
         p.model.set(page + i, new ModelPage(new Cell(0), prot, false, null));
       }
@@ -162,7 +163,7 @@ export abstract class World {
     }
     if (kind === 2) {
       const flags = fixed | M.MAP_SHARED | M.MAP_ANONYMOUS;
-      assertEquals(p.mm.mmap(addr, n * PAGE, prot, flags, null, 0), addr);
+      assertEquals(p.mm.mmap(addr, n * PAGE_SIZE, prot, flags, null, 0), addr);
       const cells: Cell[] = [];
       for (let i = 0; i < n; i++) {
         cells.push(new Cell(0));
@@ -175,7 +176,7 @@ export abstract class World {
     const isShared = this.random.below(2) === 0, at = this.random.below(cells.length);
     const count = Math.min(n, cells.length - at);
     const flags = fixed | (isShared ? M.MAP_SHARED : M.MAP_PRIVATE);
-    assertEquals(p.mm.mmap(addr, count * PAGE, prot, flags, backing, at * PAGE), addr);
+    assertEquals(p.mm.mmap(addr, count * PAGE_SIZE, prot, flags, backing, at * PAGE_SIZE), addr);
     for (let i = 0; i < count; i++) {
       const cell = cells[at + i]!;
       p.model.set(page + i, new ModelPage(cell, prot, isShared, cell));
@@ -184,15 +185,15 @@ export abstract class World {
 
   unmap(p: Process): void {
     const [page, n] = this.range();
-    assertEquals(p.mm.munmap(BASE + page * PAGE, n * PAGE), 0);
+    assertEquals(p.mm.munmap(BASE + page * PAGE_SIZE, n * PAGE_SIZE), 0);
     for (let i = 0; i < n; i++) p.model.delete(page + i);
   }
 
   protect(p: Process): void {
     const [page, n] = this.range(), prot = this.prot();
-    p.mm.mprotect(BASE + page * PAGE, n * PAGE, prot);
+    p.mm.mprotect(BASE + page * PAGE_SIZE, n * PAGE_SIZE, prot);
     for (let i = 0; i < n; i++) {
-      if (p.mm.vmas.find(BASE + (page + i) * PAGE) === null) break;
+      if (p.mm.vmas.find(BASE + (page + i) * PAGE_SIZE) === null) break;
       const entry = p.model.get(page + i);
       if (entry !== undefined) entry.prot = prot;
     }
@@ -200,7 +201,7 @@ export abstract class World {
 
   discard(p: Process): void {
     const [page, n] = this.range();
-    p.mm.madvise(BASE + page * PAGE, n * PAGE, M.MADV_DONTNEED);
+    p.mm.madvise(BASE + page * PAGE_SIZE, n * PAGE_SIZE, M.MADV_DONTNEED);
     for (let i = 0; i < n; i++) {
       const entry = p.model.get(page + i);
       if (entry !== undefined && !entry.isShared) entry.cell = entry.source ?? new Cell(0);
@@ -211,8 +212,8 @@ export abstract class World {
     const [page, n] = this.range(), [target, size] = this.range();
     if (page < target + size && target < page + n) return;
     const flags = M.MREMAP_MAYMOVE | M.MREMAP_FIXED;
-    const to = BASE + target * PAGE;
-    const r = p.mm.mremap(BASE + page * PAGE, n * PAGE, size * PAGE, flags, to);
+    const to = BASE + target * PAGE_SIZE;
+    const r = p.mm.mremap(BASE + page * PAGE_SIZE, n * PAGE_SIZE, size * PAGE_SIZE, flags, to);
     if (r < 0) {
       // The target and the part that is cut off may have been unmapped before it failed.
       this.resync(p);
@@ -232,9 +233,9 @@ export abstract class World {
    * A page that mremap(2) added: of the same file, or new. Undefined: behind the end of the file.
    */
   private grown(p: Process, page: number): ModelPage | undefined {
-    const addr = BASE + page * PAGE, vma = p.mm.vmas.find(addr)!;
+    const addr = BASE + page * PAGE_SIZE, vma = p.mm.vmas.find(addr)!;
     if (vma.backing === null) return new ModelPage(new Cell(0), vma.prot, false, null);
-    const offset = (addr - vma.start + vma.offset) / PAGE;
+    const offset = (addr - vma.start + vma.offset) / PAGE_SIZE;
     const cell = this.cellsOf.get(vma.backing)![offset];
     return cell === undefined ? undefined : new ModelPage(cell, vma.prot, vma.isShared, cell);
   }
@@ -242,12 +243,12 @@ export abstract class World {
   /** Removes model pages that are not mapped any more. */
   private resync(p: Process): void {
     for (const page of p.model.keys()) {
-      if (p.mm.vmas.find(BASE + page * PAGE) === null) p.model.delete(page);
+      if (p.mm.vmas.find(BASE + page * PAGE_SIZE) === null) p.model.delete(page);
     }
   }
 
   touch(p: Process): void {
-    const page = this.random.below(PAGES), addr = BASE + page * PAGE + 17;
+    const page = this.random.below(PAGES), addr = BASE + page * PAGE_SIZE + 17;
     const entry = p.model.get(page), isWrite = this.random.below(2) === 0;
     const bySentry = this.random.below(2) === 0, value = this.random.below(256);
     if (isWrite) {
@@ -301,7 +302,7 @@ export abstract class World {
     for (const p of this.processes) {
       for (const [page, entry] of p.model) {
         if (entry.prot === PROT_NONE) continue;
-        const got = p.mm.load8(BASE + page * PAGE + 17);
+        const got = p.mm.load8(BASE + page * PAGE_SIZE + 17);
         if (!entry.accepts(got)) assertEquals(got, entry.cell.value, `page ${page}`);
       }
     }
@@ -317,7 +318,7 @@ export abstract class World {
       const isFile = (mm.pages.flags(i) & (PAGE_SHARED | PAGE_FILE)) !== 0;
       if (isFile || mm.pages.frame(i) < 0) continue;
       for (let k = 0; k < mm.pages.count(i); k++) {
-        const frame = (mm.pages.frame(i) + k) * PAGE;
+        const frame = (mm.pages.frame(i) + k) * PAGE_SIZE;
         const users = owners.get(frame) ?? [];
         users.push(mm);
         owners.set(frame, users);
@@ -337,7 +338,7 @@ export abstract class World {
       if (backing instanceof FrameFileBacking) backing.free();
       if (backing instanceof HostFileBacking) backing.close();
     }
-    assertEquals(this.lab.ctx.frames.usedBytes, PAGE, "frames are lost");
+    assertEquals(this.lab.ctx.frames.usedBytes, PAGE_SIZE, "frames are lost");
     this.lab.close();
   }
 }

@@ -10,6 +10,7 @@ import { O_ACCMODE, O_RDONLY, O_RDWR, O_WRONLY } from "../../../ffi/abi/fcntl.ts
 import { S_ISGID, S_ISUID } from "../../../ffi/abi/stat.ts";
 import { type Attr, Tsetattr } from "../../../gofer/client/gofer_client.ts";
 import type { Credentials } from "../../cred/credentials.ts";
+import { PAGE_SIZE } from "../../mm/frames.ts";
 import { ATTR_MODE, ATTR_SIZE, type AttrChange } from "../../vfs/inode.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
@@ -18,7 +19,6 @@ import { DonatedFile } from "./donated_file.ts";
 import { GoferInode } from "./gofer_inode.ts";
 import { GoferFile } from "./regular_file.ts";
 
-const PAGE = 4096;
 const SETID = S_ISUID | S_ISGID;
 /** The idle descriptors to close when the host has none left. */
 const CLOSE_WHEN_SHORT = 64;
@@ -202,7 +202,7 @@ export class GoferRegular extends GoferInode {
   }
 
   private unmapBeyond(size: number): void {
-    this.pagesGone(Math.ceil(size / PAGE) * PAGE, Infinity);
+    this.pagesGone(Math.ceil(size / PAGE_SIZE) * PAGE_SIZE, Infinity);
   }
 
   /** Tells the mappings of both descriptors that pages [from, to) were truncated or punched. */

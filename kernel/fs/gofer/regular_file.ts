@@ -14,6 +14,7 @@ import {
   O_DSYNC,
 } from "../../../ffi/abi/fcntl.ts";
 import type { Backing } from "../../mm/backing.ts";
+import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import { noteTransfer } from "../../vfs/transfers.ts";
@@ -25,7 +26,6 @@ import type { GoferRegular } from "./regular.ts";
 const MAX_SEGMENTS = 256;
 /** LIMIT: bytes of one host call. */
 const MAX_BYTES = 1 << 30;
-const PAGE = 4096;
 
 export class GoferFile extends OpenFile {
   override readonly inode: GoferRegular;
@@ -151,7 +151,8 @@ export class GoferFile extends OpenFile {
     const size = host.fileSize(this.file.fd);
     if (shifts) this.inode.pagesGone(offset, Infinity);
     else if ((mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0) {
-      const from = Math.ceil(offset / PAGE) * PAGE, to = Math.floor((offset + len) / PAGE) * PAGE;
+      const from = Math.ceil(offset / PAGE_SIZE) * PAGE_SIZE;
+      const to = Math.floor((offset + len) / PAGE_SIZE) * PAGE_SIZE;
       if (from < to) this.inode.pagesGone(from, to);
     }
     if (size >= 0 && (shifts || (mode & FALLOC_FL_KEEP_SIZE) === 0)) this.inode.onResized(size);
@@ -167,7 +168,7 @@ export class GoferFile extends OpenFile {
   }
 
   override cachedPages(from: number, to: number): number {
-    return Math.max(0, Math.min(to, Math.ceil(this.inode.size / PAGE)) - from);
+    return Math.max(0, Math.min(to, Math.ceil(this.inode.size / PAGE_SIZE)) - from);
   }
 
   override mmap(_writable: boolean, _shared: boolean): Backing | number {

@@ -9,11 +9,11 @@
 
 import { ENOMEM, ENOSPC } from "../../../ffi/abi/errno.ts";
 import { copy, fill } from "../../../ffi/mem/native_memory.ts";
+import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { FilePages, HOLE, type PageSink } from "./file_pages.ts";
 import type { TmpfsSpace } from "./space.ts";
 
-const PAGE = 4096;
 /** The most pages of one allocation. */
 const MAX_EXTENT = 512;
 
@@ -30,12 +30,14 @@ export class FileData implements PageSink {
   /** Reads bytes [offset, size) into the cursor: how many, or -EFAULT when none. HOT */
   read(io: IoCursor, offset: number, size: number): number {
     let left = Math.min(io.remaining, size - offset), done = 0;
-    let page = Math.floor(offset / PAGE), inPage = offset - page * PAGE;
+    let page = Math.floor(offset / PAGE_SIZE), inPage = offset - page * PAGE_SIZE;
     const pages = this.pages;
     while (left > 0) {
-      const run = pages.run(page, Math.ceil((inPage + left) / PAGE));
-      const n = Math.min(left, run * PAGE - inPage), frame = pages.runFrame;
-      const r = frame === HOLE ? io.putZeros(n) : io.putHost(this.base + frame * PAGE + inPage, n);
+      const run = pages.run(page, Math.ceil((inPage + left) / PAGE_SIZE));
+      const n = Math.min(left, run * PAGE_SIZE - inPage), frame = pages.runFrame;
+      const r = frame === HOLE
+        ? io.putZeros(n)
+        : io.putHost(this.base + frame * PAGE_SIZE + inPage, n);
       if (r < 0) return done > 0 ? done : r;
       done += r;
       if (r < n) return done;
@@ -52,10 +54,10 @@ export class FileData implements PageSink {
    */
   write(io: IoCursor, offset: number, len: number): number {
     let left = len, done = 0;
-    let page = Math.floor(offset / PAGE), inPage = offset - page * PAGE;
+    let page = Math.floor(offset / PAGE_SIZE), inPage = offset - page * PAGE_SIZE;
     const pages = this.pages;
     while (left > 0) {
-      const wanted = Math.ceil((inPage + left) / PAGE);
+      const wanted = Math.ceil((inPage + left) / PAGE_SIZE);
       let run = pages.run(page, wanted), frame = pages.runFrame;
       const isNew = frame === HOLE;
       if (isNew) {
@@ -63,10 +65,10 @@ export class FileData implements PageSink {
         if (run < 0) return done > 0 ? done : run;
         frame = pages.get(page);
       }
-      const n = Math.min(left, run * PAGE - inPage);
-      const r = io.takeHost(this.base + frame * PAGE + inPage, n);
+      const n = Math.min(left, run * PAGE_SIZE - inPage);
+      const r = io.takeHost(this.base + frame * PAGE_SIZE + inPage, n);
       if (isNew && r < n) {
-        const used = r <= 0 ? 0 : Math.ceil((inPage + r) / PAGE);
+        const used = r <= 0 ? 0 : Math.ceil((inPage + r) / PAGE_SIZE);
         pages.clear(page + used, page + run, this);
       }
       if (r < 0) return done > 0 ? done : r;
@@ -89,7 +91,7 @@ export class FileData implements PageSink {
       const off = this.space.frames.alloc(n);
       if (off < 0) continue;
       if (n < room) this.space.givePages(room - n);
-      this.pages.fill(page, off / PAGE, n);
+      this.pages.fill(page, off / PAGE_SIZE, n);
       return n;
     }
     this.space.givePages(room);
@@ -99,7 +101,7 @@ export class FileData implements PageSink {
   /** Fills all holes of pages [from, to): 0, or -errno after undoing it. */
   reserve(from: number, to: number): number {
     // A range larger than the arena fails before a page is taken, as in shmem_fallocate.
-    if (to - from > this.space.frames.arena.size / PAGE) return -ENOSPC;
+    if (to - from > this.space.frames.arena.size / PAGE_SIZE) return -ENOSPC;
     const filled: number[] = [];
     for (let page = from; page < to;) {
       let run = this.pages.run(page, to - page);
@@ -120,27 +122,27 @@ export class FileData implements PageSink {
 
   /** Zeroes bytes [from, to); whole pages become holes. `to` Infinity: to the end. */
   punch(from: number, to: number): void {
-    const first = Math.ceil(from / PAGE), last = Math.floor(to / PAGE);
+    const first = Math.ceil(from / PAGE_SIZE), last = Math.floor(to / PAGE_SIZE);
     if (first > last) {
       this.zero(from, to);
       return;
     }
-    this.zero(from, first * PAGE);
+    this.zero(from, first * PAGE_SIZE);
     this.pages.clear(first, last, this);
-    if (to !== Infinity) this.zero(last * PAGE, to);
+    if (to !== Infinity) this.zero(last * PAGE_SIZE, to);
   }
 
   /** Zeroes bytes within one page, unless it is a hole. */
   private zero(from: number, to: number): void {
     if (from >= to) return;
-    const page = Math.floor(from / PAGE), frame = this.pages.get(page);
-    if (frame !== HOLE) fill(this.base + frame * PAGE + from - page * PAGE, 0, to - from);
+    const page = Math.floor(from / PAGE_SIZE), frame = this.pages.get(page);
+    if (frame !== HOLE) fill(this.base + frame * PAGE_SIZE + from - page * PAGE_SIZE, 0, to - from);
   }
 
   /** The arena offset of a page, or -1 for a hole. */
   frame(page: number): number {
     const frame = this.pages.get(page);
-    return frame === HOLE ? -1 : frame * PAGE;
+    return frame === HOLE ? -1 : frame * PAGE_SIZE;
   }
 
   /**
@@ -150,12 +152,12 @@ export class FileData implements PageSink {
   copyTo(hostAddr: number, offset: number, len: number): number {
     let done = 0;
     while (done < len) {
-      const at = offset + done, page = Math.floor(at / PAGE), inPage = at - page * PAGE;
-      const run = this.pages.run(page, Math.ceil((inPage + len - done) / PAGE));
-      const n = Math.min(len - done, run * PAGE - inPage), frame = this.pages.runFrame;
+      const at = offset + done, page = Math.floor(at / PAGE_SIZE), inPage = at - page * PAGE_SIZE;
+      const run = this.pages.run(page, Math.ceil((inPage + len - done) / PAGE_SIZE));
+      const n = Math.min(len - done, run * PAGE_SIZE - inPage), frame = this.pages.runFrame;
       const r = frame === HOLE
         ? fill(hostAddr + done, 0, n)
-        : copy(hostAddr + done, this.base + frame * PAGE + inPage, n);
+        : copy(hostAddr + done, this.base + frame * PAGE_SIZE + inPage, n);
       done += r;
       if (r < n) break;
     }
@@ -164,7 +166,7 @@ export class FileData implements PageSink {
 
   /** Called by PageMap: frees pages that left the map. */
   free(arenaPage: number, count: number): void {
-    this.space.frames.release(arenaPage * PAGE, count);
+    this.space.frames.release(arenaPage * PAGE_SIZE, count);
     this.space.givePages(count);
   }
 }

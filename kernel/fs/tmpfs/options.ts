@@ -1,8 +1,7 @@
 /** Parses the mount options of tmpfs(5), the comma-separated text of mount(2). */
 
 import { EINVAL } from "../../../ffi/abi/errno.ts";
-
-const PAGE = 4096;
+import { PAGE_SIZE } from "../../mm/frames.ts";
 
 /** The options that were given; a size or number of 0 means "no limit". */
 export interface TmpfsOptions {
@@ -59,7 +58,7 @@ function setOption(
         ? parseSize(value)
         : Math.floor(memoryBytes * Number(percent[1]) / 100);
       if (bytes < 0) return -EINVAL;
-      options.pages = Math.ceil(bytes / PAGE);
+      options.pages = Math.ceil(bytes / PAGE_SIZE);
       return 0;
     }
     case "nr_blocks":

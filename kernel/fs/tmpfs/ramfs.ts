@@ -8,11 +8,10 @@ import { EINVAL } from "../../../ffi/abi/errno.ts";
 import { RAMFS_MAGIC } from "../../../ffi/abi/statfs.ts";
 import type { Host } from "../../core/host.ts";
 import type { Credentials } from "../../cred/credentials.ts";
-import type { FrameAllocator } from "../../mm/frames.ts";
+import { type FrameAllocator, PAGE_SIZE } from "../../mm/frames.ts";
 import type { StatFs } from "../../vfs/inode.ts";
 import { TmpfsFs } from "./tmpfs.ts";
 
-const PAGE = 4096;
 const DEFAULT_MODE = 0o755;
 
 export class RamFs extends TmpfsFs {
@@ -52,7 +51,7 @@ export class RamFs extends TmpfsFs {
 
   override statfs(out: StatFs): number {
     out.type = RAMFS_MAGIC;
-    out.blockSize = PAGE;
+    out.blockSize = PAGE_SIZE;
     out.nameMax = 255;
     out.fsid = this.dev;
     return 0;

@@ -22,6 +22,7 @@ import { S_IFREG } from "../../../ffi/abi/stat.ts";
 import { SEEK_DATA } from "../../../ffi/abi/fs.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { Backing } from "../../mm/backing.ts";
+import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { FileData } from "./file_data.ts";
@@ -29,11 +30,10 @@ import { TmpfsFile } from "./regular_file.ts";
 import type { TmpfsSpace } from "./space.ts";
 import { TmpfsInode } from "./tmpfs_inode.ts";
 
-const PAGE = 4096;
 const ALL_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE |
   F_SEAL_EXEC;
 /** LIMIT: as far as numbers are exact. */
-export const MAX_FILE_BYTES: number = Number.MAX_SAFE_INTEGER - PAGE;
+export const MAX_FILE_BYTES: number = Number.MAX_SAFE_INTEGER - PAGE_SIZE;
 
 export class TmpfsRegular extends TmpfsInode {
   readonly data: FileData;
@@ -67,7 +67,7 @@ export class TmpfsRegular extends TmpfsInode {
 
   /** Sets st_blocks by the pages. */
   updateBlocks(): void {
-    this.blocks = this.data.pages.count * (PAGE / 512);
+    this.blocks = this.data.pages.count * (PAGE_SIZE / 512);
   }
 
   /** The bytes that fit behind `at`. */
@@ -92,7 +92,7 @@ export class TmpfsRegular extends TmpfsInode {
     const shrinks = size < this.size;
     this.size = size;
     if (shrinks) {
-      this.tellPagesGone(Math.ceil(size / PAGE) * PAGE, Infinity);
+      this.tellPagesGone(Math.ceil(size / PAGE_SIZE) * PAGE_SIZE, Infinity);
       this.data.punch(size, Infinity);
       this.updateBlocks();
     }
@@ -139,7 +139,7 @@ export class TmpfsRegular extends TmpfsInode {
   private preallocate(mode: number, offset: number, end: number): number {
     const grows = end > this.size && (mode & FALLOC_FL_KEEP_SIZE) === 0;
     if (grows && (this.seals & F_SEAL_GROW) !== 0) return -EPERM;
-    const r = this.data.reserve(Math.floor(offset / PAGE), Math.ceil(end / PAGE));
+    const r = this.data.reserve(Math.floor(offset / PAGE_SIZE), Math.ceil(end / PAGE_SIZE));
     if (r === 0 && grows) this.size = end;
     return r;
   }
@@ -156,13 +156,14 @@ export class TmpfsRegular extends TmpfsInode {
     if ((this.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
     if (!keeps && end > this.size && (this.seals & F_SEAL_GROW) !== 0) return -EPERM;
     this.dropPages(offset, end);
-    const r = this.data.reserve(Math.floor(offset / PAGE), Math.ceil(end / PAGE));
+    const r = this.data.reserve(Math.floor(offset / PAGE_SIZE), Math.ceil(end / PAGE_SIZE));
     if (r === 0 && !keeps && end > this.size) this.size = end;
     return r;
   }
 
   private dropPages(offset: number, end: number): void {
-    const from = Math.ceil(offset / PAGE) * PAGE, to = Math.floor(end / PAGE) * PAGE;
+    const from = Math.ceil(offset / PAGE_SIZE) * PAGE_SIZE;
+    const to = Math.floor(end / PAGE_SIZE) * PAGE_SIZE;
     if (from < to) this.tellPagesGone(from, to);
     this.data.punch(offset, end);
   }
@@ -173,7 +174,7 @@ export class TmpfsRegular extends TmpfsInode {
     if (offset + len >= this.size) return -EINVAL;
     this.tellPagesGone(offset, Infinity);
     this.data.punch(offset, offset + len);
-    this.data.pages.shift((offset + len) / PAGE, -len / PAGE);
+    this.data.pages.shift((offset + len) / PAGE_SIZE, -len / PAGE_SIZE);
     this.size -= len;
     return 0;
   }
@@ -184,14 +185,14 @@ export class TmpfsRegular extends TmpfsInode {
     if (offset >= this.size) return -EINVAL;
     if (this.size + len > MAX_FILE_BYTES) return -EFBIG;
     this.tellPagesGone(offset, Infinity);
-    this.data.pages.shift(offset / PAGE, len / PAGE);
+    this.data.pages.shift(offset / PAGE_SIZE, len / PAGE_SIZE);
     this.size += len;
     return 0;
   }
 
   private checkShift(offset: number, len: number): number {
     if ((this.seals & ~F_SEAL_SEAL) !== 0) return -EPERM;
-    return offset % PAGE !== 0 || len % PAGE !== 0 ? -EINVAL : 0;
+    return offset % PAGE_SIZE !== 0 || len % PAGE_SIZE !== 0 ? -EINVAL : 0;
   }
 
   /** lseek(2) SEEK_DATA and SEEK_HOLE: the offset, or -ENXIO. */
@@ -199,14 +200,14 @@ export class TmpfsRegular extends TmpfsInode {
     if (offset < 0 || offset >= this.size) return -ENXIO;
     if (this.space.isRam) return whence === SEEK_DATA ? offset : this.size;
     const pages = this.data.pages;
-    let page = Math.floor(offset / PAGE);
+    let page = Math.floor(offset / PAGE_SIZE);
     if (whence === SEEK_DATA) {
       const found = pages.nextData(page);
-      if (found < 0 || found * PAGE >= this.size) return -ENXIO;
-      return Math.max(offset, found * PAGE);
+      if (found < 0 || found * PAGE_SIZE >= this.size) return -ENXIO;
+      return Math.max(offset, found * PAGE_SIZE);
     }
     while (pages.get(page) >= 0) page++;
-    return Math.min(this.size, Math.max(offset, page * PAGE));
+    return Math.min(this.size, Math.max(offset, page * PAGE_SIZE));
   }
 
   /**

@@ -9,13 +9,12 @@ import {
   FALLOC_FL_PUNCH_HOLE,
 } from "../../../ffi/abi/fcntl.ts";
 import { Backing } from "../../mm/backing.ts";
+import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { touchFileAtime } from "../../vfs/atime.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import { mountedText } from "../../vfs/pathname.ts";
 import type { TmpfsRegular } from "./regular.ts";
-
-const PAGE = 4096;
 
 export class TmpfsFile extends OpenFile {
   readonly inode: TmpfsRegular;
@@ -131,12 +130,12 @@ export class TmpfsBacking extends Backing {
    */
   override frame(offset: number, write: boolean): number {
     if (offset >= this.inode.size) return -EFAULT;
-    const frame = this.inode.frameFor(offset / PAGE, write);
+    const frame = this.inode.frameFor(offset / PAGE_SIZE, write);
     return frame >= -1 ? frame : frame === -ENOMEM ? -ENOMEM : -EFAULT;
   }
 
   override contiguous(offset: number, _frame: number, maxPages: number): number {
-    return this.inode.data.pages.run(offset / PAGE, Math.max(1, maxPages));
+    return this.inode.data.pages.run(offset / PAGE_SIZE, Math.max(1, maxPages));
   }
 
   override punch(offset: number, len: number): number {

@@ -14,14 +14,12 @@ import { TMPFS_BYTES, TMPFS_INODES } from "../../core/quota.ts";
 import type { Host } from "../../core/host.ts";
 import { type Credentials, rootCredentials } from "../../cred/credentials.ts";
 import { NO_ID } from "../../cred/user_namespace.ts";
-import type { FrameAllocator } from "../../mm/frames.ts";
+import { type FrameAllocator, PAGE_SIZE } from "../../mm/frames.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import { parseTmpfsOptions, type TmpfsOptions } from "./options.ts";
 import type { DirEntry } from "./dir_entries.ts";
 import { TmpfsDirectory } from "./directory.ts";
 import type { TmpfsSpace } from "./space.ts";
-
-const PAGE = 4096;
 
 const ROOT = rootCredentials();
 
@@ -55,7 +53,7 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
     this.type = type;
     this.frames = frames;
     this.host = host;
-    const pages = Math.floor(host.memoryBytes / PAGE);
+    const pages = Math.floor(host.memoryBytes / PAGE_SIZE);
     this.defaultPages = Math.floor(pages / 2);
     this.defaultInodes = Math.min(TMPFS_INODES.limit, Math.floor(pages / 2));
     this.maxPages = limitOf(options.pages, this.defaultPages);
@@ -116,7 +114,7 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
 
   override statfs(out: StatFs): number {
     out.type = TMPFS_MAGIC;
-    out.blockSize = PAGE;
+    out.blockSize = PAGE_SIZE;
     out.nameMax = 255;
     out.fsid = this.dev;
     const hasSize = this.maxPages !== Infinity, hasInodes = this.maxInodes !== Infinity;
