@@ -5,13 +5,13 @@
 
 import { EINVAL, EIO, ENOEXEC } from "../../ffi/abi/errno.ts";
 import * as E from "../../ffi/abi/elf.ts";
+import { PATH_MAX } from "../../ffi/abi/fs.ts";
 import { bytesToString } from "../core/bytes.ts";
 import { PAGE_SIZE } from "../mm/frames.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 import type { FileReader } from "./file_reader.ts";
 
 const MAX_HEADERS_BYTES = 65536;
-const PATH_MAX = 4096;
 /** Addresses and sizes from here on are refused. */
 const HUGE = 2 ** 47;
 const TWO32 = 0x100000000;

@@ -4,13 +4,13 @@
  */
 
 import * as fcntl from "../../ffi/abi/fcntl.ts";
+import { PATH_MAX } from "../../ffi/abi/fs.ts";
 import * as mman from "../../ffi/abi/mman.ts";
 import { bytesToString } from "../core/bytes.ts";
 import type { Task } from "../task/task.ts";
 
 /** LIMIT: bytes of a string or buffer that are shown. */
 const MAX_SHOWN = 32;
-const PATH_MAX = 4096;
 
 const PROT: readonly (readonly [string, number])[] = [
   ["PROT_READ", 1],

@@ -9,13 +9,13 @@
  */
 
 import { ENAMETOOLONG, ENOENT } from "../../ffi/abi/errno.ts";
+import { NAME_MAX } from "../../ffi/abi/fs.ts";
 import type { DeferredWork, Job } from "../core/deferred_work.ts";
 import { Dentry } from "./dentry.ts";
 import type { FileSystem, Inode } from "./inode.ts";
 
 /** LIMIT: dentries kept for names that are not in use. */
 const MAX_UNUSED = 65536;
-const NAME_MAX = 255;
 /**
  * Dentries that one call of `prune` looks at. It runs with every operation, so it need not reach
  * the bound at once.

@@ -9,10 +9,9 @@
 
 import { EBADF, EINVAL, EMFILE, ENFILE } from "../../ffi/abi/errno.ts";
 import type { Account } from "../core/account.ts";
+import { O_PATH } from "../../ffi/abi/fcntl.ts";
 import { FD_SLOTS, OPEN_FILES } from "../core/quota.ts";
 import type { OpenFile } from "./open_file.ts";
-
-const O_PATH = 0o10000000;
 
 /** LIMIT: /proc/sys/fs/nr_open. */
 export const NR_OPEN = 1048576;

@@ -8,14 +8,13 @@
  */
 
 import { FAN_OPEN_EXEC, FAN_RENAME } from "../../ffi/abi/fanotify.ts";
+import { O_PATH } from "../../ffi/abi/fcntl.ts";
 import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, IN_ISDIR, IN_OPEN } from "../../ffi/abi/inotify.ts";
-import { S_IFDIR, S_IFMT } from "../../ffi/abi/stat.ts";
+import { isDirectory } from "./access.ts";
 import type { Dentry, Mount } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 import { FileEvent, hasWideMarks, type Mark, notifyMarks } from "./marks.ts";
 import type { OpenFile } from "./open_file.ts";
-
-const O_PATH = 0o10000000;
 
 /** The watches of one inode. */
 export abstract class InodeWatches {
@@ -48,7 +47,7 @@ export function notifyEntry(
 ): void {
   const inode = dir.inode;
   if (inode === null || (inode.watches === null && !hasWideMarks(null, child.fs))) return;
-  const full = isDir(child) ? mask | IN_ISDIR : mask;
+  const full = isDirectory(child) ? mask | IN_ISDIR : mask;
   if (inode.watches !== null) inode.watches.notify(full, cookie, name, false);
   notifyMarks(new FileEvent(full, null, child, dentry, dir, name));
 }
@@ -66,7 +65,7 @@ export function notifyRename(
     (dir.inode !== null && dir.inode.watches !== null) ||
     (newDir.inode !== null && newDir.inode.watches !== null);
   if (!isWatched) return;
-  const mask = isDir(child) ? FAN_RENAME | IN_ISDIR : FAN_RENAME;
+  const mask = isDirectory(child) ? FAN_RENAME | IN_ISDIR : FAN_RENAME;
   notifyMarks(new FileEvent(mask, null, child, dentry, dir, name, newDir, newName));
 }
 
@@ -82,7 +81,9 @@ export function notifyInodes(dir: Inode | null, file: Inode | null, name: string
  */
 export function notifySelf(inode: Inode, mask: number, dentry: Dentry | null): void {
   if (inode.watches === null && !hasWideMarks(null, inode.fs)) return;
-  notifyMarks(new FileEvent(isDir(inode) ? mask | IN_ISDIR : mask, null, inode, dentry, null, ""));
+  notifyMarks(
+    new FileEvent(isDirectory(inode) ? mask | IN_ISDIR : mask, null, inode, dentry, null, ""),
+  );
   if (inode.watches !== null) inode.watches.notify(mask, 0, null, false);
 }
 
@@ -98,7 +99,7 @@ export function notify(mount: Mount | null, dentry: Dentry, mask: number): void 
     inode.watches === null && (above === null || above.watches === null) &&
     !hasWideMarks(mount, inode.fs)
   ) return;
-  notifyPath(mount, dentry, inode, isDir(inode) ? mask | IN_ISDIR : mask);
+  notifyPath(mount, dentry, inode, isDirectory(inode) ? mask | IN_ISDIR : mask);
 }
 
 function notifyPath(mount: Mount | null, dentry: Dentry, inode: Inode, mask: number): void {
@@ -125,8 +126,4 @@ export function notifyOpen(file: OpenFile, isProgram: boolean = false): void {
 export function notifyClose(file: OpenFile): void {
   if ((file.flags & O_PATH) !== 0) return;
   notifyFile(file, file.canWrite ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
-}
-
-function isDir(inode: Inode): boolean {
-  return (inode.mode & S_IFMT) === S_IFDIR;
 }

@@ -7,6 +7,7 @@
  * inode.ts.
  */
 
+import { O_ACCMODE, O_APPEND, O_NONBLOCK, O_PATH, O_RDWR, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import type { DeferredWork, Job } from "../core/deferred_work.ts";
 import type { Account } from "../core/account.ts";
 import { EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from "../../ffi/abi/errno.ts";
@@ -27,13 +28,6 @@ export const POLLRDNORM = 0x40,
   POLLWRNORM = 0x100,
   POLLWRBAND = 0x200,
   POLLRDHUP = 0x2000;
-
-const O_ACCMODE = 3,
-  O_WRONLY = 1,
-  O_RDWR = 2,
-  O_APPEND = 0o2000,
-  O_NONBLOCK = 0o4000,
-  O_PATH = 0o10000000;
 
 /**
  * An entry of `OpenFile.watchers`. The list is linked both ways, because there may be 10^6 entries

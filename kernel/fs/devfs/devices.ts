@@ -37,6 +37,10 @@ export const NULL_MINOR = 3,
 export const MISC_MAJOR = 10;
 export const USERFAULTFD_MINOR = 257;
 
+/** The major number of /dev/tty, /dev/console and /dev/ptmx, and their minor numbers. */
+export const TTYAUX_MAJOR = 5;
+export const TTY_MINOR = 0, CONSOLE_MINOR = 1, PTMX_MINOR = 2;
+
 /** Registers the memory devices with a kernel's special files. */
 export function registerMemoryDevices(special: SpecialFiles, host: Host, sink: LogSink): void {
   special.registerCharacter(MEM_MAJOR, NULL_MINOR, new NullOpener());

@@ -22,14 +22,12 @@ import {
   MISC_MAJOR,
   NULL_MINOR,
   RANDOM_MINOR,
+  TTY_MINOR,
+  TTYAUX_MAJOR,
   URANDOM_MINOR,
   USERFAULTFD_MINOR,
   ZERO_MINOR,
 } from "./devices.ts";
-
-/** The major number of /dev/tty, /dev/console and /dev/ptmx, and their minor numbers. */
-export const TTYAUX_MAJOR = 5;
-export const TTY_MINOR = 0, CONSOLE_MINOR = 1, PTMX_MINOR = 2;
 
 const LOOP_CONTROL = makedev(MISC_MAJOR, LOOP_CONTROL_MINOR);
 

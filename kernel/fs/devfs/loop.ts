@@ -21,9 +21,9 @@ import type { Inode } from "../../vfs/inode.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import type { SpecialFiles, SpecialOpener } from "../../vfs/special_files.ts";
 import { ANY_MINOR } from "../../vfs/special_files.ts";
+import { MISC_MAJOR } from "./devices.ts";
 
 export const LOOP_MAJOR = 7, LOOP_CONTROL_MINOR = 237;
-const MISC_MAJOR = 10;
 /** The number of devices at the start (CONFIG_BLK_DEV_LOOP_MIN_COUNT). */
 export const FIRST_DEVICES = 8;
 /** LIMIT: loop devices, and their highest number. */

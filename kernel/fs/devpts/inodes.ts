@@ -32,12 +32,11 @@ import {
 } from "../../vfs/inode.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import type { InodeOpener } from "../../vfs/special_files.ts";
+import { PTMX_MINOR, TTYAUX_MAJOR } from "../devfs/devices.ts";
 import type { DevptsFs } from "./devpts_fs.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const ROOT_INO = 1, PTMX_INO = 2, FIRST_SLAVE_INO = 3;
-/** The device number of ptmx. */
-const TTYAUX_MAJOR = 5, PTMX_MINOR = 2;
 const CHARACTER = S_IFCHR >> 12, DIRECTORY = S_IFDIR >> 12;
 
 abstract class DevptsInode extends PlainInode {

@@ -5,12 +5,11 @@
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EIO, EPERM } from "../../../ffi/abi/errno.ts";
+import { SIGCONT, SIGHUP, SIGTTIN } from "../../../ffi/abi/signal.ts";
 import { ERESTARTSYS } from "../../core/result.ts";
 import type { TtySession } from "./hooks.ts";
 import type { Terminal } from "./terminal.ts";
 import { TerminalSettings } from "./termios.ts";
-
-export const SIGHUP = 1, SIGCONT = 18, SIGTTIN = 21, SIGTTOU = 22, SIGWINCH = 28;
 
 /**
  * Checks an operation that only the foreground group may do: a process of a background group is

@@ -1,17 +1,11 @@
 /** Tests of job_control.ts: sessions, the foreground group, hang-ups. */
 
+import { SIGTTIN, SIGTTOU } from "../../../ffi/abi/signal.ts";
 import { assertEquals } from "@std/assert";
 import { EAGAIN, EIO, EPERM } from "../../../ffi/abi/errno.ts";
 import { TOSTOP } from "../../../ffi/abi/termios.ts";
 import { ERESTARTSYS } from "../../core/result.ts";
-import {
-  acquireAtOpen,
-  checkForeground,
-  disassociate,
-  setControlling,
-  SIGTTIN,
-  SIGTTOU,
-} from "./job_control.ts";
+import { acquireAtOpen, checkForeground, disassociate, setControlling } from "./job_control.ts";
 import { resize } from "./terminal_ioctl.ts";
 import { TerminalLab, TestSession } from "./terminal_testing.ts";
 

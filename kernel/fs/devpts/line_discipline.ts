@@ -6,6 +6,7 @@
  * Neighbours: eraser.ts (erasing), output.ts (echoes and OPOST), terminal.ts (owns this object).
  */
 
+import { SIGINT, SIGQUIT, SIGTSTP } from "../../../ffi/abi/signal.ts";
 import * as T from "../../../ffi/abi/termios.ts";
 import { isControl, toLower } from "./char_class.ts";
 import { erase } from "./eraser.ts";
@@ -14,7 +15,6 @@ import type { Output } from "./output.ts";
 import type { TerminalSettings } from "./termios.ts";
 
 const BS = 8, TAB = 9, LF = 10, CR = 13, CARET = 94;
-const SIGINT = 2, SIGQUIT = 3, SIGTSTP = 20;
 
 /** What the discipline needs of its terminal. */
 export interface LineHost {

@@ -8,6 +8,7 @@ import type { Account } from "../../core/account.ts";
 import { EFAULT, EINVAL, EIO, EMFILE } from "../../../ffi/abi/errno.ts";
 import { O_CLOEXEC } from "../../../ffi/abi/fcntl.ts";
 import * as I from "../../../ffi/abi/ioctl.ts";
+import { SIGINT, SIGQUIT, SIGTSTP } from "../../../ffi/abi/signal.ts";
 import type { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
@@ -20,8 +21,6 @@ import type { OpenFile } from "../../vfs/open_file.ts";
 import type { SlaveInode } from "./inodes.ts";
 import { TerminalFile } from "./terminal_file.ts";
 import { resize, terminalIoctl } from "./terminal_ioctl.ts";
-
-const SIGINT = 2, SIGQUIT = 3, SIGTSTP = 20;
 
 export class MasterFile extends TerminalFile {
   override readonly isMaster = true;

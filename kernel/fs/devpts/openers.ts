@@ -14,16 +14,13 @@ import { type Mount, Path } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { InodeOpener, type SpecialFiles, type SpecialOpener } from "../../vfs/special_files.ts";
+import { CONSOLE_MINOR, PTMX_MINOR, TTY_MINOR, TTYAUX_MAJOR } from "../devfs/devices.ts";
 import type { TerminalHooks } from "./hooks.ts";
 import { DevptsRoot, SlaveInode } from "./inodes.ts";
 import { acquireAtOpen } from "./job_control.ts";
 import { MasterFile } from "./master_file.ts";
 import { SlaveFile } from "./slave_file.ts";
 import { Terminal } from "./terminal.ts";
-
-/** The major number of /dev/tty, /dev/console and /dev/ptmx, and their minor numbers. */
-const TTYAUX_MAJOR = 5;
-const TTY_MINOR = 0, CONSOLE_MINOR = 1, PTMX_MINOR = 2;
 
 /** The state of a sandbox's terminals besides its devpts mounts. */
 export class Terminals {

@@ -7,6 +7,7 @@
 import type { Account } from "../../core/account.ts";
 import { EAGAIN, EIO, ENOTTY } from "../../../ffi/abi/errno.ts";
 import { TIOCSPGRP } from "../../../ffi/abi/ioctl.ts";
+import { SIGTTIN, SIGTTOU } from "../../../ffi/abi/signal.ts";
 import { TOSTOP, VMIN, VTIME } from "../../../ffi/abi/termios.ts";
 import type { Host } from "../../core/host.ts";
 import type { WaitQueue } from "../../core/wait.ts";
@@ -14,7 +15,7 @@ import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { POLLERR, POLLHUP } from "../../vfs/open_file.ts";
-import { checkForeground, SIGTTIN, SIGTTOU } from "./job_control.ts";
+import { checkForeground } from "./job_control.ts";
 import { READABLE, type Terminal, WRITABLE } from "./terminal.ts";
 import { TerminalFile } from "./terminal_file.ts";
 import { terminalIoctl } from "./terminal_ioctl.ts";

@@ -7,17 +7,11 @@
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EFAULT, EINVAL, EIO, ENOTTY, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/ioctl.ts";
+import { SIGTTOU, SIGWINCH } from "../../../ffi/abi/signal.ts";
 import { majorOf, minorOf } from "../../../ffi/abi/stat.ts";
 import { CLOCAL, N_TTY, VSTART, VSTOP, Winsize } from "../../../ffi/abi/termios.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
-import {
-  checkForeground,
-  disassociate,
-  hangUp,
-  setControlling,
-  SIGTTOU,
-  SIGWINCH,
-} from "./job_control.ts";
+import { checkForeground, disassociate, hangUp, setControlling } from "./job_control.ts";
 import type { Terminal } from "./terminal.ts";
 import type { TerminalFile } from "./terminal_file.ts";
 import { TerminalSettings, TERMIO, TERMIOS, TERMIOS2, TERMIOS_SIZES } from "./termios.ts";

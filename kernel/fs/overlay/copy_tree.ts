@@ -8,10 +8,11 @@ import type { Account } from "../../core/account.ts";
 import { ENOTDIR, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
+import { isDirectory } from "../../vfs/access.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { copyBetween, CopyBuffer } from "./copy_data.ts";
 import { copyAttributes, copyXattrs, makeLike } from "./copy_up.ts";
-import { isDir, listLayer } from "./layers.ts";
+import { listLayer } from "./layers.ts";
 
 /** LIMIT: how deep directories may be nested; deeper ones are copied empty. */
 const MAX_DEPTH = 256;
@@ -23,7 +24,7 @@ export function copyTree(
   to: Inode,
   frames: FrameAllocator,
 ): number {
-  if (!isDir(from)) return -ENOTDIR;
+  if (!isDirectory(from)) return -ENOTDIR;
   const buffer = new CopyBuffer(account, frames);
   const r = copyInto(from, to, buffer, 0);
   buffer.release();

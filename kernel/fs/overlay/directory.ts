@@ -10,12 +10,13 @@ import { EEXIST, EINVAL, ENOENT, ENOTEMPTY, EPERM, EROFS } from "../../../ffi/ab
 import { S_IFCHR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import { MAY_EXEC } from "../../cred/permission.ts";
+import { isDirectory } from "../../vfs/access.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { COPY_META } from "./copy_up.ts";
 import { OverlayDirFile } from "./dir_file.ts";
-import { isDir, isOpaque, isWhiteout, listLayer, markOpaque } from "./layers.ts";
+import { isOpaque, isWhiteout, listLayer, markOpaque } from "./layers.ts";
 import { OverlayInode } from "./overlay_inode.ts";
 import { linkInUpper, renameInOverlay } from "./rename.ts";
 
@@ -65,10 +66,10 @@ export class OverlayDirectory extends OverlayInode {
     const known = this.fs.findByUpper(upper);
     if (known !== null) return this.withEntry(known, name);
     let lower: Inode | null = null;
-    if (isDir(upper) && !isOpaque(upper)) {
+    if (isDirectory(upper) && !isOpaque(upper)) {
       const below = this.lowerEntry(name);
       if (typeof below === "number") return below;
-      if (below !== null && isDir(below)) lower = below;
+      if (below !== null && isDirectory(below)) lower = below;
     }
     return this.fs.intern(upper, lower, this, name);
   }
@@ -177,7 +178,7 @@ export class OverlayDirectory extends OverlayInode {
       this.restoreWhiteout(name, hidden !== null);
       return upper;
     }
-    if (isDir(upper) && hidden !== null) markOpaque(upper);
+    if (isDirectory(upper) && hidden !== null) markOpaque(upper);
     const inode = this.fs.intern(upper, null, this, name);
     this.onNamesChanged();
     return inode;
@@ -267,11 +268,13 @@ export class OverlayDirectory extends OverlayInode {
     if (there === null) {
       const whiteout = this.upper!.mknod(name, S_IFCHR, 0, 0, 0, this.fs.account);
       if (typeof whiteout === "number") return whiteout;
-      if (!isDir(target)) target.extraLinks--;
+      if (!isDirectory(target)) target.extraLinks--;
       return 0;
     }
     target.keepUpper();
-    const removed = isDir(there) ? this.upper!.rmdir(name, there) : this.upper!.unlink(name, there);
+    const removed = isDirectory(there)
+      ? this.upper!.rmdir(name, there)
+      : this.upper!.unlink(name, there);
     if (removed < 0 || covers === 0) return removed;
     const whiteout = this.upper!.mknod(name, S_IFCHR, 0, 0, 0, this.fs.account);
     return typeof whiteout === "number" ? whiteout : 0;

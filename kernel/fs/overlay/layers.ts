@@ -7,7 +7,8 @@
 
 import type { Account } from "../../core/account.ts";
 import { EAGAIN, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
-import { S_IFCHR, S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
+import { O_DIRECTORY, O_RDONLY } from "../../../ffi/abi/fcntl.ts";
+import { S_IFCHR, S_IFMT } from "../../../ffi/abi/stat.ts";
 import { type Credentials, rootCredentials } from "../../cred/credentials.ts";
 import { Dentry } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
@@ -19,7 +20,6 @@ import type { OpenFile } from "../../vfs/open_file.ts";
  */
 const PREFIXES = ["trusted.overlay.", "user.overlay."] as const;
 const OPAQUE = "opaque";
-const O_RDONLY = 0, O_DIRECTORY = 0o200000;
 
 /**
  * The credentials that layers are used with: root's. `mayUse` of overlay_fs.ts checks those of the
@@ -29,10 +29,6 @@ export const LAYER_CRED: Credentials = rootCredentials();
 
 export function isWhiteout(inode: Inode): boolean {
   return (inode.mode & S_IFMT) === S_IFCHR && inode.rdev === 0;
-}
-
-export function isDir(inode: Inode): boolean {
-  return (inode.mode & S_IFMT) === S_IFDIR;
 }
 
 /** Whether a directory hides the lower one. */

@@ -5,6 +5,7 @@
  */
 
 import { EINVAL, ELOOP, ENOTDIR, EROFS } from "../../../ffi/abi/errno.ts";
+import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import { isDirectory, wantWrite } from "../../vfs/access.ts";
 import type { Caller } from "../../vfs/caller.ts";
@@ -14,7 +15,6 @@ import { findAt } from "../../vfs/status.ts";
 import { OverlayDirectory } from "./directory.ts";
 import { OverlayFs } from "./overlay_fs.ts";
 
-const AT_FDCWD = -100;
 /** LIMIT: lower directories of one overlay (Linux: 500). */
 const MAX_LOWER = 128;
 /**

@@ -14,13 +14,12 @@ import { EOVERFLOW } from "../../../ffi/abi/errno.ts";
 import { OVERLAYFS_SUPER_MAGIC } from "../../../ffi/abi/statfs.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import { MAY_READ } from "../../cred/permission.ts";
-import { inodePermission } from "../../vfs/access.ts";
+import { inodePermission, isDirectory } from "../../vfs/access.ts";
 import { type Dentry, dropPath, type Path } from "../../vfs/dentry.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import { CopyBuffer } from "./copy_data.ts";
 import { OverlayDirectory } from "./directory.ts";
-import { isDir } from "./layers.ts";
 import { OverlayNode } from "./node.ts";
 import type { OverlayInode } from "./overlay_inode.ts";
 
@@ -159,10 +158,10 @@ export class OverlayFs extends FileSystem {
       const known = this.byLower.get(lower);
       if (known !== undefined) return known;
     }
-    const ino = lower !== null && (upper === null || isDir(upper))
+    const ino = lower !== null && (upper === null || isDirectory(upper))
       ? this.lowerIno(lower.ino, lower.dev)
       : upper!.ino + UPPER_INO_BASE;
-    const inode = isDir(upper ?? lower!)
+    const inode = isDirectory(upper ?? lower!)
       ? new OverlayDirectory(this, ino, upper, lower, parent, name)
       : new OverlayNode(this, ino, upper, lower, parent, name);
     if (upper !== null) this.byUpper.set(upper, inode);

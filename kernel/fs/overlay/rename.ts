@@ -7,10 +7,11 @@
 import { EINVAL, ENOENT, EXDEV } from "../../../ffi/abi/errno.ts";
 import { RENAME_EXCHANGE, RENAME_WHITEOUT } from "../../../ffi/abi/fcntl.ts";
 import { S_IFCHR } from "../../../ffi/abi/stat.ts";
+import { isDirectory } from "../../vfs/access.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { COPY_META, copyUpAgain } from "./copy_up.ts";
 import type { OverlayDirectory } from "./directory.ts";
-import { isDir, isWhiteout, markOpaque } from "./layers.ts";
+import { isWhiteout, markOpaque } from "./layers.ts";
 import type { OverlayInode } from "./overlay_inode.ts";
 
 export function renameInOverlay(
@@ -41,7 +42,7 @@ export function renameInOverlay(
  */
 function copyUpAs(dir: OverlayDirectory, name: string, inode: OverlayInode): number {
   let r = inode.copyUp(COPY_META);
-  if (r < 0 || isDir(inode)) return r;
+  if (r < 0 || isDirectory(inode)) return r;
   const there = dir.upperEntry(name);
   if (there !== null) return typeof there === "number" ? there : 0;
   r = dir.copyUp(COPY_META);
@@ -62,7 +63,7 @@ export function linkInUpper(dir: OverlayDirectory, name: string, inode: OverlayI
  * again.
  */
 function mustStay(inode: OverlayInode): boolean {
-  return inode.fs.isPersistent && isDir(inode) && inode.lower !== null;
+  return inode.fs.isPersistent && isDirectory(inode) && inode.lower !== null;
 }
 
 function exchangeNames(
@@ -127,7 +128,7 @@ function moveName(
 }
 
 function asDirectory(inode: OverlayInode | null): OverlayDirectory | null {
-  return inode !== null && isDir(inode) ? inode as OverlayDirectory : null;
+  return inode !== null && isDirectory(inode) ? inode as OverlayDirectory : null;
 }
 
 /** Records that `target` was replaced; `wasLower`: only the lower layer had this name of it. */
@@ -148,7 +149,7 @@ function onNameReplaced(
  * merge them.
  */
 function hideBelow(dir: OverlayDirectory, name: string, inode: OverlayInode): void {
-  if (!isDir(inode) || inode.lower !== null || inode.upper === null) return;
+  if (!isDirectory(inode) || inode.lower !== null || inode.upper === null) return;
   if (dir.needsWhiteout(name) > 0) markOpaque(inode.upper);
 }
 
