@@ -22,7 +22,7 @@ function iovec(mm: MemoryManager, at: number, parts: [number, number][]): void {
   });
 }
 
-Deno.test("scalars cross pages, and faults are told apart from values", () => {
+Deno.test("scalars cross pages, and faults differ from values", () => {
   const lab = new MemoryLab(), mm = lab.newManager();
   const a = mm.mmap(0, 2 * PAGE, RW, ANON, null, 0), edge = a + PAGE - 3;
   assertEquals(mm.store64(edge, 0x1122334455667), 0);

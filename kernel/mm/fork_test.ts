@@ -64,7 +64,7 @@ Deno.test("to copy what was never touched costs no memory", () => {
   lab.close();
 });
 
-Deno.test("who writes on moves 64 KiB, then more at a time, and extents merge again", () => {
+Deno.test("a sequential writer moves 64 KiB, then more at a time, and extents merge again", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), guest = new GuestSimulator(mm);
   const a = mm.mmap(0x10000000000, 2 * MIB, RW, ANON, null, 0);
   const child = forked(mm);
@@ -75,7 +75,7 @@ Deno.test("who writes on moves 64 KiB, then more at a time, and extents merge ag
   lab.close();
 });
 
-Deno.test("who writes on into another area moves no more than a shadow has room for", () => {
+Deno.test("a writer that enters another area moves no more than a shadow has room for", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), guest = new GuestSimulator(mm);
   const shadowEnd = 0x10000000000, from = shadowEnd - 5 * MIB / 4, between = shadowEnd - MIB / 4;
   const to = shadowEnd + MIB;
@@ -241,7 +241,7 @@ Deno.test("madvise gives memory back in place", () => {
   lab.close();
 });
 
-Deno.test("what both sides write at once is copied, so that nobody faults", () => {
+Deno.test("pages that both sides write at once are copied by fork: neither side faults", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), guest = new GuestSimulator(mm);
   setUpStack(mm, 512 * 1024, RW);
   const sp = mm.layout.stackTop - 100_000;

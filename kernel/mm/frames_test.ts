@@ -83,7 +83,7 @@ Deno.test("a released frame waits until its space has acknowledged", () => {
   arena.close();
 });
 
-Deno.test("who released a frame is no longer charged for it, though it waits", () => {
+Deno.test("a released frame is not charged any more, though it waits", () => {
   const arena = Arena.create(4 * MIB, 0),
     frames = new FrameAllocator(arena),
     charged = new Set<number>();
@@ -109,7 +109,7 @@ Deno.test("who released a frame is no longer charged for it, though it waits", (
   arena.close();
 });
 
-Deno.test("who finds nothing waits for frames that are on their way back, for some time", () => {
+Deno.test("an allocation that finds nothing waits a bounded time for frames in quarantine", () => {
   const arena = Arena.create(4 * MIB, 0), space = new FakeSpace();
   let looks = 0;
   const frames = new FrameAllocator(arena, {

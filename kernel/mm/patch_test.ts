@@ -49,7 +49,7 @@ function forBoth(test: (lab: MemoryLab, make: (b: Uint8Array<ArrayBuffer>) => Ba
   }
 }
 
-Deno.test("a site becomes a jump for the guest and stays what it was for everybody else", () => {
+Deno.test("a site becomes a jump for the guest and keeps its bytes for other readers", () => {
   forBoth((lab, make) => {
     const mm = lab.newManager(), guest = new GuestSimulator(mm);
     map(mm, make(code([[PAGE + 100, 39], [PAGE + 300, 39]])));
@@ -77,7 +77,7 @@ Deno.test("a site becomes a jump for the guest and stays what it was for everybo
   });
 });
 
-Deno.test("many bytes around patched pages are those of the file, and come to an end", () => {
+Deno.test("many bytes around patched pages are those of the file, and the read ends", () => {
   forBoth((lab, make) => {
     const mm = lab.newManager(), image = code([[100, 39], [PAGE + 100, 39], [3 * PAGE + 100, 39]]);
     map(mm, make(image));
@@ -209,7 +209,7 @@ Deno.test("the call site of Go's runtime becomes a jump and an invalid opcode", 
   });
 });
 
-Deno.test("pages that nobody mapped between two rests are let go", () => {
+Deno.test("pages that were not mapped between two rests are released", () => {
   forBoth((lab, make) => {
     const { frames } = lab.ctx, patches = lab.sites.pages, file = make(code([[100, 39]]));
     const rests = (sizes: number[]) => {

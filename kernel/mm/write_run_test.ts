@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { WINDOW, WriteRun } from "./write_run.ts";
 
-Deno.test("who writes on copies twice as much, up to 1 MiB; who writes elsewhere a window", () => {
+Deno.test("sequential writes copy twice as much each time, up to 1 MiB; others a window", () => {
   const run = new WriteRun(), sizes: number[] = [];
   for (let page = 3, i = 0; i < 7; i++) {
     const start = Math.floor(page / WINDOW) * WINDOW, pages = run.pagesFor(page);

@@ -79,7 +79,7 @@ Deno.test("an unstable directory: names that came, went or were replaced are see
   assertEquals([other.inode!.mode, same.isUnlinked], [0o100600, true]);
 });
 
-Deno.test("who has a file open keeps it when the name is gone behind its back", () => {
+Deno.test("an open file stays usable when the file system has lost its name", () => {
   const { t, c, root } = unstable();
   const file = mustOpen(c, "/f", O_RDONLY);
   root.unlink("f", child(root, "f"));
@@ -116,7 +116,7 @@ Deno.test("what is mounted below a replaced directory stays reachable", () => {
   assertEquals(readText(c, "/d/deep/inside"), "mounted");
 });
 
-Deno.test("inodes are let go with their names, their users and the last mount", () => {
+Deno.test("inodes are released with their names, their users and the last mount", () => {
   const t = new TestFiles(), c = t.root;
   mkdirAt(c, AT_FDCWD, "/d", 0o755);
   writeText(c, "/d/f", "x");

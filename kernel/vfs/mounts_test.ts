@@ -99,7 +99,7 @@ Deno.test("what a mount may be put on", () => {
   assertEquals(errno(mayMount(c.as(1000))), "EPERM");
 });
 
-Deno.test("umount is EBUSY while used; MNT_DETACH goes at once and frees later", () => {
+Deno.test("umount is EBUSY while used; MNT_DETACH detaches at once and frees later", () => {
   const { c, fs } = setUp();
   mount(c, fs, "/a");
   writeText(c, "/a/x", "still here");

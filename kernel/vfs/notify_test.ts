@@ -55,7 +55,7 @@ function watch(c: TestCaller, path: string, log: string[]): Recorder {
   return r;
 }
 
-Deno.test("a directory hears of its entries, a file of itself, in inotify's words", () => {
+Deno.test("a directory gets the events of its entries, a file its own, as in inotify(7)", () => {
   const c = new TestFiles().root, log: string[] = [];
   mkdirAt(c, AT_FDCWD, "/d", 0o755);
   watch(c, "/d", log);

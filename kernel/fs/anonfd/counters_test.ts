@@ -102,7 +102,7 @@ Deno.test("setting a timerfd forgets what had expired; closing takes it off the 
   assertEquals(clock.timers.size, 0);
 });
 
-Deno.test("a timerfd that nobody reads costs one expiration, whatever its interval", () => {
+Deno.test("a timerfd that is not read costs one expiration, whatever its interval", () => {
   const clock = new Clock(), file = new TimerFile(TEST_ACCOUNT, anon, clock, 1, 0);
   file.set(clock.now() + 1, 1, 0);
   clock.pass(1);

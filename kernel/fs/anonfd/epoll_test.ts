@@ -144,7 +144,7 @@ Deno.test("sets may watch sets: ready through the chain, but no loops and no dee
   assertEquals(collect(sets[0]!), []);
 });
 
-Deno.test("of exclusive watchers one is woken, and one that nobody waits for passes it on", () => {
+Deno.test("of exclusive watchers one is woken, and one without a waiter passes it on", () => {
   const a = newSet(), b = newSet(), plain = newSet(), file = new Fake(TEST_ACCOUNT);
   const waiters = [a, b, plain].map((set) => {
     const waiter = new Counter();

@@ -116,7 +116,7 @@ Deno.test("IN_ONESHOT ends after one event, IN_EXCL_UNLINK leaves out unlinked n
   assertEquals([once, drain(file)], [wd, [[wd, N.IN_CREATE, "b"], [wd, N.IN_IGNORED, ""]]]);
 });
 
-Deno.test("a queue that nobody reads overflows once", () => {
+Deno.test("a queue that is not read overflows once", () => {
   const { files, file, watch } = lab();
   mkdirAt(files.root, AT_FDCWD, "/d", 0o755);
   watch("/d", N.IN_CREATE | N.IN_DELETE);

@@ -89,7 +89,7 @@ Deno.test("the leader gives the terminal up for the session, others for themselv
   assertEquals([own.terminal, terminal.session, terminal.foreground], [null, null, null]);
 });
 
-Deno.test("the end of the leader: the foreground hears SIGHUP, and the terminal is free", () => {
+Deno.test("the end of the leader: the foreground gets SIGHUP, and the terminal is free", () => {
   const { terminal, hooks, own, job } = session();
   terminal.foreground = job;
   terminal.onLeaderExit(own);
@@ -97,7 +97,7 @@ Deno.test("the end of the leader: the foreground hears SIGHUP, and the terminal 
   assertEquals([own.terminal, terminal.session, terminal.foregroundPgid], [null, null, 0]);
 });
 
-Deno.test("a closed master: the leader hears SIGHUP, the foreground at its end", () => {
+Deno.test("a closed master: the leader gets SIGHUP, the foreground at the leader's end", () => {
   const { terminal, hooks, own, job } = session();
   terminal.foreground = job;
   terminal.masterClosed();
@@ -105,7 +105,7 @@ Deno.test("a closed master: the leader hears SIGHUP, the foreground at its end",
   assertEquals([own.terminal, own.hungUpGroup], [null, job]);
 });
 
-Deno.test("another window size is told to the foreground, the same one is not", () => {
+Deno.test("the foreground gets SIGWINCH for another window size, not for the same one", () => {
   const { terminal, hooks, job } = session();
   terminal.foreground = job;
   resize(terminal, 24, 80, 0, 0);

@@ -261,7 +261,7 @@ Deno.test("a line longer than the buffer loses its middle, never its end", () =>
   assertEquals(line, "x".repeat(4095) + "\n");
 });
 
-Deno.test("lines that nobody reads fill the buffers, and then the master waits", () => {
+Deno.test("lines that are not read fill the buffers, and then the master waits", () => {
   const lab = quiet();
   const text = "0123456\n".repeat(4096);
   const taken = lab.type(text);

@@ -109,7 +109,7 @@ Deno.test("a master that fills up is woken when the slave reads", () => {
   assertEquals(lab.type("yy"), 1);
 });
 
-Deno.test("packet mode: data and events are told apart", () => {
+Deno.test("packet mode: data and events are distinguished", () => {
   const lab = new TerminalLab();
   const { terminal } = lab;
   terminal.isPacket = true;
@@ -157,7 +157,7 @@ Deno.test("what is typed before a slave opens is kept", () => {
   assertEquals(lab.read(9, late), "early");
 });
 
-Deno.test("a closed master hangs up: EIO for who waits, then the end of the file", () => {
+Deno.test("a closed master hangs up: EIO for a waiting reader, then the end of the file", () => {
   const lab = new TerminalLab();
   assertEquals(lab.read(), -EAGAIN);
   lab.terminal.masterClosed();

@@ -217,7 +217,7 @@ class Mapping implements FileMapping {
   }
 }
 
-Deno.test("mappings: the same bytes, frames for holes, told before pages go", () => {
+Deno.test("mappings: the same bytes, frames for holes, notified before pages are freed", () => {
   const t = new TestFiles(), file = mustOpen(t.root, "/dir", RDWR);
   write(file, 0, bytes(2 * PAGE + 50));
   const backing = file.mmap(true, true);
@@ -248,7 +248,7 @@ Deno.test("mappings: the same bytes, frames for holes, told before pages go", ()
   assertEquals(t.tmpfs.usedPages, 0);
 });
 
-Deno.test("readdir: whoever is there all the time is seen once, whatever comes and goes", () => {
+Deno.test("readdir: an entry that stays is read once, whatever is added and removed", () => {
   const t = new TestFiles(), c = t.root;
   mkdirAt(c, CWD, "/d", 0o755);
   for (let i = 0; i < 200; i++) mkdirAt(c, CWD, `/d/keep${i}`, 0o755);
@@ -272,7 +272,7 @@ Deno.test("readdir: whoever is there all the time is seen once, whatever comes a
   dir.drop();
 });
 
-Deno.test("a reader that renames every entry it reads comes to an end", () => {
+Deno.test("a reader that renames every entry it reads reaches the end", () => {
   const t = new TestFiles(), c = t.root;
   for (let i = 0; i < 5; i++) writeText(c, `/f${i}`, "");
   const dir = mustOpen(c, "/", F.O_RDONLY);
