@@ -36,7 +36,7 @@ Deno.test("few lists with one hash are kept", () => {
   let start = 0x811c9dc5;
   for (const gid of head) start = Math.imul(start ^ gid, factor);
   const same = (a: number) => (Math.imul(start ^ a, factor) ^ Math.imul(start, factor)) >>> 0;
-  const kept = groups(0, 20).map((a) => lists.keep([...head, a, same(a)], account) !== null);
+  const kept = groups(0, 20).map((a) => lists.sharedList([...head, a, same(a)], account) !== null);
   assertEquals(kept.filter((is) => is).length, 8);
 });
 

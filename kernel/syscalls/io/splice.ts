@@ -25,7 +25,6 @@ import { sendToTask, userSignal } from "../../signal/send.ts";
 import { SIGPIPE } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
-import { askBeforeAccess } from "../../vfs/permission_events.ts";
 import { betweenPipes, moveBytes, MoveEnd } from "./move_bytes.ts";
 import { askReadPermission } from "../../vfs/permission_events.ts";
 import { readFile, waitReadable, waitWritable, writeFile } from "./transfer.ts";

@@ -30,7 +30,6 @@ import {
   POLLRDNORM,
   POLLWRNORM,
 } from "../../vfs/open_file.ts";
-import { askBeforeAccess } from "../../vfs/permission_events.ts";
 import { waitForSocket } from "../../net/calls/socket_wait.ts";
 import { signalUrgent } from "./async.ts";
 import { askReadPermission } from "../../vfs/permission_events.ts";
