@@ -43,7 +43,7 @@ export class RightsInFlight {
 
   /** The message is delivered: the caller owns the references. */
   take(): readonly OpenFile[] {
-    if (!this.all.waiting.delete(this)) return [];
+    if (!this.all.end(this)) return [];
     RIGHTS_IN_FLIGHT.give(this.files.length, this.account);
     return this.files;
   }
@@ -61,6 +61,8 @@ export class RightsInFlight {
 export class AllRights {
   /** Queued messages with descriptors. */
   readonly waiting: Set<RightsInFlight> = new Set();
+  /** The one that was sent last, while it waits. */
+  private last: RightsInFlight | null = null;
   private readonly deferred: DeferredWork;
   /** The job that drops lost messages; null: none runs. */
   private collection: Collection | null = null;
@@ -77,7 +79,19 @@ export class AllRights {
     if (files === null || caller === null) return null;
     const rights = new RightsInFlight(caller.account, this, files, owner);
     this.waiting.add(rights);
+    this.last = rights;
     return rights;
+  }
+
+  /** A message does not wait any more; false: it did not wait. */
+  end(rights: RightsInFlight): boolean {
+    if (this.last === rights) this.last = null;
+    return this.waiting.delete(rights);
+  }
+
+  /** Has the message that was sent last these descriptors? */
+  areUnderWay(files: readonly OpenFile[]): boolean {
+    return this.last?.files === files;
   }
 
   /** Drop references, as many as one turn may; the job drops the rest. */

@@ -23,6 +23,8 @@ const SEEDS = isFull ? 4_000 : 120, STEPS = 250;
 const CHECK_EVERY = 10;
 /** Seeds with files of a Gofer. */
 const SERVED_SEEDS = 20;
+/** Later seeds that failed once: a fault in sendmsg behind the descriptors that it took. */
+const FAILED_SEEDS: readonly number[] = [2782];
 
 /** What fails, how often (one in about so many points), and whether ends of tasks fail too. */
 interface Plan {
@@ -78,6 +80,7 @@ function runSeeds(plan: Plan, seeds: number, gofer: GoferClient | null = null): 
 
 Deno.test("a fault in a handler ends its process, and nothing stays", () => {
   runSeeds(IN_HANDLERS, SEEDS);
+  for (const seed of FAILED_SEEDS) withFaults(seed, IN_HANDLERS);
   runSeeds(OFTEN, SEEDS);
 });
 

@@ -19,6 +19,7 @@ import type { Socket } from "../socket.ts";
 import type { Task } from "../../task/task.ts";
 import { writeStream } from "../../syscalls/io/transfer.ts";
 import { addressIn, header, headerView, headerWord, socketOf } from "./arguments.ts";
+import { type OpenFile, SLICE_BYTES } from "../../vfs/open_file.ts";
 import { controlIn } from "./control.ts";
 import { mayUsePort } from "../../landlock/calls/net_access.ts";
 
@@ -100,9 +101,17 @@ function sendOne(t: Task, socket: Socket, addr: number, flags: number): number {
     r = controlIn(t, socket, message, control, controlBytes);
     if (r < 0) return r;
   }
-  r = sendAll(t, socket);
-  message.dropRights();
-  return r;
+  return message.rights === null ? transmit(t, socket) : transmitRights(t, socket, message.rights);
+}
+
+/** Descriptors that no queue has taken go back, after a fault too. */
+function transmitRights(t: Task, socket: Socket, rights: readonly OpenFile[]): number {
+  try {
+    return sendAll(t, socket);
+  } finally {
+    if (socket.net.shared.rights.areUnderWay(rights)) message.rights = null;
+    message.dropRights();
+  }
 }
 
 /** Send all that the cursor has; a stream waits for room until all is sent. */
