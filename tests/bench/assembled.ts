@@ -34,7 +34,7 @@ export interface BenchProgram {
   readonly name: string;
   /** Operations that one run makes. */
   readonly count: number;
-  /** Of the result: nanoseconds, or ticks of the time stamp counter. */
+  /** Unit of the result: nanoseconds, or ticks of the time stamp counter. */
   readonly unit: "ns" | "ticks";
   readonly image: Uint8Array<ArrayBuffer>;
 }

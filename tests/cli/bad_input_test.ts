@@ -194,7 +194,7 @@ Deno.test({
     }),
 });
 
-/** What stands in config.json, and the line that it earns. */
+/** The text of config.json, and the error line. */
 const CONFIGS: Record<string, { readonly text: string | null; readonly line: RegExp }> = {
   "no config.json": { text: null, line: /config\.json/ },
   "broken JSON": { text: `{ "ociVersion": `, line: /config\.json/ },

@@ -13,7 +13,7 @@ while time.monotonic() < end:
 print("user", os.times().user, flush=True)
 print("ready", flush=True)
 sys.stdin.readline()`;
-/** Of /proc/PID/stat: utime and stime, behind the name of the program; of a tick: s. */
+/** The fields utime and stime of /proc/PID/stat behind the program's name; seconds of a tick. */
 const UTIME = 11, STIME = 12, TICK_S = 0.01;
 /** The host counts in ticks. */
 const TOLERANCE_S = 0.1;

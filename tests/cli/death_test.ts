@@ -18,7 +18,7 @@ import { isRoot, lacks, named, PYTHON } from "../harness/machine.ts";
 
 const noPython = PYTHON === null ? "no python3 on this machine" : null;
 
-/** How soon everything is gone. */
+/** LIMIT: ms until all processes are gone. */
 const SOON_MS = 3000;
 
 /** A guest with a few processes, one of which computes. */

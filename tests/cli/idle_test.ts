@@ -9,13 +9,13 @@ import { Session } from "../harness/session.ts";
 import { named, PYTHON } from "../harness/machine.ts";
 
 const SECONDS = 10;
-/** Of one core. */
+/** LIMIT: part of one core. */
 const MAX_SHARE = 0.01;
 const TICKS_PER_SECOND = 100;
-/** What starting up leaves behind (caches, compilers) is over by then. */
+/** Time until the work of the start (caches, compilers) is over. */
 const SETTLE_MS = 3000;
 
-/** Processes and threads that wait in every way that there is. */
+/** Processes and threads that wait in each kind of wait. */
 const WAITERS = `import os, select, signal, socket, threading, time
 r, w = os.pipe()
 def fork(fn):

@@ -181,7 +181,7 @@ Deno.test({
   ...named("--user runs as another user, with permissions that count", isRoot ? null : "not root"),
   fn: () =>
     prints(
-      // The caller's directory may be closed to them.
+      // The user may have no right to the caller's directory.
       ["--cwd", "/", "--user", "1234:567"],
       "id -u; id -g; cat /etc/shadow 2> /dev/null || echo refused; touch /etc/x 2>/dev/null || echo refused",
       "1234\n567\nrefused\nrefused\n",
@@ -258,7 +258,7 @@ Deno.test("help, version, syscalls and doctor say what they should", async () =>
   const doctor = await dvisor(["doctor"]);
   assertMatch(doctor.stdout, /systrap/);
   assertMatch(doctor.stdout, /seccomp/);
-  // What it says that the host lacks is an error where it is asked for, with its name.
+  // An option that the host cannot serve is an error with the option's name.
   const asked = [
     ["speculation", "--speculation=strict"],
     ["core scheduling", "--core-scheduling=on"],

@@ -1,6 +1,6 @@
 /**
- * A sandbox that has nothing to do gives back what its processes had, also what the kernel keeps to
- * hand out again.
+ * An idle sandbox frees the memory of processes that ended, and pages that the kernel keeps for
+ * reuse.
  */
 
 import { assert } from "@std/assert";
@@ -12,13 +12,13 @@ import { Session } from "../harness/session.ts";
 /** Many processes at once, so that much is freed; then one that sleeps. */
 const MANY = "for i in $(seq 60); do sleep 0.3 & done; wait; echo ready; exec sleep 1000";
 const GUEST = ["sh", "-c", MANY];
-/** What the sleeper has is less. */
+/** The sleeping process has less. */
 const MAX_BYTES = 1 << 20;
 const BLOCK = 512;
 /** A rest begins after a second. */
 const PATIENCE_MS = 20_000;
 
-/** Bytes that the host has given for the memory of guests. */
+/** Bytes of the host's memory that back the memory of guests. */
 function guestBytes(sentry: number): number {
   let bytes = 0;
   for (const { name } of Deno.readDirSync(`/proc/${sentry}/fd`)) {

@@ -39,7 +39,7 @@ import { brokenPacket } from "../hostile/broken_sentry.ts";
 
 const PARTS = 2;
 const CLIENTS = 6, STEPS = 40, BUFFER = 65536, SIGNAL_MAX = 64, SIZE_MAX = 0xffff;
-/** LIMIT: rounds of the loop until what a case set off has come to rest. */
+/** LIMIT: rounds of the loop until the work of a case is done. */
 const ROUNDS_MAX = 2000;
 
 const GOOD: readonly object[] = Deno.readTextFileSync(
@@ -110,7 +110,7 @@ class Handler implements RequestHandler {
   }
 }
 
-/** Of the types that the protocol says, however the request came. */
+/** Asserts that the request has the types of the protocol. */
 function assertSound(request: Request): void {
   const what = JSON.stringify(request).slice(0, 200);
   assertEquals(typeof request.id, "string", what);
@@ -253,7 +253,7 @@ Deno.test("hostile clients of the control socket leave the server as it was", as
   }
 });
 
-/** What a waiter says, as far as it makes sense. */
+/** A message of a waiter, most of the time one that makes sense. */
 class Heard implements WaiterListener {
   signals: number = 0;
   isGone: boolean = false;

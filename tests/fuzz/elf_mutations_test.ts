@@ -1,7 +1,7 @@
 /**
- * Seeded mutations of a real ELF, run one after the other in one sandbox: the loader refuses them
- * or they run into whatever end, and the sandbox survives every one. `elf_mutations.py` is the
- * driver. A failure prints the seed.
+ * Seeded mutations of a real ELF file, run one after the other in one sandbox: the loader refuses
+ * them or they end in some way, and the sandbox survives each. `elf_mutations.py` is the driver. A
+ * failure prints the seed.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -12,9 +12,9 @@ import { isFull, named, PYTHON } from "../harness/machine.ts";
 const SEED = fuzzSeed(2024);
 const PLATFORMS = ["systrap", "ptrace"] as const;
 const COUNTS = { systrap: 2000, ptrace: 200 } as const;
-/** Of each platform; null: a number of mutants. */
+/** Seconds for each platform; null for a number of mutants. */
 const SECONDS = fuzzSeconds(PLATFORMS.length);
-/** More than there will be in any time. */
+/** More mutants than any time is enough for. */
 const NO_COUNT = 1e9;
 /** LIMIT: seconds for all of them, or beyond their time. */
 const TIMEOUT_S = 240;

@@ -1,6 +1,6 @@
 /**
- * Runs a fuzzer of tests/fuzz as a guest: seeds, patience, and what it must not show. Each of them
- * has a test file.
+ * Runs a fuzzer of tests/fuzz as a guest: its seeds, its time limit, and output that means a
+ * failure. Each fuzzer has a test file.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -33,7 +33,9 @@ export interface Fuzzer {
   readonly least: number;
 }
 
-/** The kernel outlives a fuzzer, is not kept busy by it, and fails in no way of its own. */
+/**
+ * The kernel outlives the fuzzer, no call keeps it busy for long, and it logs no fault of its own.
+ */
 export async function fuzz(
   platform: PlatformName,
   { script, stdin, least }: Fuzzer,

@@ -1,7 +1,6 @@
 /**
- * `deno task fuzz`: every fuzzer of the project, one after the other, each with its part of the
- * time. It ends with code 1 when one of them found something; what it found is printed, with the
- * seed.
+ * `deno task fuzz`: every fuzzer of the project, one after the other, each for its part of the
+ * time. The exit code is 1 when one of them finds something, which is printed with the seed.
  *
  *     deno task fuzz [--hours N] [--target NAME]... [--seed N]
  *

@@ -1,7 +1,8 @@
 /**
  * Many processes and threads that verify their memory, for some seconds or, in the full run, for
- * ten minutes: none is wrong, none stands still, and when all are gone the kernel has what it had
- * before, as the host sees it. `memory_checker.py` is the guest, first by itself.
+ * ten minutes: no byte is wrong, no thread stands still, and after their end the kernel holds what
+ * it held before, as seen from the host. `memory_checker.py` is the guest, which first runs
+ * natively.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -17,7 +18,7 @@ const PROCESSES = isFull ? 200 : 40, THREADS = isFull ? 64 : 16;
  * Frames of tables that may wait until the host has forgotten them: `platform/kvm/table_memory.ts`.
  */
 const RETIRED_KB = 4096 * 4;
-/** For processes to be born and to come to their ends. */
+/** Seconds for forks and exits beyond the time. */
 const PATIENCE_S = 90;
 const noPython = PYTHON === null ? "no python3 on this machine" : null;
 

@@ -96,7 +96,7 @@ function addAddress(link: Link, address: string, prefix: number): void {
   assertEquals(link.table.addAddress(link, { address, prefix, peer: address, ...common }), 0);
 }
 
-/** The far station's. */
+/** The far station's namespace. */
 function address6(port: number): SocketAddress {
   const address = new SocketAddress();
   address.start(AF_INET6, 28);
@@ -190,7 +190,7 @@ class Sockets {
 
 const EDGES = [0, 1, 4, 5, 6, 7, 8, 0x0f, 0x45, 0x4f, 0x60, 0x7f, 0x80, 0xff];
 
-/** A frame of the corpus, or something like one. */
+/** A frame of the corpus, or one made at random. */
 function draw(random: Random, ports: readonly number[]): Uint8Array<ArrayBuffer> {
   let frame = random.pick(CORPUS).slice();
   const view = () => new DataView(frame.buffer, frame.byteOffset, frame.byteLength);

@@ -32,13 +32,13 @@ const seed = fuzzSeed();
 const CLIENTS = 6;
 const FIDS = 64;
 const MSIZE = 65536;
-/** Of the server at any time, in kB: Deno itself takes about 90,000. */
+/** LIMIT: memory of the server at any time, in kB; Deno itself takes about 90,000. */
 const RSS_MAX_KB = 400_000;
-/** A fid's four, a connection's own, and what Deno, roots and listeners take. */
+/** LIMIT: descriptors: four a fid, one a connection, and those of Deno, roots and listeners. */
 const FDS_MAX = 60 + (CLIENTS + 2) * (4 * FIDS + 4);
 
 const requests = allRequests();
-/** What all clients said. */
+/** Bytes that all clients sent. */
 const sent = { messages: 0, bytes: 0 };
 
 /** The bytes of some requests, one behind the other: what one hostile client says in one go. */
@@ -86,7 +86,7 @@ function opening(random: Random, writer: Writer): number[] {
   return [...writer.u8.subarray(0, a + b)];
 }
 
-/** One hostile client's life: it talks, mostly reads, and ends in the middle of something. */
+/** One hostile client: it sends, mostly reads, and ends in the middle of a request. */
 async function attack(path: string, random: Random): Promise<void> {
   const writer = new Writer(allocBuffer(1 << 20));
   const connection = await Deno.connect({ transport: "unix", path });
@@ -148,7 +148,7 @@ async function refill(top: string): Promise<void> {
   }).output();
 }
 
-/** What is beside the root, in every respect. */
+/** Names, contents and attributes of the files beside the root. */
 async function witness(top: string): Promise<string> {
   const { stdout } = await new Deno.Command("sh", {
     args: [

@@ -25,9 +25,7 @@ const PYTHON_OPTIONS = ["-S", "-E", "-B"];
  * processes' turns.
  */
 const TIMEOUT_S = 1200;
-/**
- * Each with other seeds, sizes of messages and ways of access; more of them while there is time.
- */
+/** Rounds with other seeds, message sizes and access modes; more of them while there is time. */
 const ROUNDS_MIN = 5, ROUNDS_MAX = 20;
 /** From the start of the machine; its own clock may be slow. */
 const ROUNDS_UNTIL_MS = 100_000;
@@ -76,7 +74,7 @@ Deno.test({
       assertEquals(made.code, 0, `seed ${seed}: ${describe(made)}`);
       const checked = await run(exerciser(`${dir}/root`, "--check", `${dir}/manifest`));
       assertEquals(checked.code, 0, `seed ${seed}: ${describe(checked)}`);
-      // and it notices
+      // The check fails on a file that the exerciser did not make.
       Deno.writeTextFileSync(`${dir}/root/stranger`, "");
       const noticed = await run(exerciser(`${dir}/root`, "--check", `${dir}/manifest`));
       assertEquals(noticed.code, 1);

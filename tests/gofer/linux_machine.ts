@@ -21,15 +21,15 @@ const QEMU =
   "-netdev user,id=n -device virtio-net-pci,netdev=n,romfile=";
 const APPEND = "console=ttyS0 quiet panic=-1 mitigations=off";
 
-/** What a machine is made of. */
+/** The parts of a machine. */
 export interface MachineOptions {
   readonly kernel: Kernel;
   /** Python files that are /test/NAME.py there, of one directory here. */
   readonly folder: string;
   readonly scripts: readonly string[];
-  /** What its shell runs. The last line that is said tells the status: "script-ended 0". */
+  /** The script of its shell. The last line on the console has its status: "script-ended 0". */
   readonly script: string;
-  /** Of its whole life. */
+  /** LIMIT: seconds from its start to its end. */
   readonly timeoutS: number;
 }
 
@@ -43,7 +43,7 @@ function mayUseKvm(): boolean {
 }
 
 export class LinuxMachine implements AsyncDisposable {
-  /** What it has said so far. */
+  /** The output of its console so far. */
   said: string = "";
   private hasEnded = false;
   private changed = Promise.withResolvers<void>();
@@ -82,7 +82,7 @@ export class LinuxMachine implements AsyncDisposable {
     boot: readonly string[],
     timeoutS: number,
   ): LinuxMachine {
-    // A qemu that KVM disappoints aborts: no core file of that.
+    // qemu aborts when KVM fails it: no core file then.
     const command = `ulimit -c 0; exec timeout -k 5 ${timeoutS} qemu-system-x86_64 "$@"`;
     const args = ["-accel", accel, "-pidfile", `${dir}/pid`, ...QEMU.split(" "), ...boot];
     const child = new Deno.Command("sh", {
@@ -109,7 +109,7 @@ export class LinuxMachine implements AsyncDisposable {
     resolve();
   }
 
-  /** Whether the machine says this before it ends, or before `ms` are over. */
+  /** Whether the console shows this text before the machine ends and `ms` have passed. */
   async says(text: string, ms: number = Infinity): Promise<boolean> {
     let isLate = false;
     const late = () => {
@@ -122,7 +122,7 @@ export class LinuxMachine implements AsyncDisposable {
     return this.said.includes(text);
   }
 
-  /** Takes the machine away, as a power failure does. */
+  /** Kills the machine, as a power failure does. */
   async kill(): Promise<void> {
     try {
       if (!this.hasEnded) Deno.kill(Number(Deno.readTextFileSync(`${this.dir}/pid`)), "SIGKILL");

@@ -1,7 +1,7 @@
 /**
- * A Sentry that an attacker runs, as far as commands of the host meet it on the control socket: a
- * program that takes some connections and answers each with what a seed makes of a good answer. Not
- * a test. Neighbour: broken_sentry_test.ts.
+ * A Sentry under an attacker's control, as commands of the host meet it on the control socket: a
+ * program that accepts some connections and answers each with a mutation of a good answer, by a
+ * seed. Not a test. Neighbour: broken_sentry_test.ts.
  */
 
 import { MSG_DONTWAIT } from "../../ffi/abi/socket.ts";
@@ -15,7 +15,7 @@ import { listenForControl } from "../../oci/container/control_client.ts";
 import { ContainerDir } from "../../oci/state/store.ts";
 import { Random } from "../harness/seeded.ts";
 
-/** What a good Sentry says. */
+/** The answers of a good Sentry. */
 export const GOOD: Readonly<Partial<Record<Op, object>>> = {
   state: { ok: true, status: "running" },
   exec: { ok: true, pid: 7 },
@@ -40,7 +40,7 @@ const ODD: readonly unknown[] = [
 
 /** Packets of up to this many bytes are received whole. */
 const LONG = 100_000;
-/** As many as a message can have. */
+/** The most descriptors of one message. */
 const FDS_MAX = 253;
 
 /** One value of a tree, or the whole, becomes another one. */
@@ -54,7 +54,7 @@ function changed(value: unknown, random: Random): unknown {
   return Object.fromEntries(random.below(8) === 0 ? odd.slice(at) : odd);
 }
 
-/** What a broken Sentry says in place of a message. */
+/** What a broken Sentry sends in place of a message. */
 export function brokenPacket(good: object, random: Random): Uint8Array<ArrayBuffer> {
   const text = random.below(3) === 0 ? good : changed(good, random);
   let bytes = new TextEncoder().encode(JSON.stringify(text));
@@ -97,7 +97,7 @@ function serve(root: string, connections: number, seed: number): void {
   const random = new Random(seed), buffer = allocBuffer(65536);
   for (let i = 0; i < connections; i++) {
     const sock = syscall(SYS_accept4, listening, 0, 0, 0);
-    // Some go without having heard the request.
+    // Some end without a read of the request.
     if (random.below(16) !== 0) {
       const r = recvFds(sock, buffer);
       if (typeof r !== "number") {

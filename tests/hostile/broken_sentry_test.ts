@@ -1,8 +1,8 @@
 /**
- * What the host's side makes of a broken Sentry: commands that ask it, the command that starts it,
- * and the processes that stand for guests. Errors are messages, waits are bounded, no descriptor
- * stays, and nothing is believed that makes no sense. The other direction is
- * tests/fuzz/control_fuzz_test.ts, the Gofer's side tests/gofer/fuzz_test.ts.
+ * The host's side beside a broken Sentry: commands that ask it, the command that starts it, and the
+ * proxies. Errors are messages, waits are bounded, no descriptor stays open, and no value is used
+ * that makes no sense. The other direction is tests/fuzz/control_fuzz_test.ts, the Gofer's side
+ * tests/gofer/fuzz_test.ts.
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
@@ -44,7 +44,7 @@ function openFiles(): string[] {
   return [...Deno.readDirSync("/proc/self/fd")].map((entry) => entry.name);
 }
 
-/** Throws what is no message for people. */
+/** Throws unless the error is a message for people. */
 function result<T>(act: () => T): T | null {
   try {
     return act();
@@ -54,7 +54,7 @@ function result<T>(act: () => T): T | null {
   }
 }
 
-/** What a command goes by is of the kind that it takes it for. */
+/** Each value that a command uses has the type that it expects. */
 function assertSound(op: Op, answer: Record<string, unknown>): void {
   const { status, processes, stats, text } = answer, where = op;
   if (op === "state" || op === "resume") {
@@ -117,7 +117,7 @@ Deno.test("asking a broken Sentry fails with a message, and keeps nothing", asyn
   await runCases("sentry", { ci: 1, full: 20, parts: PARTS }, askBroken);
 });
 
-/** A process that never was. */
+/** A child that does not exist. */
 const NO_CHILD = { pid: 0x3fffffff, pidfd: -1, level: "none", problems: [], weaker: null } as const;
 const GOOD_STEPS = [
   { type: "ready", bestPlatform: "systrap" },

@@ -72,7 +72,7 @@ function assertGofer(c: Lifecycle, uid: number, own: readonly string[] = P.FRESH
   for (const kind of P.FRESH) assertNotEquals(a[kind], b[kind], `Gofer and Sentry share ${kind}`);
 }
 
-/** The process that clients know: it holds a socket, and nothing else. @param own namespaces */
+/** The proxy, whose pid clients know: it holds a socket, and nothing else. @param own namespaces */
 function assertProxy(c: Lifecycle, uid: number, own: readonly string[]): void {
   const { proxy } = pidsOf(c);
   P.assertNamespaces(proxy, own, "proxy");

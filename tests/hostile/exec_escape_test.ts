@@ -1,7 +1,7 @@
 /**
- * Ways out by way of the runtime's own descriptors, program and console: the forms of
- * CVE-2019-5736, CVE-2022-29162, CVE-2024-21626 and CVE-2025-52565, in a container and for what
- * `exec` adds to it.
+ * Escapes through the runtime's own descriptors, program and console, in a container and in
+ * processes of `exec`: the forms of CVE-2019-5736, CVE-2022-29162, CVE-2024-21626 and
+ * CVE-2025-52565.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -12,7 +12,7 @@ import { FdSocket } from "../oci/fd_socket.ts";
 import { becomeSubreaper, endAll, Lifecycle } from "../oci/lifecycle.ts";
 import { snapshot } from "../oci/directory_snapshot.ts";
 
-/** What the programs of the runtime are, and when they were changed. */
+/** The programs of the runtime, with the times of their last change. */
 function programs(): unknown[] {
   return dvisorCommand().filter((word) => word.startsWith("/")).map((path) => {
     const { ino, size, mtime, mode } = Deno.statSync(path);
@@ -21,8 +21,8 @@ function programs(): unknown[] {
 }
 
 /**
- * Opens what runs for writing, by each way that /proc has; goes through each descriptor; says what
- * it found.
+ * Opens the running programs for writing, by each way that /proc has; follows each descriptor;
+ * prints what it found.
  */
 const LOOK = `
 for file in /proc/self/exe /proc/1/exe /proc/$PPID/exe /link; do
@@ -95,8 +95,8 @@ Deno.test({
 });
 
 /**
- * What may lie in the place of /dev/null, which standard streams that are the host's null device
- * become inside.
+ * Files in the place of /dev/null, which stands for standard streams that are the host's null
+ * device.
  */
 const NULLS: readonly (readonly [what: string, make: string])[] = [
   ["a link to a file of root's", "ln -s /secret /dev/null"],

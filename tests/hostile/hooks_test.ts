@@ -1,6 +1,6 @@
 /**
- * Hooks that do what no hook should: they do not read, leave children, write control sequences, and
- * look for what the runtime has open. Commands go on, and hooks get nothing but what is theirs.
+ * Hostile hooks: they do not read their stdin, leave children, write control sequences, and look
+ * for descriptors of the runtime. Commands succeed, and hooks get nothing but what is theirs.
  * Neighbour: `tests/oci/hook_cases.ts`.
  */
 
@@ -33,7 +33,7 @@ Deno.test({
   ),
   fn: () =>
     withContainer(async (t) => {
-      // What it leaves has all that a hook has, for as long as the container lives and longer.
+      // A child of a hook has all that the hook has, longer than the container lives.
       const text = (kind: string) =>
         `ls -l /proc/$$/fd >${t.file(kind)}.fds; setsid sleep 100 & echo $! >${t.file(kind)}.child`;
       t.config["hooks"] = Object.fromEntries(KINDS.map((kind) => [kind, [script(text(kind))]]));

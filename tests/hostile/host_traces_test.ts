@@ -1,5 +1,5 @@
 /**
- * What a guest leaves on the host however much it prints, fails and asks for:
+ * What a guest leaves on the host, however much it prints, fails and requests:
  * docs/internals/host_traces.md.
  */
 

@@ -23,7 +23,7 @@ const noPython = PYTHON === null ? "no python3 on this machine" : null;
 
 const seed = Number(Deno.env.get("DVISOR_SEED") ?? Math.floor(Math.random() * 2 ** 31));
 
-/** Another sandbox, which counts aloud as long as it is served. */
+/** Another sandbox, which prints a count as long as it is served. */
 async function witness(): Promise<Session> {
   const script = "echo ready; i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done";
   return await Session.start([...doCommand("systrap"), "sh", "-c", script]);
@@ -39,8 +39,8 @@ interface Attack {
   readonly timeoutS: number;
   readonly platforms: readonly PlatformName[];
   /**
-   * What it breaks in becomes another user, so that no call that it happens to make reaches what
-   * watches it.
+   * Broken children run as another user, so that no call that they happen to make reaches their
+   * watcher.
    */
   readonly needsRoot?: boolean;
 }

@@ -1,7 +1,7 @@
 /**
- * Kernel objects until the kernel refuses: a guest that makes one after the other in a small
- * sandbox gets an errno, or the OOM killer ends it, and the sandbox answers the next one. Some of
- * the ways of `guests/objects.py`: those with few objects, so that a busy machine gets through.
+ * A guest makes kernel objects of one kind until the kernel refuses, in a small sandbox: it gets an
+ * errno, or the OOM killer ends it, and the sandbox serves the next guest. A sample of
+ * `guests/objects.py`: the kinds with few objects, so that a busy machine is fast enough.
  */
 
 import { assert, assertEquals } from "@std/assert";

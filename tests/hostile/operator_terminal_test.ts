@@ -1,6 +1,6 @@
 /**
- * What commands print about a container whose names are commands to a terminal: programs,
- * arguments, files, mounts, annotations, errors. A guest's own output, which is its terminal's,
+ * Output of commands about a container whose names are control sequences of a terminal: programs,
+ * arguments, files, mounts, annotations, errors. A guest's own output, which is for its terminal,
  * does not come this way.
  */
 
@@ -54,7 +54,7 @@ Deno.test({
         assertInert(result);
         if (result.stdout.includes("evil")) quoting.push(args[0] ?? "");
       }
-      // Else nothing was tested.
+      // Otherwise nothing was tested.
       assertEquals(quoting, ["ps", "list", "state", "debug"]);
       const { stdout: state } = await t.call("state", t.id);
       assertEquals(JSON.parse(state).annotations, { [`a${EVIL}`]: EVIL });

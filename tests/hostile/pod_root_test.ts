@@ -1,7 +1,7 @@
 /**
- * An image of a pod whose links go by way of /proc into the container that is there already: what a
- * further container's creation makes, mounts, hides and looks up stays in its own root. Neighbours:
- * `tests/oci/hostile_root_test.ts`.
+ * An image of a pod whose links go through /proc into the first container's root directory: what
+ * the creation of a further container makes, mounts, hides and looks up stays in its own root.
+ * Neighbours: `tests/oci/hostile_root_test.ts`.
  */
 
 import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";

@@ -1,6 +1,6 @@
 /**
- * What /proc shows of a host process of a sandbox: what it is without. Not a test. Neighbours:
- * posture_test.ts (of `do`), container_posture_test.ts.
+ * What /proc shows of a host process of a sandbox: its rights, namespaces and descriptors. Not a
+ * test. Neighbours: posture_test.ts (of `do`), container_posture_test.ts.
  */
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
@@ -143,7 +143,7 @@ export function knownSockets(...pids: (number | "self")[]): Set<string> {
   return out;
 }
 
-/** Nothing that was open by accident: all is of a kind in the list, or `mayBe` allows it. */
+/** No descriptor is open by accident: each is of a kind in the list, or `mayBe` allows it. */
 export function assertDescriptors(
   pid: number,
   stdio: ReadonlySet<string>,

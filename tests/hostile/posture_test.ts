@@ -1,8 +1,8 @@
 /**
- * The posture of a running sandbox's host processes, as /proc shows it: what the Sentry, the Gofer
- * and the stubs are without. Each line of SECURITY.md about their isolation has its assertion here.
- * Neighbours: `container_posture_test.ts`, `trace_test.ts` (what they call), `gofer/main_test.ts`
- * (the Gofer alone).
+ * The rights of a running sandbox's host processes, as /proc shows them: Sentry, Gofer and stubs.
+ * Each line of SECURITY.md about their isolation has its assertion here. Neighbours:
+ * `container_posture_test.ts`, `trace_test.ts` (their calls), `gofer/main_test.ts` (the Gofer
+ * alone).
  */
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";

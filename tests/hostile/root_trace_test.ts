@@ -1,8 +1,8 @@
 /**
- * Which host calls a hostile root directory gets out of create, start, exec and delete, recorded by
- * strace(1): the host's side names the directory itself and nothing below it, but for the Gofer,
- * which goes name by name and follows no link. Neighbours: `tests/oci/hostile_root_test.ts` has
- * more roots, and what is left outside of them.
+ * The host calls that create, start, exec and delete make for a hostile root directory, recorded by
+ * strace(1): they name the directory itself and nothing below it. Only the Gofer goes below, name
+ * by name, and follows no link. Neighbours: `tests/oci/hostile_root_test.ts` has more roots, and
+ * checks what is left outside of them.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -89,7 +89,7 @@ function makeHostile(t: Traced): void {
   });
 }
 
-/** What a guest does to lead the host's side out while commands run: all in its own root. */
+/** The guest's changes while commands run, to lead the host's side out; all in its own root. */
 const GUEST = `echo up; cd /
 for name in m up; do rm -f /x; ln -s /proc/1/root /x; mkdir -p /$name/more/and/more; done
 for file in /proc/[0-9]*/exe /proc/self/exe; do echo x 2>/dev/null >$file; done

@@ -17,7 +17,7 @@ import { trampoline } from "./trampoline.ts";
 
 const SERVED_STUBS: readonly string[] = [
   ...STUB_CALLS.map((call) => NAMES[call.nr] ?? ""),
-  // What a restarted wait is called; the kernel makes it, not the program.
+  // The call of a restarted wait, which the kernel makes and not the program.
   "restart_syscall",
 ];
 
@@ -41,7 +41,7 @@ interface Served {
 /** The calls of a log of `strace -f -o` that were served. */
 function servedCalls(log: string): Served[] {
   const out: Served[] = [];
-  /** By thread: its last call, until it is known what became of it. */
+  /** By thread: its last call, until its result is known. */
   const last = new Map<number, Served>();
   for (const line of log.split("\n")) {
     const tid = Number(/^(\d+) /.exec(line)?.[1] ?? NaN);
@@ -49,7 +49,7 @@ function servedCalls(log: string): Served[] {
     const name = /^(?:<\.\.\. )?(\w+)(?:\(| resumed)/.exec(text)?.[1];
     const before = last.get(tid);
     if (/^--- SIGSYS /.test(text)) {
-      // The call before it was turned into this signal.
+      // seccomp turned the call before it into this signal.
       last.delete(tid);
       continue;
     }

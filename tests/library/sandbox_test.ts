@@ -55,7 +55,7 @@ Deno.test({
       assertEquals([loud.isCut, loud.stdout.length], [true, 1000]);
       const killed = await sandbox.exec(["sh", "-c", "kill -TERM $$"]);
       assertEquals(killed.code, 143);
-      // What was killed is not there any more.
+      // The killed process is gone.
       const left = await sandbox.exec(["sh", "-c", "cat /proc/[0-9]*/comm"]);
       assert(!/sleep|yes/.test(left.text), left.text);
     }),

@@ -22,7 +22,7 @@ const WARM = 1 / 6;
 const GROWTH = 1.05;
 /** LIMIT: for one round of programs. */
 const ROUND_MS = 900_000;
-/** How long what ended may take to be let go. */
+/** How long the kernel may take to free what ended. */
 const REST_MS = 10_000;
 /** Of files of the host, used or not. */
 const FILES_MAX = 1100;
@@ -115,7 +115,7 @@ class Soak {
   }
 }
 
-/** Half of the values are no larger. */
+/** The median. */
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 }

@@ -1,7 +1,7 @@
 /**
- * What one simulated guest thread does: draws a call, writes its arguments into guest memory, makes
- * it; touches memory; returns from signal handlers. It remembers descriptors and addresses that
- * calls gave it.
+ * One simulated guest thread: it draws a call, writes its arguments into guest memory and makes it,
+ * touches memory, and returns from signal handlers. It remembers descriptors and addresses that
+ * calls returned.
  *
  * Neighbours: calls.ts has the calls and the values of their arguments.
  */
@@ -34,7 +34,7 @@ import type { SimContext, SimPlatform } from "./sim_platform.ts";
 const PAGE = 4096;
 const SIGKILL = 9, SIGSEGV = 11;
 const WNOHANG = 1, WALL = 0x40000000;
-/** One in so many stops is an access to memory; of those to memory that mmap(2) gave. */
+/** One in so many stops is an access to memory; one in so many of those is to memory of mmap(2). */
 const TOUCH = 6, TOUCH_MAPPED = 3;
 /** LIMIT: what an agent remembers. */
 const KEPT = 8;
@@ -66,10 +66,10 @@ export class Agent {
   private readonly chance: Random;
   private readonly platform: SimPlatform;
   private call: Call | null = null;
-  /** Descriptors and addresses that were given, the last ones. */
+  /** The last descriptors and addresses that calls returned. */
   readonly fds: number[] = [0, 1, 2];
   readonly maps: number[] = [];
-  /** There were no children when it looked last. */
+  /** Its last wait found no children. */
   private isLast: boolean = false;
   private hasKilled: boolean = false;
 
@@ -78,7 +78,7 @@ export class Agent {
     this.chance = new Random(platform.chance.below(1 << 30) + 1);
   }
 
-  /** The next stop of `ctx`: TRAP_NONE when it goes on. */
+  /** The next stop of `ctx`; TRAP_NONE when the thread runs on. */
   step(ctx: SimContext): void {
     if (ctx.rip === HANDLER) return this.make(ctx, { nr: SYS_rt_sigreturn, args: [] });
     const { owner } = ctx;
@@ -90,7 +90,7 @@ export class Agent {
   }
 
   /**
-   * The first process begets others and waits for them; at the end it kills and waits until there
+   * The first process makes children and waits for them; at the end it kills and waits until there
    * are none.
    */
   private initCall(): Call {
@@ -138,7 +138,7 @@ export class Agent {
     ctx.isFull = true;
   }
 
-  /** The call came back. */
+  /** The call returned. */
   returned(result: number): void {
     const { call } = this;
     this.call = null;
@@ -148,7 +148,7 @@ export class Agent {
     else if (call.gives === "map") keep(this.maps, result);
   }
 
-  /** It goes on somewhere else: in a handler, behind one, or in another program. */
+  /** The thread continues elsewhere: in a signal handler, after one, or in a new program. */
   jumped(): void {
     this.call = null;
   }

@@ -1,7 +1,7 @@
 /**
- * Calls as data: what simulated guests do. Most are drawn from the list of those that work
- * together, with arguments that make sense more often than not; the others are any row of the
- * kernel's table, with whatever its types allow.
+ * The calls of simulated guests, as data. Most are drawn from a list of calls that work together,
+ * with arguments that make sense more often than not; the others are any row of the kernel's table,
+ * with any value of its types.
  */
 
 import { NAMES, SYS_prlimit64, SYS_ptrace } from "../../ffi/abi/syscall_numbers.ts";
@@ -12,7 +12,7 @@ import { DATA, HANDLER, RESTORER } from "./guest.ts";
 export interface Call {
   readonly nr: number;
   readonly args: readonly number[];
-  /** What a result is good for. */
+  /** The use of a result. */
   readonly gives?: "fd" | "map";
 }
 
@@ -20,11 +20,11 @@ export interface Call {
 export interface Memory {
   /** Bytes, and where they are now. */
   put(bytes: Uint8Array<ArrayBuffer>): number;
-  /** So many bytes that a call may fill. */
+  /** A buffer of so many bytes for a call's output. */
   room(len: number): number;
 }
 
-/** What the caller has. */
+/** The descriptors and addresses of the caller. */
 export interface Holdings {
   readonly fds: readonly number[];
   readonly maps: readonly number[];

@@ -22,7 +22,7 @@ import type { Random } from "../harness/seeded.ts";
 export interface Point {
   readonly of: { readonly prototype: object };
   readonly names: readonly string[];
-  /** They fail when they have done their work. */
+  /** Methods that throw after their work. */
   readonly isBehind?: boolean;
 }
 
@@ -62,7 +62,7 @@ export class InjectedFault extends Error {
 export interface Injected {
   readonly where: string;
   readonly group: ThreadGroup;
-  /** It was going to end anyway. */
+  /** The task was ending already. */
   readonly wasExiting: boolean;
 }
 
@@ -71,7 +71,7 @@ export class FaultInjector {
   private readonly kernel: SandboxKernel;
   private readonly chance: Random;
   private readonly spread: number;
-  /** Whether ends of tasks meet faults too. */
+  /** Whether points in the exit of a task throw too. */
   private readonly hitsEnds: boolean;
   private left: number;
 
@@ -84,7 +84,7 @@ export class FaultInjector {
     this.left = 1 + chance.below(spread);
   }
 
-  /** A point is reached. @throws InjectedFault */
+  /** Called at each point. @throws InjectedFault */
   pass(where: string): void {
     const task = this.kernel.current;
     if (task === null || task.group.isInit) return;

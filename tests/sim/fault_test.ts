@@ -57,7 +57,7 @@ function withFaults(seed: number, plan: Plan, gofer: GoferClient | null = null):
     }
     assert(containment.count >= injector.faults.length);
     assertEquals(simulation.violations(), []);
-    // An end that fails gives back what it can.
+    // An exit that fails frees what it can.
     const left = simulation.leftovers().filter((line) => !hitsEnds || !line.includes(" more of "));
     assertEquals(left, []);
     return injector.faults.length;

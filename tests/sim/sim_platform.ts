@@ -1,7 +1,7 @@
 /**
- * The platform of a simulation: guest threads that are no threads. Which of those that run stops
- * next is drawn, and what it does then its agent decides (agent.ts). Host processes die, and none
- * can be had, when the seed says so.
+ * The platform of a simulation: its guest threads are objects. The seed decides which running one
+ * stops next, and its agent (agent.ts) what it does then. Host processes die, and forks of them
+ * fail, when the seed says so.
  */
 
 import type { Arena } from "../../ffi/mem/arena.ts";
@@ -89,7 +89,7 @@ export class SimContext extends Context {
     return this.owner instanceof Task && this.owner.group.pid === 1;
   }
 
-  /** Guest code comes to its next stop. */
+  /** Runs guest code to its next stop. */
   stop(): void {
     if (this.platform.dead.has(this.space)) this.trap = TRAP_DEATH;
     else if (this.isKicked) {
@@ -117,15 +117,15 @@ export class SimContext extends Context {
 export class SimPlatform extends FakePlatform {
   override runningCount: number = 0;
   readonly chance: Random;
-  /** Not released yet. */
+  /** Contexts that are not released. */
   readonly contexts: Set<SimContext> = new Set();
-  /** Their host process was killed from outside. */
+  /** Spaces whose host process was killed from outside. */
   readonly dead: Set<FakeSpace> = new Set();
   /** Stops of guest code. */
   steps: number = 0;
-  /** Called behind each of them. */
+  /** Called after each stop. */
   onStep: () => void = () => {};
-  /** No more accidents, and the first process ends the others. */
+  /** Ends the run: no more accidents, and the first process kills the others. */
   isEnding: boolean = false;
   private readonly running: SimContext[] = [];
   private readonly reports: SimContext[] = [];
@@ -188,7 +188,7 @@ export class SimPlatform extends FakePlatform {
     return this.reports.length === 0;
   }
 
-  /** Host processes whose end was asked for end. */
+  /** Ends the host processes of destroyed spaces. */
   override reap(): void {
     for (const space of [...this.spaces]) if (space.isDestroyed) space.die();
   }

@@ -13,10 +13,10 @@ import { foreignPlaces } from "./object_graph.ts";
 import { Simulation } from "./simulation.ts";
 
 const SEEDS = isFull ? 20_000 : 2_000, STEPS = 250;
-/** Seeds whose kernels are walked through, and at how many stops' distance. */
+/** Seeds whose kernels are walked through, and the stops between two walks. */
 const CHECKED_SEEDS = 20, WALKED_SEEDS = 20, WALK_EVERY = 50;
 
-/** What is no plain data, and why it may be there. */
+/** Places that hold what is not plain data, each with the reason. */
 const FOREIGN: ReadonlyMap<string, string> = new Map([
   ["SandboxKernel.write", "the log, which is made anew"],
   ["Object.read", "rows of tables in the program (files of cgroupfs): known by their names"],

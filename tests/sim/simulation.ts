@@ -1,7 +1,6 @@
 /**
- * One simulated sandbox: a whole kernel on a host and a platform that are no real ones, with
- * virtual time and accidents, driven by guests that a seed makes up. The same seed is the same run,
- * call by call.
+ * One simulated sandbox: a whole kernel on a simulated host and platform, with virtual time and
+ * accidents, driven by guests that a seed makes up. The same seed gives the same run, call by call.
  */
 
 import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
@@ -42,7 +41,7 @@ const KEPT_BYTES = 65536;
 const QUOTAS: readonly (readonly [string, quotas.Quota])[] = Object.entries(quotas).flatMap((
   [name, value],
 ) => value instanceof quotas.Quota ? [[name, value] as const] : []);
-/** What is counted before and behind all guests. */
+/** Quotas that are compared before the first guest and after the last. */
 const COUNTED: readonly string[] = ["memory", "bytes charged", ...QUOTAS.map(([name]) => name)];
 const MOUNTS: readonly (readonly [string, string])[] = [
   ["/proc", "proc"],
@@ -68,7 +67,7 @@ export class Simulation {
   private isEnding: boolean = false;
   private isStuck: boolean = false;
   private container: Container | null = null;
-  /** Of frames and quotas, before there was a guest. */
+  /** Frames and quotas in use before the first guest. */
   private readonly usedAtStart: readonly number[];
 
   /** Called at each stop of a guest. */
@@ -110,7 +109,10 @@ export class Simulation {
     };
   }
 
-  /** Until all guests ended. @throws whatever the kernel threw, or what was found wrong */
+  /**
+   * Runs until all guests have ended. @throws what the kernel threw, or an error that names what is
+   * wrong
+   */
   run(): Outcome {
     const { kernel } = this, account = kernel.accounts.root;
     const root = new TmpfsFs(account, kernel.memory.frames, this.host, {
@@ -141,7 +143,7 @@ export class Simulation {
     return { steps: this.platform.steps, isStuck: this.isStuck };
   }
 
-  /** Of the kernel's structures, at a stop of a guest or at the end. */
+  /** Checks the kernel's structures, at a stop of a guest or at the end. */
   violations(): string[] {
     return violations(this.kernel);
   }

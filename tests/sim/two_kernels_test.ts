@@ -1,13 +1,13 @@
 /**
- * Two kernels in one process, one of which lives in the midst of the other's work: neither notices,
- * and they hold nothing in common that can change.
+ * Two kernels in one process; one runs in the middle of the other's work. Neither changes the
+ * other's run, and they share no object that can change.
  */
 
 import { assert, assertEquals } from "@std/assert";
 import { heldObjects } from "./object_graph.ts";
 import { Simulation } from "./simulation.ts";
 
-/** What both hold, as "Class.field", and why they may. */
+/** Objects that both hold, as "Class.field", each with the reason. */
 const COMMON: ReadonlyMap<string, string> = new Map([
   ["CpuInfo.lines", "a constant"],
   ["FileOfGroup.spec", "a row of a table in the program"],

@@ -14,11 +14,11 @@ import { environment, programs } from "../real/programs.ts";
 
 /** LIMIT: seconds for a file of tests, for a program. */
 const FILE_TIMEOUT_S = 600, PROGRAM_TIMEOUT_S = 300;
-/** Of the fuzzers: less than elsewhere. */
+/** Smaller numbers of cases for the fuzzers. */
 const SAMPLE = { DVISOR_PROGRAMS: "1500", DVISOR_STEPS: "500" };
-/** Of what the kernel logs of a program that fails, the last. */
+/** The last lines of the kernel's log that are shown of a program that fails. */
 const LOG_LINES = 40;
-/** Against a machine that is not translated. */
+/** How much slower this machine is than one that is not translated. */
 const SLOWNESS = 3;
 
 const FILES = selectFiles(testFiles(ROOT), ["platform/kvm/"]);
@@ -88,7 +88,7 @@ async function testProgram(name: string): Promise<void> {
   console.log(`(${what}: ${Math.round(performance.now() - start)} ms)`);
 }
 
-/** The kernel that ran all that has found nothing wrong with itself. */
+/** The log of the kernel that ran all this has no warning. */
 async function testKernel(): Promise<void> {
   const { stdout } = await run(["dmesg"]);
   const bad = stdout.split("\n").filter((line) =>

@@ -27,18 +27,18 @@ const QEMU = "-accel tcg,thread=multi -machine q35 -cpu max -m 4096 -smp 2 -disp
 const APPEND = "console=ttyS0 quiet panic=-1 mitigations=off";
 const PACKAGE = "qemu-system-x86";
 
-/** What the machine's shell says at its end, before the status of what it ran. */
+/** What the machine's shell prints at its end, before the status of the script. */
 const ENDED = "machine-ended";
 
 export interface MachineOptions {
   readonly kernel: Kernel;
   /** Parameters of the module kvm-amd. */
   readonly parameters: string;
-  /** What its shell runs, on a root that looks like this machine's. */
+  /** The script of its shell, on a root that looks like this machine's. */
   readonly script: string;
-  /** Of its whole life. */
+  /** LIMIT: seconds from its start to its end. */
   readonly timeoutS: number;
-  /** Hears each line that it says. */
+  /** Called with each line of its serial console. */
   readonly onLine: (line: string) => void;
 }
 
@@ -85,7 +85,7 @@ export async function runMachine(options: MachineOptions): Promise<number | null
   }
 }
 
-/** The first file system: busybox, the modules, and what leads to the second one. */
+/** The first file system: busybox, the modules, and the script that mounts the second one. */
 async function makeImage(dir: string, options: MachineOptions): Promise<string> {
   const tree = `${dir}/tree`, image = `${dir}/initramfs`, loads: string[] = [];
   for (const d of ["bin", "modules"]) Deno.mkdirSync(`${tree}/${d}`, { recursive: true });

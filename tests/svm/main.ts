@@ -24,7 +24,7 @@ async function kernelOrReason(): Promise<Kernel | string> {
   return await qemuProblem() ?? await findKernel();
 }
 
-/** What the machine's shell runs. */
+/** The script of the machine's shell. */
 function script(shell: string | undefined, steps: readonly string[]): string {
   const words = [Deno.execPath(), "run", "-A", "--no-check", "tests/svm/inside.ts", ...steps];
   const command = shell ?? words.map((word) => `'${word}'`).join(" ");
