@@ -83,13 +83,13 @@ export class AllRights {
     return rights;
   }
 
-  /** A message does not wait any more; false: it did not wait. */
+  /** A message left its queue; false: it was in no queue. */
   end(rights: RightsInFlight): boolean {
     if (this.last === rights) this.last = null;
     return this.waiting.delete(rights);
   }
 
-  /** Has the message that was sent last these descriptors? */
+  /** True if the message that was sent last has these descriptors. */
   areUnderWay(files: readonly OpenFile[]): boolean {
     return this.last?.files === files;
   }

@@ -101,10 +101,10 @@ function sendOne(t: Task, socket: Socket, addr: number, flags: number): number {
     r = controlIn(t, socket, message, control, controlBytes);
     if (r < 0) return r;
   }
-  return message.rights === null ? transmit(t, socket) : transmitRights(t, socket, message.rights);
+  return message.rights === null ? sendAll(t, socket) : transmitRights(t, socket, message.rights);
 }
 
-/** Descriptors that no queue has taken go back, after a fault too. */
+/** Sends a message with descriptors, and closes those that no queue took, after a fault too. */
 function transmitRights(t: Task, socket: Socket, rights: readonly OpenFile[]): number {
   try {
     return sendAll(t, socket);
