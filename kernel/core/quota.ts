@@ -136,6 +136,14 @@ export const NAMESPACE_BYTES: Quota = new Quota(31, 1 << 28, 1);
 export const GROUP_LIST_BYTES: Quota = new Quota(32, 1 << 26, 1);
 /** LIMIT: tasks: threads of all processes. */
 export const TASKS: Quota = new Quota(33, 1 << 16, 8000);
+/**
+ * LIMIT: address spaces. What the platforms have (platform/systrap/control_memory.ts) without a
+ * reserve for those that are on their way in and out. A task's bytes are those of its memory too.
+ */
+export const ADDRESS_SPACES: Quota = new Quota(41, 7680, 0);
+/** LIMIT: units of the host's descriptors for files and for sockets: core/host_descriptors.ts. */
+export const HOST_FILES: Quota = new Quota(42, 1 << 20, 0);
+export const HOST_SOCKETS: Quota = new Quota(43, 1 << 20, 0);
 /** LIMIT: areas of all address spaces. */
 export const AREAS: Quota = new Quota(34, 1 << 23, 250);
 /** LIMIT: places for extents in the page maps of all memories, used or not (512 MB). */

@@ -10,6 +10,8 @@
 import type { Account } from "../core/account.ts";
 import { ENOMEM } from "../../ffi/abi/errno.ts";
 import type { AddressSpace } from "../../platform/platform.ts";
+import { type Account, ACCOUNTING } from "../core/account.ts";
+import { ADDRESS_SPACES } from "../core/quota.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import { MemoryCounters, MemoryLimits } from "./accounting.ts";
 import type { AddressLayout } from "./address_layout.ts";
@@ -124,6 +126,7 @@ export class MemoryManager extends UserAccess {
   spuriousPage: number = -1;
   spuriousCount: number = 0;
   readonly writeRun: WriteRun = new WriteRun();
+  private readonly account: Account = ACCOUNTING.current;
   /** Frames whose unmapping is about to be queued: page, count pairs. */
   private readonly unmaps: number[] = [];
 
@@ -142,6 +145,7 @@ export class MemoryManager extends UserAccess {
     this.vmas = new VmaList(account, this.files);
     this.layout = ctx.plainLayout;
     this.mmapBase = this.layout.mmapBase(this.limits.stack);
+    ADDRESS_SPACES.add(1, this.account);
   }
 
   /**
@@ -262,6 +266,7 @@ export class MemoryManager extends UserAccess {
   destroy(): void {
     if (this.isDestroyed) return;
     this.isDestroyed = true;
+    ADDRESS_SPACES.give(1, this.account);
     this.space.destroy();
     dropPages(this, 0, Infinity);
     this.releaseReserves();

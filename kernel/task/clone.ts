@@ -3,7 +3,7 @@
  * (syscalls/process/clone.ts). The calling context is full: registers and FPU state can be copied.
  */
 
-import { TASKS } from "../core/quota.ts";
+import { ADDRESS_SPACES, TASKS } from "../core/quota.ts";
 import {
   CLONE_CHILD_CLEARTID,
   CLONE_CHILD_SETTID,
@@ -226,6 +226,8 @@ function awaitVfork(task: Task): number {
 function checkCount(task: Task, { cgroup, flags }: CloneRequest): number {
   const { container } = task.group;
   if (exceedsProcessLimit(task) || !TASKS.hasRoom(1, task.account)) return -EAGAIN;
+  // And one for the child's execve, which has both of them for a moment.
+  if ((flags & CLONE_VM) === 0 && !ADDRESS_SPACES.hasRoom(2)) return -EAGAIN;
   if (container !== null && isFull(container)) {
     noteFullContainer(task);
     return -EAGAIN;

@@ -17,6 +17,7 @@ import {
   READ_IMPLIES_EXEC,
 } from "../../ffi/abi/system.ts";
 import { type Context, CSGSFS, EFLAGS, RIP, RSP } from "../../platform/platform.ts";
+import { ADDRESS_SPACES } from "../core/quota.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import { execCredentials, type ExecResult } from "../cred/exec_credentials.ts";
 import { type CpuFacts, load, type LoadedProgram, type ProgramIds } from "../loader/load.ts";
@@ -186,6 +187,7 @@ export function makeProgram(
   limits: Limits,
   request: ProgramRequest,
 ): Program | number {
+  if (!ADDRESS_SPACES.hasRoom()) return -EAGAIN;
   const template = container?.template ?? null;
   const space = template === null ? kernel.platform.newAddressSpace() : template.fork();
   if (space === null) return -EAGAIN;

@@ -11,6 +11,7 @@ export class FakeHost implements Host {
   readonly cpuCount = 1;
   memoryBytes: number = 8 * 2 ** 30;
   machineBytes: number = 8 * 2 ** 30;
+  fileLimit: number = 1 << 20;
   readonly heap = null;
   private seed: number;
 

@@ -38,6 +38,7 @@ export class TestHost implements Host {
   readonly cpuCount = 1;
   memoryBytes: number = 1 << 30;
   machineBytes: number = 1 << 30;
+  fileLimit: number = 1 << 20;
   readonly heap = null;
 
   /** One microsecond later. */

@@ -8,11 +8,11 @@
  */
 
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from "../../ffi/abi/fcntl.ts";
-import { Rlimit, RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from "../../ffi/abi/socket.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
-import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
+import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { openat, pread } from "../../ffi/sys/files.ts";
+import { descriptorLimit } from "../../ffi/sys/descriptor_limit.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { AREA_BYTES, type HostArea, type HostNetwork } from "../../kernel/core/host_network.ts";
 import { SETTINGS } from "../../kernel/proc/fs/sysctl_table.ts";
@@ -36,8 +36,6 @@ const TABLES: readonly string[] = [
 /** LIMIT: bytes of one table. */
 const MAX_TABLE = 4 << 20;
 const PIECE = 65536;
-/** The default RLIMIT_NOFILE of Linux. */
-const LEAST_DESCRIPTORS = 1024;
 /** Settings below net/; all others are the sandbox's own. */
 const NET = "net/";
 /** Settings of links that are read from the host. */
@@ -115,13 +113,6 @@ export class RealHostNetwork implements HostNetwork {
     }
     return text;
   }
-}
-
-/** RLIMIT_NOFILE of this process. */
-function descriptorLimit(): number {
-  const r = syscall(N.SYS_prlimit64, 0, RLIMIT_NOFILE, 0, scratch.area(0));
-  if (r < 0) return LEAST_DESCRIPTORS;
-  return scratch.dv.getUint32(scratch.areaOffset(0) + Rlimit.at.cur, true);
 }
 
 function openTables(): Map<string, number> {

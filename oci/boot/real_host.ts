@@ -30,6 +30,7 @@ import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from "../../ffi/abi/socket.ts";
 import { EPOLLET, EPOLLIN, EPOLLONESHOT } from "../../ffi/abi/epoll.ts";
 import { Epoll } from "../../ffi/sys/epoll.ts";
+import { descriptorLimit } from "../../ffi/sys/descriptor_limit.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import {
   close,
@@ -60,6 +61,7 @@ export class RealHost implements Host, HostEvents {
   readonly cpuCount: number;
   readonly memoryBytes: number;
   readonly machineBytes: number;
+  readonly fileLimit: number = descriptorLimit();
   readonly heap: KernelHeap | null;
   /** `poll` updates it; the loop calls that often while it is awake. */
   guestClock: GuestClock | null = null;

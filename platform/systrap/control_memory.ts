@@ -12,8 +12,8 @@ import { ACK_BYTES, COMMANDS_BYTES, SLOTS_IN_CHUNK } from "./stub/layout.ts";
 import type { SharedOffsets } from "./stub/zygote.ts";
 import { TABLE_BYTES, TABLE_COUNT, TABLE_THUNKS_BYTES, THUNKS_BYTES } from "../thunks.ts";
 
-/** LIMIT: stubs of one platform at one time. */
-const MAX_SPACES = 4096;
+/** LIMIT: stubs of one platform at one time; guests have a part each (kernel/core/quota.ts). */
+const MAX_SPACES = 8192;
 /** LIMIT: chunks of slots beyond the first of each space. */
 const EXTRA_CHUNKS = 2048;
 /** LIMIT: tables of patched call sites, each with its thunks, of all sets. */

@@ -6,7 +6,7 @@
 
 import type { Account } from "../../core/account.ts";
 import { DT_DIR } from "../../../ffi/abi/dirent.ts";
-import { EMFILE, ENOENT, EOPNOTSUPP, EXDEV } from "../../../ffi/abi/errno.ts";
+import { EMFILE, ENFILE, ENOENT, EOPNOTSUPP, EXDEV } from "../../../ffi/abi/errno.ts";
 import {
   O_DIRECTORY,
   O_EXCL,
@@ -328,6 +328,7 @@ export class GoferDirectory extends GoferInode {
   }
 
   override create(name: string, mode: number, uid: number, gid: number): Inode | number {
+    if (!this.fs.hasRoomForFile()) return -ENFILE;
     const fid = this.bind();
     if (fid < 0) return fid;
     const { client, fids } = this.fs, newFid = client.fids.take();
@@ -468,6 +469,7 @@ export class GoferDirectory extends GoferInode {
   override tmpfile(mode: number, uid: number, gid: number, linkable: boolean): Inode | number {
     const dirFid = this.bind();
     if (dirFid < 0) return dirFid;
+    if (!this.fs.hasRoomForFile()) return -ENFILE;
     const { client } = this.fs, fid = client.fids.take();
     const flags = O_RDWR | O_TMPFILE | O_DIRECTORY | (linkable ? 0 : O_EXCL);
     const fd = client.createFd(dirFid, fid, "", flags, mode & 0o7777, uid, gid);

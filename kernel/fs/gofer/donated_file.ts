@@ -4,6 +4,7 @@
  * unused. idle_files.ts keeps those without users.
  */
 
+import { type Account, ACCOUNTING } from "../../core/account.ts";
 import type { GoferBacking } from "./backing.ts";
 import type { GoferRegular } from "./regular.ts";
 
@@ -12,6 +13,7 @@ export class DonatedFile {
   readonly fd: number;
   readonly canRead: boolean;
   readonly canWrite: boolean;
+  readonly account: Account = ACCOUNTING.current;
   /** The open files and mappings that use it. */
   users: number = 0;
   /** It was opened ahead and not used yet (open_ahead.ts). */
@@ -26,6 +28,7 @@ export class DonatedFile {
     this.fd = fd;
     this.canRead = canRead;
     this.canWrite = canWrite;
+    inode.fs.descriptors.add(this.account);
   }
 
   /** Adds a user. */

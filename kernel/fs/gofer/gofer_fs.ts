@@ -16,6 +16,8 @@ import { EIO, ESTALE } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import { OVERLAYFS_SUPER_MAGIC, V9FS_MAGIC } from "../../../ffi/abi/statfs.ts";
 import { type Attr, type GoferClient, NOFID } from "../../../gofer/client/gofer_client.ts";
+import { HostDescriptors } from "../../core/host_descriptors.ts";
+import { HOST_FILES } from "../../core/quota.ts";
 import type { MemoryContext } from "../../mm/memory_context.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
@@ -24,7 +26,7 @@ import { FetchedNames } from "./fetched_names.ts";
 import { GoferDirectory } from "./directory.ts";
 import { FidCache } from "./fid_cache.ts";
 import { GoferInode } from "./gofer_inode.ts";
-import { IdleFiles } from "./idle_files.ts";
+import { CLOSE_WHEN_SHORT, IdleFiles } from "./idle_files.ts";
 import { ListingCache } from "./listing.ts";
 import { GoferNode, GoferSymlink } from "./nodes.ts";
 import { OpenAhead } from "./open_ahead.ts";
@@ -66,6 +68,8 @@ export class GoferFs extends FileSystem {
   readonly fetchedNames: FetchedNames = new FetchedNames();
   readonly fids: FidCache;
   readonly idle: IdleFiles;
+  /** Half of what the kernel's process may have are for files. */
+  readonly descriptors: HostDescriptors;
   readonly listings: ListingCache = new ListingCache();
   /** Counts this sandbox's changes of files: attributes that were fetched before may be wrong. */
   changes: number = 0;
@@ -97,11 +101,18 @@ export class GoferFs extends FileSystem {
     this.iovFrame = ctx.frames.alloc(1);
     this.iov = ctx.arena.base + this.iovFrame;
     this.rootFid = rootFid;
+    this.descriptors = new HostDescriptors(HOST_FILES, ctx.host.fileLimit / 2);
     this.fids = new FidCache(client);
     this.idle = new IdleFiles(ctx, options.maxIdleFiles ?? 512);
     this.root = this.intern(client.walk.at(0), null, "");
     this.root.adoptFid(rootFid);
     this.root.hold();
+  }
+
+  /** May the caller have a further descriptor of the host's? Idle ones are closed for it. */
+  hasRoomForFile(): boolean {
+    return this.descriptors.hasRoom() ||
+      this.idle.closeOldest(CLOSE_WHEN_SHORT) > 0 && this.descriptors.hasRoom();
   }
 
   /** Attaches to the root named `name` ("0", "1", ...) of a started connection; or -errno. */

@@ -13,6 +13,7 @@ import {
   O_TMPFILE,
 } from "../../../ffi/abi/fcntl.ts";
 import { MAP_PRIVATE, MAP_SHARED } from "../../../ffi/abi/mman.ts";
+import { Account, ACCOUNTING } from "../../core/account.ts";
 import { rootCredentials } from "../../cred/credentials.ts";
 import { OverlayFs } from "../overlay/overlay_fs.ts";
 import { TmpfsFs } from "../tmpfs/tmpfs.ts";
@@ -21,6 +22,7 @@ import { FsContext } from "../../vfs/fs_context.ts";
 import { MountNamespace } from "../../vfs/mounts.ts";
 import { chmodAt, chownPath } from "../../vfs/attributes.ts";
 import { linkAt } from "../../vfs/create.ts";
+import { openAt } from "../../vfs/open.ts";
 import { unlinkAt } from "../../vfs/remove.ts";
 import { renameAt } from "../../vfs/rename.ts";
 import { readlinkAt, statAt } from "../../vfs/status.ts";
@@ -415,4 +417,36 @@ Deno.test("names of a path up to the first ..", () => {
   assertEquals(splitNames("x/a/../b", 2, 64), ["a"]);
   assertEquals(splitNames("/a/b/c/", 0, 2), ["a", "b"]);
   assertEquals(splitNames("", 0, 64), []);
+});
+
+Deno.test("a container without room for a descriptor of the host gets ENFILE, another one does not", async () => {
+  const before = ACCOUNTING.current, sandbox = new Account(null, 1);
+  const greedy = new Account(sandbox, 0.5), victim = new Account(sandbox, 0.5);
+  try {
+    await inTree({ maxIdleFiles: 1 }, (lab, dir) => {
+      const { descriptors } = lab.fs;
+      const reader = mustOpen(lab.root, "/a/other", O_RDONLY);
+      ACCOUNTING.current = greedy;
+      let taken = 0;
+      for (; descriptors.hasRoom(); taken++) descriptors.add(greedy);
+      assert(taken > 1000);
+      const make = () => errno(openAt(lab.root, AT_FDCWD, "/a/new", O_RDWR | O_CREAT, 0o600));
+      assertEquals(errno(openAt(lab.root, AT_FDCWD, "/a/b/c/file", O_RDONLY, 0)), "ENFILE");
+      assertEquals(make(), "ENFILE");
+      assertEquals(
+        [...Deno.readDirSync(`${dir}/a`)].map(({ name }) => name).includes("new"),
+        false,
+      );
+      mustOpen(lab.root, "/a/other", O_RDONLY).drop();
+      ACCOUNTING.current = victim;
+      assertEquals(make(), "object");
+      mustOpen(lab.root, "/a/b/c/file", O_RDONLY).drop();
+      ACCOUNTING.current = greedy;
+      for (; taken > 0; taken--) descriptors.give(greedy);
+      reader.drop();
+      lab.fs.idle.closeOldest(Infinity);
+    });
+  } finally {
+    ACCOUNTING.current = before;
+  }
 });

@@ -7,6 +7,9 @@
 import type { MemoryContext } from "../../mm/memory_context.ts";
 import type { DonatedFile } from "./donated_file.ts";
 
+/** Those that are closed at once when the host, or an account, has no room for further ones. */
+export const CLOSE_WHEN_SHORT = 64;
+
 export class IdleFiles {
   private readonly ctx: MemoryContext;
   readonly max: number;
@@ -47,6 +50,7 @@ export class IdleFiles {
     const { backing } = file;
     if (backing !== null) this.ctx.platform.unregisterFile(backing.platformFile);
     this.ctx.host.close(file.fd);
+    file.inode.fs.descriptors.give(file.account);
   }
 
   /** Records that bytes were written, for sync(2). */

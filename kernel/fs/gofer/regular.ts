@@ -16,12 +16,11 @@ import type { Dentry } from "../../vfs/dentry.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { GoferBacking } from "./backing.ts";
 import { DonatedFile } from "./donated_file.ts";
+import { CLOSE_WHEN_SHORT } from "./idle_files.ts";
 import { GoferInode } from "./gofer_inode.ts";
 import { GoferFile } from "./regular_file.ts";
 
 const SETID = S_ISUID | S_ISGID;
-/** The idle descriptors to close when the host has none left. */
-const CLOSE_WHEN_SHORT = 64;
 
 export class GoferRegular extends GoferInode {
   private reader: DonatedFile | null = null;
@@ -67,7 +66,7 @@ export class GoferRegular extends GoferInode {
    * `isAhead`: it was opened ahead.
    */
   adoptReader(fd: number, isAhead: boolean): boolean {
-    if (this.reader !== null) {
+    if (this.reader !== null || !this.fs.descriptors.hasRoom()) {
       this.fs.ctx.host.close(fd);
       return false;
     }
@@ -130,6 +129,7 @@ export class GoferRegular extends GoferInode {
 
   /** Gets a new host descriptor from the Gofer, or -errno. */
   private openOnHost(flags: number): number {
+    if (!this.fs.hasRoomForFile()) return -ENFILE;
     let fd = this.requestOpen(flags);
     if (fd === -EMFILE || fd === -ENFILE) {
       if (this.fs.idle.closeOldest(CLOSE_WHEN_SHORT) > 0) fd = this.requestOpen(flags);

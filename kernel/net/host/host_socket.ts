@@ -26,6 +26,7 @@ import { EPOLLET } from "../../../ffi/abi/epoll.ts";
 import { IPPROTO_TCP, SockaddrIn, SockaddrIn6, TCP_INFO, TCP_INQ } from "../../../ffi/abi/inet.ts";
 import { FIONREAD } from "../../../ffi/abi/ioctl.ts";
 import * as S from "../../../ffi/abi/socket.ts";
+import type { HostDescriptors } from "../../core/host_descriptors.ts";
 import type { HostNetwork } from "../../core/host_network.ts";
 import { Waiter } from "../../core/wait.ts";
 import { hasCap } from "../../cred/credentials.ts";
@@ -67,29 +68,9 @@ const RECEIVED_AT = 128;
 /** LIMIT: /proc/sys/net/core/somaxconn. */
 const MAX_BACKLOG = 4096;
 
-/** The number of sockets over one HostNetwork, in all namespaces. */
-export class SocketCount {
-  private count: number = 0;
-  private readonly max: number;
-
-  constructor(max: number) {
-    this.max = max;
-  }
-
-  get isFull(): boolean {
-    return this.count >= this.max;
-  }
-  add(): void {
-    this.count++;
-  }
-  remove(): void {
-    this.count--;
-  }
-}
-
 export class HostSocket extends Socket {
   readonly host: HostNetwork;
-  private readonly count: SocketCount;
+  private readonly descriptors: HostDescriptors;
   readonly fd: number;
   /** uid of the creator. */
   readonly uid: number;
@@ -102,7 +83,7 @@ export class HostSocket extends Socket {
     account: Account,
     net: NetNamespace,
     host: HostNetwork,
-    count: SocketCount,
+    descriptors: HostDescriptors,
     fd: number,
     family: number,
     type: number,
@@ -111,8 +92,8 @@ export class HostSocket extends Socket {
   ) {
     super(account, net, family, type, protocol);
     this.host = host;
-    this.count = count;
-    count.add();
+    this.descriptors = descriptors;
+    descriptors.add(this.account);
     this.fd = fd;
     this.uid = uid;
   }
@@ -193,12 +174,12 @@ export class HostSocket extends Socket {
   }
 
   override accept(account: Account): Socket | number {
-    if (this.count.isFull) return -ENFILE;
+    if (!this.descriptors.hasRoom()) return -ENFILE;
     const fd = this.host.accept(this.fd, 0, 0);
     if (fd === -EAGAIN) return this.wait();
     if (fd < 0) return fd === -EMFILE ? -ENFILE : fd;
-    const { net, host, count, family, type, protocol, uid } = this;
-    const socket = new HostSocket(account, net, host, count, fd, family, type, protocol, uid);
+    const { net, host, descriptors, family, type, protocol, uid } = this;
+    const socket = new HostSocket(account, net, host, descriptors, fd, family, type, protocol, uid);
     socket.options.inherit(this.options);
     socket.hasControl = this.hasControl;
     return socket;
@@ -420,7 +401,7 @@ export class HostSocket extends Socket {
   }
 
   protected override release(): void {
-    this.count.remove();
+    this.descriptors.give(this.account);
     // No other process has the descriptor: closing it ends the watch.
     this.net.host.close(this.fd);
   }

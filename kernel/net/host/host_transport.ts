@@ -16,7 +16,9 @@ import {
 import { CAP_NET_RAW } from "../../../ffi/abi/capability.ts";
 import * as I from "../../../ffi/abi/inet.ts";
 import { AF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
+import { HostDescriptors } from "../../core/host_descriptors.ts";
 import type { HostNetwork } from "../../core/host_network.ts";
+import { HOST_SOCKETS } from "../../core/quota.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import type { NetDevice } from "../../proc/fs/net_tables.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
@@ -29,7 +31,7 @@ import type { Socket } from "../socket.ts";
 import type { Transport } from "../transport.ts";
 import { BOUNCE_AT, VALUE_AT } from "./message_area.ts";
 import { HostLinks } from "./host_links.ts";
-import { HostSocket, SocketCount } from "./host_socket.ts";
+import { HostSocket } from "./host_socket.ts";
 
 /** Ioctls that ask about one interface (netdevice(7)) with a struct ifreq. */
 export const INTERFACE_QUESTIONS: readonly number[] = [
@@ -54,7 +56,7 @@ export class HostTransport implements Transport {
   private readonly net: NetNamespace;
   private readonly network: HostNetwork;
   private readonly links: HostLinks;
-  private readonly count: SocketCount;
+  private readonly descriptors: HostDescriptors;
   /** The socket for ioctls; -1: not made yet. */
   private fd: number = -1;
 
@@ -62,7 +64,7 @@ export class HostTransport implements Transport {
     this.net = net;
     this.network = network;
     this.links = new HostLinks(net.host, network);
-    this.count = new SocketCount(network.maxSockets);
+    this.descriptors = new HostDescriptors(HOST_SOCKETS, network.maxSockets);
   }
 
   /** Whether the host's namespace has links, or host networking was asked for. */
@@ -82,15 +84,15 @@ export class HostTransport implements Transport {
     const isPing = type === SOCK_DGRAM &&
       (chosen === I.IPPROTO_ICMP || chosen === I.IPPROTO_ICMPV6);
     if (isPing && !mayPing(this.net, caller)) return -EACCES;
-    if (this.count.isFull) return -ENFILE;
+    if (!this.descriptors.hasRoom()) return -ENFILE;
     const fd = this.network.socket(family, type, chosen);
     if (fd < 0) return fd === -EMFILE ? -ENFILE : fd;
-    const { net, network, count } = this;
+    const { net, network, descriptors } = this;
     return new HostSocket(
       caller.account,
       net,
       network,
-      count,
+      descriptors,
       fd,
       family,
       type,
