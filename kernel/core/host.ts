@@ -79,7 +79,7 @@ export interface Host {
   readonly memoryBytes: number;
   /** The bytes of memory of the machine: no mapping can be larger. */
   readonly machineBytes: number;
-  /** Descriptors that this process may have. */
+  /** Greatest number of descriptors of this process (RLIMIT_NOFILE). */
   readonly fileLimit: number;
   /** V8's heap; null when it is not measured. */
   readonly heap: KernelHeap | null;

@@ -1,23 +1,23 @@
 /**
- * Descriptors of the host's that the kernel's process has for guests: as many as the host lets it
- * have, of which each account may have its part. A quota's limit is a constant, so each descriptor
- * is charged as so many units of it that the host's number makes the limit.
+ * Host descriptors that the kernel's process holds for guests: at most as many as the host permits,
+ * of which each account may hold its part. The limit of a quota is a constant, so a descriptor is
+ * charged as a number of units: the limit divided by the host's number.
  */
 
-import { type Account, ACCOUNTING } from "./account.ts";
+import type { Account } from "./account.ts";
 import type { Quota } from "./quota.ts";
 
 export class HostDescriptors {
   private readonly quota: Quota;
   private readonly units: number;
 
-  /** @param most of them in all */
+  /** @param most number of descriptors that all accounts may hold */
   constructor(quota: Quota, most: number) {
     this.quota = quota;
     this.units = Math.ceil(quota.limit / Math.max(1, most));
   }
 
-  hasRoom(account: Account = ACCOUNTING.current): boolean {
+  hasRoom(account: Account): boolean {
     return this.quota.hasRoom(this.units, account);
   }
   add(account: Account): void {

@@ -10,7 +10,6 @@
 import type { Account } from "../core/account.ts";
 import { ENOMEM } from "../../ffi/abi/errno.ts";
 import type { AddressSpace } from "../../platform/platform.ts";
-import { type Account, ACCOUNTING } from "../core/account.ts";
 import { ADDRESS_SPACES } from "../core/quota.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import { MemoryCounters, MemoryLimits } from "./accounting.ts";
@@ -126,7 +125,8 @@ export class MemoryManager extends UserAccess {
   spuriousPage: number = -1;
   spuriousCount: number = 0;
   readonly writeRun: WriteRun = new WriteRun();
-  private readonly account: Account = ACCOUNTING.current;
+  /** The account of the address space. */
+  private readonly account: Account;
   /** Frames whose unmapping is about to be queued: page, count pairs. */
   private readonly unmaps: number[] = [];
 
@@ -145,7 +145,8 @@ export class MemoryManager extends UserAccess {
     this.vmas = new VmaList(account, this.files);
     this.layout = ctx.plainLayout;
     this.mmapBase = this.layout.mmapBase(this.limits.stack);
-    ADDRESS_SPACES.add(1, this.account);
+    this.account = account;
+    ADDRESS_SPACES.add(1, account);
   }
 
   /**

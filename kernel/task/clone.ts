@@ -226,8 +226,8 @@ function awaitVfork(task: Task): number {
 function checkCount(task: Task, { cgroup, flags }: CloneRequest): number {
   const { container } = task.group;
   if (exceedsProcessLimit(task) || !TASKS.hasRoom(1, task.account)) return -EAGAIN;
-  // And one for the child's execve, which has both of them for a moment.
-  if ((flags & CLONE_VM) === 0 && !ADDRESS_SPACES.hasRoom(2)) return -EAGAIN;
+  // The child's execve has both address spaces for a moment.
+  if ((flags & CLONE_VM) === 0 && !ADDRESS_SPACES.hasRoom(2, task.account)) return -EAGAIN;
   if (container !== null && isFull(container)) {
     noteFullContainer(task);
     return -EAGAIN;

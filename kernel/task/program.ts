@@ -187,7 +187,7 @@ export function makeProgram(
   limits: Limits,
   request: ProgramRequest,
 ): Program | number {
-  if (!ADDRESS_SPACES.hasRoom()) return -EAGAIN;
+  if (!ADDRESS_SPACES.hasRoom(1, caller.account)) return -EAGAIN;
   const template = container?.template ?? null;
   const space = template === null ? kernel.platform.newAddressSpace() : template.fork();
   if (space === null) return -EAGAIN;

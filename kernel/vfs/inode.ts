@@ -134,8 +134,8 @@ export abstract class FileSystem {
   /**
    * Called before the walk looks up the component of `path` at `from` in `dir`, when that is not
    * cached, or cached (`cached`) and not stable. A remote file system may fetch the whole rest of
-   * the path at once. `opens`: the last component is going to be opened for reading. 0, -errno, or
-   * BLOCK.
+   * the path at once. `opens`: the last component is going to be opened for reading; `account` is
+   * charged for that. 0, -errno, or BLOCK.
    */
   walkAhead(
     _dir: Inode,
@@ -143,6 +143,7 @@ export abstract class FileSystem {
     _from: number,
     _opens: boolean,
     _cached: Dentry | null,
+    _account: Account,
   ): number {
     return 0;
   }

@@ -283,7 +283,7 @@ export class Walk {
     // Names below a mount point belong to another file system.
     if (cached === undefined || cached.mountCount === 0) {
       const opens = (this.flags & LOOKUP_OPEN) !== 0;
-      const r = dir.fs.walkAhead(dir.inode!, text, at, opens, cached ?? null);
+      const r = dir.fs.walkAhead(dir.inode!, text, at, opens, cached ?? null, this.caller.account);
       if (r < 0) return r;
     }
     return this.namespace.vfs.dentries.lookup(dir, name);

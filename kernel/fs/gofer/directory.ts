@@ -236,7 +236,7 @@ export class GoferDirectory extends GoferInode {
    * Fetches the files of `names`, each below the one before, in one request. The lookups that
    * follow find them, and report errors. `opens`: the last one is going to be opened for reading.
    */
-  prefetch(names: readonly string[], opens: boolean): void {
+  prefetch(names: readonly string[], opens: boolean, account: Account): void {
     const { fs } = this, { client, fetchedNames } = fs, all: string[] = [];
     const isFresh = fs.isFresh(fetchedNames.fetchedNs);
     if (isFresh && fetchedNames.has(this, names[0]!)) return;
@@ -255,7 +255,7 @@ export class GoferDirectory extends GoferInode {
     const fd = client.takeFd();
     const last = n < above ? null : this.takeFetched(all, above, n);
     if (fd < 0) return;
-    if (n === all.length && last instanceof GoferRegular) last.adoptReader(fd, false);
+    if (n === all.length && last instanceof GoferRegular) last.adoptReader(fd, false, account);
     else fs.ctx.host.close(fd);
   }
 
@@ -327,8 +327,14 @@ export class GoferDirectory extends GoferInode {
     this.fs.listings.drop(this);
   }
 
-  override create(name: string, mode: number, uid: number, gid: number): Inode | number {
-    if (!this.fs.hasRoomForFile()) return -ENFILE;
+  override create(
+    name: string,
+    mode: number,
+    uid: number,
+    gid: number,
+    account: Account,
+  ): Inode | number {
+    if (!this.fs.hasRoomForFile(account)) return -ENFILE;
     const fid = this.bind();
     if (fid < 0) return fid;
     const { client, fids } = this.fs, newFid = client.fids.take();
@@ -349,7 +355,7 @@ export class GoferDirectory extends GoferInode {
     } else {
       client.clunk(newFid);
     }
-    if (inode instanceof GoferRegular) inode.adoptWriter(fd);
+    if (inode instanceof GoferRegular) inode.adoptWriter(fd, account);
     else this.fs.ctx.host.close(fd);
     return inode;
   }
@@ -364,8 +370,9 @@ export class GoferDirectory extends GoferInode {
     rdev: number,
     uid: number,
     gid: number,
+    account: Account,
   ): Inode | number {
-    if ((mode & S_IFMT) === S_IFREG) return this.create(name, mode, uid, gid);
+    if ((mode & S_IFMT) === S_IFREG) return this.create(name, mode, uid, gid, account);
     return this.make(name, mode, uid, gid, rdev, "");
   }
 
@@ -466,10 +473,16 @@ export class GoferDirectory extends GoferInode {
     return 0;
   }
 
-  override tmpfile(mode: number, uid: number, gid: number, linkable: boolean): Inode | number {
+  override tmpfile(
+    mode: number,
+    uid: number,
+    gid: number,
+    linkable: boolean,
+    account: Account,
+  ): Inode | number {
     const dirFid = this.bind();
     if (dirFid < 0) return dirFid;
-    if (!this.fs.hasRoomForFile()) return -ENFILE;
+    if (!this.fs.hasRoomForFile(account)) return -ENFILE;
     const { client } = this.fs, fid = client.fids.take();
     const flags = O_RDWR | O_TMPFILE | O_DIRECTORY | (linkable ? 0 : O_EXCL);
     const fd = client.createFd(dirFid, fid, "", flags, mode & 0o7777, uid, gid);
@@ -482,7 +495,7 @@ export class GoferDirectory extends GoferInode {
     this.fs.fids.add(inode);
     if (inode instanceof GoferRegular) {
       inode.isUnnamed = linkable;
-      inode.adoptWriter(fd);
+      inode.adoptWriter(fd, account);
     } else {
       this.fs.ctx.host.close(fd);
     }

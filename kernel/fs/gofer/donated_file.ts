@@ -4,7 +4,7 @@
  * unused. idle_files.ts keeps those without users.
  */
 
-import { type Account, ACCOUNTING } from "../../core/account.ts";
+import type { Account } from "../../core/account.ts";
 import type { GoferBacking } from "./backing.ts";
 import type { GoferRegular } from "./regular.ts";
 
@@ -13,7 +13,8 @@ export class DonatedFile {
   readonly fd: number;
   readonly canRead: boolean;
   readonly canWrite: boolean;
-  readonly account: Account = ACCOUNTING.current;
+  /** The account that the descriptor is charged to. */
+  readonly account: Account;
   /** The open files and mappings that use it. */
   users: number = 0;
   /** It was opened ahead and not used yet (open_ahead.ts). */
@@ -23,12 +24,19 @@ export class DonatedFile {
   /** The backing of its mappings; null before the first. */
   backing: GoferBacking | null = null;
 
-  constructor(inode: GoferRegular, fd: number, canRead: boolean, canWrite: boolean) {
+  constructor(
+    account: Account,
+    inode: GoferRegular,
+    fd: number,
+    canRead: boolean,
+    canWrite: boolean,
+  ) {
+    this.account = account;
     this.inode = inode;
     this.fd = fd;
     this.canRead = canRead;
     this.canWrite = canWrite;
-    inode.fs.descriptors.add(this.account);
+    inode.fs.descriptors.add(account);
   }
 
   /** Adds a user. */

@@ -16,6 +16,7 @@ import { EIO, ESTALE } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import { OVERLAYFS_SUPER_MAGIC, V9FS_MAGIC } from "../../../ffi/abi/statfs.ts";
 import { type Attr, type GoferClient, NOFID } from "../../../gofer/client/gofer_client.ts";
+import type { Account } from "../../core/account.ts";
 import { HostDescriptors } from "../../core/host_descriptors.ts";
 import { HOST_FILES } from "../../core/quota.ts";
 import type { MemoryContext } from "../../mm/memory_context.ts";
@@ -68,7 +69,7 @@ export class GoferFs extends FileSystem {
   readonly fetchedNames: FetchedNames = new FetchedNames();
   readonly fids: FidCache;
   readonly idle: IdleFiles;
-  /** Half of what the kernel's process may have are for files. */
+  /** Host descriptors of files: half of those that the kernel's process may have. */
   readonly descriptors: HostDescriptors;
   readonly listings: ListingCache = new ListingCache();
   /** Counts this sandbox's changes of files: attributes that were fetched before may be wrong. */
@@ -109,10 +110,10 @@ export class GoferFs extends FileSystem {
     this.root.hold();
   }
 
-  /** May the caller have a further descriptor of the host's? Idle ones are closed for it. */
-  hasRoomForFile(): boolean {
-    return this.descriptors.hasRoom() ||
-      this.idle.closeOldest(CLOSE_WHEN_SHORT) > 0 && this.descriptors.hasRoom();
+  /** True if the account may hold a further host descriptor, perhaps after idle ones were closed. */
+  hasRoomForFile(account: Account): boolean {
+    return this.descriptors.hasRoom(account) ||
+      this.idle.closeOldest(CLOSE_WHEN_SHORT) > 0 && this.descriptors.hasRoom(account);
   }
 
   /** Attaches to the root named `name` ("0", "1", ...) of a started connection; or -errno. */
@@ -258,6 +259,7 @@ export class GoferFs extends FileSystem {
     from: number,
     opens: boolean,
     cached: Dentry | null,
+    account: Account,
   ): number {
     if (!(dir instanceof GoferDirectory)) return 0;
     this.renewLease();
@@ -265,7 +267,7 @@ export class GoferFs extends FileSystem {
     const names = splitNames(path, from, MAX_NAMES);
     const wantsFd = opens && (cached === null || lacksReader(cached, names));
     const isWorth = wantsFd ? names.length > 0 : names.length > 1;
-    if (isWorth && !dir.needsNoRequest(names[0]!, wantsFd)) dir.prefetch(names, wantsFd);
+    if (isWorth && !dir.needsNoRequest(names[0]!, wantsFd)) dir.prefetch(names, wantsFd, account);
     return 0;
   }
 

@@ -13,7 +13,7 @@ import {
   O_TMPFILE,
 } from "../../../ffi/abi/fcntl.ts";
 import { MAP_PRIVATE, MAP_SHARED } from "../../../ffi/abi/mman.ts";
-import { Account, ACCOUNTING } from "../../core/account.ts";
+import { Account } from "../../core/account.ts";
 import { rootCredentials } from "../../cred/credentials.ts";
 import { OverlayFs } from "../overlay/overlay_fs.ts";
 import { TmpfsFs } from "../tmpfs/tmpfs.ts";
@@ -419,34 +419,27 @@ Deno.test("names of a path up to the first ..", () => {
   assertEquals(splitNames("", 0, 64), []);
 });
 
-Deno.test("a container without room for a descriptor of the host gets ENFILE, another one does not", async () => {
-  const before = ACCOUNTING.current, sandbox = new Account(null, 1);
+Deno.test("a container without room for a host descriptor gets ENFILE, another one does not", async () => {
+  const sandbox = new Account(null, 1);
   const greedy = new Account(sandbox, 0.5), victim = new Account(sandbox, 0.5);
-  try {
-    await inTree({ maxIdleFiles: 1 }, (lab, dir) => {
-      const { descriptors } = lab.fs;
-      const reader = mustOpen(lab.root, "/a/other", O_RDONLY);
-      ACCOUNTING.current = greedy;
-      let taken = 0;
-      for (; descriptors.hasRoom(); taken++) descriptors.add(greedy);
-      assert(taken > 1000);
-      const make = () => errno(openAt(lab.root, AT_FDCWD, "/a/new", O_RDWR | O_CREAT, 0o600));
-      assertEquals(errno(openAt(lab.root, AT_FDCWD, "/a/b/c/file", O_RDONLY, 0)), "ENFILE");
-      assertEquals(make(), "ENFILE");
-      assertEquals(
-        [...Deno.readDirSync(`${dir}/a`)].map(({ name }) => name).includes("new"),
-        false,
-      );
-      mustOpen(lab.root, "/a/other", O_RDONLY).drop();
-      ACCOUNTING.current = victim;
-      assertEquals(make(), "object");
-      mustOpen(lab.root, "/a/b/c/file", O_RDONLY).drop();
-      ACCOUNTING.current = greedy;
-      for (; taken > 0; taken--) descriptors.give(greedy);
-      reader.drop();
-      lab.fs.idle.closeOldest(Infinity);
-    });
-  } finally {
-    ACCOUNTING.current = before;
-  }
+  await inTree({ maxIdleFiles: 1 }, (lab, dir) => {
+    const { descriptors } = lab.fs, { files, fs, cred } = lab.root;
+    const callerOf = (account: Account) => new TestCaller(files, fs, cred, account);
+    const attacker = callerOf(greedy), other = callerOf(victim);
+    const reader = mustOpen(lab.root, "/a/other", O_RDONLY);
+    let taken = 0;
+    for (; descriptors.hasRoom(greedy); taken++) descriptors.add(greedy);
+    assert(taken > 1000);
+    const make = (caller: TestCaller) =>
+      errno(openAt(caller, AT_FDCWD, "/a/new", O_RDWR | O_CREAT, 0o600));
+    assertEquals(errno(openAt(attacker, AT_FDCWD, "/a/b/c/file", O_RDONLY, 0)), "ENFILE");
+    assertEquals(make(attacker), "ENFILE");
+    assertEquals([...Deno.readDirSync(`${dir}/a`)].some(({ name }) => name === "new"), false);
+    mustOpen(attacker, "/a/other", O_RDONLY).drop();
+    assertEquals(make(other), "object");
+    mustOpen(other, "/a/b/c/file", O_RDONLY).drop();
+    for (; taken > 0; taken--) descriptors.give(greedy);
+    reader.drop();
+    lab.fs.idle.closeOldest(Infinity);
+  });
 });

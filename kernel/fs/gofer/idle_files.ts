@@ -7,7 +7,7 @@
 import type { MemoryContext } from "../../mm/memory_context.ts";
 import type { DonatedFile } from "./donated_file.ts";
 
-/** Those that are closed at once when the host, or an account, has no room for further ones. */
+/** Number of idle files that are closed at once when the host or an account has no room for more. */
 export const CLOSE_WHEN_SHORT = 64;
 
 export class IdleFiles {

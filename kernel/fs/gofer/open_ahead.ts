@@ -7,6 +7,7 @@
  * before an open and `takeAnswers` after it.
  */
 
+import type { Account } from "../../core/account.ts";
 import { DT_REG } from "../../../ffi/abi/dirent.ts";
 import { O_RDONLY } from "../../../ffi/abi/fcntl.ts";
 import { prepareOpen, takeOpened } from "../../../gofer/client/open_many.ts";
@@ -128,8 +129,11 @@ export class OpenAhead {
     }
   }
 
-  /** Takes the answers of the queued opens, after that of the request they were sent with. */
-  takeAnswers(): void {
+  /**
+   * Takes the answers of the queued opens, after that of the request they were sent with. The files
+   * are charged to `account`.
+   */
+  takeAnswers(account: Account): void {
     const { fs, dir, tags, names } = this;
     if (tags.length === 0) return;
     for (let i = 0; i < tags.length; i++) {
@@ -140,7 +144,7 @@ export class OpenAhead {
       }
       const inode = fs.intern(fs.client.walk.at(n - 1), dir, names[i]!);
       if (fd < 0) continue;
-      if (inode instanceof GoferRegular && inode.adoptReader(fd, true)) this.given++;
+      if (inode instanceof GoferRegular && inode.adoptReader(fd, true, account)) this.given++;
       else if (!(inode instanceof GoferRegular)) fs.ctx.host.close(fd);
     }
     this.tags = [];

@@ -56,21 +56,21 @@ export class GoferRegular extends GoferInode {
   }
 
   /** Takes over the descriptor that came with the creation of the file. */
-  adoptWriter(fd: number): void {
-    this.writer = new DonatedFile(this, fd, true, true);
+  adoptWriter(fd: number, account: Account): void {
+    this.writer = new DonatedFile(account, this, fd, true, true);
     this.fs.idle.add(this.writer);
   }
 
   /**
-   * Takes over a descriptor for reading that came with a walk; false if it was not needed.
-   * `isAhead`: it was opened ahead.
+   * Takes over a descriptor for reading that came with a walk; false if it was not needed, or the
+   * account has no room for it. `isAhead`: it was opened ahead.
    */
-  adoptReader(fd: number, isAhead: boolean): boolean {
-    if (this.reader !== null || !this.fs.descriptors.hasRoom()) {
+  adoptReader(fd: number, isAhead: boolean, account: Account): boolean {
+    if (this.reader !== null || !this.fs.descriptors.hasRoom(account)) {
       this.fs.ctx.host.close(fd);
       return false;
     }
-    this.reader = new DonatedFile(this, fd, true, false);
+    this.reader = new DonatedFile(account, this, fd, true, false);
     this.reader.isAhead = isAhead;
     this.fs.idle.add(this.reader);
     return true;
@@ -85,31 +85,31 @@ export class GoferRegular extends GoferInode {
     const mode = flags & O_ACCMODE;
     // Access mode 3 can neither read nor write.
     const file = mode === O_WRONLY || mode === O_RDWR
-      ? this.forWriting(mode === O_RDWR)
-      : this.forReading();
+      ? this.forWriting(mode === O_RDWR, account)
+      : this.forReading(account);
     return typeof file === "number" ? file : new GoferFile(account, this, file.addUser(), flags);
   }
 
-  private forReading(): DonatedFile | number {
+  private forReading(account: Account): DonatedFile | number {
     if (this.reader !== null) return this.reader;
     if (this.writer !== null && this.writer.canRead) return this.writer;
-    const fd = this.openOnHost(O_RDONLY);
+    const fd = this.openOnHost(O_RDONLY, account);
     if (fd < 0) return fd;
-    this.reader = new DonatedFile(this, fd, true, false);
+    this.reader = new DonatedFile(account, this, fd, true, false);
     return this.reader;
   }
 
-  private forWriting(reads: boolean): DonatedFile | number {
+  private forWriting(reads: boolean, account: Account): DonatedFile | number {
     if (this.writer !== null && (this.writer.canRead || !reads)) return this.writer;
-    let fd = this.openOnHost(O_RDWR), canRead = true;
+    let fd = this.openOnHost(O_RDWR, account), canRead = true;
     if ((fd === -EACCES || fd === -EPERM) && !reads) {
-      fd = this.openOnHost(O_WRONLY);
+      fd = this.openOnHost(O_WRONLY, account);
       canRead = false;
     }
     if (fd < 0) return fd;
     // A descriptor of the file before the copy would map its old pages.
     if (this.fs.copiesUp) this.leaveReader();
-    const file = new DonatedFile(this, fd, canRead, true);
+    const file = new DonatedFile(account, this, fd, canRead, true);
     // The open files of a descriptor that could only write keep it.
     this.writer = file;
     return file;
@@ -128,16 +128,16 @@ export class GoferRegular extends GoferInode {
   }
 
   /** Gets a new host descriptor from the Gofer, or -errno. */
-  private openOnHost(flags: number): number {
-    if (!this.fs.hasRoomForFile()) return -ENFILE;
-    let fd = this.requestOpen(flags);
+  private openOnHost(flags: number, account: Account): number {
+    if (!this.fs.hasRoomForFile(account)) return -ENFILE;
+    let fd = this.requestOpen(flags, account);
     if (fd === -EMFILE || fd === -ENFILE) {
-      if (this.fs.idle.closeOldest(CLOSE_WHEN_SHORT) > 0) fd = this.requestOpen(flags);
+      if (this.fs.idle.closeOldest(CLOSE_WHEN_SHORT) > 0) fd = this.requestOpen(flags, account);
     }
     return fd === -EMFILE ? -ENFILE : fd;
   }
 
-  private requestOpen(flags: number): number {
+  private requestOpen(flags: number, account: Account): number {
     const { client } = this.fs;
     if (this.fid >= 0 || !this.hasPlace) {
       const fid = this.bind();
@@ -149,7 +149,7 @@ export class GoferRegular extends GoferInode {
     const { opens } = this.fs;
     if (flags === O_RDONLY) opens.queueNext(this);
     const r = this.walkHere(flags), fd = client.takeFd(), { openEcode } = client.walk;
-    opens.takeAnswers();
+    opens.takeAnswers(account);
     if (r < 0) {
       if (fd >= 0) this.fs.ctx.host.close(fd);
       return r;

@@ -195,10 +195,11 @@ export class OverlayFs extends FileSystem {
     from: number,
     opens: boolean,
     cached: Dentry | null,
+    account: Account,
   ): number {
     const lower = dir instanceof OverlayDirectory ? dir.lower : null;
     if (lower === null || cached !== null) return 0;
-    return lower.fs.walkAhead(lower, path, from, opens, null);
+    return lower.fs.walkAhead(lower, path, from, opens, null, account);
   }
 
   override statfs(out: StatFs): number {

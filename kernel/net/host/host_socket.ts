@@ -93,7 +93,7 @@ export class HostSocket extends Socket {
     super(account, net, family, type, protocol);
     this.host = host;
     this.descriptors = descriptors;
-    descriptors.add(this.account);
+    descriptors.add(account);
     this.fd = fd;
     this.uid = uid;
   }
@@ -174,7 +174,7 @@ export class HostSocket extends Socket {
   }
 
   override accept(account: Account): Socket | number {
-    if (!this.descriptors.hasRoom()) return -ENFILE;
+    if (!this.descriptors.hasRoom(account)) return -ENFILE;
     const fd = this.host.accept(this.fd, 0, 0);
     if (fd === -EAGAIN) return this.wait();
     if (fd < 0) return fd === -EMFILE ? -ENFILE : fd;

@@ -84,7 +84,7 @@ export class HostTransport implements Transport {
     const isPing = type === SOCK_DGRAM &&
       (chosen === I.IPPROTO_ICMP || chosen === I.IPPROTO_ICMPV6);
     if (isPing && !mayPing(this.net, caller)) return -EACCES;
-    if (!this.descriptors.hasRoom()) return -ENFILE;
+    if (!this.descriptors.hasRoom(caller.account)) return -ENFILE;
     const fd = this.network.socket(family, type, chosen);
     if (fd < 0) return fd === -EMFILE ? -ENFILE : fd;
     const { net, network, descriptors } = this;
