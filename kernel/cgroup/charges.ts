@@ -8,7 +8,7 @@
 
 import type { FrameCharger } from "../mm/frames.ts";
 import type { Kernel } from "../task/kernel_services.ts";
-import type { FrameRun } from "../task/oom_killer.ts";
+import type { FrameRun } from "../task/frame_runs.ts";
 import type { Task } from "../task/task.ts";
 
 const TABLE_SHIFT = 16, TABLE_PAGES = 1 << TABLE_SHIFT, TABLE_MASK = TABLE_PAGES - 1;
@@ -84,6 +84,20 @@ export class FrameCharges implements FrameCharger {
     }
   }
 
+  /** Frames that are nobody's are this owner's from now on. */
+  adopt(id: number, runs: readonly FrameRun[]): void {
+    const owner = this.owners[id] ?? null;
+    if (owner === null) return;
+    for (const { start, end } of runs) {
+      for (let p = start; p < end; p++) {
+        const table = this.table(p);
+        if (table[p & TABLE_MASK] !== 0) continue;
+        table[p & TABLE_MASK] = id;
+        owner.chargedPages++;
+      }
+    }
+  }
+
   /** The frames of these owners, in order. */
   runsOf(ids: ReadonlySet<number>): FrameRun[] {
     const runs: FrameRun[] = [];
@@ -109,7 +123,7 @@ export class FrameCharges implements FrameCharger {
 function chargedTo({ cgroups: { unified, legacy } }: Task): number {
   let id = unified.memory.chargeId;
   for (let i = 0; i < legacy.length && id === 0; i++) id = legacy[i]!.memory.chargeId;
-  return id;
+  return id !== 0 ? id : unified.hierarchy.owner.chargeId;
 }
 
 /** The charges of a kernel, made at the first use. */

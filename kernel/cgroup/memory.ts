@@ -7,7 +7,8 @@
 
 import { PAGE_SIZE } from "../mm/frames.ts";
 import { ChangeSignal } from "./fs/group_node.ts";
-import { type FrameRun, type MemoryDomain, residentIn } from "../task/oom_killer.ts";
+import { type FrameRun, residentIn } from "../task/frame_runs.ts";
+import type { MemoryDomain } from "../task/oom_killer.ts";
 import type { Task } from "../task/task.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
 import { type ChargeOwner, chargesOf } from "./charges.ts";
@@ -82,9 +83,10 @@ export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
 
   /** The group is removed: its charges go to the parent. */
   end(): void {
-    const { parent, hierarchy: { owner: { kernel } } } = this.group;
+    const { parent, hierarchy: { owner } } = this.group, { kernel } = owner;
     kernel.oom.limited.delete(this);
-    if (this.ownId !== 0) chargesOf(kernel).close(this, parent?.memory.chargeId ?? 0);
+    const heir = parent?.memory.chargeId ?? 0;
+    if (this.ownId !== 0) chargesOf(kernel).close(this, heir !== 0 ? heir : owner.chargeId);
     this.ownId = 0;
   }
 

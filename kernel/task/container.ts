@@ -8,6 +8,7 @@ import { Layouts } from "../mm/layouts.ts";
 import type { MountNamespace } from "../vfs/mounts.ts";
 import { alert, resume } from "./alert.ts";
 import type { ContainerAccounts } from "./accounts.ts";
+import type { ContainerMemory } from "../cgroup/container_memory.ts";
 import { isDelayed } from "../cgroup/delay.ts";
 import { isTaskHeld } from "../cgroup/freezer.ts";
 import type { Namespaces } from "./namespaces.ts";
@@ -37,11 +38,8 @@ export class Container {
   isFrozen: boolean = false;
   /** Its first process waits for `releaseInit` (a runtime's `create`); other processes run. */
   isInitHeld: boolean = false;
-  /**
-   * Memory limit of its processes, in bytes, enforced by the OOM killer, where it is not the
-   * sandbox's own limit.
-   */
-  memoryMax: number = Infinity;
+  /** Where it has a limit of memory beside the sandbox's (`OomKiller.limit`). */
+  memory: ContainerMemory | null = null;
   /**
    * The address space that its programs begin as copies of, so that their host processes are in the
    * container's control groups on the host; null: the platform's own, in the sandbox's groups.
@@ -66,11 +64,6 @@ export class Container {
     this.pids = pids;
     this.mounts = mounts;
     this.ns = ns;
-  }
-
-  /** Bytes of the kernel objects charged to it. */
-  get kernelBytes(): number {
-    return this.accounts.all.bytes;
   }
 
   /** Stops its tasks before they return to guest code; interrupts those that run guest code. */

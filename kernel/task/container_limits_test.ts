@@ -1,5 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { EAGAIN } from "../../ffi/abi/errno.ts";
+import { CLONE_VM } from "../../ffi/abi/sched.ts";
+import { SIGCHLD } from "../../ffi/abi/signal.ts";
+import type { Account } from "../core/account.ts";
+import { ADDRESS_SPACES } from "../core/quota.ts";
 import { DATA, LabKernel } from "../testing/task_lab.ts";
 import { Container } from "./container.ts";
 import type { Task } from "./task.ts";
@@ -34,6 +38,32 @@ Deno.test("host threads count a process's own thread too", () => {
   assertEquals(lab.call(task, "fork"), -EAGAIN);
   lab.close();
 });
+
+Deno.test("address spaces are counted: fork fails with EAGAIN at the container's part", () => {
+  const { lab, task, container } = contained();
+  const { account } = task.group;
+  account.moveTo(container.accounts.ofUser(0));
+  const before = ADDRESS_SPACES.countOf(account);
+  const pid = Number(lab.call(task, "fork"));
+  assert(pid > 0);
+  assertEquals(ADDRESS_SPACES.countOf(account), before + 1);
+  const other = lab.accounts.open();
+  let taken = 0;
+  while (ADDRESS_SPACES.hasRoom(2, account)) taken += take(account);
+  assertEquals(lab.call(task, "fork"), -EAGAIN);
+  assert(Number(lab.call(task, "clone", CLONE_VM | SIGCHLD, 0, 0, 0, 0)) > 0);
+  assert(ADDRESS_SPACES.hasRoom(1000, other.ofUser(0)), "those of another container");
+  ADDRESS_SPACES.give(taken, account);
+  lab.call(task.pids.tasks.get(pid)!, "exit_group", 0);
+  assertEquals(ADDRESS_SPACES.countOf(account), before);
+  lab.close();
+});
+
+/** One more address space. */
+function take(account: Account): number {
+  ADDRESS_SPACES.add(1, account);
+  return 1;
+}
 
 /** Touches some pages of its own. */
 function fill(lab: LabKernel, task: Task): void {
@@ -72,13 +102,42 @@ Deno.test("the largest process of a container over its limit is killed, and none
   fill(lab, other);
   fill(lab, other);
   fill(lab, big);
-  lab.oom.limited.add(container);
-  container.memoryMax = 1 << 30;
+  lab.oom.limit(container, 1 << 30);
   lab.oom.check(1e9);
   assertEquals([killed.length, lab.oom.isNear], [0, false]);
-  container.memoryMax = (PAGES - 1) * PAGE;
+  lab.oom.limit(container, (PAGES - 1) * PAGE);
   lab.oom.check(2e9);
   assertEquals(killed.map((group) => group.pid), [big.group.pid]);
   assertEquals(lab.oom.kills, 1);
+  lab.close();
+});
+
+/** As many pages in pipes, which no process maps. */
+function fillPipes(lab: LabKernel, task: Task): void {
+  const bytes = 65536,
+    from = Number(lab.call(task, "mmap", 0, bytes, PROT_READ_WRITE, 0x22, -1, 0));
+  for (let left = PAGES * PAGE; left > 0; left -= bytes) {
+    assertEquals(lab.call(task, "pipe2", DATA, 0), 0);
+    const fd = task.mm.load32(DATA + 4);
+    assertEquals(lab.call(task, "write", fd, from, bytes), bytes);
+  }
+  assertEquals(lab.call(task, "munmap", from, bytes), 0);
+}
+
+Deno.test("what pipes hold counts for the container whose tasks wrote it", () => {
+  const { lab, task, container } = contained();
+  const killed: ThreadGroup[] = [];
+  lab.oom.listener = { onOutOfMemory: (victim) => killed.push(victim) };
+  const other = lab.pids.tasks.get(Number(lab.call(task, "fork")))!;
+  container.groups.delete(other.group);
+  other.group.container = null;
+  lab.oom.limit(container, 1.5 * PAGES * PAGE);
+  lab.oom.check(1e9);
+  fillPipes(lab, task);
+  lab.oom.check(2e9);
+  assertEquals(killed, []);
+  fillPipes(lab, task);
+  lab.oom.check(3e9);
+  assertEquals(killed, [task.group]);
   lab.close();
 });

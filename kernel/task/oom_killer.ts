@@ -8,11 +8,12 @@
  * exception.ts.
  */
 
-import type { Arena } from "../../ffi/mem/arena.ts";
 import { objectBytesMax } from "../core/kernel_heap.ts";
 import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
+import { ContainerMemory } from "../cgroup/container_memory.ts";
 import type { Container } from "./container.ts";
+import { countPages, type FrameRun, framesOf, residentIn } from "./frame_runs.ts";
 import { HeapWatch } from "./heap_watch.ts";
 import { killGroup } from "./exit_request.ts";
 import type { Kernel } from "./kernel_services.ts";
@@ -58,7 +59,7 @@ export interface MemoryDomain {
   /** Bytes of kernel objects charged to it. */
   readonly kernelBytes?: number;
   /** Its frames; absent: all frames of its processes. */
-  frameRuns?(): FrameRun[];
+  frameRuns?(): readonly FrameRun[];
   /** A measurement found that the host has supplied `bytes`. */
   onMeasured?(bytes: number): void;
   /** `victim` is going to be killed; returns the processes that must die with it. */
@@ -143,9 +144,18 @@ export class OomKiller {
 
   /** Sets the memory limit of a container, bytes. */
   limit(container: Container, bytes: number): void {
-    container.memoryMax = bytes;
     container.accounts.setLimit(bytes);
-    this.watch(container);
+    container.memory ??= new ContainerMemory(this.kernel, container);
+    container.memory.memoryMax = bytes;
+    this.watch(container.memory);
+  }
+
+  /** It is gone: frames that others still have are nobody's. */
+  forget(container: Container): void {
+    if (container.memory === null) return;
+    this.limited.delete(container.memory);
+    container.memory.end();
+    container.memory = null;
   }
 
   /** Adds a domain, or updates its limit. */
@@ -169,7 +179,7 @@ export class OomKiller {
   private checkContainers(nowNs: number): void {
     const startNs = this.kernel.host.monotonicNs(), { arena, frames } = this.kernel.memory;
     this.isOneNear = false;
-    let roomToPromise = Infinity, roomToGive = Infinity;
+    let roomToPromise = Infinity, roomToGive = Infinity, over: MemoryDomain | null = null;
     for (const domain of this.limited) {
       const { memoryMax, kernelBytes = 0 } = domain;
       const most = (domain.watchBytes ?? memoryMax) - kernelBytes;
@@ -186,13 +196,15 @@ export class OomKiller {
       const limit = memoryMax - kernelBytes;
       const next = given < most ? most : Math.min(limit, given + most / WATCH_STEPS);
       roomToGive = Math.min(roomToGive, Math.max(0, next - given));
-      if (given > limit && !this.isAwaiting(nowNs)) this.killIn(domain);
+      if (given > limit) over = domain;
     }
     this.lookAtTaken = frames.takenBytes + roomToPromise;
     this.lookAtResident = arena.residentBytes() + roomToGive;
     const endNs = this.kernel.host.monotonicNs(), pauseNs = LOOK_SHARE * (endNs - startNs);
     this.soonestLookNs = endNs + HURRY_SHARE * (endNs - startNs);
     this.nextLookNs = endNs + Math.min(LOOK_MOST_NS, Math.max(CONTAINER_LOOK_NS, pauseNs));
+    // Behind the clock: telling the host may take long, and is no reason to look later.
+    if (over !== null && !this.isAwaiting(nowNs)) this.killIn(over);
   }
 
   private killIn(domain: MemoryDomain): void {
@@ -245,41 +257,8 @@ export class OomKiller {
   }
 }
 
-/** Frames from `start` to `end`. */
-export interface FrameRun {
-  readonly start: number;
-  end: number;
-}
-
-function runsOf(domain: MemoryDomain): FrameRun[] {
+function runsOf(domain: MemoryDomain): readonly FrameRun[] {
   return domain.frameRuns?.() ?? framesOf(domain.groups);
-}
-
-/** All frames of living processes in order, each frame once: forks and threads share frames. */
-function framesOf(groups: Iterable<ThreadGroup>): FrameRun[] {
-  const all: FrameRun[] = [], seen = new Set<MemoryManager>();
-  for (const group of groups) {
-    const mm = group.tasks[0]?.mm;
-    if (mm === undefined || group.isExiting || seen.has(mm)) continue;
-    seen.add(mm);
-    const { pages } = mm;
-    for (let i = 0; i < pages.length; i++) {
-      const start = pages.frame(i);
-      if (start >= 0) all.push({ start, end: start + pages.count(i) });
-    }
-  }
-  all.sort((a, b) => a.start - b.start);
-  const merged: FrameRun[] = [];
-  for (const run of all) {
-    const last = merged.at(-1);
-    if (last === undefined || run.start > last.end) merged.push(run);
-    else if (run.end > last.end) last.end = run.end;
-  }
-  return merged;
-}
-
-function countPages(runs: readonly FrameRun[]): number {
-  return runs.reduce((pages, { start, end }) => pages + end - start, 0);
 }
 
 function kernelBytesOf(group: ThreadGroup): number {
@@ -300,20 +279,4 @@ function residentBytes(mm: MemoryManager): number {
     count += ctx.arena.residentPages(frame * PAGE_SIZE, pages.count(i) * PAGE_SIZE);
   }
   return count * PAGE_SIZE;
-}
-
-/** Bytes that the host has supplied for some frames. */
-export function residentIn(arena: Arena, runs: readonly FrameRun[]): number {
-  let pages = 0;
-  for (const { start, end } of runs) {
-    pages += arena.residentPages(start * PAGE_SIZE, (end - start) * PAGE_SIZE);
-  }
-  return pages * PAGE_SIZE;
-}
-
-/**
- * Bytes of guest memory that the host has supplied to these processes; shared memory counts once.
- */
-export function residentBytesOf(arena: Arena, groups: Iterable<ThreadGroup>): number {
-  return residentIn(arena, framesOf(groups));
 }

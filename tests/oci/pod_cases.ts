@@ -206,6 +206,26 @@ export const POD_CASES: readonly LifecycleCase[] = [
     },
   },
   {
+    name: "files of memory count for a limit of memory, whichever process has filled them",
+    notRunc,
+    async run(t) {
+      await inGroup(t).running(WAIT);
+      const limit = { memory: { limit: 48 * MIB, swap: 48 * MIB } };
+      await withMember(t, limit, async (member) => {
+        member.config.mounts.push({ destination: "/m", type: "tmpfs", source: "m" });
+        // Each process is small, and gone when the next one writes.
+        const write = "dd if=/dev/zero of=/m/$i bs=1M count=4 2>/dev/null";
+        const fill = `i=0; while [ $i -lt 14 ]; do ${write}; i=$((i+1)); done`;
+        await member.running(`${fill}; while :; do sleep 1; done`);
+        assertEquals(await member.reap(), 137);
+        assert(groupOf(member).oomCount() > 0, "killed in its group");
+        assertEquals(groupOf(t).oomCount(), 0);
+      });
+      assertEquals(await t.status(), "running");
+      await t.must("exec", t.id, "true");
+    },
+  },
+  {
     name: "update gives a further container a limit that it had not",
     notRunc,
     async run(t) {

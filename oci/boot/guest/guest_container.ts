@@ -32,6 +32,7 @@ import type { ContainerStats, ProcessInfo, StartHook } from "../../protocol/cont
 import type { BootSocket } from "../../protocol/launcher_channel.ts";
 import { debugText } from "../control/debug_text.ts";
 import type { ContainerAccounts } from "../../../kernel/task/accounts.ts";
+import { residentBytesOf } from "../../kernel/task/frame_runs.ts";
 import { type GuestOwner, GuestProcess } from "./guest_process.ts";
 import { type StartedGuest, startGuest } from "./guest_start.ts";
 import { type HookStreams, StartHooks } from "./start_hooks.ts";
@@ -207,8 +208,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     Object.assign(this.limits, Object.fromEntries(named));
     this.#keepLimits();
     this.#keepCpuLimit();
-    const isLimited = this.kernel.oom.limited.has(this.#container);
-    if (isLimited) this.keepMemoryLimit(null);
+    if (this.#container.memory !== null) this.keepMemoryLimit(null);
   }
 
   get hasWitness(): boolean {
@@ -237,7 +237,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
 
   /** Called when the container has ended. */
   forgetLimits(): void {
-    this.kernel.oom.limited.delete(this.#container);
+    this.kernel.oom.forget(this.#container);
     this.#witness?.close();
     this.#witness = null;
   }

@@ -1,0 +1,73 @@
+/**
+ * The memory of a container that has a limit beside the sandbox's: each frame that its tasks take
+ * is charged to it until it is given back, whichever file, pipe, segment or process has it.
+ *
+ * Neighbours: charges.ts (the table of owners), memory.ts (the same for control groups inside).
+ */
+
+import type { Container } from "../task/container.ts";
+import { type FrameRun, framesOf } from "../task/frame_runs.ts";
+import type { Kernel } from "../task/kernel_services.ts";
+import type { MemoryDomain } from "../task/oom_killer.ts";
+import type { ThreadGroup } from "../task/thread_group.ts";
+import { type ChargeOwner, chargesOf, type FrameCharges } from "./charges.ts";
+import type { Cgroups } from "./hierarchy.ts";
+import type { MemoryState } from "./memory.ts";
+
+export class ContainerMemory implements ChargeOwner, MemoryDomain {
+  memoryMax: number = Infinity;
+  chargedPages: number = 0;
+  private readonly container: Container;
+  private readonly charges: FrameCharges;
+  /** 0: there are too many owners, and what its processes have counts. */
+  private readonly id: number;
+
+  /** What its processes have already is charged to it, too. */
+  constructor(kernel: Kernel, container: Container) {
+    this.container = container;
+    this.charges = chargesOf(kernel);
+    this.id = this.charges.open(this);
+    this.charges.adopt(this.id, framesOf(container.groups));
+    this.cgroups.chargeId = this.id;
+  }
+
+  get groups(): Iterable<ThreadGroup> {
+    return this.container.groups;
+  }
+
+  get kernelBytes(): number {
+    return this.container.accounts.all.bytes;
+  }
+
+  get promisedPages(): number {
+    if (this.id === 0) return -1;
+    let pages = this.chargedPages;
+    for (const state of this.states()) pages += state.chargedPages;
+    return pages;
+  }
+
+  frameRuns(): readonly FrameRun[] {
+    if (this.id === 0) return framesOf(this.container.groups);
+    const ids = new Set([this.id]);
+    for (const { ownerId } of this.states()) if (ownerId !== 0) ids.add(ownerId);
+    return this.charges.runsOf(ids);
+  }
+
+  onTaken(): void {}
+
+  /** The container is gone. */
+  end(): void {
+    this.cgroups.chargeId = 0;
+    if (this.id !== 0) this.charges.close(this, 0);
+  }
+
+  private get cgroups(): Cgroups {
+    return this.container.ns.cgroup.roots.unified.hierarchy.owner;
+  }
+
+  /** Those of the control groups in the container. */
+  private states(): MemoryState[] {
+    const { unified, legacy } = this.cgroups;
+    return [unified, ...legacy].flatMap(({ root }) => root.subtree().map((g) => g.memory));
+  }
+}
