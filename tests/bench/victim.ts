@@ -3,42 +3,38 @@
  * is another, in one sandbox. The victim makes a call every millisecond; a line says how much
  * longer than that it waited: mean and worst, before the attack (quiet) and during it.
  *
+ * With `--pod` victim and attacker are two containers of a pod, the attacker is root of its own,
+ * and there are more attacks (`victim/pod_attacks.py`). The line also says which of the victim's
+ * ordinary calls failed; those in brackets use what a pod shares.
+ *
  *     deno task bench:victim [--runner=systrap|kvm|ptrace|native] [--seconds=N] [--list] [NAME...]
+ *     deno task bench:victim --pod [--runner=dvisor|runc] [--seconds=N] [--list] [NAME...]
  */
 
 import { parseArgs } from "@std/cli";
 import { fromFileUrl } from "@std/path";
 import { type Runner, runners } from "./runners.ts";
+import { Pod } from "./victim_pod.ts";
+import { type Finding, headOf, lineOf } from "./victim_report.ts";
 
-/** What a victim may have to wait at worst, and on average as a multiple of its quiet mean. */
-const WORST_MS = 20, MEAN_FACTOR = 3;
 /** LIMIT: no attack runs longer, in seconds. */
 const TIMEOUT_S = "180";
 
-interface Figures {
-  readonly calls: number;
-  readonly mean_us: number;
-  readonly p99_us: number;
-  readonly worst_ms: number;
-}
-
-interface Finding {
-  readonly attack: string;
-  readonly status: number;
-  readonly rounds: number;
-  readonly setup_ms: number;
-  readonly quiet: Figures;
-  readonly loud: Figures | null;
-}
-
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
-const PROGRAM = `${ROOT}tests/bench/victim/beside.py`;
-const PYTHON = ["/usr/bin/python3", "-B", PROGRAM];
+const PROGRAMS = `${ROOT}tests/bench/victim`;
+const PYTHON = ["/usr/bin/python3", "-B"];
 
-function run(runner: Runner, args: readonly string[]): string | null {
-  const argv = ["timeout", "-k", "5", TIMEOUT_S, ...runner.prefix, ...PYTHON, ...args];
-  const { success, stdout, stderr } = new Deno.Command(argv[0]!, {
-    args: argv.slice(1),
+interface Options {
+  readonly runner: string | undefined;
+  readonly seconds: string;
+  readonly isList: boolean;
+  readonly names: readonly string[];
+}
+
+function run(prefix: readonly string[], program: string, ...args: string[]): string | null {
+  const command = [...prefix, ...PYTHON, `${PROGRAMS}/${program}`, ...args];
+  const { success, stdout, stderr } = new Deno.Command("timeout", {
+    args: ["-k", "5", TIMEOUT_S, ...command],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -48,40 +44,48 @@ function run(runner: Runner, args: readonly string[]): string | null {
   return null;
 }
 
-function lineOf({ attack, status, rounds, quiet, loud }: Finding): string {
-  const name = attack.padEnd(34);
-  if (loud === null || status !== 0) return `${name} failed (status ${status})`;
-  const isFair = loud.worst_ms <= WORST_MS && loud.mean_us <= MEAN_FACTOR * quiet.mean_us;
-  const numbers = [
-    loud.worst_ms.toFixed(1),
-    quiet.worst_ms.toFixed(1),
-    loud.p99_us.toFixed(0),
-    loud.mean_us.toFixed(0),
-    quiet.mean_us.toFixed(0),
-    String(rounds),
-  ];
-  return name + numbers.map((n) => n.padStart(10)).join("") + (isFair ? "" : "  *");
+function show(name: string, finding: Finding | null): void {
+  console.log(finding === null ? `${name.padEnd(34)} failed` : lineOf(finding));
 }
 
-function main(): void {
-  const flags = parseArgs(Deno.args, { string: ["runner", "seconds"], boolean: ["list"] });
+function besideUsers(all: readonly Runner[], { runner: wanted, seconds, isList, names }: Options) {
+  const runner = all.find(({ name }) => name === (wanted ?? "systrap"));
+  if (runner === undefined) throw new Error(`--runner: expected ${all.map((r) => r.name)}`);
+  const known = run([], "beside.py", "--names")?.trim().split("\n") ?? [];
+  if (isList) return console.log(known.join("\n"));
+  console.log(headOf(runner.name));
+  for (const name of names.length === 0 ? known : names) {
+    const text = run(runner.prefix, "beside.py", name, seconds);
+    show(name, text === null ? null : JSON.parse(text));
+  }
+}
+
+async function besideContainers({ runner = "dvisor", seconds, isList, names }: Options) {
+  if (runner !== "dvisor" && runner !== "runc") throw new Error("--runner: expected dvisor,runc");
+  const lines = run([], "pod.py", "names")?.trim().split("\n") ?? [];
+  const known = new Map(lines.map((line) => {
+    const [name = "", shares] = line.split(" ");
+    return [name, shares === "pids"];
+  }));
+  if (isList) return console.log([...known.keys()].join("\n"));
+  console.log(headOf(`pod of ${runner}`));
+  for (const name of names.length === 0 ? known.keys() : names) {
+    const pod = new Pod(PROGRAMS, runner);
+    show(name, await pod.run(name, seconds, known.get(name) ?? false));
+  }
+}
+
+async function main(): Promise<void> {
+  const flags = parseArgs(Deno.args, { string: ["runner", "seconds"], boolean: ["list", "pod"] });
+  const { runner, seconds = "2", list: isList } = flags, names = flags._.map(String);
+  const options = { runner, seconds, isList, names };
+  if (flags.pod) return await besideContainers(options);
   const stateDir = Deno.makeTempDirSync();
   try {
-    const all = runners(ROOT, stateDir), wanted = flags.runner ?? "systrap";
-    const runner = all.find(({ name }) => name === wanted);
-    if (runner === undefined) throw new Error(`--runner: expected ${all.map((r) => r.name)}`);
-    const names = run(all[0]!, ["--names"])?.trim().split("\n") ?? [];
-    if (flags.list) return console.log(names.join("\n"));
-    const chosen = flags._.length === 0 ? names : flags._.map(String);
-    const heads = ["worst ms", "(quiet)", "p99 us", "mean us", "(quiet)", "rounds"];
-    console.log(`${runner.name}`.padEnd(34) + heads.map((h) => h.padStart(10)).join(""));
-    for (const name of chosen) {
-      const text = run(runner, [name, flags.seconds ?? "2"]);
-      console.log(text === null ? `${name.padEnd(34)} failed` : lineOf(JSON.parse(text)));
-    }
+    besideUsers(runners(ROOT, stateDir), options);
   } finally {
     Deno.removeSync(stateDir, { recursive: true });
   }
 }
 
-if (import.meta.main) main();
+if (import.meta.main) await main();

@@ -34,3 +34,30 @@ Deno.test("a sample of the attacks on a victim runs in a sandbox", async () => {
   assertEquals(stdout, SAMPLE.map((name) => `ok ${name}\n`).join(""), stderr);
   assert(code === 0);
 });
+
+/** Those between containers that are quick; the victim's own calls come behind them. */
+const POD_SAMPLE = [
+  "all_files_of_the_image",
+  "all_pipes",
+  "all_rulesets",
+  "memory_of_segments",
+  "all_network_namespaces",
+  "all_mounts",
+  "all_record_locks",
+  "all_keys",
+  "all_tcp_ports",
+  "all_message_queues",
+];
+
+Deno.test("a sample of the attacks between containers runs, and the victim's calls do", async () => {
+  const program = `${ROOT}/tests/bench/victim/pod.py`;
+  const script = `touch /etc/own; exec "$@"`;
+  const command = ["/usr/bin/python3", "-B", program, "try", ...POD_SAMPLE];
+  const { stdout, stderr, code } = await run(
+    [...doCommand(PLATFORM), "sh", "-c", script, "sh", ...command],
+    { timeoutS: 60 },
+  );
+  const lines = [...POD_SAMPLE.map((name) => `ok ${name}`), "failed {}", ""];
+  assertEquals(stdout.split("\n"), lines, stderr);
+  assert(code === 0);
+});

@@ -10,6 +10,7 @@ itself and goes round after round.
     beside.py --try ATTACK       a small round without a victim, to see that the attack still works
 """
 
+import itertools
 import json
 import mmap
 import os
@@ -46,8 +47,8 @@ class Board:
     preparation.
     """
 
-    def __init__(self):
-        self.map = mmap.mmap(-1, 4096)
+    def __init__(self, fd=-1):
+        self.map = mmap.mmap(fd, 4096)
 
     def get(self, at):
         return struct.unpack_from("q", self.map, 8 * at)[0]
@@ -56,12 +57,12 @@ class Board:
         struct.pack_into("q", self.map, 8 * at, value)
 
 
-def victim(board, out):
-    """Waits in ns of each phase."""
+def watch(board, each=None):
+    """Figures of the victim's waits in each phase. `each` is called behind every wait with its number and phase."""
     waits = ([], [])
     clock = time.perf_counter_ns
     nap_ns = int(NAP * 1e9)
-    while True:
+    for i in itertools.count():
         phase = board.get(0)
         if phase == 2:
             break
@@ -69,7 +70,13 @@ def victim(board, out):
         time.sleep(NAP)
         os.getppid()
         waits[phase].append(clock() - start - nap_ns)
-    os.write(out, json.dumps([figures(w) for w in waits]).encode())
+        if each is not None:
+            each(i, phase)
+    return [figures(w) for w in waits]
+
+
+def victim(board, out):
+    os.write(out, json.dumps(watch(board)).encode())
     os._exit(0)
 
 
@@ -100,11 +107,11 @@ def become(uid):
     libc.prctl(4, 1, 0, 0, 0)
 
 
-def attacker(board, name, seconds, scale):
+def attacker(board, go_on, seconds, scale):
     os.setsid()
     libc.prctl(1, 9, 0, 0, 0)
     start = time.perf_counter_ns()
-    go = TABLE[name](scale)
+    go = go_on(scale)
     board.set(2, time.perf_counter_ns() - start)
     end = time.perf_counter() + seconds
     while True:
@@ -113,7 +120,6 @@ def attacker(board, name, seconds, scale):
         if time.perf_counter() >= end:
             break
     sys.stdout.flush()
-    board.set(0, 2)
     os._exit(0)
 
 
@@ -140,7 +146,7 @@ def beside(name, seconds):
     if evil == 0:
         os.close(out_r)
         become(ATTACKER)
-        attacker(board, name, seconds, 1.0)
+        attacker(board, TABLE[name], seconds, 1.0)
     _, status = os.waitpid(evil, 0)
     shutil.rmtree(room, ignore_errors=True)
     # What the attacker leaves behind (its end, descriptors in flight) counts as well.
@@ -174,7 +180,7 @@ def main():
             if pid == 0:
                 if os.getuid() == 0:
                     become(ATTACKER)
-                attacker(Board(), name, 0, 0.01)
+                attacker(Board(), TABLE[name], 0, 0.01)
             status = os.waitpid(pid, 0)[1]
             shutil.rmtree(room, ignore_errors=True)
             print("ok" if status == 0 else f"status {status}", name, flush=True)
