@@ -18,18 +18,18 @@ export const SANDBOX_FLAGS = {
 } as const satisfies FlagNames;
 
 export const SANDBOX_HELP =
-  `  --tty auto|on|off      give the guest a terminal of its own; auto: if stdin and stdout are one
+  `  --tty auto|on|off      give the guest its own terminal; auto: if stdin and stdout are a terminal
   --platform NAME        ${PLATFORM_CHOICES.join(" or ")}: the best that works here, and the default
-  --network none|host    what the guest has of this machine's network; the default is none of it
+  --network none|host    the guest's access to this machine's network; the default is none
   --strace               write every system call to the debug log
   --turns                write the longest turns of the kernel to the debug log at the end
   --debug-log FILE       append the debug log to FILE
-  --speculation host|strict       strict: every control that processes have of the processor's
-                         speculation; host, the default: as this host has it for all processes
-  --core-scheduling auto|on|off   nothing else runs beside the sandbox on the threads of a core;
-                         auto, the default: where this host has it
+  --speculation host|strict       strict: use every control of the processor's speculation;
+                         host, the default: the settings that this host has for all processes
+  --core-scheduling auto|on|off   on: no other task runs on the same core's threads;
+                         auto, the default: on where this host supports it
   --require-sandbox      fail if this host does not permit every part of the confinement
-  --panic-on-bug         a bug in the kernel ends the sandbox, not just the process that met it`;
+  --panic-on-bug         a bug in the kernel ends the sandbox, and not only the process that hit it`;
 
 /**
  * Settings from the options after the verb, or else from those in front of it.

@@ -20,9 +20,8 @@ export interface PidChoice {
 
 export const PID_FLAGS = ["pid-file", "pidfd-socket"] as const;
 
-export const PID_HELP =
-  `  --pid-file FILE        where the pid of the process that stands for it is written
-  --pidfd-socket PATH    UNIX socket that gets a pidfd of that process`;
+export const PID_HELP = `  --pid-file FILE        write the pid of its host process to FILE
+  --pidfd-socket PATH    UNIX socket that gets a pidfd of that host process`;
 
 export function pidChoice(flags: Flags): PidChoice {
   return {

@@ -26,23 +26,23 @@ export const CREATE_FLAGS = {
 } as const;
 
 export const CREATE_HELP =
-  `  -b, --bundle DIR       where config.json is; the default is the current directory
+  `  -b, --bundle DIR       directory of config.json; the default is the current directory
   --console-socket PATH  UNIX socket that gets the master of the container's terminal
-  --preserve-fds N       the container has files 3 to 3 + N - 1 of the caller too
+  --preserve-fds N       pass the caller's descriptors 3 to 3 + N - 1 to the container
 ${PID_HELP}
   --no-pivot, --no-new-keyring
-                         change nothing: a sandbox has a root and keys of its own`;
+                         no effect: a sandbox has a root and keys of its own`;
 
 const HELP = `Usage: dvisor create [OPTION...] ID
 
 Makes a container of a bundle (config.json, OCI runtime specification); dvisor start runs its
-program. The standard streams are the container's. ID is a name for it: letters, digits, and . _ + -
+program. The standard streams are the container's. ID is its name: letters, digits, and . _ + -
 
 Options:
 ${CREATE_HELP}
 ${SANDBOX_HELP}
 
-What config.json asks for and this runtime does not have is an error that names the place.`;
+A setting of config.json that this runtime does not support is an error that names its place.`;
 
 export const command: Command = {
   help: HELP,

@@ -8,8 +8,8 @@ import type { Command } from "../command.ts";
 export const command: Command = {
   help: `Usage: dvisor debug ID
 
-Shows what the kernel of a running container knows: its processes and threads, what they wait for,
-open files, memory, mounts, and the last system calls.`,
+Shows the state of a running container's kernel: processes and threads, what they wait for, open
+files, memory, mounts, and the last system calls.`,
   run(args, globals) {
     const id = onlyId(readFlags(args, { go: {} }).rest, "debug");
     const { text } = findContainer(globals.store, id).ask({ op: "debug", id });

@@ -9,10 +9,10 @@ import type { Command } from "../command.ts";
 export const command: Command = {
   help: `Usage: dvisor delete [OPTION...] ID
 
-Takes away what is left of a container that has stopped.
+Removes a stopped container.
 
 Options:
-  -f, --force  also one that has not: it is killed. No error if there is none`,
+  -f, --force  kill a running container first; no error if the container does not exist`,
   failureCode: EXIT_FAILURE,
   run(args, globals) {
     const flags = readFlags(args, { booleans: ["force"], go: { f: "force" } });

@@ -19,18 +19,18 @@ import { SANDBOX_FLAGS, SANDBOX_HELP, sandboxSettings } from "../sandbox_flags.t
 
 const HELP = `Usage: dvisor do [OPTION...] [--] COMMAND [ARGUMENT...]
 
-Runs a command of this machine in a sandbox. It sees this machine's files; what it writes stays in
-memory and is gone at the end. Environment and working directory are the caller's.
+Runs a command of this machine in a sandbox. It sees this machine's files. Its writes stay in
+memory and are lost at its end. Environment and working directory are the caller's.
 
 Options:
   --root DIR             the sandbox's root directory, instead of /
   --rw                   writes go to the files of the root directory, not to memory
   --volume SRC:DST[:ro]  a host directory or file at DST in the sandbox, with writes to the host
   --cwd DIR              working directory in the sandbox
-  --env NAME=VALUE       set a variable; --env NAME takes it out
+  --env NAME=VALUE       set a variable; --env NAME removes it
   --user UID[:GID]       run as this user
   --hostname NAME        the sandbox's host name; the default is the caller's
-  --memory SIZE          memory of all that runs in it, in bytes or with K, M, G
+  --memory SIZE          memory of all its processes, in bytes or with K, M, G
 ${SANDBOX_HELP}
 
 --env and --volume may be given several times.`;

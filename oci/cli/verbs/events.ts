@@ -30,8 +30,8 @@ import type { Command } from "../command.ts";
 
 const HELP = `Usage: dvisor events [OPTION...] ID
 
-Prints what a container uses as JSON, one line now and then, and a line when processes were killed
-for want of memory; until the container ends.
+Prints the resource use of a container as JSON until it ends: a line at each interval, and a line
+when processes were killed because memory ran out.
 
 Options:
   --interval D  time between two lines, as 5s or 500ms; the default is 5s

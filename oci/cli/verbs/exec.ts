@@ -21,24 +21,24 @@ const HELP = `Usage: dvisor exec [OPTION...] ID COMMAND [ARGUMENT...]
 Runs another process in a container that is running or was created, in the foreground or detached.
 
 Options:
-  -p, --process FILE     what to run: process of config.json
-  -t, --tty              with a terminal of its own
+  -p, --process FILE     the process, in the format of process in config.json
+  -t, --tty              give the process a terminal of its own
   -d, --detach           do not wait
 ${PID_HELP}
   --console-socket PATH  UNIX socket that gets the master of its terminal
   -u, --user UID[:GID]   as this user
   -g, --additional-gids GID
-                         with a further group; may be given several times
+                         add a group; may be given several times
   --cwd DIR              working directory
   -e, --env NAME=VALUE   set a variable; may be given several times
-  -c, --cap NAME         with a further capability; may be given several times
-  --no-new-privs         without new privileges by exec
+  -c, --cap NAME         add a capability; may be given several times
+  --no-new-privs         set no_new_privs
   --apparmor PROFILE, --process-label LABEL
                          as apparmorProfile and selinuxLabel of a process in config.json
   --cgroup [CONTROLLER:]PATH
-                         where in the container's control group; there is / alone
-  --preserve-fds N       with files 3 to 3 + N - 1 of the caller
-  --ignore-paused        also in a paused container, where it waits
+                         control group below the container's; only / is supported
+  --preserve-fds N       pass the caller's descriptors 3 to 3 + N - 1
+  --ignore-paused        start in a paused container too; the process then waits
 
 Exit codes: the process's own, or 255 when there is none.`;
 

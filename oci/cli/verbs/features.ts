@@ -24,7 +24,7 @@ const UNCLAIMED_OPTIONS = ["rro"];
 export const command: Command = {
   help: `Usage: dvisor features
 
-Prints what this runtime can do as JSON (OCI runtime specification, features.md).`,
+Prints the features of this runtime as JSON (OCI runtime specification, features.md).`,
   failureCode: EXIT_FAILURE,
   run(args) {
     refuseRest(readFlags(args, { go: {} }));

@@ -10,10 +10,10 @@ import type { Command } from "../command.ts";
 const HELP = `Usage: dvisor install [OPTION...] [docker|containerd] [-- ARG...]
 
 Makes this program a runtime of Docker (the default) or of containerd's CRI plugin. Everything else
-in the configuration stays as it is, comments included; doing it again changes nothing.
+in the configuration stays as it is, comments included. A second run changes nothing.
 
 Options:
-  --name NAME    how the runtime is called; the default is dvisor
+  --name NAME    name of the runtime; the default is dvisor
   --config FILE  the configuration; the default is /etc/docker/daemon.json, and
                  /etc/containerd/config.toml
   --path FILE    the program; the default is this one
@@ -87,7 +87,9 @@ export function clientName(rest: readonly string[], verb: string): ClientName {
 function programPath(asked: string | null): string {
   const path = asked === null ? Deno.execPath() : resolve(asked);
   if (asked === null && /\/deno$/.test(path)) {
-    throw new UserError("run from its sources there is no program to install: --path names one");
+    throw new UserError(
+      "dvisor runs from its sources, so there is no program to install: give one with --path",
+    );
   }
   try {
     const { mode, isFile } = Deno.statSync(path);

@@ -14,7 +14,7 @@ import type { Command } from "../command.ts";
 const HELP = `Usage: dvisor kill [OPTION...] ID [SIGNAL]
 
 Sends a signal, by number or name, to the first process of a container; the default is TERM.
-0 only looks whether there is one.
+0 only checks whether the process exists.
 
 Options:
   -a, --all  to all processes of the container`;

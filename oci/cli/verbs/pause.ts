@@ -10,7 +10,7 @@ import type { Command } from "../command.ts";
 export const pause: Command = {
   help: `Usage: dvisor pause ID
 
-Stops the processes of a container where they are: they use no CPU until dvisor resume.`,
+Stops all processes of a container. They use no CPU until dvisor resume.`,
   failureCode: EXIT_FAILURE,
   run: (args, globals) =>
     change(args, globals, "pause", (found, id) => {
@@ -22,7 +22,7 @@ Stops the processes of a container where they are: they use no CPU until dvisor 
 export const resume: Command = {
   help: `Usage: dvisor resume ID
 
-Lets the processes of a paused container go on.`,
+Continues the processes of a paused container.`,
   failureCode: EXIT_FAILURE,
   run: (args, globals) =>
     change(args, globals, "resume", (found, id) => found.ask({ op: "resume", id }).status),

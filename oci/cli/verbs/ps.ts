@@ -11,9 +11,9 @@ import { type Column, columnsOf } from "../ps_columns.ts";
 export const command: Command = {
   help: `Usage: dvisor ps [OPTION...] ID [-o COLUMN,...]
 
-Shows the processes of a container. As JSON: the pids on the host of those that have one there, its
-first process and those that dvisor exec has started. As a table: all, as they are inside, with the
-columns that -o names: uid, user, euid, pid, ppid, nlwp, thcount, etime, etimes, comm, ucmd.
+Shows the processes of a container. As JSON: the host pids of its first process and of those that
+dvisor exec has started. As a table: all processes with their pids inside, and the columns of -o:
+uid, user, euid, pid, ppid, nlwp, thcount, etime, etimes, comm, ucmd.
 
 Options:
   -f, --format F  table or json`,

@@ -25,16 +25,16 @@ import {
 const HELP = `Usage: dvisor run [OPTION...] ID
 
 Makes a container of a bundle (config.json, OCI runtime specification), runs its program, waits for
-its end and takes the container away. ID is a name for it: letters, digits, and . _ + -
+its end and removes the container. ID is its name: letters, digits, and . _ + -
 
 Options:
 ${CREATE_HELP}
   -d, --detach           do not wait
-  --keep                 keep what is left of the container for dvisor delete
-  --no-subreaper         changes nothing: no process of a sandbox becomes anybody else's child
+  --keep                 keep the stopped container for dvisor delete
+  --no-subreaper         no effect: orphans of a sandbox stay inside
 ${SANDBOX_HELP}
 
-What config.json asks for and this runtime does not have is an error that names the place.`;
+A setting of config.json that this runtime does not support is an error that names its place.`;
 
 export const command: Command = {
   help: HELP,

@@ -10,10 +10,10 @@ import type { Command } from "../command.ts";
 const HELP = `Usage: dvisor spec [OPTION...]
 
 Writes a config.json that runs sh, in a terminal, over the bundle's directory rootfs. An existing
-one is left alone.
+file is not changed.
 
 Options:
-  --bundle DIR, -b DIR  where to write it; the default is the current directory
+  --bundle DIR, -b DIR  directory to write it to; the default is the current directory
   --rootless            for a user without privilege, in a user namespace`;
 
 export const command: Command = {

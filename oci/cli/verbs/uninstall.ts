@@ -7,11 +7,11 @@ import { change, clientName } from "./install.ts";
 
 const HELP = `Usage: dvisor uninstall [OPTION...] [docker|containerd]
 
-Takes the runtime out of the configuration of Docker (the default) or containerd, and leaves the
-rest as it is. Containers that run are not touched.
+Removes the runtime from the configuration of Docker (the default) or containerd, and keeps the
+rest. Running containers are not changed.
 
 Options:
-  --name NAME    how the runtime is called; the default is dvisor
+  --name NAME    name of the runtime; the default is dvisor
   --config FILE  the configuration; the default is /etc/docker/daemon.json, and
                  /etc/containerd/config.toml
   --dry-run      only show what would change`;

@@ -15,7 +15,7 @@ import type { Command } from "../command.ts";
 
 const HELP = `Usage: dvisor update [OPTION...] ID
 
-Changes limits of a running container; what is not named stays.
+Changes limits of a running container; the others stay.
 
 Options:
   -r, --resources FILE      limits as JSON, in the form of linux.resources in config.json;

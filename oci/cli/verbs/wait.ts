@@ -12,7 +12,7 @@ import type { Command } from "../command.ts";
 export const command: Command = {
   help: `Usage: dvisor wait ID
 
-Waits until a container has stopped. Its exit code is known to whoever started it.`,
+Waits until a container has stopped. Only the command that started it gets its exit code.`,
   run(args, globals) {
     const id = onlyId(readFlags(args, { go: {} }).rest, "wait");
     const { init } = findContainer(globals.store, id).record;

@@ -99,10 +99,14 @@ export class DbusConnection {
     this.#send(new TextEncoder().encode(`\0AUTH EXTERNAL ${hex}\r\n`));
     let line = "";
     while (!line.endsWith("\r\n")) {
-      if (line.length > 512) throw new UserError("the bus says too much before it lets anybody in");
+      if (line.length > 512) {
+        throw new UserError("the bus sends too much text before authentication");
+      }
       line += String.fromCharCode(...this.#read(1));
     }
-    if (!line.startsWith("OK ")) throw new UserError(`the bus does not let us in: ${line.trim()}`);
+    if (!line.startsWith("OK ")) {
+      throw new UserError(`the bus refuses authentication: ${line.trim()}`);
+    }
     this.#send(new TextEncoder().encode("BEGIN\r\n"));
   }
 
