@@ -376,11 +376,17 @@ export class GoferDirectory extends GoferInode {
     return this.make(name, mode, uid, gid, rdev, "");
   }
 
-  override bindListener(name: string, mode: number, uid: number, gid: number): Inode | number {
+  override bindListener(
+    name: string,
+    mode: number,
+    uid: number,
+    gid: number,
+    account: Account,
+  ): Inode | number {
     const { fs } = this, fid = this.bind();
     if (fid < 0) return fid;
     const fd = bindFd(fs.client, fid, name, mode, uid, gid);
-    if (fd === -EOPNOTSUPP) return this.mknod(name, mode, 0, uid, gid);
+    if (fd === -EOPNOTSUPP) return this.mknod(name, mode, 0, uid, gid, account);
     if (fd < 0) return fd;
     this.onNamesChanged();
     const inode = fs.intern(fs.client.attr, this, name);
