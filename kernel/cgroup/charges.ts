@@ -84,7 +84,7 @@ export class FrameCharges implements FrameCharger {
     }
   }
 
-  /** Frames that are nobody's are this owner's from now on. */
+  /** Frames without an owner belong to this owner from now on. */
   adopt(id: number, runs: readonly FrameRun[]): void {
     const owner = this.owners[id] ?? null;
     if (owner === null) return;

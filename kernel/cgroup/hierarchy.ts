@@ -55,7 +55,7 @@ export class Cgroups {
   readonly legacy: Hierarchy[] = [];
   /** The limits from outside, as the files of the root show them. */
   limits: CgroupLimits = noLimits();
-  /** What frames are charged to that no group is charged with: charges.ts; 0: nothing. */
+  /** The owner of frames that no group is charged for (charges.ts); 0: none. */
   chargeId: number = 0;
   /** Groups whose tasks stand still: frozen, or over their CPU quota. */
   stillGroups: number = 0;

@@ -38,7 +38,7 @@ export class Container {
   isFrozen: boolean = false;
   /** Its first process waits for `releaseInit` (a runtime's `create`); other processes run. */
   isInitHeld: boolean = false;
-  /** Where it has a limit of memory beside the sandbox's (`OomKiller.limit`). */
+  /** Its memory domain, if it has a limit beside the sandbox's (`OomKiller.limit`). */
   memory: ContainerMemory | null = null;
   /**
    * The address space that its programs begin as copies of, so that their host processes are in the

@@ -150,7 +150,7 @@ export class OomKiller {
     this.watch(container.memory);
   }
 
-  /** It is gone: frames that others still have are nobody's. */
+  /** The container has ended: frames that other processes still use have no owner. */
   forget(container: Container): void {
     if (container.memory === null) return;
     this.limited.delete(container.memory);

@@ -21,7 +21,6 @@ import type { Container } from "../../../kernel/task/container.ts";
 import { killGroup } from "../../../kernel/task/exit_request.ts";
 import { groupCpuNs } from "../../../kernel/task/cpu_clock.ts";
 import { errnoName } from "../../../ffi/sys/errors.ts";
-import { residentBytesOf } from "../../../kernel/task/oom_killer.ts";
 import type { MountNamespace } from "../../../kernel/vfs/mounts.ts";
 import { Timer } from "../../../kernel/time/timer.ts";
 import type { AddressSpace } from "../../../platform/platform.ts";
@@ -32,7 +31,7 @@ import type { ContainerStats, ProcessInfo, StartHook } from "../../protocol/cont
 import type { BootSocket } from "../../protocol/launcher_channel.ts";
 import { debugText } from "../control/debug_text.ts";
 import type { ContainerAccounts } from "../../../kernel/task/accounts.ts";
-import { residentBytesOf } from "../../kernel/task/frame_runs.ts";
+import { residentBytesOf } from "../../../kernel/task/frame_runs.ts";
 import { type GuestOwner, GuestProcess } from "./guest_process.ts";
 import { type StartedGuest, startGuest } from "./guest_start.ts";
 import { type HookStreams, StartHooks } from "./start_hooks.ts";
