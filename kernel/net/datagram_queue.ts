@@ -11,7 +11,7 @@ import { ByteRing } from "../ipc/byte_ring.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import type { IoCursor } from "../mm/io_cursor.ts";
 import type { Message, PeerCredentials } from "./message.ts";
-import type { RightsInFlight } from "./rights.ts";
+import { dropMessages, type RightsInFlight } from "./rights.ts";
 
 /** LIMIT: bytes of one queue, whatever the buffer sizes are. */
 const MAX_BYTES = 64 << 20;
@@ -149,9 +149,7 @@ export class DatagramQueue {
 
   /** Drop all messages and free the memory. */
   free(): void {
-    for (let i = this.taken; i < this.messages.length; i++) {
-      this.messages[i]!.rights?.drop();
-    }
+    dropMessages(this.messages.slice(this.taken).map(({ rights }) => rights));
     SOCKET_MESSAGES.give(this.count, this.account);
     this.messages = [];
     this.taken = 0;

@@ -31,7 +31,7 @@ export class RightsInFlight {
   readonly files: readonly OpenFile[];
   /** The socket in whose queue the message waits. */
   readonly owner: OpenFile;
-  private readonly all: AllRights;
+  readonly all: AllRights;
 
   constructor(account: Account, all: AllRights, files: readonly OpenFile[], owner: OpenFile) {
     this.account = account;
@@ -57,10 +57,19 @@ export class RightsInFlight {
   }
 }
 
+/** A queue ends: its messages, null where one has no descriptors, are never to be delivered. */
+export function dropMessages(messages: readonly (RightsInFlight | null)[]): void {
+  const dropped = messages.filter((one) => one !== null);
+  dropped[0]?.all.dropMessages(dropped);
+}
+
 /** The descriptors in queued messages of one kernel. */
 export class AllRights {
-  /** Queued messages with descriptors. */
-  readonly waiting: Set<RightsInFlight> = new Set();
+  /** Messages that wait with descriptors, by the sockets in whose queues they wait. */
+  private readonly queues: Map<OpenFile, Set<RightsInFlight>> = new Map();
+  private waiting: number = 0;
+  /** How many references to each file are under way. */
+  private readonly counts: Map<OpenFile, number> = new Map();
   /** The one that was sent last, while it waits. */
   private last: RightsInFlight | null = null;
   private readonly deferred: DeferredWork;
@@ -78,7 +87,11 @@ export class AllRights {
   send({ rights: files, caller }: Message, owner: OpenFile): RightsInFlight | null {
     if (files === null || caller === null) return null;
     const rights = new RightsInFlight(caller.account, this, files, owner);
-    this.waiting.add(rights);
+    const queue = this.queues.get(owner);
+    if (queue === undefined) this.queues.set(owner, new Set([rights]));
+    else queue.add(rights);
+    this.waiting++;
+    for (const file of files) this.counts.set(file, (this.counts.get(file) ?? 0) + 1);
     this.last = rights;
     return rights;
   }
@@ -86,7 +99,16 @@ export class AllRights {
   /** A message left its queue; false: it was in no queue. */
   end(rights: RightsInFlight): boolean {
     if (this.last === rights) this.last = null;
-    return this.waiting.delete(rights);
+    const { queues, counts } = this, queue = queues.get(rights.owner);
+    if (queue?.delete(rights) !== true) return false;
+    if (queue.size === 0) queues.delete(rights.owner);
+    this.waiting--;
+    for (const file of rights.files) {
+      const left = counts.get(file)! - 1;
+      if (left > 0) counts.set(file, left);
+      else counts.delete(file);
+    }
+    return true;
   }
 
   /** True if the message that was sent last has these descriptors. */
@@ -99,19 +121,24 @@ export class AllRights {
     if (this.dropping.add(files)) this.deferred.begin(this.dropping);
   }
 
+  /** The same with messages whose socket is gone. */
+  dropMessages(messages: readonly RightsInFlight[]): void {
+    this.deferred.begin(new Drops(messages));
+  }
+
   /**
    * Drop messages in sockets that only messages refer to, if those messages wait in such sockets
    * too: they can never be received. Called when a socket was closed that could have been the last
    * way to them.
    */
   collect(): void {
-    const { waiting } = this;
-    if (waiting.size === 0 || this.collection?.isUnderWay === true) return;
-    if (++this.closed < waiting.size / CLOSES_A_LOOK) return;
+    const { queues } = this;
+    if (this.waiting === 0 || this.collection?.isUnderWay === true) return;
+    if (++this.closed < this.waiting / CLOSES_A_LOOK) return;
     this.closed = 0;
-    const lost = lostOwners(waiting);
+    const lost = lostOwners(queues, this.counts);
     if (lost.size === 0) return;
-    this.collection = new Collection([...waiting].filter(({ owner }) => lost.has(owner)));
+    this.collection = new Collection([...lost].flatMap((owner) => [...queues.get(owner) ?? []]));
     this.deferred.begin(this.collection);
   }
 }
@@ -147,10 +174,8 @@ class Dropping implements Job {
   }
 }
 
-/** The job that drops lost messages; while it runs no other search starts. */
-class Collection extends ListJob<RightsInFlight> {
-  isUnderWay: boolean = true;
-
+/** The job that drops messages. */
+class Drops extends ListJob<RightsInFlight> {
   constructor(messages: readonly RightsInFlight[]) {
     super(messages, MESSAGE_UNITS);
   }
@@ -158,6 +183,11 @@ class Collection extends ListJob<RightsInFlight> {
   protected override each(message: RightsInFlight): void {
     message.drop();
   }
+}
+
+/** The job that drops lost messages; meanwhile no other ones are looked for. */
+class Collection extends Drops {
+  isUnderWay: boolean = true;
 
   override step(units: number): number {
     let left = 1;
@@ -170,38 +200,30 @@ class Collection extends ListJob<RightsInFlight> {
   }
 }
 
-/** The owners of messages to which all references are in messages of such owners. */
-function lostOwners(waiting: ReadonlySet<RightsInFlight>): Set<OpenFile> {
-  const counts = new Map<OpenFile, number>();
-  for (const { files } of waiting) {
-    for (const file of files) counts.set(file, (counts.get(file) ?? 0) + 1);
-  }
-  const lost = new Set<OpenFile>();
-  for (const [file, count] of counts) if (file.refs === count) lost.add(file);
-  return withoutReachable(waiting, lost);
-}
+/** What waits, by the socket in whose queue it waits. */
+type Queues = ReadonlyMap<OpenFile, ReadonlySet<RightsInFlight>>;
 
 /**
- * Remove the sockets that can be reached, and those in messages that wait in them. Each message is
- * looked at once.
+ * Owners of messages whose every reference is in a message of such an owner.
+ *
+ * @param counts how many references to each file are under way
  */
-function withoutReachable(
-  waiting: ReadonlySet<RightsInFlight>,
-  lost: Set<OpenFile>,
-): Set<OpenFile> {
-  const within = new Map<OpenFile, RightsInFlight[]>(), reached: RightsInFlight[] = [];
-  for (const message of waiting) {
-    if (!lost.has(message.owner)) {
-      reached.push(message);
-      continue;
+function lostOwners(queues: Queues, counts: ReadonlyMap<OpenFile, number>): Set<OpenFile> {
+  const lost = new Set<OpenFile>();
+  for (const owner of queues.keys()) if (owner.refs === counts.get(owner)) lost.add(owner);
+  if (lost.size === 0) return lost;
+  const within = new Map<OpenFile, number>(), reached: OpenFile[] = [];
+  for (const owner of lost) {
+    for (const { files } of queues.get(owner) ?? []) {
+      for (const file of files) if (lost.has(file)) within.set(file, (within.get(file) ?? 0) + 1);
     }
-    const others = within.get(message.owner);
-    if (others === undefined) within.set(message.owner, [message]);
-    else others.push(message);
   }
-  for (let message = reached.pop(); message !== undefined; message = reached.pop()) {
-    for (const file of message.files) {
-      if (lost.delete(file)) { for (const next of within.get(file) ?? []) reached.push(next); }
+  for (const owner of lost) if (within.get(owner) !== counts.get(owner)) reached.push(owner);
+  for (const owner of reached) lost.delete(owner);
+  // What waits in a socket that can be reached can be reached itself.
+  for (let owner = reached.pop(); owner !== undefined; owner = reached.pop()) {
+    for (const { files } of queues.get(owner) ?? []) {
+      for (const file of files) if (lost.delete(file)) reached.push(file);
     }
   }
   return lost;

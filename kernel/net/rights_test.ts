@@ -9,6 +9,8 @@ import { OpenFile } from "../vfs/open_file.ts";
 import { Message } from "./message.ts";
 import { NetLab } from "./net_testing.ts";
 import { AllRights, type RightsInFlight } from "./rights.ts";
+import { Random } from "../../tests/harness/seeded.ts";
+import { AllRights, dropMessages, type RightsInFlight } from "./rights.ts";
 
 const lab = new NetLab();
 const fs = new AnonFs("sockfs"), deferred = new DeferredWork();
@@ -104,4 +106,45 @@ Deno.test("a chain of messages longer than a stack goes in slices", () => {
   assertEquals(countGone(chain) <= 1 + SLICE_UNITS / 4, true);
   while (!deferred.isEmpty) deferred.step();
   assertEquals(countGone(chain), chain.length);
+});
+
+Deno.test("a queue of many messages ends in slices", () => {
+  const all = new AllRights(deferred), socket = new FakeSocket(), count = SLICE_UNITS;
+  const files = Array.from({ length: count }, () => new FakeSocket());
+  dropMessages([null, ...files.map((file) => all.send([file], socket))]);
+  assertEquals(countGone(files) < count / 4, true);
+  while (!deferred.isEmpty) deferred.step();
+  assertEquals(countGone(files), count);
+});
+
+/** A socket that drops what waits in it, as real ones do. */
+class Queued extends FakeSocket {
+  readonly messages: (RightsInFlight | null)[] = [];
+
+  protected override release(): void {
+    super.release();
+    dropMessages(this.messages);
+  }
+}
+
+Deno.test("what can be received stays, and all else goes, in any tangle", () => {
+  const random = new Random(5);
+  for (let round = 0; round < 300; round++) {
+    const all = new AllRights(deferred), count = 1 + random.below(8);
+    const sockets = Array.from({ length: count }, () => new Queued());
+    const edges: [number, number][] = [];
+    for (let n = random.below(3 * count); n > 0; n--) {
+      const from = random.below(count), to = random.below(count), socket = sockets[from]!;
+      edges.push([from, to]);
+      socket.messages.push(all.send([sockets[to]!.hold()], socket));
+    }
+    const open = sockets.map(() => random.below(3) === 0), alive = [...open];
+    for (let n = 0; n < count; n++) {
+      for (const [from, to] of edges) if (alive[from]) alive[to] = true;
+    }
+    sockets.forEach((socket, i) => open[i] || socket.drop());
+    all.collect();
+    while (!deferred.isEmpty) deferred.step();
+    assertEquals(sockets.map(({ isGone }) => isGone), alive.map((is) => !is), `round ${round}`);
+  }
 });

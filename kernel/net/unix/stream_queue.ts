@@ -12,7 +12,7 @@ import type { FrameAllocator } from "../../mm/frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { Message, PeerCredentials } from "../message.ts";
 import type { Socket } from "../socket.ts";
-import type { RightsInFlight } from "../rights.ts";
+import { dropMessages, type RightsInFlight } from "../rights.ts";
 
 /** LIMIT: bytes in one direction; the sender's SO_SNDBUF is smaller. */
 const MAX_BYTES = 64 << 20;
@@ -176,7 +176,7 @@ export class StreamQueue {
   }
 
   free(): void {
-    for (const { rights } of this.segments ?? []) rights?.drop();
+    if (this.segments !== null) dropMessages(this.segments.map(({ rights }) => rights));
     SOCKET_MESSAGES.give(this.segments?.length ?? 0, this.account);
     this.segments = this.urgent = null;
     this.urgentBytes = 0;
