@@ -476,22 +476,10 @@ export abstract class PlainInode extends Inode {
   override lookup(_name: string): Inode | number {
     return -ENOTDIR;
   }
-  override create(
-    _name: string,
-    _mode: number,
-    _uid: number,
-    _gid: number,
-    _account: Account,
-  ): Inode | number {
+  override create(_n: string, _m: number, _u: number, _g: number, _a: Account): Inode | number {
     return -ENOTDIR;
   }
-  override mkdir(
-    _name: string,
-    _mode: number,
-    _uid: number,
-    _gid: number,
-    _account: Account,
-  ): Inode | number {
+  override mkdir(_n: string, _m: number, _u: number, _g: number, _a: Account): Inode | number {
     return -ENOTDIR;
   }
   override mknod(
@@ -504,13 +492,7 @@ export abstract class PlainInode extends Inode {
   ): Inode | number {
     return -ENOTDIR;
   }
-  override symlink(
-    _name: string,
-    _target: string,
-    _uid: number,
-    _gid: number,
-    _account: Account,
-  ): Inode | number {
+  override symlink(_n: string, _t: string, _u: number, _g: number, _a: Account): Inode | number {
     return -ENOTDIR;
   }
   override link(_name: string, _target: Inode): number {
@@ -533,13 +515,7 @@ export abstract class PlainInode extends Inode {
   ): number {
     return -ENOTDIR;
   }
-  override tmpfile(
-    _mode: number,
-    _uid: number,
-    _gid: number,
-    _linkable: boolean,
-    _account: Account,
-  ): Inode | number {
+  override tmpfile(_m: number, _u: number, _g: number, _l: boolean, _a: Account): Inode | number {
     return -ENOTDIR;
   }
   override readlink(): string | number {

@@ -226,13 +226,8 @@ function createAndOpen(
   r = mayCreate(dir, cred);
   if (r < 0) return r;
   const full = newMode(caller, parent, S_IFREG | mode);
-  const inode = parent.create(
-    child.name,
-    full,
-    cred.fsuid,
-    groupOfNew(parent, cred),
-    caller.account,
-  );
+  const gid = groupOfNew(parent, cred);
+  const inode = parent.create(child.name, full, cred.fsuid, gid, caller.account);
   if (typeof inode === "number") return inode;
   finishNew(caller, child, inode, S_IFREG | mode);
   notifyEntry(dir, IN_CREATE, child.name, inode, child);
