@@ -134,7 +134,7 @@ export class SandboxKernel implements Kernel {
     this.bootNs = 0;
     this.memory = new MemoryContext(arena, platform, host);
     this.oom = new OomKiller(this);
-    this.vfs = new Vfs(host, new IoCharges(this));
+    this.vfs = new Vfs(host, new IoCharges(this), this);
     const account = this.accounts.root;
     const unlimited = { pages: 0, inodes: 0 };
     this.memfds = new MemfdStore(
@@ -145,7 +145,7 @@ export class SandboxKernel implements Kernel {
     this.secrets = new SecretStore(account, this.vfs, this.memory.frames, host);
     const { frames, bounce } = this.memory, hostFiles = new HostFdFs(host, bounce);
     this.vfs.special.fifo = new HostFifoOpener(new FifoOpener(frames), hostFiles, this.timers);
-    this.loop = new Loop(this, host, () => this.memory.reclaim());
+    this.loop = new Loop(this, host, this.memory);
     const sysctl = new SysctlStore();
     this.sysctl = sysctl;
     this.keys = new KeyStore(sysctl, host, this.timers);

@@ -55,6 +55,11 @@ export interface LoopKernel extends ServedKernel {
   log(line: string): void;
 }
 
+export interface Reclaimer {
+  /** Gives some of what is free back: true when there is more. */
+  reclaim(): boolean;
+}
+
 export class Loop {
   readonly server: TurnServer;
   private readonly kernel: LoopKernel;
@@ -66,7 +71,7 @@ export class Loop {
    * Housekeeping of the memory manager: returns freed frames, a slice at a time; true when more is
    * left.
    */
-  private readonly reclaim: () => boolean;
+  private readonly memory: Reclaimer;
   /** Work that calls left behind, and the time from which a slice may run although tasks wait. */
   private readonly deferred: DeferredWork;
   private nextSliceNs: number = 0;
@@ -79,16 +84,15 @@ export class Loop {
   private nextHostPollNs: number = 0;
   private ticks: number = 0;
 
-  constructor(kernel: LoopKernel, events: HostEvents, reclaim: () => boolean) {
+  constructor(kernel: LoopKernel, events: HostEvents, memory: Reclaimer) {
     this.kernel = kernel;
     this.platform = kernel.platform;
     this.host = kernel.host;
     this.events = events;
     this.timers = kernel.timers;
     this.server = new TurnServer(kernel);
-    this.reclaim = reclaim;
+    this.memory = memory;
     this.deferred = kernel.vfs.deferred;
-    this.deferred.server = kernel;
     this.spin = new SpinPolicy(this.host.cpuCount, this.platform.sleepCostNs);
     this.platform.setSpinBudget(this.spin.guestNs);
     watchEnds(this.platform, this.host);
@@ -138,7 +142,7 @@ export class Loop {
       if (idleSinceNs < 0) idleSinceNs = now;
       if (now - idleSinceNs < spin.loopBudgetNs(running)) continue;
       // A timer may have stopped the loop just now.
-      if (server.isStopped || this.reclaim()) {
+      if (server.isStopped || this.memory.reclaim()) {
         server.turns?.end("reclaim", -1);
         continue;
       }

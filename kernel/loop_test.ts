@@ -23,7 +23,7 @@ class Crowd {
   constructor(limit: number) {
     this.limit = limit;
     this.kernel.platform.poll = () => this.posted.shift() ?? null;
-    this.loop = new Loop(this.kernel, { poll: () => {} }, () => false);
+    this.loop = new Loop(this.kernel, { poll: () => {} }, { reclaim: () => false });
   }
 
   /** @param isEager its next call comes at once */

@@ -38,12 +38,16 @@ export class DeferredWork {
    * The kernel, which knows the task being served: that task's account of turns pays for jobs that
    * start now.
    */
-  server: CallServer | null = null;
+  private readonly server: CallServer | null;
   private readonly left: Fifo<Left> = new Fifo();
   /** Jobs that start while `begin` runs another one. */
   private readonly fresh: Fifo<Left> = new Fifo();
   private isBeginning: boolean = false;
   private isStepping: boolean = false;
+
+  constructor(server: CallServer | null = null) {
+    this.server = server;
+  }
 
   get isEmpty(): boolean {
     return this.left.length === 0;

@@ -1,7 +1,7 @@
 /** Tests of deferred_work.ts: slices, turns, chains of jobs, charges. */
 
 import { assertEquals, assertThrows } from "@std/assert";
-import { DeferredWork, type Job, ListJob, SLICE_UNITS } from "./deferred_work.ts";
+import { type CallServer, DeferredWork, type Job, ListJob, SLICE_UNITS } from "./deferred_work.ts";
 
 class Each extends ListJob<number> {
   private readonly run: (n: number) => void;
@@ -77,11 +77,13 @@ Deno.test("a job that begins others is not nested, and all have one slice togeth
   assertEquals(ends.length, 20_001);
 });
 
+type Caller = CallServer["current"];
+
 Deno.test("the turns of a job are charged as the call that began it", () => {
-  const work = new DeferredWork(), payer = {};
-  work.server = { current: { billed: { turnAccount: payer } } };
+  const payer = {}, server = { current: { billed: { turnAccount: payer } } as Caller | null };
+  const work = new DeferredWork(server);
   work.begin(new Each(listOf(2), SLICE_UNITS, () => {}));
-  work.server = null;
+  server.current = null;
   assertEquals(work.step() === payer, true);
 });
 

@@ -3,7 +3,7 @@
  * waits, id counters. Code reaches it through `FsContext.namespace.vfs`; kernel/kernel.ts makes it.
  */
 
-import { DeferredWork } from "../core/deferred_work.ts";
+import { type CallServer, DeferredWork } from "../core/deferred_work.ts";
 import type { Host } from "../core/host.ts";
 import { DentryCache } from "./dentry_cache.ts";
 import type { DevicePolicy } from "./device_policy.ts";
@@ -23,8 +23,8 @@ export class Vfs {
    */
   readonly charger: TransferCharger | null;
   /** Work that the kernel's loop does in slices between calls. */
-  readonly deferred: DeferredWork = new DeferredWork();
-  readonly dentries: DentryCache = new DentryCache(this.deferred);
+  readonly deferred: DeferredWork;
+  readonly dentries: DentryCache;
   readonly special: SpecialFiles = new SpecialFiles();
   readonly handles: FileHandles = new FileHandles();
   readonly lockWaits: LockWaits = new LockWaits();
@@ -61,9 +61,15 @@ export class Vfs {
   private lastPeerGroup: number = 0;
   private lastCookie: number = 0;
 
-  constructor(host: Host, charger: TransferCharger | null = null) {
+  constructor(
+    host: Host,
+    charger: TransferCharger | null = null,
+    server: CallServer | null = null,
+  ) {
     this.host = host;
     this.charger = charger;
+    this.deferred = new DeferredWork(server);
+    this.dentries = new DentryCache(this.deferred);
   }
 
   /** An id that no other namespace ever has. */

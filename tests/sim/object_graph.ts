@@ -1,9 +1,9 @@
 /**
- * Walks everything that a kernel holds. State has to be plain data (DESIGN: it is what a checkpoint
- * would save): objects of classes, arrays, maps and sets, numbers and strings, typed arrays; no
- * functions, no promises.
+ * Walks everything that a kernel holds. State has to be plain data, as it is what a snapshot would
+ * save: objects of classes, arrays, maps and sets, numbers and strings, typed arrays; no functions,
+ * no promises, no iterators, no weak collections.
  *
- * Fields of the language's own privacy (`#x`) cannot be seen: the kernel has none in state.
+ * Fields of the language's own privacy (`#x`) cannot be seen: state_graph_test.ts keeps them out.
  */
 
 /** What is not state: where a walk ends. */
@@ -36,15 +36,11 @@ function walk(
   }
 }
 
-/** Places, as "Class.field", that hold what cannot be saved, each with how many were found. */
-export function foreignPlaces(root: object, isBoundary: Boundary): Map<string, number> {
-  const seen = new Set<object>([root]), found = new Map<string, number>();
+/** Functions that are held, by their places as "Class.field". */
+export function heldFunctions(root: object, isBoundary: Boundary): Set<string> {
+  const seen = new Set<object>([root]), found = new Set<string>();
   walk(root, (value, owner, field) => {
-    if (typeof value === "function" || value instanceof Promise || value instanceof WeakRef) {
-      const place = `${owner}.${field}`;
-      found.set(place, (found.get(place) ?? 0) + 1);
-      return false;
-    }
+    if (typeof value === "function") found.add(`${owner}.${field}`);
     if (typeof value !== "object" || value === null) return false;
     if (seen.has(value) || isBoundary(value)) return false;
     seen.add(value);
@@ -65,7 +61,9 @@ export function heldObjects(root: object, isBoundary: Boundary): Map<object, str
   return held;
 }
 
-function nameOf(object: object): string {
-  const { constructor } = object;
+/** The name of an object's class; of what the language makes, such as iterators, the kind. */
+export function nameOf(object: object): string {
+  const kind = Object.prototype.toString.call(object).slice(8, -1), { constructor } = object;
+  if (kind.includes("Iterator") || kind.includes("Generator")) return kind;
   return typeof constructor === "function" ? constructor.name : "(none)";
 }

@@ -61,11 +61,11 @@ function nameOf({ start, end }: Vma): string {
 }
 
 class MapFileLink extends MagicLink {
-  readonly #start: number;
+  private readonly start: number;
 
   constructor(fs: GeneratedFs, ref: TaskRef, ino: number, vma: Vma) {
     super(fs, ref, ino);
-    this.#start = vma.start;
+    this.start = vma.start;
     this.size = 64;
     // For private mappings the open mode of the file is not known.
     const isWritable = vma.isShared && (vma.maxProt & PROT_WRITE) !== 0;
@@ -75,7 +75,7 @@ class MapFileLink extends MagicLink {
   #vma(): Vma | number {
     const task = this.inspected();
     if (typeof task === "number") return task;
-    const vma = task.mm?.vmas.find(this.#start) ?? null;
+    const vma = task.mm?.vmas.find(this.start) ?? null;
     return vma === null || vma.backing === null ? -ENOENT : vma;
   }
 

@@ -37,17 +37,17 @@ export class NetDir extends FixedDir {
 export class LinksDir extends GeneratedDir {
   readonly source: ProcSource;
   readonly family: LinkFamily;
-  readonly #parent: GeneratedDir;
+  private readonly parent: GeneratedDir;
 
   constructor(fs: GeneratedFs, parent: GeneratedDir, source: ProcSource, family: LinkFamily) {
     super(fs, fs.nextIno(), 0o555);
     this.source = source;
     this.family = family;
-    this.#parent = parent;
+    this.parent = parent;
   }
 
   override get parentIno(): number {
-    return this.#parent.ino;
+    return this.parent.ino;
   }
   override get dentriesAreStable(): boolean {
     return false;
@@ -95,17 +95,17 @@ export class LinksDir extends GeneratedDir {
 }
 
 class LinkDir extends GeneratedDir {
-  readonly #parent: LinksDir;
-  readonly #where: string;
+  private readonly parent: LinksDir;
+  private readonly where: string;
 
   constructor(fs: GeneratedFs, parent: LinksDir, ino: number, where: string) {
     super(fs, ino, 0o555);
-    this.#parent = parent;
-    this.#where = where;
+    this.parent = parent;
+    this.where = where;
   }
 
   override get parentIno(): number {
-    return this.#parent.ino;
+    return this.parent.ino;
   }
   protected override get isModeFixed(): boolean {
     return true;
@@ -115,14 +115,14 @@ class LinkDir extends GeneratedDir {
   }
 
   override lookup(name: string): Inode | number {
-    const { family, source } = this.#parent, fields = LINK_FIELDS[family];
+    const { family, source } = this.parent, fields = LINK_FIELDS[family];
     const place = [...fields.keys()].indexOf(name);
     if (place < 0) return -ENOENT;
     const ino = this.ino + 1 + place, { permissions } = fields.get(name)!;
-    return new LinkInode(this.generated, ino, permissions, source, family, this.#where, name);
+    return new LinkInode(this.generated, ino, permissions, source, family, this.where, name);
   }
   override list(): readonly Listed[] {
-    return [...LINK_FIELDS[this.#parent.family].keys()].map((name, i) => ({
+    return [...LINK_FIELDS[this.parent.family].keys()].map((name, i) => ({
       name,
       ino: this.ino + 1 + i,
       type: S_IFREG >> 12,
@@ -132,9 +132,9 @@ class LinkDir extends GeneratedDir {
 }
 
 class LinkInode extends SysctlInode {
-  readonly #family: LinkFamily;
-  readonly #where: string;
-  readonly #name: string;
+  private readonly family: LinkFamily;
+  private readonly where: string;
+  private readonly name: string;
 
   constructor(
     fs: GeneratedFs,
@@ -146,18 +146,18 @@ class LinkInode extends SysctlInode {
     name: string,
   ) {
     super(fs, ino, permissions, source, true);
-    this.#family = family;
-    this.#where = where;
-    this.#name = name;
+    this.family = family;
+    this.where = where;
+    this.name = name;
   }
 
   protected override value({ net }: SysctlScope): string | number {
-    const value = net.read(this.#family, this.#where, this.#name);
+    const value = net.read(this.family, this.where, this.name);
     return value === null ? -ENOENT : String(value);
   }
   protected override change(text: string, { net }: SysctlScope): number {
     const value = numbersOf(text, 1)?.[0];
     if (value === undefined) return -EINVAL;
-    return net.write(this.#family, this.#where, this.#name, value);
+    return net.write(this.family, this.where, this.name, value);
   }
 }

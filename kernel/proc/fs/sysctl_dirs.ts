@@ -174,11 +174,11 @@ function subdirectory(fs: GeneratedFs, dir: FixedDir, name: string): FixedDir {
 
 /** A setting that lives elsewhere in the kernel. */
 class LiveInode extends SysctlInode {
-  readonly #live: LiveSetting;
+  private readonly live: LiveSetting;
 
   constructor(fs: GeneratedFs, source: ProcSource, path: string, live: LiveSetting) {
     super(fs, fs.nextIno(), live.permissions, source, path.startsWith(NET));
-    this.#live = live;
+    this.live = live;
   }
 
   /**
@@ -186,15 +186,15 @@ class LiveInode extends SysctlInode {
    * have the owner's.
    */
   override checkMode(mask: number, cred: Credentials): number {
-    if (this.#live.isOfUserNamespace !== true) return super.checkMode(mask, cred);
+    if (this.live.isOfUserNamespace !== true) return super.checkMode(mask, cred);
     const shift = hasOwnCap(cred, CAP_SYS_RESOURCE) ? 6 : 0;
     return (mask & ~(this.mode >> shift) & 7) === 0 ? 0 : -EACCES;
   }
   override value(scope: SysctlScope): string {
-    return this.#live.read(this.source, scope);
+    return this.live.read(this.source, scope);
   }
   override change(text: string, scope: SysctlScope): number {
-    return this.#live.write?.(this.source, text, scope) ?? -EINVAL;
+    return this.live.write?.(this.source, text, scope) ?? -EINVAL;
   }
 }
 

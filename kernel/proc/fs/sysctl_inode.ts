@@ -29,7 +29,7 @@ export interface SysctlScope {
 export abstract class SysctlInode extends TextInode {
   protected readonly source: ProcSource;
   /** It belongs to the caller's network namespace. */
-  readonly #isOfNet: boolean;
+  private readonly isOfNet: boolean;
 
   constructor(
     fs: GeneratedFs,
@@ -40,7 +40,7 @@ export abstract class SysctlInode extends TextInode {
   ) {
     super(fs, ino, permissions);
     this.source = source;
-    this.#isOfNet = isOfNet;
+    this.isOfNet = isOfNet;
   }
 
   /** The value without a newline, or -errno. */
@@ -64,7 +64,7 @@ export abstract class SysctlInode extends TextInode {
    */
   override checkMode(mask: number, cred: Credentials): number {
     const isOwners = cred.euid === 0 ||
-      (this.#isOfNet && this.source.netSettings.isAdministrator(cred));
+      (this.isOfNet && this.source.netSettings.isAdministrator(cred));
     const isGroups = cred.egid === 0 || cred.groups.includes(0);
     const shift = isOwners ? 6 : isGroups ? 3 : 0;
     return (mask & ~(this.mode >> shift) & 7) === 0 ? 0 : -EACCES;
@@ -99,7 +99,7 @@ export abstract class SysctlInode extends TextInode {
   }
 
   renderFor(scope: SysctlScope): string | number {
-    if (this.#isOfNet && scope.net.isGone) return -ENOENT;
+    if (this.isOfNet && scope.net.isGone) return -ENOENT;
     const value = this.value(scope);
     return typeof value === "string" ? value + "\n" : value;
   }
@@ -109,7 +109,7 @@ export abstract class SysctlInode extends TextInode {
    * dropped.
    */
   storeFor(text: string, offset: number, scope: SysctlScope): number {
-    if (this.#isOfNet && scope.net.isGone) return -ENOENT;
+    if (this.isOfNet && scope.net.isGone) return -ENOENT;
     if (offset > 0 || text === "") return text.length;
     const r = this.change(text, scope);
     return r < 0 ? r : text.length;
@@ -117,52 +117,52 @@ export abstract class SysctlInode extends TextInode {
 }
 
 class SysctlFile extends TextFile {
-  readonly #sysctl: SysctlInode;
-  readonly #scope: SysctlScope;
+  private readonly sysctl: SysctlInode;
+  private readonly scope: SysctlScope;
 
   constructor(account: Account, inode: SysctlInode, flags: number, scope: SysctlScope) {
     super(account, inode, flags);
-    this.#sysctl = inode;
-    this.#scope = scope;
+    this.sysctl = inode;
+    this.scope = scope;
     scope.userNs.hold();
   }
 
   protected override render(): string | number {
-    return this.#sysctl.renderFor(this.#scope);
+    return this.sysctl.renderFor(this.scope);
   }
   protected override store(text: string, offset: number): number {
-    return this.#sysctl.storeFor(text, offset, this.#scope);
+    return this.sysctl.storeFor(text, offset, this.scope);
   }
   protected override release(): void {
     super.release();
-    this.#scope.userNs.drop();
+    this.scope.userNs.drop();
   }
 }
 
 /** A setting of sysctl_table.ts. */
 export class StoredInode extends SysctlInode {
-  readonly #setting: Setting;
+  private readonly setting: Setting;
 
   constructor(fs: GeneratedFs, source: ProcSource, setting: Setting) {
     super(fs, fs.nextIno(), setting.permissions, source, setting.path.startsWith(NET));
-    this.#setting = setting;
+    this.setting = setting;
   }
 
   /** Whether the caller's network namespace does not have it. */
   get isHidden(): boolean {
-    return this.#setting.isOfFirst === "hidden" && !this.source.netSettings.isFirst;
+    return this.setting.isOfFirst === "hidden" && !this.source.netSettings.isFirst;
   }
   /** Whether other network namespaces than the first show it. */
   get #isForeign(): boolean {
-    return this.#setting.isOfFirst === "shown" && !this.source.netSettings.isFirst;
+    return this.setting.isOfFirst === "shown" && !this.source.netSettings.isFirst;
   }
   #store({ net }: SysctlScope): SysctlStore {
-    const { path, isOfFirst } = this.#setting;
+    const { path, isOfFirst } = this.setting;
     return path.startsWith(NET) && isOfFirst === undefined ? net.store : this.source.sysctl;
   }
 
   override refresh(): number {
-    const { permissions } = this.#setting;
+    const { permissions } = this.setting;
     this.mode = S_IFREG | (this.#isForeign ? permissions & 0o444 : permissions);
     return 0;
   }
@@ -176,9 +176,9 @@ export class StoredInode extends SysctlInode {
     return super.open(dentry, flags, cred, account);
   }
   protected override value(scope: SysctlScope): string {
-    return this.#store(scope).get(this.#setting.path);
+    return this.#store(scope).get(this.setting.path);
   }
   protected override change(text: string, scope: SysctlScope): number {
-    return this.#store(scope).set(this.#setting.path, text);
+    return this.#store(scope).set(this.setting.path, text);
   }
 }

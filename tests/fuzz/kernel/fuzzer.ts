@@ -52,7 +52,7 @@ export function runProgram(program: Program): string | null {
   }
 }
 
-function runStep(world: World, { actor, nr, args, writes }: Program[number]): void {
+export function runStep(world: World, { actor, nr, args, writes }: Program[number]): void {
   let task = world.taskOf(actor);
   if (task === null) {
     world.pass();

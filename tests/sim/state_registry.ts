@@ -1,0 +1,105 @@
+/**
+ * What a snapshot will do with the objects that a kernel holds, by their classes. A class that is
+ * not here is reported by state_graph_test.ts: decide what a snapshot does with it, then name it.
+ */
+
+/**
+ * State is saved field by field. What is derived is left out and made again: caches, scratch. A
+ * host resource is what the kernel runs on, which a restored kernel is given anew; nothing behind it
+ * is looked at.
+ */
+export type Fate = "state" | "derived" | "host";
+
+/** Made by the language, not by a class of the kernel. */
+export const LANGUAGE: readonly string[] = (`
+  Array ArrayBuffer DataView Float64Array Int32Array Map Object Set Uint16Array Uint32Array
+  Uint8Array WeakMap
+`).trim().split(/\s+/);
+
+const STATE = `
+  AbstractNames Account AddressLayout AioContext AioContexts AioRing AllRights AnonFiles AnonFs
+  AnonInode AreaTextFile AwaitedFault Backlog Bandwidth BpfPrograms ByteRing CallRecord Cgroup
+  Cgroup2Type CgroupFs CgroupNamespace CgroupType CgroupView Cgroups ChangeLock ChangeSignal
+  ConsoleOpener Container ContainerAccounts ContainerNode Containment ContextFile ControlOpener
+  CopyBuffer CpuClock CpuIntervalTimer CpuState CpuText CpusetState Datagram DatagramQueue
+  DeferredWork Dentry DentryCache DeviceState DevicesDir DevptsType DevtmpfsFs DevtmpfsType
+  DirEntries DirEntry Dropping Endpoint EndsOfSpaces Entry EpollFile EpollItem EventFile Expiry
+  FairTurns FamilySettings FanotifyFile FastOpen FdDir FdLink FdTable Fifo FifoOpener FileData
+  FileHandles FileLock FileLocks FileMappings FileOfGroup FixedDir FixedLink FrameAllocator
+  FrameQuarantine FreezeState FreezeWatch FsContext FsTypes FullOpener FutexTable FutexWaiter
+  GeneratedDirFile GenericFamilies GroupDir GroupFileInode GroupLists GroupMarks GroupNode
+  GroupSet GroupXattrs Handle Hierarchy HighLimit HostFdFs HostFdInode HostFdOpener
+  HostFifoOpener IdMapFile IdMapText InetFamily InetPorts InotifyFile InotifyWatch IoCharges
+  IoState IpCounters IpOptions IpcLimits IpcMessage IpcMessageQueue IpcMessages IpcNamespace
+  IpcTable KernelProcSource Key KeyStore KeyUser KmsgInode KmsgOpener Layouts Limits Link
+  LinkGroups LinkSettings LinkTable LinksDir LiveInode LoadAverage LockWaits Loop LoopDevice
+  LoopDevices LoopOpener LoopbackTcp LoopbackTransport MemFile MemInode MemPolicy MemfdStore
+  MemoryContext MemoryCounters MemoryEvents MemoryLimits MemoryManager MemoryState MemoryText
+  MemoryUse MessageCounter MessageQueue Mount MountFile MountNamespace MountPlace
+  MqueueDirectory MqueueFile MqueueFs MqueueType NamespaceCounts Namespaces NetDir NetNamespace
+  NetSettingsView NetShared NetlinkFamily NetlinkProtocol NetlinkSocket NsDir NsFs NsInode
+  NsLink NullFile NullOpener ObjectRanks OomKiller OpenGroupFile OverlayDirectory OverlayFs
+  OverlayType PacketCounter PacketFamily PageMap PatchedSites Path PathFile PeerCredentials
+  PeerGroup PendingExec PendingSignals Pid PidFd PidNamespace PidsState Pipe PipeFile PlaceLink
+  PortIds PortTable PosixTimer ProcConnector ProcFacts ProcFs ProcFsType ProcRootDir
+  ProcessGroup ProcessTimers ProgramAddresses ProgramBreak Progress PtmxNodeOpener QueueCaller
+  QueuedMessage RamFsType RandomOpener RangeWork RealTimer Reaper Registration ReservedPorts
+  Retry RingFds RingMemory RunQueue SandboxAccounts SandboxKernel SchedAttributes SecretFile
+  SecretFs SecretInode SecretStore SelfLink SemOperations SemUndoList SemaphoreSet Semaphores
+  Session SharedAnon SharedLayout SharedMemory ShmIdentity ShmMemory ShmSegment SigInfo SigSet
+  SignalAction SignalFile SignalHandlers SocketIndex SocketOptions SpecialFiles StackImage
+  StoredInode StreamQueue StringList StringPiece SysFs SysFsType SyscallArgs SysctlFile
+  SysctlStore SystemText Taps Task TaskDir TaskIpcUser TaskKeyrings TaskNetworks TaskRef
+  TaskSignals TaskStats TaskTerminalHooks TaskText TaskTextFile TaskTimeout TaskWaiter
+  TcpCounters TcpOptions TcpSequence TcpTally Terminals ThreadGroup TimeNamespace TimerFile
+  TimerQueue TmpfsBacking TmpfsDirFile TmpfsDirectory TmpfsFile TmpfsFs TmpfsNode TmpfsRegular
+  TmpfsSymlink TmpfsType Trace Traffic TransferCounts TtyOpener TurnAccount TurnAccounts
+  TurnNode TurnServer UdpCounters UdpOptions UdpSocket UnixDgram UnixFamily UnixSeqpacket
+  UnixStream UrgentMark UrgentSignals Uring Usage UserCursor UserKeyrings UserNamespace
+  Userfault UserfaultFile UserfaultOpener UtsNamespace Vfs View Vma VmaList WaitQueue Waiting
+  WatchList ZeroFile ZeroOpener
+`;
+
+const DERIVED = `
+  CpuInfo Fault FileWindows FreePages FutexKey HostUse NetlinkRequest PatchCache Scratch
+  SearchState SpinPolicy Tlb TlbPool Walk WeakMap WriteRun
+`;
+
+/** The platform, its address spaces and contexts, the host: here those of the tests. */
+const HOST = `
+  Arena FakeContext FakePlatform FakeSpace HostWatch SimContext SimHost SimPlatform SimSpace
+  WorldHost
+`;
+
+function rows(fate: Fate, names: string): [string, Fate][] {
+  return names.trim().split(/\s+/).map((name) => [name, fate]);
+}
+
+export const REGISTRY: ReadonlyMap<string, Fate> = new Map([
+  ...LANGUAGE.map((name): [string, Fate] => [name, "state"]),
+  ...rows("state", STATE),
+  ...rows("derived", DERIVED),
+  ...rows("host", HOST),
+]);
+
+/** Functions that the graph still holds, as "Class.field". Shrinks; never grows. */
+export const HELD_FUNCTIONS: ReadonlyMap<string, string> = new Map([
+  ["SandboxKernel.write", "the log, which is made anew"],
+  ["Object.read", "rows of tables in the program (files of cgroupfs): known by their names"],
+  ["Object.write", "the same"],
+  ["Object.changes", "the same"],
+  ["Object.close", "the same"],
+  ["Object.names", "rows of tables in the program (types of keys)"],
+  ["Object.detail", "the same"],
+  ["Object.record", "rows of tables in the program (formats of /proc/PID/maps and smaps)"],
+]);
+
+/** Fields that hide state from a snapshot, as "file field". Shrinks; never grows. */
+export const HIDDEN_FIELDS: ReadonlyMap<string, string> = new Map([
+  ["fs/tmpfs/tmpfs.ts ending", "a tree that is freed in slices: a cursor over DirEntries"],
+  ["signal/calls/send.ts groups", "kill(2) of many processes in slices: the last process will do"],
+  ["task/object_ranks.ts ranks", "kcmp(2): a rank on each object that can be compared"],
+  ["vfs/dentry_cache.ts children", "a tree of dentries that is dropped in slices: the next name"],
+  ["vfs/file_handles.ts numbers", "name_to_handle_at(2): the number on the inode"],
+  ["vfs/propagation.ts slaves", "a list of one call: an index"],
+]);
