@@ -57,7 +57,7 @@ export class RightsInFlight {
   }
 }
 
-/** A queue ends: its messages, null where one has no descriptors, are never to be delivered. */
+/** Drops the messages of a queue that ends; null stands for a message without descriptors. */
 export function dropMessages(messages: readonly (RightsInFlight | null)[]): void {
   const dropped = messages.filter((one) => one !== null);
   dropped[0]?.all.dropMessages(dropped);
@@ -65,12 +65,12 @@ export function dropMessages(messages: readonly (RightsInFlight | null)[]): void
 
 /** The descriptors in queued messages of one kernel. */
 export class AllRights {
-  /** Messages that wait with descriptors, by the sockets in whose queues they wait. */
+  /** Queued messages with descriptors, by the sockets of their queues. */
   private readonly queues: Map<OpenFile, Set<RightsInFlight>> = new Map();
   private waiting: number = 0;
-  /** How many references to each file are under way. */
+  /** Number of references to each file in queued messages. */
   private readonly counts: Map<OpenFile, number> = new Map();
-  /** The one that was sent last, while it waits. */
+  /** The message that was sent last, while it is queued. */
   private last: RightsInFlight | null = null;
   private readonly deferred: DeferredWork;
   /** The job that drops lost messages; null: none runs. */

@@ -8,7 +8,6 @@ import { AnonFs } from "../fs/anonfd/anon_inode.ts";
 import { OpenFile } from "../vfs/open_file.ts";
 import { Message } from "./message.ts";
 import { NetLab } from "./net_testing.ts";
-import { AllRights, type RightsInFlight } from "./rights.ts";
 import { Random } from "../../tests/harness/seeded.ts";
 import { AllRights, dropMessages, type RightsInFlight } from "./rights.ts";
 
@@ -36,7 +35,7 @@ class FakeSocket extends OpenFile {
   }
 }
 
-Deno.test("two sockets that only wait in each other's queue go", () => {
+Deno.test("two sockets that only wait in each other's queue are dropped", () => {
   const all = new AllRights(deferred);
   const a = new FakeSocket(TEST_ACCOUNT),
     b = new FakeSocket(TEST_ACCOUNT),
@@ -109,15 +108,15 @@ Deno.test("a chain of messages longer than a stack goes in slices", () => {
 });
 
 Deno.test("a queue of many messages ends in slices", () => {
-  const all = new AllRights(deferred), socket = new FakeSocket(), count = SLICE_UNITS;
-  const files = Array.from({ length: count }, () => new FakeSocket());
-  dropMessages([null, ...files.map((file) => all.send([file], socket))]);
+  const all = new AllRights(deferred), socket = new FakeSocket(TEST_ACCOUNT), count = SLICE_UNITS;
+  const files = Array.from({ length: count }, () => new FakeSocket(TEST_ACCOUNT));
+  dropMessages([null, ...files.map((file) => all.send(carrying([file]), socket))]);
   assertEquals(countGone(files) < count / 4, true);
   while (!deferred.isEmpty) deferred.step();
   assertEquals(countGone(files), count);
 });
 
-/** A socket that drops what waits in it, as real ones do. */
+/** A socket that drops the messages of its queue at its end, as real ones do. */
 class Queued extends FakeSocket {
   readonly messages: (RightsInFlight | null)[] = [];
 
@@ -127,16 +126,16 @@ class Queued extends FakeSocket {
   }
 }
 
-Deno.test("what can be received stays, and all else goes, in any tangle", () => {
+Deno.test("in any graph of sockets what can be received stays, and the rest is dropped", () => {
   const random = new Random(5);
   for (let round = 0; round < 300; round++) {
     const all = new AllRights(deferred), count = 1 + random.below(8);
-    const sockets = Array.from({ length: count }, () => new Queued());
+    const sockets = Array.from({ length: count }, () => new Queued(TEST_ACCOUNT));
     const edges: [number, number][] = [];
     for (let n = random.below(3 * count); n > 0; n--) {
       const from = random.below(count), to = random.below(count), socket = sockets[from]!;
       edges.push([from, to]);
-      socket.messages.push(all.send([sockets[to]!.hold()], socket));
+      socket.messages.push(all.send(carrying([sockets[to]!.hold()]), socket));
     }
     const open = sockets.map(() => random.below(3) === 0), alive = [...open];
     for (let n = 0; n < count; n++) {
