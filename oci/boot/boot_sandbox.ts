@@ -171,7 +171,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
     }
     this.containers.delete(container.id);
     container.forgetLimits();
-    container.init.tellEnd();
+    container.init.sendExitCode();
     container.release();
   }
 

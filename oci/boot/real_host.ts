@@ -50,7 +50,7 @@ import type { KernelHeap } from "../../kernel/core/kernel_heap.ts";
 import type { Waiter } from "../../kernel/core/wait.ts";
 import type { HostEvents } from "../../kernel/loop.ts";
 import type { GuestClock } from "./guest_clock.ts";
-import { Rest, REST_NS } from "./v8_heap.ts";
+import { IdleCollector, REST_NS } from "./v8_heap.ts";
 
 /** Token of the platform's doorbell; all others are fds. */
 const DOORBELL = 0xffffffff;
@@ -70,7 +70,7 @@ export class RealHost implements Host, HostEvents {
   /** Called when the sandbox has been idle for a while after work: caches may be dropped. */
   onRest: (() => void) | null = null;
   private readonly epoll: Epoll = new Epoll();
-  private readonly rest: Rest = new Rest();
+  private readonly idleCollector: IdleCollector = new IdleCollector();
   /** By fd. */
   private readonly watches: (Waiter | null)[] = [];
   private readonly statBuf: Uint8Array<ArrayBuffer> = allocBuffer(256);
@@ -238,11 +238,11 @@ export class RealHost implements Host, HostEvents {
   /** Returns the number of events. If a collection is due, a long sleep begins with it. */
   private wait(timeoutNs: number): number {
     let left = timeoutNs;
-    if (left > REST_NS && this.rest.isDue) {
+    if (left > REST_NS && this.idleCollector.isDue) {
       const n = this.epoll.waitNs(REST_NS);
       if (n > 0) return n;
       if (this.onRest !== null) this.onRest();
-      this.rest.take();
+      this.idleCollector.collect();
       left -= REST_NS;
     }
     return left === Infinity ? this.epoll.wait(-1) : this.epoll.waitNs(left);

@@ -53,7 +53,8 @@ export const REST_NS = 1_000_000_000;
 /** CPU time of the Sentry, in ns, after which another collection is worth its 50 ms. */
 const WORK_NS = 1_000_000_000;
 
-export class Rest {
+/** Collects V8's garbage when the sandbox is idle and has worked enough since the last time. */
+export class IdleCollector {
   readonly #workNs: number;
   /** -Infinity: a first collection is due, because the start leaves garbage. */
   #cpuNs: number = -Infinity;
@@ -68,7 +69,7 @@ export class Rest {
   }
 
   /** Called when the sandbox has been idle for `REST_NS`. */
-  take(): void {
+  collect(): void {
     collectGarbage("last-resort");
     trimHeap();
     this.#cpuNs = ownCpuNs();

@@ -5,9 +5,9 @@ import { assert, assertEquals } from "@std/assert";
  * times smaller the heap became.
  */
 const PROGRAM = `
-import { Rest } from "${new URL("v8_heap.ts", import.meta.url)}";
-const rest = new Rest(300_000_000);
-rest.take();
+import { IdleCollector } from "${new URL("v8_heap.ts", import.meta.url)}";
+const rest = new IdleCollector(300_000_000);
+rest.collect();
 const early = rest.isDue;
 let kept = [];
 for (let i = 0; i < 2e6; i++) kept.push({ i });
@@ -15,7 +15,7 @@ kept = [];
 const end = Date.now() + 20_000;
 while (!rest.isDue && Date.now() < end);
 const late = rest.isDue, before = Deno.memoryUsage().heapTotal;
-rest.take();
+rest.collect();
 const factor = before / Deno.memoryUsage().heapTotal;
 console.log(JSON.stringify([early, late, rest.isDue, factor > 3]));
 `;

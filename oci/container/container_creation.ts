@@ -37,7 +37,7 @@ export interface CreateOptions {
 }
 
 /** A container that a part of this module works on. */
-export interface Making extends CreateOptions {
+export interface ContainerCreation extends CreateOptions {
   /** The record as it was first written. */
   readonly record: ContainerRecord;
   readonly dir: ContainerDir;
@@ -52,10 +52,12 @@ export interface Making extends CreateOptions {
 }
 
 /** The record's members about the processes of a container. */
-export type Made = Pick<ContainerRecord, "sandboxId" | "sentry" | "gofer">;
+export type CreatedProcesses = Pick<ContainerRecord, "sandboxId" | "sentry" | "gofer">;
 
 /** The boot spec of this container. */
-export function bootSpec({ id, bundle, settings, streams, proxy }: Making): Omit<BootSpec, "fds"> {
+export function bootSpec(
+  { id, bundle, settings, streams, proxy }: ContainerCreation,
+): Omit<BootSpec, "fds"> {
   const { config } = bundle;
   return {
     id,
@@ -89,7 +91,7 @@ export function bootSpec({ id, bundle, settings, streams, proxy }: Making): Omit
  * Whether the sandbox's kernel can enter the container's network namespace, if the container has
  * one.
  */
-export function mayEnterNetwork({ bundle, settings }: Making): boolean {
+export function mayEnterNetwork({ bundle, settings }: ContainerCreation): boolean {
   return hasNetwork(bundle) && networkOf(bundle, settings) !== "none";
 }
 
@@ -109,7 +111,7 @@ export function networkOf(bundle: Bundle, settings: SandboxSettings): NetworkMod
  * The user namespace that the container's Gofer must be in: a descriptor, or -1.
  * @throws SyscallError
  */
-export function openUsers({ bundle, proxy }: Making): number {
+export function openUsers({ bundle, proxy }: ContainerCreation): number {
   const isOwn = hasOwnUsers(bundle.config.linux.namespaces);
   return isOwn ? openNamespace(`/proc/${proxy.pid}/ns/user`) : -1;
 }
@@ -119,7 +121,7 @@ export function openUsers({ bundle, proxy }: Making): number {
  * processor.
  */
 export function hostSteps(
-  { cgroup, bundle, settings }: Pick<Making, "cgroup" | "bundle" | "settings">,
+  { cgroup, bundle, settings }: Pick<ContainerCreation, "cgroup" | "bundle" | "settings">,
 ): (script: SpawnScript) => void {
   const { oomScoreAdj: value } = bundle.config.process;
   return (script) => {
@@ -144,7 +146,7 @@ export function checkOomScore(value: number | null): void {
 }
 
 /** @throws SyscallError */
-export function check2(pair: [number, number] | number, what: string): [number, number] {
+export function checkPair(pair: [number, number] | number, what: string): [number, number] {
   if (typeof pair !== "number") return pair;
   check(pair, what);
   throw new Error(`${what} gave no pair`);

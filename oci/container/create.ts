@@ -34,12 +34,12 @@ import { logPath } from "./crash_report.ts";
 import { checkIdMaps, writeIdMaps } from "./id_maps.ts";
 import {
   bootSpec,
-  check2,
   checkOomScore,
+  checkPair,
+  type ContainerCreation,
+  type CreatedProcesses,
   type CreateOptions,
   hostSteps,
-  type Made,
-  type Making,
   mayEnterNetwork,
   openUsers,
   runCreateHooks,
@@ -56,7 +56,7 @@ import { openOwnNetwork } from "./own_network.ts";
 import { makeOverlayDirectory } from "./root_overlay.ts";
 import { timeOffsetsOf } from "./time_namespaces.ts";
 import { warnOf } from "./start.ts";
-import { letGo, tellPid } from "./pid_file.ts";
+import { releaseProxy, reportPid } from "./pid_file.ts";
 import { showFiles } from "./proxy_files.ts";
 
 /** What a sandbox uses of the host in addition to its program. */
@@ -102,12 +102,12 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   });
   warnOf(foreignNamespaces(config.linux.namespaces, sandbox), options.globals);
   const log = openLog(dir);
-  const leash = check2(pipe(O_CLOEXEC), "pipe2");
+  const leash = checkPair(pipe(O_CLOEXEC), "pipe2");
   const [ours, waiter] = packetPair();
   const network = sandbox === null ? openOwnNetwork(options) : -1, hasSettings = network >= 0;
-  const proxy = startStandIn(options, cgroup, { control: ours, leash: leash[0], network });
+  const proxy = startContainerProxy(options, cgroup, { control: ours, leash: leash[0], network });
   for (const fd of [ours, leash[0], network]) if (fd >= 0) close(fd);
-  const making: Making = {
+  const making: ContainerCreation = {
     ...options,
     record: first,
     dir,
@@ -120,8 +120,8 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   try {
     if (bundle.files.upper !== null) makeOverlayDirectory(bundle.files.upper, proxy.pid);
     const record = inConfig(() => complete(making, sandbox));
-    tellPid(options.pidChoice, proxy);
-    letGo(leash[1]);
+    reportPid(options.pidChoice, proxy);
+    releaseProxy(leash[1]);
     writeLog(options.globals, "info", `created, pid ${proxy.pid}`, options.id);
     return { dir, record, proxy };
   } catch (error) {
@@ -146,7 +146,7 @@ function inConfig<T>(fn: () => T): T {
 }
 
 /** @param sandbox record of the container whose sandbox this one joins, or null */
-function complete(making: Making, sandbox: ContainerRecord | null): ContainerRecord {
+function complete(making: ContainerCreation, sandbox: ContainerRecord | null): ContainerRecord {
   const { dir, proxy, log, streams } = making;
   const made = sandbox === null ? startOwnSandbox(making) : joinSandbox(making, sandbox);
   close(log);
@@ -232,7 +232,7 @@ function cgroupOptions({ id, bundle: { config }, globals }: CreateOptions): Cgro
   };
 }
 
-function startStandIn(
+function startContainerProxy(
   options: CreateOptions,
   cgroup: ContainerCgroup,
   { control, leash, network }: { control: number; leash: number; network: number },
@@ -262,7 +262,7 @@ function startStandIn(
   }
 }
 
-function startOwnSandbox(making: Making): Made {
+function startOwnSandbox(making: ContainerCreation): CreatedProcesses {
   const { dir, bundle, settings, streams, proxy } = making;
   const namespace = mayEnterNetwork(making) ? openNamespace(`/proc/${proxy.pid}/ns/net`) : -1;
   const users = openUsers(making);

@@ -64,7 +64,7 @@ function endAll(dir: ContainerDir, record: ContainerRecord): void {
   if (creator.pid !== Deno.pid) end(creator, "the command that makes it");
   end(init, "the process that stands for it");
   if (sandboxId === id) end(sentry, "the kernel of its sandbox");
-  else leaveSandbox(new ContainerDir(dirname(dir.path), sandboxId), id);
+  else waitUntilSandboxLeft(new ContainerDir(dirname(dir.path), sandboxId), id);
   end(gofer, "its file server");
 }
 
@@ -75,7 +75,7 @@ function end(process: ContainerRecord["init"], what: string): void {
 }
 
 /** Waits until the sandbox has noticed the end of the container. */
-function leaveSandbox(sandbox: ContainerDir, id: string): void {
+function waitUntilSandboxLeft(sandbox: ContainerDir, id: string): void {
   if (!sandbox.exists) return;
   try {
     ask(sandbox, { op: "destroy", id });

@@ -10,14 +10,14 @@ import type { ProcessSpec } from "../protocol/boot_spec.ts";
 import { packetPair } from "../protocol/launcher_channel.ts";
 import { isAlive } from "../state/liveness.ts";
 import { UserError } from "../user_error.ts";
-import type { Found } from "./found_container.ts";
+import type { FoundContainer } from "./found_container.ts";
 import { processNamespaces } from "./host_namespaces.ts";
-import { check2 } from "./container_creation.ts";
-import { letGo, type PidChoice, tellPid } from "./pid_file.ts";
+import { checkPair } from "./container_creation.ts";
+import { type PidChoice, releaseProxy, reportPid } from "./pid_file.ts";
 import type { Streams } from "./standard_streams.ts";
 
 export interface ExecOptions {
-  readonly container: Found;
+  readonly container: FoundContainer;
   readonly process: ProcessSpec;
   readonly streams: Streams;
   readonly pidChoice: PidChoice;
@@ -41,7 +41,7 @@ export function execIn(options: ExecOptions): Spawned {
 function start(options: ExecOptions): Spawned {
   const { container, process, streams, pidChoice, ignorePaused } = options;
   refuseUnlessRunning(container, ignorePaused);
-  const leash = check2(pipe(O_CLOEXEC), "pipe2");
+  const leash = checkPair(pipe(O_CLOEXEC), "pipe2");
   const [ours, waiter] = packetPair();
   const namespaces = processNamespaces(container.record.init.pid);
   const proxy = startProxy({
@@ -59,13 +59,13 @@ function start(options: ExecOptions): Spawned {
   close(ours);
   close(leash[0]);
   try {
-    begin(options, proxy, waiter);
-    tellPid(pidChoice, proxy);
+    startInSandbox(options, proxy, waiter);
+    reportPid(pidChoice, proxy);
   } catch (error) {
     endProxy(proxy);
     throw error;
   }
-  letGo(leash[1]);
+  releaseProxy(leash[1]);
   return proxy;
 }
 
@@ -73,7 +73,7 @@ function start(options: ExecOptions): Spawned {
  * Starts the process in the container.
  * @param waiter the sandbox's end of the socket to the proxy
  */
-function begin(options: ExecOptions, proxy: Spawned, waiter: number): void {
+function startInSandbox(options: ExecOptions, proxy: Spawned, waiter: number): void {
   const { container, process, streams, ignorePaused } = options;
   const { cgroup, id } = container.record;
   if (cgroup !== null) ContainerCgroup.load(cgroup).addProcess(proxy.pid);
@@ -89,7 +89,7 @@ function begin(options: ExecOptions, proxy: Spawned, waiter: number): void {
   streams.handOver();
 }
 
-function refuseUnlessRunning({ status, report }: Found, ignorePaused: boolean): void {
+function refuseUnlessRunning({ status, report }: FoundContainer, ignorePaused: boolean): void {
   if (status === "paused" && !ignorePaused) {
     throw new UserError("cannot exec in a paused container (use --ignore-paused to override)");
   }

@@ -7,7 +7,7 @@ import type { Flags } from "../cli/flags.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { CapabilitySpec } from "../protocol/boot_spec.ts";
 import { JsonNode } from "../json_node.ts";
-import { hostHas, passOverLabel } from "../spec/labels.ts";
+import { hostHas, ignoreLabel } from "../spec/labels.ts";
 import { CAPABILITIES } from "../spec/linux_names.ts";
 import { readFirstProcess } from "../spec/first_process.ts";
 import {
@@ -42,7 +42,7 @@ export function execProcess(flags: Flags, args: readonly string[], bundle: strin
   if (args.length === 0) throw usageError("exec needs a command, or --process FILE");
   for (const [flag, module] of [["apparmor", "apparmor"], ["process-label", "selinux"]] as const) {
     const label = new JsonNode("exec", `--${flag}`, flags.string(flag));
-    passOverLabel(label, module, hostHas, warn);
+    ignoreLabel(label, module, hostHas, warn);
   }
   const own = readFirstProcess(readConfigFile(bundle), () => {}, hostHas);
   return { process: changed(own, flags, args, warn), consoleSize: null, warnings };

@@ -8,7 +8,7 @@ import { checkId, type ContainerDir, type StateStore } from "../state/store.ts";
 import { usageError, UserError } from "../user_error.ts";
 import type { Answers, Request } from "../protocol/control_protocol.ts";
 
-export class Found {
+export class FoundContainer {
   readonly store: StateStore;
   readonly dir: ContainerDir;
   readonly record: ContainerRecord;
@@ -59,9 +59,9 @@ export function statusNow(store: StateStore, record: ContainerRecord): Status {
 }
 
 /** @throws UserError if there is no such container */
-export function findContainer(store: StateStore, id: string): Found {
+export function findContainer(store: StateStore, id: string): FoundContainer {
   const { dir, record } = store.load(id);
-  return new Found(store, dir, record);
+  return new FoundContainer(store, dir, record);
 }
 
 /** The only argument of a verb. @throws UserError */

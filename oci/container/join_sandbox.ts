@@ -10,7 +10,7 @@ import { close, socketpair } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { startGofer } from "../launch/gofer_process.ts";
 import { setGuestOomScoreAdj } from "../host/oom_score.ts";
-import { giveUpAll } from "../host/launch_steps.ts";
+import { dropAllPrivileges } from "../host/launch_steps.ts";
 import { hasMemoryLimit, startWitness } from "../proxy/oom_witness.ts";
 import { goferProgram } from "../launch/executables.ts";
 import { ask, askForFds } from "./control_client.ts";
@@ -20,17 +20,17 @@ import type { ContainerDir } from "../state/store.ts";
 import { UserError } from "../user_error.ts";
 import {
   bootSpec,
-  check2,
+  checkPair,
+  type ContainerCreation,
+  type CreatedProcesses,
   hostSteps,
-  type Made,
-  type Making,
   openUsers,
   runCreateHooks,
 } from "./container_creation.ts";
 import { namespaceInode, sharedNamespaces } from "./host_namespaces.ts";
 
 /** @throws UserError */
-export function joinSandbox(making: Making, other: ContainerRecord): Made {
+export function joinSandbox(making: ContainerCreation, other: ContainerRecord): CreatedProcesses {
   const { sandboxId } = other;
   const { dir, record } = making.store.load(sandboxId);
   if (statusOf(record) === "stopped") {
@@ -39,7 +39,7 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
   reservePlace(making, dir, record.sentry.pid);
   const { bundle, streams, settings } = making;
   const program = goferProgram();
-  const [socket, peer] = check2(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC), "socketpair");
+  const [socket, peer] = checkPair(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC), "socketpair");
   const users = openUsers(making);
   const join = hostSteps(making);
   const gofer = startGofer(program, {
@@ -69,7 +69,7 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
     const [stdin, stdout, stderr, ...further] = stdio;
     const fds = [socket, stdin, stdout, stderr];
     // The sandbox's limit is another one, so this container has a witness of its own.
-    if (hasMemoryLimit(spec)) fds.push(witness = startWitness({ join, drop: giveUpAll }));
+    if (hasMemoryLimit(spec)) fds.push(witness = startWitness({ join, drop: dropAllPrivileges }));
     fds.push(...further);
     const shares = sharedNamespaces(
       bundle.config.linux.namespaces,
@@ -90,7 +90,7 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
  * control groups. A platform without such a process runs the guests in the groups of the sandbox;
  * its kernel then keeps the container's limits (boot/guest/guest_container.ts).
  */
-function reservePlace(making: Making, sandbox: ContainerDir, sentry: number): void {
+function reservePlace(making: ContainerCreation, sandbox: ContainerDir, sentry: number): void {
   const { id, waiter, cgroup, bundle } = making;
   const { fds: [pidfd = -1] } = askForFds(sandbox, { op: "reserve", id }, [waiter]);
   close(waiter);

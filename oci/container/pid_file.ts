@@ -31,7 +31,7 @@ export function pidChoice(flags: Flags): PidChoice {
 }
 
 /** @throws UserError */
-export function tellPid({ pidFile, pidfdSocket }: PidChoice, { pid, pidfd }: Spawned): void {
+export function reportPid({ pidFile, pidfdSocket }: PidChoice, { pid, pidfd }: Spawned): void {
   if (pidfdSocket !== null) {
     try {
       giveFd(pidfdSocket, pidfdSocket, pidfd);
@@ -67,7 +67,7 @@ function removeIfThere(path: string): void {
 }
 
 /** Takes a proxy off the leash: it lives without this process from now on. */
-export function letGo(leash: number): void {
+export function releaseProxy(leash: number): void {
   const byte = allocBuffer(1);
   write(leash, addressOf(byte), 1);
   close(leash);

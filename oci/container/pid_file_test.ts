@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../user_error.ts";
-import { tellPid } from "./pid_file.ts";
+import { reportPid } from "./pid_file.ts";
 
 function inDirectory(body: (dir: string) => void): void {
   const dir = Deno.makeTempDirSync();
@@ -12,7 +12,7 @@ function inDirectory(body: (dir: string) => void): void {
 }
 
 function tell(pidFile: string): void {
-  tellPid({ pidFile, pidfdSocket: null }, { pid: 123, pidfd: -1 });
+  reportPid({ pidFile, pidfdSocket: null }, { pid: 123, pidfd: -1 });
 }
 
 Deno.test("a pid file follows no link that another user has laid in its directory", () => {

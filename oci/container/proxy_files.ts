@@ -8,13 +8,15 @@ import type { RootfsPlan } from "./rootfs_plan.ts";
 import type { MountSpec } from "../protocol/boot_spec.ts";
 import type { Bundle } from "./bundle.ts";
 import { namespaceInode } from "./host_namespaces.ts";
-import type { Making } from "./container_creation.ts";
+import type { ContainerCreation } from "./container_creation.ts";
 
 /**
  * Called for a container with mounts of its own.
  * @returns why the host refused, or null
  */
-export function showFiles({ bundle, proxy }: Pick<Making, "bundle" | "proxy">): string | null {
+export function showFiles(
+  { bundle, proxy }: Pick<ContainerCreation, "bundle" | "proxy">,
+): string | null {
   if (!hasOwnMounts(bundle)) return null;
   const hasUsers = namespaceInode(`/proc/${proxy.pid}/ns/user`) !==
     namespaceInode("/proc/self/ns/user");

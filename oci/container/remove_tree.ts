@@ -34,7 +34,7 @@ const DOT = 0x2e;
  * @throws SyscallError
  */
 export function removeTree(path: string): void {
-  makeMine(AT_FDCWD, path);
+  addOwnerPermission(AT_FDCWD, path);
   const fd = openat(AT_FDCWD, path, O_RDONLY | DIRECTORY);
   if (fd === -ENOENT) return;
   check(fd, `open ${path}`);
@@ -67,7 +67,7 @@ class Tree {
 
   /** Removes a directory of the first level; its subdirectories move to the first level. */
   #flatten(name: Name): void {
-    makeMine(this.#top, name);
+    addOwnerPermission(this.#top, name);
     const fd = check(openat(this.#top, name, O_RDONLY | DIRECTORY), "open a directory");
     try {
       for (let names = list(fd); names.length > 0; names = list(fd)) {
@@ -82,7 +82,7 @@ class Tree {
   }
 
   #moveUp(from: number, name: Name): void {
-    makeMine(from, name);
+    addOwnerPermission(from, name);
     const to = scratch.cstr(`${this.#prefix}.${this.#moved++}`, 1);
     const r = syscall(SYS_renameat2, from, scratch.cstr(name, 0), this.#top, to, 0);
     check(r, "move a directory");
@@ -129,7 +129,7 @@ function isDots(name: Name): boolean {
  * Gives an ordinary user permission to read and change its own directory, which a guest may have
  * removed. Root does not need it.
  */
-function makeMine(dir: number, name: string | Name): void {
+function addOwnerPermission(dir: number, name: string | Name): void {
   if (syscall(SYS_geteuid) === 0) return;
   const fd = openat(dir, name, O_PATH | DIRECTORY);
   if (fd < 0) return;

@@ -14,7 +14,7 @@ import { writeLog } from "../client_log.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { shownLines } from "../shown_text.ts";
 import { UserError } from "../user_error.ts";
-import { findContainer, type Found } from "./found_container.ts";
+import { findContainer, type FoundContainer } from "./found_container.ts";
 import { ociState } from "./oci_state.ts";
 
 /** @throws UserError */
@@ -38,7 +38,7 @@ export function startContainer(globals: Globals, id: string): void {
 }
 
 /** Requests the start, with the hooks that run inside; they get the state on stdin. */
-function askToStart(found: Found): void {
+function askToStart(found: FoundContainer): void {
   const { record } = found, hooks = record.hooks?.startContainer ?? [];
   const state = JSON.stringify(ociState(record, "created"));
   const fds = hooks.flatMap(() => [memfdOf(state), openNull(), openNull()]);
@@ -65,7 +65,7 @@ function memfdOf(text: string): number {
   return fd;
 }
 
-function refuseUnlessCreated({ status }: Found): void {
+function refuseUnlessCreated({ status }: FoundContainer): void {
   if (status === "created") return;
   if (status === "stopped") throw new UserError("cannot start a container that has stopped");
   if (status === "creating") throw new UserError("cannot start a container that is being created");

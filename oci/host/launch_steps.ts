@@ -207,7 +207,7 @@ export function noNewPrivileges(script: SpawnScript): void {
 }
 
 /** Drops all privileges, for a program that needs none of the host. */
-export function giveUpAll(script: SpawnScript): void {
+export function dropAllPrivileges(script: SpawnScript): void {
   boundCapabilities(script, []);
   dropCapabilities(script);
   noNewPrivileges(script);

@@ -177,7 +177,7 @@ function scriptFor(
   steps.descriptors(script, [nothing, nothing, nothing, plan.control, plan.leash, ...terminal]);
   if (plan.terminal >= 0) script.callMayFail(N.SYS_ioctl, TERMINAL_FD, TIOCSCTTY, 0);
   steps.limits(script);
-  steps.giveUpAll(script);
+  steps.dropAllPrivileges(script);
   allowOnly(script, WAITER_CALLS);
   // Signals stay blocked: the program has them come one by one.
   const argv = plan.argv.length === 0 ? [new Uint8Array(0)] : plan.argv.map(stringToBytes);

@@ -12,7 +12,7 @@ import { fromText } from "../../kernel/core/bytes.ts";
 import type { ProcessSpec } from "../protocol/boot_spec.ts";
 import { type Hooks, readHooks } from "./hooks_section.ts";
 import type { JsonNode } from "../json_node.ts";
-import { type HasModule, hostHas, passOverLabel } from "./labels.ts";
+import { type HasModule, hostHas, ignoreLabel } from "./labels.ts";
 import { type LinuxConfig, readLinux } from "./linux_section.ts";
 import { type ConfigMount, readMount } from "./mount_entry.ts";
 import { checkNamespaceNeeds } from "./namespace_needs.ts";
@@ -71,7 +71,7 @@ export function readConfig(config: JsonNode, has: HasModule = hostHas): Config {
   const hostname = readHostName(config.member("hostname"));
   const domainname = readHostName(config.member("domainname"));
   checkNamespaceNeeds(config, parts.linux.namespaces);
-  passOverLabel(config.member("linux").member("mountLabel"), "selinux", has, warn);
+  ignoreLabel(config.member("linux").member("mountLabel"), "selinux", has, warn);
   return {
     ociVersion: version.string(),
     process,

@@ -27,7 +27,7 @@ export function hostHas(module: SecurityModule): boolean {
 }
 
 /** @throws UserError for a label that the host has no module for */
-export function passOverLabel(
+export function ignoreLabel(
   node: JsonNode,
   module: SecurityModule,
   has: HasModule,

@@ -6,7 +6,7 @@
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { CapabilitySpec, ProcessSpec, RlimitSpec } from "../protocol/boot_spec.ts";
 import type { JsonNode } from "../json_node.ts";
-import { type HasModule, hostHas, passOverLabel } from "./labels.ts";
+import { type HasModule, hostHas, ignoreLabel } from "./labels.ts";
 import { CAPABILITIES, RLIMITS } from "./linux_names.ts";
 import { readCpuAffinity, readIoPriority, readScheduler } from "./scheduling.ts";
 
@@ -37,8 +37,8 @@ export function readProcess(
 ): ProcessConfig {
   process.object();
   process.member("commandLine").refuse();
-  passOverLabel(process.member("apparmorProfile"), "apparmor", has, warn);
-  passOverLabel(process.member("selinuxLabel"), "selinux", has, warn);
+  ignoreLabel(process.member("apparmorProfile"), "apparmor", has, warn);
+  ignoreLabel(process.member("selinuxLabel"), "selinux", has, warn);
   const user = process.member("user");
   user.member("username").refuse();
   const args = process.member("args");

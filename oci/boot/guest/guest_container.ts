@@ -383,7 +383,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
   onGuestEnd(process: GuestProcess): void {
     if (process !== this.init) {
       this.#execs.delete(process);
-      process.tellEnd();
+      process.sendExitCode();
       return;
     }
     // In the PID namespace of another container the other processes do not end with the first one.

@@ -65,7 +65,7 @@ export class GuestProcess implements ExitListener, WaiterListener {
   }
 
   /** Sends the exit code to the waiter, and closes all descriptors. */
-  tellEnd(): void {
+  sendExitCode(): void {
     this.drain();
     this.#bridge?.close();
     this.#bridge = null;

@@ -22,7 +22,7 @@ import { errnoText } from "../../file_error.ts";
 import { EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, UserError } from "../../user_error.ts";
 import type { GuestFds, ProcessSpec } from "../../protocol/boot_spec.ts";
 import { withHome } from "./home.ts";
-import { credentialsOf, limitsOf, settle } from "./identity.ts";
+import { credentialsOf, limitsOf, setProcessAttributes } from "./identity.ts";
 import { StdioFiles } from "./stdio_files.ts";
 
 export interface StartedGuest {
@@ -86,7 +86,7 @@ function startWith(
     own?.bridge.close();
     throw startError(task, process);
   }
-  settle(task, process);
+  setProcessAttributes(task, process);
   own?.console.control(task);
   return { task, bridge: own?.bridge ?? null };
 }

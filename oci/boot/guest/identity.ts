@@ -52,7 +52,7 @@ export function limitsOf(process: ProcessSpec): Limits {
 }
 
 /** Sets how the process is scheduled, its OOM score adjustment and its personality. */
-export function settle(task: Task, process: ProcessSpec): void {
+export function setProcessAttributes(task: Task, process: ProcessSpec): void {
   const { sched, group } = task, { scheduler, affinity } = process;
   group.oomScoreAdj = process.oomScoreAdj ?? 0;
   task.personality = process.personality ?? 0;

@@ -21,7 +21,7 @@ import {
   type Stats,
 } from "../../launch/cgroup/stats.ts";
 import { readStatsV1 } from "../../launch/cgroup/stats_v1.ts";
-import { findContainer, type Found, onlyId } from "../../container/found_container.ts";
+import { findContainer, type FoundContainer, onlyId } from "../../container/found_container.ts";
 import { readFlags } from "../flags.ts";
 import type { ContainerStats } from "../../protocol/control_protocol.ts";
 import { isAlive } from "../../state/liveness.ts";
@@ -81,7 +81,7 @@ export function parseDuration(text: string): number {
 }
 
 /** Lines until the container ends. */
-function follow(found: Found, intervalMs: number): void {
+function follow(found: FoundContainer, intervalMs: number): void {
   const { init, id, cgroup } = found.record;
   const pidfd = syscall(SYS_pidfd_open, init.pid, 0);
   if (pidfd < 0 || !isAlive(init)) return;
@@ -109,7 +109,7 @@ function printEvent(type: string, id: string, data?: Stats): void {
 }
 
 /** Numbers of the host, and of the sandbox's kernel. */
-export function readStats(found: Found): Stats {
+export function readStats(found: FoundContainer): Stats {
   const { cgroup, init, id, sandboxId } = found.record;
   const host = cgroup === null ? null : ContainerCgroup.load(cgroup);
   // A frozen sandbox does not answer.
@@ -120,7 +120,7 @@ export function readStats(found: Found): Stats {
 }
 
 /** null if the container does not run yet. */
-function guestStats(found: Found): ContainerStats | null {
+function guestStats(found: FoundContainer): ContainerStats | null {
   try {
     return found.ask({ op: "stats", id: found.record.id }).stats;
   } catch (error) {

@@ -4,7 +4,7 @@ import * as S from "../../../ffi/abi/signal.ts";
 import { SYS_pidfd_open, SYS_pidfd_send_signal } from "../../../ffi/abi/syscall_numbers.ts";
 import { close } from "../../../ffi/sys/files.ts";
 import { syscall } from "../../../ffi/sys/native.ts";
-import { findContainer, type Found } from "../../container/found_container.ts";
+import { findContainer, type FoundContainer } from "../../container/found_container.ts";
 import { readFlags } from "../flags.ts";
 import { isAlive } from "../../state/liveness.ts";
 import type { ProcessId } from "../../state/record.ts";
@@ -32,7 +32,7 @@ export const command: Command = {
   },
 };
 
-function killContainer(found: Found, signo: number, all: boolean): void {
+function killContainer(found: FoundContainer, signo: number, all: boolean): void {
   const { record, status } = found;
   if (status === "stopped") {
     // The container has no process any more.

@@ -1,7 +1,7 @@
 /** `dvisor metrics`: numbers of all containers in the text format of Prometheus. */
 
 import { ContainerCgroup } from "../../launch/cgroup/container_cgroup.ts";
-import { findContainer, type Found } from "../../container/found_container.ts";
+import { findContainer, type FoundContainer } from "../../container/found_container.ts";
 import { readFlags, refuseRest } from "../flags.ts";
 import type { ContainerStats } from "../../protocol/control_protocol.ts";
 import { UserError } from "../../user_error.ts";
@@ -16,7 +16,7 @@ interface Metric {
 }
 
 interface Sample {
-  readonly found: Found;
+  readonly found: FoundContainer;
   /** null if the container does not run. */
   readonly stats: ContainerStats | null;
   readonly cgroup: ContainerCgroup | null;
@@ -92,7 +92,7 @@ Prints numbers of all containers in the text format of Prometheus.`,
   },
 };
 
-function sampleOf(found: Found): Sample {
+function sampleOf(found: FoundContainer): Sample {
   const { id, cgroup } = found.record;
   const group = cgroup === null ? null : ContainerCgroup.load(cgroup);
   if (found.status !== "running" && found.status !== "paused") {

@@ -1,6 +1,6 @@
 /** `dvisor pause` and `dvisor resume`: freezes and thaws a container's processes. */
 
-import { findContainer, type Found, onlyId } from "../../container/found_container.ts";
+import { findContainer, type FoundContainer, onlyId } from "../../container/found_container.ts";
 import { readFlags } from "../flags.ts";
 import type { Globals } from "../globals.ts";
 import type { Status } from "../../state/record.ts";
@@ -32,7 +32,7 @@ function change(
   args: readonly string[],
   { store }: Globals,
   op: "pause" | "resume",
-  ask: (found: Found, id: string) => Status,
+  ask: (found: FoundContainer, id: string) => Status,
 ): number {
   const id = onlyId(readFlags(args, { go: {} }).rest, op);
   const lock = findContainer(store, id).dir.lock();

@@ -1,6 +1,6 @@
 /** `dvisor ps`: the processes of a container. */
 
-import { findContainer, type Found, onlyId } from "../../container/found_container.ts";
+import { findContainer, type FoundContainer, onlyId } from "../../container/found_container.ts";
 import { readFlags } from "../flags.ts";
 import type { ProcessInfo } from "../../protocol/control_protocol.ts";
 import { EXIT_FAILURE } from "../../user_error.ts";
@@ -30,12 +30,12 @@ Options:
   },
 };
 
-function processesOf(found: Found): readonly ProcessInfo[] {
+function processesOf(found: FoundContainer): readonly ProcessInfo[] {
   if (found.status === "stopped" || found.status === "creating") return [];
   return found.ask({ op: "ps", id: found.record.id }).processes;
 }
 
-function hostPids({ record, status }: Found, list: readonly ProcessInfo[]): number[] {
+function hostPids({ record, status }: FoundContainer, list: readonly ProcessInfo[]): number[] {
   if (status === "stopped") return [];
   return [record.init.pid, ...list.map((process) => process.hostPid).filter((pid) => pid > 0)];
 }

@@ -2,9 +2,9 @@
 
 import { close } from "../../../ffi/sys/files.ts";
 import { ContainerCgroup } from "../../launch/cgroup/container_cgroup.ts";
-import { findContainer, type Found, onlyId } from "../../container/found_container.ts";
+import { findContainer, type FoundContainer, onlyId } from "../../container/found_container.ts";
 import { type Flags, readFlags } from "../flags.ts";
-import { giveUpAll } from "../../host/launch_steps.ts";
+import { dropAllPrivileges } from "../../host/launch_steps.ts";
 import { limitsOf as shownLimits } from "../../container/rootfs_plan.ts";
 import { startWitness } from "../../proxy/oom_witness.ts";
 import type { LimitsChange } from "../../protocol/control_protocol.ts";
@@ -69,7 +69,7 @@ export const command: Command = {
   },
 };
 
-function update(found: Found, resources: Resources): void {
+function update(found: FoundContainer, resources: Resources): void {
   const { record, status } = found;
   if (status === "stopped") throw new UserError("container not running");
   if (record.cgroup === null) {
@@ -81,7 +81,7 @@ function update(found: Found, resources: Resources): void {
   if (Object.keys(limits).length === 0) return;
   const { needsWitness } = found.ask({ op: "update", id, limits });
   if (!needsWitness) return;
-  const witness = startWitness({ join: (script) => cgroup.join(script), drop: giveUpAll });
+  const witness = startWitness({ join: (script) => cgroup.join(script), drop: dropAllPrivileges });
   try {
     found.ask({ op: "witness", id }, [witness]);
   } finally {
