@@ -9,7 +9,7 @@
  * line.
  */
 const IN_LINES = /(?![\t\n])\p{Cc}|[\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
-/** What of these JSON.stringify leaves as it is. */
+/** Those of these characters that JSON.stringify does not escape. */
 const IN_JSON = /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** Lines of text: newlines and tabs stay. */

@@ -17,7 +17,7 @@ import { UserError } from "../user_error.ts";
 
 const SIGNALS = [S.SIGHUP, S.SIGINT, S.SIGTERM];
 const SIGNAL_BASE = 128;
-/** LIMIT: one wait; a longer one goes on. */
+/** LIMIT: ms of one poll(2); a longer wait polls again. */
 const POLL_MAX_MS = 1 << 30;
 
 /** signal -> its eventfd. */

@@ -47,7 +47,7 @@ import { copyTree } from "./tree_copy.ts";
 
 const NAMESPACES = CLONE_NEWNS + CLONE_NEWPID + CLONE_NEWNET + CLONE_NEWIPC + CLONE_NEWUTS;
 
-/** What serving files takes. */
+/** Capabilities for serving files. */
 const CAPABILITIES = [
   CAP_CHOWN,
   CAP_DAC_OVERRIDE,
@@ -65,7 +65,7 @@ const FIRST_CAPABILITIES = [CAP_SYS_ADMIN, CAP_SYS_CHROOT];
 export interface GoferRoot {
   readonly path: string;
   readonly isReadOnly: boolean;
-  /** Without what the host has mounted below it. */
+  /** Without mounts of the host below it. */
   readonly isFlat?: boolean;
   /** Guests may connect to the host's sockets in it, and open its FIFOs. */
   readonly connects?: boolean;
@@ -75,7 +75,7 @@ export interface GoferRoot {
   readonly follows?: boolean;
   /** Its files have other ids than on disk. */
   readonly ids?: MountIds;
-  /** Names it in messages; where it has ids of its own. */
+  /** Its place in config.json, for messages; where it has ids of its own. */
   readonly jsonPath?: string;
 }
 
@@ -93,9 +93,9 @@ export interface GoferOptions {
   /** Connected socket. */
   readonly socket: number;
   readonly requireSandbox: boolean;
-  /** It lives on when the launcher ends, until its socket does. */
+  /** It outlives the launcher, and ends with its socket. */
   readonly isDetached: boolean;
-  /** Puts it into control groups. */
+  /** Steps that move it into control groups. */
   readonly join: (script: SpawnScript) => void;
   /** Where its messages go. */
   readonly stderr: number;
@@ -123,7 +123,7 @@ function attributesOf({ isReadOnly }: GoferRoot): number {
   return ATTRIBUTES | (isReadOnly ? MOUNT_ATTR_RDONLY : 0);
 }
 
-/** Root i is attached to by the name `String(i)`. */
+/** Root i has the attach name `String(i)`. */
 export function startGofer(program: Program, options: GoferOptions): Launched {
   const mapped = mappedTrees(options);
   try {
@@ -140,11 +140,12 @@ function startWith(
 ): Launched {
   const plans: LevelPlan[] = [], problems: string[] = [];
   const isRoot = syscall(SYS_geteuid) === 0;
-  // Only the privileged can have these of users that they are not among yet.
+  // Only a privileged process can make these namespaces for other users.
   const cloneFlags = isRoot ? CLONE_NEWNS + CLONE_NEWPID : 0;
   const follows = options.roots.some((root) => root.follows);
   if (options.users >= 0) {
-    // User 0 of other users may not come to the roots; an ordinary user cannot hand them over.
+    // User 0 of another user namespace may not reach the roots, so they are passed; an ordinary
+    // user cannot pass them.
     for (const handsOver of [true, false]) {
       const asUser = script(true, handsOver, options.users);
       plans.push({ level: "user", cloneFlags, script: asUser });
@@ -172,7 +173,8 @@ function startWith(
   function script(inNamespaces: boolean, handsOver = false, users = -1): SpawnScript {
     const s = new SpawnScript();
     options.join(s);
-    // The PID namespace is not that of the users: its /proc has to be there before.
+    // The PID namespace does not belong to the user namespace, so /proc is mounted before that is
+    // entered.
     if (users >= 0 && isRoot) steps.ownMounts(s, follows);
     // -1 is a place that is not used.
     const places = options.roots.map((root, i) => {
@@ -206,7 +208,10 @@ function argumentsOf(
   return args;
 }
 
-/** @param problems gets why there is none @returns descriptor, or -1 */
+/**
+ * @param problems gets the reason when there is none
+ * @returns a descriptor, or -1
+ */
 function usersWithAllIds(problems: string[]): number {
   try {
     return makeUsers(sameIds()).users;

@@ -37,7 +37,10 @@ export class HostPty {
     if (size !== null) this.#resize(size);
   }
 
-  /** An open file description of its own, which does not block. @throws SyscallError */
+  /**
+   * A new open file of the slave, nonblocking.
+   * @throws SyscallError
+   */
   openSlave(): number {
     const flags = F.O_RDWR | F.O_NOCTTY | F.O_CLOEXEC | F.O_NONBLOCK;
     return check(ioctl(this.#master, TIOCGPTPEER, flags), "ioctl TIOCGPTPEER");

@@ -24,7 +24,7 @@ import { WaiterData } from "../proxy/waiter_data.ts";
 /** Descriptors; -1: none. */
 export interface OwnUsers {
   readonly users: number;
-  /** A network namespace that belongs to it. */
+  /** A network namespace that the user namespace owns. */
   readonly network: number;
 }
 

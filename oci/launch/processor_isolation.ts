@@ -32,19 +32,17 @@ export type ProcessorIsolation = readonly (readonly number[])[];
 
 /** Scope of PR_SCHED_CORE: one thread, which is all that a new process is. */
 const SCOPE_THREAD = 0;
-/** What the processor leaks through its L1 data cache, as /sys names it. */
+/** The leaks through the L1 data cache, by their names in /sys. */
 const L1D_LEAKS = ["l1tf", "mds"];
 const VULNERABILITIES = "/sys/devices/system/cpu/vulnerabilities";
 
-/** The answers of one host. */
+/** What a host supports. */
 export interface ProcessorHost {
   /** PR_GET_SPECULATION_CTRL: a mask of PR_SPEC_*, or -errno. */
   speculation(control: number): number;
   /** PR_SCHED_CORE_GET: 0, or -errno. */
   coreScheduling(): number;
-  /**
-   * Whether the processor leaks what was in its L1 data cache, or nothing says that it does not.
-   */
+  /** Whether the processor may leak the content of its L1 data cache. */
   leaksL1d(): boolean;
 }
 
@@ -126,7 +124,7 @@ export function isolateProcessor(script: SpawnScript, calls: ProcessorIsolation)
 }
 
 /**
- * For `dvisor doctor`: why the host lacks what is strict, or core scheduling; "" where it has it.
+ * For `dvisor doctor`: why the host lacks the controls, or core scheduling; "" where it has them.
  */
 export function processorLacks(host: ProcessorHost = REAL_HOST): {
   readonly speculation: string;

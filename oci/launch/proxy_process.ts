@@ -47,10 +47,10 @@ import { putName, putSignals, waiterImage } from "../proxy/waiter_image.ts";
 /** The exit code when a sandbox ends without an exit packet: that of a killed process. */
 const EXIT_KILLED = 128 + SIGKILL;
 const SIGNAL_MAX = 64;
-/** Those that cannot be passed on, and the one about its own children. */
+/** Signals that cannot be caught, and SIGCHLD. */
 const NOT_FORWARDED = [SIGKILL, SIGSTOP, SIGCHLD];
 
-/** Its descriptors. */
+/** Numbers of the proxy's descriptors. */
 const CONTROL_FD = 3, LEASH_FD = 4, TERMINAL_FD = 5;
 
 /** A host namespace that it enters. */
@@ -62,11 +62,11 @@ export interface Entered {
 }
 
 export interface ProxyPlan {
-  /** Byte strings: how it shows in the host's list of processes. */
+  /** Byte strings: its command line in the host's list of processes. */
   readonly argv: readonly string[];
   /** Its end of the control pair (protocol/launcher_channel.ts). */
   readonly control: number;
-  /** Read end of a pipe: a byte lets it go on alone, the end of the pipe ends it. */
+  /** Read end of a pipe: a byte releases the proxy, the end of the pipe ends it. */
   readonly leash: number;
   /**
    * The host's side of the guest's terminal, or -1. It becomes the proxy's controlling terminal, so
@@ -76,7 +76,7 @@ export interface ProxyPlan {
   /** CLONE_NEW*: namespaces of its own. */
   readonly newNamespaces: number;
   readonly entered: readonly Entered[];
-  /** A network namespace in which nothing is set up yet, to enter; -1: none. */
+  /** A network namespace to enter whose `lo` is down; -1: none. */
   readonly newNetwork: number;
   /** A time namespace of its own; null: none. */
   readonly timeOffsets: TimeOffsets | null;
@@ -92,7 +92,7 @@ export interface Proxy extends Spawned {
 /** @throws SyscallError when the host refuses a namespace */
 export function startProxy(plan: ProxyPlan): Proxy {
   const program = programFile(imageFor(plan)), nothing = openNothing();
-  // Only children change to another PID namespace.
+  // A process keeps its PID namespace; only its children enter another one.
   const pid = plan.entered.find((ns) => ns.flag === CLONE_NEWPID);
   const own = pid === undefined ? -1 : openNamespace("/proc/self/ns/pid_for_children");
   try {
@@ -110,7 +110,7 @@ export function startProxy(plan: ProxyPlan): Proxy {
   }
 }
 
-/** /dev/null of the host: in the namespaces that the proxy enters there may be another one. */
+/** The host's /dev/null, opened before the proxy enters namespaces with another one. */
 function openNothing(): number {
   return check(openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC), "open /dev/null");
 }
@@ -140,7 +140,7 @@ function imageFor(plan: ProxyPlan): Uint8Array {
     putName(bytes, command.slice(command.lastIndexOf("/") + 1));
     if (plan.terminal < 0) return;
     data.setInt32(at.terminal, TERMINAL_FD, true);
-    // It is raw from the start and stays so.
+    // The terminal is raw from the start and stays raw.
     const { saved } = new RawTerminal(plan.terminal);
     bytes.set(saved, at.saved);
     bytes.set(saved, at.raw);
@@ -152,7 +152,7 @@ function hostnameIn(names: Uint8Array): string {
   return bytesToString(names, from, end);
 }
 
-/** @param names shared with the child: what uname(2) says there */
+/** @param names buffer in shared memory for uname(2) in the child */
 function scriptFor(
   plan: ProxyPlan,
   { program, nothing }: { program: number; nothing: number },
@@ -179,7 +179,7 @@ function scriptFor(
   steps.limits(script);
   steps.dropAllPrivileges(script);
   allowOnly(script, WAITER_CALLS);
-  // Signals stay blocked: the program has them come one by one.
+  // Signals stay blocked, because the program reads them from a signalfd.
   const argv = plan.argv.length === 0 ? [new Uint8Array(0)] : plan.argv.map(stringToBytes);
   return script.call(N.SYS_execveat, program, "", argv, [], AT_EMPTY_PATH);
 }
@@ -212,7 +212,7 @@ function enterNewTime(script: SpawnScript, { monotonicNs, boottimeNs }: TimeOffs
   script.callMayFail(N.SYS_close, file);
 }
 
-/** As runc leaves a new network namespace. */
+/** Sets `lo` up, as runc does in a new network namespace. */
 function bringLoopbackUp(script: SpawnScript): void {
   const request = new Uint8Array(Ifreq.size);
   request.set(new TextEncoder().encode("lo"), Ifreq.at.name);

@@ -51,14 +51,14 @@ export interface ShownRoot {
   readonly mounts: readonly ShownMount[];
 }
 
-/** The namespace's mount of it, which proxy_process.ts has made. */
+/** The mount of /proc that proxy_process.ts has made in the namespace. */
 const PROC: ShownTree = { path: "/proc", isReadOnly: false };
-/** Exists everywhere; the new root is there until it is the root. */
+/** A directory of every host: the new root is mounted there first. */
 const PLACE = "/proc";
 
 /**
- * @param hasUsers whether its mount namespace belongs to a user namespace of its own
- * @returns why the host refused, or null; if it did, nothing is to be seen there
+ * @param hasUsers whether the mount namespace belongs to a user namespace of its own
+ * @returns why the host refused, or null; after a refusal the proxy shows no files
  */
 export function showRoot(pidfd: number, shown: ShownRoot, hasUsers: boolean): string | null {
   // User 0 of another user namespace may not reach the files; an ordinary user can do nothing
@@ -93,7 +93,7 @@ function attempt(script: SpawnScript): string | null {
   }
 }
 
-/** @param isEarly whether the host's files are found before it enters */
+/** @param isEarly whether the host's files are opened before the child enters the namespaces */
 function scriptFor(
   pidfd: number,
   shown: ShownRoot,
@@ -123,13 +123,14 @@ function scriptFor(
   const how = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS;
   trees.forEach((tree, i) => {
     const at = stringToBytes(shown.mounts[i]?.destination ?? "/");
-    // A read-only root has no places for mounts: the container's are in memory.
+    // A read-only root has no mount points of its own: the kernel of the sandbox has made them in
+    // memory.
     script.callMayFail(N.SYS_move_mount, tree, "", AT_FDCWD, at, how);
   });
   return script.call(N.SYS_exit_group, 0);
 }
 
-/** An empty directory with the places for what is mounted in it: a descriptor of the mount. */
+/** An empty directory with mount points in it: a descriptor of its mount. */
 function emptyTree(script: SpawnScript, at: string, mounts: readonly ShownMount[]): PrevResult {
   script.call(N.SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
   const context = PREV(script.length - 1);

@@ -18,7 +18,7 @@ import { UserError } from "../user_error.ts";
 import { VERSION } from "../version.ts";
 
 const FILE = "platform.json";
-/** LIMIT: bytes of the file, and of /proc/cpuinfo as far as the first processor is named. */
+/** LIMIT: bytes of the file, and of /proc/cpuinfo up to the first processor's name. */
 const MAX_BYTES = 1024;
 const OTHERS_WRITE = 0o022;
 
@@ -32,10 +32,10 @@ export class PlatformMemory {
   }
 
   /**
-   * Null if there is no directory that this user alone can write.
+   * Null if there is no directory that only this user can write.
    *
-   * @param directory is made if it is not there
-   * @param host what must be the same for the memory to count
+   * @param directory made if it does not exist
+   * @param host the facts of the host that must be unchanged
    */
   static open(directory = ownDirectory(), host = describeHost()): PlatformMemory | null {
     if (directory === null) return null;
@@ -49,7 +49,7 @@ export class PlatformMemory {
     }
   }
 
-  /** What was found on this very host, or null. */
+  /** The platform that was measured on this host, or null. */
   recall(): PlatformName | null {
     try {
       const { host, platform } = JSON.parse(readOwn(this.#path));

@@ -91,7 +91,7 @@ function failed(hook: Hook, what: string): HookError {
 
 function start(hook: Hook, place: HookPlace, stdio: readonly number[]): Spawned {
   const script = new SpawnScript();
-  // A group of its own, so that a hook that takes too long ends with all that it has started.
+  // A session of its own, so that a hook that takes too long is killed with all its children.
   script.call(SYS_setsid).callMayFail(SYS_chdir, place.directory);
   for (const fd of place.enter ?? []) script.call(SYS_setns, fd, 0);
   descriptors(script, stdio);
@@ -158,7 +158,7 @@ function memfd(): number {
   return check(memfdCreate("dvisor-hook", MFD_CLOEXEC), "memfd_create");
 }
 
-/** Its position stays at the beginning. */
+/** The file position stays 0. */
 function memfdWith(text: string): number {
   const encoded = new TextEncoder().encode(text), bytes = allocBuffer(encoded.length);
   bytes.set(encoded);
@@ -167,7 +167,7 @@ function memfdWith(text: string): number {
   return fd;
 }
 
-/** What a hook wrote: the beginning of it. */
+/** The beginning of a hook's output. */
 function textOf(fd: number): string {
   const bytes = allocBuffer(SHOWN + 1);
   const n = pread(fd, addressOf(bytes), bytes.length, 0);

@@ -99,7 +99,7 @@ export function startSandbox(options: SandboxOptions): StartedSandbox {
   const [stdin, stdout, stderrOfGuest, ...further] = stdio;
   const ends = [specFd, control.bootFd, pair[0]];
   const given = [...ends, stdin, stdout, stderrOfGuest, debugLog, waiter, server, kvm, ...further];
-  // The boot process has more to do until the guest runs: it is the first.
+  // The boot process is started first, because it has more to do before the guest runs.
   const fds = [-1, -1, stderr, ...given], network = networkOf(options.spec);
   const sentry = startSentry(boot, ["boot"], {
     fds,
@@ -200,7 +200,10 @@ function tryOpenKvm(): number {
   }
 }
 
-/** The boot process may not open it. @throws UserError */
+/**
+ * Opened here, because the boot process may not open it.
+ * @throws UserError
+ */
 function openKvm(): number {
   try {
     return openDevice();
@@ -209,7 +212,7 @@ function openKvm(): number {
   }
 }
 
-/** Of the guest's files in the boot process. */
+/** Numbers of the guest's files in the boot process. */
 function numbersOf(further: number): GuestFds {
   return [...BOOT_FDS.stdio, ...Array.from({ length: further }, (_, i) => FIRST_FREE_FD + i)];
 }
@@ -255,7 +258,10 @@ export class StartedSandbox {
     this.#expect("loaded");
   }
 
-  /** Of a detached one: lets it go, and waits until it listens to commands. @throws UserError */
+  /**
+   * Detaches the sandbox, and waits until it accepts commands.
+   * @throws UserError
+   */
   release(): void {
     this.go();
     this.#expect("running");
@@ -282,14 +288,14 @@ export class StartedSandbox {
     end(this.gofer);
   }
 
-  /** Lets the guest run. Whether it can is heard from the control socket. */
+  /** Lets the guest run. Messages of the control socket report a failure. */
   go(): void {
     this.control.send({ type: "go" });
   }
 
   #takeRoot(): void {
     const refused = emptyRoot(this.sentry.pidfd, this.sentry.level);
-    // It has said why.
+    // The boot process has sent the reason.
     if (refused?.isGone) this.load();
     const { sentry, gofer } = this, weaker = sentry.weaker ?? gofer.weaker;
     const problems = weaker === null ? [...sentry.problems] : [weaker];
@@ -305,7 +311,10 @@ export class StartedSandbox {
   }
 }
 
-/** Ends a child, if it has not ended: its wait(2) status. Harmless when called again. */
+/**
+ * Kills a child unless it has ended.
+ * @returns its wait(2) status; may be called again
+ */
 function end(child: Launched): number {
   syscall(SYS_pidfd_send_signal, child.pidfd, SIGKILL, 0, 0);
   const r = syscall(SYS_wait4, child.pid, scratch.area(0), __WALL, 0);

@@ -29,16 +29,16 @@ import { launch, type Launched, type LevelPlan } from "./confinement_levels.ts";
 import type { Program } from "./executables.ts";
 import * as steps from "../host/launch_steps.ts";
 
-/** The user that owns nothing. */
+/** The overflow user, which owns no files. */
 export const NOBODY = 65534;
 
 const NAMESPACES = CLONE_NEWNS + CLONE_NEWPID + CLONE_NEWIPC + CLONE_NEWUTS;
 
-/** What host networking can use, if its guests may. */
+/** Capabilities for host networking. */
 const NETWORK_CAPABILITIES = [CAP_NET_BIND_SERVICE, CAP_NET_RAW];
 
 export interface SentryNetwork {
-  /** In the network namespace where it is started, and not in an empty one. */
+  /** Uses the network namespace where it is started, and not an empty one. */
   readonly isHost: boolean;
   /** Capabilities that guests may have. */
   readonly capabilities: readonly number[];
@@ -48,11 +48,11 @@ export interface SentryOptions {
   /** By number in the new process; -1: /dev/null */
   readonly fds: readonly number[];
   readonly network: SentryNetwork;
-  /** The network namespace to enter, if it is to be in one; -1: that of this process. */
+  /** The network namespace to enter; -1: this process's. */
   readonly namespace: number;
   /** It lives on when the launcher ends. */
   readonly isDetached: boolean;
-  /** Puts it into control groups. */
+  /** Steps that move it into control groups. */
   readonly join: (script: SpawnScript) => void;
 }
 
@@ -162,7 +162,7 @@ export function networkCapabilities(allowed: readonly number[]): number[] {
   return NETWORK_CAPABILITIES.filter((cap) => allowed.includes(cap) && (own & (1 << cap)) !== 0);
 }
 
-/** Whether there is that user: a user namespace may map few. */
+/** Whether the user exists here: a user namespace may map few ids. */
 function hasNobody(): boolean {
   return ["uid_map", "gid_map"].every((file) =>
     Deno.readTextFileSync(`/proc/self/${file}`).split("\n").some((line) => {

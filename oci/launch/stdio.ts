@@ -13,7 +13,7 @@ import { close, dup, dup3, fcntl, fstat, openat } from "../../ffi/sys/files.ts";
 
 const O_ACCMODE = 3;
 
-/** A descriptor for the sandbox that shows what `fd` shows; -1 if that is closed. */
+/** A descriptor of the same file for the sandbox; -1 if `fd` is closed. */
 export function stdioFor(fd: number): number {
   const flags = fcntl(fd, F.F_GETFL);
   if (flags < 0 || fstat(fd, scratch.area(0)) < 0) return -1;

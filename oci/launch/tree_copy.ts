@@ -19,7 +19,7 @@ import { PREV, type PrevResult, type SpawnScript } from "../../ffi/sys/spawn.ts"
 /** A part of the host's files. */
 export interface HostTree {
   readonly path: string;
-  /** Without what the host has mounted below it. */
+  /** Without mounts of the host below it. */
   readonly isFlat?: boolean;
   /** Later mounts below it spread to the copy. */
   readonly follows?: boolean;
@@ -34,7 +34,7 @@ export function copyTree(script: SpawnScript, tree: HostTree, attributes: number
   return copy;
 }
 
-/** Of a mount that hangs nowhere yet, and of all below it. */
+/** Sets attributes of a detached mount and of all mounts below it. */
 export function setAttributes(
   script: SpawnScript,
   tree: PrevResult,

@@ -1,4 +1,4 @@
-/** A program that runs in a sandbox, as a script sees it: streams, signals, its end. */
+/** A program that runs in a sandbox: its streams, signals and end. */
 
 import type { ExecOptions } from "./options.ts";
 import { SandboxError } from "./runtime.ts";
@@ -21,7 +21,7 @@ export interface ExecResult {
   readonly isCut: boolean;
 }
 
-/** How often it is looked whether a program that is to be killed has started, in ms. */
+/** How often to check whether a program that is to be killed has started, in ms. */
 const START_CHECK_MS = 5;
 
 export class Program {
@@ -83,7 +83,7 @@ export class Program {
   }
 }
 
-/** 0: it is not written yet, or gone already. */
+/** 0: the file is not written yet, or is gone. */
 async function readPid(path: string): Promise<number> {
   try {
     return Number(await Deno.readTextFile(path));
@@ -105,12 +105,12 @@ async function removeIfThere(path: string): Promise<void> {
   try {
     await Deno.remove(path);
   } catch (error) {
-    // The sandbox may have been removed with all it had.
+    // The sandbox may have been removed meanwhile.
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 
-/** Feeds a program, waits for its end, and gives what it wrote. */
+/** Writes a program's input, waits for its end, and collects its output. */
 export async function collect(program: Program, options: ExecOptions): Promise<ExecResult> {
   const limit = options.maxOutputBytes ?? MAX_OUTPUT_BYTES;
   let isOverdue = false, isCut = false;
@@ -146,7 +146,7 @@ export async function collect(program: Program, options: ExecOptions): Promise<E
   }
 }
 
-/** A program need not read all that it is given. */
+/** A program need not read all of its input. */
 async function feed(
   stdin: WritableStream<Uint8Array<ArrayBuffer>>,
   data: ExecOptions["stdin"],

@@ -5,12 +5,12 @@
 
 import { fromFileUrl, join } from "@std/path";
 
-/** What went wrong with a sandbox, in the words of `dvisor`. */
+/** A failure of a sandbox, with dvisor's message. */
 export class SandboxError extends Error {
   override readonly name = "SandboxError";
 }
 
-/** Where the executable is: as asked, by `$DVISOR`, of this project, or in PATH. */
+/** The path of the executable: the option, `$DVISOR`, this project's build, or PATH. */
 export async function findBinary(asked: string | undefined): Promise<string> {
   const wanted = asked ?? Deno.env.get("DVISOR");
   if (wanted !== undefined) return wanted;
@@ -27,7 +27,7 @@ export async function findBinary(asked: string | undefined): Promise<string> {
 
 export class Runtime {
   readonly binary: string;
-  /** Everything that exists on the host's side of the sandbox. */
+  /** The directory with all files of the sandbox on the host. */
   readonly directory: string;
   readonly #globals: readonly string[];
 
@@ -42,7 +42,11 @@ export class Runtime {
     return [...this.#globals, ...verb];
   }
 
-  /** Runs a verb to its end: what it printed. @throws SandboxError */
+  /**
+   * Runs a verb to its end.
+   * @returns its output
+   * @throws SandboxError
+   */
   async run(...verb: readonly string[]): Promise<string> {
     const { code, stdout, stderr } = await this.#start(verb);
     if (code !== 0) {
@@ -95,7 +99,7 @@ async function lastMessage(path: string, otherwise: string): Promise<string> {
   try {
     text = await Deno.readTextFile(path);
   } catch {
-    // It said nothing.
+    // The log has no error.
   }
   for (const line of text.trim().split("\n").reverse()) {
     if (line === "") continue;

@@ -47,7 +47,7 @@ export class Sandbox implements AsyncDisposable {
 
   private constructor(runtime: Runtime, options: SandboxOptions) {
     this.#runtime = runtime;
-    // Names of control groups are made of it.
+    // The id becomes a part of names of control groups.
     this.#id = basename(runtime.directory);
     this.#options = options;
   }
@@ -78,7 +78,9 @@ export class Sandbox implements AsyncDisposable {
     await this.#runtime.runDetached("run", "--detach", "--bundle", directory, this.#id);
   }
 
-  /** What is there of a sandbox that could not be started: not even the executable, perhaps. */
+  /**
+   * Removes what exists of a sandbox that could not be started; even the executable may be missing.
+   */
   async #discard(): Promise<void> {
     try {
       await this.kill();
@@ -137,7 +139,7 @@ export class Sandbox implements AsyncDisposable {
     };
   }
 
-  /** All programs stand still, and use no processor, until `resume`. */
+  /** Stops all programs until `resume`; they use no processor time. */
   async pause(): Promise<void> {
     await this.#runtime.run("pause", this.#id);
   }
@@ -145,7 +147,7 @@ export class Sandbox implements AsyncDisposable {
     await this.#runtime.run("resume", this.#id);
   }
 
-  /** Ends the sandbox and all that runs in it; nothing is left. Harmless when called again. */
+  /** Ends the sandbox and its programs, and removes it. May be called again. */
   async kill(): Promise<void> {
     if (this.#isGone) return;
     this.#isGone = true;
@@ -158,7 +160,7 @@ export class Sandbox implements AsyncDisposable {
   }
 }
 
-/** What is used of `dvisor events --stats`. */
+/** The part of `dvisor events --stats` that is used. */
 interface StatsEvent {
   readonly data: {
     readonly memory?: { readonly usage?: { readonly usage?: number } };

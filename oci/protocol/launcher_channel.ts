@@ -20,9 +20,9 @@ import { wExitStatus, wifExited, wTermSig } from "../../ffi/abi/wait.ts";
 
 /** From boot, before the guest runs. */
 export type BootMessage =
-  /** The host's names are not needed any more: the root directory can be taken away. */
+  /** The boot process needs no names of the host any more: its root directory can be taken away. */
   | { readonly type: "ready"; readonly bestPlatform?: PlatformName }
-  /** The guest's program is loaded; waits for `go`. */
+  /** The guest's program is loaded, and waits for `go`. */
   | { readonly type: "loaded" }
   /**
    * Confinement is complete, and the control server listens. Sent only if the waiter is not the
@@ -34,7 +34,7 @@ export type BootMessage =
 
 /** From the launcher, before the guest runs. */
 export type LaunchMessage =
-  /** Confinement is complete: run the guest. */
+  /** The launcher is ready: the boot process confines itself and runs the guest. */
   { readonly type: "go" };
 
 /** What is sent while the guest runs. */
@@ -56,7 +56,7 @@ export interface Packet {
 /** LIMIT: bytes of a message. */
 const MESSAGE_MAX = 65536;
 
-/** A message or packet; null where there is none for now; "end" where there will be none. */
+/** A message or packet; null if none has arrived; "end" if none will arrive. */
 export type Received<M> = M | null | "end";
 
 /** One end. `In` is what arrives here, `Out` what is sent. */
@@ -66,13 +66,13 @@ export class ControlSocket<In extends { type: string }, Out extends { type: stri
   readonly #buffer = allocBuffer(MESSAGE_MAX);
   readonly #view = new DataView(this.#buffer.buffer);
 
-  /** @param parse of a message that arrives; by default the other side is trusted */
+  /** @param parse checks an incoming message; by default the peer is trusted */
   constructor(fd: number, parse: (json: string) => In = JSON.parse) {
     this.fd = fd;
     this.#parse = parse;
   }
 
-  /** False when the other side is gone. */
+  /** False if the peer is gone. */
   send(message: Out): boolean {
     const bytes = new TextEncoder().encode(JSON.stringify(message));
     const data = allocBuffer(Math.max(bytes.length, 1));
@@ -88,7 +88,10 @@ export class ControlSocket<In extends { type: string }, Out extends { type: stri
     return sendFds(this.fd, data, []) === data.length;
   }
 
-  /** The next message; waits for it. @throws UserError for one that makes no sense */
+  /**
+   * Waits for the next message.
+   * @throws UserError for one that is not valid
+   */
   receive(): In | "end" {
     for (;;) {
       const n = this.#receive(0);
@@ -147,7 +150,10 @@ export function packetPair(): [number, number] {
 
 const SIGNAL_BASE = 128;
 
-/** @param status of wait(2) */
+/**
+ * The exit code of dvisor for a guest's end, as a shell has it.
+ * @param status of wait(2)
+ */
 export function exitCodeOf(status: number): number {
   return wifExited(status) ? wExitStatus(status) : SIGNAL_BASE + wTermSig(status);
 }

@@ -30,14 +30,14 @@ import { programFile } from "./waiter.ts";
 import type { BootSpec } from "../protocol/boot_spec.ts";
 import { WITNESS_CALLS, witnessImage } from "./oom_witness_image.ts";
 
-/** LIMIT: bytes that it takes of the host when its group has no limit that ends it sooner. */
+/** LIMIT: bytes that the witness takes if its group has no limit that ends it sooner. */
 const WITNESS_BYTES = 512 * 2 ** 20;
-/** LIMIT: how long the sandbox stands still for it. */
+/** LIMIT: how long the sandbox waits for the host's OOM killer, in ms. */
 const WAIT_MS = 2000;
-/** Before anything else in the group. */
+/** The OOM score: the witness is killed before any other process of the group. */
 const FIRST = 1000;
 
-/** Whether there is something to witness. */
+/** Whether the container has a memory limit. */
 export function hasMemoryLimit(spec: Pick<BootSpec, "files">): boolean {
   return Number.isFinite(spec.files?.cgroup.memoryMax ?? Infinity);
 }
@@ -66,7 +66,7 @@ export class OomWitness {
     return this.#isThere;
   }
 
-  /** Ends it. */
+  /** Ends the witness. */
   close(): void {
     close(this.#fd);
     this.#isThere = false;
@@ -74,11 +74,11 @@ export class OomWitness {
 }
 
 export interface WitnessOptions {
-  /** That it takes at most. */
+  /** The most bytes that it takes. */
   readonly bytes?: number;
   /** Steps before all others: control groups. */
   readonly join?: (script: SpawnScript) => void;
-  /** The steps that give up what it may; not needed where that is given up. */
+  /** Steps that drop privileges; not needed in a process without any. */
   readonly drop?: (script: SpawnScript) => void;
 }
 

@@ -33,9 +33,9 @@ import {
 } from "../../ffi/asm/registers.ts";
 
 const TEXT = 0x400000, DATA = 0x401000, PAGE_BYTES = 4096;
-/** Its socket. */
+/** Number of its socket. */
 export const WITNESS_FD = 3;
-/** Calls that it makes; everything else may be forbidden to it. */
+/** The system calls of the program. */
 export const WITNESS_CALLS: readonly number[] = [
   N.SYS_read,
   N.SYS_write,

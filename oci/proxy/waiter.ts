@@ -27,7 +27,7 @@ export interface WaiterPlan {
     | null;
 }
 
-/** Blocks the signals that the waiter is going to pass on: from now on they are kept for it. */
+/** Blocks the signals that the waiter forwards, so that they stay pending for it. */
 function holdSignals(signals: readonly number[]): void {
   const set = scratch.areaOffset(0);
   scratch.u8.fill(0, set, set + SIGSET_SIZE);
@@ -45,7 +45,7 @@ export class WaiterProgram {
   readonly #argv: Pointers;
   readonly #envp = new Pointers([]);
 
-  /** @param argv how the process calls itself from then on */
+  /** @param argv the command line of the process from then on */
   constructor(plan: WaiterPlan, argv: readonly string[]) {
     holdSignals(plan.signals);
     this.#fd = programFile(imageFor(plan));

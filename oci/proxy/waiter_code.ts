@@ -84,7 +84,7 @@ function emitLoop(a: Assembler): void {
   a.cmp(rax, -EAGAIN).je("loop").cmp(rax, 0).jle("ended");
   a.cmp(data(at.packet + ControlPacket.at.kind), PACKET_EXIT, 4).jne("loop");
   a.mov(eax, data(at.packet + ControlPacket.at.a)).mov(data(at.exitCode), eax);
-  // The kernel needs no files any more: both can end at once.
+  // The kernel needs no files any more, so both processes can end at once.
   a.mov(edi, data(at.goferPid)).test(edi, edi).js("loop").mov(esi, SIGKILL);
   call(a, N.SYS_kill);
   a.jmp("loop");
@@ -148,7 +148,7 @@ function emitSend(a: Assembler): void {
 
 function emitEnd(a: Assembler): void {
   a.label("ended").mov(edi, data(at.sentryPid)).test(edi, edi).js("alone");
-  // One that ends keeps the status that it has; a broken one may live on without its socket.
+  // A process that has ended keeps its status. A broken one may be alive without its socket.
   a.mov(esi, SIGKILL);
   call(a, N.SYS_kill);
   a.mov(edi, data(at.sentryPid));

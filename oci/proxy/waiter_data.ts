@@ -1,4 +1,4 @@
-/** What the waiter (waiter_image.ts) knows: a page that it starts with. */
+/** The data page of the waiter (waiter_image.ts). */
 
 import { SignalfdSiginfo } from "../../ffi/abi/epoll.ts";
 import { layout } from "../../ffi/abi/layout.ts";
@@ -8,7 +8,7 @@ import * as N from "../../ffi/abi/syscall_numbers.ts";
 import { Termios, Winsize } from "../../ffi/abi/termios.ts";
 import { ControlPacket } from "../protocol/launcher_channel.ts";
 
-/** What the program knows; descriptors and pids are its own. */
+/** The program's data; descriptors and pids are those of its process. */
 export const WaiterData = layout("waiter_data", {
   /** struct pollfd: the control socket, the signalfd, the leash: a pipe, or -1. */
   control: Pollfd,
@@ -18,14 +18,14 @@ export const WaiterData = layout("waiter_data", {
   mask: ["u8", SIGSET_SIZE],
   /** Name of the process, NUL at the end. */
   name: ["u8", 16],
-  /** Those to wait for at the end; -1: none. */
+  /** Children to wait for at the end; -1: none. */
   sentryPid: "i32",
   goferPid: "i32",
-  /** The terminal that is to be put back, or -1. */
+  /** The terminal to restore, or -1. */
   terminal: "i32",
-  /** -1 until the sandbox says it. */
+  /** -1 until the exit packet arrives. */
   exitCode: "i32",
-  /** What to exit with if the sandbox never says it. */
+  /** The exit code if no exit packet arrives. */
   lostCode: "i32",
   /** struct termios before and while the guest has the terminal. */
   saved: Termios,

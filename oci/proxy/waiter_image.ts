@@ -15,7 +15,7 @@ import { WaiterData } from "./waiter_data.ts";
 const { at } = WaiterData;
 const PROGRAM = await assembled("waiter", new URL("./waiter_code.ts", import.meta.url));
 
-/** The program with a data page as `fill` leaves it: a static ELF file. */
+/** The program with a data page that `fill` writes: a static ELF file. */
 export function waiterImage(fill: (data: DataView, bytes: Uint8Array) => void): Uint8Array {
   const elf = PROGRAM.elf.slice();
   const bytes = elf.subarray(PROGRAM.offsets["data"]);
@@ -28,7 +28,7 @@ export function putName(bytes: Uint8Array, name: string): void {
   bytes.set(new TextEncoder().encode(name).subarray(0, 15), at.name);
 }
 
-/** Sets which signals are passed on. */
+/** Sets the signals that are forwarded. */
 export function putSignals(bytes: Uint8Array, signals: readonly number[]): void {
   for (const signo of signals) {
     const i = at.mask + (signo - 1 >> 3);

@@ -101,7 +101,7 @@ function nonEmpty(node: JsonNode): string {
   return node.string() === "" ? node.fail("is empty") : node.string();
 }
 
-/** "" is none, as Go's zero value. */
+/** "" means absent, as Go's zero value. */
 function readHostName(node: JsonNode): string | null {
   const bytes = fromText(node.optional("", (n) => n.string()));
   if (bytes.length > NAME_MAX) node.fail(`has more than ${NAME_MAX} bytes`);

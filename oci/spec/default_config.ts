@@ -1,4 +1,4 @@
-/** What `dvisor spec` writes: a bundle's config.json to begin with. */
+/** The config.json that `dvisor spec` writes. */
 
 import { OCI_VERSION } from "../version.ts";
 

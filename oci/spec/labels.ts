@@ -26,7 +26,10 @@ export function hostHas(module: SecurityModule): boolean {
   }
 }
 
-/** @throws UserError for a label that the host has no module for */
+/**
+ * Ignores a label with a warning.
+ * @throws UserError for a label whose module the host does not have
+ */
 export function ignoreLabel(
   node: JsonNode,
   module: SecurityModule,

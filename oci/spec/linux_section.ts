@@ -48,7 +48,7 @@ export interface LinuxConfig {
   readonly sysctl: readonly (readonly [name: string, value: string])[];
 }
 
-/** Known to the specification, and not to this runtime. */
+/** Members that the specification has and this runtime does not support. */
 const REFUSED = ["intelRdt", "netDevices", "memoryPolicy"];
 const PROPAGATIONS = [
   "private",

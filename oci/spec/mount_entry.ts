@@ -45,7 +45,9 @@ const REFUSED = /^(?:r?idmap=.*|mand)$/;
 /** Propagation both ways, and the half of it that a container has that cannot mount. */
 const SHARED: ReadonlyMap<string, string> = new Map([["shared", "slave"], ["rshared", "rslave"]]);
 
-/** Where programs look for what the kernel says: nothing but single files may be put there. */
+/**
+ * Programs trust /proc as the kernel's, so only mounts over certain single files are allowed there.
+ */
 const PROC = "/proc/";
 const FILES_OF_PROC = [
   "cpuinfo",
@@ -65,7 +67,7 @@ export function readMount(node: JsonNode, mayMount: boolean): ConfigMount {
   node.object();
   const ids = readMountIds(node);
   const options = node.member("options");
-  // Empty ones are none: buildah has them, and the kernel passes over them too.
+  // Empty words are ignored: buildah writes them, and the kernel ignores them too.
   const words = options.strings().filter((word) => word !== "");
   const isBind = words.some((o) => o === "bind" || o === "rbind");
   const type = node.member("type");
@@ -97,7 +99,7 @@ function lastOf(words: readonly string[], wanted: readonly string[]): number {
   return words.findLastIndex((word) => wanted.includes(word));
 }
 
-/** A relative one counts from the root, as runc has it. */
+/** A relative destination begins at the root, as with runc. */
 function readDestination(node: JsonNode): string {
   if (node.string() === "") node.fail("is empty");
   const names: string[] = [];

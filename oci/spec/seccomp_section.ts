@@ -72,7 +72,7 @@ export const SECCOMP_NAMES = {
 
 const MAX_ERRNO = 4095, ARGUMENTS = 6;
 const ALL: readonly [number, number] = [0xffffffff, 0xffffffff];
-/** What is a default of these lets a call pass that is younger than the profile. */
+/** With one of these defaults a call that is newer than the profile passes. */
 const PERMISSIVE: readonly number[] = [SECCOMP_RET_ALLOW, SECCOMP_RET_LOG, SECCOMP_RET_TRACE];
 
 /**

@@ -1,6 +1,5 @@
 /**
- * Files that outlive what wrote them, in a directory of their own kind: there are never more than
- * so many.
+ * Files that outlive the process that wrote them, in a directory for them. Their number is limited.
  */
 
 import { join } from "@std/path";

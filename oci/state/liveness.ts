@@ -30,7 +30,7 @@ function statOf(pid: number): Stat | null {
   }
 }
 
-/** What stands for a process in a record; none if it is gone. */
+/** The process as a record has it; null if it is gone. */
 export function processId(pid: number): ProcessId {
   const stat = pid > 0 ? statOf(pid) : null;
   return stat === null ? NO_PROCESS : { pid, start: stat.start };
@@ -42,7 +42,7 @@ export function isAlive({ pid, start }: ProcessId): boolean {
   return stat !== null && stat.start === start && stat.state !== "Z" && stat.state !== "X";
 }
 
-/** The status that a record has now. */
+/** The current status of a record. */
 export function statusOf(record: ContainerRecord): Status {
   if (record.status === "creating") return isAlive(record.creator) ? "creating" : "stopped";
   return record.status !== "stopped" && isAlive(record.init) ? record.status : "stopped";

@@ -51,7 +51,7 @@ import { unitProperties, type UnitProperty } from "./systemd/properties.ts";
 import { V1_WRITERS } from "./v1_resources.ts";
 import { applyV2, neededV2 } from "./v2_resources.ts";
 
-/** LIMIT: how long the end of killed processes is waited for. */
+/** LIMIT: how long to wait for the end of killed processes, in ms. */
 const KILL_MS = 10_000;
 
 export class ContainerCgroup {
@@ -85,10 +85,10 @@ export class ContainerCgroup {
   }
 
   /**
-   * Makes the planned groups and sets their limits; there is no process in them yet.
+   * Makes the planned groups and sets their limits; no process is in them yet.
    *
-   * @param options the same that it was planned with
-   * @throws UserError; there is nothing left then
+   * @param options those of the plan
+   * @throws UserError; no group is left then
    */
   make(options: CgroupOptions): this {
     const host = options.host ?? detectCgroups();
@@ -114,7 +114,10 @@ export class ContainerCgroup {
     return this;
   }
 
-  /** From what `record` was. @throws UserError if it was not */
+  /**
+   * From the member `record` of an earlier object.
+   * @throws UserError if it is no such record
+   */
   static load(json: unknown): ContainerCgroup {
     if (!isCgroupRecord(json)) {
       throw new UserError("the state of the container's cgroup is damaged");
@@ -193,7 +196,7 @@ export class ContainerCgroup {
     return v2 !== undefined && isFrozenV2(v2);
   }
 
-  /** Host pids, of groups beneath too. Empty if the groups are gone. */
+  /** Host pids, those of subgroups included. Empty if the groups are gone. */
   processes(): number[] {
     const pids = new Set<number>();
     const { mainDirectory } = this;
@@ -201,7 +204,10 @@ export class ContainerCgroup {
     return [...pids].sort((a, b) => a - b);
   }
 
-  /** Kills every process and waits for the end of them all. @returns false if some still live */
+  /**
+   * Kills every process and waits for their end.
+   * @returns false if some are still alive
+   */
   kill(): boolean {
     if (!this.record.isMade) return true;
     const unified = this.record.paths[""];
@@ -213,7 +219,7 @@ export class ContainerCgroup {
       const pids = this.processes();
       if (pids.length === 0) return true;
       for (const pid of pids) syscall(SYS_kill, pid, SIGKILL);
-      // The frozen of v1 die when they thaw.
+      // On v1 frozen processes die when they are thawed.
       if (this.isFrozen()) this.thaw();
       sleepMs(wait);
     }
@@ -225,14 +231,14 @@ export class ContainerCgroup {
     return mode === "v2" ? readStatsV2(paths[""] ?? "") : readStatsV1(paths);
   }
 
-  /** Processes that the host's OOM killer took from this container. */
+  /** Processes of this container that the host's OOM killer has killed. */
   oomCount(): number {
     const { mode, paths } = this.record;
     if (mode === "v2") return readTable(paths[""] ?? "", "memory.events").get("oom_kill") ?? 0;
     return readTable(paths["memory"] ?? "", "memory.oom_control").get("oom_kill") ?? 0;
   }
 
-  /** Bytes that the host counts against the limit now. */
+  /** Bytes that count against the limit on the host. */
   memoryUsage(): number {
     const { mode, paths } = this.record;
     if (mode === "v2") return readNumber(paths[""] ?? "", "memory.current");
@@ -262,7 +268,7 @@ export class ContainerCgroup {
     return systemdManager(this.record.isRootless);
   }
 
-  /** Directory of v2, or an error that says what cannot be done. */
+  /** The directory of v2, or an error that names what cannot be done without it. */
   #need(name: string, what = name): string {
     const dir = this.record.paths[name];
     if (dir === undefined) {
@@ -279,7 +285,7 @@ export class ContainerCgroup {
     this.applyLimits(limits);
   }
 
-  /** The same as `apply`, for limits that have the overhead in them. */
+  /** As `apply`, for limits that include the overhead. */
   applyLimits(limits: Limits): void {
     const { mode, paths, isRootless } = this.record;
     if (mode === "v2") {

@@ -42,7 +42,8 @@ export function writeGroupFile(dir: string, name: string, value: string): void {
   const path = join(dir, name);
   const bytes = new TextEncoder().encode(value);
   try {
-    // Not truncated: there is nothing to truncate, and a file of a test would lose its mode.
+    // Opened without O_TRUNC: a control file has nothing to truncate, and a test's plain file would
+    // lose its mode.
     using file = Deno.openSync(path, { write: true });
     // Linux takes a value with one write(2) or not at all.
     file.writeSync(bytes);
@@ -89,7 +90,7 @@ export function readIfThere(dir: string, name: string): string {
   try {
     return readGroupFile(dir, name);
   } catch (error) {
-    // EOPNOTSUPP: the file belongs to something that is off.
+    // EOPNOTSUPP: the file's feature is switched off.
     if (isMissing(error) || codeOf(error) === "EOPNOTSUPP" || codeOf(error) === "ENOTSUP") {
       return "";
     }
@@ -97,7 +98,7 @@ export function readIfThere(dir: string, name: string): string {
   }
 }
 
-/** The number that a file holds: `max` is Infinity, nothing is 0. */
+/** The number in a file: `max` is Infinity, a missing file is 0. */
 export function readNumber(dir: string, name: string): number {
   const text = readIfThere(dir, name).trim();
   return text === "max" ? Infinity : Number(text) || 0;
@@ -131,7 +132,7 @@ export function isDirectory(path: string): boolean {
   }
 }
 
-/** Names of the groups beneath one; none if it is gone. */
+/** Names of the subgroups; none if the group is gone. */
 export function childGroups(dir: string): string[] {
   try {
     return [...Deno.readDirSync(dir)].filter((e) => e.isDirectory).map((e) => e.name);
@@ -146,7 +147,7 @@ export function decimal(value: number): string {
   return BigInt(value).toString();
 }
 
-/** Waits without giving the thread up to anything else. */
+/** Sleeps without running other JavaScript. */
 export function sleepMs(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }

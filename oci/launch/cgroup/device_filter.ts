@@ -19,11 +19,11 @@ const BPF_PROG_LOAD = 5, BPF_PROG_ATTACH = 8, BPF_PROG_DETACH = 9;
 const BPF_PROG_GET_FD_BY_ID = 13, BPF_PROG_QUERY = 16;
 const BPF_PROG_TYPE_CGROUP_DEVICE = 15, BPF_CGROUP_DEVICE = 6, BPF_F_ALLOW_MULTI = 2;
 const ATTR_BYTES = 64;
-/** LIMIT: programs that a group has already. */
+/** LIMIT: programs that a group may have already. */
 const QUERY_MAX = 64;
 
 /**
- * Puts rules in force, in place of those that were. Without rules nothing is done.
+ * Installs rules in place of the current ones. Without rules nothing is changed.
  *
  * @throws UserError
  */
@@ -38,7 +38,8 @@ export function attachDeviceFilter(dir: string, rules: readonly DeviceRule[]): v
     const r = attachOrDetach(BPF_PROG_ATTACH, group, program);
     close(program);
     if (r < 0) fail(dir, r);
-    // All attached programs have to say yes: the new one is there before the old ones go.
+    // An access needs the permission of all attached programs, so the new one is attached before
+    // the old ones are detached.
     for (const id of before) detach(group, id);
   } finally {
     close(group);

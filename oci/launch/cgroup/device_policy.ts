@@ -6,7 +6,7 @@
 
 import type { DeviceRule } from "../../spec/resources_section.ts";
 
-/** BPF_DEVCG_*: type of the node, and what is wanted of it. */
+/** BPF_DEVCG_*: the type of the node, and the wanted kinds of access. */
 const DEVICE_TYPES = { b: 1, c: 2 } as const;
 const ACCESS = { m: 1, r: 2, w: 4 } as const;
 const ALL_ACCESS = 7;
@@ -25,7 +25,7 @@ export interface DevicePolicy {
   readonly exceptions: readonly Exception[];
 }
 
-/** Rules in order, later ones upon earlier ones; without any everything is allowed. */
+/** Applies rules in order, later ones over earlier ones; without any rule everything is allowed. */
 export function devicePolicy(rules: readonly DeviceRule[]): DevicePolicy {
   let isAllowed = true;
   const exceptions = new Map<string, Exception>();
@@ -38,7 +38,7 @@ export function devicePolicy(rules: readonly DeviceRule[]): DevicePolicy {
     const type = rule.type === "b" ? "b" : "c", { major, minor } = rule;
     const key = `${type} ${major}:${minor}`, old = exceptions.get(key)?.access ?? 0;
     const bits = accessBits(rule.access);
-    // What the default says already needs no exception, and ends one.
+    // A rule that says the same as the default needs no exception, and removes one.
     const access = rule.isAllowed === isAllowed ? old & ~bits : old | bits;
     if (access === 0) exceptions.delete(key);
     else exceptions.set(key, { type, major, minor, access });
@@ -61,7 +61,7 @@ const JUMP_NOT_EQUAL = 0x55, JUMP_EQUAL = 0x15, MOV = 0xb7, EXIT = 0x95;
 /** Registers: result, context and scratch, then what the context holds. */
 const R0 = 0, R1 = 1, TYPE = 2, WANTED = 3, MAJOR = 4, MINOR = 5, SCRATCH = 6;
 
-/** The policy as instructions; the program's result is 1 for yes. */
+/** The policy as instructions; the program returns 1 to allow. */
 export function devicePolicyProgram(policy: DevicePolicy): Uint8Array<ArrayBuffer> {
   const program = new Program();
   // struct bpf_cgroup_dev_ctx: access in the upper half, type in the lower; major; minor.
@@ -84,7 +84,7 @@ function emitException(program: Program, policy: DevicePolicy, exception: Except
       0,
     ]]);
   } else if (access !== ALL_ACCESS) {
-    // All that is wanted has to be allowed.
+    // Every wanted kind of access must be allowed.
     const rest = ALL_ACCESS & ~access;
     tests.push([[MOV_REG_32, SCRATCH, WANTED], [AND_32, SCRATCH, rest], [
       JUMP_NOT_EQUAL,
@@ -97,7 +97,7 @@ function emitException(program: Program, policy: DevicePolicy, exception: Except
   const flat = tests.flat();
   flat.forEach(([opcode, register, operand], i) => {
     const isJump = opcode === JUMP_EQUAL || opcode === JUMP_NOT_EQUAL;
-    // Behind the two instructions that answer.
+    // Jumps to the instruction after the two that return.
     const offset = isJump ? flat.length - i - 1 + 2 : 0;
     if (opcode === MOV_REG_32) program.emit(opcode, register, operand, 0, 0);
     else program.emit(opcode, register, 0, offset, operand);

@@ -33,7 +33,7 @@ const ALWAYS: readonly DeviceRule[] = [
   allow("c", 10, 232, "rw"),
 ];
 
-/** The rules in force, in order; later ones overrule earlier ones. Empty: everything is allowed. */
+/** The rules in force, in order; later ones override earlier ones. Empty: everything is allowed. */
 export function effectiveRules(rules: readonly DeviceRule[]): readonly DeviceRule[] {
   return rules.length === 0 ? [] : [...rules, ...ALWAYS];
 }

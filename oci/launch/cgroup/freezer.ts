@@ -1,4 +1,4 @@
-/** Stops and continues every process of a group: freezer of v1, `cgroup.freeze` of v2. */
+/** Freezes and thaws every process of a group: the freezer of v1, `cgroup.freeze` of v2. */
 
 import { UserError } from "../../user_error.ts";
 import { readGroupFile, readIfThere, readTable, sleepMs, writeGroupFile } from "./control_files.ts";
@@ -14,7 +14,8 @@ export function freezeV1(dir: string): void {
     writeGroupFile(dir, STATE, "FROZEN");
     if (tries % 25 === 0) sleepMs(10);
     if (readGroupFile(dir, STATE) === "FROZEN") return;
-    // A process that forks at the wrong moment keeps it freezing for ever: let it get past that.
+    // A process that forks during the freeze can keep the group in FREEZING: a short thaw lets it
+    // finish.
     if (tries % 50 === 0) {
       writeGroupFile(dir, STATE, "THAWED");
       sleepMs(1);

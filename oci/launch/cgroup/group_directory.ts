@@ -21,10 +21,10 @@ import {
 } from "./control_files.ts";
 
 const PROCS = "cgroup.procs";
-/** LIMIT: how long a group that is still busy is waited for. */
+/** LIMIT: how long to wait for a group that is still busy, in ms. */
 const REMOVE_MS = 3000;
 
-/** A group of v1, with those above it. */
+/** A group of v1 and its parents. */
 export function makeGroupV1(controller: string, dir: string): void {
   makeDirectory(dir);
   refuseProcesses(dir);
@@ -72,7 +72,7 @@ function handDown(top: string, dir: string, wanted: readonly string[] | null): v
       try {
         writeGroupFile(at, "cgroup.subtree_control", `+${controller}`);
       } catch (error) {
-        // Whether it is needed shows below.
+        // The check for needed controllers below reports the error.
         if (!(error instanceof CgroupError)) throw error;
       }
     }
@@ -117,30 +117,33 @@ function fillFromAbove(dir: string, name: string): string {
   return inherited;
 }
 
-/** Moves a process in. @throws CgroupError */
+/**
+ * Moves a process into the group.
+ * @throws CgroupError
+ */
 export function addTo(dir: string, pid: number): void {
   for (let tries = 0;; tries++) {
     try {
       return writeGroupFile(dir, PROCS, String(pid));
     } catch (error) {
-      // A process that is just being started may not be movable yet.
+      // A process that was just started may not be movable yet.
       if (codeOf(error) !== "EINVAL" || tries === 5) throw error;
       sleepMs(30);
     }
   }
 }
 
-/** Lets the child of a launch script move itself in. */
+/** Adds steps to a launch script by which the child moves itself into the group. */
 export function joinGroup(script: SpawnScript, dir: string): void {
   script.call(SYS_openat, AT_FDCWD, join(dir, PROCS), O_WRONLY | O_CLOEXEC, 0);
   const fd = PREV(script.length - 1);
   script.call(SYS_write, fd, "0", 1).call(SYS_close, fd);
 }
 
-/** Processes of a group and those beneath it. */
+/** Processes of a group and of its subgroups. */
 export function processesOf(dir: string): number[] {
   const own = readIfThere(dir, PROCS).split("\n").filter((line) => line !== "").map(Number);
-  // 0: of a pid namespace that this process does not see.
+  // 0: a process in a PID namespace that this process cannot see.
   return [
     ...own.filter((pid) => pid > 0),
     ...childGroups(dir).flatMap((n) => processesOf(join(dir, n))),
@@ -148,7 +151,7 @@ export function processesOf(dir: string): number[] {
 }
 
 /**
- * Removes a group and those beneath it.
+ * Removes a group and its subgroups.
  *
  * @param waitMs for the last processes to end
  * @throws CgroupError

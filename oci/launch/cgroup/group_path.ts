@@ -1,6 +1,6 @@
 /**
  * From `linux.cgroupsPath` to directories: with the cgroupfs driver a path, with the systemd driver
- * `slice:prefix:name`. Pure functions; nothing that they return leaves the tree that it belongs to.
+ * `slice:prefix:name`. Pure functions. No result is outside of its tree.
  */
 
 import { join } from "@std/path";

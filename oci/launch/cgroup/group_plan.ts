@@ -14,7 +14,7 @@ import { neededV2 } from "./v2_resources.ts";
 
 export type CgroupDriver = "cgroupfs" | "systemd";
 
-/** What is kept of it: JSON. */
+/** The record of a container's groups: JSON. */
 export interface CgroupRecord {
   readonly driver: CgroupDriver;
   readonly mode: CgroupMode;
@@ -109,7 +109,7 @@ export function removeQuietly(dir: string, waitMs?: number): void {
 export function planForSystemd(host: CgroupHost, options: CgroupOptions): CgroupRecord {
   const scope = scopeName(options.cgroupsPath, options.id);
   const slice = scope.slice || (options.isRootless ? "user.slice" : "system.slice");
-  // Fails here, and not when processes have been started already.
+  // Fails here, before processes are started.
   const base = systemdManager(options.isRootless).controlGroup();
   const parts = [...base.split("/").filter((part) => part !== ""), ...expandSlice(slice)];
   const path = { isAbsolute: true, parts: [...parts, scope.unit] };

@@ -12,7 +12,7 @@ import { UserError } from "../../user_error.ts";
 /** One mounted tree. */
 export interface CgroupTree {
   readonly mountPoint: string;
-  /** The group that is mounted there: "/" unless a container runtime showed us only a part. */
+  /** The group that is mounted: "/" unless a container runtime has mounted only a part. */
   readonly root: string;
   /** The group of this process, as /proc/self/cgroup names it. */
   readonly own: string;
@@ -53,7 +53,10 @@ export const V1_CONTROLLERS: readonly string[] = [
   "name=systemd",
 ];
 
-/** What this host has. @throws UserError if no tree is mounted */
+/**
+ * The trees of this host.
+ * @throws UserError if none is mounted
+ */
 export function detectCgroups(): CgroupHost {
   try {
     return parseCgroups(

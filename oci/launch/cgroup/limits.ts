@@ -91,7 +91,7 @@ export interface Overhead {
 export const NO_OVERHEAD: Overhead = { memoryBytes: 0, pids: 0 };
 
 /**
- * @param overhead added to limits of memory; limits of processes are at least that of host threads
+ * @param overhead added to memory limits; limits of processes are at least its host threads
  * @throws UserError for numbers that no control group takes
  */
 export function limitsOf(resources: Resources, overhead: Overhead = NO_OVERHEAD): Limits {
@@ -169,7 +169,7 @@ function checkWeight(weight: number): number {
   throw new UserError(`linux.resources.blockIO has the weight ${weight}, expected 10 to 1000`);
 }
 
-/** All devices of any kind have no numbers of their own. */
+/** A rule for all devices of a type has no numbers. */
 function checkedRule(rule: DeviceRule): DeviceRule {
   const isAll = rule.type === "a" && rule.major === null && rule.minor === null;
   if (isAll || rule.type === "b" || rule.type === "c" || rule.type === "u") return rule;

@@ -63,7 +63,7 @@ export class OomWatch {
       const dir = this.#cgroup.record.paths["memory"];
       return dir !== undefined && isDirectory(dir);
     }
-    // Read, or it would be ready for ever.
+    // Read, so that the eventfd does not stay ready.
     pread(this.fd, scratch.area(0), 4096, 0);
     const count = this.#cgroup.oomCount(), isNew = count > this.#seen;
     this.#seen = count;

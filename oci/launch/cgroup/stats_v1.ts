@@ -33,7 +33,7 @@ export function readStatsV1(dirs: Readonly<Record<string, string>>): Stats {
   };
 }
 
-/** runc shows no limit of processes as none. */
+/** runc prints "no limit" of processes as 0. */
 function finite(limit: number): number | undefined {
   return Number.isFinite(limit) ? nonZero(limit) : undefined;
 }
@@ -105,7 +105,7 @@ function readMemory(dir: string): Stats["memory"] {
   };
 }
 
-/** BFQ counts what goes through it, throttling everything: the first that has counted. */
+/** BFQ counts its own requests, throttling counts all: the first file with counts is used. */
 function readBlkio(dir: string): Stats["blkio"] {
   const read = (name: string) => {
     const bfq = blkioEntries(readIfThere(dir, `blkio.bfq.${name}_recursive`));

@@ -20,7 +20,7 @@ import {
 import type { BlockIoLimits, CpuLimits, DeviceValue, Limits } from "./limits.ts";
 
 export interface V1Controller {
-  /** Whether these limits ask something of the controller. */
+  /** Whether these limits use the controller. */
   needs(limits: Limits): boolean;
   /** @throws UserError, CgroupError */
   apply(dir: string, limits: Limits): void;
@@ -178,7 +178,7 @@ function setCpu(dir: string, cpu: CpuLimits): void {
   setBandwidth(dir, cpu);
 }
 
-/** The kernel does not refuse what is out of its range; it takes the nearest. */
+/** The kernel accepts a value out of range and sets the nearest one. */
 function setShares(dir: string, shares: number): void {
   writeGroupFile(dir, "cpu.shares", decimal(shares));
   const set = readNumber(dir, "cpu.shares");
@@ -207,7 +207,7 @@ function setBandwidth(dir: string, cpu: CpuLimits): void {
 }
 
 function setBlockIo(dir: string, b: BlockIoLimits): void {
-  // BFQ's files are there where CFQ's are gone (Linux 5.0).
+  // BFQ's files exist where CFQ's are gone (Linux 5.0).
   const prefix = exists(dir, "blkio.weight") ? "blkio." : "blkio.bfq.";
   if (b.weight !== 0) writeGroupFile(dir, `${prefix}weight`, decimal(b.weight));
   if (b.leafWeight !== 0) writeGroupFile(dir, "blkio.leaf_weight", decimal(b.leafWeight));

@@ -21,7 +21,7 @@ import {
 import type { BlockIoLimits, CpuLimits, DeviceValue, Limits } from "./limits.ts";
 import { V1_WRITERS, writeRdma } from "./v1_resources.ts";
 
-/** Controllers of v2 by the one of v1 that has the same task. */
+/** Controllers of v2, by the v1 controller with the same task. */
 const CONTROLLER_OF: Readonly<Record<string, string>> = {
   cpuset: "cpuset",
   memory: "memory",
@@ -32,7 +32,7 @@ const CONTROLLER_OF: Readonly<Record<string, string>> = {
   rdma: "rdma",
 };
 
-/** Controllers that these limits ask something of. */
+/** Controllers that these limits use. */
 export function neededV2(r: Limits): string[] {
   const needed = new Set<string>();
   for (const [v1, v2] of Object.entries(CONTROLLER_OF)) {
@@ -46,7 +46,7 @@ export function neededV2(r: Limits): string[] {
 }
 
 /**
- * @param isRootless then device rules that the host does not let it set are done without
+ * @param isRootless whether device rules that the host refuses are left out
  * @throws UserError, CgroupError
  */
 export function applyV2(dir: string, r: Limits, isRootless = false): void {
@@ -70,7 +70,7 @@ export function applyV2(dir: string, r: Limits, isRootless = false): void {
   if (!isRootless) attachDeviceFilter(dir, r.devices);
 }
 
-/** What only v1 can do. 0 and false are what v2 does anyway. */
+/** Refuses limits that only v1 has. 0 and false are the behaviour of v2. */
 function refuseForeign(r: Limits): void {
   const foreign: [string, boolean][] = [
     ["memory.kernelTCP", r.memory.kernelTcp > 0],
@@ -101,7 +101,7 @@ function setMemory(dir: string, { memory }: Limits): void {
       );
     }
   }
-  // Hosts without swap accounting lack the file; no limit is what they have then.
+  // A host without swap accounting lacks the file; "no limit" holds there anyway.
   if (swap !== "" && (swap !== "max" || exists(dir, "memory.swap.max"))) {
     writeGroupFile(dir, "memory.swap.max", swap);
   }
@@ -118,7 +118,7 @@ function setCpu(dir: string, cpu: CpuLimits): void {
   const isLater = cpu.burst !== null && !putBurst(dir, cpu);
   if (cpu.quota !== 0 || cpu.period !== 0) {
     const quota = cpu.quota > 0 ? decimal(cpu.quota) : "max";
-    // Alone, a period leaves the quota.
+    // A period without a quota keeps the current quota.
     const [old = "max", oldPeriod = "100000"] = currentMax(dir);
     const period = cpu.period === 0 ? oldPeriod : decimal(cpu.period);
     writeGroupFile(dir, "cpu.max", `${cpu.quota === 0 ? old : quota} ${period}`);
@@ -126,7 +126,7 @@ function setCpu(dir: string, cpu: CpuLimits): void {
   if (isLater) writeGroupFile(dir, "cpu.max.burst", decimal(cpu.burst ?? 0));
 }
 
-/** False if it has to wait for the quota that is to come. */
+/** False if the burst must wait until the quota is set. */
 function putBurst(dir: string, cpu: CpuLimits): boolean {
   try {
     writeGroupFile(dir, "cpu.max.burst", decimal(cpu.burst ?? 0));

@@ -16,7 +16,7 @@ import { HelperPool } from "../../../ffi/sys/helper_threads.ts";
 import type { ContainerCgroup } from "./container_cgroup.ts";
 import { detectCgroups } from "./hierarchy.ts";
 
-/** What the thread works with, for as long as it may run. */
+/** The memory that the thread uses, for as long as it may run. */
 let kept: { readonly pool: HelperPool; readonly text: Uint8Array } | null = null;
 
 /**
@@ -33,7 +33,7 @@ export function warmUpMoves(): void {
   }
 }
 
-/** The same by a process that is in a group. */
+/** The same with another process, which is in a group. */
 export function warmUpWith(group: ContainerCgroup, pid: number): void {
   if (group.mainDirectory !== null) move(group.mainDirectory, pid);
 }

@@ -29,7 +29,7 @@ import {
 } from "./dbus_message.ts";
 import { DbusWriter } from "./dbus_values.ts";
 
-/** LIMIT: how long an answer may take. */
+/** LIMIT: how long to wait for an answer, in ms. */
 const ANSWER_MS = 30_000;
 const BUS = "org.freedesktop.DBus";
 
@@ -54,7 +54,7 @@ export class DbusConnection {
 
   /**
    * @param path of the socket
-   * @param isBus a bus wants a greeting, systemd itself does not
+   * @param isBus whether a bus is there, which needs a Hello, and not systemd itself
    * @throws UserError, SyscallError
    */
   static open(path: string, isBus: boolean): DbusConnection {

@@ -21,7 +21,7 @@ export interface NamedVariant {
 
 const UINT64_MAX = (1n << 64n) - 1n;
 
-/** Writes values one behind the other; each is aligned as its type wants. */
+/** Writes values one after the other, each with the alignment of its type. */
 export class DbusWriter {
   #bytes = new Uint8Array(256);
   #view = new DataView(this.#bytes.buffer);
@@ -139,7 +139,7 @@ export class DbusWriter {
   }
 }
 
-/** A message that is not what the specification says. */
+/** A message that violates the specification. */
 export class DbusFormatError extends Error {
   override readonly name = "DbusFormatError";
 }

@@ -34,7 +34,10 @@ export class SystemdManager {
     this.#addresses = addresses;
   }
 
-  /** The group that systemd itself has: "" or that of the user's manager. @throws UserError */
+  /**
+   * systemd's own group: "", or that of the user's manager.
+   * @throws UserError
+   */
   controlGroup(): string {
     const body = new DbusWriter().string(MANAGER).string("ControlGroup");
     const group = this.#with((bus) =>
@@ -111,7 +114,7 @@ export class SystemdManager {
     }
   }
 
-  /** A connection for one call: they are few, and nothing has to be kept alive. */
+  /** Opens a connection for one call: calls are few, so none is kept. */
   #with<T>(use: (bus: DbusConnection) => T): T {
     const problems: string[] = [];
     for (const { path, isBus } of this.#addresses) {

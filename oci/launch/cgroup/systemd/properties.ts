@@ -26,13 +26,13 @@ function u64(name: string, value: number): UnitProperty {
   return { name, variant: { type: "t", value } };
 }
 
-/** What every scope of a container has. */
+/** The properties of every container's scope. */
 export function scopeProperties(id: string, slice: string, pid: number): UnitProperty[] {
   return [
     { name: "Description", variant: { type: "s", value: `dvisor container ${id}` } },
     { name: "Slice", variant: { type: "s", value: slice } },
     { name: "PIDs", variant: { type: "au", value: [pid] } },
-    // Groups beneath it are ours.
+    // Subgroups belong to dvisor.
     bool("Delegate", true),
     ...["MemoryAccounting", "CPUAccounting", "TasksAccounting", "IOAccounting"].map((name) =>
       bool(name, true)
@@ -113,7 +113,7 @@ function annotated(name: string, text: string): UnitProperty {
     const where = `config.json: annotations has ${PREFIX}${name.slice(0, 40)}`;
     throw new UserError(`${where}, which is no property with a value`, EXIT_USAGE);
   }
-  // `TimeoutStopSec` is how people write what the bus calls `TimeoutStopUSec`.
+  // People write `TimeoutStopSec` for what the bus calls `TimeoutStopUSec`.
   const seconds = /^(.+)(?<!U)Sec$/.exec(name);
   if (seconds === null || typeof variant.value !== "number") return { name, variant };
   return u64(`${seconds[1]}USec`, Math.round(variant.value * US_PER_S));
