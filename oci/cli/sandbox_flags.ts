@@ -18,7 +18,7 @@ export const SANDBOX_FLAGS = {
 } as const satisfies FlagNames;
 
 export const SANDBOX_HELP =
-  `  --tty auto|on|off      give the guest its own terminal; auto: if stdin and stdout are a terminal
+  `  --tty auto|on|off      give the guest its own terminal; auto: if stdin and stdout are terminals
   --platform NAME        ${PLATFORM_CHOICES.join(" or ")}: the best that works here, and the default
   --network none|host    the guest's access to this machine's network; the default is none
   --strace               write every system call to the debug log
@@ -29,7 +29,7 @@ export const SANDBOX_HELP =
   --core-scheduling auto|on|off   on: no other task runs on the same core's threads;
                          auto, the default: on where this host supports it
   --require-sandbox      fail if this host does not permit every part of the confinement
-  --panic-on-bug         a bug in the kernel ends the sandbox, and not only the process that hit it`;
+  --panic-on-bug         a bug in the kernel ends the sandbox, not only the process that hit it`;
 
 /**
  * Settings from the options after the verb, or else from those in front of it.
