@@ -34,8 +34,7 @@ import * as mman from "./mman.ts";
 import * as mount from "./mount.ts";
 import * as netlink from "./netlink.ts";
 import * as poll from "./poll.ts";
-import { MORE_LAYOUTS } from "./probe_more_testing.ts";
-import { KVM_LAYOUTS } from "./probe_kvm_testing.ts";
+import { INTERFACE_LAYOUTS, KVM_LAYOUTS } from "./probe_structures_testing.ts";
 import * as prctl from "./prctl.ts";
 import * as ptrace from "./ptrace.ts";
 import * as resource from "./resource.ts";
@@ -493,7 +492,7 @@ export const LAYOUTS: readonly LayoutProbe[] = [
     swReserved: "sw_reserved",
   }),
   probe(ucontext.XsaveHeader, "struct _header"),
-  ...[...KVM_LAYOUTS, ...MORE_LAYOUTS].map(([layout, type, rename]) =>
+  ...[...KVM_LAYOUTS, ...INTERFACE_LAYOUTS].map(([layout, type, rename]) =>
     probe(layout, type, "", rename)
   ),
 ];
