@@ -34,7 +34,7 @@ async function connectWhenUp(path: string): Promise<number> {
     close(fd);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error(`nobody listens on ${path}`);
+  throw new Error(`there is no listener on ${path}`);
 }
 
 async function inTree(body: (dir: string) => Promise<void>): Promise<void> {

@@ -258,7 +258,7 @@ Deno.test("stand-alone: several clients, confined, and no socket left behind", a
   }
 });
 
-Deno.test("a file in the way of a socket's name is nobody's to remove", () => {
+Deno.test("a file in the way of a socket's name is not removed", () => {
   const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-test-" });
   try {
     Deno.writeTextFileSync(`${dir}/file`, "text");
@@ -273,7 +273,7 @@ Deno.test("a file in the way of a socket's name is nobody's to remove", () => {
   }
 });
 
-Deno.test("a name of a socket that nobody listens on is taken over", async () => {
+Deno.test("the name of a socket without a listener is taken over", async () => {
   const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-test-" });
   const path = `${dir}/socket`;
   close(listenOn({ kind: "unix", path }, path)); // the name stays, as after a kill

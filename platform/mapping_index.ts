@@ -106,7 +106,7 @@ export class MappingIndex {
       for (let { items } = this.#chunks[c]!; i < items.length; i++) {
         if (items[i]!.start >= end) return this.#joined(changed, start, end);
         if (items[i]!.prot === prot) continue;
-        items = this.#own(c).items;
+        items = this.#ownChunk(c).items;
         const m = items[i]!, last = changed.length - 1;
         m.prot = prot;
         if (last > 0 && changed[last] === m.start) changed[last] = m.end;
@@ -145,7 +145,7 @@ export class MappingIndex {
   }
 
   /** Chunk `c`, copied if it is shared. */
-  #own(c: number): Chunk {
+  #ownChunk(c: number): Chunk {
     const chunk = this.#chunks[c]!;
     if (!chunk.isShared) return chunk;
     return this.#chunks[c] = new Chunk(chunk.items.map((m) => ({ ...m })));
@@ -160,7 +160,7 @@ export class MappingIndex {
       return;
     }
     const isBehind = this.#chunk === chunks.length, c = isBehind ? this.#chunk - 1 : this.#chunk;
-    const { items } = this.#own(c);
+    const { items } = this.#ownChunk(c);
     items.splice(isBehind ? items.length : this.#place, 0, mapping);
     if (items.length <= this.#chunkItems) return;
     chunks.splice(c + 1, 0, new Chunk(items.splice(items.length >> 1)));
@@ -169,7 +169,7 @@ export class MappingIndex {
   #splitAt(addr: number): void {
     const found = this.#seek(addr);
     if (found === null || found.start >= addr) return;
-    const m = this.#own(this.#chunk).items[this.#place]!;
+    const m = this.#ownChunk(this.#chunk).items[this.#place]!;
     const rest = { ...m, start: addr };
     m.end = addr;
     this.#place++;
@@ -192,7 +192,7 @@ export class MappingIndex {
       chunks.splice(c, last - c);
       return;
     }
-    const { items } = this.#own(c);
+    const { items } = this.#ownChunk(c);
     let to = this.#place;
     while (to < items.length && items[to]!.start < end) to++;
     this.#count -= to - this.#place;
@@ -216,8 +216,8 @@ export class MappingIndex {
           break;
         }
         if (before !== null && continues(before, m)) {
-          items = this.#own(c).items;
-          if (beforeAt < c) before = lastOf(this.#own(beforeAt));
+          items = this.#ownChunk(c).items;
+          if (beforeAt < c) before = lastOf(this.#ownChunk(beforeAt));
           else before = items[kept - 1]!;
           before.end = m.end;
         } else {

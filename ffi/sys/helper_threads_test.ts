@@ -64,7 +64,7 @@ Deno.test("fsync and pread run on a helper, with result and token", () => {
   });
 });
 
-Deno.test("a read that blocks on a pipe holds up one thread and nobody else", () => {
+Deno.test("a read that blocks on a pipe holds up one thread and no other", () => {
   withPool(2, (pool) => {
     const [reader, writer] = makePipe();
     const buffer = allocBuffer(16);

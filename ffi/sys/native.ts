@@ -21,7 +21,7 @@ import {
 } from "../abi/signal.ts";
 import { SYS_rt_sigaction } from "../abi/syscall_numbers.ts";
 import { DATA, DATA_BYTES } from "./data_page.ts";
-import { MEMORY_SIGNATURES, place, SIGNATURES } from "./native_image.ts";
+import { MEMORY_SIGNATURES, placeData, SIGNATURES } from "./native_image.ts";
 import { assembled, type AssembledImage } from "./prebuilt.ts";
 
 /**
@@ -49,7 +49,7 @@ function load(image: AssembledImage) {
   const dataBase = Number(page);
   if (dataBase % DATA_BYTES !== 0) throw hostError("mmap failed");
 
-  place(image, dataBase);
+  placeData(image, dataBase);
 
   const name = new TextEncoder().encode("dvisor-native\0");
   const fd = libc.symbols.memfd_create(name, MFD_CLOEXEC);
@@ -135,7 +135,7 @@ export function viewOf(address: number, lenBytes: number): ArrayBuffer {
  * @param a0 arguments: integers of at most 53 bits, signed or unsigned; addresses are numbers
  * @returns what the kernel left in rax: a result, or `-errno`
  *
- * SAFETY: the kernel does with these addresses what it is told to; nothing checks them.
+ * SAFETY: the kernel reads and writes memory at these addresses; nothing checks them.
  */
 export function syscall(nr: number, a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0): number {
   return native.syscall(nr, a0, a1, a2, a3, a4, a5);

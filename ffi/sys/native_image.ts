@@ -2,7 +2,7 @@
  * The code that native.ts loads, as a shared object: its functions, and the address of its data.
  *
  * The code contains the address of the data page (data_page.ts), which is known only at run time:
- * `place` writes it. Neighbour: native_assembly.ts makes it.
+ * `placeData` writes it. Neighbour: native_assembly.ts makes it.
  */
 
 import type { AssembledImage } from "./prebuilt.ts";
@@ -50,7 +50,7 @@ export const MEMORY_SIGNATURES = {
 export const PLACEHOLDER = 0x5a5ac3c3a000;
 
 /** Writes the address of the data page into the image. */
-export function place(image: AssembledImage, dataBase: number): void {
+export function placeData(image: AssembledImage, dataBase: number): void {
   const view = new DataView(image.elf.buffer);
   for (const at of image.patches) {
     const offset = Number(view.getBigUint64(at, true)) - PLACEHOLDER;

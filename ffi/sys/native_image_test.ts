@@ -1,6 +1,6 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { assemble } from "./native_assembly.ts";
-import { place } from "./native_image.ts";
+import { placeData } from "./native_image.ts";
 import { assembled, toText } from "./prebuilt.ts";
 
 Deno.test("an image that was kept as text is the one that is assembled", async () => {
@@ -13,10 +13,10 @@ Deno.test("an image that was kept as text is the one that is assembled", async (
   }
 });
 
-Deno.test("place writes the data page's address wherever it stands, and nowhere else", () => {
+Deno.test("placeData writes the data page's address at each of its places, and no others", () => {
   const image = assemble(), before = image.elf.slice();
   assertEquals(image.patches.length > 5, true);
-  place(image, 0x7000_0000_0000);
+  placeData(image, 0x7000_0000_0000);
   const after = new DataView(image.elf.buffer);
   for (const at of image.patches) {
     assertEquals(Number(after.getBigUint64(at, true) >> 12n), 0x7_0000_0000);

@@ -32,7 +32,7 @@ export function startThread(block: number, entry: number): number {
   return native.start_helper(block);
 }
 
-/** Waits until the thread has ended, which it must have been told by its own protocol. */
+/** Waits until the thread has ended; its own protocol must have requested that. */
 export function joinThread(block: number): void {
   const words = new Int32Array(viewOf(block, HelperSlot.size)), at = HelperSlot.at.tid;
   for (;;) {

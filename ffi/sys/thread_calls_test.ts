@@ -25,7 +25,7 @@ function policies(): Map<string, number> {
   return out;
 }
 
-Deno.test("a call is made on all threads but this one, and its errors are told", () => {
+Deno.test("a call is made on all threads but this one, and its errors are reported", () => {
   const task = openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   try {
     assert(policies().size > 2, "Deno has several threads");
@@ -45,7 +45,7 @@ Deno.test("a call is made on all threads but this one, and its errors are told",
   }
 });
 
-Deno.test("nobody can keep the threads from it by queuing signals of the same user", () => {
+Deno.test("queued signals of the same user do not keep the call from any thread", () => {
   const task = openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const none = scratch.area(0), before = none + 16, { dv } = scratch, at = scratch.areaOffset(0);
   assertEquals(syscall(SYS_prlimit64, 0, RLIMIT_SIGPENDING, 0, before), 0);

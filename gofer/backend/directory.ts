@@ -141,7 +141,7 @@ export function readEntries(
       return w.pos === start ? -EINVAL : w.pos - start;
     }
     putPlain(w, entry, len, isRoot, ids);
-    step(dir, entry);
+    advanceTo(dir, entry);
     entry += reclen;
   }
   return w.pos - start;
@@ -197,7 +197,7 @@ export function listEntries(
       if (!withAttr || statxName(dir.fd, base + entry + at.name) >= 0) {
         putListed(w, entry, len, withAttr, isRoot, ids);
       }
-      step(dir, entry);
+      advanceTo(dir, entry);
       entry += reclen;
     }
   }
@@ -220,7 +220,7 @@ function putListed(
   putName(w, entry, len);
 }
 
-function step(dir: DirCursor, entry: number): void {
+function advanceTo(dir: DirCursor, entry: number): void {
   dir.posLo = view.getUint32(entry + at.off, true);
   dir.posHi = view.getUint32(entry + at.off + 4, true);
 }
@@ -256,7 +256,7 @@ export function readEntriesWithAttrs(
         w.putPair(view.getUint32(entry + at.off, true), view.getUint32(entry + at.off + 4, true));
         putName(w, entry, len);
       }
-      step(dir, entry);
+      advanceTo(dir, entry);
       entry += reclen;
     }
   }

@@ -146,7 +146,7 @@ Deno.test(
   }),
 );
 
-Deno.test("versions and sizes that nobody offered end the connection", () => {
+Deno.test("versions and sizes that were not offered end the connection", () => {
   for (
     const [version, msize] of [["9P2000", 65536], ["9P2000.L", 65537], ["9P2000.L", 100]] as const
   ) {
@@ -234,7 +234,7 @@ Deno.test("descriptors come with the reply that promises them, or not at all", (
   assertEquals(openFds(), before);
 });
 
-Deno.test("more data, entries or attributes than asked for end the connection", () => {
+Deno.test("more data, entries or attributes than requested end the connection", () => {
   const read = new Liar();
   read.start();
   const data = new DataReply(C.TREAD + 1);

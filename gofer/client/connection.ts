@@ -295,7 +295,9 @@ export class ClientConnection {
     if (n > 0) this.#end += n;
     else if (n === 0) this.die("the Gofer closed its socket");
     else if (n !== -EAGAIN && n !== -EINTR) this.die(`the Gofer's socket fails: errno ${-n}`);
-    if (this.#socket.received.length > this.#outstanding) this.die("descriptors nobody asked for");
+    if (this.#socket.received.length > this.#outstanding) {
+      this.die("descriptors that were not requested");
+    }
   }
 
   /** Opens the next complete reply: its tag, or -1 when there is none. */

@@ -218,7 +218,7 @@ export class Tmake implements Message {
 
 /**
  * dfid[4] name[s] mode[4] uid[4] gid[4]: makes a UNIX stream socket that listens, where the server
- * was told to let clients do that. The reply is an attribute record, and the socket.
+ * allows clients to. The reply is an attribute record, and the socket.
  */
 export class Tbindfd implements Message {
   readonly type = TBINDFD;

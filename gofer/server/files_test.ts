@@ -103,7 +103,7 @@ Deno.test("a walk opens its last file in the same request", async () => {
   });
 });
 
-Deno.test("openFd donates exactly the access asked for, and only regular files", async () => {
+Deno.test("openFd donates exactly the requested access, and only regular files", async () => {
   await inTree({}, true, (c, dir) => {
     const fid = bind(c, "a", "b", "file");
     const buffer = allocBuffer(128);
@@ -124,7 +124,7 @@ Deno.test("openFd donates exactly the access asked for, and only regular files",
   });
 });
 
-Deno.test("directories are donated only where the server was told to", async () => {
+Deno.test("directories are donated only where the policy allows it", async () => {
   await inTree({ donateDirectories: true }, true, (c) => {
     const fd = c.openFd(bind(c, "a"), O_RDONLY);
     assert(fd >= 0);

@@ -106,7 +106,7 @@ Deno.test("clients that find no descriptor left are sent away, and the others se
   }
 });
 
-Deno.test("a client that never reads its replies holds up nobody", async () => {
+Deno.test("a client that never reads its replies delays no other", async () => {
   const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-test-" });
   const path = `${dir}/socket`;
   const child = new Deno.Command(Deno.execPath(), {

@@ -184,7 +184,7 @@ function walkAndReply(s: Session, fid: Fid, isBinding: boolean): number {
   for (let i = 0; i <= last; i++) {
     const name = m.names.at(i);
     const isLook = i === last && !isBinding && m.open === C.OPEN_NONE;
-    const r = isLook ? look(name) : enter(name, isBinding);
+    const r = isLook ? look(name) : enterName(name, isBinding);
     if (r < 0) {
       stop = C.STOP_ERROR;
       ecode = -r;
@@ -200,7 +200,7 @@ function walkAndReply(s: Session, fid: Fid, isBinding: boolean): number {
       break;
     }
   }
-  return finish(s, fid, isBinding, head, stop, ecode, count, type, nameOfLink);
+  return finishReply(s, fid, isBinding, head, stop, ecode, count, type, nameOfLink);
 }
 
 /**
@@ -229,7 +229,7 @@ function bareBit(s: Session, isLook: boolean, name: Str): number {
 }
 
 /** Moves the position to a name in it, attributes in the statx buffer. 0 or -errno. */
-function enter(name: Str, keepsPath: boolean): number {
+function enterName(name: Str, keepsPath: boolean): number {
   if (place.type !== S_IFDIR) return -ENOTDIR;
   if (place.path.length + name.len >= PATH_BYTES_MAX) return -ENAMETOOLONG;
   const addr = stageName(name);
@@ -246,7 +246,7 @@ function enter(name: Str, keepsPath: boolean): number {
   return 0;
 }
 
-function finish(
+function finishReply(
   s: Session,
   fid: Fid,
   isBinding: boolean,

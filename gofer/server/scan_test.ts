@@ -77,7 +77,7 @@ Deno.test("a scan brings a tree: names, or attributes and texts of links", async
   });
 });
 
-Deno.test("a scan keeps the order of a tree, or of names, and stops where it is told", async () => {
+Deno.test("a scan keeps the order of a tree, or of names, and stops at its limits", async () => {
   await inTree({}, true, (c, dir) => {
     for (const a of "qwertz") {
       for (const b of "yxcvb") Deno.mkdirSync(`${dir}/t/${a}/${b}`, { recursive: true });
@@ -136,7 +136,7 @@ Deno.test("a scan enters no other file system by itself", async () => {
   });
 });
 
-Deno.test("who asks is told which files have no extended attributes", async () => {
+Deno.test("a scan reports on request which files have no extended attributes", async () => {
   await inTree({}, true, (c, dir) => {
     Deno.mkdirSync(`${dir}/t`);
     for (const name of ["bare", "marked"]) Deno.writeTextFileSync(`${dir}/t/${name}`, "");

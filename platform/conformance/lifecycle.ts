@@ -39,7 +39,7 @@ function expectDeaths(lab: Lab, contexts: p.Context[]): void {
   while (alive.size > 0) {
     const c = lab.next();
     if (c.trap !== p.TRAP_DEATH || !alive.delete(c)) fail(`trap ${c.trap} in place of a death`);
-    assert(c.deathCause !== "", "nobody says why it died");
+    assert(c.deathCause !== "", "a death has a cause");
   }
 }
 
@@ -72,7 +72,7 @@ function templates(lab: Lab): void {
   const c = runIn(lab, second, 4);
   const pids = new Set([template.hostPid, first.hostPid, second.hostPid]);
   assertEquals(pids.size, isInProcess ? 1 : 3, "a host process each");
-  assertEquals(pids.has(0), isInProcess, "all have told their numbers");
+  assertEquals(pids.has(0), isInProcess, "all have reported their pids");
   // This includes a stub that was requested just before.
   const last = template.fork();
   template.destroy();

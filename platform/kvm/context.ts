@@ -159,7 +159,7 @@ export class KvmContext extends Context {
   }
 
   /** Makes the FPU state acceptable that the kernel wrote. */
-  mendFpu(): void {
+  acceptFpu(): void {
     acceptFpu(this.#savedFpu, this.#savedFpu.slice(0, this.fpu.length), this.#scheduler.features);
   }
 

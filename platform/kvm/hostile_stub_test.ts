@@ -100,7 +100,7 @@ function enterStub(lab: Lab, state: number, flags: number): void {
   space.destroy();
 }
 
-test("every instruction of the call stub can be jumped to, whatever the slot says", (lab) => {
+test("every instruction of the call stub can be jumped to, whatever is in the slot", (lab) => {
   for (let state = 0; state <= LEFT; state++) {
     for (const flags of [0x202, 0x202 | FLAG_TF]) enterStub(lab, state, flags);
     assertSound(lab);
@@ -134,7 +134,7 @@ test("tables and thunks of patched sites cannot be written, and tables not execu
   assertSound(lab);
 }, noStub);
 
-test("who waits in the call stub for ever is kicked", (lab) => {
+test("a thread that waits in the call stub for ever is kicked", (lab) => {
   for (const state of [TAKEN, REPLIED, LEFT]) {
     const code = new Assembler().movabs(r12, SLOT).movabs(rbx, STUB).label("again");
     code.mov(mem(r12), state, 4).movabs(rcx, { label: "again" }).jmp(rbx);
@@ -173,7 +173,7 @@ test("stacks that are none do not matter to exceptions and calls", (lab) => {
   }
 });
 
-test("who has no stack makes calls and loops in ring 3, wherever it is kicked", (lab) => {
+test("a thread without a stack makes calls and loops in ring 3, wherever it is kicked", (lab) => {
   for (const at of NO_STACKS) {
     const code = new Assembler().label("again").db(...MOV_EDI_CS).mov(eax, 7).syscall();
     const c = lab.run(code.mov(ecx, 50).label("on").sub(ecx, 1).jne("on").jmp("again"));

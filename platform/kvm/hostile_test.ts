@@ -128,7 +128,7 @@ test("ring 0 can be neither read, written nor run", (lab) => {
   assertSound(lab);
 });
 
-test("who jumps into the call stub makes a call or gets a signal", (lab) => {
+test("a jump into the call stub makes a call or gets a signal", (lab) => {
   for (const offset of [0, 1, 2, 3, 4, 100, PAGE_SIZE - 1]) {
     const at = RING0_BASE + BigInt(STUB_AT + offset);
     for (const back of [0x1234n, 0x8000_0000_0000_0000n, RING0_BASE, 0xffff_7fff_ffff_ffffn]) {
@@ -184,7 +184,7 @@ test("flags that a thread may not have are not loaded, nor taken", (lab) => {
   assertEquals(c.signo, SIGSEGV);
 });
 
-test("who jumps to the call stub takes no flags from there", (lab) => {
+test("a jump to the call stub sets no privileged flags", (lab) => {
   const code = new Assembler().movabs(r11, 0x3_3602).movabs(rbx, RING0_BASE + BigInt(STUB_AT));
   code.movabs(rcx, { label: "behind" }).jmp(rbx).label("behind").pushfq().pop(rbx).ud2();
   const space = lab.space();

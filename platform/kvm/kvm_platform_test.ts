@@ -122,7 +122,7 @@ test("FPU state of threads that take turns on one processor is their own", (lab)
   }
 }, { cpus: 1 });
 
-test("an exception that is on its way when its thread is stopped comes to nobody else", (lab) => {
+test("an exception that is pending when its thread is stopped reaches no other thread", (lab) => {
   const faulty = [
     new Assembler().ud2(),
     new Assembler().mov(rax, mem(null, DATA)),
@@ -165,7 +165,7 @@ test("a breakpoint that is on its way when its thread is stopped is not lost", (
   }
 }, { cpus: 1 });
 
-test("threads that load ss all the time are stopped, and do nothing to who steps", (lab) => {
+test("threads that load ss all the time are stopped, and do not affect a stepped thread", (lab) => {
   const loads = new Assembler().mov(eax, USER_DATA).label("again").db(0x8e, 0xd0).jmp("again");
   const loader = lab.run(loads);
   const walker = lab.run(new Assembler().label("again").add(rbx, 1).jmp("again"));

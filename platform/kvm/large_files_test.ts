@@ -133,7 +133,7 @@ test(
   },
 );
 
-test("whoever has most windows gives them up when there is none, and nobody ends", 8, (lab) => {
+test("the space with most windows gives them up when there is none, and none ends", 8, (lab) => {
   withFile(lab, 64 * STRETCH, (file) => {
     const [one, two] = [lab.space(), lab.space()],
       probes = [one, two].map((s) => new Prober(lab, s));

@@ -80,7 +80,7 @@ Deno.test("pages are found by a processor where they were mapped, up to the last
   });
 });
 
-Deno.test("gains are told to nobody, losses are", () => {
+Deno.test("losses of rights are reported, gains are not", () => {
   withMemory((memory) => {
     const tables = new PageTables(memory), at = 0x200000 - PAGE_SIZE;
     const changes = (what: (heard: Heard) => void): [number[], number[]] => {
@@ -131,7 +131,7 @@ Deno.test("what is there without permissions has an address that no host has mem
   });
 });
 
-Deno.test("what nobody has looked at is lost to nobody", () => {
+Deno.test("a page that was never used is not reported as lost", () => {
   withMemory((memory) => {
     const tables = new PageTables(memory), at = 0x40_0000_0000;
     tables.map(at, 4 * PAGE_SIZE, 0x1000, PROT_READ, false, new Heard());
@@ -244,7 +244,7 @@ Deno.test("without memory there is no table, no copy and no root; what was there
   });
 });
 
-Deno.test("who has taken as many tables as one may have gets no more; others do", () => {
+Deno.test("a space at its limit of tables gets no more; others do", () => {
   withMemory((memory) => {
     const tables = new PageTables(memory, 5), heard = new Heard();
     const map = (to: PageTables, at: number) =>

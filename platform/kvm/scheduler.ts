@@ -83,7 +83,7 @@ export class Scheduler {
     }
     const idle = this.#waiting.isEmpty ? this.#idleFor(context) : null;
     if (idle === null) this.#enqueue(context);
-    else this.#enter(idle, context);
+    else this.#enterMachine(idle, context);
   }
 
   /** Whether other threads wait and this one has used its slice. HOT */
@@ -108,11 +108,11 @@ export class Scheduler {
     for (const vcpu of this.vcpus) if (vcpu.isTaken && this.#mustLeave(vcpu)) vcpu.leave();
   }
 
-  #enter(vcpu: Vcpu, context: KvmContext): void {
+  #enterMachine(vcpu: Vcpu, context: KvmContext): void {
     vcpu.lastUse = ++this.#uses;
     context.space.hasRun = true;
-    if (vcpu.enter(context)) {
-      context.space.entered();
+    if (vcpu.runThread(context)) {
+      context.space.vcpuEntered();
       return;
     }
     context.trap = TRAP_DEATH;
@@ -187,29 +187,29 @@ export class Scheduler {
   #stopped(vcpu: Vcpu): void {
     const context = vcpu.context!;
     vcpu.isRunning = false;
-    if (vcpu.isTaken || context.isReleased) this.#silent(vcpu, context);
-    else this.#look(vcpu, context);
+    if (vcpu.isTaken || context.isReleased) this.#handleSilentStop(vcpu, context);
+    else this.#readStop(vcpu, context);
     if (vcpu.isRunning) return;
-    context.space.left();
+    context.space.vcpuLeft();
     if (this.#goesOn) {
       this.#goesOn = false;
-      this.#again(vcpu, context);
+      this.#runAgain(vcpu, context);
       if (vcpu.isRunning) return;
     }
     const next = this.#waiting.shift();
     if (next === null) return;
     next.space.flush();
-    this.#enter(vcpu, next);
+    this.#enterMachine(vcpu, next);
   }
 
   /**
    * Handles the stop of a thread that has nothing to report: the kernel has its call, or released
    * its context.
    */
-  #silent(vcpu: Vcpu, context: KvmContext): void {
-    const verdict = this.#stops.readSilent(vcpu);
-    if (verdict === FINISH) return vcpu.finish();
-    if (verdict === PROCEED) return vcpu.finishMoment();
+  #handleSilentStop(vcpu: Vcpu, context: KvmContext): void {
+    const verdict = this.#stops.readSilentStop(vcpu);
+    if (verdict === FINISH) return vcpu.finishInstruction();
+    if (verdict === PROCEED) return vcpu.continueForMoment();
     vcpu.isTaken = false;
     if (verdict === DEATH) vcpu.reset();
     if (!context.isReleased || context.vcpu !== vcpu) return;
@@ -217,12 +217,12 @@ export class Scheduler {
     if (context.isRunning) this.#ended(context);
   }
 
-  #look(vcpu: Vcpu, context: KvmContext): void {
+  #readStop(vcpu: Vcpu, context: KvmContext): void {
     const verdict = this.#stops.read(vcpu, context);
     if (verdict === PROCEED) {
-      vcpu.finishMoment();
+      vcpu.continueForMoment();
     } else if (verdict === FINISH) {
-      vcpu.finish();
+      vcpu.finishInstruction();
     } else if (verdict === AGAIN) {
       context.hadTicks += vcpu.gapTicks;
       this.#goesOn = true;
@@ -239,14 +239,14 @@ export class Scheduler {
   }
 
   /** Continues the thread, unless it was to be stopped. */
-  #again(vcpu: Vcpu, context: KvmContext): void {
+  #runAgain(vcpu: Vcpu, context: KvmContext): void {
     if (context.wantsInterrupt) {
       this.#interrupted(context);
     } else if (!this.#waiting.isEmpty) {
       this.#enqueue(context);
     } else {
       context.space.flush();
-      this.#enter(vcpu, context);
+      this.#enterMachine(vcpu, context);
     }
   }
 
@@ -302,7 +302,7 @@ export class Scheduler {
     for (const vcpu of this.vcpus) {
       if (!vcpu.isRunning) continue;
       if (vcpu.isKickDue) {
-        vcpu.tickMoment();
+        vcpu.kickAfterMoment();
         continue;
       }
       const isWanted = !this.#waiting.isEmpty;

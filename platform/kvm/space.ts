@@ -109,7 +109,7 @@ export class KvmSpace extends AddressSpace implements Changes {
     prot: number,
     isBlank = false,
   ): void {
-    if (!this.#begin(addr, len)) return;
+    if (!this.#prepareChange(addr, len)) return;
     this.#mappings.map(addr, addr + len, ARENA, offset, prot);
     const page = ARENA_AT + offset, { memory } = this.#machine;
     const isMapped = memory.use(page, len) &&
@@ -118,7 +118,7 @@ export class KvmSpace extends AddressSpace implements Changes {
   }
 
   override mapFile(addr: number, len: number, file: number, offset: number, prot: number): void {
-    if (!this.#begin(addr, len)) return;
+    if (!this.#prepareChange(addr, len)) return;
     const end = addr + len, isLate = len > EAGER_BYTES;
     this.#mappings.map(addr, end, file, offset, prot);
     if (!this.#machine.windows.allows(file, prot)) this.#isBroken = true;
@@ -186,19 +186,19 @@ export class KvmSpace extends AddressSpace implements Changes {
   override useThunks(_thunks: Thunks): void {}
 
   override unmap(addr: number, len: number): void {
-    if (!this.#begin(addr, len)) return;
+    if (!this.#prepareChange(addr, len)) return;
     this.#mappings.unmap(addr, addr + len);
     this.tables.unmap(addr, len, this);
   }
 
   override protect(addr: number, len: number, prot: number): void {
-    if (!this.#begin(addr, len)) return;
+    if (!this.#prepareChange(addr, len)) return;
     this.#mappings.protect(addr, addr + len, prot);
     this.tables.protect(addr, len, prot, this);
   }
 
   /** @throws RangeError for what is not user memory: it would hand ring 0 over */
-  #begin(addr: number, len: number): boolean {
+  #prepareChange(addr: number, len: number): boolean {
     if (!(addr >= 0 && len > 0 && addr + len <= USER_END) || (addr | len) % PAGE_SIZE !== 0) {
       throw new RangeError(`mapping of ${len} bytes at 0x${addr.toString(16)}`);
     }
@@ -275,12 +275,12 @@ export class KvmSpace extends AddressSpace implements Changes {
   }
 
   /** A vCPU enters this space. HOT */
-  entered(): void {
+  vcpuEntered(): void {
     this.#processors++;
   }
 
   /** A vCPU left this space. */
-  left(): void {
+  vcpuLeft(): void {
     if (--this.#processors === 0 && this.isDestroyed) this.#end();
   }
 

@@ -101,7 +101,7 @@ export class StopReader {
    * Reads the stop of a vCPU whose thread has nothing to report: its call was taken, or its context
    * released. Never returns REPORT.
    */
-  readSilent(vcpu: Vcpu): number {
+  readSilentStop(vcpu: Vcpu): number {
     const { run, result } = vcpu;
     vcpu.usedPort = false;
     if (result !== 0) {
@@ -117,7 +117,7 @@ export class StopReader {
     this.#takeSlot(vcpu, context);
     vcpu.readCallGap();
     context.viaSignal = this.#thunks !== null && vcpu.slotWord(Slot.at.isPatched) === 0;
-    return this.#call(context, context.state.getInt32(G.rax, true));
+    return this.#reportCall(context, context.state.getInt32(G.rax, true));
   }
 
   #takeSlot(vcpu: Vcpu, context: KvmContext): void {
@@ -176,7 +176,7 @@ export class StopReader {
     if (errno !== EFAULT) return AGAIN;
     if (context.space.markBehindEnds()) return AGAIN;
     // The host cannot provide the page and does not say why: it has no memory, or a disk fails.
-    this.#place(context);
+    this.#setRipAndRsp(context);
     return fault(context, context.rip, SIGBUS, I.BUS_ADRERR, ACCESS_READ, 0);
   }
 
@@ -187,7 +187,7 @@ export class StopReader {
     state.setUint32(G.rip + 4, state.getUint32(G.rcx + 4, true), true);
     context.keepFlags(state.getUint32(G.r11, true));
     context.viaSignal = this.#thunks !== null;
-    return this.#call(context, state.getInt32(G.rax, true));
+    return this.#reportCall(context, state.getInt32(G.rax, true));
   }
 
   /** A stop in a thunk, on the way from a patched site to the stub. */
@@ -242,7 +242,7 @@ export class StopReader {
     context.setWord(G.rcx, back);
     context.setWord(G.r11, context.state.getUint32(G.rflags, true));
     context.viaSignal = false;
-    return this.#call(context, nr);
+    return this.#reportCall(context, nr);
   }
 
   #isInUserMode(run: DataView): boolean {
@@ -281,13 +281,13 @@ export class StopReader {
     return !isStub;
   }
 
-  #place(context: KvmContext): void {
+  #setRipAndRsp(context: KvmContext): void {
     context.rip = context.word(G.rip);
     context.rsp = context.word(G.rsp);
   }
 
-  #call(context: KvmContext, nr: number): number {
-    this.#place(context);
+  #reportCall(context: KvmContext, nr: number): number {
+    this.#setRipAndRsp(context);
     context.retries = 0;
     setCall(context, nr, context.state, 0, ARGUMENTS);
     return REPORT;
@@ -308,7 +308,7 @@ export class StopReader {
       if (step >= 0) return step;
     }
     this.#leaveThunk(context);
-    this.#place(context);
+    this.#setRipAndRsp(context);
     const error = words[top - ERROR_WORD]!;
     if (vector === X.X86_TRAP_PF) {
       const low = run.getUint32(CR2_AT, true), high = run.getUint32(CR2_AT + 4, true);
@@ -355,7 +355,7 @@ export class StopReader {
   }
 
   #protection(context: KvmContext, error: number): number {
-    this.#place(context);
+    this.#setRipAndRsp(context);
     return exception(context, SIGSEGV, I.SI_KERNEL, 0, X.X86_TRAP_GP, error);
   }
 
@@ -379,7 +379,7 @@ export class StopReader {
         const call = this.#oldCall(context, low);
         if (call >= 0) {
           context.viaSignal = false;
-          return this.#call(context, call);
+          return this.#reportCall(context, call);
         }
       }
       return fault(context, addr, SIGSEGV, I.SEGV_MAPERR, access, error | X.X86_PF_PROT);

@@ -31,20 +31,20 @@ function runNext(turns: Turns<Thread>, ticks: number): Thread {
   return next;
 }
 
-Deno.test("who had least is next; of equals, who came first", () => {
+Deno.test("the thread with least time is next; of equals, the first that came", () => {
   const turns = filled(thread("b", 2), thread("a", 1), thread("c", 2));
   assertEquals([1, 2, 3].map(() => turns.shift()?.name), ["a", "b", "c"]);
   assertEquals(turns.shift(), null);
   assert(turns.isEmpty);
 });
 
-Deno.test("who computes gets the same as the others", () => {
+Deno.test("threads that compute get equal time", () => {
   const all = Array.from({ length: 7 }, (_, i) => thread(String(i))), turns = filled(...all);
   for (let i = 0; i < 700; i++) runNext(turns, SLICE);
   for (const { hadTicks } of all) assertEquals(hadTicks, 100 * SLICE);
 });
 
-Deno.test("who slept goes before those who compute, but not for long", () => {
+Deno.test("a thread that slept goes before those that compute, but not for long", () => {
   const sleeper = thread("sleeper"), turns = filled(thread("a"), thread("b"));
   for (let i = 0; i < 100; i++) runNext(turns, SLICE);
   turns.push(sleeper);
@@ -65,7 +65,7 @@ Deno.test("new threads without end do not keep one from its turn", () => {
   }
 });
 
-Deno.test("what one ran while nobody waited is not held against it", () => {
+Deno.test("time that a thread ran while no other waited is not charged", () => {
   const alone = thread("alone", 1e15), turns = filled(thread("new"), alone);
   for (let i = 0; i < 10; i++) runNext(turns, SLICE);
   const own = alone.hadTicks;
@@ -73,14 +73,14 @@ Deno.test("what one ran while nobody waited is not held against it", () => {
   assertEquals(alone.hadTicks - own, 5 * SLICE);
 });
 
-Deno.test("who is removed has no turn", () => {
+Deno.test("a removed thread has no turn", () => {
   const gone = thread("gone"), stays = thread("stays", 1), turns = filled(gone, stays);
   turns.remove(gone);
   turns.remove(gone);
   assertEquals([gone.isQueued, turns.shift(), turns.shift()], [false, stays, null]);
 });
 
-Deno.test("who was charged with much is passed over for some turns only", () => {
+Deno.test("a thread that was charged much is passed over for some turns only", () => {
   const turns = new Turns<Turn>();
   const late = { hadTicks: 20_000_000, isQueued: false },
     others = [0, 0, 0].map((hadTicks) => ({ hadTicks, isQueued: false }));

@@ -360,7 +360,7 @@ export class Vcpu {
   }
 
   /** Loads what differs for this thread, and runs it. False: no memory for page tables. HOT */
-  enter(context: KvmContext): boolean {
+  runThread(context: KvmContext): boolean {
     const { run } = this, { state, space } = context;
     const root = space.tables.rootFor(this.index, this.#rootEntry);
     if (root < 0) return false;
@@ -404,7 +404,7 @@ export class Vcpu {
   }
 
   /** Continues where a kick stopped it, and kicks it again, later at each retry. */
-  finishMoment(): void {
+  continueForMoment(): void {
     this.#momentTicks = Math.min(LONGEST_MOMENT, Math.max(FIRST_MOMENT, 2 * this.#momentTicks));
     Atomics.store(this.#words, VcpuBlock.at.entered / 4, 0);
     this.proceed(0);
@@ -412,14 +412,14 @@ export class Vcpu {
   }
 
   /** Kicks it again if that is due. */
-  tickMoment(): void {
+  kickAfterMoment(): void {
     const entered = Atomics.load(this.#words, VcpuBlock.at.entered / 4);
     const ticks = (timeStampCounter() % 2 ** 32 - entered) >>> 0;
     if (entered !== 0 && ticks >= this.#momentTicks) this.kick();
   }
 
   /** Lets the host complete an instruction, and execute no further one. */
-  finish(): void {
+  finishInstruction(): void {
     this.run.setUint8(R.immediateExit, 1);
     this.#isKicked = true;
     this.#post(0);
@@ -474,7 +474,7 @@ export class Vcpu {
       elsewhere.dropFpu();
     }
     if (ioctl(this.fd, KVM_SET_XSAVE, context.savedFpuAddress) < 0) {
-      context.mendFpu(); // the vCPU accepted state that the host does not
+      context.acceptFpu(); // the vCPU accepted state that the host does not
       check(ioctl(this.fd, KVM_SET_XSAVE, context.savedFpuAddress), "KVM_SET_XSAVE");
     }
     this.fpuOwner = context;

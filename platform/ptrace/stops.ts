@@ -63,7 +63,7 @@ export function decodeStop(thread: GuestThread, context: PtraceContext, status: 
   const dv = thread.tracer.dv;
   const nr = dv.getInt32(thread.block + U.origRax, true);
   takePosition(thread, context);
-  // The processor copied rip to rcx, so this was `syscall`. If they differ, the host is asked.
+  // The processor copied rip to rcx, so this was `syscall`. If they differ, the host decides.
   if (thread.u64(U.rcx) !== context.rip && !isNativeCall(thread)) {
     return refuseForeignCall(thread, context);
   }

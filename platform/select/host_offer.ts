@@ -99,13 +99,13 @@ function reasonFor(
   objection: string | null,
 ): string {
   const others = [...trials].filter(([name]) => name !== platform);
-  const told = others.map(([name, { costs, problem }]) =>
+  const rejected = others.map(([name, { costs, problem }]) =>
     costs === null ? `${name} does not work here (${problem})` : `${name} ${share(costs)}`
   ).join("; ");
   const own = platform === null ? null : trials.get(platform)!.costs;
-  if (own === null) return told;
+  if (own === null) return rejected;
   const why = objection ?? "what `do` finds best";
-  return `${why}; a call with its share of faults and forks costs ${share(own)}; ${told}`;
+  return `${why}; a call with its share of faults and forks costs ${share(own)}; ${rejected}`;
 }
 
 function share(costs: PlatformCosts): string {

@@ -132,9 +132,9 @@ export class SystrapContext extends Context {
    * Takes the stop of a thread that posted `state`. The caller loaded it by `Atomics`, so what the
    * thread wrote into the slot before is seen here. True if the kernel has to see the stop. HOT
    */
-  stopped(state: number): boolean {
+  takeStop(state: number): boolean {
     const isCall = (state & POSTED_KIND) === POSTED_FAST && state < STATE_EXITED;
-    if (!isCall || this.#phase !== RUNNING || this.#isReleased) return this.#stoppedOther(state);
+    if (!isCall || this.#phase !== RUNNING || this.#isReleased) return this.#takeOtherStop(state);
     const from = this.#i32, at = this.wordAt, w = this.args.words;
     w[0] = from[at + RDI_WORD]!;
     w[1] = from[at + RDI_WORD + 1]!;
@@ -189,17 +189,17 @@ export class SystrapContext extends Context {
     this.space.stubIsAlive();
   }
 
-  #stoppedOther(state: number): boolean {
+  #takeOtherStop(state: number): boolean {
     const kind = state & POSTED_KIND;
     if (state === STATE_EXITED && this.#phase === LEAVING) {
       this.#leaveList();
       this.#end();
     } else if (state === STATE_FAILED && this.slot.isFresh) this.lose(NO_THREAD);
     else if (kind === POSTED_FRAME && state < STATE_EXITED && this.#phase !== LEAVING) {
-      return this.#stoppedInHandler();
+      return this.#takeHandlerStop();
     } else if (kind === POSTED_FAST && state < STATE_EXITED && this.#phase === STORING) {
       this.isFull = true;
-      return this.#arrived();
+      return this.#takeRequestedState();
     } else if (kind === POSTED_FAST && state < STATE_EXITED && this.#phase === RUNNING) {
       this.slot.hasFrame = false; // it was released meanwhile
       this.#stop();
@@ -208,12 +208,12 @@ export class SystrapContext extends Context {
     return false;
   }
 
-  #stoppedInHandler(): boolean {
+  #takeHandlerStop(): boolean {
     const stop = readStop(this, this.#engine, this.at, this.space.thunks);
     this.slot.hasFrame = true;
     this.isFull = true;
     if (stop === SAVED_STOP) this.#frameFromSlot();
-    if (this.#phase === SAVING || this.#phase === STORING) return this.#arrived();
+    if (this.#phase === SAVING || this.#phase === STORING) return this.#takeRequestedState();
     const wasKicked = this.isKicked;
     this.#stop();
     if (this.#isReleased) this.#retire();
@@ -226,7 +226,7 @@ export class SystrapContext extends Context {
   }
 
   /** The frame or FPU state that was requested is there. True if the kernel requested it. */
-  #arrived(): boolean {
+  #takeRequestedState(): boolean {
     const then = this.#then;
     this.#then = THEN_NOTHING;
     this.#stop();

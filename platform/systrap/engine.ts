@@ -137,7 +137,7 @@ export class Engine {
 
   #take(c: SystrapContext): boolean { // HOT
     const state = Atomics.load(this.control.i32, c.stateWord);
-    return isPosted(state) && c.stopped(state);
+    return isPosted(state) && c.takeStop(state);
   }
 
   get guestCpu(): number {

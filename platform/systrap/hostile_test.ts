@@ -141,7 +141,7 @@ test("the secret is in no memory of a stub", (lab) => {
   }
 });
 
-test("memory of the stub that is not the guest's can be written by nobody there", (lab) => {
+test("memory of the stub that is not the guest's cannot be written there", (lab) => {
   const c = lab.run(new Assembler().label("again").mov(mem(rdi), 1, 1).mov(eax, 1).syscall());
   lab.expect(c, p.TRAP_FAULT);
   for (const address of [TEXT, GLOBAL, COMMANDS, COMMANDS + 8192, THUNKS, TABLES[0]!, SCRATCH]) {
@@ -214,7 +214,7 @@ test("a guest that overwrites its slots hurts only itself", (lab) => {
   assert(other.trap === p.TRAP_SYSCALL, describe(other));
 });
 
-test("a thread that does not come with the frame it was asked for is killed", (lab) => {
+test("a thread that does not store its requested state is killed", (lab) => {
   const space = lab.space();
   // A patched call has no frame: the thread goes from the fast path into the handler to make one.
   const thunk = lab.thunks!.get(movEax(7), CODE + 7);
@@ -228,7 +228,7 @@ test("a thread that does not come with the frame it was asked for is killed", (l
   Deno.kill(pid!, "SIGSTOP");
   lab.until(() => isStopped(pid!), "the host has stopped it");
   c.requestFull();
-  assert(lab.platform.isKicking, "somebody has to watch the time");
+  assert(lab.platform.isKicking, "the engine has to check the deadline");
   lab.expect(c, p.TRAP_DEATH);
   assert(c.deathCause.includes("did not answer"), c.deathCause);
 }, { kickDeadlineNs: 200e6 });

@@ -54,7 +54,7 @@ const MAX_IDLE = 16;
 const FAILED = MARK_FAILED * 0x100000000, FORKING = MARK_FORKING * 0x100000000;
 /** Stands for the arena in place of a file handle. */
 const ARENA = -1;
-const NOBODY_LEFT = "nobody needs it any more";
+const DESTROYED = "its space was destroyed";
 const ANY_PROT = PROT_READ | PROT_WRITE | PROT_EXEC;
 
 /** What a space uses of the platform besides the engine. */
@@ -339,8 +339,8 @@ export class SystrapSpace extends AddressSpace {
    */
   stubIsAlive(): void {
     if (this.pid !== 0 || this.#isDead) return;
-    if (this.#toldAtBirth(ACK_AT.mark) === MARK_FAILED) return this.died();
-    const pid = this.#toldAtBirth(ACK_AT.pid);
+    if (this.#readAck(ACK_AT.mark) === MARK_FAILED) return this.died();
+    const pid = this.#readAck(ACK_AT.pid);
     if (pid === 0) return;
     this.#leaveParent();
     this.pid = pid;
@@ -352,7 +352,7 @@ export class SystrapSpace extends AddressSpace {
   }
 
   /** Loads a word of the ack area as a whole: half of a pid would name another process. */
-  #toldAtBirth(field: number): number {
+  #readAck(field: number): number {
     const { control } = this.#engine;
     return Atomics.load(control.i32, (control.ackOffset(this.id) + field) / 4);
   }
@@ -363,7 +363,7 @@ export class SystrapSpace extends AddressSpace {
     this.#parent = null;
     if (parent === null) return;
     parent.#unborn.delete(this);
-    if (parent.isDestroyed && parent.#unborn.size === 0) parent.kill(NOBODY_LEFT);
+    if (parent.isDestroyed && parent.#unborn.size === 0) parent.kill(DESTROYED);
   }
 
   get #waitsForBirth(): boolean {
@@ -406,7 +406,7 @@ export class SystrapSpace extends AddressSpace {
   parentDied(): void {
     this.stubIsAlive();
     if (this.pid !== 0 || this.#isDead) return;
-    if (this.#toldAtBirth(ACK_AT.mark) !== MARK_FORKING) return this.died();
+    if (this.#readAck(ACK_AT.mark) !== MARK_FORKING) return this.died();
     this.stillborn();
   }
 
@@ -431,7 +431,7 @@ export class SystrapSpace extends AddressSpace {
     this.held.length = 0;
     if (this.#isDead) this.#end();
     else if (this.#unborn.size > 0) this.#endAfterBirths();
-    else this.kill(NOBODY_LEFT);
+    else this.kill(DESTROYED);
   }
 
   #endAfterBirths(): void {
