@@ -9,12 +9,13 @@ export const USAGE = `dvisor-gofer: serves directories over 9P2000.L
 
 Usage:
   dvisor-gofer serve --fd N --root DIR[:ro] [--root DIR[:ro] ...] [options]
-      serves one client on the connected socket N, as the sandbox's kernel does; ends at its end
+      serves one client on the connected socket N, as a sandbox does; ends when it is closed
   dvisor-gofer --listen ADDR --root DIR[:ro] [--root ...] [options]
       serves any 9P2000.L client; ADDR is unix:PATH or tcp:HOST:PORT
 
 A client attaches to root 0, 1, ... by the names "0", "1", ...; "" is root 0.
-Everybody who can connect can do with the files what this process may: there is no authentication.
+Every client that can connect may do with the files what this process may: there is no
+authentication.
 
 Options:
   --root DIR[:ro|:rw[:flat][:uds][:bind][:slave]]
@@ -22,9 +23,9 @@ Options:
                           leaves out what is mounted below it, :uds lets clients connect to
                           sockets in it and open FIFOs, :bind lets them make sockets that others
                           connect to, :slave shows what the host mounts below it later
-  --squash                new files belong to this process's user, whatever the client asks
+  --squash                new files belong to this process's user, whatever a client requests
   --allow-devices         clients may make device nodes
-  --donate-directories    hand out directories too (a client without a filter could climb)
+  --donate-directories    donate directories too (a client without a filter can leave the root)
   --max-fids N            fids a client may hold; the default follows the limit of open files
   --msize BYTES           largest message granted (${MSIZE_MIN} to ${MSIZE_MAX})
   --spin N                empty reads before going to sleep (default 0)

@@ -204,7 +204,7 @@ export class SystrapContext extends Context {
       this.slot.hasFrame = false; // it was released meanwhile
       this.#stop();
       this.#retire();
-    } else this.space.kill("it wrote into its slot what no stub writes");
+    } else this.space.kill("it wrote a state into its slot that no stub writes");
     return false;
   }
 
