@@ -135,7 +135,7 @@ Deno.test("a page that was never used is not reported as lost", () => {
   withMemory((memory) => {
     const tables = new PageTables(memory), at = 0x40_0000_0000;
     tables.map(at, 4 * PAGE_SIZE, 0x1000, PROT_READ, false, new Heard());
-    // A processor uses the second page.
+    // A vCPU uses the second page.
     let frame = rootOf(tables);
     for (const index of [0, 256, 0]) {
       frame = memory.words(frame)[memory.wordOf(frame) + 2 * index]! >>> 12;

@@ -23,12 +23,12 @@ export class Scheduler {
   readonly vcpus: readonly Vcpu[];
   readonly features: number;
   readonly fpuBytes: number;
-  /** Threads that run or wait for a processor. */
+  /** Threads that run or wait for a vCPU. */
   runningCount = 0;
   /** The vCPU whose thread stopped last. */
   last: Vcpu | null = null;
   readonly #stops: StopReader;
-  /** Threads that wait for a processor. */
+  /** Threads that wait for a vCPU. */
   readonly #waiting: Turns<KvmContext> = new Turns();
   /** Threads that stopped, in the order in which `poll` returns them. */
   readonly #ready: KvmContext[] = [];

@@ -182,7 +182,7 @@ export class KvmSpace extends AddressSpace implements Changes {
     this.flush();
   }
 
-  /** All processors see the same thunks, in all spaces. */
+  /** All vCPUs see the same thunks, in all spaces. */
   override useThunks(_thunks: Thunks): void {}
 
   override unmap(addr: number, len: number): void {
