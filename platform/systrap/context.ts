@@ -129,8 +129,8 @@ export class SystrapContext extends Context {
   // Stopping
 
   /**
-   * Takes the stop of a thread that posted `state`. The caller loaded it by `Atomics`, so what the
-   * thread wrote into the slot before is seen here. True if the kernel has to see the stop. HOT
+   * Takes the stop of a thread that posted `state`, which the caller loaded before: what the thread
+   * wrote into the slot is seen here. True if the kernel has to see the stop. HOT
    */
   takeStop(state: number): boolean {
     const isCall = (state & POSTED_KIND) === POSTED_FAST && state < STATE_EXITED;
