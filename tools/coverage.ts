@@ -1,7 +1,7 @@
 /**
  * `deno task coverage`: which lines of kernel/ its unit tests run, by folder, and the files of
- * which they run less than half. The numbers find what is untested; no number is a goal. Tests that
- * start sandboxes do not count here.
+ * which they run less than half. The numbers find code without tests; no number is a goal. Tests
+ * that start sandboxes do not count.
  */
 
 import { dirname } from "@std/path";

@@ -28,7 +28,7 @@ export function hostProblem(
   return null;
 }
 
-/** Ends the process with exit code 1 and one sentence when the machine will not do. */
+/** Ends the process with exit code 1 and one sentence when this machine cannot build dvisor. */
 export function requireHost(): void {
   const problem = hostProblem();
   if (problem === null) return;

@@ -13,7 +13,7 @@ import { requireHost, ROOT } from "./host_check.ts";
 import { refuseOthers } from "./options.ts";
 
 export const SUMS = "SHA256SUMS", SIGNATURE = `${SUMS}.sig`;
-/** What the signature is for: one of another purpose by the same key is not taken. */
+/** The signature's namespace: a signature that the same key made for another purpose is refused. */
 export const NAMESPACE = "dvisor-release";
 const FILES = ["dvisor"];
 const USAGE = "deno task release (--key FILE | --unsigned) [--out DIR]\n" +
@@ -76,7 +76,7 @@ async function sshKeygen(
   }).spawn();
   if (stdin !== "inherit") {
     const writer = child.stdin.getWriter();
-    // It may have ended without reading.
+    // ssh-keygen may have ended without reading its input.
     await writer.write(stdin).then(() => writer.close()).catch(() => {});
   }
   const { success, stderr } = await child.output();

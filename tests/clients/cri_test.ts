@@ -1,6 +1,6 @@
 /**
- * What a kubelet asks for, over containerd's CRI socket, of dvisor, and of runc to prove the checks
- * right.
+ * The requests of a kubelet over containerd's CRI socket, with dvisor as the runtime, and with runc
+ * to prove the checks right.
  */
 
 import { testEngine } from "./engines/apart.ts";

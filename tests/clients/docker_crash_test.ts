@@ -1,7 +1,7 @@
 /**
  * Docker's daemon, containerd, its shim, or the command of dvisor is killed at some moment of a
- * client's command. When the daemon is there again, what it says is so, and `docker rm -f` leaves
- * nothing. `DVISOR_SEED` repeats a run.
+ * client's command. When the daemon runs again, what it reports is true, and `docker rm -f` leaves
+ * nothing behind. `DVISOR_SEED` repeats a run.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -138,7 +138,7 @@ class Crashes {
       .filter(({ command }) => pattern.test(command));
   }
 
-  /** Waits until nothing is wrong any more. */
+  /** Waits until the checks find nothing wrong. */
   async #atRest(look: () => Promise<string[]>): Promise<string[]> {
     const end = performance.now() + REST_MS;
     for (;;) {
@@ -148,7 +148,7 @@ class Crashes {
     }
   }
 
-  /** What the daemon says that is not so. */
+  /** What the daemon reports that is not true. */
   async #lies(): Promise<string[]> {
     const docker = this.#docker;
     const list = await docker.run(["ps", "-a", "--format", "{{.Names}} {{.State}}"]);
@@ -171,11 +171,11 @@ class Crashes {
     if (state !== "running") return [`docker says running, dvisor ${state}`];
     const exec = await docker.run(["exec", NAME, "echo", "there"]);
     if (exec.stdout === "there\n" && commandOf(pid) !== "") return [];
-    // It may just have ended.
+    // The container may just have ended.
     return [`docker says running, exec: ${exec.code} ${exec.stderr}`];
   }
 
-  /** What lives, and Docker does not know it: containerd does. */
+  /** Containers that run for containerd and that Docker does not know. */
   async #unknown(): Promise<string[]> {
     const lives = this.#lives();
     if (lives.length === 0) return [];
@@ -184,14 +184,14 @@ class Crashes {
     const lies: string[] = [];
     for (const [id, task] of tasks) {
       const state = await this.#state(id);
-      // What a command that was killed has half removed is gone for it.
+      // A container that a killed command has removed in part does not exist for the runtime.
       const isTrue = task === state || task === "stopped" && state === "none";
       if (!isTrue) lies.push(`containerd says ${task}, dvisor ${state}`);
     }
     return lies;
   }
 
-  /** What containerd says of each container. */
+  /** The status of each container by containerd. */
   async #tasks(): Promise<Map<string, string>> {
     const { stdout } = await this.#ctr("tasks", "ls");
     const lines = stdout.split("\n").slice(1).filter((line) => line !== "");
@@ -212,7 +212,7 @@ class Crashes {
     return code === 0 ? JSON.parse(stdout).status : "none";
   }
 
-  /** Of no running container anything lives. */
+  /** What is left once no container runs: processes, records, shims. */
   #lives(): string[] {
     const groups = groupsBelow(this.#cgroup), pids = groups.flatMap((dir) => pidsOf(dir));
     const lives = [...new Set(pids)].map((pid) => `${pid} ${commandOf(pid)}`);
@@ -282,7 +282,7 @@ for (const live of [false, true]) {
         const crashes = new Crashes(docker, cgroup);
         for (const verb of VERB_NAMES) {
           const usualMs = await crashes.usualMs(verb);
-          // What outlives the daemon is asked of it alone.
+          // With live-restore only the daemon is killed: without it the other victims are the same.
           for (const victim of live ? ["dockerd"] as const : VICTIMS) {
             const random = new Random(seedOf(SEED, verb, victim));
             for (let i = 0; i < MOMENTS; i++) {

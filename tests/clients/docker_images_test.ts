@@ -1,7 +1,7 @@
 /**
  * Real images under Docker with dvisor as its runtime: built here from Debian's packages, then used
- * as their users do. Each case takes away what it made. All share one daemon, which has to have
- * nothing left at the end.
+ * as their users do. Each case removes what it made. All share one daemon, which holds nothing at
+ * the end.
  */
 
 import { assertEquals } from "@std/assert";

@@ -17,10 +17,10 @@ const SCRIPT = 'trap "exit 7" TERM; echo >/up; while :; do sleep 0.05; done';
  * one a container.
  */
 const FDS_MORE = 16;
-/** LIMIT: how long daemons may take to let go of what has ended. */
+/** LIMIT: how long daemons may take to free what has ended. */
 const REST_MS = 20_000;
 
-/** What daemons hold. */
+/** What the daemons hold, as numbers. */
 interface Held {
   readonly processes: number;
   readonly fds: number;
@@ -41,7 +41,7 @@ async function held(docker: Docker, cgroup: string): Promise<Held> {
   };
 }
 
-/** Made, used and taken away. */
+/** Makes, uses and removes one container. */
 async function live(docker: Docker, name: string): Promise<void> {
   await docker.must("run", "-d", "--name", name, BUSYBOX_IMAGE, "sh", "-c", SCRIPT);
   const use = `until [ -e /up ]; do sleep 0.05; done; echo ${name} >/file; cat /file`;
@@ -66,7 +66,7 @@ Deno.test({
     try {
       await using docker = await Docker.start({ settings: { "cgroup-parent": cgroup } });
       await importBusybox(docker);
-      // What daemons make once, they have then.
+      // After this, daemons have all that they make once.
       await round(docker, 0, WIDTH);
       await eventually(() => docker.records().length === 0, REST_MS);
       const before = await held(docker, cgroup);

@@ -71,7 +71,7 @@ async function start(command: string[], stdin = ""): Promise<Result> {
     stderr: "piped",
   }).spawn();
   const writer = child.stdin.getWriter();
-  // A program that does not read its input ends the pipe early: that is its right.
+  // A program may end without reading its input: the pipe breaks then.
   await writer.write(new TextEncoder().encode(stdin)).catch(() => {});
   await writer.close().catch(() => {});
   const { code, signal, stdout, stderr } = await child.output();

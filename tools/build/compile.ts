@@ -13,7 +13,7 @@ import { embedProgram } from "./embed.ts";
  */
 const V8_FLAGS = ["--no-enable-lazy-source-positions", "--expose-gc"];
 
-/** How the base of a binary came to be. */
+/** The origin of a binary's base. */
 export type Base = "genuine" | "home-made";
 
 /** LIMIT: Deno has this long to get its genuine base. */

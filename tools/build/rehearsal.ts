@@ -23,7 +23,10 @@ const KERNEL = "kernel", KERNEL_CODE = "kernel code";
  */
 const TIMEOUT_S = 120;
 
-/** What shells and small tools ask of a kernel. Which there are, and what they say, is all one. */
+/**
+ * Commands that make the calls of shells and small tools. A missing tool and its output do not
+ * matter.
+ */
 const PLAY = `
 cd /tmp && mkdir -p a/b && echo one > a/x && cat a/x a/nothing
 ls -la / a | sort | head -5; find /etc -maxdepth 1 -type f | wc -l

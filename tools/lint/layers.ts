@@ -85,7 +85,7 @@ const KERNEL_PART = /^oci\/(boot\/|cli\/verbs\/(boot|doctor|syscalls)\.ts$)/;
 /** The package names that code may import by name; everything else is a relative path. */
 const PACKAGES = /^@std\/(assert|cli|encoding|path)$/;
 
-/** Whether a file may import anything: it tests, and nothing but a test run loads it. */
+/** Whether a file may import anything, as only test runs load it. */
 export function isTestCode(file: string): boolean {
   return file.startsWith("tests/") ||
     /(^|[/_])(test|testing|conformance)\.ts$|\/(conformance|testing)\//.test(file);

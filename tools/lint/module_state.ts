@@ -5,8 +5,8 @@
  */
 
 /**
- * A constant is never written; scratch does not live from one call to the next; what is open is to
- * be moved to what hangs on `Kernel`.
+ * A constant is never written. Scratch memory has no meaning from one call to the next. Open
+ * entries are to be moved to an object that `Kernel` holds.
  */
 export type Reason = "constant" | "scratch" | "open";
 
@@ -51,7 +51,7 @@ const CONSTANTS: readonly Row[] = [
   ["kernel/signal/fpu_state.ts", "MAGIC2_BYTES"],
 ];
 
-/** Filled and read within one call: what is in them is of no use to the next one. */
+/** Buffers that are filled and read within one call. */
 const SCRATCH: readonly Row[] = [
   ["kernel/bpf/classic_run.ts", "memory"],
   ["kernel/bpf/ebpf_run.ts", "registers"],

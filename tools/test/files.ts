@@ -2,7 +2,7 @@
  * Which test files there are, and in which order they run. Neighbours: `main.ts`, `run_file.ts`.
  */
 
-/** Top folders in the order of their tests: what others stand on comes first. */
+/** Top folders in the order of their tests: a folder comes behind those that it imports. */
 const ORDER = ["tools", "ffi", "gofer", "platform", "kernel", "oci", "tests"];
 
 function walk(root: string, dir: string, out: string[]): void {

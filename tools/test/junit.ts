@@ -3,7 +3,7 @@
  * an XML parser. Neighbour: `run_file.ts`.
  */
 
-/** What became of one test or step. */
+/** The result of one test or step. */
 export interface Outcome {
   readonly name: string;
   readonly status: "passed" | "failed" | "skipped";

@@ -106,7 +106,7 @@ export async function installNeeds(): Promise<Need[]> {
     const install = ["install", "-y", "-q", "--no-install-recommends"];
     if (!await apt(...install, ...packages)) {
       await apt("update", "-q");
-      // One bad package must not cost all the others.
+      // apt installs none of a list with one bad package, so each is tried alone.
       if (!await apt(...install, ...packages)) {
         for (const need of missing) await apt(...install, ...need.packages);
       }

@@ -5,7 +5,7 @@
 
 import { type Outcome, parseJunit } from "./junit.ts";
 
-/** What a file's run gave. */
+/** The result of one test file. */
 export interface FileResult {
   readonly file: string;
   readonly outcomes: readonly Outcome[];
@@ -24,7 +24,7 @@ export interface RunOptions {
 /** The exit status of timeout(1) when it had to end the command. */
 const TIMED_OUT = 124;
 
-/** What a run amounts to: a process that fails without a failed test counts as one failure. */
+/** The outcomes of a run: a process that fails without a failed test counts as one failure. */
 export function outcomesOf(
   code: number,
   xml: string | null,

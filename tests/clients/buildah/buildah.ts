@@ -3,9 +3,7 @@
 import { Engine, type PeerName } from "../engines/engine_case.ts";
 import { makeRootTree } from "../engines/images.ts";
 
-/**
- * What needs more privilege than every machine has is not asked for: buildah's own limits are high.
- */
+/** Lower limits than buildah's own, which need more privilege than some machines give. */
 export const LIMITS: readonly string[] = [
   "--ulimit",
   "nofile=1024:1024",

@@ -1,4 +1,4 @@
-/** What buildah is asked. Not a test. */
+/** The checks of buildah. Not a test. */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { describe } from "../../harness/dvisor.ts";

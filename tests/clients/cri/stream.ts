@@ -7,7 +7,7 @@ import { until } from "../engines/engine_case.ts";
 
 export class Stream {
   readonly #socket: WebSocket;
-  /** What came, by channel. */
+  /** The bytes received, by channel. */
   readonly #parts = new Map<number, Uint8Array<ArrayBuffer>[]>();
   isClosed = false;
 

@@ -148,7 +148,7 @@ const STREAM_CASES: readonly EngineCase<Cri>[] = [
   },
 ];
 
-/** What a pod has to do with a containerd that was away. */
+/** Pods across a restart of containerd. */
 async function survives(c: Cri, signal: Deno.Signal): Promise<void> {
   const pod = await c.pod();
   const ticks = "i=0; while :; do echo t$i; i=$((i+1)); sleep 0.1; done";

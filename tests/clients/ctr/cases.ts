@@ -1,4 +1,4 @@
-/** What `ctr` is asked. Not a test. */
+/** The checks of `ctr`. Not a test. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { describe } from "../../harness/dvisor.ts";
@@ -7,7 +7,7 @@ import { type Ctr, IMAGE, STATE } from "./ctr.ts";
 
 const SERVICE = 'trap "echo got-term; exit 7" TERM; echo up; while :; do sleep 0.1; done';
 
-/** ctr says the code of a task when it takes it away. */
+/** ctr prints the exit code of a task when it deletes it. */
 async function deleted(c: Ctr, name: string, code: number): Promise<void> {
   const { stdout, stderr } = await c.call("task", "delete", name);
   assertMatch(stdout + stderr, new RegExp(`non-zero exit code ${code}\\b`));

@@ -12,7 +12,7 @@ const C = `#include <stdio.h>
 int main(void) { printf("%d %d\\n", getuid(), geteuid()); return 0; }
 `;
 
-/** Each line is true in the step itself; what it leaves is looked at with runc. */
+/** Each line is true in the step itself; runc then checks the files that it left. */
 const WORK: Recipe = {
   packages: ["gcc", "libc6-dev", "make", "python3"],
   files: { "ids.c": C },
@@ -31,7 +31,7 @@ const WORK: Recipe = {
     "RUN cd /srv && tar -cf /tmp/t.tar --sparse --xattrs --acls a b c p shared sparse && " +
     "mkdir copy && tar -C copy -xpf /tmp/t.tar && diff -r --no-dereference a copy/a && " +
     "test $(stat -c %h copy/a) = 2 && rm /tmp/t.tar",
-    // Of lower layers: what is taken away, moved and put in its place.
+    // Files of lower layers that are removed, moved and replaced.
     "RUN rm -rf /srv/copy /usr/share/doc && mv /src /moved && mkdir /usr/share/doc && " +
     "echo new >/usr/share/doc/x",
     "RUN python3 -c 'import zipfile,hashlib,sqlite3,subprocess,compileall; " +

@@ -11,10 +11,10 @@ import { until, untilWorks } from "./until.ts";
 const NAME = "limited";
 const LIMIT = ["--memory", "64m", "--memory-swap", "64m"];
 const MIB = 2 ** 20;
-/** Takes this many MiB, says so, and keeps them. */
+/** A program that allocates this many MiB, prints a line, and keeps them. */
 const taker = (mib: number) =>
   `perl -e '$|=1; $x = q(x) x ${mib * MIB}; print qq(has\\n); sleep 600'`;
-/** In one allocation or one call of the kernel much more than the limit. */
+/** Programs that take much more than the limit in one allocation or one call of the kernel. */
 const GREEDY: readonly string[] = [
   "dd if=/dev/zero of=/dev/null bs=400M count=1",
   "dd if=/dev/zero of=/dev/null bs=2000M count=1",

@@ -38,7 +38,7 @@ interface Subject {
   readonly name: string;
   /** In bash: `$run` is `docker run --runtime ...`, `$app` and `$web` are images. */
   readonly script: string;
-  /** Part of what is said. */
+  /** A part of the output. */
   readonly says: string;
 }
 

@@ -111,7 +111,7 @@ export const CASES: readonly ImageCase[] = [
   ...ROWS.map(({ options, script, expect }): ImageCase => ({
     name: `docker run ${options.join(" ")}`,
     run: async (x) => {
-      // What runc does not do is not asked of dvisor.
+      // A case that runc fails does not judge dvisor.
       for (const runtime of [PEER, "dvisor"]) {
         assertMatch(await said(x, [...options, "--runtime", runtime], script), expect, runtime);
       }

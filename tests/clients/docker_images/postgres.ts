@@ -12,7 +12,7 @@ const DB = "db";
 /** Each case has its own. */
 let volume = "";
 const ROUNDS = 4;
-/** Commits row after row, and says each number when its commit has returned. */
+/** Commits row after row, and prints each number when its commit has returned. */
 const COMMITS =
   "begin; insert into t values (%d, repeat(chr(120), 500)); insert into u values (%d); " +
   "commit;\\n\\\\echo done %d\\n";
@@ -66,7 +66,7 @@ async function writeUntilKilled(x: Images, from: number, afterMs: number): Promi
   return Number(match[1]);
 }
 
-/** A case with a volume, which is taken away. */
+/** A case with a volume, which is removed afterwards. */
 function withVolume(name: string, body: (x: Images) => Promise<void>): ImageCase {
   return {
     name,

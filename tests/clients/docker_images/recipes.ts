@@ -1,5 +1,6 @@
 /**
- * What the images of these tests have in them, made as their makers' own images are. Not a test.
+ * The contents of the images of these tests, made as the projects make their own images. Not a
+ * test.
  */
 
 import type { Recipe } from "../lib/images.ts";

@@ -119,7 +119,7 @@ const CASES_WITH_TMUX: readonly ImageCase[] = [
         await terminal.line("exit 6");
         await terminal.expect(/\[ended 6\]/);
       });
-      // The client that dies leaves the program; the container goes on.
+      // A client that dies does not end the program: the container runs on.
       assertEquals(await x.docker.inspect(NAME, ".State.Status"), "running");
     },
   },

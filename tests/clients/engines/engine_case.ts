@@ -1,6 +1,6 @@
 /**
- * What a check of a container engine is, and what it has at hand. Not a test. Neighbours:
- * `inside.ts` runs them.
+ * A check of a container engine, and the engine that it gets. Not a test. Neighbours: `inside.ts`
+ * runs them.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
@@ -17,7 +17,7 @@ export type PeerName = "runc" | "dvisor";
 /** One engine with one runtime, in a place of its own. */
 export abstract class Engine {
   readonly peer: PeerName;
-  /** Where all of it is kept. */
+  /** The directory of all its files. */
   readonly dir: string;
   /** The runtime's program. */
   readonly runtime: string;
@@ -94,9 +94,9 @@ export interface EngineCase<E extends Engine> {
   readonly name: string;
   /** Part of the short sample. */
   readonly isQuick?: boolean;
-  /** Why runc is not asked. */
+  /** Why runc does not run the case. */
   readonly notRunc?: string;
-  /** Why an ordinary user is not asked. */
+  /** Why the case does not run as an ordinary user. */
   readonly notRootless?: string;
   /** What this machine lacks for the case; null when it lacks nothing. */
   readonly lacking?: string | null;
@@ -128,7 +128,7 @@ function removeGroup(path: string): void {
   }
 }
 
-/** Asks until the answer is there. */
+/** Repeats a request until it gives an answer. */
 export async function until(
   what: string,
   ask: () => boolean | Promise<boolean>,

@@ -21,7 +21,7 @@ import { RootlessPodman } from "../podman/rootless.ts";
 import { USER_CASES } from "../podman/user_cases.ts";
 import type { Engine, EngineCase, PeerName } from "./engine_case.ts";
 
-/** How to start an engine, and what is asked of it. */
+/** How to start an engine, and its checks. */
 interface Suite {
   run(peer: PeerName, dir: string, runtime: string, wanted: RegExp): Promise<void>;
 }

@@ -45,7 +45,7 @@ const POLL_MS = 100;
  * whatever comes first on the PATH, and that is dvisor where BuildKit shall use it.
  */
 export const PEER = "peer";
-/** Of no network here: the namespace has no other. */
+/** An address that no other network has: the namespace has no other. */
 const BRIDGE = "172.31.77.1/24";
 
 export interface DockerOptions {
@@ -192,7 +192,7 @@ export class Docker implements AsyncDisposable {
     return alive(found);
   }
 
-  /** What runtimes keep about containers: the names of their directories. */
+  /** The directories that runtimes keep for containers, by name. */
   records(): string[] {
     try {
       return [...Deno.readDirSync(join(this.dir, "exec/runtime-runc/moby"))].map((e) => e.name);
@@ -202,7 +202,7 @@ export class Docker implements AsyncDisposable {
     }
   }
 
-  /** Takes all containers away and says what stays of them. */
+  /** Removes all containers and returns what is left of them. */
   async clear(): Promise<string[]> {
     const ids = (await this.must("ps", "-aq")).split("\n").filter((id) => id !== "");
     if (ids.length > 0) await this.must("rm", "-f", "-v", ...ids);

@@ -25,7 +25,7 @@ export interface Recipe {
   readonly files?: Record<string, string>;
 }
 
-/** A test of images, which takes away what it made. */
+/** A test of images, which removes what it made. */
 export interface ImageCase {
   readonly name: string;
   readonly run: (images: Images) => Promise<void>;

@@ -1,4 +1,4 @@
-/** All that Podman is asked, in order. Not a test. */
+/** All checks of Podman, in order. Not a test. */
 
 import type { EngineCase } from "../engines/engine_case.ts";
 import { LIFE_CASES } from "./life_cases.ts";

@@ -5,7 +5,7 @@ import { describe } from "../../harness/dvisor.ts";
 import { type EngineCase, until } from "../engines/engine_case.ts";
 import { IMAGE, type Podman } from "./podman.ts";
 
-/** Tells of signals, and of its end. */
+/** A program that prints a line for each signal, and one at its end. */
 const SERVICE =
   'trap "echo got-term; exit 7" TERM; trap "echo got-usr1" USR1; echo up; while :; do sleep 0.1; done';
 

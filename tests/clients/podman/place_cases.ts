@@ -9,7 +9,7 @@ import { IMAGE, type Podman } from "./podman.ts";
 const WEB = "mkdir /w; echo hello >/w/index.html; exec httpd -f -p 80 -h /w";
 const FETCH = "wget -T 5 -qO- ";
 
-/** Asks a web server inside, from a container. */
+/** Fetches a page of a web server in a container, from another container. */
 async function fetched(p: Podman, url: string, ...options: string[]): Promise<void> {
   let last = "";
   await until(`hello from ${url}`, async () => {

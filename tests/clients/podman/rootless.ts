@@ -8,9 +8,9 @@ import type { PeerName } from "../engines/engine_case.ts";
 import { makeRootTree } from "../engines/images.ts";
 import { configuration, IMAGE, Podman } from "./podman.ts";
 
-/** Of the user. */
+/** The user's id. */
 export const UID = 4711;
-/** More than a container needs. */
+/** The user's subordinate ids: more than a container needs. */
 const SUBORDINATE = "podtest:300000:65536\n";
 const TUN = "/dev/net/tun";
 
@@ -21,7 +21,7 @@ function must(command: string, ...args: string[]): void {
   }
 }
 
-/** Puts a file in front of one of the machine, which need not be there. */
+/** Mounts a file over one of the machine, which need not exist. */
 function cover(dir: string, path: string, text: string, keepsOwn: boolean): void {
   const own = keepsOwn ? Deno.readTextFileSync(path) : "";
   const place = `${dir}/${path.replaceAll("/", "_")}`;
@@ -44,7 +44,7 @@ function makeUser(dir: string, home: string): void {
   must("mount", "--bind", `${dir}/tun`, TUN);
 }
 
-/** Why there can be none here. */
+/** Why this machine cannot have such a user; null when it can. */
 export function noRootless(): string | null {
   for (const path of ["/etc/subuid", "/etc/subgid", TUN]) {
     try {
