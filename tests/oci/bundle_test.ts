@@ -10,7 +10,7 @@ import { Bundle, type BundleConfig, RUNC, type RuntimeName, shellConfig } from "
 import { runtimesOf, withEach } from "./lifecycle.ts";
 import { type BundleCase, MOUNT_CASES, PROCESS_CASES } from "./bundle_cases.ts";
 import { DEV_CASES } from "./device_cases.ts";
-import { MORE_MOUNT_CASES, MORE_PROCESS_CASES, MORE_SECCOMP_CASES } from "./more_bundle_cases.ts";
+import { MORE_MOUNT_CASES, MORE_PROCESS_CASES, MORE_SECCOMP_CASES } from "./config_member_cases.ts";
 import { SECCOMP_CASES } from "./seccomp_cases.ts";
 
 const noRunc = RUNC === null ? "no runc on this machine" : null;
