@@ -1,5 +1,5 @@
-"""Rings: sends and messages with chosen buffers, bundles, rings of buffers that the kernel makes,
-what else waits at a socket.
+"""Rings: sends and messages with selected buffers, bundles, incremental buffer rings, and other
+requests on sockets.
 """
 
 import ctypes

@@ -1,5 +1,5 @@
-"""Rings: requests that are cancelled by what they are known by, and rings that a thread registered
-for itself.
+"""Rings: cancellation by user data, descriptor or opcode, and rings that a thread registered for
+itself.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""Rings: sends without a copy, whose second completion gives the bytes back (IORING_OP_SEND_ZC,
+"""Rings: sends without a copy; a second completion says when the buffer is free (IORING_OP_SEND_ZC,
 IORING_OP_SENDMSG_ZC).
 """
 

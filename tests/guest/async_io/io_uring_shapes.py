@@ -1,4 +1,4 @@
-"""Rings: wide requests and completions, memory of one's own, waits in two steps, and what is
+"""Rings: wide requests and completions, memory of the caller's own, waits in two steps, and what is
 registered about rings.
 """
 

@@ -1,5 +1,5 @@
-"""Whose credentials count for files of /proc and control groups, for overlays, and for what a write
-takes away.
+"""Whose credentials count for files of /proc and control groups, for overlays, and for the set-ID
+bits that a write clears.
 """
 
 import ctypes

@@ -21,7 +21,7 @@ OWNER_PID, OWNER_PGRP = 1, 2
 
 
 def at_signal(sig, go, got):
-    """A child that says whether it has had the signal by the time that it is asked; its pid."""
+    """A child that reports whether it has had the signal when its parent asks; its pid."""
     ready = Pipe()
     def child():
         signal.pthread_sigmask(signal.SIG_BLOCK, [sig])
@@ -171,7 +171,7 @@ def a_notification_names_its_sender():
         works(MQ_TIMEDSEND, fd, b"message", 7, 0, None)
     pid = spawn(user)
     info = signal.sigwaitinfo([signal.SIGUSR1])
-    # No permission is asked for: the process wanted it.
+    # No permission is needed: the process itself requested the signal.
     eq((info.si_pid, info.si_uid, info.si_code), (pid, USER, -3))
     eq(os.waitpid(pid, 0)[1], 0)
 
@@ -254,7 +254,9 @@ def only_oneself_makes_up_a_signal_of_the_kernel():
 
 @body
 def timers_are_gone_in_the_next_program():
-    """timer_create(2) is for threads of one's own, and for the program that made it."""
+    """
+    timer_create(2) takes threads of the caller's own process, and the timer ends with the program.
+    """
     timer = ctypes.c_int()
     event = ctypes.create_string_buffer(struct.pack("<Qiii", 0, 10, 4, os.getppid()), 64)
     eq(sc(NR.timer_create, 1, event, timer), -errno.EINVAL)

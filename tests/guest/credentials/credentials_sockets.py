@@ -1,4 +1,4 @@
-"""Whose credentials count for netlink requests, and for what UNIX sockets tell of their peers."""
+"""Whose credentials count for netlink requests, and which ids UNIX sockets report of a peer."""
 
 import errno
 import os

@@ -176,7 +176,7 @@ def a_tracer_that_gave_its_capability_up_counts_as_it_attached():
 @test
 def who_asks_to_be_traced_vouches_for_its_tracer():
     need_root()
-    # The parent is root, the child that asked is not: CVE-2019-13272.
+    # The parent is root, the child that called PTRACE_TRACEME is not: CVE-2019-13272.
     path, run = program(), Run()
 
     def body():

@@ -1,4 +1,4 @@
-"""Mappings, waits and calls of one kind of descriptor, tried on all the others."""
+"""Mappings, waits and calls that are for one kind of descriptor, tried on all other kinds."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""fanotify(7): events that tell of files by handles and names (FAN_REPORT_FID and its sisters)."""
+"""fanotify(7): events that identify files by handles and names (FAN_REPORT_FID and the like)."""
 
 import errno
 import os

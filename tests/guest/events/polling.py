@@ -1,4 +1,4 @@
-"""poll, select, epoll and inotify: what they report of every kind of file, and when."""
+"""poll, select, epoll and inotify: the events of every kind of file."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""What a program nests deeply: directories, mounts, sockets in sockets."""
+"""Deep nesting: directories, mounts, sockets in flight inside of sockets."""
 
 import array
 import ctypes

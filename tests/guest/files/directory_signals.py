@@ -1,4 +1,4 @@
-"""F_NOTIFY of fcntl(2): signals about what happens in a directory."""
+"""F_NOTIFY of fcntl(2): signals about changes in a directory."""
 
 import ctypes
 import fcntl

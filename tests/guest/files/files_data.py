@@ -1,4 +1,4 @@
-"""What is in files: offsets, holes, fallocate, vectors, times, xattrs, locks, copying in the
+"""Contents of files: offsets, holes, fallocate, vectors, times, xattrs, locks, copies in the
 kernel.
 """
 

@@ -228,7 +228,7 @@ def there_is_no_map_of_extents():
 
 
 def extents(fd, start=0, length=2**64 - 1, flags=1, count=8, result=0):
-    """What FS_IOC_FIEMAP tells: flags, number, and (logical, length, is last) of each."""
+    """The answer of FS_IOC_FIEMAP: flags, number, and (logical, length, is last) of each extent."""
     buf = ctypes.create_string_buffer(32 + 56 * min(count, 8))
     struct.pack_into("=QQ4I", buf, 0, start, length, flags, 77, count, 0)
     gives(result, NR.ioctl, fd, FIEMAP, buf)

@@ -1,4 +1,4 @@
-"""Options in IPv4 headers (ip(7), IP_OPTIONS): what may be set, and what receivers see of them."""
+"""Options in IPv4 headers (ip(7), IP_OPTIONS): which may be set, and what receivers get of them."""
 
 import socket
 import struct

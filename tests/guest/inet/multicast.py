@@ -86,7 +86,7 @@ def setting(s, level, name, value):
 
 
 def asking(s, level, name, question, room):
-    """The answer, its length told, or -errno."""
+    """The answer, its length, or -errno."""
     buffer = ctypes.create_string_buffer(question, max(room, len(question)))
     length = ctypes.c_int(room)
     r = sc(NR.getsockopt, s.fileno(), level, name, buffer, ctypes.byref(length))

@@ -1,4 +1,4 @@
-"""Segments of TCP made by hand, and what listeners and empty ports answer."""
+"""Segments of TCP made by hand, and the answers of listeners and empty ports."""
 
 import socket
 import struct

@@ -1,4 +1,4 @@
-"""Raw sockets on the loopback interface: protocols, headers of one's own, checksums, and datagrams
+"""Raw sockets on the loopback interface: protocols, headers by the sender, checksums, and datagrams
 made by hand.
 """
 

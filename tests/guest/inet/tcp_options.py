@@ -1,5 +1,4 @@
-"""What options of TCP (tcp(7)) do: times after which it is given up, deferred accepting, Fast Open,
-what TCP_INFO counts.
+"""Effects of TCP options (tcp(7)): time-outs, deferred accepting, Fast Open, counters of TCP_INFO.
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""Futexes that have owners: FUTEX_LOCK_PI and its sisters, requeueing to them, deadlocks, owners
+"""Priority inheritance: FUTEX_LOCK_PI and related operations, requeueing to them, deadlocks, owners
 that die.
 """
 

@@ -1,4 +1,4 @@
-"""System V IPC, an error, flag or limit a case: shmget(2), semop(2), msgrcv(2) and their sisters.
+"""System V IPC, an error, flag or limit a case: shmget(2), semop(2), msgrcv(2) and related calls.
 """
 
 import ctypes

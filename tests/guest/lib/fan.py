@@ -103,7 +103,7 @@ class Statfs(ctypes.Structure):
 
 
 def handle_of(path):
-    """(fsid, type, handle) as events tell them."""
+    """(fsid, type, handle) as events have them."""
     buf = ctypes.create_string_buffer(8 + 128)
     struct.pack_into("=Ii", buf, 0, 128, 0)
     mount = ctypes.c_int()

@@ -270,8 +270,8 @@ def wait_for_tick(ns):
 
 class Handled:
     """
-    Tells another process that a signal with a Python handler was delivered, also while a call
-    restarts behind it.
+    Reports to another process that a signal with a Python handler was delivered, also while a call
+    restarts after it.
     """
 
     def __init__(self):

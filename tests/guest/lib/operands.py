@@ -166,7 +166,7 @@ def on_descriptors(call, result, kinds):
 
 
 def _unended():
-    """A string that goes on into memory that may not be touched."""
+    """A string without an end before memory that may not be touched."""
     at = edge(4)
     ctypes.memmove(at, b"abcd", 4)
     return at

@@ -1,5 +1,5 @@
-"""Set-ID programs for guest tests: a tiny executable that tells what it is, and processes that
-become it.
+"""Set-ID programs for guest tests: a tiny executable that prints its ids and attributes, and
+processes that execute it.
 """
 
 import collections

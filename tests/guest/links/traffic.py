@@ -1,4 +1,4 @@
-"""What a network namespace and its links count of packets: /proc/net/snmp, netstat, snmp6, dev, and
+"""Packet counters of a network namespace and its links: /proc/net/snmp, netstat, snmp6, dev, and
 rtnetlink.
 """
 

@@ -158,8 +158,8 @@ def what_nobody_has():
 
 def errors_of(s, seconds=8):
     """
-    What its queue of errors tells in time: bytes, the control message's level, the error, and where
-    it was for.
+    The next entry of its error queue: bytes, the control message's level, the error, and the
+    destination.
     """
     wait = select.poll()
     wait.register(s, 0)

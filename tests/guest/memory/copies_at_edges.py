@@ -1,5 +1,4 @@
-"""Copies that end at memory that may not be touched: what was copied, what is lost, what is kept.
-"""
+"""Copies that end at memory that may not be touched: bytes that were copied, lost and kept."""
 
 import os
 import socket

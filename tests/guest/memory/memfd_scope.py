@@ -1,4 +1,4 @@
-"""/proc/sys/vm/memfd_noexec: which memfds may be made in a PID namespace."""
+"""/proc/sys/vm/memfd_noexec of a PID namespace: which memfds memfd_create(2) makes."""
 
 import errno
 import fcntl

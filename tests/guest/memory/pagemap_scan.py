@@ -1,4 +1,4 @@
-"""PAGEMAP_SCAN of ioctl(2): which pages of a process are what, and watching those for writes."""
+"""PAGEMAP_SCAN of ioctl(2): categories of pages, and write tracking."""
 
 import os
 import struct

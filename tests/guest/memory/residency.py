@@ -1,4 +1,4 @@
-"""What is in memory, as mincore(2), mlock(2), /proc/PID/pagemap and /proc/PID/smaps tell."""
+"""Resident and locked pages, by mincore(2), mlock(2), /proc/PID/pagemap and /proc/PID/smaps."""
 
 import ctypes
 import os

@@ -1,5 +1,5 @@
-"""Namespaces: unshare(2), setns(2), clone(2) with CLONE_NEW*, /proc/PID/ns, pid_namespaces(7) and
-its sisters.
+"""Namespaces: unshare(2), setns(2), clone(2) with CLONE_NEW*, /proc/PID/ns, and the kinds of
+namespaces(7).
 """
 
 import ctypes

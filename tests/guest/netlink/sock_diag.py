@@ -1,5 +1,5 @@
-"""NETLINK_SOCK_DIAG (sock_diag(7)): lists of sockets with what ss(8) wants, filters, one by its
-name, and SOCK_DESTROY.
+"""NETLINK_SOCK_DIAG (sock_diag(7)): dumps of sockets with the attributes that ss(8) reads, filters,
+look-up of one socket, and SOCK_DESTROY.
 """
 
 import os

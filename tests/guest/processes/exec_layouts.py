@@ -1,5 +1,4 @@
-"""Where programs lie in memory: what a user's programs and their addresses tell of those of others.
-"""
+"""Random layouts: programs of different users and of higher privilege share no addresses."""
 
 from lib.guest import *
 from lib.setid import *

@@ -68,7 +68,7 @@ def clone3(**fields):
 
 
 def ended(options, how="exit", idtype=P_PID):
-    """waitid on a child that exited, stopped or goes on: the result, si_code and si_status."""
+    """waitid on a child that exited, stopped or continued: the result, si_code and si_status."""
     pid = spawn(lambda: 7 if how == "exit" else os.kill(os.getpid(), signal.SIGSTOP) or signal.pause())
     if how != "exit":
         wait_state(pid, "T")

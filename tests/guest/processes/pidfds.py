@@ -1,6 +1,4 @@
-"""What a pidfd tells of its process: fdinfo, and ioctl(2) for its namespaces; numbers that
-clone3(2) is to give.
-"""
+"""pidfds: fdinfo, ioctl(2) for namespaces of the process, and pids that clone3(2) has to give."""
 
 import ctypes
 import errno

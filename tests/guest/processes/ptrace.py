@@ -461,7 +461,7 @@ def tell(number):
 
 
 def told():
-    """The number that another process tells."""
+    """The number that another process writes."""
     wait_until(lambda: os.path.exists("number") and open("number").read().endswith("\n"), "the number")
     return int(open("number").read())
 

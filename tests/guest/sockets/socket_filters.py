@@ -1,5 +1,4 @@
-"""Filters of sockets (SO_ATTACH_FILTER of socket(7)): which programs are taken, and what they see
-and keep.
+"""Filters of sockets (SO_ATTACH_FILTER of socket(7)): accepted programs, what they read and keep.
 """
 
 import ctypes

@@ -1,5 +1,5 @@
-"""Every option of sockets of nine kinds: what it is at first, what is left of values, and what
-other lengths do.
+"""Every option of sockets of nine kinds: its first value, the value read back after a set, and
+other lengths.
 """
 
 import ctypes

@@ -1,6 +1,4 @@
-"""Options of sockets (socket(7), ip(7), ipv6(7), tcp(7)): what they show at first, what they take,
-and what they refuse.
-"""
+"""Options of sockets (socket(7), ip(7), ipv6(7), tcp(7)): first values, accepted values, errors."""
 
 import os
 import socket

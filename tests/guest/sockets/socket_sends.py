@@ -1,5 +1,5 @@
-"""What newer options of sockets do: looks from an offset, zero copy, times of sending, processes of
-peers, bound links.
+"""Options of sockets: peeks from an offset, zero copy, times of sending, the peer's process, bound
+links.
 """
 
 import ctypes

@@ -1,6 +1,4 @@
-"""Calls that programs make seldom, by their numbers: each does what Linux does, good and bad
-arguments.
-"""
+"""Results and errors of calls that no other script makes, a row a call."""
 
 import ctypes
 import os

@@ -1,5 +1,5 @@
-"""Bits and numbers that mean nothing: each bit of each flags argument that no flag has, each number
-next to the known commands.
+"""Undefined bits and commands: each bit of each flags argument that no flag has, each number next
+to the known commands.
 """
 
 import ctypes
