@@ -1,6 +1,7 @@
 /**
  * Words that pages do not use, as a thing of the field has a name: the caller, the waiter, the
- * owner. Quoted text, code and names of files are not looked at; nor are comments in sources.
+ * owner. Quoted text, code and names of files are not looked at. Comments of sources have
+ * comment_rules.ts.
  */
 
 import type { SourceFile } from "./source_files.ts";
