@@ -220,11 +220,7 @@ export class GoferDirectory extends GoferInode {
   }
 
   /** Puts the names from a directory with a fid to here into `names`: that fid, or -errno. */
-  routeTo(names: string[]): number {
-    return this.routeForLookup(names);
-  }
-
-  private routeForLookup(names: string[]): number {
+  routeForLookup(names: string[]): number {
     if (this.fid < 0 && ++this.lookups > LOOKUPS_WITHOUT_FID) {
       const r = this.bind();
       if (r < 0) return r;

@@ -112,7 +112,7 @@ export class OpenAhead {
     order: Int32Array | null,
   ): void {
     const { client } = this.fs, route: string[] = [];
-    const from = dir.routeTo(route);
+    const from = dir.routeForLookup(route);
     if (from < 0) return;
     this.asked = route.length + 1;
     // Few enough that they do not push each other out of the idle files.
