@@ -138,7 +138,7 @@ Deno.test("two containers have their own first process, names and view of /proc"
   lab.close();
 });
 
-Deno.test("the end of a container's init is reported, and ends the processes started beside it", () => {
+Deno.test("the end of a container's init is reported, and ends its other processes", () => {
   const lab = new Lab(), a = lab.container("a"), b = lab.container("b");
   const first = new Ends(), second = new Ends();
   lab.start(a, first);

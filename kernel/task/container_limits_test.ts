@@ -91,7 +91,7 @@ Deno.test("a container is looked at when guests have got what it lacks to its li
   lab.close();
 });
 
-Deno.test("the largest process of a container over its limit is killed, and none of another container", () => {
+Deno.test("of a container over its limit the largest process is killed, and no other", () => {
   const { lab, task, container } = contained();
   const killed: ThreadGroup[] = [];
   lab.oom.listener = { onOutOfMemory: (victim) => killed.push(victim) };

@@ -8,7 +8,7 @@ import * as F from "../../ffi/abi/fcntl.ts";
 import { S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFSOCK } from "../../ffi/abi/stat.ts";
 import { BLOCK } from "../core/result.ts";
 import { AnonFs } from "../fs/anonfd/anon_inode.ts";
-import { PlainInode } from "./inode.ts";
+import { PlainInode } from "./plain_inode.ts";
 import { chmodAt, chownAt } from "./attributes.ts";
 import { linkAt, mkdirAt, mknodAt, symlinkAt } from "./create.ts";
 import type { Caller } from "./caller.ts";

@@ -49,7 +49,7 @@ const POD_SAMPLE = [
   "all_message_queues",
 ];
 
-Deno.test("a sample of the attacks between containers runs, and the victim's calls do", async () => {
+Deno.test("a sample of the attacks between containers runs, and the victim too", async () => {
   const program = `${ROOT}/tests/bench/victim/pod.py`;
   const script = `touch /etc/own; exec "$@"`;
   const command = ["/usr/bin/python3", "-B", program, "try", ...POD_SAMPLE];

@@ -15,9 +15,9 @@ import {
   type AttrChange,
   FileSystem,
   type Inode,
-  PlainInode,
   type StatFs,
 } from "../../vfs/inode.ts";
+import { PlainInode } from "../../vfs/plain_inode.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 
 /** The file system type numbers of statfs(2). */

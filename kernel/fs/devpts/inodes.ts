@@ -28,8 +28,8 @@ import {
   type AttrChange,
   type DirSink,
   type Inode,
-  PlainInode,
 } from "../../vfs/inode.ts";
+import { PlainInode } from "../../vfs/plain_inode.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import type { InodeOpener } from "../../vfs/special_files.ts";
 import { PTMX_MINOR, TTYAUX_MAJOR } from "../devfs/devices.ts";

@@ -15,8 +15,8 @@ import {
   ATTR_MTIME_SET,
   ATTR_UID,
   type AttrChange,
-  PlainInode,
 } from "../../vfs/inode.ts";
+import { PlainInode } from "../../vfs/plain_inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "./generated_fs.ts";
 

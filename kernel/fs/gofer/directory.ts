@@ -27,6 +27,7 @@ import { GoferInode } from "./gofer_inode.ts";
 import { type Listing, readEntries, readListing, takeEntries } from "./listing.ts";
 import { bindFd } from "../../../gofer/client/bind.ts";
 import { GoferNode, GoferSymlink } from "./nodes.ts";
+import { MissingNames } from "./missing_names.ts";
 import { GoferRegular } from "./regular.ts";
 import type { ScannedDir } from "./scanned_dir.ts";
 
@@ -39,8 +40,6 @@ const BARE_LOOKUPS = 2, BARE_DIRS = 4;
 const MAX_READ = 16384, MAX_PROBED = 300;
 /** The entries whose attributes may fit one message. */
 const MAX_IN_MESSAGE = 1300;
-/** LIMIT: names of one directory that are known to be missing. */
-const MAX_MISSING = 1024;
 /** The requests for single names before the whole directory is fetched. */
 const PROBE_AFTER = 8;
 
@@ -53,9 +52,8 @@ export class GoferDirectory extends GoferInode {
   /** The numbers of the Gofer's answers about single names: found and missing. */
   private hits: number = 0;
   private misses: number = 0;
-  /** Leased mode: names that were missing in epoch `missingIn`. */
-  private missing: Set<string> | null = null;
-  private missingIn: number = -1;
+  /** Leased mode: names that were missing; null: none. */
+  private missing: MissingNames | null = null;
 
   override get dentriesAreStable(): boolean {
     return this.fs.isOurs && !this.fs.isChangedBehind;
@@ -78,16 +76,11 @@ export class GoferDirectory extends GoferInode {
 
   /** Leased mode: whether `name` was missing in this epoch. */
   private isKnownMissing(name: string): boolean {
-    const { missing } = this;
-    return missing !== null && this.missingIn === this.fs.epoch && missing.has(name);
+    return this.missing !== null && this.missing.has(name, this.fs.epoch);
   }
 
   private noteMissing(name: string): void {
-    if (!this.fs.isLeased) return;
-    if (this.missing === null || this.missingIn !== this.fs.epoch) this.missing = new Set();
-    if (this.missing.size >= MAX_MISSING) this.missing.clear();
-    this.missing.add(name);
-    this.missingIn = this.fs.epoch;
+    if (this.fs.isLeased) (this.missing ??= new MissingNames()).add(name, this.fs.epoch);
   }
 
   override lookup(name: string): Inode | number {

@@ -419,7 +419,7 @@ Deno.test("names of a path up to the first ..", () => {
   assertEquals(splitNames("", 0, 64), []);
 });
 
-Deno.test("a container without room for a host descriptor gets ENFILE, another one does not", async () => {
+Deno.test("a container without room for a host descriptor gets ENFILE, no other does", async () => {
   const sandbox = new Account(null, 1);
   const greedy = new Account(sandbox, 0.5), victim = new Account(sandbox, 0.5);
   await inTree({ maxIdleFiles: 1 }, (lab, dir) => {

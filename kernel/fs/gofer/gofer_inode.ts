@@ -22,8 +22,8 @@ import {
   ATTR_SIZE,
   ATTR_UID,
   type AttrChange,
-  PlainInode,
 } from "../../vfs/inode.ts";
+import { PlainInode } from "../../vfs/plain_inode.ts";
 import type { GoferDirectory } from "./directory.ts";
 import type { GoferFs } from "./gofer_fs.ts";
 

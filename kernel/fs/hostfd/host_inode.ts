@@ -23,9 +23,9 @@ import {
   type AttrChange,
   FileSystem,
   type Inode,
-  PlainInode,
   type StatFs,
 } from "../../vfs/inode.ts";
+import { PlainInode } from "../../vfs/plain_inode.ts";
 import { type OpenFile, POLLERR, POLLHUP } from "../../vfs/open_file.ts";
 import { InodeOpener } from "../../vfs/special_files.ts";
 import { HostFile } from "./host_file.ts";

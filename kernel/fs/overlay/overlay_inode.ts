@@ -9,7 +9,8 @@
 import { ENODATA, EOPNOTSUPP, EROFS } from "../../../ffi/abi/errno.ts";
 import { IN_DELETE_SELF } from "../../../ffi/abi/inotify.ts";
 import type { Credentials } from "../../cred/credentials.ts";
-import { ATTR_SIZE, type AttrChange, type Inode, PlainInode } from "../../vfs/inode.ts";
+import { ATTR_SIZE, type AttrChange, type Inode } from "../../vfs/inode.ts";
+import { PlainInode } from "../../vfs/plain_inode.ts";
 import { notifySelf } from "../../vfs/notify.ts";
 import type { PosixAcl } from "../../vfs/posix_acl.ts";
 import { COPY_DATA, COPY_META, COPY_NOTHING, copyUp, copyUpData } from "./copy_up.ts";

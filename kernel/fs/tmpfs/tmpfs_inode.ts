@@ -24,8 +24,8 @@ import {
   ATTR_SIZE,
   ATTR_UID,
   type AttrChange,
-  PlainInode,
 } from "../../vfs/inode.ts";
+import { PlainInode } from "../../vfs/plain_inode.ts";
 import { TMPFS_BYTES } from "../../core/quota.ts";
 import {
   aclWithMode,

@@ -19,7 +19,7 @@ import type { Socket } from "../socket.ts";
 import type { Task } from "../../task/task.ts";
 import { writeStream } from "../../syscalls/io/transfer.ts";
 import { addressIn, header, headerView, headerWord, socketOf } from "./arguments.ts";
-import { type OpenFile, SLICE_BYTES } from "../../vfs/open_file.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
 import { controlIn } from "./control.ts";
 import { mayUsePort } from "../../landlock/calls/net_access.ts";
 

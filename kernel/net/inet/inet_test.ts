@@ -1,4 +1,3 @@
-import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { IPPROTO_IP, IPPROTO_IPV6, IPV6_V6ONLY } from "../../../ffi/abi/inet.ts";
 import * as I from "../../../ffi/abi/inet.ts";

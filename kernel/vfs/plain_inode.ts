@@ -1,0 +1,72 @@
+/** Inodes of files that are neither directories nor links: the base class of most file systems' inodes. */
+
+import { EINVAL, ENOTDIR, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import type { Account } from "../core/account.ts";
+import { Inode } from "./inode.ts";
+
+/**
+ * The defaults of an inode that is neither a directory nor a link; file systems override what they
+ * implement.
+ */
+export abstract class PlainInode extends Inode {
+  override lookup(_name: string): Inode | number {
+    return -ENOTDIR;
+  }
+  override create(_n: string, _m: number, _u: number, _g: number, _a: Account): Inode | number {
+    return -ENOTDIR;
+  }
+  override mkdir(_n: string, _m: number, _u: number, _g: number, _a: Account): Inode | number {
+    return -ENOTDIR;
+  }
+  override mknod(
+    _name: string,
+    _mode: number,
+    _rdev: number,
+    _uid: number,
+    _gid: number,
+    _account: Account,
+  ): Inode | number {
+    return -ENOTDIR;
+  }
+  override symlink(_n: string, _t: string, _u: number, _g: number, _a: Account): Inode | number {
+    return -ENOTDIR;
+  }
+  override link(_name: string, _target: Inode): number {
+    return -ENOTDIR;
+  }
+  override unlink(_name: string, _target: Inode): number {
+    return -ENOTDIR;
+  }
+  override rmdir(_name: string, _target: Inode): number {
+    return -ENOTDIR;
+  }
+  override rename(
+    _name: string,
+    _source: Inode,
+    _newDir: Inode,
+    _newName: string,
+    _target: Inode | null,
+    _flags: number,
+    _account: Account,
+  ): number {
+    return -ENOTDIR;
+  }
+  override tmpfile(_m: number, _u: number, _g: number, _l: boolean, _a: Account): Inode | number {
+    return -ENOTDIR;
+  }
+  override readlink(): string | number {
+    return -EINVAL;
+  }
+  override getxattr(_name: string): Uint8Array<ArrayBuffer> | number {
+    return -EOPNOTSUPP;
+  }
+  override setxattr(_name: string, _value: Uint8Array<ArrayBuffer>, _flags: number): number {
+    return -EOPNOTSUPP;
+  }
+  override removexattr(_name: string): number {
+    return -EOPNOTSUPP;
+  }
+  override listxattr(): string[] | number {
+    return [];
+  }
+}
