@@ -1,11 +1,9 @@
 /**
  * The contract of a file system: the abstract classes FileSystem and Inode. Each file system of
- * kernel/fs subclasses both, and the operations of this folder call them. No method blocks; each
- * returns -errno, and those that say so BLOCK. The VFS has checked permission before it calls a
- * method (walk.ts, access.ts).
+ * kernel/fs subclasses both, and the operations of this folder call them, after they have checked
+ * permission (walk.ts, access.ts). No method blocks; each returns -errno, some BLOCK.
  *
- * Names are byte strings (core/bytes.ts). Times are seconds and nanoseconds, so that no digit is
- * lost.
+ * Names are byte strings (core/bytes.ts). Times are exact: seconds and nanoseconds.
  */
 
 import type { Account } from "../core/account.ts";
@@ -66,10 +64,7 @@ export abstract class FileSystem {
   /** The mount source of mountinfo. */
   source: string = "none";
   readOnly: boolean = false;
-  /**
-   * The user namespace whose capabilities count for it. Device nodes cannot be opened unless it is
-   * the first one.
-   */
+  /** The user namespace whose capabilities count; only in the first one, device nodes open. */
   owner: UserNamespace = INITIAL_USER_NAMESPACE;
   /** It makes its device nodes itself, so they can be opened whichever user mounts it. */
   readonly hasOwnDevices: boolean = false;
@@ -94,10 +89,7 @@ export abstract class FileSystem {
   sync(): number {
     return 0;
   }
-  /**
-   * Remounts with other options (mount(2) data); -EINVAL for an unknown one. The VFS handles the
-   * read-only flag.
-   */
+  /** Remounts with other options; -EINVAL for an unknown one. The VFS handles MS_RDONLY. */
   remount(_options: string): number {
     return 0;
   }
@@ -112,10 +104,7 @@ export abstract class FileSystem {
   get isFreedInSlices(): boolean {
     return false;
   }
-  /**
-   * Frees a slice of the files; returns the units that are left, as a job does
-   * (core/deferred_work.ts).
-   */
+  /** Frees a slice of the files; returns the units left, as a Job (core/deferred_work.ts). */
   free(units: number): number {
     return units;
   }
@@ -191,10 +180,7 @@ export function emptyAttrChange(): AttrChange {
  */
 export type DirSink = (name: string, ino: number, type: number, offset: number) => boolean;
 
-/**
- * One file, directory, link or special file. The fields are its stat data, which the file system
- * keeps current.
- */
+/** One file, directory, link or special file. The file system keeps its stat fields current. */
 export abstract class Inode {
   readonly fs: FileSystem;
   ino: number;
@@ -229,10 +215,7 @@ export abstract class Inode {
   ruleCount: number = 0;
   /** The FIFO or socket at this inode. */
   special: object | null = null;
-  /**
-   * > 0: the number of opens for writing; < 0: the number of running programs, for which opening
-   * for writing gives ETXTBSY.
-   */
+  /** > 0: opens for writing; < 0: programs that run it, so that opens for writing are ETXTBSY. */
   writeCount: number = 0;
   /** Open file descriptions of it, without those of O_PATH. */
   openCount: number = 0;
@@ -267,16 +250,10 @@ export abstract class Inode {
   setFileFlags(_flags: number): number {
     return -EOPNOTSUPP;
   }
-  /**
-   * Called before a file that stays in use loses its last name: remote files are otherwise found by
-   * name.
-   */
+  /** Called before a file in use loses its last name, by which remote files are found. */
   keepReachable(): void {}
   abstract setattr(change: AttrChange, cred: Credentials): number;
-  /**
-   * Sets atime to now after a read; with `relative` only when atime is a day old or not later than
-   * mtime and ctime.
-   */
+  /** Sets atime to now; with `relative` only if it is a day old or not after mtime and ctime. */
   touchAtime(_relative: boolean): void {}
   /** Sets the ACLs of a new file, inherited from the default ACL of its directory. */
   inheritAcls(_access: PosixAcl | null, _default: PosixAcl | null): void {}
@@ -370,10 +347,7 @@ export abstract class Inode {
     return false;
   }
 
-  /**
-   * A string that is equal for all inodes of one host file, which may be reached in several ways;
-   * "" for other files.
-   */
+  /** Equal for all inodes of one host file, which several paths may reach; "" for others. */
   get hostIdentity(): string {
     return "";
   }
@@ -392,17 +366,12 @@ export abstract class Inode {
     return this.mknod(name, mode, 0, uid, gid, account);
   }
 
-  /**
-   * The host descriptor that `bindListener` made for this socket; the caller owns it from then on.
-   * -1: none.
-   */
+  /** Gives the caller the host descriptor that `bindListener` made for this socket; -1: none. */
   takeListener(): number {
     return -1;
   }
 
-  /**
-   * Connects to a socket of the host: a non-blocking descriptor that the caller owns, or -errno.
-   */
+  /** Connects to a socket of the host: a non-blocking descriptor for the caller, or -errno. */
   connectHost(): number {
     return -ECONNREFUSED;
   }
@@ -421,18 +390,14 @@ export abstract class Inode {
   }
 
   abstract readlink(): string | number;
-  /**
-   * Magic links of /proc: the path that the walk jumps to instead of following text, or -errno;
-   * null for ordinary links.
-   */
+  /** Magic links of /proc: the path that the walk jumps to, or -errno; null for other links. */
   followMagic(): Path | number | null {
     return null;
   }
 
   /**
-   * Makes a new open file description. The VFS has checked permission and handles O_CREAT, O_EXCL,
-   * O_TRUNC, O_PATH, FIFOs, sockets and device numbers, so this only opens regular files,
-   * directories and the file system's own kinds.
+   * Makes an open file description of a regular file, a directory or the file system's own kinds.
+   * The VFS has checked permission, and handles O_CREAT, O_EXCL, O_TRUNC, O_PATH and other kinds.
    */
   abstract open(
     dentry: Dentry,
