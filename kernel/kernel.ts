@@ -3,6 +3,7 @@
  * from a Host, a Platform and an Arena; `init.ts` starts the first process in it.
  */
 
+import { NamespaceCounts } from "./cred/namespace_counts.ts";
 import type { Account } from "./core/account.ts";
 import type { Arena } from "../ffi/mem/arena.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -81,6 +82,7 @@ export class SandboxKernel implements Kernel {
    * charged.
    */
   readonly accounts: SandboxAccounts = new SandboxAccounts();
+  readonly userCounts: NamespaceCounts = new NamespaceCounts(true);
   readonly host: Host;
   readonly platform: Platform;
   readonly cpu: { readonly hwcap: number; readonly hwcap2: number } = {

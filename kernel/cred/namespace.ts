@@ -6,7 +6,7 @@
 
 import type { Account } from "../core/account.ts";
 import { NAMESPACE_BYTES } from "../core/quota.ts";
-import { giveCounts, takeCounts } from "./namespace_counts.ts";
+import { giveCounts, type NamespaceCounts, takeCounts } from "./namespace_counts.ts";
 import type { UserNamespace } from "./user_namespace.ts";
 
 /** The names in /proc/PID/ns and nsfs. */
@@ -41,6 +41,8 @@ export abstract class Namespace {
   refs: number = 0;
   /** The kernel id of the user that it is counted for; -1: none. */
   private countedUid: number = -1;
+  /** Those of the first user namespace, once it is counted. */
+  private firstCounts: NamespaceCounts | null = null;
   /** The account that it is charged to; null: none. */
   private account: Account | null = null;
   private isReleased: boolean = false;
@@ -63,8 +65,8 @@ export abstract class Namespace {
   drop(): void {
     if (--this.refs > 0 || this.isReleased) return;
     this.isReleased = true;
-    if (this.owner !== null && this.countedUid >= 0) {
-      giveCounts(this.owner, this.countedUid, this.kind);
+    if (this.owner !== null && this.firstCounts !== null) {
+      giveCounts(this.owner, this.countedUid, this.kind, this.firstCounts);
     }
     if (this.account !== null) NAMESPACE_BYTES.give(BYTES[this.kind], this.account);
     this.release();
@@ -79,11 +81,12 @@ export abstract class Namespace {
    * Counts it for its maker and charges it, once: false when the maker has too many of its kind
    * (-ENOSPC).
    */
-  countFor(uid: number, account: Account): boolean {
+  countFor(uid: number, account: Account, first: NamespaceCounts): boolean {
     const bytes = BYTES[this.kind];
     if (this.owner === null || !NAMESPACE_BYTES.hasRoom(bytes, account)) return false;
-    if (!takeCounts(this.owner, uid, this.kind)) return false;
+    if (!takeCounts(this.owner, uid, this.kind, first)) return false;
     this.countedUid = uid;
+    this.firstCounts = first;
     NAMESPACE_BYTES.add(bytes, account);
     this.account = account;
     return true;

@@ -48,12 +48,20 @@ export class NamespaceCounts {
   }
 }
 
-/** Counts a namespace that `uid` makes in `owner`; false when a limit is reached at any level. */
-export function takeCounts(owner: UserNamespace, uid: number, kind: NamespaceKind): boolean {
+/**
+ * Counts a namespace that `uid` makes in `owner`: false when it is one too many somewhere. `first`:
+ * the counts of the first user namespace, which the kernel has.
+ */
+export function takeCounts(
+  owner: UserNamespace,
+  uid: number,
+  kind: NamespaceKind,
+  first: NamespaceCounts,
+): boolean {
   let by = uid;
   for (let ns: UserNamespace | null = owner; ns !== null; by = ns.ownerUid, ns = ns.parent) {
-    if (ns.counts.take(kind, by)) continue;
-    giveCounts(owner, uid, kind, ns);
+    if ((ns.counts ?? first).take(kind, by)) continue;
+    giveCounts(owner, uid, kind, first, ns);
     return false;
   }
   return true;
@@ -64,11 +72,12 @@ export function giveCounts(
   owner: UserNamespace,
   uid: number,
   kind: NamespaceKind,
+  first: NamespaceCounts,
   end: UserNamespace | null = null,
 ): void {
   let by = uid;
   for (let ns: UserNamespace | null = owner; ns !== null && ns !== end; ns = ns.parent) {
-    ns.counts.give(kind, by);
+    (ns.counts ?? first).give(kind, by);
     by = ns.ownerUid;
   }
 }

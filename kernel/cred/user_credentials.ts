@@ -3,6 +3,7 @@
  * "Capabilities". task/unshare.ts and task/setns.ts call this.
  */
 
+import type { NamespaceCounts } from "./namespace_counts.ts";
 import type { Account } from "../core/account.ts";
 import { CAP_SETFCAP } from "../../ffi/abi/capability.ts";
 import { ENOSPC, EPERM } from "../../ffi/abi/errno.ts";
@@ -32,12 +33,13 @@ export function newUserNamespace(
   cred: Credentials,
   isChrooted: boolean,
   account: Account,
+  first: NamespaceCounts,
 ): Credentials | number {
   const { userNs, euid, egid } = cred;
   if (userNs.level > USER_NAMESPACE_LEVELS) return -ENOSPC;
   if (isChrooted || !userNs.hasUid(euid) || !userNs.hasGid(egid)) return -EPERM;
   const ns = new UserNamespace(userNs, euid, egid, hasOwnCap(cred, CAP_SETFCAP));
-  if (ns.countFor(euid, account)) return credentialsIn(cred, ns);
+  if (ns.countFor(euid, account, first)) return credentialsIn(cred, ns);
   ns.discard();
   return -ENOSPC;
 }

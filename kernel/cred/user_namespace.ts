@@ -49,8 +49,8 @@ export class UserNamespace extends Namespace {
   allowsSetgroups: boolean;
   /** Its maker had CAP_SETFCAP in the parent: it may map id 0 of the parent. */
   readonly parentCouldSetfcap: boolean;
-  /** The limits and counts of its users' namespaces. */
-  readonly counts: NamespaceCounts;
+  /** What its users may have, and have; null: it is the first, whose counts are the kernel's. */
+  readonly counts: NamespaceCounts | null;
   /** Null until the first use. */
   keyrings: NamespaceKeyrings | null = null;
 
@@ -70,11 +70,19 @@ export class UserNamespace extends Namespace {
     this.projidMap = parent === null ? IDENTITY : [];
     this.allowsSetgroups = parent === null || parent.allowsSetgroups;
     this.parentCouldSetfcap = parentCouldSetfcap;
-    this.counts = new NamespaceCounts(parent === null);
+    this.counts = parent === null ? null : new NamespaceCounts(false);
   }
 
   override get parentNamespace(): Namespace | null {
     return this.parent;
+  }
+
+  /** The first one is always there. */
+  override hold(): this {
+    return this.isInitial ? this : super.hold();
+  }
+  override drop(): void {
+    if (!this.isInitial) super.drop();
   }
 
   protected override release(): void {
@@ -130,6 +138,7 @@ export class UserNamespace extends Namespace {
 
 /** The first user namespace. Its ids never change, so all kernels of a process share it. */
 export const INITIAL_USER_NAMESPACE: UserNamespace = new UserNamespace(null, 0, 0, true);
+Object.freeze(INITIAL_USER_NAMESPACE);
 
 function toKernelId(map: readonly IdExtent[], id: number): number {
   for (const e of map) if (id >= e.first && id - e.first < e.count) return e.lower + id - e.first;

@@ -3,6 +3,7 @@
  * mounts have one each; what they share is in proc_facts.ts.
  */
 
+import type { NamespaceCounts } from "../cred/namespace_counts.ts";
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
 import { EPERM } from "../../ffi/abi/errno.ts";
 import { type Credentials, hasCapIn } from "../cred/credentials.ts";
@@ -65,6 +66,9 @@ export class KernelProcSource implements ProcSource {
     this.kernel.vfs.dentries.onRootEntryGone(fs, name);
   }
 
+  get userCounts(): NamespaceCounts {
+    return this.kernel.userCounts;
+  }
   get cpuInfo(): CpuInfo {
     return this.facts.cpuInfo;
   }

@@ -3,6 +3,7 @@
  * interface is a file of its own so that lower layers do not import kernel.ts.
  */
 
+import type { NamespaceCounts } from "../cred/namespace_counts.ts";
 import type { Account } from "../core/account.ts";
 import type { Host } from "../core/host.ts";
 import type { UserNamespace } from "../cred/user_namespace.ts";
@@ -35,6 +36,8 @@ import type { ThreadGroup } from "./thread_group.ts";
 export interface Kernel {
   /** Accounts of the kernel objects of guests. */
   readonly accounts: SandboxAccounts;
+  /** Namespaces that the users of the first user namespace have. */
+  readonly userCounts: NamespaceCounts;
   readonly host: Host;
   readonly platform: Platform;
   /** CPUID 1 EDX and AT_HWCAP2, for auxiliary vectors. */

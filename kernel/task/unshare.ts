@@ -126,7 +126,7 @@ function userCredentials(task: Task, flags: number): Credentials | number {
   if ((flags & CLONE_NEWUSER) === 0) return task.cred;
   const { root, namespace } = task.fs, top = namespace.rootPath();
   const isChrooted = root.mount !== top.mount || root.dentry !== top.dentry;
-  return newUserNamespace(task.cred, isChrooted, task.account);
+  return newUserNamespace(task.cred, isChrooted, task.account, task.kernel.userCounts);
 }
 
 /** Releases credentials that no task gets, and a namespace that was made for them. */
@@ -154,7 +154,9 @@ function newNamespaces(task: Task, flags: number, owner: UserNamespace): NewName
   }
   const all: Namespace[] = Object.values(changes);
   if (mounts !== null) all.push(mounts.namespace);
-  if (all.every((ns) => ns.countFor(euid, task.account))) return { changes, mounts };
+  if (all.every((ns) => ns.countFor(euid, task.account, task.kernel.userCounts))) {
+    return { changes, mounts };
+  }
   for (const ns of all) ns.discard();
   return -ENOSPC;
 }

@@ -3,6 +3,7 @@
  * memory, arguments. task_lab.ts has labs with several tasks.
  */
 
+import { NamespaceCounts } from "../cred/namespace_counts.ts";
 import type { Account } from "../core/account.ts";
 import { SandboxAccounts } from "../task/accounts.ts";
 import { BpfPrograms } from "../cgroup/bpf_programs.ts";
@@ -77,6 +78,7 @@ export class FakeContext extends Context {
 
 export class LabKernel implements Kernel {
   readonly accounts: SandboxAccounts = new SandboxAccounts();
+  readonly userCounts: NamespaceCounts = new NamespaceCounts(true);
   readonly host: IoHost = new IoHost();
   readonly platform: FakePlatform;
   readonly cpu: { readonly hwcap: number; readonly hwcap2: number } = { hwcap: 0, hwcap2: 0 };

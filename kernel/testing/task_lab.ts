@@ -4,6 +4,7 @@
  * single handlers.
  */
 
+import { NamespaceCounts } from "../cred/namespace_counts.ts";
 import type { Account } from "../core/account.ts";
 import { BpfPrograms } from "../cgroup/bpf_programs.ts";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE } from "../../ffi/abi/mman.ts";
@@ -130,6 +131,7 @@ export class FakeContext extends Context {
 
 export class LabKernel implements Kernel {
   readonly accounts: SandboxAccounts = new SandboxAccounts();
+  readonly userCounts: NamespaceCounts = new NamespaceCounts(true);
   readonly lab: MemoryLab = new MemoryLab(64 << 20);
   readonly files: FileLab;
   readonly host: FakeHost;

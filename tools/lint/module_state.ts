@@ -39,7 +39,14 @@ type Row = readonly [file: string, names: string, why?: string];
 
 /** Typed arrays and instances that nothing writes to, and that the language cannot freeze. */
 const CONSTANTS: readonly Row[] = [
+  [
+    "kernel/cred/user_namespace.ts",
+    "INITIAL_USER_NAMESPACE",
+    "frozen; its counts are the kernel's",
+  ],
+  ["kernel/fs/overlay/layers.ts", "LAYER_CRED", "nothing assigns credentials of a task to it"],
   ["kernel/proc/fs/area_text.ts", "NONE"],
+  ["kernel/proc/task_view.ts", "NO_CRED"],
   ["kernel/mm/tlb.ts", "NO_TLB", "a memory that has ended: its tags match no page"],
   ["kernel/net/inet/inet_socket.ts", "NO_HEADER"],
   ["kernel/net/inet/tcp/shown_segments.ts", "NO_HEADER"],
@@ -130,19 +137,12 @@ const SCRATCH: readonly Row[] = [
 
 /** State and results of kernels, each with the place where it belongs. Shrinks; never grows. */
 const OPEN: readonly Row[] = [
-  [
-    "kernel/cred/user_namespace.ts",
-    "INITIAL_USER_NAMESPACE",
-    "has counts and keyrings; Kernel.namespaces should own it",
-  ],
-  ["kernel/fs/overlay/layers.ts", "LAYER_CRED", "refers to INITIAL_USER_NAMESPACE"],
   ["kernel/syscalls/fs/open.ts", "how", "a result"],
   ["kernel/net/calls/arguments.ts", "address header headerView", "results"],
   ["kernel/syscalls/time/itimers.ts", "leftNs intervalNs", "results"],
   ["kernel/syscalls/timespec.ts", "time", "a result"],
   ["kernel/uring/register_resources.ts", "tagLo tagHi", "results"],
   ["kernel/fanotify/event.ts", "eventBytes", "a result"],
-  ["kernel/proc/task_view.ts", "NO_CRED", "refers to INITIAL_USER_NAMESPACE"],
   ["kernel/vfs/file_locks.ts", "lastAge", "numbers; Vfs should count"],
   ["kernel/vfs/inode.ts", "nextAnonymousDev", "numbers; Vfs should count"],
 ];

@@ -30,7 +30,7 @@ import type { Host } from "../../core/host.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { Namespace, NamespaceKind } from "../../cred/namespace.ts";
 import { PidSpace } from "../../cred/pid.ts";
-import { UserNamespace } from "../../cred/user_namespace.ts";
+import { INITIAL_USER_NAMESPACE, UserNamespace } from "../../cred/user_namespace.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import { Dentry, type Mount, Path } from "../../vfs/dentry.ts";
 import { MountNamespace } from "../../vfs/mounts.ts";
@@ -88,6 +88,8 @@ export class NsFs extends GeneratedFs {
   private readonly numbered: Map<NamespaceKind, Namespace> = new Map();
   readonly callers: CallerSource;
   private readonly account: Account;
+  /** Of the first user namespace, which is no object of this kernel. */
+  private firstUser: Dentry | null = null;
 
   constructor(account: Account, host: Host, callers: CallerSource) {
     super(host);
@@ -100,11 +102,13 @@ export class NsFs extends GeneratedFs {
   /** The path of the file of a namespace. */
   pathOf(namespace: Namespace, vfs: Vfs): Path {
     this.mount ??= internalMount(this.account, vfs, this);
-    const known = namespace.file;
+    const isFirst = namespace === INITIAL_USER_NAMESPACE;
+    const known = isFirst ? this.firstUser : namespace.file;
     if (known instanceof Dentry && known.inode?.fs === this) return new Path(this.mount, known);
     const inode = new NsInode(this, this.numberFor(namespace), namespace);
     const dentry = new Dentry(this, null, `${namespace.kind}:[${inode.ino}]`, inode);
-    namespace.file = dentry;
+    if (isFirst) this.firstUser = dentry;
+    else namespace.file = dentry;
     return new Path(this.mount, dentry);
   }
 

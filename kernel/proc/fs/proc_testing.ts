@@ -3,6 +3,7 @@
  * caller of choice.
  */
 
+import { NamespaceCounts } from "../../cred/namespace_counts.ts";
 import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { Namespace, type NamespaceKind } from "../../cred/namespace.ts";
 import { PidSpace } from "../../cred/pid.ts";
@@ -178,6 +179,7 @@ export class FakeSource implements ProcSource {
   readonly host: Host;
   readonly vfs: Vfs;
   readonly account: Account = new Account(null, 1);
+  readonly userCounts: NamespaceCounts = new NamespaceCounts(true);
   readonly cpuInfo: CpuInfo = CpuInfo.fromHost("");
   readonly net: NetTables = new NetTables();
   readonly sysctl: SysctlStore = new SysctlStore();

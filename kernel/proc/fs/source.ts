@@ -7,6 +7,7 @@
  */
 
 import type { LinkFamily } from "./link_fields.ts";
+import type { NamespaceCounts } from "../../cred/namespace_counts.ts";
 import type { Account } from "../../core/account.ts";
 import type { Host } from "../../core/host.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -233,6 +234,8 @@ export interface ProcSource extends CallerSource {
   /** The sandbox's account: the number of objects of each kind. */
   readonly account: Account;
   readonly cpuInfo: CpuInfo;
+  /** Namespaces that the users of the first user namespace have. */
+  readonly userCounts: NamespaceCounts;
   readonly net: NetTables;
   readonly sysctl: SysctlStore;
   /** Settings of the caller's network namespace. */

@@ -203,11 +203,11 @@ function namespaceLimit(kind: NamespaceKind): [string, LiveSetting] {
   return [`user/max_${kind}_namespaces`, {
     permissions: 0o644,
     isOfUserNamespace: true,
-    read: (_s, { userNs }) => String(userNs.counts.limit(kind)),
-    write: (_s, text, { userNs }) => {
+    read: (s, { userNs }) => String((userNs.counts ?? s.userCounts).limit(kind)),
+    write: (s, text, { userNs }) => {
       const value = parseNumber(text);
       if (value === null || value < 0 || value > 0x7fffffff) return -EINVAL;
-      userNs.counts.setLimit(kind, value);
+      (userNs.counts ?? s.userCounts).setLimit(kind, value);
       return 0;
     },
   }];
