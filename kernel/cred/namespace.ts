@@ -41,7 +41,7 @@ export abstract class Namespace {
   refs: number = 0;
   /** The kernel id of the user that it is counted for; -1: none. */
   private countedUid: number = -1;
-  /** Those of the first user namespace, once it is counted. */
+  /** Counts of the first user namespace; made at the first count. */
   private firstCounts: NamespaceCounts | null = null;
   /** The account that it is charged to; null: none. */
   private account: Account | null = null;

@@ -49,7 +49,7 @@ export class UserNamespace extends Namespace {
   allowsSetgroups: boolean;
   /** Its maker had CAP_SETFCAP in the parent: it may map id 0 of the parent. */
   readonly parentCouldSetfcap: boolean;
-  /** What its users may have, and have; null: it is the first, whose counts are the kernel's. */
+  /** Limits and counts of its users; null: the first namespace, whose counts are the kernel's. */
   readonly counts: NamespaceCounts | null;
   /** Null until the first use. */
   keyrings: NamespaceKeyrings | null = null;
