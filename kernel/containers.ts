@@ -7,8 +7,8 @@
  *
  *     const mounts = MountNamespace.of(kernel.vfs, rootFs, 0, "rootfs");
  *     const container = newContainer(kernel, { id: "web", mounts, hostname: "web", shares: {} });
- *     const caller = new ContainerCaller(container, rootCredentials(), 0); // mounts /proc and so on
- *     const task = startIn(kernel, container, spec, listener); // calls listener.onProcessEnd(group)
+ *     const caller = new ContainerCaller(container, rootCredentials(), 0); // mounts /proc
+ *     const task = startIn(kernel, container, spec, listener); // calls listener.onProcessEnd
  */
 
 import type { ContainerAccounts } from "./task/accounts.ts";

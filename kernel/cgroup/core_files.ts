@@ -124,7 +124,9 @@ function storeLimit(text: string, set: (n: number) => void): number {
   return 0;
 }
 
-/** cgroup.subtree_control: apply a text such as "+pids -memory": 0, or -errno with nothing changed. */
+/**
+ * cgroup.subtree_control: apply a text such as "+pids -memory": 0, or -errno with nothing changed.
+ */
 function controlSubtree(group: Cgroup, text: string): number {
   let enable = 0, disable = 0;
   for (const word of text.split(/[ \t]+/)) {

@@ -83,7 +83,7 @@ export class MemoryContext {
 
   /**
    * Makes the vDSO's getcpu ask the kernel from now on, because threads are bound to some
-   * processors, or the guest was told so.
+   * processors, or the guest set an affinity.
    */
   hideProcessors(): void {
     if (this.vdso !== null) this.arena.words[this.vdso.cpusAt / 4] = 0;

@@ -116,7 +116,9 @@ export class ContainerAccounts {
     this.sweepAt = Math.max(USERS_KEPT, 2 * this.users.size);
   }
 
-  /** The container has ended; its remaining objects stay charged, except for its lists of groups. */
+  /**
+   * The container has ended; its remaining objects stay charged, except for its lists of groups.
+   */
   close(): void {
     this.groupLists.release();
     this.sandbox.close(this);

@@ -2,8 +2,8 @@
  * Registered files and buffers of a ring. Files are in numbered slots (direct descriptors). A
  * resource with a tag posts a completion when it is unregistered and no request uses it any more.
  *
- * Neighbours: register_resources.ts (io_uring_register(2)), direct_descriptors.ts (requests that fill and empty
- * slots).
+ * Neighbours: register_resources.ts (io_uring_register(2)), direct_descriptors.ts (requests that
+ * fill and empty slots).
  */
 
 import { EBADF, EINVAL, ENFILE, ENXIO } from "../../ffi/abi/errno.ts";

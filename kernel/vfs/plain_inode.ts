@@ -1,4 +1,7 @@
-/** Inodes of files that are neither directories nor links: the base class of most file systems' inodes. */
+/**
+ * Inodes of files that are neither directories nor links: the base class of most file systems'
+ * inodes.
+ */
 
 import { EINVAL, ENOTDIR, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import type { Account } from "../core/account.ts";

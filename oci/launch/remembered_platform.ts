@@ -2,8 +2,10 @@
  * Remembers the best platform of this host in a file in the state directory, so that it is measured
  * once and not for every sandbox.
  *
- * It counts for one boot, kernel, processor and version of dvisor, and only if nobody but its owner, who asks, could have
- * written it. Who cannot write it does without, and measures nothing. Not here: what is measured (platform/select/choice.ts).
+ * The file is valid for one boot, kernel, processor and version of dvisor, and only if its owner is
+ * the caller and no other user could have written it. A caller that cannot write the file does not
+ * measure.
+ * Not here: what is measured (platform/select/choice.ts).
  */
 
 import { AT_FDCWD, O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../../ffi/abi/fcntl.ts";

@@ -2,9 +2,10 @@
  * One guest thread over one host thread of a stub: reads its stops from its slot, and writes
  * replies.
  *
- * A host thread waits in one of two places: on the fast path, where only its registers are at hand, or in the signal handler, where a
- * whole signal frame is. What the guest could have written is copied once at the stop and judged there; later reads fetch the guest's
- * own registers and nothing else. Neighbours: `stub/wait_reply.ts` waits, `stop.ts` reads frames, `space.ts` owns slots.
+ * A host thread waits in one of two places: on the fast path, where the slot has its registers, or
+ * in the signal handler, where a signal frame has all its state. What the guest could have written
+ * is copied once at the stop and checked then; later reads fetch only the guest's own registers.
+ * Neighbours: `stub/wait_reply.ts` waits, `stop.ts` reads frames, `space.ts` owns slots.
  */
 
 import { SYS_tgkill } from "../../ffi/abi/syscall_numbers.ts";
@@ -158,7 +159,7 @@ export class SystrapContext extends Context {
     return true;
   }
 
-  // A patched call's are read when somebody asks, once: the line that they are in need not move to this core before.
+  // rip and rsp of a patched call are read on first use: they are in another cache line.
 
   override get rip(): number {
     if (this.#rip < 0) this.#rip = this.#engine.control.word(this.at + SLOT_RIP);
@@ -238,7 +239,9 @@ export class SystrapContext extends Context {
     return false;
   }
 
-  /** The thread went from the fast path into the handler: its registers are still those in the slot. */
+  /**
+   * The thread went from the fast path into the handler: its registers are still those in the slot.
+   */
   #frameFromSlot(): void {
     const { frame } = this.#engine;
     const words = this.#i32, at = this.wordAt;
@@ -301,15 +304,13 @@ export class SystrapContext extends Context {
     if (this.#phase !== STOPPED || this.#isLost) return;
     this.trap = TRAP_NONE;
     if (this.slot.hasFrame || this.space.ring.isBehind) {
-      this.#storeResult(
-        result,
-        this.slot.hasFrame ? (this.#engine.frame.regs + RAX) / 4 : RESULT_WORD,
-      );
+      const inFrame = (this.#engine.frame.regs + RAX) / 4;
+      this.#storeResult(result, this.slot.hasFrame ? inFrame : RESULT_WORD);
       return this.#reply(REPLY_RET, RUNNING);
     }
     this.#phase = RUNNING;
     this.#engine.addRunning(this);
-    // Result and state right behind each other: the thread looks at the line, and takes it away in between.
+    // Result and state at once: the thread polls their line, and would take it to its core between.
     this.#storeResult(result, RESULT_WORD);
     this.#answer(REPLY_RET);
   }
@@ -411,10 +412,7 @@ export class SystrapContext extends Context {
     return this.isKicked || this.#phase === SAVING || this.#phase === STORING;
   }
 
-  /**
-   * The thread told its tid where the guest can write: but the signal goes to a thread of this stub only. A thread that has
-   * not started yet looks at `kick` on its way to the guest.
-   */
+  /** The guest can write the tid: the signal goes to a thread of this stub only. */
   sendKick(): void {
     const tid = this.#i32[this.wordAt + SLOT_AT.tid / 4]!;
     this.space.stubIsAlive();
@@ -479,8 +477,8 @@ export class SystrapContext extends Context {
     }
     words[this.wordAt + SLOT_AT.chain / 4] = space.ring.head;
     this.#engine.addRunning(this);
-    // A thread that is awake may wake the mapper as soon as it sees the reply: all must be there. One that sleeps is woken
-    // by the mapper's last command, which must not come before the reply.
+    // A thread that is awake wakes the mapper when it sees the reply: commands come first. One that
+    // sleeps is woken by the mapper's last command: the reply comes first.
     if (!isAsleep) space.ring.commit();
     const before = Atomics.exchange(words, this.stateWord, code | REPLY_CHAIN);
     if (isAsleep) {

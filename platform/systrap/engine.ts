@@ -127,8 +127,8 @@ export class Engine {
       if (this.#cursor > list.length) this.#cursor = list.length;
       const c = list[--this.#cursor];
       if (c === undefined) break;
-      // An element is loaded as a whole. Neither x86 nor V8 lets a later load of the slot pass it, so
-      // it serves as the acquiring load; Atomics.load is a call, which costs 5% of a read(2).
+      // An element is loaded as a whole. Neither x86 nor V8 lets a later load of the slot pass it,
+      // so it serves as the acquiring load; Atomics.load is a call, which costs 5% of a read(2).
       const state = i32[c.stateWord]!;
       if (isPosted(state) && c.takeStop(state)) return this.#last = c;
     }

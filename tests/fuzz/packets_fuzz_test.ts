@@ -4,8 +4,8 @@
  * second, simple reading of the frame finds, and no others; what comes back is well formed and
  * bounded; a connection of TCP beside them delivers its bytes; and nothing is left.
  *
- * A connection of TCP here has no segments (kernel/net/inet/tcp/tcp_socket.ts), so none can be lost on the
- * way: the frames are forged ones, of its own ports too.
+ * A connection of TCP here has no segments (kernel/net/inet/tcp/tcp_socket.ts), so none can be lost
+ * on the way: the frames are forged ones, of its own ports too.
  */
 
 import { TEST_ACCOUNT } from "../../kernel/core/account_testing.ts";

@@ -5,8 +5,8 @@
 
 /**
  * State is saved field by field. What is derived is left out and made again: caches, scratch. A
- * host resource is what the kernel runs on, which a restored kernel is given anew; nothing behind it
- * is looked at.
+ * host resource is what the kernel runs on, which a restored kernel is given anew; nothing behind
+ * it is looked at.
  */
 export type Fate = "state" | "derived" | "host";
 

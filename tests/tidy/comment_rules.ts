@@ -8,58 +8,6 @@ import type { SourceFile } from "./source_files.ts";
 
 const MAX_WIDTH = 100;
 
-/**
- * Folders whose comments are not yet rewritten; FOLDER/* is for the files in it and not below it.
- * This list only gets shorter: a test says when an entry can go.
- */
-export const NOT_YET: readonly string[] = [
-  "ffi/abi",
-  "ffi/asm",
-  "ffi/mem",
-  "ffi/sys",
-  "gofer/*",
-  "gofer/backend",
-  "gofer/client",
-  "gofer/protocol",
-  "gofer/server",
-  "gofer/transport",
-  "kernel/*",
-  "kernel/aio",
-  "kernel/bpf",
-  "kernel/cgroup",
-  "kernel/core",
-  "kernel/cred",
-  "kernel/fanotify",
-  "kernel/fs",
-  "kernel/futex",
-  "kernel/ipc",
-  "kernel/keys",
-  "kernel/landlock",
-  "kernel/loader",
-  "kernel/mm",
-  "kernel/net",
-  "kernel/observe",
-  "kernel/proc",
-  "kernel/ptrace",
-  "kernel/seccomp",
-  "kernel/signal",
-  "kernel/syscalls",
-  "kernel/task",
-  "kernel/testing",
-  "kernel/time",
-  "kernel/uring",
-  "kernel/userfault",
-  "kernel/vfs",
-  "oci",
-  "platform/*",
-  "platform/conformance",
-  "platform/kvm",
-  "platform/ptrace",
-  "platform/stub",
-  "platform/systrap",
-  "platform/vdso",
-];
-
 /** `who` is for persons: a process, a task, a call has a noun. */
 const PERSONS = "users?|persons?|people|attackers?|operators?|administrators?|developers?|authors?";
 const BANNED = new RegExp(
@@ -123,11 +71,4 @@ export class Names {
     return this.#ends.has(name) ||
       this.#ends.has(new URL(name, `file:///${from}`).pathname.slice(1));
   }
-}
-
-/** Whether an entry of NOT_YET is about this file. */
-export function isOf(entry: string, path: string): boolean {
-  return entry.endsWith("/*")
-    ? path.replace(/[^/]*$/, "*") === entry
-    : path.startsWith(`${entry}/`);
 }

@@ -38,7 +38,8 @@ export function toScript(bundle: string, name: string): string {
 }
 
 /**
- * Bundles and minifies `entry` (an absolute path, or one relative to `root`) and returns the script.
+ * Bundles and minifies `entry` (an absolute path, or one relative to `root`) and returns the
+ * script.
  *
  * @throws Error if the bundler fails; it has printed why
  */

@@ -7,7 +7,10 @@ export const NAME = "dvisor", ENTRY = "oci/main.ts";
 /** Its second name: another program, but the same file. */
 export const GOFER_NAME = "dvisor-gofer";
 
-/** Modules that assemble machine code, by the names under which programs ask for it (ffi/sys/prebuilt.ts). */
+/**
+ * Modules that assemble machine code, by the names under which programs ask for it
+ * (ffi/sys/prebuilt.ts).
+ */
 export const ASSEMBLIES: Readonly<Record<string, string>> = {
   native: "ffi/sys/native_assembly.ts",
   waiter: "oci/proxy/waiter_code.ts",

@@ -24,7 +24,7 @@ import type { Inode } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { GoferDirFile } from "./dir_file.ts";
 import { GoferInode } from "./gofer_inode.ts";
-import { type Listing, readEntries, readListing, takeEntries } from "./listing.ts";
+import { BARE_LOOKUPS, type Listing, readEntries, readListing, takeEntries } from "./listing.ts";
 import { bindFd } from "../../../gofer/client/bind.ts";
 import { GoferNode, GoferSymlink } from "./nodes.ts";
 import { MissingNames } from "./missing_names.ts";
@@ -34,10 +34,6 @@ import type { ScannedDir } from "./scanned_dir.ts";
 const UNLINK_REMOVEDIR = 0x200;
 /** The lookups that walk from an ancestor before the directory gets a fid of its own. */
 const LOOKUPS_WITHOUT_FID = 1;
-/** The lookups of files and directories in a list without attributes before these are fetched. */
-const BARE_LOOKUPS = 2, BARE_DIRS = 4;
-/** LIMIT: entries whose attributes are fetched then: if the directory was read, and if not. */
-const MAX_READ = 16384, MAX_PROBED = 300;
 /** The entries whose attributes may fit one message. */
 const MAX_IN_MESSAGE = 1300;
 /** The requests for single names before the whole directory is fetched. */
@@ -137,7 +133,9 @@ export class GoferDirectory extends GoferInode {
     } else {
       fs.trees.foundFile();
     }
-    if (!list.hasAttr(i, fs.changes) && this.wantsAttrs(list, isDirectory)) {
+    if (
+      !list.hasAttr(i, fs.changes) && list.wantsAttrs(isDirectory, this.wasRead, fs.trees.scans)
+    ) {
       list = this.cacheListing(this.fetchAttrs(list));
       i = list === null ? -1 : list.find(name);
       if (list === null || i < 0) return undefined;
@@ -147,19 +145,6 @@ export class GoferDirectory extends GoferInode {
     const inode = fs.internCached(attr, this, name);
     if (inode instanceof GoferSymlink) inode.target ??= target;
     return inode;
-  }
-
-  /** Counts a lookup in a list without attributes; returns whether to fetch them. */
-  private wantsAttrs(list: Listing, isDirectory: boolean): boolean {
-    if (list.isFull || list.length > (this.wasRead ? MAX_READ : MAX_PROBED)) return false;
-    if (!isDirectory) return ++list.bareLookups === BARE_LOOKUPS;
-    // A walk down a tree looks up few directories, and scans between.
-    const { scans } = this.fs.trees;
-    if (list.scans !== scans) {
-      list.scans = scans;
-      list.bareDirs = 0;
-    }
-    return ++list.bareDirs === BARE_DIRS;
   }
 
   private fetchAttrs(list: Listing): Listing | null {

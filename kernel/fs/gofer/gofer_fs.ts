@@ -110,7 +110,9 @@ export class GoferFs extends FileSystem {
     this.root.hold();
   }
 
-  /** True if the account may hold a further host descriptor, perhaps after idle ones were closed. */
+  /**
+   * True if the account may hold a further host descriptor, perhaps after idle ones were closed.
+   */
   hasRoomForFile(account: Account): boolean {
     return this.descriptors.hasRoom(account) ||
       this.idle.closeOldest(CLOSE_WHEN_SHORT) > 0 && this.descriptors.hasRoom(account);

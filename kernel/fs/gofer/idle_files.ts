@@ -7,7 +7,9 @@
 import type { MemoryContext } from "../../mm/memory_context.ts";
 import type { DonatedFile } from "./donated_file.ts";
 
-/** Number of idle files that are closed at once when the host or an account has no room for more. */
+/**
+ * Number of idle files that are closed at once when the host or an account has no room for more.
+ */
 export const CLOSE_WHEN_SHORT = 64;
 
 export class IdleFiles {

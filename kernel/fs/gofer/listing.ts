@@ -29,6 +29,12 @@ export interface SortedOrder {
   readonly ranks: Int32Array;
 }
 
+/** Lookups of files and directories in a list without attributes before these are fetched. */
+export const BARE_LOOKUPS = 2;
+const BARE_DIRS = 4;
+/** LIMIT: entries whose attributes are fetched then: if the directory was read, and if not. */
+const MAX_READ = 16384, MAX_PROBED = 300;
+
 export class Listing {
   readonly names: string[] = [];
   readonly inos: number[] = [];
@@ -66,6 +72,21 @@ export class Listing {
   /** `changes`: the present count of the file system's changes. */
   constructor(changes: number) {
     this.changes = changes;
+  }
+
+  /**
+   * Counts a lookup without attributes; returns whether to fetch the attributes. `wasRead`: a guest
+   * has read the directory; `scans`: the number of scans of the tree so far.
+   */
+  wantsAttrs(isDirectory: boolean, wasRead: boolean, scans: number): boolean {
+    if (this.isFull || this.length > (wasRead ? MAX_READ : MAX_PROBED)) return false;
+    if (!isDirectory) return ++this.bareLookups === BARE_LOOKUPS;
+    // A walk down a tree looks up few directories, and scans between.
+    if (this.scans !== scans) {
+      this.scans = scans;
+      this.bareDirs = 0;
+    }
+    return ++this.bareDirs === BARE_DIRS;
   }
 
   get length(): number {

@@ -29,7 +29,8 @@ class Trail {
   private readonly runMin: number;
 
   /**
-   * @param gap entries that may be between a file and the next one: directories, files that are left out
+   * @param gap entries that may be between a file and the next one: directories, files that are
+   * left out
    * @param runMin opens in order after which files are opened ahead
    */
   constructor(gap: number, runMin: number) {
@@ -103,7 +104,8 @@ export class OpenAhead {
   }
 
   /**
-   * @param order the entries of the list by their places on the trail; null: in the order of the list
+   * @param order the entries of the list by their places on the trail; null: in the order of the
+   * list
    */
   private queueOpens(
     dir: GoferDirectory,

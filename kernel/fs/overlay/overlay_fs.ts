@@ -110,8 +110,8 @@ export class OverlayFs extends FileSystem {
 
   /**
    * Whether a file of a lower layer may be copied to the upper one: 0 or -errno. The copy has the
-   * owner of the original, who has to be in the mounter's user namespace: else a set-ID file would
-   * come to a place where its bits count (CVE-2023-0386).
+   * owner of the original, which must be mapped in the mounter's user namespace: otherwise a set-ID
+   * file would come to a place where its bits count (CVE-2023-0386).
    */
   mayCopyUp(lower: Inode, readsData: boolean): number {
     const mounter = this.options.mounter ?? null;

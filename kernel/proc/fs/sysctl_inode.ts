@@ -70,7 +70,7 @@ export abstract class SysctlInode extends TextInode {
     return (mask & ~(this.mode >> shift) & 7) === 0 ? 0 : -EACCES;
   }
 
-  /** What nobody may write, root cannot open for it either. */
+  /** A file without a write permission cannot be opened for writing, not even by root. */
   override open(
     _dentry: Dentry,
     flags: number,

@@ -1,5 +1,5 @@
-// poll(2) and select(2) of more descriptors than a turn looks at: turns are counted, events between them are not
-// lost, signals and the end of the process leave nothing behind.
+// poll(2) and select(2) of more descriptors than a turn looks at: turns are counted, events between
+// them are not lost, signals and the end of the process leave nothing behind.
 
 import { assert, assertEquals } from "@std/assert";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE } from "../../../ffi/abi/mman.ts";

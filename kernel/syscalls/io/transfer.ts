@@ -166,9 +166,9 @@ function writeSlice(
 }
 
 /**
- * Writes to a file without positions: a pipe, a terminal, a socket (`message`: the address, flags and
- * control messages of sendmsg(2)). Waits for room for the rest; the number of bytes written is in
- * `progress.done`. HOT
+ * Writes to a file without positions: a pipe, a terminal, a socket (`message`: the address, flags
+ * and control messages of sendmsg(2)). Waits for room for the rest; the number of bytes written is
+ * in `progress.done`. HOT
  */
 export function writeStream(
   t: Task,

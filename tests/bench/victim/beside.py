@@ -58,7 +58,8 @@ class Board:
 
 
 def watch(board, each=None):
-    """Figures of the victim's waits in each phase. `each` is called behind every wait with its number and phase."""
+    """Figures of the victim's waits in each phase. `each` is called behind every wait with its
+    number and phase."""
     waits = ([], [])
     clock = time.perf_counter_ns
     nap_ns = int(NAP * 1e9)

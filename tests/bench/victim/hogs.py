@@ -1,4 +1,5 @@
-"""Children that make one kernel object after the other, keep them, and take each place that becomes free again."""
+"""Children that make one kernel object after the other, keep them, and take each place that becomes
+free again."""
 
 import errno
 import mmap
@@ -24,7 +25,8 @@ def count_one(n):
 
 
 def hog(make, processes=1, before=None, hold=HOLD):
-    """One round: so many children make objects. `make` is a function of a number; what it returns is kept.
+    """One round: so many children make objects. `make` is a function of a number; what it
+    returns is kept.
     `before` prepares each child; they are kept for `hold` seconds."""
     def work(n):
         if before is not None:

@@ -1,7 +1,8 @@
-"""The ordinary calls of a victim: each does a little of what programs do all the time, and fails when the kernel refuses it.
+"""The ordinary calls of a victim: each does a little of what programs do all the time, and fails
+when the kernel refuses it.
 
-Those of SHARED use what containers of a pod share, or what Linux counts for a user: an attacker of the pod, or of the
-same user, can take them from the victim natively as well.
+Those of SHARED use what containers of a pod share, or what Linux counts for a user: an attacker of
+the pod, or of the same user, can take them from the victim natively as well.
 """
 
 import ctypes
@@ -223,7 +224,8 @@ def terminal():
 
 
 class Tally:
-    """Makes the calls between the victim's waits, and counts those that fail: {"pipe ENFILE": 3}, in each phase."""
+    """Makes the calls between the victim's waits, and counts those that fail: {"pipe ENFILE":
+    3}, in each phase."""
 
     def __init__(self):
         self.failed = ({}, {})

@@ -1,11 +1,13 @@
-"""Runs one attack of a container beside a victim in another container of its pod. victim_pod.ts starts both.
+"""Runs one attack of a container beside a victim in another container of its pod. victim_pod.ts
+starts both.
 
-Both map a file: the words of beside.Board. The victim waits for its first phase, and prints its figures at the end.
+Both map a file: the words of beside.Board. The victim waits for its first phase, and prints its
+figures at the end.
 
     pod.py victim FILE
     pod.py attacker FILE ATTACK SECONDS
     pod.py try [ATTACK...]               small rounds and the victim's calls, without a victim
-    pod.py names                         the attacks of users and those between containers, one a line: NAME [pids]
+    pod.py names                         all attacks, one a line: NAME [pids]
 """
 
 import json

@@ -1,4 +1,5 @@
-"""Attacks of a container's root on another container of its pod: what fills the sandbox, and what a pod shares."""
+"""Attacks of a container's root on another container of its pod: what fills the sandbox, and what a
+pod shares."""
 
 import ctypes
 import os
