@@ -198,27 +198,27 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
 }
 
 class ReleaseImage extends Timer {
-  private readonly image: OwnImage;
+  readonly #image: OwnImage;
 
   constructor(image: OwnImage) {
     super();
-    this.image = image;
+    this.#image = image;
   }
 
   override onExpire(_nowNs: number): void {
-    this.image.release();
+    this.#image.release();
   }
 }
 
 class EndOfGrace extends Timer {
-  private readonly kernel: SandboxKernel;
+  readonly #kernel: SandboxKernel;
 
   constructor(kernel: SandboxKernel) {
     super();
-    this.kernel = kernel;
+    this.#kernel = kernel;
   }
 
   override onExpire(_nowNs: number): void {
-    this.kernel.loop.stop();
+    this.#kernel.loop.stop();
   }
 }

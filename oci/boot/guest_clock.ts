@@ -16,14 +16,14 @@ const FIRST_UPDATE_NS = 60_000_000;
 const PAGE_BYTES = 4096;
 
 export class GuestClock {
-  private readonly page: ClockPage;
-  private readonly reading: ClockReading;
-  private nextNs: number;
+  readonly #page: ClockPage;
+  readonly #reading: ClockReading;
+  #nextNs: number;
 
   private constructor(pageAddress: number, first: ClockReading) {
-    this.reading = first;
-    this.page = new ClockPage(pageAddress, { ...first });
-    this.nextNs = first.monotonicNs + FIRST_UPDATE_NS;
+    this.#reading = first;
+    this.#page = new ClockPage(pageAddress, { ...first });
+    this.#nextNs = first.monotonicNs + FIRST_UPDATE_NS;
   }
 
   /**
@@ -50,10 +50,10 @@ export class GuestClock {
 
   /** Called often while the sandbox is awake. HOT */
   tick(nowNs: number): void {
-    if (nowNs < this.nextNs) return;
-    this.nextNs = nowNs + UPDATE_NS;
-    readClocks(this.reading);
-    this.page.update(this.reading);
+    if (nowNs < this.#nextNs) return;
+    this.#nextNs = nowNs + UPDATE_NS;
+    readClocks(this.#reading);
+    this.#page.update(this.#reading);
   }
 }
 

@@ -50,14 +50,14 @@ export class RealHostNetwork implements HostNetwork {
   readonly area: HostArea;
   readonly maxSockets: number = Math.floor(descriptorLimit() / 2);
   readonly settings: ReadonlyMap<string, string>;
-  private readonly tables: ReadonlyMap<string, number>;
+  readonly #tables: ReadonlyMap<string, number>;
 
   /** Called while /proc can be seen. */
   constructor(isOptional: boolean) {
     this.isOptional = isOptional;
     const u8 = allocBuffer(AREA_BYTES);
     this.area = { u8, dv: new DataView(u8.buffer), address: addressOf(u8) };
-    this.tables = openTables();
+    this.#tables = openTables();
     this.settings = readSettings();
   }
 
@@ -99,7 +99,7 @@ export class RealHostNetwork implements HostNetwork {
   }
 
   table(name: string): string | null {
-    const fd = this.tables.get(name);
+    const fd = this.#tables.get(name);
     if (fd === undefined) return null;
     const { area } = this, at = AREA_BYTES - PIECE;
     let text = "";

@@ -25,8 +25,8 @@ import { RealHostNetwork } from "./host_network.ts";
 /** Sockets of this machine's loopback. */
 class Lab extends NetLab {
   readonly host: RealHost;
-  private readonly buffer: Uint8Array<ArrayBuffer> = allocBuffer(65536);
-  private readonly cursor: KernelCursor = new KernelCursor();
+  readonly #buffer: Uint8Array<ArrayBuffer> = allocBuffer(65536);
+  readonly #cursor: KernelCursor = new KernelCursor();
 
   constructor(host: RealHost = new RealHost(1, 1 << 30, 1 << 30)) {
     super(host, new RealHostNetwork(false));
@@ -34,15 +34,15 @@ class Lab extends NetLab {
   }
 
   put(socket: Socket, text: string, flags = 0): string | number {
-    this.buffer.set(new TextEncoder().encode(text));
+    this.#buffer.set(new TextEncoder().encode(text));
     const message = new Message();
     message.reset(flags);
-    return errno(socket.send(this.cursor.set(addressOf(this.buffer), text.length), message));
+    return errno(socket.send(this.#cursor.set(addressOf(this.#buffer), text.length), message));
   }
   take(socket: Socket, max = 1000, flags = 0): string | number {
     this.last.reset(flags);
-    const n = socket.receive(this.cursor.set(addressOf(this.buffer), max), this.last);
-    return n < 0 ? errno(n) : new TextDecoder().decode(this.buffer.slice(0, Math.min(n, max)));
+    const n = socket.receive(this.#cursor.set(addressOf(this.#buffer), max), this.last);
+    return n < 0 ? errno(n) : new TextDecoder().decode(this.#buffer.slice(0, Math.min(n, max)));
   }
 
   /** A connection over 127.0.0.1: both ends. */

@@ -69,22 +69,22 @@ export class RealHost implements Host, HostEvents {
   beforeSleep: (() => void) | null = null;
   /** Called when the sandbox has been idle for a while after work: caches may be dropped. */
   onRest: (() => void) | null = null;
-  private readonly epoll: Epoll = new Epoll();
-  private readonly idleCollector: IdleCollector = new IdleCollector();
+  readonly #epoll: Epoll = new Epoll();
+  readonly #idleCollector: IdleCollector = new IdleCollector();
   /** By fd. */
-  private readonly watches: (Waiter | null)[] = [];
-  private readonly statBuf: Uint8Array<ArrayBuffer> = allocBuffer(256);
-  private readonly statDv: DataView = new DataView(this.statBuf.buffer);
-  private readonly statAddr: number = addressOf(this.statBuf);
-  private readonly entropy: Uint8Array<ArrayBuffer> = allocBuffer(RANDOM_BYTES);
-  private entropyLeft: number = 0;
+  readonly #watches: (Waiter | null)[] = [];
+  readonly #statBuf: Uint8Array<ArrayBuffer> = allocBuffer(256);
+  readonly #statDv: DataView = new DataView(this.#statBuf.buffer);
+  readonly #statAddr: number = addressOf(this.#statBuf);
+  readonly #entropy: Uint8Array<ArrayBuffer> = allocBuffer(RANDOM_BYTES);
+  #entropyLeft: number = 0;
   /**
    * Events of the last wait, and the number of them that were dispatched: an exception of one must
    * not lose the others.
    */
-  private found: number = 0;
-  private dispatched: number = 0;
-  private readonly affinity: Affinity = new Affinity();
+  #found: number = 0;
+  #dispatched: number = 0;
+  readonly #affinity: Affinity = new Affinity();
 
   constructor(
     cpuCount: number,
@@ -108,7 +108,7 @@ export class RealHost implements Host, HostEvents {
 
   /** Watches the platform's doorbell, which only ends a sleep. */
   watchDoorbell(fd: number): void {
-    check(this.epoll.add(fd, EPOLLIN | EPOLLET, DOORBELL), "epoll_ctl doorbell");
+    check(this.#epoll.add(fd, EPOLLIN | EPOLLET, DOORBELL), "epoll_ctl doorbell");
   }
 
   monotonicNs(): number {
@@ -129,32 +129,32 @@ export class RealHost implements Host, HostEvents {
   }
 
   currentCpu(): number {
-    return this.affinity.currentCpu();
+    return this.#affinity.currentCpu();
   }
 
   avoidCpu(cpu: number): void {
-    this.affinity.avoid(cpu);
+    this.#affinity.avoid(cpu);
   }
 
   random(buf: Uint8Array<ArrayBuffer>): void {
     for (let done = 0; done < buf.length;) {
-      if (this.entropyLeft === 0) this.refillEntropy();
-      const n = Math.min(this.entropyLeft, buf.length - done);
-      const from = RANDOM_BYTES - this.entropyLeft;
-      buf.set(this.entropy.subarray(from, from + n), done);
-      this.entropy.fill(0, from, from + n);
-      this.entropyLeft -= n;
+      if (this.#entropyLeft === 0) this.#refillEntropy();
+      const n = Math.min(this.#entropyLeft, buf.length - done);
+      const from = RANDOM_BYTES - this.#entropyLeft;
+      buf.set(this.#entropy.subarray(from, from + n), done);
+      this.#entropy.fill(0, from, from + n);
+      this.#entropyLeft -= n;
       done += n;
     }
   }
 
-  private refillEntropy(): void {
-    const addr = addressOf(this.entropy);
+  #refillEntropy(): void {
+    const addr = addressOf(this.#entropy);
     let done = 0;
     while (done < RANDOM_BYTES) {
       done += check(syscall(SYS_getrandom, addr + done, RANDOM_BYTES - done, 0), "getrandom");
     }
-    this.entropyLeft = RANDOM_BYTES;
+    this.#entropyLeft = RANDOM_BYTES;
   }
 
   read(fd: number, addr: number, len: number): number {
@@ -186,13 +186,13 @@ export class RealHost implements Host, HostEvents {
     return lseek(fd, offset, whence);
   }
   fileSize(fd: number): number {
-    const r = fstat(fd, this.statAddr);
-    return r < 0 ? r : Number(this.statDv.getBigInt64(Stat.at.size, true));
+    const r = fstat(fd, this.#statAddr);
+    return r < 0 ? r : Number(this.#statDv.getBigInt64(Stat.at.size, true));
   }
   fileStatus(fd: number, out: HostFileStatus): number {
-    const r = fstat(fd, this.statAddr);
+    const r = fstat(fd, this.#statAddr);
     if (r < 0) return r;
-    const { at } = Stat, word = (field: number) => Number(this.statDv.getBigInt64(field, true));
+    const { at } = Stat, word = (field: number) => Number(this.#statDv.getBigInt64(field, true));
     out.size = word(at.size);
     out.blocks = word(at.blocks);
     out.nlink = word(at.nlink);
@@ -205,7 +205,7 @@ export class RealHost implements Host, HostEvents {
     return 0;
   }
   close(fd: number): void {
-    if (fd < this.watches.length) this.watches[fd] = null;
+    if (fd < this.#watches.length) this.#watches[fd] = null;
     close(fd);
   }
   ioctl(fd: number, request: number, addr: number): number {
@@ -216,50 +216,50 @@ export class RealHost implements Host, HostEvents {
   }
 
   watch(fd: number, events: number, waiter: Waiter): number {
-    if ((this.watches[fd] ?? null) !== null) return -EEXIST;
+    if ((this.#watches[fd] ?? null) !== null) return -EEXIST;
     const isEdge = (events & EPOLLET) !== 0;
-    const r = this.epoll.add(fd, isEdge ? events : events | EPOLLONESHOT, fd);
+    const r = this.#epoll.add(fd, isEdge ? events : events | EPOLLONESHOT, fd);
     if (r < 0) return r;
-    while (this.watches.length <= fd) this.watches.push(null);
-    this.watches[fd] = waiter;
+    while (this.#watches.length <= fd) this.#watches.push(null);
+    this.#watches[fd] = waiter;
     return 0;
   }
   arm(fd: number, events: number): number {
-    return (this.watches[fd] ?? null) === null
+    return (this.#watches[fd] ?? null) === null
       ? -ENOENT
-      : this.epoll.mod(fd, events | EPOLLONESHOT, fd);
+      : this.#epoll.mod(fd, events | EPOLLONESHOT, fd);
   }
   unwatch(fd: number): void {
-    if ((this.watches[fd] ?? null) === null) return;
-    this.watches[fd] = null;
-    this.epoll.del(fd);
+    if ((this.#watches[fd] ?? null) === null) return;
+    this.#watches[fd] = null;
+    this.#epoll.del(fd);
   }
 
   /** Returns the number of events. If a collection is due, a long sleep begins with it. */
-  private wait(timeoutNs: number): number {
+  #wait(timeoutNs: number): number {
     let left = timeoutNs;
-    if (left > REST_NS && this.idleCollector.isDue) {
-      const n = this.epoll.waitNs(REST_NS);
+    if (left > REST_NS && this.#idleCollector.isDue) {
+      const n = this.#epoll.waitNs(REST_NS);
       if (n > 0) return n;
       if (this.onRest !== null) this.onRest();
-      this.idleCollector.collect();
+      this.#idleCollector.collect();
       left -= REST_NS;
     }
-    return left === Infinity ? this.epoll.wait(-1) : this.epoll.waitNs(left);
+    return left === Infinity ? this.#epoll.wait(-1) : this.#epoll.waitNs(left);
   }
 
   /** Dispatches events; waits at most `timeoutNs` for the first one. */
   poll(timeoutNs: number): void {
     if (timeoutNs > 0 && this.beforeSleep !== null) this.beforeSleep();
-    if (this.dispatched === this.found) {
-      this.dispatched = 0;
-      this.found = Math.max(0, this.wait(timeoutNs));
+    if (this.#dispatched === this.#found) {
+      this.#dispatched = 0;
+      this.#found = Math.max(0, this.#wait(timeoutNs));
     }
     if (this.guestClock !== null) this.guestClock.tick(monotonicNs());
-    while (this.dispatched < this.found) {
-      const i = this.dispatched++, token = this.epoll.token(i);
+    while (this.#dispatched < this.#found) {
+      const i = this.#dispatched++, token = this.#epoll.token(i);
       if (token === DOORBELL) continue;
-      this.watches[token]?.onWake(this.epoll.events(i));
+      this.#watches[token]?.onWake(this.#epoll.events(i));
     }
   }
 }

@@ -145,26 +145,26 @@ function planLayers(paths: OverlayPaths, mount: ConfigMount, trees: Trees): Over
 /** The host paths that a container gets. */
 class Trees {
   readonly roots: GoferRoot[] = [];
-  private readonly bundle: string;
-  private readonly connects: boolean;
-  private readonly binds: boolean;
+  readonly #bundle: string;
+  readonly #connects: boolean;
+  readonly #binds: boolean;
 
   constructor(bundle: string, hostUds: HostUds) {
-    this.bundle = bundle;
-    this.connects = hostUds === "open" || hostUds === "all";
-    this.binds = hostUds === "create" || hostUds === "all";
+    this.#bundle = bundle;
+    this.#connects = hostUds === "open" || hostUds === "all";
+    this.#binds = hostUds === "create" || hostUds === "all";
   }
 
   /** The attach name of a host path. */
   add(text: string, isReadOnly: boolean, jsonPath: string, isDirectory: boolean): string {
-    const path = resolve(this.bundle, text);
+    const path = resolve(this.#bundle, text);
     requirePath(path, jsonPath, isDirectory);
-    return this.push({ path, isReadOnly }, jsonPath);
+    return this.#push({ path, isReadOnly }, jsonPath);
   }
 
   /** Adds a directory that is going to be made for the container. */
   addOwn(path: string): string {
-    return this.push({ path, isReadOnly: false, isFlat: true }, "root.path");
+    return this.#push({ path, isReadOnly: false, isFlat: true }, "root.path");
   }
 
   /** Adds the source of a bind mount: a directory, or another file. */
@@ -174,14 +174,14 @@ class Trees {
     kind: Pick<GoferRoot, "isReadOnly" | "isFlat" | "follows">,
     ids: MountIds | null,
   ): string {
-    const path = resolve(this.bundle, text);
+    const path = resolve(this.#bundle, text);
     requirePath(path, jsonPath, false);
-    const { connects, binds } = this;
+    const connects = this.#connects, binds = this.#binds;
     const mapped = ids === null ? {} : { ids, jsonPath };
-    return this.push({ path, ...kind, connects, binds, ...mapped }, jsonPath);
+    return this.#push({ path, ...kind, connects, binds, ...mapped }, jsonPath);
   }
 
-  private push(root: GoferRoot, jsonPath: string): string {
+  #push(root: GoferRoot, jsonPath: string): string {
     if (this.roots.length === MAX_TREES) {
       throw new UserError(`config.json: ${jsonPath} is one path too many: ${MAX_TREES} at most`);
     }

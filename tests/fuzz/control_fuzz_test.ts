@@ -48,30 +48,30 @@ const GOOD: readonly object[] = Deno.readTextFileSync(
 
 /** A host with descriptors that are watched, each once until it is armed again. */
 class LoopHost extends FakeHost {
-  private readonly watches: Map<number, { readonly waiter: Waiter; isArmed: boolean }> = new Map();
+  readonly #watches: Map<number, { readonly waiter: Waiter; isArmed: boolean }> = new Map();
 
   override watch(fd: number, _events: number, waiter: Waiter): number {
-    assert(!this.watches.has(fd), `${fd} is watched already`);
-    this.watches.set(fd, { waiter, isArmed: true });
+    assert(!this.#watches.has(fd), `${fd} is watched already`);
+    this.#watches.set(fd, { waiter, isArmed: true });
     return 0;
   }
   override arm(fd: number): number {
-    const watch = this.watches.get(fd);
+    const watch = this.#watches.get(fd);
     if (watch !== undefined) watch.isArmed = true;
     return 0;
   }
   override unwatch(fd: number): void {
-    this.watches.delete(fd);
+    this.#watches.delete(fd);
   }
   get watched(): number {
-    return this.watches.size;
+    return this.#watches.size;
   }
 
   /** Whether anything was ready. */
   turn(): boolean {
     let isBusy = false;
-    for (const [fd, watch] of [...this.watches]) {
-      if (!watch.isArmed || this.watches.get(fd) !== watch || poll(fd, POLLIN, 0) <= 0) continue;
+    for (const [fd, watch] of [...this.#watches]) {
+      if (!watch.isArmed || this.#watches.get(fd) !== watch || poll(fd, POLLIN, 0) <= 0) continue;
       watch.isArmed = false;
       isBusy = true;
       watch.waiter.onWake(EPOLLIN);

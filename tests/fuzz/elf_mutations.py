@@ -60,8 +60,9 @@ def mutate(data, rng):
         elif kind == 7:
             n, to = rng.randrange(1, 56), rng.randrange(limit)
             out[to:to + n] = out[at:at + n][:len(out) - to]
-        else:
-            struct.pack_into("<H", out, min(56, len(out) - 2) if len(out) > 2 else 0, rng.choice((0, 1, 13, 100, 0xFFFF)))
+        elif len(out) >= 2:
+            count = rng.choice((0, 1, 13, 100, 0xFFFF))
+            struct.pack_into("<H", out, min(56, len(out) - 2), count)
     return bytes(out)
 
 

@@ -139,36 +139,36 @@ class Sockets {
   readonly server: Socket;
   /** Sees all frames of the near end. */
   readonly tap: Socket;
-  private readonly all: Socket[] = [];
-  private readonly message: Message = new Message();
+  readonly #all: Socket[] = [];
+  readonly #message: Message = new Message();
 
   constructor({ near, far }: Wire, random: Random) {
-    this.udp4 = this.add(far.socket(AF_INET, SOCK_DGRAM));
+    this.udp4 = this.#add(far.socket(AF_INET, SOCK_DGRAM));
     assertEquals(far.bind(this.udp4, inetAddress("0.0.0.0", PORT)), 0);
-    this.udp6 = this.add(far.socket(AF_INET6, SOCK_DGRAM));
+    this.udp6 = this.#add(far.socket(AF_INET6, SOCK_DGRAM));
     assertEquals(far.bind(this.udp6, address6(PORT)), 0);
-    const listener = this.add(far.socket(AF_INET, SOCK_STREAM));
+    const listener = this.#add(far.socket(AF_INET, SOCK_STREAM));
     assertEquals(far.bind(listener, inetAddress("10.0.1.2", LISTENER)), 0);
     assertEquals(listener.listen(far, 5), 0);
-    this.client = this.add(near.socket(AF_INET, SOCK_STREAM));
+    this.client = this.#add(near.socket(AF_INET, SOCK_STREAM));
     assertEquals(near.connect(this.client, inetAddress("10.0.1.2", LISTENER)), 0);
-    this.server = this.add(far.accept(listener));
-    this.add(far.socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
-    this.add(far.socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6));
-    this.add(far.socket(AF_INET, SOCK_RAW, 253));
-    this.add(far.socket(AF_PACKET, SOCK_RAW, ALL));
-    setRing(this.add(far.socket(AF_PACKET, SOCK_RAW, ALL)), random);
-    this.tap = this.add(near.socket(AF_PACKET, SOCK_RAW, ALL));
+    this.server = this.#add(far.accept(listener));
+    this.#add(far.socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
+    this.#add(far.socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6));
+    this.#add(far.socket(AF_INET, SOCK_RAW, 253));
+    this.#add(far.socket(AF_PACKET, SOCK_RAW, ALL));
+    setRing(this.#add(far.socket(AF_PACKET, SOCK_RAW, ALL)), random);
+    this.tap = this.#add(near.socket(AF_PACKET, SOCK_RAW, ALL));
   }
 
-  private add(socket: Socket): Socket {
-    this.all.push(socket);
+  #add(socket: Socket): Socket {
+    this.#all.push(socket);
     return socket;
   }
 
   datagrams(socket: Socket): string[] {
     const texts: string[] = [];
-    for (let got = take(socket, this.message); got !== null; got = take(socket, this.message)) {
+    for (let got = take(socket, this.#message); got !== null; got = take(socket, this.#message)) {
       texts.push(encodeHex(got));
     }
     return texts;
@@ -176,7 +176,7 @@ class Sockets {
 
   /** Frames that came in at the near end since it was asked last. */
   answers(): Uint8Array<ArrayBuffer>[] {
-    const frames: Uint8Array<ArrayBuffer>[] = [], { message } = this;
+    const frames: Uint8Array<ArrayBuffer>[] = [], message = this.#message;
     for (let got = take(this.tap, message); got !== null; got = take(this.tap, message)) {
       if (message.name.u8[TYPE_AT] !== OUTGOING) frames.push(got);
     }
@@ -184,7 +184,7 @@ class Sockets {
   }
 
   drop(): void {
-    for (const socket of this.all) socket.drop();
+    for (const socket of this.#all) socket.drop();
   }
 }
 

@@ -45,16 +45,16 @@ function mayUseKvm(): boolean {
 export class LinuxMachine implements AsyncDisposable {
   /** The output of its console so far. */
   said: string = "";
-  private hasEnded = false;
-  private changed = Promise.withResolvers<void>();
-  private readonly dir: string;
-  private readonly child: Deno.ChildProcess;
-  private readonly reading: Promise<void>;
+  #hasEnded = false;
+  #changed = Promise.withResolvers<void>();
+  readonly #dir: string;
+  readonly #child: Deno.ChildProcess;
+  readonly #reading: Promise<void>;
 
   private constructor(dir: string, child: Deno.ChildProcess) {
-    this.dir = dir;
-    this.child = child;
-    this.reading = this.listen(child.stdout.pipeThrough(new TextDecoderStream()));
+    this.#dir = dir;
+    this.#child = child;
+    this.#reading = this.#listen(child.stdout.pipeThrough(new TextDecoderStream()));
   }
 
   /** Starts a machine; it is the caller's to dispose of. */
@@ -65,7 +65,7 @@ export class LinuxMachine implements AsyncDisposable {
       const image = await makeTree(dir, kernel, folder, scripts, script);
       const boot = ["-kernel", kernel.image, "-initrd", image, "-append", APPEND];
       for (const accel of mayUseKvm() ? ["kvm", "tcg,thread=multi"] : ["tcg,thread=multi"]) {
-        const machine = LinuxMachine.spawn(dir, accel, boot, options.timeoutS);
+        const machine = LinuxMachine.#spawn(dir, accel, boot, options.timeoutS);
         if (accel !== "kvm" || await machine.says(STARTED, KVM_MS)) return machine;
         await machine.kill();
       }
@@ -76,7 +76,7 @@ export class LinuxMachine implements AsyncDisposable {
     }
   }
 
-  private static spawn(
+  static #spawn(
     dir: string,
     accel: string,
     boot: readonly string[],
@@ -94,18 +94,18 @@ export class LinuxMachine implements AsyncDisposable {
     return new LinuxMachine(dir, child);
   }
 
-  private async listen(text: ReadableStream<string>): Promise<void> {
+  async #listen(text: ReadableStream<string>): Promise<void> {
     for await (const part of text) {
       this.said += part.replaceAll("\r", "");
-      this.wake();
+      this.#wake();
     }
-    this.hasEnded = true;
-    this.wake();
+    this.#hasEnded = true;
+    this.#wake();
   }
 
-  private wake(): void {
-    const { resolve } = this.changed;
-    this.changed = Promise.withResolvers();
+  #wake(): void {
+    const { resolve } = this.#changed;
+    this.#changed = Promise.withResolvers();
     resolve();
   }
 
@@ -114,10 +114,10 @@ export class LinuxMachine implements AsyncDisposable {
     let isLate = false;
     const late = () => {
       isLate = true;
-      this.wake();
+      this.#wake();
     };
     const timer = ms === Infinity ? -1 : setTimeout(late, ms);
-    while (!this.said.includes(text) && !this.hasEnded && !isLate) await this.changed.promise;
+    while (!this.said.includes(text) && !this.#hasEnded && !isLate) await this.#changed.promise;
     clearTimeout(timer);
     return this.said.includes(text);
   }
@@ -125,17 +125,17 @@ export class LinuxMachine implements AsyncDisposable {
   /** Kills the machine, as a power failure does. */
   async kill(): Promise<void> {
     try {
-      if (!this.hasEnded) Deno.kill(Number(Deno.readTextFileSync(`${this.dir}/pid`)), "SIGKILL");
+      if (!this.#hasEnded) Deno.kill(Number(Deno.readTextFileSync(`${this.#dir}/pid`)), "SIGKILL");
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error; // it ended, or did not begin
-      if (!this.hasEnded) this.child.kill("SIGTERM");
+      if (!this.#hasEnded) this.#child.kill("SIGTERM");
     }
-    await this.reading;
-    await this.child.status;
+    await this.#reading;
+    await this.#child.status;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
-    Deno.removeSync(this.dir, { recursive: true });
+    Deno.removeSync(this.#dir, { recursive: true });
   }
 }

@@ -41,73 +41,73 @@ const KEPT = 8;
 
 /** Arguments go to the process's own memory. */
 class GuestMemory implements Memory {
-  private readonly task: Task;
-  private next: number;
+  readonly #task: Task;
+  #next: number;
 
   constructor(task: Task, start: number) {
-    this.task = task;
-    this.next = start;
+    this.#task = task;
+    this.#next = start;
   }
   put(bytes: Uint8Array<ArrayBuffer>): number {
     const at = this.room(bytes.length);
-    this.task.mm.copyOut(at, bytes, 0, bytes.length);
+    this.#task.mm.copyOut(at, bytes, 0, bytes.length);
     return at;
   }
   room(len: number): number {
     const end = DATA + DATA_BYTES;
-    if (this.next + len > end) this.next = DATA;
-    const at = this.next;
-    this.next += len + 15 & ~15;
+    if (this.#next + len > end) this.#next = DATA;
+    const at = this.#next;
+    this.#next += len + 15 & ~15;
     return Math.min(at, end - 1);
   }
 }
 
 export class Agent {
-  private readonly chance: Random;
-  private readonly platform: SimPlatform;
-  private call: Call | null = null;
+  readonly #chance: Random;
+  readonly #platform: SimPlatform;
+  #call: Call | null = null;
   /** The last descriptors and addresses that calls returned. */
   readonly fds: number[] = [0, 1, 2];
   readonly maps: number[] = [];
   /** Its last wait found no children. */
-  private isLast: boolean = false;
-  private hasKilled: boolean = false;
+  #isLast: boolean = false;
+  #hasKilled: boolean = false;
 
   constructor(platform: SimPlatform) {
-    this.platform = platform;
-    this.chance = new Random(platform.chance.below(1 << 30) + 1);
+    this.#platform = platform;
+    this.#chance = new Random(platform.chance.below(1 << 30) + 1);
   }
 
   /** The next stop of `ctx`; TRAP_NONE when the thread runs on. */
   step(ctx: SimContext): void {
-    if (ctx.rip === HANDLER) return this.make(ctx, { nr: SYS_rt_sigreturn, args: [] });
+    if (ctx.rip === HANDLER) return this.#make(ctx, { nr: SYS_rt_sigreturn, args: [] });
     const { owner } = ctx;
     if (!(owner instanceof Task)) throw new Error("a guest without a task");
-    if (owner.group.pid === 1) return this.make(ctx, this.initCall());
-    if (this.chance.below(TOUCH) === 0) return this.touch(ctx);
-    const memory = new GuestMemory(owner, DATA + this.chance.below(DATA_BYTES / 2));
-    this.make(ctx, drawCall(this.chance, this, memory));
+    if (owner.group.pid === 1) return this.#make(ctx, this.#initCall());
+    if (this.#chance.below(TOUCH) === 0) return this.#touch(ctx);
+    const memory = new GuestMemory(owner, DATA + this.#chance.below(DATA_BYTES / 2));
+    this.#make(ctx, drawCall(this.#chance, this, memory));
   }
 
   /**
    * The first process makes children and waits for them; at the end it kills and waits until there
    * are none.
    */
-  private initCall(): Call {
-    const { isEnding } = this.platform;
+  #initCall(): Call {
+    const { isEnding } = this.#platform;
     const waits = { nr: SYS_wait4, args: [-1, 0, isEnding ? WALL : WALL | WNOHANG, 0] };
     if (isEnding) {
-      if (this.isLast) return { nr: SYS_exit_group, args: [0] };
-      this.hasKilled = !this.hasKilled;
-      return this.hasKilled ? { nr: SYS_kill, args: [-1, SIGKILL] } : waits;
+      if (this.#isLast) return { nr: SYS_exit_group, args: [0] };
+      this.#hasKilled = !this.#hasKilled;
+      return this.#hasKilled ? { nr: SYS_kill, args: [-1, SIGKILL] } : waits;
     }
-    const kind = this.chance.below(4);
+    const kind = this.#chance.below(4);
     if (kind === 0) return { nr: SYS_fork, args: [] };
     return kind === 1 ? { nr: SYS_sched_yield, args: [] } : waits;
   }
 
-  private make(ctx: SimContext, call: Call): void {
-    this.call = call;
+  #make(ctx: SimContext, call: Call): void {
+    this.#call = call;
     ctx.trap = TRAP_SYSCALL;
     ctx.nr = call.nr;
     ctx.args.words.fill(0);
@@ -118,15 +118,15 @@ export class Agent {
     });
   }
 
-  private touch(ctx: SimContext): void {
-    const mapped = this.maps.length > 0 && this.chance.below(TOUCH_MAPPED) !== 0;
-    const base = mapped ? this.chance.pick(this.maps) : DATA;
-    const addr = base + this.chance.below(4 * PAGE), isWrite = this.chance.below(2) === 0;
+  #touch(ctx: SimContext): void {
+    const mapped = this.maps.length > 0 && this.#chance.below(TOUCH_MAPPED) !== 0;
+    const base = mapped ? this.#chance.pick(this.maps) : DATA;
+    const addr = base + this.#chance.below(4 * PAGE), isWrite = this.#chance.below(2) === 0;
     const entry = ctx.space.table.get(Math.floor(addr / PAGE));
     const need = isWrite ? PROT_WRITE : PROT_READ;
     if (entry !== undefined && entry.file < 0 && (entry.prot & need) !== 0) {
       const host = ctx.space.platform.arena.base + entry.offset + addr % PAGE;
-      if (isWrite) store8(host, this.chance.below(256));
+      if (isWrite) store8(host, this.#chance.below(256));
       else load8(host);
       ctx.trap = TRAP_NONE;
       return;
@@ -140,9 +140,9 @@ export class Agent {
 
   /** The call returned. */
   returned(result: number): void {
-    const { call } = this;
-    this.call = null;
-    if (call?.nr === SYS_wait4) this.isLast = this.platform.isEnding && result === -ECHILD;
+    const call = this.#call;
+    this.#call = null;
+    if (call?.nr === SYS_wait4) this.#isLast = this.#platform.isEnding && result === -ECHILD;
     if (call === null || result < 0) return;
     if (call.gives === "fd") keep(this.fds, result);
     else if (call.gives === "map") keep(this.maps, result);
@@ -150,7 +150,7 @@ export class Agent {
 
   /** The thread continues elsewhere: in a signal handler, after one, or in a new program. */
   jumped(): void {
-    this.call = null;
+    this.#call = null;
   }
 }
 

@@ -68,29 +68,29 @@ export interface Injected {
 
 export class FaultInjector {
   readonly faults: Injected[] = [];
-  private readonly kernel: SandboxKernel;
-  private readonly chance: Random;
-  private readonly spread: number;
+  readonly #kernel: SandboxKernel;
+  readonly #chance: Random;
+  readonly #spread: number;
   /** Whether points in the exit of a task throw too. */
-  private readonly hitsEnds: boolean;
-  private left: number;
+  readonly #hitsEnds: boolean;
+  #left: number;
 
   /** @param spread one in about so many points fails */
   constructor(kernel: SandboxKernel, chance: Random, spread: number, hitsEnds: boolean) {
-    this.kernel = kernel;
-    this.chance = chance;
-    this.spread = spread;
-    this.hitsEnds = hitsEnds;
-    this.left = 1 + chance.below(spread);
+    this.#kernel = kernel;
+    this.#chance = chance;
+    this.#spread = spread;
+    this.#hitsEnds = hitsEnds;
+    this.#left = 1 + chance.below(spread);
   }
 
   /** Called at each point. @throws InjectedFault */
   pass(where: string): void {
-    const task = this.kernel.current;
+    const task = this.#kernel.current;
     if (task === null || task.group.isInit) return;
     const isEnd = task.endStep > 0 || task.group.isExiting;
-    if (isEnd && !this.hitsEnds || --this.left > 0) return;
-    this.left = 1 + this.chance.below(this.spread);
+    if (isEnd && !this.#hitsEnds || --this.#left > 0) return;
+    this.#left = 1 + this.#chance.below(this.#spread);
     this.faults.push({ where, group: task.group, wasExiting: task.group.isExiting });
     throw new InjectedFault(where);
   }

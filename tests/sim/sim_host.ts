@@ -18,17 +18,17 @@ export class SimHost extends IoHost implements HostEvents {
   onStuck: () => void = () => {};
   /** Whether guest code runs. */
   isGuestRunning: () => boolean = () => false;
-  private readonly chance: Random;
-  private looks: number = 0;
+  readonly #chance: Random;
+  #looks: number = 0;
 
   constructor(chance: Random, memoryBytes: number) {
     super(chance.below(1 << 30) + 1);
-    this.chance = chance;
+    this.#chance = chance;
     this.memoryBytes = memoryBytes;
   }
 
   override monotonicNs(): number {
-    if (++this.looks > MAX_LOOKS) throw new Error("the simulation comes to no end");
+    if (++this.#looks > MAX_LOOKS) throw new Error("the simulation comes to no end");
     return super.monotonicNs();
   }
 
@@ -36,6 +36,6 @@ export class SimHost extends IoHost implements HostEvents {
     if (timeoutNs <= 0) return;
     if (this.isGuestRunning()) this.nowNs += Math.min(timeoutNs, GUEST_NS);
     else if (timeoutNs === Infinity) this.onStuck();
-    else this.nowNs += timeoutNs + (this.chance.below(4) === 0 ? this.chance.below(LATE_NS) : 0);
+    else this.nowNs += timeoutNs + (this.#chance.below(4) === 0 ? this.#chance.below(LATE_NS) : 0);
   }
 }

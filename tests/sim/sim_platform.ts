@@ -28,15 +28,15 @@ const NOBODY = 4, NO_BIRTH = 40, DEATH = 4000;
 export class SimContext extends Context {
   readonly fpu: Uint8Array<ArrayBuffer>;
   readonly space: FakeSpace;
-  private readonly platform: SimPlatform;
+  readonly #platform: SimPlatform;
   readonly agent: Agent;
   isRunning: boolean = false;
   isReleased: boolean = false;
-  private isKicked: boolean = false;
+  #isKicked: boolean = false;
 
   constructor(platform: SimPlatform, space: FakeSpace) {
     super();
-    this.platform = platform;
+    this.#platform = platform;
     this.space = space;
     this.fpu = new Uint8Array(platform.fpuSize);
     this.agent = new Agent(platform);
@@ -66,23 +66,23 @@ export class SimContext extends Context {
   override resumeRet(result: number): void {
     setReg(this.regs, RAX, result);
     this.agent.returned(result);
-    this.run();
+    this.#run();
   }
   override resumeAll(_withFpu: boolean): void {
     this.agent.jumped();
-    this.run();
+    this.#run();
   }
-  private run(): void {
+  #run(): void {
     if (this.isReleased) throw new Error("resumed after its release");
     if (this.isRunning) throw new Error("resumed while it runs");
     this.trap = TRAP_NONE;
     this.isFull = false;
-    this.isKicked = false;
+    this.#isKicked = false;
     this.space.flush();
-    if (this.space.isDestroyed || this.platform.dead.has(this.space)) {
+    if (this.space.isDestroyed || this.#platform.dead.has(this.space)) {
       this.trap = TRAP_DEATH;
-      this.platform.report(this);
-    } else this.platform.start(this);
+      this.#platform.report(this);
+    } else this.#platform.start(this);
   }
 
   get isInit(): boolean {
@@ -91,8 +91,8 @@ export class SimContext extends Context {
 
   /** Runs guest code to its next stop. */
   stop(): void {
-    if (this.platform.dead.has(this.space)) this.trap = TRAP_DEATH;
-    else if (this.isKicked) {
+    if (this.#platform.dead.has(this.space)) this.trap = TRAP_DEATH;
+    else if (this.#isKicked) {
       this.trap = TRAP_INTERRUPT;
       this.isFull = true;
     } else this.agent.step(this);
@@ -101,16 +101,16 @@ export class SimContext extends Context {
   override requestFull(): void {
     this.trap = TRAP_FULL;
     this.isFull = true;
-    this.platform.report(this);
+    this.#platform.report(this);
   }
   override park(): void {}
   override interrupt(): void {
-    if (this.isRunning) this.isKicked = true;
+    if (this.isRunning) this.#isKicked = true;
   }
   override release(): void {
     this.isReleased = true;
     this.owner = null;
-    this.platform.forget(this);
+    this.#platform.forget(this);
   }
 }
 
@@ -127,8 +127,8 @@ export class SimPlatform extends FakePlatform {
   onStep: () => void = () => {};
   /** Ends the run: no more accidents, and the first process kills the others. */
   isEnding: boolean = false;
-  private readonly running: SimContext[] = [];
-  private readonly reports: SimContext[] = [];
+  readonly #running: SimContext[] = [];
+  readonly #reports: SimContext[] = [];
 
   constructor(arena: Arena, chance: Random) {
     super(arena);
@@ -152,32 +152,32 @@ export class SimPlatform extends FakePlatform {
 
   start(ctx: SimContext): void {
     ctx.isRunning = true;
-    this.running.push(ctx);
-    this.runningCount = this.running.length;
+    this.#running.push(ctx);
+    this.runningCount = this.#running.length;
   }
   report(ctx: SimContext): void {
-    this.reports.push(ctx);
+    this.#reports.push(ctx);
   }
   forget(ctx: SimContext): void {
     this.contexts.delete(ctx);
-    this.remove(this.running, ctx);
-    this.remove(this.reports, ctx);
+    this.#remove(this.#running, ctx);
+    this.#remove(this.#reports, ctx);
     ctx.isRunning = false;
-    this.runningCount = this.running.length;
+    this.runningCount = this.#running.length;
   }
-  private remove(list: SimContext[], ctx: SimContext): void {
+  #remove(list: SimContext[], ctx: SimContext): void {
     const at = list.indexOf(ctx);
     if (at >= 0) list.splice(at, 1);
   }
 
   override poll(): Context | null {
-    const reported = this.reports.shift();
+    const reported = this.#reports.shift();
     if (reported !== undefined) return reported;
-    if (this.running.length === 0 || this.chance.below(NOBODY) === 0) return null;
-    const ctx = this.chance.pick(this.running);
+    if (this.#running.length === 0 || this.chance.below(NOBODY) === 0) return null;
+    const ctx = this.chance.pick(this.#running);
     if (!ctx.isInit && this.hasAccident(DEATH)) this.dead.add(ctx.space);
-    this.remove(this.running, ctx);
-    this.runningCount = this.running.length;
+    this.#remove(this.#running, ctx);
+    this.runningCount = this.#running.length;
     ctx.isRunning = false;
     this.steps++;
     this.onStep();
@@ -185,7 +185,7 @@ export class SimPlatform extends FakePlatform {
     return ctx.trap === TRAP_NONE ? (this.start(ctx), null) : ctx;
   }
   override prepareSleep(): boolean {
-    return this.reports.length === 0;
+    return this.#reports.length === 0;
   }
 
   /** Ends the host processes of destroyed spaces. */
@@ -198,21 +198,21 @@ export class SimPlatform extends FakePlatform {
 }
 
 class SimSpace extends FakeSpace {
-  private readonly host: SimPlatform;
+  readonly #host: SimPlatform;
 
   constructor(platform: SimPlatform) {
     super(platform);
-    this.host = platform;
+    this.#host = platform;
   }
 
   override fork(): FakeSpace | null {
-    if (this.host.hasAccident(NO_BIRTH)) return null;
+    if (this.#host.hasAccident(NO_BIRTH)) return null;
     this.flush();
-    const child = new SimSpace(this.host);
+    const child = new SimSpace(this.#host);
     for (const [page, entry] of this.table) child.table.set(page, entry);
     return child;
   }
   override newContext(): Context | null {
-    return this.host.hasAccident(NO_BIRTH) ? null : super.newContext();
+    return this.#host.hasAccident(NO_BIRTH) ? null : super.newContext();
   }
 }

@@ -60,15 +60,15 @@ export class Simulation {
   readonly seed: number;
   readonly kernel: SandboxKernel;
   readonly platform: SimPlatform;
-  private readonly host: SimHost;
-  private readonly arena: Arena;
-  private readonly maxSteps: number;
-  private readonly gofer: GoferClient | null;
-  private isEnding: boolean = false;
-  private isStuck: boolean = false;
-  private container: Container | null = null;
+  readonly #host: SimHost;
+  readonly #arena: Arena;
+  readonly #maxSteps: number;
+  readonly #gofer: GoferClient | null;
+  #isEnding: boolean = false;
+  #isStuck: boolean = false;
+  #container: Container | null = null;
   /** Frames and quotas in use before the first guest. */
-  private readonly usedAtStart: readonly number[];
+  readonly #usedAtStart: readonly number[];
 
   /** Called at each stop of a guest. */
   onStep: () => void = () => {};
@@ -82,29 +82,29 @@ export class Simulation {
   ) {
     const chance = new Random(seed);
     this.seed = seed;
-    this.maxSteps = maxSteps;
-    this.gofer = gofer;
-    this.arena = Arena.create(ARENA_BYTES, WINDOWS * WINDOW_BYTES);
-    this.host = new SimHost(chance, ARENA_BYTES);
-    this.platform = new SimPlatform(this.arena, chance);
-    this.kernel = new SandboxKernel(this.host, this.platform, this.arena, {
+    this.#maxSteps = maxSteps;
+    this.#gofer = gofer;
+    this.#arena = Arena.create(ARENA_BYTES, WINDOWS * WINDOW_BYTES);
+    this.#host = new SimHost(chance, ARENA_BYTES);
+    this.platform = new SimPlatform(this.#arena, chance);
+    this.kernel = new SandboxKernel(this.#host, this.platform, this.#arena, {
       hostname: "sim",
       log: () => {},
       ...options,
     });
-    this.usedAtStart = this.used();
-    this.host.isGuestRunning = () => {
-      this.endInTime();
+    this.#usedAtStart = this.#used();
+    this.#host.isGuestRunning = () => {
+      this.#endInTime();
       return this.platform.runningCount > 0;
     };
-    this.host.onStuck = () => {
-      if (this.isEnding) throw new Error(`nothing can end any more: ${this.describe()}`);
-      this.isStuck = true;
-      this.end();
+    this.#host.onStuck = () => {
+      if (this.#isEnding) throw new Error(`nothing can end any more: ${this.describe()}`);
+      this.#isStuck = true;
+      this.#end();
     };
     this.platform.onStep = () => {
-      this.host.nowNs += chance.below(STEP_NS);
-      this.endInTime();
+      this.#host.nowNs += chance.below(STEP_NS);
+      this.#endInTime();
       this.onStep();
     };
   }
@@ -115,14 +115,14 @@ export class Simulation {
    */
   run(): Outcome {
     const { kernel } = this, account = kernel.accounts.root;
-    const root = new TmpfsFs(account, kernel.memory.frames, this.host, {
+    const root = new TmpfsFs(account, kernel.memory.frames, this.#host, {
       pages: 0,
       inodes: 0,
       mode: 0o755,
     });
     const namespace = MountNamespace.of(account, kernel.vfs, root, 0, "root");
     const caller = new InitCaller(account, namespace, rootCredentials(), 0);
-    this.fill(caller);
+    this.#fill(caller);
     const task = startInit(kernel, namespace, {
       args: ["/prog"],
       env: [],
@@ -135,12 +135,12 @@ export class Simulation {
     });
     if (!(task instanceof Task)) throw new Error(`no init: ${task.errno} ${task.what}`);
     task.group.isUnkillable = true;
-    this.container = task.group.container;
+    this.#container = task.group.container;
     caller.files.drop();
     caller.fs.drop();
     kernel.run();
     this.platform.reap();
-    return { steps: this.platform.steps, isStuck: this.isStuck };
+    return { steps: this.platform.steps, isStuck: this.#isStuck };
   }
 
   /** Checks the kernel's structures, at a stop of a guest or at the end. */
@@ -149,24 +149,24 @@ export class Simulation {
   }
 
   close(): void {
-    this.arena.close();
+    this.#arena.close();
   }
 
   /** Not part of the kernel's state: what it runs on. */
   isOutside(value: object): boolean {
-    return value === this.host || value === this.platform || value instanceof FakeSpace ||
+    return value === this.#host || value === this.platform || value instanceof FakeSpace ||
       value instanceof SimContext || value === this.kernel.loop;
   }
 
-  private endInTime(): void {
-    if (!this.isEnding && this.platform.steps > this.maxSteps) this.end();
+  #endInTime(): void {
+    if (!this.#isEnding && this.platform.steps > this.#maxSteps) this.#end();
   }
 
-  private end(): void {
-    this.isEnding = this.platform.isEnding = true;
+  #end(): void {
+    this.#isEnding = this.platform.isEnding = true;
   }
 
-  private fill(caller: InitCaller): void {
+  #fill(caller: InitCaller): void {
     const file = openAt(caller, AT_FDCWD, "/prog", O_WRONLY | O_CREAT, 0o755);
     if (typeof file === "number") throw new Error(`no /prog: ${file}`);
     const n = file.write(new BufferCursor(image), 0);
@@ -174,17 +174,17 @@ export class Simulation {
     file.drop();
     for (const [path, type] of MOUNTS) {
       const fs = this.kernel.fsTypes.find(type)?.create(caller, type, "");
-      this.mount(caller, path, type, fs);
+      this.#mount(caller, path, type, fs);
     }
-    if (this.gofer !== null) {
+    if (this.#gofer !== null) {
       const options = { isExclusive: true, maxIdleFiles: 8, leaseNs: 0 };
-      const fs = GoferFs.attach(this.gofer, "0", this.kernel.memory, options);
-      this.mount(caller, "/host", "gofer", fs);
+      const fs = GoferFs.attach(this.#gofer, "0", this.kernel.memory, options);
+      this.#mount(caller, "/host", "gofer", fs);
     }
     for (const path of ["/d", "/d/e"]) mkdirAt(caller, AT_FDCWD, path, 0o755);
   }
 
-  private mount(caller: Caller, path: string, type: string, fs: unknown): void {
+  #mount(caller: Caller, path: string, type: string, fs: unknown): void {
     mkdirAt(caller, AT_FDCWD, path, 0o755);
     const at = findAt(caller, AT_FDCWD, path, 0);
     if (!(fs instanceof FileSystem) || typeof at === "number") throw new Error(`no ${path}`);
@@ -200,7 +200,7 @@ export class Simulation {
   }
 
   /** Without long lists of groups, which are kept until the sandbox ends (cred/group_lists.ts). */
-  private used(): number[] {
+  #used(): number[] {
     const { memory, accounts: { root } } = this.kernel, lists = quotas.GROUP_LIST_BYTES;
     const charged = root.bytes - lists.countOf(root) * lists.bytesEach;
     const counts = QUOTAS.map(([, quota]) => quota === lists ? 0 : quota.countOf(root));
@@ -219,7 +219,7 @@ export class Simulation {
     if (platform.contexts.size > 0) found.push(`${platform.contexts.size} contexts`);
     const spaces = [...platform.spaces].filter((space) => !space.isDestroyed);
     if (spaces.length > 0) found.push(`${spaces.length} address spaces`);
-    if (this.container !== null) dropContainer(this.container);
+    if (this.#container !== null) dropContainer(this.#container);
     // These outlive processes.
     const { shm, sem, msg, mq } = kernel.namespaces.ipc;
     for (const segment of shm.table.all()) shm.remove(segment);
@@ -229,8 +229,8 @@ export class Simulation {
     kernel.net.rights.collect();
     while (!kernel.vfs.deferred.isEmpty) kernel.vfs.deferred.step();
     while (kernel.memory.reclaim());
-    for (const [i, now] of this.used().entries()) {
-      const more = now - this.usedAtStart[i]!;
+    for (const [i, now] of this.#used().entries()) {
+      const more = now - this.#usedAtStart[i]!;
       if (more !== 0 && (i > 0 || more !== KEPT_BYTES)) {
         found.push(`${more} more of ${COUNTED[i]}`);
       }

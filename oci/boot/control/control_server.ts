@@ -34,29 +34,29 @@ export interface RequestHandler {
 
 /** An answer that comes later; the client waits for it. */
 export class Later {
-  private connection: Connection | null = null;
-  private answer: object | null = null;
-  private fd: number = -1;
+  #connection: Connection | null = null;
+  #answer: object | null = null;
+  #fd: number = -1;
 
   /**
    * @param result the members of the answer besides `ok`, or an error
    * @param fd sent with the answer, and closed here; -1: none
    */
   settle(result: object | UserError, fd: number = -1): void {
-    this.answer = result instanceof UserError ? refusal(result) : { ok: true, ...result };
-    this.fd = fd;
-    if (this.connection !== null) this.finish(this.connection, this.answer);
+    this.#answer = result instanceof UserError ? refusal(result) : { ok: true, ...result };
+    this.#fd = fd;
+    if (this.#connection !== null) this.#finish(this.#connection, this.#answer);
   }
 
   /** Called by the connection that waits. */
   awaitBy(connection: Connection): void {
-    this.connection = connection;
-    if (this.answer !== null) this.finish(connection, this.answer);
+    this.#connection = connection;
+    if (this.#answer !== null) this.#finish(connection, this.#answer);
   }
 
-  private finish(connection: Connection, answer: object): void {
-    connection.finish(answer, this.fd);
-    if (this.fd >= 0) close(this.fd);
+  #finish(connection: Connection, answer: object): void {
+    connection.finish(answer, this.#fd);
+    if (this.#fd >= 0) close(this.#fd);
   }
 }
 
@@ -115,92 +115,92 @@ export class RequestFds {
 export class ControlServer extends Waiter {
   readonly host: Host;
   readonly handler: RequestHandler;
-  private readonly fd: number;
-  private connections: number = 0;
+  readonly #fd: number;
+  #connections: number = 0;
 
   /** @param fd listening */
   constructor(host: Host, fd: number, handler: RequestHandler) {
     super();
     this.host = host;
-    this.fd = fd;
+    this.#fd = fd;
     this.handler = handler;
     host.watch(fd, EPOLLIN, this);
   }
 
   override onWake(_events: number): void {
     // One connection a call: epoll reports further ones again.
-    const fd = syscall(SYS_accept4, this.fd, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    const fd = syscall(SYS_accept4, this.#fd, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
-      if (this.connections >= CONNECTIONS_MAX) close(fd);
+      if (this.#connections >= CONNECTIONS_MAX) close(fd);
       else {
-        this.connections++;
+        this.#connections++;
         new Connection(this, fd);
       }
     }
-    this.host.arm(this.fd, EPOLLIN);
+    this.host.arm(this.#fd, EPOLLIN);
   }
 
   onClosed(): void {
-    this.connections--;
+    this.#connections--;
   }
 }
 
 class Connection extends Waiter {
-  private readonly server: ControlServer;
-  private readonly fd: number;
+  readonly #server: ControlServer;
+  readonly #fd: number;
 
   constructor(server: ControlServer, fd: number) {
     super();
-    this.server = server;
-    this.fd = fd;
+    this.#server = server;
+    this.#fd = fd;
     server.host.watch(fd, EPOLLIN, this);
   }
 
   override onWake(_events: number): void {
     const buffer = allocBuffer(PACKET_MAX);
-    const r = recvFds(this.fd, buffer, MSG_DONTWAIT);
+    const r = recvFds(this.#fd, buffer, MSG_DONTWAIT);
     if (r === -EAGAIN || r === -EINTR) {
-      this.server.host.arm(this.fd, EPOLLIN);
+      this.#server.host.arm(this.#fd, EPOLLIN);
       return;
     }
-    this.server.host.unwatch(this.fd);
-    if (typeof r === "number") return this.close();
+    this.#server.host.unwatch(this.#fd);
+    if (typeof r === "number") return this.#close();
     // An empty packet may bring descriptors too.
-    const answer = this.answerTo(buffer.subarray(0, r.len), new RequestFds(r.fds));
+    const answer = this.#answerTo(buffer.subarray(0, r.len), new RequestFds(r.fds));
     if (answer instanceof Later) answer.awaitBy(this);
-    else if (r.len === 0) this.close();
+    else if (r.len === 0) this.#close();
     else this.finish(answer);
   }
 
-  private answerTo(packet: Uint8Array, fds: RequestFds): object | Later {
+  #answerTo(packet: Uint8Array, fds: RequestFds): object | Later {
     let isAnswered = false;
     try {
-      const answer = answerTo(this.server.handler, packet, fds);
+      const answer = answerTo(this.#server.handler, packet, fds);
       isAnswered = true;
       return answer;
     } finally {
       fds.closeRest();
       // A bug closes the connection, so that the client sees it and the place is free again.
-      if (!isAnswered) this.close();
+      if (!isAnswered) this.#close();
     }
   }
 
   /** Sends the answer and closes the connection. */
   finish(answer: object, fd: number = -1): void {
-    this.answer(answer, fd < 0 ? [] : [fd]);
-    this.close();
+    this.#answer(answer, fd < 0 ? [] : [fd]);
+    this.#close();
   }
 
-  private close(): void {
-    close(this.fd);
-    this.server.onClosed();
+  #close(): void {
+    close(this.#fd);
+    this.#server.onClosed();
   }
 
-  private answer(answer: object, fds: readonly number[]): void {
+  #answer(answer: object, fds: readonly number[]): void {
     const encoded = new TextEncoder().encode(JSON.stringify(answer));
     const data = allocBuffer(encoded.length);
     data.set(encoded);
-    sendFds(this.fd, data, fds, MSG_DONTWAIT);
+    sendFds(this.#fd, data, fds, MSG_DONTWAIT);
   }
 }
 

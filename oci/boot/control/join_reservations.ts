@@ -69,21 +69,21 @@ export class Places {
 export class Place extends Waiter {
   readonly template: AddressSpace;
   readonly waiter: BootSocket;
-  private readonly places: Places;
-  private readonly id: string;
+  readonly #places: Places;
+  readonly #id: string;
   isGone: boolean = false;
 
   constructor(places: Places, id: string, template: AddressSpace, waiter: BootSocket) {
     super();
-    this.places = places;
-    this.id = id;
+    this.#places = places;
+    this.#id = id;
     this.template = template;
     this.waiter = waiter;
     places.kernel.host.watch(waiter.fd, EPOLLRDHUP, this);
   }
 
   override onWake(events: number): void {
-    if ((events & (EPOLLHUP | EPOLLRDHUP)) !== 0) this.places.drop(this.id);
+    if ((events & (EPOLLHUP | EPOLLRDHUP)) !== 0) this.#places.drop(this.#id);
   }
 
   /** Releases the place: no container will use it. */
@@ -96,19 +96,22 @@ export class Place extends Waiter {
 
 /** Answers when the process exists, or has failed. */
 class Birth extends Timer {
-  private readonly kernel: SandboxKernel;
-  private readonly place: Place;
-  private readonly later: Later;
+  readonly #kernel: SandboxKernel;
+  readonly #place: Place;
+  readonly #later: Later;
 
   constructor(kernel: SandboxKernel, place: Place, later: Later) {
     super();
-    this.kernel = kernel;
-    this.place = place;
-    this.later = later;
+    this.#kernel = kernel;
+    this.#place = place;
+    this.#later = later;
   }
 
   override onExpire(_nowNs: number): void {
-    const { kernel, place, later } = this, { hostPid, broken } = place.template;
+    const kernel = this.#kernel,
+      place = this.#place,
+      later = this.#later,
+      { hostPid, broken } = place.template;
     if (hostPid !== 0) {
       const fd = syscall(SYS_pidfd_open, hostPid, 0);
       if (fd >= 0) later.settle({}, fd);

@@ -30,48 +30,50 @@ const SIGNAL_MAX = 64, SIZE_MAX = 0xffff;
 
 /** Reads the control socket. Packets that are not valid are ignored. */
 export class LauncherLink extends Waiter {
-  private readonly host: Host;
-  private readonly control: BootSocket;
-  private readonly listener: WaiterListener;
+  readonly #host: Host;
+  readonly #control: BootSocket;
+  readonly #listener: WaiterListener;
 
   constructor(host: Host, control: BootSocket, listener: WaiterListener) {
     super();
-    this.host = host;
-    this.control = control;
-    this.listener = listener;
+    this.#host = host;
+    this.#control = control;
+    this.#listener = listener;
     host.watch(control.fd, EPOLLIN, this);
   }
 
   override onWake(_events: number): void {
     for (let i = 0; i < PACKETS_A_TURN; i++) {
-      const packet = this.control.receivePacket();
+      const packet = this.#control.receivePacket();
       if (packet === null) break;
       if (packet === "end") {
-        this.listener.onWaiterGone();
+        this.#listener.onWaiterGone();
         return;
       }
-      this.hear(packet);
+      this.#hear(packet);
     }
-    this.host.arm(this.control.fd, EPOLLIN);
+    this.#host.arm(this.#control.fd, EPOLLIN);
   }
 
-  private hear({ kind, a, b }: Packet): void {
-    if (kind === PACKET_SIGNAL && a > 0 && a <= SIGNAL_MAX) this.listener.onSignal(a);
-    else if (kind === PACKET_RESIZE && a <= SIZE_MAX && b <= SIZE_MAX) this.listener.onResize(a, b);
+  #hear({ kind, a, b }: Packet): void {
+    if (kind === PACKET_SIGNAL && a > 0 && a <= SIGNAL_MAX) this.#listener.onSignal(a);
+    else if (kind === PACKET_RESIZE && a <= SIZE_MAX && b <= SIZE_MAX) {
+      this.#listener.onResize(a, b);
+    }
   }
 }
 
 /** Watches for the end of the Gofer's socket. GoferClient reads what arrives there. */
 export class GoferWatch extends Waiter {
-  private readonly listener: GoferListener;
+  readonly #listener: GoferListener;
 
   constructor(host: Host, fd: number, listener: GoferListener) {
     super();
-    this.listener = listener;
+    this.#listener = listener;
     host.watch(fd, EPOLLRDHUP, this);
   }
 
   override onWake(_events: number): void {
-    this.listener.onGoferGone();
+    this.#listener.onGoferGone();
   }
 }

@@ -439,14 +439,14 @@ function filled(container: Container, tree: MountTree): Container {
 }
 
 class EndCheck extends Timer {
-  private readonly container: GuestContainer;
+  readonly #container: GuestContainer;
 
   constructor(container: GuestContainer) {
     super();
-    this.container = container;
+    this.#container = container;
   }
 
   override onExpire(_nowNs: number): void {
-    this.container.finish();
+    this.#container.finish();
   }
 }

@@ -104,16 +104,16 @@ function failed(hook: StartHook, what: string): UserError {
 
 /** Kills a hook that takes too long. */
 class Deadline extends Timer {
-  private readonly group: ThreadGroup;
+  readonly #group: ThreadGroup;
   isOver: boolean = false;
 
   constructor(group: ThreadGroup) {
     super();
-    this.group = group;
+    this.#group = group;
   }
 
   override onExpire(_nowNs: number): void {
     this.isOver = true;
-    killGroup(this.group, SIGKILL);
+    killGroup(this.#group, SIGKILL);
   }
 }

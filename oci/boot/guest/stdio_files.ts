@@ -29,13 +29,13 @@ import { findNull, NULL_DEVICE, NULL_PATH } from "../rootfs/devices.ts";
 import type { GuestFds, ProcessSpec } from "../../protocol/boot_spec.ts";
 
 export class StdioFiles {
-  private readonly account: Account;
-  private readonly fs: HostFdFs;
-  private readonly namespace: MountNamespace;
-  private readonly fds: GuestFds;
+  readonly #account: Account;
+  readonly #fs: HostFdFs;
+  readonly #namespace: MountNamespace;
+  readonly #fds: GuestFds;
   /** Descriptors that a file owns, or that `take` has handed out. */
-  private readonly taken: Set<number> = new Set();
-  private readonly owner: Pick<ProcessSpec, "uid" | "gid">;
+  readonly #taken: Set<number> = new Set();
+  readonly #owner: Pick<ProcessSpec, "uid" | "gid">;
 
   /**
    * @param fds host descriptors
@@ -47,11 +47,11 @@ export class StdioFiles {
     fds: GuestFds,
     owner: Pick<ProcessSpec, "uid" | "gid">,
   ) {
-    this.fs = new HostFdFs(kernel.host, kernel.memory.bounce);
-    this.account = container.accounts.all;
-    this.namespace = container.mounts;
-    this.fds = fds;
-    this.owner = owner;
+    this.#fs = new HostFdFs(kernel.host, kernel.memory.bounce);
+    this.#account = container.accounts.all;
+    this.#namespace = container.mounts;
+    this.#fds = fds;
+    this.#owner = owner;
   }
 
   /**
@@ -59,24 +59,24 @@ export class StdioFiles {
    * process.
    */
   open(index: number): OpenFile {
-    const fd = this.take(index), { uid, gid } = this.owner;
+    const fd = this.take(index), { uid, gid } = this.#owner;
     const flags = fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND);
-    const own = isNullDevice(fd) ? this.openNull(flags) : null;
-    if (own === null) return adoptHostFd(this.account, this.fs, fd, flags, uid, gid);
+    const own = isNullDevice(fd) ? this.#openNull(flags) : null;
+    if (own === null) return adoptHostFd(this.#account, this.#fs, fd, flags, uid, gid);
     close(fd);
     return own;
   }
 
   /** Gives the descriptor itself to the caller. */
   take(index: number): number {
-    this.taken.add(index);
-    return this.fds[index] ?? -1;
+    this.#taken.add(index);
+    return this.#fds[index] ?? -1;
   }
 
   /** Closes the descriptors that are left when the process cannot be made. */
   closeRest(): void {
-    this.fds.forEach((fd, i) => {
-      if (!this.taken.has(i)) close(fd);
+    this.#fds.forEach((fd, i) => {
+      if (!this.#taken.has(i)) close(fd);
     });
   }
 
@@ -84,8 +84,8 @@ export class StdioFiles {
    * Opens the sandbox's own /dev/null. A link of the image in its place would be followed with
    * root's rights.
    */
-  private openNull(flags: number): OpenFile | null {
-    const caller = new InitCaller(this.account, this.namespace, rootCredentials(), 0);
+  #openNull(flags: number): OpenFile | null {
+    const caller = new InitCaller(this.#account, this.#namespace, rootCredentials(), 0);
     const file = typeof findNull(caller) === "number"
       ? -ENXIO
       : openAt(caller, AT_FDCWD, NULL_PATH, flags | O_NOCTTY | O_NOFOLLOW, 0);

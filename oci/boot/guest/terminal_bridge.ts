@@ -81,155 +81,155 @@ export class TerminalBridge {
 /** Keys: from the host to the guest. */
 class Input extends Waiter {
   readonly fd: number;
-  private readonly host: Host;
-  private readonly console: GuestConsole;
-  private readonly buffer: Uint8Array<ArrayBuffer> = allocBuffer(BUFFER_BYTES);
-  private readonly address: number = addressOf(this.buffer);
+  readonly #host: Host;
+  readonly #console: GuestConsole;
+  readonly #buffer: Uint8Array<ArrayBuffer> = allocBuffer(BUFFER_BYTES);
+  readonly #address: number = addressOf(this.#buffer);
   /** Bytes at the start of `buffer` that the guest's terminal had no room for. */
-  private left: number = 0;
-  private isTyping: boolean = false;
+  #left: number = 0;
+  #isTyping: boolean = false;
 
   constructor(host: Host, console: GuestConsole, fd: number) {
     super();
-    this.host = host;
-    this.console = console;
+    this.#host = host;
+    this.#console = console;
     this.fd = fd;
     host.watch(fd, POLLIN, this);
   }
 
   override onWake(_events: number): void {
-    while (this.left === 0) {
-      const ready = this.host.pollNow(this.fd, POLLIN);
+    while (this.#left === 0) {
+      const ready = this.#host.pollNow(this.fd, POLLIN);
       if (ready <= 0) break;
-      let n = (ready & POLLIN) === 0 ? 0 : this.host.read(this.fd, this.address, BUFFER_BYTES);
+      let n = (ready & POLLIN) === 0 ? 0 : this.#host.read(this.fd, this.#address, BUFFER_BYTES);
       if (n === -EAGAIN || n === -EINTR) break;
       if (n === 0 && (ready & (POLLHUP | POLLERR)) === 0) {
         // Ctrl-D ended the input before the terminal was raw: the guest gets it as a character.
-        this.buffer[0] = EOT;
+        this.#buffer[0] = EOT;
         n = 1;
       }
       if (n <= 0) {
-        this.console.hangUp();
+        this.#console.hangUp();
         return;
       }
-      this.left = n;
-      this.push();
+      this.#left = n;
+      this.#push();
     }
-    if (this.left === 0) this.host.arm(this.fd, POLLIN);
+    if (this.#left === 0) this.#host.arm(this.fd, POLLIN);
   }
 
   /** Called when the guest's terminal may have room again. */
   resume(): void {
     // A write to the master makes echoes, whose wake-up arrives during the write.
-    if (this.left === 0 || this.isTyping) return;
-    this.push();
-    if (this.left === 0) this.host.arm(this.fd, POLLIN);
+    if (this.#left === 0 || this.#isTyping) return;
+    this.#push();
+    if (this.#left === 0) this.#host.arm(this.fd, POLLIN);
   }
 
-  private push(): void {
-    this.isTyping = true;
-    const taken = this.console.master.type(this.buffer, this.left);
-    this.isTyping = false;
-    this.buffer.copyWithin(0, taken, this.left);
-    this.left -= taken;
+  #push(): void {
+    this.#isTyping = true;
+    const taken = this.#console.master.type(this.#buffer, this.#left);
+    this.#isTyping = false;
+    this.#buffer.copyWithin(0, taken, this.#left);
+    this.#left -= taken;
   }
 }
 
 /** Output: from the guest to the host. */
 class Output extends Waiter {
   readonly fd: number;
-  private readonly host: Host;
-  private readonly console: GuestConsole;
-  private readonly buffer: Uint8Array<ArrayBuffer> = allocBuffer(BUFFER_BYTES);
-  private readonly address: number = addressOf(this.buffer);
+  readonly #host: Host;
+  readonly #console: GuestConsole;
+  readonly #buffer: Uint8Array<ArrayBuffer> = allocBuffer(BUFFER_BYTES);
+  readonly #address: number = addressOf(this.#buffer);
   /** Bytes of `buffer` from `at` to `end` are not written yet. */
-  private at: number = 0;
-  private end: number = 0;
-  private isWatched: boolean = false;
-  private isWaiting: boolean = false;
-  private isBroken: boolean = false;
-  private isPumping: boolean = false;
+  #at: number = 0;
+  #end: number = 0;
+  #isWatched: boolean = false;
+  #isWaiting: boolean = false;
+  #isBroken: boolean = false;
+  #isPumping: boolean = false;
 
   constructor(host: Host, console: GuestConsole, fd: number) {
     super();
-    this.host = host;
-    this.console = console;
+    this.#host = host;
+    this.#console = console;
     this.fd = fd;
   }
 
   override onWake(_events: number): void {
-    this.isWaiting = false;
+    this.#isWaiting = false;
     this.pump();
   }
 
   /** Writes as much as there is and the host's terminal takes. */
   pump(): void {
     // A read from the master makes room for output, whose wake-up arrives during the read.
-    if (this.isPumping) return;
-    this.isPumping = true;
-    while (!this.isWaiting && this.fill()) {
-      if (!this.flush()) this.expect();
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    while (!this.#isWaiting && this.#fill()) {
+      if (!this.#flush()) this.#expect();
     }
-    this.isPumping = false;
+    this.#isPumping = false;
   }
 
   drain(): void {
     const deadline = performance.now() + DRAIN_MS;
-    while (this.fill() && !this.flush()) {
+    while (this.#fill() && !this.#flush()) {
       const left = deadline - performance.now();
       if (left <= 0 || poll(this.fd, POLLOUT, left) <= 0) return;
     }
   }
 
   /** Whether there is something to write. */
-  private fill(): boolean {
-    if (this.isBroken) return false;
-    if (this.at < this.end) return true;
-    this.at = 0;
-    this.end = Math.max(0, this.console.master.fetch(this.buffer));
-    return this.end > 0;
+  #fill(): boolean {
+    if (this.#isBroken) return false;
+    if (this.#at < this.#end) return true;
+    this.#at = 0;
+    this.#end = Math.max(0, this.#console.master.fetch(this.#buffer));
+    return this.#end > 0;
   }
 
   /** False if the host's terminal takes no more now. */
-  private flush(): boolean {
-    while (this.at < this.end) {
-      const ready = this.host.pollNow(this.fd, POLLOUT);
+  #flush(): boolean {
+    while (this.#at < this.#end) {
+      const ready = this.#host.pollNow(this.fd, POLLOUT);
       if (ready <= 0) return false;
-      const n = this.host.write(
+      const n = this.#host.write(
         this.fd,
-        this.address + this.at,
-        Math.min(PIECE_BYTES, this.end - this.at),
+        this.#address + this.#at,
+        Math.min(PIECE_BYTES, this.#end - this.#at),
       );
       if (n === -EAGAIN) return false;
       if (n < 0 && n !== -EINTR || (ready & (POLLERR | POLLHUP)) !== 0) {
-        this.isBroken = true;
+        this.#isBroken = true;
         return true;
       }
-      if (n > 0) this.at += n;
+      if (n > 0) this.#at += n;
     }
     return true;
   }
 
-  private expect(): void {
-    this.isWaiting = true;
-    if (this.isWatched) this.host.arm(this.fd, POLLOUT);
-    else this.isWatched = this.host.watch(this.fd, POLLOUT, this) === 0;
+  #expect(): void {
+    this.#isWaiting = true;
+    if (this.#isWatched) this.#host.arm(this.fd, POLLOUT);
+    else this.#isWatched = this.#host.watch(this.fd, POLLOUT, this) === 0;
   }
 }
 
 /** Wake-ups of the master: output, or room for input. */
 class FromGuest extends Waiter {
-  private readonly input: Input;
-  private readonly output: Output;
+  readonly #input: Input;
+  readonly #output: Output;
 
   constructor(input: Input, output: Output) {
     super();
-    this.input = input;
-    this.output = output;
+    this.#input = input;
+    this.#output = output;
   }
 
   override onWake(_events: number): void {
-    this.output.pump();
-    this.input.resume();
+    this.#output.pump();
+    this.#input.resume();
   }
 }

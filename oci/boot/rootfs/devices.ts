@@ -80,38 +80,38 @@ function link(caller: Caller, path: string, target: string): void {
 }
 
 class DeviceMaker {
-  private readonly kernel: SandboxKernel;
-  private readonly caller: Caller;
+  readonly #kernel: SandboxKernel;
+  readonly #caller: Caller;
   /** The file system of nodes that cannot be made in a directory of the host. */
-  private hidden: Mount | null = null;
-  private count: number = 0;
+  #hidden: Mount | null = null;
+  #count: number = 0;
 
   constructor(kernel: SandboxKernel, caller: Caller) {
-    this.kernel = kernel;
-    this.caller = caller;
+    this.#kernel = kernel;
+    this.#caller = caller;
   }
 
   make(device: DeviceSpec, jsonPath: string): void {
-    const path = makeParents(this.caller, device.path);
-    let r = typeof path === "number" ? path : this.makeNode(device, path);
+    const path = makeParents(this.#caller, device.path);
+    let r = typeof path === "number" ? path : this.#makeNode(device, path);
     // An existing file is kept, as with runc.
     if (r === -EEXIST) return;
-    if (r === -EPERM) r = this.mountNode(device);
+    if (r === -EPERM) r = this.#mountNode(device);
     if (r < 0) throw cannot("cannot make the device", device.path, r, jsonPath);
   }
 
-  private makeNode(device: DeviceSpec, path: string): number {
+  #makeNode(device: DeviceSpec, path: string): number {
     const { type, major, minor, mode, uid, gid } = device;
-    const r = mknodAt(this.caller, AT_FDCWD, path, TYPES[type] | mode, makedev(major, minor));
-    return r < 0 || uid === 0 && gid === 0 ? r : chownAt(this.caller, AT_FDCWD, path, uid, gid, 0);
+    const r = mknodAt(this.#caller, AT_FDCWD, path, TYPES[type] | mode, makedev(major, minor));
+    return r < 0 || uid === 0 && gid === 0 ? r : chownAt(this.#caller, AT_FDCWD, path, uid, gid, 0);
   }
 
-  private mountNode(device: DeviceSpec): number {
-    const { type, major, minor, mode, uid, gid } = device, { vfs } = this.kernel;
-    const { account } = this.caller;
-    const place = makePlace(this.caller, device.path, false);
+  #mountNode(device: DeviceSpec): number {
+    const { type, major, minor, mode, uid, gid } = device, { vfs } = this.#kernel;
+    const { account } = this.#caller;
+    const place = makePlace(this.#caller, device.path, false);
     if (typeof place === "number") return place;
-    const mount = this.hidden ??= this.makeHidden(), name = String(this.count++);
+    const mount = this.#hidden ??= this.#makeHidden(), name = String(this.#count++);
     const node = mount.fs.root.mknod(
       name,
       TYPES[type] | mode,
@@ -124,11 +124,11 @@ class DeviceMaker {
     const dentry = vfs.dentries.lookup(mount.root, name);
     if (typeof dentry === "number") return dentry;
     const shown = newMount(account, vfs, mount.fs, dentry, mount.flags, "devtmpfs");
-    return this.caller.fs.namespace.attach(shown, place);
+    return this.#caller.fs.namespace.attach(shown, place);
   }
 
-  private makeHidden(): Mount {
-    const { memory, host, vfs } = this.kernel, { account } = this.caller;
+  #makeHidden(): Mount {
+    const { memory, host, vfs } = this.#kernel, { account } = this.#caller;
     const fs = new TmpfsFs(account, memory.frames, host, { mode: 0o755 }, "devtmpfs");
     return internalMount(account, vfs, fs);
   }

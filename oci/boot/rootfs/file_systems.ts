@@ -27,10 +27,10 @@ const ROOT_LEASE_NS = 250_000_000;
 
 export class FileSystems {
   /** What the overlays are charged to. */
-  private readonly account: Account;
-  private readonly kernel: SandboxKernel;
-  private readonly gofer: GoferClient;
-  private readonly limits: CgroupLimits;
+  readonly #account: Account;
+  readonly #kernel: SandboxKernel;
+  readonly #gofer: GoferClient;
+  readonly #limits: CgroupLimits;
 
   constructor(
     account: Account,
@@ -38,33 +38,33 @@ export class FileSystems {
     gofer: GoferClient,
     limits: CgroupLimits,
   ) {
-    this.account = account;
-    this.kernel = kernel;
-    this.gofer = gofer;
-    this.limits = limits;
+    this.#account = account;
+    this.#kernel = kernel;
+    this.#gofer = gofer;
+    this.#limits = limits;
   }
 
   /** The root directory, or -errno. Below an overlay the host is not expected to change it. */
   root(spec: RootSpec): FileSystem | number {
-    const { memory, host } = this.kernel, { overlay } = spec;
-    const fs = GoferFs.attach(this.gofer, spec.goferAttach, memory, {
+    const { memory, host } = this.#kernel, { overlay } = spec;
+    const fs = GoferFs.attach(this.#gofer, spec.goferAttach, memory, {
       isExclusive: true,
       leaseNs: overlay === "none" ? ROOT_LEASE_NS : 0,
     });
     if (typeof fs === "number" || overlay === "none") return fs;
     const text = `lowerdir=/,upperdir=${overlay}`;
     if (overlay === "memory") {
-      return memoryOverlay(this.account, fs.root, memory.frames, host, text);
+      return memoryOverlay(this.#account, fs.root, memory.frames, host, text);
     }
-    const upper = this.own(spec.upperAttach ?? "");
+    const upper = this.#own(spec.upperAttach ?? "");
     return typeof upper === "number"
       ? upper
-      : ownOverlay(this.account, fs.root, upper, memory.frames, text);
+      : ownOverlay(this.#account, fs.root, upper, memory.frames, text);
   }
 
   /** A tree that only this container sees. */
-  private own(name: string): GoferFs | number {
-    return GoferFs.attach(this.gofer, name, this.kernel.memory, { isExclusive: true });
+  #own(name: string): GoferFs | number {
+    return GoferFs.attach(this.#gofer, name, this.#kernel.memory, { isExclusive: true });
   }
 
   /**
@@ -72,34 +72,34 @@ export class FileSystems {
    * @param data the options for the file system itself
    */
   of(caller: Caller, spec: MountSpec, data: string): FileSystem | number {
-    if (spec.goferAttach !== null) return this.shared(spec.goferAttach);
-    if (spec.layers !== undefined && spec.layers !== null) return this.overlay(spec.layers, data);
+    if (spec.goferAttach !== null) return this.#shared(spec.goferAttach);
+    if (spec.layers !== undefined && spec.layers !== null) return this.#overlay(spec.layers, data);
     // Both types show the sandbox's cgroup v2 tree.
     if (spec.type === "cgroup" || spec.type === "cgroup2") {
-      return containerView(this.kernel, caller, this.limits);
+      return containerView(this.#kernel, caller, this.#limits);
     }
-    return this.kernel.fsTypes.find(spec.type)?.create(caller, spec.type, data) ?? -ENODEV;
+    return this.#kernel.fsTypes.find(spec.type)?.create(caller, spec.type, data) ?? -ENODEV;
   }
 
-  private shared(name: string): GoferFs | number {
-    return GoferFs.attach(this.gofer, name, this.kernel.memory, { isExclusive: false });
+  #shared(name: string): GoferFs | number {
+    return GoferFs.attach(this.#gofer, name, this.#kernel.memory, { isExclusive: false });
   }
 
   /** As the kernel's overlayFromOptions, with trees of the Gofer instead of paths. */
-  private overlay(layers: OverlayLayers, text: string): OverlayFs | number {
-    const { frames } = this.kernel.memory;
+  #overlay(layers: OverlayLayers, text: string): OverlayFs | number {
+    const { frames } = this.#kernel.memory;
     const trees: GoferFs[] = [];
     for (const name of layers.upper === null ? layers.lower : [...layers.lower, layers.upper]) {
-      const tree = this.shared(name);
+      const tree = this.#shared(name);
       if (typeof tree === "number") return tree;
       trees.push(tree);
     }
-    const pinned = trees.map((fs) => this.pin(fs));
+    const pinned = trees.map((fs) => this.#pin(fs));
     const roots = trees.map((fs) => fs.root);
     const upper = layers.upper === null ? null : roots.pop() ?? null;
     const options = {
       isPersistent: true,
-      account: this.account,
+      account: this.#account,
       stackDepth: 1,
       text,
       frames,
@@ -116,8 +116,8 @@ export class FileSystems {
     return new OverlayFs(lower, upper, { ...options, pinned });
   }
 
-  private pin(fs: GoferFs): Path {
-    const mount = internalMount(this.account, this.kernel.vfs, fs);
+  #pin(fs: GoferFs): Path {
+    const mount = internalMount(this.#account, this.#kernel.vfs, fs);
     return holdPath(new Path(mount, mount.root));
   }
 }

@@ -74,19 +74,19 @@ export class MountTree {
    * The limits that the container's cgroup files show. A change of this object changes the files.
    */
   readonly limits: CgroupLimits;
-  private readonly kernel: SandboxKernel;
-  private readonly types: FileSystems;
-  private readonly spec: MountTreeSpec;
+  readonly #kernel: SandboxKernel;
+  readonly #types: FileSystems;
+  readonly #spec: MountTreeSpec;
   /** Mounts that become read-only when all mounts are in place. */
-  private readonly readOnly: Mount[] = [];
+  readonly #readOnly: Mount[] = [];
 
   /** @throws UserError */
   constructor(account: Account, kernel: SandboxKernel, gofer: GoferClient, spec: MountTreeSpec) {
-    this.kernel = kernel;
-    this.spec = spec;
+    this.#kernel = kernel;
+    this.#spec = spec;
     this.limits = limitsOf(spec);
-    this.types = new FileSystems(account, kernel, gofer, this.limits);
-    const fs = this.types.root(spec.root);
+    this.#types = new FileSystems(account, kernel, gofer, this.limits);
+    const fs = this.#types.root(spec.root);
     if (typeof fs === "number") throw cannot("cannot use", "/", fs, "root.path");
     if (spec.root.overlay === "none") fs.source = "root";
     this.namespace = MountNamespace.of(account, kernel.vfs, fs, mountFlags(0), fs.source);
@@ -97,17 +97,17 @@ export class MountTree {
    * @throws UserError naming what could not be done, and the place in config.json
    */
   fill(caller: Caller): void {
-    const { kernel, spec, namespace } = this, { files } = spec;
+    const { namespace } = this, kernel = this.#kernel, spec = this.#spec, { files } = spec;
     const { owner } = cgroupNamespaceOf(kernel, caller).roots.unified.hierarchy;
     owner.limits = this.limits;
     if (files === undefined) owner.becomeMachine();
-    for (const mount of spec.mounts) this.mount(caller, mount);
+    for (const mount of spec.mounts) this.#mount(caller, mount);
     if (files !== undefined && files.devices !== null) {
       setUpDev(kernel, caller, files.devices, spec.process.terminal);
     }
     // A missing working directory is made, as with runc.
     if (files !== undefined) makeDirectory(caller, spec.process.cwd);
-    for (const mount of this.readOnly) mount.flags |= MS_RDONLY;
+    for (const mount of this.#readOnly) mount.flags |= MS_RDONLY;
     setSysctls(kernel, caller, files?.sysctl ?? []);
     spec.readonlyPaths.forEach((path, i) =>
       makeReadOnly(caller, path, `linux.readonlyPaths[${i}]`)
@@ -124,25 +124,25 @@ export class MountTree {
   }
 
   /** Changes the options of an existing mount. */
-  private remount(caller: Caller, destination: string, flags: number, data: string): number {
+  #remount(caller: Caller, destination: string, flags: number, data: string): number {
     const found = findAt(caller, AT_FDCWD, destination, 0);
     if (typeof found === "number") return found;
     const at = this.namespace.topOf(found), now = flags & ~MS_RDONLY;
     const r = remount(caller, at, now, (flags & MS_BIND) !== 0, data);
-    if (r === 0 && (flags & MS_RDONLY) !== 0) this.readOnly.push(at.mount);
+    if (r === 0 && (flags & MS_RDONLY) !== 0) this.#readOnly.push(at.mount);
     return r;
   }
 
-  private mount(caller: Caller, spec: MountSpec): void {
+  #mount(caller: Caller, spec: MountSpec): void {
     const { flags, data, propagation, copiesUp } = parseMountOptions(spec.options);
     const fail = (r: number) => cannot("cannot mount", spec.destination, r, spec.jsonPath ?? null);
     if ((flags & MS_REMOUNT) !== 0) {
-      const r = this.remount(caller, spec.destination, flags, data);
+      const r = this.#remount(caller, spec.destination, flags, data);
       if (r < 0) throw fail(r);
       return;
     }
     requireOrdinaryPlace(caller, spec);
-    const fs = this.types.of(caller, spec, data);
+    const fs = this.#types.of(caller, spec, data);
     if (typeof fs === "number") throw fail(fs);
     const isFromHost = spec.goferAttach !== null;
     fs.source = isFromHost ? "volume" : spec.source ?? spec.type;
@@ -156,7 +156,7 @@ export class MountTree {
       fs.root.mode = inode.mode;
     }
     let r = copiesUp && inode !== null
-      ? copyTree(caller.account, inode, fs.root, this.kernel.memory.frames)
+      ? copyTree(caller.account, inode, fs.root, this.#kernel.memory.frames)
       : 0;
     // The Gofer refuses writes itself; in others there may be places for mounts to make.
     const now = isFromHost ? flags : flags & ~MS_RDONLY;
@@ -164,7 +164,7 @@ export class MountTree {
     dropPath(at);
     if (r < 0) throw fail(r);
     const top = this.namespace.topOf(at);
-    if ((flags & MS_RDONLY) !== 0 && !isFromHost) this.readOnly.push(top.mount);
+    if ((flags & MS_RDONLY) !== 0 && !isFromHost) this.#readOnly.push(top.mount);
     for (const change of propagation) changePropagation(caller, top, change);
   }
 }

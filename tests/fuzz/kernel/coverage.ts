@@ -17,23 +17,23 @@ interface Script {
 }
 
 export class Coverage {
-  private readonly session: Session = new Session();
+  readonly #session: Session = new Session();
   /** "file:start:end" of blocks that ran. */
-  private readonly seen: Set<string> = new Set();
+  readonly #seen: Set<string> = new Set();
 
   constructor() {
-    this.session.connect();
-    this.session.post("Profiler.enable");
-    this.session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
+    this.#session.connect();
+    this.#session.post("Profiler.enable");
+    this.#session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
   }
 
   get blocks(): number {
-    return this.seen.size;
+    return this.#seen.size;
   }
 
   /** Counters begin anew. */
   async reset(): Promise<void> {
-    await this.take();
+    await this.#take();
   }
 
   /**
@@ -42,25 +42,25 @@ export class Coverage {
    */
   async news(keep: boolean): Promise<number> {
     let count = 0;
-    for (const { url, functions } of await this.take()) {
+    for (const { url, functions } of await this.#take()) {
       if (!url.includes("/kernel/") || url.includes("/tests/")) continue;
       const file = url.slice(url.indexOf("/kernel/"));
       for (const { ranges } of functions) {
         for (const { startOffset, endOffset, count: runs } of ranges) {
           if (runs === 0) continue;
           const key = `${file}:${startOffset}:${endOffset}`;
-          if (this.seen.has(key)) continue;
+          if (this.#seen.has(key)) continue;
           count++;
-          if (keep) this.seen.add(key);
+          if (keep) this.#seen.add(key);
         }
       }
     }
     return count;
   }
 
-  private take(): Promise<readonly Script[]> {
+  #take(): Promise<readonly Script[]> {
     return new Promise((resolve, reject) => {
-      this.session.post("Profiler.takePreciseCoverage", (error, reply) => {
+      this.#session.post("Profiler.takePreciseCoverage", (error, reply) => {
         if (error !== null) reject(new Error(`no coverage: ${error.message}`));
         else resolve(reply.result);
       });
@@ -68,7 +68,7 @@ export class Coverage {
   }
 
   close(): void {
-    this.session.post("Profiler.stopPreciseCoverage");
-    this.session.disconnect();
+    this.#session.post("Profiler.stopPreciseCoverage");
+    this.#session.disconnect();
   }
 }

@@ -67,28 +67,31 @@ export function runStep(world: World, { actor, nr, args, writes }: Program[numbe
 
 export class KernelFuzzer {
   readonly corpus: Program[] = [];
-  private readonly chance: Random;
-  private readonly coverage: Coverage | null;
-  private programs: number = 0;
-  private calls: number = 0;
+  readonly #chance: Random;
+  readonly #coverage: Coverage | null;
+  #programs: number = 0;
+  #calls: number = 0;
   /** How many of the corpus are given, and how many of those were tried. */
-  private readonly given: number;
-  private tried: number = 0;
+  readonly #given: number;
+  #tried: number = 0;
   /** Kinds of failures that were found, each of which is reported once. */
-  private readonly kinds: Set<string> = new Set();
+  readonly #kinds: Set<string> = new Set();
 
   /**
    * @param seeds programs to begin with @param isGuided without, programs are drawn and not kept
    */
   constructor(seed: number, seeds: readonly Program[], isGuided: boolean) {
-    this.chance = new Random(seed);
-    this.coverage = isGuided ? new Coverage() : null;
+    this.#chance = new Random(seed);
+    this.#coverage = isGuided ? new Coverage() : null;
     this.corpus.push(...seeds);
-    this.given = seeds.length;
+    this.#given = seeds.length;
   }
 
   get progress(): Progress {
-    const { programs, calls, coverage, corpus } = this;
+    const { corpus } = this,
+      programs = this.#programs,
+      calls = this.#calls,
+      coverage = this.#coverage;
     return { programs, calls, blocks: coverage?.blocks ?? 0, corpus: corpus.length };
   }
 
@@ -96,26 +99,26 @@ export class KernelFuzzer {
    * Until `endMs` of performance.now(), or the next failure of a new kind; it may be called again.
    */
   async run(endMs: number, onProgress: (progress: Progress) => void): Promise<Failure | null> {
-    while (this.tried < this.given) {
-      const failure = this.try(this.corpus[this.tried++]!);
+    while (this.#tried < this.#given) {
+      const failure = this.#try(this.corpus[this.#tried++]!);
       if (failure !== null) return failure;
     }
-    await this.coverage?.news(true);
+    await this.#coverage?.news(true);
     while (performance.now() < endMs) {
-      const batch = Array.from({ length: BATCH }, () => this.next());
+      const batch = Array.from({ length: BATCH }, () => this.#next());
       for (const program of batch) {
-        const failure = this.try(program);
+        const failure = this.#try(program);
         if (failure !== null) return failure;
       }
-      await this.keepNews(batch);
+      await this.#keepNews(batch);
       onProgress(this.progress);
     }
     return null;
   }
 
-  private next(): Program {
-    const { chance, corpus } = this;
-    if (corpus.length === 0 || chance.below(NEW) === 0) return this.draw();
+  #next(): Program {
+    const { corpus } = this, chance = this.#chance;
+    if (corpus.length === 0 || chance.below(NEW) === 0) return this.#draw();
     return mutate(chance, chance.pick(corpus), chance.pick(corpus));
   }
 
@@ -123,25 +126,25 @@ export class KernelFuzzer {
    * Half of them have the actors of one container, or one ordinary user, alone: the others must not
    * notice.
    */
-  private draw(): Program {
-    const { chance } = this, program = drawProgram(chance);
+  #draw(): Program {
+    const chance = this.#chance, program = drawProgram(chance);
     const kind = chance.below(4);
     if (kind >= 2) return program;
     const actors: readonly Actor[] = kind === 0 ? [0, 1] : [1];
     return program.map(() => drawStep(chance, chance.pick(actors)));
   }
 
-  private try(program: Program): Failure | null {
-    this.programs++;
-    this.calls += program.length;
+  #try(program: Program): Failure | null {
+    this.#programs++;
+    this.#calls += program.length;
     const what = runProgram(program);
-    if (what === null || this.kinds.has(kindOf(what))) return null;
-    this.kinds.add(kindOf(what));
+    if (what === null || this.#kinds.has(kindOf(what))) return null;
+    this.#kinds.add(kindOf(what));
     return { what, program: shrink(program, what) };
   }
 
-  private async keepNews(batch: readonly Program[]): Promise<void> {
-    const { coverage, corpus } = this;
+  async #keepNews(batch: readonly Program[]): Promise<void> {
+    const { corpus } = this, coverage = this.#coverage;
     if (coverage === null || await coverage.news(false) === 0) return;
     for (const program of batch) {
       await coverage.reset();
@@ -151,7 +154,7 @@ export class KernelFuzzer {
   }
 
   close(): void {
-    this.coverage?.close();
+    this.#coverage?.close();
   }
 }
 

@@ -33,29 +33,29 @@ function readCorpus(dir: string): Program[] {
 
 /** Writes programs of a corpus that are new, so that a run which is killed keeps what it found. */
 class CorpusWriter {
-  private readonly dir: string | null;
-  private readonly seed: number;
-  private readonly known: number;
-  private written: number;
+  readonly #dir: string | null;
+  readonly #seed: number;
+  readonly #known: number;
+  #written: number;
 
   /** @param known programs at the beginning that are in the folder already */
   constructor(dir: string | null, seed: number, known: number) {
     if (dir !== null) Deno.mkdirSync(dir, { recursive: true });
-    this.dir = dir;
-    this.seed = seed;
-    this.known = this.written = known;
+    this.#dir = dir;
+    this.#seed = seed;
+    this.#known = this.#written = known;
   }
 
   write(corpus: readonly Program[]): void {
-    if (this.dir === null) return;
-    for (; this.written < corpus.length; this.written++) {
-      const name = `${this.seed}-${this.written - this.known}.jsonl`;
-      Deno.writeTextFileSync(join(this.dir, name), encodeProgram(corpus[this.written]!));
+    if (this.#dir === null) return;
+    for (; this.#written < corpus.length; this.#written++) {
+      const name = `${this.#seed}-${this.#written - this.#known}.jsonl`;
+      Deno.writeTextFileSync(join(this.#dir, name), encodeProgram(corpus[this.#written]!));
     }
   }
 
   writeFailure(program: Program, number: number): string {
-    const path = join(this.dir ?? ".", `failure-${this.seed}-${number}.jsonl`);
+    const path = join(this.#dir ?? ".", `failure-${this.#seed}-${number}.jsonl`);
     Deno.writeTextFileSync(path, encodeProgram(program));
     return path;
   }

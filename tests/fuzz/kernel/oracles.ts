@@ -28,26 +28,26 @@ const ROOT_FILES: readonly string[] = ["prog", "suid", "secret"];
 
 /** The state before a program ran. */
 export class Before {
-  private readonly world: World;
-  private readonly texts: readonly string[];
-  private readonly rootFiles: readonly string[];
+  readonly #world: World;
+  readonly #texts: readonly string[];
+  readonly #rootFiles: readonly string[];
 
   constructor(world: World) {
-    this.world = world;
-    this.texts = world.containers.map(describe);
-    this.rootFiles = world.containers.map(rootFilesOf);
+    this.#world = world;
+    this.#texts = world.containers.map(describe);
+    this.#rootFiles = world.containers.map(rootFilesOf);
   }
 
   /** Lines about what must not have changed and has. */
   findings(program: Program): string[] {
-    const found: string[] = [], { world } = this;
+    const found: string[] = [], world = this.#world;
     for (const [i, container] of world.containers.entries()) {
       const own = program.filter(({ actor }) => containerOf(actor) === i);
       if (own.length === 0) {
-        found.push(...changes(`container ${i}`, this.texts[i]!, describe(container)));
+        found.push(...changes(`container ${i}`, this.#texts[i]!, describe(container)));
       }
       if (own.some(({ actor }) => isRootActor(actor)) || world.gained.has(i)) continue;
-      found.push(...changes(`root's files in ${i}`, this.rootFiles[i]!, rootFilesOf(container)));
+      found.push(...changes(`root's files in ${i}`, this.#rootFiles[i]!, rootFilesOf(container)));
       found.push(...gains(container, USER_UIDS[i]!));
     }
     return found;

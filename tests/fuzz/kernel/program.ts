@@ -32,10 +32,10 @@ export const MAX_STEPS = 250;
 
 class StepMemory implements Memory {
   readonly writes: { at: number; bytes: Uint8Array<ArrayBuffer> }[] = [];
-  private next: number;
+  #next: number;
 
   constructor(start: number) {
-    this.next = start;
+    this.#next = start;
   }
   put(bytes: Uint8Array<ArrayBuffer>): number {
     const at = this.room(bytes.length);
@@ -43,9 +43,9 @@ class StepMemory implements Memory {
     return at;
   }
   room(len: number): number {
-    if (this.next + len > DATA + DATA_BYTES) this.next = DATA;
-    const at = this.next;
-    this.next += len + 15 & ~15;
+    if (this.#next + len > DATA + DATA_BYTES) this.#next = DATA;
+    const at = this.#next;
+    this.#next += len + 15 & ~15;
     return Math.min(at, DATA + DATA_BYTES - 1);
   }
 }

@@ -89,38 +89,41 @@ export class World {
   readonly gained: Set<number> = new Set();
   /** Of each quota, before there were containers. */
   readonly countsAtStart: readonly number[];
-  private readonly arena: Arena;
-  private readonly host: WorldHost = new WorldHost();
-  private readonly platform: FakePlatform;
-  private readonly full: FakeContext[] = [];
-  private readonly init: Container;
+  readonly #arena: Arena;
+  readonly #host: WorldHost = new WorldHost();
+  readonly #platform: FakePlatform;
+  readonly #full: FakeContext[] = [];
+  readonly #init: Container;
   /** The first task of each actor; another of the same process when that has ended. */
-  private readonly actors: Task[] = [];
+  readonly #actors: Task[] = [];
 
   constructor() {
-    this.arena = Arena.create(ARENA_BYTES, WINDOWS * WINDOW_BYTES);
-    this.host.memoryBytes = ARENA_BYTES;
-    this.platform = new FakePlatform(this.arena);
-    this.platform.contextMaker = (space) =>
-      new FakeContext(space, this.platform.fpuSize, (ctx) => this.full.push(ctx));
-    this.kernel = new SandboxKernel(this.host, this.platform, this.arena, {
+    this.#arena = Arena.create(ARENA_BYTES, WINDOWS * WINDOW_BYTES);
+    this.#host.memoryBytes = ARENA_BYTES;
+    this.#platform = new FakePlatform(this.#arena);
+    this.#platform.contextMaker = (space) =>
+      new FakeContext(space, this.#platform.fpuSize, (ctx) => this.#full.push(ctx));
+    this.kernel = new SandboxKernel(this.#host, this.#platform, this.#arena, {
       hostname: "fuzz",
       log: () => {},
     });
     // Made at its first use, and kept.
     this.kernel.namespaceFiles.pathOf(this.kernel.namespaces.uts, this.kernel.vfs);
     this.countsAtStart = objectCounts(this.kernel);
-    this.init = this.makeContainer("first");
-    this.start(this.init, 0);
-    this.containers = ["a", "b"].map((id) => this.makeContainer(id));
+    this.#init = this.#makeContainer("first");
+    this.#start(this.#init, 0);
+    this.containers = ["a", "b"].map((id) => this.#makeContainer(id));
     for (const [i, container] of this.containers.entries()) {
-      this.actors.push(this.start(container, 0), this.start(container, USER_UIDS[i]!));
+      this.#actors.push(this.#start(container, 0), this.#start(container, USER_UIDS[i]!));
     }
     this.settle();
   }
 
-  private makeContainer(id: string): Container {
-    const { kernel, host } = this, { memory, vfs } = kernel, account = kernel.accounts.root;
+  #makeContainer(id: string): Container {
+    const { kernel } = this,
+      host = this.#host,
+      { memory, vfs } = kernel,
+      account = kernel.accounts.root;
     const root = new TmpfsFs(account, memory.frames, host, { pages: 0, inodes: 0, mode: 0o755 });
     const mounts = MountNamespace.of(account, vfs, root, 0, id);
     const container = newContainer(kernel, {
@@ -131,16 +134,16 @@ export class World {
       shares: {},
     });
     const caller = new ContainerCaller(container, rootCredentials(), 0);
-    this.fill(caller);
+    this.#fill(caller);
     caller.files.drop();
     caller.fs.drop();
     return container;
   }
 
-  private fill(caller: ContainerCaller): void {
-    this.write(caller, "/prog", image, 0o755);
-    this.write(caller, "/suid", image, 0o4755);
-    this.write(caller, "/secret", new TextEncoder().encode("secret"), 0o600);
+  #fill(caller: ContainerCaller): void {
+    this.#write(caller, "/prog", image, 0o755);
+    this.#write(caller, "/suid", image, 0o4755);
+    this.#write(caller, "/secret", new TextEncoder().encode("secret"), 0o600);
     for (const [path, type] of MOUNTS) {
       mkdirAt(caller, AT_FDCWD, path, 0o755);
       const fs = this.kernel.fsTypes.find(type)?.create(caller, type, "");
@@ -151,7 +154,7 @@ export class World {
     for (const path of ["/d", "/d/e", "/tmp/m", "/tmp/w"]) mkdirAt(caller, AT_FDCWD, path, 0o777);
   }
 
-  private write(
+  #write(
     caller: ContainerCaller,
     path: string,
     bytes: Uint8Array<ArrayBuffer>,
@@ -163,7 +166,7 @@ export class World {
     file.drop();
   }
 
-  private start(container: Container, uid: number): Task {
+  #start(container: Container, uid: number): Task {
     const caps = uid === 0 ? CAPS : NO_CAPS;
     const cred = { ...userCredentials(uid, uid, [], caps), bounding: CAPS };
     const task = startIn(this.kernel, container, {
@@ -182,7 +185,7 @@ export class World {
 
   /** The task that makes the next call of an actor; null: none of its process can. */
   taskOf(actor: Actor): Task | null {
-    const first = this.actors[actor]!;
+    const first = this.#actors[actor]!;
     const task = isRunning(first) ? first : first.group.tasks.find(isRunning);
     return task ?? null;
   }
@@ -219,7 +222,7 @@ export class World {
 
   /** Time passes. */
   pass(ns: number = JUMP_NS): void {
-    const { kernel, host } = this;
+    const { kernel } = this, host = this.#host;
     host.nowNs += ns;
     kernel.clock.nowNs = host.nowNs;
     kernel.timers.expire(host.nowNs);
@@ -229,7 +232,7 @@ export class World {
   /** Runs what is ready, and interrupts what was asked for, until nothing moves. */
   settle(): void {
     for (let turn = 0; turn < MAX_TURNS; turn++) {
-      const ctx = this.full.shift();
+      const ctx = this.#full.shift();
       if (ctx !== undefined) {
         if (ctx.owner instanceof Task) onFull(ctx.owner);
         continue;
@@ -244,16 +247,16 @@ export class World {
         continue;
       }
       // A call that only let the others go first is due at once.
-      if (this.kernel.timers.nextDeadlineNs <= this.host.nowNs) {
-        this.kernel.timers.expire(this.host.nowNs);
+      if (this.kernel.timers.nextDeadlineNs <= this.#host.nowNs) {
+        this.kernel.timers.expire(this.#host.nowNs);
         continue;
       }
-      if (!this.interruptOne()) return;
+      if (!this.#interruptOne()) return;
     }
     throw new Error("the tasks do not come to rest");
   }
 
-  private interruptOne(): boolean {
+  #interruptOne(): boolean {
     for (const task of this.kernel.pids.tasks.values()) {
       if (!(task.ctx instanceof FakeContext) || !task.ctx.wasInterrupted) continue;
       const { ctx } = task;
@@ -270,15 +273,15 @@ export class World {
 
   /** All processes of both containers are killed, and the containers are gone. */
   end(): void {
-    for (const container of [...this.containers, this.init]) {
+    for (const container of [...this.containers, this.#init]) {
       for (const group of [...container.groups]) killGroup(group, SIGKILL);
     }
     for (let i = 0; i < 100 && this.kernel.pids.tasks.size > 0; i++) {
       this.settle();
-      for (const space of [...this.platform.spaces]) if (space.isDestroyed) space.die();
+      for (const space of [...this.#platform.spaces]) if (space.isDestroyed) space.die();
       this.pass();
     }
-    for (const container of [...this.containers, this.init]) dropContainer(container);
+    for (const container of [...this.containers, this.#init]) dropContainer(container);
     const { vfs: { deferred }, net } = this.kernel;
     net.rights.collect();
     while (!deferred.isEmpty) deferred.step();
@@ -286,7 +289,7 @@ export class World {
   }
 
   close(): void {
-    this.arena.close();
+    this.#arena.close();
   }
 }
 
