@@ -83,20 +83,27 @@ function readHooks(node: JsonNode): StartHook[] {
 }
 
 function readProcess(node: JsonNode): ProcessSpec {
-  const args = node.member("args");
+  const args = list(node, "args");
   if (args.strings().length === 0) args.expected("a program");
-  node.member("env").strings();
+  list(node, "env").strings();
   node.member("cwd").string();
   for (const id of ["uid", "gid"]) node.member(id).integer(0, ID_MAX);
-  for (const gid of node.member("additionalGids").items()) gid.integer(0, ID_MAX);
+  for (const gid of list(node, "additionalGids").items()) gid.integer(0, ID_MAX);
+  for (const limit of list(node, "rlimits").items()) limit.object();
   return node.object() as ProcessSpec;
+}
+
+/** The member `name`, which must be there and a list. */
+function list(node: JsonNode, name: string): JsonNode {
+  const member = node.member(name);
+  return Array.isArray(member.value) ? member : member.expected("a list");
 }
 
 function readSpec(node: JsonNode, id: string): ContainerSpec {
   readProcess(node.member("process"));
   if (node.member("id").string() !== id) node.member("id").expected(`"${id}"`);
   node.member("root").object();
-  node.member("mounts").items().forEach((mount) => mount.object());
+  list(node, "mounts").items().forEach((mount) => mount.object());
   return node.object() as ContainerSpec;
 }
 

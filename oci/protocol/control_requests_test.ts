@@ -15,6 +15,7 @@ Deno.test("a request that makes no sense is an error that says where", () => {
       ['{"op":"update","id":"c","limits":{"__proto__":{}}}', "limits"],
       ['{"op":"memfd","bytes":0}', "bytes is 0"],
       ['{"op":"exec","id":"c","process":{"args":["a"],"env":[1]}}', "process.env[0]"],
+      ['{"op":"exec","id":"c","process":{"args":["a"]}}', "process.env"],
     ] as const
   ) assertThrows(() => readRequest(text), UserError, where);
 });

@@ -197,7 +197,7 @@ function memoryOf(flags: Flags): number | null {
  * it.
  */
 function hostnameOf(flags: Flags): string {
-  const name = flags.string("hostname") ?? Deno.hostname();
+  const name = flags.string("hostname") ?? (Deno.hostname() || "localhost");
   const bytes = fromText(name);
   if (bytes === "" || bytes.length > HOSTNAME_MAX) {
     throw usageError(`--hostname must have 1 to ${HOSTNAME_MAX} bytes`);
