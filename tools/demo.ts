@@ -41,7 +41,7 @@ const scenes = (leak: string): readonly Scene[] => [
     "499999500000",
     { needs: ["bash", "python3"] },
   ),
-  scene("The kernel says who it is", inShell("uname -r; cat /proc/version"), "6.12", {
+  scene("The kernel names itself", inShell("uname -r; cat /proc/version"), "6.12", {
     needs: ["bash"],
   }),
   scene(

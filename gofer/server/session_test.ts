@@ -169,7 +169,7 @@ Deno.test(
 );
 
 Deno.test(
-  "the extension is closed to those who did not ask for it",
+  "the extension is closed to clients that did not request it",
   withBench((b) => {
     b.start("9P2000.L");
     b.attach();

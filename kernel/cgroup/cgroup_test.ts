@@ -59,7 +59,7 @@ Deno.test("tasks are counted in their group and those above, and forks go with t
   lab.close();
 });
 
-Deno.test("controllers: who has them, who may give them, what is forgotten with them", () => {
+Deno.test("controllers: groups, delegation, and the state that goes with them", () => {
   const { lab, root, make, write, read } = groupLab();
   const a = make("a"), b = make("b", a);
   assertEquals(write(a, "cgroup.subtree_control", "+pids"), -ENOENT);
@@ -116,7 +116,7 @@ Deno.test("a new child of a frozen group does not run until it thaws", () => {
 
 const MAP_PRIVATE_ANONYMOUS = 0x22, PROT_READ_WRITE = 3, PAGE = 4096, PAGES = 64;
 
-Deno.test("memory stays charged to who took it, and goes to the group above with it", () => {
+Deno.test("memory stays charged to its task, and moves to the parent with its group", () => {
   const { lab, task, root, make, write } = groupLab();
   write(root, "cgroup.subtree_control", "+memory");
   const a = make("a");
@@ -141,7 +141,7 @@ Deno.test("memory stays charged to who took it, and goes to the group above with
   lab.close();
 });
 
-Deno.test("who has most in a group over its limit is killed, and nobody else", () => {
+Deno.test("of a group over its limit the largest process is killed, and no other", () => {
   const { lab, task, root, make, write, read } = groupLab();
   write(root, "cgroup.subtree_control", "+memory");
   const a = make("a");
@@ -159,7 +159,7 @@ Deno.test("who has most in a group over its limit is killed, and nobody else", (
   lab.close();
 });
 
-Deno.test("who takes more in a group over memory.high goes back to guest code late", () => {
+Deno.test("a task that takes more in a group over memory.high is delayed", () => {
   const { lab, task, root, make, write, read } = groupLab();
   write(root, "cgroup.subtree_control", "+memory");
   const a = make("a");
@@ -183,7 +183,7 @@ Deno.test("who takes more in a group over memory.high goes back to guest code la
   lab.close();
 });
 
-Deno.test("who moves more than io.max grants pays later, and groups above count it too", () => {
+Deno.test("a task over io.max is delayed, and the groups above count its bytes", () => {
   const { lab, task, root, make, write, read } = groupLab();
   const { fs } = task.fs.root.mount, { dev } = fs;
   fs.isStored = true;
@@ -198,8 +198,8 @@ Deno.test("who moves more than io.max grants pays later, and groups above count 
   charges.charge(dev, 4096, true);
   lab.call(task, "getpid");
   assertEquals(task.state, FROZEN);
-  const told = `${name} rbytes=8192 wbytes=4096 rios=1 wios=1 dbytes=0 dios=0\n`;
-  assertEquals([read(a, "io.stat"), read(root, "io.stat")], [told, told]);
+  const line = `${name} rbytes=8192 wbytes=4096 rios=1 wios=1 dbytes=0 dios=0\n`;
+  assertEquals([read(a, "io.stat"), read(root, "io.stat")], [line, line]);
   write(root, "cgroup.subtree_control", "-io");
   write(root, "cgroup.subtree_control", "+io");
   assertEquals([read(a, "io.stat"), read(a, "io.max")], ["", ""]);

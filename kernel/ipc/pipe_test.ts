@@ -94,7 +94,7 @@ Deno.test("the capacity has bounds and does not shrink below the content", () =>
   assertEquals([w.pipe.resize(8192), w.pipe.resize(9000)], [-EBUSY, 16384]);
 });
 
-Deno.test("who waits is told: a reader of bytes, a writer of room, both of the end", () => {
+Deno.test("a waiting reader is woken by bytes, a writer by room, both by the end", () => {
   const [r, w] = pipe();
   const waiter = new Counter();
   r.pipe.waitQueue.add(waiter, 0);

@@ -165,14 +165,14 @@ function runHandler(task: Task): void {
   task.state = HANDLING;
   const row = ROWS[task.nr] ?? unknownCall(task);
   if (task.entryStep !== ENTRY_DONE) return checkEntry(task, row, task.nr);
-  if (task.progress.told !== null) return finishRun(task, row, awaitNextReader(task));
+  if (task.progress.monitorEvents !== null) return finishRun(task, row, awaitNextReader(task));
   finishRun(task, row, row.handler(task, task.args));
 }
 
 function finishRun(task: Task, row: Row, result: number): void {
   if (result === IN_STOP) return;
-  const { awaited, monitorEvents: told } = task.kernel.memory;
-  if (told.length > 0) result = awaitReaders(task, result);
+  const { awaited, monitorEvents } = task.kernel.memory;
+  if (monitorEvents.length > 0) result = awaitReaders(task, result);
   if (awaited.handler !== null) {
     if (result === -EFAULT) result = awaitInCall(task, result);
     awaited.handler = null;

@@ -38,11 +38,11 @@ export function awaitInCall(task: Task, result: number): number {
 }
 
 /**
- * The call sent events to monitors of memory (`told`): it ends with `result` when all have been
- * read.
+ * The call sent events to monitors of memory (`monitorEvents`): it ends with `result` when all have
+ * been read.
  */
 export function awaitReaders(task: Task, result: number): number {
-  task.progress.told = task.kernel.memory.monitorEvents.splice(0);
+  task.progress.monitorEvents = task.kernel.memory.monitorEvents.splice(0);
   task.progress.result = result;
   return awaitNextReader(task);
 }
@@ -53,7 +53,7 @@ export function awaitReaders(task: Task, result: number): number {
  */
 export function awaitNextReader(task: Task): number {
   const { progress } = task;
-  for (const event of progress.told ?? []) {
+  for (const event of progress.monitorEvents ?? []) {
     const { handler } = event;
     if (event.isRead || handler.isReleased || mustEnd(task)) continue;
     task.interrupted = false;
@@ -63,10 +63,10 @@ export function awaitNextReader(task: Task): number {
     handler.queue.wake(POLLIN);
     return BLOCK;
   }
-  for (const { child, isRead } of progress.told ?? []) {
+  for (const { child, isRead } of progress.monitorEvents ?? []) {
     // No process has the child's descriptor.
     if (child !== null && !isRead && !child.mm.isDestroyed) releaseHandler(child);
   }
-  progress.told = null;
+  progress.monitorEvents = null;
   return progress.result;
 }

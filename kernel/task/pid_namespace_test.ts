@@ -73,7 +73,7 @@ Deno.test("unshare: children are born elsewhere; without an init there are no mo
   assertEquals(lab.call(second, "getpid"), 2);
   assertEquals(lab.call(second, "getppid"), 0);
   assertEquals(lab.call(init, "exit_group", 0), GONE);
-  assertEquals(init.group.isZombie, false, "its end is told when the others were waited for");
+  assertEquals(init.group.isZombie, false, "its end is reported when the others were waited for");
   assertEquals(lab.call(outer, "wait4", 3, 0, 0, 0), 3);
   assertEquals(lab.call(outer, "wait4", -1, 0, 0, 0), pid);
   assertEquals(lab.call(outer, "fork"), -ENOMEM);

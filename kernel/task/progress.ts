@@ -22,7 +22,7 @@ export class Progress {
   value: number = 0;
   text: string | null = null;
   /** Events that monitors of memory must read before the call ends with `result`; null: none. */
-  told: MonitorEvent[] | null = null;
+  monitorEvents: MonitorEvent[] | null = null;
   result: number = 0;
   /** The permission request of fanotify that the call waits for. */
   asked: AskedQuestions | null = null;
@@ -39,7 +39,7 @@ export class Progress {
     this.object = null;
     this.value = 0;
     this.text = null;
-    this.told = null;
+    this.monitorEvents = null;
     this.asked = null;
     if (this.walks !== null || this.bytes !== 0) this.giveBack();
   }

@@ -79,7 +79,7 @@ IORING_OP_UNLINKAT IORING_OP_MKDIRAT IORING_OP_SYMLINKAT IORING_OP_LINKAT`,
 SOCKET_URING_OP_SETSOCKOPT`,
     ),
   ]),
-  flagSet("io_uring_enter", "operation that is told of twice", [
+  flagSet("io_uring_enter", "operation with two completions", [
     by("io_uring_sends.sends_are_told_twice", "IORING_OP_SEND_ZC IORING_SEND_ZC_REPORT_USAGE"),
     by("io_uring_sends.messages_are_told_twice", "IORING_OP_SENDMSG_ZC"),
     by("io_uring_sends.registered_buffers_are_sent", "IORING_RECVSEND_FIXED_BUF"),

@@ -148,13 +148,13 @@ export class Userfault {
     return null;
   }
 
-  /** The oldest unread event, or null. It stays until `heard` is called. */
+  /** The oldest unread event, or null. It stays until `onEventRead` is called. */
   get event(): MonitorEvent | null {
     this.events = this.events.filter(isWaitedFor);
     return this.events[0] ?? null;
   }
   /** The event was read: wakes the task that made the change. */
-  heard(event: MonitorEvent): void {
+  onEventRead(event: MonitorEvent): void {
     this.events = this.events.filter((e) => e !== event);
     event.isRead = true;
     event.queue.wake(0);

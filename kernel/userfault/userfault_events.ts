@@ -1,7 +1,7 @@
 /**
  * Events of handled memory besides faults (userfaultfd(2)): pages discarded, unmapped or moved, and
- * forks. A change records its events in `ctx.told`; the call that made the change waits until they
- * are read (task/await_fault.ts).
+ * forks. A change records its events in `ctx.monitorEvents`; the call that made the change waits
+ * until they are read (task/await_fault.ts).
  *
  * DIFFERS: pages have gone, and the child runs, before the monitor reads the event.
  */
@@ -30,12 +30,12 @@ export function tellRemoved(mm: MemoryManager, vma: Vma, start: number, end: num
 /** Everything in [start, end) was unmapped: each handler of an area there gets one event. */
 export function tellUnmapped(mm: MemoryManager, start: number, end: number): void {
   if (!mm.hasHandlers) return;
-  const { monitorEvents: told } = mm.ctx, first = told.length;
+  const { monitorEvents } = mm.ctx, first = monitorEvents.length;
   for (let i = mm.vmas.indexOf(start); i < mm.vmas.length && mm.vmas.at(i).start < end; i++) {
     const handler = mm.vmas.at(i).userfault;
     if (handler === null || (handler.features & UFFD_FEATURE_EVENT_UNMAP) === 0) continue;
-    if (told.slice(first).some((e) => e.handler === handler)) continue;
-    told.push(new MonitorEvent(handler, UFFD_EVENT_UNMAP, [start, end, 0]));
+    if (monitorEvents.slice(first).some((e) => e.handler === handler)) continue;
+    monitorEvents.push(new MonitorEvent(handler, UFFD_EVENT_UNMAP, [start, end, 0]));
   }
 }
 

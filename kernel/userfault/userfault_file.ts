@@ -81,7 +81,7 @@ export class UserfaultFile extends AnonFile {
       if (fd < 0) return fd;
       view.setUint32(WORDS_AT, fd, true);
     }
-    this.handler.heard(event);
+    this.handler.onEventRead(event);
     return 0;
   }
 

@@ -81,7 +81,7 @@ Deno.test("a PID or IPC namespace of another container leads to its sandbox, oth
   assertEquals(of([{ type: "pid", path: null }]), null);
 });
 
-Deno.test("what is shared in a sandbox is told by namespace", () => {
+Deno.test("what is shared in a sandbox is decided by namespace", () => {
   const members = [record("a", { pid: 1, ipc: ownIpc }), record("b", { pid: ownPid, ipc: 3 })];
   const entries = [...joining("pid", "pid"), ...joining("ipc", "ipc")];
   assertEquals(sharedNamespaces(entries, members), { pid: "b", ipc: "a", uts: null, time: null });

@@ -55,7 +55,7 @@ Deno.test("links are removed, and what they lead to stays", () => {
   });
 });
 
-Deno.test("names of any bytes, many of them, and directories that nobody may open", () => {
+Deno.test("names of any bytes, many of them, and directories without permissions", () => {
   inDirectory((dir, tree) => {
     Deno.mkdirSync(`${tree}/full/of`, { recursive: true });
     for (let i = 0; i < 3000; i++) Deno.writeTextFileSync(`${tree}/full/${"n".repeat(99)}${i}`, "");

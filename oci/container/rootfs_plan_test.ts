@@ -63,7 +63,7 @@ Deno.test("host paths become trees, each with what may be done to it", () => {
   });
 });
 
-Deno.test("who writes into memory, or not at all, cannot write to the host", () => {
+Deno.test("a container that writes into memory, or not at all, cannot write to the host", () => {
   inBundle((dir) => {
     const readonly = plan({ root: { path: "rootfs", readonly: true } }, dir);
     assertEquals(readonly.root, { goferAttach: "0", readonly: true, overlay: "memory" });

@@ -66,7 +66,7 @@ Deno.test("ids are names, not paths", () => {
   });
 });
 
-Deno.test("a lock is had by one, and by nobody when the container goes meanwhile", () => {
+Deno.test("one command has the lock, and none when the container goes meanwhile", () => {
   withStore((store) => {
     const { dir, lock } = store.create("c");
     assertEquals(dir.tryLock(), "busy");

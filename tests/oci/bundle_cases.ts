@@ -209,7 +209,7 @@ export const PROCESS_CASES: readonly BundleCase[] = [
 
 export const MOUNT_CASES: readonly BundleCase[] = [
   {
-    name: "who cannot mount has mounts that are shared with the host",
+    name: "a user that cannot mount has mounts that are shared with the host",
     script: "ls -d /x/.; mount -t tmpfs t /x 2>/dev/null || echo no",
     prints: "/x/.\nno\n",
     prepare: (c) => {

@@ -63,7 +63,7 @@ export const MORE_PROCESS_CASES: readonly BundleCase[] = [
     prepare: (c) => Reflect.deleteProperty(c.process, "user"),
   },
   {
-    name: "the umask is 022 if nobody says otherwise",
+    name: "the umask is 022 by default",
     script: "umask; mkdir /d; stat -c %a /d",
     prints: "0022\n755\n",
   },
@@ -335,7 +335,7 @@ export const MORE_SECCOMP_CASES: readonly BundleCase[] = [
     prepare: (c) => c.linux.seccomp = seccomp(`SCMP_ACT_${action}`),
   })),
   {
-    name: "a filter with TRACE, and nobody who traces",
+    name: "a filter with TRACE, without a tracer",
     script: "mkdir /a 2>&1 | sed 's/.*: //'",
     prints: "Function not implemented\n",
     prepare: (c) => c.linux.seccomp = seccomp("SCMP_ACT_TRACE", { errnoRet: 7 }),

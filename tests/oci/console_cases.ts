@@ -165,7 +165,7 @@ export const CONSOLE_CASES: readonly LifecycleCase[] = [
       }),
   },
   {
-    name: "a console socket that nobody listens at is an error, and leaves nothing",
+    name: "a console socket without a listener is an error, and leaves nothing",
     async run(t) {
       t.config.process["terminal"] = true;
       const result = await t.create("--console-socket", t.file("nobody.sock"));

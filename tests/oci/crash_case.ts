@@ -374,7 +374,7 @@ export class CrashCase {
     if (status === "none" || status === "stopped") {
       is(pid === 0, `its pid is ${pid}`);
       is(processes.length === 0, "something lives");
-    } else if (status === "creating") is(false, "nobody makes it");
+    } else if (status === "creating") is(false, "no command makes it");
     else {
       is(count("sentry") === 1 && count("gofer") === 1, "processes are missing");
       const proxies = processes.filter(({ role }) => role === "proxy");

@@ -44,7 +44,7 @@ function samplePattern(): string {
 }
 
 Deno.test({
-  ...named("a sample of crashes: the truth is told, and nothing is left", noWorld),
+  ...named("a sample of crashes: states are reported truly, and nothing is left", noWorld),
   fn: () => matrix(1, samplePattern()),
 });
 

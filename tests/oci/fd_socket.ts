@@ -33,7 +33,7 @@ export class FdSocket {
 
   /** The descriptor that was received: one message with one descriptor. */
   receive(): number {
-    assert(poll(this.#fd, POLLIN, SOON_MS) > 0, "nobody connects");
+    assert(poll(this.#fd, POLLIN, SOON_MS) > 0, "no connection came");
     const connection = check(syscall(SYS_accept4, this.#fd, 0, 0, SOCK_CLOEXEC), "accept4");
     const got = recvFds(connection, allocBuffer(4096));
     if (typeof got === "number") throw new Error(`recvmsg: ${got}`);

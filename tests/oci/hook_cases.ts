@@ -234,7 +234,7 @@ const FAILING: readonly LifecycleCase[] = [
   },
   {
     name: "a hook that takes too long is killed with all that it started",
-    notRunc: "it waits for whoever has the hook's streams",
+    notRunc: "it waits for every process that has the hook's streams",
     async run(t) {
       const text = `sleep 1000 & echo $! >${t.file("sleeper")}; wait`;
       const hook = script(text, { timeout: 1 });
@@ -256,7 +256,7 @@ const FAILING: readonly LifecycleCase[] = [
   },
   {
     name: "a poststop hook that fails is a warning, and the next one runs",
-    notRunc: "it does not say so to whoever deletes",
+    notRunc: "delete does not report it",
     async run(t) {
       t.config["hooks"] = { poststop: [script("exit 3"), keeper(t, "second")] };
       await t.running("exit 0");

@@ -191,7 +191,7 @@ export const POD_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "a limit of memory is the container's own, and its group counts who was killed",
+    name: "a limit of memory is the container's own, and its group counts killed processes",
     notRunc,
     async run(t) {
       await inGroup(t).running(WAIT);

@@ -217,10 +217,10 @@ export const STOPPED_CASES: readonly LifecycleCase[] = [
     run: (t) => refuses(t, /container not running/, "kill", t.id, signal),
   })),
   {
-    name: "a signal to all of it reaches nobody",
+    name: "a signal to all processes reaches none",
     run: async (t) => assertEquals(await t.must("kill", "--all", t.id, "KILL"), ""),
   },
-  { name: "ps has nobody", run: async (t) => assertEquals(await hostPids(t), []) },
+  { name: "ps is empty", run: async (t) => assertEquals(await hostPids(t), []) },
   {
     name: "it has no events",
     run: (t) => refuses(t, /is not running/, "events", "--stats", t.id),

@@ -111,8 +111,8 @@ function load(t: Task): number {
     (log.level & ~LOG_LEVELS) === 0 && log.size <= LOG_MAX;
   if (!isSane) return -EINVAL;
   const program = new EbpfProgram(code), refusal = verify(program, mayLoad);
-  const told = log.addr === 0 ? 0 : writeLog(t, log, refusal === null ? "" : `${refusal.why}\n`);
-  if (told < 0 || refusal !== null) return told < 0 ? told : -refusal!.error;
+  const logged = log.addr === 0 ? 0 : writeLog(t, log, refusal === null ? "" : `${refusal.why}\n`);
+  if (logged < 0 || refusal !== null) return logged < 0 ? logged : -refusal!.error;
   const loaded = t.kernel.bpf.add(type, program, t.account);
   if (loaded === null) return -ENOMEM;
   return installNew(t, new BpfProgramFile(t.account, t.kernel.anon, O_RDWR, loaded), true);

@@ -143,7 +143,7 @@ Deno.test("MSG_WAITALL collects over several waits; a time-out gives what there 
   assertEquals(lab.again(), -11);
 });
 
-Deno.test("EPIPE raises SIGPIPE on streams, unless told not to", () => {
+Deno.test("EPIPE raises SIGPIPE on streams, except with MSG_NOSIGNAL", () => {
   const lab = new Lab(), [a, b] = lab.pair(S.SOCK_STREAM), pending = lab.task.signals.pending;
   lab.call(sysClose, b);
   assertEquals(lab.call(send.sysSendto, a, "x", 1, S.MSG_NOSIGNAL, 0, 0), "EPIPE");

@@ -36,9 +36,9 @@ export function sysGetsockopt(t: Task, a: SyscallArgs): number {
   if (typeof socket === "number") return socket;
   const room = t.mm.load32(lengthAddr);
   if (room < 0) return -EFAULT;
-  const told = readOption(t, socket, a.i32(1), a.i32(2), a.u64(3), room | 0);
-  if (told < 0) return told;
-  return t.mm.store32(lengthAddr, told) < 0 ? -EFAULT : 0;
+  const length = readOption(t, socket, a.i32(1), a.i32(2), a.u64(3), room | 0);
+  if (length < 0) return length;
+  return t.mm.store32(lengthAddr, length) < 0 ? -EFAULT : 0;
 }
 
 /**

@@ -54,7 +54,7 @@ Deno.test("dumps of links, addresses and routes tell of lo and end", () => {
   assertEquals(types(N.RTM_GETNEIGH), [N.NLMSG_DONE]);
 });
 
-Deno.test("lo can be switched off and on by those who may", () => {
+Deno.test("lo can be switched off and on by an administrator", () => {
   const { lab: l, ask } = lab(), { index, flags, change } = N.Ifinfomsg.at;
   const set = (up: number) =>
     ask(request(N.RTM_NEWLINK, N.NLM_F_ACK, 16, [[index, 1], [flags, up], [change, 1]]));

@@ -53,8 +53,8 @@ export class Notices {
   static before(net: NetNamespace, request: NetlinkRequest | null): Notices | null {
     const nets = new Set([net]);
     for (const { peer } of net.links.links) if (peer !== null) nets.add(peer.table.net);
-    const heard = [...nets].filter(hasMembers);
-    return heard.length === 0 ? null : new Notices(heard, request);
+    const listening = [...nets].filter(hasMembers);
+    return listening.length === 0 ? null : new Notices(listening, request);
   }
 
   /** Notify the groups after the change. */

@@ -77,7 +77,7 @@ const SWITCHES: ReadonlySet<number> = new Set([
 
 export class PacketSocket extends Socket {
   /** The protocol it receives, ETH_P_*, 0: none; and the link, null: all. */
-  private heard: number;
+  private protocolNumber: number;
   private link: Link | null = null;
   /** uid of the creator. */
   readonly uid: number;
@@ -102,7 +102,7 @@ export class PacketSocket extends Socket {
   constructor(account: Account, net: NetNamespace, type: number, protocol: number, uid: number) {
     super(account, net, AF_PACKET, type, 0);
     this.uid = uid;
-    this.heard = swap(protocol);
+    this.protocolNumber = swap(protocol);
     this.incoming = new DatagramQueue(net.frames, this.account);
     net.taps.add(this);
   }
@@ -111,7 +111,7 @@ export class PacketSocket extends Socket {
     return true;
   }
   get heardProtocol(): number {
-    return this.heard;
+    return this.protocolNumber;
   }
   /** 0: all links. */
   get linkIndex(): number {
@@ -133,7 +133,7 @@ export class PacketSocket extends Socket {
     const index = address.dv.getInt32(at.ifindex, true);
     const link = index === 0 ? null : this.net.links.byIndex(index);
     if (index !== 0 && link === null) return -ENODEV;
-    this.heard = address.dv.getUint16(at.protocol) || this.heard;
+    this.protocolNumber = address.dv.getUint16(at.protocol) || this.protocolNumber;
     this.link = link;
     if (link !== null && !link.isUp) this.error = ENETDOWN;
     return 0;
@@ -151,7 +151,7 @@ export class PacketSocket extends Socket {
 
   override localName(out: SocketAddress): number {
     const { link } = this, here = link !== null && link.table === this.net.links ? link : null;
-    putName(out, this.heard, here, 0, here?.mac ?? "");
+    putName(out, this.protocolNumber, here, 0, here?.mac ?? "");
     if (here === null) out.length = at.addr;
     else out.length = at.addr + P.ETH_ALEN;
     return 0;
@@ -159,7 +159,7 @@ export class PacketSocket extends Socket {
 
   /** Whether the other socket receives the same frames. */
   receivesSame(other: PacketSocket): boolean {
-    return this.heard === other.heard && this.link === other.link;
+    return this.protocolNumber === other.protocolNumber && this.link === other.link;
   }
   /** Whether many more frames like one of `length` bytes fit (of a ring: one more). */
   hasRoom(length: number): boolean {
@@ -171,13 +171,13 @@ export class PacketSocket extends Socket {
   receiveFrame(link: Link, frame: Frame, type: number): void {
     const { fanout } = this;
     if (fanout !== null && fanout.members[0] !== this) return;
-    if (this.heard !== P.ETH_P_ALL && this.heard !== frame.protocol) return;
+    if (this.protocolNumber !== P.ETH_P_ALL && this.protocolNumber !== frame.protocol) return;
     if (this.link !== null && this.link !== link) return;
     if (type === P.PACKET_OUTGOING) {
       const ignores = fanout === null
         ? this.option(P.PACKET_IGNORE_OUTGOING) !== 0
         : (fanout.flags & P.PACKET_FANOUT_FLAG_IGNORE_OUTGOING) !== 0;
-      if (this.heard !== P.ETH_P_ALL || ignores) return;
+      if (this.protocolNumber !== P.ETH_P_ALL || ignores) return;
     }
     this.show(link, frame, type);
     if (fanout === null) this.takeIn(link, frame, type);
@@ -259,7 +259,7 @@ export class PacketSocket extends Socket {
 
   override send(io: IoCursor, message: Message): number {
     const { name: to } = message, length = io.remaining;
-    let { link, heard: protocol } = this, target = "\0".repeat(P.ETH_ALEN);
+    let { link, protocolNumber: protocol } = this, target = "\0".repeat(P.ETH_ALEN);
     if (to.length > 0) {
       if (to.length < P.SockaddrLl.size || to.length < at.addr + to.u8[at.halen]!) return -EINVAL;
       protocol = to.dv.getUint16(at.protocol);

@@ -91,7 +91,7 @@ Deno.test("a stream joins what was sent, but stops behind descriptors", () => {
   assertEquals([lab.receive(b), lab.last.rights], ["three", null]);
 });
 
-Deno.test("a stream keeps bytes of different credentials apart for those who ask", () => {
+Deno.test("with SO_PASSCRED a stream keeps bytes of different credentials apart", () => {
   const lab = new NetLab(), [a, b] = lab.pair(SOCK_STREAM);
   b.options.passCredentials = true;
   lab.send(a, "x");
@@ -197,7 +197,7 @@ Deno.test("names: abstract, chosen, unlinked, taken again", () => {
   assertEquals(lab.bind(lab.socket(AF_UNIX, SOCK_DGRAM), unixAddress("/c")), 0);
 });
 
-Deno.test("a datagram sender waits for a full receiver and hears of room on its own queue", () => {
+Deno.test("a datagram sender waits for a full receiver, and is woken on its own queue", () => {
   const lab = new NetLab(),
     a = lab.socket(AF_UNIX, SOCK_DGRAM),
     b = lab.socket(AF_UNIX, SOCK_DGRAM);
@@ -228,7 +228,7 @@ Deno.test("types do not mix, and plain files are no sockets", () => {
   assert(lab.connect(lab.socket(AF_UNIX, SOCK_STREAM), unixAddress("/none")) === "ENOENT");
 });
 
-Deno.test("a filter cuts and drops messages, of which the sender hears nothing", () => {
+Deno.test("a filter cuts and drops messages, and the sender gets no error", () => {
   for (const type of [SOCK_DGRAM, SOCK_SEQPACKET]) {
     const lab = new NetLab(), [a, b] = lab.pair(type);
     // LD the first byte; RET it.

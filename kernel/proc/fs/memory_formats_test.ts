@@ -102,7 +102,7 @@ Deno.test("mem reads and writes memory, and EIO where there is none", () => {
   memory.close();
 });
 
-Deno.test("whoever has a file about memory open sees the memory of then", () => {
+Deno.test("an open file about memory shows the memory of the time of its opening", () => {
   const memory = new MemoryLab(), lab = new ProcLab();
   const old = put(memory, BASE, "old"), young = put(memory, BASE * 2, "young");
   lab.init.mm = old;

@@ -64,7 +64,7 @@ Deno.test("/proc lists what there is of the system, then processes by number", (
   assertEquals(link(lab.root, "/proc/mounts"), "self/mounts");
 });
 
-Deno.test("a reader of /proc meets whoever stays exactly once while others come and go", () => {
+Deno.test("a reader of /proc meets each lasting process once while others come and go", () => {
   const lab = new ProcLab();
   for (let pid = 10; pid < 30; pid++) lab.source.add(new FakeTask(pid));
   const dir = mustOpen(lab.root, "/proc", 0);
@@ -245,7 +245,7 @@ Deno.test("strangers may look at what is public and at nothing else", () => {
   memory.close();
 });
 
-Deno.test("files belong to the effective user, or to root when nobody may look", () => {
+Deno.test("files belong to the effective user, or to root if not dumpable", () => {
   const lab = new ProcLab();
   const task = lab.source.add(new FakeTask(50));
   task.files = new FdTable(TEST_ACCOUNT);

@@ -29,7 +29,7 @@ export class RangeWork extends ProtectState {
   readonly end: number;
   hasHole: boolean = false;
   /** Events for monitors (userfaultfd(2)) when the call ends. */
-  readonly told: MonitorEvent[] = [];
+  readonly monitorEvents: MonitorEvent[] = [];
 
   constructor(start: number, end: number) {
     super();
@@ -50,7 +50,7 @@ export function rangeWork(t: Task): RangeWork | null {
  */
 function continueWork(t: Task, work: RangeWork, locks: boolean): number {
   t.progress.object = work;
-  work.told.push(...t.kernel.memory.monitorEvents.splice(0));
+  work.monitorEvents.push(...t.kernel.memory.monitorEvents.splice(0));
   if (locks) t.mm.changes.take(t, work.start, work.end);
   t.uninterruptible = true;
   const r = t.yieldTurn();
@@ -60,7 +60,7 @@ function continueWork(t: Task, work: RangeWork, locks: boolean): number {
 
 /** Ends the call with `result`. */
 function endWork(t: Task, work: RangeWork, result: number): number {
-  t.kernel.memory.monitorEvents.unshift(...work.told.splice(0));
+  t.kernel.memory.monitorEvents.unshift(...work.monitorEvents.splice(0));
   t.mm.changes.leave(t);
   return result;
 }

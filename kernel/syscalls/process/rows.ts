@@ -61,7 +61,7 @@ export const rows: readonly Row[] = [
   row("arch_prctl", sysArchPrctl, "int ptr", {
     needsFull: true,
     support: "partial",
-    note: "no CPUID faulting; of vector state, AMX is for nobody",
+    note: "no CPUID faulting; of vector state, no AMX",
   }),
   row("unshare", sharing.sysUnshare, "cloneflags"),
   row("setns", sharing.sysSetns, "fd cloneflags"),

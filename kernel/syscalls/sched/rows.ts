@@ -27,7 +27,7 @@ export const rows: readonly Row[] = [
 
   row("sched_yield", affinity.sysSchedYield, "", {
     support: "partial",
-    note: "the host decides who runs next",
+    note: "the host decides which thread runs next",
   }),
   row("getcpu", affinity.sysGetcpu, "ptr ptr ptr", {
     support: "partial",

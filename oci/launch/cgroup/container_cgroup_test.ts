@@ -199,7 +199,7 @@ onHost("a limit that the host refuses leaves no group behind", (host) => {
   assertEquals(leftovers(host).filter((dir) => dir.endsWith("/c1")), []);
 });
 
-onHost("a group with somebody's processes is refused", () => {
+onHost("a group with foreign processes is refused", () => {
   const first = ContainerCgroup.create(options({}));
   const process = sleeper(first);
   try {

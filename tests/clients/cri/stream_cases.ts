@@ -73,7 +73,7 @@ const STREAM_CASES: readonly EngineCase<Cri>[] = [
     },
   },
   {
-    name: "attach to a container: what it prints, what it is told",
+    name: "attach to a container: its output, its input",
     async run(c) {
       const pod = await c.pod();
       const one = await pod.container("while read x; do echo got $x; done", { stdin: true });
@@ -101,7 +101,7 @@ const STREAM_CASES: readonly EngineCase<Cri>[] = [
     },
   },
   {
-    name: "port-forward: requests, much data, several at once, and nobody there",
+    name: "port-forward: requests, much data, several at once, and a closed port",
     async run(c) {
       const pod = await c.pod();
       const one = await pod.container(

@@ -141,7 +141,7 @@ export const CASES: readonly ImageCase[] = [
     },
   },
   {
-    name: "a health check turns, and is told in events",
+    name: "a health check turns, and events report it",
     run: async (x) => {
       const health = ["--health-cmd", "test -e /fine || { echo not yet; exit 1; }"];
       const often = ["--health-interval", "1s", "--health-retries", "1"];

@@ -34,7 +34,7 @@ export const USER_CASES: readonly EngineCase<RootlessPodman>[] = [
     },
   },
   {
-    name: "--userns nomap: the user's files are nobody's",
+    name: "--userns nomap: the user's files belong to the overflow ids",
     async run(p) {
       const folder = `${p.dir}/private`;
       Deno.mkdirSync(folder, { mode: 0o755 });

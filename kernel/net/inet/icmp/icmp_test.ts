@@ -13,7 +13,7 @@ function lab(range: string): NetLab {
   return new NetLab(null, null, { settings });
 }
 
-Deno.test("a ping socket hears the answer to its own request, with its port as identifier", () => {
+Deno.test("a ping socket receives the answer to its request, with its port as identifier", () => {
   const test = lab("0\t2147483647");
   const a = test.socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
   const b = test.socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
@@ -36,7 +36,7 @@ Deno.test("a ping socket sends echo requests and nothing else", () => {
   assertEquals(test.send(a, REQUEST, inetAddress("10.0.0.1", 0)), "ENETUNREACH");
 });
 
-Deno.test("raw sockets hear requests and answers of their own family", () => {
+Deno.test("raw sockets receive requests and answers of their own family", () => {
   const test = lab("1\t0");
   const raw = test.socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
   const raw6 = test.socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6);

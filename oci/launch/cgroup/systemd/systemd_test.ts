@@ -111,7 +111,7 @@ Deno.test("values of annotations as runc and busctl write them", () => {
   );
 });
 
-Deno.test("without systemd the error says who asked for it", () => {
+Deno.test("without systemd the error names the option that requires it", () => {
   const nowhere = new SystemdManager([{ path: "/nonexistent/private", isBus: false }]);
   assertThrows(() => nowhere.controlGroup(), UserError, "--systemd-cgroup needs systemd");
 });
