@@ -74,7 +74,7 @@ class OverlayType extends FsType {
   }
 
   override create(caller: Caller, _source: string, options: string): FileSystem | number {
-    return overlayFromOptions(caller, options, this.kernel.memory.frames);
+    return overlayFromOptions(caller, options, this.kernel.memory.frames, this.kernel);
   }
 }
 

@@ -179,7 +179,8 @@ export class OomKiller {
   private checkContainers(nowNs: number): void {
     const startNs = this.kernel.host.monotonicNs(), { arena, frames } = this.kernel.memory;
     this.isOneNear = false;
-    let roomToPromise = Infinity, roomToGive = Infinity, over: MemoryDomain | null = null;
+    const over: MemoryDomain[] = [];
+    let roomToPromise = Infinity, roomToGive = Infinity;
     for (const domain of this.limited) {
       const { memoryMax, kernelBytes = 0 } = domain;
       const most = (domain.watchBytes ?? memoryMax) - kernelBytes;
@@ -196,15 +197,16 @@ export class OomKiller {
       const limit = memoryMax - kernelBytes;
       const next = given < most ? most : Math.min(limit, given + most / WATCH_STEPS);
       roomToGive = Math.min(roomToGive, Math.max(0, next - given));
-      if (given > limit) over = domain;
+      if (given > limit) over.push(domain);
     }
     this.lookAtTaken = frames.takenBytes + roomToPromise;
     this.lookAtResident = arena.residentBytes() + roomToGive;
     const endNs = this.kernel.host.monotonicNs(), pauseNs = LOOK_SHARE * (endNs - startNs);
     this.soonestLookNs = endNs + HURRY_SHARE * (endNs - startNs);
     this.nextLookNs = endNs + Math.min(LOOK_MOST_NS, Math.max(CONTAINER_LOOK_NS, pauseNs));
-    // Behind the clock: telling the host may take long, and is no reason to look later.
-    if (over !== null && !this.isAwaiting(nowNs)) this.killIn(over);
+    // After the clock was read: `onOutOfMemory` may take long, and must not delay the next look. A
+    // domain without a process to kill must not keep the others from theirs.
+    for (const domain of over) if (!this.isAwaiting(nowNs)) this.killIn(domain);
   }
 
   private killIn(domain: MemoryDomain): void {

@@ -18,15 +18,19 @@ const STEP_PAGES = 256, PAGE = 4096;
 
 /** The buffer of the copies of an overlay, allocated at the first copy. */
 export class CopyBuffer {
-  /** The account for files opened for a copy. */
-  readonly account: Account;
+  private readonly payer: { readonly account: Account };
   private readonly frames: FrameAllocator;
   private frame: number = -1;
   readonly bytes: number = STEP_PAGES * PAGE;
 
-  constructor(account: Account, frames: FrameAllocator) {
-    this.account = account;
+  /** @param payer has the account for files opened for a copy */
+  constructor(payer: { readonly account: Account }, frames: FrameAllocator) {
+    this.payer = payer;
     this.frames = frames;
+  }
+
+  get account(): Account {
+    return this.payer.account;
   }
 
   /** Its host address, or -1 when there is no memory. */

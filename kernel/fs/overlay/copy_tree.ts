@@ -25,7 +25,7 @@ export function copyTree(
   frames: FrameAllocator,
 ): number {
   if (!isDirectory(from)) return -ENOTDIR;
-  const buffer = new CopyBuffer(account, frames);
+  const buffer = new CopyBuffer({ account }, frames);
   const r = copyInto(from, to, buffer, 0);
   buffer.release();
   return r;

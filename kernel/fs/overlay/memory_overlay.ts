@@ -11,7 +11,7 @@ import type { Inode } from "../../vfs/inode.ts";
 import { TmpfsFs } from "../tmpfs/tmpfs.ts";
 import { timesOf } from "./copy_up.ts";
 import { LAYER_CRED } from "./layers.ts";
-import { OverlayFs } from "./overlay_fs.ts";
+import { OverlayFs, type Payers } from "./overlay_fs.ts";
 
 /**
  * Makes an overlay over the directory `lower` with its own tmpfs on top. `text` is what mountinfo
@@ -25,6 +25,7 @@ export function memoryOverlay(
   host: Host,
   text: string,
   maxBytes?: number,
+  payers: Payers | null = null,
 ): OverlayFs {
   const limits = maxBytes === undefined ? {} : { pages: Math.ceil(maxBytes / 4096) };
   // The number of inodes is not limited, because whiteouts are inodes too.
@@ -37,6 +38,7 @@ export function memoryOverlay(
   return new OverlayFs(lower, upper, {
     isPersistent: false,
     account,
+    payers,
     stackDepth: 0,
     text,
     frames,

@@ -13,7 +13,7 @@ import { type Dentry, holdPath, type Path } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { findAt } from "../../vfs/status.ts";
 import { OverlayDirectory } from "./directory.ts";
-import { OverlayFs } from "./overlay_fs.ts";
+import { OverlayFs, type Payers } from "./overlay_fs.ts";
 
 /** LIMIT: lower directories of one overlay (Linux: 500). */
 const MAX_LOWER = 128;
@@ -87,6 +87,7 @@ export function overlayFromOptions(
   caller: Caller,
   text: string,
   frames: FrameAllocator,
+  payers: Payers | null = null,
 ): OverlayFs | number {
   const parsed = parse(text);
   if (typeof parsed === "number") return parsed;
@@ -119,7 +120,16 @@ export function overlayFromOptions(
   if (typeof top === "number") return top;
   const pinned = [...lowers, ...(upper === null ? [] : [upper])].map(holdPath);
   const { account, cred: mounter } = caller;
-  const options = { isPersistent: true, account, text, frames, owned: null, mounter, stackDepth };
+  const options = {
+    isPersistent: true,
+    account,
+    payers,
+    text,
+    frames,
+    owned: null,
+    mounter,
+    stackDepth,
+  };
   let lower: Inode = lowers[lowers.length - 1]!.dentry.inode!;
   for (let i = lowers.length - 2; i >= 0; i--) {
     const top = lowers[i]!.dentry.inode!;

@@ -29,6 +29,11 @@ import type { OverlayInode } from "./overlay_inode.ts";
  */
 const UPPER_INO_BASE = 2 ** 48, DEVICE_INO_STEP = 2 ** 49;
 
+/** Knows the task whose call is served. */
+export interface Payers {
+  readonly current: { readonly account: Account } | null;
+}
+
 export interface OverlayOptions {
   /**
    * Others see the upper tree too, and it may be mounted again, so it must hold the whole state.
@@ -36,8 +41,10 @@ export interface OverlayOptions {
    * data, as by Linux's defaults.
    */
   readonly isPersistent: boolean;
-  /** The account for objects that the overlay makes: copies of files, whiteouts. */
+  /** The mounter's account. */
   readonly account: Account;
+  /** The kernel, whose current task pays for copies of files and whiteouts; null: the mounter does. */
+  readonly payers?: Payers | null;
   /** The part of the mount options that names the layers, for mountinfo. */
   readonly text: string;
   /** As in FileSystem; 0 for the sandbox's own overlays, which its programs see as their disk. */
@@ -60,8 +67,6 @@ export class OverlayFs extends FileSystem {
   override readonly root: OverlayDirectory;
   override readonly stackDepth: number;
   readonly isPersistent: boolean;
-  /** The account for copied-up files and whiteouts. */
-  readonly account: Account;
   readonly buffer: CopyBuffer;
   /** Its upper layer belongs to it alone. */
   readonly isOwned: boolean;
@@ -82,10 +87,9 @@ export class OverlayFs extends FileSystem {
     super();
     this.options = options;
     this.isPersistent = options.isPersistent;
-    this.account = options.account;
     this.stackDepth = options.stackDepth;
     this.isOwned = options.owned !== null;
-    this.buffer = new CopyBuffer(options.account, options.frames);
+    this.buffer = new CopyBuffer(this, options.frames);
     this.lowerDev = lower.dev;
     // The sandbox's own overlays count as disks.
     this.isStored = this.isOwned || lower.fs.isStored || upper?.fs.isStored === true;
@@ -96,6 +100,12 @@ export class OverlayFs extends FileSystem {
     const ino = this.lowerIno(lower.ino, lower.dev);
     this.root = new OverlayDirectory(this, ino, upper, lower, null, "");
     if (upper !== null) this.byUpper.set(upper, this.root);
+  }
+
+  /** The account for copies of files and whiteouts: the caller's, or the mounter's without a call. */
+  get account(): Account {
+    const { payers, account } = this.options;
+    return payers?.current?.account ?? account;
   }
 
   /**

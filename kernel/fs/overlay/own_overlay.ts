@@ -7,7 +7,7 @@ import type { Account } from "../../core/account.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import type { FileSystem, Inode } from "../../vfs/inode.ts";
 import { copyAttributes } from "./copy_up.ts";
-import { OverlayFs } from "./overlay_fs.ts";
+import { OverlayFs, type Payers } from "./overlay_fs.ts";
 
 /**
  * Makes an overlay over the directory `lower` with the empty file system `upper` on top; -errno.
@@ -19,12 +19,14 @@ export function ownOverlay(
   upper: FileSystem,
   frames: FrameAllocator,
   text: string,
+  payers: Payers | null = null,
 ): OverlayFs | number {
   const r = copyAttributes(lower, upper.root);
   if (r < 0) return r;
   const options = {
     isPersistent: false,
     account,
+    payers,
     stackDepth: 0,
     text,
     frames,

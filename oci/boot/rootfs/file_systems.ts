@@ -54,12 +54,20 @@ export class FileSystems {
     if (typeof fs === "number" || overlay === "none") return fs;
     const text = `lowerdir=/,upperdir=${overlay}`;
     if (overlay === "memory") {
-      return memoryOverlay(this.#account, fs.root, memory.frames, host, text);
+      return memoryOverlay(
+        this.#account,
+        fs.root,
+        memory.frames,
+        host,
+        text,
+        undefined,
+        this.#kernel,
+      );
     }
     const upper = this.#own(spec.upperAttach ?? "");
     return typeof upper === "number"
       ? upper
-      : ownOverlay(this.#account, fs.root, upper, memory.frames, text);
+      : ownOverlay(this.#account, fs.root, upper, memory.frames, text, this.#kernel);
   }
 
   /** A tree that only this container sees. */
@@ -100,6 +108,7 @@ export class FileSystems {
     const options = {
       isPersistent: true,
       account: this.#account,
+      payers: this.#kernel,
       stackDepth: 1,
       text,
       frames,
