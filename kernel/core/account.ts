@@ -57,7 +57,7 @@ export class Account {
 
   /** Nothing refers to it: the owner of its table may drop it. */
   get isIdle(): boolean {
-    return this.members === 0 && this.bytes === 0;
+    return this.members === 0 && this.bytes === 0 && this.counts.every((count) => count === 0);
   }
 }
 

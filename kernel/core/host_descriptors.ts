@@ -7,6 +7,17 @@
 import type { Account } from "./account.ts";
 import type { Quota } from "./quota.ts";
 
+/** LIMIT: descriptors that are kept for stubs, one each, and for the kernel's process itself. */
+const STUBS_MAX = 8192, OWN = 256;
+
+/**
+ * The number of descriptors for files, and for sockets, of a process that may have `limit`: half
+ * each of what is not kept. Stubs need one each; at most a quarter is kept for them.
+ */
+export function descriptorShare(limit: number): number {
+  return Math.max(1, Math.floor((limit - Math.min(STUBS_MAX, limit / 4) - OWN) / 2));
+}
+
 export class HostDescriptors {
   private readonly quota: Quota;
   private readonly units: number;

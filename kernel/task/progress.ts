@@ -49,8 +49,9 @@ export class Progress {
    * the account of the first charge of this call; false: the quota is exhausted.
    */
   keepBytes(more: number, account: Account): boolean {
-    const charged = this.account ??= account;
+    const charged = this.account ?? account;
     if (more > 0 && !TEXT_BYTES.hasRoom(more, charged)) return false;
+    this.account = charged;
     TEXT_BYTES.add(more, charged);
     this.bytes += more;
     return true;

@@ -32,7 +32,7 @@ export function moveBeneath(caller: Caller, from: Path, to: Path): number {
   if (propagatesOnto(parent, top, mountpoint)) return -EINVAL;
   if (isAttached && propagatesOnto(parent, mount, mountpoint)) return -EINVAL;
   if (parent.peers !== null && hasUnbindable(mount)) return -EINVAL;
-  return isAbove(mount, parent) ? -ELOOP : namespace.insertBeneath(mount, top);
+  return isAbove(mount, parent) ? -ELOOP : namespace.insertBeneath(mount, top, caller.account);
 }
 
 /**

@@ -170,7 +170,9 @@ export function moveMount(caller: Caller, from: Path, to: Path): number {
   if (from.dentry !== from.mount.root || from.mount.parent === null) return -EINVAL;
   if (from.mount.isLocked || from.mount.parent.peers !== null) return -EINVAL;
   if (to.mount.peers !== null && hasUnbindable(from.mount)) return -EINVAL;
-  return showsFileOfOlder(from.mount, namespace) ? -ELOOP : namespace.move(from.mount, to);
+  return showsFileOfOlder(from.mount, namespace)
+    ? -ELOOP
+    : namespace.move(from.mount, to, caller.account);
 }
 
 /**

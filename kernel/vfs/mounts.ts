@@ -117,19 +117,19 @@ export class MountNamespace extends Namespace {
 
   /**
    * Attaches a detached mount, with its tree, on top of `at`: 0, -EINVAL, -ENOTDIR, -ENOSPC,
-   * -EPERM.
+   * -EPERM. `account` is charged for the copies at listeners.
    */
-  attach(mount: Mount, at: Path): number {
+  attach(mount: Mount, at: Path, account: Account = mount.account): number {
     if (!this.owns(at.mount)) return -EINVAL;
     if (isDir(at.dentry) !== isDir(mount.root)) return -ENOTDIR;
     // The listeners are found before the mount is attached, as it may be a peer of the mount that
     // it goes onto.
     const top = this.topOf(at), listeners = listenersOf(top.mount, top.dentry);
-    const r = this.checkRoom(mount, true, listeners);
+    const r = this.checkRoom(mount, true, listeners, account);
     if (r < 0) return r;
     linkMount(mount, top.mount, top.dentry);
     this.adopt(mount);
-    this.propagate(mount, top, listeners);
+    this.propagate(mount, top, listeners, account);
     return 0;
   }
 
@@ -138,13 +138,18 @@ export class MountNamespace extends Namespace {
    * copies at the listeners: 0, -ENOSPC, or -EPERM for a tree that cannot be copied. Changes
    * nothing.
    */
-  private checkRoom(mount: Mount, isNew: boolean, listeners: readonly Listener[]): number {
+  private checkRoom(
+    mount: Mount,
+    isNew: boolean,
+    listeners: readonly Listener[],
+    account: Account,
+  ): number {
     const added = new Map<MountNamespace, number>();
     if (isNew) added.set(this, treeOf(mount).length);
     if (listeners.length > 0) {
       const size = sizeOfCopy(mount, mount.root, AS_PEER);
       if (size < 0) return size;
-      if (!MOUNTS.hasRoom(size * listeners.length, mount.account)) return -ENOSPC;
+      if (!MOUNTS.hasRoom(size * listeners.length, account)) return -ENOSPC;
       for (const { mount: { namespace } } of listeners) {
         if (namespace !== null) added.set(namespace, (added.get(namespace) ?? 0) + size);
       }
@@ -173,8 +178,11 @@ export class MountNamespace extends Namespace {
     return copy;
   }
 
-  /** Moves an attached mount: 0, -EINVAL, -ELOOP, -ENOSPC, -EPERM. */
-  move(mount: Mount, to: Path): number {
+  /**
+   * Moves an attached mount: 0, -EINVAL, -ELOOP, -ENOSPC, -EPERM. `account`: the mover's, which is
+   * charged for the copies at listeners.
+   */
+  move(mount: Mount, to: Path, account: Account): number {
     const parent = mount.parent;
     if (parent === null || !this.owns(mount)) return -EINVAL;
     if (isDir(to.dentry) !== isDir(mount.root)) return -EINVAL;
@@ -182,30 +190,30 @@ export class MountNamespace extends Namespace {
       if (m === mount) return -ELOOP;
     }
     const top = this.topOf(to), listeners = listenersOf(top.mount, top.dentry);
-    const r = this.checkRoom(mount, false, listeners);
+    const r = this.checkRoom(mount, false, listeners, account);
     if (r < 0) return r;
     mount.unlink();
     linkMount(mount, top.mount, top.dentry);
     this.changed();
-    this.propagate(mount, top, listeners);
+    this.propagate(mount, top, listeners, account);
     return 0;
   }
 
   /**
    * Puts a mount, attached or not, at the place of `top`, which then covers it: 0, -ENOSPC or
-   * -EPERM.
+   * -EPERM. `account` is charged for the copies at listeners.
    */
-  insertBeneath(mount: Mount, top: Mount): number {
+  insertBeneath(mount: Mount, top: Mount, account: Account): number {
     const { parent, mountpoint } = top;
     if (parent === null || mountpoint === null) return -EINVAL;
     const listeners = listenersOf(parent, mountpoint), isNew = mount.namespace === null;
-    const r = this.checkRoom(mount, isNew, listeners);
+    const r = this.checkRoom(mount, isNew, listeners, account);
     if (r < 0) return r;
     mount.unlink();
     top.unlink();
     linkMount(mount, parent, mountpoint);
     if (isNew) this.adopt(mount);
-    this.propagate(mount, new Path(parent, mountpoint), listeners);
+    this.propagate(mount, new Path(parent, mountpoint), listeners, account);
     coverWith(top, mount);
     this.changed();
     return 0;
@@ -215,7 +223,12 @@ export class MountNamespace extends Namespace {
    * A mount was attached at `at`. If that is shared, the mount and its tree become shared, and each
    * listener gets a copy.
    */
-  private propagate(mount: Mount, at: Path, listeners: readonly Listener[]): void {
+  private propagate(
+    mount: Mount,
+    at: Path,
+    listeners: readonly Listener[],
+    account: Account,
+  ): void {
     if (at.mount.peers === null) return;
     shareTree(mount, this.vfs);
     const copies = new Map<Mount, Mount>();
@@ -224,7 +237,7 @@ export class MountNamespace extends Namespace {
     for (const { mount: listener, source, isSlave, isShared } of listeners) {
       const from = source === null ? mount : copies.get(source) ?? mount;
       const rule = isSlave ? AS_SLAVE : AS_PEER;
-      const copy = firstCopy(copyTree(mount.account, this.vfs, from, from.root, rule));
+      const copy = firstCopy(copyTree(account, this.vfs, from, from.root, rule));
       if (isSlave && isShared) shareTree(copy, this.vfs);
       copies.set(listener, copy);
     }

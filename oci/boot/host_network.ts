@@ -14,6 +14,7 @@ import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { openat, pread } from "../../ffi/sys/files.ts";
 import { descriptorLimit } from "../../ffi/sys/descriptor_limit.ts";
 import { syscall } from "../../ffi/sys/native.ts";
+import { descriptorShare } from "../../kernel/core/host_descriptors.ts";
 import { AREA_BYTES, type HostArea, type HostNetwork } from "../../kernel/core/host_network.ts";
 import { SETTINGS } from "../../kernel/proc/fs/sysctl_table.ts";
 
@@ -48,7 +49,7 @@ const LINK_SETTINGS: readonly string[] = ["all", "default", "lo"].flatMap((link)
 export class RealHostNetwork implements HostNetwork {
   readonly isOptional: boolean;
   readonly area: HostArea;
-  readonly maxSockets: number = Math.floor(descriptorLimit() / 2);
+  readonly maxSockets: number = descriptorShare(descriptorLimit());
   readonly settings: ReadonlyMap<string, string>;
   readonly #tables: ReadonlyMap<string, number>;
 

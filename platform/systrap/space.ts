@@ -8,7 +8,7 @@
 import { MAP_FIXED, MAP_SHARED, PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { SIGKILL, SS_AUTODISARM } from "../../ffi/abi/signal.ts";
 import { ESRCH } from "../../ffi/abi/errno.ts";
-import { SYS_pidfd_open, SYS_pidfd_send_signal } from "../../ffi/abi/syscall_numbers.ts";
+import { SYS_kill, SYS_pidfd_open, SYS_pidfd_send_signal } from "../../ffi/abi/syscall_numbers.ts";
 import { close } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { AddressSpace, PROT_EXEC, PROT_READ, PROT_WRITE, type Thunks } from "../platform.ts";
@@ -381,6 +381,8 @@ export class SystrapSpace extends AddressSpace {
 
   #sendKill(): void {
     if (this.pidfd >= 0) syscall(SYS_pidfd_send_signal, this.pidfd, SIGKILL, 0, 0);
+    // Without a descriptor the pid serves: it is not reused before the stub is reaped.
+    else syscall(SYS_kill, this.pid, SIGKILL);
   }
 
   /** The stub was reaped, or could not be made. */

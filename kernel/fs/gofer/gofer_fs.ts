@@ -17,7 +17,7 @@ import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import { OVERLAYFS_SUPER_MAGIC, V9FS_MAGIC } from "../../../ffi/abi/statfs.ts";
 import { type Attr, type GoferClient, NOFID } from "../../../gofer/client/gofer_client.ts";
 import type { Account } from "../../core/account.ts";
-import { HostDescriptors } from "../../core/host_descriptors.ts";
+import { descriptorShare, HostDescriptors } from "../../core/host_descriptors.ts";
 import { HOST_FILES } from "../../core/quota.ts";
 import type { MemoryContext } from "../../mm/memory_context.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
@@ -69,7 +69,7 @@ export class GoferFs extends FileSystem {
   readonly fetchedNames: FetchedNames = new FetchedNames();
   readonly fids: FidCache;
   readonly idle: IdleFiles;
-  /** Host descriptors of files: half of those that the kernel's process may have. */
+  /** Host descriptors of files. */
   readonly descriptors: HostDescriptors;
   readonly listings: ListingCache = new ListingCache();
   /** Counts this sandbox's changes of files: attributes that were fetched before may be wrong. */
@@ -102,7 +102,7 @@ export class GoferFs extends FileSystem {
     this.iovFrame = ctx.frames.alloc(1);
     this.iov = ctx.arena.base + this.iovFrame;
     this.rootFid = rootFid;
-    this.descriptors = new HostDescriptors(HOST_FILES, ctx.host.fileLimit / 2);
+    this.descriptors = new HostDescriptors(HOST_FILES, descriptorShare(ctx.host.fileLimit));
     this.fids = new FidCache(client);
     this.idle = new IdleFiles(ctx, options.maxIdleFiles ?? 512);
     this.root = this.intern(client.walk.at(0), null, "");
@@ -111,11 +111,11 @@ export class GoferFs extends FileSystem {
   }
 
   /**
-   * True if the account may hold a further host descriptor, perhaps after idle ones were closed.
+   * True if the account may hold a further host descriptor, perhaps after its idle ones were closed.
    */
   hasRoomForFile(account: Account): boolean {
     return this.descriptors.hasRoom(account) ||
-      this.idle.closeOldest(CLOSE_WHEN_SHORT) > 0 && this.descriptors.hasRoom(account);
+      this.idle.closeOldest(CLOSE_WHEN_SHORT, account) > 0 && this.descriptors.hasRoom(account);
   }
 
   /** Attaches to the root named `name` ("0", "1", ...) of a started connection; or -errno. */

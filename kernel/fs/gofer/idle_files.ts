@@ -4,6 +4,7 @@
  * sync(2).
  */
 
+import type { Account } from "../../core/account.ts";
 import type { MemoryContext } from "../../mm/memory_context.ts";
 import type { DonatedFile } from "./donated_file.ts";
 
@@ -33,11 +34,12 @@ export class IdleFiles {
     this.files.delete(file);
   }
 
-  /** Closes up to `count` descriptors; returns how many. */
-  closeOldest(count: number): number {
+  /** Closes up to `count` descriptors, of `account` or (null) of any; returns how many. */
+  closeOldest(count: number, account: Account | null = null): number {
     let closed = 0;
     for (const file of this.files) {
       if (closed === count) break;
+      if (account !== null && file.account !== account) continue;
       this.close(file);
       closed++;
     }

@@ -84,6 +84,6 @@ export function sysMoveMount(t: Task, a: SyscallArgs): number {
     if (m === from.mount) return -ELOOP;
   }
   if (showsFileOfOlder(from.mount, t.fs.namespace)) return -ELOOP;
-  const r = t.fs.namespace.attach(from.mount, to);
+  const r = t.fs.namespace.attach(from.mount, to, t.account);
   return r === -ENOTDIR ? -EINVAL : r;
 }
