@@ -6,6 +6,7 @@ import type { Account } from "../core/account.ts";
 import { ADDRESS_SPACES } from "../core/quota.ts";
 import { DATA, LabKernel } from "../testing/task_lab.ts";
 import { Container } from "./container.ts";
+import { framesOf } from "./frame_runs.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
@@ -109,6 +110,17 @@ Deno.test("of a container over its limit the largest process is killed, and no o
   lab.oom.check(2e9);
   assertEquals(killed.map((group) => group.pid), [big.group.pid]);
   assertEquals(lab.oom.kills, 1);
+  lab.close();
+});
+
+Deno.test("a domain over its limit without processes does not keep another one from its kill", () => {
+  const { lab, task, container } = contained();
+  fill(lab, task);
+  const runs = framesOf([task.group]);
+  lab.oom.limit(container, (PAGES - 1) * PAGE);
+  lab.oom.watch({ memoryMax: 0, groups: [], frameRuns: () => runs });
+  lab.oom.check(1e9);
+  assertEquals([lab.oom.kills, task.group.isExiting], [1, true]);
   lab.close();
 });
 

@@ -1,4 +1,5 @@
 /** Tests of overlays: copy-up, whiteouts, renames, mount options, the end of an overlay. */
+import { Account } from "../../core/account.ts";
 import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { AT_FDCWD, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC } from "../../../ffi/abi/fcntl.ts";
@@ -49,6 +50,20 @@ function setUp(): { t: TestFiles; lower: TestCaller; c: TestCaller; fs: OverlayF
   const fs = memoryOverlay(TEST_ACCOUNT, t.tmpfs.root, t.frames, t.host, "lowerdir=/");
   return { t, lower, c: on(t, fs), fs };
 }
+
+Deno.test("the caller pays for whiteouts and copies, the mounter without a call", () => {
+  const { t } = setUp(), user = new Account(null, 1), mounter = new Account(null, 1);
+  const payers: { current: { account: Account } | null } = { current: { account: user } };
+  const { frames, host, tmpfs } = t;
+  const c = on(t, memoryOverlay(mounter, tmpfs.root, frames, host, "", undefined, payers));
+  const before = mounter.bytes;
+  assertEquals(unlinkAt(c, CWD, "/dir/file"), 0);
+  assertEquals(chmodAt(c, CWD, "/dir/sub/deep", 0o600, 0), 0);
+  assertEquals([user.bytes > 0, mounter.bytes], [true, before]);
+  payers.current = null;
+  assertEquals(unlinkAt(c, CWD, "/top"), 0);
+  assertEquals(mounter.bytes > before, true);
+});
 
 function on(t: TestFiles, fs: OverlayFs): TestCaller {
   const namespace = MountNamespace.of(TEST_ACCOUNT, t.vfs, fs, 0, "overlay"),
