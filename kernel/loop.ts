@@ -56,7 +56,7 @@ export interface LoopKernel extends ServedKernel {
 }
 
 export interface Reclaimer {
-  /** Gives some of what is free back: true when there is more. */
+  /** Gives a slice of free memory back to the host: true when more is left. */
   reclaim(): boolean;
 }
 
@@ -67,10 +67,7 @@ export class Loop {
   private readonly host: Host;
   private readonly events: HostEvents;
   private readonly timers: TimerQueue;
-  /**
-   * Housekeeping of the memory manager: returns freed frames, a slice at a time; true when more is
-   * left.
-   */
+  /** The memory manager, which gives freed frames back in slices while the loop rests. */
   private readonly memory: Reclaimer;
   /** Work that calls left behind, and the time from which a slice may run although tasks wait. */
   private readonly deferred: DeferredWork;

@@ -126,7 +126,7 @@ export const PtraceSyscallInfo = layout("ptrace_syscall_info", {
 /** Offset of `u_debugreg[0]` in `struct user`, for PEEKUSR and POKEUSR. */
 export const USER_DEBUGREG_OFFSET = 848;
 
-/** `struct ptrace_peeksiginfo_args`. */
+/** `struct ptrace_sud_config`: PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG and GET. */
 export const PtraceSudConfig = layout("ptrace_sud_config", {
   mode: "u64",
   selector: "u64",
@@ -134,6 +134,7 @@ export const PtraceSudConfig = layout("ptrace_sud_config", {
   len: "u64",
 });
 
+/** `struct ptrace_peeksiginfo_args`. */
 export const PtracePeeksiginfoArgs = layout("ptrace_peeksiginfo_args", {
   off: "u64",
   flags: "u32",

@@ -1,9 +1,10 @@
 /**
- * Which group each memory frame is charged to: the group of the task that took it, until it is
- * freed. A task that moves leaves its charges behind; those of a removed group go to its parent, as
- * on Linux.
+ * Which control group or container each memory frame is charged to: that of the task that took it,
+ * until it is freed. A task that moves leaves its charges behind; those of a removed group go to its
+ * parent, as on Linux, or to its container.
  *
- * Made when the first group gets the memory controller; before, frames have no such cost.
+ * Made for the first group with the memory controller, or the first container with a limit; before,
+ * frames have no such cost.
  */
 
 import type { FrameCharger } from "../mm/frames.ts";
@@ -12,10 +13,13 @@ import type { FrameRun } from "../task/frame_runs.ts";
 import type { Task } from "../task/task.ts";
 
 const TABLE_SHIFT = 16, TABLE_PAGES = 1 << TABLE_SHIFT, TABLE_MASK = TABLE_PAGES - 1;
-/** LIMIT: groups with the memory controller; further ones are charged to their parents. */
+/**
+ * LIMIT: owners of frames. A further group is charged to its parent; a further container counts the
+ * pages that its processes map.
+ */
 const OWNERS_MAX = 0xffff;
 
-/** A group that frames are charged to. */
+/** An owner of frames: a control group, or a container with a limit. */
 export interface ChargeOwner {
   /** Pages charged to the owner. */
   chargedPages: number;

@@ -19,10 +19,10 @@ export class ContainerMemory implements ChargeOwner, MemoryDomain {
   chargedPages: number = 0;
   private readonly container: Container;
   private readonly charges: FrameCharges;
-  /** 0: there are too many owners, and what its processes have counts. */
+  /** Its id as an owner; 0: there are too many, and the pages that its processes map count. */
   private readonly id: number;
 
-  /** What its processes have already is charged to it, too. */
+  /** The frames that its processes have mapped already are charged to it too. */
   constructor(kernel: Kernel, container: Container) {
     this.container = container;
     this.charges = chargesOf(kernel);
@@ -65,7 +65,7 @@ export class ContainerMemory implements ChargeOwner, MemoryDomain {
     return this.container.ns.cgroup.roots.unified.hierarchy.owner;
   }
 
-  /** Those of the control groups in the container. */
+  /** The memory states of the control groups in the container. */
   private states(): MemoryState[] {
     const { unified, legacy } = this.cgroups;
     return [unified, ...legacy].flatMap(({ root }) => root.subtree().map((g) => g.memory));

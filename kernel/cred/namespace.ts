@@ -41,7 +41,7 @@ export abstract class Namespace {
   refs: number = 0;
   /** The kernel id of the user that it is counted for; -1: none. */
   private countedUid: number = -1;
-  /** Counts of the first user namespace; made at the first count. */
+  /** The kernel's counts of the initial user namespace; null: this namespace is not counted. */
   private firstCounts: NamespaceCounts | null = null;
   /** The account that it is charged to; null: none. */
   private account: Account | null = null;

@@ -17,7 +17,7 @@ const NO_KEYRINGS = { thread: null, process: null, session: null } as const;
 export interface LookupOptions {
   /** Makes missing keyrings of the caller. */
   readonly creates?: boolean;
-  /** Accepts keys under construction, negative keys and unusable keys. */
+  /** Accepts keys under construction and negative keys. */
   readonly partial?: boolean;
 }
 
@@ -31,15 +31,10 @@ export function lookupKey(
   const ref = id < 0 ? specialKey(t, id, creates) : numberedKey(t, id);
   if (typeof ref === "number") return ref;
   const { key, isPossessed } = ref;
-  if (partial) {
-    const state = need === 0 ? 0 : keyState(key, t.keyrings.store.nowSec());
-    if (state < 0) return state;
-  } else {
-    if (need !== 0 && key.rejectError !== 0) return key.rejectError;
-    const state = need === 0 ? 0 : keyState(key, t.keyrings.store.nowSec());
-    if (state < 0) return state;
-    if (!key.isInstantiated) return -EIO;
-  }
+  if (!partial && need !== 0 && key.rejectError !== 0) return key.rejectError;
+  const state = need === 0 ? 0 : keyState(key, t.keyrings.store.nowSec());
+  if (state < 0) return state;
+  if (!partial && !key.isInstantiated) return -EIO;
   return mayUseKey(key, isPossessed, t.cred, need) ? ref : -EACCES;
 }
 

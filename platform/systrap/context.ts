@@ -130,8 +130,9 @@ export class SystrapContext extends Context {
   // Stopping
 
   /**
-   * Takes the stop of a thread that posted `state`, which the caller loaded before: what the thread
-   * wrote into the slot is seen here. True if the kernel has to see the stop. HOT
+   * Takes the stop of a thread that posted `state`. The caller has just loaded `state`, so all that
+   * the thread wrote to the slot before the post is visible. True if the kernel has to see the stop.
+   * HOT
    */
   takeStop(state: number): boolean {
     const isCall = (state & POSTED_KIND) === POSTED_FAST && state < STATE_EXITED;

@@ -85,7 +85,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
   /** Spaces whose stub has not reported its pid yet, and since when, ns. */
   readonly #unborn = new Map<SystrapSpace, number>();
   #nextLookNs = 0;
-  /** Pids of ended stubs that no space has: they were killed before they reported them. */
+  /** Pids of reaped stubs that were killed before they reported their pid: their space is unknown. */
   readonly #stillborn = new Set<number>();
   readonly #pool: SystrapSpace[] = [];
   readonly #poolSize: number;
@@ -300,7 +300,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
     this.#calibrate();
   }
 
-  /** A context that waits for a stub which was killed at its birth would wait for ever. */
+  /** Ends spaces whose stub was killed at its birth: their contexts would wait for ever. */
   #lookForStillborn(nowNs: number): void {
     if (this.#unborn.size === 0 || nowNs < this.#nextLookNs) return;
     this.#nextLookNs = nowNs + LOOK_NS;

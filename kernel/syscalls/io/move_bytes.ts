@@ -1,7 +1,7 @@
 /**
  * Moves bytes from one open file to another inside the kernel, as far as possible without waiting:
- * the core of splice(2), sendfile(2) and copy_file_range(2). Bytes are taken from the source only
- * if the target accepts them.
+ * the core of splice(2), sendfile(2) and copy_file_range(2). A pipe loses
+ * only the bytes that the target took; a position advances by the number of bytes written.
  *
  * Not here: the calls' own rules and their waiting (splice.ts).
  */
@@ -108,7 +108,7 @@ function moveStep(
   return atTarget(to.write(cursor.set(buf, got), target), end);
 }
 
-/** Stores the end of a step at the source, or at the target. */
+/** Records in `end` that the source, or the target, would block. */
 function atSource(n: number, end: MoveEnd): number {
   if (n === -EAGAIN) end.isTargetBlocked = false;
   return n;

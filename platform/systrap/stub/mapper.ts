@@ -106,15 +106,15 @@ import { ONE } from "./wait_reply.ts";
 export const THREAD_FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
   CLONE_SYSVSEM;
 /**
- * All stubs are children of the Sentry, which reaps them, so that no other process gets their pids
- * before.
+ * CLONE_PARENT makes each stub a child of the Sentry, so a pid is not used again before the Sentry
+ * has reaped the stub.
  */
 export const STUB_FLAGS = CLONE_FILES | CLONE_PARENT | SIGCHLD;
 
 const HEAD = COMMANDS + COMMANDS_AT.head;
 const DONE = HEADER + HEADER_AT.done;
 const PID = HEADER + HEADER_AT.pid;
-const EVERYBODY = 0x7fffffff;
+const ALL_WAITERS = 0x7fffffff;
 
 /** Argument `i` of the command at rbx. */
 function arg(i: number) {
@@ -185,11 +185,11 @@ function emitAck(a: Assembler, sites: AllowedSites): void {
   a.label("op_ack");
   a.mov(r14d, mem(rbx, COMMAND_AT.wait)); // the Sentry may use the entry again after the write
   a.mov(at(DONE), r13d);
-  futexWake(a, at(DONE), EVERYBODY, sites.futex);
+  futexWake(a, at(DONE), ALL_WAITERS, sites.futex);
   a.mov(edi, FD_CONTROL).lea(rsi, arg(0)).mov(edx, 8).mov(r10, arg(1));
   privilegedCall(a, SYS_pwrite64);
   a.test(r14d, r14d).je("mapper");
-  emitRing(a, sites);
+  emitRingDoorbell(a, sites);
   a.jmp("mapper");
 
   a.label("op_wake");
@@ -198,15 +198,15 @@ function emitAck(a: Assembler, sites: AllowedSites): void {
   a.jmp("mapper");
 }
 
-function emitRing(a: Assembler, sites: AllowedSites): void {
+function emitRingDoorbell(a: Assembler, sites: AllowedSites): void {
   a.mov(edi, FD_DOORBELL).lea(rsi, rip(ONE)).mov(edx, 8).mov(eax, SYS_write);
   allowedCall(a, sites.doorbell);
 }
 
 /**
- * A new host thread begins with all registers of the mapper. It clears the secret before signals
- * can reach it, which would store the secret where the guest reads. Then it waits as if it had
- * posted on the fast path; its FPU state is the initial one.
+ * A new host thread begins with the registers of the mapper, which hold the secret. It clears them
+ * before it unblocks signals, because a signal would store them in memory that the guest reads. Then
+ * it waits as if it had posted on the fast path; its FPU state is the initial one.
  */
 function emitThread(a: Assembler, sites: AllowedSites): void {
   a.label("op_thread");
@@ -217,7 +217,7 @@ function emitThread(a: Assembler, sites: AllowedSites): void {
   a.jns("mapper");
   a.mov(mem(r14, SLOT_AT.state), STATE_FAILED, 4).jmp("mapper");
 
-  a.label("thread"); // r8, r9 and rbp are the secret
+  a.label("thread"); // r8, r9 and rbp hold the secret
   a.mov(rdi, r15).xor(esi, esi).mov(eax, SYS_sigaltstack).syscall();
   a.mov(r12d, eax).mov(eax, SYS_gettid).syscall().mov(r13d, eax);
   a.xor(r8d, r8d).xor(r9d, r9d).xor(ebp, ebp);
@@ -236,13 +236,13 @@ function emitThread(a: Assembler, sites: AllowedSites): void {
 function emitFork(a: Assembler): void {
   a.label("op_fork");
   a.mov(r12, arg(0)).mov(r14, arg(1)).mov(r15, arg(2));
-  emitTell(a, 4);
+  emitStoreInAck(a, 4);
   // With these flags clone(2) ignores rdx, which passes the address of the parent's slots to the
   // child.
   a.mov(edi, STUB_FLAGS).xor(esi, esi).mov(rdx, arg(5)).xor(r10d, r10d);
   privilegedCall(a, SYS_clone);
   a.test(eax, eax).jns("fork_done");
-  emitTell(a, 3);
+  emitStoreInAck(a, 3);
   a.jmp("mapper");
   a.label("fork_done");
   a.jne("mapper"); // the parent
@@ -250,7 +250,7 @@ function emitFork(a: Assembler): void {
 }
 
 /** Writes argument `i` over the pid and mark of the child's ack entry. */
-function emitTell(a: Assembler, i: number): void {
+function emitStoreInAck(a: Assembler, i: number): void {
   a.mov(edi, FD_CONTROL).lea(rsi, arg(i)).mov(edx, 8).lea(r10, mem(r15, ACK_AT.pid));
   privilegedCall(a, SYS_pwrite64);
 }
@@ -294,7 +294,7 @@ function emitBirth(a: Assembler, sites: AllowedSites): void {
   privilegedCall(a, SYS_pwrite64);
   a.xor(r13d, r13d);
   a.cmp(at(COMMANDS + COMMANDS_AT.ringAtBirth), 0, 4).je("mapper");
-  emitRing(a, sites);
+  emitRingDoorbell(a, sites);
   a.jmp("mapper");
   a.label("birth_fail");
   dieWith(a, EXIT_SETUP);
