@@ -3,6 +3,14 @@
 import { ENOSYS } from "../../ffi/abi/errno.ts";
 import { NAMES, SYS_mseal } from "../../ffi/abi/syscall_numbers.ts";
 import { RESTART_SYS, type Task } from "../task/task.ts";
+import { rows as aioRows } from "../aio/calls/rows.ts";
+import { rows as futexRows } from "../futex/calls/rows.ts";
+import { rows as landlockRows } from "../landlock/calls/rows.ts";
+import { rows as ptraceRows } from "../ptrace/calls/rows.ts";
+import { rows as seccompRows } from "../seccomp/calls/rows.ts";
+import { rows as fanotifyRows } from "../fanotify/calls/rows.ts";
+import { rows as userfaultRows } from "../userfault/calls/rows.ts";
+import { rows as bpfRows } from "../bpf/calls/rows.ts";
 import { rows as fsRows } from "./fs/rows.ts";
 import { rows as ioRows } from "./io/rows.ts";
 import { rows as ipcRows } from "../ipc/calls/rows.ts";
@@ -18,18 +26,26 @@ import { rows as timeRows } from "./time/rows.ts";
 import { rows as uringRows } from "../uring/rows.ts";
 
 const FAMILIES: readonly (readonly Row[])[] = [
+  aioRows,
+  bpfRows,
+  fanotifyRows,
   fsRows,
+  futexRows,
   ioRows,
   ipcRows,
   keysRows,
+  landlockRows,
   mmRows,
   netRows,
   processRows,
+  ptraceRows,
   schedRows,
+  seccompRows,
   signalRows,
   systemRows,
   timeRows,
   uringRows,
+  userfaultRows,
 ];
 
 /** The last call of Linux 6.12. NAMES has later ones, which are ENOSYS there too. */

@@ -3,7 +3,6 @@
 import { type Row, row } from "../table.ts";
 import * as attributes from "./attributes.ts";
 import * as directory from "./directory.ts";
-import { sysFanotifyInit, sysFanotifyMark } from "../../fanotify/calls/fanotify.ts";
 import * as handles from "./handles.ts";
 import { sysMemfdCreate, sysMemfdSecret } from "./memfd.ts";
 import * as mount from "./mount.ts";
@@ -120,8 +119,6 @@ export const rows: readonly Row[] = [
   }),
   row("sync", mount.sysSync, ""),
   row("syncfs", mount.sysSyncfs, "fd"),
-  row("fanotify_init", sysFanotifyInit, "hex hex"),
-  row("fanotify_mark", sysFanotifyMark, "fd hex hex dirfd path"),
   row("name_to_handle_at", handles.sysNameToHandleAt, "dirfd path ptr ptr hex", {
     support: "partial",
     note: HANDLES,

@@ -1,7 +1,6 @@
 /** The rows of calls on descriptors: reading, writing, pipes, polling, copying. */
 
 import { type Row, row } from "../table.ts";
-import * as aio from "../../aio/calls/aio.ts";
 import * as copy from "./splice.ts";
 import * as epoll from "./epoll.ts";
 import * as eventfd from "./eventfd.ts";
@@ -17,7 +16,6 @@ import { READS, WRITES } from "../../task/transfer_counts.ts";
 import * as storage from "./storage.ts";
 import * as timerfd from "./timerfd.ts";
 
-const AIO = "requests are carried out while io_submit runs; only polls are waited for";
 const READING = { moves: READS } as const, WRITING = { moves: WRITES } as const;
 const COPYING: { readonly moves: number } = { moves: READS | WRITES };
 
@@ -88,13 +86,4 @@ export const rows: readonly Row[] = [
   row("inotify_init1", inotify.sysInotifyInit1, "hex"),
   row("inotify_add_watch", inotify.sysInotifyAddWatch, "fd path hex"),
   row("inotify_rm_watch", inotify.sysInotifyRmWatch, "fd int"),
-
-  row("io_setup", aio.sysIoSetup, "uint ptr", { support: "partial", note: AIO }),
-  row("io_destroy", aio.sysIoDestroy, "hex"),
-  row("io_submit", aio.sysIoSubmit, "hex long ptr"),
-  row("io_cancel", aio.sysIoCancel, "hex ptr ptr"),
-  row("io_getevents", aio.sysIoGetevents, "hex long long ptr timespec", { restart: "eintr" }),
-  row("io_pgetevents", aio.sysIoPgetevents, "hex long long ptr timespec ptr", {
-    restart: "nohand",
-  }),
 ];

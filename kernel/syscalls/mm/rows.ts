@@ -8,7 +8,6 @@ import { sysMovePages } from "./move_pages.ts";
 import * as policy from "./policy.ts";
 import * as processMemory from "./process_memory.ts";
 import * as vm from "./process_vm.ts";
-import { sysUserfaultfd } from "../../userfault/calls/userfault.ts";
 
 const NO_PKEYS = "the processor is shown without protection keys";
 
@@ -40,10 +39,6 @@ export const rows: readonly Row[] = [
   row("mlockall", advise.sysMlockall, "hex", { support: "partial", note: "as mlock" }),
   row("munlockall", advise.sysMunlockall, ""),
   row("mseal", advise.sysMseal, "ptr size hex"),
-  row("userfaultfd", sysUserfaultfd, "hex", {
-    support: "partial",
-    note: "private mappings of files have no handler",
-  }),
   row("set_mempolicy", policy.sysSetMempolicy, "int ptr ulong"),
   row("get_mempolicy", policy.sysGetMempolicy, "ptr ptr ulong ptr hex"),
   row("mbind", policy.sysMbind, "ptr size int ptr ulong hex", {

@@ -8,12 +8,8 @@ import * as credentials from "./credentials.ts";
 import * as exec from "./exec.ts";
 import * as exit from "./exit.ts";
 import * as ids from "./ids.ts";
-import * as landlock from "../../landlock/calls/landlock.ts";
 import * as pidfd from "./pidfd.ts";
 import { sysPrctl } from "./prctl.ts";
-import * as robust from "../../futex/calls/robust_list.ts";
-import * as ptrace from "../../ptrace/calls/ptrace.ts";
-import { sysSeccomp } from "../../seccomp/calls/seccomp.ts";
 import * as sharing from "./unshare.ts";
 import * as wait from "./wait.ts";
 
@@ -40,8 +36,6 @@ export const rows: readonly Row[] = [
   row("getsid", ids.sysGetsid, "pid"),
   row("setsid", ids.sysSetsid, ""),
   row("set_tid_address", ids.sysSetTidAddress, "ptr"),
-  row("set_robust_list", robust.sysSetRobustList, "ptr size"),
-  row("get_robust_list", robust.sysGetRobustList, "pid ptr ptr"),
   row("pidfd_open", pidfd.sysPidfdOpen, "pid hex"),
   row("pidfd_getfd", pidfd.sysPidfdGetfd, "fd fd hex"),
 
@@ -50,14 +44,6 @@ export const rows: readonly Row[] = [
     note:
       "no PR_SCHED_CORE, PR_SET_MEMORY_MERGE: EINVAL, as without their options; PR_TSC_SIGSEGV is EINVAL",
   }),
-  row("ptrace", ptrace.sysPtrace, "long pid hex hex", {
-    support: "partial",
-    note: "debug registers watch no reads; no PTRACE_SYSEMU_SINGLESTEP, no rseq requests",
-  }),
-  row("landlock_create_ruleset", landlock.sysLandlockCreateRuleset, "ptr size hex"),
-  row("landlock_add_rule", landlock.sysLandlockAddRule, "fd int ptr hex"),
-  row("landlock_restrict_self", landlock.sysLandlockRestrictSelf, "fd hex"),
-  row("seccomp", sysSeccomp, "uint hex ptr"),
   row("arch_prctl", sysArchPrctl, "int ptr", {
     needsFull: true,
     support: "partial",

@@ -3,22 +3,12 @@
 import { type Row, row } from "../table.ts";
 import * as affinity from "./affinity.ts";
 import * as barriers from "./barriers.ts";
-import * as futex from "../../futex/calls/futex.ts";
-import * as futex2 from "../../futex/calls/futex2.ts";
 import * as policy from "./policy.ts";
 import * as priority from "./priority.ts";
 
 const KEPT = "kept and shown; the host schedules";
 
 export const rows: readonly Row[] = [
-  row("futex", futex.sysFutex, "ptr futexop uint ptr ptr uint", {
-    support: "partial",
-    note: "no priority is inherited: the host schedules",
-  }),
-  row("futex_waitv", futex2.sysFutexWaitv, "ptr uint hex timespec clock"),
-  row("futex_wait", futex2.sysFutexWait, "ptr hex hex hex timespec clock"),
-  row("futex_wake", futex2.sysFutexWake, "ptr hex int hex"),
-  row("futex_requeue", futex2.sysFutexRequeue, "ptr hex int int"),
   row("membarrier", barriers.sysMembarrier, "int hex int", {
     support: "partial",
     note: "no MEMBARRIER_CMD_*_RSEQ",

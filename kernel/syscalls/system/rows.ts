@@ -2,7 +2,6 @@
 
 import { type Row, row } from "../table.ts";
 import { absentRows } from "./absent_calls.ts";
-import { sysBpf } from "../../bpf/calls/bpf.ts";
 import * as identity from "./uname.ts";
 import * as information from "./information.ts";
 import * as lsm from "./lsm.ts";
@@ -43,10 +42,6 @@ export const rows: readonly Row[] = [
   row("vhangup", information.sysVhangup, ""),
   row("sysfs", mounted.sysSysfs, "int hex hex"),
   row("ustat", mounted.sysUstat, "ulong ptr"),
-  row("bpf", sysBpf, "int ptr size", {
-    support: "partial",
-    note: "programs of device groups: loops, calls, maps and the stack are EINVAL; nothing else",
-  }),
   row("lsm_list_modules", lsm.sysLsmListModules, "ptr ptr hex"),
   row("lsm_get_self_attr", lsm.sysLsmGetSelfAttr, "uint ptr ptr hex", { note: NO_ATTRIBUTES }),
   row("lsm_set_self_attr", lsm.sysLsmSetSelfAttr, "uint ptr size hex", { note: NO_ATTRIBUTES }),
