@@ -1,7 +1,7 @@
 /**
  * Which control group or container each memory frame is charged to: that of the task that took it,
- * until it is freed. A task that moves leaves its charges behind; those of a removed group go to its
- * parent, as on Linux, or to its container.
+ * until it is freed. A task that moves leaves its charges behind; those of a removed group go to
+ * its parent, as on Linux, or to its container.
  *
  * Made for the first group with the memory controller, or the first container with a limit; before,
  * frames have no such cost.

@@ -113,7 +113,7 @@ Deno.test("of a container over its limit the largest process is killed, and no o
   lab.close();
 });
 
-Deno.test("a domain over its limit without processes does not keep another one from its kill", () => {
+Deno.test("a domain over its limit without processes does not protect another one", () => {
   const { lab, task, container } = contained();
   fill(lab, task);
   const runs = framesOf([task.group]);

@@ -131,8 +131,8 @@ export class SystrapContext extends Context {
 
   /**
    * Takes the stop of a thread that posted `state`. The caller has just loaded `state`, so all that
-   * the thread wrote to the slot before the post is visible. True if the kernel has to see the stop.
-   * HOT
+   * the thread wrote to the slot before the post is visible. True if the kernel has to see the
+   * stop. HOT
    */
   takeStop(state: number): boolean {
     const isCall = (state & POSTED_KIND) === POSTED_FAST && state < STATE_EXITED;

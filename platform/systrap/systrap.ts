@@ -85,7 +85,9 @@ class SystrapPlatform implements Platform, SpaceOwner {
   /** Spaces whose stub has not reported its pid yet, and since when, ns. */
   readonly #unborn = new Map<SystrapSpace, number>();
   #nextLookNs = 0;
-  /** Pids of reaped stubs that were killed before they reported their pid: their space is unknown. */
+  /**
+   * Pids of reaped stubs that were killed before they reported their pid: their space is unknown.
+   */
   readonly #stillborn = new Set<number>();
   readonly #pool: SystrapSpace[] = [];
   readonly #poolSize: number;

@@ -111,7 +111,8 @@ export class GoferFs extends FileSystem {
   }
 
   /**
-   * True if the account may hold a further host descriptor, perhaps after its idle ones were closed.
+   * True if the account may hold a further host descriptor, perhaps after its idle ones were
+   * closed.
    */
   hasRoomForFile(account: Account): boolean {
     return this.descriptors.hasRoom(account) ||

@@ -43,7 +43,9 @@ export interface OverlayOptions {
   readonly isPersistent: boolean;
   /** The mounter's account. */
   readonly account: Account;
-  /** The kernel, whose current task pays for copies of files and whiteouts; null: the mounter does. */
+  /**
+   * The kernel, whose current task pays for copies of files and whiteouts; null: the mounter does.
+   */
   readonly payers?: Payers | null;
   /** The part of the mount options that names the layers, for mountinfo. */
   readonly text: string;
@@ -102,7 +104,9 @@ export class OverlayFs extends FileSystem {
     if (upper !== null) this.byUpper.set(upper, this.root);
   }
 
-  /** The account for copies of files and whiteouts: the caller's, or the mounter's without a call. */
+  /**
+   * The account for copies of files and whiteouts: the caller's, or the mounter's without a call.
+   */
   get account(): Account {
     const { payers, account } = this.options;
     return payers?.current?.account ?? account;

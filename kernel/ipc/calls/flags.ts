@@ -3,7 +3,7 @@
  * guest test that shows it.
  */
 
-import { by, each, type FlagSet, flagSet, refused } from "../../syscalls/flags/flag_set.ts";
+import { each, type FlagSet, flagSet, refused } from "../../syscalls/flags/flag_set.ts";
 
 export const IPC_FLAGS: readonly FlagSet[] = [
   flagSet("semget msgget", "flags", [
@@ -36,21 +36,5 @@ GETZCNT`,
   flagSet("mq_notify", "sigev_notify", [
     each("flags_ipc.queue_notices", "SIGEV_NONE SIGEV_SIGNAL"),
     refused("EFAULT", "flags_ipc.queue_notices", "SIGEV_THREAD"),
-  ]),
-  flagSet("futex", "operation", [
-    each(
-      "flags_ipc.futex_operations",
-      `FUTEX_WAIT FUTEX_WAKE FUTEX_REQUEUE FUTEX_CMP_REQUEUE FUTEX_WAKE_OP FUTEX_LOCK_PI
-FUTEX_UNLOCK_PI FUTEX_TRYLOCK_PI FUTEX_WAIT_BITSET FUTEX_WAKE_BITSET FUTEX_LOCK_PI2
-FUTEX_PRIVATE_FLAG FUTEX_CLOCK_REALTIME`,
-    ),
-    by(
-      "futexes_pi.requeue_moves_to_a_lock_that_is_held",
-      "FUTEX_WAIT_REQUEUE_PI FUTEX_CMP_REQUEUE_PI",
-    ),
-    refused("ENOSYS", "flags_ipc.futex_operations", "FUTEX_FD"),
-  ]),
-  flagSet("futex_waitv", "flags", [
-    refused("EAGAIN", "flags_ipc.futex_vectors", "FUTEX2_SIZE_U32 FUTEX2_PRIVATE"),
   ]),
 ];

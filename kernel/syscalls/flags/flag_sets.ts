@@ -5,6 +5,9 @@ import { EVENTS_FLAGS } from "./events.ts";
 import { FANOTIFY_FLAGS } from "../../fanotify/calls/flags.ts";
 import { FILE_REQUESTS } from "./file_requests.ts";
 import { FILES_FLAGS } from "./files.ts";
+import { SIGNAL_FLAGS } from "../../signal/calls/flags.ts";
+import { SECCOMP_FLAGS } from "../../seccomp/calls/flags.ts";
+import { FUTEX_FLAGS } from "../../futex/calls/flags.ts";
 import { IPC_FLAGS } from "../../ipc/calls/flags.ts";
 import { KEYS_FLAGS } from "../../keys/calls/flags.ts";
 import { LANDLOCK_FLAGS } from "../../landlock/calls/flags.ts";
@@ -21,10 +24,10 @@ import { URING_FLAGS } from "../../uring/flags.ts";
 import { USERFAULTFD_FLAGS } from "../../userfault/calls/flags.ts";
 
 export const FLAG_SETS: readonly FlagSet[] = [
-  ...EVENTS_FLAGS,
   ...FANOTIFY_FLAGS,
   ...FILES_FLAGS,
   ...FILE_REQUESTS,
+  ...FUTEX_FLAGS,
   ...IPC_FLAGS,
   ...KEYS_FLAGS,
   ...LANDLOCK_FLAGS,
@@ -33,10 +36,13 @@ export const FLAG_SETS: readonly FlagSet[] = [
   ...PLACEMENT_FLAGS,
   ...PROCESSES_FLAGS,
   ...PTRACE_FLAGS,
+  ...SECCOMP_FLAGS,
+  ...SIGNAL_FLAGS,
   ...SOCKETS_FLAGS,
   ...SYSTEM_FLAGS,
   ...TERMINALS_FLAGS,
   ...TIME_FLAGS,
   ...URING_FLAGS,
   ...USERFAULTFD_FLAGS,
+  ...EVENTS_FLAGS,
 ];

@@ -1,5 +1,5 @@
 /**
- * The supported flags, commands and options of processes, signals, scheduling and seccomp, with the
+ * The supported flags, commands and options of processes and scheduling, with the
  * guest test of each. See flag_set.ts.
  */
 
@@ -121,50 +121,8 @@ SCHED_FLAG_KEEP_PARAMS`,
     each("flags_processes.io_priorities", "IOPRIO_WHO_PROCESS IOPRIO_WHO_PGRP"),
     refused("ESRCH", "flags_processes.io_priorities", "IOPRIO_WHO_USER"),
   ]),
-  flagSet("rt_sigaction", "sa_flags", [
-    each(
-      "flags_processes.signal_flags",
-      `SA_NOCLDSTOP SA_NOCLDWAIT SA_SIGINFO SA_UNSUPPORTED SA_EXPOSE_TAGBITS SA_RESTORER
-SA_ONSTACK SA_RESTART SA_NODEFER SA_RESETHAND`,
-    ),
-  ]),
-  flagSet("rt_sigprocmask", "how", [
-    each("flags_processes.mask_changes", "SIG_BLOCK SIG_UNBLOCK SIG_SETMASK"),
-  ]),
-  flagSet("sigaltstack", "flags", [
-    each("flags_processes.signal_stacks", "SS_DISABLE SS_AUTODISARM SS_ONSTACK"),
-  ]),
   flagSet("pidfd_open", "flags", [
     each("flags_processes.pidfds", "PIDFD_NONBLOCK PIDFD_THREAD"),
-  ]),
-  flagSet("pidfd_send_signal", "flags", [
-    each("flags_processes.pidfd_signals", "PIDFD_SIGNAL_THREAD PIDFD_SIGNAL_THREAD_GROUP"),
-    inPart("PIDFD_SIGNAL_PROCESS_GROUP"),
-  ]),
-  flagSet("seccomp", "operation", [
-    each("flags_processes.seccomp_operations", "SECCOMP_GET_ACTION_AVAIL SECCOMP_GET_NOTIF_SIZES"),
-    refused("EINVAL", "flags_processes.seccomp_operations", "SECCOMP_SET_MODE_STRICT"),
-    refused("EFAULT", "flags_processes.seccomp_operations", "SECCOMP_SET_MODE_FILTER"),
-  ]),
-  flagSet("seccomp (SECCOMP_SET_MODE_FILTER)", "flags", [
-    each(
-      "flags_processes.filter_flags",
-      `SECCOMP_FILTER_FLAG_TSYNC SECCOMP_FILTER_FLAG_LOG SECCOMP_FILTER_FLAG_SPEC_ALLOW
-SECCOMP_FILTER_FLAG_NEW_LISTENER SECCOMP_FILTER_FLAG_TSYNC_ESRCH
-SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`,
-    ),
-  ]),
-  flagSet("seccomp (SECCOMP_SET_MODE_FILTER)", "action", [
-    each(
-      "flags_processes.filter_actions",
-      `SECCOMP_RET_ERRNO SECCOMP_RET_USER_NOTIF SECCOMP_RET_TRACE SECCOMP_RET_LOG
-SECCOMP_RET_ALLOW`,
-    ),
-    refused(
-      "EMLINK",
-      "flags_processes.filter_actions",
-      "SECCOMP_RET_KILL_PROCESS SECCOMP_RET_KILL_THREAD SECCOMP_RET_TRAP",
-    ),
   ]),
   flagSet("kcmp", "type", [
     each(

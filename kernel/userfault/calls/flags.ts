@@ -1,11 +1,41 @@
 /**
- * The supported requests of userfaultfd(2), with the guest test of each. See
+ * The supported flags, features and requests of userfaultfd(2), with the guest test of each. See
  * syscalls/flags/flag_set.ts.
  */
 
 import { by, fails, type FlagSet, flagSet, inPart } from "../../syscalls/flags/flag_set.ts";
 
+const NO_MARKS = "as without CONFIG_PTE_MARKER_UFFD_WP";
+
 export const USERFAULTFD_FLAGS: readonly FlagSet[] = [
+  flagSet("userfaultfd", "flags", [
+    by("userfaults.flags_and_privilege", "O_CLOEXEC O_NONBLOCK UFFD_USER_MODE_ONLY"),
+  ]),
+  flagSet("ioctl (UFFDIO_API)", "features", [
+    by("userfaults.writes_to_protected_pages", "UFFD_FEATURE_PAGEFAULT_FLAG_WP"),
+    by("userfaults.shared_memory_has_missing_pages", "UFFD_FEATURE_MISSING_SHMEM"),
+    by("userfaults.pages_of_the_file_shown_one_by_one", "UFFD_FEATURE_MINOR_SHMEM"),
+    by("userfaults.faults_as_signals", "UFFD_FEATURE_SIGBUS"),
+    by(
+      "userfaults.exact_addresses_and_threads_are_told_when_asked_for",
+      "UFFD_FEATURE_THREAD_ID UFFD_FEATURE_EXACT_ADDRESS",
+    ),
+    fails(
+      "EINVAL",
+      `UFFD_FEATURE_EVENT_FORK UFFD_FEATURE_EVENT_REMAP UFFD_FEATURE_EVENT_REMOVE
+UFFD_FEATURE_EVENT_UNMAP UFFD_FEATURE_POISON UFFD_FEATURE_MOVE`,
+    ),
+    fails(
+      "EINVAL",
+      "UFFD_FEATURE_MISSING_HUGETLBFS UFFD_FEATURE_MINOR_HUGETLBFS",
+      "there are no huge pages",
+    ),
+    fails(
+      "EINVAL",
+      "UFFD_FEATURE_WP_HUGETLBFS_SHMEM UFFD_FEATURE_WP_UNPOPULATED UFFD_FEATURE_WP_ASYNC",
+      NO_MARKS,
+    ),
+  ]),
   flagSet("ioctl (userfaultfd)", "request", [
     by("userfaults.nothing_works_before_the_handshake", "UFFDIO_API"),
     by("userfaults.ranges_that_cannot_be_registered", "UFFDIO_REGISTER"),

@@ -205,8 +205,8 @@ function emitRingDoorbell(a: Assembler, sites: AllowedSites): void {
 
 /**
  * A new host thread begins with the registers of the mapper, which hold the secret. It clears them
- * before it unblocks signals, because a signal would store them in memory that the guest reads. Then
- * it waits as if it had posted on the fast path; its FPU state is the initial one.
+ * before it unblocks signals, because a signal would store them in memory that the guest reads.
+ * Then it waits as if it had posted on the fast path; its FPU state is the initial one.
  */
 function emitThread(a: Assembler, sites: AllowedSites): void {
   a.label("op_thread");
