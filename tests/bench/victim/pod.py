@@ -72,7 +72,9 @@ def try_out(names):
         shutil.rmtree(room, ignore_errors=True)
         print("ok" if status == 0 else f"status {status}", name, flush=True)
     tally(0, QUIET)
-    print("failed", tally.failed[QUIET])
+    failed = tally.failed[QUIET].items()
+    # A shared call may fail: the attacks leave what Linux counts for a user.
+    print("failed", {what: n for what, n in failed if what.split()[0] not in ordinary_calls.SHARED})
 
 
 def main():
