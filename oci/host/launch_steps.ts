@@ -49,18 +49,27 @@ export function ownSession(script: SpawnScript): void {
 }
 
 /**
- * `fds[i]` becomes descriptor i, -1 becomes /dev/null; everything else is closed at exec.
+ * `fds[i]` becomes descriptor i, -1 becomes /dev/null; everything else is closed at exec. A step
+ * that comes after it uses copies that `aside` made, because the numbers of `fds` are replaced.
  */
 export function descriptors(script: SpawnScript, fds: readonly (number | PrevResult)[]): void {
-  // First to numbers above the target numbers, because those may still be in use.
-  const aside = fds.map((fd) => {
-    if (typeof fd !== "number" || fd >= 0) {
-      script.call(N.SYS_fcntl, fd, F_DUPFD_CLOEXEC, fds.length);
-    } else script.call(N.SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
+  const copies = fds.map((fd) => {
+    if (typeof fd !== "number" || fd >= 0) return aside(script, fd, fds);
+    script.call(N.SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
     return PREV(script.length - 1);
   });
-  aside.forEach((from, to) => script.call(N.SYS_dup3, from, to, 0));
+  copies.forEach((from, to) => script.call(N.SYS_dup3, from, to, 0));
   script.callMayFail(N.SYS_close_range, fds.length, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+}
+
+/** A copy of `fd`, closed at exec, with a number that `descriptors` does not replace. */
+export function aside(
+  script: SpawnScript,
+  fd: number | PrevResult,
+  fds: readonly unknown[],
+): PrevResult {
+  script.call(N.SYS_fcntl, fd, F_DUPFD_CLOEXEC, fds.length);
+  return PREV(script.length - 1);
 }
 
 /**
@@ -93,7 +102,7 @@ export function ownMounts(script: SpawnScript, follows = false): void {
  * keepPermitted preceded. The user stays the same for the host. All capabilities count in that
  * namespace only, and must be dropped.
  */
-export function enterUsers(script: SpawnScript, users: number): void {
+export function enterUsers(script: SpawnScript, users: number | PrevResult): void {
   setCapabilities(script, [CAP_SYS_ADMIN], false);
   script.call(N.SYS_setns, users, CLONE_NEWUSER);
 }
@@ -223,6 +232,12 @@ export function enterNetwork(script: SpawnScript, namespace: number): void {
   script.call(N.SYS_setns, namespace, CLONE_NEWNET);
 }
 
-export function execute(script: SpawnScript, program: Program, args: readonly string[]): void {
-  script.execFd(program.fd, [...program.argv, ...args], program.env);
+/** @param fd the program's descriptor in the script */
+export function execute(
+  script: SpawnScript,
+  fd: number | PrevResult,
+  program: Program,
+  args: readonly string[],
+): void {
+  script.execFd(fd, [...program.argv, ...args], program.env);
 }

@@ -184,13 +184,15 @@ function startWith(
     if (users >= 0) steps.becomeRootOf(s, users, NAMESPACES - CLONE_NEWPID);
     steps.ownSession(s);
     const copies = places.some((place) => place !== -1) ? places : [];
-    steps.descriptors(s, [-1, -1, options.stderr, options.socket, ...copies]);
+    const fds = [-1, -1, options.stderr, options.socket, ...copies];
+    const executed = steps.aside(s, program.fd, fds);
+    steps.descriptors(s, fds);
     steps.limits(s);
     if (inNamespaces) steps.ownMounts(s, follows);
     steps.boundWithPassing(s, CAPABILITIES, FIRST_CAPABILITIES, users >= 0);
     steps.noNewPrivileges(s);
     if (!options.isDetached) steps.tieToParent(s);
-    steps.execute(s, program, argumentsOf(options, copies));
+    steps.execute(s, executed, program, argumentsOf(options, copies));
     return s;
   }
 }

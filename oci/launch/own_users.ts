@@ -87,8 +87,9 @@ function startHolder(leash: number, cloneFlags: number): Spawned {
   }));
   try {
     const script = new SpawnScript();
-    steps.descriptors(script, [leash]);
-    script.call(SYS_execveat, program, "", ["dvisor-users"], [], AT_EMPTY_PATH);
+    const fds = [leash], executed = steps.aside(script, program, fds);
+    steps.descriptors(script, fds);
+    script.call(SYS_execveat, executed, "", ["dvisor-users"], [], AT_EMPTY_PATH);
     return spawn(script, cloneFlags);
   } finally {
     close(program);

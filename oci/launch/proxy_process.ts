@@ -174,14 +174,16 @@ function scriptFor(
   if (isNew) bringLoopbackUp(script);
   if ((plan.newNamespaces & CLONE_NEWNS) !== 0) showOwnProcesses(script);
   const terminal = plan.terminal < 0 ? [] : [plan.terminal];
-  steps.descriptors(script, [nothing, nothing, nothing, plan.control, plan.leash, ...terminal]);
+  const fds = [nothing, nothing, nothing, plan.control, plan.leash, ...terminal];
+  const executed = steps.aside(script, program, fds);
+  steps.descriptors(script, fds);
   if (plan.terminal >= 0) script.callMayFail(N.SYS_ioctl, TERMINAL_FD, TIOCSCTTY, 0);
   steps.limits(script);
   steps.dropAllPrivileges(script);
   allowOnly(script, WAITER_CALLS);
   // Signals stay blocked, because the program reads them from a signalfd.
   const argv = plan.argv.length === 0 ? [new Uint8Array(0)] : plan.argv.map(stringToBytes);
-  return script.call(N.SYS_execveat, program, "", argv, [], AT_EMPTY_PATH);
+  return script.call(N.SYS_execveat, executed, "", argv, [], AT_EMPTY_PATH);
 }
 
 /**

@@ -84,54 +84,60 @@ export function startSentry(
    * keeps.
    */
   function inUsers(users: number): SpawnScript {
-    const script = begin();
-    steps.ownMounts(script);
-    steps.keepPermitted(script);
-    if (mayChange) steps.becomeUser(script, NOBODY, NOBODY);
-    steps.enterUsers(script, users);
-    steps.boundWithPassing(script, [], kept, true);
-    return end(script, kept);
+    const script = new SpawnScript(), entered = steps.aside(script, users, options.fds);
+    return complete(script, kept, () => {
+      steps.ownMounts(script);
+      steps.keepPermitted(script);
+      if (mayChange) steps.becomeUser(script, NOBODY, NOBODY);
+      steps.enterUsers(script, entered);
+      steps.boundWithPassing(script, [], kept, true);
+    });
   }
 
   function inOurs(): SpawnScript {
-    const script = begin();
-    steps.ownMounts(script);
-    steps.boundWithPassing(script, [], kept);
-    if (kept.length > 0) steps.keepPermitted(script);
-    if (mayChange) steps.becomeUser(script, NOBODY, NOBODY);
-    return end(script, kept);
+    const script = new SpawnScript();
+    return complete(script, kept, () => {
+      steps.ownMounts(script);
+      steps.boundWithPassing(script, [], kept);
+      if (kept.length > 0) steps.keepPermitted(script);
+      if (mayChange) steps.becomeUser(script, NOBODY, NOBODY);
+    });
   }
 
   function asUser(): SpawnScript {
-    const script = begin();
-    steps.mapOwnIds(script, syscall(SYS_geteuid), syscall(SYS_getegid));
-    steps.ownMounts(script);
-    steps.boundCapabilities(script, []);
-    return end(script);
+    const script = new SpawnScript();
+    return complete(script, [], () => {
+      steps.mapOwnIds(script, syscall(SYS_geteuid), syscall(SYS_getegid));
+      steps.ownMounts(script);
+      steps.boundCapabilities(script, []);
+    });
   }
 
   function asItIs(): SpawnScript {
-    const script = begin();
-    steps.boundCapabilities(script, []);
-    if (isRoot && mayChange) steps.becomeUser(script, NOBODY, NOBODY);
-    return end(script);
+    const script = new SpawnScript();
+    return complete(script, [], () => {
+      steps.boundCapabilities(script, []);
+      if (isRoot && mayChange) steps.becomeUser(script, NOBODY, NOBODY);
+    });
   }
 
-  function begin(): SpawnScript {
-    const script = new SpawnScript();
+  /** @param confine adds the steps between the descriptors and the end of privileges */
+  function complete(
+    script: SpawnScript,
+    capabilities: readonly number[],
+    confine: () => void,
+  ): SpawnScript {
     options.join(script);
     steps.ownSession(script);
     if (network.isHost && namespace >= 0) steps.enterNetwork(script, namespace);
+    const executed = steps.aside(script, program.fd, options.fds);
     steps.descriptors(script, options.fds);
     steps.limits(script);
-    return script;
-  }
-
-  function end(script: SpawnScript, capabilities: readonly number[] = []): SpawnScript {
+    confine();
     steps.dropCapabilities(script, capabilities);
     steps.noNewPrivileges(script);
     if (!options.isDetached) steps.tieToParent(script);
-    steps.execute(script, program, args);
+    steps.execute(script, executed, program, args);
     return script;
   }
 }

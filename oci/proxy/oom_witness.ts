@@ -25,7 +25,7 @@ import { syscall } from "../../ffi/sys/native.ts";
 import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
 import { allowOnly } from "../host/call_filter.ts";
 import { oomScoreAdj } from "../host/oom_score.ts";
-import { descriptors, limits } from "../host/launch_steps.ts";
+import { aside, descriptors, limits } from "../host/launch_steps.ts";
 import { programFile } from "./waiter.ts";
 import type { BootSpec } from "../protocol/boot_spec.ts";
 import { WITNESS_CALLS, witnessImage } from "./oom_witness_image.ts";
@@ -91,11 +91,12 @@ export function startWitness({ bytes, join, drop }: WitnessOptions = {}): number
     const script = new SpawnScript();
     join?.(script);
     oomScoreAdj(script, FIRST, true);
-    descriptors(script, [-1, -1, -1, pair[1]]);
+    const fds = [-1, -1, -1, pair[1]], executed = aside(script, program, fds);
+    descriptors(script, fds);
     limits(script);
     drop?.(script);
     allowOnly(script, WITNESS_CALLS);
-    close(spawn(script.execFd(program, ["dvisor-oom-witness"], [])).pidfd);
+    close(spawn(script.execFd(executed, ["dvisor-oom-witness"], [])).pidfd);
     return pair[0];
   } catch (error) {
     close(pair[0]);

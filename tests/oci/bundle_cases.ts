@@ -298,6 +298,16 @@ export const MOUNT_CASES: readonly BundleCase[] = [
     after: (b) => mustExist(`${b.dir}/src/b`),
   },
   {
+    name: "more bind mounts than the runtime has descriptors of its own",
+    script: "cat /many/*/a | sort | uniq -c | awk '{print $1, $2}'",
+    prints: "150 x\n",
+    prepare: (c, b) => {
+      Deno.mkdirSync(`${b.dir}/src`);
+      Deno.writeTextFileSync(`${b.dir}/src/a`, "x\n");
+      for (let i = 0; i < 150; i++) c.mounts.push(bind("src", `/many/${i}`));
+    },
+  },
+  {
     name: "what is mounted below a source is shown by rbind, not by bind",
     script: "ls /deep/sub /flat/sub",
     prints: "/deep/sub:\nf\n\n/flat/sub:\n",
