@@ -12,10 +12,12 @@ const STUBS_MAX = 8192, OWN = 256;
 
 /**
  * The number of descriptors for files, and for sockets, of a process that may have `limit`: half
- * each of what is not kept. Stubs need one each; at most a quarter is kept for them.
+ * each of what is not kept. Stubs need one each. Of a low limit a quarter is kept for stubs and a
+ * quarter for the process.
  */
 export function descriptorShare(limit: number): number {
-  return Math.max(1, Math.floor((limit - Math.min(STUBS_MAX, limit / 4) - OWN) / 2));
+  const kept = Math.min(STUBS_MAX, limit / 4) + Math.min(OWN, limit / 4);
+  return Math.max(1, Math.floor((limit - kept) / 2));
 }
 
 export class HostDescriptors {
