@@ -1,6 +1,6 @@
 /**
- * struct timespec and timeval in user memory: reads them with Linux's checks, and computes
- * deadlines.
+ * struct timespec and timeval: reads them from user memory with Linux's checks, stores them, and
+ * computes deadlines.
  */
 
 import { EFAULT, EINVAL } from "../../ffi/abi/errno.ts";
@@ -9,33 +9,58 @@ import type { Task } from "../task/task.ts";
 /** Longer times count as infinite, seconds (2^53 ns is 104 days, and clocks start near 0). */
 const MAX_SECONDS = 9_000_000;
 
-/** Result of `readTimespec`: two signed 64-bit numbers. */
-export class Pair {
-  sec: number = 0;
-  nsec: number = 0;
+/** A valid time: seconds from 0 on, and nanoseconds below 10^9. */
+export class Timespec {
+  readonly sec: number;
+  readonly nsec: number;
+
+  constructor(sec: number, nsec: number) {
+    this.sec = sec;
+    this.nsec = nsec;
+  }
+
+  get isZero(): boolean {
+    return this.sec === 0 && this.nsec === 0;
+  }
+
+  /** The time in ns; Infinity when it exceeds the range of a number. */
+  spanNs(): number {
+    return this.sec >= MAX_SECONDS ? Infinity : this.sec * 1e9 + this.nsec;
+  }
+
+  /** CLOCK_MONOTONIC ns at which CLOCK_REALTIME reaches it; Infinity when that is far away. */
+  realtimeDeadline(t: Task): number {
+    const { host } = t.kernel, now = t.kernel.now();
+    const seconds = this.sec - host.realtimeSec();
+    if (seconds >= MAX_SECONDS) return Infinity;
+    return Math.max(0, now + seconds * 1e9 + this.nsec - host.realtimeNsec());
+  }
+
+  /**
+   * The kernel's CLOCK_MONOTONIC ns at which the monotonic clock of the caller, or its
+   * CLOCK_BOOTTIME, reaches it.
+   */
+  monotonicDeadline(t: Task, isBoottime: boolean = false): number {
+    return Math.max(0, this.spanNs() - t.ns.time.offsetOf(isBoottime));
+  }
 }
 
-export const time: Pair = new Pair();
-
-/**
- * Reads a timespec (or, with `unit` 1000, a timeval) into `time`: 0, -EFAULT, or -EINVAL for an
- * invalid time.
- */
-export function readTimespec(t: Task, addr: number, unit: number = 1): number {
+/** Reads a timespec, or with `unit` 1000 a timeval. -EFAULT, or -EINVAL for an invalid time. */
+export function readTimespec(t: Task, addr: number, unit: number = 1): Timespec | number {
   const { mm } = t;
   const secLo = mm.load32(addr), secHi = mm.load32(addr + 4);
   const low = mm.load32(addr + 8), high = mm.load32(addr + 12);
   if (secLo < 0 || secHi < 0 || low < 0 || high < 0) return -EFAULT;
-  time.sec = secLo + (secHi | 0) * 0x100000000;
+  const sec = secLo + (secHi | 0) * 0x100000000;
   const fraction = low + (high | 0) * 0x100000000;
-  if (time.sec < 0 || fraction < 0 || fraction * unit >= 1e9) return -EINVAL;
-  time.nsec = fraction * unit;
-  return 0;
+  if (sec < 0 || fraction < 0 || fraction * unit >= 1e9) return -EINVAL;
+  return new Timespec(sec, fraction * unit);
 }
 
-/** `time` in ns; Infinity when it exceeds the range of a number. */
-export function spanNs(): number {
-  return time.sec >= MAX_SECONDS ? Infinity : time.sec * 1e9 + time.nsec;
+/** As `readTimespec`, in ns: for a length of time. */
+export function readSpan(t: Task, addr: number, unit: number = 1): number {
+  const time = readTimespec(t, addr, unit);
+  return typeof time === "number" ? time : time.spanNs();
 }
 
 /**
@@ -47,25 +72,10 @@ export function readTimeout(t: Task, addr: number): number {
     t.progress.deadlineNs = Infinity;
     return 0;
   }
-  const r = readTimespec(t, addr);
-  if (r === 0) t.progress.deadlineNs = t.kernel.now() + spanNs();
-  return r;
-}
-
-/** CLOCK_MONOTONIC ns at which CLOCK_REALTIME reaches `time`; Infinity when that is far away. */
-export function realtimeDeadline(t: Task): number {
-  const { host } = t.kernel, now = t.kernel.now();
-  const seconds = time.sec - host.realtimeSec();
-  if (seconds >= MAX_SECONDS) return Infinity;
-  return Math.max(0, now + seconds * 1e9 + time.nsec - host.realtimeNsec());
-}
-
-/**
- * The kernel's CLOCK_MONOTONIC ns of `time`, a time of the caller's monotonic clock or of its
- * CLOCK_BOOTTIME.
- */
-export function monotonicDeadline(t: Task, isBoottime: boolean = false): number {
-  return Math.max(0, spanNs() - t.ns.time.offsetOf(isBoottime));
+  const spanNs = readSpan(t, addr);
+  if (spanNs < 0) return spanNs;
+  t.progress.deadlineNs = t.kernel.now() + spanNs;
+  return 0;
 }
 
 /** Stores seconds and nanoseconds: 0 or -EFAULT. HOT */

@@ -9,7 +9,7 @@ import { isRestartCode } from "../task/return_to_user.ts";
 import { restoreMask } from "../signal/mask.ts";
 import type { Task } from "../task/task.ts";
 import { useMask } from "../syscalls/io/poll.ts";
-import { monotonicDeadline, readTimespec, spanNs } from "../syscalls/timespec.ts";
+import { readTimespec } from "../syscalls/timespec.ts";
 import type { Uring } from "./ring.ts";
 import { registeredRing, ringOf } from "./ring_fds.ts";
 
@@ -114,12 +114,12 @@ function readArguments(
     maskBytes = dv.getUint32(ARG.at.sigmaskSz, true);
     mask = maskAddr;
     if (low !== 0 || high !== 0) {
-      const r = readTimespec(t, low + high * 0x100000000);
-      if (r < 0) return r;
+      const time = readTimespec(t, low + high * 0x100000000);
+      if (typeof time === "number") return time;
       const isAbsolute = (flags & U.IORING_ENTER_ABS_TIMER) !== 0;
       progress.deadlineNs = isAbsolute
-        ? monotonicDeadline(t, usesBoottime)
-        : t.kernel.now() + spanNs();
+        ? time.monotonicDeadline(t, usesBoottime)
+        : t.kernel.now() + time.spanNs();
     }
   }
   return mask === 0 ? 0 : useMask(t, mask, maskBytes);

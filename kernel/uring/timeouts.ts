@@ -2,7 +2,7 @@
 
 import { ECANCELED, EINVAL, ENOENT, ETIME } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
-import { monotonicDeadline, readTimespec, realtimeDeadline, spanNs } from "../syscalls/timespec.ts";
+import { readTimespec } from "../syscalls/timespec.ts";
 import type { Sqe } from "./sqe.ts";
 import type { Uring } from "./ring.ts";
 import type { Worker } from "./worker.ts";
@@ -12,11 +12,11 @@ const TIMEOUT_FLAGS = U.IORING_TIMEOUT_ABS | CLOCKS | U.IORING_TIMEOUT_ETIME_SUC
 
 /** The time of the timespec at `addr` as CLOCK_MONOTONIC ns, or -errno. */
 function deadlineOf(w: Worker, addr: number, flags: number): number {
-  const r = readTimespec(w, addr);
-  if (r < 0) return r;
-  if ((flags & U.IORING_TIMEOUT_ABS) === 0) return w.kernel.now() + spanNs();
-  if ((flags & U.IORING_TIMEOUT_REALTIME) !== 0) return realtimeDeadline(w);
-  return monotonicDeadline(w, (flags & U.IORING_TIMEOUT_BOOTTIME) !== 0);
+  const time = readTimespec(w, addr);
+  if (typeof time === "number") return time;
+  if ((flags & U.IORING_TIMEOUT_ABS) === 0) return w.kernel.now() + time.spanNs();
+  if ((flags & U.IORING_TIMEOUT_REALTIME) !== 0) return time.realtimeDeadline(w);
+  return time.monotonicDeadline(w, (flags & U.IORING_TIMEOUT_BOOTTIME) !== 0);
 }
 
 function startTimeout(w: Worker): number {

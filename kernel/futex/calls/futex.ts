@@ -10,12 +10,7 @@ import { futexRequeue, futexWait, futexWake, futexWakeOp } from "../futex.ts";
 import { futexLockPi, futexTryLockPi, futexUnlockPi } from "../futex_pi.ts";
 import { futexRequeuePi, futexWaitRequeuePi } from "../futex_requeue_pi.ts";
 import type { Task } from "../../task/task.ts";
-import {
-  monotonicDeadline,
-  readTimeout,
-  readTimespec,
-  realtimeDeadline,
-} from "../../syscalls/timespec.ts";
+import { readTimeout, readTimespec } from "../../syscalls/timespec.ts";
 
 const ANY = F.FUTEX_BITSET_MATCH_ANY;
 
@@ -101,7 +96,8 @@ export function absoluteDeadline(t: Task, addr: number, isReal: boolean): number
     t.progress.deadlineNs = Infinity;
     return 0;
   }
-  const r = readTimespec(t, addr);
-  if (r === 0) t.progress.deadlineNs = isReal ? realtimeDeadline(t) : monotonicDeadline(t);
-  return r;
+  const time = readTimespec(t, addr);
+  if (typeof time === "number") return time;
+  t.progress.deadlineNs = isReal ? time.realtimeDeadline(t) : time.monotonicDeadline(t);
+  return 0;
 }

@@ -40,7 +40,7 @@ import { FsContext } from "../../vfs/fs_context.ts";
 import { openAt } from "../../vfs/open.ts";
 import { POLLIN, POLLOUT } from "../../vfs/open_file.ts";
 import { unlinkAt } from "../../vfs/remove.ts";
-import { readTimespec, realtimeDeadline } from "../../syscalls/timespec.ts";
+import { readTimespec } from "../../syscalls/timespec.ts";
 import { pathArg } from "../../syscalls/fs/arguments.ts";
 
 const NAME_MAX = 255;
@@ -141,9 +141,10 @@ function deadline(t: Task, addr: number): number {
     t.progress.deadlineNs = Infinity;
     return 0;
   }
-  const r = readTimespec(t, addr);
-  if (r === 0) t.progress.deadlineNs = realtimeDeadline(t);
-  return r;
+  const time = readTimespec(t, addr);
+  if (typeof time === "number") return time;
+  t.progress.deadlineNs = time.realtimeDeadline(t);
+  return 0;
 }
 
 function wait(t: Task, file: MqueueFile, events: number): number {

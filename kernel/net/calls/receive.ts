@@ -20,7 +20,7 @@ import { BLOCK } from "../../core/result.ts";
 import { Message } from "../message.ts";
 import type { Socket } from "../socket.ts";
 import type { Task } from "../../task/task.ts";
-import { readTimespec, spanNs, storeSpan } from "../../syscalls/timespec.ts";
+import { readSpan, storeSpan } from "../../syscalls/timespec.ts";
 import { endTurn, READABLE } from "../../syscalls/io/transfer.ts";
 import { SLICE_BYTES } from "../../vfs/open_file.ts";
 import { addressOut, header, headerView, headerWord, socketOf } from "./arguments.ts";
@@ -97,9 +97,9 @@ export function sysRecvmmsg(t: Task, a: SyscallArgs): number {
   const addr = a.u64(1), count = Math.min(a.u32(2), UIO_MAXIOV), timeout = a.u64(4);
   const p = t.progress;
   if (timeout !== 0 && p.value === 0) {
-    const r = readTimespec(t, timeout);
-    if (r < 0) return r;
-    p.value = t.kernel.now() + spanNs();
+    const spanNs = readSpan(t, timeout);
+    if (spanNs < 0) return spanNs;
+    p.value = t.kernel.now() + spanNs;
   }
   let flags = a.i32(3);
   while (p.step < count) {

@@ -7,14 +7,7 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { TimerFile } from "../../fs/anonfd/timerfd.ts";
 import type { Task } from "../../task/task.ts";
-import {
-  monotonicDeadline,
-  readTimespec,
-  realtimeDeadline,
-  spanNs,
-  storeSpan,
-  time,
-} from "../timespec.ts";
+import { readSpan, readTimespec, storeSpan, type Timespec } from "../timespec.ts";
 import { installNew } from "./install.ts";
 
 /** Offset of it_value in struct itimerspec. */
@@ -47,28 +40,27 @@ function timerOf(t: Task, fd: number): TimerFile | number {
 
 export function sysTimerfdSettime(t: Task, a: SyscallArgs): number {
   const flags = a.i32(1), addr = a.u64(2), oldAddr = a.u64(3);
-  let r = readTimespec(t, addr);
-  if (r < 0) return r;
-  const intervalNs = spanNs();
-  r = readTimespec(t, addr + VALUE_AT);
-  if (r < 0) return r;
+  const intervalNs = readSpan(t, addr);
+  if (intervalNs < 0) return intervalNs;
+  const value = readTimespec(t, addr + VALUE_AT);
+  if (typeof value === "number") return value;
   if (flags & ~(T.TFD_TIMER_ABSTIME | T.TFD_TIMER_CANCEL_ON_SET)) return -EINVAL;
   const file = timerOf(t, a.i32(0));
   if (typeof file === "number") return file;
-  const deadlineNs = deadlineOf(t, file, (flags & T.TFD_TIMER_ABSTIME) !== 0);
+  const deadlineNs = deadlineOf(t, file, value, (flags & T.TFD_TIMER_ABSTIME) !== 0);
   const oldValue = file.remainingNs, oldInterval = file.intervalNs;
   file.set(deadlineNs, intervalNs === Infinity ? 0 : intervalNs, flags);
   return oldAddr === 0 ? 0 : storeTimes(t, oldAddr, oldValue, oldInterval);
 }
 
-/** The it_value in `time` as CLOCK_MONOTONIC; Infinity: disarm, or too far away. */
-function deadlineOf(t: Task, file: TimerFile, isAbsolute: boolean): number {
-  if (time.sec === 0 && time.nsec === 0) return Infinity;
-  if (!isAbsolute) return t.kernel.now() + spanNs();
+/** The it_value as CLOCK_MONOTONIC; Infinity: disarm, or too far away. */
+function deadlineOf(t: Task, file: TimerFile, value: Timespec, isAbsolute: boolean): number {
+  if (value.isZero) return Infinity;
+  if (!isAbsolute) return t.kernel.now() + value.spanNs();
   const isReal = file.clockId === T.CLOCK_REALTIME || file.clockId === T.CLOCK_REALTIME_ALARM;
   const isBoottime = file.clockId === T.CLOCK_BOOTTIME ||
     file.clockId === T.CLOCK_BOOTTIME_ALARM;
-  return isReal ? realtimeDeadline(t) : monotonicDeadline(t, isBoottime);
+  return isReal ? value.realtimeDeadline(t) : value.monotonicDeadline(t, isBoottime);
 }
 
 export function sysTimerfdGettime(t: Task, a: SyscallArgs): number {

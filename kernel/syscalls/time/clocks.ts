@@ -91,8 +91,8 @@ export function isKnownClock(t: Task, clock: number): boolean {
 export function sysClockSettime(t: Task, a: SyscallArgs): number {
   const clock = a.i32(0);
   if (clock !== T.CLOCK_REALTIME) return -EINVAL;
-  const r = readTimespec(t, a.u64(1));
-  return r !== 0 ? r : -EPERM;
+  const time = readTimespec(t, a.u64(1));
+  return typeof time === "number" ? time : -EPERM;
 }
 
 /** gettimeofday(2). HOT */
@@ -109,8 +109,8 @@ export function sysGettimeofday(t: Task, a: SyscallArgs): number {
 /** settimeofday(2). */
 export function sysSettimeofday(t: Task, a: SyscallArgs): number {
   if (a.u64(0) !== 0) {
-    const r = readTimespec(t, a.u64(0), 1000);
-    if (r !== 0) return r;
+    const time = readTimespec(t, a.u64(0), 1000);
+    if (typeof time === "number") return time;
   }
   return -EPERM;
 }

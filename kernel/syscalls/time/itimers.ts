@@ -4,13 +4,17 @@ import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL, Itimerval } from "../../../ffi/abi/time.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Task } from "../../task/task.ts";
-import { readTimespec, spanNs, storeSpan } from "../timespec.ts";
+import { readSpan, storeSpan } from "../timespec.ts";
 
 /** Remaining time and interval of a timer, ns. */
-let leftNs = 0, intervalNs = 0;
+interface Setting {
+  readonly leftNs: number;
+  readonly intervalNs: number;
+}
 
 export function sysGetitimer(t: Task, a: SyscallArgs): number {
-  return readTimer(t, a.i32(0)) ? storeTimer(t, a.u64(1)) : -EINVAL;
+  const setting = settingOf(t, a.i32(0));
+  return setting === null ? -EINVAL : storeSetting(t, a.u64(1), setting);
 }
 
 /** setitimer(2). A null new value disarms, as on Linux. */
@@ -18,41 +22,36 @@ export function sysSetitimer(t: Task, a: SyscallArgs): number {
   const which = a.i32(0), addr = a.u64(1);
   let newInterval = 0, value = 0;
   if (addr !== 0) {
-    const r = readTimespec(t, addr + Itimerval.at.interval, 1000);
-    if (r !== 0) return r;
-    newInterval = spanNs();
-    const s = readTimespec(t, addr + Itimerval.at.value, 1000);
-    if (s !== 0) return s;
-    value = spanNs();
+    newInterval = readSpan(t, addr + Itimerval.at.interval, 1000);
+    if (newInterval < 0) return newInterval;
+    value = readSpan(t, addr + Itimerval.at.value, 1000);
+    if (value < 0) return value;
   }
-  if (!readTimer(t, which)) return -EINVAL;
+  const old = settingOf(t, which);
+  if (old === null) return -EINVAL;
   armTimer(t, which, value, newInterval);
-  return a.u64(2) === 0 ? 0 : storeTimer(t, a.u64(2));
+  return a.u64(2) === 0 ? 0 : storeSetting(t, a.u64(2), old);
 }
 
 /** alarm(2): returns the remaining seconds, rounded. */
 export function sysAlarm(t: Task, a: SyscallArgs): number {
-  readTimer(t, ITIMER_REAL);
+  const leftNs = settingOf(t, ITIMER_REAL)?.leftNs ?? 0;
   armTimer(t, ITIMER_REAL, a.u32(0) * 1e9, 0);
   const sec = Math.floor(leftNs / 1e9), rest = leftNs - sec * 1e9;
   return (sec === 0 && rest > 0) || rest >= 5e8 ? sec + 1 : sec;
 }
 
-function readTimer(t: Task, which: number): boolean {
+/** Null: there is no such timer. */
+function settingOf(t: Task, which: number): Setting | null {
   const { timers } = t.group;
-  leftNs = intervalNs = 0;
   if (which === ITIMER_REAL) {
-    const timer = timers.real;
-    if (timer === null) return true;
-    leftNs = timer.isArmed ? Math.max(1000, timer.deadlineNs - t.kernel.now()) : 0;
-    intervalNs = timer.intervalNs;
-    return true;
+    const timer = timers.real, isArmed = timer !== null && timer.isArmed;
+    const leftNs = isArmed ? Math.max(1000, timer.deadlineNs - t.kernel.now()) : 0;
+    return { leftNs, intervalNs: timer?.intervalNs ?? 0 };
   }
-  if (which !== ITIMER_VIRTUAL && which !== ITIMER_PROF) return false;
+  if (which !== ITIMER_VIRTUAL && which !== ITIMER_PROF) return null;
   const timer = which === ITIMER_VIRTUAL ? timers.virtual : timers.prof;
-  leftNs = timer?.remaining() ?? 0;
-  intervalNs = timer?.intervalNs ?? 0;
-  return true;
+  return { leftNs: timer?.remaining() ?? 0, intervalNs: timer?.intervalNs ?? 0 };
 }
 
 /** Arms for `valueNs` from now; 0 disarms. */
@@ -70,8 +69,7 @@ function armTimer(t: Task, which: number, valueNs: number, newInterval: number):
   timer.set(valueNs === 0 ? Infinity : timer.read() + valueNs, now);
 }
 
-function storeTimer(t: Task, addr: number): number {
-  const left = leftNs;
+function storeSetting(t: Task, addr: number, { leftNs, intervalNs }: Setting): number {
   if (storeSpan(t, addr + Itimerval.at.interval, intervalNs, 1000) !== 0) return -EFAULT;
-  return storeSpan(t, addr + Itimerval.at.value, left, 1000);
+  return storeSpan(t, addr + Itimerval.at.value, leftNs, 1000);
 }

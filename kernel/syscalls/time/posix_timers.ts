@@ -16,14 +16,7 @@ import * as T from "../../../ffi/abi/time.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { PosixTimer, TimerEvent } from "../../task/posix_timer.ts";
 import type { Task } from "../../task/task.ts";
-import {
-  monotonicDeadline,
-  readTimespec,
-  realtimeDeadline,
-  spanNs,
-  storeSpan,
-  time,
-} from "../timespec.ts";
+import { readSpan, readTimespec, storeSpan, type Timespec } from "../timespec.ts";
 import { cpuClockTarget, isKnownClock } from "./clocks.ts";
 
 export function sysTimerCreate(t: Task, a: SyscallArgs): number {
@@ -99,16 +92,15 @@ function timerOf(t: Task, a: SyscallArgs): PosixTimer | null {
 export function sysTimerSettime(t: Task, a: SyscallArgs): number {
   const addr = a.u64(2), at = T.Itimerspec.at;
   if (addr === 0) return -EINVAL;
-  const r = readTimespec(t, addr + at.interval);
-  if (r !== 0) return r;
-  const intervalNs = spanNs();
-  const s = readTimespec(t, addr + at.value);
-  if (s !== 0) return s;
+  const intervalNs = readSpan(t, addr + at.interval);
+  if (intervalNs < 0) return intervalNs;
+  const value = readTimespec(t, addr + at.value);
+  if (typeof value === "number") return value;
   const timer = timerOf(t, a);
   if (timer === null) return -EINVAL;
   const leftNs = timer.timeLeft(), oldInterval = timer.intervalNs;
   const isAbsolute = (a.i32(1) & T.TIMER_ABSTIME) !== 0;
-  const expiry = time.sec === 0 && time.nsec === 0 ? Infinity : expiryOf(t, timer, isAbsolute);
+  const expiry = value.isZero ? Infinity : expiryOf(t, timer, value, isAbsolute);
   // A disarmed timer loses its interval; one on a CPU clock keeps it (posix_cpu_timer_set of
   // Linux).
   const hasInterval = intervalNs !== Infinity && (expiry !== Infinity || timer.countsCpu);
@@ -117,10 +109,10 @@ export function sysTimerSettime(t: Task, a: SyscallArgs): number {
 }
 
 /** The new value as a time of the timer's clock. */
-function expiryOf(t: Task, timer: PosixTimer, isAbsolute: boolean): number {
-  if (!isAbsolute) return timer.clockNs() + spanNs();
+function expiryOf(t: Task, timer: PosixTimer, value: Timespec, isAbsolute: boolean): number {
+  if (!isAbsolute) return timer.clockNs() + value.spanNs();
   const isReal = timer.clock === T.CLOCK_REALTIME || timer.clock === T.CLOCK_TAI;
-  return isReal ? realtimeDeadline(t) : monotonicDeadline(t, isBoottime(timer.clock));
+  return isReal ? value.realtimeDeadline(t) : value.monotonicDeadline(t, isBoottime(timer.clock));
 }
 
 function isBoottime(clock: number): boolean {

@@ -1,17 +1,11 @@
 /** nanosleep(2), clock_nanosleep(2). */
 
-import { EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import { EFAULT, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import * as T from "../../../ffi/abi/time.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { groupCpuNs } from "../../task/cpu_clock.ts";
 import { RESTART_BLOCK, RESTART_NOHAND, type Task } from "../../task/task.ts";
-import {
-  monotonicDeadline,
-  readTimeout,
-  readTimespec,
-  realtimeDeadline,
-  storeSpan,
-} from "../timespec.ts";
+import { readTimeout, readTimespec, storeSpan } from "../timespec.ts";
 import { isKnownClock } from "./clocks.ts";
 
 /** Time between two readings of a CPU clock during a sleep, ns. */
@@ -57,18 +51,18 @@ function readDeadline(t: Task, clock: number, isAbsolute: boolean, addr: number)
       return isKnownClock(t, clock) && clock < 0 ? -EOPNOTSUPP : -EINVAL;
   }
   if (!isAbsolute) return readTimeoutOrFault(t, addr);
-  const r = readTimespec(t, addr);
-  if (r !== 0) return r;
+  const time = readTimespec(t, addr);
+  if (typeof time === "number") return time;
   const isReal = clock === T.CLOCK_REALTIME || clock === T.CLOCK_TAI;
   t.progress.deadlineNs = isReal
-    ? realtimeDeadline(t)
-    : monotonicDeadline(t, clock === T.CLOCK_BOOTTIME);
+    ? time.realtimeDeadline(t)
+    : time.monotonicDeadline(t, clock === T.CLOCK_BOOTTIME);
   return 0;
 }
 
 /** A null pointer is -EFAULT. */
 function readTimeoutOrFault(t: Task, addr: number): number {
-  return addr === 0 ? readTimespec(t, addr) : readTimeout(t, addr);
+  return addr === 0 ? -EFAULT : readTimeout(t, addr);
 }
 
 /**
