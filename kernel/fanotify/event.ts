@@ -1,5 +1,6 @@
 /** One event of fanotify(7) in a queue, and its bytes. The queue: group_file.ts. */
 
+import { EFAULT } from "../../ffi/abi/errno.ts";
 import {
   FAN_EVENT_INFO_TYPE_DFID,
   FAN_EVENT_INFO_TYPE_DFID_NAME,
@@ -23,6 +24,7 @@ import { HANDLE_BYTES, HANDLE_MARK } from "../vfs/file_handles.ts";
 import type { FileHandles } from "../vfs/file_handles.ts";
 import type { Path } from "../vfs/dentry.ts";
 import { BY_FS, BY_INODE, BY_TARGET, ENTRY_EVENTS, type FileEvent } from "../vfs/marks.ts";
+import type { IoCursor } from "../mm/io_cursor.ts";
 import type { TaskPid } from "../task/pid_namespace.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
 import type { PermissionRequest } from "./permission_request.ts";
@@ -188,8 +190,12 @@ const META = FanotifyEventMetadata, AT = META.at, INFO = FanotifyEventInfoHeader
 const bytes = new Uint8Array(1024);
 const view = new DataView(bytes.buffer);
 
-/** Builds the event in `eventBytes` and returns its size. `pidfd` null: the group wants none. */
-export function fillEvent(
+/**
+ * Writes the event as read(2) gives it. `pidfd` null: the group wants none.
+ * @returns its size, or -EFAULT if not all of it could be written
+ */
+export function writeEvent(
+  io: IoCursor,
   event: FanEvent,
   mode: number,
   fd: number,
@@ -213,10 +219,8 @@ export function fillEvent(
     putHeader(at, FAN_EVENT_INFO_TYPE_PIDFD, PIDFD_RECORD);
     view.setInt32(at + HEADER, pidfd, true);
   }
-  return size;
+  return io.putBytes(bytes, 0, size) < size ? -EFAULT : size;
 }
-
-export const eventBytes: Uint8Array<ArrayBuffer> = bytes;
 
 function fillRecord(record: InfoRecord, type: number, at: number): number {
   putHeader(at, type, record.size);

@@ -44,7 +44,7 @@ import type { Kernel } from "../task/kernel_services.ts";
 import { RLIMIT_NOFILE } from "../task/limits.ts";
 import { PidFd } from "../task/pidfd.ts";
 import type { Task } from "../task/task.ts";
-import { eventBytes, FanEvent, fillEvent, recordsOf } from "./event.ts";
+import { FanEvent, recordsOf, writeEvent } from "./event.ts";
 import { GroupMarks } from "./marks_of_group.ts";
 import { type Asker, PermissionRequest } from "./permission_request.ts";
 
@@ -236,13 +236,12 @@ export class FanotifyFile extends AnonFile implements Asker {
     const pidfd = this.hasPidfds ? pidfdFor(reader, event) : null;
     const isHidden = this.isUnprivileged && event.process !== reader.group;
     const pid = isHidden || event.cause === null ? 0 : event.cause.numberIn(reader.pids);
-    const size = fillEvent(event, this.fidMode, fd, pid, pidfd);
-    const n = io.putBytes(eventBytes, 0, size);
-    if (n < size) {
+    const size = writeEvent(io, event, this.fidMode, fd, pid, pidfd);
+    if (size < 0) {
       if (fd >= 0) reader.files.close(fd);
       if (pidfd !== null && pidfd >= 0) reader.files.close(pidfd);
       question?.answer(false);
-      return -EFAULT;
+      return size;
     }
     if (question !== null) {
       question.fd = fd;

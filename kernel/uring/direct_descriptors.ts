@@ -4,7 +4,7 @@ import { EBADF, EFAULT, EINVAL, ENXIO } from "../../ffi/abi/errno.ts";
 import { O_CLOEXEC } from "../../ffi/abi/fcntl.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
 import { SOCK_CLOEXEC } from "../../ffi/abi/socket.ts";
-import { how, openAsRead, readHow } from "../syscalls/fs/open.ts";
+import { openHow, readHow } from "../syscalls/fs/open.ts";
 import { emptyPlace, fillPlace } from "./resources.ts";
 import { updateFiles } from "./register_resources.ts";
 import type { Sqe } from "./sqe.ts";
@@ -26,10 +26,10 @@ export function checkOpen2({ flags, bufIndex }: Sqe): number {
 
 /** IORING_OP_OPENAT2. */
 export function openat2(w: Worker): number {
-  const { sqe } = w, r = readHow(w, sqe.off, sqe.len);
-  if (r < 0) return r;
+  const { sqe } = w, how = readHow(w, sqe.off, sqe.len);
+  if (typeof how === "number") return how;
   if (sqe.spliceFd !== 0 && (how.flags & O_CLOEXEC) !== 0) return -EINVAL;
-  return openAsRead(w, sqe.fd, sqe.addr);
+  return openHow(w, sqe.fd, sqe.addr, how);
 }
 
 export function checkSocket({ addr, rwFlags, bufIndex, off, spliceFd }: Sqe): number {

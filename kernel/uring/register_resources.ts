@@ -15,7 +15,15 @@ import { RING_ENTRIES } from "../core/quota.ts";
 import { RLIMIT_NOFILE } from "../task/limits.ts";
 import type { Task } from "../task/task.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
-import { discard, FileTable, FixedBuffer, FixedFile } from "./resources.ts";
+import {
+  discard,
+  FileTable,
+  FixedBuffer,
+  FixedFile,
+  isTag,
+  NO_TAG,
+  type Tag,
+} from "./resources.ts";
 import type { Uring } from "./ring.ts";
 
 /** LIMIT: registered buffers (IORING_MAX_REG_BUFFERS), and bytes of one. */
@@ -24,33 +32,26 @@ const MAX_BUFFERS = 1 << 14, MAX_BUFFER_BYTES = 1 << 30;
 const MAX_FILES = 1 << 20;
 const IOVEC_BYTES = 16, SKIP = U.IORING_REGISTER_FILES_SKIP;
 
-/** Result of `readTag`. */
-let tagLo = 0, tagHi = 0;
-
-/** Reads the tag at index `i` of an array, if there is an array: 0 or -EFAULT. */
-function readTag(t: Task, tags: number, i: number): number {
-  tagLo = tagHi = 0;
-  if (tags === 0) return 0;
+/** The tag at index `i` of an array, if there is an array; null: it cannot be read. */
+function readTag(t: Task, tags: number, i: number): Tag | null {
+  if (tags === 0) return NO_TAG;
   const lo = t.mm.load32(tags + 8 * i), hi = t.mm.load32(tags + 8 * i + 4);
-  if (lo < 0 || hi < 0) return -EFAULT;
-  tagLo = lo;
-  tagHi = hi;
-  return 0;
+  return lo < 0 || hi < 0 ? null : { lo, hi };
 }
 
-/** The buffer that an iovec describes, with the tag that was read: null for a hole, or -errno. */
-function bufferAt(t: Task, iov: number): FixedBuffer | null | number {
+/** The buffer that an iovec describes: null for a hole, or -errno. */
+function bufferAt(t: Task, iov: number, tag: Tag): FixedBuffer | null | number {
   const addr = t.mm.load64(iov), len = t.mm.load64(iov + 8);
   if (addr < 0 || len < 0) return -EFAULT;
   if (addr === 0) {
     if (len !== 0) return -EFAULT;
-    return tagLo !== 0 || tagHi !== 0 ? -EINVAL : null;
+    return isTag(tag) ? -EINVAL : null;
   }
   if (len === 0 || len > MAX_BUFFER_BYTES) return -EFAULT;
   if (addr + len > t.mm.layout.maxAddress) return -EOVERFLOW;
   // Linux pins the pages: they must exist.
   if (t.mm.load8(addr) < 0 || t.mm.load8(addr + len - 1) < 0) return -EFAULT;
-  return new FixedBuffer(addr, len, tagLo, tagHi);
+  return new FixedBuffer(addr, len, tag);
 }
 
 /** @param iovs 0: slots without buffers */
@@ -65,9 +66,10 @@ export function registerBuffers(
   if (count === 0 || count > MAX_BUFFERS) return -EINVAL;
   const buffers: (FixedBuffer | null)[] = [];
   for (let i = 0; i < count; i++) {
-    if (readTag(t, tags, i) < 0) return -EFAULT;
-    const isTagged = tagLo !== 0 || tagHi !== 0;
-    const buffer = iovs !== 0 ? bufferAt(t, iovs + i * IOVEC_BYTES) : isTagged ? -EINVAL : null;
+    const tag = readTag(t, tags, i);
+    if (tag === null) return -EFAULT;
+    const hole = isTag(tag) ? -EINVAL : null;
+    const buffer = iovs !== 0 ? bufferAt(t, iovs + i * IOVEC_BYTES, tag) : hole;
     if (typeof buffer === "number") return buffer;
     buffers.push(buffer);
   }
@@ -81,7 +83,7 @@ export function copyBuffers(from: Uring, to: Uring): number {
   const { buffers } = from;
   if (buffers === null) return -ENXIO;
   if (!RING_ENTRIES.take(buffers.length, to.account)) return -ENOMEM;
-  to.buffers = buffers.map((b) => b === null ? null : new FixedBuffer(b.addr, b.len, 0, 0));
+  to.buffers = buffers.map((b) => b === null ? null : new FixedBuffer(b.addr, b.len, NO_TAG));
   return 0;
 }
 
@@ -105,7 +107,8 @@ function updateBuffers(
   if (buffers === null) return -ENXIO;
   if (offset + count > buffers.length) return -EINVAL;
   for (let i = 0; i < count; i++) {
-    const buffer = readTag(t, tags, i) < 0 ? -EFAULT : bufferAt(t, iovs + i * IOVEC_BYTES);
+    const tag = readTag(t, tags, i);
+    const buffer = tag === null ? -EFAULT : bufferAt(t, iovs + i * IOVEC_BYTES, tag);
     if (typeof buffer === "number") return i > 0 ? i : buffer;
     discard(ring, buffers[offset + i] ?? null);
     buffers[offset + i] = buffer;
@@ -121,13 +124,14 @@ function fileFor(t: Task, fd: number): OpenFile | number {
 
 /** The file of entry `i`, with its tag: null for a hole (-1), or -errno. `fds` 0: all are holes. */
 function placeAt(t: Task, fds: number, tags: number, i: number): FixedFile | null | number {
-  if (readTag(t, tags, i) < 0) return -EFAULT;
+  const tag = readTag(t, tags, i);
+  if (tag === null) return -EFAULT;
   const word = fds === 0 ? -1 >>> 0 : t.mm.load32(fds + 4 * i);
   if (word < 0) return -EFAULT;
   const fd = word | 0;
-  if (fd === -1) return tagLo !== 0 || tagHi !== 0 ? -EINVAL : null;
+  if (fd === -1) return isTag(tag) ? -EINVAL : null;
   const file = fileFor(t, fd);
-  return typeof file === "number" ? file : new FixedFile(file, tagLo, tagHi);
+  return typeof file === "number" ? file : new FixedFile(file, tag);
 }
 
 export function registerFiles(
@@ -197,18 +201,18 @@ function updateFile(
   ring: Uring,
   files: FileTable,
   at: number,
-  tagRead: number,
+  tag: Tag | null,
   word: number,
 ): number {
-  if (tagRead < 0 || word < 0) return -EFAULT;
-  const fd = word | 0, isTagged = tagLo !== 0 || tagHi !== 0;
-  if ((fd === SKIP || fd === -1) && isTagged) return -EINVAL;
+  if (tag === null || word < 0) return -EFAULT;
+  const fd = word | 0;
+  if ((fd === SKIP || fd === -1) && isTag(tag)) return -EINVAL;
   if (fd === SKIP) return 0;
   discard(ring, files.clear(at));
   if (fd === -1) return 0;
   const file = fileFor(t, fd);
   if (typeof file === "number") return file;
-  files.fill(at, new FixedFile(file, tagLo, tagHi));
+  files.fill(at, new FixedFile(file, tag));
   return 0;
 }
 

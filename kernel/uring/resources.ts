@@ -10,17 +10,28 @@ import { EBADF, EINVAL, ENFILE, ENXIO } from "../../ffi/abi/errno.ts";
 import { IORING_FILE_INDEX_ALLOC } from "../../ffi/abi/io_uring.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 
-/** A registered resource. The tag has two halves, both 0 for none. */
+/** The user's 64-bit name of a resource, in two halves. */
+export interface Tag {
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** Of a resource without a tag. */
+export const NO_TAG: Tag = Object.freeze({ lo: 0, hi: 0 });
+
+export function isTag({ lo, hi }: Tag): boolean {
+  return lo !== 0 || hi !== 0;
+}
+
+/** A registered resource. */
 export class Resource {
   /** Number of requests that use it. */
   users: number = 0;
   isGone: boolean = false;
-  readonly tagLo: number;
-  readonly tagHi: number;
+  readonly tag: Tag;
 
-  constructor(tagLo: number, tagHi: number) {
-    this.tagLo = tagLo;
-    this.tagHi = tagHi;
+  constructor(tag: Tag) {
+    this.tag = tag;
   }
 }
 
@@ -28,8 +39,8 @@ export class Resource {
 export class FixedFile extends Resource {
   readonly file: OpenFile;
 
-  constructor(file: OpenFile, tagLo: number, tagHi: number) {
-    super(tagLo, tagHi);
+  constructor(file: OpenFile, tag: Tag) {
+    super(tag);
     this.file = file;
   }
 }
@@ -38,8 +49,8 @@ export class FixedBuffer extends Resource {
   readonly addr: number;
   readonly len: number;
 
-  constructor(addr: number, len: number, tagLo: number, tagHi: number) {
-    super(tagLo, tagHi);
+  constructor(addr: number, len: number, tag: Tag) {
+    super(tag);
     this.addr = addr;
     this.len = len;
   }
@@ -51,8 +62,8 @@ interface Teller {
 }
 
 function tellIfOver(ring: Teller, resource: Resource): void {
-  const { users, isGone, tagLo, tagHi } = resource;
-  if (isGone && users === 0 && (tagLo !== 0 || tagHi !== 0)) ring.postFor(tagLo, tagHi, 0, 0);
+  const { users, isGone, tag } = resource;
+  if (isGone && users === 0 && isTag(tag)) ring.postFor(tag.lo, tag.hi, 0, 0);
 }
 
 /** The resource is unregistered. */
@@ -131,7 +142,7 @@ export function fillPlace(ring: Places, file: OpenFile, index: number): number {
   if (isAnywhere && at < 0) return at;
   if (at < 0 || at >= files.places.length) return -EINVAL;
   discard(ring, files.clear(at));
-  files.fill(at, new FixedFile(file, 0, 0));
+  files.fill(at, new FixedFile(file, NO_TAG));
   return isAnywhere ? at : 0;
 }
 

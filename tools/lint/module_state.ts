@@ -137,12 +137,7 @@ const SCRATCH: readonly Row[] = [
 
 /** State and results of kernels, each with the place where it belongs. Shrinks; never grows. */
 const OPEN: readonly Row[] = [
-  ["kernel/syscalls/fs/open.ts", "how", "a result"],
   ["kernel/net/calls/arguments.ts", "address header headerView", "results"],
-  ["kernel/syscalls/time/itimers.ts", "leftNs intervalNs", "results"],
-  ["kernel/syscalls/timespec.ts", "time", "a result"],
-  ["kernel/uring/register_resources.ts", "tagLo tagHi", "results"],
-  ["kernel/fanotify/event.ts", "eventBytes", "a result"],
   ["kernel/vfs/file_locks.ts", "lastAge", "numbers; Vfs should count"],
   ["kernel/vfs/inode.ts", "nextAnonymousDev", "numbers; Vfs should count"],
 ];

@@ -48,32 +48,30 @@ function open(t: Task, dirfd: number, pathAddr: number, flags: number, mode: num
 
 /** openat2(2). A larger struct is accepted if its unknown part is zero. */
 export function sysOpenat2(t: Task, a: SyscallArgs): number {
-  const r = readHow(t, a.u64(2), a.u64(3));
-  return r < 0 ? r : openAsRead(t, a.i32(0), a.u64(1));
+  const how = readHow(t, a.u64(2), a.u64(3));
+  return typeof how === "number" ? how : openHow(t, a.i32(0), a.u64(1), how);
 }
 
-/** Result of `readHow`. */
-export const how: { flags: number; mode: number; resolve: number } = {
-  flags: 0,
-  mode: 0,
-  resolve: 0,
-};
+/** struct open_how: O_* flags, permissions, RESOLVE_* flags. */
+export interface How {
+  readonly flags: number;
+  readonly mode: number;
+  readonly resolve: number;
+}
 
-/** Reads struct open_how of `size` bytes at `addr`: 0 or -errno. */
-export function readHow(t: Task, addr: number, size: number): number {
+/** Reads struct open_how of `size` bytes at `addr`; or -errno. */
+export function readHow(t: Task, addr: number, size: number): How | number {
   if (size < OpenHow.size) return -EINVAL;
   if (size > PAGE) return -E2BIG;
   const u8 = t.kernel.scratch.u8;
   if (t.mm.copyIn(u8, 0, addr, size) < 0) return -EFAULT;
   for (let i = OpenHow.size; i < size; i++) if (u8[i] !== 0) return -E2BIG;
-  how.flags = u64At(t, OpenHow.at.flags);
-  how.mode = u64At(t, OpenHow.at.mode);
-  how.resolve = u64At(t, OpenHow.at.resolve);
-  return 0;
+  const { at } = OpenHow;
+  return { flags: u64At(t, at.flags), mode: u64At(t, at.mode), resolve: u64At(t, at.resolve) };
 }
 
-/** Opens the path at `pathAddr` with `how`. */
-export function openAsRead(t: Task, dirfd: number, pathAddr: number): number {
+/** Opens the path at `pathAddr` and returns a descriptor. */
+export function openHow(t: Task, dirfd: number, pathAddr: number, how: How): number {
   const { flags, mode, resolve } = how;
   if (t.progress.object !== null) {
     const waited = resumeOpen(t);
