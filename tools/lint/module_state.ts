@@ -113,10 +113,12 @@ const SCRATCH: readonly Row[] = [
   ["kernel/syscalls/io/select.ts", "sets"],
   ["kernel/syscalls/mm/cachestat.ts", "result view"],
   ["kernel/syscalls/mm/node_mask.ts", "words view"],
+  ["kernel/net/calls/arguments.ts", "bytes view"],
   ["kernel/net/calls/control.ts", "writer"],
   ["kernel/net/calls/options.ts", "value"],
   ["kernel/net/calls/receive.ts", "message"],
   ["kernel/net/calls/send.ts", "message"],
+  ["kernel/net/calls/socket.ts", "address"],
   ["kernel/syscalls/process/credentials.ts", "ids"],
   ["kernel/ptrace/calls/ptrace_state.ts", "word wordView area areaView"],
   ["kernel/syscalls/process/wait.ts", "waited"],
@@ -137,7 +139,6 @@ const SCRATCH: readonly Row[] = [
 
 /** State and results of kernels, each with the place where it belongs. Shrinks; never grows. */
 const OPEN: readonly Row[] = [
-  ["kernel/net/calls/arguments.ts", "address header headerView", "results"],
   ["kernel/vfs/file_locks.ts", "lastAge", "numbers; Vfs should count"],
   ["kernel/vfs/inode.ts", "nextAnonymousDev", "numbers; Vfs should count"],
 ];

@@ -1,21 +1,41 @@
 /** Arguments that socket calls share: the socket, addresses, struct msghdr. */
 
 import { EBADF, EFAULT, EINVAL, ENOTSOCK } from "../../../ffi/abi/errno.ts";
-import { SOCKADDR_STORAGE_SIZE } from "../../../ffi/abi/socket.ts";
-import { SocketAddress } from "../message.ts";
+import { Msghdr, SOCKADDR_STORAGE_SIZE } from "../../../ffi/abi/socket.ts";
+import type { SocketAddress } from "../message.ts";
 import { Socket } from "../socket.ts";
 import type { Task } from "../../task/task.ts";
 
-/** The socket address of the running call. */
-export const address: SocketAddress = new SocketAddress();
+/** A struct msghdr of user memory: addresses and lengths. */
+export interface MessageHeader {
+  readonly name: number;
+  readonly nameBytes: number;
+  readonly iov: number;
+  readonly iovCount: number;
+  readonly control: number;
+  readonly controlBytes: number;
+}
 
-/** The struct msghdr of the running call, 56 bytes. A buffer of 128 lies outside of V8's heap. */
-export const header: Uint8Array<ArrayBuffer> = new Uint8Array(128);
-export const headerView: DataView = new DataView(header.buffer);
+/** The struct's 56 bytes. A buffer of 128 lies outside of V8's heap. */
+const bytes = new Uint8Array(128), view = new DataView(bytes.buffer);
 
-/** The pointer or length of 8 bytes at offset `at` of the struct msghdr. */
-export function headerWord(at: number): number {
-  return headerView.getUint32(at, true) + headerView.getUint32(at + 4, true) * 0x100000000;
+/** Reads a struct msghdr: or -EFAULT, or -EINVAL if the address has a negative length. */
+export function readHeader(t: Task, addr: number): MessageHeader | number {
+  if (t.mm.copyIn(bytes, 0, addr, Msghdr.size) < 0) return -EFAULT;
+  const { at } = Msghdr, nameBytes = view.getInt32(at.namelen, true);
+  if (nameBytes < 0) return -EINVAL;
+  return {
+    name: wordAt(at.name),
+    nameBytes,
+    iov: wordAt(at.iov),
+    iovCount: wordAt(at.iovlen),
+    control: wordAt(at.control),
+    controlBytes: wordAt(at.controllen),
+  };
+}
+
+function wordAt(at: number): number {
+  return view.getUint32(at, true) + view.getUint32(at + 4, true) * 0x100000000;
 }
 
 /** The socket of a descriptor, or -EBADF, -ENOTSOCK. */

@@ -1,6 +1,6 @@
 /** recvfrom(2), recvmsg(2), recvmmsg(2). */
 
-import { EAGAIN, EFAULT, EINVAL, EMSGSIZE } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EFAULT, EMSGSIZE } from "../../../ffi/abi/errno.ts";
 import {
   AF_NETLINK,
   AF_UNIX,
@@ -23,7 +23,7 @@ import type { Task } from "../../task/task.ts";
 import { readSpan, storeSpan } from "../../syscalls/timespec.ts";
 import { endTurn, READABLE } from "../../syscalls/io/transfer.ts";
 import { SLICE_BYTES } from "../../vfs/open_file.ts";
-import { addressOut, header, headerView, headerWord, socketOf } from "./arguments.ts";
+import { addressOut, readHeader, socketOf } from "./arguments.ts";
 import { controlOut } from "./control.ts";
 import { waitForSocket } from "./socket_wait.ts";
 
@@ -129,11 +129,9 @@ function start(t: Task, flags: number): void {
 
 function receiveOne(t: Task, socket: Socket, addr: number, flags: number): number {
   start(t, flags);
-  if (t.mm.copyIn(header, 0, addr, Msghdr.size) < 0) return -EFAULT;
-  const nameAddr = headerWord(Msghdr.at.name), iov = headerWord(Msghdr.at.iov);
-  const iovCount = headerWord(Msghdr.at.iovlen), control = headerWord(Msghdr.at.control);
-  const controlBytes = headerWord(Msghdr.at.controllen);
-  if (headerView.getInt32(Msghdr.at.namelen, true) < 0) return -EINVAL;
+  const header = readHeader(t, addr);
+  if (typeof header === "number") return header;
+  const { name, iov, iovCount, control, controlBytes } = header;
   if (iovCount > UIO_MAXIOV) return -EMSGSIZE;
   const r = t.io.setIov(iov, iovCount);
   if (r < 0) return r;
@@ -142,8 +140,8 @@ function receiveOne(t: Task, socket: Socket, addr: number, flags: number): numbe
   const used = controlOut(t, socket, message, control, controlBytes);
   message.dropRights();
   if (used < 0) return used;
-  if (nameAddr !== 0) {
-    const failed = addressOut(t, nameAddr, addr + Msghdr.at.namelen, message.name);
+  if (name !== 0) {
+    const failed = addressOut(t, name, addr + Msghdr.at.namelen, message.name);
     if (failed < 0) return failed;
   }
   const out = message.outFlags | (flags & MSG_CMSG_CLOEXEC);

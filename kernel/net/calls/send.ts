@@ -1,13 +1,12 @@
 /** sendto(2), sendmsg(2), sendmmsg(2). */
 
-import { EFAULT, EINVAL, EMSGSIZE, ENOBUFS } from "../../../ffi/abi/errno.ts";
+import { EFAULT, EMSGSIZE, ENOBUFS } from "../../../ffi/abi/errno.ts";
 import { LANDLOCK_ACCESS_NET_CONNECT_TCP } from "../../../ffi/abi/landlock.ts";
 import {
   Mmsghdr,
   MSG_DONTWAIT,
   MSG_FASTOPEN,
   MSG_ZEROCOPY,
-  Msghdr,
   SOCK_STREAM,
   SOCKADDR_STORAGE_SIZE,
   UIO_MAXIOV,
@@ -18,7 +17,7 @@ import { Message } from "../message.ts";
 import type { Socket } from "../socket.ts";
 import type { Task } from "../../task/task.ts";
 import { writeStream } from "../../syscalls/io/transfer.ts";
-import { addressIn, header, headerView, headerWord, socketOf } from "./arguments.ts";
+import { addressIn, readHeader, socketOf } from "./arguments.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { controlIn } from "./control.ts";
 import { mayUsePort } from "../../landlock/calls/net_access.ts";
@@ -81,15 +80,12 @@ function start(t: Task, flags: number): void {
 
 function sendOne(t: Task, socket: Socket, addr: number, flags: number): number {
   start(t, flags);
-  if (t.mm.copyIn(header, 0, addr, Msghdr.size) < 0) return -EFAULT;
-  const nameAddr = headerWord(Msghdr.at.name), iov = headerWord(Msghdr.at.iov);
-  const iovCount = headerWord(Msghdr.at.iovlen), control = headerWord(Msghdr.at.control);
-  const controlBytes = headerWord(Msghdr.at.controllen);
-  const nameBytes = headerView.getInt32(Msghdr.at.namelen, true);
-  if (nameBytes < 0) return -EINVAL;
-  if (nameAddr !== 0 && nameBytes > 0) {
+  const header = readHeader(t, addr);
+  if (typeof header === "number") return header;
+  const { name, nameBytes, iov, iovCount, control, controlBytes } = header;
+  if (name !== 0 && nameBytes > 0) {
     const length = Math.min(nameBytes, SOCKADDR_STORAGE_SIZE);
-    const r = addressIn(t, nameAddr, length, message.name);
+    const r = addressIn(t, name, length, message.name);
     if (r < 0) return r;
   }
   if (iovCount > UIO_MAXIOV) return -EMSGSIZE;

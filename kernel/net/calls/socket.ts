@@ -15,12 +15,16 @@ import type { Task } from "../../task/task.ts";
 import { installNew } from "../../syscalls/io/install.ts";
 import { installPair } from "../../syscalls/io/pipe.ts";
 import { READABLE, WRITABLE } from "../../syscalls/io/transfer.ts";
-import { address, addressIn, addressOut, socketOf } from "./arguments.ts";
+import { addressIn, addressOut, socketOf } from "./arguments.ts";
 import { mayUsePort } from "../../landlock/calls/net_access.ts";
+import { SocketAddress } from "../message.ts";
 import { waitForSocket } from "./socket_wait.ts";
 
 const TYPE_MASK = 15;
 const TYPE_FLAGS = SOCK_CLOEXEC | SOCK_NONBLOCK;
+
+/** The address of the running call. */
+const address = new SocketAddress();
 
 /** socket(2). */
 export function sysSocket(t: Task, a: SyscallArgs): number {
