@@ -6,7 +6,7 @@ import { F_WRLCK, O_PATH, O_RDWR } from "../../ffi/abi/fcntl.ts";
 import { OPEN_FILES } from "../core/quota.ts";
 import { AnonFs } from "../fs/anonfd/anon_inode.ts";
 import { CLOSES_A_TURN, FdTable, NR_OPEN } from "./fd_table.ts";
-import { FileLock, FileLocks } from "./file_locks.ts";
+import { FileLock, FileLocks, LockAges } from "./file_locks.ts";
 import type { Inode } from "./inode.ts";
 import { OpenFile } from "./open_file.ts";
 import { errno } from "./vfs_testing.ts";
@@ -211,7 +211,14 @@ Deno.test("closing any fd drops the table's POSIX locks; after an error the fd i
   const locks = file.inode.locks = new FileLocks(file.inode, new Set());
   t.install(file, false, LIMIT);
   t.dup(0, false, LIMIT);
-  locks.setRecord(new FileLock("POSIX", t, F_WRLCK, 0, Infinity, 7, TEST_ACCOUNT));
+  const by = {
+    kind: "POSIX",
+    owner: t,
+    pid: 7,
+    account: TEST_ACCOUNT,
+    ages: new LockAges(),
+  } as const;
+  locks.setRecord(new FileLock(by, F_WRLCK, 0, Infinity));
   file.closeResult = -5;
   assertEquals(errno(t.close(1)), "EIO");
   assertEquals(locks.recordLocks.length, 0);

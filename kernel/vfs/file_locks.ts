@@ -21,48 +21,55 @@ export const MAX_RECORDS = 8192;
 /** The kinds of /proc/locks; "LEASE" is a task that waits for the end of a lease. */
 export type LockKind = "POSIX" | "OFDLCK" | "FLOCK" | "LEASE";
 
-let lastAge = 0;
-/** Numbers locks and leases in the order in which they were made. */
-export function nextAge(): number {
-  return ++lastAge;
+/** Numbers locks and leases in the order in which they were made: `Vfs.lockAges`. */
+export class LockAges {
+  private last: number = 0;
+
+  next(): number {
+    return ++this.last;
+  }
+}
+
+/** What the locks of one owner have in common. */
+export interface LockOwner {
+  readonly kind: LockKind;
+  readonly owner: object;
+  /** The pid of the process that takes it, in the first PID namespace; -1 for OFD locks. */
+  readonly pid: number;
+  /** The account that is charged. */
+  readonly account: Account;
+  readonly ages: LockAges;
 }
 
 /** A lock that is held, or that a task waits for. */
-export class FileLock {
+export class FileLock implements LockOwner {
   readonly kind: LockKind;
   readonly owner: object;
   /** F_RDLCK or F_WRLCK. */
   readonly type: number;
   readonly start: number;
   readonly end: number;
-  /** The pid of the process that took it, in the first PID namespace; -1 for OFD locks. */
   readonly pid: number;
-  /** The account that it is charged to. */
   readonly account: Account;
+  readonly ages: LockAges;
   /** Larger than the age of all locks and leases that were made before. */
-  readonly age: number = nextAge();
+  readonly age: number;
 
-  constructor(
-    kind: LockKind,
-    owner: object,
-    type: number,
-    start: number,
-    end: number,
-    pid: number,
-    account: Account,
-  ) {
-    this.kind = kind;
-    this.account = account;
-    this.owner = owner;
+  constructor(by: LockOwner, type: number, start: number, end: number) {
+    this.kind = by.kind;
+    this.account = by.account;
+    this.owner = by.owner;
     this.type = type;
     this.start = start;
     this.end = end;
-    this.pid = pid;
+    this.pid = by.pid;
+    this.ages = by.ages;
+    this.age = by.ages.next();
   }
 
   /** The same for another range. */
   forRange(start: number, end: number): FileLock {
-    return new FileLock(this.kind, this.owner, this.type, start, end, this.pid, this.account);
+    return new FileLock(this, this.type, start, end);
   }
 
   /** Whether two locks of the same family (record locks or flocks) exclude each other. */
@@ -73,14 +80,9 @@ export class FileLock {
 }
 
 /** The request of a flock(2). */
-export function flockRequest(
-  file: object,
-  operation: number,
-  pid: number,
-  account: Account,
-): FileLock {
+export function flockRequest(by: LockOwner, operation: number): FileLock {
   const type = operation === LOCK_EX ? F_WRLCK : operation === LOCK_SH ? F_RDLCK : F_UNLCK;
-  return new FileLock("FLOCK", file, type, 0, Infinity, pid, account);
+  return new FileLock(by, type, 0, Infinity);
 }
 
 export class FileLocks {

@@ -4,7 +4,15 @@ import { assertEquals } from "@std/assert";
 import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH, LOCK_UN } from "../../ffi/abi/fcntl.ts";
 import { Waiter } from "../core/wait.ts";
 import { AnonFs } from "../fs/anonfd/anon_inode.ts";
-import { FileLock, FileLocks, flockRequest, MAX_RECORDS } from "./file_locks.ts";
+import {
+  FileLock,
+  FileLocks,
+  flockRequest,
+  LockAges,
+  type LockKind,
+  type LockOwner,
+  MAX_RECORDS,
+} from "./file_locks.ts";
 import { LockWaits } from "./lock_waits.ts";
 import { errno } from "./vfs_testing.ts";
 
@@ -28,12 +36,16 @@ function noLocks(): FileLocks {
   return new FileLocks(new AnonFs("anon_inodefs").makeInode(0o600), new Set());
 }
 
+function by(kind: LockKind, owner: object): LockOwner {
+  return { kind, owner, pid: PIDS.get(owner)!, account: TEST_ACCOUNT, ages: new LockAges() };
+}
+
 function record(owner: object, type: number, start: number, end: number): FileLock {
-  return new FileLock("POSIX", owner, type, start, end, PIDS.get(owner)!, TEST_ACCOUNT);
+  return new FileLock(by("POSIX", owner), type, start, end);
 }
 
 function flock(locks: FileLocks, file: object, operation: number) {
-  return errno(locks.flock(flockRequest(file, operation, PIDS.get(file)!, TEST_ACCOUNT)));
+  return errno(locks.flock(flockRequest(by("FLOCK", file), operation)));
 }
 
 function set(locks: FileLocks, owner: object, type: number, start: number, end: number) {

@@ -23,7 +23,7 @@ import { type Waiter, WaitQueue } from "../core/wait.ts";
 import { hasCap } from "../cred/credentials.ts";
 import { isRegular } from "./access.ts";
 import type { Caller } from "./caller.ts";
-import { FileLock, nextAge } from "./file_locks.ts";
+import { FileLock, type LockAges } from "./file_locks.ts";
 import type { Inode } from "./inode.ts";
 import type { OpenFile } from "./open_file.ts";
 
@@ -39,13 +39,14 @@ export class Lease {
   type: number;
   readonly holder: LeaseHolder;
   /** Its age among locks and leases (FileLock.age). */
-  readonly age: number = nextAge();
+  readonly age: number;
   /** The type that it must become, F_UNLCK or F_RDLCK; -1 when it is not being broken. */
   breakTo: number = -1;
   /** The time at which the kernel changes it to that type. */
   deadlineNs: number = Infinity;
 
-  constructor(file: OpenFile, type: number, holder: LeaseHolder) {
+  constructor(file: OpenFile, type: number, holder: LeaseHolder, age: number) {
+    this.age = age;
     this.file = file;
     this.type = type;
     this.holder = holder;
@@ -64,10 +65,12 @@ export class Leases {
   readonly waiters: WaitQueue = new WaitQueue();
   private readonly list: Lease[] = [];
   private readonly listed: Set<Leases>;
+  private readonly ages: LockAges;
 
-  constructor(inode: Inode, listed: Set<Leases>) {
+  constructor(inode: Inode, listed: Set<Leases>, ages: LockAges) {
     this.inode = inode;
     this.listed = listed;
+    this.ages = ages;
   }
 
   get all(): readonly Lease[] {
@@ -96,7 +99,7 @@ export class Leases {
       if (type === F_WRLCK || other.breakTo === F_UNLCK) return -EAGAIN;
     }
     if (own === null) {
-      this.list.push(new Lease(file, type, holder));
+      this.list.push(new Lease(file, type, holder, this.ages.next()));
       this.listed.add(this);
       return 0;
     }
@@ -165,7 +168,11 @@ export function setLease(
   if (type === F_UNLCK) return inode.leases?.remove(file) ?? -EAGAIN;
   const isOpenElsewhere = type === F_WRLCK ? inode.openCount > 1 : inode.writeCount > 0;
   if (isOpenElsewhere) return -EAGAIN;
-  return (inode.leases ??= new Leases(inode, vfs.leasedFiles)).set(file, type, holder);
+  return (inode.leases ??= new Leases(inode, vfs.leasedFiles, vfs.lockAges)).set(
+    file,
+    type,
+    holder,
+  );
 }
 
 /** A caller that can wait until a time: a task. */
@@ -195,7 +202,14 @@ export function breakLeases(caller: Caller, inode: Inode, flags: number): number
   const r = caller.waitFor(leases.waiters, 0);
   if (r !== BLOCK) return r;
   const pid = caller.group.id.numbers[0]!, type = writes ? F_WRLCK : F_RDLCK;
-  const request = new FileLock("LEASE", caller, type, 0, Infinity, pid, caller.account);
+  const by = {
+    kind: "LEASE",
+    owner: caller,
+    pid,
+    account: caller.account,
+    ages: vfs.lockAges,
+  } as const;
+  const request = new FileLock(by, type, 0, Infinity);
   vfs.lockWaits.add(request, leases.waiters, caller.waiter);
   return caller.waitUntil(untilNs);
 }

@@ -7,7 +7,7 @@ import { type CallServer, DeferredWork } from "../core/deferred_work.ts";
 import type { Host } from "../core/host.ts";
 import { DentryCache } from "./dentry_cache.ts";
 import type { DevicePolicy } from "./device_policy.ts";
-import type { FileLocks } from "./file_locks.ts";
+import { type FileLocks, LockAges } from "./file_locks.ts";
 import { FileHandles } from "./file_handles.ts";
 import type { Leases } from "./leases.ts";
 import { LockWaits } from "./lock_waits.ts";
@@ -31,6 +31,7 @@ export class Vfs {
   /** The locks and the leases of all files that have some (/proc/locks). */
   readonly lockedFiles: Set<FileLocks> = new Set();
   readonly leasedFiles: Set<Leases> = new Set();
+  readonly lockAges: LockAges = new LockAges();
   /** The rules of device control groups; null: only the mode of a device's file decides. */
   devicePolicy: DevicePolicy | null = null;
   /**

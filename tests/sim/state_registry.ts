@@ -33,32 +33,32 @@ const STATE = `
   InotifyFile InotifyWatch IoCharges IoState IpCounters IpOptions IpcLimits IpcMessage
   IpcMessageQueue IpcMessages IpcNamespace IpcTable KernelProcSource Key KeyStore KeyUser
   KmsgInode KmsgOpener Layouts Limits Link LinkGroups LinkSettings LinkTable LinksDir LiveInode
-  LoadAverage LockWaits Loop LoopDevice LoopDevices LoopOpener LoopbackTcp LoopbackTransport
-  MemFile MemInode MemPolicy MemfdStore MemoryContext MemoryCounters MemoryEvents MemoryLimits
-  MemoryManager MemoryState MemoryText MemoryUse MessageCounter MessageQueue Mount MountFile
-  MountNamespace MountPlace MqueueDirectory MqueueFile MqueueFs MqueueType NamespaceCounts
-  Namespaces NetDir NetNamespace NetSettingsView NetShared NetlinkFamily NetlinkProtocol
-  NetlinkSocket NsDir NsFs NsInode NsLink NullFile NullOpener ObjectRanks OomKiller
-  OpenGroupFile OverlayDirectory OverlayFs OverlayType PacketCounter PacketFamily PageMap
-  PatchedSites Path PathFile PeerCredentials PeerGroup PendingExec PendingSignals Pid PidFd
-  PidNamespace PidsState Pipe PipeFile PlaceLink PortIds PortTable PosixTimer ProcConnector
-  ProcFacts ProcFs ProcFsType ProcRootDir ProcessGroup ProcessTimers ProgramAddresses
-  ProgramBreak Progress PtmxNodeOpener QueueCaller QueuedMessage RamFsType RandomOpener
-  RangeWork RealTimer Reaper Registration ReservedPorts Retry RightsInFlight RingFds RingMemory
-  RunQueue SandboxAccounts SandboxKernel SchedAttributes SecretFile SecretFs SecretInode
-  SecretStore SelfLink SemOperations SemUndoList SemaphoreSet Semaphores Session SharedAnon
-  SharedLayout SharedMemory ShmIdentity ShmMemory ShmSegment SigInfo SigSet SignalAction
-  SignalFile SignalHandlers SocketIndex SocketOptions SpecialFiles StackImage StoredInode
-  StreamQueue StringList StringPiece SysFs SysFsType SyscallArgs SysctlFile SysctlStore
-  SystemText Taps Task TaskDir TaskIpcUser TaskKeyrings TaskNetworks TaskRef TaskSignals
-  TaskStats TaskTerminalHooks TaskText TaskTextFile TaskTimeout TaskWaiter TcpCounters
-  TcpOptions TcpSequence TcpTally Terminals ThreadGroup TimeNamespace TimerFile TimerQueue
-  TmpfsBacking TmpfsDirFile TmpfsDirectory TmpfsFile TmpfsFs TmpfsNode TmpfsRegular TmpfsSymlink
-  TmpfsType Trace Traffic TransferCounts TtyOpener TurnAccount TurnAccounts TurnNode TurnServer
-  UdpCounters UdpOptions UdpSocket UnixDgram UnixFamily UnixSeqpacket UnixStream UrgentMark
-  UrgentSignals Uring Usage UserCursor UserKeyrings UserNamespace Userfault UserfaultFile
-  UserfaultOpener UtsNamespace Vfs View Vma VmaList WaitQueue Waiting WatchList ZeroFile
-  ZeroOpener
+  LoadAverage LockAges LockWaits Loop LoopDevice LoopDevices LoopOpener LoopbackTcp
+  LoopbackTransport MemFile MemInode MemPolicy MemfdStore MemoryContext MemoryCounters
+  MemoryEvents MemoryLimits MemoryManager MemoryState MemoryText MemoryUse MessageCounter
+  MessageQueue Mount MountFile MountNamespace MountPlace MqueueDirectory MqueueFile MqueueFs
+  MqueueType NamespaceCounts Namespaces NetDir NetNamespace NetSettingsView NetShared
+  NetlinkFamily NetlinkProtocol NetlinkSocket NsDir NsFs NsInode NsLink NullFile NullOpener
+  ObjectRanks OomKiller OpenGroupFile OverlayDirectory OverlayFs OverlayType PacketCounter
+  PacketFamily PageMap PatchedSites Path PathFile PeerCredentials PeerGroup PendingExec
+  PendingSignals Pid PidFd PidNamespace PidsState Pipe PipeFile PlaceLink PortIds PortTable
+  PosixTimer ProcConnector ProcFacts ProcFs ProcFsType ProcRootDir ProcessGroup ProcessTimers
+  ProgramAddresses ProgramBreak Progress PtmxNodeOpener QueueCaller QueuedMessage RamFsType
+  RandomOpener RangeWork RealTimer Reaper Registration ReservedPorts Retry RightsInFlight
+  RingFds RingMemory RunQueue SandboxAccounts SandboxKernel SchedAttributes SecretFile SecretFs
+  SecretInode SecretStore SelfLink SemOperations SemUndoList SemaphoreSet Semaphores Session
+  SharedAnon SharedLayout SharedMemory ShmIdentity ShmMemory ShmSegment SigInfo SigSet
+  SignalAction SignalFile SignalHandlers SocketIndex SocketOptions SpecialFiles StackImage
+  StoredInode StreamQueue StringList StringPiece SysFs SysFsType SyscallArgs SysctlFile
+  SysctlStore SystemText Taps Task TaskDir TaskIpcUser TaskKeyrings TaskNetworks TaskRef
+  TaskSignals TaskStats TaskTerminalHooks TaskText TaskTextFile TaskTimeout TaskWaiter
+  TcpCounters TcpOptions TcpSequence TcpTally Terminals ThreadGroup TimeNamespace TimerFile
+  TimerQueue TmpfsBacking TmpfsDirFile TmpfsDirectory TmpfsFile TmpfsFs TmpfsNode TmpfsRegular
+  TmpfsSymlink TmpfsType Trace Traffic TransferCounts TtyOpener TurnAccount TurnAccounts
+  TurnNode TurnServer UdpCounters UdpOptions UdpSocket UnixDgram UnixFamily UnixSeqpacket
+  UnixStream UrgentMark UrgentSignals Uring Usage UserCursor UserKeyrings UserNamespace
+  Userfault UserfaultFile UserfaultOpener UtsNamespace Vfs View Vma VmaList WaitQueue Waiting
+  WatchList ZeroFile ZeroOpener
 `;
 
 const DERIVED = `

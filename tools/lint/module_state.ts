@@ -139,7 +139,6 @@ const SCRATCH: readonly Row[] = [
 
 /** State and results of kernels, each with the place where it belongs. Shrinks; never grows. */
 const OPEN: readonly Row[] = [
-  ["kernel/vfs/file_locks.ts", "lastAge", "numbers; Vfs should count"],
   ["kernel/vfs/inode.ts", "nextAnonymousDev", "numbers; Vfs should count"],
 ];
 

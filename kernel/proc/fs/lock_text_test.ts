@@ -1,11 +1,18 @@
 import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { F_WRLCK } from "../../../ffi/abi/fcntl.ts";
-import { FileLock } from "../../vfs/file_locks.ts";
+import { FileLock, LockAges } from "../../vfs/file_locks.ts";
 import { type Waiting, waitLines } from "./lock_text.ts";
 
 function waiting(pid: number, behind: Waiting[]): Waiting {
-  return { lock: new FileLock("POSIX", {}, F_WRLCK, 0, 1, pid, TEST_ACCOUNT), behind };
+  const by = {
+    kind: "POSIX",
+    owner: {},
+    pid,
+    account: TEST_ACCOUNT,
+    ages: new LockAges(),
+  } as const;
+  return { lock: new FileLock(by, F_WRLCK, 0, 1), behind };
 }
 
 Deno.test("requests stand behind those that they wait for, in order", () => {

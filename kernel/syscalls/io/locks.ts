@@ -16,7 +16,14 @@ import {
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { kernelPid, shownPid } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
-import { FileLock, FileLocks, flockRequest, isLockType } from "../../vfs/file_locks.ts";
+import {
+  FileLock,
+  FileLocks,
+  flockRequest,
+  isLockType,
+  type LockKind,
+  type LockOwner,
+} from "../../vfs/file_locks.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 
@@ -76,10 +83,13 @@ function offsetOf(value: number): bigint {
 
 /** The lock that the caller requests with `range`. */
 function requestOf(t: Task, file: OpenFile, isOfd: boolean): FileLock {
-  const { type, start, end } = range;
-  return isOfd
-    ? new FileLock("OFDLCK", file, type, start, end, -1, t.account)
-    : new FileLock("POSIX", t.files, type, start, end, kernelPid(t), t.account);
+  const { type, start, end } = range, by = isOfd ? ownerOf(t, "OFDLCK", file) : ownerOf(t, "POSIX");
+  return new FileLock(by, type, start, end);
+}
+
+function ownerOf(t: Task, kind: LockKind, owner: object = t.files): LockOwner {
+  const pid = kind === "OFDLCK" ? -1 : kernelPid(t), ages = t.fs.namespace.vfs.lockAges;
+  return { kind, owner, pid, account: t.account, ages };
 }
 
 function locksOf(t: Task, inode: Inode): FileLocks {
@@ -138,7 +148,7 @@ export function sysFlock(t: Task, a: SyscallArgs): number {
   if (kind !== LOCK_SH && kind !== LOCK_EX && kind !== LOCK_UN) return -EINVAL;
   const file = t.files.get(a.i32(0));
   if (file === null) return -EBADF;
-  const locks = locksOf(t, file.inode), request = flockRequest(file, kind, kernelPid(t), t.account);
+  const locks = locksOf(t, file.inode), request = flockRequest(ownerOf(t, "FLOCK", file), kind);
   const r = locks.flock(request);
   if (r !== -EAGAIN || operation & LOCK_NB) return r;
   const blocked = t.waitFor(locks.waiters, 0);
