@@ -14,7 +14,7 @@ import { listDir, mustOpen, readBytes } from "../vfs/vfs_testing.ts";
 import { exitTask } from "../task/exit.ts";
 import { BLOCKED, STOPPED, type Task } from "../task/task.ts";
 import { ProcessGroup, Session, ThreadGroup } from "../task/thread_group.ts";
-import { LoadAverage } from "./load_average.ts";
+import { LoadAverage } from "../task/load_average.ts";
 import { ProcFacts } from "./proc_facts.ts";
 import { KernelProcSource } from "./proc_source.ts";
 

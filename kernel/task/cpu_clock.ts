@@ -9,7 +9,7 @@
  */
 
 import type { Kernel } from "./kernel_services.ts";
-import { LoadAverage } from "../proc/load_average.ts";
+import { LoadAverage } from "./load_average.ts";
 import { DEAD, RUNNING, type Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 import { TurnAccounts } from "./turn_account.ts";
