@@ -35,7 +35,7 @@ import { GenericFamilies } from "./net/netlink/generic.ts";
 import { TaskStats } from "./task/task_stats.ts";
 import { NetNamespace } from "./net/net_namespace.ts";
 import { NetShared } from "./net/net_shared.ts";
-import { type CallObserver, CallRecord } from "./syscalls/call_record.ts";
+import { type CallObserver, CallRecord } from "./task/call_record.ts";
 import { UrgentSignals } from "./syscalls/io/async.ts";
 import { BpfPrograms } from "./cgroup/bpf_programs.ts";
 import { SandboxAccounts } from "./task/accounts.ts";

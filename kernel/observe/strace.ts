@@ -9,7 +9,7 @@
 
 import { ERRNO_NAMES } from "../../ffi/abi/errno.ts";
 import { IN_GUEST, NO_REPLY } from "../core/result.ts";
-import type { CallObserver } from "../syscalls/call_record.ts";
+import type { CallObserver } from "../task/call_record.ts";
 import type { Row } from "../syscalls/table.ts";
 import type { Task } from "../task/task.ts";
 import { formatAfter, formatArgument, isOutput } from "./format.ts";

@@ -19,7 +19,7 @@ import type { MemfdStore } from "../fs/tmpfs/memfd.ts";
 import type { SecretStore } from "../fs/tmpfs/secret.ts";
 import type { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import type { NetNamespace } from "../net/net_namespace.ts";
-import type { CallRecord } from "../syscalls/call_record.ts";
+import type { CallRecord } from "./call_record.ts";
 import type { KeyStore } from "../keys/key_store.ts";
 import type { SandboxAccounts } from "./accounts.ts";
 import type { BpfPrograms } from "../cgroup/bpf_programs.ts";

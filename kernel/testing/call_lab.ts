@@ -36,7 +36,7 @@ import { FutexTable } from "../futex/futex_table.ts";
 import { ObjectRanks } from "../task/object_ranks.ts";
 import { OomKiller } from "../task/oom_killer.ts";
 import { TaskIpcUser } from "../task/ipc_user.ts";
-import { CallRecord } from "../syscalls/call_record.ts";
+import { CallRecord } from "../task/call_record.ts";
 import { type Kernel, Scratch } from "../task/kernel_services.ts";
 import { Limits } from "../task/limits.ts";
 import { initialNamespaces, type Namespaces } from "../task/namespaces.ts";

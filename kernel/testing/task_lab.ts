@@ -34,7 +34,7 @@ import { NetShared } from "../net/net_shared.ts";
 import { KeyStore } from "../keys/key_store.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 import { FairTurns } from "../fair_turns.ts";
-import { CallRecord } from "../syscalls/call_record.ts";
+import { CallRecord } from "../task/call_record.ts";
 import { dispatch, onFull, runQueued } from "../syscalls/dispatch.ts";
 import { joinGroups } from "../cgroup/group_set.ts";
 import { SandboxAccounts } from "../task/accounts.ts";

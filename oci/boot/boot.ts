@@ -13,7 +13,7 @@ import { close, read } from "../../ffi/sys/files.ts";
 import { OwnImage } from "../../ffi/sys/own_image.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import type { KernelHeap } from "../../kernel/core/kernel_heap.ts";
-import type { CallRecord } from "../../kernel/syscalls/call_record.ts";
+import type { CallRecord } from "../../kernel/task/call_record.ts";
 import { say, shownLines } from "../shown_text.ts";
 import { EXIT_FAILURE, explain, UserError } from "../user_error.ts";
 import { BOOT_FDS, type BootSpec, FIRST_FREE_FD } from "../protocol/boot_spec.ts";

@@ -5,8 +5,8 @@
  */
 
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
-import type { Task } from "../task/task.ts";
-import type { Row } from "./table.ts";
+import type { Task } from "./task.ts";
+import type { Row } from "../syscalls/table.ts";
 
 /** Number of calls kept: a power of two. */
 const KEPT = 128;
