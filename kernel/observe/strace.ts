@@ -9,8 +9,7 @@
 
 import { ERRNO_NAMES } from "../../ffi/abi/errno.ts";
 import { IN_GUEST, NO_REPLY } from "../core/result.ts";
-import type { CallObserver } from "../task/call_record.ts";
-import type { Row } from "../syscalls/table.ts";
+import type { CallObserver, ObservedCall } from "../task/call_record.ts";
 import type { Task } from "../task/task.ts";
 import { formatAfter, formatArgument, isOutput } from "./format.ts";
 
@@ -24,8 +23,8 @@ const RESTARTS: ReadonlyMap<number, string> = new Map([
 
 export class Strace implements CallObserver {
   private readonly log: (line: string) => void;
-  /** The types of each row's arguments, split once. */
-  private readonly types: Map<Row, readonly string[]> = new Map();
+  /** The types of each call's arguments, split once. */
+  private readonly types: Map<ObservedCall, readonly string[]> = new Map();
   /** The texts of the arguments of calls in progress. */
   private readonly pending: Map<Task, string[]> = new Map();
 
@@ -33,26 +32,26 @@ export class Strace implements CallObserver {
     this.log = log;
   }
 
-  onEnter(task: Task, row: Row): void {
-    const types = this.typesOf(row), texts: string[] = [];
+  onEnter(task: Task, call: ObservedCall): void {
+    const types = this.typesOf(call), texts: string[] = [];
     for (let i = 0; i < types.length; i++) texts.push(formatArgument(task, types, i));
     this.pending.set(task, texts);
   }
 
-  onExit(task: Task, row: Row, result: number): void {
-    const texts = this.pending.get(task) ?? [], types = this.typesOf(row);
+  onExit(task: Task, call: ObservedCall, result: number): void {
+    const texts = this.pending.get(task) ?? [], types = this.typesOf(call);
     this.pending.delete(task);
     for (let i = 0; i < types.length; i++) {
       if (isOutput(types[i]!)) texts[i] = formatAfter(task, types, i, result);
     }
-    this.log(`[${task.tid}] ${row.name}(${texts.join(", ")}) = ${resultText(result)}`);
+    this.log(`[${task.tid}] ${call.name}(${texts.join(", ")}) = ${resultText(result)}`);
   }
 
-  private typesOf(row: Row): readonly string[] {
-    let types = this.types.get(row);
+  private typesOf(call: ObservedCall): readonly string[] {
+    let types = this.types.get(call);
     if (types === undefined) {
-      types = row.args.split(" ").filter((t) => t !== "");
-      this.types.set(row, types);
+      types = call.args.split(" ").filter((t) => t !== "");
+      this.types.set(call, types);
     }
     return types;
   }

@@ -1,23 +1,29 @@
 /**
  * Records the calls of all guests of a kernel: an observer is notified of each, and the last ones
  * are kept as numbers, cheaply, for the report of a kernel that failed. Neighbours:
- * observe/strace.ts observes; oci/boot writes the reports; dispatch.ts records.
+ * observe/strace.ts observes; oci/boot writes the reports; syscalls/dispatch.ts records.
  */
 
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import type { Task } from "./task.ts";
-import type { Row } from "../syscalls/table.ts";
 
 /** Number of calls kept: a power of two. */
 const KEPT = 128;
 /** Number of calls in a report. */
 export const REPORTED = 100;
 
+/** The part of a row of the system call table that an observer reads. */
+export interface ObservedCall {
+  readonly name: string;
+  /** The types of its arguments, separated by blanks. */
+  readonly args: string;
+}
+
 /** Observes calls, for --strace. */
 export interface CallObserver {
-  onEnter(task: Task, row: Row): void;
+  onEnter(task: Task, call: ObservedCall): void;
   /** Called once, when the call has its result (or its restart code, or IN_GUEST: none). */
-  onExit(task: Task, row: Row, result: number): void;
+  onExit(task: Task, call: ObservedCall, result: number): void;
 }
 
 export class CallRecord {
