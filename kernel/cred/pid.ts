@@ -1,11 +1,10 @@
 /**
  * The identity of a task, process, process group or session: a number in its own PID namespace and
  * in each one around it (pid_namespaces(7)). Two identities are equal if they are the same Pid
- * object; a number is only what one namespace shows. task/pid_namespace.ts has the namespaces with
- * their tables.
+ * object; a number is only what one namespace shows. task/pid_namespace.ts has the identities of
+ * tasks, and the namespaces with their tables.
  */
 
-import type { Inode } from "../vfs/inode.ts";
 import { Namespace } from "./namespace.ts";
 import type { UserNamespace } from "./user_namespace.ts";
 
@@ -53,8 +52,6 @@ export class PidSpace extends Namespace {
 export class Pid<S extends PidSpace = PidSpace> {
   /** The namespace that it was made in. */
   readonly space: S;
-  /** Its inode of pidfs, shared by all its pidfds; null until the first. */
-  inode: Inode | null = null;
   /** Its number in `space`. */
   readonly nr: number;
   /** Its numbers by level of namespace, the initial one first. */

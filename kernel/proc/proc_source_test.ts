@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import { bytesToString } from "../core/bytes.ts";
-import { Pid } from "../cred/pid.ts";
+import { TaskPid } from "../task/pid_namespace.ts";
 import { userCredentials } from "../cred/credentials.ts";
 import { CpuInfo } from "./fs/cpu_info.ts";
 import { SysctlStore } from "./fs/sysctl_store.ts";
@@ -48,7 +48,7 @@ class Lab extends CallLab {
 }
 
 function second(task: Task, parent: ThreadGroup): ThreadGroup {
-  const id = new Pid(task.pids, [7]), pgrp = new ProcessGroup(id, new Session(id));
+  const id = new TaskPid(task.pids, [7]), pgrp = new ProcessGroup(id, new Session(id));
   const group = new ThreadGroup(id, parent, pgrp, 17, task.group.limits, 0);
   task.kernel.pids.groups.set(7, group);
   return group;

@@ -10,6 +10,7 @@ import { type Credentials, hasCapIn } from "../cred/credentials.ts";
 import { Pid, PidSpace } from "../cred/pid.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import type { ProcViewer } from "../proc/fs/source.ts";
+import type { Inode } from "../vfs/inode.ts";
 import type { Task } from "./task.ts";
 import type { ProcessGroup, Session, ThreadGroup } from "./thread_group.ts";
 
@@ -20,7 +21,11 @@ export const PID_NAMESPACE_LEVELS = 32;
 /** First number that is used again after PID_MAX. */
 const FIRST_REUSED = 300;
 
-export type TaskPid = Pid<PidNamespace>;
+/** The identity of a task, process, process group or session. */
+export class TaskPid extends Pid<PidNamespace> {
+  /** Its inode of pidfs, shared by all its pidfds; null until the first. */
+  inode: Inode | null = null;
+}
 
 export class PidNamespace extends PidSpace {
   override readonly outer: PidNamespace | null;
@@ -109,7 +114,7 @@ function allocateIn(
     if (nr < 0) return -ENOMEM;
     numbers[ns.level] = nr;
   }
-  return new Pid(pids, numbers);
+  return new TaskPid(pids, numbers);
 }
 
 function mayChooseIn(ns: PidNamespace, cred: Credentials): boolean {

@@ -11,7 +11,6 @@ import { Arena } from "../../ffi/mem/arena.ts";
 import { MAP_ANONYMOUS, MAP_PRIVATE } from "../../ffi/abi/mman.ts";
 import { type AddressSpace, Context, SyscallArgs } from "../../platform/platform.ts";
 import { bytesToString, stringToBytes } from "../core/bytes.ts";
-import { Pid } from "../cred/pid.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import { rootCredentials } from "../cred/credentials.ts";
 import { AnonFiles } from "../fs/anonfd/anon_inode.ts";
@@ -40,7 +39,7 @@ import { CallRecord } from "../task/call_record.ts";
 import { type Kernel, Scratch } from "../task/kernel_services.ts";
 import { Limits } from "../task/limits.ts";
 import { initialNamespaces, type Namespaces } from "../task/namespaces.ts";
-import { enrollGroup, enrollTask, PidNamespace } from "../task/pid_namespace.ts";
+import { enrollGroup, enrollTask, PidNamespace, TaskPid } from "../task/pid_namespace.ts";
 import { SignalHandlers } from "../signal/handlers.ts";
 import { Task } from "../task/task.ts";
 import { ProcessGroup, Session, ThreadGroup } from "../task/thread_group.ts";
@@ -176,7 +175,7 @@ export class CallLab {
     const root = this.namespace.rootPath();
     const fs = new FsContext(this.namespace, root, root, 0o022);
     const limits = new Limits(null);
-    const id = new Pid(kernel.pids, [1]), pgrp = new ProcessGroup(id, new Session(id));
+    const id = new TaskPid(kernel.pids, [1]), pgrp = new ProcessGroup(id, new Session(id));
     const group = new ThreadGroup(id, null, pgrp, 0, limits, 0);
     const mm = new MemoryManager(group.account, kernel.memory, kernel.platform.newAddressSpace());
     this.task = new Task(

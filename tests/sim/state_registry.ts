@@ -41,7 +41,7 @@ const STATE = `
   NetlinkFamily NetlinkProtocol NetlinkSocket NsDir NsFs NsInode NsLink NullFile NullOpener
   ObjectRanks OomKiller OpenGroupFile OverlayDirectory OverlayFs OverlayType PacketCounter
   PacketFamily PageMap PatchedSites Path PathFile PeerCredentials PeerGroup PendingExec
-  PendingSignals Pid PidFd PidNamespace PidsState Pipe PipeFile PlaceLink PortIds PortTable
+  PendingSignals PidFd PidNamespace PidsState Pipe PipeFile PlaceLink PortIds PortTable
   PosixTimer ProcConnector ProcFacts ProcFs ProcFsType ProcRootDir ProcessGroup ProcessTimers
   ProgramAddresses ProgramBreak Progress PtmxNodeOpener QueueCaller QueuedMessage RamFsType
   RandomOpener RangeWork RealTimer Reaper Registration ReservedPorts Retry RightsInFlight
@@ -50,7 +50,7 @@ const STATE = `
   SharedAnon SharedLayout SharedMemory ShmIdentity ShmMemory ShmSegment SigInfo SigSet
   SignalAction SignalFile SignalHandlers SocketIndex SocketOptions SpecialFiles StackImage
   StoredInode StreamQueue StringList StringPiece SysFs SysFsType SyscallArgs SysctlFile
-  SysctlStore SystemText Taps Task TaskDir TaskIpcUser TaskKeyrings TaskNetworks TaskRef
+  SysctlStore SystemText Taps Task TaskDir TaskIpcUser TaskKeyrings TaskNetworks TaskPid TaskRef
   TaskSignals TaskStats TaskTerminalHooks TaskText TaskTextFile TaskTimeout TaskWaiter
   TcpCounters TcpOptions TcpSequence TcpTally Terminals ThreadGroup TimeNamespace TimerFile
   TimerQueue TmpfsBacking TmpfsDirFile TmpfsDirectory TmpfsFile TmpfsFs TmpfsNode TmpfsRegular

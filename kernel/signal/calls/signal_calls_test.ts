@@ -1,7 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { SA_NOCLDSTOP, SA_RESTART } from "../../../ffi/abi/signal.ts";
-import { Pid } from "../../cred/pid.ts";
-import { enrollGroup } from "../../task/pid_namespace.ts";
+import { enrollGroup, TaskPid } from "../../task/pid_namespace.ts";
 import { ThreadGroup } from "../../task/thread_group.ts";
 import { Limits } from "../../task/limits.ts";
 import { CallLab } from "../../testing/call_lab.ts";
@@ -132,7 +131,7 @@ Deno.test("kill, tkill and tgkill: ids, then the signal's number; 0 sends nothin
 /** A second process, which has ended. */
 function addZombie(lab: CallLab, pid: number): void {
   const { pids } = lab.kernel, { group } = lab.task;
-  const id = new Pid(pids, [pid]);
+  const id = new TaskPid(pids, [pid]);
   enrollGroup(new ThreadGroup(id, group, group.pgrp, SIGCHLD, new Limits(null), 0));
 }
 
