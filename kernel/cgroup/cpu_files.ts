@@ -1,7 +1,7 @@
 /** cpu.* and cpuset.*: files of the cpu and cpuset controllers of version 2. */
 
 import { EINVAL, ERANGE } from "../../ffi/abi/errno.ts";
-import { cpuList } from "../proc/fs/format.ts";
+import { cpuList } from "../fs/generated/format.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { CPU, CPUSET } from "./controllers.ts";
 import { cpuUse } from "./cpu.ts";

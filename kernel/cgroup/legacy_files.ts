@@ -1,8 +1,7 @@
 /** Files of groups of version 1 (cgroup-v1 of Linux), except those of memory. */
 
 import { EINVAL } from "../../ffi/abi/errno.ts";
-import { cpuList } from "../proc/fs/format.ts";
-import { ticks } from "../proc/fs/format.ts";
+import { cpuList, ticks } from "../fs/generated/format.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { CPU, CPUACCT, CPUSET, FREEZER, PIDS } from "./controllers.ts";
 import { effective, storeCpus, storeMems } from "./cpu_files.ts";

@@ -6,7 +6,7 @@
  * A namespace chooses its transport in net_namespace.ts.
  */
 
-import type { NetDevice } from "../proc/fs/net_tables.ts";
+import type { NetDevice } from "../core/net_device.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
 import type { SocketCaller } from "./message.ts";
 import type { RouteRequest } from "./netlink/request.ts";

@@ -11,13 +11,8 @@ import {
   RTN_PROHIBIT,
   RTN_UNREACHABLE,
 } from "../../ffi/abi/netlink.ts";
-import {
-  type NetDevice,
-  type NetDevices,
-  type NetTable,
-  NetTables,
-  type NetTexts,
-} from "./fs/net_tables.ts";
+import type { NetDevice, NetDevices } from "../core/net_device.ts";
+import { type NetTable, NetTables, type NetTexts } from "./fs/net_tables.ts";
 import { ANY4, isV4, MAPPED } from "../net/inet/address.ts";
 import { networkOf } from "../net/link/prefix.ts";
 import { refusalOf } from "../net/link/route.ts";

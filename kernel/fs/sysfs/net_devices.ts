@@ -10,8 +10,8 @@ import type { Inode } from "../../vfs/inode.ts";
 import { FIRST_OFFSET, FixedDir, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { FixedLink } from "../generated/generated_inode.ts";
-import type { NetDevice } from "../../proc/fs/net_tables.ts";
-import type { ProcSource } from "../../proc/fs/source.ts";
+import type { NetDevice } from "../../core/net_device.ts";
+import type { SysSource } from "./sys_source.ts";
 import { SysText } from "./sys_text.ts";
 
 type Render = (device: NetDevice) => string | null;
@@ -45,16 +45,16 @@ const DEVICE_FILES: ReadonlyMap<string, Render> = new Map<string, Render>([
   }),
 ]);
 
-function findDevice(source: ProcSource, name: string): NetDevice | null {
+function findDevice(source: SysSource, name: string): NetDevice | null {
   return source.net.devices.list().find((d) => d.name === name) ?? null;
 }
 
 class DeviceText extends SysText {
-  private readonly source: ProcSource;
+  private readonly source: SysSource;
   private readonly device: string;
   private readonly file: string;
 
-  constructor(fs: GeneratedFs, source: ProcSource, device: string, file: string) {
+  constructor(fs: GeneratedFs, source: SysSource, device: string, file: string) {
     super(fs);
     this.source = source;
     this.device = device;
@@ -71,7 +71,7 @@ class DeviceText extends SysText {
 
 /** The directory of one device. */
 class DeviceDir extends FixedDir {
-  constructor(fs: GeneratedFs, parent: GeneratedDir, source: ProcSource, device: string) {
+  constructor(fs: GeneratedFs, parent: GeneratedDir, source: SysSource, device: string) {
     super(fs, parent, 0o755);
     const statistics = this.put("statistics", new FixedDir(fs, this, 0o755));
     for (const path of DEVICE_FILES.keys()) {
@@ -85,12 +85,12 @@ class DeviceDir extends FixedDir {
 
 /** The directory of all devices: as directories, or as links to those. */
 export class DevicesDir extends GeneratedDir {
-  private readonly source: ProcSource;
+  private readonly source: SysSource;
   private readonly parent: GeneratedDir;
   private readonly areLinks: boolean;
   private readonly known: Map<string, Inode> = new Map();
 
-  constructor(fs: GeneratedFs, parent: GeneratedDir, source: ProcSource, areLinks: boolean) {
+  constructor(fs: GeneratedFs, parent: GeneratedDir, source: SysSource, areLinks: boolean) {
     super(fs, fs.nextIno(), 0o755);
     this.source = source;
     this.parent = parent;

@@ -1,7 +1,7 @@
 /**
  * sysfs: the part of /sys that programs read (sysfs(5)): CPUs and their topology, one memory node,
  * huge page settings, network devices, and directories to mount on. There are no devices behind it.
- * The values come from the ProcSource of proc/fs.
+ * The values come from a SysSource.
  */
 
 import { EACCES, EIO, EPERM } from "../../../ffi/abi/errno.ts";
@@ -12,8 +12,8 @@ import { FsType } from "../fs_types.ts";
 import { FixedDir } from "../generated/generated_dir.ts";
 import { GeneratedFs } from "../generated/generated_fs.ts";
 import { FixedLink } from "../generated/generated_inode.ts";
-import type { ProcSource } from "../../proc/fs/source.ts";
 import { DevicesDir } from "./net_devices.ts";
+import type { SysSource } from "./sys_source.ts";
 import { SysText } from "./sys_text.ts";
 import { CPU_FILES, SYS_DIRECTORIES, SYS_FILES, SYS_MOUNT_PLACES } from "./system_files.ts";
 
@@ -29,14 +29,14 @@ export class SysFs extends GeneratedFs {
   override readonly fileBlockSize = 4096;
   override readonly root: FixedDir;
 
-  constructor(source: ProcSource) {
+  constructor(source: SysSource) {
     super(source.host);
     this.source = "sysfs";
     this.root = new FixedDir(this, null, 0o555, false, ROOT_INO);
     this.fill(source);
   }
 
-  private fill(source: ProcSource): void {
+  private fill(source: SysSource): void {
     for (const path of SYS_DIRECTORIES) this.directory(path);
     for (const path of SYS_MOUNT_PLACES) {
       const [dir, name] = this.parentOf(path);
@@ -53,7 +53,7 @@ export class SysFs extends GeneratedFs {
     classes.put("net", new DevicesDir(this, classes, source, true));
   }
 
-  private fillCpu(source: ProcSource, cpu: number): void {
+  private fillCpu(source: SysSource, cpu: number): void {
     const cpus = "devices/system/cpu", node = "devices/system/node/node0";
     for (const file of CPU_FILES.keys()) {
       // The first CPU cannot be taken offline.
@@ -94,10 +94,10 @@ class MountPlace extends FixedDir {
 }
 
 class SystemText extends SysText {
-  private readonly source: ProcSource;
+  private readonly source: SysSource;
   private readonly path: string;
 
-  constructor(fs: GeneratedFs, source: ProcSource, path: string) {
+  constructor(fs: GeneratedFs, source: SysSource, path: string) {
     super(fs);
     this.source = source;
     this.path = path;
@@ -110,11 +110,11 @@ class SystemText extends SysText {
 }
 
 class CpuText extends SysText {
-  private readonly source: ProcSource;
+  private readonly source: SysSource;
   private readonly cpu: number;
   private readonly file: string;
 
-  constructor(fs: GeneratedFs, source: ProcSource, cpu: number, file: string) {
+  constructor(fs: GeneratedFs, source: SysSource, cpu: number, file: string) {
     super(fs);
     this.source = source;
     this.cpu = cpu;
@@ -135,9 +135,9 @@ export class SysFsType extends FsType {
   override readonly name = "sysfs";
   override readonly isForUsers = true;
   override readonly shows = "net";
-  private readonly source: ProcSource;
+  private readonly source: SysSource;
 
-  constructor(source: ProcSource) {
+  constructor(source: SysSource) {
     super();
     this.source = source;
   }

@@ -3,10 +3,10 @@
  * sysfs.ts builds the tree of them.
  */
 
-import { cpuList, cpuMask, right } from "../../proc/fs/format.ts";
-import type { ProcSource } from "../../proc/fs/source.ts";
+import { cpuList, cpuMask, right } from "../generated/format.ts";
+import type { SysSource } from "./sys_source.ts";
 
-type Render = (source: ProcSource) => string;
+type Render = (source: SysSource) => string;
 
 /** The values by path, without their newline. */
 export const SYS_FILES: ReadonlyMap<string, Render> = new Map<string, Render>([
@@ -69,11 +69,11 @@ export const SYS_MOUNT_PLACES: readonly string[] = [
   "kernel/tracing",
 ];
 
-function allCpus(source: ProcSource): string {
+function allCpus(source: SysSource): string {
   return cpuList(null, source.host.cpuCount);
 }
 
-function nodeMemory(source: ProcSource): string {
+function nodeMemory(source: SysSource): string {
   const total = source.host.memoryBytes, used = Math.min(total, source.machine().usedBytes);
   const line = (name: string, bytes: number): string =>
     `Node 0 ${(name + ":").padEnd(16)}${right(Math.floor(bytes / 1024), 8)} kB`;

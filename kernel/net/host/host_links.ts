@@ -11,7 +11,7 @@ import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
 import type { Host } from "../../core/host.ts";
 import type { HostNetwork } from "../../core/host_network.ts";
 import { linkCounters } from "../../core/link_counters.ts";
-import type { NetDevice } from "../../proc/fs/net_tables.ts";
+import type { NetDevice } from "../../core/net_device.ts";
 import { answerNoNsid, attributeBytes, type RouteRequest } from "../netlink/request.ts";
 import type { NetlinkWriter } from "../netlink/writer.ts";
 import { NetlinkClient } from "./netlink_client.ts";

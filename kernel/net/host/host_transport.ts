@@ -20,7 +20,7 @@ import { HostDescriptors } from "../../core/host_descriptors.ts";
 import type { HostNetwork } from "../../core/host_network.ts";
 import { HOST_SOCKETS } from "../../core/quota.ts";
 import { hasCap } from "../../cred/credentials.ts";
-import type { NetDevice } from "../../proc/fs/net_tables.ts";
+import type { NetDevice } from "../../core/net_device.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import type { SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";

@@ -4,7 +4,7 @@
  */
 
 import { IFF_RUNNING } from "../../../ffi/abi/inet.ts";
-import type { NetDevice } from "../../proc/fs/net_tables.ts";
+import type { NetDevice } from "../../core/net_device.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import { InetPorts } from "./ports.ts";
 import { EACCES, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../../../ffi/abi/errno.ts";

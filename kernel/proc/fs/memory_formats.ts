@@ -27,7 +27,7 @@ import {
   VM_WIPEONFORK,
   type Vma,
 } from "../../mm/vma.ts";
-import { escapeNewlines, right } from "./format.ts";
+import { escapeNewlines, right } from "../../fs/generated/format.ts";
 import type { AreaFormat } from "./area_text.ts";
 import type { MemoryUse } from "./memory_use.ts";
 

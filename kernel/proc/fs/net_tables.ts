@@ -3,7 +3,8 @@
  * (`NetTables.set`). Also the network devices for /proc/net/dev and /sys/class/net.
  */
 
-import { type LinkCounters, NO_COUNTERS } from "../../core/link_counters.ts";
+import { NO_COUNTERS } from "../../core/link_counters.ts";
+import type { NetDevice, NetDevices } from "../../core/net_device.ts";
 import type { TextSteps } from "../../fs/generated/stepped_text.ts";
 import { counterColumns } from "./link_columns.ts";
 
@@ -12,26 +13,6 @@ export interface NetTable {
   rows(): string;
   /** The same for long tables, header first. */
   begin?(header: string): TextSteps;
-}
-
-/** A device as /proc/net/dev and sysfs show it. */
-export interface NetDevice {
-  readonly name: string;
-  readonly index: number;
-  readonly mtu: number;
-  /** "00:00:00:00:00:00" */
-  readonly address: string;
-  readonly broadcast: string;
-  /** ARPHRD_* and IFF_* of netdevice(7). */
-  readonly type: number;
-  readonly flags: number;
-  readonly txQueueLen: number;
-  readonly counters: LinkCounters;
-}
-
-/** Lists the devices of a network. */
-export interface NetDevices {
-  list(): readonly NetDevice[];
 }
 
 /** Whole texts of tables, with headers. */

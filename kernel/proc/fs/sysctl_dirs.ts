@@ -14,7 +14,7 @@ import { INITIAL_USER_NAMESPACE } from "../../cred/user_namespace.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
 import { FixedDir } from "../../fs/generated/generated_dir.ts";
 import type { GeneratedFs } from "../../fs/generated/generated_fs.ts";
-import { parseNumber } from "./format.ts";
+import { parseNumber } from "../../fs/generated/format.ts";
 import { LinksDir, NetDir } from "./net_settings_dirs.ts";
 import type { ProcSource } from "./source.ts";
 import { NET, StoredInode, SysctlInode, type SysctlScope } from "./sysctl_inode.ts";

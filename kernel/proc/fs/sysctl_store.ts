@@ -7,7 +7,7 @@
  */
 
 import { EINVAL } from "../../../ffi/abi/errno.ts";
-import { parseNumber } from "./format.ts";
+import { parseNumber } from "../../fs/generated/format.ts";
 import { SETTINGS } from "./sysctl_table.ts";
 
 /** A setting and its bounds. */

@@ -1,6 +1,6 @@
 /** Texts of the files of /proc about the machine: proc_stat(5), proc_meminfo(5) and others. */
 
-import { kibLine, right, ticks } from "./format.ts";
+import { kibLine, right, ticks } from "../../fs/generated/format.ts";
 import { locksText } from "./lock_text.ts";
 import type { ProcSource } from "./source.ts";
 

@@ -4,7 +4,7 @@ import { stringToBytes } from "../../core/bytes.ts";
 import { openAt } from "../../vfs/open.ts";
 import { BufferCursor, errno, listDir, mustOpen, readBytes } from "../../vfs/vfs_testing.ts";
 import { CpuInfo } from "./cpu_info.ts";
-import { cpuList, cpuMask, hex64, parseNumber } from "./format.ts";
+import { cpuList, cpuMask, hex64, parseNumber } from "../../fs/generated/format.ts";
 import { ProcLab } from "./proc_testing.ts";
 import { SYSTEM_FILES } from "./system_files.ts";
 

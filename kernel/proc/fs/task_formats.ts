@@ -8,7 +8,7 @@ import { EACCES, EAGAIN, EINVAL, EPERM, ERANGE, ESRCH } from "../../../ffi/abi/e
 import { type Credentials, hasCap, hasCapIn } from "../../cred/credentials.ts";
 import { TimeNamespace } from "../../cred/time_namespace.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
-import { parseNumber } from "./format.ts";
+import { parseNumber } from "../../fs/generated/format.ts";
 import { memoryText } from "./memory_formats.ts";
 import { memoryUse } from "./memory_use.ts";
 import type { ProcSource, ProcTask } from "./source.ts";

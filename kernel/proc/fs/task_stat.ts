@@ -7,7 +7,7 @@ import type { CapSet } from "../../cred/credentials.ts";
 import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { mayInspect } from "./access.ts";
-import { cpuList, cpuMask, hex64, right, ticks } from "./format.ts";
+import { cpuList, cpuMask, hex64, right, ticks } from "../../fs/generated/format.ts";
 import { memoryUse } from "./memory_use.ts";
 import type { ProcSource, ProcTask, SignalBits, TaskStat } from "./source.ts";
 
