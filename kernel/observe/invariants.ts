@@ -8,8 +8,6 @@
  */
 
 import * as quotas from "../core/quota.ts";
-import type { FairTurns } from "../fair_turns.ts";
-import type { RunQueue } from "../run_queue.ts";
 import type { Cgroup } from "../cgroup/cgroup.ts";
 import type { Kernel } from "../task/kernel_services.ts";
 import { BLOCKED, DEAD, HANDLING, READY, RESUMING, RUNNING, Task, WORKING } from "../task/task.ts";
@@ -20,7 +18,11 @@ import { MEMORY_CHECKS } from "./memory_invariants.ts";
 
 /** The part of the kernel object that the checks read. */
 export interface CheckedKernel extends Kernel {
-  readonly loop: { readonly runQueue: RunQueue; readonly fair: FairTurns };
+  readonly loop: {
+    /** The run queue, linked by `Task.next`. */
+    readonly runQueue: { readonly first: Task | null; readonly length: number };
+    readonly fair: { waitingTasks(): Iterable<Task> };
+  };
 }
 
 export interface Invariant {
