@@ -5,7 +5,7 @@
  * A page of guest memory or of a donated file can vanish at any moment (another thread unmaps it, a
  * file is truncated). Every access that is not known to be safe uses these functions, since typed
  * arrays and `DataView` do not survive a fault. Addresses and 64-bit values are numbers below 2^53.
- * The code is in memory_code.ts.
+ * The code is in ffi/sys/memory_code.ts.
  *
  * SAFETY (all exports): an address is used as it is; the memory there may be overwritten without
  * further checks.

@@ -5,7 +5,7 @@
  * A primitive puts the instructions that access memory into `cover(label, ...)`: a fault in them
  * resumes at `label` with all registers as they were, and the primitive reports how far it came.
  * Other faults go to the handler that was installed before (Deno's own), or end the process as
- * without this handler. Not here: the primitives (ffi/mem/memory_code.ts), installing (native.ts).
+ * without this handler. Not here: the primitives (memory_code.ts), installing (native.ts).
  * Source: sigaction(2).
  */
 

@@ -5,7 +5,7 @@
 
 import { Assembler } from "../asm/assembler.ts";
 import { writeSharedObject } from "../asm/elf_shared.ts";
-import { emitMemory } from "../mem/memory_code.ts";
+import { emitMemory } from "./memory_code.ts";
 import { emitSyscall, emitTsc } from "./call_code.ts";
 import { DATA_BYTES } from "./data_page.ts";
 import { CODE_START, FaultTable } from "./fault_code.ts";

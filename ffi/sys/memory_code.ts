@@ -3,8 +3,8 @@
  * addresses, which survive faults.
  *
  * All follow the C convention (doubles in xmm0.., integers in edi, esi, edx, ecx), keep no state
- * and call nothing. Addresses are doubles. Neighbours: native_memory.ts, which documents each;
- * ffi/sys/fault_code.ts, which resumes them.
+ * and call nothing. Addresses are doubles. Neighbours: mem/native_memory.ts, which documents each;
+ * fault_code.ts, which resumes them.
  */
 
 import type { Assembler } from "../asm/assembler.ts";
@@ -32,7 +32,7 @@ import {
   xmm2,
   xmm3,
 } from "../asm/registers.ts";
-import type { FaultTable } from "../sys/fault_code.ts";
+import type { FaultTable } from "./fault_code.ts";
 
 /** From this length on `rep movsb` beats a loop of 16-byte moves (docs/performance.md). */
 const REP_BYTES = 1024;
