@@ -1,6 +1,6 @@
 /** The interface of a verb: its help text and its function. */
 
-import type { Globals } from "./globals.ts";
+import type { Globals } from "../options/globals.ts";
 
 export interface Command {
   /** The help text: usage line, options, exit codes. */

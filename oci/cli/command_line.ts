@@ -8,10 +8,15 @@
 
 import type { Command, Verb } from "./command.ts";
 import { EXIT_FAILURE, EXIT_USAGE, explain, usageError, UserError } from "../user_error.ts";
-import { type Globals, noGlobals, type SplitCommandLine, splitCommandLine } from "./globals.ts";
+import {
+  type Globals,
+  noGlobals,
+  type SplitCommandLine,
+  splitCommandLine,
+} from "../options/globals.ts";
 import { COMMIT, OCI_VERSION, VERSION } from "../version.ts";
 import { SyscallError } from "../../ffi/sys/errors.ts";
-import { writeLog } from "../client_log.ts";
+import { writeLog } from "../options/client_log.ts";
 import { shownLines } from "../shown_text.ts";
 
 export type Verbs = Readonly<Record<string, Verb>>;

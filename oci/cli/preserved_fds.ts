@@ -1,6 +1,6 @@
 /** `--preserve-fds`: descriptors of the caller that a guest gets. */
 
-import type { Flags } from "./flags.ts";
+import type { Flags } from "../options/flags.ts";
 import { usageError } from "../user_error.ts";
 
 /** LIMIT: descriptors from 3 on that a guest gets: as many as one message carries. */

@@ -1,8 +1,8 @@
 /** The options that `do` and `run` share: how the sandbox is made and watched. */
 
 import { PLATFORM_CHOICES, platformOf } from "../../platform/select/candidates.ts";
-import type { FlagNames, Flags } from "./flags.ts";
-import type { Globals } from "./globals.ts";
+import type { FlagNames, Flags } from "../options/flags.ts";
+import type { Globals } from "../options/globals.ts";
 import type { NetworkMode } from "../protocol/boot_spec.ts";
 import {
   CORE_SCHEDULING_MODES,

@@ -6,7 +6,7 @@
  */
 
 import { DEFAULT_PLATFORMS } from "../../platform/select/candidates.ts";
-import type { Globals, OptionName } from "../cli/globals.ts";
+import type { Globals, OptionName } from "../options/globals.ts";
 import { EXIT_USAGE, UserError } from "../user_error.ts";
 import { makeAnnotatedLog } from "./annotated_log.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { splitCommandLine } from "../cli/globals.ts";
+import { splitCommandLine } from "../options/globals.ts";
 import { UserError } from "../user_error.ts";
 import { annotatedGlobals } from "./annotation_options.ts";
 

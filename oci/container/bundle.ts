@@ -5,8 +5,8 @@
 
 import { resolve } from "@std/path";
 import { annotatedGlobals } from "./annotation_options.ts";
-import type { Globals } from "../cli/globals.ts";
-import { writeLog } from "../client_log.ts";
+import type { Globals } from "../options/globals.ts";
+import { writeLog } from "../options/client_log.ts";
 import { parseOverlay } from "./root_overlay.ts";
 import { HOST_UDS, planRootfs, type RootfsPlan } from "./rootfs_plan.ts";
 import { type Config, readConfig } from "../spec/config.ts";

@@ -4,7 +4,7 @@ import { isolateProcessor } from "../launch/processor_isolation.ts";
 import { check, SyscallError } from "../../ffi/sys/errors.ts";
 import type { SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { ContainerCgroup } from "../launch/cgroup/container_cgroup.ts";
-import type { Globals } from "../cli/globals.ts";
+import type { Globals } from "../options/globals.ts";
 import type { SandboxSettings } from "../launch/foreground_sandbox.ts";
 import { checkOomScoreAdj, oomScoreAdj, ownOomScoreAdj } from "../host/oom_score.ts";
 import { allowedCpus, allowedMemory } from "../host/host_limits.ts";

@@ -16,7 +16,7 @@ import { close, openat, pipe } from "../../ffi/sys/files.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
 import { ContainerCgroup } from "../launch/cgroup/container_cgroup.ts";
 import type { CgroupOptions } from "../launch/cgroup/group_plan.ts";
-import { writeLog } from "../client_log.ts";
+import { writeLog } from "../options/client_log.ts";
 import { openDebugLog } from "../launch/foreground_sandbox.ts";
 import { holdInterrupts, throwIfInterrupted } from "../launch/command_signals.ts";
 import { endProxy, openNamespace, type Proxy, startProxy } from "../launch/proxy_process.ts";

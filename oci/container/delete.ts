@@ -3,9 +3,9 @@
  * destroy.ts.
  */
 
-import type { Globals } from "../cli/globals.ts";
+import type { Globals } from "../options/globals.ts";
 import { tryHooks } from "../launch/run_hooks.ts";
-import { writeLog } from "../client_log.ts";
+import { writeLog } from "../options/client_log.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { type ContainerDir, doesNotExist, type Lock, type StateStore } from "../state/store.ts";
 import { UserError } from "../user_error.ts";

@@ -3,7 +3,7 @@
  * the members of the container's own process.
  */
 
-import type { Flags } from "../cli/flags.ts";
+import type { Flags } from "../options/flags.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { CapabilitySpec } from "../protocol/boot_spec.ts";
 import { JsonNode } from "../json_node.ts";

@@ -6,7 +6,7 @@
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { close, write } from "../../ffi/sys/files.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
-import type { Flags } from "../cli/flags.ts";
+import type { Flags } from "../options/flags.ts";
 import { giveFd } from "../launch/give_fd.ts";
 import { UserError } from "../user_error.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { command as install } from "../cli/verbs/install.ts";
 import { command as uninstall } from "../cli/verbs/uninstall.ts";
-import { noGlobals } from "../cli/globals.ts";
+import { noGlobals } from "../options/globals.ts";
 import { UserError } from "../user_error.ts";
 import { checkRuntimeName, clientOf } from "./clients.ts";
 import { unifiedDiff } from "./config_file.ts";

@@ -61,19 +61,20 @@ const COMMAND_LINE_KERNEL = /^kernel\/(core\/|seccomp\/oci_filter\.ts$)/;
 
 /**
  * Whose values each folder of `oci/` may import, besides its own and those of `oci/*.ts`. The
- * command line runs `cli`, `container`, `launch`, `spec`, `state` and `install`; the boot process
- * runs `boot`; both have `protocol`, `host` and `proxy`. The longest path counts.
+ * command line runs `cli`, `options`, `container`, `launch`, `spec`, `state` and `install`; the boot
+ * process runs `boot`; both have `protocol`, `host` and `proxy`. The longest path counts.
  */
 const OCI_IMPORTS: Record<string, readonly string[]> = {
   boot: ["protocol", "host", "proxy"],
-  cli: ["container", "install", "launch", "spec", "state", "protocol", "host", "proxy"],
+  cli: ["options", "container", "install", "launch", "spec", "state", "protocol", "host", "proxy"],
   "cli/verbs/boot.ts": ["boot"],
-  container: ["launch", "spec", "state", "protocol", "host", "proxy"],
+  container: ["options", "launch", "spec", "state", "protocol", "host", "proxy"],
   host: [],
   install: [],
   launch: ["state", "protocol", "host", "proxy"],
   library: [],
-  "parts.ts": ["cli"],
+  options: ["state"],
+  "parts.ts": ["options"],
   protocol: [],
   proxy: ["protocol", "host"],
   spec: ["protocol"],

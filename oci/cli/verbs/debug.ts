@@ -1,7 +1,7 @@
 /** `dvisor debug`: what the processes of a container are doing. */
 
 import { findContainer, onlyId } from "../../container/found_container.ts";
-import { readFlags } from "../flags.ts";
+import { readFlags } from "../../options/flags.ts";
 import { shownLines } from "../../shown_text.ts";
 import type { Command } from "../command.ts";
 

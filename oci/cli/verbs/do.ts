@@ -7,8 +7,8 @@ import {
   exactArguments,
   type Ids,
 } from "../caller.ts";
-import { type Flags, readFlags } from "../flags.ts";
-import type { Globals } from "../globals.ts";
+import { type Flags, readFlags } from "../../options/flags.ts";
+import type { Globals } from "../../options/globals.ts";
 import { fromText } from "../../../kernel/core/bytes.ts";
 import { type GuestPlan, runForeground } from "../../launch/foreground_sandbox.ts";
 import type { GoferRoot } from "../../launch/gofer_process.ts";

@@ -1,7 +1,7 @@
 /** `dvisor doctor`: what this host offers to a sandbox. */
 
 import { type Finding, type HostOffer, inspectHost } from "../../../platform/select/host_offer.ts";
-import { readFlags, refuseRest } from "../flags.ts";
+import { readFlags, refuseRest } from "../../options/flags.ts";
 import { processorLacks } from "../../launch/processor_isolation.ts";
 import { EXIT_FAILURE } from "../../user_error.ts";
 import { VERSION } from "../../version.ts";

@@ -22,7 +22,7 @@ import {
 } from "../../launch/cgroup/stats.ts";
 import { readStatsV1 } from "../../launch/cgroup/stats_v1.ts";
 import { findContainer, type FoundContainer, onlyId } from "../../container/found_container.ts";
-import { readFlags } from "../flags.ts";
+import { readFlags } from "../../options/flags.ts";
 import type { ContainerStats } from "../../protocol/control_protocol.ts";
 import { isAlive } from "../../state/liveness.ts";
 import { EXIT_FAILURE, usageError, UserError } from "../../user_error.ts";

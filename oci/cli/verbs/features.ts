@@ -4,7 +4,7 @@
  */
 
 import { CAPABILITY_NAMES } from "../../../ffi/abi/capability.ts";
-import { readFlags, refuseRest } from "../flags.ts";
+import { readFlags, refuseRest } from "../../options/flags.ts";
 import { MOUNT_OPTIONS } from "../../protocol/mount_options.ts";
 import { HOOK_KINDS } from "../../spec/hooks_section.ts";
 import { NAMESPACE_TYPES } from "../../spec/linux_section.ts";

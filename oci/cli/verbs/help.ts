@@ -1,6 +1,6 @@
 /** `dvisor help [VERB]`. */
 
-import { readFlags } from "../flags.ts";
+import { readFlags } from "../../options/flags.ts";
 import { usageError } from "../../user_error.ts";
 import type { Command, Verb } from "../command.ts";
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { memoryEntry } from "../../launch/cgroup/stats.ts";
 import { readStatsV1 } from "../../launch/cgroup/stats_v1.ts";
-import { readFlags } from "../flags.ts";
+import { readFlags } from "../../options/flags.ts";
 import { UserError } from "../../user_error.ts";
 import { parseDuration, withGuest, withMember } from "./events.ts";
 import { features } from "./features.ts";

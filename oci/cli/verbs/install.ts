@@ -1,7 +1,7 @@
 /** `dvisor install`: puts this runtime into the configuration of Docker or containerd. */
 
 import { isAbsolute, resolve } from "@std/path";
-import { readFlags } from "../flags.ts";
+import { readFlags } from "../../options/flags.ts";
 import { checkRuntimeName, type ClientName, clientOf, CLIENTS } from "../../install/clients.ts";
 import { readConfigFile, unifiedDiff, writeConfigFile } from "../../install/config_file.ts";
 import { usageError, UserError } from "../../user_error.ts";

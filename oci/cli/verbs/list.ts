@@ -3,7 +3,7 @@
 import { type ListedState, listedState } from "../../container/oci_state.ts";
 import { statusNow } from "../../container/found_container.ts";
 import { explain } from "../../user_error.ts";
-import { readFlags, refuseRest } from "../flags.ts";
+import { readFlags, refuseRest } from "../../options/flags.ts";
 import { shownJson, shownLines, shownWord } from "../../shown_text.ts";
 import { EXIT_FAILURE } from "../../user_error.ts";
 import type { Command } from "../command.ts";

@@ -2,7 +2,7 @@
 
 import { ContainerCgroup } from "../../launch/cgroup/container_cgroup.ts";
 import { findContainer, type FoundContainer } from "../../container/found_container.ts";
-import { readFlags, refuseRest } from "../flags.ts";
+import { readFlags, refuseRest } from "../../options/flags.ts";
 import type { ContainerStats } from "../../protocol/control_protocol.ts";
 import { UserError } from "../../user_error.ts";
 import type { Command } from "../command.ts";

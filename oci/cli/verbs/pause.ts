@@ -1,8 +1,8 @@
 /** `dvisor pause` and `dvisor resume`: freezes and thaws a container's processes. */
 
 import { findContainer, type FoundContainer, onlyId } from "../../container/found_container.ts";
-import { readFlags } from "../flags.ts";
-import type { Globals } from "../globals.ts";
+import { readFlags } from "../../options/flags.ts";
+import type { Globals } from "../../options/globals.ts";
 import type { Status } from "../../state/record.ts";
 import { EXIT_FAILURE } from "../../user_error.ts";
 import type { Command } from "../command.ts";

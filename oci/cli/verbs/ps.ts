@@ -1,7 +1,7 @@
 /** `dvisor ps`: the processes of a container. */
 
 import { findContainer, type FoundContainer, onlyId } from "../../container/found_container.ts";
-import { readFlags } from "../flags.ts";
+import { readFlags } from "../../options/flags.ts";
 import type { ProcessInfo } from "../../protocol/control_protocol.ts";
 import { EXIT_FAILURE } from "../../user_error.ts";
 import type { Command } from "../command.ts";

@@ -2,7 +2,7 @@
 
 import { join } from "@std/path";
 import { callerIds } from "../caller.ts";
-import { readFlags, refuseRest } from "../flags.ts";
+import { readFlags, refuseRest } from "../../options/flags.ts";
 import { DEFAULT_CONFIG, rootlessConfig } from "../../spec/default_config.ts";
 import { EXIT_FAILURE, UserError } from "../../user_error.ts";
 import type { Command } from "../command.ts";

@@ -2,7 +2,7 @@
 
 import { onlyId } from "../../container/found_container.ts";
 import { startContainer } from "../../container/start.ts";
-import { readFlags } from "../flags.ts";
+import { readFlags } from "../../options/flags.ts";
 import { EXIT_FAILURE } from "../../user_error.ts";
 import type { Command } from "../command.ts";
 

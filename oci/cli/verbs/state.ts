@@ -2,7 +2,7 @@
 
 import { findContainer, onlyId } from "../../container/found_container.ts";
 import { listedState } from "../../container/oci_state.ts";
-import { readFlags } from "../flags.ts";
+import { readFlags } from "../../options/flags.ts";
 import { shownJson } from "../../shown_text.ts";
 import { EXIT_FAILURE } from "../../user_error.ts";
 import type { Command } from "../command.ts";

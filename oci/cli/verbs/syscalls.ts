@@ -4,7 +4,7 @@ import { NAMES } from "../../../ffi/abi/syscall_numbers.ts";
 import { FLAG_SETS } from "../../../kernel/syscalls/flags/flag_sets.ts";
 import type { Row } from "../../../kernel/syscalls/table.ts";
 import { LAST_CALL, ROWS } from "../../../kernel/syscalls/x86_64.ts";
-import { readFlags, refuseRest } from "../flags.ts";
+import { readFlags, refuseRest } from "../../options/flags.ts";
 import type { Command } from "../command.ts";
 import { SYSCALLS_HELP } from "../kernel_help.ts";
 import type { Flag, FlagSet } from "../../../kernel/syscalls/flags/flag_set.ts";

@@ -1,6 +1,6 @@
 /** `dvisor uninstall`: takes this runtime out of the configuration of Docker or containerd. */
 
-import { readFlags } from "../flags.ts";
+import { readFlags } from "../../options/flags.ts";
 import { checkRuntimeName, clientOf } from "../../install/clients.ts";
 import type { Command } from "../command.ts";
 import { change, clientName } from "./install.ts";

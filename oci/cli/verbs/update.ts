@@ -3,7 +3,7 @@
 import { close } from "../../../ffi/sys/files.ts";
 import { ContainerCgroup } from "../../launch/cgroup/container_cgroup.ts";
 import { findContainer, type FoundContainer, onlyId } from "../../container/found_container.ts";
-import { type Flags, readFlags } from "../flags.ts";
+import { type Flags, readFlags } from "../../options/flags.ts";
 import { dropAllPrivileges } from "../../host/launch_steps.ts";
 import { limitsOf as shownLimits } from "../../container/rootfs_plan.ts";
 import { startWitness } from "../../proxy/oom_witness.ts";

@@ -5,7 +5,7 @@ import { SYS_pidfd_open } from "../../../ffi/abi/syscall_numbers.ts";
 import { close, poll } from "../../../ffi/sys/files.ts";
 import { syscall } from "../../../ffi/sys/native.ts";
 import { findContainer, onlyId } from "../../container/found_container.ts";
-import { readFlags } from "../flags.ts";
+import { readFlags } from "../../options/flags.ts";
 import { isAlive } from "../../state/liveness.ts";
 import type { Command } from "../command.ts";
 

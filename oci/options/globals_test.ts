@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { splitCommandLine } from "./globals.ts";
-import { logLine, MESSAGE_CHARS } from "../client_log.ts";
+import { logLine, MESSAGE_CHARS } from "./client_log.ts";
 import { UserError } from "../user_error.ts";
 
 Deno.test("options in front of the verb are runc's, in Go's style", () => {

@@ -3,8 +3,8 @@
  * show the last error in it. Errors are printed on stderr as well.
  */
 
-import type { Globals } from "./cli/globals.ts";
-import { shownJson } from "./shown_text.ts";
+import type { Globals } from "./globals.ts";
+import { shownJson } from "../shown_text.ts";
 
 /** LIMIT: characters of a message. Some quote text of a client, a guest or its kernel. */
 export const MESSAGE_CHARS = 4096;
