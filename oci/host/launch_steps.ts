@@ -38,7 +38,6 @@ import * as N from "../../ffi/abi/syscall_numbers.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { PREV, type PrevResult, type SpawnScript } from "../../ffi/sys/spawn.ts";
-import type { Program } from "../launch/executables.ts";
 
 const CLOSE_RANGE_CLOEXEC = 4;
 const UINT_MAX = 0xffffffff;
@@ -230,14 +229,4 @@ export function tieToParent(script: SpawnScript): void {
 /** Enters another network namespace, before ids and capabilities change. */
 export function enterNetwork(script: SpawnScript, namespace: number): void {
   script.call(N.SYS_setns, namespace, CLONE_NEWNET);
-}
-
-/** @param fd the program's descriptor in the script */
-export function execute(
-  script: SpawnScript,
-  fd: number | PrevResult,
-  program: Program,
-  args: readonly string[],
-): void {
-  script.execFd(fd, [...program.argv, ...args], program.env);
 }

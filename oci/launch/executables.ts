@@ -2,8 +2,8 @@
  * The executables that the launcher starts: this one again as `dvisor boot`, and `dvisor-gofer`
  * beside it.
  *
- * From a source tree both are `deno run` of the sources, for development only. Neighbour:
- * host/launch_steps.ts executes them.
+ * From a source tree both are `deno run` of the sources, for development only. Neighbours:
+ * sentry_process.ts and gofer_process.ts execute them.
  */
 
 import { dirname, fromFileUrl } from "@std/path";

@@ -192,7 +192,7 @@ function startWith(
     steps.boundWithPassing(s, CAPABILITIES, FIRST_CAPABILITIES, users >= 0);
     steps.noNewPrivileges(s);
     if (!options.isDetached) steps.tieToParent(s);
-    steps.execute(s, executed, program, argumentsOf(options, copies));
+    s.execFd(executed, [...program.argv, ...argumentsOf(options, copies)], program.env);
     return s;
   }
 }

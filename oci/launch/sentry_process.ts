@@ -137,7 +137,7 @@ export function startSentry(
     steps.dropCapabilities(script, capabilities);
     steps.noNewPrivileges(script);
     if (!options.isDetached) steps.tieToParent(script);
-    steps.execute(script, executed, program, args);
+    script.execFd(executed, [...program.argv, ...args], program.env);
     return script;
   }
 }

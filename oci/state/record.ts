@@ -5,9 +5,9 @@
  * Not here: where it is stored (store.ts), whether its processes are alive (liveness.ts).
  */
 
-import type { CgroupRecord } from "../launch/cgroup/group_plan.ts";
 import type { Hooks } from "../spec/hooks_section.ts";
 import { UserError } from "../user_error.ts";
+import type { CgroupRecord } from "./cgroup_record.ts";
 
 /** Of the file's shape; another one is refused. */
 export const RECORD_VERSION = 1;

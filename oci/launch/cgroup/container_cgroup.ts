@@ -13,6 +13,7 @@ import { SYS_kill } from "../../../ffi/abi/syscall_numbers.ts";
 import { syscall } from "../../../ffi/sys/native.ts";
 import type { SpawnScript } from "../../../ffi/sys/spawn.ts";
 import type { Resources } from "../../spec/resources_section.ts";
+import { type CgroupRecord, isCgroupRecord } from "../../state/cgroup_record.ts";
 import { UserError } from "../../user_error.ts";
 import {
   exists,
@@ -34,8 +35,6 @@ import {
 } from "./group_directory.ts";
 import {
   type CgroupOptions,
-  type CgroupRecord,
-  isCgroupRecord,
   makeGroups,
   planForSystemd,
   planInFiles,

@@ -1,32 +1,17 @@
 /**
- * The plan of a container's control groups, as a record that is stored, and how cgroupfs groups are
- * made. container_cgroup.ts uses them.
+ * The plan of a container's control groups, as a record that is stored (state/cgroup_record.ts),
+ * and how cgroupfs groups are made. container_cgroup.ts uses them.
  */
 
 import type { Resources } from "../../spec/resources_section.ts";
+import type { CgroupDriver, CgroupRecord } from "../../state/cgroup_record.ts";
 import { isForbidden } from "./control_files.ts";
 import { makeGroupV1, makeGroupV2, removeGroup } from "./group_directory.ts";
 import { directoryOf, expandSlice, groupPath, scopeName } from "./group_path.ts";
-import type { CgroupHost, CgroupMode } from "./hierarchy.ts";
+import type { CgroupHost } from "./hierarchy.ts";
 import { type Limits, NO_OVERHEAD, type Overhead } from "./limits.ts";
 import { systemdManager } from "./systemd/manager.ts";
 import { neededV2 } from "./v2_resources.ts";
-
-export type CgroupDriver = "cgroupfs" | "systemd";
-
-/** The record of a container's groups: JSON. */
-export interface CgroupRecord {
-  readonly driver: CgroupDriver;
-  readonly mode: CgroupMode;
-  /** Directories by v1 controller; "" is v2's. */
-  readonly paths: Readonly<Record<string, string>>;
-  /** Of systemd; null with the other driver. */
-  readonly unit: { readonly slice: string; readonly name: string } | null;
-  readonly isRootless: boolean;
-  /** False: only planned, or not known to be made. Then the group may belong to another owner. */
-  readonly isMade: boolean;
-  readonly overhead: { readonly memoryBytes: number; readonly pids: number };
-}
 
 export interface CgroupOptions {
   readonly id: string;
@@ -44,13 +29,6 @@ export interface CgroupOptions {
   readonly annotations?: ReadonlyMap<string, string>;
   /** For tests; the host's own otherwise. */
   readonly host?: CgroupHost;
-}
-
-/** Checks enough of the shape to find damage: only this program writes the record. */
-export function isCgroupRecord(json: unknown): json is CgroupRecord {
-  return typeof json === "object" && json !== null && "driver" in json && "mode" in json &&
-    "paths" in json && typeof json.paths === "object" && json.paths !== null &&
-    Object.values(json.paths).every((path) => typeof path === "string") && "overhead" in json;
 }
 
 /** @throws UserError for paths that make no sense */

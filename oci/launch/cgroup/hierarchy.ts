@@ -7,6 +7,7 @@
  * anywhere. Not here: a container's own groups (container_cgroup.ts).
  */
 
+import type { CgroupMode } from "../../state/cgroup_record.ts";
 import { UserError } from "../../user_error.ts";
 
 /** One mounted tree. */
@@ -17,8 +18,6 @@ export interface CgroupTree {
   /** The group of this process, as /proc/self/cgroup names it. */
   readonly own: string;
 }
-
-export type CgroupMode = "v1" | "hybrid" | "v2";
 
 export interface CgroupHost {
   readonly mode: CgroupMode;

@@ -4,9 +4,9 @@
  * functions.
  */
 
+import type { CgroupMode } from "../../../state/cgroup_record.ts";
 import { EXIT_USAGE, UserError } from "../../../user_error.ts";
 import { cpuWeight, ioWeight, swapLimit } from "../v1_to_v2.ts";
-import type { CgroupMode } from "../hierarchy.ts";
 import type { Limits } from "../limits.ts";
 import { expandList } from "../stats.ts";
 import type { NamedVariant, Variant } from "./dbus_values.ts";
