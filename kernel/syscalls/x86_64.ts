@@ -23,7 +23,7 @@ import { rows as signalRows } from "../signal/calls/rows.ts";
 import { rows as systemRows } from "./system/rows.ts";
 import type { Row } from "./table.ts";
 import { rows as timeRows } from "./time/rows.ts";
-import { rows as uringRows } from "../uring/rows.ts";
+import { rows as uringRows } from "../uring/calls/rows.ts";
 
 const FAMILIES: readonly (readonly Row[])[] = [
   aioRows,

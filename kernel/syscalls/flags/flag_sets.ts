@@ -20,7 +20,7 @@ import { SOCKETS_FLAGS } from "../../net/calls/flags.ts";
 import { SYSTEM_FLAGS } from "./system.ts";
 import { TERMINALS_FLAGS } from "./terminals.ts";
 import { TIME_FLAGS } from "./time.ts";
-import { URING_FLAGS } from "../../uring/flags.ts";
+import { URING_FLAGS } from "../../uring/calls/flags.ts";
 import { USERFAULTFD_FLAGS } from "../../userfault/calls/flags.ts";
 
 export const FLAG_SETS: readonly FlagSet[] = [

@@ -14,16 +14,16 @@ import {
   ENOMEM,
   ENXIO,
   EOPNOTSUPP,
-} from "../../ffi/abi/errno.ts";
-import * as U from "../../ffi/abi/io_uring.ts";
-import { CLOCK_BOOTTIME, CLOCK_MONOTONIC } from "../../ffi/abi/time.ts";
-import type { SyscallArgs } from "../../platform/platform.ts";
-import { RING_ENTRIES } from "../core/quota.ts";
-import { EventFile } from "../fs/anonfd/eventfd.ts";
-import type { Task } from "../task/task.ts";
-import { bufferRingStatus, registerBufferRing, unregisterBufferRing } from "./buffer_rings.ts";
-import { registerRestrictions } from "./restrictions.ts";
-import { isSupported, LAST_OPCODE } from "./operations.ts";
+} from "../../../ffi/abi/errno.ts";
+import * as U from "../../../ffi/abi/io_uring.ts";
+import { CLOCK_BOOTTIME, CLOCK_MONOTONIC } from "../../../ffi/abi/time.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { RING_ENTRIES } from "../../core/quota.ts";
+import { EventFile } from "../../fs/anonfd/eventfd.ts";
+import type { Task } from "../../task/task.ts";
+import { bufferRingStatus, registerBufferRing, unregisterBufferRing } from "../buffer_rings.ts";
+import { registerRestrictions } from "../restrictions.ts";
+import { isSupported, LAST_OPCODE } from "../operations.ts";
 import {
   copyBuffers,
   registerBuffers,
@@ -34,11 +34,11 @@ import {
   releaseFiles,
   setAllocRange,
   updateResources,
-} from "./register_resources.ts";
-import type { Uring } from "./ring.ts";
-import { syncCancel } from "./cancel.ts";
-import { registerAffinity, registerMaxWorkers } from "./worker_settings.ts";
-import { registeredRing, registerRingFds, ringOf, unregisterRingFds } from "./ring_fds.ts";
+} from "../register_resources.ts";
+import type { Uring } from "../ring.ts";
+import { syncCancel } from "../cancel.ts";
+import { registerAffinity, registerMaxWorkers } from "../worker_settings.ts";
+import { registeredRing, registerRingFds, ringOf, unregisterRingFds } from "../ring_fds.ts";
 
 const PROBE_HEAD = 16, MAX_PROBE = 256, MAX_PERSONALITY = 0xffff;
 

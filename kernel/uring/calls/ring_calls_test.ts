@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
-import { O_CREAT, O_RDWR } from "../../ffi/abi/fcntl.ts";
-import * as U from "../../ffi/abi/io_uring.ts";
-import { CallLab } from "../testing/call_lab.ts";
-import { sysOpen } from "../syscalls/fs/open.ts";
-import { sysEventfd2 } from "../syscalls/io/eventfd.ts";
-import { sysMmap } from "../syscalls/mm/mmap.ts";
+import { O_CREAT, O_RDWR } from "../../../ffi/abi/fcntl.ts";
+import * as U from "../../../ffi/abi/io_uring.ts";
+import { CallLab } from "../../testing/call_lab.ts";
+import { sysOpen } from "../../syscalls/fs/open.ts";
+import { sysEventfd2 } from "../../syscalls/io/eventfd.ts";
+import { sysMmap } from "../../syscalls/mm/mmap.ts";
 import { sysIoUringEnter } from "./enter.ts";
 import { sysIoUringRegister } from "./register.ts";
 import { sysIoUringSetup } from "./setup.ts";

@@ -1,6 +1,6 @@
 /** The rows of io_uring. */
 
-import { type Row, row } from "../syscalls/table.ts";
+import { type Row, row } from "../../syscalls/table.ts";
 import { sysIoUringEnter } from "./enter.ts";
 import { sysIoUringRegister } from "./register.ts";
 import { sysIoUringSetup } from "./setup.ts";

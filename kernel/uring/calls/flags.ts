@@ -3,7 +3,7 @@
  * syscalls/flags/flag_set.ts.
  */
 
-import { by, fails, type FlagSet, flagSet } from "../syscalls/flags/flag_set.ts";
+import { by, fails, type FlagSet, flagSet } from "../../syscalls/flags/flag_set.ts";
 
 export const URING_FLAGS: readonly FlagSet[] = [
   flagSet("io_uring_enter", "operation", [

@@ -1,17 +1,17 @@
 /** io_uring_setup(2). Neighbours: ring_memory.ts (shared memory), ring.ts, enter.ts. */
 
-import { EFAULT, EINVAL, ENOMEM, ENXIO } from "../../ffi/abi/errno.ts";
-import * as U from "../../ffi/abi/io_uring.ts";
-import { MAP_FIXED, MAP_SHARED } from "../../ffi/abi/mman.ts";
-import { PROT_READ, PROT_WRITE, type SyscallArgs } from "../../platform/platform.ts";
-import { RINGS } from "../core/quota.ts";
-import { PAGE_SIZE } from "../mm/frames.ts";
-import { MAX_RING_FDS, RingFds } from "../task/ring_fds.ts";
-import type { Task } from "../task/task.ts";
-import { installNew } from "../syscalls/io/install.ts";
-import { RING_AT, RingMemory } from "./ring_memory.ts";
-import { Uring } from "./ring.ts";
-import { SqPoller } from "./sq_poller.ts";
+import { EFAULT, EINVAL, ENOMEM, ENXIO } from "../../../ffi/abi/errno.ts";
+import * as U from "../../../ffi/abi/io_uring.ts";
+import { MAP_FIXED, MAP_SHARED } from "../../../ffi/abi/mman.ts";
+import { PROT_READ, PROT_WRITE, type SyscallArgs } from "../../../platform/platform.ts";
+import { RINGS } from "../../core/quota.ts";
+import { PAGE_SIZE } from "../../mm/frames.ts";
+import { MAX_RING_FDS, RingFds } from "../../task/ring_fds.ts";
+import type { Task } from "../../task/task.ts";
+import { installNew } from "../../syscalls/io/install.ts";
+import { RING_AT, RingMemory } from "../ring_memory.ts";
+import { Uring } from "../ring.ts";
+import { SqPoller } from "../sq_poller.ts";
 
 /** LIMIT: IORING_MAX_ENTRIES, IORING_MAX_CQ_ENTRIES. */
 const MAX_ENTRIES = 32768, MAX_CQ_ENTRIES = 2 * MAX_ENTRIES;

@@ -1,17 +1,17 @@
 /** io_uring_enter(2). Neighbours: ring.ts, setup.ts, register.ts (io_uring_register(2)). */
 
-import { EBADFD, EEXIST, EFAULT, EINVAL, EOWNERDEAD, ETIME } from "../../ffi/abi/errno.ts";
-import * as U from "../../ffi/abi/io_uring.ts";
-import { POLLIN } from "../../ffi/abi/poll.ts";
-import type { SyscallArgs } from "../../platform/platform.ts";
-import { BLOCK } from "../core/result.ts";
-import { isRestartCode } from "../task/return_to_user.ts";
-import { restoreMask } from "../signal/mask.ts";
-import type { Task } from "../task/task.ts";
-import { useMask } from "../syscalls/io/poll.ts";
-import { readTimespec } from "../syscalls/timespec.ts";
-import type { Uring } from "./ring.ts";
-import { registeredRing, ringOf } from "./ring_fds.ts";
+import { EBADFD, EEXIST, EFAULT, EINVAL, EOWNERDEAD, ETIME } from "../../../ffi/abi/errno.ts";
+import * as U from "../../../ffi/abi/io_uring.ts";
+import { POLLIN } from "../../../ffi/abi/poll.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { BLOCK } from "../../core/result.ts";
+import { isRestartCode } from "../../task/return_to_user.ts";
+import { restoreMask } from "../../signal/mask.ts";
+import type { Task } from "../../task/task.ts";
+import { useMask } from "../../syscalls/io/poll.ts";
+import { readTimespec } from "../../syscalls/timespec.ts";
+import type { Uring } from "../ring.ts";
+import { registeredRing, ringOf } from "../ring_fds.ts";
 
 const ENTER_FLAGS = U.IORING_ENTER_GETEVENTS | U.IORING_ENTER_SQ_WAKEUP |
   U.IORING_ENTER_SQ_WAIT | U.IORING_ENTER_REGISTERED_RING | U.IORING_ENTER_EXT_ARG |
