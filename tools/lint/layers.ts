@@ -1,6 +1,6 @@
 /**
  * The import direction of the architecture, as a pure function of two paths.
- * Not an AST visitor (`plugin.ts`) and no search for cycles (`tests/tidy/`).
+ * Not an AST visitor (`plugin.ts`) and no search for circles (`tests/tidy/`).
  */
 
 /** What each top folder may import besides itself. A path ends in `/` when it means a folder. */
@@ -15,8 +15,8 @@ const ALLOWED: Record<string, readonly string[]> = {
 };
 
 /**
- * Rank of each part of `kernel/`: values may be imported from the same or a lower rank. The longest
- * path counts; in every feature, `calls/` (its system calls, rows and flags) has the rank of
+ * Rank of each part of `kernel/`: a file may import from the same or a lower rank. The longest path
+ * counts; in every feature, `calls/` (its system calls, rows and flags) has the rank of
  * `syscalls/`.
  */
 const KERNEL_RANK: Record<string, number> = {
@@ -60,9 +60,9 @@ const KERNEL_TOP = 6;
 const COMMAND_LINE_KERNEL = /^kernel\/(core\/|seccomp\/oci_filter\.ts$)/;
 
 /**
- * Whose values each folder of `oci/` may import, besides its own and those of `oci/*.ts`. The
- * command line runs `cli`, `options`, `container`, `launch`, `spec`, `state` and `install`; the boot
- * process runs `boot`; both have `protocol`, `host` and `proxy`. The longest path counts.
+ * What each folder of `oci/` may import, besides itself and `oci/*.ts`. The command line runs `cli`,
+ * `options`, `container`, `launch`, `spec`, `state` and `install`; the boot process runs `boot`; both
+ * have `protocol`, `host` and `proxy`. The longest path counts.
  */
 const OCI_IMPORTS: Record<string, readonly string[]> = {
   boot: ["protocol", "host", "proxy"],
@@ -71,14 +71,14 @@ const OCI_IMPORTS: Record<string, readonly string[]> = {
   container: ["options", "launch", "spec", "state", "protocol", "host", "proxy"],
   host: [],
   install: [],
-  launch: ["state", "protocol", "host", "proxy"],
+  launch: ["spec", "state", "protocol", "host", "proxy"],
   library: [],
   options: ["state"],
   "parts.ts": ["options"],
   protocol: [],
   proxy: ["protocol", "host"],
   spec: ["protocol"],
-  state: [],
+  state: ["spec"],
 };
 /** Files of `oci/` that the boot process runs: the boot process and the verbs of its part. */
 const KERNEL_PART = /^oci\/(boot\/|cli\/verbs\/(boot|doctor|syscalls)\.ts$)/;
@@ -92,26 +92,45 @@ export function isTestCode(file: string): boolean {
     /(^|[/_])(test|testing|conformance)\.ts$|\/(conformance|testing)\//.test(file);
 }
 
-function kernelRank(file: string): number {
-  const parts = file.split("/").slice(1);
-  if (parts.length < 2) return KERNEL_TOP;
-  if (parts.slice(1, -1).includes("calls")) return CALLS_RANK;
+/** The longest path in `table` that leads to a file, whose path in its top folder is `parts`. */
+function rowOf(table: Readonly<Record<string, unknown>>, parts: readonly string[]): string | null {
   for (let count = parts.length; count > 0; count--) {
-    const rank = KERNEL_RANK[parts.slice(0, count).join("/")];
-    if (rank !== undefined) return rank;
+    const path = parts.slice(0, count).join("/");
+    if (Object.hasOwn(table, path)) return path;
   }
-  return KERNEL_TOP;
+  return null;
 }
 
-/** Whether `file` of `oci/` must not import values of `target`. */
-function isWrongInOci(file: string, target: string): boolean {
+/** Whether a file of `kernel/` is in the `calls/` of a feature. */
+function isInCalls(parts: readonly string[]): boolean {
+  return parts.slice(1, -1).includes("calls");
+}
+
+function kernelRank(file: string): number {
+  const parts = file.split("/").slice(1);
+  if (isInCalls(parts)) return CALLS_RANK;
+  return KERNEL_RANK[rowOf(KERNEL_RANK, parts) ?? ""] ?? KERNEL_TOP;
+}
+
+/** The place of a file, as fine as these tables are; a folder ends in `/`. */
+export function placeOf(file: string): string {
+  const [top = "", ...parts] = file.split("/");
+  if (top === "kernel" && isInCalls(parts)) return "kernel/*/calls/";
+  const row = rowOf(top === "kernel" ? KERNEL_RANK : top === "oci" ? OCI_IMPORTS : {}, parts);
+  if (row !== null) return `${top}/${row}${row.endsWith(".ts") ? "" : "/"}`;
+  if (parts.length === 0) return file;
+  return parts.length === 1 ? `${top}/*.ts` : `${top}/${parts[0]}/`;
+}
+
+/** Whether `file` of `oci/` must not import `target`. */
+function isWrongInOci(file: string, target: string, isTypeOnly: boolean): boolean {
   if (target.startsWith("kernel/")) {
-    return !KERNEL_PART.test(file) && !COMMAND_LINE_KERNEL.test(target);
+    return !isTypeOnly && !KERNEL_PART.test(file) && !COMMAND_LINE_KERNEL.test(target);
   }
   const [, from = "", ...rest] = file.split("/"), [, to = "", ...inside] = target.split("/");
   if (!target.startsWith("oci/") || inside.length === 0 || from === to) return false;
-  const allowed = OCI_IMPORTS[[from, ...rest].join("/")] ?? OCI_IMPORTS[from];
-  return !(allowed ?? []).includes(to);
+  const row = rowOf(OCI_IMPORTS, [from, ...rest]) ?? "";
+  return !(OCI_IMPORTS[row] ?? []).includes(to);
 }
 
 /** The path that `specifier` in `file` names; both relative to the root. Null above the root. */
@@ -127,7 +146,8 @@ export function resolveImport(file: string, specifier: string): string | null {
 
 /**
  * What is wrong with an import of `specifier` in `file` (relative to the root), or null.
- * Types may be imported upwards within `kernel/` and `oci/`: they leave no trace at run time.
+ * What only types are imported of may be code of a running kernel in the command line: types leave
+ * no trace at run time.
  */
 export function importProblem(file: string, specifier: string, isTypeOnly: boolean): string | null {
   if (isTestCode(file)) return null;
@@ -143,14 +163,14 @@ export function importProblem(file: string, specifier: string, isTypeOnly: boole
   const allowed = ALLOWED[from];
   if (allowed === undefined) return null;
   if (isTestCode(target)) return `"${target}" is for tests only`;
-  if (from === "oci" && !isTypeOnly && isWrongInOci(file, target)) {
-    return `${file} must not import values of ${target}: another process runs it, or it stands above`;
+  if (from === "oci" && isWrongInOci(file, target, isTypeOnly)) {
+    return `${file} must not import ${target}: another process runs it, or it stands above`;
   }
   if (from !== to) {
     if (allowed.some((a) => a.endsWith("/") ? target.startsWith(a) : target === a)) return null;
     const may = allowed.length === 0 ? "nothing else" : allowed.join(", ");
     return `${from} must not import ${target}: it may import itself and ${may}`;
   }
-  if (from !== "kernel" || isTypeOnly || kernelRank(target) <= kernelRank(file)) return null;
-  return `${file} must not import values of ${target}, which stands above it`;
+  if (from !== "kernel" || kernelRank(target) <= kernelRank(file)) return null;
+  return `${file} must not import ${target}, which stands above it`;
 }
