@@ -60,9 +60,9 @@ const KERNEL_TOP = 6;
 const COMMAND_LINE_KERNEL = /^kernel\/(core\/|seccomp\/oci_filter\.ts$)/;
 
 /**
- * What each folder of `oci/` may import, besides itself and `oci/*.ts`. The command line runs `cli`,
- * `options`, `container`, `launch`, `spec`, `state` and `install`; the boot process runs `boot`; both
- * have `protocol`, `host` and `proxy`. The longest path counts.
+ * What each folder of `oci/` may import, besides itself and `oci/*.ts`. The command line runs
+ * `cli`, `options`, `container`, `launch`, `spec`, `state` and `install`; the boot process runs
+ * `boot`; both have `protocol`, `host` and `proxy`. The longest path counts.
  */
 const OCI_IMPORTS: Record<string, readonly string[]> = {
   boot: ["protocol", "host", "proxy"],
@@ -112,14 +112,17 @@ function kernelRank(file: string): number {
   return KERNEL_RANK[rowOf(KERNEL_RANK, parts) ?? ""] ?? KERNEL_TOP;
 }
 
-/** The place of a file, as fine as these tables are; a folder ends in `/`. */
+/**
+ * The place of a file, as fine as these tables are; a folder ends in `/`. Files of `oci/` and
+ * `tools/` that are in no folder are programs and what they share: each is a place.
+ */
 export function placeOf(file: string): string {
   const [top = "", ...parts] = file.split("/");
-  if (top === "kernel" && isInCalls(parts)) return "kernel/*/calls/";
+  if (top === "kernel" && isInCalls(parts)) return file.replace(/\/calls\/.*/, "/calls/");
   const row = rowOf(top === "kernel" ? KERNEL_RANK : top === "oci" ? OCI_IMPORTS : {}, parts);
   if (row !== null) return `${top}/${row}${row.endsWith(".ts") ? "" : "/"}`;
-  if (parts.length === 0) return file;
-  return parts.length === 1 ? `${top}/*.ts` : `${top}/${parts[0]}/`;
+  if (parts.length > 1) return `${top}/${parts[0]}/`;
+  return parts.length === 0 || top === "oci" || top === "tools" ? file : `${top}/*.ts`;
 }
 
 /** Whether `file` of `oci/` must not import `target`. */
