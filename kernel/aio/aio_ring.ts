@@ -6,8 +6,8 @@
  * Neighbour: aio.ts.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { IoEvent } from "../../ffi/abi/aio.ts";
-import { PAGE_SIZE } from "../mm/frames.ts";
 import { KernelPages } from "../mm/kernel_pages.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 

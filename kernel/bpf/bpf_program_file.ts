@@ -1,5 +1,6 @@
 /** The descriptor that BPF_PROG_LOAD of bpf(2) returns: a reference to a program. */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { Account } from "../core/account.ts";
 import { AnonFile, type AnonFiles } from "../fs/anonfd/anon_inode.ts";
 
@@ -10,8 +11,6 @@ export interface NumberedProgram {
   readonly code: { readonly length: number };
   drop(): void;
 }
-
-const PAGE = 4096;
 
 export class BpfProgramFile<P extends NumberedProgram> extends AnonFile {
   readonly program: P;
@@ -32,7 +31,7 @@ export class BpfProgramFile<P extends NumberedProgram> extends AnonFile {
 
   override fdinfo(): string {
     const { id, type, code } = this.program;
-    return `prog_type:\t${type}\nprog_jited:\t0\nmemlock:\t${PAGE}\n` +
+    return `prog_type:\t${type}\nprog_jited:\t0\nmemlock:\t${PAGE_SIZE}\n` +
       `prog_id:\t${id}\nrun_time_ns:\t0\nrun_cnt:\t0\nrecursion_misses:\t0\n` +
       `verified_insns:\t${code.length}\n`;
   }

@@ -1,5 +1,6 @@
-import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { CGROUPS } from "../core/quota.ts";
 import { EAGAIN, EBUSY, EINVAL, ENODEV, ENOENT, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import { majorOf, minorOf } from "../../ffi/abi/stat.ts";
@@ -114,7 +115,7 @@ Deno.test("a new child of a frozen group does not run until it thaws", () => {
   lab.close();
 });
 
-const MAP_PRIVATE_ANONYMOUS = 0x22, PROT_READ_WRITE = 3, PAGE = 4096, PAGES = 64;
+const MAP_PRIVATE_ANONYMOUS = 0x22, PROT_READ_WRITE = 3, PAGES = 64;
 
 Deno.test("memory stays charged to its task, and moves to the parent with its group", () => {
   const { lab, task, root, make, write } = groupLab();
@@ -124,18 +125,18 @@ Deno.test("memory stays charged to its task, and moves to the parent with its gr
   const b = make("b", a);
   write(b, "cgroup.procs", "0");
   const flags = MAP_PRIVATE_ANONYMOUS;
-  const at = Number(lab.call(task, "mmap", 0, PAGES * PAGE, PROT_READ_WRITE, flags, -1, 0));
-  for (let i = 0; i < PAGES; i++) assertEquals(task.mm.store32(at + i * PAGE, 1), 0);
+  const at = Number(lab.call(task, "mmap", 0, PAGES * PAGE_SIZE, PROT_READ_WRITE, flags, -1, 0));
+  for (let i = 0; i < PAGES; i++) assertEquals(task.mm.store32(at + i * PAGE_SIZE, 1), 0);
   const pages = b.memory.chargedPages;
   assert(pages >= PAGES, `${pages} pages`);
-  assert(currentBytes(b) >= PAGES * PAGE);
+  assert(currentBytes(b) >= PAGES * PAGE_SIZE);
   assertEquals([a.memory.chargedPages, a.memory.promisedPages], [0, pages]);
   // The memory stays with the old group.
   write(root, "cgroup.procs", "0");
   assertEquals(b.memory.chargedPages, pages);
   assertEquals(b.remove(), 0);
   assertEquals(a.memory.chargedPages, pages);
-  lab.call(task, "munmap", at, PAGES * PAGE);
+  lab.call(task, "munmap", at, PAGES * PAGE_SIZE);
   lab.memory.frames.trim();
   assert(a.memory.chargedPages <= pages - PAGES);
   lab.close();
@@ -149,9 +150,9 @@ Deno.test("of a group over its limit the largest process is killed, and no other
   for (const child of children) write(a, "cgroup.procs", String(child.group.pid));
   const [big, small] = children;
   const at = Number(
-    lab.call(big!, "mmap", 0, PAGES * PAGE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0),
+    lab.call(big!, "mmap", 0, PAGES * PAGE_SIZE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0),
   );
-  for (let i = 0; i < PAGES; i++) big!.mm.store32(at + i * PAGE, 1);
+  for (let i = 0; i < PAGES; i++) big!.mm.store32(at + i * PAGE_SIZE, 1);
   assertEquals(write(a, "memory.max", "32K"), 0);
   lab.oom.check(1e9);
   assertEquals([big!.group.isExiting, small!.group.isExiting], [true, false]);
@@ -166,9 +167,9 @@ Deno.test("a task that takes more in a group over memory.high is delayed", () =>
   write(a, "cgroup.procs", "0");
   write(a, "memory.high", "64K");
   const flags = MAP_PRIVATE_ANONYMOUS;
-  const at = Number(lab.call(task, "mmap", 0, PAGES * PAGE, PROT_READ_WRITE, flags, -1, 0));
+  const at = Number(lab.call(task, "mmap", 0, PAGES * PAGE_SIZE, PROT_READ_WRITE, flags, -1, 0));
   const touch = (from: number, to: number) => {
-    for (let i = from; i < to; i++) assertEquals(task.mm.store32(at + i * PAGE, 1), 0);
+    for (let i = from; i < to; i++) assertEquals(task.mm.store32(at + i * PAGE_SIZE, 1), 0);
   };
   touch(0, 1);
   lab.call(task, "getpid");

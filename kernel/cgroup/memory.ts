@@ -5,7 +5,7 @@
  * DIFFERS: reserved memory counts when the host has provided it; there is no swap and no reclaim.
  */
 
-import { PAGE_SIZE } from "../mm/frames.ts";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { ChangeSignal } from "./fs/group_node.ts";
 import { type FrameRun, residentIn } from "../task/frame_runs.ts";
 import type { MemoryDomain } from "../task/oom_killer.ts";

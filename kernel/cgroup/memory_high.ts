@@ -5,10 +5,11 @@
  * DIFFERS: what tasks took is checked some hundred times a second, and not at each page.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { DEAD, type Task } from "../task/task.ts";
 import { delayTask } from "./delay.ts";
 
-const PAGE = 4096, NS_A_SECOND = 1e9;
+const NS_A_SECOND = 1e9;
 /** The shortest delay that is made, and the longest, ns. */
 const LEAST_NS = 10e6, MOST_NS = 2e9;
 
@@ -33,10 +34,10 @@ export class HighLimit {
 
   /** The host has provided this many bytes. True: tasks took more, beyond the limit. */
   onMeasured(bytes: number): boolean {
-    const { takers, givenBytes } = this, grown = Math.floor((bytes - givenBytes) / PAGE);
+    const { takers, givenBytes } = this, grown = Math.floor((bytes - givenBytes) / PAGE_SIZE);
     this.givenBytes = bytes;
     if (grown <= 0 || takers.size === 0) return false;
-    const over = (bytes - this.bytes) / Math.max(this.bytes, PAGE);
+    const over = (bytes - this.bytes) / Math.max(this.bytes, PAGE_SIZE);
     for (const [task, promised] of takers) {
       const pages = Math.min(promised, grown);
       if (promised > pages && task.state !== DEAD) takers.set(task, promised - pages);

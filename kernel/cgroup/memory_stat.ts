@@ -1,9 +1,8 @@
 /** memory.stat and memory.numa_stat: the use of a group's memory, in Linux's order. */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { currentBytes } from "./memory.ts";
-
-const PAGE = 4096;
 
 /**
  * Names of amounts in bytes. Those without a value below are 0: not told apart (all memory counts
@@ -41,6 +40,6 @@ export function numaStat(group: Cgroup): string {
 }
 
 function usedBytes(group: Cgroup): Map<string, number> {
-  const anon = Math.floor(currentBytes(group) / PAGE) * PAGE;
+  const anon = Math.floor(currentBytes(group) / PAGE_SIZE) * PAGE_SIZE;
   return new Map([["anon", anon], ["active_anon", anon]]);
 }

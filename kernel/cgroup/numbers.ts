@@ -1,8 +1,7 @@
 /** Numbers in files of control groups. */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EINVAL } from "../../ffi/abi/errno.ts";
-
-const PAGE = 4096;
 
 /** "max" for Infinity. */
 export function shown(limit: number): string {
@@ -27,6 +26,6 @@ export function bytesOrMax(text: string, max: string = "max"): number {
   const m = /^(0[xX][0-9a-fA-F]+|\d+)([kKmMgGtTpPeE]?)$/.exec(text);
   if (m === null) return -EINVAL;
   const scale = 1024 ** (" kmgtpe".indexOf(m[2]!.toLowerCase() || " "));
-  const bytes = Math.floor(Number(m[1]) * scale / PAGE) * PAGE;
-  return bytes >= 2 ** 63 - PAGE ? Infinity : bytes;
+  const bytes = Math.floor(Number(m[1]) * scale / PAGE_SIZE) * PAGE_SIZE;
+  return bytes >= 2 ** 63 - PAGE_SIZE ? Infinity : bytes;
 }

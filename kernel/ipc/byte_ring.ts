@@ -6,12 +6,12 @@
  * Not here: permissions, message boundaries, wake-ups.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
 import { copy } from "../../ffi/mem/native_memory.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import type { IoCursor } from "../mm/io_cursor.ts";
 
-const PAGE = 4096;
 /** LIMIT: bytes allocated at first; a full ring grows four times. */
 const FIRST_BYTES = 16384;
 
@@ -41,7 +41,7 @@ export class ByteRing {
    * Append `n` bytes of the cursor, which must fit: bytes moved, -EFAULT or -ENOMEM. At a fault
    * only whole units of `unit` bytes are moved. HOT
    */
-  put(io: IoCursor, n: number, unit: number = PAGE): number {
+  put(io: IoCursor, n: number, unit: number = PAGE_SIZE): number {
     const ready = this.prepare(n);
     if (ready < 0) return ready;
     const base = this.frames.arena.base + this.base;
@@ -168,7 +168,7 @@ export class ByteRing {
 
   /** Free the frames and drop the content. */
   free(): void {
-    if (this.base >= 0) this.frames.release(this.base, this.size / PAGE);
+    if (this.base >= 0) this.frames.release(this.base, this.size / PAGE_SIZE);
     this.base = -1;
     this.size = 0;
     this.head = this.length = 0;
@@ -188,14 +188,14 @@ export class ByteRing {
     let size = this.size === 0 ? Math.min(FIRST_BYTES, roundUp(this.limit)) : this.size;
     while (size < bytes) size *= 4;
     size = Math.max(roundUp(bytes), Math.min(size, roundUp(this.limit)));
-    const base = this.frames.alloc(size / PAGE);
+    const base = this.frames.alloc(size / PAGE_SIZE);
     if (base < 0) return -ENOMEM;
     if (this.base >= 0) {
       const arena = this.frames.arena.base;
       const first = Math.min(this.length, this.size - this.head);
       copy(arena + base, arena + this.base + this.head, first);
       copy(arena + base + first, arena + this.base, this.length - first);
-      this.frames.release(this.base, this.size / PAGE);
+      this.frames.release(this.base, this.size / PAGE_SIZE);
     }
     this.base = base;
     this.size = size;
@@ -205,5 +205,5 @@ export class ByteRing {
 }
 
 function roundUp(bytes: number): number {
-  return Math.ceil(bytes / PAGE) * PAGE;
+  return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
 }

@@ -4,6 +4,7 @@
  * Not here: the blocking open of FIFOs (fifo.ts), blocking reads and writes (syscalls/io).
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { Account } from "../core/account.ts";
 import { EAGAIN, EBUSY, EINVAL, EPERM, EPIPE } from "../../ffi/abi/errno.ts";
 import { O_DIRECT } from "../../ffi/abi/fcntl.ts";
@@ -25,7 +26,6 @@ import {
 import { ByteRing } from "./byte_ring.ts";
 
 export const PIPE_BUF = 4096;
-const PAGE = 4096;
 const DEFAULT_BYTES = 65536;
 /** LIMIT: /proc/sys/fs/pipe-max-size, for all users. */
 export const PIPE_MAX_BYTES = 1 << 20;
@@ -116,7 +116,7 @@ export class Pipe {
   /** F_SETPIPE_SZ: the new capacity; -EBUSY: the content does not fit; -EPERM: over the limit. */
   resize(bytes: number): number {
     if (bytes > 0x80000000) return -EINVAL;
-    let capacity = PAGE;
+    let capacity = PAGE_SIZE;
     while (capacity < bytes) capacity *= 2;
     if (capacity > PIPE_MAX_BYTES) return -EPERM;
     if (this.ring.length > capacity) return -EBUSY;
@@ -209,8 +209,8 @@ export class Pipe {
 
 /** As on Linux, a packet behind ordinary bytes joins them if it fits into their last page. */
 function joinsPage(before: number, n: number): boolean {
-  const inPage = before % PAGE;
-  return inPage > 0 && inPage + n <= PAGE;
+  const inPage = before % PAGE_SIZE;
+  return inPage > 0 && inPage + n <= PAGE_SIZE;
 }
 
 /** One end of a pipe, or both (a FIFO opened with O_RDWR). */

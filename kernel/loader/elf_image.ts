@@ -3,11 +3,11 @@
  * addresses are bounded here, so map_image.ts needs no further checks of them. load.ts calls it.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EINVAL, EIO, ENOEXEC } from "../../ffi/abi/errno.ts";
 import * as E from "../../ffi/abi/elf.ts";
 import { PATH_MAX } from "../../ffi/abi/fs.ts";
 import { bytesToString } from "../core/bytes.ts";
-import { PAGE_SIZE } from "../mm/frames.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 import type { FileReader } from "./file_reader.ts";
 

@@ -3,10 +3,10 @@
  * for each execve(2).
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { ENOMEM } from "../../ffi/abi/errno.ts";
 import { copyToBuffer } from "../../ffi/mem/native_memory.ts";
 import { KernelCursor } from "../mm/cursor.ts";
-import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 

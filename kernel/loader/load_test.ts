@@ -2,6 +2,7 @@
  * Tests of load.ts: static, dynamic and position-independent programs, scripts, limits, malformed
  * files.
  */
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import type { Account } from "../core/account.ts";
 import { assert, assertEquals } from "@std/assert";
@@ -20,7 +21,6 @@ import { load, type LoadedProgram, type LoadRequest, type ProgramOpener } from "
 import { parseScript } from "./script.ts";
 import { StringList } from "./string_list.ts";
 
-const PAGE = 4096;
 const cpu = { hwcap: 0xbfebfbff, hwcap2: 0, minSignalStack: 2048 };
 
 class BytesFile extends OpenFile {
@@ -133,20 +133,20 @@ Deno.test("the vDSO and its data page are mapped and announced", () => {
   const frame = lab.ctx.frames.alloc(3);
   lab.ctx.vdso = {
     vvarFrame: frame,
-    vvarBytes: PAGE,
-    imageFrame: frame + PAGE,
-    imageBytes: PAGE + 10,
+    vvarBytes: PAGE_SIZE,
+    imageFrame: frame + PAGE_SIZE,
+    imageBytes: PAGE_SIZE + 10,
     cpusAt: frame,
   };
   const file = new BytesFile(TEST_ACCOUNT, lab, program(), true);
   const r = loaded(load(mm, file, new Opener(), request("p", ["p"])));
   const at = readStack(mm, r.stack.pointer).aux.get(E.AT_SYSINFO_EHDR)!;
   assertEquals(guest.execute(at), 0);
-  assertEquals(guest.read(at - PAGE), 0);
+  assertEquals(guest.read(at - PAGE_SIZE), 0);
   assertEquals(guest.write(at, 1), -11);
   const names = mm.vmas.list.map((v) => mm.nameOf(v)).filter((n) => n.startsWith("["));
   assertEquals(names, ["[vvar]", "[vdso]", "[stack]"]);
-  assertEquals(mm.mprotect(at, PAGE, PROT_READ | PROT_WRITE), -13);
+  assertEquals(mm.mprotect(at, PAGE_SIZE, PROT_READ | PROT_WRITE), -13);
   const child = mm.fork(TEST_ACCOUNT);
   assert(typeof child !== "number");
   assertEquals(child.load8(at), 0);
@@ -166,7 +166,7 @@ Deno.test("a dynamic program starts in its interpreter", () => {
   const base = aux.get(E.AT_BASE)!;
   assertEquals(r.entry, base + 0x1010);
   assert(base > mm.layout.pieBase);
-  assertEquals(aux.get(E.AT_ENTRY)! % PAGE, 0x10);
+  assertEquals(aux.get(E.AT_ENTRY)! % PAGE_SIZE, 0x10);
   assertEquals(loader.refs, 1);
   opener.files.delete("/lib/ld.so");
   assertEquals(load(lab.newManager(), file, opener, request("p", ["p"])), -ENOENT);
@@ -315,8 +315,8 @@ Deno.test("an executable stack is made only when asked for", () => {
 Deno.test("an entry point that comes to lie below all addresses is refused", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), base = 0x600000000000;
   const code = { bytes: new Uint8Array(64).fill(0x90), read: true, write: false, exec: true };
-  const segments = [{ vaddr: base + PAGE, ...code }];
-  const bytes = new Uint8Array(writeExecutable(base + PAGE, segments, { pie: true }));
+  const segments = [{ vaddr: base + PAGE_SIZE, ...code }];
+  const bytes = new Uint8Array(writeExecutable(base + PAGE_SIZE, segments, { pie: true }));
   new DataView(bytes.buffer).setBigUint64(E.Ehdr.at.entry, 16n, true);
   const file = new BytesFile(TEST_ACCOUNT, lab, bytes, true);
   assertEquals(load(mm, file, new Opener(), request("p", ["p"])), -EINVAL);

@@ -6,8 +6,8 @@
  * the loop each, because a program may have 6 MB of them.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { E2BIG, EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
-import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { pageUp } from "../mm/region.ts";
 import { setUpStack } from "../mm/stack.ts";

@@ -3,8 +3,8 @@
  * that they are compared with (getrlimit(2)).
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { PROT_EXEC, PROT_WRITE } from "../../platform/platform.ts";
-import { PAGE_SIZE } from "./frames.ts";
 import { VM_GROWSDOWN, VM_LOCKED, VM_SHARED, type Vma } from "./vma.ts";
 
 /** Soft limits in bytes; the owner of the rlimits keeps them current. */

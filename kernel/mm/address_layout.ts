@@ -4,8 +4,8 @@
  * which programs share a layout.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { Host } from "../core/host.ts";
-import { PAGE_SIZE } from "./frames.ts";
 
 /** vm.mmap_min_addr. */
 export const MIN_ADDRESS = 0x10000;

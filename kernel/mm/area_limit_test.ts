@@ -3,6 +3,7 @@
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import { EAGAIN, ENOMEM } from "../../ffi/abi/errno.ts";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
 import { PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import { Account } from "../core/account.ts";
@@ -11,17 +12,17 @@ import { MemoryLab } from "../testing/memory_lab.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { MAX_AREAS } from "./vma.ts";
 
-const PAGE = 4096, BASE = 0x100000000000, RW = PROT_READ | PROT_WRITE;
+const BASE = 0x100000000000, RW = PROT_READ | PROT_WRITE;
 const FLAGS = M.MAP_PRIVATE | M.MAP_ANONYMOUS | M.MAP_NORESERVE | M.MAP_FIXED;
 
 /** Makes areas of one page each; returns their number when no more can be made. */
 function fill(mm: MemoryManager): number {
   assertEquals(mm.mmap(BASE, 2 ** 30, RW, FLAGS, null, 0), BASE);
   for (let i = 1;; i += 2) {
-    const r = mm.mprotect(BASE + i * PAGE, PAGE, PROT_READ);
+    const r = mm.mprotect(BASE + i * PAGE_SIZE, PAGE_SIZE, PROT_READ);
     if (r === 0) continue;
     assertEquals(r, -ENOMEM);
-    mm.mprotect(BASE + 2 ** 30 - PAGE, PAGE, PROT_READ); // merges, which may make room for one area
+    mm.mprotect(BASE + 2 ** 30 - PAGE_SIZE, PAGE_SIZE, PROT_READ); // merges: room for one area
     return mm.vmas.length;
   }
 }
@@ -32,10 +33,10 @@ Deno.test("no call makes more areas than vm.max_map_count", () => {
   mm.limits.mayLockAll = true;
   const count = fill(mm), middle = BASE + 2 ** 29;
   assertEquals(count, MAX_AREAS);
-  assertEquals(mm.mlock(middle, PAGE, 0, true), -ENOMEM);
-  assertEquals(mm.madvise(middle, PAGE, M.MADV_DONTFORK), -EAGAIN);
-  assertEquals(mm.mseal(middle, PAGE), -ENOMEM);
-  assertEquals(mm.munmap(middle, PAGE), -ENOMEM);
+  assertEquals(mm.mlock(middle, PAGE_SIZE, 0, true), -ENOMEM);
+  assertEquals(mm.madvise(middle, PAGE_SIZE, M.MADV_DONTFORK), -EAGAIN);
+  assertEquals(mm.mseal(middle, PAGE_SIZE), -ENOMEM);
+  assertEquals(mm.munmap(middle, PAGE_SIZE), -ENOMEM);
   assertEquals(mm.vmas.length, count);
   assert(areas() - used >= count - 64, "they are charged");
   assertEquals(mm.munmap(BASE, 2 ** 29), 0);

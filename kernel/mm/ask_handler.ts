@@ -3,9 +3,9 @@
  * and userfault/userfault_watch.ts call this.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EFAULT } from "../../ffi/abi/errno.ts";
 import { UFFD_PAGEFAULT_FLAG_MINOR, UFFD_PAGEFAULT_FLAG_WRITE } from "../../ffi/abi/userfaultfd.ts";
-import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { pageUp } from "./region.ts";
 import { VM_UFFD_MINOR, VM_UFFD_MISSING, type Vma } from "./vma.ts";

@@ -3,9 +3,10 @@
  * mapping stays in one piece.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import { mayExpand, mayLock } from "./accounting.ts";
-import { type FrameAllocator, PAGE_SIZE } from "./frames.ts";
+import type { FrameAllocator } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { allocNear } from "./populate.ts";
 import { mapFrames, pageUp, unmapRange } from "./region.ts";

@@ -9,6 +9,7 @@
  * as a constant or distance. patch.ts and patch_cache.ts call this.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { load16, load32, load8 } from "../../ffi/mem/native_memory.ts";
 import {
   type Context,
@@ -29,7 +30,6 @@ import {
   RSI,
   RSP,
 } from "../../platform/platform.ts";
-import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 
 /** The bytes of the shortest and the longest site. */

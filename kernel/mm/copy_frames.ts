@@ -3,8 +3,8 @@
  * it. fork.ts and cow.ts call this.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
-import { PAGE_SIZE } from "./frames.ts";
 
 /**
  * Copies `len` bytes from one offset of the arena to another, where zeros are read; whole pages but

@@ -5,12 +5,12 @@
  * pointer comes through here.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EFAULT, ENAMETOOLONG } from "../../ffi/abi/errno.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
 import * as native from "../../ffi/mem/native_memory.ts";
 import { ACCESS_READ, ACCESS_WRITE } from "../../platform/platform.ts";
 import { bytesToString } from "../core/bytes.ts";
-import { PAGE_SIZE } from "./frames.ts";
 import { NO_PAGE, NO_TLB, type Tlb, TLB_SLOTS } from "./tlb.ts";
 import type { UserMemory } from "./user_memory.ts";
 import type { FileWindows } from "./windows.ts";

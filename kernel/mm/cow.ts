@@ -4,9 +4,9 @@
  * without other users is made writable again instead. fault.ts calls this.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
 import { copyTouched } from "./copy_frames.ts";
-import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW, PAGE_FILE, PAGE_PATCHED } from "./pages.ts";
 import { unpatchPages } from "./patch.ts";

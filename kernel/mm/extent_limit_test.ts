@@ -5,6 +5,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { ENOMEM } from "../../ffi/abi/errno.ts";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
 import { SIGKILL } from "../../ffi/abi/signal.ts";
 import { ACCESS_WRITE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
@@ -15,7 +16,7 @@ import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_POISONED, PageMap } from "./pages.ts";
 import { poisonPage } from "../userfault/userfault_pages.ts";
 
-const PAGE = 4096, BASE = 0x100000000000, BYTES = 2 ** 30;
+const BASE = 0x100000000000, BYTES = 2 ** 30;
 
 /** Runs `body` with an account that may have `places` for extents. */
 function withRoom(places: number, body: (account: Account) => void): void {
@@ -39,7 +40,7 @@ function withMemory(places: number, body: (mm: MemoryManager, account: Account) 
 /** Poisons every second page; returns how many there are when no more fit. */
 function poison(mm: MemoryManager): number {
   for (let n = 0;; n++) {
-    const r = poisonPage(mm, BASE / PAGE + 2 * n);
+    const r = poisonPage(mm, BASE / PAGE_SIZE + 2 * n);
     if (r === 0) continue;
     assertEquals(r, -ENOMEM);
     return n;
@@ -69,7 +70,7 @@ Deno.test("a call that needs more extents than there may be fails with ENOMEM", 
     assert(count > 500 && count <= 2000, `${count} extents`);
     assert(account.bytes <= account.bytesMax);
     assert(!mm.pages.mayCopy(account), "a fork would take as many again");
-    assertEquals(mm.madvise(BASE, PAGE, M.MADV_DONTNEED), -ENOMEM);
+    assertEquals(mm.madvise(BASE, PAGE_SIZE, M.MADV_DONTNEED), -ENOMEM);
     assertEquals(mm.munmap(BASE, BYTES), 0);
     assertEquals(account.bytes, 0);
   });

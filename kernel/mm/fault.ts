@@ -4,12 +4,12 @@
  * copy_user.ts comes through `resolvePage`. Linux: arch/x86/mm/fault.c and mm/memory.c.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EFAULT, EHWPOISON, ENOMEM } from "../../ffi/abi/errno.ts";
 import { SIGBUS, SIGKILL, SIGSEGV } from "../../ffi/abi/signal.ts";
 import { BUS_MCEERR_AR } from "../../ffi/abi/siginfo.ts";
 import { ACCESS_WRITE, PROT_WRITE } from "../../platform/platform.ts";
 import { breakCow, copyFilePages } from "./cow.ts";
-import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { CHANGE_EXTENTS, PAGE_COW, PAGE_PATCHED, PAGE_WATCHED } from "./pages.ts";
 import { populateBacked, populateChunk } from "./populate.ts";

@@ -3,8 +3,8 @@
  * reports through it that pages of the file are gone (truncation, hole punching).
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { Backing, FileMapping } from "./backing.ts";
-import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_FILE, PAGE_PATCHED, PAGE_SHARED } from "./pages.ts";
 import { pageUp } from "./region.ts";

@@ -4,10 +4,10 @@
  * this.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { copyFromBuffer, copyToBuffer } from "../../ffi/mem/native_memory.ts";
 import { PROT_WRITE } from "../../platform/platform.ts";
 import { hostPage } from "./fault.ts";
-import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 
 /** Reads memory. Returns the bytes copied: fewer than `len` where nothing is mapped. */

@@ -9,10 +9,11 @@
  * is only done for a single thread, which cannot write meanwhile.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { AddressSpace } from "../../platform/platform.ts";
 import { PROT_WRITE } from "../../platform/platform.ts";
 import { copyTouched } from "./copy_frames.ts";
-import { type FrameAllocator, PAGE_SIZE } from "./frames.ts";
+import type { FrameAllocator } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW, PAGE_POISONED, PAGE_SHARED, PAGE_WATCHED } from "./pages.ts";
 import type { Userfault } from "../userfault/userfault.ts";

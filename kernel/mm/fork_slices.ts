@@ -10,11 +10,11 @@
  * which of its writes the child sees.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { Account } from "../core/account.ts";
 import { PROT_WRITE } from "../../platform/platform.ts";
 import { UFFD_FEATURE_EVENT_FORK } from "../../ffi/abi/userfaultfd.ts";
 import { copyState } from "./fork.ts";
-import { PAGE_SIZE } from "./frames.ts";
 import { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW, PAGE_POISONED, PAGE_SHARED, PAGE_WATCHED, PageMap } from "./pages.ts";
 import { sliceEnd, TURN_AREAS, TURN_EXTENTS, TURN_PAGES } from "./slices.ts";

@@ -2,6 +2,7 @@
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
 import {
   ACCESS_WRITE,
@@ -15,7 +16,7 @@ import { HostFileBacking, MemoryLab } from "../testing/memory_lab.ts";
 import { MemoryManager } from "./memory_manager.ts";
 import { setUpStack } from "./stack.ts";
 
-const PAGE = 4096, MIB = 1 << 20;
+const MIB = 1 << 20;
 const RW = PROT_READ | PROT_WRITE, ANON = M.MAP_PRIVATE | M.MAP_ANONYMOUS;
 const SEGV = -11;
 
@@ -46,7 +47,7 @@ Deno.test("after a fork both sides see the old data and only their own writes", 
   assertEquals(guest.write(a + 65536 * 20, 1), 0);
   assert(lab.ctx.frames.usedBytes <= used);
   mm.destroy();
-  assertEquals(lab.ctx.frames.usedBytes, PAGE);
+  assertEquals(lab.ctx.frames.usedBytes, PAGE_SIZE);
   lab.close();
 });
 
@@ -54,13 +55,16 @@ Deno.test("to copy what was never touched costs no memory", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), guest = new GuestSimulator(mm);
   const a = mm.mmap(0x10000000000, 2 * MIB, RW, ANON, null, 0), { arena } = lab.ctx;
   guest.write(a, 1);
-  guest.write(a + 98 * PAGE, 4);
+  guest.write(a + 98 * PAGE_SIZE, 4);
   const child = forked(mm), other = new GuestSimulator(child), before = arena.residentBytes();
-  assertEquals(other.write(a + 100 * PAGE, 2), 0);
-  assertEquals(other.write(a + 200 * PAGE, 3), 0);
+  assertEquals(other.write(a + 100 * PAGE_SIZE, 2), 0);
+  assertEquals(other.write(a + 200 * PAGE_SIZE, 3), 0);
   assertEquals(other.read(a), 1);
-  assertEquals(other.read(a + 98 * PAGE), 4);
-  assert(arena.residentBytes() - before <= 3 * PAGE, `${arena.residentBytes() - before} bytes`);
+  assertEquals(other.read(a + 98 * PAGE_SIZE), 4);
+  assert(
+    arena.residentBytes() - before <= 3 * PAGE_SIZE,
+    `${arena.residentBytes() - before} bytes`,
+  );
   lab.close();
 });
 
@@ -68,7 +72,7 @@ Deno.test("a sequential writer moves 64 KiB, then more at a time, and extents me
   const lab = new MemoryLab(), mm = lab.newManager(), guest = new GuestSimulator(mm);
   const a = mm.mmap(0x10000000000, 2 * MIB, RW, ANON, null, 0);
   const child = forked(mm);
-  for (let at = 0; at < 2 * MIB; at += PAGE) assertEquals(guest.write(a + at, 1), 0);
+  for (let at = 0; at < 2 * MIB; at += PAGE_SIZE) assertEquals(guest.write(a + at, 1), 0);
   assertEquals(guest.faults, 6, "16, 32, 64, 128, 256 pages and the rest");
   assertEquals(mm.pages.length, 1);
   assertEquals(child.pages.length, 1);
@@ -83,27 +87,27 @@ Deno.test("a writer that enters another area moves no more than a shadow has roo
   mm.mmap(between, to - between, RW | PROT_EXEC, ANON | M.MAP_FIXED, null, 0);
   for (let at = from; at < to; at += MIB / 4) assertEquals(guest.write(at, 7), 0);
   const child = forked(mm), other = new GuestSimulator(child);
-  for (let at = from; at < to; at += PAGE) assertEquals(other.write(at, 1), 0);
+  for (let at = from; at < to; at += PAGE_SIZE) assertEquals(other.write(at, 1), 0);
   for (let at = from; at < to; at += MIB / 4) {
     assertEquals([guest.read(at), other.read(at)], [7, 1]);
   }
   child.destroy();
   mm.destroy();
-  assertEquals(lab.ctx.frames.usedBytes, PAGE);
+  assertEquals(lab.ctx.frames.usedBytes, PAGE_SIZE);
   lab.close();
 });
 
 Deno.test("areas with MADV_DONTFORK and MADV_WIPEONFORK are not inherited as they are", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), guest = new GuestSimulator(mm);
-  const a = mm.mmap(0, 6 * PAGE, RW, ANON, null, 0);
-  for (let i = 0; i < 6; i++) guest.write(a + i * PAGE, i + 1);
-  mm.madvise(a, 2 * PAGE, M.MADV_DONTFORK);
-  mm.madvise(a + 4 * PAGE, 2 * PAGE, M.MADV_WIPEONFORK);
+  const a = mm.mmap(0, 6 * PAGE_SIZE, RW, ANON, null, 0);
+  for (let i = 0; i < 6; i++) guest.write(a + i * PAGE_SIZE, i + 1);
+  mm.madvise(a, 2 * PAGE_SIZE, M.MADV_DONTFORK);
+  mm.madvise(a + 4 * PAGE_SIZE, 2 * PAGE_SIZE, M.MADV_WIPEONFORK);
   const child = forked(mm), other = new GuestSimulator(child);
   assertEquals(other.read(a), SEGV);
-  assertEquals(other.read(a + 2 * PAGE), 3);
-  assertEquals(other.read(a + 4 * PAGE), 0);
-  assertEquals(guest.read(a + 4 * PAGE), 5);
+  assertEquals(other.read(a + 2 * PAGE_SIZE), 3);
+  assertEquals(other.read(a + 4 * PAGE_SIZE), 0);
+  assertEquals(guest.read(a + 4 * PAGE_SIZE), 5);
   assertEquals(guest.write(a, 9), 0);
   assertEquals(child.counters.total, 4);
   lab.close();
@@ -112,11 +116,11 @@ Deno.test("areas with MADV_DONTFORK and MADV_WIPEONFORK are not inherited as the
 Deno.test("shared anonymous memory stays shared across fork and dies with its last user", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), guest = new GuestSimulator(mm);
   const used = lab.ctx.frames.usedBytes;
-  const a = mm.mmap(0, 5 * PAGE, RW, M.MAP_SHARED | M.MAP_ANONYMOUS, null, 0);
+  const a = mm.mmap(0, 5 * PAGE_SIZE, RW, M.MAP_SHARED | M.MAP_ANONYMOUS, null, 0);
   const big = mm.mmap(0, 200 * MIB, RW, M.MAP_SHARED | M.MAP_ANONYMOUS, null, 0);
   const child = forked(mm), other = new GuestSimulator(child);
-  guest.write(a + PAGE, 5);
-  assertEquals(other.read(a + PAGE), 5);
+  guest.write(a + PAGE_SIZE, 5);
+  assertEquals(other.read(a + PAGE_SIZE), 5);
   other.write(big + 100 * MIB, 6);
   assertEquals(mm.load8(big + 100 * MIB), 6);
   mm.futexKey(a + 8, false);
@@ -127,7 +131,7 @@ Deno.test("shared anonymous memory stays shared across fork and dies with its la
   assertEquals(mm.futexKey(a + 1, true), -EINVAL);
   assertEquals(mm.futexKey(4096, false), -EFAULT);
   mm.destroy();
-  assertEquals(other.read(a + PAGE), 5);
+  assertEquals(other.read(a + PAGE_SIZE), 5);
   child.destroy();
   assertEquals(lab.ctx.frames.usedBytes, used);
   lab.close();
@@ -135,7 +139,7 @@ Deno.test("shared anonymous memory stays shared across fork and dies with its la
 
 Deno.test("a fork whose protection is under way makes writers wait", () => {
   const lab = new MemoryLab(), mm = lab.newManager();
-  const a = mm.mmap(0, PAGE, RW, ANON, null, 0);
+  const a = mm.mmap(0, PAGE_SIZE, RW, ANON, null, 0);
   mm.store8(a, 5);
   mm.share();
   lab.platform.acksAtOnce = false;
@@ -150,45 +154,45 @@ Deno.test("a fork whose protection is under way makes writers wait", () => {
 
 Deno.test("mremap moves, grows, shrinks and duplicates", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), guest = new GuestSimulator(mm);
-  const a = mm.mmap(0, 4 * PAGE, RW, ANON, null, 0);
-  for (let i = 0; i < 4; i++) guest.write(a + i * PAGE, i + 1);
-  assertEquals(mm.mremap(a, 4 * PAGE, 2 * PAGE, 0, 0), a);
-  assertEquals(guest.read(a + 2 * PAGE), SEGV);
-  assertEquals(mm.mremap(a, 2 * PAGE, 4 * PAGE, 0, 0), a);
-  assertEquals(guest.read(a + 2 * PAGE), 0);
-  const wall = mm.mmap(a + 4 * PAGE, PAGE, PROT_NONE, ANON | M.MAP_FIXED, null, 0);
-  assertEquals(wall, a + 4 * PAGE);
-  assertEquals(mm.mremap(a, 4 * PAGE, 8 * PAGE, 0, 0), -ENOMEM);
-  const b = mm.mremap(a, 4 * PAGE, 8 * PAGE, M.MREMAP_MAYMOVE, 0);
+  const a = mm.mmap(0, 4 * PAGE_SIZE, RW, ANON, null, 0);
+  for (let i = 0; i < 4; i++) guest.write(a + i * PAGE_SIZE, i + 1);
+  assertEquals(mm.mremap(a, 4 * PAGE_SIZE, 2 * PAGE_SIZE, 0, 0), a);
+  assertEquals(guest.read(a + 2 * PAGE_SIZE), SEGV);
+  assertEquals(mm.mremap(a, 2 * PAGE_SIZE, 4 * PAGE_SIZE, 0, 0), a);
+  assertEquals(guest.read(a + 2 * PAGE_SIZE), 0);
+  const wall = mm.mmap(a + 4 * PAGE_SIZE, PAGE_SIZE, PROT_NONE, ANON | M.MAP_FIXED, null, 0);
+  assertEquals(wall, a + 4 * PAGE_SIZE);
+  assertEquals(mm.mremap(a, 4 * PAGE_SIZE, 8 * PAGE_SIZE, 0, 0), -ENOMEM);
+  const b = mm.mremap(a, 4 * PAGE_SIZE, 8 * PAGE_SIZE, M.MREMAP_MAYMOVE, 0);
   assert(b > 0 && b !== a);
-  assertEquals(guest.read(b + PAGE), 2);
-  assertEquals(guest.write(b + 7 * PAGE, 9), 0);
+  assertEquals(guest.read(b + PAGE_SIZE), 2);
+  assertEquals(guest.write(b + 7 * PAGE_SIZE, 9), 0);
   assertEquals(guest.read(a), SEGV);
   const c = 0x10000000000;
-  assertEquals(mm.mremap(b, 8 * PAGE, PAGE, M.MREMAP_MAYMOVE | M.MREMAP_FIXED, c), c);
+  assertEquals(mm.mremap(b, 8 * PAGE_SIZE, PAGE_SIZE, M.MREMAP_MAYMOVE | M.MREMAP_FIXED, c), c);
   assertEquals(guest.read(c), 1);
-  assertEquals(guest.read(b + PAGE), SEGV);
+  assertEquals(guest.read(b + PAGE_SIZE), SEGV);
   const keep = M.MREMAP_MAYMOVE | M.MREMAP_DONTUNMAP;
-  const d = mm.mremap(c, PAGE, PAGE, keep, 0);
+  const d = mm.mremap(c, PAGE_SIZE, PAGE_SIZE, keep, 0);
   assertEquals(guest.read(d), 1);
   assertEquals(guest.read(c), 0);
-  assertEquals(mm.mremap(c, PAGE, PAGE, 8, 0), -EINVAL);
-  assertEquals(mm.mremap(c, PAGE, 2 * PAGE, keep, 0), -EINVAL);
-  assertEquals(mm.mremap(c, 0, PAGE, M.MREMAP_MAYMOVE, 0), -EINVAL);
-  assertEquals(mm.mremap(c, 2 * PAGE, 3 * PAGE, 0, 0), -EFAULT);
-  assertEquals(mm.mremap(c + PAGE, PAGE, PAGE, 0, 0), -EFAULT);
-  const s = mm.mmap(0, PAGE, RW, M.MAP_SHARED | M.MAP_ANONYMOUS, null, 0);
-  const t = mm.mremap(s, 0, PAGE, M.MREMAP_MAYMOVE, 0);
+  assertEquals(mm.mremap(c, PAGE_SIZE, PAGE_SIZE, 8, 0), -EINVAL);
+  assertEquals(mm.mremap(c, PAGE_SIZE, 2 * PAGE_SIZE, keep, 0), -EINVAL);
+  assertEquals(mm.mremap(c, 0, PAGE_SIZE, M.MREMAP_MAYMOVE, 0), -EINVAL);
+  assertEquals(mm.mremap(c, 2 * PAGE_SIZE, 3 * PAGE_SIZE, 0, 0), -EFAULT);
+  assertEquals(mm.mremap(c + PAGE_SIZE, PAGE_SIZE, PAGE_SIZE, 0, 0), -EFAULT);
+  const s = mm.mmap(0, PAGE_SIZE, RW, M.MAP_SHARED | M.MAP_ANONYMOUS, null, 0);
+  const t = mm.mremap(s, 0, PAGE_SIZE, M.MREMAP_MAYMOVE, 0);
   assertEquals(guest.write(s, 77), 0);
   assertEquals(guest.read(t), 77);
   const file = new HostFileBacking(lab, new Uint8Array(65536).fill(8));
-  const f = mm.mmap(0, 2 * PAGE, PROT_READ, M.MAP_PRIVATE, file, PAGE);
-  mm.mmap(f + 2 * PAGE, PAGE, PROT_NONE, ANON | M.MAP_FIXED, null, 0);
-  const g = mm.mremap(f, 2 * PAGE, 10 * PAGE, M.MREMAP_MAYMOVE, 0);
-  assertEquals(guest.read(g + 9 * PAGE), 8);
+  const f = mm.mmap(0, 2 * PAGE_SIZE, PROT_READ, M.MAP_PRIVATE, file, PAGE_SIZE);
+  mm.mmap(f + 2 * PAGE_SIZE, PAGE_SIZE, PROT_NONE, ANON | M.MAP_FIXED, null, 0);
+  const g = mm.mremap(f, 2 * PAGE_SIZE, 10 * PAGE_SIZE, M.MREMAP_MAYMOVE, 0);
+  assertEquals(guest.read(g + 9 * PAGE_SIZE), 8);
   mm.destroy();
   assertEquals(file.holds, 0);
-  assertEquals(lab.ctx.frames.usedBytes, PAGE);
+  assertEquals(lab.ctx.frames.usedBytes, PAGE_SIZE);
   lab.close();
 });
 
@@ -205,38 +209,38 @@ Deno.test("the stack grows to its limit, and not into its neighbour", () => {
   assertEquals(guest.write(top - 8 * MIB - 1, 4), SEGV);
   mm.munmap(top - 8 * MIB, 2 * MIB);
   const wall = top - 7 * MIB;
-  mm.mmap(wall, PAGE, RW, ANON | M.MAP_FIXED, null, 0);
-  assertEquals(guest.write(top - 6 * MIB - PAGE, 1), SEGV);
+  mm.mmap(wall, PAGE_SIZE, RW, ANON | M.MAP_FIXED, null, 0);
+  assertEquals(guest.write(top - 6 * MIB - PAGE_SIZE, 1), SEGV);
   // No mapping is placed in the gap below a stack.
-  const b = mm.mmap(top - 6 * MIB - 2 * PAGE, PAGE, RW, ANON, null, 0);
+  const b = mm.mmap(top - 6 * MIB - 2 * PAGE_SIZE, PAGE_SIZE, RW, ANON, null, 0);
   assert(b < top - 7 * MIB);
   mm.destroy();
-  assertEquals(lab.ctx.frames.usedBytes, PAGE);
+  assertEquals(lab.ctx.frames.usedBytes, PAGE_SIZE);
   lab.close();
 });
 
 Deno.test("madvise gives memory back in place", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), guest = new GuestSimulator(mm);
   const a = mm.mmap(0, MIB, RW, ANON, null, 0);
-  guest.write(a + 5 * PAGE, 5);
+  guest.write(a + 5 * PAGE_SIZE, 5);
   assertEquals(mm.madvise(a, MIB, M.MADV_DONTNEED), 0);
-  assertEquals(guest.read(a + 5 * PAGE), 0);
+  assertEquals(guest.read(a + 5 * PAGE_SIZE), 0);
   assertEquals(guest.faults, 0);
-  guest.write(a + 5 * PAGE, 6);
+  guest.write(a + 5 * PAGE_SIZE, 6);
   const child = forked(mm);
   assertEquals(mm.madvise(a, MIB, M.MADV_DONTNEED), 0);
-  assertEquals(guest.read(a + 5 * PAGE), 0);
-  assertEquals(child.load8(a + 5 * PAGE), 6);
-  assertEquals(mm.madvise(a, PAGE, 7), -EINVAL);
-  assertEquals(mm.madvise(a + 1, PAGE, M.MADV_DONTNEED), -EINVAL);
-  assertEquals(mm.madvise(a - PAGE, 2 * PAGE, M.MADV_WILLNEED), -ENOMEM);
-  mm.limits.memlock = PAGE;
-  assertEquals(mm.mlock(a, 2 * PAGE, 0, true), -ENOMEM);
-  assertEquals(mm.mlock(a, PAGE, 0, true), 0);
+  assertEquals(guest.read(a + 5 * PAGE_SIZE), 0);
+  assertEquals(child.load8(a + 5 * PAGE_SIZE), 6);
+  assertEquals(mm.madvise(a, PAGE_SIZE, 7), -EINVAL);
+  assertEquals(mm.madvise(a + 1, PAGE_SIZE, M.MADV_DONTNEED), -EINVAL);
+  assertEquals(mm.madvise(a - PAGE_SIZE, 2 * PAGE_SIZE, M.MADV_WILLNEED), -ENOMEM);
+  mm.limits.memlock = PAGE_SIZE;
+  assertEquals(mm.mlock(a, 2 * PAGE_SIZE, 0, true), -ENOMEM);
+  assertEquals(mm.mlock(a, PAGE_SIZE, 0, true), 0);
   assertEquals(mm.counters.locked, 1);
-  assertEquals(mm.madvise(a, PAGE, M.MADV_DONTNEED), -EINVAL);
-  assertEquals(mm.mmap(0, PAGE, RW, ANON | M.MAP_LOCKED, null, 0), -EAGAIN);
-  assertEquals(mm.mlock(a, PAGE, 0, false), 0);
+  assertEquals(mm.madvise(a, PAGE_SIZE, M.MADV_DONTNEED), -EINVAL);
+  assertEquals(mm.mmap(0, PAGE_SIZE, RW, ANON | M.MAP_LOCKED, null, 0), -EAGAIN);
+  assertEquals(mm.mlock(a, PAGE_SIZE, 0, false), 0);
   assertEquals(mm.vmas.length, 1);
   lab.close();
 });
@@ -246,7 +250,7 @@ Deno.test("pages that both sides write at once are copied by fork: neither side 
   setUpStack(mm, 512 * 1024, RW);
   const sp = mm.layout.stackTop - 100_000;
   mm.program.stackStart = sp;
-  const data = mm.mmap(0, 8 * PAGE, RW, ANON, null, 0);
+  const data = mm.mmap(0, 8 * PAGE_SIZE, RW, ANON, null, 0);
   const heap = mm.mmap(0, MIB, RW, ANON, null, 0);
   for (const at of [sp, data, heap]) guest.write(at, 1);
   const child = mm.fork(TEST_ACCOUNT, sp);
@@ -271,6 +275,6 @@ Deno.test("pages that both sides write at once are copied by fork: neither side 
   assertEquals(mm.fork(TEST_ACCOUNT, sp), -ENOMEM);
   for (const each of [third, child]) each.destroy();
   mm.destroy();
-  assertEquals(lab.ctx.frames.usedBytes, PAGE);
+  assertEquals(lab.ctx.frames.usedBytes, PAGE_SIZE);
   lab.close();
 });

@@ -11,12 +11,12 @@
  * still reach).
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { fill } from "../../ffi/mem/native_memory.ts";
 import { KernelBug } from "../core/kernel_bug.ts";
 import { CHUNK_PAGES, FreePages } from "./free_pages.ts";
 import { type AckSource, FrameQuarantine } from "./frame_quarantine.ts";
 
-export const PAGE_SIZE = 4096;
 export const CHUNK_SIZE: number = CHUNK_PAGES * PAGE_SIZE;
 
 /** LIMIT: extents up to this many pages are kept dirty for reuse, in all at most DIRTY_PAGES. */

@@ -1,10 +1,11 @@
 /** Tests of frames.ts, free_pages.ts and frame_quarantine.ts. */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Arena } from "../../ffi/mem/arena.ts";
 import { fill, load32, store32 } from "../../ffi/mem/native_memory.ts";
 import { FreePages } from "./free_pages.ts";
-import { CHUNK_SIZE, FrameAllocator, PAGE_SIZE } from "./frames.ts";
+import { CHUNK_SIZE, FrameAllocator } from "./frames.ts";
 
 const MIB = 1 << 20;
 

@@ -4,10 +4,11 @@
  * them. The process can write all of it at any time, so each value is read once and then checked.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EFAULT } from "../../ffi/abi/errno.ts";
 import { copy } from "../../ffi/mem/native_memory.ts";
 import { Backing, type FileIdentity } from "./backing.ts";
-import { type FrameAllocator, PAGE_SIZE } from "./frames.ts";
+import type { FrameAllocator } from "./frames.ts";
 
 export abstract class KernelPages extends Backing {
   override readonly inode: FileIdentity;

@@ -5,7 +5,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { PROT_EXEC, PROT_READ } from "../../platform/platform.ts";
-import { MAP_FIXED, MAP_PRIVATE } from "../../ffi/abi/mman.ts";
+import { MAP_FIXED, MAP_PRIVATE, PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Account } from "../core/account.ts";
 import { PATCHED_PAGES, PATCHED_SITES, SITE_TABLES } from "../core/quota.ts";
 import { HostFileBacking, MemoryLab } from "../testing/memory_lab.ts";
@@ -13,12 +13,12 @@ import { Layouts } from "./layouts.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { patchSite } from "./patch.ts";
 
-const PAGE = 4096, ADDR = 0x10000000000, SITES = 16, PAGES = 4;
+const ADDR = 0x10000000000, SITES = 16, PAGES = 4;
 const QUOTAS = [PATCHED_SITES, SITE_TABLES, PATCHED_PAGES];
 
 /** `mov eax, 39; syscall`, 16 times a page. */
 function code(): Uint8Array<ArrayBuffer> {
-  const image = new Uint8Array(PAGES * PAGE).fill(0x90);
+  const image = new Uint8Array(PAGES * PAGE_SIZE).fill(0x90);
   for (let i = 0; i < SITES * PAGES; i++) image.set([0xb8, 39, 0, 0, 0, 0x0f, 0x05], i * 256);
   return image;
 }
@@ -37,7 +37,7 @@ function process(lab: CodeLab, layouts: Layouts, uid: number, account: Account):
   const mm = lab.newManager();
   mm.sites?.drop();
   mm.sites = layouts.of(lab.ctx, uid, account).sites.hold();
-  mm.mmap(ADDR, PAGES * PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, lab.file, 0);
+  mm.mmap(ADDR, PAGES * PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, lab.file, 0);
   return mm;
 }
 

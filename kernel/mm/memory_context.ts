@@ -3,12 +3,13 @@
  * patched sites. The kernel makes one; every MemoryManager has it as `ctx`.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { ENOMEM } from "../../ffi/abi/errno.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Host } from "../core/host.ts";
 import { AddressLayout } from "./address_layout.ts";
-import { FrameAllocator, type FrameWaiter, PAGE_SIZE } from "./frames.ts";
+import { FrameAllocator, type FrameWaiter } from "./frames.ts";
 import type { PatchedSites } from "./patched_sites.ts";
 import { TlbPool } from "./tlb.ts";
 import { AwaitedFault, type MonitorEvent } from "../userfault/userfault.ts";

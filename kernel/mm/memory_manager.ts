@@ -7,6 +7,7 @@
  * `finishChange` releases the frames that the queued change unmaps.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { Account } from "../core/account.ts";
 import { ENOMEM } from "../../ffi/abi/errno.ts";
 import type { AddressSpace } from "../../platform/platform.ts";
@@ -22,7 +23,6 @@ import { FileMappings } from "./file_mappings.ts";
 import { ChangeLock } from "./change_lock.ts";
 import { copyMemory, ForkCopies, forkSpace } from "./fork.ts";
 import { forcedCopyIn, forcedCopyOut } from "./forced_access.ts";
-import { PAGE_SIZE } from "./frames.ts";
 import { FutexKey, futexKey, type SharedWord } from "./futex_key.ts";
 import { HostUse } from "./host_use.ts";
 import { madvise } from "./madvise.ts";

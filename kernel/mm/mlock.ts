@@ -5,11 +5,16 @@
  */
 
 import { EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
-import { MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT } from "../../ffi/abi/mman.ts";
+import {
+  MCL_CURRENT,
+  MCL_FUTURE,
+  MCL_ONFAULT,
+  MLOCK_ONFAULT,
+  PAGE_SIZE,
+} from "../../ffi/abi/mman.ts";
 import { load8 } from "../../ffi/mem/native_memory.ts";
 import { ACCESS_READ, ACCESS_WRITE, PROT_WRITE } from "../../platform/platform.ts";
 import { resolvePage } from "./fault.ts";
-import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { isPageAligned, pageUp } from "./region.ts";
 import { TURN_TOUCHED } from "./slices.ts";

@@ -18,13 +18,13 @@ import {
   EOVERFLOW,
   EPERM,
 } from "../../ffi/abi/errno.ts";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
 import { PROT_EXEC, PROT_NONE, PROT_WRITE } from "../../platform/platform.ts";
 import { mayExpand, mayLock } from "./accounting.ts";
 import { MIN_ADDRESS } from "./address_layout.ts";
 import type { Backing } from "./backing.ts";
 import { copyIntoNew } from "./cow.ts";
-import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { IN_SLICES, isOneSlice } from "./slices.ts";
 import { applyCachedPatches } from "./patch.ts";

@@ -5,6 +5,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { EACCES, EEXIST, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
 import { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import { GuestSimulator } from "../testing/fake_platform.ts";
@@ -12,12 +13,14 @@ import { FrameFileBacking, HostFileBacking, MemoryLab } from "../testing/memory_
 import type { MemoryManager } from "./memory_manager.ts";
 import { mapBackedRange } from "./populate.ts";
 
-const PAGE = 4096, MIB = 1 << 20;
+const MIB = 1 << 20;
 const RW = PROT_READ | PROT_WRITE, ANON = M.MAP_PRIVATE | M.MAP_ANONYMOUS;
 const SEGV = -11, BUS = -7;
 
 function maps(mm: MemoryManager, base: number): string[] {
-  return mm.vmas.list.map((v) => `${(v.start - base) / PAGE}-${(v.end - base) / PAGE} ${v.prot}`);
+  return mm.vmas.list.map((v) =>
+    `${(v.start - base) / PAGE_SIZE}-${(v.end - base) / PAGE_SIZE} ${v.prot}`
+  );
 }
 
 Deno.test("private anonymous memory is mapped at once and takes no faults", () => {
@@ -109,25 +112,28 @@ Deno.test("growing into a populated chunk needs no more faults", () => {
 
 Deno.test("areas split and merge as Linux shows them", () => {
   const lab = new MemoryLab(), mm = lab.newManager();
-  const a = mm.mmap(0, 10 * PAGE, RW, ANON, null, 0);
-  assertEquals(mm.mprotect(a + 2 * PAGE, 3 * PAGE, PROT_READ), 0);
+  const a = mm.mmap(0, 10 * PAGE_SIZE, RW, ANON, null, 0);
+  assertEquals(mm.mprotect(a + 2 * PAGE_SIZE, 3 * PAGE_SIZE, PROT_READ), 0);
   assertEquals(maps(mm, a), ["0-2 3", "2-5 1", "5-10 3"]);
-  assertEquals(mm.mprotect(a + 3 * PAGE, PAGE, PROT_NONE), 0);
+  assertEquals(mm.mprotect(a + 3 * PAGE_SIZE, PAGE_SIZE, PROT_NONE), 0);
   assertEquals(maps(mm, a), ["0-2 3", "2-3 1", "3-4 0", "4-5 1", "5-10 3"]);
-  assertEquals(mm.mprotect(a, 10 * PAGE, RW), 0);
+  assertEquals(mm.mprotect(a, 10 * PAGE_SIZE, RW), 0);
   assertEquals(maps(mm, a), ["0-10 3"]);
-  assertEquals(mm.munmap(a + 4 * PAGE, PAGE), 0);
+  assertEquals(mm.munmap(a + 4 * PAGE_SIZE, PAGE_SIZE), 0);
   assertEquals(maps(mm, a), ["0-4 3", "5-10 3"]);
-  assertEquals(mm.mprotect(a, 10 * PAGE, PROT_READ), -ENOMEM);
+  assertEquals(mm.mprotect(a, 10 * PAGE_SIZE, PROT_READ), -ENOMEM);
   assertEquals(maps(mm, a), ["0-4 1", "5-10 3"]);
-  assertEquals(mm.mmap(a + 4 * PAGE, PAGE, PROT_READ, ANON | M.MAP_FIXED, null, 0), a + 4 * PAGE);
+  assertEquals(
+    mm.mmap(a + 4 * PAGE_SIZE, PAGE_SIZE, PROT_READ, ANON | M.MAP_FIXED, null, 0),
+    a + 4 * PAGE_SIZE,
+  );
   assertEquals(maps(mm, a), ["0-5 1", "5-10 3"]);
   assertEquals(mm.counters.total, 10);
   assertEquals(mm.counters.data, 5);
   // Memory that was written stays counted as committed, and does not merge with memory that never
   // was writable.
-  assertEquals(mm.store8(a + 6 * PAGE, 1), 0);
-  assertEquals(mm.mprotect(a + 5 * PAGE, PAGE, PROT_READ), 0);
+  assertEquals(mm.store8(a + 6 * PAGE_SIZE, 1), 0);
+  assertEquals(mm.mprotect(a + 5 * PAGE_SIZE, PAGE_SIZE, PROT_READ), 0);
   assertEquals(maps(mm, a), ["0-5 1", "5-6 1", "6-10 3"]);
   lab.close();
 });
@@ -138,23 +144,26 @@ Deno.test("bad arguments of mmap give the errors of Linux", () => {
   const fixed = ANON | M.MAP_FIXED;
   assertEquals(mm.mmap(0, 0, RW, ANON, null, 0), -EINVAL);
   assertEquals(mm.mmap(0, 2 ** 60, RW, ANON, null, 0), -ENOMEM);
-  assertEquals(mm.mmap(0, PAGE, RW, M.MAP_ANONYMOUS, null, 0), -EINVAL);
-  assertEquals(mm.mmap(0, PAGE, RW, M.MAP_ANONYMOUS | M.MAP_SHARED_VALIDATE, null, 0), -EINVAL);
-  assertEquals(mm.mmap(0x20001, PAGE, RW, fixed, null, 0), -EINVAL);
-  assertEquals(mm.mmap(0, PAGE, RW, fixed, null, 0), -EPERM);
-  assertEquals(mm.mmap(top - PAGE, 2 * PAGE, RW, fixed, null, 0), -ENOMEM);
-  assertEquals(mm.mmap(2 ** 63, PAGE, RW, fixed, null, 0), -ENOMEM);
-  assertEquals(mm.mmap(0x60060000, PAGE, RW, fixed, null, 0), -ENOMEM);
+  assertEquals(mm.mmap(0, PAGE_SIZE, RW, M.MAP_ANONYMOUS, null, 0), -EINVAL);
+  assertEquals(
+    mm.mmap(0, PAGE_SIZE, RW, M.MAP_ANONYMOUS | M.MAP_SHARED_VALIDATE, null, 0),
+    -EINVAL,
+  );
+  assertEquals(mm.mmap(0x20001, PAGE_SIZE, RW, fixed, null, 0), -EINVAL);
+  assertEquals(mm.mmap(0, PAGE_SIZE, RW, fixed, null, 0), -EPERM);
+  assertEquals(mm.mmap(top - PAGE_SIZE, 2 * PAGE_SIZE, RW, fixed, null, 0), -ENOMEM);
+  assertEquals(mm.mmap(2 ** 63, PAGE_SIZE, RW, fixed, null, 0), -ENOMEM);
+  assertEquals(mm.mmap(0x60060000, PAGE_SIZE, RW, fixed, null, 0), -ENOMEM);
   assertEquals(mm.mmap(0, 100 * 2 ** 30, RW, ANON, null, 0), -ENOMEM);
-  const a = mm.mmap(0, PAGE, RW, ANON, null, 0);
-  assertEquals(mm.mmap(a, PAGE, RW, ANON | M.MAP_FIXED_NOREPLACE, null, 0), -EEXIST);
-  assertEquals(mm.mmap(a, PAGE, RW, ANON, null, 0), a - PAGE);
-  assertEquals(mm.munmap(a + 1, PAGE), -EINVAL);
+  const a = mm.mmap(0, PAGE_SIZE, RW, ANON, null, 0);
+  assertEquals(mm.mmap(a, PAGE_SIZE, RW, ANON | M.MAP_FIXED_NOREPLACE, null, 0), -EEXIST);
+  assertEquals(mm.mmap(a, PAGE_SIZE, RW, ANON, null, 0), a - PAGE_SIZE);
+  assertEquals(mm.munmap(a + 1, PAGE_SIZE), -EINVAL);
   assertEquals(mm.munmap(a, 0), -EINVAL);
-  assertEquals(mm.munmap(2 ** 63, PAGE), -EINVAL);
-  mm.limits.as = 3 * PAGE;
-  assertEquals(mm.mmap(0, 2 * PAGE, RW, ANON, null, 0), -ENOMEM);
-  assert(mm.mmap(0, PAGE, RW, ANON, null, 0) > 0);
+  assertEquals(mm.munmap(2 ** 63, PAGE_SIZE), -EINVAL);
+  mm.limits.as = 3 * PAGE_SIZE;
+  assertEquals(mm.mmap(0, 2 * PAGE_SIZE, RW, ANON, null, 0), -ENOMEM);
+  assert(mm.mmap(0, PAGE_SIZE, RW, ANON, null, 0) > 0);
   lab.close();
 });
 
@@ -174,7 +183,7 @@ Deno.test("a private file mapping is copied on write and the file is not changed
   const content = new Uint8Array(600_000);
   for (let i = 0; i < content.length; i++) content[i] = i * 7 & 0xff;
   for (const file of [new HostFileBacking(lab, content), new FrameFileBacking(lab, content)]) {
-    const size = 147 * PAGE;
+    const size = 147 * PAGE_SIZE;
     const a = mm.mmap(0, size, RW, M.MAP_PRIVATE, file, 0);
     assertEquals(guest.read(a + 5000), content[5000]);
     assertEquals(guest.write(a + 300_000, 1), 0);
@@ -188,20 +197,20 @@ Deno.test("a private file mapping is copied on write and the file is not changed
     assertEquals(guest.read(b + 992), content[300_000]);
     assertEquals(guest.write(b, 1), SEGV);
     // Small writable mappings are copied at once.
-    const c = mm.mmap(0, 65536, RW, M.MAP_PRIVATE, file, PAGE);
+    const c = mm.mmap(0, 65536, RW, M.MAP_PRIVATE, file, PAGE_SIZE);
     const faults = guest.faults;
     assertEquals(guest.write(c + 3, 200), 0);
-    assertEquals(guest.read(c + 4), content[PAGE + 4]);
+    assertEquals(guest.read(c + 4), content[PAGE_SIZE + 4]);
     assertEquals(guest.faults, faults);
     // Behind the end of the file there is nothing.
-    const d = mm.mmap(0, 200 * PAGE, RW, M.MAP_PRIVATE, file, 0);
-    assertEquals(guest.read(d + 150 * PAGE), BUS);
+    const d = mm.mmap(0, 200 * PAGE_SIZE, RW, M.MAP_PRIVATE, file, 0);
+    assertEquals(guest.read(d + 150 * PAGE_SIZE), BUS);
     assertEquals(mm.fault.code, 2);
-    assertEquals(mm.load8(d + 150 * PAGE), -1);
-    assertEquals(mm.store8(d + 150 * PAGE, 1), -14);
+    assertEquals(mm.load8(d + 150 * PAGE_SIZE), -1);
+    assertEquals(mm.store8(d + 150 * PAGE_SIZE, 1), -14);
     assertEquals(mm.madvise(a, size, M.MADV_DONTNEED), 0);
     assertEquals(guest.read(a + 300_000), content[300_000]);
-    for (const at of [a, d]) mm.munmap(at, 200 * PAGE);
+    for (const at of [a, d]) mm.munmap(at, 200 * PAGE_SIZE);
     mm.munmap(b, 200_000);
     mm.munmap(c, 65536);
     assertEquals(file.holds, 0);
@@ -228,10 +237,10 @@ Deno.test("shared file mappings show each other's writes", () => {
     assertEquals(g2.read(b + 77), BUS);
     assertEquals(g1.read(a), 3);
     assertEquals(one.load8(a + 8192), -1);
-    const ro = one.mmap(0, PAGE, PROT_READ, M.MAP_SHARED, file, 0, PROT_READ | PROT_EXEC);
-    assertEquals(one.mprotect(ro, PAGE, RW), -EACCES);
+    const ro = one.mmap(0, PAGE_SIZE, PROT_READ, M.MAP_SHARED, file, 0, PROT_READ | PROT_EXEC);
+    assertEquals(one.mprotect(ro, PAGE_SIZE, RW), -EACCES);
     assertEquals(
-      one.mmap(0, PAGE, RW, M.MAP_SHARED, file, 0, PROT_READ),
+      one.mmap(0, PAGE_SIZE, RW, M.MAP_SHARED, file, 0, PROT_READ),
       -EACCES,
     );
   }
@@ -262,7 +271,7 @@ Deno.test("the heap grows in one piece and shrinks", () => {
   mm.limits.data = 0x20000;
   assertEquals(mm.brk(0x555555640000), 0x555555610000);
   mm.destroy();
-  assertEquals(lab.ctx.frames.usedBytes, PAGE);
+  assertEquals(lab.ctx.frames.usedBytes, PAGE_SIZE);
   lab.close();
 });
 
@@ -271,7 +280,7 @@ Deno.test("frames of a mapping that cannot be had are a kill, not an exception",
   const a = mm.mmap(0, 64 * MIB, RW, ANON, null, 0);
   assert(a > 0);
   let last = 0;
-  for (let at = a; at < a + 64 * MIB && last === 0; at += PAGE) last = guest.write(at, 1);
+  for (let at = a; at < a + 64 * MIB && last === 0; at += PAGE_SIZE) last = guest.write(at, 1);
   assertEquals(last, -9);
   assertEquals(mm.munmap(a, 64 * MIB), 0);
   assert(mm.mmap(0, MIB, RW, ANON, null, 0) > 0);
@@ -280,11 +289,11 @@ Deno.test("frames of a mapping that cannot be had are a kill, not an exception",
 
 Deno.test("munmap of everything leaves the platform's pages alone", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), guest = new GuestSimulator(mm);
-  const file = new HostFileBacking(lab, new Uint8Array(3 * PAGE));
+  const file = new HostFileBacking(lab, new Uint8Array(3 * PAGE_SIZE));
   const flags = M.MAP_FIXED | M.MAP_PRIVATE;
   const low = 0x400000, high = 0x70000000;
-  mm.mmap(low, 8 * PAGE, RW, flags | M.MAP_ANONYMOUS, null, 0);
-  mm.mmap(high, 3 * PAGE, PROT_READ, flags, file, 0);
+  mm.mmap(low, 8 * PAGE_SIZE, RW, flags | M.MAP_ANONYMOUS, null, 0);
+  mm.mmap(high, 3 * PAGE_SIZE, PROT_READ, flags, file, 0);
   mm.mmap(0x61000000, MIB, PROT_NONE, flags | M.MAP_ANONYMOUS, null, 0);
   const changes = lab.spaceOf(mm).log.length;
   assertEquals(mm.munmap(0x61000000, MIB), 0);
@@ -307,7 +316,7 @@ Deno.test("a large shared mapping is looked through by pieces", () => {
     looks++;
     return frame(offset, write);
   };
-  mapBackedRange(mm, vma, at / PAGE, (at + size) / PAGE);
+  mapBackedRange(mm, vma, at / PAGE_SIZE, (at + size) / PAGE_SIZE);
   assert(looks < 200, `${looks} looks`);
   assertEquals(mm.load8(at + (100 << 20)), 7);
   lab.close();

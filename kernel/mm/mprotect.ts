@@ -4,10 +4,9 @@
  */
 
 import { EACCES, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
-import { PROT_GROWSDOWN, PROT_GROWSUP, PROT_SEM } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_GROWSDOWN, PROT_GROWSUP, PROT_SEM } from "../../ffi/abi/mman.ts";
 import { PROT_EXEC, PROT_WRITE } from "../../platform/platform.ts";
 import { isData } from "./accounting.ts";
-import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW } from "./pages.ts";
 import { unpatchPages } from "./patch.ts";

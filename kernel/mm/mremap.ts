@@ -4,11 +4,10 @@
  */
 
 import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
-import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from "../../ffi/abi/mman.ts";
+import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { PROT_NONE } from "../../platform/platform.ts";
 import { mayExpand, mayLock } from "./accounting.ts";
 import { MIN_ADDRESS } from "./address_layout.ts";
-import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW } from "./pages.ts";
 import { unpatchPages } from "./patch.ts";

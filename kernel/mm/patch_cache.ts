@@ -6,12 +6,13 @@
  * patch.ts decides what is patched and maps the pages; patched_sites.ts has the cache of each user.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { compare, copy } from "../../ffi/mem/native_memory.ts";
 import type { Account } from "../core/account.ts";
 import { PATCHED_PAGES } from "../core/quota.ts";
 import type { Backing } from "./backing.ts";
 import { instructionAt, siteBytes } from "./call_site.ts";
-import { type FrameAllocator, type FrameStore, PAGE_SIZE } from "./frames.ts";
+import type { FrameAllocator, FrameStore } from "./frames.ts";
 
 /**
  * LIMIT: pages that are kept for a user (8 MiB), if the account has room; the oldest is removed

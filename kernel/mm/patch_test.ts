@@ -4,6 +4,7 @@
  */
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE, RDI } from "../../platform/platform.ts";
 import { GuestSimulator } from "../testing/fake_platform.ts";
@@ -14,11 +15,11 @@ import { UserCursor } from "./cursor.ts";
 import { MemoryManager } from "./memory_manager.ts";
 import { patchSite } from "./patch.ts";
 
-const PAGE = 4096, RX = PROT_READ | PROT_EXEC, ADDR = 0x10000000000;
+const RX = PROT_READ | PROT_EXEC, ADDR = 0x10000000000;
 const TABLE = 0x60060010;
 
 /** Code with `mov eax, nr; syscall` at each offset. */
-function code(sites: [number, number][], bytes: number = 4 * PAGE): Uint8Array<ArrayBuffer> {
+function code(sites: [number, number][], bytes: number = 4 * PAGE_SIZE): Uint8Array<ArrayBuffer> {
   const image = new Uint8Array(bytes).fill(0x90), dv = new DataView(image.buffer);
   for (const [at, nr] of sites) {
     image[at] = 0xb8;
@@ -37,7 +38,7 @@ const JUMP = [0xff, 0x24, 0x25, 0x10, 0x00, 0x06, 0x60];
 
 function map(mm: MemoryManager, file: Backing, addr: number = ADDR): void {
   const flags = M.MAP_PRIVATE | M.MAP_FIXED;
-  assertEquals(mm.mmap(addr, 4 * PAGE, RX, flags, file, 0), addr);
+  assertEquals(mm.mmap(addr, 4 * PAGE_SIZE, RX, flags, file, 0), addr);
 }
 
 function forBoth(test: (lab: MemoryLab, make: (b: Uint8Array<ArrayBuffer>) => Backing) => void) {
@@ -52,8 +53,8 @@ function forBoth(test: (lab: MemoryLab, make: (b: Uint8Array<ArrayBuffer>) => Ba
 Deno.test("a site becomes a jump for the guest and keeps its bytes for other readers", () => {
   forBoth((lab, make) => {
     const mm = lab.newManager(), guest = new GuestSimulator(mm);
-    map(mm, make(code([[PAGE + 100, 39], [PAGE + 300, 39]])));
-    const site = ADDR + PAGE + 100;
+    map(mm, make(code([[PAGE_SIZE + 100, 39], [PAGE_SIZE + 300, 39]])));
+    const site = ADDR + PAGE_SIZE + 100;
     assertEquals(bytesAt(guest, site, 7), SITE);
     assertEquals(patchSite(mm, site + 7, 39), true);
     assertEquals(bytesAt(guest, site, 7), JUMP);
@@ -79,17 +80,20 @@ Deno.test("a site becomes a jump for the guest and keeps its bytes for other rea
 
 Deno.test("many bytes around patched pages are those of the file, and the read ends", () => {
   forBoth((lab, make) => {
-    const mm = lab.newManager(), image = code([[100, 39], [PAGE + 100, 39], [3 * PAGE + 100, 39]]);
+    const mm = lab.newManager(),
+      image = code([[100, 39], [PAGE_SIZE + 100, 39], [3 * PAGE_SIZE + 100, 39]]);
     map(mm, make(image));
-    for (const page of [0, 1, 3]) patchSite(mm, ADDR + page * PAGE + 107, 39);
-    const cursor = new UserCursor(mm), seen = new Uint8Array(4 * PAGE);
-    for (const start of [0, 50, 200, PAGE - 1, PAGE, PAGE + 200, 2 * PAGE + 1]) {
+    for (const page of [0, 1, 3]) patchSite(mm, ADDR + page * PAGE_SIZE + 107, 39);
+    const cursor = new UserCursor(mm), seen = new Uint8Array(4 * PAGE_SIZE);
+    for (
+      const start of [0, 50, 200, PAGE_SIZE - 1, PAGE_SIZE, PAGE_SIZE + 200, 2 * PAGE_SIZE + 1]
+    ) {
       const wanted = image.slice(start);
       assertEquals(mm.copyIn(seen, 0, ADDR + start, wanted.length), 0);
       assertEquals(seen.slice(0, wanted.length), wanted);
       // Asks for more bytes than are mapped.
-      assertEquals(cursor.set(ADDR + start, 4 * PAGE), 0);
-      assertEquals(cursor.takeBytes(seen, 0, 4 * PAGE), wanted.length);
+      assertEquals(cursor.set(ADDR + start, 4 * PAGE_SIZE), 0);
+      assertEquals(cursor.takeBytes(seen, 0, 4 * PAGE_SIZE), wanted.length);
       assertEquals(seen.slice(0, wanted.length), wanted);
     }
     mm.put();
@@ -110,10 +114,13 @@ Deno.test("the next process gets patched pages at once, also a child", () => {
     map(two, file);
     assertEquals(bytesAt(guest, ADDR + 100, 7), JUMP);
     // At another address the return address would be wrong.
-    map(two, file, ADDR + 64 * PAGE);
-    assertEquals(bytesAt(guest, ADDR + 64 * PAGE + 100, 7), SITE);
-    assertEquals(two.mremap(ADDR, 4 * PAGE, 4 * PAGE, 3, ADDR + 32 * PAGE), ADDR + 32 * PAGE);
-    assertEquals(bytesAt(guest, ADDR + 32 * PAGE + 100, 7), SITE);
+    map(two, file, ADDR + 64 * PAGE_SIZE);
+    assertEquals(bytesAt(guest, ADDR + 64 * PAGE_SIZE + 100, 7), SITE);
+    assertEquals(
+      two.mremap(ADDR, 4 * PAGE_SIZE, 4 * PAGE_SIZE, 3, ADDR + 32 * PAGE_SIZE),
+      ADDR + 32 * PAGE_SIZE,
+    );
+    assertEquals(bytesAt(guest, ADDR + 32 * PAGE_SIZE + 100, 7), SITE);
     two.destroy();
   });
 });
@@ -124,7 +131,7 @@ Deno.test("a file that changed is not given old code", () => {
     map(one, file);
     assert(patchSite(one, ADDR + 107, 39));
     const writer = lab.newManager();
-    const w = writer.mmap(0, PAGE, PROT_READ | PROT_WRITE, M.MAP_SHARED, file, 0);
+    const w = writer.mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE, M.MAP_SHARED, file, 0);
     writer.store8(w + 500, 0xcc);
     const two = lab.newManager(), guest = new GuestSimulator(two);
     map(two, file);
@@ -138,45 +145,45 @@ Deno.test("a file that changed is not given old code", () => {
 Deno.test("writing to patched code starts from the original", () => {
   forBoth((lab, make) => {
     const mm = lab.newManager(), guest = new GuestSimulator(mm);
-    map(mm, make(code([[100, 39], [PAGE + 100, 39]])));
+    map(mm, make(code([[100, 39], [PAGE_SIZE + 100, 39]])));
     assert(patchSite(mm, ADDR + 107, 39));
-    assert(patchSite(mm, ADDR + PAGE + 107, 39));
+    assert(patchSite(mm, ADDR + PAGE_SIZE + 107, 39));
     // A debugger sets a breakpoint.
     assertEquals(mm.writeForced(ADDR + 500, new Uint8Array([0xcc]), 0, 1), 1);
     assertEquals(bytesAt(guest, ADDR + 100, 7), SITE);
     assertEquals(guest.read(ADDR + 500), 0xcc);
     assertEquals(patchSite(mm, ADDR + 107, 39), false);
     // The program makes its code writable.
-    assertEquals(mm.mprotect(ADDR, 4 * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
-    assertEquals(bytesAt(guest, ADDR + PAGE + 100, 7), SITE);
-    assertEquals(guest.write(ADDR + PAGE + 101, 40), 0);
-    assertEquals(guest.read(ADDR + PAGE + 101), 40);
-    assertEquals(patchSite(mm, ADDR + PAGE + 107, 40), false);
-    assertEquals(mm.mprotect(ADDR, 4 * PAGE, RX), 0);
-    assertEquals(patchSite(mm, ADDR + PAGE + 107, 40), false);
+    assertEquals(mm.mprotect(ADDR, 4 * PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
+    assertEquals(bytesAt(guest, ADDR + PAGE_SIZE + 100, 7), SITE);
+    assertEquals(guest.write(ADDR + PAGE_SIZE + 101, 40), 0);
+    assertEquals(guest.read(ADDR + PAGE_SIZE + 101), 40);
+    assertEquals(patchSite(mm, ADDR + PAGE_SIZE + 107, 40), false);
+    assertEquals(mm.mprotect(ADDR, 4 * PAGE_SIZE, RX), 0);
+    assertEquals(patchSite(mm, ADDR + PAGE_SIZE + 107, 40), false);
     mm.destroy();
   });
 });
 
 Deno.test("what is no site of a private read-only file mapping is left alone", () => {
   forBoth((lab, make) => {
-    const mm = lab.newManager(), across = PAGE - 3;
+    const mm = lab.newManager(), across = PAGE_SIZE - 3;
     const file = make(code([[100, 39], [across, 39]]));
     map(mm, file);
     const used = lab.ctx.frames.usedBytes;
     assertEquals(patchSite(mm, ADDR + 108, 39), false);
     assertEquals(patchSite(mm, ADDR + 107, 40), false);
     assertEquals(patchSite(mm, ADDR + across + 7, 39), false);
-    assertEquals(patchSite(mm, ADDR + 4 * PAGE + 3, 39), false);
+    assertEquals(patchSite(mm, ADDR + 4 * PAGE_SIZE + 3, 39), false);
     assertEquals(patchSite(mm, 3, 39), false);
     assertEquals(patchSite(mm, 2 ** 47 + 5, 39), false);
-    const anon = mm.mmap(0, PAGE, RX, M.MAP_PRIVATE | M.MAP_ANONYMOUS, null, 0);
+    const anon = mm.mmap(0, PAGE_SIZE, RX, M.MAP_PRIVATE | M.MAP_ANONYMOUS, null, 0);
     mm.writeForced(anon, new Uint8Array(SITE), 0, 7);
     assertEquals(patchSite(mm, anon + 7, 39), false);
-    const shared = mm.mmap(0, PAGE, RX, M.MAP_SHARED, file, 0);
+    const shared = mm.mmap(0, PAGE_SIZE, RX, M.MAP_SHARED, file, 0);
     assertEquals(patchSite(mm, shared + 107, 39), false);
-    mm.munmap(anon, PAGE);
-    mm.munmap(shared, PAGE);
+    mm.munmap(anon, PAGE_SIZE);
+    mm.munmap(shared, PAGE_SIZE);
     assert(lab.ctx.frames.usedBytes <= used);
     lab.platform.thunkAddress = 0;
     assertEquals(patchSite(mm, ADDR + 107, 39), false);
@@ -229,7 +236,7 @@ Deno.test("pages that were not mapped between two rests are released", () => {
     two.destroy();
     const used = frames.usedBytes;
     rests([1, 0, 0]);
-    assertEquals(used - frames.usedBytes, PAGE);
+    assertEquals(used - frames.usedBytes, PAGE_SIZE);
   });
 });
 
@@ -237,14 +244,14 @@ Deno.test("the cache is bounded", () => {
   const lab = new MemoryLab();
   lab.platform.thunkAddress = TABLE;
   const pages = 2200, sites: [number, number][] = [];
-  for (let i = 0; i < pages; i++) sites.push([i * PAGE + 8, 1]);
-  const file = new HostFileBacking(lab, code(sites, pages * PAGE));
+  for (let i = 0; i < pages; i++) sites.push([i * PAGE_SIZE + 8, 1]);
+  const file = new HostFileBacking(lab, code(sites, pages * PAGE_SIZE));
   const mm = lab.newManager();
-  mm.mmap(ADDR, pages * PAGE, RX, M.MAP_PRIVATE | M.MAP_FIXED, file, 0);
-  for (let i = 0; i < pages; i++) assert(patchSite(mm, ADDR + i * PAGE + 15, 1));
+  mm.mmap(ADDR, pages * PAGE_SIZE, RX, M.MAP_PRIVATE | M.MAP_FIXED, file, 0);
+  for (let i = 0; i < pages; i++) assert(patchSite(mm, ADDR + i * PAGE_SIZE + 15, 1));
   assertEquals(lab.sites.pages.size, 2048);
   mm.destroy();
-  assertEquals(lab.ctx.frames.usedBytes, 2049 * PAGE);
+  assertEquals(lab.ctx.frames.usedBytes, 2049 * PAGE_SIZE);
   file.close();
   lab.close();
 });

@@ -4,8 +4,9 @@
  * brk, mremap and stack growth call this.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
-import { CHUNK_SIZE, PAGE_SIZE } from "./frames.ts";
+import { CHUNK_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW, PAGE_FILE, PAGE_POISONED, PAGE_SHARED, PAGE_WATCHED } from "./pages.ts";
 import { mapFrames, pageUp } from "./region.ts";

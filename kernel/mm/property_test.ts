@@ -3,14 +3,13 @@
  * platform that records what the host has mapped.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { assert } from "@std/assert";
 import { PROT_WRITE } from "../../platform/platform.ts";
 import { FakeSpace, GuestSimulator } from "../testing/fake_platform.ts";
 import { MemoryLab } from "../testing/memory_lab.ts";
 import { explore, type Guest, type Owners, type Process, World } from "../testing/memory_world.ts";
 import type { MemoryManager } from "./memory_manager.ts";
-
-const PAGE = 4096;
 
 class FakeWorld extends World {
   private readonly fake: MemoryLab;
@@ -58,7 +57,7 @@ class FakeWorld extends World {
       if (host.file >= 0) continue;
       assert(this.lab.ctx.frames.refs(host.offset) > 0, `page ${page}: freed too early`);
       const i = mm.pages.present(page);
-      const frame = i < 0 ? -1 : (mm.pages.frame(i) + page - mm.pages.start(i)) * PAGE;
+      const frame = i < 0 ? -1 : (mm.pages.frame(i) + page - mm.pages.start(i)) * PAGE_SIZE;
       const isCurrent = frame === host.offset;
       if (!this.fake.platform.isLazy) assert(isCurrent, `page ${page}: mapped to another frame`);
       if ((host.prot & PROT_WRITE) === 0 || this.fake.spaceOf(mm).isFresh) continue;

@@ -4,8 +4,8 @@
  * this folder use.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
-import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { isSealed } from "./sealed.ts";
 import { tellUnmapped } from "../userfault/userfault_events.ts";

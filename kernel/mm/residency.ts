@@ -1,8 +1,7 @@
 /** msync(2) and mincore(2), in slices of one turn of the loop; syscalls/mm/advise.ts runs them. */
 
 import { EBUSY, EFAULT, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
-import { MS_ASYNC, MS_INVALIDATE, MS_SYNC } from "../../ffi/abi/mman.ts";
-import { PAGE_SIZE } from "./frames.ts";
+import { MS_ASYNC, MS_INVALIDATE, MS_SYNC, PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { isPageAligned, pageUp } from "./region.ts";
 import { TURN_AREAS } from "./slices.ts";

@@ -4,10 +4,11 @@
  * forks. mmap.ts and ipc/sysv/shm.ts make it.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
 import { copy } from "../../ffi/mem/native_memory.ts";
 import { Backing, type FileIdentity } from "./backing.ts";
-import { CHUNK_SIZE, PAGE_SIZE } from "./frames.ts";
+import { CHUNK_SIZE } from "./frames.ts";
 import type { MemoryContext } from "./memory_context.ts";
 import { AHEAD_MAX, aheadOf } from "./populate.ts";
 import { isTouched } from "./touched.ts";

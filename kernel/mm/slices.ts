@@ -4,7 +4,7 @@
  * a whole change.
  */
 
-import { PAGE_SIZE } from "./frames.ts";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 
 /** LIMIT: areas, extents of the page map and pages that are changed in one turn: 0.5 to 1.5 ms. */

@@ -2,17 +2,18 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { EFAULT } from "../../ffi/abi/errno.ts";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
 import { ACCESS_READ, ACCESS_WRITE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import { MemoryLab } from "../testing/memory_lab.ts";
 import { TLB_SLOTS, TlbPool } from "./tlb.ts";
 
-const ADDR = 0x10000000000, PAGE = 4096;
+const ADDR = 0x10000000000;
 
 Deno.test("a memory sees nothing of the one whose TLB it has", () => {
   const lab = new MemoryLab(), flags = M.MAP_PRIVATE | M.MAP_ANONYMOUS | M.MAP_FIXED;
   const one = lab.newManager();
-  assertEquals(one.mmap(ADDR, PAGE, PROT_READ | PROT_WRITE, flags, null, 0), ADDR);
+  assertEquals(one.mmap(ADDR, PAGE_SIZE, PROT_READ | PROT_WRITE, flags, null, 0), ADDR);
   assertEquals(one.store32(ADDR, 7), 0);
   assertEquals(one.load32(ADDR), 7);
   one.destroy();
@@ -22,7 +23,7 @@ Deno.test("a memory sees nothing of the one whose TLB it has", () => {
     assertEquals(mm.translate(ADDR, ACCESS_WRITE), -1);
     assertEquals(mm.copyIn(new Uint8Array(4), 0, ADDR, 4), -EFAULT);
   }
-  assertEquals(two.mmap(ADDR, PAGE, PROT_READ | PROT_WRITE, flags, null, 0), ADDR);
+  assertEquals(two.mmap(ADDR, PAGE_SIZE, PROT_READ | PROT_WRITE, flags, null, 0), ADDR);
   assertEquals(two.load32(ADDR), 0);
   assert(one.translate(ADDR, ACCESS_READ) < 0);
   two.destroy();

@@ -7,8 +7,8 @@
  * DIFFERS: a page in such a frame that holds only zeros at each look counts as never touched.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { load64 } from "../../ffi/mem/native_memory.ts";
-import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import type { MemoryContext } from "./memory_context.ts";
 

@@ -4,6 +4,7 @@
  * both.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import type { Account } from "../core/account.ts";
 import { KernelBug } from "../core/kernel_bug.ts";
@@ -43,7 +44,7 @@ export const VM_SHARED = 1,
 export const PROT_MASK: number = PROT_READ | PROT_WRITE | PROT_EXEC;
 
 /** stack_guard_gap of Linux: no mapping is placed this close below a stack. */
-export const STACK_GUARD: number = 256 * 4096;
+export const STACK_GUARD: number = 256 * PAGE_SIZE;
 
 export class Vma {
   start: number;

@@ -1,7 +1,7 @@
 /** Invariants of areas, pages and frames: the rows of invariants.ts that concern memory. */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { MIN_ADDRESS } from "../mm/address_layout.ts";
-import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { isReserved } from "../mm/unmapped_area.ts";
 import type { CheckedKernel, Invariant } from "./invariants.ts";

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EAGAIN } from "../../ffi/abi/errno.ts";
 import { CLONE_VM } from "../../ffi/abi/sched.ts";
 import { SIGCHLD } from "../../ffi/abi/signal.ts";
@@ -10,7 +11,7 @@ import { framesOf } from "./frame_runs.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
-const MAP_PRIVATE_ANONYMOUS = 0x22, PROT_READ_WRITE = 3, PAGE = 4096, PAGES = 64;
+const MAP_PRIVATE_ANONYMOUS = 0x22, PROT_READ_WRITE = 3, PAGES = 64;
 
 function contained(): { lab: LabKernel; task: Task; container: Container } {
   const lab = new LabKernel(), task = lab.start();
@@ -69,9 +70,9 @@ function take(account: Account): number {
 /** Touches some pages of its own. */
 function fill(lab: LabKernel, task: Task): void {
   const flags = MAP_PRIVATE_ANONYMOUS;
-  const at = Number(lab.call(task, "mmap", 0, PAGES * PAGE, PROT_READ_WRITE, flags, -1, 0));
+  const at = Number(lab.call(task, "mmap", 0, PAGES * PAGE_SIZE, PROT_READ_WRITE, flags, -1, 0));
   assert(at > 0);
-  for (let i = 0; i < PAGES; i++) assertEquals(task.mm.store32(at + i * PAGE, 1), 0);
+  for (let i = 0; i < PAGES; i++) assertEquals(task.mm.store32(at + i * PAGE_SIZE, 1), 0);
 }
 
 Deno.test("a container is looked at when guests have got what it lacks to its limit", () => {
@@ -83,7 +84,7 @@ Deno.test("a container is looked at when guests have got what it lacks to its li
   fill(lab, task);
   look();
   assertEquals(lab.oom.isNear, false);
-  lab.oom.limit(container, 1.5 * PAGES * PAGE);
+  lab.oom.limit(container, 1.5 * PAGES * PAGE_SIZE);
   look();
   assertEquals(lab.oom.kills, 0);
   fill(lab, task);
@@ -106,7 +107,7 @@ Deno.test("of a container over its limit the largest process is killed, and no o
   lab.oom.limit(container, 1 << 30);
   lab.oom.check(1e9);
   assertEquals([killed.length, lab.oom.isNear], [0, false]);
-  lab.oom.limit(container, (PAGES - 1) * PAGE);
+  lab.oom.limit(container, (PAGES - 1) * PAGE_SIZE);
   lab.oom.check(2e9);
   assertEquals(killed.map((group) => group.pid), [big.group.pid]);
   assertEquals(lab.oom.kills, 1);
@@ -117,7 +118,7 @@ Deno.test("a domain over its limit without processes does not protect another on
   const { lab, task, container } = contained();
   fill(lab, task);
   const runs = framesOf([task.group]);
-  lab.oom.limit(container, (PAGES - 1) * PAGE);
+  lab.oom.limit(container, (PAGES - 1) * PAGE_SIZE);
   lab.oom.watch({ memoryMax: 0, groups: [], frameRuns: () => runs });
   lab.oom.check(1e9);
   assertEquals([lab.oom.kills, task.group.isExiting], [1, true]);
@@ -128,7 +129,7 @@ Deno.test("a domain over its limit without processes does not protect another on
 function fillPipes(lab: LabKernel, task: Task): void {
   const bytes = 65536,
     from = Number(lab.call(task, "mmap", 0, bytes, PROT_READ_WRITE, 0x22, -1, 0));
-  for (let left = PAGES * PAGE; left > 0; left -= bytes) {
+  for (let left = PAGES * PAGE_SIZE; left > 0; left -= bytes) {
     assertEquals(lab.call(task, "pipe2", DATA, 0), 0);
     const fd = task.mm.load32(DATA + 4);
     assertEquals(lab.call(task, "write", fd, from, bytes), bytes);
@@ -143,7 +144,7 @@ Deno.test("what pipes hold counts for the container whose tasks wrote it", () =>
   const other = lab.pids.tasks.get(Number(lab.call(task, "fork")))!;
   container.groups.delete(other.group);
   other.group.container = null;
-  lab.oom.limit(container, 1.5 * PAGES * PAGE);
+  lab.oom.limit(container, 1.5 * PAGES * PAGE_SIZE);
   lab.oom.check(1e9);
   fillPipes(lab, task);
   lab.oom.check(2e9);

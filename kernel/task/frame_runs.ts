@@ -1,7 +1,7 @@
 /** Runs of page frames: what processes have, and what the host has given for it. */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
-import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 

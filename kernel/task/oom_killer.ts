@@ -8,8 +8,8 @@
  * exception.ts.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { objectBytesMax } from "../core/kernel_heap.ts";
-import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { ContainerMemory } from "../cgroup/container_memory.ts";
 import type { Container } from "./container.ts";

@@ -7,6 +7,7 @@
 import { mmap, munmap } from "../../ffi/sys/files.ts";
 import {
   MAP_SHARED,
+  PAGE_SIZE,
   PROT_READ as HOST_READ,
   PROT_WRITE as HOST_WRITE,
 } from "../../ffi/abi/mman.ts";
@@ -22,7 +23,6 @@ import {
 } from "../../platform/platform.ts";
 import { load8, store8 } from "../../ffi/mem/native_memory.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
-import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 
 /** The host's mapping of one page. */

@@ -1,5 +1,6 @@
 /** A sandbox's memory for unit tests: arena, platform and fake host, and backings of both kinds. */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { Account } from "../core/account.ts";
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
 import { MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
@@ -9,7 +10,6 @@ import { close, ftruncate, memfdCreate, pread } from "../../ffi/sys/files.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { pwrite } from "../../ffi/sys/files.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { PAGE_SIZE } from "../mm/frames.ts";
 import { Backing, type FileIdentity } from "../mm/backing.ts";
 import type { AddressLayout } from "../mm/address_layout.ts";
 import { MemoryContext } from "../mm/memory_context.ts";

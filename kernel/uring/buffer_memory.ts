@@ -4,8 +4,8 @@
  * address in it is checked like any guest address.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { IORING_OFF_PBUF_RING, IORING_OFF_PBUF_SHIFT } from "../../ffi/abi/io_uring.ts";
-import { PAGE_SIZE } from "../mm/frames.ts";
 import { KernelPages } from "../mm/kernel_pages.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 import type { Task } from "../task/task.ts";

@@ -2,10 +2,10 @@
  * Rings of buffers: registers them, and maps those that the kernel makes (io_uring_register(2)).
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EEXIST, EFAULT, EINVAL, ENOENT, ENOMEM } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
 import { RING_ENTRIES } from "../core/quota.ts";
-import { PAGE_SIZE } from "../mm/frames.ts";
 import type { Task } from "../task/task.ts";
 import { MappedMemory, OwnMemory } from "./buffer_memory.ts";
 import { BufferList, BufferRing } from "./buffers.ts";

@@ -6,11 +6,11 @@
  * Neighbour: ring.ts.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EFAULT } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
 import { copy } from "../../ffi/mem/native_memory.ts";
 import { Backing, type FileIdentity } from "../mm/backing.ts";
-import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 
 /** Number of requests and completions, and bytes of one of each. */

@@ -8,13 +8,13 @@
  * userfault/userfault_file.ts (the descriptor).
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import {
   UFFD_FEATURE_EXACT_ADDRESS,
   UFFD_FEATURE_SIGBUS,
   UFFD_USER_MODE_ONLY,
 } from "../../ffi/abi/userfaultfd.ts";
 import { WaitQueue } from "../core/wait.ts";
-import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 
 /** The fault of the last access; `handler` is null when there was none. */

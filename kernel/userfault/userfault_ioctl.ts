@@ -4,10 +4,10 @@
  * pages.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EAGAIN, EFAULT, EINVAL, ENOENT, ENOMEM, EPERM, ESRCH } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/userfaultfd.ts";
 import { MIN_ADDRESS } from "../mm/address_layout.ts";
-import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { CHANGE_EXTENTS } from "../mm/pages.ts";
 import type { UserMemory } from "../mm/user_memory.ts";

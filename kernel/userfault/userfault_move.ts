@@ -1,8 +1,8 @@
 /** UFFDIO_MOVE: moves pages of private memory without a copy. */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EBUSY, EEXIST, EFAULT, EINVAL, ENOENT } from "../../ffi/abi/errno.ts";
 import { PROT_WRITE } from "../../platform/platform.ts";
-import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { dropPages, mapFrames } from "../mm/region.ts";
 import { isTouched } from "../mm/touched.ts";

@@ -6,6 +6,7 @@
  * DIFFERS: a hole that is punched into a file ends the watch of its pages.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
 import {
   UFFD_FEATURE_WP_ASYNC,
@@ -14,7 +15,6 @@ import {
 } from "../../ffi/abi/userfaultfd.ts";
 import { askHandler } from "../mm/ask_handler.ts";
 import { breakCow } from "../mm/cow.ts";
-import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { PAGE_COW, PAGE_SHARED, PAGE_WATCHED } from "../mm/pages.ts";
 import { allocNear } from "../mm/populate.ts";

@@ -4,6 +4,7 @@
  * stamp counter goes on alone.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { copyFromBuffer, store32 } from "../../ffi/mem/native_memory.ts";
 import { monotonicNs, realtimeNsec, realtimeSec, timeStampCounter } from "../../ffi/sys/clock.ts";
 import { ClockPage, type ClockReading } from "../../platform/vdso/clock_page.ts";
@@ -13,7 +14,6 @@ import type { MemoryContext } from "../../kernel/mm/memory_context.ts";
 const UPDATE_NS = 1_000_000_000;
 /** Guests ask the kernel for the time until the rate is known, so the first update comes soon. */
 const FIRST_UPDATE_NS = 60_000_000;
-const PAGE_BYTES = 4096;
 
 export class GuestClock {
   readonly #page: ClockPage;
@@ -32,7 +32,7 @@ export class GuestClock {
    */
   static install(memory: MemoryContext, first: ClockReading, cpus: number): GuestClock | null {
     const image = buildVdso();
-    const pages = (DATA_PAGE_BYTES + image.length) / PAGE_BYTES;
+    const pages = (DATA_PAGE_BYTES + image.length) / PAGE_SIZE;
     const frame = memory.frames.alloc(pages);
     if (frame < 0) return null;
     const data = memory.arena.base + frame;

@@ -72,14 +72,14 @@ export function buildVdso(): Uint8Array<ArrayBuffer> {
   const codeAt = findCode(first, probe.code);
   const { code, symbols } = emit(codeAt);
   const image = writeSharedObject(code, symbols, VDSO);
-  const padded = new Uint8Array(Math.ceil(image.length / 4096) * 4096);
+  const padded = new Uint8Array(Math.ceil(image.length / PAGE_SIZE) * PAGE_SIZE);
   padded.set(image);
   return padded;
 }
 
 /** Code segments start at a page boundary. */
 function findCode(image: Uint8Array, code: Uint8Array): number {
-  for (let at = 4096; at < image.length; at += 4096) {
+  for (let at = PAGE_SIZE; at < image.length; at += PAGE_SIZE) {
     if (code.every((b, i) => image[at + i] === b)) return at;
   }
   throw new Error("the vDSO image does not hold its code");

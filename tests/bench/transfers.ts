@@ -3,6 +3,7 @@
  * their frame, programs.ts has the rest.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem, rip } from "../../ffi/asm/operands.ts";
 import {
@@ -57,7 +58,7 @@ const SIGKILL = 9, SIGUSR1 = 10;
 const IPPROTO_TCP = 6, TCP_NODELAY = 1;
 /** 127.0.0.1 as it is in memory. */
 const LOOPBACK = 0x0100007f;
-const STREAM_BYTES = 65536, PAGE = 4096, MEGABYTE = 1 << 20;
+const STREAM_BYTES = 65536, MEGABYTE = 1 << 20;
 
 /** The result of a call becomes the descriptor at `at`. */
 function keep(a: Assembler, at: number): void {
@@ -82,7 +83,7 @@ function buffer(a: Assembler, bytes: number): void {
   a.xor(edi, edi).mov(rsi, bytes).mov(edx, 3).mov(r10, 0x22).mov(r8, -1).mov(r9, 0);
   call(a, SYS_mmap);
   a.mov(r13, rax).mov(rsi, bytes);
-  a.label(touch).sub(rsi, PAGE).mov(rdi, r13).add(rdi, rsi).mov(mem(rdi), 1, 1);
+  a.label(touch).sub(rsi, PAGE_SIZE).mov(rdi, r13).add(rdi, rsi).mov(mem(rdi), 1, 1);
   a.test(rsi, rsi).jne(touch);
 }
 
@@ -153,7 +154,7 @@ function killPartner(a: Assembler): void {
 
 function roundTrip(name: string, count: number, connect: Connect): BenchProgram {
   const setup: Emit = (a) => {
-    buffer(a, PAGE);
+    buffer(a, PAGE_SIZE);
     connect(a);
     partner(a, 1, true);
   };
@@ -177,7 +178,7 @@ function stream(name: string, count: number, connect: Connect): BenchProgram {
 /** Makes an event, waits for it, and takes it. */
 function epollWake(count: number): BenchProgram {
   const setup: Emit = (a) => {
-    buffer(a, PAGE);
+    buffer(a, PAGE_SIZE);
     a.mov(mem(r13), 1, 4).mov(mem(r13, 4), 0, 4);
     a.xor(edi, edi).xor(esi, esi);
     call(a, SYS_eventfd2);
@@ -253,8 +254,8 @@ export function transferPrograms(scale: number): BenchProgram[] {
     roundTrip("TCP round trip", n(5_000), tcpPair),
     stream("UNIX stream 64 KB", n(5_000), unixPair),
     stream("TCP stream 64 KB", n(5_000), tcpPair),
-    tmpfs("tmpfs read 4 KB", n(50_000), SYS_pread64, PAGE),
-    tmpfs("tmpfs write 4 KB", n(50_000), SYS_pwrite64, PAGE),
+    tmpfs("tmpfs read 4 KB", n(50_000), SYS_pread64, PAGE_SIZE),
+    tmpfs("tmpfs write 4 KB", n(50_000), SYS_pwrite64, PAGE_SIZE),
     tmpfs("tmpfs read 1 MB", n(300), SYS_pread64, MEGABYTE),
     tmpfs("tmpfs write 1 MB", n(300), SYS_pwrite64, MEGABYTE),
   ];

@@ -6,6 +6,7 @@
  * tests/gofer/fuzz_test.ts. Layers in tar files are unpacked by the clients, not here.)
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { TEST_ACCOUNT } from "../../kernel/core/account_testing.ts";
 import type { Account } from "../../kernel/core/account.ts";
 import { assert, assertEquals } from "@std/assert";
@@ -35,7 +36,7 @@ import type { Random } from "../harness/seeded.ts";
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const PARTS = 2;
-const PAGE = 4096, ERRNO_MAX = 133;
+const ERRNO_MAX = 133;
 /** Where the headers of a program end, about. */
 const HEADERS = 64 + 56 * 5, PHDR = 56;
 const EDGES = [
@@ -45,11 +46,11 @@ const EDGES = [
     2 ** 32,
     2 ** 46,
     0x600000000000,
-    2 ** 47 - PAGE,
+    2 ** 47 - PAGE_SIZE,
     2 ** 47,
     2 ** 53,
     2 ** 63,
-    2 ** 64 - PAGE,
+    2 ** 64 - PAGE_SIZE,
   ],
 ];
 /** Offsets of the fields of a program header. */
@@ -103,7 +104,7 @@ function drawProgram(random: Random): Bytes {
     } else if (kind === 5 && random.below(3) === 0) bytes = bytes.slice(0, random.below(limit));
     else if (field + 8 <= bytes.length) {
       const old = view.getBigUint64(field, true);
-      const step = BigInt(random.pick([-PAGE, -1, 1, PAGE, 2 ** 20, 2 ** 40]));
+      const step = BigInt(random.pick([-PAGE_SIZE, -1, 1, PAGE_SIZE, 2 ** 20, 2 ** 40]));
       view.setBigUint64(field, BigInt.asUintN(64, old + step), true);
     }
     if (bytes.length < 8) break;
@@ -173,7 +174,10 @@ function assertMapped(mm: MemoryManager): void {
   let end = 0;
   for (const area of mm.vmas.list) {
     assert(area.start >= end && area.end > area.start, `${area.start} to ${area.end}`);
-    assert(area.start % PAGE === 0 && area.end % PAGE === 0, `${area.start} to ${area.end}`);
+    assert(
+      area.start % PAGE_SIZE === 0 && area.end % PAGE_SIZE === 0,
+      `${area.start} to ${area.end}`,
+    );
     end = area.end;
   }
   assert(end <= mm.layout.maxAddress, `an area ends at ${end}`);

@@ -3,12 +3,12 @@
  * so, and leave nothing behind.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, type Finished, run } from "../harness/dvisor.ts";
 import { named, noContainers } from "../harness/machine.ts";
 import { becomeSubreaper, endAll, Lifecycle } from "./lifecycle.ts";
 
-const PAGE = 4096;
 const FOREVER = "while :; do sleep 0.05; done";
 
 async function withContainer(fn: (t: Lifecycle) => Promise<void>): Promise<void> {
@@ -24,13 +24,13 @@ async function withContainer(fn: (t: Lifecycle) => Promise<void>): Promise<void>
 /** The state directory is a file system of its own, of so many pages and files. */
 function mountState(t: Lifecycle, pages: number, inodes: number): void {
   Deno.mkdirSync(t.root);
-  const options = `size=${pages * PAGE},nr_inodes=${inodes}`;
+  const options = `size=${pages * PAGE_SIZE},nr_inodes=${inodes}`;
   assert(t.bundle.mount(t.root, "tmpfs", options), "no tmpfs can be mounted");
 }
 
 function fill(t: Lifecycle): void {
   try {
-    Deno.writeFileSync(`${t.root}/full`, new Uint8Array(64 * PAGE));
+    Deno.writeFileSync(`${t.root}/full`, new Uint8Array(64 * PAGE_SIZE));
   } catch {
     // As far as it goes.
   }

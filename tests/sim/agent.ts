@@ -6,6 +6,7 @@
  * Neighbours: calls.ts has the calls and the values of their arguments.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { ECHILD } from "../../ffi/abi/errno.ts";
 import { load8, store8 } from "../../ffi/mem/native_memory.ts";
 import {
@@ -31,7 +32,6 @@ import { type Call, drawCall, type Memory } from "./calls.ts";
 import { DATA, DATA_BYTES, HANDLER } from "./guest.ts";
 import type { SimContext, SimPlatform } from "./sim_platform.ts";
 
-const PAGE = 4096;
 const SIGKILL = 9, SIGSEGV = 11;
 const WNOHANG = 1, WALL = 0x40000000;
 /** One in so many stops is an access to memory; one in so many of those is to memory of mmap(2). */
@@ -121,11 +121,11 @@ export class Agent {
   #touch(ctx: SimContext): void {
     const mapped = this.maps.length > 0 && this.#chance.below(TOUCH_MAPPED) !== 0;
     const base = mapped ? this.#chance.pick(this.maps) : DATA;
-    const addr = base + this.#chance.below(4 * PAGE), isWrite = this.#chance.below(2) === 0;
-    const entry = ctx.space.table.get(Math.floor(addr / PAGE));
+    const addr = base + this.#chance.below(4 * PAGE_SIZE), isWrite = this.#chance.below(2) === 0;
+    const entry = ctx.space.table.get(Math.floor(addr / PAGE_SIZE));
     const need = isWrite ? PROT_WRITE : PROT_READ;
     if (entry !== undefined && entry.file < 0 && (entry.prot & need) !== 0) {
-      const host = ctx.space.platform.arena.base + entry.offset + addr % PAGE;
+      const host = ctx.space.platform.arena.base + entry.offset + addr % PAGE_SIZE;
       if (isWrite) store8(host, this.#chance.below(256));
       else load8(host);
       ctx.trap = TRAP_NONE;

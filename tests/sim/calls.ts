@@ -4,6 +4,7 @@
  * with any value of its types.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { NAMES, SYS_prlimit64, SYS_ptrace } from "../../ffi/abi/syscall_numbers.ts";
 import { ALL_ROWS } from "../../kernel/syscalls/x86_64.ts";
 import type { Random } from "../harness/seeded.ts";
@@ -32,7 +33,6 @@ export interface Holdings {
 
 type Draw = (c: Random, own: Holdings, m: Memory) => number;
 
-const PAGE = 4096;
 const bytes = (...parts: readonly number[]) => new Uint8Array(parts);
 const text = (s: string) => new TextEncoder().encode(`${s}\0`);
 
@@ -150,14 +150,14 @@ const DRAWS: Readonly<Record<string, Draw>> = {
   fcntl: some([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 36, 37, 38, 1024, 1025, 1030, 1031, 1032]),
   ioctl: some([0x5401, 0x5413, 0x541b, 0x5421, 0x5450, 0x80045430, 0x5410, 0x540f]),
   address: (c, own) =>
-    c.below(6) === 0 ? DATA + PAGE * c.below(32) : own.maps.length > 0 ? c.pick(own.maps) : 0,
-  maplen: (c) => PAGE * (1 + c.below(40)),
+    c.below(6) === 0 ? DATA + PAGE_SIZE * c.below(32) : own.maps.length > 0 ? c.pick(own.maps) : 0,
+  maplen: (c) => PAGE_SIZE * (1 + c.below(40)),
   prot: some([0, 1, 3, 3, 3, 5, 7]),
   mapflags: some([0x22, 0x22, 0x21, 0x01, 0x02, 0x122, 0x8022]),
   fdornone: (c, own, m) => c.below(2) === 0 ? -1 : fd(c, own, m),
   remapflags: some([0, 1, 1, 3, 5]),
   advice: some([0, 4, 4, 8, 9, 10, 11, 14, 15, 16, 17, 18, 19, 22, 23]),
-  page: (c) => PAGE * c.below(8),
+  page: (c) => PAGE_SIZE * c.below(8),
   cloneflags: some([
     17,
     17,

@@ -7,14 +7,14 @@
  * it where the program is.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { E_ENTRY_AT, ElfFile, PT_LOAD, PT_NOTE } from "./deno_elf.ts";
 import { entryStub } from "./entry_stub.ts";
 
-const PAGE = 4096;
 const PF_READ_EXEC = 5;
 
 function pageUp(n: number): number {
-  return Math.ceil(n / PAGE) * PAGE;
+  return Math.ceil(n / PAGE_SIZE) * PAGE_SIZE;
 }
 
 /**
@@ -40,7 +40,7 @@ export function makeBase(
   const view = new DataView(out.buffer);
   view.setUint32(note.at, PT_LOAD, true);
   view.setUint32(note.at + 4, PF_READ_EXEC, true);
-  [offset, vaddr, vaddr, stub.length, stub.length, PAGE].forEach((value, i) => {
+  [offset, vaddr, vaddr, stub.length, stub.length, PAGE_SIZE].forEach((value, i) => {
     view.setBigUint64(note.at + 8 + 8 * i, BigInt(value), true);
   });
   view.setBigUint64(E_ENTRY_AT, BigInt(vaddr), true);

@@ -5,6 +5,7 @@
  * not attached, because libraries load one to find out whether attachments exist at all.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import * as B from "../../../ffi/abi/bpf.ts";
 import { CAP_BPF, CAP_NET_ADMIN, CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import {
@@ -34,7 +35,7 @@ import type { Task } from "../../task/task.ts";
 import { copyInStruct } from "../../syscalls/copy_struct.ts";
 import { installNew } from "../../syscalls/io/install.ts";
 
-const PAGE = 4096, INT_MAX = 0x7fffffff;
+const INT_MAX = 0x7fffffff;
 const LICENSE_BYTES = 128, LOG_LEVELS = 7, LOG_MAX = 2 ** 30 - 1;
 /** Checks of context loads by program type, and the program type of each attachment type. */
 const CONTEXTS: ReadonlyMap<number, MayLoad> = new Map([
@@ -50,7 +51,7 @@ const ATTACH_FLAGS = B.BPF_F_ALLOW_OVERRIDE | B.BPF_F_ALLOW_MULTI | B.BPF_F_REPL
 
 export function sysBpf(t: Task, a: SyscallArgs): number {
   const attr = a.u64(1), size = a.u32(2);
-  if (size > PAGE) return -E2BIG;
+  if (size > PAGE_SIZE) return -E2BIG;
   const r = copyInStruct(t, attr, size, B.BpfLoad.size);
   if (r < 0) return r;
   if (!isAble(t)) return -EPERM;

@@ -4,13 +4,13 @@
  * user.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { Account } from "../../core/account.ts";
 import { EACCES, EMFILE, ENFILE, EPERM, EROFS, ESTALE } from "../../../ffi/abi/errno.ts";
 import { O_ACCMODE, O_RDONLY, O_RDWR, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import { S_ISGID, S_ISUID } from "../../../ffi/abi/stat.ts";
 import { type Attr, Tsetattr } from "../../../gofer/client/gofer_client.ts";
 import type { Credentials } from "../../cred/credentials.ts";
-import { PAGE_SIZE } from "../../mm/frames.ts";
 import { ATTR_MODE, ATTR_SIZE, type AttrChange } from "../../vfs/inode.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";

@@ -3,6 +3,7 @@
  * host descriptor, without a copy and without a message to the Gofer.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { Account } from "../../core/account.ts";
 import { EBADF, EINVAL, EIO } from "../../../ffi/abi/errno.ts";
 import {
@@ -14,7 +15,6 @@ import {
   O_DSYNC,
 } from "../../../ffi/abi/fcntl.ts";
 import type { Backing } from "../../mm/backing.ts";
-import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import { noteTransfer } from "../../vfs/transfers.ts";

@@ -3,6 +3,7 @@
  * SEEK_HOLE find. copy_up.ts and copy_tree.ts call it.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { Account } from "../../core/account.ts";
 import { EIO, ENXIO } from "../../../ffi/abi/errno.ts";
 import { O_RDONLY, O_RDWR } from "../../../ffi/abi/fcntl.ts";
@@ -14,14 +15,14 @@ import type { OpenFile } from "../../vfs/open_file.ts";
 import { LAYER_CRED, openLayer } from "./layers.ts";
 
 /** The pages that one step moves. */
-const STEP_PAGES = 256, PAGE = 4096;
+const STEP_PAGES = 256;
 
 /** The buffer of the copies of an overlay, allocated at the first copy. */
 export class CopyBuffer {
   private readonly payer: { readonly account: Account };
   private readonly frames: FrameAllocator;
   private frame: number = -1;
-  readonly bytes: number = STEP_PAGES * PAGE;
+  readonly bytes: number = STEP_PAGES * PAGE_SIZE;
 
   /** @param payer has the account for files opened for a copy */
   constructor(payer: { readonly account: Account }, frames: FrameAllocator) {

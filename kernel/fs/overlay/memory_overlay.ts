@@ -3,6 +3,7 @@
  * are not kept. oci/boot/rootfs/file_systems.ts makes it.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { Account } from "../../core/account.ts";
 import { S_IFDIR } from "../../../ffi/abi/stat.ts";
 import type { Host } from "../../core/host.ts";
@@ -27,7 +28,7 @@ export function memoryOverlay(
   maxBytes?: number,
   payers: Payers | null = null,
 ): OverlayFs {
-  const limits = maxBytes === undefined ? {} : { pages: Math.ceil(maxBytes / 4096) };
+  const limits = maxBytes === undefined ? {} : { pages: Math.ceil(maxBytes / PAGE_SIZE) };
   // The number of inodes is not limited, because whiteouts are inodes too.
   const tmpfs = new TmpfsFs(account, frames, host, { ...limits, inodes: 0 });
   const upper = tmpfs.root;

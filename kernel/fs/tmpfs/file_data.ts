@@ -7,9 +7,9 @@
  * (calls `read` and `write`).
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { ENOMEM, ENOSPC } from "../../../ffi/abi/errno.ts";
 import { copy, fill } from "../../../ffi/mem/native_memory.ts";
-import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { FilePages, HOLE, type PageSink } from "./file_pages.ts";
 import type { TmpfsSpace } from "./space.ts";

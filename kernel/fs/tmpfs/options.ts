@@ -1,7 +1,7 @@
 /** Parses the mount options of tmpfs(5), the comma-separated text of mount(2). */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { EINVAL } from "../../../ffi/abi/errno.ts";
-import { PAGE_SIZE } from "../../mm/frames.ts";
 
 /** The options that were given; a size or number of 0 means "no limit". */
 export interface TmpfsOptions {

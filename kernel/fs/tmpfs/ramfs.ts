@@ -3,12 +3,13 @@
  * Linux. Unknown options are ignored, as in Linux.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { Account } from "../../core/account.ts";
 import { EINVAL } from "../../../ffi/abi/errno.ts";
 import { RAMFS_MAGIC } from "../../../ffi/abi/statfs.ts";
 import type { Host } from "../../core/host.ts";
 import type { Credentials } from "../../cred/credentials.ts";
-import { type FrameAllocator, PAGE_SIZE } from "../../mm/frames.ts";
+import type { FrameAllocator } from "../../mm/frames.ts";
 import type { StatFs } from "../../vfs/inode.ts";
 import { TmpfsFs } from "./tmpfs.ts";
 

@@ -3,6 +3,7 @@
  * mappings when pages go away. file_data.ts has the bytes, regular_file.ts the open files.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { Account } from "../../core/account.ts";
 import { EBUSY, EFBIG, EINVAL, ENXIO, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import {
@@ -22,7 +23,6 @@ import { S_IFREG } from "../../../ffi/abi/stat.ts";
 import { SEEK_DATA } from "../../../ffi/abi/fs.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { Backing } from "../../mm/backing.ts";
-import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { FileData } from "./file_data.ts";

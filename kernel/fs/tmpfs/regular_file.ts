@@ -1,5 +1,6 @@
 /** An open regular file of a tmpfs, and the backing of its mappings. */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { Account } from "../../core/account.ts";
 import { EFAULT, EFBIG, EINVAL, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
 import {
@@ -9,7 +10,6 @@ import {
   FALLOC_FL_PUNCH_HOLE,
 } from "../../../ffi/abi/fcntl.ts";
 import { Backing } from "../../mm/backing.ts";
-import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { touchFileAtime } from "../../vfs/atime.ts";
 import { OpenFile } from "../../vfs/open_file.ts";

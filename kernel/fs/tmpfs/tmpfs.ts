@@ -5,6 +5,7 @@
  * Neighbours: directory.ts, regular.ts, nodes.ts (inodes), file_data.ts (pages), memfd.ts.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { Account } from "../../core/account.ts";
 import { TmpfsInode } from "./tmpfs_inode.ts";
 import { EINVAL, ENOSPC } from "../../../ffi/abi/errno.ts";
@@ -14,7 +15,7 @@ import { TMPFS_BYTES, TMPFS_INODES } from "../../core/quota.ts";
 import type { Host } from "../../core/host.ts";
 import { type Credentials, rootCredentials } from "../../cred/credentials.ts";
 import { NO_ID } from "../../cred/user_namespace.ts";
-import { type FrameAllocator, PAGE_SIZE } from "../../mm/frames.ts";
+import type { FrameAllocator } from "../../mm/frames.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import { parseTmpfsOptions, type TmpfsOptions } from "./options.ts";
 import type { DirEntry } from "./dir_entries.ts";

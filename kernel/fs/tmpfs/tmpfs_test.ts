@@ -1,4 +1,5 @@
 /** Tests of tmpfs.ts, regular.ts, memfd.ts and secret.ts: bytes, holes, limits, mappings, seals. */
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import * as F from "../../../ffi/abi/fcntl.ts";
@@ -30,7 +31,7 @@ import { SecretStore } from "./secret.ts";
 import { TmpfsFs } from "./tmpfs.ts";
 import { TmpfsRegular } from "./regular.ts";
 
-const RDWR = F.O_RDWR | F.O_CREAT, CWD = F.AT_FDCWD, PAGE = 4096;
+const RDWR = F.O_RDWR | F.O_CREAT, CWD = F.AT_FDCWD;
 
 function bytes(len: number, start = 0): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length: len }, (_, i) => (start + i * 7) & 255);
@@ -83,13 +84,13 @@ Deno.test("a fault in the middle of a read or write gives the bytes so far, then
 
 Deno.test("the size limit: short writes, then ENOSPC; what is freed can be used", () => {
   const t = new TestFiles({ mode: 0o755, pages: 10 }), file = mustOpen(t.root, "/f", RDWR);
-  assertEquals(write(file, 0, bytes(8 * PAGE)), 8 * PAGE);
-  assertEquals(write(file, 8 * PAGE, bytes(5 * PAGE)), 2 * PAGE);
-  assertEquals(write(file, 10 * PAGE, bytes(1)), "ENOSPC");
-  assertEquals(write(file, 0, bytes(10 * PAGE)), 10 * PAGE);
-  assertEquals(errno(fallocateFile(t.root, file, 0, 0, 11 * PAGE)), "ENOSPC");
-  assertEquals([file.inode.size, t.tmpfs.usedPages], [10 * PAGE, 10]);
-  assertEquals(errno(fallocateFile(t.root, file, 3, PAGE + 1, 3 * PAGE)), 0);
+  assertEquals(write(file, 0, bytes(8 * PAGE_SIZE)), 8 * PAGE_SIZE);
+  assertEquals(write(file, 8 * PAGE_SIZE, bytes(5 * PAGE_SIZE)), 2 * PAGE_SIZE);
+  assertEquals(write(file, 10 * PAGE_SIZE, bytes(1)), "ENOSPC");
+  assertEquals(write(file, 0, bytes(10 * PAGE_SIZE)), 10 * PAGE_SIZE);
+  assertEquals(errno(fallocateFile(t.root, file, 0, 0, 11 * PAGE_SIZE)), "ENOSPC");
+  assertEquals([file.inode.size, t.tmpfs.usedPages], [10 * PAGE_SIZE, 10]);
+  assertEquals(errno(fallocateFile(t.root, file, 3, PAGE_SIZE + 1, 3 * PAGE_SIZE)), 0);
   assertEquals(t.tmpfs.usedPages, 8);
   const out = emptyStatFs();
   t.tmpfs.statfs(out);
@@ -112,33 +113,33 @@ Deno.test("the inode limit counts names of files too", () => {
 
 Deno.test("an unlinked file lives as long as it is open, then its pages go", () => {
   const t = new TestFiles(), file = mustOpen(t.root, "/f", RDWR);
-  write(file, 0, bytes(3 * PAGE));
+  write(file, 0, bytes(3 * PAGE_SIZE));
   unlinkAt(t.root, CWD, "/f");
   assertEquals([file.inode.nlink, t.tmpfs.usedPages, t.tmpfs.usedInodes], [0, 3, 2]);
   assertEquals(readBytes(file, 0, 5), bytes(5));
   const usedBytes = t.frames.usedBytes;
   file.drop();
   assertEquals([t.tmpfs.usedPages, t.tmpfs.usedInodes], [0, 1]);
-  assertEquals(usedBytes - t.frames.usedBytes, 3 * PAGE);
+  assertEquals(usedBytes - t.frames.usedBytes, 3 * PAGE_SIZE);
 });
 
 Deno.test("holes: SEEK_DATA and SEEK_HOLE, truncation leaves zeros behind", () => {
   const t = new TestFiles(), file = mustOpen(t.root, "/f", RDWR);
-  write(file, 5 * PAGE, bytes(PAGE));
-  write(file, 3000 * PAGE, bytes(10));
+  write(file, 5 * PAGE_SIZE, bytes(PAGE_SIZE));
+  write(file, 3000 * PAGE_SIZE, bytes(10));
   const size = file.inode.size;
   const seek = (at: number, whence: number) => errno(file.seek(at, whence));
-  assertEquals(seek(0, SEEK_DATA), 5 * PAGE);
-  assertEquals(seek(5 * PAGE + 7, SEEK_DATA), 5 * PAGE + 7);
-  assertEquals(seek(6 * PAGE, SEEK_DATA), 3000 * PAGE);
-  assertEquals(seek(5 * PAGE, SEEK_HOLE), 6 * PAGE);
+  assertEquals(seek(0, SEEK_DATA), 5 * PAGE_SIZE);
+  assertEquals(seek(5 * PAGE_SIZE + 7, SEEK_DATA), 5 * PAGE_SIZE + 7);
+  assertEquals(seek(6 * PAGE_SIZE, SEEK_DATA), 3000 * PAGE_SIZE);
+  assertEquals(seek(5 * PAGE_SIZE, SEEK_HOLE), 6 * PAGE_SIZE);
   assertEquals(seek(17, SEEK_HOLE), 17);
-  assertEquals(seek(3000 * PAGE, SEEK_HOLE), size);
+  assertEquals(seek(3000 * PAGE_SIZE, SEEK_HOLE), size);
   assertEquals(seek(size, SEEK_DATA), "ENXIO");
   assertEquals(seek(-1, SEEK_HOLE), "ENXIO");
-  assertEquals(file.truncate(5 * PAGE + 3), 0);
-  assertEquals(file.truncate(6 * PAGE), 0);
-  assertEquals(readBytes(file, 5 * PAGE, PAGE).slice(2, 5), Uint8Array.of(14, 0, 0));
+  assertEquals(file.truncate(5 * PAGE_SIZE + 3), 0);
+  assertEquals(file.truncate(6 * PAGE_SIZE), 0);
+  assertEquals(readBytes(file, 5 * PAGE_SIZE, PAGE_SIZE).slice(2, 5), Uint8Array.of(14, 0, 0));
   assertEquals(t.tmpfs.usedPages, 1);
 });
 
@@ -146,30 +147,30 @@ Deno.test("fallocate: zero, collapse and insert move bytes as they say", () => {
   const t = new TestFiles(), file = mustOpen(t.root, "/f", RDWR);
   const go = (mode: number, at: number, len: number) =>
     errno(fallocateFile(t.root, file, mode, at, len));
-  write(file, 0, bytes(6 * PAGE));
-  const first = readBytes(file, 0, 6 * PAGE);
-  assertEquals(go(F.FALLOC_FL_COLLAPSE_RANGE, PAGE, 2 * PAGE), 0);
-  assertEquals(file.inode.size, 4 * PAGE);
-  assertEquals(readBytes(file, PAGE, 3 * PAGE), first.slice(3 * PAGE));
-  assertEquals(go(F.FALLOC_FL_INSERT_RANGE, PAGE, 600 * PAGE), 0);
-  assertEquals(file.inode.size, 604 * PAGE);
-  assertEquals(readBytes(file, PAGE, PAGE), new Uint8Array(PAGE));
-  assertEquals(readBytes(file, 601 * PAGE, 3 * PAGE), first.slice(3 * PAGE));
-  assertEquals(go(F.FALLOC_FL_ZERO_RANGE, 601 * PAGE + 5, 10), 0);
-  assertEquals(readBytes(file, 601 * PAGE + 4, 12).slice(1, 11), new Uint8Array(10));
-  assertEquals(go(F.FALLOC_FL_ZERO_RANGE, 604 * PAGE, PAGE), 0);
-  assertEquals(file.inode.size, 605 * PAGE);
+  write(file, 0, bytes(6 * PAGE_SIZE));
+  const first = readBytes(file, 0, 6 * PAGE_SIZE);
+  assertEquals(go(F.FALLOC_FL_COLLAPSE_RANGE, PAGE_SIZE, 2 * PAGE_SIZE), 0);
+  assertEquals(file.inode.size, 4 * PAGE_SIZE);
+  assertEquals(readBytes(file, PAGE_SIZE, 3 * PAGE_SIZE), first.slice(3 * PAGE_SIZE));
+  assertEquals(go(F.FALLOC_FL_INSERT_RANGE, PAGE_SIZE, 600 * PAGE_SIZE), 0);
+  assertEquals(file.inode.size, 604 * PAGE_SIZE);
+  assertEquals(readBytes(file, PAGE_SIZE, PAGE_SIZE), new Uint8Array(PAGE_SIZE));
+  assertEquals(readBytes(file, 601 * PAGE_SIZE, 3 * PAGE_SIZE), first.slice(3 * PAGE_SIZE));
+  assertEquals(go(F.FALLOC_FL_ZERO_RANGE, 601 * PAGE_SIZE + 5, 10), 0);
+  assertEquals(readBytes(file, 601 * PAGE_SIZE + 4, 12).slice(1, 11), new Uint8Array(10));
+  assertEquals(go(F.FALLOC_FL_ZERO_RANGE, 604 * PAGE_SIZE, PAGE_SIZE), 0);
+  assertEquals(file.inode.size, 605 * PAGE_SIZE);
   const cases: [number, number, number, string][] = [
-    [F.FALLOC_FL_COLLAPSE_RANGE, 1, PAGE, "EINVAL"],
-    [F.FALLOC_FL_COLLAPSE_RANGE, 0, 605 * PAGE, "EINVAL"],
-    [F.FALLOC_FL_INSERT_RANGE, 605 * PAGE, PAGE, "EINVAL"],
+    [F.FALLOC_FL_COLLAPSE_RANGE, 1, PAGE_SIZE, "EINVAL"],
+    [F.FALLOC_FL_COLLAPSE_RANGE, 0, 605 * PAGE_SIZE, "EINVAL"],
+    [F.FALLOC_FL_INSERT_RANGE, 605 * PAGE_SIZE, PAGE_SIZE, "EINVAL"],
     [F.FALLOC_FL_INSERT_RANGE, 0, 100, "EINVAL"],
-    [F.FALLOC_FL_INSERT_RANGE | F.FALLOC_FL_KEEP_SIZE, 0, PAGE, "EOPNOTSUPP"],
-    [F.FALLOC_FL_PUNCH_HOLE, 0, PAGE, "EOPNOTSUPP"],
-    [0, -1, PAGE, "EINVAL"],
+    [F.FALLOC_FL_INSERT_RANGE | F.FALLOC_FL_KEEP_SIZE, 0, PAGE_SIZE, "EOPNOTSUPP"],
+    [F.FALLOC_FL_PUNCH_HOLE, 0, PAGE_SIZE, "EOPNOTSUPP"],
+    [0, -1, PAGE_SIZE, "EINVAL"],
     [0, 0, 0, "EINVAL"],
     [0, Number.MAX_SAFE_INTEGER - 10, 100, "EFBIG"],
-    [0x80, 0, PAGE, "EOPNOTSUPP"],
+    [0x80, 0, PAGE_SIZE, "EOPNOTSUPP"],
   ];
   for (const [mode, at, len, e] of cases) {
     assertEquals([mode, at, go(mode, at, len)], [mode, at, e]);
@@ -181,19 +182,22 @@ Deno.test("ranges of petabytes: refused, or done as fast as there are pages", ()
   const t = new TestFiles(), file = mustOpen(t.root, "/f", RDWR), far = 2 ** 50;
   const go = (mode: number, at: number, len: number) =>
     errno(fallocateFile(t.root, file, mode, at, len));
-  write(file, 0, bytes(PAGE));
-  write(file, far, bytes(2 * PAGE));
+  write(file, 0, bytes(PAGE_SIZE));
+  write(file, far, bytes(2 * PAGE_SIZE));
   const { usedPages } = t.tmpfs, zero = F.FALLOC_FL_ZERO_RANGE | F.FALLOC_FL_KEEP_SIZE;
   assertEquals(go(0, 0, 2 ** 52), "ENOSPC");
-  assertEquals(go(zero, 3 * PAGE, far - 5 * PAGE), "ENOSPC");
+  assertEquals(go(zero, 3 * PAGE_SIZE, far - 5 * PAGE_SIZE), "ENOSPC");
   assertEquals(t.tmpfs.usedPages, usedPages);
-  assertEquals(node(file).data.pages.run(1, 2 ** 40), far / PAGE - 1);
-  assertEquals(node(file).data.pages.run(far / PAGE + 2, 2 ** 30), 2 ** 30);
-  assertEquals(file.seek(PAGE, SEEK_DATA), far);
-  assertEquals(go(F.FALLOC_FL_INSERT_RANGE, PAGE, far), 0);
-  assertEquals(readBytes(file, 2 * far + PAGE, PAGE), bytes(2 * PAGE).slice(PAGE));
-  assertEquals(go(F.FALLOC_FL_COLLAPSE_RANGE, PAGE, 2 * far - 2 * PAGE), 0);
-  assertEquals(readBytes(file, 2 * PAGE, 2 * PAGE), bytes(2 * PAGE));
+  assertEquals(node(file).data.pages.run(1, 2 ** 40), far / PAGE_SIZE - 1);
+  assertEquals(node(file).data.pages.run(far / PAGE_SIZE + 2, 2 ** 30), 2 ** 30);
+  assertEquals(file.seek(PAGE_SIZE, SEEK_DATA), far);
+  assertEquals(go(F.FALLOC_FL_INSERT_RANGE, PAGE_SIZE, far), 0);
+  assertEquals(
+    readBytes(file, 2 * far + PAGE_SIZE, PAGE_SIZE),
+    bytes(2 * PAGE_SIZE).slice(PAGE_SIZE),
+  );
+  assertEquals(go(F.FALLOC_FL_COLLAPSE_RANGE, PAGE_SIZE, 2 * far - 2 * PAGE_SIZE), 0);
+  assertEquals(readBytes(file, 2 * PAGE_SIZE, 2 * PAGE_SIZE), bytes(2 * PAGE_SIZE));
   assertEquals(go(3, 0, 2 ** 52), 0);
   assertEquals(t.tmpfs.usedPages, 0);
 });
@@ -213,32 +217,32 @@ class Mapping implements FileMapping {
     this.file = file;
   }
   onPagesGone(from: number, to: number): void {
-    this.gone.push(`${from / PAGE}-${to / PAGE} size ${this.file.inode.size}`);
+    this.gone.push(`${from / PAGE_SIZE}-${to / PAGE_SIZE} size ${this.file.inode.size}`);
   }
 }
 
 Deno.test("mappings: the same bytes, frames for holes, notified before pages are freed", () => {
   const t = new TestFiles(), file = mustOpen(t.root, "/dir", RDWR);
-  write(file, 0, bytes(2 * PAGE + 50));
+  write(file, 0, bytes(2 * PAGE_SIZE + 50));
   const backing = file.mmap(true, true);
   if (typeof backing === "number") throw new Error(errno(backing) as string);
   assertEquals(file.mmap(false, true), backing);
   const mapping = new Mapping(file);
   backing.mappings.add(mapping);
   backing.hold();
-  const base = t.frames.arena.base, frame = backing.frame(PAGE, false);
-  assertEquals(load8(base + frame + 3), bytes(PAGE + 4)[PAGE + 3]);
+  const base = t.frames.arena.base, frame = backing.frame(PAGE_SIZE, false);
+  assertEquals(load8(base + frame + 3), bytes(PAGE_SIZE + 4)[PAGE_SIZE + 3]);
   store8(base + frame + 3, 99);
-  assertEquals(readBytes(file, PAGE + 3, 1)[0], 99);
-  file.truncate(10 * PAGE);
-  assertEquals(backing.frame(5 * PAGE, false), -1);
-  const filled = backing.frame(5 * PAGE, true);
-  assertEquals([filled >= 0, backing.frame(5 * PAGE, false) === filled], [true, true]);
-  assertEquals(errno(backing.frame(10 * PAGE, true)), "EFAULT");
+  assertEquals(readBytes(file, PAGE_SIZE + 3, 1)[0], 99);
+  file.truncate(10 * PAGE_SIZE);
+  assertEquals(backing.frame(5 * PAGE_SIZE, false), -1);
+  const filled = backing.frame(5 * PAGE_SIZE, true);
+  assertEquals([filled >= 0, backing.frame(5 * PAGE_SIZE, false) === filled], [true, true]);
+  assertEquals(errno(backing.frame(10 * PAGE_SIZE, true)), "EFAULT");
   assertEquals(backing.contiguous(0, backing.frame(0, false), 8) >= 1, true);
-  fallocateFile(t.root, file, 3, PAGE - 10, 3 * PAGE);
-  file.truncate(PAGE + 1);
-  assertEquals(mapping.gone, [`1-3 size ${10 * PAGE}`, `2-Infinity size ${PAGE + 1}`]);
+  fallocateFile(t.root, file, 3, PAGE_SIZE - 10, 3 * PAGE_SIZE);
+  file.truncate(PAGE_SIZE + 1);
+  assertEquals(mapping.gone, [`1-3 size ${10 * PAGE_SIZE}`, `2-Infinity size ${PAGE_SIZE + 1}`]);
   // The mapping holds the description, and so the file.
   unlinkAt(t.root, CWD, "/dir");
   assertEquals(backing.describe(), "/dir (deleted)");
@@ -427,7 +431,7 @@ Deno.test("secret memory is given back with its last descriptor", () => {
   const before = [countOf(TMPFS_INODES), t.frames.usedBytes];
   const file = store.create(0, t.root.cred, TEST_ACCOUNT);
   if (typeof file === "number") throw new Error("no file");
-  assertEquals([file.truncate(2 * PAGE), file.inode!.nlink], [0, 1]);
+  assertEquals([file.truncate(2 * PAGE_SIZE), file.inode!.nlink], [0, 1]);
   const backing = file.mmap(true, true);
   if (typeof backing === "number") throw new Error("no mapping");
   assertEquals(backing.frame(0, true) >= 0, true);

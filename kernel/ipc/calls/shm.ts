@@ -2,7 +2,14 @@
 
 import { EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/ipc.ts";
-import { MAP_FIXED, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../../ffi/abi/mman.ts";
+import {
+  MAP_FIXED,
+  MAP_SHARED,
+  PAGE_SIZE,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from "../../../ffi/abi/mman.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { IPC_EXEC, IPC_READ, IPC_WRITE } from "../sysv/ipc_object.ts";
 import { ShmMemory, type ShmSegment } from "../sysv/shm.ts";
@@ -12,7 +19,6 @@ import { awaitChange } from "../../task/await_change.ts";
 import type { Task } from "../../task/task.ts";
 import { changeObject, copyScratchOut, putPerm } from "./ipc_structs.ts";
 
-const PAGE = 4096;
 const DS = I.Shmid64Ds.at;
 /** struct shminfo64 and struct shm_info. */
 const SHMINFO_SIZE = 72, SHM_INFO_SIZE = 48;
@@ -28,7 +34,7 @@ export function sysShmat(t: Task, a: SyscallArgs): number {
   let addr = a.u64(1), prot = PROT_READ, wanted = IPC_READ;
   if (a.i32(0) < 0) return -EINVAL;
   if (addr !== 0) {
-    const below = addr % PAGE;
+    const below = addr % PAGE_SIZE;
     if (below !== 0) {
       if ((flags & I.SHM_RND) === 0) return -EINVAL;
       addr -= below;
@@ -62,7 +68,7 @@ function attach(
   replaces: boolean,
   isReadOnly: boolean,
 ): number {
-  const size = segment.pages * PAGE, { memory } = segment;
+  const size = segment.pages * PAGE_SIZE, { memory } = segment;
   if (addr !== 0 && !replaces && t.mm.vmas.overlaps(addr, addr + size)) return -EINVAL;
   if (memory.reserve() < 0) return -ENOMEM;
   const flags = MAP_SHARED | (addr !== 0 ? MAP_FIXED : 0);
@@ -75,7 +81,7 @@ export function sysShmdt(t: Task, a: SyscallArgs): number {
   const wait = awaitChange(t);
   if (wait !== 0) return wait;
   const addr = a.u64(0), { mm } = t;
-  if (addr % PAGE !== 0) return -EINVAL;
+  if (addr % PAGE_SIZE !== 0) return -EINVAL;
   let memory: ShmMemory | null = null, end = Infinity;
   for (let at = addr; at < end;) {
     const i = mm.vmas.indexOf(at);

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import * as I from "../../../ffi/abi/ipc.ts";
 import { CallLab } from "../../testing/call_lab.ts";
 import * as msg from "./msg.ts";
@@ -6,7 +7,7 @@ import * as sem from "./sem.ts";
 import * as shm from "./shm.ts";
 
 const BAD = 8, IN = 0, OUT = 4096, NONE = 999_999, MINUS = -1 >>> 0, MINUS64 = 2 ** 64 - 2 ** 11;
-const NOWAIT = I.IPC_NOWAIT, BLOCK = "-4096", PAGE = 4096;
+const NOWAIT = I.IPC_NOWAIT, BLOCK = "-4096";
 
 /** An array of struct sembuf: number, change, flags. */
 function operations(lab: CallLab, ...list: readonly [number, number, number][]): number {
@@ -175,7 +176,10 @@ Deno.test("shmdt and shmctl: attachments are counted, a removed segment lives on
   const lab = new CallLab(), { sysShmctl, sysShmdt } = shm, ds = I.Shmid64Ds.at;
   const id = Number(lab.call(shm.sysShmget, I.IPC_PRIVATE, 5000, 0o600));
   const at = Number(lab.call(shm.sysShmat, id, 0, 0)), out = lab.memory + OUT;
-  assertEquals([lab.call(sysShmdt, at + 1), lab.call(sysShmdt, at + PAGE)], ["EINVAL", "EINVAL"]);
+  assertEquals([lab.call(sysShmdt, at + 1), lab.call(sysShmdt, at + PAGE_SIZE)], [
+    "EINVAL",
+    "EINVAL",
+  ]);
   assertEquals(lab.call(sysShmctl, MINUS, I.IPC_STAT, BAD), "EINVAL");
   assertEquals(lab.call(sysShmctl, id, 99, BAD), "EINVAL");
   assertEquals(lab.call(sysShmctl, NONE, I.IPC_SET, BAD), "EFAULT");

@@ -1,5 +1,6 @@
 /** /proc/sysvipc: all objects of an IPC namespace as text (proc_sysvipc(5)). */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { IpcNamespace } from "../ipc_namespace.ts";
 import type { IpcObject } from "./ipc_object.ts";
 
@@ -26,7 +27,7 @@ export function shmText(ipc: IpcNamespace): string {
   for (const s of ipc.shm.table.all()) {
     text += `${head(s)}${right(s.bytes, 21)} ${right(s.creatorPid, 5)} ${right(s.lastPid, 5)}  ` +
       `${right(s.attachments, 5)} ${owners(s)} ${times(s.atimeSec, s.dtimeSec, s.ctimeSec)} ` +
-      `${right(s.memory.residentPages() * 4096, 21)} ${right(0, 21)}\n`;
+      `${right(s.memory.residentPages() * PAGE_SIZE, 21)} ${right(0, 21)}\n`;
   }
   return text;
 }

@@ -7,6 +7,7 @@
  * (the calls).
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { Account } from "../../core/account.ts";
 import { CAP_IPC_LOCK } from "../../../ffi/abi/capability.ts";
 import { EINVAL, ENOMEM, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
@@ -18,7 +19,6 @@ import { SharedAnon, SHMEM_DEV } from "../../mm/shared_anon.ts";
 import type { IpcLimits } from "../ipc_limits.ts";
 import { type IpcClock, type IpcMaker, IpcObject, IpcTable } from "./ipc_object.ts";
 
-const PAGE = 4096;
 /** Bits of the mode that shmctl(2) shows: removed at the last detach; locked. */
 export const SHM_DEST = 0o1000, SHM_LOCKED = 0o2000;
 
@@ -40,7 +40,7 @@ export class ShmMemory extends SharedAnon {
   readonly segment: ShmSegment;
 
   constructor(ctx: MemoryContext, segment: ShmSegment) {
-    super(ctx, segment.pages * PAGE, new ShmIdentity(segment));
+    super(ctx, segment.pages * PAGE_SIZE, new ShmIdentity(segment));
     this.segment = segment;
   }
 
@@ -90,7 +90,7 @@ export class ShmSegment extends IpcObject {
     super(account, key, flags, cred, owner.clock.nowSec());
     this.owner = owner;
     this.bytes = bytes;
-    this.pages = Math.ceil(bytes / PAGE);
+    this.pages = Math.ceil(bytes / PAGE_SIZE);
     this.name = (key >>> 0).toString(16).padStart(8, "0");
     this.creatorPid = owner.clock.currentPid();
     this.memory = new ShmMemory(owner.memory, this);
@@ -132,7 +132,7 @@ class SegmentMaker implements IpcMaker<ShmSegment> {
   make(key: number, flags: number): ShmSegment | number {
     const { bytes, owner } = this, { limits } = owner;
     if (bytes < SHMMIN || bytes > limits.shmmax) return -EINVAL;
-    const pages = Math.ceil(bytes / PAGE);
+    const pages = Math.ceil(bytes / PAGE_SIZE);
     if (owner.totalPages + pages > limits.shmall) return -ENOSPC;
     // Huge pages do not exist here, and Linux too refuses obvious overcommit.
     if ((flags & SHM_HUGETLB) !== 0) return -ENOMEM;
@@ -145,7 +145,7 @@ class SegmentMaker implements IpcMaker<ShmSegment> {
 }
 
 /** LIMIT: the largest exact number. */
-const MAX_BYTES = Number.MAX_SAFE_INTEGER - PAGE;
+const MAX_BYTES = Number.MAX_SAFE_INTEGER - PAGE_SIZE;
 
 /** All segments of an IPC namespace. */
 export class SharedMemory {

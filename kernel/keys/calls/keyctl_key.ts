@@ -1,5 +1,6 @@
 /** Operations of keyctl(2) that change a key: contents, owner, rights, expiry, revocation. */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EACCES, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { hasCap, inGroup } from "../../cred/credentials.ts";
@@ -8,8 +9,6 @@ import { lookupForMaker, lookupKey } from "../lookup.ts";
 import * as P from "../permission.ts";
 import type { Task } from "../../task/task.ts";
 import { contents } from "./arguments.ts";
-
-const PAGE_SIZE = 4096;
 
 export function update(t: Task, id: number, addr: number, len: number): number {
   if (len > PAGE_SIZE) return -EINVAL;

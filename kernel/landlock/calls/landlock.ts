@@ -3,6 +3,7 @@
  * interface, landlock(7).
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { Account } from "../../core/account.ts";
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import {
@@ -39,7 +40,6 @@ import { copyInStruct } from "../../syscalls/copy_struct.ts";
 import { installNew } from "../../syscalls/io/install.ts";
 
 const VERSION = 6;
-const PAGE = 4096;
 const ACCESS_NET = LANDLOCK_ACCESS_NET_BIND_TCP | LANDLOCK_ACCESS_NET_CONNECT_TCP;
 const SCOPES = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
 const TWO32 = 0x100000000;
@@ -71,7 +71,7 @@ export function sysLandlockCreateRuleset(t: Task, a: SyscallArgs): number {
   }
   if (addr === 0) return -EFAULT;
   if (size < LandlockRulesetAttr.sizeOf.handledAccessFs) return -EINVAL;
-  if (size > PAGE) return -E2BIG;
+  if (size > PAGE_SIZE) return -E2BIG;
   const r = copyInStruct(t, addr, size, LandlockRulesetAttr.size);
   if (r < 0) return r;
   const { at } = LandlockRulesetAttr;

@@ -4,10 +4,11 @@
  * word. Version 3: block_ring.ts.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { EBUSY, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import * as P from "../../../ffi/abi/packet.ts";
 import type { FileIdentity } from "../../mm/backing.ts";
-import { type FrameAllocator, PAGE_SIZE } from "../../mm/frames.ts";
+import type { FrameAllocator } from "../../mm/frames.ts";
 import { BlockRing, type BlockRingOwner } from "./block_ring.ts";
 import { networkAt, RingMemory, type RingPacket } from "./ring_memory.ts";
 

@@ -7,6 +7,7 @@
  * process.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { Account } from "../../core/account.ts";
 import { EAGAIN, ECONNRESET, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { EPOLLET } from "../../../ffi/abi/epoll.ts";
@@ -22,7 +23,7 @@ import { ConnectionSocket } from "./connection.ts";
 import type { AbstractNames } from "./unix_names.ts";
 
 /** LIMIT: bytes queued for the host, and bytes of one read from it. */
-const MAX_BYTES = 1 << 20, READ_PAGES = 16, PAGE = 4096;
+const MAX_BYTES = 1 << 20, READ_PAGES = 16;
 const EVENTS = POLLIN | POLLOUT | POLLRDHUP;
 /** The overflow ids: a process of the host has no number in the sandbox. */
 const UNKNOWN_PEER = new PeerCredentials(0, 65534, 65534, []);
@@ -126,7 +127,7 @@ export class HostEnd extends ConnectionSocket {
         this.isHeldUp = true;
         break;
       }
-      const n = host.read(this.fd, address, Math.min(room, READ_PAGES * PAGE));
+      const n = host.read(this.fd, address, Math.min(room, READ_PAGES * PAGE_SIZE));
       if (n === -EAGAIN) break;
       if (n <= 0) {
         if (n < 0) this.fail(n);

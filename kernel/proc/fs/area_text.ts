@@ -5,12 +5,12 @@
  * front of a reader's offset are skipped over several turns.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { Account } from "../../core/account.ts";
 import { EAGAIN, ENOMEM, ESRCH } from "../../../ffi/abi/errno.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import { TEXT_BYTES } from "../../core/quota.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { VM_LOCKED, type Vma } from "../../mm/vma.ts";
 import { OpenFile } from "../../vfs/open_file.ts";

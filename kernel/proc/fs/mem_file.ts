@@ -3,9 +3,9 @@
  * descriptor refers to the memory at open(2), not to that of a later program.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { Account } from "../../core/account.ts";
 import { EIO } from "../../../ffi/abi/errno.ts";
-import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { OpenFile } from "../../vfs/open_file.ts";

@@ -3,6 +3,7 @@
  * others). A caller that may inspect the process may open them.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { majorOf, minorOf } from "../../../ffi/abi/stat.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../../platform/platform.ts";
 import { bytesToString } from "../../core/bytes.ts";
@@ -84,7 +85,7 @@ function hex(value: number, digits: number): string {
 }
 
 function smapsRecord(mm: MemoryManager, vma: Vma, use: MemoryUse): string {
-  return areaLine(mm, vma) + line("Size", (vma.end - vma.start) / 4096) +
+  return areaLine(mm, vma) + line("Size", (vma.end - vma.start) / PAGE_SIZE) +
     line("KernelPageSize", 1) + line("MMUPageSize", 1) + useLines(use, false) +
     `THPeligible:           0\nVmFlags: ${flagNames(vma)}\n`;
 }

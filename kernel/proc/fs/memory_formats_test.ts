@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { AT_FDCWD, O_RDWR } from "../../../ffi/abi/fcntl.ts";
-import { MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED } from "../../../ffi/abi/mman.ts";
+import { MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import { HostFileBacking, MemoryLab } from "../../testing/memory_lab.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
@@ -8,11 +8,11 @@ import { openAt } from "../../vfs/open.ts";
 import { BufferCursor, errno, mustOpen, readBytes } from "../../vfs/vfs_testing.ts";
 import { ProcLab } from "./proc_testing.ts";
 
-const PAGE = 4096, BASE = 0x10000000;
+const BASE = 0x10000000;
 
 function put(lab: MemoryLab, addr: number, text: string): ReturnType<MemoryLab["newManager"]> {
   const mm = lab.newManager();
-  mm.mmap(addr, 4 * PAGE, 3, MAP_PRIVATE | MAP_ANONYMOUS | 0x10, null, 0);
+  mm.mmap(addr, 4 * PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS | 0x10, null, 0);
   mm.copyOut(addr, stringToBytes(text), 0, text.length);
   return mm;
 }
@@ -20,10 +20,10 @@ function put(lab: MemoryLab, addr: number, text: string): ReturnType<MemoryLab["
 Deno.test("maps shows areas as proc_pid_maps(5) has them", () => {
   const memory = new MemoryLab(), lab = new ProcLab();
   const mm = put(memory, BASE, "x"), FIXED = 0x10;
-  const file = new HostFileBacking(memory, new Uint8Array(3 * PAGE));
-  mm.mmap(BASE + 0x100000, 2 * PAGE, 5, MAP_PRIVATE | FIXED, file, PAGE);
-  mm.mmap(BASE + 0x200000, PAGE, 3, MAP_SHARED | MAP_ANONYMOUS | FIXED, null, 0);
-  mm.mmap(BASE + 0x300000, PAGE, 0, MAP_PRIVATE | MAP_ANONYMOUS | FIXED, null, 0);
+  const file = new HostFileBacking(memory, new Uint8Array(3 * PAGE_SIZE));
+  mm.mmap(BASE + 0x100000, 2 * PAGE_SIZE, 5, MAP_PRIVATE | FIXED, file, PAGE_SIZE);
+  mm.mmap(BASE + 0x200000, PAGE_SIZE, 3, MAP_SHARED | MAP_ANONYMOUS | FIXED, null, 0);
+  mm.mmap(BASE + 0x300000, PAGE_SIZE, 0, MAP_PRIVATE | MAP_ANONYMOUS | FIXED, null, 0);
   lab.init.mm = mm;
   const lines = lab.text("/proc/self/maps").split("\n");
   assertEquals(lines[0], "10000000-10004000 rw-p 00000000 00:00 0 ");
@@ -39,7 +39,7 @@ Deno.test("maps shows areas as proc_pid_maps(5) has them", () => {
 Deno.test("resident pages are those that were touched", () => {
   const memory = new MemoryLab(), lab = new ProcLab();
   const mm = put(memory, BASE, "x");
-  mm.copyOut(BASE + 2 * PAGE, new Uint8Array(1), 0, 1);
+  mm.copyOut(BASE + 2 * PAGE_SIZE, new Uint8Array(1), 0, 1);
   lab.init.mm = mm;
   assertEquals(lab.text("/proc/self/statm"), "4 2 0 0 0 4 0\n");
   const status = lab.text("/proc/self/status");
@@ -72,7 +72,7 @@ Deno.test("cmdline follows setproctitle(3) and survives nonsense", () => {
   mm.copyOut(BASE, stringToBytes("short name\0"), 0, 11);
   assertEquals(lab.text("/proc/self/cmdline"), "short name\0");
   Object.assign(program, { argStart: BASE, argEnd: 2 ** 46 });
-  assertEquals(lab.text("/proc/self/cmdline").length, 4 * PAGE);
+  assertEquals(lab.text("/proc/self/cmdline").length, 4 * PAGE_SIZE);
   Object.assign(program, { argStart: BASE + 2 ** 40, argEnd: BASE + 2 ** 40 + 5 });
   assertEquals(lab.text("/proc/self/cmdline"), "");
   memory.close();
@@ -93,9 +93,15 @@ Deno.test("mem reads and writes memory, and EIO where there is none", () => {
   assertEquals(read(0, 5), "EIO");
   assertEquals(read(2 ** 52, 5), "EIO");
   // The last page, and the end behind it.
-  assertEquals(file.read(new BufferCursor(new Uint8Array(PAGE)), BASE + 4 * PAGE - 10), 10);
-  assertEquals(file.write(new BufferCursor(new Uint8Array(PAGE)), BASE + 4 * PAGE - 10), 10);
-  assertEquals(file.write(new BufferCursor(new Uint8Array(PAGE)), BASE + 4 * PAGE), -5);
+  assertEquals(
+    file.read(new BufferCursor(new Uint8Array(PAGE_SIZE)), BASE + 4 * PAGE_SIZE - 10),
+    10,
+  );
+  assertEquals(
+    file.write(new BufferCursor(new Uint8Array(PAGE_SIZE)), BASE + 4 * PAGE_SIZE - 10),
+    10,
+  );
+  assertEquals(file.write(new BufferCursor(new Uint8Array(PAGE_SIZE)), BASE + 4 * PAGE_SIZE), -5);
   mm.put();
   assertEquals(read(BASE, 5), "");
   file.drop();
@@ -124,8 +130,15 @@ Deno.test("maps of many areas come some a read, smaps_rollup takes turns", () =>
   const memory = new MemoryLab(), lab = new ProcLab(), areas = 1200;
   const mm = put(memory, BASE, "x");
   for (let k = 0; k < areas; k++) {
-    mm.mmap(BASE + (2 * k + 8) * PAGE, PAGE, 3, MAP_PRIVATE | MAP_ANONYMOUS | 0x10, null, 0);
-    mm.store8(BASE + (2 * k + 8) * PAGE, 1);
+    mm.mmap(
+      BASE + (2 * k + 8) * PAGE_SIZE,
+      PAGE_SIZE,
+      3,
+      MAP_PRIVATE | MAP_ANONYMOUS | 0x10,
+      null,
+      0,
+    );
+    mm.store8(BASE + (2 * k + 8) * PAGE_SIZE, 1);
   }
   lab.init.mm = mm;
   const maps = mustOpen(lab.root, "/proc/self/maps", 0);

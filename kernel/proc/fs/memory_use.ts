@@ -5,7 +5,7 @@
  * learn which were touched.
  */
 
-import { PAGE_SIZE } from "../../mm/frames.ts";
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { PAGE_FILE, PAGE_SHARED } from "../../mm/pages.ts";
 import { touchedPages } from "../../mm/touched.ts";

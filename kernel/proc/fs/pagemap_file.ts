@@ -5,10 +5,10 @@
  * straight from its files are not present.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { Account } from "../../core/account.ts";
 import { EINVAL } from "../../../ffi/abi/errno.ts";
 import { PAGEMAP_SCAN } from "../../../ffi/abi/pagemap.ts";
-import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { PAGE_FILE, PAGE_SHARED, PAGE_WATCHED } from "../../mm/pages.ts";

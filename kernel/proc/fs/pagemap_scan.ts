@@ -5,10 +5,10 @@
  * DIFFERS: a page of zeros that was only read is not present; no page is huge or soft-dirty.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
 import * as P from "../../../ffi/abi/pagemap.ts";
 import { UFFD_FEATURE_WP_ASYNC } from "../../../ffi/abi/userfaultfd.ts";
-import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { PAGE_FILE, PAGE_SHARED, PAGE_WATCHED } from "../../mm/pages.ts";
 import { hasTouched, nextTouched, nextUntouched } from "../../mm/touched.ts";

@@ -1,5 +1,6 @@
 /** Texts of the files of /proc about the machine: proc_stat(5), proc_meminfo(5) and others. */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { kibLine, right, ticks } from "../../fs/generated/format.ts";
 import { locksText } from "./lock_text.ts";
 import type { ProcSource } from "./source.ts";
@@ -177,8 +178,8 @@ function meminfo(source: ProcSource): string {
 
 function vmstat(source: ProcSource): string {
   const { memoryBytes } = source.host, { usedBytes, faults, oomKills } = source.machine();
-  const free = Math.floor(Math.max(0, memoryBytes - usedBytes) / 4096);
-  const used = Math.floor(usedBytes / 4096);
+  const free = Math.floor(Math.max(0, memoryBytes - usedBytes) / PAGE_SIZE);
+  const used = Math.floor(usedBytes / PAGE_SIZE);
   return `nr_free_pages ${free}\nnr_zone_active_anon ${used}\nnr_active_anon ${used}\n` +
     `nr_anon_pages ${used}\nnr_mapped 0\nnr_file_pages 0\nnr_dirty 0\nnr_writeback 0\n` +
     "nr_shmem 0\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\n" +

@@ -3,6 +3,7 @@
  * memory_formats.ts.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { CAP_AUDIT_CONTROL, CAP_SYS_NICE, CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
 import { EACCES, EAGAIN, EINVAL, EPERM, ERANGE, ESRCH } from "../../../ffi/abi/errno.ts";
 import { type Credentials, hasCap, hasCapIn } from "../../cred/credentials.ts";
@@ -78,7 +79,7 @@ export function commandLine(mm: MemoryManager): string {
   const args = memoryText(mm, argStart, argEnd - argStart);
   if (args.length < argEnd - argStart || args.charCodeAt(args.length - 1) === 0) return args;
   const end = envStart === argEnd && envEnd > envStart ? envEnd : argEnd;
-  const title = memoryText(mm, argStart, Math.min(end - argStart, 4096));
+  const title = memoryText(mm, argStart, Math.min(end - argStart, PAGE_SIZE));
   const zero = title.indexOf("\0");
   return zero < 0 ? title : title.slice(0, zero + 1);
 }
@@ -145,7 +146,7 @@ function storeLoginUid(
 function oomScore(task: ProcTask, source: ProcSource): string | number {
   const { mm, oomScoreAdj } = task;
   if (mm === null || oomScoreAdj === -1000) return "0\n";
-  const total = source.host.memoryBytes / 4096;
+  const total = source.host.memoryBytes / PAGE_SIZE;
   const use = memoryUse(mm, source);
   if (use === null) return -EAGAIN;
   const badness = use.resident * 1000 / total + oomScoreAdj;

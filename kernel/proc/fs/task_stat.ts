@@ -1,10 +1,10 @@
 /** /proc/PID/stat, statm and status: proc_pid_stat(5), proc_pid_statm(5), proc_pid_status(5). */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { EAGAIN } from "../../../ffi/abi/errno.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { UserNamespace } from "../../cred/user_namespace.ts";
 import type { CapSet } from "../../cred/credentials.ts";
-import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { mayInspect } from "./access.ts";
 import { cpuList, cpuMask, hex64, right, ticks } from "../../fs/generated/format.ts";

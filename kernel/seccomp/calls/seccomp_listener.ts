@@ -1,5 +1,6 @@
 /** The ioctls of a seccomp listener: seccomp_unotify(2). */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { EBADF, EFAULT, EINPROGRESS, EINVAL, ENOENT } from "../../../ffi/abi/errno.ts";
 import { O_CLOEXEC } from "../../../ffi/abi/fcntl.ts";
 import {
@@ -29,7 +30,6 @@ const ID_VALID_WRONG_DIR = 0x80082102;
 
 /** Parts of an ioctl's number: ADDFD's struct may have any size. */
 const NUMBER_MASK = 0xffff, SIZE_SHIFT = 16, SIZE_MASK = 0x3fff;
-const PAGE = 4096;
 
 export function listenerIoctl(
   t: Task,
@@ -103,7 +103,7 @@ function findNotification(file: SeccompListener, dv: DataView, at: number): Noti
  */
 function addFd(t: Task, file: SeccompListener, addr: number, size: number): number {
   const { dv } = t.kernel.scratch, { at } = SeccompNotifAddfd;
-  if (size < SeccompNotifAddfd.size || size >= PAGE) return -EINVAL;
+  if (size < SeccompNotifAddfd.size || size >= PAGE_SIZE) return -EINVAL;
   const r = copyInStruct(t, addr, size, SeccompNotifAddfd.size);
   if (r < 0) return r;
   const flags = dv.getUint32(at.flags, true), newFd = dv.getUint32(at.newfd, true);

@@ -4,6 +4,7 @@
  * tmpfs does on Linux.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { CAP_SYS_ADMIN, CAP_SYS_RAWIO } from "../../../ffi/abi/capability.ts";
 import {
   EBADF,
@@ -27,7 +28,6 @@ import { emptyStatFs, type Inode } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { mapExtents } from "./extents.ts";
 
-const PAGE = 4096;
 /** The request is not handled here: the file handles it. */
 export const PASSED = 1;
 /** FS_XFLAG_* with the same meaning as FS_*_FL. */
@@ -99,7 +99,7 @@ function dedupe(t: Task, file: OpenFile, addr: number): number {
   const { u8, dv } = t.kernel.scratch, { at, size } = F.FileDedupeRange;
   if (t.mm.copyIn(u8, 0, addr + at.destCount, 2) !== 0) return -EFAULT;
   const bytes = size + dv.getUint16(0, true) * F.FileDedupeRangeInfo.size;
-  if (bytes > PAGE) return -ENOMEM;
+  if (bytes > PAGE_SIZE) return -ENOMEM;
   if (t.mm.copyIn(u8, 0, addr, bytes) !== 0) return -EFAULT;
   if (!file.canRead) return -EINVAL;
   if (dv.getUint16(at.reserved1, true) !== 0 || dv.getUint32(at.reserved2, true) !== 0) {

@@ -2,6 +2,7 @@
  * mount_setattr(2), and the attributes of it and of fsmount(2): MOUNT_ATTR_* as MS_* of a mount.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { E2BIG, EBUSY, EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
 import {
   AT_EMPTY_PATH,
@@ -18,7 +19,6 @@ import { treeOf } from "../../vfs/mount_trees.ts";
 import { findAt } from "./arguments.ts";
 import { isNowhere } from "./mount_file.ts";
 
-const PAGE = 4096;
 const PLAIN: readonly (readonly [number, number])[] = [
   [M.MOUNT_ATTR_RDONLY, M.MS_RDONLY],
   [M.MOUNT_ATTR_NOSUID, M.MS_NOSUID],
@@ -66,7 +66,7 @@ const KNOWN_AT = AT_EMPTY_PATH | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW | AT_NO_AUTO
 export function sysMountSetattr(t: Task, a: SyscallArgs): number {
   const flags = a.u32(2), size = a.u64(4), { u8, dv } = t.kernel.scratch;
   if ((flags & ~KNOWN_AT) !== 0) return -EINVAL;
-  if (size > PAGE) return -E2BIG;
+  if (size > PAGE_SIZE) return -E2BIG;
   if (size < M.MountAttr.size) return -EINVAL;
   const may = mayMount(t);
   if (may < 0) return may;

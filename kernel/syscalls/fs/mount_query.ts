@@ -3,6 +3,7 @@
  * ids that are not reused.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { E2BIG, EFAULT, EINVAL, ENOENT, EOVERFLOW, EPERM } from "../../../ffi/abi/errno.ts";
 import * as M from "../../../ffi/abi/mount.ts";
@@ -21,7 +22,6 @@ import { reachableText } from "../../vfs/pathname.ts";
 import { copyInStruct } from "../copy_struct.ts";
 import { attributesOfFlags } from "./mount_attributes.ts";
 
-const PAGE = 4096;
 const LIST_MAX = 1_000_000;
 /** Ids that are copied out at once. */
 const CHUNK = 4096;
@@ -41,7 +41,7 @@ function readRequest(t: Task, addr: number): Request | number {
   const { dv } = t.kernel.scratch, { at } = S.MntIdReq;
   if (t.mm.copyIn(t.kernel.scratch.u8, 0, addr, 4) !== 0) return -EFAULT;
   const size = dv.getUint32(at.size, true);
-  if (size > PAGE) return -E2BIG;
+  if (size > PAGE_SIZE) return -E2BIG;
   if (size < S.MNT_ID_REQ_SIZE_VER0) return -EINVAL;
   const r = copyInStruct(t, addr, size, S.MntIdReq.size);
   if (r < 0) return r;

@@ -3,6 +3,7 @@
  * installs a descriptor.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { E2BIG, EFAULT, EINVAL, EMFILE } from "../../../ffi/abi/errno.ts";
 import {
   AT_FDCWD,
@@ -19,8 +20,6 @@ import type { Task } from "../../task/task.ts";
 import { openAt, openAt2 } from "../../vfs/open.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { pathArg } from "./arguments.ts";
-
-const PAGE = 4096;
 
 export function sysOpen(t: Task, a: SyscallArgs): number {
   return open(t, AT_FDCWD, a.u64(0), a.i32(1), a.u32(2));
@@ -62,7 +61,7 @@ export interface How {
 /** Reads struct open_how of `size` bytes at `addr`; or -errno. */
 export function readHow(t: Task, addr: number, size: number): How | number {
   if (size < OpenHow.size) return -EINVAL;
-  if (size > PAGE) return -E2BIG;
+  if (size > PAGE_SIZE) return -E2BIG;
   const u8 = t.kernel.scratch.u8;
   if (t.mm.copyIn(u8, 0, addr, size) < 0) return -EFAULT;
   for (let i = OpenHow.size; i < size; i++) if (u8[i] !== 0) return -E2BIG;

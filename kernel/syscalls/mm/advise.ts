@@ -11,6 +11,7 @@ import {
   MCL_FUTURE,
   MCL_ONFAULT,
   MLOCK_ONFAULT,
+  PAGE_SIZE,
 } from "../../../ffi/abi/mman.ts";
 import { CAP_IPC_LOCK } from "../../../ffi/abi/capability.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
@@ -24,13 +25,11 @@ import { awaitChange } from "../../task/await_change.ts";
 import type { Task } from "../../task/task.ts";
 import { adviseSlices, RangeWork, rangeWork } from "./ranges.ts";
 
-const PAGE = 4096;
-
 /** madvise(2). HOT */
 export function sysMadvise(t: Task, a: SyscallArgs): number {
   const { mm } = t, start = a.u64(0), len = a.u64(1), advice = a.i32(2);
   const isShort = advice !== MADV_POPULATE_READ && advice !== MADV_POPULATE_WRITE ||
-    len <= TURN_TOUCHED * PAGE;
+    len <= TURN_TOUCHED * PAGE_SIZE;
   if (isShort && t.progress.object === null && isOneSlice(mm, start, start + len)) {
     return mm.madvise(start, len, advice);
   }
@@ -92,7 +91,7 @@ const MARKING = 1, FILLING = 2;
 
 function lock(t: Task, addr: number, len: number, flags: number): number {
   const { progress, mm } = t;
-  if (progress.step === FILLING) return fill(t, Math.ceil((addr + len) / PAGE), false);
+  if (progress.step === FILLING) return fill(t, Math.ceil((addr + len) / PAGE_SIZE), false);
   if (progress.step === 0) {
     const end = mayLock(t) ? checkLock(mm, addr, len, flags, true) : -EPERM;
     if (end <= lockStart(addr)) return Math.min(0, end);
@@ -102,9 +101,9 @@ function lock(t: Task, addr: number, len: number, flags: number): number {
   const r = markAreas(t, lockBits(flags, true), false);
   if (r !== 0) return r;
   progress.step = FILLING;
-  progress.value = Math.floor(addr / PAGE);
+  progress.value = Math.floor(addr / PAGE_SIZE);
   // A length that wraps to nothing is accepted, and locks nothing.
-  return addr + len >= 2 ** 64 ? 0 : fill(t, Math.ceil((addr + len) / PAGE), false);
+  return addr + len >= 2 ** 64 ? 0 : fill(t, Math.ceil((addr + len) / PAGE_SIZE), false);
 }
 
 /** Marks the areas of the range in `progress.object`: 0, -errno or BLOCK. */
@@ -158,7 +157,7 @@ export function sysMlockall(t: Task, a: SyscallArgs): number {
   if (flags === 0 || flags === MCL_ONFAULT) return -EINVAL;
   if ((flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) !== 0) return -EINVAL;
   const end = mm.layout.maxAddress;
-  if (progress.step === FILLING) return fill(t, end / PAGE, true);
+  if (progress.step === FILLING) return fill(t, end / PAGE_SIZE, true);
   if (progress.step === 0) {
     if (!mayLock(t)) return -EPERM;
     const bits = mlockall(mm, flags);
@@ -170,7 +169,7 @@ export function sysMlockall(t: Task, a: SyscallArgs): number {
   const r = markAreas(t, progress.done, true);
   if (r !== 0) return r;
   progress.step = FILLING;
-  return fill(t, end / PAGE, true);
+  return fill(t, end / PAGE_SIZE, true);
 }
 
 export function sysMunlockall(t: Task, _a: SyscallArgs): number {

@@ -4,6 +4,7 @@
  * DIFFERS: files of the host count as cached and clean, because the kernel cannot see their pages.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { EBADF, EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
 import { O_PATH } from "../../../ffi/abi/fcntl.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
@@ -12,7 +13,7 @@ import type { Task } from "../../task/task.ts";
 import { inodePermission } from "../../vfs/access.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 
-const PAGE = 4096, RESULT_BYTES = 40;
+const RESULT_BYTES = 40;
 const result = new Uint8Array(RESULT_BYTES);
 const view = new DataView(result.buffer);
 
@@ -23,8 +24,8 @@ export function sysCachestat(t: Task, a: SyscallArgs): number {
   if (offset < 0 || len < 0) return -EFAULT;
   if (!mayKnow(t, file)) return -EPERM;
   if (a.u32(3) !== 0) return -EINVAL;
-  const from = Math.floor(offset / PAGE);
-  const last = len === 0 ? Infinity : Math.floor((offset + len - 1) / PAGE);
+  const from = Math.floor(offset / PAGE_SIZE);
+  const last = len === 0 ? Infinity : Math.floor((offset + len - 1) / PAGE_SIZE);
   result.fill(0);
   if (last >= from) view.setBigUint64(0, BigInt(file.cachedPages(from, last + 1)), true);
   return t.mm.copyOut(out, result, 0, RESULT_BYTES) < 0 ? -EFAULT : 0;

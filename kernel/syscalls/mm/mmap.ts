@@ -25,6 +25,7 @@ import {
   MAP_SHARED_VALIDATE,
   MAP_SYNC,
   MAP_TYPE,
+  PAGE_SIZE,
   PROT_EXEC,
   PROT_READ,
   PROT_WRITE,
@@ -237,10 +238,10 @@ export function sysRemapFilePages(t: Task, a: SyscallArgs): number {
   if (wait !== 0) return wait;
   const vma = t.mm.vmas.find(start);
   if (vma === null || (vma.flags & VM_SHARED) === 0 || vma.backing === null) return -EINVAL;
-  if (start + size > vma.end || pgoff * 4096 + size > MAX_OFFSET) return -EINVAL;
+  if (start + size > vma.end || pgoff * PAGE_SIZE + size > MAX_OFFSET) return -EINVAL;
   const keep = MAP_SHARED | MAP_FIXED | MAP_POPULATE | (flags & MAP_NONBLOCK);
   const { backing, prot, maxProt } = vma;
-  const r = t.mm.mmap(start, size, prot, keep, backing, pgoff * 4096, maxProt);
+  const r = t.mm.mmap(start, size, prot, keep, backing, pgoff * PAGE_SIZE, maxProt);
   return r < 0 ? r : 0;
 }
 

@@ -3,12 +3,12 @@
  * its present node.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { CAP_SYS_NICE } from "../../../ffi/abi/capability.ts";
 import { EFAULT, EINVAL, ENODEV, ENOENT, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import { MPOL_MF_MOVE, MPOL_MF_MOVE_ALL } from "../../../ffi/abi/system.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
-import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { isTouched } from "../../mm/touched.ts";
 import type { Task } from "../../task/task.ts";

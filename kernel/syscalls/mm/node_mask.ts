@@ -1,13 +1,14 @@
 /** Sets of memory nodes in arguments of system calls (mm/mempolicy.c): bits in words of 64. */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 
 /** CONFIG_NODES_SHIFT=10, as in distributions' kernels for x86-64. */
 export const MAX_NODES = 1024;
-const WORD_BITS = 64, PAGE = 4096, MAX_BITS = PAGE * 8;
+const WORD_BITS = 64, MAX_BITS = PAGE_SIZE * 8;
 
-const words = new Uint8Array(PAGE);
+const words = new Uint8Array(PAGE_SIZE);
 const view = new DataView(words.buffer);
 
 /**
@@ -31,7 +32,7 @@ export function nodesIn(user: UserMemory, addr: number, maxNode: number): bigint
  */
 export function nodesOut(user: UserMemory, addr: number, maxNode: number, nodes: bigint): number {
   const bytes = Math.ceil(Math.max(0, maxNode - 1) / WORD_BITS) * 8;
-  if (bytes > PAGE) return -EINVAL;
+  if (bytes > PAGE_SIZE) return -EINVAL;
   if (bytes === 0) return 0;
   words.fill(0, 0, bytes);
   view.setBigUint64(0, BigInt.asUintN(64, nodes), true);

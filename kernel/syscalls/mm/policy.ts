@@ -3,6 +3,7 @@
  * machine with one node, node 0. Policies are in mm/mem_policy.ts.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { CAP_SYS_NICE } from "../../../ffi/abi/capability.ts";
 import {
   EFAULT,
@@ -24,7 +25,6 @@ import {
 } from "../../../ffi/abi/system.ts";
 import { ACCESS_READ, type SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
-import { PAGE_SIZE } from "../../mm/frames.ts";
 import { checkMode, makePolicy, MemPolicy } from "../../mm/mem_policy.ts";
 import { pageUp } from "../../mm/region.ts";
 import type { Task } from "../../task/task.ts";

@@ -16,10 +16,8 @@ import { removeRange } from "../../mm/region.ts";
 import { sliceEnd, TURN_AREAS, TURN_DISCARDED, TURN_TOUCHED } from "../../mm/slices.ts";
 import type { MonitorEvent } from "../../userfault/userfault.ts";
 import { ENOMEM } from "../../../ffi/abi/errno.ts";
-import { MADV_POPULATE_READ, MADV_POPULATE_WRITE } from "../../../ffi/abi/mman.ts";
+import { MADV_POPULATE_READ, MADV_POPULATE_WRITE, PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { Task } from "../../task/task.ts";
-
-const PAGE = 4096;
 
 /** Kept in `progress.object` between slices. */
 export class RangeWork extends ProtectState {
@@ -88,7 +86,7 @@ export function protectSlices(t: Task, work: RangeWork, prot: number): number {
 export function adviseSlices(t: Task, mm: MemoryManager, work: RangeWork, advice: number): number {
   let to = sliceEnd(mm, work.next, work.end, isDiscard(advice) ? TURN_DISCARDED : TURN_AREAS);
   if (advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE) {
-    to = Math.min(to, work.next + TURN_TOUCHED * PAGE);
+    to = Math.min(to, work.next + TURN_TOUCHED * PAGE_SIZE);
   }
   const r = adviseRange(mm, work.next, to, advice);
   if (r === HOLE) work.hasHole = true;
@@ -99,7 +97,7 @@ export function adviseSlices(t: Task, mm: MemoryManager, work: RangeWork, advice
 
 /** Allocates pages of a new mapping (MAP_POPULATE, MAP_LOCKED): the address, or BLOCK. */
 export function fillSlices(t: Task, work: RangeWork): number {
-  const next = fillPages(t.mm, work.next / PAGE, work.end / PAGE, true) * PAGE;
+  const next = fillPages(t.mm, work.next / PAGE_SIZE, work.end / PAGE_SIZE, true) * PAGE_SIZE;
   if (next >= work.end) return endWork(t, work, work.start);
   work.next = next;
   return continueWork(t, work, false);

@@ -1,5 +1,6 @@
 /** clone(2), clone3(2), fork(2), vfork(2): decodes arguments. The work is in task/clone.ts. */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { E2BIG, EBADF, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import {
   CLONE_ARGS_SIZE_VER0,
@@ -26,7 +27,6 @@ import { copyInStruct } from "../copy_struct.ts";
 
 /** Bits of clone3's flags above the 32nd: CLONE_CLEAR_SIGHAND, CLONE_INTO_CGROUP. */
 const CLEAR_SIGHAND_HI = 1, INTO_CGROUP_HI = 2;
-const PAGE_SIZE = 4096;
 /** MAX_PID_NS_LEVEL. */
 const MAX_SET_TIDS = 32;
 

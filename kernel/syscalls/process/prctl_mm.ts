@@ -3,6 +3,7 @@
  * /proc/PID shows.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
 import { EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
 import {
@@ -27,7 +28,6 @@ import type { Task } from "../../task/task.ts";
 
 /** LIMIT: bytes of an auxiliary vector (AT_VECTOR_SIZE). */
 const MAX_AUXV = 46 * 8;
-const PAGE_SIZE = 4096;
 
 /**
  * PR_SET_MM.

@@ -5,6 +5,7 @@
  * DIFFERS: they are kept, checked and shown, and do not influence the host's scheduling.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { CAP_SYS_NICE } from "../../../ffi/abi/capability.ts";
 import { E2BIG, EFAULT, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import * as S from "../../../ffi/abi/sched.ts";
@@ -29,7 +30,6 @@ const BASE_SLICE_NS = 750_000, MOST_CPUS = 8;
 /** SCHED_DEADLINE: bounds of the period (sched_deadline_period_min_us and _max_us). */
 const MIN_PERIOD_NS = 100_000, MAX_PERIOD_NS = 4_194_304_000;
 const DEADLINE_FLAGS = S.SCHED_FLAG_RECLAIM | S.SCHED_FLAG_DL_OVERRUN;
-const PAGE_SIZE = 4096;
 
 /** The attributes that a call sets. */
 interface Wanted {

@@ -3,6 +3,7 @@
  * for administrators.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import {
   CAP_SYS_ADMIN,
   CAP_SYS_BOOT,
@@ -22,7 +23,6 @@ import { forceSignal } from "../../signal/send.ts";
 import { SIGHUP, SIGILL, SIGINT } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 
-const PAGE_SIZE = 4096;
 /** LIMIT: bytes of one getrandom(2), as on Linux (INT_MAX rounded to pages). */
 const MAX_RANDOM = 0x7ffff000;
 /** LIMIT: bytes generated in one turn of the loop. */

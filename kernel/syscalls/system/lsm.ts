@@ -3,6 +3,7 @@
  * are capabilities and Landlock. Neither has attributes: a well-formed request is EOPNOTSUPP.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { E2BIG, EFAULT, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import * as L from "../../../ffi/abi/lsm.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
@@ -10,7 +11,7 @@ import { getReg } from "../../task/registers.ts";
 import type { Task } from "../../task/task.ts";
 
 const MODULES: readonly number[] = [L.LSM_ID_CAPABILITY, L.LSM_ID_LANDLOCK];
-const PAGE_SIZE = 4096, ID_BYTES = 8;
+const ID_BYTES = 8;
 
 export function sysLsmListModules(t: Task, a: SyscallArgs): number {
   const ids = a.u64(0), sizeAddr = a.u64(1), total = MODULES.length * ID_BYTES;

@@ -3,6 +3,7 @@
  * memory, and the mounts.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { NAMES } from "../../../ffi/abi/syscall_numbers.ts";
 import { toText } from "../../../kernel/core/bytes.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
@@ -59,7 +60,7 @@ function processLines(group: ThreadGroup, container: Container): string[] {
   const cpu = `${ms(groupUserNs(group))} user, ${ms(groupSystemNs(group))} system`;
   const lines = [
     `process ${pid} (${name}), parent ${parent?.id.numberIn(container.pids) ?? 0}, CPU ${cpu}` +
-    (task === undefined ? ", a zombie" : `, ${mib(task.mm.residentPages * 4096)} resident`),
+    (task === undefined ? ", a zombie" : `, ${mib(task.mm.residentPages * PAGE_SIZE)} resident`),
   ];
   for (const thread of group.tasks) lines.push(`  thread ${thread.tid} ${stateOf(thread)}`);
   if (task !== undefined) lines.push(...fileLines(task.files));

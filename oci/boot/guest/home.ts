@@ -3,6 +3,7 @@
  * as with runc.
  */
 
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { AT_FDCWD, O_RDONLY } from "../../../ffi/abi/fcntl.ts";
 import { copyToBuffer } from "../../../ffi/mem/native_memory.ts";
 import { bytesToString } from "../../../kernel/core/bytes.ts";
@@ -15,7 +16,7 @@ import { statAt } from "../../../kernel/vfs/status.ts";
 
 const PASSWD = "/etc/passwd";
 /** LIMIT: bytes of the file that are searched. */
-const PAGES = 64, PAGE = 4096;
+const PAGES = 64;
 const DEFAULT_HOME = "/";
 
 /** The environment with a HOME. Byte strings. */
@@ -51,7 +52,7 @@ function readPasswd(kernel: SandboxKernel, caller: Caller): string {
   let text = "";
   if (frame >= 0) {
     const address = frames.arena.base + frame, cursor = new KernelCursor();
-    const n = file.read(cursor.set(address, PAGES * PAGE), 0);
+    const n = file.read(cursor.set(address, PAGES * PAGE_SIZE), 0);
     const bytes = new Uint8Array(Math.max(0, n));
     copyToBuffer(bytes, 0, address, bytes.length);
     text = bytesToString(bytes, 0, bytes.length);
