@@ -171,7 +171,8 @@ export const R_OK = 4;
 export const W_OK = 2;
 export const X_OK = 1;
 export const F_OK = 0;
-export const MAX_HANDLE_SZ = 0x80;
+/** Bytes of a file handle. */
+export const MAX_HANDLE_SZ = 128;
 
 /** `struct flock` of F_GETLK, F_SETLK and their OFD forms. */
 export const Flock = layout("flock", {

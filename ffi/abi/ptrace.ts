@@ -102,10 +102,8 @@ export const UserRegs = layout("user_regs_struct", {
   gs: "u64",
 });
 
-/** Kinds of register sets of PTRACE_GETREGSET (elf.h). */
-export const NT_PRSTATUS = 1;
+/** A kind of register sets of PTRACE_GETREGSET; the others are in elf.ts. */
 export const NT_PRFPREG = 2;
-export const NT_X86_XSTATE = 0x202;
 export const PTRACE_PEEKSIGINFO_SHARED = 1;
 
 /**

@@ -18,9 +18,8 @@ import {
   FanotifyEventInfoHeader,
   FanotifyEventMetadata,
 } from "../../ffi/abi/fanotify.ts";
-import { FILEID_INO32_GEN } from "../../ffi/abi/file_handle.ts";
 import { S_IFDIR, S_IFMT } from "../../ffi/abi/stat.ts";
-import { HANDLE_BYTES, HANDLE_MARK } from "../vfs/file_handles.ts";
+import { FILEID_INO32_GEN, HANDLE_BYTES, HANDLE_MARK } from "../vfs/file_handles.ts";
 import type { FileHandles } from "../vfs/file_handles.ts";
 import type { Path } from "../vfs/dentry.ts";
 import { BY_FS, BY_INODE, BY_TARGET, ENTRY_EVENTS, type FileEvent } from "../vfs/marks.ts";

@@ -27,7 +27,14 @@ import {
   THEN_LEAVE,
   TRACED,
 } from "../task/task.ts";
-import { AT_ENTRY, AT_EXIT, AT_NONE, AT_SECCOMP, RUN_TO_CALL, type Trace } from "./trace.ts";
+import {
+  AT_CALL_ENTRY,
+  AT_CALL_EXIT,
+  AT_NONE,
+  AT_SECCOMP,
+  RUN_TO_CALL,
+  type Trace,
+} from "./trace.ts";
 
 /** The trap flag of EFLAGS. */
 const TF = 0x100;
@@ -117,7 +124,7 @@ export function stopAtCall(task: Task, isEntry: boolean, then: number, result: n
   const { trace } = task;
   if (trace === null) return false;
   const code = (trace.options & PTRACE_O_TRACESYSGOOD) !== 0 ? SIGTRAP | 0x80 : SIGTRAP;
-  trace.at = isEntry ? AT_ENTRY : AT_EXIT;
+  trace.at = isEntry ? AT_CALL_ENTRY : AT_CALL_EXIT;
   trace.message = isEntry ? 1 : 2;
   stop(task, code, ownInfo(task, code), then, result);
   return true;

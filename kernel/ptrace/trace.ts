@@ -14,7 +14,7 @@ import type { ThreadGroup } from "../task/thread_group.ts";
 export const RUN_FREE = 0, RUN_TO_CALL = 1, RUN_ONE_STEP = 2, RUN_EMULATED = 3;
 
 /** The kind of a stop for PTRACE_GET_SYSCALL_INFO (PTRACE_SYSCALL_INFO_*). */
-export const AT_NONE = 0, AT_ENTRY = 1, AT_EXIT = 2, AT_SECCOMP = 3;
+export const AT_NONE = 0, AT_CALL_ENTRY = 1, AT_CALL_EXIT = 2, AT_SECCOMP = 3;
 
 export class Trace {
   /**

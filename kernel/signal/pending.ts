@@ -13,7 +13,7 @@ export const SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = -1, SI_TIMER = -2, SI_MES
 export const SI_ASYNCIO = -4, SI_SIGIO = -5, SI_TKILL = -6;
 
 /** Numbers of signals, with 0. */
-const NSIG = SIGRTMAX + 1;
+const NUMBERS = SIGRTMAX + 1;
 
 export class SigInfo {
   signo: number;
@@ -90,7 +90,7 @@ export class PendingSignals {
     const { signo } = info;
     if (signo < 32 && info.timer === null && this.set.has(signo)) return false;
     if (this.heads.length === 0) {
-      this.heads = new Array<Entry | null>(NSIG).fill(null);
+      this.heads = new Array<Entry | null>(NUMBERS).fill(null);
       this.tails = this.heads.slice();
     }
     const entry = new Entry(info), last = this.tails[signo]!;

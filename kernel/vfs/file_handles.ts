@@ -18,6 +18,8 @@ const HANDLES_MAX = 16384;
  */
 export const HANDLE_BYTES = 8;
 export const HANDLE_MARK = 0x6476736f;
+/** Their type, of <linux/exportfs.h>: 32 bits of a number, 32 of a generation. */
+export const FILEID_INO32_GEN = 1;
 
 interface Entry {
   readonly dentry: Dentry;

@@ -46,7 +46,8 @@ export interface Config {
   readonly warnings: readonly string[];
 }
 
-const NAME_MAX = 64;
+/** Bytes of a host or domain name: uname(2). */
+const HOSTNAME_MAX = 64;
 const DEFAULT_PERIOD_US = 100_000;
 /** Sections for other operating systems. */
 const FOREIGN = ["windows", "solaris", "vm", "zos", "freebsd"];
@@ -61,7 +62,7 @@ export function readConfig(config: JsonNode, has: HasModule = hostHas): Config {
   const warn = (line: string): void => void warnings.push(line);
   const version = config.member("ociVersion");
   if (!/^1\.\d+(\.\d+)?([-+.].*)?$/.test(version.string())) {
-    version.fail(`is ${JSON.stringify(version.string().slice(0, NAME_MAX))}, expected 1.x`);
+    version.fail(`is ${JSON.stringify(version.string().slice(0, 64))}, expected 1.x`);
   }
   for (const name of FOREIGN) config.member(name).refuse();
   const root = config.member("root");
@@ -104,7 +105,7 @@ function nonEmpty(node: JsonNode): string {
 /** "" means absent, as Go's zero value. */
 function readHostName(node: JsonNode): string | null {
   const bytes = fromText(node.optional("", (n) => n.string()));
-  if (bytes.length > NAME_MAX) node.fail(`has more than ${NAME_MAX} bytes`);
+  if (bytes.length > HOSTNAME_MAX) node.fail(`has more than ${HOSTNAME_MAX} bytes`);
   return bytes === "" ? null : bytes;
 }
 

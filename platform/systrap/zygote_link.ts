@@ -40,7 +40,7 @@ import {
 /** First number above the fixed descriptors. */
 const FD_ASIDE = 7;
 const MAX_FD = 0xffffffff;
-const RLIM_INFINITY = 2n ** 64n - 1n;
+const NO_LIMIT = 2n ** 64n - 1n;
 const STACK_BYTES = 8 * 1024 * 1024;
 
 export interface SharedFds {
@@ -173,7 +173,7 @@ function limit(script: SpawnScript, resource: number, soft: (hard: number) => nu
   const value = new Uint8Array(Rlimit.size);
   const view = new DataView(value.buffer);
   const hard = scratch.dv.getBigUint64(at + Rlimit.at.max, true);
-  const isInfinite = hard === RLIM_INFINITY;
+  const isInfinite = hard === NO_LIMIT;
   const wanted = soft(isInfinite ? Number.MAX_SAFE_INTEGER : Number(hard));
   view.setBigUint64(Rlimit.at.cur, BigInt(wanted), true);
   view.setBigUint64(Rlimit.at.max, resource === RLIMIT_CORE ? 0n : hard, true);

@@ -1,5 +1,6 @@
 /** ptrace(2): memory and registers of a tracee. */
 
+import { NT_PRSTATUS, NT_X86_XSTATE } from "../../../ffi/abi/elf.ts";
 import { EFAULT, EINVAL, EIO, ENODEV } from "../../../ffi/abi/errno.ts";
 import * as P from "../../../ffi/abi/ptrace.ts";
 import { ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS } from "../../../ffi/abi/prctl.ts";
@@ -115,21 +116,21 @@ function registerSet(
   const base = t.mm.load64(iovAddr), length = t.mm.load64(iovAddr + 8);
   if (base < 0 || length < 0) return -EFAULT;
   const { fpu } = task.ctx;
-  const size = kind === P.NT_PRSTATUS
+  const size = kind === NT_PRSTATUS
     ? P.UserRegs.size
     : kind === P.NT_PRFPREG
     ? FXSAVE_SIZE
-    : kind === P.NT_X86_XSTATE && fpu.length > FXSAVE_SIZE
+    : kind === NT_X86_XSTATE && fpu.length > FXSAVE_SIZE
     ? fpu.length
     : 0;
-  if (size === 0) return kind === P.NT_X86_XSTATE ? -ENODEV : -EINVAL;
+  if (size === 0) return kind === NT_X86_XSTATE ? -ENODEV : -EINVAL;
   if (length % 8 !== 0) return -EINVAL;
   const n = Math.min(length, size);
   if (isSet) {
     const r = setRegisterSet(t, task, trace, kind, base, n, size);
     if (r !== 0) return r;
   } else {
-    if (kind === P.NT_PRSTATUS) readUserRegs(task, trace, areaView, 0);
+    if (kind === NT_PRSTATUS) readUserRegs(task, trace, areaView, 0);
     else showFpu(task);
     if (t.mm.copyOut(base, area, 0, n) !== 0) return -EFAULT;
   }
@@ -145,12 +146,12 @@ function setRegisterSet(
   n: number,
   size: number,
 ): number {
-  if (kind === P.NT_PRSTATUS) {
+  if (kind === NT_PRSTATUS) {
     if (t.mm.copyIn(area, 0, base, n) !== 0) return -EFAULT;
     return writeUserRegs(task, trace, areaView, 0, 0, n) ? 0 : -EIO;
   }
   // A partial floating-point state is an error.
-  if (n < size) return kind === P.NT_X86_XSTATE ? -EFAULT : -EINVAL;
+  if (n < size) return kind === NT_X86_XSTATE ? -EFAULT : -EINVAL;
   return setFpu(t, task, base, n);
 }
 

@@ -15,7 +15,7 @@ import {
 import { SI_MAX_SIZE } from "../../../ffi/abi/siginfo.ts";
 import { RAX, RIP, RSP, type SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
-import { AT_ENTRY, AT_EXIT, AT_NONE, AT_SECCOMP, type Trace } from "../trace.ts";
+import { AT_CALL_ENTRY, AT_CALL_EXIT, AT_NONE, AT_SECCOMP, type Trace } from "../trace.ts";
 import { getReg } from "../../task/registers.ts";
 import type { SeccompFilter } from "../../seccomp/filter.ts";
 import { SigInfo } from "../../signal/pending.ts";
@@ -128,7 +128,7 @@ function callInfo(t: Task, task: Task, trace: Trace, size: number, addr: number)
   scratch.setU53(at.instructionPointer, getReg(regs, RIP));
   scratch.setU53(at.stackPointer, getReg(regs, RSP));
   let length = at.nr;
-  if (trace.at === AT_EXIT) {
+  if (trace.at === AT_CALL_EXIT) {
     dv.setUint32(at.nr, regs.getUint32(RAX, true), true);
     dv.setUint32(at.nr + 4, regs.getUint32(RAX + 4, true), true);
     const isError = dv.getInt32(at.nr + 4, true) === -1 && dv.getInt32(at.nr, true) >= -MAX_ERRNO &&
@@ -146,7 +146,7 @@ function callInfo(t: Task, task: Task, trace: Trace, size: number, addr: number)
       length += 4;
     }
   }
-  if (trace.at === AT_ENTRY) length = at.retData;
+  if (trace.at === AT_CALL_ENTRY) length = at.retData;
   const n = Math.min(size, length);
   return t.mm.copyOut(addr, scratch.u8, 0, n) === 0 ? length : -EFAULT;
 }

@@ -29,7 +29,7 @@ import { ATTR_GID, ATTR_MODE, ATTR_UID, emptyAttrChange, type Inode } from "../.
 import { accessAt } from "../../vfs/status.ts";
 import { pathArg, pathOrEmpty } from "./arguments.ts";
 
-const AT_FLAGS = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
+const PATH_FLAGS = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
 
 export function sysAccess(t: Task, a: SyscallArgs): number {
   return checkAccess(t, AT_FDCWD, a.u64(0), a.i32(1), 0);
@@ -57,7 +57,7 @@ export function sysFchmodat(t: Task, a: SyscallArgs): number {
 }
 export function sysFchmodat2(t: Task, a: SyscallArgs): number {
   const flags = a.i32(3);
-  if ((flags & ~AT_FLAGS) !== 0) return -EINVAL;
+  if ((flags & ~PATH_FLAGS) !== 0) return -EINVAL;
   return chmod(t, a.i32(0), a.u64(1), a.u32(2), flags);
 }
 function chmod(t: Task, dirfd: number, addr: number, mode: number, flags: number): number {
@@ -93,7 +93,7 @@ export function sysLchown(t: Task, a: SyscallArgs): number {
 }
 export function sysFchownat(t: Task, a: SyscallArgs): number {
   const flags = a.i32(4);
-  if ((flags & ~AT_FLAGS) !== 0) return -EINVAL;
+  if ((flags & ~PATH_FLAGS) !== 0) return -EINVAL;
   return chown(t, a.i32(0), a.u64(1), a.u32(2), a.u32(3), flags);
 }
 function chown(
@@ -169,7 +169,7 @@ export function sysUtimensat(t: Task, a: SyscallArgs): number {
     if (flags !== 0) return -EINVAL;
     return setFileTimes(t, dirfd, times);
   }
-  if ((flags & ~AT_FLAGS) !== 0) return -EINVAL;
+  if ((flags & ~PATH_FLAGS) !== 0) return -EINVAL;
   const path = pathWith(t, pathAddr, flags);
   return typeof path === "number" ? path : utimensAt(t, dirfd, path, times, flags);
 }

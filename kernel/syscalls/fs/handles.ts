@@ -16,16 +16,17 @@ import {
   AT_HANDLE_FID,
   AT_HANDLE_MNT_ID_UNIQUE,
   AT_SYMLINK_FOLLOW,
+  FileHandle,
+  MAX_HANDLE_SZ,
   O_CLOEXEC,
 } from "../../../ffi/abi/fcntl.ts";
-import { FileHandle, FILEID_INO32_GEN, MAX_HANDLE_SZ } from "../../../ffi/abi/file_handle.ts";
 import { MNT_UNIQUE_ID_OFFSET } from "../../../ffi/abi/statmount.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCapIn } from "../../cred/credentials.ts";
 import { INITIAL_USER_NAMESPACE } from "../../cred/user_namespace.ts";
 import type { Task } from "../../task/task.ts";
 import { type Mount, Path } from "../../vfs/dentry.ts";
-import { HANDLE_BYTES, HANDLE_MARK } from "../../vfs/file_handles.ts";
+import { FILEID_INO32_GEN, HANDLE_BYTES, HANDLE_MARK } from "../../vfs/file_handles.ts";
 import { openByHandle } from "../../vfs/open.ts";
 import { installNew } from "../io/install.ts";
 import { findAt } from "./arguments.ts";
