@@ -11,6 +11,8 @@
  *     const task = startIn(kernel, container, spec, listener); // calls listener.onProcessEnd
  */
 
+import { SIGKILL } from "../ffi/abi/signal.ts";
+import { SI_USER } from "../ffi/abi/siginfo.ts";
 import type { ContainerAccounts } from "./task/accounts.ts";
 import { killGroup } from "./task/exit_request.ts";
 import type { TimeNamespace } from "./cred/time_namespace.ts";
@@ -21,9 +23,8 @@ import { Cgroups } from "./cgroup/hierarchy.ts";
 import { CgroupNamespace } from "./cgroup/namespace.ts";
 import { Container } from "./task/container.ts";
 import { PidNamespace } from "./task/pid_namespace.ts";
-import { SI_USER, SigInfo } from "./signal/pending.ts";
+import { SigInfo } from "./signal/pending.ts";
 import { sendToGroup } from "./signal/send.ts";
-import { SIGKILL } from "./signal/sigset.ts";
 import { UtsNamespace } from "./task/uts.ts";
 import type { MountNamespace } from "./vfs/mounts.ts";
 

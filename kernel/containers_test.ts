@@ -1,5 +1,6 @@
-import { TEST_ACCOUNT } from "./core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
+import { SIGKILL, SIGTERM } from "../ffi/abi/signal.ts";
+import { TEST_ACCOUNT } from "./core/account_testing.ts";
 import { ENOENT, ENOTDIR } from "../ffi/abi/errno.ts";
 import { AT_FDCWD, O_CREAT, O_WRONLY } from "../ffi/abi/fcntl.ts";
 import { Assembler } from "../ffi/asm/assembler.ts";
@@ -26,8 +27,6 @@ import { MountNamespace } from "./vfs/mounts.ts";
 import { openAt } from "./vfs/open.ts";
 import { findAt } from "./vfs/status.ts";
 import { BufferCursor, listDir } from "./vfs/vfs_testing.ts";
-
-const SIGKILL = 9, SIGTERM = 15;
 
 class EventlessHost extends IoHost {
   poll(_timeoutNs: number): void {}

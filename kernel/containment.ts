@@ -7,6 +7,7 @@
  * cannot repeat), observe/crash.ts (the report).
  */
 
+import { SIGKILL } from "../ffi/abi/signal.ts";
 import { KernelBug } from "./core/kernel_bug.ts";
 import type { MemoryContext } from "./mm/memory_context.ts";
 import { describeCrash, describeFault } from "./observe/crash.ts";
@@ -14,7 +15,6 @@ import { alertForExit, mustEnd } from "./task/alert.ts";
 import { exitTask, finishZombie, isEndingHalfway, skipEndStep } from "./task/exit.ts";
 import { killGroup } from "./task/exit_request.ts";
 import type { Kernel } from "./task/kernel_services.ts";
-import { SIGKILL } from "./signal/sigset.ts";
 import { BLOCKED, HANDLING, RUNNING, Task } from "./task/task.ts";
 import { ThreadGroup } from "./task/thread_group.ts";
 

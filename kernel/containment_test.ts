@@ -1,13 +1,14 @@
 /** What a bug in a handler does to its process and to those around it. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { SIGCHLD, SIGKILL } from "../ffi/abi/signal.ts";
+import { CLONE_VFORK } from "../ffi/abi/sched.ts";
 import { Containment } from "./containment.ts";
 import { violations } from "./observe/invariants.ts";
-import { SIGCHLD, SIGKILL } from "./signal/sigset.ts";
 import { BLOCKED, DEAD, type Task } from "./task/task.ts";
 import { DATA, GONE, LabKernel, WAITS } from "./testing/task_lab.ts";
 
-const CLONE_THREAD = 0x10f00, CLONE_VFORK = 0x4000;
+const CLONE_THREAD = 0x10f00;
 
 class Lab extends LabKernel {
   readonly reports: string[] = [];

@@ -3,6 +3,7 @@
  * from a Host, a Platform and an Arena; `init.ts` starts the first process in it.
  */
 
+import { SI_USER } from "../ffi/abi/siginfo.ts";
 import { NamespaceCounts } from "./cred/namespace_counts.ts";
 import type { Account } from "./core/account.ts";
 import type { Arena } from "../ffi/mem/arena.ts";
@@ -53,7 +54,7 @@ import { PidNamespace } from "./task/pid_namespace.ts";
 import type { NsFs } from "./proc/fs/ns_fs.ts";
 import { ProcFacts } from "./proc/proc_facts.ts";
 import { KernelProcSource } from "./proc/proc_source.ts";
-import { SI_USER, SigInfo } from "./signal/pending.ts";
+import { SigInfo } from "./signal/pending.ts";
 import { sendToGroup } from "./signal/send.ts";
 import type { Task } from "./task/task.ts";
 import { TaskTerminalHooks } from "./task/terminal_hooks.ts";

@@ -7,6 +7,7 @@
  * (core/host.ts).
  */
 
+import { SIGKILL } from "../ffi/abi/signal.ts";
 import type { Platform } from "../platform/platform.ts";
 import { POLLIN } from "../ffi/abi/poll.ts";
 import type { DeferredWork } from "./core/deferred_work.ts";
@@ -17,7 +18,6 @@ import type { RunQueue } from "./run_queue.ts";
 import { killGroup } from "./task/exit_request.ts";
 import type { OomKiller } from "./task/oom_killer.ts";
 import type { PidNamespace } from "./task/pid_namespace.ts";
-import { SIGKILL } from "./signal/sigset.ts";
 import { TurnAccount } from "./task/turn_account.ts";
 import { SpinPolicy } from "./spin_policy.ts";
 import type { TimerQueue } from "./time/timer.ts";

@@ -30,11 +30,6 @@ export const ACCESS_READ = 1;
 export const ACCESS_WRITE = 2;
 export const ACCESS_EXEC = 4;
 
-export const PROT_NONE = 0;
-export const PROT_READ = 1;
-export const PROT_WRITE = 2;
-export const PROT_EXEC = 4;
-
 /**
  * Byte offsets of a register in `Context.regs`; each is 8 bytes, little-endian. The order of struct
  * sigcontext (asm/sigcontext.h), so that a signal frame is one copy. FS_BASE and GS_BASE follow it.

@@ -6,20 +6,13 @@
  * execve(2).
  */
 
+import { ET_DYN, ET_EXEC, PF_R, PF_W, PF_X, PT_GNU_STACK, PT_INTERP, PT_LOAD } from "../abi/elf.ts";
 import { PAGE_SIZE } from "../abi/mman.ts";
 import {
   align,
   EHDR_BYTES,
-  ET_DYN,
-  ET_EXEC,
-  PF_R,
-  PF_W,
-  PF_X,
   PHDR_BYTES,
   type ProgramHeader,
-  PT_GNU_STACK,
-  PT_INTERP,
-  PT_LOAD,
   writeHeader,
   writeProgramHeader,
 } from "./elf_format.ts";

@@ -4,23 +4,12 @@
  * kernel/loader/ reads ELF files.
  */
 
+import { EM_X86_64, EV_CURRENT } from "../abi/elf.ts";
+
 export const EHDR_BYTES = 64;
 export const PHDR_BYTES = 56;
 
-export const ET_EXEC = 2;
-export const ET_DYN = 3;
-const EM_X86_64 = 62;
-const EV_CURRENT = 1;
 const SHDR_BYTES = 64;
-
-export const PT_LOAD = 1;
-export const PT_DYNAMIC = 2;
-export const PT_INTERP = 3;
-export const PT_GNU_STACK = 0x6474e551;
-
-export const PF_X = 1;
-export const PF_W = 2;
-export const PF_R = 4;
 
 export interface ProgramHeader {
   readonly type: number;

@@ -7,35 +7,37 @@
  * gABI.
  */
 
-import { PAGE_SIZE } from "../abi/mman.ts";
 import {
-  align,
-  EHDR_BYTES,
+  DT_HASH,
+  DT_NULL,
+  DT_SONAME,
+  DT_STRSZ,
+  DT_STRTAB,
+  DT_SYMENT,
+  DT_SYMTAB,
+  DT_VERDEF,
+  DT_VERDEFNUM,
+  DT_VERSYM,
   ET_DYN,
   PF_R,
   PF_W,
   PF_X,
-  PHDR_BYTES,
   PT_DYNAMIC,
   PT_GNU_STACK,
   PT_LOAD,
+} from "../abi/elf.ts";
+import { PAGE_SIZE } from "../abi/mman.ts";
+import {
+  align,
+  EHDR_BYTES,
+  PHDR_BYTES,
   setU64,
   writeHeader,
   writeProgramHeader,
 } from "./elf_format.ts";
 import { versionBytes, writeVersions } from "./elf_versions.ts";
 
-const DT_NULL = 0;
-const DT_HASH = 4;
-const DT_STRTAB = 5;
-const DT_SYMTAB = 6;
-const DT_STRSZ = 10;
-const DT_SYMENT = 11;
-const DT_SONAME = 14;
-const DT_VERSYM = 0x6ffffff0;
 const DT_FLAGS_1 = 0x6ffffffb;
-const DT_VERDEF = 0x6ffffffc;
-const DT_VERDEFNUM = 0x6ffffffd;
 const DF_1_NODELETE = 8;
 const SYM_BYTES = 24;
 const DYN_BYTES = 16;

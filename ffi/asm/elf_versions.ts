@@ -4,8 +4,10 @@
  * versioning. Neighbour: elf_shared.ts.
  */
 
+import { VER_FLG_BASE } from "../abi/elf.ts";
+
 const VERDEF_BYTES = 20, VERDAUX_BYTES = 8, VERSYM_BYTES = 2;
-const VER_DEF_CURRENT = 1, VER_FLG_BASE = 1;
+const VER_DEF_CURRENT = 1;
 /** Index of the base, and of the version. */
 const BASE = 1, VERSION = 2;
 

@@ -1,6 +1,8 @@
 /** A call on every thread of a Deno process, checked in /proc. */
 
 import { assert, assertEquals } from "@std/assert";
+import { SCHED_BATCH } from "../abi/sched.ts";
+import { PR_SET_TIMERSLACK } from "../abi/prctl.ts";
 import { EINVAL } from "../abi/errno.ts";
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../abi/fcntl.ts";
 import { RLIMIT_SIGPENDING } from "../abi/resource.ts";
@@ -10,8 +12,7 @@ import { close, openat } from "./files.ts";
 import { syscall } from "./native.ts";
 import { callOnOtherThreads } from "./thread_calls.ts";
 
-const PR_SET_TIMERSLACK = 29;
-const SCHED_OTHER = 0, SCHED_BATCH = 3;
+const SCHED_OTHER = 0;
 /** A field of a thread's stat file, behind the name: proc_pid_stat(5). */
 const POLICY = 38;
 

@@ -5,9 +5,10 @@
  * messages have no final NUL; they get one here, after a check that they are a single component.
  */
 
+import { NAME_MAX } from "../../ffi/abi/fs.ts";
 import { EINVAL, ENAMETOOLONG, ENOENT, ERANGE } from "../../ffi/abi/errno.ts";
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
-import { NAME_MAX, TARGET_MAX } from "../protocol/constants.ts";
+import { TARGET_MAX } from "../protocol/constants.ts";
 import type { Str } from "../protocol/wire.ts";
 
 /** Byte offsets in `mem`. */

@@ -8,7 +8,7 @@
  * request is -EIO. gofer_client.ts has the meaning of requests.
  */
 
-import { EAGAIN, EINTR, EIO } from "../../ffi/abi/errno.ts";
+import { EAGAIN, EINTR, EIO, MAX_ERRNO } from "../../ffi/abi/errno.ts";
 import { POLLIN, POLLOUT } from "../../ffi/abi/poll.ts";
 import { MSG_DONTWAIT, SHUT_RDWR } from "../../ffi/abi/socket.ts";
 import { SYS_close, SYS_shutdown } from "../../ffi/abi/syscall_numbers.ts";
@@ -41,7 +41,6 @@ const SUBMIT_TAG_LAST = 0xfffe;
 const OUTSTANDING_MAX = 1024;
 /** Quiet requests are sent with the next request, or once there are this many bytes of them. */
 const QUIET_BYTES = 8192;
-const MAX_ERRNO = 4095;
 
 /** A reply that came while the client waited for another one. */
 interface Stashed {

@@ -8,6 +8,7 @@
  * the server's end every request is -EIO, and `dead` is true.
  */
 
+import { XATTR_SIZE_MAX } from "../../ffi/abi/fs.ts";
 import { EIO, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { AttrReply, Rstatfs, Tgetattr, Tsetattr } from "../protocol/attributes.ts";
 import type { Attr } from "../protocol/attr.ts";
@@ -449,7 +450,7 @@ export class GoferClient {
   getxattr(
     fid: number,
     name: ByteString,
-    size = C.XATTR_SIZE_MAX,
+    size = XATTR_SIZE_MAX,
   ): Uint8Array<ArrayBuffer> | number {
     if (!this.canDonate) return plainXattr.get(this, fid, name, size);
     tgetxattr.fid = fid;

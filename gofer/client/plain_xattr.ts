@@ -3,6 +3,7 @@
  * gofer_client.ts only.
  */
 
+import { XATTR_SIZE_MAX } from "../../ffi/abi/fs.ts";
 import { EIO, ERANGE } from "../../ffi/abi/errno.ts";
 import * as C from "../protocol/constants.ts";
 import { EmptyMessage, FidMessage } from "../protocol/message.ts";
@@ -54,15 +55,13 @@ export function get(
     return r;
   }
   const length = rxattrwalk.size;
-  const value = length > size || length > C.XATTR_SIZE_MAX
-    ? -ERANGE
-    : readStream(c, stream, length);
+  const value = length > size || length > XATTR_SIZE_MAX ? -ERANGE : readStream(c, stream, length);
   c.clunk(stream);
   return value;
 }
 
 export function list(c: GoferClient, fid: number): ByteString[] | number {
-  const names = get(c, fid, "", C.XATTR_SIZE_MAX);
+  const names = get(c, fid, "", XATTR_SIZE_MAX);
   return typeof names === "number" ? names : splitNames(latin1(names, 0, -1));
 }
 

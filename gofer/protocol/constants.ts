@@ -39,12 +39,8 @@ export const WALKGETATTR_NAMES_MAX = 64;
 export const SCAN_PATHS_MAX = 256;
 /** LIMIT: after so many entries a Tscan begins no further directory. */
 export const SCAN_ENTRIES_MAX = 16384;
-/** Linux's NAME_MAX: bytes in one path component. */
-export const NAME_MAX = 255;
 /** Linux's PATH_MAX less the final NUL: bytes in a symlink's target. */
 export const TARGET_MAX = 4095;
-/** Linux's XATTR_SIZE_MAX and XATTR_LIST_MAX. */
-export const XATTR_SIZE_MAX = 65536;
 
 // Message types. A reply's type is its request's plus one.
 export const RLERROR = 7;

@@ -1,5 +1,6 @@
 /** Handlers of dvisor's extension, except the walk (on_walk.ts). */
 
+import { XATTR_SIZE_MAX } from "../../ffi/abi/fs.ts";
 import {
   EAGAIN,
   EBADF,
@@ -246,7 +247,7 @@ export function onGetxattr(s: Session): number {
   decode(s.in, m);
   const fid = s.fid(m.fid);
   if (fid === null) return -EBADF;
-  const room = Math.min(m.size, C.XATTR_SIZE_MAX, s.msize - DATA_HEADER_BYTES);
+  const room = Math.min(m.size, XATTR_SIZE_MAX, s.msize - DATA_HEADER_BYTES);
   if (room === 0) return -ERANGE;
   s.beginReply(C.TGETXATTR + 1);
   const at = s.out.reserve(4);

@@ -1,5 +1,6 @@
 /** The base protocol's extended attributes: a fid becomes a stream that holds the value. */
 
+import { XATTR_SIZE_MAX } from "../../ffi/abi/fs.ts";
 import { EBADF, EINVAL, EIO, EMFILE, EOPNOTSUPP, ERANGE, EROFS } from "../../ffi/abi/errno.ts";
 import { XATTR_CREATE, XATTR_REPLACE } from "../../ffi/abi/xattr.ts";
 import { addressOf } from "../../ffi/sys/cstring.ts";
@@ -53,7 +54,7 @@ export function onXattrcreate(s: Session): number {
   const fid = s.fid(m.fid);
   if (fid === null) return -EBADF;
   if (fid.root.isReadOnly) return -EROFS;
-  if (m.size > C.XATTR_SIZE_MAX) return -ERANGE;
+  if (m.size > XATTR_SIZE_MAX) return -ERANGE;
   if ((m.flags & ~(XATTR_CREATE | XATTR_REPLACE)) !== 0) return -EOPNOTSUPP;
   if (s.fids.hasNoStreamLeft) return -EMFILE;
   const value = new Uint8Array(m.size);

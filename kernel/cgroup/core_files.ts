@@ -2,9 +2,9 @@
  * cgroup.*: the core interface files that every group of version 2 has (cgroup-v2.rst of Linux).
  */
 
+import { SIGKILL } from "../../ffi/abi/signal.ts";
 import { EBUSY, EINVAL, ENOENT, EOPNOTSUPP, ERANGE } from "../../ffi/abi/errno.ts";
 import { killGroup } from "../task/exit_request.ts";
-import { SIGKILL } from "../signal/sigset.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { THREADED, UNIFIED_NAMES, unifiedNames } from "./controllers.ts";

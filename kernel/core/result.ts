@@ -23,11 +23,6 @@ export const GO_ON = -4099;
 /** The task is stopped for its tracer, and continues where that stop says. */
 export const IN_STOP = -4100;
 
-export const ERESTARTSYS = 512;
-export const ERESTARTNOINTR = 513;
-export const ERESTARTNOHAND = 514;
-export const ERESTART_RESTARTBLOCK = 516;
-
 /** True for -errno (and the restart codes), false for results and BLOCK. */
 export function isErr(r: number): boolean {
   return r < 0 && r > BLOCK;

@@ -1,6 +1,7 @@
 /** Operations on capability sets: two u32 words each, without bits that Linux does not know. */
 
-import { ALL_CAPS, CAP_LAST_CAP, type CapSet } from "./credentials.ts";
+import { CAP_LAST_CAP } from "../../ffi/abi/capability.ts";
+import { ALL_CAPS, type CapSet } from "./credentials.ts";
 
 /** A set from two words of a caller. */
 export function capSet(lo: number, hi: number): CapSet {

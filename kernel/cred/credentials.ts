@@ -6,7 +6,6 @@
 import type { Domain } from "../landlock/domain.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "./user_namespace.ts";
 
-export const CAP_LAST_CAP = 40;
 /** Capability sets are two u32 words: bits 0-31 and 32-40. */
 export interface CapSet {
   readonly lo: number;

@@ -4,6 +4,8 @@
  * fanotify/calls/fanotify.ts.
  */
 
+import { RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
+import { POLLIN, POLLRDNORM } from "../../ffi/abi/poll.ts";
 import type { Account } from "../core/account.ts";
 import { EAGAIN, EFAULT, EINVAL, ENOENT } from "../../ffi/abi/errno.ts";
 import {
@@ -39,9 +41,7 @@ import { isDirectory, isRegular } from "../vfs/access.ts";
 import { dropPath, holdPath, Path } from "../vfs/dentry.ts";
 import { type FileEvent, type Mark } from "../vfs/marks.ts";
 import { openQuietly } from "../vfs/open.ts";
-import { POLLIN, POLLRDNORM } from "../vfs/open_file.ts";
 import type { Kernel } from "../task/kernel_services.ts";
-import { RLIMIT_NOFILE } from "../task/limits.ts";
 import { PidFd } from "../task/pidfd.ts";
 import type { Task } from "../task/task.ts";
 import { FanEvent, recordsOf, writeEvent } from "./event.ts";

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { SIGTERM, SIGUSR1 } from "../../ffi/abi/signal.ts";
 import { EAGAIN, EDEADLK, EFAULT, EINVAL, EPERM, ETIMEDOUT } from "../../ffi/abi/errno.ts";
 import {
   FUTEX_CMP_REQUEUE,
@@ -16,7 +17,6 @@ import {
 import { DATA, LabKernel, WAITS } from "../testing/task_lab.ts";
 import { FutexTable, FutexWaiter } from "./futex_table.ts";
 import { sendToTask, userSignal } from "../signal/send.ts";
-import { SIGTERM, SIGUSR1 } from "../signal/sigset.ts";
 import type { Task } from "../task/task.ts";
 
 const THREAD = 0x10f00;

@@ -1,12 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
-import { ENXIO } from "../../ffi/abi/errno.ts";
+import { POLLHUP } from "../../ffi/abi/poll.ts";
+import { ENXIO, ERESTARTSYS } from "../../ffi/abi/errno.ts";
 import { AT_FDCWD, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import { S_IFIFO } from "../../ffi/abi/stat.ts";
-import { BLOCK, ERESTARTSYS } from "../core/result.ts";
+import { BLOCK } from "../core/result.ts";
 import { Waiter, type WaitQueue } from "../core/wait.ts";
 import { mknodAt } from "../vfs/create.ts";
 import { openAt } from "../vfs/open.ts";
-import { OpenFile, POLLHUP } from "../vfs/open_file.ts";
+import { OpenFile } from "../vfs/open_file.ts";
 import { unlinkAt } from "../vfs/remove.ts";
 import { Progress } from "../task/progress.ts";
 import { TestCaller, TestFiles } from "../vfs/vfs_testing.ts";

@@ -4,6 +4,8 @@
  * Not here: the blocking open of FIFOs (fifo.ts), blocking reads and writes (syscalls/io).
  */
 
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../ffi/abi/poll.ts";
+import { PIPE_BUF } from "../../ffi/abi/fs.ts";
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { Account } from "../core/account.ts";
 import { EAGAIN, EBUSY, EINVAL, EPERM, EPIPE } from "../../ffi/abi/errno.ts";
@@ -14,18 +16,9 @@ import type { FrameAllocator } from "../mm/frames.ts";
 import type { IoCursor } from "../mm/io_cursor.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
 import type { Inode } from "../vfs/inode.ts";
-import {
-  OpenFile,
-  POLLERR,
-  POLLHUP,
-  POLLIN,
-  POLLOUT,
-  POLLRDNORM,
-  POLLWRNORM,
-} from "../vfs/open_file.ts";
+import { OpenFile } from "../vfs/open_file.ts";
 import { ByteRing } from "./byte_ring.ts";
 
-export const PIPE_BUF = 4096;
 const DEFAULT_BYTES = 65536;
 /** LIMIT: /proc/sys/fs/pipe-max-size, for all users. */
 export const PIPE_MAX_BYTES = 1 << 20;

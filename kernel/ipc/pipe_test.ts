@@ -1,11 +1,11 @@
-import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../ffi/abi/poll.ts";
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { EAGAIN, EBUSY, EPERM, EPIPE } from "../../ffi/abi/errno.ts";
 import { O_DIRECT, O_RDONLY, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import { S_IFIFO } from "../../ffi/abi/stat.ts";
 import { Waiter } from "../core/wait.ts";
 import { AnonFs } from "../fs/anonfd/anon_inode.ts";
-import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../vfs/open_file.ts";
 import { BufferCursor, TestFiles } from "../vfs/vfs_testing.ts";
 import { Pipe, PIPE_MAX_BYTES, PipeFile } from "./pipe.ts";
 

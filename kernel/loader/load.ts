@@ -7,10 +7,9 @@
  * point of no return; here execve fails.
  */
 
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { EIO, ELIBBAD, ELOOP, ENOENT, ENOEXEC } from "../../ffi/abi/errno.ts";
 import * as E from "../../ffi/abi/elf.ts";
-import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { pageUp } from "../mm/region.ts";
 import type { OpenFile } from "../vfs/open_file.ts";

@@ -2,14 +2,13 @@
  * Tests of load.ts: static, dynamic and position-independent programs, scripts, limits, malformed
  * files.
  */
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import type { Account } from "../core/account.ts";
 import { assert, assertEquals } from "@std/assert";
 import * as E from "../../ffi/abi/elf.ts";
 import { E2BIG, EINVAL, EIO, ELIBBAD, ELOOP, ENOENT, ENOEXEC } from "../../ffi/abi/errno.ts";
 import { writeExecutable } from "../../ffi/asm/elf_executable.ts";
-import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import type { Backing } from "../mm/backing.ts";
 import type { IoCursor } from "../mm/io_cursor.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";

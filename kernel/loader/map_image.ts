@@ -5,9 +5,8 @@
 
 import { EACCES, EFAULT, EINVAL, ENODEV, ENOEXEC, ENOMEM } from "../../ffi/abi/errno.ts";
 import { PF_R, PF_W, PF_X } from "../../ffi/abi/elf.ts";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
-import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import type { Backing } from "../mm/backing.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { pageUp } from "../mm/region.ts";

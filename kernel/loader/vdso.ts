@@ -3,8 +3,7 @@
  * oci/boot/guest_clock.ts puts it into the arena.
  */
 
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
-import { PROT_EXEC, PROT_READ } from "../../platform/platform.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_READ } from "../../ffi/abi/mman.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { PAGE_COW, PAGE_FILE } from "../mm/pages.ts";
 import { dropPages, mapFrames, pageUp } from "../mm/region.ts";

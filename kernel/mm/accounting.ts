@@ -3,8 +3,7 @@
  * that they are compared with (getrlimit(2)).
  */
 
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
-import { PROT_EXEC, PROT_WRITE } from "../../platform/platform.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { VM_GROWSDOWN, VM_LOCKED, VM_SHARED, type Vma } from "./vma.ts";
 
 /** Soft limits in bytes; the owner of the rlimits keeps them current. */

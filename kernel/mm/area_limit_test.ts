@@ -3,9 +3,8 @@
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import { EAGAIN, ENOMEM } from "../../ffi/abi/errno.ts";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
-import { PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import { Account } from "../core/account.ts";
 import { AREAS } from "../core/quota.ts";
 import { MemoryLab } from "../testing/memory_lab.ts";

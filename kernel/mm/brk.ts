@@ -3,8 +3,7 @@
  * mapping stays in one piece.
  */
 
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
-import { PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
+import { PAGE_SIZE, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { mayExpand, mayLock } from "./accounting.ts";
 import type { FrameAllocator } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";

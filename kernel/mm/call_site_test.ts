@@ -1,18 +1,9 @@
 /** Test of call_site.ts: which instructions a thunk may execute, by the registers after them. */
 
 import { assert, assertEquals } from "@std/assert";
+import { PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
-import {
-  PROT_READ,
-  PROT_WRITE,
-  R11,
-  R15,
-  R9,
-  RAX,
-  RCX,
-  RDI,
-  RSP,
-} from "../../platform/platform.ts";
+import { R11, R15, R9, RAX, RCX, RDI, RSP } from "../../platform/platform.ts";
 import { FakeContext } from "../testing/call_lab.ts";
 import { MemoryLab } from "../testing/memory_lab.ts";
 import { isMovable } from "./call_site.ts";

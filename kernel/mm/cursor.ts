@@ -3,14 +3,14 @@
  * kernel memory. A cursor object is kept and set again for each call.
  */
 
+import { MAX_RW_COUNT } from "../../ffi/abi/fs.ts";
 import { EFAULT, EINVAL } from "../../ffi/abi/errno.ts";
 import { copy, copyFromBuffer, copyToBuffer, fill, store64 } from "../../ffi/mem/native_memory.ts";
 import { ACCESS_READ, ACCESS_WRITE } from "../../platform/platform.ts";
 import { IoCursor } from "./io_cursor.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 
-/** The most bytes that one call moves (MAX_RW_COUNT), and the most segments (UIO_MAXIOV). */
-export const MAX_RW_COUNT = 0x7ffff000;
+/** The most segments of one call (UIO_MAXIOV). */
 const MAX_SEGMENTS = 1024;
 const IOVEC_BYTES = 16;
 /** LIMIT: areas that one call checks for secret memory. */

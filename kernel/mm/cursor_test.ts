@@ -5,10 +5,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { EFAULT, EINVAL, ENAMETOOLONG, ENOMEM } from "../../ffi/abi/errno.ts";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_NONE, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
 import { load64 } from "../../ffi/mem/native_memory.ts";
-import { PROT_NONE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import { FrameFileBacking, HostFileBacking, MemoryLab } from "../testing/memory_lab.ts";
 import { KernelCursor, UserCursor } from "./cursor.ts";
 import { mincore, msync, msyncEnd, SyncRun, TURN_LOOKS } from "./residency.ts";

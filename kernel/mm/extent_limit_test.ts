@@ -5,10 +5,10 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { ENOMEM } from "../../ffi/abi/errno.ts";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
 import { SIGKILL } from "../../ffi/abi/signal.ts";
-import { ACCESS_WRITE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
+import { ACCESS_WRITE } from "../../platform/platform.ts";
 import { Account } from "../core/account.ts";
 import { PAGE_EXTENTS } from "../core/quota.ts";
 import { MemoryLab } from "../testing/memory_lab.ts";

@@ -4,11 +4,11 @@
  * copy_user.ts comes through `resolvePage`. Linux: arch/x86/mm/fault.c and mm/memory.c.
  */
 
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { EFAULT, EHWPOISON, ENOMEM } from "../../ffi/abi/errno.ts";
 import { SIGBUS, SIGKILL, SIGSEGV } from "../../ffi/abi/signal.ts";
-import { BUS_MCEERR_AR } from "../../ffi/abi/siginfo.ts";
-import { ACCESS_WRITE, PROT_WRITE } from "../../platform/platform.ts";
+import { BUS_ADRERR, BUS_MCEERR_AR, SEGV_ACCERR, SEGV_MAPERR } from "../../ffi/abi/siginfo.ts";
+import { ACCESS_WRITE } from "../../platform/platform.ts";
 import { breakCow, copyFilePages } from "./cow.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { CHANGE_EXTENTS, PAGE_COW, PAGE_PATCHED, PAGE_WATCHED } from "./pages.ts";
@@ -22,7 +22,6 @@ import { WINDOW_SIZE } from "./windows.ts";
 
 /** The result of `handleFault` when the task has to wait for the handler in `mm.ctx.awaited`. */
 export const FAULT_AWAITED = -1;
-export const SEGV_MAPERR = 1, SEGV_ACCERR = 2, BUS_ADRERR = 2;
 
 /**
  * The faults in a row, at a page that has all it needs, after which the page is mapped again, and

@@ -4,9 +4,8 @@
  * this.
  */
 
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { copyFromBuffer, copyToBuffer } from "../../ffi/mem/native_memory.ts";
-import { PROT_WRITE } from "../../platform/platform.ts";
 import { hostPage } from "./fault.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 

@@ -9,9 +9,8 @@
  * is only done for a single thread, which cannot write meanwhile.
  */
 
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import type { AddressSpace } from "../../platform/platform.ts";
-import { PROT_WRITE } from "../../platform/platform.ts";
 import { copyTouched } from "./copy_frames.ts";
 import type { FrameAllocator } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";

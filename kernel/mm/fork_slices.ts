@@ -10,9 +10,8 @@
  * which of its writes the child sees.
  */
 
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import type { Account } from "../core/account.ts";
-import { PROT_WRITE } from "../../platform/platform.ts";
 import { UFFD_FEATURE_EVENT_FORK } from "../../ffi/abi/userfaultfd.ts";
 import { copyState } from "./fork.ts";
 import { MemoryManager } from "./memory_manager.ts";

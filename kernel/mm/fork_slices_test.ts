@@ -1,9 +1,8 @@
 /** Tests of fork_slices.ts: a fork in several turns, with writes of another thread between them. */
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
-import { PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import { GuestSimulator } from "../testing/fake_platform.ts";
 import { HostFileBacking, MemoryLab } from "../testing/memory_lab.ts";
 import { ForkWork, isQuickFork } from "./fork_slices.ts";

@@ -2,15 +2,9 @@
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
-import {
-  ACCESS_WRITE,
-  PROT_EXEC,
-  PROT_NONE,
-  PROT_READ,
-  PROT_WRITE,
-} from "../../platform/platform.ts";
+import { ACCESS_WRITE } from "../../platform/platform.ts";
 import { GuestSimulator } from "../testing/fake_platform.ts";
 import { HostFileBacking, MemoryLab } from "../testing/memory_lab.ts";
 import { MemoryManager } from "./memory_manager.ts";

@@ -5,9 +5,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { ENOMEM } from "../../ffi/abi/errno.ts";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
-import { PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import { GuestSimulator } from "../testing/fake_platform.ts";
 import { MemoryLab } from "../testing/memory_lab.ts";
 

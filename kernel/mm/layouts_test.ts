@@ -4,8 +4,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { PROT_EXEC, PROT_READ } from "../../platform/platform.ts";
-import { MAP_FIXED, MAP_PRIVATE, PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { MAP_FIXED, MAP_PRIVATE, PAGE_SIZE, PROT_EXEC, PROT_READ } from "../../ffi/abi/mman.ts";
 import { Account } from "../core/account.ts";
 import { PATCHED_PAGES, PATCHED_SITES, SITE_TABLES } from "../core/quota.ts";
 import { HostFileBacking, MemoryLab } from "../testing/memory_lab.ts";

@@ -4,9 +4,9 @@
  */
 
 import { EACCES, EAGAIN, EFAULT, EHWPOISON, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
-import { ACCESS_READ, ACCESS_WRITE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
+import { ACCESS_READ, ACCESS_WRITE } from "../../platform/platform.ts";
 import { resolvePage } from "./fault.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { touchPages } from "./mlock.ts";

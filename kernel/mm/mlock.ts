@@ -11,9 +11,10 @@ import {
   MCL_ONFAULT,
   MLOCK_ONFAULT,
   PAGE_SIZE,
+  PROT_WRITE,
 } from "../../ffi/abi/mman.ts";
 import { load8 } from "../../ffi/mem/native_memory.ts";
-import { ACCESS_READ, ACCESS_WRITE, PROT_WRITE } from "../../platform/platform.ts";
+import { ACCESS_READ, ACCESS_WRITE } from "../../platform/platform.ts";
 import { resolvePage } from "./fault.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { isPageAligned, pageUp } from "./region.ts";

@@ -18,9 +18,8 @@ import {
   EOVERFLOW,
   EPERM,
 } from "../../ffi/abi/errno.ts";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_NONE, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
-import { PROT_EXEC, PROT_NONE, PROT_WRITE } from "../../platform/platform.ts";
 import { mayExpand, mayLock } from "./accounting.ts";
 import { MIN_ADDRESS } from "./address_layout.ts";
 import type { Backing } from "./backing.ts";

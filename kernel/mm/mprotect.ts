@@ -4,8 +4,14 @@
  */
 
 import { EACCES, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
-import { PAGE_SIZE, PROT_GROWSDOWN, PROT_GROWSUP, PROT_SEM } from "../../ffi/abi/mman.ts";
-import { PROT_EXEC, PROT_WRITE } from "../../platform/platform.ts";
+import {
+  PAGE_SIZE,
+  PROT_EXEC,
+  PROT_GROWSDOWN,
+  PROT_GROWSUP,
+  PROT_SEM,
+  PROT_WRITE,
+} from "../../ffi/abi/mman.ts";
 import { isData } from "./accounting.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW } from "./pages.ts";

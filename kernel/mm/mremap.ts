@@ -4,8 +4,13 @@
  */
 
 import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
-import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE } from "../../ffi/abi/mman.ts";
-import { PROT_NONE } from "../../platform/platform.ts";
+import {
+  MREMAP_DONTUNMAP,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  PAGE_SIZE,
+  PROT_NONE,
+} from "../../ffi/abi/mman.ts";
 import { mayExpand, mayLock } from "./accounting.ts";
 import { MIN_ADDRESS } from "./address_layout.ts";
 import type { MemoryManager } from "./memory_manager.ts";

@@ -9,9 +9,9 @@
  * instant in general.
  */
 
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { copy, store16, store32, store8 } from "../../ffi/mem/native_memory.ts";
-import { type Context, PROT_EXEC, PROT_WRITE } from "../../platform/platform.ts";
+import type { Context } from "../../platform/platform.ts";
 import { KernelBug } from "../core/kernel_bug.ts";
 import { instructionAt, isMovable, siteBytes } from "./call_site.ts";
 import type { MemoryManager } from "./memory_manager.ts";

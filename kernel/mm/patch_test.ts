@@ -4,9 +4,9 @@
  */
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
-import { PROT_EXEC, PROT_READ, PROT_WRITE, RDI } from "../../platform/platform.ts";
+import { RDI } from "../../platform/platform.ts";
 import { GuestSimulator } from "../testing/fake_platform.ts";
 import { FakeContext } from "../testing/call_lab.ts";
 import { FrameFileBacking, HostFileBacking, MemoryLab } from "../testing/memory_lab.ts";

@@ -3,9 +3,8 @@
  * platform that records what the host has mapped.
  */
 
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { assert } from "@std/assert";
-import { PROT_WRITE } from "../../platform/platform.ts";
 import { FakeSpace, GuestSimulator } from "../testing/fake_platform.ts";
 import { MemoryLab } from "../testing/memory_lab.ts";
 import { explore, type Guest, type Owners, type Process, World } from "../testing/memory_world.ts";

@@ -3,7 +3,7 @@
  * call them; mseal.ts seals.
  */
 
-import { PROT_WRITE } from "../../platform/platform.ts";
+import { PROT_WRITE } from "../../ffi/abi/mman.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { VM_SEALED, type Vma } from "./vma.ts";
 

@@ -4,9 +4,8 @@
  * grows it.
  */
 
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_NONE } from "../../ffi/abi/mman.ts";
 import { ENOMEM } from "../../ffi/abi/errno.ts";
-import { PROT_NONE } from "../../platform/platform.ts";
 import { mayExpand } from "./accounting.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { populateAnonymous } from "./populate.ts";

@@ -2,9 +2,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { EFAULT } from "../../ffi/abi/errno.ts";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
-import { ACCESS_READ, ACCESS_WRITE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
+import { ACCESS_READ, ACCESS_WRITE } from "../../platform/platform.ts";
 import { MemoryLab } from "../testing/memory_lab.ts";
 import { TLB_SLOTS, TlbPool } from "./tlb.ts";
 

@@ -4,8 +4,7 @@
  * both.
  */
 
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
-import { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import type { Account } from "../core/account.ts";
 import { KernelBug } from "../core/kernel_bug.ts";
 import { AREAS } from "../core/quota.ts";

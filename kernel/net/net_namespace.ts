@@ -4,6 +4,7 @@
  * net_shared.ts.
  */
 
+import { AF_MAX } from "../../ffi/abi/socket.ts";
 import type { Account } from "../core/account.ts";
 import { EAFNOSUPPORT, EINVAL } from "../../ffi/abi/errno.ts";
 import { DeferredWork } from "../core/deferred_work.ts";
@@ -55,8 +56,6 @@ const INHERITED: readonly string[] = [
   "net/ipv4/tcp_rmem",
   "net/ipv4/tcp_wmem",
 ];
-/** LIMIT: address families (AF_MAX). */
-const AF_MAX = 46;
 /** LIMIT: socket types (SOCK_MAX). */
 const SOCK_MAX = 11;
 

@@ -1,8 +1,8 @@
 /** Tests of invariants.ts: damaged kernels, each of which one check finds. */
 
 import { assert, assertEquals } from "@std/assert";
+import { SIGCHLD } from "../../ffi/abi/signal.ts";
 import { LabKernel } from "../testing/task_lab.ts";
-import { SIGCHLD } from "../signal/sigset.ts";
 import { BLOCKED, HANDLING, READY, type Task } from "../task/task.ts";
 import { INVARIANTS, violations } from "./invariants.ts";
 

@@ -3,6 +3,7 @@
  * process whose leader has ended is shown as a zombie, as on Linux.
  */
 
+import { SIG_DFL, SIG_IGN, SIGRTMAX } from "../../ffi/abi/signal.ts";
 import type { Account } from "../core/account.ts";
 import { type Credentials, rootCredentials } from "../cred/credentials.ts";
 import type { Namespace } from "../cred/namespace.ts";
@@ -26,8 +27,8 @@ import type { CgroupNamespace } from "../cgroup/namespace.ts";
 import { groupSystemNs, groupUserNs, threadUserNs } from "../task/cpu_clock.ts";
 import type { Kernel } from "../task/kernel_services.ts";
 import { tellName } from "../task/process_events.ts";
-import { SIG_DFL, SIG_IGN, type SignalHandlers } from "../signal/handlers.ts";
-import { SIGRTMAX, SigSet } from "../signal/sigset.ts";
+import type { SignalHandlers } from "../signal/handlers.ts";
+import { SigSet } from "../signal/sigset.ts";
 import type { PidNamespace, TaskPid } from "../task/pid_namespace.ts";
 import { BLOCKED, DEAD, FROZEN, STOPPED, type Task, TRACED } from "../task/task.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";

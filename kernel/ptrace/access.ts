@@ -5,7 +5,7 @@
  * judged by the old ones.
  */
 
-import { ERESTARTNOINTR } from "../core/result.ts";
+import { ERESTARTNOINTR } from "../../ffi/abi/errno.ts";
 import { BY_FS_IDS, BY_REAL_IDS, isPerformanceMonitor, mayAccess } from "../cred/task_access.ts";
 import { DEAD, type Task } from "../task/task.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";

@@ -1,5 +1,7 @@
 /** Starts and ends tracing: ptrace(2) PTRACE_TRACEME, ATTACH, SEIZE, DETACH; fork, exec, exit. */
 
+import { SIGCHLD, SIGKILL, SIGSTOP, SIGTRAP } from "../../ffi/abi/signal.ts";
+import { SI_KERNEL, SI_USER } from "../../ffi/abi/siginfo.ts";
 import { EPERM, ESRCH } from "../../ffi/abi/errno.ts";
 import {
   PTRACE_EVENT_CLONE,
@@ -15,10 +17,9 @@ import type { PidNamespace, TaskPid } from "../task/pid_namespace.ts";
 import { alert, resume } from "../task/alert.ts";
 import { killGroup } from "../task/exit_request.ts";
 import { tellTracing } from "../task/process_events.ts";
-import { SI_KERNEL, SI_USER, SigInfo } from "../signal/pending.ts";
+import { SigInfo } from "../signal/pending.ts";
 import { childSignal, exitCode, exitValue } from "../signal/child_signal.ts";
 import { sendToGroup, sendToTask } from "../signal/send.ts";
-import { SIGCHLD, SIGKILL, SIGSTOP, SIGTRAP } from "../signal/sigset.ts";
 import { DEAD, ENTRY_TRACED, STOPPED, type Task, THEN_DELIVER, TRACED } from "../task/task.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
 import { resultBehindStop } from "./stops.ts";

@@ -3,6 +3,7 @@
  * notifying the tracer, and continuing.
  */
 
+import { SA_NOCLDSTOP, SIG_IGN, SIGCHLD, SIGTRAP } from "../../ffi/abi/signal.ts";
 import { CLD_STOPPED, CLD_TRAPPED } from "../../ffi/abi/siginfo.ts";
 import {
   PTRACE_EVENT_EXIT,
@@ -15,10 +16,8 @@ import { IN_GUEST } from "../core/result.ts";
 import { mustEnd, resume } from "../task/alert.ts";
 import { setReg } from "../task/registers.ts";
 import { noteStopped } from "../signal/job_control.ts";
-import { SA_NOCLDSTOP, SIG_IGN } from "../signal/handlers.ts";
 import { SigInfo } from "../signal/pending.ts";
 import { sendToGroup } from "../signal/send.ts";
-import { SIGCHLD, SIGTRAP } from "../signal/sigset.ts";
 import {
   AWAIT_TRACED,
   HANDLING,

@@ -3,6 +3,7 @@
  * end.
  */
 
+import { SIGTRAP } from "../../ffi/abi/signal.ts";
 import { PTRACE_EVENT_SECCOMP, PTRACE_O_SUSPEND_SECCOMP } from "../../ffi/abi/ptrace.ts";
 import { ENOSYS } from "../../ffi/abi/errno.ts";
 import { TRAP_BRKPT } from "../../ffi/abi/siginfo.ts";
@@ -12,7 +13,6 @@ import { mustEnd } from "../task/alert.ts";
 import type { SeccompTracer } from "../seccomp/secure_call.ts";
 import { SigInfo } from "../signal/pending.ts";
 import { forceSignal } from "../signal/send.ts";
-import { SIGTRAP } from "../signal/sigset.ts";
 import { type Task, THEN_BEGIN, THEN_FILTER, THEN_FINISH, THEN_LEAVE } from "../task/task.ts";
 import { stopAtCall, stopForEvent } from "./stops.ts";
 import { RUN_EMULATED, RUN_ONE_STEP, RUN_TO_CALL } from "./trace.ts";

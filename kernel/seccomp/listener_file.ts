@@ -1,13 +1,12 @@
 /** The descriptor of SECCOMP_FILTER_FLAG_NEW_LISTENER: seccomp_unotify(2). */
 
+import { POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../ffi/abi/poll.ts";
+import { O_RDWR } from "../../ffi/abi/fcntl.ts";
 import type { Account } from "../core/account.ts";
 import type { WaitQueue } from "../core/wait.ts";
 import { AnonFile, type AnonFiles } from "../fs/anonfd/anon_inode.ts";
-import { POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../vfs/open_file.ts";
 import type { SeccompFilter } from "./filter.ts";
 import { type Notifier, NOTIFY_INIT, NOTIFY_SENT } from "./notifier.ts";
-
-const O_RDWR = 2;
 
 export class SeccompListener extends AnonFile {
   readonly filter: SeccompFilter;

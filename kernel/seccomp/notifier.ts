@@ -6,9 +6,9 @@
  * seccomp/calls/seccomp_listener.ts (the ioctls).
  */
 
+import { POLLIN, POLLRDNORM } from "../../ffi/abi/poll.ts";
 import { ENOSYS } from "../../ffi/abi/errno.ts";
 import { WaitQueue } from "../core/wait.ts";
-import { POLLIN, POLLRDNORM } from "../vfs/open_file.ts";
 import type { Task } from "../task/task.ts";
 import type { SeccompFilter } from "./filter.ts";
 

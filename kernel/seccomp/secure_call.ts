@@ -3,7 +3,8 @@
  * (__secure_computing of Linux). Runs before the call's handler.
  */
 
-import { ENOSYS } from "../../ffi/abi/errno.ts";
+import { SIGKILL, SIGSYS } from "../../ffi/abi/signal.ts";
+import { ENOSYS, MAX_ERRNO } from "../../ffi/abi/errno.ts";
 import { statusKilled } from "../../ffi/abi/wait.ts";
 import {
   AUDIT_ARCH_X86_64,
@@ -31,14 +32,10 @@ import { GO_ON, IN_GUEST } from "../core/result.ts";
 import { killGroup } from "../task/exit_request.ts";
 import { SigInfo } from "../signal/pending.ts";
 import { forceSignal } from "../signal/send.ts";
-import { SIGKILL, SIGSYS } from "../signal/sigset.ts";
 import { ENTRY_NOTIFY, type Task } from "../task/task.ts";
 import { askSupervisor } from "./await_verdict.ts";
 import { actionName } from "./actions.ts";
 import { DATA_WORDS, Decision } from "./filter.ts";
-
-/** Greater numbers would not be recognised as errors. */
-const MAX_ERRNO = 4095;
 
 const data = new Uint32Array(DATA_WORDS);
 const decision = new Decision();

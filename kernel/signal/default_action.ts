@@ -1,19 +1,12 @@
 /** The default actions of signals: signal(7), "Signal dispositions". */
 
+import { SIG_IGN, SIGKILL, SIGSTOP } from "../../ffi/abi/signal.ts";
 import { killGroup } from "../task/exit_request.ts";
 import { tellCoreDump } from "../task/process_events.ts";
 import type { Task } from "../task/task.ts";
-import { SIG_IGN } from "./handlers.ts";
 import { isOrphaned, stopGroup } from "./job_control.ts";
 import type { SigInfo } from "./pending.ts";
-import {
-  ACTION_CORE,
-  ACTION_IGNORE,
-  ACTION_STOP,
-  defaultActionOf,
-  SIGKILL,
-  SIGSTOP,
-} from "./sigset.ts";
+import { ACTION_CORE, ACTION_IGNORE, ACTION_STOP, defaultActionOf } from "./sigset.ts";
 
 /**
  * Performs the default action of `info` for the current task's process.

@@ -1,4 +1,22 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
+import {
+  SA_NODEFER,
+  SA_ONSTACK,
+  SA_RESETHAND,
+  SA_RESTART,
+  SA_RESTORER,
+  SA_SIGINFO,
+  SIG_DFL,
+  SIGBUS,
+  SIGCONT,
+  SIGKILL,
+  SIGSEGV,
+  SIGSTOP,
+  SIGTERM,
+  SIGTSTP,
+  SIGUSR1,
+  SIGUSR2,
+} from "../../ffi/abi/signal.ts";
 import { EFAULT, EINTR } from "../../ffi/abi/errno.ts";
 import { SI_USER, SiginfoRt } from "../../ffi/abi/siginfo.ts";
 import { Sigcontext, Ucontext } from "../../ffi/abi/ucontext.ts";
@@ -18,28 +36,8 @@ import {
 import { contextOf, DATA, GONE, LabKernel, STACK_TOP, WAITS } from "../testing/task_lab.ts";
 import { getReg, setReg } from "../task/registers.ts";
 import { DEAD, STOPPED, type Task } from "../task/task.ts";
-import {
-  SA_NODEFER,
-  SA_ONSTACK,
-  SA_RESETHAND,
-  SA_RESTART,
-  SA_RESTORER,
-  SA_SIGINFO,
-  SIG_DFL,
-} from "./handlers.ts";
 import { SigInfo } from "./pending.ts";
 import { sendToGroup, sendToTask, userSignal } from "./send.ts";
-import {
-  SIGBUS,
-  SIGCONT,
-  SIGKILL,
-  SIGSEGV,
-  SIGSTOP,
-  SIGTERM,
-  SIGTSTP,
-  SIGUSR1,
-  SIGUSR2,
-} from "./sigset.ts";
 
 const HANDLER = 0x6000, RESTORER = 0x7000;
 

@@ -8,8 +8,17 @@
  */
 
 import { CSGSFS, EFLAGS, OLDMASK, RAX, RDI, RDX, RIP, RSI, RSP } from "../../platform/platform.ts";
-import { SI_MAX_SIZE } from "../../ffi/abi/siginfo.ts";
-import { SS_AUTODISARM } from "../../ffi/abi/signal.ts";
+import { SI_KERNEL, SI_MAX_SIZE } from "../../ffi/abi/siginfo.ts";
+import {
+  SA_NODEFER,
+  SA_ONSTACK,
+  SA_RESETHAND,
+  SA_RESTORER,
+  SA_SIGINFO,
+  SIG_DFL,
+  SIGSEGV,
+  SS_AUTODISARM,
+} from "../../ffi/abi/signal.ts";
 import {
   Sigcontext,
   UC_FP_XSTATE,
@@ -30,19 +39,11 @@ import {
   MAGIC2_BYTES,
   markForFrame,
 } from "./fpu_state.ts";
-import {
-  SA_NODEFER,
-  SA_ONSTACK,
-  SA_RESETHAND,
-  SA_RESTORER,
-  SA_SIGINFO,
-  SIG_DFL,
-  type SignalAction,
-} from "./handlers.ts";
-import { SI_KERNEL, SigInfo } from "./pending.ts";
+import type { SignalAction } from "./handlers.ts";
+import { SigInfo } from "./pending.ts";
 import { forceSignal } from "./send.ts";
 import { setWord, writeSigInfo } from "./siginfo.ts";
-import { SIGSEGV, UNBLOCKABLE_LO } from "./sigset.ts";
+import { UNBLOCKABLE_LO } from "./sigset.ts";
 
 const REDZONE = 128;
 const UC = 8, INFO = UC + Ucontext.size, FRAME_SIZE = INFO + SI_MAX_SIZE;

@@ -2,6 +2,16 @@
  * Reads a siginfo_t from a program: rt_sigqueueinfo(2), pidfd_send_signal(2), PTRACE_SETSIGINFO.
  */
 
+import {
+  SIGBUS,
+  SIGCHLD,
+  SIGFPE,
+  SIGILL,
+  SIGIO,
+  SIGSEGV,
+  SIGSYS,
+  SIGTRAP,
+} from "../../ffi/abi/signal.ts";
 import { E2BIG, EFAULT } from "../../ffi/abi/errno.ts";
 import {
   SI_ASYNCNL,
@@ -12,7 +22,6 @@ import {
   SiginfoRt,
 } from "../../ffi/abi/siginfo.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
-import { SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGIO, SIGSEGV, SIGSYS, SIGTRAP } from "./sigset.ts";
 
 /**
  * Bytes that the kernel keeps (struct kernel_siginfo). For unknown codes the rest of SI_MAX_SIZE

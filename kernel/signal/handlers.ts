@@ -1,12 +1,7 @@
 /** The signal actions of a process: sigaction(2). CLONE_SIGHAND shares them, execve resets them. */
 
+import { SIG_DFL, SIG_IGN, SIGRTMAX } from "../../ffi/abi/signal.ts";
 import { WaitQueue } from "../core/wait.ts";
-import { SIGRTMAX } from "./sigset.ts";
-
-export const SIG_DFL = 0, SIG_IGN = 1;
-export const SA_NOCLDSTOP = 1, SA_NOCLDWAIT = 2, SA_SIGINFO = 4, SA_RESTORER = 0x04000000;
-export const SA_ONSTACK = 0x08000000, SA_RESTART = 0x10000000, SA_NODEFER = 0x40000000;
-export const SA_RESETHAND = 0x80000000;
 
 export class SignalAction {
   /** SIG_DFL, SIG_IGN or an address. */

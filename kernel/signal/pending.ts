@@ -3,14 +3,11 @@
  * signals queue in order (signal(7)). Each entry carries the siginfo_t to show.
  */
 
+import { SIGRTMAX } from "../../ffi/abi/signal.ts";
 import type { Account } from "../core/account.ts";
 import { QUEUED_SIGNALS } from "../core/quota.ts";
 import type { SignalSource } from "./dequeue.ts";
-import { SIGRTMAX, SigSet } from "./sigset.ts";
-
-/** si_code describes the sender, and so the valid members of the union in siginfo_t. */
-export const SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = -1, SI_TIMER = -2, SI_MESGQ = -3;
-export const SI_ASYNCIO = -4, SI_SIGIO = -5, SI_TKILL = -6;
+import { SigSet } from "./sigset.ts";
 
 /** Numbers of signals, with 0. */
 const NUMBERS = SIGRTMAX + 1;

@@ -1,10 +1,11 @@
 /** Pending signals: their order, and what a look at them takes. */
 
+import { SI_QUEUE, SI_TIMER } from "../../ffi/abi/siginfo.ts";
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import { QUEUED_SIGNALS } from "../core/quota.ts";
 import type { SignalSource } from "./dequeue.ts";
-import { PendingSignals, SI_QUEUE, SI_TIMER, SigInfo } from "./pending.ts";
+import { PendingSignals, SigInfo } from "./pending.ts";
 
 /** Counts how often its number is looked at. */
 class CountedInfo extends SigInfo {

@@ -1,11 +1,11 @@
 /** The permission to send a signal: kill(2). */
 
+import { SIGCONT } from "../../ffi/abi/signal.ts";
 import { CAP_KILL } from "../../ffi/abi/capability.ts";
 import { LANDLOCK_SCOPE_SIGNAL } from "../../ffi/abi/landlock.ts";
 import { hasCapIn } from "../cred/credentials.ts";
 import { isScoped } from "../landlock/domain.ts";
 import type { Task } from "../task/task.ts";
-import { SIGCONT } from "./sigset.ts";
 
 /** True if `task` may send `sig` to `target`. 0 tests the permission alone. */
 export function mayKill(task: Task, target: Task, sig: number): boolean {

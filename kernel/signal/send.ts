@@ -6,23 +6,10 @@
  * Neighbours: pending.ts (the queues), dequeue.ts (takes signals), job_control.ts (stops).
  */
 
-import { CLD_CONTINUED } from "../../ffi/abi/siginfo.ts";
-import { EAGAIN } from "../../ffi/abi/errno.ts";
-import { QUEUED_SIGNALS } from "../core/quota.ts";
-import { POLLIN } from "../vfs/open_file.ts";
-import { alert, resume } from "../task/alert.ts";
-import { killGroup } from "../task/exit_request.ts";
-import { RLIMIT_SIGPENDING } from "../task/limits.ts";
-import { DEAD, STOPPED, type Task } from "../task/task.ts";
-import type { ProcessGroup, ThreadGroup } from "../task/thread_group.ts";
-import { childSignal } from "./child_signal.ts";
-import { SA_NOCLDSTOP, SIG_DFL, SIG_IGN } from "./handlers.ts";
-import { type PendingSignals, SI_USER, SigInfo } from "./pending.ts";
 import {
-  ACTION_IGNORE,
-  ACTION_STOP,
-  ACTION_TERMINATE,
-  defaultActionOf,
+  SA_NOCLDSTOP,
+  SIG_DFL,
+  SIG_IGN,
   SIGCHLD,
   SIGCONT,
   SIGKILL,
@@ -31,7 +18,19 @@ import {
   SIGTSTP,
   SIGTTIN,
   SIGTTOU,
-} from "./sigset.ts";
+} from "../../ffi/abi/signal.ts";
+import { RLIMIT_SIGPENDING } from "../../ffi/abi/resource.ts";
+import { POLLIN } from "../../ffi/abi/poll.ts";
+import { CLD_CONTINUED, SI_USER } from "../../ffi/abi/siginfo.ts";
+import { EAGAIN } from "../../ffi/abi/errno.ts";
+import { QUEUED_SIGNALS } from "../core/quota.ts";
+import { alert, resume } from "../task/alert.ts";
+import { killGroup } from "../task/exit_request.ts";
+import { DEAD, STOPPED, type Task } from "../task/task.ts";
+import type { ProcessGroup, ThreadGroup } from "../task/thread_group.ts";
+import { childSignal } from "./child_signal.ts";
+import { type PendingSignals, SigInfo } from "./pending.ts";
+import { ACTION_IGNORE, ACTION_STOP, ACTION_TERMINATE, defaultActionOf } from "./sigset.ts";
 
 /** Makes the siginfo of kill(2). */
 export function userSignal(sig: number, sender: Task): SigInfo {

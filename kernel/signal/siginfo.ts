@@ -4,10 +4,25 @@
  */
 
 import {
+  SIGBUS,
+  SIGCHLD,
+  SIGFPE,
+  SIGILL,
+  SIGIO,
+  SIGSEGV,
+  SIGSYS,
+  SIGTRAP,
+} from "../../ffi/abi/signal.ts";
+import { PAGE_SHIFT } from "../../ffi/abi/mman.ts";
+import { AUDIT_ARCH_X86_64 } from "../../ffi/abi/seccomp.ts";
+import {
   BUS_MCEERR_AR,
   POLL_HUP,
   POLL_IN,
+  SI_KERNEL,
   SI_MAX_SIZE,
+  SI_SIGIO,
+  SI_TIMER,
   SiginfoChld,
   SiginfoFault,
   SiginfoPoll,
@@ -15,12 +30,7 @@ import {
   SiginfoSys,
   SiginfoTimer,
 } from "../../ffi/abi/siginfo.ts";
-import { SI_KERNEL, SI_SIGIO, SI_TIMER, type SigInfo } from "./pending.ts";
-import { SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGIO, SIGSEGV, SIGSYS, SIGTRAP } from "./sigset.ts";
-
-const AUDIT_ARCH_X86_64 = 0xc000003e;
-/** Size of the broken memory (si_addr_lsb), as a power of two. */
-const PAGE_SHIFT = 12;
+import type { SigInfo } from "./pending.ts";
 
 /** Writes the 128 bytes at `at`, which are zero already. */
 export function writeSigInfo(dv: DataView, at: number, info: SigInfo): void {

@@ -5,6 +5,9 @@
  * DIFFERS: io_uring reads signals of the process, and none of the submitting thread's own.
  */
 
+import { SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP } from "../../ffi/abi/signal.ts";
+import { SI_KERNEL, SI_QUEUE, SI_SIGIO, SI_TIMER } from "../../ffi/abi/siginfo.ts";
+import { POLLIN } from "../../ffi/abi/poll.ts";
 import type { Account } from "../core/account.ts";
 import { EAGAIN, EFAULT, EINVAL } from "../../ffi/abi/errno.ts";
 import { SignalfdSiginfo } from "../../ffi/abi/epoll.ts";
@@ -12,11 +15,10 @@ import { O_RDWR } from "../../ffi/abi/fcntl.ts";
 import type { WaitQueue } from "../core/wait.ts";
 import { AnonFile } from "../fs/anonfd/anon_inode.ts";
 import type { IoCursor } from "../mm/io_cursor.ts";
-import { POLLIN } from "../vfs/open_file.ts";
 import type { Task } from "../task/task.ts";
 import { dequeueFrom } from "./dequeue.ts";
-import { SI_KERNEL, SI_QUEUE, SI_SIGIO, SI_TIMER, type SigInfo } from "./pending.ts";
-import { SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGSEGV, SigSet, SIGSYS, SIGTRAP } from "./sigset.ts";
+import type { SigInfo } from "./pending.ts";
+import { SigSet } from "./sigset.ts";
 
 const SIZE = SignalfdSiginfo.size, AT = SignalfdSiginfo.at;
 const buffer = new Uint8Array(SIZE);

@@ -3,6 +3,7 @@
  * (syscalls/process/clone.ts). The calling context is full: registers and FPU state can be copied.
  */
 
+import { RLIMIT_NOFILE, RLIMIT_NPROC } from "../../ffi/abi/resource.ts";
 import { ADDRESS_SPACES, TASKS } from "../core/quota.ts";
 import {
   CLONE_CHILD_CLEARTID,
@@ -39,7 +40,7 @@ import { isFull } from "./container.ts";
 import { awaitChange } from "./await_change.ts";
 import { resume } from "./alert.ts";
 import { dropSemUndo } from "./exit.ts";
-import { Limits, RLIMIT_NOFILE, RLIMIT_NPROC } from "./limits.ts";
+import { Limits } from "./limits.ts";
 import { PidFd } from "./pidfd.ts";
 import { tellFork } from "./process_events.ts";
 import { copyRegs, setReg } from "./registers.ts";

@@ -3,6 +3,7 @@
  * signal), other exceptions of the processor, and interrupts that the kernel requested.
  */
 
+import { SIGKILL, SIGSEGV, SIGTRAP } from "../../ffi/abi/signal.ts";
 import { serve } from "./current.ts";
 import { TRAP_FAULT, TRAP_INTERRUPT } from "../../platform/platform.ts";
 import { BLOCK, IN_GUEST } from "../core/result.ts";
@@ -13,7 +14,6 @@ import { endRun, startRun } from "./cpu_clock.ts";
 import { returnToUser } from "./return_to_user.ts";
 import { SigInfo } from "../signal/pending.ts";
 import { forceSignal } from "../signal/send.ts";
-import { SIGKILL, SIGSEGV, SIGTRAP } from "../signal/sigset.ts";
 import { TRAP_TRACE } from "../../ffi/abi/siginfo.ts";
 import { onStep } from "../ptrace/debug_registers.ts";
 import { BLOCKED, HANDLING, RUNNING, type Task } from "./task.ts";

@@ -7,6 +7,8 @@
  * may kill it.
  */
 
+import { SIGCHLD } from "../../ffi/abi/signal.ts";
+import { RLIMIT_STACK } from "../../ffi/abi/resource.ts";
 import { setUserDispatch } from "./user_dispatch.ts";
 import { CAP_SYS_PTRACE } from "../../ffi/abi/capability.ts";
 import { EINTR } from "../../ffi/abi/errno.ts";
@@ -18,14 +20,12 @@ import { changeCredentials } from "./change_credentials.ts";
 import { endOtherThreads } from "./exit_request.ts";
 import { releaseMemory } from "./exit.ts";
 import { discardPendingExec, endExec, PendingExec } from "./pending_exec.ts";
-import { RLIMIT_STACK } from "./limits.ts";
 import { applyMemoryLimits } from "./memory_limits.ts";
 import { makeProgram, type Program, type ProgramRequest, SECURE_STACK } from "./program.ts";
 import { dismissTask, enrollTask } from "./pid_namespace.ts";
 import { tellExec } from "./process_events.ts";
 import { traceExec } from "../ptrace/attach.ts";
 import { SignalHandlers } from "../signal/handlers.ts";
-import { SIGCHLD } from "../signal/sigset.ts";
 import type { Task } from "./task.ts";
 import { cancelRequests } from "./thread_group.ts";
 import { enterTimeForChildren } from "./unshare.ts";

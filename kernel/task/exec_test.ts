@@ -1,5 +1,6 @@
 /** What other calls find while a thread waits in execve(2) for the others of its process to end. */
 
+import { SIGCHLD, SIGKILL } from "../../ffi/abi/signal.ts";
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { EAGAIN, EINTR, EPERM } from "../../ffi/abi/errno.ts";
@@ -11,7 +12,6 @@ import { NO_CAPS, rootCredentials, userCredentials } from "../cred/credentials.t
 import { GONE, LabKernel, WAITS } from "../testing/task_lab.ts";
 import { BpfFilter } from "../seccomp/bpf_filter.ts";
 import { attachFilter } from "../seccomp/task_seccomp.ts";
-import { SIGCHLD, SIGKILL } from "../signal/sigset.ts";
 import type { Task } from "./task.ts";
 
 const user = userCredentials(1000, 1000, [], NO_CAPS);

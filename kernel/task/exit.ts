@@ -6,6 +6,9 @@
  * side.
  */
 
+import { SI_USER } from "../../ffi/abi/siginfo.ts";
+import { SA_NOCLDWAIT, SIG_IGN, SIGCHLD, SIGKILL, SIGRTMAX } from "../../ffi/abi/signal.ts";
+import { POLLIN } from "../../ffi/abi/poll.ts";
 import { ForkWork } from "../mm/fork_slices.ts";
 import { endDelay } from "../cgroup/delay.ts";
 import { leaveGroups } from "../cgroup/group_set.ts";
@@ -15,7 +18,6 @@ import { killGroup } from "./exit_request.ts";
 import { futexWake } from "../futex/futex.ts";
 import { releaseOwnedPi } from "../futex/futex_pi.ts";
 import type { Kernel } from "./kernel_services.ts";
-import { POLLIN } from "../vfs/open_file.ts";
 import { hangUpOrphans } from "./orphans.ts";
 import { dismissTask, kernelPid, type PidNamespace } from "./pid_namespace.ts";
 import { tellExit } from "./process_events.ts";
@@ -25,12 +27,10 @@ import { walkRobustList } from "../futex/robust_list.ts";
 import { releaseSeccomp } from "../seccomp/task_seccomp.ts";
 import { childSignal, exitCode, exitValue } from "../signal/child_signal.ts";
 import { hasDeliverable } from "../signal/dequeue.ts";
-import { SA_NOCLDWAIT, SIG_IGN } from "../signal/handlers.ts";
 import { noteStopped } from "../signal/job_control.ts";
-import { SI_USER, SigInfo } from "../signal/pending.ts";
+import { SigInfo } from "../signal/pending.ts";
 import { sendToGroup } from "../signal/send.ts";
 import { mayKill } from "../signal/permission.ts";
-import { SIGCHLD, SIGKILL, SIGRTMAX } from "../signal/sigset.ts";
 import { freeTracees, tellTracerOfEnd, traceExit } from "../ptrace/attach.ts";
 import {
   AWAIT_CALL,

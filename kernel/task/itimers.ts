@@ -1,13 +1,14 @@
 /** Interval timers of a process: setitimer(2), alarm(2), and the CPU time limit of getrlimit(2). */
 
+import { SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU } from "../../ffi/abi/signal.ts";
+import { SI_KERNEL } from "../../ffi/abi/siginfo.ts";
+import { RLIMIT_CPU } from "../../ffi/abi/resource.ts";
 import { Timer, type TimerQueue } from "../time/timer.ts";
 import { groupCpuNs, groupUserNs } from "./cpu_clock.ts";
 import { CpuTimer, runningThread } from "./cpu_timer.ts";
 import { killGroup } from "./exit_request.ts";
-import { RLIMIT_CPU } from "./limits.ts";
-import { SI_KERNEL, SigInfo } from "../signal/pending.ts";
+import { SigInfo } from "../signal/pending.ts";
 import { sendToGroup } from "../signal/send.ts";
-import { SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU } from "../signal/sigset.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
 /** LIMIT: a shorter interval counts as this one, so that expiries cannot keep the kernel busy. */

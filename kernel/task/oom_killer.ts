@@ -8,6 +8,7 @@
  * exception.ts.
  */
 
+import { SIGKILL } from "../../ffi/abi/signal.ts";
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { objectBytesMax } from "../core/kernel_heap.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
@@ -17,7 +18,6 @@ import { countPages, type FrameRun, framesOf, residentIn } from "./frame_runs.ts
 import { HeapWatch } from "./heap_watch.ts";
 import { killGroup } from "./exit_request.ts";
 import type { Kernel } from "./kernel_services.ts";
-import { SIGKILL } from "../signal/sigset.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
 /**

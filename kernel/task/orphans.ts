@@ -3,10 +3,10 @@
  * _Exit of POSIX).
  */
 
+import { SIGCONT, SIGHUP } from "../../ffi/abi/signal.ts";
+import { SI_KERNEL } from "../../ffi/abi/siginfo.ts";
 import { hasStoppedMember, isOrphaned } from "../signal/job_control.ts";
-import { SI_KERNEL } from "../signal/pending.ts";
 import { sendToProcessGroup } from "../signal/send.ts";
-import { SIGCONT, SIGHUP } from "../signal/sigset.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
 /**

@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
+import { WNOHANG } from "../../ffi/abi/wait.ts";
+import { SIGCHLD, SIGKILL, SIGTERM } from "../../ffi/abi/signal.ts";
 import { ECHILD, EEXIST, EINVAL, ENOMEM, EPERM, ESRCH } from "../../ffi/abi/errno.ts";
 import { CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, CLONE_THREAD } from "../../ffi/abi/sched.ts";
 import { DATA, GONE, LabKernel, WAITS } from "../testing/task_lab.ts";
 import { Container } from "./container.ts";
 import { FROZEN, RUNNING, type Task } from "./task.ts";
-
-const SIGCHLD = 17, SIGKILL = 9, SIGTERM = 15, WNOHANG = 1;
 
 /** The first process of a lab and a child in a PID namespace of its own. */
 function nested(): { lab: LabKernel; outer: Task; init: Task; pid: number } {

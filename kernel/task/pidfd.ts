@@ -1,15 +1,15 @@
 /** Descriptors that refer to a process or, with PIDFD_THREAD, to a thread: pidfd_open(2). */
 
+import { POLLHUP, POLLIN, POLLRDNORM } from "../../ffi/abi/poll.ts";
+import { O_RDWR } from "../../ffi/abi/fcntl.ts";
 import type { Account } from "../core/account.ts";
 import type { AnonFiles } from "../fs/anonfd/anon_inode.ts";
 import type { WaitQueue } from "../core/wait.ts";
 import type { PidSpace } from "../cred/pid.ts";
 import type { Inode } from "../vfs/inode.ts";
-import { OpenFile, POLLHUP, POLLIN, POLLRDNORM } from "../vfs/open_file.ts";
+import { OpenFile } from "../vfs/open_file.ts";
 import { DEAD, type Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
-
-const O_RDWR = 2;
 
 export class PidFd extends OpenFile {
   readonly group: ThreadGroup;

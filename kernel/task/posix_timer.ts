@@ -3,12 +3,13 @@
  * when its signal is taken; expiries missed in between are the overrun count.
  */
 
+import { SI_TIMER } from "../../ffi/abi/siginfo.ts";
 import { CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID } from "../../ffi/abi/time.ts";
 import type { TimerQueue } from "../time/timer.ts";
 import { groupCpuNs, threadCpuNs } from "./cpu_clock.ts";
 import { CpuTimer, runningThread } from "./cpu_timer.ts";
 import type { SignalSource } from "../signal/dequeue.ts";
-import { SI_TIMER, SigInfo } from "../signal/pending.ts";
+import { SigInfo } from "../signal/pending.ts";
 import { isIgnored, sendToGroup, sendToTask } from "../signal/send.ts";
 import { DEAD, type Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";

@@ -1,12 +1,12 @@
 /** All timers of a process. Each kind is made at its first use. */
 
+import { SIGALRM } from "../../ffi/abi/signal.ts";
+import { RLIMIT_CPU } from "../../ffi/abi/resource.ts";
 import { QUEUED_SIGNALS } from "../core/quota.ts";
 import type { TimerQueue } from "../time/timer.ts";
 import { CpuIntervalTimer, CpuLimitTimer, RealTimer } from "./itimers.ts";
-import { RLIMIT_CPU } from "./limits.ts";
 import { PosixTimer, type TimerEvent } from "./posix_timer.ts";
 import { SIGEV_SIGNAL } from "../../ffi/abi/siginfo.ts";
-import { SIGALRM } from "../signal/sigset.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 

@@ -1,4 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
+import {
+  SIG_IGN,
+  SIGCHLD,
+  SIGCONT,
+  SIGHUP,
+  SIGKILL,
+  SIGSTOP,
+  SIGTERM,
+} from "../../ffi/abi/signal.ts";
+import { RLIMIT_NPROC } from "../../ffi/abi/resource.ts";
 import { EACCES, EAGAIN, ECHILD, EINVAL, EPERM, ESRCH } from "../../ffi/abi/errno.ts";
 import { CLD_EXITED, SiginfoChld } from "../../ffi/abi/siginfo.ts";
 import {
@@ -16,11 +26,8 @@ import { __WCLONE, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WUNTRACED } from "../.
 import { FS_BASE, RAX, RSP } from "../../platform/platform.ts";
 import { capSet } from "../cred/cap_set.ts";
 import { contextOf, DATA, GONE, LabKernel, WAITS } from "../testing/task_lab.ts";
-import { RLIMIT_NPROC } from "./limits.ts";
 import { getReg } from "./registers.ts";
-import { SIG_IGN } from "../signal/handlers.ts";
 import { sendToGroup, userSignal } from "../signal/send.ts";
-import { SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTERM } from "../signal/sigset.ts";
 import { DEAD, type Task } from "./task.ts";
 
 const ANY = -1;

@@ -8,15 +8,16 @@
  * to run and no FPU state at hand the task goes to AWAIT_FULL and continues here at TRAP_FULL.
  */
 
+import { SA_RESTART, SIG_IGN, SIGKILL, SIGTRAP } from "../../ffi/abi/signal.ts";
 import { RAX, RIP } from "../../platform/platform.ts";
-import { EINTR } from "../../ffi/abi/errno.ts";
 import {
+  EINTR,
   ERESTART_RESTARTBLOCK,
   ERESTARTNOHAND,
   ERESTARTNOINTR,
   ERESTARTSYS,
-  IN_GUEST,
-} from "../core/result.ts";
+} from "../../ffi/abi/errno.ts";
+import { IN_GUEST } from "../core/result.ts";
 import { mustEnd, resume } from "./alert.ts";
 import { freezeIfAsked } from "./container.ts";
 import { startRun } from "./cpu_clock.ts";
@@ -25,14 +26,13 @@ import { getReg, setReg } from "./registers.ts";
 import { defaultAction } from "../signal/default_action.ts";
 import { dequeueForDelivery, hasDeliverable } from "../signal/dequeue.ts";
 import { pushSignalFrame } from "../signal/frame.ts";
-import { SA_RESTART, SIG_IGN, type SignalAction } from "../signal/handlers.ts";
+import type { SignalAction } from "../signal/handlers.ts";
 import { stopIfAsked } from "../signal/job_control.ts";
 import { TRAP_TRACE } from "../../ffi/abi/siginfo.ts";
 import { armTrap, stopForExit, stopForSignal, trapIfAsked } from "../ptrace/stops.ts";
 import { RUN_ONE_STEP, type Trace } from "../ptrace/trace.ts";
 import { SigInfo } from "../signal/pending.ts";
 import { forceSignal } from "../signal/send.ts";
-import { SIGKILL, SIGTRAP } from "../signal/sigset.ts";
 import { AWAIT_FULL, HANDLING, RUNNING, type Task, THEN_DELIVER, THEN_LEAVE } from "./task.ts";
 
 export function isRestartCode(r: number): boolean {

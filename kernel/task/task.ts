@@ -30,13 +30,7 @@ import type { UserDispatch } from "./user_dispatch.ts";
 import type { SignalHandlers } from "../signal/handlers.ts";
 import { TaskSignals } from "../signal/task_signals.ts";
 import { UserCursor } from "../mm/cursor.ts";
-import {
-  BLOCK,
-  ERESTART_RESTARTBLOCK,
-  ERESTARTNOHAND,
-  ERESTARTNOINTR,
-  ERESTARTSYS,
-} from "../core/result.ts";
+import { BLOCK } from "../core/result.ts";
 import { EXTRA_WAITS } from "../core/quota.ts";
 import type { WaitQueue } from "../core/wait.ts";
 import { TaskKeyrings } from "../keys/task_keyrings.ts";
@@ -46,7 +40,14 @@ import { SchedAttributes } from "./sched_attributes.ts";
 import { TaskTimeout, TaskWaiter } from "./task_wait.ts";
 import { TransferCounts } from "./transfer_counts.ts";
 import { PR_MCE_KILL_DEFAULT } from "../../ffi/abi/prctl.ts";
-import { EAGAIN, EINTR } from "../../ffi/abi/errno.ts";
+import {
+  EAGAIN,
+  EINTR,
+  ERESTART_RESTARTBLOCK,
+  ERESTARTNOHAND,
+  ERESTARTNOINTR,
+  ERESTARTSYS,
+} from "../../ffi/abi/errno.ts";
 
 /** The context runs guest code. */
 export const RUNNING = 0;

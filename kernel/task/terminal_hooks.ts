@@ -3,6 +3,9 @@
  * served, and handles the terminal's side of the end of a session leader.
  */
 
+import { SI_KERNEL } from "../../ffi/abi/siginfo.ts";
+import { SIG_IGN, SIGCONT, SIGHUP } from "../../ffi/abi/signal.ts";
+import { RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
 import type {
   ControllingTerminal,
   TerminalHooks,
@@ -12,13 +15,10 @@ import type {
 import { hasCap } from "../cred/credentials.ts";
 import type { Caller } from "../vfs/caller.ts";
 import type { Kernel } from "./kernel_services.ts";
-import { RLIMIT_NOFILE } from "./limits.ts";
 import type { PidNamespace } from "./pid_namespace.ts";
-import { SIG_IGN } from "../signal/handlers.ts";
 import { isOrphaned } from "../signal/job_control.ts";
-import { SI_KERNEL, SigInfo } from "../signal/pending.ts";
+import { SigInfo } from "../signal/pending.ts";
 import { sendToGroup, sendToProcessGroup } from "../signal/send.ts";
-import { SIGCONT, SIGHUP } from "../signal/sigset.ts";
 import { ProcessGroup, Session, type ThreadGroup } from "./thread_group.ts";
 
 export class TaskTerminalHooks implements TerminalHooks {

@@ -1,5 +1,6 @@
-import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
+import { SIG_DFL, SIG_IGN, SIGCONT, SIGHUP, SIGTTIN, SIGTTOU } from "../../ffi/abi/signal.ts";
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { EIO, ENOTTY, EPERM, ESRCH } from "../../ffi/abi/errno.ts";
 import { TIOCGPGRP, TIOCGSID, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../../ffi/abi/ioctl.ts";
 import { ECHO, ICANON, VMIN, VTIME } from "../../ffi/abi/termios.ts";
@@ -9,8 +10,6 @@ import { SlaveFile } from "../fs/devpts/slave_file.ts";
 import type { Terminal } from "../fs/devpts/terminal.ts";
 import { TerminalSettings } from "../fs/devpts/termios.ts";
 import { DATA, GONE, LabKernel, WAITS } from "../testing/task_lab.ts";
-import { SIG_DFL, SIG_IGN } from "../signal/handlers.ts";
-import { SIGCONT, SIGHUP, SIGTTIN, SIGTTOU } from "../signal/sigset.ts";
 import type { Task } from "./task.ts";
 import { TaskTerminalHooks } from "./terminal_hooks.ts";
 

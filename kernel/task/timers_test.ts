@@ -1,13 +1,13 @@
 import { assertEquals } from "@std/assert";
+import { RLIMIT_CPU } from "../../ffi/abi/resource.ts";
+import { SIGALRM, SIGCONT, SIGPROF, SIGSTOP, SIGUSR1, SIGXCPU } from "../../ffi/abi/signal.ts";
 import { EINTR, EINVAL } from "../../ffi/abi/errno.ts";
 import { SI_TIMER, SiginfoTimer } from "../../ffi/abi/siginfo.ts";
 import { statusKilled } from "../../ffi/abi/wait.ts";
 import { RAX } from "../../platform/platform.ts";
 import { contextOf, DATA, LabKernel, WAITS } from "../testing/task_lab.ts";
 import { sendToTask, userSignal } from "../signal/send.ts";
-import { SIGALRM, SIGCONT, SIGPROF, SIGSTOP, SIGUSR1, SIGXCPU } from "../signal/sigset.ts";
 import { DEAD, RUNNING, type Task } from "./task.ts";
-import { RLIMIT_CPU } from "./limits.ts";
 
 const MONOTONIC = 1, SPEC = DATA, OLD = DATA + 64, EVENT = DATA + 128, ID = DATA + 256;
 

@@ -4,6 +4,7 @@
  * another system. Children and new programs begin without it.
  */
 
+import { SIGSEGV, SIGSYS } from "../../ffi/abi/signal.ts";
 import { EFAULT, EINVAL } from "../../ffi/abi/errno.ts";
 import {
   PR_SYS_DISPATCH_OFF,
@@ -15,7 +16,6 @@ import { SYS_USER_DISPATCH } from "../../ffi/abi/siginfo.ts";
 import { killGroup } from "./exit_request.ts";
 import { forceSignal } from "../signal/send.ts";
 import { SigInfo } from "../signal/pending.ts";
-import { SIGSEGV, SIGSYS } from "../signal/sigset.ts";
 import { ENTRY_DISPATCH, type Task } from "./task.ts";
 
 export interface UserDispatch {

@@ -3,6 +3,7 @@
  * syscalls/process/wait.ts encodes the answer.
  */
 
+import { SIGCHLD, SIGCONT } from "../../ffi/abi/signal.ts";
 import { ECHILD } from "../../ffi/abi/errno.ts";
 import { CLD_CONTINUED, CLD_STOPPED } from "../../ffi/abi/siginfo.ts";
 import {
@@ -25,7 +26,6 @@ import { endForParent, reap } from "./exit.ts";
 import { exitCode, exitValue } from "../signal/child_signal.ts";
 import type { TaskPid } from "./pid_namespace.ts";
 import { reportTracee } from "../ptrace/wait_tracees.ts";
-import { SIGCHLD, SIGCONT } from "../signal/sigset.ts";
 import type { Task } from "./task.ts";
 import { type ThreadGroup, Usage } from "./thread_group.ts";
 

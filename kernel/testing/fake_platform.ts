@@ -8,19 +8,14 @@ import { mmap, munmap } from "../../ffi/sys/files.ts";
 import {
   MAP_SHARED,
   PAGE_SIZE,
-  PROT_READ as HOST_READ,
-  PROT_WRITE as HOST_WRITE,
-} from "../../ffi/abi/mman.ts";
-import {
-  AddressSpace,
-  type Context,
-  type Platform,
   PROT_EXEC,
   PROT_NONE,
   PROT_READ,
+  PROT_READ as HOST_READ,
   PROT_WRITE,
-  type Thunks,
-} from "../../platform/platform.ts";
+  PROT_WRITE as HOST_WRITE,
+} from "../../ffi/abi/mman.ts";
+import { AddressSpace, type Context, type Platform, type Thunks } from "../../platform/platform.ts";
 import { load8, store8 } from "../../ffi/mem/native_memory.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";

@@ -6,9 +6,8 @@
 
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
-import { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { FrameFileBacking, HostFileBacking, type Lab } from "./memory_lab.ts";
 import type { Backing } from "../mm/backing.ts";

@@ -6,6 +6,7 @@
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
 import { eax, edi, r8b, rdi, rdx, rsi } from "../../ffi/asm/registers.ts";
+import { PROT_EXEC, PROT_READ } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
 import { EPOLLET, EPOLLIN } from "../../ffi/abi/epoll.ts";
 import { Epoll } from "../../ffi/sys/epoll.ts";
@@ -14,8 +15,6 @@ import {
   CSGSFS,
   EFLAGS,
   type Platform,
-  PROT_EXEC,
-  PROT_READ,
   R8,
   RDI,
   RDX,

@@ -7,12 +7,16 @@
 import { NamespaceCounts } from "../cred/namespace_counts.ts";
 import type { Account } from "../core/account.ts";
 import { BpfPrograms } from "../cgroup/bpf_programs.ts";
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE } from "../../ffi/abi/mman.ts";
+import {
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_PRIVATE,
+  PROT_READ,
+  PROT_WRITE,
+} from "../../ffi/abi/mman.ts";
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import {
   Context,
-  PROT_READ,
-  PROT_WRITE,
   RAX,
   RIP,
   RSP,

@@ -1,6 +1,9 @@
 /** Tests of two kernels in one process: calls of both in turn, with nothing shared. */
 
 import { assertEquals } from "@std/assert";
+import { RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
+import { CLOCK_MONOTONIC } from "../../ffi/abi/time.ts";
+import { KCMP_FILE } from "../../ffi/abi/system.ts";
 import { EBADF, EEXIST, EMFILE, ENFILE } from "../../ffi/abi/errno.ts";
 import { IPC_CREAT, IPC_EXCL } from "../../ffi/abi/ipc.ts";
 import { AF_UNIX, SOCK_DGRAM } from "../../ffi/abi/socket.ts";
@@ -8,8 +11,6 @@ import { registerFamilies } from "../net/families.ts";
 import { OPEN_FILES } from "../core/quota.ts";
 import type { Task } from "../task/task.ts";
 import { DATA, LabKernel, WAITS } from "./task_lab.ts";
-
-const KCMP_FILE = 0, CLOCK_MONOTONIC = 1, RLIMIT_NOFILE = 7;
 
 interface Side {
   readonly kernel: LabKernel;

@@ -3,10 +3,10 @@
  * descriptors.
  */
 
+import { RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
+import { MAX_RW_COUNT } from "../../ffi/abi/fs.ts";
 import { EBADF, EBADFD, EINVAL, EPERM } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
-import { MAX_RW_COUNT } from "../mm/cursor.ts";
-import { RLIMIT_NOFILE } from "../task/limits.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 import { SPLICE_F_KNOWN, spliceFiles, teeFiles } from "../syscalls/io/splice.ts";
 import { sysWaitid } from "../syscalls/process/wait.ts";

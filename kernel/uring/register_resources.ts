@@ -1,5 +1,6 @@
 /** Registers files and buffers (io_uring_register(2)), with or without tags. */
 
+import { RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
 import {
   EBADF,
   EBUSY,
@@ -12,7 +13,6 @@ import {
 } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
 import { RING_ENTRIES } from "../core/quota.ts";
-import { RLIMIT_NOFILE } from "../task/limits.ts";
 import type { Task } from "../task/task.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 import {

@@ -6,6 +6,7 @@
  * enter.ts (the system calls).
  */
 
+import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../ffi/abi/poll.ts";
 import type { Account } from "../core/account.ts";
 import { EAGAIN, ECANCELED, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
@@ -22,7 +23,6 @@ import type { TaskPid } from "../task/pid_namespace.ts";
 import type { Task } from "../task/task.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
 import { TimerQueue } from "../time/timer.ts";
-import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../vfs/open_file.ts";
 import { RING_AT, type RingMemory, type RingShape } from "./ring_memory.ts";
 import { isShort, prepare, takeFile } from "./operations.ts";
 import { bufferMemoryAt } from "./buffer_rings.ts";

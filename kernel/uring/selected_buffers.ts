@@ -3,11 +3,11 @@
  * multishot. Neighbours: buffers.ts, messages.ts.
  */
 
+import { POLLERR, POLLHUP, POLLIN } from "../../ffi/abi/poll.ts";
 import { EBADF, EBADFD, EINVAL } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
 import { AF_INET, AF_INET6, MSG_NOSIGNAL, MSG_WAITALL, SOCK_STREAM } from "../../ffi/abi/socket.ts";
 import { Socket } from "../net/socket.ts";
-import { POLLERR, POLLHUP, POLLIN } from "../vfs/open_file.ts";
 import { receivePrepared } from "../net/calls/receive.ts";
 import { sendPrepared } from "../net/calls/send.ts";
 import { hasNoBuffer, isSelecting, selectBuffers, useBuffers } from "./buffers.ts";

@@ -1,18 +1,19 @@
 /** Reads, writes, polls and accepts of io_uring. */
 
+import { POLLERR, POLLHUP, POLLIN } from "../../ffi/abi/poll.ts";
+import { RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC } from "../../ffi/abi/fs.ts";
 import { EAGAIN, EBADF, EFAULT, EINVAL, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
 import { AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_NONBLOCK } from "../../ffi/abi/socket.ts";
 import { BLOCK } from "../core/result.ts";
 import { Socket } from "../net/socket.ts";
-import { type OpenFile, POLLERR, POLLHUP, POLLIN } from "../vfs/open_file.ts";
+import type { OpenFile } from "../vfs/open_file.ts";
 import { readFile, readFileAt, writeFile } from "../syscalls/io/transfer.ts";
 import { sysAccept4 } from "../net/calls/socket.ts";
 import { setArguments } from "./arguments.ts";
 import { isSelecting, selectBuffers, useBuffers } from "./buffers.ts";
 import type { Worker } from "./worker.ts";
 
-const RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_NOWAIT = 8, RWF_APPEND = 16;
 const RWF_KNOWN = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND;
 
 /** IORING_OP_READ. */

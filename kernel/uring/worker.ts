@@ -6,12 +6,12 @@
  * Neighbours: operations.ts (the operations), ring.ts (starts workers and takes results).
  */
 
+import { SIGPIPE } from "../../ffi/abi/signal.ts";
 import { serve } from "../task/current.ts";
 import { O_NONBLOCK } from "../../ffi/abi/fcntl.ts";
 import { RING_REQUESTS } from "../core/quota.ts";
 import { BLOCK } from "../core/result.ts";
 import { sendToTask } from "../signal/send.ts";
-import { SIGPIPE } from "../signal/sigset.ts";
 import { TaskTimeout } from "../task/task_wait.ts";
 import { BLOCKED, DEAD, HANDLING, Task, WORKING } from "../task/task.ts";
 import { FdTable } from "../vfs/fd_table.ts";

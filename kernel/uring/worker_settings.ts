@@ -3,8 +3,8 @@
  * greatest number is kept and shown.
  */
 
+import { RLIMIT_NPROC } from "../../ffi/abi/resource.ts";
 import { EFAULT, EINVAL } from "../../ffi/abi/errno.ts";
-import { RLIMIT_NPROC } from "../task/limits.ts";
 import type { Task } from "../task/task.ts";
 import type { Uring } from "./ring.ts";
 

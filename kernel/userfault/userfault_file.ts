@@ -3,6 +3,8 @@
  * (userfault/userfault_ioctl.ts). The faults are in userfault.ts.
  */
 
+import { POLLERR, POLLIN } from "../../ffi/abi/poll.ts";
+import { RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
 import type { Account } from "../core/account.ts";
 import { CAP_SYS_PTRACE } from "../../ffi/abi/capability.ts";
 import { EAGAIN, EINVAL } from "../../ffi/abi/errno.ts";
@@ -18,9 +20,7 @@ import type { Userfault } from "./userfault.ts";
 import { releaseHandler } from "./userfault_pages.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
 import { hasCap } from "../cred/credentials.ts";
-import { RLIMIT_NOFILE } from "../task/limits.ts";
 import type { Kernel } from "../task/kernel_services.ts";
-import { POLLERR, POLLIN } from "../vfs/open_file.ts";
 import { AnonFile } from "../fs/anonfd/anon_inode.ts";
 import { FEATURES, handlerIoctl, IOCTLS, userfaultApi } from "./userfault_ioctl.ts";
 

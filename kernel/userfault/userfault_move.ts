@@ -1,8 +1,7 @@
 /** UFFDIO_MOVE: moves pages of private memory without a copy. */
 
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { EBUSY, EEXIST, EFAULT, EINVAL, ENOENT } from "../../ffi/abi/errno.ts";
-import { PROT_WRITE } from "../../platform/platform.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { dropPages, mapFrames } from "../mm/region.ts";
 import { isTouched } from "../mm/touched.ts";

@@ -8,11 +8,10 @@
  * Not here: checks of the arguments (userfault/userfault_ioctl.ts).
  */
 
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { EBUSY, EEXIST, EFAULT, EINVAL, ENOENT, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import { UFFD_FEATURE_WP_UNPOPULATED } from "../../ffi/abi/userfaultfd.ts";
 import { copyFromBuffer, fill } from "../../ffi/mem/native_memory.ts";
-import { PROT_WRITE } from "../../platform/platform.ts";
 import { waitForHost } from "../mm/fault.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { CHANGE_EXTENTS, PAGE_COW, PAGE_POISONED, PAGE_SHARED, PAGE_WATCHED } from "../mm/pages.ts";

@@ -1,9 +1,9 @@
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import { EBUSY, EEXIST, EINVAL, ENOENT } from "../../ffi/abi/errno.ts";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
-import { ACCESS_READ, ACCESS_WRITE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
+import { ACCESS_READ, ACCESS_WRITE } from "../../platform/platform.ts";
 import { Waiter } from "../core/wait.ts";
 import { GuestSimulator } from "../testing/fake_platform.ts";
 import { MemoryLab } from "../testing/memory_lab.ts";

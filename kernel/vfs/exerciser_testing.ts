@@ -5,6 +5,16 @@
  */
 
 import { AssertionError } from "@std/assert";
+import {
+  O_APPEND,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_RDWR,
+  O_TRUNC,
+  O_WRONLY,
+} from "../../ffi/abi/fcntl.ts";
 import type { Answer, FileDriver } from "./file_driver_testing.ts";
 
 /** The generator mulberry32. */
@@ -32,8 +42,6 @@ export class Random {
 }
 
 const NAMES = ["a", "b", "c", "d", "e"];
-const O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0o100, O_EXCL = 0o200, O_TRUNC = 0o1000;
-const O_APPEND = 0o2000, O_DIRECTORY = 0o200000, O_NOFOLLOW = 0o400000;
 const XATTRS = ["user.x", "user.y", "trusted.t", "security.s", "user.", "bogus.x", ""];
 
 const ACLS = ["system.posix_acl_access", "system.posix_acl_default"];

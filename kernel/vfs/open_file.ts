@@ -7,6 +7,7 @@
  * inode.ts.
  */
 
+import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../ffi/abi/poll.ts";
 import { O_ACCMODE, O_APPEND, O_NONBLOCK, O_PATH, O_RDWR, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import type { DeferredWork, Job } from "../core/deferred_work.ts";
 import type { Account } from "../core/account.ts";
@@ -21,13 +22,6 @@ import type { Backing } from "../mm/backing.ts";
 import { dropPath, holdPath, type Path } from "./dentry.ts";
 import type { DirSink, Inode } from "./inode.ts";
 import { notifyClose } from "./notify.ts";
-
-export const POLLIN = 1, POLLPRI = 2, POLLOUT = 4, POLLERR = 8, POLLHUP = 0x10, POLLNVAL = 0x20;
-export const POLLRDNORM = 0x40,
-  POLLRDBAND = 0x80,
-  POLLWRNORM = 0x100,
-  POLLWRBAND = 0x200,
-  POLLRDHUP = 0x2000;
 
 /**
  * An entry of `OpenFile.watchers`. The list is linked both ways, because there may be 10^6 entries

@@ -1,5 +1,6 @@
-import { TEST_ACCOUNT } from "../../kernel/core/account_testing.ts";
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { POLLIN, POLLOUT } from "../../ffi/abi/poll.ts";
+import { TEST_ACCOUNT } from "../../kernel/core/account_testing.ts";
 import { CAP_NET_RAW } from "../../ffi/abi/capability.ts";
 import * as I from "../../ffi/abi/inet.ts";
 import * as N from "../../ffi/abi/netlink.ts";
@@ -18,7 +19,6 @@ import {
 import { Socket } from "../../kernel/net/socket.ts";
 import { OptionValue } from "../../kernel/net/socket_options.ts";
 import { errno } from "../../kernel/vfs/vfs_testing.ts";
-import { POLLIN, POLLOUT } from "../../kernel/vfs/open_file.ts";
 import { RealHost } from "./real_host.ts";
 import { RealHostNetwork } from "./host_network.ts";
 

@@ -3,6 +3,8 @@
  * first, while names of the host can be seen.
  */
 
+import { MINSIGSTKSZ } from "../../ffi/abi/signal.ts";
+import { AT_HWCAP, AT_HWCAP2, AT_MINSIGSTKSZ } from "../../ffi/abi/elf.ts";
 import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
 import { close } from "../../ffi/sys/files.ts";
 import type { SpawnScript } from "../../ffi/sys/spawn.ts";
@@ -54,10 +56,6 @@ export interface CpuFacts {
   /** Bytes of a signal frame. */
   readonly minSignalStack: number;
 }
-
-const AT_HWCAP = 16, AT_HWCAP2 = 26, AT_MINSIGSTKSZ = 51;
-/** The value of old hosts, whose auxiliary vector does not have it. */
-const MINSIGSTKSZ = 2048;
 
 /** @throws UserError when no platform works */
 export function createMachine(spec: BootSpec, heap: KernelHeap): Machine {

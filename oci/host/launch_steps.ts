@@ -14,7 +14,14 @@ import {
   CapData,
   CapHeader,
 } from "../../ffi/abi/capability.ts";
-import { AT_FDCWD, F_DUPFD_CLOEXEC, O_CLOEXEC, O_RDWR, O_WRONLY } from "../../ffi/abi/fcntl.ts";
+import {
+  AT_FDCWD,
+  CLOSE_RANGE_CLOEXEC,
+  F_DUPFD_CLOEXEC,
+  O_CLOEXEC,
+  O_RDWR,
+  O_WRONLY,
+} from "../../ffi/abi/fcntl.ts";
 import {
   MS_NODEV,
   MS_NOEXEC,
@@ -39,7 +46,6 @@ import { scratch } from "../../ffi/sys/cstring.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { PREV, type PrevResult, type SpawnScript } from "../../ffi/sys/spawn.ts";
 
-const CLOSE_RANGE_CLOEXEC = 4;
 const UINT_MAX = 0xffffffff;
 
 /** A session of its own: signals and job control of the caller's terminal do not reach it. */

@@ -6,12 +6,11 @@
  * processes share that one. Regular files are passed as they are, because their position is shared.
  */
 
+import { O_ACCMODE } from "../../ffi/abi/fcntl.ts";
 import * as F from "../../ffi/abi/fcntl.ts";
 import { S_IFCHR, S_IFIFO, S_IFMT, Stat } from "../../ffi/abi/stat.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { close, dup, dup3, fcntl, fstat, openat } from "../../ffi/sys/files.ts";
-
-const O_ACCMODE = 3;
 
 /** A descriptor of the same file for the sandbox; -1 if `fd` is closed. */
 export function stdioFor(fd: number): number {

@@ -10,7 +10,7 @@
  */
 
 import { O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY } from "../../ffi/abi/fcntl.ts";
-import { SIGCHLD, SIGSET_SIZE } from "../../ffi/abi/signal.ts";
+import { SIG_IGN, SIGCHLD, SIGSET_SIZE } from "../../ffi/abi/signal.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { writeExecutable } from "../../ffi/asm/elf_executable.ts";
@@ -39,7 +39,7 @@ import {
 const TEXT = 0x400000, DATA = 0x500000, BUFFER = 65536;
 /** Where a pointer to an argument stands above the initial stack pointer. */
 const ARG1 = 16, ARG2 = 24, ARG3 = 32;
-const SIG_IGN = 1, SIGACTION_BYTES = 32;
+const SIGACTION_BYTES = 32;
 
 function call(a: Assembler, nr: number): Assembler {
   return a.mov(eax, nr).syscall();

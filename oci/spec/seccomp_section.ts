@@ -6,7 +6,7 @@
  * Neighbour: kernel/seccomp/oci_filter.ts applies the rules.
  */
 
-import { ENOSYS, EPERM } from "../../ffi/abi/errno.ts";
+import { ENOSYS, EPERM, MAX_ERRNO } from "../../ffi/abi/errno.ts";
 import {
   SECCOMP_FILTER_FLAG_LOG,
   SECCOMP_FILTER_FLAG_SPEC_ALLOW,
@@ -70,7 +70,7 @@ export const SECCOMP_NAMES = {
   flags: FLAG_NAMES,
 } as const;
 
-const MAX_ERRNO = 4095, ARGUMENTS = 6;
+const ARGUMENTS = 6;
 const ALL: readonly [number, number] = [0xffffffff, 0xffffffff];
 /** With one of these defaults a call that is newer than the profile passes. */
 const PERMISSIVE: readonly number[] = [SECCOMP_RET_ALLOW, SECCOMP_RET_LOG, SECCOMP_RET_TRACE];

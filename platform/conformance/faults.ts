@@ -1,7 +1,15 @@
 /** Page faults and exceptions: the trap says what happened and where, and the guest can go on. */
 
 import { assert, assertEquals } from "@std/assert";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import {
+  FPE_INTDIV,
+  SEGV_ACCERR,
+  SEGV_MAPERR,
+  SI_KERNEL,
+  TRAP_TRACE,
+} from "../../ffi/abi/siginfo.ts";
+import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from "../../ffi/abi/signal.ts";
+import { PAGE_SIZE, PROT_NONE, PROT_READ } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
 import { al, eax, ecx, edx, rax, rbx, rcx, rdi, rsi, xmm0 } from "../../ffi/asm/registers.ts";
@@ -10,9 +18,6 @@ import * as p from "../platform.ts";
 import { isTranslated } from "./host_view.ts";
 import { CODE, DATA, describe, fail, type Lab, reg, RW, setReg, STACK } from "./lab.ts";
 
-const SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11;
-const SEGV_MAPERR = 1, SEGV_ACCERR = 2;
-const FPE_INTDIV = 1, TRAP_TRACE = 2, SI_KERNEL = 128;
 const FXSAVE_BYTES = 512;
 /** An address at which nothing is mapped. */
 const NOWHERE = 0x40000000;
@@ -32,18 +37,18 @@ export function testFaults(define: Define): void {
     assertEquals(c.rip, NOWHERE + 0x10);
   });
   define("a write to a page that can be read", (lab) => {
-    const c = fault(lab, (a) => a.mov(mem(null, DATA + 8), al), p.PROT_READ);
+    const c = fault(lab, (a) => a.mov(mem(null, DATA + 8), al), PROT_READ);
     assertFault(c, DATA + 8, SEGV_ACCERR, p.ACCESS_WRITE);
   });
   define("a read and a write of a page without permissions", (lab) => {
     assertFault(
-      fault(lab, (a) => a.mov(al, mem(null, DATA)), p.PROT_NONE),
+      fault(lab, (a) => a.mov(al, mem(null, DATA)), PROT_NONE),
       DATA,
       SEGV_ACCERR,
       p.ACCESS_READ,
     );
     assertFault(
-      fault(lab, (a) => a.inc(mem(null, DATA), 4), p.PROT_NONE),
+      fault(lab, (a) => a.inc(mem(null, DATA), 4), PROT_NONE),
       DATA,
       SEGV_ACCERR,
       p.ACCESS_WRITE,
@@ -132,7 +137,7 @@ function accessKinds(lab: Lab): void {
     list.forEach((emit, i) => {
       const code = emit(new Assembler().mov(ecx, 1).xor(eax, eax).label("here"));
       lab.load(space, code.ud2());
-      for (const prot of access === p.ACCESS_WRITE ? [-1, p.PROT_READ] : [-1]) {
+      for (const prot of access === p.ACCESS_WRITE ? [-1, PROT_READ] : [-1]) {
         if (prot < 0) space.unmap(DATA, PAGE_SIZE);
         else lab.map(space, DATA, 1, prot);
         const c = lab.thread(space);
@@ -167,7 +172,7 @@ function repair(lab: Lab): void {
   const c = lab.thread(space);
   c.resumeAll(true);
   lab.expect(c, p.TRAP_FAULT);
-  const page = lab.map(space, DATA, 1, p.PROT_READ);
+  const page = lab.map(space, DATA, 1, PROT_READ);
   lab.arena.dv.setUint32(page, 0x5eed, true);
   c.fetchRegs();
   c.resumeAll(false);

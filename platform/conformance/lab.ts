@@ -7,7 +7,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
 import { copyFromBuffer } from "../../ffi/mem/native_memory.ts";
@@ -18,9 +18,6 @@ import {
   type Context,
   EFLAGS,
   type Platform,
-  PROT_EXEC,
-  PROT_READ,
-  PROT_WRITE,
   RIP,
   RSP,
   type Thunks,

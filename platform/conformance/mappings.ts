@@ -1,7 +1,9 @@
 /** Host mappings: a change is made before a thread that is resumed later runs, and exactly once. */
 
 import { assert, assertEquals } from "@std/assert";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { BUS_ADRERR } from "../../ffi/abi/siginfo.ts";
+import { SIGBUS } from "../../ffi/abi/signal.ts";
+import { PAGE_SIZE, PROT_NONE, PROT_READ } from "../../ffi/abi/mman.ts";
 import { MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
@@ -11,8 +13,6 @@ import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import type { Define } from "../conformance.ts";
 import * as p from "../platform.ts";
 import { CODE, DATA, type Lab, RW, RX, setReg } from "./lab.ts";
-
-const SIGBUS = 7, BUS_ADRERR = 2;
 
 export function testMappings(define: Define): void {
   define("arena memory is shared with the guest both ways", sharedMemory);
@@ -65,7 +65,7 @@ function replaced(lab: Lab): void {
   for (let i = 0; i < 50; i++) {
     lab.expectCall(c, 1);
     assertEquals(c.args.u64(0), 1 + i % 2, `round ${i}`);
-    space.mapArena(DATA, PAGE_SIZE, i % 2 === 0 ? second : first, p.PROT_READ);
+    space.mapArena(DATA, PAGE_SIZE, i % 2 === 0 ? second : first, PROT_READ);
     c.resumeRet(0);
   }
 }
@@ -98,7 +98,7 @@ function protectedRanges(lab: Lab): void {
   lab.load(space, code);
   lab.map(space, DATA, 2);
   lab.map(space, DATA + 4 * PAGE_SIZE, 2); // pages 2 and 3 are a hole
-  space.protect(DATA + PAGE_SIZE, 4 * PAGE_SIZE, p.PROT_READ);
+  space.protect(DATA + PAGE_SIZE, 4 * PAGE_SIZE, PROT_READ);
   for (const [page, isWritable] of [[0, true], [1, false], [4, false], [5, true]] as const) {
     const c = startReader(lab, space, DATA + page * PAGE_SIZE);
     lab.expect(c, isWritable ? p.TRAP_SYSCALL : p.TRAP_FAULT);
@@ -127,9 +127,9 @@ function manyChanges(lab: Lab): void {
       DATA + i * PAGE_SIZE,
       PAGE_SIZE,
       data + (pages - 1 - i) * PAGE_SIZE,
-      p.PROT_NONE,
+      PROT_NONE,
     );
-    space.protect(DATA + i * PAGE_SIZE, PAGE_SIZE, p.PROT_READ);
+    space.protect(DATA + i * PAGE_SIZE, PAGE_SIZE, PROT_READ);
   }
   const c = startReader(lab, space, DATA);
   for (let i = 0; i < pages; i += 7) {
@@ -179,7 +179,7 @@ function behindTheEnd(lab: Lab): void {
   assert(file >= 0);
   const space = lab.space();
   lab.load(space, reader());
-  space.mapFile(DATA, 2 * PAGE_SIZE, file, 0, p.PROT_READ);
+  space.mapFile(DATA, 2 * PAGE_SIZE, file, 0, PROT_READ);
   const c = startReader(lab, space, DATA + PAGE_SIZE);
   lab.expectCall(c, 1);
   ftruncate(fd, PAGE_SIZE);
@@ -211,7 +211,7 @@ function acknowledged(lab: Lab): void {
   const data = lab.pages();
   for (let round = 0; round < 20; round++) {
     space.mapArena(DATA, PAGE_SIZE, data, RW);
-    space.protect(DATA, PAGE_SIZE, p.PROT_READ);
+    space.protect(DATA, PAGE_SIZE, PROT_READ);
     space.unmap(DATA, PAGE_SIZE);
     assert(space.seq > last, "seq counts changes");
     assert(space.ackedSeq <= space.seq);
@@ -249,7 +249,7 @@ function counted(lab: Lab): void {
   space.mapArena(DATA, 64 * PAGE_SIZE, data, RW);
   const one = space.mappingCount;
   assert(one > before);
-  for (let i = 1; i < 64; i += 2) space.protect(DATA + i * PAGE_SIZE, PAGE_SIZE, p.PROT_READ);
+  for (let i = 1; i < 64; i += 2) space.protect(DATA + i * PAGE_SIZE, PAGE_SIZE, PROT_READ);
   const many = space.mappingCount;
   assert(many >= one + 60, `${many} mappings`);
   space.unmap(DATA, 64 * PAGE_SIZE);

@@ -6,7 +6,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_READ } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
 import { r11, rax, rbx, rcx, rdi, rdx, rsi } from "../../ffi/asm/registers.ts";
@@ -58,7 +58,7 @@ function patch(
   dv.setUint8(code + site + 1, 0x24);
   dv.setUint8(code + site + 2, 0x25);
   dv.setUint32(code + site + 3, thunk, true);
-  space.mapArena(CODE, 4096, code, p.PROT_READ | p.PROT_EXEC);
+  space.mapArena(CODE, 4096, code, PROT_READ | PROT_EXEC);
   return true;
 }
 
@@ -318,7 +318,7 @@ function ownThunks(lab: Lab): void {
   const code = lab.pages(),
     start = (space: p.AddressSpace, set: p.Thunks | null) => {
       if (set !== null) space.useThunks(set);
-      space.mapArena(CODE, PAGE_SIZE, code, p.PROT_READ | p.PROT_EXEC);
+      space.mapArena(CODE, PAGE_SIZE, code, PROT_READ | PROT_EXEC);
       return lab.thread(space);
     };
   const bytes = new Assembler().mov(rdx, mem(rdi, 8)).ud2().assemble();

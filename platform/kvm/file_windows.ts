@@ -15,6 +15,7 @@ import {
   MAP_PRIVATE,
   MAP_SHARED,
   PAGE_SIZE,
+  PROT_EXEC,
   PROT_NONE,
   PROT_READ,
   PROT_WRITE,
@@ -25,7 +26,6 @@ import { SYS_fstatfs } from "../../ffi/abi/syscall_numbers.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { close, dup, fcntl, fstat, mmap } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { PROT_EXEC, PROT_WRITE as GUEST_WRITE } from "../platform.ts";
 import { type GuestPhysical, WINDOWS_BYTES } from "./guest_physical.ts";
 
 export const WINDOW_BYTES: number = 2 * 2 ** 20;
@@ -96,7 +96,7 @@ export class FileWindows {
   allows(handle: number, prot: number): boolean {
     const file = this.#files.get(handle);
     if (file === undefined) return false;
-    return ((prot & GUEST_WRITE) === 0 || file.isWritable) &&
+    return ((prot & PROT_WRITE) === 0 || file.isWritable) &&
       ((prot & PROT_EXEC) === 0 || file.isExecutable);
   }
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_READ } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
 import { eax, rax, rbx, rdi, rdx } from "../../ffi/asm/registers.ts";
@@ -245,8 +245,8 @@ test("windows on files are counted: used, copied by a fork, given back", (lab) =
     const file = lab.platform.registerFile(fd);
     const space = lab.space();
     space.mapFile(DATA, 64 * 2 ** 20 - PAGE_SIZE, file, 0, RW);
-    space.mapFile(DATA, PAGE_SIZE, file, PAGE_SIZE, p.PROT_READ); // over its own frame
-    space.mapFile(DATA, PAGE_SIZE, file, PAGE_SIZE, p.PROT_READ); // the same again
+    space.mapFile(DATA, PAGE_SIZE, file, PAGE_SIZE, PROT_READ); // over its own frame
+    space.mapFile(DATA, PAGE_SIZE, file, PAGE_SIZE, PROT_READ); // the same again
     const child = space.fork();
     assert(child !== null);
     lab.platform.unregisterFile(file);
@@ -265,7 +265,7 @@ test("a file is not mapped for more than its descriptor allows", (lab) => {
   const fd = openat(AT_FDCWD, "/proc/self/exe", O_RDONLY);
   const file = lab.platform.registerFile(fd);
   const good = lab.space(), bad = lab.space();
-  good.mapFile(DATA, PAGE_SIZE, file, 0, p.PROT_READ);
+  good.mapFile(DATA, PAGE_SIZE, file, 0, PROT_READ);
   assert(!good.broken);
   bad.mapFile(DATA, PAGE_SIZE, file, 0, RW);
   assert(bad.broken);

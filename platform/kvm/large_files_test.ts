@@ -1,7 +1,7 @@
 /** Files larger than the part that is mapped at once, and more files than there are windows. */
 
 import { assert, assertEquals } from "@std/assert";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_NONE, PROT_READ } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
 import { eax, rbx, rcx, rdi } from "../../ffi/asm/registers.ts";
@@ -94,11 +94,11 @@ test("a file of 100 GiB is mapped where it is touched, in no time", 64, (lab) =>
     // Maps a part again over pages that were touched; the pages around it stay.
     space.mapFile(BASE + 7 * GIB, PAGE_SIZE, file, 7 * GIB, RW);
     assertEquals(places.map((addr) => probe.read(addr)), [1, 2, 3]);
-    space.protect(BASE, 50 * GIB, p.PROT_READ);
+    space.protect(BASE, 50 * GIB, PROT_READ);
     for (const addr of [BASE, BASE + 7 * GIB + 8, BASE + 9 * GIB]) {
       probe.refused("write", addr, SEGV_ACCERR);
     }
-    space.protect(BASE + 60 * GIB, GIB, p.PROT_NONE);
+    space.protect(BASE + 60 * GIB, GIB, PROT_NONE);
     probe.refused("read", BASE + 60 * GIB, SEGV_ACCERR);
     space.unmap(BASE + 70 * GIB, GIB);
     probe.refused("read", BASE + 70 * GIB, SEGV_MAPERR);

@@ -9,9 +9,8 @@
  * forgotten. Neighbours: `table_memory.ts`, `space.ts`. Source: Intel SDM vol. 3 ch. 4.
  */
 
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { copy } from "../../ffi/mem/native_memory.ts";
-import { PROT_EXEC, PROT_WRITE } from "../platform.ts";
 import { TABLE_MEMORY_BYTES, type TableMemory } from "./table_memory.ts";
 
 /**

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
-import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../platform.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { type Changes, MAPPED, PageTables, PRESENT, WRITABLE } from "./page_tables.ts";
 import { TableMemory } from "./table_memory.ts";
 

@@ -5,15 +5,9 @@
  * Neighbours: `../mapping_index.ts`, `instruction.ts`.
  */
 
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { PTRACE_PEEKDATA, UserRegs } from "../../ffi/abi/ptrace.ts";
-import {
-  ACCESS_EXEC,
-  ACCESS_READ,
-  ACCESS_WRITE,
-  PROT_EXEC,
-  PROT_READ,
-  PROT_WRITE,
-} from "../platform.ts";
+import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE } from "../platform.ts";
 import type { GuestThread } from "./guest_thread.ts";
 import { decode, type Instruction, MAX_INSTRUCTION_BYTES } from "./instruction.ts";
 

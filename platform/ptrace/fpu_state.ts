@@ -5,6 +5,7 @@
  * 13.
  */
 
+import { NT_X86_XSTATE } from "../../ffi/abi/elf.ts";
 import { PTRACE_GETREGSET, PTRACE_SETREGSET } from "../../ffi/abi/ptrace.ts";
 import { Fpstate } from "../../ffi/abi/ucontext.ts";
 import { copyFromBuffer, copyToBuffer } from "../../ffi/mem/native_memory.ts";
@@ -12,7 +13,6 @@ import { acceptXsave, XSAVE_HEADER } from "../xsave.ts";
 import type { Tracee } from "./tracee.ts";
 import { MAX_XSTATE_BYTES } from "./tracer.ts";
 
-const NT_X86_XSTATE = 0x202;
 const MXCSR_MASK = Fpstate.at.mxcsrMask, SW_RESERVED = Fpstate.at.swReserved;
 
 /**

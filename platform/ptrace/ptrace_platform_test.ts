@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { SIGCONT, SIGPROF, SIGSTOP, SIGTERM, SIGUSR1, SIGUSR2 } from "../../ffi/abi/signal.ts";
 import { SYS_tgkill } from "../../ffi/abi/syscall_numbers.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
@@ -11,7 +12,6 @@ import { RBX, TRAP_INTERRUPT, TRAP_SYSCALL } from "../platform.ts";
 import { createPtracePlatform, type PtraceOptions } from "./ptrace_platform.ts";
 
 const ARENA_BYTES = 16 * 1024 * 1024;
-const SIGUSR1 = 10, SIGUSR2 = 12, SIGTERM = 15, SIGCONT = 18, SIGSTOP = 19, SIGPROF = 27;
 
 function withLab(body: (lab: Lab) => void, options: PtraceOptions = {}): void {
   const arena = Arena.create(ARENA_BYTES, 0);

@@ -6,7 +6,7 @@
  * `../mapping_index.ts` has the mappings, `ptrace_platform.ts` owns spaces.
  */
 
-import { MAP_FIXED, MAP_SHARED, PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { MAP_FIXED, MAP_SHARED, PAGE_SIZE, PROT_READ } from "../../ffi/abi/mman.ts";
 import {
   CLONE_FILES,
   CLONE_FS,
@@ -26,7 +26,7 @@ import {
   SYS_munmap,
 } from "../../ffi/abi/syscall_numbers.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { AddressSpace, PROT_READ, type Thunks } from "../platform.ts";
+import { AddressSpace, type Thunks } from "../platform.ts";
 import { PtraceContext } from "./context.ts";
 import { GuestThread } from "./guest_thread.ts";
 import { HelperThread } from "./helper_thread.ts";

@@ -7,7 +7,13 @@
 
 import { PTRACE_GET_SYSCALL_INFO, UserRegs } from "../../ffi/abi/ptrace.ts";
 import { AUDIT_ARCH_X86_64 } from "../../ffi/abi/seccomp.ts";
-import { BUS_ADRALN, BUS_ADRERR, FPE_INTDIV, FPE_INTOVF } from "../../ffi/abi/siginfo.ts";
+import {
+  BUS_ADRALN,
+  BUS_ADRERR,
+  FPE_INTDIV,
+  FPE_INTOVF,
+  SYS_SECCOMP,
+} from "../../ffi/abi/siginfo.ts";
 import { SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, TRAP_TRACE } from "../../ffi/abi/siginfo.ts";
 import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP, SIGUSR2 } from "../../ffi/abi/signal.ts";
 import {
@@ -45,7 +51,6 @@ export const KICK = 2;
 
 /** With PTRACE_O_TRACESYSGOOD. */
 const SYSCALL_STOP = SIGTRAP | 0x80;
-const SYS_SECCOMP = 1;
 /** Bytes of `syscall` and `int 0x80`. */
 const SYSCALL_BYTES = 2;
 /**

@@ -7,6 +7,7 @@
  * Documentation/virt/kvm/api.rst.
  */
 
+import { KVM_GET_API_VERSION } from "../../ffi/abi/kvm.ts";
 import { O_CLOEXEC, O_RDWR } from "../../ffi/abi/fcntl.ts";
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import { LANDLOCK_CREATE_RULESET_VERSION } from "../../ffi/abi/landlock.ts";
@@ -51,7 +52,6 @@ export interface HostOffer {
   readonly reason: string;
 }
 
-const KVM_GET_API_VERSION = 0xae00;
 /**
  * The first version in which files can move between directories, as in gofer/server/landlock.ts.
  */

@@ -5,7 +5,7 @@
  * Not here: which platform is best (`choice.ts`). Neighbour: `registry.ts` makes the platforms.
  */
 
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
@@ -17,9 +17,6 @@ import {
   type Context,
   EFLAGS,
   type Platform,
-  PROT_EXEC,
-  PROT_READ,
-  PROT_WRITE,
   RBX,
   RIP,
   type Thunks,

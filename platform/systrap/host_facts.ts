@@ -3,7 +3,8 @@
  * getauxval(3).
  */
 
-const AT_NULL = 0, AT_HWCAP2 = 26, AT_MINSIGSTKSZ = 51;
+import { AT_HWCAP2, AT_MINSIGSTKSZ, AT_NULL } from "../../ffi/abi/elf.ts";
+
 const HWCAP2_FSGSBASE = 2;
 /** For hosts before Linux 5.14, which give no value. The largest XSAVE area known (AMX) fits. */
 const DEFAULT_FRAME_BYTES = 12 * 1024;

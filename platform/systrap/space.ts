@@ -5,13 +5,20 @@
  * changes, `context.ts` runs in it, `systrap.ts` makes spaces and reports ends of processes.
  */
 
-import { MAP_FIXED, MAP_SHARED, PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import {
+  MAP_FIXED,
+  MAP_SHARED,
+  PAGE_SIZE,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from "../../ffi/abi/mman.ts";
 import { SIGKILL, SS_AUTODISARM } from "../../ffi/abi/signal.ts";
 import { ESRCH } from "../../ffi/abi/errno.ts";
 import { SYS_kill, SYS_pidfd_open, SYS_pidfd_send_signal } from "../../ffi/abi/syscall_numbers.ts";
 import { close } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { AddressSpace, PROT_EXEC, PROT_READ, PROT_WRITE, type Thunks } from "../platform.ts";
+import { AddressSpace, type Thunks } from "../platform.ts";
 import { MappingIndex } from "../mapping_index.ts";
 import {
   ACK_AT,

@@ -7,6 +7,13 @@
  * (kernel/loader).
  */
 
+import {
+  SYS_clock_getres,
+  SYS_clock_gettime,
+  SYS_getcpu,
+  SYS_gettimeofday,
+  SYS_time,
+} from "../../ffi/abi/syscall_numbers.ts";
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { writeSharedObject } from "../../ffi/asm/elf_shared.ts";
@@ -47,8 +54,6 @@ export const CLOCK = {
   cpus: 56,
 } as const;
 
-const SYS_gettimeofday = 96, SYS_time = 201, SYS_clock_gettime = 228, SYS_clock_getres = 229;
-const SYS_getcpu = 309;
 /**
  * Linux keeps the number of the CPU, with the number of its node above it, in the limit of a
  * segment that exists for this (__CPUNODE_SEG, arch/x86/include/asm/segment.h).

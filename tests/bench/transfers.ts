@@ -3,6 +3,7 @@
  * their frame, programs.ts has the rest.
  */
 
+import { IPPROTO_TCP, TCP_NODELAY } from "../../ffi/abi/inet.ts";
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem, rip } from "../../ffi/asm/operands.ts";
@@ -25,7 +26,7 @@ import {
 } from "../../ffi/asm/registers.ts";
 import { EPOLL_CTL_ADD } from "../../ffi/abi/epoll.ts";
 import { AF_INET, AF_UNIX, SOCK_STREAM } from "../../ffi/abi/socket.ts";
-import { SA_RESTORER } from "../../ffi/abi/signal.ts";
+import { SA_RESTORER, SIGKILL, SIGUSR1 } from "../../ffi/abi/signal.ts";
 import {
   SYS_accept,
   SYS_bind,
@@ -54,8 +55,6 @@ import {
 } from "../../ffi/abi/syscall_numbers.ts";
 import { AT, type BenchProgram, call, DATA, dataAddr, type Emit, program } from "./assembled.ts";
 
-const SIGKILL = 9, SIGUSR1 = 10;
-const IPPROTO_TCP = 6, TCP_NODELAY = 1;
 /** 127.0.0.1 as it is in memory. */
 const LOOPBACK = 0x0100007f;
 const STREAM_BYTES = 65536, MEGABYTE = 1 << 20;

@@ -5,6 +5,7 @@
  * the layers stay as they are. (Mounts of overlays by users are in the target `kernel`.)
  */
 
+import { S_IFCHR } from "../../ffi/abi/stat.ts";
 import { TEST_ACCOUNT } from "../../kernel/core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
@@ -24,7 +25,7 @@ import type { Random } from "../harness/seeded.ts";
 
 const LAYERS_MAX = 5, ENTRIES_MAX = 25, CALLS = 300;
 const NAMES = ["a", "b", "c", "d", "e"];
-const S_IFCHR = 0o20000, O_CREAT_RDWR = 0o102, NO_FOLLOW = 0x100;
+const O_CREAT_RDWR = 0o102, NO_FOLLOW = 0x100;
 const OPAQUE = "trusted.overlay.opaque", VISIBLE = "user.x";
 
 interface Mark {

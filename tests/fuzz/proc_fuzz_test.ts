@@ -7,6 +7,7 @@
  */
 
 import { assert } from "@std/assert";
+import { O_DIRECTORY, O_RDONLY, O_RDWR, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../ffi/abi/stat.ts";
 import { rootCredentials } from "../../kernel/cred/credentials.ts";
@@ -22,7 +23,7 @@ import { encodeProgram, type Program, type Step } from "./kernel/program.ts";
 import { type Actor, ACTORS, World } from "./kernel/world.ts";
 
 const TREES = ["/proc", "/sys", "/cgroup"], DEPTH_MAX = 8, NO_FOLLOW = 0x100;
-const CWD = -100, O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_DIRECTORY = 0o200000;
+const CWD = -100;
 /** Trees of processes: those of this one and of the first. Others have the same files. */
 const OTHER_PROCESS = /^\/proc\/([2-9]|1\d)|\/(root|cwd|fd|fdinfo|map_files|task)$/;
 /** Files that one program opens. */

@@ -5,10 +5,11 @@
  * Neighbours: crash_case.ts, crash_main.ts.
  */
 
+import { SIGKILL } from "../../ffi/abi/signal.ts";
 import { PR_SET_CHILD_SUBREAPER } from "../../ffi/abi/prctl.ts";
 import { POLLIN } from "../../ffi/abi/poll.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
-import { __WALL } from "../../ffi/abi/wait.ts";
+import { __WALL, WNOHANG } from "../../ffi/abi/wait.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { close, poll } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
@@ -17,8 +18,6 @@ import { exitCodeOf } from "../../oci/protocol/launcher_channel.ts";
 import { dvisorCommand, ROOT } from "../harness/dvisor.ts";
 import { inOwnHost, PLACES } from "../harness/own_host.ts";
 
-const WNOHANG = 1;
-const SIGKILL = 9;
 /** LIMIT: how long a command may take. */
 const COMMAND_MS = 20_000;
 /** Time between two looks for children that have ended. */

@@ -7,7 +7,7 @@
 import { PR_SET_CHILD_SUBREAPER } from "../../ffi/abi/prctl.ts";
 import { SIGKILL } from "../../ffi/abi/signal.ts";
 import { SYS_kill, SYS_prctl, SYS_wait4 } from "../../ffi/abi/syscall_numbers.ts";
-import { __WALL } from "../../ffi/abi/wait.ts";
+import { __WALL, WNOHANG } from "../../ffi/abi/wait.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { exitCodeOf } from "../../oci/protocol/launcher_channel.ts";
@@ -17,7 +17,6 @@ import { eventually } from "../harness/processes.ts";
 import { Bundle, type BundleConfig, RUNC, type RuntimeName, shellConfig } from "./bundle.ts";
 import type { LifecycleCase } from "./lifecycle_cases.ts";
 
-const WNOHANG = 1;
 /** LIMIT: how long anything here may take. */
 const TIMEOUT_S = 20;
 const SOON_MS = 10_000;

@@ -6,7 +6,9 @@
  * Neighbours: calls.ts has the calls and the values of their arguments.
  */
 
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { WNOHANG } from "../../ffi/abi/wait.ts";
+import { SIGKILL, SIGSEGV } from "../../ffi/abi/signal.ts";
+import { PAGE_SIZE, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { ECHILD } from "../../ffi/abi/errno.ts";
 import { load8, store8 } from "../../ffi/mem/native_memory.ts";
 import {
@@ -21,8 +23,6 @@ import { Task } from "../../kernel/task/task.ts";
 import {
   ACCESS_READ,
   ACCESS_WRITE,
-  PROT_READ,
-  PROT_WRITE,
   TRAP_FAULT,
   TRAP_NONE,
   TRAP_SYSCALL,
@@ -32,8 +32,7 @@ import { type Call, drawCall, type Memory } from "./calls.ts";
 import { DATA, DATA_BYTES, HANDLER } from "./guest.ts";
 import type { SimContext, SimPlatform } from "./sim_platform.ts";
 
-const SIGKILL = 9, SIGSEGV = 11;
-const WNOHANG = 1, WALL = 0x40000000;
+const WALL = 0x40000000;
 /** One in so many stops is an access to memory; one in so many of those is to memory of mmap(2). */
 const TOUCH = 6, TOUCH_MAPPED = 3;
 /** LIMIT: what an agent remembers. */

@@ -7,8 +7,9 @@
  * it where the program is.
  */
 
+import { PT_LOAD, PT_NOTE } from "../../ffi/abi/elf.ts";
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
-import { E_ENTRY_AT, ElfFile, PT_LOAD, PT_NOTE } from "./deno_elf.ts";
+import { E_ENTRY_AT, ElfFile } from "./deno_elf.ts";
 import { entryStub } from "./entry_stub.ts";
 
 const PF_READ_EXEC = 5;

@@ -3,6 +3,17 @@
  * it is decided in `base_binary.ts`. Format: elf(5).
  */
 
+import {
+  DT_RELA,
+  DT_RELASZ,
+  DT_STRTAB,
+  DT_SYMTAB,
+  ELFCLASS64,
+  EM_X86_64,
+  PT_DYNAMIC,
+  PT_LOAD,
+} from "../../ffi/abi/elf.ts";
+
 /** A segment of the program header table. */
 export interface ProgramHeader {
   /** File offset of the 56-byte header itself. */
@@ -14,17 +25,7 @@ export interface ProgramHeader {
   readonly memBytes: number;
 }
 
-export const PT_LOAD = 1;
-export const PT_DYNAMIC = 2;
-export const PT_NOTE = 4;
-
 const ELF_MAGIC = 0x464c457f;
-const ELFCLASS64 = 2;
-const EM_X86_64 = 62;
-const DT_STRTAB = 5;
-const DT_SYMTAB = 6;
-const DT_RELA = 7;
-const DT_RELASZ = 8;
 const R_X86_64_GLOB_DAT = 6;
 const SYMBOL_BYTES = 24;
 const RELA_BYTES = 24;

@@ -3,6 +3,8 @@
  * Contexts: aio/aio.ts.
  */
 
+import { RWF_APPEND, RWF_NOWAIT } from "../../../ffi/abi/fs.ts";
+import { POLLERR, POLLHUP } from "../../../ffi/abi/poll.ts";
 import { EAGAIN, EBADF, EFAULT, EINPROGRESS, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import * as A from "../../../ffi/abi/aio.ts";
 import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../../../ffi/abi/mman.ts";
@@ -16,17 +18,10 @@ import { AioRing } from "../aio_ring.ts";
 import { isRestartCode } from "../../task/return_to_user.ts";
 import { restoreMask } from "../../signal/mask.ts";
 import type { Task } from "../../task/task.ts";
-import { type OpenFile, POLLERR, POLLHUP } from "../../vfs/open_file.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
 import { readTimeout } from "../../syscalls/timespec.ts";
 import { useMask } from "../../syscalls/io/poll.ts";
-import {
-  checkFlags,
-  isImmediate,
-  RWF_APPEND,
-  RWF_NOWAIT,
-  synced,
-  writeWith,
-} from "../../syscalls/io/read_write.ts";
+import { checkFlags, isImmediate, synced, writeWith } from "../../syscalls/io/read_write.ts";
 import { waitReadable, waitWritable } from "../../syscalls/io/transfer.ts";
 
 /** Linux's bound: a ring has at most 256 MiB. */

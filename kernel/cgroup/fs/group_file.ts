@@ -1,20 +1,20 @@
 /** Files of control groups: a read makes a text, a write gives a command. */
 
-import type { Account } from "../../core/account.ts";
-import { ENODEV, EPERM } from "../../../ffi/abi/errno.ts";
-import type { Credentials } from "../../cred/credentials.ts";
-import type { WaitQueue } from "../../core/wait.ts";
-import type { Dentry } from "../../vfs/dentry.ts";
-import type { Inode } from "../../vfs/inode.ts";
 import {
-  OpenFile,
   POLLERR,
   POLLIN,
   POLLOUT,
   POLLPRI,
   POLLRDNORM,
   POLLWRNORM,
-} from "../../vfs/open_file.ts";
+} from "../../../ffi/abi/poll.ts";
+import type { Account } from "../../core/account.ts";
+import { ENODEV, EPERM } from "../../../ffi/abi/errno.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { WaitQueue } from "../../core/wait.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import { OpenFile } from "../../vfs/open_file.ts";
 import { bytesToString } from "../../core/bytes.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { type Polling, TextFile, TextInode } from "../../fs/generated/text_inode.ts";

@@ -3,13 +3,13 @@
  * kernel/cgroup implements them. (A file system may not import tasks.)
  */
 
+import { POLLERR, POLLPRI } from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import { IN_MODIFY } from "../../../ffi/abi/inotify.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { notifyInodes } from "../../vfs/notify.ts";
-import { POLLERR, POLLPRI } from "../../vfs/open_file.ts";
 
 export interface GroupNode {
   readonly name: string;

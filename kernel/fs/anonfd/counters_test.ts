@@ -1,9 +1,10 @@
 /** Tests of eventfd.ts and timerfd.ts. */
+import { POLLERR, POLLIN, POLLOUT } from "../../../ffi/abi/poll.ts";
 import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { EAGAIN, EINVAL } from "../../../ffi/abi/errno.ts";
 import { TimerQueue } from "../../time/timer.ts";
-import { type OpenFile, POLLERR, POLLIN, POLLOUT } from "../../vfs/open_file.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
 import { BufferCursor } from "../../vfs/vfs_testing.ts";
 import { AnonFiles } from "./anon_inode.ts";
 import { EventFile } from "./eventfd.ts";

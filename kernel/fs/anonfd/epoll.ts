@@ -7,6 +7,7 @@
  * removed. epoll_item.ts has the items; syscalls/io/epoll.ts has the calls.
  */
 
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import { EEXIST, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
 import {
@@ -22,7 +23,7 @@ import type { DeferredWork, Job } from "../../core/deferred_work.ts";
 import { EPOLL_ITEMS } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
-import { OpenFile, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../../vfs/open_file.ts";
+import { OpenFile } from "../../vfs/open_file.ts";
 import { AnonFile, type AnonFiles } from "./anon_inode.ts";
 import { EpollItem } from "./epoll_item.ts";
 

@@ -3,11 +3,11 @@
  * signal completions by `signal`.
  */
 
+import { POLLERR, POLLIN, POLLOUT } from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import { EAGAIN, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import { POLLERR, POLLIN, POLLOUT } from "../../vfs/open_file.ts";
 import { AnonFile, type AnonFiles } from "./anon_inode.ts";
 
 const WORD = 0x100000000;

@@ -4,6 +4,7 @@
  * syscalls/io/inotify.ts has the calls.
  */
 
+import { POLLIN, POLLRDNORM } from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import { EAGAIN, EEXIST, EINVAL, ENOSPC } from "../../../ffi/abi/errno.ts";
 import { O_RDONLY } from "../../../ffi/abi/fcntl.ts";
@@ -26,7 +27,6 @@ import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import { POLLIN, POLLRDNORM } from "../../vfs/open_file.ts";
 import { Watch, watchesOf } from "../../vfs/watch_list.ts";
 import { AnonFile, type AnonFiles } from "./anon_inode.ts";
 

@@ -7,6 +7,7 @@
  * cancels.
  */
 
+import { POLLIN } from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import { EAGAIN, EFAULT, EINVAL, ENOTTY } from "../../../ffi/abi/errno.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
@@ -15,7 +16,6 @@ import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import { Timer, type TimerQueue } from "../../time/timer.ts";
-import { POLLIN } from "../../vfs/open_file.ts";
 import { AnonFile, type AnonFiles } from "./anon_inode.ts";
 
 /** Scratch for the count. */

@@ -2,7 +2,7 @@
 import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { EFAULT, EINVAL, ENODEV, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
-import { O_RDONLY, O_RDWR, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
+import { AT_FDCWD, O_RDONLY, O_RDWR, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import { RNDADDENTROPY, RNDRESEEDCRNG } from "../../../ffi/abi/ioctl.ts";
 import { makedev, S_IFCHR } from "../../../ffi/abi/stat.ts";
 import { ZeroBacking } from "../../mm/zero_backing.ts";
@@ -12,8 +12,6 @@ import { BufferCursor, TestFiles } from "../../vfs/vfs_testing.ts";
 import { NO_MEMORY } from "../devpts/terminal_testing.ts";
 import { registerMemoryDevices } from "./devices.ts";
 import { populateDev } from "./devtmpfs.ts";
-
-const AT_FDCWD = -100;
 
 class Lab {
   readonly files: TestFiles = new TestFiles();

@@ -4,9 +4,8 @@
  */
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
-import { EIO, EPERM } from "../../../ffi/abi/errno.ts";
+import { EIO, EPERM, ERESTARTSYS } from "../../../ffi/abi/errno.ts";
 import { SIGCONT, SIGHUP, SIGTTIN } from "../../../ffi/abi/signal.ts";
-import { ERESTARTSYS } from "../../core/result.ts";
 import type { TtySession } from "./hooks.ts";
 import type { Terminal } from "./terminal.ts";
 import { TerminalSettings } from "./termios.ts";

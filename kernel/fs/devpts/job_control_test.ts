@@ -2,9 +2,8 @@
 
 import { SIGTTIN, SIGTTOU } from "../../../ffi/abi/signal.ts";
 import { assertEquals } from "@std/assert";
-import { EAGAIN, EIO, EPERM } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EIO, EPERM, ERESTARTSYS } from "../../../ffi/abi/errno.ts";
 import { TOSTOP } from "../../../ffi/abi/termios.ts";
-import { ERESTARTSYS } from "../../core/result.ts";
 import { acquireAtOpen, checkForeground, disassociate, setControlling } from "./job_control.ts";
 import { resize } from "./terminal_ioctl.ts";
 import { TerminalLab, TestSession } from "./terminal_testing.ts";

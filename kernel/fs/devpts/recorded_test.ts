@@ -4,12 +4,10 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { TCXONC } from "../../../ffi/abi/ioctl.ts";
+import { O_NONBLOCK, O_RDWR } from "../../../ffi/abi/fcntl.ts";
+import { TCIFLUSH, TCOFLUSH, TCXONC } from "../../../ffi/abi/ioctl.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import { NO_MEMORY, TerminalLab } from "./terminal_testing.ts";
-
-const O_RDWR = 2, O_NONBLOCK = 0o4000;
-const TCIFLUSH = 0, TCOFLUSH = 1;
 
 type Operation =
   /** Settings: iflag, oflag, lflag, control characters; with "flush" input is dropped first. */

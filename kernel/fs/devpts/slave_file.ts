@@ -4,6 +4,7 @@
  * `readAvailable`.
  */
 
+import { POLLERR, POLLHUP } from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import { EAGAIN, EIO, ENOTTY } from "../../../ffi/abi/errno.ts";
 import { TIOCSPGRP } from "../../../ffi/abi/ioctl.ts";
@@ -14,7 +15,6 @@ import type { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import { POLLERR, POLLHUP } from "../../vfs/open_file.ts";
 import { checkForeground } from "./job_control.ts";
 import { READABLE, type Terminal, WRITABLE } from "./terminal.ts";
 import { TerminalFile } from "./terminal_file.ts";

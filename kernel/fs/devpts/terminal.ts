@@ -6,6 +6,15 @@
  * (sessions), hooks.ts.
  */
 
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+  POLLRDNORM,
+  POLLWRNORM,
+} from "../../../ffi/abi/poll.ts";
 import { EAGAIN, EIO } from "../../../ffi/abi/errno.ts";
 import {
   TIOCPKT_DOSTOP,
@@ -20,15 +29,6 @@ import { makedev } from "../../../ffi/abi/stat.ts";
 import { EXTPROC, IXON, VSTART, VSTOP } from "../../../ffi/abi/termios.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import {
-  POLLERR,
-  POLLHUP,
-  POLLIN,
-  POLLOUT,
-  POLLPRI,
-  POLLRDNORM,
-  POLLWRNORM,
-} from "../../vfs/open_file.ts";
 import { ByteQueue } from "./byte_queue.ts";
 import type { ControllingTerminal, TerminalHooks, TtyGroup, TtySession } from "./hooks.ts";
 import { hangUp, onLeaderExit } from "./job_control.ts";

@@ -4,6 +4,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { O_NONBLOCK, O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import { EAGAIN, EIO, ENOTTY } from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/ioctl.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI } from "../../../ffi/abi/poll.ts";
@@ -12,7 +13,6 @@ import { Waiter } from "../../core/wait.ts";
 import { BufferCursor } from "../../vfs/vfs_testing.ts";
 import { NO_MEMORY, TerminalLab } from "./terminal_testing.ts";
 
-const O_RDWR = 2, O_NONBLOCK = 0o4000;
 const POLLS = POLLIN | POLLOUT | POLLPRI | POLLERR | POLLHUP;
 
 function raw(min: number, time: number, flags: number = O_RDWR): TerminalLab {

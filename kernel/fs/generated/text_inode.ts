@@ -3,6 +3,7 @@
  * the start (or at the first read), and keeps it for the reads that follow.
  */
 
+import { POLLERR, POLLPRI } from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import { EAGAIN, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
@@ -12,7 +13,7 @@ import { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
-import { OpenFile, POLLERR, POLLPRI } from "../../vfs/open_file.ts";
+import { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "./generated_fs.ts";
 import { GeneratedInode } from "./generated_inode.ts";
 

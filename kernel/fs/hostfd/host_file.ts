@@ -8,6 +8,16 @@
  * wait.
  */
 
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+  POLLRDHUP,
+  POLLRDNORM,
+  POLLWRNORM,
+} from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import { EAGAIN, EINVAL, EIO, ENOTTY } from "../../../ffi/abi/errno.ts";
 import { SEEK_SET } from "../../../ffi/abi/fs.ts";
@@ -17,17 +27,7 @@ import { copyToBuffer } from "../../../ffi/mem/native_memory.ts";
 import type { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
-import {
-  OpenFile,
-  POLLERR,
-  POLLHUP,
-  POLLIN,
-  POLLOUT,
-  POLLPRI,
-  POLLRDHUP,
-  POLLRDNORM,
-  POLLWRNORM,
-} from "../../vfs/open_file.ts";
+import { OpenFile } from "../../vfs/open_file.ts";
 import type { HostFdInode } from "./host_inode.ts";
 import { REGULAR, TERMINAL } from "./kinds.ts";
 

@@ -1,4 +1,5 @@
 /** Tests of host_file.ts and host_inode.ts over pipes and files of the host. */
+import { POLLHUP, POLLIN, POLLOUT } from "../../../ffi/abi/poll.ts";
 import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import {
@@ -16,7 +17,7 @@ import { close, lseek, openat, pipe, read, write } from "../../../ffi/sys/files.
 import { Waiter } from "../../core/wait.ts";
 import { KernelCursor } from "../../mm/cursor.ts";
 import { IoHost } from "../../testing/io_host.ts";
-import { type OpenFile, POLLHUP, POLLIN, POLLOUT } from "../../vfs/open_file.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
 import { errno } from "../../vfs/vfs_testing.ts";
 import { adoptHostFd } from "./adopt.ts";
 import { HostFdFs } from "./host_inode.ts";

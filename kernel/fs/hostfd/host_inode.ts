@@ -6,6 +6,7 @@
  * Neighbours: host_file.ts (reading and writing), adopt.ts (how one is made).
  */
 
+import { POLLERR, POLLHUP } from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import { EPERM } from "../../../ffi/abi/errno.ts";
 import { makedev, S_IFCHR, S_IFIFO, S_IFREG } from "../../../ffi/abi/stat.ts";
@@ -26,7 +27,7 @@ import {
   type StatFs,
 } from "../../vfs/inode.ts";
 import { PlainInode } from "../../vfs/plain_inode.ts";
-import { type OpenFile, POLLERR, POLLHUP } from "../../vfs/open_file.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
 import { InodeOpener } from "../../vfs/special_files.ts";
 import { HostFile } from "./host_file.ts";
 import { REGULAR, STREAM, TERMINAL } from "./kinds.ts";

@@ -4,7 +4,13 @@
  */
 
 import { EBADF, EBUSY, EFAULT, EINVAL, ENOTSOCK } from "../../../ffi/abi/errno.ts";
-import { SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, Sigevent } from "../../../ffi/abi/siginfo.ts";
+import {
+  SI_MESGQ,
+  SIGEV_NONE,
+  SIGEV_SIGNAL,
+  SIGEV_THREAD,
+  Sigevent,
+} from "../../../ffi/abi/siginfo.ts";
 import { SIGRTMAX } from "../../../ffi/abi/signal.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -14,7 +20,7 @@ import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { NetlinkSocket } from "../../net/netlink/netlink_socket.ts";
 import { Socket } from "../../net/socket.ts";
 import type { Kernel } from "../../task/kernel_services.ts";
-import { SI_MESGQ, SigInfo } from "../../signal/pending.ts";
+import { SigInfo } from "../../signal/pending.ts";
 import { sendToGroup } from "../../signal/send.ts";
 import type { Task } from "../../task/task.ts";
 import type { ThreadGroup } from "../../task/thread_group.ts";

@@ -3,6 +3,9 @@
  * ipc/mqueue/; notification: mq_notify.ts.
  */
 
+import { POLLIN, POLLOUT } from "../../../ffi/abi/poll.ts";
+import { RLIMIT_NOFILE } from "../../../ffi/abi/resource.ts";
+import { NAME_MAX } from "../../../ffi/abi/fs.ts";
 import type { Account } from "../../core/account.ts";
 import {
   EACCES,
@@ -31,19 +34,16 @@ import { BLOCK } from "../../core/result.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import { hasRoomForMessage, QueuedMessage, type QueueSizes } from "../mqueue/message_queue.ts";
 import { MqueueFile } from "../mqueue/mqueue_file.ts";
-import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
 import type { Caller } from "../../vfs/caller.ts";
 import { Path } from "../../vfs/dentry.ts";
 import type { FdTable } from "../../vfs/fd_table.ts";
 import { FsContext } from "../../vfs/fs_context.ts";
 import { openAt } from "../../vfs/open.ts";
-import { POLLIN, POLLOUT } from "../../vfs/open_file.ts";
 import { unlinkAt } from "../../vfs/remove.ts";
 import { readTimespec } from "../../syscalls/timespec.ts";
 import { pathArg } from "../../syscalls/fs/arguments.ts";
 
-const NAME_MAX = 255;
 const A = MqAttr.at;
 
 /** The task as a caller whose root is the directory of its queues. */

@@ -1,5 +1,6 @@
 /** msgget(2), msgsnd(2), msgrcv(2), msgctl(2). The queues: kernel/ipc/sysv/messages.ts. */
 
+import { POLLIN, POLLOUT } from "../../../ffi/abi/poll.ts";
 import { E2BIG, EAGAIN, EFAULT, EIDRM, EINVAL, ENOMEM, ENOMSG } from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/ipc.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
@@ -7,7 +8,6 @@ import { IPC_READ, IPC_WRITE } from "../sysv/ipc_object.ts";
 import * as M from "../sysv/messages.ts";
 import { shownPid } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
-import { POLLIN, POLLOUT } from "../../vfs/open_file.ts";
 import { copyScratchOut, ownerInScratch, putInts, putPerm } from "./ipc_structs.ts";
 
 const DS = I.Msqid64Ds.at;

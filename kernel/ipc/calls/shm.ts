@@ -1,5 +1,6 @@
 /** shmget(2), shmat(2), shmdt(2), shmctl(2). The segments: kernel/ipc/sysv/shm.ts. */
 
+import { RLIMIT_MEMLOCK } from "../../../ffi/abi/resource.ts";
 import { EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/ipc.ts";
 import {
@@ -13,7 +14,6 @@ import {
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { IPC_EXEC, IPC_READ, IPC_WRITE } from "../sysv/ipc_object.ts";
 import { ShmMemory, type ShmSegment } from "../sysv/shm.ts";
-import { RLIMIT_MEMLOCK } from "../../task/limits.ts";
 import { shownPid } from "../../task/pid_namespace.ts";
 import { awaitChange } from "../../task/await_change.ts";
 import type { Task } from "../../task/task.ts";

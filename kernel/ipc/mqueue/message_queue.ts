@@ -6,6 +6,7 @@
  * (the calls, which wait).
  */
 
+import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../../ffi/abi/poll.ts";
 import { EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { Account } from "../../core/account.ts";
@@ -14,7 +15,7 @@ import { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import { TmpfsInode } from "../../fs/tmpfs/tmpfs_inode.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
-import { type OpenFile, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
 import { MqueueFile } from "./mqueue_file.ts";
 import type { MqueueFs } from "./mqueue_fs.ts";
 

@@ -5,13 +5,13 @@
  * Neighbours: ipc_object.ts (keys, permission), ipc/calls/msg.ts (the calls, which wait).
  */
 
+import { POLLIN, POLLOUT } from "../../../ffi/abi/poll.ts";
 import { CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
 import { EPERM } from "../../../ffi/abi/errno.ts";
 import type { Account } from "../../core/account.ts";
 import { IPC_BYTES } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import { type Credentials, hasCap } from "../../cred/credentials.ts";
-import { POLLIN, POLLOUT } from "../../vfs/open_file.ts";
 import type { IpcLimits } from "../ipc_limits.ts";
 import { type IpcClock, type IpcMaker, IpcObject, type IpcOwner, IpcTable } from "./ipc_object.ts";
 

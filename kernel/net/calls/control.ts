@@ -3,6 +3,7 @@
  * SCM_CREDENTIALS, and those of each family.
  */
 
+import { RLIMIT_NOFILE } from "../../../ffi/abi/resource.ts";
 import {
   EBADF,
   EFAULT,
@@ -40,7 +41,6 @@ import { ControlWriter } from "../control_writer.ts";
 import { type Message, PeerCredentials, UNKNOWN_PEER } from "../message.ts";
 import { maySendRights } from "../rights.ts";
 import type { Socket } from "../socket.ts";
-import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { installPidfd } from "./peer_pidfd.ts";

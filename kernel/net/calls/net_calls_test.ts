@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
+import { SIGPIPE } from "../../../ffi/abi/signal.ts";
 import * as S from "../../../ffi/abi/socket.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { CallLab } from "../../testing/call_lab.ts";
-import { SIGPIPE } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import { sysClose } from "../../syscalls/io/descriptors.ts";
 import { sysRead, sysWrite } from "../../syscalls/io/read_write.ts";

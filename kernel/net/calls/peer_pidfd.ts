@@ -1,11 +1,11 @@
 /** Pidfds of the peer of a UNIX socket: SO_PEERPIDFD and SCM_PIDFD of unix(7). */
 
+import { RLIMIT_NOFILE } from "../../../ffi/abi/resource.ts";
 import { EINVAL, ENODATA } from "../../../ffi/abi/errno.ts";
 import type { PeerCredentials } from "../message.ts";
 import type { Socket } from "../socket.ts";
 import type { OptionValue } from "../socket_options.ts";
 import { UnixSocket } from "../unix/unix_socket.ts";
-import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { PidFd } from "../../task/pidfd.ts";
 import { PidNamespace } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";

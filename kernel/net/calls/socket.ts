@@ -3,14 +3,14 @@
  * getpeername(2).
  */
 
+import { RLIMIT_NOFILE } from "../../../ffi/abi/resource.ts";
 import { EAGAIN, EFAULT, EINPROGRESS, EINVAL, EMFILE } from "../../../ffi/abi/errno.ts";
 import {
   LANDLOCK_ACCESS_NET_BIND_TCP,
   LANDLOCK_ACCESS_NET_CONNECT_TCP,
 } from "../../../ffi/abi/landlock.ts";
-import { SHUT_RDWR, SOCK_CLOEXEC, SOCK_NONBLOCK } from "../../../ffi/abi/socket.ts";
+import { SHUT_RDWR, SOCK_CLOEXEC, SOCK_NONBLOCK, SOMAXCONN } from "../../../ffi/abi/socket.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
 import { installNew } from "../../syscalls/io/install.ts";
 import { installPair } from "../../syscalls/io/pipe.ts";
@@ -65,9 +65,6 @@ export function sysBind(t: Task, a: SyscallArgs): number {
   const may = mayUsePort(t.cred.domain, socket, address, LANDLOCK_ACCESS_NET_BIND_TCP);
   return may < 0 ? may : socket.bind(t, address);
 }
-
-/** net.core.somaxconn where there are no settings. */
-const SOMAXCONN = 4096;
 
 /** listen(2) */
 export function sysListen(t: Task, a: SyscallArgs): number {

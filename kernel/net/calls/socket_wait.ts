@@ -3,11 +3,11 @@
  * signal ends it with EINTR.
  */
 
+import { POLLIN } from "../../../ffi/abi/poll.ts";
 import { EAGAIN } from "../../../ffi/abi/errno.ts";
 import { BLOCK } from "../../core/result.ts";
 import type { Socket } from "../socket.ts";
 import { RESTART_EINTR, type Task } from "../../task/task.ts";
-import { POLLIN } from "../../vfs/open_file.ts";
 
 /**
  * Wait for `events`: POLLIN on the socket's own queue, others on the queue its last call was

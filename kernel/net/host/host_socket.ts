@@ -8,6 +8,16 @@
  * are one user for the host: sockets of different users share SO_REUSEPORT.
  */
 
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+  POLLRDHUP,
+  POLLRDNORM,
+  POLLWRNORM,
+} from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import {
   EACCES,
@@ -31,16 +41,6 @@ import type { HostNetwork } from "../../core/host_network.ts";
 import { Waiter } from "../../core/wait.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import {
-  POLLERR,
-  POLLHUP,
-  POLLIN,
-  POLLOUT,
-  POLLPRI,
-  POLLRDHUP,
-  POLLRDNORM,
-  POLLWRNORM,
-} from "../../vfs/open_file.ts";
 import type { ControlWriter } from "../control_writer.ts";
 import type { Message, SocketAddress, SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";

@@ -4,13 +4,13 @@
  * packets left (timestamping.ts). recv(2) with MSG_ERRQUEUE reads it.
  */
 
+import { POLLERR, POLLIN, POLLOUT } from "../../../ffi/abi/poll.ts";
 import { EAGAIN, ECONNREFUSED, EHOSTUNREACH, ENOPROTOOPT } from "../../../ffi/abi/errno.ts";
 import * as E from "../../../ffi/abi/errqueue.ts";
 import * as I from "../../../ffi/abi/inet.ts";
 import { AF_INET, MSG_ERRQUEUE, MSG_PEEK, MSG_TRUNC } from "../../../ffi/abi/socket.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import { POLLERR, POLLIN, POLLOUT } from "../../vfs/open_file.ts";
 import { BytesCursor } from "../bytes_cursor.ts";
 import { Datagram, DatagramQueue, ExtendedError } from "../datagram_queue.ts";
 import { type Message, SocketAddress } from "../message.ts";

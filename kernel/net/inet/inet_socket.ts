@@ -3,6 +3,7 @@
  * namespace in which a packet arrives: the socket's own, or one that is reached by links.
  */
 
+import { POLLERR, POLLIN, POLLOUT, POLLPRI } from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import {
   EACCES,
@@ -34,7 +35,6 @@ import {
 } from "../../../ffi/abi/socket.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
-import { POLLERR, POLLIN, POLLOUT, POLLPRI } from "../../vfs/open_file.ts";
 import type { ControlWriter } from "../control_writer.ts";
 import type { Datagram, DatagramQueue } from "../datagram_queue.ts";
 import type { Link } from "../link/link.ts";

@@ -1,11 +1,11 @@
 // Dumps of netlink: a bounded part for each receive, whatever the list has.
 
 import { assert, assertEquals } from "@std/assert";
+import { POLLIN } from "../../../ffi/abi/poll.ts";
 import { EBUSY } from "../../../ffi/abi/errno.ts";
 import * as N from "../../../ffi/abi/netlink.ts";
 import * as D from "../../../ffi/abi/sock_diag.ts";
 import { AF_INET, AF_NETLINK, AF_UNIX, SOCK_DGRAM, SOCK_RAW } from "../../../ffi/abi/socket.ts";
-import { POLLIN } from "../../vfs/open_file.ts";
 import { ANY4, LOOPBACK4 } from "../inet/address.ts";
 import { NetLab } from "../net_testing.ts";
 import { NetlinkSocket } from "./netlink_socket.ts";

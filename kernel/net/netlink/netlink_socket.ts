@@ -3,6 +3,14 @@
  * socket's own queue. Replies: kernel_side.ts; multicast groups: protocol.ts.
  */
 
+import {
+  POLLERR,
+  POLLIN,
+  POLLOUT,
+  POLLRDNORM,
+  POLLWRBAND,
+  POLLWRNORM,
+} from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import {
   EADDRINUSE,
@@ -23,14 +31,6 @@ import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_NETLINK, AF_UNSPEC, MSG_OOB, SIOCOUTQ, SOL_NETLINK } from "../../../ffi/abi/socket.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
-import {
-  POLLERR,
-  POLLIN,
-  POLLOUT,
-  POLLRDNORM,
-  POLLWRBAND,
-  POLLWRNORM,
-} from "../../vfs/open_file.ts";
 import { BytesCursor } from "../bytes_cursor.ts";
 import type { ControlWriter } from "../control_writer.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";

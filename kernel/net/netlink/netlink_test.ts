@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
+import { POLLIN } from "../../../ffi/abi/poll.ts";
 import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_INET, AF_NETLINK, AF_UNSPEC, SOCK_RAW } from "../../../ffi/abi/socket.ts";
 import { EEXIST, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import { NO_CAPS, userCredentials } from "../../cred/credentials.ts";
-import { POLLIN } from "../../vfs/open_file.ts";
 import { SocketAddress } from "../message.ts";
 import { NetLab } from "../net_testing.ts";
 import type { Socket } from "../socket.ts";

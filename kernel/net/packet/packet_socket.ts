@@ -6,6 +6,14 @@
  * DIFFERS: no ring for sending, no VLAN tags, no virtio headers.
  */
 
+import {
+  POLLERR,
+  POLLIN,
+  POLLOUT,
+  POLLRDNORM,
+  POLLWRBAND,
+  POLLWRNORM,
+} from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import {
   EAGAIN,
@@ -22,14 +30,6 @@ import * as P from "../../../ffi/abi/packet.ts";
 import { AF_PACKET, MSG_OOB, SOCK_RAW, SOL_PACKET } from "../../../ffi/abi/socket.ts";
 import type { Backing } from "../../mm/backing.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import {
-  POLLERR,
-  POLLIN,
-  POLLOUT,
-  POLLRDNORM,
-  POLLWRBAND,
-  POLLWRNORM,
-} from "../../vfs/open_file.ts";
 import { BytesCursor } from "../bytes_cursor.ts";
 import type { ControlWriter } from "../control_writer.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";

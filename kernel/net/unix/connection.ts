@@ -4,6 +4,17 @@
  * sender's SO_SNDBUF bounds what it may put into the peer's queue.
  */
 
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+  POLLRDHUP,
+  POLLRDNORM,
+  POLLWRBAND,
+  POLLWRNORM,
+} from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import {
   EAGAIN,
@@ -17,17 +28,6 @@ import {
   EPROTOTYPE,
 } from "../../../ffi/abi/errno.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import {
-  POLLERR,
-  POLLHUP,
-  POLLIN,
-  POLLOUT,
-  POLLPRI,
-  POLLRDHUP,
-  POLLRDNORM,
-  POLLWRBAND,
-  POLLWRNORM,
-} from "../../vfs/open_file.ts";
 import { Backlog } from "../backlog.ts";
 import { releaseFilter } from "../filter_options.ts";
 import type { Message, SocketAddress, SocketCaller } from "../message.ts";

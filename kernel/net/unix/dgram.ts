@@ -3,6 +3,7 @@
  * socket that is connected to the receiver is woken on its own queue when there is room again.
  */
 
+import { POLLERR, POLLHUP, POLLRDHUP } from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import {
   EAGAIN,
@@ -16,7 +17,6 @@ import {
 } from "../../../ffi/abi/errno.ts";
 import { AF_UNSPEC, MSG_OOB, SOCK_DGRAM } from "../../../ffi/abi/socket.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import { POLLERR, POLLHUP, POLLRDHUP } from "../../vfs/open_file.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
 import { releaseFilter } from "../filter_options.ts";
 import type { Message, SocketAddress, SocketCaller } from "../message.ts";

@@ -7,6 +7,7 @@
  * process.
  */
 
+import { POLLIN, POLLOUT, POLLRDHUP } from "../../../ffi/abi/poll.ts";
 import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { Account } from "../../core/account.ts";
 import { EAGAIN, ECONNRESET, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
@@ -16,7 +17,6 @@ import { Waiter } from "../../core/wait.ts";
 import { ByteRing } from "../../ipc/byte_ring.ts";
 import { KernelCursor } from "../../mm/cursor.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import { POLLIN, POLLOUT, POLLRDHUP } from "../../vfs/open_file.ts";
 import { Message, PeerCredentials } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { ConnectionSocket } from "./connection.ts";

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { POLLERR, POLLHUP, POLLIN, POLLOUT } from "../../../ffi/abi/poll.ts";
 import {
   AF_UNIX,
   MSG_PEEK,
@@ -10,7 +11,6 @@ import {
   SOCK_STREAM,
 } from "../../../ffi/abi/socket.ts";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
-import { POLLERR, POLLHUP, POLLIN, POLLOUT } from "../../vfs/open_file.ts";
 import { unlinkAt } from "../../vfs/remove.ts";
 import { BpfProgram } from "../../bpf/classic_program.ts";
 import { BufferCursor, errno } from "../../vfs/vfs_testing.ts";

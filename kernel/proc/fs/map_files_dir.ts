@@ -5,11 +5,10 @@
  * DIFFERS: links to shared memory without a name lead nowhere.
  */
 
-import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_WRITE } from "../../../ffi/abi/mman.ts";
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EACCES, ENOENT, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import { S_IFLNK } from "../../../ffi/abi/stat.ts";
-import { PROT_WRITE } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import type { Vma } from "../../mm/vma.ts";
 import { Dentry, Path } from "../../vfs/dentry.ts";

@@ -3,9 +3,8 @@
  * others). A caller that may inspect the process may open them.
  */
 
-import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../../ffi/abi/mman.ts";
 import { majorOf, minorOf } from "../../../ffi/abi/stat.ts";
-import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../../platform/platform.ts";
 import { bytesToString } from "../../core/bytes.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import {

@@ -3,6 +3,7 @@
  * descriptor stays with the mount namespace and the root directory of the task at open(2).
  */
 
+import { POLLERR, POLLIN, POLLPRI, POLLRDNORM } from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import { EINVAL, ENOENT } from "../../../ffi/abi/errno.ts";
 import type { WaitQueue } from "../../core/wait.ts";
@@ -11,7 +12,7 @@ import { type Dentry, dropPath, holdPath, type Mount, Path } from "../../vfs/den
 import { MountPaths } from "../../vfs/mount_paths.ts";
 import { mountInfoRow, mountRow } from "../../vfs/mount_info.ts";
 import type { MountNamespace } from "../../vfs/mounts.ts";
-import { type OpenFile, POLLERR, POLLIN, POLLPRI, POLLRDNORM } from "../../vfs/open_file.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
 import { escapeMountText } from "../../vfs/pathname.ts";
 import type { GeneratedFs } from "../../fs/generated/generated_fs.ts";
 import { SteppedTextFile, type TextSteps } from "../../fs/generated/stepped_text.ts";

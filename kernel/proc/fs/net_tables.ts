@@ -3,6 +3,7 @@
  * (`NetTables.set`). Also the network devices for /proc/net/dev and /sys/class/net.
  */
 
+import { ARPHRD_LOOPBACK, IFF_LOOPBACK, IFF_UP } from "../../../ffi/abi/inet.ts";
 import { NO_COUNTERS } from "../../core/link_counters.ts";
 import type { NetDevice, NetDevices } from "../../core/net_device.ts";
 import type { TextSteps } from "../../fs/generated/stepped_text.ts";
@@ -20,9 +21,6 @@ export interface NetTexts {
   /** The text of a table; null: the kernel makes it itself. */
   table(name: string): string | null;
 }
-
-const ARPHRD_LOOPBACK = 772;
-const IFF_UP = 1, IFF_LOOPBACK = 8;
 
 /** The loopback device alone, without traffic. */
 class LoopbackOnly implements NetDevices {

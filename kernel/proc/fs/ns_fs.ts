@@ -3,6 +3,7 @@
  * links of /proc/PID/ns lead here, and a file can be bound elsewhere.
  */
 
+import { RLIMIT_NOFILE } from "../../../ffi/abi/resource.ts";
 import type { Account } from "../../core/account.ts";
 import { EACCES, EINVAL, ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
 import { FS_IMMUTABLE_FL } from "../../../ffi/abi/fs.ts";
@@ -44,7 +45,6 @@ import { GeneratedInode } from "../../fs/generated/generated_inode.ts";
 import { namespaceRequest } from "./mount_ns_requests.ts";
 import type { CallerSource } from "./source.ts";
 
-const RLIMIT_NOFILE = 7;
 /** Inode numbers of the initial namespaces. */
 const INITIAL: Readonly<Record<NamespaceKind, number>> = {
   time: 4026531834,

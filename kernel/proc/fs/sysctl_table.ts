@@ -1,7 +1,7 @@
 /** The settings of /proc/sys with their defaults, those of Linux 6.12 on a machine of some GB. */
 
+import { CAP_LAST_CAP } from "../../../ffi/abi/capability.ts";
 import { EPOLL_ITEMS, FANOTIFY_GROUPS, INODE_WATCHES, OPEN_FILES } from "../../core/quota.ts";
-import { CAP_LAST_CAP } from "../../cred/credentials.ts";
 import { MAX_AREAS } from "../../mm/vma.ts";
 import { MIN_ADDRESS } from "../../mm/address_layout.ts";
 import { NR_OPEN } from "../../vfs/fd_table.ts";

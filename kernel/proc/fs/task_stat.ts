@@ -1,5 +1,6 @@
 /** /proc/PID/stat, statm and status: proc_pid_stat(5), proc_pid_statm(5), proc_pid_status(5). */
 
+import { RLIMIT_RSS, RLIMIT_SIGPENDING } from "../../../ffi/abi/resource.ts";
 import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { EAGAIN } from "../../../ffi/abi/errno.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -11,7 +12,6 @@ import { cpuList, cpuMask, hex64, right, ticks } from "../../fs/generated/format
 import { memoryUse } from "./memory_use.ts";
 import type { ProcSource, ProcTask, SignalBits, TaskStat } from "./source.ts";
 
-const RLIMIT_RSS = 5, RLIMIT_SIGPENDING = 11;
 const INFINITY_TEXT = "18446744073709551615";
 /** PF_RANDOMIZE; PF_EXITING and PF_FORKNOEXEC of a zombie. */
 const FLAGS_LIVE = 4194304, FLAGS_ZOMBIE = 4194304 | 4;

@@ -3,20 +3,20 @@
  * and memory: ptrace_state.ts; signals and other facts about a stop: ptrace_stop.ts.
  */
 
+import { SI_KERNEL } from "../../../ffi/abi/siginfo.ts";
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EINVAL, EIO, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import * as P from "../../../ffi/abi/ptrace.ts";
 import { SECCOMP_MODE_DISABLED } from "../../../ffi/abi/seccomp.ts";
-import { SIGRTMAX } from "../../../ffi/abi/signal.ts";
+import { SIGKILL, SIGRTMAX } from "../../../ffi/abi/signal.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { alert } from "../../task/alert.ts";
 import { awaitExec, mayAccessByReal } from "../access.ts";
 import { attach, detach, release, traceMe } from "../attach.ts";
 import { RUN_EMULATED, RUN_FREE, RUN_ONE_STEP, RUN_TO_CALL, type Trace } from "../trace.ts";
-import { SI_KERNEL, SigInfo } from "../../signal/pending.ts";
+import { SigInfo } from "../../signal/pending.ts";
 import { sendToTask } from "../../signal/send.ts";
-import { SIGKILL } from "../../signal/sigset.ts";
 import { DEAD, Task, TRACED } from "../../task/task.ts";
 import { stateRequest } from "./ptrace_state.ts";
 import { stopRequest } from "./ptrace_stop.ts";

@@ -3,7 +3,8 @@
  * the tracee.
  */
 
-import { EACCES, EFAULT, EINVAL, EMEDIUMTYPE, ENOENT } from "../../../ffi/abi/errno.ts";
+import { SIGSET_SIZE } from "../../../ffi/abi/signal.ts";
+import { EACCES, EFAULT, EINVAL, EMEDIUMTYPE, ENOENT, MAX_ERRNO } from "../../../ffi/abi/errno.ts";
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import * as P from "../../../ffi/abi/ptrace.ts";
 import { PR_SYS_DISPATCH_ON } from "../../../ffi/abi/prctl.ts";
@@ -25,8 +26,6 @@ import { UNBLOCKABLE_LO } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import { changeUserDispatch } from "../../task/user_dispatch.ts";
 
-const SIGSET_SIZE = 8;
-const MAX_ERRNO = 4095;
 /** struct seccomp_metadata: the index, then flags. */
 const METADATA_SIZE = 16;
 

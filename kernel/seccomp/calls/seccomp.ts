@@ -2,6 +2,7 @@
  * seccomp(2), and the older operations of prctl(2). The ioctls of a listener: seccomp_listener.ts.
  */
 
+import { RLIMIT_NOFILE } from "../../../ffi/abi/resource.ts";
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EACCES, EFAULT, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import {
@@ -27,7 +28,6 @@ import {
 } from "../../../ffi/abi/seccomp.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasOwnCap } from "../../cred/credentials.ts";
-import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { isAction } from "../actions.ts";
 import { BpfFilter } from "../bpf_filter.ts";
 import { BpfProgram } from "../../bpf/classic_program.ts";

@@ -1,5 +1,7 @@
 /** The ioctls of a seccomp listener: seccomp_unotify(2). */
 
+import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../../ffi/abi/poll.ts";
+import { RLIMIT_NOFILE } from "../../../ffi/abi/resource.ts";
 import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { EBADF, EFAULT, EINPROGRESS, EINVAL, ENOENT } from "../../../ffi/abi/errno.ts";
 import { O_CLOEXEC } from "../../../ffi/abi/fcntl.ts";
@@ -17,12 +19,10 @@ import {
   SeccompNotifAddfd,
   SeccompNotifResp,
 } from "../../../ffi/abi/seccomp.ts";
-import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { SeccompListener } from "../listener_file.ts";
 import { type Notification, NOTIFY_INIT, NOTIFY_SENT } from "../notifier.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
-import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
 import { copyInStruct } from "../../syscalls/copy_struct.ts";
 
 /** The number of Linux 5.0 to 5.17, which encoded a read. */

@@ -20,7 +20,10 @@ import {
   SIG_SETMASK,
   SIG_UNBLOCK,
   Sigaction,
+  SIGKILL,
+  SIGRTMAX,
   SIGSET_SIZE,
+  SIGSTOP,
   StackT,
 } from "../../../ffi/abi/signal.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
@@ -28,14 +31,7 @@ import { getReg } from "../../task/registers.ts";
 import { setAltStack, stackFlags } from "../alt_stack.ts";
 import { sigreturn } from "../frame.ts";
 import { discardAll } from "../send.ts";
-import {
-  ACTION_IGNORE,
-  defaultActionOf,
-  SIGKILL,
-  SIGRTMAX,
-  SIGSTOP,
-  UNBLOCKABLE_LO,
-} from "../sigset.ts";
+import { ACTION_IGNORE, defaultActionOf, UNBLOCKABLE_LO } from "../sigset.ts";
 import { setBlocked } from "../mask.ts";
 import type { Task } from "../../task/task.ts";
 

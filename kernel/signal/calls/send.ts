@@ -1,7 +1,8 @@
 /** Sending signals: kill(2), tkill(2), tgkill(2), rt_sigqueueinfo(2), pidfd_send_signal(2). */
 
+import { SIGRTMAX } from "../../../ffi/abi/signal.ts";
 import { EBADF, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
-import { SiginfoRt } from "../../../ffi/abi/siginfo.ts";
+import { SI_TKILL, SI_USER, SiginfoRt } from "../../../ffi/abi/siginfo.ts";
 import {
   PIDFD_SIGNAL_PROCESS_GROUP,
   PIDFD_SIGNAL_THREAD,
@@ -13,10 +14,9 @@ import { mustEnd } from "../../task/alert.ts";
 import { PidFd } from "../../task/pidfd.ts";
 import { TaskView } from "../../proc/task_view.ts";
 import { readGivenInfo } from "../given_info.ts";
-import { SI_TKILL, SI_USER, SigInfo } from "../pending.ts";
+import { SigInfo } from "../pending.ts";
 import { mayKill } from "../permission.ts";
 import { sendToGroup, sendToTask, userSignal } from "../send.ts";
-import { SIGRTMAX } from "../sigset.ts";
 import type { Task } from "../../task/task.ts";
 import type { ProcessGroup, ThreadGroup } from "../../task/thread_group.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";

@@ -1,9 +1,9 @@
 /** kill(2) for many processes: in turns of the loop, and all of them get the signal. */
 
 import { assert, assertEquals } from "@std/assert";
+import { SIGKILL, SIGUSR1 } from "../../../ffi/abi/signal.ts";
 import { ESRCH } from "../../../ffi/abi/errno.ts";
 import { GONE, LabKernel, WAITS } from "../../testing/task_lab.ts";
-import { SIGKILL, SIGUSR1 } from "../sigset.ts";
 import type { Task } from "../../task/task.ts";
 import { TURN_KILLS } from "./send.ts";
 

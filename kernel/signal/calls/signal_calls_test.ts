@@ -1,5 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { SA_NOCLDSTOP, SA_RESTART } from "../../../ffi/abi/signal.ts";
+import {
+  SA_NOCLDSTOP,
+  SA_RESTART,
+  SIGCHLD,
+  SIGKILL,
+  SIGSTOP,
+  SIGUSR1,
+} from "../../../ffi/abi/signal.ts";
 import { enrollGroup, TaskPid } from "../../task/pid_namespace.ts";
 import { ThreadGroup } from "../../task/thread_group.ts";
 import { Limits } from "../../task/limits.ts";
@@ -9,7 +16,6 @@ import * as actions from "./actions.ts";
 import * as send from "./send.ts";
 import * as wait from "./wait.ts";
 
-const SIGKILL = 9, SIGUSR1 = 10, SIGCHLD = 17, SIGSTOP = 19;
 const BAD = 8, OUT = 4096, BLOCK = "-4096";
 const SET_BYTES = 8;
 

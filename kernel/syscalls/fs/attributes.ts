@@ -4,16 +4,17 @@
  * the rules.
  */
 
+import { SIGXFSZ } from "../../../ffi/abi/signal.ts";
+import { SI_USER } from "../../../ffi/abi/siginfo.ts";
+import { RLIMIT_FSIZE } from "../../../ffi/abi/resource.ts";
 import { EBADF, EFAULT, EFBIG, EINVAL, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../../ffi/abi/fcntl.ts";
 import { UTIME_OMIT } from "../../../ffi/abi/stat.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { NO_ID } from "../../cred/user_namespace.ts";
 import { mayChangeGid, mayChangeUid, ownsOrCapable } from "../../cred/permission.ts";
-import { RLIMIT_FSIZE } from "../../task/limits.ts";
-import { SI_USER, SigInfo } from "../../signal/pending.ts";
+import { SigInfo } from "../../signal/pending.ts";
 import { sendToTask } from "../../signal/send.ts";
-import { SIGXFSZ } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import {
   chmodAt,

@@ -3,6 +3,7 @@
  * installs a descriptor.
  */
 
+import { RLIMIT_NOFILE } from "../../../ffi/abi/resource.ts";
 import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { E2BIG, EFAULT, EINVAL, EMFILE } from "../../../ffi/abi/errno.ts";
 import {
@@ -15,7 +16,6 @@ import {
 } from "../../../ffi/abi/fcntl.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { resumeOpen } from "../../ipc/fifo.ts";
-import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
 import { openAt, openAt2 } from "../../vfs/open.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";

@@ -4,28 +4,7 @@
  * is set.
  */
 
-import { F_OWNER_PID, F_OWNER_TID } from "../../../ffi/abi/fcntl.ts";
 import {
-  POLL_ERR,
-  POLL_HUP,
-  POLL_IN,
-  POLL_MSG,
-  POLL_OUT,
-  POLL_PRI,
-} from "../../../ffi/abi/siginfo.ts";
-import { LANDLOCK_SCOPE_SIGNAL } from "../../../ffi/abi/landlock.ts";
-import { isScoped } from "../../landlock/domain.ts";
-import { Waiter } from "../../core/wait.ts";
-import type { UrgentListener } from "../../net/net_shared.ts";
-import type { Socket } from "../../net/socket.ts";
-import { SI_KERNEL, SigInfo } from "../../signal/pending.ts";
-import { sendToGroup, sendToTask } from "../../signal/send.ts";
-import { SIGIO, SIGRTMIN, SIGURG } from "../../signal/sigset.ts";
-import type { Task } from "../../task/task.ts";
-import type { ThreadGroup } from "../../task/thread_group.ts";
-import {
-  type FileWatcher,
-  type OpenFile,
   POLLERR,
   POLLHUP,
   POLLIN,
@@ -35,7 +14,28 @@ import {
   POLLRDNORM,
   POLLWRBAND,
   POLLWRNORM,
-} from "../../vfs/open_file.ts";
+} from "../../../ffi/abi/poll.ts";
+import { SIGIO, SIGRTMIN, SIGURG } from "../../../ffi/abi/signal.ts";
+import { F_OWNER_PID, F_OWNER_TID } from "../../../ffi/abi/fcntl.ts";
+import {
+  POLL_ERR,
+  POLL_HUP,
+  POLL_IN,
+  POLL_MSG,
+  POLL_OUT,
+  POLL_PRI,
+  SI_KERNEL,
+} from "../../../ffi/abi/siginfo.ts";
+import { LANDLOCK_SCOPE_SIGNAL } from "../../../ffi/abi/landlock.ts";
+import { isScoped } from "../../landlock/domain.ts";
+import { Waiter } from "../../core/wait.ts";
+import type { UrgentListener } from "../../net/net_shared.ts";
+import type { Socket } from "../../net/socket.ts";
+import { SigInfo } from "../../signal/pending.ts";
+import { sendToGroup, sendToTask } from "../../signal/send.ts";
+import type { Task } from "../../task/task.ts";
+import type { ThreadGroup } from "../../task/thread_group.ts";
+import type { FileWatcher, OpenFile } from "../../vfs/open_file.ts";
 import { EPOLLMSG as POLLMSG } from "../../../ffi/abi/epoll.ts";
 import { FileOwner } from "./owner.ts";
 

@@ -1,5 +1,6 @@
 /** Calls on descriptors: close(2), dup(2), fcntl(2), ioctl(2), close_range(2), lseek(2). */
 
+import { RLIMIT_NOFILE } from "../../../ffi/abi/resource.ts";
 import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
 import {
   EACCES,
@@ -90,7 +91,6 @@ import { LoopControlFile, LoopFile } from "../../fs/devfs/loop.ts";
 import { addSeals, getSeals } from "../../fs/tmpfs/memfd.ts";
 import { PipeFile } from "../../ipc/pipe.ts";
 import { Socket } from "../../net/socket.ts";
-import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { EpollFile } from "../../fs/anonfd/epoll.ts";
 import { PidFd } from "../../task/pidfd.ts";
 import { SeccompListener } from "../../seccomp/listener_file.ts";

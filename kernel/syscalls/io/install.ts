@@ -1,6 +1,6 @@
 /** Installs a descriptor for a file that a call just made. */
 
-import { RLIMIT_NOFILE } from "../../task/limits.ts";
+import { RLIMIT_NOFILE } from "../../../ffi/abi/resource.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 

@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
+import { RLIMIT_NOFILE } from "../../../ffi/abi/resource.ts";
+import { SIGPIPE } from "../../../ffi/abi/signal.ts";
 import * as F from "../../../ffi/abi/fcntl.ts";
 import { EPOLL_CTL_ADD, EPOLLIN } from "../../../ffi/abi/epoll.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { CallLab } from "../../testing/call_lab.ts";
-import { SIGPIPE } from "../../signal/sigset.ts";
-import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
 import * as fsOpen from "../fs/open.ts";
 import * as copy from "./splice.ts";

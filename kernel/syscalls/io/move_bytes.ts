@@ -6,14 +6,14 @@
  * Not here: the calls' own rules and their waiting (splice.ts).
  */
 
+import { SIGXFSZ } from "../../../ffi/abi/signal.ts";
+import { RLIMIT_FSIZE } from "../../../ffi/abi/resource.ts";
 import { EAGAIN, EFBIG, EPIPE } from "../../../ffi/abi/errno.ts";
 import { IN_ACCESS, IN_MODIFY } from "../../../ffi/abi/inotify.ts";
 import { PipeFile } from "../../ipc/pipe.ts";
 import { KernelCursor } from "../../mm/cursor.ts";
 import { MOVE_BYTES } from "../../mm/memory_context.ts";
-import { RLIMIT_FSIZE } from "../../task/limits.ts";
 import { sendToTask, userSignal } from "../../signal/send.ts";
-import { SIGXFSZ } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import { notifyFile } from "../../vfs/notify.ts";
 import { hasPrivileges, removePrivileges } from "../../vfs/attributes.ts";

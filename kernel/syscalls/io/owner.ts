@@ -5,10 +5,10 @@
  * may be signalled.
  */
 
+import { SIGRTMAX } from "../../../ffi/abi/signal.ts";
 import { EFAULT, EINVAL, ESRCH } from "../../../ffi/abi/errno.ts";
 import { F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID } from "../../../ffi/abi/fcntl.ts";
 import type { Domain } from "../../landlock/domain.ts";
-import { SIGRTMAX } from "../../signal/sigset.ts";
 import type { PidNamespace, TaskPid } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
 import type { ProcessGroup, ThreadGroup } from "../../task/thread_group.ts";

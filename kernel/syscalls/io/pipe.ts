@@ -1,11 +1,11 @@
 /** pipe(2), pipe2(2). */
 
+import { RLIMIT_NOFILE } from "../../../ffi/abi/resource.ts";
 import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_RDONLY, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import { S_IFIFO } from "../../../ffi/abi/stat.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { Pipe, PipeFile } from "../../ipc/pipe.ts";
-import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 

@@ -3,17 +3,18 @@
  * once.
  */
 
+import { POLLERR, POLLHUP, POLLNVAL } from "../../../ffi/abi/poll.ts";
+import { RLIMIT_NOFILE } from "../../../ffi/abi/resource.ts";
 import { EFAULT, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { EXTRA_WAITS } from "../../core/quota.ts";
 import { BLOCK } from "../../core/result.ts";
-import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { isRestartCode } from "../../task/return_to_user.ts";
 import { restoreMask, useTemporaryMask } from "../../signal/mask.ts";
 import { NR_OPEN } from "../../vfs/fd_table.ts";
 import type { Task } from "../../task/task.ts";
 import { FDS_A_TURN, passOf, PollPasses, runPasses } from "./poll_passes.ts";
-import { type OpenFile, POLLERR, POLLHUP, POLLNVAL } from "../../vfs/open_file.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
 
 const NS_PER_SEC = 1_000_000_000;
 const POLLFD_BYTES = 8;

@@ -2,14 +2,15 @@
 // them are not lost, signals and the end of the process leave nothing behind.
 
 import { assert, assertEquals } from "@std/assert";
+import { RLIMIT_NOFILE } from "../../../ffi/abi/resource.ts";
+import { SIGKILL } from "../../../ffi/abi/signal.ts";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE } from "../../../ffi/abi/mman.ts";
 import { EXTRA_WAITS, TEXT_BYTES } from "../../core/quota.ts";
-import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { BLOCKED, type Task } from "../../task/task.ts";
 import { DATA, LabKernel, WAITS } from "../../testing/task_lab.ts";
 import { FDS_A_TURN } from "./poll_passes.ts";
 
-const ARRAY = 0x100000000, COUNT = 3 * FDS_A_TURN, SIGKILL = 9;
+const ARRAY = 0x100000000, COUNT = 3 * FDS_A_TURN;
 
 interface Pipe {
   readonly r: number;

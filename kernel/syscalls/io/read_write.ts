@@ -1,5 +1,6 @@
 /** read(2), write(2), readv(2), pread(2), preadv2(2) and their variants. */
 
+import { RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC } from "../../../ffi/abi/fs.ts";
 import { EBADF, EINVAL, EOPNOTSUPP, ESPIPE } from "../../../ffi/abi/errno.ts";
 import { O_APPEND } from "../../../ffi/abi/fcntl.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
@@ -7,8 +8,6 @@ import type { Task } from "../../task/task.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import { readFile, readFileAt, writeFile } from "./transfer.ts";
 
-export const RWF_NOWAIT = 8, RWF_APPEND = 16;
-const RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4;
 const RWF_NOAPPEND = 32;
 const RWF_KNOWN = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND;
 

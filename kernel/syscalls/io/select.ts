@@ -1,10 +1,5 @@
 /** select(2), pselect6(2): poll(2) with sets of descriptors. */
 
-import { EBADF, EFAULT, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
-import type { SyscallArgs } from "../../../platform/platform.ts";
-import { EXTRA_WAITS } from "../../core/quota.ts";
-import { BLOCK } from "../../core/result.ts";
-import type { Task } from "../../task/task.ts";
 import {
   POLLERR,
   POLLHUP,
@@ -15,7 +10,12 @@ import {
   POLLRDBAND,
   POLLRDNORM,
   POLLWRNORM,
-} from "../../vfs/open_file.ts";
+} from "../../../ffi/abi/poll.ts";
+import { EBADF, EFAULT, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { EXTRA_WAITS } from "../../core/quota.ts";
+import { BLOCK } from "../../core/result.ts";
+import type { Task } from "../../task/task.ts";
 import { finishSelect, setDeadline, useMask, watchFiles } from "./poll.ts";
 import { FDS_A_TURN, passOf, PollPasses, runPasses } from "./poll_passes.ts";
 

@@ -1,9 +1,9 @@
 /** signalfd(2), signalfd4(2). */
 
+import { POLLIN } from "../../../ffi/abi/poll.ts";
 import { EBADF, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { SFD_CLOEXEC, SFD_NONBLOCK } from "../../../ffi/abi/epoll.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { POLLIN } from "../../vfs/open_file.ts";
 import { SignalFile } from "../../signal/signal_file.ts";
 import { UNBLOCKABLE_LO } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";

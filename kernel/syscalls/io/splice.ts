@@ -3,6 +3,8 @@
  * tee(2), vmsplice(2).
  */
 
+import { SIGPIPE } from "../../../ffi/abi/signal.ts";
+import { MAX_RW_COUNT } from "../../../ffi/abi/fs.ts";
 import {
   EAGAIN,
   EBADF,
@@ -20,9 +22,7 @@ import { S_IFDIR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { BLOCK } from "../../core/result.ts";
 import { PipeFile } from "../../ipc/pipe.ts";
-import { MAX_RW_COUNT } from "../../mm/cursor.ts";
 import { sendToTask, userSignal } from "../../signal/send.ts";
-import { SIGPIPE } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { betweenPipes, moveBytes, MoveEnd } from "./move_bytes.ts";

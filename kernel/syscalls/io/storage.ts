@@ -3,14 +3,15 @@
  * posix_fadvise(2), readahead(2).
  */
 
+import { SIGXFSZ } from "../../../ffi/abi/signal.ts";
+import { SI_USER } from "../../../ffi/abi/siginfo.ts";
+import { RLIMIT_FSIZE } from "../../../ffi/abi/resource.ts";
 import { EBADF, EFBIG, EINVAL, ESPIPE } from "../../../ffi/abi/errno.ts";
 import { FALLOC_FL_KEEP_SIZE } from "../../../ffi/abi/fcntl.ts";
 import { S_IFDIR, S_IFIFO, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { RLIMIT_FSIZE } from "../../task/limits.ts";
-import { SI_USER, SigInfo } from "../../signal/pending.ts";
+import { SigInfo } from "../../signal/pending.ts";
 import { sendToTask } from "../../signal/send.ts";
-import { SIGXFSZ } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import { truncateFile } from "../../vfs/attributes.ts";
 import { checkFallocate, fallocateFile } from "../../vfs/fallocate.ts";

@@ -6,6 +6,16 @@
  * up the cursor from the saved arguments and skips that part.
  */
 
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLRDNORM,
+  POLLWRNORM,
+} from "../../../ffi/abi/poll.ts";
+import { SIGPIPE, SIGXFSZ } from "../../../ffi/abi/signal.ts";
+import { RLIMIT_FSIZE } from "../../../ffi/abi/resource.ts";
 import { EAGAIN, EFAULT, EFBIG, ENOTSOCK, EPIPE } from "../../../ffi/abi/errno.ts";
 import { FAN_ACCESS_PERM } from "../../../ffi/abi/fanotify.ts";
 import { IN_ACCESS, IN_MODIFY } from "../../../ffi/abi/inotify.ts";
@@ -15,21 +25,11 @@ import { SlaveFile } from "../../fs/devpts/slave_file.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { Message } from "../../net/message.ts";
 import { Socket } from "../../net/socket.ts";
-import { RLIMIT_FSIZE } from "../../task/limits.ts";
 import { sendToTask, userSignal } from "../../signal/send.ts";
-import { SIGPIPE, SIGXFSZ } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import { hasPrivileges, removePrivileges } from "../../vfs/attributes.ts";
 import { notifyFile } from "../../vfs/notify.ts";
-import {
-  type OpenFile,
-  POLLERR,
-  POLLHUP,
-  POLLIN,
-  POLLOUT,
-  POLLRDNORM,
-  POLLWRNORM,
-} from "../../vfs/open_file.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
 import { waitForSocket } from "../../net/calls/socket_wait.ts";
 import { signalUrgent } from "./async.ts";
 import { askReadPermission } from "../../vfs/permission_events.ts";

@@ -3,6 +3,7 @@
  * kernel/mm does the work.
  */
 
+import { RLIMIT_MEMLOCK } from "../../../ffi/abi/resource.ts";
 import { EFAULT, EINVAL, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
 import {
   MADV_POPULATE_READ,
@@ -16,7 +17,6 @@ import {
 import { CAP_IPC_LOCK } from "../../../ffi/abi/capability.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
-import { RLIMIT_MEMLOCK } from "../../task/limits.ts";
 import { adviseEnd } from "../../mm/madvise.ts";
 import { checkLock, fillPages, lockBits, lockStart, markLocked, mlockall } from "../../mm/mlock.ts";
 import { mincore, msync, msyncEnd, SyncRun } from "../../mm/residency.ts";

@@ -1,6 +1,7 @@
 /** execve(2) with long lists: read and written in slices, and ended only by SIGKILL. */
 
 import { assert, assertEquals } from "@std/assert";
+import { SIGKILL, SIGWINCH } from "../../../ffi/abi/signal.ts";
 import { ENOMEM } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD, O_CREAT, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import {
@@ -15,7 +16,6 @@ import { TEXT_BYTES } from "../../core/quota.ts";
 import { TURN_BYTES, TURN_STRINGS } from "../../loader/string_list.ts";
 import { DATA, GONE, LabKernel, STACK_TOP, WAITS } from "../../testing/task_lab.ts";
 import { PendingExec } from "../../task/pending_exec.ts";
-import { SIGKILL, SIGWINCH } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 
 const PATH = DATA, STRING = DATA + 0x100, FILE = DATA + 0x1000, VECTOR = DATA + 0x4000;

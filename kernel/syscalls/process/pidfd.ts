@@ -1,5 +1,6 @@
 /** pidfd_open(2), pidfd_getfd(2), ioctl(2) on their descriptors. */
 
+import { RLIMIT_NOFILE } from "../../../ffi/abi/resource.ts";
 import { EACCES, EBADF, EINVAL, ENOTTY, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import {
   PIDFD_GET_CGROUP_NAMESPACE,
@@ -17,7 +18,6 @@ import {
 } from "../../../ffi/abi/system.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Namespace } from "../../cred/namespace.ts";
-import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { PidFd } from "../../task/pidfd.ts";
 import { mayAccessByFs, mayAccessByReal } from "../../ptrace/access.ts";
 import { DEAD, type Task } from "../../task/task.ts";

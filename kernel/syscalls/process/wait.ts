@@ -1,5 +1,6 @@
 /** wait4(2), waitid(2): decodes arguments and stores results. The work is in task/wait.ts. */
 
+import { SIGCHLD } from "../../../ffi/abi/signal.ts";
 import { EAGAIN, EBADF, EFAULT, EINVAL, ESRCH } from "../../../ffi/abi/errno.ts";
 import { Rusage } from "../../../ffi/abi/resource.ts";
 import { SiginfoChld } from "../../../ffi/abi/siginfo.ts";
@@ -19,7 +20,6 @@ import {
 } from "../../../ffi/abi/wait.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { PidFd } from "../../task/pidfd.ts";
-import { SIGCHLD } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import { type Selection, Waited, waitForChild } from "../../task/wait.ts";
 import { fillRusage } from "../rusage.ts";

@@ -5,6 +5,7 @@
  * DIFFERS: they are kept, checked and shown, and do not influence the host's scheduling.
  */
 
+import { RLIMIT_NICE, RLIMIT_RTPRIO } from "../../../ffi/abi/resource.ts";
 import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { CAP_SYS_NICE } from "../../../ffi/abi/capability.ts";
 import { E2BIG, EFAULT, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
@@ -12,7 +13,6 @@ import * as S from "../../../ffi/abi/sched.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { isSubset } from "../../cred/cap_set.ts";
 import { hasCap, hasCapIn } from "../../cred/credentials.ts";
-import { RLIMIT_NICE, RLIMIT_RTPRIO } from "../../task/limits.ts";
 import { getReg } from "../../task/registers.ts";
 import type { Task } from "../../task/task.ts";
 import { copyInStruct } from "../copy_struct.ts";

@@ -5,10 +5,10 @@
 
 import { CAP_SYS_ADMIN, CAP_SYS_NICE } from "../../../ffi/abi/capability.ts";
 import { EACCES, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
+import { RLIMIT_NICE } from "../../../ffi/abi/resource.ts";
 import * as R from "../../../ffi/abi/resource.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
-import { RLIMIT_NICE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
 import { clampNice, isNoStronger, maySetNice, threadOf } from "./policy.ts";
 

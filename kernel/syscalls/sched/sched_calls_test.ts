@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
+import { RLIMIT_NICE, RLIMIT_RTPRIO } from "../../../ffi/abi/resource.ts";
 import { CallLab } from "../../testing/call_lab.ts";
-import { RLIMIT_NICE, RLIMIT_RTPRIO } from "../../task/limits.ts";
 import { NO_CAPS } from "../../cred/credentials.ts";
 import * as affinity from "./affinity.ts";
 import { sysMembarrier } from "./barriers.ts";

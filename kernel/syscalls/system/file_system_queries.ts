@@ -2,13 +2,13 @@
  * Old queries about file systems: sysfs(2) for their types, ustat(2) for one by its device number.
  */
 
+import { PATH_MAX } from "../../../ffi/abi/fs.ts";
 import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import type { Task } from "../../task/task.ts";
 import { emptyStatFs } from "../../vfs/inode.ts";
 
-const PATH_MAX = 4096;
 const FIND = 1, NAME = 2, COUNT = 3;
 /** Bytes of `struct ustat` (linux/types.h), and offsets in it. */
 const USTAT_SIZE = 32;

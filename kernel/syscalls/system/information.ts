@@ -3,6 +3,8 @@
  * for administrators.
  */
 
+import { SIGHUP, SIGILL, SIGINT } from "../../../ffi/abi/signal.ts";
+import { SI_KERNEL } from "../../../ffi/abi/siginfo.ts";
 import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import {
   CAP_SYS_ADMIN,
@@ -18,9 +20,8 @@ import { BLOCK } from "../../core/result.ts";
 import { hasCap, hasCapIn } from "../../cred/credentials.ts";
 import { loadsOf } from "../../task/cpu_clock.ts";
 import { killGroup } from "../../task/exit_request.ts";
-import { SI_KERNEL, SigInfo } from "../../signal/pending.ts";
+import { SigInfo } from "../../signal/pending.ts";
 import { forceSignal } from "../../signal/send.ts";
-import { SIGHUP, SIGILL, SIGINT } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 
 /** LIMIT: bytes of one getrandom(2), as on Linux (INT_MAX rounded to pages). */

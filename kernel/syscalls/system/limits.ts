@@ -6,6 +6,8 @@ import {
   RLIM_INFINITY,
   RLIM_NLIMITS,
   Rlimit,
+  RLIMIT_CPU,
+  RLIMIT_NOFILE,
   Rusage,
   RUSAGE_CHILDREN,
   RUSAGE_SELF,
@@ -15,7 +17,6 @@ import { Tms, USER_HZ } from "../../../ffi/abi/time.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap, hasCapIn } from "../../cred/credentials.ts";
 import { groupSystemNs, groupUserNs, threadUserNs } from "../../task/cpu_clock.ts";
-import { RLIMIT_CPU, RLIMIT_NOFILE } from "../../task/limits.ts";
 import { applyMemoryLimits } from "../../task/memory_limits.ts";
 import { getReg } from "../../task/registers.ts";
 import type { Task } from "../../task/task.ts";

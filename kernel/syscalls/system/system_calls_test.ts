@@ -1,8 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { Rusage } from "../../../ffi/abi/resource.ts";
+import { RLIMIT_CORE, RLIMIT_NOFILE, Rusage } from "../../../ffi/abi/resource.ts";
 import { Sysinfo, Utsname } from "../../../ffi/abi/system.ts";
 import { NO_CAPS } from "../../cred/credentials.ts";
-import { RLIMIT_CORE, RLIMIT_NOFILE } from "../../task/limits.ts";
 import { CallLab } from "../../testing/call_lab.ts";
 import * as identity from "./uname.ts";
 import * as information from "./information.ts";

@@ -2,8 +2,8 @@
 
 import { EFAULT, EINVAL, ENOMEM, ENXIO } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
-import { MAP_FIXED, MAP_SHARED, PAGE_SIZE } from "../../../ffi/abi/mman.ts";
-import { PROT_READ, PROT_WRITE, type SyscallArgs } from "../../../platform/platform.ts";
+import { MAP_FIXED, MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from "../../../ffi/abi/mman.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
 import { RINGS } from "../../core/quota.ts";
 import { MAX_RING_FDS, RingFds } from "../../task/ring_fds.ts";
 import type { Task } from "../../task/task.ts";

@@ -4,8 +4,9 @@
  * decides which process of the container this is.
  */
 
+import { SI_USER } from "../../../ffi/abi/siginfo.ts";
 import { SIGKILL } from "../../../ffi/abi/signal.ts";
-import { SI_USER, SigInfo } from "../../../kernel/signal/pending.ts";
+import { SigInfo } from "../../../kernel/signal/pending.ts";
 import { sendToGroup } from "../../../kernel/signal/send.ts";
 import { killGroup } from "../../../kernel/task/exit_request.ts";
 import type { ExitListener, ThreadGroup } from "../../../kernel/task/thread_group.ts";

@@ -3,6 +3,16 @@
  * mknod (bpf(2)). device_policy.ts makes the program. For v1 see device_rules.ts.
  */
 
+import {
+  BPF_CGROUP_DEVICE,
+  BPF_F_ALLOW_MULTI,
+  BPF_PROG_ATTACH,
+  BPF_PROG_DETACH,
+  BPF_PROG_GET_FD_BY_ID,
+  BPF_PROG_LOAD,
+  BPF_PROG_QUERY,
+  BPF_PROG_TYPE_CGROUP_DEVICE,
+} from "../../../ffi/abi/bpf.ts";
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../../../ffi/abi/fcntl.ts";
 import { SYS_bpf } from "../../../ffi/abi/syscall_numbers.ts";
 import { addressOf, allocBuffer } from "../../../ffi/sys/cstring.ts";
@@ -14,10 +24,6 @@ import { UserError } from "../../user_error.ts";
 import { devicePolicy, devicePolicyProgram, INSTRUCTION_BYTES } from "./device_policy.ts";
 import { effectiveRules } from "./device_rules.ts";
 
-/** Commands, types and flags of bpf(2). */
-const BPF_PROG_LOAD = 5, BPF_PROG_ATTACH = 8, BPF_PROG_DETACH = 9;
-const BPF_PROG_GET_FD_BY_ID = 13, BPF_PROG_QUERY = 16;
-const BPF_PROG_TYPE_CGROUP_DEVICE = 15, BPF_CGROUP_DEVICE = 6, BPF_F_ALLOW_MULTI = 2;
 const ATTR_BYTES = 64;
 /** LIMIT: programs that a group may have already. */
 const QUERY_MAX = 64;

@@ -4,13 +4,11 @@
  */
 
 import { join } from "@std/path";
+import { NAME_MAX } from "../../../ffi/abi/fs.ts";
 import { EXIT_USAGE, UserError } from "../../user_error.ts";
 import type { CgroupTree } from "./hierarchy.ts";
 
 const WHERE = "config.json: linux.cgroupsPath";
-
-/** LIMIT: bytes of one component, as everywhere on Linux. */
-const NAME_MAX = 255;
 
 /**
  * A checked cgroupsPath. An absolute one begins at the root of each tree, another at the caller's

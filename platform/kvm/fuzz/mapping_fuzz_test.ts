@@ -7,7 +7,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
+import { PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../../ffi/abi/mman.ts";
 import { Arena } from "../../../ffi/mem/arena.ts";
 import { Assembler } from "../../../ffi/asm/assembler.ts";
 import { mem } from "../../../ffi/asm/operands.ts";
@@ -32,7 +32,7 @@ const REGION_PAGES = 24;
 const REGIONS = [2 ** 21, 2 ** 30, 2 ** 39, 2 ** 46].map((at) => at - REGION_PAGES / 2 * PAGE_SIZE);
 REGIONS.push(USER_END - REGION_PAGES * PAGE_SIZE);
 const POOL_PAGES = 64;
-const PROTECTIONS = [0, p.PROT_READ, l.RW, l.RX, l.RW | p.PROT_EXEC];
+const PROTECTIONS = [0, PROT_READ, l.RW, l.RX, l.RW | PROT_EXEC];
 /** Layout of a page: its tag, a `ret`, a counter. */
 const RET_AT = 8, COUNTER_AT = 16;
 const RET = 0xc3;
@@ -178,7 +178,7 @@ class Fuzz {
     this.#start(prober, label, addr, tag);
     const isAllowed = call === READS
       ? prot !== 0
-      : (prot & (call === WRITES ? p.PROT_WRITE : p.PROT_EXEC)) !== 0;
+      : (prot & (call === WRITES ? PROT_WRITE : PROT_EXEC)) !== 0;
     const what = `${label} of 0x${addr.toString(16)}, ${prot} allowed`;
     const stop = this.#lab.next();
     assert(stop === prober, what);
@@ -213,7 +213,7 @@ class Fuzz {
     this.#lab.until(() => counter(page) !== from, "the thread has written");
     const kind = random.below(3);
     if (kind === 0) space.unmap(addr, PAGE_SIZE);
-    else if (kind === 1) space.protect(addr, PAGE_SIZE, p.PROT_READ);
+    else if (kind === 1) space.protect(addr, PAGE_SIZE, PROT_READ);
     else space.mapArena(addr, PAGE_SIZE, this.#at(other), l.RW, random.oneIn(2));
     space.flush();
     assertEquals(space.ackedSeq, space.seq);
@@ -225,7 +225,7 @@ class Fuzz {
     assertEquals(counter(page), taken, `and later (${kind})`);
     writer.release();
     if (kind === 0) pages.delete(key);
-    else if (kind === 1) pages.set(key, { page, prot: p.PROT_READ });
+    else if (kind === 1) pages.set(key, { page, prot: PROT_READ });
     else pages.set(key, { page: other, prot: l.RW });
   }
 }

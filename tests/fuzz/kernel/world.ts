@@ -6,6 +6,7 @@
  * Neighbours: program.ts (what is run), oracles.ts (what must hold afterwards).
  */
 
+import { SIGKILL } from "../../../ffi/abi/signal.ts";
 import { Arena, WINDOW_BYTES } from "../../../ffi/mem/arena.ts";
 import { AT_FDCWD, O_CREAT, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import { dropContainer, newContainer } from "../../../kernel/containers.ts";
@@ -37,7 +38,6 @@ import { DATA, DATA_BYTES, image } from "../../sim/guest.ts";
 /** What Docker leaves to a container's root. */
 const CAPS = { lo: 0xa80425fb, hi: 0 };
 const ARENA_BYTES = 32 << 20, WINDOWS = 4;
-const SIGKILL = 9;
 export const QUOTAS: readonly (readonly [string, quotas.Quota])[] = Object.entries(quotas).flatMap((
   [name, value],
 ) => value instanceof quotas.Quota ? [[name, value] as const] : []);

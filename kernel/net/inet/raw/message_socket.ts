@@ -3,6 +3,7 @@
  * queue of received ones. Subclasses: icmp/ping_socket.ts, raw_socket.ts.
  */
 
+import { POLLIN, POLLOUT, POLLRDNORM, POLLWRBAND, POLLWRNORM } from "../../../../ffi/abi/poll.ts";
 import type { Account } from "../../../core/account.ts";
 import {
   EAGAIN,
@@ -15,7 +16,6 @@ import {
 import { MSG_OOB, SHUT_RD, SHUT_WR } from "../../../../ffi/abi/socket.ts";
 import { stringToBytes } from "../../../core/bytes.ts";
 import type { IoCursor } from "../../../mm/io_cursor.ts";
-import { POLLIN, POLLOUT, POLLRDNORM, POLLWRBAND, POLLWRNORM } from "../../../vfs/open_file.ts";
 import { BytesCursor } from "../../bytes_cursor.ts";
 import { Datagram, DatagramQueue } from "../../datagram_queue.ts";
 import { keptBytes, PacketView } from "../../filter.ts";

@@ -4,6 +4,7 @@
  * SYN_SENT.
  */
 
+import { POLLIN, POLLRDNORM } from "../../../../ffi/abi/poll.ts";
 import {
   EADDRINUSE,
   EADDRNOTAVAIL,
@@ -17,7 +18,6 @@ import {
 } from "../../../../ffi/abi/errno.ts";
 import * as I from "../../../../ffi/abi/inet.ts";
 import { AF_INET } from "../../../../ffi/abi/socket.ts";
-import { POLLIN, POLLRDNORM } from "../../../vfs/open_file.ts";
 import { Backlog } from "../../backlog.ts";
 import { comesByDevice } from "../../bound_device.ts";
 import type { SocketAddress, SocketCaller } from "../../message.ts";

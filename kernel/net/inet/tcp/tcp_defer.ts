@@ -3,8 +3,8 @@
  * until the retries of the SYN and ACK would end.
  */
 
+import { POLLIN, POLLRDNORM } from "../../../../ffi/abi/poll.ts";
 import { TCP_DEFER_ACCEPT } from "../../../../ffi/abi/inet.ts";
-import { POLLIN, POLLRDNORM } from "../../../vfs/open_file.ts";
 import { Timer } from "../../../time/timer.ts";
 import type { TcpSocket } from "./tcp_socket.ts";
 import { secondsOf } from "./tcp_timer.ts";

@@ -7,6 +7,16 @@
  * urgent data: urgent_mark.ts.
  */
 
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+  POLLRDHUP,
+  POLLRDNORM,
+  POLLWRNORM,
+} from "../../../../ffi/abi/poll.ts";
 import type { Account } from "../../../core/account.ts";
 import {
   EAGAIN,
@@ -28,16 +38,6 @@ import {
 } from "../../../../ffi/abi/socket.ts";
 import { ByteRing } from "../../../ipc/byte_ring.ts";
 import type { IoCursor } from "../../../mm/io_cursor.ts";
-import {
-  POLLERR,
-  POLLHUP,
-  POLLIN,
-  POLLOUT,
-  POLLPRI,
-  POLLRDHUP,
-  POLLRDNORM,
-  POLLWRNORM,
-} from "../../../vfs/open_file.ts";
 import type { Backlog } from "../../backlog.ts";
 import type { Message, SocketAddress } from "../../message.ts";
 import type { NetNamespace } from "../../net_namespace.ts";

@@ -1,5 +1,6 @@
-import { TEST_ACCOUNT } from "../../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
+import { POLLERR, POLLHUP, POLLIN, POLLOUT } from "../../../../ffi/abi/poll.ts";
+import { TEST_ACCOUNT } from "../../../core/account_testing.ts";
 import * as I from "../../../../ffi/abi/inet.ts";
 import {
   AF_INET,
@@ -10,7 +11,6 @@ import {
   SHUT_WR,
   SOCK_STREAM,
 } from "../../../../ffi/abi/socket.ts";
-import { POLLERR, POLLHUP, POLLIN, POLLOUT } from "../../../vfs/open_file.ts";
 import { errno } from "../../../vfs/vfs_testing.ts";
 import { SocketAddress } from "../../message.ts";
 import { inetAddress, NetLab } from "../../net_testing.ts";

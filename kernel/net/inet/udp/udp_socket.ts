@@ -5,6 +5,15 @@
  * Neighbours: udp_options.ts, udp_receivers.ts; ../multicast/multicast_packets.ts.
  */
 
+import {
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLRDHUP,
+  POLLRDNORM,
+  POLLWRBAND,
+  POLLWRNORM,
+} from "../../../../ffi/abi/poll.ts";
 import type { Account } from "../../../core/account.ts";
 import {
   EAGAIN,
@@ -35,15 +44,6 @@ import {
 } from "../../../../ffi/abi/socket.ts";
 import { stringToBytes } from "../../../core/bytes.ts";
 import type { IoCursor } from "../../../mm/io_cursor.ts";
-import {
-  POLLHUP,
-  POLLIN,
-  POLLOUT,
-  POLLRDHUP,
-  POLLRDNORM,
-  POLLWRBAND,
-  POLLWRNORM,
-} from "../../../vfs/open_file.ts";
 import { BytesCursor } from "../../bytes_cursor.ts";
 import { Datagram, DatagramQueue } from "../../datagram_queue.ts";
 import { keptBytes, PacketView } from "../../filter.ts";

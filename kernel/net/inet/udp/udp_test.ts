@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
+import { POLLERR } from "../../../../ffi/abi/poll.ts";
 import { AF_INET, SHUT_RDWR, SOCK_DGRAM, SOCK_STREAM } from "../../../../ffi/abi/socket.ts";
-import { POLLERR } from "../../../vfs/open_file.ts";
 import { errno } from "../../../vfs/vfs_testing.ts";
 import { inetAddress, NetLab, portOf } from "../../net_testing.ts";
 import { LO } from "../tcp/tcp_testing.ts";
