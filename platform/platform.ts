@@ -44,6 +44,16 @@ export const RIP = 128,
   OLDMASK = 168,
   CR2 = 176;
 export const FS_BASE = 184, GS_BASE = 192;
+
+/** cs and ss of 64-bit user code. */
+export const USER_CS = 0x33, USER_SS = 0x2b;
+/**
+ * The end of guest addresses (TASK_SIZE_MAX of Linux): `syscall` in the last page below 2^47 would
+ * return to an address that is not canonical.
+ */
+export const USER_END = 0x7ffffffff000;
+/** The high word of 2^47, the first value that is no address of user space. */
+export const ADDRESS_LIMIT_HIGH = 0x8000;
 const REGS_SIZE = 256;
 
 /** Six 64-bit arguments as the guest passed them, copied once at the trap. */

@@ -9,7 +9,7 @@
 
 import { EINVAL, EIO } from "../../ffi/abi/errno.ts";
 import { TRAP_HWBKPT, TRAP_TRACE } from "../../ffi/abi/siginfo.ts";
-import { EFLAGS } from "../../platform/platform.ts";
+import { EFLAGS, USER_END } from "../../platform/platform.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import type { Task } from "../task/task.ts";
 import { RUN_ONE_STEP } from "./trace.ts";
@@ -21,7 +21,6 @@ const KIND_EXECUTE = 0, KIND_WRITE = 1, KIND_IO = 2;
 const LENGTHS: readonly number[] = [1, 2, 8, 4];
 /** Bits of the status register that are always 1, and the bit of a single step. */
 const STATUS_ONES = 0xffff0ff0, STATUS_STEP = 0x4000;
-const USER_END = 0x7ffffffff000;
 const TF = 0x100;
 
 const bytes = new Uint8Array(8);

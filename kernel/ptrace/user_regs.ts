@@ -2,6 +2,7 @@
 
 import { UserRegs } from "../../ffi/abi/ptrace.ts";
 import {
+  ADDRESS_LIMIT_HIGH,
   CSGSFS,
   EFLAGS,
   FS_BASE,
@@ -23,6 +24,8 @@ import {
   RIP,
   RSI,
   RSP,
+  USER_CS,
+  USER_SS,
 } from "../../platform/platform.ts";
 import { setWord } from "../signal/siginfo.ts";
 import type { Task } from "../task/task.ts";
@@ -36,11 +39,8 @@ const PAIRS: readonly (readonly [number, number])[] = [
   ...[[U.rdx, RDX], [U.rax, RAX], [U.rcx, RCX], [U.rsp, RSP], [U.rip, RIP], [U.eflags, EFLAGS]],
   ...[[U.fsBase, FS_BASE], [U.gsBase, GS_BASE]],
 ] as [number, number][];
-const USER_CS = 0x33, USER_SS = 0x2b;
 /** Flags that a tracer may set: AC RF NT OF DF TF SF ZF AF PF CF. */
 const SETTABLE = 0x54dd5;
-/** High word of the first address that is not one of user space. */
-const ADDRESS_LIMIT_HIGH = 0x8000;
 
 /** Writes all registers at `at`. */
 export function readUserRegs(task: Task, trace: Trace, dv: DataView, at: number): void {

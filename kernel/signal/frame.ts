@@ -7,7 +7,19 @@
  * pushed.
  */
 
-import { CSGSFS, EFLAGS, OLDMASK, RAX, RDI, RDX, RIP, RSI, RSP } from "../../platform/platform.ts";
+import {
+  CSGSFS,
+  EFLAGS,
+  OLDMASK,
+  RAX,
+  RDI,
+  RDX,
+  RIP,
+  RSI,
+  RSP,
+  USER_CS,
+  USER_SS,
+} from "../../platform/platform.ts";
 import { SI_KERNEL, SI_MAX_SIZE } from "../../ffi/abi/siginfo.ts";
 import {
   SA_NODEFER,
@@ -54,7 +66,6 @@ const FPSTATE = MCONTEXT + Sigcontext.at.fpstate, SIGMASK = UC + Ucontext.at.sig
  * fpstate.
  */
 const SHARED_SIZE = Sigcontext.at.fpstate;
-const USER_CS = 0x33, USER_SS = 0x2b;
 /** Flags that rt_sigreturn may change: AC OF DF TF SF ZF AF PF CF RF. */
 const RESTORABLE_FLAGS = 0x50dd5;
 /** Flags that are cleared for a handler: trap, direction and resume. */

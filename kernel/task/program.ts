@@ -16,7 +16,15 @@ import {
   MMAP_PAGE_ZERO,
   READ_IMPLIES_EXEC,
 } from "../../ffi/abi/system.ts";
-import { type Context, CSGSFS, EFLAGS, RIP, RSP } from "../../platform/platform.ts";
+import {
+  type Context,
+  CSGSFS,
+  EFLAGS,
+  RIP,
+  RSP,
+  USER_CS,
+  USER_SS,
+} from "../../platform/platform.ts";
 import { ADDRESS_SPACES } from "../core/quota.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import { execCredentials, type ExecResult } from "../cred/exec_credentials.ts";
@@ -40,7 +48,6 @@ import { frameFpuSize, initFpu } from "../signal/fpu_state.ts";
 
 /** IF and the bit that is always 1. */
 const INITIAL_FLAGS = 0x202;
-const USER_CS = 0x33, USER_SS = 0x2b;
 /** Bytes of a signal frame beside the context: return address, siginfo, red zone and alignment. */
 const FRAME_REST = 8 + 128 + 128 + 80;
 /** Personality bits that a program which gains privileges does not inherit. */

@@ -22,6 +22,8 @@ import {
   RSI,
   TRAP_FAULT,
   TRAP_SYSCALL,
+  USER_CS,
+  USER_SS,
 } from "../../platform/platform.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import type { Guest } from "./memory_world.ts";
@@ -57,8 +59,8 @@ export class RealGuest implements Guest {
     for (let i = 0; i < ctx.regs.byteLength; i += 4) ctx.regs.setUint32(i, 0, true);
     this.set(RIP, CODE);
     this.set(EFLAGS, 0x202);
-    ctx.regs.setUint32(CSGSFS, 0x33, true);
-    ctx.regs.setUint32(CSGSFS + 4, 0x2b0000, true);
+    ctx.regs.setUint32(CSGSFS, USER_CS, true);
+    ctx.regs.setUint32(CSGSFS + 4, USER_SS * 0x10000, true);
   }
 
   read(addr: number): number {

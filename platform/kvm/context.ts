@@ -41,10 +41,11 @@ import {
   TRAP_FULL,
   TRAP_NONE,
   TRAPNO,
+  USER_CS,
+  USER_SS,
 } from "../platform.ts";
 import { setException } from "../traps.ts";
 import { acceptFpu, showFpu } from "./fpu_state.ts";
-import { USER_CODE, USER_DATA } from "./ring0.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { KvmSpace } from "./space.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -116,8 +117,8 @@ export class KvmContext extends Context {
     }
     to.setUint32(GS_BASE, from.getUint32(GS, true), true);
     to.setUint32(GS_BASE + 4, from.getUint32(GS + 4, true), true);
-    to.setUint32(CSGSFS, USER_CODE, true);
-    to.setUint32(CSGSFS + 4, USER_DATA * 0x10000, true);
+    to.setUint32(CSGSFS, USER_CS, true);
+    to.setUint32(CSGSFS + 4, USER_SS * 0x10000, true);
     setNumber(to, ERR, this.errorCode);
     setNumber(to, TRAPNO, this.trapno);
     setNumber(to, OLDMASK, 0);

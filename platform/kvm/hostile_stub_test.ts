@@ -26,11 +26,12 @@ import {
   setReg,
   STACK,
 } from "../conformance/lab.ts";
+import { USER_CS } from "../platform.ts";
 import * as p from "../platform.ts";
 import { THUNK_BYTES } from "../thunks.ts";
 import { callStub, LEFT, REPLIED, Slot, TAKEN } from "./call_stub.ts";
 import { hostKind } from "./host_kinds.ts";
-import { THUNKS_AT, USER_CODE } from "./ring0.ts";
+import { THUNKS_AT } from "./ring0.ts";
 import { KICK_SIGNAL } from "./threads.ts";
 import { assertSound, attack, RING0_BASE, STUB_AT, test } from "./hostile_testing.ts";
 
@@ -182,7 +183,7 @@ test("a thread without a stack makes calls and loops in ring 3, wherever it is k
       lab.next();
       const what = `rsp ${at}: ${describe(c)}`;
       if (c.trap === p.TRAP_SYSCALL) {
-        assertEquals([c.nr, c.args.u64(0)], [7, USER_CODE], what);
+        assertEquals([c.nr, c.args.u64(0)], [7, USER_CS], what);
         c.resumeRet(0);
       } else {
         assert(c.trap === p.TRAP_INTERRUPT || isRefusedStack(c, at), what);

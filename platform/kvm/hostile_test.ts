@@ -11,11 +11,11 @@ import { eax, ecx, edx, r11, rax, rbx, rcx, rsp } from "../../ffi/asm/registers.
 import { SIGILL, SIGSEGV, SIGTRAP } from "../../ffi/abi/signal.ts";
 import { caller, CODE, DATA, describe, reg, setReg, STACK } from "../conformance/lab.ts";
 import { isTranslated } from "../conformance/host_view.ts";
+import { USER_END } from "../platform.ts";
 import * as p from "../platform.ts";
 import { assertSound, attack, RING0_BASE, STUB_AT, test } from "./hostile_testing.ts";
 import { CALL_PORT } from "./call_stub.ts";
 import { cpuPages, EXCEPTION_PORT, MAX_CPUS } from "./ring0.ts";
-import { USER_END } from "./page_tables.ts";
 
 /** The `int n` that PVM answers as cpuid, which any thread may execute. */
 const ANSWERED_AS_CPUID = 26;

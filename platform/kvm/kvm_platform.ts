@@ -7,6 +7,7 @@
  * the memory of the vCPUs' threads.
  */
 
+import { USER_END } from "../platform.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
 import { timeStampCounter } from "../../ffi/sys/clock.ts";
 import { check } from "../../ffi/sys/errors.ts";
@@ -17,7 +18,6 @@ import type { KvmContext } from "./context.ts";
 import { openDevice } from "./device.ts";
 import { FileWindows, MAX_WINDOWS } from "./file_windows.ts";
 import { GuestPhysical } from "./guest_physical.ts";
-import { USER_END } from "./page_tables.ts";
 import { MAX_CPUS, writeRing0 } from "./ring0.ts";
 import { Scheduler } from "./scheduler.ts";
 import { KvmSpace, type Machine } from "./space.ts";

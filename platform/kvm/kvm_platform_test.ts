@@ -15,12 +15,12 @@ import { close, eventfd, ftruncate, memfdCreate, openat } from "../../ffi/sys/fi
 import { syscall } from "../../ffi/sys/native.ts";
 import { openFiles } from "../conformance/host_view.ts";
 import { caller, CODE, DATA, describe, Lab, reg, RW, setReg } from "../conformance/lab.ts";
+import { USER_SS } from "../platform.ts";
 import * as p from "../platform.ts";
 import { tryPlatform } from "../select/registry.ts";
 import { named } from "../../tests/harness/machine.ts";
 import { WINDOWS_BYTES } from "./guest_physical.ts";
 import { createKvmPlatform, type KvmOptions } from "./kvm_platform.ts";
-import { USER_DATA } from "./ring0.ts";
 
 /**
  * Mappings that only a machine has, by name or by size. V8 makes and removes mappings of its own
@@ -166,7 +166,7 @@ test("a breakpoint that is on its way when its thread is stopped is not lost", (
 }, { cpus: 1 });
 
 test("threads that load ss all the time are stopped, and do not affect a stepped thread", (lab) => {
-  const loads = new Assembler().mov(eax, USER_DATA).label("again").db(0x8e, 0xd0).jmp("again");
+  const loads = new Assembler().mov(eax, USER_SS).label("again").db(0x8e, 0xd0).jmp("again");
   const loader = lab.run(loads);
   const walker = lab.run(new Assembler().label("again").add(rbx, 1).jmp("again"));
   for (const c of [loader, walker]) {

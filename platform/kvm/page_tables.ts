@@ -13,11 +13,6 @@ import { PAGE_SIZE, PROT_EXEC, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { copy } from "../../ffi/mem/native_memory.ts";
 import { TABLE_MEMORY_BYTES, type TableMemory } from "./table_memory.ts";
 
-/**
- * End of guest addresses. `syscall` in the last page of user space would return to an address that
- * is not canonical.
- */
-export const USER_END = 0x7ffffffff000;
 /** Bits of the low word. */
 export const PRESENT = 1, WRITABLE = 2;
 const USER = 4;

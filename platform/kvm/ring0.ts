@@ -8,6 +8,7 @@
  * SDM vol. 3 ch. 3, 6, 7.
  */
 
+import { USER_CS, USER_END, USER_SS } from "../platform.ts";
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { copyFromBuffer } from "../../ffi/mem/native_memory.ts";
@@ -20,7 +21,6 @@ import {
   type ThunkPlace,
   THUNKS_BYTES,
 } from "../thunks.ts";
-import { USER_END } from "./page_tables.ts";
 import { RING0_FRAMES, type TableMemory } from "./table_memory.ts";
 
 /** Address at which ring 0 sees frame 0 of the tables' memory. */
@@ -32,7 +32,6 @@ export const EXCEPTIONS = 32;
 /** The port that the stub of exception 0 writes to; those of the others follow. */
 export const EXCEPTION_PORT = 0x40;
 
-export const USER_CODE = 0x33, USER_DATA = 0x2b;
 const KERNEL_CODE = 0x10, COMPATIBLE_CODE = 0x20;
 const FIRST_TSS = 0x40, TSS_DESCRIPTOR_BYTES = 16;
 
@@ -139,7 +138,7 @@ export function writeRing0(memory: TableMemory, kind: HostKind): Ring0 {
     bellFrame: BELL,
     callStub: stub,
     thunkPlace: kind.isCallInUserMode ? thunkPlace(memory, stub.patchedEntry) : null,
-    callSelector: kind.isCallInUserMode ? USER_CODE : KERNEL_CODE,
+    callSelector: kind.isCallInUserMode ? USER_CS : KERNEL_CODE,
     star: BigInt(COMPATIBLE_CODE | 3) << 48n | BigInt(KERNEL_CODE) << 32n,
   };
 }
@@ -200,8 +199,8 @@ class Writer {
     // A segment for 32-bit code of user space: hosts that run ring 3 with their own table have one
     // in any case.
     if (kind.isCallInUserMode) this.#quad(GDT, COMPATIBLE_CODE, 0x00cffb000000ffffn);
-    this.#quad(GDT, USER_DATA & ~7, 0x00cff3000000ffffn);
-    this.#quad(GDT, USER_CODE & ~7, 0x00affb000000ffffn);
+    this.#quad(GDT, USER_SS & ~7, 0x00cff3000000ffffn);
+    this.#quad(GDT, USER_CS & ~7, 0x00affb000000ffffn);
   }
 
   task(cpu: number, kind: HostKind): void {

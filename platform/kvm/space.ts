@@ -9,12 +9,12 @@
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { load64, load8 } from "../../ffi/mem/native_memory.ts";
 import { ARENA, MappingIndex } from "../mapping_index.ts";
-import { AddressSpace, type Thunks } from "../platform.ts";
+import { AddressSpace, type Thunks, USER_END } from "../platform.ts";
 import { KvmContext } from "./context.ts";
 import type { FileWindows } from "./file_windows.ts";
 import { ALL_USED, WINDOW_BYTES } from "./file_windows.ts";
 import { ARENA_AT, type GuestPhysical } from "./guest_physical.ts";
-import { type Changes, PageTables, USER_END } from "./page_tables.ts";
+import { type Changes, PageTables } from "./page_tables.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { type TableMemory } from "./table_memory.ts";
 

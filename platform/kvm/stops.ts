@@ -13,14 +13,20 @@ import { KVM_EXIT_IO, KVM_EXIT_IO_OUT, KvmRegs, KvmRun, KvmSregs } from "../../f
 import * as I from "../../ffi/abi/siginfo.ts";
 import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from "../../ffi/abi/signal.ts";
 import * as X from "../../ffi/abi/ucontext.ts";
-import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE } from "../platform.ts";
+import {
+  ACCESS_EXEC,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  ADDRESS_LIMIT_HIGH,
+  USER_CS,
+} from "../platform.ts";
 import type { ThunkTable } from "../thunks.ts";
 import { setCall, setException, setFault } from "../traps.ts";
 import { CALL_PORT, REPLIED, RING0_CALL_PORT, Slot } from "./call_stub.ts";
 import type { KvmContext } from "./context.ts";
 import { floatingCode } from "./fpu_state.ts";
 import { BEYOND_END, MAPPED, PRESENT, WRITABLE } from "./page_tables.ts";
-import { EXCEPTION_PORT, EXCEPTIONS, type Ring0, RING0_HIGH, USER_CODE } from "./ring0.ts";
+import { EXCEPTION_PORT, EXCEPTIONS, type Ring0, RING0_HIGH } from "./ring0.ts";
 import { FRAME_WORDS, type TableMemory } from "./table_memory.ts";
 import { CS_AT, FS_BASE_AT, GS_BASE_AT, REGS, type Vcpu } from "./vcpu.ts";
 
@@ -169,7 +175,7 @@ export class StopReader {
     if (offset >= this.#behindPost) return this.#leftStub(vcpu, context, offset);
     if (offset >= 0) return PROCEED;
     if (!this.#isInUserMode(run)) return ring0Place(run, REGS) < 0 ? PROCEED : DEATH;
-    if (run.getUint16(CS_AT, true) !== USER_CODE) return DEATH;
+    if (run.getUint16(CS_AT, true) !== USER_CS) return DEATH;
     if (errno !== EFAULT && this.#isInThunk(run)) return PROCEED;
     this.#take(vcpu, context);
     this.#leaveThunk(context);
@@ -297,7 +303,7 @@ export class StopReader {
     const { state } = context, { run } = vcpu;
     const words = this.#tables.words(vcpu.stackFrame);
     const top = this.#tables.wordOf(vcpu.stackFrame) + FRAME_WORDS;
-    if (words[top - CS_WORD] !== USER_CODE) return DEATH;
+    if (words[top - CS_WORD] !== USER_CS) return DEATH;
     state.setUint32(G.rip, words[top - RIP_WORD]!, true);
     state.setUint32(G.rip + 4, words[top - RIP_WORD + 1]!, true);
     context.keepFlags(words[top - FLAGS_WORD]!);
@@ -374,7 +380,7 @@ export class StopReader {
       : (error & X.X86_PF_WRITE) !== 0
       ? ACCESS_WRITE
       : ACCESS_READ;
-    if (high >= 0x8000) {
+    if (high >= ADDRESS_LIMIT_HIGH) {
       if (access === ACCESS_EXEC && high === RING0_HIGH) {
         const call = this.#oldCall(context, low);
         if (call >= 0) {

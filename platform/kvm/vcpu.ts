@@ -6,6 +6,7 @@
  * Neighbour: `vcpu_thread.ts`.
  */
 
+import { USER_CS, USER_SS } from "../platform.ts";
 import { FUTEX_PRIVATE_FLAG, FUTEX_WAKE } from "../../ffi/abi/futex.ts";
 import {
   KVM_CREATE_VCPU,
@@ -42,7 +43,7 @@ import { joinThread, startThread } from "../../ffi/sys/native_thread.ts";
 import { syscall, viewOf } from "../../ffi/sys/native.ts";
 import { IDLE, LEAVE, POSTED, REPLIED, Slot, TAKEN } from "./call_stub.ts";
 import type { KvmContext } from "./context.ts";
-import { cpuPages, type Ring0, USER_CODE, USER_DATA } from "./ring0.ts";
+import { cpuPages, type Ring0 } from "./ring0.ts";
 import type { KvmSpace } from "./space.ts";
 import { type TableMemory } from "./table_memory.ts";
 import { EXIT, RUN, STOPPED, VcpuBlock } from "./vcpu_thread.ts";
@@ -185,8 +186,8 @@ export class Vcpu {
       dv.setUint16(at + SEG.selector, values.selector ?? 0, true);
     };
     const user = { present: 1, dpl: 3, s: 1, g: 1 };
-    segment(base + S.cs, { ...user, selector: USER_CODE, type: CODE_TYPE, l: 1 });
-    segment(base + S.ss, { ...user, selector: USER_DATA, type: DATA_TYPE, db: 1 });
+    segment(base + S.cs, { ...user, selector: USER_CS, type: CODE_TYPE, l: 1 });
+    segment(base + S.ss, { ...user, selector: USER_SS, type: DATA_TYPE, db: 1 });
     for (const at of [S.ds, S.es, S.fs, S.gs]) {
       segment(base + at, { ...user, present: 0, type: DATA_TYPE, unusable: 1 });
     }
@@ -371,7 +372,7 @@ export class Vcpu {
     let dirty = KVM_SYNC_X86_REGS | KVM_SYNC_X86_EVENTS;
     run.setUint32(R.exceptionInjected, 0, true); // stops.ts checks which call it was
     run.setUint32(R.interruptInjected, 0, true);
-    const isOther = this.space !== space || run.getUint16(CS_AT, true) !== USER_CODE ||
+    const isOther = this.space !== space || run.getUint16(CS_AT, true) !== USER_CS ||
       run.getUint32(FS_BASE_AT, true) !== state.getUint32(KvmRegs.size, true) ||
       run.getUint32(FS_BASE_AT + 4, true) !== state.getUint32(KvmRegs.size + 4, true) ||
       run.getUint32(GS_BASE_AT, true) !== state.getUint32(KvmRegs.size + 8, true) ||

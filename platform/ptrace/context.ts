@@ -7,6 +7,7 @@
 
 import { UserRegs } from "../../ffi/abi/ptrace.ts";
 import {
+  ADDRESS_LIMIT_HIGH,
   Context,
   CR2,
   CSGSFS,
@@ -36,11 +37,12 @@ import {
   TRAP_FULL,
   TRAP_NONE,
   TRAPNO,
+  USER_CS,
+  USER_SS,
 } from "../platform.ts";
 import { fetchFpu, loadFpu } from "./fpu_state.ts";
 import type { GuestThread } from "./guest_thread.ts";
 import type { PtraceSpace } from "./space.ts";
-import { USER_CS, USER_SS } from "./stub_image.ts";
 
 const U = UserRegs.at;
 /** Pairs: offset in struct user_regs_struct, offset in Context.regs. */
@@ -51,8 +53,6 @@ const PAIRS = new Int32Array([
 ]);
 /** The 16-bit parts of CSGSFS. */
 const CS_PART = 0, GS_PART = 2, FS_PART = 4, SS_PART = 6;
-/** The high word of the first address that is not one of user space. */
-const ADDRESS_LIMIT_HIGH = 0x8000;
 
 export class PtraceContext extends Context {
   override rip = 0;

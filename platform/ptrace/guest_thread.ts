@@ -9,11 +9,11 @@
 import { PTRACE_CONT, PTRACE_SYSEMU, UserRegs } from "../../ffi/abi/ptrace.ts";
 import { SYS_exit, SYS_tgkill } from "../../ffi/abi/syscall_numbers.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { TRAP_DEATH, TRAP_NONE } from "../platform.ts";
+import { TRAP_DEATH, TRAP_NONE, USER_CS } from "../platform.ts";
 import type { PtraceContext } from "./context.ts";
 import type { PtraceSpace } from "./space.ts";
 import { decodeStop, KICK, KICK_SIGNAL, REPORT } from "./stops.ts";
-import { CALL_OFFSET, STUB_TEXT, USER_CS } from "./stub_image.ts";
+import { CALL_OFFSET, STUB_TEXT } from "./stub_image.ts";
 import { Tracee } from "./tracee.ts";
 import type { Tracer } from "./tracer.ts";
 

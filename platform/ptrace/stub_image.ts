@@ -15,17 +15,11 @@ import { r10, r8, r9, rax, rbp, rbx, rdi, rdx, rsi } from "../../ffi/asm/registe
 export const STUB_TEXT = 0x7ffe00000000;
 /** The space's command page, read-only here: the tracer writes it through a mapping of its own. */
 export const STUB_CONTROL = STUB_TEXT + 0x1000;
-/** Behind the last page of user space (4-level page tables). */
-export const USER_END = 0x7ffffffff000;
 /**
  * Address at which execve places the page before it is moved to STUB_TEXT. The stack, at a random
  * address, could overlap STUB_TEXT.
  */
 export const LOAD_ADDRESS = 0x400000;
-
-/** Selectors of 64-bit user code and data. */
-export const USER_CS = 0x33;
-export const USER_SS = 0x2b;
 
 /** A command: call number, six arguments, one word unused. */
 export const COMMAND_BYTES = 64;

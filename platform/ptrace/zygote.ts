@@ -6,6 +6,7 @@
  * which arrive over a socket. Neighbours: `stub_image.ts`, `space.ts`, `ptrace_platform.ts`.
  */
 
+import { USER_END } from "../platform.ts";
 import { ECHILD, EMFILE } from "../../ffi/abi/errno.ts";
 import { CLOSE_RANGE_CLOEXEC, F_DUPFD_CLOEXEC, MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
 import { MAP_FIXED, MAP_SHARED, PAGE_SIZE } from "../../ffi/abi/mman.ts";
@@ -59,7 +60,7 @@ import { type CommandPages, ZYGOTE_PAGE } from "./command_pages.ts";
 import { fenceProgram } from "./fence.ts";
 import { probeFpu } from "./fpu_state.ts";
 import { HelperThread } from "./helper_thread.ts";
-import { LOAD_ADDRESS, STUB_CONTROL, STUB_TEXT, stubImage, USER_END } from "./stub_image.ts";
+import { LOAD_ADDRESS, STUB_CONTROL, STUB_TEXT, stubImage } from "./stub_image.ts";
 import type { PtraceSpace } from "./space.ts";
 import type { Tracer } from "./tracer.ts";
 

@@ -3,14 +3,9 @@
  * a signal frame and `Context.regs`. Neighbours: `context.ts`, `space.ts`, `stub/layout.ts`.
  */
 
-import { CSGSFS } from "../platform.ts";
+import { ADDRESS_LIMIT_HIGH, CSGSFS, USER_CS, USER_SS } from "../platform.ts";
 import { SLOT_REGS } from "./stub/layout.ts";
 import type { ControlMemory } from "./control_memory.ts";
-
-/** cs 0x33, ss 0x2b: 64-bit user code. */
-const USER_CS = 0x33, USER_SS = 0x2b;
-/** High word of the first address above user space. */
-const ADDRESS_LIMIT_HIGH = 0x8000;
 
 export class Slot {
   /** Number in the space, from 1. */

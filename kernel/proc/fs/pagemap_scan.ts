@@ -5,6 +5,7 @@
  * DIFFERS: a page of zeros that was only read is not present; no page is huge or soft-dirty.
  */
 
+import { USER_END } from "../../../platform/platform.ts";
 import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
 import * as P from "../../../ffi/abi/pagemap.ts";
@@ -18,8 +19,6 @@ import { VM_UFFD_WP, type Vma } from "../../mm/vma.ts";
 
 const ALL_FLAGS = BigInt(P.PM_SCAN_WP_MATCHING | P.PM_SCAN_CHECK_WPASYNC);
 const ALL_CATEGORIES = 0xffn;
-/** The end of all addresses (TASK_SIZE_MAX). */
-const MAX_ADDRESS = 2 ** 47 - PAGE_SIZE;
 /** LIMIT: pages and regions of one scan; the caller goes on where it ended. */
 const MAX_PAGES = 1 << 20, MAX_REGIONS = 1 << 14;
 /** Pages of one page table of Linux: without the table nothing is known of a page. */
@@ -89,10 +88,10 @@ export function scanPages(mm: MemoryManager, arg: number, user: UserMemory): num
   if (masks.some((o) => (word(o) & ~ALL_CATEGORIES) !== 0n)) return -EINVAL;
   const start = Number(word(at.start)), end = Number(word(at.end));
   if (start % PAGE_SIZE !== 0) return -EINVAL;
-  if (end < start || end > MAX_ADDRESS) return -EFAULT;
+  if (end < start || end > USER_END) return -EFAULT;
   const vec = Number(word(at.vec)), room = Number(word(at.vecLen));
   if (vec === 0 && room > 0) return -EINVAL;
-  if (vec + room * P.PageRegion.size > MAX_ADDRESS) return -EFAULT;
+  if (vec + room * P.PageRegion.size > USER_END) return -EFAULT;
   const [inverted, all, some, shown] = masks.map((o) => Number(word(o)));
   const wanted = { inverted: inverted!, all: all!, some: some!, shown: shown! };
   const most = Number(word(at.maxPages)) || Infinity, flags = Number(word(at.flags));

@@ -4,7 +4,7 @@ import { NT_PRSTATUS, NT_X86_XSTATE } from "../../../ffi/abi/elf.ts";
 import { EFAULT, EINVAL, EIO, ENODEV } from "../../../ffi/abi/errno.ts";
 import * as P from "../../../ffi/abi/ptrace.ts";
 import { ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS } from "../../../ffi/abi/prctl.ts";
-import { FS_BASE, GS_BASE, type SyscallArgs } from "../../../platform/platform.ts";
+import { FS_BASE, GS_BASE, type SyscallArgs, USER_END } from "../../../platform/platform.ts";
 import { mayUseMemory } from "../../cred/task_access.ts";
 import { DebugRegisters } from "../debug_registers.ts";
 import { readUserRegs, writeUserRegs } from "../user_regs.ts";
@@ -19,7 +19,6 @@ const USER_SIZE = 928, DEBUG_REGISTERS = P.USER_DEBUGREG_OFFSET, DEBUG_END = DEB
 const NO_DEBUG = new DebugRegisters();
 /** Offset of the machine's feature mask in an XSAVE area (sw_reserved, for debuggers). */
 const XCR0_AT = 464;
-const USER_END = 0x7ffffffff000;
 
 const word = new Uint8Array(8);
 const wordView = new DataView(word.buffer);

@@ -6,13 +6,11 @@
 
 import { EINVAL, ENODEV, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import * as P from "../../../ffi/abi/prctl.ts";
-import { FS_BASE, GS_BASE, RAX, type SyscallArgs } from "../../../platform/platform.ts";
+import { FS_BASE, GS_BASE, RAX, type SyscallArgs, USER_END } from "../../../platform/platform.ts";
 import { IN_GUEST } from "../../core/result.ts";
 import { getReg, setReg } from "../../task/registers.ts";
 import type { Task } from "../../task/task.ts";
 
-/** Bases may be anywhere in user space (TASK_SIZE_MAX). */
-const USER_END = 0x7ffffffff000;
 /** Features on a platform that does not report them. */
 const X87_SSE_AVX = 7;
 /** Number of the last known feature. */

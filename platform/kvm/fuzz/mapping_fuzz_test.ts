@@ -16,10 +16,10 @@ import { SEGV_ACCERR, SEGV_MAPERR } from "../../../ffi/abi/siginfo.ts";
 import { SIGSEGV } from "../../../ffi/abi/signal.ts";
 import { isFull, named } from "../../../tests/harness/machine.ts";
 import * as l from "../../conformance/lab.ts";
+import { USER_END } from "../../platform.ts";
 import * as p from "../../platform.ts";
 import { tryPlatform } from "../../select/registry.ts";
 import { createKvmPlatform } from "../kvm_platform.ts";
-import { USER_END } from "../page_tables.ts";
 import { fuzzSeed, Random } from "./random.ts";
 
 const STEPS = Number(Deno.env.get("DVISOR_STEPS") ?? (isFull ? 500_000 : 5000));

@@ -35,8 +35,6 @@ export const STUB_END = STUB_BASE + 0x10000000;
 /** Range of the slots of a stub, RW: the Sentry draws their address for each stub. */
 export const SLOTS_FROM = STUB_BASE + 0x20000000;
 export const SLOTS_END = STUB_BASE + 0xd0000000;
-/** End of user addresses with 4-level page tables. */
-export const TASK_SIZE = 0x7ffffffff000;
 
 /** Windows in low memory that hold the pointers for `jmp [disp32]`. */
 export const TABLES: readonly number[] = TABLE_OPCODES

@@ -7,6 +7,7 @@
  * (the first steps of a stub), `../zygote_link.ts`.
  */
 
+import { USER_END } from "../../platform.ts";
 import type { Assembler } from "../../../ffi/asm/assembler.ts";
 import { mem, rip } from "../../../ffi/asm/operands.ts";
 import {
@@ -89,7 +90,6 @@ import {
   STUB_BASE,
   STUB_END,
   TABLES,
-  TASK_SIZE,
   THUNKS,
 } from "./layout.ts";
 import { TABLE_BYTES, THUNKS_BYTES } from "../../thunks.ts";
@@ -112,7 +112,7 @@ const MSG_CONTROLLEN = Msghdr.at.controllen;
 /** sizeof(struct cmsghdr) + one descriptor. */
 const CMSG_ONE_FD = 20;
 /** The stack is above this when addresses are not randomised, which the launch script sets. */
-const STACK_LOW = TASK_SIZE - 0x2000000;
+const STACK_LOW = USER_END - 0x2000000;
 
 /** A message field in memory. */
 function field(offset: number) {
@@ -203,8 +203,8 @@ function emitSetup(a: Assembler, shared: SharedOffsets): void {
   unmap(0, STUB_BASE);
   check();
   // The call fails as a whole where the host seals its vdso, which does no harm at that address.
-  unmap(STUB_END, TASK_SIZE);
-  unmap(STACK_LOW, TASK_SIZE);
+  unmap(STUB_END, USER_END);
+  unmap(STACK_LOW, USER_END);
   map(GLOBAL, PAGE_SIZE, PROT_READ | PROT_WRITE, shared.global);
   map(THUNKS, THUNKS_BYTES, PROT_READ | PROT_EXEC, shared.thunks);
   TABLES.forEach((address, i) =>
