@@ -43,6 +43,14 @@ export class Quota {
     charge(account, this.kind, count, count * this.bytesEach);
   }
 
+  /** Charges for `to` in place of `from`; false, and nothing is changed: they would be too many. */
+  replace(from: number, to: number, account: Account): boolean {
+    const more = to - from;
+    if (more > 0 && !this.hasRoom(more, account)) return false;
+    this.add(more, account);
+    return true;
+  }
+
   /** Gives `count` back to the account that they were charged to. */
   give(count: number, account: Account): void {
     if (count === 0) return;

@@ -50,9 +50,8 @@ export class Progress {
    */
   keepBytes(more: number, account: Account): boolean {
     const charged = this.account ?? account;
-    if (more > 0 && !TEXT_BYTES.hasRoom(more, charged)) return false;
+    if (!TEXT_BYTES.replace(this.bytes, this.bytes + more, charged)) return false;
     this.account = charged;
-    TEXT_BYTES.add(more, charged);
     this.bytes += more;
     return true;
   }

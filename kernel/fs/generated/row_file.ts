@@ -66,9 +66,7 @@ export abstract class RowFile extends TextFile {
   }
 
   private setChunk(bytes: Uint8Array<ArrayBuffer>): boolean {
-    const more = bytes.length - this.chunk.length;
-    if (more > 0 && !TEXT_BYTES.hasRoom(more, this.account)) return false;
-    TEXT_BYTES.add(more, this.account);
+    if (!TEXT_BYTES.replace(this.chunk.length, bytes.length, this.account)) return false;
     this.chunk = bytes;
     return true;
   }

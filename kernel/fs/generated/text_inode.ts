@@ -99,19 +99,12 @@ export class TextFile extends OpenFile {
       const made = this.makeBytes();
       this.needsTurn = made === -EAGAIN;
       if (typeof made === "number") return made;
-      if (!this.mayKeep(made.length)) return -ENOMEM;
+      const had = this.bytes?.length ?? 0;
+      if (!TEXT_BYTES.replace(had, made.length, this.account)) return -ENOMEM;
       bytes = this.bytes = made;
     }
     if (offset >= bytes.length || io.remaining === 0) return 0;
     return io.putBytes(bytes, offset, Math.min(io.remaining, bytes.length - offset));
-  }
-
-  /** Charges for `length` bytes of text in place of the present ones. */
-  private mayKeep(length: number): boolean {
-    const more = length - (this.bytes?.length ?? 0);
-    if (more > 0 && !TEXT_BYTES.hasRoom(more, this.account)) return false;
-    TEXT_BYTES.add(more, this.account);
-    return true;
   }
 
   protected override release(): void {

@@ -136,9 +136,7 @@ export class AreaTextFile extends OpenFile {
   }
 
   private keep(bytes: Uint8Array<ArrayBuffer>): boolean {
-    const more = bytes.length - this.chunk.length;
-    if (more > 0 && !TEXT_BYTES.hasRoom(more, this.account)) return false;
-    TEXT_BYTES.add(more, this.account);
+    if (!TEXT_BYTES.replace(this.chunk.length, bytes.length, this.account)) return false;
     this.chunk = bytes;
     return true;
   }
