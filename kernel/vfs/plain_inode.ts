@@ -3,9 +3,12 @@
  * inodes.
  */
 
-import { EINVAL, ENOTDIR, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import { EINVAL, ENOTDIR, ENXIO, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import type { Account } from "../core/account.ts";
+import type { Credentials } from "../cred/credentials.ts";
+import type { Dentry } from "./dentry.ts";
 import { Inode } from "./inode.ts";
+import type { OpenFile } from "./open_file.ts";
 
 /**
  * The defaults of an inode that is neither a directory nor a link; file systems override what they
@@ -59,6 +62,10 @@ export abstract class PlainInode extends Inode {
   }
   override readlink(): string | number {
     return -EINVAL;
+  }
+  /** The VFS opens devices, FIFOs and sockets by `rdev` or `special`. */
+  override open(_d: Dentry, _f: number, _c: Credentials, _a: Account): OpenFile | number {
+    return -ENXIO;
   }
   override getxattr(_name: string): Uint8Array<ArrayBuffer> | number {
     return -EOPNOTSUPP;

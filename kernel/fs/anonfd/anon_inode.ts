@@ -5,9 +5,8 @@
  */
 
 import type { Account } from "../../core/account.ts";
-import { EINVAL, ENXIO, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
+import { EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import type { Credentials } from "../../cred/credentials.ts";
-import type { Dentry } from "../../vfs/dentry.ts";
 import {
   ATTR_GID,
   ATTR_MODE,
@@ -65,19 +64,6 @@ export class AnonInode extends PlainInode {
     if (change.valid & ATTR_UID) this.uid = change.uid;
     if (change.valid & ATTR_GID) this.gid = change.gid;
     return 0;
-  }
-
-  override open(
-    _dentry: Dentry,
-    _flags: number,
-    _cred: Credentials,
-    _account: Account,
-  ): OpenFile | number {
-    return -ENXIO;
-  }
-
-  override readlink(): string | number {
-    return -EINVAL;
   }
 }
 

@@ -4,15 +4,7 @@
  */
 
 import type { Account } from "../../core/account.ts";
-import {
-  EACCES,
-  EISDIR,
-  ENOENT,
-  ENOTDIR,
-  ENXIO,
-  EOPNOTSUPP,
-  EPERM,
-} from "../../../ffi/abi/errno.ts";
+import { EACCES, EISDIR, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import { makedev, S_IFCHR, S_IFDIR } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
@@ -61,15 +53,6 @@ abstract class DevptsInode extends PlainInode {
     if ((valid & ATTR_ATIME_SET) !== 0) this.atimeSec = change.atimeSec;
     if ((valid & ATTR_MTIME_SET) !== 0) this.mtimeSec = change.mtimeSec;
     return 0;
-  }
-
-  override open(
-    _dentry: Dentry,
-    _flags: number,
-    _cred: Credentials,
-    _account: Account,
-  ): OpenFile | number {
-    return -ENXIO;
   }
 }
 

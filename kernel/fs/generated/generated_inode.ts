@@ -3,11 +3,9 @@
  * extended attributes; and fixed symbolic links.
  */
 
-import type { Account } from "../../core/account.ts";
-import { ENXIO, EPERM } from "../../../ffi/abi/errno.ts";
+import { EPERM } from "../../../ffi/abi/errno.ts";
 import { S_IFLNK, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
-import type { Dentry } from "../../vfs/dentry.ts";
 import {
   ATTR_ATIME_SET,
   ATTR_GID,
@@ -17,7 +15,6 @@ import {
   type AttrChange,
 } from "../../vfs/inode.ts";
 import { PlainInode } from "../../vfs/plain_inode.ts";
-import type { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "./generated_fs.ts";
 
 /** Extended attributes in memory; the results are those of the inode's operations. */
@@ -82,15 +79,6 @@ export abstract class GeneratedInode extends PlainInode {
   }
   override listxattr(): string[] | number {
     return this.xattrs?.list() ?? super.listxattr();
-  }
-
-  override open(
-    _dentry: Dentry,
-    _flags: number,
-    _cred: Credentials,
-    _account: Account,
-  ): OpenFile | number {
-    return -ENXIO;
   }
 }
 

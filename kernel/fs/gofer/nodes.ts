@@ -1,12 +1,8 @@
 /** Files of a Gofer without contents here: symbolic links, devices, FIFOs, sockets. */
 
-import type { Account } from "../../core/account.ts";
 import { ECONNREFUSED, ENXIO, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import { type Attr } from "../../../gofer/client/gofer_client.ts";
-import type { Credentials } from "../../cred/credentials.ts";
-import type { Dentry } from "../../vfs/dentry.ts";
-import type { OpenFile } from "../../vfs/open_file.ts";
 import type { GoferFs } from "./gofer_fs.ts";
 import { GoferInode } from "./gofer_inode.ts";
 
@@ -18,15 +14,6 @@ const HOST_INO = 2 ** 48;
 export class GoferNode extends GoferInode {
   /** The host's listening socket that was made with this file; -1: none. */
   private listener: number = -1;
-
-  override open(
-    _dentry: Dentry,
-    _flags: number,
-    _cred: Credentials,
-    _account: Account,
-  ): OpenFile | number {
-    return -ENXIO;
-  }
 
   keepListener(fd: number): void {
     this.listener = fd;
@@ -68,15 +55,6 @@ export class GoferSymlink extends GoferInode {
   protected override onCopiedUp(): void {
     super.onCopiedUp();
     this.target = null;
-  }
-
-  override open(
-    _dentry: Dentry,
-    _flags: number,
-    _cred: Credentials,
-    _account: Account,
-  ): OpenFile | number {
-    return -ENXIO;
   }
 
   override readlink(): string | number {

@@ -1,12 +1,8 @@
 /** The inodes of a tmpfs without file contents: symbolic links, devices, FIFOs, sockets. */
 
 import type { Account } from "../../core/account.ts";
-import { ENXIO } from "../../../ffi/abi/errno.ts";
 import { S_IFLNK } from "../../../ffi/abi/stat.ts";
 import { flatString } from "../../core/bytes.ts";
-import type { Credentials } from "../../cred/credentials.ts";
-import type { Dentry } from "../../vfs/dentry.ts";
-import type { OpenFile } from "../../vfs/open_file.ts";
 import type { TmpfsSpace } from "./space.ts";
 import { TmpfsInode } from "./tmpfs_inode.ts";
 
@@ -23,14 +19,6 @@ export class TmpfsSymlink extends TmpfsInode {
   override readlink(): string {
     return this.target;
   }
-  override open(
-    _dentry: Dentry,
-    _flags: number,
-    _cred: Credentials,
-    _account: Account,
-  ): OpenFile | number {
-    return -ENXIO;
-  }
 }
 
 /** A device, FIFO or socket. The VFS opens it by `rdev` or `special`. */
@@ -45,14 +33,5 @@ export class TmpfsNode extends TmpfsInode {
   ) {
     super(account, space, mode, uid, gid);
     this.rdev = rdev;
-  }
-
-  override open(
-    _dentry: Dentry,
-    _flags: number,
-    _cred: Credentials,
-    _account: Account,
-  ): OpenFile | number {
-    return -ENXIO;
   }
 }
