@@ -14,34 +14,14 @@ import { mountInfoRow, mountRow } from "../../vfs/mount_info.ts";
 import type { MountNamespace } from "../../vfs/mounts.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { escapeMountText } from "../../vfs/pathname.ts";
-import type { GeneratedFs } from "../../fs/generated/generated_fs.ts";
 import { SteppedTextFile, type TextSteps } from "../../fs/generated/stepped_text.ts";
-import { TextInode } from "../../fs/generated/text_inode.ts";
-import type { TaskRef } from "./task_ref.ts";
+import { OwnedText } from "./task_text.ts";
 
 /** LIMIT: rows that one turn makes. */
 const MOUNTS_A_TURN = 128;
 
-export class MountsInode extends TextInode {
-  private readonly ref: TaskRef;
-  /** "mounts", "mountinfo" or "mountstats". */
-  readonly name: string;
-
-  constructor(fs: GeneratedFs, ref: TaskRef, ino: number, permissions: number, name: string) {
-    super(fs, ino, permissions);
-    this.ref = ref;
-    this.name = name;
-    ref.own(this);
-  }
-
-  protected override get isModeFixed(): boolean {
-    return true;
-  }
-  override refresh(): number {
-    this.ref.own(this);
-    return 0;
-  }
-
+/** `name` is "mounts", "mountinfo" or "mountstats". */
+export class MountsInode extends OwnedText {
   override open(
     _dentry: Dentry,
     flags: number,

@@ -19,7 +19,7 @@ import type { TaskRef } from "./task_ref.ts";
 /** Base class of text files with the task's owner. */
 export abstract class OwnedText extends TextInode {
   readonly ref: TaskRef;
-  protected readonly name: string;
+  readonly name: string;
 
   constructor(fs: GeneratedFs, ref: TaskRef, ino: number, permissions: number, name: string) {
     super(fs, ino, permissions);
