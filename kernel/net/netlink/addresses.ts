@@ -6,7 +6,6 @@ import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
 import { isV4, MAPPED } from "../inet/address.ts";
 import type { Link, LinkAddress } from "../link/link.ts";
-import type { LinkTable } from "../link/link_table.ts";
 import { bitsOf } from "../link/prefix.ts";
 import { readAttributes, textOf } from "./attributes.ts";
 import { familiesOf, LinkDump } from "./dump.ts";
@@ -35,27 +34,12 @@ export function dumpAddresses(r: RouteRequest): number {
   return r.answerBy(new AddressDump(r.request, r.net.links, familiesOf(r), index));
 }
 
-const NONE: readonly LinkAddress[] = [];
-
 class AddressDump extends LinkDump<LinkAddress> {
-  /** The only link to list, or 0. */
-  private readonly index: number;
-
-  constructor(
-    request: NetlinkRequest,
-    table: LinkTable,
-    families: readonly number[],
-    index: number,
-  ) {
-    super(request, table, families);
-    this.index = index;
-  }
-
   override get version(): number {
     return this.table.linkChanges + this.table.addressChanges;
   }
   protected override itemsOf(link: Link): readonly LinkAddress[] {
-    return this.index === 0 || this.index === link.index ? link.addresses : NONE;
+    return link.addresses;
   }
   protected override put(
     out: NetlinkWriter,

@@ -15,6 +15,7 @@ import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 export const MESSAGES = 64, LOOKS = 2048;
 /** A part with this many bytes is complete. */
 const PART_BYTES = 4096;
+const NONE: readonly never[] = [];
 
 /** A list that is sent in parts. */
 export abstract class Dump {
@@ -41,14 +42,22 @@ export function familiesOf(r: RouteRequest): number[] {
 export abstract class LinkDump<T> extends Dump {
   protected readonly table: LinkTable;
   private readonly families: readonly number[];
+  /** The only link whose items are listed, or 0. */
+  private readonly index: number;
   private pass: number = 0;
   private link: number = 0;
   private item: number = 0;
 
-  constructor(request: NetlinkRequest, table: LinkTable, families: readonly number[]) {
+  constructor(
+    request: NetlinkRequest,
+    table: LinkTable,
+    families: readonly number[],
+    index: number = 0,
+  ) {
     super(request);
     this.table = table;
     this.families = families;
+    this.index = index;
   }
 
   protected abstract itemsOf(link: Link): readonly T[];
@@ -64,7 +73,8 @@ export abstract class LinkDump<T> extends Dump {
         this.link = this.item = 0;
         continue;
       }
-      for (const items = this.itemsOf(link); this.item < items.length; this.item++, looks--) {
+      const items = this.index === 0 || this.index === link.index ? this.itemsOf(link) : NONE;
+      for (; this.item < items.length; this.item++, looks--) {
         if (looks <= 0 || messages <= 0) return true;
         if (this.put(out, link, items[this.item]!, family)) messages--;
       }

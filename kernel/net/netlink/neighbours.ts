@@ -10,7 +10,6 @@ import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
 import { isV4 } from "../inet/address.ts";
 import type { Link, Neighbour } from "../link/link.ts";
-import type { LinkTable } from "../link/link_table.ts";
 import { fromRaw, rawAddress } from "./addresses.ts";
 import { type Attributes, readAttributes } from "./attributes.ts";
 import { familiesOf, LinkDump } from "./dump.ts";
@@ -38,22 +37,8 @@ type Entry = readonly [address: string, neighbour: Neighbour];
 const NONE: readonly Entry[] = [];
 
 class NeighbourDump extends LinkDump<Entry> {
-  /** The only link to list, or 0. */
-  private readonly index: number;
-
-  constructor(
-    request: NetlinkRequest,
-    table: LinkTable,
-    families: readonly number[],
-    index: number,
-  ) {
-    super(request, table, families);
-    this.index = index;
-  }
-
   protected override itemsOf(link: Link): readonly Entry[] {
-    const isWanted = this.index === 0 || this.index === link.index;
-    return isWanted && link.neighbours.size > 0 ? [...link.neighbours] : NONE;
+    return link.neighbours.size > 0 ? [...link.neighbours] : NONE;
   }
   protected override put(
     out: NetlinkWriter,
