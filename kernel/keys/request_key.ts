@@ -20,6 +20,12 @@ const NEGATIVE_SEC = 60;
 const AUTHORITY_RIGHTS = (KEY_VIEW | KEY_READ | KEY_SEARCH | KEY_LINK) << POSSESSOR |
   KEY_VIEW << OWNER;
 
+/** A key of the caller's with the default rights, in its quota; -errno. */
+export function makeCallersKey(t: KeyHolder, type: KeyType, description: string): Key | number {
+  const { fsuid: uid, fsgid: gid } = t.cred, perm = defaultRights(type), { account } = t;
+  return t.keyrings.store.make({ type, description, uid, gid, perm, quota: "in", account });
+}
+
 /** A key under construction, linked to the requested keyring; -errno. */
 export function beginConstruction(
   t: KeyHolder,
@@ -27,16 +33,7 @@ export function beginConstruction(
   description: string,
   destination: Key | null,
 ): Key | number {
-  const { store } = t.keyrings, { fsuid: uid, fsgid: gid } = t.cred;
-  const key = store.make({
-    type,
-    description,
-    uid,
-    gid,
-    perm: defaultRights(type),
-    quota: "in",
-    account: t.account,
-  });
+  const { store } = t.keyrings, key = makeCallersKey(t, type, description);
   if (typeof key === "number") return key;
   key.construction = new WaitQueue();
   const r = destination === null ? 0 : store.link(destination, key);

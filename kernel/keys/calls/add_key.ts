@@ -3,10 +3,11 @@
 import { EACCES, EINVAL, ENODEV, ENOTDIR, EPERM } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { keyIndex, type KeyRef } from "../key.ts";
-import { defaultRights, takesContents } from "../key_store.ts";
+import { takesContents } from "../key_store.ts";
 import { type KeyType, keyTypeOf } from "../key_types.ts";
 import { lookupKey } from "../lookup.ts";
 import { KEY_WRITE, mayUseKey } from "../permission.ts";
+import { makeCallersKey } from "../request_key.ts";
 import type { Task } from "../../task/task.ts";
 import { contents, keyString, typeName } from "./arguments.ts";
 
@@ -49,16 +50,7 @@ function createOrUpdate(
     const r = store.fill(there, payload);
     return r < 0 ? r : there.serial;
   }
-  const { fsuid: uid, fsgid: gid } = t.cred;
-  const key = store.make({
-    type,
-    description,
-    uid,
-    gid,
-    perm: defaultRights(type),
-    quota: "in",
-    account: t.account,
-  });
+  const key = makeCallersKey(t, type, description);
   if (typeof key === "number") return key;
   const filled = store.fill(key, payload), r = filled < 0 ? filled : store.link(ring, key);
   if (r === 0) return key.serial;
