@@ -4,10 +4,9 @@
  */
 
 import type { Account } from "../../core/account.ts";
-import { EACCES, EISDIR, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
+import { EACCES, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import { makedev, S_IFCHR, S_IFDIR } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
-import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import {
   ATTR_ATIME,
@@ -22,7 +21,8 @@ import {
   type Inode,
 } from "../../vfs/inode.ts";
 import { PlainInode } from "../../vfs/plain_inode.ts";
-import { OpenFile } from "../../vfs/open_file.ts";
+import { DirFile } from "../../vfs/dir_file.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
 import type { InodeOpener } from "../../vfs/special_files.ts";
 import { PTMX_MINOR, TTYAUX_MAJOR } from "../devfs/devices.ts";
 import type { DevptsFs } from "./devpts_fs.ts";
@@ -121,18 +121,12 @@ export class DevptsRoot extends DevptsInode {
 }
 
 /** The open directory. Positions: 0 ".", 1 "..", 2 "ptmx", 3 + index. */
-class DevptsDirFile extends OpenFile {
+class DevptsDirFile extends DirFile {
   override readonly inode: DevptsRoot;
 
   constructor(account: Account, inode: DevptsRoot, flags: number) {
     super(account, flags);
     this.inode = inode;
-  }
-  override get isSeekable(): boolean {
-    return true;
-  }
-  override read(_io: IoCursor, _offset: number): number {
-    return -EISDIR;
   }
   override fsync(_dataOnly: boolean): number {
     return 0;

@@ -4,13 +4,13 @@
  */
 
 import type { Account } from "../../core/account.ts";
-import { EISDIR, ENOENT, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
+import { ENOENT, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
-import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { DirSink, Inode } from "../../vfs/inode.ts";
-import { OpenFile } from "../../vfs/open_file.ts";
+import { DirFile } from "../../vfs/dir_file.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "./generated_fs.ts";
 import { GeneratedInode } from "./generated_inode.ts";
 
@@ -138,22 +138,12 @@ export class FixedDir extends GeneratedDir {
 }
 
 /** An open directory, for getdents64(2). */
-class GeneratedDirFile extends OpenFile {
+class GeneratedDirFile extends DirFile {
   readonly inode: GeneratedDir;
 
   constructor(account: Account, dir: GeneratedDir, flags: number) {
     super(account, flags);
     this.inode = dir;
-  }
-
-  override get isSeekable(): boolean {
-    return true;
-  }
-  override read(_io: IoCursor, _offset: number): number {
-    return -EISDIR;
-  }
-  override write(_io: IoCursor, _offset: number): number {
-    return -EISDIR;
   }
 
   override readdir(sink: DirSink): number {

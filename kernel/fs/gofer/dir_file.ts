@@ -3,30 +3,18 @@
  */
 
 import type { Account } from "../../core/account.ts";
-import { EISDIR } from "../../../ffi/abi/errno.ts";
-import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { DirSink } from "../../vfs/inode.ts";
-import { OpenFile } from "../../vfs/open_file.ts";
+import { DirFile } from "../../vfs/dir_file.ts";
 import type { GoferDirectory } from "./directory.ts";
 import type { Listing } from "./listing.ts";
 
-export class GoferDirFile extends OpenFile {
+export class GoferDirFile extends DirFile {
   override readonly inode: GoferDirectory;
   private list: Listing | null = null;
 
   constructor(account: Account, inode: GoferDirectory, flags: number) {
     super(account, flags);
     this.inode = inode;
-  }
-
-  override get isSeekable(): boolean {
-    return true;
-  }
-  override read(_io: IoCursor, _offset: number): number {
-    return -EISDIR;
-  }
-  override write(_io: IoCursor, _offset: number): number {
-    return -EISDIR;
   }
 
   override readdir(sink: DirSink): number {

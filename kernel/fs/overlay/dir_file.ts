@@ -5,20 +5,19 @@
  */
 
 import type { Account } from "../../core/account.ts";
-import { EAGAIN, EISDIR } from "../../../ffi/abi/errno.ts";
+import { EAGAIN } from "../../../ffi/abi/errno.ts";
 import { DT_CHR, DT_DIR, DT_UNKNOWN } from "../../../ffi/abi/dirent.ts";
 import { MAY_READ } from "../../cred/permission.ts";
-import type { IoCursor } from "../../mm/io_cursor.ts";
 import { touchFileAtime } from "../../vfs/atime.ts";
 import type { DirSink, Inode } from "../../vfs/inode.ts";
-import { OpenFile } from "../../vfs/open_file.ts";
+import { DirFile } from "../../vfs/dir_file.ts";
 import type { OverlayDirectory } from "./directory.ts";
 import { isWhiteout, type LayerEntry, LayerListing } from "./layers.ts";
 
 /** LIMIT: entries of layers that one turn of the loop looks at. */
 export const ENTRIES_A_TURN = 1024;
 
-export class OverlayDirFile extends OpenFile {
+export class OverlayDirFile extends DirFile {
   readonly inode: OverlayDirectory;
   private list: LayerEntry[] | null = null;
   /** The list that is being made. */
@@ -29,15 +28,6 @@ export class OverlayDirFile extends OpenFile {
     this.inode = dir;
   }
 
-  override get isSeekable(): boolean {
-    return true;
-  }
-  override read(_io: IoCursor, _offset: number): number {
-    return -EISDIR;
-  }
-  override write(_io: IoCursor, _offset: number): number {
-    return -EISDIR;
-  }
   override fsync(_dataOnly: boolean): number {
     return 0;
   }

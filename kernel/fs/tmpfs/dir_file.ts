@@ -1,15 +1,13 @@
 /** An open directory of a tmpfs, for getdents64(2). */
 
 import type { Account } from "../../core/account.ts";
-import { EISDIR } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
-import type { IoCursor } from "../../mm/io_cursor.ts";
 import { touchFileAtime } from "../../vfs/atime.ts";
 import type { DirSink } from "../../vfs/inode.ts";
-import { OpenFile } from "../../vfs/open_file.ts";
+import { DirFile } from "../../vfs/dir_file.ts";
 import type { TmpfsDirectory } from "./directory.ts";
 
-export class TmpfsDirFile extends OpenFile {
+export class TmpfsDirFile extends DirFile {
   readonly inode: TmpfsDirectory;
   /**
    * Entries with this cookie or a later one are not shown, so that a reader that renames what it
@@ -23,15 +21,6 @@ export class TmpfsDirFile extends OpenFile {
     this.end = dir.entries.nextCookie;
   }
 
-  override get isSeekable(): boolean {
-    return true;
-  }
-  override read(_io: IoCursor, _offset: number): number {
-    return -EISDIR;
-  }
-  override write(_io: IoCursor, _offset: number): number {
-    return -EISDIR;
-  }
   override fsync(_dataOnly: boolean): number {
     return 0;
   }
