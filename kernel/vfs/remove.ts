@@ -13,7 +13,8 @@ import { isDirectory, mayDelete, wantWrite } from "./access.ts";
 import type { Caller } from "./caller.ts";
 import { mayDo } from "../landlock/file_access.ts";
 import { notifyEntry, notifySelf } from "./notify.ts";
-import { firstWalk, LAST_DOT, LAST_DOTDOT, LAST_NORM, LOOKUP_PARENT } from "./walk.ts";
+import type { Dentry } from "./dentry.ts";
+import { firstWalk, LAST_DOT, LAST_DOTDOT, LAST_NORM, LOOKUP_PARENT, type Walk } from "./walk.ts";
 
 export function unlinkAt(caller: Caller, dirfd: number, text: string): number {
   const walk = firstWalk(caller);
@@ -27,20 +28,14 @@ export function unlinkAt(caller: Caller, dirfd: number, text: string): number {
   const victim = child.inode;
   if (victim === null) return -ENOENT;
   if (walk.hasTrailingSlash) return isDirectory(victim) ? -EISDIR : -ENOTDIR;
-  r = mayDo(caller.cred.domain, walk.mount, walk.dentry, LANDLOCK_ACCESS_FS_REMOVE_FILE);
+  r = mayRemove(caller, walk, child, false);
   if (r < 0) return r;
-  r = mayDelete(child, false, caller.cred);
-  if (r < 0) return r;
-  if (caller.fs.namespace.isMountpoint(child)) return -EBUSY;
-  const dir = walk.inode;
-  r = dir.unlink(child.name, victim);
+  r = walk.inode.unlink(child.name, victim);
   if (r < 0) return r;
   // Held until the end: IN_DELETE_SELF, which its last `drop` reports, comes after the other
   // events.
   victim.hold();
-  const cache = caller.fs.namespace.vfs.dentries;
-  cache.onUnlinked(child);
-  cache.addNegative(child.parent, child.name);
+  forgetName(caller, child);
   notifySelf(victim, IN_ATTRIB, child);
   notifyEntry(child.parent, IN_DELETE, child.name, victim, child);
   victim.drop();
@@ -60,19 +55,30 @@ export function rmdirAt(caller: Caller, dirfd: number, text: string): number {
   if (typeof child === "number") return child;
   const victim = child.inode;
   if (victim === null) return -ENOENT;
-  r = mayDo(caller.cred.domain, walk.mount, walk.dentry, LANDLOCK_ACCESS_FS_REMOVE_DIR);
+  r = mayRemove(caller, walk, child, true);
   if (r < 0) return r;
-  r = mayDelete(child, true, caller.cred);
-  if (r < 0) return r;
-  if (caller.fs.namespace.isMountpoint(child)) return -EBUSY;
-  const dir = walk.inode;
-  r = dir.rmdir(child.name, victim);
+  r = walk.inode.rmdir(child.name, victim);
   if (r < 0) return r;
   victim.hold();
-  const cache = caller.fs.namespace.vfs.dentries;
-  cache.onUnlinked(child);
-  cache.addNegative(child.parent, child.name);
+  forgetName(caller, child);
   notifyEntry(child.parent, IN_DELETE, child.name, victim, child);
   victim.drop();
   return 0;
+}
+
+/** Checks landlock, permissions and mounts: 0 or -errno. */
+function mayRemove(caller: Caller, walk: Walk, child: Dentry, isDir: boolean): number {
+  const right = isDir ? LANDLOCK_ACCESS_FS_REMOVE_DIR : LANDLOCK_ACCESS_FS_REMOVE_FILE;
+  let r = mayDo(caller.cred.domain, walk.mount, walk.dentry, right);
+  if (r < 0) return r;
+  r = mayDelete(child, isDir, caller.cred);
+  if (r < 0) return r;
+  return caller.fs.namespace.isMountpoint(child) ? -EBUSY : 0;
+}
+
+/** The file system has removed the name. */
+function forgetName(caller: Caller, child: Dentry): void {
+  const cache = caller.fs.namespace.vfs.dentries;
+  cache.onUnlinked(child);
+  cache.addNegative(child.parent, child.name);
 }
