@@ -12,7 +12,7 @@ import time
 from lib.cgroups import (Group, clear, controlled, end, entered, grouped, idle, killed, put, read)
 from lib.guest import (NR, between, child_ok, eq, fails, ok, run, sc, skip, spawn, test,
                        wait_until)
-from lib.namespaces import (NEWCGROUP, NEWNS, clone_ok, in_this_process, mount, mounts_below, umount,
+from lib.namespaces import (NEWCGROUP, NEWNS, clone_ok, end_with, mount, mounts_below, umount,
                             unshare)
 
 
@@ -344,7 +344,7 @@ def a_child_can_be_made_in_a_group(group):
     where = os.open(group.path, os.O_RDONLY | os.O_DIRECTORY)
     pid = clone3(where)
     if pid == 0:
-        in_this_process(lambda: 0 if group.procs() == [os.getpid()] else 1)
+        end_with(lambda: 0 if group.procs() == [os.getpid()] else 1)
     ok(pid > 0, pid)
     eq(os.waitpid(pid, 0)[1], 0)
     eq(clone3(os.open("/", os.O_RDONLY)), -errno.EBADF)

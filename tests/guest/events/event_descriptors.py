@@ -19,10 +19,6 @@ ADD, DEL, MOD = 1, 2, 3
 NONBLOCK = 0o4000
 
 
-def then(*results):
-    return " ".join(spell(r) for r in results)
-
-
 def epoll():
     return works(NR.epoll_create1, 0)
 

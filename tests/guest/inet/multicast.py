@@ -2,13 +2,13 @@
 
 import ctypes
 import os
-import shutil
 import socket
 import struct
 import subprocess
 import sys
 from errno import *
 from lib.guest import *
+from lib.links import own_network
 
 IP, IPV6, SOL = 0, 41, 1
 PKTINFO, IF, TTL, LOOP, JOIN, LEAVE, UNBLOCK, BLOCK, JOIN_FROM, LEAVE_FROM, FILTER, ALL = 8, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 49
@@ -26,12 +26,7 @@ def ip(words, code=0):
 
 def alone(pair=False):
     """A namespace with lo, and v0 with 10.1.0.1 and fd00::1, whose other end is here too."""
-    need_root()
-    if shutil.which("ip") is None:
-        skip("needs ip")
-    if sc(NR.unshare, 0x40000000) != 0:
-        skip("no network namespaces")
-    ip("link set lo up")
+    own_network()
     if not pair:
         return LO
     ip("link add v0 type veth peer name v1")

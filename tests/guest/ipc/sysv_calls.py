@@ -76,23 +76,6 @@ def receive(id, kind, size=100, flags=NOWAIT):
     return "%d %s" % (kind, ctypes.string_at(room + 8, r).decode())
 
 
-def then(*results):
-    return " ".join(spell(r) for r in results)
-
-
-def as_user(fn):
-    """What an unprivileged child finds."""
-    r, w = os.pipe()
-
-    def child():
-        os.setgroups([])
-        os.setresgid(65534, 65534, 65534)
-        os.setresuid(65534, 65534, 65534)
-        os.write(w, spell(fn()).encode())
-    child_ok(child)
-    return os.read(r, 100).decode()
-
-
 SHM = [
     ("size 0", "EINVAL", lambda: sc(NR.shmget, 0, 0, CREAT | 0o600)),
     ("size over the limit", "EINVAL", lambda: sc(NR.shmget, 0, 2**64 - 1, CREAT | 0o600)),
@@ -146,18 +129,18 @@ SHM = [
     ("set the mode", "0 640", lambda: set_mode(0o640)),
     ("set ignores other bits", "0 640", lambda: set_mode(0o17640)),
     ("set an owner of -1", "EINVAL", lambda: set_owner(2**32 - 1)),
-    ("another user may not attach", "EACCES", lambda: shm(lambda id: as_user(lambda: at(id)))),
-    ("another user may not stat", "EACCES", lambda: shm(lambda id: as_user(
+    ("another user may not attach", "EACCES", lambda: shm(lambda id: as_nobody(lambda: at(id)))),
+    ("another user may not stat", "EACCES", lambda: shm(lambda id: as_nobody(
         lambda: sc(NR.shmctl, id, STAT, buf())))),
-    ("another user may not remove", "EPERM", lambda: shm(lambda id: as_user(
+    ("another user may not remove", "EPERM", lambda: shm(lambda id: as_nobody(
         lambda: sc(NR.shmctl, id, RMID, None)), flags=CREAT | 0o666)),
-    ("another user may not lock", "EPERM", lambda: shm(lambda id: as_user(
+    ("another user may not lock", "EPERM", lambda: shm(lambda id: as_nobody(
         lambda: sc(NR.shmctl, id, 11, None)), flags=CREAT | 0o666)),
-    ("another user reads with mode 604", "1", lambda: shm(lambda id: as_user(
+    ("another user reads with mode 604", "1", lambda: shm(lambda id: as_nobody(
         lambda: made(at(id, 0, RDONLY))), flags=CREAT | 0o604)),
-    ("another user does not write with mode 604", "EACCES", lambda: shm(lambda id: as_user(
+    ("another user does not write with mode 604", "EACCES", lambda: shm(lambda id: as_nobody(
         lambda: at(id)), flags=CREAT | 0o604)),
-    ("another user asks for more than the mode", "EACCES", lambda: shm(lambda id: as_user(
+    ("another user asks for more than the mode", "EACCES", lambda: shm(lambda id: as_nobody(
         lambda: sc(NR.shmget, key_of(id), 1, 0o6)), flags=CREAT | 0o604, key=key())),
 ]
 
@@ -285,14 +268,14 @@ SEM = [
     ("undo is bounded at 0", "0", lambda: sem(lambda id: undone(id, 5, 2))),
     ("setting a value forgets undo", "3", lambda: sem(forgotten)),
     ("another user may not operate", "EACCES",
-     lambda: sem(lambda id: as_user(lambda: ops(id, op(0, 1))))),
-    ("another user may not look", "EACCES", lambda: sem(lambda id: as_user(
+     lambda: sem(lambda id: as_nobody(lambda: ops(id, op(0, 1))))),
+    ("another user may not look", "EACCES", lambda: sem(lambda id: as_nobody(
         lambda: sc(NR.semctl, id, 0, GETVAL, 0)))),
-    ("another user may not remove", "EPERM", lambda: sem(lambda id: as_user(
+    ("another user may not remove", "EPERM", lambda: sem(lambda id: as_nobody(
         lambda: sc(NR.semctl, id, 0, RMID, 0)), flags=CREAT | 0o666)),
-    ("another user waits for 0 with mode 604", "0", lambda: sem(lambda id: as_user(
+    ("another user waits for 0 with mode 604", "0", lambda: sem(lambda id: as_nobody(
         lambda: ops(id, op(0, 0))), flags=CREAT | 0o604)),
-    ("another user does not change with mode 604", "EACCES", lambda: sem(lambda id: as_user(
+    ("another user does not change with mode 604", "EACCES", lambda: sem(lambda id: as_nobody(
         lambda: ops(id, op(0, 1))), flags=CREAT | 0o604)),
 ]
 
@@ -390,13 +373,13 @@ MSG = [
     ("msg_info", "0", lambda: min(sc(NR.msgctl, 0, 12, buf()), 0)),
     ("stat of a bad index", "EINVAL", lambda: sc(NR.msgctl, 32767, 11, buf())),
     ("another user may not send", "EACCES", lambda: msg(
-        lambda id: as_user(lambda: sent(id, 1, 4)), flags=CREAT | 0o604)),
+        lambda id: as_nobody(lambda: sent(id, 1, 4)), flags=CREAT | 0o604)),
     ("another user may not receive", "EACCES", lambda: msg(
-        lambda id: as_user(lambda: receive(id, 0)), (1, b"text"), flags=CREAT | 0o602)),
+        lambda id: as_nobody(lambda: receive(id, 0)), (1, b"text"), flags=CREAT | 0o602)),
     ("another user sends with mode 602", "0", lambda: msg(
-        lambda id: as_user(lambda: sent(id, 1, 4)), flags=CREAT | 0o602)),
+        lambda id: as_nobody(lambda: sent(id, 1, 4)), flags=CREAT | 0o602)),
     ("another user may not remove", "EPERM", lambda: msg(
-        lambda id: as_user(lambda: sc(NR.msgctl, id, RMID, None)), flags=CREAT | 0o666)),
+        lambda id: as_nobody(lambda: sc(NR.msgctl, id, RMID, None)), flags=CREAT | 0o666)),
 ]
 
 
@@ -417,7 +400,7 @@ def resized(id, size):
 def by_another():
     def child():
         return msg(lambda id: resized(id, 100000))
-    return as_user(child)
+    return as_nobody(child)
 
 
 @cases(SHM, shared=True)

@@ -88,8 +88,3 @@ def limited(what, value, fn):
         return fn()
     finally:
         resource.setrlimit(what, old)
-
-
-def then(*calls):
-    """The results of several calls."""
-    return " ".join(spell(r) for r in calls)

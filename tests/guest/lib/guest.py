@@ -149,20 +149,21 @@ def need_root():
         skip("needs uid 0")
 
 
+def end_with(fn, *args):
+    """Runs fn and ends this process: with its number or 0; an exception is exit code 99."""
+    code = 99
+    try:
+        r = fn(*args)
+        code = r if isinstance(r, int) else 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
 def in_child(fn, *args):
-    """Runs fn in a forked child; its wait status. An exception there is exit code 99."""
-    sys.stdout.flush()
-    pid = os.fork()
-    if pid == 0:
-        code = 99
-        try:
-            r = fn(*args)
-            code = r if isinstance(r, int) else 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    return os.waitpid(pid, 0)[1]
+    """Runs fn in a forked child; its wait status."""
+    return os.waitpid(spawn(fn, *args), 0)[1]
 
 
 def child_ok(fn, *args):
@@ -175,14 +176,7 @@ def spawn(fn, *args):
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
-        code = 99
-        try:
-            r = fn(*args)
-            code = r if isinstance(r, int) else 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
+        end_with(fn, *args)
     return pid
 
 

@@ -74,6 +74,17 @@ def alone():
         skip("no network namespaces")
 
 
+def own_network(*commands):
+    """A network namespace with lo, which is up, and what these commands of ip(8) make."""
+    need_root()
+    if shutil.which("ip") is None:
+        skip("needs ip")
+    if sc(NR.unshare, NEWNET) != 0:
+        skip("no network namespaces")
+    for command in ("link set lo up", *commands):
+        ip(command)
+
+
 def pair():
     """This namespace with 10.1.1.1 and fd00::1, another with 10.1.1.2 and fd00::2."""
     alone()

@@ -3,7 +3,7 @@
 import ctypes
 import os
 
-from lib.guest import NR, Skip, in_child, libc, ok, sc, skip
+from lib.guest import NR, Skip, end_with, in_child, libc, need_root, ok, sc, skip, test
 
 NEWTIME, NEWNS, NEWCGROUP, NEWUTS = 0x80, 0x20000, 0x2000000, 0x4000000
 NEWIPC, NEWUSER, NEWPID, NEWNET = 0x8000000, 0x10000000, 0x20000000, 0x40000000
@@ -53,22 +53,8 @@ def clone(flags, fn, *args):
     if pid < 0:
         raise OSError(-pid, os.strerror(-pid), "clone")
     if pid == 0:
-        in_this_process(fn, *args)
+        end_with(fn, *args)
     return pid
-
-
-def in_this_process(fn, *args):
-    import sys
-    import traceback
-    code = 99
-    try:
-        r = fn(*args)
-        code = r if isinstance(r, int) else 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
 
 
 def clone_ok(flags, fn, *args):
@@ -99,6 +85,21 @@ def own_mounts():
     """A mount namespace without ties to the one outside."""
     unshare(NEWNS)
     mount(None, "/", None, MS_REC | MS_PRIVATE)
+
+
+def mount_test(fn):
+    """A test in a mount namespace of its own, in a private tmpfs as the working directory."""
+    def inside():
+        own_mounts()
+        mount("base", os.getcwd(), "tmpfs")
+        os.chdir(os.getcwd())
+        fn()
+
+    def outer():
+        need_root()
+        contained(inside)
+    outer.__name__ = fn.__name__
+    return test(outer)
 
 
 def mounts_below(prefix):

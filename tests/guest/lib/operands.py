@@ -13,7 +13,7 @@ import signal
 import socket
 import struct
 
-from lib.guest import NR, SYS, eq, sc, works
+from lib.guest import NR, SYS, child_ok, eq, sc, works
 
 SYS.update(mq_open=240, mq_unlink=241)
 
@@ -28,6 +28,27 @@ UNMAPPED = 0x1000
 def spell(r):
     """A result as the tables write it."""
     return errno.errorcode.get(-r, str(r)) if isinstance(r, int) and r < 0 else str(r)
+
+
+def then(*results):
+    return " ".join(spell(r) for r in results)
+
+
+def alone(fn):
+    """What fn finds in a child, as it changes the process."""
+    r, w = os.pipe()
+    child_ok(lambda: os.write(w, spell(fn()).encode()) and None)
+    return os.read(r, 200).decode()
+
+
+def as_nobody(fn):
+    """What an unprivileged child finds."""
+    def unprivileged():
+        os.setgroups([])
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+        return fn()
+    return alone(unprivileged)
 
 
 def area(pages=1, prot=3):

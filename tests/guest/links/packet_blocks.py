@@ -2,13 +2,12 @@
 
 import mmap
 import select
-import shutil
 import socket
 import struct
-import subprocess
 import time
 from errno import *
 from lib.guest import *
+from lib.links import own_network
 
 SOL_PACKET, RX_RING, STATISTICS, VERSION, HDRLEN = 263, 5, 6, 10, 11
 PAGE, PORT, USER, TIMEOUT = 4096, 7000, 1, 0x20
@@ -16,12 +15,7 @@ kept = []
 
 
 def alone():
-    need_root()
-    if shutil.which("ip") is None:
-        skip("needs ip")
-    if sc(NR.unshare, 0x40000000) != 0:
-        skip("no network namespaces")
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    own_network()
     for port in (PORT, None):
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         kept.append(s)

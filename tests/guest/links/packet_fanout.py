@@ -1,12 +1,11 @@
 """Packet sockets that share frames (PACKET_FANOUT of packet(7)): joining, and the choice."""
 
 import ctypes
-import shutil
 import socket
 import struct
-import subprocess
 from errno import *
 from lib.guest import *
+from lib.links import own_network
 
 SOL_PACKET, FANOUT, ROLLOVER_STATS, DATA, LOCK = 263, 18, 21, 22, 44
 HASH, LB, CPU, ROLLOVER, RND, QM, CBPF, EBPF = range(8)
@@ -17,12 +16,7 @@ kept = []
 
 def alone():
     """A namespace with lo; no other socket receives what is sent to its port."""
-    need_root()
-    if shutil.which("ip") is None:
-        skip("needs ip")
-    if sc(NR.unshare, 0x40000000) != 0:
-        skip("no network namespaces")
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    own_network()
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.bind(("127.0.0.1", PORT))
     kept.append(s)

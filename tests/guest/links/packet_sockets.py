@@ -8,9 +8,9 @@ import os
 import select
 import socket
 import struct
-import subprocess
 from errno import *
 from lib.guest import *
+from lib.links import ip, own_network
 
 AF_PACKET, SOL_PACKET, ALL = 17, 263, 3
 ADD, DROP, RX_RING, STATISTICS, AUXDATA, VERSION, HDRLEN, IGNORE_OUTGOING = 1, 2, 5, 6, 8, 10, 11, 23
@@ -18,21 +18,7 @@ HOST, BROADCAST, MULTICAST, OTHERHOST, OUTGOING = range(5)
 LO = 1
 
 
-def ip(words):
-    r = subprocess.run(["ip", *words.split()], capture_output=True, text=True)
-    ok(r.returncode == 0, "ip %s: %s" % (words, r.stderr))
-    return r.stdout
-
-
-def own_network(pair=False):
-    need_root()
-    if sc(NR.unshare, 0x40000000) != 0:
-        skip("no network namespaces")
-    ip("link set lo up")
-    if pair:
-        ip("link add v0 type veth peer name v1")
-        ip("link set v0 up")
-        ip("link set v1 up")
+PAIR = ("link add v0 type veth peer name v1", "link set v0 up", "link set v1 up")
 
 
 def packet(kind=socket.SOCK_RAW, protocol=ALL, link=None):
@@ -168,7 +154,7 @@ def names_have_the_length_of_their_address():
 
 @test
 def a_link_that_is_down_is_an_error_of_the_socket():
-    own_network(pair=True)
+    own_network(*PAIR)
     ip("link set v1 down")
     s = packet(link="v1")
     eq(s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), ENETDOWN)
@@ -238,7 +224,7 @@ def who_sends_does_not_see_it_leave():
 @cases([("its own", "own", HOST), ("everybody", b"\xff" * 6, BROADCAST), ("a group", b"\1\0\x5e\0\0\1", MULTICAST),
         ("another", b"\2" * 6, OTHERHOST)])
 def a_frame_across_a_link_is_for(address, kind):
-    own_network(pair=True)
+    own_network(*PAIR)
     s, peer = packet(protocol=0), packet(protocol=0x88B5, link="v1")
     to = address_of("v1") if address == "own" else address
     sent = frame(to, b"\2\1\1\1\1\1")
@@ -248,7 +234,7 @@ def a_frame_across_a_link_is_for(address, kind):
 
 @test
 def cooked_sockets_get_a_header_from_the_name():
-    own_network(pair=True)
+    own_network(*PAIR)
     s, peer = packet(socket.SOCK_DGRAM, 0x88B5), packet(protocol=0x88B5, link="v1")
     index = socket.if_nametoindex("v0")
     eq(sendto(s, b"cooked", name(index, 0x88B5, halen=6, address=b"\xff" * 6)), 6)
@@ -260,14 +246,14 @@ def cooked_sockets_get_a_header_from_the_name():
 @cases([("as large as a frame", 1514, 0x88B5, 1514), ("larger", 1515, 0x88B5, -EMSGSIZE),
         ("with a tag", 1518, 0x8100, 1518), ("larger with a tag", 1519, 0x8100, -EMSGSIZE)])
 def on_ethernet_a_frame_is(size, protocol, result):
-    own_network(pair=True)
+    own_network(*PAIR)
     data = frame(protocol=protocol, data=bytes(size - 14))
     eq(sendto(packet(protocol=0), data, name(socket.if_nametoindex("v0"))), result)
 
 
 @test
 def a_datagram_in_a_frame_reaches_its_socket():
-    own_network(pair=True)
+    own_network(*PAIR)
     ip("addr add 10.9.9.1/24 dev v0")
     receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     receiver.bind(("10.9.9.1", 0))
@@ -287,7 +273,7 @@ def a_datagram_in_a_frame_reaches_its_socket():
 
 @test
 def who_has_an_address_answers_arp():
-    own_network(pair=True)
+    own_network(*PAIR)
     ip("addr add 10.9.9.1/24 dev v0")
     s = packet(protocol=0x806, link="v1")
     own = address_of("v1")
@@ -381,7 +367,7 @@ def a_membership_of(request, code):
 
 @test
 def a_link_shows_who_wants_everything():
-    own_network(pair=True)
+    own_network(*PAIR)
     s = packet()
     s.setsockopt(SOL_PACKET, ADD, membership(socket.if_nametoindex("v1"), 1))
     ok("promiscuity 1" in ip("-d link show v1"), "promiscuous while it is wanted")

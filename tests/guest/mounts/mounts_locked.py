@@ -5,12 +5,12 @@ import errno as E
 import os
 import struct
 
-from lib.guest import NR, SYS, eq, fails, gives, need_root, ok, run, test, works
+from lib.guest import NR, SYS, eq, fails, gives, ok, run, works
 from lib.namespaces import (MNT_DETACH, MS_BIND, MS_MOVE, MS_NODEV, MS_NOEXEC, MS_NOSUID,
                             MS_PRIVATE, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SHARED, MS_UNBINDABLE,
-                            NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWUSER, clone_ok, contained,
-                            map_ids, mount, mounts_below, own_mounts, propagation, umount, unshare,
-                            write)
+                            NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWUSER, clone_ok,
+                            map_ids, mount, mount_test, mounts_below, propagation, umount,
+                            unshare, write)
 
 SYS.update(open_tree=428, move_mount=429, fsopen=430, fsconfig=431, fsmount=432, mount_setattr=442,
            pivot_root=155)
@@ -19,20 +19,6 @@ MNT_FORCE = 1
 CREATE, CLONE, EMPTY, RECURSIVE, T_EMPTY = 6, 1, 0x1000, 0x8000, 0x40
 RDONLY, NOATIME, STRICT, ATIME = 1, 0x10, 0x20, 0x70
 CWD = -100 & 2**64 - 1
-
-
-def body(fn):
-    """A test in a mount namespace of its own, in a tmpfs as the working directory."""
-    def outer():
-        need_root()
-        def inside():
-            own_mounts()
-            mount("base", os.getcwd(), "tmpfs")
-            os.chdir(os.getcwd())
-            fn()
-        contained(inside)
-    outer.__name__ = fn.__name__
-    return test(outer)
 
 
 def as_less(fn, more=NEWPID):
@@ -61,7 +47,7 @@ def proc(at, flags=0):
     mount("proc", at, "proc", flags)
 
 
-@body
+@mount_test
 def a_proc_that_is_seen_whole_may_be_mounted_again():
     dirs("p", "q")
     hide_others("proc")
@@ -75,7 +61,7 @@ def a_proc_that_is_seen_whole_may_be_mounted_again():
     as_less(less)
 
 
-@body
+@mount_test
 def a_proc_with_something_covered_is_not():
     dirs("p", "q")
     hide_others("proc")
@@ -90,7 +76,7 @@ def a_proc_with_something_covered_is_not():
     as_less(less)
 
 
-@body
+@mount_test
 def a_part_of_proc_is_no_proc():
     dirs("p", "q")
     hide_others("proc")
@@ -98,7 +84,7 @@ def a_part_of_proc_is_no_proc():
     as_less(lambda: fails(E.EPERM, proc, "q"))
 
 
-@body
+@mount_test
 def a_new_proc_is_as_read_only_as_the_old():
     dirs("p", "q")
     hide_others("proc")
@@ -111,7 +97,7 @@ def a_new_proc_is_as_read_only_as_the_old():
     as_less(less)
 
 
-@body
+@mount_test
 def a_new_proc_keeps_access_times_as_the_old():
     dirs("p", "q")
     hide_others("proc")
@@ -123,7 +109,7 @@ def a_new_proc_keeps_access_times_as_the_old():
     as_less(less)
 
 
-@body
+@mount_test
 def a_proc_needs_a_pid_namespace_of_its_own():
     dirs("p", "q")
     proc("p")
@@ -134,7 +120,7 @@ def sysfs(at, flags=0):
     mount("sysfs", at, "sysfs", flags)
 
 
-@body
+@mount_test
 def sysfs_needs_a_network_namespace_of_its_own():
     dirs("p", "q")
     hide_others("sysfs")
@@ -142,7 +128,7 @@ def sysfs_needs_a_network_namespace_of_its_own():
     as_less(lambda: fails(E.EPERM, sysfs, "q"), 0)
 
 
-@body
+@mount_test
 def directories_of_sysfs_for_mounts_may_be_covered():
     dirs("p", "q")
     hide_others("sysfs")
@@ -151,7 +137,7 @@ def directories_of_sysfs_for_mounts_may_be_covered():
     as_less(lambda: sysfs("q"), NEWNET)
 
 
-@body
+@mount_test
 def other_directories_of_sysfs_may_not():
     dirs("p", "q")
     hide_others("sysfs")
@@ -160,7 +146,7 @@ def other_directories_of_sysfs_may_not():
     as_less(lambda: fails(E.EPERM, sysfs, "q"), NEWNET)
 
 
-@body
+@mount_test
 def types_that_root_of_a_user_namespace_mounts():
     dirs("q", "l", "u", "w")
     def less():
@@ -178,7 +164,7 @@ def types_that_root_of_a_user_namespace_mounts():
     as_less(less, 0)
 
 
-@body
+@mount_test
 def cgroup2_with_a_cgroup_namespace():
     dirs("q")
     as_less(lambda: mount("t", "q", "cgroup2"), NEWCGROUP)
@@ -193,7 +179,7 @@ def secret():
     mount("c", "t/dir", "tmpfs")
 
 
-@body
+@mount_test
 def a_locked_mount_is_not_taken_away_alone():
     secret()
     def less():
@@ -215,7 +201,7 @@ def a_locked_mount_is_not_taken_away_alone():
     as_less(less)
 
 
-@body
+@mount_test
 def what_a_locked_mount_covers_is_not_bound():
     secret()
     def less():
@@ -231,7 +217,7 @@ def what_a_locked_mount_covers_is_not_bound():
     as_less(less)
 
 
-@body
+@mount_test
 def what_a_locked_mount_covers_stays_hidden_in_a_tree_that_went():
     secret()
     def less():
@@ -250,7 +236,7 @@ def what_a_locked_mount_covers_stays_hidden_in_a_tree_that_went():
     as_less(less)
 
 
-@body
+@mount_test
 def an_unlocked_mount_goes_alone_from_a_tree_that_went():
     dirs("t")
     mount("t", "t", "tmpfs")
@@ -262,7 +248,7 @@ def an_unlocked_mount_goes_alone_from_a_tree_that_went():
     eq(os.listdir(os.open("dir", os.O_RDONLY, dir_fd=fd)), ["seen"])
 
 
-@body
+@mount_test
 def locked_and_unbindable_keeps_a_tree_from_being_bound():
     secret()
     mount(None, "t/dir", None, MS_UNBINDABLE)
@@ -279,7 +265,7 @@ def attr(set=0, clear=0):
     return struct.pack("QQQQ", set, clear, 0, 0)
 
 
-@body
+@mount_test
 def flags_of_a_more_privileged_namespace_stay():
     dirs("t", "q")
     all_flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
@@ -306,7 +292,7 @@ def flags_of_a_more_privileged_namespace_stay():
     as_less(less)
 
 
-@body
+@mount_test
 def one_may_give_up_more():
     dirs("t")
     mount("t", "t", "tmpfs")
@@ -316,7 +302,7 @@ def one_may_give_up_more():
     as_less(less)
 
 
-@body
+@mount_test
 def a_file_system_of_ones_own_is_changed_at_will():
     dirs("q", "t")
     mount("t", "t", "tmpfs")
@@ -330,7 +316,7 @@ def a_file_system_of_ones_own_is_changed_at_will():
     as_less(less)
 
 
-@body
+@mount_test
 def mounts_of_another_namespace_are_not_changed():
     dirs("t", "q")
     mount("t", "t", "tmpfs")
@@ -347,7 +333,7 @@ def mounts_of_another_namespace_are_not_changed():
     as_less(less)
 
 
-@body
+@mount_test
 def a_mount_namespace_file_is_mounted_in_older_namespaces_only():
     write("f", "")
     fails(E.EINVAL, mount, "/proc/self/ns/mnt", "f", None, MS_BIND)

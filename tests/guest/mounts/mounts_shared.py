@@ -5,26 +5,12 @@ mounts.
 import errno
 import os
 
-from lib.guest import NR, Pipe, eq, fails, gives, need_root, ok, run, test
+from lib.guest import NR, Pipe, eq, fails, gives, ok, run
 from lib.namespaces import (MNT_DETACH, MNT_EXPIRE, MS_BIND, MS_MOVE, MS_NODEV, MS_NOEXEC,
                             MS_NOSUID, MS_PRIVATE, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SHARED,
-                            MS_SLAVE, MS_UNBINDABLE, NEWNS, NEWUSER, clone, clone_ok, contained,
-                            map_ids, mount, mounts_below, ns, open_ns, own_mounts, propagation,
-                            read, setns, umount, write)
-
-
-def body(fn):
-    """A test in a mount namespace of its own, in a private tmpfs as the working directory."""
-    def outer():
-        need_root()
-        def inside():
-            own_mounts()
-            mount("base", os.getcwd(), "tmpfs")
-            os.chdir(os.getcwd())
-            fn()
-        contained(inside)
-    outer.__name__ = fn.__name__
-    return test(outer)
+                            MS_SLAVE, MS_UNBINDABLE, NEWNS, NEWUSER, clone, clone_ok, map_ids,
+                            mount, mount_test, mounts_below, ns, open_ns, propagation, read,
+                            setns, umount, write)
 
 
 def dirs(*names):
@@ -50,7 +36,7 @@ def seen(path):
     return sorted(os.listdir(path))
 
 
-@body
+@mount_test
 def types_change_one_at_a_time():
     dirs("a")
     tmpfs("a")
@@ -69,7 +55,7 @@ def types_change_one_at_a_time():
     fails(errno.EINVAL, change, "a/sub", MS_SHARED)
 
 
-@body
+@mount_test
 def peers_see_mounts_both_ways():
     dirs("a", "b")
     tmpfs("a")
@@ -90,7 +76,7 @@ def peers_see_mounts_both_ways():
     eq(seen("b/y"), [])
 
 
-@body
+@mount_test
 def slaves_listen_and_tell_nothing():
     dirs("a", "b")
     tmpfs("a")
@@ -108,7 +94,7 @@ def slaves_listen_and_tell_nothing():
     eq(seen("b/x"), [])
 
 
-@body
+@mount_test
 def a_shared_slave_passes_on():
     dirs("a", "b", "c", "d")
     tmpfs("a")
@@ -132,7 +118,7 @@ def a_shared_slave_passes_on():
     eq([seen(n + "/x") for n in "abcd"], [[], [], [], []])
 
 
-@body
+@mount_test
 def the_last_peer_leaves_its_slaves_alone():
     dirs("a", "b")
     tmpfs("a")
@@ -144,7 +130,7 @@ def the_last_peer_leaves_its_slaves_alone():
     eq(propagation("b"), "")
 
 
-@body
+@mount_test
 def a_hidden_master_is_named_with_who_tells_it():
     dirs("a", "b", "c", "r")
     tmpfs("a")
@@ -169,7 +155,7 @@ def a_hidden_master_is_named_with_who_tells_it():
     eq(line.split()[6:8], ["master:" + second, "propagate_from:" + first])
 
 
-@body
+@mount_test
 def private_ones_are_not_told():
     dirs("a", "b")
     tmpfs("a")
@@ -179,7 +165,7 @@ def private_ones_are_not_told():
     eq(seen("b/x"), [])
 
 
-@body
+@mount_test
 def an_unbindable_mount_is_left_out():
     dirs("a", "b", "c")
     tmpfs("a")
@@ -192,7 +178,7 @@ def an_unbindable_mount_is_left_out():
     eq([seen("c/x"), seen("c/y")], [[], ["y"]])
 
 
-@body
+@mount_test
 def what_is_bound_to_a_shared_mount_is_shared():
     dirs("a", "b", "src")
     tmpfs("a")
@@ -209,7 +195,7 @@ def what_is_bound_to_a_shared_mount_is_shared():
     eq(seen("b/x"), [])
 
 
-@body
+@mount_test
 def a_part_of_a_tree_hears_what_is_in_it():
     dirs("a", "b")
     tmpfs("a")
@@ -222,7 +208,7 @@ def a_part_of_a_tree_hears_what_is_in_it():
     eq(len(mounts_below(os.path.abspath("b"))), 2)
 
 
-@body
+@mount_test
 def a_shared_tree_bound_onto_itself_grows_and_goes():
     dirs("a")
     tmpfs("a")
@@ -239,7 +225,7 @@ def a_shared_tree_bound_onto_itself_grows_and_goes():
         eq(sum(1 for l in f if l.split()[4].startswith(os.path.abspath("a"))), 1)
 
 
-@body
+@mount_test
 def moves_from_shared_mounts_are_refused():
     dirs("a", "b", "c")
     tmpfs("a")
@@ -258,7 +244,7 @@ def moves_from_shared_mounts_are_refused():
     eq(propagation("a/y"), "shared")
 
 
-@body
+@mount_test
 def a_namespace_copy_keeps_the_group():
     dirs("a")
     tmpfs("a")
@@ -285,7 +271,7 @@ def a_namespace_copy_keeps_the_group():
     eq(seen("a/y"), ["from-inside"], "it stays without the other namespace")
 
 
-@body
+@mount_test
 def a_private_namespace_is_apart():
     dirs("a")
     def other():
@@ -295,7 +281,7 @@ def a_private_namespace_is_apart():
     eq(seen("a"), [])
 
 
-@body
+@mount_test
 def busy_mounts_and_lazy_umount():
     dirs("a")
     tmpfs("a", "mark")
@@ -310,7 +296,7 @@ def busy_mounts_and_lazy_umount():
     fails(errno.EINVAL, umount, "a")
 
 
-@body
+@mount_test
 def a_copy_that_is_in_use_keeps_all():
     dirs("a", "b")
     tmpfs("a")
@@ -325,7 +311,7 @@ def a_copy_that_is_in_use_keeps_all():
     eq(seen("b/x"), [])
 
 
-@body
+@mount_test
 def expiry_takes_two_calls():
     dirs("a")
     tmpfs("a", "mark")
@@ -337,7 +323,7 @@ def expiry_takes_two_calls():
     eq(seen("a"), [])
 
 
-@body
+@mount_test
 def pivot_root_wants_private_parents():
     dirs("new")
     tmpfs("new")
@@ -363,7 +349,7 @@ def _lines(_):
         return [l for l in f if l.split()[4] != "/old"]
 
 
-@body
+@mount_test
 def another_user_namespace_only_listens_and_cannot_loosen():
     dirs("a", "ro")
     tmpfs("a")
@@ -397,7 +383,7 @@ def another_user_namespace_only_listens_and_cannot_loosen():
     eq(os.waitpid(pid, 0)[1], 0)
 
 
-@body
+@mount_test
 def a_tree_moves_below_a_peer_of_its_own():
     dirs("a", "b", "c", "d")
     tmpfs("a")
@@ -412,7 +398,7 @@ def a_tree_moves_below_a_peer_of_its_own():
     eq(sorted(below), ["", "/b", "/b/x", "/b/x/x", "/c", "/c/x"])
 
 
-@body
+@mount_test
 def a_slave_that_came_to_be_shared_gets_a_copy_that_is_not():
     dirs("t", "s")
     tmpfs("s")
@@ -428,7 +414,7 @@ def a_slave_that_came_to_be_shared_gets_a_copy_that_is_not():
     eq(propagation("s/x/in/x"), "master")
 
 
-@body
+@mount_test
 def what_covers_a_copy_takes_its_place():
     dirs("a", "b")
     tmpfs("a")
@@ -444,7 +430,7 @@ def what_covers_a_copy_takes_its_place():
     eq(seen("b/x"), [])
 
 
-@body
+@mount_test
 def the_caller_of_clone_keeps_its_mounts():
     eq(ns("mnt"), ns("mnt", os.getpid()))
     before = ns("mnt")

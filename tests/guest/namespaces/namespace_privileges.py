@@ -29,10 +29,6 @@ def user(fn):
     return told(lambda body: as_user(65534, body), fn)
 
 
-def then(*results):
-    return " ".join(spell(r) for r in results)
-
-
 def unshare(flags):
     return sc(NR.unshare, flags)
 

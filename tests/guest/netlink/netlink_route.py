@@ -5,30 +5,15 @@ import fcntl
 import os
 import socket
 import struct
-import subprocess
 from errno import *
 from lib.guest import *
+from lib.links import ip, own_network
 from lib.netlink import *
 
 LINK, NEIGH, ADDR4, ROUTE4, ADDR6, ROUTE6 = 1, 3, 5, 7, 9, 11
 NEWLINK, DELLINK, GETLINK, NEWADDR, DELADDR, GETADDR, NEWROUTE, DELROUTE = 16, 17, 18, 20, 21, 22, 24, 25
 GETROUTE = 26
 NEWNEIGH, DELNEIGH, GETNEIGH, NEWRULE, GETRULE = 28, 29, 30, 32, 34
-
-
-def ip(words):
-    r = subprocess.run(["ip", *words.split()], capture_output=True, text=True)
-    ok(r.returncode == 0, "ip %s: %s" % (words, r.stderr))
-    return r.stdout
-
-
-def own_network(*commands):
-    need_root()
-    if sc(NR.unshare, 0x40000000) != 0:
-        skip("no network namespaces")
-    ip("link set lo up")
-    for command in commands:
-        ip(command)
 
 
 PAIR = ("link add v0 type veth peer name v1", "link set v0 up", "link set v1 up")

@@ -7,20 +7,13 @@ import socket
 import struct
 from errno import *
 from lib.guest import *
+from lib.links import own_network
 from lib.netlink import *
 
 BY_FAMILY, DESTROY = 20, 21
 TCP, UDP, RAW = 6, 17, 255
 ESTABLISHED, CLOSE, LISTEN = 1, 7, 10
 ALL = 0xFFFFFFFF
-
-
-def own_network():
-    need_root()
-    if sc(NR.unshare, 0x40000000) != 0:
-        skip("no network namespaces")
-    import subprocess
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
 def request(family, protocol, extra=0xFF, states=ALL, name=bytes(48)):

@@ -15,10 +15,6 @@ NOBODY = 2**22 + 5
 ONSTACK, DISABLE, AUTODISARM = 1, 2, 1 << 31
 
 
-def then(*results):
-    return " ".join(spell(r) for r in results)
-
-
 def mask(*signals):
     return struct.pack("Q", sum(1 << (s - 1) for s in signals))
 
@@ -95,18 +91,6 @@ def queued(sig, code, value=7, how=None):
     return "%d %d %d %d %d" % (number, c, pid, uid, v)
 
 
-def as_user(fn):
-    r, w = os.pipe()
-
-    def child():
-        os.setgroups([])
-        os.setresgid(65534, 65534, 65534)
-        os.setresuid(65534, 65534, 65534)
-        os.write(w, spell(fn()).encode())
-    child_ok(child)
-    return os.read(r, 100).decode()
-
-
 def zombie():
     pid = spawn(lambda: 0)
     wait_state(pid, "Z")
@@ -148,7 +132,7 @@ SENDING = [
     ("kill the group of nobody", "ESRCH", lambda: sc(NR.kill, -NOBODY, 0)),
     ("kill -2^31", "ESRCH", lambda: sc(NR.kill, -2**31, 0)),
     ("kill a zombie", "0", lambda: sc(NR.kill, zombie(), 9)),
-    ("kill as another user", "EPERM", lambda: as_user(lambda: sc(NR.kill, os.getppid(), 0))),
+    ("kill as another user", "EPERM", lambda: as_nobody(lambda: sc(NR.kill, os.getppid(), 0))),
     ("tkill thread 0", "EINVAL", lambda: sc(NR.tkill, 0, 0)),
     ("tkill thread -1", "EINVAL", lambda: sc(NR.tkill, -1, 0)),
     ("tkill nobody", "ESRCH", lambda: sc(NR.tkill, NOBODY, 0)),

@@ -8,6 +8,7 @@ import socket
 import struct
 from errno import *
 from lib.guest import *
+from lib.links import own_network
 from lib.netlink import *
 
 ATTACH, DETACH, LOCK, EXTENSIONS = 26, 27, 44, 48
@@ -190,11 +191,7 @@ def filters_find_attributes_of_netlink():
 
 @test
 def packet_sockets_filter_by_link_and_type():
-    need_root()
-    if sc(NR.unshare, 0x40000000) != 0:
-        skip("no network namespaces")
-    import subprocess
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    own_network()
     s = socket.socket(17, socket.SOCK_RAW, socket.htons(3))
     s.bind(("lo", 3))
     # PACKET_HOST alone, whose header of the network is at 14.

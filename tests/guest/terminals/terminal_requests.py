@@ -30,10 +30,6 @@ def ioctl(fd, request, arg=0):
     return sc(NR.ioctl, fd, request, arg)
 
 
-def then(*results):
-    return " ".join(spell(r) for r in results)
-
-
 def master():
     return os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY)
 
