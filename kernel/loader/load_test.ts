@@ -4,42 +4,27 @@
  */
 import { PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
-import type { Account } from "../core/account.ts";
 import { assert, assertEquals } from "@std/assert";
 import * as E from "../../ffi/abi/elf.ts";
 import { E2BIG, EINVAL, EIO, ELIBBAD, ELOOP, ENOENT, ENOEXEC } from "../../ffi/abi/errno.ts";
 import { writeExecutable } from "../../ffi/asm/elf_executable.ts";
-import type { Backing } from "../mm/backing.ts";
-import type { IoCursor } from "../mm/io_cursor.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { GuestSimulator } from "../testing/fake_platform.ts";
 import { FrameFileBacking, HostFileBacking, MemoryLab } from "../testing/memory_lab.ts";
-import type { Inode } from "../vfs/inode.ts";
 import { OpenFile } from "../vfs/open_file.ts";
 import { load, type LoadedProgram, type LoadRequest, type ProgramOpener } from "./load.ts";
+import { ImageFile } from "./image_file_testing.ts";
 import { parseScript } from "./script.ts";
 import { StringList } from "./string_list.ts";
 
 const cpu = { hwcap: 0xbfebfbff, hwcap2: 0, minSignalStack: 2048 };
 
-class BytesFile extends OpenFile {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly backing: Backing;
-  constructor(account: Account, lab: MemoryLab, bytes: Uint8Array<ArrayBuffer>, isDirect: boolean) {
-    super(account, 0);
-    this.bytes = bytes;
-    this.backing = isDirect ? new HostFileBacking(lab, bytes) : new FrameFileBacking(lab, bytes);
-  }
-  get inode(): Inode {
-    throw new Error("no inode");
-  }
-  override read(io: IoCursor, offset: number): number {
-    const n = Math.max(0, Math.min(io.remaining, this.bytes.length - offset));
-    return n === 0 ? 0 : io.putBytes(this.bytes, offset, n);
-  }
-  override mmap(): Backing {
-    return this.backing;
-  }
+/** @param isDirect mappings are of the host's file */
+function imageFile(lab: MemoryLab, bytes: Uint8Array<ArrayBuffer>, isDirect: boolean): ImageFile {
+  return new ImageFile(
+    bytes,
+    isDirect ? new HostFileBacking(lab, bytes) : new FrameFileBacking(lab, bytes),
+  );
 }
 
 class Opener implements ProgramOpener {
@@ -93,7 +78,7 @@ Deno.test("a static program is mapped, its bss is zero, its stack is complete", 
   for (const isDirect of [true, false]) {
     for (const pie of [false, true]) {
       const mm = lab.newManager(), guest = new GuestSimulator(mm);
-      const file = new BytesFile(TEST_ACCOUNT, lab, program({ pie }), isDirect);
+      const file = imageFile(lab, program({ pie }), isDirect);
       const argv = ["prog", "", "a b"], env = ["X=1", "Y=\xff"];
       const r = loaded(load(mm, file, opener, request("/bin/prog", argv, env)));
       const bias = pie ? mm.layout.pieBase - 0x1000 : 0x400000;
@@ -137,7 +122,7 @@ Deno.test("the vDSO and its data page are mapped and announced", () => {
     imageBytes: PAGE_SIZE + 10,
     cpusAt: frame,
   };
-  const file = new BytesFile(TEST_ACCOUNT, lab, program(), true);
+  const file = imageFile(lab, program(), true);
   const r = loaded(load(mm, file, new Opener(), request("p", ["p"])));
   const at = readStack(mm, r.stack.pointer).aux.get(E.AT_SYSINFO_EHDR)!;
   assertEquals(guest.execute(at), 0);
@@ -157,9 +142,9 @@ Deno.test("the vDSO and its data page are mapped and announced", () => {
 
 Deno.test("a dynamic program starts in its interpreter", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), opener = new Opener();
-  const loader = new BytesFile(TEST_ACCOUNT, lab, program({ pie: true }), true);
+  const loader = imageFile(lab, program({ pie: true }), true);
   opener.files.set("/lib/ld.so", loader);
-  const file = new BytesFile(TEST_ACCOUNT, lab, program({ pie: true, interp: "/lib/ld.so" }), true);
+  const file = imageFile(lab, program({ pie: true, interp: "/lib/ld.so" }), true);
   const r = loaded(load(mm, file, opener, request("p", ["p"])));
   const { aux } = readStack(mm, r.stack.pointer);
   const base = aux.get(E.AT_BASE)!;
@@ -169,9 +154,9 @@ Deno.test("a dynamic program starts in its interpreter", () => {
   assertEquals(loader.refs, 1);
   opener.files.delete("/lib/ld.so");
   assertEquals(load(lab.newManager(), file, opener, request("p", ["p"])), -ENOENT);
-  opener.files.set("/lib/ld.so", new BytesFile(TEST_ACCOUNT, lab, text("x".repeat(500)), true));
+  opener.files.set("/lib/ld.so", imageFile(lab, text("x".repeat(500)), true));
   assertEquals(load(lab.newManager(), file, opener, request("p", ["p"])), -ELIBBAD);
-  opener.files.set("/lib/ld.so", new BytesFile(TEST_ACCOUNT, lab, text("x"), true));
+  opener.files.set("/lib/ld.so", imageFile(lab, text("x"), true));
   assertEquals(load(lab.newManager(), file, opener, request("p", ["p"])), -EIO);
   lab.close();
 });
@@ -179,10 +164,10 @@ Deno.test("a dynamic program starts in its interpreter", () => {
 Deno.test("the host's own programs load", () => {
   const lab = new MemoryLab(), opener = new Opener();
   const ld = "/lib64/ld-linux-x86-64.so.2";
-  opener.files.set(ld, new BytesFile(TEST_ACCOUNT, lab, Deno.readFileSync(ld), true));
+  opener.files.set(ld, imageFile(lab, Deno.readFileSync(ld), true));
   for (const path of ["/bin/true", ld, "/bin/sh"]) {
     const mm = lab.newManager(), guest = new GuestSimulator(mm);
-    const file = new BytesFile(TEST_ACCOUNT, lab, Deno.readFileSync(path), true);
+    const file = imageFile(lab, Deno.readFileSync(path), true);
     const r = loaded(load(mm, file, opener, request(path, [path], ["PATH=/bin"])));
     assertEquals(guest.execute(r.entry), 0, path);
     const { argv, aux } = readStack(mm, r.stack.pointer);
@@ -195,25 +180,25 @@ Deno.test("the host's own programs load", () => {
 
 Deno.test("scripts lead to their interpreter", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), opener = new Opener();
-  const interpreter = new BytesFile(TEST_ACCOUNT, lab, program(), true);
+  const interpreter = imageFile(lab, program(), true);
   opener.files.set("/bin/i", interpreter);
-  opener.files.set("/bin/mid", new BytesFile(TEST_ACCOUNT, lab, text("#!/bin/i  -x y \n"), true));
-  const file = new BytesFile(TEST_ACCOUNT, lab, text("#! /bin/mid arg\necho"), true);
+  opener.files.set("/bin/mid", imageFile(lab, text("#!/bin/i  -x y \n"), true));
+  const file = imageFile(lab, text("#! /bin/mid arg\necho"), true);
   const r = loaded(load(mm, file, opener, request("/s", ["s0", "one"])));
   const { argv, aux } = readStack(mm, r.stack.pointer);
   assertEquals(argv, ["/bin/i", "-x y", "/bin/mid", "arg", "/s", "one"]);
   assertEquals(mm.cstring(aux.get(E.AT_EXECFN)!, 10), "/s");
   assert(r.file === interpreter);
   assertEquals([file.refs, interpreter.refs], [1, 2]);
-  opener.files.set("/loop", new BytesFile(TEST_ACCOUNT, lab, text("#!/loop\n"), true));
-  const loop = new BytesFile(TEST_ACCOUNT, lab, text("#!/loop\n"), true);
+  opener.files.set("/loop", imageFile(lab, text("#!/loop\n"), true));
+  const loop = imageFile(lab, text("#!/loop\n"), true);
   assertEquals(load(lab.newManager(), loop, opener, request("/s", ["s"])), -ELOOP);
   const gone = { ...request("/dev/fd/3", ["s"]), isPathGone: true };
   assertEquals(load(lab.newManager(), file, opener, gone), -ENOENT);
-  const missing = new BytesFile(TEST_ACCOUNT, lab, text("#!/none\n"), true);
+  const missing = imageFile(lab, text("#!/none\n"), true);
   assertEquals(load(lab.newManager(), missing, opener, request("/s", ["s"])), -ENOENT);
   for (const bad of ["", "echo hi\n", "#!\n", "#!   \t \n", "#!" + "a".repeat(300), "#!\0\n"]) {
-    const bytes = new BytesFile(TEST_ACCOUNT, lab, text(bad), true);
+    const bytes = imageFile(lab, text(bad), true);
     assertEquals(load(lab.newManager(), bytes, opener, request("/s", ["s"])), -ENOEXEC, bad);
   }
   lab.close();
@@ -237,7 +222,7 @@ Deno.test("the first line of a script is cut as Linux cuts it", () => {
 
 Deno.test("strings beyond the limits are E2BIG", () => {
   const lab = new MemoryLab(), opener = new Opener();
-  const file = new BytesFile(TEST_ACCOUNT, lab, program(), true);
+  const file = imageFile(lab, program(), true);
   const run = (argv: string[], env: string[], stack = 8 << 20): number => {
     const mm = lab.newManager();
     mm.limits.stack = stack;
@@ -258,7 +243,7 @@ Deno.test("strings beyond the limits are E2BIG", () => {
 
 Deno.test("broken ELF files are errors, and nothing leaks", () => {
   const lab = new MemoryLab(64 << 20), opener = new Opener();
-  opener.files.set("/lib/ld.so", new BytesFile(TEST_ACCOUNT, lab, program({ pie: true }), true));
+  opener.files.set("/lib/ld.so", imageFile(lab, program({ pie: true }), true));
   const good = program({ pie: true, interp: "/lib/ld.so" });
   let seed = 4711;
   const random = (n: number): number => {
@@ -273,7 +258,7 @@ Deno.test("broken ELF files are errors, and nothing leaks", () => {
       const at = random(Math.min(bytes.length, 64 + 56 * 6));
       bytes[at] = [0, 0xff, 0x7f, 1, random(256)][random(5)]!;
     }
-    const mm = lab.newManager(), file = new BytesFile(TEST_ACCOUNT, lab, bytes, true);
+    const mm = lab.newManager(), file = imageFile(lab, bytes, true);
     const r = load(mm, file, opener, request("p", ["p"]));
     if (typeof r !== "number") r.file.drop();
     const key = typeof r === "number" ? r : 0;
@@ -290,7 +275,7 @@ Deno.test("broken ELF files are errors, and nothing leaks", () => {
   assert(outcomes.size > 3);
   const elf32 = good.slice();
   elf32[E.EI_CLASS] = E.ELFCLASS32;
-  const file = new BytesFile(TEST_ACCOUNT, lab, elf32, true);
+  const file = imageFile(lab, elf32, true);
   assertEquals(load(lab.newManager(), file, opener, request("p", ["p"])), -ENOEXEC);
   lab.close();
 });
@@ -303,7 +288,7 @@ Deno.test("an executable stack is made only when asked for", () => {
     ], { stackExec }));
   for (const stackExec of [false, true]) {
     const mm = lab.newManager();
-    const file = new BytesFile(TEST_ACCOUNT, lab, elf(stackExec), true);
+    const file = imageFile(lab, elf(stackExec), true);
     const r = loaded(load(mm, file, opener, request("p", ["p"])));
     const prot = mm.vmas.find(r.stack.pointer)!.prot;
     assertEquals((prot & PROT_EXEC) !== 0, stackExec);
@@ -317,7 +302,7 @@ Deno.test("an entry point that comes to lie below all addresses is refused", () 
   const segments = [{ vaddr: base + PAGE_SIZE, ...code }];
   const bytes = new Uint8Array(writeExecutable(base + PAGE_SIZE, segments, { pie: true }));
   new DataView(bytes.buffer).setBigUint64(E.Ehdr.at.entry, 16n, true);
-  const file = new BytesFile(TEST_ACCOUNT, lab, bytes, true);
+  const file = imageFile(lab, bytes, true);
   assertEquals(load(mm, file, new Opener(), request("p", ["p"])), -EINVAL);
   lab.close();
 });

@@ -1,7 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { CLONE_NEWNET, CLONE_NEWPID, CLONE_NEWUSER } from "../../ffi/abi/sched.ts";
 import type { NamespaceEntry } from "../spec/linux_section.ts";
-import { type ContainerRecord, NO_PROCESS, RECORD_VERSION } from "../state/record.ts";
+import type { ContainerRecord } from "../state/record.ts";
+import { recordOf } from "../state/record_testing.ts";
 import { UserError } from "../user_error.ts";
 import {
   findSandbox,
@@ -11,27 +12,7 @@ import {
 } from "./host_namespaces.ts";
 
 function record(id: string, namespaces: Record<string, number>): ContainerRecord {
-  return {
-    version: RECORD_VERSION,
-    id,
-    ociVersion: "1.2.0",
-    bundle: "/b",
-    rootfs: "/b/rootfs",
-    created: "2024-01-02T03:04:05Z",
-    annotations: {},
-    owner: "root",
-    status: "running",
-    isChanging: false,
-    creator: NO_PROCESS,
-    init: NO_PROCESS,
-    sandboxId: id,
-    sentry: NO_PROCESS,
-    gofer: NO_PROCESS,
-    cgroup: null,
-    hooks: null,
-    terminal: false,
-    namespaces,
-  };
+  return recordOf(id, { status: "running", namespaces });
 }
 
 const none = new Map<string, string>();

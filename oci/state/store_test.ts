@@ -1,33 +1,9 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { UserError } from "../user_error.ts";
 import { endProcess, isAlive, parseStat, processId, statusOf } from "./liveness.ts";
-import { type ContainerRecord, NO_PROCESS, parseRecord, RECORD_VERSION } from "./record.ts";
+import { NO_PROCESS, parseRecord } from "./record.ts";
+import { recordOf } from "./record_testing.ts";
 import { StateStore } from "./store.ts";
-
-function recordOf(id: string, change: Partial<ContainerRecord> = {}): ContainerRecord {
-  return {
-    version: RECORD_VERSION,
-    id,
-    ociVersion: "1.2.0",
-    bundle: "/b",
-    rootfs: "/b/rootfs",
-    created: "2024-01-02T03:04:05Z",
-    annotations: {},
-    owner: "root",
-    status: "created",
-    isChanging: false,
-    creator: NO_PROCESS,
-    init: NO_PROCESS,
-    sandboxId: id,
-    sentry: NO_PROCESS,
-    gofer: NO_PROCESS,
-    cgroup: null,
-    hooks: null,
-    terminal: false,
-    namespaces: {},
-    ...change,
-  };
-}
 
 function withStore(fn: (store: StateStore) => void): void {
   const root = Deno.makeTempDirSync({ prefix: "dvisor-store-" });

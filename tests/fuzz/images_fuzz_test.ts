@@ -7,8 +7,6 @@
  */
 
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
-import { TEST_ACCOUNT } from "../../kernel/core/account_testing.ts";
-import type { Account } from "../../kernel/core/account.ts";
 import { assert, assertEquals } from "@std/assert";
 import { ENOENT } from "../../ffi/abi/errno.ts";
 import { type ExecutableOptions, writeExecutable } from "../../ffi/asm/elf_executable.ts";
@@ -20,11 +18,9 @@ import { INITIAL_USER_NAMESPACE } from "../../kernel/cred/user_namespace.ts";
 import { load, type LoadRequest, type ProgramOpener } from "../../kernel/loader/load.ts";
 import { StringList } from "../../kernel/loader/string_list.ts";
 import { HEAD_BYTES, parseScript } from "../../kernel/loader/script.ts";
-import type { Backing } from "../../kernel/mm/backing.ts";
-import type { IoCursor } from "../../kernel/mm/io_cursor.ts";
 import type { MemoryManager } from "../../kernel/mm/memory_manager.ts";
+import { ImageFile } from "../../kernel/loader/image_file_testing.ts";
 import { FrameFileBacking, MemoryLab } from "../../kernel/testing/memory_lab.ts";
-import type { Inode } from "../../kernel/vfs/inode.ts";
 import { OpenFile } from "../../kernel/vfs/open_file.ts";
 import { decodeAcl, encodeAcl, isValidAcl } from "../../kernel/vfs/posix_acl.ts";
 import { translateAcl } from "../../kernel/vfs/xattr_ids.ts";
@@ -126,39 +122,16 @@ function drawScript(random: Random): Bytes {
   return bytes;
 }
 
-class ImageFile extends OpenFile {
-  readonly bytes: Bytes;
-  readonly backing: FrameFileBacking;
-
-  constructor(account: Account, lab: MemoryLab, bytes: Bytes) {
-    super(account, 0);
-    this.bytes = bytes;
-    this.backing = new FrameFileBacking(lab, bytes);
-  }
-  get inode(): Inode {
-    throw new Error("no inode");
-  }
-  override read(io: IoCursor, offset: number): number {
-    const n = Math.max(0, Math.min(io.remaining, this.bytes.length - offset));
-    return n === 0 ? 0 : io.putBytes(this.bytes, offset, n);
-  }
-  override mmap(): Backing {
-    return this.backing;
-  }
-}
-
 /** The files of an image by their paths. */
 class Image implements ProgramOpener {
-  readonly files: ReadonlyMap<string, ImageFile>;
+  readonly files: ReadonlyMap<string, ImageFile<FrameFileBacking>>;
 
   constructor(lab: MemoryLab, random: Random) {
     const names = ["/prog", "/interp", "/script", "/other"];
     this.files = new Map(names.map((name) => {
       const isScript = name.startsWith("/s") ? random.below(4) !== 0 : random.below(8) === 0;
-      return [
-        name,
-        new ImageFile(TEST_ACCOUNT, lab, isScript ? drawScript(random) : drawProgram(random)),
-      ];
+      const bytes = isScript ? drawScript(random) : drawProgram(random);
+      return [name, new ImageFile(bytes, new FrameFileBacking(lab, bytes))];
     }));
   }
   openExec(path: string): OpenFile | number {

@@ -1,9 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { SIGPIPE } from "../../../ffi/abi/signal.ts";
 import * as S from "../../../ffi/abi/socket.ts";
-import type { SyscallArgs } from "../../../platform/platform.ts";
-import { CallLab } from "../../testing/call_lab.ts";
-import type { Task } from "../../task/task.ts";
+import { BlockingLab } from "../../testing/blocking_lab.ts";
 import { sysClose } from "../../syscalls/io/descriptors.ts";
 import { sysRead, sysWrite } from "../../syscalls/io/read_write.ts";
 import * as options from "./options.ts";
@@ -12,25 +10,10 @@ import * as send from "./send.ts";
 import * as socket from "./socket.ts";
 
 const BLOCK = "-4096";
-type Handler = (t: Task, a: SyscallArgs) => number;
 
 const HEADER = 1024, NAME = 2048, IOV = 3072, DATA = 4096, CONTROL = 65536;
 
-class Lab extends CallLab {
-  private saved: SyscallArgs | null = null;
-  private handler: Handler | null = null;
-
-  start(handler: Handler, ...args: (number | string)[]): number | string {
-    this.handler = handler;
-    return this.call((t, a) => {
-      this.saved = a;
-      return handler(t, a);
-    }, ...args);
-  }
-  again(): number {
-    this.task.endWait();
-    return this.handler!(this.task, this.saved!);
-  }
+class Lab extends BlockingLab {
   pair(type: number): [number, number] {
     assertEquals(this.call(socket.sysSocketpair, S.AF_UNIX, type, 0, this.memory), 0);
     const dv = this.view(0, 8);

@@ -3,9 +3,7 @@ import { RLIMIT_NOFILE } from "../../../ffi/abi/resource.ts";
 import { SIGPIPE } from "../../../ffi/abi/signal.ts";
 import * as F from "../../../ffi/abi/fcntl.ts";
 import { EPOLL_CTL_ADD, EPOLLIN } from "../../../ffi/abi/epoll.ts";
-import type { SyscallArgs } from "../../../platform/platform.ts";
-import { CallLab } from "../../testing/call_lab.ts";
-import type { Task } from "../../task/task.ts";
+import { BlockingLab } from "../../testing/blocking_lab.ts";
 import * as fsOpen from "../fs/open.ts";
 import * as copy from "./splice.ts";
 import * as epoll from "./epoll.ts";
@@ -15,24 +13,8 @@ import * as poll from "./poll.ts";
 import * as rw from "./read_write.ts";
 
 const BLOCK = "-4096";
-type Handler = (t: Task, a: SyscallArgs) => number;
 
-/** A lab that can run a blocked call again, as the loop does. */
-class Lab extends CallLab {
-  private saved: SyscallArgs | null = null;
-  private handler: Handler | null = null;
-
-  start(handler: Handler, ...args: (number | string)[]): number | string {
-    this.handler = handler;
-    return this.call((t, a) => {
-      this.saved = a;
-      return handler(t, a);
-    }, ...args);
-  }
-  again(): number {
-    this.task.endWait();
-    return this.handler!(this.task, this.saved!);
-  }
+class Lab extends BlockingLab {
   pipe(flags = 0): [number, number] {
     assertEquals(this.call(pipe.sysPipe2, this.memory, flags), 0);
     const dv = this.view(0, 8);
