@@ -35,7 +35,7 @@ Options:
 `;
 
 /** One --root. */
-export interface RootArgument {
+interface RootArgument {
   readonly path: string;
   readonly isReadOnly: boolean;
   /** Leaves out what is mounted below it. */

@@ -28,7 +28,7 @@ import { sendToGroup } from "./signal/send.ts";
 import { UtsNamespace } from "./task/uts.ts";
 import type { MountNamespace } from "./vfs/mounts.ts";
 
-export interface ContainerSpec {
+interface ContainerSpec {
   readonly id: string;
   /** Accounts of the container, which it closes at its end. */
   readonly accounts: ContainerAccounts;
@@ -52,7 +52,7 @@ export interface ContainerSpec {
 }
 
 /** A process of a container, for `ps`. */
-export interface ContainerProcess {
+interface ContainerProcess {
   /** Process id in the container's PID namespace. */
   readonly pid: number;
   readonly ppid: number;

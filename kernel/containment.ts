@@ -44,7 +44,7 @@ export interface ContainmentOptions {
 }
 
 /** The part of the kernel object that containment uses. */
-export interface ContainedKernel extends Kernel {
+interface ContainedKernel extends Kernel {
   readonly memory: MemoryContext;
 }
 

@@ -62,7 +62,7 @@ import type { ThreadGroup } from "./task/thread_group.ts";
 import { TimerQueue } from "./time/timer.ts";
 import { Vfs } from "./vfs/vfs.ts";
 
-export interface KernelOptions extends ContainmentOptions {
+interface KernelOptions extends ContainmentOptions {
   readonly hostname: string;
   /** Receives the lines of the debug log. */
   readonly log: (line: string) => void;

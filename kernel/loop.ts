@@ -47,7 +47,7 @@ export interface HostEvents {
 }
 
 /** The part of the kernel object that the loop drives. */
-export interface LoopKernel extends ServedKernel {
+interface LoopKernel extends ServedKernel {
   readonly timers: TimerQueue;
   readonly pids: PidNamespace;
   readonly oom: OomKiller;
@@ -55,7 +55,7 @@ export interface LoopKernel extends ServedKernel {
   log(line: string): void;
 }
 
-export interface Reclaimer {
+interface Reclaimer {
   /** Gives a slice of free memory back to the host: true when more is left. */
   reclaim(): boolean;
 }

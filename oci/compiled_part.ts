@@ -9,7 +9,7 @@
  */
 
 /** The part of `node:vm` that is used. */
-export interface Script {
+interface Script {
   runInThisContext(): unknown;
   createCachedData(): Uint8Array;
 }

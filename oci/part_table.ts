@@ -9,7 +9,7 @@
 /** The verbs of a part, or the path from the root of the sources to a module with its `main`. */
 type PartContent = { readonly verbs: readonly string[] | "all" } | { readonly module: string };
 
-export const PARTS = {
+const PARTS = {
   /** Every verb of cli/verb_table.ts: those without a part of their own run here. */
   command: { verbs: "all" },
   do: { verbs: ["do"] },

@@ -13,7 +13,7 @@
 /** Stands for the arena in place of a file handle. */
 export const ARENA = -1;
 
-export interface Mapping {
+interface Mapping {
   start: number;
   end: number;
   prot: number;

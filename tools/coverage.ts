@@ -9,7 +9,7 @@ import { requireHost, ROOT } from "./host_check.ts";
 import { selectFiles, testFiles } from "./test/files.ts";
 
 /** Lines of a file that have code, and how many of them were run. */
-export interface Lines {
+interface Lines {
   readonly path: string;
   readonly total: number;
   readonly run: number;
@@ -18,7 +18,7 @@ export interface Lines {
 /** Files are listed below this share of run lines. */
 const LOW_PERCENT = 50;
 
-export function percent(lines: { readonly total: number; readonly run: number }): number {
+function percent(lines: { readonly total: number; readonly run: number }): number {
   return lines.total === 0 ? 100 : 100 * lines.run / lines.total;
 }
 

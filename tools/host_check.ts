@@ -6,7 +6,7 @@
 import { fromFileUrl } from "@std/path";
 
 /** The only Deno that the home-made base, the FFI calls and the numbers were checked with. */
-export const DENO_VERSION = "2.9.6";
+const DENO_VERSION = "2.9.6";
 
 /** The root folder of the project, without a trailing separator. */
 export const ROOT: string = fromFileUrl(new URL("..", import.meta.url)).replace(/\/$/, "");

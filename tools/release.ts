@@ -14,7 +14,7 @@ import { refuseOthers } from "./options.ts";
 
 export const SUMS = "SHA256SUMS", SIGNATURE = `${SUMS}.sig`;
 /** The signature's namespace: a signature that the same key made for another purpose is refused. */
-export const NAMESPACE = "dvisor-release";
+const NAMESPACE = "dvisor-release";
 const FILES = ["dvisor"];
 const USAGE = "deno task release (--key FILE | --unsigned) [--out DIR]\n" +
   "       deno task release --verify DIR --signers FILE --identity NAME";

@@ -12,7 +12,7 @@ import type { Gpr, Reg64, Reg8 } from "./registers.ts";
  * The width of a jump's distance: 8 bits ("short") or 32 ("near"). Without a choice, a jump back is
  * short where it can be, and a jump ahead is near, as its distance is not known yet.
  */
-export type Reach = "short" | "near";
+type Reach = "short" | "near";
 
 const SHORT_JUMP_BYTES = 2;
 

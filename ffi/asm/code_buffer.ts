@@ -13,7 +13,7 @@ export interface LabelAddress {
 }
 
 /** The distance in bytes from the label `from` to the label `label`; needs no origin. */
-export interface LabelDistance {
+interface LabelDistance {
   readonly label: string;
   readonly from: string;
 }

@@ -54,7 +54,7 @@ const STACK_ALIGN = 16;
  * A vDSO (vdso(7)), which the kernel maps as one segment that is never written: its own name, and
  * the version of all its symbols.
  */
-export interface VdsoNames {
+interface VdsoNames {
   readonly soname: string;
   readonly version: string;
 }

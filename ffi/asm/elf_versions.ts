@@ -12,7 +12,7 @@ const VER_DEF_CURRENT = 1;
 const BASE = 1, VERSION = 2;
 
 /** A name, and its offset in the string table. */
-export interface NamedString {
+interface NamedString {
   readonly text: string;
   readonly offset: number;
 }

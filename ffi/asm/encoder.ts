@@ -12,7 +12,7 @@ import { fitsSigned, isMem, type Mem } from "./operands.ts";
 import type { Gpr, Size, Xmm } from "./registers.ts";
 
 /** The parts of an instruction besides its opcode and operands. */
-export interface Encoding {
+interface Encoding {
   /** Operand size: 8 sets REX.W, 2 adds the 0x66 prefix, 1 and 4 add nothing. Default 4. */
   readonly size?: Size;
   /** A prefix that belongs to the opcode. */

@@ -6,7 +6,7 @@
 
 import type { Gpr, Reg64, Size, Xmm } from "./registers.ts";
 
-export type Segment = "fs" | "gs";
+type Segment = "fs" | "gs";
 
 /** A memory operand. With `label` it is relative to rip, and has neither base nor index. */
 export interface Mem {

@@ -21,7 +21,7 @@ const AREAS = SCRATCH_BYTES / AREA_BYTES - 1;
 const encoder = new TextEncoder();
 
 /** One MiB of private memory at a fixed address. */
-export class Scratch {
+class Scratch {
   /** Host address. */
   readonly base: number;
   readonly dv: DataView<ArrayBuffer>;

@@ -29,7 +29,7 @@ const IOVEC = 64;
 const CONTROL = 128;
 
 /** A received message. The descriptors are close-on-exec and belong to the caller. */
-export interface Received {
+interface Received {
   /** Bytes of data; 0 is the end of a stream. */
   readonly len: number;
   readonly fds: number[];

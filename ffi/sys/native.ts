@@ -102,7 +102,7 @@ export function trimHeap(): void {
 }
 
 /** Host address of the data page (data_page.ts). */
-export const dataBase: number = loaded.dataBase;
+const dataBase: number = loaded.dataBase;
 
 /** The data page itself. */
 export const dataView: DataView = new DataView(

@@ -34,7 +34,7 @@ import { syscall } from "../../ffi/sys/native.ts";
 import { EMPTY_PATH } from "./scratch.ts";
 
 /** An O_PATH descriptor of a tree, and whether the tree is a clone. */
-export interface ConfinedTree {
+interface ConfinedTree {
   readonly fd: number;
   readonly isClone: boolean;
 }
@@ -70,7 +70,7 @@ function cloneTree(
   return r;
 }
 
-export interface TreeOptions {
+interface TreeOptions {
   readonly isReadOnly: boolean;
   /** Leaves out what the host has mounted below, where the host permits a clone. */
   readonly isFlat: boolean;

@@ -24,7 +24,7 @@ export interface ExportRoot {
   readonly label: string;
 }
 
-export interface RootOptions {
+interface RootOptions {
   /** Leaves out what is mounted below it. */
   readonly isFlat?: boolean;
   readonly connects?: boolean;

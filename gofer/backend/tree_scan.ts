@@ -32,7 +32,7 @@ import { base, DIRENTS_AT, DIRENTS_BYTES, mem, stagePath, view } from "./scratch
 const at = LinuxDirent64.at;
 
 /** What the scan uses of the server. */
-export interface ScanService {
+interface ScanService {
   readonly ids: InodeNumbers;
   readonly proc: ProcFd;
 }

@@ -40,7 +40,7 @@ function holds(above: Node, below: Node): boolean {
   return above === below || [...above.names.values()].some((n) => holds(n, below));
 }
 
-export interface ExerciserQuirks {
+interface ExerciserQuirks {
   /** The server serves user.* attributes. */
   readonly hasXattrs: boolean;
 }

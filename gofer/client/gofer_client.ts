@@ -44,7 +44,7 @@ import { FidAllocator } from "./fids.ts";
 import * as plain from "./plain.ts";
 import * as plainXattr from "./plain_xattr.ts";
 
-export { NOFID, NONUNAME, OPEN_NONE } from "../protocol/constants.ts";
+export { NOFID, OPEN_NONE } from "../protocol/constants.ts";
 export { STOP_COMPLETE, STOP_ERROR, STOP_SYMLINK } from "../protocol/constants.ts";
 export { Attr } from "../protocol/attr.ts";
 export { Tsetattr } from "../protocol/attributes.ts";

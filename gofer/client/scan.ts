@@ -16,7 +16,7 @@ export {
   SCAN_XATTRS,
 } from "../protocol/constants.ts";
 export { ATTR_BYTES, ATTR_NO_XATTRS, SCAN_PATHS_MAX } from "../protocol/constants.ts";
-export { attrAt, SCAN_BLOCK_BYTES, ScanBlocks } from "../protocol/scan.ts";
+export { attrAt, ScanBlocks } from "../protocol/scan.ts";
 
 const tscan = new Tscan();
 const rscan = new DataReply(TSCAN + 1);

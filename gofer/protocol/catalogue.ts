@@ -41,7 +41,7 @@ import { Rwalk, Twalk } from "./walk.ts";
 import { Rxattrwalk, Txattrcreate, Txattrwalk } from "./xattr.ts";
 
 /** One message type. */
-export interface CatalogueEntry {
+interface CatalogueEntry {
   readonly name: string;
   readonly type: number;
   make(): Message;

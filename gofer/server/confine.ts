@@ -202,7 +202,7 @@ function dropCapabilities(taskFd: number): string[] {
 }
 
 /** What the host did not permit, one line each; both lists are empty if all succeeded. */
-export interface Confinement {
+interface Confinement {
   /** Confinements without a replacement. */
   readonly problems: readonly string[];
   /**

@@ -36,7 +36,7 @@ import { onXattrcreate, onXattrwalk } from "./on_xattr.ts";
 import type { Session } from "./session.ts";
 
 /** Reads its request from `s.in`, appends its reply to `s.out` and returns 0; or returns -errno. */
-export type Handler = (s: Session) => number;
+type Handler = (s: Session) => number;
 
 /** The answer to unknown messages: EOPNOTSUPP, on which Linux's client uses older messages. */
 const onUnknown: Handler = () => -EOPNOTSUPP;

@@ -18,7 +18,7 @@ import type { Session } from "./session.ts";
 /** LIMIT: fids of one session unless the caller sets another limit. */
 const FIDS_MAX = 65536;
 
-export interface ServiceOptions {
+interface ServiceOptions {
   readonly roots: readonly ExportRoot[];
   readonly policy?: ServerPolicy;
   /** Largest msize granted, in bytes. */

@@ -27,7 +27,7 @@ export function socketPair(): [number, number] {
 }
 
 /** A running server and what to do with it. */
-export class TestServer {
+class TestServer {
   readonly #worker: Worker;
   readonly #done: Promise<string>;
 

@@ -5,7 +5,7 @@ import type { Account } from "../core/account.ts";
 import { AnonFile, type AnonFiles } from "../fs/anonfd/anon_inode.ts";
 
 /** Implemented on the task side (kernel/cgroup/bpf_programs.ts). */
-export interface NumberedProgram {
+interface NumberedProgram {
   readonly id: number;
   readonly type: number;
   readonly code: { readonly length: number };

@@ -12,7 +12,7 @@ export const OP_LD_ABS = 0, OP_LD_IMM = 1, OP_LDX_IMM = 2, OP_LD_MEM = 3, OP_LDX
 export const OP_ST = 5, OP_STX = 6, OP_RET_K = 7, OP_RET_A = 8, OP_JA = 9;
 export const OP_JEQ_K = 10, OP_JEQ_X = 11, OP_JGT_K = 12, OP_JGT_X = 13, OP_JGE_K = 14;
 export const OP_JGE_X = 15, OP_JSET_K = 16, OP_JSET_X = 17, OP_TAX = 18, OP_TXA = 19;
-export const OP_ADD_K = 20, OP_ADD_X = 21, OP_SUB_K = 22, OP_SUB_X = 23, OP_MUL_K = 24;
+const OP_ADD_K = 20, OP_ADD_X = 21, OP_SUB_K = 22, OP_SUB_X = 23, OP_MUL_K = 24;
 export const OP_MUL_X = 25, OP_DIV_K = 26, OP_DIV_X = 27, OP_OR_K = 28, OP_OR_X = 29;
 export const OP_AND_K = 30, OP_AND_X = 31, OP_LSH_K = 32, OP_LSH_X = 33, OP_RSH_K = 34;
 export const OP_RSH_X = 35, OP_XOR_K = 36, OP_XOR_X = 37, OP_NEG = 38;
@@ -24,7 +24,7 @@ export const OP_LD_B_ABS = 39, OP_MOD_K = 40, OP_MOD_X = 41, OP_LD_H_ABS = 42, O
 export const OP_LD_H_IND = 44, OP_LD_B_IND = 45, OP_LDX_MSH = 46, OP_LD_LEN = 47, OP_LDX_LEN = 48;
 export const OP_LD_ANC = 49;
 /** The set of operations that a program may use. */
-export type BpfDialect = "seccomp" | "socket";
+type BpfDialect = "seccomp" | "socket";
 
 /** From sock_filter's code to an operation; the length of the data becomes a constant. */
 const OPS: ReadonlyMap<number, number> = new Map([
@@ -58,7 +58,7 @@ export function isByX(op: number): boolean {
   return (op - OP_ADD_K) % 2 === 1;
 }
 
-export function isConditional(op: number): boolean {
+function isConditional(op: number): boolean {
   return op >= OP_JEQ_K && op <= OP_JSET_X;
 }
 

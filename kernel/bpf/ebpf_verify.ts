@@ -16,7 +16,7 @@ const UNSET = 0, CONTEXT = 1, NUMBER = 2;
 const U32_MAX = 0xffffffff;
 
 /** The reason why a program was refused. */
-export class Refusal {
+class Refusal {
   readonly error: number;
   readonly why: string;
 

@@ -16,7 +16,7 @@ import { tasksIn } from "./group_set.ts";
 const NS_A_US = 1000;
 /** LIMIT: the least time between two checks, ns. */
 const LOOK_NS = 1_000_000;
-export const DEFAULT_WEIGHT = 100, DEFAULT_PERIOD_US = 100_000;
+const DEFAULT_WEIGHT = 100, DEFAULT_PERIOD_US = 100_000;
 
 /** The state of the cpu controller in one group. */
 export class CpuState {

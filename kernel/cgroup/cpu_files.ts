@@ -62,7 +62,7 @@ function storeBurst(group: Cgroup, text: string): number {
 }
 
 /** The text of cpu.stat. */
-export function cpuStat(group: Cgroup): string {
+function cpuStat(group: Cgroup): string {
   const { userNs, systemNs } = cpuUse(group), us = (ns: number) => Math.floor(ns / 1000);
   const user = us(userNs), system = us(systemNs), { cpu, controllers } = group;
   const text = `usage_usec ${user + system}\nuser_usec ${user}\nsystem_usec ${system}\n`;

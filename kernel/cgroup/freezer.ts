@@ -33,7 +33,7 @@ export class FreezeState {
 }
 
 /** Whether tasks must stand still because of the group or an ancestor. */
-export function isHeld(group: Cgroup): boolean {
+function isHeld(group: Cgroup): boolean {
   for (let up: Cgroup | null = group; up !== null; up = up.parent) {
     if (up.freeze.isAsked || up.freeze.isThrottled) return true;
   }
@@ -139,7 +139,7 @@ function standStill(group: Cgroup): boolean {
 }
 
 /** Checks until all tasks stand still. */
-export class FreezeWatch extends Timer {
+class FreezeWatch extends Timer {
   private readonly group: Cgroup;
   private pauseNs: number = LOOK_NS;
 

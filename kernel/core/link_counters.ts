@@ -31,7 +31,7 @@ export const COUNTER_NAMES = [
   "rx_nohandler",
 ] as const;
 
-export type CounterName = typeof COUNTER_NAMES[number];
+type CounterName = typeof COUNTER_NAMES[number];
 export type LinkCounters = Readonly<Record<CounterName, number>>;
 
 /** Makes the counters of a device; `valueOf` gives each by its place in the structure. */

@@ -22,8 +22,3 @@ export const GO_ON = -4099;
 
 /** The task is stopped for its tracer, and continues where that stop says. */
 export const IN_STOP = -4100;
-
-/** True for -errno (and the restart codes), false for results and BLOCK. */
-export function isErr(r: number): boolean {
-  return r < 0 && r > BLOCK;
-}

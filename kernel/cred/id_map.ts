@@ -46,7 +46,7 @@ function shownIn(ns: UserNamespace, kind: MapKind, kernelId: number): number {
  * The credentials of a write to a map: of the task that opened the file, and of the one that
  * writes.
  */
-export interface MapUsers {
+interface MapUsers {
   readonly opener: Credentials;
   readonly writer: Credentials;
 }

@@ -29,13 +29,13 @@ import type { ThreadGroup } from "../task/thread_group.ts";
 import type { PermissionRequest } from "./permission_request.ts";
 
 /** Type of an event's only record: it follows from the mask of all merged events. */
-export const SINGLE = 0;
+const SINGLE = 0;
 
 /**
  * A record with the handle of a file, or of a directory with the name of an entry, without a
  * descriptor.
  */
-export class InfoRecord {
+class InfoRecord {
   readonly type: number;
   /** Ids of the file system and of the handle. */
   readonly fsid: number;

@@ -31,7 +31,7 @@ import { Pipe, PipeFile } from "./pipe.ts";
 const KEPT_FLAGS = O_ACCMODE | O_NONBLOCK | O_APPEND | O_DIRECT | O_NOATIME;
 
 /** A caller that can wait: a task. */
-export interface WaitingCaller extends Caller {
+interface WaitingCaller extends Caller {
   readonly progress: CallProgress & { object: object | null };
   waitFor(queue: WaitQueue, events: number): number;
 }

@@ -15,7 +15,7 @@ import { Semaphores } from "./sysv/semaphores.ts";
 import { SharedMemory } from "./sysv/shm.ts";
 
 /** The names of POSIX message queues, and an internal mount of their file system. */
-export interface QueueNames {
+interface QueueNames {
   readonly fs: MqueueFs;
   readonly mount: Mount;
 }

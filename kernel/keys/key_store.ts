@@ -20,18 +20,18 @@ const LINK_BYTES = 4;
 const FIRST_SERIAL = 3;
 
 /** Values of /proc/sys/kernel/keys, by their path below /proc/sys. */
-export interface KeySettings {
+interface KeySettings {
   get(path: string): string;
 }
 
 /** Time and random numbers. */
-export interface KeyHost {
+interface KeyHost {
   monotonicNs(): number;
   realtimeSec(): number;
   random(buf: Uint8Array<ArrayBuffer>): void;
 }
 
-export interface NewKey {
+interface NewKey {
   readonly type: KeyType;
   readonly description: string;
   readonly uid: number;

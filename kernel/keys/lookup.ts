@@ -14,7 +14,7 @@ import { userKeyringsOf } from "./user_keyrings.ts";
 
 const NO_KEYRINGS = { thread: null, process: null, session: null } as const;
 
-export interface LookupOptions {
+interface LookupOptions {
   /** Makes missing keyrings of the caller. */
   readonly creates?: boolean;
   /** Accepts keys under construction and negative keys. */
@@ -125,7 +125,7 @@ export function authorityFor(t: KeyHolder, serial: number): Key | number {
   return r === 0 ? -ENOKEY : r;
 }
 
-export function isPossessed(t: KeyHolder, key: Key): boolean {
+function isPossessed(t: KeyHolder, key: Key): boolean {
   for (const ring of searchedKeyrings(t)) {
     const search = new KeySearch(key.index, key, t.cred, true, t.keyrings.store.nowSec());
     if (search.in(ring) !== null) return true;

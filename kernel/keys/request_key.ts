@@ -63,7 +63,7 @@ export function defaultDestination(t: KeyHolder): Key | number {
   }
 }
 
-export interface Maker {
+interface Maker {
   readonly keyrings: TaskKeyrings;
   /** The authority to instantiate the key, in the session keyring. */
   readonly authority: Key;

@@ -20,12 +20,12 @@ const USER_RIGHTS = POSSESSOR_RIGHTS | KEY_ALL << OWNER;
 const REGISTER_RIGHTS = (KEY_WRITE | KEY_SEARCH) << POSSESSOR | (KEY_VIEW | KEY_READ) << OWNER;
 const PERSISTENT_RIGHTS = POSSESSOR_RIGHTS | (KEY_VIEW | KEY_READ) << OWNER;
 
-export interface UserRings {
+interface UserRings {
   readonly user: Key;
   readonly session: Key;
 }
 
-export class UserKeyrings implements NamespaceKeyrings {
+class UserKeyrings implements NamespaceKeyrings {
   private readonly store: KeyStore;
   private readonly ns: UserNamespace;
   private register: Key | null = null;

@@ -11,7 +11,7 @@ import { LANDLOCK_RULES } from "../core/quota.ts";
 export const MAX_LAYERS = 16;
 
 /** The object of a rule (an inode), which records that rules exist for it. */
-export interface Ruled {
+interface Ruled {
   ruleCount: number;
 }
 

@@ -152,7 +152,7 @@ function rightsToOpen(type: number, flags: number, isProgram: boolean): number {
 }
 
 /** A new name for a file: link(2) or rename(2). */
-export interface Referral {
+interface Referral {
   readonly mount: Mount;
   readonly from: Dentry;
   readonly dir: Dentry;

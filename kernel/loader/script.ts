@@ -9,7 +9,7 @@ import { bytesToString } from "../core/bytes.ts";
 /** The bytes of a file that decide its format; a longer first line is cut there. */
 export const HEAD_BYTES = 256;
 
-export interface ScriptLine {
+interface ScriptLine {
   readonly interpreter: string;
   /** The rest of the line as one argument; null when there is none. */
   readonly argument: string | null;

@@ -36,7 +36,7 @@ export interface AuxEntry {
 }
 
 /** The addresses on the stack that the auxiliary vector has. */
-export interface StackAddresses {
+interface StackAddresses {
   readonly path: number;
   readonly platform: number;
   readonly random: number;

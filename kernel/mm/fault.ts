@@ -115,7 +115,7 @@ function spurious(mm: MemoryManager, vma: Vma, page: number, addr: number): numb
  * done; 1: nothing is missing; AWAITED: the area's handler has to supply the page; -EFAULT: behind
  * the end of the file; -EHWPOISON; -ENOMEM.
  */
-export function makePresent(mm: MemoryManager, vma: Vma, page: number, isWrite: boolean): number {
+function makePresent(mm: MemoryManager, vma: Vma, page: number, isWrite: boolean): number {
   if (!mm.pages.hasRoom(CHANGE_EXTENTS)) return -ENOMEM;
   const i = mm.pages.present(page);
   if (i >= 0) {

@@ -35,7 +35,7 @@ class Waiting {
 }
 
 /** Takes the extents whose last change is acknowledged. */
-export interface QuarantineSink {
+interface QuarantineSink {
   dropNow(page: number, pages: number): void;
 }
 

@@ -19,7 +19,7 @@ import { FileWindows } from "./windows.ts";
  * The pages of the vDSO and its data page, as arena offsets and bytes. oci/boot/guest_clock.ts
  * makes them; loader/vdso.ts maps them.
  */
-export interface VdsoPages {
+interface VdsoPages {
   readonly imageFrame: number;
   readonly imageBytes: number;
   readonly vvarFrame: number;

@@ -20,7 +20,7 @@ import type { FrameAllocator, FrameStore } from "./frames.ts";
  */
 const MAX_PAGES = 2048;
 
-export class PatchedPage {
+class PatchedPage {
   readonly file: string;
   /** Guest page number. */
   readonly page: number;

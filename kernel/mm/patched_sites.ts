@@ -15,7 +15,7 @@ import type { FrameAllocator, FrameStore } from "./frames.ts";
 import { PatchCache } from "./patch_cache.ts";
 
 /** The objects that a PatchedSites needs; MemoryContext implements it. */
-export interface SitesOwner {
+interface SitesOwner {
   readonly arena: FrameStore;
   readonly frames: FrameAllocator;
   readonly platform: Platform;

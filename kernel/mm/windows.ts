@@ -10,7 +10,7 @@ import type { Backing, FileIdentity } from "./backing.ts";
 export const WINDOW_SIZE = 2 * 1024 * 1024;
 
 /** The part of ffi/mem's Arena that windows need. */
-export interface WindowStore {
+interface WindowStore {
   readonly windowCount: number;
   mapWindow(
     index: number,

@@ -112,7 +112,7 @@ export class PacketHeader {
 }
 
 /** Results for IP_PKTINFO and the like: where a datagram arrived, and fields of its header. */
-export class PacketInfo {
+class PacketInfo {
   /** Interface index; 0: unknown. */
   interfaceIndex: number = 0;
   /** The destination address, 16 bytes, IPv4 ones mapped. */

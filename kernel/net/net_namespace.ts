@@ -44,7 +44,7 @@ export interface SocketFamily {
 }
 
 /** A transport that may be chosen; not if `isWanted` is false. */
-export interface OfferedTransport extends Transport {
+interface OfferedTransport extends Transport {
   readonly isWanted?: boolean;
 }
 

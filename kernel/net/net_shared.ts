@@ -22,7 +22,7 @@ export interface NamespaceFinder {
 }
 
 /** The kernel, which knows the task whose call is served. */
-export interface CurrentCaller {
+interface CurrentCaller {
   readonly current: SocketCaller | null;
 }
 

@@ -84,7 +84,7 @@ import type { Socket } from "./socket.ts";
  * double, as on Linux.
  */
 const MAX_BUFFER = 212992;
-export const DEFAULT_BUFFER = 212992;
+const DEFAULT_BUFFER = 212992;
 const MIN_SEND = 4608, MIN_RECEIVE = 2304;
 /** LIMIT: the most that SO_SNDBUFFORCE and SO_RCVBUFFORCE set. */
 const MAX_FORCED = 16 << 20;

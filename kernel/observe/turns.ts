@@ -28,7 +28,7 @@ export type TurnKind =
   | "reclaim";
 
 /** All turns of one name. */
-export class TurnTally {
+class TurnTally {
   count: number = 0;
   totalNs: number = 0;
   longestNs: number = 0;

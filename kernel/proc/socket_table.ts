@@ -20,7 +20,7 @@ export function pointer(socket: Socket): string {
 }
 
 /** A table about the sockets of a namespace. */
-export abstract class SocketTable implements NetTable {
+abstract class SocketTable implements NetTable {
   protected readonly net: NetNamespace;
 
   constructor(net: NetNamespace) {

@@ -26,14 +26,7 @@ import {
   THEN_LEAVE,
   TRACED,
 } from "../task/task.ts";
-import {
-  AT_CALL_ENTRY,
-  AT_CALL_EXIT,
-  AT_NONE,
-  AT_SECCOMP,
-  RUN_TO_CALL,
-  type Trace,
-} from "./trace.ts";
+import { AT_CALL_ENTRY, AT_CALL_EXIT, AT_NONE, AT_SECCOMP, type Trace } from "./trace.ts";
 
 /** The trap flag of EFLAGS. */
 const TF = 0x100;
@@ -42,7 +35,7 @@ const TF = 0x100;
  * Stops the task for its tracer. `code` is the signal, with an event << 8; the task continues at
  * `then` (THEN_*) with `result`.
  */
-export function stop(task: Task, code: number, info: SigInfo | null, then: number, result: number) {
+function stop(task: Task, code: number, info: SigInfo | null, then: number, result: number) {
   const { trace } = task;
   if (trace === null) return;
   trace.stopCode = code;
@@ -127,10 +120,6 @@ export function stopAtCall(task: Task, isEntry: boolean, then: number, result: n
   trace.message = isEntry ? 1 : 2;
   stop(task, code, ownInfo(task, code), then, result);
   return true;
-}
-
-export function wantsCallStops(trace: Trace): boolean {
-  return trace.mode === RUN_TO_CALL;
 }
 
 /** A signal is about to be delivered: stops, so that the tracer decides. */

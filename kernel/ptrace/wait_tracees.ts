@@ -11,7 +11,7 @@ import type { DeadTracee } from "./trace.ts";
 const STOPPED_STATUS = 0x7f;
 
 /** Receives the report of a tracee: its status, and the code and value for waitid(2). */
-export interface TraceeReport {
+interface TraceeReport {
   /** True if the wait is for this thread. */
   isSelected(group: ThreadGroup, id: TaskPid): boolean;
   fillStop(task: Task, status: number, code: number, value: number): void;

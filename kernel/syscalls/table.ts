@@ -12,7 +12,7 @@ import { RESTART_BLOCK, RESTART_EINTR, RESTART_NOHAND, RESTART_SYS } from "../ta
 export type Handler = (t: Task, a: SyscallArgs) => number;
 
 /** full: as on Linux; partial: the note says what is missing; refused: fails as the note says. */
-export type Support = "full" | "partial" | "refused";
+type Support = "full" | "partial" | "refused";
 
 export interface Row {
   readonly nr: number;
@@ -34,7 +34,7 @@ export interface Row {
   readonly note: string;
 }
 
-export interface RowOptions {
+interface RowOptions {
   /** How a wait continues after a signal: "sys" (default), "nohand", "block", "eintr". */
   restart?: "sys" | "nohand" | "block" | "eintr";
   needsFull?: boolean;

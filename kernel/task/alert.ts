@@ -44,7 +44,7 @@ function mustStop(task: Task): boolean {
 }
 
 /** Ends the wait of a blocked task: its call runs once more with `interrupted` set. */
-export function interruptWait(task: Task): void {
+function interruptWait(task: Task): void {
   if (task.state !== BLOCKED) return;
   if (task.uninterruptible && !mustEnd(task)) return;
   task.interrupted = true;

@@ -35,7 +35,7 @@ export function isExecPending(task: Task): boolean {
   return task.progress.object instanceof PendingExec;
 }
 
-export type ExecRequest = Omit<ProgramRequest, "isUnsafe">;
+type ExecRequest = Omit<ProgramRequest, "isUnsafe">;
 
 /**
  * Another process shares the root and working directory and could change them (LSM_UNSAFE_SHARE).

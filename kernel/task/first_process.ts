@@ -33,7 +33,7 @@ import { SignalHandlers } from "../signal/handlers.ts";
 import { Task } from "./task.ts";
 import { type ExitListener, ProcessGroup, Session, ThreadGroup } from "./thread_group.ts";
 
-export interface FirstProcess {
+interface FirstProcess {
   /** Byte strings (core/bytes.ts); the path is absolute or relative to the working directory. */
   readonly path: string;
   readonly argv: readonly string[];

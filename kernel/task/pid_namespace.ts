@@ -15,7 +15,7 @@ import type { Task } from "./task.ts";
 import type { ProcessGroup, Session, ThreadGroup } from "./thread_group.ts";
 
 /** LIMIT: as /proc/sys/kernel/pid_max of a 64-bit Linux. */
-export const PID_MAX = 4194304;
+const PID_MAX = 4194304;
 /** LIMIT: MAX_PID_NS_LEVEL. */
 export const PID_NAMESPACE_LEVELS = 32;
 /** First number that is used again after PID_MAX. */

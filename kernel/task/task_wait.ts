@@ -4,7 +4,7 @@ import { Waiter } from "../core/wait.ts";
 import { Timer } from "../time/timer.ts";
 
 /** The object that a registration wakes: a task. */
-export interface Wakeable {
+interface Wakeable {
   wake(): void;
 }
 

@@ -84,7 +84,7 @@ export class Usage {
 }
 
 /** A source of requests of processes (io_uring, AIO), which do not outlive their process. */
-export interface RequestSource {
+interface RequestSource {
   cancelAll(group: ThreadGroup): void;
 }
 

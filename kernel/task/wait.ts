@@ -182,7 +182,7 @@ function fillReport(
 }
 
 /** Resource use of a process and of the children it waited for, as wait4(2) and times(2) count. */
-export function totalUsage(group: ThreadGroup, out: Usage): void {
+function totalUsage(group: ThreadGroup, out: Usage): void {
   out.clear();
   ownUsage(group, out);
   out.add(group.childUsage);

@@ -4,7 +4,7 @@ import type { SyscallArgs } from "../../platform/platform.ts";
 import type { Task } from "../task/task.ts";
 import { CallLab } from "./call_lab.ts";
 
-export type Handler = (t: Task, a: SyscallArgs) => number;
+type Handler = (t: Task, a: SyscallArgs) => number;
 
 export class BlockingLab extends CallLab {
   private saved: SyscallArgs | null = null;

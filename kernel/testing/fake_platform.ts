@@ -21,7 +21,7 @@ import type { Arena } from "../../ffi/mem/arena.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 
 /** The host's mapping of one page. */
-export interface HostPage {
+interface HostPage {
   /** The registered file, or -1 for the arena. */
   readonly file: number;
   /** The arena or file offset of the page. */
@@ -170,7 +170,7 @@ export class FakeSpace extends AddressSpace {
 }
 
 /** Thunks in which all sites have the same entry. */
-export class FakeThunks implements Thunks {
+class FakeThunks implements Thunks {
   count: number = 0;
   tableCount: number = 0;
   isTableFull: boolean = true;

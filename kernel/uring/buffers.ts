@@ -21,7 +21,7 @@ const MAX_AT_ONCE = 256;
 const INT_MAX = 0x7fffffff;
 const BUF = U.IoUringBuf.at;
 
-export interface ProvidedBuffer {
+interface ProvidedBuffer {
   readonly addr: number;
   readonly len: number;
   readonly id: number;

@@ -24,7 +24,7 @@ export function isTag({ lo, hi }: Tag): boolean {
 }
 
 /** A registered resource. */
-export class Resource {
+class Resource {
   /** Number of requests that use it. */
   users: number = 0;
   isGone: boolean = false;

@@ -28,7 +28,7 @@ export class AwaitedFault {
 }
 
 /** A fault with waiters. It ends when no task waits. */
-export class PendingFault {
+class PendingFault {
   readonly page: number;
   readonly address: number;
   readonly flags: number;

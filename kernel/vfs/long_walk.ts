@@ -10,7 +10,7 @@ import type { CallProgress } from "./caller.ts";
 import { dropPath, holdPath, type Path } from "./dentry.ts";
 
 /** The arguments that identify a walk among those of one call. */
-export interface WalkKey {
+interface WalkKey {
   readonly dirfd: number;
   readonly path: string;
   readonly flags: number;

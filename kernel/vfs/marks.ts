@@ -137,7 +137,7 @@ export class FileEvent {
 }
 
 /** The marks of one group that concern an event. */
-export class Concern {
+class Concern {
   readonly group: MarkGroup;
   marks: number = 0;
   ignored: number = 0;

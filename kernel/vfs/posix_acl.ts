@@ -12,10 +12,10 @@ import { checkAccess, checkCapabilities, type Owned } from "../cred/permission.t
 import { type Credentials, inGroup } from "../cred/credentials.ts";
 
 export const ACL_USER_OBJ = 1, ACL_USER = 2, ACL_GROUP_OBJ = 4, ACL_GROUP = 8;
-export const ACL_MASK = 0x10, ACL_OTHER = 0x20;
+const ACL_MASK = 0x10, ACL_OTHER = 0x20;
 const VERSION = 2, UNDEFINED_ID = 0xffffffff;
 
-export interface AclEntry {
+interface AclEntry {
   readonly tag: number;
   readonly perm: number;
   /** User or group id; unused with the other tags. */

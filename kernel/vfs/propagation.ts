@@ -22,7 +22,7 @@ export class PeerGroup {
 }
 
 /** The source of group numbers. */
-export interface GroupNumbers {
+interface GroupNumbers {
   nextPeerGroup(): number;
 }
 

@@ -14,7 +14,7 @@ import type { MountNamespace } from "./mounts.ts";
 const ATIME = MS_NOATIME | MS_NODIRATIME | MS_RELATIME;
 
 /** The flags of a mount that its namespace cannot change. */
-export interface MountLocks {
+interface MountLocks {
   readonly flags: number;
   readonly hasAtime: boolean;
 }

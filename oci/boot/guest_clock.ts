@@ -58,7 +58,7 @@ export class GuestClock {
 }
 
 /** Reads all clocks as closely together as possible. */
-export function readClocks(into: ClockReading): ClockReading {
+function readClocks(into: ClockReading): ClockReading {
   into.realtimeSec = realtimeSec();
   into.realtimeNsec = realtimeNsec();
   into.tsc = timeStampCounter();

@@ -49,7 +49,7 @@ export interface Machine {
 }
 
 /** From the auxiliary vector of this process. */
-export interface CpuFacts {
+interface CpuFacts {
   /** CPUID 1 EDX. */
   readonly hwcap: number;
   readonly hwcap2: number;

@@ -42,7 +42,7 @@ export function openHeap(): KernelHeap {
  *
  * @param flavor "last-resort" also gives free pages of the heap back
  */
-export function collectGarbage(flavor: "regular" | "last-resort"): void {
+function collectGarbage(flavor: "regular" | "last-resort"): void {
   const gc: unknown = Reflect.get(globalThis, "gc");
   if (typeof gc !== "function") return;
   Reflect.apply(gc, undefined, [{ type: "major", execution: "sync", flavor }]);

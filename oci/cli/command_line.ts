@@ -19,7 +19,7 @@ import { SyscallError } from "../../ffi/sys/errors.ts";
 import { writeLog } from "../options/client_log.ts";
 import { shownLines } from "../shown_text.ts";
 
-export type Verbs = Readonly<Record<string, Verb>>;
+type Verbs = Readonly<Record<string, Verb>>;
 
 /** Runs a command line. @returns the exit code */
 export async function main(args: readonly string[], verbs: Verbs): Promise<number> {
@@ -83,7 +83,7 @@ const SHOWN = 4096;
  * Runs a verb and reports its error.
  * @returns the exit code
  */
-export async function runCommand(
+async function runCommand(
   command: Command,
   args: readonly string[],
   globals: Globals = noGlobals(),

@@ -16,7 +16,7 @@ import { dirname } from "@std/path";
 /** How long a killed process may take to end, in ms. */
 const END_MS = 10_000;
 
-export interface Destroyed {
+interface Destroyed {
   /** The container's record, if there was one. */
   readonly record: ContainerRecord | null;
   /** Host path of the report of its kernel's failure, or null. */

@@ -16,7 +16,7 @@ import { checkPair } from "./container_creation.ts";
 import { type PidChoice, releaseProxy, reportPid } from "./pid_file.ts";
 import type { Streams } from "./standard_streams.ts";
 
-export interface ExecOptions {
+interface ExecOptions {
   readonly container: FoundContainer;
   readonly process: ProcessSpec;
   readonly streams: Streams;

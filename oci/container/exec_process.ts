@@ -20,7 +20,7 @@ import type { TerminalSize } from "../host/terminal.ts";
 import { usageError, UserError } from "../user_error.ts";
 import { readConfigFile } from "./config_file.ts";
 
-export interface ExecProcess {
+interface ExecProcess {
   readonly process: ProcessConfig;
   readonly consoleSize: TerminalSize | null;
   /** A line for each setting that was ignored. */

@@ -49,7 +49,7 @@ const RECORDED = ["pid", "net", "ipc", "uts"];
  */
 const TIME_FILE = "time_for_children";
 
-export interface HostNamespaces {
+interface HostNamespaces {
   /** CLONE_NEW* */
   readonly created: number;
   readonly entered: readonly Entered[];

@@ -2,7 +2,7 @@
 
 import type { ContainerRecord, Status } from "../state/record.ts";
 
-export interface OciState {
+interface OciState {
   readonly ociVersion: string;
   readonly id: string;
   readonly status: Status;

@@ -31,7 +31,7 @@ function hasOwnMounts(bundle: Bundle): boolean {
  * Mounts of the sandbox's own kernel are left out as read-only directories, so that a write there
  * does not seem to work.
  */
-export function shownRoot({ root, mounts, goferRoots }: RootfsPlan): ShownRoot {
+function shownRoot({ root, mounts, goferRoots }: RootfsPlan): ShownRoot {
   const tree = goferRoots[Number(root.goferAttach)];
   if (tree === undefined) throw new Error("a plan without a root directory");
   const isReadOnly = tree.isReadOnly || root.readonly || root.overlay === "memory";

@@ -17,7 +17,7 @@ export type OverlayMode =
 /** On most hosts this is on a disk; /run, which has the state, is in memory. */
 const DEFAULT_PARENT = "/var/tmp";
 
-export const OVERLAY_HELP = "none, memory, file, file:DIR";
+const OVERLAY_HELP = "none, memory, file, file:DIR";
 
 /**
  * @param text null: the option is absent

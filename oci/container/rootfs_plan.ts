@@ -18,7 +18,7 @@ import { shownPath } from "../file_error.ts";
 import type { OverlayMode } from "./root_overlay.ts";
 import { type OverlayPaths, splitOverlayOptions } from "./overlay_options.ts";
 
-export interface RootfsOptions {
+interface RootfsOptions {
   readonly overlay: OverlayMode;
   /** Id of the container: names the directories that are made for it. */
   readonly id: string;
@@ -43,7 +43,7 @@ export interface RootfsPlan {
 }
 
 export const HOST_UDS = ["none", "open", "create", "all"] as const;
-export type HostUds = typeof HOST_UDS[number];
+type HostUds = typeof HOST_UDS[number];
 
 /**
  * LIMIT: host paths of one container. Each is a word of the Gofer's command line and a descriptor.

@@ -109,7 +109,7 @@ class SocketTerminal implements Streams {
   }
 }
 
-export interface StreamChoice {
+interface StreamChoice {
   /** `process.terminal`. */
   readonly wantsTerminal: boolean;
   /** `--console-socket`, or null. */

@@ -16,7 +16,7 @@ import { shownShort } from "../shown_text.ts";
 import { UserError } from "../user_error.ts";
 
 /** A setting's name and value. */
-export type Setting = readonly [name: string, value: string];
+type Setting = readonly [name: string, value: string];
 
 export function isNetworkSetting(name: string): boolean {
   return /^net[./]/.test(name);

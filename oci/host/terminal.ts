@@ -6,11 +6,10 @@
  * connects the two. See termios(3).
  */
 
-import * as F from "../../ffi/abi/fcntl.ts";
 import { TCGETS, TCSETS, TIOCGWINSZ } from "../../ffi/abi/ioctl.ts";
 import * as T from "../../ffi/abi/termios.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
-import { close, ioctl, openat } from "../../ffi/sys/files.ts";
+import { ioctl } from "../../ffi/sys/files.ts";
 import { check } from "../../ffi/sys/errors.ts";
 
 export interface TerminalSize {
@@ -30,15 +29,6 @@ export function terminalSize(fd: number): TerminalSize | null {
   const rows = scratch.dv.getUint16(at + T.Winsize.at.row, true);
   const columns = scratch.dv.getUint16(at + T.Winsize.at.col, true);
   return { rows, columns };
-}
-
-/**
- * A new open file of the same terminal, nonblocking. Other processes keep their own open file,
- * which stays blocking. Returns a duplicate of `fd` if the host does not permit a new one.
- */
-export function reopenTerminal(fd: number): number {
-  const flags = F.O_RDWR | F.O_NOCTTY | F.O_NONBLOCK | F.O_CLOEXEC;
-  return openat(F.AT_FDCWD, `/proc/self/fd/${fd}`, flags);
 }
 
 /** A terminal that can be put in raw mode and back. */
@@ -94,9 +84,4 @@ function makeRaw(at: number): void {
   dv.setUint32(at + cflag, dv.getUint32(at + cflag, true) | T.CS8, true);
   u8[at + cc + T.VMIN] = 1;
   u8[at + cc + T.VTIME] = 0;
-}
-
-/** Closes a descriptor of `reopenTerminal`. */
-export function closeTerminal(fd: number): void {
-  close(fd);
 }

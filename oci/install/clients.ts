@@ -10,7 +10,7 @@ import { UserError } from "../user_error.ts";
 import { removeMember, setMember } from "./json_edit.ts";
 import { hasTable, putTable, removeTable, scanToml } from "./toml_tables.ts";
 
-export interface RuntimeEntry {
+interface RuntimeEntry {
   readonly name: string;
   /** Absolute host path of the program. */
   readonly path: string;
@@ -18,7 +18,7 @@ export interface RuntimeEntry {
   readonly args: readonly string[];
 }
 
-export interface Client {
+interface Client {
   /** Where its configuration usually is. */
   readonly configPath: string;
   /** What makes it read the configuration again. */

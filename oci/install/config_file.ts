@@ -6,7 +6,7 @@
 import { dirname, join } from "@std/path";
 import { UserError } from "../user_error.ts";
 
-export interface ConfigFile {
+interface ConfigFile {
   /** Where it really is: behind symbolic links. */
   readonly path: string;
   /** "" if there is none yet. */

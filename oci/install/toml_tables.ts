@@ -5,14 +5,14 @@
  */
 
 /** A table header's line, counted from 0, and its key taken apart. */
-export interface Header {
+interface Header {
   readonly line: number;
   readonly key: readonly string[];
   /** `[[x]]`: one of several. */
   readonly isElement: boolean;
 }
 
-export interface TomlLines {
+interface TomlLines {
   /** Without the newlines. */
   readonly lines: readonly string[];
   readonly headers: readonly Header[];
@@ -110,12 +110,6 @@ function extentOf({ lines, headers }: TomlLines, key: readonly string[]): [numbe
   let end = next?.line ?? lines.length;
   while (end > start + 1 && /^\s*(#.*)?$/.test(lines[end - 1] ?? "")) end--;
   return [start, end];
-}
-
-/** The text of a table and those beneath it, or null. */
-export function tableText(text: string, key: readonly string[]): string | null {
-  const toml = scanToml(text), extent = extentOf(toml, key);
-  return extent === null ? null : toml.lines.slice(...extent).join("\n");
 }
 
 /** Removes a table and its subtables, wherever they are in the file. */

@@ -75,7 +75,7 @@ export function waitReadable(fd: number, timeoutMs: number): boolean {
 }
 
 /** Whether the caller has made this process ignore a signal, as nohup(1) does with SIGHUP. */
-export function isIgnored(signo: number): boolean {
+function isIgnored(signo: number): boolean {
   const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(Deno.readTextFileSync("/proc/self/status"));
   return mask !== null && ((BigInt(`0x${mask[1]}`) >> BigInt(signo - 1)) & 1n) === 1n;
 }

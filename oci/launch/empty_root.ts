@@ -21,7 +21,7 @@ import type { Level } from "./confinement_levels.ts";
 const PLACE = "/proc";
 
 /** Why the host refused. */
-export interface Refusal {
+interface Refusal {
   readonly message: string;
   /** The boot process has ended. */
   readonly isGone: boolean;

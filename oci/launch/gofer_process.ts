@@ -88,7 +88,7 @@ function suffixOf(root: GoferRoot): string {
 /** Its number in the Gofer. */
 const SOCKET_FD = 3;
 
-export interface GoferOptions {
+interface GoferOptions {
   readonly roots: readonly GoferRoot[];
   /** Connected socket. */
   readonly socket: number;

@@ -23,7 +23,7 @@ import { UserError } from "../user_error.ts";
 import { makeUsers } from "./own_users.ts";
 import type { HostTree } from "./tree_copy.ts";
 
-export interface MappedTree extends HostTree {
+interface MappedTree extends HostTree {
   readonly ids: MountIds;
   /** Names the mount in messages. */
   readonly jsonPath: string;

@@ -22,14 +22,14 @@ import { waiterImage } from "../proxy/waiter_image.ts";
 import { WaiterData } from "../proxy/waiter_data.ts";
 
 /** Descriptors; -1: none. */
-export interface OwnUsers {
+interface OwnUsers {
   readonly users: number;
   /** A network namespace that the user namespace owns. */
   readonly network: number;
 }
 
 /** Contents of uid_map and gid_map. */
-export interface IdMaps {
+interface IdMaps {
   readonly users: string;
   readonly groups: string;
 }

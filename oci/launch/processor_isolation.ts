@@ -22,10 +22,10 @@ import { UserError } from "../user_error.ts";
  * process.
  */
 export const SPECULATION_MODES = ["host", "strict"] as const;
-export type SpeculationMode = typeof SPECULATION_MODES[number];
+type SpeculationMode = typeof SPECULATION_MODES[number];
 /** `auto`: where the host has it. */
 export const CORE_SCHEDULING_MODES = ["auto", "on", "off"] as const;
-export type CoreSchedulingMode = typeof CORE_SCHEDULING_MODES[number];
+type CoreSchedulingMode = typeof CORE_SCHEDULING_MODES[number];
 
 /** Arguments of prctl(2), a call each. */
 export type ProcessorIsolation = readonly (readonly number[])[];

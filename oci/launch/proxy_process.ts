@@ -27,7 +27,6 @@ import {
 import { SIGCHLD, SIGKILL, SIGSTOP } from "../../ffi/abi/signal.ts";
 import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from "../../ffi/abi/socket.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
-import { __WALL } from "../../ffi/abi/wait.ts";
 import { Utsname } from "../../ffi/abi/system.ts";
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
@@ -61,7 +60,7 @@ export interface Entered {
   readonly fd: number;
 }
 
-export interface ProxyPlan {
+interface ProxyPlan {
   /** Byte strings: its command line in the host's list of processes. */
   readonly argv: readonly string[];
   /** Its end of the control pair (protocol/launcher_channel.ts). */

@@ -35,7 +35,7 @@ import { stringToBytes } from "../../kernel/core/bytes.ts";
 import { emptyRoot } from "./empty_root.ts";
 import { copyTree, type HostTree, setAttributes } from "./tree_copy.ts";
 
-export interface ShownTree extends HostTree {
+interface ShownTree extends HostTree {
   readonly isReadOnly: boolean;
 }
 

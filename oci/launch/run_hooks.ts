@@ -29,7 +29,7 @@ import { descriptors, tieToParent } from "../host/launch_steps.ts";
 import type { Hook } from "../spec/hooks_section.ts";
 import { UserError } from "../user_error.ts";
 
-export interface HookPlace {
+interface HookPlace {
   /** The container's state as runtime-spec/runtime.md has it: JSON. */
   readonly state: string;
   /** Working directory: the bundle. */

@@ -52,7 +52,7 @@ import type { Launched } from "./confinement_levels.ts";
 import { PlatformMemory } from "./remembered_platform.ts";
 import { type SentryNetwork, startSentry } from "./sentry_process.ts";
 
-export interface SandboxOptions {
+interface SandboxOptions {
   /** All but the descriptors, which are made here. */
   readonly spec: Omit<BootSpec, "fds">;
   /** Gofer trees: tree i is attached to by the name `String(i)`. */

@@ -30,7 +30,7 @@ import type { Program } from "./executables.ts";
 import * as steps from "../host/launch_steps.ts";
 
 /** The overflow user, which owns no files. */
-export const NOBODY = 65534;
+const NOBODY = 65534;
 
 const NAMESPACES = CLONE_NEWNS + CLONE_NEWPID + CLONE_NEWIPC + CLONE_NEWUTS;
 
@@ -44,7 +44,7 @@ export interface SentryNetwork {
   readonly capabilities: readonly number[];
 }
 
-export interface SentryOptions {
+interface SentryOptions {
   /** By number in the new process; -1: /dev/null */
   readonly fds: readonly number[];
   readonly network: SentryNetwork;

@@ -9,7 +9,7 @@ import { shownJson } from "../shown_text.ts";
 /** LIMIT: characters of a message. Some quote text of a client, a guest or its kernel. */
 export const MESSAGE_CHARS = 4096;
 
-export type LogLevel = "error" | "warning" | "info" | "debug";
+type LogLevel = "error" | "warning" | "info" | "debug";
 
 /** One line of the log. */
 export function logLine(

@@ -8,7 +8,7 @@ import { GLOBAL_NAMES } from "./global_names.ts";
 import { defaultRoot } from "../state/root_dir.ts";
 import { StateStore } from "../state/store.ts";
 
-export type StringOption =
+type StringOption =
   | "platform"
   | "debug-log"
   | "network"
@@ -16,7 +16,7 @@ export type StringOption =
   | "host-uds"
   | "speculation"
   | "core-scheduling";
-export type BooleanOption = "strace" | "require-sandbox" | "panic-on-bug";
+type BooleanOption = "strace" | "require-sandbox" | "panic-on-bug";
 export type OptionName = StringOption | BooleanOption;
 
 /** The options in front of the verb. */

@@ -153,7 +153,7 @@ export type NetworkMode = "auto" | "none" | "loopback" | "host";
 export type GuestFds = readonly [number, number, number, ...number[]];
 
 /** Descriptor numbers in the boot process; -1: none. */
-export interface BootFds {
+interface BootFds {
   /** Connected socket of the Gofer. */
   readonly gofer: number;
   readonly stdio: GuestFds;

@@ -33,7 +33,7 @@ export type BootMessage =
   | { readonly type: "failed"; readonly message: string; readonly exitCode: number };
 
 /** From the launcher, before the guest runs. */
-export type LaunchMessage =
+type LaunchMessage =
   /** The launcher is ready: the boot process confines itself and runs the guest. */
   { readonly type: "go" };
 
@@ -57,7 +57,7 @@ export interface Packet {
 const MESSAGE_MAX = 65536;
 
 /** A message or packet; null if none has arrived; "end" if none will arrive. */
-export type Received<M> = M | null | "end";
+type Received<M> = M | null | "end";
 
 /** One end. `In` is what arrives here, `Out` what is sent. */
 export class ControlSocket<In extends { type: string }, Out extends { type: string }> {

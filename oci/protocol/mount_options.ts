@@ -8,7 +8,7 @@
 
 import * as M from "../../ffi/abi/mount.ts";
 
-export interface MountOptions {
+interface MountOptions {
   /** MS_* of mount(2). */
   readonly flags: number;
   /** Changes of propagation, in this order: MS_PRIVATE and its like, with MS_REC or without. */

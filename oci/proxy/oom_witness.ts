@@ -73,7 +73,7 @@ export class OomWitness {
   }
 }
 
-export interface WitnessOptions {
+interface WitnessOptions {
   /** The most bytes that it takes. */
   readonly bytes?: number;
   /** Steps before all others: control groups. */

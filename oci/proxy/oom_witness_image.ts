@@ -34,7 +34,7 @@ import {
 
 const TEXT = 0x400000, DATA = 0x401000, PAGE_BYTES = 4096;
 /** Number of its socket. */
-export const WITNESS_FD = 3;
+const WITNESS_FD = 3;
 /** The system calls of the program. */
 export const WITNESS_CALLS: readonly number[] = [
   N.SYS_read,

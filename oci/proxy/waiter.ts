@@ -14,7 +14,7 @@ import { syscall } from "../../ffi/sys/native.ts";
 import { WaiterData } from "./waiter_data.ts";
 import { putName, putSignals, waiterImage } from "./waiter_image.ts";
 
-export interface WaiterPlan {
+interface WaiterPlan {
   readonly control: number;
   /** Children to wait for at the end; -1: none. */
   readonly sentryPid: number;

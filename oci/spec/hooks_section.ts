@@ -14,7 +14,7 @@ export const HOOK_KINDS = [
   "poststop",
 ] as const;
 
-export type HookKind = typeof HOOK_KINDS[number];
+type HookKind = typeof HOOK_KINDS[number];
 
 /** Texts, as the host has them; `startContainer` hooks are looked up in the container. */
 export interface Hook {

@@ -29,7 +29,7 @@ export interface NamespaceEntry {
   readonly path: string | null;
 }
 
-export type Propagation = "private" | "shared" | "slave" | "unbindable";
+type Propagation = "private" | "shared" | "slave" | "unbindable";
 
 export interface LinuxConfig {
   /** Each type at most once. */
@@ -61,7 +61,7 @@ const PROPAGATIONS = [
   "runbindable",
 ] as const;
 
-export interface LinuxPart {
+interface LinuxPart {
   readonly linux: LinuxConfig;
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
@@ -130,7 +130,7 @@ const ID_MAX = 0xfffffffe;
 /** What dev_t has room for. */
 const MAJOR_MAX = 0xfff, MINOR_MAX = 0xfffff;
 
-export function readDevices(devices: JsonNode): DeviceSpec[] {
+function readDevices(devices: JsonNode): DeviceSpec[] {
   return devices.items().map(readDevice);
 }
 

@@ -45,7 +45,7 @@ export interface CpuResources {
   readonly idle: number | null;
 }
 
-export interface WeightDevice {
+interface WeightDevice {
   readonly major: number;
   readonly minor: number;
   readonly weight: number | null;
@@ -53,7 +53,7 @@ export interface WeightDevice {
 }
 
 /** Bytes or operations a second. */
-export interface ThrottleDevice {
+interface ThrottleDevice {
   readonly major: number;
   readonly minor: number;
   readonly rate: number;
@@ -69,13 +69,13 @@ export interface BlockIoResources {
   readonly throttleWriteIOPSDevice: readonly ThrottleDevice[];
 }
 
-export interface HugepageLimit {
+interface HugepageLimit {
   /** "2MB" */
   readonly pageSize: string;
   readonly limit: number;
 }
 
-export interface NetworkResources {
+interface NetworkResources {
   readonly classID: number | null;
   readonly priorities: readonly { readonly name: string; readonly priority: number }[];
 }

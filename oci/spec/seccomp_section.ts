@@ -183,7 +183,7 @@ get_thread_area epoll_ctl_old epoll_wait_old vserver`.split(/\s+/),
 );
 
 /** -1: there is none. */
-export function x32NumberOf(nr: number): number {
+function x32NumberOf(nr: number): number {
   const name = NAMES[nr] ?? "", own = OWN.indexOf(name);
   if (own >= 0) return FIRST + own;
   return MISSING.has(name) ? -1 : nr;

@@ -194,7 +194,7 @@ export function assertTrap(c: Context, trap: number): void {
 }
 
 /** All registers and FPU state of a new thread. */
-export function clear(context: Context): void {
+function clear(context: Context): void {
   new Uint8Array(context.regs.buffer).fill(0);
   context.fpu.fill(0);
   setReg(context, EFLAGS, 0x202);

@@ -23,7 +23,7 @@ const ACCESSED = 0x20, DIRTY = 0x40;
  */
 export const MAPPED = 0x200, BEYOND_END = 0x400;
 /** Bits of the high word. */
-export const NO_EXECUTE = 0x80000000;
+const NO_EXECUTE = 0x80000000;
 
 const TABLE_ENTRY = PRESENT | WRITABLE | USER | ACCESSED | DIRTY;
 const GIB_4 = 0x100000000;

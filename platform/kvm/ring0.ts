@@ -91,7 +91,7 @@ export interface Ring0 {
 }
 
 /** What each vCPU has of its own. */
-export interface CpuPages {
+interface CpuPages {
   readonly taskSelector: number;
   readonly taskBase: bigint;
   readonly taskLimit: number;

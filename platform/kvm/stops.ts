@@ -31,7 +31,7 @@ import { FRAME_WORDS, type TableMemory } from "./table_memory.ts";
 import { CS_AT, FS_BASE_AT, GS_BASE_AT, REGS, type Vcpu } from "./vcpu.ts";
 
 /** The context's fields say what happened. */
-export const REPORT = 0;
+const REPORT = 0;
 /** Load the thread again: there is nothing to report, or it was kicked. */
 export const AGAIN = 1;
 /**

@@ -75,7 +75,7 @@ const MAX_LOOKS = 4000;
 const FIRST_MOMENT = 100_000, LONGEST_MOMENT = 20_000_000;
 
 /** What the vCPUs of one machine share. */
-export interface VcpuMaterial {
+interface VcpuMaterial {
   readonly vm: Vm;
   readonly ring0: Ring0;
   readonly tables: TableMemory;

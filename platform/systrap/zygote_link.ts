@@ -43,7 +43,7 @@ const MAX_FD = 0xffffffff;
 const NO_LIMIT = 2n ** 64n - 1n;
 const STACK_BYTES = 8 * 1024 * 1024;
 
-export interface SharedFds {
+interface SharedFds {
   readonly control: number;
   readonly arena: number;
   readonly doorbell: number;

@@ -43,7 +43,7 @@ export async function removeNetwork(name: string): Promise<void> {
   await sh(`ip netns del ${name}; ip link del ${name} 2>/dev/null; true`);
 }
 
-export interface BundleOptions {
+interface BundleOptions {
   readonly args: readonly string[];
   /** Path of a network namespace; null: a new one. */
   readonly network: string | null;

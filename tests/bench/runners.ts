@@ -10,7 +10,7 @@ export interface Runner {
   readonly prefix: readonly string[];
 }
 
-export interface Finished {
+interface Finished {
   readonly code: number;
   readonly stdout: Uint8Array<ArrayBuffer>;
   readonly ms: number;

@@ -82,7 +82,7 @@ cargo new --vcs none -q p && cd p && timed cargo build -q`,
   },
 ];
 
-export interface ServerBenchmark {
+interface ServerBenchmark {
   readonly name: string;
   readonly unit: string;
   measure(runner: Runner): Promise<number>;

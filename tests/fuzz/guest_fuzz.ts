@@ -25,7 +25,7 @@ export function secondsOf(full: number, short: number, parts: number = 1): numbe
   return Math.ceil(fuzzSeconds(parts) ?? (isFull ? full : short));
 }
 
-export interface Fuzzer {
+interface Fuzzer {
   /** Of tests/fuzz. */
   readonly script: string;
   readonly stdin?: string;

@@ -94,7 +94,7 @@ export function isSound(frame: Bytes): boolean {
 }
 
 /** Of what IP a socket is. */
-export type Family = 4 | 6;
+type Family = 4 | 6;
 
 /**
  * The datagram that a socket of the far station at `port` gets of a frame; null: none. "perhaps":

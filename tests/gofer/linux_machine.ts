@@ -22,7 +22,7 @@ const QEMU =
 const APPEND = "console=ttyS0 quiet panic=-1 mitigations=off";
 
 /** The parts of a machine. */
-export interface MachineOptions {
+interface MachineOptions {
   readonly kernel: Kernel;
   /** Python files that are /test/NAME.py there, of one directory here. */
   readonly folder: string;

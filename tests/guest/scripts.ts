@@ -49,10 +49,10 @@ export function isQuick(script: string, platform: PlatformName): boolean {
  */
 const SCRIPT_TIMEOUT_S = 180, TEST_TIMEOUT_S = 60;
 
-export type Verdict = "ok" | "FAIL" | "skip";
+type Verdict = "ok" | "FAIL" | "skip";
 
 /** One line of a script's output. */
-export interface Case {
+interface Case {
   readonly name: string;
   readonly verdict: Verdict;
   readonly why: string;

@@ -31,12 +31,12 @@ export function fuzzSeconds(parts: number = 1): number | null {
 }
 
 /** How many cases are run where no time is given. */
-export interface CaseCounts {
+interface CaseCounts {
   readonly ci: number;
   readonly full: number;
 }
 
-export interface CaseOptions extends CaseCounts {
+interface CaseOptions extends CaseCounts {
   /** Tests of the same target, in the same file, that share its time. */
   readonly parts?: number;
 }

@@ -10,7 +10,7 @@ import { inOwnHost, noOwnHost, PLACES, REPORT_FD } from "./own_host.ts";
 
 const hasOwnHost = noOwnHost() === null;
 
-export interface CleanOptions extends RunOptions {
+interface CleanOptions extends RunOptions {
   /** Paths in the places for temporary files that the command needs. */
   readonly keeps?: readonly string[];
 }

@@ -5,8 +5,6 @@ import { DEVICE, openDevice } from "../../platform/kvm/device.ts";
 import { hasCommand } from "../../tools/test/packages.ts";
 import { PLATFORM } from "./dvisor.ts";
 
-export { hasCommand };
-
 /** The distribution's python3, not a wrapper script of some version manager; null without one. */
 export const PYTHON: string | null = existing("/usr/bin/python3") ??
   (hasCommand("python3") ? "python3" : null);

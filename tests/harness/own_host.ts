@@ -21,7 +21,7 @@ const EVERYONE_PASSES = 0o001;
 /** A shell names descriptors by one digit. */
 const LAST_FD = 9;
 
-export interface OwnHost {
+interface OwnHost {
   /** Has processes of its own: the command is the first, and the others end with it. */
   readonly processes?: boolean;
   /** Has a network of its own, which is not up, and System V IPC. */

@@ -5,7 +5,7 @@ import { alive, eventually, processesOf, type SandboxProcess } from "./processes
 /** LIMIT: how long a sandbox may take to say that it is ready. */
 const READY_MS = 20_000;
 
-export interface Ended {
+interface Ended {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;

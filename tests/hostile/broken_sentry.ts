@@ -16,7 +16,7 @@ import { ContainerDir } from "../../oci/state/store.ts";
 import { Random } from "../harness/seeded.ts";
 
 /** The answers of a good Sentry. */
-export const GOOD: Readonly<Partial<Record<Op, object>>> = {
+const GOOD: Readonly<Partial<Record<Op, object>>> = {
   state: { ok: true, status: "running" },
   exec: { ok: true, pid: 7 },
   ps: {

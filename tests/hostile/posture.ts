@@ -39,14 +39,14 @@ export function read(path: string): string {
   return Deno.readTextFileSync(path);
 }
 
-export function field(status: string, name: string): string {
+function field(status: string, name: string): string {
   const value = new RegExp(`^${name}:[ \\t]*(.*)$`, "m").exec(status)?.[1];
   assert(value !== undefined, `${name} in a status file`);
   return value.trim();
 }
 
 /** The numbers in a mask of capabilities. */
-export function capabilities(status: string, name: string): number[] {
+function capabilities(status: string, name: string): number[] {
   const bits = BigInt(`0x${field(status, name)}`), out: number[] = [];
   for (let cap = 0; cap < 64; cap++) if ((bits >> BigInt(cap) & 1n) === 1n) out.push(cap);
   return out;
@@ -131,7 +131,7 @@ export function descriptors(pid: number): Descriptor[] {
  * Inode numbers of UNIX sockets without a name, or with that of a container's control socket, in
  * the network namespaces of these processes.
  */
-export function knownSockets(...pids: (number | "self")[]): Set<string> {
+function knownSockets(...pids: (number | "self")[]): Set<string> {
   const out = new Set<string>();
   for (const pid of pids) {
     for (const line of read(`/proc/${pid}/net/unix`).split("\n").slice(1)) {

@@ -28,8 +28,8 @@ import {
 } from "../../ffi/asm/registers.ts";
 import { Sigcontext, Ucontext } from "../../ffi/abi/ucontext.ts";
 
-export const DATA_AT = 0x70000000;
-export const CODE_AT = 0x70001000;
+const DATA_AT = 0x70000000;
+const CODE_AT = 0x70001000;
 
 /** The data page: where to jump, the way back, a count of signals, the registers to load. */
 const TARGET = DATA_AT, SAVED = DATA_AT + 8, CAUGHT = DATA_AT + 16, REGISTERS = DATA_AT + 64;

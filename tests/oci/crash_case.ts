@@ -7,7 +7,7 @@
 import { shellConfig } from "./bundle.ts";
 import { type Ended, kill, type Running, sleepMs, type World } from "./crash_world.ts";
 
-export const VICTIMS = [
+const VICTIMS = [
   "command",
   "shim",
   "sentry",
@@ -16,7 +16,7 @@ export const VICTIMS = [
   "stub",
   "proxy",
 ] as const;
-export type Victim = typeof VICTIMS[number];
+type Victim = typeof VICTIMS[number];
 
 /** Signals that people and service managers send to a command. */
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
@@ -57,10 +57,10 @@ export const CALLS = [
 ] as const;
 type Call = typeof CALLS[number];
 
-export const ID = "c1";
+const ID = "c1";
 type Status = "none" | "creating" | "created" | "running" | "paused" | "stopped";
 
-export interface Verb {
+interface Verb {
   /** The status of the container before the verb. */
   readonly from: Exclude<Status, "creating">;
   /** The statuses that it may have after the verb succeeded. */
@@ -73,7 +73,7 @@ export interface Verb {
 const CREATE = ["--bundle", "bundle", "--pid-file", "pid"];
 const SHORT_EXEC = ["sh", "-c", "echo e; sleep 0.03"];
 
-export const VERBS = {
+const VERBS = {
   create: { from: "none", to: ["created"], args: ["create", ...CREATE, ID] },
   run: { from: "none", to: ["none"], args: ["run", ...CREATE, ID] },
   "run --detach": { from: "none", to: ["running"], args: ["run", "--detach", ...CREATE, ID] },
@@ -128,7 +128,7 @@ const RIVALS = [
   "delete",
   "delete --force",
 ] as const;
-export const DISTURBERS: readonly Disturber[] = [
+const DISTURBERS: readonly Disturber[] = [
   ...VICTIMS,
   ...SIGNAL_NAMES,
   ...RIVALS.map((verb) => `with ${verb}` as const),

@@ -30,7 +30,7 @@ export function inWorld(program: string, ...args: string[]): string[] {
   return inOwnHost([...deno, ...args], { processes: true });
 }
 
-export interface Process {
+interface Process {
   readonly pid: number;
   readonly parent: number;
   readonly state: string;

@@ -59,7 +59,7 @@ export class InjectedFault extends Error {
 }
 
 /** One fault. */
-export interface Injected {
+interface Injected {
   readonly where: string;
   readonly group: ThreadGroup;
   /** The task was ending already. */

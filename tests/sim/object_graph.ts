@@ -7,7 +7,7 @@
  */
 
 /** What is not state: where a walk ends. */
-export type Boundary = (value: object) => boolean;
+type Boundary = (value: object) => boolean;
 
 /**
  * Calls `visit` with each value that is held, by its owner's class and field; true: go on inside.

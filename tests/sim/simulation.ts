@@ -49,7 +49,7 @@ const MOUNTS: readonly (readonly [string, string])[] = [
   ["/tmp", "tmpfs"],
 ];
 
-export interface Outcome {
+interface Outcome {
   /** Stops of guests. */
   readonly steps: number;
   /** Calls by the time of the end that were blocked for good. */

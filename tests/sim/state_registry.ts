@@ -8,7 +8,7 @@
  * host resource is what the kernel runs on, which a restored kernel is given anew; nothing behind
  * it is looked at.
  */
-export type Fate = "state" | "derived" | "host";
+type Fate = "state" | "derived" | "host";
 
 /** Made by the language, not by a class of the kernel. */
 export const LANGUAGE: readonly string[] = (`

@@ -30,7 +30,7 @@ const PACKAGE = "qemu-system-x86";
 /** What the machine's shell prints at its end, before the status of the script. */
 const ENDED = "machine-ended";
 
-export interface MachineOptions {
+interface MachineOptions {
   readonly kernel: Kernel;
   /** Parameters of the module kvm-amd. */
   readonly parameters: string;

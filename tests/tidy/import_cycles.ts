@@ -8,7 +8,8 @@ import type { SourceFile } from "./source_files.ts";
 const IMPORT = /^(?:import|export)\s+(?!type\b)(?:[^"';]*?\sfrom\s+)?["'](\.[^"']+)["']/gm;
 const TYPE_IMPORT = /^(?:import|export)\s+type\b[^"';]*?\sfrom\s+["'](\.[^"']+)["']/gm;
 
-function resolve(from: string, specifier: string): string {
+/** The path that `specifier` in `from` names. */
+export function resolve(from: string, specifier: string): string {
   return new URL(specifier, `file:///${from}`).pathname.slice(1);
 }
 

@@ -14,7 +14,7 @@ import { embedProgram } from "./embed.ts";
 const V8_FLAGS = ["--no-enable-lazy-source-positions", "--expose-gc"];
 
 /** The origin of a binary's base. */
-export type Base = "genuine" | "home-made";
+type Base = "genuine" | "home-made";
 
 /** LIMIT: Deno has this long to get its genuine base. */
 const GENUINE_TIMEOUT_MS = 180_000;

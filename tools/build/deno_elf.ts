@@ -15,7 +15,7 @@ import {
 } from "../../ffi/abi/elf.ts";
 
 /** A segment of the program header table. */
-export interface ProgramHeader {
+interface ProgramHeader {
   /** File offset of the 56-byte header itself. */
   readonly at: number;
   readonly type: number;

@@ -33,7 +33,7 @@ import {
 } from "../../ffi/asm/registers.ts";
 
 /** What the stub must know of the file that it is in. Addresses are relative to the load base. */
-export interface StubPlace {
+interface StubPlace {
   /** Where the stub is loaded. */
   readonly vaddr: number;
   /** Where `deno` begins. */

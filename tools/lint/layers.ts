@@ -137,7 +137,7 @@ function isWrongInOci(file: string, target: string, isTypeOnly: boolean): boolea
 }
 
 /** The path that `specifier` in `file` names; both relative to the root. Null above the root. */
-export function resolveImport(file: string, specifier: string): string | null {
+function resolveImport(file: string, specifier: string): string | null {
   const parts = file.split("/").slice(0, -1);
   for (const part of specifier.split("/")) {
     if (part === "" || part === ".") continue;

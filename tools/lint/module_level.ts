@@ -60,7 +60,7 @@ function isImmutableInstance(init: Deno.lint.NewExpression): boolean {
 }
 
 /** Whether a declaration at module level, or a static field, makes something that can change. */
-export function isMutable(id: Node, init: Node | null): boolean {
+function isMutable(id: Node, init: Node | null): boolean {
   const type = statedType(id, init);
   if (type !== null && isConstCast(type)) return false;
   if (init === null) return type === null || !isReadonlyType(type);

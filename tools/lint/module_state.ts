@@ -8,9 +8,9 @@
  * A constant is never written. Scratch memory has no meaning from one call to the next. Open
  * entries are to be moved to an object that `Kernel` holds.
  */
-export type Reason = "constant" | "scratch" | "open";
+type Reason = "constant" | "scratch" | "open";
 
-export interface ModuleState {
+interface ModuleState {
   readonly reason: Reason;
   readonly file: string;
   readonly names: readonly string[];

@@ -10,7 +10,7 @@ const TIMEOUT_MS = 3000;
 /** A file in `vendor/` that is there while its packages are stand-ins: a digest of their files. */
 const MARK = "stand_ins.txt";
 
-export const NOTE = "JSR cannot be reached: @std/* are the stand-ins in tools/std.";
+const NOTE = "JSR cannot be reached: @std/* are the stand-ins in tools/std.";
 
 /** One package as deno.json pins it: `jsr:@std/NAME@VERSION`. */
 interface Package {
@@ -26,7 +26,7 @@ export interface Source {
   isReachable(): Promise<boolean>;
 }
 
-export const JSR: Source = {
+const JSR: Source = {
   async fetchAll(root) {
     const args = ["cache", "--quiet", `--config=${root}/deno.json`, "tools/std/packages.ts"];
     const options = { args, cwd: root, stdin: "null", stdout: "null", stderr: "null" } as const;

@@ -4,7 +4,7 @@
  */
 
 /** A program that tests use, and the package it is in. */
-export interface Need {
+interface Need {
   readonly command: string;
   readonly packages: readonly string[];
   readonly usedFor: string;

@@ -23,7 +23,7 @@ const buffer = new Uint8Array(128);
 const view = new DataView(buffer.buffer);
 
 /** The clock and timers of a timerfd. */
-export interface MonotonicClock {
+interface MonotonicClock {
   /** CLOCK_MONOTONIC, ns. */
   now(): number;
   readonly timers: TimerQueue;

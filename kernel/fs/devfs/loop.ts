@@ -25,7 +25,7 @@ import { MISC_MAJOR } from "./devices.ts";
 
 export const LOOP_MAJOR = 7, LOOP_CONTROL_MINOR = 237;
 /** The number of devices at the start (CONFIG_BLK_DEV_LOOP_MIN_COUNT). */
-export const FIRST_DEVICES = 8;
+const FIRST_DEVICES = 8;
 /** LIMIT: loop devices, and their highest number. */
 const MAX_DEVICES = 64;
 const MAX_NUMBER = (1 << 20) - 1;

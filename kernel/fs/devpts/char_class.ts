@@ -7,11 +7,11 @@ export function isControl(c: number): boolean {
   return c < 32 || c === 127;
 }
 
-export function isUpper(c: number): boolean {
+function isUpper(c: number): boolean {
   return (c >= 65 && c <= 90) || (c >= 192 && c <= 222 && c !== 215);
 }
 
-export function isLower(c: number): boolean {
+function isLower(c: number): boolean {
   return (c >= 97 && c <= 122) || (c >= 223 && c <= 255 && c !== 247);
 }
 

@@ -28,7 +28,7 @@ import { PTMX_MINOR, TTYAUX_MAJOR } from "../devfs/devices.ts";
 import type { DevptsFs } from "./devpts_fs.ts";
 import type { Terminal } from "./terminal.ts";
 
-export const ROOT_INO = 1, PTMX_INO = 2, FIRST_SLAVE_INO = 3;
+const ROOT_INO = 1, PTMX_INO = 2, FIRST_SLAVE_INO = 3;
 const CHARACTER = S_IFCHR >> 12, DIRECTORY = S_IFDIR >> 12;
 
 abstract class DevptsInode extends PlainInode {

@@ -37,7 +37,7 @@ import { LONGEST_OUTPUT, Output } from "./output.ts";
 import { TerminalSettings } from "./termios.ts";
 
 /** The major number of slaves; their index is the minor number. */
-export const PTS_MAJOR = 136;
+const PTS_MAJOR = 136;
 /** LIMIT: bytes of input that wait for room in the line discipline. */
 const BACKLOG = 8192;
 const CHUNK = 2048;

@@ -40,9 +40,9 @@ const FRESH_NS = 1_000_000;
 /** The number of inodes without users above which they are swept. */
 const MAX_UNHELD = 512;
 /** The most names of one walk. */
-export const MAX_NAMES = 64;
+const MAX_NAMES = 64;
 
-export interface GoferOptions {
+interface GoferOptions {
   /** Only this sandbox changes the files. */
   readonly isExclusive: boolean;
   /** Leased mode: exclusive for this many ns. Default: without end. */

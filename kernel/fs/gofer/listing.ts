@@ -22,7 +22,7 @@ const MAX_SORTED = 16384;
 const NO_BYTES = new Uint8Array(0);
 
 /** The entries of a list by name. */
-export interface SortedOrder {
+interface SortedOrder {
   /** Entry numbers, in the order of the names. */
   readonly entries: Int32Array;
   /** By entry number: its place in that order. */

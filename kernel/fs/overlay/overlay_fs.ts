@@ -34,7 +34,7 @@ export interface Payers {
   readonly current: { readonly account: Account } | null;
 }
 
-export interface OverlayOptions {
+interface OverlayOptions {
   /**
    * Others see the upper tree too, and it may be mounted again, so it must hold the whole state.
    * Then renaming a directory of the lower layer is EXDEV, and attributes are not copied up without

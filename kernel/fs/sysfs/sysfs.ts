@@ -19,7 +19,7 @@ import { CPU_FILES, SYS_DIRECTORIES, SYS_FILES, SYS_MOUNT_PLACES } from "./syste
 
 const ROOT_INO = 1;
 
-export class SysFs extends GeneratedFs {
+class SysFs extends GeneratedFs {
   override readonly type = "sysfs";
   override readonly magic = SYSFS_MAGIC;
   override readonly isRevealing = true;

@@ -3,7 +3,7 @@
 import type { Inode } from "../../vfs/inode.ts";
 
 /** The first cookie: positions 0 and 1 are "." and "..". */
-export const FIRST_COOKIE = 2;
+const FIRST_COOKIE = 2;
 
 export class DirEntry {
   readonly name: string;

@@ -33,7 +33,7 @@ export function ownerInScratch(t: Task): IpcOwner {
 }
 
 /** The objects of one kind in a namespace: semaphore sets or shared memory segments. */
-export interface IpcObjects<T extends IpcObject> {
+interface IpcObjects<T extends IpcObject> {
   readonly table: IpcTable<T>;
   readonly clock: IpcClock;
   remove(object: T): void;

@@ -20,7 +20,7 @@ import type { IpcLimits } from "../ipc_limits.ts";
 import { type IpcClock, type IpcMaker, IpcObject, IpcTable } from "./ipc_object.ts";
 
 /** Bits of the mode that shmctl(2) shows: removed at the last detach; locked. */
-export const SHM_DEST = 0o1000, SHM_LOCKED = 0o2000;
+const SHM_DEST = 0o1000, SHM_LOCKED = 0o2000;
 
 /** The identity of a segment: the inode number is its identifier. */
 class ShmIdentity implements FileIdentity {

@@ -7,7 +7,7 @@ import { Socket } from "../socket.ts";
 import type { Task } from "../../task/task.ts";
 
 /** A struct msghdr of user memory: addresses and lengths. */
-export interface MessageHeader {
+interface MessageHeader {
   readonly name: number;
   readonly nameBytes: number;
   readonly iov: number;

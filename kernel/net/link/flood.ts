@@ -7,7 +7,7 @@ import type { Crossing } from "./reach.ts";
 export const CROSSINGS_MAX = 4096;
 
 /** The way of one frame. */
-export interface Flood {
+interface Flood {
   readonly crossed: readonly Crossing[];
   /** The links that receive the frame. The sending station is among them only for a loopback. */
   readonly stations: readonly Link[];

@@ -15,7 +15,7 @@ import type { RouteRequest } from "./request.ts";
 import type { NetlinkWriter } from "./writer.ts";
 
 /** A command of a family. */
-export interface GenericOperation {
+interface GenericOperation {
   readonly command: number;
   /** GENL_*: what the operation supports, and the privilege it needs. */
   readonly flags: number;

@@ -35,7 +35,7 @@ class PortIds<T extends object> {
 }
 
 /** Decides which members of a group get a message. */
-export type Chooser = (socket: NetlinkSocket) => boolean;
+type Chooser = (socket: NetlinkSocket) => boolean;
 
 export class NetlinkProtocol {
   readonly number: number;

@@ -28,7 +28,7 @@ export class NetlinkRequest {
 }
 
 /** Takes the messages of a long reply before it is complete. */
-export interface AnswerReader {
+interface AnswerReader {
   takeAnswer(writer: NetlinkWriter): void;
 }
 

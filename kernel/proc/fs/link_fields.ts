@@ -7,7 +7,7 @@ const SECONDS_MAX = 8589934;
 export type LinkFamily = "ipv4" | "ipv6";
 
 /** The default and the bounds of a setting. */
-export interface LinkField {
+interface LinkField {
   readonly value: number;
   readonly min: number;
   readonly max: number;

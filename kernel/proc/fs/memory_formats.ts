@@ -32,7 +32,7 @@ import type { AreaFormat } from "./area_text.ts";
 import type { MemoryUse } from "./memory_use.ts";
 
 /** How a file about memory makes its text. */
-export interface MemoryFormat {
+interface MemoryFormat {
   render(mm: MemoryManager): string;
 }
 

@@ -138,7 +138,7 @@ export class NsFs extends GeneratedFs {
   }
 }
 
-export class NsInode extends GeneratedInode {
+class NsInode extends GeneratedInode {
   readonly namespace: Namespace;
   private readonly files: NsFs;
 

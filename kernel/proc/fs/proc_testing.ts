@@ -173,7 +173,7 @@ export class FakeTask implements ProcTask, ProcCaller {
   }
 }
 
-export class FakeSource implements ProcSource {
+class FakeSource implements ProcSource {
   readonly viewers: Set<ProcViewer> = new Set();
   forgetName(): void {}
   readonly host: Host;

@@ -6,7 +6,7 @@ import { locksText } from "./lock_text.ts";
 import type { ProcSource } from "./source.ts";
 
 /** A file of /proc about the machine. */
-export interface SystemFile {
+interface SystemFile {
   readonly permissions: number;
   render(source: ProcSource): string;
 }

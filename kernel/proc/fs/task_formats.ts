@@ -17,7 +17,7 @@ import { limitsText } from "./task_limits.ts";
 import { statLine, statmLine, statusText } from "./task_stat.ts";
 
 /** How a file makes its text and takes writes. */
-export interface TaskFormat {
+interface TaskFormat {
   /** The access check of open or read; by default none. */
   readonly needs?: "access to open" | "access to read" | "attachment to read";
   /**
@@ -73,7 +73,7 @@ export const TASK_FORMATS: ReadonlyMap<string, TaskFormat> = new Map<string, Tas
  * The arguments. A program may have written over them up to a NUL (setproctitle(3)); they may then
  * reach into the environment.
  */
-export function commandLine(mm: MemoryManager): string {
+function commandLine(mm: MemoryManager): string {
   const { argStart, argEnd, envStart, envEnd } = mm.program;
   if (argEnd <= argStart) return "";
   const args = memoryText(mm, argStart, argEnd - argStart);

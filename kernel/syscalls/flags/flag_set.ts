@@ -5,7 +5,7 @@
  * No handler reads it.
  */
 
-export type FlagSupport = "works" | "partial" | "refused";
+type FlagSupport = "works" | "partial" | "refused";
 
 export interface Flag {
   readonly name: string;

@@ -5,7 +5,7 @@ import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 
 /** CONFIG_NODES_SHIFT=10, as in distributions' kernels for x86-64. */
-export const MAX_NODES = 1024;
+const MAX_NODES = 1024;
 const WORD_BITS = 64, MAX_BITS = PAGE_SIZE * 8;
 
 const words = new Uint8Array(PAGE_SIZE);

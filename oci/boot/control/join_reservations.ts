@@ -66,7 +66,7 @@ export class Places {
 }
 
 /** Watches for the end of the container's waiter. Packets of the waiter stay in the socket. */
-export class Place extends Waiter {
+class Place extends Waiter {
   readonly template: AddressSpace;
   readonly waiter: BootSocket;
   readonly #places: Places;

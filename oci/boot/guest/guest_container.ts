@@ -53,14 +53,14 @@ export interface ContainerOwner {
 }
 
 /** The containers whose namespaces this one shares. */
-export interface Shares {
+interface Shares {
   readonly pid: GuestContainer | null;
   readonly ipc: GuestContainer | null;
   readonly uts: GuestContainer | null;
   readonly time: GuestContainer | null;
 }
 
-export interface ContainerPlaces {
+interface ContainerPlaces {
   /** Host descriptors. The container owns them from then on, even if it cannot be made. */
   readonly gofer: number;
   readonly stdio: GuestFds;

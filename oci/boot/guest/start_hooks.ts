@@ -20,7 +20,7 @@ import { startGuest } from "./guest_start.ts";
 /** Standard streams of a hook: host descriptors. */
 export type HookStreams = readonly [number, number, number];
 
-export interface HookOwner {
+interface HookOwner {
   /** All hooks have succeeded (null), or one has failed. */
   onHooksEnd(error: UserError | null): void;
 }

@@ -37,7 +37,7 @@ import { UserError } from "../../user_error.ts";
 import type { BootSpec, MountSpec } from "../../protocol/boot_spec.ts";
 import { parseMountOptions } from "../../protocol/mount_options.ts";
 
-export type MountTreeSpec = Pick<
+type MountTreeSpec = Pick<
   BootSpec,
   "root" | "mounts" | "maskedPaths" | "readonlyPaths" | "files" | "process"
 >;
@@ -60,7 +60,7 @@ export function buildMountTree(
 }
 
 /** The limits of the boot spec. */
-export function limitsOf(spec: MountTreeSpec): CgroupLimits {
+function limitsOf(spec: MountTreeSpec): CgroupLimits {
   return { ...noLimits(), ...spec.files?.cgroup };
 }
 

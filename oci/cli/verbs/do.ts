@@ -91,7 +91,7 @@ function standardMount(type: string, destination: string, options: string): Moun
 }
 
 /** The file systems that every program expects. */
-export const STANDARD_MOUNTS: readonly MountSpec[] = [
+const STANDARD_MOUNTS: readonly MountSpec[] = [
   standardMount("proc", "/proc", "nosuid,nodev,noexec"),
   standardMount("sysfs", "/sys", "nosuid,nodev,noexec,ro"),
   standardMount("cgroup2", "/sys/fs/cgroup", "nosuid,nodev,noexec"),

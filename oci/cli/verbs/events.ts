@@ -109,7 +109,7 @@ function printEvent(type: string, id: string, data?: Stats): void {
 }
 
 /** Numbers of the host, and of the sandbox's kernel. */
-export function readStats(found: FoundContainer): Stats {
+function readStats(found: FoundContainer): Stats {
   const { cgroup, init, id, sandboxId } = found.record;
   const host = cgroup === null ? null : ContainerCgroup.load(cgroup);
   // A frozen sandbox does not answer.

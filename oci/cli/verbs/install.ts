@@ -44,7 +44,7 @@ export const command: Command = {
   },
 };
 
-export interface Change {
+interface Change {
   readonly path: string;
   readonly isDryRun: boolean;
   readonly edit: (text: string) => string;

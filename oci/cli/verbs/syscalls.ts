@@ -71,7 +71,7 @@ function line(flag: Flag, width: number): string {
   return `${what}  ${[flag.note, flag.shown].filter((text) => text !== "").join("; ")}`.trimEnd();
 }
 
-export function flagsText(sets: readonly FlagSet[]): string {
+function flagsText(sets: readonly FlagSet[]): string {
   const flags = sets.flatMap((set) => set.flags);
   const width = Math.max(...flags.map((flag) => flag.name.length));
   const parts = sets.map(({ calls, argument, flags }) =>

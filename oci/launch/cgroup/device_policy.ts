@@ -11,7 +11,7 @@ const DEVICE_TYPES = { b: 1, c: 2 } as const;
 const ACCESS = { m: 1, r: 2, w: 4 } as const;
 const ALL_ACCESS = 7;
 
-export interface Exception {
+interface Exception {
   readonly type: "b" | "c";
   /** null: all of them. */
   readonly major: number | null;
@@ -20,7 +20,7 @@ export interface Exception {
   readonly access: number;
 }
 
-export interface DevicePolicy {
+interface DevicePolicy {
   readonly isAllowed: boolean;
   readonly exceptions: readonly Exception[];
 }

@@ -54,7 +54,7 @@ function isDenyAll(rule: DeviceRule): boolean {
 }
 
 /** `c 1:3 rwm`. */
-export function ruleText(rule: DeviceRule): string {
+function ruleText(rule: DeviceRule): string {
   // For the kernel `a` means all of everything.
   if (rule.type === "a" && rule.major === null && rule.minor === null) return "a";
   const id = (n: Id) => n === null ? "*" : String(n);

@@ -14,7 +14,7 @@ const WHERE = "config.json: linux.cgroupsPath";
  * A checked cgroupsPath. An absolute one begins at the root of each tree, another at the caller's
  * own group.
  */
-export interface GroupPath {
+interface GroupPath {
   readonly isAbsolute: boolean;
   readonly parts: readonly string[];
 }
@@ -72,7 +72,7 @@ function componentsOf(tree: CgroupTree, isParent: boolean): string[] {
 }
 
 /** The parts of a systemd unit's name. */
-export interface ScopeName {
+interface ScopeName {
   /** As `system.slice`; "" for the driver's default. */
   readonly slice: string;
   /** As `dvisor-ID.scope`. */

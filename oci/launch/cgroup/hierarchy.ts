@@ -34,7 +34,7 @@ export interface CgroupHost {
  * Controllers of v1 in the order in which they are set up. Memory before cpu, because it fails more
  * often.
  */
-export const V1_CONTROLLERS: readonly string[] = [
+const V1_CONTROLLERS: readonly string[] = [
   "cpuset",
   "devices",
   "memory",

@@ -16,7 +16,7 @@ import type {
 } from "../../spec/resources_section.ts";
 import { UserError } from "../../user_error.ts";
 
-export interface MemoryLimits {
+interface MemoryLimits {
   /** Bytes. */
   readonly limit: number;
   readonly reservation: number;

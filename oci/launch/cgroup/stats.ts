@@ -40,7 +40,7 @@ export interface Stats {
   readonly network_interfaces: readonly NetworkInterface[] | null;
 }
 
-export interface MemoryEntry {
+interface MemoryEntry {
   readonly limit: number;
   readonly usage: number | undefined;
   readonly max: number | undefined;
@@ -60,7 +60,7 @@ export interface HugetlbEntry {
   readonly failcnt: number;
 }
 
-export interface NetworkInterface {
+interface NetworkInterface {
   readonly Name: string;
   readonly RxBytes: number;
   readonly RxPackets: number;

@@ -19,7 +19,7 @@ import {
 } from "./control_files.ts";
 import type { BlockIoLimits, CpuLimits, DeviceValue, Limits } from "./limits.ts";
 
-export interface V1Controller {
+interface V1Controller {
   /** Whether these limits use the controller. */
   needs(limits: Limits): boolean;
   /** @throws UserError, CgroupError */

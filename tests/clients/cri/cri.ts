@@ -44,7 +44,7 @@ function network(dir: string): string {
   return JSON.stringify(list);
 }
 
-export interface PodOptions {
+interface PodOptions {
   readonly annotations?: Record<string, string>;
   /** POD, CONTAINER or NODE; CONTAINER by default. */
   readonly pid?: string;
@@ -52,7 +52,7 @@ export interface PodOptions {
   readonly more?: Message;
 }
 
-export interface ContainerOptions {
+interface ContainerOptions {
   readonly tty?: boolean;
   readonly stdin?: boolean;
   readonly resources?: Message;
@@ -195,7 +195,7 @@ export class Pod {
   }
 }
 
-export interface Executed {
+interface Executed {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;

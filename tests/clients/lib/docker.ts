@@ -29,7 +29,7 @@ const COMMANDS = [
 ];
 
 /** Why no Docker daemon can be had here; null when it can. */
-export const noDocker: string | null = isRoot ? lacks(COMMANDS) : "needs root";
+const noDocker: string | null = isRoot ? lacks(COMMANDS) : "needs root";
 
 /** The same for tests that are long. */
 export const noFullDocker: string | null = noDocker ??
@@ -48,7 +48,7 @@ export const PEER = "peer";
 /** An address that no other network has: the namespace has no other. */
 const BRIDGE = "172.31.77.1/24";
 
-export interface DockerOptions {
+interface DockerOptions {
   /** What runs a container that names no runtime, and the steps of a build; "dvisor" by default. */
   readonly defaultRuntime?: "dvisor" | "runc";
   /** Options of dvisor, in front of the verb. */

@@ -370,7 +370,7 @@ const FILE_CASES: readonly EngineCase<Podman>[] = [
 ];
 
 /** The value of the first of these files in the group of a container. */
-export async function find(
+async function find(
   controller: string,
   id: string,
   files: readonly string[],

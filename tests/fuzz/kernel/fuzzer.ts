@@ -21,7 +21,7 @@ const CORPUS_MAX = 4000;
 /** LIMIT: runs that making a failure small may take. */
 const SHRINK_RUNS = 400;
 
-export interface Failure {
+interface Failure {
   /** What went wrong, one line a finding. */
   readonly what: string;
   readonly program: Program;

@@ -28,7 +28,7 @@ const FDS_KNOWN = 12;
 /** One in so many calls is of descriptions.ts. */
 const FURTHER = 3;
 /** LIMIT: calls of one program. */
-export const MAX_STEPS = 250;
+const MAX_STEPS = 250;
 
 class StepMemory implements Memory {
   readonly writes: { at: number; bytes: Uint8Array<ArrayBuffer> }[] = [];

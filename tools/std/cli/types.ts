@@ -37,7 +37,7 @@ export interface ParseOptions<
 }
 
 /** The names in an option that is a string, a list, or (for `boolean`) true. */
-export type NamesIn<T> = T extends readonly (infer U extends string)[] ? U
+type NamesIn<T> = T extends readonly (infer U extends string)[] ? U
   : T extends string ? T
   : never;
 

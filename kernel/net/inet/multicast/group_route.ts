@@ -79,7 +79,7 @@ export function sourceForMulticast(
  * An address of the link for packets to `to`: one of the same network if there is one, else any of
  * the station.
  */
-export function sourceOnLink(link: Link, to: string): string {
+function sourceOnLink(link: Link, to: string): string {
   const isFour = isV4(to);
   const near = link.addresses.find(({ address, prefix }) => isInNetwork(to, address, prefix));
   if (near !== undefined) return near.address;

@@ -56,7 +56,7 @@ export function hasCookie(socket: TcpSocket, address: string): boolean {
 }
 
 /** `client` asked for Fast Open and is connected with `server`; its SYN had `bytes` of data. */
-export function noteFastOpen(client: TcpSocket, server: TcpSocket, bytes: number): void {
+function noteFastOpen(client: TcpSocket, server: TcpSocket, bytes: number): void {
   const { net } = client, address = client.remote!.address;
   const isWithout = sendsWithoutCookie(client), had = !isWithout && net.cookies.has(address);
   if (!had && !isWithout) {

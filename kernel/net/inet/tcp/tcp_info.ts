@@ -9,7 +9,7 @@ import { mtuOf } from "../ip/path_options.ts";
 import type { TcpSocket } from "./tcp_socket.ts";
 
 /** Bytes of struct tcp_info (tcpi_total_rto_time is its last field). */
-export const INFO_BYTES = 248;
+const INFO_BYTES = 248;
 export const MSS = 65483;
 const WINDOW_SCALE = 7;
 /** TCPI_OPT_*: timestamps, selective acknowledgements and window scale; data in the SYN. */

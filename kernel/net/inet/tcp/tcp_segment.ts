@@ -14,7 +14,7 @@ export const NO_BYTES: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 const MSS_OPTION = 4, CHECKSUM_AT = 16;
 
 /** The parts of a segment besides ports and checksum. */
-export interface SegmentFields {
+interface SegmentFields {
   readonly flags: number;
   readonly sequence: number;
   readonly acknowledged: number;

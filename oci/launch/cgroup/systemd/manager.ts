@@ -17,7 +17,7 @@ const MANAGER = "org.freedesktop.systemd1.Manager";
 /** LIMIT: how long systemd may take to make or to stop a unit. */
 const JOB_MS = 30_000;
 
-export interface Unit {
+interface Unit {
   readonly slice: string;
   readonly name: string;
 }
