@@ -4,10 +4,19 @@
  */
 
 import { EINVAL, ENOTDIR, ENXIO, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import { S_IFMT } from "../../ffi/abi/stat.ts";
 import type { Account } from "../core/account.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import type { Dentry } from "./dentry.ts";
-import { Inode } from "./inode.ts";
+import {
+  ATTR_ATIME_SET,
+  ATTR_GID,
+  ATTR_MODE,
+  ATTR_MTIME_SET,
+  ATTR_UID,
+  type AttrChange,
+  Inode,
+} from "./inode.ts";
 import type { OpenFile } from "./open_file.ts";
 
 /**
@@ -15,6 +24,22 @@ import type { OpenFile } from "./open_file.ts";
  * implement.
  */
 export abstract class PlainInode extends Inode {
+  /** Takes the mode, the owner and the times that a change has; times that become now are left. */
+  protected takeChange(change: AttrChange): void {
+    const { valid } = change;
+    if ((valid & ATTR_MODE) !== 0) this.mode = (this.mode & S_IFMT) | (change.mode & 0o7777);
+    if ((valid & ATTR_UID) !== 0) this.uid = change.uid;
+    if ((valid & ATTR_GID) !== 0) this.gid = change.gid;
+    if ((valid & ATTR_ATIME_SET) !== 0) {
+      this.atimeSec = change.atimeSec;
+      this.atimeNsec = change.atimeNsec;
+    }
+    if ((valid & ATTR_MTIME_SET) !== 0) {
+      this.mtimeSec = change.mtimeSec;
+      this.mtimeNsec = change.mtimeNsec;
+    }
+  }
+
   override lookup(_name: string): Inode | number {
     return -ENOTDIR;
   }

@@ -6,14 +6,7 @@
 import { EPERM } from "../../../ffi/abi/errno.ts";
 import { S_IFLNK, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
-import {
-  ATTR_ATIME_SET,
-  ATTR_GID,
-  ATTR_MODE,
-  ATTR_MTIME_SET,
-  ATTR_UID,
-  type AttrChange,
-} from "../../vfs/inode.ts";
+import { ATTR_GID, ATTR_MODE, ATTR_UID, type AttrChange } from "../../vfs/inode.ts";
 import { PlainInode } from "../../vfs/plain_inode.ts";
 import type { GeneratedFs } from "./generated_fs.ts";
 
@@ -50,17 +43,7 @@ export abstract class GeneratedInode extends PlainInode {
     const { valid } = change;
     if ((valid & ATTR_MODE) !== 0 && this.isModeFixed) return -EPERM;
     if ((valid & (ATTR_UID | ATTR_GID)) !== 0 && this.isOwnerFixed) return -EPERM;
-    if ((valid & ATTR_MODE) !== 0) this.mode = (this.mode & S_IFMT) | (change.mode & 0o7777);
-    if ((valid & ATTR_UID) !== 0) this.uid = change.uid;
-    if ((valid & ATTR_GID) !== 0) this.gid = change.gid;
-    if ((valid & ATTR_ATIME_SET) !== 0) {
-      this.atimeSec = change.atimeSec;
-      this.atimeNsec = change.atimeNsec;
-    }
-    if ((valid & ATTR_MTIME_SET) !== 0) {
-      this.mtimeSec = change.mtimeSec;
-      this.mtimeNsec = change.mtimeNsec;
-    }
+    this.takeChange(change);
     return 0;
   }
 

@@ -14,15 +14,7 @@ import {
 import { type Attr, NOFID, OPEN_NONE, Tsetattr } from "../../../gofer/client/gofer_client.ts";
 import { ATTR_NO_XATTRS } from "../../../gofer/client/scan.ts";
 import type { Credentials } from "../../cred/credentials.ts";
-import {
-  ATTR_ATIME_SET,
-  ATTR_GID,
-  ATTR_MODE,
-  ATTR_MTIME_SET,
-  ATTR_SIZE,
-  ATTR_UID,
-  type AttrChange,
-} from "../../vfs/inode.ts";
+import { ATTR_SIZE, type AttrChange } from "../../vfs/inode.ts";
 import { PlainInode } from "../../vfs/plain_inode.ts";
 import type { GoferDirectory } from "./directory.ts";
 import type { GoferFs } from "./gofer_fs.ts";
@@ -262,20 +254,10 @@ export abstract class GoferInode extends PlainInode {
     const r = this.fs.client.setattr(m);
     if (r < 0) return r;
     this.markStale();
-    if ((valid & ATTR_MODE) !== 0) this.mode = (this.mode & S_IFMT) | (change.mode & 0o7777);
-    if ((valid & ATTR_UID) !== 0) this.uid = change.uid;
-    if ((valid & ATTR_GID) !== 0) this.gid = change.gid;
+    this.takeChange(change);
     if ((valid & ATTR_SIZE) !== 0) {
       this.onResized(change.size);
       this.dropCapabilities();
-    }
-    if ((valid & ATTR_ATIME_SET) !== 0) {
-      this.atimeSec = change.atimeSec;
-      this.atimeNsec = change.atimeNsec;
-    }
-    if ((valid & ATTR_MTIME_SET) !== 0) {
-      this.mtimeSec = change.mtimeSec;
-      this.mtimeNsec = change.mtimeNsec;
     }
     return 0;
   }

@@ -17,12 +17,10 @@ import type { Credentials } from "../../cred/credentials.ts";
 import {
   ATTR_ATIME,
   ATTR_ATIME_SET,
-  ATTR_GID,
   ATTR_MODE,
   ATTR_MTIME,
   ATTR_MTIME_SET,
   ATTR_SIZE,
-  ATTR_UID,
   type AttrChange,
 } from "../../vfs/inode.ts";
 import { PlainInode } from "../../vfs/plain_inode.ts";
@@ -118,23 +116,13 @@ export abstract class TmpfsInode extends PlainInode {
     if ((valid & ATTR_MODE) !== 0) {
       const r = this.mayChangeMode(change.mode);
       if (r < 0) return r;
-      this.mode = (this.mode & S_IFMT) | (change.mode & 0o7777);
       if (this.accessAcl !== null) this.accessAcl = aclWithMode(this.accessAcl, change.mode);
     }
-    if ((valid & ATTR_UID) !== 0) this.uid = change.uid;
-    if ((valid & ATTR_GID) !== 0) this.gid = change.gid;
+    this.takeChange(change);
     this.touch((valid & (ATTR_MTIME | ATTR_MTIME_SET)) === ATTR_MTIME);
     if ((valid & (ATTR_ATIME | ATTR_ATIME_SET)) === ATTR_ATIME) {
       this.atimeSec = this.ctimeSec;
       this.atimeNsec = this.ctimeNsec;
-    }
-    if ((valid & ATTR_ATIME_SET) !== 0) {
-      this.atimeSec = change.atimeSec;
-      this.atimeNsec = change.atimeNsec;
-    }
-    if ((valid & ATTR_MTIME_SET) !== 0) {
-      this.mtimeSec = change.mtimeSec;
-      this.mtimeNsec = change.mtimeNsec;
     }
     return 0;
   }
