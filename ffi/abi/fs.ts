@@ -83,6 +83,7 @@ export const BLKZEROOUT = 0x127f;
 export const INR_OPEN_CUR = 1024;
 export const INR_OPEN_MAX = 4096;
 export const NAME_MAX = 255;
+export const NGROUPS_MAX = 65536;
 export const PATH_MAX = 4096;
 export const PIPE_BUF = 4096;
 export const XATTR_NAME_MAX = 255;

@@ -1,13 +1,11 @@
 /** pids.*: the files of the pids controller. */
 
 import { EINVAL } from "../../ffi/abi/errno.ts";
+import { PID_MAX } from "../cred/pid.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { PIDS } from "./controllers.ts";
 import type { FileSpec } from "./files.ts";
 import { countOrMax, shown } from "./numbers.ts";
-
-/** PID_MAX_LIMIT, the most that can ever be. */
-const PIDS_MAX = 4 * 1024 * 1024;
 
 export const PIDS_FILES: readonly FileSpec[] = [
   { name: "pids.current", controller: PIDS, read: (g) => `${g.tasks}\n` },
@@ -36,7 +34,7 @@ export function pidsMax(group: Cgroup): string {
 /** Store pids.max: 0 or -errno. */
 export function storeMax(group: Cgroup, text: string): number {
   const max = countOrMax(text);
-  if (max < 0 || max >= PIDS_MAX && max !== Infinity) return -EINVAL;
+  if (max < 0 || max >= PID_MAX && max !== Infinity) return -EINVAL;
   group.pids.max = max;
   return 0;
 }

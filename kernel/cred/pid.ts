@@ -8,6 +8,9 @@
 import { Namespace } from "./namespace.ts";
 import type { UserNamespace } from "./user_namespace.ts";
 
+/** LIMIT: as /proc/sys/kernel/pid_max of a 64-bit Linux (PID_MAX_LIMIT). */
+export const PID_MAX = 4194304;
+
 /** A PID namespace, as far as the numbers need it. */
 export class PidSpace extends Namespace {
   override readonly kind = "pid";

@@ -3,6 +3,7 @@
  * kernel memory. A cursor object is kept and set again for each call.
  */
 
+import { UIO_MAXIOV } from "../../ffi/abi/socket.ts";
 import { MAX_RW_COUNT } from "../../ffi/abi/fs.ts";
 import { EFAULT, EINVAL } from "../../ffi/abi/errno.ts";
 import { copy, copyFromBuffer, copyToBuffer, fill, store64 } from "../../ffi/mem/native_memory.ts";
@@ -10,13 +11,11 @@ import { ACCESS_READ, ACCESS_WRITE } from "../../platform/platform.ts";
 import { IoCursor } from "./io_cursor.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 
-/** The most segments of one call (UIO_MAXIOV). */
-const MAX_SEGMENTS = 1024;
 const IOVEC_BYTES = 16;
 /** LIMIT: areas that one call checks for secret memory. */
 const MAX_AREAS = 4096;
 
-const iovecs = new Uint8Array(MAX_SEGMENTS * IOVEC_BYTES);
+const iovecs = new Uint8Array(UIO_MAXIOV * IOVEC_BYTES);
 const iovecView = new DataView(iovecs.buffer);
 
 /** The other side of a transfer: host memory, a JS buffer, or zeros. */
@@ -57,7 +56,7 @@ export class UserCursor extends IoCursor {
   /** Sets the buffers of `count` struct iovec at user address `iov`: 0, -EINVAL or -EFAULT. */
   setIov(iov: number, count: number): number {
     this.reset();
-    if (count < 0 || count > MAX_SEGMENTS) return -EINVAL;
+    if (count < 0 || count > UIO_MAXIOV) return -EINVAL;
     if (this.mm.copyIn(iovecs, 0, iov, count * IOVEC_BYTES) < 0) return -EFAULT;
     const max = this.mm.layout.maxAddress;
     for (let i = 0; i < count; i++) {

@@ -7,15 +7,13 @@ import { TASKS } from "../core/quota.ts";
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
 import { EEXIST, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import { type Credentials, hasCapIn } from "../cred/credentials.ts";
-import { Pid, PidSpace } from "../cred/pid.ts";
+import { Pid, PID_MAX, PidSpace } from "../cred/pid.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import type { ProcViewer } from "../proc/fs/source.ts";
 import type { Inode } from "../vfs/inode.ts";
 import type { Task } from "./task.ts";
 import type { ProcessGroup, Session, ThreadGroup } from "./thread_group.ts";
 
-/** LIMIT: as /proc/sys/kernel/pid_max of a 64-bit Linux. */
-const PID_MAX = 4194304;
 /** LIMIT: MAX_PID_NS_LEVEL. */
 export const PID_NAMESPACE_LEVELS = 32;
 /** First number that is used again after PID_MAX. */

@@ -53,11 +53,11 @@ export interface Ids {
   readonly groups: readonly number[];
 }
 
-/** LIMIT: groups that a process of Linux can have. */
-const NGROUPS_MAX = 65536 / 4;
+/** LIMIT: groups of the caller. */
+const MAX_GROUPS = 16384;
 
 export function callerIds(): Ids {
-  const n = syscall(SYS_getgroups, NGROUPS_MAX, scratch.area(0));
+  const n = syscall(SYS_getgroups, MAX_GROUPS, scratch.area(0));
   const groups: number[] = [];
   for (let i = 0; i < n; i++) {
     groups.push(scratch.dv.getUint32(scratch.areaOffset(0) + 4 * i, true));

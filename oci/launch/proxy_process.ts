@@ -24,7 +24,7 @@ import {
   CLONE_NEWTIME,
   CLONE_NEWUTS,
 } from "../../ffi/abi/sched.ts";
-import { SIGCHLD, SIGKILL, SIGSTOP } from "../../ffi/abi/signal.ts";
+import { SIGCHLD, SIGKILL, SIGRTMAX, SIGSTOP } from "../../ffi/abi/signal.ts";
 import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from "../../ffi/abi/socket.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
 import { Utsname } from "../../ffi/abi/system.ts";
@@ -45,7 +45,6 @@ import { putName, putSignals, waiterImage } from "../proxy/waiter_image.ts";
 
 /** The exit code when a sandbox ends without an exit packet: that of a killed process. */
 const EXIT_KILLED = 128 + SIGKILL;
-const SIGNAL_MAX = 64;
 /** Signals that cannot be caught, and SIGCHLD. */
 const NOT_FORWARDED = [SIGKILL, SIGSTOP, SIGCHLD];
 
@@ -126,7 +125,7 @@ export function openNamespace(path: string): number {
 
 function imageFor(plan: ProxyPlan): Uint8Array {
   const { at } = WaiterData, signals: number[] = [];
-  for (let signo = 1; signo <= SIGNAL_MAX; signo++) {
+  for (let signo = 1; signo <= SIGRTMAX; signo++) {
     if (!NOT_FORWARDED.includes(signo)) signals.push(signo);
   }
   const command = plan.argv[0] ?? "";

@@ -7,6 +7,7 @@
  * spec: this program wrote them, in the same version.
  */
 
+import { SIGRTMAX } from "../../ffi/abi/signal.ts";
 import { JsonNode } from "../json_node.ts";
 import type { ProcessSpec } from "./boot_spec.ts";
 import type {
@@ -20,8 +21,8 @@ import type {
 
 /** LIMIT: hooks of one request. */
 const HOOKS_MAX = 1024;
-/** The largest signal, and what ids and pids of the host have at most. */
-const SIGNAL_MAX = 64, ID_MAX = 2 ** 32 - 1, PID_MAX = 2 ** 22;
+/** What ids and pids of the host have at most. */
+const ID_MAX = 2 ** 32 - 1, PID_MAX = 2 ** 22;
 
 type Op = Request["op"];
 type RequestOf<O extends Op> = Extract<Request, { readonly op: O }>;
@@ -29,7 +30,7 @@ type RequestOf<O extends Op> = Extract<Request, { readonly op: O }>;
 const READERS: { readonly [O in Op]: (node: JsonNode, id: string) => RequestOf<O> } = {
   start: (node, id) => ({ op: "start", id, hooks: readHooks(node.member("hooks")) }),
   signal: (node, id) => {
-    const signo = node.member("signo").integer(0, SIGNAL_MAX);
+    const signo = node.member("signo").integer(0, SIGRTMAX);
     return { op: "signal", id, signo, all: node.member("all").boolean() };
   },
   exec: (node, id) => {

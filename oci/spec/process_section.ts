@@ -3,6 +3,7 @@
  * has the same format.
  */
 
+import { NGROUPS_MAX } from "../../ffi/abi/fs.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { CapabilitySpec, ProcessSpec, RlimitSpec } from "../protocol/boot_spec.ts";
 import type { JsonNode } from "../json_node.ts";
@@ -18,8 +19,6 @@ export type ProcessConfig = Required<
 >;
 
 const ID_MAX = 0xfffffffe;
-/** Of Linux. */
-const NGROUPS_MAX = 65536;
 const DEFAULT_UMASK = 0o022;
 /** From here on a limit is RLIM_INFINITY: JSON numbers cannot distinguish the values. */
 const UNLIMITED = 2 ** 63;

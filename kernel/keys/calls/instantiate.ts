@@ -21,7 +21,6 @@ import type { Task } from "../../task/task.ts";
 import { contents } from "./arguments.ts";
 
 const MAX_CONTENTS = (1 << 20) - 1;
-const MAX_IOVECS = 1024, IOVEC_BYTES = 16;
 /** Error numbers inside the kernel: ERESTARTSYS and its neighbours. */
 const FIRST_INTERNAL = 512, LAST_INTERNAL = 516;
 
@@ -69,24 +68,13 @@ function instantiateFrom(
   ringId: number,
 ): number {
   if (addr === 0 || count === 0) return instantiate(t, id, 0, 0, ringId);
-  if (count > MAX_IOVECS) return -EINVAL;
-  const iov = new Uint8Array(count * IOVEC_BYTES);
-  if (t.mm.copyIn(iov, 0, addr, iov.length) !== 0) return -EFAULT;
-  const dv = new DataView(iov.buffer);
-  const word = (at: number): number =>
-    dv.getUint32(at, true) + dv.getUint32(at + 4, true) * 2 ** 32;
-  let total = 0;
-  for (let i = 0; i < count; i++) total += word(i * IOVEC_BYTES + 8);
+  const r = t.io.setIov(addr, count), total = t.io.remaining;
+  if (r < 0) return r;
   if (total > MAX_CONTENTS) return -EINVAL;
   const request = requestFor(t, id);
   if (typeof request === "number") return request;
   const payload = new Uint8Array(total);
-  let at = 0;
-  for (let i = 0; i < count; i++) {
-    const len = word(i * IOVEC_BYTES + 8);
-    if (t.mm.copyIn(payload, at, word(i * IOVEC_BYTES), len) !== 0) return -EFAULT;
-    at += len;
-  }
+  if (t.io.takeBytes(payload, 0, total) !== total) return -EFAULT;
   return endRequest(t, request, payload, ringId);
 }
 

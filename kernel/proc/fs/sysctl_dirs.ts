@@ -9,7 +9,7 @@ import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
 import { AIO_REQUESTS, OPEN_FILES } from "../../core/quota.ts";
 import { type Credentials, hasCapIn, hasOwnCap } from "../../cred/credentials.ts";
 import type { NamespaceKind } from "../../cred/namespace.ts";
-import type { PidSpace } from "../../cred/pid.ts";
+import { PID_MAX, type PidSpace } from "../../cred/pid.ts";
 import { INITIAL_USER_NAMESPACE } from "../../cred/user_namespace.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
 import { FixedDir } from "../../fs/generated/generated_dir.ts";
@@ -20,8 +20,6 @@ import type { ProcSource } from "./source.ts";
 import { NET, StoredInode, SysctlInode, type SysctlScope } from "./sysctl_inode.ts";
 import { firstLine, numbersOf } from "./sysctl_store.ts";
 
-/** /proc/sys/kernel/pid_max. */
-const PID_MAX = 4194304;
 /** Value of vm/memfd_noexec that refuses executable memfds. */
 const MEMFD_NOEXEC_ENFORCED = 2;
 /** LIMIT: bytes of a host name. */

@@ -3,6 +3,8 @@
  * by page, by host addresses; protections of both sides count.
  */
 
+import { MAX_RW_COUNT } from "../../../ffi/abi/fs.ts";
+import { UIO_MAXIOV } from "../../../ffi/abi/socket.ts";
 import { EFAULT, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import { copy } from "../../../ffi/mem/native_memory.ts";
 import { ACCESS_READ, ACCESS_WRITE, type SyscallArgs } from "../../../platform/platform.ts";
@@ -11,9 +13,6 @@ import type { MemoryManager } from "../../mm/memory_manager.ts";
 import type { Task } from "../../task/task.ts";
 import { mayAttachMemory } from "../../ptrace/access.ts";
 
-const IOV_MAX = 1024;
-/** LIMIT: as for read(2). */
-const MAX_RW = 0x7ffff000;
 /** LIMIT: bytes of one turn of the loop: many segments may refer to the same memory. */
 const TURN_BYTES = 1 << 20;
 
@@ -25,12 +24,12 @@ export class Segments {
 
   /** Reads the segments: 0, -EINVAL or -EFAULT. */
   load(mm: MemoryManager, iov: number, count: number): number {
-    if (count > IOV_MAX) return -EINVAL;
+    if (count > UIO_MAXIOV) return -EINVAL;
     for (let i = 0; i < count; i++) {
       const base = mm.load64(iov + 16 * i), len = mm.load64(iov + 16 * i + 8);
       if (base < 0 || len < 0) return -EFAULT;
       if (len >= 2 ** 63) return -EINVAL;
-      const room = Math.min(len, MAX_RW - this.total);
+      const room = Math.min(len, MAX_RW_COUNT - this.total);
       this.addr.push(base);
       this.len.push(room);
       this.total += room;

@@ -3,6 +3,7 @@
  * cred/change_ids.ts.
  */
 
+import { NGROUPS_MAX } from "../../../ffi/abi/fs.ts";
 import { EFAULT, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import * as change from "../../cred/change_ids.ts";
@@ -10,9 +11,6 @@ import type { Credentials } from "../../cred/credentials.ts";
 import { NO_ID } from "../../cred/user_namespace.ts";
 import { changeCredentials } from "../../task/change_credentials.ts";
 import type { Task } from "../../task/task.ts";
-
-/** LIMIT: NGROUPS_MAX. */
-const NGROUPS_MAX = 65536;
 
 export function sysGetuid(t: Task): number {
   return t.cred.userNs.shownUid(t.cred.uid);

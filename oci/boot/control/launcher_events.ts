@@ -3,6 +3,7 @@
  * terminal sizes, and the end of the waiter. The end of the Gofer, too.
  */
 
+import { SIGRTMAX } from "../../../ffi/abi/signal.ts";
 import { EPOLLIN, EPOLLRDHUP } from "../../../ffi/abi/epoll.ts";
 import type { Host } from "../../../kernel/core/host.ts";
 import { Waiter } from "../../../kernel/core/wait.ts";
@@ -26,7 +27,7 @@ export interface GoferListener {
 /** LIMIT: packets that are read at a time; epoll reports further ones again. */
 const PACKETS_A_TURN = 64;
 /** Signals are 1 to 64, sizes of a terminal 16 bits (ioctl_tty(2)). */
-const SIGNAL_MAX = 64, SIZE_MAX = 0xffff;
+const SIZE_MAX = 0xffff;
 
 /** Reads the control socket. Packets that are not valid are ignored. */
 export class LauncherLink extends Waiter {
@@ -56,7 +57,7 @@ export class LauncherLink extends Waiter {
   }
 
   #hear({ kind, a, b }: Packet): void {
-    if (kind === PACKET_SIGNAL && a > 0 && a <= SIGNAL_MAX) this.#listener.onSignal(a);
+    if (kind === PACKET_SIGNAL && a > 0 && a <= SIGRTMAX) this.#listener.onSignal(a);
     else if (kind === PACKET_RESIZE && a <= SIZE_MAX && b <= SIZE_MAX) {
       this.#listener.onResize(a, b);
     }
