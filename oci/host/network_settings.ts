@@ -7,11 +7,9 @@
 import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import { CLONE_NEWNET } from "../../ffi/abi/sched.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
-import { __WALL } from "../../ffi/abi/wait.ts";
-import { SyscallError } from "../../ffi/sys/errors.ts";
-import { close } from "../../ffi/sys/files.ts";
-import { syscall } from "../../ffi/sys/native.ts";
-import { PREV, spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
+import type { SyscallError } from "../../ffi/sys/errors.ts";
+import { PREV, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { runInChild } from "./child_script.ts";
 import { shownShort } from "../shown_text.ts";
 import { UserError } from "../user_error.ts";
 
@@ -68,13 +66,5 @@ function tryAll(namespace: number, settings: readonly Setting[]): SyscallError |
     script.call(N.SYS_write, fd, bytes, bytes.length);
   }
   script.call(N.SYS_exit_group, 0);
-  try {
-    const child = spawn(script);
-    syscall(N.SYS_wait4, child.pid, 0, __WALL, 0);
-    close(child.pidfd);
-    return null;
-  } catch (error) {
-    if (error instanceof SyscallError) return error;
-    throw error;
-  }
+  return runInChild(script);
 }

@@ -6,17 +6,9 @@
  */
 
 import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from "../../ffi/abi/fcntl.ts";
-import {
-  SYS_close,
-  SYS_exit_group,
-  SYS_openat,
-  SYS_wait4,
-  SYS_write,
-} from "../../ffi/abi/syscall_numbers.ts";
-import { __WALL } from "../../ffi/abi/wait.ts";
-import { close } from "../../ffi/sys/files.ts";
-import { syscall } from "../../ffi/sys/native.ts";
-import { PREV, spawn, type SpawnArg, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { SYS_close, SYS_exit_group, SYS_openat, SYS_write } from "../../ffi/abi/syscall_numbers.ts";
+import { PREV, type SpawnArg, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { runInChild } from "./child_script.ts";
 
 const FILE = "/proc/self/oom_score_adj";
 const MOST = 1000;
@@ -70,9 +62,8 @@ export function checkOomScoreAdj(value: number): void {
   if (value >= ownOomScoreAdj()) return;
   const script = new SpawnScript();
   oomScoreAdj(script, value, false);
-  const child = spawn(script.call(SYS_exit_group, 0));
-  close(child.pidfd);
-  syscall(SYS_wait4, child.pid, 0, __WALL, 0);
+  const error = runInChild(script.call(SYS_exit_group, 0));
+  if (error !== null) throw error;
 }
 
 /** The score that children inherit. */

@@ -10,11 +10,8 @@ import { ESRCH } from "../../ffi/abi/errno.ts";
 import { MNT_DETACH, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from "../../ffi/abi/mount.ts";
 import { CLONE_NEWNS, CLONE_NEWUSER } from "../../ffi/abi/sched.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
-import { SyscallError } from "../../ffi/sys/errors.ts";
-import { close } from "../../ffi/sys/files.ts";
-import { syscall } from "../../ffi/sys/native.ts";
-import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
-import { __WALL } from "../../ffi/abi/wait.ts";
+import { SpawnScript } from "../../ffi/sys/spawn.ts";
+import { runInChild } from "../host/child_script.ts";
 import type { Level } from "./confinement_levels.ts";
 
 /** A directory of every host; the empty one is mounted over it. */
@@ -39,15 +36,6 @@ export function emptyRoot(pidfd: number, level: Level): Refusal | null {
   script.call(N.SYS_pivot_root, ".", ".");
   script.call(N.SYS_umount2, ".", MNT_DETACH);
   script.call(N.SYS_exit_group, 0);
-  try {
-    const child = spawn(script);
-    syscall(N.SYS_wait4, child.pid, 0, __WALL, 0);
-    close(child.pidfd);
-    return null;
-  } catch (error) {
-    if (error instanceof SyscallError) {
-      return { message: error.message, isGone: error.errno === ESRCH };
-    }
-    throw error;
-  }
+  const error = runInChild(script);
+  return error === null ? null : { message: error.message, isGone: error.errno === ESRCH };
 }

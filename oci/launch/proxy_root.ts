@@ -26,12 +26,10 @@ import { PR_SET_DUMPABLE } from "../../ffi/abi/prctl.ts";
 import { S_IFREG } from "../../ffi/abi/stat.ts";
 import { CLONE_NEWNS, CLONE_NEWUSER } from "../../ffi/abi/sched.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
-import { __WALL } from "../../ffi/abi/wait.ts";
-import { SyscallError } from "../../ffi/sys/errors.ts";
-import { close } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { PREV, type PrevResult, spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { PREV, type PrevResult, SpawnScript } from "../../ffi/sys/spawn.ts";
 import { stringToBytes } from "../../kernel/core/bytes.ts";
+import { runInChild } from "../host/child_script.ts";
 import { emptyRoot } from "./empty_root.ts";
 import { copyTree, type HostTree, setAttributes } from "./tree_copy.ts";
 
@@ -67,9 +65,9 @@ export function showRoot(pidfd: number, shown: ShownRoot, hasUsers: boolean): st
   let problem = "";
   try {
     for (const isEarly of plans) {
-      const refused = attempt(scriptFor(pidfd, shown, hasUsers, isEarly));
-      if (refused === null) return null;
-      problem = refused;
+      const error = runInChild(scriptFor(pidfd, shown, hasUsers, isEarly));
+      if (error === null) return null;
+      problem = error.message;
     }
     const refused = emptyRoot(pidfd, hasUsers ? "user" : "root");
     return refused === null ? problem : `${problem}; ${refused.message}`;
@@ -77,19 +75,6 @@ export function showRoot(pidfd: number, shown: ShownRoot, hasUsers: boolean): st
     // A child that shares this memory has changed its user, which made this process undumpable and
     // /proc/self another user's.
     if (hasUsers) syscall(N.SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
-  }
-}
-
-/** @returns why the host refused, or null */
-function attempt(script: SpawnScript): string | null {
-  try {
-    const child = spawn(script);
-    syscall(N.SYS_wait4, child.pid, 0, __WALL, 0);
-    close(child.pidfd);
-    return null;
-  } catch (error) {
-    if (!(error instanceof SyscallError)) throw error;
-    return error.message;
   }
 }
 

@@ -1,0 +1,25 @@
+/** Runs a script in a short-lived child: what it enters and becomes, this process does not. */
+
+import { SYS_wait4 } from "../../ffi/abi/syscall_numbers.ts";
+import { __WALL } from "../../ffi/abi/wait.ts";
+import { SyscallError } from "../../ffi/sys/errors.ts";
+import { close } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { spawn, type SpawnScript } from "../../ffi/sys/spawn.ts";
+
+/**
+ * Waits for the child's end.
+ *
+ * @returns the error of the step that failed, or null
+ */
+export function runInChild(script: SpawnScript): SyscallError | null {
+  try {
+    const child = spawn(script);
+    syscall(SYS_wait4, child.pid, 0, __WALL, 0);
+    close(child.pidfd);
+    return null;
+  } catch (error) {
+    if (error instanceof SyscallError) return error;
+    throw error;
+  }
+}
