@@ -21,7 +21,7 @@ export const IOCB_FLAG_RESFD = 1;
 export const IOCB_FLAG_IOPRIO = 2;
 
 /** `struct iocb`, 64 bytes. */
-export const Iocb = layout("iocb", {
+export const Iocb = /* @__PURE__ */ layout("iocb", {
   data: "u64",
   key: "u32",
   rwFlags: "i32",
@@ -37,4 +37,9 @@ export const Iocb = layout("iocb", {
 });
 
 /** `struct io_event`, 32 bytes. */
-export const IoEvent = layout("io_event", { data: "u64", obj: "u64", res: "i64", res2: "i64" });
+export const IoEvent = /* @__PURE__ */ layout("io_event", {
+  data: "u64",
+  obj: "u64",
+  res: "i64",
+  res2: "i64",
+});

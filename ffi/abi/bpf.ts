@@ -34,7 +34,7 @@ export const BPF_DEVCG_DEV_BLOCK = 1;
 export const BPF_DEVCG_DEV_CHAR = 2;
 
 /** `union bpf_attr` of 6.12 for each command; `rest`: the fields that this file does not name. */
-export const BpfLoad = layout("bpf_attr of loading", {
+export const BpfLoad = /* @__PURE__ */ layout("bpf_attr of loading", {
   progType: "u32",
   insnCnt: "u32",
   insns: "u64",
@@ -49,7 +49,7 @@ export const BpfLoad = layout("bpf_attr of loading", {
   expectedAttachType: "u32",
   rest: ["u8", 80],
 });
-export const BpfAttach = layout("bpf_attr of attaching", {
+export const BpfAttach = /* @__PURE__ */ layout("bpf_attr of attaching", {
   targetFd: "u32",
   attachBpfFd: "u32",
   attachType: "u32",
@@ -57,7 +57,7 @@ export const BpfAttach = layout("bpf_attr of attaching", {
   replaceBpfFd: "u32",
   rest: ["u8", 132],
 });
-export const BpfQuery = layout("bpf_attr of asking", {
+export const BpfQuery = /* @__PURE__ */ layout("bpf_attr of asking", {
   targetFd: "u32",
   attachType: "u32",
   queryFlags: "u32",

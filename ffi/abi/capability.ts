@@ -81,17 +81,20 @@ export const SECBIT_NO_CAP_AMBIENT_RAISE = 0x40;
 export const SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED = 0x80;
 
 /** `struct __user_cap_header_struct`. */
-export const CapHeader = layout("__user_cap_header_struct", { version: "u32", pid: "i32" });
+export const CapHeader = /* @__PURE__ */ layout("__user_cap_header_struct", {
+  version: "u32",
+  pid: "i32",
+});
 
 /** `struct __user_cap_data_struct`; versions 2 and 3 take two, low word first. */
-export const CapData = layout("__user_cap_data_struct", {
+export const CapData = /* @__PURE__ */ layout("__user_cap_data_struct", {
   effective: "u32",
   permitted: "u32",
   inheritable: "u32",
 });
 
 /** `struct vfs_ns_cap_data` (revision 3); revision 2 lacks `rootid`. */
-export const VfsNsCapData = layout("vfs_ns_cap_data", {
+export const VfsNsCapData = /* @__PURE__ */ layout("vfs_ns_cap_data", {
   magicEtc: "u32",
   data: ["u32", 4],
   rootid: "u32",

@@ -3,7 +3,7 @@
 import { layout } from "./layout.ts";
 
 /** `struct cn_msg` without its data. */
-export const CnMsg = layout("cn_msg", {
+export const CnMsg = /* @__PURE__ */ layout("cn_msg", {
   idx: "u32",
   val: "u32",
   seq: "u32",
@@ -20,7 +20,11 @@ export const PROC_CN_MCAST_LISTEN = 1;
 export const PROC_CN_MCAST_IGNORE = 2;
 
 /** `struct proc_event` up to its data, of which it has PROC_EVENT_DATA bytes. */
-export const ProcEvent = layout("proc_event", { what: "u32", cpu: "u32", timestamp: "u64" });
+export const ProcEvent = /* @__PURE__ */ layout("proc_event", {
+  what: "u32",
+  cpu: "u32",
+  timestamp: "u64",
+});
 export const PROC_EVENT_DATA = 24;
 
 export const PROC_EVENT_NONE = 0;

@@ -18,7 +18,7 @@ export const DT_SOCK = 12;
 export const DT_WHT = 14;
 
 /** `struct linux_dirent64`. `reclen` covers header, name, NUL, and padding to 8 bytes. */
-export const LinuxDirent64 = layout("linux_dirent64", {
+export const LinuxDirent64 = /* @__PURE__ */ layout("linux_dirent64", {
   ino: "u64",
   off: "i64",
   reclen: "u16",
@@ -27,7 +27,7 @@ export const LinuxDirent64 = layout("linux_dirent64", {
 });
 
 /** `struct linux_dirent` of the old call; the type byte is at `reclen - 1`. */
-export const LinuxDirent = layout("linux_dirent", {
+export const LinuxDirent = /* @__PURE__ */ layout("linux_dirent", {
   ino: "u64",
   off: "u64",
   reclen: "u16",

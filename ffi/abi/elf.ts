@@ -135,7 +135,7 @@ export const AT_SYSINFO_EHDR = 33;
 export const AT_MINSIGSTKSZ = 51;
 
 /** `Elf64_Ehdr`, 64 bytes. */
-export const Ehdr = layout("Elf64_Ehdr", {
+export const Ehdr = /* @__PURE__ */ layout("Elf64_Ehdr", {
   ident: ["u8", 16],
   type: "u16",
   machine: "u16",
@@ -153,7 +153,7 @@ export const Ehdr = layout("Elf64_Ehdr", {
 });
 
 /** `Elf64_Phdr`, 56 bytes. */
-export const Phdr = layout("Elf64_Phdr", {
+export const Phdr = /* @__PURE__ */ layout("Elf64_Phdr", {
   type: "u32",
   flags: "u32",
   offset: "u64",
@@ -165,7 +165,7 @@ export const Phdr = layout("Elf64_Phdr", {
 });
 
 /** `Elf64_Shdr`, 64 bytes. */
-export const Shdr = layout("Elf64_Shdr", {
+export const Shdr = /* @__PURE__ */ layout("Elf64_Shdr", {
   name: "u32",
   type: "u32",
   flags: "u64",
@@ -179,7 +179,7 @@ export const Shdr = layout("Elf64_Shdr", {
 });
 
 /** `Elf64_Sym`, 24 bytes. */
-export const Sym = layout("Elf64_Sym", {
+export const Sym = /* @__PURE__ */ layout("Elf64_Sym", {
   name: "u32",
   info: "u8",
   other: "u8",
@@ -189,7 +189,11 @@ export const Sym = layout("Elf64_Sym", {
 });
 
 /** `Elf64_Dyn`. */
-export const Dyn = layout("Elf64_Dyn", { tag: "i64", val: "u64" });
+export const Dyn = /* @__PURE__ */ layout("Elf64_Dyn", { tag: "i64", val: "u64" });
 
 /** `Elf64_Nhdr`; name and descriptor are each padded to 4 bytes. */
-export const Nhdr = layout("Elf64_Nhdr", { namesz: "u32", descsz: "u32", type: "u32" });
+export const Nhdr = /* @__PURE__ */ layout("Elf64_Nhdr", {
+  namesz: "u32",
+  descsz: "u32",
+  type: "u32",
+});

@@ -42,19 +42,21 @@ export const EP_MAX_NESTS = 4;
 export const EP_MAX_EVENTS = 178956970;
 
 /** `struct epoll_event`: packed on x86-64, 12 bytes. */
-export const EpollEvent = layout("epoll_event", { events: "u32", data: "u64" }, { packed: true });
+export const EpollEvent = /* @__PURE__ */ layout("epoll_event", { events: "u32", data: "u64" }, {
+  packed: true,
+});
 
 /** Requests of ioctl(2) on an epoll file, and `struct epoll_params`. */
 export const EPIOCSPARAMS = 0x40088a01;
 export const EPIOCGPARAMS = 0x80088a02;
-export const EpollParams = layout("epoll_params", {
+export const EpollParams = /* @__PURE__ */ layout("epoll_params", {
   busyPollUsecs: "u32",
   busyPollBudget: "u16",
   preferBusyPoll: "u8",
   pad: "u8",
 });
 /** `struct signalfd_siginfo`, 128 bytes. */
-export const SignalfdSiginfo = layout("signalfd_siginfo", {
+export const SignalfdSiginfo = /* @__PURE__ */ layout("signalfd_siginfo", {
   signo: "u32",
   errno: "i32",
   code: "i32",

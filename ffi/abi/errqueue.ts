@@ -6,7 +6,7 @@
 import { layout } from "./layout.ts";
 
 /** `struct sock_extended_err`; the address of the reporting host follows. */
-export const SockExtendedErr = layout("sock_extended_err", {
+export const SockExtendedErr = /* @__PURE__ */ layout("sock_extended_err", {
   errno: "u32",
   origin: "u8",
   type: "u8",

@@ -78,7 +78,7 @@ export const FAN_NOFD = -1;
 export const FAN_NOPIDFD = -1;
 export const FAN_EPIDFD = -2;
 
-export const FanotifyEventMetadata = layout("fanotify_event_metadata", {
+export const FanotifyEventMetadata = /* @__PURE__ */ layout("fanotify_event_metadata", {
   eventLen: "u32",
   vers: "u8",
   reserved: "u8",
@@ -88,10 +88,13 @@ export const FanotifyEventMetadata = layout("fanotify_event_metadata", {
   pid: "i32",
 });
 
-export const FanotifyEventInfoHeader = layout("fanotify_event_info_header", {
+export const FanotifyEventInfoHeader = /* @__PURE__ */ layout("fanotify_event_info_header", {
   infoType: "u8",
   pad: "u8",
   len: "u16",
 });
 
-export const FanotifyResponse = layout("fanotify_response", { fd: "i32", response: "u32" });
+export const FanotifyResponse = /* @__PURE__ */ layout("fanotify_response", {
+  fd: "i32",
+  response: "u32",
+});

@@ -175,7 +175,7 @@ export const F_OK = 0;
 export const MAX_HANDLE_SZ = 128;
 
 /** `struct flock` of F_GETLK, F_SETLK and their OFD forms. */
-export const Flock = layout("flock", {
+export const Flock = /* @__PURE__ */ layout("flock", {
   type: "i16",
   whence: "i16",
   start: "i64",
@@ -184,13 +184,17 @@ export const Flock = layout("flock", {
 });
 
 /** `struct f_owner_ex`. */
-export const FOwnerEx = layout("f_owner_ex", { type: "i32", pid: "i32" });
+export const FOwnerEx = /* @__PURE__ */ layout("f_owner_ex", { type: "i32", pid: "i32" });
 
 /** `struct open_how` of openat2(2), version 0 (24 bytes). */
-export const OpenHow = layout("open_how", { flags: "u64", mode: "u64", resolve: "u64" });
+export const OpenHow = /* @__PURE__ */ layout("open_how", {
+  flags: "u64",
+  mode: "u64",
+  resolve: "u64",
+});
 
 /** `struct file_handle` of name_to_handle_at(2); `handle` is `handleBytes` long. */
-export const FileHandle = layout("file_handle", {
+export const FileHandle = /* @__PURE__ */ layout("file_handle", {
   handleBytes: "u32",
   handleType: "i32",
   handle: ["u8", 0],

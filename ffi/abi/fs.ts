@@ -97,7 +97,7 @@ export const MAXSYMLINKS = 40;
 export const MAX_RW_COUNT = 0x7ffff000;
 
 /** `struct file_clone_range` of FICLONERANGE. */
-export const FileCloneRange = layout("file_clone_range", {
+export const FileCloneRange = /* @__PURE__ */ layout("file_clone_range", {
   srcFd: "i64",
   srcOffset: "u64",
   srcLength: "u64",
@@ -105,14 +105,14 @@ export const FileCloneRange = layout("file_clone_range", {
 });
 
 /** `struct file_dedupe_range` of FIDEDUPERANGE, and what follows for each destination. */
-export const FileDedupeRange = layout("file_dedupe_range", {
+export const FileDedupeRange = /* @__PURE__ */ layout("file_dedupe_range", {
   srcOffset: "u64",
   srcLength: "u64",
   destCount: "u16",
   reserved1: "u16",
   reserved2: "u32",
 });
-export const FileDedupeRangeInfo = layout("file_dedupe_range_info", {
+export const FileDedupeRangeInfo = /* @__PURE__ */ layout("file_dedupe_range_info", {
   destFd: "i64",
   destOffset: "u64",
   bytesDeduped: "u64",
@@ -121,7 +121,7 @@ export const FileDedupeRangeInfo = layout("file_dedupe_range_info", {
 });
 
 /** `struct fsxattr` of FS_IOC_FSGETXATTR. */
-export const Fsxattr = layout("fsxattr", {
+export const Fsxattr = /* @__PURE__ */ layout("fsxattr", {
   xflags: "u32",
   extsize: "u32",
   nextents: "u32",
@@ -131,7 +131,7 @@ export const Fsxattr = layout("fsxattr", {
 });
 
 /** `struct space_resv` of FS_IOC_RESVSP. */
-export const SpaceResv = layout("space_resv", {
+export const SpaceResv = /* @__PURE__ */ layout("space_resv", {
   type: "i16",
   whence: "i16",
   start: "i64",
@@ -142,7 +142,7 @@ export const SpaceResv = layout("space_resv", {
 });
 
 /** `struct fiemap` of FS_IOC_FIEMAP, and the extents behind it (linux/fiemap.h). */
-export const Fiemap = layout("fiemap", {
+export const Fiemap = /* @__PURE__ */ layout("fiemap", {
   start: "u64",
   length: "u64",
   flags: "u32",
@@ -150,7 +150,7 @@ export const Fiemap = layout("fiemap", {
   extentCount: "u32",
   reserved: "u32",
 });
-export const FiemapExtent = layout("fiemap_extent", {
+export const FiemapExtent = /* @__PURE__ */ layout("fiemap_extent", {
   logical: "u64",
   physical: "u64",
   length: "u64",

@@ -75,14 +75,14 @@ export const MEMBARRIER_CMD_GET_REGISTRATIONS = 0x200;
 export const MEMBARRIER_CMD_FLAG_CPU = 1;
 
 /** `struct robust_list_head`, 24 bytes. */
-export const RobustListHead = layout("robust_list_head", {
+export const RobustListHead = /* @__PURE__ */ layout("robust_list_head", {
   list: "ptr",
   futexOffset: "i64",
   listOpPending: "ptr",
 });
 
 /** `struct futex_waitv`. */
-export const FutexWaitv = layout("futex_waitv", {
+export const FutexWaitv = /* @__PURE__ */ layout("futex_waitv", {
   val: "u64",
   uaddr: "u64",
   flags: "u32",

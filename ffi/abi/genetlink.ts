@@ -6,7 +6,11 @@
 import { layout } from "./layout.ts";
 
 /** `struct genlmsghdr`. */
-export const Genlmsghdr = layout("genlmsghdr", { cmd: "u8", version: "u8", reserved: "u16" });
+export const Genlmsghdr = /* @__PURE__ */ layout("genlmsghdr", {
+  cmd: "u8",
+  version: "u8",
+  reserved: "u16",
+});
 
 export const GENL_ID_CTRL = 16;
 export const GENL_NAMSIZ = 16;

@@ -235,7 +235,7 @@ export const INADDR_LOOPBACK = 0x7f000001;
 export const INADDR_BROADCAST = 0xffffffff;
 
 /** `struct sockaddr_in`, 16 bytes. */
-export const SockaddrIn = layout("sockaddr_in", {
+export const SockaddrIn = /* @__PURE__ */ layout("sockaddr_in", {
   family: "u16",
   port: "u16",
   addr: "u32",
@@ -243,7 +243,7 @@ export const SockaddrIn = layout("sockaddr_in", {
 });
 
 /** `struct sockaddr_in6`, 28 bytes. */
-export const SockaddrIn6 = layout("sockaddr_in6", {
+export const SockaddrIn6 = /* @__PURE__ */ layout("sockaddr_in6", {
   family: "u16",
   port: "u16",
   flowinfo: "u32",
@@ -252,15 +252,19 @@ export const SockaddrIn6 = layout("sockaddr_in6", {
 });
 
 /** `struct ip_mreqn`. */
-export const IpMreqn = layout("ip_mreqn", { multiaddr: "u32", address: "u32", ifindex: "i32" });
+export const IpMreqn = /* @__PURE__ */ layout("ip_mreqn", {
+  multiaddr: "u32",
+  address: "u32",
+  ifindex: "i32",
+});
 
 /** `struct ip_mreq_source`, and `ip_msfilter` with the first of its sources. */
-export const IpMreqSource = layout("ip_mreq_source", {
+export const IpMreqSource = /* @__PURE__ */ layout("ip_mreq_source", {
   multiaddr: "u32",
   interface: "u32",
   sourceaddr: "u32",
 });
-export const IpMsfilter = layout("ip_msfilter", {
+export const IpMsfilter = /* @__PURE__ */ layout("ip_msfilter", {
   multiaddr: "u32",
   interface: "u32",
   fmode: "u32",
@@ -269,16 +273,22 @@ export const IpMsfilter = layout("ip_msfilter", {
 });
 
 /** `struct ipv6_mreq`. */
-export const Ipv6Mreq = layout("ipv6_mreq", { multiaddr: ["u8", 16], interface: "i32" });
+export const Ipv6Mreq = /* @__PURE__ */ layout("ipv6_mreq", {
+  multiaddr: ["u8", 16],
+  interface: "i32",
+});
 
 /** `struct group_req`, `group_source_req`, and `group_filter` with the first of its sources. */
-export const GroupReq = layout("group_req", { interface: "u32", group: ["u64", 16] });
-export const GroupSourceReq = layout("group_source_req", {
+export const GroupReq = /* @__PURE__ */ layout("group_req", {
+  interface: "u32",
+  group: ["u64", 16],
+});
+export const GroupSourceReq = /* @__PURE__ */ layout("group_source_req", {
   interface: "u32",
   group: ["u64", 16],
   source: ["u64", 16],
 });
-export const GroupFilter = layout("group_filter", {
+export const GroupFilter = /* @__PURE__ */ layout("group_filter", {
   interface: "u32",
   group: ["u64", 16],
   fmode: "u32",
@@ -287,16 +297,20 @@ export const GroupFilter = layout("group_filter", {
 });
 
 /** `struct in_pktinfo`. */
-export const InPktinfo = layout("in_pktinfo", { ifindex: "i32", specDst: "u32", addr: "u32" });
+export const InPktinfo = /* @__PURE__ */ layout("in_pktinfo", {
+  ifindex: "i32",
+  specDst: "u32",
+  addr: "u32",
+});
 
 /** `struct ifreq`, 40 bytes: a name and a union of 24 bytes. */
-export const Ifreq = layout("ifreq", { name: ["u8", 16], data: ["u64", 3] });
+export const Ifreq = /* @__PURE__ */ layout("ifreq", { name: ["u8", 16], data: ["u64", 3] });
 
 /** `struct ifconf`. */
-export const Ifconf = layout("ifconf", { len: "i32", buf: "ptr" });
+export const Ifconf = /* @__PURE__ */ layout("ifconf", { len: "i32", buf: "ptr" });
 
 /** `struct arpreq`: addresses are `struct sockaddr`s. */
-export const Arpreq = layout("arpreq", {
+export const Arpreq = /* @__PURE__ */ layout("arpreq", {
   pa: ["u16", 8],
   ha: ["u16", 8],
   flags: "i32",

@@ -40,7 +40,7 @@ export const IN_CLOEXEC = 0o2000000;
 export const IN_NONBLOCK = 0o4000;
 
 /** `struct inotify_event`; `name` is NUL-padded to `len` bytes. */
-export const InotifyEvent = layout("inotify_event", {
+export const InotifyEvent = /* @__PURE__ */ layout("inotify_event", {
   wd: "i32",
   mask: "u32",
   cookie: "u32",

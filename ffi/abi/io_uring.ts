@@ -227,7 +227,7 @@ export const IORING_REGISTER_ENABLE_RINGS = 12;
 export const IO_URING_OP_SUPPORTED = 1;
 
 /** `struct io_uring_sqe`, 64 bytes. Unions have the name of their commonest member. */
-export const IoUringSqe = layout("io_uring_sqe", {
+export const IoUringSqe = /* @__PURE__ */ layout("io_uring_sqe", {
   opcode: "u8",
   flags: "u8",
   ioprio: "u16",
@@ -245,9 +245,13 @@ export const IoUringSqe = layout("io_uring_sqe", {
 });
 
 /** `struct io_uring_cqe`, 16 bytes. */
-export const IoUringCqe = layout("io_uring_cqe", { userData: "u64", res: "i32", flags: "u32" });
+export const IoUringCqe = /* @__PURE__ */ layout("io_uring_cqe", {
+  userData: "u64",
+  res: "i32",
+  flags: "u32",
+});
 
-const SqringOffsets = layout("io_sqring_offsets", {
+const SqringOffsets = /* @__PURE__ */ layout("io_sqring_offsets", {
   head: "u32",
   tail: "u32",
   ringMask: "u32",
@@ -259,7 +263,7 @@ const SqringOffsets = layout("io_sqring_offsets", {
   userAddr: "u64",
 });
 
-const CqringOffsets = layout("io_cqring_offsets", {
+const CqringOffsets = /* @__PURE__ */ layout("io_cqring_offsets", {
   head: "u32",
   tail: "u32",
   ringMask: "u32",
@@ -272,7 +276,7 @@ const CqringOffsets = layout("io_cqring_offsets", {
 });
 
 /** `struct io_uring_params`, 120 bytes. */
-export const IoUringParams = layout("io_uring_params", {
+export const IoUringParams = /* @__PURE__ */ layout("io_uring_params", {
   sqEntries: "u32",
   cqEntries: "u32",
   flags: "u32",
@@ -287,7 +291,7 @@ export const IoUringParams = layout("io_uring_params", {
 export const SqOffsets = SqringOffsets, CqOffsets = CqringOffsets;
 
 /** `struct io_uring_getevents_arg`, 24 bytes. */
-export const IoUringGeteventsArg = layout("io_uring_getevents_arg", {
+export const IoUringGeteventsArg = /* @__PURE__ */ layout("io_uring_getevents_arg", {
   sigmask: "u64",
   sigmaskSz: "u32",
   minWaitUsec: "u32",
@@ -295,7 +299,7 @@ export const IoUringGeteventsArg = layout("io_uring_getevents_arg", {
 });
 
 /** `struct io_uring_probe_op`, 8 bytes; a probe has a head of 16: last_op, ops_len, padding. */
-export const IoUringProbeOp = layout("io_uring_probe_op", {
+export const IoUringProbeOp = /* @__PURE__ */ layout("io_uring_probe_op", {
   op: "u8",
   resv: "u8",
   flags: "u16",
@@ -303,7 +307,7 @@ export const IoUringProbeOp = layout("io_uring_probe_op", {
 });
 
 /** `struct io_uring_sync_cancel_reg`, 64 bytes. */
-export const IoUringSyncCancelReg = layout("io_uring_sync_cancel_reg", {
+export const IoUringSyncCancelReg = /* @__PURE__ */ layout("io_uring_sync_cancel_reg", {
   addr: "u64",
   fd: "i32",
   flags: "u32",
@@ -315,21 +319,21 @@ export const IoUringSyncCancelReg = layout("io_uring_sync_cancel_reg", {
 });
 
 /** `struct io_uring_rsrc_update`, 16 bytes. */
-export const IoUringRsrcUpdate = layout("io_uring_rsrc_update", {
+export const IoUringRsrcUpdate = /* @__PURE__ */ layout("io_uring_rsrc_update", {
   offset: "u32",
   resv: "u32",
   data: "u64",
 });
 
 /** `struct io_uring_rsrc_register`, `io_uring_rsrc_update2`. */
-export const IoUringRsrcRegister = layout("io_uring_rsrc_register", {
+export const IoUringRsrcRegister = /* @__PURE__ */ layout("io_uring_rsrc_register", {
   nr: "u32",
   flags: "u32",
   resv2: "u64",
   data: "u64",
   tags: "u64",
 });
-export const IoUringRsrcUpdate2 = layout("io_uring_rsrc_update2", {
+export const IoUringRsrcUpdate2 = /* @__PURE__ */ layout("io_uring_rsrc_update2", {
   offset: "u32",
   resv: "u32",
   data: "u64",
@@ -339,7 +343,7 @@ export const IoUringRsrcUpdate2 = layout("io_uring_rsrc_update2", {
 });
 
 /** `struct io_uring_buf_reg`, `io_uring_buf`, `io_uring_buf_status`, `io_uring_restriction`. */
-export const IoUringBufReg = layout("io_uring_buf_reg", {
+export const IoUringBufReg = /* @__PURE__ */ layout("io_uring_buf_reg", {
   ringAddr: "u64",
   ringEntries: "u32",
   bgid: "u16",
@@ -348,18 +352,18 @@ export const IoUringBufReg = layout("io_uring_buf_reg", {
   minLeft: "u32",
   resv: ["u32", 5],
 });
-export const IoUringBuf = layout("io_uring_buf", {
+export const IoUringBuf = /* @__PURE__ */ layout("io_uring_buf", {
   addr: "u64",
   len: "u32",
   bid: "u16",
   resv: "u16",
 });
-export const IoUringBufStatus = layout("io_uring_buf_status", {
+export const IoUringBufStatus = /* @__PURE__ */ layout("io_uring_buf_status", {
   bufGroup: "u32",
   head: "u32",
   resv: ["u32", 8],
 });
-export const IoUringRestriction = layout("io_uring_restriction", {
+export const IoUringRestriction = /* @__PURE__ */ layout("io_uring_restriction", {
   opcode: "u16",
   registerOp: "u8",
   resv: "u8",
@@ -367,19 +371,19 @@ export const IoUringRestriction = layout("io_uring_restriction", {
 });
 
 /** `struct io_uring_clone_buffers`, `io_uring_clock_register`. */
-export const IoUringCloneBuffers = layout("io_uring_clone_buffers", {
+export const IoUringCloneBuffers = /* @__PURE__ */ layout("io_uring_clone_buffers", {
   srcFd: "u32",
   flags: "u32",
   pad: ["u32", 6],
 });
 /** `struct io_uring_recvmsg_out`: the head of each message of a multishot receive. */
-export const IoUringRecvmsgOut = layout("io_uring_recvmsg_out", {
+export const IoUringRecvmsgOut = /* @__PURE__ */ layout("io_uring_recvmsg_out", {
   namelen: "u32",
   controllen: "u32",
   payloadlen: "u32",
   flags: "u32",
 });
-export const IoUringClockRegister = layout("io_uring_clock_register", {
+export const IoUringClockRegister = /* @__PURE__ */ layout("io_uring_clock_register", {
   clockid: "u32",
   resv: ["u32", 3],
 });

@@ -67,7 +67,7 @@ export const MSGMNB = 16384;
 export const MQ_PRIO_MAX = 32768;
 
 /** `struct ipc64_perm`, 48 bytes. */
-export const Ipc64Perm = layout("ipc64_perm", {
+export const Ipc64Perm = /* @__PURE__ */ layout("ipc64_perm", {
   key: "i32",
   uid: "u32",
   gid: "u32",
@@ -81,7 +81,7 @@ export const Ipc64Perm = layout("ipc64_perm", {
 });
 
 /** `struct shmid64_ds`. */
-export const Shmid64Ds = layout("shmid64_ds", {
+export const Shmid64Ds = /* @__PURE__ */ layout("shmid64_ds", {
   perm: Ipc64Perm,
   segsz: "u64",
   atime: "i64",
@@ -95,7 +95,7 @@ export const Shmid64Ds = layout("shmid64_ds", {
 });
 
 /** `struct semid64_ds`. */
-export const Semid64Ds = layout("semid64_ds", {
+export const Semid64Ds = /* @__PURE__ */ layout("semid64_ds", {
   perm: Ipc64Perm,
   otime: "i64",
   unused1: "u64",
@@ -107,10 +107,10 @@ export const Semid64Ds = layout("semid64_ds", {
 });
 
 /** `struct sembuf`. */
-export const Sembuf = layout("sembuf", { num: "u16", op: "i16", flg: "i16" });
+export const Sembuf = /* @__PURE__ */ layout("sembuf", { num: "u16", op: "i16", flg: "i16" });
 
 /** `struct msqid64_ds`. */
-export const Msqid64Ds = layout("msqid64_ds", {
+export const Msqid64Ds = /* @__PURE__ */ layout("msqid64_ds", {
   perm: Ipc64Perm,
   stime: "i64",
   rtime: "i64",
@@ -125,7 +125,7 @@ export const Msqid64Ds = layout("msqid64_ds", {
 });
 
 /** `struct mq_attr`. */
-export const MqAttr = layout("mq_attr", {
+export const MqAttr = /* @__PURE__ */ layout("mq_attr", {
   flags: "i64",
   maxmsg: "i64",
   msgsize: "i64",

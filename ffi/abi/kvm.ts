@@ -54,7 +54,7 @@ export const KVM_EXIT_IO_OUT = 1;
 export const KVM_VCPU_TSC_CTRL = 0;
 export const KVM_VCPU_TSC_OFFSET = 0;
 
-export const KvmUserspaceMemoryRegion = layout("kvm_userspace_memory_region", {
+export const KvmUserspaceMemoryRegion = /* @__PURE__ */ layout("kvm_userspace_memory_region", {
   slot: "u32",
   flags: "u32",
   guestPhysAddr: "u64",
@@ -62,7 +62,7 @@ export const KvmUserspaceMemoryRegion = layout("kvm_userspace_memory_region", {
   userspaceAddr: "u64",
 });
 
-export const KvmRegs = layout("kvm_regs", {
+export const KvmRegs = /* @__PURE__ */ layout("kvm_regs", {
   rax: "u64",
   rbx: "u64",
   rcx: "u64",
@@ -83,7 +83,7 @@ export const KvmRegs = layout("kvm_regs", {
   rflags: "u64",
 });
 
-export const KvmSegment = layout("kvm_segment", {
+export const KvmSegment = /* @__PURE__ */ layout("kvm_segment", {
   base: "u64",
   limit: "u32",
   selector: "u16",
@@ -99,9 +99,13 @@ export const KvmSegment = layout("kvm_segment", {
   padding: "u8",
 });
 
-export const KvmDtable = layout("kvm_dtable", { base: "u64", limit: "u16", padding: ["u16", 3] });
+export const KvmDtable = /* @__PURE__ */ layout("kvm_dtable", {
+  base: "u64",
+  limit: "u16",
+  padding: ["u16", 3],
+});
 
-export const KvmSregs = layout("kvm_sregs", {
+export const KvmSregs = /* @__PURE__ */ layout("kvm_sregs", {
   cs: KvmSegment,
   ds: KvmSegment,
   es: KvmSegment,
@@ -123,7 +127,7 @@ export const KvmSregs = layout("kvm_sregs", {
 });
 
 /** The page shared with a vCPU, up to its registers; the exit is of kind KVM_EXIT_IO here. */
-export const KvmRun = layout("kvm_run", {
+export const KvmRun = /* @__PURE__ */ layout("kvm_run", {
   requestInterruptWindow: "u8",
   immediateExit: "u8",
   padding1: ["u8", 6],
@@ -157,7 +161,7 @@ export const KvmRun = layout("kvm_run", {
   otherRegs: ["u8", 1580],
 });
 
-export const KvmCpuidEntry2 = layout("kvm_cpuid_entry2", {
+export const KvmCpuidEntry2 = /* @__PURE__ */ layout("kvm_cpuid_entry2", {
   function: "u32",
   index: "u32",
   flags: "u32",
@@ -169,32 +173,40 @@ export const KvmCpuidEntry2 = layout("kvm_cpuid_entry2", {
 });
 
 /** The head of `struct kvm_cpuid2`; entries follow. */
-export const KvmCpuid2 = layout("kvm_cpuid2", { nent: "u32", padding: "u32" });
+export const KvmCpuid2 = /* @__PURE__ */ layout("kvm_cpuid2", { nent: "u32", padding: "u32" });
 
 /** The head of `struct kvm_msrs`; entries follow. */
-export const KvmMsrs = layout("kvm_msrs", { nmsrs: "u32", pad: "u32" });
+export const KvmMsrs = /* @__PURE__ */ layout("kvm_msrs", { nmsrs: "u32", pad: "u32" });
 
-export const KvmMsrEntry = layout("kvm_msr_entry", { index: "u32", reserved: "u32", data: "u64" });
+export const KvmMsrEntry = /* @__PURE__ */ layout("kvm_msr_entry", {
+  index: "u32",
+  reserved: "u32",
+  data: "u64",
+});
 
-export const KvmXcr = layout("kvm_xcr", { xcr: "u32", reserved: "u32", value: "u64" });
+export const KvmXcr = /* @__PURE__ */ layout("kvm_xcr", {
+  xcr: "u32",
+  reserved: "u32",
+  value: "u64",
+});
 
-export const KvmXcrs = layout("kvm_xcrs", {
+export const KvmXcrs = /* @__PURE__ */ layout("kvm_xcrs", {
   nrXcrs: "u32",
   flags: "u32",
   xcrs: [KvmXcr, 16],
   padding: ["u64", 16],
 });
 
-export const KvmXsave = layout("kvm_xsave", { region: ["u32", 1024] });
+export const KvmXsave = /* @__PURE__ */ layout("kvm_xsave", { region: ["u32", 1024] });
 
-export const KvmDeviceAttr = layout("kvm_device_attr", {
+export const KvmDeviceAttr = /* @__PURE__ */ layout("kvm_device_attr", {
   flags: "u32",
   group: "u32",
   attr: "u64",
   addr: "u64",
 });
 
-export const KvmEnableCap = layout("kvm_enable_cap", {
+export const KvmEnableCap = /* @__PURE__ */ layout("kvm_enable_cap", {
   cap: "u32",
   flags: "u32",
   args: ["u64", 4],

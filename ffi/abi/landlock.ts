@@ -47,18 +47,18 @@ export const LANDLOCK_SCOPE_SIGNAL = 2;
 /**
  * The second field came with version 4, the third with 6: older hosts refuse a longer structure.
  */
-export const LandlockRulesetAttr = layout("landlock_ruleset_attr", {
+export const LandlockRulesetAttr = /* @__PURE__ */ layout("landlock_ruleset_attr", {
   handledAccessFs: "u64",
   handledAccessNet: "u64",
   scoped: "u64",
 });
 
-export const LandlockPathBeneathAttr = layout("landlock_path_beneath_attr", {
+export const LandlockPathBeneathAttr = /* @__PURE__ */ layout("landlock_path_beneath_attr", {
   allowedAccess: "u64",
   parentFd: "i32",
 }, { packed: true });
 
-export const LandlockNetPortAttr = layout("landlock_net_port_attr", {
+export const LandlockNetPortAttr = /* @__PURE__ */ layout("landlock_net_port_attr", {
   allowedAccess: "u64",
   port: "u64",
 });

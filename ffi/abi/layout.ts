@@ -90,7 +90,8 @@ function roundUp(n: number, align: number): number {
 }
 
 /**
- * Lays out a C struct.
+ * Lays out a C struct. `@__PURE__` in front of a call lets a part of the binary that imports other
+ * names of the file do without it.
  *
  * @param name the C name, as `"stat"` for `struct stat`
  * @param fields in declaration order

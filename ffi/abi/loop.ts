@@ -29,7 +29,7 @@ export const LOOP_CTL_REMOVE = 0x4c81;
 export const LOOP_CTL_GET_FREE = 0x4c82;
 
 /** The old `struct loop_info`. */
-export const LoopInfo = layout("loop_info", {
+export const LoopInfo = /* @__PURE__ */ layout("loop_info", {
   number: "i32",
   device: "u64",
   inode: "u64",
@@ -44,7 +44,7 @@ export const LoopInfo = layout("loop_info", {
   reserved: ["u8", 4],
 });
 
-export const LoopInfo64 = layout("loop_info64", {
+export const LoopInfo64 = /* @__PURE__ */ layout("loop_info64", {
   device: "u64",
   inode: "u64",
   rdevice: "u64",
@@ -60,7 +60,7 @@ export const LoopInfo64 = layout("loop_info64", {
   init: ["u64", 2],
 });
 
-export const LoopConfig = layout("loop_config", {
+export const LoopConfig = /* @__PURE__ */ layout("loop_config", {
   fd: "u32",
   blockSize: "u32",
   info: LoopInfo64,

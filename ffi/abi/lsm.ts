@@ -13,4 +13,9 @@ export const LSM_ATTR_UNDEF = 0;
 export const LSM_FLAG_SINGLE = 1;
 
 /** `struct lsm_ctx`, without the context behind it. */
-export const LsmCtx = layout("lsm_ctx", { id: "u64", flags: "u64", len: "u64", ctxLen: "u64" });
+export const LsmCtx = /* @__PURE__ */ layout("lsm_ctx", {
+  id: "u64",
+  flags: "u64",
+  len: "u64",
+  ctxLen: "u64",
+});

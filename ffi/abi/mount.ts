@@ -80,7 +80,7 @@ export const MOUNT_ATTR_IDMAP = 0x100000;
 export const MOUNT_ATTR_NOSYMFOLLOW = 0x200000;
 
 /** `struct mount_attr`. */
-export const MountAttr = layout("mount_attr", {
+export const MountAttr = /* @__PURE__ */ layout("mount_attr", {
   attrSet: "u64",
   attrClr: "u64",
   propagation: "u64",

@@ -132,7 +132,7 @@ export const IF_OPER_DOWN = 2;
 export const IF_OPER_UP = 6;
 
 /** `struct sockaddr_nl`. */
-export const SockaddrNl = layout("sockaddr_nl", {
+export const SockaddrNl = /* @__PURE__ */ layout("sockaddr_nl", {
   family: "u16",
   pad: "u16",
   pid: "u32",
@@ -140,7 +140,7 @@ export const SockaddrNl = layout("sockaddr_nl", {
 });
 
 /** `struct nlmsghdr`; messages and attributes are padded to 4 bytes. */
-export const Nlmsghdr = layout("nlmsghdr", {
+export const Nlmsghdr = /* @__PURE__ */ layout("nlmsghdr", {
   len: "u32",
   type: "u16",
   flags: "u16",
@@ -149,16 +149,16 @@ export const Nlmsghdr = layout("nlmsghdr", {
 });
 
 /** `struct nlmsgerr`: a negative errno and the header of the request. */
-export const Nlmsgerr = layout("nlmsgerr", { error: "i32", msg: Nlmsghdr });
+export const Nlmsgerr = /* @__PURE__ */ layout("nlmsgerr", { error: "i32", msg: Nlmsghdr });
 
 /** `struct rtattr`. */
-export const Rtattr = layout("rtattr", { len: "u16", type: "u16" });
+export const Rtattr = /* @__PURE__ */ layout("rtattr", { len: "u16", type: "u16" });
 
 /** `struct rtgenmsg`. */
-export const Rtgenmsg = layout("rtgenmsg", { family: "u8" });
+export const Rtgenmsg = /* @__PURE__ */ layout("rtgenmsg", { family: "u8" });
 
 /** `struct ifinfomsg`. */
-export const Ifinfomsg = layout("ifinfomsg", {
+export const Ifinfomsg = /* @__PURE__ */ layout("ifinfomsg", {
   family: "u8",
   pad: "u8",
   type: "u16",
@@ -168,7 +168,7 @@ export const Ifinfomsg = layout("ifinfomsg", {
 });
 
 /** `struct ifaddrmsg`. */
-export const Ifaddrmsg = layout("ifaddrmsg", {
+export const Ifaddrmsg = /* @__PURE__ */ layout("ifaddrmsg", {
   family: "u8",
   prefixlen: "u8",
   flags: "u8",
@@ -177,7 +177,7 @@ export const Ifaddrmsg = layout("ifaddrmsg", {
 });
 
 /** `struct rtmsg`. */
-export const Rtmsg = layout("rtmsg", {
+export const Rtmsg = /* @__PURE__ */ layout("rtmsg", {
   family: "u8",
   dstLen: "u8",
   srcLen: "u8",
@@ -226,7 +226,7 @@ export const RTNLGRP_NSID = 28;
 export const RTNLGRP_MAX = 36;
 
 /** `struct ndmsg`, and attributes of neighbours (neighbour.h). */
-export const Ndmsg = layout("ndmsg", {
+export const Ndmsg = /* @__PURE__ */ layout("ndmsg", {
   family: "u8",
   pad1: "u8",
   pad2: "u16",
@@ -247,7 +247,7 @@ export const NUD_NOARP = 0x40;
 export const NUD_PERMANENT = 0x80;
 
 /** `struct fib_rule_hdr`, and attributes of rules (fib_rules.h). */
-export const FibRuleHdr = layout("fib_rule_hdr", {
+export const FibRuleHdr = /* @__PURE__ */ layout("fib_rule_hdr", {
   family: "u8",
   dstLen: "u8",
   srcLen: "u8",

@@ -6,7 +6,7 @@
 import { layout } from "./layout.ts";
 
 /** `struct sockaddr_ll`; names without an address of the link end at it. */
-export const SockaddrLl = layout("sockaddr_ll", {
+export const SockaddrLl = /* @__PURE__ */ layout("sockaddr_ll", {
   family: "u16",
   protocol: "u16",
   ifindex: "i32",
@@ -43,7 +43,7 @@ export const PACKET_FANOUT_DATA = 22;
 export const PACKET_IGNORE_OUTGOING = 23;
 
 /** `struct fanout_args`, how a member is chosen, and flags. */
-export const FanoutArgs = layout("fanout_args", {
+export const FanoutArgs = /* @__PURE__ */ layout("fanout_args", {
   id: "u16",
   typeFlags: "u16",
   maxNumMembers: "u32",
@@ -59,7 +59,7 @@ export const PACKET_FANOUT_FLAG_UNIQUEID = 0x2000;
 export const PACKET_FANOUT_FLAG_IGNORE_OUTGOING = 0x4000;
 
 /** `struct packet_mreq`. */
-export const PacketMreq = layout("packet_mreq", {
+export const PacketMreq = /* @__PURE__ */ layout("packet_mreq", {
   ifindex: "i32",
   type: "u16",
   alen: "u16",
@@ -69,7 +69,7 @@ export const PACKET_MR_PROMISC = 1;
 export const PACKET_MR_ALLMULTI = 2;
 
 /** `struct tpacket_auxdata`. */
-export const TpacketAuxdata = layout("tpacket_auxdata", {
+export const TpacketAuxdata = /* @__PURE__ */ layout("tpacket_auxdata", {
   status: "u32",
   len: "u32",
   snaplen: "u32",
@@ -80,21 +80,21 @@ export const TpacketAuxdata = layout("tpacket_auxdata", {
 });
 
 /** `struct tpacket_req`. */
-export const TpacketReq = layout("tpacket_req", {
+export const TpacketReq = /* @__PURE__ */ layout("tpacket_req", {
   blockSize: "u32",
   blockNr: "u32",
   frameSize: "u32",
   frameNr: "u32",
 });
 /** `struct tpacket_req3`. */
-export const TpacketReq3 = layout("tpacket_req3", {
+export const TpacketReq3 = /* @__PURE__ */ layout("tpacket_req3", {
   req: TpacketReq,
   retireBlkTov: "u32",
   sizeofPriv: "u32",
   featureReqWord: "u32",
 });
 /** `struct tpacket_block_desc` with its header, and `struct tpacket3_hdr`. */
-export const TpacketBlockDesc = layout("tpacket_block_desc", {
+export const TpacketBlockDesc = /* @__PURE__ */ layout("tpacket_block_desc", {
   version: "u32",
   offsetToPriv: "u32",
   status: "u32",
@@ -107,7 +107,7 @@ export const TpacketBlockDesc = layout("tpacket_block_desc", {
   lastSec: "u32",
   lastNsec: "u32",
 });
-export const Tpacket3Hdr = layout("tpacket3_hdr", {
+export const Tpacket3Hdr = /* @__PURE__ */ layout("tpacket3_hdr", {
   nextOffset: "u32",
   sec: "u32",
   nsec: "u32",

@@ -9,7 +9,7 @@ import { layout } from "./layout.ts";
 export const PAGEMAP_SCAN = 0xc0606610;
 
 /** `struct pm_scan_arg`. */
-export const PmScanArg = layout("pm_scan_arg", {
+export const PmScanArg = /* @__PURE__ */ layout("pm_scan_arg", {
   size: "u64",
   flags: "u64",
   start: "u64",
@@ -25,7 +25,7 @@ export const PmScanArg = layout("pm_scan_arg", {
 });
 
 /** `struct page_region`, of which `vec` has room for `vecLen`. */
-export const PageRegion = layout("page_region", {
+export const PageRegion = /* @__PURE__ */ layout("page_region", {
   start: "u64",
   end: "u64",
   categories: "u64",

@@ -22,7 +22,11 @@ export const POLLREMOVE = 0x1000;
 export const POLLRDHUP = 0x2000;
 
 /** `struct pollfd`, 8 bytes. */
-export const Pollfd = layout("pollfd", { fd: "i32", events: "i16", revents: "i16" });
+export const Pollfd = /* @__PURE__ */ layout("pollfd", {
+  fd: "i32",
+  events: "i16",
+  revents: "i16",
+});
 
 /** Most descriptors in an `fd_set`. */
 export const FD_SETSIZE = 1024;

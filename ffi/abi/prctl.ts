@@ -138,7 +138,7 @@ export const SUID_DUMP_ROOT = 2;
 export const TASK_COMM_LEN = 16;
 
 /** `struct prctl_mm_map`. */
-export const PrctlMmMap = layout("prctl_mm_map", {
+export const PrctlMmMap = /* @__PURE__ */ layout("prctl_mm_map", {
   startCode: "u64",
   endCode: "u64",
   startData: "u64",

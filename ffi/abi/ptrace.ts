@@ -72,7 +72,7 @@ export const PTRACE_SYSCALL_INFO_EXIT = 2;
 export const PTRACE_SYSCALL_INFO_SECCOMP = 3;
 
 /** `struct user_regs_struct`, 27 words. */
-export const UserRegs = layout("user_regs_struct", {
+export const UserRegs = /* @__PURE__ */ layout("user_regs_struct", {
   r15: "u64",
   r14: "u64",
   r13: "u64",
@@ -110,7 +110,7 @@ export const PTRACE_PEEKSIGINFO_SHARED = 1;
  * `struct ptrace_syscall_info` up to its union, and the union's form for entries with the fields of
  * the other forms.
  */
-export const PtraceSyscallInfo = layout("ptrace_syscall_info", {
+export const PtraceSyscallInfo = /* @__PURE__ */ layout("ptrace_syscall_info", {
   op: "u8",
   pad: ["u8", 3],
   arch: "u32",
@@ -125,7 +125,7 @@ export const PtraceSyscallInfo = layout("ptrace_syscall_info", {
 export const USER_DEBUGREG_OFFSET = 848;
 
 /** `struct ptrace_sud_config`: PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG and GET. */
-export const PtraceSudConfig = layout("ptrace_sud_config", {
+export const PtraceSudConfig = /* @__PURE__ */ layout("ptrace_sud_config", {
   mode: "u64",
   selector: "u64",
   offset: "u64",
@@ -133,7 +133,7 @@ export const PtraceSudConfig = layout("ptrace_sud_config", {
 });
 
 /** `struct ptrace_peeksiginfo_args`. */
-export const PtracePeeksiginfoArgs = layout("ptrace_peeksiginfo_args", {
+export const PtracePeeksiginfoArgs = /* @__PURE__ */ layout("ptrace_peeksiginfo_args", {
   off: "u64",
   flags: "u32",
   nr: "i32",

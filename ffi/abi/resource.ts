@@ -55,10 +55,10 @@ export const IOPRIO_WHO_PGRP = 2;
 export const IOPRIO_WHO_USER = 3;
 
 /** `struct rlimit` and `struct rlimit64`. */
-export const Rlimit = layout("rlimit64", { cur: "u64", max: "u64" });
+export const Rlimit = /* @__PURE__ */ layout("rlimit64", { cur: "u64", max: "u64" });
 
 /** `struct rusage`, 144 bytes; `maxrss` in KiB. */
-export const Rusage = layout("rusage", {
+export const Rusage = /* @__PURE__ */ layout("rusage", {
   utime: Timeval,
   stime: Timeval,
   maxrss: "i64",

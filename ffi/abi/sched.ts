@@ -66,7 +66,7 @@ export const SCHED_ATTR_SIZE_VER0 = 48;
 export const SCHED_ATTR_SIZE_VER1 = 56;
 
 /** `struct clone_args` of clone3(2), version 2. */
-export const CloneArgs = layout("clone_args", {
+export const CloneArgs = /* @__PURE__ */ layout("clone_args", {
   flags: "u64",
   pidfd: "u64",
   childTid: "u64",
@@ -81,7 +81,7 @@ export const CloneArgs = layout("clone_args", {
 });
 
 /** `struct sched_attr`, version 1. Times in nanoseconds. */
-export const SchedAttr = layout("sched_attr", {
+export const SchedAttr = /* @__PURE__ */ layout("sched_attr", {
   size: "u32",
   schedPolicy: "u32",
   schedFlags: "u64",
@@ -95,4 +95,4 @@ export const SchedAttr = layout("sched_attr", {
 });
 
 /** `struct sched_param`. */
-export const SchedParam = layout("sched_param", { priority: "i32" });
+export const SchedParam = /* @__PURE__ */ layout("sched_param", { priority: "i32" });

@@ -89,7 +89,7 @@ export const BPF_TXA = 0x80;
 export const BPF_MAXINSNS = 0x1000;
 
 /** `struct seccomp_data`, the input of a filter. */
-export const SeccompData = layout("seccomp_data", {
+export const SeccompData = /* @__PURE__ */ layout("seccomp_data", {
   nr: "i32",
   arch: "u32",
   instructionPointer: "u64",
@@ -97,7 +97,7 @@ export const SeccompData = layout("seccomp_data", {
 });
 
 /** `struct seccomp_notif`, which SECCOMP_IOCTL_NOTIF_RECV fills. */
-export const SeccompNotif = layout("seccomp_notif", {
+export const SeccompNotif = /* @__PURE__ */ layout("seccomp_notif", {
   id: "u64",
   pid: "u32",
   flags: "u32",
@@ -105,7 +105,7 @@ export const SeccompNotif = layout("seccomp_notif", {
 });
 
 /** `struct seccomp_notif_resp`: the answer. */
-export const SeccompNotifResp = layout("seccomp_notif_resp", {
+export const SeccompNotifResp = /* @__PURE__ */ layout("seccomp_notif_resp", {
   id: "u64",
   val: "i64",
   error: "i32",
@@ -113,7 +113,7 @@ export const SeccompNotifResp = layout("seccomp_notif_resp", {
 });
 
 /** `struct seccomp_notif_addfd`. */
-export const SeccompNotifAddfd = layout("seccomp_notif_addfd", {
+export const SeccompNotifAddfd = /* @__PURE__ */ layout("seccomp_notif_addfd", {
   id: "u64",
   flags: "u32",
   srcfd: "u32",
@@ -122,14 +122,19 @@ export const SeccompNotifAddfd = layout("seccomp_notif_addfd", {
 });
 
 /** `struct seccomp_notif_sizes`. */
-export const SeccompNotifSizes = layout("seccomp_notif_sizes", {
+export const SeccompNotifSizes = /* @__PURE__ */ layout("seccomp_notif_sizes", {
   seccompNotif: "u16",
   seccompNotifResp: "u16",
   seccompData: "u16",
 });
 
 /** `struct sock_filter`. */
-export const SockFilter = layout("sock_filter", { code: "u16", jt: "u8", jf: "u8", k: "u32" });
+export const SockFilter = /* @__PURE__ */ layout("sock_filter", {
+  code: "u16",
+  jt: "u8",
+  jf: "u8",
+  k: "u32",
+});
 
 /** `struct sock_fprog`; `len` counts instructions. */
-export const SockFprog = layout("sock_fprog", { len: "u16", filter: "ptr" });
+export const SockFprog = /* @__PURE__ */ layout("sock_fprog", { len: "u16", filter: "ptr" });

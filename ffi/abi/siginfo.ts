@@ -78,10 +78,15 @@ export const SI_MAX_SIZE = 128;
 const head = { signo: "i32", errno: "i32", code: "i32", pad: "i32" } as const;
 
 /** kill, tkill, sigqueue (`_rt`), message queues: sender and value. */
-export const SiginfoRt = layout("siginfo_rt", { ...head, pid: "i32", uid: "u32", value: "u64" });
+export const SiginfoRt = /* @__PURE__ */ layout("siginfo_rt", {
+  ...head,
+  pid: "i32",
+  uid: "u32",
+  value: "u64",
+});
 
 /** POSIX timers. */
-export const SiginfoTimer = layout("siginfo_timer", {
+export const SiginfoTimer = /* @__PURE__ */ layout("siginfo_timer", {
   ...head,
   tid: "i32",
   overrun: "i32",
@@ -90,7 +95,7 @@ export const SiginfoTimer = layout("siginfo_timer", {
 });
 
 /** SIGCHLD. Times in clock ticks. */
-export const SiginfoChld = layout("siginfo_chld", {
+export const SiginfoChld = /* @__PURE__ */ layout("siginfo_chld", {
   ...head,
   pid: "i32",
   uid: "u32",
@@ -100,7 +105,7 @@ export const SiginfoChld = layout("siginfo_chld", {
 });
 
 /** SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP. */
-export const SiginfoFault = layout("siginfo_fault", {
+export const SiginfoFault = /* @__PURE__ */ layout("siginfo_fault", {
   ...head,
   addr: "ptr",
   addrLsb: "i16",
@@ -109,7 +114,7 @@ export const SiginfoFault = layout("siginfo_fault", {
 });
 
 /** `si_pkey` for SEGV_PKUERR. */
-export const SiginfoPkey = layout("siginfo_pkey", {
+export const SiginfoPkey = /* @__PURE__ */ layout("siginfo_pkey", {
   ...head,
   addr: "ptr",
   lsb: "i16",
@@ -117,10 +122,14 @@ export const SiginfoPkey = layout("siginfo_pkey", {
 });
 
 /** SIGIO. */
-export const SiginfoPoll = layout("siginfo_poll", { ...head, band: "i64", fd: "i32" });
+export const SiginfoPoll = /* @__PURE__ */ layout("siginfo_poll", {
+  ...head,
+  band: "i64",
+  fd: "i32",
+});
 
 /** SIGSYS. */
-export const SiginfoSys = layout("siginfo_sys", {
+export const SiginfoSys = /* @__PURE__ */ layout("siginfo_sys", {
   ...head,
   callAddr: "ptr",
   syscall: "i32",
@@ -128,7 +137,7 @@ export const SiginfoSys = layout("siginfo_sys", {
 });
 
 /** `struct sigevent`, 64 bytes. */
-export const Sigevent = layout("sigevent", {
+export const Sigevent = /* @__PURE__ */ layout("sigevent", {
   value: "u64",
   signo: "i32",
   notify: "i32",

@@ -95,7 +95,7 @@ export const SIGSTKSZ = 0x2000;
 export const SIGSET_SIZE = 8;
 
 /** The kernel's `struct sigaction` (not glibc's), as rt_sigaction(2) takes it. */
-export const Sigaction = layout("sigaction", {
+export const Sigaction = /* @__PURE__ */ layout("sigaction", {
   handler: "ptr",
   flags: "u64",
   restorer: "ptr",
@@ -103,7 +103,7 @@ export const Sigaction = layout("sigaction", {
 });
 
 /** `stack_t` of sigaltstack(2). */
-export const StackT = layout("stack_t", { sp: "ptr", flags: "i32", size: "u64" });
+export const StackT = /* @__PURE__ */ layout("stack_t", { sp: "ptr", flags: "i32", size: "u64" });
 
 /** The sixth argument of pselect6(2). */
-export const SigsetArgpack = layout("sigset_argpack", { p: "ptr", size: "u64" });
+export const SigsetArgpack = /* @__PURE__ */ layout("sigset_argpack", { p: "ptr", size: "u64" });

@@ -12,7 +12,7 @@ export const UNIX_DIAG_PEER = 2;
 export const UNIX_DIAG_RQLEN = 4;
 
 /** `struct inet_diag_req_v2`; `id` names one socket. */
-export const InetDiagReq = layout("inet_diag_req_v2", {
+export const InetDiagReq = /* @__PURE__ */ layout("inet_diag_req_v2", {
   family: "u8",
   protocol: "u8",
   ext: "u8",
@@ -25,7 +25,7 @@ export const InetDiagReq = layout("inet_diag_req_v2", {
  * `struct inet_diag_msg`, with its `struct inet_diag_sockid` in place; ports and addresses are big
  * endian.
  */
-export const InetDiagMsg = layout("inet_diag_msg", {
+export const InetDiagMsg = /* @__PURE__ */ layout("inet_diag_msg", {
   family: "u8",
   state: "u8",
   timer: "u8",
@@ -44,7 +44,7 @@ export const InetDiagMsg = layout("inet_diag_msg", {
 });
 
 /** `struct unix_diag_req`. */
-export const UnixDiagReq = layout("unix_diag_req", {
+export const UnixDiagReq = /* @__PURE__ */ layout("unix_diag_req", {
   family: "u8",
   protocol: "u8",
   pad: "u16",
@@ -55,7 +55,7 @@ export const UnixDiagReq = layout("unix_diag_req", {
 });
 
 /** `struct unix_diag_msg`. */
-export const UnixDiagMsg = layout("unix_diag_msg", {
+export const UnixDiagMsg = /* @__PURE__ */ layout("unix_diag_msg", {
   family: "u8",
   type: "u8",
   state: "u8",
@@ -112,7 +112,7 @@ export const UNIX_DIAG_SHUTDOWN = 6;
 export const UNIX_DIAG_UID = 7;
 
 /** `struct packet_diag_req` and `netlink_diag_req`, which are equal. */
-export const OtherDiagReq = layout("packet_diag_req", {
+export const OtherDiagReq = /* @__PURE__ */ layout("packet_diag_req", {
   family: "u8",
   protocol: "u8",
   pad: "u16",
@@ -120,7 +120,7 @@ export const OtherDiagReq = layout("packet_diag_req", {
   show: "u32",
   cookie: ["u32", 2],
 });
-export const PacketDiagMsg = layout("packet_diag_msg", {
+export const PacketDiagMsg = /* @__PURE__ */ layout("packet_diag_msg", {
   family: "u8",
   type: "u8",
   num: "u16",
@@ -132,7 +132,7 @@ export const PACKET_SHOW_MEMINFO = 16;
 export const PACKET_DIAG_INFO = 0;
 export const PACKET_DIAG_UID = 5;
 export const PACKET_DIAG_MEMINFO = 6;
-export const NetlinkDiagMsg = layout("netlink_diag_msg", {
+export const NetlinkDiagMsg = /* @__PURE__ */ layout("netlink_diag_msg", {
   family: "u8",
   type: "u8",
   protocol: "u8",

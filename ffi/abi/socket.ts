@@ -163,10 +163,10 @@ export const SCM_SECURITY = 3;
 export const SCM_TXTIME = 61;
 
 /** `struct iovec`. */
-export const Iovec = layout("iovec", { base: "ptr", len: "u64" });
+export const Iovec = /* @__PURE__ */ layout("iovec", { base: "ptr", len: "u64" });
 
 /** `struct msghdr` as the kernel reads it, 56 bytes. */
-export const Msghdr = layout("msghdr", {
+export const Msghdr = /* @__PURE__ */ layout("msghdr", {
   name: "ptr",
   namelen: "i32",
   iov: "ptr",
@@ -177,10 +177,10 @@ export const Msghdr = layout("msghdr", {
 });
 
 /** `struct mmsghdr`: `len` is filled with the bytes moved. */
-export const Mmsghdr = layout("mmsghdr", { hdr: Msghdr, len: "u32" });
+export const Mmsghdr = /* @__PURE__ */ layout("mmsghdr", { hdr: Msghdr, len: "u32" });
 
 /** `struct cmsghdr`; data follow at once, each message is padded to 8 bytes. */
-export const Cmsghdr = layout("cmsghdr", { len: "u64", level: "i32", type: "i32" });
+export const Cmsghdr = /* @__PURE__ */ layout("cmsghdr", { len: "u64", level: "i32", type: "i32" });
 
 /** `CMSG_ALIGN`. */
 export function cmsgAlign(lenBytes: number): number {
@@ -193,16 +193,19 @@ export function cmsgSpace(lenBytes: number): number {
 }
 
 /** `struct ucred`. */
-export const Ucred = layout("ucred", { pid: "i32", uid: "u32", gid: "u32" });
+export const Ucred = /* @__PURE__ */ layout("ucred", { pid: "i32", uid: "u32", gid: "u32" });
 
 /** `struct linger`: seconds. */
-export const Linger = layout("linger", { onoff: "i32", linger: "i32" });
+export const Linger = /* @__PURE__ */ layout("linger", { onoff: "i32", linger: "i32" });
 
 /** `struct sockaddr`. */
-export const Sockaddr = layout("sockaddr", { family: "u16", data: ["u8", 14] });
+export const Sockaddr = /* @__PURE__ */ layout("sockaddr", { family: "u16", data: ["u8", 14] });
 
 /** `struct sockaddr_un`: an abstract name begins with NUL; the length is in the call. */
-export const SockaddrUn = layout("sockaddr_un", { family: "u16", path: ["u8", 108] });
+export const SockaddrUn = /* @__PURE__ */ layout("sockaddr_un", {
+  family: "u16",
+  path: ["u8", 108],
+});
 
 /** `struct sockaddr_storage`, the largest address. */
 export const SOCKADDR_STORAGE_SIZE = 128;

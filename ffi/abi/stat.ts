@@ -70,7 +70,7 @@ export const UTIME_NOW = 0x3fffffff;
 export const UTIME_OMIT = 0x3ffffffe;
 
 /** `struct stat`, 144 bytes. Times are seconds and nanoseconds. */
-export const Stat = layout("stat", {
+export const Stat = /* @__PURE__ */ layout("stat", {
   dev: "u64",
   ino: "u64",
   nlink: "u64",
@@ -92,14 +92,14 @@ export const Stat = layout("stat", {
 });
 
 /** `struct statx_timestamp`. */
-export const StatxTimestamp = layout("statx_timestamp", {
+export const StatxTimestamp = /* @__PURE__ */ layout("statx_timestamp", {
   sec: "i64",
   nsec: "u32",
   reserved: "i32",
 });
 
 /** `struct statx`, 256 bytes. */
-export const Statx = layout("statx", {
+export const Statx = /* @__PURE__ */ layout("statx", {
   mask: "u32",
   blksize: "u32",
   attributes: "u64",

@@ -57,7 +57,7 @@ export const ST_VALID = 0x20;
 export const MQUEUE_MAGIC = 0x19800202;
 
 /** `struct statfs`, 120 bytes. */
-export const Statfs = layout("statfs", {
+export const Statfs = /* @__PURE__ */ layout("statfs", {
   type: "i64",
   bsize: "i64",
   blocks: "u64",

@@ -18,7 +18,7 @@ export const MNT_UNIQUE_ID_OFFSET: number = 2 ** 31;
 export const MNT_ID_REQ_SIZE_VER0 = 24;
 
 /** `struct mnt_id_req`. */
-export const MntIdReq = layout("mnt_id_req", {
+export const MntIdReq = /* @__PURE__ */ layout("mnt_id_req", {
   size: "u32",
   spare: "u32",
   mntId: "u64",
@@ -27,7 +27,7 @@ export const MntIdReq = layout("mnt_id_req", {
 });
 
 /** `struct statmount`; its `u32` offsets point to the strings behind it. */
-export const StatmountHeader = layout("statmount", {
+export const StatmountHeader = /* @__PURE__ */ layout("statmount", {
   size: "u32",
   mntOpts: "u32",
   mask: "u64",

@@ -102,7 +102,7 @@ export const SYSLOG_ACTION_SIZE_BUFFER = 10;
 export const UTS_LEN = 65;
 
 /** `struct new_utsname`, 390 bytes. */
-export const Utsname = layout("new_utsname", {
+export const Utsname = /* @__PURE__ */ layout("new_utsname", {
   sysname: ["u8", 65],
   nodename: ["u8", 65],
   release: ["u8", 65],
@@ -115,7 +115,7 @@ export const Utsname = layout("new_utsname", {
  * `struct sysinfo`, 112 bytes. Loads are fixed point with 16 fractional bits; memory in units of
  * `memUnit`.
  */
-export const Sysinfo = layout("sysinfo", {
+export const Sysinfo = /* @__PURE__ */ layout("sysinfo", {
   uptime: "i64",
   loads: ["u64", 3],
   totalram: "u64",

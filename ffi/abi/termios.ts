@@ -112,7 +112,7 @@ export const N_TTY = 0;
 export const DISABLED_CHAR = 0;
 
 /** `struct termios`, 36 bytes. */
-export const Termios = layout("termios", {
+export const Termios = /* @__PURE__ */ layout("termios", {
   iflag: "u32",
   oflag: "u32",
   cflag: "u32",
@@ -122,7 +122,7 @@ export const Termios = layout("termios", {
 });
 
 /** `struct termios2`, 44 bytes. */
-export const Termios2 = layout("termios2", {
+export const Termios2 = /* @__PURE__ */ layout("termios2", {
   iflag: "u32",
   oflag: "u32",
   cflag: "u32",
@@ -134,7 +134,7 @@ export const Termios2 = layout("termios2", {
 });
 
 /** `struct termio` of TCGETA. */
-export const Termio = layout("termio", {
+export const Termio = /* @__PURE__ */ layout("termio", {
   iflag: "u16",
   oflag: "u16",
   cflag: "u16",
@@ -144,7 +144,7 @@ export const Termio = layout("termio", {
 });
 
 /** `struct winsize`. */
-export const Winsize = layout("winsize", {
+export const Winsize = /* @__PURE__ */ layout("winsize", {
   row: "u16",
   col: "u16",
   xpixel: "u16",

@@ -56,28 +56,36 @@ export const TIME_ERROR = 5;
 export const USER_HZ = 100;
 
 /** `struct timespec`: seconds and nanoseconds. */
-export const Timespec = layout("timespec", { sec: "i64", nsec: "i64" });
+export const Timespec = /* @__PURE__ */ layout("timespec", { sec: "i64", nsec: "i64" });
 
 /** `struct timeval`: seconds and microseconds. */
-export const Timeval = layout("timeval", { sec: "i64", usec: "i64" });
+export const Timeval = /* @__PURE__ */ layout("timeval", { sec: "i64", usec: "i64" });
 
 /** `struct timezone`. */
-export const Timezone = layout("timezone", { minuteswest: "i32", dsttime: "i32" });
+export const Timezone = /* @__PURE__ */ layout("timezone", { minuteswest: "i32", dsttime: "i32" });
 
 /** `struct itimerspec`. */
-export const Itimerspec = layout("itimerspec", { interval: Timespec, value: Timespec });
+export const Itimerspec = /* @__PURE__ */ layout("itimerspec", {
+  interval: Timespec,
+  value: Timespec,
+});
 
 /** `struct itimerval`. */
-export const Itimerval = layout("itimerval", { interval: Timeval, value: Timeval });
+export const Itimerval = /* @__PURE__ */ layout("itimerval", { interval: Timeval, value: Timeval });
 
 /** `struct utimbuf` of utime(2): seconds. */
-export const Utimbuf = layout("utimbuf", { actime: "i64", modtime: "i64" });
+export const Utimbuf = /* @__PURE__ */ layout("utimbuf", { actime: "i64", modtime: "i64" });
 
 /** `struct tms` of times(2): clock ticks. */
-export const Tms = layout("tms", { utime: "i64", stime: "i64", cutime: "i64", cstime: "i64" });
+export const Tms = /* @__PURE__ */ layout("tms", {
+  utime: "i64",
+  stime: "i64",
+  cutime: "i64",
+  cstime: "i64",
+});
 
 /** `struct timex` of adjtimex(2), 208 bytes. */
-export const Timex = layout("timex", {
+export const Timex = /* @__PURE__ */ layout("timex", {
   modes: "u32",
   offset: "i64",
   freq: "i64",

@@ -16,7 +16,7 @@ export const FP_XSTATE_MAGIC2 = 0x46505845;
 export const FP_XSTATE_MAGIC2_SIZE = 4;
 
 /** `struct sigcontext` (x86-64), 256 bytes. */
-export const Sigcontext = layout("sigcontext", {
+export const Sigcontext = /* @__PURE__ */ layout("sigcontext", {
   r8: "u64",
   r9: "u64",
   r10: "u64",
@@ -48,7 +48,7 @@ export const Sigcontext = layout("sigcontext", {
 });
 
 /** The kernel's `struct ucontext`: 304 bytes, an 8-byte signal mask. `mcontext` is a sigcontext. */
-export const Ucontext = layout("ucontext", {
+export const Ucontext = /* @__PURE__ */ layout("ucontext", {
   flags: "u64",
   link: "ptr",
   stackSp: "ptr",
@@ -59,7 +59,7 @@ export const Ucontext = layout("ucontext", {
 });
 
 /** `struct _fpx_sw_bytes`: bytes 464 to 511 of the FXSAVE area in a signal frame. */
-export const FpxSwBytes = layout("_fpx_sw_bytes", {
+export const FpxSwBytes = /* @__PURE__ */ layout("_fpx_sw_bytes", {
   magic1: "u32",
   extendedSize: "u32",
   xfeatures: "u64",
@@ -68,7 +68,7 @@ export const FpxSwBytes = layout("_fpx_sw_bytes", {
 });
 
 /** `struct _fpstate`: the FXSAVE area, 512 bytes. */
-export const Fpstate = layout("_fpstate", {
+export const Fpstate = /* @__PURE__ */ layout("_fpstate", {
   cwd: "u16",
   swd: "u16",
   twd: "u16",
@@ -84,7 +84,7 @@ export const Fpstate = layout("_fpstate", {
 });
 
 /** `struct _header`: the XSAVE header behind the FXSAVE area, 64 bytes. */
-export const XsaveHeader = layout("_header", {
+export const XsaveHeader = /* @__PURE__ */ layout("_header", {
   xfeatures: "u64",
   reserved1: ["u64", 2],
   reserved2: ["u64", 5],

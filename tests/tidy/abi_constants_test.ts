@@ -28,3 +28,13 @@ Deno.test("a constant of a C header is declared in one file of ffi/abi, and in n
   }
   assertEquals(twice, []);
 });
+
+Deno.test("layouts of ffi/abi are pure: a part of the binary has those that it uses", () => {
+  const unmarked = sourceFiles((name) => name.endsWith(".ts")).filter(({ path }) =>
+    path.startsWith("ffi/abi/") && !isTestCode(path)
+  ).flatMap(({ path, lines }) =>
+    lines.filter((line) => /^(?:export )?const \w+ = (?:layout|union)\(/.test(line))
+      .map((line) => `${path}: ${line}`)
+  );
+  assertEquals(unmarked, []);
+});
