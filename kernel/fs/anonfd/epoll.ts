@@ -11,7 +11,6 @@ import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../../../ffi/abi/
 import type { Account } from "../../core/account.ts";
 import { EEXIST, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
 import {
-  EP_MAX_NESTS,
   EPOLLET,
   EPOLLEXCLUSIVE,
   EPOLLONESHOT,
@@ -26,16 +25,12 @@ import type { UserMemory } from "../../mm/user_memory.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import { AnonFile, type AnonFiles } from "./anon_inode.ts";
 import { EpollItem } from "./epoll_item.ts";
+import { hasFewPaths, haveFewPaths, isWatched, mayBeWatchedBy } from "./epoll_paths.ts";
 
 /** Bits of `events` that are not events. */
 const PRIVATE_BITS = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE;
 /** Events that are always reported. */
 const ALWAYS = POLLERR | POLLHUP;
-/**
- * LIMIT: paths from one file up to sets that are in no other set, by the number of sets between:
- * each path may have to be walked at each event (path_limits of fs/eventpoll.c).
- */
-const PATHS_MAX: readonly number[] = [Infinity, 500, 100, 50, 10];
 /** The bits that may be combined with EPOLLEXCLUSIVE. */
 const EXCLUSIVE_OK = POLLIN | POLLOUT | POLLERR | POLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
 
@@ -49,6 +44,8 @@ export class EpollFile extends AnonFile {
    * The items by file and descriptor, for files with more than one: there may be 10^6 of one file.
    */
   private readonly byFd: Map<OpenFile, Map<number, EpollItem>> = new Map();
+  /** The number of items whose file is a set. */
+  private setsWatched: number = 0;
   private firstReady: EpollItem | null = null;
   private lastReady: EpollItem | null = null;
   /** struct epoll_params. DIFFERS: kept, and no link here is polled. */
@@ -71,7 +68,7 @@ export class EpollFile extends AnonFile {
     const r = this.checkTarget(file, events);
     if (r < 0) return r;
     if (this.find(file, fd) !== null) return -EEXIST;
-    if (file instanceof EpollFile && !file.mayBeWatchedBy(this)) return -ELOOP;
+    if (file instanceof EpollFile && !mayBeWatchedBy(file, this)) return -ELOOP;
     const queue = file.waitQueue;
     if (queue === null) return -EPERM;
     if (!EPOLL_ITEMS.hasRoom(1, this.account)) return -ENOSPC;
@@ -79,7 +76,10 @@ export class EpollFile extends AnonFile {
     const item = new EpollItem(this, file, fd, (events | ALWAYS) >>> 0, dataLo, dataHi);
     this.addItem(item);
     file.addWatcher(item);
-    if ((file instanceof EpollFile || isWatched(this)) && hasTooManyPaths(file)) {
+    const isFew = file instanceof EpollFile
+      ? haveFewPaths(file)
+      : !isWatched(this) || hasFewPaths(file);
+    if (!isFew) {
       this.dropItem(item);
       return -EINVAL;
     }
@@ -143,6 +143,7 @@ export class EpollFile extends AnonFile {
   private addItem(item: EpollItem): void {
     const { file } = item, other = this.items.get(file) ?? null;
     this.items.set(file, item);
+    if (file instanceof EpollFile) this.setsWatched++;
     if (other === null) return;
     item.sameFile = other;
     other.sameFileBefore = item;
@@ -153,6 +154,7 @@ export class EpollFile extends AnonFile {
 
   private removeItem(item: EpollItem): void {
     const { file, sameFile, sameFileBefore } = item;
+    if (file instanceof EpollFile) this.setsWatched--;
     if (sameFile !== null) sameFile.sameFileBefore = sameFileBefore;
     if (sameFileBefore !== null) sameFileBefore.sameFile = sameFile;
     else if (sameFile !== null) this.items.set(file, sameFile);
@@ -177,22 +179,18 @@ export class EpollFile extends AnonFile {
     this.queue.wake(POLLIN | POLLRDNORM);
   }
 
-  /**
-   * Whether `outer` may watch this set: that makes no loop and no chain of more than EP_MAX_NESTS.
-   */
-  private mayBeWatchedBy(outer: EpollFile): boolean {
-    const below = levels(this, addWatched);
-    if (below === null || below.some((level) => level.has(outer))) return false;
-    const above = levels(outer, addWatchers);
-    return above !== null && below.length + above.length - 1 <= EP_MAX_NESTS;
-  }
-
-  /** Adds the sets that this one watches; `addFilesTo` adds its other files. */
+  /** Adds the sets that this one watches. */
   addWatchedTo(sets: Set<EpollFile>): void {
+    if (this.setsWatched === 0) return;
     for (const file of this.items.keys()) if (file instanceof EpollFile) sets.add(file);
   }
-  addFilesTo(files: Set<OpenFile>): void {
-    for (const file of this.items.keys()) if (!(file instanceof EpollFile)) files.add(file);
+
+  /** Whether the test holds for each watched file that is no set. */
+  everyFile(test: (file: OpenFile) => boolean): boolean {
+    for (const file of this.items.keys()) {
+      if (!(file instanceof EpollFile) && !test(file)) return false;
+    }
+    return true;
   }
 
   override ioctl(_request: number, _arg: number, _user: UserMemory): number {
@@ -316,61 +314,4 @@ class ItemsEnd implements Job {
   step(units: number): number {
     return this.set.endItems(units);
   }
-}
-
-function addWatched(set: EpollFile, level: Set<EpollFile>): void {
-  set.addWatchedTo(level);
-}
-
-function addWatchers(set: EpollFile, level: Set<EpollFile>): void {
-  for (let w = set.watchers; w !== null; w = w.nextWatcher) {
-    if (w instanceof EpollItem) level.add(w.epoll);
-  }
-}
-
-/**
- * The sets at distance 0, 1, ... from `start`; null when there are more than EP_MAX_NESTS + 1
- * distances.
- */
-function levels(
-  start: EpollFile,
-  step: (set: EpollFile, level: Set<EpollFile>) => void,
-): Set<EpollFile>[] | null {
-  const found: Set<EpollFile>[] = [];
-  for (let level = new Set([start]); level.size > 0;) {
-    if (found.length > EP_MAX_NESTS) return null;
-    found.push(level);
-    const next = new Set<EpollFile>();
-    for (const set of level) step(set, next);
-    level = next;
-  }
-  return found;
-}
-
-function isWatched(set: EpollFile): boolean {
-  for (let w = set.watchers; w !== null; w = w.nextWatcher) if (w instanceof EpollItem) return true;
-  return false;
-}
-
-/** Whether the file, or a file below it if it is a set, has more paths upwards than PATHS_MAX. */
-function hasTooManyPaths(file: OpenFile): boolean {
-  const files = new Set<OpenFile>();
-  if (!(file instanceof EpollFile)) files.add(file);
-  else {for (const level of levels(file, addWatched) ?? []) {
-      for (const s of level) s.addFilesTo(files);
-    }}
-  for (const bottom of files) if (!countPaths(bottom, 0, [0, 0, 0, 0, 0])) return true;
-  return false;
-}
-
-/** Adds the paths upwards from `file` to `counts`; false when there are too many. */
-function countPaths(file: OpenFile, nests: number, counts: number[]): boolean {
-  if (nests > EP_MAX_NESTS) return false;
-  for (let w = file.watchers; w !== null; w = w.nextWatcher) {
-    if (!(w instanceof EpollItem)) continue;
-    if (isWatched(w.epoll)) {
-      if (!countPaths(w.epoll, nests + 1, counts)) return false;
-    } else if (++counts[nests]! > PATHS_MAX[nests]!) return false;
-  }
-  return true;
 }

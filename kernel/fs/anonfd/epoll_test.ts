@@ -129,6 +129,24 @@ Deno.test("a closed set leaves nothing on its files", () => {
   assertEquals([file.watchers, file.queue.isEmpty], [null, true]);
 });
 
+Deno.test("the paths from a file up to sets are bounded by their length", () => {
+  const inner = newSet(), files = [0, 1, 2].map(() => new Fake(TEST_ACCOUNT));
+  files.forEach((file, fd) => assertEquals(inner.add(file, fd, EPOLLIN, 0, 0), 0));
+  const outer = Array.from({ length: 501 }, newSet);
+  const results = outer.map((set) => set.add(inner, 9, EPOLLIN, 0, 0));
+  assertEquals([results.lastIndexOf(0), results.at(-1)], [499, -EINVAL]);
+  inner.drop();
+  const low = Array.from({ length: 10 }, newSet), middle = low.map(newSet);
+  const [top, other] = [newSet(), newSet()];
+  for (const set of low) files.forEach((file, fd) => set.add(file, fd, EPOLLIN, 0, 0));
+  for (const set of middle) low.forEach((one, fd) => set.add(one, fd, EPOLLIN, 0, 0));
+  assertEquals(middle.map((set, fd) => top.add(set, fd, EPOLLIN, 0, 0)), middle.map(() => 0));
+  assertEquals(other.add(middle[0]!, 0, EPOLLIN, 0, 0), -EINVAL, "110 paths with two between");
+  assertEquals(top.delete(middle[1]!, 1), 0);
+  assertEquals(other.add(middle[0]!, 0, EPOLLIN, 0, 0), 0);
+  assertEquals(low[0]!.add(new Fake(TEST_ACCOUNT), 7, EPOLLIN, 0, 0), 0);
+});
+
 Deno.test("sets may watch sets: ready through the chain, but no loops and no deep chains", () => {
   const sets = [0, 1, 2, 3, 4, 5].map(() => newSet()), file = new Fake(TEST_ACCOUNT);
   assertEquals(sets[0]!.add(sets[0]!, 9, EPOLLIN, 0, 0), -EINVAL);
