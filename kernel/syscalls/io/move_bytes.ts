@@ -17,12 +17,13 @@ import { sendToTask, userSignal } from "../../signal/send.ts";
 import type { Task } from "../../task/task.ts";
 import { notifyFile } from "../../vfs/notify.ts";
 import { hasPrivileges, removePrivileges } from "../../vfs/attributes.ts";
-import type { OpenFile } from "../../vfs/open_file.ts";
+import { type OpenFile, SLICE_BYTES } from "../../vfs/open_file.ts";
 
 const cursor = new KernelCursor();
 
 /**
- * LIMIT: steps of one move; the rest waits for another turn. A step may move as little as 8 bytes.
+ * LIMIT: steps of one move, which may move as little as 8 bytes each; after them, or SLICE_BYTES,
+ * the rest waits for another turn.
  */
 const MAX_STEPS = 128;
 
@@ -53,7 +54,7 @@ export function moveBytes(
   end.reason = 0;
   end.isCutShort = false;
   while (moved < len) {
-    if (steps++ === MAX_STEPS) {
+    if (steps++ === MAX_STEPS || moved >= SLICE_BYTES) {
       end.isCutShort = true;
       break;
     }
