@@ -117,15 +117,14 @@ class Routes implements NetTable {
 
   rows(): string {
     let text = "";
-    for (const route of this.net.links.allRoutes()) {
-      if (!isV4(route.network)) continue;
+    for (const route of this.net.links.routes.listOf(true)) {
       const isHost = route.bits === 32 ? RTF_HOST : 0;
       const isRefused = route.type === RTN_UNREACHABLE || route.type === RTN_PROHIBIT;
       const isNowhere = refusalOf(route.type) < 0;
       const flags = RTF_UP | (route.via === null ? 0 : RTF_GATEWAY) | isHost |
         (isRefused ? RTF_REJECT : 0);
       const mask = networkOf(MAPPED + "\xff".repeat(4), route.bits);
-      const words = [networkOf(route.network, route.bits), route.via ?? ANY4].map(littleWord);
+      const words = [route.network, route.via ?? ANY4].map(littleWord);
       const row =
         `${isNowhere ? "*" : route.link.name}\t${words.join("\t")}\t${hex(flags, 4)}\t0\t0\t` +
         `${route.metric}\t${littleWord(mask)}\t0\t0\t0`;

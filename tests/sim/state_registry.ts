@@ -17,17 +17,17 @@ export const LANGUAGE: readonly string[] = (`
 `).trim().split(/\s+/);
 
 const STATE = `
-  AbstractNames Account AddressLayout AioContext AioContexts AioRing AllRights AnonFiles AnonFs
-  AnonInode AreaTextFile AwaitedFault Backlog Bandwidth BpfPrograms ByteRing CallRecord Cgroup
-  Cgroup2Type CgroupFs CgroupNamespace CgroupType CgroupView Cgroups ChangeLock ChangeSignal
-  ConsoleOpener Container ContainerAccounts ContainerNode Containment ContextFile ControlOpener
-  CopyBuffer CpuClock CpuIntervalTimer CpuLimitTimer CpuState CpuText CpusetState Datagram
-  DatagramQueue DeferredWork Dentry DentryCache DeviceState DevicesDir DevptsType DevtmpfsFs
-  DevtmpfsType DirEntries DirEntry Dropping Endpoint EndsOfSpaces Entry EpollFile EpollItem
-  EventFile Expiry FairTurns FamilySettings FanotifyFile FastOpen FdDir FdLink FdTable Fifo
-  FifoOpener FileData FileHandles FileLock FileLocks FileMappings FileOfGroup FileOwner
-  FilePages FixedDir FixedLink FrameAllocator FrameQuarantine FreezeState FreezeWatch FsContext
-  FsTypes FullOpener FutexTable FutexWaiter GeneratedDirFile GenericFamilies GroupDir
+  AbstractNames Account AddressIndex AddressLayout AioContext AioContexts AioRing AllRights
+  AnonFiles AnonFs AnonInode AreaTextFile AwaitedFault Backlog Bandwidth BpfPrograms ByteRing
+  CallRecord Cgroup Cgroup2Type CgroupFs CgroupNamespace CgroupType CgroupView Cgroups ChangeLock
+  ChangeSignal ConsoleOpener Container ContainerAccounts ContainerNode Containment ContextFile
+  ControlOpener CopyBuffer CpuClock CpuIntervalTimer CpuLimitTimer CpuState CpuText CpusetState
+  Datagram DatagramQueue DeferredWork Dentry DentryCache DeviceState DevicesDir DevptsType
+  DevtmpfsFs DevtmpfsType DirEntries DirEntry Dropping Endpoint EndsOfSpaces Entry EpollFile
+  EpollItem EventFile Expiry FairTurns FamilyRoutes FamilySettings FanotifyFile FastOpen FdDir
+  FdLink FdTable Fifo FifoOpener FileData FileHandles FileLock FileLocks FileMappings FileOfGroup
+  FileOwner FilePages FixedDir FixedLink FrameAllocator FrameQuarantine FreezeState FreezeWatch
+  FsContext FsTypes FullOpener FutexTable FutexWaiter GeneratedDirFile GenericFamilies GroupDir
   GroupFileInode GroupLists GroupMarks GroupNode GroupSet GroupXattrs Handle Hierarchy HighLimit
   HostFdFs HostFdInode HostFdOpener HostFifoOpener IdMapFile IdMapText InetFamily InetPorts
   InotifyFile InotifyWatch IoCharges IoState IpCounters IpOptions IpcLimits IpcMessage
@@ -41,24 +41,24 @@ const STATE = `
   NetlinkFamily NetlinkProtocol NetlinkSocket NsDir NsFs NsInode NsLink NullFile NullOpener
   ObjectRanks OomKiller OpenGroupFile OverlayDirectory OverlayFs OverlayType PacketCounter
   PacketFamily PageMap PatchedSites Path PathFile PeerCredentials PeerGroup PendingExec
-  PendingSignals PidFd PidNamespace PidsState Pipe PipeFile PlaceLink PortIds PortTable
-  PosixTimer ProcConnector ProcFacts ProcFs ProcFsType ProcRootDir ProcessGroup ProcessTimers
+  PendingSignals PidFd PidNamespace PidsState Pipe PipeFile PlaceLink PortIds PortTable PosixTimer
+  PrefixRoutes ProcConnector ProcFacts ProcFs ProcFsType ProcRootDir ProcessGroup ProcessTimers
   ProgramAddresses ProgramBreak Progress PtmxNodeOpener QueueCaller QueuedMessage RamFsType
-  RandomOpener RangeWork RealTimer Reaper Registration ReservedPorts Retry RightsInFlight
-  RingFds RingMemory RunQueue SandboxAccounts SandboxKernel SchedAttributes SecretFile SecretFs
+  RandomOpener RangeWork RealTimer Reaper Registration ReservedPorts Retry RightsInFlight RingFds
+  RingMemory RouteTable RunQueue SandboxAccounts SandboxKernel SchedAttributes SecretFile SecretFs
   SecretInode SecretStore SelfLink SemOperations SemUndoList SemaphoreSet Semaphores Session
   SharedAnon SharedLayout SharedMemory ShmIdentity ShmMemory ShmSegment SigInfo SigSet
   SignalAction SignalFile SignalHandlers SocketIndex SocketOptions SpecialFiles StackImage
   StoredInode StreamQueue StringList StringPiece SysFs SysFsType SyscallArgs SysctlFile
   SysctlStore SystemText Taps Task TaskDir TaskIpcUser TaskKeyrings TaskNetworks TaskPid TaskRef
-  TaskSignals TaskStats TaskTerminalHooks TaskText TaskTextFile TaskTimeout TaskWaiter
-  TcpCounters TcpOptions TcpSequence TcpTally Terminals ThreadGroup TimeNamespace TimerFile
-  TimerQueue TmpfsBacking TmpfsDirFile TmpfsDirectory TmpfsFile TmpfsFs TmpfsNode TmpfsRegular
-  TmpfsSymlink TmpfsType Trace Traffic TransferCounts TtyOpener TurnAccount TurnAccounts
-  TurnNode TurnServer UdpCounters UdpOptions UdpSocket UnixDgram UnixFamily UnixSeqpacket
-  UnixStream UrgentMark UrgentSignals Uring Usage UserCursor UserKeyrings UserNamespace
-  Userfault UserfaultFile UserfaultOpener UtsNamespace Vfs View Vma VmaList WaitQueue Waiting
-  WatchList ZeroFile ZeroOpener
+  TaskSignals TaskStats TaskTerminalHooks TaskText TaskTextFile TaskTimeout TaskWaiter TcpCounters
+  TcpOptions TcpSequence TcpTally Terminals ThreadGroup TimeNamespace TimerFile TimerQueue
+  TmpfsBacking TmpfsDirFile TmpfsDirectory TmpfsFile TmpfsFs TmpfsNode TmpfsRegular TmpfsSymlink
+  TmpfsType Trace Traffic TransferCounts TtyOpener TurnAccount TurnAccounts TurnNode TurnServer
+  UdpCounters UdpOptions UdpSocket UnixDgram UnixFamily UnixSeqpacket UnixStream UrgentMark
+  UrgentSignals Uring Usage UserCursor UserKeyrings UserNamespace Userfault UserfaultFile
+  UserfaultOpener UtsNamespace Vfs View Vma VmaList WaitQueue Waiting WatchList ZeroFile
+  ZeroOpener
 `;
 
 const DERIVED = `

@@ -79,7 +79,9 @@ const ONE_PATH: readonly number[] = [1, 0, 0, 0, 0];
 
 /** The paths upwards of sets, each counted once: sets watch each other in layers. */
 class PathCounts {
-  readonly #through: Map<EpollFile, Paths> = new Map();
+  private readonly through: Map<EpollFile, Paths> = new Map();
+  /** Files of several sets, which are looked at once. */
+  private readonly allowed: Set<OpenFile> = new Set();
 
   /** Whether all files of a set, but its sets, have few enough paths. */
   areAllowedBelow(set: EpollFile): boolean {
@@ -87,22 +89,23 @@ class PathCounts {
     return set.everyFile((file) => {
       // Files that only this set watches are alike, and there may be 10^6 of them.
       const isAlone = file.watchers !== null && file.watchers.nextWatcher === null;
-      if (isAlone && isAloneAllowed) return true;
-      isAloneAllowed ||= isAlone;
+      if (isAlone ? isAloneAllowed : this.allowed.has(file)) return true;
+      if (isAlone) isAloneAllowed = true;
+      else this.allowed.add(file);
       return this.areAllowed(file);
     });
   }
 
   areAllowed(file: OpenFile): boolean {
-    return this.#upFrom(file).every((n, nests) => n <= PATHS_MAX[nests]!);
+    return this.upFrom(file).every((n, nests) => n <= PATHS_MAX[nests]!);
   }
 
   /** The paths from a file; as deep as sets are nested. */
-  #upFrom(file: OpenFile): Paths {
+  private upFrom(file: OpenFile): Paths {
     let all: number[] | null = null, first: Paths = NO_PATHS;
     for (let w = file.watchers; w !== null; w = w.nextWatcher) {
       if (!(w instanceof EpollItem)) continue;
-      const paths = this.#upThrough(w.epoll);
+      const paths = this.upThrough(w.epoll);
       if (first === NO_PATHS) {
         first = paths;
         continue;
@@ -114,11 +117,11 @@ class PathCounts {
   }
 
   /** The paths from a file that go through this set. */
-  #upThrough(set: EpollFile): Paths {
-    const known = this.#through.get(set);
+  private upThrough(set: EpollFile): Paths {
+    const known = this.through.get(set);
     if (known !== undefined) return known;
-    const paths = isWatched(set) ? [0, ...this.#upFrom(set)].slice(0, NO_PATHS.length) : ONE_PATH;
-    this.#through.set(set, paths);
+    const paths = isWatched(set) ? [0, ...this.upFrom(set)].slice(0, NO_PATHS.length) : ONE_PATH;
+    this.through.set(set, paths);
     return paths;
   }
 }

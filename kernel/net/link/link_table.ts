@@ -37,8 +37,10 @@ import {
   NO_MAC,
 } from "./link.ts";
 import { FamilySettings, type LinkSettings } from "./link_settings.ts";
-import { bitsOf, broadcastOf, isInNetwork, networkOf } from "./prefix.ts";
+import { AddressIndex } from "./address_index.ts";
+import { bitsOf, isInNetwork, networkOf } from "./prefix.ts";
 import { refusalOf, type Route } from "./route.ts";
+import { RouteTable } from "./route_table.ts";
 
 /** LIMIT: neighbours of one link. */
 const NEIGHBOURS_MAX = 1024;
@@ -50,8 +52,8 @@ export class LinkTable {
   readonly account: Account;
   readonly net: NetNamespace;
   readonly links: Link[] = [];
-  /** Routes that were added; those that follow from addresses are not stored. */
-  readonly routes: Route[] = [];
+  /** Routes that were added, and those that follow from addresses of links that are up. */
+  readonly routes: RouteTable = new RouteTable();
   readonly lo: Link;
   /** Of /proc/sys/net/ipv4/conf and ipv6/conf. */
   readonly settings: Readonly<Record<LinkFamily, FamilySettings>> = {
@@ -62,11 +64,7 @@ export class LinkTable {
   linkChanges: number = 0;
   addressChanges: number = 0;
   private lastIndex = 0;
-  /** The result of `allRoutes`; null: it has to be computed again. */
-  private known: readonly Route[] | null = null;
-  /** Links by broadcast address, for the routes in `broadcastsOf`. */
-  private broadcasts: Map<string, Link> = new Map();
-  private broadcastsOf: readonly Route[] | null = null;
+  private readonly addresses: AddressIndex = new AddressIndex();
 
   constructor(account: Account, net: NetNamespace) {
     this.account = account;
@@ -131,13 +129,18 @@ export class LinkTable {
   /** Remove all that refers to the link. */
   private forget(link: Link): void {
     this.takeOut(link);
-    NET_OBJECTS.give(1 + link.addresses.length, this.account);
-    link.addresses.length = 0;
+    NET_OBJECTS.give(1, this.account);
+    this.dropAddresses(link);
     this.forgetNeighbours(link);
   }
 
+  private dropAddresses(link: Link): void {
+    for (const address of link.addresses) this.addresses.remove(link, address);
+    NET_OBJECTS.give(link.addresses.length, this.account);
+    link.addresses.length = 0;
+  }
+
   private takeOut(link: Link): void {
-    this.known = null;
     this.linkChanges++;
     link.groups.clear();
     for (const port of link.ports) port.master = null;
@@ -157,8 +160,7 @@ export class LinkTable {
     const chosen = to.freeName(name);
     if (typeof chosen === "number") return chosen;
     this.takeOut(link);
-    NET_OBJECTS.give(link.addresses.length, this.account);
-    link.addresses.length = 0;
+    this.dropAddresses(link);
     this.forgetNeighbours(link);
     link.table = to;
     link.settings = to.newSettings(link);
@@ -183,43 +185,47 @@ export class LinkTable {
   }
 
   setUp(link: Link, isUp: boolean): void {
-    this.known = null;
+    const wasUp = link.isUp;
     link.isUp = isUp;
-    if (link === this.lo && isUp) {
+    if (!isUp) {
+      this.forgetNeighbours(link);
+      this.dropRoutes((route) => route.link === link && refusalOf(route.type) === 0);
+    } else if (link === this.lo) {
       this.addLoopback4();
       if (link.hasIpv6) this.addLoopback6();
-    }
-    if (!isUp) this.forgetNeighbours(link);
-    if (!isUp) {
-      this.dropRoutes((route) => route.link === link && refusalOf(route.type) === 0);
+    } else if (!wasUp) {
+      const fours = link.addresses.filter(({ address }) => isV4(address));
+      const sixes = link.addresses.filter(({ address }) => !isV4(address));
+      for (const some of [fours, sixes]) this.routes.add(connectedTo(link, some));
     }
   }
   private addLoopback4(): void {
     const { addresses, settings } = this.lo;
     if (addresses.some((a) => isV4(a.address))) return;
     settings.ipv4.settle();
-    addresses.unshift(own(LOOPBACK4, 8, "lo", IFAPROT_UNSPEC));
+    const address = own(LOOPBACK4, 8, "lo", IFAPROT_UNSPEC);
+    addresses.unshift(address);
+    this.addresses.add(this.lo, address);
     this.addressChanges++;
     NET_OBJECTS.add(1, this.account);
   }
   private addLoopback6(): void {
     const { addresses } = this.lo;
     if (addresses.some((a) => a.address === LOOPBACK6)) return;
-    addresses.push(own(LOOPBACK6, 128, "", IFAPROT_KERNEL_LO));
+    const address = own(LOOPBACK6, 128, "", IFAPROT_KERNEL_LO);
+    addresses.push(address);
+    this.addresses.add(this.lo, address);
     this.addressChanges++;
     NET_OBJECTS.add(1, this.account);
   }
 
   /** IPv6 was switched on or off for a link. */
   onIpv6(link: Link): void {
-    this.known = null;
     if (link.hasIpv6) {
       if (link === this.lo && link.isUp) this.addLoopback6();
       return;
     }
-    for (const { address, prefix } of [...link.addresses]) {
-      if (!isV4(address)) this.removeAddress(link, address, prefix);
-    }
+    this.takeAddresses(link, new Set(link.addresses.filter(({ address }) => !isV4(address))));
     this.dropRoutes((route) => route.link === link && !isV4(route.network));
   }
 
@@ -232,22 +238,34 @@ export class LinkTable {
     );
     if (isThere) return -EEXIST;
     if (!NET_OBJECTS.take(1, this.account)) return -ENOBUFS;
-    this.known = null;
     if (isV4(address.address)) link.settings.ipv4.settle();
     link.addresses.push(address);
+    this.addresses.add(link, address);
+    if (link.isUp) this.routes.add(connectedTo(link, [address]));
     this.addressChanges++;
     return 0;
   }
 
   removeAddress(link: Link, address: string, prefix: number): number {
-    const at = link.addresses.findIndex((a) => a.address === address && a.prefix === prefix);
-    if (at < 0) return -EADDRNOTAVAIL;
-    this.known = null;
-    link.addresses.splice(at, 1);
-    this.addressChanges++;
-    NET_OBJECTS.give(1, this.account);
-    this.dropRoutes((route) => route.source === address);
+    const gone = link.addresses.find((a) => a.address === address && a.prefix === prefix);
+    if (gone === undefined) return -EADDRNOTAVAIL;
+    this.takeAddresses(link, new Set([gone]));
     return 0;
+  }
+
+  /** Removes addresses of a link, and the routes that need them. */
+  private takeAddresses(link: Link, gone: ReadonlySet<LinkAddress>): void {
+    const { addresses } = link, sources = new Set<string>();
+    for (const address of gone) {
+      this.addresses.remove(link, address);
+      sources.add(address.address);
+    }
+    addresses.splice(0, addresses.length, ...addresses.filter((address) => !gone.has(address)));
+    this.addressChanges += gone.size;
+    NET_OBJECTS.give(gone.size, this.account);
+    this.dropRoutes(({ connected, source }) =>
+      connected === null ? source !== null && sources.has(source) : gone.has(connected)
+    );
   }
 
   /** Set a neighbour entry. 0 or -ENOBUFS. */
@@ -269,115 +287,55 @@ export class LinkTable {
     link.neighbours.clear();
   }
 
+  /** Adds a route. 0, -EEXIST or -ENOBUFS. */
   addRoute(route: Route, replace: boolean, append: boolean): number {
-    const same = this.routes.findIndex((r) =>
-      r.network === route.network && r.bits === route.bits && r.metric === route.metric
+    const same = this.routes.ofNetwork(route.network, route.bits).find(({ connected, metric }) =>
+      connected === null && metric === route.metric
     );
-    if (same >= 0 && replace) this.dropRoute(same);
-    else if (same >= 0 && !append) return -EEXIST;
-    if (this.routes.length >= ROUTES_MAX || !NET_OBJECTS.take(1, this.account)) return -ENOBUFS;
-    this.known = null;
-    this.routes.push(route);
+    if (same !== undefined && replace) this.dropRoute(same);
+    else if (same !== undefined && !append) return -EEXIST;
+    if (this.routes.addedCount >= ROUTES_MAX || !NET_OBJECTS.take(1, this.account)) return -ENOBUFS;
+    this.routes.add([route]);
     return 0;
   }
 
-  /** Remove the first route that matches. 0 or -ESRCH. */
-  removeRoute(is: (route: Route) => boolean): number {
-    const at = this.routes.findIndex(is);
-    if (at < 0) return -ESRCH;
-    this.dropRoute(at);
+  /** Removes the first added route of a network that matches. 0 or -ESRCH. */
+  removeRoute(network: string, bits: number, is: (route: Route) => boolean): number {
+    const found = this.routes.ofNetwork(network, bits).find((route) =>
+      route.connected === null && is(route)
+    );
+    if (found === undefined) return -ESRCH;
+    this.dropRoute(found);
     return 0;
   }
 
-  private dropRoute(at: number): void {
-    this.known = null;
-    this.routes.splice(at, 1);
+  private dropRoute(route: Route): void {
+    this.routes.remove(route);
     NET_OBJECTS.give(1, this.account);
   }
 
   dropRoutes(is: (route: Route) => boolean): void {
-    for (let i = this.routes.length - 1; i >= 0; i--) {
-      if (is(this.routes[i]!)) this.dropRoute(i);
-    }
+    NET_OBJECTS.give(this.routes.drop(is), this.account);
   }
 
   /** The link that has this address and is up. */
   linkOf(address: string): Link | null {
     if (isLoopback(address)) return this.lo.isUp ? this.lo : null;
-    for (const link of this.links) {
-      if (link.isUp && link.addresses.some((a) => a.address === address)) return link;
-    }
-    return null;
+    return this.addresses.linkOf(address);
   }
 
   /** The link for whose network this is the broadcast address. */
   broadcastLink(address: string): Link | null {
-    const routes = this.allRoutes();
-    if (this.broadcastsOf !== routes) {
-      this.broadcastsOf = routes;
-      this.broadcasts = this.findBroadcasts();
-    }
-    return this.broadcasts.get(address) ?? null;
-  }
-  private findBroadcasts(): Map<string, Link> {
-    const found = new Map<string, Link>();
-    for (const link of this.links) {
-      if (!link.isUp) continue;
-      for (const { address, prefix, broadcast } of link.addresses) {
-        if (!isV4(address) || prefix >= BROADCAST_BITS) continue;
-        for (const all of [broadcast, broadcastOf(address, prefix)]) {
-          if (all !== null && !found.has(all)) found.set(all, link);
-        }
-      }
-    }
-    return found;
-  }
-
-  /**
-   * The routes of table main, in the order of `ip route`: those that follow from addresses, and
-   * added ones.
-   */
-  allRoutes(): readonly Route[] {
-    return this.known ??= [...this.connected(), ...this.routes].sort(inOrder);
-  }
-
-  /** Routes to the networks of the addresses of links that are up. */
-  private connected(): Route[] {
-    const routes: Route[] = [];
-    for (const link of this.links) {
-      if (!link.isUp || link === this.lo) continue;
-      for (const { peer, prefix: bits, address: source } of link.addresses) {
-        if (bits === bitsOf(peer) && peer === source) continue;
-        const scope = isV4(source) ? SCOPE_LINK : 0, metric = isV4(source) ? 0 : METRIC6;
-        const type = RTN_UNICAST, protocol = RTPROT_KERNEL;
-        routes.push({
-          type,
-          network: peer,
-          bits,
-          via: null,
-          link,
-          metric,
-          source,
-          scope,
-          protocol,
-        });
-      }
-    }
-    return routes;
+    return this.addresses.broadcastLink(address);
   }
 
   /** The route to an address of another station: the longest prefix, then the least metric. */
   routeTo(destination: string, only: Link | null = null): Route | null {
-    let best: Route | null = null;
-    for (const route of this.allRoutes()) {
-      if (only !== null && route.link !== only) continue;
-      const isThere = refusalOf(route.type) !== 0 || isUsable(route);
-      if (!isThere || !isInNetwork(destination, route.network, route.bits)) continue;
-      const isBetter = best === null || route.bits > best.bits ||
-        (route.bits === best.bits && route.metric < best.metric);
-      if (isBetter) best = route;
-    }
-    return best;
+    return this.routes.find(
+      destination,
+      (route) =>
+        (only === null || route.link === only) && (refusalOf(route.type) !== 0 || isUsable(route)),
+    );
   }
 
   /**
@@ -407,29 +365,27 @@ export class LinkTable {
     for (let last = this.links.at(-1)!; last !== this.lo; last = this.links.at(-1)!) {
       this.remove(last);
     }
-    NET_OBJECTS.give(this.lo.addresses.length, this.account);
-    this.lo.addresses.length = 0;
+    this.dropAddresses(this.lo);
   }
 }
 
-/** Longer prefixes have no broadcast address. */
-const BROADCAST_BITS = 31;
 const SCOPE_LINK = 253, METRIC6 = 256;
 
 function own(address: string, prefix: number, label: string, origin: number): LinkAddress {
   return { address, prefix, scope: RT_SCOPE_HOST, peer: address, broadcast: null, label, origin };
 }
 
-/**
- * The order of `ip route`: IPv4 by network, longer prefixes later, and metric; then IPv6. DIFFERS:
- * IPv6 in the order of addition.
- */
-function inOrder(a: Route, b: Route): number {
-  const isFour = isV4(a.network);
-  if (isFour !== isV4(b.network)) return isFour ? -1 : 1;
-  if (!isFour) return 0;
-  const one = networkOf(a.network, a.bits), two = networkOf(b.network, b.bits);
-  return one === two ? b.bits - a.bits || a.metric - b.metric : one < two ? -1 : 1;
+/** The routes to the networks of addresses of a link that is up. */
+function connectedTo(link: Link, addresses: readonly LinkAddress[]): Route[] {
+  const routes: Route[] = [];
+  for (const connected of addresses) {
+    const { peer, prefix: bits, address: source } = connected, isFour = isV4(source);
+    if (link.kind === "loopback" || (bits === bitsOf(peer) && peer === source)) continue;
+    const scope = isFour ? SCOPE_LINK : 0, metric = isFour ? 0 : METRIC6, via = null;
+    const type = RTN_UNICAST, protocol = RTPROT_KERNEL, network = networkOf(peer, bits);
+    routes.push({ type, network, bits, via, link, metric, source, scope, protocol, connected });
+  }
+  return routes;
 }
 
 /** Whether packets can leave by the route. */

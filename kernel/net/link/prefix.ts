@@ -23,6 +23,14 @@ export function isInNetwork(address: string, network: string, bits: number): boo
   return (address.charCodeAt(whole) ^ network.charCodeAt(whole)) >> (8 - rest) === 0;
 }
 
+/** What addresses of one network, and of no other of this prefix length, have in common. HOT */
+export function networkKey(address: string, bits: number): string {
+  const all = isV4(address) ? bits + MAPPED_BITS : bits, whole = all >> 3, rest = all & 7;
+  const bytes = address.slice(0, whole);
+  if (rest === 0) return bytes;
+  return bytes + String.fromCharCode(address.charCodeAt(whole) & (0xff00 >> rest));
+}
+
 /** The network address: bits behind the prefix are 0. */
 export function networkOf(address: string, bits: number): string {
   return fill(address, bits, 0);

@@ -7,13 +7,13 @@ import {
   RTN_THROW,
   RTN_UNREACHABLE,
 } from "../../../ffi/abi/netlink.ts";
-import type { Link } from "./link.ts";
+import type { Link, LinkAddress } from "./link.ts";
 
 /** A route of table main. */
 export interface Route {
   /** RTN_UNICAST, or a type with an error (refusalOf), whose link is `lo`. */
   readonly type: number;
-  /** The network; 0 bits: all addresses. */
+  /** The network, with bits behind the prefix 0; 0 bits: all addresses. */
   readonly network: string;
   readonly bits: number;
   /** The gateway; null: the destination is on the link. */
@@ -24,6 +24,8 @@ export interface Route {
   readonly scope: number;
   /** RTPROT_*. */
   readonly protocol: number;
+  /** The address whose network it is; null: the route was added. */
+  readonly connected: LinkAddress | null;
 }
 
 const REFUSALS: ReadonlyMap<number, number> = new Map([

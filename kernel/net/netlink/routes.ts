@@ -85,12 +85,11 @@ class MainRouteDump extends Dump {
   }
 
   override step(out: NetlinkWriter): boolean {
-    const all = this.table.allRoutes();
+    const all = this.table.routes.listOf(this.family === AF_INET);
     let looks = LOOKS, messages = MESSAGES;
     for (this.place = this.placeIn(all); this.place < all.length; this.place++) {
       if (looks-- <= 0 || messages <= 0) return true;
       const route = this.last = all[this.place]!;
-      if (isV4(route.network) !== (this.family === AF_INET)) continue;
       putRoute(this.request, out, shown(route), this.family, N.NLM_F_MULTI);
       messages--;
     }
@@ -110,7 +109,6 @@ class MainRouteDump extends Dump {
 function shown(route: Route): Shown {
   return {
     ...route,
-    network: networkOf(route.network, route.bits),
     table: N.RT_TABLE_MAIN,
   };
 }
@@ -233,7 +231,8 @@ function describe(
   const metric = given === 0 && family === AF_INET6 ? METRIC6 : given;
   const scope = family === AF_INET6 ? 0 : body.getUint8(at.scope);
   const type = body.getUint8(at.type), protocol = body.getUint8(at.protocol);
-  return { type, network, bits, via, source, metric, scope, protocol };
+  const connected = null;
+  return { type, network, bits, via, source, metric, scope, protocol, connected };
 }
 
 /** RTM_NEWROUTE: 0 or -errno. */
@@ -271,11 +270,13 @@ export function deleteRoute(r: RouteRequest): number {
   const wanted = read(r);
   if (typeof wanted === "number") return wanted;
   const { route, link } = wanted, isFour = r.family === AF_INET;
-  return r.net.links.removeRoute((one) =>
-    one.network === route.network && one.bits === route.bits && isV4(one.network) === isFour &&
-    (route.type === 0 || one.type === route.type) && (link === null || one.link === link) &&
-    (route.via === null || one.via === route.via) &&
-    (route.metric === 0 || one.metric === route.metric || !isFour)
+  return r.net.links.removeRoute(
+    route.network,
+    route.bits,
+    (one) =>
+      (route.type === 0 || one.type === route.type) && (link === null || one.link === link) &&
+      (route.via === null || one.via === route.via) &&
+      (route.metric === 0 || one.metric === route.metric || !isFour),
   );
 }
 

@@ -50,7 +50,7 @@ export function objectCounts({ accounts, namespaces }: SandboxKernel): number[] 
   const { links } = namespaces.net;
   const own = links.links.reduce((sum, link) => {
     return sum + (link === links.lo ? 0 : 1) + link.addresses.length + link.neighbours.size;
-  }, links.routes.length);
+  }, links.routes.addedCount);
   return QUOTAS.map(([, quota]) => {
     return quota.countOf(accounts.root) - (quota === quotas.NET_OBJECTS ? own : 0);
   });
