@@ -85,8 +85,15 @@ export abstract class FileSystem {
     return null;
   }
   abstract statfs(out: StatFs): number;
-  /** sync(2), syncfs(2): 0 or -errno. */
-  sync(): number {
+  /** The number of files whose bytes may not be on stable storage yet. */
+  get unsyncedFiles(): number {
+    return 0;
+  }
+  /**
+   * Writes one of `unsyncedFiles` to stable storage, the one that has waited longest: 0 or -errno.
+   * The kernel waits for the host's disk meanwhile, so a turn of the loop syncs one file.
+   */
+  syncFile(): number {
     return 0;
   }
   /** Remounts with other options; -EINVAL for an unknown one. The VFS handles MS_RDONLY. */

@@ -49,7 +49,7 @@ const STATE = `
   SecretInode SecretStore SelfLink SemOperations SemUndoList SemaphoreSet Semaphores Session
   SharedAnon SharedLayout SharedMemory ShmIdentity ShmMemory ShmSegment SigInfo SigSet
   SignalAction SignalFile SignalHandlers SocketIndex SocketOptions SpecialFiles StackImage
-  StoredInode StreamQueue StringList StringPiece SysFs SysFsType SyscallArgs SysctlFile
+  StoredInode StreamQueue StringList StringPiece SyncWork SysFs SysFsType SyscallArgs SysctlFile
   SysctlStore SystemText Taps Task TaskDir TaskIpcUser TaskKeyrings TaskNetworks TaskPid TaskRef
   TaskSignals TaskStats TaskTerminalHooks TaskText TaskTextFile TaskTimeout TaskWaiter TcpCounters
   TcpOptions TcpSequence TcpTally Terminals ThreadGroup TimeNamespace TimerFile TimerQueue

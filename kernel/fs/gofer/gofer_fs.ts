@@ -290,9 +290,12 @@ export class GoferFs extends FileSystem {
     return 0;
   }
 
-  override sync(): number {
-    if (this.client.dead) return -EIO;
-    return this.idle.syncDirty();
+  /** One file stands for the connection if that is lost. */
+  override get unsyncedFiles(): number {
+    return this.client.dead ? 1 : this.idle.dirtyCount;
+  }
+  override syncFile(): number {
+    return this.client.dead ? -EIO : this.idle.syncFirst();
   }
 
   override destroy(): void {

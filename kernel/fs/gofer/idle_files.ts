@@ -64,14 +64,14 @@ export class IdleFiles {
     this.dirty.add(file);
   }
 
-  /** Writes everything to stable storage: 0 or the first error. */
-  syncDirty(): number {
-    let result = 0;
-    for (const file of this.dirty) {
-      const r = this.sync(file, false);
-      if (r < 0 && result === 0) result = r;
-    }
-    return result;
+  get dirtyCount(): number {
+    return this.dirty.size;
+  }
+
+  /** Writes the file that was dirty first to stable storage: 0 or -errno. */
+  syncFirst(): number {
+    for (const file of this.dirty) return this.sync(file, false);
+    return 0;
   }
 
   sync(file: DonatedFile, isDataOnly: boolean): number {

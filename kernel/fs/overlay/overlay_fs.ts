@@ -224,8 +224,11 @@ export class OverlayFs extends FileSystem {
     return r;
   }
 
-  override sync(): number {
-    return this.upperFs === null ? 0 : this.upperFs.sync();
+  override get unsyncedFiles(): number {
+    return this.upperFs?.unsyncedFiles ?? 0;
+  }
+  override syncFile(): number {
+    return this.upperFs?.syncFile() ?? 0;
   }
 
   override superOptions(): string {

@@ -1,8 +1,6 @@
-/**
- * mount(2), umount2(2), pivot_root(2), sync(2), syncfs(2). vfs/mount_operations.ts has the rules.
- */
+/** mount(2), umount2(2), pivot_root(2). vfs/mount_operations.ts has the rules. */
 
-import { EBADF, EINVAL, ENAMETOOLONG, ENODEV } from "../../../ffi/abi/errno.ts";
+import { EINVAL, ENAMETOOLONG, ENODEV } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import {
   MNT_DETACH,
@@ -25,7 +23,6 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Task } from "../../task/task.ts";
 import type { Path } from "../../vfs/dentry.ts";
 import type { FsContext } from "../../vfs/fs_context.ts";
-import type { FileSystem } from "../../vfs/inode.ts";
 import {
   addMount,
   bindMount,
@@ -144,19 +141,4 @@ function contextsOf(t: Task): Set<FsContext> {
     if (task.fs.namespace === t.fs.namespace) contexts.add(task.fs);
   }
   return contexts;
-}
-
-/** sync(2): every file system that the caller can see. Errors are not reported, as on Linux. */
-export function sysSync(t: Task, _a: SyscallArgs): number {
-  const seen = new Set<FileSystem>();
-  for (const mount of t.fs.namespace.mounts) {
-    if (!seen.has(mount.fs)) mount.fs.sync();
-    seen.add(mount.fs);
-  }
-  return 0;
-}
-
-export function sysSyncfs(t: Task, a: SyscallArgs): number {
-  const file = t.files.get(a.i32(0));
-  return file === null ? -EBADF : file.inode.fs.sync();
 }

@@ -13,6 +13,7 @@ import * as mountTree from "./mount_tree.ts";
 import * as names from "./names.ts";
 import * as open from "./open.ts";
 import * as stat from "./stat.ts";
+import * as sync from "./sync.ts";
 import * as xattr from "./xattr.ts";
 
 const HANDLES = "files of tmpfs, of overlays and of the host; 16,384 handles are known";
@@ -117,8 +118,8 @@ export const rows: readonly Row[] = [
     support: "partial",
     note: "no MOUNT_ATTR_IDMAP",
   }),
-  row("sync", mount.sysSync, ""),
-  row("syncfs", mount.sysSyncfs, "fd"),
+  row("sync", sync.sysSync, ""),
+  row("syncfs", sync.sysSyncfs, "fd"),
   row("name_to_handle_at", handles.sysNameToHandleAt, "dirfd path ptr ptr hex", {
     support: "partial",
     note: HANDLES,
