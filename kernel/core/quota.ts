@@ -145,8 +145,9 @@ export const GROUP_LIST_BYTES: Quota = new Quota(32, 1 << 26, 1);
 /** LIMIT: tasks: threads of all processes. */
 export const TASKS: Quota = new Quota(33, 1 << 16, 8000);
 /**
- * LIMIT: address spaces. What the platforms have (platform/systrap/control_memory.ts) without a
- * reserve for those that are on their way in and out. A task's bytes are those of its memory too.
+ * LIMIT: address spaces, those on their way out among them (mm/leaving_spaces.ts). What the
+ * platforms have (platform/systrap/control_memory.ts) without a reserve for templates and for
+ * spaces on their way in. A task's bytes are those of its memory too.
  */
 export const ADDRESS_SPACES: Quota = new Quota(41, 7680, 0);
 /** LIMIT: units of the host's descriptors for files and for sockets: core/host_descriptors.ts. */

@@ -10,6 +10,7 @@ import type { Platform } from "../../platform/platform.ts";
 import type { Host } from "../core/host.ts";
 import { AddressLayout } from "./address_layout.ts";
 import { FrameAllocator, type FrameWaiter } from "./frames.ts";
+import { LeavingSpaces } from "./leaving_spaces.ts";
 import type { PatchedSites } from "./patched_sites.ts";
 import { TlbPool } from "./tlb.ts";
 import { AwaitedFault, type MonitorEvent } from "../userfault/userfault.ts";
@@ -38,6 +39,8 @@ export class MemoryContext {
   readonly frames: FrameAllocator;
   readonly windows: FileWindows;
   readonly tlbs: TlbPool = new TlbPool();
+  /** The address spaces whose host process is ending. */
+  readonly leaving: LeavingSpaces;
   /** The patched sites of the users of all containers. */
   readonly sites: Set<PatchedSites> = new Set();
   /** The layout of programs without randomization, and of memory that has no program yet. */
@@ -62,6 +65,7 @@ export class MemoryContext {
     this.host = host;
     this.frames = new FrameAllocator(arena, new EndsOfSpaces(platform, host));
     this.windows = new FileWindows(arena);
+    this.leaving = new LeavingSpaces(platform);
     this.plainLayout = new AddressLayout(platform.maxUserAddress, null);
     this.bounce = arena.base + this.frames.alloc(1);
   }
@@ -94,6 +98,7 @@ export class MemoryContext {
    * Gives a slice of the freed memory back to the host: true when more is left. The loop calls it.
    */
   reclaim(): boolean {
+    this.leaving.collect();
     return this.frames.reclaim(RECLAIM_SLICE, RECLAIM_RUNS);
   }
 

@@ -267,8 +267,8 @@ export class MemoryManager extends UserAccess {
   destroy(): void {
     if (this.isDestroyed) return;
     this.isDestroyed = true;
-    ADDRESS_SPACES.give(1, this.account);
     this.space.destroy();
+    this.ctx.leaving.add(this.space, this.account);
     dropPages(this, 0, Infinity);
     this.releaseReserves();
     this.vmas.remove(0, this.vmas.length);

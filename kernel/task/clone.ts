@@ -4,7 +4,7 @@
  */
 
 import { RLIMIT_NOFILE, RLIMIT_NPROC } from "../../ffi/abi/resource.ts";
-import { ADDRESS_SPACES, TASKS } from "../core/quota.ts";
+import { TASKS } from "../core/quota.ts";
 import {
   CLONE_CHILD_CLEARTID,
   CLONE_CHILD_SETTID,
@@ -228,7 +228,9 @@ function checkCount(task: Task, { cgroup, flags }: CloneRequest): number {
   const { container } = task.group;
   if (exceedsProcessLimit(task) || !TASKS.hasRoom(1, task.account)) return -EAGAIN;
   // The child's execve has both address spaces for a moment.
-  if ((flags & CLONE_VM) === 0 && !ADDRESS_SPACES.hasRoom(2, task.account)) return -EAGAIN;
+  if ((flags & CLONE_VM) === 0 && !task.kernel.memory.leaving.hasRoom(2, task.account)) {
+    return -EAGAIN;
+  }
   if (container !== null && isFull(container)) {
     noteFullContainer(task);
     return -EAGAIN;

@@ -5,6 +5,7 @@ import { CLONE_VM } from "../../ffi/abi/sched.ts";
 import { SIGCHLD } from "../../ffi/abi/signal.ts";
 import type { Account } from "../core/account.ts";
 import { ADDRESS_SPACES } from "../core/quota.ts";
+import { FakeSpace } from "../testing/fake_platform.ts";
 import { DATA, LabKernel } from "../testing/task_lab.ts";
 import { Container } from "./container.ts";
 import { framesOf } from "./frame_runs.ts";
@@ -58,6 +59,29 @@ Deno.test("address spaces are counted: fork fails with EAGAIN at the container's
   ADDRESS_SPACES.give(taken, account);
   lab.call(task.pids.tasks.get(pid)!, "exit_group", 0);
   assertEquals(ADDRESS_SPACES.countOf(account), before);
+  lab.close();
+});
+
+Deno.test("an address space stays charged until its host process has ended", () => {
+  const { lab, task, container } = contained();
+  const { account } = task.group;
+  account.moveTo(container.accounts.ofUser(0));
+  const before = ADDRESS_SPACES.countOf(container.accounts.all);
+  lab.platform.acksAtOnce = false;
+  const pid = Number(lab.call(task, "fork"));
+  const { space } = task.pids.tasks.get(pid)!.mm;
+  lab.call(task.pids.tasks.get(pid)!, "exit_group", 0);
+  assertEquals(lab.call(task, "wait4", -1, DATA, 0, 0), pid);
+  lab.memory.reclaim();
+  assertEquals(ADDRESS_SPACES.countOf(container.accounts.all), before + 1);
+  let taken = 0;
+  while (ADDRESS_SPACES.hasRoom(2, account)) taken += take(account);
+  assertEquals(lab.call(task, "fork"), -EAGAIN);
+  assert(space instanceof FakeSpace);
+  space.die();
+  assert(Number(lab.call(task, "fork")) > 0, "the call looks at the ends of host processes");
+  ADDRESS_SPACES.give(taken, account);
+  assertEquals(ADDRESS_SPACES.countOf(container.accounts.all), before + 1, "that of the new child");
   lab.close();
 });
 

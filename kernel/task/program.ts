@@ -25,7 +25,6 @@ import {
   USER_CS,
   USER_SS,
 } from "../../platform/platform.ts";
-import { ADDRESS_SPACES } from "../core/quota.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import { execCredentials, type ExecResult } from "../cred/exec_credentials.ts";
 import { type CpuFacts, load, type LoadedProgram, type ProgramIds } from "../loader/load.ts";
@@ -194,7 +193,7 @@ export function makeProgram(
   limits: Limits,
   request: ProgramRequest,
 ): Program | number {
-  if (!ADDRESS_SPACES.hasRoom(1, caller.account)) return -EAGAIN;
+  if (!kernel.memory.leaving.hasRoom(1, caller.account)) return -EAGAIN;
   const template = container?.template ?? null;
   const space = template === null ? kernel.platform.newAddressSpace() : template.fork();
   if (space === null) return -EAGAIN;

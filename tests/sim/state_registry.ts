@@ -32,7 +32,8 @@ const STATE = `
   HostFdFs HostFdInode HostFdOpener HostFifoOpener IdMapFile IdMapText InetFamily InetPorts
   InotifyFile InotifyWatch IoCharges IoState IpCounters IpOptions IpcLimits IpcMessage
   IpcMessageQueue IpcMessages IpcNamespace IpcTable KernelProcSource Key KeyStore KeyUser
-  KmsgInode KmsgOpener Layouts Limits Link LinkGroups LinkSettings LinkTable LinksDir LiveInode
+  KmsgInode KmsgOpener Layouts LeavingSpace LeavingSpaces Limits Link LinkGroups LinkSettings
+  LinkTable LinksDir LiveInode
   LoadAverage LockAges LockWaits Loop LoopDevice LoopDevices LoopOpener LoopbackTcp
   LoopbackTransport MemFile MemInode MemPolicy MemfdStore MemoryContext MemoryCounters
   MemoryEvents MemoryLimits MemoryManager MemoryState MemoryText MemoryUse MessageCounter
