@@ -199,6 +199,7 @@ export class Loop {
     let left = this.timers.nextDeadlineNs - this.host.monotonicNs();
     // A guest thread that escapes its interrupt must not profit from a kernel that sleeps on.
     if (this.platform.isKicking) left = Math.min(left, TICK_NS);
+    if (this.kernel.oom.isLooking) left = Math.min(left, TICK_NS);
     if (running > 0 && this.kernel.oom.isNear) left = Math.min(left, OOM_LOOK_NS);
     if (left > 0) this.events.poll(left);
     this.wakeUp();

@@ -35,7 +35,7 @@ import { sealedMemfd } from "./shared_region.ts";
 export const WINDOW_BYTES = 2 * 1024 * 1024;
 
 const FIRST_BYTES = 65536;
-/** LIMIT: pages that one search for a hole looks at. */
+/** LIMIT: pages that the host is asked for at once. */
 const MINCORE_PAGES = 4096;
 /** Unit of st_blocks. */
 const BLOCK_BYTES = 512;
@@ -117,14 +117,15 @@ export class Arena {
    */
   residentPages(offset: number, lenBytes: number): number {
     const end = offset + lenBytes;
-    let bytes = 0;
+    let count = 0;
     for (let at = offset; at < end;) {
       const data = this.nextData(at);
       if (data >= end) break;
-      at = Math.min(this.nextHole(data, end), end);
-      bytes += at - data;
+      const pages = Math.min(MINCORE_PAGES, (end - data) / PAGE_SIZE);
+      count += this.presentPages(data, pages);
+      at = data + pages * PAGE_SIZE;
     }
-    return bytes / PAGE_SIZE;
+    return count;
   }
 
   /** The first page at or behind `offset` that the host has allocated, or Infinity. */
@@ -144,6 +145,17 @@ export class Arena {
     u8[vector + pages] = 0;
     const present = r < 0 ? pages : u8.indexOf(0, vector) - vector;
     return Math.min(end, offset + present * PAGE_SIZE);
+  }
+
+  /** The number of allocated pages among `pages` from `offset` on, at most MINCORE_PAGES. */
+  presentPages(offset: number, pages: number): number {
+    const vector = scratch.areaOffset(0), { u8 } = scratch;
+    if (syscall(SYS_mincore, this.base + offset, pages * PAGE_SIZE, scratch.area(0)) < 0) {
+      return pages;
+    }
+    let present = 0;
+    for (let i = vector; i < vector + pages; i++) present += u8[i]! & 1;
+    return present;
   }
 
   /** Bytes that the host has allocated for guest memory. */

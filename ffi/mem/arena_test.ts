@@ -102,6 +102,7 @@ Deno.test("pages that were touched, through any mapping, are resident", () => {
   assertEquals(arena.residentPages(0, GIB), 2);
   assertEquals(arena.residentPages(3 * PAGE_SIZE, PAGE_SIZE), 1);
   assertEquals(arena.residentPages(4 * PAGE_SIZE, PAGE_SIZE), 0);
+  assertEquals(arena.presentPages(0, 5), 1);
   assertEquals(arena.punch(3 * PAGE_SIZE, PAGE_SIZE), 0);
   assertEquals(arena.residentPages(0, GIB), 1);
   munmap(other, PAGE_SIZE);

@@ -10,9 +10,12 @@
 import type { FrameCharger } from "../mm/frames.ts";
 import type { Kernel } from "../task/kernel_services.ts";
 import type { FrameRun } from "../task/frame_runs.ts";
+import type { FrameSource } from "../task/resident_count.ts";
 import type { Task } from "../task/task.ts";
 
 const TABLE_SHIFT = 16, TABLE_PAGES = 1 << TABLE_SHIFT, TABLE_MASK = TABLE_PAGES - 1;
+/** LIMIT: pages whose owners are read at once; a part of a table. */
+const SCAN_PAGES = 8192;
 /**
  * LIMIT: owners of frames. A further group is charged to its parent; a further container counts the
  * pages that its processes map.
@@ -102,24 +105,46 @@ export class FrameCharges implements FrameCharger {
     }
   }
 
-  /** The frames of these owners, in order. */
-  runsOf(ids: ReadonlySet<number>): FrameRun[] {
-    const runs: FrameRun[] = [];
-    for (let t = 0; t < this.tables.length; t++) {
-      const table = this.tables[t];
-      if (table === undefined) continue;
-      for (let i = 0; i < TABLE_PAGES; i++) {
-        if (table[i] === 0 || !ids.has(table[i]!)) continue;
-        const page = t * TABLE_PAGES + i, last = runs.at(-1);
-        if (last !== undefined && last.end === page) last.end++;
-        else runs.push({ start: page, end: page + 1 });
-      }
+  /** The end of the pages that have owners. */
+  get endPage(): number {
+    return this.tables.length * TABLE_PAGES;
+  }
+
+  /** Appends the frames of these owners in [from, to), which is a part of one table, in order. */
+  addRuns(ids: ReadonlySet<number>, from: number, to: number, runs: FrameRun[]): void {
+    const table = this.tables[from >>> TABLE_SHIFT];
+    if (table === undefined) return;
+    for (let page = from; page < to; page++) {
+      const id = table[page & TABLE_MASK]!;
+      if (id === 0 || !ids.has(id)) continue;
+      const last = runs.at(-1);
+      if (last !== undefined && last.end === page) last.end++;
+      else runs.push({ start: page, end: page + 1 });
     }
-    return runs;
   }
 
   private table(page: number): Uint16Array {
     return this.tables[page >>> TABLE_SHIFT] ??= new Uint16Array(TABLE_PAGES);
+  }
+}
+
+/** The frames of some owners. */
+export class ChargedFrames implements FrameSource {
+  private readonly charges: FrameCharges;
+  private readonly ids: ReadonlySet<number>;
+  private next: number = 0;
+
+  constructor(charges: FrameCharges, ids: ReadonlySet<number>) {
+    this.charges = charges;
+    this.ids = ids;
+  }
+
+  more(): readonly FrameRun[] | null {
+    if (this.next >= this.charges.endPage) return null;
+    const runs: FrameRun[] = [], to = this.next + SCAN_PAGES;
+    this.charges.addRuns(this.ids, this.next, to, runs);
+    this.next = to;
+    return runs;
   }
 }
 

@@ -6,11 +6,12 @@
  */
 
 import type { Container } from "../task/container.ts";
-import { type FrameRun, framesOf } from "../task/frame_runs.ts";
+import { countPages, framesOf } from "../task/frame_runs.ts";
 import type { Kernel } from "../task/kernel_services.ts";
 import type { MemoryDomain } from "../task/oom_killer.ts";
+import { type FrameSource, KnownFrames } from "../task/resident_count.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
-import { type ChargeOwner, chargesOf, type FrameCharges } from "./charges.ts";
+import { ChargedFrames, type ChargeOwner, chargesOf, type FrameCharges } from "./charges.ts";
 import type { Cgroups } from "./hierarchy.ts";
 import type { MemoryState } from "./memory.ts";
 
@@ -31,8 +32,8 @@ export class ContainerMemory implements ChargeOwner, MemoryDomain {
     this.cgroups.chargeId = this.id;
   }
 
-  get groups(): Iterable<ThreadGroup> {
-    return this.container.groups;
+  has(group: ThreadGroup): boolean {
+    return this.container.groups.has(group);
   }
 
   get kernelBytes(): number {
@@ -40,17 +41,17 @@ export class ContainerMemory implements ChargeOwner, MemoryDomain {
   }
 
   get promisedPages(): number {
-    if (this.id === 0) return -1;
+    if (this.id === 0) return countPages(framesOf(this.container.groups));
     let pages = this.chargedPages;
     for (const state of this.states()) pages += state.chargedPages;
     return pages;
   }
 
-  frameRuns(): readonly FrameRun[] {
-    if (this.id === 0) return framesOf(this.container.groups);
+  frames(): FrameSource {
+    if (this.id === 0) return new KnownFrames(framesOf(this.container.groups));
     const ids = new Set([this.id]);
     for (const { ownerId } of this.states()) if (ownerId !== 0) ids.add(ownerId);
-    return this.charges.runsOf(ids);
+    return new ChargedFrames(this.charges, ids);
   }
 
   onTaken(): void {}

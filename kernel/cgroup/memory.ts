@@ -7,11 +7,11 @@
 
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { ChangeSignal } from "./fs/group_node.ts";
-import { type FrameRun, residentIn } from "../task/frame_runs.ts";
 import type { MemoryDomain } from "../task/oom_killer.ts";
+import { ResidentCount } from "../task/resident_count.ts";
 import type { Task } from "../task/task.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
-import { type ChargeOwner, chargesOf } from "./charges.ts";
+import { ChargedFrames, type ChargeOwner, chargesOf } from "./charges.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { MEMORY } from "./controllers.ts";
 import { type Debt, oweLater } from "./delay.ts";
@@ -120,6 +120,13 @@ export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
     return Math.min(this.memoryMax, this.high.bytes);
   }
 
+  /** Whether a process's memory belongs to the group or one below it. */
+  has(group: ThreadGroup): boolean {
+    const { hierarchy } = this.group, at = group.tasks[0]?.cgroups;
+    if (at === undefined || at.unified.hierarchy.owner !== hierarchy.owner) return false;
+    return at.in(hierarchy).isWithin(this.group);
+  }
+
   /** Processes in the group and below it. */
   get groups(): Iterable<ThreadGroup> {
     const groups = new Set<ThreadGroup>();
@@ -133,10 +140,10 @@ export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
     return pages;
   }
 
-  frameRuns(): FrameRun[] {
+  frames(): ChargedFrames {
     const ids = new Set<number>();
     for (const { memory } of this.group.subtree()) if (memory.ownId !== 0) ids.add(memory.ownId);
-    return chargesOf(this.group.hierarchy.owner.kernel).runsOf(ids);
+    return new ChargedFrames(chargesOf(this.group.hierarchy.owner.kernel), ids);
   }
 
   onTaken(task: Task, pages: number): void {
@@ -214,7 +221,9 @@ export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
 export function currentBytes(group: Cgroup): number {
   const { memory } = group.hierarchy.owner.kernel;
   if (group.parent === null) return memory.frames.usedBytes;
-  return residentIn(memory.arena, group.memory.frameRuns());
+  const count = new ResidentCount(memory.arena, group.memory.frames());
+  count.step(memory.host, Infinity);
+  return count.bytes;
 }
 
 /** memory.oom.group: the topmost group up to `top` that is killed as a whole; null: none. */

@@ -246,7 +246,7 @@ export class FrameAllocator {
   }
 
   /** Queues the dirty extents to be given back. */
-  private retireDirty(): void {
+  retireDirty(): void {
     for (let n = 1; n <= DIRTY_EXTENT; n++) {
       const list = this.dirty[n]!;
       for (const page of list) this.toPunch.push(page, n);

@@ -9,6 +9,7 @@ import { FakeSpace } from "../testing/fake_platform.ts";
 import { DATA, LabKernel } from "../testing/task_lab.ts";
 import { Container } from "./container.ts";
 import { framesOf } from "./frame_runs.ts";
+import { KnownFrames } from "./resident_count.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
@@ -143,7 +144,7 @@ Deno.test("a domain over its limit without processes does not protect another on
   fill(lab, task);
   const runs = framesOf([task.group]);
   lab.oom.limit(container, (PAGES - 1) * PAGE_SIZE);
-  lab.oom.watch({ memoryMax: 0, groups: [], frameRuns: () => runs });
+  lab.oom.watch({ memoryMax: 0, has: () => false, frames: () => new KnownFrames(runs) });
   lab.oom.check(1e9);
   assertEquals([lab.oom.kills, task.group.isExiting], [1, true]);
   lab.close();

@@ -39,7 +39,7 @@ export function countPages(runs: readonly FrameRun[]): number {
 }
 
 /** Bytes that the host has given for some frames. */
-export function residentIn(arena: Arena, runs: readonly FrameRun[]): number {
+function residentIn(arena: Arena, runs: readonly FrameRun[]): number {
   let pages = 0;
   for (const { start, end } of runs) {
     pages += arena.residentPages(start * PAGE_SIZE, (end - start) * PAGE_SIZE);

@@ -11,14 +11,15 @@
 import { SIGKILL } from "../../ffi/abi/signal.ts";
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { objectBytesMax } from "../core/kernel_heap.ts";
-import type { MemoryManager } from "../mm/memory_manager.ts";
 import { ContainerMemory } from "../cgroup/container_memory.ts";
 import type { Container } from "./container.ts";
-import { countPages, type FrameRun, framesOf, residentIn } from "./frame_runs.ts";
+import { DomainLook } from "./domain_look.ts";
 import { HeapWatch } from "./heap_watch.ts";
 import { killGroup } from "./exit_request.ts";
 import type { Kernel } from "./kernel_services.ts";
+import type { FrameSource } from "./resident_count.ts";
 import type { ThreadGroup } from "./thread_group.ts";
+import { mayBeVictim, pointsOf, VictimSearch } from "./victim_search.ts";
 
 /**
  * LIMIT: time for a victim to end before the next one is chosen, ns. Its threads need the host to
@@ -35,13 +36,12 @@ const CONTAINER_LOOK_NS = 10_000_000;
  * HURRY_SHARE times at least.
  */
 const LOOK_SHARE = 20, LOOK_MOST_NS = 250_000_000, HURRY_SHARE = 4;
-/** A domain is measured again after it was given this part of the distance to its threshold. */
-const WATCH_STEPS = 32;
 /**
- * oom_score_adj of a process that is never chosen; otherwise each step is a thousandth of the
- * limit.
+ * LIMIT: time of one call of `check`, ns. The next calls go on with what it has begun.
  */
-const NEVER = -1000, STEPS = 1000;
+const SLICE_NS = 500_000;
+/** LIMIT: bytes, and runs of them, that one call gives back to the host. */
+const RETURN_BYTES = 2 << 20, RETURN_RUNS = 128;
 
 export interface OomListener {
   /** `victim` was killed. */
@@ -51,15 +51,16 @@ export interface OomListener {
 /** Processes that share a memory limit: a container of a pod, or a control group. */
 export interface MemoryDomain {
   readonly memoryMax: number;
-  readonly groups: Iterable<ThreadGroup>;
   /** Threshold below the limit that is of interest (memory.high, events); absent: the limit. */
   readonly watchBytes?: number;
-  /** Pages promised to it, where that number is known without a walk of its frames. */
+  /** Pages promised to it; absent: it is measured in any case. */
   readonly promisedPages?: number;
   /** Bytes of kernel objects charged to it. */
   readonly kernelBytes?: number;
-  /** Its frames; absent: all frames of its processes. */
-  frameRuns?(): readonly FrameRun[];
+  /** Whether a process is in it. */
+  has(group: ThreadGroup): boolean;
+  /** Its frames. */
+  frames(): FrameSource;
   /** A measurement found that the host has supplied `bytes`. */
   onMeasured?(bytes: number): void;
   /** `victim` is going to be killed; returns the processes that must die with it. */
@@ -90,6 +91,13 @@ export class OomKiller {
   private lookAtResident: number = Infinity;
   private readonly kernel: Kernel;
   private readonly heap: HeapWatch | null;
+  /** What is going on: a look at the domains, a search for a victim. */
+  private look: DomainLook | null = null;
+  private search: VictimSearch | null = null;
+  /** A limit has changed since the look began. */
+  private mustLookAgain: boolean = false;
+  /** Domains that exceed their limits and wait for a search. */
+  private readonly over: MemoryDomain[] = [];
   private victim: ThreadGroup | null = null;
   private untilNs: number = 0;
 
@@ -118,19 +126,80 @@ export class OomKiller {
       this.kernel.memory.frames.usedBytes + this.kernelBytes > this.limitBytes;
   }
 
-  /** Kills a process if the guests exceed a limit. */
+  /** A look or a search goes on in the next call of `check`. */
+  get isLooking(): boolean {
+    return this.look !== null || this.search !== null || this.over.length > 0;
+  }
+
+  /** Kills a process if the guests exceed a limit. Works for SLICE_NS at most. */
   check(nowNs: number): void {
-    if (this.limited.size > 0 && this.mustLook(nowNs)) this.checkContainers(nowNs);
+    const untilNs = this.kernel.host.monotonicNs() + SLICE_NS;
+    if (!this.isLooking && this.limited.size > 0 && this.mustLook(nowNs)) {
+      this.look = new DomainLook(this.kernel, this.limited);
+    }
+    if (this.look !== null && this.look.step(untilNs)) this.endLook(this.look);
     if (this.heap !== null) this.checkHeap(this.heap, nowNs);
-    if (!this.isNear || this.isAwaiting(nowNs)) return;
-    const { arena, frames } = this.kernel.memory;
-    const room = this.limitBytes - this.kernelBytes;
-    if (arena.residentBytes() <= room) return;
+    if (!this.isAwaiting(nowNs)) this.searchOn(untilNs);
+    else {
+      this.search = null;
+      this.over.length = 0;
+    }
+  }
+
+  private endLook(look: DomainLook): void {
+    const nowNs = this.kernel.host.monotonicNs(), { spentNs } = look;
+    this.look = null;
+    this.isOneNear = look.isOneNear;
+    this.lookAtTaken = look.lookAtTaken;
+    this.lookAtResident = look.lookAtResident;
+    this.soonestLookNs = nowNs + HURRY_SHARE * spentNs;
+    const pauseNs = Math.max(CONTAINER_LOOK_NS, LOOK_SHARE * spentNs);
+    this.nextLookNs = nowNs + Math.min(LOOK_MOST_NS, pauseNs);
+    this.over.push(...look.over);
+    if (this.mustLookAgain) this.lookAtTaken = this.soonestLookNs = 0;
+    this.mustLookAgain = false;
+  }
+
+  /** Goes on with the search for a victim: for the sandbox, then for the domains. */
+  private searchOn(untilNs: number): void {
+    if (this.search === null && this.isOver(null)) {
+      this.search = new VictimSearch(this.kernel, null, this.limitBytes);
+    }
+    for (;;) {
+      const search = this.search ?? this.nextSearch();
+      this.search = search;
+      if (search === null || !search.step(untilNs)) return;
+      this.search = null;
+      const { domain, victim } = search;
+      // A domain without a process to kill must not keep the others from theirs.
+      if (victim === null || !this.isOver(domain)) continue;
+      this.over.length = 0;
+      if (domain === null) this.kill(victim);
+      else this.killIn(domain, victim);
+      return;
+    }
+  }
+
+  private nextSearch(): VictimSearch | null {
+    const domain = this.over.shift();
+    return domain === undefined
+      ? null
+      : new VictimSearch(this.kernel, domain, domain.memoryMax);
+  }
+
+  /** Whether a domain still exceeds its limit, as far as is quickly known; null: the sandbox. */
+  private isOver(domain: MemoryDomain | null): boolean {
+    if (domain !== null) {
+      const { promisedPages = Infinity, kernelBytes = 0, memoryMax } = domain;
+      return this.limited.has(domain) && promisedPages * PAGE_SIZE + kernelBytes > memoryMax;
+    }
+    if (!this.isNear) return false;
+    const { arena, frames } = this.kernel.memory, room = this.limitBytes - this.kernelBytes;
+    if (arena.residentBytes() <= room) return false;
     // Memory of ended processes returns now, or when their host processes have ended.
-    frames.trim();
-    if (arena.residentBytes() - frames.pendingBytes <= room) return;
-    const victim = this.choose(this.kernel.pids.groups.values(), this.limitBytes);
-    if (victim !== null) this.kill(victim);
+    frames.retireDirty();
+    frames.reclaim(RETURN_BYTES, RETURN_RUNS);
+    return arena.residentBytes() - frames.pendingBytes > room;
   }
 
   /** Kills the process whose kernel objects take most, if V8's heap is nearly full. */
@@ -138,8 +207,20 @@ export class OomKiller {
     if (this.isAwaiting(nowNs) || !heap.isTooFull(nowNs, () => this.kernel.host.monotonicNs())) {
       return;
     }
-    const victim = this.choose(this.kernel.pids.groups.values(), this.limitBytes, kernelBytesOf);
+    const victim = this.largestInHeap();
     if (victim !== null) this.kill(victim);
+  }
+
+  private largestInHeap(): ThreadGroup | null {
+    let worst: ThreadGroup | null = null, most = -Infinity;
+    for (const group of this.kernel.pids.groups.values()) {
+      if (!mayBeVictim(group)) continue;
+      const points = pointsOf(group, group.account.bytes, this.limitBytes);
+      if (points <= most) continue;
+      worst = group;
+      most = points;
+    }
+    return worst;
   }
 
   /** Sets the memory limit of a container, bytes. */
@@ -162,6 +243,7 @@ export class OomKiller {
   watch(domain: MemoryDomain): void {
     this.limited.add(domain);
     this.lookAtTaken = this.soonestLookNs = 0;
+    this.mustLookAgain = this.look !== null;
   }
 
   private mustLook(nowNs: number): boolean {
@@ -172,46 +254,7 @@ export class OomKiller {
       this.isOneNear && arena.residentBytes() >= this.lookAtResident;
   }
 
-  /**
-   * Sums up promised memory first, which is cheap; measures supplied memory only where that is too
-   * much.
-   */
-  private checkContainers(nowNs: number): void {
-    const startNs = this.kernel.host.monotonicNs(), { arena, frames } = this.kernel.memory;
-    this.isOneNear = false;
-    const over: MemoryDomain[] = [];
-    let roomToPromise = Infinity, roomToGive = Infinity;
-    for (const domain of this.limited) {
-      const { memoryMax, kernelBytes = 0 } = domain;
-      const most = (domain.watchBytes ?? memoryMax) - kernelBytes;
-      const known = domain.promisedPages ?? -1;
-      const runs = known * PAGE_SIZE > most || known < 0 ? runsOf(domain) : [];
-      const promised = (known < 0 ? countPages(runs) : known) * PAGE_SIZE;
-      if (promised <= most) {
-        roomToPromise = Math.min(roomToPromise, most - promised);
-        continue;
-      }
-      this.isOneNear = true;
-      const given = residentIn(arena, runs);
-      domain.onMeasured?.(given + kernelBytes);
-      const limit = memoryMax - kernelBytes;
-      const next = given < most ? most : Math.min(limit, given + most / WATCH_STEPS);
-      roomToGive = Math.min(roomToGive, Math.max(0, next - given));
-      if (given > limit) over.push(domain);
-    }
-    this.lookAtTaken = frames.takenBytes + roomToPromise;
-    this.lookAtResident = arena.residentBytes() + roomToGive;
-    const endNs = this.kernel.host.monotonicNs(), pauseNs = LOOK_SHARE * (endNs - startNs);
-    this.soonestLookNs = endNs + HURRY_SHARE * (endNs - startNs);
-    this.nextLookNs = endNs + Math.min(LOOK_MOST_NS, Math.max(CONTAINER_LOOK_NS, pauseNs));
-    // After the clock was read: `onOutOfMemory` may take long, and must not delay the next look. A
-    // domain without a process to kill must not keep the others from theirs.
-    for (const domain of over) if (!this.isAwaiting(nowNs)) this.killIn(domain);
-  }
-
-  private killIn(domain: MemoryDomain): void {
-    const victim = this.choose(domain.groups, domain.memoryMax);
-    if (victim === null) return;
+  private killIn(domain: MemoryDomain, victim: ThreadGroup): void {
     const others = domain.onOutOfMemory?.(victim) ?? [];
     this.kill(victim);
     for (const other of others) killGroup(other, SIGKILL);
@@ -225,27 +268,6 @@ export class OomKiller {
     return false;
   }
 
-  /** The process with most memory, weighted by oom_score_adj (proc(5)). */
-  private choose(
-    groups: Iterable<ThreadGroup>,
-    limitBytes: number,
-    bytesOf: (group: ThreadGroup, mm: MemoryManager) => number = allBytesOf,
-  ): ThreadGroup | null {
-    let worst: ThreadGroup | null = null, most = 0;
-    for (const group of groups) {
-      const mm = group.tasks[0]?.mm;
-      if (mm === undefined || group.isExiting || group.oomScoreAdj === NEVER) continue;
-      // No process can have more than all together: memory supplied after the limit was passed must
-      // not decide.
-      const points = Math.min(bytesOf(group, mm), limitBytes) +
-        group.oomScoreAdj / STEPS * limitBytes;
-      if (worst !== null && points <= most) continue;
-      worst = group;
-      most = points;
-    }
-    return worst;
-  }
-
   /** Kills `victim`. Also called for a fault that finds no memory. */
   kill(victim: ThreadGroup): void {
     this.kills++;
@@ -257,28 +279,4 @@ export class OomKiller {
     // `onOutOfMemory` of the host's side may have taken long.
     this.untilNs = this.kernel.host.monotonicNs() + GRACE_NS;
   }
-}
-
-function runsOf(domain: MemoryDomain): readonly FrameRun[] {
-  return domain.frameRuns?.() ?? framesOf(domain.groups);
-}
-
-function kernelBytesOf(group: ThreadGroup): number {
-  return group.account.bytes;
-}
-
-function allBytesOf(group: ThreadGroup, mm: MemoryManager): number {
-  return residentBytes(mm) + group.account.bytes;
-}
-
-/** Bytes that the host has supplied to a process. */
-function residentBytes(mm: MemoryManager): number {
-  const { pages, ctx } = mm;
-  let count = 0;
-  for (let i = 0; i < pages.length; i++) {
-    const frame = pages.frame(i);
-    if (frame < 0) continue;
-    count += ctx.arena.residentPages(frame * PAGE_SIZE, pages.count(i) * PAGE_SIZE);
-  }
-  return count * PAGE_SIZE;
 }

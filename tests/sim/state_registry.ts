@@ -33,8 +33,8 @@ const STATE = `
   InotifyFile InotifyWatch IoCharges IoState IpCounters IpOptions IpcLimits IpcMessage
   IpcMessageQueue IpcMessages IpcNamespace IpcTable KernelProcSource Key KeyStore KeyUser
   KmsgInode KmsgOpener Layouts LeavingSpace LeavingSpaces Limits Link LinkGroups LinkSettings
-  LinkTable LinksDir LiveInode
-  LoadAverage LockAges LockWaits Loop LoopDevice LoopDevices LoopOpener LoopbackTcp
+  LinkTable LinksDir LiveInode LoadAverage LockAges LockWaits Loop LoopDevice LoopDevices
+  LoopOpener LoopbackTcp
   LoopbackTransport MemFile MemInode MemPolicy MemfdStore MemoryContext MemoryCounters
   MemoryEvents MemoryLimits MemoryManager MemoryState MemoryText MemoryUse MessageCounter
   MessageQueue Mount MountFile MountNamespace MountPlace MqueueDirectory MqueueFile MqueueFs
@@ -63,8 +63,9 @@ const STATE = `
 `;
 
 const DERIVED = `
-  CpuInfo Fault FileWindows FreePages FutexKey HostUse NetlinkRequest PatchCache Scratch
-  SearchState SpinPolicy Tlb TlbPool Walk WeakMap WriteRun
+  ChargedFrames CpuInfo DomainLook Fault FileWindows FreePages FutexKey HostUse KnownFrames
+  MemoryFrames NetlinkRequest PatchCache ResidentCount Scratch SearchState SpinPolicy Tlb TlbPool
+  VictimSearch Walk WeakMap WriteRun
 `;
 
 /** The platform, its address spaces and contexts, the host: here those of the tests. */
