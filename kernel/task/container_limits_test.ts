@@ -9,11 +9,28 @@ import { FakeSpace } from "../testing/fake_platform.ts";
 import { DATA, LabKernel } from "../testing/task_lab.ts";
 import { Container } from "./container.ts";
 import { framesOf } from "./frame_runs.ts";
+import type { OomListener } from "./oom_killer.ts";
 import { KnownFrames } from "./resident_count.ts";
-import type { Task } from "./task.ts";
+import { FROZEN, type Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
 const MAP_PRIVATE_ANONYMOUS = 0x22, PROT_READ_WRITE = 3, PAGES = 64;
+
+/** Keeps the victims, and `holds` them until they are released. */
+class Recorder implements OomListener {
+  readonly killed: ThreadGroup[];
+  readonly holds: boolean;
+
+  constructor(killed: ThreadGroup[], holds: boolean = false) {
+    this.killed = killed;
+    this.holds = holds;
+  }
+
+  onOutOfMemory(victim: ThreadGroup): boolean {
+    this.killed.push(victim);
+    return this.holds;
+  }
+}
 
 function contained(): { lab: LabKernel; task: Task; container: Container } {
   const lab = new LabKernel(), task = lab.start();
@@ -121,7 +138,7 @@ Deno.test("a container is looked at when guests have got what it lacks to its li
 Deno.test("of a container over its limit the largest process is killed, and no other", () => {
   const { lab, task, container } = contained();
   const killed: ThreadGroup[] = [];
-  lab.oom.listener = { onOutOfMemory: (victim) => killed.push(victim) };
+  lab.oom.listener = new Recorder(killed);
   const other = lab.pids.tasks.get(Number(lab.call(task, "fork")))!;
   container.groups.delete(other.group);
   other.group.container = null;
@@ -136,6 +153,28 @@ Deno.test("of a container over its limit the largest process is killed, and no o
   lab.oom.check(2e9);
   assertEquals(killed.map((group) => group.pid), [big.group.pid]);
   assertEquals(lab.oom.kills, 1);
+  lab.close();
+});
+
+Deno.test("a victim stands still while the host counts its kill, and none dies for it", () => {
+  const { lab, task, container } = contained();
+  const killed: ThreadGroup[] = [];
+  lab.oom.listener = new Recorder(killed, true);
+  const big = lab.pids.tasks.get(Number(lab.call(task, "fork")))!, { group, mm } = big;
+  fill(lab, big);
+  lab.oom.limit(container, (PAGES - 1) * PAGE);
+  lab.oom.check(1e9);
+  lab.settle();
+  assertEquals([killed, big.state, mm.isDestroyed], [[group], FROZEN, false]);
+  lab.oom.check(2e9);
+  lab.oom.release(task.group);
+  lab.settle();
+  assertEquals([killed, big.state, mm.isDestroyed], [[group], FROZEN, false]);
+  lab.oom.release(group);
+  lab.settle();
+  assertEquals([group.tasks.length, mm.isDestroyed], [0, true]);
+  lab.oom.check(3e9);
+  assertEquals(killed, [group]);
   lab.close();
 });
 
@@ -165,7 +204,7 @@ function fillPipes(lab: LabKernel, task: Task): void {
 Deno.test("what pipes hold counts for the container whose tasks wrote it", () => {
   const { lab, task, container } = contained();
   const killed: ThreadGroup[] = [];
-  lab.oom.listener = { onOutOfMemory: (victim) => killed.push(victim) };
+  lab.oom.listener = new Recorder(killed);
   const other = lab.pids.tasks.get(Number(lab.call(task, "fork")))!;
   container.groups.delete(other.group);
   other.group.container = null;

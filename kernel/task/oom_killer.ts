@@ -15,9 +15,11 @@ import { ContainerMemory } from "../cgroup/container_memory.ts";
 import type { Container } from "./container.ts";
 import { DomainLook } from "./domain_look.ts";
 import { HeapWatch } from "./heap_watch.ts";
+import { resume } from "./alert.ts";
 import { killGroup } from "./exit_request.ts";
 import type { Kernel } from "./kernel_services.ts";
 import type { FrameSource } from "./resident_count.ts";
+import { FROZEN, type Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 import { mayBeVictim, pointsOf, VictimSearch } from "./victim_search.ts";
 
@@ -44,8 +46,11 @@ const SLICE_NS = 500_000;
 const RETURN_BYTES = 2 << 20, RETURN_RUNS = 128;
 
 export interface OomListener {
-  /** `victim` was killed. */
-  onOutOfMemory(victim: ThreadGroup): void;
+  /**
+   * `victim` is killed. True: it must stand still, and keep its memory, until the listener calls
+   * `OomKiller.release`.
+   */
+  onOutOfMemory(victim: ThreadGroup): boolean;
 }
 
 /** Processes that share a memory limit: a container of a pod, or a control group. */
@@ -100,6 +105,8 @@ export class OomKiller {
   private readonly over: MemoryDomain[] = [];
   private victim: ThreadGroup | null = null;
   private untilNs: number = 0;
+  /** The victim that stands still for the listener. */
+  private held: ThreadGroup | null = null;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
@@ -174,7 +181,7 @@ export class OomKiller {
       // A domain without a process to kill must not keep the others from theirs.
       if (victim === null || !this.isOver(domain)) continue;
       this.over.length = 0;
-      if (domain === null) this.kill(victim);
+      if (domain === null) this.kill(victim, true);
       else this.killIn(domain, victim);
       return;
     }
@@ -182,9 +189,7 @@ export class OomKiller {
 
   private nextSearch(): VictimSearch | null {
     const domain = this.over.shift();
-    return domain === undefined
-      ? null
-      : new VictimSearch(this.kernel, domain, domain.memoryMax);
+    return domain === undefined ? null : new VictimSearch(this.kernel, domain, domain.memoryMax);
   }
 
   /** Whether a domain still exceeds its limit, as far as is quickly known; null: the sandbox. */
@@ -256,7 +261,7 @@ export class OomKiller {
 
   private killIn(domain: MemoryDomain, victim: ThreadGroup): void {
     const others = domain.onOutOfMemory?.(victim) ?? [];
-    this.kill(victim);
+    this.kill(victim, true);
     for (const other of others) killGroup(other, SIGKILL);
   }
 
@@ -265,18 +270,41 @@ export class OomKiller {
     if (this.victim === null) return false;
     if (this.victim.tasks.length > 0 && nowNs < this.untilNs) return true;
     this.victim = null;
+    this.letGo();
     return false;
   }
 
-  /** Kills `victim`. Also called for a fault that finds no memory. */
-  kill(victim: ThreadGroup): void {
+  /**
+   * Kills `victim`. Also called for a fault that finds no memory. `mayHold`: the listener may have
+   * it stand still, because other processes do not need its memory at once.
+   */
+  kill(victim: ThreadGroup, mayHold: boolean = false): void {
     this.kills++;
     this.victim = victim;
     const comm = victim.tasks[0]?.comm ?? "";
     this.kernel.log(`out of memory: process ${victim.pid} (${comm}) is killed`);
-    this.listener?.onOutOfMemory(victim);
+    const isNeeded = this.listener?.onOutOfMemory(victim) ?? false;
+    if (isNeeded && mayHold) this.held ??= victim;
     killGroup(victim, SIGKILL);
-    // `onOutOfMemory` of the host's side may have taken long.
     this.untilNs = this.kernel.host.monotonicNs() + GRACE_NS;
+  }
+
+  /** The listener does not need `victim` any longer. */
+  release(victim: ThreadGroup): void {
+    if (this.held === victim) this.letGo();
+  }
+
+  private letGo(): void {
+    const tasks = this.held?.tasks ?? [];
+    this.held = null;
+    for (const task of tasks) if (task.state === FROZEN) resume(task);
+  }
+
+  /** True if the task must stand still before its end. It is FROZEN then. */
+  stopsEnd(task: Task, result: number): boolean {
+    if (this.held !== task.group) return false;
+    task.result = result;
+    task.state = FROZEN;
+    return true;
   }
 }

@@ -63,6 +63,7 @@ export function returnToUser(task: Task, result: number): boolean {
   for (;;) {
     task.attention = false;
     if (mustEnd(task)) {
+      if (task.kernel.oom.stopsEnd(task, result)) return false;
       if (!stopForExit(task) && !closesMore(task, true)) exitTask(task);
       return false;
     }

@@ -23,6 +23,7 @@ import { ControlServer } from "./control/control_server.ts";
 import type { LimitsChange } from "../protocol/control_protocol.ts";
 import { DebugLog } from "./debug_log.ts";
 import { GuestClock } from "./guest_clock.ts";
+import { KillCounter } from "./guest/kill_counter.ts";
 import { type ContainerOwner, GuestContainer } from "./guest/guest_container.ts";
 import type { Machine } from "./machine.ts";
 import { say } from "../shown_text.ts";
@@ -48,7 +49,8 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
   readonly #waiter: BootSocket;
   /** The container that the sandbox was made for, or the guest of `do`. */
   readonly #first: GuestContainer | PlainGuest;
-  #witness: OomWitness | null;
+  /** Has OOM kills counted in the group of the sandbox; null: it has no memory limit. */
+  #killCounter: KillCounter | null;
   #hasFailed = false;
 
   /** @throws UserError */
@@ -73,7 +75,8 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
     const { memory } = this.kernel;
     host.onRest = () => memory.releaseCaches();
     this.places = new Places(this.kernel);
-    this.#witness = machine.witness;
+    const { witness } = machine;
+    this.#killCounter = witness === null ? null : new KillCounter(this.kernel, witness);
     this.kernel.oom.listener = this;
     if (spec.domainname !== null) this.kernel.domainname = spec.domainname;
     if (spec.turns) this.kernel.loop.server.turns = new TurnLog(threadCpuNs);
@@ -109,12 +112,12 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
    */
   needsWitness(container: GuestContainer): boolean {
     if (container.limits.memoryMax === Infinity) return false;
-    return container === this.#first ? this.#witness === null : !container.hasWitness;
+    return container === this.#first ? this.#killCounter === null : !container.hasWitness;
   }
 
   setWitness(container: GuestContainer, witness: OomWitness): void {
     if (!this.needsWitness(container)) witness.close();
-    else if (container === this.#first) this.#witness = witness;
+    else if (container === this.#first) this.#killCounter = new KillCounter(this.kernel, witness);
     else container.keepMemoryLimit(witness);
   }
 
@@ -122,11 +125,12 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
    * Makes the host count the kill: in the group of the container if that has a limit of its own,
    * else in the group of the sandbox.
    */
-  onOutOfMemory(victim: ThreadGroup): void {
+  onOutOfMemory(victim: ThreadGroup): boolean {
+    let counter = this.#killCounter;
     for (const container of this.containers.values()) {
-      if (container.showOutOfMemory(victim)) return;
+      if (container.killCounter !== null && container.has(victim)) counter = container.killCounter;
     }
-    this.#witness?.show();
+    return counter?.show(victim) ?? false;
   }
 
   /** Gives the pages that the start has used back to the host, a moment after the start. */

@@ -32,8 +32,8 @@ import { WITNESS_CALLS, witnessImage } from "./oom_witness_image.ts";
 
 /** LIMIT: bytes that the witness takes if its group has no limit that ends it sooner. */
 const WITNESS_BYTES = 512 * 2 ** 20;
-/** LIMIT: how long the sandbox waits for the host's OOM killer, in ms. */
-const WAIT_MS = 2000;
+/** LIMIT: kills that wait to be counted. */
+const AWAITED_MAX = 16;
 /** The OOM score: the witness is killed before any other process of the group. */
 const FIRST = 1000;
 
@@ -42,34 +42,54 @@ export function hasMemoryLimit(spec: Pick<BootSpec, "files">): boolean {
   return Number.isFinite(spec.files?.cgroup.memoryMax ?? Infinity);
 }
 
-/** The sandbox's end of a witness, for the kernel's OOM killer. */
+/** The sandbox's end of a witness (boot/guest/kill_counter.ts). It never waits by itself. */
 export class OomWitness {
-  readonly #fd: number;
+  /** Readable when there is an answer. */
+  readonly fd: number;
   #isThere = true;
+  #awaited = 0;
 
   /** @param fd of `startWitness` */
   constructor(fd: number) {
-    this.#fd = fd;
+    this.fd = fd;
+  }
+
+  /** Whether some kill is not counted yet. */
+  get isAwaited(): boolean {
+    return this.#awaited > 0;
   }
 
   /**
-   * Returns when the host has counted the kill. Called before the victim ends, because its waiter
-   * may read the counter at once.
+   * Makes the host count a kill. Called while the victim has its memory, without which the witness
+   * may not fill the group.
    *
-   * @returns false if the witness is gone
+   * @returns false if the witness is gone, or has too many kills to count
    */
-  show(): boolean {
-    if (!this.#isThere) return false;
+  ask(): boolean {
+    if (!this.#isThere || this.#awaited >= AWAITED_MAX) return false;
     const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
-    this.#isThere = syscall(SYS_sendto, this.#fd, scratch.area(0), 1, flags, 0, 0) === 1 &&
-      poll(this.#fd, POLLIN, WAIT_MS) > 0 && read(this.#fd, scratch.area(0), 1) === 1;
+    if (syscall(SYS_sendto, this.fd, scratch.area(0), 1, flags, 0, 0) !== 1) this.giveUp();
+    else this.#awaited++;
     return this.#isThere;
+  }
+
+  /** Takes the next answer, for which it waits up to `waitMs`. */
+  take(waitMs: number): void {
+    if (!this.isAwaited || poll(this.fd, POLLIN, waitMs) <= 0) return;
+    if (read(this.fd, scratch.area(0), 1) === 1) this.#awaited--;
+    else this.giveUp();
+  }
+
+  /** The witness is gone, or took too long: it is not asked again. */
+  giveUp(): void {
+    this.#isThere = false;
+    this.#awaited = 0;
   }
 
   /** Ends the witness. */
   close(): void {
-    close(this.#fd);
-    this.#isThere = false;
+    close(this.fd);
+    this.giveUp();
   }
 }
 

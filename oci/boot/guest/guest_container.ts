@@ -32,6 +32,7 @@ import type { BootSocket } from "../../protocol/launcher_channel.ts";
 import { debugText } from "../control/debug_text.ts";
 import type { ContainerAccounts } from "../../../kernel/task/accounts.ts";
 import { residentBytesOf } from "../../../kernel/task/frame_runs.ts";
+import { KillCounter } from "./kill_counter.ts";
 import { type GuestOwner, GuestProcess } from "./guest_process.ts";
 import { type StartedGuest, startGuest } from "./guest_start.ts";
 import { type HookStreams, StartHooks } from "./start_hooks.ts";
@@ -93,8 +94,8 @@ export class GuestContainer implements GuestOwner, GoferListener {
   readonly #seccomp: SeccompSpec | null;
   /** Processes of `exec`. */
   readonly #execs: Set<GuestProcess> = new Set();
-  /** The witness of a container that has a memory limit of its own. */
-  #witness: OomWitness | null = null;
+  /** Has its OOM kills counted, if it has a memory limit of its own. */
+  #killCounter: KillCounter | null = null;
   readonly #process: ProcessSpec;
   #isStarting = false;
   #hasStarted = false;
@@ -211,7 +212,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
   }
 
   get hasWitness(): boolean {
-    return this.#witness !== null;
+    return this.#killCounter !== null;
   }
 
   /**
@@ -220,25 +221,24 @@ export class GuestContainer implements GuestOwner, GoferListener {
    * @param witness in its control group; null: the current one stays, or one follows later
    */
   keepMemoryLimit(witness: OomWitness | null): void {
-    this.#witness ??= witness;
+    if (witness !== null) this.#killCounter ??= new KillCounter(this.kernel, witness);
     this.kernel.oom.limit(this.#container, this.limits.memoryMax);
   }
 
-  /**
-   * Makes the host count an OOM kill in the container's group, if `victim` is a process of the
-   * container.
-   */
-  showOutOfMemory(victim: ThreadGroup): boolean {
-    if (!this.#container.groups.has(victim)) return false;
-    this.#witness?.show();
-    return this.#witness !== null;
+  has(group: ThreadGroup): boolean {
+    return this.#container.groups.has(group);
+  }
+
+  /** Has OOM kills counted in the container's own group; null: that of the sandbox serves. */
+  get killCounter(): KillCounter | null {
+    return this.#killCounter;
   }
 
   /** Called when the container has ended. */
   forgetLimits(): void {
     this.kernel.oom.forget(this.#container);
-    this.#witness?.close();
-    this.#witness = null;
+    this.#killCounter?.close();
+    this.#killCounter = null;
   }
 
   #keepLimits(): void {
