@@ -57,6 +57,12 @@ export class Quota {
     charge(account, this.kind, -count, -count * this.bytesEach);
   }
 
+  /** Charges `count` to another account, without a check. */
+  move(count: number, from: Account, to: Account): void {
+    this.give(count, from);
+    this.add(count, to);
+  }
+
   /**
    * The number that is charged to an account and those below it; the root's number is the
    * sandbox's.

@@ -71,7 +71,7 @@ export class Datagram {
 /** A queue of messages, charged to its socket. */
 export class DatagramQueue {
   /** The account that messages are charged to. */
-  readonly account: Account;
+  account: Account;
   private readonly ring: ByteRing;
   private messages: Datagram[] = [];
   /** Messages at the front of `messages` that were received. */
@@ -80,6 +80,12 @@ export class DatagramQueue {
   constructor(frames: FrameAllocator, account: Account) {
     this.account = account;
     this.ring = new ByteRing(frames, MAX_BYTES);
+  }
+
+  /** Charges the messages to another account, now and later. */
+  chargeTo(account: Account): void {
+    SOCKET_MESSAGES.move(this.count, this.account, account);
+    this.account = account;
   }
 
   get count(): number {

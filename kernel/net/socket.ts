@@ -8,7 +8,7 @@
  */
 
 import type { Account } from "../core/account.ts";
-import { SOCKETS } from "../core/quota.ts";
+import { OPEN_FILES, SOCKETS } from "../core/quota.ts";
 import { EAGAIN, EINVAL, ENOPROTOOPT, ENOTCONN, ENOTTY, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { O_RDWR } from "../../ffi/abi/fcntl.ts";
 import { FIONREAD } from "../../ffi/abi/ioctl.ts";
@@ -65,6 +65,13 @@ export abstract class Socket extends OpenFile {
     net.sockets.add(this);
   }
 
+  /** Charges the socket to another account. Subclasses add what waits in it. */
+  chargeTo(account: Account): void {
+    OPEN_FILES.move(1, this.account, account);
+    SOCKETS.move(1, this.account, account);
+    this.account = account;
+  }
+
   protected override uncharge(): void {
     super.uncharge();
     this.net.sockets.remove(this);
@@ -98,7 +105,7 @@ export abstract class Socket extends OpenFile {
   listen(_caller: SocketCaller, _backlog: number): number {
     return -EOPNOTSUPP;
   }
-  /** A new socket with one reference, or -errno. */
+  /** A new socket with one reference, which is charged to the account; or -errno. */
   accept(_account: Account): Socket | number {
     return -EOPNOTSUPP;
   }

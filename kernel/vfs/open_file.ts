@@ -54,8 +54,8 @@ class WatchersEnd implements Job {
 export const SLICE_BYTES: number = 512 << 10;
 
 export abstract class OpenFile {
-  /** The account that it is charged to. */
-  readonly account: Account;
+  /** The account that it is charged to; accept(2) changes that of its socket. */
+  account: Account;
   /**
    * O_* status flags and access mode, as F_GETFL shows them (without O_CLOEXEC and creation flags).
    */

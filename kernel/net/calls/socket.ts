@@ -4,13 +4,14 @@
  */
 
 import { RLIMIT_NOFILE } from "../../../ffi/abi/resource.ts";
-import { EAGAIN, EFAULT, EINPROGRESS, EINVAL, EMFILE } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EFAULT, EINPROGRESS, EINVAL, EMFILE, ENFILE } from "../../../ffi/abi/errno.ts";
 import {
   LANDLOCK_ACCESS_NET_BIND_TCP,
   LANDLOCK_ACCESS_NET_CONNECT_TCP,
 } from "../../../ffi/abi/landlock.ts";
 import { SHUT_RDWR, SOCK_CLOEXEC, SOCK_NONBLOCK, SOMAXCONN } from "../../../ffi/abi/socket.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { OPEN_FILES } from "../../core/quota.ts";
 import type { Task } from "../../task/task.ts";
 import { installNew } from "../../syscalls/io/install.ts";
 import { installPair } from "../../syscalls/io/pipe.ts";
@@ -89,6 +90,8 @@ function accept(t: Task, a: SyscallArgs, flags: number): number {
   const listener = socketOf(t, a.i32(0));
   if (typeof listener === "number") return listener;
   if (!t.files.hasRoom(t.group.limits.get(RLIMIT_NOFILE))) return -EMFILE;
+  // A connection for which there is no room stays in the backlog: `install` asks for one more.
+  if (!OPEN_FILES.hasRoom(2, t.account)) return -ENFILE;
   const socket = listener.accept(t.account);
   if (typeof socket === "number") {
     if (socket !== -EAGAIN || listener.isNonblocking) return socket;

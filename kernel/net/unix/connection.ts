@@ -148,10 +148,11 @@ export abstract class ConnectionSocket extends UnixSocket {
     return r;
   }
 
-  override accept(): Socket | number {
+  override accept(account: Account): Socket | number {
     if (this.backlog === null || this.isReadShut) return -EINVAL;
     const server = this.backlog.shift();
     if (server === null) return -EAGAIN;
+    server.chargeTo(account);
     this.queue.wake(WRITABLE);
     return server;
   }

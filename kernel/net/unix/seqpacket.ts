@@ -21,6 +21,10 @@ export class UnixSeqpacket extends ConnectionSocket {
     this.incoming = new DatagramQueue(net.frames, this.account);
   }
 
+  override chargeTo(account: Account): void {
+    super.chargeTo(account);
+    this.incoming.chargeTo(account);
+  }
   protected override newSocket(account: Account): ConnectionSocket {
     return new UnixSeqpacket(account, this.net, this.names);
   }

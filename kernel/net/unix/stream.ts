@@ -50,8 +50,8 @@ export class UnixStream extends ConnectionSocket implements HostAcceptor {
     return r;
   }
 
-  override accept(): Socket | number {
-    const r = super.accept();
+  override accept(account: Account): Socket | number {
+    const r = super.accept(account);
     // The backlog may have been full before.
     if (typeof r !== "number") this.onHostConnection();
     return r;
@@ -80,6 +80,10 @@ export class UnixStream extends ConnectionSocket implements HostAcceptor {
     super.release();
   }
 
+  override chargeTo(account: Account): void {
+    super.chargeTo(account);
+    this.incoming.chargeTo(account);
+  }
   protected override newSocket(account: Account): ConnectionSocket {
     return new UnixStream(account, this.net, this.names);
   }

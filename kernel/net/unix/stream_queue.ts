@@ -50,7 +50,7 @@ const one = new Uint8Array(1);
 
 export class StreamQueue {
   /** The account that the segments are charged to. */
-  readonly account: Account;
+  account: Account;
   private readonly ring: ByteRing;
   private readonly owner: Socket;
   /** Null: the bytes have neither credentials nor descriptors. */
@@ -67,6 +67,12 @@ export class StreamQueue {
     this.account = owner.account;
     this.owner = owner;
     this.ring = new ByteRing(frames, MAX_BYTES);
+  }
+
+  /** Charges the segments to another account, now and later. */
+  chargeTo(account: Account): void {
+    SOCKET_MESSAGES.move(this.segments?.length ?? 0, this.account, account);
+    this.account = account;
   }
 
   get length(): number {

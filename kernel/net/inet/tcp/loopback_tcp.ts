@@ -54,8 +54,8 @@ export class LoopbackTcp extends TcpSocket {
     if (message.error !== null || (this.tcp.kept.get(TCP_INQ) ?? 0) === 0) return;
     out.putInt(IPPROTO_TCP, TCP_INQ, this.pendingBytes);
   }
-  override accept(): Socket | number {
-    return acceptFrom(this);
+  override accept(account: Account): Socket | number {
+    return acceptFrom(this, account);
   }
 
   override newServer(account: Account): TcpSocket {

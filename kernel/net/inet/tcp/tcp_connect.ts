@@ -18,6 +18,7 @@ import {
 } from "../../../../ffi/abi/errno.ts";
 import * as I from "../../../../ffi/abi/inet.ts";
 import { AF_INET } from "../../../../ffi/abi/socket.ts";
+import type { Account } from "../../../core/account.ts";
 import { Backlog } from "../../backlog.ts";
 import { comesByDevice } from "../../bound_device.ts";
 import type { SocketAddress, SocketCaller } from "../../message.ts";
@@ -82,10 +83,11 @@ function dropReset(server: TcpSocket): void {
 }
 
 /** accept(2): the server's end of a connection, or -errno. */
-export function acceptFrom(socket: TcpSocket): TcpSocket | number {
+export function acceptFrom(socket: TcpSocket, account: Account): TcpSocket | number {
   if (socket.backlog === null) return -EINVAL;
   const server = socket.backlog.shift();
   if (server === null) return -EAGAIN;
+  server.chargeTo(account);
   admitWaiting(socket);
   return server;
 }
