@@ -39,4 +39,7 @@ export class HostDescriptors {
   give(account: Account): void {
     this.quota.give(this.units, account);
   }
+  move(from: Account, to: Account): void {
+    this.quota.move(this.units, from, to);
+  }
 }

@@ -4,6 +4,7 @@
  * directly; the backing reports truncation through `mappings`.
  */
 
+import type { Account } from "../core/account.ts";
 import { EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 
 /** The identity of a file, for /proc/PID/maps and futex keys. Inodes implement it. */
@@ -102,4 +103,7 @@ export abstract class Backing {
   /** A mapping holds the backing (the open file) while it exists. */
   abstract hold(): void;
   abstract drop(): void;
+  /** A memory of the account maps it now, or no longer: what it costs is charged to its users. */
+  onMapped(_account: Account): void {}
+  onUnmapped(_account: Account): void {}
 }

@@ -43,6 +43,7 @@ export class FileMappings implements BackingUser {
       registration = new Registration(this.mm, backing);
       this.byBacking.set(backing, registration);
       backing.mappings.add(registration);
+      backing.onMapped(this.mm.account);
     }
     registration.areas++;
     backing.hold();
@@ -53,6 +54,7 @@ export class FileMappings implements BackingUser {
     if (registration !== undefined && --registration.areas === 0) {
       this.byBacking.delete(backing);
       backing.mappings.delete(registration);
+      backing.onUnmapped(this.mm.account);
       if (backing.mappings.size === 0) this.mm.ctx.windows.forget(backing.inode);
     }
     backing.drop();

@@ -126,7 +126,7 @@ export class MemoryManager extends UserAccess {
   spuriousCount: number = 0;
   readonly writeRun: WriteRun = new WriteRun();
   /** The account of the address space. */
-  private readonly account: Account;
+  readonly account: Account;
   /** Frames whose unmapping is about to be queued: page, count pairs. */
   private readonly unmaps: number[] = [];
 

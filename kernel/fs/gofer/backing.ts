@@ -3,6 +3,7 @@
  * descriptor.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EFAULT, EIO } from "../../../ffi/abi/errno.ts";
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../../ffi/abi/fcntl.ts";
 import { store64 } from "../../../ffi/mem/native_memory.ts";
@@ -81,6 +82,13 @@ export class GoferBacking extends Backing {
   override hold(): void {
     this.file.addUser();
     if (this.file.canWrite) this.inode.writableMappings++;
+  }
+
+  override onMapped(account: Account): void {
+    this.file.addPayer(account);
+  }
+  override onUnmapped(account: Account): void {
+    this.file.removePayer(account);
   }
 
   override drop(): void {

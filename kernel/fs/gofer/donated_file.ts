@@ -13,10 +13,13 @@ export class DonatedFile {
   readonly fd: number;
   readonly canRead: boolean;
   readonly canWrite: boolean;
-  /** The account that the descriptor is charged to. */
-  readonly account: Account;
-  /** The open files and mappings that use it. */
+  /** The account that the descriptor is charged to: that of a user, or of the last one. */
+  account: Account;
+  /** The open files and mapped areas that use it. */
   users: number = 0;
+  /** The open files and memories of `account`, and of others that are charged after it. */
+  private own: number = 0;
+  private others: Map<Account, number> | null = null;
   /** It was opened ahead and not used yet (open_ahead.ts). */
   isAhead: boolean = false;
   /** It was written since the last sync. */
@@ -37,6 +40,56 @@ export class DonatedFile {
     this.canRead = canRead;
     this.canWrite = canWrite;
     inode.fs.descriptors.add(account);
+  }
+
+  /**
+   * Whether another open file of the account can use it: to open one without users, which is
+   * charged to another account, takes room. `addUser` must follow.
+   */
+  mayOpen(account: Account): boolean {
+    const { fs } = this.inode, before = this.account;
+    if (account === before || this.own > 0) return true;
+    // Both may be parts of an account that is full, and this file must not be closed for itself.
+    fs.descriptors.give(before);
+    fs.idle.remove(this);
+    const has = fs.hasRoomForFile(account);
+    fs.descriptors.add(before);
+    if (!has) fs.idle.add(this);
+    return has;
+  }
+
+  /** An open file of the account, or a memory, uses it from now on. */
+  addPayer(account: Account): void {
+    if (this.own === 0) this.chargeTo(account);
+    if (account === this.account) this.own++;
+    else {
+      this.others ??= new Map();
+      this.others.set(account, (this.others.get(account) ?? 0) + 1);
+    }
+  }
+
+  /** And no longer: the last one of `account` leaves the charge to another account. */
+  removePayer(account: Account): void {
+    const { others } = this;
+    if (account !== this.account) {
+      const left = others!.get(account)! - 1;
+      if (left > 0) others!.set(account, left);
+      else others!.delete(account);
+      return;
+    }
+    if (--this.own > 0 || others === null) return;
+    for (const [next, uses] of others) {
+      others.delete(next);
+      this.chargeTo(next);
+      this.own = uses;
+      return;
+    }
+  }
+
+  private chargeTo(account: Account): void {
+    if (account === this.account) return;
+    this.inode.fs.descriptors.move(this.account, account);
+    this.account = account;
   }
 
   /** Adds a user. */

@@ -111,12 +111,17 @@ export class GoferFs extends FileSystem {
   }
 
   /**
-   * True if the account may hold a further host descriptor, perhaps after its idle ones were
-   * closed.
+   * True if the account may hold a further host descriptor, perhaps after idle ones were closed:
+   * its own, then those of its user, then those of its container.
    */
   hasRoomForFile(account: Account): boolean {
-    return this.descriptors.hasRoom(account) ||
-      this.idle.closeOldest(CLOSE_WHEN_SHORT, account) > 0 && this.descriptors.hasRoom(account);
+    let within: Account | null = account;
+    do {
+      if (this.descriptors.hasRoom(account)) return true;
+      this.idle.closeOldest(CLOSE_WHEN_SHORT, within);
+      within = within.parent;
+    } while (within !== null && within.parent !== null);
+    return this.descriptors.hasRoom(account);
   }
 
   /** Attaches to the root named `name` ("0", "1", ...) of a started connection; or -errno. */

@@ -14,6 +14,7 @@ import {
 } from "../../../ffi/abi/fcntl.ts";
 import { MAP_PRIVATE, MAP_SHARED } from "../../../ffi/abi/mman.ts";
 import { Account } from "../../core/account.ts";
+import { HOST_FILES } from "../../core/quota.ts";
 import { rootCredentials } from "../../cred/credentials.ts";
 import { OverlayFs } from "../overlay/overlay_fs.ts";
 import { TmpfsFs } from "../tmpfs/tmpfs.ts";
@@ -417,6 +418,58 @@ Deno.test("names of a path up to the first ..", () => {
   assertEquals(splitNames("x/a/../b", 2, 64), ["a"]);
   assertEquals(splitNames("/a/b/c/", 0, 2), ["a", "b"]);
   assertEquals(splitNames("", 0, 64), []);
+});
+
+Deno.test("a shared descriptor is charged to an account that uses the file", async () => {
+  const sandbox = new Account(null, 1);
+  const [a, b, c] = [new Account(sandbox, 1), new Account(sandbox, 1), new Account(sandbox, 1)];
+  await inTree({}, (lab) => {
+    const { files, fs, cred } = lab.root;
+    const openBy = (account: Account) =>
+      mustOpen(new TestCaller(files, fs, cred, account), "/a/other", O_RDONLY);
+    const paying = () => [a, b, c].map((account) => HOST_FILES.countOf(account) > 0 ? 1 : 0);
+    const first = openBy(a), second = openBy(b), third = openBy(b);
+    const backing = third.mmap(false, false);
+    if (typeof backing === "number") throw new Error(`mmap: ${errno(backing)}`);
+    backing.hold();
+    backing.onMapped(c);
+    assertEquals(paying(), [1, 0, 0]);
+    first.drop();
+    assertEquals(paying(), [0, 1, 0]);
+    second.drop();
+    assertEquals(paying(), [0, 1, 0]);
+    third.drop();
+    assertEquals(paying(), [0, 0, 1]);
+    backing.onUnmapped(c);
+    backing.drop();
+    assertEquals(paying(), [0, 0, 1], "idle: its last user's");
+    openBy(a).drop();
+    assertEquals(paying(), [1, 0, 0]);
+    lab.fs.idle.closeOldest(Infinity);
+    assertEquals(HOST_FILES.countOf(sandbox), 0);
+  });
+});
+
+Deno.test("an account without room closes idle files of its user, and no others", async () => {
+  const sandbox = new Account(null, 1);
+  const mine = new Account(sandbox, 0.5), other = new Account(sandbox, 0.5);
+  const [before, now] = [new Account(mine, 1), new Account(mine, 1)];
+  await inTree({}, (lab) => {
+    const { descriptors } = lab.fs, { files, fs, cred } = lab.root;
+    const openBy = (account: Account, path: string) =>
+      openAt(new TestCaller(files, fs, cred, account), AT_FDCWD, path, O_RDONLY, 0);
+    mustOpen(new TestCaller(files, fs, cred, before), "/a/b/c/file", O_RDONLY).drop();
+    mustOpen(new TestCaller(files, fs, cred, other), "/a/other", O_RDONLY).drop();
+    let taken = 0;
+    for (; descriptors.hasRoom(now); taken++) descriptors.add(now);
+    const file = openBy(now, "/a/b/c/file");
+    if (typeof file === "number") throw new Error(`open: ${errno(file)}`);
+    assertEquals(errno(openBy(now, "/a/other")), "ENFILE");
+    file.drop();
+    for (; taken > 0; taken--) descriptors.give(now);
+    lab.fs.idle.closeOldest(Infinity);
+    assertEquals(HOST_FILES.countOf(sandbox), 0);
+  });
 });
 
 Deno.test("a container without room for a host descriptor gets ENFILE, no other does", async () => {

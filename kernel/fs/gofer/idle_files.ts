@@ -34,12 +34,15 @@ export class IdleFiles {
     this.files.delete(file);
   }
 
-  /** Closes up to `count` descriptors, of `account` or (null) of any; returns how many. */
+  /**
+   * Closes up to `count` descriptors, of `account` and those below it or (null) of any; returns how
+   * many.
+   */
   closeOldest(count: number, account: Account | null = null): number {
     let closed = 0;
     for (const file of this.files) {
       if (closed === count) break;
-      if (account !== null && file.account !== account) continue;
+      if (account !== null && !isWithin(file.account, account)) continue;
       this.close(file);
       closed++;
     }
@@ -79,4 +82,10 @@ export class IdleFiles {
     this.dirty.delete(file);
     return this.ctx.host.fsync(file.fd, isDataOnly);
   }
+}
+
+function isWithin(account: Account, top: Account): boolean {
+  let at: Account | null = account;
+  while (at !== null && at !== top) at = at.parent;
+  return at !== null;
 }

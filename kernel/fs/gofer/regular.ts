@@ -87,7 +87,9 @@ export class GoferRegular extends GoferInode {
     const file = mode === O_WRONLY || mode === O_RDWR
       ? this.forWriting(mode === O_RDWR, account)
       : this.forReading(account);
-    return typeof file === "number" ? file : new GoferFile(account, this, file.addUser(), flags);
+    if (typeof file === "number") return file;
+    if (!file.mayOpen(account)) return -ENFILE;
+    return new GoferFile(account, this, file.addUser(), flags);
   }
 
   private forReading(account: Account): DonatedFile | number {

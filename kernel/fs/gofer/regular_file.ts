@@ -32,12 +32,13 @@ export class GoferFile extends OpenFile {
   private readonly fs: GoferFs;
   private readonly file: DonatedFile;
 
-  /** `file` counts this open file as a user already. */
+  /** `file` counts this open file as a user already, and it may open it (`mayOpen`). */
   constructor(account: Account, inode: GoferRegular, file: DonatedFile, flags: number) {
     super(account, flags);
     this.inode = inode;
     this.fs = inode.fs;
     this.file = file;
+    file.addPayer(account);
   }
 
   override get canDirect(): boolean {
@@ -178,6 +179,7 @@ export class GoferFile extends OpenFile {
   }
 
   protected override release(): void {
+    this.file.removePayer(this.account);
     this.file.release();
   }
 }
