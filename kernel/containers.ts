@@ -123,5 +123,5 @@ export function dropContainer(container: Container): void {
   container.ns.drop();
   container.mounts.drop();
   container.layouts.close();
-  container.accounts.close();
+  container.accounts.close(container.mounts.vfs.deferred);
 }

@@ -6,6 +6,7 @@
  */
 
 import type { Account } from "../core/account.ts";
+import { type DeferredWork, ListJob } from "../core/deferred_work.ts";
 import { GROUP_LIST_BYTES } from "../core/quota.ts";
 
 /** Lists up to this length are part of the charge of their credentials. */
@@ -15,7 +16,10 @@ const NUMBER_BYTES = 8, LIST_BYTES = 200;
 /** LIMIT: lists with one hash; a guest can make lists with equal hashes. */
 const SAME_HASH_MAX = 8;
 /** The parameters of the hash FNV-1a. */
-const HASH_START = 0x811c9dc5, HASH_FACTOR = 0x01000193;
+export const HASH_START = 0x811c9dc5;
+const HASH_FACTOR = 0x01000193;
+/** Units of deferred work to give one charge back. */
+const RELEASE_UNITS = 0.25;
 
 /** The charge of a list. */
 interface Charge {
@@ -23,17 +27,28 @@ interface Charge {
   readonly bytes: number;
 }
 
+/** Gives charges back in slices: short lists fit 140,000 times into the quota. */
+class ChargesEnd extends ListJob<Charge> {
+  protected override each({ account, bytes }: Charge): void {
+    GROUP_LIST_BYTES.give(bytes, account);
+  }
+}
+
 export class GroupLists {
-  private readonly byHash: Map<number, (readonly number[])[]> = new Map();
+  private byHash: Map<number, (readonly number[])[]> = new Map();
   private charges: Charge[] = [];
 
   /**
-   * The shared list of these groups, which are sorted; null when the account has no room for a new
-   * one.
+   * The shared list of these groups, which are sorted and have this hash; null when the account has
+   * no room for a new one.
    */
-  sharedList(groups: readonly number[], account: Account): readonly number[] | null {
+  sharedList(
+    groups: readonly number[],
+    account: Account,
+    hash: number = groups.reduce(hashOn, HASH_START),
+  ): readonly number[] | null {
     if (groups.length <= SHORT) return groups;
-    const hash = hashOf(groups), lists = this.byHash.get(hash);
+    const lists = this.byHash.get(hash);
     for (const list of lists ?? []) if (isSame(list, groups)) return list;
     if (lists !== undefined && lists.length >= SAME_HASH_MAX) return null;
     const bytes = LIST_BYTES + groups.length * NUMBER_BYTES;
@@ -45,17 +60,16 @@ export class GroupLists {
   }
 
   /** Releases all charges, when no task has a list any more. */
-  release(): void {
-    for (const { account, bytes } of this.charges) GROUP_LIST_BYTES.give(bytes, account);
+  release(deferred: DeferredWork): void {
+    deferred.begin(new ChargesEnd(this.charges, RELEASE_UNITS));
     this.charges = [];
-    this.byHash.clear();
+    this.byHash = new Map();
   }
 }
 
-function hashOf(groups: readonly number[]): number {
-  let hash = HASH_START;
-  for (const gid of groups) hash = Math.imul(hash ^ gid, HASH_FACTOR);
-  return hash;
+/** The hash of a list with one more group at its end. */
+export function hashOn(hash: number, gid: number): number {
+  return Math.imul(hash ^ gid, HASH_FACTOR);
 }
 
 function isSame(a: readonly number[], b: readonly number[]): boolean {

@@ -9,6 +9,7 @@
  */
 
 import { Account } from "../core/account.ts";
+import type { DeferredWork } from "../core/deferred_work.ts";
 import { KERNEL_SHARE } from "../core/kernel_heap.ts";
 import { GroupLists } from "../cred/group_lists.ts";
 
@@ -119,8 +120,8 @@ export class ContainerAccounts {
   /**
    * The container has ended; its remaining objects stay charged, except for its lists of groups.
    */
-  close(): void {
-    this.groupLists.release();
+  close(deferred: DeferredWork): void {
+    this.groupLists.release(deferred);
     this.sandbox.close(this);
   }
 }

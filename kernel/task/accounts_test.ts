@@ -1,6 +1,7 @@
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { Account } from "../core/account.ts";
+import { DeferredWork } from "../core/deferred_work.ts";
 import { MOUNTS, Quota } from "../core/quota.ts";
 import { ContainerAccounts, SandboxAccounts } from "./accounts.ts";
 
@@ -25,7 +26,7 @@ Deno.test("a container has its part of a quota, whatever another one takes", () 
   assertEquals(takeAll(victim), 50);
   THINGS.give(50, greedy);
   THINGS.give(50, victim);
-  other.close();
+  other.close(new DeferredWork());
   assertEquals(takeAll(greedy), 100);
   THINGS.give(100, greedy);
   assertEquals([THINGS.countOf(sandbox.root), sandbox.root.bytes, one.all.bytes], [0, 0, 0]);
@@ -76,7 +77,7 @@ Deno.test("neither a container nor an ordinary user takes the bytes of the other
   assertEquals(takeAll(victim), 20);
   THINGS.give(10, user);
   THINGS.give(10, root);
-  other.close();
+  other.close(new DeferredWork());
   assertEquals(takeAll(user), 20, "half of all, though the other's objects are still there");
   THINGS.give(20, user);
   THINGS.give(20, victim);

@@ -20,16 +20,17 @@ const STATE = `
   AbstractNames Account AddressIndex AddressLayout AioContext AioContexts AioRing AllRights
   AnonFiles AnonFs AnonInode AreaTextFile AwaitedFault Backlog Bandwidth BpfPrograms ByteRing
   CallRecord Cgroup Cgroup2Type CgroupFs CgroupNamespace CgroupType CgroupView Cgroups ChangeLock
-  ChangeSignal ConsoleOpener Container ContainerAccounts ContainerNode Containment ContextFile
-  ControlOpener CopyBuffer CpuClock CpuIntervalTimer CpuLimitTimer CpuState CpuText CpusetState
-  Datagram DatagramQueue DeferredWork Dentry DentryCache DeviceState DevicesDir DevptsType
-  DevtmpfsFs DevtmpfsType DirEntries DirEntry Dropping Endpoint EndsOfSpaces Entry EpollFile
-  EpollItem EventFile Expiry FairTurns FamilyRoutes FamilySettings FanotifyFile FastOpen FdDir
-  FdLink FdTable Fifo FifoOpener FileData FileHandles FileLock FileLocks FileMappings FileOfGroup
-  FileOwner FilePages FixedDir FixedLink FrameAllocator FrameQuarantine FreezeState FreezeWatch
-  FsContext FsTypes FullOpener FutexTable FutexWaiter GeneratedDirFile GenericFamilies GroupDir
-  GroupFileInode GroupLists GroupMarks GroupNode GroupSet GroupXattrs Handle Hierarchy HighLimit
-  HostFdFs HostFdInode HostFdOpener HostFifoOpener IdMapFile IdMapText InetFamily InetPorts
+  ChangeSignal ChargesEnd ConsoleOpener Container ContainerAccounts ContainerNode Containment
+  ContextFile ControlOpener CopyBuffer CpuClock CpuIntervalTimer CpuLimitTimer CpuState CpuText
+  CpusetState Datagram DatagramQueue DeferredWork Dentry DentryCache DeviceState DevicesDir
+  DevptsType DevtmpfsFs DevtmpfsType DirEntries DirEntry Dropping Endpoint EndsOfSpaces Entry
+  EpollFile EpollItem EventFile Expiry FairTurns FamilyRoutes FamilySettings FanotifyFile FastOpen
+  FdDir FdLink FdTable Fifo FifoOpener FileData FileHandles FileLock FileLocks FileMappings
+  FileOfGroup FileOwner FilePages FixedDir FixedLink FrameAllocator FrameQuarantine FreezeState
+  FreezeWatch FsContext FsTypes FullOpener FutexTable FutexWaiter GeneratedDirFile GenericFamilies
+  GroupDir GroupFileInode GroupLists GroupMarks GroupNode GroupSet GroupSort GroupXattrs Handle
+  Hierarchy HighLimit HostFdFs HostFdInode HostFdOpener HostFifoOpener IdMapFile IdMapText
+  InetFamily InetPorts
   InotifyFile InotifyWatch IoCharges IoState IpCounters IpOptions IpcLimits IpcMessage
   IpcMessageQueue IpcMessages IpcNamespace IpcTable KernelProcSource Key KeyStore KeyUser
   KmsgInode KmsgOpener Layouts LeavingSpace LeavingSpaces Limits Link LinkGroups LinkSettings

@@ -8,9 +8,13 @@ import { EFAULT, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import * as change from "../../cred/change_ids.ts";
 import type { Credentials } from "../../cred/credentials.ts";
+import { GROUPS_A_TURN, GroupSort } from "../../cred/group_sort.ts";
 import { NO_ID } from "../../cred/user_namespace.ts";
 import { changeCredentials } from "../../task/change_credentials.ts";
 import type { Task } from "../../task/task.ts";
+
+/** Bytes that a sort keeps for each group. */
+const SORT_BYTES = 12;
 
 export function sysGetuid(t: Task): number {
   return t.cred.userNs.shownUid(t.cred.uid);
@@ -105,31 +109,67 @@ export function sysGetresgid(t: Task, a: SyscallArgs): number {
   return bad === 0 ? 0 : -EFAULT;
 }
 
+/** getgroups(2), some groups a turn: `progress.done` are copied. */
 export function sysGetgroups(t: Task, a: SyscallArgs): number {
-  const size = a.i32(0), { groups } = t.cred;
+  const size = a.i32(0), { progress, cred: { groups, userNs } } = t;
   if (size < 0) return -EINVAL;
   if (size === 0) return groups.length;
   if (groups.length > size) return -EINVAL;
-  const { userNs } = t.cred, bytes = new Uint32Array(groups.map((gid) => userNs.shownGid(gid)));
-  const r = t.mm.copyOut(a.u64(1), new Uint8Array(bytes.buffer), 0, bytes.byteLength);
-  return r === 0 ? groups.length : -EFAULT;
+  const from = progress.done, shown = new Uint32Array(turnOf(from, groups.length));
+  for (let i = 0; i < shown.length; i++) shown[i] = userNs.shownGid(groups[from + i]!);
+  const bytes = new Uint8Array(shown.buffer);
+  if (t.mm.copyOut(a.u64(1) + 4 * from, bytes, 0, bytes.length) !== 0) return -EFAULT;
+  progress.done += shown.length;
+  return progress.done < groups.length ? goOn(t) : groups.length;
 }
 
+/** setgroups(2), some groups a turn: `progress.done` are read, then they are put in order. */
 export function sysSetgroups(t: Task, a: SyscallArgs): number {
-  const size = a.u32(0);
+  const { progress } = t, { container } = t.group;
+  const sort = progress.object instanceof GroupSort ? progress.object : beginSort(t, a.u32(0));
+  if (typeof sort === "number") return sort;
+  if (progress.done < a.u32(0)) {
+    const r = readGroups(t, sort, a.u64(1), turnOf(progress.done, a.u32(0)));
+    if (r < 0) return r;
+    if (progress.done < a.u32(0)) return goOn(t);
+  }
+  if (!sort.merge()) return goOn(t);
+  const { groupLists } = container?.accounts ?? t.kernel.accounts;
+  const kept = groupLists.sharedList(sort.groups, t.account, sort.hash);
+  return kept === null ? -ENOMEM : applyIds(t, change.setgroups(t.cred, kept));
+}
+
+function beginSort(t: Task, size: number): GroupSort | number {
   const allowed = change.setgroups(t.cred, []);
   if (typeof allowed === "number") return allowed;
   if (size > NGROUPS_MAX) return -EINVAL;
-  const groups = new Uint32Array(size);
-  const bytes = new Uint8Array(groups.buffer);
-  if (size > 0 && t.mm.copyIn(bytes, 0, a.u64(1), bytes.length) !== 0) return -EFAULT;
-  const { userNs } = t.cred, { container } = t.group;
-  for (let i = 0; i < size; i++) {
-    const gid = userNs.kernelGid(groups[i]!);
+  if (size > GROUPS_A_TURN && !t.progress.keepBytes(size * SORT_BYTES, t.account)) return -ENOMEM;
+  const sort = new GroupSort(size);
+  t.progress.object = sort;
+  return sort;
+}
+
+/** Reads the next `count` groups: 0 or -errno. */
+function readGroups(t: Task, sort: GroupSort, addr: number, count: number): number {
+  const piece = new Uint32Array(count), bytes = new Uint8Array(piece.buffer);
+  const { progress, cred: { userNs } } = t;
+  if (t.mm.copyIn(bytes, 0, addr + 4 * progress.done, bytes.length) !== 0) return -EFAULT;
+  for (let i = 0; i < count; i++) {
+    const gid = userNs.kernelGid(piece[i]!);
     if (gid === NO_ID) return -EINVAL;
-    groups[i] = gid;
+    piece[i] = gid;
   }
-  const { groupLists } = container?.accounts ?? t.kernel.accounts;
-  const kept = groupLists.sharedList([...groups.sort()], t.account);
-  return kept === null ? -ENOMEM : applyIds(t, change.setgroups(t.cred, kept));
+  sort.add(piece);
+  progress.done += count;
+  return 0;
+}
+
+function turnOf(done: number, count: number): number {
+  return Math.min(GROUPS_A_TURN, count - done);
+}
+
+/** The call goes on in another turn; Linux does not interrupt it. */
+function goOn(t: Task): number {
+  t.uninterruptible = true;
+  return t.yieldTurn();
 }

@@ -126,7 +126,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
       this.limits = tree.limits;
       this.#container = this.#makeContainer(spec, accounts, shares, tree, places.template);
     } catch (error) {
-      accounts.close();
+      accounts.close(kernel.vfs.deferred);
       for (const fd of places.stdio) close(fd);
       this.#gofer.close();
       throw error;
