@@ -57,6 +57,12 @@ export function readTimespec(t: Task, addr: number, unit: number = 1): Timespec 
   return new Timespec(sec, fraction * unit);
 }
 
+/** The error of two reads that Linux makes as one copy, where a fault comes first; or 0. */
+export function errorOfBoth(first: Timespec | number, second: Timespec | number): number {
+  if (first === -EFAULT || second === -EFAULT) return -EFAULT;
+  return first === -EINVAL || second === -EINVAL ? -EINVAL : 0;
+}
+
 /** As `readTimespec`, in ns: for a length of time. */
 export function readSpan(t: Task, addr: number, unit: number = 1): number {
   const time = readTimespec(t, addr, unit);

@@ -33,7 +33,7 @@ import { TmpfsInode } from "./tmpfs_inode.ts";
 const ALL_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE |
   F_SEAL_EXEC;
 /** LIMIT: as far as numbers are exact. */
-const MAX_FILE_BYTES: number = Number.MAX_SAFE_INTEGER - PAGE_SIZE;
+const MAX_FILE_BYTES: number = Number.MAX_SAFE_INTEGER;
 
 export class TmpfsRegular extends TmpfsInode {
   readonly data: FileData;

@@ -25,7 +25,9 @@ const SHMINFO_SIZE = 72, SHM_INFO_SIZE = 48;
 
 /** shmget(2). */
 export function sysShmget(t: Task, a: SyscallArgs): number {
-  return t.ns.ipc.shm.get(a.i32(0), a.u64(1), a.i32(2), t.cred, t.account);
+  // A number of bytes below 2^63 must not be rounded up to it.
+  const bytes = a.i64(1) < 0 ? a.u64(1) : Math.min(a.u64(1), 2 ** 63 - 1024);
+  return t.ns.ipc.shm.get(a.i32(0), bytes, a.i32(2), t.cred, t.account);
 }
 
 /** shmat(2): returns the address. */

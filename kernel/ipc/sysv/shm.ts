@@ -136,6 +136,7 @@ class SegmentMaker implements IpcMaker<ShmSegment> {
     if (owner.totalPages + pages > limits.shmall) return -ENOSPC;
     // Huge pages do not exist here, and Linux too refuses obvious overcommit.
     if ((flags & SHM_HUGETLB) !== 0) return -ENOMEM;
+    if (bytes >= FILE_BYTES) return -EINVAL;
     const { memoryBytes } = owner.memory.host;
     if ((flags & SHM_NORESERVE) === 0 && bytes > memoryBytes) return -ENOMEM;
     return bytes > MAX_BYTES
@@ -144,6 +145,8 @@ class SegmentMaker implements IpcMaker<ShmSegment> {
   }
 }
 
+/** A file of Linux's has fewer bytes. */
+const FILE_BYTES = 2 ** 63;
 /** LIMIT: the largest exact number. */
 const MAX_BYTES = Number.MAX_SAFE_INTEGER - PAGE_SIZE;
 

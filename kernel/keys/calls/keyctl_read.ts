@@ -3,7 +3,7 @@
  * KEYCTL_CAPABILITIES.
  */
 
-import { EACCES, EFAULT, ENOKEY, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import { EACCES, EFAULT, EINVAL, ENOKEY, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import * as K from "../../../ffi/abi/keyctl.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import type { Key } from "../key.ts";
@@ -11,6 +11,9 @@ import { lookupForMaker, lookupKey } from "../lookup.ts";
 import { shownKeyGid } from "../proc_text.ts";
 import * as P from "../permission.ts";
 import type { Task } from "../../task/task.ts";
+
+/** Bytes of an id in a keyring; Linux reads into buffers larger than a page in another way. */
+const SERIAL_BYTES = 4, PAGE = 4096;
 
 /** Describes a key as "type;uid;gid;perm;description". */
 export function describe(t: Task, id: number, addr: number, size: number): number {
@@ -44,6 +47,8 @@ export function read(t: Task, id: number, addr: number, size: number): number {
   if (!key.type.canRead) return -EOPNOTSUPP;
   const state = P.keyState(key, t.keyrings.store.nowSec());
   if (state < 0) return state;
+  const isList = key.links !== null && key.request === null;
+  if (isList && addr !== 0 && size <= PAGE && size % SERIAL_BYTES !== 0) return -EINVAL;
   return copyWhole(t, addr, size, contentsOf(key));
 }
 

@@ -18,6 +18,7 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import { resumeOpen } from "../../ipc/fifo.ts";
 import type { Task } from "../../task/task.ts";
 import { openAt, openAt2 } from "../../vfs/open.ts";
+import { checkOpenHow } from "../../vfs/open_flags.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { pathArg } from "./arguments.ts";
 
@@ -76,6 +77,8 @@ export function openHow(t: Task, dirfd: number, pathAddr: number, how: How): num
     const waited = resumeOpen(t);
     if (waited !== null) return installOpened(t, waited, flags);
   }
+  const bad = checkOpenHow(flags, mode, resolve);
+  if (bad < 0) return bad;
   const path = pathArg(t, pathAddr);
   if (typeof path === "number") return path;
   if (isFull(t)) return -EMFILE;

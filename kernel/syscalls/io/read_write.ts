@@ -36,7 +36,9 @@ export function sysPread64(t: Task, a: SyscallArgs): number {
   if (!file.isSeekable) return -ESPIPE;
   if (!file.canRead) return -EBADF;
   const r = t.io.set(a.u64(1), a.u64(2));
-  return r < 0 ? r : readFileAt(t, file, t.io, offset, file.isNonblocking);
+  if (r < 0) return r;
+  if (offset > EXACT && endsBeyond(a, a.u64(2))) return -EINVAL;
+  return readFileAt(t, file, t.io, offset, file.isNonblocking);
 }
 
 /** HOT */
@@ -48,7 +50,9 @@ export function sysPwrite64(t: Task, a: SyscallArgs): number {
   if (!file.isSeekable) return -ESPIPE;
   if (!file.canWrite) return -EBADF;
   const r = t.io.set(a.u64(1), a.u64(2));
-  return r < 0 ? r : writeFile(t, file, t.io, offset, file.isNonblocking);
+  if (r < 0) return r;
+  if (offset > EXACT && endsBeyond(a, a.u64(2))) return -EINVAL;
+  return writeFile(t, file, t.io, offset, file.isNonblocking);
 }
 
 export function sysReadv(t: Task, a: SyscallArgs): number {
@@ -82,6 +86,15 @@ export function sysPreadv2(t: Task, a: SyscallArgs): number {
 }
 export function sysPwritev2(t: Task, a: SyscallArgs): number {
   return vector2(t, a, true);
+}
+
+/** Offsets beyond it have lost their low bits. */
+const EXACT = Number.MAX_SAFE_INTEGER;
+
+/** Whether the offset in argument 3, which is not negative, and a length pass the last offset. */
+function endsBeyond({ words }: SyscallArgs, length: number): boolean {
+  const low = words[6]! + length;
+  return words[7]! + Math.floor(low / 0x100000000) >= 0x80000000;
 }
 
 /** The offset is in two words; 64-bit callers put all of it into the first one. */
@@ -119,6 +132,7 @@ function vectorAt(
   const r = setVector(t, a, file, flags, isWrite);
   if (r < 0) return r;
   if (t.io.remaining === 0) return emptyTransfer(file, isWrite);
+  if (offset > EXACT && endsBeyond(a, t.io.remaining)) return -EINVAL;
   if (!isWrite) return readFileAt(t, file, t.io, offset, isImmediate(file, flags));
   const at = flags & RWF_APPEND ? endOf(t, file) : offset;
   return synced(file, writeWith(t, file, at, flags), flags);

@@ -83,5 +83,5 @@ export function sysFadvise64(t: Task, a: SyscallArgs): number {
 export function sysReadahead(t: Task, a: SyscallArgs): number {
   const file = t.files.get(a.i32(0));
   if (file === null || !file.canRead) return -EBADF;
-  return (file.inode.mode & S_IFMT) === S_IFREG ? 0 : -EINVAL;
+  return (file.inode.mode & S_IFMT) === S_IFREG && a.i64(2) >= 0 ? 0 : -EINVAL;
 }

@@ -7,7 +7,7 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { TimerFile } from "../../fs/anonfd/timerfd.ts";
 import type { Task } from "../../task/task.ts";
-import { readSpan, readTimespec, storeSpan, type Timespec } from "../timespec.ts";
+import { errorOfBoth, readSpan, readTimespec, storeSpan, type Timespec } from "../timespec.ts";
 import { installNew } from "./install.ts";
 
 /** Offset of it_value in struct itimerspec. */
@@ -41,9 +41,8 @@ function timerOf(t: Task, fd: number): TimerFile | number {
 export function sysTimerfdSettime(t: Task, a: SyscallArgs): number {
   const flags = a.i32(1), addr = a.u64(2), oldAddr = a.u64(3);
   const intervalNs = readSpan(t, addr);
-  if (intervalNs < 0) return intervalNs;
   const value = readTimespec(t, addr + VALUE_AT);
-  if (typeof value === "number") return value;
+  if (typeof value === "number" || intervalNs < 0) return errorOfBoth(intervalNs, value);
   if (flags & ~(T.TFD_TIMER_ABSTIME | T.TFD_TIMER_CANCEL_ON_SET)) return -EINVAL;
   const file = timerOf(t, a.i32(0));
   if (typeof file === "number") return file;

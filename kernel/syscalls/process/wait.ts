@@ -19,6 +19,7 @@ import {
   WUNTRACED,
 } from "../../../ffi/abi/wait.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { BLOCK } from "../../core/result.ts";
 import { PidFd } from "../../task/pidfd.ts";
 import type { Task } from "../../task/task.ts";
 import { type Selection, Waited, waitForChild } from "../../task/wait.ts";
@@ -46,8 +47,17 @@ export function sysWait4(t: Task, a: SyscallArgs): number {
   return storeRusage(t, a.u64(3)) === 0 ? waited.pid : -EFAULT;
 }
 
-/** waitid(2). */
+/** waitid(2). Linux stores an empty siginfo_t with each error, too. */
 export function sysWaitid(t: Task, a: SyscallArgs): number {
+  const r = waitById(t, a);
+  if (r === BLOCK) return BLOCK;
+  if (r === 1 && storeRusage(t, a.u64(4)) !== 0) return -EFAULT;
+  if (a.u64(2) !== 0 && storeInfo(t, a.u64(2), r === 1) !== 0) return -EFAULT;
+  return Math.min(r, 0);
+}
+
+/** 1: `waited` has a child; 0: there is none yet; -errno or BLOCK. */
+function waitById(t: Task, a: SyscallArgs): number {
   const kind = a.i32(0), id = a.i32(1), options = a.u32(3);
   const events = WEXITED | WUNTRACED | WCONTINUED;
   const known = WNOHANG | WNOWAIT | events | __WNOTHREAD | __WCLONE | __WALL;
@@ -55,11 +65,8 @@ export function sysWaitid(t: Task, a: SyscallArgs): number {
   const which = selection(t, kind, id, options);
   if (typeof which === "number") return which;
   const r = waitForChild(t, which, waited);
-  if (r < 0) return r;
   // A wait for a non-blocking pidfd fails instead (pidfd_open(2), PIDFD_NONBLOCK).
-  if (r === 0 && (options & WNOHANG) === 0) return -EAGAIN;
-  if (r === 1 && storeRusage(t, a.u64(4)) !== 0) return -EFAULT;
-  return a.u64(2) === 0 ? 0 : storeInfo(t, a.u64(2), r === 1);
+  return r === 0 && (options & WNOHANG) === 0 ? -EAGAIN : r;
 }
 
 function selection(t: Task, kind: number, id: number, options: number): Selection | number {

@@ -56,7 +56,11 @@ function coarse(ns: number): number {
 /** Clocks of other processes and threads (clock_getcpuclockid(3)): ns, or -EINVAL. */
 export function cpuClockNs(t: Task, clock: number): number {
   const target = cpuClockTarget(t, clock);
-  if (target === null) return -EINVAL;
+  return target === null ? -EINVAL : cpuNsOf(target, clock);
+}
+
+/** What a CPU clock of a task, or of its process, shows. */
+export function cpuNsOf(target: Task, clock: number): number {
   const isVirtual = (clock & CPU_KIND) === CPU_VIRT;
   if ((clock & THREAD_BIT) !== 0) return isVirtual ? threadUserNs(target) : threadCpuNs(target);
   return isVirtual ? groupUserNs(target.group) : groupCpuNs(target.group);
@@ -79,6 +83,16 @@ export function sysClockGetres(t: Task, a: SyscallArgs): number {
   const isCoarse = clock === T.CLOCK_REALTIME_COARSE || clock === T.CLOCK_MONOTONIC_COARSE;
   if (!isKnownClock(t, clock)) return -EINVAL;
   return addr === 0 ? 0 : storeSpan(t, addr, isCoarse ? COARSE_NS : 1);
+}
+
+/** A clock of a device (CLOCKFD): there are none. */
+export function isDeviceClock(clock: number): boolean {
+  return clock < 0 && (clock & (THREAD_BIT | CPU_KIND)) === CLOCK_FD;
+}
+
+/** A clock of one thread, not of a process. */
+export function isThreadClock(clock: number): boolean {
+  return clock < 0 && (clock & THREAD_BIT) !== 0;
 }
 
 export function isKnownClock(t: Task, clock: number): boolean {

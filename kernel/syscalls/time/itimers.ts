@@ -4,7 +4,7 @@ import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL, Itimerval } from "../../../ffi/abi/time.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Task } from "../../task/task.ts";
-import { readSpan, storeSpan } from "../timespec.ts";
+import { errorOfBoth, readSpan, storeSpan } from "../timespec.ts";
 
 /** Remaining time and interval of a timer, ns. */
 interface Setting {
@@ -23,9 +23,8 @@ export function sysSetitimer(t: Task, a: SyscallArgs): number {
   let newInterval = 0, value = 0;
   if (addr !== 0) {
     newInterval = readSpan(t, addr + Itimerval.at.interval, 1000);
-    if (newInterval < 0) return newInterval;
     value = readSpan(t, addr + Itimerval.at.value, 1000);
-    if (value < 0) return value;
+    if (newInterval < 0 || value < 0) return errorOfBoth(newInterval, value);
   }
   const old = settingOf(t, which);
   if (old === null) return -EINVAL;

@@ -16,8 +16,8 @@ import * as T from "../../../ffi/abi/time.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { PosixTimer, TimerEvent } from "../../task/posix_timer.ts";
 import type { Task } from "../../task/task.ts";
-import { readSpan, readTimespec, storeSpan, type Timespec } from "../timespec.ts";
-import { cpuClockTarget, isKnownClock } from "./clocks.ts";
+import { errorOfBoth, readSpan, readTimespec, storeSpan, type Timespec } from "../timespec.ts";
+import { cpuClockTarget, isDeviceClock, isKnownClock } from "./clocks.ts";
 
 export function sysTimerCreate(t: Task, a: SyscallArgs): number {
   const event = a.u64(1) === 0 ? null : readEvent(t, a.u64(1));
@@ -47,6 +47,7 @@ function timerClock(t: Task, clock: number): number {
       // No clock can wake the machine.
       return -EOPNOTSUPP;
     default: {
+      if (isDeviceClock(clock)) return -EOPNOTSUPP;
       if (!isKnownClock(t, clock)) return -EINVAL;
       const target = clock < 0 ? cpuClockTarget(t, clock) : null;
       if (target === null) return -EOPNOTSUPP;
@@ -93,9 +94,8 @@ export function sysTimerSettime(t: Task, a: SyscallArgs): number {
   const addr = a.u64(2), at = T.Itimerspec.at;
   if (addr === 0) return -EINVAL;
   const intervalNs = readSpan(t, addr + at.interval);
-  if (intervalNs < 0) return intervalNs;
   const value = readTimespec(t, addr + at.value);
-  if (typeof value === "number") return value;
+  if (typeof value === "number" || intervalNs < 0) return errorOfBoth(intervalNs, value);
   const timer = timerOf(t, a);
   if (timer === null) return -EINVAL;
   const leftNs = timer.timeLeft(), oldInterval = timer.intervalNs;

@@ -38,7 +38,7 @@ export const rows: readonly Row[] = [
   row("clock_nanosleep", sleep.sysClockNanosleep, "clock int timespec ptr", {
     restart: "block",
     support: "partial",
-    note: "no clocks of other processes, no alarm clocks",
+    note: "no alarm clocks",
   }),
 
   row("getitimer", itimers.sysGetitimer, "int ptr"),

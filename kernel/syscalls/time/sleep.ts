@@ -3,10 +3,9 @@
 import { EFAULT, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import * as T from "../../../ffi/abi/time.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { groupCpuNs } from "../../task/cpu_clock.ts";
-import { RESTART_BLOCK, RESTART_NOHAND, type Task } from "../../task/task.ts";
-import { readTimeout, readTimespec, storeSpan } from "../timespec.ts";
-import { isKnownClock } from "./clocks.ts";
+import { RESTART_BLOCK, RESTART_NOHAND, Task } from "../../task/task.ts";
+import { readSpan, readTimeout, readTimespec, storeSpan } from "../timespec.ts";
+import { cpuClockTarget, cpuNsOf, isDeviceClock, isThreadClock } from "./clocks.ts";
 
 /** Time between two readings of a CPU clock during a sleep, ns. */
 const CPU_LOOK_NS = 4_000_000;
@@ -23,7 +22,8 @@ export function sysNanosleep(t: Task, a: SyscallArgs): number {
 /** clock_nanosleep(2). */
 export function sysClockNanosleep(t: Task, a: SyscallArgs): number {
   const clock = a.i32(0), isAbsolute = (a.i32(1) & T.TIMER_ABSTIME) !== 0;
-  if (clock === T.CLOCK_PROCESS_CPUTIME_ID) return sleepCpu(t, a, isAbsolute);
+  if (isDeviceClock(clock)) return -EOPNOTSUPP;
+  if (clock === T.CLOCK_PROCESS_CPUTIME_ID || clock < 0) return sleepCpu(t, a, clock, isAbsolute);
   if (t.progress.deadlineNs < 0) {
     const r = readDeadline(t, clock, isAbsolute, a.u64(2));
     if (r !== 0) return r;
@@ -41,14 +41,14 @@ function readDeadline(t: Task, clock: number, isAbsolute: boolean, addr: number)
       break;
     case T.CLOCK_REALTIME_ALARM:
     case T.CLOCK_BOOTTIME_ALARM:
-      return -EOPNOTSUPP;
+      return alarmError(readSpan(t, addr));
     case T.CLOCK_THREAD_CPUTIME_ID:
     case T.CLOCK_MONOTONIC_RAW:
     case T.CLOCK_REALTIME_COARSE:
     case T.CLOCK_MONOTONIC_COARSE:
       return -EOPNOTSUPP;
     default:
-      return isKnownClock(t, clock) && clock < 0 ? -EOPNOTSUPP : -EINVAL;
+      return -EINVAL;
   }
   if (!isAbsolute) return readTimeoutOrFault(t, addr);
   const time = readTimespec(t, addr);
@@ -58,6 +58,11 @@ function readDeadline(t: Task, clock: number, isAbsolute: boolean, addr: number)
     ? time.realtimeDeadline(t)
     : time.monotonicDeadline(t, clock === T.CLOCK_BOOTTIME);
   return 0;
+}
+
+/** No clock can wake the machine; Linux reads the time before. */
+function alarmError(spanNs: number): number {
+  return spanNs < 0 ? spanNs : -EOPNOTSUPP;
 }
 
 /** A null pointer is -EFAULT. */
@@ -80,17 +85,23 @@ function sleep(t: Task, remAddr: number): number {
   return t.waitUntil(deadlineNs);
 }
 
-/** Sleeps until the process has used a given CPU time. */
-function sleepCpu(t: Task, a: SyscallArgs, isAbsolute: boolean): number {
+/** Sleeps until a process or a thread has used a given CPU time. */
+function sleepCpu(t: Task, a: SyscallArgs, clock: number, isAbsolute: boolean): number {
   const { progress } = t;
   if (progress.step === 0) {
-    const r = readTimeoutOrFault(t, a.u64(2));
-    if (r !== 0) return r;
-    const span = progress.deadlineNs - t.kernel.now();
-    progress.value = isAbsolute ? span : groupCpuNs(t.group) + span;
+    const spanNs = readSpan(t, a.u64(2));
+    if (spanNs < 0) return spanNs;
+    const target = clock < 0 ? cpuClockTarget(t, clock) : t;
+    // The caller's own thread would never wake up.
+    if (target === null || target === t && isThreadClock(clock)) return -EINVAL;
+    progress.object = target;
+    progress.value = isAbsolute ? spanNs : cpuNsOf(target, clock) + spanNs;
     progress.step = 1;
   }
-  if (groupCpuNs(t.group) >= progress.value) return 0;
+  const target = progress.object instanceof Task ? progress.object : t;
+  if (cpuNsOf(target, clock) >= progress.value) return 0;
   t.restart = RESTART_NOHAND;
-  return t.waitUntil(t.kernel.now() + CPU_LOOK_NS);
+  // The clock of a process that has ended stands.
+  const isOver = target.group.tasks.length === 0;
+  return t.waitUntil(isOver ? Infinity : t.kernel.now() + CPU_LOOK_NS);
 }

@@ -63,11 +63,11 @@ function submitRequests(t: Task, ring: Uring, submitter: Task, wanted: number): 
 function waitForEvents(t: Task, a: SyscallArgs, ring: Uring, flags: number): number {
   const { progress } = t;
   ring.flushLate();
+  const wanted = Math.min(a.u32(2), ring.cqEntries);
   if (progress.deadlineNs < 0) {
-    const r = readArguments(t, a, flags, ring.usesBoottime);
+    const r = readArguments(t, a, flags, ring, wanted);
     if (r < 0) return r;
   }
-  const wanted = Math.min(a.u32(2), ring.cqEntries);
   let r = 0;
   if (ring.available < wanted) {
     const until = nextDeadline(t, ring);
@@ -93,12 +93,16 @@ function nextDeadline({ progress, kernel }: Task, ring: Uring): number {
   return isOver ? deadlineNs : first;
 }
 
-/** Reads a signal mask, or with IORING_ENTER_EXT_ARG a mask and times. */
+/**
+ * Reads a signal mask, or with IORING_ENTER_EXT_ARG a mask and times. A call that need not wait
+ * does not look at the mask.
+ */
 function readArguments(
   t: Task,
   a: SyscallArgs,
   flags: number,
-  usesBoottime: boolean,
+  ring: Uring,
+  wanted: number,
 ): number {
   const { progress } = t, { u8, dv } = t.kernel.scratch;
   let mask = a.u64(4), maskBytes = a.u64(5);
@@ -118,9 +122,9 @@ function readArguments(
       if (typeof time === "number") return time;
       const isAbsolute = (flags & U.IORING_ENTER_ABS_TIMER) !== 0;
       progress.deadlineNs = isAbsolute
-        ? time.monotonicDeadline(t, usesBoottime)
+        ? time.monotonicDeadline(t, ring.usesBoottime)
         : t.kernel.now() + time.spanNs();
     }
   }
-  return mask === 0 ? 0 : useMask(t, mask, maskBytes);
+  return mask === 0 || ring.available >= wanted ? 0 : useMask(t, mask, maskBytes);
 }
