@@ -24,7 +24,7 @@ function lab(ptmxMode: number) {
   const options = { uid: -1, gid: 5, mode: 0o620, ptmxMode, max: 8 };
   const at = findAt(root, AT_FDCWD, "/dev/pts", 0);
   if (typeof at === "number") throw new Error("no /dev/pts");
-  assertEquals(addMount(root, new DevptsFs(files.host, hooks, options), at, 0, "devpts"), 0);
+  assertEquals(addMount(root, new DevptsFs(files.vfs, hooks, options), at, 0, "devpts"), 0);
   return { files, root, terminals };
 }
 

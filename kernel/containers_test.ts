@@ -55,8 +55,8 @@ class Lab {
   );
 
   mounts(): MountNamespace {
-    const { memory, host, vfs } = this.kernel;
-    const fs = new TmpfsFs(TEST_ACCOUNT, memory.frames, host, { pages: 0, inodes: 0, mode: 0o755 });
+    const { memory, vfs } = this.kernel;
+    const fs = new TmpfsFs(TEST_ACCOUNT, memory.frames, vfs, { pages: 0, inodes: 0, mode: 0o755 });
     return MountNamespace.of(TEST_ACCOUNT, vfs, fs, 0, "rootfs");
   }
 

@@ -30,7 +30,7 @@ export function registerFileSystems(
   types.register(new TmpfsType(kernel));
   types.register(new RamFsType(kernel));
   types.register(new OverlayType(kernel));
-  types.register(new DevtmpfsType(kernel.memory.frames, kernel.host, loops));
+  types.register(new DevtmpfsType(kernel.memory.frames, kernel.vfs, loops));
   types.register(new ProcFsType(source));
   types.register(new SysFsType(source));
   types.register(new CgroupType(kernel));
@@ -49,8 +49,8 @@ class TmpfsType extends FsType {
   }
 
   override create(caller: Caller, _source: string, options: string): FileSystem | number {
-    const { memory, host } = this.kernel;
-    return TmpfsFs.fromOptions(caller.account, memory.frames, host, options, caller.cred);
+    const { memory, vfs } = this.kernel;
+    return TmpfsFs.fromOptions(caller.account, memory.frames, vfs, options, caller.cred);
   }
 }
 
@@ -58,8 +58,8 @@ class RamFsType extends TmpfsType {
   override readonly name = "ramfs";
 
   override create(caller: Caller, _source: string, options: string): FileSystem | number {
-    const { memory, host } = this.kernel;
-    return RamFs.ofOptions(caller.account, memory.frames, host, options, caller.cred);
+    const { memory, vfs } = this.kernel;
+    return RamFs.ofOptions(caller.account, memory.frames, vfs, options, caller.cred);
   }
 }
 

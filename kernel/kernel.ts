@@ -104,7 +104,7 @@ export class SandboxKernel implements Kernel {
   readonly scratch: Scratch = new Scratch();
   readonly vfs: Vfs;
   readonly fsTypes: FsTypes = new FsTypes();
-  readonly anon: AnonFiles = new AnonFiles();
+  readonly anon: AnonFiles;
   readonly ranks: ObjectRanks = new ObjectRanks();
   readonly memfds: MemfdStore;
   readonly secrets: SecretStore;
@@ -138,15 +138,17 @@ export class SandboxKernel implements Kernel {
     this.memory = new MemoryContext(arena, platform, host);
     this.oom = new OomKiller(this);
     this.vfs = new Vfs(host, new IoCharges(this), this);
+    this.anon = new AnonFiles(this.vfs.devices);
     const account = this.accounts.root;
     const unlimited = { pages: 0, inodes: 0 };
     this.memfds = new MemfdStore(
       account,
       this.vfs,
-      new TmpfsFs(account, this.memory.frames, host, unlimited),
+      new TmpfsFs(account, this.memory.frames, this.vfs, unlimited),
     );
-    this.secrets = new SecretStore(account, this.vfs, this.memory.frames, host);
-    const { frames, bounce } = this.memory, hostFiles = new HostFdFs(host, bounce);
+    this.secrets = new SecretStore(account, this.vfs, this.memory.frames);
+    const { frames, bounce } = this.memory;
+    const hostFiles = new HostFdFs(host, this.vfs.devices, bounce);
     this.vfs.special.fifo = new HostFifoOpener(new FifoOpener(frames), hostFiles, this.timers);
     this.loop = new Loop(this, host, this.memory);
     const sysctl = new SysctlStore();
@@ -155,7 +157,7 @@ export class SandboxKernel implements Kernel {
     const generic = new GenericFamilies();
     this.taskStats = new TaskStats(this, generic.nextId);
     generic.add(this.taskStats);
-    this.net = new NetShared(frames, host, {
+    this.net = new NetShared(frames, host, this.vfs.devices, {
       timers: this.timers,
       deferred: this.vfs.deferred,
       calls: this,
@@ -182,7 +184,7 @@ export class SandboxKernel implements Kernel {
     registerLoopDevices(this.vfs.special, loops);
     registerMemoryDevices(this.vfs.special, host, this);
     const hooks = new TaskTerminalHooks(this);
-    this.fsTypes.register(new DevptsType(host, hooks));
+    this.fsTypes.register(new DevptsType(this.vfs, hooks));
     this.terminals = registerTerminals(this.vfs.special, host, hooks);
   }
 

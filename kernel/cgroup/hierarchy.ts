@@ -35,9 +35,8 @@ export class Hierarchy {
     this.controllers = controllers;
     this.name = name;
     this.root = new Cgroup(owner.account, this, null, "");
-    const { host } = owner.kernel;
     const type = id === 0 ? "cgroup2" : "cgroup";
-    this.fs = new CgroupFs(host, type, this.root, options);
+    this.fs = new CgroupFs(owner.kernel.vfs, type, this.root, options);
   }
 
   get isUnified(): boolean {

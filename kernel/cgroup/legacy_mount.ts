@@ -48,7 +48,7 @@ class LegacyView extends CgroupView {
   private readonly hierarchy: Hierarchy;
 
   constructor(hierarchy: Hierarchy, top: Hierarchy["root"]) {
-    super(hierarchy.fs, top);
+    super(hierarchy.owner.kernel.vfs.devices, hierarchy.fs, top);
     this.hierarchy = hierarchy;
     hierarchy.views++;
   }

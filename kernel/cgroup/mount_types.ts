@@ -38,7 +38,7 @@ export function cgroupNamespaceOf(kernel: Kernel, caller: Caller): CgroupNamespa
 export function containerView(kernel: Kernel, caller: Caller, limits: CgroupLimits): FileSystem {
   const { unified } = cgroupNamespaceOf(kernel, caller).roots;
   unified.hierarchy.owner.limits = limits;
-  return new CgroupView(unified.hierarchy.fs, unified);
+  return new CgroupView(kernel.vfs.devices, unified.hierarchy.fs, unified);
 }
 
 export class Cgroup2Type extends FsType {
@@ -57,6 +57,6 @@ export class Cgroup2Type extends FsType {
     if (ns.owner === null || !hasCapIn(caller.cred, ns.owner, CAP_SYS_ADMIN)) return -EPERM;
     for (const option of options.split(",")) if (!KNOWN_OPTIONS.has(option)) return -EINVAL;
     const { unified } = ns.roots;
-    return new CgroupView(unified.hierarchy.fs, unified);
+    return new CgroupView(this.kernel.vfs.devices, unified.hierarchy.fs, unified);
   }
 }

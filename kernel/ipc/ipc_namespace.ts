@@ -43,7 +43,7 @@ export class IpcNamespace extends Namespace {
     this.sem = new Semaphores(user, this.limits);
     this.msg = new IpcMessages(user, this.limits);
     this.shm.table.userNs = this.sem.table.userNs = this.msg.table.userNs = owner;
-    const fs = new MqueueFs(account, memory.frames, memory.host, this.limits, user, owner);
+    const fs = new MqueueFs(account, memory.frames, vfs, this.limits, user, owner);
     this.mq = { fs, mount: internalMount(account, vfs, fs) };
   }
 

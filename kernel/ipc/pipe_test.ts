@@ -12,7 +12,8 @@ import { Pipe, PIPE_MAX_BYTES, PipeFile } from "./pipe.ts";
 const IN = POLLIN | POLLRDNORM, OUT = POLLOUT | POLLWRNORM;
 
 function pipe(flags = 0): readonly [PipeFile, PipeFile] {
-  const p = new Pipe(new TestFiles().frames, new AnonFs("pipefs").makeInode(S_IFIFO | 0o600));
+  const { frames, vfs } = new TestFiles();
+  const p = new Pipe(frames, new AnonFs(vfs.devices, "pipefs").makeInode(S_IFIFO | 0o600));
   return [
     new PipeFile(TEST_ACCOUNT, p, O_RDONLY | flags),
     new PipeFile(TEST_ACCOUNT, p, O_WRONLY | flags),

@@ -9,6 +9,7 @@ import { AnonFs } from "../fs/anonfd/anon_inode.ts";
 import type { SysctlStore } from "../proc/fs/sysctl_store.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import { TimerQueue } from "../time/timer.ts";
+import type { DeviceNumbers } from "../vfs/device_numbers.ts";
 import type { SocketCaller } from "./message.ts";
 import type { NetNamespace } from "./net_namespace.ts";
 import type { GenericFamilies } from "./netlink/generic.ts";
@@ -69,12 +70,18 @@ export class NetShared {
    */
   watchers: number = 0;
   /** The inodes of sockets. */
-  readonly sockets: AnonFs = new AnonFs("sockfs");
+  readonly sockets: AnonFs;
   /** Descriptors in queued messages. */
   readonly rights: AllRights;
   private lastCookie: number = 0;
 
-  constructor(frames: FrameAllocator, host: Host, services: NetServices = {}) {
+  constructor(
+    frames: FrameAllocator,
+    host: Host,
+    devices: DeviceNumbers,
+    services: NetServices = {},
+  ) {
+    this.sockets = new AnonFs(devices, "sockfs");
     this.frames = frames;
     this.host = host;
     this.timers = services.timers ?? new TimerQueue();

@@ -36,7 +36,8 @@ export class NetLab implements SocketCaller {
     network: HostNetwork | null = null,
     services: NetServices = {},
   ) {
-    const shared = new NetShared(this.test.frames, host ?? this.test.host, services);
+    const { frames, vfs } = this.test;
+    const shared = new NetShared(frames, host ?? vfs.host, vfs.devices, services);
     this.net = new NetNamespace(TEST_ACCOUNT, shared, network);
     registerFamilies(this.net);
   }

@@ -5,6 +5,7 @@ import type { Account } from "../core/account.ts";
 import { assertEquals } from "@std/assert";
 import { DeferredWork, SLICE_UNITS } from "../core/deferred_work.ts";
 import { AnonFs } from "../fs/anonfd/anon_inode.ts";
+import { DeviceNumbers } from "../vfs/device_numbers.ts";
 import { OpenFile } from "../vfs/open_file.ts";
 import { Message } from "./message.ts";
 import { NetLab } from "./net_testing.ts";
@@ -12,7 +13,7 @@ import { Random } from "../../tests/harness/seeded.ts";
 import { AllRights, dropMessages, type RightsInFlight } from "./rights.ts";
 
 const lab = new NetLab();
-const fs = new AnonFs("sockfs"), deferred = new DeferredWork();
+const fs = new AnonFs(new DeviceNumbers(), "sockfs"), deferred = new DeferredWork();
 
 /** A message of a caller that is charged for these descriptors. */
 function carrying(rights: readonly OpenFile[]): Message {

@@ -18,7 +18,7 @@ export class ProcFacts implements CallerSource {
     this.kernel = kernel;
     this.cpuInfo = cpuInfo;
     this.sysctl = sysctl;
-    this.namespaces = new NsFs(kernel.accounts.root, kernel.host, this);
+    this.namespaces = new NsFs(kernel.accounts.root, kernel.vfs, this);
   }
 
   caller(): ProcCaller | null {

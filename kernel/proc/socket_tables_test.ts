@@ -15,6 +15,7 @@ import type { Socket } from "../net/socket.ts";
 import { UnixSocket } from "../net/unix/unix_socket.ts";
 import type { Inode } from "../vfs/inode.ts";
 import { FakeHost } from "../testing/fake_host.ts";
+import { Vfs } from "../vfs/vfs.ts";
 import { BufferCursor } from "../vfs/vfs_testing.ts";
 import { CallLab } from "../testing/call_lab.ts";
 import { netTablesOf } from "./socket_tables.ts";
@@ -128,7 +129,7 @@ class UnixRows extends RowFile {
   private readonly tables: NetTables;
 
   constructor(account: Account, tables: NetTables) {
-    super(account, new NoText(new NoFs(new FakeHost()), 5, 0o444), 0);
+    super(account, new NoText(new NoFs(new Vfs(new FakeHost())), 5, 0o444), 0);
     this.tables = tables;
   }
   protected override begin(): string | TextSteps {

@@ -36,7 +36,7 @@ function fork(kernel: LabKernel, task: Task): Task {
 function withSession(test: (lab: Lab) => void): void {
   const kernel = new LabKernel(), init = kernel.start();
   const options = { uid: -1, gid: -1, mode: 0o620, ptmxMode: 0o666, max: 8 };
-  const fs = new DevptsFs(kernel.host, new TaskTerminalHooks(kernel), options);
+  const fs = new DevptsFs(kernel.vfs, new TaskTerminalHooks(kernel), options);
   const inode = fs.allocate(rootCredentials());
   if (typeof inode === "number") throw new Error("no terminal");
   const file = new SlaveFile(TEST_ACCOUNT, inode, 2, inode.terminal, kernel.host);

@@ -95,7 +95,7 @@ export class LabKernel implements Kernel {
   readonly scratch: Scratch = new Scratch();
   readonly vfs: Vfs;
   readonly fsTypes: FsTypes = new FsTypes();
-  readonly anon: AnonFiles = new AnonFiles();
+  readonly anon: AnonFiles;
   readonly ranks: ObjectRanks = new ObjectRanks();
   readonly memfds: MemfdStore;
   readonly secrets: SecretStore;
@@ -110,9 +110,11 @@ export class LabKernel implements Kernel {
     this.memory = new MemoryContext(arena, this.platform, this.host);
     this.oom = new OomKiller(this);
     this.vfs = new Vfs(this.host);
+    this.anon = new AnonFiles(this.vfs.devices);
     this.memfds = new MemfdStore(this.accounts.root, this.vfs, this.newTmpfs());
-    this.secrets = new SecretStore(this.accounts.root, this.vfs, this.memory.frames, this.host);
-    const net = new NetNamespace(this.accounts.root, new NetShared(this.memory.frames, this.host));
+    this.secrets = new SecretStore(this.accounts.root, this.vfs, this.memory.frames);
+    const shared = new NetShared(this.memory.frames, this.host, this.vfs.devices);
+    const net = new NetNamespace(this.accounts.root, shared);
     this.namespaces = initialNamespaces({
       hostname: "lab",
       ipc: this.newIpcNamespace(INITIAL_USER_NAMESPACE, this.accounts.root),
@@ -124,7 +126,7 @@ export class LabKernel implements Kernel {
     this.vfs.special.fifo = new FifoOpener(this.memory.frames);
   }
   newTmpfs(): TmpfsFs {
-    return new TmpfsFs(this.accounts.root, this.memory.frames, this.host, {
+    return new TmpfsFs(this.accounts.root, this.memory.frames, this.vfs, {
       pages: 0,
       inodes: 0,
       mode: 0o755,

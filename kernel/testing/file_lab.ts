@@ -15,7 +15,7 @@ export class FileLab {
 
   constructor(account: Account, lab: MemoryLab) {
     this.vfs = new Vfs(lab.host);
-    const root = TmpfsFs.fromOptions(account, lab.ctx.frames, lab.host, "size=16m,mode=755");
+    const root = TmpfsFs.fromOptions(account, lab.ctx.frames, this.vfs, "size=16m,mode=755");
     if (typeof root === "number") throw new Error("no tmpfs");
     this.tmpfs = root;
     this.namespace = MountNamespace.of(account, this.vfs, root, 0, "root");

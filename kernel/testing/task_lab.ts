@@ -152,7 +152,7 @@ export class LabKernel implements Kernel {
   readonly taskStats: TaskStats = new TaskStats(this, 0);
   readonly scratch: Scratch = new Scratch();
   readonly fsTypes: FsTypes = new FsTypes();
-  readonly anon: AnonFiles = new AnonFiles();
+  readonly anon: AnonFiles;
   readonly ranks: ObjectRanks = new ObjectRanks();
   readonly memfds: MemfdStore;
   readonly secrets: SecretStore;
@@ -177,19 +177,17 @@ export class LabKernel implements Kernel {
     this.memory = this.lab.ctx;
     this.oom = new OomKiller(this);
     this.files = new FileLab(this.accounts.root, this.lab);
-    this.memfds = new MemfdStore(this.accounts.root, this.files.vfs, this.files.tmpfs);
-    this.secrets = new SecretStore(
-      this.accounts.root,
-      this.files.vfs,
-      this.memory.frames,
-      this.host,
-    );
+    this.anon = new AnonFiles(this.vfs.devices);
+    this.memfds = new MemfdStore(this.accounts.root, this.vfs, this.files.tmpfs);
+    this.secrets = new SecretStore(this.accounts.root, this.vfs, this.memory.frames);
     this.namespaces = initialNamespaces({
       hostname: "lab",
       ipc: this.newIpcNamespace(INITIAL_USER_NAMESPACE, this.accounts.root),
       net: new NetNamespace(
         this.accounts.root,
-        new NetShared(this.memory.frames, this.host, { deferred: this.files.vfs.deferred }),
+        new NetShared(this.memory.frames, this.host, this.vfs.devices, {
+          deferred: this.vfs.deferred,
+        }),
       ),
       pids: this.pids,
       cgroups: new Cgroups(this, this.accounts.root),

@@ -79,6 +79,8 @@ Deno.test("ids and names are given by each kernel", () => {
     assertEquals(cookies, [1, 1]);
     const inodes = [one, other].map(({ kernel }) => kernel.memory.nextIno());
     assertEquals(inodes, [1, 1]);
+    const devices = [one, other].map(({ kernel }) => kernel.anon.pipes.dev);
+    assertEquals(devices[0], devices[1]);
     const flags = IPC_CREAT | IPC_EXCL | 0o600;
     const first = one.call("msgget", 7, flags);
     assertEquals([other.call("msgget", 7, flags), one.call("msgget", 7, flags)], [first, -EEXIST]);

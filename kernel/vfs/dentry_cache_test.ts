@@ -92,7 +92,7 @@ Deno.test("an open file stays usable when the file system has lost its name", ()
 
 Deno.test("what is mounted on a replaced directory stays reachable", () => {
   const { t, c, root } = unstable();
-  const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {}), at = findAt(c, AT_FDCWD, "/d", 0);
+  const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, {}), at = findAt(c, AT_FDCWD, "/d", 0);
   if (typeof at === "number") throw new Error("no /d");
   addMount(c, fs, at, 0, "tmpfs");
   writeText(c, "/d/inside", "mounted");
@@ -104,7 +104,7 @@ Deno.test("what is mounted on a replaced directory stays reachable", () => {
 Deno.test("what is mounted below a replaced directory stays reachable", () => {
   const { t, c, root } = unstable();
   mkdirAt(c, AT_FDCWD, "/d/deep", 0o755);
-  const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {}),
+  const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, {}),
     at = findAt(c, AT_FDCWD, "/d/deep", 0);
   if (typeof at === "number") throw new Error("no /d/deep");
   addMount(c, fs, at, 0, "tmpfs");
@@ -182,7 +182,7 @@ Deno.test("the tree and the files of a tmpfs without mounts go in slices", () =>
     { dentries } = t.vfs,
     used = TMPFS_INODES.countOf(TEST_ACCOUNT);
   mkdirAt(c, AT_FDCWD, "/m", 0o755);
-  const before = dentries.count, fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {});
+  const before = dentries.count, fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, {});
   assertEquals(addMount(c, fs, place(c, "/m"), 0, "t"), 0);
   mkdirAt(c, AT_FDCWD, "/m/d", 0o755);
   for (let i = 0; i < 3 * SLICE_UNITS; i++) writeText(c, `/m/${i % 2 === 0 ? "d" : "."}/${i}`, "");
@@ -203,7 +203,7 @@ Deno.test("a small tmpfs is gone when the call is over", () => {
     bytes = t.frames.usedBytes;
   mkdirAt(c, AT_FDCWD, "/m", 0o755);
   assertEquals(
-    addMount(c, new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {}), place(c, "/m"), 0, "t"),
+    addMount(c, new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, {}), place(c, "/m"), 0, "t"),
     0,
   );
   writeText(c, "/m/f", "text");

@@ -9,9 +9,10 @@ import { CLOSES_A_TURN, FdTable, NR_OPEN } from "./fd_table.ts";
 import { FileLock, FileLocks, LockAges } from "./file_locks.ts";
 import type { Inode } from "./inode.ts";
 import { OpenFile } from "./open_file.ts";
+import { DeviceNumbers } from "./device_numbers.ts";
 import { errno } from "./vfs_testing.ts";
 
-const fs = new AnonFs("anon_inodefs");
+const fs = new AnonFs(new DeviceNumbers(), "anon_inodefs");
 
 class TestFile extends OpenFile {
   readonly inode: Inode = fs.makeInode(0o600);

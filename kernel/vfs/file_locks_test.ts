@@ -14,6 +14,7 @@ import {
   MAX_RECORDS,
 } from "./file_locks.ts";
 import { LockWaits } from "./lock_waits.ts";
+import { DeviceNumbers } from "./device_numbers.ts";
 import { errno } from "./vfs_testing.ts";
 
 class CountingWaiter extends Waiter {
@@ -33,7 +34,8 @@ function shown(locks: FileLocks): string {
 }
 
 function noLocks(): FileLocks {
-  return new FileLocks(new AnonFs("anon_inodefs").makeInode(0o600), new Set());
+  const fs = new AnonFs(new DeviceNumbers(), "anon_inodefs");
+  return new FileLocks(fs.makeInode(0o600), new Set());
 }
 
 function by(kind: LockKind, owner: object): LockOwner {

@@ -11,11 +11,11 @@ import { ECONNREFUSED, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import type { Namespace } from "../cred/namespace.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import { IN_DELETE_SELF } from "../../ffi/abi/inotify.ts";
-import { makedev } from "../../ffi/abi/stat.ts";
 import { XATTR_NAME_CAPS } from "../../ffi/abi/xattr.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import { checkAccess } from "../cred/permission.ts";
 import type { Dentry, Path } from "./dentry.ts";
+import type { DeviceNumbers } from "./device_numbers.ts";
 import type { FileLocks } from "./file_locks.ts";
 import type { Leases } from "./leases.ts";
 import type { Mark } from "./marks.ts";
@@ -144,11 +144,10 @@ export abstract class FileSystem {
     return 0;
   }
 
-  constructor() {
-    this.dev = makedev(0, nextAnonymousDev++);
+  constructor(devices: DeviceNumbers) {
+    this.dev = devices.next();
   }
 }
-let nextAnonymousDev = 32;
 
 /** A StatFs with zeros, for callers of `statfs`. */
 export function emptyStatFs(): StatFs {

@@ -108,7 +108,7 @@ Deno.test("a chain of slaves longer than a stack gets a mount and loses it", () 
     from = at = path;
   }
   assertEquals(
-    addMount(c, new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {}), find(c, "/a/d"), 0, "t"),
+    addMount(c, new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, {}), find(c, "/a/d"), 0, "t"),
     0,
   );
   assertEquals(namespace.mounts.size, 2 + DEEP + 1 + DEEP);
@@ -152,7 +152,7 @@ Deno.test("a mount whose copies at peers exceed the limit changes nothing", () =
   finishDeferred(t);
   assertEquals([namespace.mounts.size, mountCount()], [before, used]);
   assertEquals(
-    addMount(c, new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {}), find(c, "/m/d"), 0, "t"),
+    addMount(c, new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, {}), find(c, "/m/d"), 0, "t"),
     0,
   );
   assertEquals(namespace.mounts.size, before + 401);
@@ -190,11 +190,11 @@ Deno.test("copies of mounts are counted before a namespace is copied", () => {
 
 Deno.test("mount namespaces whose files are mounted in one another go with the first", () => {
   const { t, c, end } = setUp(),
-    files = new NsFs(TEST_ACCOUNT, t.host, { current: () => null, caller: () => null });
+    files = new NsFs(TEST_ACCOUNT, t.vfs, { current: () => null, caller: () => null });
   let outer = c.fs.namespace;
   t.tmpfs.root.create("f", 0o644, 0, 0, TEST_ACCOUNT);
   for (let i = 0; i < 3000; i++) {
-    const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {});
+    const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, {});
     const inner = MountNamespace.of(TEST_ACCOUNT, t.vfs, fs, 0, "t");
     fs.root.create("f", 0o644, 0, 0, TEST_ACCOUNT);
     const path = files.pathOf(inner.hold(), t.vfs), root = outer.rootPath();

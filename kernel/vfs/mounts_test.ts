@@ -51,7 +51,7 @@ function setUp(): { t: TestFiles; c: TestCaller; fs: TmpfsFs } {
   const t = new TestFiles(), c = t.root;
   for (const d of ["/a", "/a/sub", "/b", "/m"]) mkdirAt(c, AT_FDCWD, d, 0o755);
   writeText(c, "/a/file", "lower");
-  const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, { mode: 0o755, pages: 16 });
+  const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, { mode: 0o755, pages: 16 });
   return { t, c, fs };
 }
 
@@ -72,7 +72,7 @@ Deno.test("a mount covers, stacks, and comes off again", () => {
   assertEquals(mount(c, fs, "/a"), 0);
   assertEquals(listDir(c, "/a"), []);
   writeText(c, "/a/x", "first");
-  const second = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {});
+  const second = new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, {});
   assertEquals(mount(c, second, "/a"), 0);
   assertEquals(listDir(c, "/a"), []);
   assertEquals(errno(unmount(c, find(c, "/a"), 0)), 0);
@@ -119,7 +119,7 @@ Deno.test("a working directory and a mount below keep a mount busy", () => {
   c.fs.setCwd(find(c, "/a/in"));
   assertEquals(errno(unmount(c, find(c, "/a"), 0)), "EBUSY");
   c.fs.setCwd(find(c, "/"));
-  const inner = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {});
+  const inner = new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, {});
   mount(c, inner, "/a/in");
   assertEquals(errno(unmount(c, find(c, "/a"), 0)), "EBUSY");
   assertEquals(errno(unmount(c, find(c, "/a"), M.MNT_EXPIRE)), "EBUSY");
@@ -266,7 +266,7 @@ Deno.test("a copied namespace is the same tree with its own mounts", () => {
   const { t, c, fs } = setUp();
   mount(c, fs, "/a");
   mkdirAt(c, AT_FDCWD, "/a/in", 0o755);
-  const inner = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {});
+  const inner = new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, {});
   mount(c, inner, "/a/in");
   c.fs.setCwd(find(c, "/a/in"));
   const other = c.fs.copy(), copy = c.fs.namespace.copy(INITIAL_USER_NAMESPACE, TEST_ACCOUNT);
@@ -298,7 +298,7 @@ Deno.test("statistics of a mount stay right: pins come back to zero", () => {
 Deno.test("each mount goes once with its namespace, also one moved onto a later one", () => {
   const before = mountCount(), { t, c, fs } = setUp();
   assertEquals(mount(c, fs, "/a"), 0);
-  assertEquals(mount(c, new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {}), "/b"), 0);
+  assertEquals(mount(c, new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, {}), "/b"), 0);
   mkdirAt(c, AT_FDCWD, "/b/in", 0o755);
   assertEquals(errno(moveMount(c, find(c, "/a"), find(c, "/b/in"))), 0);
   c.files.drop();

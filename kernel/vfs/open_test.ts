@@ -258,7 +258,7 @@ class MagicLink extends PlainInode {
 }
 
 Deno.test("magic links jump, also to what has no name any more", () => {
-  const t = new TestFiles(), c = t.root, anon = new AnonFs("anon_inodefs");
+  const t = new TestFiles(), c = t.root, anon = new AnonFs(t.vfs.devices, "anon_inodefs");
   writeText(c, "/f", "kept");
   mkdirAt(c, CWD, "/d", 0o755);
   writeText(c, "/d/in", "inside");

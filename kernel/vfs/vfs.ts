@@ -6,6 +6,7 @@
 import { type CallServer, DeferredWork } from "../core/deferred_work.ts";
 import type { Host } from "../core/host.ts";
 import { DentryCache } from "./dentry_cache.ts";
+import { DeviceNumbers } from "./device_numbers.ts";
 import type { DevicePolicy } from "./device_policy.ts";
 import { type FileLocks, LockAges } from "./file_locks.ts";
 import { FileHandles } from "./file_handles.ts";
@@ -25,6 +26,7 @@ export class Vfs {
   /** Work that the kernel's loop does in slices between calls. */
   readonly deferred: DeferredWork;
   readonly dentries: DentryCache;
+  readonly devices: DeviceNumbers = new DeviceNumbers();
   readonly special: SpecialFiles = new SpecialFiles();
   readonly handles: FileHandles = new FileHandles();
   readonly lockWaits: LockWaits = new LockWaits();

@@ -202,7 +202,7 @@ export class TestFiles {
 
   constructor(options: TmpfsOptions = { mode: 0o755 }) {
     this.frames = new FrameAllocator(arenaSlice());
-    this.tmpfs = new TmpfsFs(this.account, this.frames, this.host, options);
+    this.tmpfs = new TmpfsFs(this.account, this.frames, this.vfs, options);
     this.namespace = MountNamespace.of(this.account, this.vfs, this.tmpfs, 0, "tmpfs");
     const at = this.namespace.rootPath();
     const fs = new FsContext(this.namespace, at, at, 0o022);

@@ -191,7 +191,7 @@ Deno.test("paths relative to a descriptor", () => {
 
 Deno.test("mounts are crossed downwards and upwards, and hide what is below", () => {
   const t = setUp(), c = t.root;
-  const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, { mode: 0o755 });
+  const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, { mode: 0o755 });
   assertEquals(addMount(c, fs, find(c, "/a/b"), 0, "tmpfs"), 0);
   assertEquals(go(c, "/a/b/c"), "ENOENT");
   mkdirAt(c, AT_FDCWD, "/a/b/inner", 0o755);
@@ -242,7 +242,7 @@ Deno.test("a removed working directory: `..` still works, names do not", () => {
 Deno.test("openat2: where RESOLVE_* forbids to go", () => {
   const t = setUp(), c = t.root;
   const dirfd = c.files.install(mustOpen(c, "/a", O_PATH), false, 1024);
-  const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {});
+  const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, {});
   mkdirAt(c, AT_FDCWD, "/a/mnt", 0o755);
   addMount(c, fs, find(c, "/a/mnt"), 0, "tmpfs");
   symlinkAt(c, "/b", AT_FDCWD, "/a/toB");

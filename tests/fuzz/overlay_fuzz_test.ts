@@ -126,17 +126,25 @@ function driverOn(t: TestFiles, name: string, fs: FileSystem): VfsDriver {
 }
 
 function newTmpfs(t: TestFiles): TmpfsFs {
-  return new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, { mode: 0o755 });
+  return new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, { mode: 0o755 });
 }
 
 /** All layers as one tree, as `mount -t overlay` makes it. */
 function stacked(t: TestFiles, layers: readonly TmpfsFs[]): Inode {
-  const [bottom, ...others] = layers, { account, frames } = t;
+  const [bottom, ...others] = layers, { account, frames, vfs: { devices } } = t;
   let lower: Inode = bottom!.root;
   for (const layer of others) {
     const text = "", owned = null, stackDepth = 0;
-    const options = { isPersistent: true, account, text, frames, owned, stackDepth, pinned: [] };
-    const fs = new OverlayFs(lower, layer.root, options);
+    const fs = new OverlayFs(lower, layer.root, {
+      devices,
+      isPersistent: true,
+      account,
+      text,
+      frames,
+      owned,
+      stackDepth,
+      pinned: [],
+    });
     fs.readOnly = true;
     lower = fs.root;
   }
@@ -161,7 +169,7 @@ function runOverlay(random: Random): void {
   const drivers = bases.map((fs, i) => driverOn(t, `layer${i}`, fs));
   drivers.forEach((driver, i) => make(driver, layers[i]!));
   const before = drivers.map((driver) => snapshot(driver));
-  const fs = memoryOverlay(TEST_ACCOUNT, stacked(t, bases), t.frames, t.host, "");
+  const fs = memoryOverlay(TEST_ACCOUNT, stacked(t, bases), t.frames, t.vfs, "");
   const overlay = driverOn(t, "overlay", fs), model = driverOn(t, "tmpfs", newTmpfs(t));
   make(model, flatten(layers));
   assertEquals(snapshot(overlay), snapshot(model), "the tree of the layers");

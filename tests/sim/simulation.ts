@@ -115,7 +115,7 @@ export class Simulation {
    */
   run(): Outcome {
     const { kernel } = this, account = kernel.accounts.root;
-    const root = new TmpfsFs(account, kernel.memory.frames, this.#host, {
+    const root = new TmpfsFs(account, kernel.memory.frames, kernel.vfs, {
       pages: 0,
       inodes: 0,
       mode: 0o755,
@@ -178,7 +178,8 @@ export class Simulation {
     }
     if (this.#gofer !== null) {
       const options = { isExclusive: true, maxIdleFiles: 8, leaseNs: 0 };
-      const fs = GoferFs.attach(this.#gofer, "0", this.kernel.memory, options);
+      const { vfs: { devices }, memory } = this.kernel;
+      const fs = GoferFs.attach(this.#gofer, "0", devices, memory, options);
       this.#mount(caller, "/host", "gofer", fs);
     }
     for (const path of ["/d", "/d/e"]) mkdirAt(caller, AT_FDCWD, path, 0o755);

@@ -22,45 +22,43 @@ const STATE = `
   CallRecord Cgroup Cgroup2Type CgroupFs CgroupNamespace CgroupType CgroupView Cgroups ChangeLock
   ChangeSignal ChargesEnd ConsoleOpener Container ContainerAccounts ContainerNode Containment
   ContextFile ControlOpener CopyBuffer CpuClock CpuIntervalTimer CpuLimitTimer CpuState CpuText
-  CpusetState Datagram DatagramQueue DeferredWork Dentry DentryCache DeviceState DevicesDir
-  DevptsType DevtmpfsFs DevtmpfsType DirEntries DirEntry Dropping Endpoint EndsOfSpaces Entry
-  EpollFile EpollItem EventFile Expiry FairTurns FamilyRoutes FamilySettings FanotifyFile FastOpen
-  FdDir FdLink FdTable Fifo FifoOpener FileData FileHandles FileLock FileLocks FileMappings
-  FileOfGroup FileOwner FilePages FixedDir FixedLink FrameAllocator FrameQuarantine FreezeState
-  FreezeWatch FsContext FsTypes FullOpener FutexTable FutexWaiter GeneratedDirFile GenericFamilies
-  GroupDir GroupFileInode GroupLists GroupMarks GroupNode GroupSet GroupSort GroupXattrs Handle
-  Hierarchy HighLimit HostFdFs HostFdInode HostFdOpener HostFifoOpener IdMapFile IdMapText
-  InetFamily InetPorts
-  InotifyFile InotifyWatch IoCharges IoState IpCounters IpOptions IpcLimits IpcMessage
-  IpcMessageQueue IpcMessages IpcNamespace IpcTable KernelProcSource Key KeyStore KeyUser
-  KmsgInode KmsgOpener Layouts LeavingSpace LeavingSpaces Limits Link LinkGroups LinkSettings
-  LinkTable LinksDir LiveInode LoadAverage LockAges LockWaits Loop LoopDevice LoopDevices
-  LoopOpener LoopbackTcp
-  LoopbackTransport MemFile MemInode MemPolicy MemfdStore MemoryContext MemoryCounters
-  MemoryEvents MemoryLimits MemoryManager MemoryState MemoryText MemoryUse MessageCounter
-  MessageQueue Mount MountFile MountNamespace MountPlace MqueueDirectory MqueueFile MqueueFs
-  MqueueType NamespaceCounts Namespaces NetDir NetNamespace NetSettingsView NetShared
-  NetlinkFamily NetlinkProtocol NetlinkSocket NsDir NsFs NsInode NsLink NullFile NullOpener
-  ObjectRanks OomKiller OpenGroupFile OverlayDirectory OverlayFs OverlayType PacketCounter
-  PacketFamily PageMap PatchedSites Path PathFile PeerCredentials PeerGroup PendingExec
-  PendingSignals PidFd PidNamespace PidsState Pipe PipeFile PlaceLink PortIds PortTable PosixTimer
-  PrefixRoutes ProcConnector ProcFacts ProcFs ProcFsType ProcRootDir ProcessGroup ProcessTimers
-  ProgramAddresses ProgramBreak Progress PtmxNodeOpener QueueCaller QueuedMessage RamFsType
-  RandomOpener RangeWork RealTimer Reaper Registration ReservedPorts Retry RightsInFlight RingFds
-  RingMemory RouteTable RunQueue SandboxAccounts SandboxKernel SchedAttributes SecretFile SecretFs
-  SecretInode SecretStore SelfLink SemOperations SemUndoList SemaphoreSet Semaphores Session
-  SharedAnon SharedLayout SharedMemory ShmIdentity ShmMemory ShmSegment SigInfo SigSet
-  SignalAction SignalFile SignalHandlers SocketIndex SocketOptions SpecialFiles StackImage
-  StoredInode StreamQueue StringList StringPiece SyncWork SysFs SysFsType SyscallArgs SysctlFile
-  SysctlStore SystemText Taps Task TaskDir TaskIpcUser TaskKeyrings TaskNetworks TaskPid TaskRef
-  TaskSignals TaskStats TaskTerminalHooks TaskText TaskTextFile TaskTimeout TaskWaiter TcpCounters
-  TcpOptions TcpSequence TcpTally Terminals ThreadGroup TimeNamespace TimerFile TimerQueue
-  TmpfsBacking TmpfsDirFile TmpfsDirectory TmpfsFile TmpfsFs TmpfsNode TmpfsRegular TmpfsSymlink
-  TmpfsType Trace Traffic TransferCounts TtyOpener TurnAccount TurnAccounts TurnNode TurnServer
-  UdpCounters UdpOptions UdpSocket UnixDgram UnixFamily UnixSeqpacket UnixStream UrgentMark
-  UrgentSignals Uring Usage UserCursor UserKeyrings UserNamespace Userfault UserfaultFile
-  UserfaultOpener UtsNamespace Vfs View Vma VmaList WaitQueue Waiting WatchList ZeroFile
-  ZeroOpener
+  CpusetState Datagram DatagramQueue DeferredWork Dentry DentryCache DeviceNumbers DeviceState
+  DevicesDir DevptsType DevtmpfsFs DevtmpfsType DirEntries DirEntry Dropping Endpoint EndsOfSpaces
+  Entry EpollFile EpollItem EventFile Expiry FairTurns FamilyRoutes FamilySettings FanotifyFile
+  FastOpen FdDir FdLink FdTable Fifo FifoOpener FileData FileHandles FileLock FileLocks
+  FileMappings FileOfGroup FileOwner FilePages FixedDir FixedLink FrameAllocator FrameQuarantine
+  FreezeState FreezeWatch FsContext FsTypes FullOpener FutexTable FutexWaiter GeneratedDirFile
+  GenericFamilies GroupDir GroupFileInode GroupLists GroupMarks GroupNode GroupSet GroupSort
+  GroupXattrs Handle Hierarchy HighLimit HostFdFs HostFdInode HostFdOpener HostFifoOpener
+  IdMapFile IdMapText InetFamily InetPorts InotifyFile InotifyWatch IoCharges IoState IpCounters
+  IpOptions IpcLimits IpcMessage IpcMessageQueue IpcMessages IpcNamespace IpcTable
+  KernelProcSource Key KeyStore KeyUser KmsgInode KmsgOpener Layouts LeavingSpace LeavingSpaces
+  Limits Link LinkGroups LinkSettings LinkTable LinksDir LiveInode LoadAverage LockAges LockWaits
+  Loop LoopDevice LoopDevices LoopOpener LoopbackTcp LoopbackTransport MemFile MemInode MemPolicy
+  MemfdStore MemoryContext MemoryCounters MemoryEvents MemoryLimits MemoryManager MemoryState
+  MemoryText MemoryUse MessageCounter MessageQueue Mount MountFile MountNamespace MountPlace
+  MqueueDirectory MqueueFile MqueueFs MqueueType NamespaceCounts Namespaces NetDir NetNamespace
+  NetSettingsView NetShared NetlinkFamily NetlinkProtocol NetlinkSocket NsDir NsFs NsInode NsLink
+  NullFile NullOpener ObjectRanks OomKiller OpenGroupFile OverlayDirectory OverlayFs OverlayType
+  PacketCounter PacketFamily PageMap PatchedSites Path PathFile PeerCredentials PeerGroup
+  PendingExec PendingSignals PidFd PidNamespace PidsState Pipe PipeFile PlaceLink PortIds
+  PortTable PosixTimer PrefixRoutes ProcConnector ProcFacts ProcFs ProcFsType ProcRootDir
+  ProcessGroup ProcessTimers ProgramAddresses ProgramBreak Progress PtmxNodeOpener QueueCaller
+  QueuedMessage RamFsType RandomOpener RangeWork RealTimer Reaper Registration ReservedPorts Retry
+  RightsInFlight RingFds RingMemory RouteTable RunQueue SandboxAccounts SandboxKernel
+  SchedAttributes SecretFile SecretFs SecretInode SecretStore SelfLink SemOperations SemUndoList
+  SemaphoreSet Semaphores Session SharedAnon SharedLayout SharedMemory ShmIdentity ShmMemory
+  ShmSegment SigInfo SigSet SignalAction SignalFile SignalHandlers SocketIndex SocketOptions
+  SpecialFiles StackImage StoredInode StreamQueue StringList StringPiece SyncWork SysFs SysFsType
+  SyscallArgs SysctlFile SysctlStore SystemText Taps Task TaskDir TaskIpcUser TaskKeyrings
+  TaskNetworks TaskPid TaskRef TaskSignals TaskStats TaskTerminalHooks TaskText TaskTextFile
+  TaskTimeout TaskWaiter TcpCounters TcpOptions TcpSequence TcpTally Terminals ThreadGroup
+  TimeNamespace TimerFile TimerQueue TmpfsBacking TmpfsDirFile TmpfsDirectory TmpfsFile TmpfsFs
+  TmpfsNode TmpfsRegular TmpfsSymlink TmpfsType Trace Traffic TransferCounts TtyOpener TurnAccount
+  TurnAccounts TurnNode TurnServer UdpCounters UdpOptions UdpSocket UnixDgram UnixFamily
+  UnixSeqpacket UnixStream UrgentMark UrgentSignals Uring Usage UserCursor UserKeyrings
+  UserNamespace Userfault UserfaultFile UserfaultOpener UtsNamespace Vfs View Vma VmaList
+  WaitQueue Waiting WatchList ZeroFile ZeroOpener
 `;
 
 const DERIVED = `

@@ -4,11 +4,8 @@
  * state that is not listed here, and names listed here that are no state any more.
  */
 
-/**
- * A constant is never written. Scratch memory has no meaning from one call to the next. Open
- * entries are to be moved to an object that `Kernel` holds.
- */
-type Reason = "constant" | "scratch" | "open";
+/** A constant is never written. Scratch memory has no meaning from one call to the next. */
+type Reason = "constant" | "scratch";
 
 interface ModuleState {
   readonly reason: Reason;
@@ -137,11 +134,6 @@ const SCRATCH: readonly Row[] = [
   ["kernel/userfault/userfault_file.ts", "message view"],
 ];
 
-/** State and results of kernels, each with the place where it belongs. Shrinks; never grows. */
-const OPEN: readonly Row[] = [
-  ["kernel/vfs/inode.ts", "nextAnonymousDev", "numbers; Vfs should count"],
-];
-
 function entriesOf(reason: Reason, rows: readonly Row[]): ModuleState[] {
   return rows.map(([file, names, why]) => ({
     reason,
@@ -154,7 +146,6 @@ function entriesOf(reason: Reason, rows: readonly Row[]): ModuleState[] {
 export const MODULE_STATE: readonly ModuleState[] = [
   ...entriesOf("constant", CONSTANTS),
   ...entriesOf("scratch", SCRATCH),
-  ...entriesOf("open", OPEN),
 ];
 
 /** The names at module level of a file that may hold what can change. */

@@ -8,8 +8,9 @@ import type { Account } from "../../core/account.ts";
 import { EACCES, EINVAL, ENODEV, ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFREG } from "../../../ffi/abi/stat.ts";
 import { CGROUP2_SUPER_MAGIC, CGROUP_SUPER_MAGIC } from "../../../ffi/abi/statfs.ts";
-import type { Host } from "../../core/host.ts";
+import type { DeviceNumbers } from "../../vfs/device_numbers.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
+import type { Vfs } from "../../vfs/vfs.ts";
 import { FIRST_OFFSET, GeneratedDir, type Listed } from "../../fs/generated/generated_dir.ts";
 import { GeneratedFs } from "../../fs/generated/generated_fs.ts";
 import { GroupFileInode } from "./group_file.ts";
@@ -27,12 +28,12 @@ export class CgroupFs extends GeneratedFs {
 
   /** @param options the options that mountinfo shows behind `rw,` */
   constructor(
-    host: Host,
+    vfs: Vfs,
     type: "cgroup" | "cgroup2",
     top: GroupNode,
     options: string,
   ) {
-    super(host);
+    super(vfs);
     this.type = type;
     this.magic = type === "cgroup2" ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
     this.source = type;
@@ -62,8 +63,8 @@ export class CgroupView extends FileSystem {
   override readonly root: Inode;
   private readonly whole: CgroupFs;
 
-  constructor(whole: CgroupFs, top: GroupNode) {
-    super();
+  constructor(devices: DeviceNumbers, whole: CgroupFs, top: GroupNode) {
+    super(devices);
     this.whole = whole;
     this.type = whole.type;
     this.source = whole.type;

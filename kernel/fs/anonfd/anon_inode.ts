@@ -7,6 +7,7 @@
 import type { Account } from "../../core/account.ts";
 import { EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import type { Credentials } from "../../cred/credentials.ts";
+import type { DeviceNumbers } from "../../vfs/device_numbers.ts";
 import {
   ATTR_GID,
   ATTR_MODE,
@@ -34,8 +35,8 @@ export class AnonFs extends FileSystem {
   /** Numbers of four digits or more, because netstat(8) does not accept shorter ones. */
   private lastIno: number = 1000;
 
-  constructor(type: "pipefs" | "sockfs" | "anon_inodefs" | "pidfs") {
-    super();
+  constructor(devices: DeviceNumbers, type: "pipefs" | "sockfs" | "anon_inodefs" | "pidfs") {
+    super(devices);
     this.type = type;
     this.root = new AnonInode(this, 1, 0o600);
   }
@@ -69,15 +70,21 @@ export class AnonInode extends PlainInode {
 
 /** The file systems of one kernel for files without a name; NetShared has those of sockets. */
 export class AnonFiles {
-  readonly pipes: AnonFs = new AnonFs("pipefs");
+  readonly pipes: AnonFs;
   /** Its root is the inode of every eventfd, epoll set, timerfd, ..., as on Linux. */
-  readonly others: AnonFs = new AnonFs("anon_inodefs");
+  readonly others: AnonFs;
   /**
    * Has an inode for each process or thread with a pidfd: equal inode numbers mean the same
    * process.
    */
-  readonly pids: AnonFs = new AnonFs("pidfs");
+  readonly pids: AnonFs;
   private nextId: number = 0;
+
+  constructor(devices: DeviceNumbers) {
+    this.pipes = new AnonFs(devices, "pipefs");
+    this.others = new AnonFs(devices, "anon_inodefs");
+    this.pids = new AnonFs(devices, "pidfs");
+  }
 
   /** The id of the next eventfd in /proc/PID/fdinfo. */
   nextEventId(): number {

@@ -4,13 +4,14 @@ import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { EAGAIN, EINVAL } from "../../../ffi/abi/errno.ts";
 import { TimerQueue } from "../../time/timer.ts";
+import { DeviceNumbers } from "../../vfs/device_numbers.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { BufferCursor } from "../../vfs/vfs_testing.ts";
 import { AnonFiles } from "./anon_inode.ts";
 import { EventFile } from "./eventfd.ts";
 import { TimerFile } from "./timerfd.ts";
 
-const anon = new AnonFiles();
+const anon = new AnonFiles(new DeviceNumbers());
 
 function read(file: OpenFile): bigint | number {
   const io = new BufferCursor(new Uint8Array(8));

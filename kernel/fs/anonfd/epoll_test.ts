@@ -15,12 +15,13 @@ import {
 import { DeferredWork, SLICE_UNITS } from "../../core/deferred_work.ts";
 import { EPOLL_ITEMS } from "../../core/quota.ts";
 import { Waiter, WaitQueue } from "../../core/wait.ts";
+import { DeviceNumbers } from "../../vfs/device_numbers.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import { AnonFiles } from "./anon_inode.ts";
 import { EpollFile } from "./epoll.ts";
 
-const anon = new AnonFiles();
+const anon = new AnonFiles(new DeviceNumbers());
 
 /** A file whose poll bits a test sets. */
 class Fake extends OpenFile {

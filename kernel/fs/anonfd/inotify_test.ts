@@ -7,13 +7,14 @@ import * as N from "../../../ffi/abi/inotify.ts";
 import { SLICE_UNITS } from "../../core/deferred_work.ts";
 import { INODE_WATCHES, INOTIFY_EVENTS } from "../../core/quota.ts";
 import { mkdirAt } from "../../vfs/create.ts";
+import { DeviceNumbers } from "../../vfs/device_numbers.ts";
 import { unlinkAt } from "../../vfs/remove.ts";
 import { renameAt } from "../../vfs/rename.ts";
 import { BufferCursor, errno, mustOpen, TestFiles, writeText } from "../../vfs/vfs_testing.ts";
 import { AnonFiles } from "./anon_inode.ts";
 import { InotifyFile } from "./inotify.ts";
 
-const anon = new AnonFiles();
+const anon = new AnonFiles(new DeviceNumbers());
 
 type Found = readonly [wd: number, mask: number, name: string];
 

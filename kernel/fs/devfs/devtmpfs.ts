@@ -8,10 +8,10 @@
 
 import type { Account } from "../../core/account.ts";
 import { makedev, S_IFCHR } from "../../../ffi/abi/stat.ts";
-import type { Host } from "../../core/host.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import type { Caller } from "../../vfs/caller.ts";
 import type { FileSystem, Inode } from "../../vfs/inode.ts";
+import type { Vfs } from "../../vfs/vfs.ts";
 import { FsType } from "../fs_types.ts";
 import { parseTmpfsOptions } from "../tmpfs/options.ts";
 import { LOOP_CONTROL_MINOR, type LoopDevices } from "./loop.ts";
@@ -96,22 +96,22 @@ class DevtmpfsFs extends TmpfsFs {
 export class DevtmpfsType extends FsType {
   override readonly name = "devtmpfs";
   private readonly frames: FrameAllocator;
-  private readonly host: Host;
+  private readonly vfs: Vfs;
   private readonly loops: LoopDevices;
 
-  constructor(frames: FrameAllocator, host: Host, loops: LoopDevices) {
+  constructor(frames: FrameAllocator, vfs: Vfs, loops: LoopDevices) {
     super();
     this.loops = loops;
     this.frames = frames;
-    this.host = host;
+    this.vfs = vfs;
   }
 
   /** Takes the options of tmpfs(5); the default mode is 0755. */
   override create({ account }: Caller, _source: string, text: string): FileSystem | number {
-    const options = parseTmpfsOptions(text, this.host.memoryBytes);
+    const options = parseTmpfsOptions(text, this.vfs.host.memoryBytes);
     if (typeof options === "number") return options;
     options.mode ??= 0o755;
-    const fs = new DevtmpfsFs(account, this.frames, this.host, options, this.name);
+    const fs = new DevtmpfsFs(account, this.frames, this.vfs, options, this.name);
     fs.loops = this.loops;
     let r = populateDev(fs.root, account);
     r ||= errorOf(fs.root.mknod("loop-control", S_IFCHR | 0o600, LOOP_CONTROL, 0, 0, account));

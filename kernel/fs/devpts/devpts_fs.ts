@@ -12,6 +12,7 @@ import type { Credentials } from "../../cred/credentials.ts";
 import { NO_ID } from "../../cred/user_namespace.ts";
 import type { Caller } from "../../vfs/caller.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
+import type { Vfs } from "../../vfs/vfs.ts";
 import { FsType } from "../fs_types.ts";
 import type { TerminalHooks } from "./hooks.ts";
 import { DevptsRoot, PtmxInode, SlaveInode } from "./inodes.ts";
@@ -31,15 +32,15 @@ export class DevptsFs extends FileSystem implements TerminalHome {
   /** The slaves by index; null: removed from the tree, but an open slave keeps the number. */
   private readonly slaves: (SlaveInode | null | undefined)[] = [];
 
-  constructor(host: Host, hooks: TerminalHooks, options: DevptsOptions) {
-    super();
-    this.host = host;
+  constructor(vfs: Vfs, hooks: TerminalHooks, options: DevptsOptions) {
+    super(vfs.devices);
+    this.host = vfs.host;
     this.hooks = hooks;
     this.options = options;
     this.source = "devpts";
     this.root = new DevptsRoot(this);
     this.ptmx = new PtmxInode(this, options.ptmxMode, new PtmxOpener());
-    this.slaveOpener = new SlaveOpener(host);
+    this.slaveOpener = new SlaveOpener(vfs.host);
   }
 
   /**
@@ -103,12 +104,12 @@ export class DevptsFs extends FileSystem implements TerminalHome {
 export class DevptsType extends FsType {
   override readonly name = "devpts";
   override readonly isForUsers = true;
-  private readonly host: Host;
+  private readonly vfs: Vfs;
   private readonly hooks: TerminalHooks;
 
-  constructor(host: Host, hooks: TerminalHooks) {
+  constructor(vfs: Vfs, hooks: TerminalHooks) {
     super();
-    this.host = host;
+    this.vfs = vfs;
     this.hooks = hooks;
   }
 
@@ -118,6 +119,6 @@ export class DevptsType extends FsType {
     if (options.uid >= 0) options.uid = userNs.kernelUid(options.uid);
     if (options.gid >= 0) options.gid = userNs.kernelGid(options.gid);
     if (options.uid === NO_ID || options.gid === NO_ID) return -EINVAL;
-    return new DevptsFs(this.host, this.hooks, options);
+    return new DevptsFs(this.vfs, this.hooks, options);
   }
 }

@@ -7,6 +7,7 @@ import { EFAULT } from "../../../ffi/abi/errno.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import { FakeHost } from "../../testing/fake_host.ts";
 import type { Caller } from "../../vfs/caller.ts";
+import { Vfs } from "../../vfs/vfs.ts";
 import { BufferCursor } from "../../vfs/vfs_testing.ts";
 import { bytesToString, stringToBytes } from "../../core/bytes.ts";
 import { rootCredentials } from "../../cred/credentials.ts";
@@ -135,7 +136,7 @@ export class TerminalLab {
 
   constructor(flags: number = 2) {
     const options = { uid: -1, gid: -1, mode: 0o620, ptmxMode: 0o666, max: 8 };
-    this.fs = new DevptsFs(this.host, this.hooks, options);
+    this.fs = new DevptsFs(new Vfs(this.host), this.hooks, options);
     const inode = this.fs.allocate(rootCredentials());
     if (typeof inode === "number") throw new Error("no terminal");
     this.inode = inode;

@@ -6,6 +6,7 @@
 
 import type { Host } from "../../core/host.ts";
 import { FileSystem, type StatFs } from "../../vfs/inode.ts";
+import type { Vfs } from "../../vfs/vfs.ts";
 
 /** The first inode number of fixed entries (PROC_DYNAMIC_FIRST of Linux). */
 const FIRST_INO = 0xf0000000;
@@ -22,9 +23,9 @@ export abstract class GeneratedFs extends FileSystem {
   readonly fileBlockSize: number = 1024;
   private lastIno: number = FIRST_INO;
 
-  constructor(host: Host) {
-    super();
-    this.host = host;
+  constructor(vfs: Vfs) {
+    super(vfs.devices);
+    this.host = vfs.host;
   }
 
   nextIno(): number {

@@ -2,6 +2,7 @@
 import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { assertEquals } from "@std/assert";
 import { EACCES } from "../../../ffi/abi/errno.ts";
+import { Vfs } from "../../vfs/vfs.ts";
 import { BufferCursor, TestHost } from "../../vfs/vfs_testing.ts";
 import { GeneratedFs } from "./generated_fs.ts";
 import { SteppedTextFile, type TextSteps } from "./stepped_text.ts";
@@ -46,7 +47,7 @@ Deno.test("a long text is read whole, and a turn makes bytes of its own rows alo
     override readonly makeError = EACCES;
     override readonly root: Nothing = new Nothing(this, 1, 0o444);
   }
-  const fs = new Fs(new TestHost()), file = new RowsFile(TEST_ACCOUNT, fs.root, 0);
+  const fs = new Fs(new Vfs(new TestHost())), file = new RowsFile(TEST_ACCOUNT, fs.root, 0);
   const want = "header\n" + Array.from({ length: 200 }, (_, i) => `row ${200 - i}\n`).join("");
   for (let round = 0; round < 2; round++) {
     const io = new BufferCursor(new Uint8Array(10_000));

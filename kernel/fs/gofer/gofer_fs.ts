@@ -21,6 +21,7 @@ import { descriptorShare, HostDescriptors } from "../../core/host_descriptors.ts
 import { HOST_FILES } from "../../core/quota.ts";
 import type { MemoryContext } from "../../mm/memory_context.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
+import type { DeviceNumbers } from "../../vfs/device_numbers.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import type { WalkedList } from "../../../gofer/client/listing.ts";
 import { FetchedNames } from "./fetched_names.ts";
@@ -42,7 +43,7 @@ const MAX_UNHELD = 512;
 /** The most names of one walk. */
 const MAX_NAMES = 64;
 
-interface GoferOptions {
+export interface GoferOptions {
   /** Only this sandbox changes the files. */
   readonly isExclusive: boolean;
   /** Leased mode: exclusive for this many ns. Default: without end. */
@@ -87,12 +88,13 @@ export class GoferFs extends FileSystem {
 
   private constructor(
     client: GoferClient,
+    devices: DeviceNumbers,
     ctx: MemoryContext,
     rootFid: number,
     copiesUp: boolean,
     options: GoferOptions,
   ) {
-    super();
+    super(devices);
     this.isStored = true;
     this.copiesUp = copiesUp;
     this.client = client;
@@ -128,6 +130,7 @@ export class GoferFs extends FileSystem {
   static attach(
     client: GoferClient,
     name: string,
+    devices: DeviceNumbers,
     ctx: MemoryContext,
     options: GoferOptions,
   ): GoferFs | number {
@@ -144,7 +147,7 @@ export class GoferFs extends FileSystem {
       client.clunk(fid);
       return r;
     }
-    return new GoferFs(client, ctx, fid, copiesUp, options);
+    return new GoferFs(client, devices, ctx, fid, copiesUp, options);
   }
 
   /** Leased mode: others may change the files, though rarely. */

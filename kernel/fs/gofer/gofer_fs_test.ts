@@ -325,8 +325,9 @@ Deno.test("a dead Gofer gives EIO and nothing else", async () => {
 
 Deno.test("below an overlay the same round trips are enough", async () => {
   await inTree({}, (lab) => {
-    const upper = new TmpfsFs(TEST_ACCOUNT, lab.ctx.frames, lab.host, {});
+    const upper = new TmpfsFs(TEST_ACCOUNT, lab.ctx.frames, lab.vfs, {});
     const overlay = new OverlayFs(lab.fs.root, upper.root, {
+      devices: lab.vfs.devices,
       account: TEST_ACCOUNT,
       frames: lab.ctx.frames,
       isPersistent: false,

@@ -44,7 +44,8 @@ export class GoferLab {
     const arena = testArena();
     this.ctx = new MemoryContext(arena, new FakePlatform(arena), this.host);
     this.vfs = new Vfs(this.host);
-    const fs = GoferFs.attach(client, "0", this.ctx, { isExclusive, maxIdleFiles, leaseNs });
+    const goferOptions = { isExclusive, maxIdleFiles, leaseNs };
+    const fs = GoferFs.attach(client, "0", this.vfs.devices, this.ctx, goferOptions);
     if (typeof fs === "number") throw new Error(`attach: ${fs}`);
     this.fs = fs;
     const top = options.cover?.(fs, this) ?? fs;

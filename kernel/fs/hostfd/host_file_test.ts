@@ -17,6 +17,7 @@ import { close, lseek, openat, pipe, read, write } from "../../../ffi/sys/files.
 import { Waiter } from "../../core/wait.ts";
 import { KernelCursor } from "../../mm/cursor.ts";
 import { IoHost } from "../../testing/io_host.ts";
+import { DeviceNumbers } from "../../vfs/device_numbers.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { errno } from "../../vfs/vfs_testing.ts";
 import { adoptHostFd } from "./adopt.ts";
@@ -35,7 +36,7 @@ class Count extends Waiter {
 
 function lab() {
   const host = new IoHost();
-  return { host, fs: new HostFdFs(host, addressOf(page)) };
+  return { host, fs: new HostFdFs(host, new DeviceNumbers(), addressOf(page)) };
 }
 
 function put(file: OpenFile, text: string): number {

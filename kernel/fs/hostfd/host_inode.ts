@@ -16,6 +16,7 @@ import { Waiter, WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { Caller } from "../../vfs/caller.ts";
 import type { Dentry, Path } from "../../vfs/dentry.ts";
+import type { DeviceNumbers } from "../../vfs/device_numbers.ts";
 import {
   ATTR_GID,
   ATTR_MODE,
@@ -41,8 +42,8 @@ export class HostFdFs extends FileSystem {
   readonly scratch: number;
   private lastIno: number = 1;
 
-  constructor(host: Host, scratch: number) {
-    super();
+  constructor(host: Host, devices: DeviceNumbers, scratch: number) {
+    super(devices);
     this.host = host;
     this.scratch = scratch;
     this.root = new HostFdInode(this, 1, -1, STREAM);

@@ -121,6 +121,7 @@ export function overlayFromOptions(
   const pinned = [...lowers, ...(upper === null ? [] : [upper])].map(holdPath);
   const { account, cred: mounter } = caller;
   const options = {
+    devices: caller.fs.namespace.vfs.devices,
     isPersistent: true,
     account,
     payers,

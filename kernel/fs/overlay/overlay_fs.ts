@@ -16,6 +16,7 @@ import type { Credentials } from "../../cred/credentials.ts";
 import { MAY_READ } from "../../cred/permission.ts";
 import { inodePermission, isDirectory } from "../../vfs/access.ts";
 import { type Dentry, dropPath, type Path } from "../../vfs/dentry.ts";
+import type { DeviceNumbers } from "../../vfs/device_numbers.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import { CopyBuffer } from "./copy_data.ts";
@@ -35,6 +36,8 @@ export interface Payers {
 }
 
 interface OverlayOptions {
+  /** Its own device number is taken from here. */
+  readonly devices: DeviceNumbers;
   /**
    * Others see the upper tree too, and it may be mounted again, so it must hold the whole state.
    * Then renaming a directory of the lower layer is EXDEV, and attributes are not copied up without
@@ -86,7 +89,7 @@ export class OverlayFs extends FileSystem {
 
   /** `upper` null: a read-only overlay that shows `lower`, which may be an overlay itself. */
   constructor(lower: Inode, upper: Inode | null, options: OverlayOptions) {
-    super();
+    super(options.devices);
     this.options = options;
     this.isPersistent = options.isPersistent;
     this.stackDepth = options.stackDepth;

@@ -17,7 +17,7 @@ function overlayDriver(seed: number): { driver: VfsDriver; lower: VfsDriver } {
   enterDeepDirectory(c);
   const lower = new VfsDriver("lower", c);
   populate(lower, seed);
-  const overlay = memoryOverlay(TEST_ACCOUNT, t.tmpfs.root, t.frames, t.host, "");
+  const overlay = memoryOverlay(TEST_ACCOUNT, t.tmpfs.root, t.frames, t.vfs, "");
   const onTop = callerOn(MountNamespace.of(TEST_ACCOUNT, t.vfs, overlay, 0, "overlay"));
   enterDeepDirectory(onTop);
   // Inodes are made and freed all the time.

@@ -47,15 +47,15 @@ function setUp(): { t: TestFiles; lower: TestCaller; c: TestCaller; fs: OverlayF
   linkAt(lower, CWD, "/top", CWD, "/dir/toplink", 0);
   symlinkAt(lower, "dir/file", CWD, "/link");
   t.host.sec += 100;
-  const fs = memoryOverlay(TEST_ACCOUNT, t.tmpfs.root, t.frames, t.host, "lowerdir=/");
+  const fs = memoryOverlay(TEST_ACCOUNT, t.tmpfs.root, t.frames, t.vfs, "lowerdir=/");
   return { t, lower, c: on(t, fs), fs };
 }
 
 Deno.test("the caller pays for whiteouts and copies, the mounter without a call", () => {
   const { t } = setUp(), user = new Account(null, 1), mounter = new Account(null, 1);
   const payers: { current: { account: Account } | null } = { current: { account: user } };
-  const { frames, host, tmpfs } = t;
-  const c = on(t, memoryOverlay(mounter, tmpfs.root, frames, host, "", undefined, payers));
+  const { frames, vfs, tmpfs } = t;
+  const c = on(t, memoryOverlay(mounter, tmpfs.root, frames, vfs, "", undefined, payers));
   const before = mounter.bytes;
   assertEquals(unlinkAt(c, CWD, "/dir/file"), 0);
   assertEquals(chmodAt(c, CWD, "/dir/sub/deep", 0o600, 0), 0);
@@ -250,7 +250,7 @@ Deno.test("no space in the upper layer: ENOSPC, and the lower file is still what
   const t = new TestFiles(), lower = t.root;
   const big = mustOpen(lower, "/big", O_RDWR | O_CREAT);
   big.write(new BufferCursor(new Uint8Array(100000).fill(7)), 0);
-  const c = on(t, memoryOverlay(TEST_ACCOUNT, t.tmpfs.root, t.frames, t.host, "", 40960));
+  const c = on(t, memoryOverlay(TEST_ACCOUNT, t.tmpfs.root, t.frames, t.vfs, "", 40960));
   assertEquals(errno(chmodAt(c, CWD, "/big", 0o600, 0)), 0);
   let opened: unknown = 0;
   try {
@@ -285,7 +285,7 @@ for (const inside of [false, true]) {
     const t = new TestFiles();
     mountTwice(
       t,
-      inside ? on(t, memoryOverlay(TEST_ACCOUNT, t.tmpfs.root, t.frames, t.host, "")) : t.root,
+      inside ? on(t, memoryOverlay(TEST_ACCOUNT, t.tmpfs.root, t.frames, t.vfs, "")) : t.root,
     );
   });
 }
@@ -335,6 +335,7 @@ Deno.test("without an upper layer nothing can be changed", () => {
   writeText(c0, "/f", "x");
   const text = "", { frames, account } = t;
   const options = {
+    devices: t.vfs.devices,
     isPersistent: true,
     account,
     stackDepth: 1,
@@ -353,7 +354,7 @@ Deno.test("without an upper layer nothing can be changed", () => {
 Deno.test("the last unmount gives the upper layer's memory back", () => {
   const t = new TestFiles(), c = t.root, before = t.frames.usedBytes;
   mkdirAt(c, CWD, "/m", 0o755);
-  const fs = memoryOverlay(TEST_ACCOUNT, t.tmpfs.root, t.frames, t.host, ""),
+  const fs = memoryOverlay(TEST_ACCOUNT, t.tmpfs.root, t.frames, t.vfs, ""),
     at = findAt(c, CWD, "/m", 0);
   if (typeof at === "number") throw new Error("no /m");
   addMount(c, fs, at, 0, "overlay");
@@ -361,7 +362,7 @@ Deno.test("the last unmount gives the upper layer's memory back", () => {
   assertEquals(t.frames.usedBytes > before, true);
   c.fs.namespace.detach(at.mount.children.get(at.dentry)!);
   assertEquals(t.frames.usedBytes, before);
-  assertEquals(new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {}).usedPages, 0);
+  assertEquals(new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, {}).usedPages, 0);
 });
 
 Deno.test("long directories of both layers are put together in pieces, each name once", () => {

@@ -5,6 +5,7 @@
 
 import type { Account } from "../../core/account.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
+import type { DeviceNumbers } from "../../vfs/device_numbers.ts";
 import type { FileSystem, Inode } from "../../vfs/inode.ts";
 import { copyAttributes } from "./copy_up.ts";
 import { OverlayFs, type Payers } from "./overlay_fs.ts";
@@ -18,12 +19,14 @@ export function ownOverlay(
   lower: Inode,
   upper: FileSystem,
   frames: FrameAllocator,
+  devices: DeviceNumbers,
   text: string,
   payers: Payers | null = null,
 ): OverlayFs | number {
   const r = copyAttributes(lower, upper.root);
   if (r < 0) return r;
   const options = {
+    devices,
     isPersistent: false,
     account,
     payers,

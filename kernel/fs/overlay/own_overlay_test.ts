@@ -16,12 +16,13 @@ import { ownOverlay } from "./own_overlay.ts";
 
 /** Makes an overlay over a tree in memory whose changes go to the Gofer. */
 function covered(seed: number, upper: GoferFs, lab: GoferLab): FileSystem {
-  const lower = new TmpfsFs(TEST_ACCOUNT, lab.ctx.frames, lab.host, {});
+  const lower = new TmpfsFs(TEST_ACCOUNT, lab.ctx.frames, lab.vfs, {});
   const c = callerOn(MountNamespace.of(TEST_ACCOUNT, lab.vfs, lower, 0, "lower"));
   for (const d of DIRS) mkdirAt(c, AT_FDCWD, d, 0o755);
   enterDeepDirectory(c);
   populate(new VfsDriver("lower", c), seed);
-  const overlay = ownOverlay(TEST_ACCOUNT, lower.root, upper, lab.ctx.frames, "");
+  const { ctx: { frames }, vfs: { devices } } = lab;
+  const overlay = ownOverlay(TEST_ACCOUNT, lower.root, upper, frames, devices, "");
   if (typeof overlay === "number") throw new Error(`overlay: ${overlay}`);
   return overlay;
 }

@@ -30,7 +30,7 @@ class SysFs extends GeneratedFs {
   override readonly root: FixedDir;
 
   constructor(source: SysSource) {
-    super(source.host);
+    super(source.vfs);
     this.source = "sysfs";
     this.root = new FixedDir(this, null, 0o555, false, ROOT_INO);
     this.fill(source);

@@ -7,10 +7,10 @@ import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { Account } from "../../core/account.ts";
 import { EINVAL } from "../../../ffi/abi/errno.ts";
 import { RAMFS_MAGIC } from "../../../ffi/abi/statfs.ts";
-import type { Host } from "../../core/host.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import type { StatFs } from "../../vfs/inode.ts";
+import type { Vfs } from "../../vfs/vfs.ts";
 import { TmpfsFs } from "./tmpfs.ts";
 
 const DEFAULT_MODE = 0o755;
@@ -22,7 +22,7 @@ export class RamFs extends TmpfsFs {
   private constructor(
     account: Account,
     frames: FrameAllocator,
-    host: Host,
+    vfs: Vfs,
     mode: number,
     cred: Credentials,
   ) {
@@ -30,7 +30,7 @@ export class RamFs extends TmpfsFs {
     super(
       account,
       frames,
-      host,
+      vfs,
       { pages: 0, inodes: 0, mode, uid: fsuid, gid: fsgid },
       "ramfs",
       true,
@@ -42,12 +42,12 @@ export class RamFs extends TmpfsFs {
   static ofOptions(
     account: Account,
     frames: FrameAllocator,
-    host: Host,
+    vfs: Vfs,
     text: string,
     cred: Credentials,
   ): RamFs | number {
     const mode = modeOption(text);
-    return mode < 0 ? mode : new RamFs(account, frames, host, mode, cred);
+    return mode < 0 ? mode : new RamFs(account, frames, vfs, mode, cred);
   }
 
   override statfs(out: StatFs): number {

@@ -12,7 +12,6 @@ import { EINVAL, ENXIO, EOPNOTSUPP, ESPIPE } from "../../../ffi/abi/errno.ts";
 import { O_CLOEXEC, O_LARGEFILE, O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import { MS_NOEXEC } from "../../../ffi/abi/mount.ts";
 import { SECRETMEM_MAGIC } from "../../../ffi/abi/statfs.ts";
-import type { Host } from "../../core/host.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { Backing } from "../../mm/backing.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
@@ -90,8 +89,8 @@ export class SecretStore {
   private readonly fs: SecretFs;
   private readonly mount: Mount;
 
-  constructor(account: Account, vfs: Vfs, frames: FrameAllocator, host: Host) {
-    this.fs = new SecretFs(account, frames, host, { pages: 0, inodes: 0 }, "secretmem");
+  constructor(account: Account, vfs: Vfs, frames: FrameAllocator) {
+    this.fs = new SecretFs(account, frames, vfs, { pages: 0, inodes: 0 }, "secretmem");
     this.mount = internalMount(account, vfs, this.fs);
     this.mount.flags |= MS_NOEXEC;
   }

@@ -17,6 +17,7 @@ import { type Credentials, rootCredentials } from "../../cred/credentials.ts";
 import { NO_ID } from "../../cred/user_namespace.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
+import type { Vfs } from "../../vfs/vfs.ts";
 import { parseTmpfsOptions, type TmpfsOptions } from "./options.ts";
 import type { DirEntry } from "./dir_entries.ts";
 import { TmpfsDirectory } from "./directory.ts";
@@ -44,15 +45,16 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   constructor(
     account: Account,
     frames: FrameAllocator,
-    host: Host,
+    vfs: Vfs,
     options: TmpfsOptions,
     type: string = "tmpfs",
     isRam: boolean = false,
   ) {
-    super();
+    super(vfs.devices);
     this.isRam = isRam;
     this.type = type;
     this.frames = frames;
+    const { host } = vfs;
     this.host = host;
     const pages = Math.floor(host.memoryBytes / PAGE_SIZE);
     this.defaultPages = Math.floor(pages / 2);
@@ -74,17 +76,17 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   static fromOptions(
     account: Account,
     frames: FrameAllocator,
-    host: Host,
+    vfs: Vfs,
     text: string,
     cred: Credentials = ROOT,
   ): TmpfsFs | number {
-    const options = parseTmpfsOptions(text, host.memoryBytes);
+    const options = parseTmpfsOptions(text, vfs.host.memoryBytes);
     if (typeof options === "number") return options;
     const { userNs, fsuid, fsgid } = cred;
     const uid = options.uid === undefined ? fsuid : userNs.kernelUid(options.uid);
     const gid = options.gid === undefined ? fsgid : userNs.kernelGid(options.gid);
     if (uid === NO_ID || gid === NO_ID) return -EINVAL;
-    return new TmpfsFs(account, frames, host, { ...options, uid, gid });
+    return new TmpfsFs(account, frames, vfs, { ...options, uid, gid });
   }
 
   nextIno(): number {

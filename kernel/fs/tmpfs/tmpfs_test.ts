@@ -322,7 +322,7 @@ Deno.test("memfd: flags, names, seals", () => {
   const store = new MemfdStore(
     TEST_ACCOUNT,
     t.vfs,
-    new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, { pages: 0, inodes: 0 }),
+    new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, { pages: 0, inodes: 0 }),
   );
   const make = (flags: number, name = "x") => store.create(name, flags, c.cred, c.account);
   assertEquals(errno(make(0x20)), "EINVAL");
@@ -377,7 +377,7 @@ Deno.test("mount options: sizes with suffixes and percent, nonsense is EINVAL", 
 
 Deno.test("unmounting gives all frames back", () => {
   const t = new TestFiles(), before = t.frames.usedBytes;
-  const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, {});
+  const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, {});
   for (const name of ["a", "b"]) {
     const dir = fs.root.mkdir(name, 0o40755, 0, 0, TEST_ACCOUNT);
     if (typeof dir === "number") throw new Error("no directory");
@@ -397,7 +397,7 @@ function countOf(quota: Quota): number {
 Deno.test("what all file systems have is counted, and given back", () => {
   const t = new TestFiles(), counted = () => [countOf(TMPFS_INODES), countOf(TMPFS_BYTES)];
   const before = counted(),
-    fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.host, { inodes: 0 }),
+    fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, { inodes: 0 }),
     { root } = fs;
   // So many values do not fit on the stack as arguments of one call.
   for (let i = 0; i < 150_000; i++) {
@@ -427,7 +427,7 @@ Deno.test("what all file systems have is counted, and given back", () => {
 });
 
 Deno.test("secret memory is given back with its last descriptor", () => {
-  const t = new TestFiles(), store = new SecretStore(TEST_ACCOUNT, t.vfs, t.frames, t.host);
+  const t = new TestFiles(), store = new SecretStore(TEST_ACCOUNT, t.vfs, t.frames);
   const before = [countOf(TMPFS_INODES), t.frames.usedBytes];
   const file = store.create(0, t.root.cred, TEST_ACCOUNT);
   if (typeof file === "number") throw new Error("no file");

@@ -13,6 +13,7 @@ import type { TmpfsSpace } from "../../fs/tmpfs/space.ts";
 import type { UserNamespace } from "../../cred/user_namespace.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
+import type { Vfs } from "../../vfs/vfs.ts";
 import type { IpcLimits } from "../ipc_limits.ts";
 import { MessageQueue, type QueueSizes } from "./message_queue.ts";
 
@@ -53,16 +54,16 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
   constructor(
     account: Account,
     frames: FrameAllocator,
-    host: Host,
+    vfs: Vfs,
     limits: IpcLimits,
     makers: MakerSource,
     owner: UserNamespace,
   ) {
-    super();
+    super(vfs.devices);
     this.owner = owner;
     this.hasFixedOwner = true;
     this.frames = frames;
-    this.host = host;
+    this.host = vfs.host;
     this.limits = limits;
     this.makers = makers;
     this.source = "mqueue";

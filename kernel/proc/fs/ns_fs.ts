@@ -27,7 +27,6 @@ import {
 } from "../../../ffi/abi/sched.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
 import { NSFS_MAGIC } from "../../../ffi/abi/statfs.ts";
-import type { Host } from "../../core/host.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { Namespace, NamespaceKind } from "../../cred/namespace.ts";
 import { PidSpace } from "../../cred/pid.ts";
@@ -91,8 +90,8 @@ export class NsFs extends GeneratedFs {
   /** Of the first user namespace, which is no object of this kernel. */
   private firstUser: Dentry | null = null;
 
-  constructor(account: Account, host: Host, callers: CallerSource) {
-    super(host);
+  constructor(account: Account, vfs: Vfs, callers: CallerSource) {
+    super(vfs);
     this.account = account;
     this.callers = callers;
     this.source = "nsfs";

@@ -18,6 +18,7 @@ import type { Host } from "../../core/host.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import { mkdirAt } from "../../vfs/create.ts";
+import { DeviceNumbers } from "../../vfs/device_numbers.ts";
 import type { FdTable } from "../../vfs/fd_table.ts";
 import type { FsContext } from "../../vfs/fs_context.ts";
 import { addMount } from "../../vfs/mount_operations.ts";
@@ -222,7 +223,7 @@ class FakeSource implements ProcSource {
   constructor(host: Host) {
     this.host = host;
     this.vfs = new Vfs(host);
-    this.namespaces = new NsFs(TEST_ACCOUNT, host, this);
+    this.namespaces = new NsFs(TEST_ACCOUNT, this.vfs, this);
   }
   seenBy(_caller: Caller): ProcSource {
     return this;
@@ -316,7 +317,7 @@ export class ProcLab {
 
 /** An open file without a name. */
 export class NamelessFile extends OpenFile {
-  override readonly inode: Inode = new AnonFiles().others.root;
+  override readonly inode: Inode = new AnonFiles(new DeviceNumbers()).others.root;
 
   override describe(): string {
     return "anon_inode:[test]";

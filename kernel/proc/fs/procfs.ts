@@ -40,7 +40,7 @@ export class ProcFs extends GeneratedFs {
   options: ProcOptions;
 
   constructor(source: ProcSource, options: ProcOptions) {
-    super(source.host);
+    super(source.vfs);
     this.source = "proc";
     this.procSource = source;
     this.options = options;

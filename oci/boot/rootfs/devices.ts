@@ -128,8 +128,8 @@ class DeviceMaker {
   }
 
   #makeHidden(): Mount {
-    const { memory, host, vfs } = this.#kernel, { account } = this.#caller;
-    const fs = new TmpfsFs(account, memory.frames, host, { mode: 0o755 }, "devtmpfs");
+    const { memory, vfs } = this.#kernel, { account } = this.#caller;
+    const fs = new TmpfsFs(account, memory.frames, vfs, { mode: 0o755 }, "devtmpfs");
     return internalMount(account, vfs, fs);
   }
 }

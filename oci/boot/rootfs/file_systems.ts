@@ -6,7 +6,7 @@
 import { ENODEV } from "../../../ffi/abi/errno.ts";
 import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
 import type { CgroupLimits } from "../../../kernel/cgroup/fs/limits.ts";
-import { GoferFs } from "../../../kernel/fs/gofer/gofer_fs.ts";
+import { GoferFs, type GoferOptions } from "../../../kernel/fs/gofer/gofer_fs.ts";
 import { memoryOverlay } from "../../../kernel/fs/overlay/memory_overlay.ts";
 import { ownOverlay } from "../../../kernel/fs/overlay/own_overlay.ts";
 import { OverlayFs } from "../../../kernel/fs/overlay/overlay_fs.ts";
@@ -46,8 +46,8 @@ export class FileSystems {
 
   /** The root directory, or -errno. Below an overlay the host is not expected to change it. */
   root(spec: RootSpec): FileSystem | number {
-    const { memory, host } = this.#kernel, { overlay } = spec;
-    const fs = GoferFs.attach(this.#gofer, spec.goferAttach, memory, {
+    const { memory, vfs } = this.#kernel, { overlay } = spec;
+    const fs = this.#attach(spec.goferAttach, {
       isExclusive: true,
       leaseNs: overlay === "none" ? ROOT_LEASE_NS : 0,
     });
@@ -58,21 +58,22 @@ export class FileSystems {
         this.#account,
         fs.root,
         memory.frames,
-        host,
+        vfs,
         text,
         undefined,
         this.#kernel,
       );
     }
-    const upper = this.#own(spec.upperAttach ?? "");
-    return typeof upper === "number"
-      ? upper
-      : ownOverlay(this.#account, fs.root, upper, memory.frames, text, this.#kernel);
+    // A tree that only this container sees.
+    const upper = this.#attach(spec.upperAttach ?? "", { isExclusive: true });
+    if (typeof upper === "number") return upper;
+    const { frames } = memory, { devices } = vfs;
+    return ownOverlay(this.#account, fs.root, upper, frames, devices, text, this.#kernel);
   }
 
-  /** A tree that only this container sees. */
-  #own(name: string): GoferFs | number {
-    return GoferFs.attach(this.#gofer, name, this.#kernel.memory, { isExclusive: true });
+  #attach(name: string, options: GoferOptions): GoferFs | number {
+    const { vfs, memory } = this.#kernel;
+    return GoferFs.attach(this.#gofer, name, vfs.devices, memory, options);
   }
 
   /**
@@ -90,12 +91,12 @@ export class FileSystems {
   }
 
   #shared(name: string): GoferFs | number {
-    return GoferFs.attach(this.#gofer, name, this.#kernel.memory, { isExclusive: false });
+    return this.#attach(name, { isExclusive: false });
   }
 
   /** As the kernel's overlayFromOptions, with trees of the Gofer instead of paths. */
   #overlay(layers: OverlayLayers, text: string): OverlayFs | number {
-    const { frames } = this.#kernel.memory;
+    const { memory: { frames }, vfs: { devices } } = this.#kernel;
     const trees: GoferFs[] = [];
     for (const name of layers.upper === null ? layers.lower : [...layers.lower, layers.upper]) {
       const tree = this.#shared(name);
@@ -106,6 +107,7 @@ export class FileSystems {
     const roots = trees.map((fs) => fs.root);
     const upper = layers.upper === null ? null : roots.pop() ?? null;
     const options = {
+      devices,
       isPersistent: true,
       account: this.#account,
       payers: this.#kernel,

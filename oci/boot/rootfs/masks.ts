@@ -56,7 +56,7 @@ function coverDirectory(kernel: SandboxKernel, caller: Caller, at: Path): number
   const empty = TmpfsFs.fromOptions(
     caller.account,
     kernel.memory.frames,
-    kernel.host,
+    kernel.vfs,
     "mode=0755,size=0",
   );
   if (typeof empty === "number") return empty;

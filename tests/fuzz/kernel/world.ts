@@ -120,11 +120,8 @@ export class World {
   }
 
   #makeContainer(id: string): Container {
-    const { kernel } = this,
-      host = this.#host,
-      { memory, vfs } = kernel,
-      account = kernel.accounts.root;
-    const root = new TmpfsFs(account, memory.frames, host, { pages: 0, inodes: 0, mode: 0o755 });
+    const { kernel } = this, { memory, vfs } = kernel, account = kernel.accounts.root;
+    const root = new TmpfsFs(account, memory.frames, vfs, { pages: 0, inodes: 0, mode: 0o755 });
     const mounts = MountNamespace.of(account, vfs, root, 0, id);
     const container = newContainer(kernel, {
       id,
