@@ -60,6 +60,8 @@ import type { Task } from "./task/task.ts";
 import { TaskTerminalHooks } from "./task/terminal_hooks.ts";
 import type { ThreadGroup } from "./task/thread_group.ts";
 import { TimerQueue } from "./time/timer.ts";
+import { DeviceNumbers } from "./vfs/device_numbers.ts";
+import { SpecialFiles } from "./vfs/special_files.ts";
 import { Vfs } from "./vfs/vfs.ts";
 
 interface KernelOptions extends ContainmentOptions {
@@ -137,8 +139,13 @@ export class SandboxKernel implements Kernel {
     this.bootNs = 0;
     this.memory = new MemoryContext(arena, platform, host);
     this.oom = new OomKiller(this);
-    this.vfs = new Vfs(host, new IoCharges(this), this);
-    this.anon = new AnonFiles(this.vfs.devices);
+    const loops = new LoopDevices(), hooks = new TaskTerminalHooks(this);
+    const devices = new DeviceNumbers(), special = this.makeSpecialFiles(devices);
+    registerLoopDevices(special, loops);
+    registerMemoryDevices(special, host, this);
+    this.terminals = registerTerminals(special, host, hooks);
+    this.vfs = new Vfs(host, { special, devices, charger: new IoCharges(this), server: this });
+    this.anon = new AnonFiles(devices);
     const account = this.accounts.root;
     const unlimited = { pages: 0, inodes: 0 };
     this.memfds = new MemfdStore(
@@ -147,9 +154,6 @@ export class SandboxKernel implements Kernel {
       new TmpfsFs(account, this.memory.frames, this.vfs, unlimited),
     );
     this.secrets = new SecretStore(account, this.vfs, this.memory.frames);
-    const { frames, bounce } = this.memory;
-    const hostFiles = new HostFdFs(host, this.vfs.devices, bounce);
-    this.vfs.special.fifo = new HostFifoOpener(new FifoOpener(frames), hostFiles, this.timers);
     this.loop = new Loop(this, host, this.memory);
     const sysctl = new SysctlStore();
     this.sysctl = sysctl;
@@ -157,7 +161,7 @@ export class SandboxKernel implements Kernel {
     const generic = new GenericFamilies();
     this.taskStats = new TaskStats(this, generic.nextId);
     generic.add(this.taskStats);
-    this.net = new NetShared(frames, host, this.vfs.devices, {
+    this.net = new NetShared(this.memory.frames, host, devices, {
       timers: this.timers,
       deferred: this.vfs.deferred,
       calls: this,
@@ -179,13 +183,15 @@ export class SandboxKernel implements Kernel {
     });
     const cpuInfo = CpuInfo.fromHost(options.cpuInfo ?? "");
     this.proc = new KernelProcSource(this, new ProcFacts(this, cpuInfo, sysctl), this.pids);
-    const loops = new LoopDevices();
     registerFileSystems(this, this.proc, loops);
-    registerLoopDevices(this.vfs.special, loops);
-    registerMemoryDevices(this.vfs.special, host, this);
-    const hooks = new TaskTerminalHooks(this);
     this.fsTypes.register(new DevptsType(this.vfs, hooks));
-    this.terminals = registerTerminals(this.vfs.special, host, hooks);
+  }
+
+  /** The special files with an opener of FIFOs. */
+  private makeSpecialFiles(devices: DeviceNumbers): SpecialFiles {
+    const { host, timers, memory: { frames, bounce } } = this;
+    const hostFiles = new HostFdFs(host, devices, bounce);
+    return new SpecialFiles(new HostFifoOpener(new FifoOpener(frames), hostFiles, timers));
   }
 
   get namespaceFiles(): NsFs {

@@ -11,7 +11,7 @@ import { OpenFile } from "../vfs/open_file.ts";
 import { unlinkAt } from "../vfs/remove.ts";
 import { Progress } from "../task/progress.ts";
 import { TestCaller, TestFiles } from "../vfs/vfs_testing.ts";
-import { FifoOpener, resumeOpen } from "./fifo.ts";
+import { resumeOpen } from "./fifo.ts";
 
 class Wakes extends Waiter {
   count: number = 0;
@@ -35,7 +35,6 @@ class Waiting extends TestCaller {
 
 function lab(): { a: Waiting; b: Waiting; files: TestFiles } {
   const files = new TestFiles();
-  files.vfs.special.fifo = new FifoOpener(files.frames);
   const { root } = files;
   assertEquals(mknodAt(root, AT_FDCWD, "/f", S_IFIFO | 0o644, 0), 0);
   const make = () => new Waiting(root.files, root.fs, root.cred, root.account);

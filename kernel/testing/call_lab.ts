@@ -47,6 +47,7 @@ import { TimerQueue } from "../time/timer.ts";
 import { FdTable } from "../vfs/fd_table.ts";
 import { FsContext } from "../vfs/fs_context.ts";
 import { MountNamespace } from "../vfs/mounts.ts";
+import { SpecialFiles } from "../vfs/special_files.ts";
 import { Vfs } from "../vfs/vfs.ts";
 import { ERRNO_NAMES } from "../../ffi/abi/errno.ts";
 import { FakePlatform } from "./fake_platform.ts";
@@ -109,7 +110,9 @@ export class LabKernel implements Kernel {
     this.platform = new FakePlatform(arena);
     this.memory = new MemoryContext(arena, this.platform, this.host);
     this.oom = new OomKiller(this);
-    this.vfs = new Vfs(this.host);
+    this.vfs = new Vfs(this.host, {
+      special: new SpecialFiles(new FifoOpener(this.memory.frames)),
+    });
     this.anon = new AnonFiles(this.vfs.devices);
     this.memfds = new MemfdStore(this.accounts.root, this.vfs, this.newTmpfs());
     this.secrets = new SecretStore(this.accounts.root, this.vfs, this.memory.frames);
@@ -123,7 +126,6 @@ export class LabKernel implements Kernel {
       cgroups: new Cgroups(this, this.accounts.root),
     });
     registerFamilies(net);
-    this.vfs.special.fifo = new FifoOpener(this.memory.frames);
   }
   newTmpfs(): TmpfsFs {
     return new TmpfsFs(this.accounts.root, this.memory.frames, this.vfs, {

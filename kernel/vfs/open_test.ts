@@ -179,14 +179,13 @@ class AnyFile extends OpenFile {
 }
 
 Deno.test("special files: by number, by type, behind nodev, blocking FIFOs", () => {
-  const t = new TestFiles(), c = t.root, opener = new Opener();
+  const opener = new Opener(), t = new TestFiles({ mode: 0o755 }, opener), c = t.root;
   mknodAt(c, CWD, "/null", S_IFCHR | 0o666, 0x103);
   mknodAt(c, CWD, "/other", S_IFCHR | 0o666, 0x107);
   mknodAt(c, CWD, "/fifo", S_IFIFO | 0o666, 0);
   mknodAt(c, CWD, "/sock", S_IFSOCK | 0o666, 0);
   for (const p of ["/null", "/fifo", "/sock"]) assertEquals([p, open(c, p, 0)], [p, "ENXIO"]);
   t.vfs.special.registerCharacter(1, 3, opener);
-  t.vfs.special.fifo = opener;
   opener.answer = BLOCK;
   assertEquals(openAt(c, CWD, "/fifo", F.O_RDONLY, 0), BLOCK);
   const node = statAt(c, CWD, "/null", 0);

@@ -1,7 +1,7 @@
 /**
  * The registry of openers for special files: device numbers lead to an opener, FIFOs to the pipes
- * of kernel/ipc. A kernel has one; open.ts calls it, and openers are registered when the kernel is
- * built.
+ * of kernel/ipc. A kernel has one; open.ts calls it, and all openers are registered before the
+ * kernel's Vfs is made.
  */
 
 import { ENXIO } from "../../ffi/abi/errno.ts";
@@ -34,8 +34,12 @@ export const ANY_MINOR = -1;
 export class SpecialFiles {
   private readonly characters: Map<number, SpecialOpener> = new Map();
   private readonly blocks: Map<number, SpecialOpener> = new Map();
-  /** The opener of FIFOs; kernel/ipc sets it. */
-  fifo: SpecialOpener | null = null;
+  private readonly fifo: SpecialOpener | null;
+
+  /** @param fifo opens the FIFOs that are not opened by their inodes; null: nothing does */
+  constructor(fifo: SpecialOpener | null = null) {
+    this.fifo = fifo;
+  }
 
   registerCharacter(major: number, minor: number, opener: SpecialOpener): void {
     this.characters.set(key(major, minor), opener);

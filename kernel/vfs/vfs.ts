@@ -17,6 +17,15 @@ import { SpecialFiles } from "./special_files.ts";
 import type { TransferCharger } from "./transfers.ts";
 import type { Walk } from "./walk.ts";
 
+/** Parts that a Vfs does not make itself. */
+interface VfsParts {
+  /** By default there are no openers. */
+  readonly special?: SpecialFiles;
+  readonly devices?: DeviceNumbers;
+  readonly charger?: TransferCharger;
+  readonly server?: CallServer;
+}
+
 export class Vfs {
   readonly host: Host;
   /**
@@ -26,8 +35,8 @@ export class Vfs {
   /** Work that the kernel's loop does in slices between calls. */
   readonly deferred: DeferredWork;
   readonly dentries: DentryCache;
-  readonly devices: DeviceNumbers = new DeviceNumbers();
-  readonly special: SpecialFiles = new SpecialFiles();
+  readonly devices: DeviceNumbers;
+  readonly special: SpecialFiles;
   readonly handles: FileHandles = new FileHandles();
   readonly lockWaits: LockWaits = new LockWaits();
   /** The locks and the leases of all files that have some (/proc/locks). */
@@ -64,14 +73,12 @@ export class Vfs {
   private lastPeerGroup: number = 0;
   private lastCookie: number = 0;
 
-  constructor(
-    host: Host,
-    charger: TransferCharger | null = null,
-    server: CallServer | null = null,
-  ) {
+  constructor(host: Host, parts: VfsParts = {}) {
     this.host = host;
-    this.charger = charger;
-    this.deferred = new DeferredWork(server);
+    this.devices = parts.devices ?? new DeviceNumbers();
+    this.special = parts.special ?? new SpecialFiles();
+    this.charger = parts.charger ?? null;
+    this.deferred = new DeferredWork(parts.server);
     this.dentries = new DentryCache(this.deferred);
   }
 

@@ -20,6 +20,7 @@ import {
 } from "../cred/credentials.ts";
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
 import type { TmpfsOptions } from "../fs/tmpfs/options.ts";
+import { FifoOpener } from "../ipc/fifo.ts";
 import { FrameAllocator, type FrameStore } from "../mm/frames.ts";
 import { IoCursor } from "../mm/io_cursor.ts";
 import type { Caller } from "./caller.ts";
@@ -28,6 +29,7 @@ import { FsContext } from "./fs_context.ts";
 import { MountNamespace } from "./mounts.ts";
 import { openAt } from "./open.ts";
 import type { OpenFile } from "./open_file.ts";
+import { SpecialFiles, type SpecialOpener } from "./special_files.ts";
 import { Vfs } from "./vfs.ts";
 
 /** A host whose clock stands still until `sec` or `nsec` are set; it has no files. */
@@ -194,14 +196,17 @@ export class TestCaller implements Caller {
 export class TestFiles {
   readonly host: TestHost = new TestHost();
   readonly frames: FrameAllocator;
-  readonly vfs: Vfs = new Vfs(this.host);
+  readonly vfs: Vfs;
   readonly tmpfs: TmpfsFs;
   readonly namespace: MountNamespace;
   readonly root: TestCaller;
   readonly account: Account = TEST_ACCOUNT;
 
-  constructor(options: TmpfsOptions = { mode: 0o755 }) {
+  /** @param fifo opens FIFOs */
+  constructor(options: TmpfsOptions = { mode: 0o755 }, fifo: SpecialOpener | null = null) {
     this.frames = new FrameAllocator(arenaSlice());
+    const special = new SpecialFiles(fifo ?? new FifoOpener(this.frames));
+    this.vfs = new Vfs(this.host, { special });
     this.tmpfs = new TmpfsFs(this.account, this.frames, this.vfs, options);
     this.namespace = MountNamespace.of(this.account, this.vfs, this.tmpfs, 0, "tmpfs");
     const at = this.namespace.rootPath();
