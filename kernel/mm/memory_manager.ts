@@ -81,6 +81,8 @@ export class MemoryManager extends UserAccess {
   readonly search: SearchState = new SearchState();
   /** Tasks that use this memory (CLONE_VM). */
   users: number = 1;
+  /** Its place in the order of kcmp(2) (task/object_ranks.ts); 0: it was not compared yet. */
+  rank: number = 0;
   /** VM_LOCKED bits that new areas get (mlockall MCL_FUTURE). */
   futureFlags: number = 0;
   /** Its own user may read it (PR_SET_DUMPABLE). */

@@ -25,6 +25,8 @@ export class SignalHandlers {
   /** Indexed by signal number; 0 is unused. */
   readonly actions: SignalAction[] = [];
   refs: number = 1;
+  /** Its place in the order of kcmp(2) (task/object_ranks.ts); 0: it was not compared yet. */
+  rank: number = 0;
   /** Waiters in signalfd(2) for signals of the tasks that share these handlers. */
   readonly arrived: WaitQueue = new WaitQueue();
 

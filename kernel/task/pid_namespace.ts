@@ -28,7 +28,7 @@ export class TaskPid extends Pid<PidNamespace> {
 export class PidNamespace extends PidSpace {
   override readonly outer: PidNamespace | null;
   readonly tasks: Map<number, Task> = new Map();
-  /** Processes, zombies included. */
+  /** Processes, zombies included, in the order of their places. */
   readonly groups: Map<number, ThreadGroup> = new Map();
   readonly processGroups: Map<number, ProcessGroup> = new Map();
   readonly sessions: Map<number, Session> = new Map();
@@ -42,6 +42,7 @@ export class PidNamespace extends PidSpace {
   /** Init is ending or has ended: no task can be born here. */
   isEnding: boolean = false;
   private last: number = 0;
+  private lastPlace: number = 0;
 
   constructor(outer: PidNamespace | null = null, owner: UserNamespace = INITIAL_USER_NAMESPACE) {
     super(outer, owner);
@@ -69,6 +70,11 @@ export class PidNamespace extends PidSpace {
    */
   allocateAs(wanted: readonly number[], cred: Credentials): TaskPid | number {
     return wanted.length > this.level + 1 ? -EINVAL : allocateIn(this, wanted, cred);
+  }
+
+  /** Of the first namespace: the place of a new process among all processes. */
+  nextPlace(): number {
+    return ++this.lastPlace;
   }
 
   /** The next free number, or -1. */
@@ -142,6 +148,7 @@ export function enrollGroup(group: ThreadGroup): void {
   const { numbers, space } = group.id;
   for (let ns: PidNamespace | null = space; ns !== null; ns = ns.outer) {
     ns.groups.set(numbers[ns.level]!, group);
+    if (ns.outer === null) group.place = ns.nextPlace();
   }
   if (group.pid === 1) space.init = group;
 }

@@ -31,5 +31,5 @@ export function joinProcessGroup(group: ThreadGroup, pgrp: ProcessGroup): void {
   if (group.pgrp === pgrp) return;
   leaveProcessGroup(group);
   group.pgrp = pgrp;
-  pgrp.members.add(group);
+  pgrp.add(group);
 }

@@ -40,12 +40,19 @@ export class Session implements TtySession {
 export class ProcessGroup implements TtyGroup {
   readonly id: TaskPid;
   readonly session: Session;
+  /** In the order of their places. */
   readonly members: Set<ThreadGroup> = new Set();
+  private lastPlace: number = 0;
 
   constructor(id: TaskPid, session: Session) {
     this.id = id;
     this.session = session;
     session.groups.add(this);
+  }
+
+  add(group: ThreadGroup): void {
+    group.placeInGroup = ++this.lastPlace;
+    this.members.add(group);
   }
 }
 
@@ -112,6 +119,9 @@ export class ThreadGroup {
   parent: ThreadGroup | null;
   readonly children: Set<ThreadGroup> = new Set();
   pgrp: ProcessGroup;
+  /** Its place among all processes, and among those of its process group: a later one has more. */
+  place: number = 0;
+  placeInGroup: number = 0;
   /** Signal to the parent at the exit (SIGCHLD, or the one that clone(2) named). */
   exitSignal: number;
   limits: Limits;
@@ -242,7 +252,7 @@ export class ThreadGroup {
     this.hasLeftTerminal = parent !== null && parent.hasLeftTerminal;
     this.loginUid = parent === null ? 0xffffffff : parent.loginUid;
     this.coredumpFilter = parent === null ? 0x33 : parent.coredumpFilter;
-    pgrp.members.add(this);
+    pgrp.add(this);
     if (parent !== null) parent.children.add(this);
   }
 

@@ -21,6 +21,8 @@ const MAX_UNUSED = 65536;
  * the bound at once.
  */
 const PRUNE_STEP = 128;
+/** Children of a directory that are listed in a unit of work (core/deferred_work.ts). */
+const LISTED_PER_UNIT = 128;
 
 /** The dentry of a file system's root. */
 export function rootDentryOf(fs: FileSystem): Dentry {
@@ -57,10 +59,12 @@ function hasChildren({ children }: Dentry): boolean {
   return children !== null && children.size > 0;
 }
 
-/** A directory that a job is inside of, and the children that the job has not visited yet. */
+/** A directory that a job is inside of; its children from `next` on are not visited yet. */
 interface Level {
   readonly dentry: Dentry;
-  readonly children: Iterator<Dentry>;
+  /** Those that it had when the job came to it; more cannot come, and some may be forgotten. */
+  readonly children: readonly Dentry[];
+  next: number;
 }
 
 /** The job that removes all dentries below one from the tree, leaves first. */
@@ -79,16 +83,20 @@ class ForgetTree implements Job {
   }
 
   private enterDirectory(dentry: Dentry): void {
-    if (dentry.children !== null) this.levels.push({ dentry, children: dentry.children.values() });
+    const { children } = dentry;
+    if (children !== null) this.levels.push({ dentry, children: [...children.values()], next: 0 });
   }
 
   step(units: number): number {
     const { levels, cache, root } = this;
     for (; units > 0 && levels.length > 0; units--) {
-      const level = levels[levels.length - 1]!, next = level.children.next();
-      if (next.done !== true) {
-        if (hasChildren(next.value)) this.enterDirectory(next.value);
-        else cache.remove(next.value, this.isWhole);
+      const level = levels[levels.length - 1]!;
+      if (level.next === 0) units -= Math.floor(level.children.length / LISTED_PER_UNIT);
+      const child = level.children[level.next++];
+      if (child !== undefined) {
+        if (!child.isHashed) continue;
+        if (hasChildren(child)) this.enterDirectory(child);
+        else cache.remove(child, this.isWhole);
         continue;
       }
       levels.pop();

@@ -30,6 +30,8 @@ export class FdTable {
   private readonly account: Account;
   /** Tasks that share the table. */
   refs: number = 1;
+  /** Its place in the order of kcmp(2) (task/object_ranks.ts); 0: it was not compared yet. */
+  rank: number = 0;
   private files: (OpenFile | null)[] = [];
   /** One bit for each fd that is open. */
   private used: Uint32Array = new Uint32Array(2);

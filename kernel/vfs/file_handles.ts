@@ -28,15 +28,13 @@ interface Entry {
 
 export class FileHandles {
   private readonly entries: Map<number, Entry> = new Map();
-  private readonly numbers: WeakMap<object, number> = new WeakMap();
   private last = 0;
 
   /** The number of a file that exists; it stays the same while the table keeps it. */
   numberOf(dentry: Dentry): number {
-    const inode = dentry.inode!, known = this.numbers.get(inode);
-    if (known !== undefined && this.entries.has(known)) return known;
-    const number = ++this.last;
-    this.numbers.set(inode, number);
+    const inode = dentry.inode!;
+    if (this.entries.has(inode.handle)) return inode.handle;
+    const number = inode.handle = ++this.last;
     this.entries.set(number, { dentry, ino: inode.ino });
     if (this.entries.size > HANDLES_MAX) {
       for (const oldest of this.entries.keys()) {
@@ -52,10 +50,8 @@ export class FileHandles {
    * no file.
    */
   numberOfInode(inode: Inode): number {
-    const known = this.numbers.get(inode);
-    if (known !== undefined) return known;
-    this.numbers.set(inode, ++this.last);
-    return this.last;
+    if (inode.handle === 0) inode.handle = ++this.last;
+    return inode.handle;
   }
 
   /** The dentry of the file, or -ESTALE. */

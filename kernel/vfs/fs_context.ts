@@ -10,6 +10,8 @@ import type { MountNamespace } from "./mounts.ts";
 export class FsContext {
   /** Tasks that share it. */
   refs: number = 1;
+  /** Its place in the order of kcmp(2) (task/object_ranks.ts); 0: it was not compared yet. */
+  rank: number = 0;
   /**
    * The only task that uses it is in execve(2): no further process may share it (check_unsafe_exec
    * of Linux).

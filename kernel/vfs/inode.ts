@@ -217,6 +217,8 @@ export abstract class Inode {
   watches: InodeWatches | null = null;
   /** FS_*_FL of chattr(1) (file_flags.ts). */
   fileFlags: number = 0;
+  /** The number of its file handle (file_handles.ts); 0: none. */
+  handle: number = 0;
   /** The number of landlock rules that name it. */
   ruleCount: number = 0;
   /** The FIFO or socket at this inode. */

@@ -68,6 +68,8 @@ export abstract class OpenFile {
   path: Path | null = null;
   /** References from fd tables, messages in flight, mappings and running calls. */
   refs: number = 1;
+  /** Its place in the order of kcmp(2) (task/object_ranks.ts); 0: it was not compared yet. */
+  rank: number = 0;
   /** Opener's credentials. */
   cred: Credentials | null = null;
   /** Its use makes no events: it is inside another description, or fanotify made its descriptor. */

@@ -146,9 +146,10 @@ export function listenersOf(origin: Mount, at: Dentry): readonly Listener[] {
 }
 const NO_LISTENERS: readonly Listener[] = [];
 
-/** The slaves of a group that are not visited yet. */
+/** The slaves of a group; those from `next` on are not visited yet. */
 interface SlavesLeft {
-  readonly slaves: Iterator<Mount>;
+  readonly slaves: readonly Mount[];
+  next: number;
   /** The source of their copies. */
   readonly source: Mount | null;
 }
@@ -169,9 +170,9 @@ class ListenerWalk {
   run(group: PeerGroup): void {
     this.visitGroup(group, null, false);
     for (let top = this.left.at(-1); top !== undefined; top = this.left.at(-1)) {
-      const next = top.slaves.next();
-      if (next.done === true) this.left.pop();
-      else this.visitSlave(next.value, top.source);
+      const slave = top.slaves[top.next++];
+      if (slave === undefined) this.left.pop();
+      else this.visitSlave(slave, top.source);
     }
   }
 
@@ -198,7 +199,7 @@ class ListenerWalk {
       if (isFirstSlave) from = mount;
       isFirstSlave = false;
     }
-    if (group.slaves.size > 0) this.left.push({ slaves: group.slaves.values(), source: from });
+    if (group.slaves.size > 0) this.left.push({ slaves: [...group.slaves], next: 0, source: from });
   }
 
   /** Whether the mount is attached and shows the place. */

@@ -13,7 +13,7 @@ type Fate = "state" | "derived" | "host";
 /** Made by the language, not by a class of the kernel. */
 export const LANGUAGE: readonly string[] = (`
   Array ArrayBuffer DataView Float64Array Int32Array Map Object Set Uint16Array Uint32Array
-  Uint8Array WeakMap
+  Uint8Array
 `).trim().split(/\s+/);
 
 const STATE = `
@@ -24,47 +24,47 @@ const STATE = `
   ContextFile ControlOpener CopyBuffer CpuClock CpuIntervalTimer CpuLimitTimer CpuState CpuText
   CpusetState Datagram DatagramQueue DeferredWork Dentry DentryCache DeviceNumbers DeviceState
   DevicesDir DevptsType DevtmpfsFs DevtmpfsType DirEntries DirEntry Dropping Endpoint EndsOfSpaces
-  Entry EpollFile EpollItem EventFile Expiry FairTurns FamilyRoutes FamilySettings FanotifyFile
-  FastOpen FdDir FdLink FdTable Fifo FifoOpener FileData FileHandles FileLock FileLocks
-  FileMappings FileOfGroup FileOwner FilePages FixedDir FixedLink FrameAllocator FrameQuarantine
-  FreezeState FreezeWatch FsContext FsTypes FullOpener FutexTable FutexWaiter GeneratedDirFile
-  GenericFamilies GroupDir GroupFileInode GroupLists GroupMarks GroupNode GroupSet GroupSort
-  GroupXattrs Handle Hierarchy HighLimit HostFdFs HostFdInode HostFdOpener HostFifoOpener
-  IdMapFile IdMapText InetFamily InetPorts InotifyFile InotifyWatch IoCharges IoState IpCounters
-  IpOptions IpcLimits IpcMessage IpcMessageQueue IpcMessages IpcNamespace IpcTable
-  KernelProcSource Key KeyStore KeyUser KmsgInode KmsgOpener Layouts LeavingSpace LeavingSpaces
-  Limits Link LinkGroups LinkSettings LinkTable LinksDir LiveInode LoadAverage LockAges LockWaits
-  Loop LoopDevice LoopDevices LoopOpener LoopbackTcp LoopbackTransport MemFile MemInode MemPolicy
-  MemfdStore MemoryContext MemoryCounters MemoryEvents MemoryLimits MemoryManager MemoryState
-  MemoryText MemoryUse MessageCounter MessageQueue Mount MountFile MountNamespace MountPlace
-  MqueueDirectory MqueueFile MqueueFs MqueueType NamespaceCounts Namespaces NetDir NetNamespace
-  NetSettingsView NetShared NetlinkFamily NetlinkProtocol NetlinkSocket NsDir NsFs NsInode NsLink
-  NullFile NullOpener ObjectRanks OomKiller OpenGroupFile OverlayDirectory OverlayFs OverlayType
-  PacketCounter PacketFamily PageMap PatchedSites Path PathFile PeerCredentials PeerGroup
-  PendingExec PendingSignals PidFd PidNamespace PidsState Pipe PipeFile PlaceLink PortIds
-  PortTable PosixTimer PrefixRoutes ProcConnector ProcFacts ProcFs ProcFsType ProcRootDir
-  ProcessGroup ProcessTimers ProgramAddresses ProgramBreak Progress PtmxNodeOpener QueueCaller
-  QueuedMessage RamFsType RandomOpener RangeWork RealTimer Reaper Registration ReservedPorts Retry
-  RightsInFlight RingFds RingMemory RouteTable RunQueue SandboxAccounts SandboxKernel
-  SchedAttributes SecretFile SecretFs SecretInode SecretStore SelfLink SemOperations SemUndoList
-  SemaphoreSet Semaphores Session SharedAnon SharedLayout SharedMemory ShmIdentity ShmMemory
-  ShmSegment SigInfo SigSet SignalAction SignalFile SignalHandlers SocketIndex SocketOptions
-  SpecialFiles StackImage StoredInode StreamQueue StringList StringPiece SyncWork SysFs SysFsType
-  SyscallArgs SysctlFile SysctlStore SystemText Taps Task TaskDir TaskIpcUser TaskKeyrings
-  TaskNetworks TaskPid TaskRef TaskSignals TaskStats TaskTerminalHooks TaskText TaskTextFile
-  TaskTimeout TaskWaiter TcpCounters TcpOptions TcpSequence TcpTally Terminals ThreadGroup
-  TimeNamespace TimerFile TimerQueue TmpfsBacking TmpfsDirFile TmpfsDirectory TmpfsFile TmpfsFs
-  TmpfsNode TmpfsRegular TmpfsSymlink TmpfsType Trace Traffic TransferCounts TtyOpener TurnAccount
-  TurnAccounts TurnNode TurnServer UdpCounters UdpOptions UdpSocket UnixDgram UnixFamily
-  UnixSeqpacket UnixStream UrgentMark UrgentSignals Uring Usage UserCursor UserKeyrings
-  UserNamespace Userfault UserfaultFile UserfaultOpener UtsNamespace Vfs View Vma VmaList
-  WaitQueue Waiting WatchList ZeroFile ZeroOpener
+  Entry EntryCursor EpollFile EpollItem EventFile Expiry FairTurns FamilyRoutes FamilySettings
+  FanotifyFile FastOpen FdDir FdLink FdTable Fifo FifoOpener FileData FileHandles FileLock
+  FileLocks FileMappings FileOfGroup FileOwner FilePages FixedDir FixedLink FrameAllocator
+  FrameQuarantine FreezeState FreezeWatch FsContext FsTypes FullOpener FutexTable FutexWaiter
+  GeneratedDirFile GenericFamilies GroupDir GroupFileInode GroupLists GroupMarks GroupNode
+  GroupSet GroupSort GroupXattrs Handle Hierarchy HighLimit HostFdFs HostFdInode HostFdOpener
+  HostFifoOpener IdMapFile IdMapText InetFamily InetPorts InotifyFile InotifyWatch IoCharges
+  IoState IpCounters IpOptions IpcLimits IpcMessage IpcMessageQueue IpcMessages IpcNamespace
+  IpcTable KernelProcSource Key KeyStore KeyUser KmsgInode KmsgOpener Layouts LeavingSpace
+  LeavingSpaces Limits Link LinkGroups LinkSettings LinkTable LinksDir LiveInode LoadAverage
+  LockAges LockWaits Loop LoopDevice LoopDevices LoopOpener LoopbackTcp LoopbackTransport MemFile
+  MemInode MemPolicy MemfdStore MemoryContext MemoryCounters MemoryEvents MemoryLimits
+  MemoryManager MemoryState MemoryText MemoryUse MessageCounter MessageQueue Mount MountFile
+  MountNamespace MountPlace MqueueDirectory MqueueFile MqueueFs MqueueType NamespaceCounts
+  Namespaces NetDir NetNamespace NetSettingsView NetShared NetlinkFamily NetlinkProtocol
+  NetlinkSocket NsDir NsFs NsInode NsLink NullFile NullOpener ObjectRanks OomKiller OpenGroupFile
+  OverlayDirectory OverlayFs OverlayType PacketCounter PacketFamily PageMap PatchedSites Path
+  PathFile PeerCredentials PeerGroup PendingExec PendingSignals PidFd PidNamespace PidsState Pipe
+  PipeFile PlaceLink PortIds PortTable PosixTimer PrefixRoutes ProcConnector ProcFacts ProcFs
+  ProcFsType ProcRootDir ProcessGroup ProcessTimers ProgramAddresses ProgramBreak Progress
+  PtmxNodeOpener QueueCaller QueuedMessage RamFsType RandomOpener RangeWork RealTimer Reaper
+  Registration ReservedPorts Retry RightsInFlight RingFds RingMemory RouteTable RunQueue
+  SandboxAccounts SandboxKernel SchedAttributes SecretFile SecretFs SecretInode SecretStore
+  SelfLink SemOperations SemUndoList SemaphoreSet Semaphores Session SharedAnon SharedLayout
+  SharedMemory ShmIdentity ShmMemory ShmSegment SigInfo SigSet SignalAction SignalFile
+  SignalHandlers SocketIndex SocketOptions SpecialFiles StackImage StoredInode StreamQueue
+  StringList StringPiece SyncWork SysFs SysFsType SyscallArgs SysctlFile SysctlStore SystemText
+  Taps Task TaskDir TaskIpcUser TaskKeyrings TaskNetworks TaskPid TaskRef TaskSignals TaskStats
+  TaskTerminalHooks TaskText TaskTextFile TaskTimeout TaskWaiter TcpCounters TcpOptions
+  TcpSequence TcpTally Terminals ThreadGroup TimeNamespace TimerFile TimerQueue TmpfsBacking
+  TmpfsDirFile TmpfsDirectory TmpfsFile TmpfsFs TmpfsNode TmpfsRegular TmpfsSymlink TmpfsType
+  Trace Traffic TransferCounts TtyOpener TurnAccount TurnAccounts TurnNode TurnServer UdpCounters
+  UdpOptions UdpSocket UnixDgram UnixFamily UnixSeqpacket UnixStream UrgentMark UrgentSignals
+  Uring Usage UserCursor UserKeyrings UserNamespace Userfault UserfaultFile UserfaultOpener
+  UtsNamespace Vfs View Vma VmaList WaitQueue Waiting WatchList ZeroFile ZeroOpener
 `;
 
 const DERIVED = `
   ChargedFrames CpuInfo DomainLook Fault FileWindows FreePages FutexKey HostUse KnownFrames
   MemoryFrames NetlinkRequest PatchCache ResidentCount Scratch SearchState SpinPolicy Tlb TlbPool
-  VictimSearch Walk WeakMap WriteRun
+  VictimSearch Walk WriteRun
 `;
 
 /** The platform, its address spaces and contexts, the host: here those of the tests. */
@@ -94,14 +94,4 @@ export const HELD_FUNCTIONS: ReadonlyMap<string, string> = new Map([
   ["Object.names", "rows of tables in the program (types of keys)"],
   ["Object.detail", "the same"],
   ["Object.record", "rows of tables in the program (formats of /proc/PID/maps and smaps)"],
-]);
-
-/** Fields that hide state from a snapshot, as "file field". Shrinks; never grows. */
-export const HIDDEN_FIELDS: ReadonlyMap<string, string> = new Map([
-  ["fs/tmpfs/tmpfs.ts ending", "a tree that is freed in slices: a cursor over DirEntries"],
-  ["signal/calls/send.ts groups", "kill(2) of many processes in slices: the last process will do"],
-  ["task/object_ranks.ts ranks", "kcmp(2): a rank on each object that can be compared"],
-  ["vfs/dentry_cache.ts children", "a tree of dentries that is dropped in slices: the next name"],
-  ["vfs/file_handles.ts numbers", "name_to_handle_at(2): the number on the inode"],
-  ["vfs/propagation.ts slaves", "a list of one call: an index"],
 ]);

@@ -5,7 +5,7 @@ import type { Inode } from "../../vfs/inode.ts";
 /** The first cookie: positions 0 and 1 are "." and "..". */
 const FIRST_COOKIE = 2;
 
-export class DirEntry {
+class DirEntry {
   readonly name: string;
   /** Null once it was removed: the entry stays in the list until that is compacted. */
   inode: Inode | null;
@@ -31,11 +31,6 @@ export class DirEntries {
 
   get(name: string): Inode | null {
     return this.byName.get(name)?.inode ?? null;
-  }
-
-  /** Iterates over the entries while they may change. */
-  all(): Iterator<DirEntry> {
-    return this.byName.values();
   }
 
   inodes(): Inode[] {
@@ -75,5 +70,22 @@ export class DirEntries {
       if (entry.inode !== null) return entry;
     }
     return null;
+  }
+}
+
+/** A place in a directory: it stays right while entries come and go. */
+export class EntryCursor {
+  private readonly entries: DirEntries;
+  private cookie: number = FIRST_COOKIE;
+
+  constructor(entries: DirEntries) {
+    this.entries = entries;
+  }
+
+  /** The next entry, or null at the end. */
+  next(): DirEntry | null {
+    const entry = this.entries.from(this.cookie);
+    if (entry !== null) this.cookie = entry.cookie + 1;
+    return entry;
   }
 }

@@ -19,7 +19,7 @@ import type { FrameAllocator } from "../../mm/frames.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
 import { parseTmpfsOptions, type TmpfsOptions } from "./options.ts";
-import type { DirEntry } from "./dir_entries.ts";
+import { EntryCursor } from "./dir_entries.ts";
 import { TmpfsDirectory } from "./directory.ts";
 import type { TmpfsSpace } from "./space.ts";
 
@@ -39,8 +39,8 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   private lastIno: number = 0;
   private readonly defaultPages: number;
   private readonly defaultInodes: number;
-  /** While its tree is freed: for each level the entries that are left. */
-  private ending: Iterator<DirEntry>[] | null = null;
+  /** While its tree is freed: for each level the place in its directory. */
+  private ending: EntryCursor[] | null = null;
 
   constructor(
     account: Account,
@@ -171,15 +171,15 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
     if (this.ending === null) this.freeOne(this.root, this.ending = []);
     const { ending } = this;
     for (; units > 0 && ending.length > 0; units--) {
-      const next = ending[ending.length - 1]!.next();
-      if (next.done === true) ending.pop();
-      else if (next.value.inode !== null) this.freeOne(next.value.inode, ending);
+      const entry = ending[ending.length - 1]!.next();
+      if (entry === null) ending.pop();
+      else if (entry.inode !== null) this.freeOne(entry.inode, ending);
     }
     return units;
   }
 
-  private freeOne(inode: Inode, ending: Iterator<DirEntry>[]): void {
-    if (inode instanceof TmpfsDirectory) ending.push(inode.entries.all());
+  private freeOne(inode: Inode, ending: EntryCursor[]): void {
+    if (inode instanceof TmpfsDirectory) ending.push(new EntryCursor(inode.entries));
     else if (inode.nlink > 1) {
       // The inode is visited once for each of its names.
       inode.nlink--;

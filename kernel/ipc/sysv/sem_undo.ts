@@ -13,6 +13,8 @@ const LIST_BYTES = 400;
 /** The undo list of one or more tasks. */
 export class SemUndoList {
   refs: number = 1;
+  /** Its place in the order of kcmp(2) (task/object_ranks.ts); 0: it was not compared yet. */
+  rank: number = 0;
   /** The account that the list is charged to. */
   private readonly account: Account;
   /** The adjustments for each set, by semaphore. */

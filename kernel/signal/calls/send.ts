@@ -31,9 +31,9 @@ export function sysKill(t: Task, a: SyscallArgs): number {
     const group = pids.groups.get(pid) ?? pids.tasks.get(pid)?.group;
     return group === undefined ? -ESRCH : killOne(t, group, sig, userSignal(sig, t));
   }
-  if (pid === -1) return killSome(t, new ManyKills(pids.groups.values(), sig, true));
+  if (pid === -1) return killSome(t, new ManyKills(null, sig));
   const pgrp = pid === 0 ? t.group.pgrp : pids.processGroups.get(-pid);
-  return pgrp === undefined ? -ESRCH : killMembers(t, pgrp, sig);
+  return pgrp === undefined ? -ESRCH : killSome(t, new ManyKills(pgrp, sig));
 }
 
 /** Sends a signal to one process. Number 0 only tests the permission. */
@@ -67,19 +67,29 @@ export const TURN_KILLS = 256;
 
 /** A signal for many processes, kept in `progress.object` between turns. */
 class ManyKills {
-  /** The processes that remain. A process made meanwhile is at the end, and gets the signal too. */
-  readonly groups: Iterator<ThreadGroup>;
   readonly sig: number;
-  /** kill(-1): skips init and the caller's own process. */
-  readonly isForAll: boolean;
+  /** Null for kill(-1), which skips init and the caller's own process. */
+  readonly pgrp: ProcessGroup | null;
+  /**
+   * The place of the last process that was signalled. A process that is made or joins meanwhile is
+   * behind it, and gets the signal too.
+   */
+  last: number = 0;
   private isSent: boolean = false;
   private error: number;
 
-  constructor(groups: Iterator<ThreadGroup>, sig: number, isForAll: boolean) {
-    this.groups = groups;
+  constructor(pgrp: ProcessGroup | null, sig: number) {
+    this.pgrp = pgrp;
     this.sig = sig;
-    this.isForAll = isForAll;
-    this.error = isForAll ? 0 : -ESRCH;
+    this.error = pgrp === null ? 0 : -ESRCH;
+  }
+
+  get isForAll(): boolean {
+    return this.pgrp === null;
+  }
+
+  placeOf(group: ThreadGroup): number {
+    return this.pgrp === null ? group.place : group.placeInGroup;
   }
 
   /**
@@ -100,24 +110,26 @@ class ManyKills {
   }
 }
 
-function killMembers(t: Task, { members }: ProcessGroup, sig: number): number {
-  return killSome(t, new ManyKills(members.values(), sig, false));
-}
-
 /**
  * Signals some of the processes: BLOCK, or the result when all are done. No signal interrupts the
  * call. A caller that is killed, perhaps by its own signal, completes it at once: all processes get
  * the signal, as on Linux.
  */
 function killSome(t: Task, work: ManyKills): number {
-  for (let n = 0;; n++) {
-    if (n >= TURN_KILLS && !mustEnd(t)) break;
-    const next = work.groups.next();
-    if (next.done === true) return work.result;
-    const group = next.value;
-    if (work.isForAll && (group === t.pids.init || group === t.group)) continue;
+  const { pgrp, isForAll } = work;
+  let left = TURN_KILLS;
+  for (const group of pgrp === null ? t.pids.groups.values() : pgrp.members) {
+    const place = work.placeOf(group);
+    if (place <= work.last) continue;
+    if (left-- <= 0 && !mustEnd(t)) return continueLater(t, work);
+    work.last = place;
+    if (isForAll && (group === t.pids.init || group === t.group)) continue;
     work.note(killOne(t, group, work.sig, userSignal(work.sig, t)));
   }
+  return work.result;
+}
+
+function continueLater(t: Task, work: ManyKills): number {
   t.progress.object = work;
   t.uninterruptible = true;
   return t.yieldTurn();
@@ -238,7 +250,7 @@ export function sysPidfdSendSignal(t: Task, a: SyscallArgs): number {
   if (flags === PIDFD_SIGNAL_PROCESS_GROUP) {
     // The process group that it leads, if there is one.
     const led = t.pids.processGroups.get(group.id.numberIn(t.pids));
-    return led === undefined ? -ESRCH : killMembers(t, led, sig);
+    return led === undefined ? -ESRCH : killSome(t, new ManyKills(led, sig));
   }
   const thread = file instanceof PidFd ? file.thread : null;
   const toThread = flags === PIDFD_SIGNAL_THREAD || (flags === 0 && thread !== null);

@@ -139,9 +139,9 @@ export function sysKcmp(t: Task, a: SyscallArgs): number {
     case KCMP_SIGHAND:
       return ranks.compare(one.sighand, two.sighand);
     case KCMP_SYSVSEM:
-      return ranks.compare(one.semUndo ?? NOTHING, two.semUndo ?? NOTHING);
+      return ranks.compare(one.semUndo, two.semUndo);
     case KCMP_IO:
-      return ranks.compare(NOTHING, NOTHING); // no task has an I/O context
+      return 0; // no task has an I/O context
     default:
       return -EINVAL;
   }
@@ -157,6 +157,3 @@ function compareEpollTarget(t: Task, one: Task, two: Task, fd: number, addr: num
   const y = set.targetOf(dv.getInt32(4, true), dv.getUint32(8, true));
   return y === null ? -ENOENT : ranks.compare(x, y);
 }
-
-/** Stands for an object that no task has. */
-const NOTHING = Object.freeze({});
