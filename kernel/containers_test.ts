@@ -51,7 +51,7 @@ class Lab {
     new EventlessHost(),
     this.lab.platform,
     this.lab.memory.arena,
-    { hostname: "host", log: () => {} },
+    { hostname: "host" },
   );
 
   mounts(): MountNamespace {

@@ -34,11 +34,16 @@ const MAX_UNBLAMED = 16, WINDOW_NS = 1_000_000_000;
  */
 const MAX_FAULTS_OF_END = 100;
 
+/** Takes the reports of faults. */
+export interface ReportSink {
+  /** Takes a report, of several lines. */
+  report(text: string): void;
+}
+
 export interface ContainmentOptions {
   /** Every fault ends the sandbox, so that tests find bugs. */
   readonly panicOnBug?: boolean;
-  /** Receives reports, of several lines each. */
-  readonly report?: (text: string) => void;
+  readonly sink?: ReportSink;
   /** The runtime can make the text of a stack here. Without /proc it may not. */
   readonly hasStacks?: boolean;
 }
@@ -54,7 +59,7 @@ export class Containment {
   private readonly kernel: ContainedKernel;
   private readonly panicOnBug: boolean;
   private readonly hasStacks: boolean;
-  private readonly write: ((text: string) => void) | null;
+  private readonly sink: ReportSink | null;
   /** Tasks that must end because of a fault. The last one is being ended. */
   private readonly condemned: Task[] = [];
   private faultsOfEnd: number = 0;
@@ -69,7 +74,7 @@ export class Containment {
     this.kernel = kernel;
     this.panicOnBug = options.panicOnBug === true;
     this.hasStacks = options.hasStacks === true;
-    this.write = options.report ?? null;
+    this.sink = options.sink ?? null;
   }
 
   /**
@@ -130,14 +135,14 @@ export class Containment {
   }
 
   private report(task: Task | null, culprit: ThreadGroup | null, cause: unknown): void {
-    const { kernel, write } = this;
+    const { kernel, sink } = this;
     const place = describeCrash(task);
     const fate = culprit === null ? "no process is to blame" : `process ${culprit.pid} is killed`;
     kernel.log(`contained a bug ${place}; ${fate}`);
-    if (write === null || ++this.reports > MAX_REPORTS) return;
+    if (sink === null || ++this.reports > MAX_REPORTS) return;
     const text = `contained a bug in dvisor ${place}: ${describeFault(cause, this.hasStacks)}`;
     const last = this.reports === MAX_REPORTS ? "; further reports are left out" : "";
-    write(`${text.slice(0, MAX_REPORT_CHARS)}\n${fate}${last}`);
+    sink.report(`${text.slice(0, MAX_REPORT_CHARS)}\n${fate}${last}`);
   }
 
   /**

@@ -13,7 +13,7 @@ const CLONE_THREAD = 0x10f00;
 class Lab extends LabKernel {
   readonly reports: string[] = [];
   readonly containment: Containment = new Containment(this, {
-    report: (text) => this.reports.push(text),
+    sink: { report: (text) => this.reports.push(text) },
   });
 
   /** As the fence of the loop does. */

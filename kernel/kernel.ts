@@ -9,6 +9,7 @@ import type { Account } from "./core/account.ts";
 import type { Arena } from "../ffi/mem/arena.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Host } from "./core/host.ts";
+import type { LineLog } from "./core/line_log.ts";
 import type { HostNetwork } from "./core/host_network.ts";
 import { Containment, type ContainmentOptions } from "./containment.ts";
 import { registerFileSystems } from "./file_systems.ts";
@@ -66,8 +67,8 @@ import { Vfs } from "./vfs/vfs.ts";
 
 interface KernelOptions extends ContainmentOptions {
   readonly hostname: string;
-  /** Receives the lines of the debug log. */
-  readonly log: (line: string) => void;
+  /** The debug log; without one, its lines are dropped. */
+  readonly log?: LineLog;
   /** Observes the calls of all tasks. */
   readonly observer?: CallObserver | null;
   /** Text of the host's /proc/cpuinfo, from which the guest's is made. */
@@ -122,7 +123,7 @@ export class SandboxKernel implements Kernel {
   initStatus: number = -1;
   readonly sysctl: SysctlStore;
   private readonly ipcUser: TaskIpcUser;
-  private readonly write: (line: string) => void;
+  private readonly debugLog: LineLog | null;
 
   constructor(
     host: Host & HostEvents,
@@ -132,7 +133,7 @@ export class SandboxKernel implements Kernel {
   ) {
     this.host = host;
     this.platform = platform;
-    this.write = options.log;
+    this.debugLog = options.log ?? null;
     this.calls = new CallRecord(options.observer ?? null);
     this.containment = new Containment(this, options);
     // The machine's uptime, as CLOCK_BOOTTIME has it; the kernel has no boot time of its own.
@@ -235,7 +236,7 @@ export class SandboxKernel implements Kernel {
   }
 
   log(line: string): void {
-    this.write(line);
+    this.debugLog?.line(line);
   }
 
   /**

@@ -52,7 +52,6 @@ class EventlessHost extends IoHost {
 function kernelOn(lab: LabKernel, options: ContainmentOptions): SandboxKernel {
   return new SandboxKernel(new EventlessHost(), lab.platform, lab.memory.arena, {
     hostname: "lab",
-    log: () => {},
     ...options,
   });
 }
@@ -68,7 +67,7 @@ Deno.test("with panicOnBug whatever is thrown in the loop ends it with a KernelB
 
 Deno.test("without it the loop goes on, until faults come without an end", () => {
   const lab = new LabKernel(), reports: string[] = [];
-  const kernel = kernelOn(lab, { report: (text) => reports.push(text) });
+  const kernel = kernelOn(lab, { sink: { report: (text) => reports.push(text) } });
   for (let i = 0; i < 3; i++) kernel.timers.arm(new Broken(), kernel.now());
   kernel.timers.arm(new End(kernel), kernel.now() + 1_000_000);
   assertEquals(kernel.run(), -1);

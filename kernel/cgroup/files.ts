@@ -48,6 +48,11 @@ const ALL_LEGACY_FILES: readonly FileSpec[] = [
   ...LEGACY_MEMORY_FILES,
 ];
 
+function byName(rows: readonly FileSpec[]): ReadonlyMap<string, FileSpec> {
+  return new Map(rows.map((row) => [row.name, row]));
+}
+const UNIFIED_BY_NAME = byName(UNIFIED_FILES), LEGACY_BY_NAME = byName(ALL_LEGACY_FILES);
+
 /** The files of a machine's root group, which has no limits, freezing or killing. */
 const MACHINE_NAMES: ReadonlySet<string> = new Set([
   "cgroup.controllers",
@@ -82,15 +87,17 @@ export function filesOf(group: Cgroup): GroupFile[] {
 class FileOfGroup implements GroupFile {
   readonly name: string;
   readonly permissions: number;
-  private readonly group: Cgroup;
-  private readonly spec: FileSpec;
+  readonly group: Cgroup;
 
-  constructor(group: Cgroup, spec: FileSpec) {
+  constructor(group: Cgroup, { name, read, write }: FileSpec) {
     this.group = group;
-    this.spec = spec;
-    this.name = spec.name;
-    const { read, write } = spec;
+    this.name = name;
     this.permissions = write === undefined ? 0o444 : read === undefined ? 0o200 : 0o644;
+  }
+
+  /** The row of a table; found by the name, because rows have functions and are no state. */
+  get spec(): FileSpec {
+    return (this.group.hierarchy.isUnified ? UNIFIED_BY_NAME : LEGACY_BY_NAME).get(this.name)!;
   }
 
   get changes(): ChangeSignal | null {
@@ -99,27 +106,26 @@ class FileOfGroup implements GroupFile {
 
   open(cred: Credentials): GroupHandle {
     const { current } = this.group.hierarchy.owner.kernel;
-    return new Handle(this.group, this.spec, new View(cred, current));
+    return new Handle(this, new View(cred, current));
   }
 }
 
 class Handle implements GroupHandle {
-  private readonly group: Cgroup;
-  private readonly spec: FileSpec;
+  private readonly file: FileOfGroup;
   private readonly view: View;
 
-  constructor(group: Cgroup, spec: FileSpec, view: View) {
-    this.group = group;
-    this.spec = spec;
+  constructor(file: FileOfGroup, view: View) {
+    this.file = file;
     this.view = view;
   }
 
   read(): string | number {
-    return this.spec.read?.(this.group, this.view) ?? -EINVAL;
+    const { file: { spec, group }, view } = this;
+    return spec.read?.(group, view) ?? -EINVAL;
   }
 
   write(text: string): number {
-    const { spec, group, view } = this;
+    const { file: { spec, group }, view } = this;
     if (spec.write === undefined) return -EINVAL;
     const { isUnified } = group.hierarchy;
     if (isUnified && spec.isDelegated !== true && !view.mayLimit(group)) return -EPERM;
@@ -127,6 +133,7 @@ class Handle implements GroupHandle {
   }
 
   close(): void {
-    this.spec.close?.(this.group, this.view);
+    const { file: { spec, group }, view } = this;
+    spec.close?.(group, view);
   }
 }

@@ -6,7 +6,7 @@
 import type { Account } from "../core/account.ts";
 import { flatString } from "../core/bytes.ts";
 import type { WaitQueue } from "../core/wait.ts";
-import type { KeyType } from "./key_types.ts";
+import { type KeyType, typeNamed } from "./key_types.ts";
 import type { KeyHolder } from "./task_keyrings.ts";
 
 /** Number and bytes of the keys that a user owns (/proc/key-users). */
@@ -39,7 +39,8 @@ export class Key {
   readonly account: Account;
   /** Its id, in all namespaces; 0: it was destroyed. */
   serial: number;
-  readonly type: KeyType;
+  /** The name of its type: types have functions and are no state. */
+  private readonly typeName: string;
   /** A byte string. */
   readonly description: string;
   /** Type and description as one string; a keyring has at most one key of an index. */
@@ -95,7 +96,7 @@ export class Key {
   ) {
     this.account = account;
     this.serial = serial;
-    this.type = type;
+    this.typeName = type.name;
     this.description = flatString(description);
     this.index = keyIndex(type, this.description);
     this.user = user;
@@ -105,6 +106,10 @@ export class Key {
     this.isInQuota = isInQuota;
     this.links = type.isKeyring ? new Map() : null;
     this.rings = type.isKeyring ? new Set() : null;
+  }
+
+  get type(): KeyType {
+    return typeNamed(this.typeName);
   }
 
   /** The text behind its name in /proc/keys. */

@@ -88,3 +88,8 @@ const TYPES: readonly KeyType[] = [KEYRING, USER, LOGON, BIG_KEY];
 export function keyTypeOf(name: string): KeyType | null {
   return TYPES.find((type) => type.name === name) ?? null;
 }
+
+/** The type of a key that has this name. */
+export function typeNamed(name: string): KeyType {
+  return keyTypeOf(name) ?? REQUEST_KEY_AUTH;
+}

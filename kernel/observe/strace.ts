@@ -8,6 +8,7 @@
  */
 
 import { ERRNO_NAMES } from "../../ffi/abi/errno.ts";
+import type { LineLog } from "../core/line_log.ts";
 import { IN_GUEST, NO_REPLY } from "../core/result.ts";
 import type { CallObserver, ObservedCall } from "../task/call_record.ts";
 import type { Task } from "../task/task.ts";
@@ -22,13 +23,13 @@ const RESTARTS: ReadonlyMap<number, string> = new Map([
 ]);
 
 export class Strace implements CallObserver {
-  private readonly log: (line: string) => void;
+  private readonly log: LineLog;
   /** The types of each call's arguments, split once. */
   private readonly types: Map<ObservedCall, readonly string[]> = new Map();
   /** The texts of the arguments of calls in progress. */
   private readonly pending: Map<Task, string[]> = new Map();
 
-  constructor(log: (line: string) => void) {
+  constructor(log: LineLog) {
     this.log = log;
   }
 
@@ -44,7 +45,7 @@ export class Strace implements CallObserver {
     for (let i = 0; i < types.length; i++) {
       if (isOutput(types[i]!)) texts[i] = formatAfter(task, types, i, result);
     }
-    this.log(`[${task.tid}] ${call.name}(${texts.join(", ")}) = ${resultText(result)}`);
+    this.log.line(`[${task.tid}] ${call.name}(${texts.join(", ")}) = ${resultText(result)}`);
   }
 
   private typesOf(call: ObservedCall): readonly string[] {

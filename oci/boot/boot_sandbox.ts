@@ -8,6 +8,7 @@
  */
 
 import type { OwnImage } from "../../ffi/sys/own_image.ts";
+import type { ReportSink } from "../../kernel/containment.ts";
 import { SandboxKernel } from "../../kernel/kernel.ts";
 import { threadCpuNs } from "../../ffi/sys/clock.ts";
 import { Strace } from "../../kernel/observe/strace.ts";
@@ -38,7 +39,7 @@ const GRACE_NS = 2_000_000_000;
 /** Time after which a sandbox has probably started all its processes, in ns. */
 const SETTLED_NS = 1_000_000_000;
 
-export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
+export class Sandbox implements ContainerOwner, PlainOwner, OomListener, ReportSink {
   readonly kernel: SandboxKernel;
   readonly log: DebugLog;
   /** By id. */
@@ -62,12 +63,12 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
     this.#waiter = waiter;
     this.kernel = new SandboxKernel(host, platform, arena, {
       hostname: spec.hostname,
-      log: (line) => log.line(line),
-      observer: spec.strace ? new Strace((line) => log.line(line)) : null,
+      log,
+      observer: spec.strace ? new Strace(log) : null,
       cpuInfo: machine.cpuInfo,
       network: machine.network,
       panicOnBug: spec.panicOnBug,
-      report: (text) => text.split("\n").forEach(say),
+      sink: this,
       // Stacks of source files have positions to translate, for which the runtime reads /proc: it
       // would abort.
       hasStacks: !Deno.mainModule.endsWith(".ts"),
@@ -104,6 +105,11 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
       const { host, oom } = this.kernel;
       oom.setLimit(Math.min(host.machineBytes, memoryMax));
     } else if (memoryMax !== Infinity) container.keepMemoryLimit(null);
+  }
+
+  /** Shows the report of a fault that the kernel contained. */
+  report(text: string): void {
+    for (const line of text.split("\n")) say(line);
   }
 
   /**

@@ -89,7 +89,6 @@ export class Simulation {
     this.platform = new SimPlatform(this.#arena, chance);
     this.kernel = new SandboxKernel(this.#host, this.platform, this.#arena, {
       hostname: "sim",
-      log: () => {},
       ...options,
     });
     this.#usedAtStart = this.#used();

@@ -83,15 +83,3 @@ export const REGISTRY: ReadonlyMap<string, Fate> = new Map([
   ...rows("derived", DERIVED),
   ...rows("host", HOST),
 ]);
-
-/** Functions that the graph still holds, as "Class.field". Shrinks; never grows. */
-export const HELD_FUNCTIONS: ReadonlyMap<string, string> = new Map([
-  ["SandboxKernel.write", "the log, which is made anew"],
-  ["Object.read", "rows of tables in the program (files of cgroupfs): known by their names"],
-  ["Object.write", "the same"],
-  ["Object.changes", "the same"],
-  ["Object.close", "the same"],
-  ["Object.names", "rows of tables in the program (types of keys)"],
-  ["Object.detail", "the same"],
-  ["Object.record", "rows of tables in the program (formats of /proc/PID/maps and smaps)"],
-]);

@@ -10,9 +10,7 @@ import { Simulation } from "./simulation.ts";
 /** Objects that both hold, as "Class.field", each with the reason. */
 const COMMON: ReadonlyMap<string, string> = new Map([
   ["CpuInfo.lines", "a constant"],
-  ["FileOfGroup.spec", "a row of a table in the program"],
-  ["StoredInode.setting", "the same"],
-  ["LiveInode.live", "the same"],
+  ["StoredInode.setting", "a row of a table in the program"],
   ["Object.bounds", "the same"],
   ["Object.words", "the same"],
   ["Array.element", "the same"],

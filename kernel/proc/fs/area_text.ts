@@ -16,19 +16,8 @@ import { VM_LOCKED, type Vma } from "../../mm/vma.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedInode } from "../../fs/generated/generated_inode.ts";
 import type { TaskRef } from "./task_ref.ts";
+import { AREA_FORMATS } from "./memory_formats.ts";
 import { MemoryUse, TURN_UNITS, UseCount } from "./memory_use.ts";
-
-/** What a file shows of each area. */
-export interface AreaFormat {
-  /** The cost of a record, in units of memory_use.ts. */
-  readonly units: number;
-  /** Records show how much memory the area has. */
-  readonly counts: boolean;
-  /** The record of an area; null: the file has only a total. */
-  readonly record: ((mm: MemoryManager, vma: Vma, use: MemoryUse) => string) | null;
-  /** The text at the end; null: none. */
-  readonly total: ((mm: MemoryManager, use: MemoryUse) => string) | null;
-}
 
 /** LIMIT: a read makes records until they have this many bytes. */
 const CHUNK_BYTES = 8192;
@@ -40,7 +29,8 @@ export class AreaTextFile extends OpenFile {
   readonly inode: GeneratedInode;
   private readonly ref: TaskRef;
   private readonly mm: MemoryManager | null;
-  private readonly format: AreaFormat;
+  /** The name of the file, by which its format is found. */
+  private readonly name: string;
   /** The text from `chunkAt` on. */
   private chunk: Uint8Array<ArrayBuffer> = NOTHING;
   private chunkAt: number = 0;
@@ -51,19 +41,20 @@ export class AreaTextFile extends OpenFile {
   private total: MemoryUse = new MemoryUse();
   private isAtEnd: boolean = false;
 
+  /** @param name in AREA_FORMATS */
   constructor(
     account: Account,
     inode: GeneratedInode,
     flags: number,
     ref: TaskRef,
     mm: MemoryManager | null,
-    format: AreaFormat,
+    name: string,
   ) {
     super(account, flags);
     this.inode = inode;
     this.ref = ref;
     this.mm = mm;
-    this.format = format;
+    this.name = name;
   }
 
   override get isSeekable(): boolean {
@@ -102,7 +93,7 @@ export class AreaTextFile extends OpenFile {
 
   /** Make the next records: the units left, 0 at the end of the turn, or -ENOMEM. */
   private makeChunk(mm: MemoryManager, units: number): number {
-    const { vmas } = mm, { format } = this;
+    const { vmas } = mm, format = AREA_FORMATS.get(this.name)!;
     let text = "", left = units;
     while (text.length < CHUNK_BYTES && left > 0 && !this.isAtEnd) {
       const i = vmas.indexOf(this.next);

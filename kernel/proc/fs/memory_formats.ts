@@ -28,7 +28,6 @@ import {
   type Vma,
 } from "../../mm/vma.ts";
 import { escapeNewlines, right } from "../../fs/generated/format.ts";
-import type { AreaFormat } from "./area_text.ts";
 import type { MemoryUse } from "./memory_use.ts";
 
 /** How a file about memory makes its text. */
@@ -40,6 +39,18 @@ export const MEMORY_FORMATS: ReadonlyMap<string, MemoryFormat> = new Map([
   ["environ", { render: environ }],
   ["auxv", { render: auxv }],
 ]);
+
+/** What a file shows of each area. */
+interface AreaFormat {
+  /** The cost of a record, in units of memory_use.ts. */
+  readonly units: number;
+  /** Records show how much memory the area has. */
+  readonly counts: boolean;
+  /** The record of an area; null: the file has only a total. */
+  readonly record: ((mm: MemoryManager, vma: Vma, use: MemoryUse) => string) | null;
+  /** The text at the end; null: none. */
+  readonly total: ((mm: MemoryManager, use: MemoryUse) => string) | null;
+}
 
 /** Files with a record for each area (area_text.ts). */
 export const AREA_FORMATS: ReadonlyMap<string, AreaFormat> = new Map<string, AreaFormat>([

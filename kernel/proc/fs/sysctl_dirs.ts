@@ -149,7 +149,9 @@ export function sysctlTree(fs: GeneratedFs, parent: FixedDir, source: ProcSource
   for (const setting of source.sysctl.settings) {
     inodes.set(setting.path, new StoredInode(fs, source, setting));
   }
-  for (const [path, live] of LIVE) inodes.set(path, new LiveInode(fs, source, path, live));
+  for (const [path, { permissions }] of LIVE) {
+    inodes.set(path, new LiveInode(fs, source, path, permissions));
+  }
   for (const path of [...inodes.keys()].sort()) {
     const names = path.split("/"), name = names.pop()!;
     let dir = root;
@@ -172,11 +174,16 @@ function subdirectory(fs: GeneratedFs, dir: FixedDir, name: string): FixedDir {
 
 /** A setting that lives elsewhere in the kernel. */
 class LiveInode extends SysctlInode {
-  private readonly live: LiveSetting;
+  private readonly path: string;
 
-  constructor(fs: GeneratedFs, source: ProcSource, path: string, live: LiveSetting) {
-    super(fs, fs.nextIno(), live.permissions, source, path.startsWith(NET));
-    this.live = live;
+  constructor(fs: GeneratedFs, source: ProcSource, path: string, permissions: number) {
+    super(fs, fs.nextIno(), permissions, source, path.startsWith(NET));
+    this.path = path;
+  }
+
+  /** The row of LIVE; found by the path, because rows have functions and are no state. */
+  private get live(): LiveSetting {
+    return LIVE.get(this.path)!;
   }
 
   /**

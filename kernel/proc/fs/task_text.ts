@@ -109,9 +109,8 @@ export class MemoryText extends OwnedText {
     const needsMemory = MEMORY_FORMATS.has(this.name) || this.name === "smaps_rollup";
     if (task.mm === null && needsMemory) return -ESRCH;
     if (task.mm !== null && !this.ref.mayReadMemory(task)) return -EACCES;
-    const areas = AREA_FORMATS.get(this.name);
-    if (areas !== undefined) {
-      return new AreaTextFile(account, this, flags, this.ref, task.mm, areas);
+    if (AREA_FORMATS.has(this.name)) {
+      return new AreaTextFile(account, this, flags, this.ref, task.mm, this.name);
     }
     return new MemoryTextFile(account, this, flags, task.mm);
   }

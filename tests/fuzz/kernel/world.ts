@@ -105,7 +105,6 @@ export class World {
       new FakeContext(space, this.#platform.fpuSize, (ctx) => this.#full.push(ctx));
     this.kernel = new SandboxKernel(this.#host, this.#platform, this.#arena, {
       hostname: "fuzz",
-      log: () => {},
     });
     // Made at its first use, and kept.
     this.kernel.namespaceFiles.pathOf(this.kernel.namespaces.uts, this.kernel.vfs);
