@@ -57,22 +57,25 @@ function openProgram(path: string, argv: readonly string[], env: readonly string
  */
 const V8_VARIABLE = "DENO_V8_FLAGS", PASSED = "DVISOR__";
 
-function sourceProgram(root: string, entry: string, v8Flags: readonly string[]): Program {
+function sourceProgram(entry: string, v8Flags: readonly string[]): Program {
   const env: string[] = [];
   for (const name of DENO_VARIABLES) {
     const value = Deno.env.get(name);
     if (value !== undefined) env.push(`${name}=${value}`);
   }
   const v8 = ["--no-enable-lazy-source-positions", "--expose-gc", ...v8Flags];
-  const argv = ["deno", "run", "-A", "--no-lock", `--v8-flags=${v8.join(",")}`, root + entry];
+  const argv = ["deno", "run", "-A", "--no-lock", `--v8-flags=${v8.join(",")}`, entry];
   // Sources and the runtime's cache may be readable for this user only.
   return { ...openProgram(Deno.execPath(), argv, env), isPublic: false };
 }
 
-/** This program, with a flag of V8 for the size of its heap. */
+/**
+ * This program, with a flag of V8 for the size of its heap. From sources it is the main module of
+ * this process: mod.ts, or a test's.
+ */
 export function sentryProgram(heapFlag: string): Program {
-  const root = sourceRoot(), variable = `${V8_VARIABLE}=${heapFlag}`;
-  if (root !== null) return sourceProgram(root, "mod.ts", [heapFlag]);
+  const variable = `${V8_VARIABLE}=${heapFlag}`;
+  if (sourceRoot() !== null) return sourceProgram(fromFileUrl(Deno.mainModule), [heapFlag]);
   const env = [...ENVIRONMENT, variable, PASSED + variable];
   return openProgram("/proc/self/exe", ["dvisor"], env);
 }
@@ -80,7 +83,7 @@ export function sentryProgram(heapFlag: string): Program {
 /** The file server. Throws a UserError if it is not beside this program. */
 export function goferProgram(): Program {
   const root = sourceRoot();
-  if (root !== null) return sourceProgram(root, "gofer/main.ts", []);
+  if (root !== null) return sourceProgram(`${root}gofer/main.ts`, []);
   return openProgram(`${dirname(Deno.execPath())}/dvisor-gofer`, ["dvisor-gofer"], ENVIRONMENT);
 }
 
