@@ -5,7 +5,7 @@
  * Neighbours: transfers.ts (reads, writes, polls), timeouts.ts (time-outs, cancelling).
  */
 
-import { EBADF, EINVAL, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import { EINVAL, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
 import { MSG_NOSIGNAL, MSG_WAITALL } from "../../ffi/abi/socket.ts";
 import { rows as fsRows } from "../syscalls/fs/rows.ts";
@@ -316,8 +316,8 @@ const BY_OPCODE: readonly (Operation | undefined)[] = (() => {
 /** The last opcode of Linux 6.12. */
 export const LAST_OPCODE = 57;
 
-export function isSupported(opcode: number): boolean {
-  return BY_OPCODE[opcode] !== undefined;
+export function operationOf(opcode: number): Operation | null {
+  return BY_OPCODE[opcode] ?? null;
 }
 
 const KNOWN_FLAGS = U.IOSQE_FIXED_FILE | U.IOSQE_IO_DRAIN | U.IOSQE_IO_LINK |
@@ -325,8 +325,8 @@ const KNOWN_FLAGS = U.IOSQE_FIXED_FILE | U.IOSQE_IO_DRAIN | U.IOSQE_IO_LINK |
 
 /** Checks a request that was just taken: 0 or -errno. */
 export function prepare(worker: Worker): number {
-  const { sqe, ring } = worker, op = BY_OPCODE[sqe.opcode];
-  if (op === undefined || (sqe.flags & ~KNOWN_FLAGS) !== 0) return -EINVAL;
+  const { sqe, ring } = worker, op = operationOf(sqe.opcode);
+  if (op === null || (sqe.flags & ~KNOWN_FLAGS) !== 0) return -EINVAL;
   const { restrictions } = ring;
   if (restrictions !== null) {
     const refused = restrictions.checkRequest(sqe);
@@ -343,7 +343,6 @@ export function prepare(worker: Worker): number {
     if (cred === undefined) return -EINVAL;
     worker.cred = cred;
   }
-  worker.op = op;
   return 0;
 }
 
@@ -359,7 +358,6 @@ export function takeFile(worker: Worker): void {
     if (worker.fixedFile !== null) worker.fixedFile.users++;
     worker.file = worker.fixedFile?.file.hold() ?? null;
   } else worker.file = table.get(sqe.fd)?.hold() ?? null;
-  if (worker.file === null) worker.op = { ...op, run: () => -EBADF };
 }
 
 /** True for a transfer that moved fewer bytes than requested. */

@@ -8,6 +8,7 @@
 
 import { SIGPIPE } from "../../ffi/abi/signal.ts";
 import { serve } from "../task/current.ts";
+import { EBADF } from "../../ffi/abi/errno.ts";
 import { O_NONBLOCK } from "../../ffi/abi/fcntl.ts";
 import { RING_REQUESTS } from "../core/quota.ts";
 import { BLOCK } from "../core/result.ts";
@@ -17,7 +18,7 @@ import { BLOCKED, DEAD, HANDLING, Task, WORKING } from "../task/task.ts";
 import { FdTable } from "../vfs/fd_table.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 import { type AddressSpace, Context } from "../../platform/platform.ts";
-import type { Operation } from "./operations.ts";
+import { type Operation, operationOf } from "./operations.ts";
 import { fillPlace, type FixedBuffer, type FixedFile, leave } from "./resources.ts";
 import type { Uring } from "./ring.ts";
 import { Sqe } from "./sqe.ts";
@@ -80,7 +81,6 @@ export class Worker extends Task {
   readonly ring: Uring;
   readonly submitter: Task;
   readonly sqe: Sqe = new Sqe();
-  op: Operation | null = null;
   /** The request's file, with a reference; null for operations without a file. */
   file: OpenFile | null = null;
   /** The registered file and buffer that it uses. */
@@ -127,6 +127,11 @@ export class Worker extends Task {
     return this.submitter;
   }
 
+  /** What it does; null: it was refused at submission. */
+  get op(): Operation | null {
+    return this.initError === 0 ? operationOf(this.sqe.opcode) : null;
+  }
+
   /** The file that it makes goes into a slot, not to a descriptor. */
   get isDirect(): boolean {
     return this.op?.makesFile === true && this.sqe.spliceFd !== 0;
@@ -157,6 +162,7 @@ export class Worker extends Task {
    */
   private run(op: Operation): number {
     const { file } = this;
+    if (file === null && op.needsFile) return -EBADF;
     if (!(op.isTransfer || op.waits === true) || file?.isNonblocking !== true) return op.run(this);
     file.flags &= ~O_NONBLOCK;
     const result = op.run(this);

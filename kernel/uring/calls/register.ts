@@ -23,7 +23,7 @@ import { EventFile } from "../../fs/anonfd/eventfd.ts";
 import type { Task } from "../../task/task.ts";
 import { bufferRingStatus, registerBufferRing, unregisterBufferRing } from "../buffer_rings.ts";
 import { registerRestrictions } from "../restrictions.ts";
-import { isSupported, LAST_OPCODE } from "../operations.ts";
+import { LAST_OPCODE, operationOf } from "../operations.ts";
 import {
   copyBuffers,
   registerBuffers,
@@ -189,7 +189,7 @@ function probe(t: Task, arg: number, count: number): number {
   for (let opcode = 0; opcode < n; opcode++) {
     const at = PROBE_HEAD + opcode * U.IoUringProbeOp.size;
     dv.setUint8(at + U.IoUringProbeOp.at.op, opcode);
-    const flags = isSupported(opcode) ? U.IO_URING_OP_SUPPORTED : 0;
+    const flags = operationOf(opcode) !== null ? U.IO_URING_OP_SUPPORTED : 0;
     dv.setUint16(at + U.IoUringProbeOp.at.flags, flags, true);
   }
   return t.mm.copyOut(arg, u8, 0, size) < 0 ? -EFAULT : 0;
