@@ -49,7 +49,7 @@ export abstract class PollPasses {
   abstract look(t: Task, from: number, to: number): number;
 
   /** Registers with a file. Consecutive descriptors of one file share a registration. */
-  protected watch(t: Task, file: OpenFile, mask: number): void {
+  watch(t: Task, file: OpenFile, mask: number): void {
     const queue = file.waitQueue;
     if (queue === null || queue === this.lastQueue && (mask & ~this.lastMask) === 0) return;
     this.lastQueue = queue;

@@ -81,11 +81,17 @@ class FdSets {
     return ready;
   }
 
-  /** Registers with the requested descriptors of [from, to). */
-  watch(t: Task, from: number, to: number, register: typeof watchFiles): void {
+  /**
+   * Registers with the requested descriptors of [from, to).
+   *
+   * @param passes that register; null: the call needs one turn
+   */
+  watch(t: Task, from: number, to: number, passes: SetPasses | null): void {
     for (let fd = this.next(from, to); fd < to; fd = this.next(fd + 1, to)) {
       const file = t.files.get(fd);
-      if (file !== null) register(t, file, this.eventsOf(fd));
+      if (file === null) continue;
+      if (passes === null) watchFiles(t, file, this.eventsOf(fd));
+      else passes.watch(t, file, this.eventsOf(fd));
     }
   }
 
@@ -146,7 +152,7 @@ function select(t: Task, a: SyscallArgs): number {
   if (ready < 0) return ready;
   if (ready === 0 && t.kernel.now() < t.progress.deadlineNs) {
     if (!EXTRA_WAITS.hasRoom(n, t.account)) return -ENOMEM;
-    sets.watch(t, 0, n, watchFiles);
+    sets.watch(t, 0, n, null);
     const r = t.waitUntil(t.progress.deadlineNs);
     if (r === BLOCK) return BLOCK;
     t.endWait();
@@ -167,7 +173,6 @@ function selectMany(t: Task, a: SyscallArgs, n: number, bytes: number): number {
 class SetPasses extends PollPasses {
   private readonly sets: FdSets;
   private readonly bytes: number;
-  private readonly register: typeof watchFiles = (t, file, events) => this.watch(t, file, events);
 
   constructor(t: Task, count: number, sets: FdSets, bytes: number) {
     super(t, count);
@@ -178,7 +183,7 @@ class SetPasses extends PollPasses {
   override look(t: Task, from: number, to: number): number {
     if (from === 0) this.sets.clear();
     const ready = this.sets.scan(t, from, to);
-    if (ready === 0 && !this.isWatched) this.sets.watch(t, from, to, this.register);
+    if (ready === 0 && !this.isWatched) this.sets.watch(t, from, to, this);
     return ready;
   }
 
