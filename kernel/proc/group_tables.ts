@@ -11,34 +11,50 @@ import type { NetNamespace } from "../net/net_namespace.ts";
 /** Flags of an IPv6 group (MAF_*): loaded, and never reported. */
 const LOADED = 4, NO_REPORT = 8;
 
+type RowsOf = (link: Link, groups: readonly LinkGroup[]) => string;
+
+/** The files with rows for the groups of one family. */
+const FILES: Readonly<Record<string, { readonly isFour: boolean; readonly rowsOf: RowsOf }>> = {
+  igmp: { isFour: true, rowsOf: igmpRows },
+  igmp6: { isFour: false, rowsOf: igmp6Rows },
+  mcfilter: { isFour: true, rowsOf: filterRows },
+  mcfilter6: { isFour: false, rowsOf: filterRows },
+};
+
 /** Set the rows of these tables. */
 export function setGroupTables(tables: NetTables, net: NetNamespace): void {
-  tables.set("igmp", new GroupTable(net, true, igmpRows));
-  tables.set("igmp6", new GroupTable(net, false, igmp6Rows));
-  tables.set("mcfilter", new GroupTable(net, true, filterRows));
-  tables.set("mcfilter6", new GroupTable(net, false, filterRows));
-  tables.set("dev_mcast", { rows: () => net.links.links.map(deviceRows).join("") });
+  for (const file of Object.keys(FILES)) tables.set(file, new GroupTable(net, file));
+  tables.set("dev_mcast", new DeviceGroupTable(net));
 }
 
 /** Rows for each link with groups of one family, the newest group first. */
 class GroupTable implements NetTable {
   private readonly net: NetNamespace;
-  private readonly isFour: boolean;
-  private readonly rowsOf: (link: Link, groups: readonly LinkGroup[]) => string;
+  /** Of `FILES`. */
+  private readonly file: string;
 
-  constructor(
-    net: NetNamespace,
-    isFour: boolean,
-    rowsOf: (link: Link, groups: readonly LinkGroup[]) => string,
-  ) {
+  constructor(net: NetNamespace, file: string) {
     this.net = net;
-    this.isFour = isFour;
-    this.rowsOf = rowsOf;
+    this.file = file;
   }
 
   rows(): string {
+    const { isFour, rowsOf } = FILES[this.file]!;
     const all = this.net.links.links.toSorted((a, b) => a.index - b.index);
-    return all.map((link) => this.rowsOf(link, link.groups.list(this.isFour).reverse())).join("");
+    return all.map((link) => rowsOf(link, link.groups.list(isFour).reverse())).join("");
+  }
+}
+
+/** Rows for each link with the addresses that it receives. */
+class DeviceGroupTable implements NetTable {
+  private readonly net: NetNamespace;
+
+  constructor(net: NetNamespace) {
+    this.net = net;
+  }
+
+  rows(): string {
+    return this.net.links.links.map(deviceRows).join("");
   }
 }
 
