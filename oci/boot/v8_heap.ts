@@ -26,15 +26,27 @@ interface Process {
   getBuiltinModule(name: string): V8Module;
 }
 
+class V8Heap implements KernelHeap {
+  readonly limitBytes: number;
+  readonly #v8: V8Module;
+
+  constructor(v8: V8Module) {
+    this.#v8 = v8;
+    this.limitBytes = v8.getHeapStatistics().heap_size_limit - YOUNG_BYTES;
+  }
+
+  usedBytes(): number {
+    return this.#v8.getHeapStatistics().used_heap_size;
+  }
+  collect(): void {
+    collectGarbage("regular");
+  }
+}
+
 /** Called before the process is confined, because the runtime loads a module. */
 export function openHeap(): KernelHeap {
   const process: Process = Reflect.get(globalThis, "process");
-  const v8 = process.getBuiltinModule("node:v8");
-  return {
-    limitBytes: v8.getHeapStatistics().heap_size_limit - YOUNG_BYTES,
-    usedBytes: () => v8.getHeapStatistics().used_heap_size,
-    collect: () => collectGarbage("regular"),
-  };
+  return new V8Heap(process.getBuiltinModule("node:v8"));
 }
 
 /**
