@@ -2,44 +2,25 @@
  * The graph of objects of a kernel that runs programs is what a snapshot would save: each object is
  * of a class that state_registry.ts names, no function is among them, and no field hides one.
  *
- * Neighbours: object_graph.ts (the walk), simulation.ts and tests/fuzz/kernel (the programs).
+ * Neighbours: object_graph.ts (the walk), simulation.ts and tests/fuzz/kernel (the programs),
+ * tests/real/graph (kernels of real guests).
  */
 
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import type { SandboxKernel } from "../../kernel/kernel.ts";
 import { runStep } from "../fuzz/kernel/fuzzer.ts";
 import { drawProgram } from "../fuzz/kernel/program.ts";
 import { World } from "../fuzz/kernel/world.ts";
 import { ROOT } from "../harness/dvisor.ts";
 import { isFull } from "../harness/machine.ts";
 import { Random } from "../harness/seeded.ts";
-import { heldFunctions, heldObjects, nameOf } from "./object_graph.ts";
+import { Findings } from "./graph_findings.ts";
 import { Simulation } from "./simulation.ts";
 import { LANGUAGE, REGISTRY } from "./state_registry.ts";
 
 const SEEDS = isFull ? 1_000 : 60, STEPS = 250, WALK_EVERY = 50;
 /** Classes that the walk meets at least: fewer, and the programs do not make what they should. */
 const CLASSES_MIN = 250;
-
-/** What is wrong in the graphs of the kernels that were walked. */
-class Findings {
-  readonly lines: Set<string> = new Set();
-  readonly classes: Set<string> = new Set();
-
-  /** A host resource is where a walk ends. */
-  walk(kernel: SandboxKernel): void {
-    const isHost = (value: object) => REGISTRY.get(nameOf(value)) === "host";
-    for (const [object, place] of heldObjects(kernel, isHost)) {
-      const name = nameOf(object);
-      this.classes.add(name);
-      if (!REGISTRY.has(name)) this.lines.add(`${name} at ${place} is not in the registry`);
-    }
-    for (const place of heldFunctions(kernel, isHost)) {
-      this.lines.add(`a function at ${place}`);
-    }
-  }
-}
 
 Deno.test("what kernels of simulated guests hold is in the registry", () => {
   const findings = new Findings();
@@ -75,27 +56,21 @@ Deno.test("and what kernels of several containers and users hold", () => {
   assert(findings.classes.size > CLASSES_MIN, `${findings.classes.size} classes`);
 });
 
-/** Sources of the kernel without its tests, by their path in it. */
-function* sources(dir: string = ""): Generator<readonly [string, string]> {
-  for (const { name, isDirectory } of Deno.readDirSync(join(ROOT, "kernel", dir))) {
+/** Sources of a folder, by their path in it. */
+function* sources(folder: string, dir: string = ""): Generator<readonly [string, string]> {
+  for (const { name, isDirectory } of Deno.readDirSync(join(ROOT, folder, dir))) {
     const path = join(dir, name);
-    if (isDirectory) yield* sources(path);
+    if (isDirectory) yield* sources(folder, path);
     else if (name.endsWith(".ts")) {
-      yield [path, Deno.readTextFileSync(join(ROOT, "kernel", path))];
+      yield [path, Deno.readTextFileSync(join(ROOT, folder, path))];
     }
   }
 }
 
 Deno.test("each class of the registry is there", () => {
-  const declared = new Set(LANGUAGE), tests = ["sim_host.ts", "sim_platform.ts"];
-  const texts = [
-    ...[...sources()].map(([, text]) => text),
-    ...tests.map((name) => Deno.readTextFileSync(join(ROOT, "tests/sim", name))),
-    Deno.readTextFileSync(join(ROOT, "tests/fuzz/kernel/world.ts")),
-    Deno.readTextFileSync(join(ROOT, "ffi/mem/arena.ts")),
-    Deno.readTextFileSync(join(ROOT, "platform/platform.ts")),
-  ];
-  for (const text of texts) {
+  const declared = new Set(LANGUAGE);
+  const folders = "kernel ffi/mem platform gofer/client oci/boot tests/sim tests/fuzz/kernel";
+  for (const [, text] of folders.split(" ").flatMap((folder) => [...sources(folder)])) {
     for (const [, name] of text.matchAll(/\bclass (\w+)/g)) declared.add(name!);
   }
   assertEquals([...REGISTRY.keys()].filter((name) => !declared.has(name)), []);
@@ -107,7 +82,7 @@ const HIDDEN =
   /^ {2}(?:private |protected )?(?:readonly )?(\w+): (?:\w*Iterator<|Generator<|Weak)/gm;
 
 Deno.test("no field hides state from a snapshot", () => {
-  const found = [...sources()].flatMap(([path, text]) => {
+  const found = [...sources("kernel")].flatMap(([path, text]) => {
     if (/_test(ing)?\.ts$|^testing\//.test(path)) return [];
     return [...text.matchAll(PRIVATE), ...text.matchAll(HIDDEN)].map(([, name]) =>
       `${path} ${name}`

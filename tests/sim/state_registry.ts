@@ -17,60 +17,105 @@ export const LANGUAGE: readonly string[] = (`
 `).trim().split(/\s+/);
 
 const STATE = `
-  AbstractNames Account AddressIndex AddressLayout AioContext AioContexts AioRing AllRights
-  AnonFiles AnonFs AnonInode AreaTextFile AwaitedFault Backlog Bandwidth BpfPrograms ByteRing
-  CallRecord Cgroup Cgroup2Type CgroupFs CgroupNamespace CgroupType CgroupView Cgroups ChangeLock
-  ChangeSignal ChargesEnd ConsoleOpener Container ContainerAccounts ContainerNode Containment
-  ContextFile ControlOpener CopyBuffer CpuClock CpuIntervalTimer CpuLimitTimer CpuState CpuText
-  CpusetState Datagram DatagramQueue DeferredWork Dentry DentryCache DeviceNumbers DeviceState
-  DevicesDir DevptsType DevtmpfsFs DevtmpfsType DirEntries DirEntry Dropping Endpoint EndsOfSpaces
-  Entry EntryCursor EpollFile EpollItem EventFile Expiry FairTurns FamilyRoutes FamilySettings
-  FanotifyFile FastOpen FdDir FdLink FdTable Fifo FifoOpener FileData FileHandles FileLock
-  FileLocks FileMappings FileOfGroup FileOwner FilePages FixedDir FixedLink FrameAllocator
-  FrameQuarantine FreezeState FreezeWatch FsContext FsTypes FullOpener FutexTable FutexWaiter
-  GeneratedDirFile GenericFamilies GroupDir GroupFileInode GroupLists GroupMarks GroupNode
-  GroupSet GroupSort GroupXattrs Handle Hierarchy HighLimit HostFdFs HostFdInode HostFdOpener
-  HostFifoOpener IdMapFile IdMapText InetFamily InetPorts InotifyFile InotifyWatch IoCharges
-  IoState IpCounters IpOptions IpcLimits IpcMessage IpcMessageQueue IpcMessages IpcNamespace
-  IpcTable KernelProcSource Key KeyStore KeyUser KmsgInode KmsgOpener Layouts LeavingSpace
-  LeavingSpaces Limits Link LinkGroups LinkSettings LinkTable LinksDir LiveInode LoadAverage
-  LockAges LockWaits Loop LoopDevice LoopDevices LoopOpener LoopbackTcp LoopbackTransport MemFile
-  MemInode MemPolicy MemfdStore MemoryContext MemoryCounters MemoryEvents MemoryLimits
-  MemoryManager MemoryState MemoryText MemoryUse MessageCounter MessageQueue Mount MountFile
-  MountNamespace MountPlace MqueueDirectory MqueueFile MqueueFs MqueueType NamespaceCounts
-  Namespaces NetDir NetNamespace NetSettingsView NetShared NetlinkFamily NetlinkProtocol
-  NetlinkSocket NsDir NsFs NsInode NsLink NullFile NullOpener ObjectRanks OomKiller OpenGroupFile
-  OverlayDirectory OverlayFs OverlayType PacketCounter PacketFamily PageMap PatchedSites Path
-  PathFile PeerCredentials PeerGroup PendingExec PendingSignals PidFd PidNamespace PidsState Pipe
-  PipeFile PlaceLink PortIds PortTable PosixTimer PrefixRoutes ProcConnector ProcFacts ProcFs
-  ProcFsType ProcRootDir ProcessGroup ProcessTimers ProgramAddresses ProgramBreak Progress
-  PtmxNodeOpener QueueCaller QueuedMessage RamFsType RandomOpener RangeWork RealTimer Reaper
-  Registration ReservedPorts Retry RightsInFlight RingFds RingMemory RouteTable RunQueue
-  SandboxAccounts SandboxKernel SchedAttributes SecretFile SecretFs SecretInode SecretStore
-  SelfLink SemOperations SemUndoList SemaphoreSet Semaphores Session SharedAnon SharedLayout
-  SharedMemory ShmIdentity ShmMemory ShmSegment SigInfo SigSet SignalAction SignalFile
-  SignalHandlers SocketIndex SocketOptions SpecialFiles StackImage StoredInode StreamQueue
-  StringList StringPiece SyncWork SysFs SysFsType SyscallArgs SysctlFile SysctlStore SystemText
-  Taps Task TaskDir TaskIpcUser TaskKeyrings TaskNetworks TaskPid TaskRef TaskSignals TaskStats
-  TaskTerminalHooks TaskText TaskTextFile TaskTimeout TaskWaiter TcpCounters TcpOptions
-  TcpSequence TcpTally Terminals ThreadGroup TimeNamespace TimerFile TimerQueue TmpfsBacking
-  TmpfsDirFile TmpfsDirectory TmpfsFile TmpfsFs TmpfsNode TmpfsRegular TmpfsSymlink TmpfsType
-  Trace Traffic TransferCounts TtyOpener TurnAccount TurnAccounts TurnNode TurnServer UdpCounters
-  UdpOptions UdpSocket UnixDgram UnixFamily UnixSeqpacket UnixStream UrgentMark UrgentSignals
-  Uring Usage UserCursor UserKeyrings UserNamespace Userfault UserfaultFile UserfaultOpener
-  UtsNamespace Vfs View Vma VmaList WaitQueue Waiting WatchList ZeroFile ZeroOpener
+  AbstractNames Account AddressDump AddressIndex AddressLayout AioContext AioContexts AioEvent
+  AioPoll AioRing AllRights AnonFiles AnonFs AnonInode AreaTextFile ArrayPasses AskedQuestions
+  AsyncListener AttrDir AttrFile AwaitedFault Backlog Bandwidth BlockRing BpfFilter BpfProgram
+  BpfProgramFile BpfPrograms BufferList BufferRing ByteQueue ByteRing CallRecord Cgroup
+  Cgroup2Type CgroupFs CgroupNamespace CgroupType CgroupView Cgroups ChangeLock ChangeSignal
+  ChargesEnd Collection ConsoleOpener Container ContainerAccounts ContainerMemory ContainerNode
+  Containment ContextFile ControlOpener CookieNotifier CopyBuffer CountSteps CpuClock
+  CpuIntervalTimer CpuLimitTimer CpuState CpuText CpusetState Datagram DatagramQueue
+  DebugRegisters Deferral DeferredWork Dentry DentryCache DeviceDir DeviceGroupTable DeviceIo
+  DeviceNumbers DeviceState DeviceText DevicesDir DevptsDirFile DevptsFs DevptsRoot DevptsType
+  DevtmpfsFs DevtmpfsType DiagFilter DirEntries DirEntry DirectorySignal Domain DonatedFile
+  Dropping Drops DumpSequence EbpfProgram EchoQueue Endpoint EndsOfSpaces Entry EntryCursor
+  EpollFile EpollItem Event EventFile Expiry ExtendedError FairTurns FamilyRoutes FamilySettings
+  FanEvent FanotifyFile Fanout FastOpen FdDir FdLink FdSets FdTable FdinfoDir FdinfoFile Fifo
+  FifoOpen FifoOpener FileData FileHandles FileLock FileLocks FileMappings FileOfGroup FileOwner
+  FilePages FileSystemEnd FileTable FilterTracer FixedBuffer FixedDir FixedFile FixedLink
+  ForgetTree ForkCopies ForkWork FrameAllocator FrameCharges FrameQuarantine FreezeState
+  FreezeWatch FsContext FsTypes FullFile FullOpener FutexTable FutexWaiter GeneratedDirFile
+  GenericFamilies GoferBacking GoferDirFile GoferDirectory GoferFile GoferFs GoferNode
+  GoferRegular GoferSymlink GroupDevicePolicy GroupDir GroupFileInode GroupLists GroupMarks
+  GroupNode GroupSet GroupSort GroupTable GroupXattrs Handle HeldFile HelperEnd Hierarchy
+  HighLimit HostEnd HostEndWatch HostFdFs HostFdInode HostFdOpener HostFifoOpener HostFile
+  HostListener HostSocket HostSocketWatch IdMapFile IdMapText Inet6Addresses InetDump InetFamily
+  InetPorts InetTable InfoRecord InotifyFile InotifyWatch InputQueue IoCharges IoRate IoState
+  IpCounters IpOptions IpcLimits IpcMessage IpcMessageQueue IpcMessages IpcNamespace IpcTable
+  ItemsEnd KernelProcSource Key KeyStore KeyUser KmsgFile KmsgInode KmsgOpener LayerListing
+  Layouts Lease Leases LeavingSpace LeavingSpaces LegacyView Limits LineDiscipline Link LinkDir
+  LinkGroups LinkInode LinkSettings LinkTable LinksDir LinksDump ListReader Listing LiveInode
+  LoadAverage LocalRouteDump LockAges LockWait LockWaits LongWalk Loop LoopControlFile LoopDevice
+  LoopDevices LoopFile LoopOpener LoopbackTcp LoopbackTransport MainRouteDump ManyKills
+  MapFileLink MapFilesDir MappedMemory Mark MasterFile MemFile MemInode MemPolicy Membership
+  Memberships MemfdStore MemoryContext MemoryCounters MemoryEvents MemoryLimits MemoryManager
+  MemoryState MemoryText MemoryTextFile MemoryUse Merge MessageCounter MessageQueue MonitorEvent
+  Mount MountFile MountNamespace MountPaths MountPlace MountSteps MountsFile MountsInode MoveEnd
+  MqueueDirectory MqueueFile MqueueFs MqueueType NamespaceCounts Namespaces NeighbourDump NetDir
+  NetNamespace NetSettingsView NetShared NetTables NetText NetTextFile NetlinkDump NetlinkFamily
+  NetlinkProtocol NetlinkSocket NetlinkTable Notification Notifier NsDir NsFile NsFs NsInode
+  NsLink NullFile NullOpener ObjectRanks OciFilter OomKiller OpenAttr OpenGroupFile Output
+  OverlayDirFile OverlayDirectory OverlayFile OverlayFs OverlayNode OverlayType OwnMemory
+  PacketCounter PacketDump PacketFamily PacketRing PacketSocket PacketTable PageMap PagemapFile
+  PagemapInode PassWaiter PatchedSites Path PathFile PeerCredentials PeerGroup Pending PendingExec
+  PendingFault PendingSignals PermissionRequest PiState Pid PidFd PidNamespace PidsState
+  PingSocket Pipe PipeFile PlaceLink PolledRandomFile PortIds PortTable PosixTimer PrefixRoutes
+  ProcConnector ProcFacts ProcFs ProcFsType ProcRootDir ProcessGroup ProcessTimers
+  ProgramAddresses ProgramBreak Progress ProtocolTable PtmxInode PtmxNodeOpener PtmxOpener
+  QueueCaller QueuedMessage RamFs RamFsType RandomFile RandomOpener RangeWork RawSocket RealTimer
+  Reaper RecordWait Registration RequestFiles ReservedPorts Restrictions RetireTimer Retirement
+  Retry ReuseGroup RightsInFlight RingFds RingMemory RouteTable Routes RowSteps RuleTable
+  RulesetFile RunQueue SandboxAccounts SandboxKernel SchedAttributes SeccompListener SecretBacking
+  SecretFile SecretFs SecretInode SecretStore Segment SelfLink SemOperations SemUndoList
+  SemaphoreSet Semaphores Session SetPasses SetgroupsFile SharedAnon SharedLayout SharedMemory
+  ShmIdentity ShmMemory ShmSegment SigInfo SigSet SignalAction SignalFile SignalHandlers
+  SignalNotifier SignalledHolder SilentNotifier SlaveFile SlaveInode SlaveOpener SocketCounts
+  SocketGroups SocketIndex SocketOptions SocketWalk SpecialFiles SqPoller Sqe StackImage
+  StoredInode StreamQueue StringList StringLists StringPiece SyncWork SysFs SysFsType SyscallArgs
+  SysctlFile SysctlStore SystemText Taps Task TaskDelay TaskDir TaskIpcUser TaskKeyrings
+  TaskNetworks TaskPid TaskRef TaskSignals TaskStats TaskTerminalHooks TaskText TaskTextFile
+  TaskTimeout TaskWaiter TcpCounters TcpOptions TcpSequence TcpTally TcpTimer Terminal
+  TerminalSettings Terminals TextFile ThreadGroup ThreadsDir TimeNamespace TimerFile TimerQueue
+  TmpfsBacking TmpfsDirFile TmpfsDirectory TmpfsFile TmpfsFs TmpfsNode TmpfsRegular TmpfsSymlink
+  TmpfsType Trace Traffic TransferCounts TransportTables TtyOpener TurnAccount TurnAccounts
+  TurnNode TurnServer UdpCounters UdpLiteSocket UdpOptions UdpSocket Unanswered UnixDgram UnixDump
+  UnixFamily UnixSeqpacket UnixStream UnixTable UrgentMark UrgentSignals Uring Usage UserCursor
+  UserKeyrings UserNamespace Userfault UserfaultDevice UserfaultFile UserfaultOpener UtsNamespace
+  Vfs View Vma VmaList WaitQueue WaitSet Waiting WatchList WatchersEnd WatchesEnd Worker
+  ZeroBacking ZeroFile ZeroOpener
 `;
 
 const DERIVED = `
-  ChargedFrames CpuInfo DomainLook Fault FileWindows FreePages FutexKey HostUse KnownFrames
-  MemoryFrames NetlinkRequest PatchCache ResidentCount Scratch SearchState SpinPolicy Tlb TlbPool
-  VictimSearch Walk WriteRun
+  ChargedFrames CpuInfo DomainLook Fault FileWindows FreePages FutexKey HeapWatch HostDescriptors
+  HostUse KnownFrames Measured MemoryFrames NetlinkRequest PatchCache PatchedPage Quota
+  ResidentCount Scratch SearchState SpinPolicy Tlb TlbPool UseCount VictimSearch Walk Window
+  WriteRun
 `;
 
-/** The platform, its address spaces and contexts, the host: here those of the tests. */
+/**
+ * What the Gofer and the host's network have answered, and answer again: names, listings,
+ * attributes, fids, descriptors of files that no guest has open, links and addresses.
+ */
+const FETCHED = `
+  FetchedNames FidCache HostLinks HostTransport IdleFiles ListingCache MissingNames NetlinkClient
+  OpenAhead ScanBatch ScannedDir ScannedTree Trail TreeScan
+`;
+
+/** The platform, its address spaces and contexts, and the host of the tests. */
 const HOST = `
-  Arena FakeContext FakePlatform FakeSpace HostWatch SimContext SimHost SimPlatform SimSpace
-  WorldHost
+  Arena FakeContext FakePlatform FakeSpace HostWatch NoContext SimContext SimHost SimPlatform
+  SimSpace WorldHost
+`;
+
+/**
+ * The same of a sandbox, with the Gofer's connection and the part of the boot process around the
+ * kernel, which listens to ends of processes, to the terminal's output and to timers of its own.
+ */
+const BOOT = `
+  Birth Deadline DebugLog EndCheck EndOfGrace EndWatch FromGuest GoferClient GuestProcess Input
+  KvmContext KvmPlatform KvmSpace Place PtraceContext PtracePlatform PtraceSpace RealHost
+  RealHostNetwork ReleaseImage Sandbox StartHooks Strace SystrapContext SystrapPlatform
+  SystrapSpace SystrapThunks ThunkTable TurnLog V8Heap
 `;
 
 function rows(fate: Fate, names: string): [string, Fate][] {
@@ -81,5 +126,7 @@ export const REGISTRY: ReadonlyMap<string, Fate> = new Map([
   ...LANGUAGE.map((name): [string, Fate] => [name, "state"]),
   ...rows("state", STATE),
   ...rows("derived", DERIVED),
+  ...rows("derived", FETCHED),
   ...rows("host", HOST),
+  ...rows("host", BOOT),
 ]);

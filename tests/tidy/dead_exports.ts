@@ -1,6 +1,6 @@
 /**
  * Finds exports that no other file imports. Not a parser: a declaration begins its line, and a
- * module that a program names by a URL has all its exports used.
+ * module that a program names by a URL or in import() has all its exports used.
  */
 
 import { resolve } from "./import_cycles.ts";
@@ -9,7 +9,7 @@ import type { SourceFile } from "./source_files.ts";
 const COMMENT_LINE = /^\s*(?:\/\*|\*|\/\/).*$/gm;
 const NAMED = /^(?:import|export)\s+(?:type\s+)?\{([^}]*)\}\s+from\s+"(\.[^"]+)";/gm;
 const NAMESPACE = /^import\s+(?:type\s+)?\*\s+as\s+(\w+)\s+from\s+"(\.[^"]+)";/gm;
-const BY_URL = /\bnew URL\("([^"]+\.ts)"/g;
+const BY_URL = /\b(?:new URL|import)\("([^"]+\.ts)"/g;
 const DECLARED =
   /^export (?:abstract |async )*(?:const|let|function\*?|class|interface|type) (\w+)/gm;
 /** Constants in one statement are one list: it is used when one of them is. */
