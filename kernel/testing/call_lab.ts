@@ -14,7 +14,7 @@ import { bytesToString, stringToBytes } from "../core/bytes.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import { rootCredentials } from "../cred/credentials.ts";
 import { AnonFiles } from "../fs/anonfd/anon_inode.ts";
-import { FsTypes } from "../fs/fs_types.ts";
+import { FsType, FsTypes } from "../fs/fs_types.ts";
 import { SysctlStore } from "../proc/fs/sysctl_store.ts";
 import { MemfdStore } from "../fs/tmpfs/memfd.ts";
 import { SecretStore } from "../fs/tmpfs/secret.ts";
@@ -47,6 +47,7 @@ import { TimerQueue } from "../time/timer.ts";
 import { FdTable } from "../vfs/fd_table.ts";
 import { FsContext } from "../vfs/fs_context.ts";
 import { MountNamespace } from "../vfs/mounts.ts";
+import type { FileSystem } from "../vfs/inode.ts";
 import { SpecialFiles } from "../vfs/special_files.ts";
 import { Vfs } from "../vfs/vfs.ts";
 import { ERRNO_NAMES } from "../../ffi/abi/errno.ts";
@@ -152,6 +153,19 @@ export class LabKernel implements Kernel {
   }
   onInitExit(_init: ThreadGroup): void {}
   log(_line: string): void {}
+}
+
+/** tmpfs, for mount(2). */
+export class LabTmpfs extends FsType {
+  override readonly name = "tmpfs";
+  private readonly kernel: LabKernel;
+  constructor(kernel: LabKernel) {
+    super();
+    this.kernel = kernel;
+  }
+  override create(): FileSystem {
+    return this.kernel.newTmpfs();
+  }
 }
 
 type Argument = number | string;

@@ -3,9 +3,7 @@ import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_CREAT, O_RDWR } from "../../../ff
 import { MS_BIND } from "../../../ffi/abi/mount.ts";
 import { makedev, Stat, Statx } from "../../../ffi/abi/stat.ts";
 import { Statfs } from "../../../ffi/abi/statfs.ts";
-import { FsType } from "../../fs/fs_types.ts";
-import type { FileSystem } from "../../vfs/inode.ts";
-import { CallLab, type LabKernel } from "../../testing/call_lab.ts";
+import { CallLab, LabTmpfs } from "../../testing/call_lab.ts";
 import * as attributes from "./attributes.ts";
 import * as directory from "./directory.ts";
 import { sysMemfdCreate } from "./memfd.ts";
@@ -201,18 +199,6 @@ Deno.test("attributes: sizes, missing ones, lists", () => {
   assertEquals(lab.call(xattr.sysRemovexattr, "/f", "user.x"), 0);
   assertEquals(lab.call(xattr.sysRemovexattr, "/f", "user.x"), "ENODATA");
 });
-
-class LabTmpfs extends FsType {
-  override readonly name = "tmpfs";
-  private readonly kernel: LabKernel;
-  constructor(kernel: LabKernel) {
-    super();
-    this.kernel = kernel;
-  }
-  override create(): FileSystem {
-    return this.kernel.newTmpfs();
-  }
-}
 
 Deno.test("mount, bind, umount; unknown types and missing rights", () => {
   const lab = new CallLab();
