@@ -11,8 +11,8 @@ export const BEYOND_GVISOR: readonly (readonly [what: string, shown: string])[] 
   ["`openat2` with its RESOLVE flags", "files_open.openat2_resolve"],
   ["`copy_file_range`", "files_data.copies_inside_the_kernel"],
   ["`vmsplice`", "flags_files.vmsplices_SPLICE_F_GIFT"],
-  ["io_uring", "io_uring.files_are_read_and_written io_uring.sockets_connect_and_talk"],
-  ["Linux AIO that reads and writes", "async_io.reads_and_writes_come_as_events"],
+  ["io_uring", "io_uring.files_are_read_and_written io_uring.sockets_connect_and_transfer_data"],
+  ["Linux AIO that reads and writes", "async_io.reads_and_writes_complete_as_events"],
   ["POSIX message queues that send", "message_queues.messages_come_by_priority_and_age"],
   [
     "scheduling policies and I/O priorities",
@@ -22,9 +22,9 @@ export const BEYOND_GVISOR: readonly (readonly [what: string, shown: string])[] 
   ["`adjtimex` that reads", "flags_time.adjusts_0"],
   ["handles of files", "file_handles.a_file_is_found_again"],
   ["fanotify, with permission events", "fanotify_permission.an_open_is_allowed_or_denied"],
-  ["`userfaultfd`", "userfaults.copies_fill_what_is_missing"],
+  ["`userfaultfd`", "userfaults.uffdio_copy_fills_missing_pages"],
   ["Landlock", "landlock.sixteen_layers landlock_files.reading_and_writing"],
-  ["`memfd_secret`", "secret_memory.nobody_else_reaches_it"],
+  ["`memfd_secret`", "secret_memory.other_calls_do_not_reach_secret_memory"],
   ["mounts by descriptors: `open_tree` and its sisters", "flags_system.trees_OPEN_TREE_CLONE"],
   ["overlays mounted inside, `MS_MOVE`", "flags_system.mount_flags_MS_MOVE"],
   ["`SEEK_DATA` and `SEEK_HOLE`", "files_data.seek_data_and_hole"],
@@ -57,7 +57,7 @@ export const BEYOND_GVISOR: readonly (readonly [what: string, shown: string])[] 
   ["packet sockets", "packet_sockets.a_datagram_is_seen_leaving_and_arriving"],
   [
     "process events and statistics by netlink",
-    "process_events.fork_and_exit_are_told " +
+    "process_events.fork_and_exit_are_events " +
     "task_stats.a_process_has_statistics",
   ],
   ["keyrings", "keyrings.possession_gives_rights"],

@@ -7,19 +7,19 @@ import { by, fails, type FlagSet, flagSet } from "../../syscalls/flags/flag_set.
 
 export const FANOTIFY_FLAGS: readonly FlagSet[] = [
   flagSet("fanotify_init", "flags", [
-    by("fanotify.init_sets_what_the_descriptor_is", "FAN_CLOEXEC FAN_NONBLOCK"),
+    by("fanotify.init_sets_the_flags_of_the_descriptor", "FAN_CLOEXEC FAN_NONBLOCK"),
     by("fanotify.events_of_a_file_come_with_descriptors", "FAN_CLASS_NOTIF"),
     by(
-      "fanotify_permission.two_groups_are_asked_one_after_the_other",
+      "fanotify_permission.two_groups_answer_in_order_of_their_class",
       "FAN_CLASS_CONTENT FAN_CLASS_PRE_CONTENT",
     ),
     by("fanotify.init_checks_its_flags", "FAN_UNLIMITED_QUEUE FAN_UNLIMITED_MARKS"),
-    by("fanotify.a_pidfd_comes_along", "FAN_REPORT_PIDFD"),
-    by("fanotify.threads_are_told_apart_when_asked_for", "FAN_REPORT_TID"),
+    by("fanotify.fan_report_pidfd_adds_a_pidfd", "FAN_REPORT_PIDFD"),
+    by("fanotify.fan_report_tid_reports_the_thread", "FAN_REPORT_TID"),
     by("fanotify_handles.a_handle_leads_to_the_file", "FAN_REPORT_FID"),
     by("fanotify_handles.directory_handles_alone", "FAN_REPORT_DIR_FID"),
     by("fanotify_handles.names_of_entries", "FAN_REPORT_NAME"),
-    by("fanotify_handles.what_was_created", "FAN_REPORT_TARGET_FID"),
+    by("fanotify_handles.fan_report_target_fid_reports_the_created_file", "FAN_REPORT_TARGET_FID"),
     fails("EINVAL", "FAN_ENABLE_AUDIT", "as without CONFIG_AUDITSYSCALL"),
   ]),
   flagSet("fanotify_mark", "flags", [
@@ -38,16 +38,19 @@ export const FANOTIFY_FLAGS: readonly FlagSet[] = [
       "fanotify.events_of_a_file_come_with_descriptors",
       "FAN_ACCESS FAN_MODIFY FAN_CLOSE_WRITE FAN_CLOSE_NOWRITE FAN_OPEN",
     ),
-    by("fanotify.a_program_that_is_started", "FAN_OPEN_EXEC"),
-    by("fanotify_handles.a_file_that_goes", "FAN_ATTRIB FAN_DELETE_SELF FAN_MOVE_SELF"),
+    by("fanotify.the_start_of_a_program_is_an_event", "FAN_OPEN_EXEC"),
     by(
-      "fanotify_handles.entries_with_the_handle_of_their_directory",
+      "fanotify_handles.a_deleted_file_has_a_delete_event",
+      "FAN_ATTRIB FAN_DELETE_SELF FAN_MOVE_SELF",
+    ),
+    by(
+      "fanotify_handles.an_entry_event_has_the_handle_of_the_directory",
       "FAN_CREATE FAN_DELETE FAN_MOVED_FROM FAN_MOVED_TO",
     ),
-    by("fanotify_handles.a_rename_tells_of_both_places", "FAN_RENAME"),
+    by("fanotify_handles.fan_rename_reports_both_directories", "FAN_RENAME"),
     by("fanotify_permission.an_open_is_allowed_or_denied", "FAN_OPEN_PERM"),
-    by("fanotify_permission.reads_are_asked_about", "FAN_ACCESS_PERM"),
-    by("fanotify_permission.programs_are_asked_about", "FAN_OPEN_EXEC_PERM"),
-    by("fanotify.a_directory_and_what_is_in_it", "FAN_ONDIR FAN_EVENT_ON_CHILD"),
+    by("fanotify_permission.a_read_needs_permission", "FAN_ACCESS_PERM"),
+    by("fanotify_permission.execve_needs_permission", "FAN_OPEN_EXEC_PERM"),
+    by("fanotify.marks_of_a_directory_and_its_children", "FAN_ONDIR FAN_EVENT_ON_CHILD"),
   ]),
 ];

@@ -7,7 +7,7 @@ import { by, type FlagSet, flagSet } from "../../syscalls/flags/flag_set.ts";
 
 export const LANDLOCK_FLAGS: readonly FlagSet[] = [
   flagSet("landlock_create_ruleset", "flags", [
-    by("landlock.the_version_is_told", "LANDLOCK_CREATE_RULESET_VERSION", "version 6"),
+    by("landlock.create_returns_the_version", "LANDLOCK_CREATE_RULESET_VERSION", "version 6"),
   ]),
   flagSet("landlock_add_rule", "rule_type", [
     by("landlock.path_rules_check_their_arguments", "LANDLOCK_RULE_PATH_BENEATH"),

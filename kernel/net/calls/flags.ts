@@ -42,15 +42,18 @@ SO_BUSY_POLL SO_BPF_EXTENSIONS SO_INCOMING_CPU SO_CNX_ADVICE SO_MEMINFO SO_COOKI
 SO_TIMESTAMP_NEW SO_TIMESTAMPNS_NEW SO_RCVTIMEO_NEW SO_SNDTIMEO_NEW SO_BUF_LOCK SO_RCVMARK
 SO_PREFER_BUSY_POLL SO_BUSY_POLL_BUDGET SO_NETNS_COOKIE SO_TXREHASH`,
     ),
-    by("reuse_port.a_program_picks_by_what_is_in_a_datagram", "SO_ATTACH_REUSEPORT_CBPF"),
-    by("reuse_port.without_a_verdict_one_is_always_the_same", "SO_DETACH_REUSEPORT_BPF"),
-    by("socket_sends.reading_moves_a_stream_back_tcp", "SO_PEEK_OFF"),
-    by("socket_sends.sends_without_a_copy_are_answered_tcp", "SO_ZEROCOPY"),
+    by("reuse_port.a_program_picks_a_socket_by_the_data", "SO_ATTACH_REUSEPORT_CBPF"),
+    by(
+      "reuse_port.without_a_verdict_the_same_flow_reaches_the_same_socket",
+      "SO_DETACH_REUSEPORT_BPF",
+    ),
+    by("socket_sends.reading_moves_the_peek_offset_back_tcp", "SO_PEEK_OFF"),
+    by("socket_sends.zero_copy_sends_are_notified_tcp", "SO_ZEROCOPY"),
     by("socket_sends.times_of_sending", "SO_TXTIME", "no link here has a queue to wait in"),
     by("socket_sends.links_by_index", "SO_BINDTOIFINDEX"),
-    by("socket_sends.it_comes_last_and_needs_room", "SO_PASSPIDFD"),
-    by("socket_sends.a_descriptor_of_the_peer", "SO_PEERPIDFD"),
-    by("socket_sends.a_low_mark_tcp", "SO_RCVLOWAT"),
+    by("socket_sends.the_pidfd_comes_last_and_needs_room", "SO_PASSPIDFD"),
+    by("socket_sends.so_peerpidfd_returns_a_pidfd_of_the_peer", "SO_PEERPIDFD"),
+    by("socket_sends.so_rcvlowat_delays_readiness_tcp", "SO_RCVLOWAT"),
     refused("EINVAL", "flags_sockets.socket_level", "SO_PEERNAME"),
     refused("ENOPROTOOPT", "flags_sockets.socket_level", "SO_PEERSEC"),
     inPart("SO_TIMESTAMPING SO_TIMESTAMPING_NEW", "of datagrams, for the whole socket"),
@@ -71,15 +74,18 @@ SO_PREFER_BUSY_POLL SO_BUSY_POLL_BUDGET SO_NETNS_COOKIE SO_TXREHASH`,
 TCP_QUICKACK TCP_REPAIR_QUEUE TCP_THIN_LINEAR_TIMEOUTS TCP_THIN_DUPACK TCP_FASTOPEN TCP_SAVE_SYN
 TCP_FASTOPEN_NO_COOKIE TCP_TX_DELAY TCP_IS_MPTCP`,
     ),
-    by("tcp_options.connecting_is_given_up_TCP_SYNCNT", "TCP_SYNCNT"),
-    by("tcp_options.data_that_nobody_takes_end_a_connection", "TCP_USER_TIMEOUT"),
+    by("tcp_options.a_connect_without_an_answer_times_out_TCP_SYNCNT", "TCP_SYNCNT"),
+    by(
+      "tcp_options.unacknowledged_data_end_a_connection_after_the_user_timeout",
+      "TCP_USER_TIMEOUT",
+    ),
     by("tcp_options.deferring_ends_after_some_seconds", "TCP_DEFER_ACCEPT"),
-    by("tcp_options.less_waits_with_a_low_mark", "TCP_NOTSENT_LOWAT"),
-    by("tcp_options.what_is_left_to_read_is_told", "TCP_INQ"),
-    by("tcp_options.the_syn_is_kept", "TCP_SAVED_SYN"),
-    by("tcp_options.a_connection_is_made_by_the_first_write", "TCP_FASTOPEN_CONNECT"),
+    by("tcp_options.tcp_notsent_lowat_bounds_unsent_data", "TCP_NOTSENT_LOWAT"),
+    by("tcp_options.tcp_inq_reports_the_bytes_left_to_read", "TCP_INQ"),
+    by("tcp_options.tcp_save_syn_keeps_the_syn", "TCP_SAVED_SYN"),
+    by("tcp_options.tcp_fastopen_connect_connects_at_the_first_write", "TCP_FASTOPEN_CONNECT"),
     by("tcp_options.a_listener_has_a_key", "TCP_FASTOPEN_KEY"),
-    by("tcp_options.names_that_nothing_has", "TCP_CC_INFO"),
+    by("tcp_options.an_unknown_protocol_name_is_refused", "TCP_CC_INFO"),
     refused("EINVAL", "flags_sockets.tcp_level", "TCP_MD5SIG"),
     inPart("TCP_MAXSEG TCP_CONGESTION"),
     inPart(
@@ -111,16 +117,16 @@ IP_RECVTOS IP_MTU IP_FREEBIND IP_PASSSEC IP_TRANSPARENT IP_RECVORIGDSTADDR IP_MI
 IP_BIND_ADDRESS_NO_PORT IP_RECVFRAGSIZE IP_MULTICAST_TTL IP_MULTICAST_LOOP
 IP_MULTICAST_ALL IP_UNICAST_IF IP_PROTOCOL IP_CHECKSUM IP_NODEFRAG`,
     ),
-    by("header_options.datagrams_tell_them", "IP_OPTIONS"),
+    by("header_options.received_options_are_in_control_messages", "IP_OPTIONS"),
     by("socket_sends.a_range_of_ports", "IP_LOCAL_PORT_RANGE"),
-    by("tcp_options.what_came_with_a_first_segment", "IP_PKTOPTIONS"),
+    by("tcp_options.ip_pktoptions_returns_options_of_the_first_segment", "IP_PKTOPTIONS"),
     fails(
       "ENOPROTOOPT",
       `IP_HDRINCL IP_XFRM_POLICY IP_IPSEC_POLICY
 IP_ROUTER_ALERT`,
     ),
-    by("error_queue.takes_any_number_one_byte", "IP_RECVERR_RFC4884"),
-    by("multicast.by_a_link_with_its_address", "IP_MULTICAST_IF"),
+    by("error_queue.ip_recverr_takes_any_number_one_byte", "IP_RECVERR_RFC4884"),
+    by("multicast.a_link_is_chosen_by_its_address", "IP_MULTICAST_IF"),
     by("multicast.v4_options_join_by_address", "IP_ADD_MEMBERSHIP IP_DROP_MEMBERSHIP"),
     by(
       "multicast.v4_options_sources_to_hear",
@@ -144,7 +150,7 @@ IPV6_RECVPATHMTU IPV6_DONTFRAG IPV6_RECVTCLASS IPV6_TCLASS IPV6_AUTOFLOWLABEL
 IPV6_MINHOPCOUNT IPV6_RECVORIGDSTADDR IPV6_UNICAST_IF IPV6_RECVFRAGSIZE IPV6_FREEBIND
 IPV6_2292PKTINFO IPV6_2292HOPLIMIT IPV6_MTU IPV6_ADDR_PREFERENCES`,
     ),
-    by("socket_sends.the_way_of_a_connected_socket", "IPV6_PATHMTU"),
+    by("socket_sends.ipv6_pathmtu_of_a_connected_socket", "IPV6_PATHMTU"),
     fails(
       "ENOPROTOOPT",
       `IPV6_ADDRFORM IPV6_2292PKTOPTIONS IPV6_ROUTER_ALERT IPV6_JOIN_ANYCAST IPV6_LEAVE_ANYCAST
@@ -152,7 +158,7 @@ IPV6_FLOWLABEL_MGR
 IPV6_IPSEC_POLICY IPV6_XFRM_POLICY IPV6_PKTINFO IPV6_HOPOPTS IPV6_RTHDRDSTOPTS IPV6_RTHDR
 IPV6_DSTOPTS`,
     ),
-    by("error_queue.takes_any_number_6", "IPV6_RECVERR_RFC4884"),
+    by("error_queue.ipv6_recverr_rfc4884_takes_0_and_1", "IPV6_RECVERR_RFC4884"),
     by("multicast.groups_of_ipv6", "IPV6_MULTICAST_IF"),
     by("multicast.v6_options_join_and_leave", "IPV6_JOIN_GROUP IPV6_LEAVE_GROUP"),
   ]),
@@ -162,14 +168,14 @@ IPV6_DSTOPTS`,
       `MSG_OOB MSG_DONTROUTE MSG_DONTWAIT MSG_EOR MSG_CONFIRM MSG_NOSIGNAL MSG_MORE MSG_ZEROCOPY
 MSG_SPLICE_PAGES`,
     ),
-    by("tcp_options.data_go_with_the_second_syn", "MSG_FASTOPEN"),
+    by("tcp_options.fast_open_sends_data_with_the_second_syn", "MSG_FASTOPEN"),
   ]),
   flagSet("recvfrom recvmsg recvmmsg", "flags", [
     each(
       "flags_sockets.receives",
       "MSG_PEEK MSG_TRUNC MSG_WAITALL MSG_OOB MSG_CMSG_CLOEXEC MSG_NOSIGNAL",
     ),
-    by("error_queue.with_other_control_messages", "MSG_ERRQUEUE"),
+    by("error_queue.a_queued_error_comes_with_other_control_messages", "MSG_ERRQUEUE"),
     refused("EAGAIN", "flags_sockets.receives", "MSG_DONTWAIT"),
   ]),
   flagSet("recvmmsg", "flags", [

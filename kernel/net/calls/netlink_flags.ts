@@ -7,11 +7,11 @@ import { by, type FlagSet, flagSet } from "../../syscalls/flags/flag_set.ts";
 
 export const NETLINK_FLAGS: readonly FlagSet[] = [
   flagSet("sendto sendmsg (NETLINK_ROUTE)", "message", [
-    by("netlink_route.a_new_link_is_told", "RTM_NEWLINK"),
-    by("netlink_route.the_end_of_a_link_is_told", "RTM_DELLINK"),
-    by("netlink_route.addresses_are_told_as_they_come_and_go", "RTM_NEWADDR RTM_DELADDR"),
-    by("netlink_route.routes_are_told_as_they_come_and_go", "RTM_NEWROUTE RTM_DELROUTE"),
-    by("netlink_route.neighbours_come_and_go", "RTM_NEWNEIGH RTM_DELNEIGH RTM_GETNEIGH"),
+    by("netlink_route.a_new_link_is_announced", "RTM_NEWLINK"),
+    by("netlink_route.a_deleted_link_is_announced", "RTM_DELLINK"),
+    by("netlink_route.added_and_deleted_addresses_are_announced", "RTM_NEWADDR RTM_DELADDR"),
+    by("netlink_route.added_and_deleted_routes_are_announced", "RTM_NEWROUTE RTM_DELROUTE"),
+    by("netlink_route.neighbours_are_added_and_deleted", "RTM_NEWNEIGH RTM_DELNEIGH RTM_GETNEIGH"),
     by("netlink_route.rules_of_a_new_namespace_can_be_listed", "RTM_GETRULE"),
   ]),
   flagSet("sendto sendmsg (NETLINK_SOCK_DIAG)", "message", [
@@ -23,10 +23,10 @@ export const NETLINK_FLAGS: readonly FlagSet[] = [
       "netlink_route.membership_is_listed",
       "NETLINK_ADD_MEMBERSHIP NETLINK_DROP_MEMBERSHIP NETLINK_LIST_MEMBERSHIPS",
     ),
-    by("netlink_route.an_error_can_have_words", "NETLINK_EXT_ACK"),
+    by("netlink_route.an_extended_error_has_a_text", "NETLINK_EXT_ACK"),
   ]),
   flagSet("bind (NETLINK_CONNECTOR)", "operation", [
     by("process_events.listening_is_acknowledged_to_the_group", "PROC_CN_MCAST_LISTEN"),
-    by("process_events.who_ignores_hears_nothing_more", "PROC_CN_MCAST_IGNORE"),
+    by("process_events.a_listener_that_ignores_receives_nothing", "PROC_CN_MCAST_IGNORE"),
   ]),
 ];

@@ -10,7 +10,7 @@ export const FILE_REQUESTS: readonly FlagSet[] = [
     by("files_flags.flags_are_kept_and_shown", "FS_IOC_GETFLAGS FS_IOC_SETFLAGS"),
     by("files_flags.extended_flags", "FS_IOC_FSGETXATTR FS_IOC_FSSETXATTR"),
     by("files_flags.blocks_of_a_file", "FIGETBSZ"),
-    by("files_flags.extents_are_told", "FS_IOC_FIEMAP", "physical addresses are unknown"),
+    by("files_flags.fiemap_lists_extents", "FS_IOC_FIEMAP", "physical addresses are unknown"),
     by("files_flags.space_is_reserved", "FS_IOC_RESVSP"),
     fails(
       "EOPNOTSUPP",
@@ -21,7 +21,7 @@ export const FILE_REQUESTS: readonly FlagSet[] = [
     fails("ENOTTY", "FS_IOC_GETVERSION FS_IOC_GETFSUUID FS_IOC_GETFSLABEL"),
   ]),
   flagSet("ioctl (FS_IOC_FIEMAP)", "flags", [
-    by("files_flags.extents_are_told", "FIEMAP_FLAG_SYNC"),
+    by("files_flags.fiemap_lists_extents", "FIEMAP_FLAG_SYNC"),
     fails("EBADR", "FIEMAP_FLAG_XATTR FIEMAP_FLAG_CACHE"),
   ]),
   flagSet("ioctl (FS_IOC_SETFLAGS)", "flags", [
@@ -33,7 +33,7 @@ export const FILE_REQUESTS: readonly FlagSet[] = [
   ]),
   flagSet("ioctl (namespaces)", "request", [
     by(
-      "namespaces.ioctls_tell_kind_owner_and_parent",
+      "namespaces.ioctls_return_kind_owner_and_parent",
       "NS_GET_USERNS NS_GET_PARENT NS_GET_NSTYPE NS_GET_OWNER_UID",
     ),
     by("mount_namespace_ids.a_namespace_has_an_id", "NS_GET_MNTNS_ID NS_MNT_GET_INFO"),
@@ -58,7 +58,7 @@ PIDFD_GET_UTS_NAMESPACE`,
   flagSet("ioctl (loop devices)", "request", [
     by("loop_devices.a_device_is_added_and_removed", "LOOP_CTL_ADD LOOP_CTL_REMOVE"),
     by("loop_devices.bytes_of_the_file", "LOOP_CTL_GET_FREE LOOP_SET_FD BLKGETSIZE64 BLKGETSIZE"),
-    by("loop_devices.it_stays_until_the_last_opener_is_gone", "LOOP_CLR_FD"),
+    by("loop_devices.a_device_stays_bound_until_its_last_opener_closes_it", "LOOP_CLR_FD"),
     by(
       "loop_devices.offset_and_limit",
       `LOOP_SET_STATUS LOOP_GET_STATUS LOOP_SET_STATUS64 LOOP_GET_STATUS64 LOOP_SET_CAPACITY

@@ -29,7 +29,7 @@ F_OFD_GETLK F_OFD_SETLK F_OFD_SETLKW F_SETOWN F_GETOWN F_SETSIG F_GETSIG F_SETOW
 F_GETOWN_EX F_GETOWNER_UIDS F_SETLEASE F_GETLEASE F_SET_RW_HINT F_GET_RW_HINT
 F_DUPFD_QUERY F_CREATED_QUERY F_SETPIPE_SZ F_GETPIPE_SZ F_ADD_SEALS F_GET_SEALS`,
     ),
-    by("directory_signals.once_unless_told_otherwise", "F_NOTIFY"),
+    by("directory_signals.a_watch_without_dn_multishot_signals_once", "F_NOTIFY"),
   ]),
   flagSet("fcntl(F_ADD_SEALS)", "seals", [
     each(

@@ -15,18 +15,21 @@ MS_BIND MS_REC MS_MOVE MS_UNBINDABLE MS_PRIVATE MS_SLAVE MS_SHARED`,
     ),
   ]),
   flagSet("bpf", "command", [
-    by("cgroups_devices.opening_and_making_are_judged", "BPF_PROG_LOAD BPF_PROG_ATTACH"),
-    by("cgroups_devices.one_program_or_several", "BPF_PROG_DETACH BPF_PROG_QUERY"),
+    by("cgroups_devices.a_program_decides_about_open_and_mknod", "BPF_PROG_LOAD BPF_PROG_ATTACH"),
+    by("cgroups_devices.a_group_has_one_program_or_several", "BPF_PROG_DETACH BPF_PROG_QUERY"),
     by("cgroups_devices.programs_have_numbers", "BPF_PROG_GET_NEXT_ID BPF_PROG_GET_FD_BY_ID"),
     fails("EINVAL", "BPF_MAP_CREATE BPF_OBJ_GET_INFO_BY_FD BPF_LINK_CREATE"),
   ]),
   flagSet("bpf(BPF_PROG_LOAD)", "prog_type", [
-    by("cgroups_devices.opening_and_making_are_judged", "BPF_PROG_TYPE_CGROUP_DEVICE"),
+    by("cgroups_devices.a_program_decides_about_open_and_mknod", "BPF_PROG_TYPE_CGROUP_DEVICE"),
     inPart("BPF_PROG_TYPE_CGROUP_SKB", "loaded, not attached"),
   ]),
   flagSet("bpf(BPF_PROG_ATTACH)", "attach_flags", [
-    by("cgroups_devices.groups_below_are_bound_too", "BPF_F_ALLOW_OVERRIDE BPF_F_ALLOW_MULTI"),
-    by("cgroups_devices.one_program_or_several", "BPF_F_REPLACE"),
+    by(
+      "cgroups_devices.a_program_applies_to_groups_below",
+      "BPF_F_ALLOW_OVERRIDE BPF_F_ALLOW_MULTI",
+    ),
+    by("cgroups_devices.a_group_has_one_program_or_several", "BPF_F_REPLACE"),
   ]),
   flagSet("umount2", "flags", [
     each("flags_system.umount_flags", "0 MNT_FORCE MNT_DETACH MNT_EXPIRE UMOUNT_NOFOLLOW"),
@@ -41,7 +44,7 @@ FSCONFIG_SET_PATH_EMPTY FSCONFIG_SET_FD FSCONFIG_CMD_CREATE FSCONFIG_CMD_RECONFI
   ]),
   flagSet("move_mount", "flags", [
     by("mount_api.a_file_system_is_made_in_steps", "MOVE_MOUNT_F_EMPTY_PATH"),
-    by("mounts_beneath.a_mount_slides_below_another", "MOVE_MOUNT_BENEATH"),
+    by("mounts_beneath.a_mount_moves_beneath_another", "MOVE_MOUNT_BENEATH"),
     by("mounts_beneath.a_mount_joins_a_group", "MOVE_MOUNT_SET_GROUP MOVE_MOUNT_T_EMPTY_PATH"),
   ]),
   flagSet("fsopen", "flags", [

@@ -60,7 +60,7 @@ def contexts_are_made_and_destroyed():
 
 
 @test
-def reads_and_writes_come_as_events():
+def reads_and_writes_complete_as_events():
     ctx = setup()
     fd = os.open("file", os.O_RDWR | os.O_CREAT)
     out, back = ctypes.create_string_buffer(b"0123456789", 10), ctypes.create_string_buffer(20)
@@ -186,7 +186,7 @@ def events_are_in_the_ring():
 
 
 @test
-def a_ring_that_moves_takes_its_context_along():
+def a_moved_ring_keeps_its_context():
     ctx = setup(1)
     fd = os.open("file", os.O_RDWR | os.O_CREAT)
     b = ctypes.create_string_buffer(b"x" * 8, 8)
@@ -211,7 +211,7 @@ def too_many_requests_are_refused():
 
 
 @test
-def long_transfers_come_in_one_event():
+def a_long_transfer_completes_in_one_event():
     ctx = setup()
     fd = os.open("file", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     size = 20_000_000

@@ -180,7 +180,7 @@ def a_read_of_a_pipe_waits():
 
 
 @test
-def completions_come_without_a_call():
+def a_completion_arrives_without_a_call():
     r = Ring()
     a, b = os.pipe()
     buf = ctypes.create_string_buffer(8)
@@ -218,7 +218,7 @@ def a_ring_can_be_polled_and_signals_an_eventfd():
 
 
 @test
-def polls_come_true_once_or_often():
+def a_poll_completes_once_or_repeatedly():
     r = Ring()
     a, b = os.pipe()
     eq(r.do(POLL_ADD, b, op_flags=POLLOUT), POLLOUT)
@@ -246,7 +246,7 @@ def polls_come_true_once_or_often():
 
 
 @test
-def times_run_out():
+def a_timeout_request_expires():
     r = Ring()
     start = time.monotonic()
     eq(r.do(TIMEOUT, addr=span(0.05), size=1), -E.ETIME)
@@ -349,7 +349,7 @@ def a_drain_waits_for_all_before_it():
 
 
 @test
-def successes_can_be_silent():
+def a_request_can_skip_its_success_completion():
     r = Ring()
     if not r.features & 0x800:
         skip("no IORING_FEAT_CQE_SKIP")
@@ -360,7 +360,7 @@ def successes_can_be_silent():
 
 
 @test
-def completions_that_do_not_fit_are_kept():
+def a_completion_that_does_not_fit_is_kept():
     r = Ring(4, 8, 4)
     for i in range(3):
         for j in range(4):
@@ -412,7 +412,7 @@ def files_and_buffers_are_registered():
 
 
 @test
-def the_probe_tells_what_there_is():
+def the_probe_lists_the_supported_operations():
     r = Ring()
     b = ctypes.create_string_buffer(16 + 256 * 8)
     gives(0, NR.io_uring_register, r.fd, 8, b, 256)
@@ -426,7 +426,7 @@ def the_probe_tells_what_there_is():
 
 
 @test
-def sockets_connect_and_talk():
+def sockets_connect_and_transfer_data():
     r = Ring()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
@@ -460,7 +460,7 @@ def sockets_connect_and_talk():
 
 
 @test
-def an_accept_goes_on():
+def a_multishot_accept_completes_for_each_connection():
     r = Ring()
     listener = socket.socket(socket.AF_UNIX)
     listener.bind("\0ring-%d" % os.getpid())
@@ -487,7 +487,7 @@ def a_disabled_ring_is_enabled():
 
 
 @test
-def a_poller_takes_what_it_is_woken_for():
+def the_polling_thread_submits_after_a_wake_up():
     r = Ring(flags=2)
     r.put(NOP, data=1)
 
@@ -565,7 +565,7 @@ def requests_end_with_their_process_and_ring():
 
 
 @test
-def much_work_at_once_comes_to_its_end():
+def many_requests_at_once_all_complete():
     r = Ring(256)
     file, size = os.memfd_create("much"), 1 << 20
     os.truncate(file, size)
@@ -583,7 +583,7 @@ def much_work_at_once_comes_to_its_end():
 
 
 @test
-def what_was_cancelled_before_its_turn_does_not_come():
+def a_request_cancelled_before_its_turn_does_not_complete():
     r = Ring(256)
     zero, size = os.open("/dev/zero", os.O_RDONLY), 1 << 20
     area = ctypes.create_string_buffer(size)
@@ -598,7 +598,7 @@ def what_was_cancelled_before_its_turn_does_not_come():
 
 
 @test
-def hostile_rings_harm_nobody_else():
+def a_hostile_ring_does_not_harm_another_ring():
     r = Ring()
     for head, tail in ((0, 1 << 31), (1 << 31, 0), (5, 4)):
         struct.pack_into("I", r.ring, r.o_head, head)
@@ -612,7 +612,7 @@ def hostile_rings_harm_nobody_else():
 
 
 @test
-def more_requests_than_are_taken_at_once():
+def more_requests_than_one_enter_submits():
     """
     Chains stay whole, the first wrong request ends it, and time-outs count completions meanwhile.
     """
@@ -633,7 +633,7 @@ def more_requests_than_are_taken_at_once():
 
 
 @test
-def completions_that_never_all_fit():
+def more_completions_than_the_ring_ever_holds():
     """One always waits for its place: order and number stay."""
     r = Ring(8)
     n = 0
@@ -656,7 +656,7 @@ def completions_that_never_all_fit():
 
 
 @test
-def rings_are_held_by_nobody_else():
+def a_ring_cannot_be_registered_or_sent():
     """A ring that holds itself would never go."""
     r = Ring()
     register = lambda *a: sc(NR.io_uring_register, *a)

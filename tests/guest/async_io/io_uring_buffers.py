@@ -112,7 +112,7 @@ def buffer_rings_are_used_in_turn():
 
 
 @test
-def a_waiting_read_takes_its_buffer_late():
+def a_waiting_read_chooses_its_buffer_when_data_arrive():
     r = Ring()
     ring = BufferRing(r, 3, 2, 8)
     (a, b), (c, d) = os.pipe(), os.pipe()
@@ -130,7 +130,7 @@ def a_waiting_read_takes_its_buffer_late():
 
 
 @test
-def a_receive_goes_on():
+def a_multishot_receive_completes_for_each_part():
     r = Ring(16)
     ring = BufferRing(r, 1, 4, 16)
     a, b = socket.socketpair()
@@ -167,7 +167,7 @@ def receive_checks(named):
 
 
 @test
-def a_read_goes_on():
+def a_multishot_read_completes_for_each_part():
     r = Ring(16)
     ring = BufferRing(r, 1, 4, 16)
     a, b = os.pipe()
@@ -189,7 +189,7 @@ def a_read_goes_on():
 
 
 @test
-def a_read_goes_on_though_there_is_always_more():
+def a_multishot_read_of_an_endless_file_yields():
     r = Ring(64)
     ring = BufferRing(r, 1, 64, 8)
     fd = sc(NR.eventfd2, 1000, 1)  # EFD_SEMAPHORE: each read takes one

@@ -139,7 +139,7 @@ def buffers_are_used_bit_by_bit(flags):
 
 
 @test
-def messages_come_into_chosen_buffers():
+def a_message_is_received_into_a_chosen_buffer():
     r, (a, b) = Ring(), socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     ring = Buffers(r, 3, 4, 64)
     b.send(b"hello")
@@ -152,7 +152,7 @@ def messages_come_into_chosen_buffers():
 
 
 @test
-def messages_come_again_and_again():
+def a_multishot_recvmsg_completes_for_each_message():
     r = Ring()
     a, b = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
     kept.extend((a, b))
@@ -176,7 +176,7 @@ def messages_come_again_and_again():
 
 
 @test
-def an_end_is_the_last_message():
+def the_end_of_a_stream_ends_a_multishot_recvmsg():
     r, (a, b) = Ring(), socket.socketpair()
     Buffers(r, 3, 8, 64)
     msg = ctypes.create_string_buffer(struct.pack("QIIQQQQII", 0, 0, 0, 0, 0, 0, 0, 0, 0), 56)
@@ -212,7 +212,7 @@ def vectors_choose_buffers():
 
 
 @test
-def more_waits_at_a_socket():
+def a_completion_says_whether_the_socket_has_more():
     r, (a, b) = Ring(), tcp_pair()
     buf = ctypes.create_string_buffer(8)
     a.send(b"hello")
@@ -228,7 +228,7 @@ def more_waits_at_a_socket():
 
 
 @test
-def sockets_are_bound_and_listen():
+def a_request_binds_a_socket_and_makes_it_listen():
     r, s = Ring(), socket.socket()
     name = struct.pack("H", socket.AF_INET) + struct.pack("!H4s8x", 0, bytes((127, 0, 0, 1)))
     eq(r.do(BIND, s.fileno(), name, off=16), 0)

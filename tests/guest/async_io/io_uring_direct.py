@@ -55,7 +55,7 @@ def reads(r, place):
 
 
 @test
-def files_are_opened_at_places():
+def files_are_opened_into_registered_slots():
     r = with_places()
     before = os.listdir("/proc/self/fd")
     eq(passwd(r, 2), 0)
@@ -75,7 +75,7 @@ def files_are_opened_at_places():
 
 
 @test
-def free_places_are_found():
+def a_free_slot_is_allocated():
     r = with_places()
     eq([passwd(r, ALLOC) for _ in range(5)], [0, 1, 2, 3, -E.ENFILE])
     eq(r.do(CLOSE, 0, file_index=3), 0)
@@ -84,7 +84,7 @@ def free_places_are_found():
 
 
 @test
-def places_are_closed():
+def registered_slots_are_closed():
     r = with_places()
     eq(r.do(CLOSE, 0, file_index=1), -E.EBADF)
     eq(r.do(CLOSE, 0, file_index=9), -E.EINVAL)
@@ -96,7 +96,7 @@ def places_are_closed():
 
 
 @cases([("openat", OPENAT, dict(fd=-100, addr=b"/etc/passwd")), ("socket", SOCKET, dict(fd=INET, off=STREAM))])
-def without_places(op, named):
+def a_ring_without_registered_slots_refuses(op, named):
     r = Ring()
     eq(r.do(op, file_index=1, **named), -E.ENXIO)
     eq(r.do(op, file_index=ALLOC, **named), -E.ENFILE)
@@ -104,7 +104,7 @@ def without_places(op, named):
 
 
 @test
-def a_chain_uses_what_it_opens():
+def a_linked_chain_uses_the_file_that_it_opens():
     r, b = with_places(), ctypes.create_string_buffer(8)
     r.put(OPENAT, -100, b"/etc/passwd", file_index=1, flags=LINK, data=1)
     r.put(READ, 0, b, 8, 0, flags=LINK | FIXED_FILE, data=2)
@@ -127,7 +127,7 @@ def call(s):
 
 
 @test
-def sockets_get_places():
+def sockets_are_made_in_registered_slots():
     r, s = with_places(), listener()
     eq(r.do(SOCKET, INET, off=STREAM, file_index=1), 0)
     eq(r.do(SOCKET, INET, off=STREAM | CLOEXEC, file_index=1), -E.EINVAL)
@@ -145,7 +145,7 @@ def sockets_get_places():
 
 
 @test
-def an_accept_goes_on_with_places():
+def a_multishot_accept_fills_registered_slots():
     r, s = with_places(2), listener()
     r.put(ACCEPT, s.fileno(), file_index=ALLOC, ioprio=1, data=5)
     r.enter(1)
@@ -157,7 +157,7 @@ def an_accept_goes_on_with_places():
 
 
 @test
-def descriptors_become_places():
+def a_files_update_moves_descriptors_into_slots():
     r, a = with_places(), os.open("/etc/passwd", os.O_RDONLY)
     eq(r.do(FILES_UPDATE, -1, fds(a, -2, -1), 3, 0), 3)
     eq(reads(r, 0), 4)
@@ -187,7 +187,7 @@ def files_update_checks(expected, named):
 
 
 @test
-def places_are_looked_for_in_a_range():
+def slots_are_allocated_within_a_registered_range():
     r = with_places()
 
     def limit(offset, n, resv=0, count=0):
@@ -203,7 +203,7 @@ def places_are_looked_for_in_a_range():
 
 
 @test
-def rings_give_files_to_each_other():
+def a_ring_passes_a_file_to_another_ring():
     r, other = with_places(), with_places()
     eq(r.do(MSG_RING, other.fd, 1, 0, 5, addr3=0, file_index=1), -E.EBADF)
     eq(passwd(r, 1), 0)
@@ -220,7 +220,7 @@ def rings_give_files_to_each_other():
 
 
 @test
-def tags_tell_when_a_file_is_gone():
+def a_tag_completes_when_its_file_is_released():
     r, a, (b, c) = Ring(), os.open("/etc/passwd", os.O_RDONLY), os.pipe()
     eq(resources(r, FILES2, 3, 0, fds(a, b, -1), words(11, 0, 0)), 0)
     eq(update(r, FILES_UPDATE2, 0, fds(b), words(1 << 63 | 44)), 1)
@@ -240,7 +240,7 @@ def tags_tell_when_a_file_is_gone():
 
 
 @test
-def tags_tell_when_a_buffer_is_gone():
+def a_tag_completes_when_its_buffer_is_released():
     r, b = Ring(), ctypes.create_string_buffer(8192)
     a = os.open("/etc/passwd", os.O_RDONLY)
     here = ctypes.addressof(b)
@@ -257,7 +257,7 @@ def tags_tell_when_a_buffer_is_gone():
 
 
 @test
-def a_buffer_in_use_is_told_later():
+def the_tag_of_a_buffer_in_use_completes_later():
     r, b, (a, c) = Ring(), ctypes.create_string_buffer(4096), os.pipe()
     eq(resources(r, BUFFERS2, 1, 0, words(ctypes.addressof(b), 4096), words(5)), 0)
     r.put(READ_FIXED, a, ctypes.addressof(b), 8, data=1)
@@ -283,7 +283,7 @@ def registration_checks(expected, named):
 
 
 @test
-def what_fails_registers_nothing():
+def a_failed_registration_registers_nothing():
     r = Ring()
     eq(resources(r, FILES2, 2**21, 1), -E.EMFILE)
     eq(resources(r, FILES2, 1, 0, fds(-1), words(5)), -E.EINVAL)
@@ -304,7 +304,7 @@ def update_checks(expected, named):
 
 
 @test
-def updates_need_something_registered():
+def an_update_needs_a_registered_table():
     eq(update(Ring(), FILES_UPDATE2, 0, fds(0)), -E.ENXIO)
     eq(update(Ring(), BUFFERS_UPDATE, 0, words(0, 0)), -E.ENXIO)
     r = Ring()

@@ -121,7 +121,7 @@ def enter(place, submit=0, flags=0):
 
 
 @test
-def rings_get_places():
+def a_ring_descriptor_is_registered():
     r = Ring()
     anywhere = (ANYWHERE, 0, r.fd)
     eq(places(r, RING_FDS, anywhere), (1, [0]))
@@ -142,7 +142,7 @@ def rings_get_places():
 @cases([
     ("taken", -E.EBUSY, (3, 0, None)), ("beyond", -E.EINVAL, (16, 0, None)), ("reserved", -E.EINVAL, (ANYWHERE, 1, None)),
     ("no ring", -E.EOPNOTSUPP, (ANYWHERE, 0, 0)), ("nothing", -E.EBADF, (ANYWHERE, 0, 999))])
-def places_are_checked(expected, entry):
+def registrations_of_ring_descriptors_are_checked(expected, entry):
     r = Ring()
     eq(places(r, RING_FDS, (3, 0, r.fd))[0], 1)
     offset, resv, fd = entry
@@ -153,7 +153,7 @@ def places_are_checked(expected, entry):
 
 
 @test
-def places_belong_to_one_thread():
+def a_registered_ring_descriptor_belongs_to_one_thread():
     r, got = Ring(), []
     eq(places(r, RING_FDS, (ANYWHERE, 0, r.fd))[0], 1)
     t = threading.Thread(target=lambda: got.append(enter(0)))
@@ -164,7 +164,7 @@ def places_belong_to_one_thread():
 
 
 @test
-def a_place_keeps_its_ring():
+def a_registered_ring_descriptor_keeps_its_ring():
     r = Ring()
     eq(places(r, RING_FDS, (ANYWHERE, 0, r.fd))[0], 1)
     os.close(r.fd)

@@ -52,7 +52,7 @@ def requests_wait_on_nonblocking_files():
 
 
 @test
-def nops_have_a_result_of_choice():
+def a_nop_returns_the_result_that_it_names():
     r = Ring()
     eq((r.do(NOP, op_flags=1, size=7), r.do(NOP, op_flags=1, size=0xFFFFFFFF), r.do(NOP, size=5)), (7, -1, 0))
     eq(r.do(NOP, op_flags=1 << 30), -E.EINVAL)
@@ -163,7 +163,7 @@ def children_are_waited_for():
 
 
 @test
-def rings_talk_to_each_other():
+def a_ring_sends_a_completion_to_another_ring():
     one, two = Ring(), Ring()
     eq(one.do(MSG_RING, two.fd, 0, 42, 0x123456789ABCDEF0), 0)
     eq(two.take(), [(0x123456789ABCDEF0, 42, 0)])

@@ -31,27 +31,27 @@ def sent(r, op, fd, *args, **named):
     return twice(r)
 
 
-def told(result, usage=0):
+def both_completions(result, usage=0):
     return [(7, result, MORE), (7, usage, NOTIF)]
 
 
 @test
-def sends_are_told_twice():
+def a_zero_copy_send_completes_twice():
     r, (a, b) = Ring(), tcp_pair()
-    eq((sent(r, SEND_ZC, a.fileno(), b"hello", 5), b.recv(9)), (told(5), b"hello"))
-    eq((sent(r, SEND_ZC, a.fileno(), b"hello", 5, ioprio=REPORT_USAGE), b.recv(9)), (told(5, COPIED), b"hello"))
+    eq((sent(r, SEND_ZC, a.fileno(), b"hello", 5), b.recv(9)), (both_completions(5), b"hello"))
+    eq((sent(r, SEND_ZC, a.fileno(), b"hello", 5, ioprio=REPORT_USAGE), b.recv(9)), (both_completions(5, COPIED), b"hello"))
 
 
 @test
-def messages_are_told_twice():
+def a_zero_copy_sendmsg_completes_twice():
     r, (a, b) = Ring(), tcp_pair()
     iov = pointer(struct.pack("QQ", pointer(b"hello"), 5))
     msg = pointer(struct.pack("QIIQQQQII", 0, 0, 0, iov, 1, 0, 0, 0, 0))
-    eq((sent(r, SENDMSG_ZC, a.fileno(), msg, 1), b.recv(9)), (told(5), b"hello"))
-    eq((sent(r, SENDMSG_ZC, a.fileno(), msg, 1, ioprio=REPORT_USAGE), b.recv(9)), (told(5, COPIED), b"hello"))
-    eq(sent(r, SENDMSG_ZC, a.fileno(), msg, 1, off=1), told(-E.EINVAL))
-    eq(sent(r, SENDMSG_ZC, a.fileno(), msg, 1, file_index=1), told(-E.EINVAL))
-    eq(sent(r, SENDMSG_ZC, a.fileno(), 8, 1), told(-E.EFAULT))
+    eq((sent(r, SENDMSG_ZC, a.fileno(), msg, 1), b.recv(9)), (both_completions(5), b"hello"))
+    eq((sent(r, SENDMSG_ZC, a.fileno(), msg, 1, ioprio=REPORT_USAGE), b.recv(9)), (both_completions(5, COPIED), b"hello"))
+    eq(sent(r, SENDMSG_ZC, a.fileno(), msg, 1, off=1), both_completions(-E.EINVAL))
+    eq(sent(r, SENDMSG_ZC, a.fileno(), msg, 1, file_index=1), both_completions(-E.EINVAL))
+    eq(sent(r, SENDMSG_ZC, a.fileno(), 8, 1), both_completions(-E.EFAULT))
 
 
 @test
@@ -60,37 +60,37 @@ def datagrams_have_their_address():
     d.bind(("127.0.0.1", 0))
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     to = struct.pack("H", 2) + struct.pack("!H", d.getsockname()[1]) + bytes((127, 0, 0, 1)) + bytes(8)
-    eq((sent(r, SEND_ZC, s.fileno(), b"dgram", 5, to, file_index=16), d.recv(9)), (told(5), b"dgram"))
-    eq(sent(r, SEND_ZC, s.fileno(), b"dgram", 5), told(-E.EDESTADDRREQ))
+    eq((sent(r, SEND_ZC, s.fileno(), b"dgram", 5, to, file_index=16), d.recv(9)), (both_completions(5), b"dgram"))
+    eq(sent(r, SEND_ZC, s.fileno(), b"dgram", 5), both_completions(-E.EDESTADDRREQ))
 
 
 @test
 def registered_buffers_are_sent():
     r, (a, b) = Ring(), tcp_pair()
-    eq(sent(r, SEND_ZC, a.fileno(), b"h", 1, ioprio=FIXED_BUF), told(-E.EFAULT))
+    eq(sent(r, SEND_ZC, a.fileno(), b"h", 1, ioprio=FIXED_BUF), both_completions(-E.EFAULT))
     buf = ctypes.create_string_buffer(b"fixed", 4096)
     here = ctypes.addressof(buf)
     gives(0, NR.io_uring_register, r.fd, 0, struct.pack("QQ", here, 4096), 1)
-    eq((sent(r, SEND_ZC, a.fileno(), here, 5, ioprio=FIXED_BUF), b.recv(9)), (told(5), b"fixed"))
-    eq(sent(r, SEND_ZC, a.fileno(), here + 4090, 50, ioprio=FIXED_BUF), told(-E.EFAULT))
+    eq((sent(r, SEND_ZC, a.fileno(), here, 5, ioprio=FIXED_BUF), b.recv(9)), (both_completions(5), b"fixed"))
+    eq(sent(r, SEND_ZC, a.fileno(), here + 4090, 50, ioprio=FIXED_BUF), both_completions(-E.EFAULT))
 
 
 @cases([
     ("unix", -E.EOPNOTSUPP, lambda: keep(socket.socketpair())[0].fileno()), ("pipe", -E.ENOTSOCK, lambda: os.pipe()[1]),
     ("nothing", -E.EBADF, lambda: 999),
     ("shut", -E.EPIPE, lambda: (lambda p: (p[0].shutdown(1), p[0].fileno())[1])(tcp_pair()))])
-def what_fails_is_told_twice(expected, fd):
-    eq(sent(Ring(), SEND_ZC, fd(), b"hello", 5), told(expected))
+def a_zero_copy_send_that_fails_completes_twice(expected, fd):
+    eq(sent(Ring(), SEND_ZC, fd(), b"hello", 5), both_completions(expected))
 
 
 @cases([("multishot", dict(ioprio=2)), ("unknown", dict(ioprio=64))])
 def priorities(named):
-    eq(sent(Ring(), SEND_ZC, tcp_pair()[0].fileno(), b"h", 1, **named), told(-E.EINVAL))
+    eq(sent(Ring(), SEND_ZC, tcp_pair()[0].fileno(), b"h", 1, **named), both_completions(-E.EINVAL))
 
 
 @cases([("silent", -E.EINVAL, dict(flags=SKIP)), ("addr3", -E.EINVAL, dict(addr3=1)),
         ("selects", -E.EOPNOTSUPP, dict(flags=SELECT))])
-def what_never_began_is_told_once(expected, named):
+def a_zero_copy_send_that_is_refused_completes_once(expected, named):
     r = Ring()
     r.put(SEND_ZC, tcp_pair()[0].fileno(), b"h", 1, data=7, **named)
     r.enter(1, 1)

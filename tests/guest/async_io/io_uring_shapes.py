@@ -46,7 +46,7 @@ def shapes(flags):
 
 
 @test
-def a_ring_in_memory_of_ones_own():
+def a_ring_lies_in_memory_of_the_caller():
     places = pages(1), pages(1)
     r = Ring(4, NO_MMAP, places=places)
     for turn in range(3):
@@ -64,7 +64,7 @@ def a_ring_in_memory_of_ones_own():
 
 
 @test
-def memory_of_ones_own_is_checked():
+def memory_given_for_a_ring_is_checked():
     def fails(rings, sqes, flags=NO_MMAP):
         p = bytearray(120)
         struct.pack_into("I", p, 8, flags)
@@ -154,7 +154,7 @@ def one_task_submits():
 
 
 @test
-def who_enables_submits():
+def the_thread_that_enables_a_ring_submits():
     r = Ring(4, SINGLE | DEFER | DISABLED)
     got = []
     t = threading.Thread(target=lambda: got.append(register(r, ENABLE)))
@@ -165,7 +165,7 @@ def who_enables_submits():
 
 
 @test
-def workers_are_bounded():
+def the_number_of_workers_is_bounded():
     r = Ring(8)
     def most(bounded, unbounded, n=2):
         b = buffer(struct.pack("II", bounded, unbounded))
@@ -178,7 +178,7 @@ def workers_are_bounded():
 
 
 @test
-def workers_have_processors():
+def workers_have_an_affinity():
     r = Ring()
     mask = buffer(struct.pack("Q", 1))
     eq((register(r, AFFINITY, mask, 8), register(r, NO_AFFINITY)), (0, 0))
@@ -223,7 +223,7 @@ def registered_buffers_are_cloned():
 
 
 @test
-def what_later_kernels_register():
+def registrations_of_later_kernels():
     r = Ring()
     # Of Linux 6.13 and later; without CONFIG_NET_RX_BUSY_POLL the last one is not supported.
     ok(register(r, 99) == -E.EINVAL, "no such thing")
@@ -240,7 +240,7 @@ def priorities_are_checked():
 
 
 @test
-def a_chain_is_taken_whole():
+def a_linked_chain_is_submitted_whole():
     r = Ring(8)
     for i in range(4):
         r.put(NOP, data=i, flags=LINK, op_flags=1 << 30 if i == 1 else 0)
@@ -255,7 +255,7 @@ def a_chain_is_taken_whole():
 
 
 @test
-def two_bounds_of_one_request_are_wrong():
+def two_linked_timeouts_of_one_request_are_refused():
     r = Ring(8)
     second = struct.pack("qq", 1, 0)
     kept.append(second)
@@ -267,7 +267,7 @@ def two_bounds_of_one_request_are_wrong():
 
 
 @test
-def what_falls_with_a_silent_one_is_silent():
+def requests_cancelled_with_a_silent_one_are_silent():
     r = Ring(8)
     b = ctypes.create_string_buffer(8)
     for flags in (LINK | SKIP, LINK):
@@ -297,7 +297,7 @@ def truncation_has_no_other_fields():
 
 
 @test
-def a_thread_for_a_processor_that_is_not_there():
+def a_polling_thread_needs_an_existing_processor():
     p = bytearray(120)
     struct.pack_into("II", p, 8, 2 | 4, 10000)
     gives(-E.EINVAL, NR.io_uring_setup, 4, ctypes.create_string_buffer(bytes(p), 120))

@@ -40,7 +40,7 @@ def a_new_group_has_its_files(group):
 
 
 @grouped
-def the_root_limits_nobody(group):
+def the_root_group_has_no_limits(group):
     root = Group(os.path.dirname(group.path))
     names = os.listdir(root.path)
     for name in ("controllers", "max.depth", "max.descendants", "procs", "stat", "subtree_control",
@@ -54,7 +54,7 @@ def the_root_limits_nobody(group):
 
 
 @test
-def a_hierarchy_is_mounted_where_programs_look():
+def the_hierarchy_is_mounted_at_sys_fs_cgroup():
     with open("/proc/self/mounts") as f:
         kinds = [line.split()[2] for line in f if line.split()[1].startswith("/sys/fs/cgroup")]
     ok("cgroup2" in kinds, "mounts: %s" % kinds)
@@ -83,7 +83,7 @@ def attributes_of_groups_and_files(group):
 
 
 @grouped
-def nothing_but_groups_is_made(group):
+def only_groups_are_made_in_a_hierarchy(group):
     fails(errno.EACCES, os.open, group.file("x"), os.O_CREAT | os.O_RDWR)
     fails(errno.EPERM, os.unlink, group.file("cgroup.procs"))
     fails(errno.EPERM, os.symlink, "a", group.file("x"))
@@ -99,7 +99,7 @@ def nothing_but_groups_is_made(group):
 
 
 @grouped
-def bad_texts(group):
+def bad_values_are_refused(group):
     for name, text, code in (
             ("cgroup.freeze", "2", errno.ERANGE), ("cgroup.freeze", "x", errno.EINVAL),
             ("cgroup.kill", "0", errno.ERANGE), ("cgroup.kill", "x", errno.EINVAL),
@@ -114,7 +114,7 @@ def bad_texts(group):
 
 
 @grouped
-def processes_move_and_populate(group):
+def a_moved_process_populates_its_group(group):
     child = group.make("a")
     before = path_of()
     pid = spawn(idle)
@@ -134,7 +134,7 @@ def processes_move_and_populate(group):
 
 
 @grouped
-def children_and_threads_begin_where_their_maker_is(group):
+def children_and_threads_start_in_the_group_of_their_maker(group):
     def body():
         group.enter()
         pid = spawn(idle)
@@ -167,7 +167,7 @@ def all_threads_move_together(group):
 
 
 @grouped
-def limits_of_the_tree(group):
+def limits_of_depth_and_descendants_hold(group):
     group.put("cgroup.max.descendants", "1")
     child = group.make("a")
     fails(errno.EAGAIN, os.mkdir, group.file("b"))
@@ -180,7 +180,7 @@ def limits_of_the_tree(group):
 
 
 @grouped
-def a_removed_group_is_gone(group):
+def a_removed_group_has_no_files(group):
     child = group.make("a")
     procs = os.open(child.file("cgroup.procs"), os.O_RDWR)
     where = os.open(child.path, os.O_RDONLY | os.O_DIRECTORY)
@@ -221,7 +221,7 @@ def events_reach_inotify(group):
 
 
 @grouped
-def frozen_processes_stand_still(group):
+def a_frozen_process_does_not_run(group):
     counter = "counter"
 
     def count():
@@ -247,7 +247,7 @@ def frozen_processes_stand_still(group):
 
 
 @grouped
-def freezing_reaches_what_is_below_and_what_comes(group):
+def freezing_includes_descendants_and_later_members(group):
     child = group.make("a")
     pid = child.spawn(idle)
     entered(child, pid)
@@ -268,7 +268,7 @@ def freezing_reaches_what_is_below_and_what_comes(group):
 
 
 @grouped
-def a_state_that_another_group_decides_is_told(group):
+def a_write_that_leaves_a_group_frozen_notifies_watchers(group):
     """A program that freezes a group waits for an event, though its state does not change."""
     child = group.make("a")
     pid = child.spawn(idle)
@@ -299,7 +299,7 @@ def a_new_group_below_a_frozen_one_is_frozen(group):
 
 
 @grouped
-def nobody_is_whoever_writes(group):
+def the_0_of_cgroup_procs_is_the_writer(group):
     """The "0" of a file that another process opened."""
     child = group.make("a")
 
@@ -312,7 +312,7 @@ def nobody_is_whoever_writes(group):
 
 
 @grouped
-def a_process_thaws_when_it_is_taken_out(group):
+def a_process_thaws_when_it_leaves_a_frozen_group(group):
     pipe = os.pipe()
     group.put("cgroup.freeze", "1")
     pid = spawn(lambda: (group.enter(), os.write(pipe[1], b"x"), 0)[2])
@@ -325,7 +325,7 @@ def a_process_thaws_when_it_is_taken_out(group):
 
 
 @grouped
-def killing_a_group_ends_all(group):
+def killing_a_group_ends_all_members(group):
     child = group.make("a")
     pids = [group.spawn(idle), child.spawn(idle), child.spawn(idle)]
     wait_until(lambda: len(group.procs()) == 1 and len(child.procs()) == 2, "all there")
@@ -340,7 +340,7 @@ def clone3(fd, flags=0x200000000):
 
 
 @grouped
-def a_child_can_be_made_in_a_group(group):
+def clone3_makes_a_child_in_a_group(group):
     where = os.open(group.path, os.O_RDONLY | os.O_DIRECTORY)
     pid = clone3(where)
     if pid == 0:
@@ -431,7 +431,7 @@ def delegation(group):
 
 
 @controlled("pids")
-def controllers_come_and_go(group):
+def controllers_are_enabled_and_disabled(group):
     ok("pids" in group.read("cgroup.controllers").split(), "no pids")
     child = group.make("a")
     eq(os.path.exists(child.file("pids.max")), False)
@@ -450,7 +450,7 @@ def controllers_come_and_go(group):
 
 
 @controlled("memory")
-def processes_are_in_leaves_only(group):
+def a_group_with_processes_enables_no_controller(group):
     child = group.make("a")
     pid = group.spawn(idle)
     entered(group, pid)
@@ -525,7 +525,7 @@ def files_in_memory_are_charged(group):
 
 
 @controlled("memory")
-def a_group_can_end_as_a_whole(group):
+def the_oom_killer_can_end_a_whole_group(group):
     group.put("memory.max", "48M")
     group.put("memory.oom.group", "1")
     quiet = group.spawn(idle)

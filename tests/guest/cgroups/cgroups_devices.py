@@ -132,7 +132,7 @@ def bad_loads():
 
 
 @test
-def programs_for_packets_are_others():
+def a_program_for_packets_cannot_be_attached_for_devices():
     """As cilium's library finds out whether there is BPF_F_REPLACE."""
     loadable()
     fd, log = load_raw(ALLOW, kind=8)
@@ -143,7 +143,7 @@ def programs_for_packets_are_others():
 
 
 @test
-def only_for_the_able():
+def loading_a_program_needs_a_capability():
     loadable()
 
     def body():
@@ -168,7 +168,7 @@ def programs_have_numbers():
 
 
 @grouped
-def opening_and_making_are_judged(group):
+def a_program_decides_about_open_and_mknod(group):
     loadable()
     eq(attach(os.open(group.path, os.O_RDONLY), load(NO_WRITES)), 0)
 
@@ -185,7 +185,7 @@ def opening_and_making_are_judged(group):
 
 
 @grouped
-def nothing_is_made(group):
+def a_refused_mknod_makes_no_node(group):
     loadable()
     eq(attach(os.open(group.path, os.O_RDONLY), load(DENY)), 0)
 
@@ -198,7 +198,7 @@ def nothing_is_made(group):
 
 
 @grouped
-def one_program_or_several(group):
+def a_group_has_one_program_or_several(group):
     loadable()
     at, first, second = os.open(group.path, os.O_RDONLY), load(ALLOW), load(NO_WRITES)
     one, two = id_of(first), id_of(second)
@@ -223,7 +223,7 @@ def one_program_or_several(group):
 
 
 @grouped
-def groups_below_are_bound_too(group):
+def a_program_applies_to_groups_below(group):
     loadable()
     child = group.make("child")
     top, below = os.open(group.path, os.O_RDONLY), os.open(child.path, os.O_RDONLY)
@@ -250,7 +250,7 @@ def groups_below_are_bound_too(group):
 
 
 @grouped
-def bad_places(group):
+def an_attach_to_a_bad_target_is_refused(group):
     loadable()
     at, prog = os.open(group.path, os.O_RDONLY), load(ALLOW)
     eq((attach(0, prog), attach(999, prog)), (-errno.EBADF, -errno.EBADF))

@@ -105,14 +105,14 @@ def takes(least, most, group, *how):
 
 
 @limited
-def bytes_of_a_second_are_bounded(group, device):
+def bytes_per_second_are_bounded(group, device):
     group.put("io.max", device + " wbps=%d rbps=%d" % (256 * KB, 256 * KB))
     takes(0.3, 5, group, 8, 32 * KB, True)
     takes(0.3, 5, group, 8, 32 * KB, False)
 
 
 @limited
-def transfers_of_a_second_are_bounded(group, device):
+def transfers_per_second_are_bounded(group, device):
     group.put("io.max", device + " wiops=16")
     takes(0.2, 5, group, 8, 4 * KB, True)
 

@@ -33,7 +33,7 @@ def without_swap(group):
 
 
 @controlled("memory")
-def who_takes_more_than_high_is_slowed_and_not_killed(group):
+def a_process_that_exceeds_memory_high_is_slowed_and_not_killed(group):
     without_swap(group)
     group.put("memory.high", "29M")
     r, w = os.pipe()
@@ -51,7 +51,7 @@ def who_takes_more_than_high_is_slowed_and_not_killed(group):
 
 
 @controlled("memory")
-def who_takes_nothing_more_is_not_slowed(group):
+def a_process_that_allocates_nothing_is_not_slowed(group):
     without_swap(group)
     r, w = os.pipe()
     go, went = os.pipe()
@@ -86,7 +86,7 @@ def a_slowed_task_can_be_killed(group):
 
 
 @controlled("memory")
-def each_opener_may_begin_its_own_peak(group):
+def each_open_file_of_memory_peak_can_reset_its_own_peak(group):
     r, w = os.pipe()
     pid = group.spawn(hog, 24, w)
     eq(os.read(r, 1), b"x")
@@ -106,7 +106,7 @@ def each_opener_may_begin_its_own_peak(group):
 
 
 @controlled("memory")
-def what_there_is_to_reclaim(group):
+def memory_reclaim_fails_when_nothing_can_be_reclaimed(group):
     group.put("memory.reclaim", "0")
     fails(errno.EAGAIN, group.put, "memory.reclaim", "1G")
     fails(errno.EAGAIN, group.put, "memory.reclaim", "1G swappiness=60")
@@ -115,7 +115,7 @@ def what_there_is_to_reclaim(group):
 
 
 @controlled("memory")
-def what_memory_is_used_for(group):
+def memory_stat_has_the_fields_of_linux(group):
     stat = group.fields("memory.stat")
     for name in ("anon", "file", "kernel", "sock", "shmem", "file_mapped", "inactive_anon",
                  "active_file", "slab", "workingset_refault_file", "pgscan", "pgfault", "pgmajfault"):

@@ -40,7 +40,7 @@ class Threads:
 
 
 @grouped
-def types_follow_from_each_other(group):
+def the_type_of_a_group_follows_from_its_parent(group):
     a = group.make("a")
     b, c = a.make("b"), a.make("c")
     d = b.make("d")
@@ -92,7 +92,7 @@ def threads_of_one_process_in_several_groups(group):
 
 
 @grouped
-def what_cannot_become_threaded(group):
+def groups_that_cannot_become_threaded(group):
     a = group.make("a")
     pid = a.spawn(idle)
     try:
@@ -110,7 +110,7 @@ def what_cannot_become_threaded(group):
 
 
 @controlled("pids")
-def controllers_of_threads(group):
+def a_threaded_group_has_controllers_of_threads(group):
     a = group.make("a")
     b = a.make("b")
     group.put("cgroup.subtree_control", "+pids")
@@ -127,7 +127,7 @@ def controllers_of_threads(group):
 
 
 @controlled("memory")
-def not_all_controllers(group):
+def a_threaded_group_has_no_domain_controllers(group):
     group.put("cgroup.subtree_control", "+memory +pids")
     a = group.make("a")
     b = a.make("b")

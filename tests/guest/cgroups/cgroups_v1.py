@@ -132,7 +132,7 @@ def use_is_counted(group):
 
 
 @legacy("cpuset")
-def cpusets_must_be_filled(group):
+def a_cpuset_needs_cpus_and_mems_before_a_process_enters(group):
     pid = spawn(idle)
     fails(errno.ENOSPC, group.put, "cgroup.procs", pid)
     last = max(os.sched_getaffinity(0))
@@ -155,7 +155,7 @@ def transfers_are_counted(group):
 
 
 @legacy("none,name=dvisor-guest")
-def a_hierarchy_may_have_a_name_alone(group):
+def a_hierarchy_can_have_a_name_and_no_controller(group):
     pid = group.spawn(idle)
     entered(group, pid)
     ok(path_of("name=dvisor-guest", pid).endswith(os.path.basename(group.path)), "path")

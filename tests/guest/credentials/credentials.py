@@ -50,7 +50,7 @@ def ids_of_an_ordinary_user():
 
 
 @test
-def root_may_become_anybody_once():
+def root_changes_to_any_user_once():
     need_root()
 
     def child():
@@ -188,7 +188,7 @@ def no_new_privileges():
 
 
 @test
-def prctl_odds():
+def prctl_of_dumpable_and_timer_slack():
     gives(-EINVAL, NR.prctl, 9999, 0, 0, 0, 0)
     eq(sc(NR.prctl, 3, 0, 0, 0, 0), 1, "dumpable")
     eq(sc(NR.prctl, 4, 0, 0, 0, 0), 0)
@@ -236,7 +236,7 @@ def cpu_limit():
 
 
 @test
-def cpu_limits_that_are_reached_already():
+def a_cpu_limit_that_is_already_reached_acts_at_once():
     """
     A limit of 0 is one: SIGXCPU comes at once, however often it is set again, and the soft limit
     moves on.

@@ -53,7 +53,7 @@ def a_map_needs_its_opener_and_its_writer():
 
 
 @body
-def a_map_of_groups_needs_both_too():
+def a_map_of_groups_needs_its_opener_and_its_writer():
     pid = namespace_of(USER)
     with acting_as(USER):
         groups = os.open("/proc/%d/gid_map" % pid, os.O_RDWR)
@@ -90,7 +90,7 @@ def setgroups_is_decided_when_it_is_opened():
 
 
 @body
-def maps_of_project_ids_are_for_everybody():
+def every_user_may_write_a_map_of_project_ids():
     pid = namespace_of(USER)
     path = "/proc/%d/projid_map" % pid
     with acting_as(USER):
@@ -116,7 +116,7 @@ def clock_offsets_need_a_capable_opener():
 
 
 @body
-def a_login_uid_is_in_the_opener_s_numbers():
+def a_login_uid_is_shown_in_the_opener_s_namespace():
     if not os.path.exists("/proc/self/loginuid"):
         skip("no loginuid here")
     write("/proc/self/loginuid", "1000")
@@ -206,7 +206,7 @@ def limits_of_namespaces_are_those_of_the_opener():
 
 
 @body
-def settings_ask_for_root_not_for_capabilities():
+def settings_need_uid_0_and_no_capability():
     path = "/proc/sys/kernel/panic"
     if not os.access(path, os.W_OK):
         skip("/proc/sys cannot be written here")
@@ -252,7 +252,7 @@ def moving_needs_the_opener_s_rights(group):
 
 
 @grouped
-def members_have_the_reader_s_numbers(group):
+def members_of_a_group_are_shown_in_the_reader_s_namespace(group):
     ours, theirs = socket.socketpair()
     def first():
         give(theirs, os.open(group.file("cgroup.procs"), os.O_RDWR))
@@ -310,7 +310,7 @@ WRITES = [by_write, by_splice, by_sendfile, by_copy, lambda fd: os.ftruncate(fd,
 
 
 @body
-def a_write_takes_privileges_away_whoever_opened():
+def a_write_drops_set_id_bits_by_the_writer_s_rights():
     write("source", "source")
     os.chmod("source", 0o644)
     for i, change in enumerate(WRITES):
@@ -344,7 +344,7 @@ AT_EMPTY_PATH = 0x1000
 
 
 @body
-def requests_ask_the_caller_not_the_opener():
+def a_call_on_a_descriptor_checks_the_caller_not_the_opener():
     fd = os.open("file", os.O_CREAT | os.O_RDWR, 0o600)
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     request = struct.pack("16sh14x", b"lo", 0)
@@ -365,7 +365,7 @@ def requests_ask_the_caller_not_the_opener():
 
 
 @body
-def a_descriptor_is_opened_again_with_the_caller_s_rights():
+def a_reopened_descriptor_has_the_caller_s_rights():
     fd = os.open("file", os.O_CREAT | os.O_RDWR, 0o600)
     path = os.open("file", os.O_PATH)
     def user():
@@ -416,7 +416,7 @@ def overlaid(fn):
 
 
 @body
-def an_overlay_shows_what_its_mounter_may_see():
+def an_overlay_reads_with_the_rights_of_its_mounter():
     def look():
         # In the overlay it is the user's own directory, below it is not.
         eq(os.stat("merged/secret").st_uid, 0)

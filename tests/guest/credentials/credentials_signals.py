@@ -33,7 +33,7 @@ def at_signal(sig, go, got):
     return pid
 
 
-def told(sig, name_owner):
+def owner_gets(sig, name_owner):
     """Whether a child gets SIGIO of a socket whose owner name_owner(fd, pid) named."""
     go, got = Pipe(), Pipe()
     a, b = socket.socketpair()
@@ -52,21 +52,21 @@ def name_owner(fd, pid):
 
 
 @body
-def an_owner_is_signalled_with_the_rights_of_who_named_it():
+def an_owner_is_signalled_with_the_rights_of_the_setter():
     def by_user(fd, pid):
         with acting_as(USER):
             # Of the real user 0 there is nothing left.
             os.setresuid(USER, USER, 0)
             name_owner(fd, pid)
             os.setresuid(0, 0, 0)
-    eq(told(signal.SIGIO, name_owner), True)
-    eq(told(signal.SIGIO, by_user), False)
+    eq(owner_gets(signal.SIGIO, name_owner), True)
+    eq(owner_gets(signal.SIGIO, by_user), False)
     def uids(fd, pid):
         by_user(fd, pid)
         buf = ctypes.create_string_buffer(8)
         works(NR.fcntl, fd, F_GETOWNER_UIDS, buf)
         eq(struct.unpack("II", buf.raw), (USER, USER))
-    eq(told(signal.SIGIO, uids), False)
+    eq(owner_gets(signal.SIGIO, uids), False)
 
 
 @body
@@ -95,7 +95,7 @@ def an_owner_is_a_process_not_a_number():
 
 
 @body
-def an_owner_has_the_reader_s_number():
+def an_owner_is_shown_in_the_reader_s_namespace():
     a, _ = kept = socket.socketpair()
     fcntl.fcntl(a, F_SETOWN, os.getpid())
     def inside():
@@ -107,7 +107,7 @@ def an_owner_has_the_reader_s_number():
 
 
 @body
-def a_group_that_is_gone_owns_nothing():
+def a_process_group_that_ended_owns_nothing():
     a, b = socket.socketpair()
     go, ready = Pipe(), Pipe()
     def leader():
@@ -143,7 +143,7 @@ def notify(fd, sig):
 
 
 @body
-def a_notification_is_not_for_the_next_program():
+def execve_removes_a_notification_of_a_queue():
     fd = new_queue()
     ready, go = Pipe(), Pipe()
     def other():
@@ -177,7 +177,7 @@ def a_notification_names_its_sender():
 
 
 @body
-def a_sender_s_number_is_translated_for_who_is_told():
+def a_sender_s_uid_is_translated_for_the_receiver_of_a_notification():
     """Twice, as Linux does it: from outside of a user namespace a sender is the overflow user."""
     fd = new_queue()
     ready, got = Pipe(), Pipe()
@@ -206,7 +206,7 @@ def a_sender_s_number_is_translated_for_who_is_told():
 # Signals that are sent
 
 @body
-def a_sender_s_uid_is_its_real_one_in_the_target_s_numbers():
+def a_sender_s_uid_is_its_real_uid_in_the_target_s_namespace():
     got = Pipe()
     def inside():
         become(USER)
@@ -229,7 +229,7 @@ def a_sender_s_uid_is_its_real_one_in_the_target_s_numbers():
 
 
 @body
-def only_oneself_makes_up_a_signal_of_the_kernel():
+def a_process_forges_a_signal_of_the_kernel_for_itself_only():
     info = lambda code: ctypes.create_string_buffer(
         struct.pack("<iiiiii", 10, 0, code, 0, 1, 0), 128)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
@@ -253,7 +253,7 @@ def only_oneself_makes_up_a_signal_of_the_kernel():
 
 
 @body
-def timers_are_gone_in_the_next_program():
+def execve_removes_timers():
     """
     timer_create(2) takes threads of the caller's own process, and the timer ends with the program.
     """
@@ -285,7 +285,7 @@ def secret():
 
 
 @body
-def requests_are_the_submitter_s():
+def a_request_has_the_credentials_of_its_submitter():
     secret()
     r = Ring()
     ok(open_secret(r) >= 0, "root's own")
@@ -301,7 +301,7 @@ def requests_are_the_submitter_s():
 
 
 @body
-def a_personality_is_of_who_registered_it():
+def a_personality_has_the_credentials_of_its_registration():
     secret()
     r = Ring()
     personality = works(427, r.fd, 9, None, 0)
@@ -312,7 +312,7 @@ def a_personality_is_of_who_registered_it():
 
 
 @body
-def a_polled_ring_is_its_maker_s():
+def a_polled_ring_has_the_credentials_of_its_maker():
     secret()
     WAKEUP, SQPOLL = 2, 2
     r = Ring(flags=SQPOLL)

@@ -33,7 +33,7 @@ def route_socket():
 
 
 @body
-def a_request_needs_the_opener_and_the_sender():
+def a_netlink_request_needs_the_rights_of_opener_and_sender():
     unshare(NEWNET)
     with acting_as(USER):
         users = route_socket()
@@ -52,7 +52,7 @@ def a_request_needs_the_opener_and_the_sender():
 
 
 @body
-def a_connected_socket_gives_no_address():
+def a_send_without_an_address_needs_the_opener_s_rights():
     unshare(NEWNET)
     with acting_as(USER):
         s = route_socket()
@@ -68,7 +68,7 @@ def a_connected_socket_gives_no_address():
 
 
 @body
-def questions_are_for_everybody():
+def every_user_may_send_netlink_queries():
     unshare(NEWNET)
     with acting_as(USER):
         s = route_socket()
@@ -109,7 +109,7 @@ WAYS = [spliced, sent_from_file, submitted]
 
 
 @body
-def whichever_call_sends_the_caller_is_the_sender():
+def every_call_that_sends_checks_the_caller():
     unshare(NEWNET)
     os.chmod(".", 0o777)
     a, b = socket.socketpair()
@@ -133,7 +133,7 @@ def whichever_call_sends_the_caller_is_the_sender():
 
 
 @body
-def whichever_call_sends_the_credentials_are_the_caller_s():
+def every_call_that_sends_passes_the_caller_s_credentials():
     os.chmod(".", 0o777)
     other, _ = kept = socket.socketpair()
     for way in WAYS:
@@ -165,7 +165,7 @@ def peer(s):
 
 
 @body
-def a_peer_is_who_connected_and_who_listened():
+def peer_credentials_are_those_at_connect_and_listen():
     with acting_as(USER):
         server = socket.socket(socket.AF_UNIX)
         server.bind("\0dvisor-cred-%d" % os.getpid())
@@ -185,7 +185,7 @@ def a_peer_is_who_connected_and_who_listened():
 
 
 @body
-def a_pair_is_of_its_maker():
+def a_socket_pair_has_the_credentials_of_its_maker():
     os.setgroups([5, 6])
     a, b = socket.socketpair()
     eq(peer(a), (os.getpid(), 0, 0))
@@ -198,7 +198,7 @@ def a_pair_is_of_its_maker():
 
 
 @body
-def a_peer_has_the_reader_s_numbers():
+def peer_credentials_are_shown_in_the_reader_s_namespace():
     a, b = socket.socketpair()
     def inside():
         eq(peer(a), (0, 65534, 65534))
@@ -208,7 +208,7 @@ def a_peer_has_the_reader_s_numbers():
 
 
 @body
-def a_peer_is_a_process_not_a_number():
+def peer_credentials_name_a_process_not_a_number():
     """In a PID namespace, where the next number can be chosen."""
     def inside():
         ours, theirs = socket.socketpair()
@@ -289,7 +289,7 @@ def claimed_credentials_need_capabilities():
 
 
 @body
-def socket_options_ask_the_caller():
+def socket_options_check_the_caller():
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     SO_MARK, SO_SNDBUFFORCE = 36, 32
     s.setsockopt(socket.SOL_SOCKET, SO_MARK, 7)
@@ -301,7 +301,7 @@ def socket_options_ask_the_caller():
 
 
 @body
-def raw_sockets_ask_their_maker():
+def a_raw_socket_checks_its_maker():
     raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
     packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
     with acting_as(USER):

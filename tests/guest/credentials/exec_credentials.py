@@ -62,7 +62,7 @@ def attaching_waits_for_an_execve(request):
 
 
 @test
-def a_signal_does_not_end_that_wait():
+def a_signal_does_not_end_the_wait_for_an_execve():
     need_root()
     global victim
     victim = WaitingExec(program())
@@ -95,7 +95,7 @@ def a_tracer_that_waits_can_be_killed():
 
 
 @test
-def an_execve_that_is_killed_ends_that_wait():
+def an_execve_that_is_killed_ends_the_wait_for_it():
     need_root()
     global victim
     victim = WaitingExec(program())
@@ -154,7 +154,7 @@ def traced_exec(path, tracer):
 
 
 @test
-def a_weaker_tracer_keeps_a_program_from_gaining():
+def a_program_gains_nothing_under_a_weaker_tracer():
     need_root()
 
     def tracer(pid):
@@ -164,7 +164,7 @@ def a_weaker_tracer_keeps_a_program_from_gaining():
 
 
 @test
-def a_tracer_that_gave_its_capability_up_counts_as_it_attached():
+def a_tracer_counts_with_the_capabilities_at_its_attach():
     need_root()
 
     def tracer(pid):
@@ -174,7 +174,7 @@ def a_tracer_that_gave_its_capability_up_counts_as_it_attached():
 
 
 @test
-def who_asks_to_be_traced_vouches_for_its_tracer():
+def ptrace_traceme_uses_the_credentials_of_the_tracee():
     need_root()
     # The parent is root, the child that called PTRACE_TRACEME is not: CVE-2019-13272.
     path, run = program(), Run()
@@ -208,7 +208,7 @@ def a_parent_does_not_trace_a_child_that_can_do_more():
 
 
 @test
-def the_memory_of_a_tracee_that_became_secret_is_closed():
+def a_tracee_that_becomes_undumpable_hides_its_memory():
     need_root()
     word = ctypes.create_string_buffer(8)
 
@@ -283,7 +283,7 @@ def exec_beside(path, before):
 
 
 @test
-def a_process_with_the_same_root_keeps_a_program_from_gaining():
+def a_program_gains_nothing_when_a_process_shares_its_root():
     need_root()
     run, path, hold = Run(), program(), Pipe()
 
@@ -298,7 +298,7 @@ def a_process_with_the_same_root_keeps_a_program_from_gaining():
 
 
 @test
-def a_thread_with_a_root_of_its_own_makes_no_room_for_that():
+def a_thread_with_a_root_of_its_own_does_not_hide_a_shared_root():
     need_root()
     run, path, hold = Run(), program(), Pipe()
 
@@ -322,7 +322,7 @@ def a_thread_with_a_root_of_its_own_makes_no_room_for_that():
 
 
 @test
-def threads_with_the_same_root_do_no_harm():
+def threads_that_share_a_root_do_not_keep_a_program_from_gaining():
     need_root()
 
     def before():
@@ -412,7 +412,7 @@ def a_set_id_program_forgets_the_signal_for_its_parents_end():
     ("setreuid of the real id", lambda: os.setresuid(5, -1, -1), 1),
     ("setgroups", lambda: os.setgroups([7]), 1),
 ])
-def changing_who_one_is_makes_secret(change, expected):
+def a_change_of_ids_clears_dumpable(change, expected):
     need_root()
 
     def body():
@@ -449,7 +449,7 @@ def a_parent_sends_no_signal_that_it_may_not_send():
 # Memory that is not to be looked at
 
 @test
-def a_file_that_cannot_be_read_makes_its_memory_secret():
+def an_unreadable_program_is_not_dumpable():
     need_root()
     eq(exec_beside(program("readable", mode=0o755), lambda: None).dumpable, 1)
     run, path = Run(), program("unreadable", mode=0o711)
@@ -467,7 +467,7 @@ def a_file_that_cannot_be_read_makes_its_memory_secret():
 
 
 @test
-def a_set_id_program_is_secret():
+def a_set_id_program_is_not_dumpable():
     need_root()
     for mode in (0o4755, 0o2755, 0o6755):
         eq(exec_beside(program("p%o" % mode, mode=mode), lambda: None).dumpable, 0)
@@ -482,7 +482,7 @@ VFORK_SETEUID = """
 
 
 @test
-def memory_is_secret_not_its_process():
+def dumpable_belongs_to_memory_not_to_a_process():
     need_root()
 
     def body():
@@ -567,7 +567,7 @@ def refused(directory):
 
 
 @test
-def a_reader_outside_the_pid_namespace_of_a_mount_is_judged_too():
+def a_reader_outside_the_pid_namespace_of_a_mount_is_checked():
     need_root()
     unshare(NEWNS)
     mount("none", "/", None, MS_REC | MS_PRIVATE)
@@ -599,7 +599,7 @@ def a_reader_outside_the_pid_namespace_of_a_mount_is_judged_too():
 
 
 @test
-def a_reader_within_is_judged_too():
+def a_reader_within_the_pid_namespace_of_a_mount_is_checked():
     need_root()
     me = os.getpid()
 
@@ -665,7 +665,7 @@ def descriptors_do_not_see_the_memory_of_a_later_program():
 
 
 @test
-def descriptors_are_judged_again_when_they_are_read():
+def a_read_of_proc_checks_the_reader_again():
     need_root()
     path = program()
 
@@ -699,7 +699,7 @@ def descriptors_are_judged_again_when_they_are_read():
 
 
 @test
-def a_secret_process_sees_itself():
+def an_undumpable_process_inspects_itself():
     need_root()
 
     def user():
@@ -813,7 +813,7 @@ def a_set_id_program_is_not_slowed_down_by_its_user_with(call):
 
 
 @test
-def a_leader_that_ended_has_nothing_to_take():
+def a_leader_that_ended_has_no_memory_and_no_descriptors():
     need_root()
     ready, leave = Pipe(), Pipe()
 
@@ -839,7 +839,7 @@ def a_leader_that_ended_has_nothing_to_take():
 
 
 @test
-def what_runs_in_the_same_memory_is_open():
+def a_child_in_the_same_memory_may_read_it():
     need_root()
     # A child in its parent's memory has other ids: it still reads that memory, by any name.
     buf, got = ctypes.create_string_buffer(b"shared", 8), ctypes.create_string_buffer(8)

@@ -43,7 +43,7 @@ def init_checks_its_flags():
 
 
 @test
-def init_sets_what_the_descriptor_is():
+def init_sets_the_flags_of_the_descriptor():
     fd = group(fan.CLOEXEC)
     eq(fcntl.fcntl(fd, fcntl.F_GETFD), fcntl.FD_CLOEXEC)
     eq(fcntl.fcntl(fd, fcntl.F_GETFL) & ~0o100000, os.O_RDWR | os.O_NONBLOCK)
@@ -54,7 +54,7 @@ def init_sets_what_the_descriptor_is():
 
 
 @test
-def an_unprivileged_group_has_only_handles():
+def an_unprivileged_group_reports_handles_only():
     need_root()
     touch("file")
     os.chmod(".", 0o755)
@@ -81,7 +81,7 @@ def an_unprivileged_group_has_only_handles():
 
 
 @test
-def an_unprivileged_group_needs_to_read_what_it_marks():
+def an_unprivileged_group_needs_read_permission_to_mark():
     need_root()
     touch("file")
     os.chmod("file", 0o600)
@@ -191,7 +191,7 @@ def events_of_different_processes_do_not_merge():
 
 
 @test
-def threads_are_told_apart_when_asked_for():
+def fan_report_tid_reports_the_thread():
     fd = group(fan.TID)
     touch("file")
     fan.mark(fd, fan.ADD, fan.OPEN, "file")
@@ -207,7 +207,7 @@ def threads_are_told_apart_when_asked_for():
 
 
 @test
-def a_pidfd_comes_along():
+def fan_report_pidfd_adds_a_pidfd():
     fd = group(fan.PIDFD)
     touch("file")
     fan.mark(fd, fan.ADD, fan.OPEN, "file")
@@ -232,7 +232,7 @@ def a_pidfd_comes_along():
 
 
 @test
-def a_directory_and_what_is_in_it():
+def marks_of_a_directory_and_its_children():
     fd = group()
     os.mkdir("d")
     touch("d/file")
@@ -364,7 +364,7 @@ def evictable_marks_cannot_follow_others():
 
 
 @test
-def a_program_that_is_started():
+def the_start_of_a_program_is_an_event():
     fd = group()
     with open("/bin/true", "rb") as f, open("prog", "wb") as g:
         g.write(f.read())
@@ -377,7 +377,7 @@ def a_program_that_is_started():
 
 
 @test
-def reads_take_whole_events():
+def a_read_returns_whole_events():
     fd = group()
     touch("a")
     touch("b")
@@ -397,7 +397,7 @@ def reads_take_whole_events():
 
 
 @test
-def a_bad_pointer_costs_the_event():
+def a_read_to_a_bad_pointer_loses_the_event():
     fd = group()
     touch("a")
     fan.mark(fd, fan.ADD, fan.OPEN, "a")
@@ -479,7 +479,7 @@ def fdinfo_shows_the_marks():
 
 
 @test
-def only_files_and_directories_are_told_of():
+def only_files_and_directories_have_events():
     fd = group()
     os.mkfifo("fifo")
     fan.mark(fd, fan.ADD, fan.OPEN | fan.MODIFY, "fifo")
@@ -489,7 +489,7 @@ def only_files_and_directories_are_told_of():
 
 
 @test
-def truncation_by_name_is_not_told_with_descriptors():
+def truncate_by_name_has_no_event_with_descriptors():
     fd = group()
     touch("file")
     fan.mark(fd, fan.ADD, fan.MODIFY, "file")

@@ -41,7 +41,7 @@ def a_handle_leads_to_the_file():
 
 
 @test
-def entries_with_the_handle_of_their_directory():
+def an_entry_event_has_the_handle_of_the_directory():
     fd = group(fan.FID)
     fan.mark(fd, fan.ADD, ENTRIES | fan.ONDIR, ".")
     here = [(fan.T_FID, fan.handle_of("."), None)]
@@ -55,7 +55,7 @@ def entries_with_the_handle_of_their_directory():
 
 
 @test
-def directories_need_to_be_asked_for():
+def events_of_directories_need_fan_ondir():
     fd = group(fan.FID)
     fan.mark(fd, fan.ADD, ENTRIES, ".")
     os.mkdir("d")
@@ -105,7 +105,7 @@ def names_of_entries():
 
 
 @test
-def a_directory_itself_is_a_dot():
+def a_marked_directory_is_named_dot():
     fd = group(fan.DIR_FID | fan.NAME)
     os.mkdir("d")
     fan.mark(fd, fan.ADD, fan.OPEN | fan.ATTRIB | fan.ONDIR, "d")
@@ -138,7 +138,7 @@ def names_and_the_file():
 
 
 @test
-def no_names_but_the_file():
+def an_event_without_names_has_directory_and_file():
     fd = group(fan.FID | fan.DIR_FID)
     touch("f")
     fan.mark(fd, fan.ADD, fan.OPEN | fan.CREATE | fan.EVENT_ON_CHILD, ".")
@@ -150,7 +150,7 @@ def no_names_but_the_file():
 
 
 @test
-def what_was_created():
+def fan_report_target_fid_reports_the_created_file():
     fd = group(fan.FID | fan.DIR_FID | fan.NAME | fan.TARGET_FID)
     fan.mark(fd, fan.ADD, ENTRIES | fan.ONDIR, ".")
     here = fan.handle_of(".")
@@ -164,7 +164,7 @@ def what_was_created():
 
 
 @test
-def a_rename_tells_of_both_places():
+def fan_rename_reports_both_directories():
     fd = group(fan.FID | fan.DIR_FID | fan.NAME)
     for d in ("a", "b", "c"):
         os.mkdir(d)
@@ -184,7 +184,7 @@ def a_rename_tells_of_both_places():
 
 
 @test
-def a_rename_of_what_was_moved():
+def fan_rename_reports_the_moved_file():
     fd = group(fan.FID | fan.DIR_FID | fan.NAME | fan.TARGET_FID)
     os.mkdir("d")
     fan.mark(fd, fan.ADD, fan.RENAME | fan.ONDIR, ".")
@@ -195,7 +195,7 @@ def a_rename_of_what_was_moved():
 
 
 @test
-def a_file_that_goes():
+def a_deleted_file_has_a_delete_event():
     fd = group(fan.FID)
     touch("f")
     handle = fan.handle_of("f")
@@ -209,7 +209,7 @@ def a_file_that_goes():
 
 
 @test
-def a_directory_that_goes():
+def a_removed_directory_has_a_delete_event():
     fd = group(fan.FID | fan.DIR_FID | fan.NAME)
     os.mkdir("d")
     handle = fan.handle_of("d")
@@ -219,7 +219,7 @@ def a_directory_that_goes():
 
 
 @test
-def a_marked_file_is_told_with_its_name():
+def an_event_of_a_marked_file_has_its_name():
     fd = group(fan.DIR_FID | fan.NAME)
     touch("f")
     fan.mark(fd, fan.ADD, fan.OPEN, "f")
@@ -228,7 +228,7 @@ def a_marked_file_is_told_with_its_name():
 
 
 @test
-def truncation_is_told():
+def truncation_is_a_modify_event():
     fd = group(fan.FID)
     touch("f")
     fan.mark(fd, fan.ADD, fan.MODIFY, "f")

@@ -55,7 +55,7 @@ def an_open_is_allowed_or_denied():
 
 
 @test
-def reads_are_asked_about():
+def a_read_needs_permission():
     fd = group()
     touch("file")
     fan.mark(fd, fan.ADD, fan.ACCESS_PERM, "file")
@@ -74,7 +74,7 @@ def reads_are_asked_about():
 
 
 @test
-def directories_are_asked_about():
+def opening_and_listing_a_directory_need_permission():
     fd = group()
     os.mkdir("d")
     fan.mark(fd, fan.ADD, fan.OPEN_PERM | fan.ACCESS_PERM | fan.ONDIR, "d")
@@ -89,7 +89,7 @@ def directories_are_asked_about():
 
 
 @test
-def a_new_file_is_made_before_anybody_is_asked():
+def a_new_file_is_created_before_the_permission_event():
     fd = group()
     os.mkdir("d")
     fan.mark(fd, fan.ADD, fan.OPEN_PERM | fan.EVENT_ON_CHILD, "d")
@@ -141,7 +141,7 @@ def unnamed_files_can_be_opened():
 
 
 @test
-def programs_are_asked_about():
+def execve_needs_permission():
     fd = group()
     with open("/bin/true", "rb") as f, open("prog", "wb") as g:
         g.write(f.read())
@@ -173,7 +173,7 @@ def programs_are_asked_about():
 
 
 @test
-def only_death_ends_the_wait():
+def only_a_fatal_signal_ends_the_wait():
     fd = group()
     touch("file")
     fan.mark(fd, fan.ADD, fan.OPEN_PERM, "file")
@@ -195,7 +195,7 @@ def only_death_ends_the_wait():
 
 
 @test
-def who_died_unheard_leaves_nothing():
+def an_unread_event_goes_when_its_process_dies():
     fd = group()
     touch("file")
     fan.mark(fd, fan.ADD, fan.OPEN_PERM, "file")
@@ -207,7 +207,7 @@ def who_died_unheard_leaves_nothing():
 
 
 @test
-def a_closed_group_allows():
+def closing_the_group_allows_waiting_calls():
     fd = group()
     for name in ("told", "untold"):
         touch(name)
@@ -238,7 +238,7 @@ def answers_are_checked():
 
 
 @test
-def a_read_that_fails_denies():
+def a_failed_read_of_the_event_denies():
     fd = group()
     touch("file")
     fan.mark(fd, fan.ADD, fan.OPEN_PERM, "file")
@@ -250,7 +250,7 @@ def a_read_that_fails_denies():
 
 
 @test
-def two_groups_are_asked_one_after_the_other():
+def two_groups_answer_in_order_of_their_class():
     late, early = group(fan.CONTENT), group(fan.PRE_CONTENT)
     touch("file")
     for fd in (late, early):
@@ -268,7 +268,7 @@ def two_groups_are_asked_one_after_the_other():
 
 
 @test
-def ignored_files_are_not_asked_about():
+def ignored_files_have_no_permission_events():
     fd = group()
     os.mkdir("d")
     touch("d/file")
@@ -278,7 +278,7 @@ def ignored_files_are_not_asked_about():
 
 
 @test
-def proc_is_not_asked_about():
+def proc_has_no_permission_events():
     fd = group()
     fails(errno.EINVAL, fan.mark, fd, fan.ADD, fan.OPEN_PERM, "/proc/version")
     fails(errno.EINVAL, fan.mark, fd, fan.ADD | fan.MOUNT, fan.OPEN_PERM, "/proc")
@@ -307,7 +307,7 @@ def data_that_is_sent_or_copied():
 
 
 @test
-def numbers_that_come_again_answer_the_oldest():
+def an_answer_to_a_reused_number_is_for_the_oldest_event():
     fd = group()
     for name in ("one", "two"):
         touch(name)

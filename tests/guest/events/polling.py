@@ -23,7 +23,7 @@ def poll(fd, events=IN | OUT | RDHUP | PRI, timeout=0):
 
 
 @test
-def of_the_random_devices_one_can_be_polled():
+def dev_random_can_be_polled_and_dev_urandom_cannot():
     e = select.epoll()
     e.register(os.open("/dev/random", os.O_RDONLY), select.EPOLLIN)
     eq([bits for _, bits in e.poll(0)], [select.EPOLLIN])
@@ -294,7 +294,7 @@ def epoll_bounds_chains(sets, most):
 
 
 @test
-def epoll_bounds_what_stands_below():
+def epoll_bounds_the_paths_below_a_set():
     """Of each file below the set that is added."""
     many_descriptors()
     r, w = os.pipe()
@@ -331,7 +331,7 @@ def epoll_wakes_and_times_out():
 
 
 @test
-def epoll_is_fair():
+def epoll_returns_ready_files_in_turn():
     ep = works(NR.epoll_create1, 0)
     pipes = [os.pipe() for _ in range(10)]
     for i, (r, w) in enumerate(pipes):
@@ -464,7 +464,7 @@ def items_of_one_queue_are_ready_last_first():
         ("mounts", "/proc/self/mounts", IN), ("a process", "/proc/self/status", None),
         ("statistics of mounts", "/proc/self/mountstats", None), ("areas", "/proc/self/maps", None),
         ("a directory", "/proc", None)])
-def epoll_of_made_files(path, expected):
+def epoll_of_generated_files(path, expected):
     ep, fd = select.epoll(), os.open(path, os.O_RDONLY)
     if expected is None:
         fails(EPERM, ep.register, fd, IN)
@@ -477,7 +477,7 @@ def epoll_of_made_files(path, expected):
 
 
 @test
-def epoll_of_files_of_groups():
+def epoll_of_files_of_control_groups():
     path = [line.split()[1] for line in open("/proc/self/mounts") if line.split()[2] == "cgroup2"][0]
     ep, fd = select.epoll(), os.open(path + "/cgroup.stat", os.O_RDONLY)
     ep.register(fd, IN | PRI)

@@ -33,7 +33,7 @@ def nest(depth, name="a"):
 
 
 @test
-def a_mount_with_a_deep_tree_goes():
+def a_mount_with_a_deep_tree_is_unmounted():
     apart()
     home = os.getcwd()
     tmpfs_at("deep")
@@ -78,7 +78,7 @@ def paths_longer_than_a_page():
 
 
 @test
-def a_deep_tree_is_taken_away():
+def a_deep_tree_is_removed():
     os.makedirs("deeper")
     os.chdir("deeper")
     nest(2000)
@@ -110,7 +110,7 @@ def sockets_in_sockets_close():
 
 
 @test
-def mounts_on_mounts_go():
+def nested_mounts_are_unmounted():
     apart()
     home = os.getcwd()
     tmpfs_at("stack")
@@ -127,7 +127,7 @@ def mounts_on_mounts_go():
 
 
 @test
-def slaves_of_slaves_hear_of_mounts():
+def slaves_of_slaves_receive_mounts():
     apart()
     tmpfs_at("slaves")
     os.chdir("slaves")

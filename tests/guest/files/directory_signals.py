@@ -91,7 +91,7 @@ def each_kind_of_event():
 
 
 @test
-def once_unless_told_otherwise():
+def a_watch_without_dn_multishot_signals_once():
     begin()
     watch(fcntl.DN_CREATE)
     os.mkdir("d/a")
@@ -117,7 +117,7 @@ def siginfo_and_sigio():
 
 
 @test
-def closing_ends_it():
+def closing_the_directory_ends_the_watch():
     begin()
     fd = watch(fcntl.DN_CREATE | fcntl.DN_MULTISHOT)
     other = os.dup(fd)

@@ -7,8 +7,8 @@ from errno import *
 from lib.guest import *
 
 needs_root(
-    "a_file_is_found_again", "names_may_change", "another_file_is_not_it",
-    "directories_and_links", "bad_arguments", "below_very_many_directories",
+    "a_file_is_found_again", "names_may_change", "a_handle_does_not_find_another_file",
+    "directories_and_links", "bad_arguments", "a_handle_opens_below_thousands_of_directories",
 )
 
 EMPTY, FOLLOW, FID, UNIQUE = 0x1000, 0x400, 0x200, 1
@@ -67,7 +67,7 @@ def names_may_change():
 
 
 @test
-def another_file_is_not_it():
+def a_handle_does_not_find_another_file():
     write("a", "1")
     _, h, _ = handle("a")
     os.rename("a", "old")
@@ -128,7 +128,7 @@ def bad_arguments():
 
 
 @test
-def below_very_many_directories():
+def a_handle_opens_below_thousands_of_directories():
     top = os.open(".", os.O_RDONLY)
     for _ in range(3000):
         os.mkdir("d")
@@ -158,7 +158,7 @@ def needs_a_capability():
 
 
 @test
-def permissions_count():
+def opening_a_handle_checks_permissions():
     if os.geteuid() != 0:
         skip("needs root")
     write("a", "")

@@ -394,7 +394,7 @@ def memory_files_and_seals():
 
 
 @test
-def statfs_says_something():
+def statfs_describes_the_file_system():
     st = os.statvfs(".")
     ok(st.f_bsize > 0 and st.f_namemax == 255, "block size and name length")
     gives(-ENOENT, NR.statfs, b"no", ctypes.create_string_buffer(120))

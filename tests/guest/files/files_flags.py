@@ -216,7 +216,7 @@ def files_without_flags():
 
 
 @test
-def there_is_no_map_of_extents():
+def a_tmpfs_has_no_map_of_extents():
     on_tmpfs()
     fd = new()
     for pointer in (0, ctypes.create_string_buffer(64)):
@@ -238,7 +238,7 @@ def extents(fd, start=0, length=2**64 - 1, flags=1, count=8, result=0):
 
 
 @test
-def extents_are_told():
+def fiemap_lists_extents():
     fd = os.open("f", os.O_CREAT | os.O_RDWR)
     statfs = ctypes.create_string_buffer(120)
     eq(sc(NR.fstatfs, fd, statfs), 0)
@@ -304,7 +304,7 @@ def a_tmpfs_does_not_freeze():
 
 
 @test
-def nothing_is_cloned():
+def a_tmpfs_clones_no_file():
     on_tmpfs()
     a, b = new("a"), new("b")
     outside = os.open("../other", os.O_CREAT | os.O_RDWR)

@@ -378,7 +378,7 @@ def chdir_and_chroot():
 
 
 @test
-def who_keeps_no_time_of_birth_says_so():
+def statx_reports_a_birth_time_only_where_one_is_kept():
     def shown(fd):
         buf = ctypes.create_string_buffer(256)
         works(NR.statx, fd, b"", AT_EMPTY_PATH, 0xFFF, buf)

@@ -56,7 +56,7 @@ def leases_are_taken_and_given_up():
 
 
 @test
-def only_regular_files_of_ones_own():
+def only_the_owner_leases_a_regular_file():
     need_root()
     r, _ = os.pipe()
     fails(errno.EINVAL, lease, r, R)
@@ -85,7 +85,7 @@ def an_open_waits_until_the_lease_is_given_up():
 
 
 @test
-def a_writer_breaks_what_a_reader_does_not():
+def an_open_for_writing_breaks_a_read_lease():
     fd = new(flags=os.O_RDONLY)
     lease(fd, R)
     seen = []
@@ -117,7 +117,7 @@ def the_signal_of_f_setsig_names_the_descriptor():
 
 
 @test
-def a_lease_goes_with_its_description():
+def a_lease_ends_with_its_description():
     fd = new()
     lease(fd, W)
     signal.signal(signal.SIGIO, signal.SIG_IGN)
@@ -151,7 +151,7 @@ def an_interrupted_open_does_not_wait_on():
 
 
 @test
-def who_waits_too_long_loses_it():
+def a_holder_that_waits_too_long_loses_its_lease():
     need_root()
     old = open(BREAK_TIME).read()
     with open(BREAK_TIME, "w") as f:

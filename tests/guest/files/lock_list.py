@@ -83,7 +83,7 @@ def locks_of_each_kind():
 
 
 @test
-def who_waits_stands_below():
+def a_waiter_is_listed_below_its_lock():
     me, fd = os.getpid(), new()
     lock(fd, W, 10, 5)
     first = opened(lambda f: lock(f, W, 12, 1, fcntl.F_SETLKW))
@@ -99,7 +99,7 @@ def who_waits_stands_below():
 
 
 @test
-def who_waits_for_flocks_and_descriptions():
+def waiters_for_flocks_and_descriptions_are_listed():
     me, fd = os.getpid(), new()
     fcntl.flock(fd, fcntl.LOCK_EX)
     shared = opened(lambda f: fcntl.flock(f, fcntl.LOCK_SH))
@@ -114,7 +114,7 @@ def who_waits_for_flocks_and_descriptions():
 
 
 @test
-def a_flock_is_of_whoever_took_it():
+def a_flock_shows_the_process_that_took_it():
     fd = new()
     pid = spawn(lambda: fcntl.flock(fd, fcntl.LOCK_EX))
     os.waitpid(pid, 0)
@@ -126,7 +126,7 @@ def a_flock_is_of_whoever_took_it():
 
 
 @test
-def leases_and_who_breaks_them():
+def leases_and_their_breakers_are_listed():
     need_root()
     me, fd = os.getpid(), new()
     signal.signal(signal.SIGIO, signal.SIG_IGN)
@@ -145,7 +145,7 @@ def leases_and_who_breaks_them():
 
 
 @test
-def a_pid_namespace_shows_its_own():
+def a_pid_namespace_lists_its_own_locks():
     need_root()
     fd = new()
     lock(fd, W, 0, 1)
@@ -168,7 +168,7 @@ def a_pid_namespace_shows_its_own():
 
 
 @test
-def fdinfo_has_those_of_the_descriptor():
+def fdinfo_lists_the_locks_of_its_descriptor():
     fd = new()
     lock(fd, R, 3, 4)
     fcntl.flock(fd, fcntl.LOCK_EX)
@@ -180,7 +180,7 @@ def fdinfo_has_those_of_the_descriptor():
 
 
 @test
-def a_description_asks_what_it_holds_itself():
+def f_ofd_getlk_finds_locks_of_its_own_description():
     mine, other = new(), new()
     lock(mine, R, 5, 3, OFD_SETLK)
 
@@ -206,7 +206,7 @@ def lslocks_finds_the_file():
 
 
 @test
-def the_newest_comes_first():
+def the_newest_lock_is_listed_first():
     os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])  # Linux has a list for each processor.
     fd = new()
     lock(fd, R, 10, 1)
@@ -218,7 +218,7 @@ def the_newest_comes_first():
 
 
 @test
-def fdinfo_has_the_lease():
+def fdinfo_lists_the_lease():
     os.close(new("leased"))
     fd = os.open("leased", os.O_RDONLY)
     fcntl.fcntl(fd, fcntl.F_SETLEASE, R)
@@ -260,7 +260,7 @@ def range_at_the_edge(start, length, error, shown):
 
 
 @test
-def range_at_the_edge_is_told():
+def f_getlk_returns_a_range_at_the_edge():
     fd = new()
     lock(fd, W, 5, LONGEST - 4)
 

@@ -57,7 +57,7 @@ def pending(s):
 
 
 @cases(BOTH)
-def tells_of_an_unreachable_port(kind):
+def an_unreachable_port_is_queued(kind):
     s, to = sender(kind)
     eq(s.sendto(b"hello", to), 5)
     eq(events(s), select.POLLOUT | select.POLLERR)
@@ -66,7 +66,7 @@ def tells_of_an_unreachable_port(kind):
 
 
 @cases(BOTH)
-def connected_too(kind):
+def a_connected_socket_queues_errors(kind):
     s, to = sender(kind, True)
     eq(s.send(b"hello"), 5)
     eq(take(s)[3], to)
@@ -74,7 +74,7 @@ def connected_too(kind):
 
 
 @cases(BOTH)
-def the_pending_error_goes_beside(kind):
+def a_queued_error_is_also_the_pending_error(kind):
     s, to = sender(kind)
     s.sendto(b"1", to)
     fails(errno.ECONNREFUSED, s.sendto, b"2", to)
@@ -89,7 +89,7 @@ def the_pending_error_goes_beside(kind):
 
 
 @cases(BOTH)
-def cuts_what_does_not_fit(kind):
+def a_queued_error_is_cut_to_the_buffer(kind):
     s, to = sender(kind)
     s.sendto(b"hello", to)
     data, control, flags, _ = take(s, 2)
@@ -107,7 +107,7 @@ def cuts_what_does_not_fit(kind):
 
 
 @cases(BOTH)
-def quotes_so_much(kind):
+def a_queued_error_quotes_a_bounded_part(kind):
     s, to = sender(kind)
     s.sendto(b"l" * 3000, to)
     eq(len(take(s)[0]), 520 if kind == V4 else 1184)
@@ -116,7 +116,7 @@ def quotes_so_much(kind):
 
 
 @cases(BOTH)
-def forgets_when_it_is_switched_off(kind):
+def switching_off_empties_the_queue(kind):
     s, to = sender(kind)
     s.sendto(b"x", to)
     s.setsockopt(kind[2], kind[3], 0)
@@ -126,7 +126,7 @@ def forgets_when_it_is_switched_off(kind):
 
 
 @cases(BOTH)
-def tells_of_what_is_too_long(kind):
+def a_datagram_that_is_too_long_is_queued(kind):
     s, to = sender(kind, True)
     fails(errno.EMSGSIZE, s.send, b"l" * (65508 if kind == V4 else 65528))
     eq(events(s), select.POLLOUT | select.POLLERR)
@@ -141,7 +141,7 @@ def tells_of_what_is_too_long(kind):
 
 
 @cases(BOTH)
-def has_an_end(kind):
+def the_queue_is_bounded(kind):
     s, to = sender(kind)
     for _ in range(2000):
         s.sendto(b"x" * 100, to)
@@ -153,7 +153,7 @@ def has_an_end(kind):
 
 
 @cases(BOTH)
-def can_be_selected_as_urgent(kind):
+def a_queued_error_can_be_selected_as_urgent(kind):
     s, to = sender(kind)
     s.setsockopt(socket.SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1)
     s.sendto(b"x", to)
@@ -162,7 +162,7 @@ def can_be_selected_as_urgent(kind):
 
 
 @test
-def is_not_asked_for():
+def errors_are_not_queued_without_the_option():
     s, to = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), closed_port(V4)
     s.sendto(b"x", to)
     eq((take(s), events(s)), ("EAGAIN", select.POLLOUT))
@@ -173,7 +173,7 @@ def is_not_asked_for():
 
 
 @test
-def of_mapped_addresses():
+def errors_of_mapped_addresses_are_queued():
     s, to = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM), ("::ffff:127.0.0.1", closed_port(V4)[1])
     s.setsockopt(41, 26, 0)
     s.setsockopt(41, 25, 1)
@@ -186,7 +186,7 @@ def of_mapped_addresses():
 
 
 @test
-def with_other_control_messages():
+def a_queued_error_comes_with_other_control_messages():
     s, to = sender(V4)
     s.setsockopt(0, 8, 1)
     s.setsockopt(0, 12, 1)
@@ -199,7 +199,7 @@ def with_other_control_messages():
 
 
 @cases([("", b"", 0), ("one_byte", b"\1", 1), ("two", b"\2\0\0\0", 1), ("negative", b"\xff" * 4, 1)])
-def takes_any_number(value, shown):
+def ip_recverr_takes_any_number(value, shown):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.setsockopt(0, 11, value)
     eq(s.getsockopt(0, 11), shown)
@@ -211,7 +211,7 @@ def takes_any_number(value, shown):
 
 
 @test
-def takes_any_number_6():
+def ipv6_recverr_rfc4884_takes_0_and_1():
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
         fails(errno.EINVAL, s.setsockopt, 41, 31, 2)
         s.setsockopt(41, 31, 1)
@@ -219,7 +219,7 @@ def takes_any_number_6():
 
 
 @test
-def none_elsewhere():
+def other_families_have_no_error_queue():
     for family, kind, expected in (2, 1, "EAGAIN"), (1, 2, "EAGAIN"), (1, 1, "EINVAL"), (16, 3, "EAGAIN"):
         with socket.socket(family, kind) as s:
             eq(take(s), expected)
@@ -230,7 +230,7 @@ def none_elsewhere():
 
 
 @test
-def raw_sockets_have_one():
+def raw_sockets_have_an_error_queue():
     need_root()
     with socket.socket(2, socket.SOCK_RAW, 17) as s, socket.socket(2, socket.SOCK_RAW, 1) as icmp:
         s.setsockopt(0, 11, 1)
@@ -253,7 +253,7 @@ def raw_sockets_have_one():
 
 
 @test
-def bad_memory_is_told():
+def a_bad_buffer_fails_with_efault():
     s, to = sender(V4)
     head = struct.pack("QQQQQQI4x", 0, 0, 8, 1, 0, 0, 0)
     s.sendto(b"x", to)
@@ -266,7 +266,7 @@ def bad_memory_is_told():
     ("a_clock", 1 << 15, errno.EOPNOTSUPP), ("of_streams", 1 << 12, errno.EINVAL),
     ("ids_of_streams", 1 << 16, errno.EINVAL), ("all_others", 0x26FFF, 0),
 ])
-def stamping_takes(flags, expected):
+def timestamping_takes(flags, expected):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         name, packed = (65, 0) if expected == 1 else (37, expected)
         if packed:
@@ -279,7 +279,7 @@ def stamping_takes(flags, expected):
 
 
 @test
-def stamping_needs_its_number():
+def timestamping_id_needs_its_flag():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         for value in b"", b"\1", b"\1\0\0":
             fails(errno.EINVAL, s.setsockopt, 1, 37, value)
@@ -287,7 +287,7 @@ def stamping_needs_its_number():
 
 
 @cases([("SO_TIMESTAMPING", 37), ("SO_TIMESTAMPING_NEW", 65)])
-def tells_when_it_arrived(name):
+def a_received_datagram_has_its_time(name):
     with socket.socket(2, 2) as s, socket.socket(2, 2) as to:
         to.bind(("127.0.0.1", 0))
         to.setsockopt(1, name, RX_SOFTWARE | SOFTWARE)
@@ -304,7 +304,7 @@ def tells_when_it_arrived(name):
 
 
 @cases(BOTH)
-def tells_when_it_left(kind):
+def a_sent_datagram_has_its_time(kind):
     with socket.socket(kind[0], 2) as s, socket.socket(kind[0], 2) as to:
         to.bind((kind[1], 0))
         s.setsockopt(1, 37, TX_SOFTWARE | SOFTWARE | OPT_ID)
@@ -325,7 +325,7 @@ def tells_when_it_left(kind):
 
 
 @test
-def tells_only_when():
+def a_time_can_come_without_the_datagram():
     with socket.socket(2, 2) as s:
         s.bind(("127.0.0.1", 0))
         s.setsockopt(1, 37, TX_SOFTWARE | TX_SCHED | SOFTWARE | TSONLY | OPT_CMSG)

@@ -45,7 +45,7 @@ def set_and_shown(given, shown):
 
 
 @test
-def unknown_ones_need_a_capability():
+def unknown_options_need_a_capability():
     need_root()
     s = udp()
     s.setsockopt(socket.IPPROTO_IP, IP_OPTIONS, b"\x55\4\0\0")
@@ -58,31 +58,31 @@ def unknown_ones_need_a_capability():
     child_ok(unprivileged)
 
 
-def told(receiver):
+def options_received(receiver):
     data, control, _, _ = receiver.recvmsg(100, 200)
     return data, [(kind, value) for level, kind, value in control if level == socket.IPPROTO_IP]
 
 
 @test
-def datagrams_tell_them():
+def received_options_are_in_control_messages():
     receiver, sender = udp(), udp()
     receiver.bind(("127.0.0.1", 0))
     sender.setsockopt(socket.IPPROTO_IP, IP_OPTIONS, ALERT)
     sender.sendto(b"unasked", receiver.getsockname())
-    eq(told(receiver), (b"unasked", []))
+    eq(options_received(receiver), (b"unasked", []))
     receiver.setsockopt(socket.IPPROTO_IP, IP_RECVOPTS, 1)
     sender.sendto(b"asked", receiver.getsockname())
-    eq(told(receiver), (b"asked", [(IP_RECVOPTS, ALERT)]))
+    eq(options_received(receiver), (b"asked", [(IP_RECVOPTS, ALERT)]))
     receiver.setsockopt(socket.IPPROTO_IP, IP_RETOPTS, 1)
     sender.sendto(b"both", receiver.getsockname())
-    eq(told(receiver), (b"both", [(IP_RECVOPTS, ALERT), (IP_RETOPTS, b"")]))
+    eq(options_received(receiver), (b"both", [(IP_RECVOPTS, ALERT), (IP_RETOPTS, b"")]))
     sender.setsockopt(socket.IPPROTO_IP, IP_OPTIONS, b"")
     sender.sendto(b"none", receiver.getsockname())
-    eq(told(receiver), (b"none", []))
+    eq(options_received(receiver), (b"none", []))
 
 
 @test
-def raw_sockets_see_them():
+def raw_sockets_see_options_in_the_header():
     need_root()
     receiver = socket.socket(socket.AF_INET, socket.SOCK_RAW, OTHER)
     sender = socket.socket(socket.AF_INET, socket.SOCK_RAW, OTHER)
@@ -90,13 +90,13 @@ def raw_sockets_see_them():
     receiver.setsockopt(socket.IPPROTO_IP, IP_RECVOPTS, 1)
     sender.setsockopt(socket.IPPROTO_IP, IP_OPTIONS, b"\1\1\1")
     sender.sendto(b"text", ("127.0.0.1", 0))
-    packet, control = told(receiver)
+    packet, control = options_received(receiver)
     eq((packet[0], packet[20:], struct.unpack(">H", packet[2:4])[0]), (0x46, b"\1\1\1\0text", 28))
     eq(control, [(IP_RECVOPTS, b"\1\1\1\0")])
 
 
 @test
-def accepted_ones_have_none():
+def accepted_connections_have_no_options():
     server, client = socket.socket(), socket.socket()
     server.bind(("127.0.0.1", 0))
     server.setsockopt(socket.IPPROTO_IP, IP_OPTIONS, ALERT)

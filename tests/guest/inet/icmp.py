@@ -25,7 +25,7 @@ def raw(family=socket.AF_INET, protocol=socket.IPPROTO_ICMP):
 
 
 @test
-def requests_and_replies_are_heard():
+def a_raw_socket_receives_requests_and_replies():
     with raw() as s:
         s.sendto(request(0x1234, b"data"), ("127.0.0.1", 0))
         seen = {}
@@ -57,7 +57,7 @@ def a_request_with_a_code_is_answered_with_it():
 
 
 @test
-def nobody_is_there_for_a_protocol():
+def an_unused_protocol_is_answered_as_unreachable():
     with raw() as hears, raw(protocol=200) as sends:
         sends.bind(("127.0.0.1", 0))
         sends.connect(("127.0.0.2", 0))
@@ -102,7 +102,7 @@ def a_connected_socket_sends_without_an_address():
 
 
 @test
-def not_for_everybody():
+def raw_icmp_sockets_need_a_capability():
     def as_user():
         os.setgroups([])
         os.setresgid(1000, 1000, 1000)

@@ -88,7 +88,7 @@ def asking(s, level, name, question, room):
     return r if r < 0 else (buffer.raw[:length.value], length.value)
 
 
-def heard(s):
+def received(s):
     """The next datagram and the host that sent it; None without one."""
     s.settimeout(0.05)
     try:
@@ -187,7 +187,7 @@ def v6_options(steps):
 
 
 @test
-def of_streams_only_some():
+def stream_sockets_take_few_options_of_groups():
     alone()
     s, six = socket.socket(), socket.socket(socket.AF_INET6)
     eq(setting(s, IP, JOIN, v4(G, "127.0.0.1")), -EPROTO)
@@ -229,38 +229,38 @@ def filters_of_ipv6_can_be_read():
 
 
 @test
-def on_the_loopback_members_make_it_heard():
+def the_loopback_delivers_to_a_group_with_members():
     alone()
     r, s, m = udp(PORT), udp(), udp()
     eq(sends(s, b"0", G), -ENETUNREACH, "no route")
     s.setsockopt(IP, IF, v4("127.0.0.1"))
     eq(s.getsockopt(IP, IF, 4), v4("127.0.0.1"))
     s.sendto(b"a", (G, PORT))
-    eq(heard(r), N, "no member")
+    eq(received(r), N, "no member")
     m.setsockopt(IP, JOIN, mreqn(G, LO))
     s.sendto(b"b", (G, PORT))
-    eq(heard(r), (b"b", "127.0.0.1"), "another socket's membership")
+    eq(received(r), (b"b", "127.0.0.1"), "another socket's membership")
     r.setsockopt(IP, ALL, 0)
     s.sendto(b"c", (G, PORT))
-    eq(heard(r), N, "own groups only")
+    eq(received(r), N, "own groups only")
     r.setsockopt(IP, JOIN, mreqn(G, LO))
     s.sendto(b"d", (G, PORT))
-    eq(heard(r), (b"d", "127.0.0.1"))
+    eq(received(r), (b"d", "127.0.0.1"))
     s.setsockopt(IP, LOOP, 0)
     s.setsockopt(IP, TTL, 0)
     s.sendto(b"e", (G, PORT))
-    eq(heard(r), (b"e", "127.0.0.1"), "on the loopback whatever these say")
+    eq(received(r), (b"e", "127.0.0.1"), "on the loopback whatever these say")
     r.setsockopt(IP, ALL, 1)
     s.sendto(b"f", ("224.0.0.1", PORT))
-    eq(heard(r), (b"f", "127.0.0.1"), "all hosts")
+    eq(received(r), (b"f", "127.0.0.1"), "all hosts")
     m.close()
     r.setsockopt(IP, LEAVE, mreqn(G, LO))
     s.sendto(b"g", (G, PORT))
-    eq(heard(r), N, "all have left")
+    eq(received(r), N, "all have left")
 
 
 @test
-def all_matching_sockets_hear_it():
+def all_matching_sockets_receive_a_datagram():
     alone()
     s, member = udp(), udp()
     member.setsockopt(IP, JOIN, mreqn(G, LO))
@@ -271,74 +271,74 @@ def all_matching_sockets_hear_it():
     stranger.connect(("127.0.0.1", 9))
     eq(group.getsockname(), (G, PORT))
     s.sendto(b"x", (G, PORT))
-    eq([heard(q) for q in (wide, group, friend)], [(b"x", "127.0.0.1")] * 3)
-    eq([heard(q) for q in (other, own, stranger, six)], [N] * 4)
+    eq([received(q) for q in (wide, group, friend)], [(b"x", "127.0.0.1")] * 3)
+    eq([received(q) for q in (other, own, stranger, six)], [N] * 4)
     six.setsockopt(IP, JOIN, mreqn(G, LO))
     s.sendto(b"x", (G, PORT))
-    eq(heard(six), (b"x", "::ffff:127.0.0.1"), "of IPv6 only members hear groups of IPv4")
+    eq(received(six), (b"x", "::ffff:127.0.0.1"), "of IPv6 only members hear groups of IPv4")
     group.sendto(b"y", ("127.0.0.1", PORT))
-    eq(heard(own), (b"y", "127.0.0.1"), "a group is no source")
+    eq(received(own), (b"y", "127.0.0.1"), "a group is no source")
     group.connect(("127.0.0.1", s.getsockname()[1]))
     eq(group.getsockname(), (G, PORT), "it stays bound to it")
-    heard(group)
+    received(group)
     s.sendto(b"z", (G, PORT))
-    eq(heard(group), (b"z", "127.0.0.1"))
+    eq(received(group), (b"z", "127.0.0.1"))
 
 
 @test
-def source_filters_are_heeded():
+def source_filters_hold():
     alone()
     f, plain, s, t = udp(PORT), udp(PORT), udp(0, "127.0.0.1"), udp(0, "127.0.0.2")
     f.setsockopt(IP, JOIN_FROM, v4(G, "127.0.0.1", "127.0.0.2"))
     s.sendto(b"1", (G, PORT))
-    eq((heard(f), heard(plain)), (N, N), "the link drops what nobody wants")
+    eq((received(f), received(plain)), (N, N), "the link drops what nobody wants")
     t.sendto(b"2", (G, PORT))
-    eq((heard(f), heard(plain)), ((b"2", "127.0.0.2"),) * 2)
+    eq((received(f), received(plain)), ((b"2", "127.0.0.2"),) * 2)
     plain.setsockopt(IP, JOIN, mreqn(G, LO))
     s.sendto(b"3", (G, PORT))
-    eq((heard(f), heard(plain)), (N, (b"3", "127.0.0.1")))
+    eq((received(f), received(plain)), (N, (b"3", "127.0.0.1")))
     plain.setsockopt(IP, BLOCK, v4(G, "127.0.0.1", "127.0.0.1"))
     s.sendto(b"4", (G, PORT))
     t.sendto(b"5", (G, PORT))
-    eq((heard(f), heard(plain)), ((b"5", "127.0.0.2"),) * 2)
+    eq((received(f), received(plain)), ((b"5", "127.0.0.2"),) * 2)
     plain.setsockopt(IP, UNBLOCK, v4(G, "127.0.0.1", "127.0.0.1"))
     s.sendto(b"6", (G, PORT))
-    eq(heard(plain), (b"6", "127.0.0.1"))
+    eq(received(plain), (b"6", "127.0.0.1"))
 
 
 @test
-def by_a_link_with_its_address():
+def a_link_is_chosen_by_its_address():
     v0 = alone(pair=True)
     r, s, m = udp(PORT), udp(), udp()
     s.setsockopt(IP, IF, mreqn("0.0.0.0", v0))
     eq(s.getsockopt(IP, IF, 4), bytes(4))
     s.sendto(b"a", (G, PORT))
-    eq(heard(r), N)
+    eq(received(r), N)
     m.setsockopt(IP, JOIN, mreqn(G, v0))
     s.sendto(b"b", (G, PORT))
-    eq(heard(r), (b"b", "10.1.0.1"))
-    eq(heard(r), N, "the other end is no member, and knows the source as its own")
+    eq(received(r), (b"b", "10.1.0.1"))
+    eq(received(r), N, "the other end is no member, and knows the source as its own")
     s.setsockopt(IP, LOOP, 0)
     s.sendto(b"c", (G, PORT))
-    eq(heard(r), N)
+    eq(received(r), N)
     s.setsockopt(IP, LOOP, 1)
     s.setsockopt(IP, TTL, 0)
     s.sendto(b"d", (G, PORT))
-    eq(heard(r), (b"d", "10.1.0.1"), "it does not leave, and comes back")
+    eq(received(r), (b"d", "10.1.0.1"), "it does not leave, and comes back")
     s.connect((G, PORT))
     eq((s.getsockname()[0], s.getpeername()), ("10.1.0.1", (G, PORT)))
     s.send(b"e")
-    eq(heard(r), (b"e", "10.1.0.1"))
+    eq(received(r), (b"e", "10.1.0.1"))
     t = udp(0, "10.1.0.1")
     t.sendto(b"f", (G, PORT))
-    eq(heard(r), (b"f", "10.1.0.1"), "the source's link")
+    eq(received(r), (b"f", "10.1.0.1"), "the source's link")
     t.setsockopt(IP, IF, v4("127.0.0.1"))
     t.sendto(b"g", ("224.0.0.1", PORT))
-    eq(heard(r), (b"g", "10.1.0.1"))
+    eq(received(r), (b"g", "10.1.0.1"))
 
 
 @test
-def control_messages_say_and_choose_the_link():
+def control_messages_report_and_choose_the_link():
     v0 = alone(pair=True)
     r, m = udp(PORT), udp()
     for link in (LO, v0):
@@ -366,24 +366,24 @@ def broadcasts():
     eq(fails_with(lambda: s.connect(("10.1.0.255", PORT))), -EACCES)
     s.setsockopt(SOL, socket.SO_BROADCAST, 1)
     s.sendto(b"b", ("10.1.0.255", PORT))
-    eq((heard(r), heard(two)), ((b"b", "10.1.0.1"),) * 2)
+    eq((received(r), received(two)), ((b"b", "10.1.0.1"),) * 2)
     s.sendto(b"c", ("127.255.255.255", PORT))
-    eq((heard(r), heard(two)), ((b"c", "127.0.0.1"),) * 2)
+    eq((received(r), received(two)), ((b"c", "127.0.0.1"),) * 2)
     all_of_it = udp(PORT, "10.1.0.255")
     eq(all_of_it.getsockname(), ("10.1.0.255", PORT))
     t = udp(0, "10.1.0.1")
     t.setsockopt(SOL, socket.SO_BROADCAST, 1)
     t.sendto(b"d", ("255.255.255.255", PORT))
-    eq((heard(r), heard(all_of_it)), ((b"d", "10.1.0.1"), N))
+    eq((received(r), received(all_of_it)), ((b"d", "10.1.0.1"), N))
     t.sendto(b"e", ("10.1.0.255", PORT))
-    eq((heard(r), heard(all_of_it)), ((b"e", "10.1.0.1"),) * 2)
+    eq((received(r), received(all_of_it)), ((b"e", "10.1.0.1"),) * 2)
     r.setsockopt(IP, PKTINFO, 1)
     t.sendto(b"f", ("10.1.0.255", PORT))
     eq(r.recvmsg(10, 200)[1], [(IP, PKTINFO, struct.pack("=i", v0) + v4("10.1.0.1", "10.1.0.255"))])
 
 
 @test
-def raw_sockets_send_and_hear_groups():
+def raw_sockets_send_to_and_receive_from_groups():
     v0 = alone(pair=True)
     raw, deaf = (socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) for _ in range(2))
     r = udp(PORT)
@@ -392,10 +392,10 @@ def raw_sockets_send_and_hear_groups():
     raw.setsockopt(IP, IF, mreqn("0.0.0.0", v0))
     eq(fails_with(lambda: raw.sendto(b"12345678", ("10.1.0.255", 0))), -EACCES)
     raw.sendto(struct.pack(">HHHH", 1, PORT, 9, 0) + b"z", (G, 0))
-    eq(heard(r), (b"z", "10.1.0.1"))
-    packet, source = heard(raw)
+    eq(received(r), (b"z", "10.1.0.1"))
+    packet, source = received(raw)
     eq((packet[8:10], packet[12:], source), (b"\1\x11", v4("10.1.0.1", G) + struct.pack(">HHHH", 1, PORT, 9, 0) + b"z", "10.1.0.1"))
-    eq(heard(deaf), N)
+    eq(received(deaf), N)
 
 
 @test
@@ -407,21 +407,21 @@ def groups_of_ipv6():
     s.setsockopt(IPV6, IF6, v0)
     eq(s.getsockopt(IPV6, IF6), v0)
     s.sendto(b"b", to)
-    eq(heard(r), (b"b", "fd00::1"))
+    eq(received(r), (b"b", "fd00::1"))
     s.setsockopt(IPV6, LOOP6, 0)
     s.sendto(b"c", to)
-    eq(heard(r), N)
+    eq(received(r), N)
     s.setsockopt(IPV6, LOOP6, 1)
     s.setsockopt(IPV6, HOPS6, 0)
     s.sendto(b"d", to)
-    eq(heard(r), (b"d", "fd00::1"))
+    eq(received(r), (b"d", "fd00::1"))
     s.setsockopt(IPV6, HOPS6, -1)
     r.setsockopt(IPV6, ALL6, 0)
     s.sendto(b"e", to)
-    eq(heard(r), N)
+    eq(received(r), N)
     r.setsockopt(IPV6, ANY_JOIN_FROM, any_req(v0, G6, "fd00::9"))
     s.sendto(b"f", to)
-    eq(heard(r), N)
+    eq(received(r), N)
     r.setsockopt(IPV6, ANY_JOIN_FROM, any_req(v0, G6, "fd00::1"))
     r.setsockopt(IPV6, RECVPKTINFO6, 1)
     s.sendto(b"g", to)
@@ -431,7 +431,7 @@ def groups_of_ipv6():
 
 
 @test
-def groups_of_one_link_name_it():
+def a_group_of_link_scope_needs_its_link():
     v0 = alone(pair=True)
     near = "ff02::1"
     eq(fails_with(lambda: udp(PORT, near, six=True)), -EINVAL)
@@ -444,7 +444,7 @@ def groups_of_one_link_name_it():
     t.connect((near, PORT, 0, v0))
     eq((t.getsockname()[0], t.getsockname()[3], t.getpeername()), ("fd00::1", 0, (near, PORT, 0, v0)))
     t.send(b"x")
-    eq(heard(s), (b"x", "fd00::1"))
+    eq(received(s), (b"x", "fd00::1"))
 
 
 def table(name):
@@ -515,7 +515,7 @@ def groups_reach_other_namespaces():
         answer.setsockopt(IP, IF, v4("10.2.0.2"))
         answer.setsockopt(IP, LOOP, 0)
         answer.sendto(b"back", (G, PORT))
-        eq(heard(r), N)
+        eq(received(r), N)
 
     s = udp(0)
     source = s.getsockname()[1]

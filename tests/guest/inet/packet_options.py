@@ -62,7 +62,7 @@ def a_packet_carries_the_senders_options():
 
 
 @test
-def a_control_message_counts_for_its_packet():
+def a_control_message_applies_to_its_packet_only():
     receiver, sender, to = v4_pair()
     sender.setsockopt(*TTL, 7)
     sender.sendmsg([b"x"], [(*TTL, number(3)), (*TOS, number(0x20))], 0, to)

@@ -59,7 +59,7 @@ def listener(family=socket.AF_INET):
 
 
 @cases([("four", socket.AF_INET, 65495), ("six", socket.AF_INET6, 65476)])
-def listeners_answer(family, most):
+def a_listener_answers_a_syn_with_a_syn_ack(family, most):
     p, (s, port) = Prober(family), listener(family)
     first, second = p.send(port, 1000, 0, SYN)
     sequence = first[2]
@@ -75,7 +75,7 @@ def listeners_answer(family, most):
 
 
 @test
-def listeners_refuse():
+def a_listener_refuses_other_segments():
     p, (s, port) = Prober(), listener()
     eq(p.send(port, 1000, 77, ACK), [(port, OWN, 77, 0, RST, 0, b"")])
     eq(p.send(port, 1000, 77, SYN | ACK), [(port, OWN, 77, 0, RST, 0, b"")])
@@ -83,19 +83,19 @@ def listeners_refuse():
 
 
 @cases([("syn", SYN, b"", 1), ("fin", FIN, b"", 1), ("nothing", 0, b"", 0), ("data", PSH, b"abc", 3), ("syn_fin", SYN | FIN, b"", 2)])
-def empty_ports_answer(flags, data, more):
+def an_unused_port_answers_with_a_reset(flags, data, more):
     eq(Prober().send(1, 1000, 77, flags, data), [(1, OWN, 0, 1000 + more, RST | ACK, 0, b"")])
 
 
 @test
-def empty_ports_answer_acknowledgements():
+def an_unused_port_answers_an_acknowledgement_with_a_reset():
     p = Prober()
     for flags in (ACK, ACK | PSH, SYN | ACK, FIN | ACK):
         eq(p.send(1, 1000, 77, flags), [(1, OWN, 77, 0, RST, 0, b"")])
 
 
 @test
-def what_is_not_answered():
+def segments_that_are_not_answered():
     p = Prober()
     eq((p.send(1, 1000, 77, RST), p.send(1, 1000, 77, RST | ACK), p.send(1, 1000, 0, SYN, damage=0x1111)), ([], [], []))
     p.s.sendto(b"short", ("127.0.0.1", 0))

@@ -51,7 +51,7 @@ def port():
 
 
 @test
-def packets_of_a_protocol_are_heard():
+def a_raw_socket_receives_packets_of_its_protocol():
     with raw(OTHER) as a, raw(OTHER) as b, raw(252) as c:
         eq(a.sendto(b"hello", ("127.0.0.1", 0)), 5)
         for s in a, b:
@@ -67,7 +67,7 @@ def packets_of_a_protocol_are_heard():
 
 
 @test
-def the_protocol_stands_for_a_port():
+def the_protocol_takes_the_place_of_a_port():
     with raw(OTHER) as s, raw(OTHER, socket.AF_INET6) as six:
         eq(s.getsockname(), ("0.0.0.0", OTHER))
         s.bind(("127.0.0.1", 7))
@@ -78,7 +78,7 @@ def the_protocol_stands_for_a_port():
 
 
 @test
-def addresses_choose_what_is_heard():
+def addresses_choose_the_packets_that_are_received():
     with raw(OTHER) as a, raw(OTHER) as b, raw(OTHER) as c:
         b.bind(("127.0.0.2", 0))
         c.connect(("127.0.0.2", 0))
@@ -102,7 +102,7 @@ def ttl_and_tos_are_in_the_header():
 
 
 @test
-def headers_of_ones_own():
+def ip_hdrincl_sends_headers_of_the_caller():
     with raw(OTHER) as s:
         eq(s.getsockopt(socket.IPPROTO_IP, IP_HDRINCL), 0)
         s.setsockopt(socket.IPPROTO_IP, IP_HDRINCL, 1)
@@ -131,7 +131,7 @@ def ipproto_raw_always_has_headers():
 
 
 @test
-def datagrams_by_hand_arrive():
+def a_datagram_built_by_hand_arrives():
     receiver, number = port()
     with raw(UDP) as s, raw(RAW) as whole:
         s.sendto(datagram(1234, number, b"one"), ("127.0.0.1", 0))
@@ -147,7 +147,7 @@ def datagrams_by_hand_arrive():
 
 
 @test
-def datagrams_of_others_are_heard():
+def a_raw_socket_receives_datagrams_of_other_sockets():
     sender, number = port()
     receiver, to = port()
     with raw(UDP) as s:
@@ -180,7 +180,7 @@ def ipv6_and_its_checksum():
 
 
 @test
-def ipv6_headers_of_ones_own():
+def ipv6_hdrincl_sends_headers_of_the_caller():
     one = bytes(15) + b"\1"
     with raw(RAW, socket.AF_INET6) as s, raw(OTHER, socket.AF_INET6) as other:
         eq(s.getsockopt(socket.IPPROTO_IPV6, IPV6_HDRINCL), 1)

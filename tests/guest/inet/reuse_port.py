@@ -52,7 +52,7 @@ def group(n, kind=socket.SOCK_DGRAM, host=HOST, family=socket.AF_INET):
     return [first] + [sharing(kind, first.getsockname()[1], host, family) for _ in range(n - 1)]
 
 
-def hears(sockets, data, via=None):
+def receiver_of(sockets, data, via=None):
     """Which of them gets a datagram; all others must not."""
     sender = via or socket.socket(sockets[0].family, socket.SOCK_DGRAM)
     sender.sendto(data, sockets[0].getsockname()[:2])
@@ -74,7 +74,7 @@ def hears(sockets, data, via=None):
     ("a stream that does not listen", lambda: sharing(socket.SOCK_STREAM), 0, -ENOENT), ("a connection", lambda: connected(), -EINVAL, -ENOENT),
     ("locked", lambda: locked(), -EPERM, -ENOENT),
 ])
-def who_may_have_a_program(make, attached, detached):
+def sockets_that_take_a_program(make, attached, detached):
     s = make()
     eq(detach(s), detached)
     eq(attach(s, always(0)), attached)
@@ -116,60 +116,60 @@ def bad_programs_are_refused():
 
 
 @test
-def a_program_picks_by_what_is_in_a_datagram():
+def a_program_picks_a_socket_by_the_data():
     g = group(3)
     eq(attach(g[0], always(1)), 0)
-    eq([hears(g, b"x") for _ in range(4)], [1] * 4)
+    eq([receiver_of(g, b"x") for _ in range(4)], [1] * 4)
     eq(attach(g[2], FIRST_BYTE), 0, "any of them, in place of the one before")
-    eq([hears(g, bytes([n, 65])) for n in (2, 0, 1)], [2, 0, 1])
-    eq(hears(g, b""), 0, "a load outside is 0")
+    eq([receiver_of(g, bytes([n, 65])) for n in (2, 0, 1)], [2, 0, 1])
+    eq(receiver_of(g, b""), 0, "a load outside is 0")
     eq(attach(g[0], LENGTH), 0)
-    eq([hears(g, bytes(n)) for n in (0, 1, 2)], [0, 1, 2])
+    eq([receiver_of(g, bytes(n)) for n in (0, 1, 2)], [0, 1, 2])
     eq(attach(g[0], [op(0x30, -0x100000 + 9), op(0x54, 1), op(0x16)]), 0)
-    eq(hears(g, b"x"), 1, "17 & 1, of the header of the network")
+    eq(receiver_of(g, b"x"), 1, "17 & 1, of the header of the network")
 
 
 @test
-def without_a_verdict_one_is_always_the_same():
+def without_a_verdict_the_same_flow_reaches_the_same_socket():
     g = group(3)
     via = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    one = hears(g, b"x", via)
-    eq({hears(g, b"x", via) for _ in range(5)}, {one})
+    one = receiver_of(g, b"x", via)
+    eq({receiver_of(g, b"x", via) for _ in range(5)}, {one})
     eq(attach(g[0], always(7)), 0)
-    eq({hears(g, b"x", via) for _ in range(5)}, {one}, "nobody has that place")
+    eq({receiver_of(g, b"x", via) for _ in range(5)}, {one}, "nobody has that place")
     eq(attach(g[0], always((one + 1) % 3)), 0)
-    eq(hears(g, b"x", via), (one + 1) % 3)
+    eq(receiver_of(g, b"x", via), (one + 1) % 3)
     eq(detach(g[1]), 0)
-    eq(hears(g, b"x", via), one)
+    eq(receiver_of(g, b"x", via), one)
 
 
 @test
-def who_comes_and_goes_changes_places():
+def the_last_socket_takes_the_index_of_a_closed_one():
     g = group(3)
     eq(attach(g[0], FIRST_BYTE), 0)
     g.append(sharing(port=g[0].getsockname()[1]))
-    eq(hears(g, b"\3"), 3)
+    eq(receiver_of(g, b"\3"), 3)
     g.pop(1).close()
-    eq([hears(g, bytes([n])) for n in range(3)], [0, 2, 1], "the last takes the place of one that goes")
+    eq([receiver_of(g, bytes([n])) for n in range(3)], [0, 2, 1], "the last takes the place of one that goes")
 
 
 @test
-def a_program_may_come_before_the_port():
+def a_program_can_be_attached_before_the_bind():
     first = sharing()
     eq(attach(first, FIRST_BYTE), 0)
     first.bind((HOST, 0))
     second = sharing(port=first.getsockname()[1])
-    eq([hears([first, second], bytes([n])) for n in (1, 0)], [1, 0])
+    eq([receiver_of([first, second], bytes([n])) for n in (1, 0)], [1, 0])
     late = sharing()
     eq(attach(late, always(0)), 0)
     fails(EADDRINUSE, late.bind, first.getsockname())
 
 
 @test
-def of_ipv6_too():
+def a_program_picks_among_ipv6_sockets():
     g = group(2, host="::1", family=socket.AF_INET6)
     eq(attach(g[1], FIRST_BYTE), 0)
-    eq([hears(g, bytes([n])) for n in (1, 0)], [1, 0])
+    eq([receiver_of(g, bytes([n])) for n in (1, 0)], [1, 0])
 
 
 @test
@@ -205,7 +205,7 @@ def random_numbers_of_programs_are_not_the_same():
     g = group(2)
     eq(attach(g[0], [op(0x20, -0x1000 + 56), op(0x54, 1), op(0x16)]), 0)
     via = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    eq({hears(g, b"x", via) for _ in range(64)}, {0, 1})
+    eq({receiver_of(g, b"x", via) for _ in range(64)}, {0, 1})
 
 
 @cases([("datagrams", socket.SOCK_DGRAM), ("connections", socket.SOCK_STREAM)])

@@ -30,7 +30,7 @@ def outcome(fn, *args):
 
 
 @test
-def the_peer_hears_a_reset():
+def a_disconnect_resets_the_peer():
     a, b = pair()
     disconnect(a)
     eq(outcome(a.getpeername), "ENOTCONN")
@@ -41,7 +41,7 @@ def the_peer_hears_a_reset():
 
 
 @test
-def what_was_on_its_way_can_be_read():
+def data_sent_before_a_disconnect_can_be_read():
     a, b = pair()
     for _ in range(4):
         a.send(bytes(40000))
@@ -58,7 +58,7 @@ def what_was_on_its_way_can_be_read():
 
 
 @test
-def both_can_let_go_at_once():
+def both_ends_can_disconnect_at_once():
     a, b = pair()
     a.send(b"x" * 8192)
     disconnect(a)
@@ -82,7 +82,7 @@ def a_socket_can_connect_again():
 
 
 @test
-def who_waits_for_a_full_backlog_can_give_up():
+def a_connect_to_a_full_backlog_can_be_disconnected():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -101,7 +101,7 @@ def who_waits_for_a_full_backlog_can_give_up():
 
 
 @test
-def a_long_write_to_who_has_closed_is_cut_short():
+def a_long_write_to_a_closed_peer_is_short():
     for blocking in True, False:
         a, b = pair()
         b.close()

@@ -81,7 +81,7 @@ def state(s):
 
 
 @test
-def data_that_nobody_takes_end_a_connection():
+def unacknowledged_data_end_a_connection_after_the_user_timeout():
     a, b = connected()
     a.setsockopt(TCP, USER_TIMEOUT, 500)
     fill(a)
@@ -102,7 +102,7 @@ def data_that_nobody_takes_end_a_connection():
 
 
 @test
-def a_receiver_that_goes_on_is_waited_for():
+def a_slow_receiver_does_not_end_a_connection():
     a, b = connected()
     a.setsockopt(TCP, USER_TIMEOUT, 1500)
     total, got = fill(a), 0
@@ -114,7 +114,7 @@ def a_receiver_that_goes_on_is_waited_for():
 
 
 @test
-def data_that_were_taken_need_not_be_read():
+def acknowledged_data_need_not_be_read():
     a, b = connected()
     a.setsockopt(TCP, USER_TIMEOUT, 200)
     a.send(b"x")
@@ -128,7 +128,7 @@ def full_listener():
 
 
 @cases([("TCP_USER_TIMEOUT", [(USER_TIMEOUT, 500)], 1), ("TCP_SYNCNT", [(SYNCNT, 1)], 3)])
-def connecting_is_given_up(options, seconds):
+def a_connect_without_an_answer_times_out(options, seconds):
     listener, first = full_listener()
     s = socket.socket()
     for name, value in options:
@@ -139,7 +139,7 @@ def connecting_is_given_up(options, seconds):
 
 
 @test
-def connecting_without_blocking_is_given_up():
+def a_nonblocking_connect_without_an_answer_times_out():
     listener, first = full_listener()
     s = socket.socket()
     s.setsockopt(TCP, USER_TIMEOUT, 500)
@@ -175,7 +175,7 @@ def deferring_ends_after_some_seconds():
 
 
 @test
-def an_end_is_something_to_accept():
+def a_fin_completes_a_deferred_connection():
     listener = listening((DEFER, 10))
     socket.create_connection(listener.getsockname()).close()
     server = listener.accept()[0]
@@ -183,7 +183,7 @@ def an_end_is_something_to_accept():
 
 
 @test
-def a_deferred_connection_that_is_reset_is_none():
+def a_deferred_connection_that_is_reset_is_not_accepted():
     listener = listening((DEFER, 1))
     client = socket.create_connection(listener.getsockname())
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -193,7 +193,7 @@ def a_deferred_connection_that_is_reset_is_none():
 
 
 @test
-def closing_the_listener_resets_who_is_deferred():
+def closing_the_listener_resets_deferred_connections():
     listener = listening((DEFER, 10))
     client = socket.create_connection(listener.getsockname())
     listener.close()
@@ -225,7 +225,7 @@ def bytes_and_segments_are_counted():
 
 
 @test
-def what_the_window_has_no_room_for_is_not_sent():
+def data_beyond_the_window_are_not_sent():
     a, b = connected()
     total = fill(a)
     wait_until(lambda: info(b)["received"] == info(a)["acked"] - 1 > 0, "all that has room is acknowledged")
@@ -236,7 +236,7 @@ def what_the_window_has_no_room_for_is_not_sent():
 
 
 @test
-def less_waits_with_a_low_mark():
+def tcp_notsent_lowat_bounds_unsent_data():
     a, b = connected()
     total = fill(a)
     c, d = connected()
@@ -252,7 +252,7 @@ def less_waits_with_a_low_mark():
 
 
 @test
-def the_syn_is_kept():
+def tcp_save_syn_keeps_the_syn():
     listener = listening((SAVE_SYN, 1))
     client = socket.create_connection(listener.getsockname())
     server = listener.accept()[0]
@@ -271,7 +271,7 @@ def the_syn_is_kept():
 
 
 @test
-def names_that_nothing_has():
+def an_unknown_protocol_name_is_refused():
     s = socket.socket()
     eq((outcome(s.setsockopt, TCP, ULP, b"nothing"), outcome(s.setsockopt, TCP, ULP, b""), s.getsockopt(TCP, ULP, 16)), ("ENOENT", "EINVAL", b""))
     s.setsockopt(TCP, CONGESTION, b"reno")
@@ -279,7 +279,7 @@ def names_that_nothing_has():
 
 
 @test
-def what_is_left_to_read_is_told():
+def tcp_inq_reports_the_bytes_left_to_read():
     a, b = connected()
     b.setsockopt(TCP, INQ, 1)
     a.send(b"x" * 100)
@@ -310,7 +310,7 @@ def with_setting(setting, fn):
 
 
 @test
-def data_go_with_the_second_syn():
+def fast_open_sends_data_with_the_second_syn():
     def see():
         listener = listening((FASTOPEN, 5))
         address = listener.getsockname()
@@ -360,7 +360,7 @@ def fast_open_without_blocking():
 
 
 @test
-def a_connection_is_made_by_the_first_write():
+def tcp_fastopen_connect_connects_at_the_first_write():
     def see():
         listener = listening((FASTOPEN, 5))
         address = listener.getsockname()
@@ -418,7 +418,7 @@ def a_listener_has_a_key():
 
 
 @test
-def what_came_with_a_first_segment():
+def ip_pktoptions_returns_options_of_the_first_segment():
     """IP_PKTOPTIONS, whose parts are asked for as those of datagrams are."""
     ip, pktoptions, home = socket.IPPROTO_IP, 9, b"\x7f\0\0\1"
     asks = ((8, 1), (12, 1), (13, 1))

@@ -67,7 +67,7 @@ def fill(s):
 
 
 @test
-def half_is_closed():
+def one_direction_is_closed():
     a, b = pair()
     a.shutdown(socket.SHUT_WR)
     settles((a, "FIN_WAIT2"), (b, "CLOSE_WAIT"))
@@ -83,7 +83,7 @@ def half_is_closed():
 
 
 @test
-def reading_is_shut():
+def shutdown_of_reading_is_local():
     a, b = pair()
     a.shutdown(socket.SHUT_RD)
     eq((state(a), state(b), events(a), events(b)), ("ESTABLISHED", "ESTABLISHED", IN | OUT | RDHUP, OUT))
@@ -94,7 +94,7 @@ def reading_is_shut():
 
 
 @cases([("at_once", False), ("later", True)])
-def data_for_who_shut_both_ways_are_reset(late):
+def data_to_a_peer_that_shut_both_directions_are_reset(late):
     a, b = pair()
     a.shutdown(socket.SHUT_WR if late else socket.SHUT_RDWR)
     settles((a, "FIN_WAIT2"), (b, "CLOSE_WAIT"))
@@ -107,7 +107,7 @@ def data_for_who_shut_both_ways_are_reset(late):
 
 
 @test
-def data_for_who_closed_are_reset():
+def data_to_a_closed_peer_are_reset():
     a, b = pair()
     a.close()
     settles((b, "CLOSE_WAIT"))
@@ -118,7 +118,7 @@ def data_for_who_closed_are_reset():
 
 
 @test
-def what_nobody_read_is_a_reset():
+def a_close_with_unread_data_resets():
     a, b = pair()
     b.send(b"unread")
     wait_until(lambda: events(a) & IN, "data")
@@ -128,7 +128,7 @@ def what_nobody_read_is_a_reset():
 
 
 @cases([("established", None, "ECONNRESET"), ("close_wait", "b", "EPIPE"), ("fin_wait2", "a", "ECONNRESET")])
-def a_reset_in(closer, error):
+def a_reset_arrives_in(closer, error):
     a, b = pair()
     if closer is not None:
         (a if closer == "a" else b).shutdown(socket.SHUT_WR)
@@ -142,7 +142,7 @@ def a_reset_in(closer, error):
 
 
 @test
-def a_reset_is_told_once():
+def a_reset_is_reported_once():
     a, b = pair()
     lingers(b, 0)
     b.close()
@@ -176,7 +176,7 @@ def a_socket_connects_to_itself(blocking):
 
 
 @test
-def itself_is_let_go():
+def a_socket_connected_to_itself_is_released():
     for end in "close", "unread", "disconnect":
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
@@ -188,7 +188,7 @@ def itself_is_let_go():
 
 
 @test
-def who_does_not_listen_refuses():
+def a_socket_that_does_not_listen_refuses():
     with socket.socket() as a, socket.socket() as b:
         for s in a, b:
             s.bind(("127.0.0.1", 0))
@@ -197,7 +197,7 @@ def who_does_not_listen_refuses():
 
 
 @test
-def a_full_backlog_keeps_others_waiting():
+def a_full_backlog_delays_further_connections():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
@@ -235,7 +235,7 @@ def a_listener_is_shut():
 
 
 @test
-def nothing_yet():
+def a_new_socket_is_closed():
     with socket.socket() as s:
         eq((state(s), events(s)), ("CLOSE", OUT | HUP))
         eq([outcome(f) for f in (lambda: s.recv(1), lambda: s.send(b"x"), lambda: s.shutdown(2), s.accept)],

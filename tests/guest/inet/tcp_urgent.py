@@ -64,7 +64,7 @@ def the_last_byte_is_beside_the_stream():
 
 
 @test
-def recvmsg_tells_of_it():
+def recvmsg_flags_urgent_data():
     a, b = pair()
     a.send(b"U", OOB)
     settle(b)
@@ -92,7 +92,7 @@ def a_read_stops_at_the_mark():
 
 
 @test
-def reading_on_loses_it():
+def reading_past_the_mark_loses_the_urgent_byte():
     a, b = pair()
     a.send(b"U", OOB)
     settle(b)
@@ -108,7 +108,7 @@ def reading_on_loses_it():
 
 
 @test
-def in_line():
+def so_oobinline_keeps_the_urgent_byte_in_the_stream():
     a, b = pair()
     b.setsockopt(S.SOL_SOCKET, S.SO_OOBINLINE, 1)
     a.send(b"one")
@@ -145,7 +145,7 @@ def a_new_mark_takes_the_place_of_the_old():
 
 
 @test
-def without_urgent_data():
+def calls_without_urgent_data_fail():
     a, b = pair()
     fails(EINVAL, b.recv, 1, OOB)
     fails(EINVAL, S.socket().recv, 1, OOB)
@@ -176,7 +176,7 @@ def sigurg_to_the_owner():
 
 
 @test
-def select_says_except():
+def urgent_data_are_an_exceptional_condition():
     a, b = pair()
     eq(select.select([b], [], [b], 0), ([], [], []))
     a.send(b"U", OOB)

@@ -15,7 +15,7 @@ def lite(family=S.AF_INET):
 
 
 @test
-def its_ports_are_not_those_of_udp():
+def ports_of_udp_lite_are_not_those_of_udp():
     udp, receiver, sender = S.socket(S.AF_INET, S.SOCK_DGRAM), lite(), lite()
     udp.bind(("127.0.0.1", 0))
     receiver.bind(udp.getsockname())
@@ -46,7 +46,7 @@ def coverage_options():
 
 
 @test
-def less_coverage_than_asked_for_is_dropped():
+def a_datagram_with_too_little_coverage_is_dropped():
     receiver, sender = lite(S.AF_INET6), lite(S.AF_INET6)
     receiver.bind(("::1", 0))
     to = receiver.getsockname()

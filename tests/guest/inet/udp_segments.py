@@ -54,7 +54,7 @@ def a_message_chooses_its_segments():
 
 
 @test
-def there_are_bounds_for_segments():
+def segments_are_bounded():
     receiver, sender = pair()
     sender.setsockopt(UDP, SEGMENT, 1)
     eq(sender.send(bytes(128)), 128)
@@ -74,7 +74,7 @@ def segments_can_be_joined_again():
 
 
 @test
-def a_cork_holds_what_is_sent():
+def udp_cork_holds_data():
     receiver, sender = pair()
     sender.setsockopt(UDP, CORK, 1)
     eq((sender.getsockopt(UDP, CORK), sender.send(b"one"), sender.send(b"two")), (1, 3, 3))
@@ -86,7 +86,7 @@ def a_cork_holds_what_is_sent():
 
 
 @test
-def more_can_follow():
+def msg_more_holds_data():
     receiver, sender = pair()
     eq(sender.send(b"one", socket.MSG_MORE), 3)
     eq(sender.send(b"two", socket.MSG_MORE), 3)
@@ -96,7 +96,7 @@ def more_can_follow():
 
 
 @test
-def what_is_put_together_goes_where_its_first_part_went():
+def joined_data_go_to_the_address_of_the_first_part():
     receiver, _ = pair()
     other, _ = pair()
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -106,7 +106,7 @@ def what_is_put_together_goes_where_its_first_part_went():
 
 
 @test
-def too_much_is_not_put_together():
+def too_much_data_is_not_joined():
     receiver, sender = pair()
     eq(sender.send(bytes(60000), socket.MSG_MORE), 60000)
     fails(EMSGSIZE, sender.send, bytes(10000), socket.MSG_MORE)
@@ -146,7 +146,7 @@ def a_shared_port_spreads_senders():
 
 
 @test
-def one_sender_always_reaches_the_same():
+def one_sender_always_reaches_the_same_socket():
     group = shared(4)
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     for _ in range(16):

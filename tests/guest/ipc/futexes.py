@@ -145,7 +145,7 @@ def signals_interrupt_waits():
 
 
 @test
-def files_hold_futexes_too():
+def a_futex_lies_in_a_shared_file_mapping():
     fd = os.open("f", os.O_RDWR | os.O_CREAT, 0o600)
     os.ftruncate(fd, 4096)
     mine = works(NR.mmap, 0, 4096, 3, 1, fd, 0)

@@ -84,7 +84,7 @@ def the_clock_is_refused(op):
 
 
 @test
-def no_such_owner():
+def a_word_with_a_missing_owner_is_refused():
     w = words()
     w.value = TID
     eq(futex(w, LOCK_PI), -ESRCH)
@@ -104,7 +104,7 @@ def time_out(op, clock):
 
 
 @test
-def the_heir_is_marked():
+def unlock_passes_the_lock_to_a_waiter():
     w = words()
     eq(futex(w, LOCK_PI), 0)
     seen = []
@@ -124,7 +124,7 @@ def the_heir_is_marked():
 
 
 @test
-def waiters_and_a_word_that_lies():
+def a_word_that_contradicts_its_waiters_is_refused():
     w = words()
     eq(futex(w, LOCK_PI), 0)
     worker = Worker(lambda: futex(w, LOCK_PI, 0, at(0.5)))
@@ -140,7 +140,7 @@ def waiters_and_a_word_that_lies():
 
 
 @test
-def a_plain_waiter_is_no_heir():
+def a_plain_waiter_does_not_get_the_lock():
     w = words()
     me = threading.get_native_id()
     w.value = me
@@ -393,7 +393,7 @@ def signals_after_the_move():
 
 
 @test
-def mutexes_of_the_library_inherit():
+def mutexes_of_the_c_library_inherit_priority():
     mutex, attr, cond = (ctypes.create_string_buffer(64) for _ in range(3))
     eq(libc.pthread_mutexattr_init(attr), 0)
     eq(libc.pthread_mutexattr_setprotocol(attr, 1), 0)
@@ -420,7 +420,7 @@ def mutexes_of_the_library_inherit():
 
 
 @test
-def many_threads_count():
+def many_threads_count_under_a_lock():
     w = words()
     counter = [0]
 

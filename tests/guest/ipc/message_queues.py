@@ -163,7 +163,7 @@ def event(kind, signo, value=0):
 
 
 @test
-def a_process_is_told_once_of_a_message():
+def a_process_is_notified_once_of_a_message():
     with Queue() as q:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
         gives(0, NR.mq_notify, q.fd, event(0, signal.SIGUSR1, 1234))
@@ -194,7 +194,7 @@ def a_process_is_told_once_of_a_message():
 
 
 @test
-def who_waits_gets_the_message_and_nobody_is_told():
+def a_waiting_receiver_gets_the_message_without_a_notification():
     with Queue() as q:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
         gives(0, NR.mq_notify, q.fd, event(0, signal.SIGUSR1))
@@ -244,7 +244,7 @@ def limits_hold():
 
 
 @test
-def the_file_system_shows_them():
+def the_mqueue_file_system_lists_queues():
     need_root()
     os.mkdir("mq")
     if libc.mount(b"none", b"mq", b"mqueue", 0, None) != 0:

@@ -121,7 +121,7 @@ def long_writes_block_until_read():
 
 
 @test
-def interrupted_write_returns_what_it_did():
+def an_interrupted_write_returns_the_bytes_written():
     r, w = os.pipe()
     signal.signal(signal.SIGALRM, lambda *_: None)
     signal.siginterrupt(signal.SIGALRM, True)

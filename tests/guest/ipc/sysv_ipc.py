@@ -92,7 +92,7 @@ def key():
 
 
 @test
-def keys_find_what_was_made():
+def a_key_finds_its_object():
     k = key()
     gives(-E.ENOENT, NR.shmget, k, 100, 0o600)
     with Shm(5000, k) as a:
@@ -195,7 +195,7 @@ def shmat_places_a_segment_as_asked():
 
 
 @test
-def the_mode_decides_who_may_use_it():
+def the_mode_decides_about_access():
     need_root()
     with Shm(4096, 0, CREAT | 0o640) as id, Sem(1, 0, CREAT | 0o444) as sem:
         def child():
@@ -297,7 +297,7 @@ def waiting_operations_are_carried_out_in_order():
 
 
 @test
-def what_was_done_with_undo_is_taken_back():
+def sem_undo_reverts_operations_at_exit():
     with Sem(2) as id:
         works(NR.semctl, id, 0, SETVAL, 5)
 
@@ -455,7 +455,7 @@ def proc_lists_the_objects():
 
 
 @test
-def info_tells_limits_and_use():
+def info_commands_report_limits_and_use():
     b = buf(72)
     works(NR.shmctl, 0, INFO, b)
     eq(struct.unpack_from("QQQQ", b)[1:], (1, 4096, 4096))

@@ -57,7 +57,7 @@ def links_have_directories():
     (6, "mtu", "default", 1280), (6, "mtu", "lo", 65536), (6, "mtu", "v0", 1500),
     (6, "hop_limit", "v0", 64), (6, "use_tempaddr", "lo", -1), (6, "ioam6_id_wide", "v0", 4294967295),
     (6, "router_solicitation_max_interval", "v0", 3600), (6, "temp_valid_lft", "all", 604800))])
-def values_at_first(family, name, where, value):
+def initial_values(family, name, where, value):
     alone()
     ip("link add v0 type veth peer name v1")
     eq(conf(family, name, where), [str(value)])
@@ -80,7 +80,7 @@ def takes(path, text, want):
     (6, "ndisc_tclass", "256", EINVAL), (6, "ra_honor_pio_life", "2", EINVAL), (6, "mtu", "1279", EINVAL),
     (6, "mtu", "1501", EINVAL), (6, "mtu", "1400", "1400"), (6, "router_solicitations", "-2", EINVAL),
     (6, "ra_defrtr_metric", "4294967295", "4294967295"), (6, "accept_untracked_na", "3", EINVAL))])
-def bounds(family, name, text, want):
+def values_are_bounded(family, name, text, want):
     alone()
     ip("link add v0 type veth peer name v1")
     path = "%sipv%d/conf/v0/%s" % (NET, family, name)
@@ -88,7 +88,7 @@ def bounds(family, name, text, want):
 
 
 @test
-def links_follow_the_default():
+def new_links_have_the_default_values():
     alone()
     ip("link add v0 type veth peer name v1")
     put(V4 + "v1/arp_notify", 1)
@@ -163,7 +163,7 @@ def forwarding_of_one_link():
 
 
 @test
-def the_way_back():
+def rp_filter_checks_the_route_back():
     left, right = through()
     put(NET + "ipv4/ip_forward", 1)
     ip("addr add 10.8.3.1/32 dev e0", ns=left.pid)
@@ -268,7 +268,7 @@ def ipv6_follows_the_mtu():
 
 
 @test
-def namespaces_have_their_own():
+def each_namespace_has_settings_of_its_own():
     alone()
     other = Namespace()
     put(V4 + "default/rp_filter", 2)
@@ -290,7 +290,7 @@ def the_first_namespace_has(name):
 
 
 @cases([(name, name) for name in ("core/rmem_max", "core/wmem_default", "ipv4/tcp_allowed_congestion_control")])
-def others_may_only_read(name):
+def other_namespaces_may_only_read(name):
     alone()
     eq(os.stat(NET + name).st_mode & 0o777, 0o444)
     fails(EACCES, open, NET + name, "w")
@@ -328,7 +328,7 @@ def reserved_ports_are_not_given():
     ("ipv4/tcp_keepalive_probes", socket.AF_INET, socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4, 4),
     ("ipv4/tcp_syn_retries", socket.AF_INET, socket.IPPROTO_TCP, socket.TCP_SYNCNT, 3, 3),
     ("ipv4/tcp_fin_timeout", socket.AF_INET, socket.IPPROTO_TCP, socket.TCP_LINGER2, 33, 33))])
-def options_at_first(path, family, level, name, value, shown):
+def new_sockets_have_the_default_options(path, family, level, name, value, shown):
     alone()
     put(NET + path, value)
     with socket.socket(family, socket.SOCK_STREAM) as s:
@@ -336,7 +336,7 @@ def options_at_first(path, family, level, name, value, shown):
 
 
 @test
-def addresses_of_others():
+def ip_nonlocal_bind_allows_foreign_addresses():
     alone()
     ip("link set lo up")
     for family, kind, address in ("ipv4", socket.AF_INET, "10.9.9.9"), ("ipv6", socket.AF_INET6, "fd09::9"):
@@ -347,7 +347,7 @@ def addresses_of_others():
 
 
 @test
-def connections_that_wait():
+def somaxconn_bounds_the_backlog():
     alone()
     ip("link set lo up")
     put(NET + "core/somaxconn", 1)
@@ -363,7 +363,7 @@ def connections_that_wait():
 
 
 @test
-def messages_that_wait():
+def max_dgram_qlen_bounds_queued_messages():
     alone()
     put(NET + "unix/max_dgram_qlen", 2)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s, \

@@ -81,7 +81,7 @@ def a_ring_is_refused_with(make):
 
 
 @test
-def a_block_comes_some_time_after_its_first_packet():
+def a_block_is_passed_a_while_after_its_first_packet():
     alone()
     s, m = ring(ms=200)
     fails(EBUSY, s.setsockopt, SOL_PACKET, RX_RING, request())
@@ -105,7 +105,7 @@ def a_block_comes_some_time_after_its_first_packet():
 
 
 @test
-def full_blocks_come_at_once():
+def a_full_block_is_passed_at_once():
     alone()
     s, m = ring(ms=10000)
     send(50, 60)
@@ -115,7 +115,7 @@ def full_blocks_come_at_once():
 
 
 @test
-def when_all_are_taken_packets_are_lost():
+def packets_are_lost_when_no_block_is_free():
     alone()
     s, m = ring(ms=10000)
     send(100, 60)
@@ -150,7 +150,7 @@ def private_space_and_no_link_header():
 
 
 @test
-def a_closed_socket_hands_nothing_over():
+def a_closed_socket_passes_no_block():
     alone()
     s, m = ring(ms=10)
     send()

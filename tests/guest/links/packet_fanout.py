@@ -80,7 +80,7 @@ def joining(make):
 
 
 @test
-def a_member_stays_what_it_is():
+def a_member_cannot_join_another_group():
     alone()
     s = packet()
     eq(s.getsockopt(SOL_PACKET, FANOUT), 0)
@@ -102,7 +102,7 @@ def a_member_stays_what_it_is():
 
 
 @test
-def each_gets_its_turn():
+def the_members_get_packets_in_turn():
     alone()
     g = group(3, LB)
     send(9)
@@ -132,7 +132,7 @@ def a_flow_has_one_receiver():
 
 
 @test
-def by_chance():
+def packets_are_spread_at_random():
     alone()
     g = group(2, RND)
     send(64)
@@ -141,7 +141,7 @@ def by_chance():
 
 
 @test
-def of_one_queue_the_first_gets_all():
+def the_first_member_gets_all_packets_of_one_queue():
     alone()
     g = group(2, QM)
     send(4)
@@ -149,7 +149,7 @@ def of_one_queue_the_first_gets_all():
 
 
 @test
-def who_has_no_room_is_passed_over():
+def a_full_member_is_passed_over():
     alone()
     g = group(2, ROLLOVER)
     for s in g:
@@ -209,7 +209,7 @@ def a_program_picks():
 
 
 @test
-def what_leaves_can_be_left_out():
+def a_group_can_ignore_outgoing_packets():
     alone()
     g = group(2, LB, protocol=ALL)
     send(4)

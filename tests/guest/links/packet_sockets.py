@@ -80,7 +80,7 @@ def cooked_sockets_see_no_link_header():
 
 
 @test
-def one_protocol_is_seen_arriving_only():
+def a_socket_of_one_protocol_receives_incoming_frames_only():
     own_network()
     s, other = packet(protocol=0x800, link="lo"), packet(protocol=0x86DD, link="lo")
     keep = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -94,7 +94,7 @@ def one_protocol_is_seen_arriving_only():
 
 
 @test
-def protocol_0_hears_nothing():
+def a_socket_of_protocol_0_receives_nothing():
     own_network()
     s = packet(protocol=0)
     datagram()
@@ -200,7 +200,7 @@ def sending(data, to, result):
 
 
 @test
-def who_is_bound_needs_no_name():
+def a_bound_socket_sends_without_an_address():
     own_network()
     s = packet(protocol=0)
     fails(ENXIO, s.send, frame())
@@ -212,7 +212,7 @@ def who_is_bound_needs_no_name():
 
 
 @test
-def who_sends_does_not_see_it_leave():
+def the_sender_does_not_receive_its_outgoing_frame():
     own_network()
     s = packet(link="lo")
     s.send(frame())
@@ -272,7 +272,7 @@ def a_datagram_in_a_frame_reaches_its_socket():
 
 
 @test
-def who_has_an_address_answers_arp():
+def the_owner_of_an_address_answers_arp():
     own_network(*PAIR)
     ip("addr add 10.9.9.1/24 dev v0")
     s = packet(protocol=0x806, link="v1")
@@ -287,7 +287,7 @@ def who_has_an_address_answers_arp():
 
 
 @test
-def what_does_not_fit_is_cut():
+def a_packet_is_cut_to_the_buffer():
     own_network()
     s = packet(link="lo")
     datagram()
@@ -297,7 +297,7 @@ def what_does_not_fit_is_cut():
 
 
 @test
-def auxiliary_data_tells_of_lengths():
+def auxiliary_data_has_the_lengths():
     own_network()
     s = packet(link="lo")
     s.setsockopt(SOL_PACKET, AUXDATA, 1)
@@ -321,7 +321,7 @@ def statistics_are_read_once():
 
 
 @test
-def what_there_is_no_room_for_is_counted():
+def dropped_packets_are_counted():
     own_network()
     s = packet(link="lo")
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
@@ -366,7 +366,7 @@ def a_membership_of(request, code):
 
 
 @test
-def a_link_shows_who_wants_everything():
+def a_link_shows_its_count_of_promiscuous_members():
     own_network(*PAIR)
     s = packet()
     s.setsockopt(SOL_PACKET, ADD, membership(socket.if_nametoindex("v1"), 1))

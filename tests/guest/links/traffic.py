@@ -109,7 +109,7 @@ def mapped_addresses_are_of_ipv4():
 
 
 @test
-def nobody_at_a_port():
+def datagrams_to_an_unused_port_are_counted():
     on_loopback()
     for size, whole in ((100, 284), (2000, 2604)):
         sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -127,7 +127,7 @@ def nobody_at_a_port():
 
 
 @test
-def no_room():
+def datagrams_that_do_not_fit_are_counted():
     on_loopback()
     receiver, sender = sockets(*V4)
     receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
@@ -311,7 +311,7 @@ def a_packet_passes_links():
 
 
 @test
-def what_goes_on_is_forwarded():
+def forwarded_packets_are_counted():
     left, right = through()
     without_ipv6()
     for station in (left, right):

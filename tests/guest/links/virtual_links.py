@@ -111,7 +111,7 @@ def addresses():
 
 
 @test
-def ones_own_addresses():
+def addresses_of_a_link_are_reached_by_the_loopback():
     alone()
     ip("link set lo up")
     ip("link add d0 type bridge")
@@ -137,7 +137,7 @@ def streams_and_datagrams_cross():
 
 
 @test
-def what_nobody_has():
+def connections_to_unused_addresses_fail():
     other = pair()
 
     def attempt(address, port=7001):
@@ -211,7 +211,7 @@ def connections_to_neighbours_that_do_not_answer():
 
 
 @test
-def raw_sockets_hear_that_nobody_answers():
+def raw_sockets_receive_the_error_of_an_unanswered_neighbour():
     pair()
     ip("link set lo up")
     heard, raw = (socket.socket(socket.AF_INET, socket.SOCK_RAW, 1) for _ in range(2))
@@ -222,7 +222,7 @@ def raw_sockets_hear_that_nobody_answers():
 
 
 @test
-def a_link_goes_with_its_namespace():
+def a_link_ends_with_its_namespace():
     other = pair()
     os.kill(other.pid, 9)
     os.waitpid(other.pid, 0)
@@ -314,7 +314,7 @@ def needs_a_capability():
 
 
 @test
-def what_ioctls_tell():
+def ioctls_describe_a_link():
     import fcntl
     import struct
     alone()

@@ -148,7 +148,7 @@ def sizes_of_a_queue():
 
 
 @test
-def a_queue_has_the_size_that_it_was_given():
+def mq_getsetattr_returns_the_size_of_the_queue():
     last = 2**31 - 1
     judged("0 0 60, 0 5 60, 0 %d 60, EINVAL %d 60" % (last, last), sizes_of_a_queue)
 

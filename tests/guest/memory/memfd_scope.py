@@ -46,7 +46,7 @@ def a_new_memfd_can_be_executed_or_not():
 
 
 @body
-def inner_namespaces_are_no_laxer():
+def an_inner_namespace_is_not_laxer():
     write(PATH, "1")
 
     def inner():
@@ -59,7 +59,7 @@ def inner_namespaces_are_no_laxer():
 
 
 @body
-def only_its_administrator_sets_it():
+def only_the_administrator_of_the_namespace_sets_the_scope():
     unshare(NEWUSER)
     fails(errno.EPERM, os.write, os.open(PATH, os.O_WRONLY), b"1")
 

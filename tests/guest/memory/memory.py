@@ -100,7 +100,7 @@ def shared_memory_is_shared():
 
 
 @test
-def fork_copies_what_is_written_later():
+def fork_copies_pages_that_are_written_later():
     n = 200
     at = anon(n)
     for i in range(n):
@@ -336,7 +336,7 @@ def dont_fork_and_wipe_on_fork():
 
 
 @test
-def a_terabyte_of_nothing():
+def a_terabyte_is_mapped_without_being_touched():
     at = works(NR.mmap, 0, 1 << 40, 0, PRIVATE | ANON | NORESERVE, -1, 0)
     gives(0, NR.mprotect, at + (1 << 39), 1 << 20, R | W)
     put(at + (1 << 39) + 5000, b"far")

@@ -277,7 +277,7 @@ def memory(expected, fn):
 
 
 @test
-def populated_pages_are_there():
+def populated_pages_are_resident():
     for kind in ("populate_read", "populate_write"):
         at, vec = works(NR.mmap, 0, 4 * PAGE, RW, PRIVATE | ANON, -1, 0), ctypes.create_string_buffer(4)
         eq((sc(NR.mincore, at, 4 * PAGE, vec), vec.raw), (0, bytes(4)), "before " + kind)

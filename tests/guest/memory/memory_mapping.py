@@ -216,7 +216,7 @@ def mprotects(expected, fn):
 
 
 @test
-def the_null_page_takes_no_moved_area():
+def mremap_moves_nothing_to_the_null_page():
     if os.getuid() == 0:
         os.setresuid(1, 1, 1)
     at = area()
@@ -233,7 +233,7 @@ def grown_down(top, to):
 
 
 @test
-def a_stack_that_grows_over_what_it_may_not_ends_its_process_alone():
+def a_stack_that_grows_too_far_ends_its_process_only():
     resource.setrlimit(resource.RLIMIT_STACK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     killer = killed(lambda: grown_down(0x600a0000, 0x60010000))
     ok(killer in (0, signal.SIGSEGV), killer)
@@ -242,7 +242,7 @@ def a_stack_that_grows_over_what_it_may_not_ends_its_process_alone():
 
 
 @test
-def a_heap_grows_as_far_as_it_may():
+def brk_returns_the_old_or_the_new_end():
     start = works(NR.brk, 0)
     for end in 0x60060000, 0x60060001, 0x60080000, 0x70000000, 2**46, ADDRESS_END, KERNEL, 2**64 - 1:
         now = works(NR.brk, end)

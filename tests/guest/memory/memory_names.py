@@ -51,7 +51,7 @@ def names_of_memory():
 
 
 @test
-def names_that_cannot_be():
+def bad_names_are_refused():
     need_names()
     at = memory(1)
     for text in (b"a\\", b"`", b"$x", b"[", b"]", b"\n", b"\x7f", b"\x80", b"x" * 80):
@@ -64,7 +64,7 @@ def names_that_cannot_be():
 
 
 @test
-def memory_that_has_no_name():
+def ranges_without_mappings_take_no_name():
     need_names()
     at = memory(4)
     works(NR.munmap, at + PAGE, PAGE)

@@ -6,7 +6,7 @@ import struct
 from errno import *
 from lib.guest import *
 
-needs_root("pages_migrate_to_where_they_are")
+needs_root("pages_migrate_to_their_own_node")
 
 PAGE = 4096
 DEFAULT, PREFERRED, BIND, INTERLEAVE, LOCAL, PREFERRED_MANY, WEIGHTED = range(7)
@@ -87,7 +87,7 @@ def masks_are_bounded():
 
 
 @test
-def get_mempolicy_tells_what_was_set():
+def get_mempolicy_returns_the_policy_that_was_set():
     need_one_node()
     at = anon()
     for mode, nodes, shown, found in (
@@ -197,7 +197,7 @@ def pages_are_on_node_0():
 
 
 @test
-def pages_migrate_to_where_they_are():
+def pages_migrate_to_their_own_node():
     need_one_node()
 
     def migrate(pid, old, new, n=64):
@@ -214,7 +214,7 @@ def pages_migrate_to_where_they_are():
 
 
 @test
-def what_the_unprivileged_may_not():
+def calls_that_need_a_capability():
     need_root()
     need_one_node()
     at = anon()
@@ -276,7 +276,7 @@ def cachestat_counts_pages():
 
 
 @test
-def calls_of_hardware_that_is_not_there():
+def calls_for_absent_hardware_fail():
     with open("/proc/cpuinfo") as f:
         if " ospke" in f.read():
             skip("a processor with protection keys")

@@ -16,7 +16,7 @@ def area(pages, prot=3):
 
 
 @test
-def sealed_memory_stays():
+def sealed_memory_cannot_be_unmapped_or_changed():
     m = area(4)
     gives(0, NR.mseal, m + PAGE, PAGE, 0)
     gives(-EPERM, NR.munmap, m + PAGE, PAGE)
@@ -40,7 +40,7 @@ def sealed_memory_stays():
 
 
 @test
-def sealed_read_only_memory_is_not_thrown_away():
+def madvise_does_not_discard_sealed_read_only_memory():
     m = area(2)
     ctypes.memset(m, 7, PAGE)
     works(NR.mprotect, m, 2 * PAGE, 1)

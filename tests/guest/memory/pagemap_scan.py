@@ -7,7 +7,7 @@ from lib.guest import *
 from lib.userfault import *
 
 needs_root(
-    "zeros_are_something_too", "what_was_written_since",
+    "zero_pages_are_found", "written_pages_are_found",
 )
 
 SCAN = 0xC0606610
@@ -45,7 +45,7 @@ def two_of_ten():
 
 
 @test
-def pages_that_are_there():
+def present_pages_are_found():
     at = two_of_ten()
     eq(scan(at, 10, PRESENT), ([(1, 2, PRESENT | WRITTEN), (5, 1, PRESENT | WRITTEN)], 10))
     eq(scan(at, 10, PRESENT, shown=PRESENT), ([(1, 2, PRESENT), (5, 1, PRESENT)], 10))
@@ -68,7 +68,7 @@ def pages_that_are_there():
 
 
 @test
-def zeros_are_something_too():
+def zero_pages_are_found():
     import ctypes
     # So that the memory that follows had an owner before.
     fd, used = new(WP_ASYNC), memory(2000)
@@ -102,7 +102,7 @@ def pages_of_files():
 
 
 @test
-def what_was_written_since():
+def written_pages_are_found():
     fd, at = new(WP_ASYNC), two_of_ten()
     eq(scan(at, 10, result=-EPERM, flags=CHECKS), None)
     eq(scan(at, 10, PRESENT, flags=PROTECTS), ([], 10))

@@ -54,7 +54,7 @@ def locked():
 
 
 @test
-def touched_pages_are_there():
+def touched_pages_are_resident():
     at = anon(8)
     touch(at, 0, 3)
     eq(core(at, 8), [1, 0, 0, 1, 0, 0, 0, 0])
@@ -102,7 +102,7 @@ def pagemap_is_read_in_whole_entries():
 
 
 @test
-def locked_memory_is_there():
+def locked_memory_is_resident():
     before = locked()
     at = anon(8)
     touch(at, 2)
@@ -132,7 +132,7 @@ def locked_memory_is_there():
 
 
 @test
-def populated_memory_is_there():
+def populated_memory_is_resident():
     at = anon(8, 3, 0x8022)
     eq(core(at, 8), [1] * 8)
     at = anon(8, 3, 0x8021)

@@ -36,7 +36,7 @@ def status(name):
 
 
 @test
-def only_cloexec_is_a_flag():
+def memfd_secret_takes_cloexec_only():
     eq(fcntl.fcntl(secret(), fcntl.F_GETFD), 0)
     eq(fcntl.fcntl(secret(0, CLOEXEC), fcntl.F_GETFD), 1)
     for flags in (1, 2, 0o4000, 0x80000000, 0xFFFFFFFF, CLOEXEC | 1):
@@ -47,7 +47,7 @@ def only_cloexec_is_a_flag():
 
 
 @test
-def it_is_a_file_without_calls():
+def secret_memory_cannot_be_read_or_written_by_calls():
     fd = secret(2)
     eq(os.readlink("/proc/self/fd/%d" % fd), "/secretmem (deleted)")
     s = os.fstat(fd)
@@ -68,7 +68,7 @@ def it_is_a_file_without_calls():
 
 
 @test
-def its_size_is_set_once():
+def the_size_of_secret_memory_is_set_once():
     fd = secret()
     os.ftruncate(fd, 0)
     fails(EINVAL, os.ftruncate, fd, -1)
@@ -112,7 +112,7 @@ def behind_the_end_is_a_bus_error():
 
 
 @test
-def nobody_else_reaches_it():
+def other_calls_do_not_reach_secret_memory():
     _, at = mapped()
     buf = ctypes.create_string_buffer(16)
     mine = struct.pack("QQ", ctypes.addressof(buf), 8)
@@ -132,7 +132,7 @@ def nobody_else_reaches_it():
 
 
 @test
-def a_pipe_does_not_take_its_pages():
+def a_pipe_does_not_take_secret_pages():
     _, at = mapped()
     r, w = os.pipe()
     plain = ctypes.create_string_buffer(b"plain")
@@ -144,7 +144,7 @@ def a_pipe_does_not_take_its_pages():
 
 
 @test
-def a_tracer_does_not_see_it():
+def a_tracer_does_not_read_secret_memory():
     _, at = mapped()
 
     def child():
@@ -161,7 +161,7 @@ def a_tracer_does_not_see_it():
 
 
 @test
-def its_own_calls_reach_it():
+def calls_of_its_process_reach_secret_memory():
     _, at = mapped()
     r, w = os.pipe()
     gives(8, NR.write, w, at, 8)
@@ -172,7 +172,7 @@ def its_own_calls_reach_it():
 
 
 @test
-def a_child_shares_it():
+def a_child_shares_secret_memory():
     _, at = mapped()
     child_ok(lambda: ctypes.memset(at, 0x41, 4) and 0)
     eq(ctypes.string_at(at, 5), b"AAAAS")

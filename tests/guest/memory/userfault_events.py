@@ -9,12 +9,12 @@ from lib.guest import *
 from lib.userfault import *
 
 needs_root(
-    "pages_move", "holes_are_moved_when_asked_for", "pages_that_do_not_move",
-    "only_ones_own_pages_move", "poisoned_pages", "poisoned_shared_memory",
-    "memory_goes_unmapped", "memory_goes_mapped_over", "memory_goes_shrunk",
-    "memory_goes_not_needed", "memory_goes_freed", "nothing_is_told_unasked",
+    "uffdio_move_moves_pages", "uffdio_move_moves_holes_when_allowed", "pages_that_cannot_be_moved",
+    "a_process_moves_its_own_pages_only", "poisoned_pages", "poisoned_shared_memory",
+    "removed_memory_is_an_event_*", "events_come_only_for_requested_features",
     "holes_of_shared_memory", "moved_memory_keeps_its_handler",
-    "a_move_is_told_with_what_it_unmaps", "the_end_of_the_descriptor_ends_waits_for_readers",
+    "a_remap_is_an_event_with_the_unmapped_ranges",
+    "the_end_of_the_descriptor_ends_waits_for_readers",
     "a_process_that_waits_for_a_reader_can_be_killed",
 )
 
@@ -23,7 +23,7 @@ DONTNEED, FREE, REMOVE = 4, 8, 9
 
 
 @test
-def pages_move():
+def uffdio_move_moves_pages():
     fd, at = new(), memory(8)
     eq(register(fd, at, 8 * PAGE)[0], 0)
     src = filled(65, 4)
@@ -45,7 +45,7 @@ def pages_move():
 
 
 @test
-def holes_are_moved_when_asked_for():
+def uffdio_move_moves_holes_when_allowed():
     fd, at, src = new(), memory(8), memory(4)
     store(src + 2 * PAGE, 9)
     eq(register(fd, at, 8 * PAGE)[0], 0)
@@ -60,7 +60,7 @@ def holes_are_moved_when_asked_for():
 
 
 @test
-def pages_that_do_not_move():
+def pages_that_cannot_be_moved():
     fd, at, src = new(), memory(4), filled(66, 4)
     eq(register(fd, at, 4 * PAGE)[0], 0)
     for dst, source, size, mode in ((at + 1, src, PAGE, 0), (at, src + 1, PAGE, 0), (at, src, 0, 0),
@@ -91,7 +91,7 @@ def pages_that_do_not_move():
 
 
 @test
-def only_ones_own_pages_move():
+def a_process_moves_its_own_pages_only():
     fd, at, src = new(), memory(1), filled(1)
     eq(register(fd, at, PAGE)[0], 0)
     child_ok(lambda: eq(move(fd, at, src), (-EINVAL, 0x77)))
@@ -169,7 +169,7 @@ def poisoned_shared_memory():
         ("shrunk", EVENT_UNMAP, lambda at: works(NR.mremap, at, 4 * PAGE, PAGE, 0), UNMAPPED, 3),
         ("not needed", EVENT_REMOVE, lambda at: works(NR.madvise, at + PAGE, PAGE, DONTNEED), REMOVED, 1),
         ("freed", EVENT_REMOVE, lambda at: works(NR.madvise, at + PAGE, PAGE, FREE), REMOVED, 1)])
-def memory_goes(feature, change, kind, pages):
+def removed_memory_is_an_event(feature, change, kind, pages):
     fd, at = new(feature), memory(4)
     eq(register(fd, at, 4 * PAGE)[0], 0)
     for i in range(4):
@@ -186,7 +186,7 @@ def memory_goes(feature, change, kind, pages):
 
 
 @test
-def nothing_is_told_unasked():
+def events_come_only_for_requested_features():
     fd, at = new(), memory(8)
     eq(register(fd, at, 8 * PAGE)[0], 0)
     works(NR.madvise, at, PAGE, DONTNEED)
@@ -246,7 +246,7 @@ def moved_memory_keeps_its_handler():
 
 
 @test
-def a_move_is_told_with_what_it_unmaps():
+def a_remap_is_an_event_with_the_unmapped_ranges():
     fd, at = new(EVENT_REMAP | EVENT_UNMAP), memory(4)
     eq(register(fd, at, 4 * PAGE)[0], 0)
     to = memory(2)
@@ -287,7 +287,7 @@ def a_child_has_a_handler_of_its_own():
 
 
 @test
-def only_the_privileged_hear_of_children():
+def fork_events_need_a_capability():
     need_root()
 
     def child():
@@ -327,7 +327,7 @@ def a_process_that_waits_for_a_reader_can_be_killed():
 
 
 @test
-def a_child_that_nobody_heard_of_has_no_handler():
+def a_child_whose_fork_event_is_unread_has_no_handler():
     need_root()
     fd, at = new(EVENT_FORK), memory(2)
     closed = Pipe()

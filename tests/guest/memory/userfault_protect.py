@@ -10,8 +10,9 @@ from lib.userfault import *
 
 needs_root(
     "writes_to_shared_memory_memfd", "writes_to_shared_memory_anonymous",
-    "shared_pages_come_protected", "pages_of_the_file_come_protected", "pages_that_are_not_there",
-    "without_the_feature_they_are_not_protected", "protection_that_ends_by_itself",
+    "shared_pages_are_filled_protected", "pages_of_the_file_are_shown_protected",
+    "missing_pages_are_protected",
+    "without_the_feature_missing_pages_are_not_protected", "protection_that_ends_by_itself",
 )
 
 SHARED_ANON, DONTNEED = 0x21, 4
@@ -79,7 +80,7 @@ def writes_to_shared_memory(kind):
 
 
 @test
-def shared_pages_come_protected():
+def shared_pages_are_filled_protected():
     fd = new()
     at, other = shared("memfd")
     eq(register(fd, at, 8 * PAGE, MISSING | WP)[0], 0)
@@ -101,7 +102,7 @@ def shared_pages_come_protected():
 
 
 @test
-def pages_of_the_file_come_protected():
+def pages_of_the_file_are_shown_protected():
     fd = new()
     at, other = shared("memfd")
     eq(register(fd, at, 8 * PAGE, MINOR | WP)[0], 0)
@@ -117,7 +118,7 @@ def pages_of_the_file_come_protected():
 
 
 @test
-def pages_that_are_not_there():
+def missing_pages_are_protected():
     fd, at = new(UNPOPULATED), memory(16)
     store(at + PAGE, 1)
     eq(register(fd, at, 16 * PAGE, WP)[0], 0)
@@ -141,7 +142,7 @@ def pages_that_are_not_there():
 
 
 @test
-def without_the_feature_they_are_not_protected():
+def without_the_feature_missing_pages_are_not_protected():
     fd, at = new(), memory(4)
     eq(register(fd, at, 4 * PAGE, WP)[0], 0)
     eq(protect(fd, at, 4 * PAGE), 0)

@@ -13,16 +13,16 @@ from lib.userfault import *
 needs_root(
     "flags_and_privilege", "nothing_works_before_the_handshake",
     "a_blocking_descriptor_cannot_be_polled", "ranges_that_cannot_be_registered",
-    "copies_fill_what_is_missing", "a_thread_waits_for_its_page",
-    "exact_addresses_and_threads_are_told_when_asked_for", "several_threads_wait_for_one_page",
+    "uffdio_copy_fills_missing_pages", "a_thread_waits_for_its_page",
+    "faults_have_exact_addresses_and_threads_on_request", "several_threads_wait_for_one_page",
     "a_wake_without_a_page_is_another_fault", "a_call_waits_for_its_pages", "faults_as_signals",
     "touched_memory_is_not_missing", "protection_counts_before_the_handler",
     "writes_to_protected_pages", "protected_pages_and_fork", "shared_memory_has_missing_pages",
-    "pages_of_the_file_shown_one_by_one", "children_and_moved_memory_have_no_handler",
+    "uffdio_continue_maps_pages_of_the_file", "children_and_moved_memory_have_no_handler",
     "the_end_of_the_descriptor_ends_all_waits", "another_process_handles_the_faults",
-    "memory_that_is_gone", "a_signal_is_handled_while_a_thread_waits",
+    "memory_of_an_ended_process_fails_with_esrch", "a_signal_is_handled_while_a_thread_waits",
     "a_process_that_waits_can_be_killed", "several_messages_in_one_read",
-    "a_blocking_read_waits_for_a_fault", "epoll_tells_of_faults", "two_threads_race_to_put_pages",
+    "a_blocking_read_waits_for_a_fault", "epoll_reports_faults", "two_threads_race_to_put_pages",
 )
 
 SHARED_ANON = 0x21
@@ -40,7 +40,7 @@ def flags_and_privilege():
 
 
 @test
-def without_privilege_only_faults_of_programs():
+def without_a_capability_only_user_faults_are_handled():
     need_root()
     with open("/proc/sys/vm/unprivileged_userfaultfd") as f:
         if f.read().strip() != "0":
@@ -131,7 +131,7 @@ def ranges_that_cannot_be_registered():
 
 
 @test
-def copies_fill_what_is_missing():
+def uffdio_copy_fills_missing_pages():
     fd, at, src = new(), memory(12), filled(65, 8)
     eq(register(fd, at, 8 * PAGE)[0], 0)
     eq(copy(fd, at, src), (0, PAGE))
@@ -177,7 +177,7 @@ def a_thread_waits_for_its_page():
 
 
 @test
-def exact_addresses_and_threads_are_told_when_asked_for():
+def faults_have_exact_addresses_and_threads_on_request():
     fd, at = new(EXACT | THREAD_ID), memory(2)
     eq(register(fd, at, 2 * PAGE)[0], 0)
     tid = []
@@ -255,7 +255,7 @@ def a_call_waits_for_its_pages():
 
 
 @test
-def a_handler_of_programs_faults_only():
+def a_handler_of_user_faults_only():
     fd, at = new(0, NONBLOCK | USER_ONLY), memory(2)
     eq(register(fd, at, 2 * PAGE)[0], 0)
     r, w = os.pipe()
@@ -417,7 +417,7 @@ def shared_memory_has_missing_pages():
 
 
 @test
-def pages_of_the_file_shown_one_by_one():
+def uffdio_continue_maps_pages_of_the_file():
     fd = new()
     mem = os.memfd_create("x")
     os.ftruncate(mem, 4 * PAGE)
@@ -489,7 +489,7 @@ def another_process_handles_the_faults():
 
 
 @test
-def memory_that_is_gone():
+def memory_of_an_ended_process_fails_with_esrch():
     r, w = os.pipe()
     import socket
     a, b = socket.socketpair()
@@ -580,7 +580,7 @@ def a_blocking_read_waits_for_a_fault():
 
 
 @test
-def epoll_tells_of_faults():
+def epoll_reports_faults():
     fd, at = new(), memory(1)
     eq(register(fd, at, PAGE)[0], 0)
     ep = select.epoll()

@@ -236,7 +236,7 @@ def configured_at_once():
 
 
 @test
-def it_stays_until_the_last_opener_is_gone():
+def a_device_stays_bound_until_its_last_opener_closes_it():
     file = backing()
     fd, n = device()
     eq(io(fd, SET_FD, file), 0)

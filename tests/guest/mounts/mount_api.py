@@ -70,7 +70,7 @@ def a_file_system_is_made_in_steps():
 
 
 @test
-def what_is_nowhere_ends_with_its_descriptor():
+def an_unattached_mount_ends_with_its_descriptor():
     isolated()
     mfd = works(NR.fsmount, tmpfs(), 0, 0)
     other = os.open(".", os.O_RDONLY, dir_fd=mfd)
@@ -113,7 +113,7 @@ def steps_are_checked():
 
 
 @test
-def nobody_else_may():
+def mount_calls_need_a_capability():
     if os.getuid() != 0:
         skip("needs root")
     isolated()

@@ -118,7 +118,7 @@ def mounts_of_another_namespace():
 
 
 @test
-def not_for_everybody():
+def another_namespace_needs_a_capability():
     need_root()
     own = id_of(namespace())
 

@@ -61,7 +61,7 @@ def names(at):
 
 
 @test
-def a_mount_slides_below_another():
+def a_mount_moves_beneath_another():
     isolated("a", "b")
     tmpfs("A", "a")
     tmpfs("B", "b")
@@ -82,7 +82,7 @@ def a_mount_slides_below_another():
 
 
 @test
-def what_does_not_slide():
+def mounts_that_cannot_be_moved_beneath():
     isolated("a", "b", "d")
     tmpfs("A", "a")
     tmpfs("B", "b")
@@ -114,7 +114,7 @@ def what_does_not_slide():
 
 
 @test
-def below_a_mount_of_a_shared_one():
+def a_mount_moves_beneath_a_child_of_a_shared_mount():
     isolated("p", "q", "b")
     tmpfs("P", "p")
     change("p", SHARED)

@@ -48,7 +48,7 @@ def proc(at, flags=0):
 
 
 @mount_test
-def a_proc_that_is_seen_whole_may_be_mounted_again():
+def a_proc_without_covered_parts_may_be_mounted_again():
     dirs("p", "q")
     hide_others("proc")
     proc("p")
@@ -62,7 +62,7 @@ def a_proc_that_is_seen_whole_may_be_mounted_again():
 
 
 @mount_test
-def a_proc_with_something_covered_is_not():
+def a_proc_with_covered_parts_may_not_be_mounted_again():
     dirs("p", "q")
     hide_others("proc")
     proc("p")
@@ -77,7 +77,7 @@ def a_proc_with_something_covered_is_not():
 
 
 @mount_test
-def a_part_of_proc_is_no_proc():
+def a_bind_of_a_part_of_proc_does_not_count_as_proc():
     dirs("p", "q")
     hide_others("proc")
     mount("/proc/sys", "p", None, MS_BIND)
@@ -138,7 +138,7 @@ def directories_of_sysfs_for_mounts_may_be_covered():
 
 
 @mount_test
-def other_directories_of_sysfs_may_not():
+def other_directories_of_sysfs_may_not_be_covered():
     dirs("p", "q")
     hide_others("sysfs")
     sysfs("p")
@@ -180,7 +180,7 @@ def secret():
 
 
 @mount_test
-def a_locked_mount_is_not_taken_away_alone():
+def a_locked_mount_is_not_unmounted_alone():
     secret()
     def less():
         for flags in 0, MNT_DETACH, 4:
@@ -202,7 +202,7 @@ def a_locked_mount_is_not_taken_away_alone():
 
 
 @mount_test
-def what_a_locked_mount_covers_is_not_bound():
+def files_below_a_locked_mount_are_not_bound():
     secret()
     def less():
         fails(E.EINVAL, mount, "t", "q", None, MS_BIND)
@@ -218,7 +218,7 @@ def what_a_locked_mount_covers_is_not_bound():
 
 
 @mount_test
-def what_a_locked_mount_covers_stays_hidden_in_a_tree_that_went():
+def files_below_a_locked_mount_stay_hidden_after_a_lazy_unmount():
     secret()
     def less():
         mount("t", "q", None, MS_BIND | MS_REC)
@@ -237,7 +237,7 @@ def what_a_locked_mount_covers_stays_hidden_in_a_tree_that_went():
 
 
 @mount_test
-def an_unlocked_mount_goes_alone_from_a_tree_that_went():
+def an_unlocked_mount_is_unmounted_alone_after_a_lazy_unmount():
     dirs("t")
     mount("t", "t", "tmpfs")
     dirs("t/dir")
@@ -293,7 +293,7 @@ def flags_of_a_more_privileged_namespace_stay():
 
 
 @mount_test
-def one_may_give_up_more():
+def a_namespace_may_set_further_flags():
     dirs("t")
     mount("t", "t", "tmpfs")
     def less():
@@ -303,7 +303,7 @@ def one_may_give_up_more():
 
 
 @mount_test
-def a_file_system_of_ones_own_is_changed_at_will():
+def a_file_system_of_the_namespace_itself_can_be_remounted():
     dirs("q", "t")
     mount("t", "t", "tmpfs")
     def less():

@@ -77,7 +77,7 @@ def peers_see_mounts_both_ways():
 
 
 @mount_test
-def slaves_listen_and_tell_nothing():
+def a_slave_receives_mounts_and_sends_none():
     dirs("a", "b")
     tmpfs("a")
     change("a", MS_SHARED)
@@ -131,7 +131,7 @@ def the_last_peer_leaves_its_slaves_alone():
 
 
 @mount_test
-def a_hidden_master_is_named_with_who_tells_it():
+def a_hidden_master_is_shown_with_the_nearest_visible_peer():
     dirs("a", "b", "c", "r")
     tmpfs("a")
     change("a", MS_SHARED)
@@ -156,7 +156,7 @@ def a_hidden_master_is_named_with_who_tells_it():
 
 
 @mount_test
-def private_ones_are_not_told():
+def a_private_mount_receives_nothing():
     dirs("a", "b")
     tmpfs("a")
     dirs("a/x")
@@ -179,7 +179,7 @@ def an_unbindable_mount_is_left_out():
 
 
 @mount_test
-def what_is_bound_to_a_shared_mount_is_shared():
+def a_bind_below_a_shared_mount_is_shared():
     dirs("a", "b", "src")
     tmpfs("a")
     change("a", MS_SHARED)
@@ -196,7 +196,7 @@ def what_is_bound_to_a_shared_mount_is_shared():
 
 
 @mount_test
-def a_part_of_a_tree_hears_what_is_in_it():
+def a_bind_of_a_part_receives_mounts_within_it():
     dirs("a", "b")
     tmpfs("a")
     change("a", MS_SHARED)
@@ -209,7 +209,7 @@ def a_part_of_a_tree_hears_what_is_in_it():
 
 
 @mount_test
-def a_shared_tree_bound_onto_itself_grows_and_goes():
+def a_shared_tree_is_bound_onto_itself_and_unmounted():
     dirs("a")
     tmpfs("a")
     change("a", MS_SHARED)
@@ -297,7 +297,7 @@ def busy_mounts_and_lazy_umount():
 
 
 @mount_test
-def a_copy_that_is_in_use_keeps_all():
+def a_busy_copy_keeps_all_mounts():
     dirs("a", "b")
     tmpfs("a")
     change("a", MS_SHARED)
@@ -324,7 +324,7 @@ def expiry_takes_two_calls():
 
 
 @mount_test
-def pivot_root_wants_private_parents():
+def pivot_root_needs_private_parents():
     dirs("new")
     tmpfs("new")
     dirs("new/old")
@@ -350,7 +350,7 @@ def _lines(_):
 
 
 @mount_test
-def another_user_namespace_only_listens_and_cannot_loosen():
+def another_user_namespace_gets_slaves_and_cannot_clear_flags():
     dirs("a", "ro")
     tmpfs("a")
     change("a", MS_SHARED)
@@ -399,7 +399,7 @@ def a_tree_moves_below_a_peer_of_its_own():
 
 
 @mount_test
-def a_slave_that_came_to_be_shared_gets_a_copy_that_is_not():
+def a_slave_below_a_shared_mount_has_a_copy_that_is_not_shared():
     dirs("t", "s")
     tmpfs("s")
     change("s", MS_SHARED)
@@ -415,7 +415,7 @@ def a_slave_that_came_to_be_shared_gets_a_copy_that_is_not():
 
 
 @mount_test
-def what_covers_a_copy_takes_its_place():
+def a_mount_on_a_propagated_copy_takes_its_place():
     dirs("a", "b")
     tmpfs("a")
     change("a", MS_SHARED)

@@ -23,7 +23,7 @@ def mounted(fn, data=None):
 
 
 @test
-def it_has_no_limits_and_no_sizes():
+def a_ramfs_has_no_limits_and_no_sizes():
     def inside():
         st, fs = os.stat("m"), os.statvfs("m")
         eq((oct(st.st_mode), st.st_size, st.st_nlink), ("0o40755", 0, 2))
@@ -37,7 +37,7 @@ def it_has_no_limits_and_no_sizes():
 
 
 @test
-def what_it_never_learned():
+def calls_that_ramfs_does_not_support():
     def inside():
         fd = os.open("m/a", os.O_RDWR | os.O_CREAT)
         for name in ("user.a", "trusted.a"):
@@ -50,7 +50,7 @@ def what_it_never_learned():
 
 
 @test
-def options_but_for_the_mode_are_ignored():
+def options_other_than_mode_are_ignored():
     def inside():
         line = [l for l in open("/proc/self/mountinfo") if l.split()[4] == os.path.realpath("m")]
         eq(line[0].split(" - ")[1], "ramfs words rw,mode=711\n")
@@ -62,7 +62,7 @@ def options_but_for_the_mode_are_ignored():
 
 
 @test
-def it_is_listed():
+def a_ramfs_is_listed():
     ok("nodev\tramfs\n" in open("/proc/filesystems").readlines(), "no such type")
 
 

@@ -86,7 +86,7 @@ def the_first_namespace_has_limits():
 
 
 @body
-def another_one_has_none():
+def another_user_namespace_has_no_limits():
     for kind in KINDS:
         eq(limit(kind), UNLIMITED, kind)
 
@@ -103,7 +103,7 @@ def limits_belong_to_the_namespace_of_the_reader():
 
 
 @body
-def bad_texts_change_nothing():
+def a_refused_value_changes_nothing():
     for text in "-1", "2147483648", "x", "1x":
         fails(errno.EINVAL, set_limit, "user", text)
     eq(limit("user"), UNLIMITED)
@@ -112,7 +112,7 @@ def bad_texts_change_nothing():
 
 
 @body
-def none_of_a_kind_is_none_by_unshare():
+def a_limit_of_0_makes_unshare_fail():
     for kind, flag in KINDS.items():
         set_limit(kind, 0)
         fails(errno.ENOSPC, one, flag)
@@ -121,7 +121,7 @@ def none_of_a_kind_is_none_by_unshare():
 
 
 @body
-def none_of_a_kind_is_none_by_clone():
+def a_limit_of_0_makes_clone_fail():
     for kind, flag in ONES_OF_CLONE.items():
         set_limit(kind, 0)
         fails(errno.ENOSPC, clone, flag, lambda: 0)
@@ -130,7 +130,7 @@ def none_of_a_kind_is_none_by_clone():
 
 
 @body
-def the_place_is_free_when_the_last_user_went():
+def a_namespace_is_uncounted_when_its_last_member_ends():
     for kind, flag in KINDS.items():
         set_limit(kind, 1)
         for _ in range(3):
@@ -138,7 +138,7 @@ def the_place_is_free_when_the_last_user_went():
 
 
 @body
-def one_is_enough_while_it_is_used():
+def a_namespace_is_counted_while_it_has_a_member():
     set_limit("uts", 1)
     ready, go = Pipe(), Pipe()
     def holder():
@@ -155,7 +155,7 @@ def one_is_enough_while_it_is_used():
 
 
 @body
-def an_open_file_keeps_it_counted():
+def an_open_file_keeps_a_namespace_counted():
     set_limit("uts", 1)
     ready, go = Pipe(), Pipe()
     def holder():
@@ -173,7 +173,7 @@ def an_open_file_keeps_it_counted():
 
 
 @body
-def all_or_nothing():
+def a_failed_call_counts_no_namespace():
     set_limit("ipc", 0)
     set_limit("uts", 1)
     set_limit("mnt", 1)
@@ -184,7 +184,7 @@ def all_or_nothing():
 
 
 @body
-def one_inside_is_counted_outside_too():
+def a_user_namespace_inside_is_counted_outside():
     set_limit("user", 2)
     def second():
         nest()
@@ -195,7 +195,7 @@ def one_inside_is_counted_outside_too():
 
 
 @body
-def other_kinds_inside_count_outside():
+def other_namespaces_inside_are_counted_outside():
     set_limit("uts", 1)
     def second():
         nest()
@@ -206,7 +206,7 @@ def other_kinds_inside_count_outside():
 
 
 @body
-def a_lower_limit_leaves_what_is_there():
+def a_lower_limit_keeps_existing_namespaces():
     def second():
         unshare(NEWUTS)
         set_limit("uts", 0)
@@ -238,7 +238,7 @@ def children_hold_the_user_namespace():
 
 
 @test
-def who_may_not_change_limits_may_read_them():
+def every_user_may_read_limits():
     need_root()
     os.chmod(".", 0o755)
     def inner():
@@ -251,7 +251,7 @@ def who_may_not_change_limits_may_read_them():
 
 
 @test
-def an_ordinary_user_changes_those_of_its_own_namespace():
+def an_ordinary_user_changes_limits_of_its_own_namespace():
     need_root()
     os.chmod(".", 0o755)
     def inner():
@@ -272,7 +272,7 @@ def without_the_capability_root_only_reads():
 
 
 @body
-def a_zombie_has_its_user_namespace():
+def a_zombie_keeps_its_user_namespace():
     set_limit("user", 1)
 
     def attempt():

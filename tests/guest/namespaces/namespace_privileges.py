@@ -13,7 +13,7 @@ KINDS = dict(mnt=NEWNS, uts=NEWUTS, ipc=NEWIPC, net=NEWNET, pid=NEWPID, cgroup=N
              time=NEWTIME, user=NEWUSER)
 
 
-def told(run_it, fn):
+def result_in(run_it, fn):
     """What fn gives in the process that run_it makes."""
     r, w = os.pipe()
     run_it(lambda: os.write(w, spell(fn()).encode()) and None)
@@ -22,11 +22,11 @@ def told(run_it, fn):
 
 
 def root(fn):
-    return told(child_ok, fn)
+    return result_in(child_ok, fn)
 
 
 def user(fn):
-    return told(lambda body: as_user(65534, body), fn)
+    return result_in(lambda body: as_user(65534, body), fn)
 
 
 def unshare(flags):

@@ -42,7 +42,7 @@ def links_name_kinds_and_numbers():
 
 
 @body
-def each_kind_is_left_alone():
+def each_kind_of_namespace_is_unshared_alone():
     for kind in ("uts", "ipc", "mnt", "net", "cgroup"):
         before = {k: ns(k) for k in KINDS}
         unshare(KINDS[kind])
@@ -137,7 +137,7 @@ def init_takes_orphans_and_no_signals():
 
 
 @body
-def the_end_of_init_ends_everybody():
+def the_end_of_init_ends_all_processes_of_its_namespace():
     r, w = os.pipe()
     def first():
         for _ in range(3):
@@ -154,7 +154,7 @@ def the_end_of_init_ends_everybody():
 
 
 @body
-def children_are_born_elsewhere_after_unshare():
+def children_are_made_in_the_new_namespace_after_unshare():
     before = ns("pid")
     unshare(NEWPID)
     eq(ns("pid"), before)
@@ -244,7 +244,7 @@ def a_file_keeps_a_namespace_and_a_pidfd_leads_there():
 
 
 @body
-def ioctls_tell_kind_owner_and_parent():
+def ioctls_return_kind_owner_and_parent():
     for kind, flag in KINDS.items():
         fd = open_ns(kind)
         eq(fcntl.ioctl(fd, NS_GET_NSTYPE), flag, kind)
@@ -287,7 +287,7 @@ def a_new_network_namespace_has_a_loopback_that_is_down():
 
 
 @body
-def signals_and_credentials_cross_with_the_receivers_numbers():
+def credentials_carry_pids_of_the_receiver_s_namespace():
     a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     b.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     a.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -304,7 +304,7 @@ def signals_and_credentials_cross_with_the_receivers_numbers():
 
 
 @body
-def a_signal_from_outside_comes_from_nobody():
+def a_signal_from_outside_has_the_sender_0():
     gate = Pipe()
     def first():
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
@@ -384,7 +384,7 @@ def numbers_start_again_when_all_were_used():
 
 
 @body
-def a_restart_ends_the_init_of_the_namespace():
+def reboot_ends_the_init_of_its_pid_namespace():
     def first(command):
         def inside():
             eq(os.getpid(), 1)
@@ -446,7 +446,7 @@ def time_namespaces_shift_the_clocks_of_children():
 
 
 @body
-def a_socket_tells_where_it_is():
+def siocgskns_returns_the_namespace_of_a_socket():
     SIOCGSKNS = 0x894C
     s, u = socket.socket(), socket.socket(socket.AF_UNIX)
     here = ns("net")

@@ -59,7 +59,7 @@ def mapped(fn, uid_map, gid_map, flags=0, deny=False):
 
 
 @body
-def before_a_map_everybody_is_nobody():
+def without_a_map_every_user_is_the_overflow_user():
     def user():
         unshare(NEWUSER)
         eq((os.getuid(), os.geteuid(), os.getgid()), (65534, 65534, 65534))
@@ -123,7 +123,7 @@ def overlapping_ranges_are_refused():
 
 
 @body
-def what_a_map_may_look_like():
+def forms_of_a_map():
     def tried(*texts):
         pid = clone(NEWUSER, lambda: signal.pause())
         fd = os.open("/proc/%d/uid_map" % pid, os.O_RDWR)
@@ -206,7 +206,7 @@ def capabilities_count_over_mapped_files_only():
 
 
 @body
-def what_root_of_a_namespace_owns_and_what_not():
+def root_of_a_namespace_owns_its_own_namespaces_only():
     def user():
         fails(errno.EPERM, unshare, NEWUTS)
         own_namespace()
@@ -223,7 +223,7 @@ def what_root_of_a_namespace_owns_and_what_not():
 
 
 @body
-def from_a_chroot_there_is_no_namespace():
+def a_process_in_a_chroot_makes_no_user_namespace():
     os.mkdir("root")
     os.chroot("root")
     os.chdir("/")
@@ -302,7 +302,7 @@ def nested_namespaces_map_through():
 
 
 @body
-def set_user_id_programs_of_strangers_stay_what_they_are():
+def set_user_id_of_an_unmapped_owner_has_no_effect():
     import shutil
     shutil.copy("/bin/sh" if os.path.exists("/bin/sh") else "/usr/bin/sh", "prog")
     shutil.copy(shutil.which("id") or "/usr/bin/id", "id")
@@ -430,7 +430,7 @@ def messages_carry_translated_ids():
 
 
 @body
-def signals_tell_the_receivers_name_for_the_sender():
+def signals_carry_the_uid_that_the_receiver_sees():
     gate = Pipe()
     def inside():
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])

@@ -26,7 +26,7 @@ def listener(*groups):
     return n
 
 
-def told(n, command, kinds, enough=len):
+def messages_after(n, command, kinds, enough=len):
     """
     Messages of these kinds that a command brings, read until `enough` holds of them. Linux sends
     all but a change of carrier before it answers the command, so that a caller that expects none
@@ -52,10 +52,10 @@ def index_of(one):
 
 
 @test
-def a_new_link_is_told():
+def a_new_link_is_announced():
     own_network()
     n = listener(LINK)
-    found = told(n, "link add v0 type veth peer name v1", {NEWLINK}, lambda found: len(found) >= 2)
+    found = messages_after(n, "link add v0 type veth peer name v1", {NEWLINK}, lambda found: len(found) >= 2)
     names = {attributes(one[4][16:])[3] for one in found}
     eq(names, {b"v0\0", b"v1\0"})
 
@@ -67,18 +67,18 @@ def the_other_end_of_a_pair_has_the_lower_number():
 
 
 @cases([("up", "link set v0 down"), ("mtu", "link set v0 mtu 1400"), ("name", "link set v0 down"), ("alias", "link set v0 alias x")])
-def a_change_is_told_of(command):
+def a_change_of_a_link_is_announced(command):
     own_network(*PAIR)
     n = listener(LINK)
     index = socket.if_nametoindex("v0")
-    told(n, command, {NEWLINK}, lambda found: any(index_of(one) == index for one in found))
+    messages_after(n, command, {NEWLINK}, lambda found: any(index_of(one) == index for one in found))
 
 
 @test
-def the_carrier_of_the_other_end_is_told():
+def a_change_of_the_peer_s_carrier_is_announced():
     own_network(*PAIR)
     n, other = listener(LINK), socket.if_nametoindex("v1")
-    told(n, "link set v0 down", {NEWLINK}, lambda found: any(index_of(one) == other for one in found))
+    messages_after(n, "link set v0 down", {NEWLINK}, lambda found: any(index_of(one) == other for one in found))
 
 
 @test
@@ -91,24 +91,24 @@ def counts_of_a_link_have_their_sizes():
 
 
 @test
-def the_end_of_a_link_is_told():
+def a_deleted_link_is_announced():
     own_network(*PAIR)
     n, both = listener(LINK), {socket.if_nametoindex("v0"), socket.if_nametoindex("v1")}
-    eq({index_of(one) for one in told(n, "link del v0", {DELLINK}, lambda found: len(found) >= 2)}, both)
+    eq({index_of(one) for one in messages_after(n, "link del v0", {DELLINK}, lambda found: len(found) >= 2)}, both)
 
 
 @test
-def addresses_are_told_as_they_come_and_go():
+def added_and_deleted_addresses_are_announced():
     own_network(*PAIR)
     n = listener(ADDR4)
-    one, = told(n, "addr add 10.1.1.1/24 dev v0", {NEWADDR})
+    one, = messages_after(n, "addr add 10.1.1.1/24 dev v0", {NEWADDR})
     eq((one[4][0], one[4][1], attributes(one[4][8:])[2]), (2, 24, b"\x0a\1\1\1"))
-    one, = told(n, "addr del 10.1.1.1/24 dev v0", {DELADDR})
+    one, = messages_after(n, "addr del 10.1.1.1/24 dev v0", {DELADDR})
     eq(attributes(one[4][8:])[2], b"\x0a\1\1\1")
 
 
 @test
-def addresses_say_who_set_them():
+def addresses_have_their_protocol():
     own_network("addr add 10.1.1.1/24 dev lo proto 5", "addr add fd00::5/64 dev lo proto 7 nodad")
     for words in ("10.1.1.1/24 dev lo proto 6", "fd00::5/64 dev lo proto 9 nodad"):
         ip("addr replace " + words)
@@ -119,42 +119,42 @@ def addresses_say_who_set_them():
 
 
 @test
-def groups_are_told_of_their_family_alone():
+def a_group_receives_messages_of_its_family_only():
     own_network(*PAIR)
     n = listener(ADDR6)
-    eq(told(n, "addr add 10.1.1.1/24 dev v0", {NEWADDR}, any_number), [])
+    eq(messages_after(n, "addr add 10.1.1.1/24 dev v0", {NEWADDR}, any_number), [])
     address = b"\xfd" + bytes(14) + b"\1"
-    found = told(n, "addr add fd00::1/64 dev v0 nodad", {NEWADDR},
+    found = messages_after(n, "addr add fd00::1/64 dev v0 nodad", {NEWADDR},
                  lambda found: any(attributes(one[4][8:])[1] == address for one in found))
     eq({one[4][0] for one in found}, {10}, "the family of all")
 
 
 @test
-def routes_are_told_as_they_come_and_go():
+def added_and_deleted_routes_are_announced():
     own_network(*PAIR, "addr add 10.1.1.1/24 dev v0")
     n = listener(ROUTE4)
-    one, = told(n, "route add 10.2.0.0/16 via 10.1.1.2", {NEWROUTE})
+    one, = messages_after(n, "route add 10.2.0.0/16 via 10.1.1.2", {NEWROUTE})
     found = attributes(one[4][12:])
     eq((one[4][1], found[1], found[5]), (16, b"\x0a\2\0\0", b"\x0a\1\1\2"))
-    one, = told(n, "route del 10.2.0.0/16", {DELROUTE})
+    one, = messages_after(n, "route del 10.2.0.0/16", {DELROUTE})
     eq(attributes(one[4][12:])[1], b"\x0a\2\0\0")
 
 
 @test
-def routes_of_an_address_are_told():
+def routes_of_a_new_address_are_announced():
     own_network(*PAIR)
     n = listener(ROUTE4)
-    told(n, "addr add 10.1.1.1/24 dev v0", {NEWROUTE},
+    messages_after(n, "addr add 10.1.1.1/24 dev v0", {NEWROUTE},
          lambda found: {(one[4][1], one[4][7]) for one in found} >= {(24, 1), (32, 2)})
 
 
 @test
-def who_left_a_group_hears_nothing_more():
+def a_socket_that_left_a_group_receives_nothing():
     own_network(*PAIR)
     n = listener(LINK, ADDR4)
     n.option(DROP_MEMBERSHIP, LINK)
-    eq(told(n, "link set v0 mtu 1400", {NEWLINK}, any_number), [])
-    eq(len(told(n, "addr add 10.1.1.1/24 dev v0", {NEWADDR})), 1)
+    eq(messages_after(n, "link set v0 mtu 1400", {NEWLINK}, any_number), [])
+    eq(len(messages_after(n, "addr add 10.1.1.1/24 dev v0", {NEWADDR})), 1)
 
 
 @test
@@ -168,7 +168,7 @@ def messages_name_their_group():
 
 
 @test
-def an_ioctl_is_told_too():
+def a_change_by_ioctl_is_announced():
     own_network(*PAIR)
     n = listener(LINK)
     import fcntl
@@ -176,10 +176,10 @@ def an_ioctl_is_told_too():
     fcntl.ioctl(s, 0x8922, struct.pack("16si12x", b"v0", 1300))
     found = []
 
-    def is_told():
+    def is_announced():
         found.extend(n.pending())
         return any(one[0] == NEWLINK and attributes(one[4][16:])[4] == struct.pack("=I", 1300) for one in found)
-    wait_until(is_told, "the new MTU")
+    wait_until(is_announced, "the new MTU")
 
 
 @test
@@ -195,7 +195,7 @@ def membership_is_listed():
 
 
 @cases([("0", 0), ("-1", -1), ("1000", 1000)], shared=True)
-def there_is_no_group(group):
+def a_group_that_does_not_exist_cannot_be_joined(group):
     fails(EINVAL, Netlink(0).join, group)
 
 
@@ -211,7 +211,7 @@ def a_bound_socket_keeps_its_number():
 
 
 @test
-def programs_can_talk_to_each_other():
+def programs_send_messages_to_each_other():
     a, b = Netlink(USERSOCK), Netlink(USERSOCK)
     a.s.sendto(b"hello", (b.s.getsockname()[0], 0))
     eq(b.s.recvfrom(100), (b"hello", (a.s.getsockname()[0], 0)))
@@ -223,7 +223,7 @@ def programs_can_talk_to_each_other():
 
 
 @test
-def programs_can_tell_a_group():
+def a_program_sends_to_a_group():
     need_root()
     a, b = Netlink(USERSOCK), Netlink(USERSOCK)
     b.join(3)
@@ -265,7 +265,7 @@ def success_carries_its_header_alone():
 
 
 @test
-def an_error_can_have_words():
+def an_extended_error_has_a_text():
     own_network()
     n = Netlink(0)
     n.option(EXT_ACK)
@@ -302,7 +302,7 @@ def neighbour(index, address=b"\x0a\1\1\x09", mac=b"\2\0\0\0\0\x09", state=0x80,
 
 
 @test
-def neighbours_come_and_go():
+def neighbours_are_added_and_deleted():
     own_network(*PAIR, "addr add 10.1.1.1/24 dev v0")
     n, watch, index = Netlink(0), listener(NEIGH), socket.if_nametoindex("v0")
     n.ask(NEWNEIGH, ACK | CREATE | EXCL, neighbour(index))
@@ -315,7 +315,7 @@ def neighbours_come_and_go():
     one, = n.ask(GETNEIGH, 0, neighbour(index, mac=None, state=0))
     eq(attributes(one[4][12:])[2], b"\2\0\0\0\0\x0a")
     n.ask(DELNEIGH, ACK, neighbour(index, mac=None))
-    ok(DELNEIGH in [one[0] for one in watch.pending()], "its end is told")
+    ok(DELNEIGH in [one[0] for one in watch.pending()], "its end is messages_after")
     fails(ENOENT, n.ask, DELNEIGH, ACK, neighbour(index, mac=None))
     fails(ENOENT, n.ask, GETNEIGH, 0, neighbour(index, mac=None, state=0))
 
@@ -331,7 +331,7 @@ def hardware_address(dev, ip="10.1.1.9", family=2, flags=0, kind=0, on=socket.AF
 
 
 @test
-def a_hardware_address_is_told():
+def arp_ioctls_return_the_hardware_address():
     own_network(*PAIR, "addr add 10.1.1.1/24 dev v0",
                 "neigh add 10.1.1.9 lladdr 02:00:00:00:00:09 dev v0", "neigh add 10.1.1.8 lladdr 02:00:00:00:00:08 dev v0 nud stale",
                 "neigh add 10.1.1.7 lladdr 02:00:00:00:00:07 dev v0 nud noarp", "neigh add 10.1.1.6 dev v0 nud failed")

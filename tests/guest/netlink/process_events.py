@@ -59,7 +59,7 @@ def child(fn):
 
 
 @test
-def fork_and_exit_are_told():
+def fork_and_exit_are_events():
     n = listener()
     pid, me = child(lambda: None), os.getpid()
     found = events_of(n, pid)
@@ -83,7 +83,7 @@ def a_message_has_the_form_of_the_connector():
 
 
 @test
-def execve_is_told():
+def execve_is_an_event():
     n = listener()
     pid = child(lambda: os.execv("/bin/true", ["true"]))
     found = events_of(n, pid)
@@ -93,7 +93,7 @@ def execve_is_told():
 
 
 @test
-def new_ids_are_told():
+def a_change_of_ids_is_an_event():
     n = listener()
 
     def change():
@@ -108,7 +108,7 @@ def new_ids_are_told():
 
 
 @test
-def a_new_session_and_a_new_name_are_told():
+def a_new_session_and_a_new_name_are_events():
     n = listener()
 
     def change():
@@ -123,7 +123,7 @@ def a_new_session_and_a_new_name_are_told():
 
 
 @test
-def a_name_written_to_proc_is_told():
+def a_name_written_to_proc_is_an_event():
     n = listener()
 
     def change():
@@ -135,7 +135,7 @@ def a_name_written_to_proc_is_told():
 
 
 @test
-def a_signal_that_leaves_a_core_is_told():
+def a_signal_that_dumps_core_is_an_event():
     n = listener()
 
     def die():
@@ -150,7 +150,7 @@ def a_signal_that_leaves_a_core_is_told():
 
 
 @test
-def threads_are_told_with_their_process():
+def events_of_a_thread_name_its_process():
     n = listener()
     me, parent = os.getpid(), os.getppid()
     thread = threading.Thread(target=lambda: None)
@@ -163,7 +163,7 @@ def threads_are_told_with_their_process():
 
 
 @test
-def tracing_is_told_from_attach_to_detach():
+def attach_and_detach_of_a_tracer_are_events():
     n = listener()
     me, pid = os.getpid(), os.fork()
     if pid == 0:
@@ -185,7 +185,7 @@ def a_mask_chooses_events():
 
 
 @test
-def only_failures_can_be_asked_for():
+def a_mask_can_choose_failed_exits_only():
     n = listener(NONZERO_EXIT)
     good = child(lambda: os._exit(0))
     bad = child(lambda: os._exit(1))
@@ -206,7 +206,7 @@ def listening_is_acknowledged_to_the_group():
 
 
 @test
-def who_ignores_hears_nothing_more():
+def a_listener_that_ignores_receives_nothing():
     n = listener()
     n.pending()
     n.send(3, 0, control(IGNORE))
@@ -215,7 +215,7 @@ def who_ignores_hears_nothing_more():
 
 
 @test
-def malformed_requests_are_passed_over():
+def malformed_requests_are_ignored():
     need_root()
     n = Netlink(CONNECTOR, 1)
     body = control(LISTEN)
@@ -231,7 +231,7 @@ def malformed_requests_are_passed_over():
 
 
 @test
-def a_socket_that_is_closed_listens_no_more():
+def a_closed_socket_is_no_listener():
     n, other = listener(), listener()
     other.s.close()
     pid = child(lambda: None)
@@ -239,7 +239,7 @@ def a_socket_that_is_closed_listens_no_more():
 
 
 @test
-def a_queue_that_is_full_says_so():
+def a_full_queue_fails_with_enobufs():
     n = listener()
     n.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     for _ in range(40):
@@ -252,7 +252,7 @@ def a_queue_that_is_full_says_so():
 
 
 @test
-def groups_need_a_capability_as_linux_asks_for_it():
+def joining_a_group_needs_a_capability():
     need_root()
 
     def nobody():
@@ -274,7 +274,7 @@ def groups_need_a_capability_as_linux_asks_for_it():
 
 
 @test
-def nobody_answers_in_another_network_namespace():
+def another_network_namespace_has_no_connector():
     need_root()
 
     def elsewhere():
@@ -286,7 +286,7 @@ def nobody_answers_in_another_network_namespace():
 
 
 @test
-def other_pid_namespaces_are_not_heard():
+def another_pid_namespace_receives_no_events():
     need_root()
 
     def outer():

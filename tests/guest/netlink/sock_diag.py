@@ -64,7 +64,7 @@ def connections_are_listed_with_their_queues():
 
 
 @test
-def what_is_asked_for_comes_with_them():
+def requested_attributes_are_listed():
     server, client, accepted = connection()
     client.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 8)
     client.setsockopt(socket.SOL_SOCKET, 36, 5)
@@ -78,7 +78,7 @@ def what_is_asked_for_comes_with_them():
 
 
 @test
-def half_closed_connections_show_it():
+def half_closed_connections_are_listed_with_their_shutdown():
     server, client, accepted = connection()
     client.shutdown(socket.SHUT_WR)
     eq(rows(TCP)[inode(client)][5][8], b"\2")
@@ -201,7 +201,7 @@ def unix(show=0x7F, number=0, states=ALL):
 
 
 @test
-def unix_sockets_are_listed_as_asked_for():
+def unix_sockets_are_listed_with_requested_attributes():
     a, b = socket.socketpair()
     listener = socket.socket(socket.AF_UNIX)
     listener.bind("\0diag-%d" % os.getpid())
@@ -251,12 +251,12 @@ def netlink_sockets_are_listed():
 
 @cases([("a short request", request(2, TCP)[:20], EINVAL), ("a family alone", b"\2", EINVAL), ("family 0", request(0, TCP), ENOENT),
         ("family 40", request(40, TCP), ENOENT), ("family 99", request(99, TCP), EINVAL)], shared=True)
-def there_is_no_list_for(body, code):
+def a_list_is_refused_for(body, code):
     fails(code, Netlink(SOCK_DIAG).ask, BY_FAMILY, DUMP, body)
 
 
 @cases([("18", 18), ("19", 19), ("99", 99)], shared=True)
-def there_is_no_message(kind):
+def an_unknown_message_is_refused(kind):
     fails(EINVAL, Netlink(SOCK_DIAG).ask, kind, DUMP, request(2, TCP))
 
 

@@ -183,7 +183,7 @@ def watcher():
 
 
 @test
-def ends_are_told_to_who_registered():
+def a_registered_listener_receives_exits():
     n = watcher()
     pid = os.fork()
     if pid == 0:
@@ -196,7 +196,7 @@ def ends_are_told_to_who_registered():
 
 
 @test
-def the_last_thread_brings_those_of_its_process():
+def the_exit_of_the_last_thread_includes_its_process():
     n = watcher()
     pid = os.fork()
     if pid == 0:
@@ -211,7 +211,7 @@ def the_last_thread_brings_those_of_its_process():
 
 
 @test
-def who_takes_it_back_hears_nothing_more():
+def a_deregistered_listener_receives_nothing():
     n = watcher()
     get(n, DEREGISTER, b"all\0", ACK)
     try:

@@ -13,7 +13,7 @@ import threading
 from errno import *
 from lib.guest import *
 
-needs_root("a_size_given_changes_nothing")
+needs_root("truncating_a_file_of_proc_changes_nothing")
 
 
 def read(path):
@@ -100,7 +100,7 @@ def state_letters():
 
 
 @test
-def counters_show_what_they_are():
+def fdinfo_shows_the_state_of_eventfds():
     shown = []
     for flags in (0, 1):
         fd = works(NR.eventfd2, 0, flags)
@@ -258,7 +258,7 @@ def comm_can_be_written():
 
 
 @test
-def a_size_given_changes_nothing():
+def truncating_a_file_of_proc_changes_nothing():
     for name in ("self/comm", "self/loginuid", "self/oom_score_adj", "self/mem", "sys/vm/overcommit_memory"):
         fd = os.open("/proc/" + name, os.O_WRONLY)
         for size in (0, 5):
@@ -273,12 +273,12 @@ def a_size_given_changes_nothing():
 
 
 @test
-def there_is_a_tracer_of_choice_only_with_yama():
+def pr_set_ptracer_needs_yama():
     eq(os.path.exists("/proc/sys/kernel/yama"), ctypes.CDLL(None).prctl(0x59616D61, 0, 0, 0, 0) == 0)
 
 
 @test
-def programs_read_it():
+def ordinary_programs_read_proc():
     out = subprocess.run(["ps", "-o", "pid=,comm=", "-p", str(os.getpid())],
                          capture_output=True, text=True).stdout.split()
     eq(out[0], str(os.getpid()))
@@ -305,7 +305,7 @@ def dev_is_populated():
 
 
 @test
-def sys_tells_about_cpus():
+def sys_lists_processors():
     online = read("/sys/devices/system/cpu/online").strip()
     ok(re.match(r"^\d+(-\d+)?(,\d+(-\d+)?)*$", online), online)
     ok(os.path.isdir("/sys/devices/system/cpu/cpu0"), "cpu0")
@@ -330,7 +330,7 @@ def sysinfo_agrees():
 
 
 @test
-def directories_of_a_process_that_is_gone():
+def directories_of_an_ended_process():
     pid = spawn(lambda: signal.pause())
     top = "/proc/%d" % pid
     fds = {name: os.open(top + name, os.O_RDONLY) for name in ("", "/task", "/fdinfo", "/ns", "/task/%d" % pid)}

@@ -12,9 +12,9 @@ from errno import *
 from lib.guest import *
 
 needs_root(
-    "a_call_that_waits", "calls_of_others_are_secret", "slack_is_inherited",
-    "files_that_are_mapped", "mapped_files_are_opened_by_few",
-    "the_older_scale_of_the_oom_killer",
+    "a_call_that_waits", "system_calls_of_other_users_are_hidden", "slack_is_inherited",
+    "files_that_are_mapped", "opening_mapped_files_needs_a_capability",
+    "oom_adj_is_scaled_to_oom_score_adj",
 )
 
 TIMER_CREATE = 222
@@ -93,7 +93,7 @@ def a_program_that_runs():
 
 
 @test
-def calls_of_others_are_secret():
+def system_calls_of_other_users_are_hidden():
     pid = spawn(signal.pause)
     def look():
         for name in "syscall", "personality", "ksm_stat":
@@ -188,7 +188,7 @@ def files_that_are_mapped():
 
 
 @test
-def mapped_files_are_opened_by_few():
+def opening_mapped_files_needs_a_capability():
     def look():
         name = "/proc/self/map_files/" + sorted(os.listdir("/proc/self/map_files"))[0]
         ok(os.readlink(name).startswith("/"), "its path can be read")
@@ -197,7 +197,7 @@ def mapped_files_are_opened_by_few():
 
 
 @test
-def the_older_scale_of_the_oom_killer():
+def oom_adj_is_scaled_to_oom_score_adj():
     def show():
         return read("oom_adj").strip(), read("oom_score_adj").strip()
     eq(show(), ("0", "0"))
@@ -217,7 +217,7 @@ def the_older_scale_of_the_oom_killer():
 
 
 @test
-def what_a_dump_holds_is_inherited():
+def coredump_filter_is_inherited():
     put("coredump_filter", "0x7")
     eq(in_child(lambda: eq(read("coredump_filter"), "00000007\n")), 0)
 
@@ -239,7 +239,7 @@ def moved(fn):
 
 
 @test
-def what_is_read_and_written_is_counted():
+def io_counts_bytes_read_and_written():
     f = os.open("transfers", os.O_RDWR | os.O_CREAT, 0o600)
     r, w = os.pipe()
     os.set_blocking(r, False)

@@ -77,7 +77,7 @@ def scripts():
 
 
 @test
-def scripts_nest_only_so_deep():
+def scripts_nest_to_a_bounded_depth():
     write("l0", "#!/bin/echo\n")
     for i in range(1, 8):
         write("l%d" % i, "#!./l%d\n" % (i - 1))
@@ -120,7 +120,7 @@ def large_argument_lists():
 
 
 @test
-def no_arguments_gives_one():
+def an_empty_argv_gets_an_empty_argument():
     # Linux puts an empty argv[0] in place of an empty list since 5.18.
     r, w = os.pipe()
 
@@ -157,7 +157,7 @@ def signals_across_exec():
 
 
 @test
-def exec_from_a_thread_takes_the_leaders_place():
+def exec_makes_the_calling_thread_the_leader():
     pid_before = Pipe()
 
     def child():
@@ -216,7 +216,7 @@ def text_busy():
 
 
 @test
-def proc_tells_what_runs():
+def proc_shows_the_program_that_runs():
     import shutil
     shutil.copy("/bin/sleep", "my-sleep")
     pid = os.posix_spawn("./my-sleep", ["zero", "30"], {"K": "V"})

@@ -29,7 +29,7 @@ def differ(one, two):
 
 
 @test
-def programs_of_another_user_lie_elsewhere():
+def programs_of_another_user_have_another_layout():
     need_root()
     path = program(mode=0o755)
     found = [places(path, uid) for uid in (0, USER, OTHER)]
@@ -39,7 +39,7 @@ def programs_of_another_user_lie_elsewhere():
 
 
 @test
-def a_set_id_program_lies_elsewhere_each_time():
+def a_set_id_program_has_a_new_layout_each_time():
     need_root()
     plain, secure = program("plain", mode=0o755), program("secure")
     user, root = places(plain, USER), places(plain, 0)
@@ -50,7 +50,7 @@ def a_set_id_program_lies_elsewhere_each_time():
 
 
 @test
-def a_child_lies_where_its_parent_does():
+def a_child_has_the_layout_of_its_parent():
     def tops():
         with open("/proc/self/maps") as f:
             return [line.split()[0].split("-")[1] for line in f if "[stack]" in line or "[vdso]" in line]

@@ -381,7 +381,7 @@ def scheduling_calls():
 
 
 @test
-def what_two_processes_share():
+def kcmp_compares_shared_objects():
     kcmp = 312
     FILE, VM, FILES, FS, SIGHAND, IO, SYSVSEM = range(7)
     me, child = os.getpid(), spawn(stay)

@@ -23,7 +23,7 @@ def tracer_of(pid):
 
 
 @test
-def a_child_asks_to_be_traced():
+def ptrace_traceme_makes_the_parent_the_tracer():
     pid = tracee(lambda: 7)
     eq(state_of(pid), "t")
     eq(tracer_of(pid), os.getpid())
@@ -158,7 +158,7 @@ def calls_can_be_emulated():
 
 
 @test
-def syscall_info_tells_of_calls():
+def ptrace_get_syscall_info_describes_calls():
     def info(pid, size=88):
         raw = ctypes.create_string_buffer(88)
         n = pt(GET_SYSCALL_INFO, pid, size, ctypes.addressof(raw))
@@ -262,7 +262,7 @@ def ignored_signals_are_seen():
 
 
 @test
-def a_kill_is_not_seen():
+def sigkill_does_not_stop_a_tracee():
     pid = tracee(lambda: 0)
     os.kill(pid, signal.SIGKILL)
     ends(pid, ("signal", 9))
@@ -317,7 +317,7 @@ def a_group_stop_is_seen():
 
 
 @test
-def seized_tracees_stop_when_asked():
+def ptrace_interrupt_stops_a_seized_tracee():
     r = Pipe()
     pid = spawn(lambda: r.take() and 0)
     wait_state(pid, "S")
@@ -434,7 +434,7 @@ def tracees_can_die_with_their_tracer():
 
 
 @test
-def a_parent_hears_of_the_end_after_the_tracer():
+def the_parent_is_notified_of_the_exit_after_the_tracer():
     need_root()
     r, done, ready = Pipe(), Pipe(), Pipe()
     pid = spawn(lambda: r.take() and 5)
@@ -455,18 +455,18 @@ def a_parent_hears_of_the_end_after_the_tracer():
     ends(t)
 
 
-def tell(number):
+def write_number(number):
     with open("number", "w") as f:
         f.write("%d\n" % number)
 
 
-def told():
+def read_number():
     """The number that another process writes."""
     wait_until(lambda: os.path.exists("number") and open("number").read().endswith("\n"), "the number")
     return int(open("number").read())
 
 
-def hears_of_the_end(tid, w):
+def is_notified_of_the_exit(tid, w):
     """
     Traces a thread that ends when something is written to `w`: SIGCHLD comes, then wait has it.
     """
@@ -480,38 +480,38 @@ def hears_of_the_end(tid, w):
 
 
 @test
-def a_tracer_hears_of_the_end_of_another_s_child():
+def a_tracer_is_notified_of_the_exit_of_another_process_child():
     need_root()
     r, w = os.pipe()
 
     def parent():
         pid = spawn(lambda: os.read(r, 1))
-        tell(pid)
+        write_number(pid)
         os.waitpid(pid, 0)
     pid = spawn(parent)
-    hears_of_the_end(told(), w)
+    is_notified_of_the_exit(read_number(), w)
     ends(pid)
 
 
 @test
-def a_tracer_hears_of_the_end_of_a_thread():
+def a_tracer_is_notified_of_the_exit_of_a_thread():
     need_root()
     r, w = os.pipe()
 
     def body():
         thread = threading.Thread(target=lambda: os.read(r, 1))
         thread.start()
-        tell(thread.native_id)
+        write_number(thread.native_id)
         thread.join()
         signal.pause()
     pid = spawn(body)
-    hears_of_the_end(told(), w)
+    is_notified_of_the_exit(read_number(), w)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
 
 
 @test
-def forks_are_told_and_children_traced():
+def forks_are_reported_and_children_traced():
     def body():
         kid = os.fork()
         if kid == 0:
@@ -558,7 +558,7 @@ def children_of_seized_processes_stop_without_a_signal():
 
 
 @test
-def a_vfork_is_told_before_and_after():
+def a_vfork_is_reported_before_and_after():
     vfork, _ = code("""
         5f b8 3a000000 0f05 57 85c0 7401 c3
         bf 04000000 b8 3c000000 0f05
@@ -584,7 +584,7 @@ def a_vfork_is_told_before_and_after():
 
 
 @test
-def threads_are_told_and_traced():
+def clones_are_reported_and_threads_traced():
     def body():
         t = threading.Thread(target=lambda: None)
         t.start()
@@ -614,7 +614,7 @@ def exec_is_a_trap_without_the_option():
 
 
 @test
-def exec_is_told():
+def execve_is_reported():
     pid = tracee(lambda: os.execv("/bin/sh", ["sh", "-c", "exit 9"]), O_EXEC | O_SYSGOOD)
     go(CONT, pid)
     stops(pid, TRAP, E_EXEC)
@@ -633,7 +633,7 @@ def exec_is_told():
 
 
 @test
-def the_end_is_told():
+def the_exit_is_reported():
     pid = tracee(lambda: 6, O_EXIT)
     go(CONT, pid)
     stops(pid, TRAP, E_EXIT)
@@ -652,7 +652,7 @@ def the_end_is_told():
 
 
 @test
-def filters_can_ask_the_tracer():
+def a_filter_can_stop_a_call_for_the_tracer():
     def body():
         no_new_privs()
         eq(install(on_call(NR.getppid, RET_TRACE | 0x1234)), 0)
@@ -718,7 +718,7 @@ def filters_can_be_read():
 
 
 @test
-def filters_tell_of_their_flags():
+def the_flags_of_filters_can_be_read():
     need_root()
 
     def body():
@@ -744,7 +744,7 @@ def filters_tell_of_their_flags():
 
 
 @test
-def waitid_tells_of_stops():
+def waitid_reports_stops():
     pid = tracee(lambda: os.kill(os.getpid(), USR1) or 0, 0)
     go(CONT, pid)
     got = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | WALL)
@@ -771,7 +771,7 @@ def the_tracer_gets_sigchld():
 
 
 @test
-def strangers_cannot_be_traced():
+def processes_of_another_user_cannot_be_traced():
     need_root()
     r = Pipe()
     pid = spawn(lambda: r.take() and 0)
@@ -786,7 +786,7 @@ def strangers_cannot_be_traced():
 
 
 @test
-def only_the_thread_that_traces_may_ask():
+def only_the_tracing_thread_may_make_requests():
     pid = tracee(lambda: 0)
     eq(pt(SETOPTIONS, pid, 0, O_SYSGOOD), 0)
     out = []

@@ -42,7 +42,7 @@ def memory_is_read_and_written():
 
 
 @test
-def protection_does_not_count():
+def a_tracer_ignores_page_protection():
     page = works(NR.mmap, 0, 4096, 3, 0x22, -1, 0)
     ctypes.memmove(page, b"readonly", 8)
     works(NR.mprotect, page, 4096, 0)
@@ -59,7 +59,7 @@ def protection_does_not_count():
 
 
 @test
-def memory_is_a_file_too():
+def proc_pid_mem_reads_and_writes_memory():
     buf = ctypes.create_string_buffer(b"original", 8)
     at = ctypes.addressof(buf)
     pid = raised(lambda ready: ready() or (0 if buf.raw == b"changed!" else 1))
@@ -205,7 +205,7 @@ def a_breakpoint_is_a_trap():
 
 
 @test
-def a_breakpoint_can_be_put_and_taken():
+def a_breakpoint_is_set_and_removed():
     fn, at = code("b8 05000000 83c001 c3", ctypes.c_int)
     pid = raised(lambda ready: ready() or fn())
     word = peek(pid, at + 5)
@@ -222,7 +222,7 @@ def a_breakpoint_can_be_put_and_taken():
 
 
 @test
-def one_instruction_at_a_time():
+def ptrace_singlestep_runs_one_instruction():
     pid, at = stepped("b8 01000000 83c002 90 ffc0 c3")
     eq(step(pid), at + 5)
     eq(siginfo(pid)[2], 2, "TRAP_TRACE")
@@ -398,7 +398,7 @@ def a_function_can_be_called():
 
 
 @test
-def an_interrupted_call_can_be_left_for_another():
+def an_interrupted_call_continues_after_a_signal_stop():
     r, w = os.pipe()
     fn, at = code("b8 21000000 c3", ctypes.c_int)
     pid = tracee(lambda: sc(NR.read, r, ctypes.create_string_buffer(4), 4))
@@ -436,7 +436,7 @@ def masks_are_read_and_written():
 
 
 @test
-def pending_signals_are_looked_at():
+def ptrace_peeksiginfo_lists_pending_signals():
     def body(ready):
         signal.pthread_sigmask(signal.SIG_BLOCK, [40, 41])
         for n in (40, 40, 41):

@@ -283,25 +283,25 @@ def file_systems_by_device():
 
 
 @test
-def the_log_is_for_those_who_may():
+def reading_the_log_needs_a_capability():
     need_root()
     gives(-EINVAL, NR.syslog, 11, None, 0)
 
-    def somebody():
+    def ordinary_user():
         os.setresuid(61234, 61234, 61234)
         for action in (-1, 2, 5, 8, 9, 11):
             if action not in (3, 10):
                 gives(-EPERM, NR.syslog, action, None, 0)
-    child_ok(somebody)
+    child_ok(ordinary_user)
 
 
 @test
 def hanging_up_needs_a_capability():
-    def somebody():
+    def ordinary_user():
         os.setresuid(61234, 61234, 61234)
         gives(-EPERM, NR.vhangup)
     need_root()
-    child_ok(somebody)
+    child_ok(ordinary_user)
 
 
 @test

@@ -60,7 +60,7 @@ def exec_keeps_the_session_only():
 
 
 @test
-def where_requested_keys_go():
+def the_keyring_for_requested_keys_is_set():
     for value, expected in [(-1, 0), (0, 0), (1, 0), (2, 1), (3, 2), (4, 3), (5, 4), (6, -EINVAL), (7, 5), (8, -EINVAL),
                             (-2, -EINVAL), (0, 7), (-1, 0)]:
         eq(ctl(SET_REQKEY, value), expected, value)
@@ -86,7 +86,7 @@ def request_refuses(kind, name, callout, ring, expected):
 
 
 @test
-def what_nobody_makes_is_negative():
+def a_key_that_cannot_be_made_is_negative():
     session()
     # ENOENT: the machine has no /sbin/request-key.
     ok(sc(NR.request_key, b"user", b"dvisor:none", b"callout", SESSION) in (-ENOKEY, -ENOENT), "refused")
@@ -155,12 +155,12 @@ def capabilities():
 
 
 @cases([("dh", 23), ("watch", 32), ("33", 33), ("minus 1", -1), ("1000", 1000)], shared=True)
-def operations_that_are_not_there(op):
+def unsupported_operations_are_refused(op):
     eq(ctl(op, 0, 0, 0, 0), -EOPNOTSUPP)
 
 
 @test
-def the_parent_takes_the_session():
+def a_parent_takes_the_session_of_its_child():
     session()
 
     def parent():
@@ -183,7 +183,7 @@ def thread_keyrings_follow_their_user():
 
 
 @test
-def proc_keys_shows_them():
+def proc_keys_lists_keys():
     session()
     k, r = user(b"shown", b"12345"), keyring(b"r")
     user(b"in", b"1", r)
@@ -199,7 +199,7 @@ def proc_keys_shows_them():
 
 
 @test
-def user_namespaces_have_their_own():
+def each_user_namespace_has_keyrings_of_its_own():
     outside = made(ctl(GET_ID, USER, 0))
 
     def child():

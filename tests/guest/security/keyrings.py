@@ -158,7 +158,7 @@ def search_refuses(kind, name, expected):
 
 
 @test
-def search_wants_a_keyring():
+def search_needs_a_keyring():
     session()
     eq(ctl(SEARCH, user(), b"user", b"a", 0), -ENOTDIR)
 
@@ -179,7 +179,7 @@ def link_and_unlink():
 
 
 @test
-def circles_are_refused():
+def a_link_that_makes_a_cycle_is_refused():
     session()
     a = keyring(b"a")
     b = keyring(b"b", a)
@@ -230,7 +230,7 @@ def move():
 
 
 @test
-def rights_are_asked_for():
+def operations_check_rights():
     session()
     k = user()
     eq(ctl(SETPERM, k, 0x80000000), -EINVAL)
@@ -282,7 +282,7 @@ def revoking_a_keyring_empties_it():
 
 
 @test
-def invalidated_keys_go():
+def an_invalidated_key_is_removed():
     session()
     k = user()
     eq(ctl(INVALIDATE, k), 0)
@@ -319,12 +319,12 @@ def owners_change():
 
 
 @test
-def others_see_what_they_may():
+def another_user_sees_keys_by_their_rights():
     need_root()
     session()
     k = user()
 
-    def somebody():
+    def other_user():
         session()
         eq(described(k), -EACCES)
         mine = user(b"mine", b"1")
@@ -333,14 +333,14 @@ def others_see_what_they_may():
         eq(ctl(GET_PERSISTENT, 0, SESSION), -EPERM)
         with open("/proc/keys") as f:
             ok("%08x" % k not in f.read(), "root's key is shown")
-    as_somebody(somebody)
+    as_somebody(other_user)
 
 
 @test
 def quotas_hold():
     need_root()
 
-    def somebody():
+    def other_user():
         ring, n = session(), 0
         while True:
             r = add(b"user", b"q%d" % n, b"x" * 30, ring)
@@ -353,7 +353,7 @@ def quotas_hold():
         eq(ctl(CLEAR, ring), 0)
         wait_until(lambda: add(b"user", b"q", b"1", ring) > 0, "room")
         eq(add(b"user", b"big", b"x" * 20000, ring), -EDQUOT)
-    as_somebody(somebody)
+    as_somebody(other_user)
 
 
 @test

@@ -18,7 +18,7 @@ def reap(pid):
 
 
 @test
-def the_version_is_told():
+def create_returns_the_version():
     ll.need()
     ok(6 <= ll.version() < 20, "a version")
     for attr, size, flags in ((0, 0, 0x80000000), (0, 0, 1 | 0x8000), (0, 8, 1), (1, 0, 1), (4096, 8, 1)):
@@ -152,7 +152,7 @@ def children_and_programs_inherit():
 
 
 @test
-def other_threads_are_free():
+def other_threads_are_not_restricted():
     go, done = threading.Event(), []
 
     def other():
@@ -276,7 +276,7 @@ def signals_stay_within_the_scope():
 
 
 @test
-def a_nested_domain_reaches_its_own():
+def a_nested_domain_signals_within_the_scope_of_its_parent():
     pipe, end = Pipe(), Pipe()
 
     def middle():
@@ -343,7 +343,7 @@ def abstract_names_stay_within_the_scope():
 
 
 @test
-def a_domain_is_traced_from_around_it_only():
+def only_an_enclosing_domain_traces_a_process():
     PTRACE_ATTACH, PTRACE_DETACH, PTRACE_TRACEME = 16, 17, 0
     free, confined, ready = Pipe(), Pipe(), Pipe()
     target = spawn(lambda: signal.pause())

@@ -48,7 +48,7 @@ def reading_and_writing():
 
 
 @test
-def only_what_is_handled_is_denied():
+def only_handled_rights_are_denied():
     tree()
     ll.restrict(ll.WRITE_FILE)
     opens("out/file")
@@ -106,7 +106,7 @@ def rights_to_make_devices():
 
 
 @test
-def names_that_are_there_come_first():
+def errors_of_names_come_before_errors_of_rights():
     tree()
     ll.restrict(ll.MAKE_DIR | ll.MAKE_REG | ll.REMOVE_FILE | ll.REMOVE_DIR)
     fails(errno.EEXIST, os.mkdir, "out")
@@ -289,7 +289,7 @@ def programs():
 
 
 @test
-def the_interpreter_needs_the_right_too():
+def a_script_needs_the_right_to_execute_its_interpreter():
     os.mkdir("in")
     with open("in/script", "w") as f:
         f.write("#!%s/interp\n" % os.getcwd())
@@ -318,7 +318,7 @@ def layers_all_have_to_allow():
 
 
 @test
-def mounts_in_the_way():
+def rules_follow_the_mount_tree():
     need_root()
 
     def child():

@@ -114,7 +114,7 @@ def arguments_are_checked():
 
 
 @test
-def what_is_available_can_be_asked():
+def get_action_avail_knows_the_actions():
     for known in (KILL_PROCESS, KILL_THREAD, TRAP, ERRNO, 0x7FC00000, TRACE, LOG, ALLOW):
         gives(0, NR.seccomp, GET_AVAIL, 0, ctypes.c_uint32(known))
     for unknown in (1, 0x10000, ALLOW | 1, 0xFFFFFFFF, ERRNO | 5):
@@ -173,7 +173,7 @@ def constants_of_arithmetic_are_checked():
 
 
 @test
-def memory_is_written_before_it_is_read():
+def scratch_memory_must_be_written_before_it_is_read():
     end = ret(ALLOW)
     refused(insn(0x60, 0) + end, "ld M[0]")
     refused(insn(0x61, 3) + end, "ldx M[3]")
@@ -318,7 +318,7 @@ def errno_gives_errors_and_results():
 
 
 @test
-def unknown_calls_are_seen_too():
+def unknown_calls_are_filtered():
     eq(verdict_of(on_call(9999, ERRNO | 5), 9999), -5)
     eq(verdict_of(on_call(9999, ALLOW), 9999), -E.ENOSYS)
     eq(verdict_of(on_call(0x40000000 | NR.getpid, ERRNO | 6), 0x40000000 | NR.getpid), -6, "x32")
@@ -615,7 +615,7 @@ def threads_of_their_own_filters_are_not_synchronized():
 
 
 @test
-def a_thread_behind_is_brought_up():
+def tsync_brings_other_threads_up_to_date():
     def body():
         no_new_privs()
         eq(install(on_call(NR.getppid, ERRNO | 1)), 0)

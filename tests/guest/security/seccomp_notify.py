@@ -98,7 +98,7 @@ def a_call_is_answered():
 
 
 @test
-def a_call_can_go_on():
+def the_listener_can_let_a_call_continue():
     me = os.getpid()
     s = Supervised(calls(me))
     s.receive()
@@ -169,7 +169,7 @@ def the_listener_can_be_polled():
 
 
 @test
-def a_reader_hears_of_the_end_of_all_users():
+def a_reader_fails_when_no_filtered_task_is_left():
     s = Supervised(lambda: threading.Event().wait(0.1) and 0)
     buf = ctypes.create_string_buffer(80)
     gives(-E.ENOENT, NR.ioctl, s.fd, RECV, buf)
@@ -177,7 +177,7 @@ def a_reader_hears_of_the_end_of_all_users():
 
 
 @test
-def without_a_listener_there_is_no_such_call():
+def without_a_listener_the_call_fails_with_enosys():
     s = Supervised(calls(-E.ENOSYS, -E.ENOSYS))
     s.receive()
     os.close(s.fd)
@@ -239,7 +239,7 @@ def a_signal_interrupts_the_wait():
 
 
 @test
-def an_interrupted_call_is_asked_for_again():
+def an_interrupted_call_notifies_again():
     def body():
         signal.signal(signal.SIGUSR1, lambda *a: None)
         signal.siginterrupt(signal.SIGUSR1, False)
@@ -256,7 +256,7 @@ def an_interrupted_call_is_asked_for_again():
 
 
 @test
-def a_wait_can_be_for_killing_only():
+def wait_killable_ignores_other_signals():
     def body():
         signal.signal(signal.SIGUSR1, lambda *a: None)
         signal.siginterrupt(signal.SIGUSR1, True)
@@ -329,7 +329,7 @@ def a_given_descriptor_can_be_the_result():
 
 
 @test
-def threads_and_children_are_asked_for_too():
+def threads_and_children_notify():
     def body():
         out = []
         t = threading.Thread(target=lambda: out.append((threading.get_native_id(), sc(NR.getppid))))

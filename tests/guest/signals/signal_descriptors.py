@@ -45,7 +45,7 @@ def in_thread(fn, *args):
 
 
 @test
-def each_thread_reads_its_own():
+def each_thread_reads_its_own_signals():
     fd, main = new(), threading.get_native_id()
     to_thread(main, USR1)
 
@@ -61,7 +61,7 @@ def each_thread_reads_its_own():
 
 
 @test
-def a_child_reads_its_own():
+def a_child_reads_its_own_signals():
     fd = new()
     to_thread(threading.get_native_id(), USR1)
 
@@ -90,7 +90,7 @@ def waits_in(fd, wait):
 
 
 @test
-def a_thread_waits_for_its_own():
+def a_thread_waits_for_its_own_signals():
     fd = new(0)
     eq(waits_in(fd, lambda: read(fd)), [[USR1]])
     p = select.poll()

@@ -52,7 +52,7 @@ def catch(seen, result=777):
 
 
 @test
-def calls_become_signals_while_the_byte_says_so():
+def calls_raise_signals_while_the_selector_blocks():
     fn, at = code(GETPID)
     byte, seen = selector()[0], []
     catch(seen)
@@ -73,7 +73,7 @@ def calls_become_signals_while_the_byte_says_so():
 
 
 @test
-def unknown_calls_too():
+def unknown_calls_raise_signals():
     fn, at = code(ANY, ctypes.c_int)
     byte, seen = selector()[0], []
     catch(seen, 5)
@@ -85,7 +85,7 @@ def unknown_calls_too():
 
 
 @test
-def without_a_byte_all_calls():
+def without_a_selector_all_calls_raise_signals():
     fn, at = code(GETPID)
     seen = []
     catch(seen)
@@ -95,7 +95,7 @@ def without_a_byte_all_calls():
 
 
 @test
-def another_value_kills():
+def a_selector_with_another_value_kills():
     fn, at = code(GETPID)
     byte = selector()[0]
 
@@ -110,7 +110,7 @@ def another_value_kills():
 
 
 @test
-def a_byte_that_is_gone_kills():
+def an_unmapped_selector_kills():
     fn, at = code(GETPID)
     byte = selector()[0]
 
@@ -125,7 +125,7 @@ def a_byte_that_is_gone_kills():
 
 
 @test
-def children_begin_without():
+def children_start_without_dispatch():
     fn, at = code(GETPID)
     byte, seen = selector()[0], []
     catch(seen)
@@ -137,7 +137,7 @@ def children_begin_without():
 
 
 @test
-def a_tracer_reads_and_sets_it():
+def a_tracer_reads_and_sets_the_dispatch():
     area = ctypes.create_string_buffer(32)
     at = ctypes.addressof(area)
 

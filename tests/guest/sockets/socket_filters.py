@@ -233,7 +233,7 @@ def unix_messages(kind, ops, data, expected):
 
 
 @test
-def a_unix_sender_of_what_is_dropped_does_not_wait():
+def a_unix_sender_of_a_dropped_message_does_not_wait():
     a, b, c = (socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(3))
     b.bind("")
     for s in (a, c):
@@ -255,7 +255,7 @@ def a_unix_sender_of_what_is_dropped_does_not_wait():
 
 
 @test
-def unix_streams_take_filters_that_see_nothing():
+def unix_streams_accept_filters_and_ignore_them():
     a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     eq(attach(b, op(RET, 0)), 0)
     eq(a.send(b"all of it"), 9)

@@ -78,7 +78,7 @@ def setting(kind, level, name, data, code):
 
 
 @cases([("TCP_REPAIR_QUEUE", 20, 1), ("TCP_REPAIR_WINDOW", 29, 1)], shared=True)
-def repair_is_for_who_repairs(name, value):
+def repair_options_need_repair_mode(name, value):
     s = make("tcp4")
     fails(EPERM, s.setsockopt, TCP, name, value)
 

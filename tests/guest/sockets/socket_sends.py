@@ -65,7 +65,7 @@ def wait_for(s, n):
 
 
 @cases(PAIRS)
-def a_look_goes_on(make):
+def so_peek_off_moves_with_each_peek(make):
     a, b = make()
     b.settimeout(5)
     eq(offset(b), -1)
@@ -82,7 +82,7 @@ def a_look_goes_on(make):
 
 
 @cases([("tcp", tcp), ("unix stream", socket.socketpair)])
-def reading_moves_a_stream_back(make):
+def reading_moves_the_peek_offset_back(make):
     a, b = make()
     a.send(b"abcdef")
     wait_for(b, 6)
@@ -98,7 +98,7 @@ def reading_moves_a_stream_back(make):
 
 
 @cases([PAIRS[0], PAIRS[2], PAIRS[3]])
-def a_look_waits_for_what_is_behind(make):
+def a_peek_waits_for_data_behind_its_offset(make):
     a, b = make()
     a.send(b"abc")
     wait_for(b, 3)
@@ -110,7 +110,7 @@ def a_look_waits_for_what_is_behind(make):
 
 
 @cases([PAIRS[1], PAIRS[3], PAIRS[4]])
-def looks_pass_from_message_to_message(make):
+def a_peek_passes_from_message_to_message(make):
     a, b = make()
     for part in b"aaaa", b"bb", b"cc":
         a.send(part)
@@ -121,7 +121,7 @@ def looks_pass_from_message_to_message(make):
 
 
 @test
-def sockets_that_know_no_offset():
+def sockets_without_a_peek_offset():
     need_root()
     for s in socket.socket(socket.AF_INET, socket.SOCK_RAW, 99), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0):
         eq((outcome(offset, s), outcome(s.setsockopt, SOL, PEEK_OFF, 1)), ("ENOTSUP", "ENOTSUP"))
@@ -145,7 +145,7 @@ def has_error(s):
 
 
 @cases([("tcp", tcp), ("udp", udp), ("udp6", lambda: udp(socket.AF_INET6))])
-def sends_without_a_copy_are_answered(make):
+def zero_copy_sends_are_notified(make):
     a, b = make()
     a.send(b"x", MSG_ZEROCOPY)
     wait_for(b, 1)
@@ -166,7 +166,7 @@ def sends_without_a_copy_are_answered(make):
 
 
 @test
-def who_can_send_without_a_copy():
+def sockets_that_support_zero_copy():
     a, b = socket.socketpair()
     eq((outcome(a.setsockopt, SOL, ZEROCOPY, 1), a.getsockopt(SOL, ZEROCOPY), a.send(b"x", MSG_ZEROCOPY)), ("ENOTSUP", 0, 1))
     s = socket.socket()
@@ -192,7 +192,7 @@ def pid_of(fd):
 
 
 @cases([PAIRS[2], PAIRS[3], PAIRS[4]])
-def a_descriptor_of_the_sender(make):
+def so_passpidfd_adds_a_pidfd_of_the_sender(make):
     a, b = make()
     a.send(b"x")
     b.setsockopt(SOL, PASSPIDFD, 1)
@@ -204,7 +204,7 @@ def a_descriptor_of_the_sender(make):
 
 
 @test
-def it_comes_last_and_needs_room():
+def the_pidfd_comes_last_and_needs_room():
     a, b = socket.socketpair()
     for name in PASSPIDFD, PASSCRED:
         b.setsockopt(SOL, name, 1)
@@ -216,7 +216,7 @@ def it_comes_last_and_needs_room():
 
 
 @test
-def an_accepted_socket_wants_what_its_listener_wants():
+def an_accepted_socket_inherits_options_of_its_listener():
     listener = socket.socket(UNIX)
     listener.bind("s")
     listener.listen()
@@ -229,7 +229,7 @@ def an_accepted_socket_wants_what_its_listener_wants():
 
 
 @test
-def a_descriptor_of_the_peer():
+def so_peerpidfd_returns_a_pidfd_of_the_peer():
     a, b = socket.socketpair()
     fd = a.getsockopt(SOL, PEERPIDFD)
     eq((pid_of(fd), os.get_inheritable(fd)), (os.getpid(), False))
@@ -281,7 +281,7 @@ def reaches(receiver, sender, address):
 
 
 @test
-def a_bound_socket_hears_its_link_only():
+def a_bound_socket_receives_from_its_link_only():
     own_network()
     for receiver, address, expected in ((b"lo", "127.0.0.1", True), (b"lo", "10.8.0.1", False), (b"v0", "10.8.0.1", True),
                                         (b"v0", "127.0.0.1", False), (b"v1", "10.8.0.1", False), (None, "10.8.0.1", True)):
@@ -297,7 +297,7 @@ def a_bound_socket_sends_by_its_link_only():
 
 
 @test
-def connections_know_the_link_too():
+def connections_respect_the_bound_link():
     own_network()
     for device, address, expected in ((b"lo", "127.0.0.1", None), (b"lo", "10.8.0.1", "ECONNREFUSED"),
                                       (b"v0", "10.8.0.1", None), (b"v0", "127.0.0.1", "ECONNREFUSED")):
@@ -321,7 +321,7 @@ def ports_of_links_are_not_shared():
 
 
 @test
-def who_is_bound_to_the_link_is_preferred():
+def a_socket_bound_to_the_link_is_preferred():
     own_network()
     for order in (b"lo", None), (None, b"lo"):
         sockets = {}
@@ -352,7 +352,7 @@ def links_by_index():
 
 
 @test
-def who_is_bound_stays_so_without_a_capability():
+def a_bound_link_is_kept_without_a_capability():
     need_root()
 
     def nobody():
@@ -364,7 +364,7 @@ def who_is_bound_stays_so_without_a_capability():
 
 
 @cases([("tcp", tcp, False), ("unix stream", socket.socketpair, True)])
-def a_low_mark(make, polls):
+def so_rcvlowat_delays_readiness(make, polls):
     a, b = make()
     b.setsockopt(SOL, LOWAT, 10)
     a.send(b"12345")
@@ -422,7 +422,7 @@ def an_address_without_a_port(kind):
 
 
 @test
-def the_older_names_of_what_comes_with_a_datagram():
+def older_names_of_control_messages_of_ipv6():
     a, b = udp(socket.AF_INET6)
     for name in 2, 8:
         b.setsockopt(41, name, 1)
@@ -433,7 +433,7 @@ def the_older_names_of_what_comes_with_a_datagram():
 
 
 @test
-def the_way_of_a_connected_socket():
+def ipv6_pathmtu_of_a_connected_socket():
     s = socket.socket(socket.AF_INET6, DGRAM)
     eq((outcome(s.getsockopt, 41, 61, 64), outcome(s.getsockopt, 41, 61, 8)), ("ENOTCONN", "EINVAL"))
     s.connect(("::1", 9))

@@ -243,7 +243,7 @@ def blocked_senders_wake():
 
 
 @test
-def descriptors_travel():
+def descriptors_are_passed():
     a, b = socket.socketpair(U, S)
     r, w = os.pipe()
     send_fds(a, b"fds", [r, w])

@@ -53,7 +53,7 @@ def the_last_byte_is_beside_the_stream():
 
 
 @test
-def reading_stops_at_it_and_then_passes_it():
+def a_read_stops_at_the_urgent_byte_and_the_next_skips_it():
     a, b = pair()
     a.send(b"hello", OOB)
     a.send(b"world")
@@ -66,7 +66,7 @@ def reading_stops_at_it_and_then_passes_it():
 
 
 @test
-def alone_it_is_dropped_by_a_read():
+def a_read_drops_a_lone_urgent_byte():
     a, b = pair()
     a.send(b"x", OOB)
     fails(EAGAIN, b.recv, 1, PEEK)
@@ -81,7 +81,7 @@ def alone_it_is_dropped_by_a_read():
 
 
 @test
-def a_later_one_makes_it_ordinary():
+def a_later_urgent_byte_makes_the_earlier_ordinary():
     a, b = pair()
     for text in (b"hello", b"wor"):
         a.send(text, OOB)
@@ -101,7 +101,7 @@ def a_later_one_makes_it_ordinary():
 
 
 @test
-def inline_it_is_read_with_the_others():
+def so_oobinline_reads_the_urgent_byte_with_the_others():
     a, b = pair()
     b.setsockopt(S.SOL_SOCKET, S.SO_OOBINLINE, 1)
     a.send(b"hello", OOB)
@@ -130,7 +130,7 @@ def the_owner_gets_a_signal():
 
 
 @test
-def epoll_tells_of_it():
+def epoll_reports_the_urgent_byte():
     a, b = pair()
     ep = select.epoll()
     ep.register(b, select.EPOLLPRI | select.EPOLLET)
@@ -141,7 +141,7 @@ def epoll_tells_of_it():
 
 
 @test
-def descriptors_come_with_what_is_read():
+def descriptors_are_passed_with_the_bytes_that_are_read():
     a, b = pair()
     r, w = os.pipe()
     fds = [(S.SOL_SOCKET, S.SCM_RIGHTS, array.array("i", [w]))]
@@ -159,7 +159,7 @@ def descriptors_come_with_what_is_read():
 
 
 @test
-def credentials_do_not_come_with_it():
+def credentials_do_not_come_with_the_urgent_byte():
     a, b = pair()
     b.setsockopt(S.SOL_SOCKET, S.SO_PASSCRED, 1)
     a.send(b"xy", OOB)
@@ -168,7 +168,7 @@ def credentials_do_not_come_with_it():
 
 
 @test
-def closing_over_it():
+def closing_with_an_urgent_byte_unread():
     """What is unread resets the other end; the place of what was received does not."""
     a, b = pair()
     a.send(b"x", OOB)
@@ -182,7 +182,7 @@ def closing_over_it():
 
 
 @test
-def no_room_for_it():
+def an_urgent_byte_needs_room():
     a, b = pair()
     a.setblocking(False)
     try:
@@ -209,7 +209,7 @@ def calls_without_bytes():
 
 
 @test
-def other_kinds_have_none():
+def other_types_of_sockets_have_no_urgent_byte():
     for kind, unconnected in ((S.SOCK_DGRAM, EOPNOTSUPP), (S.SOCK_SEQPACKET, ENOTCONN)):
         a, b = S.socketpair(S.AF_UNIX, kind)
         fails(EOPNOTSUPP, a.send, b"x", OOB)

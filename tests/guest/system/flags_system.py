@@ -265,7 +265,7 @@ def logs(call, expected):
 
 
 @test
-def an_old_release_for_old_programs():
+def uname26_shows_an_old_release():
     release = os.uname().release
     version = re.match(r"\d+\.(\d+)[\d.]*", release)
     old = "2.6.%d" % (60 + int(version[1])) + release[version.end():]

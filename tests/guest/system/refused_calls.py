@@ -26,13 +26,13 @@ NEVER = [("_sysctl", 156), ("create_module", 174), ("get_kernel_syms", 177), ("q
 
 
 @cases(NEVER, shared=True)
-def never_there(nr):
+def calls_that_do_not_exist(nr):
     gives(-ENOSYS, nr, 0, 0, 0, 0, 0, 0)
     gives(-ENOSYS, nr, BAD, BAD, BAD, BAD, BAD, BAD)
 
 
 @cases(NEVER, shared=True)
-def never_there_for_nobody(nr):
+def calls_that_do_not_exist_for_an_ordinary_user(nr):
     as_nobody(lambda: gives(-ENOSYS, nr, 0, 0, 0, 0, 0, 0))
 
 
@@ -46,7 +46,7 @@ OPTIONAL = [("uselib", 134, ()), ("modify_ldt", 154, (0, EINVAL, EFAULT)), ("iop
 
 
 @cases(OPTIONAL, shared=True)
-def optional_for_nobody(nr, others):
+def optional_calls_for_an_ordinary_user(nr, others):
     def body():
         r = sc(nr, BAD, BAD, BAD, BAD, BAD, BAD)
         ok(r == -ENOSYS or -r in others, "call %d: found %s" % (nr, name_of(r)))
@@ -60,7 +60,7 @@ def no_such_number(nr):
 
 
 @test
-def swapping_is_not_for_nobody():
+def swapping_needs_a_capability():
     def body():
         gives(-EPERM, 167, b"/etc/passwd", 0)
         gives(-EPERM, 167, BAD, 0x7FFFF)
@@ -83,7 +83,7 @@ def restart_syscall_has_nothing_to_restart():
 
 
 @test
-def rights_of_administrators_are_not_for_nobody():
+def calls_of_administrators_need_a_capability():
     def body():
         gives(-EPERM, 153)  # vhangup
         gives(-EPERM, 161, b"/")  # chroot

@@ -194,7 +194,7 @@ def raw_timeouts():
 
 
 @test
-def switching_to_raw_keeps_what_was_typed():
+def a_switch_to_raw_mode_keeps_typed_bytes():
     m, s = pair()
     os.write(m, b"typed")
     attrs = termios.tcgetattr(s)

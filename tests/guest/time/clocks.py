@@ -132,7 +132,7 @@ def cpu_clocks_count_work():
 
 
 @test
-def a_thread_uses_no_more_than_the_time_that_goes_by():
+def cpu_time_of_a_thread_does_not_exceed_elapsed_time():
     zero, large = os.open("/dev/zero", os.O_RDONLY), [bytearray(1 << 20)]
     before, used = time.monotonic(), clock(PROCESS)
     while time.monotonic() - before < 0.3:
@@ -160,7 +160,7 @@ def real_interval_timer():
 
 
 @test
-def alarm_returns_what_was_left():
+def alarm_returns_the_time_left():
     eq(signal.alarm(100), 0)
     between(99, signal.alarm(0), 100)
     signal.alarm(100)
@@ -191,7 +191,7 @@ def make_timer(which=MONOTONIC, notify=0, signo=signal.SIGUSR1, value=0, tid=0):
 
 
 @test
-def posix_timer_by_signal():
+def posix_timer_raises_a_signal():
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     t = make_timer(value=4711)
     start = time.monotonic()
@@ -339,7 +339,7 @@ def times_and_uptime():
 
 
 @test
-def clocks_without_a_call():
+def the_vdso_reads_clocks_without_a_call():
     t = (ctypes.c_int64 * 2)()
     alike = {RAW: RAW, BOOT: BOOT, TAI: TAI, RT_COARSE: REALTIME, MONO_COARSE: MONOTONIC}
     time.sleep(0.2)
@@ -362,7 +362,7 @@ def clocks_without_a_call():
 
 
 @test
-def resolutions_without_a_call():
+def the_vdso_reads_resolutions_without_a_call():
     getres = ctypes.CDLL("linux-vdso.so.1").__vdso_clock_getres
     t, u = (ctypes.c_int64 * 2)(), (ctypes.c_int64 * 2)()
     for which in range(12):
@@ -372,7 +372,7 @@ def resolutions_without_a_call():
 
 
 @test
-def a_processor_without_a_call():
+def the_vdso_reads_the_processor_without_a_call():
     vdso = ctypes.CDLL("linux-vdso.so.1")
     cpu, node = ctypes.c_uint(77), ctypes.c_uint(77)
     eq(vdso.__vdso_getcpu(ctypes.byref(cpu), ctypes.byref(node), None), 0)
