@@ -21,7 +21,7 @@ def setup(n=8):
 
 
 def iocb(op, fd, data=0, memory=None, size=0, offset=0, flags=0, resfd=0, reserved=0, rw=0):
-    """The address of a request; `memory` is a buffer, or a number for aio_buf."""
+    """Returns the address of a request; `memory` is a buffer, or a number for aio_buf."""
     at = memory or 0
     if not isinstance(at, int):
         at = ctypes.addressof(memory)
@@ -93,7 +93,7 @@ def wrong_requests_are_refused():
     eq(submit(ctx, 16), -E.EFAULT)
     gives(-E.EFAULT, NR.io_submit, ctx, 1, 16)
     gives(-E.EINVAL, NR.io_submit, ctx, -1, 0)
-    eq(submit(ctx, iocb(READ, fd, 5, b, 1), iocb(READ, 999, 0, b, 1)), 1, "up to the wrong one")
+    eq(submit(ctx, iocb(READ, fd, 5, b, 1), iocb(READ, 999, 0, b, 1)), 1, "valid requests")
     eq([e[0] for e in events(ctx, 1, 5)], [5])
     os.write(os.open("file", os.O_WRONLY), b"text")
     eq(submit(ctx, iocb(READ, fd, 6, 16, 4)), 1)
@@ -157,7 +157,7 @@ def waiting_ends_by_a_signal_and_by_destruction():
 
 
 def ring(ctx):
-    """nr, head, tail, magic, compatible and incompatible features, bytes of the header."""
+    """Returns nr, head, tail, magic, compatible and incompatible features, size of the header."""
     return struct.unpack("4x7I", ctypes.string_at(ctx, 32))
 
 

@@ -82,7 +82,7 @@ def wrong_requests_complete_with_their_error():
     eq(r.do(READ, 9999, bytes(8), 8), -E.EBADF)
     eq(r.do(READ, 3, 0, 8, flags=FIXED_FILE), -E.EBADF)
     eq(r.do(READ_FIXED, os.open("/dev/zero", os.O_RDONLY), bytes(8), 8), -E.EFAULT)
-    # Without SUBMIT_ALL one that is wrong ends the batch.
+    # Without SUBMIT_ALL an invalid request ends the batch.
     r.put(200, data=1)
     r.put(NOP, data=2)
     eq(r.enter(2), 1)
@@ -170,7 +170,7 @@ def a_read_of_a_pipe_waits():
     os.write(b, b"abc")
     eq(r.enter(0, 1), 0)
     eq((r.take(), buf.raw[:3]), ([(1, 3, 0)], b"abc"))
-    # A descriptor that is closed meanwhile does not matter.
+    # The request keeps the file when its descriptor is closed.
     r.put(READ, a, buf, 8, data=3)
     eq(r.enter(1), 1)
     os.close(a)
@@ -255,7 +255,7 @@ def a_timeout_request_expires():
     eq(r.do(TIMEOUT, addr=span(at), size=1, op_flags=1), -E.ETIME)
     ok(time.monotonic() >= at, "time.monotonic() >= at")
     eq(r.do(TIMEOUT, addr=span(1), size=2), -E.EINVAL)
-    # After a number of completions it comes early.
+    # A time-out with a count ends after this number of completions.
     r.put(TIMEOUT, addr=span(100), size=1, off=2, data=1)
     r.put(NOP, data=2)
     eq((r.enter(2), r.take()), (2, [(2, 0, 0)]))
@@ -520,8 +520,8 @@ def credentials_are_registered():
 
 class WatchedPipe:
     """
-    A pipe whose read end has a lock: it is free again when the last descriptor and request have
-    given that up.
+    A pipe whose read end has a lock, which is released with the last descriptor or request that
+    has the file.
     """
 
     def __init__(self):
@@ -538,7 +538,7 @@ class WatchedPipe:
 
     def gives_all(self):
         os.write(self.w, b"abc")
-        eq(os.read(self.again, 8), b"abc", "nobody took it")
+        eq(os.read(self.again, 8), b"abc", "no request consumed the bytes")
 
 
 @test
@@ -551,7 +551,7 @@ def requests_end_with_their_process_and_ring():
         os._exit(0)
     os.close(p.r)
     os.waitpid(pid, 0)
-    p.gives_all()  # Linux ends the request when the data come
+    p.gives_all()  # Linux ends the request when data come
     r, p = Ring(), WatchedPipe()
     r.put(READ, p.r, bytes(8), 8)
     eq(r.enter(1), 1)
@@ -614,7 +614,7 @@ def a_hostile_ring_does_not_harm_another_ring():
 @test
 def more_requests_than_one_enter_submits():
     """
-    Chains stay whole, the first wrong request ends it, and time-outs count completions meanwhile.
+    Chains stay whole, the first invalid request ends the batch, and time-outs count completions.
     """
     r = Ring(1024)
     for i in range(3):
@@ -634,7 +634,7 @@ def more_requests_than_one_enter_submits():
 
 @test
 def more_completions_than_the_ring_ever_holds():
-    """One always waits for its place: order and number stay."""
+    """One completion always waits for room: order and number stay the same."""
     r = Ring(8)
     n = 0
     for _ in range(40):
@@ -657,7 +657,7 @@ def more_completions_than_the_ring_ever_holds():
 
 @test
 def a_ring_cannot_be_registered_or_sent():
-    """A ring that holds itself would never go."""
+    """A ring that holds itself would never be freed."""
     r = Ring()
     register = lambda *a: sc(NR.io_uring_register, *a)
     for other in (r, Ring()):
@@ -667,7 +667,7 @@ def a_ring_cannot_be_registered_or_sent():
     a, b = socket.socketpair()
     try:
         socket.send_fds(a, [b"x"], [r.fd])
-        ok(False, "it was sent")
+        ok(False, "the ring was sent")
     except OSError as e:
         eq(e.errno, E.EINVAL)
     eq(r.do(NOP), 0)

@@ -20,7 +20,7 @@ PBUF_RING, UNREGISTER_PBUF_RING, MMAP, INC = 22, 23, 1, 2
 
 class Buffers:
     """
-    A ring of buffers of `size` bytes in group `group`; all of it is the kernel's memory with MMAP.
+    A ring of buffers of `size` bytes in group `group`; with MMAP the kernel provides its memory.
     """
 
     def __init__(self, r, group, entries, size, flags=0, words=()):

@@ -1,4 +1,4 @@
-"""Rings: registered files that requests fill and empty (direct descriptors), and what is registered
+"""Rings: registered files that requests open and close (direct descriptors), and registrations
 with tags.
 """
 
@@ -199,7 +199,7 @@ def slots_are_allocated_within_a_registered_range():
     eq([passwd(r, ALLOC) for _ in range(3)], [2, 3, -E.ENFILE])
     eq(limit(0, 0), 0)
     eq(passwd(r, ALLOC), -E.ENFILE)
-    eq(passwd(r, 1), 0, "a place that is told may be outside")
+    eq(passwd(r, 1), 0, "an explicit slot may be outside the range")
 
 
 @test

@@ -19,7 +19,7 @@ GONE = -E.ECANCELED
 
 
 class Waiting:
-    """A ring with requests that wait: reads (data, opcode) of one pipe."""
+    """Makes a ring with requests that wait: reads (data, opcode) of one pipe."""
 
     def __init__(self, *requests):
         self.ring, self.buf = Ring(16), ctypes.create_string_buffer(8)
@@ -32,7 +32,7 @@ class Waiting:
         eq(self.ring.enter(len(requests)), len(requests))
 
     def cancel(self, **named):
-        """The result, and the requests that were cancelled."""
+        """Returns the result, and the requests that were cancelled."""
         self.ring.put(CANCEL, data=99, **named)
         self.ring.enter(1, 1)
         got = self.all()
@@ -110,7 +110,7 @@ def sync_cancel_checks(expected, named):
 
 
 def places(r, op, *entries, n=None):
-    """The result, and the offsets that the kernel wrote."""
+    """Returns the result, and the offsets that the kernel wrote."""
     b = ctypes.create_string_buffer(b"".join(struct.pack("<IIQ", *e) for e in entries), 16 * len(entries))
     result = sc(NR.io_uring_register, r.fd, op, b, len(entries) if n is None else n)
     return result, [struct.unpack_from("<I", b.raw, 16 * i)[0] for i in range(len(entries))]

@@ -1,4 +1,4 @@
-"""Rings: splice, futexes, children, messages, polls that change, and restrictions of a ring."""
+"""Rings: splice, futexes, children, messages, changes of polls, and restrictions of a ring."""
 
 import ctypes
 import errno as E
@@ -15,7 +15,7 @@ REGISTER_RESTRICTIONS, ENABLE = 11, 12
 
 
 def comes_later(r, act, *args, **named):
-    """The result of a request that waits until `act`."""
+    """Returns the result of a request that waits until `act` runs."""
     r.put(*args, **named)
     eq((r.enter(1), r.take()), (1, []))
     act()
@@ -113,7 +113,7 @@ def a_cancelled_futex_wait_leaves_its_queue():
     r.enter(1)
     r.put(CANCEL, addr=1, data=2)
     r.enter(1, 2)
-    # It is counted, other than those that poll.
+    # The cancellation counts the request (1), unlike that of a request that polls.
     eq(sorted(x[:2] for x in r.take()), [(1, -E.ECANCELED), (2, 1)])
     gives(0, NR.futex, w, 1 | 128, 5, None, None, 0)
 

@@ -17,7 +17,7 @@ MORE, NOTIF = 2, 8
 
 
 def twice(r, n=1):
-    """All completions, until each of `n` requests has its second one."""
+    """Returns all completions, up to the second one of each of `n` requests."""
     got = []
     while sum(1 for x in got if x[2] & NOTIF) < n:
         r.enter(0, 1)

@@ -1,5 +1,5 @@
-"""Rings: wide requests and completions, memory of the caller's own, waits in two steps, and what is
-registered about rings.
+"""Rings: wide requests and completions, memory of the caller, waits in two steps, and
+registrations that concern rings.
 """
 
 import ctypes
@@ -104,7 +104,7 @@ def elapsed(fn):
 
 
 def wait(r, n, first, last, submit=0):
-    """For `n` completions as long as `first` us, then for one until `last` s."""
+    """Waits `first` us for `n` completions, then up to `last` s for one."""
     arg = struct.pack("QIIQ", 0, 0, first, 0 if last is None else span(last))
     return elapsed(lambda: r.enter(submit, n, 9, pointer(arg), 24))
 
@@ -225,7 +225,7 @@ def registered_buffers_are_cloned():
 @test
 def registrations_of_later_kernels():
     r = Ring()
-    # Of Linux 6.13 and later; without CONFIG_NET_RX_BUSY_POLL the last one is not supported.
+    # Linux 6.13 has these; it refuses the last one without CONFIG_NET_RX_BUSY_POLL.
     ok(register(r, 99) == -E.EINVAL, "no such thing")
     eq((register(r, NAPI, 0, 1), register(r, NAPI, buffer(bytes(16)), 0), register(r, NO_NAPI)), (-E.EINVAL,) * 3)
 
@@ -246,11 +246,11 @@ def a_linked_chain_is_submitted_whole():
         r.put(NOP, data=i, flags=LINK, op_flags=1 << 30 if i == 1 else 0)
     r.put(NOP, data=4)
     r.put(NOP, data=5)
-    eq(r.enter(6, 6), 6, "what is linked goes on behind a wrong one")
+    eq(r.enter(6, 6), 6, "the chain is submitted to its end though one request is invalid")
     eq(sorted(r.take()), [(i, -E.EINVAL if i == 1 else 0 if i == 5 else -E.ECANCELED, 0) for i in range(6)])
     r.put(NOP, data=1, op_flags=1 << 30)
     r.put(NOP, data=2)
-    eq(r.enter(2), 1, "a wrong one alone ends it")
+    eq(r.enter(2), 1, "an invalid request outside a chain ends the batch")
     eq(r.take(), [(1, -E.EINVAL, 0)])
 
 
