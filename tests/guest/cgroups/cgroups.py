@@ -269,7 +269,7 @@ def freezing_includes_descendants_and_later_members(group):
 
 @grouped
 def a_write_that_leaves_a_group_frozen_notifies_watchers(group):
-    """A program that freezes a group waits for an event, though its state does not change."""
+    """A program that freezes a group waits for an event, even if the state does not change."""
     child = group.make("a")
     pid = child.spawn(idle)
     entered(child, pid)
@@ -283,7 +283,7 @@ def a_write_that_leaves_a_group_frozen_notifies_watchers(group):
         ok(select.select([fd], [], [], 5)[0], "no event")
         os.read(fd, 1000)
         eq(child.is_frozen(), True)
-    # It is what it was.
+    # A write of the present value has no event.
     child.put("cgroup.freeze", "0")
     eq(select.select([fd], [], [], 0)[0], [])
     killed(end(pid))
@@ -300,7 +300,7 @@ def a_new_group_below_a_frozen_one_is_frozen(group):
 
 @grouped
 def the_0_of_cgroup_procs_is_the_writer(group):
-    """The "0" of a file that another process opened."""
+    """A process writes "0" to a file that another process opened."""
     child = group.make("a")
 
     def body():
@@ -392,7 +392,7 @@ def namespaces_are_boundaries(group):
     def body():
         child.enter()
         unshare(NEWCGROUP)
-        # What is outside is no place to go, and limits are set there.
+        # The process cannot leave its namespace, nor change the limits of the root of it.
         fails(errno.ENOENT, group.put, "cgroup.procs", "0")
         os.mkdir("inner")
         mount("none", os.path.abspath("inner"), "cgroup2")
@@ -407,7 +407,7 @@ def namespaces_are_boundaries(group):
 @grouped
 def delegation(group):
     """
-    A user gets a directory with its cgroup.procs, and may move processes within it, not out of it.
+    A user owns a group and its cgroup.procs, and may move processes within it, but not out of it.
     """
     own = group.make("user")
     os.chmod(group.path, 0o755)
@@ -537,7 +537,7 @@ def the_oom_killer_can_end_a_whole_group(group):
 
 
 def used_s(seconds):
-    """Uses so much time of a processor, however long that takes."""
+    """Uses this much CPU time, however long it takes."""
     begin = time.process_time()
     while time.process_time() < begin + seconds:
         pass
@@ -554,7 +554,7 @@ def processor_time_is_bounded(group):
     pid = group.spawn(used_s, 0.06)
     eq(os.waitpid(pid, 0)[1], 0)
     stat = group.fields("cpu.stat")
-    # What a period takes too much is made up for later.
+    # Later periods pay for a period that exceeds its quota.
     between(2, stat["nr_throttled"], stat["nr_periods"], "nr_throttled")
     ok(stat["throttled_usec"] > 20000, stat)
     between(40000, stat["usage_usec"], 1000000, "usage")

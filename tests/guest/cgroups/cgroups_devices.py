@@ -21,7 +21,7 @@ def ins(op, dst=0, src=0, off=0, imm=0):
 
 ALLOW = ins(MOV, 0, imm=1) + ins(EXIT)
 DENY = ins(MOV, 0, imm=0) + ins(EXIT)
-# As runc writes them: no writing to 1:3, /dev/null; everything else is allowed.
+# A program as runc writes it: no writes to 1:3 (/dev/null); everything else is allowed.
 NO_WRITES = (ins(LDXW, 2, 1, 0) + ins(AND, 2, imm=0xFFFF) + ins(LDXW, 3, 1, 0) + ins(0x74, 3, imm=16) +
              ins(LDXW, 4, 1, 4) + ins(LDXW, 5, 1, 8) + ins(JNE, 2, 0, 7, 2) + ins(JNE, 4, 0, 6, 1) +
              ins(JNE, 5, 0, 5, 3) + ins(0xBC, 1, 3) + ins(0x54, 1, imm=4) + ins(0x15, 1, 0, 2, 0) +
@@ -29,7 +29,7 @@ NO_WRITES = (ins(LDXW, 2, 1, 0) + ins(AND, 2, imm=0xFFFF) + ins(LDXW, 3, 1, 0) +
 
 
 def bpf(command, attr, size=None):
-    """The result, and the struct behind the call."""
+    """Returns the result, and the struct after the call."""
     buf = ctypes.create_string_buffer(attr, len(attr))
     r = sc(NR.bpf, command, buf, len(attr) if size is None else size)
     return r, buf.raw
@@ -66,7 +66,7 @@ def detach(group, prog):
 
 
 def query(group, flags=0, room=8):
-    """The result, flags, how many there are, and the ids that came."""
+    """Returns the result, the flags, the number of programs, and their ids."""
     ids = (ctypes.c_uint * 8)()
     r, raw = bpf(QUERY, struct.pack("<IIIIQIIQ", group, DEVICE, flags, 77, ctypes.addressof(ids), room, 0, 0))
     shown, count = struct.unpack_from("<I", raw, 12)[0], struct.unpack_from("<I", raw, 24)[0]
@@ -124,7 +124,7 @@ def bad_loads():
     eq(load_raw(ALLOW, kind=99)[0], -errno.EINVAL)
     eq(load_raw(ALLOW, flags=0x4000)[0], -errno.EINVAL)
     eq(load_raw(ALLOW, extra=b"\1" * 200)[0], -errno.E2BIG)
-    ok(load_raw(ALLOW, extra=b"\0" * 200)[0] >= 0, "zeros behind what is known")
+    ok(load_raw(ALLOW, extra=b"\0" * 200)[0] >= 0, "zeros behind the known fields")
     eq(bpf(LOAD, b"\0" * 48, 8192)[0], -errno.E2BIG)
     eq(sc(NR.bpf, LOAD, 8, 48), -errno.EFAULT)
     eq(bpf(99, b"\0" * 48)[0], -errno.EINVAL)
@@ -133,7 +133,7 @@ def bad_loads():
 
 @test
 def a_program_for_packets_cannot_be_attached_for_devices():
-    """As cilium's library finds out whether there is BPF_F_REPLACE."""
+    """Probes for BPF_F_REPLACE as cilium's library does."""
     loadable()
     fd, log = load_raw(ALLOW, kind=8)
     ok(fd >= 0, log)
@@ -229,7 +229,7 @@ def a_program_applies_to_groups_below(group):
     top, below = os.open(group.path, os.O_RDONLY), os.open(child.path, os.O_RDONLY)
     deny, allow = load(NO_WRITES), load(ALLOW)
     eq(attach(top, deny), 0)
-    eq(attach(below, allow), -errno.EPERM, "what is above is exclusive")
+    eq(attach(below, allow), -errno.EPERM, "the program of the parent is exclusive")
     eq(query(below, EFFECTIVE), (0, 0, 1, [id_of(deny)]))
 
     def body():

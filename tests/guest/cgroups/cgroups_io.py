@@ -1,4 +1,4 @@
-"""The io controller of version 2 (cgroup-v2.rst of Linux): what is counted, which task waits."""
+"""The io controller of version 2 (cgroup-v2.rst of Linux): counters, and tasks that wait."""
 
 import errno
 import mmap
@@ -13,7 +13,7 @@ FILE = "bytes"
 
 
 def device_of(path):
-    """The device below a file, as io.max has it."""
+    """Returns the device of a file, as io.max writes it."""
     dev = os.stat(path).st_dev
     return "%d:%d" % (os.major(dev), os.minor(dev))
 
@@ -27,7 +27,7 @@ def use(group, device):
 
 
 def transfer(blocks, block, writes):
-    """Past any cache of the file."""
+    """Transfers with O_DIRECT, past the page cache."""
     fd = os.open(FILE, os.O_RDWR | os.O_DIRECT)
     buf = mmap.mmap(-1, block)
     begin = time.monotonic()
@@ -39,7 +39,7 @@ def transfer(blocks, block, writes):
 
 
 def made():
-    """A file on a device that can be limited; others than that are skipped."""
+    """Makes a file on a device that can be limited; skips the test if there is none."""
     with open(FILE, "wb") as f:
         f.write(bytes(512 * KB))
         os.fsync(f.fileno())
@@ -47,7 +47,7 @@ def made():
 
 
 def limited(fn):
-    """A test that gets a group and a device that it may limit."""
+    """Makes a test that gets a group and a device that the test may limit."""
     def body(group):
         device = made()
         try:

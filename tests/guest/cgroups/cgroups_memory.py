@@ -20,7 +20,7 @@ def hog(blocks, hold):
 
 
 def hog_for_ever(blocks, hold):
-    """As hog, and takes and frees another block again and again."""
+    """Does what hog does, then allocates and frees one more block in a loop."""
     kept = [bytearray(os.urandom(MB)) for _ in range(blocks)]
     os.write(hold, b"x")
     while kept:
@@ -39,7 +39,7 @@ def a_process_that_exceeds_memory_high_is_slowed_and_not_killed(group):
     r, w = os.pipe()
     pid = group.spawn(hog_for_ever, 30, w)
     eq(os.read(r, 1), b"x")
-    # Usage is measured now and then.
+    # dvisor measures usage from time to time.
     wait_until(lambda: group.fields("memory.events")["high"] > 0, "a delay")
     group.put("cgroup.freeze", "1")
     wait_until(lambda: group.fields("cgroup.events")["frozen"] == 1, "the end of the process' turn")

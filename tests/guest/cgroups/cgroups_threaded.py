@@ -24,7 +24,7 @@ def group_of(tid):
 
 
 class Threads:
-    """Threads that wait until the block ends; their ids."""
+    """Starts threads that wait until the block ends; gives their ids."""
 
     def __enter__(self):
         self.hold = threading.Event()
@@ -82,7 +82,7 @@ def threads_of_one_process_in_several_groups(group):
             eq([group_of(tid) for tid in (me, first, second)], ["a", "b", "c"])
             eq([g.is_populated() for g in (group, a, b, c)], [True] * 4)
             fails(errno.EOPNOTSUPP, group.put, "cgroup.threads", first)
-            # All of it.
+            # cgroup.procs moves the whole process.
             b.put("cgroup.procs", me)
             eq(sorted(b.procs("cgroup.threads")), sorted([me, first, second]))
             eq((a.procs(), c.is_populated()), ([me], False))
@@ -98,10 +98,10 @@ def groups_that_cannot_become_threaded(group):
     try:
         entered(a, pid)
         fails(errno.EOPNOTSUPP, a.put, "cgroup.type", "threaded")
-        # Nor a sibling: the parent has children with processes of their own.
+        # A sibling cannot either: the parent has domain children with processes.
         b = group.make("b")
         fails(errno.EOPNOTSUPP, b.put, "cgroup.type", "threaded")
-        # Below one with processes it can.
+        # A child of the group with processes can.
         c = a.make("c")
         threaded(c)
         eq(types(a, c), ["domain threaded", "threaded"])

@@ -1,5 +1,5 @@
-"""Control groups of version 1 (cgroups(7)): hierarchies with controllers of their own, or with a
-name alone.
+"""Control groups of version 1 (cgroups(7)): hierarchies with controllers, or with a name and
+without controllers.
 """
 
 import errno
@@ -47,7 +47,7 @@ def groups_are_made_moved_and_removed(group):
     eq(child.procs("tasks"), [pid])
     eq(child.procs(), [pid])
     fails(errno.EBUSY, os.rmdir, child.path)
-    # Processes may be beside groups here.
+    # A group of version 1 may have both processes and child groups.
     group.put("cgroup.procs", pid)
     eq(child.procs(), [])
     os.rmdir(child.path)
