@@ -238,8 +238,8 @@ def cpu_limit():
 @test
 def a_cpu_limit_that_is_already_reached_acts_at_once():
     """
-    A limit of 0 is one: SIGXCPU comes at once, however often it is set again, and the soft limit
-    moves on.
+    A soft limit of 0 is a limit: SIGXCPU comes at once, each time the limit is set, and Linux
+    raises the soft limit.
     """
     def child():
         came = []

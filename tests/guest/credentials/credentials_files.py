@@ -1,4 +1,4 @@
-"""Whose credentials count for files of /proc and control groups, for overlays, and for the set-ID
+"""Credentials that checks use: files of /proc and control groups, overlays, and the set-ID
 bits that a write clears.
 """
 
@@ -20,7 +20,7 @@ USER = 1000
 
 
 def namespace_of(uid, flags=0):
-    """A process in a new user namespace of this user's, without maps; its pid."""
+    """Starts a process in a new user namespace of this user, without maps. Returns its pid."""
     ready = Pipe()
     def user():
         become(uid)
@@ -38,15 +38,15 @@ def a_map_needs_its_opener_and_its_writer():
     with acting_as(USER):
         users = os.open(path, os.O_RDWR)
     roots = os.open(path, os.O_RDWR)
-    # Root writes what a user opened, as a set-ID program does whose output is led there.
+    # Root writes to a file that a user opened, as a set-ID program does whose output goes there.
     fails(errno.EPERM, os.write, users, b"0 0 1")
     fails(errno.EPERM, os.write, users, b"0 0 4294967295")
-    # And a user writes what root opened.
+    # A user writes to a file that root opened.
     with acting_as(USER):
         fails(errno.EPERM, os.write, roots, b"0 0 1")
         fails(errno.EPERM, os.write, roots, b"0 1000 1")
     eq(read(path), "")
-    # A map of the opener alone needs no privilege of either.
+    # A map of the opener's own id needs no privilege of opener or writer.
     eq(os.write(users, b"0 1000 1"), 8)
     eq(read(path).split(), ["0", "1000", "1"])
     os.kill(pid, signal.SIGKILL)
@@ -143,7 +143,8 @@ def attributes_are_written_by_their_opener():
 
 def opened_inside(path, flags, then=None):
     """
-    What a user opens for writing in namespaces of its own: (fd, a socket whose end ends that user).
+    Opens a file as a user in namespaces of its own: (fd, socket, pid). The user lives until the
+    socket is closed.
     """
     ours, theirs = socket.socketpair()
     def user():
@@ -174,7 +175,7 @@ def network_settings_are_those_of_the_opener():
         eq(os.pread(fd, 100, 0).decode(), inside)
         eq(os.pwrite(fd, b"77\n", 0), 3)
     eq((read(path), asked(user)), (before, "77\n"))
-    # Root writes the opener's as well, not its own.
+    # Root's write changes the setting of the opener's namespace, not of root's own.
     eq(os.pwrite(fd, b"78\n", 0), 3)
     eq((read(path), asked(user)), (before, "78\n"))
     user.close()
@@ -242,7 +243,8 @@ def moving_needs_the_opener_s_rights(group):
     os.chmod(group.path, 0o755)
     with acting_as(USER):
         users = os.open(b.file("cgroup.procs"), os.O_RDWR)
-    # Not of what both are in: neither the user, nor root by way of the user's descriptor.
+    # The opener may not write to the common ancestor: the user's write fails, and so does root's
+    # write to the user's descriptor.
     fails(errno.EACCES, os.write, users, b"%d" % pid)
     roots = os.open(b.file("cgroup.procs"), os.O_RDWR)
     with acting_as(USER):
@@ -281,7 +283,7 @@ def privileged(name, mode=0o6777):
 
 
 def left(name):
-    """The mode, and whether there are capabilities."""
+    """Returns the mode of a file, and whether the file has capabilities."""
     return os.stat(name).st_mode & 0o7777, "security.capability" in os.listxattr(name)
 
 
@@ -332,11 +334,11 @@ def a_writer_with_cap_fsetid_keeps_set_id_bits():
         with acting_as(USER):
             fd = os.open(name, os.O_RDWR)
         change(fd)
-        # Capabilities of the file are lost all the same.
+        # A write removes the capabilities of a file in any case.
         eq(left(name), (0o6777, False), name)
 
 
-# Descriptors of root's in the hands of a user
+# Descriptors that root opened and a user has
 
 FS_IOC_SETFLAGS, FS_IMMUTABLE = 0x40086602, 0x10
 SIOCSIFFLAGS, SIOCGIFFLAGS = 0x8914, 0x8913
@@ -350,7 +352,7 @@ def a_call_on_a_descriptor_checks_the_caller_not_the_opener():
     request = struct.pack("16sh14x", b"lo", 0)
     flags = struct.unpack_from("h", fcntl.ioctl(s, SIOCGIFFLAGS, request), 16)[0]
     with acting_as(USER):
-        # Reading and writing was decided at the open.
+        # The open has decided about reading and writing.
         eq(os.pwrite(fd, b"x", 0), 1)
         fails(errno.EPERM, os.fchmod, fd, 0o666)
         fails(errno.EPERM, os.fchown, fd, USER, USER)
@@ -373,7 +375,7 @@ def a_reopened_descriptor_has_the_caller_s_rights():
         for one in (fd, path):
             fails(errno.EACCES, os.open, "/proc/self/fd/%d" % one, os.O_RDONLY)
             fails(errno.EPERM, os.chmod, "/proc/self/fd/%d" % one, 0o666)
-            # A name for it is the opener's to make.
+            # Only the process that opened the descriptor may link its file.
             eq(sc(NR.linkat, one, b"", -100, b"name", AT_EMPTY_PATH), -errno.ENOENT)
     child_ok(user)
 
@@ -382,8 +384,8 @@ def a_reopened_descriptor_has_the_caller_s_rights():
 
 def overlaid(fn):
     """
-    fn runs as root of a user's namespaces with lower, upper and merged, an overlay that the user
-    mounted.
+    Runs fn as root of a user's namespaces, with an overlay `merged` of lower and upper that the
+    user mounted.
     """
     for name in ("lower", "upper", "work", "merged"):
         os.mkdir(name)
@@ -418,7 +420,7 @@ def overlaid(fn):
 @body
 def an_overlay_reads_with_the_rights_of_its_mounter():
     def look():
-        # In the overlay it is the user's own directory, below it is not.
+        # The directory belongs to the user in the overlay, but not in the lower layer.
         eq(os.stat("merged/secret").st_uid, 0)
         fails(errno.EACCES, os.listdir, "merged/secret")
         fails(errno.EACCES, os.stat, "merged/secret/text")
@@ -431,8 +433,8 @@ def an_overlay_reads_with_the_rights_of_its_mounter():
 @body
 def an_overlay_copies_up_files_of_its_mounter_s_users_only():
     def move():
-        # The directory is the user's, so it may rename; the copy would be root's, with its set-ID
-        # bit.
+        # The user owns the directory and may rename, but the copy would belong to root and keep
+        # its set-ID bit.
         fails(errno.EOVERFLOW, os.rename, "merged/dir/tool", "merged/dir/mine")
         eq(os.listdir("upper/dir"), [])
         write("merged/dir/new", "new")
@@ -459,7 +461,7 @@ def a_file_system_belongs_to_the_opener_of_its_context():
     own_mounts()
     works(FSCONFIG, fd, 6, None, None, 0)
     top = works(FSMOUNT, fd, 0, 0)
-    # Root of the machine is no user of that namespace.
+    # The namespace has no id for root of the initial namespace.
     fails(errno.EOVERFLOW, os.mknod, "null", 0o20666, os.makedev(1, 3), dir_fd=top)
     fails(errno.EOVERFLOW, os.open, "file", os.O_CREAT | os.O_RDWR, dir_fd=top)
 

@@ -1,4 +1,4 @@
-"""Whose credentials count for signals of files, queues and timers, and for requests of a ring."""
+"""Credentials that checks use: signals of files, queues and timers, and requests of a ring."""
 
 import ctypes
 import errno
@@ -21,7 +21,7 @@ OWNER_PID, OWNER_PGRP = 1, 2
 
 
 def at_signal(sig, go, got):
-    """A child that reports whether it has had the signal when its parent asks; its pid."""
+    """Starts a child that says on request whether it got the signal. Returns its pid."""
     ready = Pipe()
     def child():
         signal.pthread_sigmask(signal.SIG_BLOCK, [sig])
@@ -34,7 +34,7 @@ def at_signal(sig, go, got):
 
 
 def owner_gets(sig, name_owner):
-    """Whether a child gets SIGIO of a socket whose owner name_owner(fd, pid) named."""
+    """Says whether a child gets SIGIO of a socket whose owner name_owner(fd, pid) sets."""
     go, got = Pipe(), Pipe()
     a, b = socket.socketpair()
     pid = at_signal(sig, go, got)
@@ -55,7 +55,7 @@ def name_owner(fd, pid):
 def an_owner_is_signalled_with_the_rights_of_the_setter():
     def by_user(fd, pid):
         with acting_as(USER):
-            # Of the real user 0 there is nothing left.
+            # Neither the real nor the effective uid is 0 any more.
             os.setresuid(USER, USER, 0)
             name_owner(fd, pid)
             os.setresuid(0, 0, 0)
@@ -71,7 +71,7 @@ def an_owner_is_signalled_with_the_rights_of_the_setter():
 
 @body
 def an_owner_is_a_process_not_a_number():
-    """In a PID namespace, where the next number can be chosen."""
+    """Runs in a PID namespace of its own, where the next PID can be chosen."""
     def inside():
         a, b = socket.socketpair()
         go = Pipe()
@@ -178,7 +178,7 @@ def a_notification_names_its_sender():
 
 @body
 def a_sender_s_uid_is_translated_for_the_receiver_of_a_notification():
-    """Twice, as Linux does it: from outside of a user namespace a sender is the overflow user."""
+    """Linux translates the uid twice: a sender outside the user namespace is the overflow user."""
     fd = new_queue()
     ready, got = Pipe(), Pipe()
     def inside():
@@ -242,7 +242,7 @@ def a_process_forges_a_signal_of_the_kernel_for_itself_only():
         eq(sc(NR.rt_sigqueueinfo, parent, 10, info(-1)), 0)
     child_ok(child)
     eq(signal.sigwaitinfo([signal.SIGUSR1]).si_code, -1)
-    # "Oneself" is the thread, whose number is not the process's.
+    # Linux compares the target with the calling thread, whose id is not that of the process.
     found = []
     thread = threading.Thread(target=lambda: found.extend(
         sc(NR.rt_sigqueueinfo, pid, 10, info(0)) for pid in (parent, threading.get_native_id())))
@@ -255,7 +255,7 @@ def a_process_forges_a_signal_of_the_kernel_for_itself_only():
 @body
 def execve_removes_timers():
     """
-    timer_create(2) takes threads of the caller's own process, and the timer ends with the program.
+    timer_create(2) takes threads of the caller's own process, and execve(2) deletes timers.
     """
     timer = ctypes.c_int()
     event = ctypes.create_string_buffer(struct.pack("<Qiii", 0, 10, 4, os.getppid()), 64)
@@ -296,7 +296,7 @@ def a_request_has_the_credentials_of_its_submitter():
     with acting_as(USER):
         theirs = Ring()
         eq(open_secret(theirs), -errno.EACCES)
-    # A ring of a user's is root's when root submits.
+    # Requests on a ring of a user have root's credentials when root submits them.
     ok(open_secret(theirs) >= 0, "root submits")
 
 
@@ -331,7 +331,7 @@ def a_polled_ring_has_the_credentials_of_its_maker():
 @body
 def a_polled_ring_ends_with_its_maker_s_program():
     """
-    Else the caller of a set-ID program, which shares the ring, could do what that program may do.
+    Otherwise a process that shares the ring with a set-ID program could use its privilege.
     """
     WAKEUP, SQPOLL = 2, 2
     r = Ring(flags=SQPOLL)

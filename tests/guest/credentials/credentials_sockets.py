@@ -1,4 +1,4 @@
-"""Whose credentials count for netlink requests, and which ids UNIX sockets report of a peer."""
+"""Credentials that netlink requests are checked with, and the ids that UNIX sockets report."""
 
 import errno
 import os
@@ -38,7 +38,7 @@ def a_netlink_request_needs_the_rights_of_opener_and_sender():
     with acting_as(USER):
         users = route_socket()
     roots = route_socket()
-    # Root writes into the socket of a user, as a set-ID program whose output is led there.
+    # Root writes into the socket of a user, as a set-ID program does whose output goes there.
     os.write(users.fileno(), LINK_UP)
     eq(verdict(users), errno.EPERM)
     users.send(LINK_UP)
@@ -59,7 +59,7 @@ def a_send_without_an_address_needs_the_opener_s_rights():
         s.connect((0, 0))
     os.write(s.fileno(), LINK_UP)
     eq(verdict(s), errno.EPERM)
-    # The output of a program that was tricked has no address: with one, root means it.
+    # A set-ID program writes its output without an address; a send with an address is deliberate.
     s.sendto(LINK_UP, (0, 0))
     eq(verdict(s), 0)
     with acting_as(USER):
@@ -122,7 +122,7 @@ def every_call_that_sends_checks_the_caller():
             way(s, LINK_UP)
             done.post()
         pid = spawn(user)
-        # The last one to write to a socket was root.
+        # Root sends first: the next sender must not get the credentials of the last one.
         a.send(b"x")
         go.post()
         done.take()
@@ -175,8 +175,8 @@ def peer_credentials_are_those_at_connect_and_listen():
         client.connect(server.getsockname())
     accepted = server.accept()[0]
     me = os.getpid()
-    eq(peer(client), (me, 0, 0), "who listened, not who bound")
-    eq(peer(accepted), (me, 2000, 2000), "who connected, not who accepted")
+    eq(peer(client), (me, 0, 0), "ids at listen, not at bind")
+    eq(peer(accepted), (me, 2000, 2000), "ids at connect, not at accept")
     def user():
         become(3000)
         eq(peer(accepted), (me, 2000, 2000))
@@ -209,7 +209,7 @@ def peer_credentials_are_shown_in_the_reader_s_namespace():
 
 @body
 def peer_credentials_name_a_process_not_a_number():
-    """In a PID namespace, where the next number can be chosen."""
+    """Runs in a PID namespace of its own, where the next PID can be chosen."""
     def inside():
         ours, theirs = socket.socketpair()
         def maker():
@@ -222,15 +222,15 @@ def peer_credentials_name_a_process_not_a_number():
             f.write(str(pid - 1))
         go = Pipe()
         other = spawn(go.take)
-        eq(other, pid, "the number again")
-        # The number names no process to the socket: the old one is gone.
+        eq(other, pid, "the PID is reused")
+        # The socket refers to the process that ended, not to the new process with its PID.
         fd = ctypes_getsockopt(s, SO_PEERPIDFD)
         if fd == -errno.ENOPROTOOPT:
             go.post()
             os.waitpid(other, 0)
             return
         if fd >= 0:
-            # Newer kernels give descriptors of processes that are gone.
+            # Newer kernels return a pidfd of a process that has ended.
             fails(errno.ESRCH, signal.pidfd_send_signal, fd, 0)
         else:
             eq(fd, -errno.EINVAL)
@@ -271,7 +271,7 @@ def claimed_credentials_need_capabilities():
     def inside():
         me = os.getpid()
         eq(claim(me, 0, 0), (me, 0, 0))
-        # Ids that it has no names for, and processes that it has no right over.
+        # Ids that its namespace does not map, and a process that it may not name.
         fails(errno.EINVAL, claim, me, 5, 0)
         fails(errno.EPERM, claim, os.getppid(), 0, 0)
     def mapped():
@@ -307,7 +307,7 @@ def a_raw_socket_checks_its_maker():
     with acting_as(USER):
         fails(errno.EPERM, socket.socket, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
         fails(errno.EPERM, socket.socket, socket.AF_PACKET, socket.SOCK_DGRAM, 0)
-        # One that it was given it may use.
+        # A socket that a capable process made can be used without the capability.
         eq(raw.sendto(b"\0\x09\0\x09\0\x08\0\0", ("127.0.0.1", 0)), 8)
         packets.getsockname()
 

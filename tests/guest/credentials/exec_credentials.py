@@ -1,4 +1,4 @@
-"""Whose credentials count, and of when, in execve(2), ptrace(2) and /proc/PID."""
+"""Credentials that execve(2), ptrace(2) and /proc/PID check, and when Linux takes them."""
 
 import ctypes
 import errno as E
@@ -26,7 +26,7 @@ SYS.update(process_vm_readv=310, kcmp=312, prlimit64=302, ioprio_set=251, get_ro
 
 
 def answers(fn):
-    """(pid, pipe) of a child that posts what fn gives."""
+    """Starts a child that posts the result of fn. Returns (pid, pipe)."""
     pipe = Pipe()
     return spawn(lambda: pipe.post(struct.pack("<q", fn())) and 0), pipe
 
@@ -125,7 +125,7 @@ def attaching_succeeds_behind_an_execve_of_the_same_user():
 
 def traced_exec(path, tracer):
     """
-    The report of a set-ID program that was traced when it was executed: tracer(pid) runs in a
+    Returns the report of a set-ID program that is traced at its execve; tracer(pid) runs in a
     child.
     """
     run, go_on, ready = Run(), Pipe(), Pipe()
@@ -195,15 +195,15 @@ def a_parent_does_not_trace_a_child_that_can_do_more():
     need_root()
 
     def parent():
-        asks, tells = Pipe(), Pipe()
+        asks, replies = Pipe(), Pipe()
 
         def child():
             asks.take()
-            tells.post(struct.pack("<q", pt(TRACEME, 0)))
+            replies.post(struct.pack("<q", pt(TRACEME, 0)))
         pid = spawn(child)
         become()
         asks.post()
-        eq(answer(pid, tells), -E.EPERM)
+        eq(answer(pid, replies), -E.EPERM)
     child_ok(parent)
 
 
@@ -236,7 +236,7 @@ def a_tracee_that_becomes_undumpable_hides_its_memory():
 @test
 def a_child_inherits_the_tracers_credentials():
     need_root()
-    # The tracer is root by now, the tracing was begun by what the tracee was.
+    # The tracer is root, but the tracing began with the credentials of the tracee.
     path, run = program(), Run()
 
     def body():
@@ -269,7 +269,7 @@ def a_child_inherits_the_tracers_credentials():
 # What is shared
 
 def exec_beside(path, before):
-    """The report of a program of an ordinary user; before() runs in the process first."""
+    """Returns the report of a program of an ordinary user; before() runs in its process first."""
     run = Run()
 
     def body():
@@ -351,7 +351,8 @@ def a_file_that_changes_while_execve_waits(before, after, expected):
 
 def child_signal_after(path):
     """
-    Signals pending for a process whose child, which was to send SIGUSR1, ends behind its execve.
+    Returns signals pending for a process that calls execve before its child ends; the child's
+    exit signal was SIGUSR1.
     """
     run, hold = Run(), Pipe()
 
@@ -446,7 +447,7 @@ def a_parent_sends_no_signal_that_it_may_not_send():
     eq(found.take(), b"y")
 
 
-# Memory that is not to be looked at
+# Memory that other processes may not read
 
 @test
 def an_unreadable_program_is_not_dumpable():
@@ -514,7 +515,8 @@ def root_of_a_namespace_is_none_over_memory_from_outside():
         maps.post()
         go_on.take()
         pid = spawn(lambda: run.exec(path))
-        # Its namespace's root, with all capabilities there; the file's owner has no name there.
+        # Root of its namespace, with all capabilities there; the namespace does not map the
+        # owner of the file.
         maps.post(struct.pack("<I", pid))
         go_on.take()
         eq(pt(SEIZE, pid), -E.EPERM)
@@ -541,7 +543,7 @@ LINKS = ["exe", "cwd", "root", "ns/net", "fd/0"]
 
 
 def refused(directory):
-    """An ordinary user gets nothing of a process by its directory of /proc."""
+    """Checks that an ordinary user cannot use the /proc directory of a process."""
     for name in SECRETS + ["mem"]:
         try:
             with open("%s/%s" % (directory, name), "rb") as f:
@@ -562,7 +564,7 @@ def refused(directory):
     fails(E.EACCES, os.stat, directory + "/fdinfo/0")
     with open(directory + "/stat") as f:
         fields = f.read().rsplit(")", 1)[1].split()
-    # startcode, endcode: 1 for strangers; startstack, start_data: 0.
+    # startcode and endcode are 1 for a reader without rights; startstack and start_data are 0.
     eq((fields[23], fields[24], fields[25], fields[42]), ("1", "1", "0", "0"))
 
 
@@ -717,7 +719,7 @@ def an_undumpable_process_inspects_itself():
 # Real ids and file system ids
 
 def ids(real, effective):
-    """Real, effective (and file system) user ids, and no capabilities."""
+    """Sets group and user ids; the file system uid follows the effective one."""
     os.setgroups([])
     os.setresgid(USER, USER, USER)
     os.setresuid(real, effective, effective)
@@ -841,7 +843,7 @@ def a_leader_that_ended_has_no_memory_and_no_descriptors():
 @test
 def a_child_in_the_same_memory_may_read_it():
     need_root()
-    # A child in its parent's memory has other ids: it still reads that memory, by any name.
+    # A child that runs in its parent's memory and has other ids may still read that memory.
     buf, got = ctypes.create_string_buffer(b"shared", 8), ctypes.create_string_buffer(8)
     mine = struct.pack("<QQ", ctypes.addressof(got), 8)
     theirs = struct.pack("<QQ", ctypes.addressof(buf), 8)
