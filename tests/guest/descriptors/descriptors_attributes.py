@@ -16,7 +16,7 @@ SYS.update(readahead=187, fsetxattr=190, fgetxattr=193, flistxattr=196)
 
 
 def mode_of(fd):
-    """The mode that it has: natively the devices are those of the host."""
+    """Returns the mode of the file: natively the devices are those of the host."""
     try:
         return os.fstat(fd).st_mode & 0o7777
     except OSError:
