@@ -28,7 +28,7 @@ def ctl(ep, op, fd, events=IN, data=7):
 
 
 def got(ep, n=8, wait=0):
-    """What epoll_wait gives, as events:data."""
+    """Returns the events of epoll_wait, each as events:data."""
     at = buf()
     r = sc(NR.epoll_wait, ep, at, n, wait)
     if r < 0:
@@ -38,7 +38,7 @@ def got(ep, n=8, wait=0):
 
 
 def watching(events, act, rounds=2):
-    """A pipe's read end is watched; act(r, w, ep) between waits."""
+    """Watches the read end of a pipe and runs act(r, w, ep) before each wait."""
     ep, (r, w) = epoll(), os.pipe()
     works(NR.epoll_ctl, ep, ADD, r, struct.pack("=IQ", events & 0xFFFFFFFF, 7))
     found = []
@@ -53,7 +53,7 @@ def post(r, w, ep):
 
 
 def once(*acts):
-    """Each act at one of the rounds, then nothing."""
+    """Makes an act that runs one of these acts a round, and then nothing."""
     left = list(acts)
     return lambda r, w, ep: left.pop(0)(r, w, ep) if left else None
 
@@ -63,7 +63,7 @@ def nothing(r, w, ep):
 
 
 def chain(depth):
-    """Epolls in each other, the innermost with a pipe: the result of the last step."""
+    """Nests epolls, the innermost with a pipe. Returns the result of the last step."""
     r, w = os.pipe()
     inner = r
     for _ in range(depth):
@@ -82,7 +82,7 @@ def loop():
 
 
 def kept(act):
-    """A pipe's end is added, act(r, w, copy, ep) is done, then there is something to read."""
+    """Adds the read end of a pipe, runs act(r, w, copy, ep), and makes the pipe readable."""
     ep, (r, w) = epoll(), os.pipe()
     ctl(ep, ADD, r)
     copy = os.dup(r)
@@ -210,7 +210,7 @@ def bit(*fds):
 
 
 def with_pipe(fn):
-    """fn(r, w) with a pipe at 108 and 109 that has something."""
+    """Runs fn(r, w) with the descriptors 108 and 109 of a pipe that has a byte."""
     r, w = os.pipe()
     os.dup2(r, 108)
     os.dup2(w, 109)
@@ -318,7 +318,7 @@ def signals(mask, flags=NONBLOCK, fd=-1, size=8):
 
 
 def pending(signo, n=128, room=None):
-    """A signal is blocked and sent: what a read of the descriptor gives."""
+    """Blocks and sends a signal. Returns the result of a read, and the signals still pending."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [signo])
     fd = signals(1 << (signo - 1))
     os.kill(os.getpid(), signo)

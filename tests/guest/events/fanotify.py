@@ -152,7 +152,7 @@ def events_of_a_file_come_with_descriptors():
     eq(fcntl.fcntl(e.fd, fcntl.F_GETFL) & ~0o100000, os.O_NOATIME | os.O_CLOEXEC)
     eq(os.read(e.fd, 10), b"text")
     os.close(e.fd)
-    eq(fan.masks(fd), [], "nobody hears of an event's own descriptor")
+    eq(fan.masks(fd), [], "the descriptor of an event raises no event")
     os.read(f, 1)
     os.write(f, b"x")
     eq(fan.masks(fd), [fan.ACCESS | fan.MODIFY], "merged")

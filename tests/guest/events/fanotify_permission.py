@@ -209,12 +209,12 @@ def an_unread_event_goes_when_its_process_dies():
 @test
 def closing_the_group_allows_waiting_calls():
     fd = group()
-    for name in ("told", "untold"):
+    for name in ("delivered", "queued"):
         touch(name)
         fan.mark(fd, fan.ADD, fan.OPEN_PERM, name)
-    first = spawn(lambda: outcome(lambda: os.open("told", os.O_RDONLY)) if not os.close(fd) else 1)
+    first = spawn(lambda: outcome(lambda: os.open("delivered", os.O_RDONLY)) if not os.close(fd) else 1)
     event(fd)
-    second = spawn(lambda: outcome(lambda: os.open("untold", os.O_RDONLY)) if not os.close(fd) else 1)
+    second = spawn(lambda: outcome(lambda: os.open("queued", os.O_RDONLY)) if not os.close(fd) else 1)
     wait_until(lambda: select.select([fd], [], [], 0)[0], "the event")
     os.close(fd)
     eq((reap(first), reap(second)), (0, 0))
@@ -264,7 +264,7 @@ def two_groups_answer_in_order_of_their_class():
     pid = spawn(lambda: outcome(lambda: os.open("file", os.O_RDONLY)))
     fan.answer(early, event(early), fan.DENY)
     eq(reap(pid), errno.EPERM)
-    eq(select.select([late], [], [], 0)[0], [], "nobody asks further")
+    eq(select.select([late], [], [], 0)[0], [], "a denial asks no further group")
 
 
 @test

@@ -42,7 +42,7 @@ def changed(op):
 
 
 def watched(mask, act, path="d"):
-    """The masks of the events that act raises."""
+    """Returns the masks of the events that act raises."""
     os.makedirs("d", exist_ok=True)
     open("d/f", "w").close()
     i = works(NR.inotify_init1, 0o4000)

@@ -218,7 +218,7 @@ def epoll_forgets_closed_files():
     eq(ctl(ep, 1, r, IN, 5), 0)
     dup = os.dup(r)
     os.close(r)
-    # The open file is still there, through the duplicate.
+    # The duplicate keeps the open file.
     eq(wait(ep), [(IN, 5)])
     os.close(dup)
     eq(wait(ep), [])
@@ -247,7 +247,7 @@ def many_descriptors():
 
 @test
 def select_of_a_high_descriptor():
-    """Sets of more descriptors than dvisor looks at in one turn."""
+    """Uses sets of more descriptors than dvisor checks in one turn."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard < 16384:
         skip("few descriptors")
@@ -280,7 +280,7 @@ def select_of_a_high_descriptor():
 
 @cases([("two", 2, 500), ("three", 3, 100), ("four", 4, 50), ("five", 5, 10)])
 def epoll_bounds_chains(sets, most):
-    """So many chains of so many sets may watch one file."""
+    """`most` chains of `sets` sets may watch one file."""
     many_descriptors()
     r, _w = os.pipe()
     for n in range(most + 1):
@@ -295,7 +295,7 @@ def epoll_bounds_chains(sets, most):
 
 @test
 def epoll_bounds_the_paths_below_a_set():
-    """Of each file below the set that is added."""
+    """The bound counts for each file below the set that is added."""
     many_descriptors()
     r, w = os.pipe()
     top = works(NR.epoll_create1, 0)
@@ -450,7 +450,7 @@ def items_of_one_queue_are_ready_last_first():
     eq([fds.index(fd) for fd, _ in ep.poll(0)][:2], [1, 0])
     ep.modify(e, IN | ET)
     eq(ep.poll(0), [(e, IN)])
-    # Queues of different files: as they happened.
+    # Files with queues of their own are ready in the order of their events.
     other = os.eventfd(0)
     ep.register(other, IN | ET)
     os.eventfd_write(e, 1)
