@@ -15,7 +15,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def apart():
-    """In a mount namespace of its own, where nothing reaches another."""
+    """Enters a mount namespace of its own, whose mounts do not propagate."""
     if sc(NR.unshare, 0x20000) < 0:
         skip("no mount namespaces for this user")
     eq(libc.mount(b"none", b"/", None, 0x40000 | 0x4000, None), 0, "private")
@@ -60,14 +60,14 @@ def paths_longer_than_a_page():
     gives(-ERANGE, NR.getcwd, buf, 4095)
     fd = os.open(".", os.O_RDONLY)
     os.rename("../" + "m" * left, "../" + "m" * (left + 1))
-    # Whatever the size of the buffer.
+    # The size of the buffer does not matter.
     for size in 8192, 4096, 10, 0:
         gives(-ENAMETOOLONG, NR.getcwd, buf, size)
     gives(-ENAMETOOLONG, NR.readlink, b"/proc/self/cwd", buf, 8192)
     gives(-ENAMETOOLONG, NR.readlink, b"/proc/self/fd/%d" % fd, buf, 8192)
     os.rename("../" + "m" * (left + 1), "../" + "m" * (left - 5))
     os.rmdir("../" + "m" * (left - 5))
-    # " (deleted)" is ten bytes more.
+    # " (deleted)" adds ten bytes.
     gives(-ENAMETOOLONG, NR.readlink, b"/proc/self/fd/%d" % fd, buf, 8192)
     os.close(fd)
     os.chdir("..")

@@ -21,7 +21,7 @@ def watch(mask, path="d", sig=RT):
 
 
 def signals():
-    """How many came since the last look."""
+    """Counts the signals since the last call."""
     count = 0
     while signal.sigtimedwait([RT], 0):
         count += 1

@@ -166,7 +166,7 @@ def opening_a_handle_checks_permissions():
     _, h, _ = handle("a")
 
     def child():
-        # CAP_DAC_READ_SEARCH stays, CAP_DAC_OVERRIDE goes.
+        # The process keeps CAP_DAC_READ_SEARCH and drops CAP_DAC_OVERRIDE.
         works(NR.prctl, 8, 1, 0, 0, 0)
         os.setresuid(1000, 1000, 1000)
         caps = struct.pack("=6I", 4, 4, 4, 0, 0, 0)

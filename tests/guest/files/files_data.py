@@ -273,7 +273,7 @@ def record_locks_between_processes():
         kind, _, start, length, pid = lock(other, fcntl.F_GETLK, fcntl.F_WRLCK, 0, 100)
         eq((kind, start, length, pid), (fcntl.F_WRLCK, 10, 10, parent))
     child_ok(child)
-    # The child's own locks went with it.
+    # The locks of the child ended with the child.
     kind = lock(fd, fcntl.F_GETLK, fcntl.F_WRLCK, 20, 10)[0]
     eq(kind, fcntl.F_UNLCK)
     # Closing any descriptor of the file drops all of the process's locks.
@@ -445,7 +445,7 @@ def a_write_ends_at_the_largest_size():
         else:
             bad = size
     os.ftruncate(fd, 0)
-    if good == (1 << 63) - 1:  # No write gets there.
+    if good == (1 << 63) - 1:  # No write reaches this offset.
         return
     eq(os.pwrite(fd, b"12345", good - 3), 3)
     eq(os.pread(fd, 9, good - 3), b"123")

@@ -1,5 +1,5 @@
-"""ioctl(2) on files: flags of chattr(1), and what immutable and append-only files refuse; blocks,
-clones, freezing.
+"""ioctl(2) on files: flags of chattr(1), errors of immutable and append-only files, blocks, clones,
+freezing.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ EPERM = errno.EPERM
 
 
 def on_tmpfs():
-    """Works in a new tmpfs, in a mount namespace of the test's own."""
+    """Enters a new tmpfs, in a mount namespace of its own."""
     need_root()
     eq(sc(NR.unshare, 0x20000), 0)
     eq(sc(NR.mount, None, b"/", None, 0x44000, None), 0)
@@ -228,7 +228,7 @@ def a_tmpfs_has_no_map_of_extents():
 
 
 def extents(fd, start=0, length=2**64 - 1, flags=1, count=8, result=0):
-    """The answer of FS_IOC_FIEMAP: flags, number, and (logical, length, is last) of each extent."""
+    """Calls FS_IOC_FIEMAP: flags, number, and (logical, length, is last) of each extent."""
     buf = ctypes.create_string_buffer(32 + 56 * min(count, 8))
     struct.pack_into("=QQ4I", buf, 0, start, length, flags, 77, count, 0)
     gives(result, NR.ioctl, fd, FIEMAP, buf)

@@ -227,7 +227,7 @@ def getcwd_limits():
 
 
 def entries(fd, size=32768):
-    """All of getdents64 of fd: (ino, off, type, name)."""
+    """Returns all entries that getdents64 gives of fd: (ino, off, type, name)."""
     out = []
     buf = ctypes.create_string_buffer(size)
     while True:

@@ -130,7 +130,7 @@ def append_writes_at_the_end():
     os.write(a, b"67")
     eq(os.lseek(a, 0, os.SEEK_CUR), 7)
     eq(os.pread(b, 100, 0), b"AB34567")
-    # Linux: pwrite of an O_APPEND file appends whatever the offset is.
+    # On Linux pwrite to an O_APPEND file appends and ignores the offset.
     os.pwrite(a, b"8", 0)
     eq(os.pread(b, 100, 0), b"AB345678")
 

@@ -32,13 +32,13 @@ def stored(name):
 
 
 def opened(flags, name="x", mode=0o600):
-    """What an open gives: 0, or -errno."""
+    """Returns the result of an open: 0, or -errno."""
     r = sc(NR.open, name.encode(), flags, mode)
     return min(r, 0)
 
 
 def status(flags):
-    """The flags of a description that was opened so."""
+    """Returns the flags of a description that was opened with `flags`, or -errno."""
     new("s")
     f = sc(NR.open, b"s", flags, 0)
     return f if f < 0 else sc(NR.fcntl, f, F.F_GETFL) & ~0o100000
@@ -55,8 +55,8 @@ def lock(f, command, kind=F.F_WRLCK, pid=0):
 
 
 def owner_ex(f):
-    who = ctypes.create_string_buffer(struct.pack("ii", 1, os.getpid()))
-    r = cmd(f, 15, who)
+    owner = ctypes.create_string_buffer(struct.pack("ii", 1, os.getpid()))
+    r = cmd(f, 15, owner)
     back = ctypes.create_string_buffer(8)
     return r, cmd(f, 16, back), struct.unpack("ii", back.raw[:8]) == (1, os.getpid())
 

@@ -78,7 +78,7 @@ def an_open_waits_until_the_lease_is_given_up():
     signal.signal(signal.SIGIO, lambda *_: seen.append(held(fd)))
     child = spawn(lambda: os.close(os.open("file", os.O_RDONLY)))
     wait_state(child, "S")
-    eq(seen, [R], "told, with what it is to become")
+    eq(seen, [R], "the signal, and the type that the lease has to become")
     eq(os.waitpid(child, os.WNOHANG), (0, 0))
     lease(fd, U)
     reap(child)

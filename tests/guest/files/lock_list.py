@@ -29,7 +29,7 @@ def place(name):
 
 
 def listed(name="file"):
-    """Lines of the file's locks, without their numbers, sorted; waiters stand behind their lock."""
+    """Returns the sorted lines of a file's locks without numbers; waiters follow their lock."""
     with open("/proc/locks") as f:
         lines = [line.rstrip("\n").split(": ", 1) for line in f]
     where = " " + place(name) + " "
@@ -42,13 +42,13 @@ def listed(name="file"):
 
 
 def expect(*rows, name="file"):
-    """Each row: what stands before the place, and behind it."""
+    """Waits for lines; a row is the text before device, inode and the text behind them."""
     expected = ["%s %s %s" % (a, place(name), b) for a, b in rows]
     awaited(expected, name)
 
 
 def awaited(expected, name="file"):
-    """What is waited for is there a moment after its process began."""
+    """Waits for these lines, which come a moment after their process started."""
     try:
         wait_until(lambda: listed(name) == expected, "the list", 3)
     except AssertionError:
@@ -157,7 +157,7 @@ def a_pid_namespace_lists_its_own_locks():
         pid = spawn(lambda: lock(os.open("own", os.O_RDWR), R, 5, 1, fcntl.F_SETLKW))
         expect(("POSIX  ADVISORY  WRITE 1", "0 EOF"), ("-> POSIX  ADVISORY  READ %d" % pid, "5 5"),
                name="own")
-        eq(listed(), [], "a lock of somebody outside")
+        eq(listed(), [], "a lock of a process outside")
         end(pid)
 
     def outside():
@@ -207,7 +207,7 @@ def lslocks_finds_the_file():
 
 @test
 def the_newest_lock_is_listed_first():
-    os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])  # Linux has a list for each processor.
+    os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])  # Linux keeps a list a processor.
     fd = new()
     lock(fd, R, 10, 1)
     lock(fd, W, 0, 1)
@@ -237,11 +237,11 @@ LONGEST = 2 ** 63 - 1
 @cases([
     ("the largest length", 0, LONGEST, 0, None),
     ("the largest length from 1", 1, LONGEST, 0, "1 EOF"),
-    ("what a double cannot print", 1 << 62, 1, 0, "%d %d" % (1 << 62, 1 << 62)),
+    ("a number beyond 2^53", 1 << 62, 1, 0, "%d %d" % (1 << 62, 1 << 62)),
     ("one too many", 2, LONGEST, EOVERFLOW, None),
     ("the largest offset alone", LONGEST, 1, 0, None),
     ("two bytes there", LONGEST, 2, EOVERFLOW, None),
-    ("back from it", LONGEST, -LONGEST, 0, None),
+    ("back from the largest", LONGEST, -LONGEST, 0, None),
     ("too far back", 10, -11, EINVAL, None),
     ("back by the smallest number", 1, -LONGEST - 1, EINVAL, None),
     ("before the beginning", -1, 0, EINVAL, None),
