@@ -36,8 +36,8 @@ def sender(kind, connected=False):
 
 def take(s, size=4000, control=512, flags=0):
     """
-    Data, control messages, flags, name of the first error; or the name of what recvmsg(2) fails
-    with.
+    Returns data, control messages, flags and name of the first error, or the errno name of
+    recvmsg(2).
     """
     try:
         return s.recvmsg(size, control, MSG_ERRQUEUE | socket.MSG_DONTWAIT | flags)
@@ -83,7 +83,7 @@ def a_queued_error_is_also_the_pending_error(kind):
     fails(errno.EAGAIN, s.recv, 1, socket.MSG_DONTWAIT)
     eq(events(s), select.POLLOUT | select.POLLERR)
     eq(take(s)[0], b"1")
-    # It is that of the next one now.
+    # The pending error is that of the next entry.
     eq(pending(s), errno.ECONNREFUSED)
     eq((take(s)[0], take(s), pending(s)), (b"3", "EAGAIN", 0))
 
@@ -101,7 +101,7 @@ def a_queued_error_is_cut_to_the_buffer(kind):
        ([(kind[2], kind[3], UNREACHABLE[kind][:4])], MSG_ERRQUEUE | socket.MSG_CTRUNC))
     s.sendto(b"hello", to)
     eq(take(s, 2, 512, socket.MSG_TRUNC)[0], b"he")
-    # A look takes it too.
+    # A read with MSG_PEEK removes the entry too.
     s.sendto(b"hello", to)
     eq((take(s, 9, 512, socket.MSG_PEEK)[0], take(s)), (b"hello", "EAGAIN"))
 
@@ -181,8 +181,8 @@ def errors_of_mapped_addresses_are_queued():
     eq((take(s), events(s)), ("EAGAIN", select.POLLOUT))
     s.setsockopt(0, 11, 1)
     s.sendto(b"x", to)
-    told = struct.pack("IBBBBIIH6x16s4x", 111, 2, 3, 3, 0, 0, 0, 10, b"\0" * 10 + b"\xff\xff\x7f\0\0\1")
-    eq(take(s)[:2], (b"x", [(41, 25, told)]))
+    extended = struct.pack("IBBBBIIH6x16s4x", 111, 2, 3, 3, 0, 0, 0, 10, b"\0" * 10 + b"\xff\xff\x7f\0\0\1")
+    eq(take(s)[:2], (b"x", [(41, 25, extended)]))
 
 
 @test
@@ -240,10 +240,10 @@ def raw_sockets_have_an_error_queue():
         eq((take(s), pending(s)), ("EAGAIN", 0))
         icmp.settimeout(10)
         while True:
-            heard = icmp.recv(1000)
-            if heard[20:22] == b"\3\3" and heard[48:] == packet:
+            answer = icmp.recv(1000)
+            if answer[20:22] == b"\3\3" and answer[48:] == packet:
                 break
-        eq((heard[1], heard[8], heard[24:28], heard[28] == 0x45), (0xC0, 64, bytes(4), True))
+        eq((answer[1], answer[8], answer[24:28], answer[28] == 0x45), (0xC0, 64, bytes(4), True))
         s.setsockopt(0, 11, 0)
         s.sendto(packet, ("127.0.0.1", 0))
         eq(pending(s), 0)
@@ -318,8 +318,8 @@ def a_sent_datagram_has_its_time(kind):
                (b"\x08\0" if kind == V4 else b"\x86\xdd", 14 + header + 8 + len(data), data))
             eq((flags, name), (MSG_ERRQUEUE, None))
             eq([c[:2] for c in control], [(1, 37), kind[2:]])
-            told = struct.unpack("IBBBBII", control[1][2][:16])
-            eq(told, (errno.ENOMSG, 4, 0, 0, 0, 0, n))
+            extended = struct.unpack("IBBBBII", control[1][2][:16])
+            eq(extended, (errno.ENOMSG, 4, 0, 0, 0, 0, n))
             ok(struct.unpack("6q", control[0][2])[0] > 0, "a time")
         eq((take(s), pending(s)), ("EAGAIN", 0))
 

@@ -1,4 +1,4 @@
-"""Options in IPv4 headers (ip(7), IP_OPTIONS): which may be set, and what receivers get of them."""
+"""Options in IPv4 headers (ip(7), IP_OPTIONS): options that can be set, and that receivers get."""
 
 import socket
 import struct

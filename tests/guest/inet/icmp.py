@@ -30,11 +30,11 @@ def a_raw_socket_receives_requests_and_replies():
         s.sendto(request(0x1234, b"data"), ("127.0.0.1", 0))
         seen = {}
         while REPLY not in seen:
-            packet, who = s.recvfrom(1000)
+            packet, source = s.recvfrom(1000)
             if packet[24:26] == b"\x12\x34":
-                seen[packet[20]] = (packet, who)
-        packet, who = seen[REPLY]
-        eq(who, ("127.0.0.1", 0))
+                seen[packet[20]] = (packet, source)
+        packet, source = seen[REPLY]
+        eq(source, ("127.0.0.1", 0))
         eq((packet[0], packet[8], packet[9]), (0x45, 64, 1))
         eq(struct.unpack("!H", packet[2:4])[0], 32)
         eq((packet[12:16], packet[16:20]), (b"\x7f\0\0\1", b"\x7f\0\0\1"))
@@ -58,16 +58,16 @@ def a_request_with_a_code_is_answered_with_it():
 
 @test
 def an_unused_protocol_is_answered_as_unreachable():
-    with raw() as hears, raw(protocol=200) as sends:
+    with raw() as receiver, raw(protocol=200) as sends:
         sends.bind(("127.0.0.1", 0))
         sends.connect(("127.0.0.2", 0))
         for data, error in (b"7 bytes", 0), (b"8 bytes.", errno.ENOPROTOOPT):
             sends.send(data)
             while True:
-                packet, (who, _) = hears.recvfrom(1000)
+                packet, (source, _) = receiver.recvfrom(1000)
                 if packet[20] == UNREACHABLE and packet[37] == 200:
                     break
-            eq((who, packet[21], packet[48:]), ("127.0.0.2", 2, data))
+            eq((source, packet[21], packet[48:]), ("127.0.0.2", 2, data))
             eq(sends.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), error)
 
 
@@ -86,10 +86,10 @@ def ipv6_has_no_header_in_front():
     with raw(socket.AF_INET6, socket.IPPROTO_ICMPV6) as s:
         s.sendto(struct.pack("!BBHHH", 128, 0, 0, 0x7777, 9) + b"six", ("::1", 0))
         while True:
-            packet, who = s.recvfrom(1000)
+            packet, source = s.recvfrom(1000)
             if packet[0] == 129 and packet[4:6] == b"\x77\x77":
                 break
-        eq((packet[6:], who[0]), (b"\0\x09six", "::1"))
+        eq((packet[6:], source[0]), (b"\0\x09six", "::1"))
 
 
 @test
@@ -122,8 +122,8 @@ def ping_sockets_are_for_groups():
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP) as s:
             fails(errno.EINVAL, s.sendto, b"short", ("127.0.0.1", 0))
             s.sendto(request(0, b"data"), ("127.0.0.1", 0))
-            packet, who = s.recvfrom(100)
-            eq((packet[0], packet[8:], who), (REPLY, b"data", ("127.0.0.1", 0)))
+            packet, source = s.recvfrom(100)
+            eq((packet[0], packet[8:], source), (REPLY, b"data", ("127.0.0.1", 0)))
     else:
         fails(errno.EACCES, socket.socket, socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
 

@@ -25,7 +25,7 @@ def ip(words, code=0):
 
 
 def alone(pair=False):
-    """A namespace with lo, and v0 with 10.1.0.1 and fd00::1, whose other end is here too."""
+    """Enters a namespace with lo, and with v0 (10.1.0.1, fd00::1) and its other end on request."""
     own_network()
     if not pair:
         return LO
@@ -81,7 +81,7 @@ def setting(s, level, name, value):
 
 
 def asking(s, level, name, question, room):
-    """The answer, its length, or -errno."""
+    """Calls getsockopt with input. Returns the answer and its length, or -errno."""
     buffer = ctypes.create_string_buffer(question, max(room, len(question)))
     length = ctypes.c_int(room)
     r = sc(NR.getsockopt, s.fileno(), level, name, buffer, ctypes.byref(length))
@@ -89,7 +89,7 @@ def asking(s, level, name, question, room):
 
 
 def received(s):
-    """The next datagram and the host that sent it; None without one."""
+    """Returns the next datagram and the host that sent it, or N without one."""
     s.settimeout(0.05)
     try:
         data, source = s.recvfrom(2000)
@@ -275,7 +275,7 @@ def all_matching_sockets_receive_a_datagram():
     eq([received(q) for q in (other, own, stranger, six)], [N] * 4)
     six.setsockopt(IP, JOIN, mreqn(G, LO))
     s.sendto(b"x", (G, PORT))
-    eq(received(six), (b"x", "::ffff:127.0.0.1"), "of IPv6 only members hear groups of IPv4")
+    eq(received(six), (b"x", "::ffff:127.0.0.1"), "IPv6 sockets need membership")
     group.sendto(b"y", ("127.0.0.1", PORT))
     eq(received(own), (b"y", "127.0.0.1"), "a group is no source")
     group.connect(("127.0.0.1", s.getsockname()[1]))
@@ -291,7 +291,7 @@ def source_filters_hold():
     f, plain, s, t = udp(PORT), udp(PORT), udp(0, "127.0.0.1"), udp(0, "127.0.0.2")
     f.setsockopt(IP, JOIN_FROM, v4(G, "127.0.0.1", "127.0.0.2"))
     s.sendto(b"1", (G, PORT))
-    eq((received(f), received(plain)), (N, N), "the link drops what nobody wants")
+    eq((received(f), received(plain)), (N, N), "the link drops a group without members")
     t.sendto(b"2", (G, PORT))
     eq((received(f), received(plain)), ((b"2", "127.0.0.2"),) * 2)
     plain.setsockopt(IP, JOIN, mreqn(G, LO))
@@ -345,16 +345,16 @@ def control_messages_report_and_choose_the_link():
         m.setsockopt(IP, JOIN, mreqn(G, link))
     r.setsockopt(IP, PKTINFO, 1)
     r.setsockopt(IP, 12, 1)  # IP_RECVTTL
-    told = lambda: {kind: data for _, kind, data in r.recvmsg(10, 200)[1]}
+    controls = lambda: {kind: data for _, kind, data in r.recvmsg(10, 200)[1]}
     s = udp()
     s.sendmsg([b"x"], [(IP, PKTINFO, struct.pack("=i8x", v0))], 0, (G, PORT))
-    eq(told(), {PKTINFO: struct.pack("=i", v0) + v4("10.1.0.1", G), 2: struct.pack("=i", 1)})
+    eq(controls(), {PKTINFO: struct.pack("=i", v0) + v4("10.1.0.1", G), 2: struct.pack("=i", 1)})
     s.sendmsg([b"x"], [(IP, PKTINFO, struct.pack("=i", 0) + v4("127.0.0.1", "0.0.0.0"))], 0, (G, PORT))
-    eq(told(), {PKTINFO: struct.pack("=i", LO) + v4("127.0.0.1", G), 2: struct.pack("=i", 1)})
+    eq(controls(), {PKTINFO: struct.pack("=i", LO) + v4("127.0.0.1", G), 2: struct.pack("=i", 1)})
     s.setsockopt(IP, IF, mreqn("0.0.0.0", v0))
     s.setsockopt(IP, TTL, 7)
     s.sendto(b"x", (G, PORT))
-    eq(told()[2], struct.pack("=i", 7))
+    eq(controls()[2], struct.pack("=i", 7))
     eq(fails_with(lambda: s.sendmsg([b"x"], [(IP, PKTINFO, struct.pack("=i8x", 99))], 0, (G, PORT))), -ENODEV)
 
 

@@ -30,25 +30,25 @@ class Prober:
 
     def send(self, *args, **named):
         """
-        What is heard behind the segment itself: ports, sequence, acknowledged, flags, window,
-        options.
+        Sends a segment. Returns the segments after it: ports, sequence, acknowledgement, flags,
+        window, options.
         """
         sent = self.segment(*args, **named)
         self.s.sendto(sent, (self.name, 0))
-        heard = []
+        replies = []
         self.s.settimeout(0.2)
         while True:
             try:
                 got = self.s.recv(9999)
             except TimeoutError:
                 break
-            heard.append(got[(got[0] & 15) * 4:] if self.family == socket.AF_INET else got)
-        eq(heard.pop(0), sent)
-        for one in heard:
-            # That of a first answer, and of IPv6, is left to the card.
+            replies.append(got[(got[0] & 15) * 4:] if self.family == socket.AF_INET else got)
+        eq(replies.pop(0), sent)
+        for one in replies:
+            # The card computes the checksum of a SYN-ACK, and of all segments of IPv6.
             if self.family == socket.AF_INET and one[13] & SYN == 0:
                 eq(checksum(self.home * 2 + struct.pack("!HH", 6, len(one)) + one), 0, "a good sum")
-        return [(*struct.unpack("!HHII", one[:12]), one[13], struct.unpack("!H", one[14:16])[0], one[20:]) for one in heard]
+        return [(*struct.unpack("!HHII", one[:12]), one[13], struct.unpack("!H", one[14:16])[0], one[20:]) for one in replies]
 
 
 def listener(family=socket.AF_INET):
@@ -64,7 +64,7 @@ def a_listener_answers_a_syn_with_a_syn_ack(family, most):
     first, second = p.send(port, 1000, 0, SYN)
     sequence = first[2]
     eq(first, (port, OWN, sequence, 1001, SYN | ACK, most, struct.pack("!BBH", 2, 4, most)))
-    eq(second, (OWN, port, 1001, 0, RST, 0, b""), "nobody knows of it")
+    eq(second, (OWN, port, 1001, 0, RST, 0, b""), "no socket has the port")
     s.setblocking(False)
     try:
         s.accept()

@@ -55,8 +55,8 @@ def a_raw_socket_receives_packets_of_its_protocol():
     with raw(OTHER) as a, raw(OTHER) as b, raw(252) as c:
         eq(a.sendto(b"hello", ("127.0.0.1", 0)), 5)
         for s in a, b:
-            got, who = s.recvfrom(100)
-            eq(who, ("127.0.0.1", 0))
+            got, peer = s.recvfrom(100)
+            eq(peer, ("127.0.0.1", 0))
             eq((got[0], got[9], got[12:20], got[20:]), (0x45, OTHER, HOME + HOME, b"hello"))
             eq(struct.unpack("!H", got[2:4])[0], 25)
             eq(checksum(got[:20]), 0)
@@ -108,8 +108,8 @@ def ip_hdrincl_sends_headers_of_the_caller():
         s.setsockopt(socket.IPPROTO_IP, IP_HDRINCL, 1)
         eq(s.getsockopt(socket.IPPROTO_IP, IP_HDRINCL), 1)
         eq(s.sendto(packet(OTHER, b"own", b"\x7f\0\0\7", HOME, 77, 9999), ("127.0.0.1", 0)), 23)
-        got, who = s.recvfrom(100)
-        eq(who, ("127.0.0.7", 0))
+        got, peer = s.recvfrom(100)
+        eq(peer, ("127.0.0.7", 0))
         eq((got[8], got[1], got[20:]), (77, 0x10, b"own"))
         eq(struct.unpack("!H", got[2:4])[0], 23, "the length is put in")
         eq(checksum(got[:20]), 0)

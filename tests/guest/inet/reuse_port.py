@@ -53,7 +53,7 @@ def group(n, kind=socket.SOCK_DGRAM, host=HOST, family=socket.AF_INET):
 
 
 def receiver_of(sockets, data, via=None):
-    """Which of them gets a datagram; all others must not."""
+    """Sends a datagram. Returns the index of the only socket that receives it."""
     sender = via or socket.socket(sockets[0].family, socket.SOCK_DGRAM)
     sender.sendto(data, sockets[0].getsockname()[:2])
     found = []
@@ -136,7 +136,7 @@ def without_a_verdict_the_same_flow_reaches_the_same_socket():
     one = receiver_of(g, b"x", via)
     eq({receiver_of(g, b"x", via) for _ in range(5)}, {one})
     eq(attach(g[0], always(7)), 0)
-    eq({receiver_of(g, b"x", via) for _ in range(5)}, {one}, "nobody has that place")
+    eq({receiver_of(g, b"x", via) for _ in range(5)}, {one}, "no socket has this index")
     eq(attach(g[0], always((one + 1) % 3)), 0)
     eq(receiver_of(g, b"x", via), (one + 1) % 3)
     eq(detach(g[1]), 0)
@@ -150,7 +150,7 @@ def the_last_socket_takes_the_index_of_a_closed_one():
     g.append(sharing(port=g[0].getsockname()[1]))
     eq(receiver_of(g, b"\3"), 3)
     g.pop(1).close()
-    eq([receiver_of(g, bytes([n])) for n in range(3)], [0, 2, 1], "the last takes the place of one that goes")
+    eq([receiver_of(g, bytes([n])) for n in range(3)], [0, 2, 1], "the last takes the index")
 
 
 @test
@@ -210,10 +210,7 @@ def random_numbers_of_programs_are_not_the_same():
 
 @cases([("datagrams", socket.SOCK_DGRAM), ("connections", socket.SOCK_STREAM)])
 def ipv4_before_ipv6(kind):
-    """
-    Of wildcard sockets of both families that of IPv4 gets what comes by IPv4, whichever was bound
-    first.
-    """
+    """IPv4 traffic goes to the IPv4 wildcard socket, in whatever order the two were bound."""
     for families in ((socket.AF_INET, socket.AF_INET6), (socket.AF_INET6, socket.AF_INET)):
         first = sharing(kind, 0, "", families[0])
         port = first.getsockname()[1]

@@ -43,7 +43,7 @@ def connected(*options):
 
 
 def fill(s):
-    """As many bytes as there is room for."""
+    """Sends as many bytes as there is room for. Returns their number."""
     s.setblocking(False)
     sent = 0
     try:
@@ -93,7 +93,7 @@ def unacknowledged_data_end_a_connection_after_the_user_timeout():
     between(0.4, time.monotonic() - start, 4, "seconds")
     eq((state(a), a.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)), (CLOSE, errno.ETIMEDOUT))
     eq(outcome(a.send, b"x"), "EPIPE")
-    # The peer gets no segment; it sees the reset when it makes room.
+    # The peer gets no segment at first; it gets the reset when it makes room.
     eq(state(b), ESTABLISHED)
     b.settimeout(5)
     while isinstance(got := outcome(b.recv, 1 << 20), bytes) and got:
@@ -419,7 +419,7 @@ def a_listener_has_a_key():
 
 @test
 def ip_pktoptions_returns_options_of_the_first_segment():
-    """IP_PKTOPTIONS, whose parts are asked for as those of datagrams are."""
+    """The options that select control messages of datagrams select the parts of IP_PKTOPTIONS."""
     ip, pktoptions, home = socket.IPPROTO_IP, 9, b"\x7f\0\0\1"
     asks = ((8, 1), (12, 1), (13, 1))
 

@@ -44,7 +44,7 @@ def outcome(fn, *args):
 
 
 def settles(*expected):
-    """States that are there at once, or soon: packets take a moment."""
+    """Waits for these states of sockets: packets take a moment."""
     becomes([e for _, e in expected], lambda: [state(s) for s, _ in expected])
 
 

@@ -29,7 +29,7 @@ def number(s, request):
 
 
 def settle(s, bits=select.POLLPRI):
-    """Until the bits are there: they may take a moment to come."""
+    """Waits for events, which may take a moment."""
     p = select.poll()
     p.register(s, bits)
     ok(p.poll(5000), "waited for %#x" % bits)

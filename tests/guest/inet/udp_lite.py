@@ -27,7 +27,7 @@ def ports_of_udp_lite_are_not_those_of_udp():
     fails(EADDRINUSE, lite().bind, udp.getsockname())
     sender.connect(receiver.getsockname())
     receiver.close()
-    sender.send(b"nobody")
+    sender.send(b"unread")
     fails(ECONNREFUSED, sender.send, b"there")
 
 
