@@ -15,7 +15,7 @@ WAITERS = 0x80000000
 
 
 def word(value=0):
-    """A futex word in memory that children share."""
+    """Makes a futex word in memory that children share."""
     at = works(NR.mmap, 0, 4096, 3, 0x21, -1, 0)
     w = ctypes.c_uint32.from_address(at)
     w.value = value
@@ -127,7 +127,7 @@ def signals_interrupt_waits():
     signal.siginterrupt(signal.SIGALRM, True)
     w = word()
     eq(under_alarms(futex, w, WAIT, 0, ts(10)), -EINTR)
-    # With SA_RESTART it is the same if there is a time-out, and a wait without one goes on.
+    # With SA_RESTART a wait with a time-out fails too, and a wait without one continues.
     signal.siginterrupt(signal.SIGALRM, False)
     eq(under_alarms(futex, w, WAIT, 0, ts(10)), -EINTR)
 
@@ -182,7 +182,7 @@ def priority_inheritance_locks():
 
 @test
 def robust_locks():
-    # A mutex whose owner dies is marked and its waiter woken.
+    # The kernel marks a mutex whose owner dies, and wakes its waiter.
     block = works(NR.mmap, 0, 4096, 3, 0x21, -1, 0)
     lock = ctypes.c_uint32.from_address(block + 64)
 
@@ -208,7 +208,7 @@ def robust_locks():
 
 @test
 def thread_exit_clears_and_wakes():
-    # What pthread_join stands on.
+    # pthread_join needs this.
     for _ in range(20):
         out = []
         t = threading.Thread(target=lambda: out.append(1))

@@ -17,7 +17,7 @@ BAD, KERNEL = 4096, 1 << 63
 
 
 def words(n=1):
-    """Futex words in memory that children share."""
+    """Makes futex words in memory that children share."""
     at = works(NR.mmap, 0, 4096, 3, 0x21, -1, 0)
     found = [ctypes.c_uint32.from_address(at + 64 * i) for i in range(n)]
     return found if n > 1 else found[0]
@@ -38,7 +38,7 @@ def asleep(*tids):
 
 
 class Worker(threading.Thread):
-    """Runs fn in a thread; its id and what fn returned."""
+    """Runs fn in a thread; has its id and the result of fn."""
 
     def __init__(self, fn):
         super().__init__(daemon=True)
@@ -199,7 +199,7 @@ def an_owner_that_ends_leaves_the_word():
 
 
 def robust(w):
-    """A robust list of this thread with one PI word on it."""
+    """Makes a robust list of this thread with one PI word on it."""
     node = ctypes.addressof(w) + 8
     head = (ctypes.c_int64 * 3)(node | 1, -8, 0)
     ctypes.c_int64.from_address(node).value = ctypes.addressof(head)
@@ -313,7 +313,7 @@ def requeue_gives_a_free_lock_and_moves_the_rest():
 
 @cases([
     ("wake 0", -EINVAL, 0, 1, 0), ("wake 2", -EINVAL, 2, 1, 0), ("wake negative", -EINVAL, -1, 1, 0),
-    ("move negative", -EINVAL, 1, -1, 0), ("other value", -EAGAIN, 1, 1, 5), ("nobody", 0, 1, 1, 0)], shared=True)
+    ("move negative", -EINVAL, 1, -1, 0), ("other value", -EAGAIN, 1, 1, 5), ("no waiter", 0, 1, 1, 0)], shared=True)
 def cmp_requeue_pi_checks(expected, wake, move, value):
     cond, lock = words(2)
     eq(futex(cond, CMP_REQUEUE_PI, wake, move, lock, value), expected)

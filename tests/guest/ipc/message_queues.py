@@ -28,7 +28,7 @@ def name():
 
 
 class Queue:
-    """A queue that is gone at the end of a test."""
+    """A queue that is removed at the end of a test."""
 
     def __init__(self, messages=4, size=16, flags=0):
         self.name = name()

@@ -23,7 +23,7 @@ def key():
 
 
 def made(r):
-    """1 for a success."""
+    """Returns 1 for a success, or -errno."""
     return min(r, 1)
 
 
@@ -44,7 +44,7 @@ def sem(fn, n=3, flags=CREAT | 0o600, key=0):
 
 
 def msg(fn, *messages, flags=CREAT | 0o600, key=0):
-    """A queue with messages of these (type, text)."""
+    """Runs fn(id) with a queue that has messages of these (type, text)."""
     id = works(NR.msgget, key, flags)
     try:
         for kind, data in messages:
@@ -67,7 +67,7 @@ def at(id, addr=0, flags=0):
 
 
 def receive(id, kind, size=100, flags=NOWAIT):
-    """The type and the text that came, or the error."""
+    """Returns type and text of the message that is received, or the error."""
     room = buf(8 + 100)
     r = sc(NR.msgrcv, id, room, size, kind, flags)
     if r < 0:
@@ -102,8 +102,8 @@ SHM = [
     ("attach at a free place", "1", lambda: shm(lambda id: made(at(id, free())))),
     ("attach in the kernel", "ENOMEM", lambda: shm(lambda id: at(id, KERNEL))),
     ("attach to execute", "1", lambda: shm(lambda id: made(at(id, 0, EXEC)))),
-    ("attach what was removed", "EINVAL", lambda: attach_removed()),
-    ("detach what is not attached", "EINVAL", lambda: sc(NR.shmdt, area())),
+    ("attach a removed segment", "EINVAL", lambda: attach_removed()),
+    ("detach at an address without a segment", "EINVAL", lambda: sc(NR.shmdt, area())),
     ("detach null", "EINVAL", lambda: sc(NR.shmdt, 0)),
     ("detach not aligned", "EINVAL", lambda: shm(lambda id: sc(NR.shmdt, at(id) + 1))),
     ("detach in the middle", "EINVAL",
@@ -234,14 +234,14 @@ SEM = [
     ("wait for 0 at 1", "EAGAIN", lambda: sem(lambda id: ops(id, op(0, 1), op(0, 0)))),
     ("the process is noted", "1", lambda: sem(lambda id: (
         ops(id, op(1, 1)), int(sc(NR.semctl, id, 1, GETPID, 0) == os.getpid()))[1])),
-    ("nobody is noted before", "0", lambda: sem(lambda id: sc(NR.semctl, id, 1, GETPID, 0))),
+    ("the pid is 0 before an operation", "0", lambda: sem(lambda id: sc(NR.semctl, id, 1, GETPID, 0))),
     ("time that is negative", "EINVAL", lambda: sem(lambda id: sc(
         NR.semtimedop, id, op(0, -1, 0), 1, struct.pack("qq", -1, 0)))),
     ("time of 10^9 ns", "EINVAL", lambda: sem(lambda id: sc(
         NR.semtimedop, id, op(0, -1, 0), 1, struct.pack("qq", 0, 10**9)))),
     ("time of 0", "EAGAIN", lambda: sem(lambda id: sc(
         NR.semtimedop, id, op(0, -1, 0), 1, struct.pack("qq", 0, 0)))),
-    ("time is not looked at by what need not wait", "EINVAL", lambda: sem(lambda id: sc(
+    ("the time is checked though the call need not wait", "EINVAL", lambda: sem(lambda id: sc(
         NR.semtimedop, id, op(0, 1, 0), 1, struct.pack("qq", 0, 10**9)))),
     ("value of a bad number", "EINVAL", lambda: sem(lambda id: sc(NR.semctl, id, 3, GETVAL, 0))),
     ("value of number -1", "EINVAL", lambda: sem(lambda id: sc(NR.semctl, id, -1, GETVAL, 0))),

@@ -333,7 +333,7 @@ def sem_undo_reverts_operations_at_exit():
         go.post()
         reap(taker)
         reap(waiter)
-        eq(value(id), 1, "who waited got what was given back")
+        eq(value(id), 1, "the waiter got the undone value")
 
 
 @test
