@@ -1,4 +1,4 @@
-"""What the cases about memory share: mappings with gaps, signals of accesses, lines of smaps."""
+"""Mappings with gaps, signals of accesses and lines of smaps, for cases about memory."""
 
 import ctypes
 import os
@@ -17,12 +17,12 @@ PA = PRIVATE | ANON
 
 
 def mapped(*args):
-    """1 for a success."""
+    """Returns 1 for a success, or -errno."""
     return min(sc(NR.mmap, *args), 1)
 
 
 def two():
-    """Two mapped pages between two that are not."""
+    """Maps two pages between two unmapped pages. Returns their address."""
     at = area(4, 0)
     works(NR.munmap, at, PAGE)
     works(NR.munmap, at + 3 * PAGE, PAGE)
@@ -31,7 +31,7 @@ def two():
 
 
 def gap():
-    """Three pages; the middle one is missing."""
+    """Maps three pages and unmaps the middle one. Returns the first address."""
     at = area(3)
     works(NR.munmap, at + PAGE, PAGE)
     return at
@@ -51,13 +51,13 @@ def get(at, n):
 
 
 def text(at):
-    """The four bytes there."""
+    """Reads four bytes as text."""
     data = get(at, 4)
     return "zeros" if data == bytes(4) else data.decode()
 
 
 def killed(fn):
-    """The signal that ends a child that does this, or 0."""
+    """Returns the signal that ends a child in fn, or 0."""
     def child():
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         fn()
@@ -65,7 +65,7 @@ def killed(fn):
 
 
 def field(name, at):
-    """A line of the area at `at` in /proc/self/smaps."""
+    """Returns a line of the area at `at` in /proc/self/smaps."""
     found = False
     for line in open("/proc/self/smaps"):
         head = line.split()[0]

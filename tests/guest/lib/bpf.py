@@ -31,12 +31,12 @@ def ret(k):
 
 
 def on_call(nr, verdict, otherwise=ALLOW):
-    """A program with one verdict for one call, and another for all others."""
+    """Makes a program with one verdict for one call, and another for all others."""
     return ld(NR_AT) + insn(JEQ, nr, 0, 1) + ret(verdict) + ret(otherwise)
 
 
 def fprog(program, length=None):
-    """struct sock_fprog."""
+    """Makes a struct sock_fprog."""
     raw = ctypes.create_string_buffer(program, len(program))
     prog = ctypes.create_string_buffer(16)
     struct.pack_into("<HxxxxxxQ", prog, 0, len(program) // 8 if length is None else length,
@@ -50,17 +50,17 @@ def no_new_privs():
 
 
 def install(program, flags=0):
-    """seccomp(SECCOMP_SET_MODE_FILTER): its result, or -errno."""
+    """Calls seccomp(SECCOMP_SET_MODE_FILTER). Returns its result, or -errno."""
     return sc(NR.seccomp, SET_FILTER, flags, fprog(program))
 
 
 def mode_of(pid="self"):
-    """(Seccomp, Seccomp_filters) of /proc/PID/status."""
+    """Returns (Seccomp, Seccomp_filters) of /proc/PID/status."""
     with open("/proc/%s/status" % pid) as f:
         lines = dict(line.split(":\t", 1) for line in f.read().splitlines() if ":\t" in line)
     return int(lines["Seccomp"]), int(lines["Seccomp_filters"])
 
 
 def exit_now(code):
-    """Without a call that a filter could refuse but exit_group."""
+    """Exits by exit_group alone, so that a filter can refuse no other call."""
     os._exit(code)

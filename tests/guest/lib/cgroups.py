@@ -23,12 +23,12 @@ def put(path, text):
 
 
 def fields(path):
-    """{"populated": 1} of lines of names and numbers."""
+    """Reads lines of names and numbers as a dictionary such as {"populated": 1}."""
     return {k: int(v) for k, v in (line.split() for line in read(path).splitlines())}
 
 
 class Group:
-    """A directory of a hierarchy."""
+    """A control group: a directory of a hierarchy."""
 
     def __init__(self, path):
         self.path = path
@@ -56,7 +56,7 @@ class Group:
         self.put("cgroup.procs", "0")
 
     def spawn(self, fn, *args):
-        """A child in the group that runs fn."""
+        """Starts a child in the group that runs fn. Returns its pid."""
         def body():
             self.enter()
             return fn(*args)
@@ -77,7 +77,7 @@ def members(path):
 
 
 def clear(path):
-    """Removes a group and those below it; their processes end."""
+    """Ends the processes of a group and of those below it, and removes the groups."""
     for name in os.listdir(path):
         inner = os.path.join(path, name)
         if os.path.isdir(inner):
@@ -97,7 +97,7 @@ def clear(path):
 
 
 def is_removed(path):
-    """A group can be removed when the last of its processes has ended."""
+    """Removes a group when its last process has ended."""
     try:
         os.rmdir(path)
         return True
@@ -106,7 +106,7 @@ def is_removed(path):
 
 
 def mounted(kind, data, fn):
-    """Runs fn(root) with a hierarchy mounted; the caller is in a child of its own."""
+    """Runs fn(root) with a hierarchy mounted; the caller runs in a child of its own."""
     own_mounts()
     os.mkdir("cg")
     try:
@@ -122,8 +122,8 @@ def mounted(kind, data, fn):
 
 def is_forgotten(kind, data):
     """
-    Linux ends a hierarchy some time after its last mount, and not if its groups were on their way
-    out just then.
+    Waits until Linux has ended a hierarchy. It does so a while after the last unmount, but not if
+    groups were being removed at that time.
     """
     umount("cg")
     name = data[data.index("name="):]
@@ -144,7 +144,7 @@ def in_group(root, fn):
 
 
 def grouped(fn):
-    """A test that gets a new group of version 2."""
+    """Makes a test that gets a new group of version 2."""
     def outer():
         need_root()
         contained(lambda: mounted("cgroup2", None, lambda root: in_group(root, fn)))
@@ -153,7 +153,7 @@ def grouped(fn):
 
 
 def controlled(*names):
-    """A test whose new group has controllers of version 2."""
+    """Makes a test whose new group has these controllers of version 2."""
     def decorate(fn):
         def body(group):
             root = Group(os.path.dirname(group.path))
@@ -168,7 +168,7 @@ def controlled(*names):
 
 
 def legacy(data):
-    """A test that gets a new group of a hierarchy of version 1."""
+    """Makes a test that gets a new group of a hierarchy of version 1."""
     def decorate(fn):
         def outer():
             need_root()

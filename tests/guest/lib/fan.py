@@ -79,7 +79,7 @@ def read(fd, size=8192):
 
 
 def pending(fd):
-    """All events there are (of a group that may block)."""
+    """Reads all events that are queued, of a group that may block."""
     events = []
     while select.select([fd], [], [], 0)[0]:
         events += read(fd)
@@ -103,7 +103,7 @@ class Statfs(ctypes.Structure):
 
 
 def handle_of(path):
-    """(fsid, type, handle) as events have them."""
+    """Returns (fsid, type, handle) of a file, as events have them."""
     buf = ctypes.create_string_buffer(8 + 128)
     struct.pack_into("=Ii", buf, 0, 128, 0)
     mount = ctypes.c_int()

@@ -19,12 +19,12 @@ import shutil
 import signal
 import sys
 import tempfile
-import tokenize  # traceback loads it, and a test may be out of descriptors by then
+import tokenize  # loaded early: traceback needs it when a test may have no descriptors left
 import time
 import traceback
 
 TIMEOUT_S = float(os.environ.get("GUEST_TIMEOUT", "60"))
-DEADLINE_S = 30.0  # of a wait for a condition: less than a test has
+DEADLINE_S = 30.0  # of a wait for a condition; less than TIMEOUT_S of a test
 
 libc = ctypes.CDLL(None, use_errno=True)
 _syscall = libc.syscall
@@ -34,7 +34,7 @@ _needing_root = []
 
 
 class Skip(Exception):
-    """This machine cannot run the test."""
+    """Raised by a test that this machine cannot run."""
 
 
 def skip(why):
@@ -48,18 +48,19 @@ def test(fn):
 
 def needs_root(*patterns):
     """
-    Tests that fail natively for other users than root are skipped there: names as they are printed,
-    each * any part. For a test that is about privilege there is need_root.
+    Names tests that fail natively for other users than root, and are skipped there. A name is as
+    printed; * stands for any part. A test about privilege calls need_root instead.
     """
     _needing_root.extend(patterns)
 
 
 def cases(rows, shared=False):
     """
-    A test for each row of a table, in a child and with a line of its own. A row is a tuple: a
-    label, then what fn gets. The test is named FN_LABEL, with what is no letter or digit in the
-    label as "_". `shared`: one child runs all rows, for rows that leave nothing behind (a fork
-    costs more than a call); behind one that kills it there is a new child.
+    Makes a test of each row of a table, with a child and a printed line of its own. A row is a
+    tuple: a label, then arguments of fn. The name is FN_LABEL, with "_" for each character of the
+    label that is no letter or digit. With `shared`, one child runs all rows, which must leave
+    nothing behind (a fork costs more than a call); a row that kills the child ends it, and a new
+    child runs the rest.
 
         @cases([("null", 0, -EFAULT), ("kernel half", 1 << 63, -EFAULT)])
         def uname_to(address, expected):
@@ -88,7 +89,7 @@ def _arg(value):
 
 
 def sc(nr, *args):
-    """A raw system call: its result, or -errno."""
+    """Makes a raw system call. Returns its result, or -errno."""
     r = _syscall(ctypes.c_long(nr), *[_arg(a) for a in args])
     return -ctypes.get_errno() if r == -1 else r
 
@@ -112,7 +113,7 @@ def between(low, value, high, what=""):
 
 
 def gives(expected, nr, *args):
-    """The raw call must give exactly this result (a number, or -errno)."""
+    """Checks that the raw call gives exactly this result (a number, or -errno)."""
     r = sc(nr, *args)
     if r != expected:
         raise AssertionError(
@@ -121,7 +122,7 @@ def gives(expected, nr, *args):
 
 
 def works(nr, *args):
-    """The raw call must not fail."""
+    """Checks that the raw call does not fail. Returns its result."""
     r = sc(nr, *args)
     if r < 0:
         raise AssertionError("call %d: failed with %s" % (nr, name_of(r)))
@@ -129,7 +130,7 @@ def works(nr, *args):
 
 
 def fails(code, fn, *args, **kwargs):
-    """fn must raise OSError with this errno."""
+    """Checks that fn raises OSError with this errno."""
     try:
         r = fn(*args, **kwargs)
     except OSError as e:
@@ -162,7 +163,7 @@ def end_with(fn, *args):
 
 
 def in_child(fn, *args):
-    """Runs fn in a forked child; its wait status."""
+    """Runs fn in a forked child. Returns its wait status; an exception is exit code 99."""
     return os.waitpid(spawn(fn, *args), 0)[1]
 
 
@@ -172,7 +173,7 @@ def child_ok(fn, *args):
 
 
 def spawn(fn, *args):
-    """Forks a child that runs fn; its pid. The caller waits for it."""
+    """Forks a child that runs fn. Returns its pid; the caller waits for it."""
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
@@ -182,8 +183,8 @@ def spawn(fn, *args):
 
 def serve_signals():
     """
-    Sleeps while handlers run, until one ends the process. In short sleeps: a signal that comes
-    between Python's last look and pause(2) runs its handler when pause ends, which is never.
+    Sleeps while handlers run, until one ends the process. The sleeps are short: pause(2) would
+    never return for a signal that comes between Python's last check and the call.
     """
     while True:
         time.sleep(0.01)
@@ -191,8 +192,8 @@ def serve_signals():
 
 def wait_until(condition, what, timeout=DEADLINE_S):
     """
-    Polls a condition. The deadline ends a test that has failed: on a busy machine all waits are
-    long.
+    Polls a condition until it holds. The deadline is far off, because waits are long on a busy
+    machine; it only ends a test that has failed.
     """
     end = time.monotonic() + timeout
     while not condition():
@@ -202,7 +203,7 @@ def wait_until(condition, what, timeout=DEADLINE_S):
 
 
 def becomes(expected, fn, *args, what=""):
-    """Polls fn until it gives this value. A failure names the last value that it gave."""
+    """Polls fn until it returns this value. A failure names the last value."""
     last = [None]
 
     def has_come():
@@ -216,8 +217,8 @@ def becomes(expected, fn, *args, what=""):
 
 def under_alarms(fn, *args):
     """
-    What fn gives while SIGALRM comes again and again. One alarm is not enough for a call that has
-    to be interrupted: on a busy machine it comes before the call.
+    Returns the result of fn while SIGALRM comes repeatedly. A single alarm can come before the
+    call that it has to interrupt.
     """
     signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
     try:
@@ -227,7 +228,7 @@ def under_alarms(fn, *args):
 
 
 def state_of(pid, task=None):
-    """The letter of /proc/PID/stat, or of one of its threads."""
+    """Returns the state letter in /proc/PID/stat, or that of one of its threads."""
     path = "/proc/%s/stat" % pid if task is None else "/proc/%s/task/%d/stat" % (pid, task)
     with open(path) as f:
         return f.read().rsplit(")", 1)[1].split()[0]
@@ -238,14 +239,14 @@ def wait_state(pid, letters, task=None):
 
 
 def wait_parent_sleeps():
-    """In a child: waits until the parent, which has one thread, sleeps in a call."""
+    """Waits, in a child, until the parent, which has one thread, sleeps in a call."""
     wait_state(os.getppid(), "S")
 
 
 def wait_in_call(task, nr):
     """
-    Waits until a thread of this process sleeps in this call: a wait for Python's own lock is
-    another call.
+    Waits until a thread of this process sleeps in this call. (A thread that waits for Python's own
+    lock sleeps in another call.)
     """
     path = "/proc/self/task/%d/" % task
 
@@ -264,7 +265,7 @@ def wait_for_tick(ns):
 
 class Handled:
     """
-    Reports to another process that a signal with a Python handler was delivered, also while a call
+    Reports to another process that a signal with a Python handler was delivered, even if a call
     restarts after it.
     """
 
@@ -273,7 +274,7 @@ class Handled:
         os.set_blocking(self.pipe.w, False)
 
     def watch(self):
-        """In the process that gets the signals."""
+        """Installs the handler, in the process that gets the signals."""
         signal.set_wakeup_fd(self.pipe.w)
 
     def wait(self):
@@ -287,7 +288,7 @@ def stay():
 
 
 class Pipe:
-    """A pipe for hand-shakes between processes."""
+    """A pipe by which processes wait for each other."""
 
     def __init__(self):
         self.r, self.w = os.pipe()
@@ -327,8 +328,8 @@ def _run_here(fn):
 
 def _in_child(fns, base):
     """
-    Runs tests in one child, one behind the other, and gives what it says of each. The list is
-    shorter than fns when the child ended or hung before the last; its last entry then says so.
+    Runs tests in one child, one after the other. Returns a verdict for each. The list is shorter
+    than fns if the child ended or hung before the last test; its last entry then says so.
     """
     r, w = os.pipe()
     pid = os.fork()
@@ -350,7 +351,7 @@ def _in_child(fns, base):
     end = time.monotonic() + TIMEOUT_S
     text = b""
     timed_out = False
-    # When all verdicts are there a forgotten grandchild may still hold the pipe.
+    # After the last verdict a forgotten grandchild may still have the pipe open.
     while text.count(b"\n") < len(fns):
         left = end - time.monotonic()
         if left <= 0 or not select.select([r], [], [], left)[0]:
@@ -377,7 +378,7 @@ def _in_child(fns, base):
 
 
 def _children():
-    """Processes whose parent is this one: what a test left behind comes to the subreaper."""
+    """Returns the children of this subreaper, which include processes that a test left behind."""
     me, found = str(os.getpid()), []
     for name in os.listdir("/proc"):
         try:
@@ -412,7 +413,7 @@ def run():
     unknown = [pattern for pattern in _needing_root if not fnmatch.filter(names, pattern)]
     if unknown:
         sys.exit("needs_root names no test: " + " ".join(unknown))
-    gc.freeze()  # children need not copy what a collection would touch
+    gc.freeze()  # a collection would make children copy its pages
     sc(NR.prctl, 36, 1, 0, 0, 0)
     base = tempfile.mkdtemp(prefix="guest-")
     os.chmod(base, 0o755)

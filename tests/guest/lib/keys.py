@@ -1,4 +1,4 @@
-"""Keys and keyrings as scripts use them."""
+"""Keys and keyrings for guest tests (keyrings(7))."""
 
 import ctypes
 import os
@@ -28,7 +28,7 @@ def made(r):
 
 
 def session():
-    """A session keyring of one's own."""
+    """Joins a new session keyring."""
     return made(ctl(JOIN, None))
 
 

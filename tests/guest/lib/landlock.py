@@ -1,4 +1,4 @@
-"""landlock(7) for guest tests: rulesets in a line."""
+"""landlock(7) for guest tests: a ruleset by one call."""
 
 import os
 import struct
@@ -33,7 +33,7 @@ def create(fs=0, net=0, scoped=0):
 
 
 def allow(ruleset, path, access):
-    """A rule for a path, or a descriptor."""
+    """Adds a rule for a path, or a descriptor."""
     fd = os.open(path, os.O_PATH) if isinstance(path, str) else path
     r = sc(NR.landlock_add_rule, ruleset, 1, struct.pack("=Qi", access, fd), 0)
     if isinstance(path, str):
@@ -56,7 +56,7 @@ def enforce(ruleset):
 
 
 def restrict(fs=0, rules=(), net=0, ports=(), scoped=0):
-    """The calling thread gives up what no rule allows."""
+    """Restricts the calling thread to the rights that the rules allow."""
     ruleset = create(fs, net, scoped)
     for path, access in rules:
         allow(ruleset, path, access)

@@ -12,7 +12,7 @@ NEWNET = 0x40000000
 
 
 def ip(*words, ns=None, code=0):
-    """Runs ip(8); in a namespace given by a process in it."""
+    """Runs ip(8), in the network namespace of process `ns` if it is given. Returns the output."""
     enter = ["nsenter", "-t", str(ns), "-n"] if ns else []
     r = subprocess.run([*enter, "ip", *" ".join(words).split()], capture_output=True, text=True)
     if (r.returncode == 0) != (code == 0):
@@ -25,7 +25,7 @@ def shown(*words, ns=None):
 
 
 class Namespace:
-    """A process in a network namespace of its own; functions can be run there."""
+    """A process in a network namespace of its own, which runs functions there."""
 
     def __init__(self):
         self.ready, w = os.pipe()
@@ -40,7 +40,7 @@ class Namespace:
             skip("no network namespaces")
 
     def do(self, fn, *args):
-        """Runs a function there; what it returns, as JSON."""
+        """Runs a function in the namespace. Returns its result, which passes through JSON."""
         r, w = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -86,7 +86,7 @@ def own_network(*commands):
 
 
 def pair():
-    """This namespace with 10.1.1.1 and fd00::1, another with 10.1.1.2 and fd00::2."""
+    """Links this namespace (10.1.1.1, fd00::1) to another one (10.1.1.2, fd00::2)."""
     alone()
     other = Namespace()
     ip("link add v0 type veth peer name v1")
@@ -102,7 +102,7 @@ def pair():
 
 def through():
     """
-    This namespace between two others, 10.8.1.1 and 10.8.2.1, that send what they do not know to it.
+    Puts this namespace as the default router between two others, 10.8.1.1 and 10.8.2.1.
     """
     alone()
     left, right = Namespace(), Namespace()

@@ -39,7 +39,7 @@ def umount(target, flags=0):
 
 
 def ns(name, pid="self"):
-    """What /proc/PID/ns/NAME leads to: "kind:[number]"."""
+    """Returns the target of /proc/PID/ns/NAME: "kind:[number]"."""
     return os.readlink("/proc/%s/ns/%s" % (pid, name))
 
 
@@ -48,7 +48,7 @@ def open_ns(name, pid="self"):
 
 
 def clone(flags, fn, *args):
-    """fork(2) with flags of clone(2); the child runs fn. Its pid."""
+    """Forks a child with flags of clone(2), which runs fn. Returns its pid."""
     pid = sc(NR.clone, flags | 17, 0, 0, 0, 0)
     if pid < 0:
         raise OSError(-pid, os.strerror(-pid), "clone")
@@ -58,7 +58,7 @@ def clone(flags, fn, *args):
 
 
 def clone_ok(flags, fn, *args):
-    """The child must end with 0."""
+    """Runs fn in a child with flags of clone(2), which must exit with 0."""
     pid = clone(flags, fn, *args)
     status = os.waitpid(pid, 0)[1]
     ok(status == 0, "the child in new namespaces ended with status %#x" % status)
@@ -68,7 +68,7 @@ SKIPPED = 77
 
 
 def contained(fn):
-    """Runs fn in a child, which what it unshares stays in."""
+    """Runs fn in a child, so that namespaces that fn unshares end with the child."""
     def body():
         try:
             fn()
@@ -82,7 +82,7 @@ def contained(fn):
 
 
 def own_mounts():
-    """A mount namespace without ties to the one outside."""
+    """Enters a mount namespace whose mounts are private."""
     unshare(NEWNS)
     mount(None, "/", None, MS_REC | MS_PRIVATE)
 
@@ -103,7 +103,7 @@ def mount_test(fn):
 
 
 def mounts_below(prefix):
-    """Fields of mountinfo by mount point, of what is mounted at or below an absolute path."""
+    """Maps mount points at or below an absolute path to their fields of mountinfo."""
     found = {}
     with open("/proc/self/mountinfo") as f:
         for line in f:
@@ -114,7 +114,7 @@ def mounts_below(prefix):
 
 
 def propagation(path):
-    """The optional fields of mountinfo: "", "shared", "master", "shared master", "unbindable"."""
+    """Returns the optional fields of mountinfo: "", "shared master", "unbindable" and so on."""
     fields = mounts_below(os.path.abspath(path))[os.path.abspath(path)]
     return " ".join(f.split(":")[0] for f in fields[6:fields.index("-")])
 
@@ -138,13 +138,13 @@ def map_ids(pid, uid_map, gid_map, deny=True):
 
 def as_user(uid, fn):
     """
-    Runs fn in a child with this uid and gid, without groups and capabilities; its wait status.
+    Runs fn in a child with this uid and gid, without groups or capabilities: its wait status.
     """
     def body():
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
-        # Others may look into it: /proc/PID is its own again.
+        # Other processes of the user may read its /proc/PID.
         libc.prctl(4, 1, 0, 0, 0)
         return fn()
     return in_child(body)

@@ -16,9 +16,9 @@ class Sigaction(ctypes.Structure):
 
 def action(signo, fn, flags=0):
     """
-    Calls fn(signo, siginfo address, ucontext address) in the handler itself: for signals that a
-    thread causes, since one that comes at any moment may find the interpreter's own lock half
-    taken.
+    Calls fn(signo, siginfo address, ucontext address) in the handler itself. Use this only for
+    signals that the thread causes: an asynchronous one may interrupt the interpreter while it takes
+    its own lock.
     """
     h = _HANDLER(fn)
     _kept.append(h)
@@ -26,7 +26,7 @@ def action(signo, fn, flags=0):
 
 
 def action_at(signo, address, flags=0):
-    """The handler is machine code."""
+    """Installs a handler that is machine code."""
     act = Sigaction()
     act.handler = address
     act.flags = flags | SA_SIGINFO
@@ -35,7 +35,7 @@ def action_at(signo, address, flags=0):
 
 
 def code(text, result=ctypes.c_long, *args):
-    """Hexadecimal machine code as a function, and its address."""
+    """Maps hexadecimal machine code. Returns it as a function, and its address."""
     raw = bytes.fromhex("".join(text.split()))
     size = (len(raw) + 4095) // 4096 * 4096
     at = works(NR.mmap, 0, size, 3, 0x22, -1, 0)

@@ -18,7 +18,7 @@ def attribute(kind, data):
 
 
 def attributes(data):
-    """Attributes of a message by type, NLA_F_* taken off; of several of one type the last."""
+    """Maps the types of attributes, without NLA_F_*, to their data; the last of a type counts."""
     found, at = {}, 0
     while at + 4 <= len(data):
         length, kind = struct.unpack_from("=HH", data, at)
@@ -34,7 +34,7 @@ def message(kind, flags, body, seq=1, pid=0):
 
 
 def messages(data):
-    """(type, flags, seq, pid, body) of each message of a datagram."""
+    """Returns (type, flags, seq, pid, body) of each message of a datagram."""
     found, at = [], 0
     while at + 16 <= len(data):
         length, kind, flags, seq, pid = struct.unpack_from("=IHHII", data, at)
@@ -65,7 +65,7 @@ class Netlink:
 
     def ask(self, kind, flags, body=b""):
         """
-        All answers to a request, up to its end: messages without that; an error raises OSError.
+        Sends a request. Returns all answers without the final NLMSG_DONE; an error raises OSError.
         """
         self.send(kind, flags | REQUEST, body)
         found = []
@@ -85,7 +85,7 @@ class Netlink:
                     return found
 
     def pending(self):
-        """Everything that waits to be read."""
+        """Reads all queued messages."""
         found = []
         self.s.setblocking(False)
         try:

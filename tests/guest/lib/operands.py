@@ -1,6 +1,6 @@
-"""Things that cases are tried on: descriptors of every kind, and pointers that lead nowhere.
+"""Operands of table cases: descriptors of every kind, names, and bad pointers.
 
-A thing is made by the process that uses it, in its own directory. DESCRIPTORS has a maker for each
+The process that uses an operand makes it, in its own directory. DESCRIPTORS has a maker for each
 kind; all are non-blocking, so that no case waits. Results are written as Linux names them: a
 number, or the name of an errno.
 """
@@ -26,7 +26,7 @@ UNMAPPED = 0x1000
 
 
 def spell(r):
-    """A result as the tables write it."""
+    """Returns a result as the tables write it."""
     return errno.errorcode.get(-r, str(r)) if isinstance(r, int) and r < 0 else str(r)
 
 
@@ -56,7 +56,7 @@ def area(pages=1, prot=3):
 
 
 def edge(n):
-    """An address n bytes before memory that may not be touched."""
+    """Returns an address n bytes before inaccessible memory."""
     at = area(2)
     works(NR.mprotect, at + PAGE, PAGE, 0)
     return at + PAGE - n
@@ -76,7 +76,7 @@ def buf(n=PAGE, data=b""):
 
 
 def file(flags=os.O_RDWR, data=b"0123456789", name="file"):
-    """A new file of this name, open."""
+    """Makes and opens a file of this name."""
     if os.path.lexists(name):
         os.unlink(name)
     with open(name, "wb") as f:
@@ -155,10 +155,10 @@ def descriptor(kind):
 
 def spread(text, kinds):
     """
-    Rows for @cases of a table of lines `CALL: RESULT KIND KIND ...; RESULT KIND ...`: a label that
-    names call and result, then call, result, kinds. A line that begins with a blank goes on with
-    the one before. A `*` is every kind of `kinds` that the call does not name. The result `-` is
-    not judged: it differs among versions and file systems.
+    Makes rows for @cases of lines `CALL: RESULT KIND KIND ...; RESULT KIND ...`: a label of call
+    and result, then call, result, kinds. A line that starts with a blank continues the line before.
+    `*` stands for every kind of `kinds` that the call does not name. The result `-` is not
+    checked: it differs among versions and file systems.
     """
     rows = []
     for line in text.replace("\n ", " ").strip().split("\n"):
@@ -177,7 +177,7 @@ def spread(text, kinds):
 
 
 def on_descriptors(call, result, kinds):
-    """The call gives this result on each of these kinds. Nothing stays open, nor elsewhere."""
+    """Checks the result of a call on each of these kinds, and that no descriptor stays open."""
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     home = os.getcwd()
     for kind in kinds:
@@ -187,7 +187,7 @@ def on_descriptors(call, result, kinds):
 
 
 def _unended():
-    """A string without an end before memory that may not be touched."""
+    """Returns an unterminated string before inaccessible memory."""
     at = edge(4)
     ctypes.memmove(at, b"abcd", 4)
     return at
@@ -231,7 +231,7 @@ def _make_names():
 
 
 def on_names(call, result, kinds):
-    """The call gives this result on each of these names, in a new directory that has them."""
+    """Checks the result of a call on each of these names, in a new directory that has them."""
     home = os.getcwd()
     for kind in kinds:
         os.mkdir("here")
@@ -244,5 +244,5 @@ def on_names(call, result, kinds):
 
 
 def judged(expected, fn):
-    """For rows of a label, what is expected as `spell` writes it, and a function."""
+    """Checks the result of fn as `spell` writes it; for rows of a label, this text, and fn."""
     eq(spell(fn()), expected)

@@ -12,7 +12,7 @@ from lib.namespaces import contained
 
 
 def body(fn):
-    """The body runs as root, in a child in a directory that all users may enter."""
+    """Makes a test whose body runs as root, in a child, in a directory that all users may enter."""
     def outer():
         need_root()
         os.chmod(".", 0o755)
@@ -23,10 +23,10 @@ def body(fn):
 
 @contextlib.contextmanager
 def acting_as(uid):
-    """Effective ids of another user, without capabilities; root's again behind it."""
+    """Runs a block with the effective ids of another user and without capabilities."""
     os.setegid(uid)
     os.seteuid(uid)
-    libc.prctl(4, 1, 0, 0, 0)  # its files in /proc are its own
+    libc.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: the process owns its files in /proc
     try:
         yield
     finally:
@@ -35,7 +35,7 @@ def acting_as(uid):
 
 
 def become(uid):
-    """This user for good, in a process that others of the user may inspect."""
+    """Becomes this user for good; other processes of the user may inspect the caller."""
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)

@@ -1,4 +1,4 @@
-"""Rings of io_uring as scripts use them."""
+"""io_uring for guest tests: a ring, its requests and its completions."""
 
 import ctypes
 import errno as E
@@ -29,7 +29,7 @@ def keep(value):
 
 
 def memory(size=4096):
-    """The address of fresh memory."""
+    """Maps fresh memory. Returns its address."""
     return ctypes.addressof(ctypes.c_char.from_buffer(keep(mmap.mmap(-1, size))))
 
 
@@ -58,7 +58,7 @@ def tcp_pair():
 
 class Ring:
     def __init__(self, entries=8, flags=0, cq=0, places=None):
-        """`places`: two mappings of its own for rings and requests (IORING_SETUP_NO_MMAP)."""
+        """Makes a ring; `places` are mappings for rings and requests (IORING_SETUP_NO_MMAP)."""
         p = bytearray(120)
         struct.pack_into("III", p, 0, 0, cq, flags)
         if places is not None:
@@ -105,7 +105,7 @@ class Ring:
         return sc(NR.io_uring_enter, self.fd, submit, wait, flags, arg, size)
 
     def take(self):
-        """All completions that are there: (user_data, result, flags)."""
+        """Takes all queued completions: (user_data, result, flags)."""
         out, head, tail = [], self.word(self.c_head), self.word(self.c_tail)
         while head != tail:
             out.append(struct.unpack_from("<Qii", self.ring,
@@ -115,7 +115,7 @@ class Ring:
         return out
 
     def do(self, *args, **kw):
-        """One request to its end: its result."""
+        """Submits a request and waits for it. Returns its result."""
         self.put(*args, **kw)
         eq(self.enter(1, 1), 1)
         got = self.take()

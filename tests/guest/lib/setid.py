@@ -26,8 +26,8 @@ _BASE, _HEAD = 0x400000, 120
 
 def program(name="program", uid=0, gid=0, mode=0o4755):
     """
-    The executable in the working directory, which others may search from here on: its absolute
-    path.
+    Writes the executable to the working directory, which it opens to all users. Returns the
+    absolute path.
     """
     size = _HEAD + len(_TEXT)
     head = b"\x7fELF\2\1\1" + bytes(9) + struct.pack(
@@ -47,7 +47,7 @@ def program(name="program", uid=0, gid=0, mode=0o4755):
 
 
 def become(uid=USER, dumpable=True):
-    """An ordinary user for good, whose processes may look into this one."""
+    """Becomes an ordinary user for good, whose processes may inspect the caller."""
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
@@ -56,7 +56,7 @@ def become(uid=USER, dumpable=True):
 
 
 class Run:
-    """The two pipes of a process that is going to be `program`."""
+    """The two pipes of a process that is going to execute `program`."""
 
     def __init__(self):
         self.stdin, self.stdout = Pipe(), Pipe()
@@ -107,13 +107,13 @@ class WaitingExec:
 
 
 def calls(pid, nr):
-    """The process waits in this call."""
+    """Says whether the process waits in this call."""
     with open("/proc/%d/syscall" % pid) as f:
         return f.read().split()[0] == str(nr)
 
 
 def signals_of(pid, line="ShdPnd"):
-    """Numbers of pending signals."""
+    """Returns the numbers of pending signals."""
     with open("/proc/%d/status" % pid) as f:
         mask = int([l for l in f if l.startswith(line)][0].split()[1], 16)
     return [i + 1 for i in range(64) if mask >> i & 1]

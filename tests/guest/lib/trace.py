@@ -77,19 +77,19 @@ def message(pid):
 
 
 def siginfo(pid):
-    """(signo, errno, code, pid, uid), or -errno."""
+    """Returns (signo, errno, code, pid, uid), or -errno."""
     raw = ctypes.create_string_buffer(128)
     r = pt(GETSIGINFO, pid, 0, ctypes.addressof(raw))
     return r if r < 0 else struct.unpack_from("<iiixxxxii", raw.raw)
 
 
 def wait(pid, options=WALL):
-    """What a stop or an end is: ("stop", signal, event), ("exit", code), ("signal", number)."""
+    """Waits for ("stop", signal, event), ("exit", code) or ("signal", number) of a process."""
     got, status = os.waitpid(pid, options)
     if got == 0:
         return None
     if pid > 0:
-        eq(got, pid, "who was waited for")
+        eq(got, pid, "pid of the wait")
     return meaning(status)
 
 
@@ -108,7 +108,7 @@ def go(request, pid, data=0):
 
 
 def tracee(fn, options=0):
-    """A child that stopped by SIGSTOP and is traced; then it runs fn."""
+    """Starts a traced child that stops by SIGSTOP, and then runs fn. Returns its pid."""
 
     def body():
         eq(pt(TRACEME, 0), 0, "PTRACE_TRACEME")
@@ -126,7 +126,7 @@ def ends(pid, what=("exit", 0)):
 
 
 def to_call(pid, nr):
-    """Runs to the entry of a call of this number."""
+    """Runs the tracee to the entry of a call of this number."""
     for _ in range(20000):
         go(SYSCALL, pid)
         eq(wait(pid), ("stop", TRAP | 0x80, 0))

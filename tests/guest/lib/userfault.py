@@ -21,7 +21,7 @@ FORKED, REMAPPED, REMOVED, UNMAPPED = 0x13, 0x14, 0x15, 0x16
 
 
 def ask(fd, request, fmt, *values):
-    """(result, the argument afterwards)"""
+    """Calls an ioctl. Returns (result, the argument after it)."""
     b = ctypes.create_string_buffer(struct.pack(fmt, *values))
     r = sc(NR.ioctl, fd, request, b)
     return r, struct.unpack(fmt, b.raw[:struct.calcsize(fmt)])
@@ -43,7 +43,7 @@ def register(fd, at, size, mode=MISSING):
 
 
 def copy(fd, dst, src, size=PAGE, mode=0):
-    """(result, bytes)"""
+    """Calls UFFDIO_COPY. Returns (result, bytes)."""
     r, words = ask(fd, COPY, "QQQQq", dst, src, size, mode, 0x77)
     return r, words[4]
 
@@ -87,20 +87,20 @@ def filled(byte, pages=1):
 
 
 def message(fd, timeout=5.0):
-    """(flags, address, tid) of the next fault."""
+    """Reads the next fault: (flags, address, tid)."""
     p = select.poll()
     p.register(fd, select.POLLIN)
-    ok(p.poll(int(timeout * 1000)), "a fault is told")
+    ok(p.poll(int(timeout * 1000)), "a fault is reported")
     data = os.read(fd, 32)
     eq((len(data), data[0]), (32, 0x12), "message")
     return struct.unpack("<QQI", data[8:28])
 
 
 def event(fd, timeout=5.0):
-    """(event, three words) of the next message, whatever it tells."""
+    """Reads the next message of any kind: (event, three words)."""
     p = select.poll()
     p.register(fd, select.POLLIN)
-    ok(p.poll(int(timeout * 1000)), "an event is told")
+    ok(p.poll(int(timeout * 1000)), "an event is reported")
     data = os.read(fd, 32)
     eq(len(data), 32, "message")
     return (data[0],) + struct.unpack("<3Q", data[8:])
@@ -113,7 +113,7 @@ def is_quiet(fd):
 
 
 def load(at):
-    """A byte, read without the interpreter's lock."""
+    """Reads a byte without the interpreter's lock."""
     b = ctypes.create_string_buffer(1)
     libc.memcpy(b, ctypes.c_void_p(at), ctypes.c_size_t(1))
     return b.raw[0]
@@ -124,7 +124,7 @@ def store(at, value):
 
 
 class Runs:
-    """fn in a thread; `result` when it has ended."""
+    """Runs fn in a thread; has its `result` after the end."""
 
     def __init__(self, fn, *args):
         self.result = None
