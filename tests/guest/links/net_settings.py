@@ -1,4 +1,4 @@
-"""/proc/sys/net: settings of network namespaces and of their links, and what they change (ip-sysctl
+"""/proc/sys/net: settings of network namespaces and of their links, and their effects (ip-sysctl
 of Linux).
 """
 
@@ -64,7 +64,7 @@ def initial_values(family, name, where, value):
 
 
 def takes(path, text, want):
-    """What is read behind a write, or EINVAL."""
+    """Writes a setting and compares what is read back; or expects EINVAL."""
     if want == EINVAL:
         fails(EINVAL, put, path, text)
     else:
@@ -124,7 +124,7 @@ def forwarding_of_all():
 
 
 def passes(left, right, source="10.8.1.1", to="10.8.2.1"):
-    """Whether a datagram arrives."""
+    """Says whether a datagram arrives."""
     ready, sent = Pipe(), Pipe()
 
     def listen():
@@ -156,10 +156,10 @@ def passes(left, right, source="10.8.1.1", to="10.8.2.1"):
 @test
 def forwarding_of_one_link():
     left, right = through()
-    ok(not passes(left, right), "nobody forwards")
+    ok(not passes(left, right), "forwarding is off")
     put(V4 + "l0/forwarding", 1)
-    ok(passes(left, right), "what came from the left is forwarded")
-    ok(not passes(right, left, "10.8.2.1", "10.8.1.1"), "what came from the right")
+    ok(passes(left, right), "packets that arrive on l0 are forwarded")
+    ok(not passes(right, left, "10.8.2.1", "10.8.1.1"), "the other link does not forward")
 
 
 @test
@@ -180,7 +180,7 @@ def rp_filter_checks_the_route_back():
 
 
 def knows(other, address):
-    """Whether a neighbour answers for an address."""
+    """Says whether a neighbour answers for an address."""
     def ask():
         s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         s.settimeout(2)

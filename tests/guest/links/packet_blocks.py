@@ -48,7 +48,7 @@ def ring(*args, kind=socket.SOCK_RAW, **words):
 
 
 def block(m, i, size=PAGE):
-    """status, number of packets, offset of the first, length, sequence"""
+    """Returns status, number of packets, offset of the first, length, and sequence of a block."""
     words = struct.unpack_from("=IIIIIIQIIII", m, i * size)
     if words[2] & USER:
         eq(words[:2], (2, 48))

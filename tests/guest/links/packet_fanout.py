@@ -15,7 +15,7 @@ kept = []
 
 
 def alone():
-    """A namespace with lo; no other socket receives what is sent to its port."""
+    """Enters a network namespace with lo, where no other socket receives from the port."""
     own_network()
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.bind(("127.0.0.1", PORT))
@@ -64,7 +64,7 @@ def counts(sockets):
 
 @cases([
     ("a type beyond", lambda: [(packet(), 1, 8, 0, None, -EINVAL)]), ("rolling over twice", lambda: [(packet(), 1, ROLLOVER, ROLLS, None, -EINVAL)]),
-    ("nothing heard", lambda: [(packet(0, None), 1, LB, 0, None, -EINVAL)]), ("an id of its own with an id", lambda: [(packet(), 1, LB, UNIQUE, None, -EINVAL)]),
+    ("a socket that receives nothing", lambda: [(packet(0, None), 1, LB, 0, None, -EINVAL)]), ("an id of its own with an id", lambda: [(packet(), 1, LB, UNIQUE, None, -EINVAL)]),
     ("too many members", lambda: [(packet(), 1, LB, 0, 65537, -EINVAL)]), ("another type", lambda: [(packet(), 1, LB, 0, None, 0), (packet(), 1, HASH, 0, None, -EINVAL)]),
     ("other flags", lambda: [(packet(), 1, LB, 0, None, 0), (packet(), 1, LB, ROLLS, None, -EINVAL)]),
     ("another protocol", lambda: [(packet(), 1, LB, 0, None, 0), (packet(ALL), 1, LB, 0, None, -EINVAL)]),

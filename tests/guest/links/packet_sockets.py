@@ -221,7 +221,7 @@ def the_sender_does_not_receive_its_outgoing_frame():
     fails(EAGAIN, s.recv, 100)
 
 
-@cases([("its own", "own", HOST), ("everybody", b"\xff" * 6, BROADCAST), ("a group", b"\1\0\x5e\0\0\1", MULTICAST),
+@cases([("its own", "own", HOST), ("all hosts", b"\xff" * 6, BROADCAST), ("a group", b"\1\0\x5e\0\0\1", MULTICAST),
         ("another", b"\2" * 6, OTHERHOST)])
 def a_frame_across_a_link_is_for(address, kind):
     own_network(*PAIR)

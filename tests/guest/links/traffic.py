@@ -36,7 +36,7 @@ def counters():
 
 
 def settled():
-    """The counters when none of them has moved for a while: what is on its way counts too."""
+    """Waits until no counter changes for a while, so that packets in flight count. Returns all."""
     seen, since = counters(), time.monotonic()
 
     def stands():
@@ -50,7 +50,7 @@ def settled():
 
 
 def grown(action):
-    """What grew, by how much; of a link bytes and packets, received and sent."""
+    """Returns how much `action` raises each counter (of a link: bytes and packets, both ways)."""
     before = counters()
     action()
     after = settled()
@@ -86,7 +86,7 @@ def datagrams():
     eq(found.pop("lo"), (128, 1, 128, 1))
     want = "Ip.InReceives Ip.InDelivers Ip.OutRequests Ip.OutTransmits Udp.OutDatagrams IpExt.InNoECTPkts"
     eq(found, {**{name: 1 for name in want.split()}, "IpExt.InOctets": 128, "IpExt.OutOctets": 128})
-    # Only what a socket has read counts as received.
+    # A datagram counts as received when the socket reads it.
     eq(grown(lambda: receiver.recv(200, socket.MSG_PEEK)), {})
     eq(grown(lambda: receiver.recv(200)), {"Udp.InDatagrams": 1})
     receiver, sender = sockets(*V6)
@@ -247,7 +247,7 @@ def groups():
     found = grown(talk)
     names = "Udp.InDatagrams Udp.OutDatagrams"
     eq(of(found, names), dict.fromkeys(names.split(), 1))
-    # Reports of membership may go by beside it.
+    # IGMP reports may be counted too.
     ok(found["IpExt.InMcastPkts"] >= 1 and found["IpExt.OutMcastPkts"] >= 1, "packets")
     ok(found["IpExt.InMcastOctets"] >= 128 and found["IpExt.OutMcastOctets"] >= 128, "bytes")
 
@@ -271,7 +271,7 @@ def without_ipv6():
 
 @test
 def a_packet_passes_links():
-    """Through a pair to a bridge, and from that by another pair to the next namespace."""
+    """A packet passes a pair, a bridge, and another pair to the next namespace."""
     alone()
     without_ipv6()
     ip("link add v0 type veth peer name v1")

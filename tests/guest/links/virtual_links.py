@@ -13,18 +13,18 @@ from lib.links import *
 
 
 def serve(address, family=socket.AF_INET):
-    """Answers one connection in capitals, and one datagram."""
+    """Answers one connection and one datagram with their bytes in capitals."""
     s = socket.socket(family, socket.SOCK_STREAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.bind((address, 7000))
     s.listen()
     u = socket.socket(family, socket.SOCK_DGRAM)
     u.bind((address, 7000))
-    c, who = s.accept()
-    c.sendall(c.recv(100).upper() + b" " + who[0].encode())
+    c, client = s.accept()
+    c.sendall(c.recv(100).upper() + b" " + client[0].encode())
     c.close()
-    data, who = u.recvfrom(100)
-    u.sendto(data.upper() + b" " + who[0].encode(), who)
+    data, client = u.recvfrom(100)
+    u.sendto(data.upper() + b" " + client[0].encode(), client)
 
 
 def talk(address, family=socket.AF_INET):
@@ -158,8 +158,7 @@ def connections_to_unused_addresses_fail():
 
 def errors_of(s, seconds=8):
     """
-    The next entry of its error queue: bytes, the control message's level, the error, and the
-    destination.
+    Returns the entries of the error queue: bytes, level of the control message, error, destination.
     """
     wait = select.poll()
     wait.register(s, 0)
@@ -176,22 +175,23 @@ def errors_of(s, seconds=8):
 
 @cases([("four", socket.AF_INET, "10.1.1.77", 0, 11, (EHOSTUNREACH, 2, 3, 1), socket.inet_aton("10.1.1.1")),
         ("six", socket.AF_INET6, "fd00::77", 41, 25, (EHOSTUNREACH, 3, 1, 3), socket.inet_pton(socket.AF_INET6, "fd00::1"))])
-def neighbours_that_do_not_answer(family, nobody, level, name, error, own):
+def neighbours_that_do_not_answer(family, unused_address, level, name, error, own):
     pair()
     ip("link set lo up")
     asked, other, linked = (socket.socket(family, socket.SOCK_DGRAM) for _ in range(3))
     for s in (asked, linked):
         s.setsockopt(level, name, 1)
-    linked.connect((nobody, 9))
+    linked.connect((unused_address, 9))
     for s in (asked, other, linked):
         s.setblocking(False)
     start = time.monotonic()
-    eq([asked.sendto(b"one", (nobody, 9)), asked.sendto(b"two", (nobody, 9)), other.sendto(b"x", (nobody, 9)), linked.send(b"y")],
+    eq([asked.sendto(b"one", (unused_address, 9)), asked.sendto(b"two", (unused_address, 9)), other.sendto(b"x", (unused_address, 9)), linked.send(b"y")],
        [3, 3, 1, 1])
-    eq(errors_of(asked), [(b, level, error, own, nobody) for b in (b"one", b"two")])
+    eq(errors_of(asked), [(b, level, error, own, unused_address) for b in (b"one", b"two")])
     ok(2.5 < time.monotonic() - start < 7, "after three questions")
-    eq(errors_of(linked), [(b"y", level, error, own, nobody)])
-    eq((errors_of(other, 0.2), other.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)), ([], 0), "who did not ask")
+    eq(errors_of(linked), [(b"y", level, error, own, unused_address)])
+    eq((errors_of(other, 0.2), other.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)), ([], 0),
+       "a socket without the option has no error")
 
 
 @test
@@ -214,10 +214,10 @@ def connections_to_neighbours_that_do_not_answer():
 def raw_sockets_receive_the_error_of_an_unanswered_neighbour():
     pair()
     ip("link set lo up")
-    heard, raw = (socket.socket(socket.AF_INET, socket.SOCK_RAW, 1) for _ in range(2))
-    heard.settimeout(9)
+    receiver, raw = (socket.socket(socket.AF_INET, socket.SOCK_RAW, 1) for _ in range(2))
+    receiver.settimeout(9)
     raw.sendto(b"\x08\0\0\0\0\1\0\1hello", ("10.1.1.77", 0))
-    got = heard.recv(999)
+    got = receiver.recv(999)
     eq((socket.inet_ntoa(got[12:16]), got[20:22], got[28 + 20:28 + 22], got[-5:]), ("10.1.1.1", b"\3\1", b"\x08\0", b"hello"))
 
 
