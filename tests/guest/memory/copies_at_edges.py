@@ -12,7 +12,7 @@ DGRAM, SEQPACKET, PEEK = socket.SOCK_DGRAM, socket.SOCK_SEQPACKET, 2
 
 
 def received(pair, room, flags=0):
-    """Two messages were sent; one is received into so many bytes. What the next receive gives."""
+    """Sends two messages and receives one into `room` bytes. Returns both results."""
     a, b = pair
     b.send(b"12345678")
     b.send(b"second")
@@ -33,7 +33,7 @@ def udp(family=socket.AF_INET, host="127.0.0.1"):
 
 
 def descriptors_of_a_lost_message():
-    """The other end of a pipe that was in it is closed."""
+    """Checks that a lost message closes the pipe end that it carries."""
     a, b = unix(DGRAM)
     r, w = os.pipe()
     socket.send_fds(b, [b"12345678"], [w])
@@ -104,7 +104,7 @@ def random_bytes(room, wanted):
 
 
 def information(size, code, tail, sig, expected):
-    """rt_sigqueueinfo of so many bytes at an edge, with something behind the first 48 or zeros."""
+    """Calls rt_sigqueueinfo with this many bytes at an edge, and `tail` behind the first 48."""
     signal.signal(sig, signal.SIG_IGN)
     data = struct.pack("iii", sig, 0, code) + bytes(36) + bytes([tail]) * 80
     at = edge(size)
@@ -159,7 +159,7 @@ def vector(*parts):
 
 @test
 def process_vm_readv_of_many_megabytes():
-    """The lists are cut in other places, and the last part is nowhere."""
+    """The two vectors have different boundaries, and the last remote part is unmapped."""
     one = 1 << 20
     source = ctypes.create_string_buffer(bytes(range(251)) * (2 * one // 251), 2 * one)
     target = ctypes.create_string_buffer(one)
@@ -167,7 +167,7 @@ def process_vm_readv_of_many_megabytes():
     remote = vector(*[(src + 4 * i, one) for i in range(20)])
     local = vector((dst, 7), *[(dst, one) for _ in range(19)], (dst + 7, one - 7))
     gives(20 * one, NR.process_vm_readv, os.getpid(), local, 21, remote, 20, 0)
-    # Its end is that of the last part; its beginning was written by the part before.
+    # The end of the target is from the last part, its start from the part before.
     eq(target[one - 4:], source[4 * 19 + one - 4:4 * 19 + one])
     eq(target[:4], source[4 * 18 + 7:4 * 18 + 11])
     remote[2 * 17] = UNMAPPED

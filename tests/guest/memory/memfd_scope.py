@@ -13,7 +13,7 @@ SEAL_SEAL, SEAL_EXEC = 1, 32
 
 
 def body(fn):
-    """A test that is the first process of a PID namespace."""
+    """Makes a test that runs as the first process of a PID namespace."""
     def outer():
         need_root()
         clone_ok(NEWPID, fn)
@@ -22,7 +22,7 @@ def body(fn):
 
 
 def made(flags=0):
-    """Mode and seals of a new one."""
+    """Makes a memfd. Returns its mode and its seals."""
     fd = os.memfd_create("m", flags)
     return os.fstat(fd).st_mode & 0o777, fcntl.fcntl(fd, 1034)
 

@@ -28,7 +28,7 @@ def get(at, n):
 
 
 def faults(at, write=False):
-    """The signal that an access gives in a child, or 0."""
+    """Returns the signal that an access raises in a child, or 0."""
     def child():
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         signal.signal(signal.SIGSEGV, signal.SIG_DFL)
@@ -37,7 +37,7 @@ def faults(at, write=False):
 
 
 def maps():
-    """(start, end, perms, offset, path) of every line of /proc/self/maps."""
+    """Returns (start, end, perms, offset, path) of each line of /proc/self/maps."""
     out = []
     for line in open("/proc/self/maps"):
         parts = line.split(None, 5)
@@ -94,7 +94,7 @@ def shared_memory_is_shared():
     put(at, b"one")
     child_ok(lambda: (eq(get(at, 3), b"one"), put(at + PAGE, b"two"))[0])
     eq(get(at + PAGE, 3), b"two")
-    # A page that was untouched before the fork is shared too.
+    # A page that was not present before the fork is shared too.
     child_ok(lambda: put(at + 2 * PAGE, b"three"))
     eq(get(at + 2 * PAGE, 5), b"three")
 
@@ -268,7 +268,7 @@ def remap_grows_moves_and_shrinks():
 
 
 def anon_between(at):
-    """A mapping of four pages that cannot grow: another one follows it."""
+    """Makes a mapping of four pages that cannot grow, because another mapping follows it."""
     block = anon(8)
     works(NR.mprotect, block + 4 * PAGE, 4 * PAGE, R)
     return block
@@ -428,7 +428,7 @@ def code_written_then_made_executable():
 
 @test
 def code_from_a_file():
-    # Two mappings of a file: one written, one run (what JIT compilers do).
+    # A file with a mapping to write and one to execute, as JIT compilers have.
     fd = works(NR.memfd_create, b"jit", 0)
     os.ftruncate(fd, PAGE)
     w = works(NR.mmap, 0, PAGE, R | W, SHARED, fd, 0)
@@ -460,7 +460,7 @@ def syscall_instruction_as_data():
     for _ in range(5000):
         fn()
     eq(get(at, 8), bytes.fromhex("b827000000 0f05 c3"))
-    # Jumping to the syscall instruction itself with another number in eax.
+    # A jump to the syscall instruction itself, with another number in eax.
     jump, _ = code("b86e000000 49bb" + struct.pack("<Q", at + 5).hex() + "41ffe3")
     eq(jump(), os.getppid())
 

@@ -28,7 +28,7 @@ def advised(kind, at, length=PAGE):
 
 
 def on_kinds(kind):
-    """For private, shared, private file and shared file memory, over a gap, where nothing is."""
+    """Advises private, shared, private file and shared file memory, a gap, and unmapped memory."""
     shared = works(NR.mmap, 0, PAGE, RW, SHARED | ANON, -1, 0)
     return then(advised(kind, area()), advised(kind, shared),
                 advised(kind, filemap(RW, PRIVATE)), advised(kind, filemap()),
@@ -68,23 +68,23 @@ MADVISE = [
     ("remove of a read-only mapping", "0", lambda: sc(NR.madvise, filemap(R), PAGE, 9)),
     ("populate_write of a read-only mapping", "EINVAL",
      lambda: sc(NR.madvise, filemap(R), PAGE, 23)),
-    ("populate_read of what may not be read", "EINVAL",
+    ("populate_read of unreadable memory", "EINVAL",
      lambda: sc(NR.madvise, area(1, 0), PAGE, 22)),
-    ("dontneed drops what was written", "0 zeros", lambda: dropped(area(), 4)),
-    ("dontneed of a shared file keeps it", "0 text", lambda: dropped(filemap(), 4)),
+    ("dontneed drops written data", "0 zeros", lambda: dropped(area(), 4)),
+    ("dontneed of a shared file keeps the data", "0 text", lambda: dropped(filemap(), 4)),
     ("dontneed of a private file reads the file", "0 zeros",
      lambda: dropped(filemap(RW, PRIVATE), 4)),
     ("remove of a shared file makes a hole", "0 zeros", lambda: dropped(filemap(), 9)),
     ("dontneed over a gap drops both sides", "ENOMEM zeros zeros", lambda: both_sides()),
     ("dontfork shows", "1", lambda: flag_after(10, "dc")),
-    ("dofork takes it back", "0", lambda: flag_after(10, "dc", 11)),
+    ("dofork ends dontfork", "0", lambda: flag_after(10, "dc", 11)),
     ("dontdump shows", "1", lambda: flag_after(16, "dd")),
-    ("dodump takes it back", "0", lambda: flag_after(16, "dd", 17)),
+    ("dodump ends dontdump", "0", lambda: flag_after(16, "dd", 17)),
     ("wipeonfork shows", "1", lambda: flag_after(18, "wf")),
-    ("keeponfork takes it back", "0", lambda: flag_after(18, "wf", 19)),
+    ("keeponfork ends wipeonfork", "0", lambda: flag_after(18, "wf", 19)),
     ("random shows", "1", lambda: flag_after(1, "rr")),
     ("sequential shows", "1", lambda: flag_after(2, "sr")),
-    ("normal takes it back", "0", lambda: flag_after(1, "rr", 0)),
+    ("normal ends random", "0", lambda: flag_after(1, "rr", 0)),
 ]
 
 
@@ -141,10 +141,10 @@ OTHERS = [
     ("mlock not aligned", "0", lambda: sc(NR.mlock, area(2) + 100, PAGE)),
     ("mlock that wraps", "0", lambda: sc(NR.mlock, area(), 2**64 - 1)),
     ("mlock in the kernel", "ENOMEM", lambda: sc(NR.mlock, KERNEL, PAGE)),
-    ("mlock of what may not be read", "ENOMEM", lambda: sc(NR.mlock, area(1, 0), PAGE)),
+    ("mlock of unreadable memory", "ENOMEM", lambda: sc(NR.mlock, area(1, 0), PAGE)),
     ("mlock2 unknown flag", "EINVAL", lambda: sc(NR.mlock2, area(), PAGE, 2)),
     ("munlock of a free range", "ENOMEM", lambda: sc(NR.munlock, 0x10000, PAGE)),
-    ("munlock of what is not locked", "0", lambda: sc(NR.munlock, area(), PAGE)),
+    ("munlock of unlocked memory", "0", lambda: sc(NR.munlock, area(), PAGE)),
     ("munlock over the end", "ENOMEM", lambda: sc(NR.munlock, ADDRESS_END, PAGE)),
     ("mlockall without a flag", "EINVAL", lambda: sc(NR.mlockall, 0)),
     ("mlockall unknown flag", "EINVAL", lambda: sc(NR.mlockall, 8)),
@@ -295,7 +295,7 @@ def droppable_memory():
         eq(advised(kind, at), -errno.EINVAL, kind)
     eq((advised("cold", at), text(at)), (0, "text"))
     works(NR.mlock, at, 2 * PAGE)
-    # A page may be in use for a moment.
+    # Linux skips a page that it uses at the moment.
     wait_until(lambda: advised("pageout", at) == 0 and get(at, 4) == bytes(4), "dropped")
     with open("/proc/self/smaps") as f:
         lines = iter(f)

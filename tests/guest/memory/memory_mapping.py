@@ -63,7 +63,7 @@ MMAP = [
         0, 4 * PAGE, RW, PA | LOCKED, -1, 0))),
     ("data over the limit", "ENOMEM", lambda: limited(resource.RLIMIT_DATA, 1 << 20, lambda: mapped(
         0, 1 << 30, RW, PA, -1, 0))),
-    ("data limit spares what is read only", "1", lambda: limited(
+    ("data limit ignores read-only memory", "1", lambda: limited(
         resource.RLIMIT_DATA, 1 << 20, lambda: mapped(0, 1 << 30, R, PA, -1, 0))),
 ]
 
@@ -92,11 +92,11 @@ MPROTECT = [
     ("of nothing that is free", "0", lambda: sc(NR.mprotect, 0x10000, 0, R)),
     ("of a free range", "ENOMEM", lambda: sc(NR.mprotect, 0x10000, PAGE, R)),
     ("over a gap", "ENOMEM", lambda: sc(NR.mprotect, gap(), 3 * PAGE, R)),
-    ("over a gap changes what is before it", "ENOMEM 11 0", lambda: before_a_gap()),
+    ("over a gap changes the pages before it", "ENOMEM 11 0", lambda: before_a_gap()),
     ("unknown bit", "EINVAL", lambda: sc(NR.mprotect, area(), PAGE, 0x100)),
-    ("growsdown of what does not grow", "EINVAL",
+    ("growsdown of memory that does not grow", "EINVAL",
      lambda: sc(NR.mprotect, area(), PAGE, R | 0x01000000)),
-    ("growsup of what does not grow", "EINVAL",
+    ("growsup of memory that does not grow", "EINVAL",
      lambda: sc(NR.mprotect, area(), PAGE, R | 0x02000000)),
     ("both growths", "EINVAL", lambda: sc(NR.mprotect, area(), PAGE, R | 0x03000000)),
     ("wrapping", "ENOMEM", lambda: sc(NR.mprotect, area(), 2**64 - PAGE, R)),
@@ -160,7 +160,7 @@ MREMAP = [
     ("old size 0 of shared memory", "both", lambda: doubled()),
     ("over the limit", "ENOMEM", lambda: limited(resource.RLIMIT_AS, 1 << 32, lambda: sc(
         NR.mremap, area(), PAGE, 1 << 33, MAYMOVE, 0))),
-    ("moves what was written", "text", lambda: contents()),
+    ("moves written data", "text", lambda: contents()),
     ("dontunmap leaves zeros", "text zeros", lambda: left_behind(area())),
     ("dontunmap of shared memory", "text text", lambda: left_behind(
         works(NR.mmap, 0, PAGE, RW, SHARED | ANON, -1, 0))),

@@ -16,7 +16,7 @@ def name(at, size, text):
 
 
 def shown(at):
-    """(pages, name) of the area at an address."""
+    """Returns (pages, name) of the area at an address."""
     with open("/proc/self/maps") as f:
         for line in f:
             start, end = (int(x, 16) for x in line.split(" ", 1)[0].split("-"))

@@ -35,7 +35,7 @@ def anon(pages=4):
 
 
 def get(flags=0, addr=0, max_node=64):
-    """(result, mode, bytes of the mask that were written, mask)"""
+    """Calls get_mempolicy. Returns (result, mode, bytes written of the mask, mask)."""
     mode, buf = ctypes.c_int(77), ctypes.create_string_buffer(b"\xff" * 4096)
     r = sc(NR.get_mempolicy, mode, buf, max_node, addr, flags)
     n = len(buf.raw[:4096].rstrip(b"\xff"))

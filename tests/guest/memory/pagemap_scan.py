@@ -17,7 +17,7 @@ WP_ASYNC = 0x8000
 
 
 def scan(at, pages, mask=0, result=None, flags=0, inverted=0, anyof=0, shown=0x3F, vec=8, most=0, size=96, length=None):
-    """([(first page, pages, categories)], page where it ended), or the error that is expected."""
+    """Returns ([(first page, pages, categories)], end page), or checks for the expected error."""
     import ctypes
     fd = os.open("/proc/self/pagemap", os.O_RDONLY)
     regions = ctypes.create_string_buffer(24 * max(vec, 1))
@@ -50,13 +50,13 @@ def present_pages_are_found():
     eq(scan(at, 10, PRESENT), ([(1, 2, PRESENT | WRITTEN), (5, 1, PRESENT | WRITTEN)], 10))
     eq(scan(at, 10, PRESENT, shown=PRESENT), ([(1, 2, PRESENT), (5, 1, PRESENT)], 10))
     eq(scan(at, 10, PRESENT, inverted=PRESENT, shown=PRESENT), ([(0, 1, 0), (3, 2, 0), (6, 4, 0)], 10))
-    # What was never there counts as written, where there is a page table for it.
+    # A page that was never present counts as written if it has a page table.
     eq(scan(at, 10), ([(0, 1, WRITTEN), (1, 2, 10), (3, 2, WRITTEN), (5, 1, 10), (6, 4, WRITTEN)], 10))
     eq(scan(memory(1 << 16) + (1 << 24), 1024)[0], [(0, 1024, 0)])
     eq(scan(at, 10, anyof=PRESENT | FILE)[0], [(1, 2, 10), (5, 1, 10)])
     eq(scan(at, 10, FILE), ([], 10))
     eq(scan(at, 3, PRESENT), ([(1, 2, 10)], 3))
-    # As far as there is room.
+    # The scan ends where the vector or the number of pages is full.
     eq(scan(at, 10, PRESENT, vec=1), ([(1, 2, 10)], 5))
     eq(scan(at, 10, PRESENT, most=1), ([(1, 1, 10)], 2))
     eq(scan(at, 10, PRESENT, most=2), ([(1, 2, 10)], 5))
@@ -70,7 +70,7 @@ def present_pages_are_found():
 @test
 def zero_pages_are_found():
     import ctypes
-    # So that the memory that follows had an owner before.
+    # Memory that is mapped below reuses these page frames.
     fd, used = new(WP_ASYNC), memory(2000)
     eq(register(fd, used, 2000 * PAGE, WP)[0], 0)
     eq(protect(fd, used, 2000 * PAGE), 0)
@@ -109,7 +109,7 @@ def written_pages_are_found():
     eq(register(fd, at, 10 * PAGE, WP)[0], 0)
     eq(scan(at, 10, ALLOWED, shown=ALLOWED), ([(0, 10, ALLOWED)], 10))
     eq(scan(at, 10, WRITTEN | PRESENT, shown=WRITTEN)[0], [(1, 2, WRITTEN), (5, 1, WRITTEN)])
-    # What is found is watched from now on.
+    # PM_SCAN_WP_MATCHING protects the pages that it finds.
     eq(scan(at, 10, WRITTEN, shown=WRITTEN, flags=PROTECTS | CHECKS)[0], [(0, 10, WRITTEN)])
     marked = SWAPPED | ALLOWED
     eq(scan(at, 10)[0], [(0, 1, marked), (1, 2, 9), (3, 2, marked), (5, 1, 9), (6, 4, marked)])
@@ -123,7 +123,7 @@ def written_pages_are_found():
     eq(scan(at, 10, WRITTEN, shown=WRITTEN, vec=0, flags=PROTECTS), ([], 10))
     store(at, 3)
     store(at + PAGE, 3)
-    # No more pages than `most`.
+    # The scan protects at most `most` pages.
     eq(scan(at, 10, WRITTEN, shown=WRITTEN, flags=PROTECTS, most=1)[0], [(0, 1, WRITTEN)])
     eq(scan(at, 10, WRITTEN, shown=WRITTEN)[0], [(1, 1, WRITTEN)])
 

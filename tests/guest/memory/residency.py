@@ -35,7 +35,7 @@ def pagemap(at, pages):
 
 
 def smaps(at):
-    """Of the area that begins there: fields in pages, VmFlags as a set."""
+    """Returns the fields of the area at `at`: numbers in pages, VmFlags as a set."""
     with open("/proc/self/smaps") as f:
         lines = f.read().split("\n")
     i = [k for k, x in enumerate(lines) if x.startswith("%x-" % at)][0] + 1
@@ -79,7 +79,7 @@ def a_child_shares_pages():
     eq(pagemap(at, 1), [PRESENT | EXCLUSIVE])
     os.write(w, b"x")
     os.waitpid(pid, 0)
-    # The child's memory may be given back a moment later.
+    # The kernel may free the child's memory a moment later.
     wait_until(lambda: pagemap(at, 32) == [PRESENT | EXCLUSIVE] * 32, "pages of its own")
 
 

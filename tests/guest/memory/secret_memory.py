@@ -1,4 +1,4 @@
-"""memfd_secret(2): memory that only its mappings show."""
+"""memfd_secret(2): memory that only its mappings can read."""
 
 import ctypes
 import os
@@ -121,7 +121,7 @@ def other_calls_do_not_reach_secret_memory():
     gives(-EFAULT, NR.process_vm_writev, os.getpid(), mine, 1, theirs, 1, 0)
     gives(8, NR.process_vm_readv, os.getpid(), theirs, 1, mine, 1, 0)
     ctypes.memset(at, 0x53, 8)
-    # The part before it arrives.
+    # The part before the secret memory is copied.
     both = struct.pack("QQQQ", ctypes.addressof(buf), 4, at, 4)
     gives(4, NR.process_vm_readv, os.getpid(), mine, 1, both, 2, 0)
     mem = os.open("/proc/self/mem", os.O_RDWR)

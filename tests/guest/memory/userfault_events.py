@@ -32,14 +32,14 @@ def uffdio_move_moves_pages():
     eq(move(fd, at + PAGE, src + PAGE), (0, PAGE))
     eq(t.end(), 65)
     eq(ctypes.string_at(at + PAGE, PAGE), b"A" * PAGE)
-    # Where it was is nothing any more.
+    # The source page is a hole now.
     eq(load(src + PAGE), 0)
     eq(move(fd, at + PAGE, src), (-EEXIST, -EEXIST))
     eq(move(fd, at + 2 * PAGE, src + 2 * PAGE, 2 * PAGE), (0, 2 * PAGE))
     eq(ctypes.string_at(at + 2 * PAGE, 2 * PAGE), b"A" * 2 * PAGE)
     store(at + 2 * PAGE, 7)
     eq(load(at + 2 * PAGE), 7)
-    # What was done before an error counts.
+    # The result counts the bytes that were moved before the error.
     eq(move(fd, at, src, 2 * PAGE), (-EAGAIN, PAGE))
     eq((load(at), load(src)), (65, 0))
 
@@ -79,7 +79,7 @@ def pages_that_cannot_be_moved():
     eq(move(fd, at, src), (-EINVAL, -EINVAL), "read-only")
     works(NR.mlock, src + PAGE, PAGE)
     eq(move(fd, at, src + PAGE), (-EINVAL, -EINVAL), "locked")
-    # Another process has it too.
+    # A child shares the page.
     src = filled(66, 512)
     r, w = os.pipe()
     pid = spawn(lambda: os.read(r, 1))
@@ -125,14 +125,14 @@ def poisoned_pages():
     eq(poison(fd, at + 1), (-EINVAL, 0x77))
     eq(poison(fd, at, 0), (-EINVAL, 0x77))
     eq(poison(fd, at, PAGE, 2), (-EINVAL, 0x77))
-    # A copy goes over it.
+    # UFFDIO_COPY replaces a poisoned page.
     eq(copy(fd, at + 3 * PAGE, filled(1)), (0, PAGE))
     eq(load(at + 3 * PAGE), 1)
     r, w = os.pipe()
     os.write(w, b"hello")
     gives(-EFAULT, NR.read, r, at + PAGE, 5)
     eq(sc(NR.madvise, at + PAGE, PAGE, 22), -EHWPOISON)
-    # It stays behind the handler, in a child and where the page goes.
+    # The poison stays after the handler's end, in a child, and after mremap.
     eq(on_range(fd, UNREGISTER, at, 8 * PAGE), 0)
 
     def child():
@@ -176,13 +176,13 @@ def removed_memory_is_an_event(feature, change, kind, pages):
         eq(copy(fd, at + i * PAGE, filled(67)), (0, PAGE))
     t = Runs(change, at)
     ok(t.waits(), "for the reader")
-    # Nothing is put meanwhile.
+    # No page can be filled before the event is read.
     eq(copy(fd, at, filled(1))[0], -EAGAIN)
     eq(zero(fd, at)[0], -EAGAIN)
     eq(event(fd)[:3], (kind, at + PAGE, at + (1 + pages) * PAGE))
     t.end()
     eq(copy(fd, at, filled(1))[0], -EEXIST)
-    ok(is_quiet(fd), "told once")
+    ok(is_quiet(fd), "one event")
 
 
 @test
@@ -234,12 +234,12 @@ def moved_memory_keeps_its_handler():
     eq(message(fd), (0, to + 5 * PAGE, 0))
     eq(zero(fd, to + 5 * PAGE), (0, PAGE))
     t.end()
-    # Protected pages are.
+    # Protected pages stay protected.
     t = Runs(store, to, 1)
     eq(message(fd), (3, to, 0))
     eq(protect(fd, to, PAGE, False), 0)
     t.end()
-    # Growing where it is tells nothing.
+    # Growth in place has no event.
     works(NR.munmap, to + 7 * PAGE, PAGE)
     works(NR.mremap, to, 7 * PAGE, 8 * PAGE, 0)
     ok(is_quiet(fd), "quiet")
@@ -333,7 +333,7 @@ def a_child_whose_fork_event_is_unread_has_no_handler():
     closed = Pipe()
     reader = spawn(lambda: (closed.take(), wait_state(os.getppid(), "SD"), os._exit(0)))
     eq(register(fd, at, 2 * PAGE)[0], 0)
-    # The reader has the only descriptor, and ends without having read.
+    # The reader has the only descriptor and ends without a read.
     os.close(fd)
     closed.post()
     child_ok(lambda: eq(load(at), 0))

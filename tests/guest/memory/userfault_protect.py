@@ -1,5 +1,5 @@
-"""userfaultfd(2): write protection of shared memory and of pages that are not there, and without a
-handler (WP_ASYNC).
+"""userfaultfd(2): write protection of shared memory and of missing pages, and without a handler
+(WP_ASYNC).
 """
 
 import os
@@ -20,7 +20,7 @@ WP_SHMEM, UNPOPULATED, WP_ASYNC = 0x1000, 0x2000, 0x8000
 
 
 def shared(kind, pages=8):
-    """(address of a mapping, of a second one)"""
+    """Maps shared memory twice. Returns both addresses."""
     if kind == "anonymous":
         at = memory(pages, SHARED_ANON)
         return at, works(NR.mremap, at, 0, pages * PAGE, 1)
@@ -30,7 +30,7 @@ def shared(kind, pages=8):
 
 
 def store_waits(fd, at, value):
-    """A store is a fault for the handler, which lets it through."""
+    """Checks that a store faults and waits until the handler ends the protection."""
     page = at // PAGE * PAGE
     t = Runs(store, at, value)
     eq(message(fd), (3, page, 0))
@@ -49,7 +49,7 @@ def writes_to_shared_memory(kind):
     store(at, 1)
     store(other + PAGE, 2)
     eq(protect(fd, at, 4 * PAGE), 0)
-    # Pages that are mapped, pages that only the file has, and pages that do not exist.
+    # A mapped page, a page that only the file has, and pages that do not exist.
     eq((load(at), load(at + PAGE), load(at + 2 * PAGE)), (1, 2, 0))
     store_waits(fd, at + 1, 11)
     store_waits(fd, at + PAGE + 1, 12)
@@ -60,7 +60,7 @@ def writes_to_shared_memory(kind):
     store(other, 21)
     eq(load(at), 21)
     store(at + 5 * PAGE, 3)
-    # A call's writes.
+    # A system call writes.
     r, w = os.pipe()
     os.write(w, b"zz")
     t = Runs(sc, NR.read, r, at, 2)
@@ -68,7 +68,7 @@ def writes_to_shared_memory(kind):
     eq(protect(fd, at, PAGE, False), 0)
     eq(t.end(), 2)
     eq(load(other), ord("z"))
-    # A child writes as it likes.
+    # A child is not protected.
     eq(protect(fd, at, 8 * PAGE), 0)
     child_ok(lambda: (store(at, 31), store(at + 6 * PAGE, 32)))
     eq((load(at), load(other + 6 * PAGE)), (31, 32))
@@ -87,7 +87,7 @@ def shared_pages_are_filled_protected():
     eq(copy(fd, at, filled(5), PAGE, WP), (0, PAGE))
     store_waits(fd, at + 9, 6)
     eq(load(other), 5)
-    # Missing comes first.
+    # The fault for a missing page comes before the fault for protection.
     eq(protect(fd, at + PAGE), 0)
     t = Runs(store, at + PAGE, 7)
     eq(message(fd), (1, at + PAGE, 0))
@@ -95,7 +95,7 @@ def shared_pages_are_filled_protected():
     eq(message(fd), (3, at + PAGE, 0))
     eq(protect(fd, at + PAGE, PAGE, False), 0)
     t.end()
-    # Thrown away here, the protection stays.
+    # The protection stays when MADV_DONTNEED drops the page.
     eq(protect(fd, at), 0)
     works(NR.madvise, at, PAGE, DONTNEED)
     store_waits(fd, at, 9)
@@ -127,7 +127,7 @@ def missing_pages_are_protected():
     store_waits(fd, at + PAGE, 3)
     eq(load(at + 2 * PAGE), 0)
     store_waits(fd, at + 2 * PAGE, 4)
-    # Not where it was taken back, thrown away or never asked for.
+    # No fault where the protection was removed, dropped with the page, or never set.
     eq(protect(fd, at + 3 * PAGE, PAGE, False), 0)
     works(NR.madvise, at + 4 * PAGE, PAGE, DONTNEED)
     for i in (3, 4, 8, 9):
@@ -164,7 +164,7 @@ def protection_that_ends_by_itself():
         os.write(w, b"x")
         gives(1, NR.read, r, at + 2 * PAGE, 1)
         eq([load(at + i * PAGE) for i in range(4)], [2, 3, ord("x"), 0])
-        ok(is_quiet(fd), "nobody is asked")
+        ok(is_quiet(fd), "no fault reaches the handler")
         with open("/proc/self/pagemap", "rb") as f:
             f.seek(at // PAGE * 8)
             entries = struct.unpack("=5Q", f.read(40))

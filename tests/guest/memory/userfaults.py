@@ -44,7 +44,7 @@ def without_a_capability_only_user_faults_are_handled():
     need_root()
     with open("/proc/sys/vm/unprivileged_userfaultfd") as f:
         if f.read().strip() != "0":
-            skip("everybody may")
+            skip("the sysctl permits every user")
 
     def child():
         os.setuid(1000)
@@ -119,7 +119,7 @@ def ranges_that_cannot_be_registered():
     eq(words[3] & 0x5C, 0x1C, "wake, copy, zeropage")
     eq(register(new(), at, PAGE)[0], -EBUSY)
     eq(register(fd, at, PAGE)[0], 0)
-    # Write access is needed for shared memory, and a mode that only files have.
+    # Minor faults need a file, and shared memory needs a writable descriptor.
     eq(register(fd, memory(1), PAGE, MINOR)[0], -EINVAL)
     mem = os.memfd_create("x")
     os.ftruncate(mem, PAGE)
@@ -162,11 +162,11 @@ def a_thread_waits_for_its_page():
     eq(register(fd, at, 4 * PAGE)[0], 0)
     t = Runs(load, at + 2 * PAGE + 5)
     eq(message(fd), (0, at + 2 * PAGE, 0))
-    ok(is_quiet(fd), "told once")
+    ok(is_quiet(fd), "one fault")
     with open("/proc/self/fdinfo/%d" % fd) as f:
         text = f.read()
     ok("pending:\t0\ntotal:\t1\n" in text, text)
-    ok(t.waits(), "nobody put the page")
+    ok(t.waits(), "the page is still missing")
     eq(copy(fd, at + 2 * PAGE, src), (0, PAGE))
     eq(t.end(), 66)
     t = Runs(store, at + PAGE, 9)
@@ -186,8 +186,8 @@ def faults_have_exact_addresses_and_threads_on_request():
         tid.append(sc(NR.gettid))
         store(at + 123, 1)
     t = Runs(touch)
-    flags, address, who = message(fd)
-    eq((flags, address, [who]), (1, at + 123, tid))
+    flags, address, thread = message(fd)
+    eq((flags, address, [thread]), (1, at + 123, tid))
     eq(zero(fd, at), (0, PAGE))
     t.end()
 
@@ -232,7 +232,7 @@ def a_call_waits_for_its_pages():
     eq(copy(fd, at, src), (0, PAGE))
     eq(t.end(), 5)
     eq(ctypes.string_at(at, 6), b"helloD")
-    # Of a write all arrives.
+    # A write(2) from missing pages is complete.
     f = os.open("f", os.O_RDWR | os.O_CREAT)
     t = Runs(sc, NR.write, f, at, 3 * PAGE)
     for i in (1, 2):
@@ -240,13 +240,13 @@ def a_call_waits_for_its_pages():
         eq(copy(fd, at + i * PAGE, src), (0, PAGE))
     eq(t.end(), 3 * PAGE)
     eq(os.fstat(f).st_size, 3 * PAGE)
-    # And of results.
+    # The kernel writes a result to a missing page.
     t = Runs(sc, NR.clock_gettime, 1, at + 3 * PAGE)
     eq(message(fd)[1], at + 3 * PAGE)
     eq(zero(fd, at + 3 * PAGE), (0, PAGE))
     eq(t.end(), 0)
     ok(ctypes.string_at(at + 3 * PAGE, 8) != bytes(8), "a time")
-    # A path.
+    # The kernel reads a path from a missing page.
     t = Runs(sc, NR.access, at + 4 * PAGE, 0)
     eq(message(fd), (0, at + 4 * PAGE, 0))
     ctypes.memmove(src, b"f\0", 2)
@@ -261,7 +261,7 @@ def a_handler_of_user_faults_only():
     r, w = os.pipe()
     os.write(w, b"hello")
     gives(-EFAULT, NR.read, r, at, 5)
-    ok(is_quiet(fd), "nothing is told")
+    ok(is_quiet(fd), "no fault is reported")
     t = Runs(load, at)
     eq(message(fd)[1], at)
     eq(zero(fd, at), (0, PAGE))
@@ -287,7 +287,7 @@ def faults_as_signals():
     action(signal.SIGBUS, handler, SA_NODEFER)
     eq(load(at + PAGE + 7), 0)
     eq(seen, [(2, at + PAGE + 7)])
-    ok(is_quiet(fd), "nothing is told")
+    ok(is_quiet(fd), "no fault is reported")
 
 
 @test
@@ -301,7 +301,7 @@ def touched_memory_is_not_missing():
     eq(message(fd)[1], at + 41 * PAGE)
     eq(zero(fd, at + 41 * PAGE), (0, PAGE))
     t.end()
-    # Thrown away, it is missing again.
+    # MADV_DONTNEED makes a page missing again.
     eq(sc(NR.madvise, at + 3 * PAGE, PAGE, 4), 0)
     t = Runs(load, at + 3 * PAGE)
     eq(message(fd)[1], at + 3 * PAGE)
@@ -319,7 +319,7 @@ def protection_counts_before_the_handler():
     def child():
         signal.signal(signal.SIGSEGV, signal.SIG_DFL)
         store(at, 1)
-    # The child has no handler: the signal is the protection's.
+    # The child has no handler, so mprotect's protection raises the signal.
     eq(in_child(child) & 0x7F, signal.SIGSEGV)
     t = Runs(load, at)
     eq(message(fd), (0, at, 0))
@@ -346,13 +346,13 @@ def writes_to_protected_pages():
     eq(protect(fd, at + PAGE, PAGE, False), 0)
     t.end()
     eq(ctypes.string_at(at + PAGE, 2), b"\x0b\x63")
-    # The others stay as they were.
+    # Other pages stay protected.
     t = Runs(store, at + 2 * PAGE, 98)
     eq(message(fd), (3, at + 2 * PAGE, 0))
     eq(protect(fd, at, 8 * PAGE, False), 0)
     t.end()
     store(at, 1)
-    # A call's writes too.
+    # Writes of system calls fault as well.
     eq(protect(fd, at, PAGE), 0)
     r, w = os.pipe()
     os.write(w, b"zz")
@@ -365,7 +365,7 @@ def writes_to_protected_pages():
         eq(ask(fd, WRITEPROTECT, "QQQ", start, size, mode)[0], -EINVAL)
     eq(protect(fd, at, 9 * PAGE), -ENOENT)
     eq(protect(fd, 0x10000000), -ENOENT)
-    # A page can come protected.
+    # UFFDIO_COPY can fill a page that is protected.
     eq(copy(fd, at + 6 * PAGE, filled(6), PAGE, WP), (0, PAGE))
     t = Runs(store, at + 6 * PAGE, 97)
     eq(message(fd), (3, at + 6 * PAGE, 0))
@@ -409,7 +409,7 @@ def shared_memory_has_missing_pages():
         eq(zero(fd, at + 2 * PAGE), (0, PAGE))
         eq(load(at + 2 * PAGE), 0)
     eq(os.pread(mem, 2, PAGE), b"!!")
-    # What the file has is no fault.
+    # A page that the file has is no missing page.
     os.pwrite(mem, b"w", 0)
     at = memory(4, 1, mem)
     eq(register(fd, at, 4 * PAGE)[0], 0)
@@ -441,7 +441,7 @@ def children_and_moved_memory_have_no_handler():
     eq(in_child(lambda: load(at)), 0)
     moved = works(NR.mremap, at, 4 * PAGE, 8 * PAGE, 3, memory(8))
     eq(load(moved + PAGE), 0)
-    ok(is_quiet(fd), "nothing is told")
+    ok(is_quiet(fd), "no fault is reported")
     eq(copy(fd, moved, filled(1)), (-ENOENT, -ENOENT))
     at = memory(4)
     eq(register(fd, at, 4 * PAGE)[0], 0)
@@ -479,7 +479,7 @@ def another_process_handles_the_faults():
         stay()
     pid = spawn(handler)
     eq((Runs(load, at).end(), Runs(load, at + PAGE).end()), (55, 55))
-    # It has the last descriptor: its death is the end of the handler.
+    # The child has the last descriptor, so its death ends the handler.
     os.close(fd)
     t = Runs(load, at + 2 * PAGE)
     ok(t.waits(), "it waits")
@@ -520,7 +520,7 @@ def a_signal_is_handled_while_a_thread_waits():
     def other():
         message(fd)
         os.kill(pid, signal.SIGUSR1)
-        # The instruction runs again behind the handler.
+        # The instruction runs again after the signal handler.
         message(fd)
         zero(fd, at)
     seen = []
