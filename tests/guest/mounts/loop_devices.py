@@ -29,7 +29,7 @@ def control():
 
 
 def device(flags=os.O_RDWR):
-    """A free device: its descriptor and number."""
+    """Finds a free device. Returns its descriptor and its number."""
     c = control()
     n = io(c, GET_FREE)
     ok(n >= 0, "a free device")

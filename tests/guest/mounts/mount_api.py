@@ -20,7 +20,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def isolated():
-    """A mount namespace of its own, from which nothing spreads."""
+    """Enters a mount namespace of its own, whose mounts do not propagate."""
     if sc(272, 0x20000) != 0:
         skip("no mount namespace to be had")
     if libc.mount(b"none", b"/", None, ctypes.c_ulong(0x44000), None) != 0:
@@ -28,7 +28,7 @@ def isolated():
 
 
 def mounted(path):
-    """(options, type, source) of what is mounted on `path` last, or None."""
+    """Returns (options, type, source) of the topmost mount on `path`, or None."""
     found = None
     for line in open("/proc/self/mountinfo"):
         left, right = line.split(" - ")
@@ -58,7 +58,7 @@ def a_file_system_is_made_in_steps():
     mfd = works(NR.fsmount, fd, 1, NOSUID | NOATIME)
     gives(-E.EBUSY, NR.fsmount, fd, 0, 0)
     eq(mounted("m"), None)
-    # It can be used before it is anywhere.
+    # Files can be made in a mount that is not attached.
     os.close(os.open("early", os.O_CREAT | os.O_WRONLY, dir_fd=mfd))
     works(NR.move_mount, mfd, b"", CWD, b"m", F_EMPTY)
     options, kind, source = mounted("m")
@@ -164,7 +164,7 @@ def trees_are_copied_and_placed():
     gives(-E.EINVAL, NR.open_tree, CWD, b"a", RECURSIVE)
     gives(-E.EINVAL, NR.open_tree, CWD, b"a", 1 << 20)
     gives(-E.ENOENT, NR.open_tree, CWD, b"none", CLONE)
-    # What is attached moves.
+    # An attached mount moves.
     os.mkdir("e")
     works(NR.move_mount, CWD, b"c", CWD, b"e", 0)
     eq((os.listdir("c"), os.listdir("e/sub")), ([], ["inner"]))
@@ -211,7 +211,7 @@ def attributes_are_set_and_cleared():
     f.close()
     works(NR.mount_setattr, CWD, b"m", RECURSIVE, attr(RDONLY), 32)
     eq(mounted("m/sub")[0][:2], "ro")
-    # Also before it is anywhere.
+    # A mount that is not attached can be changed.
     mfd = works(NR.fsmount, tmpfs(), 0, 0)
     works(NR.mount_setattr, mfd, b"", EMPTY, attr(RDONLY), 32)
     works(NR.move_mount, mfd, b"", CWD, b"n", F_EMPTY)

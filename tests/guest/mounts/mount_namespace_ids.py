@@ -1,5 +1,5 @@
-"""Ids of mount namespaces: statmount(2) and listmount(2) of other ones, and the requests of
-ioctl_ns(2) about them.
+"""Ids of mount namespaces: statmount(2) and listmount(2) of other namespaces, and requests of
+ioctl_ns(2).
 """
 
 import ctypes
@@ -27,7 +27,7 @@ def id_of(fd):
 
 
 def info(fd, ask=GET_INFO):
-    """(result, size, mounts, id)"""
+    """Returns (result, size, mounts, id)."""
     buf = bytearray(16)
     r = fcntl.ioctl(fd, ask, buf)
     return (r,) + struct.unpack("=IIQ", buf)
@@ -45,7 +45,7 @@ def described(mount, ns, mask):
 
 
 def elsewhere():
-    """A child in a mount namespace of its own, with one mount more: its pid."""
+    """Starts a child in a mount namespace of its own, with one more mount. Returns its pid."""
     ready, go = Pipe(), Pipe()
 
     def child():
@@ -74,7 +74,7 @@ def a_namespace_has_an_id():
     for ask in (GET_ID, GET_INFO, GET_NEXT, GET_PREV):
         fails(EINVAL, fcntl.ioctl, uts, ask, bytes(16))
         if ask != GET_ID:
-            # Later kernels say ENOTTY.
+            # Later kernels return ENOTTY.
             ok(sc(NR.ioctl, own, ask & ~(0x3FFF << 16) | 15 << 16, bytes(16)) in (-EINVAL, -ENOTTY), "too small")
     gives(-EINVAL, NR.ioctl, own, GET_INFO, 0)
     gives(-EFAULT, NR.ioctl, own, GET_ID, 0)
@@ -97,7 +97,7 @@ def mounts_of_another_namespace():
     buf = ctypes.create_string_buffer(4096)
     works(NR.statmount, request(listed[-1], there, 0x10), buf, 4096, 0)
     eq(buf.raw[512:].split(b"\0")[0] or buf.raw[513:].split(b"\0")[0], os.path.realpath("m").encode())
-    # From one to the next.
+    # NS_MNT_GET_NEXT leads from a namespace to the next.
     seen, fd = [], own
     while True:
         try:
@@ -128,7 +128,7 @@ def another_namespace_needs_a_capability():
         gives(-ENOENT, NR.listmount, request(ROOT, own), ids, 10, 0)
         mine = namespace()
         ok(mounts(id_of(mine)), "its own")
-        # Later kernels say EPERM.
+        # Later kernels return EPERM.
         ok(sc(NR.ioctl, mine, GET_PREV, 0) in (-ENOENT, -EPERM), "the others are not to be seen")
     child_ok(inside)
 

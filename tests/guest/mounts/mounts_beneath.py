@@ -41,7 +41,7 @@ def group(source, at, flags=SET_GROUP):
 
 
 def stack(at):
-    """(source, optional fields) of what is mounted there, the lowest first."""
+    """Returns (source, optional fields) of each mount on `at`, the lowest first."""
     here, found = os.path.realpath(at), {}
     for line in open("/proc/self/mountinfo"):
         left, right = line.split(" - ")
@@ -69,10 +69,10 @@ def a_mount_moves_beneath_another():
     eq(beneath(copy("b"), "a"), 0)
     eq(names("a"), ["B", "A"])
     eq(os.listdir("a"), ["A"])
-    # The upper one goes, and the new one is there at once.
+    # The unmount of the upper mount uncovers the new one.
     works(NR.umount2, b"a", 2)
     eq((names("a"), os.listdir("a")), (["B"], ["B"]))
-    # One that is mounted moves too.
+    # A mount that is attached can move as well.
     os.mkdir("c")
     tmpfs("C", "c")
     eq(group("c", "a", BENEATH), 0)
@@ -101,11 +101,11 @@ def mounts_that_cannot_be_moved_beneath():
     eq(beneath(copy("f"), "a"), -E.EINVAL)
     eq(beneath(fd, "g"), -E.EINVAL)
     eq(beneath(copy("f"), "g"), 0)
-    # Into itself.
+    # A mount cannot move into itself.
     os.mkdir("a/in")
     tmpfs("I", "a/in")
     eq(group("a", "a/in", BENEATH), -E.ELOOP)
-    # Something on it that would be above.
+    # A mount cannot move beneath its own parent.
     eq(group("a/in", "a", BENEATH), -E.EINVAL)
     change("a", SHARED)
     eq(group("a/in", "b", BENEATH), -E.EINVAL, "from a shared parent")
@@ -127,7 +127,7 @@ def a_mount_moves_beneath_a_child_of_a_shared_mount():
     eq((names("p/m"), names("q/m")), (["B", "M"], ["B", "M"]))
     low, high = stack("p/m"), stack("q/m")
     ok(low[0][1] and low[0][1] == high[0][1], "they are peers: %s %s" % (low, high))
-    # What spreads must be free to.
+    # A mount that propagates must be bindable.
     change("b", 1 << 17)
     tmpfs("C", "b")
     change("b", 1 << 17)
@@ -151,7 +151,7 @@ def a_mount_joins_a_group():
     eq(os.listdir("b/sub"), ["T"])
     works(NR.umount2, b"a/sub", 0)
     eq(group("a", "b"), -E.EINVAL, "it has one")
-    # A slave's.
+    # The propagation of a slave is copied too.
     os.mkdir("s")
     works(NR.mount, b"a", b"s", None, BIND, None)
     change("s", SLAVE)
@@ -159,12 +159,12 @@ def a_mount_joins_a_group():
     eq(group("s", "b"), 0)
     eq(stack("b"), stack("s"))
     ok(stack("b")[0][1][0].startswith("master:"), "a slave too")
-    # Only what the other one shows.
+    # The other mount must show the root of this one.
     os.mkdir("n")
     works(NR.mount, b"a/sub", b"n", None, BIND, None)
     change("b", PRIVATE)
     eq(group("n", "b"), -E.EINVAL)
-    # One that is nowhere yet.
+    # An unattached mount can take a peer group.
     change("s", PRIVATE)
     fd = copy("s")
     works(NR.move_mount, CWD, b"a", fd, b"", SET_GROUP | 0x40)

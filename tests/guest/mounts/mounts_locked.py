@@ -1,4 +1,5 @@
-"""Mounts of a more privileged namespace: locked, and what a new proc or sysfs may reveal of them.
+"""Mounts of a more privileged namespace: locked mounts, and mounts of a new proc or sysfs below
+them.
 """
 
 import errno as E
@@ -22,7 +23,7 @@ CWD = -100 & 2**64 - 1
 
 
 def as_less(fn, more=NEWPID):
-    """fn in a child in user and mount namespaces below these, as root of them."""
+    """Runs fn in a child, as root of user and mount namespaces below the caller's."""
     here = os.getcwd()
     unshare(NEWUSER | NEWNS | more)
     map_ids("self", "0 0 1", "0 0 1")
@@ -36,7 +37,7 @@ def dirs(*names):
 
 
 def hide_others(kind):
-    """Only what a test mounts itself counts: all others of the type have a file covered."""
+    """Covers a file of each mount of the type: only mounts of the test then show all files."""
     for at, fields in mounts_below("").items():
         if fields[fields.index("-") + 1] == kind:
             mount("/dev/null", at + ("/uptime" if kind == "proc" else "/kernel/uevent_seqnum"),
@@ -55,7 +56,7 @@ def a_proc_without_covered_parts_may_be_mounted_again():
     def less():
         proc("q")
         ok(os.path.exists("q/uptime"), "it is one")
-        # What root of the namespace covers itself is no secret of others.
+        # A mount of the namespace's own root hides nothing of another namespace.
         mount("/dev/null", "q/uptime", None, MS_BIND)
         proc("q")
     as_less(less)
@@ -171,7 +172,7 @@ def cgroup2_with_a_cgroup_namespace():
 
 
 def secret():
-    """t/dir has a file that a mount covers; t/plain has nothing."""
+    """Makes t/dir with a file that a mount covers, and t/plain without a mount."""
     dirs("t", "q")
     mount("t", "t", "tmpfs")
     dirs("t/dir", "t/plain", "t/old")
@@ -192,7 +193,7 @@ def a_locked_mount_is_not_unmounted_alone():
         os.chdir("t")
         gives(-E.EINVAL, NR.pivot_root, b".", b"old")
         os.chdir("..")
-        # A further mount namespace changes nothing.
+        # The result is the same in a further mount namespace.
         unshare(NEWNS)
         fails(E.EINVAL, umount, "t/dir", MNT_DETACH)
         mount("own", "t/dir", "tmpfs")
@@ -281,7 +282,7 @@ def flags_of_a_more_privileged_namespace_stay():
             fails(E.EPERM, again, path, all_flags | MS_STRICTATIME)
             again(path, all_flags)
             again(path, all_flags | MS_RELATIME)
-            # The file system is another user's.
+            # Another user namespace owns the file system.
             fails(E.EPERM, mount, None, path, None, MS_REMOUNT | all_flags)
             for clear in 1, 2, 4, 8:
                 gives(-E.EPERM, NR.mount_setattr, CWD, path.encode(), 0, attr(0, clear), 32)

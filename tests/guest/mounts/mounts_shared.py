@@ -44,7 +44,7 @@ def types_change_one_at_a_time():
     change("a", MS_SHARED)
     eq(propagation("a"), "shared")
     change("a", MS_SLAVE)
-    eq(propagation("a"), "", "a slave of nobody")
+    eq(propagation("a"), "", "a slave without a master is private")
     change("a", MS_SHARED)
     change("a", MS_UNBINDABLE)
     eq(propagation("a"), "unbindable")
@@ -394,7 +394,7 @@ def a_tree_moves_below_a_peer_of_its_own():
     mount("a", "b/x", None, MS_MOVE)
     here = os.getcwd()
     below = [p[len(here):] for p in mounts_below(here)]
-    # The tree that came gets a copy of itself, as it was.
+    # The moved tree gets a copy of itself, without that copy.
     eq(sorted(below), ["", "/b", "/b/x", "/b/x/x", "/c", "/c/x"])
 
 

@@ -10,7 +10,7 @@ MS_RDONLY, MS_REMOUNT = 1, 32
 
 
 def mounted(fn, data=None):
-    """`fn` in a mount namespace of its own with a ramfs on "m"."""
+    """Runs `fn` in a mount namespace of its own with a ramfs on "m"."""
     need_root()
     os.mkdir("m")
 
