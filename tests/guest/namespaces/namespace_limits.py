@@ -1,4 +1,4 @@
-"""How many namespaces a user may have: /proc/sys/user (namespaces(7), "The /proc/sys/user
+"""Limits on the namespaces of a user: /proc/sys/user (namespaces(7), "The /proc/sys/user
 directory").
 """
 
@@ -35,7 +35,7 @@ def set_limit(kind, text):
 
 
 def body(fn):
-    """The body runs as root of a user namespace of its own, in a child."""
+    """Makes a test whose body runs in a child, as root of a user namespace of its own."""
     def outer():
         need_root()
         def inner():
@@ -47,14 +47,14 @@ def body(fn):
 
 
 def nest():
-    """A user namespace below the caller's, whose root it becomes."""
+    """Makes a user namespace below that of the caller, which becomes its root."""
     uid, gid = os.geteuid(), os.getegid()
     unshare(NEWUSER)
     map_ids("self", "0 %d 1" % uid, "0 %d 1" % gid)
 
 
 def soon(fn):
-    """What Linux gives back a moment after the last user went."""
+    """Waits for a count that Linux lowers a moment after the last member of a namespace ended."""
     def tried():
         try:
             fn()

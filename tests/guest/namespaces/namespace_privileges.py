@@ -14,7 +14,7 @@ KINDS = dict(mnt=NEWNS, uts=NEWUTS, ipc=NEWIPC, net=NEWNET, pid=NEWPID, cgroup=N
 
 
 def result_in(run_it, fn):
-    """What fn gives in the process that run_it makes."""
+    """Returns the result of fn in the process that run_it makes."""
     r, w = os.pipe()
     run_it(lambda: os.write(w, spell(fn()).encode()) and None)
     os.set_blocking(r, False)
@@ -34,7 +34,7 @@ def unshare(flags):
 
 
 def inside(fn):
-    """By a user, in a user namespace that it made."""
+    """Runs fn as a user, in a user namespace that the user made."""
     return user(lambda: (works(NR.unshare, NEWUSER), fn())[1])
 
 
@@ -46,13 +46,13 @@ def write(path, text):
         return -e.errno
 
 
-def maps(*lines, who=inside, deny=False, which="uid"):
-    """The lines are written to the map, one write each."""
+def maps(*lines, run_as=inside, deny=False, which="uid"):
+    """Writes the lines to the map, one write each."""
     def fn():
         if deny:
             write("/proc/self/setgroups", b"deny")
         return then(*[write("/proc/self/%s_map" % which, line) for line in lines])
-    return who(fn)
+    return run_as(fn)
 
 
 def new_root(fn):
@@ -60,7 +60,7 @@ def new_root(fn):
 
 
 def mounting(fn):
-    """In a mount namespace and a tmpfs of its own."""
+    """Runs fn in a mount namespace and a tmpfs of its own."""
     def body():
         own_mounts()
         works(NR.mount, b"base", os.getcwd().encode(), b"tmpfs", 0, None)
@@ -76,7 +76,7 @@ def mount(target, flags, source=None, kind=None):
 
 
 def mounted(flags):
-    """A tmpfs with this type of propagation; then what is bound from it."""
+    """Returns the propagation of a tmpfs with this type, then that of a bind of it."""
     return mounting(lambda: then(mount(b"a", 0, b"t", b"tmpfs"), mount(b"a", flags),
                                  mount(b"b", MS_BIND, b"a")))
 
@@ -93,7 +93,7 @@ RULES = [
     ("map of length 0", "EINVAL", lambda: maps(b"0 65534 0")),
     ("map of minus 1", "EINVAL", lambda: maps(b"4294967295 65534 1")),
     ("map of a negative number", "EINVAL", lambda: maps(b"-1 65534 1")),
-    ("map that wraps", "EINVAL", lambda: maps(b"4294967290 65534 10", who=new_root)),
+    ("map that wraps", "EINVAL", lambda: maps(b"4294967290 65534 10", run_as=new_root)),
     ("map with a newline", "10", lambda: maps(b"0 65534 1\n")),
     ("map with blanks", "22", lambda: maps(b"   0    65534    1   \n")),
     ("map with an empty line", "EINVAL", lambda: maps(b"\n0 65534 1\n")),
@@ -109,7 +109,7 @@ RULES = [
         write("/proc/self/setgroups", b"deny"), write("/proc/self/setgroups", b"deny\n")))),
     ("setgroups before a map", "EPERM", lambda: inside(lambda: sc(NR.setgroups, 0, None))),
     ("setuid before a map", "EINVAL", lambda: inside(lambda: sc(NR.setuid, 0))),
-    ("setuid to what is not mapped", "0 EINVAL", lambda: inside(lambda: (
+    ("setuid to an unmapped id", "0 EINVAL", lambda: inside(lambda: (
         write("/proc/self/uid_map", b"0 65534 1"), then(sc(NR.setuid, 0), sc(NR.setuid, 1)))[1])),
     ("map of a user outside", "EPERM", lambda: user(lambda: write("/proc/self/uid_map", b"0 0 1"))),
     ("host name of the namespace outside", "EPERM", lambda: inside(
@@ -136,14 +136,14 @@ RULES = [
     ("two types", "0 EINVAL 0", lambda: mounted(MS_SHARED | MS_SLAVE)),
     ("a type and a flag", "0 EINVAL 0", lambda: mounted(MS_SHARED | MS_RDONLY)),
     ("a type with all below", "0 0 0", lambda: mounted(MS_SHARED | MS_REC)),
-    ("a type of what is no mount", "EINVAL", lambda: mounting(lambda: mount(b"a", MS_SHARED))),
+    ("a type of a directory that is no mount", "EINVAL", lambda: mounting(lambda: mount(b"a", MS_SHARED))),
     ("bind of nothing", "ENOENT", lambda: mounting(lambda: mount(b"a", MS_BIND, b"nothing"))),
     ("bind without a source", "EINVAL", lambda: mounting(lambda: mount(b"a", MS_BIND))),
     ("bind of a file on a directory", "ENOTDIR", lambda: mounting(lambda: (
         os.close(file()), mount(b"a", MS_BIND, b"file"))[1])),
     ("an unknown file system", "ENODEV", lambda: mounting(lambda: mount(b"a", 0, b"t", b"nonesuch"))),
     ("no file system", "EINVAL", lambda: mounting(lambda: mount(b"a", 0, b"t"))),
-    ("unmount of what is no mount", "EINVAL", lambda: mounting(lambda: sc(NR.umount2, b"a", 0))),
+    ("unmount of a directory that is no mount", "EINVAL", lambda: mounting(lambda: sc(NR.umount2, b"a", 0))),
     ("unmount with an unknown flag", "EINVAL", lambda: mounting(lambda: sc(NR.umount2, b"a", 16))),
     ("unmount that expires by force", "EINVAL", lambda: mounting(lambda: sc(NR.umount2, b"a", 5))),
 ]
@@ -151,9 +151,9 @@ RULES = [
 
 @cases([(kind, "0 EPERM 0" if kind != "user" else "0 0 EPERM", flag) for kind, flag in KINDS.items()])
 def unshares(expected, flag):
-    """By root, by a user, and in a user namespace of its own."""
+    """Runs a case as root, as a user, and in a user namespace of its own."""
     need_root()
-    eq(" ".join(who(lambda: unshare(flag)) for who in (root, user, inside)), expected)
+    eq(" ".join(run_as(lambda: unshare(flag)) for run_as in (root, user, inside)), expected)
 
 
 @cases([(kind, "EINVAL" if kind == "user" else "0", flag) for kind, flag in KINDS.items()

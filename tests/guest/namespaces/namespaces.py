@@ -24,7 +24,7 @@ KINDS = {"uts": NEWUTS, "ipc": NEWIPC, "mnt": NEWNS, "net": NEWNET, "cgroup": NE
 
 
 def body(fn):
-    """A test whose body runs in a child: what it unshares does not outlive it."""
+    """Makes a test whose body runs in a child, so that unshared namespaces end with the test."""
     def outer():
         need_root()
         contained(fn)
@@ -150,7 +150,7 @@ def the_end_of_init_ends_all_processes_of_its_namespace():
     os.close(w)
     os.kill(pid, signal.SIGKILL)
     eq(os.waitpid(pid, 0), (pid, signal.SIGKILL))
-    eq(os.read(r, 1), b"", "nobody holds the pipe any more")
+    eq(os.read(r, 1), b"", "no process has the pipe open")
 
 
 @body
@@ -296,7 +296,7 @@ def credentials_carry_pids_of_the_receiver_s_namespace():
         return struct.unpack("3i", control[0][2])[0]
     def first():
         b.send(b"x")
-        eq(cred(b), 0, "the sender outside has no number here")
+        eq(cred(b), 0, "the sender has no PID in this namespace")
     pid = clone(NEWPID, first)
     eq(cred(a), pid)
     a.send(b"y")

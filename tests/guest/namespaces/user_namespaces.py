@@ -15,7 +15,7 @@ from lib.namespaces import (NEWIPC, NEWNET, NEWNS, NEWUSER, NEWUTS, as_user, clo
 
 
 def body(fn):
-    """The body runs in a child in a directory that all users may enter."""
+    """Makes a test whose body runs in a child, in a directory that all users may enter."""
     def outer():
         need_root()
         os.chmod(".", 0o755)
@@ -30,7 +30,7 @@ def user_ok(uid, fn):
 
 
 def own_namespace(more=0):
-    """unshare -r: the caller is root of a namespace of its own."""
+    """Makes the caller root of a user namespace of its own, as unshare -r does."""
     uid, gid = os.geteuid(), os.getegid()
     unshare(NEWUSER | more)
     map_ids("self", "0 %d 1" % uid, "0 %d 1" % gid)
@@ -42,7 +42,7 @@ def caps():
 
 
 def mapped(fn, uid_map, gid_map, flags=0, deny=False):
-    """fn as root of a new user namespace with these maps, written from outside; its wait status."""
+    """Runs fn as root of a new user namespace whose maps are written from outside: wait status."""
     ready, go = Pipe(), Pipe()
     def inner():
         ready.post()
@@ -136,11 +136,11 @@ def forms_of_a_map():
     eq(tried(b"0 0 1 \t"), ([7], [b"0", b"0", b"1"]))
     eq(tried(b"0 0 1" + b" " * 4090), ([4095], [b"0", b"0", b"1"]))
     eq(tried(b"0 0 1\n" + b"\0" * 100), ([106], [b"0", b"0", b"1"]))
-    # Numbers wrap.
+    # A number of more than 32 bits wraps.
     eq(tried(b"4294967296 0 4294967297\n"), ([24], [b"0", b"0", b"1"]))
     for text in (b"0 0 1" + b" " * 4091, b"0 0 1\n" + b"\0" * 5000, b"0 0 1\n\n", b"\n0 0 1", b"", b"0 0 1 x", b"0x10 0 1"):
         fails(errno.EINVAL, tried, text)
-    # A second time, behind the first.
+    # A second write, at the offset behind the first.
     fails(errno.EINVAL, tried, b"0 0 1\n", b"1 1 1\n")
 
 
@@ -314,7 +314,7 @@ def set_user_id_of_an_unmapped_owner_has_no_effect():
         pid = spawn(lambda: (os.dup2(w, 1), os.execv("./id", ["id", "-u"])))
         os.close(w)
         os.waitpid(pid, 0)
-        eq(os.read(r, 64), b"1\n", "root outside has no name here")
+        eq(os.read(r, 64), b"1\n", "the namespace does not map root outside")
     eq(mapped(inside, "0 100000 10", "0 100000 10"), 0)
     os.chown("id", 100003, 100003)
     os.chmod("id", 0o4755)
