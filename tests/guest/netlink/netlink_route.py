@@ -28,9 +28,9 @@ def listener(*groups):
 
 def messages_after(n, command, kinds, enough=len):
     """
-    Messages of these kinds that a command brings, read until `enough` holds of them. Linux sends
-    all but a change of carrier before it answers the command, so that a caller that expects none
-    need not wait.
+    Runs a command and returns its messages of these kinds, read until `enough` accepts them. Linux
+    sends all but a change of carrier before it answers the command, so that a caller that expects
+    no message need not wait.
     """
     n.pending()
     ip(command)
@@ -315,13 +315,13 @@ def neighbours_are_added_and_deleted():
     one, = n.ask(GETNEIGH, 0, neighbour(index, mac=None, state=0))
     eq(attributes(one[4][12:])[2], b"\2\0\0\0\0\x0a")
     n.ask(DELNEIGH, ACK, neighbour(index, mac=None))
-    ok(DELNEIGH in [one[0] for one in watch.pending()], "its end is messages_after")
+    ok(DELNEIGH in [one[0] for one in watch.pending()], "the deletion is announced")
     fails(ENOENT, n.ask, DELNEIGH, ACK, neighbour(index, mac=None))
     fails(ENOENT, n.ask, GETNEIGH, 0, neighbour(index, mac=None, state=0))
 
 
 def hardware_address(dev, ip="10.1.1.9", family=2, flags=0, kind=0, on=socket.AF_INET):
-    """SIOCGARP: the hardware address and the flags, or an error."""
+    """Returns what SIOCGARP gives: the hardware address and the flags, or an error."""
     b = struct.pack("=H2x4s8xH14xi16x16s", family, socket.inet_aton(ip), kind, flags, dev.encode())
     with socket.socket(on, socket.SOCK_DGRAM) as s:
         try:
@@ -363,7 +363,7 @@ def the_way_to(address, head, order, values):
     dst_len, table, kind_of_route, flags = struct.unpack_from("=xB2xBxxBI", body)
     eq((kind, (dst_len, table, kind_of_route, flags)), (NEWROUTE, head))
     found = attributes(body[12:])
-    # RTA_SRC, RTA_PRIORITY, RTA_UID and RTA_PREF may be there too.
+    # The message may have RTA_SRC, RTA_PRIORITY, RTA_UID and RTA_PREF as well.
     eq([one for one in found if one not in (2, 6, 20, 25)], order)
     eq(len(found[12]), 32)
     for one, value in values.items():

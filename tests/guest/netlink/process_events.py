@@ -36,7 +36,7 @@ def decoded(one):
 
 
 def events_of(n, pid):
-    """The events of a process (a fork: of its child), by kind in order, until its end."""
+    """Collects the events of a process (a fork: of its child) by kind, up to its exit."""
     found = {}
     deadline = time.time() + 5
     while EXIT not in found and time.time() < deadline:
@@ -173,8 +173,8 @@ def attach_and_detach_of_a_tracer_are_events():
     works(NR.ptrace, 17, pid, 0, 0)
     os.kill(pid, 9)
     os.waitpid(pid, 0)
-    told = [decoded(one)[1][:4] for one in n.pending() if decoded(one)[0] == PTRACE]
-    eq(told, [(pid, pid, me, me), (pid, pid, 0, 0)])
+    events_seen = [decoded(one)[1][:4] for one in n.pending() if decoded(one)[0] == PTRACE]
+    eq(events_seen, [(pid, pid, me, me), (pid, pid, 0, 0)])
 
 
 @test
@@ -190,7 +190,7 @@ def a_mask_can_choose_failed_exits_only():
     good = child(lambda: os._exit(0))
     bad = child(lambda: os._exit(1))
     ends = [decoded(one)[1][0] for one in n.pending() if decoded(one)[0] == EXIT]
-    ok(bad in ends and good not in ends, "ends told: %r" % ends)
+    ok(bad in ends and good not in ends, "exits reported: %r" % ends)
 
 
 @test

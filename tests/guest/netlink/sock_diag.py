@@ -21,7 +21,7 @@ def request(family, protocol, extra=0xFF, states=ALL, name=bytes(48)):
 
 
 def name(local, remote=None):
-    """struct inet_diag_sockid of IPv4 addresses."""
+    """Makes a struct inet_diag_sockid of IPv4 addresses."""
     out = struct.pack(">HH", local[1], remote[1] if remote else 0)
     for host in (local[0], remote[0] if remote else "0.0.0.0"):
         out += socket.inet_aton(host) + bytes(12)
@@ -29,7 +29,7 @@ def name(local, remote=None):
 
 
 def rows(protocol, family=2, **more):
-    """By inode: state, ports, queues, attributes."""
+    """Maps the inode of each listed socket to its state, ports, queues and attributes."""
     tail = more.pop("tail", b"")
     found = {}
     for one in Netlink(SOCK_DIAG).ask(BY_FAMILY, DUMP, request(family, protocol, **more) + tail):
@@ -128,11 +128,11 @@ def filters_compare_addresses():
         op = struct.pack("=BBHBBHi", 7, 12 + len(address), 16 + len(address), family, bits, 0, port) + address
         return set(rows(TCP, tail=attribute(1, op)))
 
-    everybody = {inode(server), inode(client), inode(accepted)}
-    eq(at(2, 8, -1, b"\x7f\0\0\0"), everybody)
+    all_of_them = {inode(server), inode(client), inode(accepted)}
+    eq(at(2, 8, -1, b"\x7f\0\0\0"), all_of_them)
     eq(at(2, 32, -1, b"\x7f\0\0\2"), set())
     eq(at(2, 32, client.getsockname()[1], b"\x7f\0\0\1"), {inode(client)})
-    eq(at(0, 0, -1, b""), everybody)
+    eq(at(0, 0, -1, b""), all_of_them)
 
 
 @cases([("empty", b""), ("a byte", b"\0"), ("an unknown operation", struct.pack("=BBH", 99, 4, 4)), ("a cut comparison", struct.pack("=BBH", 2, 4, 8)),

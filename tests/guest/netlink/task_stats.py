@@ -158,7 +158,7 @@ def a_list_of_processors(text, code):
 
 
 def ends(n, pid):
-    """The messages about threads that ended, by number, until that of `pid` has come."""
+    """Collects the exit messages of threads by id, until the message of `pid` has come."""
     found = {}
     deadline = time.time() + 5
     while pid not in found and time.time() < deadline:
