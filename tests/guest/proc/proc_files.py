@@ -1,4 +1,4 @@
-"""/proc, /sys and /dev: what programs read there."""
+"""/proc, /sys and /dev: files that programs read."""
 
 import ctypes
 import mmap

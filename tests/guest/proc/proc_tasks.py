@@ -35,7 +35,7 @@ def put(path, text, pid="self"):
 
 
 def as_user(fn, *args):
-    """In a child that is an ordinary user."""
+    """Runs fn in a child of an ordinary user."""
     def child():
         os.setgroups([])
         os.setresgid(1000, 1000, 1000)
@@ -230,7 +230,7 @@ def io(path="/proc/self/io"):
 
 
 def moved(fn):
-    """What grew while something was done: bytes and calls, reading and writing."""
+    """Returns rchar, wchar, syscr and syscw of fn in /proc/self/io."""
     length, before = io()
     fn()
     after = io()[1]
@@ -253,7 +253,7 @@ def io_counts_bytes_read_and_written():
     eq(moved(lambda: os.read(f, 100)), (0, 0, 1, 0))
     eq(moved(lambda: os.readv(zero, [bytearray(10), bytearray(20)])), (30, 0, 1, 0))
     eq(moved(lambda: os.writev(null, [b"0" * 10, b"1" * 20])), (0, 30, 0, 1))
-    # What fails counts as a call, if there was something to read.
+    # A call that fails counts if it got as far as the file's read.
     eq(moved(lambda: gives(-EBADF, NR.read, 99, buf, 1)), (0, 0, 0, 0))
     eq(moved(lambda: gives(-EBADF, NR.read, null, buf, 1)), (0, 0, 0, 0))
     eq(moved(lambda: gives(-EAGAIN, NR.read, r, buf, 1)), (0, 0, 1, 0))
