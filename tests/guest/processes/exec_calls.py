@@ -16,7 +16,7 @@ def write(path, text, mode=0o755):
 
 
 def output_of(path, argv, env=None):
-    """Runs a program in a child: (exit code, standard output)."""
+    """Runs a program in a child. Returns (exit code, standard output)."""
     r, w = os.pipe()
 
     def child():
@@ -90,7 +90,7 @@ def long_interpreter_lines():
     write("long", b"#!/bin/echo " + b"a" * 300 + b"\n")
     code, out = output_of("./long", ["x"])
     ok(code == 0 and len(out) < 300, "the line is cut at 256 bytes: %d" % len(out))
-    # A name that a blank ends, which is the last of the 256 bytes that are looked at.
+    # The blank behind the name is the last of the 256 bytes that Linux reads.
     name = b"/" * (255 - len(b"#!bin/echo")) + b"bin/echo"
     write("fits", b"#!" + name + b" x")
     eq(output_of("./fits", ["x"]), (0, b"./fits\n"))

@@ -5,7 +5,7 @@ from lib.setid import *
 
 
 def places(path, uid, setup=lambda: None):
-    """Where stack and vDSO of the program lie when a process of the user executes it."""
+    """Returns the addresses of stack and vDSO of a program that a process of the user executes."""
     run = Run()
 
     def body():

@@ -24,19 +24,19 @@ def pr(option, *args):
 
 
 def may_administer():
-    """CAP_SYS_RESOURCE."""
+    """Says whether the caller has CAP_SYS_RESOURCE."""
     with open("/proc/self/status") as f:
         return int(f.read().split("CapEff:")[1].split()[0], 16) >> 24 & 1 != 0
 
 
 def word(option, *rest):
-    """prctl(option, &int): the result and what was stored."""
+    """Calls prctl(option, &int). Returns the result and the number that was stored."""
     v = ctypes.c_int(77)
     return pr(option, v, *rest), v.value
 
 
 def there(fn):
-    """fn in a forked child: what it gives, as text."""
+    """Runs fn in a forked child. Returns its result as text."""
     r, w = os.pipe()
 
     def body():
@@ -50,7 +50,7 @@ def status_of(fn):
 
 
 def cloned(flags, fn=lambda: 0, nr=None):
-    """The wait status of a child that clone(2) made with these flags and ran fn; or -errno."""
+    """Runs fn in a child that clone(2) makes with these flags. Returns its status, or -errno."""
     pid = sc(NR.clone, flags | signal.SIGCHLD, 0, 0, 0, 0)
     if pid == 0:
         code = 99
@@ -68,7 +68,7 @@ def clone3(**fields):
 
 
 def ended(options, how="exit", idtype=P_PID):
-    """waitid on a child that exited, stopped or continued: the result, si_code and si_status."""
+    """Waits for a child that exits, stops or continues: the result, si_code and si_status."""
     pid = spawn(lambda: 7 if how == "exit" else os.kill(os.getpid(), signal.SIGSTOP) or signal.pause())
     if how != "exit":
         wait_state(pid, "T")
@@ -138,7 +138,7 @@ def masked(how):
 
 
 def filtered(ret, flags=0, op=1, nr=110, ending=lambda: 0):
-    """A child whose getppid gets this verdict of a filter: its result, or how it ended."""
+    """Runs a child whose getppid gets this verdict of a filter: the result, or the wait status."""
     def body():
         pr(38, 1)
         code = struct.pack("HBBI", 0x20, 0, 0, 0) + struct.pack("HBBI", 0x15, 0, 1, nr) + \
@@ -266,7 +266,7 @@ def vector_state(code):
     ("ARCH_GET_XCOMP_SUPP", lambda: vector_state(0x1021), (0, True, -EFAULT)),
     ("ARCH_GET_XCOMP_PERM", lambda: vector_state(0x1022), (0, True, -EFAULT)),
     ("ARCH_GET_XCOMP_GUEST_PERM", lambda: vector_state(0x1024), (0, True, -EFAULT)),
-    # All that can be asked for is AMX, feature 18, which not every processor has.
+    # AMX, feature 18, is the only one that can be requested; not every processor has it.
     ("ARCH_REQ_XCOMP_PERM", lambda: (sc(158, 0x1023, 1), sc(158, 0x1023, 63)), (-EOPNOTSUPP, -EINVAL)),
     ("ARCH_REQ_XCOMP_GUEST_PERM", lambda: (sc(158, 0x1025, 17), sc(158, 0x1025, 63)), (-EOPNOTSUPP, -EINVAL)),
 ])

@@ -19,7 +19,7 @@ def request(index):
 
 
 def clone3(flags, tids):
-    """A child that sleeps until it is killed, and its number."""
+    """Starts a child that sleeps until it is killed. Returns its pid."""
     ids = (ctypes.c_int * len(tids))(*tids)
     args = struct.pack("11Q", flags, 0, 0, 0, 17, 0, 0, 0, ctypes.addressof(ids), len(tids), 0)
     pid = sc(NR.clone3, args, len(args))

@@ -10,7 +10,7 @@ from lib.operands import *
 
 SYS.update(sched_get_priority_max=146, sched_get_priority_min=147, sched_rr_get_interval=148,
            kcmp=312)
-NOBODY = 2**22 + 5
+NO_PROCESS = 2**22 + 5
 NOHANG, UNTRACED, STOPPED, EXITED, CONTINUED, NOWAIT = 1, 2, 2, 4, 8, 0x01000000
 ALL, PID, PGID, PIDFD = 0, 1, 2, 3
 VM, FS, FILES, SIGHAND, THREAD, SYSVSEM = 0x100, 0x200, 0x400, 0x800, 0x10000, 0x40000
@@ -42,14 +42,14 @@ def stopped():
 
 
 def done(pid, r):
-    """Ends the child; gives r."""
+    """Ends the child and returns r."""
     os.kill(pid, 9)
     os.waitpid(pid, 0)
     return r
 
 
 def waited(kind, id, options):
-    """waitid: code, status and whether the pid is right, or the error."""
+    """Returns what waitid gives: signal number, code and status, or the error."""
     got = buf()
     r = sc(NR.waitid, kind, id, got, options, None)
     if r < 0:
@@ -61,13 +61,13 @@ def waited(kind, id, options):
 
 WAITS = [
     ("for no child", "ECHILD", lambda: sc(NR.wait4, -1, None, 0, None)),
-    ("for nobody", "ECHILD", lambda: sc(NR.wait4, NOBODY, None, 0, None)),
+    ("for a missing process", "ECHILD", lambda: sc(NR.wait4, NO_PROCESS, None, 0, None)),
     ("for itself", "ECHILD", lambda: sc(NR.wait4, os.getpid(), None, 0, None)),
     ("for the parent", "ECHILD", lambda: sc(NR.wait4, os.getppid(), None, 0, None)),
     ("for pid -2^31", "ESRCH", lambda: sc(NR.wait4, -2**31, None, 0, None)),
     ("with an unknown option", "EINVAL", lambda: sc(NR.wait4, -1, None, 4, None)),
     ("with every unknown option", "EINVAL", lambda: sc(NR.wait4, -1, None, 0x1FFFFFF4, None)),
-    ("for the group of nobody", "ECHILD", lambda: sc(NR.wait4, -NOBODY, None, 0, None)),
+    ("for a missing group", "ECHILD", lambda: sc(NR.wait4, -NO_PROCESS, None, 0, None)),
     ("for one that runs", "0", lambda: (lambda p: done(p, sc(NR.wait4, p, None, NOHANG, None)))(
         sleeper())),
     ("for one that stopped without asking", "0", lambda: (lambda p: done(
@@ -79,7 +79,7 @@ WAITS = [
     ("for its own children only", "1",
      lambda: int(sc(NR.wait4, *[p := zombie(), None, 0x20000000, None])
         == p)),
-    ("waitid without what", "EINVAL", lambda: sc(NR.waitid, ALL, 0, None, 0, None)),
+    ("waitid without an event", "EINVAL", lambda: sc(NR.waitid, ALL, 0, None, 0, None)),
     ("waitid with an unknown option", "EINVAL",
      lambda: sc(NR.waitid, ALL, 0, None, EXITED | 0x10, None)),
     ("waitid of an unknown kind", "EINVAL", lambda: sc(NR.waitid, 9, 0, None, EXITED, None)),
@@ -100,7 +100,7 @@ WAITS = [
         waited(PID, p, STOPPED), waited(PID, p, STOPPED | NOHANG))))(stopped())),
     ("waitid of a continuation", "17 6 18", lambda: (lambda p: (
         os.kill(p, signal.SIGCONT), done(p, waited(PID, p, CONTINUED)))[1])(stopped())),
-    ("waitid leaves it", "17 1 7 17 1 7 ECHILD", lambda: (lambda p: then(
+    ("waitid with WNOWAIT leaves the child", "17 1 7 17 1 7 ECHILD", lambda: (lambda p: then(
         waited(PID, p, EXITED | NOWAIT), waited(PID, p, EXITED), waited(PID, p, EXITED)))(child())),
     ("waitid for a stop of a zombie", "ECHILD ECHILD 17 1 7", lambda: (lambda p: then(
         waited(PID, p, STOPPED), waited(PID, p, STOPPED | NOHANG), waited(PID, p, EXITED)))(
@@ -118,13 +118,13 @@ WAITS = [
 ]
 
 IDS = [
-    ("getpgid of nobody", "ESRCH", lambda: sc(NR.getpgid, NOBODY)),
+    ("getpgid of a missing process", "ESRCH", lambda: sc(NR.getpgid, NO_PROCESS)),
     ("getpgid of -1", "ESRCH", lambda: sc(NR.getpgid, -1)),
-    ("getsid of nobody", "ESRCH", lambda: sc(NR.getsid, NOBODY)),
-    ("setpgid of nobody", "ESRCH", lambda: sc(NR.setpgid, NOBODY, 0)),
+    ("getsid of a missing process", "ESRCH", lambda: sc(NR.getsid, NO_PROCESS)),
+    ("setpgid of a missing process", "ESRCH", lambda: sc(NR.setpgid, NO_PROCESS, 0)),
     ("setpgid of -1", "EINVAL", lambda: sc(NR.setpgid, -1, 0)),
     ("setpgid to -1", "EINVAL", lambda: sc(NR.setpgid, 0, -1)),
-    ("setpgid to a group that is none", "EPERM", lambda: alone(lambda: sc(NR.setpgid, 0, NOBODY))),
+    ("setpgid to a group that is none", "EPERM", lambda: alone(lambda: sc(NR.setpgid, 0, NO_PROCESS))),
     ("setpgid of the parent", "ESRCH", lambda: sc(NR.setpgid, os.getppid(), 0)),
     ("setpgid of a session leader", "EPERM",
      lambda: alone(lambda: (os.setsid(), sc(NR.setpgid, 0, 0))[1])),
@@ -153,25 +153,25 @@ IDS = [
         sc(NR.setfsuid, 5), sc(NR.setfsuid, -1), sc(NR.setfsuid, 0)))),
     ("setfsuid by another user", "65534 65534", lambda: as_nobody(lambda: then(
         sc(NR.setfsuid, 5), sc(NR.setfsuid, -1)))),
-    ("pidfd of nobody", "ESRCH", lambda: sc(NR.pidfd_open, NOBODY, 0)),
+    ("pidfd of a missing process", "ESRCH", lambda: sc(NR.pidfd_open, NO_PROCESS, 0)),
     ("pidfd of 0", "EINVAL", lambda: sc(NR.pidfd_open, 0, 0)),
     ("pidfd of -1", "EINVAL", lambda: sc(NR.pidfd_open, -1, 0)),
     ("pidfd with an unknown flag", "EINVAL", lambda: sc(NR.pidfd_open, os.getpid(), 1)),
     ("pidfd_getfd with a flag", "EINVAL", lambda: sc(
         NR.pidfd_getfd, sc(NR.pidfd_open, os.getpid(), 0), 0, 1)),
-    ("pidfd_getfd of what is closed", "EBADF", lambda: sc(
+    ("pidfd_getfd of a closed descriptor", "EBADF", lambda: sc(
         NR.pidfd_getfd, sc(NR.pidfd_open, os.getpid(), 0), 899, 0)),
     ("capget of an old version", "EINVAL",
      lambda: sc(NR.capget, buf(8, struct.pack("Ii", 77, 0)), buf())),
     ("capget asks for the version", "0 0x20080522", lambda: version()),
-    ("capget of nobody", "ESRCH",
-     lambda: sc(NR.capget, struct.pack("Ii", 0x20080522, NOBODY), buf())),
+    ("capget of a missing process", "ESRCH",
+     lambda: sc(NR.capget, struct.pack("Ii", 0x20080522, NO_PROCESS), buf())),
     ("capget of -1", "EINVAL", lambda: sc(NR.capget, struct.pack("Ii", 0x20080522, -1), buf())),
     ("capset of another", "EPERM", lambda: sc(
         NR.capset, struct.pack("Ii", 0x20080522, os.getppid()), bytes(24))),
     ("capset of what is not permitted", "EPERM", lambda: as_nobody(lambda: sc(
         NR.capset, struct.pack("Ii", 0x20080522, 0), struct.pack("IIIIII", 1, 1, 0, 0, 0, 0)))),
-    ("kcmp of nobody", "ESRCH", lambda: sc(NR.kcmp, os.getpid(), NOBODY, 1, 0, 0)),
+    ("kcmp of a missing process", "ESRCH", lambda: sc(NR.kcmp, os.getpid(), NO_PROCESS, 1, 0, 0)),
     ("kcmp of an unknown kind", "EINVAL", lambda: sc(NR.kcmp, os.getpid(), os.getpid(), 99, 0, 0)),
     ("kcmp of one file", "0", lambda: sc(NR.kcmp, os.getpid(), os.getpid(), 0, 0, os.dup(0))),
     ("kcmp of a bad descriptor", "EBADF", lambda: sc(NR.kcmp, os.getpid(), os.getpid(), 0, 0, 899)),
@@ -193,7 +193,7 @@ INFINITY = 2**64 - 1
 LIMITS = [
     ("unknown", "EINVAL", lambda: sc(NR.prlimit64, 0, 16, None, buf())),
     ("-1", "EINVAL", lambda: sc(NR.prlimit64, 0, -1, None, buf())),
-    ("of nobody", "ESRCH", lambda: sc(NR.prlimit64, NOBODY, 7, None, buf())),
+    ("of a missing process", "ESRCH", lambda: sc(NR.prlimit64, NO_PROCESS, 7, None, buf())),
     ("of the parent", "0", lambda: sc(NR.prlimit64, os.getppid(), 7, None, buf())),
     ("of root by another user", "EPERM", lambda: as_nobody(
         lambda: sc(NR.prlimit64, os.getppid(), 7, None, buf()))),
@@ -248,21 +248,21 @@ def attr(policy=0, flags=0, nice=0, priority=0, size=48, tail=b""):
 
 SCHEDULING = [
     ("nice of an unknown kind", "EINVAL", lambda: sc(NR.getpriority, 3, 0)),
-    ("nice of nobody", "ESRCH", lambda: sc(NR.getpriority, 0, NOBODY)),
-    ("nice of the group of nobody", "ESRCH", lambda: sc(NR.getpriority, 1, NOBODY)),
+    ("nice of a missing process", "ESRCH", lambda: sc(NR.getpriority, 0, NO_PROCESS)),
+    ("nice of a missing group", "ESRCH", lambda: sc(NR.getpriority, 1, NO_PROCESS)),
     ("nice of a user without processes", "ESRCH", lambda: sc(NR.getpriority, 2, 54321)),
     ("nice is shown as 20", "20", lambda: alone(lambda: sc(NR.getpriority, 0, 0))),
     ("nice 5", "0 15",
      lambda: alone(lambda: then(sc(NR.setpriority, 0, 0, 5), sc(NR.getpriority, 0, 0)))),
     ("nice 100", "0 1", lambda: alone(lambda: then(
         sc(NR.setpriority, 0, 0, 100), sc(NR.getpriority, 0, 0)))),
-    ("nice of nobody is set", "ESRCH", lambda: sc(NR.setpriority, 0, NOBODY, 0)),
+    ("nice of a missing process is set", "ESRCH", lambda: sc(NR.setpriority, 0, NO_PROCESS, 0)),
     ("nice of an unknown kind is set", "EINVAL", lambda: sc(NR.setpriority, 5, 0, 0)),
     ("nice of root by another user", "EPERM", lambda: as_nobody(
         lambda: sc(NR.setpriority, 0, os.getppid(), 5))),
     ("nice down by another user", "0 EACCES", lambda: as_nobody(lambda: then(
         sc(NR.setpriority, 0, 0, 5), sc(NR.setpriority, 0, 0, 0)))),
-    ("policy of nobody", "ESRCH", lambda: sc(NR.sched_getscheduler, NOBODY)),
+    ("policy of a missing process", "ESRCH", lambda: sc(NR.sched_getscheduler, NO_PROCESS)),
     ("policy of -1", "EINVAL", lambda: sc(NR.sched_getscheduler, -1)),
     ("policy", "0", lambda: sc(NR.sched_getscheduler, 0)),
     ("set an unknown policy", "EINVAL", lambda: policy(9)),
@@ -288,7 +288,7 @@ SCHEDULING = [
     ("highest of deadline", "0", lambda: sc(NR.sched_get_priority_max, 6)),
     ("highest of an unknown policy", "EINVAL", lambda: sc(NR.sched_get_priority_max, 9)),
     ("interval of -1", "EINVAL", lambda: sc(NR.sched_rr_get_interval, -1, buf())),
-    ("interval of nobody", "ESRCH", lambda: sc(NR.sched_rr_get_interval, NOBODY, buf())),
+    ("interval of a missing process", "ESRCH", lambda: sc(NR.sched_rr_get_interval, NO_PROCESS, buf())),
     ("attributes", "0", lambda: alone(lambda: attr())),
     ("attributes with nice 7", "0 13", lambda: alone(lambda: then(
         attr(nice=7), sc(NR.getpriority, 0, 0)))),
@@ -305,18 +305,18 @@ SCHEDULING = [
     ("get attributes with a flag", "EINVAL", lambda: sc(NR.sched_getattr, 0, buf(), 48, 1)),
     ("get attributes of size 47", "EINVAL", lambda: sc(NR.sched_getattr, 0, buf(), 47, 0)),
     ("get attributes of size 5000", "EINVAL", lambda: sc(NR.sched_getattr, 0, buf(8192), 5000, 0)),
-    ("get attributes of nobody", "ESRCH", lambda: sc(NR.sched_getattr, NOBODY, buf(), 48, 0)),
-    ("affinity of nobody", "ESRCH", lambda: sc(NR.sched_getaffinity, NOBODY, 8, buf())),
+    ("get attributes of a missing process", "ESRCH", lambda: sc(NR.sched_getattr, NO_PROCESS, buf(), 48, 0)),
+    ("affinity of a missing process", "ESRCH", lambda: sc(NR.sched_getaffinity, NO_PROCESS, 8, buf())),
     ("affinity of size 7", "EINVAL", lambda: sc(NR.sched_getaffinity, 0, 7, buf())),
     ("affinity of size 0", "EINVAL", lambda: sc(NR.sched_getaffinity, 0, 0, buf())),
     ("set no processor", "EINVAL", lambda: sc(NR.sched_setaffinity, 0, 8, bytes(8))),
-    ("set a processor that is not there", "EINVAL", lambda: sc(
+    ("set a missing processor", "EINVAL", lambda: sc(
         NR.sched_setaffinity, 0, 1024, bytes(1023) + b"\x80")),
     ("set the affinity of nobody", "ESRCH",
      lambda: sc(NR.sched_setaffinity, NOBODY, 8, b"\xff" * 8)),
     ("set the affinity of root by another user", "EPERM", lambda: as_nobody(
         lambda: sc(NR.sched_setaffinity, os.getppid(), 8, b"\xff" * 8))),
-    ("i/o priority of nobody", "ESRCH", lambda: sc(NR.ioprio_get, 1, NOBODY)),
+    ("i/o priority of a missing process", "ESRCH", lambda: sc(NR.ioprio_get, 1, NO_PROCESS)),
     ("i/o priority of an unknown kind", "EINVAL", lambda: sc(NR.ioprio_get, 9, 0)),
     ("set an i/o priority of class 4", "EINVAL", lambda: sc(NR.ioprio_set, 1, 0, 4 << 13)),
     ("set an i/o priority of level 8", "0", lambda: sc(NR.ioprio_set, 1, 0, 2 << 13 | 8)),
@@ -334,7 +334,7 @@ SCHEDULING = [
 
 
 def clone(flags, stack=0):
-    """clone(2) with flags that are refused."""
+    """Calls clone(2) with flags that Linux refuses."""
     return sc(NR.clone, flags, stack, None, None, None)
 
 
@@ -422,7 +422,7 @@ CLONES = [
     ("arch_prctl base in the kernel", "EPERM", lambda: sc(NR.arch_prctl, 0x1002, KERNEL)),
     ("arch_prctl gs base in the kernel", "EPERM", lambda: sc(NR.arch_prctl, 0x1001, KERNEL)),
     ("robust list of a bad size", "EINVAL", lambda: sc(NR.set_robust_list, buf(), 23)),
-    ("robust list of nobody", "ESRCH", lambda: sc(NR.get_robust_list, NOBODY, buf(), buf())),
+    ("robust list of a missing process", "ESRCH", lambda: sc(NR.get_robust_list, NO_PROCESS, buf(), buf())),
 ]
 
 

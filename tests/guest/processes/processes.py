@@ -100,8 +100,8 @@ def waitid_forms():
     buf = ctypes.create_string_buffer(128)
     pid = spawn(lambda: 33)
     eq(sc(NR.waitid, P_PID, pid, buf, WEXITED | WNOWAIT, None), 0)
-    signo, _, code, _, who, uid, status = struct.unpack_from("<iiiiiii", buf.raw, 0)
-    eq((signo, code, who, status), (signal.SIGCHLD, 1, pid, 33))
+    signo, _, code, _, sender, uid, status = struct.unpack_from("<iiiiiii", buf.raw, 0)
+    eq((signo, code, sender, status), (signal.SIGCHLD, 1, pid, 33))
     eq(sc(NR.waitid, P_PID, pid, buf, WEXITED, None), 0)
     gives(-ECHILD, NR.waitid, P_PID, pid, buf, WEXITED, None)
     gives(-EINVAL, NR.waitid, P_PID, pid, buf, 0, None)
@@ -112,8 +112,8 @@ def waitid_forms():
     eq(struct.unpack_from("<i", buf.raw, 16)[0], 0)
     os.kill(pid, signal.SIGABRT)
     eq(sc(NR.waitid, P_ALL, 0, buf, WEXITED, None), 0)
-    signo, _, code, _, who, uid, status = struct.unpack_from("<iiiiiii", buf.raw, 0)
-    ok(code in (2, 3) and (who, status) == (pid, signal.SIGABRT), "killed or dumped by SIGABRT")
+    signo, _, code, _, sender, uid, status = struct.unpack_from("<iiiiiii", buf.raw, 0)
+    ok(code in (2, 3) and (sender, status) == (pid, signal.SIGABRT), "killed or dumped by SIGABRT")
 
 
 @test
@@ -247,7 +247,7 @@ def directories_of_proc_as_pidfds():
 
 @test
 def clone_with_exit_signal_none():
-    # clone(0): no signal at exit; only __WALL or __WCLONE waits find it.
+    # clone(0): no signal at exit; only waits with __WALL or __WCLONE find the child.
     r = sc(NR.clone, 0, 0, 0, 0, 0)
     if r == 0:
         sc(NR.exit_group, 9)
@@ -391,7 +391,7 @@ def kcmp_compares_shared_objects():
         for kind in VM, FILES, FS, SIGHAND:
             ok(sc(kcmp, me, child, kind, 0, 0) in (1, 2), "different: %d" % kind)
         gives(0, kcmp, me, child, SYSVSEM, 0, 0)
-        # Neither has anything of a disk's scheduler, or the parent alone.
+        # Either no process has an I/O context, or only the parent has one.
         ok(sc(kcmp, me, child, IO, 0, 0) in (0, 1, 2), "the parent's or none")
         gives(0, kcmp, me, child, FILE, 1, 1)
         gives(-EBADF, kcmp, me, child, FILE, 1, 999)

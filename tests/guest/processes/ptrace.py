@@ -141,7 +141,7 @@ def calls_can_be_emulated():
             r.rax = 55
             set_regs(pid2, r)
             break
-        # Nothing of this process was carried out: make it by hand where it matters.
+        # PTRACE_SYSEMU skipped the call: the tracer rewinds rip and lets the call run.
         if r.nr in (NR.exit_group,):
             break
         r.rip -= 2
@@ -187,7 +187,7 @@ def ptrace_get_syscall_info_describes_calls():
 
 
 def signalled(*then):
-    """A tracee that sends itself SIGUSR1 and counts what its handlers see."""
+    """Starts a tracee that sends itself SIGUSR1 and counts the signals that its handlers get."""
     def body():
         seen = []
         signal.signal(USR1, lambda *a: seen.append(1))
@@ -240,7 +240,7 @@ def siginfo_can_be_replaced():
     raw = ctypes.create_string_buffer(struct.pack("<iiixxxxii", USR2, 0, -1, 4321, 0), 128)
     works(NR.ptrace, SETSIGINFO, pid, 0, ctypes.addressof(raw))
     eq(siginfo(pid), (USR2, 0, -1, 4321, 0))
-    # It is blocked: it waits, as any signal does.
+    # The tracee blocks SIGUSR2, so the signal stays pending.
     go(CONT, pid, USR2)
     ends(pid, ("exit", 21))
 
@@ -416,7 +416,7 @@ def a_stop_can_outlive_the_tracer():
 
 
 def is_permitted():
-    """May a process attach to its sibling?"""
+    """Says whether a process may attach to its sibling: root may."""
     return os.geteuid() == 0
 
 
@@ -461,14 +461,14 @@ def write_number(number):
 
 
 def read_number():
-    """The number that another process writes."""
+    """Waits for the number that another process writes."""
     wait_until(lambda: os.path.exists("number") and open("number").read().endswith("\n"), "the number")
     return int(open("number").read())
 
 
 def is_notified_of_the_exit(tid, w):
     """
-    Traces a thread that ends when something is written to `w`: SIGCHLD comes, then wait has it.
+    Traces a thread that ends after a write to `w`: the tracer gets SIGCHLD, and then wait finds it.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     eq(pt(SEIZE, tid), 0)

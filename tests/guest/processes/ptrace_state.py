@@ -16,7 +16,7 @@ USR1 = signal.SIGUSR1
 
 def raised(fn, options=0):
     """
-    A tracee that runs fn(ready), where ready() stops it by SIGUSR1; here it stands in that stop.
+    Starts a tracee that runs fn(ready), and waits until ready() stops it by SIGUSR1.
     """
     pid = tracee(lambda: fn(lambda: os.kill(os.getpid(), USR1)) or 0, options)
     go(CONT, pid)
@@ -126,7 +126,7 @@ def regset(request, pid, kind, raw, size=None):
     return r if r < 0 else struct.unpack("<QQ", iov.raw)[1]
 
 
-# An XSAVE area with AMX has 11 KB.
+# Room for an XSAVE area with AMX, which has 11 KB.
 SET_BYTES = 16384
 
 
@@ -180,7 +180,7 @@ def floating_point_registers_are_read_and_written():
 
 
 def stepped(text, *args):
-    """A tracee that stands at the first instruction of the code; its address."""
+    """Starts a tracee that stops at the first instruction of the code. Returns its address too."""
     fn, at = code("cc" + text, ctypes.c_int, *[ctypes.c_ulong] * len(args))
     pid = tracee(lambda: fn(*args))
     go(CONT, pid)
@@ -337,7 +337,7 @@ def debug_registers_are_checked():
 
 @test
 def children_do_not_inherit_steps():
-    # fork; the child leaves with 4, the parent waits by hand.
+    # fork; the child exits with 4, and the parent waits for it in Python.
     fn, at = code("cc b8 39000000 0f05 85c0 7401 c3 bf 04000000 b8 3c000000 0f05", ctypes.c_int)
 
     def body():
@@ -367,7 +367,7 @@ def a_fault_stops_with_its_signal():
     raw = ctypes.create_string_buffer(128)
     works(NR.ptrace, GETSIGINFO, pid, 0, ctypes.addressof(raw))
     eq(struct.unpack_from("<iiixxxxQ", raw.raw), (signal.SIGSEGV, 0, 1, 0))
-    # Over the instruction that faults, with another result.
+    # The tracer moves rip past the instruction that faults and sets another result.
     r.rip, r.rax = at + 4, 17
     set_regs(pid, r)
     go(CONT, pid)
@@ -377,7 +377,7 @@ def a_fault_stops_with_its_signal():
 @test
 def a_function_can_be_called():
     """
-    As a debugger does: registers are kept, a call is made, a breakpoint at its return ends it.
+    Calls a function as a debugger does: saves registers, and puts a breakpoint at the return.
     """
     fn, at = code("8d0477 c3", ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong)
     trap, trap_at = code("cc")
@@ -408,7 +408,7 @@ def an_interrupted_call_continues_after_a_signal_stop():
     stops(pid, USR1)
     got = regs(pid)
     eq((got.nr, got.result), (NR.read, -512))
-    # Nothing is changed: the call goes on.
+    # The tracer changes nothing, so the call continues.
     go(CONT, pid)
     wait_state(pid, "S")
     os.write(w, b"abc")

@@ -29,7 +29,7 @@ def memory_errors(what, policy, shown):
     eq(os.waitstatus_to_exitcode(in_child(lambda: prctl(GET_MCE))), shown)
 
 
-@cases([("policy 3", 1, 3, 0, 0), ("clear with policy", 0, 1, 0, 0), ("what 2", 2, 0, 0, 0), ("fourth", 1, 1, 1, 0),
+@cases([("policy 3", 1, 3, 0, 0), ("clear with policy", 0, 1, 0, 0), ("operation 2", 2, 0, 0, 0), ("fourth", 1, 1, 1, 0),
         ("fifth", 1, 1, 0, 1), ("pointer", 1, KERNEL, 0, 0)], shared=True)
 def memory_errors_refuse(*args):
     eq(prctl(SET_MCE, *args), -EINVAL)
@@ -113,7 +113,7 @@ def set_attr(*args, **named):
 
 
 def get_attr():
-    """Policy, flags, nice, priority, runtime, deadline, period."""
+    """Returns policy, flags, nice value, priority, runtime, deadline and period."""
     buf = ctypes.create_string_buffer(56)
     works(NR.sched_getattr, 0, buf, 56, 0)
     return struct.unpack("<IIQiIQQQII", buf.raw)[1:8]
