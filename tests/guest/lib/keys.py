@@ -57,7 +57,7 @@ def members(ring):
     return sorted(int.from_bytes(raw[i:i + 4], "little") for i in range(0, len(raw), 4))
 
 
-def as_somebody(fn):
+def as_other_user(fn):
     def run():
         os.setresgid(61234, 61234, 61234)
         os.setresuid(61234, 61234, 61234)

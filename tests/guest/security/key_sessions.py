@@ -1,4 +1,4 @@
-"""Whose keys are whose: sessions, children, request_key(2), user namespaces, /proc/keys."""
+"""Keys of sessions and children, request_key(2), user namespaces, /proc/keys."""
 
 import ctypes
 import os

@@ -82,7 +82,7 @@ def keys_are_read_and_described():
     k = user(b"a", b"hello")
     eq(described(k), "user;%d;%d;3f010000;a" % (os.getuid(), os.getgid()))
     eq(contents(k), b"hello")
-    # What does not fit is not copied at all.
+    # A key that does not fit is not copied.
     buf = ctypes.create_string_buffer(b"zz", 3)
     eq(ctl(READ, k, buf, 2), 5)
     eq(buf.raw[:2], b"\0\0" if buf.raw[:2] == b"\0\0" else b"zz")
@@ -301,7 +301,7 @@ def keys_expire():
     eq(ctl(SEARCH, SESSION, b"user", b"k", 0), -EKEYEXPIRED)
     eq(sc(NR.request_key, b"user", b"k", None, 0), -ENOKEY)
     eq(ctl(SET_TIMEOUT, k, 0), -EKEYEXPIRED)
-    # Adding it again brings it back.
+    # add_key revives an expired key.
     eq(user(b"k", b"again"), k)
     eq(contents(k), b"again")
 
@@ -333,7 +333,7 @@ def another_user_sees_keys_by_their_rights():
         eq(ctl(GET_PERSISTENT, 0, SESSION), -EPERM)
         with open("/proc/keys") as f:
             ok("%08x" % k not in f.read(), "root's key is shown")
-    as_somebody(other_user)
+    as_other_user(other_user)
 
 
 @test
@@ -353,7 +353,7 @@ def quotas_hold():
         eq(ctl(CLEAR, ring), 0)
         wait_until(lambda: add(b"user", b"q", b"1", ring) > 0, "room")
         eq(add(b"user", b"big", b"x" * 20000, ring), -EDQUOT)
-    as_somebody(other_user)
+    as_other_user(other_user)
 
 
 @test

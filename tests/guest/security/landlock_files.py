@@ -1,4 +1,4 @@
-"""landlock(7): rights to files and directories, one by one, and what moves between directories."""
+"""landlock(7): rights to files and directories, one by one, and moves between directories."""
 
 import ctypes
 import errno
@@ -18,7 +18,7 @@ def touch(name, text="text"):
 
 
 def tree():
-    """in/ may be used as rules say, out/ has none."""
+    """Makes directories in/, to which tests give rights, and out/, which has none."""
     for d in ("in", "out", "in/sub", "out/sub", "in/two"):
         os.mkdir(d)
     for d in ("in", "out", "in/sub", "in/two"):

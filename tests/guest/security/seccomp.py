@@ -28,7 +28,7 @@ def killed_by(fn, signo, what=""):
 
 
 def taken(program, what):
-    """Installs a program in a child; only a call that no code makes runs it to its end."""
+    """Installs a program in a child; only an unused call runs all of it."""
     guard = ld(NR_AT) + insn(JEQ, 9999, 1, 0) + ret(ALLOW)
 
     def body():
@@ -82,7 +82,7 @@ def privilege_is_needed():
         works(NR.setresuid, 1000, 1000, 1000)
         eq(install(ret(ALLOW)), -E.EACCES)
         gives(-E.EACCES, NR.prctl, PR_SET_SECCOMP, 2, fprog(ret(ALLOW)))
-        # What is checked before, and what after.
+        # Linux checks length and address before the privilege, and the program after it.
         eq(install(b""), -E.EINVAL, "no instruction")
         gives(-E.EFAULT, NR.seccomp, SET_FILTER, 0, 0)
         gives(-E.EACCES, NR.seccomp, SET_FILTER, 0, fprog(b"", 1))
@@ -186,7 +186,7 @@ def scratch_memory_must_be_written_before_it_is_read():
 
 
 def verdict_of(program, nr=NR.getppid, args=()):
-    """What a call gives under the program: its result, or -errno."""
+    """Returns the result of a call under the program, or -errno."""
     r, w = os.pipe()
 
     def body():
@@ -202,7 +202,7 @@ def verdict_of(program, nr=NR.getppid, args=()):
 
 
 def computes(steps, expected, what):
-    """A = what the steps compute; the low 12 bits are the error that the call gives."""
+    """Checks register A after the steps: its low 12 bits are the errno of a call."""
     program = ld(NR_AT) + insn(JEQ, NR.getppid, 1, 0) + ret(ALLOW) + b"".join(steps)
     program += insn(0x54, 0xFFF) + insn(0x44, ERRNO) + insn(0x16)
     eq(verdict_of(program), -expected, what)
@@ -351,7 +351,7 @@ def killing_one_thread():
         r, w = os.pipe()
         no_new_privs()
         eq(install(on_call(NR.getppid, KILL_THREAD)), 0)
-        # The interpreter must not wait for a thread that never comes back.
+        # The thread is made by hand: the interpreter would wait for a killed thread of its own.
         stack = ctypes.create_string_buffer(65536)
         call, at = code("b8 6e000000 0f05 bf 05000000 b8 3c000000 0f05")
         tid_word = ctypes.c_int(-1)
@@ -376,7 +376,7 @@ def killing_one_thread():
             threading.Event().wait(0.001)
         eq(tid_word.value, 0, "the thread is gone")
         gives(os.getpid(), NR.getpid)
-        # The last thread takes the process along.
+        # The end of the last thread ends the process.
         sc(NR.getppid)
         return 0
     killed_by(body, signal.SIGSYS)
@@ -475,17 +475,17 @@ def filters_together_have_a_limit():
         eq(count(ret(ALLOW)), 3641, "filters of one instruction")
 
     def jumps():
-        # One with an else is two, and so is one with a constant that looks negative.
+        # A jump with an else counts twice, and so does one with a constant that is negative as s32.
         program = insn(JEQ, 1, 0, 0) * 500 + insn(JEQ, 1, 1, 1) * 500
         program += insn(JEQ, 0x80000000, 0, 1) * 100 + insn(JSET, 1, 0, 1) * 100
         program += insn(0x3C) * 10 + ret(ALLOW) * 3
         eq(count(insn(LDXI, 1) + program), 16, "jumps")
 
     def large():
-        # 4096 classic instructions: 3 more in front, and a return is two.
+        # 4096 classic instructions: Linux adds 3 in front, and a return counts twice.
         program = insn(LDI, 0) * 4095 + ret(ALLOW)
         eq(count(program), 7, "large filters")
-        eq(count(insn(LDI, 0) * 2000 + ret(ALLOW)), 2, "what is left")
+        eq(count(insn(LDI, 0) * 2000 + ret(ALLOW)), 2, "filters in the remaining room")
     child_ok(body)
     child_ok(large)
     child_ok(jumps)

@@ -25,7 +25,7 @@ MAGIC = 0x7A7A
 
 
 class Supervised:
-    """A child whose calls of one number go to this process; the listener comes over a socket."""
+    """A child that passes calls of one number to this process; the listener comes over a socket."""
 
     def __init__(self, fn, nr=NR.getppid, flags=0):
         here, there = socket.socketpair()
@@ -131,7 +131,7 @@ def a_call_that_was_not_read_cannot_be_answered():
     s = Supervised(calls(3))
     wait_until(lambda: s.poll() == select.POLLIN, "a call")
     s.id = 0
-    # Ids are not known before: the next one after a call that was seen.
+    # The id of the next call is known only when it is received.
     s.receive()
     eq(s.send(3), 0)
     s.ends()
