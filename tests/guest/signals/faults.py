@@ -1,4 +1,5 @@
-"""Signals that the processor raises: siginfo, machine context, repair and return, death by default.
+"""Signals that the processor raises: siginfo, machine context, return after a repair, and the
+default action.
 """
 
 import ctypes
@@ -130,7 +131,7 @@ def bus_error_after_truncation():
     eq(load(at + 5000), b"\0")
     eq(load(at), b"x")
     eq(seen[0], (signal.SIGBUS, 2, at + 5000))
-    # A private page, copied or not, goes too.
+    # Truncation removes a private page too, copied or not.
     os.ftruncate(fd, 4096)
     load(private + 5000)
     eq(seen[1], (signal.SIGBUS, 2, private + 5000))
@@ -234,7 +235,7 @@ def stack_overflow_on_the_alternate_stack():
         action(signal.SIGSEGV, handler, 0x08000000)
         fn()
     eq(os.waitstatus_to_exitcode(in_child(child)), 7)
-    # Without one the kernel cannot push a frame, and the process dies.
+    # Without an alternate stack the kernel cannot push a frame, and the process dies.
 
     def plain():
         import resource

@@ -11,7 +11,7 @@ from lib.operands import *
 
 USR1, CHLD, RT = 10, 17, 40
 BLOCK, UNBLOCK, SETMASK = 0, 1, 2
-NOBODY = 2**22 + 5
+NO_PROCESS = 2**22 + 5
 ONSTACK, DISABLE, AUTODISARM = 1, 2, 1 << 31
 
 
@@ -28,7 +28,7 @@ def sigaction(sig, new=None, old=None, size=8):
 
 
 def shown(sig, handler, flags, blocked):
-    """What a second call finds of an action: handler, flags, mask."""
+    """Sets an action and reads it back: handler, flags, mask."""
     old = buf()
     works(NR.rt_sigaction, sig, action(handler, flags, blocked, UNMAPPED), None, 8)
     works(NR.rt_sigaction, sig, action(), old, 8)
@@ -59,7 +59,7 @@ def pending():
 
 
 def held(*signals):
-    """Blocks these, sends them to this process, and shows what is pending."""
+    """Blocks these signals, sends them to this process, and returns the pending ones."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     for s in signals:
         os.kill(os.getpid(), s)
@@ -67,7 +67,7 @@ def held(*signals):
 
 
 def waited(signals, sent=(), timeout=(0, 0), fields=True):
-    """rt_sigtimedwait: the result, with the signal's number and code in siginfo."""
+    """Calls rt_sigtimedwait. Returns the result, with number and code of the siginfo."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     for s in sent:
         os.kill(os.getpid(), s)
@@ -79,7 +79,7 @@ def waited(signals, sent=(), timeout=(0, 0), fields=True):
 
 
 def queued(sig, code, value=7, how=None):
-    """rt_sigqueueinfo to this process and back: si_signo, si_code, si_value."""
+    """Sends rt_sigqueueinfo to this process. Returns si_signo, si_code and si_value."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [sig])
     fields = struct.pack("iiq", 1, 2, value)
     r = sc(NR.rt_sigqueueinfo, os.getpid(), sig, info(sig, code, 0, fields))
@@ -111,7 +111,7 @@ def stack_shown(flags):
 
 
 def ended(sig):
-    """How a child ends that gets the signal with its default action: the wait status."""
+    """Returns the wait status of a child that gets the signal with its default action."""
     r, w = os.pipe()
 
     def child():
@@ -127,15 +127,15 @@ SENDING = [
     ("kill with signal 0", "0", lambda: sc(NR.kill, os.getpid(), 0)),
     ("kill with signal 65", "EINVAL", lambda: sc(NR.kill, os.getpid(), 65)),
     ("kill with signal -1", "EINVAL", lambda: sc(NR.kill, os.getpid(), -1)),
-    ("kill nobody", "ESRCH", lambda: sc(NR.kill, NOBODY, 0)),
-    ("kill nobody with a bad signal", "ESRCH", lambda: sc(NR.kill, NOBODY, 65)),
-    ("kill the group of nobody", "ESRCH", lambda: sc(NR.kill, -NOBODY, 0)),
+    ("kill a missing process", "ESRCH", lambda: sc(NR.kill, NO_PROCESS, 0)),
+    ("kill a missing process with a bad signal", "ESRCH", lambda: sc(NR.kill, NO_PROCESS, 65)),
+    ("kill a missing group", "ESRCH", lambda: sc(NR.kill, -NO_PROCESS, 0)),
     ("kill -2^31", "ESRCH", lambda: sc(NR.kill, -2**31, 0)),
     ("kill a zombie", "0", lambda: sc(NR.kill, zombie(), 9)),
     ("kill as another user", "EPERM", lambda: as_nobody(lambda: sc(NR.kill, os.getppid(), 0))),
     ("tkill thread 0", "EINVAL", lambda: sc(NR.tkill, 0, 0)),
     ("tkill thread -1", "EINVAL", lambda: sc(NR.tkill, -1, 0)),
-    ("tkill nobody", "ESRCH", lambda: sc(NR.tkill, NOBODY, 0)),
+    ("tkill a missing process", "ESRCH", lambda: sc(NR.tkill, NO_PROCESS, 0)),
     ("tkill with signal 65", "EINVAL", lambda: sc(NR.tkill, os.getpid(), 65)),
     ("tkill with signal 0", "0", lambda: sc(NR.tkill, os.getpid(), 0)),
     ("tgkill group 0", "EINVAL", lambda: sc(NR.tgkill, 0, os.getpid(), 0)),
@@ -144,7 +144,7 @@ SENDING = [
     ("tgkill itself", "0", lambda: sc(NR.tgkill, os.getpid(), os.getpid(), 0)),
     ("queue signal 0", "0", lambda: sc(NR.rt_sigqueueinfo, os.getpid(), 0, info(0))),
     ("queue signal 65", "EINVAL", lambda: sc(NR.rt_sigqueueinfo, os.getpid(), 65, info(65))),
-    ("queue to nobody", "ESRCH", lambda: sc(NR.rt_sigqueueinfo, NOBODY, USR1, info())),
+    ("queue to a missing process", "ESRCH", lambda: sc(NR.rt_sigqueueinfo, NO_PROCESS, USR1, info())),
     ("queue to the parent as the kernel", "EPERM", lambda: sc(
         NR.rt_sigqueueinfo, os.getppid(), 0, info(0, 0x80))),
     ("queue to the parent as tkill", "EPERM",
@@ -199,8 +199,8 @@ ACTIONS = [
      lambda: shown(USR1, 1, 0x04000000, 2**64 - 1)),
     ("a mask of real-time signals stays", "1 0x4000000 0x8000000000000000",
      lambda: shown(RT, 1, 0x04000000, 1 << 63)),
-    ("ignoring drops what is pending", "0x0", lambda: ignored(USR1)),
-    ("the default of SIGCHLD drops what is pending", "0x0", lambda: defaulted(CHLD)),
+    ("ignoring drops pending signals", "0x0", lambda: ignored(USR1)),
+    ("the default of SIGCHLD drops pending signals", "0x0", lambda: defaulted(CHLD)),
     ("the default of SIGUSR1 drops nothing", "0x200", lambda: defaulted(USR1)),
 ]
 
@@ -233,7 +233,7 @@ MASKS = [
     ("an old set that is nowhere comes too late", "EFAULT 0x200", lambda: too_late()),
     ("pending of size 4", "0", lambda: sc(NR.rt_sigpending, buf(), 4)),
     ("pending of size 16", "EINVAL", lambda: sc(NR.rt_sigpending, buf(), 16)),
-    ("pending shows what is blocked", "0x8000000200", lambda: held(USR1, RT)),
+    ("pending shows blocked signals", "0x8000000200", lambda: held(USR1, RT)),
     ("an ignored signal that is blocked is pending", "0x200", lambda: (
         signal.signal(USR1, signal.SIG_IGN), held(USR1))[1]),
     ("suspend of size 4", "EINVAL", lambda: sc(NR.rt_sigsuspend, mask(), 4)),
@@ -243,8 +243,8 @@ MASKS = [
     ("wait that times out", "EAGAIN", lambda: waited([USR1])),
     ("wait of 10^9 ns", "EINVAL", lambda: waited([USR1], (), (0, 10**9))),
     ("wait of -1 s", "EINVAL", lambda: waited([USR1], (), (-1, 0))),
-    ("wait of -1 s for what is pending", "EINVAL", lambda: waited([USR1], [USR1], (-1, 0))),
-    ("wait gets what is pending", "10 10 0", lambda: waited([USR1], [USR1])),
+    ("wait of -1 s for a pending signal", "EINVAL", lambda: waited([USR1], [USR1], (-1, 0))),
+    ("wait gets a pending signal", "10 10 0", lambda: waited([USR1], [USR1])),
     ("wait gets the lowest", "10 10 0", lambda: waited([USR1, 12, RT], [RT, 12, USR1])),
     ("wait gets a fault before others", "11 11 0", lambda: waited([1, 11], [1, 11])),
     ("wait for kill gets nothing", "EAGAIN", lambda: waited([9])),

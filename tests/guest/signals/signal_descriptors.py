@@ -74,7 +74,7 @@ def a_child_reads_its_own_signals():
 
 
 def waits_in(fd, wait):
-    """A thread waits, and gets a signal of its own."""
+    """Starts a thread that waits, and sends a signal to the thread."""
     tid, seen = [], []
 
     def run():
@@ -99,7 +99,7 @@ def a_thread_waits_for_its_own_signals():
     ep = select.epoll()
     ep.register(fd, select.POLLIN)
     eq(waits_in(fd, lambda: ep.poll(4)), [[(fd, select.POLLIN)]])
-    # The others' are not the main thread's.
+    # Signals of the other threads do not make the descriptor ready for the main thread.
     eq(ep.poll(0), [])
 
 

@@ -26,7 +26,7 @@ keep = []
 
 
 def action(signo, fn, flags=0, mask=0):
-    """sigaction through libc with a Python function (signo, siginfo address, ucontext address)."""
+    """Installs a Python handler (signo, siginfo address, ucontext address) by sigaction of libc."""
     h = HANDLER(fn)
     keep.append(h)
     act = Sigaction()
@@ -50,7 +50,7 @@ def unblock(*signos):
 
 
 def info_at(address):
-    """(signo, code, pid, uid, value) of a siginfo of kill or sigqueue."""
+    """Returns (signo, code, pid, uid, value) of a siginfo of kill or sigqueue."""
     raw = ctypes.string_at(address, 40)
     signo, _, code, _, pid, uid = struct.unpack_from("<iiiiii", raw, 0)
     return signo, code, pid, uid, struct.unpack_from("<q", raw, 24)[0]
@@ -62,7 +62,7 @@ def queue(pid, signo, value, code=-1):
 
 
 def timedwait(mask, timeout_ns):
-    """rt_sigtimedwait: (result, siginfo bytes)."""
+    """Calls rt_sigtimedwait. Returns (result, siginfo bytes)."""
     info = ctypes.create_string_buffer(128)
     ts = (ctypes.c_int64 * 2)(timeout_ns // 10**9, timeout_ns % 10**9)
     return sc(NR.rt_sigtimedwait, ctypes.c_uint64(mask), info, ts, 8), info
@@ -448,8 +448,8 @@ def sigchld_info():
         struct.unpack_from("<iiiiiii", ctypes.string_at(i, 28))))
     pid = spawn(lambda: 9)
     wait_until(lambda: seen, "SIGCHLD")
-    signo, _, code, _, who, uid, status = seen[0]
-    eq((signo, code, who, status), (signal.SIGCHLD, 1, pid, 9))
+    signo, _, code, _, child_pid, uid, status = seen[0]
+    eq((signo, code, child_pid, status), (signal.SIGCHLD, 1, pid, 9))
     os.waitpid(pid, 0)
     pid = spawn(signal.pause)
     os.kill(pid, signal.SIGSTOP)
@@ -534,8 +534,7 @@ def alternate_stack():
 
 @test
 def storm_of_signals():
-    # A handler in machine code: one in Python may come while Python allocates, and ruins what it
-    # finds.
+    # The handler is machine code, because a Python handler can interrupt Python's own allocator.
     count = ctypes.c_uint64()
     code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     # mov rax, &count; lock inc qword [rax]; ret

@@ -1,4 +1,4 @@
-"""PR_SET_SYSCALL_USER_DISPATCH: calls that a program serves itself."""
+"""PR_SET_SYSCALL_USER_DISPATCH: system calls that a program handles itself."""
 
 import ctypes
 import os
@@ -22,7 +22,7 @@ ANY = "89 f8 0f 05 c3"
 
 
 def code(text, *args):
-    """Machine code below all of the program's own, and its address."""
+    """Maps machine code below the program's own. Returns the function and its address."""
     raw, at = bytes.fromhex(text), 0x10000000
     eq(works(NR.mmap, at, 4096, 7, 0x32, -1, 0), at)
     ctypes.memmove(at, raw, len(raw))
@@ -34,7 +34,7 @@ def selector(value=BLOCK):
 
 
 def on(at, byte):
-    """Only code above `at`, which the C library is, may make calls while the byte says so."""
+    """Switches dispatch on: while `byte` blocks, only code above `at` (libc) may make calls."""
     start = at + 4096
     gives(0, NR.prctl, SET, ON, start, TOP - start, ctypes.addressof(byte))
 
