@@ -1,5 +1,5 @@
-"""Families, types, options and flags of sockets, one by one: what is set reads back as on Linux,
-what acts acts.
+"""Families, types, options and flags of sockets, one by one: values read back as on Linux, and
+flags have their effect.
 """
 
 import ctypes
@@ -32,7 +32,7 @@ def put(fd, level, option, value):
 
 
 def get(fd, level, option, room=64):
-    """The number or bytes of an option, or -errno."""
+    """Returns the number or the bytes of an option, or -errno."""
     buf, length = ctypes.create_string_buffer(max(room, 1)), ctypes.c_uint32(room)
     r = sc(NR.getsockopt, fd, level, option, buf, length)
     if r < 0:
@@ -42,7 +42,7 @@ def get(fd, level, option, room=64):
 
 
 def keeps(kind, level, option, *values):
-    """What it is at first; for each value what setting it says, and what it is then."""
+    """Returns the first value of an option, and for each value the result of a set and the get."""
     fd = make(kind)
     out = [get(fd, level, option)]
     for value in values:

@@ -39,7 +39,7 @@ def udp():
 
 
 def kept(data, *ops):
-    """What of a datagram a program keeps; None if it drops it."""
+    """Returns the part of a datagram that a program keeps, or None if the program drops it."""
     s, sender = udp()
     eq(attach(s, *ops), 0)
     sender.sendto(data, s.getsockname())
@@ -51,7 +51,7 @@ def kept(data, *ops):
 
 @cases([
     ("all", [op(RET, 0xFFFFFFFF)], b"0123456789"), ("nothing", [op(RET, 0)], None), ("a part", [op(RET, 12)], b"0123"),
-    ("its header alone", [op(RET, 3)], b""), ("what A says", [op(LD | IMM, 10), op(RET | 0x10)], b"01"),
+    ("its header alone", [op(RET, 3)], b""), ("the length in A", [op(LD | IMM, 10), op(RET | 0x10)], b"01"),
     ("its length", [op(LD | LEN), op(RET | 0x10)], b"0123456789"),
     ("half of it", [op(LD | LEN), op(ALU | 0x70, 1), op(RET | 0x10)], b"0"),
 ], shared=True)
@@ -60,7 +60,7 @@ def keeping(ops, expected):
 
 
 def computed(*ops, data=bytes(range(100))):
-    """A behind a few instructions: kept bytes of a long datagram."""
+    """Returns register A after a few instructions, as the length that is kept of a datagram."""
     got = kept(data, *ops, op(RET | 0x10))
     return None if got is None else len(got) + 8
 
@@ -86,9 +86,9 @@ def a_program_computes(ops, expected):
 
 
 @cases([
-    ("a load behind the end", [op(LD | W | ABS, 105)]), ("a load far behind it", [op(LD | W | ABS, 0x7FFFFFFF)]),
-    ("a load of X behind it", [op(LDX | IMM, 0x7FFFFFFF), op(LD | W | IND, 0x7FFFFFFF)]),
-    ("a nibble behind it", [op(LDX | B | MSH, 9999)]), ("division by X that is 0", [op(LD | IMM, 9), op(ALU | 0x38)]),
+    ("a load behind the end", [op(LD | W | ABS, 105)]), ("a load far behind the end", [op(LD | W | ABS, 0x7FFFFFFF)]),
+    ("a load of X behind the end", [op(LDX | IMM, 0x7FFFFFFF), op(LD | W | IND, 0x7FFFFFFF)]),
+    ("a nibble behind the end", [op(LDX | B | MSH, 9999)]), ("division by X that is 0", [op(LD | IMM, 9), op(ALU | 0x38)]),
     ("remainder by X that is 0", [op(LD | IMM, 9), op(ALU | 0x98)]), ("a load before all headers", [op(LD | W | ABS, 0x80000000)]),
 ], shared=True)
 def a_packet_is_dropped_at(ops):
@@ -180,7 +180,7 @@ def netlink_messages_pass_filters():
 @test
 def filters_find_attributes_of_netlink():
     n = Netlink(ROUTE)
-    # Offset of IFLA_MTU (4) behind both headers; the message is cut there.
+    # The program looks for IFLA_MTU (4) behind both headers and cuts the message there.
     eq(attach(n.s, op(LD | IMM, 32), op(LDX | IMM, 4), op(LD | W | ABS, AD + 12), op(RET | 0x10)), 0)
     n.send(18, REQUEST, struct.pack("=BxHiII", 0, 0, 1, 0, 0))
     cut = len(n.s.recv(1000))
@@ -194,7 +194,7 @@ def packet_sockets_filter_by_link_and_type():
     own_network()
     s = socket.socket(17, socket.SOCK_RAW, socket.htons(3))
     s.bind(("lo", 3))
-    # PACKET_HOST alone, whose header of the network is at 14.
+    # Only packets of type PACKET_HOST, whose network header is at offset 14.
     eq(attach(s, op(LD | W | ABS, AD + 4), op(JMP | 0x10, 0, 0, 3), op(LD | B | ABS, -0x100000 + 9), op(JMP | 0x10, 17, 0, 1), KEEP,
               op(RET, 0)), 0)
     receiver, sender = udp()
@@ -209,7 +209,7 @@ KINDS = [("dgram", socket.SOCK_DGRAM), ("seqpacket", socket.SOCK_SEQPACKET)]
 
 
 def unix_kept(kind, data, *ops):
-    """What a program keeps of a message to a UNIX socket; None if it drops it. Sends succeed."""
+    """Returns the part of a UNIX message that a program keeps, or None. Each send succeeds."""
     a, b = socket.socketpair(socket.AF_UNIX, kind)
     eq(attach(b, *ops), 0)
     eq(a.send(data), len(data))

@@ -1,5 +1,5 @@
-"""Every option of sockets of nine kinds: its first value, the value read back after a set, and
-other lengths.
+"""Every option of sockets of nine kinds: the first value, the value after a set, and other
+lengths.
 """
 
 import ctypes
@@ -18,8 +18,8 @@ ROOMS = 300, 4, 2, 0, -1
 VALUES = [struct.pack("i", n) for n in (0, 1, 2, -1, 300)]
 LENGTHS = b"", b"\1", struct.pack("ii", 1, 1)
 
-# Options by kinds of sockets (level.number); what getsockopt says to those rooms ("-": nothing);
-# for each value what setsockopt and getsockopt say; the same for each length.
+# A row: options (level.number) by kinds of sockets; what getsockopt gives for each of ROOMS
+# ("-": nothing); results of setsockopt and getsockopt for each of VALUES, then for each of LENGTHS.
 TABLE = [
     ("tcp4 tcp6 udp4 udp6 raw4 raw6 ustr udgm nl: SOL.1 SOL.5 SOL.6 SOL.9 SOL.10 SOL.11 SOL.29 SOL.35 SOL.40 SOL.41 SOL.43 SOL.44 SOL.45 SOL.63 SOL.64 SOL.69 SOL.75; tcp4 tcp6 udp4 udp6 ustr udgm nl: SOL.2; tcp4 tcp6 udp4 udp6 raw4 raw6: SOL.15; tcp4 tcp6: TCP.1 TCP.3; udp4 udp6: UDP.1 UDP.101 UDP.102 UDP.104", "0 0 0000 - EINVAL", "0>0 0>1 0>1 0>1 0>1", "EINVAL>0 EINVAL>0 0>1"),
     ("raw4 raw6: SOL.2; tcp4 tcp6: TCP.12", "1 1 0100 - EINVAL", "0>0 0>1 0>1 0>1 0>1", "EINVAL>1 EINVAL>1 0>1"),
@@ -129,7 +129,7 @@ def make(kind):
 
 
 def get(s, level, name, room):
-    """A number, bytes in hexadecimal, or an error's name."""
+    """Returns the number, the bytes in hexadecimal, or the name of the error."""
     buf, length = ctypes.create_string_buffer(max(room, 8)), ctypes.c_int(room)
     r = sc(NR.getsockopt, s.fileno(), level, name, buf, length)
     if r < 0:
@@ -139,14 +139,14 @@ def get(s, level, name, room):
 
 
 def put(kind, level, name, data, room):
-    """What setting says on a new socket, and what it is then."""
+    """Returns the result of a set on a new socket, and the value after it."""
     with make(kind) as s:
         r = sc(NR.setsockopt, s.fileno(), level, name, ctypes.create_string_buffer(data, max(1, len(data))), len(data))
         return "%s>%s" % (errno.errorcode[-r] if r < 0 else r, get(s, level, name, room))
 
 
-def options(who):
-    for part in who.split("; "):
+def options(rows_of):
+    for part in rows_of.split("; "):
         kinds, names = part.split(": ")
         for kind in kinds.split():
             for name in names.split():
@@ -155,9 +155,9 @@ def options(who):
 
 
 @cases([(row[0].split(": ")[1].split()[0] + " of " + row[0].split()[0].rstrip(":"), *row) for row in TABLE], shared=True)
-def options_of_a_kind(who, gets, values, lengths):
+def options_of_a_kind(rows_of, gets, values, lengths):
     need_root()
-    for kind, name, level, number in options(who):
+    for kind, name, level, number in options(rows_of):
         with make(kind) as s:
             found = [get(s, level, number, room) or "-" for room in ROOMS]
         eq(" ".join(found), gets, "%s of %s" % (name, kind))

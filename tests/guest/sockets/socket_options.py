@@ -15,7 +15,7 @@ def make(kind):
 
 
 def rows(table):
-    """(kinds, level, option, first value, {value set: value shown, or -errno})."""
+    """Makes cases of (kinds, level, option, first value, {value set: value read, or -errno})."""
     return [("%s level %d option %d" % (kind, level, name), kind, level, name, first, values)
             for kinds, level, name, first, values in table for kind in kinds.split()]
 

@@ -58,7 +58,7 @@ def sees_nothing(s):
 
 
 def wait_for(s, n):
-    """n bytes are there: of a datagram its first n."""
+    """Waits until n bytes can be read (of a datagram its first n)."""
     def there():
         return sc(NR.recvfrom, s.fileno(), ctypes.create_string_buffer(n), n, PEEK | DONTWAIT, 0, 0) >= n
     wait_until(there, "%d bytes" % n)
@@ -257,7 +257,7 @@ def so_peerpidfd_returns_a_pidfd_of_the_peer():
 
 
 def own_network():
-    """With a pair of links, each with an address."""
+    """Enters a network namespace with a pair of links that have an address each."""
     need_root()
     unshare(NEWNET)
     script = "ip link set lo up && ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up"
@@ -379,7 +379,7 @@ def so_rcvlowat_delays_readiness(make, polls):
 
 @cases([("tcp", tcp), ("unix stream", socket.socketpair)])
 def a_buffer_that_ends_in_the_middle(make):
-    """What did not fit whole is still there."""
+    """A read that faults leaves the bytes that it did not copy."""
     a, b = make()
     m = mmap.mmap(-1, 8192)
     at = ctypes.addressof(ctypes.c_char.from_buffer(m)) + 4096

@@ -28,7 +28,7 @@ def number(s, request):
 
 
 def state(s):
-    """What poll says, whether it is at the mark, how many bytes wait."""
+    """Returns the events of poll, whether the next byte is the mark, and the bytes to read."""
     p = select.poll()
     p.register(s, IN | PRI)
     got = p.poll(0)
@@ -91,7 +91,7 @@ def a_later_urgent_byte_makes_the_earlier_ordinary():
     eq(state(b), (IN | PRI, 1, 3))
     eq(b.recv(9, OOB), b"r")
     eq(b.recv(100), b"ld")
-    # The place of one that was received is passed when there is a later one.
+    # A read passes the place of an urgent byte that was received if a later one is queued.
     a.send(b"ab", OOB)
     eq(b.recv(1, OOB), b"b")
     a.send(b"cd", OOB)
@@ -145,7 +145,7 @@ def descriptors_are_passed_with_the_bytes_that_are_read():
     a, b = pair()
     r, w = os.pipe()
     fds = [(S.SOL_SOCKET, S.SCM_RIGHTS, array.array("i", [w]))]
-    # With an urgent byte alone they are lost.
+    # A read of a lone urgent byte loses the descriptors that came with it.
     a.sendmsg([b"x"], fds, OOB)
     os.close(w)
     eq(b.recvmsg(9, 100, OOB), (b"x", [], OOB, None))
@@ -169,7 +169,7 @@ def credentials_do_not_come_with_the_urgent_byte():
 
 @test
 def closing_with_an_urgent_byte_unread():
-    """What is unread resets the other end; the place of what was received does not."""
+    """An unread urgent byte resets the peer; the place of a received one does not."""
     a, b = pair()
     a.send(b"x", OOB)
     b.close()
