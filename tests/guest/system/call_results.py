@@ -1,4 +1,4 @@
-"""Results and errors of calls that no other script makes, a row a call."""
+"""Results and errors of calls that no other script tests, a row a call."""
 
 import ctypes
 import os
@@ -44,7 +44,7 @@ def times(*values):
 
 
 def got(nr, *args):
-    """The file's mode or the error."""
+    """Returns the mode of the file, or the error."""
     r = sc(nr, *args)
     return r
 
@@ -56,7 +56,7 @@ def aio():
 
 
 def queued():
-    """A signal to this thread with a value, by rt_tgsigqueueinfo: what sigtimedwait finds."""
+    """Sends rt_tgsigqueueinfo to this thread. Returns the results and what sigtimedwait gets."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [10])
     info = ctypes.create_string_buffer(struct.pack("iiiiiiQ", 10, 0, -1, 0, os.getpid(), os.getuid(), 77), 128)
     r = sc(NR.rt_tgsigqueueinfo, os.getpid(), os.getpid(), 10, info)

@@ -19,7 +19,7 @@ CWD = -100 & 0xFFFFFFFF
 
 
 def apart(fn):
-    """fn in a mount namespace of its own, with a tmpfs as working directory; what it gives."""
+    """Returns the result of fn in a mount namespace of its own, in a tmpfs."""
     if not is_root():
         skip("needs uid 0")
     r, w = os.pipe()

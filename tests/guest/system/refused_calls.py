@@ -1,4 +1,4 @@
-"""Calls that the kernel does not have or refuses to all: each fails as on Linux 6.12."""
+"""Calls that the kernel lacks, or refuses to every caller: each fails as on Linux 6.12."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def calls_that_do_not_exist_for_an_ordinary_user(nr):
     as_nobody(lambda: gives(-ENOSYS, nr, 0, 0, 0, 0, 0, 0))
 
 
-# ENOSYS without the option of the configuration; what the others are is what a kernel with it says.
+# ENOSYS on a kernel without the option of its configuration; the other errors are those with it.
 OPTIONAL = [("uselib", 134, ()), ("modify_ldt", 154, (0, EINVAL, EFAULT)), ("iopl", 172, (EINVAL, EPERM)),
             ("ioperm", 173, (EINVAL, EPERM)), ("init_module", 175, (EPERM,)),
             ("delete_module", 176, (EPERM,)), ("finit_module", 313, (EPERM,)),
