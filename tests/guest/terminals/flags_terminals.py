@@ -39,7 +39,7 @@ def buffer(size=128):
 
 
 def leader(fn):
-    """fn(terminal) in a session of its own whose terminal it is; what it gives."""
+    """Returns the result of fn(terminal) in a new session that the terminal controls."""
     r, w = os.pipe()
     _, slave = pty.openpty()
     name = os.ttyname(slave)
@@ -53,7 +53,7 @@ def leader(fn):
 
 
 def moved(request):
-    """A set request with what the get request gave: results, and whether it reads back."""
+    """Sets what the get request returned; returns the results, and whether it reads back."""
     fd, a, b = tty(), buffer(), buffer()
     got = ioctl(fd, 0x5401 if request < 0x5405 else 0x5405, a)
     return got, ioctl(fd, request, a), ioctl(fd, 0x5401, b), len(set((a.raw[:17], b.raw[:17])))

@@ -24,7 +24,7 @@ CC = 6
 
 
 def pair(settings=""):
-    """Master and slave, with words of settings: FLAG, -FLAG, VNAME=number."""
+    """Opens a master and a slave, with words of settings: FLAG, -FLAG, VNAME=number."""
     m, s = pty.openpty()
     attrs = termios.tcgetattr(s)
     for word in settings.split():
@@ -35,7 +35,7 @@ def pair(settings=""):
         for i, names in enumerate(FLAGS):
             if name in names:
                 attrs[i] = attrs[i] & ~names[name] | (0 if word[0] == "-" else names[name])
-    # tcsetattr wants these two as numbers then.
+    # Python's tcsetattr takes VMIN and VTIME as numbers in noncanonical mode.
     if not attrs[3] & termios.ICANON:
         for i in (termios.VMIN, termios.VTIME):
             attrs[CC][i] = ord(attrs[CC][i]) if isinstance(attrs[CC][i], bytes) else attrs[CC][i]
@@ -46,7 +46,7 @@ def pair(settings=""):
 
 
 def all_of(fd, reads=9):
-    """What can be read until nothing comes for a moment, with a bar between reads."""
+    """Reads until nothing comes for a moment; a bar separates the reads."""
     parts = []
     while len(parts) < reads and select.select([fd], [], [], 0.03)[0]:
         try:
@@ -61,7 +61,7 @@ def all_of(fd, reads=9):
 
 
 def input_of(settings, data):
-    """Typed at the master: what the program reads, and what is shown."""
+    """Types data at the master; returns what the program reads, and what the terminal shows."""
     m, s = pair(settings)
     os.write(m, data)
     return all_of(s) + " shows " + all_of(m)
@@ -157,7 +157,7 @@ OUTPUT = [
 
 
 def timed(settings, typed, asked, waits=False):
-    """The results of reads of so many bytes."""
+    """Returns the results of reads of these numbers of bytes."""
     m, s = pair("-ICANON -ECHO " + settings)
     os.write(m, typed)
     select.select([s], [], [], 0.03 if typed else 0)

@@ -118,7 +118,7 @@ def after_slave(fn):
 
 
 def packet(act, reads=2):
-    """What the master reads in packet mode after act(master, slave)."""
+    """Returns what the master reads in packet mode after act(master, slave)."""
     m, s = pty.openpty()
     attrs = termios.tcgetattr(s)
     attrs[3] &= ~termios.ECHO
@@ -149,7 +149,7 @@ def external(fd):
 
 def session(fn, controls=True):
     """
-    What fn(terminal, master) gives in a leader of a new session, with the terminal or without.
+    Returns the result of fn(terminal, master) in a new session, with the terminal or without.
     """
     r, w = os.pipe()
     m, s = pty.openpty()
@@ -164,7 +164,7 @@ def session(fn, controls=True):
 
 
 def opens(flags, leader=True):
-    """Does opening a terminal make it the controlling one?"""
+    """Says whether an open makes the terminal the controlling one."""
     def fn(_, m):
         if not leader and os.fork():
             os.wait()
@@ -175,7 +175,7 @@ def opens(flags, leader=True):
 
 
 def caught(signo, act):
-    """How often the signal came to the leader while act(terminal, master) was done."""
+    """Counts the signals that the session leader gets during act(terminal, master)."""
     def fn(s, m):
         count = []
         signal.signal(signo, lambda *_: count.append(1))
@@ -186,7 +186,7 @@ def caught(signo, act):
 
 
 def group_of_another(s, m):
-    """A group of another session may not be in the foreground."""
+    """Sets a process group of another session as the foreground group; Linux refuses it."""
     hold = Pipe()
     pid = spawn(lambda: (os.setsid(), hold.post(), signal.pause()))
     hold.take()
@@ -220,7 +220,7 @@ def twice(s, m):
 
 
 def carrier(fd):
-    """TIOCSSOFTCAR and CLOCAL."""
+    """Sets TIOCSSOFTCAR to some values; returns each result and CLOCAL."""
     found = []
     for value in (1, 0, 55):
         found.append(ioctl(fd, 0x541A, number(value)))
@@ -319,7 +319,7 @@ STATES = [
     ("no controlling terminal", "ENXIO", lambda: session(
         lambda s, m: spell(sc(NR.open, b"/dev/tty", 2, 0)), False)),
     ("foreground of another session", "EPERM", lambda: session(group_of_another)),
-    ("foreground of nobody", "ESRCH", lambda: session(
+    ("foreground of a missing group", "ESRCH", lambda: session(
         lambda s, m: spell(ioctl(s, TIOCSPGRP, number(2**22 + 1))))),
     ("foreground of minus 1", "EINVAL", lambda: session(
         lambda s, m: spell(ioctl(s, TIOCSPGRP, number(-1))))),

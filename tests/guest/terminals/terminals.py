@@ -277,7 +277,7 @@ def packet_mode():
 @test
 def flow_control():
     m, s = pair()
-    # In packet mode the master reads a byte for the stop, which comes some time after the byte.
+    # In packet mode the master reads a status byte for the stop, some time after the data byte.
     fcntl.ioctl(m, termios.TIOCPKT, struct.pack("i", 1))
     os.write(m, b"\x13")
     eq(os.read(m, 10), b"\4")
@@ -349,9 +349,7 @@ def shell_on_a_terminal():
         out = out.split(text, 1)[1]
 
     def in_front(name):
-        """
-        The foreground process group is this program's: bash made it, and the program is there.
-        """
+        """Waits until the program is in the foreground process group, which bash makes."""
         wait_until(lambda: (group := os.tcgetpgrp(m)) != pid and comm_of(group) == name, name + " in front")
     until(b"$ ")
     os.write(m, b"echo $((6*7)); tty\n")
