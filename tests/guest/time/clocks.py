@@ -136,7 +136,7 @@ def cpu_time_of_a_thread_does_not_exceed_elapsed_time():
     zero, large = os.open("/dev/zero", os.O_RDONLY), [bytearray(1 << 20)]
     before, used = time.monotonic(), clock(PROCESS)
     while time.monotonic() - before < 0.3:
-        os.readv(zero, large)  # the longest calls, among the shortest
+        os.readv(zero, large)  # long calls between short ones
         os.getppid()
         os.getppid()
     used = clock(PROCESS) - used
@@ -218,7 +218,7 @@ def posix_timer_overruns():
     old = its(0)
     gives(0, NR.timer_settime, t, 0, its(0), old)
     between(1, old[1], 5_000_000, "its interval")
-    # Disarmed: what is pending may still come once, then nothing.
+    # A disarmed timer sends no more signals, but one may be pending.
     signal.sigtimedwait([signal.SIGUSR1], 0)
     eq(signal.sigtimedwait([signal.SIGUSR1], 0.03), None)
     gives(0, NR.timer_gettime, t, old)

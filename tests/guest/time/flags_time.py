@@ -22,7 +22,7 @@ def its(value=0, interval=0):
 
 
 def clock(n):
-    """clock_gettime, clock_getres, a sleep of nothing, timerfd_create, timer_create."""
+    """Calls clock_gettime, clock_getres, a sleep of 0, timerfd_create and timer_create."""
     v, tid = ts(), ctypes.c_int()
     got, res = sc(NR.clock_gettime, n, v), sc(NR.clock_getres, n, ts())
     slept = sc(NR.clock_nanosleep, n, 0, ts(), 0)

@@ -42,7 +42,7 @@ def event(notify=SIGNAL, signo=10, tid=0):
 
 
 def timer(number=MONO, ev=None):
-    """A new timer, or -errno."""
+    """Makes a timer. Returns its id, or -errno."""
     id = buf()
     r = sc(NR.timer_create, number, ev, id)
     return r if r < 0 else ctypes.c_int.from_address(id).value
@@ -57,7 +57,7 @@ def armed(flags, value, interval=(0, 0), number=MONO):
 
 
 def left(nr, id):
-    """Interval and value, rounded up to seconds."""
+    """Returns interval and value, rounded up to seconds."""
     got = buf()
     r = sc(nr, id, got)
     if r < 0:
@@ -84,7 +84,7 @@ def timerfd(flags, value, interval=(0, 0), number=MONO):
 
 
 def expired(interval=(0, 0), size=8):
-    """Reads a descriptor whose time came long ago."""
+    """Reads a timer descriptor that expired long ago."""
     fd = works(NR.timerfd_create, MONO, os.O_NONBLOCK)
     works(NR.timerfd_settime, fd, ABSTIME, both((0, 1), interval), None)
     wait_until(lambda: select.select([fd], [], [], 0)[0], "the time")
@@ -109,7 +109,7 @@ def times_of(name="f"):
 
 
 def stamped(atime, mtime, flags=0):
-    """utimensat from 100 s and 200 s: what the times are then; "now" for about now."""
+    """Calls utimensat on a file of 100 s and 200 s. Returns the times; "now" is about now."""
     os.close(file(name="f"))
     os.utime("f", ns=(100 * SECOND, 200 * SECOND))
     r = sc(NR.utimensat, -100, b"f", struct.pack("qqqq", *atime, *mtime), flags)
@@ -119,7 +119,7 @@ def stamped(atime, mtime, flags=0):
 
 
 def touched(mode, times):
-    """utimensat by another user on root's file of this mode."""
+    """Calls utimensat as another user on a file of root with this mode."""
     os.chmod(".", 0o755)
     os.close(file(name="f"))
     os.chmod("f", mode)
@@ -148,7 +148,7 @@ CLOCKS = [
     ("processor of this process", "0 0", lambda: clock(cpu_clock(0, 2))),
     ("profile of this process", "0 0", lambda: clock(cpu_clock(0, 0))),
     ("processor of the parent", "0 0", lambda: clock(cpu_clock(os.getppid(), 2))),
-    ("processor of nobody", "EINVAL EINVAL", lambda: clock(cpu_clock(2**22 + 5, 2))),
+    ("processor of a missing process", "EINVAL EINVAL", lambda: clock(cpu_clock(2**22 + 5, 2))),
     ("thread of another process", "EINVAL EINVAL", lambda: clock(cpu_clock(os.getppid(), 6))),
     ("descriptor that is none", "EINVAL EINVAL", lambda: clock((~0 << 3) | 3)),
     ("set monotonic", "EINVAL", lambda: sc(NR.clock_settime, MONO, spec())),
@@ -181,12 +181,12 @@ SLEEPS = [
     ("on coarse", "ENOTSUP", lambda: slept(COARSE, 0, 0, 1)),
     ("on the thread's processor time", "ENOTSUP", lambda: slept(THREAD, 0, 0, 1)),
     ("on a bad clock", "EINVAL", lambda: slept(1000, 0, 0, 1)),
-    ("on the processor time of nobody", "EINVAL", lambda: slept(cpu_clock(2**22 + 5, 2), 0, 0, 1)),
+    ("on the processor time of a missing process", "EINVAL", lambda: slept(cpu_clock(2**22 + 5, 2), 0, 0, 1)),
     ("until the past", "0", lambda: slept(MONO, ABSTIME, 0, 1)),
     ("until the past of realtime", "0", lambda: slept(REAL, ABSTIME, 1, 0)),
     ("until -1", "EINVAL", lambda: slept(MONO, ABSTIME, -1, 0)),
     ("unknown flags are ignored", "0", lambda: slept(MONO, 0x100, 0, 1)),
-    ("interrupted with what is left", "EINTR 99", lambda: interrupted(0)),
+    ("interrupted with the time left", "EINTR 99", lambda: interrupted(0)),
     ("an absolute sleep leaves nothing", "EINTR 77", lambda: interrupted(ABSTIME)),
 ]
 
@@ -209,7 +209,7 @@ TIMERS = [
     ("raw", "ENOTSUP", lambda: created(RAW)),
     ("coarse", "ENOTSUP", lambda: created(COARSE)),
     ("bad clock", "EINVAL", lambda: created(1000)),
-    ("processor time of nobody", "EINVAL", lambda: created(cpu_clock(2**22 + 5, 2))),
+    ("processor time of a missing process", "EINVAL", lambda: created(cpu_clock(2**22 + 5, 2))),
     ("signal 0", "EINVAL", lambda: created(MONO, event(SIGNAL, 0))),
     ("signal 65", "EINVAL", lambda: created(MONO, event(SIGNAL, 65))),
     ("signal 64", "0", lambda: created(MONO, event(SIGNAL, 64))),
@@ -231,7 +231,7 @@ TIMERS = [
     ("left of a new one", "0 0", lambda: left(NR.timer_gettime, timer())),
     ("left of 100 s", "0 100", lambda: timer_left(0, (100, 0))),
     ("left of 100 s and an interval", "7 100", lambda: timer_left(0, (100, 0), (7, 0))),
-    ("left of what is disarmed with an interval", "0 0", lambda: timer_left(0, (0, 0), (7, 0))),
+    ("time left of a disarmed timer with an interval", "0 0", lambda: timer_left(0, (0, 0), (7, 0))),
     ("left of the past", "0 0", lambda: timer_left(ABSTIME, (0, 1))),
     ("left of processor time", "7 100", lambda: timer_left(0, (100, 0), (7, 0), PROCESS)),
     ("left of a bad id", "EINVAL", lambda: left(NR.timer_gettime, 999)),
@@ -285,7 +285,7 @@ DESCRIPTORS_OF_TIME = [
     ("read with an interval", "8 EAGAIN", lambda: expired((100, 0))),
     ("read of too few bytes", "EINVAL EINVAL", lambda: expired((0, 0), 7)),
     ("read of more", "8 EAGAIN", lambda: expired((0, 0), 64)),
-    ("setting forgets what came", "EAGAIN", lambda: rearmed()),
+    ("setting forgets expirations", "EAGAIN", lambda: rearmed()),
     ("write", "EINVAL", lambda: sc(NR.write, sc(NR.timerfd_create, MONO, 0), buf(), 8)),
 ]
 
@@ -299,10 +299,10 @@ INTERVALS = [
     ("virtual", "0", lambda: itimer(1, 100, 0)),
     ("profile", "0", lambda: itimer(2, 100, 0)),
     ("get which 3", "EINVAL", lambda: sc(NR.getitimer, 3, buf())),
-    ("alarm gives what was left", "0 1", lambda: alarmed(100)),
+    ("alarm returns the time left", "0 1", lambda: alarmed(100)),
     ("alarm of 0 gives 0", "0 0", lambda: alarmed(0)),
     ("alarm and setitimer are one", "0 50", lambda: then(itimer(0, 50, 0), sc(NR.alarm, 0))),
-    ("alarm rounds what is left", "0 1", lambda: then(itimer(0, 0, 900000), sc(NR.alarm, 0))),
+    ("alarm rounds the time left", "0 1", lambda: then(itimer(0, 0, 900000), sc(NR.alarm, 0))),
 ]
 
 STAMPS = [
