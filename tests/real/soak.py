@@ -4,9 +4,9 @@ soak_test.ts.
     python3 soak.py SEED SCRIPT...
 
 A line "run N" on standard input makes it run N of the scripts, in random order, each as often as
-the others; when all have ended it prints what is left of them. "fill" makes the kernel remember as
-many missing names as it ever does: a cache, and no leak. The same script prints the same each time,
-and ends with the same status.
+the others; after their end it prints the processes, descriptors and open files that are left.
+"fill" fills the kernel's cache of missing names, which is no leak. A script must print the same
+text each time, and end with the same status.
 """
 
 import os
@@ -91,7 +91,7 @@ class Soak:
 
 
 def reap():
-    """As the first process of the sandbox it inherits orphans."""
+    """Reaps orphans, which the first process of the sandbox inherits."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0] != 0:
             pass

@@ -1,5 +1,5 @@
-"""Rings the doorbell as often as it can, from every system call instruction of the stub, with every
-plausible argument.
+"""Writes to the doorbell (an eventfd) repeatedly, from every system call instruction of the stub,
+with every plausible argument.
 """
 
 from hostile import *

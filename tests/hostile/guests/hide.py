@@ -1,5 +1,5 @@
-"""Hides from the kick: blocks every signal behind the kernel's back and computes for ever. It must
-die when asked to.
+"""Blocks every signal without the kernel's knowledge, by the stub's own rt_sigreturn, and computes
+for ever. SIGKILL must end it all the same.
 """
 
 from hostile import *
@@ -32,7 +32,7 @@ def hidden(how):
     ctypes.CFUNCTYPE(None)(CODE_AT + 2048)()
 
 
-# What only computes is stopped and killed at once.
+# A worker that only computes is stopped and killed at once.
 pid = quietly(lambda: hidden("spin"))
 time.sleep(0.1)
 start = time.monotonic()

@@ -1,4 +1,4 @@
-"""What the hostile guests share: machine code of `trampoline.ts`, workers that may die or hang,
+"""Support for hostile guests: the machine code of `trampoline.ts`, workers that may die or hang,
 seeds.
 """
 
@@ -36,7 +36,7 @@ def map_at(at, size, prot, flags=0x22):
 
 
 class Native:
-    """The trampoline in this process."""
+    """Puts the trampoline into this process."""
 
     def __init__(self):
         map_at(DATA_AT, PAGE, 3)
@@ -50,7 +50,7 @@ class Native:
         self.gs = ctypes.CFUNCTYPE(ctypes.c_long)(int(options["gs"]))
 
     def catch(self, *signos):
-        """These signals bring `enter` and `scribble` back, on a stack of their own."""
+        """Lets these signals, on a stack of their own, return from `enter` and `scribble`."""
         stack = map_at(0, 1 << 16, 3)
         sc(131, addressof(struct.pack("<QiiQ", stack, 0, 0, 1 << 16)), 0)
         for signo in signos:
@@ -73,7 +73,7 @@ def addressof(raw):
 
 
 def stub_text():
-    """The stub's code as far as it is mapped: asked in children, for a guest cannot know."""
+    """Returns the mapped text of the stub. Children try each page, because a bad read kills."""
     raw = b""
     while len(raw) < TEXT_BYTES:
         pid = os.fork()
@@ -92,14 +92,14 @@ def shared_words(n):
 
 
 def become_nobody():
-    """What a worker happens to call must not reach the driver."""
+    """Changes the user, so that calls of a worker at random cannot harm the driver."""
     os.setgroups([])
     os.setresgid(4242, 4242, 4242)
     os.setresuid(4242, 4242, 4242)
 
 
 def quietly(fn):
-    """Forks a worker; its output goes nowhere."""
+    """Forks a worker whose output is discarded."""
     pid = os.fork()
     if pid:
         return pid
@@ -118,7 +118,7 @@ def quietly(fn):
 
 def reap(pid, timeout):
     """
-    Waits for a worker; ends it when it takes too long. Its wait status, and whether it was overdue.
+    Waits for a worker and kills it after `timeout`: its wait status, and whether it was late.
     """
     end = time.monotonic() + timeout
     while time.monotonic() < end:
@@ -131,7 +131,7 @@ def reap(pid, timeout):
 
 
 def healthy():
-    """The kernel still does ordinary work for others."""
+    """Checks that the kernel still does ordinary work for other processes."""
     pid = os.fork()
     if pid == 0:
         os.execv("/bin/true", ["true"])

@@ -1,5 +1,5 @@
-"""Jumps into the stub's text, at one offset after the other, with registers that may mean something
-there.
+"""Jumps to every offset of the stub's text, with register values that the stub may use as numbers,
+addresses or states.
 """
 
 from hostile import *

@@ -1,4 +1,4 @@
-"""Takes all that there is: processes, threads, descriptors, mappings, memory, pipes, sockets,
+"""Allocates to the limit: processes, threads, descriptors, mappings, memory, pipes, sockets,
 files.
 """
 
@@ -60,7 +60,7 @@ def forks():
 
 
 def fork_bomb():
-    """Every child forks too, within a limit of processes of its user."""
+    """Starts children that fork too, up to the limit of processes of their user."""
     resource.setrlimit(resource.RLIMIT_NPROC, (N // 2, N // 2))
     become_nobody()
     os.setsid()
@@ -130,7 +130,7 @@ def sockets():
 
 
 def mappings():
-    """As many areas as there may be: neighbours that cannot be merged."""
+    """Makes as many areas as possible: neighbours that cannot be merged."""
     base = sc(9, 0, 1 << 36, 0, 0x4022, -1 & (1 << 64) - 1, 0)
     made, r = 0, 0
     while made < 100 * N and r == 0:
@@ -152,7 +152,7 @@ def memory():
 
 
 def reserved():
-    """Address space without memory behind it."""
+    """Reserves address space without memory."""
     taken = 0
     while taken < 1 << 20:
         at = sc(9, 0, 1 << 40, 0, 0x4022, -1 & (1 << 64) - 1, 0)

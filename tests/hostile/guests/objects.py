@@ -1,10 +1,10 @@
 """
 Makes one kernel object after the other, until the kernel refuses or time is up.
 
-    objects.py WAY [SECONDS]   prints the number now and then, and how it ended
+    objects.py WAY [SECONDS]   prints the number from time to time, and the error at the end
     objects.py                 lists the ways
 
-docs/internals/kernel_memory.md has what came of each in a small sandbox.
+docs/internals/kernel_memory.md has the result of each way in a small sandbox.
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""What the ways of objects.py have in common."""
+"""The table of the ways of objects.py, and functions that several ways use."""
 
 import ctypes
 import os

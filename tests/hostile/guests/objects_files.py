@@ -1,4 +1,4 @@
-"""Descriptors, files, mounts and what hangs on them. Ways of objects.py."""
+"""Ways of objects.py to make descriptors, files, mounts and objects that these hold."""
 
 import ctypes
 import fcntl
@@ -58,7 +58,7 @@ def pipe_buffers():
 
 @way
 def pipe_buffers_small():
-    """Pages of one byte each: vmsplice and tee take a place per byte."""
+    """Fills pipes with pages of one byte each: vmsplice and tee use a buffer a byte."""
     page = ctypes.create_string_buffer(4096)
     vec = ctypes.create_string_buffer(struct.pack("<QQ", ctypes.addressof(page), 1))
 
@@ -176,7 +176,7 @@ def xattrs():
 
 @way
 def overlay_files():
-    """Files of the sandbox's own root: an overlay."""
+    """Makes files in the sandbox's own root, which is an overlay."""
     os.makedirs("/var/objects", exist_ok=True)
     return lambda i: os.close(os.open("/var/objects/" + "n" * 200 + str(i), os.O_CREAT, 0o600))
 
@@ -240,7 +240,7 @@ def open_files():
 
 @way
 def proc_texts():
-    """Texts of /proc that open files keep."""
+    """Opens files of /proc, each of which keeps its text."""
     def one(i):
         fd = os.open("/proc/self/smaps" if i & 1 else "/proc/mounts", os.O_RDONLY)
         os.read(fd, 1)
@@ -269,7 +269,7 @@ def tmpfs_mounts():
 
 @way
 def mount_contexts():
-    """Strings that wait in fsopen(2) contexts."""
+    """Sets strings in fsopen(2) contexts that are never mounted."""
     def one(i):
         fd = call(430, b"tmpfs", 0)
         call(431, fd, 1, b"source", b"s" * 250, 0)

@@ -1,4 +1,4 @@
-"""Sockets and what belongs to networks. Ways of objects.py."""
+"""Ways of objects.py to make sockets and objects of networks."""
 
 import ctypes
 import errno
@@ -101,7 +101,7 @@ def netlink_sockets():
 
 @way
 def netlink_queue():
-    """Answers that are never read."""
+    """Requests answers that no process reads."""
     state = [None]
     ask = struct.pack("<IHHII", 20, 18, 0x301, 1, 0) + bytes(4)
 

@@ -1,6 +1,6 @@
 """
-Processes and what they have: memory, credentials, namespaces, keys, IPC, filters. Ways of
-objects.py.
+Ways of objects.py to make processes and their objects: memory, credentials, namespaces, keys,
+IPC, filters.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ from objects_common import KEPT, ROOM, call, libc, many_files, resource_max, way
 
 @way
 def seccomp_filters():
-    """One chain as long as it may be in each of many children."""
+    """Installs the longest possible chain of filters in each of many children."""
     def one(i):
         if os.fork() == 0:
             n = 4000
@@ -128,7 +128,7 @@ def cgroup_namespaces():
 
 @way
 def pid_namespaces():
-    """Each has an init that stays."""
+    """Makes PID namespaces, each with an init that does not end."""
     def one(i):
         if os.fork() == 0:
             call(272, 0x20000000)
@@ -151,7 +151,7 @@ def namespaces(flag, name=None):
 
 @way
 def user_namespaces():
-    """Each in a child that stays, since one task can nest 32 of them."""
+    """Nests user namespaces in children that do not end: one task can nest 32."""
     def one(i):
         if os.fork() == 0:
             while libc.unshare(0x10000000) == 0:
@@ -212,7 +212,7 @@ def pidfds():
 
 @way
 def areas():
-    """As many areas as vm.max_map_count permits in each of many processes."""
+    """Makes as many areas as vm.max_map_count permits in each of many processes."""
     def one(i):
         if i > 0 and i % 32000 == 0:
             if os.fork() == 0:
@@ -227,7 +227,7 @@ def areas():
 
 @way
 def area_names():
-    """Names of anonymous areas, each in an area of its own."""
+    """Names anonymous areas, each with a name of its own."""
     call(9, 0x100000000000, 1 << 31, 3, 0x4022 | 0x10, -1, 0)
 
     def one(i):
@@ -238,7 +238,7 @@ def area_names():
 
 @way
 def pages_one_by_one():
-    """Extents of page maps: every second page of a shared file is touched, at many places."""
+    """Makes extents of page maps: touches every second page of a shared file, in many mappings."""
     fd = os.memfd_create("pages")
     os.ftruncate(fd, 64 << 20)
 
@@ -335,7 +335,7 @@ def cgroups():
 
 @way
 def futex_waiters():
-    """Threads that wait in futex_waitv with 128 places each."""
+    """Starts threads that wait in futex_waitv for 128 words each."""
     threading.stack_size(65536)
     words = ctypes.create_string_buffer(512)
     at = ctypes.addressof(words)
@@ -353,7 +353,7 @@ def userfaultfds():
 
 @way
 def robust_poll():
-    """Threads that wait in poll(2) with many descriptors each."""
+    """Starts threads that wait in poll(2) for many descriptors each."""
     threading.stack_size(65536)
     fd = call(290, 0, 0)
     entries = struct.pack("<ihh", fd, 1, 0) * 100000
@@ -383,7 +383,7 @@ def eventfd_fork():
 
 @way
 def fd_tables():
-    """Processes with large descriptor tables."""
+    """Starts processes with large descriptor tables."""
     os.dup2(1, 900000)
 
     def one(i):

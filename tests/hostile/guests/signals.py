@@ -38,7 +38,7 @@ for i in range(4):
     if not group:
         os.setpgid(pid, pid)
         group.append(pid)
-# The last ones stop and continue each other for good measure.
+# Stops and continues all of them meanwhile.
 rounds = 0
 while time.monotonic() < END:
     for pid in kids:
