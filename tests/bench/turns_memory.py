@@ -48,7 +48,7 @@ def touch(at, size, step=PAGE):
 
 
 def areas(n=AREAS, touched=False):
-    """`n` areas side by side, of one page each, with protections that alternate."""
+    """Makes `n` adjacent areas of one page each, with alternating protections."""
     at = get(n * PAGE)
     if touched:
         touch(at, n * PAGE)
@@ -59,7 +59,7 @@ def areas(n=AREAS, touched=False):
 
 
 def scattered(pages):
-    """Touched pages whose frames are no run: as many extents as pages."""
+    """Touches pages so that no frames are adjacent: there are as many extents as pages."""
     at = get(pages * PAGE, PRIVATE)
     touch(at, pages * PAGE)
     pid = os.fork()

@@ -1,9 +1,9 @@
-"""Runs one attack as one user beside a victim that is another: prints what the victim waited for,
-as JSON.
+"""Runs an attack as one user beside a victim of another user, and prints the victim's waits as
+JSON.
 
-The victim sleeps for a millisecond and makes a call, over and over: how much longer than a
-millisecond that took is its wait. It does so first alone (quiet), then while the attack prepares
-itself and goes round after round.
+The victim sleeps for a millisecond and makes a call, repeatedly. Its wait is the time beyond the
+millisecond. The victim first runs alone (quiet), and then while the attack prepares itself and runs
+its rounds.
 
     beside.py ATTACK SECONDS     one attack
     beside.py --names            the table's names, one a line
@@ -37,7 +37,7 @@ for module in (memory_attacks, vfs_attacks, fd_attacks, net_attacks, task_attack
 VICTIM, ATTACKER = 1001, 1002
 NAP = 0.001
 QUIET_SECONDS = 1.0
-# The longest that an attack may take to prepare itself.
+# Seconds that an attack may take to prepare itself.
 SETUP_SECONDS = 60
 
 
@@ -58,7 +58,7 @@ class Board:
 
 
 def watch(board, each=None):
-    """Figures of the victim's waits in each phase. `each` is called behind every wait with its
+    """Returns figures of the victim's waits in each phase. Calls `each` after every wait with its
     number and phase."""
     waits = ([], [])
     clock = time.perf_counter_ns
@@ -104,7 +104,7 @@ def become(uid):
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
-    # Its own /proc/self is its own again.
+    # PR_SET_DUMPABLE: the process owns its files in /proc/self again.
     libc.prctl(4, 1, 0, 0, 0)
 
 
@@ -125,7 +125,7 @@ def attacker(board, go_on, seconds, scale):
 
 
 def room_of_its_own():
-    """A directory for the attack's files."""
+    """Makes a directory for the attack's files."""
     room = tempfile.mkdtemp(prefix="victim-")
     os.chmod(room, 0o777)
     os.environ["VICTIM_SCRATCH"] = room
@@ -150,7 +150,7 @@ def beside(name, seconds):
         attacker(board, TABLE[name], seconds, 1.0)
     _, status = os.waitpid(evil, 0)
     shutil.rmtree(room, ignore_errors=True)
-    # What the attacker leaves behind (its end, descriptors in flight) counts as well.
+    # The clean-up after the attacker (its exit, descriptors in flight) counts as well.
     time.sleep(0.05)
     board.set(0, 2)
     text = b""

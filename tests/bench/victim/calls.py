@@ -1,4 +1,4 @@
-"""What the attacks share: raw calls, the table's decorator, a way into namespaces of one's own."""
+"""Support for attacks: raw calls, the table's decorator, new namespaces, children."""
 
 import ctypes
 import os
@@ -10,9 +10,8 @@ CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWPID = 0x20000, 0x10000000, 0x
 
 
 def table():
-    """An empty table, and a decorator that enters an attack: a function of a scale (1: full) that
-    prepares it and returns
-    a function for one round."""
+    """Makes an empty table, and a decorator that adds an attack to it. An attack takes a scale (1
+    is full), prepares itself, and returns a function for one round."""
     attacks = {}
 
     def attack(function):
@@ -23,7 +22,7 @@ def table():
 
 
 def call(nr, *args):
-    """A system call; OSError when it fails."""
+    """Makes a system call. Returns its result, or raises OSError."""
     r = libc.syscall(nr, *[ctypes.c_long(a) if isinstance(a, int) else a for a in args])
     if r < 0:
         e = ctypes.get_errno()
@@ -32,7 +31,7 @@ def call(nr, *args):
 
 
 def own_namespaces(flags):
-    """Root in a user namespace of its own, with further namespaces."""
+    """Becomes root of a new user namespace, with further new namespaces."""
     uid, gid = os.getuid(), os.getgid()
     call(272, CLONE_NEWUSER | flags)
     for path, text in (("uid_map", f"0 {uid} 1"), ("setgroups", "deny"), ("gid_map", f"0 {gid} 1")):
@@ -53,7 +52,7 @@ def umount(target, flags=0):
 
 def scratch(name):
     """
-    A directory of its own below the attacker's current one, which goes when the attack has ended.
+    Makes a directory in the attack's directory, which is removed after the attack.
     """
     path = f"{os.environ['VICTIM_SCRATCH']}/{name}"
     os.makedirs(path, exist_ok=True)
@@ -61,7 +60,7 @@ def scratch(name):
 
 
 def in_child(function):
-    """Runs it in a child until that has ended."""
+    """Runs a function in a child and waits for the child."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -72,7 +71,7 @@ def in_child(function):
 
 
 def children(count, function=None):
-    """So many children that wait in pause(2), or do what the function says first."""
+    """Starts `count` children, which run the function and then wait in pause(2)."""
     pids = []
     for _ in range(count):
         try:

@@ -14,7 +14,7 @@ ATTACKS, attack = table()
 
 
 def many_fds(count, fd=None):
-    """So many descriptors of one file, as many as may be: the list."""
+    """Makes up to `count` descriptors of one file. Returns the list."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 64
     fd = os.open("/dev/null", os.O_RDONLY) if fd is None else fd
     return [os.dup(fd) for _ in range(min(count, limit))]
@@ -97,7 +97,7 @@ def epoll_edges_of_100000(scale):
 
 @attack
 def epoll_nested(scale):
-    """As many ways from each file up to the last set as may be: 100 of three sets."""
+    """Makes as many paths from each file to the last set as the limit allows: 100 of three sets."""
     files = [libc.eventfd(0, os.O_NONBLOCK) for _ in range(int(2000 * scale) + 1)]
     layers = [files]
     for width in (10, 10, 1):
@@ -134,7 +134,7 @@ def epoll_close_of_100000(scale):
 
 @attack
 def descriptors_in_flight(scale):
-    """Sockets that hold each other, for the garbage collection of descriptors in flight."""
+    """Makes sockets that hold each other, for the garbage collection of descriptors in flight."""
     def ring():
         pairs = []
         for _ in range(int(2000 * scale) + 2):

@@ -1,5 +1,5 @@
-"""Children that make one kernel object after the other, keep them, and take each place that becomes
-free again."""
+"""Children that make kernel objects up to the limit, keep them, and make another one whenever the
+kernel has room again."""
 
 import errno
 import mmap
@@ -9,14 +9,14 @@ import time
 
 from calls import end, libc
 
-# How long the objects are kept, and the pause behind a refusal, in seconds.
+# Seconds for which the objects are kept, and seconds of pause after a refusal.
 HOLD, PAUSE = 1.5, 0.01
-# A word for each child: what it made.
+# A word for each child: the number of its objects.
 MADE = mmap.mmap(-1, 4096)
 
 
 def made():
-    """Objects of all rounds so far."""
+    """Returns the number of objects of all rounds so far."""
     return sum(struct.unpack("512q", MADE))
 
 
@@ -25,9 +25,8 @@ def count_one(n):
 
 
 def hog(make, processes=1, before=None, hold=HOLD):
-    """One round: so many children make objects. `make` is a function of a number; what it
-    returns is kept.
-    `before` prepares each child; they are kept for `hold` seconds."""
+    """Makes one round, in which `processes` children make objects for `hold` seconds. `make` takes
+    a number and returns an object, which the child keeps; `before` prepares each child."""
     def work(n):
         if before is not None:
             before(n)
@@ -58,7 +57,7 @@ def hog(make, processes=1, before=None, hold=HOLD):
 
 
 def fork():
-    """-1 where the kernel refuses."""
+    """Forks. Returns the pid, or -1 if the kernel refuses."""
     try:
         return os.fork()
     except OSError:
@@ -66,7 +65,7 @@ def fork():
 
 
 def user(n):
-    """A child of another user each."""
+    """Changes child `n` to a user of its own."""
     os.setgid(10000 + n)
     os.setuid(10000 + n)
     libc.prctl(4, 1, 0, 0, 0)

@@ -129,7 +129,7 @@ def full_pipes(scale):
         for _ in range(100):
             os.write(w, data)
             os.read(r, 1 << 20)
-        # A buffer for each byte.
+        # Each byte uses a pipe buffer of its own.
         for _ in range(5000):
             try:
                 os.write(w, b"x")

@@ -20,7 +20,7 @@ def reserve(pages, prot=3):
 
 
 def areas(count):
-    """So many areas: every other page has another protection."""
+    """Makes `count` areas: every other page has another protection."""
     at = reserve(2 * count)
     for i in range(count):
         if libc.mprotect(ctypes.c_void_p(at + 2 * i * PAGE), PAGE, 1) < 0:

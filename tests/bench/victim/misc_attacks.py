@@ -11,7 +11,7 @@ ATTACKS, attack = table()
 
 
 def seccomp(steps):
-    """A filter of that many steps that allows everything, once more."""
+    """Adds a filter of `steps` instructions that allows every call."""
     libc.prctl(38, 1, 0, 0, 0)
     program = struct.pack("HBBI", 0x20, 0, 0, 16) * (steps - 1) + struct.pack("HBBI", 0x06, 0, 0, 0x7FFF0000)
     held = ctypes.create_string_buffer(program)

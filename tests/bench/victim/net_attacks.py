@@ -1,4 +1,4 @@
-"""Attacks by sockets, and by dumps of what there is of them."""
+"""Attacks by sockets, and by dumps of all sockets."""
 
 import os
 import socket
@@ -38,7 +38,7 @@ def bound(count, kind=socket.SOCK_DGRAM):
 
 
 def dump(kind, what, body, flags=0x301):
-    """A dump request of netlink, read to its end."""
+    """Sends a dump request of netlink and reads all of the answer."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, kind) as s:
         s.send(struct.pack("IHHII", 16 + len(body), what, flags, 1, 0) + body)
         while True:

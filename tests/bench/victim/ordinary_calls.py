@@ -1,8 +1,8 @@
-"""The ordinary calls of a victim: each does a little of what programs do all the time, and fails
-when the kernel refuses it.
+"""The ordinary calls of a victim: each does a small, frequent task of programs, and fails if the
+kernel refuses it.
 
-Those of SHARED use what containers of a pod share, or what Linux counts for a user: an attacker of
-the pod, or of the same user, can take them from the victim natively as well.
+The calls in SHARED use objects that containers of a pod share, or that Linux counts for a user: an
+attacker in the pod, or of the same user, can exhaust them natively as well.
 """
 
 import ctypes
@@ -224,8 +224,8 @@ def terminal():
 
 
 class Tally:
-    """Makes the calls between the victim's waits, and counts those that fail: {"pipe ENFILE":
-    3}, in each phase."""
+    """Makes the calls between the victim's waits, and counts the failures of each phase, as in
+    {"pipe ENFILE": 3}."""
 
     def __init__(self):
         self.failed = ({}, {})

@@ -37,7 +37,7 @@ def await_phase(board, phase):
 
 
 def victim(board):
-    # Once before the first wait: what is made at the first time is there then.
+    # The calls run once before the first wait, so that one-time set-up is done.
     ordinary_calls.Tally()(0, QUIET)
     tally = ordinary_calls.Tally()
     print("up", flush=True)
@@ -73,7 +73,7 @@ def try_out(names):
         print("ok" if status == 0 else f"status {status}", name, flush=True)
     tally(0, QUIET)
     failed = tally.failed[QUIET].items()
-    # A shared call may fail: the attacks leave what Linux counts for a user.
+    # A shared call may fail, because attacks leave objects that Linux counts for a user.
     print("failed", {what: n for what, n in failed if what.split()[0] not in ordinary_calls.SHARED})
 
 

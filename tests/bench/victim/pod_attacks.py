@@ -1,5 +1,5 @@
-"""Attacks of a container's root on another container of its pod: what fills the sandbox, and what a
-pod shares."""
+"""Attacks of a container's root on another container of its pod: objects that fill the sandbox, and
+objects that a pod shares."""
 
 import ctypes
 import os
@@ -15,7 +15,7 @@ from calls import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, call, 
 from hogs import HOLD, fork, hog, or_raise, user
 
 ATTACKS, attack = table()
-# Those that need the PID namespace of the victim.
+# Attacks that need the PID namespace of the victim.
 SHARES_PIDS = set()
 
 CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP = 0x08000000, 0x04000000, 0x02000000
@@ -37,7 +37,7 @@ def opened(path):
     return lambda _i: os.open(path, os.O_RDONLY)
 
 
-# Descriptors and what stands behind them: long enough to come to the limit.
+# Descriptors and their files. The rounds are long enough to reach the limit.
 
 FILLING = 8
 hogs("all_open_files", opened("/dev/null"), 4, None, FILLING)
@@ -177,7 +177,7 @@ def attributes_of_dev_shm(_scale):
 
 @attack
 def all_processes(_scale):
-    """Small programs, so that memory is not what ends it."""
+    """Starts small programs, so that the limit of processes comes before that of memory."""
     def go():
         loop = "i=0; while [ $i -lt 6000 ]; do sleep 1000 & i=$((i+1)); done; sleep 1000"
         pid = os.posix_spawn("/bin/busybox", ["sh", "-c", loop], {}, setsid=True)
@@ -189,7 +189,7 @@ def all_processes(_scale):
 
 @attack
 def all_processes_without_memory(_scale):
-    """Children that share the memory of their parent."""
+    """Starts children that share the memory of their parent."""
     def go():
         pids = []
         for _ in range(4):
@@ -241,7 +241,7 @@ def forks_of_many_users(_scale):
 
 
 def crowd(work, count):
-    """So many children that do `work(n)` for a while."""
+    """Makes a round in which `count` children run `work(n)` for a while."""
     def go():
         pids = []
         for n in range(count):
@@ -289,7 +289,7 @@ def faults_of_many_users(_scale):
 
 @attack
 def programs_of_many_users(_scale):
-    """A layout, and patched code, for each."""
+    """Runs a program as many users: each user has a layout and patched code of its own."""
     def work(n):
         user(n)
         while True:
@@ -408,7 +408,7 @@ def areas():
     return memory_attacks.areas(30000)
 
 
-# Locks, watches, descriptors under way.
+# Locks, watches, descriptors in flight.
 
 @attack
 def all_record_locks(_scale):
@@ -474,7 +474,7 @@ def key(i):
     return libc.syscall(248, b"user", f"{os.getpid()}.{i}".encode(), b"x", ctypes.c_long(1), ctypes.c_int(-3))
 
 
-# What a pod shares: its network and its IPC namespace.
+# Objects that a pod shares: its network and its IPC namespace.
 
 def port(kind):
     def make(i):
@@ -522,7 +522,7 @@ def queue(i):
 
 @attack
 def packets_of_the_pod(_scale):
-    """Packet sockets that are given a copy of each packet, and a flood of them."""
+    """Floods packet sockets, each of which gets a copy of each packet."""
     def go():
         sockets = [socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0x300) for _ in range(500)]
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -564,7 +564,7 @@ def listings_of_the_pods_network(_scale):
 
 @attack
 def sysctls_by_a_new_proc(_scale):
-    """Writes into whatever of /proc/sys can be written, here and in a proc of its own."""
+    """Writes to each writable file of /proc/sys, here and in a new proc mount."""
     def spoil():
         try:
             own_namespaces(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET)
@@ -590,7 +590,7 @@ def write_zeros(root):
 
 @attack
 def priorities_of_users_and_groups(_scale):
-    """What names a user must not reach the other container's processes of that user."""
+    """Calls that name a user must not reach processes of that user in the other container."""
     def go():
         for _ in range(200):
             for which in (os.PRIO_USER, os.PRIO_PGRP):
@@ -639,7 +639,7 @@ def listings_of_the_pods_processes(_scale):
     return go
 
 
-# The files of the image and of the kernel.
+# Files of the image and of the kernel.
 
 @attack
 def names_that_are_not_there(_scale):
@@ -656,7 +656,7 @@ def names_that_are_not_there(_scale):
 
 @attack
 def all_files_of_the_host(_scale):
-    """Each is one of the host, too, where the kernel has it open."""
+    """Opens files, each of which the kernel has open on the host too."""
     at = scratch("open")
 
     def make(i):
@@ -715,7 +715,7 @@ def without_waiting(path, flags):
 
 @attack
 def death_of_a_container(_scale):
-    """Its end is what its first process leaves: processes, descriptors, mounts and memory."""
+    """Ends processes that hold pages and descriptors, as the end of a container does."""
     def work(_n):
         pages(0)
         held = [os.pipe() for _ in range(2000)]
@@ -730,7 +730,7 @@ def death_of_a_container(_scale):
                 work(n)
             pids.append(pid)
         time.sleep(HOLD)
-        # All at once.
+        # All of them end at the same time.
         for pid in pids:
             if pid > 0:
                 os.kill(pid, signal.SIGKILL)
@@ -740,7 +740,7 @@ def death_of_a_container(_scale):
 
 @attack
 def limits_of_every_kind(_scale):
-    """Its own limits, as high and as low as it may."""
+    """Raises and lowers its own limits."""
     def work(_n):
         while True:
             for kind in range(16):

@@ -12,7 +12,8 @@ ATTACKS, attack = table()
 
 def native_threads(count, function, ms):
     """
-    Threads outside of the interpreter's lock: processes that share nothing, each making calls in C.
+    Runs processes that share nothing and make calls in C, in place of threads, which would share
+    the interpreter's lock.
     """
     def work():
         stop = threading.Event()
@@ -51,7 +52,7 @@ def writes_by_64_processes(scale):
 
 @attack
 def calls_by_64_threads(scale):
-    """read(2) of /dev/zero releases the interpreter's lock: 64 threads of one process."""
+    """Reads /dev/zero in 64 threads of one process: read(2) releases the interpreter's lock."""
     fd = os.open("/dev/zero", os.O_RDONLY)
 
     def go():

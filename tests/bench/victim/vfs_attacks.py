@@ -15,7 +15,7 @@ def touch(path):
 
 
 def lock_bytes(fd, count):
-    """Every other byte, as far as there may be locks."""
+    """Locks every other byte, up to the limit of locks."""
     for i in range(count):
         try:
             fcntl.lockf(fd, fcntl.LOCK_EX, 1, 2 * i)
@@ -24,7 +24,7 @@ def lock_bytes(fd, count):
 
 
 def private_tmpfs(name):
-    """A tmpfs of its own in a mount namespace of its own."""
+    """Mounts a tmpfs in a mount namespace of its own. Returns its path."""
     own_namespaces(CLONE_NEWNS)
     at = scratch(name)
     mount("none", "/", "none", 0x44000)
@@ -194,7 +194,7 @@ def inotify_of_50000_watches(scale):
 def xattr_lists(scale):
     at = private_tmpfs("xattrs")
     touch(f"{at}/f")
-    # More names would be more than a list may have (XATTR_LIST_MAX): E2BIG.
+    # A longer list of names than XATTR_LIST_MAX would fail with E2BIG.
     for i in range(int(260 * scale) + 1):
         try:
             os.setxattr(f"{at}/f", f"user.{i:0240}", b"x")
