@@ -182,7 +182,7 @@ Deno.test("a frozen container takes SIGKILL, and goes on when it thaws", () => {
   lab.close();
 });
 
-Deno.test("a first process that is held stands still alone, also behind a freeze", () => {
+Deno.test("a held first process is stopped alone, also after a freeze", () => {
   const lab = new Lab(), a = lab.container("a");
   a.isInitHeld = true;
   const [init, beside] = [startIn(lab.kernel, a, spec(["/prog"]), null), lab.start(a)];
@@ -202,7 +202,7 @@ Deno.test("a first process that is held stands still alone, also behind a freeze
   lab.close();
 });
 
-Deno.test("what was looked at below /proc/PID is forgotten with the process", () => {
+Deno.test("dentries below /proc/PID end with the process", () => {
   const lab = new Lab(), a = lab.container("a"), { dentries } = lab.kernel.vfs;
   lab.start(a);
   const caller = new ContainerCaller(a, rootCredentials(), 0);
@@ -216,7 +216,7 @@ Deno.test("what was looked at below /proc/PID is forgotten with the process", ()
   lab.close();
 });
 
-Deno.test("what cannot be started leaves nothing behind", () => {
+Deno.test("a program that cannot start leaves no process", () => {
   const lab = new Lab(), a = lab.container("a");
   assertEquals(startIn(lab.kernel, a, spec(["nothing"]), null), { errno: ENOENT, what: "nothing" });
   assertEquals(startIn(lab.kernel, a, spec(["/prog"], "/prog"), null), {
@@ -270,7 +270,7 @@ function interrupt(lab: Lab, task: Task): void {
   lab.settle();
 }
 
-Deno.test("programs of a user have one layout, and those with more privilege none of that", () => {
+Deno.test("programs of a user share one layout, and privileged programs have others", () => {
   const lab = new Lab(), a = lab.container("a"), b = lab.container("b");
   const start = (container: Container, uid: number, path = "/prog") =>
     lab.start(container, null, [path], uid).mm;

@@ -86,7 +86,7 @@ Deno.test("a first process ends with SIGKILL", () => {
   lab.close();
 });
 
-Deno.test("what waited for a wake-up that was lost looks again", () => {
+Deno.test("a waiter whose wake-up failed checks its condition again", () => {
   const lab = new Lab(), init = lab.start();
   assertEquals(lab.call(init, "pipe2", DATA, 0), 0);
   const [readEnd, writeEnd] = [init.mm.load32(DATA), init.mm.load32(DATA + 4)];
@@ -102,7 +102,7 @@ Deno.test("what waited for a wake-up that was lost looks again", () => {
   lab.close();
 });
 
-Deno.test("an end that fails goes on behind the step, and gives the rest back", () => {
+Deno.test("a failed clean-up continues after the failed step, and frees the rest", () => {
   const lab = new Lab(), init = lab.start(), culprit = lab.child(init);
   assertEquals(lab.call(culprit, "pipe2", DATA, 0), 0);
   const [readEnd, writeEnd] = [culprit.mm.load32(DATA), culprit.mm.load32(DATA + 4)];

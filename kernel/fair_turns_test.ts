@@ -121,7 +121,7 @@ Deno.test("a group's weight counts, by its top group", () =>
     assertEquals(c.shareOf(one), 75);
   }));
 
-Deno.test("an account that comes back from a rest is next, and has saved up no turns", () =>
+Deno.test("an account that was idle is next, but has saved no turns", () =>
   contest((c) => {
     const busy = c.task(1), rare = c.task(2);
     c.want(rare);
@@ -136,7 +136,7 @@ Deno.test("an account that comes back from a rest is next, and has saved up no t
     assert(Math.abs(c.shareOf(rare) - 50) <= 3, `${c.shareOf(rare)} %`);
   }));
 
-Deno.test("accounts that come and go in turn do not keep one that stays from its turn", () =>
+Deno.test("accounts that come and go do not delay one that stays", () =>
   contest((c) => {
     const stays = c.task(1), first = c.task(2), second = c.task(3);
     c.want(stays);
@@ -155,7 +155,7 @@ Deno.test("accounts that come and go in turn do not keep one that stays from its
     assert(served >= 1000, `${served}`);
   }));
 
-Deno.test("the last task of an account takes it along", () =>
+Deno.test("the last task of an account removes it", () =>
   contest((c) => {
     const { accounts } = c.kernel.clock, before = accounts.count, task = c.task(7);
     assertEquals(accounts.count, before + 1);

@@ -26,7 +26,7 @@ Deno.test("the loop spins only while a guest runs, however many do", () => {
   assertEquals(policy.loopBudgetNs(5), policy.loopBudgetNs(1));
 });
 
-Deno.test("with one core they stay together; more threads than cores may go apart", () => {
+Deno.test("with one core the threads stay together; more threads than cores may separate", () => {
   const single = new SpinPolicy(1, COST), crowded = new SpinPolicy(2, COST);
   for (let i = 0; i < 100; i++) {
     single.slept(SHORT, 1);
@@ -36,7 +36,7 @@ Deno.test("with one core they stay together; more threads than cores may go apar
   assertEquals([single.isApart, crowded.isApart], [false, true]);
 });
 
-Deno.test("spins that fail bring them together, one among many that succeed does not", () => {
+Deno.test("failed spins bring threads together; one among many successes does not", () => {
   const policy = busy();
   for (let i = 0; i < 100; i++) {
     policy.found(20);
@@ -47,7 +47,7 @@ Deno.test("spins that fail bring them together, one among many that succeed does
   assertEquals([policy.isApart, policy.guestNs], [false, 0]);
 });
 
-Deno.test("sleeps that were the host's doing do not bring them together", () => {
+Deno.test("sleeps that the host caused do not bring threads together", () => {
   const policy = busy();
   for (let i = 0; i < 100; i++) policy.slept(SHORT, 1);
   assert(policy.isApart);
@@ -55,7 +55,7 @@ Deno.test("sleeps that were the host's doing do not bring them together", () => 
   assert(policy.isApart, "nor do those that nothing is known of");
 });
 
-Deno.test("a sleep with no guest running says nothing", () => {
+Deno.test("a sleep while no guest runs does not count", () => {
   const policy = busy();
   for (let i = 0; i < 100; i++) policy.slept(LONG, 0);
   assert(policy.isApart);

@@ -17,7 +17,7 @@ Deno.test("every listed verb has a module with a command", async () => {
   }
 });
 
-Deno.test("what a part's main module imports is there", () => {
+Deno.test("each import of a part's main module exists", () => {
   for (const name of PART_NAMES) {
     const imports = [...entryOf(name, ROOT).matchAll(/"(file:[^"]+)"/g)];
     assert(imports.length > 0);

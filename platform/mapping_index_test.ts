@@ -69,7 +69,7 @@ function checkChanged(model: Model, changed: number[], first: number, last: numb
   }
 }
 
-Deno.test("MappingIndex: a clone goes its own way", () => {
+Deno.test("MappingIndex: a clone changes independently", () => {
   const index = new MappingIndex();
   index.map(0, 10 * PAGE_SIZE, ARENA, 0, 3);
   const clone = index.clone();

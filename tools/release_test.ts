@@ -60,7 +60,7 @@ Deno.test({
     }),
 });
 
-Deno.test("SHA256SUMS is what sha256sum writes", async () => {
+Deno.test("SHA256SUMS has the format of sha256sum", async () => {
   const dir = await Deno.makeTempDir({ prefix: "dvisor-release-test-" });
   try {
     await Deno.writeTextFile(`${dir}/f`, "text");

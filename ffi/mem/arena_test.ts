@@ -13,7 +13,7 @@ import { SharedRegion } from "./shared_region.ts";
 
 const GIB = 2 ** 30;
 
-Deno.test("an arena far beyond RAM costs nothing and keeps what is written at its far end", () => {
+Deno.test("an arena far beyond RAM costs nothing and keeps data at its far end", () => {
   const arena = Arena.create(256 * GIB, 0);
   const far = 256 * GIB - 8;
   assertEquals(arena.dv.getUint32(far, true), 0);

@@ -94,7 +94,7 @@ Deno.test("PREV() passes the result of an earlier step on", () => {
   assertThrows(() => new SpawnScript().call(SYS_close, PREV(0)), RangeError, "PREV(0)");
 });
 
-Deno.test("execFd() executes what a descriptor holds", () => {
+Deno.test("execFd() executes the file of a descriptor", () => {
   const script = new SpawnScript().call(SYS_openat, AT_FDCWD, "/bin/true", O_RDONLY | O_CLOEXEC, 0);
   assertEquals(exitStatus(spawn(script.execFd(PREV(0), ["anything"], []))), 0);
   const fd = check(memfdCreate("program", MFD_CLOEXEC), "memfd_create");
@@ -157,7 +157,7 @@ Deno.test("the parent keeps its signal mask, its handlers and its memory", () =>
   assertEquals(read(fd, scratch.area(0), 8), 8);
 });
 
-Deno.test("the child can be stopped through its pid, and its pidfd tells", () => {
+Deno.test("the child can be stopped through its pid, and its pidfd reports the end", () => {
   const child = spawn(new SpawnScript().exec("/bin/sleep", ["sleep", "100"], []));
   assertEquals(poll(child.pidfd, POLLIN, 0), 0);
   check(syscall(SYS_kill, child.pid, SIGKILL), "kill");

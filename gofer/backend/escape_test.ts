@@ -94,7 +94,7 @@ Deno.test("'..' of a directory that was moved out does not follow it", async () 
   });
 });
 
-Deno.test("the root's '..' entry does not tell about the directory outside", async () => {
+Deno.test("the root's '..' entry does not reveal the directory outside", async () => {
   await inTree(async (root) => {
     await withServer({ roots: [{ path: root, isReadOnly: false }] }, {}, (c) => {
       assertEquals(c.getattr(0), 0);
@@ -324,7 +324,7 @@ Deno.test(`a file swapped for a symlink amid other changes, ${SECONDS} s`, async
   );
 });
 
-Deno.test("two looks at a file agree on what it is", async () => {
+Deno.test("two requests about a file agree on its identity", async () => {
   await inTree((root) => {
     const fd = openat(AT_FDCWD, root, O_PATH | O_CLOEXEC);
     assertEquals(statxFd(fd), 0);

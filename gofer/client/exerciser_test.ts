@@ -12,7 +12,7 @@ for (const offersExtension of [true, false]) {
   const dialect = offersExtension ? "dvisor's dialect" : "the base protocol";
   Deno.test(
     named(
-      `random calls of the client give what a model gives (${dialect})`,
+      `random calls of the client give the results of a model (${dialect})`,
       isRoot ? null : "needs root",
     ),
     async () => {

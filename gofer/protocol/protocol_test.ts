@@ -1,4 +1,4 @@
-/** Every message type reads back what was written, and no broken form of it does harm. */
+/** Every message type reads back the written value, and no broken form of it does harm. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { CATALOGUE, messageName } from "./catalogue.ts";
@@ -64,7 +64,7 @@ function staysInside(value: object, r: Reader): void {
 }
 
 for (const entry of CATALOGUE) {
-  Deno.test(`${entry.name} reads back what was written`, () => {
+  Deno.test(`${entry.name} reads back the written value`, () => {
     const random = randomFrom(entry.type);
     for (let round = 0; round < 20; round++) {
       const m = entry.make();

@@ -60,7 +60,7 @@ Deno.test("a payload is read back as it was written", () => {
   check(new Uint8Array(0));
 });
 
-Deno.test("blocks of nothing, of themselves or of what comes later are refused", () => {
+Deno.test("blocks that are empty, or refer to themselves or to later blocks, are refused", () => {
   for (const [parent, index, paths] of [[SCAN_ROOT, 2, 2], [0, 0, 2], [1, 0, 2], [5, 0, 2]]) {
     const w = new Writer(new Uint8Array(4096));
     putBlock(w, parent!, index!, ["x"], false);

@@ -339,7 +339,7 @@ Deno.test("list reads a directory to its end, with attributes of some or of all"
   });
 });
 
-Deno.test("walkList binds and lists in one go, and says what did not work", async () => {
+Deno.test("walkList binds and lists in one request, and returns the error", async () => {
   await inTree({}, true, (c) => {
     const out = { walked: 0, listed: 0 };
     const fid = c.fids.take();

@@ -150,7 +150,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a walk is all or nothing for newfid, and tells how far it came",
+  "a walk is all or nothing for newfid, and returns how far it came",
   withBench((b) => {
     b.start();
     b.attach();

@@ -79,7 +79,7 @@ Deno.test("controllers: groups, delegation, and the state that goes with them", 
   lab.close();
 });
 
-Deno.test("a fork fails with EAGAIN in a full group, or below one", () => {
+Deno.test("a fork fails with EAGAIN in a full group, or in a group below it", () => {
   const { lab, task, root, make, write, read } = groupLab();
   const a = make("a");
   write(root, "cgroup.subtree_control", "+pids");
@@ -142,7 +142,7 @@ Deno.test("memory stays charged to its task, and moves to the parent with its gr
   lab.close();
 });
 
-Deno.test("of a group over its limit the largest process is killed, and no other", () => {
+Deno.test("only the largest process of a group over its limit is killed", () => {
   const { lab, task, root, make, write, read } = groupLab();
   write(root, "cgroup.subtree_control", "+memory");
   const a = make("a");
@@ -210,7 +210,7 @@ Deno.test("a task over io.max is delayed, and the groups above count its bytes",
   lab.close();
 });
 
-Deno.test("groups are not endless: neither one below the other, nor all together", () => {
+Deno.test("the depth and the number of groups are bounded", () => {
   const groups = () => CGROUPS.countOf(TEST_ACCOUNT);
   const { root } = groupLab(), { owner } = root.hierarchy, before = groups();
   let group = root;

@@ -42,7 +42,7 @@ Deno.test("a long call of a throttled group has its next turn when the period is
   lab.close();
 });
 
-Deno.test("what was used beyond the quota is paid for in later periods", () => {
+Deno.test("later periods pay for time beyond the quota", () => {
   const { lab, task, startNs } = limited();
   task.systemNs += 25_000_000;
   lab.pass(10_000_000);

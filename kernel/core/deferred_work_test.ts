@@ -26,7 +26,7 @@ Deno.test("a small job is over when it was begun", () => {
   assertEquals([seen.length, work.isEmpty], [SLICE_UNITS - 1, true]);
 });
 
-Deno.test("of a large one a slice is done at once, and one more with each step", () => {
+Deno.test("a large job does one slice at once, and one more with each step", () => {
   const work = new DeferredWork(), seen: number[] = [], all = listOf(SLICE_UNITS);
   work.begin(new Each(all, 4, (n) => seen.push(n)));
   assertEquals(seen.length, SLICE_UNITS / 4);
@@ -66,7 +66,7 @@ class Link implements Job {
   }
 }
 
-Deno.test("a job that begins others is not nested, and all have one slice together", () => {
+Deno.test("a job that starts others does not nest, and all share one slice", () => {
   const work = new DeferredWork(), ends: number[] = [];
   work.begin(new Link(work, 10, ends));
   assertEquals([ends, work.isEmpty], [listOf(11).reverse(), true]);

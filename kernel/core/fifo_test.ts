@@ -9,7 +9,7 @@ class OpenFifo extends Fifo<number> {
   }
 }
 
-Deno.test("a queue gives what was put in, in order, and forgets what it gave", () => {
+Deno.test("a queue returns its elements in order, and drops its references", () => {
   const queue = new OpenFifo();
   assertEquals([queue.shift(), queue.first, queue.length], [undefined, undefined, 0]);
   let next = 0, expected = 0;

@@ -93,7 +93,7 @@ const MAKERS: readonly [string, number, Make][] = [
   }],
 ];
 for (const [what, count, make] of MAKERS) {
-  Deno.test(`what a guest makes is charged as about what it takes of the heap: ${what}`, () => {
+  Deno.test(`an object is charged for about the heap that it uses: ${what}`, () => {
     const { bytes, charged } = costOf(count, make);
     assert(charged > bytes / FACTOR && charged < bytes * FACTOR, `${charged} for ${bytes} bytes`);
   });

@@ -55,7 +55,7 @@ Deno.test("root that becomes a user loses its capabilities, unless it keeps them
   assertEquals(unfixed.effective, ALL_CAPS);
 });
 
-Deno.test("an effective id that comes and goes takes effective capabilities along", () => {
+Deno.test("effective capabilities change with the effective id", () => {
   const away = ok(setresuid(root, KEEP_ID, 5, KEEP_ID));
   assertEquals([ids(away), away.effective, away.permitted], [[0, 5, 0, 5], NO_CAPS, ALL_CAPS]);
   const back = ok(setresuid(away, KEEP_ID, 0, KEEP_ID));
@@ -153,7 +153,7 @@ function fileCaps(magic: number, permitted: number, inheritable: number): Uint8A
   return new Uint8Array(dv.buffer);
 }
 
-Deno.test("exec: file capabilities, and what cannot be had is EPERM", () => {
+Deno.test("exec: file capabilities, and EPERM for those outside of the bounding set", () => {
   const raw = 1 << CAP_NET_RAW;
   const effective = exec(user, { capabilities: fileCaps(0x2000001, raw, 0) });
   assertEquals(effective.cred.effective, singleCap(CAP_NET_RAW));

@@ -60,7 +60,7 @@ Deno.test("the file-system ids count, not the effective ones", () => {
   assertEquals(may(FILE | 0o600, MAY_WRITE, { ...user(10, 20), fsuid: 1, fsgid: 1 }), false);
 });
 
-Deno.test("capabilities: what CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH open", () => {
+Deno.test("capabilities: CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH allow access", () => {
   const override = user(1, 1, [], CAP_DAC_OVERRIDE), search = user(1, 1, [], CAP_DAC_READ_SEARCH);
   for (
     const [mode, mask, o, s] of [

@@ -29,7 +29,7 @@ function may(caller: Credentials, target: Credentials, memory: GuardedMemory | n
 }
 const BOTH = [true, true], NEITHER = [false, false];
 
-Deno.test("the same user may look into what it runs, unless that is secret or can do more", () => {
+Deno.test("a user may inspect its processes unless they are undumpable or privileged", () => {
   assertEquals(may(user, user, open), BOTH);
   assertEquals(may(user, user, null), BOTH);
   assertEquals(may(user, user, secret), NEITHER);
@@ -40,7 +40,7 @@ Deno.test("the same user may look into what it runs, unless that is secret or ca
   }
 });
 
-Deno.test("/proc asks ids and capabilities in use, calls those real and permitted", () => {
+Deno.test("/proc checks effective ids and capabilities, calls real and permitted ones", () => {
   const isReal = { ...user, euid: 2000, fsuid: 2000 }, isInUse = { ...user, uid: 2000 };
   assertEquals(may(isReal, user, open), [false, true]);
   assertEquals(may(isInUse, user, open), [true, false]);

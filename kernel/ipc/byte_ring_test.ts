@@ -16,7 +16,7 @@ function taken(ring: ByteRing, n: number): number[] {
   return [...io.buffer.subarray(0, got)];
 }
 
-Deno.test("a ring gives back what was put in, through wraps and growth", () => {
+Deno.test("a ring returns its bytes in order, through wraps and growth", () => {
   const seed = Deno.pid, random = new Random(seed);
   const arena = Arena.create(64 << 20, 0), frames = new FrameAllocator(arena);
   const ring = new ByteRing(frames, 300_000), other = new ByteRing(frames, 50_000);
@@ -79,7 +79,7 @@ Deno.test("a fault in the middle of a put leaves the whole pages that were moved
   arena.close();
 });
 
-Deno.test("a ring without memory says ENOMEM and stays as it was", () => {
+Deno.test("a ring without memory fails with ENOMEM and is unchanged", () => {
   const arena = Arena.create(2 << 20, 0), frames = new FrameAllocator(arena);
   const ring = new ByteRing(frames, 16 << 20);
   assertEquals(ring.put(cursorOf(1, 2, 3), 3), 3);

@@ -59,7 +59,7 @@ Deno.test("the two ends of a FIFO wait for each other", () => {
   r.drop();
 });
 
-Deno.test("an open that waits goes on although writer and path are gone", () => {
+Deno.test("a waiting open continues although writer and path are gone", () => {
   const { a, b } = lab();
   assertEquals(open(a, O_RDONLY), BLOCK);
   const w = open(b, O_WRONLY);

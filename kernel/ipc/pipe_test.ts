@@ -67,7 +67,7 @@ Deno.test("without readers a write is EPIPE and the poll says error", () => {
   assertEquals(w.pipe.ring.frames.usedBytes, 0);
 });
 
-Deno.test("packets keep their boundaries, and lose what is not read", () => {
+Deno.test("packets keep their boundaries, and a short read loses the rest", () => {
   const [r, w] = pipe(O_DIRECT);
   write(w, "first");
   write(w, "second");

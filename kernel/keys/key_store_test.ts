@@ -88,7 +88,7 @@ Deno.test("a user's quota holds for new keys, links, contents and other owners",
   assertEquals(store.users.size, 0);
 });
 
-Deno.test("the Sentry's memory counts, not what the type says", () => {
+Deno.test("a key is charged for its memory in the Sentry, not for the quota of its type", () => {
   const lab = new Lab(), before = countOf(KEY_BYTES);
   const key = lab.make("big", 100000, "big_key");
   assertEquals(key.user.quotaBytes, 4 + 16);
@@ -113,7 +113,7 @@ Deno.test("expired keys leave their keyrings after a while", () => {
   store.unpin(ring);
 });
 
-Deno.test("a displaced key goes, and nothing gets into a restricted keyring", () => {
+Deno.test("a displaced key is removed, and a restricted keyring takes no link", () => {
   const lab = new Lab(), { store } = lab;
   const ring = lab.make("ring"), first = lab.make("inner"), second = lab.make("inner");
   ring.pins++;

@@ -296,7 +296,7 @@ Deno.test("an executable stack is made only when asked for", () => {
   lab.close();
 });
 
-Deno.test("an entry point that comes to lie below all addresses is refused", () => {
+Deno.test("an entry point that underflows is refused", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), base = 0x600000000000;
   const code = { bytes: new Uint8Array(64).fill(0x90), read: true, write: false, exec: true };
   const segments = [{ vaddr: base + PAGE_SIZE, ...code }];

@@ -13,7 +13,7 @@ function bytes(...b: number[]): number {
   return b.reduceRight((sum, byte) => sum * 256 + byte, 0);
 }
 
-Deno.test("an instruction in front of a call is moved only if it did what it seems to be", () => {
+Deno.test("an instruction before a call moves only if its effect was seen", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), ctx = new FakeContext(mm.space);
   const flags = M.MAP_PRIVATE | M.MAP_ANONYMOUS;
   const stack = mm.mmap(0, 4096, PROT_READ | PROT_WRITE, flags, null, 0);

@@ -98,7 +98,7 @@ Deno.test("a cursor over several buffers moves bytes in order", () => {
   lab.close();
 });
 
-Deno.test("bad vectors are refused, and a fault gives what came before", () => {
+Deno.test("bad vectors are refused, and a fault returns the bytes before it", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), io = new UserCursor(mm);
   const a = mm.mmap(0, 4 * PAGE_SIZE, RW, ANON, null, 0);
   mm.mprotect(a + 2 * PAGE_SIZE, PAGE_SIZE, PROT_NONE);
@@ -169,7 +169,7 @@ Deno.test("many windows on a file of many megabytes", () => {
   lab.close();
 });
 
-Deno.test("a turn of mincore looks at so many areas", () => {
+Deno.test("a turn of mincore visits a bounded number of areas", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), count = 3 * TURN_LOOKS;
   const size = count * PAGE_SIZE;
   const a = mm.mmap(0, size, RW, ANON, null, 0);
@@ -182,7 +182,7 @@ Deno.test("a turn of mincore looks at so many areas", () => {
   lab.close();
 });
 
-Deno.test("mincore tells touched pages from others, msync checks", () => {
+Deno.test("mincore finds touched pages, and msync checks its arguments", () => {
   const lab = new MemoryLab(), mm = lab.newManager();
   const a = mm.mmap(0, 8 * PAGE_SIZE, RW, ANON, null, 0), vec = a + 7 * PAGE_SIZE;
   mm.store8(a + 2 * PAGE_SIZE, 1);
@@ -208,7 +208,7 @@ function sync(mm: MemoryManager, addr: number, len: number, flags: number): numb
   return end < 0 ? end : msync(mm, addr, end, flags, run);
 }
 
-Deno.test("a call looks at a bounded number of areas for secrets", () => {
+Deno.test("a call checks a bounded number of areas for secret memory", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), io = new UserCursor(mm), areas = 8;
   const a = mm.mmap(0, areas * PAGE_SIZE, RW, ANON, null, 0),
     iov = mm.mmap(0, 4 * PAGE_SIZE, RW, ANON, null, 0);

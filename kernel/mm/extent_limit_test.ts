@@ -47,7 +47,7 @@ function poison(mm: MemoryManager): number {
   }
 }
 
-Deno.test("extents are charged by places, and given back with what they are for", () => {
+Deno.test("extents are charged by capacity, until their object ends", () => {
   withRoom(1 << 20, (account) => {
     const map = new PageMap(account), made = 10_000;
     for (let i = 0; i < made; i++) map.insert(2 * i, 1, -1, -1, PAGE_POISONED);

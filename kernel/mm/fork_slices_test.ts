@@ -62,7 +62,7 @@ Deno.test("a large memory is forked in turns, and each side then sees its own wr
     assertEquals(lab.ctx.frames.usedBytes, PAGE_SIZE);
   }));
 
-Deno.test("what a child does not inherit is not there, and a file stays mapped", () =>
+Deno.test("areas with MADV_DONTFORK are missing in a child, and files stay mapped", () =>
   withAreas((lab, mm) => {
     const file = new HostFileBacking(lab, new Uint8Array(4 * PAGE_SIZE).fill(9));
     const at = mm.mmap(0, 4 * PAGE_SIZE, RW, M.MAP_PRIVATE, file, 0);

@@ -45,7 +45,7 @@ Deno.test("after a fork both sides see the old data and only their own writes", 
   lab.close();
 });
 
-Deno.test("to copy what was never touched costs no memory", () => {
+Deno.test("a copy of untouched memory costs no memory", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), guest = new GuestSimulator(mm);
   const a = mm.mmap(0x10000000000, 2 * MIB, RW, ANON, null, 0), { arena } = lab.ctx;
   guest.write(a, 1);

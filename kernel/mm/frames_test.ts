@@ -147,7 +147,7 @@ Deno.test("reclaim works in slices", () => {
   arena.close();
 });
 
-Deno.test("reclaim gives so many runs back in one turn", () => {
+Deno.test("reclaim frees a bounded number of runs in one turn", () => {
   const arena = Arena.create(32 * MIB, 0), pages = 4096, punches: number[] = [];
   const store = {
     base: arena.base,

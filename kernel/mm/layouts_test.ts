@@ -51,7 +51,7 @@ function used(account: Account): number[] {
   return QUOTAS.map((quota) => account.counts[quota.kind]!);
 }
 
-Deno.test("what is patched is charged to its user until no process has it", () => {
+Deno.test("patched pages are charged to their user until no process has them", () => {
   const lab = new CodeLab(), layouts = new Layouts(), user = new Account(null, 1);
   lab.platform.thunkAddress = 0x60060010;
   const one = process(lab, layouts, 1, user), two = process(lab, layouts, 1, user);

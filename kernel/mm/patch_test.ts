@@ -165,7 +165,7 @@ Deno.test("writing to patched code starts from the original", () => {
   });
 });
 
-Deno.test("what is no site of a private read-only file mapping is left alone", () => {
+Deno.test("only call sites of private read-only file mappings are patched", () => {
   forBoth((lab, make) => {
     const mm = lab.newManager(), across = PAGE_SIZE - 3;
     const file = make(code([[100, 39], [across, 39]]));
@@ -271,7 +271,7 @@ Deno.test("a program that may end soon is patched after some calls", () => {
   });
 });
 
-Deno.test("constants of a site are numbers of calls, or one byte", () => {
+Deno.test("constants at a call site are call numbers, or one byte", () => {
   forBoth((lab, make) => {
     const numbers = [511, 512, 0x40000027, -1], image = code(numbers.map((nr, i) => [i * 16, nr]));
     const constants = [0x7f, 0xff, 0x100, -0x80, -0x81, 0x909090];

@@ -10,7 +10,7 @@ import { TLB_SLOTS, TlbPool } from "./tlb.ts";
 
 const ADDR = 0x10000000000;
 
-Deno.test("a memory sees nothing of the one whose TLB it has", () => {
+Deno.test("an address space sees nothing of the one whose TLB it reuses", () => {
   const lab = new MemoryLab(), flags = M.MAP_PRIVATE | M.MAP_ANONYMOUS | M.MAP_FIXED;
   const one = lab.newManager();
   assertEquals(one.mmap(ADDR, PAGE_SIZE, PROT_READ | PROT_WRITE, flags, null, 0), ADDR);
@@ -30,7 +30,7 @@ Deno.test("a memory sees nothing of the one whose TLB it has", () => {
   lab.close();
 });
 
-Deno.test("a TLB that is taken again is empty, whatever happened to it", () => {
+Deno.test("a reused TLB is empty", () => {
   const pool = new TlbPool(), tlb = pool.take();
   pool.give(tlb);
   tlb.readTag[1] = 1;

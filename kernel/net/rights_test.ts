@@ -53,7 +53,7 @@ Deno.test("two sockets that only wait in each other's queue are dropped", () => 
   assertEquals([a.isGone, b.isGone, payload.isGone], [true, true, true]);
 });
 
-Deno.test("what a reachable socket is going to receive stays", () => {
+Deno.test("a socket in the queue of a reachable socket stays", () => {
   const all = new AllRights(deferred);
   const open = new FakeSocket(TEST_ACCOUNT),
     carried = new FakeSocket(TEST_ACCOUNT),
@@ -127,7 +127,7 @@ class Queued extends FakeSocket {
   }
 }
 
-Deno.test("in any graph of sockets what can be received stays, and the rest is dropped", () => {
+Deno.test("in any graph of sockets receivable sockets stay, and the rest is dropped", () => {
   const random = new Random(5);
   for (let round = 0; round < 300; round++) {
     const all = new AllRights(deferred), count = 1 + random.below(8);

@@ -10,7 +10,7 @@ function sockets(lab: NetLab, count: number): Socket[] {
   return Array.from({ length: count }, () => lab.socket(AF_UNIX, SOCK_DGRAM));
 }
 
-Deno.test("a walk looks at so many places a turn, and meets what stays there once", () => {
+Deno.test("a walk checks a bounded number of slots a turn, and meets each socket once", () => {
   const lab = new NetLab(), all = sockets(lab, 1000), walk = new SocketWalk(lab.net.sockets);
   const met: Socket[] = [];
   let turns = 0;

@@ -87,7 +87,7 @@ Deno.test("a zombie keeps name, user, parent and exit status until it is waited 
   assertEquals(listDir(task, "/proc").includes("7"), false);
 });
 
-Deno.test("what a task used stays in the totals when it ends", () => {
+Deno.test("CPU time of an ended task stays in the totals", () => {
   const lab = new Lab(), { task, kernel, source } = lab;
   task.userNs = 2e9;
   task.systemNs = 1e9;

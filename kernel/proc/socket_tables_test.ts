@@ -60,7 +60,7 @@ Deno.test("bound datagram sockets are in their table, unconnected stream sockets
   assertEquals(lab.rows("tcp"), []);
 });
 
-Deno.test("UNIX sockets show their names; one with two descriptors is one", () => {
+Deno.test("UNIX sockets show their names; a socket with two descriptors is listed once", () => {
   const lab = new Lab();
   const socket = lab.open(AF_UNIX, SOCK_STREAM);
   if (!(socket instanceof UnixSocket)) throw new Error("not unix");
@@ -73,7 +73,7 @@ Deno.test("UNIX sockets show their names; one with two descriptors is one", () =
   assertEquals(wholeText(lab.tables.text("sockstat")).split("\n")[0], "sockets: used 1");
 });
 
-Deno.test("the loopback device is as its state says", () => {
+Deno.test("the loopback device follows its state", () => {
   const lab = new Lab(), { lo: loopback } = lab.kernel.namespaces.net.links;
   loopback.mtu = 1500;
   loopback.isUp = false;
@@ -81,7 +81,7 @@ Deno.test("the loopback device is as its state says", () => {
   assertEquals([lo?.name, lo?.mtu, lo?.flags], ["lo", 1500, 8]);
 });
 
-Deno.test("a step of a table makes some rows, whatever there are of sockets", () => {
+Deno.test("a step of a table makes a bounded number of rows", () => {
   const lab = new Lab();
   for (let i = 0; i < 3000; i++) lab.open(AF_UNIX, SOCK_DGRAM);
   const steps = lab.tables.text("unix");

@@ -53,7 +53,7 @@ Deno.test("a verdict that depends on an argument is not", () => {
   assertEquals(f.decide(data(39, 0x80000000)), ERRNO);
 });
 
-Deno.test("what was kept for a number does not count for another architecture", () => {
+Deno.test("a cached verdict does not apply to another architecture", () => {
   const f = filter(...HEAD, [0x06, ALLOW]);
   assertEquals(f.decide(data(3)), ALLOW);
   const other = data(3);

@@ -62,7 +62,7 @@ function sigreturn(kernel: LabKernel, task: Task): void {
   kernel.call(task, "rt_sigreturn");
 }
 
-Deno.test("a handler's frame has the registers of the call's end, and they come back", () =>
+Deno.test("a handler's frame has the registers at the call's end, which sigreturn restores", () =>
   withTask((kernel, task) => {
     const { regs, fpu } = contextOf(task), sp = getReg(regs, RSP);
     fpu[200] = 77;
@@ -92,7 +92,7 @@ Deno.test("a handler's frame has the registers of the call's end, and they come 
     assertEquals(task.signals.blocked.has(SIGUSR1), false);
   }));
 
-Deno.test("what a handler writes into its frame is loaded, but not every flag", () =>
+Deno.test("registers that a handler writes to its frame are loaded, but not every flag", () =>
   withTask((kernel, task) => {
     const { regs } = contextOf(task);
     setReg(regs, EFLAGS, 0x202);
@@ -217,7 +217,7 @@ Deno.test("a wait goes on after a stop that no handler saw", () =>
     assertEquals(kernel.outcome(task), WAITS);
   }));
 
-Deno.test("SIGCONT takes pending stops away, and a stop a pending SIGCONT", () =>
+Deno.test("SIGCONT removes pending stops, and a stop removes a pending SIGCONT", () =>
   withTask((_kernel, task) => {
     task.signals.blocked.set(0xffffffff, 0xffffffff);
     sendToTask(task, userSignal(SIGTSTP, task));
@@ -305,7 +305,7 @@ Deno.test("an exception that is blocked or ignored ends the process", () => {
   }
 });
 
-Deno.test("init that is unkillable ignores what it does not catch, but not from outside", () =>
+Deno.test("an unkillable init ignores signals that it does not catch, except from outside", () =>
   withTask((kernel, task) => {
     task.group.isUnkillable = true;
     for (const sig of [SIGTERM, SIGKILL, SIGSTOP]) kernel.call(task, "kill", task.pid, sig);

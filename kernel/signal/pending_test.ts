@@ -46,7 +46,7 @@ Deno.test("real-time signals are taken in their order, standard ones are held on
   ]);
 });
 
-Deno.test("a signal is pushed and taken without a look at the others", () => {
+Deno.test("a signal is pushed and taken without a walk over the others", () => {
   const numbers = Array.from({ length: 3000 }, (_, i) => 34 + i % 30);
   const { pending, infos } = filled(...numbers);
   numbers.forEach((signo, i) => assertEquals(pending.take(signo), infos[i]));
@@ -55,7 +55,7 @@ Deno.test("a signal is pushed and taken without a look at the others", () => {
   assert(Math.max(...looks) < 10, `${Math.max(...looks)} looks`);
 });
 
-Deno.test("what a timer sent is dropped from between the others", () => {
+Deno.test("discardOf removes the signals of one timer only", () => {
   const timer = { onTaken(): void {} };
   const pending = new PendingSignals(TEST_ACCOUNT);
   const infos = [null, timer, null, timer].map((source) => new CountedInfo(35, source));

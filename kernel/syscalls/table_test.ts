@@ -19,7 +19,7 @@ Deno.test("no call has two rows, and every row has its number", () => {
   }
 });
 
-Deno.test("what is not full says what is missing, and only that", () => {
+Deno.test("a row without full support has a note", () => {
   for (const row of ALL_ROWS) {
     assert(row.support === "full" || row.note !== "", `${row.name} has no note`);
   }
@@ -33,6 +33,6 @@ Deno.test("arguments are of known types, at most six", () => {
   }
 });
 
-Deno.test("the table holds what real programs call", () => {
+Deno.test("the table has the calls of real programs", () => {
   assert(ALL_ROWS.length >= 220, `${ALL_ROWS.length} rows`);
 });

@@ -117,7 +117,7 @@ function fill(lab: LabKernel, task: Task): void {
   for (let i = 0; i < PAGES; i++) assertEquals(task.mm.store32(at + i * PAGE_SIZE, 1), 0);
 }
 
-Deno.test("a container is looked at when guests have got what it lacks to its limit", () => {
+Deno.test("a container is measured when guests have allocated its remaining room", () => {
   const { lab, task, container } = contained();
   // By the clock alone it is too soon for another look.
   const look = () => lab.oom.check(lab.host.monotonicNs() + 1e6);
@@ -135,7 +135,7 @@ Deno.test("a container is looked at when guests have got what it lacks to its li
   lab.close();
 });
 
-Deno.test("of a container over its limit the largest process is killed, and no other", () => {
+Deno.test("only the largest process of a container over its limit is killed", () => {
   const { lab, task, container } = contained();
   const killed: ThreadGroup[] = [];
   lab.oom.listener = new Recorder(killed);
@@ -201,7 +201,7 @@ function fillPipes(lab: LabKernel, task: Task): void {
   assertEquals(lab.call(task, "munmap", from, bytes), 0);
 }
 
-Deno.test("what pipes hold counts for the container whose tasks wrote it", () => {
+Deno.test("bytes in pipes count for the container of their writer", () => {
   const { lab, task, container } = contained();
   const killed: ThreadGroup[] = [];
   lab.oom.listener = new Recorder(killed);

@@ -76,7 +76,7 @@ Deno.test("where the host gave its process less, it used that", () =>
     assertAlmostEquals(threadCpuNs(lab.task) - lab.startNs, 0.5 * SECOND, TOLERANCE);
   }));
 
-Deno.test("threads that ran at the same time share what the host gave", () =>
+Deno.test("threads that ran at the same time share the host's CPU time", () =>
   withLab(0.8 * SECOND, (lab) => {
     const others = [1, 2, 3].map(() => lab.thread());
     lab.runSeconds(1);

@@ -34,7 +34,7 @@ function end(kernel: LabKernel, { group }: Task): void {
   kernel.settle();
 }
 
-Deno.test("attaching waits for an execve, and is judged by what came of it", () =>
+Deno.test("attaching waits for an execve, and is checked against the new program", () =>
   withPair((kernel, tracer, target) => {
     begin(target, target);
     assertEquals(kernel.call(tracer, "ptrace", PTRACE_SEIZE, target.tid, 0, 0), WAITS);
@@ -47,7 +47,7 @@ Deno.test("attaching waits for an execve, and is judged by what came of it", () 
     assertEquals([kernel.outcome(tracer), target.trace], [-EPERM, null]);
   }));
 
-Deno.test("attaching goes on with the thread that it found, whatever its id is then", () =>
+Deno.test("attaching continues with the thread that it found, even if its id changed", () =>
   withPair((kernel, tracer, target) => {
     begin(target, target);
     kernel.call(tracer, "ptrace", PTRACE_SEIZE, target.tid, 0, 0);

@@ -45,7 +45,7 @@ Deno.test("a heap that is little used is not collected", () => {
   assertEquals(heap.collections, 0);
 });
 
-Deno.test("garbage is collected, and changes nothing else", () => {
+Deno.test("garbage is collected without other effects", () => {
   const { heap, accounts, look } = lab();
   heap.liveBytes = HEAP_BASE;
   heap.garbageBytes = ROOM;

@@ -104,7 +104,7 @@ Deno.test("wrong flags and wanted ids fail as on Linux", () => {
   lab.close();
 });
 
-Deno.test("a frozen container does not run; what it waits for goes on", () => {
+Deno.test("a frozen container does not run, but its waits continue", () => {
   const lab = new LabKernel(), task = lab.start();
   const container = new Container("c", lab.pids, task.fs.namespace, task.ns, lab.accounts.open());
   task.group.container = container;

@@ -158,7 +158,7 @@ Deno.test("clone of a thread: ids are stored, TLS and stack set, the id cleared 
     assertEquals(task.group.tasks.length, 1);
   }));
 
-Deno.test("clone refuses what does not go together", () =>
+Deno.test("clone refuses flags that exclude each other", () =>
   withTask((kernel, task) => {
     for (const flags of [CLONE_THREAD, CLONE_SIGHAND, CLONE_THREAD | CLONE_SIGHAND, 0x20200]) {
       assertEquals(kernel.call(task, "clone", flags, 0, 0, 0, 0), -EINVAL, flags.toString(16));

@@ -23,7 +23,7 @@ function pair(task: Task, addr: number, a: number, b: number): void {
   task.mm.store64(addr + 8, b);
 }
 
-Deno.test("nanosleep sleeps, and stores what is left when a handler interrupts it", () =>
+Deno.test("nanosleep sleeps, and stores the time left when a handler interrupts it", () =>
   withTask((kernel, task) => {
     pair(task, SPEC, 2, 0);
     assertEquals(kernel.call(task, "nanosleep", SPEC, OLD), WAITS);
@@ -105,7 +105,7 @@ Deno.test("a timer without a signal is over once its time has come, read or not"
     }
   }));
 
-Deno.test("a POSIX timer counts what was missed as overruns", () =>
+Deno.test("a POSIX timer counts missed expirations as overruns", () =>
   withTask((kernel, task) => {
     const SIG = 40;
     task.signals.blocked.add(SIG);
@@ -159,7 +159,7 @@ function compute(kernel: LabKernel, task: Task, ns: number): void {
   for (let left = ns; left > 0 && task.state === RUNNING; left -= 1e6) kernel.pass(1e6);
 }
 
-Deno.test("CPU timers count what is computed, not what is slept", () =>
+Deno.test("CPU timers count computation, not sleep", () =>
   withTask((kernel, task) => {
     task.signals.blocked.add(SIGPROF);
     pair(task, SPEC, 0, 0);

@@ -3,7 +3,7 @@ import { Account } from "../core/account.ts";
 import { RING_ENTRIES } from "../core/quota.ts";
 import { BufferList } from "./buffers.ts";
 
-Deno.test("used buffers are given up though the list never is empty", () => {
+Deno.test("used buffers are released though the list is never empty", () => {
   const group = new BufferList(new Account(null, 1)),
     count = () => RING_ENTRIES.countOf(group.account);
   const before = count();

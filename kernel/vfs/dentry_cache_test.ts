@@ -43,7 +43,7 @@ function child(dir: Inode, name: string): Inode {
   return inode;
 }
 
-Deno.test("a stable directory is asked once; the answer lasts, missing names too", () => {
+Deno.test("a stable directory is asked once; answers are kept, also for missing names", () => {
   const t = new TestFiles(), c = t.root;
   let asked = 0;
   const lookup = t.tmpfs.root.lookup.bind(t.tmpfs.root);
@@ -90,7 +90,7 @@ Deno.test("an open file stays usable when the file system has lost its name", ()
   assertEquals(t.tmpfs.usedPages, 0);
 });
 
-Deno.test("what is mounted on a replaced directory stays reachable", () => {
+Deno.test("a mount on a replaced directory stays reachable", () => {
   const { t, c, root } = unstable();
   const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, {}), at = findAt(c, AT_FDCWD, "/d", 0);
   if (typeof at === "number") throw new Error("no /d");
@@ -101,7 +101,7 @@ Deno.test("what is mounted on a replaced directory stays reachable", () => {
   assertEquals(readText(c, "/d/inside"), "mounted");
 });
 
-Deno.test("what is mounted below a replaced directory stays reachable", () => {
+Deno.test("a mount below a replaced directory stays reachable", () => {
   const { t, c, root } = unstable();
   mkdirAt(c, AT_FDCWD, "/d/deep", 0o755);
   const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, {}),
@@ -135,7 +135,7 @@ Deno.test("inodes are released with their names, their users and the last mount"
   assertEquals([before > 0, t.vfs.dentries.count], [true, 0]);
 });
 
-Deno.test("pruning keeps what is in use, and happens only at the start of a call", () => {
+Deno.test("pruning keeps dentries in use, and happens only at the start of a call", () => {
   const t = new TestFiles(), c = t.root;
   for (let i = 0; i < 30; i++) mkdirAt(c, AT_FDCWD, `/d${i}`, 0o755);
   mkdirAt(c, AT_FDCWD, "/d0/deep", 0o755);
@@ -196,7 +196,7 @@ Deno.test("the tree and the files of a tmpfs without mounts go in slices", () =>
   ]);
 });
 
-Deno.test("a small tmpfs is gone when the call is over", () => {
+Deno.test("a small tmpfs is freed at the end of the call", () => {
   const t = new TestFiles(),
     c = t.root,
     used = TMPFS_INODES.countOf(TEST_ACCOUNT),

@@ -110,7 +110,7 @@ Deno.test("RLIMIT_NOFILE: EMFILE at the limit, EINVAL for a minimum beyond it", 
   assertEquals(t.close(100000), 0);
 });
 
-Deno.test("dup shares the description; dup2 closes what was there", () => {
+Deno.test("dup shares the description; dup2 closes the previous file", () => {
   const t = new FdTable(TEST_ACCOUNT),
     a = new TestFile(TEST_ACCOUNT),
     b = new TestFile(TEST_ACCOUNT);
@@ -130,7 +130,7 @@ Deno.test("dup shares the description; dup2 closes what was there", () => {
   assertEquals(a.closed.length, 3);
 });
 
-Deno.test("close-on-exec: execve closes what is marked, and a reused fd starts unmarked", () => {
+Deno.test("close-on-exec: execve closes marked fds, and a reused fd starts unmarked", () => {
   const t = new FdTable(TEST_ACCOUNT);
   for (let i = 0; i < 70; i++) t.install(new TestFile(TEST_ACCOUNT), i % 2 === 0, LIMIT);
   t.setCloexec(1, true);

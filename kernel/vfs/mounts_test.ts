@@ -67,7 +67,7 @@ function rows({ fs }: TestCaller, row: (mount: Mount, places: MountPaths) => str
   return text;
 }
 
-Deno.test("a mount covers, stacks, and comes off again", () => {
+Deno.test("a mount covers a directory, stacks, and is unmounted", () => {
   const { t, c, fs } = setUp();
   assertEquals(mount(c, fs, "/a"), 0);
   assertEquals(listDir(c, "/a"), []);
@@ -85,7 +85,7 @@ Deno.test("a mount covers, stacks, and comes off again", () => {
   assertEquals(errno(unmount(c, find(c, "/"), 0x10)), "EINVAL");
 });
 
-Deno.test("what a mount may be put on", () => {
+Deno.test("a mount point must be of the type of the mount's root", () => {
   const { t, c, fs } = setUp();
   assertEquals(mount(c, fs, "/a/file"), "ENOTDIR");
   assertEquals(mount(c, t.tmpfs as TmpfsFs, "/"), "EBUSY");

@@ -94,7 +94,7 @@ Deno.test("a directory gets the events of its entries, a file its own, as in ino
   assertEquals(log.splice(0), ["/d: delete sub dir"]);
 });
 
-Deno.test("a rename pairs its two halves and tells what it replaced", () => {
+Deno.test("a rename pairs its two events, and the replaced file has its own", () => {
   const c = new TestFiles().root, log: string[] = [];
   for (const d of ["/a", "/b"]) mkdirAt(c, AT_FDCWD, d, 0o755);
   writeText(c, "/a/f", "x");

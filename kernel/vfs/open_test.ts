@@ -38,7 +38,7 @@ function modeOf(c: Caller, path: string): string {
   return typeof i === "number" ? `${errno(i)}` : i.mode.toString(8);
 }
 
-Deno.test("flags that contradict each other, and what is left of them afterwards", () => {
+Deno.test("open: flags that exclude each other, and flags that stay", () => {
   const c = new TestFiles().root;
   writeText(c, "/f", "x");
   const cases: [number, string | number][] = [
@@ -59,7 +59,7 @@ Deno.test("flags that contradict each other, and what is left of them afterwards
   assertEquals([neither.canRead, neither.canWrite], [false, false]);
 });
 
-Deno.test("openat2 refuses what openat ignores", () => {
+Deno.test("openat2 refuses flags that openat ignores", () => {
   const c = new TestFiles().root;
   writeText(c, "/f", "x");
   const go = (flags: number, mode: number, resolve = 0) =>
@@ -256,7 +256,7 @@ class MagicLink extends PlainInode {
   }
 }
 
-Deno.test("magic links jump, also to what has no name any more", () => {
+Deno.test("magic links jump, also to a file without a name", () => {
   const t = new TestFiles(), c = t.root, anon = new AnonFs(t.vfs.devices, "anon_inodefs");
   writeText(c, "/f", "kept");
   mkdirAt(c, CWD, "/d", 0o755);

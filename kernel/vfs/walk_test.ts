@@ -139,7 +139,7 @@ Deno.test("40 links are followed, the 41st is ELOOP", () => {
   assertEquals(go(c, "/l41", 0), "/l41");
 });
 
-Deno.test("search permission is asked of every directory, and only of directories", () => {
+Deno.test("search permission is needed for every directory, and only for directories", () => {
   const t = setUp(), user = t.root.as(1000);
   assertEquals(go(user, "/a/b/c"), "/a/b/c");
   find(t.root, "/a").dentry.inode!.mode = 0o40700;
@@ -189,7 +189,7 @@ Deno.test("paths relative to a descriptor", () => {
   assertEquals(go(c, "", 4, file), "/a/file");
 });
 
-Deno.test("mounts are crossed downwards and upwards, and hide what is below", () => {
+Deno.test("mounts are crossed downwards and upwards, and hide the files below", () => {
   const t = setUp(), c = t.root;
   const fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, { mode: 0o755 });
   assertEquals(addMount(c, fs, find(c, "/a/b"), 0, "tmpfs"), 0);
@@ -367,7 +367,7 @@ Deno.test("O_CREAT through links that need several turns", () => {
   assertEquals([c.yielded > 0, go(t.root, "/made")], [true, "/d/new"]);
 });
 
-Deno.test("what a long walk stands on is held until the call is over", () => {
+Deno.test("a long walk holds its position until the call ends", () => {
   const t = new TestFiles(), last = chain(t, 20), c = walkerOf(t), walk = firstWalk(c);
   const { mount } = t.namespace.rootPath(), pins = mount.pins;
   assertEquals(walk.run(c, AT_FDCWD, last, LOOKUP_FOLLOW), BLOCK);

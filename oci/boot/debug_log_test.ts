@@ -36,7 +36,7 @@ Deno.test("a debug log never exceeds its size, and keeps the last lines", () => 
   });
 });
 
-Deno.test("what others have written to the same file counts", () => {
+Deno.test("bytes that other writers added to the file count", () => {
   withLog((log, path) => {
     Deno.writeTextFileSync(path, "y".repeat(MAX_BYTES));
     log.line("mine");

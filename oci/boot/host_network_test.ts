@@ -71,7 +71,7 @@ Deno.test("a stream: bytes, waiting, the end, a broken pipe", () => {
   b.drop();
 });
 
-Deno.test("a look behind what was seen sees the rest, and then waits", () => {
+Deno.test("a read at an offset sees the rest, and then waits", () => {
   const lab = new Lab(), [a, b] = lab.connected();
   lab.put(a, "abcdef");
   assertEquals(lab.take(b, 4, S.MSG_PEEK), "abcd");
@@ -148,7 +148,7 @@ Deno.test("options go to the host if they are listed; the time to linger never d
   s.drop();
 });
 
-Deno.test("rtnetlink answers are the host's; what would change something is refused", () => {
+Deno.test("rtnetlink answers are the host's; requests that change something are refused", () => {
   const lab = new Lab();
   assertEquals(lab.net.transport.devices().map((d) => d.name).includes("lo"), true);
   const socket = lab.socket(S.AF_NETLINK, S.SOCK_RAW, N.NETLINK_ROUTE);
@@ -182,7 +182,7 @@ Deno.test("tables and settings of the namespace are read before its /proc is out
   assertEquals(network.settings.get("net/ipv4/conf/all/forwarding")?.length, 1);
 });
 
-Deno.test("guests cannot take all descriptors; what is closed counts no more", () => {
+Deno.test("guests cannot take all descriptors; closed ones do not count", () => {
   const host = new RealHost(1, 1 << 30, 1 << 30), network = new RealHostNetwork(false);
   const lab = new NetLab(host, Object.assign(network, { maxSockets: 2 }));
   const a = lab.socket(S.AF_INET, S.SOCK_DGRAM), b = lab.socket(S.AF_INET6, S.SOCK_STREAM);

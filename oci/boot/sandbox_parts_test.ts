@@ -60,7 +60,7 @@ Deno.test("every rule of the filter has a reason and its number once", () => {
   }
 });
 
-Deno.test("messages and packets cross the control socket; its end is heard", () => {
+Deno.test("messages and packets cross the control socket; its end is reported", () => {
   const { launcher, bootFd } = controlPair();
   const boot = new ControlSocket<{ type: "go" }, { type: "ready" }>(bootFd);
   boot.send({ type: "ready" });

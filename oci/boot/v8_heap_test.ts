@@ -29,7 +29,7 @@ async function output(...flags: string[]): Promise<unknown> {
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-Deno.test("a rest is due behind work, and collects what is left of it", async () => {
+Deno.test("a collection is due after work, and frees its garbage", async () => {
   assertEquals(await output("--v8-flags=--expose-gc"), [false, true, false, true]);
 });
 

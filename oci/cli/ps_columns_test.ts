@@ -26,7 +26,7 @@ Deno.test("options that choose processes change nothing; -o chooses columns", ()
   assertEquals(values, ["7", "3", "1-02:03:04", "93784", "sh"]);
 });
 
-Deno.test("what ps(1) may have and this has not is an error that names it", () => {
+Deno.test("an option of ps(1) that is not supported is an error that names it", () => {
   for (
     const [options, message] of [
       [["--forest"], "no option --forest"],

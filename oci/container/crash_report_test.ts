@@ -29,7 +29,7 @@ Deno.test("a report is the beginning of a log, however long a kernel wrote", () 
   });
 });
 
-Deno.test("only the beginning of a log makes it a report, and no log is none", () => {
+Deno.test("only a log with the right beginning is a report", () => {
   withRoot((root) => {
     const late = failed(root, "late", "y".repeat(REPORT_BYTES) + BUG);
     assertEquals([hasCrashed(late), keepReport(late)], [false, null]);

@@ -53,7 +53,7 @@ Deno.test("annotations name the sandbox, for each client in its way", () => {
   assertEquals(named([`${crio}.SandboxID`, "gone"]), null);
 });
 
-Deno.test("a PID or IPC namespace of another container leads to its sandbox, others do not", () => {
+Deno.test("only a PID or IPC namespace of another container leads to its sandbox", () => {
   const records = [record("a", { pid: 1, ipc: 2 }), record("b", { pid: ownPid, ipc: ownIpc })];
   const of = (entries: NamespaceEntry[]) => findSandbox(none, entries, () => records)?.id ?? null;
   assertEquals(of(joining("pid", "pid")), "b");
@@ -62,7 +62,7 @@ Deno.test("a PID or IPC namespace of another container leads to its sandbox, oth
   assertEquals(of([{ type: "pid", path: null }]), null);
 });
 
-Deno.test("what is shared in a sandbox is decided by namespace", () => {
+Deno.test("sharing in a sandbox is decided for each namespace", () => {
   const members = [record("a", { pid: 1, ipc: ownIpc }), record("b", { pid: ownPid, ipc: 3 })];
   const entries = [...joining("pid", "pid"), ...joining("ipc", "ipc")];
   assertEquals(sharedNamespaces(entries, members), { pid: "b", ipc: "a", uts: null, time: null });

@@ -37,7 +37,7 @@ Deno.test("a tree is removed however deep it is", () => {
   });
 });
 
-Deno.test("links are removed, and what they lead to stays", () => {
+Deno.test("symbolic links are removed, and their targets stay", () => {
   inDirectory((dir, tree) => {
     Deno.mkdirSync(`${dir}/other/below`, { recursive: true });
     Deno.writeTextFileSync(`${dir}/other/file`, "");

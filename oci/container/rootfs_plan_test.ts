@@ -28,7 +28,7 @@ function inBundle(body: (dir: string) => void): void {
   }
 }
 
-Deno.test("host paths become trees, each with what may be done to it", () => {
+Deno.test("host paths become trees, each of them read-only or writable", () => {
   inBundle((dir) => {
     const bind = (source: string, ...options: string[]) => ({
       destination: "/x",
@@ -86,7 +86,7 @@ Deno.test("layers of an overlay are trees; only the upper one can be written", (
   });
 });
 
-Deno.test("what is not there is named with its JSON path", () => {
+Deno.test("an error names the JSON path of a missing file", () => {
   inBundle((dir) => {
     const mounts = [{ destination: "/x", source: "/no/such", options: ["bind"] }];
     const message = "config.json: mounts[0].source: /no/such: no such file or directory";

@@ -42,12 +42,12 @@ Deno.test("docker: everything else stays, to the letter", () => {
   assertEquals(JSON.parse(moved).runtimes.dvisor, { path: "/usr/bin/dvisor" });
 });
 
-Deno.test("docker: objects that uninstall empties go too", () => {
+Deno.test("docker: uninstall removes objects that it empties", () => {
   const text = '{\n  "debug": true\n}\n';
   assertEquals(docker.uninstall(docker.install(text, ENTRY), "dvisor"), text);
 });
 
-Deno.test("docker: files that are not what they should be are left alone", () => {
+Deno.test("docker: files of an unexpected form are left alone", () => {
   for (const bad of ["[]", "{", '{"runtimes": []}', "// x\n{}", "null"]) {
     assertThrows(() => docker.install(bad, ENTRY), UserError);
   }
@@ -86,7 +86,7 @@ imports = [
   level = "info"
 `;
 
-Deno.test("containerd: the rest and its comments stay", () => {
+Deno.test("containerd: other tables and comments stay", () => {
   const once = containerd.install(TOML, ENTRY);
   assertStringIncludes(once, TOML);
   assertStringIncludes(
@@ -100,7 +100,7 @@ Deno.test("containerd: the rest and its comments stay", () => {
   assertEquals(moved, once.replace("/usr/bin/dvisor", "/opt/dvisor"));
 });
 
-Deno.test("containerd: a table in the middle goes without what is said of the next one", () => {
+Deno.test("containerd: removal of a table in the middle keeps comments of the next one", () => {
   const name = "io.containerd.grpc.v1.cri";
   const middle = removeTable(TOML, ["plugins", name, "containerd", "runtimes", "runc"]);
   assertStringIncludes(middle, "# about runtimes\n");

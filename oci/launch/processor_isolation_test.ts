@@ -21,7 +21,7 @@ function set(control: number, value: number): number[] {
   return [P.PR_SET_SPECULATION_CTRL, control, value, 0, 0];
 }
 
-Deno.test("strict sets what a process can set, for good where there is such a state", () => {
+Deno.test("strict sets each control of a process, permanently where possible", () => {
   const host = hostOf([OFF, OFF, P.PR_SPEC_PRCTL | P.PR_SPEC_DISABLE]);
   assertEquals(processorIsolation("strict", "off", host), [
     set(P.PR_SPEC_STORE_BYPASS, P.PR_SPEC_FORCE_DISABLE),
@@ -31,7 +31,7 @@ Deno.test("strict sets what a process can set, for good where there is such a st
   assertEquals(processorIsolation("host", "off", host), []);
 });
 
-Deno.test("what the processor does not leak, or the host stops for all, needs no call", () => {
+Deno.test("a leak that is absent, or that the host stops for all, needs no call", () => {
   const safe = [P.PR_SPEC_NOT_AFFECTED, P.PR_SPEC_DISABLE];
   const host = hostOf([...safe, P.PR_SPEC_FORCE_DISABLE], { leaksL1d: () => false });
   assertEquals(processorIsolation("strict", "off", host), []);
@@ -45,7 +45,7 @@ Deno.test("strict names every control that the host lacks", () => {
   assertEquals(processorLacks(host).speculation.includes(message), true);
 });
 
-Deno.test("a cookie is made where the host has them, and missed only if asked for", () => {
+Deno.test("a cookie is made if the host has them; its absence is an error only on request", () => {
   assertEquals(processorIsolation("host", "auto", hostOf([])), [CREATE]);
   assertEquals(processorIsolation("host", "on", hostOf([])), [CREATE]);
   assertEquals(processorIsolation("host", "off", hostOf([])), []);

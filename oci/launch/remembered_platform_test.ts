@@ -19,7 +19,7 @@ function opened(dir: string, host = HOST): PlatformMemory {
   return memory;
 }
 
-Deno.test("what is remembered is recalled on the same host, and on no other", () => {
+Deno.test("the remembered platform is recalled on the same host only", () => {
   inDirectory((dir) => {
     const at = `${dir}/made/here`, memory = opened(at);
     assertEquals(memory.recall(), null);
@@ -32,7 +32,7 @@ Deno.test("what is remembered is recalled on the same host, and on no other", ()
   });
 });
 
-Deno.test("a file that another could have written, or that is none, does not count", () => {
+Deno.test("a file that another user can write, or that is no regular file, is ignored", () => {
   inDirectory((dir) => {
     const memory = opened(dir), file = `${dir}/platform.json`;
     memory.remember("kvm");
@@ -62,7 +62,7 @@ Deno.test("a file that another could have written, or that is none, does not cou
   });
 });
 
-Deno.test("a directory that another can write, or that cannot be, is none to remember in", () => {
+Deno.test("a directory that another user can write, or that cannot exist, is not used", () => {
   inDirectory((dir) => {
     Deno.chmodSync(dir, 0o777);
     assertEquals(PlatformMemory.open(dir, HOST), null);

@@ -89,7 +89,7 @@ Deno.test("a hook that takes too long is killed with all that it started", () =>
   });
 });
 
-Deno.test("a hook that cannot be executed says why, in the words that clients know", () => {
+Deno.test("the error of a hook that cannot be executed has the words that clients expect", () => {
   const place = { state: "{}", directory: "/" };
   const missing = shell("", { path: "/no/such/hook", args: [] });
   const error = assertThrows(() => runHook(missing, place), HookError);
@@ -103,7 +103,7 @@ Deno.test("a hook that cannot be executed says why, in the words that clients kn
   assertStringIncludes(nul.message, "hooks.prestart[0]");
 });
 
-Deno.test("what a hook leaves running does not hold the runtime up", () => {
+Deno.test("a process that a hook leaves behind does not delay the runtime", () => {
   runHook(shell("(sleep 2 &) ; exit 0"), { state: "{}", directory: "/" });
 });
 

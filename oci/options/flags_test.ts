@@ -4,7 +4,7 @@ import { UserError } from "../user_error.ts";
 
 const NAMES = { strings: ["root", "tty"], lists: ["env"], booleans: ["rw"] } as const;
 
-Deno.test("options end at the first word that is none, and at --", () => {
+Deno.test("options end at the first word that is no option, and at --", () => {
   const flags = readFlags(["--root", "/x", "--rw", "ls", "--rw", "-l"], NAMES);
   assertEquals([flags.string("root"), flags.has("rw")], ["/x", true]);
   assertEquals(flags.rest, ["ls", "--rw", "-l"]);
@@ -12,7 +12,7 @@ Deno.test("options end at the first word that is none, and at --", () => {
   assertEquals(readFlags(["-", "x"], NAMES).rest, ["-", "x"]);
 });
 
-Deno.test("lists collect, the last of other options counts", () => {
+Deno.test("lists collect values; of other options the last one counts", () => {
   const flags = readFlags(["--env", "A=1", "--env=B", "--root=/a", "--root=/b"], NAMES);
   assertEquals(flags.list("env"), ["A=1", "B"]);
   assertEquals(flags.string("root"), "/b");
@@ -42,7 +42,7 @@ Deno.test("mistakes are usage errors that name the option", () => {
   }
 });
 
-Deno.test("a choice is one of those that there are, the first by default", () => {
+Deno.test("a choice must be a listed one; the first is the default", () => {
   const tty = (...args: string[]) => readFlags(args, NAMES).choice("tty", ["auto", "on", "off"]);
   assertEquals([tty(), tty("--tty", "off")], ["auto", "off"]);
   assertThrows(() => tty("--tty=maybe"), UserError, `--tty is "maybe", expected auto, on, off`);

@@ -16,7 +16,7 @@ Deno.test("options in front of the verb are runc's, in Go's style", () => {
   assertEquals(splitCommandLine(["help", "-h"]).asks, null);
 });
 
-Deno.test("what is none of them is an error", () => {
+Deno.test("an unknown option or value is an error", () => {
   for (const args of [["--nope", "kill"], ["--log-format", "xml"], ["--rootless=maybe"]]) {
     assertThrows(() => splitCommandLine(args), UserError);
   }

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../user_error.ts";
 import { readRequest } from "./control_requests.ts";
 
-Deno.test("a request that makes no sense is an error that says where", () => {
+Deno.test("a malformed request is an error that names the member", () => {
   for (
     const [text, where] of [
       ["", "not valid JSON"],
@@ -20,7 +20,7 @@ Deno.test("a request that makes no sense is an error that says where", () => {
   ) assertThrows(() => readRequest(text), UserError, where);
 });
 
-Deno.test("what a request has besides its members is not taken over", () => {
+Deno.test("unknown members of a request are dropped", () => {
   const text = '{"op":"update","id":"c","limits":{"cpus":"0","pidsMax":-1,"memoryMax":null},"x":1}';
   assertEquals(readRequest(text), {
     op: "update",

@@ -16,7 +16,7 @@ function noNewPrivileges(script: SpawnScript): void {
   script.call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-Deno.test("a witness takes memory when asked, more than once, and no more than it may", () => {
+Deno.test("a witness allocates memory on request, repeatedly, up to its limit", () => {
   const witness = new OomWitness(startWitness({ bytes: 1 << 20, drop: noNewPrivileges }));
   try {
     for (let i = 0; i < 3; i++) assert(show(witness));

@@ -67,7 +67,7 @@ function textOf(fd: number): string {
   return new TextDecoder().decode(scratch.u8.slice(at, at + Math.max(n, 0)));
 }
 
-Deno.test("the waiter passes a signal on and exits with the code that the sandbox says", () => {
+Deno.test("the waiter passes a signal on and exits with the code of the sandbox", () => {
   const { boot, pid, messages } = startWaiter(SIGUSR1);
   syscall(N.SYS_kill, pid, SIGUSR1);
   let packet = boot.receivePacket();
@@ -81,7 +81,7 @@ Deno.test("the waiter passes a signal on and exits with the code that the sandbo
   assertEquals(textOf(messages), "");
 });
 
-Deno.test("the waiter says that the kernel ended without a result", () => {
+Deno.test("the waiter reports that the kernel ended without a result", () => {
   const { boot, pid, messages } = startWaiter(SIGUSR1);
   boot.close();
   assertEquals(exitOf(pid), 1);
@@ -116,7 +116,7 @@ Deno.test("packets of any size and descriptors mean nothing to the waiter", () =
   assertEquals(textOf(messages), "");
 });
 
-Deno.test("a code that cannot be one is the end without a result", () => {
+Deno.test("an invalid exit code counts as an end without a result", () => {
   const { boot, pid, messages } = startWaiter(SIGUSR1);
   boot.sendPacket(PACKET_EXIT, 0x80000000, 0);
   boot.close();

@@ -30,7 +30,7 @@ function messageOf(config: unknown): string {
 
 const NEW_TIME = { namespaces: [{ type: "time" }] };
 
-Deno.test("a small config.json is taken, and what it leaves out has its default", () => {
+Deno.test("a small config.json is accepted, and missing members have defaults", () => {
   const config = read(minimal());
   assertEquals(config.process.args, ["/bin/true"]);
   assertEquals(config.process.umask, 0o022);
@@ -39,7 +39,7 @@ Deno.test("a small config.json is taken, and what it leaves out has its default"
   assertEquals(config.process.capabilities?.effective, []);
 });
 
-Deno.test("what spec writes is taken", () => {
+Deno.test("the config.json of `spec` is accepted", () => {
   const config = read(DEFAULT_CONFIG);
   assertEquals(config.root.isReadOnly, true);
   assertEquals(config.process.capabilities?.bounding, [29, 5, 10]);
@@ -194,7 +194,7 @@ Deno.test("labels are errors where the host has no such module, and warnings whe
   assertEquals(read(mount, "selinux").warnings.length, 1);
 });
 
-Deno.test("resources limit what the sandbox believes to have", () => {
+Deno.test("resources limit the memory and processors that a guest sees", () => {
   const config = read(minimal((c) => {
     c.linux = {
       resources: { memory: { limit: 1 << 26 }, cpu: { quota: 150_000, period: 100_000 } },
@@ -207,7 +207,7 @@ Deno.test("resources limit what the sandbox believes to have", () => {
   assertEquals([none.memoryLimit, none.cpuLimit], [null, null]);
 });
 
-Deno.test("what is no JSON is said to be none", () => {
+Deno.test("a text that is no JSON is refused with this reason", () => {
   for (const text of ["", "{", "{]", "nul"]) {
     assertThrows(() => JsonNode.parse("config.json", text), UserError, "is not valid JSON");
   }
@@ -221,7 +221,7 @@ Deno.test("a NUL cannot hide in a string", () => {
   );
 });
 
-Deno.test("what the specification does not know is ignored", () => {
+Deno.test("members that the specification does not know are ignored", () => {
   const config = read(minimal((c) => {
     c.future = { a: 1 };
     c.process = { args: ["a"], cwd: "/", future: [1] };
@@ -251,7 +251,7 @@ Deno.test("a process has its scheduling, and its CPUs are for exec alone", () =>
   assertEquals([process.scheduler?.policy, process.scheduler?.priority], [2, 7]);
 });
 
-Deno.test("values of any kind in any place give a message, never a crash", () => {
+Deno.test("a wrong value anywhere gives a message, never a crash", () => {
   const base: Json = {
     ociVersion: "1.2.0",
     process: {

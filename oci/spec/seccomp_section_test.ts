@@ -134,7 +134,7 @@ Deno.test("a rule without conditions counts alone, and the default's not at all"
   assertEquals(judge(same, "socket"), ERRNO | 5);
 });
 
-Deno.test("what is wrong is named with its path", () => {
+Deno.test("an error names the JSON path of the wrong value", () => {
   const cases: [Json | string, string][] = [
     ["x", `linux.seccomp is "x", expected an object`],
     [{}, "linux.seccomp.defaultAction is missing, expected a string"],

@@ -42,7 +42,7 @@ Deno.test("ids are names, not paths", () => {
   });
 });
 
-Deno.test("one command has the lock, and none when the container goes meanwhile", () => {
+Deno.test("one command gets the lock, and none if the container is deleted meanwhile", () => {
   withStore((store) => {
     const { dir, lock } = store.create("c");
     assertEquals(dir.tryLock(), "busy");
@@ -55,7 +55,7 @@ Deno.test("one command has the lock, and none when the container goes meanwhile"
   });
 });
 
-Deno.test("a directory without a record, which a killed command has left, is taken over", () => {
+Deno.test("a directory that a killed command left without a record is reused", () => {
   withStore((store) => {
     const first = store.create("c");
     Deno.writeTextFileSync(`${first.dir.path}/state.json.new`, "{");
@@ -71,7 +71,7 @@ Deno.test("a directory without a record, which a killed command has left, is tak
   });
 });
 
-Deno.test("what cannot be looked at is an error, not a container that is not there", () => {
+Deno.test("a container that cannot be read is an error, not a missing container", () => {
   withStore((store) => {
     store.create("c").lock.release();
     const dir = store.dir("x".repeat(300));
@@ -112,7 +112,7 @@ Deno.test("a pid counts only together with its start time", () => {
   return child.status.then(() => {});
 });
 
-Deno.test("the shown status is the written one as far as processes live", () => {
+Deno.test("the shown status is the written one while its processes live", () => {
   const me = processId(Deno.pid);
   assertEquals(statusOf(recordOf("c", { init: me, status: "running" })), "running");
   assertEquals(statusOf(recordOf("c", { init: me, status: "stopped" })), "stopped");
@@ -128,7 +128,7 @@ Deno.test("a process's name in /proc/PID/stat may hold anything", () => {
   assertStringIncludes(Deno.readTextFileSync("/proc/self/stat"), String(Deno.pid));
 });
 
-Deno.test("a create removes what killed commands left of others, and nothing else", () => {
+Deno.test("a create removes leftovers of killed commands, and nothing else", () => {
   withStore((store) => {
     const killed = store.create("killed"),
       busy = store.create("busy"),
@@ -149,7 +149,7 @@ Deno.test("a create removes what killed commands left of others, and nothing els
   });
 });
 
-Deno.test("a hundred commands that are killed leave no more than one", () => {
+Deno.test("a hundred killed commands leave no more than one", () => {
   withStore((store) => {
     for (let i = 0; i < 100; i++) store.create(`c${i}`).lock.release();
     assertEquals(store.ids(), ["c99"]);

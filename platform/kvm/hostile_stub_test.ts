@@ -236,7 +236,7 @@ test("an exception of one thread does not come to the next on its processor", (l
   }
 });
 
-test("what a load of ss holds back comes behind the next instruction", (lab) => {
+test("a trap that a load of ss delays arrives after the next instruction", (lab) => {
   const step = (bytes: number[]) => (a: Assembler) =>
     a.mov(eax, 0x2b).push(0x202 | FLAG_TF).popfq().db(0x8e, 0xd0).db(...bytes).mov(ecx, 1).ud2();
   for (const bytes of [[0x0f, 0x05], [0xcc], [0xf1], [0xcd, 0x80], [0x0f, 0x0b], [0x9d]]) {

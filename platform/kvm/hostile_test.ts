@@ -145,7 +145,7 @@ test("a jump into the call stub makes a call or gets a signal", (lab) => {
   }
 });
 
-test("a result cannot be returned to an address that is none", (lab) => {
+test("a result cannot be returned to an invalid address", (lab) => {
   const c = lab.run(caller(1));
   for (const rip of [0x8000_0000_0000n, 0x1234_8000_0000_0000n, 0xffff_7fff_ffff_ffffn]) {
     lab.expectCall(c, 1);
@@ -165,7 +165,7 @@ test("a result cannot be returned to an address that is none", (lab) => {
   assertEquals([lab.next().signo, c.rip], [SIGSEGV, 0xffff_8000_0000_0000]);
 });
 
-test("flags that a thread may not have are not loaded, nor taken", (lab) => {
+test("flags that a thread may not have are neither loaded nor stored", (lab) => {
   const code = new Assembler().pushfq().pop(rbx).mov(eax, 1).syscall();
   code.push(0x3202).popfq().db(0xfa).ud2(); // with all rights to ports, cli
   const space = lab.space();
@@ -238,7 +238,7 @@ test("bases of segments in ring 0 lead nowhere", (lab) => {
   assertSound(lab);
 });
 
-test("mappings over what is not user memory are refused", (lab) => {
+test("mappings outside of user memory are refused", (lab) => {
   const space = lab.space();
   for (
     const [addr, len] of [[USER_END - PAGE_SIZE, 2 * PAGE_SIZE], [2 ** 47, PAGE_SIZE], [
@@ -256,7 +256,7 @@ test("mappings over what is not user memory are refused", (lab) => {
   }
 });
 
-test("one space does not see what another has mapped", (lab) => {
+test("an address space does not see mappings of another one", (lab) => {
   const one = lab.space();
   lab.load(
     one,

@@ -190,7 +190,7 @@ test("threads that load ss all the time are stopped, and do not affect a stepped
   }
 }, { cpus: 1 });
 
-test("memory that is locked is taken away all the same", (lab) => {
+test("locked memory is removed too", (lab) => {
   const code = new Assembler().label("again").inc(mem(null, DATA), 4).jmp("again");
   for (let round = 0; round < 10; round++) {
     const space = lab.space();
@@ -306,7 +306,7 @@ test("a destroyed platform leaves nothing behind", () => {
   arena.close();
 });
 
-test("a platform that cannot start says what failed, and leaves nothing behind", () => {
+test("a platform that cannot start names the failure, and leaves nothing behind", () => {
   const arena = Arena.create(ARENA_BYTES, 0);
   createKvmPlatform(arena).destroy();
   const before = [openFiles(), machineMappings()], seen = new Set<string>();
@@ -326,7 +326,7 @@ test("a platform that cannot start says what failed, and leaves nothing behind",
   arena.close();
 });
 
-test("what is no machine is refused with a sentence", (lab) => {
+test("a device that is no /dev/kvm is refused with a sentence", (lab) => {
   const fd = memfdCreate("kvm", MFD_CLOEXEC);
   assertThrows(
     () => createKvmPlatform(lab.arena, { device: fd }),

@@ -109,7 +109,7 @@ Deno.test("losses of rights are reported, gains are not", () => {
   });
 });
 
-Deno.test("what is there without permissions has an address that no host has memory at", () => {
+Deno.test("the entry of a page without permissions points outside of host memory", () => {
   withMemory((memory) => {
     const tables = new PageTables(memory), heard = new Heard();
     const at = 0x400000, page = 2 ** 33 + 0x5000;
@@ -152,7 +152,7 @@ Deno.test("a page that was never used is not reported as lost", () => {
   });
 });
 
-Deno.test("a copy has what there was, and changes by itself", () => {
+Deno.test("a copy has the same pages, and changes independently", () => {
   withMemory((memory) => {
     const tables = new PageTables(memory), heard = new Heard();
     tables.map(0x7f00_0000_0000, 600 * PAGE_SIZE, 0x100000, PROT_READ | PROT_WRITE, true, heard);
@@ -219,7 +219,7 @@ Deno.test("frames of tables come back only after the host forgot them", () => {
   });
 });
 
-Deno.test("without memory there is no table, no copy and no root; what was there stays", () => {
+Deno.test("without memory there is no table, no copy and no root; present pages stay", () => {
   withMemory((memory) => {
     const tables = new PageTables(memory), heard = new Heard(), at = 0x400000;
     tables.map(at, PAGE_SIZE, 0x1000, PROT_READ, true, heard);
@@ -243,7 +243,7 @@ Deno.test("without memory there is no table, no copy and no root; what was there
   });
 });
 
-Deno.test("a space at its limit of tables gets no more; others do", () => {
+Deno.test("a space at its limit of tables gets no more; another space does", () => {
   withMemory((memory) => {
     const tables = new PageTables(memory, 5), heard = new Heard();
     const map = (to: PageTables, at: number) =>

@@ -44,7 +44,7 @@ Deno.test("threads that compute get equal time", () => {
   for (const { hadTicks } of all) assertEquals(hadTicks, 100 * SLICE);
 });
 
-Deno.test("a thread that slept goes before those that compute, but not for long", () => {
+Deno.test("a thread that slept runs before those that compute, but not for long", () => {
   const sleeper = thread("sleeper"), turns = filled(thread("a"), thread("b"));
   for (let i = 0; i < 100; i++) runNext(turns, SLICE);
   turns.push(sleeper);
@@ -54,7 +54,7 @@ Deno.test("a thread that slept goes before those that compute, but not for long"
   assert(own >= 30 && own <= 32, String(own));
 });
 
-Deno.test("new threads without end do not keep one from its turn", () => {
+Deno.test("a stream of new threads does not delay a waiting thread", () => {
   const old = thread("old"), turns = filled(old);
   runNext(turns, SLICE);
   for (let i = 0; i < 10; i++) turns.push(thread(`new ${i}`, turns.birthTicks));

@@ -19,7 +19,7 @@ function host(capability: number, value: number) {
   };
 }
 
-Deno.test("what a host lacks is said in one sentence", () => {
+Deno.test("deviceProblem names what a host lacks in one sentence", () => {
   assertEquals(deviceProblem(host(-1, 0)), null);
   assertEquals(deviceProblem(() => -ENOTTY), "/dev/kvm is not the device of virtual machines");
   assertEquals(deviceProblem(() => 11), "/dev/kvm has API version 11, not 12");
@@ -31,7 +31,7 @@ Deno.test("what a host lacks is said in one sentence", () => {
   assertEquals(deviceProblem(old), "/dev/kvm of this host lacks KVM_CAP_SYNC_REGS");
 });
 
-Deno.test("what a processor of a machine lacks is said in one sentence", () => {
+Deno.test("processorProblem names what a virtual processor lacks in one sentence", () => {
   assertEquals(processorProblem(() => 0xffffffff), null);
   assertEquals(
     processorProblem((leaf) => leaf === 7 ? 0 : 0xffffffff),
@@ -39,7 +39,7 @@ Deno.test("what a processor of a machine lacks is said in one sentence", () => {
   );
 });
 
-Deno.test("a processor that does not say what it can is not taken for PVM", () => {
+Deno.test("a processor without known flags is not taken for PVM", () => {
   const name = (flags: string) => hostKind(`processor : 0\n${flags}\nbugs : vmx\n`).name;
   assertEquals(name("flags\t\t: fpu svm sse"), "hardware");
   assertEquals(name("flags : fpu vmx"), "hardware");

@@ -84,7 +84,7 @@ const BYTES: readonly [string, string][] = [
   ["l", "f3 a6"],
 ];
 
-Deno.test("decode: length and kind of what the assembler makes", () => {
+Deno.test("decode: length and kind of the assembler's instructions", () => {
   for (const [kind, emit] of ASSEMBLED) {
     const bytes = emit(new Assembler()).assemble();
     assertEquals(decode(bytes), { length: bytes.length, kind }, hex(bytes));

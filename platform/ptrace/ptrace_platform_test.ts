@@ -103,7 +103,7 @@ Deno.test("a bad descriptor cannot be registered", () => {
   });
 });
 
-Deno.test("a platform that cannot start says what failed, and leaves nothing behind", () => {
+Deno.test("a platform that cannot start names the failure, and leaves nothing behind", () => {
   const before = descendants();
   const arena = Arena.create(ARENA_BYTES, 0);
   const start = () => createPtracePlatform(arena, { maxThreads: 0 });

@@ -24,7 +24,7 @@ Deno.test("systrap is best where a machine is software, kvm where the processor 
   assertEquals(best({ systrap: null, ptrace: PTRACE, kvm: software }), "kvm");
 });
 
-Deno.test("what does not work is not chosen, and what is about as good is not preferred", () => {
+Deno.test("a platform that fails, or is hardly better, is not chosen", () => {
   assertEquals(best({ systrap: null, ptrace: PTRACE, kvm: null }), "ptrace");
   assertEquals(best({ systrap: null, ptrace: null }), null);
   assertEquals(best({ systrap: costs(9e6, 9e6, 9e6), ptrace: PTRACE }), "systrap");

@@ -9,7 +9,7 @@ Deno.test("ptrace runs a guest on this machine, and leaves nothing behind", () =
   assertEquals(descendants(), before);
 });
 
-Deno.test("inspectHost says why it picks what it picks", () => {
+Deno.test("inspectHost gives the reason for its choice", () => {
   const offer = inspectHost();
   const names = offer.findings.map((finding) => finding.name);
   assertEquals(new Set(names).size, names.length);

@@ -60,7 +60,7 @@ Deno.test("the same call site has one thunk, others have their own", () =>
     }
   }));
 
-Deno.test("thunks come to an end", () =>
+Deno.test("the number of thunks is bounded", () =>
   withLab((lab) => {
     const thunks = lab.thunks!;
     let made = 0;

@@ -29,7 +29,7 @@ Deno.test("without runsc and kvm nothing is compared with them", () => {
   assertEquals(part.includes("slower than runsc"), false);
 });
 
-Deno.test("only what is between the markers changes", () => {
+Deno.test("only the text between the markers changes", () => {
   assertEquals(
     replacePart(`a\n${BEGIN}\nold\n${END}\nb\n`, "new"),
     `a\n${BEGIN}\n\nnew\n\n${END}\nb\n`,

@@ -145,7 +145,7 @@ Deno.test({
 
 Deno.test({
   ...named(
-    "the host's disk is full: ENOSPC in the guest, and what was written is intact",
+    "the host's disk is full: ENOSPC in the guest, and written data is intact",
     isRoot ? lacks(["mount"]) : "mounting needs root",
   ),
   fn: async () => {

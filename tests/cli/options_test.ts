@@ -69,7 +69,7 @@ Deno.test("a command without a terminal leads no session", async () => {
   assertEquals(result.stdout, "0 0\nleads\n", describe(result));
 });
 
-Deno.test("few files and small ones are allowed to the caller, not to the sandbox", async () => {
+Deno.test("limits on files of the caller do not apply to the sandbox", async () => {
   const command = inSandbox([], "echo started").map((word) => `'${word.replaceAll("'", "'\\''")}'`);
   for (const limit of ["-S -n 64", "-n 64", "-S -f 10"]) {
     const script = `ulimit ${limit} && ${command.join(" ")}`;
@@ -151,7 +151,7 @@ Deno.test("a reader that goes away ends a writer in the sandbox", async () => {
   assertEquals(result.stdout, "y\n141\n", describe(result));
 });
 
-Deno.test("what is written stays in the sandbox", async () => {
+Deno.test("files that a guest writes stay in the sandbox", async () => {
   await withDirectory(async (dir) => {
     await Deno.writeTextFile(`${dir}/kept`, "as it was\n");
     // Directories of the system are writable for root only, as outside.
@@ -242,7 +242,7 @@ Deno.test("--strace writes calls with their arguments to the debug log", async (
   });
 });
 
-Deno.test("help, version, syscalls and doctor say what they should", async () => {
+Deno.test("help, version, syscalls and doctor print their texts", async () => {
   const version = await dvisor(["--version"]);
   assertMatch(version.stdout, /^dvisor version \d+\.\d+\.\d+/);
   const help = await dvisor(["help"]);

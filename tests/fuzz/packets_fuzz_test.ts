@@ -275,7 +275,7 @@ function runFrames(random: Random, wire: Wire): void {
   assertEquals(usedFrames(wire), frames);
 }
 
-Deno.test("frames from outside reach what they are for, and break nothing", async () => {
+Deno.test("frames from outside reach their sockets, and break nothing", async () => {
   const wires = [new Wire(false), new Wire(true)];
   await runCases("packets", { ci: 200, full: 40_000 }, (random) => {
     const wire = random.pick(wires);

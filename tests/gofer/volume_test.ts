@@ -39,7 +39,7 @@ function args(round: number, peer: string, list: string): string[] {
 
 Deno.test({
   ...named(
-    "a volume, mounted twice, is what the exerciser's model says, inside and for the host",
+    "a volume, mounted twice, has the state of the exerciser's model, inside and on the host",
     lacking,
   ),
   fn: async () => {

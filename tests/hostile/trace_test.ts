@@ -73,7 +73,7 @@ function isUnclear({ name, line }: Served): boolean {
   return result === "?" || (result !== undefined && Number(result) === nr);
 }
 
-Deno.test("servedCalls leaves out what became a signal or was refused", () => {
+Deno.test("servedCalls omits calls that raised a signal or were refused", () => {
   const log = [
     "10 getpid() = 39",
     "10 --- SIGSYS {si_signo=SIGSYS} ---",

@@ -120,7 +120,7 @@ const AWAIT = (path: string) =>
 for (const runtime of ["dvisor", "runc"] as const) {
   Deno.test({
     ...named(
-      `bundle: what the host changes is seen meanwhile (${runtime})`,
+      `bundle: changes by the host are seen while the container runs (${runtime})`,
       noContainers ?? (runtime === "runc" ? noRunc : null),
     ),
     fn: () =>

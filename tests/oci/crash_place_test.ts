@@ -88,7 +88,7 @@ for (const kind of ["pages", "inodes"] as const) {
 
 Deno.test({
   ...named(
-    "a state directory that is read-only: what needs no writing works, the rest says why",
+    "a read-only state directory: commands that only read work, the others name the reason",
     noContainers,
   ),
   fn: () =>

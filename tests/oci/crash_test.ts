@@ -53,7 +53,7 @@ const isLong = isFull ? null : "long: deno task test:full";
 for (const verb of VERB_NAMES) {
   Deno.test({
     ...named(
-      `${verb}: whoever dies at whatever moment, the truth is told, and nothing is left`,
+      `${verb}: after the death of any process at any moment, state is true and nothing is left`,
       noWorld ?? isLong,
     ),
     fn: () => matrix(MOMENTS, `^${verb}/(?!call)`),

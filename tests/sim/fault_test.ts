@@ -84,11 +84,11 @@ Deno.test("a fault in a handler ends its process, and nothing stays", () => {
   runSeeds(OFTEN, SEEDS);
 });
 
-Deno.test("faults in the midst of ends, wake-ups and timers leave no process behind", () => {
+Deno.test("faults during exits, wake-ups and timers leave no process behind", () => {
   runSeeds(IN_ENDS, SEEDS);
 });
 
-Deno.test("so it is with files of a Gofer", async () => {
+Deno.test("faults leave no process behind: files of a Gofer", async () => {
   const dir = await Deno.makeTempDir({ prefix: "dvisor-sim-" });
   try {
     await withServer({ roots: [{ path: dir, isReadOnly: false }] }, {}, (client) => {

@@ -22,7 +22,7 @@ const SEEDS = isFull ? 1_000 : 60, STEPS = 250, WALK_EVERY = 50;
 /** Classes that the walk meets at least: fewer, and the programs do not make what they should. */
 const CLASSES_MIN = 250;
 
-Deno.test("what kernels of simulated guests hold is in the registry", () => {
+Deno.test("each object of a simulated kernel is in the registry", () => {
   const findings = new Findings();
   for (let seed = 1; seed <= SEEDS; seed++) {
     const simulation = new Simulation(seed, STEPS);
@@ -38,7 +38,7 @@ Deno.test("what kernels of simulated guests hold is in the registry", () => {
   assertEquals([...findings.lines], []);
 });
 
-Deno.test("and what kernels of several containers and users hold", () => {
+Deno.test("each object of a kernel with several containers and users is in the registry", () => {
   const findings = new Findings();
   for (let seed = 1; seed <= SEEDS; seed++) {
     const world = new World();

@@ -38,7 +38,7 @@ function runOf(seed: number, atMiddle: (simulation: Simulation) => void = () => 
   return trace;
 }
 
-Deno.test("a kernel that lives within another one's work changes nothing for either", () => {
+Deno.test("two kernels whose work is interleaved do not affect each other", () => {
   for (let seed = 1; seed <= 5; seed++) {
     const alone = [runOf(seed), runOf(seed + 100)];
     let inner: string[] = [];

@@ -76,7 +76,7 @@ function isTest(name: string): boolean {
   return name.includes("/") ? isThere(name) : cases.has(name);
 }
 
-Deno.test("each flag that does not work says why, or what it fails with", () => {
+Deno.test("each flag without support has a reason or an errno", () => {
   const bad = flags.filter((f) => f.support === "refused" ? f.error === "" : f.error !== "");
   assertEquals(bad.map((f) => f.name), []);
   const unsaid = flags.filter((f) => f.support === "partial" && f.note === "");
@@ -126,7 +126,7 @@ Deno.test("each family of guest scripts has a link to their library", () => {
   assertEquals(new Set(links), new Set(["../lib"]));
 });
 
-Deno.test("what is said to go beyond gVisor is shown by guest cases", () => {
+Deno.test("guest cases show each feature that gVisor lacks", () => {
   const shown = BEYOND_GVISOR.flatMap(([, shown]) => shown.split(" "));
   assertEquals(shown.filter((name) => !cases.has(name)), []);
 });

@@ -22,7 +22,7 @@ function fileOf(path: string, ...lines: string[]): SourceFile {
   return { path, lines, text: lines.join("\n") };
 }
 
-Deno.test("comments are told from code, in both languages", () => {
+Deno.test("comments are distinguished from code, in both languages", () => {
   const ts = fileOf(
     "a.ts",
     "/** One. */",
@@ -57,7 +57,7 @@ Deno.test("comments are told from code, in both languages", () => {
   assertEquals(commentProse(py).map((line) => line.trim()), [...comments, "seven"]);
 });
 
-Deno.test("the rules find what they are for", () => {
+Deno.test("each rule finds an example of its fault", () => {
   const file = fileOf(
     "kernel/a.ts",
     `// ${"x".repeat(98)}`,

@@ -44,7 +44,7 @@ Deno.test("no handler only returns 0", () => {
   assertEquals(empty.map((row) => row.name).filter((name) => EMPTY[name] === undefined), []);
 });
 
-Deno.test("HandlerTexts finds what is read, and what only returns 0", () => {
+Deno.test("HandlerTexts finds the arguments that are read, and handlers that only return 0", () => {
   const text = `export function sysA(t: Task, a: SyscallArgs): number {
   return a.u32(2) !== 0 ? -EINVAL : both(t, a, 1);
 }

@@ -204,14 +204,14 @@ Deno.test("the home-made base is refused for a file that is not the official den
   assertThrows(() => makeBase(other, []), Error);
 });
 
-Deno.test("toScript takes exports away, keeps await and refuses what is not bundled", () => {
+Deno.test("toScript removes exports, keeps await and refuses unbundled imports", () => {
   const script = toScript("var a=await 1;export{a as b};\n", "x");
   assertStringIncludes(script, "var a=await 1;");
   assert(!script.includes("export"));
   assertThrows(() => toScript(`import a from"node:fs";a()`, "x"), Error, "no plain script");
 });
 
-Deno.test("bundleProgram says what is wrong with the source", async () => {
+Deno.test("bundleProgram reports errors of the source", async () => {
   const dir = await Deno.makeTempDir({ prefix: "dvisor-build-" });
   try {
     await Deno.writeTextFile(`${dir}/deno.json`, "{}");
@@ -235,7 +235,7 @@ Deno.test("the program's URL has one length and needs no escapes", () => {
   assert(!/[%#\s]/.test(programUrl(1, 2)));
 });
 
-Deno.test("hostProblem names the machine or the version, and what to do", () => {
+Deno.test("hostProblem names the machine or the version, and a remedy", () => {
   assertEquals(hostProblem("linux", "x86_64", "2.9.6"), null);
   assertStringIncludes(hostProblem("darwin", "aarch64", "2.9.6") ?? "", "darwin on aarch64");
   assertStringIncludes(hostProblem("linux", "x86_64", "2.8.0") ?? "", "npx --yes deno@2.9.6");

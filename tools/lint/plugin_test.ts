@@ -161,7 +161,7 @@ Deno.test("modules of the kernel hold constants", () => {
   ) assertEquals(findings("kernel/mm/a.ts", source), [], source);
 });
 
-Deno.test("what the list of module state names is there, and no constant", () => {
+Deno.test("each name in the list of module state exists and is no constant", () => {
   const entry = MODULE_STATE[0];
   assert(entry !== undefined);
   assertEquals(findings(entry.file, `export {};`), entry.names.map(() => "no-module-state"));

@@ -67,7 +67,7 @@ Deno.test("runFile counts a file that crashes, hangs, does not load, or is fine"
   }
 });
 
-Deno.test("files are found, told apart and selected by the beginnings of their paths", () => {
+Deno.test("files are found, classified and selected by prefixes of their paths", () => {
   const root = new URL("../..", import.meta.url).pathname;
   const files = testFiles(root);
   assertEquals(files.includes("tools/test/runner_test.ts"), true);

@@ -93,7 +93,7 @@ Deno.test("a timerfd without an interval expires once, also in the past", () => 
   assertEquals([read(file), file.remainingNs], [-EAGAIN, 0]);
 });
 
-Deno.test("setting a timerfd forgets what had expired; closing takes it off the heap", () => {
+Deno.test("setting a timerfd forgets expirations; closing removes it from the heap", () => {
   const clock = new Clock(), file = new TimerFile(TEST_ACCOUNT, anon, clock, 1, 0);
   file.set(clock.now() + 10, 10, 0);
   clock.pass(35);

@@ -110,7 +110,7 @@ Deno.test("several ready items take turns", () => {
   assertEquals([fds(2), fds(2), fds(2)], [[0, 1], [2, 3], [4, 0]]);
 });
 
-Deno.test("an item is the pair of file and descriptor, and goes with its file", () => {
+Deno.test("an item is the pair of file and descriptor, and ends with its file", () => {
   const set = newSet(), file = new Fake(TEST_ACCOUNT);
   assertEquals(set.add(file, 3, EPOLLIN, 0, 0), 0);
   assertEquals([set.add(file, 3, EPOLLIN, 0, 0), set.add(file, 4, EPOLLIN, 0, 0)], [-EEXIST, 0]);
@@ -163,7 +163,7 @@ Deno.test("sets may watch sets: ready through the chain, but no loops and no dee
   assertEquals(collect(sets[0]!), []);
 });
 
-Deno.test("of exclusive watchers one is woken, and one without a waiter passes it on", () => {
+Deno.test("one exclusive watcher is woken; one without a waiter passes the wake-up on", () => {
   const a = newSet(), b = newSet(), plain = newSet(), file = new Fake(TEST_ACCOUNT);
   const waiters = [a, b, plain].map((set) => {
     const waiter = new Counter();
@@ -184,7 +184,7 @@ Deno.test("of exclusive watchers one is woken, and one without a waiter passes i
   assertEquals(a.add(b, 4, EPOLLIN | EPOLLEXCLUSIVE, 0, 0), -EINVAL);
 });
 
-Deno.test("what cannot be polled cannot be watched", () => {
+Deno.test("a file without poll cannot be watched", () => {
   class Plain extends Fake {
     override get waitQueue(): WaitQueue | null {
       return null;

@@ -50,7 +50,7 @@ function lab(): {
   return { files, file, watch };
 }
 
-Deno.test("a watched directory tells of its entries", () => {
+Deno.test("a watched directory reports events of its entries", () => {
   const { files, file, watch } = lab();
   mkdirAt(files.root, AT_FDCWD, "/d", 0o755);
   const wd = watch("/d");
@@ -67,7 +67,7 @@ Deno.test("a watched directory tells of its entries", () => {
   assertEquals(drain(file), [[wd, N.IN_DELETE, "b"]]);
 });
 
-Deno.test("a watch ends with its file: when the last name and the last descriptor are gone", () => {
+Deno.test("a watch ends with its file: after the last name and the last descriptor", () => {
   const { files, file, watch } = lab();
   writeText(files.root, "/f", "x");
   const wd = watch("/f", N.IN_DELETE_SELF | N.IN_ATTRIB);
@@ -140,7 +140,7 @@ Deno.test("a closed descriptor leaves no watches", () => {
   open.drop();
 });
 
-Deno.test("many watches end in slices, and tell of nothing any more", () => {
+Deno.test("many watches end in slices, and report no more events", () => {
   const { files, file, watch } = lab(),
     before = INODE_WATCHES.countOf(TEST_ACCOUNT),
     count = SLICE_UNITS + 100;

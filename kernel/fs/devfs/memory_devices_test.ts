@@ -44,7 +44,7 @@ function filled(len: number): BufferCursor {
   return new BufferCursor(new Uint8Array(len).fill(7));
 }
 
-Deno.test("null is empty and takes everything, even what cannot be reached", () => {
+Deno.test("null is empty and accepts every write, even of unreadable memory", () => {
   const lab = new Lab(), file = lab.open("/null");
   assertEquals(file.read(filled(10), 0), 0);
   assertEquals(file.write(new BufferCursor(new Uint8Array(10), 0), 0), 10);
@@ -67,7 +67,7 @@ Deno.test("full reads as zeros and has no space", () => {
   assertEquals(file.write(filled(1), 0), -ENOSPC);
 });
 
-Deno.test("random gives bytes of any number, and up to what can be reached", () => {
+Deno.test("random returns any number of bytes, up to an inaccessible page", () => {
   const lab = new Lab();
   for (const name of ["/random", "/urandom"]) {
     const file = lab.open(name), io = new BufferCursor(new Uint8Array(9000));
@@ -79,7 +79,7 @@ Deno.test("random gives bytes of any number, and up to what can be reached", () 
   }
 });
 
-Deno.test("only an administrator may say what randomness is worth", () => {
+Deno.test("only an administrator may credit entropy", () => {
   const lab = new Lab(), { root } = lab.files;
   const user = openAt(root.as(1000), AT_FDCWD, "/random", O_RDWR, 0);
   if (typeof user === "number") throw new Error("refused");

@@ -75,7 +75,7 @@ Deno.test("a terminal that is not the caller's own has no background", () => {
   assertEquals(lab.read(), -EAGAIN);
 });
 
-Deno.test("the leader gives the terminal up for the session, others for themselves", () => {
+Deno.test("the leader releases the terminal for the session, others for themselves", () => {
   const { terminal, hooks, own, shell, job } = session();
   terminal.foreground = job;
   hooks.group = job;

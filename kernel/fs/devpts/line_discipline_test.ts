@@ -76,7 +76,7 @@ Deno.test("an erased tab goes back to where it began", () => {
   assertEquals(prompt.screen(), "> a\t" + "\b".repeat(5));
 });
 
-Deno.test("VWERASE takes a word with what follows it", () => {
+Deno.test("VWERASE erases a word and the characters after it", () => {
   const lab = new TerminalLab();
   lab.type("one two_2 .\x17!\n");
   assertEquals(lab.screen(), "one two_2 ." + "\b \b".repeat(7) + "!\r\n");
@@ -95,7 +95,7 @@ Deno.test("VKILL takes the line: visibly, by a new line, or only in memory", () 
   assertEquals([lab.read(), lab.read(), lab.read()], ["d\n", "d\n", "d\n"]);
 });
 
-Deno.test("without ECHOE the erase character itself is shown; with ECHOPRT what it erases", () => {
+Deno.test("without ECHOE the erase character is shown; with ECHOPRT the erased text", () => {
   const lab = new TerminalLab();
   lab.set((s) => s.lflag &= ~T.ECHOE);
   lab.type("ab\x7f\n");
@@ -123,7 +123,7 @@ Deno.test("VEOF ends a line without being read, and alone is the end of the file
   assertEquals([lab.read(), lab.read(), lab.read()], ["", "", "x\n"]);
 });
 
-Deno.test("a VEOF behind what fills the reader's buffer is no end of the file", () => {
+Deno.test("a VEOF after a read that fills its buffer is no end of the file", () => {
   const lab = quiet();
   lab.type("abc\x04");
   assertEquals(lab.read(3), "abc");
@@ -167,7 +167,7 @@ Deno.test("IGNCR, ICRNL and INLCR", () => {
   assertEquals(lab.read(), "b\n");
 });
 
-Deno.test("ISTRIP and IUCLC change what is typed", () => {
+Deno.test("ISTRIP and IUCLC change typed characters", () => {
   const lab = quiet();
   lab.set((s) => s.iflag |= T.ISTRIP | T.IUCLC);
   lab.type("\xc1BC\n");
@@ -181,7 +181,7 @@ Deno.test("PARMRK doubles 0xff", () => {
   assertEquals(lab.read(), "a\xff\xffb\n");
 });
 
-Deno.test("signal characters reach the foreground group and flush what was typed", () => {
+Deno.test("signal characters reach the foreground group and flush the input", () => {
   const lab = controlled();
   lab.type("abc\x03");
   assertEquals(lab.hooks.sent, ["7:2"]);
@@ -291,7 +291,7 @@ Deno.test("raw input passes every byte", () => {
   assertEquals(lab.screen(), NOTHING);
 });
 
-Deno.test("with EXTPROC the discipline leaves everything to the other side", () => {
+Deno.test("with EXTPROC the discipline passes everything to the other side", () => {
   const lab = controlled();
   lab.set((s) => s.lflag |= T.EXTPROC);
   lab.type("a\x03\x7f");

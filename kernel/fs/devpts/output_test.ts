@@ -13,7 +13,7 @@ function shown(oflag: number, text: string): string | number {
   return lab.screen();
 }
 
-Deno.test("without OPOST output is what was written", () => {
+Deno.test("without OPOST the output is the written text", () => {
   assertEquals(shown(T.ONLCR | T.XTABS, "a\tb\nc"), "a\tb\nc");
 });
 
@@ -87,7 +87,7 @@ Deno.test("echoes that never find room forget their oldest", () => {
   assertEquals(/^b?(\^Ab)*\|$/.test(text), true);
 });
 
-Deno.test("bad user memory: what was written before it counts", () => {
+Deno.test("bad user memory: the bytes before it count", () => {
   const lab = new TerminalLab();
   const text = new Uint8Array(3000).fill(0x61);
   assertEquals(lab.slave.write(new BufferCursor(text, 0), -1), -EFAULT);

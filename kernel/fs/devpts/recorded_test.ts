@@ -57,7 +57,7 @@ function run(lab: TerminalLab, op: Operation): void {
 const recorded = Deno.readTextFileSync(new URL("recorded_cases.txt", import.meta.url));
 
 for (const [i, line] of recorded.trimEnd().split("\n").entries()) {
-  Deno.test(`what Linux made of recorded case ${i + 1}`, () => {
+  Deno.test(`the terminal does what Linux did in recorded case ${i + 1}`, () => {
     const operations: Operation[] = JSON.parse(line);
     const lab = new TerminalLab(O_RDWR | O_NONBLOCK);
     for (const op of operations) run(lab, op);

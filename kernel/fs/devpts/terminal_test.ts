@@ -50,7 +50,7 @@ Deno.test("VMIN 3: a read waits for three bytes, or for as many as it wants", ()
   assertEquals(lab.read(), "cdef");
 });
 
-Deno.test("VMIN 3 and O_NONBLOCK: what there is", () => {
+Deno.test("VMIN 3 and O_NONBLOCK: a read returns the bytes so far", () => {
   const lab = raw(3, 0, O_RDWR | O_NONBLOCK);
   assertEquals(lab.read(), -EAGAIN);
   lab.type("ab");
@@ -135,7 +135,7 @@ Deno.test("packet mode: data and events are distinguished", () => {
   assertEquals(lab.screen(), String.fromCharCode(flushed));
 });
 
-Deno.test("without slaves the master reads what is left, then EIO, until one opens", () => {
+Deno.test("without slaves the master reads queued bytes, then EIO, until one opens", () => {
   const lab = raw(1, 0);
   const second = lab.open(O_RDWR);
   lab.slave.drop();
@@ -149,7 +149,7 @@ Deno.test("without slaves the master reads what is left, then EIO, until one ope
   assertEquals(lab.screen(), -EAGAIN);
 });
 
-Deno.test("what is typed before a slave opens is kept", () => {
+Deno.test("bytes typed before a slave opens are kept", () => {
   const lab = raw(1, 0);
   lab.slave.drop();
   lab.type("early");

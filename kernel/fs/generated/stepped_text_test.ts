@@ -39,7 +39,7 @@ class RowsFile extends SteppedTextFile {
   }
 }
 
-Deno.test("a long text is read whole, and a turn makes bytes of its own rows alone", () => {
+Deno.test("a long text is read whole, and each turn makes bytes of its own rows only", () => {
   class Fs extends GeneratedFs {
     override readonly type = "rows";
     override readonly magic = 0;

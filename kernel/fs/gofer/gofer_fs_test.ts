@@ -54,7 +54,7 @@ async function inTree(
   }
 }
 
-Deno.test("a whole path is one round trip, and what is known is none", async () => {
+Deno.test("a whole path is one round trip, and a cached path is none", async () => {
   await inTree({}, (lab) => {
     const before = lab.requests;
     assertEquals(errno(statAt(lab.root, AT_FDCWD, "/a/b/c/file", 0)), "object");
@@ -75,7 +75,7 @@ Deno.test("a whole path is one round trip, and what is known is none", async () 
   });
 });
 
-Deno.test("leased: what the host changes is seen when the lease is over or gone", async () => {
+Deno.test("leased: changes by the host are seen when the lease has ended", async () => {
   await inTree({ leaseNs: 1e9 }, (lab, dir) => {
     const look = (path: string) => {
       const inode = statAt(lab.root, AT_FDCWD, path, 0);
@@ -101,7 +101,7 @@ Deno.test("leased: what the host changes is seen when the lease is over or gone"
   });
 });
 
-Deno.test("leased: what we change ourselves is seen at once", async () => {
+Deno.test("leased: changes by the Sentry are seen at once", async () => {
   await inTree({ leaseNs: 1e9 }, (lab) => {
     const look = (path: string) => errno(statAt(lab.root, AT_FDCWD, path, 0));
     assertEquals([look("/a/made"), look("/a/moved")], ["ENOENT", "ENOENT"]);
@@ -125,7 +125,7 @@ Deno.test("leased: a file that the host makes longer is read to its end", async 
   });
 });
 
-Deno.test("a missing name is asked for once, wherever in the path it is missed", async () => {
+Deno.test("a missing name is requested once, wherever in the path it is", async () => {
   await inTree({}, (lab) => {
     const before = lab.requests;
     assertEquals(errno(statAt(lab.root, AT_FDCWD, "/a/no/x/y", 0)), "ENOENT");
@@ -136,7 +136,7 @@ Deno.test("a missing name is asked for once, wherever in the path it is missed",
   });
 });
 
-Deno.test("a symbolic link brings its text along", async () => {
+Deno.test("a symbolic link is fetched with its text", async () => {
   await inTree({}, (lab) => {
     const before = lab.requests;
     assertEquals(readlinkAt(lab.root, AT_FDCWD, "/a/link"), "b/c/file");
@@ -147,7 +147,7 @@ Deno.test("a symbolic link brings its text along", async () => {
   });
 });
 
-Deno.test("what one description writes another one and the host can read", async () => {
+Deno.test("another description and the host can read written data", async () => {
   await inTree({}, (lab, dir) => {
     const w = mustOpen(lab.root, "/a/new", O_RDWR | O_CREAT);
     assertEquals(lab.write(w, 0, bytes("0123456789")), 10);
@@ -194,7 +194,7 @@ Deno.test("after a rename of a directory above, files without a fid are found", 
   });
 });
 
-Deno.test("a name that the host gave to another file is not taken for the one it was", async () => {
+Deno.test("a name that the host gave to another file does not lead to the old file", async () => {
   await inTree({}, (lab, dir) => {
     assertEquals(errno(statAt(lab.root, AT_FDCWD, "/a/b/c/file", 0)), "object");
     Deno.renameSync(`${dir}/a/other`, `${dir}/a/b/c/file`);
@@ -370,7 +370,7 @@ function namesIn(lab: GoferLab, path: string): string[] {
   return names.sort();
 }
 
-Deno.test("a tree is gone through with few round trips", async () => {
+Deno.test("a walk through a tree needs few round trips", async () => {
   await inTree({}, (lab, host) => {
     for (let i = 0; i < 20; i++) {
       Deno.mkdirSync(`${host}/t/${i}/deep`, { recursive: true });
@@ -387,7 +387,7 @@ Deno.test("a tree is gone through with few round trips", async () => {
   });
 });
 
-Deno.test("what came with a list is not believed once we changed a file", async () => {
+Deno.test("attributes of a listing do not count after a change by the Sentry", async () => {
   await inTree({}, (lab, host) => {
     for (const name of ["x", "y"]) Deno.mkdirSync(`${host}/t/${name}`, { recursive: true });
     assertEquals(namesIn(lab, "/t"), [".", "..", "x", "y"]);
@@ -400,7 +400,7 @@ Deno.test("what came with a list is not believed once we changed a file", async 
   });
 });
 
-Deno.test("a large directory that is gone through needs few round trips", async () => {
+Deno.test("a walk through a large directory needs few round trips", async () => {
   await inTree({}, (lab, host) => {
     Deno.mkdirSync(`${host}/t`);
     for (let i = 0; i < 1500; i++) Deno.writeTextFileSync(`${host}/t/f${i}`, "x".repeat(i % 5));

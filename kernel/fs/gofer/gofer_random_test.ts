@@ -29,7 +29,7 @@ for (const users of [false, true]) {
   for (const mode of ["exclusive", "leased", "shared"]) {
     Deno.test({
       ...named(
-        `random calls through a Gofer give what the host gives${
+        `random calls through a Gofer give the results of the host${
           users ? ", as several users" : ""
         }, ${mode}`,
         hasHostTmpfs() ? null : "no tmpfs of the host to compare with",

@@ -49,7 +49,7 @@ function write(lab: GoferLab, path: string, text: string): void {
   file.drop();
 }
 
-Deno.test("files opened in the order of their directory come by the dozen", async () => {
+Deno.test("files opened in directory order are fetched by the dozen", async () => {
   await inDirectories({}, (lab) => {
     const before = lab.requests;
     for (let d = 0; d < 5; d++) {
@@ -63,7 +63,7 @@ Deno.test("files opened in the order of their directory come by the dozen", asyn
   });
 });
 
-Deno.test("files opened in the order of their names come by the dozen too", async () => {
+Deno.test("files opened in the order of their names are fetched by the dozen", async () => {
   await inDirectories({}, (lab) => {
     for (let d = 0; d < 5; d++) names(lab, `/t/${d}`);
     const before = lab.requests;
@@ -78,7 +78,7 @@ Deno.test("files opened in the order of their names come by the dozen too", asyn
   });
 });
 
-Deno.test("files opened here and there come one by one", async () => {
+Deno.test("files opened at random are fetched one by one", async () => {
   await inDirectories({}, (lab) => {
     const list = names(lab, "/t/0");
     for (let i = 0; i < 40; i++) textOf(lab, `/t/0/${list[i * 29 % 40]}`);
@@ -87,7 +87,7 @@ Deno.test("files opened here and there come one by one", async () => {
   });
 });
 
-Deno.test("what is opened ahead is the file that has the name when it is wanted", async () => {
+Deno.test("a file that was opened ahead is the file that has the name at the open", async () => {
   await inDirectories({}, (lab, host) => {
     const list = names(lab, "/t/0");
     for (const name of list.slice(0, 3)) textOf(lab, `/t/0/${name}`);

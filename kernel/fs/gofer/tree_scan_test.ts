@@ -132,7 +132,7 @@ Deno.test("a directory that is searched again and again is fetched", async () =>
   });
 });
 
-Deno.test("in shared mode a tree that the host changes is seen as it is", async () => {
+Deno.test("in shared mode changes of a tree by the host are seen at once", async () => {
   await inForest(30, { isExclusive: false }, (lab, host) => {
     const all = walk(lab, "/t", false, look(lab));
     Deno.writeTextFileSync(`${host}/t/1/1/1/new`, "12345");
@@ -157,7 +157,7 @@ function compare(lab: GoferLab, host: string, path: string): void {
   }
 }
 
-Deno.test("trees that are gone through while we change them are never seen wrong", async () => {
+Deno.test("a walk through a tree that the Sentry changes sees no stale state", async () => {
   let x = 20261125;
   const random = (below: number): number => {
     x ^= x << 13;

@@ -84,7 +84,7 @@ Deno.test("an empty host pipe never blocks: the reader is woken by the host", ()
   assertEquals([host.closed, host.watches.size], [1, 0]);
 });
 
-Deno.test("a full host pipe takes what fits and then says EAGAIN", () => {
+Deno.test("a full host pipe takes the bytes that fit and then fails with EAGAIN", () => {
   const { host, fs } = lab(), [r, w] = hostPipe();
   const file = adoptHostFd(TEST_ACCOUNT, fs, w, O_WRONLY);
   const total = file.write(new KernelCursor().set(at, 262144), -1);
@@ -101,7 +101,7 @@ Deno.test("a full host pipe takes what fits and then says EAGAIN", () => {
   file.drop();
 });
 
-Deno.test("a host file is ready for both, and large, whatever it was opened for", () => {
+Deno.test("a host file is ready for reading and writing, in every mode", () => {
   const { fs } = lab(), path = Deno.makeTempFileSync(), [r, w] = hostPipe();
   const file = adoptHostFd(TEST_ACCOUNT, fs, openat(AT_FDCWD, path, O_WRONLY), O_WRONLY);
   assertEquals(file.poll() & (POLLIN | POLLOUT), POLLIN | POLLOUT);
@@ -141,7 +141,7 @@ Deno.test("a host file is used at the position that its starter left, which move
   Deno.removeSync(path);
 });
 
-Deno.test("what is no terminal is none", () => {
+Deno.test("a host pipe refuses requests of terminals", () => {
   const { fs } = lab(), [r, w] = hostPipe();
   const file = adoptHostFd(TEST_ACCOUNT, fs, r, O_RDONLY);
   assertEquals(errno(file.ioctl(TCGETS, 0, null!)), "ENOTTY");

@@ -48,7 +48,7 @@ function snapshot(d: FileDriver, dir = "."): string {
 
 for (const users of [false, true]) {
   const who = users ? ", as several users" : "";
-  Deno.test(`random calls on an overlay give what a tmpfs gives${who}`, () => {
+  Deno.test(`random calls on an overlay give the results of a tmpfs${who}`, () => {
     for (let seed = 1; seed <= 12; seed++) {
       const { driver, lower } = overlayDriver(seed);
       const before = snapshot(lower);

@@ -246,7 +246,7 @@ Deno.test("an open file that was removed can still be changed", () => {
   file.drop();
 });
 
-Deno.test("no space in the upper layer: ENOSPC, and the lower file is still what it was", () => {
+Deno.test("no space in the upper layer: ENOSPC, and the lower file is unchanged", () => {
   const t = new TestFiles(), lower = t.root;
   const big = mustOpen(lower, "/big", O_RDWR | O_CREAT);
   big.write(new BufferCursor(new Uint8Array(100000).fill(7)), 0);

@@ -30,7 +30,7 @@ function covered(seed: number, upper: GoferFs, lab: GoferLab): FileSystem {
 for (const users of [false, true]) {
   Deno.test({
     ...named(
-      `random calls on an overlay of a Gofer's tree give what the host gives${
+      `random calls on an overlay of a Gofer's tree give the results of the host${
         users ? ", as several users" : ""
       }`,
       hasHostTmpfs() ? null : "no tmpfs of the host to compare with",

@@ -29,7 +29,7 @@ Deno.test("/sys shows CPUs, a memory node and huge page settings", () => {
   assertEquals(lab.text(`${cpus}/cpu0/node0/distance`), "10\n");
 });
 
-Deno.test("every file of /sys can be read or says why not", () => {
+Deno.test("every file of /sys can be read or fails with a known errno", () => {
   const lab = sysLab();
   let files = 0;
   const visit = (dir: string): void => {

@@ -35,7 +35,7 @@ function options(seed: number, users: boolean): ExerciserOptions {
 for (const users of [false, true]) {
   Deno.test({
     ...named(
-      `random calls give what the host's tmpfs gives${users ? ", as several users" : ""}`,
+      `random calls give the results of the host's tmpfs${users ? ", as several users" : ""}`,
       hasHostTmpfs() ? null : "no tmpfs of the host to compare with",
     ),
     fn() {

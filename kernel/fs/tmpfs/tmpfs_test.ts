@@ -82,7 +82,7 @@ Deno.test("a fault in the middle of a read or write gives the bytes so far, then
   assertEquals(errno(file.read(new BufferCursor(new Uint8Array(0), 0), 0)), 0);
 });
 
-Deno.test("the size limit: short writes, then ENOSPC; what is freed can be used", () => {
+Deno.test("the size limit: short writes, then ENOSPC; freed space can be used", () => {
   const t = new TestFiles({ mode: 0o755, pages: 10 }), file = mustOpen(t.root, "/f", RDWR);
   assertEquals(write(file, 0, bytes(8 * PAGE_SIZE)), 8 * PAGE_SIZE);
   assertEquals(write(file, 8 * PAGE_SIZE, bytes(5 * PAGE_SIZE)), 2 * PAGE_SIZE);
@@ -291,7 +291,7 @@ Deno.test("a reader that renames every entry it reads reaches the end", () => {
   dir.drop();
 });
 
-Deno.test("times: what changes which, and relatime", () => {
+Deno.test("times: calls that change each of them, and relatime", () => {
   const t = new TestFiles(), c = t.root, file = mustOpen(c, "/f", RDWR), i = file.inode;
   const times = () => [i.atimeNsec, i.mtimeNsec, i.ctimeNsec];
   t.host.tick();
@@ -394,7 +394,7 @@ function countOf(quota: Quota): number {
   return quota.countOf(TEST_ACCOUNT);
 }
 
-Deno.test("what all file systems have is counted, and given back", () => {
+Deno.test("inodes and bytes of all file systems are counted, and uncounted at the end", () => {
   const t = new TestFiles(), counted = () => [countOf(TMPFS_INODES), countOf(TMPFS_BYTES)];
   const before = counted(),
     fs = new TmpfsFs(TEST_ACCOUNT, t.frames, t.vfs, { inodes: 0 }),

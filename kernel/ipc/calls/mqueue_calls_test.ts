@@ -18,7 +18,7 @@ function queue(lab: CallLab, flags = O_NONBLOCK): number {
   return Number(lab.call(mq.sysMqOpen, "q", NEW | flags, 0o600, attributes(lab, 0, 2, 16)));
 }
 
-Deno.test("mq_open: attributes, the name, what is there", () => {
+Deno.test("mq_open: attributes, the name, existing queues", () => {
   const lab = new CallLab(), { sysMqOpen } = mq;
   assertEquals(lab.call(sysMqOpen, BAD, NEW, 0o600, BAD), "EFAULT");
   assertEquals(lab.call(sysMqOpen, "x", NEW, 0o600, BAD), "EFAULT");

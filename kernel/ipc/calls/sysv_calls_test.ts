@@ -48,7 +48,7 @@ Deno.test("semop: counts, the pointer, the set, numbers; all or nothing", () => 
   assertEquals(op([1, -1, 0]), BLOCK);
 });
 
-Deno.test("semtimedop: a time that is none comes behind the count, and in front of the set", () => {
+Deno.test("semtimedop: an invalid time is found after the count, and before the set", () => {
   const lab = new CallLab(), { sysSemtimedop } = sem, wrong = lab.words(64, 64, 0, 1e9);
   assertEquals(lab.call(sysSemtimedop, NONE, BAD, 501, BAD), "EFAULT");
   assertEquals(lab.call(sysSemtimedop, NONE, BAD, 501, wrong), "E2BIG");
@@ -107,7 +107,7 @@ Deno.test("msgsnd: the type's pointer, sizes and ids, types, the text, the queue
   assertEquals(lab.call(sysMsgsnd, id, long, 1, 0), BLOCK);
 });
 
-Deno.test("msgrcv: which message, what is too long, what stays", () => {
+Deno.test("msgrcv: the choice of a message, long messages, messages that stay", () => {
   const lab = new CallLab(), { sysMsgrcv, sysMsgsnd } = msg, out = lab.memory + OUT;
   const id = Number(lab.call(msg.sysMsgget, I.IPC_PRIVATE, 0o600));
   const put = (type: number, text: string) =>

@@ -47,7 +47,7 @@ Deno.test("an identifier is not used again, and its index late", () => {
   assertEquals(table.maxIndex, 0);
 });
 
-Deno.test("there are no more objects than the limit says", () => {
+Deno.test("the number of objects is limited", () => {
   const table = new IpcTable<Thing>();
   const ids = Array.from({ length: 70 }, () => get(table, IPC_PRIVATE, 0, 70));
   assertEquals(new Set(ids).size, 70);

@@ -33,7 +33,7 @@ Deno.test("operations happen all or not at all", () => {
   assertEquals([set.pids[0], set.otimeSec], [9, 5]);
 });
 
-Deno.test("what became possible is done in order, waits for zero first", () => {
+Deno.test("operations that become possible run in order, waits for zero first", () => {
   const set = newSet(0, 1);
   const two = ops([[0, -2]]), one = ops([[0, -1], [1, -1]]), zero = ops([[1, 0]]);
   const back = ops([[1, 1], [0, -1]]);
@@ -75,14 +75,14 @@ Deno.test("each waiter is attempted a few times, however many there are", () => 
   assert(Math.max(...[...stuck, ...takers].map(({ attempts }) => attempts)) < 5);
 });
 
-Deno.test("an earlier one that needs a zero is done when a later one makes it", () => {
+Deno.test("an operation that waits for zero runs when a later one makes the value zero", () => {
   const set = newSet(1, 0), lock = ops([[0, 0], [0, 5]]), taker = ops([[1, -1], [0, -1]]);
   for (const o of [lock, taker]) assertEquals(set.operate(o), PENDING);
   assertEquals(set.operate(ops([[1, 1]])), 0);
   assertEquals([lock.status, taker.status, [...set.values]], [0, 0, [5, 0]]);
 });
 
-Deno.test("what waited and has got out of range fails", () => {
+Deno.test("a waiting operation whose result goes out of range fails", () => {
   const set = newSet(0, 0), waiter = ops([[0, 1], [1, -1]]);
   assertEquals(set.operate(waiter), PENDING);
   assertEquals(set.operate(ops([[0, 32767]])), 0);
@@ -102,7 +102,7 @@ Deno.test("a cancelled operation is never done, a removed set ends all", () => {
   assertEquals(third.status, -EIDRM);
 });
 
-Deno.test("the last user of an undo list takes back what was done", () => {
+Deno.test("the last user of an undo list reverts the operations", () => {
   const set = newSet(5, 0), undo = new SemUndoList(TEST_ACCOUNT).hold();
   assertEquals(set.operate(ops([[0, -3, SEM_UNDO], [1, 2, SEM_UNDO]], undo)), 0);
   const waiter = ops([[0, -4]]);

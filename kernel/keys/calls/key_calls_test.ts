@@ -29,7 +29,7 @@ class KeyLab extends CallLab {
   }
 }
 
-Deno.test("add_key: length, type, description, contents, keyring, what fits together", () => {
+Deno.test("add_key: length, type, description, contents, keyring, combinations", () => {
   const lab = new KeyLab(),
     wrong: [Argument, Argument, Argument, number, number, string][] = [
       [BAD, "a", "x", 1 << 20, THREAD, "EINVAL"],
@@ -88,7 +88,7 @@ Deno.test("keys are read, described and brought up to date", () => {
   assertEquals(lab.ctl(K.KEYCTL_GET_SECURITY, NONE, out, 9), "ENOKEY");
 });
 
-Deno.test("keyrings: links, unlinks, loops, what is no keyring", () => {
+Deno.test("keyrings: links, unlinks, loops, keys that are no keyring", () => {
   const lab = new KeyLab(), key = lab.key("a"), ring = lab.ring(), out = lab.memory + OUT;
   assertEquals(lab.ctl(K.KEYCTL_LINK, key, key), "ENOTDIR");
   assertEquals(lab.ctl(K.KEYCTL_LINK, NONE, ring), "ENOKEY");
@@ -161,7 +161,7 @@ Deno.test("keyctl: operations, special keyrings, capabilities", () => {
   assertEquals(lab.ctl(K.KEYCTL_GET_PERSISTENT, MINUS, NONE), "ENOKEY");
 });
 
-Deno.test("request_key without a helper finds what is there", () => {
+Deno.test("request_key without a helper finds existing keys", () => {
   const lab = new KeyLab(), key = lab.key("a"), ring = lab.ring();
   const ask = (...args: Argument[]) => lab.call(sysRequestKey, ...args);
   assertEquals(ask(BAD, "a", 0, 0), "EFAULT");

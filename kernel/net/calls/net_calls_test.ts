@@ -73,7 +73,7 @@ Deno.test("descriptors travel, get new numbers, and are refused when they are no
   assertEquals(lab.task.files.get(a)!.refs, 2, "nothing is held by what was refused");
 });
 
-Deno.test("what does not fit into the control buffer is closed and said", () => {
+Deno.test("descriptors beyond the control buffer are closed, with MSG_CTRUNC", () => {
   const lab = new Lab(), [a, b] = lab.pair(S.SOCK_DGRAM), file = lab.task.files.get(a)!;
   const sendTwo = () =>
     lab.call(send.sysSendmsg, a, lab.header(1, control(S.SCM_RIGHTS, [a, a])), 0);
@@ -98,7 +98,7 @@ Deno.test("a stream send that waits goes on, and sends its descriptors once", ()
   assertEquals([lab.again(), file.refs], [300_000, 1]);
 });
 
-Deno.test("MSG_WAITALL collects over several waits; a time-out gives what there is", () => {
+Deno.test("MSG_WAITALL collects over several waits; a time-out returns the bytes so far", () => {
   const lab = new Lab(), [a, b] = lab.pair(S.SOCK_STREAM), at = lab.memory + DATA;
   assertEquals(lab.start(receive.sysRecvfrom, b, at, 6, S.MSG_WAITALL, 0, 0), BLOCK);
   const out = lab.task.files.get(a)!;
@@ -173,7 +173,7 @@ Deno.test("accept waits, and gives the peer's name", () => {
   assertEquals([lab.again(), lab.view(DATA, 4).getInt32(0, true)], [client + 1, 2]);
 });
 
-Deno.test("several messages in one call: how many, and what each has", () => {
+Deno.test("several messages in one call: their number and their contents", () => {
   const lab = new Lab(), [a, b] = lab.pair(S.SOCK_DGRAM);
   const headers = (count: number) => {
     lab.header(4);

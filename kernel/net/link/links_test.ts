@@ -98,7 +98,7 @@ Deno.test("bridges that form a ring do not hold a packet for ever", () => {
   assertEquals(findNamespace(x!, v4("10.3.0.2")), y);
 });
 
-Deno.test("the end of a namespace looks at its routes once, and gives all back once", () => {
+Deno.test("the end of a namespace visits and frees each route once", () => {
   const net = namespace(), { links } = net, before = NET_OBJECTS.countOf(TEST_ACCOUNT);
   let looks = 0;
   for (let i = 0; i < 100; i++) join(net, "", net, "");

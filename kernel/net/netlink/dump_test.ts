@@ -70,7 +70,7 @@ Deno.test("a dump of many sockets waits in small parts, and ends", () => {
   assertEquals([socket.dump, socket.poll() & POLLIN, receive(lab, socket)], [null, 0, null]);
 });
 
-Deno.test("a part without a message takes a turn, not the reader's patience", () => {
+Deno.test("a part of a dump without a message takes a turn of its own", () => {
   const lab = new NetLab(), socket = open(lab, N.NETLINK_SOCK_DIAG);
   for (let i = 0; i < 5000; i++) lab.socket(AF_UNIX, SOCK_DGRAM);
   ask(lab, socket, D.SOCK_DIAG_BY_FAMILY, unixRequest(0));
@@ -125,7 +125,7 @@ Deno.test("a dump of addresses that change meanwhile is marked once for each cha
   assertEquals(marked(read(() => links.removeAddress(links.lo, address(7), 32))), 1);
 });
 
-Deno.test("a dump of routes goes on behind the last one, though others go", () => {
+Deno.test("a dump of routes continues after the last one, though routes are deleted", () => {
   const lab = new NetLab(), { links } = lab.net, socket = open(lab, N.NETLINK_ROUTE);
   for (let i = 0; i < 500; i++) {
     const route = {

@@ -46,7 +46,7 @@ function lab(): { lab: NetLab; socket: Socket; ask: (text: string) => [number, n
   return { lab, socket, ask };
 }
 
-Deno.test("dumps of links, addresses and routes tell of lo and end", () => {
+Deno.test("dumps of links, addresses and routes list lo and end", () => {
   const { ask } = lab(), types = (t: number) => ask(request(t, N.NLM_F_DUMP, 16)).map(([x]) => x);
   assertEquals(types(N.RTM_GETLINK), [N.RTM_NEWLINK, N.NLMSG_DONE]);
   assertEquals(types(N.RTM_GETADDR), [N.RTM_NEWADDR, N.RTM_NEWADDR, N.NLMSG_DONE]);
@@ -64,7 +64,7 @@ Deno.test("lo can be switched off and on by an administrator", () => {
   assertEquals([set(0), l.net.links.lo.isUp], [[[N.NLMSG_ERROR, -EPERM]], true]);
 });
 
-Deno.test("what cannot be changed is refused, what is there exists", () => {
+Deno.test("unsupported changes are refused, and an existing address is EEXIST", () => {
   const { ask } = lab(), { index } = N.Ifaddrmsg.at;
   const attribute = (address: number): [number, number][] => [
     [index, 1],

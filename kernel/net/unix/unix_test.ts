@@ -80,7 +80,7 @@ Deno.test("a chain of sockets under way in each other is closed, however long", 
   assertEquals(lab.net.frames.usedBytes, 0);
 });
 
-Deno.test("a stream joins what was sent, but stops behind descriptors", () => {
+Deno.test("a stream joins sent bytes, but a read stops after descriptors", () => {
   const lab = new NetLab(), [a, b] = lab.pair(SOCK_STREAM);
   lab.send(a, "one");
   lab.send(a, "two");
@@ -116,7 +116,7 @@ Deno.test("packets keep boundaries and are cut to the buffer", () => {
   }
 });
 
-Deno.test("a full stream takes no more until half is read, and then tells", () => {
+Deno.test("a full stream becomes writable when half of it is read", () => {
   const lab = new NetLab(), [a, b] = lab.pair(SOCK_STREAM);
   let sent = 0;
   for (;;) {
@@ -139,7 +139,7 @@ Deno.test("shutdown is seen on both sides", () => {
   assertEquals([lab.send(b, "ok"), lab.receive(a)], [2, "ok"]);
 });
 
-Deno.test("closing with unread bytes is a reset for the other end, after what it has", () => {
+Deno.test("closing with unread bytes resets the peer, after the bytes in its queue", () => {
   const lab = new NetLab(), [a, b] = lab.pair(SOCK_STREAM);
   lab.send(a, "unread");
   lab.send(b, "for a");

@@ -15,7 +15,7 @@ function waiting(pid: number, behind: Waiting[]): Waiting {
   return { lock: new FileLock(by, F_WRLCK, 0, 1), behind };
 }
 
-Deno.test("requests stand behind those that they wait for, in order", () => {
+Deno.test("lock requests are listed below those that they wait for, in order", () => {
   const waits = [waiting(1, [waiting(2, [waiting(3, [])]), waiting(4, [])]), waiting(5, [])];
   assertEquals(waitLines(waits, (lock) => `${lock.pid}`), [
     "-> 1",

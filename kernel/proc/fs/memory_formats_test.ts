@@ -126,7 +126,7 @@ Deno.test("an open file about memory shows the memory of the time of its opening
   memory.close();
 });
 
-Deno.test("maps of many areas come some a read, smaps_rollup takes turns", () => {
+Deno.test("maps returns some areas a read, and smaps_rollup takes several turns", () => {
   const memory = new MemoryLab(), lab = new ProcLab(), areas = 1200;
   const mm = put(memory, BASE, "x");
   for (let k = 0; k < areas; k++) {

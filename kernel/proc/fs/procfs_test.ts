@@ -51,7 +51,7 @@ function open(caller: Caller, path: string, flags: number = O_RDONLY): OpenFile 
   return typeof file === "number" ? errno(file) : file;
 }
 
-Deno.test("/proc lists what there is of the system, then processes by number", () => {
+Deno.test("/proc lists files of the system, then processes by number", () => {
   const lab = new ProcLab();
   for (const pid of [300, 20, 4194303]) lab.source.add(new FakeTask(pid));
   lab.source.add(new FakeTask(21, 20));
@@ -97,7 +97,7 @@ Deno.test("names of processes are plain numbers; threads are found but not liste
   assertEquals(open(lab.root, "/proc/20/task/1"), "ENOENT");
 });
 
-Deno.test("a process that is gone answers ESRCH through what is open", () => {
+Deno.test("open files of an ended process answer ESRCH", () => {
   const lab = new ProcLab();
   lab.source.add(new FakeTask(20));
   const status = mustOpen(lab.root, "/proc/20/status", 0);
@@ -159,7 +159,7 @@ Deno.test("limits are laid out as Linux lays them out", () => {
   assertEquals(lines.length, 18);
 });
 
-Deno.test("fd links show what was opened and how; opening one opens the file again", () => {
+Deno.test("fd links show file and mode; opening one opens the file again", () => {
   const lab = new ProcLab(), files = new FdTable(TEST_ACCOUNT);
   lab.init.files = files;
   writeText(lab.root, "/data", "hello");
@@ -190,7 +190,7 @@ Deno.test("fd links show what was opened and how; opening one opens the file aga
   assertEquals(mode(0), 0o120300);
 });
 
-Deno.test("fdinfo shows position, flags and what the file has to say", () => {
+Deno.test("fdinfo shows position, flags and lines of the file's own", () => {
   const lab = new ProcLab(), files = new FdTable(TEST_ACCOUNT);
   lab.init.files = files;
   writeText(lab.root, "/data", "hello");
@@ -206,7 +206,7 @@ Deno.test("fdinfo shows position, flags and what the file has to say", () => {
   assertMatch(lab.text("/proc/1/fdinfo/1"), /\nflags:\t02\n.*\ntest:\t1\n$/s);
 });
 
-Deno.test("cwd, root and exe lead to places, and to nothing for a zombie", () => {
+Deno.test("cwd, root and exe are links to files, and to nothing for a zombie", () => {
   const lab = new ProcLab();
   mkdirAt(lab.root, AT_FDCWD, "/dir", 0o755);
   const zombie = lab.source.add(new FakeTask(9));
@@ -227,7 +227,7 @@ Deno.test("cwd, root and exe lead to places, and to nothing for a zombie", () =>
   assertEquals(listDir(lab.root, "/proc/9/task"), ["9"]);
 });
 
-Deno.test("strangers may look at what is public and at nothing else", () => {
+Deno.test("other users may read public files and nothing else", () => {
   const memory = new MemoryLab(), lab = new ProcLab();
   lab.init.mm = memory.newManager();
   lab.init.files!.install(new NamelessFile(TEST_ACCOUNT, 0), false, 10);
@@ -273,7 +273,7 @@ Deno.test("files belong to the effective user, or to root if not dumpable", () =
   ]);
 });
 
-Deno.test("a caller outside the PID namespace of a mount is judged like any other", () => {
+Deno.test("a caller outside the PID namespace of a mount is checked like any other", () => {
   const lab = new ProcLab(), outside = new FakeTask(0);
   lab.source.hidesCaller = true;
   const other = lab.as(outside, 1000);
@@ -327,7 +327,7 @@ Deno.test("loginuid is set once; maps of ids cannot be written", () => {
   assertEquals(write(lab.root, "/proc/self/setgroups", "perhaps"), "EINVAL");
 });
 
-Deno.test("poll of mounts tells of a change once", () => {
+Deno.test("poll of mounts reports a change once", () => {
   const lab = new ProcLab();
   const file = mustOpen(lab.root, "/proc/self/mounts", 0), POLLPRI = 2, POLLERR = 8;
   const before = new TextDecoder().decode(readBytes(file, 0, 4096));
@@ -343,7 +343,7 @@ Deno.test("poll of mounts tells of a change once", () => {
   file.drop();
 });
 
-Deno.test("links to namespaces lead to files that stand for them", () => {
+Deno.test("links to namespaces lead to files of nsfs", () => {
   const lab = new ProcLab();
   assertEquals(link(lab.root, "/proc/self/ns/pid"), "pid:[4026531836]");
   assertEquals(link(lab.root, "/proc/self/ns/mnt"), "mnt:[4026531841]");

@@ -95,7 +95,7 @@ Deno.test("boot_id stays, uuid is new each time it is read", () => {
   assertMatch(lab.text("/proc/sys/kernel/random/uuid"), uuid);
 });
 
-Deno.test("a text is made at its beginning and read on as it was", () => {
+Deno.test("a text is made at offset 0 and read on unchanged", () => {
   const lab = new ProcLab();
   const file = mustOpen(lab.root, "/proc/sys/kernel/hostname", O_RDONLY);
   const read = (at: number, len: number): string =>

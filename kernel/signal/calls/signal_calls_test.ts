@@ -179,7 +179,7 @@ Deno.test("pidfd_send_signal: flags, the descriptor, the information", () => {
   assertEquals(lab.task.signals.pending.set.has(SIGUSR1), true, "PIDFD_SIGNAL_THREAD");
 });
 
-Deno.test("rt_sigtimedwait: the size, the set, the time; then what is pending", () => {
+Deno.test("rt_sigtimedwait: the size, the set, the time; then pending signals", () => {
   const lab = new CallLab(), { sysRtSigtimedwait } = wait;
   const set = lab.words(64, 0, 2 ** (SIGUSR1 - 1)), zero = lab.words(64, 64, 0, 0);
   assertEquals(lab.call(sysRtSigtimedwait, BAD, 0, BAD, 4), "EINVAL");

@@ -51,7 +51,7 @@ Deno.test("no file is made when there is no fd for it", () => {
   assertEquals(lab.call(stat.sysStat, "/f", lab.memory), "ENOENT");
 });
 
-Deno.test("openat2 checks the size of its struct, and what it does not know of it", () => {
+Deno.test("openat2 checks the size of its struct, and bytes beyond the known fields", () => {
   const lab = new CallLab(), how = lab.memory;
   assertEquals(lab.call(open.sysOpenat2, CWD, "/", how, 23), "EINVAL");
   assertEquals(lab.call(open.sysOpenat2, CWD, "/", how, 4097), "E2BIG");

@@ -63,7 +63,7 @@ Deno.test("dup2, dup3 and F_DUPFD: descriptors and limits", () => {
   }
 });
 
-Deno.test("the owner of a file: processes, groups, what is stored", () => {
+Deno.test("the owner of a file: processes, groups, stored values", () => {
   const lab = new FileLab(), { f } = lab, out = lab.memory + OUT;
   const ex = (type: number, id: number) => lab.fcntl(f, F.F_SETOWN_EX, lab.words(32, IN, type, id));
   assertEquals([lab.fcntl(f, F.F_GETOWN, 0), lab.fcntl(f, F.F_SETOWN, NONE)], [0, "ESRCH"]);
@@ -190,7 +190,7 @@ Deno.test("ftruncate and fallocate: sizes, descriptors, kinds of files", () => {
   assertEquals([lab.call(grow, f, 0, 0, 100), size()], [0, 100]);
 });
 
-Deno.test("inotify: masks, descriptors, paths; a watch is one a file", () => {
+Deno.test("inotify: masks, descriptors, paths; one watch a file", () => {
   const lab = new FileLab(), { sysInotifyAddWatch: add, sysInotifyRmWatch: remove } = inotify;
   const MODIFY = 2, ATTRIB = 4, ADD = 0x20000000, CREATE = 0x10000000, ONLYDIR = 0x01000000;
   assertEquals(lab.call(inotify.sysInotifyInit1, 1), "EINVAL");

@@ -34,7 +34,7 @@ Deno.test("a read of an empty pipe waits, and runs again", () => {
   assertEquals([lab.again(), lab.textAt(DATA, 5)], [5, "hello"]);
 });
 
-Deno.test("a long write goes on where it stopped, and an interrupt keeps what was written", () => {
+Deno.test("a long write continues where it stopped, and an interrupt keeps written bytes", () => {
   const lab = new Lab(), [r, w] = lab.pipe(), at = lab.memory + DATA;
   assertEquals(lab.start(rw.sysWrite, w, at, 150_000), BLOCK);
   assertEquals(lab.task.progress.done, 65536);
@@ -53,7 +53,7 @@ Deno.test("a write without readers raises SIGPIPE", () => {
   assertEquals([lab.call(rw.sysWrite, w, "x", 1), lab.isPending(SIGPIPE)], ["EPIPE", true]);
 });
 
-Deno.test("bad buffers are EFAULT, and pages that were moved before one count", () => {
+Deno.test("bad buffers are EFAULT; pages moved before the fault count", () => {
   const lab = new Lab(), [r, w] = lab.pipe(), end = lab.memory + (1 << 20);
   assertEquals(lab.call(rw.sysWrite, w, 8, 4), "EFAULT");
   assertEquals(lab.call(rw.sysWrite, w, end - 4, 100), "EFAULT");
@@ -74,7 +74,7 @@ Deno.test("a failed pipe2 leaves no descriptors", () => {
   assertEquals([lab.task.files.count, lab.kernel.memory.frames.refs(0) >= 0], [0, true]);
 });
 
-Deno.test("poll takes no more descriptors than there can be, whatever the limit says", () => {
+Deno.test("poll takes no more descriptors than a process can have", () => {
   const lab = new Lab();
   lab.task.group.limits.soft[RLIMIT_NOFILE] = Infinity;
   assertEquals(lab.call(poll.sysPoll, lab.memory, (1 << 20) + 1, 0), "EINVAL");
@@ -104,7 +104,7 @@ Deno.test("poll waits on all files at once, for as long as its time-out", () => 
   assertEquals(lab.call(poll.sysPoll, lab.memory, 2_000_000, 0), "EINVAL");
 });
 
-Deno.test("a poll that times out says 0, an unknown descriptor POLLNVAL", () => {
+Deno.test("a poll that times out returns 0; an unknown descriptor is POLLNVAL", () => {
   const lab = new Lab(), [r] = lab.pipe();
   lab.poke(DATA, new Uint8Array([r, 0, 0, 0, 1, 0, 0, 0]));
   assertEquals(lab.start(poll.sysPoll, lab.memory + DATA, 1, 1), BLOCK);
@@ -115,7 +115,7 @@ Deno.test("a poll that times out says 0, an unknown descriptor POLLNVAL", () => 
   assertEquals(lab.view(DATA + 6, 2).getInt16(0, true), 0x20);
 });
 
-Deno.test("epoll_wait stores what it can, and loses nothing at a fault", () => {
+Deno.test("epoll_wait stores events up to a fault, and loses none", () => {
   const lab = new Lab(), [r1, w1] = lab.pipe(), [r2, w2] = lab.pipe();
   const set = lab.call(epoll.sysEpollCreate1, 0) as number, end = lab.memory + (1 << 20);
   const event = new Uint8Array(12);
@@ -136,7 +136,7 @@ Deno.test("epoll_wait stores what it can, and loses nothing at a fault", () => {
   assertEquals(lab.call(epoll.sysEpollCtl, set, EPOLL_CTL_ADD, r1, 8), "EFAULT");
 });
 
-Deno.test("splice takes from a pipe only what its target takes", () => {
+Deno.test("splice takes from a pipe only the bytes that its target accepts", () => {
   const lab = new Lab(), [r1, w1] = lab.pipe(F.O_NONBLOCK), [r2, w2] = lab.pipe(F.O_NONBLOCK);
   lab.call(fd.sysFcntl, w2, F.F_SETPIPE_SZ, 4096);
   lab.call(rw.sysWrite, w1, lab.memory, 10_000);

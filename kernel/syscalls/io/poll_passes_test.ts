@@ -75,13 +75,13 @@ function polling(test: (p: Polling) => void): void {
   p.kernel.close();
 }
 
-Deno.test("a look without time to wait registers nowhere", () =>
+Deno.test("a poll without a time-out registers no waiter", () =>
   polling((p) => {
     p.poll(0);
     assertEquals([p.task.moreWaiters, p.turns(), p.kernel.outcome(p.task)], [null, 2, 0]);
   }));
 
-Deno.test("what happens behind the place of a pass makes another pass", () =>
+Deno.test("an event on a descriptor that a pass has checked makes another pass", () =>
   polling((p) => {
     p.poll(-1);
     assertEquals(p.task.moreWaiters?.length, 1);
@@ -92,7 +92,7 @@ Deno.test("what happens behind the place of a pass makes another pass", () =>
     assertEquals(p.kernel.outcome(p.task), FDS_A_TURN);
   }));
 
-Deno.test("a sleeper is woken, and looks at all again", () =>
+Deno.test("a sleeping poll wakes and checks all descriptors again", () =>
   polling((p) => {
     p.poll(-1);
     p.turns();
@@ -115,7 +115,7 @@ Deno.test("a process that is killed between two turns, or asleep, is registered 
   }
 });
 
-Deno.test("select looks at a part of its sets a turn, and gives back what it kept", () =>
+Deno.test("select checks a part of its sets a turn, and frees its memory", () =>
   polling((p) => {
     const { kernel, task, first } = p, high = 2 * FDS_A_TURN + 5, { root } = kernel.accounts;
     assertEquals(kernel.call(task, "dup2", first.r, high), high);

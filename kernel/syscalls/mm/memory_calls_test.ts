@@ -66,7 +66,7 @@ Deno.test("memory policies of a thread: modes, masks, flags", () => {
   assertEquals(lab.int(), 3);
 });
 
-Deno.test("mbind and set_mempolicy_home_node: ranges, modes, what is mapped", () => {
+Deno.test("mbind and set_mempolicy_home_node: ranges, modes, mappings", () => {
   const lab = new PageLab(), one = lab.words(64, IN, 1), { at, hole } = lab;
   lab.all(policy.sysMbind, [
     [[at + 1, PAGE_SIZE, 0, 0, 0, 0], "EINVAL"],
@@ -184,7 +184,7 @@ Deno.test("madvise, msync and mincore: alignment, advice, lengths, holes", () =>
   ]);
 });
 
-Deno.test("mlock, mlockall and mseal: flags, ranges, what a seal forbids", () => {
+Deno.test("mlock, mlockall and mseal: flags, ranges, calls that a seal forbids", () => {
   const lab = new PageLab(), { at, hole } = lab;
   lab.all(advise.sysMlock2, [[[at, PAGE_SIZE, 2], "EINVAL"], [[at, PAGE_SIZE, 1], 0]]);
   lab.all(advise.sysMlock, [
@@ -210,7 +210,7 @@ Deno.test("mlock, mlockall and mseal: flags, ranges, what a seal forbids", () =>
   assertEquals(lab.task.mm.load8(at + PAGE_SIZE), 0, "nothing was unmapped");
 });
 
-Deno.test("mprotect, munmap and mremap: alignment, lengths, what is mapped", () => {
+Deno.test("mprotect, munmap and mremap: alignment, lengths, mappings", () => {
   const lab = new PageLab(), { at, hole } = lab, FIXED = 3;
   lab.all(map.sysMprotect, [
     [[at + 1, PAGE_SIZE, 1], "EINVAL"],

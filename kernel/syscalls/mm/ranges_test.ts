@@ -50,7 +50,7 @@ Deno.test("munmap of many areas: so many a turn, and all in the end", () =>
     assertEquals(task.mm.changes.owner, null);
   }));
 
-Deno.test("mprotect of many areas merges them; the one that is refused ends it", () =>
+Deno.test("mprotect of many areas merges them, and ends at a refused one", () =>
   withAreas((kernel, task) => {
     const { mm } = task, before = mm.vmas.length;
     assertEquals(kernel.call(task, "mprotect", BASE, AREAS * PAGE_SIZE, 3), WAITS);

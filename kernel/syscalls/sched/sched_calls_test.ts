@@ -18,7 +18,7 @@ function becomeOrdinary(lab: CallLab): void {
   task.cred = { ...task.cred, effective: NO_CAPS, permitted: NO_CAPS };
 }
 
-Deno.test("sched_setscheduler: policy and pointers, the thread, what goes together", () => {
+Deno.test("sched_setscheduler: policy and pointers, the thread, combinations", () => {
   const lab = new CallLab(), { sysSchedSetscheduler: set } = policy;
   const at = (level: number) => lab.words(32, 0, level);
   assertEquals(lab.call(set, 0, MINUS, BAD), "EINVAL");
@@ -78,7 +78,7 @@ function attr(
   return lab.words(64, at + 24, runtime, deadline, period) - 24;
 }
 
-Deno.test("sched_setattr: sizes and what is behind them, flags, the thread", () => {
+Deno.test("sched_setattr: sizes and bytes beyond them, flags, the thread", () => {
   const lab = new CallLab(), { sysSchedSetattr: set } = policy;
   const at = lab.memory + 64;
   attr(lab, 48, NORMAL);
@@ -169,7 +169,7 @@ Deno.test("getpriority and setpriority: kinds, targets, the bounds of nice", () 
   }
 });
 
-Deno.test("I/O priorities: classes, targets, what follows from nice", () => {
+Deno.test("I/O priorities: classes, targets, the default by nice", () => {
   const lab = new CallLab(), { sysIoprioGet: get, sysIoprioSet: set } = priority;
   const REALTIME = 1 << 13, BEST = 2 << 13;
   assertEquals(lab.call(set, 1, NONE, 4 << 13), "EINVAL");
@@ -205,7 +205,7 @@ Deno.test("affinity: masks that are too short, threads that are not there, empty
   assertEquals(lab.readWords(32, OUT, 1), [0]);
 });
 
-Deno.test("membarrier: flags, commands, and what was registered", () => {
+Deno.test("membarrier: flags, commands, registrations", () => {
   const lab = new CallLab(), QUERY = 0, EXPEDITED = 8, REGISTER = 16, REGISTRATIONS = 512;
   assertEquals(lab.call(sysMembarrier, QUERY, 1), "EINVAL");
   assertEquals(lab.call(sysMembarrier, 1 << 20, 0), "EINVAL");

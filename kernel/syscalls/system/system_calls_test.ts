@@ -107,7 +107,7 @@ Deno.test("sysinfo shows the host's memory, and counts a started second", () => 
   assertEquals([total, free < total], [lab.kernel.host.memoryBytes, true]);
 });
 
-Deno.test("getrandom: flags, then the range; what fits before a fault counts", () => {
+Deno.test("getrandom: flags, then the range; bytes before a fault count", () => {
   const lab = new CallLab(), { sysGetrandom } = information, NONBLOCK = 1, RANDOM = 2, INSECURE = 4;
   for (const flags of [8, RANDOM | INSECURE]) {
     assertEquals(lab.call(sysGetrandom, BAD, 8, flags), "EINVAL");

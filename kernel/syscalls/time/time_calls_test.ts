@@ -18,7 +18,7 @@ function withoutMicroseconds(ns: number): number {
   return Math.round(ns / 1e6) * 1e6;
 }
 
-Deno.test("clock_gettime and clock_getres: unknown clocks, bad pointers, what a tick is", () => {
+Deno.test("clock_gettime and clock_getres: unknown clocks, bad pointers, the tick", () => {
   const lab = new CallLab(), out = lab.memory + OUT;
   for (const handler of [clocks.sysClockGettime, clocks.sysClockGetres]) {
     assertEquals(lab.call(handler, 55, out), "EINVAL");
@@ -33,7 +33,7 @@ Deno.test("clock_gettime and clock_getres: unknown clocks, bad pointers, what a 
   assertEquals(lab.call(clocks.sysClockGettime, MONOTONIC, lab.edge(8)), "EFAULT", "half a struct");
 });
 
-Deno.test("a coarse clock stands on a tick, at most one behind", () => {
+Deno.test("a coarse clock shows a tick, at most one late", () => {
   const lab = new CallLab();
   lab.kernel.host.nowNs = 5 * SECOND + 3_999_999;
   lab.call(clocks.sysClockGettime, 6, lab.memory + OUT);
@@ -72,7 +72,7 @@ Deno.test("the clock cannot be set, but the arguments are judged first", () => {
   assertEquals(lab.call(clocks.sysClockAdjtime, 55, lab.memory), "EINVAL");
 });
 
-Deno.test("nanosleep: what is no time, no sleep at all, what is left", () => {
+Deno.test("nanosleep: invalid times, a sleep of 0, the time left", () => {
   const lab = new CallLab(), { sysNanosleep } = sleep, left = lab.memory + OUT;
   for (const [sec, nsec] of [[0, 1e9], [0, -1], [-1, 0]] as const) {
     assertEquals(lab.call(sysNanosleep, lab.words(64, IN, sec, nsec), 0), "EINVAL");
@@ -127,7 +127,7 @@ Deno.test("setitimer and getitimer: pointers, times, then the timer's number", (
   }
 });
 
-Deno.test("alarm shares its timer with setitimer, and rounds what was left", () => {
+Deno.test("alarm shares its timer with setitimer, and rounds the time left", () => {
   const lab = new CallLab(), { sysAlarm, sysSetitimer } = itimers;
   assertEquals([lab.call(sysAlarm, 100), lab.call(sysAlarm, 0)], [0, 100]);
   for (const [us, seconds] of [[400_000, 2], [600_000, 3]] as const) {

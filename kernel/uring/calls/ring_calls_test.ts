@@ -150,7 +150,7 @@ Deno.test("buffers and files are registered once, and as a whole", () => {
   ]);
 });
 
-Deno.test("an eventfd, credentials, what there is, workers", () => {
+Deno.test("an eventfd, credentials, the probe, workers", () => {
   const lab = new RingLab(), fd = lab.ring(), event = Number(lab.call(sysEventfd2, 0, 0));
   const target = lab.words(32, 256, event);
   lab.all(fd, [
@@ -201,7 +201,7 @@ Deno.test("restrictions are for a disabled ring, and hold once it is enabled", (
   ]);
 });
 
-Deno.test("rings by number: reserved fields, places, what they stand for", () => {
+Deno.test("rings by number: reserved fields, slots, the ring of a slot", () => {
   const lab = new RingLab(), fd = lab.ring(), file = lab.file();
   const { IORING_ENTER_REGISTERED_RING: BY_NUMBER } = U;
   const update = (offset: number, reserved: number, data: number) => {

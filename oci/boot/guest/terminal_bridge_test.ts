@@ -71,7 +71,7 @@ function get(fd: number): string {
   return new TextDecoder().decode(scratch.u8.slice(at, at + Math.max(n, 0)));
 }
 
-Deno.test("keys reach the guest as far as it has room, and the rest when it has", () => {
+Deno.test("keys reach the guest as far as it has room, and the rest later", () => {
   const { host, console, inFd, keys, screen, fds } = lab();
   put(keys, "abcdef");
   host.report(inFd);

@@ -18,7 +18,7 @@ function link(files: TestFiles, path: string, target: string): void {
   assertEquals(symlinkAt(files.root, target, AT_FDCWD, path), 0);
 }
 
-Deno.test("a place is made with its parents, and one that is there stays", () => {
+Deno.test("a mount point is made with its parents, and an existing one stays", () => {
   const files = new TestFiles();
   assertEquals(place(files, "/a/b/c"), "/a/b/c/");
   assertEquals(place(files, "/a/b/f", false), "/a/b/f");

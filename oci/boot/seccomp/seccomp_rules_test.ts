@@ -39,7 +39,7 @@ Deno.test("calls of the Sentry without a test of their arguments are those of th
   assertEquals(untested.toSorted(), UNTESTED.trim().split(/\s+/));
 });
 
-Deno.test("what nothing of the Sentry asks for is refused", () => {
+Deno.test("system calls that the Sentry never makes are refused", () => {
   const never = [
     N.SYS_openat2,
     N.SYS_execve,
@@ -101,7 +101,7 @@ Deno.test("on ptrace threads are run and looked at, and none is attached to", ()
   }
 });
 
-Deno.test("the Sentry's sockets are those that it has, and talk to their other end", () => {
+Deno.test("the Sentry may use its own sockets, connected to their peers", () => {
   const flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
   assertEquals(passes(N.SYS_accept4, 3, 0, 0, flags), true);
   assertEquals(passes(N.SYS_accept4, 3, ANY, ANY, flags), false);

@@ -92,7 +92,7 @@ Deno.test("update: bytes as Docker writes them", () => {
   ]);
 });
 
-Deno.test("features: what clients look at", () => {
+Deno.test("features: the members that clients read", () => {
   const json = JSON.parse(JSON.stringify(features()));
   assertEquals(json.ociVersionMin, "1.0.0");
   assertEquals(json.hooks.length, 6);

@@ -18,7 +18,7 @@ Deno.test("signals are numbers or names, with and without SIG", () => {
   for (const [text, signo] of cases) assertEquals(parseSignal(text), signo, text);
 });
 
-Deno.test("what is no signal is a usage error", () => {
+Deno.test("a text that is no signal is a usage error", () => {
   const texts = [
     "",
     "65",

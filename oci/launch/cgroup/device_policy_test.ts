@@ -84,7 +84,7 @@ Deno.test("a list of denied devices", () => {
   assertEquals(ask(rules, "b", 10, 1, "rw"), true);
 });
 
-Deno.test("rules add up, and later ones take away", () => {
+Deno.test("rules add up, and later ones remove", () => {
   assertEquals(ask(["- a", "+ c 1:3 r", "+ c 1:3 w"], "c", 1, 3, "rw"), true);
   assertEquals(ask(["- a", "+ c 1:3", "- c 1:3 w"], "c", 1, 3, "rw"), false);
   assertEquals(ask(["- a", "+ c 1:3", "- c 1:3 w"], "c", 1, 3, "r"), true);

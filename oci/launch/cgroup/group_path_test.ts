@@ -60,7 +60,7 @@ Deno.test("systemd's names are slice, prefix and name", () => {
   for (const path of bad) assertThrows(() => scopeName(path, "c1"), UserError, "cgroupsPath");
 });
 
-Deno.test("a slice stands in the slices that its name says", () => {
+Deno.test("a slice lies in the slices of its name", () => {
   assertEquals(expandSlice("a-b-c.slice"), ["a.slice", "a-b.slice", "a-b-c.slice"]);
   assertEquals(expandSlice("system.slice"), ["system.slice"]);
   assertEquals(expandSlice("-.slice"), []);

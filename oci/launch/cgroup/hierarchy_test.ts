@@ -42,7 +42,7 @@ Deno.test("v2: one tree", () => {
   assertEquals(host.v2?.own, "/user.slice/a:b");
 });
 
-Deno.test("the first mount of a controller counts, and none at all is said", () => {
+Deno.test("the first mount of a controller counts; a missing one is an error", () => {
   const second = "50 31 0:31 / /other rw - cgroup cgroup rw,memory\n";
   assertEquals(parseCgroups(V1 + second, OWN).v1.get("memory")?.root, "/docker/abc");
   assertThrows(() => parseCgroups("", "0::/\n"), UserError, "no control groups");

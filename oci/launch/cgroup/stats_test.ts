@@ -15,7 +15,7 @@ function group(files: Record<string, string>, body: (dir: string) => void): void
   }
 }
 
-Deno.test("v1: what runc shows of the same files", () => {
+Deno.test("v1: the figures are those of runc for the same files", () => {
   group({
     "cpuacct.usage": "11731183\n",
     "cpuacct.usage_percpu": "11731183 0 \n",
@@ -87,7 +87,7 @@ Deno.test("v2: in v1's terms, swap with memory in it", () => {
   });
 });
 
-Deno.test("groups that are gone count nothing", () => {
+Deno.test("removed groups count nothing", () => {
   assertEquals(readStatsV1({}).memory.usage.usage, undefined);
   assertEquals(readStatsV2("/proc/self/none").pids, { current: undefined, limit: undefined });
 });

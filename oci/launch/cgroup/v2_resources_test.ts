@@ -71,7 +71,7 @@ Deno.test("numbers of v1 become those of v2", () => {
   );
 });
 
-Deno.test("-1 is no limit, 0 and absent leave what is set", () => {
+Deno.test("-1 is no limit; 0 and absent keep the present limit", () => {
   assertEquals(written({ memory: { limit: -1 }, pids: { limit: -1 }, cpu: { quota: -1 } }), {
     "memory.max": "max",
     "memory.swap.max": "max",
@@ -87,7 +87,7 @@ Deno.test("a period alone leaves the quota, a quota alone the period", () => {
   assertEquals(written({ cpu: { quota: 7000 } }, preset), { "cpu.max": "7000 20000" });
 });
 
-Deno.test("what v2 does not have is an error that names it", () => {
+Deno.test("a resource that version 2 lacks is an error that names it", () => {
   const cases: [unknown, string][] = [
     [{ memory: { swappiness: 10 } }, "memory.swappiness"],
     [{ memory: { disableOOMKiller: true } }, "memory.disableOOMKiller"],

@@ -60,7 +60,7 @@ function verdict(call: number, args: bigint[], ip = 0x400000, arch = AUDIT_ARCH_
 const LOW = 0x22222222_11111111n, HIGH = 0x44444444_83333333n;
 const isAllowed = (...call: Parameters<typeof verdict>) => verdict(...call) === SECCOMP_RET_ALLOW;
 
-Deno.test("eighteen calls have a place or take the secret, and each has its reason", () => {
+Deno.test("eighteen calls have a place or the secret, and each has its reason", () => {
   assertEquals(new Set(STUB_CALLS.map((call) => call.nr)).size, 18);
   for (const { nr: call, reason } of STUB_CALLS) assert(reason.length > 10, nr.NAMES[call]);
 });
@@ -76,7 +76,7 @@ Deno.test("no call from guest code passes", () => {
   assertEquals(verdict(nr.SYS_getpid | 0x40000000, []), SECCOMP_RET_TRAP);
 });
 
-Deno.test("what waits and wakes passes at its own place only", () => {
+Deno.test("each call of the stub is allowed at its own instruction only", () => {
   for (const place of PLACES) {
     const ip = addressOf(place);
     assertEquals(isAllowed(nr.SYS_futex, [0n, 0n], ip), place.startsWith("futex"));

@@ -196,7 +196,7 @@ Deno.test("assertThrows checks class and message", () => {
   assertEquals(thrown, "text");
 });
 
-Deno.test("assertRejects tells a rejection from a throw", async () => {
+Deno.test("assertRejects distinguishes a rejection from a throw", async () => {
   const error = await assertRejects(() => Promise.reject(new TypeError("no")), TypeError, "no");
   assertEquals(error.message, "no");
   await assertRejects(

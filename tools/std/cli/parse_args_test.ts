@@ -60,7 +60,7 @@ Deno.test("parseArgs stops at the first positional argument when asked", () => {
   assertEquals(parseArgs(["x", "--", "--b"]), { _: ["x", "--b"] });
 });
 
-Deno.test("parseArgs negates only what is negatable", () => {
+Deno.test("parseArgs negates negatable options only", () => {
   assertEquals(parseArgs(["--no-color", "--no-x"], { boolean: ["color"], negatable: ["color"] }), {
     _: [],
     color: false,

@@ -49,7 +49,7 @@ Deno.test("a connection carries bytes, half-closes, and ends", () => {
   assertEquals(errno(a.peerName(new SocketAddress())), "ENOTCONN");
 });
 
-Deno.test("closing with unread data resets; what arrived before can be read", () => {
+Deno.test("closing with unread data resets; data that arrived before can be read", () => {
   const lab = new NetLab(), [a, b] = connectPair(lab);
   lab.send(a, "unread");
   lab.send(b, "before");
@@ -174,7 +174,7 @@ Deno.test("data that wait for longer than TCP_USER_TIMEOUT end a connection", ()
   assertEquals(lab.net.timers.size, 0);
 });
 
-Deno.test("an urgent byte that never left is lost with what was behind the window", () => {
+Deno.test("an urgent byte that was not sent is lost with the data beyond the window", () => {
   const lab = new NetLab(), [a, b] = connectPair(lab);
   setInt(a, I.IPPROTO_TCP, I.TCP_USER_TIMEOUT, 1000);
   lab.send(a, "x".repeat(131072));

@@ -21,7 +21,7 @@ const HELLO = {
   body: new DbusWriter(),
 };
 
-Deno.test("a call in bytes is what libdbus writes", () => {
+Deno.test("the bytes of a call are those of libdbus", () => {
   const expected = "6c01000100000000010000006d000000" +
     "01016f00150000002f6f72672f667265656465736b746f702f44427573000000" +
     "02017300140000006f72672e667265656465736b746f702e4442757300000000" +
