@@ -57,7 +57,7 @@ export class BpfPrograms {
   readonly byId: Map<number, BpfProgram> = new Map();
   private lastId: number = 0;
 
-  /** Add a program, which the caller holds; null: there are too many. */
+  /** Adds a program, which the caller holds; null: there are too many. */
   add(type: number, code: EbpfProgram, account: Account): BpfProgram | null {
     if (!EBPF_INSTRUCTIONS.take(code.length, account)) return null;
     const program = new BpfProgram(account, ++this.lastId, type, code, this.byId);

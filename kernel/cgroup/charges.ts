@@ -50,7 +50,7 @@ export class FrameCharges implements FrameCharger {
     return id;
   }
 
-  /** Charge the owner's frames to `heir` from now on; 0: to none. */
+  /** Charges the owner's frames to `heir` from now on; 0: to none. */
   close(owner: ChargeOwner, heir: number): void {
     const id = this.owners.indexOf(owner);
     if (id <= 0) return;

@@ -153,7 +153,7 @@ class Bandwidth extends Timer {
   }
 
   /**
-   * Set the next check to the time when all CPUs could have used up the quota; while no time is
+   * Sets the next check to the time when all CPUs could have used up the quota; while no time is
    * used, later and later.
    */
   private arm(now: number): void {

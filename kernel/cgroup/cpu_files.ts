@@ -43,7 +43,7 @@ function cpuMax(group: Cgroup): string {
   return `${shown(cpu.quotaUs)} ${cpu.periodUs}\n`;
 }
 
-/** Store "$MAX $PERIOD", of which the period may be missing. */
+/** Stores "$MAX $PERIOD", of which the period may be missing. */
 function storeMax(group: Cgroup, text: string): number {
   const [max = "", period, more] = text.split(/\s+/);
   const quotaUs = max === "max" ? Infinity : integer(max);
@@ -113,7 +113,7 @@ function cpus(group: Cgroup): string {
   return own === null ? "\n" : `${cpuList(own, kernel.host.cpuCount)}\n`;
 }
 
-/** Store cpuset.cpus: 0 or -errno. */
+/** Stores cpuset.cpus: 0 or -errno. */
 export function storeCpus(group: Cgroup, text: string): number {
   const { host, memory } = group.hierarchy.owner.kernel, mask = parseCpus(text, host.cpuCount);
   if (mask === undefined) return /^[\d,-]*$/.test(text) ? -ERANGE : -EINVAL;

@@ -21,7 +21,7 @@ export class CpusetState {
   }
 }
 
-/** Parse a list such as "0-2,5"; "" is null; undefined: not a list of existing CPUs. */
+/** Parses a list such as "0-2,5"; "" is null; undefined: not a list of existing CPUs. */
 export function parseCpus(text: string, count: number): Uint32Array | null | undefined {
   if (text === "") return null;
   const mask = new Uint32Array((count + 31) >> 5);

@@ -33,7 +33,7 @@ export class TaskDelay extends Timer {
   }
 }
 
-/** Keep the task from guest code until `untilNs`. */
+/** Keeps the task from guest code until `untilNs`. */
 export function delayTask(task: Task, untilNs: number): void {
   const delay = task.delay ??= new TaskDelay(task);
   if (untilNs <= delay.untilNs) return;
@@ -42,7 +42,7 @@ export function delayTask(task: Task, untilNs: number): void {
   else holdTask(task);
 }
 
-/** Call `debt` when the task returns to guest code. */
+/** Calls `debt` when the task returns to guest code. */
 export function oweLater(task: Task, debt: Debt): void {
   (task.delay ??= new TaskDelay(task)).debt = debt;
   task.attention = true;
@@ -63,7 +63,7 @@ export function isDelayed(task: Task): boolean {
   return false;
 }
 
-/** Cancel a task's delay. */
+/** Cancels a task's delay. */
 export function endDelay(task: Task): void {
   const { delay, kernel } = task;
   if (delay !== null && delay.isArmed) kernel.timers.disarm(delay);

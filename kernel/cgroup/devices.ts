@@ -45,7 +45,7 @@ export class DeviceState {
     return 0;
   }
 
-  /** Detach a program; null: the only one. */
+  /** Detaches a program; null: the only one. */
   detach(program: BpfProgram | null): number {
     const { programs } = this, isMulti = (this.flags & BPF_F_ALLOW_MULTI) !== 0;
     if (isMulti && program === null) return -EINVAL;

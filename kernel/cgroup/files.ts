@@ -26,7 +26,7 @@ export interface FileSpec {
   /** Version 1: the root group does not have it. */
   readonly isBelowRoot?: boolean;
   changes?(group: Cgroup): ChangeSignal;
-  /** Make the text, or -errno; absent: write only. */
+  /** Makes the text, or -errno; absent: write only. */
   read?(group: Cgroup, view: View): string | number;
   /** 0 or -errno; the text is without surrounding blanks. */
   write?(group: Cgroup, text: string, view: View): number;

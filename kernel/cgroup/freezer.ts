@@ -88,23 +88,23 @@ export function noteThaw(group: Cgroup): void {
   freeze.watch.end();
 }
 
-/** Interrupt tasks that run guest code, so that they stand still. */
+/** Interrupts tasks that run guest code, so that they stand still. */
 export function hold(group: Cgroup): void {
   for (const task of tasksIn(group)) holdTask(task);
 }
 
-/** Interrupt a task that runs guest code, so that it stands still. */
+/** Interrupts a task that runs guest code, so that it stands still. */
 export function holdTask(task: Task): void {
   task.attention = true;
   if (task.state === RUNNING) alert(task);
 }
 
-/** Let tasks of the group go on that no group holds. */
+/** Lets tasks of the group go on that no group holds. */
 export function letTasksGo(group: Cgroup): void {
   for (const task of tasksIn(group)) letTaskGo(task);
 }
 
-/** Let a task go on if no group and no container holds it. */
+/** Lets a task go on if no group and no container holds it. */
 export function letTaskGo(task: Task): void {
   const { container } = task.group;
   if (task.state !== FROZEN || isTaskHeld(task)) return;
@@ -120,7 +120,7 @@ export function noteMove(task: Task): void {
   }
 }
 
-/** Update "frozen" of cgroup.events. */
+/** Updates "frozen" of cgroup.events. */
 function noteFrozen(group: Cgroup): void {
   const isFrozen = isFreezing(group) && standStill(group);
   if (isFrozen === group.freeze.isFrozen) return;

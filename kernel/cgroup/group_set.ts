@@ -75,7 +75,7 @@ export function leaveGroups(task: Task): void {
   task.kernel.clock.accounts.leave(task);
 }
 
-/** Move a task to another group of a hierarchy; groups that contain both notice nothing. */
+/** Moves a task to another group of a hierarchy; groups that contain both notice nothing. */
 export function moveTask(task: Task, to: Cgroup): void {
   const from = task.cgroups.in(to.hierarchy);
   let common = from;

@@ -47,7 +47,7 @@ export class Hierarchy {
 /** All hierarchies of one container. */
 export class Cgroups {
   readonly kernel: Kernel;
-  /** What its hierarchies are charged to. */
+  /** The account that its hierarchies are charged to. */
   readonly account: Account;
   readonly unified: Hierarchy;
   /** The hierarchies of version 1, in the order of their ids. */
@@ -76,7 +76,7 @@ export class Cgroups {
     this.unified.root.forgetFiles();
   }
 
-  /** Add a hierarchy of version 1, whose controllers are in no other; or -ENOMEM. */
+  /** Adds a hierarchy of version 1, whose controllers are in no other; or -ENOMEM. */
   addLegacy(controllers: number, name: string, options: string): Hierarchy | number {
     if (!CGROUPS.take(1, this.account)) return -ENOMEM;
     this.unified.controllers &= ~controllers;
@@ -85,7 +85,7 @@ export class Cgroups {
     return hierarchy;
   }
 
-  /** Remove a hierarchy without mounts and groups. */
+  /** Removes a hierarchy without mounts and groups. */
   dropLegacy(hierarchy: Hierarchy): void {
     this.legacy.splice(this.legacy.indexOf(hierarchy), 1);
     CGROUPS.give(1, hierarchy.root.account);

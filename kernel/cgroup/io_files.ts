@@ -39,7 +39,7 @@ function nameOf(dev: number): string {
   return `${majorOf(dev)}:${minorOf(dev)}`;
 }
 
-/** Parse "8:0": the device, -EINVAL, or -ENODEV if the writer has no such device. */
+/** Parses "8:0": the device, -EINVAL, or -ENODEV if the writer has no such device. */
 function deviceOf(text: string, view: View): number {
   const m = /^(\d{1,4}):(\d{1,7})$/.exec(text);
   if (m === null) return -EINVAL;
@@ -55,7 +55,7 @@ function maxText(group: Cgroup): string {
   }).join("");
 }
 
-/** Store "MAJ:MIN rbps=N wiops=max"; limits that are not named stay. */
+/** Stores "MAJ:MIN rbps=N wiops=max"; limits that are not named stay. */
 function storeMax(group: Cgroup, text: string, view: View): number {
   const [name = "", ...words] = text.split(/\s+/), dev = deviceOf(name, view);
   if (dev < 0) return dev;

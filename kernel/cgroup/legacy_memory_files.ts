@@ -7,7 +7,7 @@ import type { FileSpec } from "./files.ts";
 import { currentBytes } from "./memory.ts";
 import { bytesOrMax } from "./numbers.ts";
 
-/** What version 1 shows for no limit. */
+/** The number that version 1 shows for no limit, in bytes. */
 const UNLIMITED = "9223372036854771712";
 
 export const LEGACY_MEMORY_FILES: readonly FileSpec[] = [

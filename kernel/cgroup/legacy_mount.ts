@@ -61,7 +61,7 @@ class LegacyView extends CgroupView {
   }
 }
 
-/** Parse options such as "pids,memory" or "name=x,none"; "" and "all" mean all controllers. */
+/** Parses options such as "pids,memory" or "name=x,none"; "" and "all" mean all controllers. */
 function parse(options: string): Wanted | number {
   let controllers = 0, name = "", isNone = false, isAll = false;
   for (const option of options.split(",")) {

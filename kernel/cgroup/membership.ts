@@ -32,7 +32,7 @@ export function memberIds(group: Cgroup, threads: boolean): string | number {
   return [...ids].sort((a, b) => a - b).map((id) => `${id}\n`).join("");
 }
 
-/** Move a process or one thread into a group: 0 or -errno. "0" means the writer. */
+/** Moves a process or one thread into a group: 0 or -errno. "0" means the writer. */
 export function moveByText(group: Cgroup, text: string, view: View, threads: boolean): number {
   const id = integer(text);
   if (id === null || id < 0) return -EINVAL;

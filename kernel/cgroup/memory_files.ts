@@ -115,7 +115,7 @@ function storeOomGroup(group: Cgroup, text: string): number {
   return 0;
 }
 
-/** Check "BYTES [swappiness=N]". Nothing can be reclaimed: there is no swap and no page cache. */
+/** Checks "BYTES [swappiness=N]". Nothing can be reclaimed: there is no swap and no page cache. */
 function reclaim(_group: Cgroup, text: string): number {
   const [size = "", ...options] = text.split(/[ \t]+/), bytes = bytesOrMax(size);
   if (bytes < 0) return -EINVAL;

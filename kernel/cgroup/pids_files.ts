@@ -31,7 +31,7 @@ export function pidsMax(group: Cgroup): string {
   return `${shown(group.parent === null ? limits.pidsMax : group.pids.max)}\n`;
 }
 
-/** Store pids.max: 0 or -errno. */
+/** Stores pids.max: 0 or -errno. */
 export function storeMax(group: Cgroup, text: string): number {
   const max = countOrMax(text);
   if (max < 0 || max >= PID_MAX && max !== Infinity) return -EINVAL;

@@ -24,7 +24,7 @@ export interface GroupNode {
   listFiles(): readonly GroupFile[];
   child(name: string): GroupNode | null;
   childNodes(): Iterable<GroupNode>;
-  /** Make a child group, or -errno. */
+  /** Makes a child group, or -errno. */
   makeChild(name: string, account: Account): GroupNode | number;
   /** 0 or -errno. */
   remove(): number;

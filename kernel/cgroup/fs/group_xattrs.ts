@@ -15,7 +15,7 @@ import type { Account } from "../../core/account.ts";
 import { CGROUP_XATTR_BYTES } from "../../core/quota.ts";
 import type { Xattrs } from "../../fs/generated/generated_inode.ts";
 
-/** What users may store at one file: attributes, and bytes of values. */
+/** Limits of the attributes of one file: their number, and bytes of values. */
 const MAX_USER = 128, MAX_USER_BYTES = 128 << 10;
 /** The charge of an attribute beside its name and value, bytes. */
 const OVERHEAD = 64;
