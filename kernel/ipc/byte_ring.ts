@@ -38,7 +38,7 @@ export class ByteRing {
   }
 
   /**
-   * Append `n` bytes of the cursor, which must fit: bytes moved, -EFAULT or -ENOMEM. At a fault
+   * Appends `n` bytes of the cursor, which must fit: bytes moved, -EFAULT or -ENOMEM. At a fault
    * only whole units of `unit` bytes are moved. HOT
    */
   put(io: IoCursor, n: number, unit: number = PAGE_SIZE): number {
@@ -62,7 +62,7 @@ export class ByteRing {
     return done;
   }
 
-  /** Move `n` bytes (at most `length`) out: bytes moved, or -EFAULT. `unit`: as for `put`. HOT */
+  /** Moves `n` bytes (at most `length`) out: bytes moved, or -EFAULT. `unit`: as for `put`. HOT */
   take(io: IoCursor, n: number, unit: number = 1): number {
     const base = this.frames.arena.base + this.base;
     let done = 0;
@@ -82,7 +82,7 @@ export class ByteRing {
     return done;
   }
 
-  /** Copy `n` bytes from position `offset` and keep them: bytes copied, or -EFAULT. */
+  /** Copies `n` bytes from position `offset` and keeps them: bytes copied, or -EFAULT. */
   peek(io: IoCursor, offset: number, n: number): number {
     const base = this.frames.arena.base + this.base;
     let done = 0;
@@ -99,7 +99,7 @@ export class ByteRing {
   }
 
   /**
-   * Drop the first `n` bytes. An empty ring starts over at its first page, which the host already
+   * Drops the first `n` bytes. An empty ring starts over at its first page, which the host already
    * has in memory.
    */
   skip(n: number): void {
@@ -112,14 +112,14 @@ export class ByteRing {
     if (this.head >= this.size) this.head -= this.size;
   }
 
-  /** Drop the last `n` bytes. */
+  /** Drops the last `n` bytes. */
   unput(n: number): void {
     this.length -= n;
     if (this.length === 0) this.head = 0;
   }
 
   /**
-   * Append a copy of `n` bytes of another ring from position `offset`, which must fit: 0 or
+   * Appends a copy of `n` bytes of another ring from position `offset`, which must fit: 0 or
    * -ENOMEM.
    */
   putFrom(from: ByteRing, offset: number, n: number): number {
@@ -166,7 +166,7 @@ export class ByteRing {
     this.length += n;
   }
 
-  /** Free the frames and drop the content. */
+  /** Frees the frames and drops the content. */
   free(): void {
     if (this.base >= 0) this.frames.release(this.base, this.size / PAGE_SIZE);
     this.base = -1;
@@ -179,7 +179,7 @@ export class ByteRing {
     return tail >= this.size ? tail - this.size : tail;
   }
 
-  /** Make room for `n` more bytes. HOT */
+  /** Makes room for `n` more bytes. HOT */
   private prepare(n: number): number {
     return this.length + n <= this.size ? 0 : this.grow(this.length + n);
   }

@@ -95,7 +95,7 @@ export class FifoOpener implements SpecialOpener {
   }
 }
 
-/** Go on with an open that waited: the file, BLOCK or -errno; null: this call has none. */
+/** Goes on with an open that waited: the file, BLOCK or -errno; null: this call has none. */
 export function resumeOpen(caller: WaitingCaller): OpenFile | number | null {
   const pending = caller.progress.object;
   if (!(pending instanceof FifoOpen)) return null;

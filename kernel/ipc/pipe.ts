@@ -44,7 +44,7 @@ export class Pipe {
     this.ring = new ByteRing(frames, DEFAULT_BYTES);
   }
 
-  /** Move bytes out: -EAGAIN if empty while there are writers, 0 at the end. HOT */
+  /** Moves bytes out: -EAGAIN if empty while there are writers, 0 at the end. HOT */
   read(io: IoCursor): number {
     const { ring } = this;
     if (io.remaining === 0) return 0;
@@ -58,7 +58,7 @@ export class Pipe {
     return done;
   }
 
-  /** Move bytes in: those that fit (up to PIPE_BUF all or none), or -EAGAIN. HOT */
+  /** Moves bytes in: those that fit (up to PIPE_BUF all or none), or -EAGAIN. HOT */
   write(io: IoCursor, isPacket: boolean): number {
     if (io.remaining === 0) return 0;
     if (this.readers === 0) return -EPIPE;
@@ -74,8 +74,8 @@ export class Pipe {
   }
 
   /**
-   * Copy bytes behind `offset` of another pipe (tee), or with `consume` move them (splice): bytes,
-   * or -ENOMEM.
+   * Copies the first bytes of another pipe (tee), or with `consume` moves them (splice): bytes, or
+   * -ENOMEM.
    */
   moveFrom(from: Pipe, wanted: number, consume: boolean): number {
     const n = Math.min(wanted, from.ring.length, this.ring.room);
@@ -157,7 +157,7 @@ export class Pipe {
     }
   }
 
-  /** Read ordinary bytes up to and into the next packet, whose rest is lost. */
+  /** Reads ordinary bytes up to and into the next packet, whose rest is lost. */
   private readRuns(io: IoCursor, runs: number[]): number {
     let total = 0;
     while (io.remaining > 0 && runs.length > 0) {

@@ -10,7 +10,7 @@ import type { Task } from "../../task/task.ts";
 
 const P = Ipc64Perm.at;
 
-/** Fill the ipc64_perm at offset 0 of the scratch buffer, which the caller has cleared. */
+/** Fills the ipc64_perm at offset 0 of the scratch buffer, which the caller has cleared. */
 export function putPerm(t: Task, o: IpcObject): void {
   const { dv } = t.kernel.scratch, { userNs } = t.cred;
   dv.setInt32(P.key, o.key, true);
@@ -62,12 +62,12 @@ export function changeObject<T extends IpcObject>(
   return 0;
 }
 
-/** Copy the first `len` bytes of the scratch buffer out: `result` or -EFAULT. */
+/** Copies the first `len` bytes of the scratch buffer out: `result` or -EFAULT. */
 export function copyScratchOut(t: Task, addr: number, len: number, result: number): number {
   return t.mm.copyOut(addr, t.kernel.scratch.u8, 0, len) === 0 ? result : -EFAULT;
 }
 
-/** Fill the scratch buffer with a struct of C ints. */
+/** Fills the scratch buffer with a struct of C ints. */
 export function putInts(t: Task, ints: readonly number[]): void {
   const { dv } = t.kernel.scratch;
   for (const [i, n] of ints.entries()) dv.setInt32(i * 4, n, true);

@@ -143,7 +143,7 @@ export function sysMqNotify(t: Task, a: SyscallArgs): number {
   return r;
 }
 
-/** Register a process, one at a time; without a notifier remove the process's own registration. */
+/** Registers a process, one at a time; without a notifier removes its own registration. */
 function register(t: Task, queue: MessageQueue, notifier: Notifier | null): number {
   const there = queue.notifier;
   if (notifier === null) {

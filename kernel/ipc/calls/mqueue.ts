@@ -62,7 +62,7 @@ class QueueCaller implements Caller {
   }
 }
 
-/** Read the name of a queue: one component, without the slash that the C library removes. */
+/** Reads the name of a queue: one component, without the slash that the C library removes. */
 function nameArg(t: Task, addr: number): string | number {
   const name = pathArg(t, addr);
   if (typeof name === "number") return name;
@@ -134,7 +134,7 @@ export function queueFile(t: Task, fd: number): MqueueFile | null {
   return file instanceof MqueueFile ? file : null;
 }
 
-/** Read the absolute time at `addr` into `progress.deadlineNs`, once: 0 or -errno. */
+/** Reads the absolute time at `addr` into `progress.deadlineNs`, once: 0 or -errno. */
 function deadline(t: Task, addr: number): number {
   if (t.progress.deadlineNs >= 0) return 0;
   if (addr === 0) {

@@ -165,7 +165,7 @@ export class MessageQueue extends TmpfsInode {
     this.waitQueue.wake(POLLIN | POLLRDNORM);
   }
 
-  /** Take the oldest message of the highest priority; null: none. */
+  /** Takes the oldest message of the highest priority; null: none. */
   take(): QueuedMessage | null {
     const message = this.messages.shift() ?? null;
     if (message === null) return null;

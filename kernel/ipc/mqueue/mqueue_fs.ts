@@ -82,7 +82,7 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
   }
   givePages(_count: number): void {}
 
-  /** Make a queue for the running process; -ENOSPC, -EINVAL, -EMFILE. */
+  /** Makes a queue for the running process; -ENOSPC, -EINVAL, -EMFILE. */
   make(mode: number, uid: number, gid: number, account: Account): MessageQueue | number {
     const { limits } = this, maker = this.makers.queueMaker();
     if (this.queues >= limits.queuesMax && !maker.isPrivileged) return -ENOSPC;

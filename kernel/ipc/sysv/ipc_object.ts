@@ -170,7 +170,7 @@ export class IpcTable<T extends IpcObject> {
     this.count--;
   }
 
-  /** Remove the key, so that no call finds the object by it. */
+  /** Removes the key, so that no call finds the object by it. */
   forgetKey(object: T): void {
     if (object.key !== IPC_PRIVATE) this.byKey.delete(object.key);
     object.key = IPC_PRIVATE;

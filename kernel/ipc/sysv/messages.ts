@@ -110,7 +110,7 @@ export class IpcMessageQueue extends IpcObject {
     }
   }
 
-  /** Take `message` out. */
+  /** Takes `message` out. */
   take(message: IpcMessage): void {
     this.messages.splice(this.messages.indexOf(message), 1);
     this.bytes -= message.data.length;

@@ -48,7 +48,7 @@ export class SemOperations {
   status: number = PENDING;
   /** The operation that cannot be done. */
   blocking: SemOperation | null = null;
-  /** What earlier operations add to the same semaphore. */
+  /** The sum that earlier operations add to the same semaphore. */
   before: number = 0;
   /** The caller waits here. */
   readonly done: WaitQueue = new WaitQueue();
@@ -133,7 +133,7 @@ export class SemaphoreSet extends IpcObject {
     for (const undo of this.undos) undo.forget(this, num);
   }
 
-  /** Apply an adjustment of a process that ends (SEM_UNDO). */
+  /** Applies an adjustment of a process that ends (SEM_UNDO). */
   adjust(num: number, by: number, pid: number): void {
     const value = this.values[num]! + by;
     this.values[num] = Math.max(0, Math.min(SEMVMX, value));
@@ -219,7 +219,7 @@ export class SemaphoreSet extends IpcObject {
     return blocking.op === 0 ? value !== 0 : value + blocking.op < 0;
   }
 
-  /** Do all operations or none: 0, PENDING or -errno. */
+  /** Does all operations or none: 0, PENDING or -errno. */
   private attempt(ops: SemOperations): number {
     const { list } = ops;
     let done = 0, r = 0;
