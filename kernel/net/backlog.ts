@@ -40,7 +40,7 @@ export class Backlog<S> {
     return socket;
   }
 
-  /** Remove a connection that will not be accepted. */
+  /** Removes a connection that will not be accepted. */
   remove(socket: S): void {
     const at = this.sockets.indexOf(socket, this.taken);
     if (at >= 0) this.sockets.splice(at, 1);

@@ -11,7 +11,7 @@ import type { SocketCaller } from "./message.ts";
 import type { Socket } from "./socket.ts";
 import type { OptionValue } from "./socket_options.ts";
 
-/** Bind to a link by name; a longer name is cut, an empty one means no link. */
+/** Binds to a link by name; a longer name is cut, an empty one means no link. */
 export function bindToDevice(caller: SocketCaller, socket: Socket, value: OptionValue): number {
   let name = "";
   for (let i = 0; i < Math.min(value.length, IFNAMSIZ - 1) && value.u8[i] !== 0; i++) {
@@ -21,7 +21,7 @@ export function bindToDevice(caller: SocketCaller, socket: Socket, value: Option
   return index < 0 ? index : bindTo(caller, socket, index);
 }
 
-/** Bind to a link by index, which need not exist. */
+/** Binds to a link by index, which need not exist. */
 export function bindToIndex(caller: SocketCaller, socket: Socket, index: number): number {
   return index < 0 ? -EINVAL : bindTo(caller, socket, index);
 }

@@ -33,7 +33,7 @@ export class ControlWriter {
     return this.length + HEADER;
   }
 
-  /** Add one message with `bytes` of data at `data`; the data is cut if it does not fit. */
+  /** Adds one message with `bytes` of data at `data`; the data is cut if it does not fit. */
   put(level: number, type: number, bytes: number): void {
     const { room } = this;
     if (room < 0) {

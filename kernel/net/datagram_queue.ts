@@ -109,7 +109,7 @@ export class DatagramQueue {
     return this.messages[this.taken]?.length ?? 0;
   }
 
-  /** Append the rest of the cursor as one message with the header `datagram`: 0 or -errno. */
+  /** Appends the rest of the cursor as one message with the header `datagram`: 0 or -errno. */
   push(io: IoCursor, datagram: Datagram): number {
     const { length } = datagram;
     if (length > this.ring.room) return -EMSGSIZE;
@@ -126,10 +126,10 @@ export class DatagramQueue {
   }
 
   /**
-   * Receive the first message into the cursor; bytes that do not fit are lost. Returns what recv(2)
-   * does: the bytes copied, or with MSG_TRUNC the whole length. -EAGAIN: the queue is empty;
-   * -EFAULT: the message is lost. MSG_PEEK begins behind `message.skipped` bytes, which may be in a
-   * later message.
+   * Receives the first message into the cursor; bytes that do not fit are lost. Returns what
+   * recv(2) does: the bytes copied, or with MSG_TRUNC the whole length. -EAGAIN: the queue is
+   * empty; -EFAULT: the message is lost. MSG_PEEK begins behind `message.skipped` bytes, which
+   * may be in a later message.
    */
   pull(io: IoCursor, message: Message): number {
     const isPeek = (message.flags & MSG_PEEK) !== 0;
@@ -153,7 +153,7 @@ export class DatagramQueue {
     return (message.flags & MSG_TRUNC) !== 0 ? rest : n;
   }
 
-  /** Drop all messages and free the memory. */
+  /** Drops all messages and frees the memory. */
   free(): void {
     dropMessages(this.messages.slice(this.taken).map(({ rights }) => rights));
     SOCKET_MESSAGES.give(this.count, this.account);
@@ -182,7 +182,7 @@ export class DatagramQueue {
 }
 
 /**
- * Fill in what recvmsg(2) shows beside the bytes. MSG_PEEK leaves the descriptors in the queue and
+ * Fills in what recvmsg(2) shows beside the bytes. MSG_PEEK leaves the descriptors in the queue and
  * gets copies.
  */
 function describe(from: Datagram, message: Message, isPeek: boolean): void {

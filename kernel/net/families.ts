@@ -13,7 +13,7 @@ import { PacketFamily } from "./packet/family.ts";
 import type { Socket } from "./socket.ts";
 import { UnixFamily } from "./unix/family.ts";
 
-/** Register the families and transports of a new namespace. */
+/** Registers the families and transports of a new namespace. */
 export function registerFamilies(net: NetNamespace): void {
   net.offer(new LoopbackTransport(net));
   if (net.network !== null) net.offer(new HostTransport(net, net.network));

@@ -61,7 +61,7 @@ export function keptOrDropped(program: B.BpfProgram, view: PacketView): number {
   return kept === 0 ? -1 : Math.min(kept, view.length);
 }
 
-/** Load a big-endian number from the packet, or OUTSIDE. */
+/** Loads a big-endian number from the packet, or OUTSIDE. */
 function load(view: PacketView, op: number, offset: number, x: number): number {
   switch (op) {
     case B.OP_LD_B_ABS:

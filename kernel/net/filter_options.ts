@@ -15,7 +15,7 @@ import type { OptionValue } from "./socket_options.ts";
 const FPROG_BYTES = 16, FPROG_POINTER = 8;
 
 /**
- * Set one of the options: 0 or -errno. DIFFERS: TCP sockets take no filter, as they have no
+ * Sets one of the options: 0 or -errno. DIFFERS: TCP sockets take no filter, as they have no
  * packets.
  */
 export function setFilterOption(socket: Socket, name: number, value: OptionValue): number {
@@ -63,7 +63,7 @@ function attach(socket: Socket, value: OptionValue): number {
   return 0;
 }
 
-/** Drop the socket's filter and its charge. */
+/** Drops the socket's filter and its charge. */
 export function releaseFilter(socket: Socket): void {
   const { options } = socket;
   if (options.filter === null) return;

@@ -22,7 +22,7 @@ const REHASH_DEFAULT = -1;
 /** struct ucred without a process: pid 0, ids -1. */
 const UCRED_WORDS: readonly number[] = [0, UINT_MAX, UINT_MAX];
 
-/** Set an option whose value is at least an int; undefined: `name` is no such option. */
+/** Sets an option whose value is at least an int; undefined: `name` is no such option. */
 export function setLinuxOption(
   caller: SocketCaller,
   socket: Socket,
@@ -81,7 +81,7 @@ export function setLinuxOption(
   }
 }
 
-/** Get an option; undefined: `name` is no such option. */
+/** Gets an option; undefined: `name` is no such option. */
 export function getLinuxOption(
   socket: Socket,
   name: number,

@@ -27,7 +27,7 @@ export class SocketAddress {
     return this.length < 2 ? -1 : this.dv.getUint16(0, true);
   }
 
-  /** Make all bytes zero but the family. */
+  /** Makes all bytes zero but the family. */
   start(family: number, length: number): void {
     this.u8.fill(0, 0, length);
     this.dv.setUint16(0, family, true);
@@ -158,7 +158,7 @@ export class Message {
   aux: Uint8Array<ArrayBuffer> | null = null;
   /** Receive: bytes of the segments that were joined (UDP_GRO); 0: not joined. */
   segment: number = 0;
-  /** Receive from an error queue: struct sock_extended_err and an address. */
+  /** Receives from an error queue: struct sock_extended_err and an address. */
   error: Uint8Array<ArrayBuffer> | null = null;
   /** Control messages of a host socket. */
   readonly control: RawControl = new RawControl();
@@ -192,7 +192,7 @@ export class Message {
     this.timeSec = -1;
   }
 
-  /** Close the descriptors that are left in the message. */
+  /** Closes the descriptors that are left in the message. */
   dropRights(): void {
     const { rights } = this;
     if (rights === null) return;

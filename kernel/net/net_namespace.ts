@@ -135,7 +135,7 @@ export class NetNamespace extends Namespace {
     return this.chosen;
   }
 
-  /** Take over settings of the host's network, by path below /proc/sys. */
+  /** Takes over settings of the host's network, by path below /proc/sys. */
   adopt(values: ReadonlyMap<string, string>): void {
     this.settings?.adopt(values);
     for (const [path, value] of values) {

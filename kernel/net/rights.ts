@@ -83,7 +83,7 @@ export class AllRights {
     this.deferred = deferred;
   }
 
-  /** Queue a message in `owner`. It takes over the references; null: there are none. */
+  /** Queues a message in `owner`. It takes over the references; null: there are none. */
   send({ rights: files, caller }: Message, owner: OpenFile): RightsInFlight | null {
     if (files === null || caller === null) return null;
     const rights = new RightsInFlight(caller.account, this, files, owner);
@@ -116,7 +116,7 @@ export class AllRights {
     return this.last?.files === files;
   }
 
-  /** Drop references, as many as one turn may; the job drops the rest. */
+  /** Drops references, as many as one turn may; the job drops the rest. */
   drop(files: readonly OpenFile[]): void {
     if (this.dropping.add(files)) this.deferred.begin(this.dropping);
   }
@@ -127,7 +127,7 @@ export class AllRights {
   }
 
   /**
-   * Drop messages in sockets that only messages refer to, if those messages wait in such sockets
+   * Drops messages in sockets that only messages refer to, if those messages wait in such sockets
    * too: they can never be received. Called when a socket was closed that could have been the last
    * way to them.
    */
@@ -152,7 +152,7 @@ class Dropping implements Job {
   private readonly files: OpenFile[] = [];
   private isUnderWay: boolean = false;
 
-  /** Add references; true: the job has to be started. */
+  /** Adds references; true: the job has to be started. */
   add(files: readonly OpenFile[]): boolean {
     for (const file of files) this.files.push(file);
     const mustBegin = !this.isUnderWay && this.files.length > 0;
@@ -200,7 +200,7 @@ class Collection extends Drops {
   }
 }
 
-/** What waits, by the socket in whose queue it waits. */
+/** Messages that wait, by the socket in whose queue they wait. */
 type Queues = ReadonlyMap<OpenFile, ReadonlySet<RightsInFlight>>;
 
 /**

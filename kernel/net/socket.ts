@@ -43,7 +43,7 @@ export abstract class Socket extends OpenFile {
   readonly options: SocketOptions = new SocketOptions();
   /** Woken with the poll bits of this socket. */
   readonly queue: WaitQueue = new WaitQueue();
-  /** What a send or connect that returned -EAGAIN waits for: this queue or the peer's. */
+  /** The queue that a send or connect waits in after -EAGAIN: this socket's or the peer's. */
   blockedOn: WaitQueue = this.queue;
   /** Pending error (SO_ERROR), a positive errno; 0: none. */
   error: number = 0;
@@ -132,7 +132,7 @@ export abstract class Socket extends OpenFile {
   /** A send(2) with MSG_ZEROCOPY is complete. */
   reportZerocopy(): void {}
 
-  /** Update SO_PEEK_OFF after a receive: MSG_PEEK moves it on, other receives move it back. HOT */
+  /** Updates SO_PEEK_OFF after a receive: MSG_PEEK moves it on, other receives move it back. HOT */
   movePeekOffset(isPeek: boolean, bytes: number): void {
     const { options } = this, at = options.peekOffset;
     if (at >= 0) options.peekOffset = isPeek ? at + bytes : Math.max(0, at - bytes);
@@ -156,7 +156,7 @@ export abstract class Socket extends OpenFile {
     return -ENOPROTOOPT;
   }
   /**
-   * Put the value into `value`, whose length is the room for it and may be negative: 0 or -errno.
+   * Puts the value into `value`, whose length is the room for it and may be negative: 0 or -errno.
    */
   getProtocolOption(_level: number, _name: number, _value: OptionValue): number {
     return -ENOPROTOOPT;
@@ -189,10 +189,10 @@ export abstract class Socket extends OpenFile {
     return -ENOTTY;
   }
 
-  /** Add the control messages of this family to a received message. */
+  /** Adds the control messages of this family to a received message. */
   describeMessage(_message: Message, _out: ControlWriter): void {}
   /**
-   * Take a control message of a level other than SOL_SOCKET; its data is at `at` of `dv`. 0 or
+   * Takes a control message of a level other than SOL_SOCKET; its data is at `at` of `dv`. 0 or
    * -errno.
    */
   takeControl(
@@ -206,7 +206,7 @@ export abstract class Socket extends OpenFile {
     return -EINVAL;
   }
 
-  /** Take the pending error: 0 or -errno. */
+  /** Takes the pending error: 0 or -errno. */
   takeError(): number {
     const { error } = this;
     if (error === 0) return 0;

@@ -29,7 +29,7 @@ export class SocketIndex {
     return this.numbers[place] ?? Infinity;
   }
 
-  /** Add a new socket, whose inode number is higher than all others. */
+  /** Adds a new socket, whose inode number is higher than all others. */
   add(socket: Socket): void {
     this.sockets.push(socket);
     this.numbers.push(socket.inode.ino);
@@ -85,7 +85,7 @@ export class SocketWalk {
     this.index = index;
   }
 
-  /** Start a turn, which looks at this many places at most. */
+  /** Starts a turn, which looks at this many places at most. */
   begin(places: number): void {
     this.place = this.index.placeBehind(this.last);
     this.end = Math.min(this.index.length, this.place + places);

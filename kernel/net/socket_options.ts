@@ -124,7 +124,7 @@ export class OptionValue {
   takeAsked(bytes: number): boolean {
     return this.user !== null && this.user.copyIn(this.u8, 0, this.askedAt, bytes) >= 0;
   }
-  /** Return an int. */
+  /** Returns an int. */
   setInt(value: number): number {
     this.dv.setInt32(0, value, true);
     this.length = 4;
@@ -201,12 +201,12 @@ export class SocketOptions {
     return this.passCredentials || this.passPidfd;
   }
 
-  /** Take over the options that an accepted UNIX socket has from its listener. */
+  /** Takes over the options that an accepted UNIX socket has from its listener. */
   inheritSender({ passCredentials, passPidfd, passSecurity }: SocketOptions): void {
     Object.assign(this, { passCredentials, passPidfd, passSecurity });
   }
 
-  /** Take over the options that an accepted socket has from its listener. */
+  /** Takes over the options that an accepted socket has from its listener. */
   inherit(from: SocketOptions): void {
     Object.assign(this, from, { unused: new Set(from.unused) });
   }

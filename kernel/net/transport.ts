@@ -29,7 +29,7 @@ export interface Transport {
     user: UserMemory,
     caller: SocketCaller | null,
   ): number;
-  /** Write the replies of NETLINK_ROUTE to one request: 0 or -errno. */
+  /** Writes the replies of NETLINK_ROUTE to one request: 0 or -errno. */
   answerRoute(request: RouteRequest, out: NetlinkWriter): number;
   /** The links as /proc/net/dev and /sys/class/net show them. */
   devices(): readonly NetDevice[];

@@ -45,7 +45,7 @@ export function socketOf(t: Task, fd: number): Socket | number {
   return file instanceof Socket ? file : -ENOTSOCK;
 }
 
-/** Copy an address of `length` bytes (an int) from `addr` to `out`: 0, -EINVAL or -EFAULT. */
+/** Copies an address of `length` bytes (an int) from `addr` to `out`: 0, -EINVAL or -EFAULT. */
 export function addressIn(t: Task, addr: number, length: number, out: SocketAddress): number {
   if (length < 0 || length > SOCKADDR_STORAGE_SIZE) return -EINVAL;
   out.length = length;
@@ -54,7 +54,7 @@ export function addressIn(t: Task, addr: number, length: number, out: SocketAddr
   return t.mm.copyIn(out.u8, 0, addr, length) < 0 ? -EFAULT : 0;
 }
 
-/** Store as much of `from` as the int at `lengthAddr` has room for, and the whole length there. */
+/** Stores as much of `from` as the int at `lengthAddr` has room for, and the whole length there. */
 export function addressOut(
   t: Task,
   addr: number,

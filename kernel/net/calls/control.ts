@@ -50,7 +50,8 @@ const TIMES_BYTES = 48, TXTIME_BYTES = 8, PIDFD_BYTES = 4;
 const writer = new ControlWriter();
 
 /**
- * Read `length` bytes of control messages to send: 0, or -errno with no descriptors in the message.
+ * Reads `length` bytes of control messages to send: 0, or -errno without descriptors in the
+ * message.
  */
 export function controlIn(
   t: Task,
@@ -146,7 +147,7 @@ function mayClaim(t: Task, pid: number, uid: number, gid: number): boolean {
 }
 
 /**
- * Store the control messages of a received message at `addr`, which has room for `capacity` bytes:
+ * Stores the control messages of a received message at `addr`, which has room for `capacity` bytes:
  * bytes stored, or -EFAULT. Descriptors are installed; those that do not fit are closed, and
  * `message.outFlags` gets MSG_CTRUNC.
  */

@@ -42,7 +42,7 @@ export function sysGetsockopt(t: Task, a: SyscallArgs): number {
 }
 
 /**
- * Store an option's value at `addr`, which has room for `room` bytes: the length to report, or
+ * Stores an option's value at `addr`, which has room for `room` bytes: the length to report, or
  * -errno.
  */
 export function readOption(

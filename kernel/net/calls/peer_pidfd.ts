@@ -10,7 +10,7 @@ import { PidFd } from "../../task/pidfd.ts";
 import { PidNamespace } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
 
-/** Install a pidfd, close-on-exec, of the process with these credentials; -EINVAL: it has ended. */
+/** Installs a pidfd, close-on-exec, of the process with these credentials; -EINVAL: it ended. */
 export function installPidfd(t: Task, { id }: PeerCredentials): number {
   const group = id?.space instanceof PidNamespace ? id.space.groups.get(id.nr) : undefined;
   if (group === undefined || group.id !== id) return -EINVAL;

@@ -39,7 +39,7 @@ export function sysRecvfrom(t: Task, a: SyscallArgs): number {
   return failed < 0 ? failed : n;
 }
 
-/** Receive into the task's cursor, which is set up already. */
+/** Receives into the task's cursor, which is set up already. */
 export function receivePrepared(t: Task, fd: number, flags: number): number {
   const socket = socketOf(t, fd);
   if (typeof socket === "number") return socket;
@@ -63,7 +63,7 @@ export interface MessageRoom {
   flags: number;
 }
 
-/** Receive a message with its address and control messages into the task's cursor. */
+/** Receives a message with its address and control messages into the task's cursor. */
 export function receiveMessage(t: Task, fd: number, flags: number, room: MessageRoom): number {
   const socket = socketOf(t, fd);
   if (typeof socket === "number") return socket;
@@ -151,7 +151,7 @@ function receiveOne(t: Task, socket: Socket, addr: number, flags: number): numbe
 }
 
 /**
- * Receive into the cursor. A stream goes on until it has what MSG_WAITALL or SO_RCVLOWAT ask for;
+ * Receives into the cursor. A stream goes on until it has what MSG_WAITALL or SO_RCVLOWAT ask for;
  * while it waits, `progress.done` has the bytes so far (0 for MSG_PEEK, which starts again).
  */
 function collect(t: Task, socket: Socket): number {

@@ -30,7 +30,7 @@ export function sysSendto(t: Task, a: SyscallArgs): number {
   return r < 0 ? r : sendPrepared(t, a.i32(0), a.i32(3), a.u64(4), a.i32(5));
 }
 
-/** Send what the task's cursor has to the peer, or to the address at `name` if that is not 0. */
+/** Sends what the task's cursor has to the peer, or to the address at `name` if that is not 0. */
 export function sendPrepared(
   t: Task,
   fd: number,
@@ -110,7 +110,7 @@ function transmitRights(t: Task, socket: Socket, rights: readonly OpenFile[]): n
   }
 }
 
-/** Send all that the cursor has; a stream waits for room until all is sent. */
+/** Sends all that the cursor has; a stream waits for room until all is sent. */
 function sendAll(t: Task, socket: Socket): number {
   const { io, progress } = t, length = io.remaining;
   const isFast = (message.flags & MSG_FASTOPEN) !== 0 && message.name.length > 0;

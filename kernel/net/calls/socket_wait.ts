@@ -10,7 +10,7 @@ import type { Socket } from "../socket.ts";
 import { RESTART_EINTR, type Task } from "../../task/task.ts";
 
 /**
- * Wait for `events`: POLLIN on the socket's own queue, others on the queue its last call was
+ * Waits for `events`: POLLIN on the socket's own queue, others on the queue its last call was
  * blocked on.
  */
 export function waitForSocket(t: Task, socket: Socket, events: number, timeoutNs: number): number {

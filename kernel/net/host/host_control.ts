@@ -72,7 +72,7 @@ function has(types: Types, level: number, type: number): boolean {
 }
 
 /**
- * Append a control message that the guest sends on a socket of `family` to those in `to`: 0 or
+ * Appends a control message that the guest sends on a socket of `family` to those in `to`: 0 or
  * -EINVAL. Messages of other protocols are ignored, as on Linux.
  */
 export function addControl(
@@ -100,7 +100,7 @@ export function addControl(
   return 0;
 }
 
-/** Give the guest what the host delivered. The time of arrival goes into the message itself. */
+/** Gives the guest what the host delivered. The time of arrival goes into the message itself. */
 export function deliverControl(message: Message, out: ControlWriter): void {
   const { u8, dv, length } = message.control;
   for (let at = 0; at + HEADER <= length;) {
@@ -116,7 +116,7 @@ export function deliverControl(message: Message, out: ControlWriter): void {
   }
 }
 
-/** Take the time of arrival from the host's SO_TIMESTAMPNS message, if there is one. */
+/** Takes the time of arrival from the host's SO_TIMESTAMPNS message, if there is one. */
 export function findTime(message: Message): void {
   const { dv, length } = message.control;
   for (let at = 0; at + HEADER <= length;) {

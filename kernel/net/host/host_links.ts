@@ -120,7 +120,7 @@ export class HostLinks {
     return 0;
   }
 
-  /** Pass on one message of the host as a reply to the guest's request. */
+  /** Passes on one message of the host as a reply to the guest's request. */
   private passMessage(
     r: RouteRequest,
     at: number,
@@ -134,7 +134,7 @@ export class HostLinks {
     out.end();
   }
 
-  /** Visit all messages of the last reply: the type, the body, and the offset of the header. */
+  /** Visits all messages of the last reply: the type, the body, and the offset of the header. */
   private eachMessage(visit: (type: number, body: DataView, at: number) => void): void {
     const { dv, length } = this.client;
     for (let at = 0; at + HEADER <= length;) {

@@ -124,7 +124,7 @@ export class HostSocket extends Socket {
     return -EAGAIN;
   }
 
-  /** Copy a guest's address for the host to NAME_AT: its length, or -errno. */
+  /** Copies a guest's address for the host to NAME_AT: its length, or -errno. */
   private putName(from: SocketAddress): number {
     const { length, family } = from;
     if (length < 2) return -EINVAL;
@@ -237,7 +237,7 @@ export class HostSocket extends Socket {
     return n === -EAGAIN ? this.wait() : n;
   }
 
-  /** Join a datagram with more segments than the host takes. 0 or -errno. */
+  /** Joins a datagram with more segments than the host takes. 0 or -errno. */
   private gather(io: IoCursor, wanted: number, segments: number): number {
     const { area } = this.host;
     // There was room for more segments, so the memory ended early.
@@ -272,7 +272,7 @@ export class HostSocket extends Socket {
     return goesOn && this.atMark > 0;
   }
 
-  /** Call recvmsg(2) of the host into the iovec array: its result. */
+  /** Calls recvmsg(2) of the host into the iovec array: its result. */
   private receiveHost(
     message: Message,
     segments: number,

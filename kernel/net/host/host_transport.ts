@@ -135,7 +135,7 @@ export class HostTransport implements Transport {
     return user.store32(arg + at.len, length);
   }
 
-  /** Run an ioctl on the struct at VALUE_AT. */
+  /** Runs an ioctl on the struct at VALUE_AT. */
   private askHost(request: number): number {
     if (this.fd < 0) this.fd = this.network.socket(AF_INET, SOCK_DGRAM, 0);
     if (this.fd < 0) return this.fd;

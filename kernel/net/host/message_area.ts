@@ -33,7 +33,7 @@ export function prepareMessage(
   dv.setInt32(MSG_AT + at.flags, 0, true);
 }
 
-/** Make the iovec array one segment: `length` bytes at offset `from` of the area. */
+/** Makes the iovec array one segment: `length` bytes at offset `from` of the area. */
 export function prepareSegment(area: HostArea, from: number, length: number): void {
   put64(area.dv, IOV_AT, area.address + from);
   put64(area.dv, IOV_AT + 8, length);
@@ -46,7 +46,7 @@ export function coveredBytes(area: HostArea, segments: number): number {
   return bytes;
 }
 
-/** Set the int at LENGTH_AT to the room at NAME_AT, a sockaddr_storage. */
+/** Sets the int at LENGTH_AT to the room at NAME_AT, a sockaddr_storage. */
 export function expectName(area: HostArea): void {
   area.dv.setInt32(LENGTH_AT, SOCKADDR_STORAGE_SIZE, true);
 }

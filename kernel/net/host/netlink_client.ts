@@ -30,7 +30,7 @@ export class NetlinkClient {
   }
 
   /**
-   * Send a request and receive the reply, without the end of a dump.
+   * Sends a request and receives the reply, without the end of a dump.
    *
    * @param body the fixed part and the attributes behind the header @returns 0 or -errno
    */
@@ -73,7 +73,7 @@ export class NetlinkClient {
     }
   }
 
-  /** Append the messages of one datagram: 0 at the end, 1 if more follow, or -errno. */
+  /** Appends the messages of one datagram: 0 at the end, 1 if more follow, or -errno. */
   private takeAll(length: number, isDump: boolean): number {
     const { dv } = this.network.area, { at: field } = N.Nlmsghdr;
     for (let at = A.BOUNCE_AT; at + HEADER <= A.BOUNCE_AT + length;) {

@@ -106,7 +106,7 @@ export function endpointOf(
   return new Endpoint(address, port, scope);
 }
 
-/** Write the endpoint to `out` as getsockname(2) of a socket of `family` shows it. */
+/** Writes the endpoint to `out` as getsockname(2) of a socket of `family` shows it. */
 export function putEndpoint(endpoint: Endpoint, family: number, out: SocketAddress): void {
   if (family === AF_INET) {
     out.start(AF_INET, SockaddrIn.size);

@@ -30,7 +30,7 @@ const NOTHING = new Uint8Array(0);
 const cursor = new BytesCursor();
 const scratch = new SocketAddress();
 
-/** Make a struct sock_extended_err. `source`: the address of the reporting node; null: none. */
+/** Makes a struct sock_extended_err. `source`: the address of the reporting node; null: none. */
 export function extendedError(
   socket: InetSocket,
   errno: number,
@@ -54,7 +54,7 @@ export function extendedError(
 }
 
 /**
- * Append an error to the queue, whose length SO_RCVBUF bounds. `name`: the destination of the
+ * Appends an error to the queue, whose length SO_RCVBUF bounds. `name`: the destination of the
  * packet; null: unknown.
  */
 export function queueError(

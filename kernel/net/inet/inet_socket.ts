@@ -204,7 +204,7 @@ export abstract class InetSocket extends Socket {
     return this.options.deviceIndex === 0 ? -EINVAL : null;
   }
 
-  /** Bind to a port; 0: to an ephemeral one. 0 or -EADDRINUSE. */
+  /** Binds to a port; 0: to an ephemeral one. 0 or -EADDRINUSE. */
   takePort(port: number): number {
     const chosen = port === 0 ? this.ports.chooseEphemeral(this) : port;
     if (chosen < 0 || !this.ports.isFree(this, chosen)) return -EADDRINUSE;
@@ -215,7 +215,7 @@ export abstract class InetSocket extends Socket {
     return 0;
   }
 
-  /** Leave the port table. */
+  /** Leaves the port table. */
   releasePort(): void {
     this.reuse?.leave(this);
     if (!this.isBound) return;
@@ -379,7 +379,7 @@ export abstract class InetSocket extends Socket {
     return options.unused.has(SO_SELECT_ERR_QUEUE) ? POLLERR | POLLPRI : POLLERR;
   }
 
-  /** Put the time of arrival into a datagram if the socket wants it. */
+  /** Puts the time of arrival into a datagram if the socket wants it. */
   stamp(datagram: Datagram): void {
     const { host } = this.net;
     if (!this.options.wantsTimes) return;

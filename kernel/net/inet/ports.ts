@@ -122,7 +122,7 @@ class ReservedPorts {
   /** One bit a port; null: no port is reserved. */
   private bits: Uint8Array<ArrayBuffer> | null = null;
 
-  /** Read the setting again if it changed. */
+  /** Reads the setting again if it changed. */
   read(net: NetNamespace): void {
     const text = net.setting("net/ipv4/ip_local_reserved_ports");
     if (text === this.text) return;

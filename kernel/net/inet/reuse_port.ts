@@ -89,7 +89,7 @@ export class ReuseGroup {
   }
 }
 
-/** Make or join the group of a socket that is bound now, or listens. */
+/** Makes or joins the group of a socket that is bound now, or listens. */
 export function joinReuse(socket: InetSocket): void {
   if (!socket.options.reusePort || socket.reuse !== null) return;
   const { local, family, uid, isV6Only, ports } = socket;

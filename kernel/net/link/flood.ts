@@ -13,7 +13,7 @@ interface Flood {
   readonly stations: readonly Link[];
 }
 
-/** Follow a frame that leaves by `link`, which is up. */
+/** Follows a frame that leaves by `link`, which is up. */
 export function flood(link: Link): Flood {
   const crossed: Crossing[] = [], stations: Link[] = [];
   const outgoing: Link[] = [link], seen = new Set<Link>();

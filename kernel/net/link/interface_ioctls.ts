@@ -31,7 +31,7 @@ const NAME_BYTES = I.IFNAMSIZ, DATA_AT = I.Ifreq.at.data, IFREQ_BYTES = I.Ifreq.
 const buffer = new Uint8Array(128);
 const view = new DataView(buffer.buffer);
 
-/** Carry out an interface ioctl: its result, or -ENOTTY for other requests. */
+/** Carries out an interface ioctl: its result, or -ENOTTY for other requests. */
 export function interfaceIoctl(
   net: NetNamespace,
   request: number,
@@ -82,7 +82,7 @@ const CHANGES: readonly number[] = [
   I.SIOCSIFNETMASK,
 ];
 
-/** Answer a request about a link in `buffer`. */
+/** Answers a request about a link in `buffer`. */
 function ask(link: Link, request: number): number {
   const first = firstAddress(link);
   switch (request) {
@@ -174,7 +174,7 @@ function putInt(value: number): number {
   return 0;
 }
 
-/** Put a sockaddr_in into the union of struct ifreq. */
+/** Puts a sockaddr_in into the union of struct ifreq. */
 function putV4(address: number): number {
   buffer.fill(0, DATA_AT, DATA_AT + 16);
   view.setUint16(DATA_AT, AF_INET, true);

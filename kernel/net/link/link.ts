@@ -102,7 +102,7 @@ export class Link {
     return this.table.links.filter((link) => link.master === this);
   }
 
-  /** Set the MTU; false: out of range. */
+  /** Sets the MTU; false: out of range. */
   setMtu(mtu: number): boolean {
     const isBounded = this.kind !== "loopback";
     if (mtu < 0 || (isBounded && (mtu < MTU_MIN || mtu > MTU_MAX))) return false;

@@ -29,13 +29,13 @@ export class LinkSettings {
     this.values.set(name, value);
   }
 
-  /** Keep the present values when the settings that are followed change. */
+  /** Keeps the present values when the settings that are followed change. */
   settle(): void {
     for (const name of LINK_FIELDS[this.family].keys()) this.values.set(name, this.get(name));
     this.followed = null;
   }
 
-  /** Take over the values of other settings. */
+  /** Takes over the values of other settings. */
   copy(from: LinkSettings): void {
     for (const name of LINK_FIELDS[this.family].keys()) this.values.set(name, from.get(name));
   }
@@ -75,7 +75,7 @@ export class FamilySettings {
     return settings;
   }
 
-  /** Take over the settings of the first namespace. */
+  /** Takes over the settings of the first namespace. */
   inherit(from: FamilySettings): void {
     this.all.copy(from.all);
     this.forNew.copy(from.forNew);
@@ -107,7 +107,7 @@ export function settingsAt(
   return table.byName(where)?.settings[family] ?? null;
 }
 
-/** Write a setting: 0, -ENOENT, -EINVAL. */
+/** Writes a setting: 0, -ENOENT, -EINVAL. */
 export function changeSetting(
   table: LinkTable,
   family: LinkFamily,

@@ -91,7 +91,7 @@ export class LinkTable {
   }
 
   /**
-   * Add a link, which is not up. -EINVAL, -EEXIST, -ENOBUFS. @param name may contain one `%d`;
+   * Adds a link, which is not up. -EINVAL, -EEXIST, -ENOBUFS. @param name may contain one `%d`;
    * empty: made from the kind
    */
   add(kind: LinkKind, name: string, mac: string = randomMac(this.net.host)): Link | number {
@@ -117,7 +117,7 @@ export class LinkTable {
     return -ENOBUFS;
   }
 
-  /** Remove a link, and with it the other end of a pair. -EOPNOTSUPP for `lo`. */
+  /** Removes a link, and with it the other end of a pair. -EOPNOTSUPP for `lo`. */
   remove(link: Link): number {
     if (link.kind === "loopback") return -EOPNOTSUPP;
     const { peer } = link;
@@ -126,7 +126,7 @@ export class LinkTable {
     return 0;
   }
 
-  /** Remove all that refers to the link. */
+  /** Removes all that refers to the link. */
   private forget(link: Link): void {
     this.takeOut(link);
     NET_OBJECTS.give(1, this.account);
@@ -151,7 +151,7 @@ export class LinkTable {
   }
 
   /**
-   * Move a link to another namespace, where it has no addresses, routes or bridge. -EINVAL for
+   * Moves a link to another namespace, where it has no addresses, routes or bridge. -EINVAL for
    * `lo`; -EEXIST: the name is taken there.
    */
   moveTo(link: Link, to: LinkTable, name: string = link.name): number {
@@ -172,7 +172,7 @@ export class LinkTable {
     return 0;
   }
 
-  /** Make the link a port of a bridge; null: of none. -EOPNOTSUPP, -ELOOP. */
+  /** Makes the link a port of a bridge; null: of none. -EOPNOTSUPP, -ELOOP. */
   enslave(link: Link, bridge: Link | null): number {
     if (bridge !== null) {
       if (bridge.kind !== "bridge") return -EOPNOTSUPP;

@@ -27,7 +27,7 @@ export function fromRaw(bytes: string | undefined, family: number): string | und
   return bytes.length === 16 ? bytes : undefined;
 }
 
-/** Dump one family after the other, the order in which getifaddrs(3) passes them on. */
+/** Dumps one family after the other, the order in which getifaddrs(3) passes them on. */
 export function dumpAddresses(r: RouteRequest): number {
   const isFull = r.body.byteLength >= N.Ifaddrmsg.size;
   const index = isFull ? r.body.getUint32(at.index, true) : 0;
@@ -88,7 +88,7 @@ interface Wanted {
   readonly address: LinkAddress;
 }
 
-/** Parse a request: what it wants, or -errno. */
+/** Parses a request: what it wants, or -errno. */
 function read(r: RouteRequest): Wanted | number {
   const { body, net } = r;
   if (body.byteLength < N.Ifaddrmsg.size) return -EINVAL;

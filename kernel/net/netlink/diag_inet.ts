@@ -36,7 +36,7 @@ const NO_COOKIE = 0xffffffff;
 const FILTER_STEPS = 32768;
 const value = new OptionValue();
 
-/** What messages about sockets are built from. */
+/** A request for sockets, and the attributes that its answer shows. */
 interface Shown {
   readonly request: NetlinkRequest;
   /** Extensions asked for: bits of INET_DIAG_*. */
@@ -188,7 +188,7 @@ function putInet(shown: Shown, view: InetView, out: NetlinkWriter, flags: number
   out.end();
 }
 
-/** Add the extensions that the request asks for. */
+/** Adds the extensions that the request asks for. */
 function putExtensions({ ext, isAdmin }: Shown, view: InetView, out: NetlinkWriter): void {
   const { socket } = view, { options } = socket;
   const wants = (what: number) => (ext & (1 << (what - 1))) !== 0;
@@ -221,7 +221,7 @@ function putExtensions({ ext, isAdmin }: Shown, view: InetView, out: NetlinkWrit
   if (wants(D.INET_DIAG_CONG)) putOption(out, socket, TCP_CONGESTION, D.INET_DIAG_CONG);
 }
 
-/** Add the value of a TCP option as an attribute; a text ends at its NUL. */
+/** Adds the value of a TCP option as an attribute; a text ends at its NUL. */
 function putOption(out: NetlinkWriter, socket: Socket, name: number, type: number): void {
   value.length = 256;
   if (socket.getProtocolOption(IPPROTO_TCP, name, value) !== 0) return;

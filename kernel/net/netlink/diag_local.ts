@@ -15,7 +15,7 @@ import { SocketDump } from "./dump.ts";
 import type { RouteRequest } from "./request.ts";
 import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
-/** What messages about sockets are built from. */
+/** A request for sockets, and the attributes that its answer shows. */
 interface Shown {
   readonly request: NetlinkRequest;
   /** Bits of UDIAG_SHOW_* and the like. */

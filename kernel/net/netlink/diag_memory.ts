@@ -4,7 +4,7 @@ import * as D from "../../../ffi/abi/sock_diag.ts";
 import type { Socket } from "../socket.ts";
 import type { NetlinkWriter } from "./writer.ts";
 
-/** Add the words of INET_DIAG_SKMEMINFO, UNIX_DIAG_MEMINFO and the like. */
+/** Adds the words of INET_DIAG_SKMEMINFO, UNIX_DIAG_MEMINFO and the like. */
 export function putMemory(
   out: NetlinkWriter,
   type: number,

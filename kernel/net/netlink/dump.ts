@@ -29,7 +29,7 @@ export abstract class Dump {
   get version(): number {
     return 0;
   }
-  /** Write a part, which may be empty. False: it is the last. */
+  /** Writes a part, which may be empty. False: it is the last. */
   abstract step(out: NetlinkWriter): boolean;
 }
 
@@ -61,7 +61,7 @@ export abstract class LinkDump<T> extends Dump {
   }
 
   protected abstract itemsOf(link: Link): readonly T[];
-  /** Write an item; false: it is not of that family. */
+  /** Writes an item; false: it is not of that family. */
   protected abstract put(out: NetlinkWriter, link: Link, item: T, family: number): boolean;
 
   override step(out: NetlinkWriter): boolean {
@@ -118,7 +118,7 @@ export abstract class SocketDump extends Dump {
   protected get looks(): number {
     return LOOKS;
   }
-  /** Write a socket; false: it does not belong to the list. */
+  /** Writes a socket; false: it does not belong to the list. */
   protected abstract put(out: NetlinkWriter, socket: Socket): boolean;
 
   override step(out: NetlinkWriter): boolean {

@@ -27,7 +27,7 @@ export interface GenericFamily {
   readonly name: string;
   readonly version: number;
   readonly operations: readonly GenericOperation[];
-  /** Carry out a command that the family has and the caller may give: 0 or -errno. */
+  /** Carries out a command that the family has and the caller may give: 0 or -errno. */
   answer(
     command: number,
     attributes: Attributes,
@@ -67,7 +67,7 @@ function familiesOf(net: NetNamespace): readonly GenericFamily[] {
   return [controller, ...net.shared.generic?.all ?? []];
 }
 
-/** Begin a message of a family, as a reply to `r` or as an event. */
+/** Begins a message of a family, as a reply to `r` or as an event. */
 export function beginGenericMessage(
   out: NetlinkWriter,
   r: RouteRequest["request"],
@@ -80,7 +80,7 @@ export function beginGenericMessage(
   out.u8[at + G.Genlmsghdr.at.version] = family.version;
 }
 
-/** Write the replies into `out`: 0 or -errno. */
+/** Writes the replies into `out`: 0 or -errno. */
 export function answerGeneric(net: NetNamespace, r: RouteRequest, out: NetlinkWriter): number {
   const family = familiesOf(net).find(({ id }) => id === r.request.type);
   if (family === undefined) return -ENOENT;

@@ -99,7 +99,7 @@ function answer({ net, protocol }: NetlinkSocket, r: RouteRequest): number {
   }
 }
 
-/** Send the next part of a dump. False: it was the last, with NLMSG_DONE at its end. */
+/** Sends the next part of a dump. False: it was the last, with NLMSG_DONE at its end. */
 export function sendPart(socket: NetlinkSocket, dump: Dump, hasChanged: boolean): boolean {
   writer.reset();
   writer.mark = hasChanged ? N.NLM_F_DUMP_INTR : 0;
@@ -109,7 +109,7 @@ export function sendPart(socket: NetlinkSocket, dump: Dump, hasChanged: boolean)
   return hasMore;
 }
 
-/** Queue the writer's messages in datagrams that fit the small buffers of programs. */
+/** Queues the writer's messages in datagrams that fit the small buffers of programs. */
 export function deliver(socket: NetlinkSocket, writer: NetlinkWriter): void {
   const { u8, dv, length } = writer;
   for (let from = 0, at = 0; at < length;) {

@@ -80,7 +80,7 @@ interface Wanted {
   readonly attributes: Attributes;
 }
 
-/** Parse a request: what it wants, or -errno. */
+/** Parses a request: what it wants, or -errno. */
 function read(r: RouteRequest): Wanted | number {
   const { body, family, net } = r;
   if (body.byteLength < N.Ndmsg.size) return -EINVAL;

@@ -212,7 +212,7 @@ export class NetlinkSocket extends Socket {
     return this.sendTo(u8, length, receiver, group, { caller, opener }) ?? length;
   }
 
-  /** Send to a group and to one socket; `receiver` null: to the kernel. -errno, or undefined. */
+  /** Sends to a group and to one socket; `receiver` null: to the kernel. -errno, or undefined. */
   private sendTo(
     u8: Uint8Array<ArrayBuffer>,
     length: number,
@@ -238,12 +238,12 @@ export class NetlinkSocket extends Socket {
     return this.incoming.count > 0 && this.incoming.charge > this.options.receiveBytes;
   }
 
-  /** Queue a datagram of the kernel that is no reply. */
+  /** Queues a datagram of the kernel that is no reply. */
   queueEvent(bytes: Uint8Array<ArrayBuffer>): void {
     this.receiveMessage(bytes, 0, null);
   }
 
-  /** Queue a message to a group, or an event; `sender`: null for the kernel. */
+  /** Queues a message to a group, or an event; `sender`: null for the kernel. */
   receiveMessage(
     bytes: Uint8Array<ArrayBuffer>,
     group: number,
@@ -264,7 +264,7 @@ export class NetlinkSocket extends Socket {
     deliver(this, writer);
   }
 
-  /** Queue a reply, which may exceed SO_RCVBUF. */
+  /** Queues a reply, which may exceed SO_RCVBUF. */
   queueAnswer(bytes: Uint8Array<ArrayBuffer>): void {
     this.queueMessage(bytes, null, 0);
   }
@@ -304,7 +304,7 @@ export class NetlinkSocket extends Socket {
   }
 
   /**
-   * Send the first part of a dump now, and each further part after the receive of the one before.
+   * Sends the first part of a dump now, and each further part after the receive of the one before.
    */
   startDump(dump: Dump): void {
     this.dump = dump;
@@ -369,7 +369,7 @@ export class NetlinkSocket extends Socket {
     return value.isInt ? value.setBool(this.switches.has(name)) : -EINVAL;
   }
 
-  /** Store the groups as 32-bit words; the length is that of all words, whatever the room. */
+  /** Stores the groups as 32-bit words; the length is that of all words, whatever the room. */
   private listGroups(value: OptionValue): number {
     const bytes = ((this.bus.groupCount + 31) >> 5) * 4;
     value.u8.fill(0, 0, bytes);

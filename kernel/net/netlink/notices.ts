@@ -49,7 +49,7 @@ export class Notices {
     this.request = request;
   }
 
-  /** Take the lists before a change in `net`; null: the groups have no members. */
+  /** Takes the lists before a change in `net`; null: the groups have no members. */
   static before(net: NetNamespace, request: NetlinkRequest | null): Notices | null {
     const nets = new Set([net]);
     for (const { peer } of net.links.links) if (peer !== null) nets.add(peer.table.net);
@@ -57,7 +57,7 @@ export class Notices {
     return listening.length === 0 ? null : new Notices(listening, request);
   }
 
-  /** Notify the groups after the change. */
+  /** Notifies the groups after the change. */
   tell(): void {
     for (const [net, before] of this.listings) {
       const after = listOf(net);

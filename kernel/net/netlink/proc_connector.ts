@@ -47,7 +47,7 @@ export class ProcConnector {
     this.listeners.delete(socket);
   }
 
-  /** Take a message of a socket: malformed messages, and those for other parts, get no reply. */
+  /** Takes a message of a socket: malformed messages, and those for other parts, get no reply. */
   receive(
     socket: NetlinkSocket,
     caller: SocketCaller | null,
@@ -81,7 +81,7 @@ export class ProcConnector {
   }
 
   /**
-   * Send an event to the sockets that want it: `words` are its data, `exitCode` is for
+   * Sends an event to the sockets that want it: `words` are its data, `exitCode` is for
    * PROC_EVENT_NONZERO_EXIT.
    */
   tell(what: number, words: readonly number[], exitCode: number = 0): void {

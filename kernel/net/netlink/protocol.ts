@@ -73,7 +73,7 @@ export class NetlinkProtocol {
     if (there?.size === 0) this.members.delete(group);
   }
 
-  /** Send one datagram to all members of a group but its sender. */
+  /** Sends one datagram to all members of a group but its sender. */
   broadcast(
     group: number,
     bytes: Uint8Array<ArrayBuffer>,

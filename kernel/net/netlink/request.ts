@@ -74,7 +74,7 @@ export class RouteRequest {
     return 0;
   }
 
-  /** Fail with an error and a text for it. */
+  /** Fails with an error and a text for it. */
   refuse(error: number, why: string): number {
     this.why = why;
     return error;

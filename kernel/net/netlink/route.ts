@@ -15,7 +15,7 @@ import { answerNoNsid, type RouteRequest } from "./request.ts";
 import { addRoute, deleteRoute, getRoutes, getRules } from "./routes.ts";
 import type { NetlinkWriter } from "./writer.ts";
 
-/** Write the replies into `out`: 0 or -errno. */
+/** Writes the replies into `out`: 0 or -errno. */
 export function answerRoute(r: RouteRequest, out: NetlinkWriter): number {
   switch (r.request.type) {
     case N.RTM_GETLINK:

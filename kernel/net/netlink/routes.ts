@@ -199,7 +199,7 @@ function putWay(r: RouteRequest, out: NetlinkWriter, to: string, route: Route | 
   out.end();
 }
 
-/** Parse a request: the route, or -errno. */
+/** Parses a request: the route, or -errno. */
 function read(r: RouteRequest): { route: Omit<Route, "link">; link: Link | null } | number {
   const { body, family } = r;
   if (body.byteLength < N.Rtmsg.size) return -EINVAL;

@@ -20,7 +20,7 @@ import { listNetlink, listPackets, listUnix } from "./diag_local.ts";
 import type { RouteRequest } from "./request.ts";
 import type { NetlinkWriter } from "./writer.ts";
 
-/** Write the replies into `out`: 0 or -errno. */
+/** Writes the replies into `out`: 0 or -errno. */
 export function answerSockDiag(net: NetNamespace, r: RouteRequest, out: NetlinkWriter): number {
   const { type } = r.request, { family } = r;
   if (type !== D.SOCK_DIAG_BY_FAMILY && type !== D.SOCK_DESTROY) return -EINVAL;

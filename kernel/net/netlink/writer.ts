@@ -65,7 +65,7 @@ export class NetlinkWriter {
     this.dv = new DataView(u8.buffer);
   }
 
-  /** Begin a message with `bytes` of fixed content, zeroed: the offset of that content. */
+  /** Begins a message with `bytes` of fixed content, zeroed: the offset of that content. */
   begin(request: NetlinkRequest, type: number, flags: number, bytes: number): number {
     if (this.length > SPILL_BYTES && this.reader !== null) {
       this.reader.takeAnswer(this);
@@ -83,12 +83,12 @@ export class NetlinkWriter {
     return at + Nlmsghdr.size;
   }
 
-  /** End the message: write its length. */
+  /** Ends the message: write its length. */
   end(): void {
     this.dv.setUint32(this.message + Nlmsghdr.at.len, this.length - this.message, true);
   }
 
-  /** Add an attribute of `bytes`, zeroed: the offset of its data. */
+  /** Adds an attribute of `bytes`, zeroed: the offset of its data. */
   attribute(type: number, bytes: number): number {
     this.reserve(Rtattr.size + align(bytes));
     const at = this.length;
@@ -110,7 +110,7 @@ export class NetlinkWriter {
     const at = this.attribute(type, text.length);
     for (let i = 0; i < text.length; i++) this.u8[at + i] = text.charCodeAt(i);
   }
-  /** Begin an attribute that contains attributes; the result ends it. */
+  /** Begins an attribute that contains attributes; the result ends it. */
   nest(type: number): () => void {
     return this.nestPlain(type | NLA_F_NESTED);
   }
@@ -119,7 +119,7 @@ export class NetlinkWriter {
     const start = this.attribute(type, 0) - Rtattr.size;
     return () => this.dv.setUint16(start + Rtattr.at.len, this.length - start, true);
   }
-  /** Add a text with its NUL. */
+  /** Adds a text with its NUL. */
   text(type: number, text: string): void {
     this.bytes(type, text + "\0");
   }
@@ -129,7 +129,7 @@ export class NetlinkWriter {
   }
 
   /**
-   * Write NLMSG_ERROR with the request, or with its header alone if `isCapped`; error 0
+   * Writes NLMSG_ERROR with the request, or with its header alone if `isCapped`; error 0
    * acknowledges and has only the header. @param why a text for NETLINK_EXT_ACK
    */
   error(
@@ -149,7 +149,7 @@ export class NetlinkWriter {
     this.end();
   }
 
-  /** Write NLMSG_DONE behind the last message of a dump. */
+  /** Writes NLMSG_DONE behind the last message of a dump. */
   done(request: NetlinkRequest): void {
     this.begin(request, NLMSG_DONE, NLM_F_MULTI, 4);
     this.end();

@@ -126,7 +126,7 @@ export class BlockRing extends RingMemory {
     this.firstNsec = this.lastNsec = nsec;
   }
 
-  /** Open the next block if the process has returned it. */
+  /** Opens the next block if the process has returned it. */
   private open(): boolean {
     if (this.blockStatus(this.block) !== P.TP_STATUS_KERNEL) return false;
     this.isOpen = true;
@@ -146,7 +146,7 @@ export class BlockRing extends RingMemory {
     this.open();
   }
 
-  /** Hand the block to the process. */
+  /** Hands the block to the process. */
   private retire(why: number): void {
     this.stop();
     const at = this.block * this.blockBytes;
@@ -181,7 +181,7 @@ export class BlockRing extends RingMemory {
     headWords.setUint32(at.lastNsec, this.lastNsec, true);
   }
 
-  /** Write struct tpacket3_hdr and the address behind it into `header`. */
+  /** Writes struct tpacket3_hdr and the address behind it into `header`. */
   private describePacket(
     packet: RingPacket,
     kept: number,

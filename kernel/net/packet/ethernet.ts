@@ -2,7 +2,7 @@
 
 import * as P from "../../../ffi/abi/packet.ts";
 
-/** Write a header in front of a packet. */
+/** Writes a header in front of a packet. */
 export function putHeader(bytes: Uint8Array, to: string, from: string, protocol: number): void {
   for (let i = 0; i < P.ETH_ALEN; i++) {
     bytes[i] = to.charCodeAt(i);

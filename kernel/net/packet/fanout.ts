@@ -93,7 +93,7 @@ export class Fanout {
     }
   }
 
-  /** Run the group's program, which sees the packet from the network header on. */
+  /** Runs the group's program, which sees the packet from the network header on. */
   private verdict(program: BpfProgram, view: PacketView): number {
     const before = view.from;
     if (view.type !== P.PACKET_OUTGOING) view.from = view.network;

@@ -23,7 +23,7 @@ interface Membership {
 export class Memberships {
   private readonly all: Membership[] = [];
 
-  /** Add or remove the membership of a struct packet_mreq: 0 or -errno. */
+  /** Adds or removes the membership of a struct packet_mreq: 0 or -errno. */
   change(net: NetNamespace, value: OptionValue, isAdded: boolean): number {
     if (value.length < P.PacketMreq.size) return -EINVAL;
     const { at } = P.PacketMreq, { dv, u8 } = value, length = dv.getUint16(at.alen, true);

@@ -77,7 +77,7 @@ class PacketRing extends RingMemory {
     return true;
   }
 
-  /** Write struct tpacket_hdr or tpacket2_hdr and the address behind it into `header`. */
+  /** Writes struct tpacket_hdr or tpacket2_hdr and the address behind it into `header`. */
   private describePacket(packet: RingPacket, kept: number, mac: number, network: number): void {
     const isFirst = this.version === P.TPACKET_V1, at = isFirst ? 8 : 4;
     header.fill(0);
@@ -92,7 +92,7 @@ class PacketRing extends RingMemory {
 }
 
 /**
- * Replace the ring `old`, by none if the request is empty: -EBUSY while it is mapped, -EINVAL,
+ * Replaces the ring `old`, by none if the request is empty: -EBUSY while it is mapped, -EINVAL,
  * -ENOMEM.
  */
 export function replaceRing(
@@ -112,7 +112,7 @@ export function replaceRing(
   return null;
 }
 
-/** Make a ring from a struct tpacket_req, for version 3 tpacket_req3. */
+/** Makes a ring from a struct tpacket_req, for version 3 tpacket_req3. */
 function createRing(
   owner: BlockRingOwner,
   dv: DataView,

@@ -184,7 +184,7 @@ export class PacketSocket extends Socket {
     else fanout.pick(view).takeIn(link, frame, type);
   }
 
-  /** Show the frame to a program, from its Ethernet header on. */
+  /** Shows the frame to a program, from its Ethernet header on. */
   private show(link: Link, frame: Frame, type: number): void {
     view.plain(this.net.host, frame.bytes, frame.protocol);
     view.network = P.ETH_HLEN;
@@ -205,7 +205,7 @@ export class PacketSocket extends Socket {
     this.take(bytes.subarray(from), kept, this.isRaw ? P.ETH_HLEN : 0);
   }
 
-  /** Put a packet with the address `name` into the ring or the queue. */
+  /** Puts a packet with the address `name` into the ring or the queue. */
   private take(bytes: Uint8Array<ArrayBuffer>, kept: number, network: number): void {
     const { host } = this.net, { ring } = this;
     const sec = host.realtimeSec(), nsec = host.realtimeNsec();

@@ -29,7 +29,7 @@ export abstract class RingMemory extends KernelPages {
   abstract get hasRoom(): boolean;
   /** How often the process owned all blocks, since the last read; only for block rings. */
   abstract takeFreezes(): number;
-  /** Put a packet into the ring; false: there is no room. */
+  /** Puts a packet into the ring; false: there is no room. */
   abstract put(packet: RingPacket, hasLink: boolean, isLosing: boolean): boolean;
   /** The socket drops the ring. */
   abstract stop(): void;

@@ -24,7 +24,7 @@ import type { Frame } from "./taps.ts";
 /** ARP for IPv4 over Ethernet: length and offsets behind the header (RFC 826). */
 const ARP_BYTES = 28, ARP_SENDER = 8, ARP_TARGET = 24, ARP_REQUEST = 1, ARP_REPLY = 2;
 
-/** Send a frame by `link`, which is up. */
+/** Sends a frame by `link`, which is up. */
 export function sendFrame(link: Link, frame: Frame, sender: PacketSocket | null): void {
   const outgoing: Link[] = [link], seen = new Set<Link>();
   let by = sender;
@@ -66,7 +66,7 @@ function passLink(link: Link, frame: Frame, type: number, sender: PacketSocket |
   link.table.net.taps.show(link, frame, type, sender);
 }
 
-/** Deliver the packet in a frame to the station of `link`. */
+/** Delivers the packet in a frame to the station of `link`. */
 function deliver(link: Link, { bytes, protocol }: Frame): void {
   const { net, links } = { net: link.table.net, links: link.table }, body = bytes.slice(P.ETH_HLEN);
   if (protocol === P.ETH_P_ARP) return answerArp(link, body);

@@ -17,7 +17,7 @@ import type { NetNamespace } from "../net_namespace.ts";
 import { putHeader, typeFor } from "./ethernet.ts";
 import type { Frame } from "./taps.ts";
 
-/** Show a packet of `net` on all links to its destination. */
+/** Shows a packet of `net` on all links to its destination. */
 export function showPacket(net: NetNamespace, packet: IpPacket): void {
   if (net.shared.watchers === 0) return;
   const hops = hopsTo(net, packet.destination);
@@ -36,7 +36,7 @@ function frameOf(packet: IpPacket): Frame {
   return { bytes, protocol: isFour ? P.ETH_P_IP : P.ETH_P_IPV6 };
 }
 
-/** Show a multicast or broadcast packet on all links that it passes. */
+/** Shows a multicast or broadcast packet on all links that it passes. */
 export function showMulticast(out: Link, crossed: readonly Crossing[], packet: IpPacket): void {
   if (out.table.net.shared.watchers === 0) return;
   const { destination } = packet, frame = frameOf(packet);

@@ -34,7 +34,7 @@ export class Taps {
     if (this.sockets.delete(socket)) this.shared.watchers--;
   }
 
-  /** Show a frame that passes `link`; `type` is PACKET_*, `sender` the socket that sent it. */
+  /** Shows a frame that passes `link`; `type` is PACKET_*, `sender` the socket that sent it. */
   show(link: Link, frame: Frame, type: number, sender: PacketSocket | null): void {
     const own = sender?.fanout ?? null;
     for (const socket of this.sockets) {

@@ -48,7 +48,7 @@ export abstract class ConnectionSocket extends UnixSocket {
 
   /** The server's end of a new connection, of the same kind; null: the host's end has none. */
   protected abstract newSocket(_account: Account): ConnectionSocket | null;
-  /** Connect to a socket of the host at `inode`: 0 or -errno. */
+  /** Connects to a socket of the host at `inode`: 0 or -errno. */
   protected connectOutside(_inode: Inode, _name: string): number {
     return -ECONNREFUSED;
   }
@@ -65,7 +65,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     return false;
   }
   protected abstract freeIncoming(): void;
-  /** Queue what `from` sends, at most `room` bytes: bytes taken, or -errno. */
+  /** Queues what `from` sends, at most `room` bytes: bytes taken, or -errno. */
   protected abstract deliver(
     from: ConnectionSocket,
     io: IoCursor,
@@ -80,7 +80,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     return this.backlog !== null;
   }
 
-  /** Connect two new sockets (socketpair(2)). */
+  /** Connects two new sockets (socketpair(2)). */
   pairWith(other: ConnectionSocket, caller: SocketCaller): void {
     this.peer = other;
     other.peer = this;
@@ -136,7 +136,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     return this.backlog !== null && !this.backlog.isFull;
   }
 
-  /** Queue `server`, to which a program of the host is connected, for accept(2). */
+  /** Queues `server`, to which a program of the host is connected, for accept(2). */
   protected queueUp(server: ConnectionSocket): void {
     this.backlog?.push(server);
     this.queue.wake(READABLE);

@@ -63,7 +63,7 @@ export class UnixDgram extends UnixSocket {
     if (peer !== null) peer.senders.add(this);
   }
 
-  /** Set the peer; AF_UNSPEC removes it. */
+  /** Sets the peer; AF_UNSPEC removes it. */
   override connect(caller: SocketCaller, address: SocketAddress, _nonblocking: boolean): number {
     if (address.family === AF_UNSPEC) {
       this.setPeer(null);

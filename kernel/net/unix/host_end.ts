@@ -48,7 +48,7 @@ export class HostEnd extends ConnectionSocket {
     this.outgoing = new ByteRing(net.frames, MAX_BYTES);
   }
 
-  /** Become the peer of a socket that has none. */
+  /** Becomes the peer of a socket that has none. */
   connectTo(guest: ConnectionSocket): void {
     this.peer = guest;
     guest.peer = this;
@@ -95,7 +95,7 @@ export class HostEnd extends ConnectionSocket {
     this.fetch();
   }
 
-  /** Write queued bytes until the host takes no more. */
+  /** Writes queued bytes until the host takes no more. */
   private flush(): void {
     if (this.isClosed) return;
     const { outgoing, peer } = this, { host } = this.net;

@@ -30,12 +30,12 @@ export class HostListener extends Waiter {
     this.acceptor = acceptor;
   }
 
-  /** Accept a connection: a non-blocking descriptor that the caller owns, or -errno. */
+  /** Accepts a connection: a non-blocking descriptor that the caller owns, or -errno. */
   accept(): number {
     return this.host.accept?.(this.fd) ?? -1;
   }
 
-  /** Call the acceptor at the next connection. */
+  /** Calls the acceptor at the next connection. */
   await(): void {
     if (this.isWatched) this.host.arm(this.fd, EPOLLIN);
     else this.isWatched = this.host.watch(this.fd, EPOLLIN, this) >= 0;

@@ -102,8 +102,8 @@ export class StreamQueue {
   }
 
   /**
-   * Append `n` bytes of the cursor: bytes moved, or -errno. The queue takes over the descriptors if
-   * the result is > 0. HOT
+   * Appends `n` bytes of the cursor: bytes moved, or -errno. The queue takes over the descriptors
+   * if the result is > 0. HOT
    */
   put(
     io: IoCursor,
@@ -119,7 +119,7 @@ export class StreamQueue {
   }
 
   /**
-   * Append one byte of the cursor as urgent: 1 or -errno. The queue takes over the descriptors if
+   * Appends one byte of the cursor as urgent: 1 or -errno. The queue takes over the descriptors if
    * it is 1.
    */
   putUrgent(
@@ -163,7 +163,7 @@ export class StreamQueue {
   }
 
   /**
-   * Receive bytes, up to the next credentials (if `byCredentials`), the first descriptors, or an
+   * Receives bytes, up to the next credentials (if `byCredentials`), the first descriptors, or an
    * urgent byte; `message.isWhole` says that it ended there. -EAGAIN: no bytes. `isInline`: urgent
    * bytes are received too (SO_OOBINLINE). HOT
    */
@@ -216,7 +216,7 @@ export class StreamQueue {
     }
   }
 
-  /** Finish with a segment whose bytes were read, and free what came with it. */
+  /** Drops the descriptors and the charge of a segment whose bytes were read. */
   private finishSegment(segment: Segment): void {
     if (segment.byte >= 0) this.urgentBytes -= segment.length;
     if (segment === this.urgent) this.urgent = null;
@@ -362,7 +362,7 @@ export class StreamQueue {
   }
 }
 
-/** Put the byte into the cursor if `n` is 1: `n`, or -EFAULT. */
+/** Puts the byte into the cursor if `n` is 1: `n`, or -EFAULT. */
 function putByte(io: IoCursor, byte: number, n: number): number {
   if (n === 0) return 0;
   one[0] = byte;

@@ -32,7 +32,7 @@ export function isAbstract(name: string): boolean {
   return name.length > 0 && name.charCodeAt(0) === 0;
 }
 
-/** Write the address of a name; a path gets its NUL. */
+/** Writes the address of a name; a path gets its NUL. */
 export function putName(name: string, out: SocketAddress): void {
   const withNul = name.length > 0 && !isAbstract(name);
   out.start(AF_UNIX, Math.min(PATH_AT + name.length + (withNul ? 1 : 0), out.u8.length));

@@ -67,7 +67,7 @@ export abstract class UnixSocket extends Socket {
     return true;
   }
 
-  /** Run the filter of this socket on a message to it: what it keeps, null to drop, or -errno. */
+  /** Runs the filter of this socket on a message to it: what it keeps, null to drop, or -errno. */
   protected passFilter(io: IoCursor): IoCursor | null | number {
     const { filter } = this.options, length = io.remaining;
     if (filter === null) return io;
@@ -109,7 +109,7 @@ export abstract class UnixSocket extends Socket {
     return 0;
   }
 
-  /** Choose a name, unless the socket has one. */
+  /** Chooses a name, unless the socket has one. */
   autobind(): number {
     if (this.name !== "") return 0;
     const name = this.names.chooseFree();
@@ -118,7 +118,7 @@ export abstract class UnixSocket extends Socket {
     return 0;
   }
 
-  /** Release the name; the inode stays and refuses connections. */
+  /** Releases the name; the inode stays and refuses connections. */
   protected unbind(): void {
     if (isAbstract(this.name)) this.names.release(this.name, this);
     if (this.hostSockets?.get(this.hostIdentity) === this) {

@@ -25,7 +25,7 @@ export function echoReply(
   return reply;
 }
 
-/** Write the checksum, which for ICMPv6 covers the addresses too. */
+/** Writes the checksum, which for ICMPv6 covers the addresses too. */
 export function putIcmpChecksum(message: Uint8Array, source: string, destination: string): void {
   message[2] = message[3] = 0;
   const start = isV4(source)

@@ -24,7 +24,7 @@ const END = 0, NOOP = 1, ROUTER_ALERT = 148, ROUTER_ALERT_BYTES = 4;
 const WRITTEN_TO: ReadonlySet<number> = new Set([7, 68, 131, 137]);
 
 /**
- * Check options as ip_options_compile of Linux does: 0 or -errno. Bytes behind the end become 0.
+ * Checks options as ip_options_compile of Linux does: 0 or -errno. Bytes behind the end become 0.
  */
 function check(options: Uint8Array, mayUseAny: boolean): number {
   for (let at = 0; at < options.length;) {
@@ -83,7 +83,7 @@ export function wantsHeaderOptions({ kept4 }: IpOptions): boolean {
 }
 
 /**
- * Add the control messages of a received datagram. No option that is accepted here needs reversing
+ * Adds the control messages of a received datagram. No option that is accepted here needs reversing
  * for the way back.
  */
 export function putHeaderOptions(ip: IpOptions, options: HeaderOptions, out: ControlWriter): void {

@@ -50,7 +50,7 @@ export function wantsPacketInfo(ip: IpOptions): boolean {
     ip.oldHopLimit || wantsHeaderOptions(ip);
 }
 
-/** Add the control messages of a received datagram. */
+/** Adds the control messages of a received datagram. */
 export function putPacketControl(socket: InetSocket, message: Message, out: ControlWriter): void {
   const { ip } = socket, info = message.packetInfo;
   if (!info.isValid) return;
@@ -88,8 +88,8 @@ export function putPacketControl(socket: InetSocket, message: Message, out: Cont
 }
 
 /**
- * Keep TTL and type of service of the client's first segment: IP_PKTOPTIONS and IP_MULTICAST_TTL of
- * the accepted socket show them.
+ * Keeps TTL and type of service of the client's first segment: IP_PKTOPTIONS and IP_MULTICAST_TTL
+ * of the accepted socket show them.
  */
 export function noteFirstSegment(server: InetSocket, client: InetSocket): void {
   const { address } = server.remote!, { links } = server.net;
@@ -120,7 +120,7 @@ export function getPacketOptions(socket: InetSocket, value: OptionValue): number
 }
 
 /**
- * Take a control message given to sendmsg(2). DIFFERS: link and source address count for multicast
+ * Takes a control message given to sendmsg(2). DIFFERS: link and source address count for multicast
  * and broadcast only. Messages of other protocols are ignored.
  */
 export function takeIpControl(

@@ -94,7 +94,7 @@ function addressAt(packet: Uint8Array, at: number, length: number): string {
 }
 
 /**
- * Read an IPv4 packet whose header a program made (IP_HDRINCL of ip(7)): length and checksum are
+ * Reads an IPv4 packet whose header a program made (IP_HDRINCL of ip(7)): length and checksum are
  * filled in, and the source if it is 0. Undefined: the header is longer than the packet; null: no
  * receiver would take it.
  */
@@ -135,7 +135,7 @@ export function readPacket6(packet: Uint8Array<ArrayBuffer>): IpPacket | null | 
   };
 }
 
-/** Parse an IPv4 packet that arrived; null: damaged, or a fragment. */
+/** Parses an IPv4 packet that arrived; null: damaged, or a fragment. */
 export function parse4(packet: Uint8Array<ArrayBuffer>): IpPacket | null {
   if (packet.length < IP_HEADER || packet[0]! >> 4 !== 4) return null;
   const header = (packet[0]! & 15) * 4, length = packet[2]! << 8 | packet[3]!;

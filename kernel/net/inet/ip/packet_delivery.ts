@@ -1,5 +1,5 @@
 /**
- * Deliver packets that raw and packet sockets send: to raw sockets, to UDP sockets, to the echo
+ * Delivers packets that raw and packet sockets send: to raw sockets, to UDP sockets, to the echo
  * reply of ICMP, and to TCP, which replies to segments without a connection
  * (../tcp/segment_reply.ts).
  */
@@ -27,7 +27,7 @@ const PROTOCOLS: ReadonlySet<number> = new Set([
 ]);
 
 /**
- * Deliver a packet of a raw or packet socket of namespace `from` (null: another station) in `to`,
+ * Delivers a packet of a raw or packet socket of namespace `from` (null: another station) in `to`,
  * which may be the same.
  */
 export function deliverPacket(from: InetPorts | null, to: InetPorts, packet: IpPacket): void {

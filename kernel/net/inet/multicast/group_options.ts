@@ -40,7 +40,7 @@ interface Named {
   readonly index: number;
 }
 
-/** Set a group option: 0 or -errno; null: `name` is no such option. */
+/** Sets a group option: 0 or -errno; null: `name` is no such option. */
 export function setGroupOption(
   socket: InetSocket,
   level: number,
@@ -209,7 +209,7 @@ function changeSource(
     : socket.groups.changeSource(one, source, isInclude, isAdded);
 }
 
-/** Set a source filter: its mode and, behind `size` bytes, its sources of `step` bytes each. */
+/** Sets a source filter: its mode and, behind `size` bytes, its sources of `step` bytes each. */
 function setFilter(
   socket: InetSocket,
   named: Named | number,
@@ -267,7 +267,7 @@ function setLink(socket: InetSocket, value: OptionValue): number {
   return 0;
 }
 
-/** Get a group option; results as of `setGroupOption`. */
+/** Gets a group option; results as of `setGroupOption`. */
 export function getGroupOption(
   socket: InetSocket,
   level: number,
@@ -323,7 +323,7 @@ function asked(socket: InetSocket, named: Named): Membership | number {
   return (link === null ? null : memberOf(socket, named, link, true)) ?? -EADDRNOTAVAIL;
 }
 
-/** Store the mode, the number of sources, and as many sources as there is room for. */
+/** Stores the mode, the number of sources, and as many sources as there is room for. */
 function putFilter(
   one: Membership,
   value: OptionValue,
@@ -341,7 +341,7 @@ function putFilter(
   return 0;
 }
 
-/** Read the front of struct group_req and the like; null: another family. */
+/** Reads the front of struct group_req and the like; null: another family. */
 function namedAt(value: OptionValue, family: number): Named | null {
   const at = I.GroupReq.at.group, index = value.dv.getUint32(0, true);
   const group = addressAt(value, at, family);

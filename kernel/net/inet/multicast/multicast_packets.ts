@@ -20,7 +20,7 @@ import { deliverToRawSockets } from "../raw/raw_receivers.ts";
 import { stampSent } from "../timestamping.ts";
 import { deliverToMembers } from "../udp/udp_receivers.ts";
 
-/** Send by the link that the socket or its routes choose: 0 or -errno. */
+/** Sends by the link that the socket or its routes choose: 0 or -errno. */
 export function routeMulticast(socket: InetSocket, packet: IpPacket, header: PacketHeader): number {
   const link = linkForMulticast(socket, new Endpoint(packet.destination, 0), header);
   if (typeof link === "number") return link;
@@ -28,7 +28,7 @@ export function routeMulticast(socket: InetSocket, packet: IpPacket, header: Pac
   return 0;
 }
 
-/** Send by a link that is up. */
+/** Sends by a link that is up. */
 export function sendMulticastPacket(socket: InetSocket, link: Link, packet: IpPacket): void {
   const { destination, hops } = packet, isLoopback = link.kind === "loopback";
   stampSent(socket, packet);
@@ -60,7 +60,7 @@ export function isForged({ table }: Link, source: string): boolean {
     (source === ANY4 || source === BROADCAST4 || table.linkOf(source) !== null);
 }
 
-/** Deliver to the sockets of the station of `link` that want the packet. */
+/** Delivers to the sockets of the station of `link` that want the packet. */
 function deliverToStation(link: Link, packet: IpPacket): void {
   const { net } = link.table, { inet } = net, { source, destination, protocol } = packet;
   if (inet === null) return;

@@ -61,7 +61,7 @@ export class SocketGroups {
     return this.net.settings?.number("net/ipv4/igmp_max_msf") ?? SOURCES4;
   }
 
-  /** Add or remove one source of a filter. -EINVAL: the filter has the other mode. */
+  /** Adds or removes one source of a filter. -EINVAL: the filter has the other mode. */
   changeSource(one: Membership, source: string, isInclude: boolean, isAdded: boolean): number {
     if (one.sources !== null && one.isInclude !== isInclude) return -EINVAL;
     // As Linux: the mode changes also when there is no source to remove.
@@ -84,7 +84,7 @@ export class SocketGroups {
     return 0;
   }
 
-  /** Replace the sources of a filter. 0 or -ENOBUFS. */
+  /** Replaces the sources of a filter. 0 or -ENOBUFS. */
   setSources(one: Membership, sources: string[], isInclude: boolean): number {
     if (!NET_OBJECTS.take(sources.length, this.account)) return -ENOBUFS;
     NET_OBJECTS.give(one.sources?.length ?? 0, this.account);

@@ -63,7 +63,7 @@ export abstract class MessageSocket extends InetSocket {
     return true;
   }
 
-  /** Send a message from `source` to `to`: 0 or -errno. */
+  /** Sends a message from `source` to `to`: 0 or -errno. */
   protected abstract sendMessage(
     bytes: Uint8Array<ArrayBuffer>,
     source: string,
@@ -96,7 +96,7 @@ export abstract class MessageSocket extends InetSocket {
     return r < 0 ? r : length;
   }
 
-  /** Queue a received message; `hops` and `trafficClass` are those of its packet. */
+  /** Queues a received message; `hops` and `trafficClass` are those of its packet. */
   deliver(
     bytes: Uint8Array<ArrayBuffer>,
     from: string,

@@ -14,15 +14,15 @@ import type { RawSocket } from "./raw_socket.ts";
 /** All raw sockets of a namespace. */
 export type RawSockets = Set<RawSocket>;
 
-/** Show a packet to the packet sockets of `from` and deliver it to the raw sockets of `to`. */
+/** Shows a packet to the packet sockets of `from` and delivers it to the raw sockets of `to`. */
 export function showToObservers(from: NetNamespace, to: InetPorts, packet: IpPacket): void {
   showPacket(from, packet);
   deliverToRawSockets(to.raw, packet);
 }
 
 /**
- * Deliver a packet to the raw sockets that want it; true if there is one. `link`: where a multicast
- * or broadcast packet came by.
+ * Delivers a packet to the raw sockets that take it; true if there is one. `link`: the link by
+ * which a multicast or broadcast packet arrived.
  */
 export function deliverToRawSockets(
   sockets: RawSockets,

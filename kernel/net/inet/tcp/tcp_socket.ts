@@ -129,7 +129,7 @@ export abstract class TcpSocket extends InetSocket {
     return !this.options.reuseAddress || !other.options.reuseAddress || other.isListening;
   }
 
-  /** Make the connection that connect(2) put off (TCP_FASTOPEN_CONNECT). */
+  /** Makes the connection that connect(2) put off (TCP_FASTOPEN_CONNECT). */
   abstract connectNow(nonblocking: boolean): number;
   /** A socket with the options of this listener, for the server's end of a new connection. */
   abstract newServer(account: Account): TcpSocket;
@@ -213,7 +213,7 @@ export abstract class TcpSocket extends InetSocket {
     return done;
   }
 
-  /** Mark the last byte of the queue as urgent. An earlier urgent byte at the front is dropped. */
+  /** Marks the last byte of the queue as urgent. An earlier urgent byte at the front is dropped. */
   private markUrgent(): void {
     const { urgent, incoming } = this;
     if (urgent.at === 0 && !this.options.outOfBandInline) incoming.skip(1);
@@ -304,7 +304,7 @@ export abstract class TcpSocket extends InetSocket {
     }
   }
 
-  /** Start TCP_USER_TIMEOUT for the data that waits now. */
+  /** Starts TCP_USER_TIMEOUT for the data that waits now. */
   timeData(isProgress: boolean): void {
     this.timer ??= new TcpTimer(this);
     if (this.state !== I.TCP_SYN_SENT) this.timer.watch(isProgress);
@@ -405,7 +405,7 @@ export abstract class TcpSocket extends InetSocket {
     this.fail(error);
   }
 
-  /** End the connection now; with data or a FIN outstanding that is a reset. */
+  /** Ends the connection now; with data or a FIN outstanding that is a reset. */
   private close(): void {
     if (isEstablished(this.state)) this.net.traffic.tcp.reset++;
     this.state = I.TCP_CLOSE;
@@ -443,7 +443,7 @@ export abstract class TcpSocket extends InetSocket {
     this.queue.wake(POLLHUP | WRITABLE);
   }
 
-  /** Leave the queue of a listener whose backlog is full. */
+  /** Leaves the queue of a listener whose backlog is full. */
   private leaveWaiting(): void {
     this.timer?.stop();
     if (this.connectingTo === null) return;

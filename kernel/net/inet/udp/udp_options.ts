@@ -26,7 +26,7 @@ export class UdpOptions {
   private length: number = 0;
   pendingTo: Endpoint | null = null;
 
-  /** Add a part: the length so far, or -EMSGSIZE. */
+  /** Adds a part: the length so far, or -EMSGSIZE. */
   append(bytes: Uint8Array<ArrayBuffer>, to: Endpoint, most: number): number {
     if (this.length + bytes.length > most) return -EMSGSIZE;
     this.pendingTo ??= to;
@@ -53,7 +53,7 @@ export class UdpOptions {
   }
 }
 
-/** Set an option at IPPROTO_UDP: 0 or -errno. */
+/** Sets an option at IPPROTO_UDP: 0 or -errno. */
 export function setUdpOption(options: UdpOptions, name: number, value: OptionValue): number {
   if (!value.isInt) return -EINVAL;
   const n = value.int, on = n !== 0;
@@ -82,7 +82,7 @@ export function setUdpOption(options: UdpOptions, name: number, value: OptionVal
   }
 }
 
-/** Get an option at IPPROTO_UDP: 0 or -errno. */
+/** Gets an option at IPPROTO_UDP: 0 or -errno. */
 export function getUdpOption(options: UdpOptions, name: number, value: OptionValue): number {
   if (value.length < 0) return -EINVAL;
   switch (name) {

@@ -83,8 +83,8 @@ function datagramIn({ payload, source, destination, protocol }: IpPacket): Arriv
 }
 
 /**
- * Deliver to the socket at the port, or report the error to the sending socket. False: no socket is
- * there.
+ * Delivers to the socket at the port, or reports the error to the sending socket. False: no socket
+ * has the port.
  */
 export function deliverDatagram(
   sender: UdpPorts | null,
@@ -105,7 +105,7 @@ export function deliverDatagram(
   return false;
 }
 
-/** Deliver a multicast or broadcast datagram to all sockets that take it. */
+/** Delivers a multicast or broadcast datagram to all sockets that take it. */
 export function deliverToMembers(ports: UdpPorts, link: Link, packet: IpPacket): void {
   const arrived = datagramIn(packet);
   if (arrived === null) return;

@@ -110,7 +110,7 @@ export class UdpSocket extends InetSocket {
     return !this.sharesPort(other);
   }
 
-  /** Set the peer; AF_UNSPEC removes it. */
+  /** Sets the peer; AF_UNSPEC removes it. */
   override connect(_caller: SocketCaller, address: SocketAddress, _nonblocking: boolean): number {
     const to = endpointOf(address, this.family, true, true);
     return typeof to === "number" ? to : this.associate(to, true);
@@ -139,7 +139,7 @@ export class UdpSocket extends InetSocket {
     return waits ? length : this.flush(message.header) ?? length;
   }
 
-  /** Send the corked datagram: -errno, or undefined. */
+  /** Sends the corked datagram: -errno, or undefined. */
   private flush(header: PacketHeader): number | undefined {
     const to = this.udp.pendingTo;
     if (to === null) return undefined;
@@ -160,7 +160,7 @@ export class UdpSocket extends InetSocket {
     return this.remote ?? -EDESTADDRREQ;
   }
 
-  /** Send one datagram, or several segments (UDP_SEGMENT). */
+  /** Sends one datagram, or several segments (UDP_SEGMENT). */
   private sendDatagrams(io: IoCursor, to: Endpoint, header: PacketHeader): number {
     const length = io.remaining, segment = header.segment < 0 ? this.udp.segment : header.segment;
     const isCut = segment > 0 && length > segment;
@@ -199,7 +199,7 @@ export class UdpSocket extends InetSocket {
     return length;
   }
 
-  /** Send to a group or to all stations, in datagrams of `step` bytes. */
+  /** Sends to a group or to all stations, in datagrams of `step` bytes. */
   private sendMulticast(
     io: IoCursor,
     to: Endpoint,
@@ -263,7 +263,7 @@ export class UdpSocket extends InetSocket {
     return this.protocol === IPPROTO_UDPLITE ? udpLite : udp;
   }
 
-  /** Show the datagram to raw and packet sockets. @returns its bytes, or null at a fault */
+  /** Shows the datagram to raw and packet sockets. @returns its bytes, or null at a fault */
   private showDatagram(
     io: IoCursor,
     from: Endpoint,
@@ -332,7 +332,7 @@ export class UdpSocket extends InetSocket {
   }
 
   /**
-   * Queue a datagram. `to`: null if no control message needs it. `segment`: bytes of its segments;
+   * Queues a datagram. `to`: null if no control message needs it. `segment`: bytes of its segments;
    * 0: not segmented. `link`: the index of the link it came by; 0: that of the destination.
    */
   enqueue(
