@@ -19,7 +19,7 @@ import { hex, pointer, SocketNumbers, SocketRows } from "./socket_table.ts";
 /** Stands for all raw sockets in place of a protocol. */
 const RAW = -1;
 
-/** Set the rows of these tables. */
+/** Sets the rows of these tables. */
 export function setInetTables(tables: NetTables, net: NetNamespace): void {
   for (const [name, protocol, protocol6 = protocol] of TABLES) {
     tables.set(name, new InetTable(net, AF_INET, protocol));

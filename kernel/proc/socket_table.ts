@@ -76,7 +76,7 @@ class RowSteps implements TextSteps {
 export abstract class SocketNumbers extends SocketTable {
   /** The number of kinds. */
   protected abstract readonly kinds: number;
-  /** Add a socket to the counts of its kinds. */
+  /** Adds a socket to the counts of its kinds. */
   abstract count(socket: Socket, numbers: number[]): void;
   abstract format(numbers: readonly number[]): string;
 

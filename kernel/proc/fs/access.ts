@@ -35,7 +35,7 @@ export function mayReadMemory(source: ProcSource, target: ProcTask): boolean {
 const OPEN_DIR = S_IFDIR | 0o555;
 
 /**
- * Set the owner of an inode of `task`: the process's user, or the root of the memory's user
+ * Sets the owner of an inode of `task`: the process's user, or the root of the memory's user
  * namespace if the process is not dumpable.
  */
 export function takeOwner(inode: Inode, task: ProcTask): void {

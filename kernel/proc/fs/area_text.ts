@@ -91,7 +91,7 @@ export class AreaTextFile extends OpenFile {
     this.isAtEnd = false;
   }
 
-  /** Make the next records: the units left, 0 at the end of the turn, or -ENOMEM. */
+  /** Makes the next records: the units left, 0 at the end of the turn, or -ENOMEM. */
   private makeChunk(mm: MemoryManager, units: number): number {
     const { vmas } = mm, format = AREA_FORMATS.get(this.name)!;
     let text = "", left = units;

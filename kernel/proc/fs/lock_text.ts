@@ -148,8 +148,8 @@ function waitsFor(request: FileLock, lock: FileLock): boolean {
 }
 
 /**
- * Take the requests that wait for one lock out of the queue. As on Linux, a request that would wait
- * for an earlier one too is listed behind that one.
+ * Takes the requests that wait for one lock out of the queue. As on Linux, a request that would
+ * wait for an earlier one too is listed behind that one.
  */
 function takeWaits(queue: FileLock[], waits: (request: FileLock) => boolean): Waiting[] {
   const first: Waiting[] = [];

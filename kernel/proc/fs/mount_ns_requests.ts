@@ -22,7 +22,7 @@ function numberOf(request: number): number {
   return request & 0xff;
 }
 
-/** Carry out a request: a descriptor, 0 or -errno. */
+/** Carries out a request: a descriptor, 0 or -errno. */
 export function namespaceRequest(
   files: NsFs,
   namespace: Namespace,

@@ -90,7 +90,7 @@ export class NetTables {
   texts: NetTexts | null = null;
   private readonly tables: Map<string, NetTable> = new Map();
 
-  /** Set the rows of /proc/net/`name`, one of `names`. */
+  /** Sets the rows of /proc/net/`name`, one of `names`. */
   set(name: string, table: NetTable): void {
     this.tables.set(name, table);
   }

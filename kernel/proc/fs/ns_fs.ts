@@ -123,7 +123,7 @@ export class NsFs extends GeneratedFs {
     return INITIAL[kind];
   }
 
-  /** Install a descriptor of a namespace for the caller, or -errno. */
+  /** Installs a descriptor of a namespace for the caller, or -errno. */
   openFor(namespace: Namespace): number {
     const task = this.callers.current();
     if (task === null || task.files === null || task.fs === null) return -ENOENT;

@@ -28,7 +28,7 @@ const HIDEPID_NAMES: readonly (readonly [string, number])[] = [
 ];
 
 /**
- * Parse the data of mount(2), comma-separated; or -EINVAL. `base`: the options before a remount.
+ * Parses the data of mount(2), comma-separated; or -EINVAL. `base`: the options before a remount.
  */
 export function parseProcOptions(text: string, base: ProcOptions | null): ProcOptions | number {
   let hidepid = base?.hidepid ?? HIDEPID_OFF, gid = base?.gid ?? 0;

@@ -58,7 +58,7 @@ class PagemapFile extends OpenFile {
     return this.mm.isDestroyed ? -EINVAL : scanPages(this.mm, arg, user);
   }
 
-  /** Read whole entries, up to the last page that a process can have. */
+  /** Reads whole entries, up to the last page that a process can have. */
   override read(io: IoCursor, offset: number): number {
     const { mm } = this;
     if (mm.isDestroyed) return 0;
@@ -78,7 +78,7 @@ class PagemapFile extends OpenFile {
   }
 }
 
-/** Describe pages [from, to), at most PAGES. */
+/** Describes pages [from, to), at most PAGES. */
 function describe(mm: MemoryManager, from: number, to: number): void {
   const map = mm.pages, { ctx } = mm;
   entries.fill(0, 0, (to - from) * ENTRY_BYTES);

@@ -58,7 +58,7 @@ class Regions {
     return (have & all) === all && (some === 0 || (have & some) !== 0);
   }
 
-  /** Add pages [from, to): where it ended; before `to` if there is no room for more. */
+  /** Adds pages [from, to): where it ended; before `to` if there is no room for more. */
   add(from: number, to: number, categories: number): number {
     const end = from + Math.min(to - from, this.left), shown = categories & this.wanted.shown;
     if (end === from) return from;
@@ -79,7 +79,7 @@ class Regions {
   }
 }
 
-/** Carry out the ioctl: the number of regions, or -errno. */
+/** Carries out the ioctl: the number of regions, or -errno. */
 export function scanPages(mm: MemoryManager, arg: number, user: UserMemory): number {
   if (user.copyIn(words, 0, arg, ARG_BYTES) < 0) return -EFAULT;
   const word = (o: number): bigint => view.getBigUint64(o, true);
@@ -119,7 +119,7 @@ function tell(
   return user.store64(arg + at.walkEnd, walkEnd) < 0 ? -EFAULT : count;
 }
 
-/** Scan pages [from, to): where it ended, or -EPERM. */
+/** Scans pages [from, to): where it ended, or -EPERM. */
 function walk(
   mm: MemoryManager,
   from: number,

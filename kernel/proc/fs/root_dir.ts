@@ -63,7 +63,7 @@ export class ProcRootDir extends GeneratedDir implements ProcViewer {
   override onUnmounted(): void {
     if (this.proc.mounts <= 1) this.source.viewers.delete(this);
   }
-  /** Drop dentries of the process's directory, which would stay until memory is short. */
+  /** Drops dentries of the process's directory, which would stay until memory is short. */
   onGone(id: number): void {
     this.source.forgetName(this.proc, String(id));
   }

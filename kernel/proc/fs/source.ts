@@ -134,7 +134,7 @@ export interface ProcTask {
   /** Null for zombies. */
   readonly mm: MemoryManager | null;
   readonly files: FdTable | null;
-  /** What its process makes is charged to this. */
+  /** The account that objects of its process are charged to. */
   readonly account: Account;
   readonly fs: FsContext | null;
   readonly exe: OpenFile | null;
@@ -223,7 +223,7 @@ export interface NetSettings {
   links(): ReadonlyMap<number, string>;
   /** A setting of `all`, `default` or a link; null: the link is gone. */
   read(family: LinkFamily, where: string, name: string): number | null;
-  /** Write a setting: 0 or -errno. */
+  /** Writes a setting: 0 or -errno. */
   write(family: LinkFamily, where: string, name: string, value: number): number;
 }
 
@@ -259,7 +259,7 @@ export interface ProcSource extends CallerSource {
   processIds(): number[];
   /** Mounts that are notified when these processes end. */
   readonly viewers: Set<ProcViewer>;
-  /** Drop a name in the root of `fs`, which will not be looked up again. */
+  /** Drops a name in the root of `fs`, which will not be looked up again. */
   forgetName(fs: FileSystem, name: string): void;
   machine(): MachineStat;
   /** The text of /proc/filesystems. */

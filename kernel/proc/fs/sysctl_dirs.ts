@@ -31,7 +31,7 @@ interface LiveSetting {
   readonly isOfUserNamespace?: boolean;
   /** The value without a newline. */
   read(source: ProcSource, scope: SysctlScope): string;
-  /** Write a value: 0 or -errno. */
+  /** Writes a value: 0 or -errno. */
   write?(source: ProcSource, text: string, scope: SysctlScope): number;
 }
 
@@ -142,7 +142,7 @@ function setMemfdScope(source: ProcSource, text: string): number {
   return 0;
 }
 
-/** Make /proc/sys with its content. All modes and owners are fixed. */
+/** Makes /proc/sys with its content. All modes and owners are fixed. */
 export function sysctlTree(fs: GeneratedFs, parent: FixedDir, source: ProcSource): FixedDir {
   const root = new FixedDir(fs, parent, 0o555, true);
   const inodes = new Map<string, SysctlInode>();

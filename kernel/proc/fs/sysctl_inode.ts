@@ -45,7 +45,7 @@ export abstract class SysctlInode extends TextInode {
 
   /** The value without a newline, or -errno. */
   protected abstract value(scope: SysctlScope): string | number;
-  /** Change the value: 0 or -errno. */
+  /** Changes the value: 0 or -errno. */
   protected abstract change(text: string, scope: SysctlScope): number;
 
   override get polling(): Polling {
@@ -87,7 +87,7 @@ export abstract class SysctlInode extends TextInode {
     return { net: this.source.netSettings, userNs: cred.userNs };
   }
 
-  /** Set a value for a container, without an open file: 0 or -errno. */
+  /** Sets a value for a container, without an open file: 0 or -errno. */
   set(value: string, cred: Credentials): number {
     const r = this.storeFor(value, 0, this.scopeFor(cred));
     return r < 0 ? r : 0;

@@ -36,7 +36,7 @@ export class SysctlStore {
     return SETTINGS;
   }
 
-  /** Replace defaults of the table, by path. */
+  /** Replaces defaults of the table, by path. */
   adopt(values: ReadonlyMap<string, string>): void {
     for (const [path, value] of values) {
       if (find(path) !== null) this.values.set(path, value);
@@ -62,7 +62,7 @@ export class SysctlStore {
     return value;
   }
 
-  /** Write a setting: 0 or -EINVAL. Of several numbers only the first ones may be given. */
+  /** Writes a setting: 0 or -EINVAL. Of several numbers only the first ones may be given. */
   set(path: string, text: string): number {
     const setting = find(path);
     if (setting === null) return -EINVAL;
@@ -83,7 +83,7 @@ export class SysctlStore {
     return 0;
   }
 
-  /** Store ranges in order, joined where they meet. */
+  /** Stores ranges in order, joined where they meet. */
   private setRanges(path: string, max: number, text: string): number {
     const ranges: [number, number][] = [];
     for (const part of firstLine(text).trim().split(",")) {

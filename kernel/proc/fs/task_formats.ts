@@ -21,7 +21,7 @@ interface TaskFormat {
   /** The access check of open or read; by default none. */
   readonly needs?: "access to open" | "access to read" | "attachment to read";
   /**
-   * Make the text, or -errno. `whole`: the file is not in task/TID. `opener`: credentials of the
+   * Makes the text, or -errno. `whole`: the file is not in task/TID. `opener`: credentials of the
    * opener.
    */
   render(
@@ -173,7 +173,7 @@ function storeOomAdj(task: ProcTask, source: ProcSource, text: string): number {
   return adjust(task, source, score, task.oomScoreAdj) ? text.length : -EACCES;
 }
 
-/** Set the adjustment if the caller may; going below `least` needs CAP_SYS_RESOURCE. */
+/** Sets the adjustment if the caller may; going below `least` needs CAP_SYS_RESOURCE. */
 function adjust(task: ProcTask, source: ProcSource, value: number, least: number): boolean {
   const caller = source.caller();
   const isFree = caller !== null && hasCap(caller.cred, CAP_SYS_RESOURCE);

@@ -58,7 +58,7 @@ export class TaskRef {
     return mayReadMemory(this.source, task);
   }
 
-  /** Set the present owner of an inode. False: the task is gone. */
+  /** Sets the present owner of an inode. False: the task is gone. */
   own(inode: Inode): boolean {
     const task = this.get();
     if (task === null) return false;
