@@ -55,6 +55,7 @@ class State {
 /** Decides which loads from the context are allowed. */
 export type MayLoad = (offset: number, bytes: number) => boolean;
 
+/** Checks a program: null, or the refusal with its errno and the text for the log. */
 export function verify(program: P.EbpfProgram, mayLoad: MayLoad): Refusal | null {
   const first = new State();
   first.kind[1] = CONTEXT;

@@ -19,6 +19,7 @@ export const KEEP_ID = 0xffffffff;
  */
 const FS_CAPS: CapSet = { lo: 0x0800021f, hi: 1 };
 
+/** setuid(2): new credentials, -EINVAL or -EPERM. */
 export function setuid(cred: Credentials, uid: number): Credentials | number {
   if (uid === KEEP_ID) return -EINVAL;
   if (hasOwnCap(cred, CAP_SETUID)) return withUids(cred, uid, uid, uid);
@@ -26,6 +27,7 @@ export function setuid(cred: Credentials, uid: number): Credentials | number {
   return withUids(cred, cred.uid, uid, cred.suid);
 }
 
+/** setreuid(2): new credentials, or -EPERM. */
 export function setreuid(cred: Credentials, ruid: number, euid: number): Credentials | number {
   const mayAll = hasOwnCap(cred, CAP_SETUID);
   if (ruid !== KEEP_ID && ruid !== cred.uid && ruid !== cred.euid && !mayAll) return -EPERM;
@@ -36,6 +38,7 @@ export function setreuid(cred: Credentials, ruid: number, euid: number): Credent
   return withUids(cred, uid, effective, savesNew ? effective : cred.suid);
 }
 
+/** setresuid(2): new credentials, or -EPERM. */
 export function setresuid(
   cred: Credentials,
   ruid: number,
@@ -66,6 +69,7 @@ export function setfsuid(cred: Credentials, uid: number): Credentials {
   return { ...cred, fsuid: uid, effective };
 }
 
+/** setgid(2): new credentials, -EINVAL or -EPERM. */
 export function setgid(cred: Credentials, gid: number): Credentials | number {
   if (gid === KEEP_ID) return -EINVAL;
   if (hasOwnCap(cred, CAP_SETGID)) {
@@ -75,6 +79,7 @@ export function setgid(cred: Credentials, gid: number): Credentials | number {
   return { ...cred, egid: gid, fsgid: gid };
 }
 
+/** setregid(2): new credentials, or -EPERM. */
 export function setregid(cred: Credentials, rgid: number, egid: number): Credentials | number {
   const mayAll = hasOwnCap(cred, CAP_SETGID);
   if (rgid !== KEEP_ID && rgid !== cred.gid && rgid !== cred.egid && !mayAll) return -EPERM;
@@ -86,6 +91,7 @@ export function setregid(cred: Credentials, rgid: number, egid: number): Credent
   return { ...cred, gid, egid: effective, sgid, fsgid: effective };
 }
 
+/** setresgid(2): new credentials, or -EPERM. */
 export function setresgid(
   cred: Credentials,
   rgid: number,
@@ -105,6 +111,7 @@ export function setresgid(
   };
 }
 
+/** setfsgid(2): new credentials, or the same ones without the right to change. */
 export function setfsgid(cred: Credentials, gid: number): Credentials {
   if (gid === KEEP_ID || gid === cred.fsgid) return cred;
   if (!isOwnGid(cred, gid) && !hasOwnCap(cred, CAP_SETGID)) return cred;

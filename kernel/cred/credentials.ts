@@ -15,6 +15,7 @@ export interface CapSet {
 export const NO_CAPS: CapSet = { lo: 0, hi: 0 };
 export const ALL_CAPS: CapSet = { lo: 0xffffffff, hi: 0x1ff };
 
+/** Whether the set has capability `cap`. */
 export function hasBit(set: CapSet, cap: number): boolean {
   return cap < 32 ? ((set.lo >>> cap) & 1) === 1 : ((set.hi >>> (cap - 32)) & 1) === 1;
 }
@@ -47,6 +48,7 @@ export interface Credentials {
 /** Lists of groups up to this length are searched from the start. */
 const SHORT_LIST = 32;
 
+/** Credentials of user 0 in the first user namespace, with all capabilities. */
 export function rootCredentials(): Credentials {
   return userCredentials(0, 0, [], ALL_CAPS);
 }
@@ -107,6 +109,7 @@ export function hasCapIn(cred: Credentials, ns: UserNamespace, cap: number): boo
   return false;
 }
 
+/** Whether the file system gid or a supplementary group is `gid`, a kernel id. */
 export function inGroup(cred: Credentials, gid: number): boolean {
   if (cred.fsgid === gid) return true;
   const { groups } = cred;

@@ -191,6 +191,7 @@ function handOver(state: PiState, first: FutexWaiter): void {
   heir.wake();
 }
 
+/** Removes a waiter from its futex's queue; the PI state ends with its last waiter. */
 export function leavePiQueue(waiter: FutexWaiter): void {
   const state = waiter.pi;
   waiter.task.kernel.futexes.remove(waiter);

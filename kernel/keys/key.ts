@@ -120,6 +120,7 @@ export class Key {
   }
 }
 
+/** The text by which a keyring finds a key: type and description. */
 export function keyIndex(type: KeyType, description: string): string {
   return `${type.name}\0${description}`;
 }

@@ -361,6 +361,7 @@ class Reaper extends Timer {
   }
 }
 
+/** Whether a key of the type may have this many bytes of contents. */
 export function takesContents(type: KeyType, bytes: number): boolean {
   return type.maxBytes === 0 ? bytes === 0 : bytes > 0 && bytes <= type.maxBytes;
 }

@@ -14,6 +14,7 @@ export const KEY_ALL = 0x3f;
 export const POSSESSOR = 24, OWNER = 16, GROUP = 8;
 export const KEY_PERM_ALL = 0x3f3f3f3f;
 
+/** Whether the credentials have all rights in `need` (KEY_*) on the key (keyrings(7), "Rights"). */
 export function mayUseKey(
   key: Key,
   isPossessed: boolean,

@@ -38,6 +38,7 @@ export class Fault {
   addr: number = 0;
 }
 
+/** Resolves a fault of the guest: 0, FAULT_AWAITED, or a signal with its siginfo in `mm.fault`. */
 export function handleFault(
   mm: MemoryManager,
   addr: number,

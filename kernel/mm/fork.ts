@@ -224,6 +224,7 @@ function applyForkAdvice(mm: MemoryManager, child: MemoryManager): void {
   }
 }
 
+/** Copies the properties of an address space to the child of a fork, without areas and pages. */
 export function copyState(mm: MemoryManager, child: MemoryManager): void {
   child.hasSeals = mm.hasSeals;
   child.isDumpable = mm.isDumpable;

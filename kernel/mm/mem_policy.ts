@@ -56,6 +56,7 @@ export class MemPolicy {
   }
 }
 
+/** Whether two policies are equal; null is the default policy. */
 export function isSamePolicy(a: MemPolicy | null, b: MemPolicy | null): boolean {
   if (a === null || b === null) return a === b;
   return a.mode === b.mode && a.flags === b.flags && a.nodes === b.nodes;

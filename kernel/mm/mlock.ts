@@ -57,6 +57,7 @@ export function lockStart(addr: number): number {
   return isPageAligned(addr) ? addr : Math.floor(addr / PAGE_SIZE) * PAGE_SIZE;
 }
 
+/** The bits VM_LOCKED and VM_LOCKONFAULT of an area for flags of mlock2(2). */
 export function lockBits(flags: number, lock: boolean): number {
   return lock ? VM_LOCKED | (flags & MLOCK_ONFAULT ? VM_LOCKONFAULT : 0) : 0;
 }

@@ -53,6 +53,10 @@ const KNOWN_FLAGS = M.MAP_TYPE | M.MAP_FIXED | M.MAP_ANONYMOUS | M.MAP_32BIT | M
   M.MAP_NONBLOCK | M.MAP_STACK | M.MAP_HUGETLB | M.MAP_FIXED_NOREPLACE | M.MAP_UNINITIALIZED |
   HUGE_SIZES;
 
+/**
+ * mmap(2): the address of the area, IN_SLICES if `mayWait`, or -errno. `len` and `offset` are in
+ * bytes.
+ */
 export function mmap(
   mm: MemoryManager,
   addr: number,

@@ -28,6 +28,7 @@ import {
   type Vma,
 } from "./vma.ts";
 
+/** mprotect(2): 0 or -errno. */
 export function mprotect(mm: MemoryManager, addr: number, len: number, prot: number): number {
   const start = protectStart(mm, addr, len, prot);
   if (start < 0 || len === 0) return Math.min(0, start);

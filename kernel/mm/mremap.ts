@@ -26,6 +26,7 @@ import { VM_GROWSDOWN, VM_LOCKED, VM_NORESERVE, VM_SEALED, VM_SPECIAL, type Vma 
 /** Up to this many added pages get frames at once. */
 const EAGER_PAGES = 16384;
 
+/** mremap(2): the address of the area, or -errno. Lengths are in bytes. */
 export function mremap(
   mm: MemoryManager,
   addr: number,

@@ -150,6 +150,7 @@ function restore(mm: MemoryManager, from: number, to: number): void {
   }
 }
 
+/** Switches patching of system calls on, or off and restores all patched bytes. */
 export function setPatching(mm: MemoryManager, enabled: boolean): void {
   if (!enabled && mm.isPatching) unpatchPages(mm, 0, Infinity);
   mm.isPatching = enabled;

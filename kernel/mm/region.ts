@@ -16,6 +16,7 @@ export function pageUp(bytes: number): number {
   return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
 }
 
+/** Whether an address or offset is a multiple of 4096. */
 export function isPageAligned(addr: number): boolean {
   return (addr & 4095) === 0;
 }

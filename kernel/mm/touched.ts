@@ -84,6 +84,7 @@ export function touchedRuns(
   return runs;
 }
 
+/** Whether the guest or the kernel touched the arena page since it was allocated. */
 export function isTouched(ctx: MemoryContext, page: number): boolean {
   return nextTouched(ctx, page, page + 1) === page;
 }

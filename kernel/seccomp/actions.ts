@@ -23,10 +23,12 @@ const ACTIONS: ReadonlyMap<number, string> = new Map([
   [SECCOMP_RET_ALLOW, "allow"],
 ]);
 
+/** Whether Linux knows the action (SECCOMP_RET_*, without data). */
 export function isAction(action: number): boolean {
   return ACTIONS.has(action);
 }
 
+/** The name of an action for logs. */
 export function actionName(action: number): string {
   return ACTIONS.get(action) ?? `action ${action.toString(16)}`;
 }

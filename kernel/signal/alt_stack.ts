@@ -26,6 +26,7 @@ export function stackFlags(signals: TaskSignals, sp: number): number {
   return (state | (signals.altFlags & SS_FLAG_BITS)) >>> 0;
 }
 
+/** Removes the alternate stack of a thread. */
 export function disableAltStack(signals: TaskSignals): void {
   signals.altBase = 0;
   signals.altSize = 0;

@@ -68,6 +68,7 @@ const CORE_LO = SYNCHRONOUS_LO | bits(SIGQUIT, SIGABRT, SIGXCPU, SIGXFSZ);
 /** Default actions: signal(7). */
 export const ACTION_TERMINATE = 0, ACTION_CORE = 1, ACTION_IGNORE = 2, ACTION_STOP = 3;
 
+/** The default action of a signal, ACTION_* (signal(7), "Standard signals"). */
 export function defaultActionOf(sig: number): number {
   if (sig >= SIGRTMIN) return ACTION_TERMINATE;
   const bit = 1 << (sig - 1);

@@ -49,6 +49,7 @@ const ATTACHED: ReadonlyMap<number, number> = new Map([
 ]);
 const ATTACH_FLAGS = B.BPF_F_ALLOW_OVERRIDE | B.BPF_F_ALLOW_MULTI | B.BPF_F_REPLACE;
 
+/** bpf(2) for programs of type BPF_PROG_TYPE_CGROUP_DEVICE: the result or -errno. */
 export function sysBpf(t: Task, a: SyscallArgs): number {
   const attr = a.u64(1), size = a.u32(2);
   if (size > PAGE_SIZE) return -E2BIG;

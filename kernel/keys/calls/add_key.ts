@@ -14,6 +14,7 @@ import { contents, keyString, typeName } from "./arguments.ts";
 /** LIMIT: bytes of contents, whatever the type. */
 const MAX_CONTENTS = (1 << 20) - 1;
 
+/** add_key(2): the serial number of the key, or -errno. */
 export function sysAddKey(t: Task, a: SyscallArgs): number {
   const len = a.u64(3);
   if (len > MAX_CONTENTS) return -EINVAL;

@@ -16,6 +16,7 @@ export function typeName(t: Task, addr: number): string | number {
   return name.startsWith(".") ? -EPERM : name;
 }
 
+/** Reads a type, description or callout text: the text, -EFAULT, or -EINVAL if it is too long. */
 export function keyString(t: Task, addr: number): string | number {
   return boundedString(t, addr, STRING_LENGTH);
 }

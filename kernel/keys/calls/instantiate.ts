@@ -24,6 +24,7 @@ const MAX_CONTENTS = (1 << 20) - 1;
 /** Error numbers inside the kernel: ERESTARTSYS and its neighbours. */
 const FIRST_INTERNAL = 512, LAST_INTERNAL = 516;
 
+/** keyctl(2): the commands by which a helper of request_key(2) makes or rejects a key. */
 export function keyctlOfMakers(t: Task, a: SyscallArgs): number {
   const id = a.i32(1);
   switch (a.i32(0)) {

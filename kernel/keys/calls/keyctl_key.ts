@@ -29,6 +29,7 @@ export function revoke(t: Task, id: number): number {
   return 0;
 }
 
+/** KEYCTL_INVALIDATE of keyctl(2): 0 or -errno. */
 export function invalidate(t: Task, id: number): number {
   const ref = lookupKey(t, id, P.KEY_SEARCH);
   if (typeof ref === "number") return ref;
@@ -55,6 +56,7 @@ export function chown(t: Task, id: number, uidArg: number, gidArg: number): numb
   return 0;
 }
 
+/** KEYCTL_SETPERM of keyctl(2): 0 or -errno. `perm`: four masks of rights. */
 export function setPermissions(t: Task, id: number, perm: number): number {
   if ((perm & ~P.KEY_PERM_ALL) !== 0) return -EINVAL;
   const ref = lookupKey(t, id, P.KEY_SETATTR, { creates: true, partial: true });

@@ -74,6 +74,7 @@ const CAPABILITIES = Uint8Array.of(
   K.KEYCTL_CAPS1_NS_KEYRING_NAME | K.KEYCTL_CAPS1_NS_KEY_TAG,
 );
 
+/** KEYCTL_CAPABILITIES of keyctl(2): the length of all capabilities in bytes, or -EFAULT. */
 export function capabilities(t: Task, addr: number, size: number): number {
   const n = Math.min(size, CAPABILITIES.length);
   if (n > 0 && t.mm.copyOut(addr, CAPABILITIES, 0, n) !== 0) return -EFAULT;

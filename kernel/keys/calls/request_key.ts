@@ -12,6 +12,7 @@ import { startKeyHelper } from "../../task/key_helper.ts";
 import type { Task } from "../../task/task.ts";
 import { keyString, typeName } from "./arguments.ts";
 
+/** request_key(2): the serial number of the key, or -errno. */
 export function sysRequestKey(t: Task, a: SyscallArgs): number {
   if (t.progress.object instanceof Key) return awaitKey(t, t.progress.object);
   const name = typeName(t, a.u64(0));

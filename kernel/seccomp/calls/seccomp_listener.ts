@@ -31,6 +31,7 @@ const ID_VALID_WRONG_DIR = 0x80082102;
 /** Parts of an ioctl's number: ADDFD's struct may have any size. */
 const NUMBER_MASK = 0xffff, SIZE_SHIFT = 16, SIZE_MASK = 0x3fff;
 
+/** ioctl(2) on a listener (seccomp_unotify(2)): the result or -errno; a receive may wait. */
 export function listenerIoctl(
   t: Task,
   file: SeccompListener,
