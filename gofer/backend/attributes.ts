@@ -39,14 +39,17 @@ function u64(at: number): number {
 
 // The result of the last statxFd or statxName.
 
+/** Mode of the file, with its type. */
 export function statMode(): number {
   return view.getUint16(STATX_AT + Statx.at.mode, true);
 }
 
+/** Owner of the file on the host. */
 export function statUid(): number {
   return u32("uid");
 }
 
+/** Group of the file on the host. */
 export function statGid(): number {
   return u32("gid");
 }

@@ -78,6 +78,7 @@ export function followHost(roots: readonly ExportRoot[]): string[] {
   });
 }
 
+/** Closes the descriptor of an exported directory. */
 export function closeRoot(root: ExportRoot): void {
   closeFd(root.fd);
 }

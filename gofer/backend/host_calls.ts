@@ -109,10 +109,12 @@ export function statxName(dirFd: number, nameAddr: number): number {
   return syscall(N.SYS_statx, dirFd, nameAddr, STATX_FLAGS, STATX_MASK, base + STATX_AT);
 }
 
+/** close(2). */
 export function closeFd(fd: number): number {
   return syscall(N.SYS_close, fd);
 }
 
+/** A close-on-exec duplicate, at 3 or above. */
 export function dupFd(fd: number): number {
   return syscall(N.SYS_fcntl, fd, F.F_DUPFD_CLOEXEC, 3);
 }
@@ -122,26 +124,32 @@ export function readlinkFd(fd: number, addr: number, len: number): number {
   return syscall(N.SYS_readlinkat, fd, EMPTY_PATH, addr, len);
 }
 
+/** readlinkat(2) of a staged component: the length of the target. */
 export function readlinkName(dirFd: number, nameAddr: number, addr: number, len: number): number {
   return syscall(N.SYS_readlinkat, dirFd, nameAddr, addr, len);
 }
 
+/** mkdirat(2) of a staged component. */
 export function mkdirAt(dirFd: number, nameAddr: number, mode: number): number {
   return syscall(N.SYS_mkdirat, dirFd, nameAddr, mode);
 }
 
+/** mknodat(2) of a staged component; `dev` as the system call takes it. */
 export function mknodAt(dirFd: number, nameAddr: number, mode: number, dev: number): number {
   return syscall(N.SYS_mknodat, dirFd, nameAddr, mode, dev);
 }
 
+/** symlinkat(2) of a staged target and component. */
 export function symlinkAt(targetAddr: number, dirFd: number, nameAddr: number): number {
   return syscall(N.SYS_symlinkat, targetAddr, dirFd, nameAddr);
 }
 
+/** unlinkat(2) of a staged component. */
 export function unlinkAt(dirFd: number, nameAddr: number, flags: number): number {
   return syscall(N.SYS_unlinkat, dirFd, nameAddr, flags);
 }
 
+/** renameat2(2) of two staged components. */
 export function renameAt(
   oldDir: number,
   oldAddr: number,
@@ -152,14 +160,17 @@ export function renameAt(
   return syscall(N.SYS_renameat2, oldDir, oldAddr, newDir, newAddr, flags);
 }
 
+/** pread(2) to a host address: bytes read. */
 export function preadFd(fd: number, addr: number, len: number, offset: number): number {
   return syscall(N.SYS_pread64, fd, addr, len, offset);
 }
 
+/** pwrite(2) from a host address: bytes written. */
 export function pwriteFd(fd: number, addr: number, len: number, offset: number): number {
   return syscall(N.SYS_pwrite64, fd, addr, len, offset);
 }
 
+/** getdents64(2) to a host address: bytes of entries. */
 export function getdents(fd: number, addr: number, len: number): number {
   return syscall(N.SYS_getdents64, fd, addr, len);
 }
@@ -176,14 +187,17 @@ export function seekDir(fd: number, lo: number, hi: number): number {
   return s < 0 && s > -4096 ? s : 0;
 }
 
+/** fsync(2), or fdatasync(2). */
 export function fsyncFd(fd: number, isDataOnly: boolean): number {
   return syscall(isDataOnly ? N.SYS_fdatasync : N.SYS_fsync, fd);
 }
 
+/** ftruncate(2); `size` in bytes. */
 export function truncateFd(fd: number, size: number): number {
   return syscall(N.SYS_ftruncate, fd, size);
 }
 
+/** fstatfs(2) to a host address. */
 export function statfsFd(fd: number, addr: number): number {
   return syscall(N.SYS_fstatfs, fd, addr);
 }

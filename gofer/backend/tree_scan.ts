@@ -117,7 +117,7 @@ function scanRoot(root: number, index: number): boolean {
   return entriesLeft > 0;
 }
 
-/** Looks at a directory before it opens it: a scan must not trigger a mount. */
+/** Checks a directory before it opens it: a scan must not trigger a mount. */
 function openBelow(root: number, below: ByteString, device: number): number {
   path.set(below);
   const addr = stagePath(path);

@@ -46,6 +46,7 @@ export function setXattr(
   return nameAddr < 0 ? nameAddr : proc.setxattr(fd, nameAddr, addr, len, flags);
 }
 
+/** fremovexattr(2) by the descriptor's name in /proc: 0 or -errno. */
 export function removeXattr(fd: number, name: Str, proc: ProcFd): number {
   const nameAddr = stage(name);
   return nameAddr < 0 ? nameAddr : proc.removexattr(fd, nameAddr);

@@ -60,6 +60,7 @@ export function get(
   return value;
 }
 
+/** listxattr(2): the names, or -errno. */
 export function list(c: GoferClient, fid: number): ByteString[] | number {
   const names = get(c, fid, "", XATTR_SIZE_MAX);
   return typeof names === "number" ? names : splitNames(latin1(names, 0, -1));

@@ -212,7 +212,7 @@ interface Confinement {
   readonly replaced: readonly string[];
 }
 
-/** What is needed after the confinement besides the service's own descriptors. */
+/** Resources that the confined service needs besides its own descriptors. */
 export interface Kept {
   /** Sockets and eventfds. */
   readonly fds: readonly number[];

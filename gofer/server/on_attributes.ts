@@ -25,6 +25,7 @@ export function onGetattr(s: Session): number { // HOT
   return s.endReply();
 }
 
+/** Tsetattr (9P2000.L): 0 or -errno. */
 export function onSetattr(s: Session): number {
   const m = tsetattr;
   decode(s.in, m);
@@ -36,6 +37,7 @@ export function onSetattr(s: Session): number {
   return r < 0 ? r : s.replyEmpty(C.TSETATTR + 1);
 }
 
+/** Tstatfs (9P2000.L). */
 export function onStatfs(s: Session): number {
   decode(s.in, tstatfs);
   const fid = s.fid(tstatfs.fid);

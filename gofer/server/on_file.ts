@@ -45,6 +45,7 @@ const tfsync = new Tfsync();
 /** Size of the header of Rread and Rreaddir: frame and count[4]. */
 const DATA_HEADER_BYTES = C.HEADER_BYTES + 4;
 
+/** Tlopen (9P2000.L): opens the file of a fid. */
 export function onLopen(s: Session): number {
   const m = tlopen;
   decode(s.in, m);
@@ -117,6 +118,7 @@ function payload(s: Session, count: number): number {
   return Math.min(count, s.msize - DATA_HEADER_BYTES);
 }
 
+/** Tread: bytes of a file, or of an extended attribute. */
 export function onRead(s: Session): number {
   const m = tread;
   decode(s.in, m);
@@ -137,6 +139,7 @@ export function onRead(s: Session): number {
   return s.endReply();
 }
 
+/** Twrite: bytes to a file, or to an extended attribute. */
 export function onWrite(s: Session): number {
   const m = twrite;
   decode(s.in, m);
@@ -164,6 +167,7 @@ export function cursorOf(s: Session, fid: Fid): number {
   return 0;
 }
 
+/** Treaddir (9P2000.L): entries of an open directory. */
 export function onReaddir(s: Session): number {
   return readDirectory(s, treaddir, false);
 }

@@ -41,6 +41,7 @@ export function onLock(s: Session): number {
   return s.reply(rlock);
 }
 
+/** Tgetlock (9P2000.L). */
 export function onGetlock(s: Session): number {
   decode(s.in, tgetlock);
   const fid = s.fid(tgetlock.fid);

@@ -75,6 +75,7 @@ function rootNamed(s: Session, name: Str): ExportRoot | null {
   return s.service.roots[index] ?? null;
 }
 
+/** Tattach: gives a fid to an exported root. */
 export function onAttach(s: Session): number {
   decode(s.in, tattach);
   if (tattach.afid !== C.NOFID) return -EINVAL;

@@ -71,6 +71,7 @@ function makeAndReply(
   return s.reply(reply);
 }
 
+/** Tsymlink (9P2000.L). */
 export function onSymlink(s: Session): number {
   const m = tsymlink;
   decode(s.in, m);
@@ -88,6 +89,7 @@ export function onMknod(s: Session): number {
   return makeAndReply(s, s.fid(m.dirFid), m.name, m.mode, m.gid, m.major, m.minor, 0, rmknod);
 }
 
+/** Tmkdir (9P2000.L). */
 export function onMkdir(s: Session): number {
   const m = tmkdir;
   decode(s.in, m);
@@ -95,6 +97,7 @@ export function onMkdir(s: Session): number {
   return makeAndReply(s, s.fid(m.dirFid), m.name, mode, m.gid, 0, 0, 0, rmkdir);
 }
 
+/** Tlink (9P2000.L). */
 export function onLink(s: Session): number {
   const m = tlink;
   decode(s.in, m);
@@ -110,6 +113,7 @@ export function onLink(s: Session): number {
   return r < 0 ? r : s.replyEmpty(C.TLINK + 1);
 }
 
+/** Treadlink (9P2000.L). */
 export function onReadlink(s: Session): number {
   decode(s.in, treadlink);
   const fid = s.fid(treadlink.fid);
@@ -150,6 +154,7 @@ export function renameBetween(
   return 0;
 }
 
+/** Trenameat (9P2000.L). */
 export function onRenameat(s: Session): number {
   const m = trenameat;
   decode(s.in, m);
@@ -184,6 +189,7 @@ export function onRename(s: Session): number {
   return s.replyEmpty(C.TRENAME + 1);
 }
 
+/** Tunlinkat (9P2000.L). */
 export function onUnlinkat(s: Session): number {
   const m = tunlinkat;
   decode(s.in, m);

@@ -28,6 +28,7 @@ function fetch(s: Session, fid: Fid, name: Str): number {
   return getXattr(fid.fd, name, base + DIRENTS_AT, DIRENTS_BYTES, s.service.proc);
 }
 
+/** Txattrwalk (9P2000.L): a fid that reads an attribute, or the list of names. */
 export function onXattrwalk(s: Session): number {
   const m = txattrwalk;
   decode(s.in, m);

@@ -35,7 +35,7 @@ import {
   RUNTIME_CALLS,
 } from "../../ffi/sys/runtime_calls.ts";
 
-/** What the rules depend on besides this list. */
+/** Properties of the service that the rules depend on. */
 export interface Confined {
   /** Descriptor of /proc/self/fd, by which files are opened. */
   readonly procFd: number;

@@ -1,4 +1,4 @@
-/** What all connections of one server share: the roots, the policy, and state of the process. */
+/** State that all connections of one server share: roots, policy, and state of the process. */
 
 import { SYS_geteuid } from "../../ffi/abi/syscall_numbers.ts";
 import { syscall } from "../../ffi/sys/native.ts";
