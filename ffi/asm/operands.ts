@@ -19,7 +19,7 @@ export interface Mem {
   readonly seg: Segment | null;
 }
 
-/** What ModRM.rm can name in integer instructions. */
+/** An operand that ModRM.rm can name in integer instructions. */
 export type RegMem = Gpr | Mem;
 
 /**

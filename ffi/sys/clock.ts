@@ -58,6 +58,7 @@ export function realtimeSec(): number {
 
 let lastNsec = 0;
 
+/** The nanoseconds of the last reading by `realtimeSec`, below 1e9. */
 export function realtimeNsec(): number {
   return lastNsec;
 }

@@ -18,6 +18,7 @@ import { emitSpawn } from "./spawn_code.ts";
 /** Labels whose addresses are needed, besides those of the functions. */
 const LABELS = ["on_fault", "on_signal", "on_thread_call", "restore_rt"];
 
+/** Assembles the native code of `native.ts`, with placeholders for the data page. */
 export function assemble(): AssembledImage {
   const a = new Assembler().label(CODE_START).ret();
   const faults = new FaultTable(a);

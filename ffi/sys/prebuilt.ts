@@ -30,6 +30,7 @@ interface AssemblingModule {
   assemble(): AssembledImage;
 }
 
+/** The image with its bytes in Base64, as a build embeds it. */
 export function toText(image: AssembledImage): PrebuiltImage {
   return { ...image, elf: image.elf.toBase64() };
 }

@@ -11,6 +11,7 @@ import { eax, edi, edx, r10, r8, r9, rax, rdi, rdx, rsi } from "../asm/registers
 import { SYS_write } from "../abi/syscall_numbers.ts";
 import { DATA } from "./data_page.ts";
 
+/** Emits the signal handler, and the handler that makes a call in another thread. */
 export function emitSignalHandler(a: Assembler, dataBase: number): void {
   a.align(16).label("on_signal").movabs(rax, dataBase + DATA.signalFds);
   a.mov(edi, edi).mov(edi, mem(rax, 0, rdi, 4));

@@ -100,6 +100,7 @@ export function emitBlockSignals(a: Assembler, dataBase: number, savedMask: numb
   a.mov(r10d, SIGSET_SIZE).mov(eax, SYS_rt_sigprocmask).syscall();
 }
 
+/** Emits a call that restores the signal mask at `savedMask` of rbx. */
 export function emitRestoreSignals(a: Assembler, savedMask: number): void {
   a.mov(edi, SIG_SETMASK).lea(rsi, mem(rbx, savedMask)).xor(edx, edx);
   a.mov(r10d, SIGSET_SIZE).mov(eax, SYS_rt_sigprocmask).syscall();
