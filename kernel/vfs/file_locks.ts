@@ -30,7 +30,7 @@ export class LockAges {
   }
 }
 
-/** What the locks of one owner have in common. */
+/** Fields that all locks of one owner share. */
 export interface LockOwner {
   readonly kind: LockKind;
   readonly owner: object;

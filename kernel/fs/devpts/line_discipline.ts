@@ -16,7 +16,7 @@ import type { TerminalSettings } from "./termios.ts";
 
 const BS = 8, TAB = 9, LF = 10, CR = 13, CARET = 94;
 
-/** What the discipline needs of its terminal. */
+/** The parts of a terminal that its line discipline uses. */
 export interface LineHost {
   /**
    * A signal character for the foreground group was typed; with `flush` input and output are

@@ -27,7 +27,7 @@ import { copyBetween, setSize } from "./copy_data.ts";
 import { isMark, LAYER_CRED } from "./layers.ts";
 import type { OverlayInode } from "./overlay_inode.ts";
 
-/** What to copy of a regular file: attributes, bytes too, or an empty file. */
+/** The parts of a regular file to copy: attributes, bytes too, or attributes of an empty file. */
 export const COPY_META = 0, COPY_DATA = 1, COPY_NOTHING = 2;
 
 /** Copies up `inode`, which has no upper file yet: 0 or -errno. */
