@@ -129,6 +129,7 @@ function register(at: number): Mem {
   return slot(Slot.at.regs + at);
 }
 
+/** The code that system calls and patched sites enter in ring 0, assembled for the kind of host. */
 export function callStub(kind: HostKind): CallStub {
   const { at } = Slot, a = new Assembler();
   if (kind.isCallInUserMode) {

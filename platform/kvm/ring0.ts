@@ -107,6 +107,7 @@ function ring0Address(frame: number): bigint {
   return RING0_BASE + BigInt(frame * PAGE_SIZE);
 }
 
+/** Addresses and frames of the pages of vCPU number `cpu`. */
 export function cpuPages(cpu: number): CpuPages {
   const frame = FIRST_CPU + CPU_FRAMES * cpu;
   return {

@@ -35,7 +35,7 @@ const NEAR_BYTES = 15 * PAGE_SIZE;
 /** LIMIT: threads of a machine that have begun and not ended. */
 const MAX_THREADS = 65536;
 
-/** What spaces of one machine share. */
+/** State that the spaces of one machine share. */
 export interface Machine {
   readonly tables: TableMemory;
   readonly memory: GuestPhysical;
@@ -58,7 +58,7 @@ export class KvmSpace extends AddressSpace implements Changes {
   /** Number of pages that it maps, by window. */
   readonly #windowPages: Map<number, number>;
   readonly #threads = new Set<KvmContext>();
-  /** What the host has to forget: start, end pairs of guest-physical addresses. */
+  /** Ranges that the host has to unmap: start, end pairs of guest-physical addresses. */
   #lost: number[] = [];
   #seq = 0;
   #acked = 0;

@@ -75,7 +75,7 @@ const MAX_FD = 0xffffffff;
 const MSGHDR = 0, IOVEC = 64, DATA = 80, CONTROL = 96, NAME = 192, FPROG = 208, FILTER = 512;
 const CONTROL_BYTES = cmsgSpace(4);
 
-/** What spaces use of the platform that owns them. */
+/** The parts of the platform that its spaces use. */
 export interface StubOwner {
   readonly tracer: Tracer;
   readonly commands: CommandPages;

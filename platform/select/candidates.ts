@@ -5,12 +5,12 @@
  * It imports no platform, so the launcher loads this file and not `registry.ts`.
  */
 
-/** What `--platform` takes besides `auto`. */
+/** The values of `--platform` besides `auto`. */
 export const PLATFORM_NAMES = ["systrap", "ptrace", "kvm"] as const;
 
 export type PlatformName = (typeof PLATFORM_NAMES)[number];
 
-/** What `--platform` takes: a platform, or `auto` for the best one. */
+/** The values of `--platform`: a platform, or `auto` for the best one. */
 export const PLATFORM_CHOICES = [...PLATFORM_NAMES, "auto"] as const;
 
 /** The platforms that `auto` tries, best first: the first that works is the default. */
@@ -21,6 +21,7 @@ export function platformOf(choice: (typeof PLATFORM_CHOICES)[number]): PlatformN
   return choice === "auto" ? null : choice;
 }
 
+/** Whether the text is the name of a platform. */
 export function isPlatformName(name: string): name is PlatformName {
   return PLATFORM_NAMES.some((known) => known === name);
 }

@@ -69,7 +69,7 @@ const GONE = 6;
 
 const NO_THREAD = "the host gave it no thread";
 
-/** What to do when the frame, or the FPU state, has arrived: */
+/** The step that follows when the frame, or the FPU state, has arrived: */
 const THEN_NOTHING = 0;
 const THEN_LOAD = 1;
 const THEN_LOAD_FPU = 2;

@@ -52,6 +52,7 @@ export function moveWords(
   }
 }
 
+/** Stores the segment selectors of 64-bit user code into a signal frame's registers. */
 export function setSegments(regs: DataView): void {
   regs.setUint32(CSGSFS, USER_CS, true);
   regs.setUint32(CSGSFS + 4, USER_SS << 16, true);

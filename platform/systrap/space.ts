@@ -64,7 +64,7 @@ const ARENA = -1;
 const DESTROYED = "its space was destroyed";
 const ANY_PROT = PROT_READ | PROT_WRITE | PROT_EXEC;
 
-/** What a space uses of the platform besides the engine. */
+/** The parts of the platform, besides the engine, that a space uses. */
 export interface SpaceOwner {
   readonly engine: Engine;
   /** Message that must be done before `file` can be mapped, or 0. */

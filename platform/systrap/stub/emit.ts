@@ -88,6 +88,7 @@ export function futexWait(a: Assembler, word: Mem, sites: string[]): void {
   allowedCall(a, sites);
 }
 
+/** Emits a FUTEX_WAKE of `count` waiters of the word. Changes rax, rcx, rdx, rsi, rdi and r11. */
 export function futexWake(a: Assembler, word: Mem, count: number, sites: string[]): void {
   a.lea(rdi, word).mov(esi, FUTEX_WAKE).mov(edx, count).mov(eax, SYS_futex);
   allowedCall(a, sites);

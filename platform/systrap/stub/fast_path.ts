@@ -105,6 +105,7 @@ const PRESERVED: readonly (readonly [number, Reg64])[] = [
 /** The overflow flag, and the shift that moves it to bit 30. */
 const FLAG_OF = 0x800, OF_SHIFT = 19;
 
+/** Emits the path of patched calls, which posts a call without a signal. */
 export function emitFastPath(a: Assembler, sites: AllowedSites): void {
   a.align(64).label(LABELS.fast);
   for (const [place, reg] of PRESERVED) a.mov(gsReg(place), reg);

@@ -71,6 +71,7 @@ const slot: SlotAccess = {
   stateAddress: (a) => void a.lea(rdi, mem(rbx, SLOT_AT.state)),
 };
 
+/** Emits the signal handler, which posts a trap and waits for the reply. */
 export function emitHandler(a: Assembler, slotBytes: number, sites: AllowedSites): void {
   a.align(64).label("handler");
   a.mov(rbx, rsp).and(rbx, -slotBytes);

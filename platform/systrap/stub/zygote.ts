@@ -119,6 +119,7 @@ function field(offset: number) {
   return at(SCRATCH + MESSAGE + offset);
 }
 
+/** Emits the main loop of the zygote, which makes stubs and threads on commands. */
 export function emitZygote(a: Assembler, shared: SharedOffsets, sites: AllowedSites): void {
   a.align(64).label(LABELS.zygote);
   emitSetup(a, shared);
