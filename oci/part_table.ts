@@ -15,7 +15,7 @@ const PARTS = {
   do: { verbs: ["do"] },
   create: { verbs: ["create"] },
   exec: { verbs: ["exec"] },
-  /** What clients ask about a container that exists. */
+  /** Verbs by which clients query or change an existing container. */
   control: { verbs: ["state", "start", "kill", "delete"] },
   /** The boot process, and the verbs that show tables of the kernel or try a platform. */
   kernel: { verbs: ["boot", "syscalls", "doctor"] },

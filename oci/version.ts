@@ -6,5 +6,5 @@ export const VERSION = "0.1.0";
 /** The version of the OCI runtime specification that bundles are read by. */
 export const OCI_VERSION = "1.2.0";
 
-/** What `--version` calls the commit. */
+/** The commit that `--version` prints. */
 export const COMMIT = `v${VERSION}`;

@@ -59,7 +59,7 @@ import { warnOf } from "./start.ts";
 import { releaseProxy, reportPid } from "./pid_file.ts";
 import { showFiles } from "./proxy_files.ts";
 
-/** What a sandbox uses of the host in addition to its program. */
+/** Resources of the host that a sandbox uses in addition to its program. */
 const OVERHEAD = { memoryBytes: 192 * 2 ** 20, pids: 64 };
 
 export interface Created {

@@ -22,7 +22,7 @@ interface RootfsOptions {
   readonly overlay: OverlayMode;
   /** Id of the container: names the directories that are made for it. */
   readonly id: string;
-  /** What guests may do with host sockets and FIFOs in bind mounts; by default nothing. */
+  /** Rights of guests on host sockets and FIFOs in bind mounts; by default none. */
   readonly hostUds?: HostUds;
 }
 

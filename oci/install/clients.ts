@@ -21,7 +21,7 @@ interface RuntimeEntry {
 interface Client {
   /** Where its configuration usually is. */
   readonly configPath: string;
-  /** What makes it read the configuration again. */
+  /** The command that makes the client read its configuration again. */
   readonly reload: string;
   /** @throws UserError if the configuration is not what it should be */
   install(text: string, entry: RuntimeEntry): string;

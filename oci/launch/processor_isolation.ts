@@ -36,7 +36,7 @@ const SCOPE_THREAD = 0;
 const L1D_LEAKS = ["l1tf", "mds"];
 const VULNERABILITIES = "/sys/devices/system/cpu/vulnerabilities";
 
-/** What a host supports. */
+/** The isolation features that a host supports. */
 export interface ProcessorHost {
   /** PR_GET_SPECULATION_CTRL: a mask of PR_SPEC_*, or -errno. */
   speculation(control: number): number;

@@ -28,7 +28,7 @@ import {
 import { collect, type ExecResult, Program } from "./program.ts";
 import { findBinary, Runtime, SandboxError } from "./runtime.ts";
 
-/** What a sandbox uses. */
+/** The resources that a sandbox uses. */
 export interface SandboxStats {
   /** Memory of the guests, in bytes. */
   readonly memoryBytes: number;

@@ -113,7 +113,7 @@ export interface MountSpec {
   readonly goferAttach: string | null;
   /** As in fstab: "ro", "nosuid", "size=64m". */
   readonly options: readonly string[];
-  /** What mountinfo shows as the source; the type if there is none. */
+  /** The source that mountinfo shows; the type if there is none. */
   readonly source?: string | null;
   /** For type "overlay": trees of the Gofer. */
   readonly layers?: OverlayLayers | null;
@@ -129,7 +129,7 @@ export interface OverlayLayers {
   readonly upper: string | null;
 }
 
-/** What the files of a container need besides mounts. */
+/** Properties of a container's files besides mounts. */
 export interface FilesSpec {
   /** Nodes besides those of every container; null: /dev is left as the mounts make it. */
   readonly devices: readonly DeviceSpec[] | null;
@@ -137,7 +137,7 @@ export interface FilesSpec {
   readonly rootPropagation: string | null;
   /** Names as in sysctl(8), and values. */
   readonly sysctl: readonly (readonly [name: string, value: string])[];
-  /** What its control group shows; numbers that are missing are no limits. */
+  /** The limits that its control group shows; a missing number is no limit. */
   readonly cgroup: Readonly<Partial<CgroupLimits>>;
 }
 
@@ -194,7 +194,7 @@ export interface BootSpec {
   /** Absent for what is no container. */
   readonly files?: FilesSpec;
   readonly fds: BootFds;
-  /** What guests have of the network namespace that the boot process is in; absent: nothing. */
+  /** The part of the boot process's network namespace that guests have; absent: none. */
   readonly network?: NetworkMode;
   /** The first process runs when a command says `start`, not at once. */
   readonly waitsForStart: boolean;
@@ -208,7 +208,7 @@ export interface BootSpec {
   readonly requireSandbox: boolean;
   /** A bug in the kernel ends the sandbox; otherwise it ends the process that met it. */
   readonly panicOnBug: boolean;
-  /** What the sandbox believes to have. */
+  /** The memory and processors that guests see. */
   readonly memoryBytes: number;
   readonly cpus: number;
 }

@@ -91,7 +91,7 @@ function readStats(node: JsonNode): ContainerStats {
   };
 }
 
-/** What is counted or measured. */
+/** Reads a counter or a measurement, which is at least 0. */
 function count(node: JsonNode): number {
   const { value } = node;
   const isCount = typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER;

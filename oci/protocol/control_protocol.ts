@@ -128,7 +128,7 @@ export interface Answers {
   readonly destroy: Record<never, never>;
 }
 
-/** What the kernel of the sandbox has counted. */
+/** Counters of the kernel of the sandbox. */
 export interface ContainerStats {
   readonly processes: number;
   readonly threads: number;

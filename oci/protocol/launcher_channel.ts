@@ -37,7 +37,7 @@ type LaunchMessage =
   /** The launcher is ready: the boot process confines itself and runs the guest. */
   { readonly type: "go" };
 
-/** What is sent while the guest runs. */
+/** Messages that are sent while the guest runs. */
 export const ControlPacket = layout("control_packet", { kind: "u32", a: "u32", b: "u32" });
 
 /** To boot: signal `a` for the first process. */

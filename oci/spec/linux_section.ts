@@ -127,7 +127,7 @@ function readSysctl(node: JsonNode): readonly [string, string] {
 
 const DEFAULT_MODE = 0o666;
 const ID_MAX = 0xfffffffe;
-/** What dev_t has room for. */
+/** The greatest device numbers that dev_t has room for. */
 const MAJOR_MAX = 0xfff, MINOR_MAX = 0xfffff;
 
 function readDevices(devices: JsonNode): DeviceSpec[] {

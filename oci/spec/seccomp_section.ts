@@ -62,7 +62,7 @@ PPC PPC64 PPC64LE S390 S390X PARISC PARISC64 RISCV64 LOONGARCH64 M68K SH SHEB`
   .split(/\s+/).map((name) => `SCMP_ARCH_${name}`);
 const X32 = "SCMP_ARCH_X32";
 
-/** What can stand in the section, as `features` lists it. */
+/** The names that the section may use, as `features` lists them. */
 export const SECCOMP_NAMES = {
   actions: ACTION_NAMES,
   operators: OPERATOR_NAMES,

@@ -26,7 +26,7 @@ import type { Account } from "../../../kernel/core/account.ts";
 const ROOT_LEASE_NS = 250_000_000;
 
 export class FileSystems {
-  /** What the overlays are charged to. */
+  /** The account that the overlays are charged to. */
   readonly #account: Account;
   readonly #kernel: SandboxKernel;
   readonly #gofer: GoferClient;

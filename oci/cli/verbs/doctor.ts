@@ -20,7 +20,7 @@ export const command: Command = {
   },
 };
 
-/** What this host has for `--speculation` and `--core-scheduling`. */
+/** The support of this host for `--speculation` and `--core-scheduling`. */
 function processorFindings(): Finding[] {
   const { speculation, coreScheduling } = processorLacks();
   const finding = (name: string, lack: string, has: string): Finding => (

@@ -144,7 +144,7 @@ export class DbusFormatError extends Error {
   override readonly name = "DbusFormatError";
 }
 
-/** What `read` gives: arrays and structs as lists. */
+/** A value that `read` returns: arrays and structs are lists. */
 export type DbusValue = string | number | boolean | readonly DbusValue[];
 
 /** LIMIT: how deep containers stand in each other, as the specification has it. */
@@ -252,7 +252,7 @@ export class DbusReader {
     return new TextDecoder().decode(this.#bytes.subarray(at, at + lenBytes));
   }
 
-  /** Where the next `count` bytes begin. */
+  /** Returns the offset of the next `count` bytes, and moves behind them. */
   #take(count: number, alignment: number): number {
     this.align(alignment);
     const at = this.#at;
@@ -269,7 +269,7 @@ function alignmentOf(type: string): number {
   return "xtd({".includes(first) ? 8 : 4;
 }
 
-/** Where the complete type that begins at `at` ends. @throws DbusFormatError */
+/** Returns the end of the complete type that begins at `at`. @throws DbusFormatError */
 function typeEnd(signature: string, at: number): number {
   const first = signature[at] ?? "";
   if (first === "a") return typeEnd(signature, at + 1);
