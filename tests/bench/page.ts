@@ -38,7 +38,7 @@ export function ratio(a: number, b: number): string {
   return Number.isNaN(a / b) ? "-" : (a / b).toFixed(2);
 }
 
-/** What stands between the markers. */
+/** Returns the text between the markers. */
 export function generatedPart({ date, host, repeats, systems, rows }: Measured): string {
   const of = (row: MeasuredRow, name: string) => row.values[systems.indexOf(name)] ?? NaN;
   const table = (names: readonly string[], over: readonly [string, string], shown = rows) => {

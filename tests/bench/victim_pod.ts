@@ -27,7 +27,7 @@ const QUIET_MS = 2000, TIMEOUT_MS = 120_000;
 /** Phases of the victim: pod.py. */
 const WAITING = -1n, QUIET = 0n, LOUD = 1n, END = 2n;
 
-/** What the victim prints. */
+/** The report that the victim prints. */
 interface Told {
   readonly quiet: Figures;
   readonly loud: Figures | null;

@@ -1,6 +1,6 @@
-/** What `bench:victim` found of one attack, and the line that it prints. */
+/** The result of one attack of `bench:victim`, and the line that it prints. */
 
-/** What a victim may have to wait at worst, and on average as a multiple of its quiet mean. */
+/** Bounds of a victim's wait: the worst one, and the mean as a multiple of its quiet mean. */
 const WORST_MS = 20, MEAN_FACTOR = 3;
 const NAME_WIDTH = 34;
 /** As the attacker's first process ends when a child was killed for want of memory. */

@@ -9,7 +9,7 @@
 import { PYTHON } from "../harness/machine.ts";
 import { hasCommand } from "../../tools/test/packages.ts";
 
-/** What the 9p client and the network card need, in the order of loading. */
+/** Modules that the 9p client and the network card need, in the order of loading. */
 export const MODULES = [
   "netfs",
   "9pnet",
@@ -60,7 +60,7 @@ export function findModule(dir: string, name: string): string | null {
   return null;
 }
 
-/** What a command says; throws when it fails. */
+/** Runs a command. Returns its output; throws when it fails. */
 export async function output(command: string, args: string[], cwd: string): Promise<string> {
   const { stdout, success } = await new Deno.Command(command, {
     args,

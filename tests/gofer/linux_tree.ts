@@ -46,7 +46,7 @@ for m in list(sys.modules.values()):
   if (python !== "/usr/bin/python3") Deno.symlinkSync(python, `${tree}/usr/bin/python3`);
 }
 
-/** What the machine prints when it has booted, before it runs its script. */
+/** The line that the machine prints after its boot, before it runs its script. */
 export const STARTED = "machine-started";
 
 const INIT = `#!/bin/busybox sh

@@ -13,7 +13,7 @@ import { doCommand, type PlatformName, platforms, ROOT } from "../harness/dvisor
 import { noKvm } from "../harness/machine.ts";
 import { FAMILIES, familyOf, isQuick, runScript, type ScriptResult, scripts } from "./scripts.ts";
 
-/** What one peer did with the cases that pass natively. */
+/** The results of one peer for the cases that pass natively. */
 interface Score {
   passed: number;
   of: number;

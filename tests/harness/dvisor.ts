@@ -17,7 +17,7 @@ export const ROOT: string = fromFileUrl(new URL("../..", import.meta.url)).repla
 
 const asked = askedPlatform();
 
-/** What tests run on that are not about a platform. */
+/** The platform of tests that are not about a platform. */
 export const PLATFORM: PlatformName = asked ?? "systrap";
 
 function askedPlatform(): PlatformName | null {
@@ -60,7 +60,7 @@ export interface RunOptions {
   readonly env?: Record<string, string>;
   /** No variable but those of `env`. */
   readonly clearEnv?: boolean;
-  /** What is written to its standard input; nothing at all by default. */
+  /** The text of its standard input; empty by default. */
   readonly stdin?: string | Uint8Array;
 }
 

@@ -1,4 +1,4 @@
-/** What this machine has, so that a test can be ignored with its reason. Not a test. */
+/** Features of this machine, so that a test can be ignored with a reason. Not a test. */
 
 import { close } from "../../ffi/sys/files.ts";
 import { DEVICE, openDevice } from "../../platform/kvm/device.ts";

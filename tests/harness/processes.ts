@@ -66,7 +66,7 @@ export function processesOf(root: number): SandboxProcess[] {
     .map((entry) => ({ pid: entry.pid, role: roleOf(entry) }));
 }
 
-/** Which of these are still there, and no zombies. */
+/** Returns those of these processes that exist and are no zombies. */
 export function alive(pids: readonly number[]): number[] {
   return pids.filter((pid) => {
     const entry = read(String(pid));

@@ -54,7 +54,7 @@ function changed(value: unknown, random: Random): unknown {
   return Object.fromEntries(random.below(8) === 0 ? odd.slice(at) : odd);
 }
 
-/** What a broken Sentry sends in place of a message. */
+/** Bytes that a broken Sentry sends in place of a message. */
 export function brokenPacket(good: object, random: Random): Uint8Array<ArrayBuffer> {
   const text = random.below(3) === 0 ? good : changed(good, random);
   let bytes = new TextEncoder().encode(JSON.stringify(text));

@@ -5,7 +5,7 @@
 
 import { dvisorCommand, type Finished, run } from "../harness/dvisor.ts";
 
-/** What a config.json is made of; members are added and changed freely. */
+/** The members of a config.json, which cases add and change freely. */
 export interface BundleConfig {
   ociVersion: string;
   process: Record<string, unknown>;

@@ -14,7 +14,7 @@ export interface BundleCase {
   readonly prints: string;
   /** Changes the config.json, and puts files into the bundle. */
   readonly prepare?: (config: BundleConfig, bundle: Bundle) => void;
-  /** What the host has to show after the container's end. */
+  /** The state that the host must have after the container's end. */
   readonly after?: (bundle: Bundle) => void;
   readonly code?: number;
   /** Why runc does not run the case. */

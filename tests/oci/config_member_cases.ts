@@ -3,7 +3,7 @@
 import type { BundleConfig } from "./bundle.ts";
 import { bind, type BundleCase, mount } from "./bundle_cases.ts";
 
-/** What a mount in /proc/mounts has: type and options, without what file systems and hosts add. */
+/** Type and options of a mount in /proc/mounts, without options that file systems and hosts add. */
 const optionsOf = (path: string, ...words: string[]) =>
   `awk '$2=="${path}"{print $4}' /proc/mounts | tr , '\\n' | grep -xE '${words.join("|")}' | sort`;
 

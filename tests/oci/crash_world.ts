@@ -61,7 +61,7 @@ export class World {
   readonly cgroup: string;
   readonly #codes = new Map<number, number>();
   readonly #mounts: readonly string[];
-  /** What stays visible in the places: the sources may be there. */
+  /** Temporary files of dvisor and Deno that existed before. */
   readonly #kept: readonly string[];
 
   constructor(cgroup: string) {
@@ -174,7 +174,7 @@ export class World {
     return found;
   }
 
-  /** What is charged to the world's group, those below it included. */
+  /** The memory charged to the world's group and to those below it. */
   memoryBytes(): number {
     for (
       const file of [`memory${this.cgroup}/memory.usage_in_bytes`, `${this.cgroup}/memory.current`]

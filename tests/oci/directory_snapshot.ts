@@ -1,4 +1,4 @@
-/** What is in directories of the host, to be compared later. Not a test. */
+/** The content of directories of the host, for a later comparison. Not a test. */
 
 /** Every name below a directory, with what it holds. */
 export function snapshot(dir: string): string[] {

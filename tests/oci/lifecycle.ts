@@ -58,7 +58,7 @@ export class Lifecycle {
     }
   }
 
-  /** What the runtime keeps. */
+  /** The state that the runtime keeps. */
   containers(): string[] {
     try {
       return [...Deno.readDirSync(this.root)].map((entry) => entry.name);
@@ -86,7 +86,7 @@ export class Lifecycle {
     return result.stdout;
   }
 
-  /** What the container runs: a script. */
+  /** The shell script that the container runs. */
   script(text: string): this {
     this.config.process["args"] = ["sh", "-c", text];
     return this;

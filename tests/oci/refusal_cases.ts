@@ -10,7 +10,7 @@ import type { LifecycleCase } from "./lifecycle_cases.ts";
 
 type Change = (config: BundleConfig, t: Lifecycle) => void;
 
-/** What is wrong, the path that dvisor names, the change, and why runc does not run the case. */
+/** The fault, the path that dvisor names, the change, and the reason why runc skips the case. */
 type Refusal = readonly [name: string, path: string, change: Change, notRunc?: string];
 
 const process = (more: object): Change => (c) => Object.assign(c.process, more);

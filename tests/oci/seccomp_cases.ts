@@ -6,7 +6,7 @@
 import type { BundleCase } from "./bundle_cases.ts";
 
 const STATUS = "grep -E '^(Seccomp|NoNewPrivs)' /proc/self/status";
-/** Which of the two calls is made depends on busybox and its C library. */
+/** The choice between the two calls depends on busybox and its C library. */
 const CHMOD = ["chmod", "fchmodat", "fchmodat2"];
 const SLEEP = ["nanosleep", "clock_nanosleep"];
 

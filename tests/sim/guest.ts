@@ -3,7 +3,7 @@
 import { writeExecutable } from "../../ffi/asm/elf_executable.ts";
 
 export const CODE = 0x401000, DATA = 0x600000, DATA_BYTES = 0x20000;
-/** What a signal handler's address is; behind it stands the restorer. */
+/** The address of a signal handler; the restorer follows it. */
 export const HANDLER = CODE + 0x100, RESTORER = CODE + 0x200;
 
 export const image: Uint8Array<ArrayBuffer> = writeExecutable(CODE, [

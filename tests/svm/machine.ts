@@ -27,7 +27,7 @@ const QEMU = "-accel tcg,thread=multi -machine q35 -cpu max -m 4096 -smp 2 -disp
 const APPEND = "console=ttyS0 quiet panic=-1 mitigations=off";
 const PACKAGE = "qemu-system-x86";
 
-/** What the machine's shell prints at its end, before the status of the script. */
+/** The word that the machine's shell prints at its end, before the status of the script. */
 const ENDED = "machine-ended";
 
 interface MachineOptions {

@@ -8,7 +8,7 @@ import type { SourceFile } from "./source_files.ts";
 
 const DOCSTRING = '"""';
 
-/** What is behind a mark of a comment in a line of code, in its columns. */
+/** The text after the mark of a comment in a line of code, at its columns. */
 function trailing(line: string, mark: RegExp): string {
   for (const { index } of line.matchAll(mark)) {
     const before = line.slice(0, index);

@@ -226,7 +226,7 @@ export class Container {
     };
   }
 
-  /** What a shell script prints; it has to end well. */
+  /** Runs a shell script, which must succeed. Returns its output. */
   async shell(script: string): Promise<string> {
     const result = await this.exec("sh", "-c", script);
     if (result.code !== 0) throw new Error(`${script}: ${JSON.stringify(result)}`);

@@ -47,7 +47,7 @@ const WORK: Recipe = {
   ],
 };
 
-/** What runc sees in the image. */
+/** A script that lists files of the image, and the lines that it prints with runc. */
 const LOOK = "stat -c '%n %a %u:%g %h %F' /usr/local/bin/ids /srv/shared /srv/shared/* /srv/* " +
   "/home/worker/mine /moved/* /usr/share/doc/*; stat -c '%Y' /srv/c; readlink /srv/c; " +
   "cat /srv/shared/said; ls -d /src /srv/copy; ids; du -k /srv/sparse";

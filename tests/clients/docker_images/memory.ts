@@ -39,7 +39,7 @@ async function stats(x: Images): Promise<Stats> {
   return JSON.parse(await x.docker.must("stats", "--no-stream", "--format", "json", NAME));
 }
 
-/** What is used, MiB, of `12.5MiB / 64MiB`. */
+/** Returns the used MiB of a text such as `12.5MiB / 64MiB`. */
 function usedMib(of: Stats): number {
   const match = /^([\d.]+)(KiB|MiB|GiB)/.exec(of.MemUsage);
   assert(match !== null, of.MemUsage);

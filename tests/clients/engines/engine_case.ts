@@ -53,7 +53,7 @@ export abstract class Engine {
     return this.host(this.argv(...args));
   }
 
-  /** What it prints on standard output; it has to work. */
+  /** Runs a command, which must succeed. Returns its standard output. */
   async must(...args: string[]): Promise<string> {
     const result = await this.call(...args);
     assertEquals(result.code, 0, `${args.join(" ")}: ${describe(result)}`);
@@ -98,7 +98,7 @@ export interface EngineCase<E extends Engine> {
   readonly notRunc?: string;
   /** Why the case does not run as an ordinary user. */
   readonly notRootless?: string;
-  /** What this machine lacks for the case; null when it lacks nothing. */
+  /** The requirement of the case that this machine lacks; null when it has all. */
   readonly lacking?: string | null;
   run(engine: E): Promise<void>;
 }

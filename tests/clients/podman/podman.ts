@@ -63,7 +63,7 @@ export class Podman extends Engine {
     };
   }
 
-  /** What one container in the foreground prints; it has to end well. */
+  /** Runs a container in the foreground, which must succeed. Returns its output. */
   run(...args: string[]): Promise<string> {
     return this.must("run", "--rm", ...args);
   }

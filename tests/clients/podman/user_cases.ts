@@ -8,7 +8,7 @@ import { type RootlessPodman, UID } from "./rootless.ts";
 
 const SCRIPT = "id -u; touch /v/x && stat -c %u /v/x";
 
-/** What a container sees, and the owner of its file on the host. */
+/** Returns the ids that a container sees, and the owner of its file on the host. */
 async function seen(p: RootlessPodman, users: string): Promise<[string, number]> {
   const folder = `${p.dir}/of-user`;
   Deno.mkdirSync(folder, { recursive: true });

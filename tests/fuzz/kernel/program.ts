@@ -17,7 +17,7 @@ export interface Step {
   readonly actor: Actor;
   readonly nr: number;
   readonly args: readonly number[];
-  /** What stands in memory when the call is made. */
+  /** The bytes in memory when the call is made. */
   readonly writes: readonly { readonly at: number; readonly bytes: Uint8Array<ArrayBuffer> }[];
 }
 

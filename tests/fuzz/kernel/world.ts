@@ -35,7 +35,7 @@ import { BufferCursor } from "../../../kernel/vfs/vfs_testing.ts";
 import { RIP, RSP, TRAP_INTERRUPT, TRAP_SYSCALL } from "../../../platform/platform.ts";
 import { DATA, DATA_BYTES, image } from "../../sim/guest.ts";
 
-/** What Docker leaves to a container's root. */
+/** The capabilities that Docker gives to a container's root. */
 const CAPS = { lo: 0xa80425fb, hi: 0 };
 const ARENA_BYTES = 32 << 20, WINDOWS = 4;
 export const QUOTAS: readonly (readonly [string, quotas.Quota])[] = Object.entries(quotas).flatMap((
