@@ -14,7 +14,7 @@ interface Scene {
   readonly args: readonly string[];
   /** Host programs without which there is nothing to show. */
   readonly needs: readonly string[];
-  /** What the output must contain for the scene to have worked. */
+  /** Text that the output must contain if the scene worked. */
   readonly expects: string;
   /** The exit code that the scene ends with. */
   readonly code: number;

@@ -11,7 +11,7 @@ const DENO_VERSION = "2.9.6";
 /** The root folder of the project, without a trailing separator. */
 export const ROOT: string = fromFileUrl(new URL("..", import.meta.url)).replace(/\/$/, "");
 
-/** What is wrong with this machine, as one sentence with what to do, or null. */
+/** Returns the fault of this machine with a remedy, as one sentence, or null. */
 export function hostProblem(
   os: string = Deno.build.os,
   arch: string = Deno.build.arch,

@@ -64,7 +64,7 @@ export function programUrl(offset: number, lengthBytes: number): string {
 /** The new vector has at most this many entries more than the old one. */
 const EXTRA_ENTRIES = 32;
 
-/** What stands behind this in a variable is passed on as one: the launcher's own (oci/launch). */
+/** The prefix of the launcher's own variables, which are passed on without it (oci/launch). */
 const PASSED = ["DVIS", "OR__"];
 /** Variables with these beginnings are for other programs: they must not steer this `deno`. */
 const FOREIGN = ["DENO_", "NODE_", "OTEL_"];

@@ -10,7 +10,7 @@ import { assembled, type PrebuiltImage, toText } from "../../ffi/sys/prebuilt.ts
 import { entryOf, PART_NAMES } from "../../oci/part_table.ts";
 import { ASSEMBLIES, ENTRY, NAME } from "./staleness.ts";
 
-/** What stands for `import.meta`, which a script does not have. */
+/** The text that replaces `import.meta`, which a script does not have. */
 const META = `({main:true,url:"file:///proc/self/exe",filename:"/proc/self/exe"})`;
 
 /** The list of exports that ends a bundle: no module imports the main module. */
@@ -66,7 +66,7 @@ export async function bundleProgram(
 
 /** The program of the binary. */
 export interface BundledOutput {
-  /** What is prebuilt, and the entry. */
+  /** The prebuilt values, and the entry. */
   readonly script: string;
   /** The scripts that the entry chooses from. */
   readonly parts: ReadonlyMap<string, string>;

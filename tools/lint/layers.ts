@@ -3,7 +3,7 @@
  * Not an AST visitor (`plugin.ts`) and no search for circles (`tests/tidy/`).
  */
 
-/** What each top folder may import besides itself. A path ends in `/` when it means a folder. */
+/** Paths that each top folder may import besides itself. A path of a folder ends in `/`. */
 const ALLOWED: Record<string, readonly string[]> = {
   ffi: [],
   platform: ["ffi/"],
@@ -56,7 +56,7 @@ const CALLS_RANK = 5;
 /** `kernel/*.ts` and whatever has no rank stand above all. */
 const KERNEL_TOP = 6;
 
-/** What runs on the command line's side imports of `kernel/`: no code of a running kernel. */
+/** Files of `kernel/` that the command line imports: no code of a running kernel. */
 const COMMAND_LINE_KERNEL = /^kernel\/(core\/|seccomp\/oci_filter\.ts$)/;
 
 /**
