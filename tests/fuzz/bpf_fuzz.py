@@ -29,7 +29,7 @@ def word(rng):
 
 
 def program(rng, loads, verdicts):
-    """Most of them are good: what a program says at each place fits there."""
+    """Makes an instruction that is valid at its index, in most cases."""
     length = rng.choice((1, 2, 3, 5, 8, 20, 60)) if rng.random() < 0.97 else rng.choice((300, 4096, 5000))
     ops, written = [], {0}
     for i in range(length):
@@ -85,7 +85,7 @@ def open_all():
 
 
 def feed(rng):
-    """Something arrives at some of the sockets."""
+    """Sends data to some of the sockets."""
     data = rng.randbytes(rng.choice((0, 1, 8, 20, 100, 1400)))
     target = rng.choice(sockets)
     try:
@@ -105,7 +105,7 @@ def feed(rng):
 
 
 def filter_calls(rng):
-    """In a child of its own, which may die of it."""
+    """Runs in a child of its own, which a filter may kill."""
     pid = os.fork()
     if pid != 0:
         return os.waitpid(pid, 0)

@@ -1,5 +1,5 @@
-"""Runs mutations of a real ELF, one after the other, and says how each ended. The kernel must
-outlive all of them.
+"""Runs mutations of a real ELF, one after the other, and prints how each ends. The kernel must
+survive all of them.
 
     python3 elf_mutations.py SEED COUNT FILE [SECONDS]
 
@@ -67,7 +67,7 @@ def mutate(data, rng):
 
 
 def become_nobody():
-    """A mutant that makes system calls must not reach more than it has to."""
+    """Drops the privilege of root, because a mutant may make any system call."""
     if os.geteuid() == 0:
         os.setgroups([])
         os.setresgid(4242, 4242, 4242)
@@ -75,7 +75,7 @@ def become_nobody():
 
 
 def start(path, null):
-    """Runs a mutant without a fork of all this memory; its pid, or the errno of its execution."""
+    """Runs a mutant without a copy of this memory. Returns its pid, or the errno of the execve."""
     try:
         return os.posix_spawn(path, ["mutant", "--version"], {}, file_actions=[
             (os.POSIX_SPAWN_DUP2, null, fd) for fd in (0, 1, 2)], setpgroup=0)

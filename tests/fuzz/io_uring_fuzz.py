@@ -1,11 +1,11 @@
-"""A hostile guest: rings of requests that make no sense, changed while the kernel reads them.
+"""A hostile guest: rings of malformed requests, which change while the kernel reads them.
 
     python3 io_uring_fuzz.py SEED SECONDS
 
 Pid 1 starts workers and watches the time, as syscall_fuzz.py does. A worker makes rings, fills them
 with requests, most of them plausible, and submits; a thread beside it writes to entries, heads,
-tails, masks and completions, registers and takes away files and buffers, and closes what requests
-use. Prints the seed, what stalled, and "done". Not to be run outside of a sandbox.
+tails, masks and completions, registers and unregisters files and buffers, and closes descriptors of
+requests. Prints the seed, stalls, and "done". Not to be run outside of a sandbox.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ WORKERS = 3
 ROUNDS_A_WORKER = 400
 STALL_S = 3.0
 SLOW_S = 1.0
-# A worker that submitted nothing for so long is blocked for good.
+# Seconds without a submission after which a worker counts as blocked for ever.
 STUCK_S = 0.5
 # LIMIT: seconds from the fork to the first request.
 START_S = 10.0
@@ -33,7 +33,7 @@ AREA_AT, AREA_BYTES = 0x100000000000, 64 * PAGE
 SETUP, ENTER, REGISTER = 425, 426, 427
 SQES_AT = 0x10000000
 OPCODES = 62
-# In the counters: how often each came to a good end.
+# Places in the counters: successes of each operation.
 OPCODES_AT = 64
 NULL_FD = 901
 
@@ -48,7 +48,7 @@ PATHS = [b"/tmp/f\0", b"f\0", b"d/x\0", b"\0", b"/proc/self/fd/3\0", b"/dev/zero
 
 
 class Ring:
-    """A ring as its maker sees it; the offsets are the kernel's, whatever is in the memory now."""
+    """A ring of its maker; the offsets are those that the kernel returned, not those in memory."""
 
     def __init__(self, rng):
         flags = 0
@@ -76,7 +76,7 @@ class Ring:
         struct.pack_into("<I", self.words, self.sq[1], (tail + 1) & 0xFFFFFFFF)
 
     def take_all(self, succeeded):
-        """Counts, by opcode, what came to a good end."""
+        """Counts successful completions by opcode."""
         head, tail = (struct.unpack_from("<I", self.words, at)[0] for at in self.cq[:2])
         for at in range(head, head + min((tail - head) & 0xFFFFFFFF, 64)):
             data, result = struct.unpack_from("<Qi", self.words, self.cq[5] + 16 * (at & (self.completions - 1)))
@@ -115,7 +115,7 @@ class Hostile:
         return fds + [listener.detach(), syscall(291, 0, 0, 0, 0, 0, 0), syscall(283, 1, 0, 0, 0, 0, 0)]
 
     def fill(self, rng):
-        """Words that are pointers and lengths into the same area, short spans of time, paths."""
+        """Fills memory with pointers and lengths into the same area, short times, and paths."""
         for at in range(0, AREA_BYTES - 8 * PAGE, 64):
             words = (self.pointer(rng), rng.choice((0, 1, 64, PAGE, AREA_BYTES)), 0, rng.randrange(10 ** 6),
                      self.pointer(rng), rng.choice(EDGES), rng.choice(self.fds), rng.getrandbits(64))
@@ -138,7 +138,7 @@ class Hostile:
         return rng.randrange(64) if pick < 7 else 0
 
     def entry(self):
-        """Most fields are zero where most operations want that."""
+        """Makes a request, most of whose fields are 0 where most operations need 0."""
         rng = self.rng
         opcode = rng.randrange(OPCODES) if rng.random() < 0.97 else rng.randrange(256)
         flags = sum((rng.random() < share) << bit for bit, share in enumerate((0.1, 0.06, 0.2, 0.06, 0.1, 0.02, 0.05, 0.002)))

@@ -1,13 +1,13 @@
-"""Processes and threads that know what must be in their memory, and look: through writes, forks and
-what both sides write then, mremap, MADV_DONTNEED, unmapping, permissions, shared memory, shared
-files and their truncation.
+"""Processes and threads that check the content of their memory after writes, forks and writes of
+both sides, mremap, MADV_DONTNEED, unmapping, permissions, shared memory, shared files and their
+truncation.
 
     python3 memory_checker.py SEED SECONDS PROCESSES THREADS
 
 One process has THREADS threads, each with memory of its own; the others have one each, end after a
-while, and are replaced. Prints "ready" and waits for a line, before and after: its test looks at
-the sandbox then. What is wrong is printed and makes the exit code 1. A worker that makes no step
-for STALL_S, which is long on a busy host, is a stall. On Linux itself nothing is wrong.
+while, and are replaced. Prints "ready" and waits for a line, before and after, so that its test can
+check the sandbox. A wrong byte is printed and makes the exit code 1. A worker that makes no step
+for STALL_S, which is long on a busy host, is a stall. Linux itself passes.
 """
 
 import ctypes
@@ -54,14 +54,14 @@ def call(name, *args):
 
 
 class Region:
-    """Pages, and the number that each is full of. Those of a file are its file's."""
+    """Pages, and the number that fills each of them. Pages of a file have the file's numbers."""
 
     def __init__(self, rng, fd=-1):
         self.rng, self.fd, self.pages = rng, fd, PAGES
         flags = MAP_PRIVATE | MAP_ANONYMOUS if fd < 0 else MAP_SHARED
         self.at = call("mmap", 0, PAGES * PAGE, PROT_RW, flags, fd, 0)
         self.want = [0] * PAGES
-        self.end = PAGES  # of the file: pages behind it must not be touched
+        self.end = PAGES  # of the file: an access to a page behind it is a SIGBUS
 
     def write(self, i, value):
         ctypes.memmove(self.at + i * PAGE, struct.pack("<Q", value) * (PAGE // 8), PAGE)
@@ -112,7 +112,7 @@ def step_remap(r):
     try:
         r.at = call("mremap", r.at, r.pages * PAGE, pages * PAGE, MREMAP_MAYMOVE)
     except OSError as error:
-        if error.errno != errno.EFAULT:  # it is several mappings by now
+        if error.errno != errno.EFAULT:  # the range has several mappings by now
             raise
         return
     r.want = r.want[:pages] + [0] * (pages - r.pages)
@@ -157,7 +157,7 @@ def step_truncate(r):
 
 
 def step_file(r):
-    """What stands in memory stands in the file, and the other way round."""
+    """Checks that memory has the content of the file, and the file that of memory."""
     if r.fd < 0:
         return
     i, value = r.rng.randrange(r.end), r.rng.getrandbits(64)
@@ -170,7 +170,7 @@ def step_file(r):
 
 
 def step_fork(r):
-    """Both sides write after a fork, and neither sees what the other wrote, unless it is shared."""
+    """Lets both sides write after a fork: neither sees the other's writes, but in shared memory."""
     first, end = r.some()
     values = [r.rng.getrandbits(64) for _ in range(first, end)]
     pid = os.fork()
@@ -232,9 +232,9 @@ def child(body, *args):
 
 
 def threaded(lane, stream):
-    """Forks of one of them would copy the others' memory in the midst of a write."""
+    """Runs threads that do not fork: a fork would copy the others' memory during a write."""
     threading.excepthook = lambda args: wrong("%s: %s" % (args.exc_type.__name__, args.exc_value))
-    # A thread that began earlier would keep the interpreter, and the others would start late.
+    # All threads start together: an earlier one would hold the interpreter's lock.
     all_there = threading.Event()
 
     def work_along(i):
@@ -287,7 +287,7 @@ def main():
         try:
             _, status = os.waitpid(pid, 0)
         except ChildProcessError:
-            continue  # the team, which ended first
+            continue  # the process of the threads, which ended first
         if status != 0:
             wrong("a worker ended with %x at the end" % status)
     steps = sum(struct.unpack_from("<q", counters, 8 * lane)[0] for lane in range(LANES))

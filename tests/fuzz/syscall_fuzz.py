@@ -3,9 +3,9 @@
     python3 syscall_fuzz.py SEED SECONDS < TABLE
 
 TABLE has a line a call: number, name, types of its arguments as the kernel's table has them; an
-unknown number has no types. Pid 1 starts workers, ends those that do not get on, and watches the
-time: a kernel that is busy with one call for longer than STALL_S is a stall. Prints the seed, what
-stalled, how many calls were made, and "done". Not to be run outside of a sandbox.
+unknown number has no types. Pid 1 starts workers, kills those that make no progress, and watches
+the time: a kernel that is busy with one call for longer than STALL_S is a stall. Prints the seed,
+stalls, the number of calls, and "done". Not to be run outside of a sandbox.
 """
 
 import ctypes
@@ -24,12 +24,12 @@ import time
 
 WORKERS = 3
 CALLS_A_WORKER = 3000
-# Threads beside the one whose calls count, in every second worker.
+# Racing threads in every second worker.
 RACERS = 2
 STALL_S = 3.0
-# What is only worth a line: a busy machine does that too.
+# Seconds of a delay that is printed, but is no failure: a busy machine has such delays.
 SLOW_S = 1.0
-# A worker that made no call for so long is blocked for good.
+# Seconds without a call after which a worker counts as blocked for ever.
 STUCK_S = 0.1
 START_S = 5.0
 ROUND_S = 2.0
@@ -44,11 +44,11 @@ PAGE = 4096
 AREA_BYTES = 64 * PAGE
 TEXT_AT = 48 * PAGE
 
-# Of these a worker seldom survives many.
+# Calls that often end a worker.
 RARE = {"exit", "exit_group", "execve", "execveat", "vfork", "fork", "clone", "clone3", "rt_sigreturn", "kill", "pause",
         "tkill", "tgkill", "munmap", "brk", "rt_sigsuspend", "close_range", "reboot"}
 FORKS = {"fork", "vfork", "clone", "clone3"}
-# What a privileged worker must not do to pid 1.
+# Calls that a privileged worker must not aim at pid 1.
 SPARE_INIT = {"prlimit64", "process_vm_writev", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "kill", "tkill", "tgkill", "ptrace"}
 
 syscall = ctypes.CDLL(None).syscall
@@ -68,14 +68,14 @@ PATHS = ["/", ".", "..", "", "a", "a/", "a/b", "d", "d/e", "d/../d/e/f", "l", "l
          "\xff\xfe\x01", "/proc/self/ns/net", "/proc/self/pagemap", "/proc/kmsg", "/proc/self/attr/current", "/proc/self/net/unix"]
 
 
-# Far apart: what a call writes too far into one must not reach the next.
+# The areas are far apart, so that a write past the end of one does not reach the next.
 AREA_AT, SHARED_AT, COUNTERS_AT = 0x100000000000, 0x200000000000, 0x300000000000
 SHARED_BYTES = 16 * PAGE
 COUNTERS_BYTES = 4 * PAGE
 
 
 def map_at(address, size, flags):
-    """Memory at a fixed address, as a writable view."""
+    """Maps memory at a fixed address. Returns a writable view."""
     prot = mmap.PROT_READ | mmap.PROT_WRITE
     if syscall(9, address, size, prot, flags | mmap.MAP_ANONYMOUS | 0x100000, -1, 0) != address:
         raise MemoryError("no memory at %x" % address)
@@ -104,7 +104,7 @@ def prepare_files():
 
 
 def start_victim():
-    """A process that only waits: signals may be sent to it, but not to pid 1."""
+    """Starts a process that only waits, as a target of signals in place of pid 1."""
     pid = os.fork()
     if pid == 0:
         while True:
@@ -113,7 +113,7 @@ def start_victim():
 
 
 def open_zoo(victim):
-    """One of each kind of file, at whatever numbers."""
+    """Opens a file of each kind, at any descriptor numbers."""
     fds = []
 
     def add(make):
@@ -146,8 +146,7 @@ def open_zoo(victim):
 
 class Plans:
     """
-    What the workers of a round call, and with what: made before they start, so that they start
-    quickly.
+    Calls and arguments of the workers of a round, made in advance so that workers start quickly.
     """
 
     def __init__(self, table, seed, counters):
@@ -173,7 +172,7 @@ class Plans:
         self.plans = self.make_plans()
 
     def fill(self):
-        """Structures of words that mean something here and there, and texts behind them."""
+        """Fills memory with structures of plausible words, and texts behind them."""
         words = [signed(self.word()) for _ in range(TEXT_AT // 8)]
         struct.pack_into("<%dq" % len(words), self.area, 0, *words)
         at, self.texts = TEXT_AT, []
@@ -200,7 +199,7 @@ class Plans:
         return self.base + self.rng.randrange(0, TEXT_AT, 8)
 
     def values(self, kind):
-        """256 arguments of a kind: most of them plausible."""
+        """Makes 256 arguments of a type, most of them plausible."""
         rng = self.rng
         out = []
         for _ in range(256):
@@ -269,8 +268,8 @@ class Plans:
 
     def race(self, seed):
         """
-        Beside `run` in the same process: changes its memory, mappings and descriptors while its
-        calls run.
+        Changes memory, mappings and descriptors of the process while `run` makes calls in another
+        thread.
         """
         rng, pack = random.Random(seed), struct.pack_into
         shared = memoryview((ctypes.c_char * SHARED_BYTES).from_address(SHARED_AT)).cast("B")
@@ -280,7 +279,7 @@ class Plans:
                 pack("<q", self.area, rng.randrange(0, TEXT_AT, 8), rng.choice(EDGES))
                 pack("<q", shared, rng.randrange(0, SHARED_BYTES, 8), rng.choice(EDGES))
             pick, page = rng.randrange(5), rng.randrange(TEXT_AT // PAGE)
-            # mmap over what is there, madvise DONTNEED, dup2, close
+            # mmap over existing memory, madvise DONTNEED, dup2, close
             if pick == 0:
                 syscall(9, AREA_AT + page * PAGE, PAGE, 3, 0x32, -1, 0)
             elif pick == 1:
@@ -294,7 +293,7 @@ class Plans:
                 syscall(number, *(rng.choice(values) for values in lists))
 
     def run(self, seed, slot, privileged, races):
-        """In a child: random calls to the end of its life."""
+        """Makes random calls, in a child, until the child ends."""
         signal.signal(signal.SIGALRM, lambda *_: None)
         map_at(SHARED_AT, SHARED_BYTES, mmap.MAP_SHARED)
         self.rng = random.Random(seed)
@@ -386,7 +385,7 @@ class Driver:
             os.kill(pid, signal.SIGKILL)
 
     def sweep(self):
-        """Whatever the workers left running."""
+        """Kills and reaps processes that the workers left."""
         try:
             os.kill(-1, signal.SIGKILL)
         except ProcessLookupError:
@@ -398,7 +397,7 @@ class Driver:
                 return
 
     def check(self, last, what):
-        """The time; says so when this took long, with the calls that were running."""
+        """Returns the time; reports a long delay with the calls that were running."""
         taken = time.monotonic() - last
         if taken > SLOW_S:
             word = "slow"

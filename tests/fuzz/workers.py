@@ -1,14 +1,14 @@
-"""What fuzzers share that run in a sandbox: workers in turns, each with a seed of its own, and an
-eye on the kernel.
+"""Support for fuzzers in a sandbox: workers in turns, each with a seed of its own, and detection of
+stalls of the kernel.
 
     import workers
     workers.main(work)      # python3 SCRIPT SEED SECONDS
 
-work(rng, step) is called again and again in a forked child, with step counting from 0, until the
-child's time is up; it may end or kill its process. A worker that makes no step for long is ended. A
-kernel that is busy with one call for longer than STALL_S serves no other, which shows here as a
-sleep that took too long. Prints the seed, what stalled, how many steps were made, and "done". Not
-to be run outside of a sandbox.
+work(rng, step) is called repeatedly in a forked child, with step counting from 0, until the child's
+time is up; it may end or kill its process. A worker that makes no step for long is killed. A kernel
+that is busy with one call for longer than STALL_S serves no other, which shows here as a sleep that
+took too long. Prints the seed, stalls, the number of steps, and "done". Not to be run outside of a
+sandbox.
 """
 
 import mmap

@@ -5,12 +5,12 @@ result.
         [--entries N] [--peer DIR] [--locks 0|1] [--acls 0|1] [--manifest FILE]
     exerciser.py DIR --check FILE
 
-DIR is emptied first. --direct opens with O_DIRECT now and then, with no regard to alignment: no
-disk takes that. --peer is a second mount of the same directory, by another client, for what two
-clients see of each other: give it only where nothing is cached. --manifest says where the list of
-what must be in DIR at the end goes; --check compares it with another view of the directory. The
-last line is "done" when all was well; a difference ends the run with the seed, the call's number
-and what was found. Needs uid 0, since owners change.
+DIR is emptied first. --direct opens with O_DIRECT in some calls, without alignment, which no disk
+supports. --peer is a second mount of the same directory, by another client, whose changes must be
+seen: give it only where nothing is cached. --manifest is the file for the list of what must be in
+DIR at the end; --check compares such a list with another view of the directory. The last line is
+"done" after a success; a difference ends the run with the seed, the call's number and the
+difference. Needs uid 0, since owners change.
 """
 
 import argparse
@@ -77,7 +77,7 @@ class Exerciser:
         return self.r.choice(self.model.directories())
 
     def some_place(self):
-        """A directory and a name that may be in it: (path, directory, name)."""
+        """Chooses a directory and a name that may be in it: (path, directory, name)."""
         parts, dir = self.some_dir()
         if dir.names and self.r.random() < 0.6:
             name = self.r.choice(sorted(dir.names))
@@ -96,7 +96,7 @@ class Exerciser:
     # One call on both sides.
 
     def both(self, what, real, ideal):
-        """Runs both; they must end alike. The model's result, or None after a failure."""
+        """Makes a call on both, with equal results. Returns the model's, or None after an error."""
         self.log.append(what)
         try:
             expected, code = ideal(), 0
@@ -331,8 +331,7 @@ class Exerciser:
         try:
             return os.pread(h.fd, n, offset)
         except OSError as e:
-            # Linux's 9p client without a cache does not know that a file was cut by another of its
-            # names
+            # Linux's 9p client without a cache does not see a truncation by another name
             if self.time_unit > 1 and e.errno == errno.ENODATA and offset >= len(h.node.data):
                 return b""
             raise

@@ -38,7 +38,7 @@ class Node:
 
 
 class Fail(Exception):
-    """How a call must fail."""
+    """The errno with which a call must fail."""
 
     def __init__(self, code):
         super().__init__(errno.errorcode[code])
@@ -50,7 +50,7 @@ class Model:
         self.root = Node("d", mode, uid, gid)
 
     def directories(self):
-        """Every directory with its path, parents first."""
+        """Yields every directory with its path, parents first."""
         out = [((), self.root)]
         for path, node in out:
             for name, child in node.names.items():
@@ -218,7 +218,7 @@ def look(top, path, like):
 
 
 def check(top, lines):
-    """What differs between a directory and a manifest's lines: a list of texts."""
+    """Returns differences between a directory and the lines of a manifest, as texts."""
     wrong = []
     expected = set()
     for text in lines:

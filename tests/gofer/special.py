@@ -1,4 +1,4 @@
-"""The exerciser's parts that are not random: large directories, deep paths, holes, locks, users,
+"""Parts of the exerciser that are not random: large directories, deep paths, holes, locks, users,
 and two clients at once.
 """
 
@@ -61,7 +61,7 @@ def read_file(path):
 
 
 def large_directory(top, entries):
-    """Listed whole, also when half of it goes away while it is read, and sought in."""
+    """Lists a large directory, also while half of its entries are removed, and seeks in it."""
     path = os.path.join(top, "large")
     os.mkdir(path)
     wanted = set()
@@ -91,7 +91,7 @@ def large_directory(top, entries):
 
 
 def deep_path(top, depth):
-    """Further down than a path can name, by steps."""
+    """Makes a tree that is deeper than a path can name, step by step."""
     home = os.open(".", os.O_RDONLY)
     name = "d" * 200
     os.chdir(top)
@@ -200,7 +200,7 @@ def users(top):
     write_file(os.path.join(open_dir, "roots"), b"x")
     os.chmod(os.path.join(open_dir, "roots"), 0o644)
 
-    def somebody():
+    def ordinary_user():
         mine = os.path.join(open_dir, "mine")
         write_file(mine, b"mine")
         eq(os.stat(mine).st_uid, 1000, "owner of a new file")
@@ -218,7 +218,7 @@ def users(top):
             raise AssertionError("the sticky bit was ignored")
         except PermissionError:
             pass
-        # what was opened works on, whatever the mode becomes
+        # an open file stays usable when its mode changes
         fd = os.open(mine, os.O_RDWR)
         os.chmod(mine, 0)
         eq(os.write(fd, b"MINE"), 4, "a write")
@@ -227,7 +227,7 @@ def users(top):
         os.close(fd)
         fails(errno.EACCES, os.open, mine, os.O_RDONLY)
 
-    as_user(1000, somebody)
+    as_user(1000, ordinary_user)
     eq(os.stat(os.path.join(open_dir, "mine")).st_uid, 1000, "owner of a new file")
     os.unlink(os.path.join(open_dir, "mine"))
     os.rmdir(os.path.join(open_dir, "dir"))
@@ -238,7 +238,7 @@ def users(top):
 
 
 def acl(*entries):
-    """The value of system.posix_acl_*: (tag, permissions, id) each."""
+    """Makes a value of system.posix_acl_* from (tag, permissions, id) entries."""
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) for e in entries)
 
 
@@ -282,12 +282,12 @@ def acls(top):
 
 
 def lock(fd, kind, start, length):
-    """fcntl(F_SETLK) with 64-bit numbers."""
+    """Calls fcntl(F_SETLK) with 64-bit numbers."""
     fcntl.fcntl(fd, fcntl.F_SETLK, struct.pack("hhqqi4x", kind, os.SEEK_SET, start, length, 0))
 
 
 def conflict(fd, kind, start, length):
-    """fcntl(F_GETLK): (kind, start, length) of what is in the way, or None."""
+    """Calls fcntl(F_GETLK): (kind, start, length) of a conflicting lock, or None."""
     text = fcntl.fcntl(fd, fcntl.F_GETLK, struct.pack("hhqqi4x", kind, os.SEEK_SET, start, length, 0))
     found, _, at, n, _ = struct.unpack("hhqqi4x", text)
     return None if found == fcntl.F_UNLCK else (found, at, n)
@@ -331,7 +331,7 @@ def locks(top, peer):
 
 
 def two_clients(top, peer):
-    """Nothing is cached: each sees at once what the other did."""
+    """Checks that each client sees changes of the other at once, because nothing is cached."""
     a, b = os.path.join(top, "both"), os.path.join(peer, "both")
     os.mkdir(a)
     eq(os.listdir(b), [], "a new directory")
@@ -387,7 +387,7 @@ def run(args):
     if args.peer is not None:
         other = os.path.join(args.peer, os.path.basename(top))
         parts.append(("two clients", lambda: two_clients(top, other)))
-        # record locks belong to processes, so on one mount this process would not be in its own way
+        # record locks belong to processes: on one mount this process has no conflict with itself
         if args.locks and os.stat(top).st_dev != os.stat(other).st_dev:
             parts.append(("locks", lambda: locks(top, other)))
     if args.acls:

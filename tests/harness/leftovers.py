@@ -1,4 +1,4 @@
-"""Runs a command and writes to a report what it left behind: one line a thing.
+"""Runs a command and reports what it left behind: one line an object.
 
     leftovers.py PLACE[,PLACE...] COMMAND [ARGUMENT...]
 
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-# Where dvisor remembers which platform is best on this host.
+# The directory of dvisor's record of the best platform of this host.
 KEPT = {"/run/dvisor", "/run/dvisor/platform.json"}
 REPORT_FD = 3
 PR_SET_CHILD_SUBREAPER = 36
@@ -27,7 +27,7 @@ places = [place for place in sys.argv[1].split(",") if place]
 
 
 def files():
-    """Every file of the places, but for the mount points of what stays visible there."""
+    """Returns every file of the watched directories, except mount points of other file systems."""
     found = set()
     for place in places:
         for directory, dirs, names in os.walk(place):
@@ -37,7 +37,7 @@ def files():
 
 
 def mounts():
-    """Number, parent, device, root and place: others may change the options of a file system."""
+    """Returns id, parent, device, root and mount point: other programs may change mount options."""
     if not places:
         return set()
     with open("/proc/self/mountinfo") as f:
@@ -45,7 +45,7 @@ def mounts():
 
 
 def children():
-    """Descendants whose parent has ended: pid and program."""
+    """Returns pid and program of descendants whose parent has ended."""
     me, found = str(os.getpid()), []
     for name in os.listdir("/proc"):
         if not name.isdigit():

@@ -15,7 +15,7 @@ from lib.guest import NR, eq, run, sc, skip, test
 
 SECONDS = 20.0 if "DVISOR_FULL" in os.environ else 3.0
 MEMORY = 1 << 21
-# Where in it things are put.
+# Offsets of the arguments in it.
 ADDRESS, LENGTH, REQUEST, HEADER, IOVECS, CONTROL = 0, 6144, 7168, 8192, 16384, 49152
 NOSIGNAL = 0x4000
 FIXED = 64 | NOSIGNAL

@@ -1,4 +1,4 @@
-"""Links, addresses and routes as programs ask for them: netlink, ioctls, /proc and /sys."""
+"""Links, addresses and routes as programs read them: netlink, ioctls, /proc and /sys."""
 
 import errno
 import fcntl
@@ -118,7 +118,7 @@ def ss_shows_sockets():
 
 @test
 def addresses_of_names():
-    """getaddrinfo sorts by the addresses and routes that there are."""
+    """Checks that getaddrinfo sorts by the present addresses and routes."""
     eq(socket.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM)[0][4], ("127.0.0.1", 80))
     found = socket.getaddrinfo(None, 80, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
     eq({family for family, *_ in found}, {socket.AF_INET, socket.AF_INET6})

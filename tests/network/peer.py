@@ -97,7 +97,7 @@ def udp(port, answer):
 
     def loop():
         while True:
-            # Neither a packet that makes no sense nor one that cannot be answered ends the service.
+            # Neither a malformed packet nor one that cannot be answered ends the service.
             try:
                 data, who = s.recvfrom(65536)
                 reply = answer(data)
@@ -110,7 +110,7 @@ def udp(port, answer):
 
 
 def name_server(query):
-    """peer.test is 10.77.0.1 and fd77::1; other names are not there."""
+    """Answers a query: peer.test is 10.77.0.1 and fd77::1; other names do not exist."""
     at, labels = 12, []
     while query[at]:
         labels.append(query[at + 1:at + 1 + query[at]].decode().lower())

@@ -1,4 +1,4 @@
-"""TCP across a link: connecting, moving much, closing one half, resets, waiting, options."""
+"""TCP across a link: connects, bulk data, half-closing, resets, waits, options."""
 
 import errno
 import fcntl

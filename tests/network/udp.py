@@ -1,4 +1,4 @@
-"""UDP, names and ICMP across a link: boundaries, errors, what comes beside the bytes."""
+"""UDP, names and ICMP across a link: boundaries, errors, control messages."""
 
 import ctypes
 import errno
@@ -189,7 +189,7 @@ def a_time_out():
 
 @test
 def names():
-    """What glibc asks of the name server of the peer, as resolv.conf would have it."""
+    """Queries the peer's name server as glibc does."""
     import random
     ident = random.randrange(65536)
     for kind, size in ((1, 4), (28, 16)):
@@ -243,7 +243,7 @@ def ping_with_a_ping_socket():
 
 @test
 def no_packet_sockets():
-    """Root may have them outside; in the sandbox they do not exist."""
+    """Checks that the sandbox has no packet sockets, which root has outside."""
     if os.getuid() != 0 or "DVISOR" not in os.environ:
         skip("only in the sandbox")
     fails(errno.EAFNOSUPPORT, socket.socket, socket.AF_PACKET, socket.SOCK_RAW, 3)
