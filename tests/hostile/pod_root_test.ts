@@ -20,7 +20,7 @@ const CHANGES: readonly (readonly [what: string, change: Change])[] = [
   ["a mount", mount("/m/there")],
   ["a device", linux({ devices: [{ path: "/m/made", type: "c", major: 1, minor: 3 }] })],
   ["a working directory", ({ config }) => config.process["cwd"] = "/m/made"],
-  ["what is hidden", linux({ maskedPaths: ["/m/there", "/m/file"] })],
+  ["masked paths", linux({ maskedPaths: ["/m/there", "/m/file"] })],
 ];
 
 const LINKS = ["/proc/1/root", "/proc/1/cwd"];

@@ -112,7 +112,7 @@ export const PROCESS_CASES: readonly BundleCase[] = [
       },
   },
   {
-    name: "capabilities of another user go, and ambient ones stay",
+    name: "another user loses capabilities, except ambient ones",
     script: "grep -E '^Cap(Prm|Eff|Amb)' /proc/self/status",
     prints: "CapPrm:\t0000000000000020\nCapEff:\t0000000000000020\nCapAmb:\t0000000000000020\n",
     prepare: (c) => {
@@ -160,7 +160,7 @@ export const PROCESS_CASES: readonly BundleCase[] = [
     prepare: (c) => c.process.noNewPrivileges = true,
   },
   {
-    name: "what the OOM killer thinks of it",
+    name: "oom_score_adj is set",
     script: "cat /proc/self/oom_score_adj",
     prints: "500\n",
     prepare: (c) => c.process.oomScoreAdj = 500,
@@ -230,7 +230,7 @@ export const MOUNT_CASES: readonly BundleCase[] = [
     },
   },
   {
-    name: "what is written to the root is on the host",
+    name: "writes to the root are on the host",
     script: "echo data >/made; mkdir -p /d/e; ln -s made /link; rm /bin/nice",
     prints: "",
     after: (b) => {
@@ -266,7 +266,7 @@ export const MOUNT_CASES: readonly BundleCase[] = [
     notRunc: "runc 1.1.15 keeps the directory's mode even where the options say otherwise",
   },
   {
-    name: "a tmpfs that begins with what it covers",
+    name: "a tmpfs that starts with a copy of the covered directory",
     script: "cat /t/a/b; stat -c '%a %u' /t/a/b; readlink /t/l; echo new >/t/a/b; cat /t/a/b",
     prints: "text640 3\na/b\nnew\n".replace("text", "text\n"),
     prepare: (c, b) => {
@@ -308,7 +308,7 @@ export const MOUNT_CASES: readonly BundleCase[] = [
     },
   },
   {
-    name: "what is mounted below a source is shown by rbind, not by bind",
+    name: "mounts below a source are shown by rbind, not by bind",
     script: "ls /deep/sub /flat/sub",
     prints: "/deep/sub:\nf\n\n/flat/sub:\n",
     prepare: (c, b) => {
@@ -329,7 +329,7 @@ export const MOUNT_CASES: readonly BundleCase[] = [
     },
   },
   {
-    name: "places for mounts are made where links lead, inside of the root",
+    name: "mount points are made at targets of links, inside the root",
     script: "cat /abs/in/f; cat /rel/f; ls /etc/away; cat /to/f",
     prints: "f\nf\nin\nf\n",
     prepare: (c, b) => {
@@ -391,7 +391,7 @@ export const MOUNT_CASES: readonly BundleCase[] = [
       c.mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev")),
   },
   {
-    name: "terminals have the mode and the group that is asked for",
+    name: "terminals have the requested mode and group",
     script: "stat -c %a /dev/pts/ptmx; " + flagsOf("/dev/pts"),
     prints: "666\ndevpts devpts rw,nosuid,noexec,relatime,gid=5,mode=620,ptmxmode=666\n",
   },

@@ -61,7 +61,7 @@ const TOO_MUCH: readonly LifecycleCase[] = ONE_WORD.map((verb) => ({
 
 const UNKNOWN: readonly LifecycleCase[] = [...Object.keys(VERBS), "create", "run", "list", "spec"]
   .map((verb) => ({
-    name: `${verb} with an option that there is not fails`,
+    name: `${verb} with an unknown option fails`,
     run: (t) =>
       refuses(t, t.runtime === "runc" ? 1 : codeOf(verb), /-odd/, verb, "--odd=1", "nobody"),
   }));
@@ -108,7 +108,7 @@ const IDS: readonly LifecycleCase[] = ["", ".", "..", "a/b", "../a", "a b", "ä"
 
 const LOGS: readonly LifecycleCase[] = [
   {
-    name: "the log has lines of text, one behind the other",
+    name: "the log has lines of text, in order",
     async run(t) {
       const log = t.file("log.text");
       for (const id of ["one", "two"]) await t.call("--log", log, "start", id);
@@ -137,18 +137,18 @@ const LOGS: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "no other format of the log",
+    name: "an unknown format of the log is refused",
     run: (t) => refuses(t, 1, /log-format/, "--log-format", "xml", "list"),
   },
   {
-    name: "no other option in front of a verb",
+    name: "an unknown option in front of a verb is refused",
     run: (t) => refuses(t, 1, /-odd/, "--odd", "list"),
   },
 ];
 
 const ROOTS: readonly LifecycleCase[] = [
   {
-    name: "there is nothing to list where there are no containers",
+    name: "without containers there is nothing to list",
     async run(t) {
       assertEquals((await t.must("list", "--quiet")).trim(), "");
       assertEquals((await t.must("list")).trim().split("\n").length, 1);
@@ -164,7 +164,7 @@ const ROOTS: readonly LifecycleCase[] = [
 
 const CREATING: readonly LifecycleCase[] = [
   {
-    name: "a bundle that is not there",
+    name: "a missing bundle",
     run: (t) => refuses(t, 1, /no such file|there is no/, "create", "--bundle", "/no/such", "x"),
   },
   ...["", "{", "[]", "null", '"x"', "{} {}", "\u0000"].map((text): LifecycleCase => ({
@@ -212,7 +212,7 @@ export const COMMAND_CASES: readonly LifecycleCase[] = [
 /** Each case has a container of its own. */
 export const OWN_CASES: readonly LifecycleCase[] = [
   {
-    name: "--debug says more",
+    name: "--debug prints more",
     async run(t) {
       t.globals.push("--debug", "--log", t.file("log.debug"), "--log-format", "json");
       await t.created();
@@ -230,7 +230,7 @@ export const OWN_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "a container of another directory is none of this one",
+    name: "a container of another --root is not found",
     async run(t) {
       await t.created();
       const [command = ""] = t.argv();
@@ -241,7 +241,7 @@ export const OWN_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "systemd is asked for control groups, or said to be missing",
+    name: "systemd makes control groups, or is reported missing",
     async run(t) {
       t.globals.push("--systemd-cgroup");
       if ((await t.create()).code !== 0) assertMatch(t.text("err"), /systemd/);

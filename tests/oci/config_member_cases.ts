@@ -34,7 +34,7 @@ function compares(op: string, refused: string, more: object = {}): BundleCase {
 
 export const MORE_PROCESS_CASES: readonly BundleCase[] = [
   {
-    name: "a variable that is there twice has its last value",
+    name: "a variable that is set twice has its last value",
     script: "echo $A; env | grep -c ^A=",
     prints: "2\n1\n",
     prepare: (c) => c.process.env = ["PATH=/bin", "A=1", "A=2"],
@@ -74,7 +74,7 @@ export const MORE_PROCESS_CASES: readonly BundleCase[] = [
     prepare: (c) => Reflect.deleteProperty(c.process, "capabilities"),
   },
   {
-    name: "capabilities that there are not are passed over",
+    name: "unknown capabilities are ignored",
     script: "grep ^CapBnd /proc/self/status",
     prints: "CapBnd:\t0000000000000020\n",
     prepare: (c) => {
@@ -83,7 +83,7 @@ export const MORE_PROCESS_CASES: readonly BundleCase[] = [
     },
   },
   {
-    name: "all limits that there are",
+    name: "all resource limits",
     script: "grep -E '^Max (cpu time|file size|core file|resident|processes|locked memory|file " +
       "locks)' /proc/self/limits | grep -c '1024 .*2048'",
     prints: "7\n",
@@ -136,7 +136,7 @@ export const MORE_PROCESS_CASES: readonly BundleCase[] = [
     prepare: (c) => (c.linux.namespaces as object[]).push({ type: "cgroup" }),
   },
   {
-    name: "without a PID namespace of its own it is the first process all the same, or one of many",
+    name: "without a PID namespace of its own the program is the first process, or one of many",
     script: "[ $$ -ge 1 ] && echo ok",
     prints: "ok\n",
     prepare: (c) => {
@@ -193,7 +193,7 @@ export const MORE_MOUNT_CASES: readonly BundleCase[] = [
     },
   },
   {
-    name: "a bind mount is one whatever type it has",
+    name: "a bind mount may have any type",
     script: "cat /a/f /b/f /c/f",
     prints: "f\nf\nf\n",
     prepare: (c, b) => {
@@ -206,7 +206,7 @@ export const MORE_MOUNT_CASES: readonly BundleCase[] = [
     },
   },
   {
-    name: "links of a bind mount are not followed where it says so",
+    name: "links of a bind mount are not followed with nosymfollow",
     script: "cat /yes/link; cat /no/link 2>/dev/null || echo no",
     prints: "f\nno\n",
     prepare: (c, b) => {
@@ -217,13 +217,13 @@ export const MORE_MOUNT_CASES: readonly BundleCase[] = [
     },
   },
   {
-    name: "a tmpfs is as large as it says",
+    name: "a tmpfs has the size of its option",
     script: "dd if=/dev/zero of=/t/x bs=100k count=1 2>/dev/null; echo $?; wc -c </t/x",
     prints: "1\n65536\n",
     prepare: (c) => c.mounts.push(mount("/t", "tmpfs", "t", "size=64k")),
   },
   {
-    name: "a tmpfs has as many files as it says",
+    name: "a tmpfs has the number of files of its option",
     script: "for i in 1 2 3 4 5; do touch /t/$i 2>/dev/null || echo -n $i; done",
     prints: "45",
     prepare: (c) => c.mounts.push(mount("/t", "tmpfs", "t", "nr_inodes=4")),
@@ -281,7 +281,7 @@ export const MORE_MOUNT_CASES: readonly BundleCase[] = [
     prepare: (c) => c.mounts.push(mount("/m", "tmpfs", "m", "unbindable")),
   },
   {
-    name: "what is hidden in /proc and /sys",
+    name: "masked paths of /proc and /sys are hidden",
     script: "cat /proc/cpuinfo; ls /sys/kernel; echo end",
     prints: "end\n",
     prepare: (c) => c.linux.maskedPaths = ["/proc/cpuinfo", "/sys/kernel"],
@@ -347,13 +347,13 @@ export const MORE_SECCOMP_CASES: readonly BundleCase[] = [
     prepare: (c) => c.linux.seccomp = seccomp("SCMP_ACT_LOG"),
   },
   {
-    name: "calls that there are not are passed over",
+    name: "unknown system calls are ignored",
     script: "mkdir /a && echo ok",
     prints: "ok\n",
     prepare: (c) => c.linux.seccomp = seccomp("SCMP_ACT_ERRNO", { names: ["odd_call"] }),
   },
   {
-    name: "a filter goes on to children",
+    name: "children inherit a filter",
     script: "sh -c 'sh -c \"mkdir /a\"' 2>/dev/null || echo no",
     prints: "no\n",
     prepare: (c) => c.linux.seccomp = seccomp("SCMP_ACT_ERRNO"),

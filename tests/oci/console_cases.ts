@@ -97,7 +97,7 @@ const SIZES = "trap 'stty size' WINCH; echo ready; while :; do sleep 0.05; done"
 
 export const CONSOLE_CASES: readonly LifecycleCase[] = [
   {
-    name: "a terminal comes over the console socket, is talked to, and ends with the container",
+    name: "a terminal is passed over the console socket, works, and ends with the container",
     run: (t) =>
       withConsole(t, async (socket) => {
         t.config.process["terminal"] = true;

@@ -34,7 +34,7 @@ export const DEV_CASES: readonly BundleCase[] = [
       ],
   },
   {
-    name: "a device without a driver is there, and cannot be opened",
+    name: "a device without a driver exists, and cannot be opened",
     script: "stat -c '%F %t:%T' /dev/odd; cat /dev/odd 2>&1 | sed 's/.*: //'",
     prints: "block special file fe:7\nNo such device or address\n",
     prepare: (c) =>

@@ -154,7 +154,7 @@ const OPTIONS: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "a detached process goes on behind its command",
+    name: "a detached process outlives its command",
     async run(t) {
       const script = "sleep 0.2; echo later; exit 3";
       const args = ["exec", "-d", "--pid-file", t.file("later.pid"), t.id, "sh", "-c", script];

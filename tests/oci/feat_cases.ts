@@ -38,7 +38,7 @@ export const VERB_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "what exec started in a created container goes on behind start",
+    name: "a process of exec in a created container continues after start",
     async run(t) {
       await t.script("until [ -e /done ]; do sleep 0.05; done; exit 4").created();
       const script = "until [ -e /go ]; do sleep 0.05; done; exit 6";
@@ -54,7 +54,7 @@ export const VERB_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "what exec started in a created container ends with its deletion",
+    name: "a process of exec in a created container ends with its deletion",
     async run(t) {
       await t.created();
       const detach = ["exec", "--detach", "--pid-file", t.file("exec.pid"), t.id];
@@ -90,7 +90,7 @@ export const VERB_CASES: readonly LifecycleCase[] = [
     notRunc: "runc waits for the process to start",
   },
   {
-    name: "a created container is paused, and created again behind resume",
+    name: "a created container is paused, and is created again after resume",
     async run(t) {
       await t.created();
       await t.must("pause", t.id);

@@ -68,7 +68,7 @@ export const FOLLOW_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "a read-only mount with rslave takes no writes, also of what was mounted later",
+    name: "a read-only mount with rslave refuses writes, also below later mounts",
     async run(t) {
       await withShared(t, async (dir) => {
         const options = ["rbind", "rro", "rslave"];

@@ -119,7 +119,7 @@ const GIVEN: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "kinds of hooks that there are not are passed over",
+    name: "unknown kinds of hooks are ignored",
     async run(t) {
       t.config["hooks"] = { oddHook: [script(`touch ${t.file("odd")}`)] };
       await live(t);

@@ -52,7 +52,7 @@ const ROOTS: readonly HostileRoot[] = [
     change: withLinux({ sysctl: { "net.ipv4.ip_forward": "1" } }),
   },
   {
-    name: "settings without a /proc, and a link in its place",
+    name: "settings without a /proc, and with a link instead of /proc",
     links: { proc: "OUT" },
     change: (c) => {
       c.mounts = c.mounts.filter((mount) => !JSON.stringify(mount).includes('"/proc"'));
@@ -121,7 +121,7 @@ const ROOTS: readonly HostileRoot[] = [
     change: withMount(bind("/m", "src/file")),
   },
   {
-    name: "a file on a link to what is not there",
+    name: "a file on a dangling link",
     links: { m: "OUT/new" },
     change: withMount(bind("/m", "src/file")),
   },

@@ -38,7 +38,7 @@ async function refused(t: Lifecycle, message: RegExp): Promise<void> {
 
 export const IDS_CASES: readonly LifecycleCase[] = [
   {
-    name: "files of a mount with mappings have the ids that those say, both ways",
+    name: "files of a mount with mappings have mapped ids, both ways",
     notRunc: NEWER,
     async run(t) {
       const dir = shared(t, [], { uidMappings: swap(0, 7), gidMappings: swap(0, 7) });
@@ -75,7 +75,7 @@ export const IDS_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "mappings that say nothing, or that the host cannot have, are errors that name the mount",
+    name: "mappings that are empty or not possible are errors that name the mount",
     notRunc: NEWER,
     async run(t) {
       shared(t, ["idmap"]);

@@ -48,7 +48,7 @@ export const CREATE_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "a stopped container has no pid, and delete takes it away",
+    name: "a stopped container has no pid, and delete removes it",
     async run(t) {
       await t.running("exit 0");
       await t.reap();
@@ -97,7 +97,7 @@ export const CREATE_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "what does not exist is an error, but not for delete --force",
+    name: "a missing container is an error, except for delete --force",
     async run(t) {
       for (const verb of ["start", "state", "kill", "delete", "pause", "resume", "ps"]) {
         await fails(t, /does not exist/, verb, "nobody");
@@ -116,7 +116,7 @@ export const CREATE_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "a missing path, and one that may not be executed, are told apart",
+    name: "a missing path and one that may not be executed are distinguished",
     async run(t) {
       t.config.process["args"] = ["/no/such"];
       assert((await t.create()).code !== 0);
@@ -203,7 +203,7 @@ export const SIGNAL_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "kill KILL ends it by signal 9",
+    name: "kill KILL ends the container by signal 9",
     async run(t) {
       await t.running(WAIT);
       await t.must("kill", t.id, "KILL");
@@ -212,7 +212,7 @@ export const SIGNAL_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "a signal that the first process does not handle passes it by",
+    name: "a signal that the first process does not handle has no effect",
     async run(t) {
       await t.running("echo up; while :; do sleep 0.05; done");
       await t.until("up");
@@ -233,7 +233,7 @@ export const SIGNAL_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "what is no signal is an error",
+    name: "an unknown signal is an error",
     async run(t) {
       await t.running(WAIT);
       for (const name of ["NOPE", "999", "-1"]) {
@@ -371,7 +371,7 @@ export const EXEC_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "what exec started ends with the container",
+    name: "a process of exec ends with the container",
     async run(t) {
       await t.running(WAIT);
       const detach = ["exec", "--detach", "--pid-file", t.file("exec.pid"), t.id];
@@ -412,7 +412,7 @@ export const EXEC_CASES: readonly LifecycleCase[] = [
 
 export const PAUSE_CASES: readonly LifecycleCase[] = [
   {
-    name: "a paused container stands still, and goes on",
+    name: "a paused container stops, and continues after resume",
     async run(t) {
       await t.running("i=0; while :; do i=$((i+1)); echo $i; sleep 0.02; done");
       await t.until("3\n");
@@ -436,7 +436,7 @@ export const PAUSE_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "a paused container can be taken away by force",
+    name: "a paused container can be deleted by force",
     async run(t) {
       await t.running(WAIT);
       await t.must("pause", t.id);

@@ -19,7 +19,7 @@ function record(t: Lifecycle): { sentry: { pid: number }; gofer: { pid: number }
 
 export const DVISOR_CASES: readonly LifecycleCase[] = [
   ...["sentry", "gofer"].map((part): LifecycleCase => ({
-    name: `the ${part} is killed: the container ends, and can be taken away`,
+    name: `the ${part} is killed: the container ends, and can be deleted`,
     notRunc,
     async run(t) {
       await t.running(WAIT);
@@ -74,7 +74,7 @@ export const DVISOR_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "what config.json asks for and is not there is named",
+    name: "an unsupported member of config.json is named",
     notRunc,
     async run(t) {
       t.config.linux["intelRdt"] = { closID: "x" };
@@ -103,7 +103,7 @@ export const DVISOR_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "a paused container takes no processor time, however busy it is",
+    name: "a paused container takes no CPU time, even with a busy program",
     notRunc,
     async run(t) {
       await t.running("echo up; while :; do :; done");

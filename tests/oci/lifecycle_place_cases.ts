@@ -88,7 +88,7 @@ export const PLACE_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "what is in memory of the sandbox cannot be written past it",
+    name: "the host cannot write to a tmpfs of the sandbox",
     notRunc: "its tmpfs is the host's",
     async run(t) {
       t.config.mounts.push({ destination: "/mem", type: "tmpfs", source: "tmpfs" });
@@ -119,7 +119,7 @@ export const PLACE_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "the container sits in its control group, which goes with it",
+    name: "the container is in its control group, which is removed with it",
     async run(t) {
       t.config.linux["cgroupsPath"] = `/dvisor-test/${t.id}`;
       await t.created();
@@ -195,7 +195,7 @@ export const PLACE_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "a hook that fails ends the creation, with what it said",
+    name: "a hook that fails ends the creation, with its message",
     async run(t) {
       const args = ["sh", "-c", "echo reason >&2; exit 3"];
       t.config["hooks"] = { prestart: [{ path: "/bin/sh", args }] };

@@ -293,7 +293,7 @@ export const POD_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "a place whose maker is gone is given back",
+    name: "a reservation whose maker is gone is released",
     notRunc,
     skip: noProcesses,
     async run(t) {

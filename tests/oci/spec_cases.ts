@@ -29,7 +29,7 @@ export const SPEC_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "what spec writes runs",
+    name: "the config.json of spec runs",
     async run(t) {
       const { dir, config } = await written(t, "spec-runs");
       Deno.symlinkSync(t.bundle.root, `${dir}/link`);
@@ -133,7 +133,7 @@ export const SPEC_CASES: readonly LifecycleCase[] = [
     },
   },
   {
-    name: "what features names as options of mounts is taken",
+    name: "mount options that features names are accepted",
     notRunc: "its file systems refuse some",
     async run(t) {
       // The others need more than their name, or do not fit an empty mount.

@@ -137,7 +137,7 @@ export const CREATED_CASES: readonly LifecycleCase[] = [
   },
   { name: "it cannot be resumed", run: (t) => refuses(t, /not paused/, "resume", t.id) },
   {
-    name: "it can be paused, is not started then, and is created again afterwards",
+    name: "it can be paused, cannot be started then, and is created again after resume",
     async run(t) {
       await t.must("pause", t.id);
       assertEquals(await t.status(), "paused");
@@ -160,7 +160,7 @@ export const RUNNING_CASES: readonly LifecycleCase[] = [
   { name: "it is not started again", run: (t) => refuses(t, /already running/, "start", t.id) },
   { name: "it cannot be resumed", run: (t) => refuses(t, /not paused/, "resume", t.id) },
   {
-    name: "it is not taken away without force",
+    name: "it is not deleted without force",
     async run(t) {
       await refuses(t, NOT_STOPPED, "delete", t.id);
       assertEquals(await t.status(), "running");
@@ -188,7 +188,7 @@ export const PAUSED_CASES: readonly LifecycleCase[] = [
   { name: "it is not started", run: (t) => refuses(t, /paused/, "start", t.id) },
   { name: "nothing is executed in it", run: (t) => refuses(t, /paused/, "exec", t.id, "true") },
   {
-    name: "it is not taken away without force",
+    name: "it is not deleted without force",
     async run(t) {
       await refuses(t, NOT_STOPPED, "delete", t.id);
       assertEquals(await t.status(), "paused");

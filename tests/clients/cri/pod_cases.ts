@@ -88,7 +88,7 @@ const BASIC_CASES: readonly EngineCase<Cri>[] = [
     },
   },
   {
-    name: "stop with grace: the program's answer, and the end of a deaf one",
+    name: "stop with grace: a program that handles the signal, and one that ignores it",
     async run(c) {
       const pod = await c.pod();
       const one = await pod.container(TRAP), deaf = await pod.container("trap '' TERM; " + TRAP);
@@ -101,7 +101,7 @@ const BASIC_CASES: readonly EngineCase<Cri>[] = [
     },
   },
   {
-    name: "a command that is not there is named",
+    name: "a missing command is named",
     async run(c) {
       const pod = await c.pod();
       const start = async () => {
@@ -136,7 +136,7 @@ const BASIC_CASES: readonly EngineCase<Cri>[] = [
     },
   },
   {
-    name: "mounts of the node, read-only ones too",
+    name: "mounts of the node, also read-only",
     async run(c) {
       const pod = await c.pod(), path = c.folder("m");
       c.file("m/x", "from the node\n");
@@ -180,7 +180,7 @@ async function memoryMax(one: Container): Promise<number> {
 
 const LIMIT_CASES: readonly EngineCase<Cri>[] = [
   {
-    name: "limits are seen inside, and change while it runs",
+    name: "limits are seen inside, and change while the container runs",
     async run(c) {
       const pod = await c.pod();
       const resources = { memory_limit_in_bytes: 64 << 20, cpu_quota: 50_000, cpu_period: 100_000 };

@@ -163,7 +163,7 @@ export const CTR_CASES: readonly EngineCase<Ctr>[] = [
     },
   },
   {
-    name: "a deaf task is killed, delete wants it ended",
+    name: "a task that ignores SIGTERM is killed, and delete needs its end",
     async run(c) {
       const name = await c.background("trap '' TERM; echo up; while :; do sleep 0.1; done");
       await c.logged(name, "up");
@@ -206,7 +206,7 @@ export const CTR_CASES: readonly EngineCase<Ctr>[] = [
     },
   },
   {
-    name: "the shim is killed: the task can be taken away, and nothing of it is left",
+    name: "the shim is killed: the task can be removed, without leftovers",
     async run(c) {
       const name = await c.background("exec sleep 4321");
       const pid = /^\d+/m.exec(await c.must("task", "ps", name))?.[0] ?? "";

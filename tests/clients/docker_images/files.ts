@@ -85,7 +85,7 @@ export const CASES: readonly ImageCase[] = [
     },
   },
   {
-    name: "docker commit while it runs, with a change of its configuration",
+    name: "docker commit of a running container, with a change of its configuration",
     run: async (x) => {
       const { docker } = x;
       await docker.must(

@@ -48,7 +48,7 @@ function usedMib(of: Stats): number {
 
 export const CASES: readonly ImageCase[] = [
   {
-    name: "redis over its limit is killed for it, and Docker says so",
+    name: "redis over its limit is killed, and Docker reports it",
     run: async (x) => {
       const memory = ["--memory", "128m", "--memory-swap", "128m"];
       await x.docker.must("run", "-d", "--name", NAME, ...memory, await x.of("redis"));
@@ -76,7 +76,7 @@ export const CASES: readonly ImageCase[] = [
     },
   })),
   {
-    name: "four that share a limit: one at a time is killed until the rest fits",
+    name: "four containers share a limit: they are killed one by one until the rest fits",
     run: async (x) => {
       const three = `for i in 1 2 3 4; do ${taker(25)} & done; ` +
         "sleep 5; cat /proc/[0-9]*/comm | grep -c perl; kill %1 %2 %3 %4 2>/dev/null; true";

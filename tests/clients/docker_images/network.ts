@@ -44,7 +44,7 @@ interface Subject {
 
 const SUBJECTS: readonly Subject[] = [
   {
-    name: "networks joined and left while it runs, IPv6, large datagrams by name",
+    name: "networks joined and left at run time, IPv6, large datagrams by name",
     says: "('fd00:88:2::77', 20000)\n",
     script: `docker network create --subnet 10.88.1.0/24 a >/dev/null
 docker network create --subnet 10.88.2.0/24 --ipv6 --subnet fd00:88:2::/64 b >/dev/null
@@ -82,7 +82,7 @@ docker port pub
 docker rm -f pub >/dev/null`,
   },
   {
-    name: "what ip, ss and getent show",
+    name: "ip, ss and getent show the network",
     says: "lo inet 127.0.0.1/8\n",
     script: `$run --rm $web sh -c 'ip -o -4 addr show eth0 | tr -s " " | cut -d" " -f2-3
 ip route | sed "s/172[.0-9/]*/X/g"; ss -Hltn | wc -l; ip -s link show eth0 | wc -l

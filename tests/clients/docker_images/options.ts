@@ -118,7 +118,7 @@ export const CASES: readonly ImageCase[] = [
     },
   })),
   {
-    name: "a seccomp profile of one's own: errors and deaths",
+    name: "a custom seccomp profile: errors and kills",
     run: async (x) => {
       const profile = `${x.docker.dir}/profile.json`;
       await Deno.writeTextFile(profile, SECCOMP_FILE);

@@ -27,7 +27,7 @@ async function inTerminal(
 
 const CASES_WITH_TMUX: readonly ImageCase[] = [
   {
-    name: "run -it: a shell with job control, its size and what ends it",
+    name: "run -it: a shell with job control, its size and its end",
     run: async (x) => {
       const run = ["run", "-it", "--name", NAME, x.base, "bash", "--norc"];
       await inTerminal(x, run, async (terminal) => {
@@ -56,7 +56,7 @@ const CASES_WITH_TMUX: readonly ImageCase[] = [
     },
   },
   {
-    name: "detach by keys, attach again, and the log of it all",
+    name: "detach by keys, attach again, and the log of all output",
     run: async (x) => {
       const run = ["run", "-it", "--name", NAME, x.base, "bash", "--norc"];
       await inTerminal(x, run, async (terminal) => {

@@ -46,7 +46,7 @@ export const CASES: readonly ImageCase[] = [
     },
   },
   {
-    name: "a published port, --network container:, and what the log says",
+    name: "a published port, --network container:, and the log",
     run: async (x) => {
       const image = await serve(x, "-p", `127.0.0.1:${PORT}:80`);
       const url = `http://127.0.0.1:${PORT}`;

@@ -42,7 +42,7 @@ const MANAGE_CASES: readonly EngineCase<Podman>[] = [
     },
   },
   {
-    name: "signals: kill, stop with the program's answer, stop of a deaf one",
+    name: "signals: kill, stop of a program that handles the signal, and of one that ignores it",
     isQuick: true,
     async run(p) {
       const name = await service(p);
@@ -66,7 +66,7 @@ const MANAGE_CASES: readonly EngineCase<Podman>[] = [
     },
   },
   {
-    name: "--restart on-failure starts it again",
+    name: "--restart on-failure restarts a failed container",
     async run(p) {
       const script = "echo x >>/n; wc -l </n; test $(wc -l </n) = 3 && exit 0; exit 1";
       const name = await p.background(script, "--restart", "on-failure:5");
@@ -76,7 +76,7 @@ const MANAGE_CASES: readonly EngineCase<Podman>[] = [
     },
   },
   {
-    name: "pause stops it, unpause lets it go on",
+    name: "pause stops a container, unpause continues it",
     notRootless: "its control groups are root's",
     async run(p) {
       const name = await p.background("while :; do echo t; sleep 0.1; done");
@@ -91,7 +91,7 @@ const MANAGE_CASES: readonly EngineCase<Podman>[] = [
     },
   },
   {
-    name: "what inspect and ps say",
+    name: "inspect and ps show the state of a container",
     isQuick: true,
     async run(p) {
       const name = await service(p, "-l", "a=b");
@@ -165,7 +165,7 @@ const MANAGE_CASES: readonly EngineCase<Podman>[] = [
     },
   },
   {
-    name: "rename; rm wants force for a running one",
+    name: "rename; rm needs force for a running container",
     async run(p) {
       const name = await service(p), other = p.name();
       await p.must("rename", name, other);
@@ -200,7 +200,7 @@ const EXEC_CASES: readonly EngineCase<Podman>[] = [
     },
   },
   {
-    name: "exec of what is not there",
+    name: "exec of a missing program",
     async run(p) {
       const name = await service(p);
       assertEquals((await p.call("exec", name, "/nosuch")).code, 127);
@@ -245,7 +245,7 @@ const EXEC_CASES: readonly EngineCase<Podman>[] = [
     },
   },
   {
-    name: "attach sees what comes after, and the end",
+    name: "attach shows later output, and the end",
     async run(p) {
       const name = await p.background("read x; echo got $x; exit 4", "-i");
       const result = await p.host(p.argv("attach", name), { stdin: "line\n" });
@@ -266,7 +266,7 @@ const EXEC_CASES: readonly EngineCase<Podman>[] = [
 
 const FILE_CASES: readonly EngineCase<Podman>[] = [
   {
-    name: "volumes: named ones outlive containers",
+    name: "named volumes outlive containers",
     async run(p) {
       await p.must("volume", "create", "vol1");
       await p.shell("echo kept >/v/a; chown 1000:1000 /v/a", "-v", "vol1:/v");
@@ -275,7 +275,7 @@ const FILE_CASES: readonly EngineCase<Podman>[] = [
     },
   },
   {
-    name: "bind mounts of directories and files, read-only ones too",
+    name: "bind mounts of directories and files, also read-only",
     async run(p) {
       const folder = p.folder("bind"), path = p.file("bind/x", "from the host\n");
       const options = ["-v", `${folder}:/d`, "-v", `${path}:/etc/f`, "-v", `${folder}:/r:ro`];

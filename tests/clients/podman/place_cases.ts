@@ -76,7 +76,7 @@ const NETWORK_CASES: readonly EngineCase<Podman>[] = [
     },
   },
   {
-    name: "a network is connected to a running container, and taken away",
+    name: "a network is connected to a running container, and disconnected",
     async run(p) {
       await p.must("network", "create", "net2");
       try {
@@ -142,7 +142,7 @@ const NAMESPACE_CASES: readonly EngineCase<Podman>[] = [
     },
   },
   {
-    name: "--pid host: the sandbox's own processes are all there is",
+    name: "--pid host: the sandbox's own processes only",
     notRunc: "its host is the host",
     async run(p) {
       const text = await p.shell("ps", "--pid", "host");

@@ -7,7 +7,7 @@ import { IMAGE, type Podman } from "./podman.ts";
 
 export const RUN_CASES: readonly EngineCase<Podman>[] = [
   {
-    name: "what a container prints, on the stream it prints it",
+    name: "output arrives on the stream of the container's own output",
     isQuick: true,
     async run(p) {
       const result = await p.call("run", "--rm", IMAGE, "sh", "-c", "echo out; echo err >&2");
@@ -15,7 +15,7 @@ export const RUN_CASES: readonly EngineCase<Podman>[] = [
     },
   },
   {
-    name: "standard input goes in",
+    name: "standard input reaches the program",
     async run(p) {
       const result = await p.host(p.argv("run", "--rm", "-i", IMAGE, "wc", "-c"), {
         stdin: "x".repeat(300_000),
@@ -24,7 +24,7 @@ export const RUN_CASES: readonly EngineCase<Podman>[] = [
     },
   },
   {
-    name: "exit codes: the program's, 127 without one, 126 for what is none",
+    name: "exit codes: the program's, 127 without a program, 126 for a file that is none",
     isQuick: true,
     async run(p) {
       const code = async (...args: string[]) => (await p.call("run", "--rm", IMAGE, ...args)).code;
@@ -35,7 +35,7 @@ export const RUN_CASES: readonly EngineCase<Podman>[] = [
     },
   },
   {
-    name: "messages of what cannot be run name it",
+    name: "errors of programs that cannot run name them",
     async run(p) {
       await p.fails(/\/nosuch.*no such file|not found/i, "run", "--rm", IMAGE, "/nosuch");
       await p.fails(/permission denied/i, "run", "--rm", IMAGE, "/etc/passwd");
@@ -71,7 +71,7 @@ export const RUN_CASES: readonly EngineCase<Podman>[] = [
     },
   },
   {
-    name: "an init of the image's own, which is the first process",
+    name: "an init of the image is the first process",
     async run(p) {
       assertEquals(await p.shell("echo $$ $(cat /proc/1/comm)"), "1 sh\n");
     },
@@ -92,7 +92,7 @@ export const RUN_CASES: readonly EngineCase<Podman>[] = [
     },
   },
   {
-    name: "--read-only, with tmpfs where it was asked for",
+    name: "--read-only, with tmpfs on request",
     async run(p) {
       const script = "touch /x; touch /t/x && echo written; df -k /t | tail -1";
       const result = await p.call(
@@ -117,7 +117,7 @@ export const RUN_CASES: readonly EngineCase<Podman>[] = [
     },
   },
   {
-    name: "a seccomp profile of one's own",
+    name: "a custom seccomp profile",
     async run(p) {
       const rule = { names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 95 };
       const profile = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [rule] };
@@ -180,7 +180,7 @@ export const RUN_CASES: readonly EngineCase<Podman>[] = [
     },
   },
   {
-    name: "memory: a process over the limit is killed, and Podman says so",
+    name: "memory: a process over the limit is killed, and Podman reports it",
     notRootless: "its control groups are root's",
     async run(p) {
       const name = p.name();
