@@ -59,7 +59,7 @@ export class Console {
     pgrp.session.terminal = terminal;
   }
 
-  /** The host's terminal is gone: the foreground process group gets SIGHUP. */
+  /** Called when the host's terminal is gone: the foreground process group gets SIGHUP. */
   hangUp(): void {
     if (this.terminals.console === this.master.terminal) this.terminals.console = null;
     this.master.drop();

@@ -106,7 +106,7 @@ export class TurnServer {
     return !this.runQueue.isEmpty || this.fair.pending > 0;
   }
 
-  /** A fault ended the batch: the next one begins with what is left of it. */
+  /** Called after a fault ended the batch: the next one starts with the rest of it. */
   recover(): void {
     this.kernel.current = null;
     this.handled = 0;

@@ -115,7 +115,7 @@ export class Cgroup implements GroupNode {
     return this.files;
   }
 
-  /** The list of files has changed. */
+  /** Called when the list of files has changed. */
   forgetFiles(): void {
     this.filesFor = -1;
   }

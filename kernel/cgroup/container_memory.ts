@@ -56,7 +56,7 @@ export class ContainerMemory implements ChargeOwner, MemoryDomain {
 
   onTaken(): void {}
 
-  /** The container is gone. */
+  /** Called when the container has ended. */
   end(): void {
     this.cgroups.chargeId = 0;
     if (this.id !== 0) this.charges.close(this, 0);

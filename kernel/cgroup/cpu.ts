@@ -53,7 +53,7 @@ export class CpuState {
     this.bandwidth.restart();
   }
 
-  /** The group has tasks now. */
+  /** Called when the group has tasks: starts the periods of its quota and of those above. */
   wake(): void {
     for (let up: Cgroup | null = this.group; up !== null; up = up.parent) up.cpu.bandwidth.wake();
   }
@@ -66,7 +66,7 @@ export class CpuState {
     this.setQuota(Infinity, DEFAULT_PERIOD_US);
   }
 
-  /** The group is removed: its parent takes over what it used. */
+  /** Called when the group is removed: adds its CPU time to its parent. */
   endInto(above: CpuState): void {
     this.bandwidth.end();
     above.userNs += this.userNs;

@@ -66,7 +66,7 @@ export class DeviceState {
     return all;
   }
 
-  /** The group is removed. */
+  /** Drops all programs of a group that is removed. */
   end(): void {
     for (const program of this.programs.splice(0)) program.drop();
   }

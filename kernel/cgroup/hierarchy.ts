@@ -93,7 +93,7 @@ export class Cgroups {
     this.unified.controllers |= hierarchy.controllers & UNIFIED;
   }
 
-  /** The container has ended: none of its groups is used any more. */
+  /** Called when the container has ended: none of its groups is used any more. */
   release(): void {
     for (const { root } of [this.unified, ...this.legacy]) {
       for (const group of root.subtree().reverse()) {

@@ -72,7 +72,7 @@ export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
     return this.ownId;
   }
 
-  /** The group's place or controllers changed: find the id to charge again. */
+  /** Finds the id to charge again, after a move or a change of controllers. */
   follow(): void {
     const { group } = this, { kernel } = group.hierarchy.owner;
     const isOwner = group.parent !== null && (group.controllers & MEMORY) !== 0;
@@ -81,7 +81,7 @@ export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
     this.chargeId = this.ownId !== 0 ? this.ownId : group.parent?.memory.chargeId ?? 0;
   }
 
-  /** The group is removed: its charges go to the parent. */
+  /** Called when the group is removed: its charges go to the parent. */
   end(): void {
     const { parent, hierarchy: { owner } } = this.group, { kernel } = owner;
     kernel.oom.limited.delete(this);
@@ -176,7 +176,7 @@ export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
     for (const peak of this.peaks) peak.bytes = Math.max(peak.bytes, bytes);
   }
 
-  /** The opener of memory.peak starts a new peak. */
+  /** Starts a new peak for an opener of memory.peak, at `bytes`. */
   watchPeak(view: View, bytes: number): void {
     this.forgetPeak(view);
     view.peak = { bytes };

@@ -28,7 +28,7 @@ export class PidsState {
     this.peak = this.group.tasks;
   }
 
-  /** A fork failed because of this group's limit. */
+  /** Counts a fork that failed because of this group's limit. */
   fail(): void {
     this.ownFailures++;
     this.localEvents.tell();

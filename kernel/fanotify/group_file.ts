@@ -179,7 +179,7 @@ export class FanotifyFile extends AnonFile implements Asker {
     this.queue.wake(POLLIN | POLLRDNORM);
   }
 
-  /** The event left the queue. */
+  /** Called when the event left the queue. */
   private leave(event: FanEvent): void {
     FANOTIFY_EVENTS.give(1, this.account);
     if (this.byKey.get(event.key) === event) this.byKey.delete(event.key);

@@ -161,7 +161,7 @@ export class ByteRing {
     const tail = this.tail;
     return tail < this.head ? this.head - tail : this.size - tail;
   }
-  /** `n` bytes were stored at `backAddress`. */
+  /** Adds `n` bytes that the caller has stored at `backAddress`. */
   commit(n: number): void {
     this.length += n;
   }

@@ -88,14 +88,14 @@ export class Pipe {
     return n;
   }
 
-  /** The caller has taken the first `n` bytes out of the ring itself. */
+  /** Removes the first `n` bytes, which the caller has copied out of the ring itself. */
   consume(n: number): void {
     this.ring.skip(n);
     if (this.runs !== null) this.dropRuns(this.runs, n);
     this.waitQueue.wake(POLLOUT | POLLWRNORM);
   }
 
-  /** The caller has stored `n` bytes behind the last one. */
+  /** Adds `n` bytes that the caller has stored behind the last one. */
   append(n: number): void {
     this.ring.commit(n);
     this.noteRun(n, false);
@@ -143,7 +143,7 @@ export class Pipe {
     this.waitQueue.wake(0);
   }
 
-  /** An end is closed; with the last end the content is freed. */
+  /** Closes an end; with the last end the content is freed. */
   detach(canRead: boolean, canWrite: boolean): void {
     if (canRead) this.readers--;
     if (canWrite) this.writers--;
@@ -185,7 +185,7 @@ export class Pipe {
     if (runs.length === 0) this.runs = null;
   }
 
-  /** `n` bytes were appended. */
+  /** Notes the boundaries of `n` bytes that were appended. */
   private noteRun(n: number, isPacket: boolean): void {
     const { runs } = this;
     if (runs === null) {

@@ -111,7 +111,7 @@ class UserKeyrings implements NamespaceKeyrings {
     return ring;
   }
 
-  /** The namespace has ended. */
+  /** Releases the keyrings at the end of the namespace. */
   release(): void {
     for (const ring of [this.register, this.persistentRegister]) {
       if (ring !== null) this.store.unpin(ring);

@@ -260,7 +260,7 @@ export class MemoryManager extends UserAccess {
     this.users++;
     return this;
   }
-  /** A task stops using this memory; the last one destroys it. */
+  /** Drops a task's reference; the last one destroys the address space. */
   put(): void {
     if (--this.users === 0) this.destroy();
   }

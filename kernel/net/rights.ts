@@ -51,7 +51,7 @@ export class RightsInFlight {
   copy(): readonly OpenFile[] {
     return this.files.map((file) => file.hold());
   }
-  /** The message will not be delivered. */
+  /** Drops a message that will not be delivered. */
   drop(): void {
     this.all.drop(this.take());
   }
@@ -121,7 +121,7 @@ export class AllRights {
     if (this.dropping.add(files)) this.deferred.begin(this.dropping);
   }
 
-  /** The same with messages whose socket is gone. */
+  /** Drops messages whose socket is closed, as many as one turn may. */
   dropMessages(messages: readonly RightsInFlight[]): void {
     this.deferred.begin(new Drops(messages));
   }

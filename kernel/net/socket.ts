@@ -129,7 +129,7 @@ export abstract class Socket extends OpenFile {
   get takesZerocopy(): boolean {
     return false;
   }
-  /** A send(2) with MSG_ZEROCOPY is complete. */
+  /** Called when a send(2) with MSG_ZEROCOPY is complete. */
   reportZerocopy(): void {}
 
   /** Updates SO_PEEK_OFF after a receive: MSG_PEEK moves it on, other receives move it back. HOT */

@@ -56,12 +56,12 @@ export class TurnLog {
     this.now = now;
   }
 
-  /** A turn starts. */
+  /** Starts a turn. */
   begin(): void {
     this.sinceNs = this.now();
   }
 
-  /** A turn ends, and the next one starts. `nr`: the system call's number, or -1. */
+  /** Ends a turn and starts the next one. `nr`: the system call's number, or -1. */
   end(kind: TurnKind, nr: number): void {
     const now = this.now();
     this.add(nr < 0 ? kind : NAMES[nr] ?? `call ${nr}`, now - this.sinceNs);

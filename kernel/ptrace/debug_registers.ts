@@ -69,7 +69,7 @@ export class DebugRegisters {
     return 0;
   }
 
-  /** The task is going to run: changes count from now on. */
+  /** Called before the task runs: changes count from now on. */
   arm(mm: MemoryManager): void {
     for (let i = 0; i < SLOTS; i++) if (this.watches(i)) this.seen[i] = this.read(mm, i);
   }

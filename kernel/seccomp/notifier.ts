@@ -78,7 +78,7 @@ export class Notifier {
     return this.notifications.find((n) => n.state === state) ?? null;
   }
 
-  /** The listener is closed: waiting calls fail with ENOSYS, and so do later ones. */
+  /** Called when the listener is closed: waiting and later calls fail with ENOSYS. */
   close(): void {
     this.filter.notifier = null;
     for (const n of this.notifications) {

@@ -84,7 +84,7 @@ export class CpuLimitTimer extends CpuTimer {
     this.group = group;
   }
 
-  /** The limits changed, or the process starts. */
+  /** Called when the process starts, and when its limits change. */
   refresh(nowNs: number): void {
     const { limits } = this.group;
     const seconds = Math.min(limits.get(RLIMIT_CPU), limits.hard[RLIMIT_CPU] ?? Infinity);

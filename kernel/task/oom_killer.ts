@@ -236,7 +236,7 @@ export class OomKiller {
     this.watch(container.memory);
   }
 
-  /** The container has ended: frames that other processes still use have no owner. */
+  /** Called when the container has ended: frames that others still use have no owner. */
   forget(container: Container): void {
     if (container.memory === null) return;
     this.limited.delete(container.memory);

@@ -383,7 +383,7 @@ export class Task {
     if (this.timeout.isArmed) this.kernel.timers.disarm(this.timeout);
   }
 
-  /** A turn of a task that is no guest thread (WORKING). */
+  /** Runs a turn of a task that is no guest thread (WORKING). */
   work(): void {}
 
   /** Ends the wait (event, time-out): the call runs again. */

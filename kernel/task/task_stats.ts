@@ -85,7 +85,7 @@ export class TaskStats implements GenericFamily {
     return 0;
   }
 
-  /** A thread ends, perhaps the last one of its process. */
+  /** Reports the end of a thread, and of its process if it was the last one. */
   tellExit(task: Task): void {
     if (this.listeners.size === 0) return;
     const { group } = task, { event } = this;

@@ -199,7 +199,7 @@ export class Worker extends Task {
     this.ring.pump();
   }
 
-  /** A futex wait has places in queues, which only this call removes. */
+  /** Removes a futex wait from its queues. */
   private leaveFutexes(): void {
     const { op, state } = this;
     if (op?.waitsForFutex !== true || (state !== BLOCKED && state !== WORKING)) return;
@@ -207,7 +207,7 @@ export class Worker extends Task {
     op.run(this);
   }
 
-  /** The result is posted: releases everything. A wake-up in progress has no effect. */
+  /** Releases everything after the result is posted. A wake-up in progress has no effect. */
   end(): void {
     if (this.isDone) return;
     RING_REQUESTS.give(1, this.group.account);

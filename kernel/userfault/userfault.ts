@@ -160,7 +160,7 @@ export class Userfault {
     event.queue.wake(0);
   }
 
-  /** The descriptor is closed. */
+  /** Called when the descriptor is closed: all waits for its monitor end. */
   release(): void {
     this.isReleased = true;
     for (const event of this.events) event.queue.wake(0);

@@ -184,7 +184,7 @@ export class DentryCache {
     return dentry;
   }
 
-  /** A name was created: its negative dentry gets the inode. */
+  /** Gives the inode of a created name to the name's negative dentry. */
   instantiate(dentry: Dentry, inode: Inode): void {
     dentry.instantiate(inode);
     if (!dentry.isHashed) this.add(dentry);
@@ -281,7 +281,7 @@ export class DentryCache {
     this.pushNewest(dentry);
   }
 
-  /** The cached answer is out of date: removes the dentry, and marks it unlinked for its users. */
+  /** Removes a dentry that is out of date, and marks it unlinked for its users. */
   private dropStale(dentry: Dentry): void {
     if (dentry.inode !== null) dentry.isUnlinked = true;
     this.remove(dentry);

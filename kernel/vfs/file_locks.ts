@@ -204,7 +204,7 @@ export class FileLocks {
     return null;
   }
 
-  /** A process closed any fd of this file: all its POSIX locks are released (fcntl(2)). */
+  /** Releases all POSIX locks of a process that closed any fd of this file (fcntl(2)). */
   releaseOwner(owner: object): void {
     const kept = this.records.filter((l) => l.owner !== owner);
     if (kept.length === this.records.length) return;
@@ -214,7 +214,7 @@ export class FileLocks {
     this.onRelease();
   }
 
-  /** The last reference to a description is gone: its OFD locks and its flock are released. */
+  /** Releases OFD locks and the flock of a description whose last reference is gone. */
   releaseFile(file: object): void {
     this.releaseOwner(file);
     if (!this.flocks.delete(file)) return;

@@ -102,7 +102,7 @@ export abstract class FileSystem {
   }
   /** Drops all cached names and attributes, because the file system may have changed outside. */
   expire(): void {}
-  /** The last mount is gone. */
+  /** Called when the last mount is gone. */
   destroy(): void {}
   /**
    * Whether `free` frees its files in slices instead of `destroy`: it may have many, and nothing

@@ -46,7 +46,7 @@ export class CgroupFs extends GeneratedFs {
     return this.options;
   }
 
-  /** The hierarchy has ended. */
+  /** Called when the hierarchy has ended. */
   end(): void {
     this.root.end();
   }
@@ -188,7 +188,7 @@ export class GroupDir extends GeneratedDir {
     return this.attributes;
   }
 
-  /** The group is removed. */
+  /** Called when the group is removed. */
   end(): void {
     this.attributes.close();
     for (const file of this.files.values()) file.end();

@@ -64,7 +64,7 @@ export class GroupFileInode extends TextInode {
     return this.attributes;
   }
 
-  /** The group is removed, or lost the file. */
+  /** Called when the group is removed, or loses the file. */
   end(): void {
     this.attributes.close();
   }

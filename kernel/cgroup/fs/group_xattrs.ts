@@ -73,7 +73,7 @@ export class GroupXattrs implements Xattrs {
     return [...this.values.keys()];
   }
 
-  /** The group or the file is removed: open descriptors can store no more. */
+  /** Called when the group or the file is removed: open descriptors can store no more. */
   close(): void {
     for (const name of this.list()) this.remove(name);
     this.isClosed = true;

@@ -56,6 +56,6 @@ export interface TerminalHooks {
   signalLeader(session: TtySession, signo: number): void;
   /** The calling process alone loses the controlling terminal (TIOCNOTTY). */
   leaveTerminal(): void;
-  /** The calling process has the terminal of its session again. */
+  /** Gives the calling process the terminal of its session again. */
   joinTerminal(): void;
 }

@@ -147,7 +147,7 @@ export class HostFdInode extends PlainInode {
     this.queue.wake(events);
   }
 
-  /** An open file is closed; the last one closes the descriptor. */
+  /** Called when an open file is closed; the last one closes the descriptor. */
   removeUser(): void {
     if (--this.users > 0 || this.fd < 0) return;
     const { host } = this.fs;

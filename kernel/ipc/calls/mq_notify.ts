@@ -122,7 +122,7 @@ class CookieNotifier extends Notifier {
   override removed(): void {
     this.send(REMOVED);
   }
-  /** The registration failed. */
+  /** Drops the socket of a registration that failed. */
   abandon(): void {
     this.socket.drop();
   }

@@ -73,7 +73,7 @@ export interface MqueueNotifier {
   readonly signo: number;
   /** A message came to the empty queue. */
   notify(): void;
-  /** The registration ended without a notification. */
+  /** Called when the registration ends without a notification. */
   removed(): void;
 }
 

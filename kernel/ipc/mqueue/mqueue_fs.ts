@@ -106,7 +106,7 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
     return new MessageQueue(account, this, mode, uid, gid, sizes, charge);
   }
 
-  /** A queue was freed. */
+  /** Takes a queue that was freed, and its bytes, off the counts of its user. */
   release(uid: number, charge: number): void {
     this.queues--;
     const left = (this.charges.get(uid) ?? 0) - charge;
@@ -114,7 +114,7 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
     else this.charges.delete(uid);
   }
 
-  /** The namespace ends: its queues and messages are freed. */
+  /** Frees queues and messages at the end of the namespace. */
   override destroy(): void {
     for (const queue of this.root.children()) queue.evict();
   }

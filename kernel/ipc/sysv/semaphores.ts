@@ -113,7 +113,7 @@ export class SemaphoreSet extends IpcObject {
     return r;
   }
 
-  /** The caller stops waiting. */
+  /** Removes operations whose caller stops waiting. */
   cancel(ops: SemOperations): void {
     if (this.zeroWaiters.delete(ops) || !this.alterers.delete(ops)) return;
     if (ops.needsZero) this.mixed--;

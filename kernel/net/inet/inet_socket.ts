@@ -320,7 +320,7 @@ export abstract class InetSocket extends Socket {
     return !needsAnswers || isReachableBack(target, source, this.net) ? target.inet : null;
   }
 
-  /** A packet with the message `bytes` was lost: if its neighbour may still answer, it waits. */
+  /** Handles a lost packet with the message `bytes`: it waits if its neighbour may still answer. */
   protected loseDatagram(bytes: Uint8Array<ArrayBuffer>, to: Endpoint, packet: IpPacket): void {
     if (!isUnanswered(this, to.address)) return;
     this.unanswered ??= new Unanswered(this);

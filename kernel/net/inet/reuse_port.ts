@@ -41,7 +41,7 @@ export class ReuseGroup {
     socket.reuse = this;
   }
 
-  /** The last socket moves to the place of the one that leaves. */
+  /** Removes a socket; the last one takes its index. */
   leave(socket: InetSocket): void {
     const last = this.sockets.pop();
     if (last !== undefined && last !== socket) this.sockets[this.sockets.indexOf(socket)] = last;

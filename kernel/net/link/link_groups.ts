@@ -70,7 +70,7 @@ export class LinkGroups {
     if (members.length === 0) this.members.delete(one.group);
   }
 
-  /** The link is removed: its members receive nothing more. */
+  /** Called when the link is removed: its members receive nothing more. */
   clear(): void {
     this.members.clear();
   }

@@ -358,7 +358,7 @@ export class LinkTable {
       : sourceOf(route, destination);
   }
 
-  /** The namespace ends: its links and their other ends go. */
+  /** Removes all links and their other ends at the end of the namespace. */
   release(): void {
     // Routes first, so that no link has to search for its own. Both ends of a pair may be here.
     this.dropRoutes(() => true);

@@ -23,7 +23,7 @@ const head = new Uint8Array(BLOCK.size), headWords = new DataView(head.buffer);
 export interface BlockRingOwner {
   readonly net: NetNamespace;
   readonly inode: FileIdentity;
-  /** A block was handed to the process. */
+  /** Called when a block was passed to the process. */
   wakeReaders(): void;
 }
 
@@ -136,7 +136,7 @@ export class BlockRing extends RingMemory {
     return true;
   }
 
-  /** The timeout of the block is over. */
+  /** Called when the timeout of the block is over. */
   expire(): void {
     if (!this.isOpen || this.packets === 0) return;
     const { host } = this.owner.net;

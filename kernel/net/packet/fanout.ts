@@ -50,7 +50,7 @@ export class Fanout {
       (this.flags & P.PACKET_FANOUT_FLAG_ROLLOVER) !== 0;
   }
 
-  /** The last member moves to the place of the one that leaves. */
+  /** Removes a member; the last one takes its index. */
   leave(socket: PacketSocket): void {
     const { members } = this, last = members.pop();
     if (last !== undefined && last !== socket) members[members.indexOf(socket)] = last;

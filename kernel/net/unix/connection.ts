@@ -207,7 +207,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     return 0;
   }
 
-  /** The peer is closed. */
+  /** Called when the peer is closed. */
   hangUp(): void {
     this.close(true, true);
   }

@@ -81,7 +81,7 @@ export abstract class UnixSocket extends Socket {
   protected get mayListen(): boolean {
     return false;
   }
-  /** The socket was bound to a file. */
+  /** Called when the socket is bound to a file. */
   protected onBound(_inode: Inode): void {}
 
   override bind(caller: SocketCaller, address: SocketAddress): number {

@@ -78,7 +78,7 @@ export class Unanswered extends Timer {
     if (next !== undefined) net.timers.arm(this, next.dueNs);
   }
 
-  /** The socket was closed. */
+  /** Called when the socket is closed. */
   forget(): void {
     UNANSWERED_PACKETS.give(this.waiting.length, this.socket.account);
     this.waiting = [];

@@ -35,7 +35,7 @@ export class Deferral extends Timer {
     this.listener.queue.wake(POLLIN | POLLRDNORM);
   }
 
-  /** The connection ended before it could be accepted. */
+  /** Called when the connection ends before it can be accepted. */
   abandon(): void {
     this.forget();
     this.server.drop();

@@ -38,7 +38,7 @@ export class TcpTally {
   receivedNs: number = 0;
   acknowledgedNs: number = 0;
 
-  /** The connection is established. */
+  /** Called when the connection is established. */
   begin(isClient: boolean, nowNs: number): void {
     this.isConnected = true;
     this.isClient = isClient;
@@ -64,7 +64,7 @@ export class TcpTally {
     this.receivedNs = nowNs;
   }
 
-  /** A FIN was sent and acknowledged. */
+  /** Counts a FIN that was sent and acknowledged. */
   sendEnd(nowNs: number): void {
     this.segmentsOut++;
     this.segmentsIn++;

@@ -141,7 +141,7 @@ export abstract class TcpSocket extends InetSocket {
     return this.arrival(source, destination);
   }
 
-  /** The connection is established. */
+  /** Called when the connection is established. */
   establish(peer: TcpSocket): void {
     this.peer = peer;
     this.state = I.TCP_ESTABLISHED;

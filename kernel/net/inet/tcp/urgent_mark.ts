@@ -26,12 +26,12 @@ export class UrgentMark {
     this.at = -1;
   }
 
-  /** The queue is cut to `length` bytes. */
+  /** Called when the queue is cut to `length` bytes. */
   cut(length: number): void {
     if (this.at >= length) this.at = -1;
   }
 
-  /** `n` bytes were read: the mark moves towards the front, or is passed. */
+  /** Moves the mark `n` bytes towards the front after a read, or drops a passed mark. */
   pass(n: number): void {
     if (this.at >= 0) this.at = Math.max(-1, this.at - n);
   }
