@@ -262,7 +262,7 @@ export class ClientConnection {
     return 0;
   }
 
-  /** The server waits until the client reads: takes in what has arrived. */
+  /** Reads the replies that have arrived, because the server waits until the client reads. */
   #makeRoom(): void {
     if (poll(this.#socket.fd, POLLIN | POLLOUT, -1) <= 0) return;
     this.#fill(false);

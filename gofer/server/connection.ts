@@ -126,7 +126,7 @@ export class Connection {
     return true;
   }
 
-  /** The client can read again: sends the rest and handles what was received. */
+  /** Called when the client can read again: sends the rest and handles received requests. */
   resume(): void {
     if (this.flush()) this.handleAll();
   }

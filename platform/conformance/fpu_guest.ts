@@ -123,7 +123,7 @@ export class FpuGuest {
     dv.setUint32(HEADER + 4, 0, true);
   }
 
-  /** All registers are equal in both areas. */
+  /** Asserts that all registers are equal in both areas. */
   assertSame(a: Uint8Array, b: Uint8Array): void {
     const same = (from: number, to: number, what: string) =>
       assertEquals(hex(a.subarray(from, to)), hex(b.subarray(from, to)), what);

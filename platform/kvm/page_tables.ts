@@ -42,9 +42,9 @@ const RING0_ENTRY = 511;
 
 /** Receives changes of pages, by guest-physical address. */
 export interface Changes {
-  /** A processor may still have more rights to this page cached than the entry now gives. */
+  /** Called when a processor may have cached more rights to this page than the entry now gives. */
   lost(page: number): void;
-  /** An entry that named this page no longer does. */
+  /** Called when an entry that named this page no longer does. */
   dropped(page: number): void;
 }
 

@@ -276,7 +276,7 @@ export class Scheduler {
     }
   }
 
-  /** The answer to the context's call will take long: another thread can have its vCPU. */
+  /** Called when the answer to a call will take long: another thread can have the vCPU. */
   park(context: KvmContext): void {
     const { vcpu } = context;
     if (vcpu !== null && vcpu.context === context) vcpu.park();

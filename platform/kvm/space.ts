@@ -279,7 +279,7 @@ export class KvmSpace extends AddressSpace implements Changes {
     this.#processors++;
   }
 
-  /** A vCPU left this space. */
+  /** Called when a vCPU has left this space. */
   vcpuLeft(): void {
     if (--this.#processors === 0 && this.isDestroyed) this.#end();
   }
@@ -293,7 +293,7 @@ export class KvmSpace extends AddressSpace implements Changes {
     if (this.#processors === 0) this.#end();
   }
 
-  /** No vCPU is in this space, and none will load its tables again. */
+  /** Ends a space that no vCPU is in and none will load again. */
   #end(): void {
     if (!this.#machine.spaces.delete(this)) return;
     this.tables.retire();

@@ -54,7 +54,7 @@ export class GuestThread extends Tracee {
     this.#isKickSent = syscall(SYS_tgkill, this.space.hostPid, this.tid, KICK_SIGNAL) === 0;
   }
 
-  /** The context is released: the thread stops, and can be used again. */
+  /** Stops the thread of a released context, so that another one can use it. */
   release(): void {
     this.context = null;
     if (this.isRunning) this.#kick();

@@ -253,7 +253,7 @@ export class SystrapContext extends Context {
     if (this.runIndex >= 0) this.#engine.removeRunning(this);
   }
 
-  /** The host thread or its stub is dead. */
+  /** Called when the host thread or its stub is dead. */
   lose(cause: string): void {
     if (this.#isLost || this.#phase === GONE) return;
     this.#leaveList();
@@ -413,7 +413,7 @@ export class SystrapContext extends Context {
     return this.isKicked || this.#phase === SAVING || this.#phase === STORING;
   }
 
-  /** The guest can write the tid: the signal goes to a thread of this stub only. */
+  /** Signals the host thread. The guest can write its tid, so the call names the stub too. */
   sendKick(): void {
     const tid = this.#i32[this.wordAt + SLOT_AT.tid / 4]!;
     this.space.stubIsAlive();
@@ -432,7 +432,7 @@ export class SystrapContext extends Context {
     else if (this.#phase === RUNNING && !this.isKicked) this.#kick();
   }
 
-  /** The stopped host thread becomes idle, or ends. */
+  /** Makes the stopped host thread idle, or ends it. */
   #retire(): void {
     this.park();
     if (this.space.keepIdle(this.slot)) {
@@ -441,7 +441,7 @@ export class SystrapContext extends Context {
     } else this.#reply(REPLY_EXIT, LEAVING);
   }
 
-  /** The host thread has ended, or is idle. */
+  /** Called when the host thread has ended, or is idle. */
   #end(): void {
     this.#phase = GONE;
     this.isKicked = false;

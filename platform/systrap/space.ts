@@ -69,9 +69,9 @@ export interface SpaceOwner {
   readonly engine: Engine;
   /** Message that must be done before `file` can be mapped, or 0. */
   installedBy(file: number): number;
-  /** The stub has reported its pid: watch it. */
+  /** Called when the stub has reported its pid: watches it. */
   born(space: SystrapSpace): void;
-  /** The space has ended: its numbers can be used again. */
+  /** Called when the space has ended: its numbers can be used again. */
   ended(space: SystrapSpace): void;
   /** The space of a new stub, which is not born yet. */
   childOf(parent: SystrapSpace): SystrapSpace | null;
@@ -212,7 +212,7 @@ export class SystrapSpace extends AddressSpace {
     return false;
   }
 
-  /** A thread that does not exist yet was resumed: wakes the mapper that has to make it. */
+  /** Wakes the mapper, which has to make a thread that was resumed. */
   hurry(): void {
     if (this.#parent !== null && this.#parent.needsWake) this.#parent.flush();
     if (!this.needsWake) return;
@@ -364,7 +364,7 @@ export class SystrapSpace extends AddressSpace {
     return Atomics.load(control.i32, (control.ackOffset(this.id) + field) / 4);
   }
 
-  /** A destroyed parent stays until its mapper has made all children that were forked. */
+  /** Releases the parent, which stays until its mapper has made all forked children. */
   #leaveParent(): void {
     const parent = this.#parent;
     this.#parent = null;
@@ -392,7 +392,7 @@ export class SystrapSpace extends AddressSpace {
     else syscall(SYS_kill, this.pid, SIGKILL);
   }
 
-  /** The stub was reaped, or could not be made. */
+  /** Called when the stub was reaped, or could not be made. */
   died(): void {
     if (this.#isDead) return;
     this.#isDead = true;

@@ -59,7 +59,7 @@ export class Places {
     return place;
   }
 
-  /** The command that reserved the place is gone. */
+  /** Called when the command that made the reservation is gone. */
   drop(id: string): void {
     this.take(id).giveUp();
   }

@@ -63,7 +63,7 @@ export class TerminalBridge {
     this.#output.drain();
   }
 
-  /** The host's terminal has another size. */
+  /** Called when the host's terminal has another size. */
   resize(rows: number, columns: number): void {
     this.#console.master.resize(rows, columns);
   }
