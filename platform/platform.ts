@@ -122,7 +122,7 @@ export abstract class Context {
    * there.
    */
   readonly regs: DataView = new DataView(new ArrayBuffer(REGS_SIZE));
-  /** The same bytes. */
+  /** The bytes of `regs`. */
   readonly regBytes: Uint8Array<ArrayBuffer> = new Uint8Array(this.regs.buffer as ArrayBuffer);
   /**
    * Private copy of the XSAVE area (standard form, as in a signal frame). Valid after `fetchFpu`.

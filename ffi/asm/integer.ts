@@ -35,7 +35,7 @@ export class IntegerInstructions extends Encoder {
   readonly mul = this.#unary(0xf6, 4);
   /** rax = rdx:rax / src, rdx = the remainder; unsigned. */
   readonly div = this.#unary(0xf6, 6);
-  /** The same, signed. */
+  /** rax = rdx:rax / src, rdx = the remainder; signed. */
   readonly idiv = this.#unary(0xf6, 7);
 
   readonly bt = this.#bitTest(4);

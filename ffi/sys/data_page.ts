@@ -11,7 +11,7 @@ export const DATA_BYTES = 4096;
 export const DATA = {
   /** `struct sigaction` that SIGSEGV had before ours. */
   oldSegv: 0,
-  /** The same for SIGBUS. */
+  /** `struct sigaction` that SIGBUS had before ours. */
   oldBus: 32,
   /** A `struct sigaction` of zeros: SIG_DFL. */
   defaultAction: 64,

@@ -211,7 +211,7 @@ function noteFound(e: number, len: number, index: number): void {
   places.push(index);
 }
 
-/** The same with attributes; a name that vanished meanwhile is left out. */
+/** Writes the entries with their attributes; a name that vanished meanwhile is left out. */
 function putEntriesWithAttrs(fd: number, asksXattrs: boolean): number {
   const w = writer;
   let count = 0;

@@ -355,7 +355,7 @@ export class GoferClient {
     return this.#readEntries(treaddir, rreaddir, fid, offsetLo, offsetHi, count);
   }
 
-  /** The same with attributes, without "." and ".."; servers without the extension: -EOPNOTSUPP. */
+  /** Reads entries with attributes, but for "." and "..". -EOPNOTSUPP without the extension. */
   readdirAttr(fid: number, offsetLo: number, offsetHi: number, count: number): number {
     if (!this.canDonate) return this.dead ? -EIO : -EOPNOTSUPP;
     return this.#readEntries(treaddirattr, rreaddirattr, fid, offsetLo, offsetHi, count);

@@ -86,7 +86,7 @@ export class GoferServer {
     while (!this.isDone) this.step(-1);
   }
 
-  /** The same for at most `ms`. */
+  /** Serves for at most `ms`. */
   runFor(ms: number): void {
     const end = performance.now() + ms;
     for (let left = ms; left > 0 && !this.isDone; left = end - performance.now()) {

@@ -62,7 +62,7 @@ export class Service implements Maker {
     for (const s of this.sessions) s.fids.rename(root, from, to);
   }
 
-  /** The same after RENAME_EXCHANGE. "\0a" is in no path, so it serves as a temporary name. */
+  /** Renames fids after RENAME_EXCHANGE. "\0a" is in no path, so it is the temporary name. */
   exchanged(root: ExportRoot, a: ByteString, b: ByteString): void {
     this.renamed(root, a, "\0a");
     this.renamed(root, b, a);

@@ -48,7 +48,7 @@ export class Trace {
    * reported it.
    */
   code: number = 0;
-  /** The same, kept after wait(2). */
+  /** The code of the stop, kept after wait(2). */
   stopCode: number = 0;
   /** The siginfo of the stop; null for a group stop. */
   info: SigInfo | null = null;

@@ -67,7 +67,7 @@ export class FileLock implements LockOwner {
     this.age = by.ages.next();
   }
 
-  /** The same for another range. */
+  /** A copy of the lock for another range. */
   forRange(start: number, end: number): FileLock {
     return new FileLock(this, this.type, start, end);
   }

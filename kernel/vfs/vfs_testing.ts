@@ -181,7 +181,7 @@ export class TestCaller implements Caller {
     this.cred = cred;
   }
 
-  /** The same place, other credentials. */
+  /** A caller with the same root and working directory, and other credentials. */
   as(uid: number, gid: number = uid, groups: number[] = []): TestCaller {
     return new TestCaller(
       this.files,

@@ -66,7 +66,7 @@ export class Globals {
     const other = this.#others.get(name);
     return other === undefined ? this.#flags.has(name) : other === "true";
   }
-  /** The same with other values for some options; booleans are "true" or "false". */
+  /** A copy with other values for some options; booleans are "true" or "false". */
   with(others: ReadonlyMap<OptionName, string>): Globals {
     return new Globals(this.#flags, new Map([...this.#others, ...others]));
   }

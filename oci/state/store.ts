@@ -67,7 +67,7 @@ export class ContainerDir {
     }
   }
 
-  /** Also a damaged one. */
+  /** Whether there is a record, even a damaged one. */
   get hasRecord(): boolean {
     try {
       Deno.lstatSync(join(this.path, STATE));

@@ -61,7 +61,7 @@ const STOPPED = 1;
 const RUNNING = 2;
 /** Stopped for the kernel, but on its way from the fast path to a signal frame. */
 const SAVING = 3;
-/** The same, but only its FPU state is needed, and the slot has room for it. */
+/** Stopped, on its way to store its FPU state alone, for which the slot has room. */
 const STORING = 4;
 /** It has the reply to exit. */
 const LEAVING = 5;

@@ -24,7 +24,7 @@ import type { ZygoteLink } from "./zygote_link.ts";
  * meanwhile.
  */
 export const KICK_DEADLINE_NS = 10e9;
-/** The same for a space that will end in any case. */
+/** The deadline, in ns, for a space that will end in any case. */
 const DOOMED_DEADLINE_NS = 0.3e9;
 const KICK_AGAIN_NS = 5e6;
 const TOO_LATE = "it did not answer an interrupt in time";

@@ -94,7 +94,7 @@ const unixPair: Connect = (a) => {
   call(a, SYS_socketpair);
 };
 
-/** The same over the loopback, without Nagle's delay. */
+/** Connects two TCP sockets over the loopback, without Nagle's delay. */
 const tcpPair: Connect = (a) => {
   const address = () => dataAddr(a, rsi, AT.buf);
   const length = DATA + AT.word;

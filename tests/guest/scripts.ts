@@ -25,7 +25,7 @@ const QUICK_ON_PTRACE: readonly string[] = [
   "signals",
 ];
 
-/** The same of kvm: what comes to the kernel in other ways there than on systrap. */
+/** Scripts of a short run on kvm: their calls and faults reach the kernel by other ways there. */
 const QUICK_ON_KVM: readonly string[] = [
   "exec_calls",
   "faults",

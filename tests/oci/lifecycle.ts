@@ -77,7 +77,7 @@ export class Lifecycle {
     return run(this.argv(...args), { timeoutS: TIMEOUT_S });
   }
 
-  /** The same, which has to work. */
+  /** Runs a verb, which must succeed. Returns its output. */
   async must(...args: string[]): Promise<string> {
     const result = await this.call(...args);
     if (result.code !== 0) {

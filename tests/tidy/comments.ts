@@ -52,7 +52,7 @@ export function commentLines(file: SourceFile): string[] {
   return file.path.endsWith(".py") ? ofPython(file.lines) : ofTypeScript(file.lines);
 }
 
-/** The same without code and quotations in it. */
+/** The comment lines without code and quotations. */
 export function commentProse(file: SourceFile): string[] {
   const blank = (part: string): string => part.replaceAll(/[^\n]/g, " ");
   return commentLines(file).join("\n")

@@ -114,7 +114,7 @@ export async function homeMadeBase(
   return { kind: "home-made", path, v8Flags };
 }
 
-/** The same kind of base with flags of V8 besides. What it needs is in `workDir`. */
+/** Makes a base of the same kind with additional flags of V8, with its files in `workDir`. */
 export async function withFlags(
   base: BaseChoice,
   more: readonly string[],

@@ -37,7 +37,7 @@ export function cpuMask(words: Uint32Array | null, cpus: number): string {
   return parts.join(",");
 }
 
-/** The same as a list: "0-3,8". */
+/** The set of CPUs as a list: "0-3,8". */
 export function cpuList(words: Uint32Array | null, cpus: number): string {
   const parts: string[] = [];
   for (let cpu = 0; cpu < cpus; cpu++) {

@@ -114,7 +114,7 @@ export class NetlinkWriter {
   nest(type: number): () => void {
     return this.nestPlain(type | NLA_F_NESTED);
   }
-  /** The same without NLA_F_NESTED in the type, as older families have it. */
+  /** Begins a nested attribute without NLA_F_NESTED in its type, as older families have it. */
   nestPlain(type: number): () => void {
     const start = this.attribute(type, 0) - Rtattr.size;
     return () => this.dv.setUint16(start + Rtattr.at.len, this.length - start, true);

@@ -12,7 +12,7 @@ import { counterColumns } from "./link_columns.ts";
 /** Makes the rows of one table, each with its newline. */
 export interface NetTable {
   rows(): string;
-  /** The same for long tables, header first. */
+  /** Makes the rows of a long table in steps, header first. */
   begin?(header: string): TextSteps;
 }
 

@@ -68,7 +68,7 @@ export function detectCgroups(): CgroupHost {
   }
 }
 
-/** The same from the text of the two files of /proc. */
+/** Reads the hierarchies from the text of the two files of /proc. */
 export function parseCgroups(mountinfo: string, ownGroups: string): CgroupHost {
   const own = parseOwnGroups(ownGroups);
   const v1 = new Map<string, CgroupTree>();

@@ -33,7 +33,7 @@ export function warmUpMoves(): void {
   }
 }
 
-/** The same with another process, which is in a group. */
+/** Warms up the code with another process, which is in a group. */
 export function warmUpWith(group: ContainerCgroup, pid: number): void {
   if (group.mainDirectory !== null) move(group.mainDirectory, pid);
 }

@@ -68,7 +68,7 @@ export abstract class Engine {
     return result.code;
   }
 
-  /** The same on a terminal, whose output is given without carriage returns. */
+  /** Runs a command on a terminal. The output is returned without carriage returns. */
   async terminal(args: readonly string[], stdin = ""): Promise<Finished> {
     const line = this.argv(...args).map((arg) => `'${arg.replaceAll("'", `'\\''`)}'`).join(" ");
     const result = await this.host(["script", "-qec", line, "/dev/null"], { stdin });

@@ -31,7 +31,7 @@ const COMMANDS = [
 /** Why no Docker daemon can be had here; null when it can. */
 const noDocker: string | null = isRoot ? lacks(COMMANDS) : "needs root";
 
-/** The same for tests that are long. */
+/** Why long tests with Docker cannot run here; null when they can. */
 export const noFullDocker: string | null = noDocker ??
   (isFull ? null : "long: deno task test:full");
 

@@ -137,7 +137,7 @@ export class IpOptions {
   /** IP_PKTINFO: deliver link and destination of each datagram. */
   packetInfo: boolean = false;
   packetInfo6: boolean = false;
-  /** The same, and hop limits, by their options of RFC 2292. */
+  /** Packet information and hop limits by their options of RFC 2292. */
   oldPacketInfo6: boolean = false;
   oldHopLimit: boolean = false;
   /** IPV6_MTU: the longest packet the socket sends; 0: that of the route. */

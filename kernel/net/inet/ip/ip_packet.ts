@@ -120,7 +120,7 @@ export function readPacket4(
   };
 }
 
-/** The same for IPv6, whose receivers never see the header. */
+/** Reads an IPv6 packet whose header a program made; receivers never see that header. */
 export function readPacket6(packet: Uint8Array<ArrayBuffer>): IpPacket | null | undefined {
   if (packet.length < IP6_HEADER) return undefined;
   if (packet[0]! >> 4 !== 6) return null;
@@ -154,7 +154,7 @@ export function parse4(packet: Uint8Array<ArrayBuffer>): IpPacket | null {
   };
 }
 
-/** The same for IPv6; extension headers are not read. */
+/** Parses an IPv6 packet that arrived; null: damaged. Extension headers are not read. */
 export function parse6(packet: Uint8Array<ArrayBuffer>): IpPacket | null {
   if (packet.length < IP6_HEADER) return null;
   const length = packet[4]! << 8 | packet[5]!;
