@@ -31,7 +31,7 @@ import { base, DIRENTS_AT, DIRENTS_BYTES, mem, stagePath, view } from "./scratch
 
 const at = LinuxDirent64.at;
 
-/** What the scan uses of the server. */
+/** The parts of the server that a scan uses. */
 interface ScanService {
   readonly ids: InodeNumbers;
   readonly proc: ProcFd;

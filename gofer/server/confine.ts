@@ -201,7 +201,7 @@ function dropCapabilities(taskFd: number): string[] {
   return callOnOtherThreads(taskFd, N.SYS_capset, args).map((line) => `capset: ${line}`);
 }
 
-/** What the host did not permit, one line each; both lists are empty if all succeeded. */
+/** Restrictions that the host refused, one line each; both lists are empty if all succeeded. */
 interface Confinement {
   /** Confinements without a replacement. */
   readonly problems: readonly string[];

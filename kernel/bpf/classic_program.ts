@@ -58,6 +58,7 @@ export function isByX(op: number): boolean {
   return (op - OP_ADD_K) % 2 === 1;
 }
 
+/** Whether an operation is a conditional jump. */
 function isConditional(op: number): boolean {
   return op >= OP_JEQ_K && op <= OP_JSET_X;
 }

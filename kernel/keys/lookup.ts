@@ -125,6 +125,7 @@ export function authorityFor(t: KeyHolder, serial: number): Key | number {
   return r === 0 ? -ENOKEY : r;
 }
 
+/** Whether the key is reachable from a keyring of the caller (keyrings(7), "Possession"). */
 function isPossessed(t: KeyHolder, key: Key): boolean {
   for (const ring of searchedKeyrings(t)) {
     const search = new KeySearch(key.index, key, t.cred, true, t.keyrings.store.nowSec());

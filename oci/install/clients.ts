@@ -19,7 +19,7 @@ interface RuntimeEntry {
 }
 
 interface Client {
-  /** Where its configuration usually is. */
+  /** The usual path of its configuration. */
   readonly configPath: string;
   /** The command that makes the client read its configuration again. */
   readonly reload: string;

@@ -90,7 +90,7 @@ export interface Ring0 {
   readonly star: bigint;
 }
 
-/** What each vCPU has of its own. */
+/** The pages and tables that each vCPU has for itself. */
 interface CpuPages {
   readonly taskSelector: number;
   readonly taskBase: bigint;

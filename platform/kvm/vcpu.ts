@@ -74,7 +74,7 @@ const MAX_LOOKS = 4000;
 /** LIMIT: ticks in which a thread must reach a place where it can stop: 50 us to 10 ms. */
 const FIRST_MOMENT = 100_000, LONGEST_MOMENT = 20_000_000;
 
-/** What the vCPUs of one machine share. */
+/** State that the vCPUs of one machine share. */
 interface VcpuMaterial {
   readonly vm: Vm;
   readonly ring0: Ring0;

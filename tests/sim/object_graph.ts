@@ -6,7 +6,7 @@
  * Fields of the language's own privacy (`#x`) cannot be seen: state_graph_test.ts keeps them out.
  */
 
-/** What is not state: where a walk ends. */
+/** Values that are no state, at which a walk ends. */
 type Boundary = (value: object) => boolean;
 
 /**

@@ -32,7 +32,7 @@ import {
   rsp,
 } from "../../ffi/asm/registers.ts";
 
-/** What the stub must know of the file that it is in. Addresses are relative to the load base. */
+/** The layout of the stub's own file. Addresses are relative to the load base. */
 interface StubPlace {
   /** Where the stub is loaded. */
   readonly vaddr: number;

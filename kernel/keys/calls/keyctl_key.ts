@@ -10,6 +10,7 @@ import * as P from "../permission.ts";
 import type { Task } from "../../task/task.ts";
 import { contents } from "./arguments.ts";
 
+/** KEYCTL_UPDATE of keyctl(2): 0 or -errno. `len`: bytes at `addr`. */
 export function update(t: Task, id: number, addr: number, len: number): number {
   if (len > PAGE_SIZE) return -EINVAL;
   const payload = contents(t, addr, len);

@@ -268,7 +268,7 @@ export class LinkTable {
     );
   }
 
-  /** Set a neighbour entry. 0 or -ENOBUFS. */
+  /** Sets a neighbour entry. 0 or -ENOBUFS. */
   setNeighbour(link: Link, address: string, neighbour: Neighbour): number {
     const isNew = !link.neighbours.has(address);
     if (isNew && (link.neighbours.size >= NEIGHBOURS_MAX || !NET_OBJECTS.take(1, this.account))) {

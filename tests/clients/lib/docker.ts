@@ -49,7 +49,7 @@ export const PEER = "peer";
 const BRIDGE = "172.31.77.1/24";
 
 interface DockerOptions {
-  /** What runs a container that names no runtime, and the steps of a build; "dvisor" by default. */
+  /** The runtime of containers that name none, and of build steps; "dvisor" by default. */
   readonly defaultRuntime?: "dvisor" | "runc";
   /** Options of dvisor, in front of the verb. */
   readonly runtimeArgs?: readonly string[];

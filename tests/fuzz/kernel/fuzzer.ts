@@ -22,7 +22,7 @@ const CORPUS_MAX = 4000;
 const SHRINK_RUNS = 400;
 
 interface Failure {
-  /** What went wrong, one line a finding. */
+  /** The failures, one line a finding. */
   readonly what: string;
   readonly program: Program;
 }

@@ -169,7 +169,7 @@ IDS = [
     ("capget of -1", "EINVAL", lambda: sc(NR.capget, struct.pack("Ii", 0x20080522, -1), buf())),
     ("capset of another", "EPERM", lambda: sc(
         NR.capset, struct.pack("Ii", 0x20080522, os.getppid()), bytes(24))),
-    ("capset of what is not permitted", "EPERM", lambda: as_nobody(lambda: sc(
+    ("capset of a capability that is not permitted", "EPERM", lambda: as_nobody(lambda: sc(
         NR.capset, struct.pack("Ii", 0x20080522, 0), struct.pack("IIIIII", 1, 1, 0, 0, 0, 0)))),
     ("kcmp of a missing process", "ESRCH", lambda: sc(NR.kcmp, os.getpid(), NO_PROCESS, 1, 0, 0)),
     ("kcmp of an unknown kind", "EINVAL", lambda: sc(NR.kcmp, os.getpid(), os.getpid(), 99, 0, 0)),
@@ -276,7 +276,7 @@ SCHEDULING = [
     ("set batch with reset on fork", "0 1073741827", lambda: alone(lambda: then(
         policy(3 | 0x40000000), sc(NR.sched_getscheduler, 0)))),
     ("set of -1", "EINVAL", lambda: policy(0, 0, -1)),
-    ("set of nobody", "ESRCH", lambda: policy(0, 0, NOBODY)),
+    ("set of a missing process", "ESRCH", lambda: policy(0, 0, NO_PROCESS)),
     ("set fifo by another user", "EPERM", lambda: as_nobody(lambda: policy(1, 1))),
     ("set deadline so", "EINVAL", lambda: policy(6)),
     ("parameter of -1", "EINVAL", lambda: sc(NR.sched_getparam, -1, buf())),
@@ -312,8 +312,8 @@ SCHEDULING = [
     ("set no processor", "EINVAL", lambda: sc(NR.sched_setaffinity, 0, 8, bytes(8))),
     ("set a missing processor", "EINVAL", lambda: sc(
         NR.sched_setaffinity, 0, 1024, bytes(1023) + b"\x80")),
-    ("set the affinity of nobody", "ESRCH",
-     lambda: sc(NR.sched_setaffinity, NOBODY, 8, b"\xff" * 8)),
+    ("set the affinity of a missing process", "ESRCH",
+     lambda: sc(NR.sched_setaffinity, NO_PROCESS, 8, b"\xff" * 8)),
     ("set the affinity of root by another user", "EPERM", lambda: as_nobody(
         lambda: sc(NR.sched_setaffinity, os.getppid(), 8, b"\xff" * 8))),
     ("i/o priority of a missing process", "ESRCH", lambda: sc(NR.ioprio_get, 1, NO_PROCESS)),
