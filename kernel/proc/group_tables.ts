@@ -21,7 +21,7 @@ const FILES: Readonly<Record<string, { readonly isFour: boolean; readonly rowsOf
   mcfilter6: { isFour: false, rowsOf: filterRows },
 };
 
-/** Set the rows of these tables. */
+/** Sets the rows of these tables. */
 export function setGroupTables(tables: NetTables, net: NetNamespace): void {
   for (const file of Object.keys(FILES)) tables.set(file, new GroupTable(net, file));
   tables.set("dev_mcast", new DeviceGroupTable(net));

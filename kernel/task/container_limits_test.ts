@@ -162,7 +162,7 @@ Deno.test("a victim stands still while the host counts its kill, and none dies f
   lab.oom.listener = new Recorder(killed, true);
   const big = lab.pids.tasks.get(Number(lab.call(task, "fork")))!, { group, mm } = big;
   fill(lab, big);
-  lab.oom.limit(container, (PAGES - 1) * PAGE);
+  lab.oom.limit(container, (PAGES - 1) * PAGE_SIZE);
   lab.oom.check(1e9);
   lab.settle();
   assertEquals([killed, big.state, mm.isDestroyed], [[group], FROZEN, false]);

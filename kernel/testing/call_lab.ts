@@ -77,7 +77,7 @@ export class FakeContext extends Context {
   release(): void {}
 }
 
-export class LabKernel implements Kernel {
+class LabKernel implements Kernel {
   readonly accounts: SandboxAccounts = new SandboxAccounts();
   readonly userCounts: NamespaceCounts = new NamespaceCounts(true);
   readonly host: IoHost = new IoHost();

@@ -5,6 +5,7 @@
 
 import { EACCES, EFAULT, EINVAL, ENOKEY, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import * as K from "../../../ffi/abi/keyctl.ts";
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import type { Key } from "../key.ts";
 import { lookupForMaker, lookupKey } from "../lookup.ts";
@@ -12,8 +13,8 @@ import { shownKeyGid } from "../proc_text.ts";
 import * as P from "../permission.ts";
 import type { Task } from "../../task/task.ts";
 
-/** Bytes of an id in a keyring; Linux reads into buffers larger than a page in another way. */
-const SERIAL_BYTES = 4, PAGE = 4096;
+/** Bytes of an id in a keyring. */
+const SERIAL_BYTES = 4;
 
 /** Describes a key as "type;uid;gid;perm;description". */
 export function describe(t: Task, id: number, addr: number, size: number): number {
@@ -48,7 +49,8 @@ export function read(t: Task, id: number, addr: number, size: number): number {
   const state = P.keyState(key, t.keyrings.store.nowSec());
   if (state < 0) return state;
   const isList = key.links !== null && key.request === null;
-  if (isList && addr !== 0 && size <= PAGE && size % SERIAL_BYTES !== 0) return -EINVAL;
+  // Linux reads into buffers larger than a page in another way.
+  if (isList && addr !== 0 && size <= PAGE_SIZE && size % SERIAL_BYTES !== 0) return -EINVAL;
   return copyWhole(t, addr, size, contentsOf(key));
 }
 

@@ -17,7 +17,7 @@ import type { OomWitness } from "../../proxy/oom_witness.ts";
 const WAIT_NS = 2_000_000_000;
 
 /** What of the kernel it uses. */
-export interface CounterKernel {
+interface CounterKernel {
   readonly host: Host;
   readonly timers: TimerQueue;
   readonly oom: Pick<OomKiller, "release">;

@@ -65,7 +65,10 @@ async function walkProgram(name: string, argv: string[], expected: string): Prom
 }
 
 Deno.test({
-  ...named("what a kernel of bash holds is in the registry", lacks(["bash", "flock", "script"])),
+  ...named(
+    "each object of a kernel with bash is in the registry",
+    lacks(["bash", "flock", "script"]),
+  ),
   fn: () =>
     walkProgram(
       "bash",
@@ -75,7 +78,10 @@ Deno.test({
 });
 
 Deno.test({
-  ...named("of python", PYTHON === null ? "no python3 on this machine" : null),
+  ...named(
+    "each object of a kernel with Python is in the registry",
+    PYTHON === null ? "no python3 on this machine" : null,
+  ),
   fn: () =>
     walkProgram(
       "python",
@@ -86,7 +92,10 @@ Deno.test({
 });
 
 Deno.test({
-  ...named("of Redis", lacks(["bash", "redis-server", "redis-cli"])),
+  ...named(
+    "each object of a kernel with Redis is in the registry",
+    lacks(["bash", "redis-server", "redis-cli"]),
+  ),
   fn: () =>
     walkProgram(
       "redis",
@@ -159,7 +168,7 @@ async function walkPod(folder: string, log: string): Promise<void> {
 }
 
 Deno.test({
-  ...named("and of a pod", noContainers),
+  ...named("each object of a kernel with a pod is in the registry", noContainers),
   fn: () =>
     withFolder(async (folder) => {
       becomeSubreaper();
