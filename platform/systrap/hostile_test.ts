@@ -192,26 +192,21 @@ test("a guest that overwrites its slots hurts only itself", (lab) => {
     const c = lab.run(code);
     const sibling = lab.thread(c.space);
     sibling.resumeAll(true);
-    let made = 0;
     other.resumeRet(0);
     for (let i = 0; i < 200; i++) {
       const stopped = lab.nextWithin(20);
       if (stopped === null) break;
-      if (stopped === other) made++;
       if (stopped.trap === p.TRAP_DEATH) continue;
       if (i % 3 === 0) stopped.fetchRegs();
       if (i % 7 === 0 && stopped !== other) stopped.resumeAll(i % 2 === 0);
       else stopped.resumeRet(0);
     }
     c.space.destroy();
-    while (lab.nextWithin(5) === other) {
-      made++;
-      other.interrupt();
-      if (other.trap === p.TRAP_SYSCALL) break;
-    }
-    assert(made > 0, `the other guest stood still (value ${value})`);
+    // The other guest makes its next call; contexts of the space that ends may stop before it.
+    let stopped = lab.next();
+    while (stopped !== other) stopped = lab.next();
+    assert(other.trap === p.TRAP_SYSCALL, describe(other));
   }
-  assert(other.trap === p.TRAP_SYSCALL, describe(other));
 });
 
 test("a thread that does not store its requested state is killed", (lab) => {
