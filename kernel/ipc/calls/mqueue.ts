@@ -32,7 +32,12 @@ import { MQ_PRIO_MAX, MqAttr } from "../../../ffi/abi/ipc.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { BLOCK } from "../../core/result.ts";
 import type { Credentials } from "../../cred/credentials.ts";
-import { hasRoomForMessage, QueuedMessage, type QueueSizes } from "../mqueue/message_queue.ts";
+import {
+  hasRoomForMessage,
+  MessageQueue,
+  QueuedMessage,
+  type QueueSizes,
+} from "../mqueue/message_queue.ts";
 import { MqueueFile } from "../mqueue/mqueue_file.ts";
 import type { Task } from "../../task/task.ts";
 import type { Caller } from "../../vfs/caller.ts";
@@ -78,7 +83,7 @@ export function sysMqOpen(t: Task, a: SyscallArgs): number {
   if (attrAddr !== 0) {
     const { u8, dv } = t.kernel.scratch;
     if (t.mm.copyIn(u8, 0, attrAddr, MqAttr.size) !== 0) return -EFAULT;
-    sizes = { maxMessages: signed64(dv, A.maxmsg), maxBytes: signed64(dv, A.msgsize) };
+    sizes = { maxMessages: getI64(dv, A.maxmsg), maxBytes: getI64(dv, A.msgsize) };
   }
   const name = nameArg(t, a.u64(0));
   if (typeof name === "number") return name;
@@ -91,6 +96,7 @@ export function sysMqOpen(t: Task, a: SyscallArgs): number {
   return fd;
 }
 
+/** Opens or makes a queue. `sizes`: of a new one; null: the defaults. */
 function open(
   t: Task,
   name: string,
@@ -100,11 +106,11 @@ function open(
 ): MqueueFile | number {
   const { fs } = t.ns.ipc.mq, caller = new QueueCaller(t);
   const known = flags & (O_ACCMODE | O_CREAT | O_EXCL | O_NONBLOCK);
-  const isInvalid = (flags & O_ACCMODE) === O_ACCMODE && typeof fs.root.lookup(name) !== "number";
+  // Linux refuses access mode 3 where the queue exists, after the check of O_EXCL (prepare_open).
+  const isRefused = (flags & O_ACCMODE) === O_ACCMODE && typeof fs.root.lookup(name) !== "number" &&
+    (known & (O_CREAT | O_EXCL)) !== (O_CREAT | O_EXCL);
   fs.wanted = sizes;
-  const file = isInvalid && (known & (O_CREAT | O_EXCL)) !== (O_CREAT | O_EXCL)
-    ? -EINVAL
-    : openAt(caller, AT_FDCWD, name, known, mode);
+  const file = isRefused ? -EINVAL : openAt(caller, AT_FDCWD, name, known, mode);
   fs.wanted = null;
   caller.fs.drop();
   if (typeof file === "number") return file;
@@ -114,7 +120,8 @@ function open(
   return -EINVAL;
 }
 
-function signed64(dv: DataView, at: number): number {
+/** The i64 at offset `at`; beyond 2^53 it is rounded. */
+function getI64(dv: DataView, at: number): number {
   return dv.getUint32(at, true) + dv.getInt32(at + 4, true) * 0x100000000;
 }
 
@@ -128,14 +135,14 @@ export function sysMqUnlink(t: Task, a: SyscallArgs): number {
   return r;
 }
 
-/** The open queue, or null. */
+/** The open file of a queue behind a descriptor, or null. */
 export function queueFile(t: Task, fd: number): MqueueFile | null {
   const file = t.files.get(fd);
   return file instanceof MqueueFile ? file : null;
 }
 
 /** Reads the absolute time at `addr` into `progress.deadlineNs`, once: 0 or -errno. */
-function deadline(t: Task, addr: number): number {
+function readDeadline(t: Task, addr: number): number {
   if (t.progress.deadlineNs >= 0) return 0;
   if (addr === 0) {
     t.progress.deadlineNs = Infinity;
@@ -147,7 +154,8 @@ function deadline(t: Task, addr: number): number {
   return 0;
 }
 
-function wait(t: Task, file: MqueueFile, events: number): number {
+/** Waits for events of a queue until the deadline: BLOCK or -errno. */
+function waitForQueue(t: Task, file: MqueueFile, events: number): number {
   const { deadlineNs } = t.progress;
   if (file.isNonblocking) return -EAGAIN;
   if (t.kernel.now() >= deadlineNs) return -ETIMEDOUT;
@@ -158,7 +166,7 @@ function wait(t: Task, file: MqueueFile, events: number): number {
 /** mq_timedsend(2). */
 export function sysMqTimedsend(t: Task, a: SyscallArgs): number {
   const size = a.u64(2), priority = a.u32(3);
-  const r = deadline(t, a.u64(4));
+  const r = readDeadline(t, a.u64(4));
   if (r !== 0) return r;
   if (priority >= MQ_PRIO_MAX) return -EINVAL;
   const file = queueFile(t, a.i32(0));
@@ -168,28 +176,29 @@ export function sysMqTimedsend(t: Task, a: SyscallArgs): number {
   if (!hasRoomForMessage(size, t.account)) return -ENOMEM;
   const data = new Uint8Array(size);
   if (t.mm.copyIn(data, 0, a.u64(1), size) !== 0) return -EFAULT;
-  if (queue.isFull) return wait(t, file, POLLOUT);
+  if (queue.isFull) return waitForQueue(t, file, POLLOUT);
   queue.put(new QueuedMessage(t.account, priority, data));
   return 0;
 }
 
 /** mq_timedreceive(2): the bytes received. A message that cannot be stored is lost, as on Linux. */
 export function sysMqTimedreceive(t: Task, a: SyscallArgs): number {
-  const r = deadline(t, a.u64(4)), { progress } = t;
+  const r = readDeadline(t, a.u64(4)), { progress } = t;
   if (r !== 0) return r;
   const file = queueFile(t, a.i32(0));
-  if (progress.step === 1) {
-    progress.step = 0;
-    if (file !== null) file.inode.receivers--;
+  if (progress.object instanceof MessageQueue) {
+    // The queue that this call waited for, also if the descriptor is of another file by now.
+    progress.object.receivers--;
+    progress.object = null;
   }
   if (file === null || !file.canRead) return -EBADF;
   const queue = file.inode;
   if (a.u64(2) < queue.sizes.maxBytes) return -EMSGSIZE;
   const message = queue.take();
   if (message === null) {
-    const w = wait(t, file, POLLIN);
+    const w = waitForQueue(t, file, POLLIN);
     if (w !== BLOCK) return w;
-    progress.step = 1;
+    progress.object = queue;
     queue.receivers++;
     return w;
   }
@@ -204,7 +213,7 @@ export function sysMqGetsetattr(t: Task, a: SyscallArgs): number {
   let flags = -1;
   if (a.u64(1) !== 0) {
     if (t.mm.copyIn(u8, 0, a.u64(1), MqAttr.size) !== 0) return -EFAULT;
-    flags = signed64(dv, A.flags);
+    flags = getI64(dv, A.flags);
     if (flags !== 0 && flags !== O_NONBLOCK) return -EINVAL;
   }
   const file = queueFile(t, a.i32(0));
