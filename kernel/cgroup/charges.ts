@@ -128,7 +128,7 @@ export class FrameCharges implements FrameCharger {
   }
 }
 
-/** The frames of some owners. */
+/** The frames that are charged to some owners. */
 export class ChargedFrames implements FrameSource {
   private readonly charges: FrameCharges;
   private readonly ids: ReadonlySet<number>;
@@ -139,7 +139,7 @@ export class ChargedFrames implements FrameSource {
     this.ids = ids;
   }
 
-  more(): readonly FrameRun[] | null {
+  nextRuns(): readonly FrameRun[] | null {
     if (this.next >= this.charges.endPage) return null;
     const runs: FrameRun[] = [], to = this.next + SCAN_PAGES;
     this.charges.addRuns(this.ids, this.next, to, runs);

@@ -1,6 +1,7 @@
 /**
- * One look of the OOM killer at all domains with a limit, in slices. Promised memory is summed up
- * first, which is cheap; supplied memory is measured only where too much is promised.
+ * One look of the OOM killer (oom_killer.ts) at all domains with a limit, in slices. The memory
+ * that a domain was promised is known; what the host has supplied is counted only where more is
+ * promised than a domain may have.
  */
 
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
@@ -8,7 +9,7 @@ import type { Kernel } from "./kernel_services.ts";
 import type { MemoryDomain } from "./oom_killer.ts";
 import { ResidentCount } from "./resident_count.ts";
 
-/** A domain is measured again after it was given this part of the distance to its threshold. */
+/** A domain above its threshold is measured again after 1/WATCH_STEPS of that threshold more. */
 const WATCH_STEPS = 32;
 
 export class DomainLook {
@@ -24,8 +25,9 @@ export class DomainLook {
   lookAtResident: number;
   /** The time that the look has taken. */
   spentNs: number = 0;
+  /** The least that a domain lacks to its threshold: of promised, and of supplied bytes. */
   private roomToPromise: number = Infinity;
-  private roomToGive: number = Infinity;
+  private roomToSupply: number = Infinity;
   private readonly kernel: Kernel;
   private readonly limited: ReadonlySet<MemoryDomain>;
   private readonly domains: readonly MemoryDomain[];
@@ -47,52 +49,55 @@ export class DomainLook {
   /** Looks until the host's clock is `untilNs`; true at the end. */
   step(untilNs: number): boolean {
     const { host } = this.kernel, startNs = host.monotonicNs();
-    const isDone = this.lookOn(untilNs);
+    const isDone = this.continueLook(untilNs);
     this.spentNs += host.monotonicNs() - startNs;
     if (!isDone) return false;
     this.lookAtTaken = this.takenBytes + this.roomToPromise;
-    this.lookAtResident = this.residentBytes + this.roomToGive;
+    this.lookAtResident = this.residentBytes + this.roomToSupply;
     return true;
   }
 
-  private lookOn(untilNs: number): boolean {
+  private continueLook(untilNs: number): boolean {
     const { domains, kernel: { host } } = this;
     for (;;) {
       if (this.count !== null) {
         if (!this.count.step(host, untilNs)) return false;
-        this.note(domains[this.at++]!, this.count.bytes);
+        this.noteMeasured(domains[this.at++]!, this.count.bytes);
         this.count = null;
       }
       if (this.at === domains.length) return true;
-      this.begin(domains[this.at]!);
+      this.beginDomain(domains[this.at]!);
       if (host.monotonicNs() >= untilNs) return false;
     }
   }
 
   /** Begins to measure a domain, or skips it. */
-  private begin(domain: MemoryDomain): void {
-    const promised = (domain.promisedPages ?? Infinity) * PAGE_SIZE, most = mostOf(domain);
+  private beginDomain(domain: MemoryDomain): void {
+    const threshold = thresholdOf(domain);
+    const promised = (domain.promisedPages ?? Infinity) * PAGE_SIZE;
     if (!this.limited.has(domain)) this.at++;
-    else if (promised <= most) {
+    else if (promised <= threshold) {
       this.at++;
-      this.roomToPromise = Math.min(this.roomToPromise, most - promised);
+      this.roomToPromise = Math.min(this.roomToPromise, threshold - promised);
     } else {
       this.isOneNear = true;
       this.count = new ResidentCount(this.kernel.memory.arena, domain.frames());
     }
   }
 
-  private note(domain: MemoryDomain, given: number): void {
-    const { memoryMax, kernelBytes = 0 } = domain, most = mostOf(domain);
-    domain.onMeasured?.(given + kernelBytes);
+  /** Notes how much the host has supplied to a domain, in bytes. */
+  private noteMeasured(domain: MemoryDomain, supplied: number): void {
+    const { memoryMax, kernelBytes = 0 } = domain, threshold = thresholdOf(domain);
+    domain.onMeasured?.(supplied + kernelBytes);
     const limit = memoryMax - kernelBytes;
-    const next = given < most ? most : Math.min(limit, given + most / WATCH_STEPS);
-    this.roomToGive = Math.min(this.roomToGive, Math.max(0, next - given));
-    if (given > limit) this.over.push(domain);
+    const further = Math.min(limit, supplied + threshold / WATCH_STEPS);
+    const next = supplied < threshold ? threshold : further;
+    this.roomToSupply = Math.min(this.roomToSupply, Math.max(0, next - supplied));
+    if (supplied > limit) this.over.push(domain);
   }
 }
 
-/** The bytes of memory from which on a domain is of interest. */
-function mostOf({ memoryMax, watchBytes = memoryMax, kernelBytes = 0 }: MemoryDomain): number {
+/** The bytes of guest memory from which on a domain is of interest: its limit, or less. */
+function thresholdOf({ memoryMax, watchBytes = memoryMax, kernelBytes = 0 }: MemoryDomain): number {
   return watchBytes - kernelBytes;
 }

@@ -16,7 +16,7 @@ class ManyRuns implements FrameSource {
     this.page = page;
   }
 
-  more(): readonly FrameRun[] | null {
+  nextRuns(): readonly FrameRun[] | null {
     if (this.left-- === 0) return null;
     return Array.from({ length: RUNS }, () => ({ start: this.page, end: this.page + 1 }));
   }

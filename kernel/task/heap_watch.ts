@@ -1,8 +1,8 @@
 /**
  * Watches V8's heap. The bytes of quotas are estimates and some objects are charged to no account,
  * but a full heap would end the whole sandbox. The live size is only known after a garbage
- * collection, which takes long: one is forced when the heap is more than half used. A kernel with
- * few objects never gets there, because V8 collects earlier by itself.
+ * collection, which takes long: one is forced when more than LOOK_SHARE of the heap is used. A
+ * kernel with few objects never gets there, because V8 collects earlier by itself.
  *
  * When the live size is larger than estimated, accounts get less room by that factor, so that calls
  * fail as they do at a quota. Above a higher limit the OOM killer ends a process.

@@ -1,6 +1,7 @@
 /**
- * Counts the memory that the host has supplied, in slices: the host is asked for each run of
- * frames, and a guest decides how many runs there are.
+ * Counts the memory that the host has supplied for frames, in slices: each run of frames costs a
+ * host call, and a guest decides how many runs there are. The OOM killer counts domains
+ * (domain_look.ts) and processes (victim_search.ts).
  */
 
 import type { Arena } from "../../ffi/mem/arena.ts";
@@ -12,13 +13,16 @@ import type { FrameRun } from "./frame_runs.ts";
 /** LIMIT: pages that the host is asked for at once (50 us), and extents that are read at once. */
 const PIECE_PAGES = 1024, EXTENTS_AT_ONCE = 256;
 
-/** Frames to count, piece by piece. What changes meanwhile may be missed or be there twice. */
+/**
+ * Runs of frames to count, returned in pieces. A frame that is mapped elsewhere between two pieces
+ * may be missed or returned twice.
+ */
 export interface FrameSource {
-  /** The next runs, in a short time; null: there are no more. */
-  more(): readonly FrameRun[] | null;
+  /** The next piece, found in bounded time; null: there are no more. */
+  nextRuns(): readonly FrameRun[] | null;
 }
 
-/** Runs that are known. */
+/** Runs that the caller has collected: they are one piece. */
 export class KnownFrames implements FrameSource {
   private runs: readonly FrameRun[] | null;
 
@@ -26,14 +30,14 @@ export class KnownFrames implements FrameSource {
     this.runs = runs;
   }
 
-  more(): readonly FrameRun[] | null {
+  nextRuns(): readonly FrameRun[] | null {
     const { runs } = this;
     this.runs = null;
     return runs;
   }
 }
 
-/** The frames of a process. */
+/** The frames in the page map of a process, EXTENTS_AT_ONCE extents a piece. */
 export class MemoryFrames implements FrameSource {
   private readonly mm: MemoryManager;
   private next: number = 0;
@@ -42,7 +46,7 @@ export class MemoryFrames implements FrameSource {
     this.mm = mm;
   }
 
-  more(): readonly FrameRun[] | null {
+  nextRuns(): readonly FrameRun[] | null {
     const { pages } = this.mm, runs: FrameRun[] = [];
     if (this.next >= pages.length) return null;
     const to = Math.min(pages.length, this.next + EXTENTS_AT_ONCE);
@@ -54,14 +58,15 @@ export class MemoryFrames implements FrameSource {
   }
 }
 
+/** A count in progress of the bytes that the host has supplied for the frames of a source. */
 export class ResidentCount {
   /** Bytes that were counted so far. */
   bytes: number = 0;
   private readonly arena: Arena;
   private readonly source: FrameSource;
+  /** The present piece, the index of its run that is counted, and the next page of that run. */
   private runs: readonly FrameRun[] = [];
   private at: number = 0;
-  /** The next page of the run. */
   private page: number = 0;
 
   constructor(arena: Arena, source: FrameSource) {
@@ -72,9 +77,9 @@ export class ResidentCount {
   /** Counts until the host's clock is `untilNs`; true when all is counted. */
   step(host: Host, untilNs: number): boolean {
     for (;;) {
-      if (this.at < this.runs.length) this.countPiece(this.runs[this.at]!);
+      if (this.at < this.runs.length) this.countPages(this.runs[this.at]!);
       else {
-        const runs = this.source.more();
+        const runs = this.source.nextRuns();
         if (runs === null) return true;
         this.runs = runs;
         this.at = this.page = 0;
@@ -83,7 +88,8 @@ export class ResidentCount {
     }
   }
 
-  private countPiece({ start, end }: FrameRun): void {
+  /** Counts up to PIECE_PAGES of a run, from `page` on. */
+  private countPages({ start, end }: FrameRun): void {
     const { arena } = this, next = arena.nextData(Math.max(start, this.page) * PAGE_SIZE);
     const from = Math.min(end, next / PAGE_SIZE), to = Math.min(end, from + PIECE_PAGES);
     if (from < end) this.bytes += arena.presentPages(from * PAGE_SIZE, to - from) * PAGE_SIZE;

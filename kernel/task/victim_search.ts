@@ -28,15 +28,15 @@ export function mayBeVictim(group: ThreadGroup): boolean {
 }
 
 /**
- * No process can have more than all together: memory supplied after the limit was passed must not
- * decide.
+ * The points of a process with `bytes` of memory. Bytes beyond the limit do not count: memory that
+ * was supplied after the limit was passed must not decide.
  */
 export function pointsOf(group: ThreadGroup, bytes: number, limitBytes: number): number {
   return Math.min(bytes, limitBytes) + group.oomScoreAdj / STEPS * limitBytes;
 }
 
 export class VictimSearch {
-  /** The processes that come into question; null: all of the sandbox. */
+  /** The processes that are searched; null: all of the sandbox. */
   readonly domain: MemoryDomain | null;
   private readonly kernel: Kernel;
   private readonly limitBytes: number;
@@ -44,9 +44,12 @@ export class VictimSearch {
   private at: number = 0;
   /** The process that was promised most; known when `isRanked`. */
   private first: ThreadGroup | null = null;
+  /** All processes were compared by promised memory; now those with more of it are measured. */
   private isRanked: boolean = false;
+  /** The process that is measured, and its count. */
   private measured: ThreadGroup | null = null;
   private count: ResidentCount | null = null;
+  /** The process with most points so far, and these. */
   private worst: ThreadGroup | null = null;
   private most: number = -Infinity;
 
@@ -66,42 +69,44 @@ export class VictimSearch {
   step(untilNs: number): boolean {
     const { groups, kernel: { host } } = this;
     for (;;) {
-      if (this.count !== null && !this.measureOn(this.count, untilNs)) return false;
-      if (this.at < groups.length) this.look(groups[this.at++]!);
+      if (this.count !== null && !this.continueCount(this.count, untilNs)) return false;
+      if (this.at < groups.length) this.consider(groups[this.at++]!);
       else if (this.isRanked || this.first === null) return true;
       else this.beginMeasuring();
       if (this.at % LOOK_AT_CLOCK === 0 && host.monotonicNs() >= untilNs) return false;
     }
   }
 
-  private look(group: ThreadGroup): void {
+  /** Ranks a process by promised memory, or begins to measure it if it may have most points. */
+  private consider(group: ThreadGroup): void {
     const { domain } = this;
     if (!mayBeVictim(group) || domain !== null && !domain.has(group)) return;
     if (group === this.first) return;
     const bytes = promisedBytes(group.tasks[0]!.mm) + group.account.bytes;
     const points = pointsOf(group, bytes, this.limitBytes);
     if (points <= this.most) return;
-    if (this.isRanked) return this.measure(group);
+    if (this.isRanked) return this.beginCount(group);
     this.first = group;
     this.most = points;
   }
 
-  /** All have been looked at: the first one is measured, then the others are compared with it. */
+  /** All are ranked: the first one is measured, then the others are compared with it. */
   private beginMeasuring(): void {
     this.isRanked = true;
     this.most = -Infinity;
     this.at = 0;
-    if (this.first !== null) this.measure(this.first);
+    if (this.first !== null) this.beginCount(this.first);
   }
 
-  private measure(group: ThreadGroup): void {
+  private beginCount(group: ThreadGroup): void {
     const mm = group.tasks[0]?.mm;
     if (mm === undefined) return;
     this.measured = group;
     this.count = new ResidentCount(mm.ctx.arena, new MemoryFrames(mm));
   }
 
-  private measureOn(count: ResidentCount, untilNs: number): boolean {
+  /** Measures until `untilNs`; true: the process is measured, and compared with the worst. */
+  private continueCount(count: ResidentCount, untilNs: number): boolean {
     if (!count.step(this.kernel.host, untilNs)) return false;
     const group = this.measured!;
     this.count = this.measured = null;
@@ -114,7 +119,7 @@ export class VictimSearch {
   }
 }
 
-/** The most that the host can have supplied to a process. */
+/** The most bytes that the host can have supplied to a process. */
 function promisedBytes(mm: MemoryManager): number {
   const isShort = mm.pages.length <= EXTENTS_MAX;
   return PAGE_SIZE * (isShort ? mm.residentPages : mm.counters.total);

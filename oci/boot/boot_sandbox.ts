@@ -136,7 +136,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener, ReportS
     for (const container of this.containers.values()) {
       if (container.killCounter !== null && container.has(victim)) counter = container.killCounter;
     }
-    return counter?.show(victim) ?? false;
+    return counter?.countKill(victim) ?? false;
   }
 
   /** Gives the pages that the start has used back to the host, a moment after the start. */

@@ -16,7 +16,7 @@ import type { OomWitness } from "../../proxy/oom_witness.ts";
 /** LIMIT: how long the host's OOM killer may take for a kill, ns. */
 const WAIT_NS = 2_000_000_000;
 
-/** What of the kernel it uses. */
+/** The part of the kernel that it uses. */
 interface CounterKernel {
   readonly host: Host;
   readonly timers: TimerQueue;
@@ -39,10 +39,10 @@ export class KillCounter extends Waiter {
   }
 
   /**
-   * Has the kill of `victim` counted. True: it must stand still until `OomKiller.release`. False:
-   * the witness is gone, or has too many kills to count.
+   * Makes the host count the kill of `victim`. True: `victim` must stand still until
+   * `OomKiller.release`. False: the witness is gone, or has too many kills to count.
    */
-  show(victim: ThreadGroup): boolean {
+  countKill(victim: ThreadGroup): boolean {
     if (!this.#witness.ask()) return false;
     this.#victims.push(victim);
     this.#await();
@@ -55,12 +55,13 @@ export class KillCounter extends Waiter {
     else this.#settle();
   }
 
-  /** The host took too long. */
-  expire(): void {
+  /** Releases all victims, because the host took too long: the witness is not used again. */
+  giveUp(): void {
     this.#witness.giveUp();
     this.#settle();
   }
 
+  /** Ends the witness and releases all victims. */
   close(): void {
     this.#kernel.host.unwatch(this.#witness.fd);
     this.#witness.close();
@@ -73,6 +74,7 @@ export class KillCounter extends Waiter {
     timers.arm(this.#deadline, host.monotonicNs() + WAIT_NS);
   }
 
+  /** Releases all victims: no kill waits to be counted any more. */
   #settle(): void {
     const { timers, oom } = this.#kernel;
     timers.disarm(this.#deadline);
@@ -89,6 +91,6 @@ class Deadline extends Timer {
   }
 
   override onExpire(_nowNs: number): void {
-    this.#counter.expire();
+    this.#counter.giveUp();
   }
 }

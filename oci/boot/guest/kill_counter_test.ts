@@ -48,7 +48,7 @@ function victims(): [LabKernel, ThreadGroup, ThreadGroup] {
 
 Deno.test("victims stand still until the host has counted all kills", () => {
   const [kernel, first, second] = victims(), lab = new CounterLab(), { counter, released } = lab;
-  assertEquals([counter.show(first), counter.show(second)], [true, true]);
+  assertEquals([counter.countKill(first), counter.countKill(second)], [true, true]);
   lab.answer();
   assertEquals(released, []);
   lab.answer();
@@ -58,21 +58,21 @@ Deno.test("victims stand still until the host has counted all kills", () => {
   kernel.close();
 });
 
-Deno.test("they do not wait for a witness that takes too long, which is not asked again", () => {
+Deno.test("victims do not wait for a witness that takes too long, which is not asked again", () => {
   const [kernel, first, second] = victims(), lab = new CounterLab(), { counter, released } = lab;
-  assertEquals(counter.show(first), true);
+  assertEquals(counter.countKill(first), true);
   lab.timers.expire(lab.host.monotonicNs() + LONG_NS);
-  assertEquals([released, counter.show(second)], [[first], false]);
+  assertEquals([released, counter.countKill(second)], [[first], false]);
   counter.close();
   lab.endWitness();
   kernel.close();
 });
 
-Deno.test("nor for one that has ended", () => {
+Deno.test("victims do not wait for a witness that has ended", () => {
   const [kernel, first, second] = victims(), lab = new CounterLab(), { counter, released } = lab;
-  assertEquals(counter.show(first), true);
+  assertEquals(counter.countKill(first), true);
   lab.endWitness();
-  assertEquals([released, counter.show(second)], [[first], false]);
+  assertEquals([released, counter.countKill(second)], [[first], false]);
   counter.close();
   kernel.close();
 });
