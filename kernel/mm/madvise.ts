@@ -13,7 +13,7 @@ import { touchPages } from "./mlock.ts";
 import { mayDiscard } from "./sealed.ts";
 import { CHANGE_EXTENTS } from "./pages.ts";
 import { dropPages, isPageAligned, pageUp } from "./region.ts";
-import { tellRemoved } from "../userfault/userfault_events.ts";
+import { recordDiscard } from "../userfault/userfault_events.ts";
 import { watchedRuns, watchHoles } from "../userfault/userfault_watch.ts";
 import * as V from "./vma.ts";
 
@@ -177,7 +177,7 @@ function changeFlags(
  * contents.
  */
 function discard(mm: MemoryManager, vma: V.Vma, start: number, end: number): number {
-  tellRemoved(mm, vma, start, end);
+  recordDiscard(mm, vma, start, end);
   if (vma.isShared && vma.userfault === null) return 0;
   const from = start / PAGE_SIZE, to = end / PAGE_SIZE;
   const mayStay = vma.backing === null && vma.userfault === null;
@@ -221,7 +221,7 @@ function punchOwn(mm: MemoryManager, from: number, to: number): boolean {
 function removeFromFile(mm: MemoryManager, vma: V.Vma, start: number, end: number): number {
   if ((vma.flags & V.VM_LOCKED) !== 0 || vma.backing === null) return -EINVAL;
   if (!vma.isShared || (vma.maxProt & PROT_WRITE) === 0) return -EACCES;
-  tellRemoved(mm, vma, start, end);
+  recordDiscard(mm, vma, start, end);
   const r = vma.backing.punch(start - vma.start + vma.offset, end - start);
   if (vma.userfault !== null) {
     dropPages(mm, start / PAGE_SIZE, end / PAGE_SIZE);

@@ -32,7 +32,7 @@ import { mapBackedRange, populateAnonymous } from "./populate.ts";
 import { clearRange, isPageAligned, pageUp } from "./region.ts";
 import { SharedAnon } from "./shared_anon.ts";
 import { findUnmapped, isReserved, isUnmapped } from "./unmapped_area.ts";
-import { tellUnmapped } from "../userfault/userfault_events.ts";
+import { recordUnmapping } from "../userfault/userfault_events.ts";
 import * as V from "./vma.ts";
 import { ZeroBacking } from "./zero_backing.ts";
 
@@ -103,7 +103,7 @@ export function mmap(
   const start = backing === null ? at : offset;
   const vma = new V.Vma(at, at + size, prot, maxProt & V.PROT_MASK, vmFlags, backing, start, "");
   if ((flags & M.MAP_FIXED) !== 0) {
-    tellUnmapped(mm, at, at + size);
+    recordUnmapping(mm, at, at + size);
     clearRange(mm, at, at + size);
   }
   const populates = (flags & M.MAP_POPULATE) !== 0 || isLocked && !isSecret;

@@ -18,7 +18,7 @@ import { PAGE_COW } from "./pages.ts";
 import { unpatchPages } from "./patch.ts";
 import { populateAnonymous } from "./populate.ts";
 import { clearRange, isPageAligned, pageUp, unmapRange } from "./region.ts";
-import { tellMoved, tellUnmapped } from "../userfault/userfault_events.ts";
+import { recordMove, recordUnmapping } from "../userfault/userfault_events.ts";
 import { unwatchedFlags } from "../userfault/userfault_watch.ts";
 import { findUnmapped, isReserved, isUnmapped } from "./unmapped_area.ts";
 import { VM_GROWSDOWN, VM_LOCKED, VM_NORESERVE, VM_SEALED, VM_SPECIAL, type Vma } from "./vma.ts";
@@ -89,7 +89,7 @@ function moveTo(
     if (error < 0) return error;
   }
   // userfaultfd(2) monitors see this unmapping after the move, although it happens first.
-  const heardBefore = mm.ctx.monitorEvents.length;
+  const eventsBefore = mm.ctx.monitorEvents.length;
   let from = oldLen;
   if (from > newLen) {
     const error = unmapRange(mm, addr + newLen, addr + from);
@@ -109,7 +109,7 @@ function moveTo(
     target = isHintFree ? newAddr : findUnmapped(mm, newLen, false);
   }
   if (target < 0) return -ENOMEM;
-  moveArea(mm, addr, from, target, newLen, keepsOld, heardBefore);
+  moveArea(mm, addr, from, target, newLen, keepsOld, eventsBefore);
   return target;
 }
 
@@ -158,7 +158,7 @@ function mapTail(mm: MemoryManager, vma: Vma, from: number): void {
 /**
  * Moves [addr, addr + oldLen) of one area to `target`, where nothing is mapped, and makes it
  * `newLen` long. The frames move too; an old length of 0 maps the same shared pages a second time.
- * `heardAt` is the move's place among the events of userfaultfd(2).
+ * `eventAt` is the index of its event among those of userfaultfd(2) in `ctx.monitorEvents`.
  */
 function moveArea(
   mm: MemoryManager,
@@ -167,7 +167,7 @@ function moveArea(
   target: number,
   newLen: number,
   keepsOld: boolean,
-  heardAt: number,
+  eventAt: number,
 ): void {
   const old = mm.vmas.find(addr)!, vma = old.clone();
   unpatchPages(mm, addr / PAGE_SIZE, (addr + oldLen) / PAGE_SIZE);
@@ -175,7 +175,7 @@ function moveArea(
   vma.end = target + newLen;
   vma.offset = old.backing === null ? target : old.offset + (addr - old.start);
   if (keepsOld) vma.flags = old.flags & ~VM_LOCKED;
-  tellMoved(mm, vma, addr, target, oldLen, heardAt);
+  recordMove(mm, vma, addr, target, oldLen, eventAt);
   mm.vmas.insert(vma);
   mm.counters.charge(vma, newLen / PAGE_SIZE, 1);
   if (vma.isDirect && oldLen > 0) {
@@ -192,7 +192,7 @@ function moveArea(
       mm.space.unmap(addr, oldLen);
     }
   } else if (oldLen > 0) {
-    tellUnmapped(mm, addr, addr + oldLen);
+    recordUnmapping(mm, addr, addr + oldLen);
     clearRange(mm, addr, addr + oldLen);
     mm.space.unmap(addr, oldLen);
   }

@@ -8,7 +8,7 @@ import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { isSealed } from "./sealed.ts";
-import { tellUnmapped } from "../userfault/userfault_events.ts";
+import { recordUnmapping } from "../userfault/userfault_events.ts";
 import { holeOpened } from "./unmapped_area.ts";
 
 /** Rounds up to a page boundary; Infinity and huge values stay as they are. */
@@ -48,7 +48,7 @@ export function unmapRange(mm: MemoryManager, start: number, end: number): numbe
 
 /** Removes everything in [start, end). The caller has checked that it may. */
 export function removeRange(mm: MemoryManager, start: number, end: number): void {
-  tellUnmapped(mm, start, end);
+  recordUnmapping(mm, start, end);
   unmapHost(mm, start, end);
   clearRange(mm, start, end);
   mm.finishChange();

@@ -20,15 +20,15 @@ import type { MemoryManager } from "../mm/memory_manager.ts";
 import { MonitorEvent, Userfault } from "./userfault.ts";
 import type { Vma } from "../mm/vma.ts";
 
-/** Pages of [start, end) in an area were discarded. */
-export function tellRemoved(mm: MemoryManager, vma: Vma, start: number, end: number): void {
+/** Records that pages of [start, end) in an area were discarded. */
+export function recordDiscard(mm: MemoryManager, vma: Vma, start: number, end: number): void {
   const handler = vma.userfault;
   if (handler === null || (handler.features & UFFD_FEATURE_EVENT_REMOVE) === 0) return;
   mm.ctx.monitorEvents.push(new MonitorEvent(handler, UFFD_EVENT_REMOVE, [start, end, 0]));
 }
 
-/** Everything in [start, end) was unmapped: each handler of an area there gets one event. */
-export function tellUnmapped(mm: MemoryManager, start: number, end: number): void {
+/** Records that [start, end) was unmapped: each handler of an area there gets one event. */
+export function recordUnmapping(mm: MemoryManager, start: number, end: number): void {
   if (!mm.hasHandlers) return;
   const { monitorEvents } = mm.ctx, first = monitorEvents.length;
   for (let i = mm.vmas.indexOf(start); i < mm.vmas.length && mm.vmas.at(i).start < end; i++) {
@@ -40,10 +40,10 @@ export function tellUnmapped(mm: MemoryManager, start: number, end: number): voi
 }
 
 /**
- * An area moved, to index `at`. `vma`, the new area, keeps the handler of the old one if that
- * handler asked for such events.
+ * Records that an area moved. `vma`, the new area, keeps the handler of the old one if that handler
+ * asked for such events. The event goes to index `at`, in front of later events of the call.
  */
-export function tellMoved(
+export function recordMove(
   mm: MemoryManager,
   vma: Vma,
   from: number,
