@@ -59,7 +59,7 @@ SO_PREFER_BUSY_POLL SO_BUSY_POLL_BUDGET SO_NETNS_COOKIE SO_TXREHASH`,
     inPart("SO_TIMESTAMPING SO_TIMESTAMPING_NEW", "of datagrams, for the whole socket"),
     inPart("SO_MAX_PACING_RATE", "kept: nothing is slowed down"),
     inPart("SO_DETACH_FILTER", "of datagrams and packets"),
-    fails("EINVAL", "SO_ATTACH_BPF", "no descriptor is a program"),
+    fails("EINVAL", "SO_ATTACH_BPF", "sockets take no eBPF programs"),
     fails("EOPNOTSUPP", "SO_RESERVE_MEM"),
     inPart("SO_LINGER", "close does not wait: what was written is with the peer"),
     fails(

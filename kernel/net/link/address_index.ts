@@ -1,45 +1,48 @@
-/** The addresses of the links of one namespace, by address; a guest may have some 60,000. */
+/**
+ * Finds the link that has an address, or whose network has it as the broadcast address, among the
+ * links of one namespace; a guest may have some 60,000 addresses. link_table.ts keeps it.
+ */
 
 import { isV4 } from "../inet/address.ts";
 import type { Link, LinkAddress } from "./link.ts";
 import { broadcastOf } from "./prefix.ts";
 
-/** Longer prefixes have no broadcast address. */
+/** From this prefix length on a network has no broadcast address. */
 const BROADCAST_BITS = 31;
 
-/** Links, each with the number of its addresses that are meant. */
+/** The links that have one address, each with how often it has that address. */
 type Owners = Map<Link, number>;
 
 export class AddressIndex {
-  private readonly own: Map<string, Owners> = new Map();
-  private readonly broadcasts: Map<string, Owners> = new Map();
+  private readonly byAddress: Map<string, Owners> = new Map();
+  private readonly byBroadcast: Map<string, Owners> = new Map();
 
   add(link: Link, address: LinkAddress): void {
-    addOwner(this.own, address.address, link);
-    for (const all of broadcastsOf(address)) addOwner(this.broadcasts, all, link);
+    addOwner(this.byAddress, address.address, link);
+    for (const broadcast of broadcastsOf(address)) addOwner(this.byBroadcast, broadcast, link);
   }
 
   remove(link: Link, address: LinkAddress): void {
-    removeOwner(this.own, address.address, link);
-    for (const all of broadcastsOf(address)) removeOwner(this.broadcasts, all, link);
+    removeOwner(this.byAddress, address.address, link);
+    for (const broadcast of broadcastsOf(address)) removeOwner(this.byBroadcast, broadcast, link);
   }
 
   /** A link that has the address and is up. HOT */
   linkOf(address: string): Link | null {
-    return firstUp(this.own.get(address));
+    return firstUp(this.byAddress.get(address));
   }
 
   /** A link that is up and for whose network this is the broadcast address. HOT */
   broadcastLink(address: string): Link | null {
-    return firstUp(this.broadcasts.get(address));
+    return firstUp(this.byBroadcast.get(address));
   }
 }
 
-/** The broadcast address that was given, and the one that follows from the prefix. */
+/** The broadcast address that follows from the prefix, and another one that was set (`ip addr`). */
 function broadcastsOf({ address, prefix, broadcast }: LinkAddress): readonly string[] {
   if (!isV4(address) || prefix >= BROADCAST_BITS) return NONE;
-  const all = broadcastOf(address, prefix);
-  return broadcast === null || broadcast === all ? [all] : [all, broadcast];
+  const usual = broadcastOf(address, prefix);
+  return broadcast === null || broadcast === usual ? [usual] : [usual, broadcast];
 }
 
 const NONE: readonly string[] = [];

@@ -7,10 +7,10 @@ import { isV4 } from "../inet/address.ts";
 import { networkKey } from "./prefix.ts";
 import type { Route } from "./route.ts";
 
-/** More routes at once are merged into the list instead of put into it one by one. */
-const FEW = 16;
+/** Up to so many routes are inserted into the list one by one; more at once are merged into it. */
+const INSERTED_MAX = 16;
 
-/** The routes of one prefix length, by network, those of a network by metric. */
+/** The routes of one prefix length by network; those of one network are in the order of metrics. */
 class PrefixRoutes {
   readonly bits: number;
   private readonly byNetwork: Map<string, Route[]> = new Map();
@@ -45,9 +45,10 @@ const NONE: readonly Route[] = [];
 
 /** The routes of one address family. */
 class FamilyRoutes {
-  /** The longest prefix first. */
+  /** By prefix length, the longest first. */
   private readonly prefixes: PrefixRoutes[] = [];
   private readonly isFour: boolean;
+  /** For IPv4 in the order of `byNetwork`, for IPv6 in the order of addition. */
   list: Route[] = [];
 
   constructor(isFour: boolean) {
@@ -68,14 +69,14 @@ class FamilyRoutes {
   }
 
   add(routes: readonly Route[]): void {
-    for (const route of routes) this.prefixOf(route.bits).add(route);
-    if (routes.length <= FEW) {
+    for (const route of routes) this.findOrAddPrefix(route.bits).add(route);
+    if (routes.length <= INSERTED_MAX) {
       for (const route of routes) this.list.splice(this.placeOf(route, true), 0, route);
-    } else if (this.isFour) this.list = merged(this.list, routes.toSorted(byNetwork));
+    } else if (this.isFour) this.list = mergeSorted(this.list, routes.toSorted(byNetwork));
     else this.list.push(...routes);
   }
 
-  private prefixOf(bits: number): PrefixRoutes {
+  private findOrAddPrefix(bits: number): PrefixRoutes {
     const { prefixes } = this, at = prefixes.findIndex((prefix) => prefix.bits <= bits);
     if (at >= 0 && prefixes[at]!.bits === bits) return prefixes[at]!;
     const prefix = new PrefixRoutes(bits);
@@ -83,7 +84,7 @@ class FamilyRoutes {
     return prefix;
   }
 
-  /** The index of the first route that is not before `route`, or with `behind` that is after it. */
+  /** The index in the list before all routes like `route`, or with `behind` after all of them. */
   private placeOf(route: Route, behind: boolean): number {
     let low = 0, high = this.list.length;
     if (!this.isFour) return behind ? high : low;
@@ -97,22 +98,25 @@ class FamilyRoutes {
 
   remove(route: Route): void {
     this.list.splice(this.list.indexOf(route, this.placeOf(route, false)), 1);
-    this.leavePrefix(route);
+    this.removeFromPrefix(route);
   }
 
-  /** Removes all routes for which the test holds, and returns how many of them were added ones. */
-  drop(is: (route: Route) => boolean): number {
-    const dropped = this.list.filter(is);
+  /**
+   * Removes all routes for which the test holds. Returns how many of them were added, and do not
+   * follow from addresses.
+   */
+  drop(test: (route: Route) => boolean): number {
+    const dropped = this.list.filter(test);
     if (dropped.length === 0) return 0;
     const gone = new Set(dropped);
     this.list = this.list.filter((route) => !gone.has(route));
-    // The last ones first: routes of one network are looked for from the end.
-    for (const route of dropped.reverse()) this.leavePrefix(route);
+    // The last ones first, because PrefixRoutes.remove searches a network's routes from the end.
+    for (const route of dropped.reverse()) this.removeFromPrefix(route);
     return dropped.reduce((n, { connected }) => connected === null ? n + 1 : n, 0);
   }
 
-  private leavePrefix(route: Route): void {
-    const prefix = this.prefixOf(route.bits);
+  private removeFromPrefix(route: Route): void {
+    const prefix = this.findOrAddPrefix(route.bits);
     prefix.remove(route);
     if (prefix.isEmpty) this.prefixes.splice(this.prefixes.indexOf(prefix), 1);
   }
@@ -159,22 +163,25 @@ export class RouteTable {
     if (route.connected === null) this.addedCount--;
   }
 
-  /** Removes all routes for which the test holds, and returns how many of them were added ones. */
-  drop(is: (route: Route) => boolean): number {
-    const count = this.v4.drop(is) + this.v6.drop(is);
+  /**
+   * Removes all routes for which the test holds. Returns how many of them were added, and do not
+   * follow from addresses.
+   */
+  drop(test: (route: Route) => boolean): number {
+    const count = this.v4.drop(test) + this.v6.drop(test);
     this.addedCount -= count;
     return count;
   }
 }
 
-/** The order of `ip route` for IPv4. */
+/** Compares two routes in the order of `ip route` for IPv4: network, longest prefix, metric. */
 function byNetwork(a: Route, b: Route): number {
   if (a.network !== b.network) return a.network < b.network ? -1 : 1;
   return b.bits - a.bits || a.metric - b.metric;
 }
 
-/** Two lists by network as one; of equal routes those of the first come first. */
-function merged(first: readonly Route[], second: readonly Route[]): Route[] {
+/** Merges two sorted lists; of equal routes those of the first list come first. */
+function mergeSorted(first: readonly Route[], second: readonly Route[]): Route[] {
   const all: Route[] = [];
   let i = 0;
   for (const route of second) {
