@@ -1,6 +1,7 @@
 /**
- * Epoll sets that watch each other: no loops, no long chains, and a bound of paths from a file up
- * to the sets at the top, because each event of the file may walk all of them (fs/eventpoll.c).
+ * The checks of EPOLL_CTL_ADD for epoll sets that watch each other (fs/eventpoll.c of Linux): no
+ * loops, no long chains, and a bound of paths from a file up to the sets that are in no other set,
+ * because each event of the file may walk all of them.
  */
 
 import { EP_MAX_NESTS } from "../../../ffi/abi/epoll.ts";
@@ -18,9 +19,9 @@ const PATHS_MAX: readonly number[] = [Infinity, 500, 100, 50, 10];
  * Whether `outer` may watch `set`: that makes no loop and no chain of more than EP_MAX_NESTS sets.
  */
 export function mayBeWatchedBy(set: EpollFile, outer: EpollFile): boolean {
-  const below = levels(set, addWatched);
+  const below = levelsFrom(set, addWatched);
   if (below === null || below.some((level) => level.has(outer))) return false;
-  const above = levels(outer, addWatchers);
+  const above = levelsFrom(outer, addWatchers);
   return above !== null && below.length + above.length - 1 <= EP_MAX_NESTS;
 }
 
@@ -38,7 +39,7 @@ function addWatchers(set: EpollFile, level: Set<EpollFile>): void {
  * The sets at distance 0, 1, ... from `start`; null when there are more than EP_MAX_NESTS + 1
  * distances.
  */
-function levels(
+function levelsFrom(
   start: EpollFile,
   step: (set: EpollFile, level: Set<EpollFile>) => void,
 ): Set<EpollFile>[] | null {
@@ -64,23 +65,23 @@ export function hasFewPaths(file: OpenFile): boolean {
   return new PathCounts().areAllowed(file);
 }
 
-/** Whether all files below a set have at most PATHS_MAX paths upwards. */
-export function haveFewPaths(set: EpollFile): boolean {
-  const up = new PathCounts(), below = levels(set, addWatched) ?? [];
-  return below.every((level) => [...level].every((one) => up.areAllowedBelow(one)));
+/** Whether all files of a set and of the sets below it have at most PATHS_MAX paths upwards. */
+export function filesBelowHaveFewPaths(set: EpollFile): boolean {
+  const counts = new PathCounts(), levels = levelsFrom(set, addWatched) ?? [];
+  return levels.every((level) => [...level].every((below) => counts.areAllowedBelow(below)));
 }
 
-/** Paths by the number of sets between. */
+/** Numbers of paths, by the number of sets between the file and the last set. */
 type Paths = readonly number[];
 
 const NO_PATHS: readonly number[] = [0, 0, 0, 0, 0];
 /** The paths of a file that is watched by a set which is in no other one. */
 const ONE_PATH: readonly number[] = [1, 0, 0, 0, 0];
 
-/** The paths upwards of sets, each counted once: sets watch each other in layers. */
+/** Counts paths upwards. A set is counted once, though many paths lead through it. */
 class PathCounts {
   private readonly through: Map<EpollFile, Paths> = new Map();
-  /** Files of several sets, which are looked at once. */
+  /** Files of several sets that were checked. */
   private readonly allowed: Set<OpenFile> = new Set();
 
   /** Whether all files of a set, but its sets, have few enough paths. */
@@ -96,31 +97,27 @@ class PathCounts {
     });
   }
 
+  /** Whether a file has few enough paths. */
   areAllowed(file: OpenFile): boolean {
-    return this.upFrom(file).every((n, nests) => n <= PATHS_MAX[nests]!);
+    return this.countFrom(file).every((n, nests) => n <= PATHS_MAX[nests]!);
   }
 
-  /** The paths from a file; as deep as sets are nested. */
-  private upFrom(file: OpenFile): Paths {
-    let all: number[] | null = null, first: Paths = NO_PATHS;
+  /** The paths from a file. The recursion is as deep as sets are nested. */
+  private countFrom(file: OpenFile): Paths {
+    const all = [...NO_PATHS];
     for (let w = file.watchers; w !== null; w = w.nextWatcher) {
       if (!(w instanceof EpollItem)) continue;
-      const paths = this.upThrough(w.epoll);
-      if (first === NO_PATHS) {
-        first = paths;
-        continue;
-      }
-      all ??= [...first];
+      const paths = this.countThrough(w.epoll);
       for (let nests = 0; nests < all.length; nests++) all[nests]! += paths[nests]!;
     }
-    return all ?? first;
+    return all;
   }
 
-  /** The paths from a file that go through this set. */
-  private upThrough(set: EpollFile): Paths {
+  /** The paths from a file that go through this set: those from the set, with one set more. */
+  private countThrough(set: EpollFile): Paths {
     const known = this.through.get(set);
     if (known !== undefined) return known;
-    const paths = isWatched(set) ? [0, ...this.upFrom(set)].slice(0, NO_PATHS.length) : ONE_PATH;
+    const paths = isWatched(set) ? [0, ...this.countFrom(set)].slice(0, NO_PATHS.length) : ONE_PATH;
     this.through.set(set, paths);
     return paths;
   }
