@@ -32,18 +32,19 @@ export class GroupSort {
     this.pieces.subarray(this.filled - piece.length, this.filled).sort();
   }
 
-  /** Puts more groups in order; true when all are. */
+  /** Puts the next GROUPS_A_TURN groups in order; true when all are. */
   merge(): boolean {
     const { groups } = this, to = Math.min(this.filled, groups.length + GROUPS_A_TURN);
     while (groups.length < to) {
-      const gid = this.least();
+      const gid = this.takeLeast();
       groups.push(gid);
       this.hash = hashOn(this.hash, gid);
     }
     return to === this.filled;
   }
 
-  private least(): number {
+  /** Takes the least group that is left, which is the head of some piece. */
+  private takeLeast(): number {
     const { pieces, heads, ends } = this;
     let from = 0, least = Infinity;
     for (let i = 0; i < heads.length; i++) {

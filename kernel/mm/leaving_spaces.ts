@@ -12,6 +12,7 @@ import type { AckSource } from "./frame_quarantine.ts";
 /** LIMIT: spaces that one turn of the loop looks at. */
 const LOOKS = 256;
 
+/** A destroyed space, and the account that it is charged to. */
 class LeavingSpace {
   readonly space: AckSource;
   readonly account: Account;
@@ -46,7 +47,7 @@ export class LeavingSpaces {
     return ADDRESS_SPACES.hasRoom(count, account);
   }
 
-  /** Gives back spaces whose host process has ended, among the next `most`. */
+  /** Looks at the next `most` spaces and gives back those whose host process has ended. */
   collect(most: number = LOOKS): void {
     const { leaving } = this;
     for (let looks = Math.min(most, leaving.length); looks > 0; looks--) {

@@ -40,7 +40,7 @@ export class MemoryContext {
   readonly windows: FileWindows;
   readonly tlbs: TlbPool = new TlbPool();
   /** The address spaces whose host process is ending. */
-  readonly leaving: LeavingSpaces;
+  readonly leavingSpaces: LeavingSpaces;
   /** The patched sites of the users of all containers. */
   readonly sites: Set<PatchedSites> = new Set();
   /** The layout of programs without randomization, and of memory that has no program yet. */
@@ -65,7 +65,7 @@ export class MemoryContext {
     this.host = host;
     this.frames = new FrameAllocator(arena, new EndsOfSpaces(platform, host));
     this.windows = new FileWindows(arena);
-    this.leaving = new LeavingSpaces(platform);
+    this.leavingSpaces = new LeavingSpaces(platform);
     this.plainLayout = new AddressLayout(platform.maxUserAddress, null);
     this.bounce = arena.base + this.frames.alloc(1);
   }
@@ -98,7 +98,7 @@ export class MemoryContext {
    * Gives a slice of the freed memory back to the host: true when more is left. The loop calls it.
    */
   reclaim(): boolean {
-    this.leaving.collect();
+    this.leavingSpaces.collect();
     return this.frames.reclaim(RECLAIM_SLICE, RECLAIM_RUNS);
   }
 

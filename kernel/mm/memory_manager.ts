@@ -270,7 +270,7 @@ export class MemoryManager extends UserAccess {
     if (this.isDestroyed) return;
     this.isDestroyed = true;
     this.space.destroy();
-    this.ctx.leaving.add(this.space, this.account);
+    this.ctx.leavingSpaces.add(this.space, this.account);
     dropPages(this, 0, Infinity);
     this.releaseReserves();
     this.vmas.remove(0, this.vmas.length);

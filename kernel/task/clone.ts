@@ -228,7 +228,7 @@ function checkCount(task: Task, { cgroup, flags }: CloneRequest): number {
   const { container } = task.group;
   if (exceedsProcessLimit(task) || !TASKS.hasRoom(1, task.account)) return -EAGAIN;
   // The child's execve has both address spaces for a moment.
-  if ((flags & CLONE_VM) === 0 && !task.kernel.memory.leaving.hasRoom(2, task.account)) {
+  if ((flags & CLONE_VM) === 0 && !task.kernel.memory.leavingSpaces.hasRoom(2, task.account)) {
     return -EAGAIN;
   }
   if (container !== null && isFull(container)) {

@@ -193,7 +193,7 @@ export function makeProgram(
   limits: Limits,
   request: ProgramRequest,
 ): Program | number {
-  if (!kernel.memory.leaving.hasRoom(1, caller.account)) return -EAGAIN;
+  if (!kernel.memory.leavingSpaces.hasRoom(1, caller.account)) return -EAGAIN;
   const template = container?.template ?? null;
   const space = template === null ? kernel.platform.newAddressSpace() : template.fork();
   if (space === null) return -EAGAIN;
