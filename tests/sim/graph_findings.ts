@@ -1,5 +1,6 @@
 /**
- * What is wrong in the graphs of objects of kernels, by the registry of their classes. Not a test.
+ * Finds what no snapshot could save in the graph of a kernel's objects: functions, and objects
+ * whose class is not in the registry. Not a test.
  *
  * Neighbours: object_graph.ts (the walk), state_registry.ts (what is right).
  */
@@ -9,13 +10,13 @@ import { heldFunctions, heldObjects, nameOf } from "./object_graph.ts";
 import { REGISTRY } from "./state_registry.ts";
 
 export class Findings {
-  /** What no snapshot could save. */
+  /** One line a finding: the class or function and the field that holds it. */
   readonly lines: Set<string> = new Set();
-  /** All classes of the objects that were met. */
+  /** The classes of all objects that were met. */
   readonly classes: Set<string> = new Set();
 
   /**
-   * A host resource is where a walk ends.
+   * Walks a kernel; a walk does not enter resources of the host.
    * @returns how many objects were met
    */
   walk(kernel: SandboxKernel): number {

@@ -25,6 +25,7 @@ export interface WalkReport {
   readonly findings: readonly string[];
 }
 
+/** Makes kernels that start from now on serve requests for walks. */
 export function walkOnRequest(): void {
   const { run } = SandboxKernel.prototype;
   SandboxKernel.prototype.run = function (this: SandboxKernel): number {
@@ -33,6 +34,7 @@ export function walkOnRequest(): void {
   };
 }
 
+/** Looks for requests in each poll of the kernel's host. */
 function serveRequests(kernel: SandboxKernel): void {
   const { host } = kernel;
   if (!(host instanceof RealHost)) throw new Error("this kernel has no real host");
@@ -40,14 +42,15 @@ function serveRequests(kernel: SandboxKernel): void {
   host.poll = (timeoutNs) => {
     for (const task of kernel.pids.tasks.values()) {
       if (!task.comm.startsWith(REQUEST)) continue;
-      report(kernel, task.comm.slice(REQUEST.length));
+      reportWalk(kernel, task.comm.slice(REQUEST.length));
       task.comm = "walked";
     }
     poll(timeoutNs);
   };
 }
 
-function report(kernel: SandboxKernel, label: string): void {
+/** Walks the kernel and writes what was found to its log. */
+function reportWalk(kernel: SandboxKernel, label: string): void {
   const findings = new Findings(), objects = findings.walk(kernel);
   const walked: WalkReport = {
     label,

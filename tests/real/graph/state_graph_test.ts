@@ -34,8 +34,15 @@ function reportsIn(log: string): WalkReport[] {
   return lines.map((line) => JSON.parse(line.slice(line.indexOf(MARK) + MARK.length)));
 }
 
-/** @param expected classes that the walks meet at least: fewer, and the guests make too little */
-function judge(reports: readonly WalkReport[], labels: readonly string[], expected: string): void {
+/**
+ * Asserts that the walks have these labels and found nothing. `expected`: classes that they must
+ * have met, so that the guests still make the objects that this test is for.
+ */
+function assertReports(
+  reports: readonly WalkReport[],
+  labels: readonly string[],
+  expected: string,
+): void {
   const met = new Set(reports.flatMap((report) => report.classes));
   assertEquals([...new Set(reports.flatMap((report) => report.findings))], []);
   assertEquals(reports.map((report) => report.label), labels);
@@ -51,7 +58,7 @@ async function withFolder(fn: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
-/** Programs of the host in `dvisor do`. */
+/** Runs a program of the host in `dvisor do`, which asks for two walks. */
 async function walkProgram(name: string, argv: string[], expected: string): Promise<void> {
   await withFolder(async (folder) => {
     const log = `${folder}/log`, work = `${folder}/work`;
@@ -60,7 +67,7 @@ async function walkProgram(name: string, argv: string[], expected: string): Prom
     const env = { WORK: work, SOURCES: `${ROOT}/tests/real` };
     const result = await run(command, { env, timeoutS: TIMEOUT_S });
     assertEquals(result.code, 0, describe(result));
-    judge(reportsIn(log), [name, `${name} end`], expected);
+    assertReports(reportsIn(log), [name, `${name} end`], expected);
   });
 }
 
@@ -130,7 +137,7 @@ function containerOf(script: string, volume: string, root?: string): WalkedLifec
   return t;
 }
 
-/** A mount of an overlay with files of the host in all its layers. */
+/** Adds a mount of an overlay with files of the host in all its layers. */
 function addOverlay(t: Lifecycle): void {
   for (const name of ["l/d", "u", "w"]) Deno.mkdirSync(t.file(name), { recursive: true });
   for (const name of ["l/file", "l/old"]) Deno.writeTextFileSync(t.file(name), "text\n");
@@ -138,6 +145,7 @@ function addOverlay(t: Lifecycle): void {
   t.config.mounts.push({ destination: "/o", type: "overlay", source: "o", options });
 }
 
+/** Runs a pod with three walks: of both containers, of a process of exec, of the first alone. */
 async function walkPod(folder: string, log: string): Promise<void> {
   const first = containerOf("pod_first.sh", folder);
   const second = containerOf("pod_second.sh", folder, first.root);
@@ -175,6 +183,6 @@ Deno.test({
       const log = `${folder}/log`;
       await walkPod(folder, log);
       const expected = "ContainerNode GoferNode HostTransport OverlayFile Pipe SlaveFile Terminal";
-      judge(reportsIn(log), ["pod", "exec", "pod end"], expected);
+      assertReports(reportsIn(log), ["pod", "exec", "pod end"], expected);
     }),
 });
