@@ -1,4 +1,7 @@
-/** Opens several files in one round trip: walks are queued and sent with the next request. */
+/**
+ * Opens several files in one round trip: walks are queued and sent with the next request, and their
+ * results are taken after its reply. kernel/fs/gofer/open_ahead.ts opens files of a directory so.
+ */
 
 import { EIO, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { NOFID } from "../protocol/constants.ts";

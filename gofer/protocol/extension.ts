@@ -91,7 +91,9 @@ export class Rwalkgetattr implements Message {
     this.ecode = r.getU32();
     this.openEcode = r.getU32();
     if (this.count > WALKGETATTR_NAMES_MAX) {
-      throw new ProtocolError(`${this.count} attribute records in Rwalkgetattr; 64 are allowed`);
+      throw new ProtocolError(
+        `${this.count} attribute records in Rwalkgetattr; ${WALKGETATTR_NAMES_MAX} are allowed`,
+      );
     }
     for (let i = 0; i < this.count; i++) this.at(i).read(r);
     r.getStr(this.target);
@@ -360,7 +362,7 @@ export class Rlist implements Message {
   }
 }
 
-/** fid[4] name[s]: Tremovexattr. */
+/** fid[4] name[s]; Tremovexattr is such a message. */
 export class FidNameMessage implements Message {
   readonly type: number;
   fid = 0;

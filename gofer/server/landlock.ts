@@ -56,8 +56,8 @@ const WRITE = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
   LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
   LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER |
   LANDLOCK_ACCESS_FS_TRUNCATE;
-/** The rights among them that a single file can have. */
-const OF_FILES = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+/** The rights of READ and WRITE that a rule for a single file can have. */
+const FILE_RIGHTS = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
   LANDLOCK_ACCESS_FS_TRUNCATE;
 
 /** The host's version; below 0 where it has no Landlock or does not use it. */
@@ -66,13 +66,14 @@ export function landlockVersion(): number {
 }
 
 /**
- * Access that is denied altogether: all that this version knows of the above, programs, requests to
- * devices, TCP, signals to others.
+ * Creates a ruleset without rules. It denies, as far as `version` can: READ, WRITE, execve(2),
+ * requests to devices, TCP, and signals and abstract sockets of other processes. Returns a
+ * descriptor or -errno.
  */
 function createRuleset(version: number): number {
   const at = scratch.areaOffset(0), { dv } = scratch, fields = LandlockRulesetAttr.at;
   const never = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_IOCTL_DEV;
-  const files = (READ | WRITE | never) & known(version);
+  const files = (READ | WRITE | never) & knownRights(version);
   const net = LANDLOCK_ACCESS_NET_BIND_TCP | LANDLOCK_ACCESS_NET_CONNECT_TCP;
   dv.setBigUint64(at + fields.handledAccessFs, BigInt(files), true);
   dv.setBigUint64(at + fields.handledAccessNet, BigInt(net), true);
@@ -86,17 +87,18 @@ function createRuleset(version: number): number {
   return syscall(N.SYS_landlock_create_ruleset, scratch.area(0), size, 0);
 }
 
-/** Mask of the rights that this version has. */
-function known(version: number): number {
+/** The mask of the rights to files that `version` has. */
+function knownRights(version: number): number {
   const unknown = (version >= 3 ? 0 : LANDLOCK_ACCESS_FS_TRUNCATE) |
     (version >= 5 ? 0 : LANDLOCK_ACCESS_FS_IOCTL_DEV);
   return ~unknown;
 }
 
-function allow(ruleset: number, fd: number, rights: number): number {
+/** Adds a rule: `rights` to the file or directory `fd` and all below it. 0 or -errno. */
+function allowBelow(ruleset: number, fd: number, rights: number): number {
   let r = statxFd(fd);
   if (r < 0) return r;
-  const access = typeOf(statMode()) === S_IFDIR ? rights : rights & OF_FILES;
+  const access = typeOf(statMode()) === S_IFDIR ? rights : rights & FILE_RIGHTS;
   const at = scratch.areaOffset(0), fields = LandlockPathBeneathAttr.at;
   scratch.dv.setBigUint64(at + fields.allowedAccess, BigInt(access), true);
   scratch.dv.setInt32(at + fields.parentFd, fd, true);
@@ -125,18 +127,19 @@ export function restrictFiles(
   if (ruleset < 0) return [`landlock: ${errnoName(ruleset)}`];
   const problems: string[] = [];
   for (const root of roots) {
-    const rights = (root.isReadOnly ? READ : READ | WRITE) & known(version);
-    const r = allow(ruleset, root.fd, rights);
+    const rights = (root.isReadOnly ? READ : READ | WRITE) & knownRights(version);
+    const r = allowBelow(ruleset, root.fd, rights);
     if (r < 0) problems.push(`landlock: ${root.label}: ${errnoName(r)}`);
   }
-  if (removing >= 0) allow(ruleset, removing, LANDLOCK_ACCESS_FS_REMOVE_FILE);
-  // Without one of the rules a root would be closed, so no rule is used then.
-  if (problems.length === 0) problems.push(...enforce(ruleset, taskFd));
+  if (removing >= 0) allowBelow(ruleset, removing, LANDLOCK_ACCESS_FS_REMOVE_FILE);
+  // A root without its rule could not be opened, so the ruleset is enforced with all rules or not.
+  if (problems.length === 0) problems.push(...enforceRuleset(ruleset, taskFd));
   syscall(N.SYS_close, ruleset);
   return problems;
 }
 
-function enforce(ruleset: number, taskFd: number): string[] {
+/** Applies the ruleset to all threads, for good. Returns what the host refused, a line each. */
+function enforceRuleset(ruleset: number, taskFd: number): string[] {
   const calls: [number, number[]][] = [
     [N.SYS_prctl, [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]],
     [N.SYS_landlock_restrict_self, [ruleset, 0]],

@@ -164,6 +164,7 @@ export function onWalkgetattr(s: Session): number { // HOT
   return r;
 }
 
+/** Writes the reply of Twalkgetattr while it walks; `place` is where the walk ended. */
 function walkAndReply(s: Session, fid: Fid, isBinding: boolean): number {
   const m = twalkgetattr;
   const last = m.names.count - 1;
@@ -173,7 +174,7 @@ function walkAndReply(s: Session, fid: Fid, isBinding: boolean): number {
   let stop = C.STOP_COMPLETE;
   let ecode = 0;
   let count = 0;
-  let nameOfLink = 0; // address of the name of a symlink that was not opened
+  let nameOfLink = 0; // address of the last name if it was not opened; it may be a symlink's
   let type = place.type;
   if (last < 0) {
     const r = statxFd(place.fd);
@@ -183,17 +184,17 @@ function walkAndReply(s: Session, fid: Fid, isBinding: boolean): number {
   }
   for (let i = 0; i <= last; i++) {
     const name = m.names.at(i);
-    const isLook = i === last && !isBinding && m.open === C.OPEN_NONE;
-    const r = isLook ? look(name) : enterName(name, isBinding);
+    const isStatOnly = i === last && !isBinding && m.open === C.OPEN_NONE;
+    const r = isStatOnly ? statName(name) : enterName(name, isBinding);
     if (r < 0) {
       stop = C.STOP_ERROR;
       ecode = -r;
       break;
     }
     type = typeOf(statMode());
-    putAttr(s.out, s.service.ids, i === last ? bareBit(s, isLook, name) : 0);
+    putAttr(s.out, s.service.ids, i === last ? noXattrsBit(s, isStatOnly, name) : 0);
     count++;
-    if (isLook) nameOfLink = r;
+    if (isStatOnly) nameOfLink = r;
     if (i < last && type !== S_IFDIR) {
       stop = type === S_IFLNK ? C.STOP_SYMLINK : C.STOP_ERROR;
       ecode = type === S_IFLNK ? 0 : ENOTDIR;
@@ -204,9 +205,10 @@ function walkAndReply(s: Session, fid: Fid, isBinding: boolean): number {
 }
 
 /**
- * Attributes of a name at the position, without opening it. The staged name's address or -errno.
+ * Gets the attributes of a name at the position without opening it. Returns the address of the
+ * staged name, or -errno.
  */
-function look(name: Str): number {
+function statName(name: Str): number {
   if (place.type !== S_IFDIR) return -ENOTDIR;
   const addr = stageName(name);
   if (addr < 0) return addr;
@@ -219,10 +221,10 @@ function look(name: Str): number {
  * capabilities of a program before it runs it, so executables are checked; for other files the call
  * would not pay.
  */
-function bareBit(s: Session, isLook: boolean, name: Str): number {
+function noXattrsBit(s: Session, isStatOnly: boolean, name: Str): number {
   const mode = statMode(), { proc } = s.service;
   if (typeOf(mode) !== S_IFREG || (mode & 0o111) === 0) return 0;
-  const len = isLook
+  const len = isStatOnly
     ? proc.llistxattr(place.fd, NAME_AT, name.len)
     : proc.listxattr(place.fd, 0, 0);
   return len === 0 ? C.ATTR_NO_XATTRS : 0;
@@ -246,6 +248,7 @@ function enterName(name: Str, keepsPath: boolean): number {
   return 0;
 }
 
+/** Ends the reply of a walk: a symlink's target, the descriptor of the open, the fid, the head. */
 function finishReply(
   s: Session,
   fid: Fid,
