@@ -12,7 +12,7 @@ import { copy } from "../../ffi/mem/native_memory.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import type { IoCursor } from "../mm/io_cursor.ts";
 
-/** LIMIT: bytes allocated at first; a full ring grows four times. */
+/** LIMIT: bytes allocated at first; a full ring grows to four times its size. */
 const FIRST_BYTES = 16384;
 
 export class ByteRing {
@@ -179,11 +179,12 @@ export class ByteRing {
     return tail >= this.size ? tail - this.size : tail;
   }
 
-  /** Makes room for `n` more bytes. HOT */
+  /** Makes room for `n` more bytes: 0 or -ENOMEM. HOT */
   private prepare(n: number): number {
     return this.length + n <= this.size ? 0 : this.grow(this.length + n);
   }
 
+  /** Moves the content to new frames that hold `bytes` or more: 0 or -ENOMEM. */
   private grow(bytes: number): number {
     let size = this.size === 0 ? Math.min(FIRST_BYTES, roundUp(this.limit)) : this.size;
     while (size < bytes) size *= 4;

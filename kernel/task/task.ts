@@ -49,7 +49,7 @@ import {
   ERESTARTSYS,
 } from "../../ffi/abi/errno.ts";
 
-/** The context runs guest code. */
+/** `Task.state`: the context runs guest code. */
 export const RUNNING = 0;
 /** In the loop's run queue: its call will run again. */
 export const READY = 1;
@@ -69,15 +69,15 @@ export const AWAIT_CALL = 7;
 export const RESUMING = 8;
 /** In the loop's run queue, and no guest thread: the loop calls `work`. */
 export const WORKING = 9;
-/** Stopped for its tracer (ptrace/stops.ts). */
-export const TRACED = 11;
-/** Waits for TRAP_FULL, then it is TRACED. */
-export const AWAIT_TRACED = 12;
 /**
  * Its container or group is frozen, or it is delayed (container.ts); `resume` continues in
  * returnToUser.
  */
 export const FROZEN = 10;
+/** Stopped for its tracer (ptrace/stops.ts). */
+export const TRACED = 11;
+/** Waits for TRAP_FULL, then it is TRACED. */
+export const AWAIT_TRACED = 12;
 
 /** `Task.entryWork`: seccomp filters check each call. */
 export const ENTRY_SECCOMP = 1;
@@ -85,19 +85,18 @@ export const ENTRY_SECCOMP = 1;
 export const ENTRY_TRACED = 2;
 /** `Task.entryWork`: calls from most of its code become signals (user_dispatch.ts). */
 export const ENTRY_DISPATCH = 4;
-/** `Task.afterStop`, where a task continues behind a stop for its tracer. The way to guest code. */
+/** `Task.afterStop`: after a stop for its tracer the task returns to guest code. */
 export const THEN_LEAVE = 0;
-/** Delivery of the signal that the tracer saw. */
+/** `Task.afterStop`: the signal that the tracer saw is delivered. */
 export const THEN_DELIVER = 1;
-/** The checks before a call, behind those of the tracer, or behind the seccomp filters. */
+/** `Task.afterStop`: the seccomp filters check the call, before or after SECCOMP_RET_TRACE. */
 export const THEN_FILTER = 2, THEN_BEGIN = 3;
-/** The call's handler once more; or the events that must be reported before the call ends. */
+/** `Task.afterStop`: the call's handler runs again, or the call ends with `result`. */
 export const THEN_CALL = 4, THEN_FINISH = 5;
-/**
- * `Task.entryStep`: the call waits for a supervisor's answer before its handler runs
- * (seccomp_unotify(2)).
- */
-export const ENTRY_DONE = 0, ENTRY_NOTIFY = 1;
+/** `Task.entryStep`: no check of the call waits. */
+export const ENTRY_DONE = 0;
+/** `Task.entryStep`: a seccomp filter's supervisor has to answer first (seccomp_unotify(2)). */
+export const ENTRY_NOTIFY = 1;
 
 /**
  * How a call continues when a signal interrupts its wait (signal(7), "Interruption of system
@@ -250,6 +249,7 @@ export class Task {
   callCount: number = 0;
   blockCount: number = 0;
   readonly transfers: TransferCounts = new TransferCounts();
+  /** The next task of the run queue (run_queue.ts). */
   next: Task | null = null;
 
   constructor(

@@ -40,7 +40,7 @@ export class Session implements TtySession {
 export class ProcessGroup implements TtyGroup {
   readonly id: TaskPid;
   readonly session: Session;
-  /** In the order of their places. */
+  /** In the order in which they joined (`ThreadGroup.placeInGroup`). */
   readonly members: Set<ThreadGroup> = new Set();
   private lastPlace: number = 0;
 
@@ -90,12 +90,12 @@ export class Usage {
   }
 }
 
-/** A source of requests of processes (io_uring, AIO), which do not outlive their process. */
+/** A ring of io_uring with requests of processes, which do not outlive the memory they use. */
 interface RequestSource {
   cancelAll(group: ThreadGroup): void;
 }
 
-/** Cancels the requests that work on a process's memory, because the memory goes away. */
+/** Cancels a process's requests of io_uring: the memory that they work on goes away. */
 export function cancelRequests(group: ThreadGroup): void {
   for (const source of group.rings ?? []) source.cancelAll(group);
   group.rings = null;
@@ -119,7 +119,10 @@ export class ThreadGroup {
   parent: ThreadGroup | null;
   readonly children: Set<ThreadGroup> = new Set();
   pgrp: ProcessGroup;
-  /** Its place among all processes, and among those of its process group: a later one has more. */
+  /**
+   * Counts up with each process of the sandbox, and with each member of its process group: kill(2)
+   * of many processes goes on behind the last one it signalled.
+   */
   place: number = 0;
   placeInGroup: number = 0;
   /** Signal to the parent at the exit (SIGCHLD, or the one that clone(2) named). */
@@ -127,7 +130,7 @@ export class ThreadGroup {
   limits: Limits;
   readonly pending: PendingSignals;
   readonly usage: Usage = new Usage();
-  /** It has had more than one thread. */
+  /** It has had more than one thread (taskstats, task_stats.ts). */
   hadThreads: boolean = false;
   readonly childUsage: Usage = new Usage();
   readonly timers: ProcessTimers = new ProcessTimers();
@@ -157,7 +160,7 @@ export class ThreadGroup {
    */
   stopSignal: number = 0;
   isStopped: boolean = false;
-  /** Number of stops. */
+  /** Number of stops; a task compares it with the last stop that its tracer saw. */
   stopSerial: number = 0;
   /**
    * ptrace(2): the tracees of this process's threads, ended ones included until they were waited

@@ -1,6 +1,6 @@
 /**
- * Structs that the control calls of System V IPC copy in and out: struct ipc64_perm and arrays of
- * int.
+ * What the control calls of System V IPC (semctl, shmctl, msgctl) share: struct ipc64_perm, structs
+ * of C ints, and the commands IPC_SET and IPC_RMID.
  */
 
 import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
@@ -22,8 +22,8 @@ export function putPerm(t: Task, o: IpcObject): void {
   dv.setUint16(P.seq, o.seq, true);
 }
 
-/** The owner of IPC_SET from the ipc64_perm at offset 0 of the scratch buffer. */
-export function ownerInScratch(t: Task): IpcOwner {
+/** Decodes the owner of IPC_SET from the ipc64_perm at offset 0 of the scratch buffer. */
+export function decodeOwner(t: Task): IpcOwner {
   const { dv } = t.kernel.scratch, { userNs } = t.cred;
   return {
     uid: userNs.kernelUid(dv.getUint32(P.uid, true)),
@@ -57,7 +57,7 @@ export function changeObject<T extends IpcObject>(
   if (object === null) return -EINVAL;
   const r = object.mayControl(t.cred);
   if (r < 0) return r;
-  if (isSet) return object.setOwner(ownerInScratch(t), objects.clock.nowSec());
+  if (isSet) return object.setOwner(decodeOwner(t), objects.clock.nowSec());
   objects.remove(object);
   return 0;
 }

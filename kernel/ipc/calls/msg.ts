@@ -8,7 +8,7 @@ import { IPC_READ, IPC_WRITE } from "../sysv/ipc_object.ts";
 import * as M from "../sysv/messages.ts";
 import { shownPid } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
-import { copyScratchOut, ownerInScratch, putInts, putPerm } from "./ipc_structs.ts";
+import { copyScratchOut, decodeOwner, putInts, putPerm } from "./ipc_structs.ts";
 
 const DS = I.Msqid64Ds.at;
 /**
@@ -128,7 +128,7 @@ function control(t: Task, id: number, command: number, addr: number): number {
     return 0;
   }
   const high = dv.getUint32(DS.qbytes + 4, true) * 0x100000000;
-  return queue.change(ownerInScratch(t), dv.getUint32(DS.qbytes, true) + high, t.cred);
+  return queue.change(decodeOwner(t), dv.getUint32(DS.qbytes, true) + high, t.cred);
 }
 
 function stat(t: Task, id: number, command: number, addr: number): number {

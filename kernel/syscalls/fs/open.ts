@@ -35,6 +35,7 @@ export function sysCreat(t: Task, a: SyscallArgs): number {
   return open(t, AT_FDCWD, a.u64(0), O_CREAT | O_WRONLY | O_TRUNC, a.u32(1));
 }
 
+/** Opens the path at `pathAddr`: a descriptor, -errno, or BLOCK while a FIFO waits for its peer. */
 function open(t: Task, dirfd: number, pathAddr: number, flags: number, mode: number): number {
   if (t.progress.object !== null) {
     const waited = resumeOpen(t);
@@ -70,7 +71,7 @@ export function readHow(t: Task, addr: number, size: number): How | number {
   return { flags: u64At(t, at.flags), mode: u64At(t, at.mode), resolve: u64At(t, at.resolve) };
 }
 
-/** Opens the path at `pathAddr` and returns a descriptor. */
+/** As `open`, with the checks of openat2(2). Also called for IORING_OP_OPENAT2 (kernel/uring). */
 export function openHow(t: Task, dirfd: number, pathAddr: number, how: How): number {
   const { flags, mode, resolve } = how;
   if (t.progress.object !== null) {
@@ -85,12 +86,16 @@ export function openHow(t: Task, dirfd: number, pathAddr: number, how: How): num
   return installOpened(t, openAt2(t, dirfd, path, flags, mode, resolve), flags);
 }
 
+/** The u64 at offset `at` of the scratch buffer; beyond 2^53 it is rounded. */
 function u64At(t: Task, at: number): number {
   const dv = t.kernel.scratch.dv;
   return dv.getUint32(at, true) + dv.getUint32(at + 4, true) * 0x100000000;
 }
 
-/** Linux allocates the descriptor before it opens: without one no file is created. */
+/**
+ * Whether the caller has no free descriptor. Linux allocates the descriptor before it opens:
+ * without one no file is created.
+ */
 function isFull(t: Task): boolean {
   return !t.files.hasRoom(t.group.limits.get(RLIMIT_NOFILE));
 }

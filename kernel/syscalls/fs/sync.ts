@@ -1,4 +1,7 @@
-/** sync(2), syncfs(2): one file of the host a turn, since the kernel waits for the host's disk. */
+/**
+ * sync(2), syncfs(2): one file of the host a turn, since the kernel waits for the host's disk. The
+ * work that is left is in `progress.object` between turns.
+ */
 
 import { EBADF } from "../../../ffi/abi/errno.ts";
 import type { FileSystem } from "../../vfs/inode.ts";
@@ -6,13 +9,16 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import { BLOCK } from "../../core/result.ts";
 import type { Task } from "../../task/task.ts";
 
-/** The file systems that a call syncs. Files that are written meanwhile are not waited for. */
+/**
+ * The file systems that a call has left to sync, each with its number of files. Files that are
+ * written meanwhile are not waited for.
+ */
 class SyncWork {
   private readonly left: { readonly fs: FileSystem; files: number }[];
   private error: number = 0;
 
-  constructor(all: Iterable<FileSystem>) {
-    this.left = Array.from(all, (fs) => ({ fs, files: fs.unsyncedFiles }));
+  constructor(systems: Iterable<FileSystem>) {
+    this.left = Array.from(systems, (fs) => ({ fs, files: fs.unsyncedFiles }));
   }
 
   /** Syncs one file; whether more are left. */
@@ -36,23 +42,25 @@ class SyncWork {
 /** sync(2): every file system that the caller can see. Errors are not reported, as on Linux. */
 export function sysSync(t: Task, _a: SyscallArgs): number {
   if (t.progress.object === null) {
-    const all = new Set<FileSystem>();
-    for (const mount of t.fs.namespace.mounts) all.add(mount.fs);
-    t.progress.object = new SyncWork(all);
+    const systems = new Set<FileSystem>();
+    for (const mount of t.fs.namespace.mounts) systems.add(mount.fs);
+    t.progress.object = new SyncWork(systems);
   }
-  return syncInTurns(t) === BLOCK ? BLOCK : 0;
+  return syncNextFile(t) === BLOCK ? BLOCK : 0;
 }
 
+/** syncfs(2): the first error of a file of that file system. */
 export function sysSyncfs(t: Task, a: SyscallArgs): number {
   if (t.progress.object === null) {
     const file = t.files.get(a.i32(0));
     if (file === null) return -EBADF;
     t.progress.object = new SyncWork([file.inode.fs]);
   }
-  return syncInTurns(t);
+  return syncNextFile(t);
 }
 
-function syncInTurns(t: Task): number {
+/** Syncs one file: BLOCK if others follow in further turns, else the result of the call. */
+function syncNextFile(t: Task): number {
   const work = t.progress.object;
   if (!(work instanceof SyncWork)) return 0;
   if (!work.step()) return work.result;

@@ -16,8 +16,8 @@ import { OomWatch } from "../../launch/cgroup/oom_watch.ts";
 import {
   exactJson,
   memoryEntry,
-  networkInterfaces,
   nonZero,
+  readNetworkInterfaces,
   type Stats,
 } from "../../launch/cgroup/stats.ts";
 import { readStatsV1 } from "../../launch/cgroup/stats_v1.ts";
@@ -116,7 +116,7 @@ function readStats(found: FoundContainer): Stats {
   const guest = host?.isFrozen() ? null : guestStats(found);
   const stats = host === null ? readStatsV1({}) : host.stats();
   const counted = guest === null || id === sandboxId ? stats : withMember(stats, guest);
-  return { ...withGuest(counted, guest), network_interfaces: networkInterfaces(init.pid) };
+  return { ...withGuest(counted, guest), network_interfaces: readNetworkInterfaces(init.pid) };
 }
 
 /** null if the container does not run yet. */

@@ -77,7 +77,7 @@ export function nonZero(value: number): number | undefined {
   return value === 0 || Number.isNaN(value) ? undefined : value;
 }
 
-/** A memory entry without what is 0. */
+/** Makes a memory entry; like runc it leaves out a usage and a maximum of 0. */
 export function memoryEntry(
   limit: number,
   usage: number,
@@ -87,23 +87,26 @@ export function memoryEntry(
   return { limit, usage: nonZero(usage), max: nonZero(max), failcnt };
 }
 
-/** `0-2,5` as numbers; undefined where there are none. LIMIT: 8192 of them. */
+/** LIMIT: numbers that a list like `0-2,5` expands to. */
+const LISTED_MAX = 8192;
+
+/** Expands `0-2,5` to numbers; undefined where there are none. */
 export function expandList(text: string): number[] | undefined {
   const ids: number[] = [];
   for (const range of text.split(",")) {
     const match = /^(\d+)(?:-(\d+))?$/.exec(range.trim());
     if (match === null) continue;
     const first = Number(match[1]), last = Number(match[2] ?? match[1]);
-    for (let id = first; id <= last && ids.length < 8192; id++) ids.push(id);
+    for (let id = first; id <= last && ids.length < LISTED_MAX; id++) ids.push(id);
   }
   return ids.length === 0 ? undefined : ids;
 }
 
 /**
- * The interfaces but `lo` of a process's network namespace, from /proc/PID/net/dev; null if the
- * process is gone.
+ * Reads the interfaces, without `lo`, of a process's network namespace from /proc/PID/net/dev; null
+ * if the process is gone.
  */
-export function networkInterfaces(pid: number): NetworkInterface[] | null {
+export function readNetworkInterfaces(pid: number): NetworkInterface[] | null {
   let text: string;
   try {
     text = Deno.readTextFileSync(`/proc/${pid}/net/dev`);
@@ -113,6 +116,7 @@ export function networkInterfaces(pid: number): NetworkInterface[] | null {
   return parseInterfaces(text);
 }
 
+/** Parses the text of /proc/PID/net/dev. */
 export function parseInterfaces(text: string): NetworkInterface[] {
   return text.split("\n").slice(2).flatMap((line) => {
     const [name = "", counters = ""] = line.split(/:(.*)/s, 2);
@@ -128,7 +132,7 @@ export function parseInterfaces(text: string): NetworkInterface[] {
 
 const UINT64_MAX = "18446744073709551615";
 
-/** JSON in one line, with exact numbers. */
+/** Formats JSON in one line, with exact numbers. */
 export function exactJson(value: unknown): string {
   if (typeof value === "number") return numberText(value);
   if (Array.isArray(value)) return `[${value.map(exactJson).join(",")}]`;
