@@ -23,4 +23,7 @@ SA_ONSTACK SA_RESTART SA_NODEFER SA_RESETHAND`,
     each("flags_processes.pidfd_signals", "PIDFD_SIGNAL_THREAD PIDFD_SIGNAL_THREAD_GROUP"),
     inPart("PIDFD_SIGNAL_PROCESS_GROUP"),
   ]),
+  flagSet("signalfd4", "flags", [
+    each("flags_events.signalfds", "SFD_NONBLOCK SFD_CLOEXEC"),
+  ]),
 ];

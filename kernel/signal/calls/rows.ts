@@ -3,6 +3,7 @@
 import { type Row, row } from "../../syscalls/table.ts";
 import * as actions from "./actions.ts";
 import * as send from "./send.ts";
+import * as signalfd from "./signalfd.ts";
 import * as wait from "./wait.ts";
 
 export const rows: readonly Row[] = [
@@ -22,6 +23,9 @@ export const rows: readonly Row[] = [
   row("rt_sigqueueinfo", send.sysRtSigqueueinfo, "pid sig ptr"),
   row("rt_tgsigqueueinfo", send.sysRtTgsigqueueinfo, "pid pid sig ptr"),
   row("pidfd_send_signal", send.sysPidfdSendSignal, "fd sig ptr hex"),
+
+  row("signalfd", signalfd.sysSignalfd, "fd sigset size"),
+  row("signalfd4", signalfd.sysSignalfd4, "fd sigset size hex"),
 
   row("pause", wait.sysPause, "", { restart: "nohand" }),
   row("rt_sigsuspend", wait.sysRtSigsuspend, "sigset size", { restart: "nohand" }),

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { O_CREAT, O_NONBLOCK, O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import {
   SA_NOCLDSTOP,
   SA_RESTART,
@@ -11,9 +12,12 @@ import { enrollGroup, TaskPid } from "../../task/pid_namespace.ts";
 import { ThreadGroup } from "../../task/thread_group.ts";
 import { Limits } from "../../task/limits.ts";
 import { CallLab } from "../../testing/call_lab.ts";
+import { sysOpen } from "../../syscalls/fs/open.ts";
+import { sysRead } from "../../syscalls/io/read_write.ts";
 import { sysPidfdOpen } from "../../syscalls/process/pidfd.ts";
 import * as actions from "./actions.ts";
 import * as send from "./send.ts";
+import { sysSignalfd4 } from "./signalfd.ts";
 import * as wait from "./wait.ts";
 
 const BAD = 8, OUT = 4096, BLOCK = "-4096";
@@ -208,4 +212,17 @@ Deno.test("rt_sigsuspend: the size, the pointer, and the mask while it waits", (
   assertEquals(lab.call(sysRtSigsuspend, lab.words(64, 0, -1), SET_BYTES), BLOCK);
   assertEquals(lab.task.signals.blocked.has(SIGCHLD), true);
   assertEquals(lab.task.signals.blocked.has(SIGKILL), false);
+});
+
+Deno.test("signalfd: the set's size and pointer, flags, the descriptor", () => {
+  const lab = new CallLab(), set = lab.words(64, 0, 0);
+  const f = Number(lab.call(sysOpen, "/f", O_CREAT | O_RDWR, 0o600));
+  assertEquals(lab.call(sysSignalfd4, 99, BAD, 4, 1), "EINVAL");
+  assertEquals(lab.call(sysSignalfd4, 99, BAD, SET_BYTES, 1), "EFAULT");
+  assertEquals(lab.call(sysSignalfd4, 99, set, SET_BYTES, 1), "EINVAL");
+  assertEquals(lab.call(sysSignalfd4, 99, set, SET_BYTES, 0), "EBADF");
+  assertEquals(lab.call(sysSignalfd4, f, set, SET_BYTES, 0), "EINVAL");
+  const made = Number(lab.call(sysSignalfd4, 2 ** 32 - 1, set, SET_BYTES, O_NONBLOCK));
+  assertEquals(lab.call(sysSignalfd4, made, set, SET_BYTES, 0), made, "another mask for it");
+  assertEquals(lab.call(sysRead, made, lab.memory + OUT, 128), "EAGAIN");
 });

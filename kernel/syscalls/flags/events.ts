@@ -1,6 +1,6 @@
 /**
- * The supported flags, commands and options of poll, epoll, inotify, eventfd and signalfd, with the
- * guest test of each. See flag_set.ts.
+ * The supported flags, commands and options of poll, epoll, inotify and eventfd, with the guest
+ * test of each. See flag_set.ts.
  */
 
 import { by, each, type FlagSet, flagSet } from "./flag_set.ts";
@@ -31,9 +31,6 @@ EPOLLWRBAND EPOLLMSG EPOLLRDHUP EPOLLEXCLUSIVE EPOLLWAKEUP EPOLLONESHOT EPOLLET`
   ]),
   flagSet("eventfd2", "flags", [
     each("flags_events.eventfds", "EFD_SEMAPHORE EFD_NONBLOCK EFD_CLOEXEC"),
-  ]),
-  flagSet("signalfd4", "flags", [
-    each("flags_events.signalfds", "SFD_NONBLOCK SFD_CLOEXEC"),
   ]),
   flagSet("inotify_init1", "flags", [
     each("flags_events.inotify_flags", "IN_NONBLOCK IN_CLOEXEC"),

@@ -9,7 +9,6 @@ import * as inotify from "./inotify.ts";
 import { sysFlock } from "./locks.ts";
 import { sysPipe2 } from "./pipe.ts";
 import { sysRead, sysWrite } from "./read_write.ts";
-import { sysSignalfd4 } from "./signalfd.ts";
 import * as storage from "./storage.ts";
 
 const BAD = 8, IN = 0, OUT = 4096, NONE = 999_999, MINUS = -1 >>> 0, MINUS64 = 2 ** 64 - 2048;
@@ -218,20 +217,6 @@ Deno.test("inotify: masks, descriptors, paths; one watch a file", () => {
     0,
     "EINVAL",
   ]);
-});
-
-Deno.test("signalfd: the set's size and pointer, flags, the descriptor", () => {
-  const lab = new FileLab(), set = lab.words(64, IN, 0), { f } = lab;
-  assertEquals(lab.call(sysSignalfd4, 99, BAD, 4, 1), "EINVAL");
-  assertEquals(lab.call(sysSignalfd4, 99, BAD, 8, 1), "EFAULT");
-  assertEquals(lab.call(sysSignalfd4, 99, set, 8, 1), "EINVAL");
-  assertEquals([lab.call(sysSignalfd4, 99, set, 8, 0), lab.call(sysSignalfd4, f, set, 8, 0)], [
-    "EBADF",
-    "EINVAL",
-  ]);
-  const made = Number(lab.call(sysSignalfd4, MINUS, set, 8, F.O_NONBLOCK));
-  assertEquals(lab.call(sysSignalfd4, made, set, 8, 0), made, "another mask for it");
-  assertEquals(lab.call(sysRead, made, lab.memory + OUT, 128), "EAGAIN");
 });
 
 Deno.test("eventfd: sizes, the largest count, room", () => {

@@ -11,7 +11,6 @@ import * as pipe from "./pipe.ts";
 import * as poll from "./poll.ts";
 import * as readWrite from "./read_write.ts";
 import * as select from "./select.ts";
-import * as signalfd from "./signalfd.ts";
 import { READS, WRITES } from "../../task/transfer_counts.ts";
 import * as storage from "./storage.ts";
 import * as timerfd from "./timerfd.ts";
@@ -80,8 +79,6 @@ export const rows: readonly Row[] = [
     note: "changes of the real-time clock move no timers, so TFD_TIMER_CANCEL_ON_SET never cancels",
   }),
   row("timerfd_gettime", timerfd.sysTimerfdGettime, "fd ptr"),
-  row("signalfd", signalfd.sysSignalfd, "fd sigset size"),
-  row("signalfd4", signalfd.sysSignalfd4, "fd sigset size hex"),
   row("inotify_init", inotify.sysInotifyInit, ""),
   row("inotify_init1", inotify.sysInotifyInit1, "hex"),
   row("inotify_add_watch", inotify.sysInotifyAddWatch, "fd path hex"),

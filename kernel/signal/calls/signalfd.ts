@@ -1,13 +1,13 @@
-/** signalfd(2), signalfd4(2). */
+/** signalfd(2), signalfd4(2). The file behind the descriptor: signal/signal_file.ts. */
 
 import { POLLIN } from "../../../ffi/abi/poll.ts";
 import { EBADF, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { SFD_CLOEXEC, SFD_NONBLOCK } from "../../../ffi/abi/epoll.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { SignalFile } from "../../signal/signal_file.ts";
-import { UNBLOCKABLE_LO } from "../../signal/sigset.ts";
+import { installNew } from "../../syscalls/io/install.ts";
 import type { Task } from "../../task/task.ts";
-import { installNew } from "./install.ts";
+import { SignalFile } from "../signal_file.ts";
+import { UNBLOCKABLE_LO } from "../sigset.ts";
 
 const SIGSET_BYTES = 8;
 
