@@ -1,4 +1,4 @@
-/** What the kernel needs of the debug log, which the process around it has. */
+/** The debug log as the kernel sees it; the boot process and tests implement it. */
 
 export interface LineLog {
   /** Takes a line, without its end. */

@@ -10,6 +10,7 @@ export class BlockingLab extends CallLab {
   private saved: SyscallArgs | null = null;
   private handler: Handler | null = null;
 
+  /** Calls a handler; the result as `CallLab.call` has it. */
   start(handler: Handler, ...args: (number | string)[]): number | string {
     this.handler = handler;
     return this.call((t, a) => {
@@ -17,6 +18,7 @@ export class BlockingLab extends CallLab {
       return handler(t, a);
     }, ...args);
   }
+  /** Runs the handler of `start` again, with the same arguments and the progress that it made. */
   again(): number {
     this.task.endWait();
     return this.handler!(this.task, this.saved!);

@@ -1,4 +1,7 @@
-/** Runs a script in a short-lived child: what it enters and becomes, this process does not. */
+/**
+ * Runs a launch script in a short-lived child, because its steps (joining namespaces, changing the
+ * user) must not change this process.
+ */
 
 import { SYS_wait4 } from "../../ffi/abi/syscall_numbers.ts";
 import { __WALL } from "../../ffi/abi/wait.ts";
@@ -8,7 +11,7 @@ import { syscall } from "../../ffi/sys/native.ts";
 import { spawn, type SpawnScript } from "../../ffi/sys/spawn.ts";
 
 /**
- * Waits for the child's end.
+ * Runs the script and waits for the child's end.
  *
  * @returns the error of the step that failed, or null
  */

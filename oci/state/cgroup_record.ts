@@ -1,6 +1,6 @@
 /** The record of a container's control groups (JSON), which launch/cgroup/ makes and removes. */
 
-/** Of the host: a tree for each controller, the same with a v2 tree beside it, or one tree. */
+/** The host's trees of groups: one for each controller, these and a v2 tree, or one v2 tree. */
 export type CgroupMode = "v1" | "hybrid" | "v2";
 
 export type CgroupDriver = "cgroupfs" | "systemd";
@@ -10,7 +10,7 @@ export interface CgroupRecord {
   readonly mode: CgroupMode;
   /** Directories by v1 controller; "" is v2's. */
   readonly paths: Readonly<Record<string, string>>;
-  /** Of systemd; null with the other driver. */
+  /** The unit of systemd; null with the other driver. */
   readonly unit: { readonly slice: string; readonly name: string } | null;
   readonly isRootless: boolean;
   /** False: only planned, or not known to be made. Then the group may belong to another owner. */

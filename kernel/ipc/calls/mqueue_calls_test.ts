@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { O_CREAT, O_EXCL, O_NONBLOCK, O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import { SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD } from "../../../ffi/abi/siginfo.ts";
-import { SyscallArgs } from "../../../platform/platform.ts";
 import { sysDup2 } from "../../syscalls/io/descriptors.ts";
+import { BlockingLab } from "../../testing/blocking_lab.ts";
 import { CallLab } from "../../testing/call_lab.ts";
 import { sysMqNotify } from "./mq_notify.ts";
 import * as mq from "./mqueue.ts";
@@ -78,19 +78,15 @@ Deno.test("mq_timedreceive: the highest priority first, in order of arrival", ()
 });
 
 Deno.test("mq_timedreceive: a receiver is counted by the queue that it waits for", () => {
-  const lab = new CallLab(), { task } = lab, out = lab.memory + OUT;
+  const lab = new BlockingLab(), { task } = lab, out = lab.memory + OUT;
   const fd = queue(lab, 0), other = queue(lab, 0, "other");
   const queues = [fd, other].map((n) => mq.queueFile(task, n)!.inode);
   const counts = () => queues.map(({ receivers }) => receivers);
-  assertEquals([lab.call(mq.sysMqTimedreceive, fd, out, 16, 0, 0), counts()], [BLOCK, [1, 0]]);
+  assertEquals([lab.start(mq.sysMqTimedreceive, fd, out, 16, 0, 0), counts()], [BLOCK, [1, 0]]);
   const { object } = task.progress;
   assertEquals(lab.call(sysDup2, other, fd), fd);
   task.progress.object = object;
-  task.pauseWait();
-  const again = new SyscallArgs();
-  again.words.set([fd, 0, out % 2 ** 32, Math.floor(out / 2 ** 32), 16]);
-  assertEquals([`${mq.sysMqTimedreceive(task, again)}`, counts()], [BLOCK, [0, 1]]);
-  task.endWait();
+  assertEquals([`${lab.again()}`, counts()], [BLOCK, [0, 1]]);
 });
 
 Deno.test("mq_getsetattr: O_NONBLOCK alone changes", () => {
