@@ -25,7 +25,7 @@ import type { UserMemory } from "../../mm/user_memory.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import { AnonFile, type AnonFiles } from "./anon_inode.ts";
 import { EpollItem } from "./epoll_item.ts";
-import { hasFewPaths, filesBelowHaveFewPaths, isWatched, mayBeWatchedBy } from "./epoll_paths.ts";
+import { filesBelowHaveFewPaths, hasFewPaths, isWatched, mayBeWatchedBy } from "./epoll_paths.ts";
 
 /** Bits of `events` that are not events. */
 const PRIVATE_BITS = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE;
