@@ -4,6 +4,7 @@ import { ENOSYS } from "../../ffi/abi/errno.ts";
 import { NAMES, SYS_mseal } from "../../ffi/abi/syscall_numbers.ts";
 import { RESTART_SYS, type Task } from "../task/task.ts";
 import { rows as aioRows } from "../aio/calls/rows.ts";
+import { rows as epollRows } from "../epoll/calls/rows.ts";
 import { rows as futexRows } from "../futex/calls/rows.ts";
 import { rows as landlockRows } from "../landlock/calls/rows.ts";
 import { rows as ptraceRows } from "../ptrace/calls/rows.ts";
@@ -28,6 +29,7 @@ import { rows as uringRows } from "../uring/calls/rows.ts";
 const FAMILIES: readonly (readonly Row[])[] = [
   aioRows,
   bpfRows,
+  epollRows,
   fanotifyRows,
   fsRows,
   futexRows,

@@ -8,6 +8,7 @@
 import { EINVAL, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
 import { MSG_NOSIGNAL, MSG_WAITALL } from "../../ffi/abi/socket.ts";
+import { rows as epollRows } from "../epoll/calls/rows.ts";
 import { rows as fsRows } from "../syscalls/fs/rows.ts";
 import { rows as ioRows } from "../syscalls/io/rows.ts";
 import { rows as mmRows } from "../syscalls/mm/rows.ts";
@@ -67,7 +68,7 @@ type Arguments = (sqe: Sqe) => readonly number[];
 const nothingWrong = (_sqe: Sqe): number => 0;
 
 function handlerOf(name: string): Handler {
-  for (const rows of [fsRows, ioRows, mmRows, netRows]) {
+  for (const rows of [epollRows, fsRows, ioRows, mmRows, netRows]) {
     const row = rows.find((r) => r.name === name);
     if (row !== undefined) return row.handler;
   }

@@ -33,6 +33,7 @@ const KERNEL_RANK: Record<string, number> = {
   "landlock/file_access.ts": 2,
   vfs: 2,
   fs: 3,
+  epoll: 3,
   ipc: 3,
   keys: 3,
   net: 3,

@@ -103,7 +103,7 @@ const SCRATCH: readonly Row[] = [
   ["kernel/syscalls/fs/attributes.ts", "given"],
   ["kernel/syscalls/fs/directory.ts", "entries"],
   ["kernel/syscalls/io/splice.ts", "end"],
-  ["kernel/syscalls/io/epoll.ts", "params paramsView"],
+  ["kernel/epoll/calls/epoll.ts", "params paramsView"],
   ["kernel/syscalls/io/locks.ts", "buf dv range"],
   ["kernel/syscalls/io/move_bytes.ts", "cursor"],
   ["kernel/syscalls/io/poll.ts", "fds fdsView slice sliceView"],

@@ -1,9 +1,6 @@
-/**
- * The supported flags, commands and options of poll, epoll, inotify and eventfd, with the guest
- * test of each. See flag_set.ts.
- */
+/** The supported flags of poll, inotify and eventfd, with the guest test of each. See flag_set.ts. */
 
-import { by, each, type FlagSet, flagSet } from "./flag_set.ts";
+import { each, type FlagSet, flagSet } from "./flag_set.ts";
 
 export const EVENTS_FLAGS: readonly FlagSet[] = [
   flagSet("poll ppoll", "events", [
@@ -12,22 +9,6 @@ export const EVENTS_FLAGS: readonly FlagSet[] = [
       `POLLIN POLLPRI POLLOUT POLLERR POLLHUP POLLNVAL POLLRDNORM POLLRDBAND POLLWRNORM
 POLLWRBAND POLLMSG POLLRDHUP`,
     ),
-  ]),
-  flagSet("epoll_ctl", "operation", [
-    each("flags_events.epoll_operations", "EPOLL_CTL_ADD EPOLL_CTL_DEL EPOLL_CTL_MOD"),
-  ]),
-  flagSet("epoll_ctl", "events", [
-    each(
-      "flags_events.epoll_events",
-      `EPOLLIN EPOLLPRI EPOLLOUT EPOLLERR EPOLLHUP EPOLLRDNORM EPOLLRDBAND EPOLLWRNORM
-EPOLLWRBAND EPOLLMSG EPOLLRDHUP EPOLLEXCLUSIVE EPOLLWAKEUP EPOLLONESHOT EPOLLET`,
-    ),
-  ]),
-  flagSet("epoll_create1", "flags", [
-    each("flags_events.epoll_flags", "EPOLL_CLOEXEC"),
-  ]),
-  flagSet("ioctl (epoll)", "request", [
-    by("flags_events.busy_polling_of_epoll", "EPIOCSPARAMS EPIOCGPARAMS"),
   ]),
   flagSet("eventfd2", "flags", [
     each("flags_events.eventfds", "EFD_SEMAPHORE EFD_NONBLOCK EFD_CLOEXEC"),

@@ -1,6 +1,7 @@
 /** All sets of flags, by family: the data of `dvisor syscalls --flags`. */
 
 import type { FlagSet } from "./flag_set.ts";
+import { EPOLL_FLAGS } from "../../epoll/calls/flags.ts";
 import { EVENTS_FLAGS } from "./events.ts";
 import { FANOTIFY_FLAGS } from "../../fanotify/calls/flags.ts";
 import { FILE_REQUESTS } from "./file_requests.ts";
@@ -24,6 +25,7 @@ import { URING_FLAGS } from "../../uring/calls/flags.ts";
 import { USERFAULTFD_FLAGS } from "../../userfault/calls/flags.ts";
 
 export const FLAG_SETS: readonly FlagSet[] = [
+  ...EPOLL_FLAGS,
   ...FANOTIFY_FLAGS,
   ...FILES_FLAGS,
   ...FILE_REQUESTS,

@@ -6,7 +6,7 @@ import { EPOLL_CTL_ADD, EPOLLIN } from "../../../ffi/abi/epoll.ts";
 import { BlockingLab } from "../../testing/blocking_lab.ts";
 import * as fsOpen from "../fs/open.ts";
 import * as copy from "./splice.ts";
-import * as epoll from "./epoll.ts";
+import * as epoll from "../../epoll/calls/epoll.ts";
 import * as fd from "./descriptors.ts";
 import * as pipe from "./pipe.ts";
 import * as poll from "./poll.ts";

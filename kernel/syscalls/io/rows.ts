@@ -2,7 +2,6 @@
 
 import { type Row, row } from "../table.ts";
 import * as copy from "./splice.ts";
-import * as epoll from "./epoll.ts";
 import * as eventfd from "./eventfd.ts";
 import * as fd from "./descriptors.ts";
 import * as inotify from "./inotify.ts";
@@ -61,15 +60,6 @@ export const rows: readonly Row[] = [
   row("ppoll", poll.sysPpoll, "ptr uint timespec sigset size", { restart: "nohand" }),
   row("select", select.sysSelect, "int ptr ptr ptr ptr", { restart: "nohand" }),
   row("pselect6", select.sysPselect6, "int ptr ptr ptr timespec ptr", { restart: "nohand" }),
-
-  row("epoll_create", epoll.sysEpollCreate, "int"),
-  row("epoll_create1", epoll.sysEpollCreate1, "hex"),
-  row("epoll_ctl", epoll.sysEpollCtl, "fd epollop fd ptr"),
-  row("epoll_wait", epoll.sysEpollWait, "fd ptr int int", { restart: "eintr" }),
-  row("epoll_pwait", epoll.sysEpollPwait, "fd ptr int int sigset size", { restart: "eintr" }),
-  row("epoll_pwait2", epoll.sysEpollPwait2, "fd ptr int timespec sigset size", {
-    restart: "eintr",
-  }),
 
   row("eventfd", eventfd.sysEventfd, "uint"),
   row("eventfd2", eventfd.sysEventfd2, "uint hex"),

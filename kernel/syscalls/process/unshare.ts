@@ -24,7 +24,7 @@ import {
 } from "../../../ffi/abi/system.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Namespace } from "../../cred/namespace.ts";
-import { EpollFile } from "../../fs/anonfd/epoll.ts";
+import { EpollFile } from "../../epoll/epoll_file.ts";
 import { NAMESPACE_TYPES, NsFile } from "../../proc/fs/ns_fs.ts";
 import { changeCredentials } from "../../task/change_credentials.ts";
 import { dropSemUndo } from "../../task/exit.ts";

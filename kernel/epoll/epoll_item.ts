@@ -1,9 +1,9 @@
-/** An entry of an epoll interest list (epoll.ts): a waiter on its file's queue. */
+/** An entry of an epoll interest list (epoll_file.ts): a waiter on its file's queue. */
 
-import type { DeferredWork } from "../../core/deferred_work.ts";
-import { Waiter } from "../../core/wait.ts";
-import type { FileWatcher, OpenFile } from "../../vfs/open_file.ts";
-import type { EpollFile } from "./epoll.ts";
+import type { DeferredWork } from "../core/deferred_work.ts";
+import { Waiter } from "../core/wait.ts";
+import type { FileWatcher, OpenFile } from "../vfs/open_file.ts";
+import type { EpollFile } from "./epoll_file.ts";
 
 /**
  * The bits of `events` that are events; the upper ones are EPOLLONESHOT, EPOLLET, EPOLLEXCLUSIVE

@@ -4,26 +4,26 @@
  * ready item again, and drops an item whose file is not ready any more.
  *
  * Items do not hold their files: when the last descriptor of a file is closed, its items are
- * removed. epoll_item.ts has the items; syscalls/io/epoll.ts has the calls.
+ * removed. Neighbours: epoll_item.ts, epoll_paths.ts (sets that watch each other), calls/.
  */
 
-import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../../../ffi/abi/poll.ts";
-import type { Account } from "../../core/account.ts";
-import { EEXIST, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../../ffi/abi/poll.ts";
+import type { Account } from "../core/account.ts";
+import { EEXIST, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from "../../ffi/abi/errno.ts";
 import {
   EPOLLET,
   EPOLLEXCLUSIVE,
   EPOLLONESHOT,
   EpollParams,
   EPOLLWAKEUP,
-} from "../../../ffi/abi/epoll.ts";
-import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
-import type { DeferredWork, Job } from "../../core/deferred_work.ts";
-import { EPOLL_ITEMS } from "../../core/quota.ts";
-import { WaitQueue } from "../../core/wait.ts";
-import type { UserMemory } from "../../mm/user_memory.ts";
-import { OpenFile } from "../../vfs/open_file.ts";
-import { AnonFile, type AnonFiles } from "./anon_inode.ts";
+} from "../../ffi/abi/epoll.ts";
+import { O_RDWR } from "../../ffi/abi/fcntl.ts";
+import type { DeferredWork, Job } from "../core/deferred_work.ts";
+import { EPOLL_ITEMS } from "../core/quota.ts";
+import { WaitQueue } from "../core/wait.ts";
+import type { UserMemory } from "../mm/user_memory.ts";
+import { OpenFile } from "../vfs/open_file.ts";
+import { AnonFile, type AnonFiles } from "../fs/anonfd/anon_inode.ts";
 import { EpollItem } from "./epoll_item.ts";
 import { filesBelowHaveFewPaths, hasFewPaths, isWatched, mayBeWatchedBy } from "./epoll_paths.ts";
 

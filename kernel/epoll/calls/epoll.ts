@@ -20,13 +20,13 @@ import {
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { BLOCK } from "../../core/result.ts";
 import { hasCap } from "../../cred/credentials.ts";
-import { EpollFile } from "../../fs/anonfd/epoll.ts";
+import { EpollFile } from "../epoll_file.ts";
 import { isRestartCode } from "../../task/return_to_user.ts";
 import { restoreMask } from "../../signal/mask.ts";
 import type { Task } from "../../task/task.ts";
-import { readTimeout } from "../timespec.ts";
-import { installNew } from "./install.ts";
-import { useMask } from "./poll.ts";
+import { readTimeout } from "../../syscalls/timespec.ts";
+import { installNew } from "../../syscalls/io/install.ts";
+import { useMask } from "../../syscalls/io/poll.ts";
 
 const DATA_AT = EpollEvent.at.data, EVENT_BYTES = EpollEvent.size;
 

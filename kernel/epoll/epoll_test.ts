@@ -1,8 +1,8 @@
-/** Tests of epoll.ts: level, edge and one-shot items, sets in sets, and the end of many items. */
-import { TEST_ACCOUNT } from "../../core/account_testing.ts";
-import type { Account } from "../../core/account.ts";
+/** Tests of epoll_file.ts: level, edge and one-shot items, sets in sets, the end of many items. */
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
+import type { Account } from "../core/account.ts";
 import { assertEquals } from "@std/assert";
-import { EEXIST, EINVAL, ELOOP, ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
+import { EEXIST, EINVAL, ELOOP, ENOENT, EPERM } from "../../ffi/abi/errno.ts";
 import {
   EPOLLERR,
   EPOLLET,
@@ -11,15 +11,15 @@ import {
   EPOLLIN,
   EPOLLONESHOT,
   EPOLLOUT,
-} from "../../../ffi/abi/epoll.ts";
-import { DeferredWork, SLICE_UNITS } from "../../core/deferred_work.ts";
-import { EPOLL_ITEMS } from "../../core/quota.ts";
-import { Waiter, WaitQueue } from "../../core/wait.ts";
-import { DeviceNumbers } from "../../vfs/device_numbers.ts";
-import type { Inode } from "../../vfs/inode.ts";
-import { OpenFile } from "../../vfs/open_file.ts";
-import { AnonFiles } from "./anon_inode.ts";
-import { EpollFile } from "./epoll.ts";
+} from "../../ffi/abi/epoll.ts";
+import { DeferredWork, SLICE_UNITS } from "../core/deferred_work.ts";
+import { EPOLL_ITEMS } from "../core/quota.ts";
+import { Waiter, WaitQueue } from "../core/wait.ts";
+import { DeviceNumbers } from "../vfs/device_numbers.ts";
+import type { Inode } from "../vfs/inode.ts";
+import { OpenFile } from "../vfs/open_file.ts";
+import { AnonFiles } from "../fs/anonfd/anon_inode.ts";
+import { EpollFile } from "./epoll_file.ts";
 
 const anon = new AnonFiles(new DeviceNumbers());
 

@@ -4,9 +4,9 @@
  * because each event of the file may walk all of them.
  */
 
-import { EP_MAX_NESTS } from "../../../ffi/abi/epoll.ts";
-import type { OpenFile } from "../../vfs/open_file.ts";
-import type { EpollFile } from "./epoll.ts";
+import { EP_MAX_NESTS } from "../../ffi/abi/epoll.ts";
+import type { OpenFile } from "../vfs/open_file.ts";
+import type { EpollFile } from "./epoll_file.ts";
 import { EpollItem } from "./epoll_item.ts";
 
 /**
