@@ -46,7 +46,7 @@ import { IoCharges } from "./cgroup/io.ts";
 import { CpuClock } from "./task/cpu_clock.ts";
 import { FutexTable } from "./futex/futex_table.ts";
 import { ObjectRanks } from "./task/object_ranks.ts";
-import { OomKiller } from "./task/oom_killer.ts";
+import { OomKiller } from "./oom/oom_killer.ts";
 import { TaskNetworks } from "./task/net_finder.ts";
 import { TaskIpcUser } from "./task/ipc_user.ts";
 import { type Kernel, Scratch } from "./task/kernel_services.ts";

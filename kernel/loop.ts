@@ -16,7 +16,7 @@ import { Waiter } from "./core/wait.ts";
 import type { FairTurns } from "./fair_turns.ts";
 import type { RunQueue } from "./run_queue.ts";
 import { killGroup } from "./task/exit_request.ts";
-import type { OomKiller } from "./task/oom_killer.ts";
+import type { OomKiller } from "./oom/oom_killer.ts";
 import type { PidNamespace } from "./task/pid_namespace.ts";
 import { TurnAccount } from "./task/turn_account.ts";
 import { SpinPolicy } from "./spin_policy.ts";

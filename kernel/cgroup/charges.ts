@@ -9,8 +9,8 @@
 
 import type { FrameCharger } from "../mm/frames.ts";
 import type { Kernel } from "../task/kernel_services.ts";
-import type { FrameRun } from "../task/frame_runs.ts";
-import type { FrameSource } from "../task/resident_count.ts";
+import type { FrameRun } from "../oom/frame_runs.ts";
+import type { FrameSource } from "../oom/resident_count.ts";
 import type { Task } from "../task/task.ts";
 
 const TABLE_SHIFT = 16, TABLE_PAGES = 1 << TABLE_SHIFT, TABLE_MASK = TABLE_PAGES - 1;

@@ -6,10 +6,10 @@
  */
 
 import type { Container } from "../task/container.ts";
-import { countPages, framesOf } from "../task/frame_runs.ts";
+import { countPages, framesOf } from "../oom/frame_runs.ts";
 import type { Kernel } from "../task/kernel_services.ts";
-import type { MemoryDomain } from "../task/oom_killer.ts";
-import { type FrameSource, KnownFrames } from "../task/resident_count.ts";
+import type { MemoryDomain } from "../oom/oom_killer.ts";
+import { type FrameSource, KnownFrames } from "../oom/resident_count.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
 import { ChargedFrames, type ChargeOwner, chargesOf, type FrameCharges } from "./charges.ts";
 import type { Cgroups } from "./hierarchy.ts";

@@ -1,14 +1,14 @@
 /**
  * The memory controller: limits of a group, and its events. Charges: charges.ts; victims:
- * oom_killer.ts; memory.high: memory_high.ts.
+ * oom/oom_killer.ts; memory.high: memory_high.ts.
  *
  * DIFFERS: reserved memory counts when the host has provided it; there is no swap and no reclaim.
  */
 
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { ChangeSignal } from "./fs/group_node.ts";
-import type { MemoryDomain } from "../task/oom_killer.ts";
-import { ResidentCount } from "../task/resident_count.ts";
+import type { MemoryDomain } from "../oom/oom_killer.ts";
+import { ResidentCount } from "../oom/resident_count.ts";
 import type { Task } from "../task/task.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
 import { ChargedFrames, type ChargeOwner, chargesOf } from "./charges.ts";

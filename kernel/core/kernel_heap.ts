@@ -1,7 +1,7 @@
 /**
  * V8's heap, which has the kernel's objects: its size for a memory limit, and the interface to
  * measure and collect it. The launcher starts the Sentry with that size (oci/launch); the OOM
- * killer watches its use (task/heap_watch.ts).
+ * killer watches its use (oom/heap_watch.ts).
  *
  * V8 ends the process when it has no room, and from four fifths of the size on, when collections
  * gain little. So a third of the heap is a reserve for garbage, and for objects that take more than

@@ -8,9 +8,9 @@ import { ADDRESS_SPACES } from "../core/quota.ts";
 import { FakeSpace } from "../testing/fake_platform.ts";
 import { DATA, LabKernel } from "../testing/task_lab.ts";
 import { Container } from "./container.ts";
-import { framesOf } from "./frame_runs.ts";
-import type { OomListener } from "./oom_killer.ts";
-import { KnownFrames } from "./resident_count.ts";
+import { framesOf } from "../oom/frame_runs.ts";
+import type { OomListener } from "../oom/oom_killer.ts";
+import { KnownFrames } from "../oom/resident_count.ts";
 import { FROZEN, type Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 

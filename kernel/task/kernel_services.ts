@@ -26,7 +26,7 @@ import type { BpfPrograms } from "../cgroup/bpf_programs.ts";
 import type { CpuClock } from "./cpu_clock.ts";
 import type { FutexTable } from "../futex/futex_table.ts";
 import type { ObjectRanks } from "./object_ranks.ts";
-import type { OomKiller } from "./oom_killer.ts";
+import type { OomKiller } from "../oom/oom_killer.ts";
 import type { Namespaces } from "./namespaces.ts";
 import type { PidNamespace } from "./pid_namespace.ts";
 import type { Task } from "./task.ts";

@@ -33,7 +33,7 @@ import { TaskStats } from "../task/task_stats.ts";
 import { CpuClock } from "../task/cpu_clock.ts";
 import { FutexTable } from "../futex/futex_table.ts";
 import { ObjectRanks } from "../task/object_ranks.ts";
-import { OomKiller } from "../task/oom_killer.ts";
+import { OomKiller } from "../oom/oom_killer.ts";
 import { TaskIpcUser } from "../task/ipc_user.ts";
 import { CallRecord } from "../task/call_record.ts";
 import { type Kernel, Scratch } from "../task/kernel_services.ts";

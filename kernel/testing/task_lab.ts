@@ -49,7 +49,7 @@ import { TaskStats } from "../task/task_stats.ts";
 import { SecretStore } from "../fs/tmpfs/secret.ts";
 import { FutexTable } from "../futex/futex_table.ts";
 import { ObjectRanks } from "../task/object_ranks.ts";
-import { OomKiller } from "../task/oom_killer.ts";
+import { OomKiller } from "../oom/oom_killer.ts";
 import { TaskIpcUser } from "../task/ipc_user.ts";
 import { type Kernel, Scratch } from "../task/kernel_services.ts";
 import { Limits } from "../task/limits.ts";

@@ -13,7 +13,7 @@ import { SandboxKernel } from "../../kernel/kernel.ts";
 import { threadCpuNs } from "../../ffi/sys/clock.ts";
 import { Strace } from "../../kernel/observe/strace.ts";
 import { TurnLog } from "../../kernel/observe/turns.ts";
-import type { OomListener } from "../../kernel/task/oom_killer.ts";
+import type { OomListener } from "../../kernel/oom/oom_killer.ts";
 import type { ThreadGroup } from "../../kernel/task/thread_group.ts";
 import { Timer } from "../../kernel/time/timer.ts";
 import { rehearsedCode } from "../compiled_part.ts";

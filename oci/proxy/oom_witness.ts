@@ -6,7 +6,7 @@
  * kills it and counts the kill.
  *
  * It is started before the confinement, with a filter of its own, and holds no memory until then.
- * Neighbour: kernel/task/oom_killer.ts.
+ * Neighbour: kernel/oom/oom_killer.ts.
  */
 
 import { POLLIN } from "../../ffi/abi/poll.ts";

@@ -31,7 +31,7 @@ import type { ContainerStats, ProcessInfo, StartHook } from "../../protocol/cont
 import type { BootSocket } from "../../protocol/launcher_channel.ts";
 import { debugText } from "../control/debug_text.ts";
 import type { ContainerAccounts } from "../../../kernel/task/accounts.ts";
-import { residentBytesOf } from "../../../kernel/task/frame_runs.ts";
+import { residentBytesOf } from "../../../kernel/oom/frame_runs.ts";
 import { KillCounter } from "./kill_counter.ts";
 import { type GuestOwner, GuestProcess } from "./guest_process.ts";
 import { type StartedGuest, startGuest } from "./guest_start.ts";

@@ -8,7 +8,7 @@
 import { POLLIN } from "../../../ffi/abi/poll.ts";
 import type { Host } from "../../../kernel/core/host.ts";
 import { Waiter } from "../../../kernel/core/wait.ts";
-import type { OomKiller } from "../../../kernel/task/oom_killer.ts";
+import type { OomKiller } from "../../../kernel/oom/oom_killer.ts";
 import type { ThreadGroup } from "../../../kernel/task/thread_group.ts";
 import { Timer, type TimerQueue } from "../../../kernel/time/timer.ts";
 import type { OomWitness } from "../../proxy/oom_witness.ts";

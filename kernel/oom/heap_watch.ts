@@ -7,11 +7,11 @@
  * When the live size is larger than estimated, accounts get less room by that factor, so that calls
  * fail as they do at a quota. Above a higher limit the OOM killer ends a process.
  *
- * Neighbours: core/kernel_heap.ts (the heap), accounts.ts, oom_killer.ts.
+ * Neighbours: core/kernel_heap.ts (the heap), task/accounts.ts, oom_killer.ts.
  */
 
 import { HEAP_BASE, HEAP_USABLE, type KernelHeap, objectBytesIn } from "../core/kernel_heap.ts";
-import type { SandboxAccounts } from "./accounts.ts";
+import type { SandboxAccounts } from "../task/accounts.ts";
 
 /** Heap use from which on a collection must show the live size. */
 const LOOK_SHARE = 0.6;

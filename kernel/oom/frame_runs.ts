@@ -3,7 +3,7 @@
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
-import type { ThreadGroup } from "./thread_group.ts";
+import type { ThreadGroup } from "../task/thread_group.ts";
 
 /** Frames from `start` to `end`. */
 export interface FrameRun {

@@ -5,22 +5,22 @@
  * promised than the limit.
  *
  * DIFFERS: pages of host files are not counted. Neighbours: mm/frames.ts, loop.ts (calls `check`),
- * exception.ts.
+ * task/exception.ts.
  */
 
 import { SIGKILL } from "../../ffi/abi/signal.ts";
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { objectBytesMax } from "../core/kernel_heap.ts";
 import { ContainerMemory } from "../cgroup/container_memory.ts";
-import type { Container } from "./container.ts";
+import type { Container } from "../task/container.ts";
 import { DomainLook } from "./domain_look.ts";
 import { HeapWatch } from "./heap_watch.ts";
-import { resume } from "./alert.ts";
-import { killGroup } from "./exit_request.ts";
-import type { Kernel } from "./kernel_services.ts";
+import { resume } from "../task/alert.ts";
+import { killGroup } from "../task/exit_request.ts";
+import type { Kernel } from "../task/kernel_services.ts";
 import type { FrameSource } from "./resident_count.ts";
-import { FROZEN, type Task } from "./task.ts";
-import type { ThreadGroup } from "./thread_group.ts";
+import { FROZEN, type Task } from "../task/task.ts";
+import type { ThreadGroup } from "../task/thread_group.ts";
 import { mayBeVictim, pointsOf, VictimSearch } from "./victim_search.ts";
 
 /**

@@ -7,10 +7,10 @@
 
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
-import type { Kernel } from "./kernel_services.ts";
+import type { Kernel } from "../task/kernel_services.ts";
 import type { MemoryDomain } from "./oom_killer.ts";
 import { MemoryFrames, ResidentCount } from "./resident_count.ts";
-import type { ThreadGroup } from "./thread_group.ts";
+import type { ThreadGroup } from "../task/thread_group.ts";
 
 /**
  * oom_score_adj of a process that is never chosen; otherwise each step is a thousandth of the

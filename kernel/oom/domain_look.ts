@@ -5,7 +5,7 @@
  */
 
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
-import type { Kernel } from "./kernel_services.ts";
+import type { Kernel } from "../task/kernel_services.ts";
 import type { MemoryDomain } from "./oom_killer.ts";
 import { ResidentCount } from "./resident_count.ts";
 

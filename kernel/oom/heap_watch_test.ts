@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Account } from "../core/account.ts";
 import { HEAP_BASE, heapBytesFor, type KernelHeap, objectBytesIn } from "../core/kernel_heap.ts";
 import { Quota } from "../core/quota.ts";
-import { SandboxAccounts } from "./accounts.ts";
+import { SandboxAccounts } from "../task/accounts.ts";
 import { HeapWatch } from "./heap_watch.ts";
 
 /** A kind of its own: what other tests of the process hold does not count. */
