@@ -34,7 +34,7 @@ import { BLOCK } from "../core/result.ts";
 import { EXTRA_WAITS } from "../core/quota.ts";
 import type { WaitQueue } from "../core/wait.ts";
 import { TaskKeyrings } from "../keys/task_keyrings.ts";
-import type { RingFds } from "./ring_fds.ts";
+import type { RingFds } from "../uring/registered_rings.ts";
 import { Progress } from "./progress.ts";
 import { SchedAttributes } from "./sched_attributes.ts";
 import { TaskTimeout, TaskWaiter } from "./task_wait.ts";

@@ -5,7 +5,7 @@
 
 import { EBADF, EFAULT, EINVAL, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import * as U from "../../ffi/abi/io_uring.ts";
-import { MAX_RING_FDS, RingFds } from "../task/ring_fds.ts";
+import { MAX_RING_FDS, RingFds } from "./registered_rings.ts";
 import type { Task } from "../task/task.ts";
 import { Uring } from "./ring.ts";
 

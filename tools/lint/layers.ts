@@ -51,6 +51,7 @@ const KERNEL_RANK: Record<string, number> = {
   seccomp: 4,
   signal: 4,
   syscalls: 5,
+  "uring/registered_rings.ts": 4,
   uring: 5,
   observe: 5,
 };

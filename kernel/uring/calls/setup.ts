@@ -5,7 +5,7 @@ import * as U from "../../../ffi/abi/io_uring.ts";
 import { MAP_FIXED, MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from "../../../ffi/abi/mman.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { RINGS } from "../../core/quota.ts";
-import { MAX_RING_FDS, RingFds } from "../../task/ring_fds.ts";
+import { MAX_RING_FDS, RingFds } from "../registered_rings.ts";
 import type { Task } from "../../task/task.ts";
 import { installNew } from "../../syscalls/io/install.ts";
 import { RING_AT, RingMemory } from "../ring_memory.ts";
