@@ -1,4 +1,4 @@
-/** The supported flags of poll, inotify and eventfd, with the guest test of each. See flag_set.ts. */
+/** The supported flags of poll, inotify and eventfd, each with its guest test. See flag_set.ts. */
 
 import { each, type FlagSet, flagSet } from "./flag_set.ts";
 
