@@ -48,7 +48,7 @@ const TURN_REQUESTS = 256;
  * LIMIT: time for running requests in one turn, and the number of requests between two reads of the
  * clock.
  */
-const PUMP_NS = 1_000_000, LOOK_EACH = 4;
+const PUMP_NS = 250_000, LOOK_EACH = 4;
 
 /** A completion that did not fit into the ring. */
 interface LateCqe {

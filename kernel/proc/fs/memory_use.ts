@@ -38,7 +38,7 @@ export class MemoryUse {
 }
 
 /** LIMIT: units of one turn; a unit takes about one microsecond. */
-export const TURN_UNITS = 1000;
+export const TURN_UNITS = 500;
 /** Pages counted at once; units of a page that was zeroed for reuse; pages of a unit. */
 const STEP_PAGES = 512, RECYCLED_UNITS = 3, PAGES_A_UNIT = 16;
 

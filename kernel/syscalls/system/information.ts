@@ -27,7 +27,7 @@ import type { Task } from "../../task/task.ts";
 /** LIMIT: bytes of one getrandom(2), as on Linux (INT_MAX rounded to pages). */
 const MAX_RANDOM = 0x7ffff000;
 /** LIMIT: bytes generated in one turn of the loop. */
-const TURN_BYTES = 1 << 20;
+const TURN_BYTES = 128 << 10;
 const NO_LOG = "";
 
 /** Flags of swapon(2): a priority, and discards. */
