@@ -17,9 +17,9 @@ const MAX_BYTES = value.u8.length;
 /** setsockopt(2). */
 export function sysSetsockopt(t: Task, a: SyscallArgs): number {
   const level = a.i32(1), name = a.i32(2), length = a.i32(4);
-  if (length < 0) return -EINVAL;
   const socket = socketOf(t, a.i32(0));
   if (typeof socket === "number") return socket;
+  if (length < 0) return -EINVAL;
   value.u8.fill(0, 0, 128);
   value.length = Math.min(length, MAX_BYTES);
   if (length > 0 && t.mm.copyIn(value.u8, 0, a.u64(3), value.length) < 0) return -EFAULT;
@@ -36,9 +36,16 @@ export function sysGetsockopt(t: Task, a: SyscallArgs): number {
   if (typeof socket === "number") return socket;
   const room = t.mm.load32(lengthAddr);
   if (room < 0) return -EFAULT;
-  const length = readOption(t, socket, a.i32(1), a.i32(2), a.u64(3), room | 0);
+  const level = a.i32(1), name = a.i32(2);
+  const length = readOption(t, socket, level, name, a.u64(3), room | 0);
   if (length < 0) return length;
-  return t.mm.store32(lengthAddr, length) < 0 ? -EFAULT : 0;
+  return t.mm.store32(lengthAddr, length) < 0 ? failStore(t, level, name) : 0;
+}
+
+/** The caller learned no value: closes the pidfd that is one. */
+function failStore(t: Task, level: number, name: number): number {
+  if (level === SOL_SOCKET && name === SO_PEERPIDFD) t.files.close(value.int);
+  return -EFAULT;
 }
 
 /**
@@ -64,7 +71,7 @@ export function readOption(
   if (r < 0) return r;
   // Some families take a negative length as unlimited.
   const n = room < 0 ? value.length : Math.min(room, value.length), bytes = n * value.unit;
-  if (n > 0 && t.mm.copyOut(addr, value.u8, 0, bytes) < 0) return -EFAULT;
+  if (n > 0 && t.mm.copyOut(addr, value.u8, 0, bytes) < 0) return failStore(t, level, name);
   return value.unit === 1 ? n : value.length;
 }
 
