@@ -65,11 +65,14 @@ export class LoopDevice {
 
   /** Updates the size (get_loop_size). */
   measure(): void {
-    const { backing } = this;
-    if (backing === null) return;
-    let bytes = Math.max(0, backing.inode.size - this.offset);
+    if (this.backing !== null) this.size = this.sizeWith(this.backing);
+  }
+
+  /** The size that the device would have with this file. */
+  sizeWith(file: OpenFile): number {
+    let bytes = Math.max(0, file.inode.size - this.offset);
     if (this.sizeLimit > 0) bytes = Math.min(bytes, this.sizeLimit);
-    this.size = bytes - bytes % SECTOR;
+    return bytes - bytes % SECTOR;
   }
 
   clear(): void {

@@ -217,7 +217,7 @@ function bindFile(
   return 0;
 }
 
-/** LOOP_CHANGE_FD: replaces the file of a read-only device by another one of the same size. */
+/** LOOP_CHANGE_FD: replaces the file of a read-only device by one that gives it the same size. */
 function changeFile(t: Task, device: LoopDevice, fd: number): number {
   if (t.files.get(fd) === null) return -EBADF;
   const old = device.backing;
@@ -225,7 +225,7 @@ function changeFile(t: Task, device: LoopDevice, fd: number): number {
   if (!device.isReadOnly) return -EINVAL;
   const file = backingOf(t, fd);
   if (typeof file === "number") return file;
-  if (file.inode.size !== old.inode.size) return -EINVAL;
+  if (device.sizeWith(file) !== device.sizeWith(old)) return -EINVAL;
   device.backing = file.hold();
   old.drop();
   return 0;
