@@ -4,7 +4,7 @@
  */
 
 import { CLD_STOPPED } from "../../ffi/abi/siginfo.ts";
-import { alert } from "../task/alert.ts";
+import { alert, resume } from "../task/alert.ts";
 import { STOPPED, type Task } from "../task/task.ts";
 import type { ProcessGroup, ThreadGroup } from "../task/thread_group.ts";
 import { tellParent } from "./send.ts";
@@ -16,7 +16,14 @@ export function stopGroup(task: Task, sig: number): void {
   group.stopSignal = sig;
   group.stopSerial++;
   group.isStopped = false;
-  for (const t of group.tasks) if (t !== task) alert(t);
+  for (const t of group.tasks) {
+    if (t === task) continue;
+    if (t.trace !== null && t.trace.isListening) {
+      // PTRACE_LISTEN: it reports this stop too.
+      t.trace.isListening = false;
+      resume(t);
+    } else alert(t);
+  }
 }
 
 /** True if the task must stop now. It is then STOPPED, and keeps `result` for later. */

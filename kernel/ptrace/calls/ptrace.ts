@@ -8,7 +8,7 @@ import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EINVAL, EIO, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import * as P from "../../../ffi/abi/ptrace.ts";
 import { SECCOMP_MODE_DISABLED } from "../../../ffi/abi/seccomp.ts";
-import { SIGKILL, SIGRTMAX } from "../../../ffi/abi/signal.ts";
+import { SIGKILL, SIGRTMAX, SIGTRAP } from "../../../ffi/abi/signal.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { alert } from "../../task/alert.ts";
@@ -138,7 +138,9 @@ function resumeTracee(task: Task, trace: Trace, mode: number, signal: number): n
 function listen(task: Task, trace: Trace): number {
   if (!trace.isSeized || trace.stopCode >>> 8 !== P.PTRACE_EVENT_STOP) return -EIO;
   trace.isListening = true;
-  if (task.group.stopSignal !== 0) return 0;
+  // A stop of PTRACE_INTERRUPT goes on until the next one.
+  const isGroupStop = (trace.stopCode & 0xff) !== SIGTRAP;
+  if (!isGroupStop || task.group.stopSignal !== 0) return 0;
   // The process was continued in between.
   trace.isTrapDue = true;
   release(task, trace);

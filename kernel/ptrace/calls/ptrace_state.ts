@@ -1,7 +1,7 @@
 /** ptrace(2): memory and registers of a tracee. */
 
 import { NT_PRSTATUS, NT_X86_XSTATE } from "../../../ffi/abi/elf.ts";
-import { EFAULT, EINVAL, EIO, ENODEV } from "../../../ffi/abi/errno.ts";
+import { EFAULT, EINVAL, EIO, ENODEV, EPERM } from "../../../ffi/abi/errno.ts";
 import * as P from "../../../ffi/abi/ptrace.ts";
 import { ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS } from "../../../ffi/abi/prctl.ts";
 import { FS_BASE, GS_BASE, type SyscallArgs, USER_END } from "../../../platform/platform.ts";
@@ -181,7 +181,7 @@ function archPrctl(t: Task, task: Task, code: number, addr: number): number {
       return t.mm.store64(addr, getReg(regs, code === ARCH_GET_FS ? FS_BASE : GS_BASE));
     case ARCH_SET_FS:
     case ARCH_SET_GS:
-      if (addr >= USER_END) return -EIO;
+      if (addr >= USER_END) return -EPERM;
       if (code === ARCH_SET_GS && addr !== 0) task.mm.hasOwnGs = true;
       setReg(regs, code === ARCH_SET_FS ? FS_BASE : GS_BASE, addr);
       return 0;
