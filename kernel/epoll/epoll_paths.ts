@@ -78,6 +78,14 @@ const NO_PATHS: readonly number[] = [0, 0, 0, 0, 0];
 /** The paths of a file that is watched by a set which is in no other one. */
 const ONE_PATH: readonly number[] = [1, 0, 0, 0, 0];
 
+/** Whether the paths are few enough for files that are `below` sets further down. */
+function areFew(paths: Paths, below: number): boolean {
+  for (let nests = 0; nests + below < PATHS_MAX.length; nests++) {
+    if (paths[nests]! > PATHS_MAX[nests + below]!) return false;
+  }
+  return true;
+}
+
 /** Counts paths upwards. A set is counted once, though many paths lead through it. */
 class PathCounts {
   private readonly through: Map<EpollFile, Paths> = new Map();
@@ -99,16 +107,23 @@ class PathCounts {
 
   /** Whether a file has few enough paths. */
   areAllowed(file: OpenFile): boolean {
-    return this.countFrom(file).every((n, nests) => n <= PATHS_MAX[nests]!);
+    return areFew(this.countFrom(file, 0), 0);
   }
 
-  /** The paths from a file. The recursion is as deep as sets are nested. */
-  private countFrom(file: OpenFile): Paths {
+  /**
+   * The paths from a file, or some of them when those are too many. The recursion is as deep as sets
+   * are nested.
+   *
+   * @param below the least number of sets on a path from a file that is no set to this one
+   */
+  private countFrom(file: OpenFile, below: number): Paths {
     const all = [...NO_PATHS];
     for (let w = file.watchers; w !== null; w = w.nextWatcher) {
       if (!(w instanceof EpollItem)) continue;
       const paths = this.countThrough(w.epoll);
       for (let nests = 0; nests < all.length; nests++) all[nests]! += paths[nests]!;
+      // There may be 10^6 watchers.
+      if (!areFew(all, below)) break;
     }
     return all;
   }
@@ -117,7 +132,8 @@ class PathCounts {
   private countThrough(set: EpollFile): Paths {
     const known = this.through.get(set);
     if (known !== undefined) return known;
-    const paths = isWatched(set) ? [0, ...this.countFrom(set)].slice(0, NO_PATHS.length) : ONE_PATH;
+    const isOuter = !isWatched(set);
+    const paths = isOuter ? ONE_PATH : [0, ...this.countFrom(set, 1)].slice(0, NO_PATHS.length);
     this.through.set(set, paths);
     return paths;
   }

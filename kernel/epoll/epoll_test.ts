@@ -1,7 +1,7 @@
 /** Tests of epoll_file.ts: level, edge and one-shot items, sets in sets, the end of many items. */
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import type { Account } from "../core/account.ts";
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { EEXIST, EINVAL, ELOOP, ENOENT, EPERM } from "../../ffi/abi/errno.ts";
 import {
   EPOLLERR,
@@ -146,6 +146,19 @@ Deno.test("the paths from a file up to sets are bounded by their length", () => 
   assertEquals(top.delete(middle[1]!, 1), 0);
   assertEquals(other.add(middle[0]!, 0, EPOLLIN, 0, 0), 0);
   assertEquals(low[0]!.add(new Fake(TEST_ACCOUNT), 7, EPOLLIN, 0, 0), 0);
+});
+
+Deno.test("too many paths are not counted to the end", () => {
+  const inner = newSet(), file = new Fake(TEST_ACCOUNT), items = 1000;
+  for (let fd = 0; fd < items; fd++) assertEquals(inner.add(file, fd, EPOLLIN, 0, 0), 0);
+  let looks = 0;
+  for (let watcher = file.watchers; watcher !== null; watcher = watcher.nextWatcher) {
+    const { nextWatcher } = watcher;
+    Object.defineProperty(watcher, "nextWatcher", { get: () => (looks++, nextWatcher) });
+  }
+  looks = 0;
+  assertEquals(newSet().add(inner, 0, EPOLLIN, 0, 0), -EINVAL);
+  assert(looks < items * 3 / 4, `${looks} looks`);
 });
 
 Deno.test("sets may watch sets: ready through the chain, but no loops and no deep chains", () => {
