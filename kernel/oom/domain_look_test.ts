@@ -3,7 +3,7 @@ import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { LabKernel } from "../testing/task_lab.ts";
 import type { FrameRun } from "./frame_runs.ts";
 import type { MemoryDomain } from "./oom_killer.ts";
-import type { FrameSource } from "./resident_count.ts";
+import { type FrameSource, KnownFrames } from "./resident_count.ts";
 
 const PIECES = 40, RUNS = 100, TURN_NS = 2e6;
 
@@ -46,6 +46,25 @@ Deno.test("a domain with many runs of frames is measured in several turns", () =
   lab.oom.watch(domain);
   assert(checksToKill(lab) > 4);
   assertEquals(group.isExiting, true);
+  lab.close();
+});
+
+Deno.test("the search for victims in many domains without processes is cut into turns", () => {
+  const lab = new LabKernel(), { arena, bounce } = lab.memory;
+  lab.start();
+  const page = (bounce - arena.base) / PAGE_SIZE, domains = 2000;
+  arena.words[(bounce - arena.base) / 4] = 1;
+  let looks = 0, most = 0;
+  const has = () => (looks++, false);
+  const frames = () => new KnownFrames([{ start: page, end: page + 1 }]);
+  for (let i = 0; i < domains; i++) lab.oom.watch({ memoryMax: 0, has, frames });
+  for (let i = 0; i < domains && (i === 0 || lab.oom.isLooking); i++) {
+    const before = looks;
+    lab.oom.check(1e9);
+    most = Math.max(most, looks - before);
+  }
+  assertEquals([lab.oom.isLooking, looks], [false, domains]);
+  assert(most < domains / 2, `${most} processes in a turn`);
   lab.close();
 });
 

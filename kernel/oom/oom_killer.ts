@@ -42,6 +42,12 @@ const LOOK_SHARE = 20, LOOK_MOST_NS = 250_000_000, HURRY_SHARE = 4;
  * LIMIT: time of one call of `check`, ns. The next calls go on with what it has begun.
  */
 const SLICE_NS = 500_000;
+/**
+ * LIMIT: bytes that guests are given while a victim stands still for the listener. Then it ends at
+ * once, and for a time, ns, no further victim stands still: processes that outlive a victim must
+ * not use its wait to exceed the limit.
+ */
+const HELD_BYTES = 16 << 20, NO_HOLD_NS = 10_000_000_000;
 /** LIMIT: bytes, and runs of them, that one call gives back to the host. */
 const RETURN_BYTES = 2 << 20, RETURN_RUNS = 128;
 
@@ -107,6 +113,10 @@ export class OomKiller {
   private untilNs: number = 0;
   /** The victim that stands still for the listener. */
   private held: ThreadGroup | null = null;
+  /** The bytes that guests had when it was killed. */
+  private heldAtBytes: number = 0;
+  /** No victim stands still before this time. */
+  private holdFromNs: number = 0;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
@@ -179,7 +189,10 @@ export class OomKiller {
       this.search = null;
       const { domain, victim } = search;
       // A domain without a process to kill must not keep the others from theirs.
-      if (victim === null || !this.isOver(domain)) continue;
+      if (victim === null || !this.isOver(domain)) {
+        if (this.kernel.host.monotonicNs() >= untilNs) return;
+        continue;
+      }
       this.over.length = 0;
       if (domain === null) this.kill(victim, true);
       else this.killIn(domain, victim);
@@ -268,10 +281,20 @@ export class OomKiller {
   /** The last victim has not ended yet. */
   private isAwaiting(nowNs: number): boolean {
     if (this.victim === null) return false;
-    if (this.victim.tasks.length > 0 && nowNs < this.untilNs) return true;
+    if (this.victim.tasks.length > 0 && nowNs < this.untilNs) {
+      if (this.held !== null) this.checkHeld(nowNs);
+      return true;
+    }
     this.victim = null;
     this.letGo();
     return false;
+  }
+
+  private checkHeld(nowNs: number): void {
+    const { arena } = this.kernel.memory;
+    if (arena.residentBytes() - this.heldAtBytes <= HELD_BYTES) return;
+    this.holdFromNs = nowNs + NO_HOLD_NS;
+    this.letGo();
   }
 
   /**
@@ -284,9 +307,14 @@ export class OomKiller {
     const comm = victim.tasks[0]?.comm ?? "";
     this.kernel.log(`out of memory: process ${victim.pid} (${comm}) is killed`);
     const isNeeded = this.listener?.onOutOfMemory(victim) ?? false;
-    if (isNeeded && mayHold) this.held ??= victim;
+    const { memory, host } = this.kernel, nowNs = host.monotonicNs();
+    if (!mayHold) this.letGo();
+    else if (isNeeded && nowNs >= this.holdFromNs && this.held === null) {
+      this.held = victim;
+      this.heldAtBytes = memory.arena.residentBytes();
+    }
     killGroup(victim, SIGKILL);
-    this.untilNs = this.kernel.host.monotonicNs() + GRACE_NS;
+    this.untilNs = nowNs + GRACE_NS;
   }
 
   /** The listener does not need `victim` any longer. */

@@ -14,7 +14,7 @@ import { KnownFrames } from "../oom/resident_count.ts";
 import { FROZEN, type Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
-const MAP_PRIVATE_ANONYMOUS = 0x22, PROT_READ_WRITE = 3, PAGES = 64;
+const MAP_PRIVATE_ANONYMOUS = 0x22, PROT_READ_WRITE = 3, PAGES = 64, MANY_PAGES = 5000;
 
 /** Keeps the victims, and `holds` them until they are released. */
 class Recorder implements OomListener {
@@ -110,11 +110,11 @@ function take(account: Account): number {
 }
 
 /** Touches some pages of its own. */
-function fill(lab: LabKernel, task: Task): void {
+function fill(lab: LabKernel, task: Task, pages: number = PAGES): void {
   const flags = MAP_PRIVATE_ANONYMOUS;
-  const at = Number(lab.call(task, "mmap", 0, PAGES * PAGE_SIZE, PROT_READ_WRITE, flags, -1, 0));
+  const at = Number(lab.call(task, "mmap", 0, pages * PAGE_SIZE, PROT_READ_WRITE, flags, -1, 0));
   assert(at > 0);
-  for (let i = 0; i < PAGES; i++) assertEquals(task.mm.store32(at + i * PAGE_SIZE, 1), 0);
+  for (let i = 0; i < pages; i++) assertEquals(task.mm.store32(at + i * PAGE_SIZE, 1), 0);
 }
 
 Deno.test("a container is measured when guests have allocated its remaining room", () => {
@@ -175,6 +175,42 @@ Deno.test("a victim stands still while the host counts its kill, and none dies f
   assertEquals([group.tasks.length, mm.isDestroyed], [0, true]);
   lab.oom.check(3e9);
   assertEquals(killed, [group]);
+  lab.close();
+});
+
+Deno.test("a victim does not stand still while others are given more memory", () => {
+  const { lab, task, container } = contained();
+  const killed: ThreadGroup[] = [];
+  lab.oom.listener = new Recorder(killed, true);
+  const first = lab.pids.tasks.get(Number(lab.call(task, "fork")))!;
+  const next = lab.pids.tasks.get(Number(lab.call(task, "fork")))!;
+  fill(lab, first);
+  lab.oom.limit(container, (PAGES - 1) * PAGE_SIZE);
+  lab.oom.check(1e9);
+  lab.settle();
+  assertEquals([killed, first.state], [[first.group], FROZEN]);
+  fill(lab, next, MANY_PAGES);
+  for (let tick = 1; next.group.tasks.length > 0 && tick < 20; tick++) {
+    lab.oom.check(1e9 + tick * 1e6);
+    lab.settle();
+  }
+  assertEquals([first.group.tasks.length, next.group.tasks.length], [0, 0]);
+  assertEquals([killed, task.group.isExiting], [[first.group, next.group], false]);
+  lab.close();
+});
+
+Deno.test("a fault without memory ends the wait of a victim", () => {
+  const { lab, task, container } = contained();
+  lab.oom.listener = new Recorder([], true);
+  const big = lab.pids.tasks.get(Number(lab.call(task, "fork")))!;
+  fill(lab, big);
+  lab.oom.limit(container, (PAGES - 1) * PAGE_SIZE);
+  lab.oom.check(1e9);
+  lab.settle();
+  assertEquals(big.state, FROZEN);
+  lab.oom.kill(task.group);
+  lab.settle();
+  assertEquals([big.group.tasks.length, task.group.tasks.length], [0, 0]);
   lab.close();
 });
 
