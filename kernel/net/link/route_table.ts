@@ -39,6 +39,15 @@ class PrefixRoutes {
     routes.splice(routes.lastIndexOf(route), 1);
     if (routes.length === 0) this.byNetwork.delete(key);
   }
+
+  /** Removes routes of this prefix length: each network is gone through once. */
+  removeAll(gone: ReadonlySet<Route>): void {
+    for (const key of new Set([...gone].map(({ network }) => networkKey(network, this.bits)))) {
+      const left = this.byNetwork.get(key)!.filter((route) => !gone.has(route));
+      if (left.length > 0) this.byNetwork.set(key, left);
+      else this.byNetwork.delete(key);
+    }
+  }
 }
 
 const NONE: readonly Route[] = [];
@@ -98,7 +107,9 @@ class FamilyRoutes {
 
   remove(route: Route): void {
     this.list.splice(this.list.indexOf(route, this.placeOf(route, false)), 1);
-    this.removeFromPrefix(route);
+    const prefix = this.findOrAddPrefix(route.bits);
+    prefix.remove(route);
+    this.leaveIfEmpty(prefix);
   }
 
   /**
@@ -110,14 +121,15 @@ class FamilyRoutes {
     if (dropped.length === 0) return 0;
     const gone = new Set(dropped);
     this.list = this.list.filter((route) => !gone.has(route));
-    // The last ones first, because PrefixRoutes.remove searches a network's routes from the end.
-    for (const route of dropped.reverse()) this.removeFromPrefix(route);
+    for (const [bits, routes] of Map.groupBy(dropped, (route) => route.bits)) {
+      const prefix = this.findOrAddPrefix(bits);
+      prefix.removeAll(new Set(routes));
+      this.leaveIfEmpty(prefix);
+    }
     return dropped.reduce((n, { connected }) => connected === null ? n + 1 : n, 0);
   }
 
-  private removeFromPrefix(route: Route): void {
-    const prefix = this.findOrAddPrefix(route.bits);
-    prefix.remove(route);
+  private leaveIfEmpty(prefix: PrefixRoutes): void {
     if (prefix.isEmpty) this.prefixes.splice(this.prefixes.indexOf(prefix), 1);
   }
 }

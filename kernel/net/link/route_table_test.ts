@@ -91,3 +91,18 @@ Deno.test("a route that is not accepted gives way to the next one", () => {
   assertEquals(table.find(address, () => false), null);
   assertEquals(table.ofNetwork(one.network, 8), all.slice(0, 2));
 });
+
+Deno.test("routes of one network are removed together, whatever their order", () => {
+  const table = new RouteTable(), network = networkOf(randomAddress(new Random(1), false), 64);
+  const routes = Array.from({ length: 4096 }, (_, i) => {
+    return { ...randomRoute(new Random(i), false), network, bits: 64, metric: 4096 - i };
+  });
+  table.add(routes);
+  let searches = 0;
+  const list = table.ofNetwork(network, 64);
+  Object.defineProperty(list, "lastIndexOf", { value: () => searches++ });
+  table.drop(({ metric }) => metric > 1);
+  assertEquals([table.ofNetwork(network, 64), searches], [[routes.at(-1)!], 0]);
+  table.drop(() => true);
+  assertEquals([table.ofNetwork(network, 64), table.listOf(false), table.addedCount], [[], [], 0]);
+});
