@@ -33,6 +33,9 @@ export class HostDescriptors {
   hasRoom(account: Account): boolean {
     return this.quota.hasRoom(this.units, account);
   }
+  hasTooMany(account: Account): boolean {
+    return !this.quota.hasRoom(0, account);
+  }
   add(account: Account): void {
     this.quota.add(this.units, account);
   }

@@ -44,11 +44,13 @@ export class DonatedFile {
 
   /**
    * Whether another open file of the account can use it: to open one without users, which is
-   * charged to another account, takes room. `addUser` must follow.
+   * charged to another account, takes room. An account that has more than its part already, because
+   * it was left with charges of others, can open no further one. `addUser` must follow.
    */
   mayOpen(account: Account): boolean {
     const { fs } = this.inode, before = this.account;
-    if (account === before || this.own > 0) return true;
+    if (account === before) return true;
+    if (this.own > 0) return !fs.descriptors.hasTooMany(account);
     // Both may be parts of an account that is full, and this file must not be closed for itself.
     fs.descriptors.give(before);
     fs.idle.remove(this);

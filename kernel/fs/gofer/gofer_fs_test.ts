@@ -451,6 +451,31 @@ Deno.test("a shared descriptor is charged to an account that uses the file", asy
   });
 });
 
+Deno.test("an account with too many charges of others opens no further files of others", async () => {
+  const sandbox = new Account(null, 1);
+  const first = new Account(sandbox, 0.5), second = new Account(sandbox, 0.5);
+  await inTree({}, (lab) => {
+    const { descriptors } = lab.fs, { files, fs, cred } = lab.root;
+    const openBy = (account: Account, path: string) =>
+      openAt(new TestCaller(files, fs, cred, account), AT_FDCWD, path, O_RDONLY, 0);
+    const open = (account: Account, path: string) =>
+      mustOpen(new TestCaller(files, fs, cred, account), path, O_RDONLY);
+    let taken = 0;
+    for (; descriptors.hasRoom(second); taken++) descriptors.add(second);
+    const one = open(first, "/a/other"), shared = open(second, "/a/other");
+    one.drop();
+    const other = open(first, "/a/b/c/file");
+    assertEquals(errno(openBy(second, "/a/b/c/file")), "ENFILE");
+    shared.drop();
+    lab.fs.idle.closeOldest(Infinity);
+    open(second, "/a/b/c/file").drop();
+    other.drop();
+    for (; taken > 0; taken--) descriptors.give(second);
+    lab.fs.idle.closeOldest(Infinity);
+    assertEquals(HOST_FILES.countOf(sandbox), 0);
+  });
+});
+
 Deno.test("an account without room closes idle files of its user, and no others", async () => {
   const sandbox = new Account(null, 1);
   const mine = new Account(sandbox, 0.5), other = new Account(sandbox, 0.5);
