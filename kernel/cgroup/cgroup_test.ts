@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { CGROUPS } from "../core/quota.ts";
@@ -6,6 +6,7 @@ import { EAGAIN, EBUSY, EINVAL, ENODEV, ENOENT, ENOMEM, EPERM } from "../../ffi/
 import { majorOf, minorOf } from "../../ffi/abi/stat.ts";
 import { rootCredentials } from "../cred/credentials.ts";
 import { DATA, LabKernel } from "../testing/task_lab.ts";
+import { KnownFrames } from "../task/resident_count.ts";
 import { FROZEN, type Task } from "../task/task.ts";
 import { Cgroup } from "./cgroup.ts";
 import { IoCharges } from "./io.ts";
@@ -139,6 +140,23 @@ Deno.test("memory stays charged to its task, and moves to the parent with its gr
   lab.call(task, "munmap", at, PAGES * PAGE_SIZE);
   lab.memory.frames.trim();
   assert(a.memory.chargedPages <= pages - PAGES);
+  lab.close();
+});
+
+Deno.test("the memory of a group is counted in several turns", () => {
+  const { lab, root, make, write } = groupLab();
+  write(root, "cgroup.subtree_control", "+memory");
+  const a = make("a"), { arena, bounce } = lab.memory, page = (bounce - arena.base) / PAGE_SIZE;
+  arena.words[(bounce - arena.base) / 4] = 1;
+  const runs = Array.from({ length: 2000 }, () => ({ start: page, end: page + 1 }));
+  Object.defineProperty(a.memory, "frames", { value: () => new KnownFrames(runs) });
+  for (const name of ["memory.current", "memory.stat", "memory.numa_stat", "memory.peak"]) {
+    const file = a.listFiles().find((f) => f.name === name)!.open(rootCredentials());
+    let turns = 1, text = file.read();
+    for (; text === -EAGAIN; turns++) text = file.read();
+    assertMatch(String(text), new RegExp(`\\b${2000 * PAGE_SIZE}\n`));
+    assert(turns > 2, `${name}: ${turns} turns`);
+  }
   lab.close();
 });
 

@@ -3,7 +3,7 @@
  * controllers.
  */
 
-import { EINVAL, EPERM } from "../../ffi/abi/errno.ts";
+import { EAGAIN, EINVAL, EPERM } from "../../ffi/abi/errno.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import type { ChangeSignal, GroupFile, GroupHandle } from "./fs/group_node.ts";
 import type { Cgroup } from "./cgroup.ts";
@@ -25,6 +25,8 @@ export interface FileSpec {
   readonly isDelegated?: boolean;
   /** Version 1: the root group does not have it. */
   readonly isBelowRoot?: boolean;
+  /** Its text shows `View.usedBytes`, which are counted before, in turns. */
+  readonly measures?: boolean;
   changes?(group: Cgroup): ChangeSignal;
   /** Makes the text, or -errno; absent: write only. */
   read?(group: Cgroup, view: View): string | number;
@@ -121,6 +123,7 @@ class Handle implements GroupHandle {
 
   read(): string | number {
     const { file: { spec, group }, view } = this;
+    if (spec.measures === true && !view.measure(group)) return -EAGAIN;
     return spec.read?.(group, view) ?? -EINVAL;
   }
 

@@ -4,8 +4,8 @@ import { EINVAL, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { MEMORY } from "./controllers.ts";
 import type { FileSpec } from "./files.ts";
-import { currentBytes } from "./memory.ts";
 import { bytesOrMax } from "./numbers.ts";
+import type { View } from "./view.ts";
 
 /** The number that version 1 shows for no limit, in bytes. */
 const UNLIMITED = "9223372036854771712";
@@ -29,6 +29,7 @@ export const LEGACY_MEMORY_FILES: readonly FileSpec[] = [
   {
     name: "memory.max_usage_in_bytes",
     controller: MEMORY,
+    measures: true,
     read: peak,
     write: (g) => {
       g.memory.peakBytes = 0;
@@ -42,8 +43,13 @@ export const LEGACY_MEMORY_FILES: readonly FileSpec[] = [
     read: (g) => `${shown(g.memory.softBytes)}\n`,
     write: (g, text) => store(g, text, (bytes) => g.memory.softBytes = bytes),
   },
-  { name: "memory.stat", controller: MEMORY, read: stat },
-  { name: "memory.usage_in_bytes", controller: MEMORY, read: (g) => `${currentBytes(g)}\n` },
+  { name: "memory.stat", controller: MEMORY, measures: true, read: stat },
+  {
+    name: "memory.usage_in_bytes",
+    controller: MEMORY,
+    measures: true,
+    read: (_g, view) => `${view.usedBytes}\n`,
+  },
   {
     name: "memory.use_hierarchy",
     controller: MEMORY,
@@ -63,8 +69,8 @@ function store(group: Cgroup, text: string, set: (bytes: number) => void): numbe
   return 0;
 }
 
-function peak(group: Cgroup): string {
-  group.memory.notePeak(currentBytes(group));
+function peak(group: Cgroup, view: View): string {
+  group.memory.notePeak(view.usedBytes);
   return `${group.memory.peakBytes}\n`;
 }
 
@@ -77,8 +83,8 @@ function storeOomControl(_group: Cgroup, text: string): number {
   return text === "0" ? 0 : text === "1" ? -EOPNOTSUPP : -EINVAL;
 }
 
-function stat(group: Cgroup): string {
-  const rss = currentBytes(group);
+function stat(group: Cgroup, view: View): string {
+  const rss = view.usedBytes;
   let limit = Infinity;
   for (let up: Cgroup | null = group; up !== null; up = up.parent) {
     limit = Math.min(limit, up.memory.memoryMax);

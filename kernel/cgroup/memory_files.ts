@@ -11,7 +11,12 @@ import { bytesOrMax, integer, shown } from "./numbers.ts";
 import type { View } from "./view.ts";
 
 export const MEMORY_FILES: readonly FileSpec[] = [
-  { name: "memory.current", controller: MEMORY, read: (g) => `${currentBytes(g)}\n` },
+  {
+    name: "memory.current",
+    controller: MEMORY,
+    measures: true,
+    read: (_g, view) => `${view.usedBytes}\n`,
+  },
   {
     name: "memory.events",
     controller: MEMORY,
@@ -32,7 +37,7 @@ export const MEMORY_FILES: readonly FileSpec[] = [
     g.memory.setMax(n);
   }),
   limit("memory.min", (g) => g.memory.min, (g, n) => g.memory.min = n),
-  { name: "memory.numa_stat", controller: MEMORY, read: numaStat },
+  { name: "memory.numa_stat", controller: MEMORY, measures: true, read: numaStat },
   {
     name: "memory.oom.group",
     controller: MEMORY,
@@ -43,15 +48,16 @@ export const MEMORY_FILES: readonly FileSpec[] = [
   {
     name: "memory.peak",
     controller: MEMORY,
+    measures: true,
     read: (g, view) => {
-      g.memory.notePeak(currentBytes(g));
+      g.memory.notePeak(view.usedBytes);
       return `${view.peak?.bytes ?? g.memory.peakBytes}\n`;
     },
     write: resetPeak,
     close: (g, view) => g.memory.forgetPeak(view),
   },
   { name: "memory.reclaim", controller: MEMORY, isDelegated: true, write: reclaim },
-  { name: "memory.stat", controller: MEMORY, read: memoryStat },
+  { name: "memory.stat", controller: MEMORY, measures: true, read: memoryStat },
   { name: "memory.swap.current", controller: MEMORY, read: () => "0\n" },
   { name: "memory.swap.events", controller: MEMORY, read: () => "high 0\nmax 0\nfail 0\n" },
   limit("memory.swap.high", (g) => g.memory.swapHigh, (g, n) => g.memory.swapHigh = n),

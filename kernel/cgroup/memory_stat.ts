@@ -2,7 +2,7 @@
 
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { Cgroup } from "./cgroup.ts";
-import { currentBytes } from "./memory.ts";
+import type { View } from "./view.ts";
 
 /**
  * Names of amounts in bytes. Those without a value below are 0: not told apart (all memory counts
@@ -21,8 +21,8 @@ const COUNTS = "workingset_refault_anon workingset_refault_file workingset_activ
 const OF_NO_NODE: ReadonlySet<string> = new Set(["kernel", "percpu", "sock", "vmalloc", "slab"]);
 
 /** The text of memory.stat. */
-export function memoryStat(group: Cgroup): string {
-  const values = usedBytes(group);
+export function memoryStat(group: Cgroup, view: View): string {
+  const values = usedBytes(view);
   let minor = 0, major = 0;
   for (const { usage } of group.memory.groups) {
     minor += usage.minorFaults;
@@ -34,12 +34,12 @@ export function memoryStat(group: Cgroup): string {
 }
 
 /** There is one node. */
-export function numaStat(group: Cgroup): string {
-  const values = usedBytes(group), names = BYTES.split(" ").filter((name) => !OF_NO_NODE.has(name));
+export function numaStat(_group: Cgroup, view: View): string {
+  const values = usedBytes(view), names = BYTES.split(" ").filter((name) => !OF_NO_NODE.has(name));
   return names.map((name) => `${name} N0=${values.get(name) ?? 0}\n`).join("");
 }
 
-function usedBytes(group: Cgroup): Map<string, number> {
-  const anon = Math.floor(currentBytes(group) / PAGE_SIZE) * PAGE_SIZE;
+function usedBytes(view: View): Map<string, number> {
+  const anon = Math.floor(view.usedBytes / PAGE_SIZE) * PAGE_SIZE;
   return new Map([["anon", anon], ["active_anon", anon]]);
 }

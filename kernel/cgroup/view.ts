@@ -9,6 +9,10 @@ import type { CgroupNamespace } from "./namespace.ts";
 import type { Task } from "../task/task.ts";
 import type { Cgroup } from "./cgroup.ts";
 import type { Peak } from "./memory.ts";
+import { ResidentCount } from "../task/resident_count.ts";
+
+/** LIMIT: time of one turn in which memory is counted, ns. */
+const TURN_NS = 500_000;
 
 export class View {
   readonly cred: Credentials;
@@ -17,11 +21,28 @@ export class View {
   readonly ns: CgroupNamespace | null;
   /** The peak that this opener has reset (memory.peak); null: none. */
   peak: Peak | null = null;
+  /** The bytes of the group, when `measure` has counted them. */
+  usedBytes: number = 0;
+  private count: ResidentCount | null = null;
 
   constructor(cred: Credentials, task: Task | null) {
     this.cred = cred;
     this.task = task;
     this.ns = task?.ns.cgroup ?? null;
+  }
+
+  /** Counts the memory of the group (`currentBytes`) for a turn; false: another one is needed. */
+  measure(group: Cgroup): boolean {
+    const { memory } = group.hierarchy.owner.kernel;
+    if (group.parent === null) {
+      this.usedBytes = memory.frames.usedBytes;
+      return true;
+    }
+    const count = this.count ??= new ResidentCount(memory.arena, group.memory.frames());
+    if (!count.step(memory.host, memory.host.monotonicNs() + TURN_NS)) return false;
+    this.usedBytes = count.bytes;
+    this.count = null;
+    return true;
   }
 
   /** The root group of the opener's cgroup namespace. */
