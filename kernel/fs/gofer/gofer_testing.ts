@@ -191,3 +191,20 @@ export class ServedHostDriver extends HostDriver {
     return super.removexattr(path, served(name));
   }
 }
+
+/** Makes a directory on the host with a small tree in it. */
+export async function inTree(
+  options: LabOptions,
+  body: (lab: GoferLab, dir: string) => void,
+): Promise<void> {
+  const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-" });
+  try {
+    Deno.mkdirSync(`${dir}/a/b/c`, { recursive: true });
+    Deno.writeTextFileSync(`${dir}/a/b/c/file`, "hello");
+    Deno.writeTextFileSync(`${dir}/a/other`, "other");
+    Deno.symlinkSync("b/c/file", `${dir}/a/link`);
+    await withGofer(dir, options, (lab) => body(lab, dir));
+  } finally {
+    Deno.removeSync(dir, { recursive: true });
+  }
+}
