@@ -6,7 +6,7 @@ import { EAGAIN, EBUSY, EINVAL, ENODEV, ENOENT, ENOMEM, EPERM } from "../../ffi/
 import { majorOf, minorOf } from "../../ffi/abi/stat.ts";
 import { rootCredentials } from "../cred/credentials.ts";
 import { DATA, LabKernel } from "../testing/task_lab.ts";
-import { KnownFrames } from "../task/resident_count.ts";
+import { KnownFrames } from "../oom/resident_count.ts";
 import { FROZEN, type Task } from "../task/task.ts";
 import { Cgroup } from "./cgroup.ts";
 import { IoCharges } from "./io.ts";

@@ -9,7 +9,7 @@ import type { CgroupNamespace } from "./namespace.ts";
 import type { Task } from "../task/task.ts";
 import type { Cgroup } from "./cgroup.ts";
 import type { Peak } from "./memory.ts";
-import { ResidentCount } from "../task/resident_count.ts";
+import { ResidentCount } from "../oom/resident_count.ts";
 
 /** LIMIT: time of one turn in which memory is counted, ns. */
 const TURN_NS = 500_000;
