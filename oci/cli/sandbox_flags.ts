@@ -17,10 +17,12 @@ export const SANDBOX_FLAGS = {
   booleans: ["strace", "turns", "require-sandbox", "panic-on-bug"],
 } as const satisfies FlagNames;
 
-export const SANDBOX_HELP =
-  `  --tty auto|on|off      give the guest its own terminal; auto: if stdin and stdout are terminals
-  --platform NAME        ${PLATFORM_CHOICES.join(" or ")}: the best that works here, and the default
-  --network none|host    the guest's access to this machine's network; the default is none
+/** @param networkHelp the lines about `--network`, whose choices differ */
+function sandboxHelp(networkHelp: string): string {
+  return `\
+  --tty auto|on|off      give the guest its own terminal; auto: if stdin and stdout are terminals
+  --platform NAME        ${PLATFORM_CHOICES.join(", ")}; auto, the default: the best that works here
+${networkHelp}
   --strace               write every system call to the debug log
   --turns                write the longest turns of the kernel to the debug log at the end
   --debug-log FILE       append the debug log to FILE
@@ -30,6 +32,18 @@ export const SANDBOX_HELP =
                          auto, the default: on where this host supports it
   --require-sandbox      fail if this host does not permit every part of the confinement
   --panic-on-bug         a bug in the kernel ends the sandbox, not only the process that hit it`;
+}
+
+export const DO_SANDBOX_HELP = sandboxHelp(
+  `  --network none|host    the guest's access to this machine's network; none, the default: a
+                         loopback of its own`,
+);
+
+export const CONTAINER_SANDBOX_HELP = sandboxHelp(
+  `  --network auto|none|host
+                         none: a loopback of its own; host: that of the container's network
+                         namespace; auto, the default: host if that has a link besides lo`,
+);
 
 /**
  * Settings from the options after the verb, or else from those in front of it.

@@ -13,8 +13,8 @@ import type { Command } from "../command.ts";
 import { preservedFds } from "../preserved_fds.ts";
 import {
   CONTAINER_NETWORKS,
+  CONTAINER_SANDBOX_HELP,
   SANDBOX_FLAGS,
-  SANDBOX_HELP,
   sandboxSettings,
 } from "../sandbox_flags.ts";
 
@@ -40,7 +40,7 @@ program. The standard streams are the container's. ID is its name: letters, digi
 
 Options:
 ${CREATE_HELP}
-${SANDBOX_HELP}
+${CONTAINER_SANDBOX_HELP}
 
 A setting of config.json that this runtime does not support is an error that names its place.`;
 

@@ -15,7 +15,7 @@ import type { GoferRoot } from "../../launch/gofer_process.ts";
 import type { MountSpec } from "../../protocol/boot_spec.ts";
 import { usageError, UserError } from "../../user_error.ts";
 import type { Command } from "../command.ts";
-import { SANDBOX_FLAGS, SANDBOX_HELP, sandboxSettings } from "../sandbox_flags.ts";
+import { DO_SANDBOX_HELP, SANDBOX_FLAGS, sandboxSettings } from "../sandbox_flags.ts";
 
 const HELP = `Usage: dvisor do [OPTION...] [--] COMMAND [ARGUMENT...]
 
@@ -31,7 +31,7 @@ Options:
   --user UID[:GID]       run as this user
   --hostname NAME        the sandbox's host name; the default is the caller's
   --memory SIZE          memory of all its processes, in bytes or with K, M, G
-${SANDBOX_HELP}
+${DO_SANDBOX_HELP}
 
 --env and --volume may be given several times.`;
 

@@ -17,8 +17,8 @@ import { CREATE_FLAGS, CREATE_HELP } from "./create.ts";
 import { preservedFds } from "../preserved_fds.ts";
 import {
   CONTAINER_NETWORKS,
+  CONTAINER_SANDBOX_HELP,
   SANDBOX_FLAGS,
-  SANDBOX_HELP,
   sandboxSettings,
 } from "../sandbox_flags.ts";
 
@@ -32,7 +32,7 @@ ${CREATE_HELP}
   -d, --detach           do not wait
   --keep                 keep the stopped container for dvisor delete
   --no-subreaper         no effect: orphans of a sandbox stay inside
-${SANDBOX_HELP}
+${CONTAINER_SANDBOX_HELP}
 
 A setting of config.json that this runtime does not support is an error that names its place.`;
 
