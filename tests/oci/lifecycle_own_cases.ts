@@ -123,13 +123,15 @@ export const DVISOR_CASES: readonly LifecycleCase[] = [
     name: "debug shows processes, what they wait for, and mounts",
     notRunc: "it has no such verb",
     async run(t) {
-      await t.running("exec sleep 1000");
+      await t.running("exec sleep 1000 3</dev/null");
       assert(await eventually(() => t.text("err") === "" && alive([t.pid]).length === 1, SOON_MS));
       let text = "";
       for (let i = 0; i < 50 && !text.includes("clock_nanosleep"); i++) {
         text = await t.must("debug", t.id);
       }
       assertMatch(text, /process 1 \(sleep\).*\n {2}thread 1 waits in clock_nanosleep\(/);
+      assertMatch(text, /\n {2}fd 2: [a-z_]+:/);
+      assertMatch(text, /\n {2}fd 3: \/dev\/null\n/);
       assertMatch(text, /\/proc rw.* - proc proc/);
     },
   },

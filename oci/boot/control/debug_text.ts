@@ -13,7 +13,7 @@ import * as T from "../../../kernel/task/task.ts";
 import type { ThreadGroup } from "../../../kernel/task/thread_group.ts";
 import type { FdTable } from "../../../kernel/vfs/fd_table.ts";
 import { mountInfo } from "../../../kernel/vfs/mount_info.ts";
-import { dentryText } from "../../../kernel/vfs/pathname.ts";
+import { mountedText } from "../../../kernel/vfs/pathname.ts";
 
 /** LIMIT: open files of a process, and last calls, in the text. */
 const FILES_SHOWN = 64, CALLS_SHOWN = 20;
@@ -81,7 +81,7 @@ function fileLines(files: FdTable): string[] {
     const file = files.getAny(fd);
     if (file === null) continue;
     seen++;
-    const what = file.path === null ? file.constructor.name : dentryText(file.path.dentry);
+    const what = file.path === null ? file.describe() : mountedText(file.path);
     lines.push(`  fd ${fd}: ${printable(what)}`);
   }
   return lines;
