@@ -138,7 +138,7 @@ export function chooseStreams(choice: StreamChoice): Streams {
   }
   if (!isTerminal(0) || !isTerminal(1)) {
     throw usageError(
-      "a terminal is asked for, but stdin and stdout are none (--tty off runs without)",
+      "a terminal is asked for, but stdin or stdout is no terminal (--tty off runs without one)",
     );
   }
   return new OwnTerminal(preserved);

@@ -5,7 +5,6 @@
 
 import { isolateProcessor, type ProcessorIsolation } from "./processor_isolation.ts";
 import { AT_FDCWD, O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY } from "../../ffi/abi/fcntl.ts";
-import { errnoName } from "../../ffi/sys/errors.ts";
 import { openat } from "../../ffi/sys/files.ts";
 import type { PlatformName } from "../../platform/select/candidates.ts";
 import { isTerminal, RawTerminal, terminalSize } from "../host/terminal.ts";
@@ -17,6 +16,7 @@ import {
   type ProcessSpec,
   type RootSpec,
 } from "../protocol/boot_spec.ts";
+import { errnoText } from "../file_error.ts";
 import { usageError, UserError } from "../user_error.ts";
 import { forwardedSignals } from "./command_signals.ts";
 import type { GoferRoot } from "./gofer_process.ts";
@@ -138,7 +138,7 @@ function wantsTerminal(tty: SandboxSettings["tty"]): boolean {
   const isThere = isTerminal(0) && isTerminal(1);
   if (tty === "on" && !isThere) {
     throw usageError(
-      "a terminal is asked for, but stdin and stdout are none (--tty off runs without)",
+      "a terminal is asked for, but stdin or stdout is no terminal (--tty off runs without one)",
     );
   }
   return tty !== "off" && isThere;
@@ -147,6 +147,6 @@ function wantsTerminal(tty: SandboxSettings["tty"]): boolean {
 export function openDebugLog(path: string | null): number {
   if (path === null) return -1;
   const fd = openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644);
-  if (fd < 0) throw new UserError(`cannot write the debug log ${path}: ${errnoName(fd)}`);
+  if (fd < 0) throw new UserError(`cannot write the debug log ${path}: ${errnoText(fd)}`);
   return fd;
 }

@@ -137,5 +137,5 @@ export function processorLacks(host: ProcessorHost = REAL_HOST): {
   } catch (error) {
     speculation = error instanceof Error ? error.message : String(error);
   }
-  return { speculation, coreScheduling: r >= 0 ? "" : errnoName(r) };
+  return { speculation, coreScheduling: r >= 0 ? "" : `PR_SCHED_CORE gives ${errnoName(r)}` };
 }

@@ -143,7 +143,7 @@ const OPTIONS: Record<string, Case> = {
   "a debug log that cannot be written": {
     args: ["--debug-log", "/no/such/log", "--", "true"],
     code: 1,
-    line: /\/no\/such\/log/,
+    line: /\/no\/such\/log: no such file or directory/,
   },
 };
 
