@@ -18,9 +18,12 @@ export interface SandboxOptions {
   readonly overlay?: "memory" | "none";
   /** `none` (default): only the sandbox's own loopback; `host`: the host's network. */
   readonly network?: "none" | "host";
-  /** Memory of all guests together, in bytes. Default: what this process may use. */
+  /**
+   * Memory of all guests together, in bytes. Default: what this process may use. A limit needs root
+   * or a delegated control group.
+   */
   readonly memoryBytes?: number;
-  /** Processors. Default: those of this process. */
+  /** Processors. Default: those of this process. A limit needs what `memoryBytes` needs. */
   readonly cpus?: number;
   readonly mounts?: readonly Mount[];
   /** Name of the machine. Default "dvisor". */

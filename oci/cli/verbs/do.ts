@@ -20,7 +20,8 @@ import { DO_SANDBOX_HELP, SANDBOX_FLAGS, sandboxSettings } from "../sandbox_flag
 const HELP = `Usage: dvisor do [OPTION...] [--] COMMAND [ARGUMENT...]
 
 Runs a command of this machine in a sandbox. It sees this machine's files. Its writes stay in
-memory and are lost at its end. Environment and working directory are the caller's.
+memory and are lost at its end. Environment and working directory are the caller's; resource limits
+(ulimit) are those that Linux starts with.
 
 Options:
   --root DIR             the sandbox's root directory, instead of /
