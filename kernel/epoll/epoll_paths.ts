@@ -111,8 +111,8 @@ class PathCounts {
   }
 
   /**
-   * The paths from a file, or some of them when those are too many. The recursion is as deep as sets
-   * are nested.
+   * The paths from a file, or some of them when those are too many. The recursion is as deep as
+   * sets are nested.
    *
    * @param below the least number of sets on a path from a file that is no set to this one
    */
