@@ -26,15 +26,15 @@ const STATES: readonly string[] = [
 export function describeCrash(task: Task | null): string {
   if (task === null) return "while no task was served";
   const comm = printable(task.comm).replaceAll("\n", "?");
-  const who = `thread ${task.tid} of process ${task.group.pid} (${comm})`;
+  const thread = `thread ${task.tid} of process ${task.group.pid} (${comm})`;
   if (task.state !== HANDLING && task.state !== DEAD) {
-    return `for ${who}, which is ${STATES[task.state]}`;
+    return `for ${thread}, which is ${STATES[task.state]}`;
   }
-  if (task.nr < 0) return `in no call of ${who}`;
+  if (task.nr < 0) return `in no call of ${thread}`;
   const args: string[] = [];
   for (let i = 0; i < 6; i++) args.push(hex(task.args.words, i));
   const name = NAMES[task.nr] || `call ${task.nr}`;
-  return `in ${name}(${args.join(", ")}) of ${who}, uid ${task.cred.euid}`;
+  return `in ${name}(${args.join(", ")}) of ${thread}, uid ${task.cred.euid}`;
 }
 
 /**

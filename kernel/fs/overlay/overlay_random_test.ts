@@ -47,8 +47,8 @@ function snapshot(d: FileDriver, dir = "."): string {
 }
 
 for (const users of [false, true]) {
-  const who = users ? ", as several users" : "";
-  Deno.test(`random calls on an overlay give the results of a tmpfs${who}`, () => {
+  const callers = users ? ", as several users" : "";
+  Deno.test(`random calls on an overlay give the results of a tmpfs${callers}`, () => {
     for (let seed = 1; seed <= 12; seed++) {
       const { driver, lower } = overlayDriver(seed);
       const before = snapshot(lower);

@@ -162,7 +162,7 @@ Deno.test("mount_setattr: sizes, attributes that go together, trees", () => {
   assertEquals(lab.call(sysMkdir, "/a/d", 0o755), 0);
 });
 
-Deno.test("listmount and statmount: requests, ids, what is told of a mount", () => {
+Deno.test("listmount and statmount check requests and ids, and describe a mount", () => {
   const lab = new MountLab(), out = lab.memory + OUT, root = -1;
   lab.attach(lab.detached(M.MOUNT_ATTR_NODEV), "/a");
   const list = (addr: number, count: number, flags = 0) =>
