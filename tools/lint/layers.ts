@@ -75,7 +75,7 @@ const OCI_IMPORTS: Record<string, readonly string[]> = {
   host: [],
   install: [],
   launch: ["spec", "state", "protocol", "host", "proxy"],
-  library: [],
+  library: ["protocol"],
   options: ["state"],
   "parts.ts": ["options"],
   protocol: [],

@@ -1,0 +1,294 @@
+/**
+ * Messages of the session protocol (docs/protocol.md): JSON objects in frames (frame.ts). Both ends
+ * use these types. Strings are Unicode; a path or argument with other bytes has each of them as a
+ * character of U+DC80 to U+DCFF, as Python's surrogateescape has it.
+ */
+
+/** A user of the sandbox by name or number; absent: the sandbox's own. */
+export type UserName = string | { readonly uid: number; readonly gid: number };
+
+/** Bounds of a job: a program and all processes that come from it. Absent: those of the sandbox. */
+export interface JobLimits {
+  readonly memoryBytes?: number;
+  /** Processors, also in fractions. */
+  readonly cpus?: number;
+  /** Processes and threads. */
+  readonly pids?: number;
+}
+
+export interface MountMessage {
+  /** Absolute, on the host. */
+  readonly source: string;
+  /** Absolute, in the sandbox. */
+  readonly destination: string;
+  readonly readonly?: boolean;
+}
+
+/**
+ * HELLO of the owner, on the standard input of `dvisor sandbox`: makes a sandbox. Absent members
+ * have defaults.
+ */
+export interface CreateMessage {
+  readonly protocol: number;
+  /** Letters, digits, and . _ + -; absent: a new one. */
+  readonly id?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly rootfs?: string;
+  readonly overlay?: "memory" | "none";
+  readonly mounts?: readonly MountMessage[];
+  /** Paths of the host's root that are hidden or shown besides the defaults. */
+  readonly hide?: readonly string[];
+  readonly show?: readonly string[];
+  readonly network?: "none" | "host";
+  readonly hostname?: string;
+  readonly platform?: "systrap" | "ptrace" | "kvm";
+  readonly memoryBytes?: number;
+  readonly cpus?: number;
+  readonly pids?: number;
+  readonly diskBytes?: number;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly user?: UserName;
+  readonly cwd?: string;
+  /** The sandbox ends after this time; null: it does not. */
+  readonly timeoutMs?: number | null;
+  /** The sandbox ends when it had no request and no program for this time. */
+  readonly idleMs?: number | null;
+  /** It outlives the connection of its owner. */
+  readonly persistent?: boolean;
+}
+
+/** HELLO of every other client, on the sandbox's socket. */
+export interface AttachMessage {
+  readonly protocol: number;
+}
+
+/** HELLO of the sandbox: its answer to either. */
+export interface SandboxInfo {
+  readonly protocol: number;
+  /** Of dvisor. */
+  readonly version: string;
+  readonly id: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Of the process on the host that waits for the sandbox's end; 0: unknown. */
+  readonly pid: number;
+  readonly platform: string;
+  /** Milliseconds since 1970. */
+  readonly createdMs: number;
+  readonly persistent: boolean;
+  /** When it ends; null: it has no time limit. */
+  readonly deadlineMs: number | null;
+}
+
+/** How a job ended. */
+export type Reason = "exit" | "signal" | "timeout" | "oom" | "output" | "killed";
+
+/** OPEN: what a channel is for. */
+export type Request =
+  /**
+   * Runs a program. INPUT is its stdin, OUTPUT and ERRORS are its stdout and stderr; with `pty` all
+   * are its terminal. EVENT {@linkcode StartedEvent}; RESULT {@linkcode ExecResultMessage}.
+   * CONTROL: {@linkcode ProgramControl}.
+   */
+  | {
+    readonly op: "exec";
+    readonly argv: readonly string[];
+    readonly cwd?: string;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly user?: UserName;
+    /** False: stdin is empty. */
+    readonly stdin?: boolean;
+    readonly pty?: { readonly cols: number; readonly rows: number };
+    readonly timeoutMs?: number;
+    /** Of stdout and stderr together. */
+    readonly maxOutputBytes?: number;
+    /** Processes that it leaves behind go on; the time limit is for the main process. */
+    readonly detached?: boolean;
+    readonly limits?: JobLimits;
+  }
+  /** The file's bytes on OUTPUT. RESULT {}. */
+  | {
+    readonly op: "readFile";
+    readonly path: string;
+    readonly offset?: number;
+    readonly length?: number;
+    readonly user?: UserName;
+  }
+  /** The file's new bytes on INPUT. RESULT { bytes }. */
+  | {
+    readonly op: "writeFile";
+    readonly path: string;
+    /** Of a new file; absent: 0o666 without the umask's bits. */
+    readonly mode?: number;
+    readonly append?: boolean;
+    readonly createNew?: boolean;
+    readonly user?: UserName;
+  }
+  /** RESULT {@linkcode FileStatus}; `follow` false: of a symbolic link itself. */
+  | {
+    readonly op: "stat";
+    readonly path: string;
+    readonly follow?: boolean;
+    readonly user?: UserName;
+  }
+  /** EVENT { entries: FileStatus[] }, any number; RESULT {}. */
+  | { readonly op: "list"; readonly path: string; readonly user?: UserName }
+  /** RESULT {}, as of the following ones. */
+  | {
+    readonly op: "mkdir";
+    readonly path: string;
+    readonly mode?: number;
+    readonly recursive?: boolean;
+    readonly user?: UserName;
+  }
+  | {
+    readonly op: "remove";
+    readonly path: string;
+    readonly recursive?: boolean;
+    readonly user?: UserName;
+  }
+  | {
+    readonly op: "rename";
+    readonly from: string;
+    readonly to: string;
+    readonly user?: UserName;
+  }
+  | { readonly op: "chmod"; readonly path: string; readonly mode: number; readonly user?: UserName }
+  | {
+    readonly op: "symlink";
+    readonly target: string;
+    readonly path: string;
+    readonly user?: UserName;
+  }
+  /** RESULT { target }. */
+  | { readonly op: "readlink"; readonly path: string; readonly user?: UserName }
+  /** EVENT {@linkcode WatchEvent} until CONTROL { close: true }. RESULT {}. */
+  | {
+    readonly op: "watch";
+    readonly path: string;
+    readonly recursive?: boolean;
+    readonly user?: UserName;
+  }
+  /** A connection to a TCP port on the guest's loopback: INPUT and OUTPUT. RESULT {} at its end. */
+  | { readonly op: "connectPort"; readonly port: number }
+  /** RESULT {@linkcode StatsMessage}. */
+  | { readonly op: "stats" }
+  /** EVENT {@linkcode SandboxEvent} until CONTROL { close: true }. RESULT {}. */
+  | { readonly op: "events" }
+  /** EVENT { changes: Change[] }, any number: what was written to the root. RESULT {}. */
+  | { readonly op: "diff" }
+  | { readonly op: "pause" }
+  | { readonly op: "resume" }
+  /** The sandbox ends `timeoutMs` from now; null: never. RESULT { deadlineMs }. */
+  | { readonly op: "extend"; readonly timeoutMs: number | null }
+  /** Ends the sandbox. The connection ends. */
+  | { readonly op: "kill" };
+
+export type Op = Request["op"];
+
+/** EVENT of `exec`: the program runs. */
+export interface StartedEvent {
+  /** In the sandbox. */
+  readonly pid: number;
+}
+
+export interface ExecResultMessage {
+  /** null: a signal ended it. */
+  readonly code: number | null;
+  /** As `SIGKILL`. */
+  readonly signal: string | null;
+  readonly reason: Reason;
+  readonly durationMs: number;
+  readonly peakMemoryBytes: number;
+  readonly cpuMs: number;
+}
+
+/** CONTROL of a program. */
+export type ProgramControl =
+  /** To the main process; `SIGKILL` to the whole job. */
+  | { readonly signal: string }
+  | { readonly resize: { readonly cols: number; readonly rows: number } }
+  /** The client does not read this stream any more: the program gets EPIPE. */
+  | { readonly closeStream: number };
+
+export interface FileStatus {
+  readonly name: string;
+  readonly type: "file" | "directory" | "symlink" | "fifo" | "socket" | "char" | "block";
+  readonly size: number;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtimeMs: number;
+  readonly atimeMs: number;
+  readonly ctimeMs: number;
+  readonly ino: number;
+  readonly nlink: number;
+}
+
+export interface WatchEvent {
+  readonly kind: "create" | "modify" | "remove" | "rename" | "attributes" | "overflow";
+  readonly path: string;
+}
+
+export interface StatsMessage {
+  readonly memoryBytes: number;
+  readonly memoryLimitBytes: number;
+  readonly diskBytes: number;
+  readonly cpuMs: number;
+  readonly processes: number;
+  readonly threads: number;
+  readonly programs: number;
+  readonly uptimeMs: number;
+}
+
+export type SandboxEvent =
+  | {
+    readonly kind: "start";
+    readonly pid: number;
+    readonly argv: readonly string[];
+    readonly timeMs: number;
+  }
+  | {
+    readonly kind: "end";
+    readonly pid: number;
+    readonly reason: Reason;
+    readonly code: number | null;
+    readonly signal: string | null;
+    readonly timeMs: number;
+  }
+  | {
+    readonly kind: "oom";
+    readonly pid: number;
+    readonly command: string;
+    readonly timeMs: number;
+  }
+  /** Events were lost, because the client did not read them. */
+  | { readonly kind: "lost"; readonly count: number; readonly timeMs: number };
+
+export interface Change {
+  readonly path: string;
+  readonly kind: "added" | "modified" | "removed";
+}
+
+/** Codes of ERROR. A failed call of the kernel has the name of its errno in `errno`. */
+export type ErrorCode =
+  | "NotFound"
+  | "AlreadyExists"
+  | "PermissionDenied"
+  | "NotADirectory"
+  | "IsADirectory"
+  | "NotEmpty"
+  | "InvalidArgument"
+  | "Limit"
+  | "Unsupported"
+  | "Gone"
+  | "Protocol"
+  | "Failed";
+
+/** ERROR: ends the channel; on channel 0 the connection. */
+export interface ErrorMessage {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly errno?: string;
+  readonly path?: string;
+}
