@@ -87,8 +87,10 @@ export class FrameDecoder {
   /** Parts of a payload that is no data. */
   #parts: Uint8Array<ArrayBuffer>[] = [];
 
-  constructor(sink: FrameSink) {
+  /** @param sequence the number of the next frame; later than 0 if a frame was read before */
+  constructor(sink: FrameSink, sequence: number = 0) {
     this.#sink = sink;
+    this.#sequence = sequence;
   }
 
   /** The bytes so far end between two frames. */

@@ -1,0 +1,565 @@
+/**
+ * One client of a session: frames of docs/protocol.md in both directions, and the channels of its
+ * requests. session_server.ts opens connections; channel.ts is the contract with requests.
+ *
+ * One turn reads at most READ_BYTES and writes about as much. Messages go before data; channels
+ * with data have turns.
+ */
+
+import { EAGAIN, EINTR } from "../../../ffi/abi/errno.ts";
+import { EPOLLIN, EPOLLOUT } from "../../../ffi/abi/epoll.ts";
+import { addressOf, allocBuffer } from "../../../ffi/sys/cstring.ts";
+import type { Host } from "../../../kernel/core/host.ts";
+import { Waiter } from "../../../kernel/core/wait.ts";
+import { Timer, type TimerQueue } from "../../../kernel/time/timer.ts";
+import { JsonNode } from "../../json_node.ts";
+import {
+  CONTROL,
+  CREDIT,
+  DATA,
+  END,
+  ERROR,
+  EVENT,
+  FrameDecoder,
+  type FrameSink,
+  HEADER_BYTES,
+  HELLO,
+  messageBytes,
+  OPEN,
+  PAYLOAD_MAX,
+  ProtocolError,
+  putHeader,
+  RESULT,
+  SESSION,
+  WINDOW_BYTES,
+} from "../../protocol/session/frame.ts";
+import type { ErrorMessage } from "../../protocol/session/messages.ts";
+import { UserError } from "../../user_error.ts";
+import { type Channel, type ChannelPort, EVENT_BYTES } from "./channel.ts";
+import { errorOf } from "./errors.ts";
+
+/** LIMIT: bytes that are read in a turn. */
+export const READ_BYTES = 256 << 10;
+/** LIMIT: bytes of one DATA frame, so that channels have turns. */
+const PIECE_BYTES = 64 << 10;
+/** Room for the largest message. */
+const OUT_BYTES = PAYLOAD_MAX + HEADER_BYTES;
+/** LIMIT: open channels of a connection. */
+const CHANNELS_MAX = 1024;
+/** LIMIT: bytes of messages that wait for the socket while requests are read. */
+const QUEUE_BYTES = 1 << 20;
+/** Credit is sent when so much of it has come together. */
+const GRANT_BYTES = WINDOW_BYTES / 4;
+const STREAMS = 3;
+
+export interface ConnectionOwner {
+  readonly host: Host;
+  readonly timers: TimerQueue;
+  /** A buffer of READ_BYTES for the bytes of one read. */
+  readonly input: Uint8Array<ArrayBuffer>;
+  /** The answer to a client's HELLO. @throws UserError */
+  greet(hello: JsonNode): object;
+  /** @throws UserError */
+  openChannel(port: ChannelPort, request: JsonNode): Channel;
+  onClosed(connection: Connection): void;
+}
+
+interface QueuedMessage {
+  readonly channel: number;
+  readonly type: number;
+  readonly flags: number;
+  readonly payload: Uint8Array;
+}
+
+export class Connection extends Waiter implements FrameSink {
+  readonly #owner: ConnectionOwner;
+  readonly #inFd: number;
+  readonly #outFd: number;
+  readonly #decoder: FrameDecoder;
+  readonly #channels: Map<number, OpenChannel> = new Map();
+  /** Channels that may have data to send. */
+  readonly #ready: OpenChannel[] = [];
+  readonly #queue: QueuedMessage[] = [];
+  #queuedBytes = 0;
+  readonly #out: Uint8Array<ArrayBuffer> = allocBuffer(OUT_BYTES);
+  readonly #outAddress: number = addressOf(this.#out);
+  readonly #outView: DataView = new DataView(this.#out.buffer, this.#out.byteOffset);
+  /** Bytes of `out` from `at` to `end` are not written yet. */
+  #at = 0;
+  #end = 0;
+  #sequence = 0;
+  #lastChannel = 0;
+  #hasGreeted: boolean;
+  /** Set by a channel whose data or messages wait; the timer writes them in the next turn. */
+  readonly #flush: Flush;
+  readonly #writable: Writable;
+  #isWriterWatched = false;
+  /** The socket has no room. */
+  #isFull = false;
+  #isPumping = false;
+  #isReadingPaused = false;
+  /** The client is to be closed when all was written. */
+  #isEnding = false;
+  isClosed = false;
+
+  /**
+   * @param inFd, outFd two descriptors, both non-blocking; the connection owns them
+   * @param isGreeted the client's HELLO was read before
+   */
+  constructor(owner: ConnectionOwner, inFd: number, outFd: number, isGreeted: boolean) {
+    super();
+    this.#owner = owner;
+    this.#inFd = inFd;
+    this.#outFd = outFd;
+    this.#hasGreeted = isGreeted;
+    this.#decoder = new FrameDecoder(this, isGreeted ? 1 : 0);
+    this.#flush = new Flush(this);
+    this.#writable = new Writable(this);
+    owner.host.watch(inFd, EPOLLIN, this);
+  }
+
+  /** Whether a request is open. */
+  get isBusy(): boolean {
+    return this.#channels.size > 0;
+  }
+
+  get owner(): ConnectionOwner {
+    return this.#owner;
+  }
+
+  override onWake(_events: number): void {
+    if (this.isClosed) return;
+    const { host, input } = this.#owner;
+    const n = host.read(this.#inFd, addressOf(input), READ_BYTES);
+    if (n !== -EAGAIN && n !== -EINTR) {
+      if (n <= 0) return this.close();
+      if (!this.#take(input.subarray(0, n))) return;
+    }
+    if (this.#queuedBytes > QUEUE_BYTES) this.#isReadingPaused = true;
+    else host.arm(this.#inFd, EPOLLIN);
+    this.pump();
+  }
+
+  /** False if the connection ends. */
+  #take(bytes: Uint8Array<ArrayBuffer>): boolean {
+    let isDone = false;
+    try {
+      this.#decoder.push(bytes);
+      isDone = true;
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      isDone = true;
+      this.endWith({ code: "Protocol", message: error.message });
+    } finally {
+      // A bug in a request must not leave a client that waits.
+      if (!isDone) this.close();
+    }
+    return !this.isClosed && !this.#isEnding;
+  }
+
+  // Frames of the client.
+
+  onMessage(channel: number, type: number, message: unknown): void {
+    if (type === HELLO) return this.#onHello(channel, message);
+    if (!this.#hasGreeted) throw new ProtocolError("the first frame is no HELLO");
+    if (type === OPEN) return this.#onOpen(channel, message);
+    if (type !== CONTROL) throw new ProtocolError(`a client sends no frame of type ${type}`);
+    this.#find(channel)?.control(message);
+  }
+
+  #onHello(channel: number, message: unknown): void {
+    if (this.#hasGreeted || channel !== SESSION) throw new ProtocolError("a second HELLO");
+    this.#hasGreeted = true;
+    try {
+      this.greet(this.#owner.greet(new JsonNode("HELLO", "", message)));
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      this.endWith(errorOf(error));
+    }
+  }
+
+  greet(info: object): void {
+    this.send(SESSION, HELLO, info);
+  }
+
+  #onOpen(id: number, message: unknown): void {
+    if (id <= this.#lastChannel) throw new ProtocolError(`channel ${id} is used again`);
+    this.#lastChannel = id;
+    const open = new OpenChannel(this, id);
+    if (this.#channels.size >= CHANNELS_MAX) {
+      open.fail({ code: "Limit", message: `more than ${CHANNELS_MAX} requests at a time` });
+      return;
+    }
+    this.#channels.set(id, open);
+    open.guard(() =>
+      open.begin(this.#owner.openChannel(open, new JsonNode("request", "", message)))
+    );
+  }
+
+  onData(channel: number, stream: number, bytes: Uint8Array<ArrayBuffer>): void {
+    this.#find(channel)?.take(stream, bytes);
+  }
+  onEnd(channel: number, stream: number): void {
+    this.#find(channel)?.takeEnd(stream);
+  }
+  onCredit(channel: number, stream: number, bytes: number): void {
+    this.#find(channel)?.credit(stream, bytes);
+  }
+
+  /** Null for a channel that is closed already: the frame has crossed its RESULT. */
+  #find(id: number): OpenChannel | null {
+    if (!this.#hasGreeted) throw new ProtocolError("the first frame is no HELLO");
+    const found = this.#channels.get(id) ?? null;
+    if (found === null && (id > this.#lastChannel || id === SESSION)) {
+      throw new ProtocolError(`channel ${id} is not open`);
+    }
+    return found;
+  }
+
+  // Frames to the client.
+
+  send(channel: number, type: number, message: object): void {
+    const payload = messageBytes(message);
+    if (payload.length <= PAYLOAD_MAX) return this.enqueue(channel, type, 0, payload);
+    this.send(channel, ERROR, { code: "Limit", message: "the answer is too long for one message" });
+  }
+
+  enqueue(channel: number, type: number, flags: number, payload: Uint8Array): void {
+    if (this.isClosed || this.#isEnding) return;
+    this.#queue.push({ channel, type, flags, payload });
+    this.#queuedBytes += HEADER_BYTES + payload.length;
+    this.flushSoon();
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  forget(id: number): void {
+    this.#channels.delete(id);
+  }
+
+  addReady(channel: OpenChannel): void {
+    if (channel.isQueued) return;
+    channel.isQueued = true;
+    this.#ready.push(channel);
+    this.flushSoon();
+  }
+
+  /** Writes in the next turn, so that what one turn makes goes out together. */
+  flushSoon(): void {
+    if (this.#isPumping || this.#isFull || this.isClosed || this.#flush.isArmed) return;
+    this.#owner.timers.arm(this.#flush, 0);
+  }
+
+  /** Writes as much as the socket takes, or one turn's part. */
+  pump(): void {
+    if (this.#isPumping || this.isClosed) return;
+    this.#isPumping = true;
+    const { host } = this.#owner;
+    let written = 0;
+    while (written < OUT_BYTES && (this.#at < this.#end || this.#fill())) {
+      const n = host.write(this.#outFd, this.#outAddress + this.#at, this.#end - this.#at);
+      if (n === -EINTR) continue;
+      if (n === -EAGAIN) {
+        this.#isFull = true;
+        break;
+      }
+      if (n < 0) {
+        this.#isPumping = false;
+        return this.close();
+      }
+      this.#at += n;
+      written += n;
+    }
+    this.#isPumping = false;
+    const hasMore = this.#at < this.#end || this.#queue.length > 0 || this.#ready.length > 0;
+    if (hasMore) this.#awaitRoom();
+    else if (this.#isEnding) return this.close();
+    if (this.#isReadingPaused && this.#queuedBytes <= QUEUE_BYTES / 2) {
+      this.#isReadingPaused = false;
+      host.arm(this.#inFd, EPOLLIN);
+    }
+  }
+
+  #awaitRoom(): void {
+    const { host } = this.#owner;
+    this.#isFull = true;
+    if (this.#isWriterWatched) host.arm(this.#outFd, EPOLLOUT);
+    else {
+      this.#isWriterWatched = true;
+      host.watch(this.#outFd, EPOLLOUT, this.#writable);
+    }
+  }
+
+  onWritable(): void {
+    this.#isFull = false;
+    this.pump();
+  }
+
+  /** Fills the empty buffer: false if there is nothing to send. */
+  #fill(): boolean {
+    this.#at = this.#end = 0;
+    const hadEvents = this.#queuedBytes > EVENT_BYTES;
+    this.#putMessages();
+    if (hadEvents && this.#queuedBytes <= EVENT_BYTES) this.#resumeEvents();
+    // One round: what asks again has its next turn later.
+    for (let rounds = this.#ready.length; rounds > 0; rounds--) {
+      if (OUT_BYTES - this.#end <= HEADER_BYTES) break;
+      const channel = this.#ready.shift();
+      if (channel === undefined) break;
+      channel.isQueued = false;
+      if (channel.isOpen) this.#putData(channel);
+    }
+    return this.#end > 0;
+  }
+
+  #putMessages(): void {
+    let count = 0;
+    for (const { channel, type, flags, payload } of this.#queue) {
+      if (OUT_BYTES - this.#end < HEADER_BYTES + payload.length) break;
+      this.#putHeader(channel, type, flags, payload.length);
+      this.#out.set(payload, this.#end);
+      this.#end += payload.length;
+      this.#queuedBytes -= HEADER_BYTES + payload.length;
+      count++;
+    }
+    this.#queue.splice(0, count);
+  }
+
+  #putHeader(channel: number, type: number, flags: number, length: number): void {
+    const sequence = this.#sequence;
+    putHeader(this.#outView, this.#end, { length, channel, sequence, type, flags });
+    this.#sequence = (sequence + 1) >>> 0;
+    this.#end += HEADER_BYTES;
+  }
+
+  /** Appends data of one stream of the channel. */
+  #putData(channel: OpenChannel): void {
+    const stream = channel.nextStream();
+    if (stream < 0) return;
+    const room = OUT_BYTES - this.#end - HEADER_BYTES;
+    const max = Math.min(room, PIECE_BYTES, channel.creditOf(stream));
+    const n = channel.produce(stream, this.#outAddress + this.#end + HEADER_BYTES, max);
+    // `produce` may end the channel.
+    if (n !== 0) {
+      this.#putHeader(channel.id, DATA, n < 0 ? stream | END : stream, Math.max(0, n));
+      this.#end += Math.max(0, n);
+    }
+    if (channel.isOpen && channel.hasReady) this.addReady(channel);
+  }
+
+  #resumeEvents(): void {
+    for (const channel of [...this.#channels.values()]) channel.onEventsSent();
+  }
+
+  /** Sends ERROR on channel 0, after which the connection ends. */
+  endWith(error: ErrorMessage): void {
+    if (this.isClosed || this.#isEnding) return;
+    this.send(SESSION, ERROR, error);
+    this.#isEnding = true;
+    this.#dropChannels();
+    this.pump();
+  }
+
+  #dropChannels(): void {
+    const channels = [...this.#channels.values()];
+    this.#channels.clear();
+    this.#ready.length = 0;
+    for (const channel of channels) channel.drop();
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    const { host, timers } = this.#owner;
+    if (this.#flush.isArmed) timers.disarm(this.#flush);
+    host.unwatch(this.#inFd);
+    host.unwatch(this.#outFd);
+    host.close(this.#inFd);
+    host.close(this.#outFd);
+    this.#dropChannels();
+    this.#owner.onClosed(this);
+  }
+}
+
+/** A channel of a connection, with the accounts of its streams. */
+class OpenChannel implements ChannelPort {
+  readonly id: number;
+  /** Waits in the list of channels with data. */
+  isQueued = false;
+  isOpen = true;
+  readonly #connection: Connection;
+  #channel: Channel | null = null;
+  /** By stream: bytes that may be sent; those that came and were not granted back; grants to send. */
+  readonly #credit: number[] = Array(STREAMS).fill(WINDOW_BYTES);
+  readonly #received: number[] = Array(STREAMS).fill(0);
+  readonly #grants: number[] = Array(STREAMS).fill(0);
+  readonly #isEnded: boolean[] = Array(STREAMS).fill(false);
+  /** Streams on which `produce` is to be called, as bits. */
+  #wanted = 0;
+  #lastStream = 0;
+
+  constructor(connection: Connection, id: number) {
+    this.#connection = connection;
+    this.id = id;
+  }
+
+  begin(channel: Channel): void {
+    if (this.isOpen) this.#channel = channel;
+    else channel.onGone();
+  }
+
+  /** Runs a step of the request, whose errors end the request only. */
+  guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      const channel = this.#channel;
+      this.fail(errorOf(error));
+      channel?.onGone();
+    }
+  }
+
+  // From the client.
+
+  take(stream: number, bytes: Uint8Array<ArrayBuffer>): void {
+    const received = (this.#received[stream] ?? 0) + bytes.length;
+    if (received > WINDOW_BYTES) {
+      throw new ProtocolError(`channel ${this.id} got more data than it granted`);
+    }
+    if (this.#isEnded[stream]) throw new ProtocolError(`channel ${this.id} got data after its end`);
+    this.#received[stream] = received;
+    this.guard(() => this.#channel?.onData(stream, bytes));
+  }
+
+  takeEnd(stream: number): void {
+    if (this.#isEnded[stream]) return;
+    this.#isEnded[stream] = true;
+    this.guard(() => this.#channel?.onEnd(stream));
+  }
+
+  control(message: unknown): void {
+    this.guard(() => this.#channel?.onControl(message));
+  }
+
+  credit(stream: number, bytes: number): void {
+    const credit = (this.#credit[stream] ?? 0) + bytes;
+    if (credit > 2 * WINDOW_BYTES + 0xffffffff) throw new ProtocolError("a credit is too large");
+    this.#credit[stream] = credit;
+    if ((this.#wanted & 1 << stream) !== 0) this.#connection.addReady(this);
+  }
+
+  // To the client.
+
+  wantsToSend(stream: number): void {
+    if (!this.isOpen) return;
+    this.#wanted |= 1 << stream;
+    this.#connection.addReady(this);
+  }
+
+  /** Whether a stream has something to send and credit for it. */
+  get hasReady(): boolean {
+    return this.#find() >= 0;
+  }
+
+  creditOf(stream: number): number {
+    return this.#credit[stream] ?? 0;
+  }
+
+  /** The stream whose turn it is; -1: none. */
+  nextStream(): number {
+    return this.#find();
+  }
+
+  #find(): number {
+    for (let i = 1; i <= STREAMS; i++) {
+      const stream = (this.#lastStream + i) % STREAMS;
+      if ((this.#wanted & 1 << stream) !== 0 && (this.#credit[stream] ?? 0) > 0) return stream;
+    }
+    return -1;
+  }
+
+  produce(stream: number, address: number, max: number): number {
+    this.#lastStream = stream;
+    const n = this.#channel?.produce(stream, address, max) ?? 0;
+    if (n <= 0) this.#wanted &= ~(1 << stream);
+    else this.#credit[stream] = (this.#credit[stream] ?? 0) - n;
+    return n;
+  }
+
+  onEventsSent(): void {
+    this.guard(() => this.#channel?.onEventsSent());
+  }
+
+  grant(stream: number, bytes: number): void {
+    if (!this.isOpen) return;
+    const grants = (this.#grants[stream] ?? 0) + bytes;
+    this.#grants[stream] = grants;
+    if (grants < GRANT_BYTES) return;
+    this.#grants[stream] = 0;
+    this.#received[stream] = (this.#received[stream] ?? 0) - grants;
+    const payload = new Uint8Array(4);
+    new DataView(payload.buffer).setUint32(0, grants, true);
+    this.#connection.enqueue(this.id, CREDIT, stream, payload);
+  }
+
+  event(message: object): void {
+    if (this.isOpen) this.#connection.send(this.id, EVENT, message);
+  }
+  get eventBytes(): number {
+    return this.#connection.queuedBytes;
+  }
+
+  result(message: object): void {
+    this.#end(RESULT, message);
+  }
+  fail(error: ErrorMessage): void {
+    this.#end(ERROR, error);
+  }
+
+  #end(type: number, message: object): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.#channel = null;
+    this.#connection.forget(this.id);
+    this.#connection.send(this.id, type, message);
+  }
+
+  /** The connection is gone. */
+  drop(): void {
+    const channel = this.#channel;
+    this.isOpen = false;
+    this.#channel = null;
+    channel?.onGone();
+  }
+}
+
+/** Writes what waits. */
+class Flush extends Timer {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    super();
+    this.#connection = connection;
+  }
+
+  override onExpire(_nowNs: number): void {
+    this.#connection.pump();
+  }
+}
+
+/** The socket has room again. */
+class Writable extends Waiter {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    super();
+    this.#connection = connection;
+  }
+
+  override onWake(_events: number): void {
+    this.#connection.onWritable();
+  }
+}
