@@ -302,6 +302,7 @@ function makeGroup(task: Task, id: TaskPid, request: CloneRequest): ThreadGroup 
     sharesParent ? from.exitSignal : request.exitSignal,
     new Limits(from.limits),
     task.kernel.now(),
+    from,
   );
   group.exe = from.exe?.hold() ?? null;
   group.argStart = from.argStart;

@@ -234,6 +234,10 @@ export class ThreadGroup {
   /** Start time of its leader, ns. */
   startNs: number;
 
+  /**
+   * @param maker the process that called clone(2), from which it inherits: with CLONE_PARENT it is
+   * not the parent
+   */
   constructor(
     id: TaskPid,
     parent: ThreadGroup | null,
@@ -241,20 +245,21 @@ export class ThreadGroup {
     exitSignal: number,
     limits: Limits,
     startNs: number,
+    maker: ThreadGroup | null = parent,
   ) {
     this.id = id;
     this.pid = id.nr;
-    this.account = new Account(parent?.account.parent ?? null, 1);
+    this.account = new Account(maker?.account.parent ?? null, 1);
     this.pending = new PendingSignals(this.account);
     this.parent = parent;
-    this.container = parent === null ? null : parent.container;
+    this.container = maker === null ? null : maker.container;
     this.pgrp = pgrp;
     this.exitSignal = exitSignal;
     this.limits = limits;
     this.startNs = startNs;
-    this.hasLeftTerminal = parent !== null && parent.hasLeftTerminal;
-    this.loginUid = parent === null ? 0xffffffff : parent.loginUid;
-    this.coredumpFilter = parent === null ? 0x33 : parent.coredumpFilter;
+    this.hasLeftTerminal = maker !== null && maker.hasLeftTerminal;
+    this.loginUid = maker === null ? 0xffffffff : maker.loginUid;
+    this.coredumpFilter = maker === null ? 0x33 : maker.coredumpFilter;
     pgrp.add(this);
     if (parent !== null) parent.children.add(this);
   }
