@@ -11,6 +11,7 @@ import type { Account } from "./core/account.ts";
 import { EACCES, ENOENT, ENOTDIR } from "../ffi/abi/errno.ts";
 import { AT_FDCWD } from "../ffi/abi/fcntl.ts";
 import type { Credentials } from "./cred/credentials.ts";
+import type { Job } from "./job/job.ts";
 import type { SandboxKernel } from "./kernel.ts";
 import type { Limits } from "./task/limits.ts";
 import { Container } from "./task/container.ts";
@@ -101,14 +102,16 @@ export function startInit(
 /**
  * Starts a process in a container: its init if it is the first, otherwise a further one, as `exec`
  * of a runtime does. It has no parent (getppid(2) is 0); `listener` is called at its end, and its
- * children then become orphans of the PID namespace's init. Puts the task into the run queue, or
- * returns the reason why not; nothing is left behind then.
+ * children then become orphans of the PID namespace's init. It is in `job`, as its main process if
+ * the job has none yet. Puts the task into the run queue, or returns the reason why not; nothing is
+ * left behind then.
  */
 export function startIn(
   kernel: SandboxKernel,
   container: Container,
   spec: InitSpec,
   listener: ExitListener | null,
+  job: Job | null = null,
 ): Task | InitFailure {
   // The host may have put files there just before (docker cp).
   for (const mount of container.mounts.mounts) mount.fs.expire();
@@ -137,6 +140,7 @@ export function startIn(
     pids: container.pids,
     ns: container.ns.hold(),
     exitListener: listener,
+    job,
   });
   return typeof task === "number" ? { errno: -task, what: path } : task;
 }

@@ -9,6 +9,7 @@
 
 import * as quotas from "../core/quota.ts";
 import type { Cgroup } from "../cgroup/cgroup.ts";
+import type { Job } from "../job/job.ts";
 import type { Kernel } from "../task/kernel_services.ts";
 import { BLOCKED, DEAD, HANDLING, READY, RESUMING, RUNNING, Task, WORKING } from "../task/task.ts";
 import { TaskTimeout } from "../task/task_wait.ts";
@@ -43,6 +44,7 @@ export const INVARIANTS: readonly Invariant[] = [
   { name: "timers", check: checkTimers },
   { name: "quotas", check: checkQuotas },
   { name: "control groups", check: checkCgroups },
+  { name: "jobs", check: checkJobs },
   ...MEMORY_CHECKS,
 ];
 
@@ -264,5 +266,22 @@ function checkCgroups({ pids }: CheckedKernel, found: string[]): void {
   for (const [group, tasks] of own) {
     if (group.ownTasks !== tasks) found.push(`${group.name}: ${group.ownTasks} for ${tasks} tasks`);
     if (group.isGone) found.push(`${group.name} is gone and has ${tasks} tasks`);
+  }
+}
+
+function checkJobs({ pids }: CheckedKernel, found: string[]): void {
+  const counts = new Map<Job, number>();
+  for (const [nr, group] of pids.groups) {
+    const { job, tasks } = group;
+    if (job === null) continue;
+    counts.set(job, (counts.get(job) ?? 0) + tasks.length);
+    if (tasks.length > 0 && !job.groups.has(group)) found.push(`process ${nr} is not in its job`);
+    if (tasks.length === 0 && job.groups.has(group)) found.push(`its job has zombie ${nr}`);
+  }
+  for (const [job, tasks] of counts) {
+    if (job.tasks !== tasks) found.push(`a job counts ${job.tasks} of ${tasks} tasks`);
+    for (const group of job.groups) {
+      if (group.job !== job) found.push(`process ${group.pid} is in another job`);
+    }
   }
 }

@@ -275,7 +275,10 @@ export class OomKiller {
   private killIn(domain: MemoryDomain, victim: ThreadGroup): void {
     const others = domain.onOutOfMemory?.(victim) ?? [];
     this.kill(victim, true);
-    for (const other of others) killGroup(other, SIGKILL);
+    for (const other of others) {
+      other.job?.noteVictim(other);
+      killGroup(other, SIGKILL);
+    }
   }
 
   /** The last victim has not ended yet. */
@@ -313,6 +316,7 @@ export class OomKiller {
       this.held = victim;
       this.heldAtBytes = memory.arena.residentBytes();
     }
+    victim.job?.noteVictim(victim);
     killGroup(victim, SIGKILL);
     this.untilNs = nowNs + GRACE_NS;
   }

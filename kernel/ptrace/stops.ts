@@ -52,7 +52,8 @@ function stop(task: Task, code: number, info: SigInfo | null, then: number, resu
 /** Completes the stop when all registers are available. */
 export function standStill(task: Task): void {
   const { trace, ctx } = task;
-  if (trace === null || (mustEnd(task) && trace.stopCode >>> 8 !== PTRACE_EVENT_EXIT)) {
+  const isExit = trace !== null && trace.stopCode >>> 8 === PTRACE_EVENT_EXIT;
+  if (trace === null || mustEnd(task) && (!isExit || isInKilledJob(task))) {
     task.state = HANDLING;
     return resume(task);
   }
@@ -152,10 +153,16 @@ export function trapIfAsked(task: Task, result: number): boolean {
   return true;
 }
 
+/** A tracer, which may be outside of the job, must not delay the end of a job. */
+function isInKilledJob({ group }: Task): boolean {
+  return group.job !== null && group.job.isKilled;
+}
+
 /** The task is going to end: stops once for its tracer (PTRACE_EVENT_EXIT). */
 export function stopForExit(task: Task): boolean {
   const { trace } = task;
   if (trace === null || trace.isExitTold || !trace.wants(PTRACE_EVENT_EXIT)) return false;
+  if (isInKilledJob(task)) return false;
   trace.isExitTold = true;
   trace.message = task.group.isExiting ? task.group.exitStatus : task.exitStatus;
   stopForEvent(task, PTRACE_EVENT_EXIT, THEN_LEAVE, IN_GUEST);

@@ -147,6 +147,7 @@ function makeChild(task: Task, request: CloneRequest, birth: Birth): number {
   }
   enrollTask(child);
   joinGroups(child);
+  if (group.job !== null) group.job.tasks++;
   request.cgroup?.cpu.wake();
   group.tasks.push(child);
   if (group.tasks.length > 1) group.hadThreads = true;
@@ -154,6 +155,7 @@ function makeChild(task: Task, request: CloneRequest, birth: Birth): number {
     group.leader = child;
     enrollGroup(group);
     group.container?.groups.add(group);
+    group.job?.add(group);
   }
   const tid = id.numberIn(task.pids);
   if ((flags & CLONE_PARENT_SETTID) !== 0) task.mm.store32(request.parentTidAddr, tid);
@@ -225,7 +227,8 @@ function awaitVfork(task: Task): number {
 
 /** Checks every limit on the number of tasks: 0 or -errno. */
 function checkCount(task: Task, { cgroup, flags }: CloneRequest): number {
-  const { container } = task.group;
+  const { container, job } = task.group;
+  if (job !== null && job.refusesTask(task.group)) return -EAGAIN;
   if (exceedsProcessLimit(task) || !TASKS.hasRoom(1, task.account)) return -EAGAIN;
   // The child's execve has both address spaces for a moment.
   if ((flags & CLONE_VM) === 0 && !task.kernel.memory.leavingSpaces.hasRoom(2, task.account)) {

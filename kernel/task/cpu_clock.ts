@@ -64,6 +64,7 @@ export function chargeKernel(task: Task, ns: number): void {
   else {
     const { unified, legacy } = task.cgroups;
     task.kernel.clock.endedSystemNs += ns;
+    task.group.job?.chargeEnded(ns);
     unified.cpu.charge(0, ns);
     for (const group of legacy) group.cpu.charge(0, ns);
   }

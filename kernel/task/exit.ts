@@ -89,6 +89,7 @@ const TASK_END: readonly EndStep[] = [
   once(leaveGroup),
   once(dismissTask),
   once(leaveGroups),
+  once(({ group: { job } }) => job !== null && job.tasks--),
   once(endDelay),
   once((task) => task.ns.drop()),
   once((task) => task.signals.pending.clear()),
@@ -108,6 +109,8 @@ const PROCESS_END: readonly EndStep[] = [
   once(({ group }) => group.isInit && endNamespace(group)),
   repeated((task) => reparentChildren(task.group, task)),
   once(({ group }) => hangUpOrphans(group, group.parent, group)),
+  once(({ group }) => group.job?.onProcessEnd(group)),
+  once(({ group }) => group.job?.endIfEmpty()),
 ];
 
 /**

@@ -17,6 +17,7 @@ import { openExec } from "../vfs/open.ts";
 import { joinGroups } from "../cgroup/group_set.ts";
 import { resume } from "./alert.ts";
 import type { Kernel } from "./kernel_services.ts";
+import type { Job } from "../job/job.ts";
 import type { Limits } from "./limits.ts";
 import type { Container } from "./container.ts";
 import type { Namespaces } from "./namespaces.ts";
@@ -56,6 +57,8 @@ interface FirstProcess {
   readonly pids: PidNamespace;
   readonly ns: Namespaces;
   readonly exitListener: ExitListener | null;
+  /** The job that it is in; null: none. */
+  readonly job: Job | null;
 }
 
 /**
@@ -70,7 +73,7 @@ export function startProcess(kernel: Kernel, spec: FirstProcess): Task | number 
     spec.ns.drop();
     return task;
   }
-  const { group } = task, { container } = spec;
+  const { group } = task, { container, job } = spec;
   group.container = container;
   container.groups.add(group);
   group.account.moveTo(container.accounts.ofUser(task.cred.uid));
@@ -82,7 +85,16 @@ export function startProcess(kernel: Kernel, spec: FirstProcess): Task | number 
   enrollProcessGroup(group.pgrp);
   enrollSession(group.session);
   resume(task);
+  if (job !== null) enterJob(task, job);
   return task;
+}
+
+/** The first process of a job is its main process. */
+function enterJob({ group }: Task, job: Job): void {
+  group.job = job;
+  job.tasks++;
+  if (job.main === null) job.start(group);
+  else job.add(group);
 }
 
 function makeTask(kernel: Kernel, spec: FirstProcess, id: TaskPid | null): Task | number {

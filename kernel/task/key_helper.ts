@@ -5,7 +5,7 @@
  * DIFFERS: Linux runs the program outside of all containers.
  */
 
-import { ENOENT } from "../../ffi/abi/errno.ts";
+import { EAGAIN, ENOENT } from "../../ffi/abi/errno.ts";
 import type { Key, KeyRequest } from "../keys/key.ts";
 import { endConstruction, makerKeyrings } from "../keys/request_key.ts";
 import { FdTable } from "../vfs/fd_table.ts";
@@ -22,8 +22,9 @@ const UMASK = 0o022;
 
 /** Starts the program for a request: 0, or -errno if it cannot start. */
 export function startKeyHelper(t: Task, request: KeyRequest): number {
-  const { container } = t.group, init = container?.init?.leader ?? null;
+  const { container, job } = t.group, init = container?.init?.leader ?? null;
   if (container === null || init === null) return -ENOENT;
+  if (job !== null && job.refusesTask(t.group)) return -EAGAIN;
   const maker = makerKeyrings(request);
   if (typeof maker === "number") return maker;
   const { keyrings, authority } = maker, end = new HelperEnd(t, request, authority);
@@ -45,6 +46,7 @@ export function startKeyHelper(t: Task, request: KeyRequest): number {
     pids: container.pids,
     ns: container.ns.hold(),
     exitListener: end,
+    job,
   });
   if (typeof helper === "number") {
     end.onProcessEnd();

@@ -9,6 +9,7 @@ import type { ControllingTerminal, TtyGroup, TtySession } from "../fs/devpts/hoo
 import type { Credentials } from "../cred/credentials.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 import type { AioContexts } from "../aio/aio.ts";
+import type { Job } from "../job/job.ts";
 import type { Limits } from "./limits.ts";
 import type { Container } from "./container.ts";
 import type { PidNamespace, TaskPid } from "./pid_namespace.ts";
@@ -179,6 +180,8 @@ export class ThreadGroup {
   continuedReported: boolean = true;
   /** The container in which it was started, with all its descendants; null: none (tests). */
   container: Container | null;
+  /** The job that it comes from; null: none. */
+  job: Job | null;
   exitListener: ExitListener | null = null;
   /**
    * Signals with the default action do not reach it (init of a PID namespace, pid_namespaces(7)).
@@ -253,6 +256,7 @@ export class ThreadGroup {
     this.pending = new PendingSignals(this.account);
     this.parent = parent;
     this.container = maker === null ? null : maker.container;
+    this.job = maker === null ? null : maker.job;
     this.pgrp = pgrp;
     this.exitSignal = exitSignal;
     this.limits = limits;

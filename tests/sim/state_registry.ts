@@ -42,25 +42,25 @@ const STATE = `
   HostListener HostSocket HostSocketWatch IdMapFile IdMapText Inet6Addresses InetDump InetFamily
   InetPorts InetTable InfoRecord InotifyFile InotifyWatch InputQueue IoCharges IoRate IoState
   IpCounters IpOptions IpcLimits IpcMessage IpcMessageQueue IpcMessages IpcNamespace IpcTable
-  ItemsEnd KernelProcSource Key KeyStore KeyUser KmsgFile KmsgInode KmsgOpener LayerListing
-  Layouts Lease Leases LeavingSpace LeavingSpaces LegacyView Limits LineDiscipline Link LinkDir
-  LinkGroups LinkInode LinkSettings LinkTable LinksDir LinksDump ListReader Listing LiveInode
-  LoadAverage LocalRouteDump LockAges LockWait LockWaits LongWalk Loop LoopControlFile LoopDevice
-  LoopDevices LoopFile LoopOpener LoopbackTcp LoopbackTransport MainRouteDump ManyKills
-  MapFileLink MapFilesDir MappedMemory Mark MasterFile MemFile MemInode MemPolicy Membership
-  Memberships MemfdStore MemoryContext MemoryCounters MemoryEvents MemoryLimits MemoryManager
-  MemoryState MemoryText MemoryTextFile MemoryUse Merge MessageCounter MessageQueue MonitorEvent
-  Mount MountFile MountNamespace MountPaths MountPlace MountSteps MountsFile MountsInode MoveEnd
-  MqueueDirectory MqueueFile MqueueFs MqueueType NamespaceCounts Namespaces NeighbourDump NetDir
-  NetNamespace NetSettingsView NetShared NetTables NetText NetTextFile NetlinkDump NetlinkFamily
-  NetlinkProtocol NetlinkSocket NetlinkTable Notification Notifier NsDir NsFile NsFs NsInode
-  NsLink NullFile NullOpener ObjectRanks OciFilter OomKiller OpenAttr OpenGroupFile Output
-  OverlayDirFile OverlayDirectory OverlayFile OverlayFs OverlayNode OverlayType OwnMemory
-  PacketCounter PacketDump PacketFamily PacketRing PacketSocket PacketTable PageMap PagemapFile
-  PagemapInode PassWaiter PatchedSites Path PathFile PeerCredentials PeerGroup Pending PendingExec
-  PendingFault PendingSignals PermissionRequest PiState Pid PidFd PidNamespace PidsState
-  PingSocket Pipe PipeFile PlaceLink PolledRandomFile PortIds PortTable PosixTimer PrefixRoutes
-  ProcConnector ProcFacts ProcFs ProcFsType ProcRootDir ProcessGroup ProcessTimers
+  ItemsEnd Job JobDeadline JobKill KernelProcSource Key KeyStore KeyUser KmsgFile KmsgInode
+  KmsgOpener LayerListing Layouts Lease Leases LeavingSpace LeavingSpaces LegacyView Limits
+  LineDiscipline Link LinkDir LinkGroups LinkInode LinkSettings LinkTable LinksDir LinksDump
+  ListReader Listing LiveInode LoadAverage LocalRouteDump LockAges LockWait LockWaits LongWalk
+  Loop LoopControlFile LoopDevice LoopDevices LoopFile LoopOpener LoopbackTcp LoopbackTransport
+  MainRouteDump ManyKills MapFileLink MapFilesDir MappedMemory Mark MasterFile MemFile MemInode
+  MemPolicy Membership Memberships MemfdStore MemoryContext MemoryCounters MemoryEvents
+  MemoryLimits MemoryManager MemoryState MemoryText MemoryTextFile MemoryUse Merge MessageCounter
+  MessageQueue MonitorEvent Mount MountFile MountNamespace MountPaths MountPlace MountSteps
+  MountsFile MountsInode MoveEnd MqueueDirectory MqueueFile MqueueFs MqueueType NamespaceCounts
+  Namespaces NeighbourDump NetDir NetNamespace NetSettingsView NetShared NetTables NetText
+  NetTextFile NetlinkDump NetlinkFamily NetlinkProtocol NetlinkSocket NetlinkTable Notification
+  Notifier NsDir NsFile NsFs NsInode NsLink NullFile NullOpener ObjectRanks OciFilter OomKiller
+  OpenAttr OpenGroupFile Output OverlayDirFile OverlayDirectory OverlayFile OverlayFs OverlayNode
+  OverlayType OwnMemory PacketCounter PacketDump PacketFamily PacketRing PacketSocket PacketTable
+  PageMap PagemapFile PagemapInode PassWaiter PatchedSites Path PathFile PeerCredentials PeerGroup
+  Pending PendingExec PendingFault PendingSignals PermissionRequest PiState Pid PidFd PidNamespace
+  PidsState PingSocket Pipe PipeFile PlaceLink PolledRandomFile PortIds PortTable PosixTimer
+  PrefixRoutes ProcConnector ProcFacts ProcFs ProcFsType ProcRootDir ProcessGroup ProcessTimers
   ProgramAddresses ProgramBreak Progress ProtocolTable PtmxInode PtmxNodeOpener PtmxOpener
   QueueCaller QueuedMessage RamFs RamFsType RandomFile RandomOpener RangeWork RawSocket RealTimer
   Reaper RecordWait Registration RequestFiles ReservedPorts Restrictions RetireTimer Retirement

@@ -45,6 +45,7 @@ const KERNEL_RANK: Record<string, number> = {
   cgroup: 4,
   fanotify: 4,
   futex: 4,
+  job: 4,
   oom: 4,
   proc: 4,
   ptrace: 4,
