@@ -73,6 +73,11 @@ export class DeferredWork {
     }
   }
 
+  /** Leaves a job to the loop: nothing of it is done before this returns. */
+  later(job: Job): void {
+    this.left.push({ job, payer: this.payer });
+  }
+
   private get payer(): object | null {
     return this.server?.current?.billed.turnAccount ?? null;
   }

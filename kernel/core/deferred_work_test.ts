@@ -36,6 +36,14 @@ Deno.test("a large job does one slice at once, and one more with each step", () 
   assertEquals(seen, all);
 });
 
+Deno.test("a job that is left for later does nothing before the next step", () => {
+  const work = new DeferredWork(), seen: number[] = [];
+  work.later(new Each(listOf(2), 1, (n) => seen.push(n)));
+  assertEquals([seen.length, work.isEmpty], [0, false]);
+  work.step();
+  assertEquals([seen.length, work.isEmpty], [2, true]);
+});
+
 Deno.test("jobs take turns", () => {
   const work = new DeferredWork(), seen: string[] = [];
   for (const name of ["a", "b"]) {

@@ -17,7 +17,7 @@ export interface Caller {
   readonly cred: Credentials;
   /** The account for objects that the caller makes. */
   readonly account: Account;
-  /** Only a caller that can wait has it. */
+  /** Only a caller whose calls can run again has it. */
   readonly progress?: CallProgress;
 }
 
@@ -34,12 +34,20 @@ export interface CallProgress {
   keepBytes(more: number, account: Account): boolean;
 }
 
-/** A caller whose call can wait and run again: a task. */
-export interface WaitingCaller extends Caller {
+/** A caller whose call can go on in another turn of the loop: it runs again. */
+export interface YieldingCaller extends Caller {
   readonly progress: CallProgress;
   uninterruptible: boolean;
-  waitFor(queue: WaitQueue, events: number): number;
   yieldTurn(): number;
+}
+
+/** A caller whose call can wait and run again: a task. */
+export interface WaitingCaller extends YieldingCaller {
+  waitFor(queue: WaitQueue, events: number): number;
+}
+
+export function canYield(caller: Caller): caller is YieldingCaller {
+  return "yieldTurn" in caller && caller.progress !== undefined;
 }
 
 export function canWait(caller: Caller): caller is WaitingCaller {

@@ -34,7 +34,7 @@ import { isDirectory, isSymlink, mayFollow, maySearch } from "./access.ts";
 import { touchAtime } from "./atime.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import { KernelBug } from "../core/kernel_bug.ts";
-import { type Caller, canWait } from "./caller.ts";
+import { type Caller, canYield } from "./caller.ts";
 import { Dentry, type Mount, Path } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 import { bytesOf, LongWalk, type WalkPlace } from "./long_walk.ts";
@@ -206,7 +206,7 @@ export class Walk {
       let at = this.at;
       // Makes the text flat: what a long walk keeps is as large as it is long.
       while (at < length && text.charCodeAt(at) === SLASH) at++;
-      if (++this.steps > STEPS_A_TURN && canWait(this.caller)) return this.saveForNextTurn();
+      if (++this.steps > STEPS_A_TURN && canYield(this.caller)) return this.saveForNextTurn();
       if (at >= length) return this.finishWithoutName();
       const { inode } = this, searchable = maySearch(inode, this.cred);
       if (searchable < 0) return searchable;
@@ -377,7 +377,7 @@ export class Walk {
   private saveForNextTurn(): number {
     const { caller, dirfd, given: path, flags, resolve } = this;
     if ((resolve & RESOLVE_CACHED) !== 0) return -EAGAIN;
-    if (!canWait(caller)) throw new KernelBug("a caller with one turn");
+    if (!canYield(caller)) throw new KernelBug("a caller with one turn");
     const { place } = this, { progress } = caller;
     if (this.long === null) {
       const key = { dirfd, path, flags, resolve };

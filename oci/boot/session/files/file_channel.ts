@@ -1,0 +1,128 @@
+/**
+ * The base of file requests: work in steps. The loop runs the first step in a later turn, so a
+ * channel never ends before it is there, and each further step in a turn of its own, as deferred
+ * work (kernel/core/deferred_work.ts). A step that ends the channel is the last one.
+ */
+
+import type { DeferredWork, Job } from "../../../../kernel/core/deferred_work.ts";
+import { BLOCK } from "../../../../kernel/core/result.ts";
+import type { OpenFile } from "../../../../kernel/vfs/open_file.ts";
+import { JsonNode } from "../../../json_node.ts";
+import type { ErrorMessage } from "../../../protocol/session/messages.ts";
+import { Channel, type ChannelPort, EVENT_BYTES } from "../channel.ts";
+import { callError } from "../errors.ts";
+import type { RequestCaller } from "./request_caller.ts";
+
+/** What every file request has. */
+export interface FileRequest {
+  readonly port: ChannelPort;
+  readonly deferred: DeferredWork;
+  readonly caller: RequestCaller;
+}
+
+/** A path of a request, as text of messages and as a byte string. */
+export interface GuestPath {
+  readonly text: string;
+  readonly bytes: string;
+}
+
+export abstract class FileChannel extends Channel implements Job {
+  protected readonly caller: RequestCaller;
+  readonly #deferred: DeferredWork;
+  /** It is in the queue of deferred work. */
+  #isQueued = false;
+  #isOver = false;
+
+  constructor({ port, deferred, caller }: FileRequest) {
+    super(port);
+    this.caller = caller;
+    this.#deferred = deferred;
+    this.goOn();
+  }
+
+  /**
+   * Does some of the work. Returns the units that are left; 0 or less when the next step should
+   * follow without an event.
+   */
+  protected abstract work(units: number): number;
+  /** The channel is over: closes what it has opened. */
+  protected release(): void {}
+
+  /** The next step follows in a later turn. */
+  protected goOn(): void {
+    if (this.#isQueued || this.#isOver) return;
+    this.#isQueued = true;
+    this.#deferred.later(this);
+  }
+
+  /** A Job: the loop calls it. */
+  step(units: number): number {
+    this.#isQueued = false;
+    if (this.#isOver) return units;
+    const left = this.work(units);
+    if (left <= 0) this.#isQueued = true;
+    return left;
+  }
+
+  /** Whether so many events wait that the channel makes no more: `onEventsSent` continues. */
+  protected get isFull(): boolean {
+    return this.port.eventBytes > EVENT_BYTES;
+  }
+
+  override onEventsSent(): void {
+    this.goOn();
+  }
+
+  protected get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  protected finish(result: object): void {
+    if (this.#end()) this.port.result(result);
+  }
+
+  protected fail(error: ErrorMessage): void {
+    if (this.#end()) this.port.fail(error);
+  }
+
+  /** Ends with an error, unless the call of this step is made again in the next one. */
+  protected failUnlessBlocked(r: number, what: string, path: string): void {
+    if (r !== BLOCK) this.fail(callError(what, path, r));
+  }
+
+  /** @throws UserError for other messages than `{ "close": true }` */
+  override onControl(message: unknown): void {
+    const node = new JsonNode("control", "", message), close = node.member("close");
+    if (!close.boolean()) close.expected("true");
+    this.cancel();
+  }
+
+  protected cancel(): void {
+    this.fail({ code: "Failed", message: "the client cancelled the request" });
+  }
+
+  override onGone(): void {
+    this.#end();
+  }
+
+  /** False: the channel was over before. */
+  #end(): boolean {
+    if (this.#isOver) return false;
+    this.#isOver = true;
+    this.release();
+    this.caller.end();
+    return true;
+  }
+}
+
+/** A step is over: what it leaves of its units, so that the job waits for an event. */
+export function unitsAfter(units: number, cost: number): number {
+  return Math.max(1, units - cost);
+}
+
+/** Puts a file into the table of a request, for calls relative to it: its fd or -errno. */
+export function install(caller: RequestCaller, file: OpenFile): number {
+  const fd = caller.files.install(file, true, Infinity);
+  if (fd < 0) file.drop();
+  return fd;
+}
