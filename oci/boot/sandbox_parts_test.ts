@@ -12,6 +12,7 @@ import {
   PACKET_SIGNAL,
 } from "../protocol/launcher_channel.ts";
 import { DebugLog } from "./debug_log.ts";
+import { fieldsOf } from "./guest/account_files.ts";
 import { homeIn } from "./guest/home.ts";
 import { parseMountOptions } from "../protocol/mount_options.ts";
 import { assembleFilter } from "./seccomp/seccomp_filter.ts";
@@ -33,9 +34,11 @@ Deno.test("mount options are flags, in their order, or for the file system", () 
 });
 
 Deno.test("HOME is that of the user in the container's passwd file, or /", () => {
-  const passwd = "root:x:0:0:root:/root:/bin/sh\nbad\nu:x:1000:1000::/home/u:/bin/sh\nn:x:7:7:::\n";
+  const passwd = fieldsOf(
+    "root:x:0:0:root:/root:/bin/sh\nbad\nu:x:1000:1000::/home/u:/bin/sh\nn:x:7:7:::\n",
+  );
   assertEquals([0, 1000, 7, 8].map((uid) => homeIn(passwd, uid)), ["/root", "/home/u", "/", "/"]);
-  assertEquals(homeIn("a:x:5:5::/a\0LD_PRELOAD=b:\nb:x:5:5::/b:", 5), "/b");
+  assertEquals(homeIn(fieldsOf("a:x:5:5::/a\0LD_PRELOAD=b:\nb:x:5:5::/b:"), 5), "/b");
 });
 
 Deno.test("exit codes are those of a shell", () => {
