@@ -18,6 +18,15 @@ const WORDS: ReadonlyMap<number, string> = new Map([
   [E.ENOSPC, "no space left on device"],
   [E.ENODEV, "no such device"],
   [E.ENAMETOOLONG, "file name too long"],
+  [E.EEXIST, "file exists"],
+  [E.ENOTEMPTY, "directory not empty"],
+  [E.EBUSY, "device or resource busy"],
+  [E.EXDEV, "invalid cross-device link"],
+  [E.EFBIG, "file too large"],
+  [E.EDQUOT, "disk quota exceeded"],
+  [E.EIO, "input/output error"],
+  [E.ETXTBSY, "text file busy"],
+  [E.EAGAIN, "resource temporarily unavailable"],
 ]);
 
 /** LIMIT: characters of a path that a message shows. */

@@ -36,12 +36,18 @@ const CODES: ReadonlyMap<number, ErrorCode> = new Map([
  * @param what as "cannot read"
  * @param path the text of a path in messages
  * @param errno positive or negative
+ * @param rest of the call, as " to /other"
  */
-export function callError(what: string, path: string, errno: number): ErrorMessage {
+export function callError(
+  what: string,
+  path: string,
+  errno: number,
+  rest: string = "",
+): ErrorMessage {
   const number = Math.abs(errno);
   return {
     code: CODES.get(number) ?? "Failed",
-    message: `${what} ${shownPath(path)}: ${errnoText(number)}`,
+    message: `${what} ${shownPath(path)}${rest}: ${errnoText(number)}`,
     errno: errnoName(number),
     path: sentPath(path),
   };

@@ -10,8 +10,8 @@ import { mkdirAt, symlinkAt } from "../../../../kernel/vfs/create.ts";
 import { rmdirAt, unlinkAt } from "../../../../kernel/vfs/remove.ts";
 import { renameAt } from "../../../../kernel/vfs/rename.ts";
 import { readlinkAt, statAt } from "../../../../kernel/vfs/status.ts";
-import { textOf } from "../byte_text.ts";
-import { callError } from "../errors.ts";
+import { wireOf } from "../wire_text.ts";
+import { callError } from "../call_errors.ts";
 import { FileChannel, type FileRequest, type GuestPath, unitsAfter } from "./file_channel.ts";
 import { lastName, statusOf } from "./file_status.ts";
 
@@ -24,13 +24,15 @@ export class CallChannel extends FileChannel {
   readonly #what: string;
   readonly #path: GuestPath;
   readonly #call: Call;
+  readonly #rest: string;
 
-  /** @param what as "cannot rename", for errors about `path` */
-  constructor(request: FileRequest, what: string, path: GuestPath, call: Call) {
+  /** @param what, rest as "cannot rename" and " to /other", for errors about `path` */
+  constructor(request: FileRequest, what: string, path: GuestPath, call: Call, rest: string = "") {
     super(request);
     this.#what = what;
     this.#path = path;
     this.#call = call;
+    this.#rest = rest;
   }
 
   protected override work(units: number): number {
@@ -38,7 +40,7 @@ export class CallChannel extends FileChannel {
     if (result === BLOCK) return 0;
     if (typeof result === "object") this.finish(result);
     else if (result >= 0) this.finish({});
-    else this.fail(callError(this.#what, this.#path.text, result));
+    else this.fail(callError(this.#what, this.#path.text, result, this.#rest));
     return unitsAfter(units, CALL_UNITS);
   }
 }
@@ -80,6 +82,6 @@ export function symlinkCall(target: string, path: string): Call {
 export function readlinkCall(path: string): Call {
   return (caller) => {
     const target = readlinkAt(caller, AT_FDCWD, path);
-    return typeof target === "number" ? target : { target: textOf(target) };
+    return typeof target === "number" ? target : { target: wireOf(target) };
   };
 }

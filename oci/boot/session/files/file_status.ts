@@ -11,7 +11,7 @@ import {
 } from "../../../../ffi/abi/stat.ts";
 import type { Inode } from "../../../../kernel/vfs/inode.ts";
 import type { FileStatus } from "../../../protocol/session/messages.ts";
-import { textOf } from "../byte_text.ts";
+import { wireOf } from "../wire_text.ts";
 
 const TYPES: ReadonlyMap<number, FileStatus["type"]> = new Map([
   [S_IFBLK, "block"],
@@ -25,7 +25,7 @@ const TYPES: ReadonlyMap<number, FileStatus["type"]> = new Map([
 /** @param name a byte string */
 export function statusOf(name: string, inode: Inode): FileStatus {
   return {
-    name: textOf(name),
+    name: wireOf(name),
     type: TYPES.get(inode.mode & S_IFMT) ?? "file",
     size: inode.size,
     mode: inode.mode & 0o7777,

@@ -3,20 +3,15 @@
  * class that does it. All of them act as a user of the guest, by the kernel's own VFS calls.
  */
 
-import {
-  O_APPEND,
-  O_CREAT,
-  O_EXCL,
-  O_TRUNC,
-  O_WRONLY,
-} from "../../../../ffi/abi/fcntl.ts";
+import { O_APPEND, O_CREAT, O_EXCL, O_TRUNC, O_WRONLY } from "../../../../ffi/abi/fcntl.ts";
 import type { Credentials } from "../../../../kernel/cred/credentials.ts";
 import type { SandboxKernel } from "../../../../kernel/kernel.ts";
 import type { Container } from "../../../../kernel/task/container.ts";
+import { shownPath } from "../../../file_error.ts";
 import type { JsonNode } from "../../../json_node.ts";
 import type { Op } from "../../../protocol/session/messages.ts";
-import { byteString } from "../byte_text.ts";
 import type { Channel, ChannelPort } from "../channel.ts";
+import { bytesOfWire } from "../wire_text.ts";
 import * as calls from "./call_channel.ts";
 import type { FileChannel, FileRequest, GuestPath } from "./file_channel.ts";
 import { MakeDirectoriesChannel } from "./make_directories.ts";
@@ -35,9 +30,23 @@ export interface FileSession {
 /** Makes a channel for a request whose members are checked; `path` is the member of that name. */
 type Opener = (request: FileRequest, node: JsonNode) => FileChannel;
 
+/** The requests that `openFileChannel` takes. */
+export const FILE_OPS = [
+  "readFile",
+  "writeFile",
+  "stat",
+  "mkdir",
+  "remove",
+  "rename",
+  "chmod",
+  "symlink",
+  "readlink",
+] as const satisfies readonly Op[];
+export type FileOp = (typeof FILE_OPS)[number];
+
 const MODE_MAX = 0o7777, DIRECTORY_MODE_MAX = 0o1777;
 
-const OPENERS: Partial<Readonly<Record<Op, Opener>>> = {
+const OPENERS: Readonly<Record<FileOp, Opener>> = {
   readFile: (request, node) => {
     const { MAX_SAFE_INTEGER: max } = Number;
     const offset = node.member("offset").optional(0, (n) => n.integer(0, max));
@@ -68,8 +77,9 @@ const OPENERS: Partial<Readonly<Record<Op, Opener>>> = {
   },
   rename: (request, node) => {
     const from = pathOf(node.member("from")), to = pathOf(node.member("to"));
-    const what = `cannot rename to ${shownPath(to.text)}:`;
-    return new calls.CallChannel(request, what, from, calls.renameCall(from.bytes, to.bytes));
+    const call = calls.renameCall(from.bytes, to.bytes);
+    const rest = ` to ${shownPath(to.text)}`;
+    return new calls.CallChannel(request, "cannot rename", from, call, rest);
   },
   chmod: (request, node) => {
     const path = pathOf(node.member("path")), mode = node.member("mode").integer(0, MODE_MAX);
@@ -78,7 +88,7 @@ const OPENERS: Partial<Readonly<Record<Op, Opener>>> = {
   },
   symlink: (request, node) => {
     const path = pathOf(node.member("path"));
-    const call = calls.symlinkCall(byteString(node.member("target")), path.bytes);
+    const call = calls.symlinkCall(bytesOfWire(node.member("target").string()), path.bytes);
     return new calls.CallChannel(request, "cannot make the link", path, call);
   },
   readlink: (request, node) => {
@@ -88,14 +98,8 @@ const OPENERS: Partial<Readonly<Record<Op, Opener>>> = {
   },
 };
 
-/** Whether `openFileChannel` takes the request. */
-export function isFileRequest(op: unknown): op is Op {
-  return typeof op === "string" && Object.hasOwn(OPENERS, op);
-}
-
 /**
- * The channel of a request that `isFileRequest`. It ends in a later turn of the loop, never before
- * this returns.
+ * The channel of a request. It ends in a later turn of the loop, never before this returns.
  *
  * @throws UserError for a request that is not valid
  */
@@ -103,22 +107,22 @@ export function openFileChannel(
   session: FileSession,
   port: ChannelPort,
   request: JsonNode,
+  op: FileOp,
 ): Channel {
-  const { kernel, container } = session, op = request.member("op");
-  const opener = isFileRequest(op.value) ? OPENERS[op.value] : undefined;
-  if (opener === undefined) op.expected("a request about files");
-  const { cred } = session.userOf(request.member("user"));
+  const { kernel, container } = session, { cred } = session.userOf(request.member("user"));
   const caller = new RequestCaller(container, cred);
+  let channel: Channel | null = null;
   try {
-    return opener({ port, deferred: kernel.vfs.deferred, caller }, request);
-  } catch (error) {
-    caller.end();
-    throw error;
+    channel = OPENERS[op]({ port, deferred: kernel.vfs.deferred, caller }, request);
+    return channel;
+  } finally {
+    if (channel === null) caller.end();
   }
 }
 
 function pathOf(node: JsonNode): GuestPath {
-  return { text: node.absolutePath(), bytes: byteString(node) };
+  const text = node.absolutePath();
+  return { text, bytes: bytesOfWire(text) };
 }
 
 function flag(node: JsonNode): boolean {

@@ -15,7 +15,7 @@ import { openAt } from "../../../../kernel/vfs/open.ts";
 import type { OpenFile } from "../../../../kernel/vfs/open_file.ts";
 import { statAt } from "../../../../kernel/vfs/status.ts";
 import type { ErrorMessage } from "../../../protocol/session/messages.ts";
-import { callError, pathError } from "../errors.ts";
+import { callError, pathError } from "../call_errors.ts";
 import type { RequestCaller } from "./request_caller.ts";
 
 /** The file is a device, a FIFO or a socket. */

@@ -12,7 +12,7 @@ import { hasPrivileges, removePrivileges } from "../../../../kernel/vfs/attribut
 import { notifyFile } from "../../../../kernel/vfs/notify.ts";
 import type { OpenFile } from "../../../../kernel/vfs/open_file.ts";
 import { INPUT } from "../../../protocol/session/frame.ts";
-import { callError } from "../errors.ts";
+import { callError } from "../call_errors.ts";
 import { FileChannel, type FileRequest, type GuestPath, unitsAfter } from "./file_channel.ts";
 import { openError, openRegular } from "./open_regular.ts";
 
