@@ -12,7 +12,7 @@ import { check } from "../../ffi/sys/errors.ts";
 import { fcntl, memfdCreate, pwrite } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { WaiterData } from "./waiter_data.ts";
-import { putName, putSignals, waiterImage } from "./waiter_image.ts";
+import { putName, putSignals, putSocketPath, waiterImage } from "./waiter_image.ts";
 
 interface WaiterPlan {
   readonly control: number;
@@ -21,6 +21,8 @@ interface WaiterPlan {
   readonly goferPid: number;
   /** Signals to pass on. */
   readonly signals: readonly number[];
+  /** A socket to remove at the end; "": none. */
+  readonly socketPath?: string;
   /** A terminal in raw mode, with its states: struct termios. */
   readonly terminal:
     | { readonly fd: number; readonly saved: Uint8Array; readonly raw: Uint8Array }
@@ -72,6 +74,7 @@ function imageFor(plan: WaiterPlan): Uint8Array {
     data.setInt32(at.control + Pollfd.at.fd, plan.control, true);
     putSignals(bytes, plan.signals);
     putName(bytes, "dvisor");
+    putSocketPath(bytes, plan.socketPath ?? "");
     data.setInt32(at.sentryPid, plan.sentryPid, true);
     data.setInt32(at.goferPid, plan.goferPid, true);
     data.setInt32(at.terminal, terminal?.fd ?? -1, true);

@@ -160,6 +160,9 @@ function emitEnd(a: Assembler): void {
   a.mov(edi, data(at.goferPid)).xor(esi, esi).mov(edx, __WALL).xor(r10d, r10d);
   call(a, N.SYS_wait4);
   a.label("terminal");
+  a.lea(rdi, data(at.socketPath)).cmp(mem(rdi), 0, 1).je("restore");
+  call(a, N.SYS_unlink);
+  a.label("restore");
   a.mov(edi, data(at.terminal)).mov(esi, TCSETS).lea(rdx, data(at.saved));
   call(a, N.SYS_ioctl);
   a.mov(edi, data(at.exitCode)).test(edi, edi).jns("exit");

@@ -8,6 +8,9 @@ import * as N from "../../ffi/abi/syscall_numbers.ts";
 import { Termios, Winsize } from "../../ffi/abi/termios.ts";
 import { ControlPacket } from "../protocol/launcher_channel.ts";
 
+/** Room for the path of a socket (unix(7)). */
+export const SOCKET_PATH_BYTES = 108;
+
 /** The program's data; descriptors and pids are those of its process. */
 export const WaiterData = layout("waiter_data", {
   /** struct pollfd: the control socket, the signalfd, the leash: a pipe, or -1. */
@@ -34,13 +37,15 @@ export const WaiterData = layout("waiter_data", {
   status: "i32",
   winsize: Winsize,
   siginfo: SignalfdSiginfo,
+  /** Path of a socket to remove at the end, NUL at the end; empty: none. */
+  socketPath: ["u8", SOCKET_PATH_BYTES],
   killed: ["u8", 64],
   killedBytes: "u32",
   ended: ["u8", 64],
   endedBytes: "u32",
 });
 
-/** The system calls of the program. */
+/** The system calls of the program as a proxy, which has no socket to remove. */
 export const WAITER_CALLS: readonly number[] = [
   N.SYS_prctl,
   N.SYS_rt_sigprocmask,

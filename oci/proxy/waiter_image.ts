@@ -10,7 +10,7 @@
  */
 
 import { assembled } from "../../ffi/sys/prebuilt.ts";
-import { WaiterData } from "./waiter_data.ts";
+import { SOCKET_PATH_BYTES, WaiterData } from "./waiter_data.ts";
 
 const { at } = WaiterData;
 const PROGRAM = await assembled("waiter", new URL("./waiter_code.ts", import.meta.url));
@@ -26,6 +26,13 @@ export function waiterImage(fill: (data: DataView, bytes: Uint8Array) => void): 
 /** Sets the name of the process, at most 15 bytes. */
 export function putName(bytes: Uint8Array, name: string): void {
   bytes.set(new TextEncoder().encode(name).subarray(0, 15), at.name);
+}
+
+/** Sets the socket that is removed at the end, whose path must fit. */
+export function putSocketPath(bytes: Uint8Array, path: string): void {
+  const encoded = new TextEncoder().encode(path);
+  if (encoded.length >= SOCKET_PATH_BYTES) throw new Error(`the path ${path} is too long`);
+  bytes.set(encoded, at.socketPath);
 }
 
 /** Sets the signals that are forwarded. */
