@@ -6,6 +6,7 @@ import { close } from "../../../ffi/sys/files.ts";
 import { syscall } from "../../../ffi/sys/native.ts";
 import { findContainer, type FoundContainer } from "../../container/found_container.ts";
 import { readFlags } from "../../options/flags.ts";
+import { parseSignal } from "../../signal_text.ts";
 import { isAlive } from "../../state/liveness.ts";
 import type { ProcessId } from "../../state/record.ts";
 import { EXIT_FAILURE, usageError, UserError } from "../../user_error.ts";
@@ -52,25 +53,3 @@ function killProcess(process: ProcessId): void {
   if (isAlive(process)) syscall(SYS_pidfd_send_signal, pidfd, S.SIGKILL, 0, 0);
   close(pidfd);
 }
-
-/** A number, or a name with or without SIG; 0 sends nothing. @throws UserError */
-export function parseSignal(text: string): number {
-  if (/^\d{1,2}$/.test(text)) {
-    const signo = Number(text);
-    if (signo <= S.NSIG) return signo;
-  } else {
-    const name = text.toUpperCase().replace(/^(SIG)?/, "SIG");
-    const match = /^SIGRT(MIN|MAX)(?:([+-])(\d{1,2}))?$/.exec(name);
-    if (match !== null) {
-      const base = match[1] === "MIN" ? RTMIN : S.NSIG, delta = Number(match[3] ?? 0);
-      const signo = match[2] === "-" ? base - delta : base + delta;
-      if (signo >= RTMIN && signo <= S.NSIG) return signo;
-    }
-    const signo = new Map<string, unknown>(Object.entries(S)).get(name);
-    if (typeof signo === "number" && !/^SIG_|_/.test(name)) return signo;
-  }
-  throw usageError(`"${text}" is no signal`);
-}
-
-/** SIGRTMIN of libc, which uses the two below itself. */
-const RTMIN = 34;

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { UserError } from "../../user_error.ts";
-import { parseSignal } from "./kill.ts";
+import { UserError } from "./user_error.ts";
+import { parseSignal } from "./signal_text.ts";
 
 Deno.test("signals are numbers or names, with and without SIG", () => {
   const cases: [string, number][] = [
