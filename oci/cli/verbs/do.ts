@@ -11,6 +11,7 @@ import { type Flags, readFlags } from "../../options/flags.ts";
 import type { Globals } from "../../options/globals.ts";
 import { fromText } from "../../../kernel/core/bytes.ts";
 import { type GuestPlan, runForeground } from "../../launch/foreground_sandbox.ts";
+import { STANDARD_MOUNTS } from "../../launch/standard_mounts.ts";
 import type { GoferRoot } from "../../launch/gofer_process.ts";
 import type { MountSpec } from "../../protocol/boot_spec.ts";
 import { usageError, UserError } from "../../user_error.ts";
@@ -86,21 +87,6 @@ function planOf(args: readonly string[], globals: Globals): GuestPlan {
     sandbox,
   };
 }
-
-function standardMount(type: string, destination: string, options: string): MountSpec {
-  return { type, destination, goferAttach: null, options: options.split(",") };
-}
-
-/** The file systems that every program expects. */
-const STANDARD_MOUNTS: readonly MountSpec[] = [
-  standardMount("proc", "/proc", "nosuid,nodev,noexec"),
-  standardMount("sysfs", "/sys", "nosuid,nodev,noexec,ro"),
-  standardMount("cgroup2", "/sys/fs/cgroup", "nosuid,nodev,noexec"),
-  standardMount("devtmpfs", "/dev", "nosuid,strictatime,mode=755,size=65536k"),
-  standardMount("devpts", "/dev/pts", "nosuid,noexec,mode=620,ptmxmode=666,gid=5"),
-  standardMount("tmpfs", "/dev/shm", "nosuid,nodev,mode=1777"),
-  standardMount("mqueue", "/dev/mqueue", "nosuid,nodev,noexec"),
-];
 
 interface Volume {
   readonly root: GoferRoot;
