@@ -13,6 +13,7 @@ const PARTS = {
   /** Every verb of cli/verb_table.ts: those without a part of their own run here. */
   command: { verbs: "all" },
   do: { verbs: ["do"] },
+  sandbox: { verbs: ["sandbox"] },
   create: { verbs: ["create"] },
   exec: { verbs: ["exec"] },
   /** Verbs by which clients query or change an existing container. */

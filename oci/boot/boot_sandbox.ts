@@ -31,6 +31,7 @@ import { say } from "../shown_text.ts";
 import type { OomWitness } from "../proxy/oom_witness.ts";
 import { Places } from "./control/join_reservations.ts";
 import { PlainGuest, type PlainOwner } from "./guest/plain_guest.ts";
+import { SessionGuest, type SessionGuestOwner } from "./session/session_guest.ts";
 import { SandboxRequests } from "./control/request_handler.ts";
 
 /** How long guests may go on after their Gofer has ended, in ns. */
@@ -39,7 +40,8 @@ const GRACE_NS = 2_000_000_000;
 /** Time after which a sandbox has probably started all its processes, in ns. */
 const SETTLED_NS = 1_000_000_000;
 
-export class Sandbox implements ContainerOwner, PlainOwner, OomListener, ReportSink {
+export class Sandbox
+  implements ContainerOwner, PlainOwner, SessionGuestOwner, OomListener, ReportSink {
   readonly kernel: SandboxKernel;
   readonly log: DebugLog;
   /** By id. */
@@ -49,7 +51,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener, ReportS
   readonly #spec: BootSpec;
   readonly #waiter: BootSocket;
   /** The container that the sandbox was made for, or the guest of `do`. */
-  readonly #first: GuestContainer | PlainGuest;
+  readonly #first: GuestContainer | PlainGuest | SessionGuest;
   /** Has OOM kills counted in the group of the sandbox; null: it has no memory limit. */
   #killCounter: KillCounter | null;
   #hasFailed = false;
@@ -84,7 +86,15 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener, ReportS
     if (machine.clocks !== null) {
       host.guestClock = GuestClock.install(this.kernel.memory, machine.clocks, host.cpuCount);
     }
-    this.#first = spec.id === "" ? new PlainGuest(this.kernel, spec, waiter, this) : this.#make();
+    this.#first = this.#makeFirst(machine.platformName);
+  }
+
+  #makeFirst(platform: string): GuestContainer | PlainGuest | SessionGuest {
+    const { kernel } = this, spec = this.#spec, { session } = spec;
+    if (session !== undefined) {
+      return new SessionGuest(kernel, spec, session, platform, this.#waiter, this);
+    }
+    return spec.id === "" ? new PlainGuest(kernel, spec, this.#waiter, this) : this.#make();
   }
 
   #make(): GuestContainer {
@@ -168,6 +178,10 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener, ReportS
       }
       return;
     }
+    if (first instanceof SessionGuest) {
+      this.#waiter.sendPacket(PACKET_EXIT, this.#hasFailed ? EXIT_FAILURE : 0, 0);
+      return;
+    }
     first.drain();
     const hasResult = !this.#hasFailed && status >= 0;
     this.#waiter.sendPacket(PACKET_EXIT, hasResult ? exitCodeOf(status) : EXIT_FAILURE, 0);
@@ -194,7 +208,11 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener, ReportS
     this.kernel.loop.stop();
   }
 
-  onGoferGone(container: GuestContainer | PlainGuest): void {
+  onSessionEnd(): void {
+    this.kernel.loop.stop();
+  }
+
+  onGoferGone(container: GuestContainer | PlainGuest | SessionGuest): void {
     if (container !== this.#first) {
       say("the file server of a container is gone, and with it the files: the container ends");
       if (container instanceof GuestContainer) container.destroy();

@@ -15,6 +15,7 @@ import { command as list } from "./verbs/list.ts";
 import { pause, resume } from "./verbs/pause.ts";
 import { command as metrics } from "./verbs/metrics.ts";
 import { command as ps } from "./verbs/ps.ts";
+import { command as sandbox } from "./verbs/sandbox.ts";
 import { command as start } from "./verbs/start.ts";
 import { command as state } from "./verbs/state.ts";
 import { command as doCommand } from "./verbs/do.ts";
@@ -31,6 +32,7 @@ import { usageError } from "../user_error.ts";
 /** Every verb, in the order in which help shows them. */
 export const VERBS: Readonly<Record<string, Verb>> = {
   do: { summary: "run a command in a sandbox over this machine's files", command: doCommand },
+  sandbox: { summary: "make a sandbox for a library", command: sandbox },
   run: { summary: "run an OCI bundle in a sandbox", command: run },
   create: { summary: "make a container of an OCI bundle", command: create },
   start: { summary: "run the program of a created container", command: start },

@@ -33,6 +33,7 @@ import {
   type GuestFds,
   type NetworkMode,
   type ProcessSpec,
+  type SessionFds,
 } from "../protocol/boot_spec.ts";
 import {
   type BootMessage,
@@ -69,6 +70,8 @@ interface SandboxOptions {
   readonly waiter: number;
   /** Listening socket for commands, or -1. */
   readonly server: number;
+  /** Connections of a session, or null. */
+  readonly session?: SessionFds | null;
   /** The user namespace that the Gofer is in; absent or -1: this process's. */
   readonly users?: number;
   /**
@@ -79,6 +82,8 @@ interface SandboxOptions {
   /** First steps of each process: control groups, the processor. */
   readonly join?: (script: SpawnScript) => void;
 }
+
+const NO_SESSION: SessionFds = { input: -1, output: -1, listener: -1 };
 
 /** LIMIT: how long the kernel may take for each step of its start, ms. */
 const START_MS = 600_000;
@@ -98,7 +103,9 @@ export function startSandbox(options: SandboxOptions): StartedSandbox {
   const join = options.join ?? (() => {});
   const [stdin, stdout, stderrOfGuest, ...further] = stdio;
   const ends = [specFd, control.bootFd, pair[0]];
-  const given = [...ends, stdin, stdout, stderrOfGuest, debugLog, waiter, server, kvm, ...further];
+  const { input, output, listener } = options.session ?? NO_SESSION;
+  const own = [debugLog, waiter, server, kvm, input, output, listener];
+  const given = [...ends, stdin, stdout, stderrOfGuest, ...own, ...further];
   // The boot process is started first, because it has more to do before the guest runs.
   const fds = [-1, -1, stderr, ...given], network = networkOf(options.spec);
   const sentry = startSentry(boot, ["boot"], {
@@ -177,6 +184,7 @@ function writeSpec(options: SandboxOptions, { kvm, best }: Choice): number {
     waiter: options.waiter < 0 ? -1 : BOOT_FDS.waiter,
     server: options.server < 0 ? -1 : BOOT_FDS.server,
     kvm: kvm < 0 ? -1 : BOOT_FDS.kvm,
+    ...(options.session ? { session: sessionNumbers(options.session) } : {}),
   };
   const spec: BootSpec = {
     ...options.spec,
@@ -210,6 +218,15 @@ function openKvm(): number {
   } catch (cause) {
     throw new UserError("the platform kvm does not work on this host", undefined, cause);
   }
+}
+
+function sessionNumbers({ listener }: SessionFds): SessionFds {
+  const { sessionInput, sessionOutput, sessionListener } = BOOT_FDS;
+  return {
+    input: sessionInput,
+    output: sessionOutput,
+    listener: listener < 0 ? -1 : sessionListener,
+  };
 }
 
 /** Numbers of the guest's files in the boot process. */

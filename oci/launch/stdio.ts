@@ -28,11 +28,11 @@ export function stdioFor(fd: number): number {
 
 /**
  * Closes the caller's stdin and stdout once the sandbox has its own, so that the peer of a pipe
- * sees when the guest closes it. stderr stays open for messages.
+ * sees when the guest closes it. stderr stays open for messages unless `withErrors`.
  */
-export function releaseStdio(): void {
+export function releaseStdio(withErrors: boolean = false): void {
   const none = openat(F.AT_FDCWD, "/dev/null", F.O_RDWR | F.O_CLOEXEC);
   if (none < 0) return;
-  for (const fd of [0, 1]) dup3(none, fd, 0);
+  for (const fd of withErrors ? [0, 1, 2] : [0, 1]) dup3(none, fd, 0);
   close(none);
 }

@@ -9,6 +9,7 @@
 import type { TimeOffsets } from "../../kernel/cred/time_namespace.ts";
 import type { CgroupLimits } from "../../kernel/cgroup/fs/limits.ts";
 import type { SeccompSpec } from "../../kernel/seccomp/oci_filter.ts";
+import type { SandboxInfo, UserName } from "./session/messages.ts";
 import type { PlatformName } from "../../platform/select/candidates.ts";
 
 export interface ProcessSpec {
@@ -166,6 +167,29 @@ interface BootFds {
   readonly server: number;
   /** /dev/kvm, if the platform needs it. */
   readonly kvm: number;
+  /** Absent: no session. */
+  readonly session?: SessionFds;
+}
+
+/** Descriptor numbers in the boot process. */
+export interface SessionFds {
+  /** Both ends of the owner's connection, non-blocking. */
+  readonly input: number;
+  readonly output: number;
+  /** Listening socket for further clients; -1: none. */
+  readonly listener: number;
+}
+
+/** A sandbox that clients use by the session protocol (docs/protocol.md). */
+export interface SessionSpec {
+  readonly info: Omit<SandboxInfo, "protocol" | "platform" | "deadlineMs">;
+  /** The user of its programs by name or numbers; null: that of `process`. */
+  readonly user: UserName | null;
+  readonly timeoutMs: number | null;
+  readonly idleMs: number | null;
+  /** Bounds of all its programs; null: none. */
+  readonly tasksMax: number | null;
+  readonly cpus: number | null;
 }
 
 export interface BootSpec {
@@ -196,6 +220,8 @@ export interface BootSpec {
   readonly fds: BootFds;
   /** The part of the boot process's network namespace that guests have; absent: none. */
   readonly network?: NetworkMode;
+  /** Absent: no session. `process` has the defaults of its programs. */
+  readonly session?: SessionSpec;
   /** The first process runs when a command says `start`, not at once. */
   readonly waitsForStart: boolean;
   /** Every call to the debug log. */
@@ -228,10 +254,13 @@ export const BOOT_FDS = {
   waiter: 10,
   server: 11,
   kvm: 12,
+  sessionInput: 13,
+  sessionOutput: 14,
+  sessionListener: 15,
 } as const;
 
 /** From here on are further files of the guest, and then nothing. */
-export const FIRST_FREE_FD = 13;
+export const FIRST_FREE_FD = 16;
 
 /** LIMIT: bytes of a file that the command line names. */
 export const NAMED_LOG_BYTES = 2 ** 30;

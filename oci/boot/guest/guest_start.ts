@@ -135,7 +135,10 @@ function openTerminal(
   return { console, files, bridge };
 }
 
-function startError(failure: InitFailure, { cwd, needsHome }: ProcessSpec): UserError {
+export function startError(
+  failure: InitFailure,
+  { cwd, needsHome }: Pick<ProcessSpec, "cwd" | "needsHome">,
+): UserError {
   const { errno } = failure;
   const what = toText(failure.what);
   if (failure.what === cwd) {

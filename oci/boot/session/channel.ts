@@ -13,6 +13,8 @@ export interface ChannelPort {
    * there is room in the socket and credit for the stream, until it returns 0.
    */
   wantsToSend(stream: number): void;
+  /** Bytes that the client takes on `stream` now. */
+  creditOf(stream: number): number;
   /** Grants the client `bytes` more on `stream`: as many of those that it sent are used up. */
   grant(stream: number, bytes: number): void;
   event(message: object): void;
@@ -36,6 +38,11 @@ export abstract class Channel {
     this.port = port;
   }
 
+  /** It waits for events that may never come: the sandbox counts as idle beside it. */
+  get isPassive(): boolean {
+    return false;
+  }
+
   /**
    * Bytes of the client, valid during the call. The sum of what was not granted back is at most
    * WINDOW_BYTES.
@@ -53,6 +60,8 @@ export abstract class Channel {
   produce(_stream: number, _address: number, _max: number): number {
     return -1;
   }
+  /** What `produce` returned is in a frame: -1 was, too. */
+  onProduced(): void {}
   /** The queue of events is short again. */
   onEventsSent(): void {}
 

@@ -24,6 +24,7 @@ import {
   type FrameSink,
   HEADER_BYTES,
   HELLO,
+  INPUT,
   messageBytes,
   OPEN,
   PAYLOAD_MAX,
@@ -50,6 +51,8 @@ const CHANNELS_MAX = 1024;
 const QUEUE_BYTES = 1 << 20;
 /** Credit is sent when so much of it has come together. */
 const GRANT_BYTES = WINDOW_BYTES / 4;
+/** LIMIT: credit of a stream. */
+const CREDIT_MAX = 2 ** 32;
 const STREAMS = 3;
 
 export interface ConnectionOwner {
@@ -62,6 +65,8 @@ export interface ConnectionOwner {
   /** @throws UserError */
   openChannel(port: ChannelPort, request: JsonNode): Channel;
   onClosed(connection: Connection): void;
+  /** A request has ended. */
+  onQuiet(): void;
 }
 
 interface QueuedMessage {
@@ -118,13 +123,10 @@ export class Connection extends Waiter implements FrameSink {
     owner.host.watch(inFd, EPOLLIN, this);
   }
 
-  /** Whether a request is open. */
+  /** Whether a request is open that is no mere wait for events. */
   get isBusy(): boolean {
-    return this.#channels.size > 0;
-  }
-
-  get owner(): ConnectionOwner {
-    return this.#owner;
+    for (const channel of this.#channels.values()) if (!channel.isPassive) return true;
+    return false;
   }
 
   override onWake(_events: number): void {
@@ -237,6 +239,7 @@ export class Connection extends Waiter implements FrameSink {
 
   forget(id: number): void {
     this.#channels.delete(id);
+    this.#owner.onQuiet();
   }
 
   addReady(channel: OpenChannel): void {
@@ -346,6 +349,7 @@ export class Connection extends Waiter implements FrameSink {
       this.#putHeader(channel.id, DATA, n < 0 ? stream | END : stream, Math.max(0, n));
       this.#end += Math.max(0, n);
     }
+    channel.onProduced();
     if (channel.isOpen && channel.hasReady) this.addReady(channel);
   }
 
@@ -422,10 +426,17 @@ class OpenChannel implements ChannelPort {
     }
   }
 
+  get isPassive(): boolean {
+    return this.#channel?.isPassive ?? false;
+  }
+
   // From the client.
 
   take(stream: number, bytes: Uint8Array<ArrayBuffer>): void {
     const received = (this.#received[stream] ?? 0) + bytes.length;
+    if (stream !== INPUT) {
+      throw new ProtocolError(`channel ${this.id} got data on stream ${stream}`);
+    }
     if (received > WINDOW_BYTES) {
       throw new ProtocolError(`channel ${this.id} got more data than it granted`);
     }
@@ -435,7 +446,7 @@ class OpenChannel implements ChannelPort {
   }
 
   takeEnd(stream: number): void {
-    if (this.#isEnded[stream]) return;
+    if (stream !== INPUT || this.#isEnded[stream]) return;
     this.#isEnded[stream] = true;
     this.guard(() => this.#channel?.onEnd(stream));
   }
@@ -445,8 +456,9 @@ class OpenChannel implements ChannelPort {
   }
 
   credit(stream: number, bytes: number): void {
+    if (stream === INPUT) throw new ProtocolError(`channel ${this.id} got credit for its input`);
     const credit = (this.#credit[stream] ?? 0) + bytes;
-    if (credit > 2 * WINDOW_BYTES + 0xffffffff) throw new ProtocolError("a credit is too large");
+    if (credit > CREDIT_MAX) throw new ProtocolError("a credit is too large");
     this.#credit[stream] = credit;
     if ((this.#wanted & 1 << stream) !== 0) this.#connection.addReady(this);
   }
@@ -487,6 +499,10 @@ class OpenChannel implements ChannelPort {
     if (n <= 0) this.#wanted &= ~(1 << stream);
     else this.#credit[stream] = (this.#credit[stream] ?? 0) - n;
     return n;
+  }
+
+  onProduced(): void {
+    this.guard(() => this.#channel?.onProduced());
   }
 
   onEventsSent(): void {

@@ -33,6 +33,8 @@ export const INPUT = 0, OUTPUT = 1, ERRORS = 2;
 /** The channel of the session itself. */
 export const SESSION = 0;
 
+const NOTHING = new Uint8Array(0);
+
 /** The peer broke the protocol: the connection ends. */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
@@ -84,8 +86,8 @@ export class FrameDecoder {
   #flags = 0;
   /** Bytes of the payload that have not arrived. */
   #left = 0;
-  /** Parts of a payload that is no data. */
-  #parts: Uint8Array<ArrayBuffer>[] = [];
+  /** The payload of a frame that is no data, filled as it comes. */
+  #payload: Uint8Array<ArrayBuffer> = NOTHING;
 
   /** @param sequence the number of the next frame; later than 0 if a frame was read before */
   constructor(sink: FrameSink, sequence: number = 0) {
@@ -114,9 +116,9 @@ export class FrameDecoder {
       }
       const n = Math.min(this.#left, bytes.length - at), part = bytes.subarray(at, at + n);
       at += n;
-      this.#left -= n;
       if (this.#type === DATA) this.#sink.onData(this.#channel, this.#flags & STREAM_MASK, part);
-      else this.#parts.push(part.slice());
+      else this.#payload.set(part, this.#payload.length - this.#left);
+      this.#left -= n;
       if (this.#left === 0) this.#finish();
     }
   }
@@ -140,33 +142,21 @@ export class FrameDecoder {
     this.#type = type;
     this.#flags = flags;
     this.#left = length;
+    if (type !== DATA) this.#payload = new Uint8Array(length);
   }
 
   /** The payload is complete. */
   #finish(): void {
-    const channel = this.#channel, type = this.#type, flags = this.#flags, parts = this.#parts;
+    const channel = this.#channel, type = this.#type, flags = this.#flags, payload = this.#payload;
     this.#headerBytes = 0;
-    this.#parts = [];
+    this.#payload = NOTHING;
     const sink = this.#sink, stream = flags & STREAM_MASK;
     if (type === DATA) {
       if ((flags & END) !== 0) sink.onEnd(channel, stream);
     } else if (type === CREDIT) {
-      const bytes = joined(parts);
-      sink.onCredit(channel, stream, new DataView(bytes.buffer).getUint32(0, true));
-    } else sink.onMessage(channel, type, parseObject(joined(parts)));
+      sink.onCredit(channel, stream, new DataView(payload.buffer).getUint32(0, true));
+    } else sink.onMessage(channel, type, parseObject(payload));
   }
-}
-
-function joined(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
-  const [first] = parts;
-  if (parts.length === 1 && first !== undefined) return first;
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 function parseObject(bytes: Uint8Array<ArrayBuffer>): unknown {

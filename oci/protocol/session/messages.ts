@@ -71,6 +71,8 @@ export interface SandboxInfo {
   readonly labels: Readonly<Record<string, string>>;
   /** Of the process on the host that waits for the sandbox's end; 0: unknown. */
   readonly pid: number;
+  /** Path of the socket for further clients; "": there is none. */
+  readonly socket: string;
   readonly platform: string;
   /** Milliseconds since 1970. */
   readonly createdMs: number;
@@ -176,6 +178,12 @@ export type Request =
   | { readonly op: "events" }
   /** EVENT { changes: Change[] }, any number: what was written to the root. RESULT {}. */
   | { readonly op: "diff" }
+  /** RESULT { jobs: JobInfo[] }. */
+  | { readonly op: "jobs" }
+  /** A signal to all processes of a job. RESULT {}. */
+  | { readonly op: "signalJob"; readonly job: number; readonly signal: string }
+  /** RESULT {} when the job has no process. */
+  | { readonly op: "waitJob"; readonly job: number }
   | { readonly op: "pause" }
   | { readonly op: "resume" }
   /** The sandbox ends `timeoutMs` from now; null: never. RESULT { deadlineMs }. */
@@ -189,6 +197,29 @@ export type Op = Request["op"];
 export interface StartedEvent {
   /** In the sandbox. */
   readonly pid: number;
+  /** Number of its job, for `signalJob` and `waitJob`. */
+  readonly job: number;
+}
+
+/**
+ * EVENT of `exec`: the program has ended, but the client has not read all of its output. RESULT
+ * follows behind the output.
+ */
+export interface EndedEvent {
+  readonly ended: ExecResultMessage;
+}
+
+/** A job that runs. */
+export interface JobInfo {
+  readonly job: number;
+  /** Of the main process. */
+  readonly pid: number;
+  /** The main process has ended; processes that it has left go on. */
+  readonly isInBackground: boolean;
+  /** The beginning of the command. */
+  readonly argv: readonly string[];
+  readonly startedMs: number;
+  readonly processes: number;
 }
 
 export interface ExecResultMessage {

@@ -160,6 +160,10 @@ export class TestPort implements ChannelPort {
   /** The room of one `produce`. */
   pieceBytes = 64 << 10;
 
+  creditOf(): number {
+    return this.credit;
+  }
+
   wantsToSend(stream: number): void {
     const buffer = allocBuffer(this.pieceBytes), address = addressOf(buffer);
     while (this.credit > 0 && this.channel !== null && stream === OUTPUT) {

@@ -1,0 +1,89 @@
+/**
+ * What the requests of a session share: the kernel, the sandbox's container and defaults, and its
+ * programs. Neighbours: session_server.ts (clients, lifetime), exec_channel.ts (programs).
+ */
+
+import { credentialsOf } from "../guest/identity.ts";
+import type { Credentials } from "../../../kernel/cred/credentials.ts";
+import type { SandboxKernel } from "../../../kernel/kernel.ts";
+import type { Container } from "../../../kernel/task/container.ts";
+import { JsonNode } from "../../json_node.ts";
+import type { ProcessSpec } from "../../protocol/boot_spec.ts";
+import type { SandboxEvent, UserName } from "../../protocol/session/messages.ts";
+import { resolveUser } from "./user_names.ts";
+import type { Program } from "./program.ts";
+
+/** A listener for what happens in the sandbox (EventsChannel). */
+export interface EventListener {
+  onEvent(event: SandboxEvent): void;
+}
+
+export interface QuietListener {
+  /** A request or a program has ended. */
+  onQuiet(): void;
+}
+
+/** The user of a request, with the variables that go with it. */
+export interface RequestUser {
+  readonly cred: Credentials;
+  /** The spec's process with the ids of the user. */
+  readonly process: ProcessSpec;
+}
+
+export class Session {
+  readonly kernel: SandboxKernel;
+  readonly container: Container;
+  /** The user, environment, directory and limits that programs have by default. */
+  readonly defaults: ProcessSpec;
+  /** Jobs that run, by number. */
+  readonly programs: Map<number, Program> = new Map();
+  readonly listeners: Set<EventListener> = new Set();
+  /** Called when a program has ended. */
+  quietListener: QuietListener | null = null;
+  #lastJob = 0;
+
+  /**
+   * @param defaults of programs
+   * @param user the user of programs, if it is not that of `defaults`
+   * @throws UserError for a user that the sandbox does not have
+   */
+  constructor(
+    kernel: SandboxKernel,
+    container: Container,
+    defaults: ProcessSpec,
+    user: UserName | null,
+  ) {
+    this.kernel = kernel;
+    this.container = container;
+    this.defaults = defaults;
+    this.defaults = this.#withUser(new JsonNode("the sandbox", "user", user ?? defaults));
+  }
+
+  /** A number for a new job. */
+  nextJob(): number {
+    return ++this.#lastJob;
+  }
+
+  emit(event: SandboxEvent): void {
+    for (const listener of this.listeners) listener.onEvent(event);
+  }
+
+  /** Milliseconds since 1970. */
+  nowMs(): number {
+    const { host } = this.kernel;
+    return host.realtimeSec() * 1000 + Math.floor(host.realtimeNsec() / 1e6);
+  }
+
+  /** @throws UserError for a user that the sandbox does not have */
+  userOf(node: JsonNode): RequestUser {
+    const process = node.isAbsent ? this.defaults : this.#withUser(node);
+    return { process, cred: credentialsOf(process) };
+  }
+
+  #withUser(node: JsonNode): ProcessSpec {
+    const { uid, gid, groups, home } = resolveUser(this.kernel, this.container, node);
+    const { env, ...rest } = this.defaults;
+    const others = env.filter((entry) => !entry.startsWith("HOME="));
+    return { ...rest, uid, gid, additionalGids: groups, env: [...others, `HOME=${home ?? "/"}`] };
+  }
+}

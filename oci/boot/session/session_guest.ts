@@ -1,0 +1,145 @@
+/**
+ * The guest of `dvisor sandbox`: an idle process 1 in the kernel's first namespaces, and the
+ * programs that clients start (session_server.ts). It is no container of an OCI runtime.
+ */
+
+import { SIGHUP, SIGINT, SIGTERM } from "../../../ffi/abi/signal.ts";
+import { GoferClient } from "../../../gofer/client/gofer_client.ts";
+import { groupCpuNs } from "../../../kernel/task/cpu_clock.ts";
+import type { SandboxKernel } from "../../../kernel/kernel.ts";
+import { Container } from "../../../kernel/task/container.ts";
+import {
+  type BootSpec,
+  hasHostNetwork,
+  type SessionFds,
+  type SessionSpec,
+} from "../../protocol/boot_spec.ts";
+import type { BootSocket } from "../../protocol/launcher_channel.ts";
+import type { StatsMessage } from "../../protocol/session/messages.ts";
+import { UserError } from "../../user_error.ts";
+import {
+  type GoferListener,
+  GoferWatch,
+  LauncherLink,
+  type WaiterListener,
+} from "../control/launcher_events.ts";
+import { addLonelyLink } from "../guest/unconnected_link.ts";
+import { buildMountTree } from "../rootfs/mount_tree.ts";
+import { startIdle } from "./idle_process.ts";
+import { Session } from "./session.ts";
+import { type SessionOwner, SessionServer } from "./session_server.ts";
+
+const NS_A_MS = 1e6;
+const CPU_PERIOD_US = 100_000;
+
+export interface SessionGuestOwner {
+  onSessionEnd(): void;
+  /** The guest's Gofer has ended. */
+  onGoferGone(guest: SessionGuest): void;
+}
+
+export class SessionGuest implements SessionOwner, WaiterListener, GoferListener {
+  readonly #kernel: SandboxKernel;
+  readonly #goferFd: number;
+  readonly #waiter: BootSocket;
+  readonly #owner: SessionGuestOwner;
+  readonly #container: Container;
+  readonly #session: Session;
+  readonly #spec: SessionSpec;
+  readonly #fds: SessionFds;
+  readonly #platform: string;
+  readonly #startNs: number;
+  #server: SessionServer | null = null;
+
+  /** @throws UserError */
+  constructor(
+    kernel: SandboxKernel,
+    spec: BootSpec,
+    session: SessionSpec,
+    platform: string,
+    waiter: BootSocket,
+    owner: SessionGuestOwner,
+  ) {
+    this.#kernel = kernel;
+    this.#waiter = waiter;
+    this.#owner = owner;
+    this.#goferFd = spec.fds.gofer;
+    this.#spec = session;
+    this.#fds = spec.fds.session ?? { input: -1, output: -1, listener: -1 };
+    this.#platform = platform;
+    this.#startNs = kernel.now();
+    const gofer = new GoferClient(spec.fds.gofer);
+    if (gofer.start() < 0) throw new UserError("the file server of the sandbox does not answer");
+    if (!hasHostNetwork(spec)) addLonelyLink(kernel.namespaces.net);
+    const ns = kernel.namespaces.hold(), accounts = kernel.accounts.open();
+    const mounts = buildMountTree(accounts.all, kernel, gofer, spec);
+    const container = new Container("", kernel.pids, mounts.hold(), ns, accounts);
+    this.#container = container;
+    startIdle(kernel, container);
+    if (session.tasksMax !== null) container.tasksMax = session.tasksMax + 1;
+    if (session.cpus !== null) {
+      const quotaUs = Math.round(session.cpus * CPU_PERIOD_US);
+      ns.cgroup.roots.unified.cpu.setQuota(quotaUs, CPU_PERIOD_US);
+    }
+    this.#session = new Session(kernel, container, spec.process, session.user);
+  }
+
+  /** Starts to serve clients. */
+  watch(): void {
+    new LauncherLink(this.#kernel.host, this.#waiter, this);
+    new GoferWatch(this.#kernel.host, this.#goferFd, this);
+    const fds = this.#fds;
+    const server = new SessionServer(this.#session, this.#spec, fds, this.#platform, this);
+    this.#server = server;
+    server.begin();
+  }
+
+  onSessionEnd(): void {
+    this.#owner.onSessionEnd();
+  }
+
+  pause(): void {
+    this.#container.freeze();
+  }
+  resume(): void {
+    this.#container.thaw();
+  }
+
+  stats(): StatsMessage {
+    const { groups, init } = this.#container, { memory, host } = this.#kernel;
+    let processes = 0, threads = 0, cpuNs = 0;
+    for (const group of groups) {
+      if (group.tasks.length > 0 && group !== init) {
+        processes++;
+        threads += group.tasks.length;
+      }
+      cpuNs += groupCpuNs(group) + group.childUsage.userNs + group.childUsage.systemNs;
+    }
+    return {
+      memoryBytes: memory.frames.usedBytes,
+      memoryLimitBytes: host.memoryBytes,
+      diskBytes: 0,
+      cpuMs: cpuNs / NS_A_MS,
+      processes,
+      threads,
+      programs: this.#session.programs.size,
+      uptimeMs: (this.#kernel.now() - this.#startNs) / NS_A_MS,
+    };
+  }
+
+  /** Signals that end a program end the sandbox. */
+  onSignal(signo: number): void {
+    if (signo !== SIGTERM && signo !== SIGINT && signo !== SIGHUP) return;
+    if (this.#server === null) this.#owner.onSessionEnd();
+    else this.#server.end("the sandbox was ended by a signal to its process");
+  }
+
+  onResize(): void {}
+
+  onWaiterGone(): void {
+    this.#owner.onSessionEnd();
+  }
+  onGoferGone(): void {
+    this.#owner.onGoferGone(this);
+  }
+}

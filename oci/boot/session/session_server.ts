@@ -1,0 +1,245 @@
+/**
+ * The clients of a session (docs/protocol.md): the owner's connection, those that the listening
+ * socket accepts, and the sandbox's lifetime. connection.ts has the frames, session.ts what
+ * requests share.
+ */
+
+import { EPOLLIN } from "../../../ffi/abi/epoll.ts";
+import { F_DUPFD_CLOEXEC } from "../../../ffi/abi/fcntl.ts";
+import { allocBuffer } from "../../../ffi/sys/cstring.ts";
+import { close, fcntl } from "../../../ffi/sys/files.ts";
+import type { Host } from "../../../kernel/core/host.ts";
+import { Waiter } from "../../../kernel/core/wait.ts";
+import { Timer, type TimerQueue } from "../../../kernel/time/timer.ts";
+import type { JsonNode } from "../../json_node.ts";
+import { PROTOCOL_VERSION } from "../../protocol/session/frame.ts";
+import type { SessionFds, SessionSpec } from "../../protocol/boot_spec.ts";
+import type { Op, SandboxInfo, StatsMessage } from "../../protocol/session/messages.ts";
+import type { Channel, ChannelPort } from "./channel.ts";
+import { Connection, type ConnectionOwner, READ_BYTES } from "./connection.ts";
+import { RequestError } from "./errors.ts";
+import { ExecChannel } from "./exec_channel.ts";
+import { FILE_OPS, openFileChannel } from "./files/open_file_channel.ts";
+import { PortChannel } from "./port_channel.ts";
+import type { Session } from "./session.ts";
+import { AnsweredChannel, EventsChannel, signalJob, WaitJobChannel } from "./simple_requests.ts";
+
+/** LIMIT: clients at a time. */
+const CONNECTIONS_MAX = 64;
+const NS_A_MS = 1e6;
+/** LIMIT: how far in the future an end may be, ms: a century. */
+const TIMEOUT_MAX_MS = 100 * 365 * 86_400_000;
+
+const OTHER_OPS = [
+  "exec",
+  "connectPort",
+  "stats",
+  "events",
+  "jobs",
+  "signalJob",
+  "waitJob",
+  "pause",
+  "resume",
+  "extend",
+  "kill",
+] as const satisfies readonly Op[];
+
+export interface SessionOwner {
+  /** The sandbox is to end. */
+  onSessionEnd(): void;
+  pause(): void;
+  resume(): void;
+  stats(): StatsMessage;
+}
+
+export class SessionServer extends Waiter implements ConnectionOwner {
+  readonly host: Host;
+  readonly timers: TimerQueue;
+  readonly input: Uint8Array<ArrayBuffer> = allocBuffer(READ_BYTES);
+  readonly #session: Session;
+  readonly #spec: SessionSpec;
+  readonly #owner: SessionOwner;
+  readonly #platform: string;
+  readonly #connections: Set<Connection> = new Set();
+  /** The connection of the process that made the sandbox; null: it is gone. */
+  #first: Connection | null = null;
+  readonly #listener: number;
+  readonly #deadline: EndTimer;
+  readonly #idle: EndTimer;
+  #deadlineMs: number | null = null;
+  #hasEnded = false;
+
+  constructor(
+    session: Session,
+    spec: SessionSpec,
+    fds: SessionFds,
+    platform: string,
+    owner: SessionOwner,
+  ) {
+    super();
+    const { kernel } = session, { input, output, listener } = fds;
+    this.host = kernel.host;
+    this.timers = kernel.timers;
+    this.#session = session;
+    this.#spec = spec;
+    this.#owner = owner;
+    this.#platform = platform;
+    this.#listener = listener;
+    this.#deadline = new EndTimer(this, "the sandbox has reached its time limit");
+    this.#idle = new EndTimer(this, "the sandbox was idle for longer than its limit");
+    if (listener >= 0) this.host.watch(listener, EPOLLIN, this);
+    session.quietListener = this;
+    this.#first = new Connection(this, input, output, true);
+    this.#connections.add(this.#first);
+  }
+
+  /** The sandbox is ready: its owner gets HELLO. */
+  begin(): void {
+    this.#extend(this.#spec.timeoutMs);
+    this.#first?.greet(this.#info());
+    this.onQuiet();
+  }
+
+  #info(): SandboxInfo {
+    return {
+      ...this.#spec.info,
+      protocol: PROTOCOL_VERSION,
+      platform: this.#platform,
+      deadlineMs: this.#deadlineMs,
+    };
+  }
+
+  /** A client has connected. */
+  override onWake(_events: number): void {
+    const fd = this.host.accept?.(this.#listener) ?? -1;
+    if (fd >= 0) this.#accept(fd);
+    this.host.arm(this.#listener, EPOLLIN);
+  }
+
+  #accept(fd: number): void {
+    const again = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (again < 0 || this.#connections.size >= CONNECTIONS_MAX) {
+      close(fd);
+      if (again >= 0) close(again);
+      return;
+    }
+    this.#connections.add(new Connection(this, fd, again, false));
+  }
+
+  // For connections.
+
+  greet(hello: JsonNode): object {
+    requireVersion(hello);
+    return this.#info();
+  }
+
+  openChannel(port: ChannelPort, request: JsonNode): Channel {
+    this.#stopIdle();
+    const session = this.#session, op = request.member("op").oneOf([...FILE_OPS, ...OTHER_OPS]);
+    switch (op) {
+      case "exec":
+        return new ExecChannel(session, port, request);
+      case "connectPort":
+        return new PortChannel(session, port, request);
+      case "stats":
+        return new AnsweredChannel(port, this.#owner.stats());
+      case "events":
+        return new EventsChannel(session, port);
+      case "jobs":
+        return new AnsweredChannel(port, {
+          jobs: [...session.programs.values()].map((program) => program.info),
+        });
+      case "signalJob":
+        return new AnsweredChannel(port, signalJob(session, request));
+      case "waitJob":
+        return new WaitJobChannel(session, port, request);
+      case "pause":
+        this.#owner.pause();
+        return new AnsweredChannel(port, {});
+      case "resume":
+        this.#owner.resume();
+        return new AnsweredChannel(port, {});
+      case "extend":
+        this.#extend(
+          request.member("timeoutMs").optional(null, (node) => {
+            return node.integer(0, TIMEOUT_MAX_MS);
+          }),
+        );
+        return new AnsweredChannel(port, { deadlineMs: this.#deadlineMs });
+      case "kill":
+        return this.#kill(port);
+      default:
+        return openFileChannel(session, port, request, op);
+    }
+  }
+
+  #kill(port: ChannelPort): Channel {
+    const channel = new AnsweredChannel(port, {});
+    this.timers.arm(new EndTimer(this, "the sandbox was killed"), 0);
+    return channel;
+  }
+
+  onClosed(connection: Connection): void {
+    this.#connections.delete(connection);
+    if (connection !== this.#first) return this.onQuiet();
+    this.#first = null;
+    if (!this.#spec.info.persistent) this.end("the owner of the sandbox is gone");
+    else this.onQuiet();
+  }
+
+  // Lifetime.
+
+  #extend(timeoutMs: number | null): void {
+    if (this.#deadline.isArmed) this.timers.disarm(this.#deadline);
+    this.#deadlineMs = timeoutMs === null ? null : this.#session.nowMs() + timeoutMs;
+    if (timeoutMs === null) return;
+    this.timers.arm(this.#deadline, this.#session.kernel.now() + timeoutMs * NS_A_MS);
+  }
+
+  #stopIdle(): void {
+    if (this.#idle.isArmed) this.timers.disarm(this.#idle);
+  }
+
+  /** A request or a program has ended: when there is none, the idle time begins. */
+  onQuiet(): void {
+    const { idleMs } = this.#spec;
+    if (idleMs === null || this.#hasEnded || this.#session.programs.size > 0) return;
+    for (const connection of this.#connections) if (connection.isBusy) return;
+    this.timers.arm(this.#idle, this.#session.kernel.now() + idleMs * NS_A_MS);
+  }
+
+  /** Ends the sandbox; every client gets the reason. */
+  end(reason: string): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    for (const connection of [...this.#connections]) {
+      connection.endWith({ code: "Gone", message: reason });
+    }
+    this.#owner.onSessionEnd();
+  }
+}
+
+/** @throws UserError if the client speaks another version */
+export function requireVersion(hello: JsonNode): void {
+  const version = hello.member("protocol").integer(0, 0xffff);
+  if (version === PROTOCOL_VERSION) return;
+  throw new RequestError(
+    "Unsupported",
+    `the client speaks version ${version} of the protocol, this sandbox ${PROTOCOL_VERSION}`,
+  );
+}
+
+class EndTimer extends Timer {
+  readonly #server: SessionServer;
+  readonly #reason: string;
+
+  constructor(server: SessionServer, reason: string) {
+    super();
+    this.#server = server;
+    this.#reason = reason;
+  }
+
+  override onExpire(_nowNs: number): void {
+    this.#server.end(this.#reason);
+  }
+}

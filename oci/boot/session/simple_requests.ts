@@ -1,0 +1,95 @@
+/** Requests of a session that are answered at once, or by one event later. */
+
+import { JsonNode } from "../../json_node.ts";
+import type { SandboxEvent } from "../../protocol/session/messages.ts";
+import { parseSignal } from "../../signal_text.ts";
+import { Channel, type ChannelPort, EVENT_BYTES } from "./channel.ts";
+import { RequestError } from "./errors.ts";
+import type { JobWaiter, Program } from "./program.ts";
+import type { EventListener, Session } from "./session.ts";
+
+/** A request that was answered when it was opened. */
+export class AnsweredChannel extends Channel {
+  constructor(port: ChannelPort, answer: object) {
+    super(port);
+    port.result(answer);
+  }
+
+  override onGone(): void {}
+}
+
+/** @throws UserError if there is no such job */
+function jobOf(session: Session, node: JsonNode): Program {
+  const id = node.member("job").integer(1, Number.MAX_SAFE_INTEGER);
+  const program = session.programs.get(id);
+  if (program === undefined) throw new RequestError("NotFound", `there is no job ${id}`);
+  return program;
+}
+
+export function signalJob(session: Session, request: JsonNode): object {
+  const program = jobOf(session, request);
+  program.signalAll(parseSignal(request.member("signal").string()));
+  return {};
+}
+
+/** Waits for the end of a job; one that has ended is no error. */
+export class WaitJobChannel extends Channel implements JobWaiter {
+  readonly #program: Program | null;
+
+  constructor(session: Session, port: ChannelPort, request: JsonNode) {
+    super(port);
+    const id = request.member("job").integer(1, Number.MAX_SAFE_INTEGER);
+    this.#program = session.programs.get(id) ?? null;
+    if (this.#program === null) port.result({});
+    else this.#program.waiters.add(this);
+  }
+
+  onJobEnd(): void {
+    this.port.result({});
+  }
+
+  override onControl(): void {
+    this.onGone();
+    this.port.result({});
+  }
+
+  override onGone(): void {
+    this.#program?.waiters.delete(this);
+  }
+}
+
+/** What happens in the sandbox. Events that the client does not read are counted, not kept. */
+export class EventsChannel extends Channel implements EventListener {
+  readonly #session: Session;
+  #lost = 0;
+
+  constructor(session: Session, port: ChannelPort) {
+    super(port);
+    this.#session = session;
+    session.listeners.add(this);
+  }
+
+  override get isPassive(): boolean {
+    return true;
+  }
+
+  onEvent(event: SandboxEvent): void {
+    if (this.port.eventBytes > EVENT_BYTES) this.#lost++;
+    else this.port.event(event);
+  }
+
+  override onEventsSent(): void {
+    if (this.#lost === 0) return;
+    this.port.event({ kind: "lost", count: this.#lost, timeMs: this.#session.nowMs() });
+    this.#lost = 0;
+  }
+
+  override onControl(): void {
+    this.onGone();
+    this.port.result({});
+  }
+
+  override onGone(): void {
+    this.#session.listeners.delete(this);
+  }
+}

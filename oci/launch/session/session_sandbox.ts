@@ -1,0 +1,185 @@
+/**
+ * Makes the sandbox of `dvisor sandbox` (docs/internals/sessions.md): as `do` does, but without a
+ * first program, and with the owner's connection and a listening socket.
+ */
+
+import { SYS_getegid, SYS_geteuid, SYS_setsid } from "../../../ffi/abi/syscall_numbers.ts";
+import { syscall } from "../../../ffi/sys/native.ts";
+import { dup } from "../../../ffi/sys/files.ts";
+import { fromText } from "../../../kernel/core/bytes.ts";
+import { allowedCpus, allowedMemory } from "../../host/host_limits.ts";
+import type { ProcessSpec, SessionSpec } from "../../protocol/boot_spec.ts";
+import { WaiterProgram } from "../../proxy/waiter.ts";
+import { UserError } from "../../user_error.ts";
+import { VERSION } from "../../version.ts";
+import { forwardedSignals } from "../command_signals.ts";
+import type { GoferRoot } from "../gofer_process.ts";
+import { type StartedSandbox, startSandbox } from "../sandbox_processes.ts";
+import { STANDARD_MOUNTS } from "../standard_mounts.ts";
+import { releaseStdio } from "../stdio.ts";
+import type { CreateRequest, MountRequest } from "./create_request.ts";
+import { makeNonBlocking } from "./owner_channel.ts";
+import { listenAs, type NamedListener } from "./socket_directory.ts";
+
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const ID_BYTES = 6;
+const UMASK = 0o022;
+
+/**
+ * Does not return: this process becomes the sandbox's waiter.
+ * @throws UserError if the sandbox cannot be started
+ */
+export function runSession(request: CreateRequest): never {
+  // Keys of a terminal and the end of its session must not reach the sandbox.
+  syscall(SYS_setsid);
+  const id = request.id ?? newId(), listener = listenAs(id);
+  try {
+    const sandbox = start(request, id, listener);
+    try {
+      sandbox.confine();
+      const waiter = new WaiterProgram({
+        control: sandbox.control.fd,
+        sentryPid: sandbox.sentry.pid,
+        goferPid: sandbox.gofer.pid,
+        signals: forwardedSignals(false),
+        socketPath: listener?.path ?? "",
+        terminal: null,
+      }, ["dvisor", "sandbox", id]);
+      sandbox.load();
+      releaseStdio(request.isPersistent);
+      sandbox.go();
+      return waiter.execute();
+    } catch (error) {
+      sandbox.destroy();
+      throw error;
+    }
+  } catch (error) {
+    if (listener !== null) Deno.removeSync(listener.path);
+    throw error;
+  }
+}
+
+function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(ID_BYTES));
+  return `box-${bytes.toHex()}`;
+}
+
+function start(
+  request: CreateRequest,
+  id: string,
+  listener: NamedListener | null,
+): StartedSandbox {
+  const { rootfs, overlay, memoryBytes, cpus, mounts } = request;
+  if (request.hide.length + request.show.length > 0) {
+    throw new UserError("hide and show are not supported yet");
+  }
+  if (request.diskBytes !== null) throw new UserError("diskBytes is not supported yet");
+  const root = rootfs ?? "/";
+  requireDirectory(root, "rootfs");
+  for (const { source } of mounts) requirePath(source);
+  const isRoot = overlay === "none";
+  makeNonBlocking();
+  const roots: GoferRoot[] = [
+    { path: root, isReadOnly: !isRoot },
+    ...mounts.map(({ source, isReadOnly }) => ({ path: source, isReadOnly })),
+  ];
+  return startSandbox({
+    spec: {
+      id: "",
+      platform: request.platform,
+      hostname: fromText(request.hostname ?? "dvisor"),
+      domainname: null,
+      process: defaultProcess(request),
+      root: { goferAttach: "0", readonly: false, overlay },
+      mounts: [...STANDARD_MOUNTS, ...mounts.map(mountSpec)],
+      maskedPaths: [],
+      readonlyPaths: [],
+      network: request.network,
+      session: sessionSpec(request, id, listener),
+      waitsForStart: false,
+      strace: false,
+      debugLogBytes: 0,
+      requireSandbox: false,
+      panicOnBug: false,
+      memoryBytes: Math.min(allowedMemory(), memoryBytes ?? Infinity),
+      cpus: Math.min(allowedCpus(), Math.max(1, Math.ceil(cpus ?? Infinity))),
+    },
+    mayBeOnKvm: true,
+    roots,
+    stdio: [-1, -1, -1],
+    debugLog: -1,
+    stderr: request.isPersistent ? -1 : 2,
+    namespace: -1,
+    waiter: -1,
+    server: -1,
+    session: { input: dup(0), output: dup(1), listener: listener?.fd ?? -1 },
+  });
+}
+
+function sessionSpec(
+  request: CreateRequest,
+  id: string,
+  listener: NamedListener | null,
+): SessionSpec {
+  const { labels, isPersistent, timeoutMs, idleMs, pids, cpus, user } = request;
+  return {
+    info: {
+      version: VERSION,
+      id,
+      labels,
+      pid: Deno.pid,
+      socket: listener?.path ?? "",
+      createdMs: Date.now(),
+      persistent: isPersistent,
+    },
+    user,
+    timeoutMs,
+    idleMs,
+    tasksMax: pids,
+    cpus,
+  };
+}
+
+/** What programs have by default. */
+function defaultProcess({ env, cwd, rootfs }: CreateRequest): ProcessSpec {
+  const uid = syscall(SYS_geteuid), gid = syscall(SYS_getegid);
+  const variables = new Map([["PATH", PATH], ["LANG", "C.UTF-8"], ...env]);
+  return {
+    args: [],
+    env: [...variables].map(([name, value]) => fromText(`${name}=${value}`)),
+    cwd: fromText(cwd ?? (rootfs === null ? Deno.cwd() : "/")),
+    uid,
+    gid,
+    additionalGids: [],
+    leadsSession: true,
+    needsHome: true,
+    terminal: false,
+    consoleSize: null,
+    capabilities: null,
+    noNewPrivileges: false,
+    rlimits: [],
+    umask: UMASK,
+  };
+}
+
+function mountSpec({ destination, isReadOnly }: MountRequest, index: number) {
+  return {
+    type: "gofer",
+    destination: fromText(destination),
+    goferAttach: String(index + 1),
+    options: isReadOnly ? ["ro"] : [],
+  };
+}
+
+function requireDirectory(path: string, what: string): void {
+  if (!requirePath(path, what).isDirectory) throw new UserError(`${what}: ${path} is no directory`);
+}
+
+function requirePath(path: string, what: string = "mounts"): Deno.FileInfo {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw new UserError(`${what}: there is no ${path}`);
+    throw new UserError(`${what}: ${path} cannot be used`, undefined, error);
+  }
+}

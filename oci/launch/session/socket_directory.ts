@@ -1,0 +1,121 @@
+/**
+ * The directory with the sockets of sandboxes that clients of the session protocol connect to. Only
+ * its user can use it. oci/library/find.ts looks in the same places.
+ */
+
+import { ECONNREFUSED } from "../../../ffi/abi/errno.ts";
+import {
+  SYS_bind,
+  SYS_connect,
+  SYS_geteuid,
+  SYS_listen,
+  SYS_socket,
+} from "../../../ffi/abi/syscall_numbers.ts";
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
+import { scratch } from "../../../ffi/sys/cstring.ts";
+import { errnoName } from "../../../ffi/sys/errors.ts";
+import { close } from "../../../ffi/sys/files.ts";
+import { syscall } from "../../../ffi/sys/native.ts";
+import { putUnixAddress } from "../../host/unix_address.ts";
+import { UserError } from "../../user_error.ts";
+
+const BACKLOG = 64;
+/** LIMIT: characters of a path, so that there is room for a first name. */
+const PATH_MAX = 96;
+const MODE = 0o700, OTHERS = 0o077;
+
+/** A listening socket and its path. */
+export interface NamedListener {
+  readonly fd: number;
+  readonly path: string;
+}
+
+/** Directories in which a user's sandboxes may be, the preferred one first. */
+function candidates(uid: number): string[][] {
+  const runtime = Deno.env.get("XDG_RUNTIME_DIR") ?? "";
+  return [
+    ...uid === 0 ? [["/run/dvisor", "/run/dvisor/sandboxes"]] : [],
+    ...runtime.startsWith("/") ? [[`${runtime}/dvisor`, `${runtime}/dvisor/sandboxes`]] : [],
+    [`/tmp/dvisor-${uid}`, `/tmp/dvisor-${uid}/sandboxes`],
+  ];
+}
+
+/**
+ * Makes the socket of a sandbox.
+ * @returns null if this user has no directory for it: the sandbox has one client then, its owner
+ * @throws UserError if the id is taken
+ */
+export function listenAs(id: string): NamedListener | null {
+  const uid = syscall(SYS_geteuid);
+  for (const directories of candidates(uid)) {
+    if (!directories.every((directory) => isOwn(directory, uid))) continue;
+    const path = `${directories.at(-1)}/${id}.sock`;
+    if (path.length > PATH_MAX) continue;
+    removeDead(path);
+    const listener = listenAt(path, id);
+    if (listener !== null) return listener;
+  }
+  return null;
+}
+
+/** Whether the directory, which is made if it is missing, belongs to this user alone. */
+function isOwn(directory: string, uid: number): boolean {
+  try {
+    Deno.mkdirSync(directory, { mode: MODE });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) return false;
+  }
+  try {
+    const { isDirectory, uid: owner, mode } = Deno.lstatSync(directory);
+    // Others may look at the parent directory of root's, which has the state of containers.
+    const refused = directory === "/run/dvisor" ? 0o022 : OTHERS;
+    return isDirectory && owner === uid && ((mode ?? OTHERS) & refused) === 0;
+  } catch {
+    return false;
+  }
+}
+
+/** The socket has its name when it listens: a client that finds it can connect. */
+function listenAt(path: string, id: string): NamedListener | null {
+  const fd = syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) throw new UserError(`socket: ${errnoName(fd)}`);
+  const unnamed = `${path}.${Deno.pid}`;
+  const umask = Deno.umask(OTHERS);
+  try {
+    const bound = syscall(SYS_bind, fd, scratch.area(0), putUnixAddress(unnamed));
+    if (bound >= 0 && syscall(SYS_listen, fd, BACKLOG) >= 0) {
+      // A link, because a rename would replace the socket of another sandbox.
+      Deno.linkSync(unnamed, path);
+      return { fd, path };
+    }
+  } catch (error) {
+    close(fd);
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    throw new UserError(`the id ${id} is in use: ${path} exists`);
+  } finally {
+    Deno.umask(umask);
+    remove(unnamed);
+  }
+  close(fd);
+  return null;
+}
+
+/**
+ * Removes a socket that refuses connections: its sandbox was killed. A socket with this name has
+ * listened before it got the name.
+ */
+function removeDead(path: string): void {
+  const fd = syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return;
+  const r = syscall(SYS_connect, fd, scratch.area(0), putUnixAddress(path));
+  close(fd);
+  if (r === -ECONNREFUSED) remove(path);
+}
+
+function remove(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
