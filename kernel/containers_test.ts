@@ -2,128 +2,21 @@ import { assert, assertEquals } from "@std/assert";
 import { SIGKILL, SIGTERM } from "../ffi/abi/signal.ts";
 import { TEST_ACCOUNT } from "./core/account_testing.ts";
 import { ENOENT, ENOTDIR } from "../ffi/abi/errno.ts";
-import { AT_FDCWD, O_CREAT, O_WRONLY } from "../ffi/abi/fcntl.ts";
-import { Assembler } from "../ffi/asm/assembler.ts";
-import { writeExecutable } from "../ffi/asm/elf_executable.ts";
-import { TRAP_INTERRUPT } from "../platform/platform.ts";
+import { AT_FDCWD } from "../ffi/abi/fcntl.ts";
 import { dropContainer, newContainer, processesOf, signalContainer } from "./containers.ts";
-import { NO_CAPS, rootCredentials, userCredentials } from "./cred/credentials.ts";
-import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
-import { ContainerCaller, type InitSpec, startIn, startInit } from "./init.ts";
-import { SandboxKernel } from "./kernel.ts";
-import { runQueued } from "./syscalls/dispatch.ts";
+import { rootCredentials } from "./cred/credentials.ts";
+import { ContainerCaller, startIn, startInit } from "./init.ts";
 import type { Container } from "./task/container.ts";
 import { killGroup } from "./task/exit_request.ts";
-import { onException } from "./task/exception.ts";
-import { Limits } from "./task/limits.ts";
 import { FROZEN, RUNNING, Task } from "./task/task.ts";
-import type { ExitListener, ThreadGroup } from "./task/thread_group.ts";
 import { MemoryManager } from "./mm/memory_manager.ts";
-import { IoHost } from "./testing/io_host.ts";
-import { LabKernel } from "./testing/task_lab.ts";
-import { mkdirAt } from "./vfs/create.ts";
-import { addMount } from "./vfs/mount_operations.ts";
-import { MountNamespace } from "./vfs/mounts.ts";
-import { openAt } from "./vfs/open.ts";
+import { ContainerLab, Ends, interrupt, interruptAll, specOf } from "./testing/container_lab.ts";
+import type { MountNamespace } from "./vfs/mounts.ts";
 import { findAt } from "./vfs/status.ts";
-import { BufferCursor, listDir } from "./vfs/vfs_testing.ts";
-
-class EventlessHost extends IoHost {
-  poll(_timeoutNs: number): void {}
-}
-
-class Ends implements ExitListener {
-  readonly statuses: number[] = [];
-  onProcessEnd(group: ThreadGroup): void {
-    this.statuses.push(group.exitStatus);
-  }
-}
-
-const code = new Uint8Array(new Assembler().syscall().assemble(0x401000));
-const image = new Uint8Array(writeExecutable(0x401000, [
-  { vaddr: 0x401000, bytes: code, read: true, write: false, exec: true },
-]));
-
-/** A kernel whose guests do nothing, and file systems with a program in them. */
-class Lab {
-  readonly lab: LabKernel = new LabKernel();
-  readonly kernel: SandboxKernel = new SandboxKernel(
-    new EventlessHost(),
-    this.lab.platform,
-    this.lab.memory.arena,
-    { hostname: "host" },
-  );
-
-  mounts(): MountNamespace {
-    const { memory, vfs } = this.kernel;
-    const fs = new TmpfsFs(TEST_ACCOUNT, memory.frames, vfs, { pages: 0, inodes: 0, mode: 0o755 });
-    return MountNamespace.of(TEST_ACCOUNT, vfs, fs, 0, "rootfs");
-  }
-
-  container(id: string, shares: { pid?: Container } = {}): Container {
-    const container = newContainer(this.kernel, {
-      accounts: this.kernel.accounts.open(),
-      id,
-      mounts: this.mounts(),
-      hostname: id,
-      shares,
-    });
-    this.fill(new ContainerCaller(container, rootCredentials(), 0));
-    return container;
-  }
-
-  fill(caller: ContainerCaller): void {
-    this.addProgram(caller, "/prog", 0o755);
-    mkdirAt(caller, AT_FDCWD, "/proc", 0o755);
-    const fs = this.kernel.fsTypes.find("proc")?.create(caller, "proc", "");
-    const at = findAt(caller, AT_FDCWD, "/proc", 0);
-    if (typeof fs !== "object" || typeof at === "number") throw new Error("no /proc");
-    assertEquals(addMount(caller, fs, at, 0, "proc"), 0);
-  }
-
-  addProgram(caller: ContainerCaller, path: string, mode: number): void {
-    const file = openAt(caller, AT_FDCWD, path, O_WRONLY | O_CREAT, mode);
-    if (typeof file === "number") throw new Error(`no ${path}: ${file}`);
-    assertEquals(file.write(new BufferCursor(image), 0), image.length);
-    file.drop();
-  }
-
-  start(container: Container, ends: Ends | null = null, args = ["/prog"], uid = 0): Task {
-    const cred = uid === 0 ? rootCredentials() : userCredentials(uid, uid, [], NO_CAPS);
-    const task = startIn(this.kernel, container, { ...spec(args), cred }, ends);
-    if (!(task instanceof Task)) throw new Error(`not started: ${task.errno} ${task.what}`);
-    this.settle();
-    return task;
-  }
-
-  settle(): void {
-    for (;;) {
-      const task = this.kernel.loop.runQueue.shift();
-      if (task === null) return;
-      runQueued(task);
-    }
-  }
-
-  close(): void {
-    this.lab.close();
-  }
-}
-
-function spec(args: readonly string[], cwd: string = "/"): InitSpec {
-  return {
-    args,
-    env: ["PATH=/"],
-    cwd,
-    umask: 0o022,
-    cred: rootCredentials(),
-    limits: new Limits(null),
-    leadsSession: true,
-    files: [],
-  };
-}
+import { listDir } from "./vfs/vfs_testing.ts";
 
 Deno.test("two containers have their own first process, names and view of /proc", () => {
-  const lab = new Lab(), a = lab.container("a"), b = lab.container("b");
+  const lab = new ContainerLab(), a = lab.container("a"), b = lab.container("b");
   const one = lab.start(a), two = lab.start(b), beside = lab.start(a);
   assertEquals([one.tid, two.tid, beside.tid], [1, 1, 2]);
   assertEquals([one.id.numbers, two.id.numbers, beside.id.numbers], [[1, 1], [2, 1], [3, 2]]);
@@ -138,7 +31,7 @@ Deno.test("two containers have their own first process, names and view of /proc"
 });
 
 Deno.test("the end of a container's init is reported, and ends its other processes", () => {
-  const lab = new Lab(), a = lab.container("a"), b = lab.container("b");
+  const lab = new ContainerLab(), a = lab.container("a"), b = lab.container("b");
   const first = new Ends(), second = new Ends();
   lab.start(a, first);
   lab.start(a, second);
@@ -154,7 +47,7 @@ Deno.test("the end of a container's init is reported, and ends its other process
 });
 
 Deno.test("containers that share a PID namespace end apart", () => {
-  const lab = new Lab(), a = lab.container("a"), b = lab.container("b", { pid: a });
+  const lab = new ContainerLab(), a = lab.container("a"), b = lab.container("b", { pid: a });
   const one = lab.start(a), ends = new Ends(), two = lab.start(b, ends), beside = lab.start(b);
   assertEquals([one.tid, two.tid, beside.tid], [1, 2, 3]);
   assertEquals([b.init === two.group, processesOf(b).length], [true, 2]);
@@ -165,10 +58,10 @@ Deno.test("containers that share a PID namespace end apart", () => {
 });
 
 Deno.test("a frozen container takes SIGKILL, and goes on when it thaws", () => {
-  const lab = new Lab(), a = lab.container("a"), task = lab.start(a);
+  const lab = new ContainerLab(), a = lab.container("a"), task = lab.start(a);
   a.freeze();
   assertEquals(task.attention, true);
-  const late = startIn(lab.kernel, a, spec(["/prog"]), null);
+  const late = startIn(lab.kernel, a, specOf(["/prog"]), null);
   assert(late instanceof Task);
   lab.settle();
   assertEquals(late.state, FROZEN);
@@ -183,9 +76,9 @@ Deno.test("a frozen container takes SIGKILL, and goes on when it thaws", () => {
 });
 
 Deno.test("a held first process is stopped alone, also after a freeze", () => {
-  const lab = new Lab(), a = lab.container("a");
+  const lab = new ContainerLab(), a = lab.container("a");
   a.isInitHeld = true;
-  const [init, beside] = [startIn(lab.kernel, a, spec(["/prog"]), null), lab.start(a)];
+  const [init, beside] = [startIn(lab.kernel, a, specOf(["/prog"]), null), lab.start(a)];
   assert(init instanceof Task);
   assertEquals([init.state, beside.state], [FROZEN, RUNNING]);
   a.freeze();
@@ -203,7 +96,7 @@ Deno.test("a held first process is stopped alone, also after a freeze", () => {
 });
 
 Deno.test("dentries below /proc/PID end with the process", () => {
-  const lab = new Lab(), a = lab.container("a"), { dentries } = lab.kernel.vfs;
+  const lab = new ContainerLab(), a = lab.container("a"), { dentries } = lab.kernel.vfs;
   lab.start(a);
   const caller = new ContainerCaller(a, rootCredentials(), 0);
   const look = () => typeof findAt(caller, AT_FDCWD, "/proc/2/status", 0);
@@ -217,9 +110,12 @@ Deno.test("dentries below /proc/PID end with the process", () => {
 });
 
 Deno.test("a program that cannot start leaves no process", () => {
-  const lab = new Lab(), a = lab.container("a");
-  assertEquals(startIn(lab.kernel, a, spec(["nothing"]), null), { errno: ENOENT, what: "nothing" });
-  assertEquals(startIn(lab.kernel, a, spec(["/prog"], "/prog"), null), {
+  const lab = new ContainerLab(), a = lab.container("a");
+  assertEquals(startIn(lab.kernel, a, specOf(["nothing"]), null), {
+    errno: ENOENT,
+    what: "nothing",
+  });
+  assertEquals(startIn(lab.kernel, a, specOf(["/prog"], "/prog"), null), {
     errno: ENOTDIR,
     what: "/prog",
   });
@@ -229,7 +125,9 @@ Deno.test("a program that cannot start leaves no process", () => {
 });
 
 Deno.test("the sandbox ends with its own first process, whatever else runs", () => {
-  const lab = new Lab(), namespace = lab.mounts(), root = startContainerless(lab, namespace);
+  const lab = new ContainerLab(),
+    namespace = lab.mounts(),
+    root = startContainerless(lab, namespace);
   const a = lab.container("a");
   lab.start(a);
   assertEquals(root.id.numbers, [1]);
@@ -239,7 +137,7 @@ Deno.test("the sandbox ends with its own first process, whatever else runs", () 
   lab.close();
 });
 
-function startContainerless(lab: Lab, namespace: MountNamespace): Task {
+function startContainerless(lab: ContainerLab, namespace: MountNamespace): Task {
   const container = newContainer(lab.kernel, {
     accounts: lab.kernel.accounts.open(),
     id: "files",
@@ -248,30 +146,14 @@ function startContainerless(lab: Lab, namespace: MountNamespace): Task {
     shares: {},
   });
   lab.fill(new ContainerCaller(container, rootCredentials(), 0));
-  const task = startInit(lab.kernel, namespace, spec(["prog"]));
+  const task = startInit(lab.kernel, namespace, specOf(["prog"]));
   if (!(task instanceof Task)) throw new Error(`not started: ${task.errno}`);
   lab.settle();
   return task;
 }
 
-/** The guest threads of a container notice what they were interrupted for. */
-function interruptAll(lab: Lab, container: Container): void {
-  for (const group of [...container.groups]) {
-    for (const task of [...group.tasks]) interrupt(lab, task);
-  }
-  lab.settle();
-}
-
-function interrupt(lab: Lab, task: Task): void {
-  if (task.state === RUNNING) {
-    task.ctx.trap = TRAP_INTERRUPT;
-    onException(task);
-  }
-  lab.settle();
-}
-
 Deno.test("programs of a user share one layout, and privileged programs have others", () => {
-  const lab = new Lab(), a = lab.container("a"), b = lab.container("b");
+  const lab = new ContainerLab(), a = lab.container("a"), b = lab.container("b");
   const start = (container: Container, uid: number, path = "/prog") =>
     lab.start(container, null, [path], uid).mm;
   const root = start(a, 0), user = start(a, 1000), again = start(a, 1000), other = start(b, 1000);
