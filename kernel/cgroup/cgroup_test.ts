@@ -116,6 +116,16 @@ Deno.test("a new child of a frozen group does not run until it thaws", () => {
   lab.close();
 });
 
+Deno.test("cgroup.kill spares an idle process 1", () => {
+  const { lab, task, make, write } = groupLab();
+  const a = make("a"), child = lab.pids.tasks.get(Number(lab.call(task, "fork")))!;
+  task.group.isIdle = true;
+  for (const { group } of [task, child]) write(a, "cgroup.procs", String(group.pid));
+  assertEquals(write(a, "cgroup.kill", "1"), 0);
+  assertEquals([task.group.isExiting, child.group.isExiting], [false, true]);
+  lab.close();
+});
+
 const MAP_PRIVATE_ANONYMOUS = 0x22, PROT_READ_WRITE = 3, PAGES = 64;
 
 Deno.test("memory stays charged to its task, and moves to the parent with its group", () => {

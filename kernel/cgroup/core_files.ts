@@ -106,7 +106,7 @@ function storeKill(group: Cgroup, text: string): number {
   if (n !== 1) return -ERANGE;
   // Only whole processes can be killed.
   if (group.threadedIn !== null) return -EOPNOTSUPP;
-  for (const process of processesIn(group)) killGroup(process, SIGKILL);
+  for (const process of processesIn(group)) if (!process.isIdle) killGroup(process, SIGKILL);
   return 0;
 }
 

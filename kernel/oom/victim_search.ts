@@ -24,7 +24,8 @@ const EXTENTS_MAX = 1024;
 
 /** Whether a process with memory may be killed. */
 export function mayBeVictim(group: ThreadGroup): boolean {
-  return group.tasks.length > 0 && !group.isExiting && group.oomScoreAdj !== NEVER;
+  if (group.tasks.length === 0 || group.isExiting || group.isIdle) return false;
+  return group.oomScoreAdj !== NEVER;
 }
 
 /**

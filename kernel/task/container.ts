@@ -91,7 +91,7 @@ export class Container {
   }
 
   standsStill(group: ThreadGroup): boolean {
-    return this.isFrozen || this.isInitHeld && group === this.init;
+    return this.isFrozen || group.isIdle || this.isInitHeld && group === this.init;
   }
 
   private letGo(): void {

@@ -14,6 +14,7 @@ import { StringList } from "../loader/string_list.ts";
 import type { FdTable } from "../vfs/fd_table.ts";
 import type { FsContext } from "../vfs/fs_context.ts";
 import { openExec } from "../vfs/open.ts";
+import type { OpenFile } from "../vfs/open_file.ts";
 import { joinGroups } from "../cgroup/group_set.ts";
 import { resume } from "./alert.ts";
 import type { Kernel } from "./kernel_services.ts";
@@ -37,6 +38,8 @@ import { type ExitListener, ProcessGroup, Session, ThreadGroup } from "./thread_
 interface FirstProcess {
   /** Byte strings (core/bytes.ts); the path is absolute or relative to the working directory. */
   readonly path: string;
+  /** The program, opened already: `path` is its name alone. Absent: it is opened by the path. */
+  readonly file?: OpenFile;
   readonly argv: readonly string[];
   readonly envp: readonly string[];
   readonly cred: Credentials;
@@ -99,7 +102,7 @@ function enterJob({ group }: Task, job: Job): void {
 
 function makeTask(kernel: Kernel, spec: FirstProcess, id: TaskPid | null): Task | number {
   if (id === null) return -EAGAIN;
-  const file = openExec(spec, AT_FDCWD, spec.path, true, false);
+  const file = spec.file?.hold() ?? openExec(spec, AT_FDCWD, spec.path, true, false);
   if (typeof file === "number") return file;
   const program = makeProgram(kernel, spec, spec.container, spec.limits, {
     file,

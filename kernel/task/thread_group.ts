@@ -188,6 +188,11 @@ export class ThreadGroup {
    */
   isUnkillable: boolean = false;
   /**
+   * Process 1 of a sandbox without a program of its own (idle_process.ts): it never runs, and no
+   * process may trace it or end it.
+   */
+  isIdle: boolean = false;
+  /**
    * The thread that is in execve(2) with its new credentials decided, and writes its arguments or
    * waits until it is the only thread.
    */

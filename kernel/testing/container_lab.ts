@@ -42,7 +42,7 @@ export class Ends implements ExitListener {
 }
 
 const code = new Uint8Array(new Assembler().syscall().assemble(0x401000));
-const image = new Uint8Array(writeExecutable(0x401000, [
+export const image = new Uint8Array(writeExecutable(0x401000, [
   { vaddr: 0x401000, bytes: code, read: true, write: false, exec: true },
 ]));
 

@@ -60,7 +60,7 @@ function traceOf(t: Task, task: Task): Trace | null {
 }
 
 function attachTo(t: Task, task: Task, isSeize: boolean, options: number): number {
-  if (task.group === t.group || task.group.isZombie) return -EPERM;
+  if (task.group === t.group || task.group.isZombie || task.group.isIdle) return -EPERM;
   const r = awaitExec(t, task.group);
   if (r !== 0) {
     t.progress.object = task;

@@ -1,18 +1,30 @@
-/** Stands in for the idle process until the kernel loads programs from open files. */
-import { rootCredentials } from "../../../kernel/cred/credentials.ts";
-import { startIn } from "../../../kernel/init.ts";
+/**
+ * The program of process 1 in a session's sandbox. kernel/idle_process.ts keeps it from running; it
+ * is a program that would do nothing.
+ */
+
+import * as N from "../../../ffi/abi/syscall_numbers.ts";
+import { Assembler } from "../../../ffi/asm/assembler.ts";
+import { writeExecutable } from "../../../ffi/asm/elf_executable.ts";
+import { eax } from "../../../ffi/asm/registers.ts";
+import { startIdle } from "../../../kernel/idle_process.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import type { Container } from "../../../kernel/task/container.ts";
-import { Limits } from "../../../kernel/task/limits.ts";
-export function startIdle(kernel: SandboxKernel, container: Container): void {
-  startIn(kernel, container, {
-    args: ["/bin/sleep", "infinity"],
-    env: [],
-    cwd: "/",
-    umask: 0,
-    cred: rootCredentials(),
-    limits: new Limits(null),
-    leadsSession: true,
-    files: [],
-  }, null);
+import type { Task } from "../../../kernel/task/task.ts";
+import { UserError } from "../../user_error.ts";
+
+const TEXT = 0x400000;
+
+function idleProgram(): Uint8Array<ArrayBuffer> {
+  const a = new Assembler().label("sleep").mov(eax, N.SYS_pause).syscall().jmp("sleep");
+  return writeExecutable(TEXT, [
+    { vaddr: TEXT, bytes: a.assemble(TEXT), read: true, write: false, exec: true },
+  ]);
+}
+
+/** Starts process 1 of a container that has no process. */
+export function startIdleProcess(kernel: SandboxKernel, container: Container): Task {
+  const task = startIdle(kernel, container, idleProgram());
+  if ("errno" in task) throw new UserError(`process 1 cannot start: errno ${task.errno}`);
+  return task;
 }
