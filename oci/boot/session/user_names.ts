@@ -27,7 +27,7 @@ export interface GuestUser {
 }
 
 /** The lines of the two files. */
-export interface AccountFiles {
+interface AccountFiles {
   readonly passwd: readonly (readonly string[])[];
   readonly group: readonly (readonly string[])[];
 }

@@ -11,6 +11,7 @@ import { JsonNode } from "../../../json_node.ts";
 import type { ErrorMessage } from "../../../protocol/session/messages.ts";
 import { Channel, type ChannelPort, EVENT_BYTES } from "../channel.ts";
 import { callError } from "../call_errors.ts";
+import { wireOf } from "../wire_text.ts";
 import type { RequestCaller } from "./request_caller.ts";
 
 /** What every file request has. */
@@ -24,6 +25,11 @@ export interface FileRequest {
 export interface GuestPath {
   readonly text: string;
   readonly bytes: string;
+}
+
+/** The text of the path of an entry below a directory. @param below a byte string; "": none */
+export function entryPath(directory: GuestPath, below: string): string {
+  return below === "" ? directory.text : `${directory.text.replace(/\/+$/, "")}/${wireOf(below)}`;
 }
 
 export abstract class FileChannel extends Channel implements Job {

@@ -144,7 +144,7 @@ export class FilesLab implements FileSession {
   }
 }
 
-export class TestPort implements ChannelPort {
+class TestPort implements ChannelPort {
   channel: Channel | null = null;
   readonly events: object[] = [];
   /** The result or the error; null: the channel is open. */

@@ -14,8 +14,10 @@ import type { Channel, ChannelPort } from "../channel.ts";
 import { bytesOfWire } from "../wire_text.ts";
 import * as calls from "./call_channel.ts";
 import type { FileChannel, FileRequest, GuestPath } from "./file_channel.ts";
+import { ListChannel } from "./list_directory.ts";
 import { MakeDirectoriesChannel } from "./make_directories.ts";
 import { ReadFileChannel } from "./read_file.ts";
+import { RemoveTreeChannel } from "./remove_tree.ts";
 import { RequestCaller } from "./request_caller.ts";
 import { WriteFileChannel } from "./write_file.ts";
 
@@ -35,6 +37,7 @@ export const FILE_OPS = [
   "readFile",
   "writeFile",
   "stat",
+  "list",
   "mkdir",
   "remove",
   "rename",
@@ -64,6 +67,7 @@ const OPENERS: Readonly<Record<FileOp, Opener>> = {
     const follow = node.member("follow").optional(true, (n) => n.boolean());
     return new calls.CallChannel(request, "cannot stat", path, calls.statCall(path.bytes, follow));
   },
+  list: (request, node) => new ListChannel(request, pathOf(node.member("path"))),
   mkdir: (request, node) => {
     const path = pathOf(node.member("path"));
     const mode = modeOf(request, node.member("mode"), 0o777, DIRECTORY_MODE_MAX);
@@ -73,6 +77,7 @@ const OPENERS: Readonly<Record<FileOp, Opener>> = {
   },
   remove: (request, node) => {
     const path = pathOf(node.member("path"));
+    if (flag(node.member("recursive"))) return new RemoveTreeChannel(request, path);
     return new calls.CallChannel(request, "cannot remove", path, calls.removeCall(path.bytes));
   },
   rename: (request, node) => {

@@ -14,7 +14,7 @@ import { Progress } from "../../../../kernel/task/progress.ts";
 import type { YieldingCaller } from "../../../../kernel/vfs/caller.ts";
 
 /** The bits that files and directories do not get unless a request names their mode. */
-export const UMASK = 0o022;
+const UMASK = 0o022;
 
 export class RequestCaller extends ContainerCaller implements YieldingCaller {
   readonly progress: Progress = new Progress();
