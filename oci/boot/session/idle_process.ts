@@ -3,10 +3,7 @@
  * is a program that would do nothing.
  */
 
-import * as N from "../../../ffi/abi/syscall_numbers.ts";
-import { Assembler } from "../../../ffi/asm/assembler.ts";
 import { writeExecutable } from "../../../ffi/asm/elf_executable.ts";
-import { eax } from "../../../ffi/asm/registers.ts";
 import { startIdle } from "../../../kernel/idle_process.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import type { Container } from "../../../kernel/task/container.ts";
@@ -15,10 +12,12 @@ import { UserError } from "../../user_error.ts";
 
 const TEXT = 0x400000;
 
+/** `sleep: mov eax, SYS_pause; syscall; jmp sleep`: the assembler would be a part of the kernel. */
+const CODE = new Uint8Array([0xb8, 34, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf7]);
+
 function idleProgram(): Uint8Array<ArrayBuffer> {
-  const a = new Assembler().label("sleep").mov(eax, N.SYS_pause).syscall().jmp("sleep");
   return writeExecutable(TEXT, [
-    { vaddr: TEXT, bytes: a.assemble(TEXT), read: true, write: false, exec: true },
+    { vaddr: TEXT, bytes: CODE, read: true, write: false, exec: true },
   ]);
 }
 

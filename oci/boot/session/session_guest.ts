@@ -25,7 +25,7 @@ import {
 } from "../control/launcher_events.ts";
 import { addLonelyLink } from "../guest/unconnected_link.ts";
 import { buildMountTree } from "../rootfs/mount_tree.ts";
-import { startIdle } from "./idle_process.ts";
+import { startIdleProcess } from "./idle_process.ts";
 import { Session } from "./session.ts";
 import { type SessionOwner, SessionServer } from "./session_server.ts";
 
@@ -75,7 +75,7 @@ export class SessionGuest implements SessionOwner, WaiterListener, GoferListener
     const mounts = buildMountTree(accounts.all, kernel, gofer, spec);
     const container = new Container("", kernel.pids, mounts.hold(), ns, accounts);
     this.#container = container;
-    startIdle(kernel, container);
+    startIdleProcess(kernel, container);
     if (session.tasksMax !== null) container.tasksMax = session.tasksMax + 1;
     if (session.cpus !== null) {
       const quotaUs = Math.round(session.cpus * CPU_PERIOD_US);
