@@ -53,6 +53,8 @@ const QUEUE_BYTES = 1 << 20;
 const GRANT_BYTES = WINDOW_BYTES / 4;
 /** LIMIT: credit of a stream. */
 const CREDIT_MAX = 2 ** 32;
+/** LIMIT: how long a client may take for its HELLO, ns. */
+const GREETING_NS = 10e9;
 const STREAMS = 3;
 
 export interface ConnectionOwner {
@@ -98,6 +100,7 @@ export class Connection extends Waiter implements FrameSink {
   /** Set by a channel whose data or messages wait; the timer writes them in the next turn. */
   readonly #flush: Flush;
   readonly #writable: Writable;
+  readonly #greeting: GreetingTimer;
   #isWriterWatched = false;
   /** The socket has no room. */
   #isFull = false;
@@ -120,7 +123,9 @@ export class Connection extends Waiter implements FrameSink {
     this.#decoder = new FrameDecoder(this, isGreeted ? 1 : 0);
     this.#flush = new Flush(this);
     this.#writable = new Writable(this);
+    this.#greeting = new GreetingTimer(this);
     owner.host.watch(inFd, EPOLLIN, this);
+    if (!isGreeted) owner.timers.arm(this.#greeting, owner.host.monotonicNs() + GREETING_NS);
   }
 
   /** Whether a request is open that is no mere wait for events. */
@@ -172,6 +177,7 @@ export class Connection extends Waiter implements FrameSink {
   #onHello(channel: number, message: unknown): void {
     if (this.#hasGreeted || channel !== SESSION) throw new ProtocolError("a second HELLO");
     this.#hasGreeted = true;
+    this.#owner.timers.disarm(this.#greeting);
     try {
       this.greet(this.#owner.greet(new JsonNode("HELLO", "", message)));
     } catch (error) {
@@ -377,7 +383,8 @@ export class Connection extends Waiter implements FrameSink {
     if (this.isClosed) return;
     this.isClosed = true;
     const { host, timers } = this.#owner;
-    if (this.#flush.isArmed) timers.disarm(this.#flush);
+    timers.disarm(this.#flush);
+    timers.disarm(this.#greeting);
     host.unwatch(this.#inFd);
     host.unwatch(this.#outFd);
     host.close(this.#inFd);
@@ -563,6 +570,21 @@ class Flush extends Timer {
 
   override onExpire(_nowNs: number): void {
     this.#connection.pump();
+  }
+}
+
+/** A client that does not say HELLO must not keep the place of another one. */
+class GreetingTimer extends Timer {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    super();
+    this.#connection = connection;
+  }
+
+  override onExpire(_nowNs: number): void {
+    this.#connection.endWith({ code: "Protocol", message: "HELLO does not come" });
+    this.#connection.close();
   }
 }
 

@@ -215,6 +215,16 @@ Deno.test("the first frame is HELLO", () => {
   assertEquals(errorsOf(lab), [{ code: "Protocol", message: "the first frame is no HELLO" }]);
 });
 
+Deno.test("a client that does not say HELLO is closed after a while", () => {
+  const lab = new ConnectionLab((port) => new TestChannel(port));
+  lab.run();
+  assertEquals(lab.isClosed, false);
+  lab.host.nowNs += 11e9;
+  lab.run();
+  assertEquals(errorsOf(lab), [{ code: "Protocol", message: "HELLO does not come" }]);
+  assertEquals([lab.isClosed, lab.timers.size], [true, 0]);
+});
+
 Deno.test("a refused request ends its channel only", () => {
   const lab = new ConnectionLab((port, request) => {
     if (request.member("op").string() === "bad") {

@@ -140,8 +140,8 @@ export class ConnectionLab implements ConnectionOwner, FrameSink {
   /** Lets the connection work until it rests; the client takes what was written. */
   run(): void {
     for (let turn = 0; turn < 1000; turn++) {
-      const hadTimers = this.timers.size > 0;
-      this.timers.expire(this.host.monotonicNs());
+      const now = this.host.monotonicNs(), hadTimers = this.timers.nextDeadlineNs <= now;
+      this.timers.expire(now);
       const hadEvents = this.host.report();
       for (const bytes of this.host.outgoing.splice(0)) this.#decoder.push(bytes);
       if (!hadTimers && !hadEvents) return;

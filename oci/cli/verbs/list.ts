@@ -2,6 +2,8 @@
 
 import { type ListedState, listedState } from "../../container/oci_state.ts";
 import { statusNow } from "../../container/found_container.ts";
+import { type ListedSandbox, listSandboxes } from "../../launch/session/attached_client.ts";
+import { OCI_VERSION } from "../../version.ts";
 import { explain } from "../../user_error.ts";
 import { readFlags, refuseRest } from "../../options/flags.ts";
 import { shownJson, shownLines, shownWord } from "../../shown_text.ts";
@@ -11,7 +13,7 @@ import type { Command } from "../command.ts";
 export const command: Command = {
   help: `Usage: dvisor list [OPTION...]
 
-Shows the containers under the root directory.
+Shows the containers under the root directory, and this user's sandboxes of dvisor sandbox.
 
 Options:
   -f, --format F  table or json
@@ -27,12 +29,30 @@ Options:
     const format = flags.choice("format", ["table", "json"]);
     const { store } = globals;
     const records = store.list((damage) => console.error(shownLines(`dvisor: ${explain(damage)}`)));
-    const states = records.map((record) => listedState(record, statusNow(store, record)));
+    const containers = records.map((record) => listedState(record, statusNow(store, record)));
+    // Another root directory is another list.
+    const sandboxes = globals.string("root") === null ? listSandboxes() : [];
+    const states = [...containers, ...sandboxes.map(sandboxState)];
     if (flags.has("quiet")) states.forEach((state) => console.log(state.id));
     else console.log(format === "json" ? shownJson(JSON.stringify(states)) : table(states));
     return 0;
   },
 };
+
+/** A sandbox of a library in the words of a container: its socket stands for the bundle. */
+function sandboxState({ id, pid, path, createdMs, labels }: ListedSandbox): ListedState {
+  return {
+    ociVersion: OCI_VERSION,
+    id,
+    pid,
+    status: "running",
+    bundle: path,
+    rootfs: "",
+    created: new Date(createdMs).toISOString(),
+    annotations: labels,
+    owner: "",
+  };
+}
 
 function table(states: readonly ListedState[]): string {
   const rows = [

@@ -40,6 +40,12 @@ function candidates(uid: number): string[][] {
   ];
 }
 
+/** The directories with sockets of a user's sandboxes that there are. */
+export function sandboxDirectories(uid: number): string[] {
+  return candidates(uid).filter((path) => path.every((directory) => isOwn(directory, uid, false)))
+    .map((path) => path.at(-1) ?? "");
+}
+
 /**
  * Makes the socket of a sandbox.
  * @returns null if this user has no directory for it: the sandbox has one client then, its owner
@@ -48,7 +54,7 @@ function candidates(uid: number): string[][] {
 export function listenAs(id: string): NamedListener | null {
   const uid = syscall(SYS_geteuid);
   for (const directories of candidates(uid)) {
-    if (!directories.every((directory) => isOwn(directory, uid))) continue;
+    if (!directories.every((directory) => isOwn(directory, uid, true))) continue;
     const path = `${directories.at(-1)}/${id}.sock`;
     if (path.length > PATH_MAX) continue;
     removeDead(path);
@@ -58,10 +64,10 @@ export function listenAs(id: string): NamedListener | null {
   return null;
 }
 
-/** Whether the directory, which is made if it is missing, belongs to this user alone. */
-function isOwn(directory: string, uid: number): boolean {
+/** Whether the directory, which `mayMake` makes if it is missing, belongs to this user alone. */
+function isOwn(directory: string, uid: number, mayMake: boolean): boolean {
   try {
-    Deno.mkdirSync(directory, { mode: MODE });
+    if (mayMake) Deno.mkdirSync(directory, { mode: MODE });
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) return false;
   }

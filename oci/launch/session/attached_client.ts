@@ -1,0 +1,188 @@
+/**
+ * A client of running sandboxes for the command line: lists them, and ends one. It waits for each
+ * answer; libraries have clients of their own (oci/library/).
+ */
+
+import { ECONNREFUSED } from "../../../ffi/abi/errno.ts";
+import { AF_UNIX, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
+import {
+  SYS_connect,
+  SYS_geteuid,
+  SYS_sendto,
+  SYS_socket,
+} from "../../../ffi/abi/syscall_numbers.ts";
+import { addressOf, allocBuffer, scratch } from "../../../ffi/sys/cstring.ts";
+import { errnoName } from "../../../ffi/sys/errors.ts";
+import { close, read } from "../../../ffi/sys/files.ts";
+import { syscall } from "../../../ffi/sys/native.ts";
+import { putUnixAddress } from "../../host/unix_address.ts";
+import { JsonNode } from "../../json_node.ts";
+import {
+  ERROR,
+  FrameDecoder,
+  frameOf,
+  type FrameSink,
+  HELLO,
+  messageBytes,
+  OPEN,
+  PROTOCOL_VERSION,
+  ProtocolError,
+  RESULT,
+  SESSION,
+} from "../../protocol/session/frame.ts";
+import { UserError } from "../../user_error.ts";
+import { waitReadable } from "../command_signals.ts";
+import { sandboxDirectories } from "./socket_directory.ts";
+
+/** LIMIT: how long a sandbox may take for an answer, ms. */
+const ANSWER_MS = 2000;
+const READ_BYTES = 65536;
+const SUFFIX = ".sock";
+
+/** A sandbox that runs. */
+export interface ListedSandbox {
+  readonly id: string;
+  readonly pid: number;
+  readonly createdMs: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly path: string;
+}
+
+/** This user's sandboxes. Sockets of killed ones are removed. */
+export function listSandboxes(): ListedSandbox[] {
+  const found: ListedSandbox[] = [];
+  for (const directory of sandboxDirectories(syscall(SYS_geteuid))) {
+    for (const name of namesIn(directory)) {
+      if (!name.endsWith(SUFFIX)) continue;
+      const client = AttachedClient.connect(`${directory}/${name}`);
+      if (client === null) continue;
+      try {
+        found.push(client.info());
+      } catch (error) {
+        // It has ended since.
+        if (!(error instanceof UserError)) throw error;
+      } finally {
+        client.close();
+      }
+    }
+  }
+  return found;
+}
+
+/** Ends a sandbox: false if this user has none of that id. @throws UserError */
+export function endSandbox(id: string): boolean {
+  if (id.includes("/")) return false;
+  for (const directory of sandboxDirectories(syscall(SYS_geteuid))) {
+    const client = AttachedClient.connect(`${directory}/${id}${SUFFIX}`);
+    if (client === null) continue;
+    try {
+      client.info();
+      client.ask({ op: "kill" });
+    } finally {
+      client.close();
+    }
+    return true;
+  }
+  return false;
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return [...Deno.readDirSync(directory)].map((entry) => entry.name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+class AttachedClient implements FrameSink {
+  readonly #fd: number;
+  readonly #path: string;
+  readonly #decoder: FrameDecoder = new FrameDecoder(this);
+  readonly #buffer: Uint8Array<ArrayBuffer> = allocBuffer(READ_BYTES);
+  #sequence = 0;
+  #message: { readonly type: number; readonly value: unknown } | null = null;
+
+  private constructor(fd: number, path: string) {
+    this.#fd = fd;
+    this.#path = path;
+  }
+
+  /** null: there is no sandbox; a socket that refuses is removed. */
+  static connect(path: string): AttachedClient | null {
+    const fd = syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) throw new UserError(`socket: ${errnoName(fd)}`);
+    const r = syscall(SYS_connect, fd, scratch.area(0), putUnixAddress(path));
+    if (r === 0) return new AttachedClient(fd, path);
+    close(fd);
+    if (r === -ECONNREFUSED) removeDead(path);
+    return null;
+  }
+
+  info(): ListedSandbox {
+    const node = this.#exchange(HELLO, SESSION, { protocol: PROTOCOL_VERSION });
+    const labels = node.member("labels").members();
+    return {
+      id: node.member("id").string(),
+      pid: node.member("pid").integer(0, Number.MAX_SAFE_INTEGER),
+      createdMs: node.member("createdMs").integer(0, Number.MAX_SAFE_INTEGER),
+      labels: Object.fromEntries(labels.map((label) => [label.name, label.string()])),
+      path: this.#path,
+    };
+  }
+
+  /** One request; the client is not used afterwards. */
+  ask(request: object): void {
+    this.#exchange(OPEN, 1, request);
+  }
+
+  #exchange(type: number, channel: number, message: object): JsonNode {
+    const frame = frameOf(channel, this.#sequence++, type, 0, messageBytes(message));
+    const bytes = allocBuffer(frame.length);
+    bytes.set(frame);
+    const n = syscall(SYS_sendto, this.#fd, addressOf(bytes), bytes.length, MSG_NOSIGNAL, 0, 0);
+    if (n !== bytes.length) throw new UserError(`${this.#path}: the sandbox has ended`);
+    const answer = this.#receive();
+    const node = new JsonNode(`the answer of ${this.#path}`, "", answer.value);
+    if (answer.type === ERROR) throw new UserError(node.member("message").string());
+    if (answer.type !== HELLO && answer.type !== RESULT) node.fail("is out of turn");
+    return node;
+  }
+
+  #receive(): { readonly type: number; readonly value: unknown } {
+    this.#message = null;
+    while (this.#message === null) {
+      if (!waitReadable(this.#fd, ANSWER_MS)) {
+        throw new UserError(`${this.#path}: the sandbox does not answer`);
+      }
+      const n = read(this.#fd, addressOf(this.#buffer), READ_BYTES);
+      if (n <= 0) throw new UserError(`${this.#path}: the sandbox has ended`);
+      try {
+        this.#decoder.push(this.#buffer.subarray(0, n));
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error;
+        throw new UserError(`${this.#path}: ${error.message}`);
+      }
+    }
+    return this.#message;
+  }
+
+  onMessage(_channel: number, type: number, value: unknown): void {
+    this.#message ??= { type, value };
+  }
+  onData(): void {}
+  onEnd(): void {}
+  onCredit(): void {}
+
+  close(): void {
+    close(this.#fd);
+  }
+}
+
+function removeDead(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
