@@ -25,6 +25,7 @@ import { affinityOf } from "../cgroup/cpuset.ts";
 import { cpusetText, groupsText } from "../cgroup/proc_text.ts";
 import type { CgroupNamespace } from "../cgroup/namespace.ts";
 import { groupSystemNs, groupUserNs, threadUserNs } from "../task/cpu_clock.ts";
+import { isOutOfReach } from "../job/job_boundary.ts";
 import type { Kernel } from "../task/kernel_services.ts";
 import { tellName } from "../task/process_events.ts";
 import type { SignalHandlers } from "../signal/handlers.ts";
@@ -112,6 +113,9 @@ export class TaskView implements ProcTask, ProcCaller {
   }
   isOf(task: ProcTask): boolean {
     return task instanceof TaskView && task.group === this.group;
+  }
+  isOutOfReach(task: ProcTask): boolean {
+    return task instanceof TaskView && isOutOfReach(this.group.job, task.group.job);
   }
   get mm(): MemoryManager | null {
     return this.task?.mm ?? null;

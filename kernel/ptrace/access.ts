@@ -7,6 +7,7 @@
 
 import { ERESTARTNOINTR } from "../../ffi/abi/errno.ts";
 import { BY_FS_IDS, BY_REAL_IDS, isPerformanceMonitor, mayAccess } from "../cred/task_access.ts";
+import { isOutOfReach } from "../job/job_boundary.ts";
 import { DEAD, type Task } from "../task/task.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
 
@@ -30,7 +31,12 @@ function may(t: Task, target: Task, by: typeof BY_FS_IDS | typeof BY_REAL_IDS): 
  * memory, in any process that shares it.
  */
 export function mayAttachMemory(t: Task, target: Task): boolean {
-  return t.mm === target.mm || mayAccessByReal(t, target);
+  return t.mm === target.mm || mayControl(t, target);
+}
+
+/** Attaching as a tracer, and writing of memory: the task may be in no other job. */
+export function mayControl(t: Task, target: Task): boolean {
+  return !isOutOfReach(t.group.job, target.group.job) && mayAccessByReal(t, target);
 }
 
 /** Reading of memory (mm_access with READ_FSCREDS), also for callers with CAP_PERFMON. */

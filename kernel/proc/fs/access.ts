@@ -19,14 +19,19 @@ export function mayInspect(source: ProcSource, target: ProcTask): boolean {
 
 /** The check for all of its memory (mm_access with ATTACH); a process may always access its own. */
 export function mayAttachMemory(source: ProcSource, target: ProcTask): boolean {
-  const isOwn = target.mm !== null && source.caller()?.mm === target.mm;
-  return isOwn || mayInspect(source, target);
+  if (isOwnMemory(source, target)) return true;
+  return source.caller()?.isOutOfReach(target) === false && mayInspect(source, target);
+}
+
+function isOwnMemory(source: ProcSource, target: ProcTask): boolean {
+  return target.mm !== null && source.caller()?.mm === target.mm;
 }
 
 /** The check for files about its memory (mm_access with READ); CAP_PERFMON passes it too. */
 export function mayReadMemory(source: ProcSource, target: ProcTask): boolean {
   const caller = source.caller();
-  return (caller !== null && isPerformanceMonitor(caller.cred)) || mayAttachMemory(source, target);
+  if (caller !== null && isPerformanceMonitor(caller.cred)) return true;
+  return isOwnMemory(source, target) || mayInspect(source, target);
 }
 
 /**

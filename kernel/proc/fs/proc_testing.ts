@@ -148,6 +148,9 @@ export class FakeTask implements ProcTask, ProcCaller {
   isOf(task: ProcTask): boolean {
     return task.tgid === this.tgid;
   }
+  isOutOfReach(): boolean {
+    return false;
+  }
   callText(): string {
     return "running\n";
   }

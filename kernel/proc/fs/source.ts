@@ -194,6 +194,8 @@ export interface ProcCaller {
   readonly fs: FsContext | null;
   /** Whether `task` is of the caller's process. */
   isOf(task: ProcTask): boolean;
+  /** Whether `task` is outside of the caller's job, which has limits. */
+  isOutOfReach(task: ProcTask): boolean;
 }
 
 /** Gives the caller of the call that is served. */

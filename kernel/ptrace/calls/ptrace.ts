@@ -12,7 +12,7 @@ import { SIGKILL, SIGRTMAX, SIGTRAP } from "../../../ffi/abi/signal.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { alert } from "../../task/alert.ts";
-import { awaitExec, mayAccessByReal } from "../access.ts";
+import { awaitExec, mayControl } from "../access.ts";
 import { attach, detach, release, traceMe } from "../attach.ts";
 import { RUN_EMULATED, RUN_FREE, RUN_ONE_STEP, RUN_TO_CALL, type Trace } from "../trace.ts";
 import { SigInfo } from "../../signal/pending.ts";
@@ -66,7 +66,7 @@ function attachTo(t: Task, task: Task, isSeize: boolean, options: number): numbe
     t.progress.object = task;
     return r;
   }
-  if (!mayAccessByReal(t, task) || task.trace !== null || task.state === DEAD) return -EPERM;
+  if (!mayControl(t, task) || task.trace !== null || task.state === DEAD) return -EPERM;
   return attach(t, task, isSeize, options);
 }
 
