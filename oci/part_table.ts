@@ -61,6 +61,6 @@ export function entryOf(name: PartName, root: string): string {
   const imports = part.verbs.map((verb, i) =>
     `import { command as verb${i} } from "${cli}/verbs/${verb}.ts";\n`
   );
-  const members = part.verbs.map((verb, i) => `"${verb}": { summary: "", command: verb${i} }`);
+  const members = part.verbs.map((verb, i) => `"${verb}": verb${i}`);
   return `${main}${imports.join("")}const VERBS = { ${members.join(", ")} };\n${run}`;
 }

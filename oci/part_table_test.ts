@@ -12,7 +12,7 @@ Deno.test("every listed verb has a module with a command", async () => {
       const module: { command: Command } = await import(`./cli/verbs/${verb}.ts`);
       assertEquals(typeof module.command.run, "function", verb);
       assertEquals(partOfVerb(verb), name);
-      if (name !== "kernel") assertEquals(VERBS[verb]?.command, module.command, verb);
+      if (name !== "kernel") assertEquals(VERBS[verb], module.command, verb);
     }
   }
 });

@@ -8,7 +8,7 @@
  */
 
 import { Appendix } from "../ffi/sys/appendix.ts";
-import { verbOf } from "./options/global_names.ts";
+import { verbOf } from "./options/global_options.ts";
 import { compiled } from "./compiled_part.ts";
 import { entryOf, type PartName, partOfVerb } from "./part_table.ts";
 

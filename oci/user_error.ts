@@ -32,24 +32,6 @@ export function usageError(message: string): UserError {
   return new UserError(message, EXIT_USAGE);
 }
 
-/**
- * The value of an option that has choices; the first one if the option is not given.
- *
- * @throws UserError for a value that is no choice
- */
-export function choose<T extends string>(
-  name: string,
-  value: string | null,
-  choices: readonly [T, ...T[]],
-): T {
-  if (value === null) return choices[0];
-  const found = choices.find((c) => c === value);
-  if (found === undefined) {
-    throw usageError(`--${name} is "${value}", expected ${choices.join(", ")}`);
-  }
-  return found;
-}
-
 /** One line for people: the message and its causes. */
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -1,15 +1,50 @@
-/** The interface of a verb: its help text and its function. */
+/**
+ * A verb: its declaration and its function. The declaration alone makes the parser of its command
+ * line, its help text, its man page, completion, and its part of docs/command-line.md (manual/).
+ */
 
+import { type Flags, type OptionSyntax, readFlags } from "../options/flags.ts";
 import type { Globals } from "../options/globals.ts";
+import type { Options } from "../options/option.ts";
+import { usageError } from "../user_error.ts";
+import { verbHelp } from "./manual/help_text.ts";
 
-export interface Command {
-  /** The help text: usage line, options, exit codes. */
-  readonly help: string;
+/**
+ * What a word besides the options is: the ID of a container that there is or of a new one, a
+ * verb, a command and its arguments, any other word, or one of a list.
+ */
+type Operand =
+  | "container"
+  | "new container"
+  | "verb"
+  | "command"
+  | "word"
+  | readonly string[];
+
+/** Texts are wrapped where they are shown; an empty line begins a paragraph. */
+export interface Declaration<O extends Options = Options> extends OptionSyntax<O> {
+  readonly name: string;
+  /** One line for the list of verbs. */
+  readonly summary: string;
+  /** A line each, without `dvisor NAME`. */
+  readonly usage: readonly string[];
+  /** The words besides the options, the optional ones too; a verb without any refuses words. */
+  readonly operands?: readonly Operand[];
+  readonly description: string;
+  /** Text below the options. */
+  readonly notes?: string;
+  readonly exitCodes?: string;
+}
+
+interface Ending {
   /**
    * The exit code of every failure, where clients of OCI runtimes expect a certain one. Without it
    * an error has its own code.
    */
   readonly failureCode?: number;
+}
+
+export interface Command extends Declaration, Ending {
   /**
    * @param args the words after the verb
    * @param globals the options in front of it
@@ -19,8 +54,31 @@ export interface Command {
   run(args: readonly string[], globals: Globals): number | Promise<number>;
 }
 
-export interface Verb {
-  /** One line for the list of verbs. */
-  readonly summary: string;
-  readonly command: Command;
+/** A verb as it is written: its function gets the options of its table. */
+interface CommandText<O extends Options> extends Declaration<O>, Ending {
+  run(flags: Flags<O>, globals: Globals): number | Promise<number>;
+}
+
+/** By name. */
+export type Commands = Readonly<Record<string, Command>>;
+
+export function defineCommand<const O extends Options>(text: CommandText<O>): Command {
+  return {
+    ...text,
+    run(args, globals) {
+      const flags = readFlags(args, text);
+      // Clients use it to find out whether a verb exists.
+      if (flags.asksHelp) {
+        console.log(verbHelp(text));
+        return 0;
+      }
+      if (text.operands === undefined) refuseRest(flags.rest);
+      return text.run(flags, globals);
+    },
+  };
+}
+
+/** For verbs that take no arguments besides options. */
+function refuseRest([extra]: readonly string[]): void {
+  if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`);
 }

@@ -1,89 +1,55 @@
-/** The options that `do` and `run` share: how the sandbox is made and watched. */
+/** Reads the options that `do` and `run` share (options/sandbox_options.ts). */
 
-import { PLATFORM_CHOICES, platformOf } from "../../platform/select/candidates.ts";
-import type { FlagNames, Flags } from "../options/flags.ts";
+import { platformOf } from "../../platform/select/candidates.ts";
+import type { Flags } from "../options/flags.ts";
 import type { Globals } from "../options/globals.ts";
-import type { NetworkMode } from "../protocol/boot_spec.ts";
-import {
-  CORE_SCHEDULING_MODES,
-  processorIsolation,
-  SPECULATION_MODES,
-} from "../launch/processor_isolation.ts";
-import { choose, usageError } from "../user_error.ts";
+import { checkChoice } from "../options/option.ts";
+import type { SANDBOX_OPTIONS } from "../options/sandbox_options.ts";
+import { processorIsolation } from "../launch/processor_isolation.ts";
+import { usageError } from "../user_error.ts";
 import type { SandboxSettings } from "../launch/foreground_sandbox.ts";
-
-export const SANDBOX_FLAGS = {
-  strings: ["tty", "platform", "debug-log", "network", "speculation", "core-scheduling"],
-  booleans: ["strace", "turns", "require-sandbox", "panic-on-bug"],
-} as const satisfies FlagNames;
-
-/** @param networkHelp the lines about `--network`, whose choices differ */
-function sandboxHelp(networkHelp: string): string {
-  return `\
-  --tty auto|on|off      give the guest its own terminal; auto: if stdin and stdout are terminals
-  --platform NAME        ${PLATFORM_CHOICES.join(", ")}; auto, the default: the best that works here
-${networkHelp}
-  --strace               write every system call to the debug log
-  --turns                write the longest turns of the kernel to the debug log at the end
-  --debug-log FILE       append the debug log to FILE
-  --speculation host|strict       strict: use every control of the processor's speculation;
-                         host, the default: the settings that this host has for all processes
-  --core-scheduling auto|on|off   on: no other task runs on the same core's threads;
-                         auto, the default: on where this host supports it
-  --require-sandbox      fail if this host does not permit every part of the confinement
-  --panic-on-bug         a bug in the kernel ends the sandbox, not only the process that hit it`;
-}
-
-export const DO_SANDBOX_HELP = sandboxHelp(
-  `  --network none|host    the guest's access to this machine's network; none, the default: a
-                         loopback of its own`,
-);
-
-export const CONTAINER_SANDBOX_HELP = sandboxHelp(
-  `  --network auto|none|host
-                         none: a loopback of its own; host: that of the container's network
-                         namespace; auto, the default: host if that has a link besides lo`,
-);
 
 /**
  * Settings from the options after the verb, or else from those in front of it.
  *
- * @param networks the choices, the default first
+ * @param network of networkOf
  * @throws UserError
  */
 export function sandboxSettings(
-  flags: Flags,
+  flags: Flags<typeof SANDBOX_OPTIONS>,
   globals: Globals,
-  networks: readonly [NetworkMode, ...NetworkMode[]] = ["none", "host"],
+  network: SandboxSettings["network"],
 ): SandboxSettings {
-  const stringOf = (name: "speculation" | "core-scheduling") =>
-    flags.string(name) ?? globals.string(name);
-  const platform = flags.string("platform") ?? globals.string("platform");
-  const debugLog = flags.string("debug-log") ?? globals.string("debug-log");
-  const strace = flags.has("strace") || globals.has("strace");
+  const own = flags.options, front = globals.options;
+  const either = <N extends "platform" | "speculation" | "core-scheduling">(name: N) =>
+    flags.given.has(name) ? own[name] : front[name];
+  const debugLog = own["debug-log"] ?? front["debug-log"];
+  const strace = own.strace || front.strace;
   if (strace && debugLog === null) throw usageError("--strace needs --debug-log FILE");
-  const turns = flags.has("turns");
-  if (turns && debugLog === null) throw usageError("--turns needs --debug-log FILE");
+  if (own.turns && debugLog === null) throw usageError("--turns needs --debug-log FILE");
   return {
-    platform: platform === null ? null : platformOf(choose("platform", platform, PLATFORM_CHOICES)),
-    tty: flags.choice("tty", ["auto", "on", "off"]),
-    network: choose("network", flags.string("network") ?? globals.string("network"), networks),
+    platform: platformOf(either("platform")),
+    tty: own.tty,
+    network,
     strace,
-    turns,
+    turns: own.turns,
     debugLog,
-    processor: processorIsolation(
-      choose("speculation", stringOf("speculation"), SPECULATION_MODES),
-      choose("core-scheduling", stringOf("core-scheduling"), CORE_SCHEDULING_MODES),
-    ),
-    requireSandbox: flags.has("require-sandbox") || globals.has("require-sandbox"),
-    panicOnBug: flags.has("panic-on-bug") || globals.has("panic-on-bug"),
+    processor: processorIsolation(either("speculation"), either("core-scheduling")),
+    requireSandbox: own["require-sandbox"] || front["require-sandbox"],
+    panicOnBug: own["panic-on-bug"] || front["panic-on-bug"],
   };
 }
 
-/** The network modes of containers, which use the network namespace that they are in. */
-export const CONTAINER_NETWORKS: readonly [NetworkMode, ...NetworkMode[]] = [
-  "auto",
-  "none",
-  "loopback",
-  "host",
-];
+/**
+ * `--network` after the verb, or else in front of it, where it has the modes of all verbs.
+ *
+ * @throws UserError for a mode that this verb does not have
+ */
+export function networkOf<T extends string>(
+  flags: Pick<Flags, "given"> & { readonly options: { readonly network: T } },
+  globals: Globals,
+  { choices }: { readonly choices: readonly T[] },
+): T {
+  const asked = flags.given.has("network") ? null : globals.given("network");
+  return asked === null ? flags.options.network : checkChoice("network", asked, choices);
+}

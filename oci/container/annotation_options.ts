@@ -45,17 +45,17 @@ export function annotatedGlobals(
     if (choices === undefined) {
       fail(key, `is no option; there are ${Object.keys(CHOICES).join(", ")}`);
     }
-    const isConfigured = name === "platform" && value === globals.string("platform");
+    const isConfigured = name === "platform" && value === globals.given("platform");
     if (!choices.includes(value) && !isConfigured) {
       fail(key, `is ${JSON.stringify(value)}, expected ${choices.join(", ")}`);
     }
-    if (LOGS.includes(name) && !globals.allowsAnnotatedLogs) {
+    if (LOGS.includes(name) && !globals.options["allow-annotated-logs"]) {
       fail(key, "is not allowed: the runtime is configured without --allow-annotated-logs");
     }
     if (name === "debug-log") wantsLog ||= value === "true";
     else if (name === "strace") {
       chosen.set("strace", value);
-      wantsLog ||= value === "true" && globals.string("debug-log") === null;
+      wantsLog ||= value === "true" && globals.options["debug-log"] === null;
     } else if (name === "overlay" && value === "file" && hasDirectory(globals)) {
       // The pod does not choose the directory.
       continue;
@@ -68,7 +68,7 @@ export function annotatedGlobals(
 }
 
 function hasDirectory(globals: Globals): boolean {
-  return globals.string("overlay")?.startsWith("file") ?? false;
+  return globals.options.overlay?.startsWith("file") ?? false;
 }
 
 function fail(key: string, problem: string): never {

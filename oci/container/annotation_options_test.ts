@@ -15,10 +15,10 @@ Deno.test("a pod's annotations stand in place of the runtime's options", () => {
     "--network=none",
     "--strace",
   );
-  assertEquals(globals.string("platform"), "ptrace");
-  assertEquals(globals.string("overlay"), "memory");
-  assertEquals(globals.string("network"), "none");
-  assertEquals(globals.has("strace"), true);
+  assertEquals(globals.options.platform, "ptrace");
+  assertEquals(globals.options.overlay, "memory");
+  assertEquals(globals.options.network, "none");
+  assertEquals(globals.options.strace, true);
 });
 
 Deno.test("annotations switch debug logs only where the runtime's configuration allows it", () => {
@@ -28,14 +28,14 @@ Deno.test("annotations switch debug logs only where the runtime's configuration 
     assertThrows(() => annotated(wish, "--strace", "--debug"), UserError, "is not allowed");
   }
   const configured = ["--strace", "--allow-annotated-logs"];
-  assertEquals(annotated(off, ...configured).has("strace"), false);
+  assertEquals(annotated(off, ...configured).options.strace, false);
 });
 
 Deno.test("kvm is the runtime's to choose, not a pod's", () => {
   const wish = { "dev.dvisor.platform": "kvm" };
   assertThrows(() => annotated(wish, "--platform=systrap"), UserError, "expected systrap, ptrace");
   assertThrows(() => annotated(wish), UserError, "expected systrap, ptrace");
-  assertEquals(annotated(wish, "--platform=kvm").string("platform"), "kvm");
+  assertEquals(annotated(wish, "--platform=kvm").options.platform, "kvm");
 });
 
 Deno.test("nothing changes without annotations of ours", () => {

@@ -8,10 +8,9 @@ import { annotatedGlobals } from "./annotation_options.ts";
 import type { Globals } from "../options/globals.ts";
 import { writeLog } from "../options/client_log.ts";
 import { parseOverlay } from "./root_overlay.ts";
-import { HOST_UDS, planRootfs, type RootfsPlan } from "./rootfs_plan.ts";
+import { planRootfs, type RootfsPlan } from "./rootfs_plan.ts";
 import { type Config, readConfig } from "../spec/config.ts";
 import { shownLines } from "../shown_text.ts";
-import { choose } from "../user_error.ts";
 import { CONFIG, readConfigFile } from "./config_file.ts";
 
 export interface Bundle {
@@ -34,8 +33,7 @@ export function readBundle(directory: string, given: Globals, id: string): Bundl
     console.error(shownLines(`dvisor: ${CONFIG}: ${warning}`));
     writeLog(globals, "warning", `${CONFIG}: ${warning}`);
   }
-  const overlay = parseOverlay(globals.string("overlay"));
-  const hostUds = choose("host-uds", globals.string("host-uds"), HOST_UDS);
-  const files = planRootfs(config, path, { overlay, hostUds, id });
+  const overlay = parseOverlay(globals.options.overlay);
+  const files = planRootfs(config, path, { overlay, hostUds: globals.options["host-uds"], id });
   return { path, config, rootPath: resolve(path, config.root.path), files, globals };
 }

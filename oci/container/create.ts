@@ -223,7 +223,7 @@ function cgroupOptions({ id, bundle: { config }, globals }: CreateOptions): Cgro
     id,
     cgroupsPath,
     resources,
-    driver: globals.systemdCgroup ? "systemd" : "cgroupfs",
+    driver: globals.options["systemd-cgroup"] ? "systemd" : "cgroupfs",
     isRootless: globals.rootless === "auto"
       ? Deno.uid() !== 0 || isInUserNamespace()
       : globals.rootless,

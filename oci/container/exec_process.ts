@@ -4,6 +4,7 @@
  */
 
 import type { Flags } from "../options/flags.ts";
+import type { Options } from "../options/option.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { CapabilitySpec } from "../protocol/boot_spec.ts";
 import { JsonNode } from "../json_node.ts";
@@ -27,21 +28,44 @@ interface ExecProcess {
   readonly warnings: readonly string[];
 }
 
+/** The options of `exec` about the process. */
+export const PROCESS_OPTIONS = {
+  process: {
+    short: "p",
+    value: "FILE",
+    help: "the process, in the format of process in config.json",
+  },
+  tty: { short: "t", help: "give the process a terminal of its own" },
+  user: { short: "u", value: "UID[:GID]", help: "as this user" },
+  "additional-gids": { short: "g", value: "GID", repeats: true, help: "add a group" },
+  cwd: { value: "DIR", help: "working directory" },
+  env: { short: "e", value: "NAME=VALUE", repeats: true, help: "set a variable" },
+  cap: { short: "c", value: "NAME", repeats: true, help: "add a capability" },
+  "no-new-privs": { help: "set no_new_privs" },
+  apparmor: { value: "PROFILE", help: "as apparmorProfile of a process in config.json" },
+  "process-label": { value: "LABEL", help: "as selinuxLabel of a process in config.json" },
+} as const satisfies Options;
+type ProcessOptions = typeof PROCESS_OPTIONS;
+
 /** @param args the command, if there is no file @throws UserError */
-export function execProcess(flags: Flags, args: readonly string[], bundle: string): ExecProcess {
-  const file = flags.string("process");
+export function execProcess(
+  flags: Flags<ProcessOptions>,
+  args: readonly string[],
+  bundle: string,
+): ExecProcess {
+  const file = flags.options.process;
   const warnings: string[] = [];
   const warn = (line: string): void => void warnings.push(line);
   if (file !== null) {
     const node = JsonNode.parse(file, readFile(file));
     const read = readProcess(node, warn);
     // `--tty` asks for a terminal, whatever the file says.
-    const process = { ...read, terminal: read.terminal || flags.has("tty") };
+    const process = { ...read, terminal: read.terminal || flags.options.tty };
     return { process, consoleSize: readConsoleSize(node.member("consoleSize")), warnings };
   }
   if (args.length === 0) throw usageError("exec needs a command, or --process FILE");
   for (const [flag, module] of [["apparmor", "apparmor"], ["process-label", "selinux"]] as const) {
-    const label = new JsonNode("exec", `--${flag}`, flags.string(flag));
+    const label = new JsonNode("exec", `--${flag}`, flags.options[flag]);
     ignoreLabel(label, module, hostHas, warn);
   }
   const own = readFirstProcess(readConfigFile(bundle), () => {}, hostHas);
@@ -60,23 +84,23 @@ type Warn = (line: string) => void;
 
 function changed(
   own: ProcessConfig,
-  flags: Flags,
+  flags: Flags<ProcessOptions>,
   args: readonly string[],
   warn: Warn,
 ): ProcessConfig {
   const user = userOf(flags);
-  const groups = flags.list("additional-gids").map((text) => idOf("additional-gids", text));
+  const groups = flags.options["additional-gids"].map((text) => idOf("additional-gids", text));
   return {
     ...own,
     args: args.map(fromText),
-    env: environment(own.env, flags.list("env").map(variable)),
+    env: environment(own.env, flags.options.env.map(variable)),
     cwd: directoryOf(flags) ?? own.cwd,
     uid: user?.uid ?? own.uid,
     gid: user?.gid ?? own.gid,
     additionalGids: [...own.additionalGids, ...groups],
-    terminal: flags.has("tty"),
-    noNewPrivileges: own.noNewPrivileges || flags.has("no-new-privs"),
-    capabilities: withCapabilities(own.capabilities, flags.list("cap"), warn),
+    terminal: flags.options.tty,
+    noNewPrivileges: own.noNewPrivileges || flags.options["no-new-privs"],
+    capabilities: withCapabilities(own.capabilities, flags.options.cap, warn),
   };
 }
 
@@ -85,8 +109,8 @@ function variable(text: string): string {
   return fromText(text);
 }
 
-function directoryOf(flags: Flags): string | null {
-  const path = flags.string("cwd") || null;
+function directoryOf(flags: Flags<ProcessOptions>): string | null {
+  const path = flags.options.cwd || null;
   if (path === null) return null;
   if (!path.startsWith("/")) throw usageError(`--cwd is "${path}", expected an absolute path`);
   return fromText(path);
@@ -102,8 +126,8 @@ function nameOf(entry: string): string {
   return entry.split("=", 1)[0] ?? "";
 }
 
-function userOf(flags: Flags): { uid: number; gid: number } | null {
-  const text = flags.string("user");
+function userOf(flags: Flags<ProcessOptions>): { uid: number; gid: number } | null {
+  const text = flags.options.user;
   if (text === null || text === "") return null;
   const [uid = "", gid] = text.split(":");
   return { uid: idOf("user", uid), gid: gid === undefined ? 0 : idOf("user", gid) };

@@ -7,6 +7,7 @@ import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { close, write } from "../../ffi/sys/files.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
 import type { Flags } from "../options/flags.ts";
+import type { Options } from "../options/option.ts";
 import { giveFd } from "../launch/give_fd.ts";
 import { UserError } from "../user_error.ts";
 
@@ -18,15 +19,15 @@ export interface PidChoice {
   readonly pidfdSocket: string | null;
 }
 
-export const PID_FLAGS = ["pid-file", "pidfd-socket"] as const;
+export const PID_OPTIONS = {
+  "pid-file": { value: "FILE", help: "write the pid of its host process to FILE" },
+  "pidfd-socket": { value: "PATH", help: "UNIX socket that gets a pidfd of that host process" },
+} as const satisfies Options;
 
-export const PID_HELP = `  --pid-file FILE        write the pid of its host process to FILE
-  --pidfd-socket PATH    UNIX socket that gets a pidfd of that host process`;
-
-export function pidChoice(flags: Flags): PidChoice {
+export function pidChoice(flags: Flags<typeof PID_OPTIONS>): PidChoice {
   return {
-    pidFile: flags.string("pid-file") || null,
-    pidfdSocket: flags.string("pidfd-socket") || null,
+    pidFile: flags.options["pid-file"] || null,
+    pidfdSocket: flags.options["pidfd-socket"] || null,
   };
 }
 

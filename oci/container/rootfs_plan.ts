@@ -8,6 +8,7 @@ import { fromText, toText } from "../../kernel/core/bytes.ts";
 import { cpuWeight } from "../launch/cgroup/v1_to_v2.ts";
 import type { GoferRoot } from "../launch/gofer_process.ts";
 import type { FilesSpec, MountSpec, OverlayLayers, RootSpec } from "../protocol/boot_spec.ts";
+import type { Globals } from "../options/globals.ts";
 import type { Config } from "../spec/config.ts";
 import { isPropagationOption } from "../protocol/mount_options.ts";
 import type { MountIds } from "../spec/id_mappings.ts";
@@ -42,8 +43,7 @@ export interface RootfsPlan {
   readonly files: FilesSpec;
 }
 
-export const HOST_UDS = ["none", "open", "create", "all"] as const;
-type HostUds = typeof HOST_UDS[number];
+type HostUds = Globals["options"]["host-uds"];
 
 /**
  * LIMIT: host paths of one container. Each is a word of the Gofer's command line and a descriptor.

@@ -158,6 +158,10 @@ Deno.test("install replaces the file behind a symbolic link, with its mode", asy
     const config = JSON.parse(Deno.readTextFileSync(real));
     assertEquals(config.runtimes.dvisor.runtimeArgs, ["--network=host"]);
     assertEquals(config.debug, true);
+    // Options may stand behind the word, as docs/kubernetes.md has them.
+    const behind = ["docker", "--config", link, "--dry-run"];
+    assertEquals(await uninstall.run(behind, noGlobals()), 0);
+    assertEquals(JSON.parse(Deno.readTextFileSync(real)), config);
     assertEquals(await uninstall.run(["--config", link], noGlobals()), 0);
     assertEquals(Deno.readTextFileSync(real), '{"debug": true}');
     assertEquals([...Deno.readDirSync(dir)].length, 2);

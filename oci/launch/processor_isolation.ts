@@ -21,11 +21,9 @@ import { UserError } from "../user_error.ts";
  * `host`: as the host has it for every process. `strict`: every control that there is for a
  * process.
  */
-export const SPECULATION_MODES = ["host", "strict"] as const;
-type SpeculationMode = typeof SPECULATION_MODES[number];
+type SpeculationMode = "host" | "strict";
 /** `auto`: where the host has it. */
-export const CORE_SCHEDULING_MODES = ["auto", "on", "off"] as const;
-type CoreSchedulingMode = typeof CORE_SCHEDULING_MODES[number];
+type CoreSchedulingMode = "auto" | "on" | "off";
 
 /** Arguments of prctl(2), a call each. */
 export type ProcessorIsolation = readonly (readonly number[])[];

@@ -39,9 +39,9 @@ export function writeLog(
   id: string | null = null,
 ): void {
   const { log } = globals;
-  if (log === null || level === "debug" && !globals.debug) return;
+  if (log === null || level === "debug" && !globals.options.debug) return;
   try {
-    const line = logLine(globals.logFormat, level, msg, new Date(), id);
+    const line = logLine(globals.options["log-format"], level, msg, new Date(), id);
     Deno.writeTextFileSync(log, `${line}\n`, { append: true, mode: 0o600 });
   } catch {
     // The line is dropped, see above.

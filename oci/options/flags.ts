@@ -1,153 +1,165 @@
 /**
- * Reads a verb's options: checks that each is known and has its value, and splits off a command
- * that follows them.
- *
- * `@std/cli` parses. This file decides where the options end: at `--`, or at the first word that is
- * no option.
+ * Reads options by their table (option.ts): checks that each is known, has its value, and that the
+ * value is one of its choices. Options end at `--`, or at the first word that is no option.
  */
 
-import { parseArgs } from "@std/cli";
 import { usageError } from "../user_error.ts";
+import { suggestion } from "./closest_name.ts";
+import { checkChoice, type Option, type Options, takesValue, type Values } from "./option.ts";
 
-export interface FlagNames {
-  /** Options with a value. The last one of several counts. */
-  readonly strings?: readonly string[];
-  /** Options with a value that may be given several times. */
-  readonly lists?: readonly string[];
-  readonly booleans?: readonly string[];
+/** What a verb says about its options. */
+export interface OptionSyntax<O extends Options = Options> {
+  readonly options: O;
   /**
-   * Options in the style of Go programs, such as the clients of OCI runtimes: one hyphen is enough,
-   * and a boolean may have a value. Maps one-letter options to names.
+   * As Go programs such as runc have it: one hyphen is enough, a switch may have a value, and any
+   * word behind an option that needs a value is that value.
    */
-  readonly go?: Readonly<Record<string, string>>;
+  readonly isGoStyle?: true;
+  /** Options may also stand behind words that are none. */
+  readonly anywhere?: true;
 }
 
-export class Flags {
-  /** The words after the options. */
+/** A command line that was read. */
+export interface Flags<O extends Options = Options> {
+  /** The value of each option of the table. */
+  readonly options: Values<O>;
+  /** Names of the options that were given. */
+  readonly given: ReadonlySet<string>;
+  /** `--help` or `-h`, which every table has. */
+  readonly asksHelp: boolean;
+  /** The words besides the options. */
   readonly rest: readonly string[];
-  readonly #strings: ReadonlyMap<string, string>;
-  readonly #lists: ReadonlyMap<string, readonly string[]>;
-  readonly #booleans: ReadonlySet<string>;
-
-  constructor(
-    rest: readonly string[],
-    strings: ReadonlyMap<string, string>,
-    lists: ReadonlyMap<string, readonly string[]>,
-    booleans: ReadonlySet<string>,
-  ) {
-    this.rest = rest;
-    this.#strings = strings;
-    this.#lists = lists;
-    this.#booleans = booleans;
-  }
-
-  string(name: string): string | null {
-    return this.#strings.get(name) ?? null;
-  }
-  list(name: string): readonly string[] {
-    return this.#lists.get(name) ?? [];
-  }
-  has(name: string): boolean {
-    return this.#booleans.has(name);
-  }
-  /** One of `choices`, the first if the option was not given. */
-  choice<T extends string>(name: string, choices: readonly [T, ...T[]]): T {
-    const value = this.string(name);
-    if (value === null) return choices[0];
-    const found = choices.find((c) => c === value);
-    if (found === undefined) {
-      throw usageError(`--${name} is "${value}", expected ${choices.join(", ")}`);
-    }
-    return found;
-  }
+  /** How many of them stood in front of `--`. */
+  readonly countBeforeDashes: number;
 }
 
-/** How many words from the start are options and their values. Throws for an unknown option. */
-function optionCount(args: readonly string[], names: FlagNames): number {
-  const withValue = new Set([...names.strings ?? [], ...names.lists ?? []]);
-  const booleans = new Set(names.booleans ?? []);
-  let i = 0;
-  while (i < args.length) {
-    const arg = args[i] ?? "";
-    if (arg === "--" || !arg.startsWith("-") || arg === "-") break;
-    const name = arg.replace(/^--/, "").split("=", 1)[0] ?? "";
-    const isKnown = arg.startsWith("--") && (withValue.has(name) || booleans.has(name));
-    if (!isKnown) throw usageError(`there is no option ${arg.split("=", 1)[0]}`);
-    if (booleans.has(name)) {
-      if (arg.includes("=")) throw usageError(`--${name} takes no value`);
-    } else if (!arg.includes("=")) {
-      const value = args[++i];
-      if (value === undefined) throw usageError(`--${name} needs a value`);
-      if (value.startsWith("-")) {
-        throw usageError(`--${name} needs a value; write --${name}=${value} if that is it`);
-      }
-    }
-    i++;
+/** @throws UserError */
+export function readFlags<const O extends Options>(
+  args: readonly string[],
+  syntax: OptionSyntax<O>,
+): Flags<O> {
+  const given = new Map<string, readonly string[]>(), rest: string[] = [];
+  let countBeforeDashes = -1;
+  for (let i = 0; i < args.length && countBeforeDashes < 0; i++) {
+    const arg = args[i]!;
+    if (arg === "--") {
+      countBeforeDashes = rest.length;
+      rest.push(...args.slice(i + 1));
+    } else if (!arg.startsWith("-") || arg === "-") {
+      rest.push(arg);
+      if (syntax.anywhere) continue;
+      rest.push(...args.slice(i + 1));
+      break;
+    } else if (readOption(arg, args[i + 1], syntax, given)) i++;
   }
-  return i;
+  return {
+    options: valuesOf(syntax.options, given),
+    given: new Set(given.keys()),
+    asksHelp: given.has(HELP),
+    rest,
+    countBeforeDashes: countBeforeDashes < 0 ? rest.length : countBeforeDashes,
+  };
+}
+
+/**
+ * Reads one option into `given`.
+ *
+ * @param next the word behind it
+ * @returns whether that word is its value
+ */
+function readOption(
+  arg: string,
+  next: string | undefined,
+  syntax: OptionSyntax,
+  given: Map<string, readonly string[]>,
+): boolean {
+  const [written = ""] = arg.split("=", 1);
+  const inside = written === arg ? null : arg.slice(written.length + 1);
+  const name = nameOf(written, syntax), option = syntax.options[name] ?? HELP_OPTION;
+  if (!takesValue(option)) {
+    if (isOn(name, inside, syntax)) given.set(name, []);
+    else given.delete(name);
+    return false;
+  }
+  const value = checkValue(name, inside ?? nextValue(name, next, syntax), option);
+  given.set(name, option.repeats ? [...given.get(name) ?? [], value] : [value]);
+  return inside === null;
+}
+
+function valuesOf<O extends Options>(
+  options: O,
+  given: ReadonlyMap<string, readonly string[]>,
+): Values<O> {
+  const values: Record<string, unknown> = {};
+  for (const [name, option] of Object.entries<Option>(options)) {
+    const texts = given.get(name);
+    values[name] = option.repeats
+      ? texts ?? []
+      : takesValue(option)
+      ? texts?.at(-1) ?? option.default ?? null
+      : texts !== undefined;
+  }
+  // Each value has the type that the table says: the loop above goes by the same members.
+  return values as Values<O>;
+}
+
+/**
+ * A copy with other values; those of switches are "true" or "false".
+ *
+ * @throws UserError for a value that is no choice
+ */
+export function withValues<O extends Options>(
+  flags: Flags<O>,
+  table: O,
+  others: ReadonlyMap<keyof O & string, string>,
+): Flags<O> {
+  const options = { ...flags.options }, given = new Set(flags.given);
+  for (const [name, value] of others) {
+    const option = table[name]!,
+      hasValue = takesValue(option),
+      isOff = !hasValue && value !== "true";
+    Object.assign(options, { [name]: hasValue ? checkValue(name, value, option) : !isOff });
+    if (isOff) given.delete(name);
+    else given.add(name);
+  }
+  return { ...flags, options, given };
+}
+
+function checkValue(name: string, value: string, { choices }: Option): string {
+  return choices === undefined ? value : checkChoice(name, value, choices);
+}
+
+const HELP = "help";
+const HELP_OPTION: Option = { short: "h", help: "show this" };
+
+/** The name in the table. @param written with its hyphens, without a value */
+function nameOf(written: string, { options, isGoStyle }: OptionSyntax): string {
+  const name = written.replace(/^--?/, ""), isLong = written.startsWith("--");
+  if ((isLong || isGoStyle) && Object.hasOwn(options, name)) return name;
+  if (!isLong || isGoStyle) {
+    const found = Object.keys(options).find((long) => options[long]?.short === name);
+    if (found !== undefined) return found;
+  }
+  if (written === `--${HELP}` || written === `-${HELP_OPTION.short}`) return HELP;
+  const hint = name.length > 1 ? suggestion(name, Object.keys(options), "--") : "";
+  throw usageError(`there is no option ${written}${hint}`);
 }
 
 const TRUE = ["1", "t", "T", "true", "TRUE", "True"];
 const FALSE = ["0", "f", "F", "false", "FALSE", "False"];
 
-/**
- * The same options as `--name`, without booleans that are false. Words after the options are not
- * changed.
- */
-function fromGoStyle(args: readonly string[], names: FlagNames): string[] {
-  const short = names.go ?? {};
-  const withValue = new Set([...names.strings ?? [], ...names.lists ?? []]);
-  const booleans = new Set(names.booleans ?? []);
-  const out: string[] = [];
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i] ?? "";
-    const match = /^--?([^-=][^=]*)(=.*)?$/s.exec(arg);
-    if (match === null) return [...out, ...args.slice(i)];
-    const written = match[1] ?? "", value = match[2] ?? "";
-    const name = Object.hasOwn(short, written) ? short[written] ?? written : written;
-    if (booleans.has(name) && value !== "") {
-      const said = value.slice(1);
-      if (TRUE.includes(said)) out.push(`--${name}`);
-      else if (!FALSE.includes(said)) {
-        throw usageError(`--${name} is "${said}", expected true or false`);
-      }
-    } else if (withValue.has(name) && value === "") {
-      const next = args[++i];
-      if (next === undefined) throw usageError(`--${name} needs a value`);
-      out.push(`--${name}=${next}`);
-    } else out.push(withValue.has(name) || booleans.has(name) ? `--${name}${value}` : arg);
-  }
-  return out;
+/** Whether a switch is on. */
+function isOn(name: string, value: string | null, { isGoStyle }: OptionSyntax): boolean {
+  if (value === null) return true;
+  if (!isGoStyle) throw usageError(`--${name} takes no value`);
+  if (TRUE.includes(value)) return true;
+  if (FALSE.includes(value)) return false;
+  throw usageError(`--${name} is "${value}", expected true or false`);
 }
 
-/** Reads `args`. Throws a usage error. */
-export function readFlags(given: readonly string[], names: FlagNames): Flags {
-  const args = names.go === undefined ? given : fromGoStyle(given, names);
-  const count = optionCount(args, names);
-  const rest = args.slice(args[count] === "--" ? count + 1 : count);
-  const strings = [...names.strings ?? []], lists = [...names.lists ?? []];
-  const booleans = [...names.booleans ?? []];
-  const parsed: Record<string, unknown> = parseArgs(args.slice(0, count), {
-    string: [...strings, ...lists],
-    collect: lists,
-    boolean: booleans,
-  });
-  const stringValues = new Map<string, string>();
-  for (const name of strings) {
-    const value = parsed[name];
-    if (typeof value === "string") stringValues.set(name, value);
-  }
-  const listValues = new Map<string, readonly string[]>();
-  for (const name of lists) {
-    const value = parsed[name];
-    if (Array.isArray(value)) listValues.set(name, value.map(String));
-  }
-  const set = new Set(booleans.filter((name) => parsed[name] === true));
-  return new Flags(rest, stringValues, listValues, set);
-}
-
-/** For verbs that take no arguments besides options. */
-export function refuseRest(flags: Flags): void {
-  const extra = flags.rest[0];
-  if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`);
+/** @param next the word behind the option */
+function nextValue(name: string, next: string | undefined, { isGoStyle }: OptionSyntax): string {
+  if (next === undefined) throw usageError(`--${name} needs a value`);
+  if (isGoStyle || !next.startsWith("-")) return next;
+  throw usageError(`--${name} needs a value; write --${name}=${next} if that is it`);
 }

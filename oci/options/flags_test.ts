@@ -1,27 +1,46 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { readFlags, refuseRest } from "./flags.ts";
+import { type OptionSyntax, readFlags, withValues } from "./flags.ts";
 import { UserError } from "../user_error.ts";
 
-const NAMES = { strings: ["root", "tty"], lists: ["env"], booleans: ["rw"] } as const;
+const OPTIONS = {
+  root: { short: "r", value: "DIR", help: "" },
+  tty: { choices: ["auto", "on", "off"], default: "auto", help: "" },
+  env: { short: "e", value: "NAME=VALUE", repeats: true, help: "" },
+  rw: { help: "" },
+} as const;
+const read = (args: string[], syntax: Omit<OptionSyntax, "options"> = {}) =>
+  readFlags(args, { options: OPTIONS, ...syntax });
+const rest = (args: string[], syntax: Omit<OptionSyntax, "options"> = {}) =>
+  read(args, syntax).rest;
 
 Deno.test("options end at the first word that is no option, and at --", () => {
-  const flags = readFlags(["--root", "/x", "--rw", "ls", "--rw", "-l"], NAMES);
-  assertEquals([flags.string("root"), flags.has("rw")], ["/x", true]);
+  const flags = read(["--root", "/x", "--rw", "ls", "--rw", "-l"]);
+  assertEquals([flags.options.root, flags.options.rw], ["/x", true]);
   assertEquals(flags.rest, ["ls", "--rw", "-l"]);
-  assertEquals(readFlags(["--", "--rw"], NAMES).rest, ["--rw"]);
-  assertEquals(readFlags(["-", "x"], NAMES).rest, ["-", "x"]);
+  assertEquals(rest(["--", "--rw"]), ["--rw"]);
+  assertEquals(rest(["-", "x"]), ["-", "x"]);
 });
 
 Deno.test("lists collect values; of other options the last one counts", () => {
-  const flags = readFlags(["--env", "A=1", "--env=B", "--root=/a", "--root=/b"], NAMES);
-  assertEquals(flags.list("env"), ["A=1", "B"]);
-  assertEquals(flags.string("root"), "/b");
-  assertEquals([flags.string("tty"), flags.has("rw")], [null, false]);
+  const { options, given } = read(["--env", "A=1", "--env=B", "--root=/a", "--root=/b"]);
+  assertEquals(options, { root: "/b", tty: "auto", env: ["A=1", "B"], rw: false });
+  assertEquals([...given], ["env", "root"]);
+  assertEquals(read([]).options, { root: null, tty: "auto", env: [], rw: false });
 });
 
 Deno.test("values may be empty, and begin with a hyphen behind =", () => {
-  assertEquals(readFlags(["--root="], NAMES).string("root"), "");
-  assertEquals(readFlags(["--root=-x"], NAMES).string("root"), "-x");
+  assertEquals(read(["--root="]).options.root, "");
+  assertEquals(read(["--root=-x"]).options.root, "-x");
+  assertEquals(read(["--env=A=B=C"]).options.env, ["A=B=C"]);
+});
+
+Deno.test("one letter stands for an option with one hyphen", () => {
+  assertEquals(read(["-e", "A", "-r=/x"]).options, {
+    root: "/x",
+    tty: "auto",
+    env: ["A"],
+    rw: false,
+  });
 });
 
 Deno.test("mistakes are usage errors that name the option", () => {
@@ -29,41 +48,62 @@ Deno.test("mistakes are usage errors that name the option", () => {
     [["--foo"], "there is no option --foo"],
     [["--foo=7"], "there is no option --foo"],
     [["-x"], "there is no option -x"],
-    [["-rw"], "there is no option -rw"],
+    [["-rw"], "there is no option -rw; did you mean --rw?"],
+    [["--roto", "x"], "there is no option --roto; did you mean --root?"],
     [["--root"], "--root needs a value"],
     [["--root", "--rw"], "--root needs a value; write --root=--rw if that is it"],
     [["--rw=1"], "--rw takes no value"],
     [["--no-rw"], "there is no option --no-rw"],
     [["--constructor"], "there is no option --constructor"],
+    [["--e", "x"], "there is no option --e"],
+    [["---rw"], "there is no option ---rw; did you mean --rw?"],
+    [["-=x"], "there is no option -"],
+    [["--tty=maybe"], `--tty is "maybe", expected auto, on, off`],
   ];
   for (const [args, message] of cases) {
-    const error = assertThrows(() => readFlags(args, NAMES), UserError);
+    const error = assertThrows(() => read(args), UserError);
     assertEquals([error.message, error.exitCode], [message, 2]);
   }
 });
 
-Deno.test("a choice must be a listed one; the first is the default", () => {
-  const tty = (...args: string[]) => readFlags(args, NAMES).choice("tty", ["auto", "on", "off"]);
-  assertEquals([tty(), tty("--tty", "off")], ["auto", "off"]);
-  assertThrows(() => tty("--tty=maybe"), UserError, `--tty is "maybe", expected auto, on, off`);
+Deno.test("--help and -h are known to every table", () => {
+  assertEquals([read(["--help"]).asksHelp, read(["--rw", "-h"]).asksHelp], [true, true]);
+  assertEquals([read([]).asksHelp, read(["x", "--help"]).asksHelp], [false, false]);
+  assertThrows(() => read(["--help=x"]), UserError, "takes no value");
 });
 
-Deno.test("verbs without arguments refuse them", () => {
-  refuseRest(readFlags(["--rw"], NAMES));
-  assertThrows(() => refuseRest(readFlags(["x"], NAMES)), UserError, `unexpected argument "x"`);
-});
-
-Deno.test("Go's style: one hyphen, short names, booleans with a value", () => {
-  const names = { ...NAMES, go: { e: "env", r: "root" } };
-  const flags = readFlags(["-rw", "-e", "A=-1", "-root", "-", "--env=B", "x", "-rw=no"], names);
-  assertEquals([flags.has("rw"), flags.list("env"), flags.string("root")], [true, [
-    "A=-1",
-    "B",
-  ], "-"]);
+Deno.test("Go's style: one hyphen, short names, switches with a value", () => {
+  const go = { isGoStyle: true } as const;
+  const flags = read(["-rw", "-e", "A=-1", "-root", "-", "--env=B", "x", "-rw=no"], go);
+  assertEquals(flags.options, { root: "-", tty: "auto", env: ["A=-1", "B"], rw: true });
   assertEquals(flags.rest, ["x", "-rw=no"]);
-  assertEquals(readFlags(["--rw=false", "--", "-e"], names).has("rw"), false);
-  assertEquals(readFlags(["--rw=false", "--", "-e"], names).rest, ["-e"]);
-  assertThrows(() => readFlags(["--rw=maybe"], names), UserError, "expected true or false");
-  assertThrows(() => readFlags(["-bogus"], names), UserError, "there is no option -bogus");
-  assertThrows(() => readFlags(["-e"], names), UserError, "--env needs a value");
+  assertEquals(read(["--rw=false", "--", "-e"], go).options.rw, false);
+  assertEquals(rest(["--rw=false", "--", "-e"], go), ["-e"]);
+  assertEquals(read(["--rw", "--rw=F"], go).options.rw, false);
+  assertThrows(() => read(["--rw=maybe"], go), UserError, "expected true or false");
+  assertThrows(() => read(["-bogus"], go), UserError, "there is no option -bogus");
+  assertThrows(() => read(["-e"], go), UserError, "--env needs a value");
+});
+
+Deno.test("where options may be anywhere, words end at --", () => {
+  const flags = read(["a", "--rw", "b", "--", "--root", "c"], { anywhere: true });
+  assertEquals([flags.options.rw, flags.rest, flags.countBeforeDashes], [
+    true,
+    ["a", "b", "--root", "c"],
+    2,
+  ]);
+  assertEquals(read(["a", "--rw"], { anywhere: true }).countBeforeDashes, 1);
+});
+
+Deno.test("values are replaced by their table", () => {
+  const flags = read(["--rw", "--root=/x"]);
+  const others = new Map([["rw", "false"], ["tty", "on"]] as const);
+  const changed = withValues(flags, OPTIONS, others);
+  assertEquals(changed.options, { root: "/x", tty: "on", env: [], rw: false });
+  assertEquals([...changed.given].sort(), ["root", "tty"]);
+  assertThrows(
+    () => withValues(flags, OPTIONS, new Map([["tty", "x"]] as const)),
+    UserError,
+    "expected auto",
+  );
 });

@@ -3,72 +3,55 @@
  * of its runtime can hold both.
  */
 
-import { type Flags, readFlags } from "./flags.ts";
-import { GLOBAL_NAMES } from "./global_names.ts";
+import { type Flags, readFlags, withValues } from "./flags.ts";
+import { GLOBAL_OPTIONS, type SHARED_OPTIONS } from "./global_options.ts";
+import type { Values } from "./option.ts";
 import { defaultRoot } from "../state/root_dir.ts";
 import { StateStore } from "../state/store.ts";
 
-type StringOption =
-  | "platform"
-  | "debug-log"
-  | "network"
-  | "overlay"
-  | "host-uds"
-  | "speculation"
-  | "core-scheduling";
-type BooleanOption = "strace" | "require-sandbox" | "panic-on-bug";
-export type OptionName = StringOption | BooleanOption;
+type GlobalOptions = typeof GLOBAL_OPTIONS;
+type GlobalValues = Values<GlobalOptions>;
+/** The options that annotations of a container may replace. */
+export type OptionName = keyof typeof SHARED_OPTIONS | "overlay";
 
 /** The options in front of the verb. */
 export class Globals {
-  readonly #flags: Flags;
-  readonly #others: ReadonlyMap<OptionName, string>;
+  readonly #flags: Flags<GlobalOptions>;
 
-  constructor(flags: Flags, others: ReadonlyMap<OptionName, string> = new Map()) {
+  constructor(flags: Flags<GlobalOptions>) {
     this.#flags = flags;
-    this.#others = others;
-    this.logFormat;
-    this.rootless;
   }
 
   /** @throws UserError if there is no directory for containers */
   get store(): StateStore {
     return new StateStore(this.root);
   }
+
   get root(): string {
-    return this.#flags.string("root") || defaultRoot(this.rootless);
+    return this.options.root || defaultRoot(this.rootless);
   }
+
   get log(): string | null {
-    return this.#flags.string("log") || null;
+    return this.options.log || null;
   }
-  get logFormat(): "text" | "json" {
-    return this.#flags.choice("log-format", ["text", "json"]);
-  }
-  get debug(): boolean {
-    return this.#flags.has("debug");
-  }
-  get systemdCgroup(): boolean {
-    return this.#flags.has("systemd-cgroup");
-  }
-  /** Whether annotations may switch debug logs. */
-  get allowsAnnotatedLogs(): boolean {
-    return this.#flags.has("allow-annotated-logs");
-  }
+
   get rootless(): boolean | "auto" {
-    const text = this.#flags.choice("rootless", ["auto", "true", "false"]);
+    const text = this.options.rootless;
     return text === "auto" ? text : text === "true";
   }
-  /** One of dvisor's own options; null if it was not given. */
-  string(name: StringOption): string | null {
-    return this.#others.get(name) ?? this.#flags.string(name);
+
+  get options(): GlobalValues {
+    return this.#flags.options;
   }
-  has(name: BooleanOption): boolean {
-    const other = this.#others.get(name);
-    return other === undefined ? this.#flags.has(name) : other === "true";
+
+  /** The value of an option; null if it was not given, whatever its default. */
+  given<N extends keyof GlobalValues>(name: N): GlobalValues[N] | null {
+    return this.#flags.given.has(name) ? this.options[name] : null;
   }
-  /** A copy with other values for some options; booleans are "true" or "false". */
+
+  /** A copy with other values for some options; switches are "true" or "false". */
   with(others: ReadonlyMap<OptionName, string>): Globals {
-    return new Globals(this.#flags, new Map([...this.#others, ...others]));
+    return new Globals(withValues(this.#flags, GLOBAL_OPTIONS, others));
   }
 }
 
@@ -83,17 +66,14 @@ export interface SplitCommandLine {
 
 /** @throws UserError */
 export function splitCommandLine(args: readonly string[]): SplitCommandLine {
-  const flags = readFlags(args, {
-    ...GLOBAL_NAMES,
-    booleans: [...GLOBAL_NAMES.booleans, "version", "help"],
-    go: { v: "version", h: "help" },
-  });
+  const flags = readFlags(args, { options: GLOBAL_OPTIONS, isGoStyle: true });
   const [verb, ...rest] = flags.rest;
-  const asks = flags.has("version") ? "version" : flags.has("help") ? "help" : null;
+  const { version, help } = flags.options;
+  const asks = version ? "version" : help ? "help" : null;
   return { globals: new Globals(flags), verb, rest, asks };
 }
 
 /** No options at all. */
 export function noGlobals(): Globals {
-  return new Globals(readFlags([], GLOBAL_NAMES));
+  return splitCommandLine([]).globals;
 }

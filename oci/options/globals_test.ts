@@ -9,8 +9,12 @@ Deno.test("options in front of the verb are runc's, in Go's style", () => {
   );
   const { globals } = line;
   assertEquals([line.verb, line.rest, line.asks], ["kill", ["--all"], null]);
-  assertEquals([globals.root, globals.log, globals.logFormat], ["/r", "/l", "json"]);
-  assertEquals([globals.systemdCgroup, globals.debug, globals.rootless], [false, false, "auto"]);
+  assertEquals([globals.root, globals.log, globals.options["log-format"]], ["/r", "/l", "json"]);
+  assertEquals([globals.options["systemd-cgroup"], globals.options.debug, globals.rootless], [
+    false,
+    false,
+    "auto",
+  ]);
   assertEquals(splitCommandLine(["--rootless", "false", "x"]).globals.rootless, false);
   assertEquals(splitCommandLine(["-v"]).asks, "version");
   assertEquals(splitCommandLine(["help", "-h"]).asks, null);

@@ -2,9 +2,13 @@
 
 import { boot } from "../../boot/boot.ts";
 import { openHeap } from "../../boot/v8_heap.ts";
-import type { Command } from "../command.ts";
+import { defineCommand } from "../command.ts";
 
-export const command: Command = {
-  help: "dvisor boot is the kernel of one sandbox. It is started by the other verbs, not by you.",
+export const command = defineCommand({
+  name: "boot",
+  summary: "the kernel of one sandbox",
+  usage: [""],
+  description: "The kernel of one sandbox. The other verbs start it; it is no verb for users.",
+  options: {},
   run: () => boot(openHeap()),
-};
+});

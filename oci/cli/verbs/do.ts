@@ -7,55 +7,59 @@ import {
   exactArguments,
   type Ids,
 } from "../caller.ts";
-import { type Flags, readFlags } from "../../options/flags.ts";
+import type { Flags } from "../../options/flags.ts";
 import type { Globals } from "../../options/globals.ts";
+import type { Options } from "../../options/option.ts";
+import { DO_NETWORK, SANDBOX_OPTIONS } from "../../options/sandbox_options.ts";
 import { fromText } from "../../../kernel/core/bytes.ts";
 import { type GuestPlan, runForeground } from "../../launch/foreground_sandbox.ts";
 import { STANDARD_MOUNTS } from "../../launch/standard_mounts.ts";
 import type { GoferRoot } from "../../launch/gofer_process.ts";
 import type { MountSpec } from "../../protocol/boot_spec.ts";
 import { usageError, UserError } from "../../user_error.ts";
-import type { Command } from "../command.ts";
-import { DO_SANDBOX_HELP, SANDBOX_FLAGS, sandboxSettings } from "../sandbox_flags.ts";
+import { defineCommand } from "../command.ts";
+import { networkOf, sandboxSettings } from "../sandbox_flags.ts";
 
-const HELP = `Usage: dvisor do [OPTION...] [--] COMMAND [ARGUMENT...]
-
-Runs a command of this machine in a sandbox. It sees this machine's files. Its writes stay in
-memory and are lost at its end. Environment and working directory are the caller's; resource limits
-(ulimit) are those that Linux starts with.
-
-Options:
-  --root DIR             the sandbox's root directory, instead of /
-  --rw                   writes go to the files of the root directory, not to memory
-  --volume SRC:DST[:ro]  a host directory or file at DST in the sandbox, with writes to the host
-  --cwd DIR              working directory in the sandbox
-  --env NAME=VALUE       set a variable; --env NAME removes it
-  --user UID[:GID]       run as this user
-  --hostname NAME        the sandbox's host name; the default is the caller's
-  --memory SIZE          memory of all its processes, in bytes or with K, M, G
-${DO_SANDBOX_HELP}
-
---env and --volume may be given several times.`;
+const OPTIONS = {
+  root: { value: "DIR", help: "the sandbox's root directory, instead of /" },
+  rw: { help: "writes go to the files of the root directory, not to memory" },
+  volume: {
+    value: "SRC:DST[:ro]",
+    repeats: true,
+    help: "a host directory or file at DST in the sandbox, with writes to the host",
+  },
+  cwd: { value: "DIR", help: "working directory in the sandbox" },
+  env: { value: "NAME=VALUE", repeats: true, help: "set a variable; --env NAME removes it" },
+  user: { value: "UID[:GID]", help: "run as this user" },
+  hostname: { value: "NAME", help: "the sandbox's host name; the default is the caller's" },
+  memory: { value: "SIZE", help: "memory of all its processes, in bytes or with K, M, G" },
+  network: DO_NETWORK,
+  ...SANDBOX_OPTIONS,
+} as const satisfies Options;
+type DoFlags = Flags<typeof OPTIONS>;
 
 const HOSTNAME_MAX = 64;
 const ID_MAX = 0xfffffffe;
 
-export const command: Command = {
-  help: HELP,
-  run: (args, globals) => runForeground(planOf(args, globals)),
-};
+export const command = defineCommand({
+  name: "do",
+  summary: "run a command in a sandbox over this machine's files",
+  usage: ["[OPTION...] [--] COMMAND [ARGUMENT...]"],
+  operands: ["command"],
+  description: "Runs a command of this machine in a sandbox. It sees this machine's files. Its " +
+    "writes stay in memory and are lost at its end. Environment and working directory are the " +
+    "caller's; resource limits (ulimit) are those that Linux starts with.",
+  options: OPTIONS,
+  run: (flags, globals) => runForeground(planOf(flags, globals)),
+});
 
-function planOf(args: readonly string[], globals: Globals): GuestPlan {
-  const flags = readFlags(args, {
-    strings: ["root", "cwd", "user", "hostname", "memory", ...SANDBOX_FLAGS.strings],
-    lists: ["env", "volume"],
-    booleans: ["rw", ...SANDBOX_FLAGS.booleans],
-  });
+function planOf(flags: DoFlags, globals: Globals): GuestPlan {
   if (flags.rest.length === 0) throw usageError("do needs a command; try: dvisor help do");
-  const sandbox = sandboxSettings(flags, globals);
-  const root = flags.string("root") ?? "/";
+  const network = networkOf(flags, globals, DO_NETWORK);
+  const sandbox = sandboxSettings(flags, globals, network);
+  const root = flags.options.root ?? "/";
   requireDirectory(root);
-  const volumes = flags.list("volume").map(parseVolume);
+  const volumes = flags.options.volume.map(parseVolume);
   const ids = idsOf(flags);
   return {
     hostname: hostnameOf(flags),
@@ -81,9 +85,9 @@ function planOf(args: readonly string[], globals: Globals): GuestPlan {
       needsHome: false,
       umask: callerUmask(),
     },
-    root: { goferAttach: "0", readonly: false, overlay: flags.has("rw") ? "none" : "memory" },
+    root: { goferAttach: "0", readonly: false, overlay: flags.options.rw ? "none" : "memory" },
     mounts: [...STANDARD_MOUNTS, ...volumes.map((v, i) => volumeMount(v, i + 1))],
-    goferRoots: [{ path: root, isReadOnly: !flags.has("rw") }, ...volumes.map((v) => v.root)],
+    goferRoots: [{ path: root, isReadOnly: !flags.options.rw }, ...volumes.map((v) => v.root)],
     sandbox,
   };
 }
@@ -130,10 +134,10 @@ function requireDirectory(path: string): void {
   }
 }
 
-function environmentOf(flags: Flags): string[] {
+function environmentOf(flags: DoFlags): string[] {
   const env = new Map<string, string>();
   for (const entry of callerEnvironment()) env.set(nameOf(entry), entry);
-  for (const text of flags.list("env")) {
+  for (const text of flags.options.env) {
     const name = nameOf(text);
     if (name === "") throw usageError(`--env is "${text}", expected NAME=VALUE`);
     if (text.includes("=")) env.set(fromText(name), fromText(text));
@@ -146,15 +150,15 @@ function nameOf(entry: string): string {
   return entry.split("=", 1)[0] ?? "";
 }
 
-function directoryOf(flags: Flags): string {
-  const cwd = flags.string("cwd");
-  if (cwd === null) return flags.string("root") === null ? callerDirectory() : "/";
+function directoryOf(flags: DoFlags): string {
+  const cwd = flags.options.cwd;
+  if (cwd === null) return flags.options.root === null ? callerDirectory() : "/";
   if (!cwd.startsWith("/")) throw usageError(`--cwd is "${cwd}", expected an absolute path`);
   return fromText(cwd);
 }
 
-function idsOf(flags: Flags): Ids {
-  const text = flags.string("user");
+function idsOf(flags: DoFlags): Ids {
+  const text = flags.options.user;
   if (text === null) return callerIds();
   const match = /^(\d+)(?::(\d+))?$/.exec(text);
   const uid = Number(match?.[1] ?? NaN), gid = Number(match?.[2] ?? match?.[1] ?? NaN);
@@ -168,8 +172,8 @@ function idsOf(flags: Flags): Ids {
 const MEMORY_MIN = 4 << 20;
 const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 
-function memoryOf(flags: Flags): number | null {
-  const text = flags.string("memory");
+function memoryOf(flags: DoFlags): number | null {
+  const text = flags.options.memory;
   if (text === null) return null;
   const [, digits, unit = ""] = /^(\d{1,15})([KMG]?)i?B?$/i.exec(text) ?? [];
   const bytes = Number(digits) * (UNITS[unit.toUpperCase()] ?? NaN);
@@ -183,8 +187,8 @@ function memoryOf(flags: Flags): number | null {
  * The caller's host name by default, because /etc/hosts, which the sandbox sees, has an address for
  * it.
  */
-function hostnameOf(flags: Flags): string {
-  const name = flags.string("hostname") ?? (Deno.hostname() || "localhost");
+function hostnameOf(flags: DoFlags): string {
+  const name = flags.options.hostname ?? (Deno.hostname() || "localhost");
   const bytes = fromText(name);
   if (bytes === "" || bytes.length > HOSTNAME_MAX) {
     throw usageError(`--hostname must have 1 to ${HOSTNAME_MAX} bytes`);

@@ -1,24 +1,21 @@
 /** `dvisor doctor`: what this host offers to a sandbox. */
 
 import { type Finding, type HostOffer, inspectHost } from "../../../platform/select/host_offer.ts";
-import { readFlags, refuseRest } from "../../options/flags.ts";
 import { processorLacks } from "../../launch/processor_isolation.ts";
 import { EXIT_FAILURE } from "../../user_error.ts";
 import { VERSION } from "../../version.ts";
-import type { Command } from "../command.ts";
-import { DOCTOR_HELP } from "../kernel_help.ts";
+import { defineCommand } from "../command.ts";
+import { DOCTOR } from "../kernel_verbs.ts";
 
-export const command: Command = {
-  help: DOCTOR_HELP,
-  run(args) {
-    const flags = readFlags(args, { booleans: ["json"] });
-    refuseRest(flags);
+export const command = defineCommand({
+  ...DOCTOR,
+  run(flags) {
     const platforms = inspectHost();
     const offer = { ...platforms, findings: [...platforms.findings, ...processorFindings()] };
-    console.log(flags.has("json") ? JSON.stringify(offer, null, 2) : report(offer));
+    console.log(flags.options.json ? JSON.stringify(offer, null, 2) : report(offer));
     return offer.platform === null ? EXIT_FAILURE : 0;
   },
-};
+});
 
 /** The support of this host for `--speculation` and `--core-scheduling`. */
 function processorFindings(): Finding[] {

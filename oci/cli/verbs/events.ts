@@ -22,37 +22,36 @@ import {
 } from "../../launch/cgroup/stats.ts";
 import { readStatsV1 } from "../../launch/cgroup/stats_v1.ts";
 import { findContainer, type FoundContainer, onlyId } from "../../container/found_container.ts";
-import { readFlags } from "../../options/flags.ts";
 import type { ContainerStats } from "../../protocol/control_protocol.ts";
 import { isAlive } from "../../state/liveness.ts";
 import { EXIT_FAILURE, usageError, UserError } from "../../user_error.ts";
-import type { Command } from "../command.ts";
+import { defineCommand } from "../command.ts";
 
-const HELP = `Usage: dvisor events [OPTION...] ID
-
-Prints the resource use of a container as JSON until it ends: a line at each interval, and a line
-when processes were killed because memory ran out.
-
-Options:
-  --interval D  time between two lines, as 5s or 500ms; the default is 5s
-  --stats       print one line and end`;
-
-export const command: Command = {
-  help: HELP,
+export const command = defineCommand({
+  name: "events",
+  summary: "show the resource use of a container, as JSON",
+  usage: ["[OPTION...] ID"],
+  operands: ["container"],
+  description: "Prints the resource use of a container as JSON until it ends: a line at each " +
+    "interval, and a line when processes were killed because memory ran out.",
+  options: {
+    interval: { value: "D", default: "5s", help: "time between two lines, as 5s or 500ms" },
+    stats: { help: "print one line and end" },
+  },
+  isGoStyle: true,
   failureCode: EXIT_FAILURE,
-  run(args, globals) {
-    const flags = readFlags(args, { strings: ["interval"], booleans: ["stats"], go: {} });
+  run(flags, globals) {
     const id = onlyId(flags.rest, "events");
-    const intervalMs = parseDuration(flags.string("interval") ?? "5s");
+    const intervalMs = parseDuration(flags.options.interval);
     const found = findContainer(globals.store, id);
     if (found.status === "stopped") {
       throw new UserError(`container with id ${id} is not running`);
     }
-    if (flags.has("stats")) printEvent("stats", id, readStats(found));
+    if (flags.options.stats) printEvent("stats", id, readStats(found));
     else follow(found, intervalMs);
     return 0;
   },
-};
+});
 
 /**
  * A duration as Go writes it: `1m30s`, `500ms`.

@@ -4,14 +4,13 @@
  */
 
 import { CAPABILITY_NAMES } from "../../../ffi/abi/capability.ts";
-import { readFlags, refuseRest } from "../../options/flags.ts";
 import { MOUNT_OPTIONS } from "../../protocol/mount_options.ts";
 import { HOOK_KINDS } from "../../spec/hooks_section.ts";
 import { NAMESPACE_TYPES } from "../../spec/linux_section.ts";
 import { SECCOMP_NAMES } from "../../spec/seccomp_section.ts";
 import { COMMIT, OCI_VERSION, VERSION } from "../../version.ts";
 import { EXIT_FAILURE } from "../../user_error.ts";
-import type { Command } from "../command.ts";
+import { defineCommand } from "../command.ts";
 
 const OCI_VERSION_MIN = "1.0.0";
 
@@ -21,17 +20,20 @@ const OCI_VERSION_MIN = "1.0.0";
  */
 const UNCLAIMED_OPTIONS = ["rro"];
 
-export const command: Command = {
-  help: `Usage: dvisor features
-
-Prints the features of this runtime as JSON (OCI runtime specification, features.md).`,
+export const command = defineCommand({
+  name: "features",
+  summary: "show the features of this runtime, as JSON",
+  usage: [""],
+  description:
+    "Prints the features of this runtime as JSON (OCI runtime specification, features.md).",
+  options: {},
+  isGoStyle: true,
   failureCode: EXIT_FAILURE,
-  run(args) {
-    refuseRest(readFlags(args, { go: {} }));
+  run() {
     console.log(JSON.stringify(features(), null, 2));
     return 0;
   },
-};
+});
 
 export function features(): object {
   return {

@@ -5,7 +5,7 @@ import { readFlags } from "../../options/flags.ts";
 import { UserError } from "../../user_error.ts";
 import { parseDuration, withGuest, withMember } from "./events.ts";
 import { features } from "./features.ts";
-import { parseBytes, wantedResources } from "./update.ts";
+import { parseBytes, UPDATE_OPTIONS, wantedResources } from "./update.ts";
 
 Deno.test("events: durations as Go writes them", () => {
   assertEquals(parseDuration("5s"), 5000);
@@ -38,8 +38,7 @@ Deno.test("events: the guest's own numbers where the host has none", () => {
 });
 
 function wanted(...args: string[]) {
-  const strings = ["resources", "memory", "memory-swap", "cpu-quota", "cpuset-cpus", "pids-limit"];
-  return wantedResources(readFlags(args, { strings: [...strings, "l3-cache-schema"], go: {} }));
+  return wantedResources(readFlags(args, { options: UPDATE_OPTIONS, isGoStyle: true }));
 }
 
 Deno.test("update: options become resources", () => {

@@ -1,48 +1,52 @@
 /** `dvisor install`: puts this runtime into the configuration of Docker or containerd. */
 
 import { isAbsolute, resolve } from "@std/path";
-import { readFlags } from "../../options/flags.ts";
+import type { Options } from "../../options/option.ts";
 import { checkRuntimeName, type ClientName, clientOf, CLIENTS } from "../../install/clients.ts";
 import { readConfigFile, unifiedDiff, writeConfigFile } from "../../install/config_file.ts";
 import { usageError, UserError } from "../../user_error.ts";
-import type { Command } from "../command.ts";
+import { defineCommand } from "../command.ts";
 
-const HELP = `Usage: dvisor install [OPTION...] [docker|containerd] [-- ARG...]
+/** Options that `uninstall` has too. */
+export const CLIENT_OPTIONS = {
+  name: { value: "NAME", default: "dvisor", help: "name of the runtime" },
+  config: {
+    value: "FILE",
+    help: "the configuration; the default is /etc/docker/daemon.json, and " +
+      "/etc/containerd/config.toml",
+  },
+  "dry-run": { help: "only show what would change" },
+} as const satisfies Options;
 
-Makes this program a runtime of Docker (the default) or of containerd's CRI plugin. Everything else
-in the configuration stays as it is, comments included. A second run changes nothing.
-
-Options:
-  --name NAME    name of the runtime; the default is dvisor
-  --config FILE  the configuration; the default is /etc/docker/daemon.json, and
-                 /etc/containerd/config.toml
-  --path FILE    the program; the default is this one
-  --dry-run      only show what would change
-
-ARGs are options that Docker puts in front of every verb, as --network=host.`;
-
-export const command: Command = {
-  help: HELP,
-  run(args) {
-    const split = args.indexOf("--");
-    const own = split < 0 ? args : args.slice(0, split);
-    const flags = readFlags(own, {
-      strings: ["name", "config", "path"],
-      booleans: ["dry-run"],
-      go: {},
-    });
-    const client = clientOf(clientName(flags.rest, "install"));
-    const name = checkRuntimeName(flags.string("name") ?? "dvisor");
-    const runtimeArgs = split < 0 ? [] : args.slice(split + 1);
-    const entry = { name, path: programPath(flags.string("path")), args: runtimeArgs };
+export const command = defineCommand({
+  name: "install",
+  summary: "make this a runtime of Docker or containerd",
+  usage: ["[OPTION...] [docker|containerd] [-- ARG...]"],
+  operands: [CLIENTS],
+  description: "Makes this program a runtime of Docker (the default) or of containerd's CRI " +
+    "plugin. Everything else in the configuration stays as it is, comments included. A second " +
+    "run changes nothing.",
+  options: {
+    ...CLIENT_OPTIONS,
+    path: { value: "FILE", help: "the program; the default is this one" },
+  },
+  notes: "ARGs are options that Docker puts in front of every verb, as --network=host.",
+  isGoStyle: true,
+  anywhere: true,
+  run(flags) {
+    const { rest, countBeforeDashes } = flags;
+    const client = clientOf(clientName(rest.slice(0, countBeforeDashes), "install"));
+    const name = checkRuntimeName(flags.options.name);
+    const runtimeArgs = rest.slice(countBeforeDashes);
+    const entry = { name, path: programPath(flags.options.path), args: runtimeArgs };
     return change({
-      path: flags.string("config") ?? client.configPath,
-      isDryRun: flags.has("dry-run"),
+      path: flags.options.config ?? client.configPath,
+      isDryRun: flags.options["dry-run"],
       edit: (text) => client.install(text, entry),
       done: `${name} is a runtime from the next "${client.reload}" on`,
     });
   },
-};
+});
 
 interface Change {
   readonly path: string;

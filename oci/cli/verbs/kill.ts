@@ -5,33 +5,30 @@ import { SYS_pidfd_open, SYS_pidfd_send_signal } from "../../../ffi/abi/syscall_
 import { close } from "../../../ffi/sys/files.ts";
 import { syscall } from "../../../ffi/sys/native.ts";
 import { findContainer, type FoundContainer } from "../../container/found_container.ts";
-import { readFlags } from "../../options/flags.ts";
 import { parseSignal } from "../../signal_text.ts";
 import { isAlive } from "../../state/liveness.ts";
 import type { ProcessId } from "../../state/record.ts";
 import { EXIT_FAILURE, usageError, UserError } from "../../user_error.ts";
-import type { Command } from "../command.ts";
+import { defineCommand } from "../command.ts";
 
-const HELP = `Usage: dvisor kill [OPTION...] ID [SIGNAL]
-
-Sends a signal, by number or name, to the first process of a container; the default is TERM.
-0 only checks whether the process exists.
-
-Options:
-  -a, --all  to all processes of the container`;
-
-export const command: Command = {
-  help: HELP,
+export const command = defineCommand({
+  name: "kill",
+  summary: "send a signal to a container",
+  usage: ["[OPTION...] ID [SIGNAL]"],
+  operands: ["container", ["TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "CONT"]],
+  description: "Sends a signal, by number or name, to the first process of a container; the " +
+    "default is TERM. 0 only checks whether the process exists.",
+  options: { all: { short: "a", help: "to all processes of the container" } },
+  isGoStyle: true,
   failureCode: EXIT_FAILURE,
-  run(args, globals) {
-    const flags = readFlags(args, { booleans: ["all"], go: { a: "all" } });
+  run(flags, globals) {
     const [id, name = "", extra] = flags.rest;
     if (id === undefined) throw usageError("kill needs an ID; try: dvisor help kill");
     if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`);
-    killContainer(findContainer(globals.store, id), parseSignal(name || "TERM"), flags.has("all"));
+    killContainer(findContainer(globals.store, id), parseSignal(name || "TERM"), flags.options.all);
     return 0;
   },
-};
+});
 
 function killContainer(found: FoundContainer, signo: number, all: boolean): void {
   const { record, status } = found;

@@ -5,39 +5,34 @@ import { statusNow } from "../../container/found_container.ts";
 import { type ListedSandbox, listSandboxes } from "../../launch/session/attached_client.ts";
 import { OCI_VERSION } from "../../version.ts";
 import { explain } from "../../user_error.ts";
-import { readFlags, refuseRest } from "../../options/flags.ts";
 import { shownJson, shownLines, shownWord } from "../../shown_text.ts";
 import { EXIT_FAILURE } from "../../user_error.ts";
-import type { Command } from "../command.ts";
+import { defineCommand } from "../command.ts";
 
-export const command: Command = {
-  help: `Usage: dvisor list [OPTION...]
-
-Shows the containers under the root directory, and this user's sandboxes of dvisor sandbox.
-
-Options:
-  -f, --format F  table or json
-  -q, --quiet     ids only`,
+export const command = defineCommand({
+  name: "list",
+  summary: "list containers",
+  usage: ["[OPTION...]"],
+  description: "Shows the containers under the root directory, and this user's sandboxes of libraries.",
+  options: {
+    format: { short: "f", choices: ["table", "json"], default: "table", help: "form of the list" },
+    quiet: { short: "q", help: "ids only" },
+  },
+  isGoStyle: true,
   failureCode: EXIT_FAILURE,
-  run(args, globals) {
-    const flags = readFlags(args, {
-      strings: ["format"],
-      booleans: ["quiet"],
-      go: { f: "format", q: "quiet" },
-    });
-    refuseRest(flags);
-    const format = flags.choice("format", ["table", "json"]);
+  run(flags, globals) {
+    const format = flags.options.format;
     const { store } = globals;
     const records = store.list((damage) => console.error(shownLines(`dvisor: ${explain(damage)}`)));
     const containers = records.map((record) => listedState(record, statusNow(store, record)));
     // Another root directory is another list.
-    const sandboxes = globals.string("root") === null ? listSandboxes() : [];
+    const sandboxes = globals.given("root") === null ? listSandboxes() : [];
     const states = [...containers, ...sandboxes.map(sandboxState)];
-    if (flags.has("quiet")) states.forEach((state) => console.log(state.id));
+    if (flags.options.quiet) states.forEach((state) => console.log(state.id));
     else console.log(format === "json" ? shownJson(JSON.stringify(states)) : table(states));
     return 0;
   },
-};
+});
 
 /** A sandbox of a library in the words of a container: its socket stands for the bundle. */
 function sandboxState({ id, pid, path, createdMs, labels }: ListedSandbox): ListedState {

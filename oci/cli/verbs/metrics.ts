@@ -2,10 +2,9 @@
 
 import { ContainerCgroup } from "../../launch/cgroup/container_cgroup.ts";
 import { findContainer, type FoundContainer } from "../../container/found_container.ts";
-import { readFlags, refuseRest } from "../../options/flags.ts";
 import type { ContainerStats } from "../../protocol/control_protocol.ts";
 import { UserError } from "../../user_error.ts";
-import type { Command } from "../command.ts";
+import { defineCommand } from "../command.ts";
 
 interface Metric {
   readonly name: string;
@@ -79,18 +78,20 @@ const METRICS: readonly Metric[] = [
   },
 ];
 
-export const command: Command = {
-  help: `Usage: dvisor metrics
-
-Prints numbers of all containers in the text format of Prometheus.`,
-  run(args, globals) {
-    refuseRest(readFlags(args, { go: {} }));
+export const command = defineCommand({
+  name: "metrics",
+  summary: "show numbers of all containers for Prometheus",
+  usage: [""],
+  description: "Prints numbers of all containers in the text format of Prometheus.",
+  options: {},
+  isGoStyle: true,
+  run(_flags, globals) {
     const { store } = globals;
     const samples = store.list().map((record) => sampleOf(findContainer(store, record.id)));
     console.log(METRICS.map((metric) => metricText(metric, samples)).join("\n"));
     return 0;
   },
-};
+});
 
 function sampleOf(found: FoundContainer): Sample {
   const { id, cgroup } = found.record;

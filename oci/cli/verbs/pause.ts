@@ -1,40 +1,48 @@
 /** `dvisor pause` and `dvisor resume`: freezes and thaws a container's processes. */
 
 import { findContainer, type FoundContainer, onlyId } from "../../container/found_container.ts";
-import { readFlags } from "../../options/flags.ts";
+import type { Flags } from "../../options/flags.ts";
 import type { Globals } from "../../options/globals.ts";
 import type { Status } from "../../state/record.ts";
 import { EXIT_FAILURE } from "../../user_error.ts";
-import type { Command } from "../command.ts";
+import { defineCommand } from "../command.ts";
 
-export const pause: Command = {
-  help: `Usage: dvisor pause ID
-
-Stops all processes of a container. They use no CPU until dvisor resume.`,
+export const pause = defineCommand({
+  name: "pause",
+  summary: "stop all processes of a container",
+  usage: ["ID"],
+  operands: ["container"],
+  description: "Stops all processes of a container. They use no CPU until dvisor resume.",
+  options: {},
+  isGoStyle: true,
   failureCode: EXIT_FAILURE,
-  run: (args, globals) =>
-    change(args, globals, "pause", (found, id) => {
+  run: (flags, globals) =>
+    change(flags, globals, "pause", (found, id) => {
       found.ask({ op: "pause", id });
       return "paused";
     }),
-};
+});
 
-export const resume: Command = {
-  help: `Usage: dvisor resume ID
-
-Continues the processes of a paused container.`,
+export const resume = defineCommand({
+  name: "resume",
+  summary: "continue a paused container",
+  usage: ["ID"],
+  operands: ["container"],
+  description: "Continues the processes of a paused container.",
+  options: {},
+  isGoStyle: true,
   failureCode: EXIT_FAILURE,
-  run: (args, globals) =>
-    change(args, globals, "resume", (found, id) => found.ask({ op: "resume", id }).status),
-};
+  run: (flags, globals) =>
+    change(flags, globals, "resume", (found, id) => found.ask({ op: "resume", id }).status),
+});
 
 function change(
-  args: readonly string[],
+  { rest }: Flags,
   { store }: Globals,
   op: "pause" | "resume",
   ask: (found: FoundContainer, id: string) => Status,
 ): number {
-  const id = onlyId(readFlags(args, { go: {} }).rest, op);
+  const id = onlyId(rest, op);
   const lock = findContainer(store, id).dir.lock();
   try {
     const found = findContainer(store, id);

@@ -9,58 +9,45 @@ import { Foreground } from "../../container/proxy_wait.ts";
 import { pidChoice } from "../../container/pid_file.ts";
 import { startContainer } from "../../container/start.ts";
 import { chooseStreams } from "../../container/standard_streams.ts";
-import { type Flags, readFlags } from "../../options/flags.ts";
+import type { Flags } from "../../options/flags.ts";
 import type { Globals } from "../../options/globals.ts";
+import type { Options } from "../../options/option.ts";
+import { CONTAINER_NETWORK } from "../../options/sandbox_options.ts";
 import { EXIT_FAILURE, UserError } from "../../user_error.ts";
-import type { Command } from "../command.ts";
-import { CREATE_FLAGS, CREATE_HELP } from "./create.ts";
+import { defineCommand } from "../command.ts";
+import { CREATE_NOTES, CREATE_OPTIONS } from "./create.ts";
 import { preservedFds } from "../preserved_fds.ts";
-import {
-  CONTAINER_NETWORKS,
-  CONTAINER_SANDBOX_HELP,
-  SANDBOX_FLAGS,
-  sandboxSettings,
-} from "../sandbox_flags.ts";
+import { networkOf, sandboxSettings } from "../sandbox_flags.ts";
 
-const HELP = `Usage: dvisor run [OPTION...] ID
+const OPTIONS = {
+  ...CREATE_OPTIONS,
+  detach: { short: "d", help: "do not wait" },
+  keep: { help: "keep the stopped container for dvisor delete" },
+  "no-subreaper": { help: "no effect: orphans of a sandbox stay inside" },
+} as const satisfies Options;
 
-Makes a container of a bundle (config.json, OCI runtime specification), runs its program, waits for
-its end and removes the container. ID is its name: letters, digits, and . _ + -
-
-Options:
-${CREATE_HELP}
-  -d, --detach           do not wait
-  --keep                 keep the stopped container for dvisor delete
-  --no-subreaper         no effect: orphans of a sandbox stay inside
-${CONTAINER_SANDBOX_HELP}
-
-A setting of config.json that this runtime does not support is an error that names its place.`;
-
-export const command: Command = {
-  help: HELP,
+export const command = defineCommand({
+  name: "run",
+  summary: "run an OCI bundle in a sandbox",
+  usage: ["[OPTION...] ID"],
+  operands: ["new container"],
+  description: "Makes a container of a bundle (config.json, OCI runtime specification), runs its " +
+    "program, waits for its end and removes the container. ID is its name: letters, digits, and " +
+    ". _ + -",
+  options: OPTIONS,
+  notes: CREATE_NOTES,
+  isGoStyle: true,
   failureCode: EXIT_FAILURE,
-  run(args, globals) {
-    const flags = readFlags(args, {
-      strings: [...CREATE_FLAGS.strings, ...SANDBOX_FLAGS.strings],
-      booleans: [
-        ...CREATE_FLAGS.booleans,
-        ...SANDBOX_FLAGS.booleans,
-        "detach",
-        "keep",
-        "no-subreaper",
-      ],
-      go: { ...CREATE_FLAGS.go, d: "detach" },
-    });
-    return runContainer(flags, globals, onlyId(flags.rest, "run"));
-  },
-};
+  run: (flags, globals) => runContainer(flags, globals, onlyId(flags.rest, "run")),
+});
 
-function runContainer(flags: Flags, globals: Globals, id: string): number {
+function runContainer(flags: Flags<typeof OPTIONS>, globals: Globals, id: string): number {
   warmUpMoves();
-  const bundle = readBundle(flags.string("bundle") ?? ".", globals, id);
-  const settings = sandboxSettings(flags, bundle.globals, CONTAINER_NETWORKS), { store } = globals;
-  const isDetached = flags.has("detach");
-  const consoleSocket = flags.string("console-socket") || null;
+  const bundle = readBundle(flags.options.bundle, globals, id);
+  const network = networkOf(flags, bundle.globals, CONTAINER_NETWORK);
+  const settings = sandboxSettings(flags, bundle.globals, network), { store } = globals;
+  const isDetached = flags.options.detach;
+  const consoleSocket = flags.options["console-socket"] || null;
   const { process, consoleSize } = bundle.config;
   // The caller's option decides about the terminal; without one the bundle does.
   const wantsTerminal = settings.tty === "auto" ? process.terminal : settings.tty === "on";
@@ -85,7 +72,7 @@ function runContainer(flags: Flags, globals: Globals, id: string): number {
     throw error;
   }
   const code = foreground.wait(created.proxy);
-  if (!flags.has("keep")) deleteContainer(globals, id, true);
+  if (!flags.options.keep) deleteContainer(globals, id, true);
   return code;
 }
 

@@ -4,9 +4,8 @@ import { NAMES } from "../../../ffi/abi/syscall_numbers.ts";
 import { FLAG_SETS } from "../../../kernel/syscalls/flags/flag_sets.ts";
 import type { Row } from "../../../kernel/syscalls/table.ts";
 import { LAST_CALL, ROWS } from "../../../kernel/syscalls/x86_64.ts";
-import { readFlags, refuseRest } from "../../options/flags.ts";
-import type { Command } from "../command.ts";
-import { SYSCALLS_HELP } from "../kernel_help.ts";
+import { defineCommand } from "../command.ts";
+import { SYSCALLS } from "../kernel_verbs.ts";
 import type { Flag, FlagSet } from "../../../kernel/syscalls/flags/flag_set.ts";
 
 interface Entry {
@@ -34,21 +33,19 @@ export function syscallEntries(
   return entries;
 }
 
-export const command: Command = {
-  help: SYSCALLS_HELP,
-  run(args) {
-    const flags = readFlags(args, { booleans: ["json", "flags"] });
-    refuseRest(flags);
-    if (flags.has("flags")) {
-      const asJson = flags.has("json");
+export const command = defineCommand({
+  ...SYSCALLS,
+  run(flags) {
+    if (flags.options.flags) {
+      const asJson = flags.options.json;
       console.log(asJson ? JSON.stringify(FLAG_SETS, null, 2) : flagsText(FLAG_SETS));
       return 0;
     }
     const entries = syscallEntries(ROWS, NAMES);
-    console.log(flags.has("json") ? JSON.stringify(entries, null, 2) : table(entries));
+    console.log(flags.options.json ? JSON.stringify(entries, null, 2) : table(entries));
     return 0;
   },
-};
+});
 
 function table(entries: readonly Entry[]): string {
   const width = Math.max(...entries.map((e) => e.name.length));

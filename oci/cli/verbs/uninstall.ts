@@ -1,36 +1,27 @@
 /** `dvisor uninstall`: takes this runtime out of the configuration of Docker or containerd. */
 
-import { readFlags } from "../../options/flags.ts";
-import { checkRuntimeName, clientOf } from "../../install/clients.ts";
-import type { Command } from "../command.ts";
-import { change, clientName } from "./install.ts";
+import { checkRuntimeName, clientOf, CLIENTS } from "../../install/clients.ts";
+import { defineCommand } from "../command.ts";
+import { change, CLIENT_OPTIONS, clientName } from "./install.ts";
 
-const HELP = `Usage: dvisor uninstall [OPTION...] [docker|containerd]
-
-Removes the runtime from the configuration of Docker (the default) or containerd, and keeps the
-rest. Running containers are not changed.
-
-Options:
-  --name NAME    name of the runtime; the default is dvisor
-  --config FILE  the configuration; the default is /etc/docker/daemon.json, and
-                 /etc/containerd/config.toml
-  --dry-run      only show what would change`;
-
-export const command: Command = {
-  help: HELP,
-  run(args) {
-    const flags = readFlags(args, {
-      strings: ["name", "config"],
-      booleans: ["dry-run"],
-      go: {},
-    });
+export const command = defineCommand({
+  name: "uninstall",
+  summary: "remove it from their configuration",
+  usage: ["[OPTION...] [docker|containerd]"],
+  operands: [CLIENTS],
+  description: "Removes the runtime from the configuration of Docker (the default) or " +
+    "containerd, and keeps the rest. Running containers are not changed.",
+  options: CLIENT_OPTIONS,
+  isGoStyle: true,
+  anywhere: true,
+  run(flags) {
     const client = clientOf(clientName(flags.rest, "uninstall"));
-    const name = checkRuntimeName(flags.string("name") ?? "dvisor");
+    const name = checkRuntimeName(flags.options.name);
     return change({
-      path: flags.string("config") ?? client.configPath,
-      isDryRun: flags.has("dry-run"),
+      path: flags.options.config ?? client.configPath,
+      isDryRun: flags.options["dry-run"],
       edit: (text) => client.uninstall(text, name),
       done: `${name} is no runtime any more from the next "${client.reload}" on`,
     });
   },
-};
+});

@@ -5,16 +5,21 @@ import { SYS_pidfd_open } from "../../../ffi/abi/syscall_numbers.ts";
 import { close, poll } from "../../../ffi/sys/files.ts";
 import { syscall } from "../../../ffi/sys/native.ts";
 import { findContainer, onlyId } from "../../container/found_container.ts";
-import { readFlags } from "../../options/flags.ts";
 import { isAlive } from "../../state/liveness.ts";
-import type { Command } from "../command.ts";
+import { defineCommand } from "../command.ts";
 
-export const command: Command = {
-  help: `Usage: dvisor wait ID
-
-Waits until a container has stopped. Only the command that started it gets its exit code.`,
-  run(args, globals) {
-    const id = onlyId(readFlags(args, { go: {} }).rest, "wait");
+export const command = defineCommand({
+  name: "wait",
+  summary: "wait for the end of a container",
+  usage: ["ID"],
+  operands: ["container"],
+  description:
+    "Waits until a container has stopped. Only the command that started it gets its exit " +
+    "code.",
+  options: {},
+  isGoStyle: true,
+  run(flags, globals) {
+    const id = onlyId(flags.rest, "wait");
     const { init } = findContainer(globals.store, id).record;
     const pidfd = syscall(SYS_pidfd_open, init.pid, 0);
     if (pidfd < 0) return 0;
@@ -23,4 +28,4 @@ Waits until a container has stopped. Only the command that started it gets its e
     close(pidfd);
     return 0;
   },
-};
+});
