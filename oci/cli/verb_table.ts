@@ -20,6 +20,8 @@ import { command as start } from "./verbs/start.ts";
 import { command as state } from "./verbs/state.ts";
 import { command as doCommand } from "./verbs/do.ts";
 import { helpCommand } from "./verbs/help.ts";
+import { manCommand } from "./verbs/man.ts";
+import { completionCommand } from "./verbs/completion.ts";
 import { command as run } from "./verbs/run.ts";
 import { command as spec } from "./verbs/spec.ts";
 import { command as uninstall } from "./verbs/uninstall.ts";
@@ -54,6 +56,8 @@ const COMMANDS: readonly Command[] = [
   spec,
   { ...SYSCALLS, run: inKernelPart },
   { ...DOCTOR, run: inKernelPart },
+  completionCommand(() => VERBS),
+  manCommand(() => VERBS),
   helpCommand(() => VERBS),
 ];
 

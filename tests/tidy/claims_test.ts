@@ -11,6 +11,7 @@ import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import { CaseNames } from "../guest/case_names.ts";
 import { FAMILIES, SCRIPTS } from "../guest/scripts.ts";
 import { BEYOND_GVISOR } from "./beyond_gvisor.ts";
+import { commandLinePage, PAGE as COMMAND_LINE_PAGE } from "./command_line_page.ts";
 import { compatibilityPage, PAGE } from "./compatibility_page.ts";
 import { isThere, ROOT } from "./source_files.ts";
 import { calledWithoutNumber } from "./wrapped_calls.ts";
@@ -129,6 +130,11 @@ Deno.test("each family of guest scripts has a link to their library", () => {
 Deno.test("guest cases show each feature that gVisor lacks", () => {
   const shown = BEYOND_GVISOR.flatMap(([, shown]) => shown.split(" "));
   assertEquals(shown.filter((name) => !cases.has(name)), []);
+});
+
+Deno.test("docs/command-line.md is what the tables of options say (deno task docs)", async () => {
+  const isSame = Deno.readTextFileSync(COMMAND_LINE_PAGE) === await commandLinePage();
+  assertEquals(isSame, true, "run: deno task docs");
 });
 
 Deno.test("docs/compatibility.md is what the tables say (deno task docs)", async () => {

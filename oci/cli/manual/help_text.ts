@@ -34,13 +34,13 @@ export function optionLines(options: Options): string {
 }
 
 /** `-b, --bundle DIR` */
-function written(name: string, option: Option): string {
+export function written(name: string, option: Option): string {
   const short = option.short === undefined ? "" : `-${option.short}, `;
   return `${short}--${name} ${valueName(option)}`.trimEnd();
 }
 
 /** What the option does, and what the table knows of its values. */
-function optionHelp({ help, value, choices, default: usual, repeats }: Option): string {
+export function optionHelp({ help, value, choices, default: usual, repeats }: Option): string {
   const facts = [
     ...value === undefined || choices === undefined ? [] : [choices.join(", ")],
     ...repeats === undefined ? [] : ["may be given several times"],
@@ -62,7 +62,7 @@ export function alignedLines(rows: readonly (readonly [left: string, right: stri
 }
 
 /** The paragraphs of a text, each a line without breaks. */
-function paragraphs(text: string): string[] {
+export function paragraphs(text: string): string[] {
   return text.split(/\n\s*\n/).map((part) => part.trim().replaceAll(/\s+/g, " "))
     .filter((part) => part !== "");
 }
