@@ -24,7 +24,8 @@ export const DOCTOR = {
   name: "doctor",
   summary: "show what this host offers to a sandbox",
   usage: ["[--json]"],
-  description: "Shows what this host offers to a sandbox, which platform would be picked and why.",
+  description: "Shows what this host offers to a sandbox, which platform dvisor do " +
+    "takes, and why.",
   options: JSON_OPTION,
   exitCodes: "0 when a sandbox can run here, else 1.",
 } as const satisfies Declaration;

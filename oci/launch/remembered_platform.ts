@@ -25,11 +25,12 @@ const MAX_BYTES = 1024;
 const OTHERS_WRITE = 0o022;
 
 export class PlatformMemory {
-  readonly #path: string;
+  /** Of the file. */
+  readonly path: string;
   readonly #host: string;
 
   private constructor(directory: string, host: string) {
-    this.#path = `${directory}/${FILE}`;
+    this.path = `${directory}/${FILE}`;
     this.#host = host;
   }
 
@@ -54,7 +55,7 @@ export class PlatformMemory {
   /** The platform that was measured on this host, or null. */
   recall(): PlatformName | null {
     try {
-      const { host, platform } = JSON.parse(readOwn(this.#path));
+      const { host, platform } = JSON.parse(readOwn(this.path));
       return host === this.#host && isPlatformName(platform) ? platform : null;
     } catch {
       return null;
@@ -63,11 +64,11 @@ export class PlatformMemory {
 
   /** Failure is ignored: the platform is measured again then. */
   remember(platform: PlatformName): void {
-    const fresh = `${this.#path}.${Deno.pid}`;
+    const fresh = `${this.path}.${Deno.pid}`;
     try {
       const text = JSON.stringify({ host: this.#host, platform });
       Deno.writeTextFileSync(fresh, text, { createNew: true, mode: 0o600 });
-      Deno.renameSync(fresh, this.#path);
+      Deno.renameSync(fresh, this.path);
     } catch {
       // A directory that is full or read-only.
     }

@@ -41,7 +41,7 @@ import {
   type LauncherSocket,
 } from "../protocol/launcher_channel.ts";
 import { openDevice } from "../../platform/kvm/device.ts";
-import { objectionToKvm, type PlatformName } from "../../platform/select/candidates.ts";
+import type { PlatformName } from "../../platform/select/candidates.ts";
 import { shownLines } from "../shown_text.ts";
 import { UserError } from "../user_error.ts";
 import { emptyRoot } from "./empty_root.ts";
@@ -50,7 +50,8 @@ import { waitReadable } from "./command_signals.ts";
 import { goferProgram, heapFlag, sentryProgram } from "./executables.ts";
 import { type GoferRoot, startGofer } from "./gofer_process.ts";
 import type { Launched } from "./confinement_levels.ts";
-import { PlatformMemory } from "./remembered_platform.ts";
+import { planPlatform } from "./platform_plan.ts";
+import type { PlatformMemory } from "./remembered_platform.ts";
 import { type SentryNetwork, startSentry } from "./sentry_process.ts";
 
 interface SandboxOptions {
@@ -168,9 +169,9 @@ function choose({ spec, mayBeOnKvm = false }: SandboxOptions): Choice {
   if (spec.platform !== null) return { kvm: spec.platform === "kvm" ? openKvm() : -1 };
   const kvm = mayBeOnKvm ? tryOpenKvm() : -1;
   if (kvm < 0) return { kvm };
-  const memory = PlatformMemory.open(), best = memory?.recall() ?? null;
-  const wantsKvm = best === "kvm" || best === null && memory !== null && objectionToKvm() === null;
-  if (wantsKvm) return { kvm, best, memory };
+  const plan = planPlatform(true);
+  if (plan.kind === "kvm") return { kvm, best: "kvm" };
+  if (plan.kind === "measure") return { kvm, best: null, memory: plan.memory };
   close(kvm);
   return { kvm: -1 };
 }

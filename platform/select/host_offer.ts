@@ -26,8 +26,8 @@ import { errnoName } from "../../ffi/sys/errors.ts";
 import { close, ioctl, openat } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
-import { bestOf, meanCallNs } from "./choice.ts";
-import { objectionToKvm, PLATFORM_NAMES, type PlatformName } from "./candidates.ts";
+import { meanCallNs } from "./choice.ts";
+import { DEFAULT_PLATFORMS, PLATFORM_NAMES, type PlatformName } from "./candidates.ts";
 import { measurePlatform } from "./registry.ts";
 import type { PlatformCosts } from "./trial.ts";
 
@@ -58,8 +58,15 @@ export interface HostOffer {
 const LANDLOCK_MIN = 2;
 const CPU_MASK_BYTES = 1024;
 
+/** The platform that a sandbox asks for first, before the default ones. */
+export interface Preference {
+  readonly best: PlatformName | null;
+  /** The reason, as the beginning of a sentence. */
+  readonly why: string;
+}
+
 /** Collects all findings; takes some 100 milliseconds, since it measures each platform. */
-export function inspectHost(): HostOffer {
+export function inspectHost({ best, why }: Preference): HostOffer {
   const trials = new Map(PLATFORM_NAMES.map((name) => [name, measure(name)]));
   const findings = [
     seccomp(),
@@ -71,11 +78,9 @@ export function inspectHost(): HostOffer {
     cores(),
     ...PLATFORM_NAMES.map((name) => platformFinding(name, trials.get(name)!)),
   ];
-  const costs = new Map([...trials].map(([name, trial]) => [name, trial.costs]));
-  const objection = objectionToKvm();
-  if (objection !== null) costs.delete("kvm");
-  const platform = bestOf(costs);
-  return { findings, platform, reason: reasonFor(platform, trials, objection) };
+  const wanted = best === null ? DEFAULT_PLATFORMS : [best, ...DEFAULT_PLATFORMS];
+  const platform = wanted.find((name) => trials.get(name)!.costs !== null) ?? null;
+  return { findings, platform, reason: reasonFor(platform, trials, why) };
 }
 
 interface Measured {
@@ -96,7 +101,7 @@ function measure(name: PlatformName): Measured {
 function reasonFor(
   platform: PlatformName | null,
   trials: ReadonlyMap<PlatformName, Measured>,
-  objection: string | null,
+  why: string,
 ): string {
   const others = [...trials].filter(([name]) => name !== platform);
   const rejected = others.map(([name, { costs, problem }]) =>
@@ -104,8 +109,7 @@ function reasonFor(
   ).join("; ");
   const own = platform === null ? null : trials.get(platform)!.costs;
   if (own === null) return rejected;
-  const why = objection ?? "what `do` finds best";
-  return `${why}; a call with its share of faults and forks costs ${share(own)}; ${rejected}`;
+  return `${why}; now a call with its share of faults and forks costs ${share(own)}; ${rejected}`;
 }
 
 function share(costs: PlatformCosts): string {

@@ -1,6 +1,15 @@
 /** `dvisor doctor`: what this host offers to a sandbox. */
 
-import { type Finding, type HostOffer, inspectHost } from "../../../platform/select/host_offer.ts";
+import { close } from "../../../ffi/sys/files.ts";
+import { openDevice } from "../../../platform/kvm/device.ts";
+import { findBest } from "../../../platform/select/choice.ts";
+import {
+  type Finding,
+  type HostOffer,
+  inspectHost,
+  type Preference,
+} from "../../../platform/select/host_offer.ts";
+import { planPlatform } from "../../launch/platform_plan.ts";
 import { processorLacks } from "../../launch/processor_isolation.ts";
 import { EXIT_FAILURE } from "../../user_error.ts";
 import { VERSION } from "../../version.ts";
@@ -10,12 +19,35 @@ import { DOCTOR } from "../kernel_verbs.ts";
 export const command = defineCommand({
   ...DOCTOR,
   run(flags) {
-    const platforms = inspectHost();
+    const platforms = inspectHost(preference());
     const offer = { ...platforms, findings: [...platforms.findings, ...processorFindings()] };
     console.log(flags.options.json ? JSON.stringify(offer, null, 2) : report(offer));
     return offer.platform === null ? EXIT_FAILURE : 0;
   },
 });
+
+/** What `do` asks for; where `do` would measure and remember, this does. */
+function preference(): Preference {
+  const device = tryOpenDevice();
+  try {
+    const plan = planPlatform(device >= 0), { why } = plan;
+    if (plan.kind !== "measure") return { best: plan.kind === "kvm" ? "kvm" : null, why };
+    const best = findBest(device, () => {});
+    if (best === null) return { best, why: "two measurements differ, so nothing is remembered" };
+    plan.memory.remember(best);
+    return { best, why };
+  } finally {
+    if (device >= 0) close(device);
+  }
+}
+
+function tryOpenDevice(): number {
+  try {
+    return openDevice();
+  } catch {
+    return -1;
+  }
+}
 
 /** The support of this host for `--speculation` and `--core-scheduling`. */
 function processorFindings(): Finding[] {
@@ -41,6 +73,6 @@ function report(offer: HostOffer): string {
   );
   const choice = offer.platform === null
     ? `No sandbox can run here: ${offer.reason}.`
-    : `Sandboxes run on ${offer.platform}: ${offer.reason}.`;
+    : `dvisor do takes ${offer.platform}: ${offer.reason}.`;
   return `${lines.join("\n")}\n\n${choice}`;
 }
