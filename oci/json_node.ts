@@ -4,6 +4,7 @@
  */
 
 import { EXIT_USAGE, UserError } from "./user_error.ts";
+import { syntaxError } from "./json_syntax.ts";
 import { shownShort } from "./shown_text.ts";
 
 export class JsonNode {
@@ -21,13 +22,17 @@ export class JsonNode {
     this.name = name;
   }
 
-  /** The content of a file. @throws UserError if it is no JSON */
-  static parse(file: string, text: string): JsonNode {
+  /**
+   * The content of a file.
+   *
+   * @param path of the file, where `file` is only its name
+   * @throws UserError if it is no JSON
+   */
+  static parse(file: string, text: string, path = file): JsonNode {
     try {
       return new JsonNode(file, "", JSON.parse(text));
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      throw new UserError(`${file} is not valid JSON: ${why}`, EXIT_USAGE);
+    } catch {
+      throw new UserError(`${path} is not valid JSON: ${syntaxError(text)}`, EXIT_USAGE);
     }
   }
 

@@ -10,7 +10,7 @@ export const CONFIG = "config.json";
 export function readConfigFile(bundle: string): JsonNode {
   const path = join(bundle, CONFIG);
   try {
-    return JsonNode.parse(CONFIG, Deno.readTextFileSync(path));
+    return JsonNode.parse(CONFIG, Deno.readTextFileSync(path), path);
   } catch (error) {
     if (error instanceof UserError) throw error;
     if (error instanceof Deno.errors.NotFound) {
