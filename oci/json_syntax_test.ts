@@ -21,7 +21,7 @@ Deno.test("a syntax error has its line and column, and what was expected", () =>
   for (const [text, message] of cases) assertEquals(syntaxError(text), message, text);
 });
 
-Deno.test("each fault is where JSON.parse meets one: everything before is the start of a text", () => {
+Deno.test("each fault is where JSON.parse meets one: what stands before begins some text", () => {
   const whole = '{"a": [1, -2.5e+3, true, {"b\\u00e9\\n": null, "c": [[], {}]}], "d": "x"}';
   const ends = [" ", "}", "]", ",", ":", '"', "1", "x", "\\", "-", "\u0001"];
   for (let i = 0; i < whole.length; i++) {

@@ -8,3 +8,6 @@ export const OCI_VERSION = "1.2.0";
 
 /** The commit that `--version` prints. */
 export const COMMIT = `v${VERSION}`;
+
+/** What `--version` prints, in runc's form. */
+export const VERSION_TEXT = `dvisor version ${VERSION}\ncommit: ${COMMIT}\nspec: ${OCI_VERSION}`;

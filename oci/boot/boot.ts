@@ -7,9 +7,10 @@
  * the first guest instruction.
  */
 
+import { F_GET_SEALS, F_SEAL_WRITE } from "../../ffi/abi/fcntl.ts";
 import { SYS_exit_group } from "../../ffi/abi/syscall_numbers.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
-import { close, read } from "../../ffi/sys/files.ts";
+import { close, fcntl, read } from "../../ffi/sys/files.ts";
 import { OwnImage } from "../../ffi/sys/own_image.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import type { KernelHeap } from "../../kernel/core/kernel_heap.ts";
@@ -114,6 +115,12 @@ function confine(machine: Machine, spec: BootSpec): void {
   say(`running with less confinement than usual: ${text}`);
 }
 
+/** Whether the launcher started this process: it passes the spec in a sealed memfd. */
+export function hasSpec(): boolean {
+  const seals = fcntl(BOOT_FDS.spec, F_GET_SEALS);
+  return seals >= 0 && (seals & F_SEAL_WRITE) !== 0;
+}
+
 function readSpec(): BootSpec {
   const decoder = new TextDecoder();
   let text = "";
@@ -124,6 +131,5 @@ function readSpec(): BootSpec {
     text += decoder.decode(scratch.u8.subarray(at, at + n), { stream: true });
   }
   close(BOOT_FDS.spec);
-  if (text === "") throw new UserError("boot is for dvisor itself; try: dvisor help");
   return JSON.parse(text);
 }

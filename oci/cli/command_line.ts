@@ -15,7 +15,7 @@ import {
   type SplitCommandLine,
   splitCommandLine,
 } from "../options/globals.ts";
-import { COMMIT, OCI_VERSION, VERSION } from "../version.ts";
+import { VERSION_TEXT } from "../version.ts";
 import { SyscallError } from "../../ffi/sys/errors.ts";
 import { writeLog } from "../options/client_log.ts";
 import { shownLines } from "../shown_text.ts";
@@ -30,7 +30,7 @@ export async function main(args: readonly string[], verbs: Commands): Promise<nu
   }
   const { globals, verb, rest, asks } = line;
   if (asks === "version") {
-    console.log(`dvisor version ${VERSION}\ncommit: ${COMMIT}\nspec: ${OCI_VERSION}`);
+    console.log(VERSION_TEXT);
     return 0;
   }
   const known = asks === "help" ? "help" : verb;

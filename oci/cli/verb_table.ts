@@ -26,6 +26,7 @@ import { command as run } from "./verbs/run.ts";
 import { command as spec } from "./verbs/spec.ts";
 import { command as uninstall } from "./verbs/uninstall.ts";
 import { command as update } from "./verbs/update.ts";
+import { command as version } from "./verbs/version.ts";
 import { command as wait } from "./verbs/wait.ts";
 import { DOCTOR, SYSCALLS } from "./kernel_verbs.ts";
 import type { Command, Commands } from "./command.ts";
@@ -58,6 +59,7 @@ const COMMANDS: readonly Command[] = [
   { ...DOCTOR, run: inKernelPart },
   completionCommand(() => VERBS),
   manCommand(() => VERBS),
+  version,
   helpCommand(() => VERBS),
 ];
 

@@ -1,7 +1,8 @@
 /** `dvisor boot`: the boot process. The launcher starts it; it is no verb for users. */
 
-import { boot } from "../../boot/boot.ts";
+import { boot, hasSpec } from "../../boot/boot.ts";
 import { openHeap } from "../../boot/v8_heap.ts";
+import { usageError } from "../../user_error.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
@@ -10,5 +11,10 @@ export const command = defineCommand({
   usage: [""],
   description: "The kernel of one sandbox. The other verbs start it; it is no verb for users.",
   options: {},
-  run: () => boot(openHeap()),
+  run() {
+    if (!hasSpec()) {
+      throw usageError("the other verbs start boot, it is no verb for users; try: dvisor help");
+    }
+    return boot(openHeap());
+  },
 });

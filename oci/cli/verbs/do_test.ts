@@ -25,6 +25,7 @@ Deno.test("mistakes are one line and exit code 2", async () => {
     [["do", "--hostname", "", "id"], "--hostname must have 1 to 64 bytes"],
     [["do", "--platform", "vax", "id"], `--platform is "vax", expected systrap, ptrace, kvm, auto`],
     [["help", "nope"], `there is no verb "nope"; try: dvisor help`],
+    [["boot"], "the other verbs start boot, it is no verb for users; try: dvisor help"],
     [["syscalls", "x"], `unexpected argument "x"`],
   ];
   await Promise.all(cases.map(async ([args, message]) => {
@@ -53,6 +54,12 @@ Deno.test("help shows every verb, and each verb's options", async () => {
     assertEquals(new RegExp(`^  ${verb} `, "m").test(out), true, verb);
     assertEquals((await dvisor("help", verb)).out.startsWith(`Usage: dvisor ${verb}`), true, verb);
   }
+});
+
+Deno.test("version is --version", async () => {
+  const { code, out } = await dvisor("version");
+  assertEquals([code, out], [0, (await dvisor("--version")).out]);
+  assertEquals(out.startsWith("dvisor version "), true);
 });
 
 Deno.test("syscalls prints the table as text and as JSON", async () => {
