@@ -15,7 +15,9 @@ import { refuseOthers } from "./options.ts";
 export const SUMS = "SHA256SUMS", SIGNATURE = `${SUMS}.sig`;
 /** The signature's namespace: a signature that the same key made for another purpose is refused. */
 const NAMESPACE = "dvisor-release";
-const FILES = ["dvisor"];
+const PROGRAM = "dvisor";
+/** Man pages and completion, below the release's directory. */
+const SHARED = /^share\/[\w-]+(?:[./][\w-]+)*$/;
 const USAGE = "deno task release (--key FILE | --unsigned) [--out DIR]\n" +
   "       deno task release --verify DIR --signers FILE --identity NAME";
 
@@ -52,13 +54,11 @@ export async function verify(dir: string, signers: string, identity: string): Pr
   const text = new TextDecoder().decode(listed);
   const names = text.split("\n").filter((line) => line !== "").map((line) => line.slice(66));
   for (const name of names) {
-    if (!FILES.includes(name)) {
+    if (name !== PROGRAM && !SHARED.test(name)) {
       throw new Error(`${SUMS} lists "${name}", which is no file of a release`);
     }
   }
-  for (const name of FILES) {
-    if (!names.includes(name)) throw new Error(`${SUMS} does not list ${name}`);
-  }
+  if (!names.includes(PROGRAM)) throw new Error(`${SUMS} does not list ${PROGRAM}`);
   if (await sumsOf(dir, names) !== text) {
     throw new Error(`a file in ${dir} is not the one in ${SUMS}`);
   }
@@ -94,6 +94,22 @@ async function build(dir: string): Promise<void> {
   if (!success) throw new Error("the build failed");
 }
 
+/** Lets the program write its man pages and completion. @returns their names in the directory */
+async function writeShared(dir: string): Promise<string[]> {
+  await Deno.remove(`${dir}/share`, { recursive: true }).catch(() => {}); // of an earlier release
+  const args = ["man", "--write", `${dir}/share`];
+  const { success } = await new Deno.Command(`${dir}/${PROGRAM}`, { args }).output();
+  if (!success) throw new Error("the program does not write its man pages");
+  return filesBelow(dir, "share").sort();
+}
+
+function filesBelow(dir: string, name: string): string[] {
+  return [...Deno.readDirSync(`${dir}/${name}`)].flatMap((entry) => {
+    const path = `${name}/${entry.name}`;
+    return entry.isDirectory ? filesBelow(dir, path) : [path];
+  });
+}
+
 async function main(): Promise<number> {
   const options = parseArgs(Deno.args, {
     boolean: ["unsigned"],
@@ -113,7 +129,8 @@ async function main(): Promise<number> {
     const dir = options.out ?? `${ROOT}/dist/release`;
     await Deno.mkdir(dir, { recursive: true });
     await build(dir);
-    await Deno.writeTextFile(`${dir}/${SUMS}`, await sumsOf(dir, FILES));
+    const names = [PROGRAM, ...await writeShared(dir)];
+    await Deno.writeTextFile(`${dir}/${SUMS}`, await sumsOf(dir, names));
     if (options.key !== undefined) await sign(dir, options.key);
     console.log(await Deno.readTextFile(`${dir}/${SUMS}`) + `in ${dir}`);
     return 0;

@@ -52,11 +52,27 @@ Deno.test({
   ...named("a signed list that names other files, or none, is no release", noTool),
   fn: () =>
     inRelease(async (dir, signers) => {
-      for (const names of [["dvisor", "key.pub"], []]) {
+      await Deno.mkdir(`${dir}/share`);
+      for (const names of [["dvisor", "key.pub"], ["dvisor", "share/../key.pub"], []]) {
         await Deno.writeTextFile(`${dir}/${SUMS}`, await sumsOf(dir, names));
         await sign(dir, `${dir}/key`);
         await assertRejects(() => verify(dir, signers, IDENTITY), Error, "SHA256SUMS");
       }
+    }),
+});
+
+Deno.test({
+  ...named("man pages and completion are verified too", noTool),
+  fn: () =>
+    inRelease(async (dir, signers) => {
+      const page = "share/man/man1/dvisor-do.1";
+      await Deno.mkdir(`${dir}/share/man/man1`, { recursive: true });
+      await Deno.writeTextFile(`${dir}/${page}`, ".TH DO 1\n");
+      await Deno.writeTextFile(`${dir}/${SUMS}`, await sumsOf(dir, ["dvisor", page]));
+      await sign(dir, `${dir}/key`);
+      await verify(dir, signers, IDENTITY);
+      await Deno.writeTextFile(`${dir}/${page}`, ".so /etc/passwd\n");
+      await assertRejects(() => verify(dir, signers, IDENTITY), Error, "is not the one");
     }),
 });
 
