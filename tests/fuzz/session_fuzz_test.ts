@@ -45,9 +45,10 @@ class RandomChannel extends Channel {
     assert(!this.#isOver, "a channel that has ended was called");
     const { port } = this, random = this.#random;
     if (random.below(3) === 0) port.event({ n: random.below(100) });
-    if (random.below(20) === 0) this.#end(() => port.result({}));
-    else if (random.below(40) === 0) this.#end(() => port.fail({ code: "Failed", message: "x" }));
-    else if (random.below(40) === 0) throw new UserError("a bad control");
+    const choice = random.below(40);
+    if (choice < 2) this.#end(() => port.result({}));
+    else if (choice === 2) this.#end(() => port.fail({ code: "Failed", message: "x" }));
+    else if (choice === 3) throw new UserError("a bad control");
   }
 
   #end(end: () => void): void {
@@ -114,11 +115,7 @@ function runConnection(random: Random): void {
         lab.host.room = random.below(3) === 0 ? Infinity : random.below(5000);
         break;
       case 7:
-        if (random.below(12) === 0) lab.host.isClientGone = true;
-        else if (random.below(12) === 0) {
-          lab.send(channel, random.below(256), random.below(256), new Uint8Array(random.below(9)));
-        } else if (random.below(12) === 0) lab.host.incoming.push(drawBytes(random, 40));
-        else splitLast(lab, random);
+        sendBroken(lab, random, channel);
         break;
       default:
         lab.run();
@@ -135,6 +132,23 @@ function runConnection(random: Random): void {
   assertEquals([lab.isClosed, lab.host.closed.size, lab.timers.size], [true, 2, 0]);
   const last = lab.messages.findIndex(([channel, type]) => channel === 0 && type === ERROR);
   assert(last < 0 || last === lab.messages.length - 1, "a message behind the error");
+}
+
+/** Mostly splits what was sent; now and then goes away, or sends what is no frame. */
+function sendBroken(lab: ConnectionLab, random: Random, channel: number): void {
+  const broken = drawBytes(random, 40);
+  switch (random.below(36)) {
+    case 0:
+      lab.host.isClientGone = true;
+      return;
+    case 1:
+      return lab.send(channel, random.below(256), random.below(256), broken);
+    case 2:
+      lab.host.incoming.push(broken);
+      return;
+    default:
+      splitLast(lab, random);
+  }
 }
 
 function splitLast(lab: ConnectionLab, random: Random): void {

@@ -23,7 +23,7 @@ export interface ChannelPort {
    * than EVENT_BYTES, and is called by `onEventsSent`.
    */
   readonly eventBytes: number;
-  /** Ends the channel; no method of it is called afterwards. What `produce` has left is not sent. */
+  /** Ends the channel; no method of it is called afterwards. Output that is left is not sent. */
   result(message: object): void;
   fail(error: ErrorMessage): void;
 }

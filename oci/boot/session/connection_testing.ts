@@ -22,7 +22,7 @@ import { Connection, type ConnectionOwner, READ_BYTES } from "./connection.ts";
 /** Descriptors of the connection. */
 const IN = 3, OUT = 4;
 
-export class QueueHost extends FakeHost {
+class QueueHost extends FakeHost {
   /** Bytes that the client has sent. */
   readonly incoming: Uint8Array<ArrayBuffer>[] = [];
   /** Bytes that were written, and room for more. */
@@ -86,7 +86,7 @@ export class QueueHost extends FakeHost {
 }
 
 /** The opener of a test's channels. */
-export type TestOpener = (port: ChannelPort, request: JsonNode) => Channel;
+type TestOpener = (port: ChannelPort, request: JsonNode) => Channel;
 
 /** A connection and its client. */
 export class ConnectionLab implements ConnectionOwner, FrameSink {

@@ -18,7 +18,7 @@ export interface EventListener {
   onEvent(event: SandboxEvent): void;
 }
 
-export interface QuietListener {
+interface QuietListener {
   /** A request or a program has ended. */
   onQuiet(): void;
 }

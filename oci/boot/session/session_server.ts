@@ -220,7 +220,7 @@ export class SessionServer extends Waiter implements ConnectionOwner {
 }
 
 /** @throws UserError if the client speaks another version */
-export function requireVersion(hello: JsonNode): void {
+function requireVersion(hello: JsonNode): void {
   const version = hello.member("protocol").integer(0, 0xffff);
   if (version === PROTOCOL_VERSION) return;
   throw new RequestError(

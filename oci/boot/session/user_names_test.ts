@@ -19,7 +19,7 @@ function find(user: unknown): GuestUser {
   return findUser(FILES, new JsonNode("request", "user", user));
 }
 
-Deno.test("a user's ids are those of the first line with the name, groups those of all lines", () => {
+Deno.test("ids are those of the first line with the name, groups those of all lines", () => {
   assertEquals(find("mary"), { uid: 1000, gid: 1001, groups: [50, 9], home: "/home/mary" });
   assertEquals(find("root"), { uid: 0, gid: 0, groups: [], home: "/root" });
   assertEquals([find("nul").home, find("rel").home], [null, null]);

@@ -13,7 +13,8 @@ export const command = defineCommand({
   name: "list",
   summary: "list containers",
   usage: ["[OPTION...]"],
-  description: "Shows the containers under the root directory, and this user's sandboxes of libraries.",
+  description:
+    "Shows the containers under the root directory, and this user's sandboxes of libraries.",
   options: {
     format: { short: "f", choices: ["table", "json"], default: "table", help: "form of the list" },
     quiet: { short: "q", help: "ids only" },

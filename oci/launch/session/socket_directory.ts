@@ -1,6 +1,6 @@
 /**
  * The directory with the sockets of sandboxes that clients of the session protocol connect to. Only
- * its user can use it. oci/library/find.ts looks in the same places.
+ * its user can use it. Libraries look in the same places.
  */
 
 import { ECONNREFUSED } from "../../../ffi/abi/errno.ts";
@@ -21,7 +21,7 @@ import { UserError } from "../../user_error.ts";
 
 const BACKLOG = 64;
 /** LIMIT: characters of a path, so that there is room for a first name. */
-const PATH_MAX = 96;
+const PATH_CHARACTERS = 96;
 const MODE = 0o700, OTHERS = 0o077;
 
 /** A listening socket and its path. */
@@ -56,7 +56,7 @@ export function listenAs(id: string): NamedListener | null {
   for (const directories of candidates(uid)) {
     if (!directories.every((directory) => isOwn(directory, uid, true))) continue;
     const path = `${directories.at(-1)}/${id}.sock`;
-    if (path.length > PATH_MAX) continue;
+    if (path.length > PATH_CHARACTERS) continue;
     removeDead(path);
     const listener = listenAt(path, id);
     if (listener !== null) return listener;

@@ -28,7 +28,7 @@ export const TOO_DEEP = -5001;
 const FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
 /** An open directory of the way. */
-export interface Level<T> {
+interface Level<T> {
   readonly fd: number;
   /** The name in the directory above; a byte string. */
   readonly name: string;
