@@ -1,4 +1,4 @@
-/** The request `exec`: the client's side of a program (program.ts); docs/protocol.md has its rules. */
+/** The request `exec`: the client's side of a program (program.ts). Rules: docs/protocol.md. */
 
 import { JsonNode } from "../../json_node.ts";
 import { ERRORS, INPUT, OUTPUT } from "../../protocol/session/frame.ts";

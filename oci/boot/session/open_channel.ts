@@ -43,7 +43,7 @@ export class OpenChannel implements ChannelPort {
   isOpen = true;
   readonly #connection: ChannelOwner;
   #channel: Channel | null = null;
-  /** By stream: bytes that may be sent; those that came and were not granted back; grants to send. */
+  /** By stream: bytes that may be sent; those that were not granted back; grants to send. */
   readonly #credit: number[] = Array(STREAMS).fill(WINDOW_BYTES);
   readonly #received: number[] = Array(STREAMS).fill(0);
   readonly #grants: number[] = Array(STREAMS).fill(0);
