@@ -42,6 +42,11 @@ export const READ_BYTES = 256 << 10;
 const PIECE_BYTES = 64 << 10;
 /** Room for the largest message. */
 const OUT_BYTES = PAYLOAD_MAX + HEADER_BYTES;
+/**
+ * How long output waits for more, ns: a program that writes in small pieces must not wake the client
+ * for each of them.
+ */
+const BATCH_NS = 50_000;
 /** LIMIT: open channels of a connection. */
 const CHANNELS_MAX = 1024;
 /** LIMIT: bytes of messages that wait for the socket while requests are read. */
@@ -244,13 +249,19 @@ export class Connection extends Waiter implements FrameSink, ChannelOwner {
     if (channel.isQueued) return;
     channel.isQueued = true;
     this.#ready.push(channel);
-    this.flushSoon();
+    this.#flushWithin(BATCH_NS);
   }
 
   /** Writes in the next turn, so that what one turn makes goes out together. */
   flushSoon(): void {
-    if (this.#isPumping || this.#isFull || this.isClosed || this.#flush.isArmed) return;
-    this.#owner.timers.arm(this.#flush, 0);
+    this.#flushWithin(0);
+  }
+
+  #flushWithin(ns: number): void {
+    if (this.#isPumping || this.#isFull || this.isClosed) return;
+    const { host, timers } = this.#owner, untilNs = ns === 0 ? 0 : host.monotonicNs() + ns;
+    if (this.#flush.isArmed && this.#flush.deadlineNs <= untilNs) return;
+    timers.arm(this.#flush, untilNs);
   }
 
   /** Writes as much as the socket takes, or one turn's part. */

@@ -33,6 +33,8 @@ const EOT = 4;
 /** LIMIT: bytes that are taken from a terminal at a time. */
 const TERMINAL_BYTES = 4096;
 
+/** LIMIT: output of a program that waits in its pipe. */
+const OUTPUT_BYTES = 256 << 10;
 /** LIMIT: output of a terminal that waits. */
 const TERMINAL_QUEUE_BYTES = 64 << 10;
 
@@ -110,6 +112,7 @@ export class PipeStreams implements ProgramStreams, QueueListener {
     const outputs: OutputPipe[] = [], files = [stdin];
     for (const stream of [OUTPUT, ERRORS]) {
       const pipe = newPipe();
+      pipe.resize(OUTPUT_BYTES);
       outputs.push(new OutputPipe(new PipeFile(account, pipe, O_RDONLY), stream, listener));
       files.push(new PipeFile(account, pipe, O_WRONLY));
     }

@@ -3,10 +3,12 @@
  * reason if there is no sandbox. Afterwards the boot process has it.
  */
 
-import { F_GETFL, F_SETFL, O_NONBLOCK } from "../../../ffi/abi/fcntl.ts";
+import { F_GETFL, F_SETFL, F_SETPIPE_SZ, O_NONBLOCK } from "../../../ffi/abi/fcntl.ts";
 import { POLLOUT } from "../../../ffi/abi/poll.ts";
 import { S_IFIFO, S_IFMT, S_IFSOCK, Stat } from "../../../ffi/abi/stat.ts";
 import { addressOf, allocBuffer, scratch } from "../../../ffi/sys/cstring.ts";
+import { SYS_geteuid } from "../../../ffi/abi/syscall_numbers.ts";
+import { syscall } from "../../../ffi/sys/native.ts";
 import { fcntl, fstat, poll, read, write } from "../../../ffi/sys/files.ts";
 import {
   ERROR,
@@ -24,6 +26,8 @@ import { EXIT_USAGE, UserError } from "../../user_error.ts";
 import { waitReadable } from "../command_signals.ts";
 
 const INPUT_FD = 0, OUTPUT_FD = 1;
+/** An ordinary user has 64 MiB of pipes (/proc/sys/fs/pipe-user-pages-soft). */
+const PIPE_BYTES = 1 << 20, USER_PIPE_BYTES = 256 << 10;
 /** LIMIT: how long the owner may take for its first frame, ms. */
 const HELLO_MS = 60_000;
 
@@ -89,9 +93,16 @@ function readExactly(length: number): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** The kernel of a sandbox must never block in a read or write of the connection. */
-export function makeNonBlocking(): void {
-  for (const fd of [INPUT_FD, OUTPUT_FD]) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+/**
+ * The kernel of a sandbox must never block in a read or write of the connection. Larger pipes make
+ * large transfers faster; without the right to them they stay as they are (pipe(7)).
+ */
+export function prepareForKernel(): void {
+  const bytes = syscall(SYS_geteuid) === 0 ? PIPE_BYTES : USER_PIPE_BYTES;
+  for (const fd of [INPUT_FD, OUTPUT_FD]) {
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    fcntl(fd, F_SETPIPE_SZ, bytes);
+  }
 }
 
 /** Sends ERROR, unless the owner is gone or does not read. */

@@ -18,7 +18,7 @@ import { type StartedSandbox, startSandbox } from "../sandbox_processes.ts";
 import { STANDARD_MOUNTS } from "../standard_mounts.ts";
 import { releaseStdio } from "../stdio.ts";
 import type { CreateRequest, MountRequest } from "./create_request.ts";
-import { makeNonBlocking } from "./owner_channel.ts";
+import { prepareForKernel } from "./owner_channel.ts";
 import { listenAs, type NamedListener } from "./socket_directory.ts";
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -78,7 +78,7 @@ function start(
   requireDirectory(root, "rootfs");
   for (const { source } of mounts) requirePath(source);
   const isRoot = overlay === "none";
-  makeNonBlocking();
+  prepareForKernel();
   const roots: GoferRoot[] = [
     { path: root, isReadOnly: !isRoot },
     ...mounts.map(({ source, isReadOnly }) => ({ path: source, isReadOnly })),
