@@ -34,7 +34,7 @@ export function entryPath(directory: GuestPath, below: string): string {
 
 export abstract class FileChannel extends Channel implements Job {
   protected readonly caller: RequestCaller;
-  readonly #deferred: DeferredWork;
+  protected readonly deferred: DeferredWork;
   /** It is in the queue of deferred work. */
   #isQueued = false;
   #isOver = false;
@@ -42,7 +42,7 @@ export abstract class FileChannel extends Channel implements Job {
   constructor({ port, deferred, caller }: FileRequest) {
     super(port);
     this.caller = caller;
-    this.#deferred = deferred;
+    this.deferred = deferred;
     this.goOn();
   }
 
@@ -58,7 +58,7 @@ export abstract class FileChannel extends Channel implements Job {
   protected goOn(): void {
     if (this.#isQueued || this.#isOver) return;
     this.#isQueued = true;
-    this.#deferred.later(this);
+    this.deferred.later(this);
   }
 
   /** A Job: the loop calls it. */

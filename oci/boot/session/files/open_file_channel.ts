@@ -19,6 +19,7 @@ import { MakeDirectoriesChannel } from "./make_directories.ts";
 import { ReadFileChannel } from "./read_file.ts";
 import { RemoveTreeChannel } from "./remove_tree.ts";
 import { RequestCaller } from "./request_caller.ts";
+import { WatchChannel } from "./watch_channel.ts";
 import { WriteFileChannel } from "./write_file.ts";
 
 /** What file requests need of a session. */
@@ -44,6 +45,7 @@ export const FILE_OPS = [
   "chmod",
   "symlink",
   "readlink",
+  "watch",
 ] as const satisfies readonly Op[];
 export type FileOp = (typeof FILE_OPS)[number];
 
@@ -100,6 +102,10 @@ const OPENERS: Readonly<Record<FileOp, Opener>> = {
     const path = pathOf(node.member("path"));
     const call = calls.readlinkCall(path.bytes);
     return new calls.CallChannel(request, "cannot read the link", path, call);
+  },
+  watch: (request, node) => {
+    const isRecursive = flag(node.member("recursive"));
+    return new WatchChannel(request, pathOf(node.member("path")), isRecursive);
   },
 };
 

@@ -25,7 +25,8 @@ export const DEPTH_MAX = PATH_MAX / 2;
 /** The tree is deeper than DEPTH_MAX. */
 export const TOO_DEEP = -5001;
 
-const FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+/** How directories are opened. */
+export const OPEN_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
 /** An open directory of the way. */
 interface Level<T> {
@@ -61,10 +62,19 @@ export class OpenTree<T> {
    * -EBUSY if a file system is mounted there.
    */
   enter(top: number, name: string, data: T): number {
+    const file = this.open(this.level?.fd ?? top, name);
+    return typeof file === "number" ? file : this.begin(file, name, data);
+  }
+
+  /** Opens the directory `name` of another one, for `begin`; the errors of `enter`. */
+  open(dirfd: number, name: string): OpenFile | number {
     if (this.#levels.length >= DEPTH_MAX) return TOO_DEEP;
-    const dirfd = this.level?.fd ?? top;
-    const file = openAt2(this.#caller, dirfd, name, FLAGS, 0, RESOLVE_NO_XDEV);
-    if (typeof file === "number") return file === -EXDEV ? -EBUSY : file;
+    const file = openAt2(this.#caller, dirfd, name, OPEN_FLAGS, 0, RESOLVE_NO_XDEV);
+    return file === -EXDEV ? -EBUSY : file;
+  }
+
+  /** Goes to an open directory, which the tree closes: 0 or -errno. */
+  begin(file: OpenFile, name: string, data: T): number {
     const fd = install(this.#caller, file);
     if (fd < 0) return fd;
     this.#levels.push({ fd, name, file, reader: new DirReader(file), data });
