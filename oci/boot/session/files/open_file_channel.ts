@@ -13,6 +13,7 @@ import type { Op } from "../../../protocol/session/messages.ts";
 import type { Channel, ChannelPort } from "../channel.ts";
 import { bytesOfWire } from "../wire_text.ts";
 import * as calls from "./call_channel.ts";
+import { DiffChannel } from "./diff_channel.ts";
 import type { FileChannel, FileRequest, GuestPath } from "./file_channel.ts";
 import { ListChannel } from "./list_directory.ts";
 import { MakeDirectoriesChannel } from "./make_directories.ts";
@@ -31,7 +32,7 @@ export interface FileSession {
 }
 
 /** Makes a channel for a request whose members are checked; `path` is the member of that name. */
-type Opener = (request: FileRequest, node: JsonNode) => FileChannel;
+type Opener = (request: FileRequest, node: JsonNode, container: Container) => FileChannel;
 
 /** The requests that `openFileChannel` takes. */
 export const FILE_OPS = [
@@ -46,6 +47,7 @@ export const FILE_OPS = [
   "symlink",
   "readlink",
   "watch",
+  "diff",
 ] as const satisfies readonly Op[];
 export type FileOp = (typeof FILE_OPS)[number];
 
@@ -107,6 +109,7 @@ const OPENERS: Readonly<Record<FileOp, Opener>> = {
     const isRecursive = flag(node.member("recursive"));
     return new WatchChannel(request, pathOf(node.member("path")), isRecursive);
   },
+  diff: (request, _node, container) => new DiffChannel(request, container.mounts.root.fs),
 };
 
 /**
@@ -124,7 +127,7 @@ export function openFileChannel(
   const caller = new RequestCaller(container, cred);
   let channel: Channel | null = null;
   try {
-    channel = OPENERS[op]({ port, deferred: kernel.vfs.deferred, caller }, request);
+    channel = OPENERS[op]({ port, deferred: kernel.vfs.deferred, caller }, request, container);
     return channel;
   } finally {
     if (channel === null) caller.end();
