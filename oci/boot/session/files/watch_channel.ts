@@ -76,6 +76,10 @@ export class WatchChannel extends FileChannel implements WatchListener {
     this.#begin();
   }
 
+  override get isPassive(): boolean {
+    return true;
+  }
+
   /** Watches the file that the request names. */
   #begin(): void {
     const { caller } = this, path = findAt(caller, AT_FDCWD, this.#path.bytes, 0);
