@@ -31,8 +31,7 @@ export class DiffChannel extends FileChannel {
     const changes = this.#changes ?? this.#begin();
     if (changes === null) return units;
     for (let left = units; left > 0; left -= NAME_UNITS) {
-      // `onEventsSent` continues.
-      if (this.isFull) return left;
+      if (this.mustPause()) return left;
       const r = changes.step();
       if (r === BLOCK) return 0;
       if (r === 0) continue;

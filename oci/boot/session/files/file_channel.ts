@@ -5,12 +5,10 @@
  */
 
 import type { DeferredWork, Job } from "../../../../kernel/core/deferred_work.ts";
-import { BLOCK } from "../../../../kernel/core/result.ts";
 import type { OpenFile } from "../../../../kernel/vfs/open_file.ts";
 import { JsonNode } from "../../../json_node.ts";
 import type { ErrorMessage } from "../../../protocol/session/messages.ts";
 import { Channel, type ChannelPort, EVENT_BYTES } from "../channel.ts";
-import { callError } from "../call_errors.ts";
 import { wireOf } from "../wire_text.ts";
 import type { RequestCaller } from "./request_caller.ts";
 
@@ -37,6 +35,7 @@ export abstract class FileChannel extends Channel implements Job {
   protected readonly deferred: DeferredWork;
   /** It is in the queue of deferred work. */
   #isQueued = false;
+  #isPaused = false;
   #isOver = false;
 
   constructor({ port, deferred, caller }: FileRequest) {
@@ -65,17 +64,27 @@ export abstract class FileChannel extends Channel implements Job {
   step(units: number): number {
     this.#isQueued = false;
     if (this.#isOver) return units;
-    const left = this.work(units);
+    let left = 0, isDone = false;
+    try {
+      left = this.work(units);
+      isDone = true;
+    } finally {
+      // A bug must not leave a client that waits.
+      if (!isDone) this.fail({ code: "Failed", message: "the request met a bug of dvisor" });
+    }
     if (left <= 0) this.#isQueued = true;
     return left;
   }
 
-  /** Whether so many events wait that the channel makes no more: `onEventsSent` continues. */
-  protected get isFull(): boolean {
-    return this.port.eventBytes > EVENT_BYTES;
+  /** Whether so many events wait that the channel pauses: the next step follows when they are sent. */
+  protected mustPause(): boolean {
+    this.#isPaused = this.port.eventBytes > EVENT_BYTES;
+    return this.#isPaused;
   }
 
   override onEventsSent(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
     this.goOn();
   }
 
@@ -89,11 +98,6 @@ export abstract class FileChannel extends Channel implements Job {
 
   protected fail(error: ErrorMessage): void {
     if (this.#end()) this.port.fail(error);
-  }
-
-  /** Ends with an error, unless the call of this step is made again in the next one. */
-  protected failUnlessBlocked(r: number, what: string, path: string): void {
-    if (r !== BLOCK) this.fail(callError(what, path, r));
   }
 
   /** @throws UserError for other messages than `{ "close": true }` */

@@ -46,8 +46,7 @@ export class ListChannel extends FileChannel {
     const reader = this.#reader ?? this.#open();
     if (reader === null) return this.isOver ? units : 0;
     for (let left = units; left > 0; left -= ENTRY_UNITS) {
-      // `onEventsSent` continues.
-      if (this.isFull) return left;
+      if (this.mustPause()) return left;
       const name = reader.next();
       if (name === null) {
         this.#send();

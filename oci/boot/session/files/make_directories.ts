@@ -9,6 +9,7 @@ import { PATH_MAX } from "../../../../ffi/abi/fs.ts";
 import { BLOCK } from "../../../../kernel/core/result.ts";
 import { mkdirAt } from "../../../../kernel/vfs/create.ts";
 import { findAt } from "../../../../kernel/vfs/status.ts";
+import { callError } from "../call_errors.ts";
 import { FileChannel, type FileRequest, type GuestPath, unitsAfter } from "./file_channel.ts";
 
 /** The mode of directories above the one that is named. */
@@ -40,7 +41,7 @@ export class MakeDirectoriesChannel extends FileChannel {
       this.#done++;
     }
     if (r === 0) this.finish({});
-    else this.failUnlessBlocked(r, "cannot make the directory", this.#path.text);
+    else this.fail(callError("cannot make the directory", this.#path.text, r));
     return unitsAfter(left, 0);
   }
 

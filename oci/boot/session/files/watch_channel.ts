@@ -147,8 +147,8 @@ export class WatchChannel extends FileChannel implements WatchListener {
     }
     if (this.#state < 0) this.#failNow();
     else if (this.#isRootGone && this.#events.isEmpty) this.finish({});
-    // Sends what this step has found, unless `onEventsSent` continues.
-    return this.isOver || this.#events.isEmpty || this.isFull ? left : 0;
+    // The next step sends what this one has found.
+    return this.isOver || this.#events.isEmpty || this.mustPause() ? left : 0;
   }
 
   #failNow(): void {
@@ -161,7 +161,7 @@ export class WatchChannel extends FileChannel implements WatchListener {
 
   #send(units: number): number {
     let left = units;
-    for (; left > 0 && !this.isFull; left -= EVENT_UNITS) {
+    for (; left > 0 && !this.mustPause(); left -= EVENT_UNITS) {
       const event = this.#events.next();
       if (event === null) break;
       this.port.event(event);
