@@ -76,7 +76,7 @@ export abstract class FileChannel extends Channel implements Job {
     return left;
   }
 
-  /** Whether so many events wait that the channel pauses: the next step follows when they are sent. */
+  /** Whether so many events wait that the channel pauses: it goes on when they are sent. */
   protected mustPause(): boolean {
     this.#isPaused = this.port.eventBytes > EVENT_BYTES;
     return this.#isPaused;

@@ -20,7 +20,7 @@ import { DirReader } from "./dir_reader.ts";
 import { DEPTH_MAX, TOO_DEEP } from "./open_tree.ts";
 
 /** Takes what has changed; `path` is a byte string. */
-export type ChangeSink = (path: string, kind: Change["kind"]) => void;
+type ChangeSink = (path: string, kind: Change["kind"]) => void;
 
 /** Names of a directory that a level reads. */
 interface Reading {
