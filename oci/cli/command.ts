@@ -10,15 +10,15 @@ import { usageError } from "../user_error.ts";
 import { verbHelp } from "./manual/help_text.ts";
 
 /**
- * What a word besides the options is: the ID of a container that there is or of a new one, a
- * verb, a command and its arguments, any other word, or one of a list.
+ * What a word besides the options is: the ID of a container that there is or of a new one, a verb,
+ * one of a list, the beginning of a command, or of any number of other words.
  */
 type Operand =
   | "container"
   | "new container"
   | "verb"
   | "command"
-  | "word"
+  | "arguments"
   | readonly string[];
 
 /** Texts are wrapped where they are shown; an empty line begins a paragraph. */
@@ -28,7 +28,7 @@ export interface Declaration<O extends Options = Options> extends OptionSyntax<O
   readonly summary: string;
   /** A line each, without `dvisor NAME`. */
   readonly usage: readonly string[];
-  /** The words besides the options, the optional ones too; a verb without any refuses words. */
+  /** The words besides the options, the optional ones too. More words are an error. */
   readonly operands?: readonly Operand[];
   readonly description: string;
   /** Text below the options. */
@@ -72,13 +72,15 @@ export function defineCommand<const O extends Options>(text: CommandText<O>): Co
         console.log(verbHelp(text));
         return 0;
       }
-      if (text.operands === undefined) refuseRest(flags.rest);
+      refuseFurther(flags.rest, text.operands ?? []);
       return text.run(flags, globals);
     },
   };
 }
 
-/** For verbs that take no arguments besides options. */
-function refuseRest([extra]: readonly string[]): void {
-  if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`);
+function refuseFurther(words: readonly string[], operands: readonly Operand[]): void {
+  const extra = words[operands.length], last = operands.at(-1);
+  if (extra === undefined || last === "command" || last === "arguments") return;
+  const hint = extra.startsWith("-") ? "; options stand in front of other words" : "";
+  throw usageError(`unexpected argument "${extra}"${hint}`);
 }

@@ -66,8 +66,7 @@ export function findContainer(store: StateStore, id: string): FoundContainer {
 
 /** The only argument of a verb. @throws UserError */
 export function onlyId(rest: readonly string[], verb: string): string {
-  const [id, extra] = rest;
+  const [id] = rest;
   if (id === undefined) throw usageError(`${verb} needs an ID; try: dvisor help ${verb}`);
-  if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`);
   return checkId(id);
 }

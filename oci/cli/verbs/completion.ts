@@ -24,8 +24,7 @@ export const completionCommand = (verbs: () => Commands) =>
       "the ids of containers. To have it in bash and zsh: source <(dvisor completion bash). In " +
       "fish: dvisor completion fish | source",
     options: {},
-    run({ rest: [shell, extra] }) {
-      if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`);
+    run({ rest: [shell] }) {
       const isKnown = shell !== undefined && SHELLS.includes(shell);
       const script = isKnown ? SCRIPTS[shell] : undefined;
       if (script === undefined) throw usageError(`completion needs a shell: ${SHELLS.join(", ")}`);

@@ -27,6 +27,8 @@ Deno.test("mistakes are one line and exit code 2", async () => {
     [["help", "nope"], `there is no verb "nope"; try: dvisor help`],
     [["boot"], "the other verbs start boot, it is no verb for users; try: dvisor help"],
     [["syscalls", "x"], `unexpected argument "x"`],
+    [["help", "do", "x"], `unexpected argument "x"`],
+    [["install", "docker", "x"], `unexpected argument "x"`],
   ];
   await Promise.all(cases.map(async ([args, message]) => {
     const { code, out, err } = await dvisor(...args);
@@ -39,6 +41,12 @@ Deno.test("mistakes with runc's verbs have runc's exit codes", async () => {
     [["--foo"], 1, "there is no option --foo"],
     [["run"], 1, "run needs an ID; try: dvisor help run"],
     [["run", "a/b"], 1, `the ID "a/b" may have only letters, digits, and . _ + -`],
+    [["start", "a", "b"], 1, `unexpected argument "b"`],
+    [
+      ["delete", "a", "--force"],
+      1,
+      `unexpected argument "--force"; options stand in front of other words`,
+    ],
     [["exec"], 255, "exec needs an ID; try: dvisor help exec"],
   ];
   await Promise.all(cases.map(async ([args, exitCode, message]) => {

@@ -1,6 +1,5 @@
 /** `dvisor help [VERB]`. */
 
-import { usageError } from "../../user_error.ts";
 import { type Commands, defineCommand } from "../command.ts";
 import { findVerb } from "../command_line.ts";
 import { verbHelp } from "../manual/help_text.ts";
@@ -15,8 +14,7 @@ export const helpCommand = (verbs: () => Commands) =>
     operands: ["verb"],
     description: "Shows all verbs, or how one is used.",
     options: {},
-    run({ rest: [name, extra] }) {
-      if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`);
+    run({ rest: [name] }) {
       console.log(name === undefined ? overview(verbs()) : verbHelp(findVerb(verbs(), name)));
       return 0;
     },

@@ -22,7 +22,7 @@ export const command = defineCommand({
   name: "install",
   summary: "make this a runtime of Docker or containerd",
   usage: ["[OPTION...] [docker|containerd] [-- ARG...]"],
-  operands: [CLIENTS],
+  operands: [CLIENTS, "arguments"],
   description: "Makes this program a runtime of Docker (the default) or of containerd's CRI " +
     "plugin. Everything else in the configuration stays as it is, comments included. A second " +
     "run changes nothing.",

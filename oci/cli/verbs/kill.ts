@@ -22,9 +22,8 @@ export const command = defineCommand({
   isGoStyle: true,
   failureCode: EXIT_FAILURE,
   run(flags, globals) {
-    const [id, name = "", extra] = flags.rest;
+    const [id, name = ""] = flags.rest;
     if (id === undefined) throw usageError("kill needs an ID; try: dvisor help kill");
-    if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`);
     killContainer(findContainer(globals.store, id), parseSignal(name || "TERM"), flags.options.all);
     return 0;
   },

@@ -22,10 +22,9 @@ export const manCommand = (verbs: () => Commands) =>
           "write all pages, and completion for all shells, below DIR as they go into /usr/share",
       },
     },
-    run({ options: { write }, rest: [name, extra] }) {
-      const unexpected = write === null ? extra : name;
-      if (unexpected !== undefined) throw usageError(`unexpected argument "${unexpected}"`);
+    run({ options: { write }, rest: [name] }) {
       if (write !== null) {
+        if (name !== undefined) throw usageError("--write writes the pages of all verbs");
         writeSharedFiles(write, verbs());
         return 0;
       }

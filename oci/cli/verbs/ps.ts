@@ -11,7 +11,7 @@ export const command = defineCommand({
   name: "ps",
   summary: "show the processes of a container",
   usage: ["[OPTION...] ID [-o COLUMN,...]"],
-  operands: ["container", "word"],
+  operands: ["container", "arguments"],
   description: "Shows the processes of a container. As JSON: the host pids of its first process " +
     "and of those that dvisor exec has started. As a table: all processes with their pids " +
     "inside, and the columns of -o: uid, user, euid, pid, ppid, nlwp, thcount, etime, etimes, " +

@@ -43,7 +43,9 @@ function scopeOf({ name, summary, options, operands = [], anywhere }: Declaratio
     verb: name,
     summary,
     options: { ...options, ...HELP },
-    operands: operands.map((kind) => kind === "word" || kind === "new container" ? "any" : kind),
+    operands: operands.map((kind) =>
+      kind === "arguments" || kind === "new container" ? "any" : kind
+    ),
     anywhere: anywhere === true,
   };
 }
