@@ -3,6 +3,7 @@
 import { parseArgs } from "@std/cli";
 import { DEFAULT_POLICY, type ServerPolicy } from "./backend/export_root.ts";
 import { MSIZE_MAX, MSIZE_MIN } from "./protocol/constants.ts";
+import { byteStringOf } from "./protocol/wire.ts";
 import { type ListenAddress, parseListenAddress } from "./server/listen.ts";
 
 export const USAGE = `dvisor-gofer: serves directories over 9P2000.L
@@ -18,11 +19,16 @@ Every client that can connect may do with the files what this process may: there
 authentication.
 
 Options:
-  --root DIR[:ro|:rw[:flat][:uds][:bind][:slave]]
+  --root DIR[:ro|:rw[:flat][:uds][:bind][:slave][:public]]
                           a directory (or one file) to serve; :ro refuses every change, :flat
                           leaves out what is mounted below it, :uds lets clients connect to
                           sockets in it and open FIFOs, :bind lets them make sockets that others
-                          connect to, :slave shows what the host mounts below it later
+                          connect to, :slave shows what the host mounts below it later,
+                          :public, for a :ro root, shows what the modes of its files permit others
+                          to read: other files and directories seem empty
+  --hide PATH             a path in the first root, which must be :ro, that seems empty
+  --show PATH             a path in the first root that is shown whatever the modes say, and
+                          though it lies below a hidden one; without symbolic links
   --squash                new files belong to this process's user, whatever a client requests
   --allow-devices         clients may make device nodes
   --donate-directories    donate directories too (a client without a filter can leave the root)
@@ -46,6 +52,11 @@ interface RootArgument {
   readonly binds: boolean;
   /** Shows what the host mounts below it later. */
   readonly follows: boolean;
+  /** Shows what the modes of its files permit others to read. */
+  readonly isPublic: boolean;
+  /** Paths in it, byte strings. */
+  readonly hidden: readonly string[];
+  readonly shown: readonly string[];
 }
 
 /** A checked command line. */
@@ -70,7 +81,9 @@ export class UsageError extends Error {
   override name = "UsageError";
 }
 
-const STRINGS = ["fd", "root", "listen", "max-fids", "msize", "spin"] as const;
+const STRINGS = ["fd", "root", "hide", "show", "listen", "max-fids", "msize", "spin"] as const;
+/** Options that may be given several times. */
+const LISTS: readonly string[] = ["root", "hide", "show"];
 const BOOLEANS = [
   "squash",
   "allow-devices",
@@ -91,7 +104,8 @@ function numberOf(name: string, text: string | undefined, low: number, high: num
 
 function rootOf(text: string): RootArgument {
   const suffix =
-    /:(?:ro|rw)(?::flat)?(?::uds)?(?::bind)?(?::slave)?(?::fd=\d{1,7})?$/.exec(text)?.[0] ?? "";
+    /:(?:ro|rw)(?::flat)?(?::uds)?(?::bind)?(?::slave)?(?::public)?(?::fd=\d{1,7})?$/.exec(text)
+      ?.[0] ?? "";
   const path = text.slice(0, text.length - suffix.length);
   if (path === "") throw new UsageError(`--root "${text}" names no directory`);
   return {
@@ -102,7 +116,26 @@ function rootOf(text: string): RootArgument {
     copy: Number(/:fd=(\d+)$/.exec(suffix)?.[1] ?? -1),
     binds: suffix.includes(":bind"),
     follows: suffix.includes(":slave"),
+    isPublic: suffix.includes(":public"),
+    hidden: [],
+    shown: [],
   };
+}
+
+/** The roots, the first one with the paths to hide and to show. */
+function rootsOf(texts: readonly string[], hidden: string[], shown: string[]): RootArgument[] {
+  const [first, ...others] = texts.map(rootOf);
+  if (first === undefined) return [];
+  const roots = [{
+    ...first,
+    hidden: hidden.map(byteStringOf),
+    shown: shown.map(byteStringOf),
+  }, ...others];
+  for (const root of roots) {
+    if (root.isReadOnly || !(root.isPublic || root.hidden.length + root.shown.length > 0)) continue;
+    throw new UsageError(`root ${root.path} must be :ro, because only a part of it is shown`);
+  }
+  return roots;
 }
 
 /** Refuses what would otherwise be ignored: a switch with a value, an option's second value. */
@@ -110,7 +143,7 @@ function refuseAmbiguous(argv: readonly string[]): void {
   const seen = new Set<string>();
   for (const arg of argv) {
     const [, name = "", value] = /^--([^=]+)(=.*)?$/s.exec(arg) ?? [];
-    if (name === "" || name === "root") continue;
+    if (name === "" || LISTS.includes(name)) continue;
     if (value !== undefined && BOOLEANS.some((b) => b === name)) {
       throw new UsageError(`--${name} takes no value: ${arg}`);
     }
@@ -125,7 +158,7 @@ export function parseCommandLine(argv: readonly string[]): GoferCommand {
   const args = parseArgs([...argv], {
     string: STRINGS,
     boolean: BOOLEANS,
-    collect: ["root"],
+    collect: ["root", "hide", "show"],
     unknown: (arg, key) => {
       if (key !== undefined) throw new UsageError(`there is no option ${arg}`);
       return true;
@@ -139,7 +172,7 @@ export function parseCommandLine(argv: readonly string[]): GoferCommand {
     donateDirectories: args["donate-directories"],
   };
   const common = {
-    roots: (args.root ?? []).map(rootOf),
+    roots: rootsOf(args.root ?? [], args.hide ?? [], args.show ?? []),
     policy,
     fidsMax: args["max-fids"] === undefined
       ? -1

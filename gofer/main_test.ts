@@ -52,6 +52,9 @@ Deno.test("command lines are read, and refused with the reason", () => {
       binds: false,
       follows: false,
       copy: -1,
+      isPublic: false,
+      hidden: [],
+      shown: [],
     },
     {
       path: "/b",
@@ -61,6 +64,9 @@ Deno.test("command lines are read, and refused with the reason", () => {
       binds: false,
       follows: false,
       copy: -1,
+      isPublic: false,
+      hidden: [],
+      shown: [],
     },
   ]);
   const odd = parseCommandLine(["serve", "--fd=3", "--root=/a:rw:flat", "--root=/b:flat"]).roots;
@@ -70,12 +76,25 @@ Deno.test("command lines are read, and refused with the reason", () => {
     ["/a", true, 12],
     ["/b:fd=4", false, -1],
   ]);
+  const part = parseCommandLine([
+    "serve",
+    "--fd=3",
+    "--root=/:ro:public:fd=4",
+    "--root=/b",
+    ...["--hide=/root", "--hide=/h\u00e4", "--show=/root/x"],
+  ]).roots;
+  assertEquals(part.map((root) => [root.isPublic, root.hidden, root.shown]), [
+    [true, ["/root", "/h\u00c3\u00a4"], ["/root/x"]],
+    [false, [], []],
+  ]);
   assertEquals(parseCommandLine(["--listen", "unix:/s", "--root", "/"]).kind, "listen");
   const bad: [string[], string][] = [
     [[], "--root"],
     [["serve", "--root", "/"], "--fd"],
     [["serve", "--fd", "x", "--root", "/"], "--fd"],
     [["serve", "--fd", "3", "--root", ":ro"], "names no directory"],
+    [["serve", "--fd", "3", "--root", "/:rw:public"], "must be :ro"],
+    [["serve", "--fd", "3", "--root", "/", "--hide", "/etc"], "must be :ro"],
     [["sevre", "--fd", "3", "--root", "/"], '"sevre"'],
     [["--listen", "unix:/s", "--root", "/", "--frob"], "--frob"],
     [["--listen", "here", "--root", "/"], "unix:PATH"],

@@ -59,6 +59,12 @@ export function statDevice(): number {
   return u32("devMajor") * TWO_32 + u32("devMinor");
 }
 
+/** Makes the file that statx saw last seem empty. */
+export function clearSize(): void {
+  view.setBigUint64(STATX_AT + Statx.at.size, 0n, true);
+  view.setBigUint64(STATX_AT + Statx.at.blocks, 0n, true);
+}
+
 /** S_IF* of a mode. */
 export function typeOf(mode: number): number {
   return mode & S_IFMT;

@@ -14,15 +14,16 @@ import {
   LIST_ENTRY_ATTR_FIXED_BYTES,
   LIST_ENTRY_FIXED_BYTES,
 } from "../protocol/dirent.ts";
-import type { Writer } from "../protocol/wire.ts";
-import { putAttr, statPathHi } from "./attributes.ts";
+import { type ByteString, Str, type Writer } from "../protocol/wire.ts";
+import { putAttr, statMode, statPathHi } from "./attributes.ts";
 import { getdents, seekDir, statxFd, statxName } from "./host_calls.ts";
 import type { InodeNumbers } from "./inode_numbers.ts";
-import { base, DIRENTS_AT, DIRENTS_BYTES, mem, STATX_AT, view } from "./scratch.ts";
+import { base, DIRENTS_AT, DIRENTS_BYTES, mem, stageName, STATX_AT, view } from "./scratch.ts";
 import { Statx } from "../../ffi/abi/stat.ts";
 
 const at = LinuxDirent64.at;
 const DOT = 0x2e;
+const way = new Str();
 /** The longest linux_dirent64: a name of 255 bytes. */
 const DIRENT_MAX = 280;
 
@@ -147,6 +148,11 @@ export function readEntries(
   return w.pos - start;
 }
 
+/** Makes the attributes of a name that statx saw last those that clients see. */
+export interface EntryCover {
+  coverEntry(): void;
+}
+
 /** Whether the last `listEntries` read the directory to its end. */
 export let isListEnd = false;
 
@@ -165,6 +171,7 @@ export function listEntries(
   isRoot: boolean,
   w: Writer,
   ids: InodeNumbers,
+  cover: EntryCover,
 ): number {
   isListEnd = false;
   let r = goTo(dir, lo, hi);
@@ -195,6 +202,7 @@ export function listEntries(
         return w.pos === start ? -EINVAL : w.pos - start;
       }
       if (!withAttr || statxName(dir.fd, base + entry + at.name) >= 0) {
+        if (withAttr) cover.coverEntry();
         putListed(w, entry, len, withAttr, isRoot, ids);
       }
       advanceTo(dir, entry);
@@ -236,6 +244,7 @@ export function readEntriesWithAttrs(
   count: number,
   w: Writer,
   ids: InodeNumbers,
+  cover: EntryCover,
 ): number {
   const r = goTo(dir, lo, hi);
   if (r < 0) return r;
@@ -252,6 +261,7 @@ export function readEntriesWithAttrs(
         return w.pos === start ? -EINVAL : w.pos - start;
       }
       if (dots(entry, len) === 0 && statxName(dir.fd, base + entry + at.name) >= 0) {
+        cover.coverEntry();
         putAttr(w, ids);
         w.putPair(view.getUint32(entry + at.off, true), view.getUint32(entry + at.off + 4, true));
         putName(w, entry, len);
@@ -260,5 +270,39 @@ export function readEntriesWithAttrs(
       entry += reclen;
     }
   }
+  return w.pos - start;
+}
+
+/**
+ * Appends these names of a directory as `listEntries` does, all with attributes; cookies are their
+ * indexes. Names that vanished are left out.
+ */
+export function putWays(
+  dirFd: number,
+  names: readonly ByteString[],
+  first: number,
+  count: number,
+  w: Writer,
+  ids: InodeNumbers,
+  cover: EntryCover,
+): number {
+  const start = w.pos;
+  isListEnd = false;
+  for (let i = first; i < names.length; i++) {
+    const name = names[i] ?? "";
+    if (w.pos - start + LIST_ENTRY_ATTR_FIXED_BYTES + name.length > count) {
+      return w.pos === start ? -EINVAL : w.pos - start;
+    }
+    way.set(name);
+    const addr = stageName(way);
+    if (addr < 0 || statxName(dirFd, addr) < 0) continue;
+    w.putU8(statMode() >>> 12);
+    w.putU8(1);
+    w.putPair(i + 1, 0);
+    cover.coverEntry();
+    putAttr(w, ids);
+    w.putStr(way);
+  }
+  isListEnd = true;
   return w.pos - start;
 }

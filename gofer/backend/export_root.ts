@@ -6,6 +6,8 @@
 import { errnoName } from "../../ffi/sys/errors.ts";
 import { attachTree, openConfined } from "./confined_tree.ts";
 import { closeFd } from "./host_calls.ts";
+import { VisiblePart } from "./visible_part.ts";
+import type { ByteString } from "../protocol/wire.ts";
 
 export interface ExportRoot {
   /** O_PATH descriptor of the root itself. */
@@ -22,6 +24,8 @@ export interface ExportRoot {
   readonly follows: boolean;
   /** The path that the user gave, for messages. */
   readonly label: string;
+  /** null: clients see all of it. */
+  readonly visible: VisiblePart | null;
 }
 
 interface RootOptions {
@@ -32,6 +36,11 @@ interface RootOptions {
   readonly copy?: number;
   readonly binds?: boolean;
   readonly follows?: boolean;
+  /** Its files are served as their modes permit to others. */
+  readonly isPublic?: boolean;
+  /** Paths in it that are shown in any case, and that are not shown (visible_part.ts). */
+  readonly shown?: readonly ByteString[];
+  readonly hidden?: readonly ByteString[];
 }
 
 /**
@@ -60,11 +69,14 @@ export const DEFAULT_POLICY: ServerPolicy = {
  */
 export function openRoot(path: string, isReadOnly: boolean, options: RootOptions = {}): ExportRoot {
   const { isFlat = false, connects = false, binds = false, follows = false, copy = -1 } = options;
+  const { isPublic = false, shown = [], hidden = [] } = options;
   const { fd, isClone } = copy >= 0
     ? { fd: copy, isClone: true }
     : openConfined(path, { isReadOnly, isFlat, follows });
   if (fd < 0) throw new Error(`root ${path} cannot be opened: ${errnoName(fd)}`);
-  return { fd, isClone, isReadOnly, connects, binds, follows, label: path };
+  const isPart = isPublic || hidden.length > 0;
+  const visible = isPart ? new VisiblePart(fd, { isPublic, shown, hidden }) : null;
+  return { fd, isClone, isReadOnly, connects, binds, follows, label: path, visible };
 }
 
 /**
@@ -78,7 +90,8 @@ export function followHost(roots: readonly ExportRoot[]): string[] {
   });
 }
 
-/** Closes the descriptor of an exported directory. */
+/** Closes the descriptors of an exported directory. */
 export function closeRoot(root: ExportRoot): void {
+  root.visible?.close();
   closeFd(root.fd);
 }

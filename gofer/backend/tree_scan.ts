@@ -7,7 +7,7 @@
  */
 
 import { DT_DIR, LinuxDirent64 } from "../../ffi/abi/dirent.ts";
-import { EINVAL, ENAMETOOLONG, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import { EACCES, EINVAL, ENAMETOOLONG, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { O_DIRECTORY, O_RDONLY } from "../../ffi/abi/fcntl.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../../ffi/abi/stat.ts";
 import * as C from "../protocol/constants.ts";
@@ -19,6 +19,7 @@ import { dots, nameLength, putName } from "./directory.ts";
 import { hasExactNames } from "./exact_names.ts";
 import {
   closeFd,
+  dupFd,
   getdents,
   openTreeDir,
   type ProcFd,
@@ -28,6 +29,7 @@ import {
 } from "./host_calls.ts";
 import type { InodeNumbers } from "./inode_numbers.ts";
 import { base, DIRENTS_AT, DIRENTS_BYTES, mem, stagePath, view } from "./scratch.ts";
+import { BY_RULE, type Visibility, type VisiblePart } from "./visible_part.ts";
 
 const at = LinuxDirent64.at;
 
@@ -37,9 +39,17 @@ interface ScanService {
   readonly proc: ProcFd;
 }
 
-// Directories that were found and not read yet, the next one last: path from the named root, and
-// the entry it belongs to.
+/** The directory from which a scan starts. */
+interface ScanStart {
+  readonly fd: number;
+  readonly visibility: Visibility;
+  readonly root: { readonly visible: VisiblePart | null };
+}
+
+// Directories that were found and not read yet, the next one last: path from the named root, the
+// visibility of the directory above it, and the entry it belongs to.
 const paths: ByteString[] = [];
+const visibilities: Visibility[] = [];
 const parents: number[] = [];
 const indexes: number[] = [];
 /** Subdirectories of the directory read last. */
@@ -55,13 +65,17 @@ let blocks = 0;
 let ids: InodeNumbers;
 let proc: ProcFd;
 let outBase = 0;
+/** null: clients see the whole tree. */
+let visible: VisiblePart | null = null;
+/** The visibility of the directory that was opened last. */
+let visibility: Visibility = BY_RULE;
 
 /**
- * Appends blocks for `roots`, paths from the directory that `fd` holds, at most `room` bytes. 0, or
- * -errno when the host cannot walk paths safely.
+ * Appends blocks for `roots`, paths from the directory `start`, at most `room` bytes. 0, or -errno
+ * when the host cannot walk paths safely.
  */
 export function scanTrees(
-  fd: number,
+  start: ScanStart,
   roots: Names,
   scanFlags: number,
   entries: number,
@@ -78,8 +92,9 @@ export function scanTrees(
   ids = service.ids;
   proc = service.proc;
   outBase = base;
+  visible = start.root.visible;
   for (let i = 0; i < roots.count; i++) {
-    const root = openRootDir(fd, roots.at(i));
+    const root = openRootDir(start, roots.at(i));
     if (root === -EINVAL || root === -EOPNOTSUPP) return root;
     if (root < 0) continue;
     const goesOn = scanRoot(root, i);
@@ -89,16 +104,34 @@ export function scanTrees(
   return 0;
 }
 
-/** Reads a directory that the request names: mounts are crossed. */
-function openRootDir(fd: number, name: Str): number {
+/** Opens a directory that the request names: mounts are crossed. */
+function openRootDir(start: ScanStart, name: Str): number {
+  const { fd } = start;
+  visibility = start.visibility;
+  if (visible !== null) return openVisible(visible, fd, name);
   if (name.len === 0) return proc.reopen(fd, O_RDONLY | O_DIRECTORY);
   const addr = stagePath(name);
   return addr < 0 ? addr : openTreeDir(fd, addr, true);
 }
 
+/** As clients may walk it; one that is not listed to them cannot be opened. */
+function openVisible(part: VisiblePart, fd: number, name: Str): number {
+  const held = name.len === 0 ? dupFd(fd) : part.walk(fd, visibility, name.toByteString());
+  if (held < 0) return held;
+  if (name.len > 0) visibility = part.found;
+  const isListed = statxFd(held) >= 0 && part.isListed(visibility);
+  const dir = isListed ? proc.reopen(held, O_RDONLY | O_DIRECTORY) : -EACCES;
+  closeFd(held);
+  return dir;
+}
+
 /** Reads a named directory, and with SCAN_DEEP its subdirectories. False: the room is used up. */
 function scanRoot(root: number, index: number): boolean {
-  paths.length = parents.length = indexes.length = 0;
+  paths.length =
+    visibilities.length =
+    parents.length =
+    indexes.length =
+      0;
   if (statxFd(root) < 0) return true;
   const device = statDevice();
   if (!putBlock(root, C.SCAN_ROOT, index)) return false;
@@ -107,7 +140,7 @@ function scanRoot(root: number, index: number): boolean {
   while (paths.length > 0) {
     if (entriesLeft <= 0) return false;
     const below = paths.pop() ?? "", parent = parents.pop() ?? 0, entry = indexes.pop() ?? 0;
-    const fd = openBelow(root, below, device);
+    const fd = openBelow(root, below, device, visibilities.pop() ?? BY_RULE);
     if (fd < 0) continue;
     const hasFitted = putBlock(fd, parent, entry);
     closeFd(fd);
@@ -117,8 +150,16 @@ function scanRoot(root: number, index: number): boolean {
   return entriesLeft > 0;
 }
 
-/** Checks a directory before it opens it: a scan must not trigger a mount. */
-function openBelow(root: number, below: ByteString, device: number): number {
+/**
+ * Checks a directory before it opens it: a scan must not trigger a mount, and leaves out what
+ * clients do not see listed.
+ */
+function openBelow(
+  root: number,
+  below: ByteString,
+  device: number,
+  above: Visibility,
+): number {
   path.set(below);
   const addr = stagePath(path);
   if (addr < 0) return addr;
@@ -127,7 +168,12 @@ function openBelow(root: number, below: ByteString, device: number): number {
   if ((statMode() & S_IFMT) !== S_IFDIR || statDevice() !== device) return -EINVAL;
   const fd = openTreeDir(root, addr, false);
   if (fd < 0) return fd;
-  const s = statxFd(fd);
+  let s = statxFd(fd);
+  if (s >= 0 && visible !== null) {
+    const found = visible.below(above, true);
+    if (found === -1 || !visible.isListed(found)) s = -EACCES;
+    else visibility = found;
+  }
   if (s >= 0) return fd;
   closeFd(fd);
   return s;
@@ -138,6 +184,7 @@ function pushFound(above: ByteString): void {
   for (let i = names.length - 1; i >= 0; i--) {
     const name = names[i] ?? "";
     paths.push(above === "" ? name : `${above}/${name}`);
+    visibilities.push(visibility);
     parents.push(blocks - 1);
     indexes.push(places[i] ?? 0);
   }
@@ -148,6 +195,7 @@ function pushSorted(above: ByteString): void {
   for (const i of order) {
     const name = names[i] ?? "";
     paths.push(above === "" ? name : `${above}/${name}`);
+    visibilities.push(visibility);
     parents.push(blocks - 1);
     indexes.push(places[i] ?? 0);
   }
@@ -225,6 +273,7 @@ function putEntriesWithAttrs(fd: number, asksXattrs: boolean): number {
         const type = statMode() & S_IFMT;
         const targetMax = type === S_IFLNK ? C.TARGET_MAX + 1 : 0;
         if (limit - w.pos < SCAN_ATTR_ENTRY_BYTES + len + targetMax) return -ENAMETOOLONG;
+        visible?.coverEntry(visibility);
         const isBare = asksXattrs && proc.llistxattr(fd, e + at.name, len) === 0;
         putAttr(w, ids, isBare ? C.ATTR_NO_XATTRS : 0);
         putName(w, e, len);

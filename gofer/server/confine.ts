@@ -233,7 +233,8 @@ export function confine(service: Service, kept: Kept): Confinement {
     if (!root.isClone) note(`${root.label} is served without a mount of its own`, refused);
   }
   syscall(N.SYS_umask, 0);
-  dropDescriptors(new Set([...fds, ...service.roots.map((r) => r.fd), service.proc.fd]));
+  const served = service.roots.flatMap((root) => [root.fd, ...root.visible?.fds ?? []]);
+  dropDescriptors(new Set([...fds, ...served, service.proc.fd, service.emptyFd]));
   const flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
   const task = syscall(N.SYS_openat, AT_FDCWD, scratch.cstr("/proc/self/task"), flags, 0);
   note(moveRoot(service), refused);

@@ -7,7 +7,8 @@ import { O_ACCMODE } from "../../ffi/abi/fcntl.ts";
 import { S_IFDIR } from "../../ffi/abi/stat.ts";
 import { DirCursor } from "../backend/directory.ts";
 import type { ExportRoot } from "../backend/export_root.ts";
-import { closeFd } from "../backend/host_calls.ts";
+import { closeFd, statxFd } from "../backend/host_calls.ts";
+import { BY_RULE, type Visibility } from "../backend/visible_part.ts";
 import type { ByteString, Str } from "../protocol/wire.ts";
 
 /**
@@ -37,6 +38,8 @@ export class Fid {
    * none.
    */
   readonly uid: number;
+  /** Its own, where clients see a part of the root. */
+  readonly visibility: Visibility;
   /** The open file, -1 before Tlopen; owned. */
   io = -1;
   /** O_ACCMODE of `io`. */
@@ -47,12 +50,48 @@ export class Fid {
   dir: DirCursor | null = null;
   xattr: XattrStream | null = null;
 
-  constructor(fd: number, root: ExportRoot, type: number, path: ByteString, uid: number) {
+  constructor(
+    fd: number,
+    root: ExportRoot,
+    type: number,
+    path: ByteString,
+    uid: number,
+    visibility: Visibility = BY_RULE,
+  ) {
     this.fd = fd;
     this.root = root;
     this.type = type;
     this.path = path;
     this.uid = uid;
+    this.visibility = visibility;
+  }
+
+  /** Whether it is a file that clients see without its content. */
+  get isEmptied(): boolean {
+    const { visible } = this.root;
+    if (visible === null) return false;
+    return statxFd(this.fd) < 0 || visible.isEmptied(this.visibility);
+  }
+
+  /** Whether clients see all names of a directory. */
+  get isListed(): boolean {
+    const { visible } = this.root;
+    return visible === null || (statxFd(this.fd) >= 0 && visible.isListed(this.visibility));
+  }
+
+  /**
+   * Makes the attributes of a name in this directory, in the scratch statx buffer, those that
+   * clients see.
+   */
+  coverEntry(): void {
+    this.root.visible?.coverEntry(this.visibility);
+  }
+
+  /** Attributes as clients see them, to the scratch statx buffer: 0 or -errno. */
+  readAttributes(): number {
+    const r = statxFd(this.fd);
+    if (r >= 0) this.root.visible?.coverSize(this.visibility);
+    return r;
   }
 
   get isDirectory(): boolean {

@@ -16,6 +16,7 @@ const root = {
   binds: false,
   follows: false,
   label: "none",
+  visible: null,
 };
 
 function fidAt(path: string): Fid {

@@ -2,7 +2,6 @@
 
 import { EBADF, EINVAL, EROFS } from "../../ffi/abi/errno.ts";
 import { applySetattr, putAttr, readStatfs } from "../backend/attributes.ts";
-import { statxFd } from "../backend/host_calls.ts";
 import { Rstatfs, Tgetattr, Tsetattr } from "../protocol/attributes.ts";
 import * as C from "../protocol/constants.ts";
 import { decode, FidMessage } from "../protocol/message.ts";
@@ -18,7 +17,7 @@ export function onGetattr(s: Session): number { // HOT
   decode(s.in, tgetattr);
   const fid = s.fid(tgetattr.fid);
   if (fid === null) return -EBADF;
-  const r = statxFd(fid.fd);
+  const r = fid.readAttributes();
   if (r < 0) return r;
   s.beginReply(C.TGETATTR + 1);
   putAttr(s.out, s.service.ids);

@@ -6,6 +6,7 @@ import {
   EBADF,
   EINVAL,
   EMFILE,
+  ENODATA,
   ENOENT,
   ENXIO,
   EOPNOTSUPP,
@@ -29,9 +30,9 @@ import { putAttr, statMode, typeOf } from "../backend/attributes.ts";
 import { bindListener } from "../backend/bind_socket.ts";
 import { connectHeld } from "../backend/connect.ts";
 import { createFile, createUnnamed, make } from "../backend/create.ts";
-import { isListEnd, listEntries } from "../backend/directory.ts";
+import { isListEnd, listEntries, putWays } from "../backend/directory.ts";
 import { closeFd, statxFd, unlinkAt } from "../backend/host_calls.ts";
-import { hostFlags, openToDonate } from "../backend/open.ts";
+import { hostFlags } from "../backend/open.ts";
 import { DIRENTS_AT, mem, stageName, stageTarget } from "../backend/scratch.ts";
 import { getXattr, listXattrs, removeXattr, setXattr } from "../backend/xattr.ts";
 import * as C from "../protocol/constants.ts";
@@ -50,6 +51,7 @@ import {
 import { DataReply, ReadRequest } from "../protocol/file.ts";
 import { decode, FidMessage } from "../protocol/message.ts";
 import { Fid } from "./fid.ts";
+import { openDonated } from "./opened.ts";
 import { cursorOf, readDirectory } from "./on_file.ts";
 import { checkChangeable, renameBetween } from "./on_tree.ts";
 import type { Session } from "./session.ts";
@@ -79,17 +81,16 @@ export function onOpenfd(s: Session): number {
   decode(s.in, m);
   const fid = s.fid(m.fid);
   if (fid === null) return -EBADF;
-  const { policy, proc, ids } = s.service;
-  const { isReadOnly, connects } = fid.root;
+  const { connects } = fid.root;
   if (fid.type === S_IFSOCK && connects) return connectTo(s, fid);
   if (fid.type === S_IFIFO && connects) return openFifo(s, fid, m.flags);
-  const io = openToDonate(fid.fd, fid.type, m.flags, isReadOnly, policy.donateDirectories, proc);
+  const io = openDonated(s.service, fid.root, fid.fd, fid.type, m.flags, fid.isEmptied);
   if (io < 0) return io;
   s.donated.push(io);
-  const r = statxFd(io);
+  const r = fid.readAttributes();
   if (r < 0) return r;
   s.beginReply(C.TOPENFD + 1);
-  putAttr(s.out, ids);
+  putAttr(s.out, s.service.ids);
   return s.endReply();
 }
 
@@ -213,20 +214,33 @@ export function onList(s: Session): number {
   const fid = s.fid(m.fid);
   if (fid === null) return -EBADF;
   if (m.attrs !== C.LIST_DIRS && m.attrs !== C.LIST_ALL) return -EINVAL;
+  const count = Math.min(m.count, s.msize - C.HEADER_BYTES - LIST_HEAD_BYTES);
+  if (!fid.isListed) return listWays(s, fid, count);
   const r = cursorOf(s, fid);
   if (r < 0) return r;
   const dir = fid.dir;
   if (dir === null) return -EBADF;
-  const count = Math.min(m.count, s.msize - C.HEADER_BYTES - LIST_HEAD_BYTES);
   s.beginReply(C.TLIST + 1);
   const at = s.out.reserve(LIST_HEAD_BYTES);
   const { offsetLo: lo, offsetHi: hi } = m, { ids } = s.service;
-  const n = listEntries(dir, lo, hi, count, m.attrs, fid.path === "", s.out, ids);
+  const n = listEntries(dir, lo, hi, count, m.attrs, fid.path === "", s.out, ids, fid);
   const isGone = n === -ENOENT;
   if (isGone) s.out.pos = at + LIST_HEAD_BYTES;
   else if (n < 0) return n;
   s.out.dv.setUint8(at, isGone || isListEnd ? 1 : 0);
   s.out.dv.setUint32(at + 1, Math.max(n, 0), true);
+  return s.endReply();
+}
+
+/** The names that clients see in a directory that is not listed to them. */
+function listWays(s: Session, fid: Fid, count: number): number {
+  const names = statxFd(fid.fd) < 0 ? [] : fid.root.visible?.waysIn() ?? [];
+  s.beginReply(C.TLIST + 1);
+  const at = s.out.reserve(LIST_HEAD_BYTES);
+  const first = tlist.offsetLo, n = putWays(fid.fd, names, first, count, s.out, s.service.ids, fid);
+  if (n < 0) return n;
+  s.out.dv.setUint8(at, isListEnd ? 1 : 0);
+  s.out.dv.setUint32(at + 1, n, true);
   return s.endReply();
 }
 
@@ -247,6 +261,7 @@ export function onGetxattr(s: Session): number {
   decode(s.in, m);
   const fid = s.fid(m.fid);
   if (fid === null) return -EBADF;
+  if (fid.isEmptied) return -ENODATA;
   const room = Math.min(m.size, XATTR_SIZE_MAX, s.msize - DATA_HEADER_BYTES);
   if (room === 0) return -ERANGE;
   s.beginReply(C.TGETXATTR + 1);
@@ -275,7 +290,7 @@ export function onListxattr(s: Session): number {
   decode(s.in, tlistxattr);
   const fid = s.fid(tlistxattr.fid);
   if (fid === null) return -EBADF;
-  const n = listXattrs(fid.fd, s.service.proc);
+  const n = fid.isEmptied ? 0 : listXattrs(fid.fd, s.service.proc);
   if (n < 0) return n;
   if (n > s.msize - DATA_HEADER_BYTES) return -ERANGE;
   rlistxattr.data.setBytes(mem, DIRENTS_AT, n);

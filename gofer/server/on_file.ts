@@ -30,6 +30,7 @@ import {
 import { decode } from "../protocol/message.ts";
 import { Fid } from "./fid.ts";
 import { readXattr, writeXattr } from "./on_xattr.ts";
+import { openKept } from "./opened.ts";
 import type { Session } from "./session.ts";
 
 const tlopen = new Tlopen();
@@ -53,11 +54,11 @@ export function onLopen(s: Session): number {
   if (fid === null) return -EBADF;
   if (fid.io >= 0 || fid.dir !== null) return -EINVAL;
   const flags = ownFlags(m.flags);
-  const io = openHeld(fid.fd, fid.type, flags, fid.root.isReadOnly, s.service.proc);
+  const io = openKept(s.service, fid.root, fid.fd, fid.type, flags, fid.isEmptied);
   if (io < 0) return io;
   if (fid.isDirectory) fid.dir = new DirCursor(io);
   else fid.setOpen(io, flags);
-  const r = statxFd(io);
+  const r = fid.readAttributes();
   if (r < 0) return r;
   fillQid(rlopen.qid, s.service.ids);
   rlopen.iounit = s.msize - C.IO_HEADER_BYTES;
@@ -172,7 +173,10 @@ export function onReaddir(s: Session): number {
   return readDirectory(s, treaddir, false);
 }
 
-/** Both kinds of readdir; `m` is the request's object. */
+/**
+ * Both kinds of readdir; `m` is the request's object. DIFFERS: a directory that clients do not see
+ * listed (backend/visible_part.ts) has no entries at all here; Tlist has those that lead on.
+ */
 export function readDirectory(s: Session, m: ReadRequest, withAttrs: boolean): number {
   decode(s.in, m);
   const fid = s.fid(m.fid);
@@ -185,8 +189,10 @@ export function readDirectory(s: Session, m: ReadRequest, withAttrs: boolean): n
   s.beginReply(m.type + 1);
   const at = s.out.reserve(4);
   const { offsetLo: lo, offsetHi: hi } = m;
-  const n = withAttrs
-    ? readEntriesWithAttrs(dir, lo, hi, count, s.out, s.service.ids)
+  const n = !fid.isListed
+    ? 0
+    : withAttrs
+    ? readEntriesWithAttrs(dir, lo, hi, count, s.out, s.service.ids, fid)
     : readEntries(dir, lo, hi, count, fid.path === "", s.out, s.service.ids);
   if (n === -ENOENT) s.out.pos = at + 4; // the directory was removed: it is empty
   else if (n < 0) return n;

@@ -26,7 +26,7 @@ export function onScan(s: Session): number {
   const entries = Math.min(m.entries, C.SCAN_ENTRIES_MAX);
   s.beginReply(C.TSCAN + 1);
   const at = s.out.reserve(4);
-  const r = scanTrees(fid.fd, m.paths, m.flags, entries, room, s.out, s.outBase, s.service);
+  const r = scanTrees(fid, m.paths, m.flags, entries, room, s.out, s.outBase, s.service);
   if (r < 0) return r;
   s.out.dv.setUint32(at, s.out.pos - at - 4, true);
   return s.endReply();

@@ -4,6 +4,7 @@ import { EBADF, EINVAL, EMFILE, ENOENT } from "../../ffi/abi/errno.ts";
 import { fillQid, statMode, typeOf } from "../backend/attributes.ts";
 import { KEEP_ID } from "../backend/create.ts";
 import type { ExportRoot } from "../backend/export_root.ts";
+import { BY_RULE } from "../backend/visible_part.ts";
 import { closeFd, dupFd, statxFd } from "../backend/host_calls.ts";
 import * as C from "../protocol/constants.ts";
 import { decode, FidMessage } from "../protocol/message.ts";
@@ -90,7 +91,8 @@ export function onAttach(s: Session): number {
     return r;
   }
   const uid = tattach.nUname === C.NONUNAME ? KEEP_ID : tattach.nUname;
-  s.fids.bind(tattach.fid, new Fid(fd, root, typeOf(statMode()), "", uid));
+  const visibility = root.visible?.ofRoot(fd) ?? BY_RULE;
+  s.fids.bind(tattach.fid, new Fid(fd, root, typeOf(statMode()), "", uid, visibility));
   fillQid(rattach.qid, s.service.ids);
   return s.reply(rattach);
 }

@@ -3,9 +3,17 @@
  * each component.
  */
 
-import { EBADF, EINVAL, EMFILE, ENAMETOOLONG, ENOTDIR } from "../../ffi/abi/errno.ts";
+import {
+  EACCES,
+  EBADF,
+  EINVAL,
+  EMFILE,
+  ENAMETOOLONG,
+  ENOENT,
+  ENOTDIR,
+} from "../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFLNK, S_IFREG } from "../../ffi/abi/stat.ts";
-import { fillQid, putAttr, statMode, typeOf } from "../backend/attributes.ts";
+import { clearSize, fillQid, putAttr, statMode, typeOf } from "../backend/attributes.ts";
 import {
   closeFd,
   dupFd,
@@ -15,15 +23,16 @@ import {
   statxFd,
   statxName,
 } from "../backend/host_calls.ts";
-import { openToDonate } from "../backend/open.ts";
 import { openFromRoot, parentPath } from "../backend/resolve.ts";
 import { NAME_AT, stageName } from "../backend/scratch.ts";
+import { BY_RULE, type Visibility, type VisiblePart } from "../backend/visible_part.ts";
 import * as C from "../protocol/constants.ts";
 import { putWalkHead, Twalkgetattr, WALK_HEAD_BYTES } from "../protocol/extension.ts";
 import { decode } from "../protocol/message.ts";
 import { Rwalk, Twalk } from "../protocol/walk.ts";
 import type { ByteString, Str } from "../protocol/wire.ts";
 import { Fid, PATH_BYTES_MAX } from "./fid.ts";
+import { openDonated } from "./opened.ts";
 import type { Session } from "./session.ts";
 
 const twalk = new Twalk();
@@ -36,19 +45,53 @@ class Place {
   isOwned = false;
   type = 0;
   path: ByteString = "";
+  /** null: clients see the whole root. */
+  visible: VisiblePart | null = null;
+  visibility: Visibility = BY_RULE;
+  /** Whether every name can be looked up here. */
+  isSearchable = true;
+  /** The visibility of the file that `judge` saw last; whether clients see it without content. */
+  found: Visibility = BY_RULE;
+  isEmptied = false;
 
   start(fid: Fid): void {
     this.fd = fid.fd;
     this.isOwned = false;
     this.type = fid.type;
     this.path = fid.path;
+    this.visible = fid.root.visible;
+    this.visibility = fid.visibility;
+    this.isSearchable = this.visible === null;
+    this.isEmptied = false;
+    if (this.visible === null) return;
+    const isThere = statxFd(fid.fd) >= 0;
+    this.isSearchable = isThere && this.visible.isSearchable(fid.visibility);
+    this.isEmptied = !isThere || this.visible.isEmptied(fid.visibility);
   }
 
+  /**
+   * Decides about the file that statx saw last, which has been found here: 0, or -ENOENT if clients
+   * do not see it. Its attributes become those that clients see.
+   */
+  judge(): number {
+    if (this.visible === null) return 0;
+    const found = this.visible.below(this.visibility, this.isSearchable);
+    if (found === -1) return -ENOENT;
+    this.found = found;
+    this.isEmptied = this.visible.isEmptied(found);
+    if (this.isEmptied) clearSize();
+    return 0;
+  }
+
+  /** Goes to the file that `judge` saw last. */
   move(fd: number, type: number): void {
     if (this.isOwned) closeFd(this.fd);
     this.fd = fd;
     this.isOwned = true;
     this.type = type;
+    if (this.visible === null) return;
+    this.visibility = this.found;
+    this.isSearchable = this.visible.isSearchable(this.found);
   }
 
   leave(): void {
@@ -65,8 +108,12 @@ class Place {
 
 const place = new Place();
 
-/** Opens the parent directory by the position's path; the root is its own parent. */
+/**
+ * Opens the parent directory by the position's path; the root is its own parent. Where clients see
+ * a part of the root, they must walk down to it.
+ */
 function openParent(fid: Fid): number {
+  if (fid.root.visible !== null) return -EACCES;
   return openFromRoot(fid.root, parentPath(place.path));
 }
 
@@ -86,22 +133,30 @@ function stepTo(fid: Fid, name: Str): number {
     fd = addr < 0 ? addr : openPath(place.fd, addr);
   }
   if (fd < 0) return fd;
-  const r = statxFd(fd);
-  if (r < 0) {
-    closeFd(fd);
-    return r;
-  }
-  place.move(fd, typeOf(statMode()));
+  const r = enter(fd);
+  if (r < 0) return r;
   if (isUp) place.path = parentPath(place.path);
   else place.enterPath(name);
   return 0;
+}
+
+/**
+ * Moves the position to a file in it, attributes in the statx buffer. 0, or -errno when the file is
+ * closed.
+ */
+function enter(fd: number): number {
+  let r = statxFd(fd);
+  if (r >= 0) r = place.judge();
+  if (r < 0) closeFd(fd);
+  else place.move(fd, typeOf(statMode()));
+  return r;
 }
 
 /** Binds the position to a fid number; the descriptor becomes the fid's. */
 function bindPlace(s: Session, number: number, from: Fid): number {
   const fd = place.isOwned ? place.fd : dupFd(place.fd);
   if (fd < 0) return fd;
-  s.fids.bind(number, new Fid(fd, from.root, place.type, place.path, from.uid));
+  s.fids.bind(number, new Fid(fd, from.root, place.type, place.path, from.uid, place.visibility));
   place.isOwned = false;
   return 0;
 }
@@ -177,7 +232,7 @@ function walkAndReply(s: Session, fid: Fid, isBinding: boolean): number {
   let nameOfLink = 0; // address of the last name if it was not opened; it may be a symlink's
   let type = place.type;
   if (last < 0) {
-    const r = statxFd(place.fd);
+    const r = fid.readAttributes();
     if (r < 0) return r;
     putAttr(s.out, s.service.ids);
     count = 1;
@@ -212,7 +267,8 @@ function statName(name: Str): number {
   if (place.type !== S_IFDIR) return -ENOTDIR;
   const addr = stageName(name);
   if (addr < 0) return addr;
-  const r = statxName(place.fd, addr);
+  let r = statxName(place.fd, addr);
+  if (r >= 0) r = place.judge();
   return r < 0 ? r : addr;
 }
 
@@ -238,14 +294,9 @@ function enterName(name: Str, keepsPath: boolean): number {
   if (addr < 0) return addr;
   const fd = openPath(place.fd, addr);
   if (fd < 0) return fd;
-  const r = statxFd(fd);
-  if (r < 0) {
-    closeFd(fd);
-    return r;
-  }
-  place.move(fd, typeOf(statMode()));
-  if (keepsPath) place.enterPath(name);
-  return 0;
+  const r = enter(fd);
+  if (r >= 0 && keepsPath) place.enterPath(name);
+  return r;
 }
 
 /** Ends the reply of a walk: a symlink's target, the descriptor of the open, the fid, the head. */
@@ -266,9 +317,7 @@ function finishReply(
   let openEcode = 0;
   let hasFd = false;
   if (stop === C.STOP_COMPLETE && m.open !== C.OPEN_NONE) {
-    const { policy, proc } = s.service;
-    const isReadOnly = fid.root.isReadOnly;
-    const io = openToDonate(place.fd, type, m.open, isReadOnly, policy.donateDirectories, proc);
+    const io = openDonated(s.service, fid.root, place.fd, type, m.open, place.isEmptied);
     if (io < 0) openEcode = -io;
     else {
       hasFd = true;

@@ -1,7 +1,16 @@
 /** The base protocol's extended attributes: a fid becomes a stream that holds the value. */
 
 import { XATTR_SIZE_MAX } from "../../ffi/abi/fs.ts";
-import { EBADF, EINVAL, EIO, EMFILE, EOPNOTSUPP, ERANGE, EROFS } from "../../ffi/abi/errno.ts";
+import {
+  EBADF,
+  EINVAL,
+  EIO,
+  EMFILE,
+  ENODATA,
+  EOPNOTSUPP,
+  ERANGE,
+  EROFS,
+} from "../../ffi/abi/errno.ts";
 import { XATTR_CREATE, XATTR_REPLACE } from "../../ffi/abi/xattr.ts";
 import { addressOf } from "../../ffi/sys/cstring.ts";
 import { dupFd } from "../backend/host_calls.ts";
@@ -24,6 +33,7 @@ const nameOf = new Str();
  * -errno.
  */
 function fetch(s: Session, fid: Fid, name: Str): number {
+  if (fid.isEmptied) return name.len === 0 ? 0 : -ENODATA;
   if (name.len === 0) return listXattrs(fid.fd, s.service.proc);
   return getXattr(fid.fd, name, base + DIRENTS_AT, DIRENTS_BYTES, s.service.proc);
 }
@@ -40,7 +50,7 @@ export function onXattrwalk(s: Session): number {
   if (n < 0) return n;
   const fd = dupFd(fid.fd);
   if (fd < 0) return fd;
-  const stream = new Fid(fd, fid.root, fid.type, fid.path, fid.uid);
+  const stream = new Fid(fd, fid.root, fid.type, fid.path, fid.uid, fid.visibility);
   const value = mem.slice(DIRENTS_AT, DIRENTS_AT + n);
   stream.xattr = { name: m.name.toByteString(), value, filled: -1, flags: 0 };
   s.fids.bind(m.newFid, stream);

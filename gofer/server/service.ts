@@ -1,6 +1,9 @@
 /** State that all connections of one server share: roots, policy, and state of the process. */
 
+import { AT_FDCWD, MFD_CLOEXEC, O_CLOEXEC, O_RDONLY } from "../../ffi/abi/fcntl.ts";
 import { SYS_geteuid } from "../../ffi/abi/syscall_numbers.ts";
+import { check } from "../../ffi/sys/errors.ts";
+import { memfdCreate, openat } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import type { Maker } from "../backend/create.ts";
 import {
@@ -27,6 +30,17 @@ interface ServiceOptions {
   readonly fidsMax?: number;
 }
 
+/** A file of its own without content: a descriptor for reading. */
+function emptyFile(): number {
+  const made = check(memfdCreate("dvisor-empty", MFD_CLOEXEC), "memfd_create");
+  try {
+    const path = `/proc/self/fd/${made}`;
+    return check(openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC), `open ${path}`);
+  } finally {
+    closeFd(made);
+  }
+}
+
 export class Service implements Maker {
   readonly roots: readonly ExportRoot[];
   readonly policy: ServerPolicy;
@@ -34,6 +48,8 @@ export class Service implements Maker {
   readonly fidsMax: number;
   readonly proc: ProcFd;
   readonly ids = new InodeNumbers();
+  /** A file without content, which is opened in place of those that seem empty; -1: none do. */
+  readonly emptyFd: number;
   /** The user that new files get from the host. */
   readonly uid: number;
   readonly sessions = new Set<Session>();
@@ -48,6 +64,7 @@ export class Service implements Maker {
       throw new Error(`msize ${this.msizeMax} is not ${MSIZE_MIN} to ${MSIZE_MAX}`);
     }
     this.proc = new ProcFd();
+    this.emptyFd = this.roots.some((root) => root.visible !== null) ? emptyFile() : -1;
     this.uid = syscall(SYS_geteuid);
   }
 
@@ -55,6 +72,7 @@ export class Service implements Maker {
   close(): void {
     for (const root of this.roots) closeRoot(root);
     closeFd(this.proc.fd);
+    if (this.emptyFd >= 0) closeFd(this.emptyFd);
   }
 
   /** Updates the paths of every session's fids after a rename. */

@@ -7,10 +7,18 @@ import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../ffi/abi/socket.ts";
 import { socketpair } from "../../ffi/sys/files.ts";
 import { type ClientOptions, GoferClient } from "../client/gofer_client.ts";
 
+interface WorkerRoot {
+  readonly path: string;
+  readonly isReadOnly: boolean;
+  readonly isPublic?: boolean;
+  readonly shown?: readonly string[];
+  readonly hidden?: readonly string[];
+}
+
 /** The order to the worker. */
 export interface WorkerOrder {
   readonly fd: number;
-  readonly roots: readonly { readonly path: string; readonly isReadOnly: boolean }[];
+  readonly roots: readonly WorkerRoot[];
   readonly donateDirectories?: boolean;
   readonly devices?: boolean;
   readonly squash?: boolean;

@@ -15,7 +15,7 @@ function serve(order: WorkerOrder): void {
     squash: order.squash ?? DEFAULT_POLICY.squash,
   };
   const service = new Service({
-    roots: order.roots.map((r) => openRoot(r.path, r.isReadOnly)),
+    roots: order.roots.map((r) => openRoot(r.path, r.isReadOnly, r)),
     policy,
     ...(order.msizeMax === undefined ? {} : { msizeMax: order.msizeMax }),
     ...(order.fidsMax === undefined ? {} : { fidsMax: order.fidsMax }),

@@ -1,0 +1,207 @@
+/**
+ * The part of a read-only root that clients see, where that is not all of it.
+ *
+ * Behind `:public` the rule is what the mode permits to others: a regular file that they may
+ * neither read nor execute is there and empty; a directory that they may not list has no entries,
+ * and one that they may not search has no files. Below a shown path everything is as on the host.
+ * A hidden file or directory is there and empty. The directories above shown and hidden paths are
+ * there too, so that a way leads to those.
+ *
+ * Paths are found once, at the start, and then known by device and inode number: a file is the same
+ * one whatever name, hard link or bind mount leads to it. Their descriptors stay open, so that no
+ * other file gets these numbers.
+ */
+
+import { ENOTDIR } from "../../ffi/abi/errno.ts";
+import { S_IFDIR, S_IFREG, Statx } from "../../ffi/abi/stat.ts";
+import { errnoName } from "../../ffi/sys/errors.ts";
+import { type ByteString, Str } from "../protocol/wire.ts";
+import { clearSize, statDevice, statMode, typeOf } from "./attributes.ts";
+import { closeFd, dupFd, openPath, statxFd } from "./host_calls.ts";
+import { stageName, STATX_AT, view } from "./scratch.ts";
+
+/** What holds for a file: the rule of modes, everything shown, or everything hidden. */
+export const BY_RULE = 0, SHOWN = 1, HIDDEN = 2;
+export type Visibility = typeof BY_RULE | typeof SHOWN | typeof HIDDEN;
+
+const OTHERS_READ = 0o004, OTHERS_SEARCH = 0o001;
+const TWO_32 = 2 ** 32;
+
+interface VisibleOptions {
+  /** Files are served as their modes permit to others. */
+  readonly isPublic: boolean;
+  /** Paths from the root, without symbolic links. The longer one of two counts. */
+  readonly shown: readonly ByteString[];
+  readonly hidden: readonly ByteString[];
+}
+
+/** A file that a path names, or that is on the way to one. */
+interface Mark {
+  readonly device: number;
+  /** null: it is only on the way. */
+  visibility: Visibility | null;
+  /** Names in it that lead on. */
+  readonly ways: Set<ByteString>;
+}
+
+const component = new Str();
+
+/** The inode number that statx saw last; numbers above 2^53 may be rounded to the same. */
+function statIno(): number {
+  const at = STATX_AT + Statx.at.ino;
+  return view.getUint32(at, true) + view.getUint32(at + 4, true) * TWO_32;
+}
+
+export class VisiblePart {
+  readonly isPublic: boolean;
+  /** Descriptors that hold the marked files. */
+  readonly fds: number[] = [];
+  /** By inode number. */
+  readonly #marks = new Map<number, Mark[]>();
+  /** The visibility of the file that `walk` returned last. */
+  found: Visibility = HIDDEN;
+
+  /** @throws Error naming a path that is not there */
+  constructor(rootFd: number, { isPublic, shown, hidden }: VisibleOptions) {
+    this.isPublic = isPublic;
+    for (const path of hidden) this.#mark(rootFd, path, HIDDEN);
+    for (const path of shown) this.#mark(rootFd, path, SHOWN);
+  }
+
+  close(): void {
+    for (const fd of this.fds.splice(0)) closeFd(fd);
+  }
+
+  #mark(rootFd: number, path: ByteString, visibility: Visibility): void {
+    let fd = this.#keep(dupFd(rootFd), path), at = this.#markOf(fd, path);
+    for (const name of path.split("/")) {
+      if (name === "") continue;
+      at.ways.add(name);
+      component.set(name);
+      const addr = stageName(component);
+      fd = this.#keep(addr < 0 ? addr : openPath(fd, addr), path);
+      at = this.#markOf(fd, path);
+    }
+    at.visibility = visibility;
+  }
+
+  #keep(fd: number, path: ByteString): number {
+    if (fd < 0) throw new Error(`${path} cannot be found: ${errnoName(fd)}`);
+    this.fds.push(fd);
+    return fd;
+  }
+
+  #markOf(fd: number, path: ByteString): Mark {
+    const r = statxFd(fd);
+    if (r < 0) throw new Error(`${path} cannot be found: ${errnoName(r)}`);
+    const known = this.#find();
+    if (known !== null) return known;
+    const mark: Mark = { device: statDevice(), visibility: null, ways: new Set() };
+    const ino = statIno(), same = this.#marks.get(ino);
+    if (same === undefined) this.#marks.set(ino, [mark]);
+    else same.push(mark);
+    return mark;
+  }
+
+  /** The mark of the file that statx saw last. */
+  #find(): Mark | null { // HOT
+    const same = this.#marks.get(statIno());
+    if (same === undefined) return null;
+    const device = statDevice();
+    for (const mark of same) if (mark.device === device) return mark;
+    return null;
+  }
+
+  /** Whether every name can be looked up in the directory that statx saw last. */
+  isSearchable(visibility: Visibility): boolean { // HOT
+    if (visibility !== BY_RULE) return visibility === SHOWN;
+    return !this.isPublic || (statMode() & OTHERS_SEARCH) !== 0;
+  }
+
+  /** Whether the directory that statx saw last is listed; if not, `waysIn` are all its entries. */
+  isListed(visibility: Visibility): boolean {
+    if (visibility !== BY_RULE) return visibility === SHOWN;
+    const both = OTHERS_READ | OTHERS_SEARCH;
+    return !this.isPublic || (statMode() & both) === both;
+  }
+
+  /**
+   * The visibility of the file that statx saw last, found in a directory; -1: there is no such file
+   * for clients.
+   *
+   * @param isSearchable whether every name can be looked up in that directory
+   */
+  below(directory: Visibility, isSearchable: boolean): Visibility | -1 { // HOT
+    const mark = this.#find();
+    if (isSearchable) return mark?.visibility ?? directory;
+    if (mark === null) return -1;
+    return mark.visibility ?? HIDDEN;
+  }
+
+  /** The visibility of the root itself. */
+  ofRoot(rootFd: number): Visibility {
+    return statxFd(rootFd) < 0 ? HIDDEN : this.#find()?.visibility ?? BY_RULE;
+  }
+
+  /**
+   * Whether the file that statx saw last is to seem empty.
+   * @param visibility the file's own
+   */
+  isEmptied(visibility: Visibility): boolean { // HOT
+    const mode = statMode();
+    if (visibility === SHOWN || typeOf(mode) !== S_IFREG) return false;
+    return visibility === HIDDEN ||
+      (this.isPublic && (mode & (OTHERS_READ | OTHERS_SEARCH)) === 0);
+  }
+
+  /** Makes the attributes that statx saw last those of an empty file, if that file seems so. */
+  coverSize(visibility: Visibility): void { // HOT
+    if (this.isEmptied(visibility)) clearSize();
+  }
+
+  /** As `coverSize`, for a file in a listed directory. */
+  coverEntry(directory: Visibility): void { // HOT
+    const visibility = this.below(directory, true);
+    if (visibility !== -1) this.coverSize(visibility);
+  }
+
+  /** Names in the directory that statx saw last that lead to shown and hidden paths. */
+  waysIn(): readonly ByteString[] {
+    const mark = this.#find();
+    return mark === null ? [] : [...mark.ways].sort();
+  }
+
+  /**
+   * Opens a path of several names below a directory, as clients may walk it: an O_PATH descriptor,
+   * with its visibility in `found`; or -errno.
+   */
+  walk(dirFd: number, directory: Visibility, path: ByteString): number {
+    let fd = dupFd(dirFd), at: Visibility = directory;
+    for (const name of path.split("/")) {
+      if (fd < 0) return fd;
+      const next = this.#step(fd, at, name);
+      closeFd(fd);
+      fd = next;
+      at = this.found;
+    }
+    return fd;
+  }
+
+  #step(dirFd: number, directory: Visibility, name: ByteString): number {
+    let r = statxFd(dirFd);
+    if (r < 0) return r;
+    if (typeOf(statMode()) !== S_IFDIR) return -ENOTDIR;
+    const isSearchable = this.isSearchable(directory);
+    component.set(name);
+    const addr = stageName(component), fd = addr < 0 ? addr : openPath(dirFd, addr);
+    if (fd < 0) return fd;
+    r = statxFd(fd);
+    const visibility = r < 0 ? -1 : this.below(directory, isSearchable);
+    if (visibility !== -1) {
+      this.found = visibility;
+      return fd;
+    }
+    closeFd(fd);
+    return r < 0 ? r : -ENOTDIR;
+  }
+}

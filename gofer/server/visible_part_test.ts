@@ -1,0 +1,170 @@
+/** Roots of which clients see a part (backend/visible_part.ts), and a client that tries all. */
+
+import { assert, assertEquals } from "@std/assert";
+import { EACCES, ENODATA, ENOENT, EROFS } from "../../ffi/abi/errno.ts";
+import { O_RDONLY, O_RDWR } from "../../ffi/abi/fcntl.ts";
+import { close, pread } from "../../ffi/sys/files.ts";
+import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
+import { type GoferClient, NOFID, STOP_ERROR } from "../client/gofer_client.ts";
+import { list, LIST_ALL, LIST_DIRS, nextEntry } from "../client/listing.ts";
+import { scan, SCAN_ATTRS, SCAN_DEEP } from "../client/scan.ts";
+import { bind, entriesOf } from "./tree_testing.ts";
+import { withServer } from "./testing.ts";
+
+/** The tree: mode, path and, for files, content. */
+const TREE: readonly (readonly [mode: number, path: string, content?: string])[] = [
+  [0o755, "etc"],
+  [0o644, "etc/passwd", "open"],
+  [0o640, "etc/shadow", "secret"],
+  [0o700, "root"],
+  [0o644, "root/key", "secret"],
+  [0o755, "root/work"],
+  [0o700, "root/work/app"],
+  [0o600, "root/work/app/env", "mine"],
+  [0o644, "root/work/other", "secret"],
+  [0o755, "home"],
+  [0o755, "home/ann"],
+  [0o644, "home/ann/diary", "secret"],
+  [0o711, "spool"],
+  [0o644, "spool/known", "open"],
+  [0o4711, "etc/sudo", "program"],
+];
+
+async function inTree(
+  part: { isPublic?: boolean; shown?: string[]; hidden?: string[] },
+  body: (c: GoferClient, dir: string) => void,
+  offersExtension = true,
+): Promise<void> {
+  const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-part-" });
+  try {
+    for (const [, path, content] of TREE) {
+      if (content === undefined) Deno.mkdirSync(`${dir}/${path}`);
+      else Deno.writeTextFileSync(`${dir}/${path}`, content);
+    }
+    Deno.linkSync(`${dir}/etc/shadow`, `${dir}/etc/linked`);
+    Deno.linkSync(`${dir}/home/ann/diary`, `${dir}/etc/linked-diary`);
+    for (const [mode, path] of TREE) Deno.chmodSync(`${dir}/${path}`, mode);
+    Deno.chmodSync(dir, 0o755);
+    const roots = [{ path: dir, isReadOnly: true, ...part }];
+    const report = await withServer({ roots }, { offersExtension }, (c) => body(c, dir));
+    assertEquals(report, "");
+  } finally {
+    Deno.chmodSync(`${dir}/root`, 0o700);
+    Deno.removeSync(dir, { recursive: true });
+  }
+}
+
+const PUBLIC = { isPublic: true, hidden: ["home"], shown: ["root/work/app"] };
+const buffer = allocBuffer(64);
+
+function bytesOf(fd: number): string {
+  const n = pread(fd, addressOf(buffer), 64, 0);
+  close(fd);
+  return new TextDecoder().decode(buffer.slice(0, n));
+}
+
+/** The content of a file, or the error of finding or opening it. */
+function read(c: GoferClient, path: string): string | number {
+  const names = path.split("/"), n = c.walkGetattr(0, NOFID, names, 0, O_RDONLY);
+  if (n < 0) return n;
+  if (c.walk.stop === STOP_ERROR) return -c.walk.ecode;
+  if (c.walk.openEcode !== 0) return -c.walk.openEcode;
+  return bytesOf(c.takeFd());
+}
+
+function listed(c: GoferClient, path: string, attrs = LIST_DIRS): string[] {
+  const fid = bind(c, ...(path === "" ? [] : path.split("/")));
+  assertEquals(list(c, fid, 0, 0, attrs), 1);
+  const names: string[] = [];
+  while (nextEntry(c)) names.push(c.entries.name.toByteString());
+  return names.filter((name) => !name.startsWith(".")).sort();
+}
+
+Deno.test("a file that others may not read is there and empty, by every name", async () => {
+  await inTree(PUBLIC, (c) => {
+    assertEquals(read(c, "etc/passwd"), "open");
+    assertEquals(read(c, "etc/sudo"), "program");
+    assertEquals([read(c, "etc/shadow"), read(c, "etc/linked")], ["", ""]);
+    assertEquals(c.walkGetattr(0, NOFID, ["etc", "shadow"]), 2);
+    assertEquals([c.walk.at(1).size, c.walk.at(1).mode & 0o777], [0, 0o640]);
+    const fid = bind(c, "etc", "shadow");
+    assertEquals([c.getattr(fid), c.attr.size], [0, 0]);
+    assertEquals(bytesOf(c.openFd(fid, O_RDONLY)), "");
+    assertEquals(c.openFd(fid, O_RDWR), -EROFS);
+    assertEquals(c.lopen(fid, O_RDONLY), 0);
+    assertEquals(c.read(fid, 0, 10), 0);
+    assertEquals(c.getxattr(bind(c, "etc", "shadow"), "user.x", 100), -ENODATA);
+    assertEquals(listed(c, "etc", LIST_ALL), [
+      "linked",
+      "linked-diary",
+      "passwd",
+      "shadow",
+      "sudo",
+    ]);
+  });
+});
+
+Deno.test("a directory that others may not enter has the way to a shown one alone", async () => {
+  await inTree(PUBLIC, (c) => {
+    assertEquals([read(c, "root/key"), read(c, "root/work/other")], [-ENOENT, -ENOENT]);
+    assertEquals([listed(c, "root"), listed(c, "root/work")], [["work"], ["app"]]);
+    assertEquals(listed(c, "root/work/app"), ["env"]);
+    assertEquals(read(c, "root/work/app/env"), "mine");
+    assertEquals([listed(c, "home"), read(c, "home/ann/diary")], [[], -ENOENT]);
+    assertEquals([listed(c, "spool"), read(c, "spool/known")], [[], "open"]);
+    assertEquals(listed(c, ""), ["etc", "home", "root", "spool"]);
+  });
+});
+
+Deno.test("from a fid inside, nothing leads to what is not shown", async () => {
+  await inTree(PUBLIC, (c) => {
+    const work = bind(c, "root", "work"), app = bind(c, "root", "work", "app");
+    assertEquals(c.walkGetattr(work, NOFID, ["other"]), 0);
+    assertEquals([c.walk.stop, c.walk.ecode], [STOP_ERROR, ENOENT]);
+    assert(c.walkGetattr(app, c.fids.take(), [".."]) <= 0 && c.walk.stop === STOP_ERROR);
+    // Changes are refused, so no name can be moved to a place that is seen.
+    assertEquals(c.rename(work, "other", bind(c, "etc"), "other"), -EROFS);
+    assertEquals(c.link(bind(c, "etc"), bind(c, "etc", "shadow"), "mine"), -EROFS);
+  });
+});
+
+/** Bytes of a scan's blocks, which must not have names that are not shown. */
+function scanned(c: GoferClient, paths: string[], flags: number): number {
+  const reply = scan(c, 0, paths, flags, 1000, 60000);
+  if (typeof reply === "number") return reply;
+  const text = new TextDecoder("latin1").decode(reply.bytes);
+  for (const name of ["key", "other", "diary"]) assert(!text.includes(`\0${name}`), name);
+  return reply.bytes.length;
+}
+
+Deno.test("a scan leaves out what is not listed, and finds what is shown", async () => {
+  await inTree(PUBLIC, (c) => {
+    assertEquals(scanned(c, ["root", "root/work", "home", "home/ann", "spool"], SCAN_ATTRS), 0);
+    assert(scanned(c, [""], SCAN_ATTRS | SCAN_DEEP) > 0);
+    assert(scanned(c, ["root/work/app"], SCAN_ATTRS | SCAN_DEEP) > 0);
+  });
+});
+
+Deno.test("hidden paths leave the rest as it is, and a shown one in them is seen", async () => {
+  await inTree({ hidden: ["root", "home/ann/diary"], shown: ["root/key"] }, (c) => {
+    assertEquals([read(c, "etc/shadow"), read(c, "root/key")], ["secret", "secret"]);
+    assertEquals([listed(c, "root"), read(c, "root/work/other")], [["key"], -ENOENT]);
+    // By its other name too.
+    assertEquals([read(c, "home/ann/diary"), read(c, "etc/linked-diary")], ["", ""]);
+    assertEquals(listed(c, "home/ann"), ["diary"]);
+  });
+});
+
+Deno.test("the base protocol shows no more", async () => {
+  await inTree(PUBLIC, (c) => {
+    assertEquals(entriesOf(c, bind(c, "root"), 4096), []);
+    assertEquals(entriesOf(c, bind(c, "home"), 4096), []);
+    const shadow = bind(c, "etc", "shadow");
+    assertEquals([c.lopen(shadow, O_RDONLY), c.read(shadow, 0, 10)], [0, 0]);
+    assertEquals(c.walkGetattr(0, c.fids.take(), ["root", "key"]), 1);
+    assertEquals([c.walk.stop, c.walk.ecode], [STOP_ERROR, ENOENT]);
+    const app = bind(c, "root", "work", "app"), up = c.fids.take();
+    const r = c.walkGetattr(app, up, [".."]);
+    assert(r === -EACCES || (r === 0 && c.walk.ecode === EACCES));
+  }, false);
+});
