@@ -38,6 +38,7 @@ import { close } from "../../ffi/sys/files.ts";
 import { type PrevResult, SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { MountIds } from "../spec/id_mappings.ts";
 import { explain } from "../user_error.ts";
+import type { HostView } from "./host_view.ts";
 import { launch, type Launched, type LevelPlan } from "./confinement_levels.ts";
 import { copyMappedTree } from "./mapped_tree.ts";
 import { makeUsers, sameIds } from "./own_users.ts";
@@ -73,6 +74,8 @@ export interface GoferRoot {
   readonly binds?: boolean;
   /** Mounts that the host makes below it later are visible. */
   readonly follows?: boolean;
+  /** The part of it that is visible, of the first root; absent: all. */
+  readonly view?: HostView;
   /** Its files have other ids than on disk. */
   readonly ids?: MountIds;
   /** Its place in config.json, for messages; where it has ids of its own. */
@@ -80,9 +83,10 @@ export interface GoferRoot {
 }
 
 function suffixOf(root: GoferRoot): string {
-  const { isReadOnly, isFlat, connects, binds, follows } = root;
+  const { isReadOnly, isFlat, connects, binds, follows, view } = root;
   const sockets = `${connects ? ":uds" : ""}${binds ? ":bind" : ""}${follows ? ":slave" : ""}`;
-  return `:${isReadOnly ? "ro" : "rw"}${isFlat ? ":flat" : ""}${sockets}`;
+  const part = view?.isPublic === true ? ":public" : "";
+  return `:${isReadOnly ? "ro" : "rw"}${isFlat ? ":flat" : ""}${sockets}${part}`;
 }
 
 /** Its number in the Gofer. */
@@ -206,6 +210,9 @@ function argumentsOf(
     const copy = (copies[i] ?? -1) !== -1 ? `:fd=${SOCKET_FD + 1 + i}` : "";
     args.push(`--root=${root.path}${suffixOf(root)}${copy}`);
   });
+  const { hidden = [], shown = [] } = roots[0]?.view ?? {};
+  for (const { path } of hidden) args.push(`--hide=${path}`);
+  for (const { path } of shown) args.push(`--show=${path}`);
   if (requireSandbox) args.push("--require-confinement");
   return args;
 }

@@ -167,7 +167,7 @@ Deno.test("files that a guest writes stay in the sandbox", async () => {
 
 Deno.test("environment, directory and host name are the caller's or those asked for", async () => {
   await prints(["--env", "A=1", "--env", "B=x y", "--env", "A=2"], 'echo "$A $B"', "2 x y\n");
-  await prints(["--env", "HOME"], 'echo "${HOME-none}"', "none\n");
+  await prints(["--unset", "HOME"], 'echo "${HOME-none}"', "none\n");
   await prints(["--cwd", "/usr/bin"], "pwd", "/usr/bin\n");
   await prints(["--hostname", "box"], "uname -n; cat /proc/sys/kernel/hostname", "box\nbox\n");
   await prints([], "uname -n; uname -r | cut -d. -f1,2", `${Deno.hostname()}\n6.12\n`);
@@ -175,6 +175,21 @@ Deno.test("environment, directory and host name are the caller's or those asked 
     const result = await run(inSandbox([], "pwd"), { cwd: dir });
     assertEquals(result.stdout, `${dir}\n`, describe(result));
   });
+});
+
+Deno.test("of the caller's variables a few are passed, and those that are named", async () => {
+  const env = { LC_TIME: "C", SECRET_TOKEN: "t", OTHER: "o" };
+  const script = 'echo "${LC_TIME-none} ${SECRET_TOKEN-none} ${OTHER-none} ${MISSING-none}"';
+  const cases: readonly (readonly [string[], string])[] = [
+    [[], "C none none none\n"],
+    [["--env=OTHER", "--env=MISSING"], "C none o none\n"],
+    [["--env-all"], "C t o none\n"],
+    [["--env-all", "--unset=SECRET_TOKEN", "--unset=LC_TIME"], "none none o none\n"],
+  ];
+  for (const [options, expected] of cases) {
+    const result = await run(inSandbox(options, script), { env });
+    assertEquals(result.stdout, expected, describe(result));
+  }
 });
 
 Deno.test({

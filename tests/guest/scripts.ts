@@ -116,9 +116,11 @@ export async function runPath(
   slowness: number = 1,
   more: Readonly<Record<string, string>> = {},
 ): Promise<ScriptResult> {
-  const argv = [...prefix, PYTHON ?? "python3", "-B", path];
-  const env = { ...more, GUEST_TIMEOUT: String(TEST_TIMEOUT_S * slowness) };
-  const result = await run(argv, { timeoutS: SCRIPT_TIMEOUT_S * slowness, env });
+  const variables = { ...more, GUEST_TIMEOUT: String(TEST_TIMEOUT_S * slowness) };
+  // A sandbox has few of the caller's variables.
+  const env = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+  const argv = [...prefix, "env", ...env, PYTHON ?? "python3", "-B", path];
+  const result = await run(argv, { timeoutS: SCRIPT_TIMEOUT_S * slowness });
   const cases: Case[] = [];
   for (const line of result.stdout.split("\n")) {
     const [, word, name = "", why = ""] = LINE.exec(line) ?? [];

@@ -58,13 +58,30 @@ function firstDifference(a: string, b: string): string {
   return `line ${i + 1}: native "${left[i] ?? "(end)"}", sandbox "${right[i] ?? "(end)"}"`;
 }
 
+function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+/** Options that show compilers which live in the caller's home. */
+function toolchains(): string[] {
+  const home = Deno.env.get("HOME") ?? "/";
+  const names = [".cargo", ".rustup"].filter((name) => isThere(`${home}/${name}`));
+  return names.map((name) => `--show=${home}/${name}`);
+}
+
 async function compare(program: Program, platform: PlatformName): Promise<void> {
   const work = await Deno.makeTempDir({ prefix: "dvisor-real-" });
   try {
     const command = ["env", `HOME=${work}`, "bash", program.path];
     const env = { ...environment(work), HOME: Deno.env.get("HOME") ?? "/" };
     const options = { timeoutS: TIMEOUT_S, env, clearEnv: true };
-    const inside = await run([...doCommand(platform), ...command], options);
+    // All variables are the test's own.
+    const shown = [...doCommand(platform, "--env-all", ...toolchains()), ...command];
+    const inside = await run(shown, options);
     assertEquals([...Deno.readDirSync(work)].map((e) => e.name), [], "writes reached the host");
     const native = await run(program.isApart ? [...APART, ...command] : command, options);
     assertEquals(inside.isOverdue, false, `in the sandbox: ${describe(inside)}`);

@@ -73,7 +73,10 @@ async function testProgram(name: string): Promise<void> {
   const env = { ...environment(work), HOME: Deno.env.get("HOME") ?? "/" };
   const options = { timeoutS: PROGRAM_TIMEOUT_S, env, clearEnv: true };
   const command = ["env", `HOME=${work}`, "bash", program.path];
-  const inside = await run([...doCommand("kvm", "--debug-log", log), ...command], options);
+  const inside = await run(
+    [...doCommand("kvm", "--env-all", "--debug-log", log), ...command],
+    options,
+  );
   const native = await run(command, options);
   const isSame = inside.code === native.code && inside.stdout === native.stdout;
   if (native.isOverdue) tell("skipped", what, "takes too long without dvisor too");

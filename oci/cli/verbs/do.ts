@@ -11,25 +11,45 @@ import type { Flags } from "../../options/flags.ts";
 import type { Globals } from "../../options/globals.ts";
 import type { Options } from "../../options/option.ts";
 import { DO_NETWORK, SANDBOX_OPTIONS } from "../../options/sandbox_options.ts";
-import { fromText } from "../../../kernel/core/bytes.ts";
+import { fromText, toText } from "../../../kernel/core/bytes.ts";
+import { type HostView, hostView } from "../../launch/host_view.ts";
 import { type GuestPlan, runForeground } from "../../launch/foreground_sandbox.ts";
 import { STANDARD_MOUNTS } from "../../launch/standard_mounts.ts";
 import type { GoferRoot } from "../../launch/gofer_process.ts";
 import type { MountSpec } from "../../protocol/boot_spec.ts";
 import { usageError, UserError } from "../../user_error.ts";
 import { defineCommand } from "../command.ts";
+import { guestEnvironment, PASSED_NAMES, PASSED_PREFIX } from "../guest_environment.ts";
+import { requireShownProgram } from "../hidden_program.ts";
 import { networkOf, sandboxSettings } from "../sandbox_flags.ts";
 
 const OPTIONS = {
   root: { value: "DIR", help: "the sandbox's root directory, instead of /" },
-  rw: { help: "writes go to the files of the root directory, not to memory" },
+  rw: { help: "writes go to the files of the root directory, not to memory; all are visible" },
   volume: {
     value: "SRC:DST[:ro]",
     repeats: true,
     help: "a host directory or file at DST in the sandbox, with writes to the host",
   },
+  show: {
+    value: "PATH",
+    repeats: true,
+    help: "show a file or directory of the root that would seem empty, with all in it",
+  },
+  hide: {
+    value: "PATH",
+    repeats: true,
+    help: "let a file or directory of the root seem empty",
+  },
+  home: { help: "show the caller's home" },
   cwd: { value: "DIR", help: "working directory in the sandbox" },
-  env: { value: "NAME=VALUE", repeats: true, help: "set a variable; --env NAME removes it" },
+  env: {
+    value: "NAME[=VALUE]",
+    repeats: true,
+    help: "set a variable; --env NAME passes the caller's value",
+  },
+  "env-all": { help: "pass all variables of the caller" },
+  unset: { value: "NAME", repeats: true, help: "remove a variable" },
   user: { value: "UID[:GID]", help: "run as this user" },
   hostname: { value: "NAME", help: "the sandbox's host name; the default is the caller's" },
   memory: { value: "SIZE", help: "memory of all its processes, in bytes or with K, M, G" },
@@ -46,11 +66,17 @@ export const command = defineCommand({
   summary: "run a command in a sandbox over this machine's files",
   usage: ["[OPTION...] [--] COMMAND [ARGUMENT...]"],
   operands: ["command"],
-  description: "Runs a command of this machine in a sandbox. It sees this machine's files. Its " +
-    "writes stay in memory and are lost at its end. Environment and working directory are the " +
-    "caller's; resource limits (ulimit) are those that Linux starts with.",
+  description: "Runs a command of this machine in a sandbox. It sees the files of this machine " +
+    "that others than their owners may read, and the working directory; homes and other files " +
+    "seem empty. Its writes stay in memory and are lost at its end. The working directory is the " +
+    "caller's; resource limits (ulimit) are those that Linux starts with. Variables that are " +
+    `passed: ${PASSED_NAMES.join(" ")} ${PASSED_PREFIX}*`,
   options: OPTIONS,
-  run: (flags, globals) => runForeground(planOf(flags, globals)),
+  run(flags, globals) {
+    const plan = planOf(flags, globals);
+    checkProgram(plan);
+    return runForeground(plan);
+  },
 });
 
 function planOf(flags: DoFlags, globals: Globals): GuestPlan {
@@ -60,7 +86,8 @@ function planOf(flags: DoFlags, globals: Globals): GuestPlan {
   const root = flags.options.root ?? "/";
   requireDirectory(root);
   const volumes = flags.options.volume.map(parseVolume);
-  const ids = idsOf(flags);
+  const ids = idsOf(flags), cwd = directoryOf(flags), env = environmentOf(flags);
+  const view = viewOf(flags, root, cwd);
   return {
     hostname: hostnameOf(flags),
     domainname: null,
@@ -71,8 +98,8 @@ function planOf(flags: DoFlags, globals: Globals): GuestPlan {
     cpuLimit: null,
     process: {
       args: exactArguments(flags.rest),
-      env: environmentOf(flags),
-      cwd: directoryOf(flags),
+      env,
+      cwd,
       uid: ids.uid,
       gid: ids.gid,
       additionalGids: ids.groups,
@@ -87,9 +114,37 @@ function planOf(flags: DoFlags, globals: Globals): GuestPlan {
     },
     root: { goferAttach: "0", readonly: false, overlay: flags.options.rw ? "none" : "memory" },
     mounts: [...STANDARD_MOUNTS, ...volumes.map((v, i) => volumeMount(v, i + 1))],
-    goferRoots: [{ path: root, isReadOnly: !flags.options.rw }, ...volumes.map((v) => v.root)],
+    goferRoots: [
+      { path: root, isReadOnly: !flags.options.rw, ...(view === null ? {} : { view }) },
+      ...volumes.map((v) => v.root),
+    ],
     sandbox,
   };
+}
+
+/** What is visible of the root; null: all. */
+function viewOf({ options }: DoFlags, root: string, cwd: string): HostView | null {
+  const { show, hide, home: showsHome } = options;
+  if (!options.rw) {
+    const home = Deno.env.get("HOME") || null;
+    return hostView({ root, cwd: toText(cwd), home, showsHome, show, hide, prefix: "--" });
+  }
+  const given = show.length > 0 ? "show" : hide.length > 0 ? "hide" : showsHome ? "home" : null;
+  if (given !== null) throw usageError(`--${given} cannot be given with --rw, which shows all`);
+  return null;
+}
+
+function checkProgram({ goferRoots: [root, ...volumes], process, mounts }: GuestPlan): void {
+  const { view } = root ?? {}, [program = ""] = process.args;
+  if (view === undefined) return;
+  const path = process.env.find((entry) => entry.startsWith("PATH="))?.slice(5) ?? "";
+  requireShownProgram({
+    program: toText(program),
+    path: toText(path),
+    cwd: toText(process.cwd),
+    view,
+    volumes: mounts.slice(mounts.length - volumes.length).map((m) => toText(m.destination)),
+  });
 }
 
 interface Volume {
@@ -134,20 +189,13 @@ function requireDirectory(path: string): void {
   }
 }
 
-function environmentOf(flags: DoFlags): string[] {
-  const env = new Map<string, string>();
-  for (const entry of callerEnvironment()) env.set(nameOf(entry), entry);
-  for (const text of flags.options.env) {
-    const name = nameOf(text);
-    if (name === "") throw usageError(`--env is "${text}", expected NAME=VALUE`);
-    if (text.includes("=")) env.set(fromText(name), fromText(text));
-    else env.delete(fromText(name));
-  }
-  return [...env.values()];
-}
-
-function nameOf(entry: string): string {
-  return entry.split("=", 1)[0] ?? "";
+function environmentOf({ options }: DoFlags): string[] {
+  return guestEnvironment({
+    caller: callerEnvironment(),
+    passesAll: options["env-all"],
+    set: options.env,
+    unset: options.unset,
+  });
 }
 
 function directoryOf(flags: DoFlags): string {
