@@ -1,14 +1,16 @@
 /**
  * What a sandbox inherits from the caller of dvisor: arguments, environment and working directory
- * as byte strings, and user ids.
+ * as byte strings, user ids and resource limits.
  *
  * Deno shows arguments as text, and only a part of the environment, so both are read from /proc.
  */
 
+import { RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
 import { SYS_getegid, SYS_geteuid, SYS_getgroups } from "../../ffi/abi/syscall_numbers.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { bytesToString, fromText } from "../../kernel/core/bytes.ts";
+import type { RlimitSpec } from "../protocol/boot_spec.ts";
 
 /** The NUL-terminated byte strings of a file. */
 function readStrings(path: string): string[] {
@@ -63,4 +65,66 @@ export function callerIds(): Ids {
     groups.push(scratch.dv.getUint32(scratch.areaOffset(0) + 4 * i, true));
   }
   return { uid: syscall(SYS_geteuid), gid: syscall(SYS_getegid), groups };
+}
+
+/** LIMIT: fs.nr_open of the sandbox's kernel. */
+const OPEN_FILES_MAX = 1 << 20;
+
+/** The lines of /proc/PID/limits, in the order of their numbers (proc_pid_limits(5)). */
+const LIMIT_NAMES = [
+  "cpu time",
+  "file size",
+  "data size",
+  "stack size",
+  "core file size",
+  "resident set",
+  "processes",
+  "open files",
+  "locked memory",
+  "address space",
+  "file locks",
+  "pending signals",
+  "msgqueue size",
+  "nice priority",
+  "realtime priority",
+  "realtime timeout",
+].map((name) => `Max ${name} `);
+
+/**
+ * The resource limits that this process was started with, as far as that can be known: the runtime
+ * raises its own limit of open files to the hard one before the first line runs, so that is the one
+ * of the process that started this one, if it may be read.
+ */
+export function callerLimits(): RlimitSpec[] {
+  const parents = limitsOf(String(Deno.ppid)).find(({ resource }) => resource === RLIMIT_NOFILE);
+  return limitsOf("self").map((limit) => {
+    if (limit.resource !== RLIMIT_NOFILE) return limit;
+    const hard = least(limit.hard, OPEN_FILES_MAX), soft = parents?.soft ?? limit.soft;
+    return { resource: RLIMIT_NOFILE, soft: least(soft, hard), hard };
+  });
+}
+
+function least(soft: number | null, hard: number | null): number | null {
+  return soft === null ? hard : hard === null ? soft : Math.min(soft, hard);
+}
+
+function limitsOf(pid: string): RlimitSpec[] {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(`/proc/${pid}/limits`);
+  } catch {
+    return [];
+  }
+  const found: RlimitSpec[] = [];
+  for (const line of text.split("\n")) {
+    const resource = LIMIT_NAMES.findIndex((name) => line.startsWith(name));
+    const [soft = "", hard = ""] = line.slice(LIMIT_NAMES[resource]?.length).trim().split(/\s+/);
+    if (resource >= 0) found.push({ resource, soft: amount(soft), hard: amount(hard) });
+  }
+  return found;
+}
+
+/** null: unlimited. */
+function amount(text: string): number | null {
+  return text === "unlimited" ? null : Number(text);
 }

@@ -10,6 +10,7 @@ import type { PlatformName } from "../../platform/select/candidates.ts";
 import { isTerminal, RawTerminal, terminalSize } from "../host/terminal.ts";
 import {
   type FilesSpec,
+  type GuestLimits,
   type MountSpec,
   NAMED_LOG_BYTES,
   type NetworkMode,
@@ -42,6 +43,7 @@ export interface GuestPlan {
   /** Bytes and processors that the sandbox gets, if less than this process has. */
   readonly memoryLimit: number | null;
   readonly cpuLimit: number | null;
+  readonly limits?: GuestLimits;
   readonly sandbox: SandboxSettings;
 }
 
@@ -112,6 +114,7 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
       maskedPaths: plan.maskedPaths,
       readonlyPaths: plan.readonlyPaths,
       ...(plan.files === undefined ? {} : { files: plan.files }),
+      ...(plan.limits === undefined ? {} : { limits: plan.limits }),
       network,
       waitsForStart: false,
       strace,

@@ -130,6 +130,16 @@ export interface OverlayLayers {
   readonly upper: string | null;
 }
 
+/** Limits that the sandbox's kernel keeps; null: none, or the default. */
+export interface GuestLimits {
+  /** Threads of all processes. */
+  readonly tasks: number | null;
+  /** Processors' worth of time, fractions too. */
+  readonly cpus: number | null;
+  /** Bytes that the guest may write to the root directory's overlay in memory. */
+  readonly diskBytes: number | null;
+}
+
 /** Properties of a container's files besides mounts. */
 export interface FilesSpec {
   /** Nodes besides those of every container; null: /dev is left as the mounts make it. */
@@ -217,6 +227,8 @@ export interface BootSpec {
   readonly timeOffsets?: TimeOffsets | null;
   /** Absent for what is no container. */
   readonly files?: FilesSpec;
+  /** Limits of the guest of `do`, which has no control groups of the host. */
+  readonly limits?: GuestLimits;
   readonly fds: BootFds;
   /** The part of the boot process's network namespace that guests have; absent: none. */
   readonly network?: NetworkMode;

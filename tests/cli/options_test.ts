@@ -192,6 +192,39 @@ Deno.test("of the caller's variables a few are passed, and those that are named"
   }
 });
 
+Deno.test("--explain prints what a command can see and spend, and runs nothing", async () => {
+  await withDirectory(async (dir) => {
+    const options = [
+      "--explain",
+      "--memory=64M",
+      "--cpus=0.5",
+      "--pids=9",
+      `--volume=${dir}:/mnt:ro`,
+    ];
+    const asked = [...doCommand(PLATFORM, ...options, "--hide=/usr/share"), "touch", `${dir}/made`];
+    const result = await run(asked, { cwd: dir, env: { HOME: "/none", SECRET_TOKEN: "t" } });
+    assertEquals([result.code, result.stderr], [0, ""], describe(result));
+    for (
+      const line of [
+        `command    touch ${dir}/made`,
+        `directory  ${dir}`,
+        "  hidden     /usr/share (--hide)",
+        `  shown      ${dir} (the working directory)`,
+        `  volume     ${dir} at /mnt, read-only (--volume)`,
+        "  network    none but a loopback of its own (--network none)",
+        "  memory     64M (--memory)",
+        "  disk       32M of the memory for files that are written (half of it)",
+        "  processors 0.5 (--cpus)",
+        "  processes  9, threads too (--pids)",
+      ]
+    ) assertEquals(result.stdout.split("\n").includes(line), true, `${line}: ${result.stdout}`);
+    assertEquals(result.stdout.includes("SECRET_TOKEN"), false);
+    assertEquals([...Deno.readDirSync(dir)], []);
+    const alone = await run([...dvisorCommand(), "do", "--explain"]);
+    assertEquals([alone.code, alone.stdout.split("\n")[0]], [0, "command    none given"]);
+  });
+});
+
 Deno.test({
   ...named("--user runs as another user, with permissions that count", isRoot ? null : "not root"),
   fn: () =>

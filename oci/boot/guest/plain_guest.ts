@@ -21,6 +21,9 @@ import {
   type WaiterListener,
 } from "../control/launcher_events.ts";
 
+/** The period of a limit of processor time, us. */
+const PERIOD_US = 100_000;
+
 export interface PlainOwner {
   /** The waiter of the guest has ended. */
   onWaiterGone(): void;
@@ -50,7 +53,10 @@ export class PlainGuest implements WaiterListener, GoferListener {
     const ns = kernel.namespaces.hold(), accounts = kernel.accounts.open();
     const mounts = buildMountTree(accounts.all, kernel, gofer, spec);
     const place = new Container("", kernel.pids, mounts.hold(), ns, accounts);
+    place.tasksMax = spec.limits?.tasks ?? Infinity;
     this.#bridge = startGuest(kernel, place, spec.process, spec.fds.stdio, true, null).bridge;
+    const cpus = spec.limits?.cpus ?? null, { unified } = ns.cgroup.roots;
+    if (cpus !== null) unified.cpu.setQuota(cpus * PERIOD_US, PERIOD_US);
   }
 
   watch(): void {

@@ -44,8 +44,11 @@ export class FileSystems {
     this.#limits = limits;
   }
 
-  /** The root directory, or -errno. Below an overlay the host is not expected to change it. */
-  root(spec: RootSpec): FileSystem | number {
+  /**
+   * The root directory, or -errno. Below an overlay the host is not expected to change it.
+   * @param diskBytes what an overlay in memory may take; null: half of the memory
+   */
+  root(spec: RootSpec, diskBytes: number | null): FileSystem | number {
     const { memory, vfs } = this.#kernel, { overlay } = spec;
     const fs = this.#attach(spec.goferAttach, {
       isExclusive: true,
@@ -60,7 +63,7 @@ export class FileSystems {
         memory.frames,
         vfs,
         text,
-        undefined,
+        diskBytes ?? undefined,
         this.#kernel,
       );
     }

@@ -39,7 +39,7 @@ import { parseMountOptions } from "../../protocol/mount_options.ts";
 
 type MountTreeSpec = Pick<
   BootSpec,
-  "root" | "mounts" | "maskedPaths" | "readonlyPaths" | "files" | "process"
+  "root" | "mounts" | "maskedPaths" | "readonlyPaths" | "files" | "process" | "limits"
 >;
 
 /**
@@ -86,7 +86,7 @@ export class MountTree {
     this.#spec = spec;
     this.limits = limitsOf(spec);
     this.#types = new FileSystems(account, kernel, gofer, this.limits);
-    const fs = this.#types.root(spec.root);
+    const fs = this.#types.root(spec.root, spec.limits?.diskBytes ?? null);
     if (typeof fs === "number") throw cannot("cannot use", "/", fs, "root.path");
     if (spec.root.overlay === "none") fs.source = "root";
     this.namespace = MountNamespace.of(account, kernel.vfs, fs, mountFlags(0), fs.source);

@@ -4,6 +4,7 @@ import {
   callerDirectory,
   callerEnvironment,
   callerIds,
+  callerLimits,
   exactArguments,
   type Ids,
 } from "../caller.ts";
@@ -18,7 +19,9 @@ import { STANDARD_MOUNTS } from "../../launch/standard_mounts.ts";
 import type { GoferRoot } from "../../launch/gofer_process.ts";
 import type { MountSpec } from "../../protocol/boot_spec.ts";
 import { usageError, UserError } from "../../user_error.ts";
+import { cpusOf, pidsOf, sizeOf } from "../amounts.ts";
 import { defineCommand } from "../command.ts";
+import { explainGuest } from "../explain_guest.ts";
 import { guestEnvironment, PASSED_NAMES, PASSED_PREFIX } from "../guest_environment.ts";
 import { requireShownProgram } from "../hidden_program.ts";
 import { networkOf, sandboxSettings } from "../sandbox_flags.ts";
@@ -53,6 +56,13 @@ const OPTIONS = {
   user: { value: "UID[:GID]", help: "run as this user" },
   hostname: { value: "NAME", help: "the sandbox's host name; the default is the caller's" },
   memory: { value: "SIZE", help: "memory of all its processes, in bytes or with K, M, G" },
+  disk: {
+    value: "SIZE",
+    help: "what it can write over the root directory; the default is half of its memory",
+  },
+  cpus: { value: "N", help: "processor time, also fractions: 0.5 is half a processor" },
+  pids: { value: "N", help: "processes and threads" },
+  explain: { help: "print what the command can see, reach and spend, and do not run it" },
   network: DO_NETWORK,
   ...SANDBOX_OPTIONS,
 } as const satisfies Options;
@@ -64,38 +74,49 @@ const ID_MAX = 0xfffffffe;
 export const command = defineCommand({
   name: "do",
   summary: "run a command in a sandbox over this machine's files",
-  usage: ["[OPTION...] [--] COMMAND [ARGUMENT...]"],
+  usage: [
+    "[OPTION...] [--] COMMAND [ARGUMENT...]",
+    "--explain [OPTION...] [--] [COMMAND [ARGUMENT...]]",
+  ],
   operands: ["command"],
   description: "Runs a command of this machine in a sandbox. It sees the files of this machine " +
     "that others than their owners may read, and the working directory; homes and other files " +
-    "seem empty. Its writes stay in memory and are lost at its end. The working directory is the " +
-    "caller's; resource limits (ulimit) are those that Linux starts with. Variables that are " +
-    `passed: ${PASSED_NAMES.join(" ")} ${PASSED_PREFIX}*`,
+    "seem empty. Its writes stay in memory and are lost at its end. Working directory and " +
+    "resource limits (ulimit) are the caller's. Variables that are passed: " +
+    `${PASSED_NAMES.join(" ")} ${PASSED_PREFIX}*`,
   options: OPTIONS,
   run(flags, globals) {
     const plan = planOf(flags, globals);
+    if (flags.options.explain) {
+      console.log(explainGuest(plan));
+      return 0;
+    }
     checkProgram(plan);
     return runForeground(plan);
   },
 });
 
 function planOf(flags: DoFlags, globals: Globals): GuestPlan {
-  if (flags.rest.length === 0) throw usageError("do needs a command; try: dvisor help do");
+  const { options } = flags;
+  if (flags.rest.length === 0 && !options.explain) {
+    throw usageError("do needs a command; try: dvisor help do");
+  }
   const network = networkOf(flags, globals, DO_NETWORK);
   const sandbox = sandboxSettings(flags, globals, network);
   const root = flags.options.root ?? "/";
   requireDirectory(root);
   const volumes = flags.options.volume.map(parseVolume);
   const ids = idsOf(flags), cwd = directoryOf(flags), env = environmentOf(flags);
-  const view = viewOf(flags, root, cwd);
+  const view = viewOf(flags, root, cwd), cpus = cpusOf(options.cpus);
   return {
     hostname: hostnameOf(flags),
     domainname: null,
     consoleSize: null,
     maskedPaths: [],
     readonlyPaths: [],
-    memoryLimit: memoryOf(flags),
-    cpuLimit: null,
+    memoryLimit: sizeOf("memory", options.memory, MEMORY_MIN),
+    cpuLimit: cpus,
+    limits: { tasks: pidsOf(options.pids), cpus, diskBytes: diskOf(flags) },
     process: {
       args: exactArguments(flags.rest),
       env,
@@ -105,7 +126,7 @@ function planOf(flags: DoFlags, globals: Globals): GuestPlan {
       additionalGids: ids.groups,
       capabilities: null,
       noNewPrivileges: false,
-      rlimits: [],
+      rlimits: callerLimits(),
       // A command belongs to the session of its shell, so opening a terminal does not make that its
       // controlling terminal.
       leadsSession: false,
@@ -216,19 +237,13 @@ function idsOf(flags: DoFlags): Ids {
   return { uid, gid, groups: [] };
 }
 
-/** LIMIT: fewer bytes are too few for a program. */
-const MEMORY_MIN = 4 << 20;
-const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
+/** LIMIT: fewer bytes are too few for a program, and for a file. */
+const MEMORY_MIN = 4 << 20, DISK_MIN = 4096;
 
-function memoryOf(flags: DoFlags): number | null {
-  const text = flags.options.memory;
-  if (text === null) return null;
-  const [, digits, unit = ""] = /^(\d{1,15})([KMG]?)i?B?$/i.exec(text) ?? [];
-  const bytes = Number(digits) * (UNITS[unit.toUpperCase()] ?? NaN);
-  if (!(bytes >= MEMORY_MIN)) {
-    throw usageError(`--memory ${text} is no size of at least 4M, like 64M or 2G`);
-  }
-  return bytes;
+function diskOf({ options }: DoFlags): number | null {
+  const bytes = sizeOf("disk", options.disk, DISK_MIN);
+  if (bytes === null || !options.rw) return bytes;
+  throw usageError("--disk cannot be given with --rw, whose writes go to files");
 }
 
 /**
