@@ -14,6 +14,7 @@ import { UserError } from "../../user_error.ts";
 import { VERSION } from "../../version.ts";
 import { forwardedSignals } from "../command_signals.ts";
 import type { GoferRoot } from "../gofer_process.ts";
+import { type HostView, hostView } from "../host_view.ts";
 import { type StartedSandbox, startSandbox } from "../sandbox_processes.ts";
 import { STANDARD_MOUNTS } from "../standard_mounts.ts";
 import { releaseStdio } from "../stdio.ts";
@@ -70,17 +71,13 @@ function start(
   listener: NamedListener | null,
 ): StartedSandbox {
   const { rootfs, overlay, memoryBytes, cpus, mounts } = request;
-  if (request.hide.length + request.show.length > 0) {
-    throw new UserError("hide and show are not supported yet");
-  }
-  if (request.diskBytes !== null) throw new UserError("diskBytes is not supported yet");
   const root = rootfs ?? "/";
   requireDirectory(root, "rootfs");
   for (const { source } of mounts) requirePath(source);
-  const isRoot = overlay === "none";
+  const process = defaultProcess(request), view = viewOf(request, root);
   prepareForKernel();
   const roots: GoferRoot[] = [
-    { path: root, isReadOnly: !isRoot },
+    { path: root, isReadOnly: overlay !== "none", ...(view === null ? {} : { view }) },
     ...mounts.map(({ source, isReadOnly }) => ({ path: source, isReadOnly })),
   ];
   return startSandbox({
@@ -89,11 +86,12 @@ function start(
       platform: request.platform,
       hostname: fromText(request.hostname ?? "dvisor"),
       domainname: null,
-      process: defaultProcess(request),
+      process,
       root: { goferAttach: "0", readonly: false, overlay },
       mounts: [...STANDARD_MOUNTS, ...mounts.map(mountSpec)],
       maskedPaths: [],
       readonlyPaths: [],
+      limits: { tasks: null, cpus: null, diskBytes: request.diskBytes },
       network: request.network,
       session: sessionSpec(request, id, listener),
       waitsForStart: false,
@@ -138,6 +136,24 @@ function sessionSpec(
     tasksMax: pids,
     cpus,
   };
+}
+
+/**
+ * What is visible of the root directory; null: all.
+ * @throws UserError
+ */
+function viewOf(request: CreateRequest, root: string): HostView | null {
+  const { overlay, rootfs, show, hide, diskBytes } = request;
+  if (overlay !== "none") {
+    const cwd = rootfs === null ? request.cwd ?? Deno.cwd() : null;
+    const home = Deno.env.get("HOME") || null;
+    return hostView({ root, cwd, home, showsHome: false, show, hide, prefix: "" });
+  }
+  const isGiven = { show: show.length > 0, hide: hide.length > 0, diskBytes: diskBytes !== null };
+  for (const [name, given] of Object.entries(isGiven)) {
+    if (given) throw new UserError(`${name} cannot be given with overlay "none"`);
+  }
+  return null;
 }
 
 /** What programs have by default. */
