@@ -67,7 +67,18 @@ const LOOK_NS = 100e6, STILLBORN_NS = 1e9;
  * @throws Error naming what the host refused, or that stubs do not start
  */
 export function createSystrapPlatform(arena: Arena, options: SystrapOptions = {}): Platform {
-  return new SystrapPlatform(arena, options);
+  try {
+    return new SystrapPlatform(arena, options);
+  } catch (error) {
+    // Where the host keeps addresses random, its stack is in the place of the stub's program once
+    // in some 100,000 starts, and the zygote is killed by its execve.
+    if (!(error instanceof ZygoteEnded)) throw error;
+    return new SystrapPlatform(arena, options);
+  }
+}
+
+class ZygoteEnded extends Error {
+  override readonly message = "systrap: the zygote ended while it started";
 }
 
 class SystrapPlatform implements Platform, SpaceOwner {
@@ -140,7 +151,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
     const deadline = performance.now() + START_TIMEOUT_MS;
     while (Atomics.load(this.#control.i32, state) >= FIRST_REPLY) {
       this.#lookAtZygote();
-      if (this.#isZygoteDead) throw new Error("systrap: the zygote ended while it started");
+      if (this.#isZygoteDead) throw new ZygoteEnded();
       if (performance.now() > deadline) throw new Error("systrap: the first stub does not report");
       poll(this.#epoll.fd, EPOLLIN, 1);
     }

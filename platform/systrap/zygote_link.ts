@@ -135,8 +135,8 @@ export class ZygoteLink {
 }
 
 /**
- * Moves descriptors to their numbers, all others closed at exec; switches random addresses off, so
- * that the stub's are free.
+ * Moves descriptors to their numbers, all others closed at exec; switches random addresses off
+ * where the host permits it, so that the stub's are free.
  */
 function launchScript(
   image: number,
@@ -154,7 +154,8 @@ function launchScript(
   places.forEach((place, i) => script.call(SYS_dup3, aside[i + 1]!, place, 0));
   for (let fd = 0; fd < FD_MESSAGES; fd++) script.callMayFail(SYS_close, fd);
   script.call(SYS_close_range, FD_ASIDE, MAX_FD, CLOSE_RANGE_CLOEXEC);
-  script.call(SYS_personality, ADDR_NO_RANDOMIZE);
+  // Refused in containers of Docker and Podman: the zygote then clears random addresses itself.
+  script.callMayFail(SYS_personality, ADDR_NO_RANDOMIZE);
   limit(script, RLIMIT_CORE, () => 0);
   limit(script, RLIMIT_NOFILE, (hard) => hard);
   // The limit of the stack determines where the host maps its vdso.

@@ -14,7 +14,7 @@ import { TABLE_BYTES, TABLE_OPCODES } from "../../thunks.ts";
 export const STUB_BASE = 0x7fff00000000;
 /** Code of zygote, mapper, handlers and fast path. */
 export const TEXT = STUB_BASE;
-export const TEXT_BYTES = 0x8000;
+export const TEXT_BYTES = 0x2000;
 /**
  * Private memory of the zygote, with the secret and the filter that contains it; no stub has it.
  */

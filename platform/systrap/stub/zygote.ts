@@ -87,9 +87,10 @@ import {
   MESSAGE_STUB,
   SCRATCH,
   SCRATCH_BYTES,
-  STUB_BASE,
   STUB_END,
   TABLES,
+  TEXT,
+  TEXT_BYTES,
   THUNKS,
 } from "./layout.ts";
 import { TABLE_BYTES, THUNKS_BYTES } from "../../thunks.ts";
@@ -111,7 +112,7 @@ const CONTROL_BYTES = 64;
 const MSG_CONTROLLEN = Msghdr.at.controllen;
 /** sizeof(struct cmsghdr) + one descriptor. */
 const CMSG_ONE_FD = 20;
-/** The stack is above this when addresses are not randomised, which the launch script sets. */
+/** The stack is above this when addresses are not random. */
 const STACK_LOW = USER_END - 0x2000000;
 
 /** A message field in memory. */
@@ -201,11 +202,7 @@ function emitSetup(a: Assembler, shared: SharedOffsets): void {
     a.mov(eax, SYS_rt_sigaction).syscall();
     check();
   }
-  unmap(0, STUB_BASE);
-  check();
-  // The call fails as a whole where the host seals its vdso, which does no harm at that address.
-  unmap(STUB_END, USER_END);
-  unmap(STACK_LOW, USER_END);
+  unmapOthers(a, unmap, check);
   map(GLOBAL, PAGE_SIZE, PROT_READ | PROT_WRITE, shared.global);
   map(THUNKS, THUNKS_BYTES, PROT_READ | PROT_EXEC, shared.thunks);
   TABLES.forEach((address, i) =>
@@ -220,6 +217,30 @@ function emitSetup(a: Assembler, shared: SharedOffsets): void {
   dieWith(a, EXIT_SETUP);
   a.align(8).label("all_signals").dq(-1);
   a.label("setup_done");
+}
+
+/**
+ * Removes everything but the program's own two parts. With random addresses the host's stack and
+ * its vdso may be anywhere, also between those parts.
+ */
+function unmapOthers(
+  a: Assembler,
+  unmap: (from: number, to: number) => void,
+  check: () => void,
+): void {
+  unmap(0, TEXT);
+  check();
+  unmap(TEXT + TEXT_BYTES, SCRATCH);
+  check();
+  unmap(SCRATCH + SCRATCH_BYTES, STUB_END);
+  check();
+  // Fails as a whole where the host seals its vdso, which does no harm there. The stack must go.
+  unmap(STUB_END, USER_END);
+  a.test(eax, eax).je("setup_unmapped");
+  a.mov(rdi, STACK_LOW).cmp(rsp, rdi).jb("setup_fail");
+  unmap(STACK_LOW, USER_END);
+  check();
+  a.label("setup_unmapped");
 }
 
 /** The initial memory of the zygote. */
