@@ -13,7 +13,7 @@ export const RUNTIME_OPTIONS = {
   root: {
     value: "DIR",
     help: "directory with the state of containers; the default is /run/dvisor, and for an " +
-      "ordinary user $XDG_RUNTIME_DIR/dvisor",
+      "ordinary user $XDG_RUNTIME_DIR/dvisor, or else one of its own in /run/user, /tmp or /dev/shm",
   },
   log: { value: "FILE", help: "append messages to FILE too" },
   "log-format": { choices: ["text", "json"], default: "text", help: "format of that file" },
