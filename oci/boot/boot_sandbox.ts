@@ -127,7 +127,7 @@ export class Sandbox
    * reached.
    */
   needsWitness(container: GuestContainer): boolean {
-    if (container.limits.memoryMax === Infinity) return false;
+    if (!container.canHaveWitness) return false;
     return container === this.#first ? this.#killCounter === null : !container.hasWitness;
   }
 

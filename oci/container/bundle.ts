@@ -4,11 +4,13 @@
  */
 
 import { resolve } from "@std/path";
+import { callerNamespaces } from "./caller_namespaces.ts";
 import { annotatedGlobals } from "./annotation_options.ts";
 import type { Globals } from "../options/globals.ts";
 import { writeLog } from "../options/client_log.ts";
 import { parseOverlay } from "./root_overlay.ts";
 import { planRootfs, type RootfsPlan } from "./rootfs_plan.ts";
+import type { NamespaceEntry } from "../spec/linux_section.ts";
 import { type Config, readConfig } from "../spec/config.ts";
 import { shownLines } from "../shown_text.ts";
 import { CONFIG, readConfigFile } from "./config_file.ts";
@@ -20,6 +22,8 @@ export interface Bundle {
   /** Absolute host path of the root directory. */
   readonly rootPath: string;
   readonly files: RootfsPlan;
+  /** Those of `config` that the caller can have on the host. */
+  readonly hostNamespaces: readonly NamespaceEntry[];
   /** The options, with those that annotations of the bundle choose. */
   readonly globals: Globals;
 }
@@ -35,5 +39,13 @@ export function readBundle(directory: string, given: Globals, id: string): Bundl
   }
   const overlay = parseOverlay(globals.options.overlay);
   const files = planRootfs(config, path, { overlay, hostUds: globals.options["host-uds"], id });
-  return { path, config, rootPath: resolve(path, config.root.path), files, globals };
+  const { linux, ofProxy } = callerNamespaces(config.linux);
+  return {
+    path,
+    config: { ...config, linux },
+    rootPath: resolve(path, config.root.path),
+    files,
+    hostNamespaces: ofProxy,
+    globals,
+  };
 }

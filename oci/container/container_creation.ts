@@ -1,5 +1,7 @@
 /** A container while it is made: what create.ts and join_sandbox.ts share. */
 
+import { CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
+import { hasCapability } from "../host/privileges.ts";
 import { isolateProcessor } from "../launch/processor_isolation.ts";
 import { check, SyscallError } from "../../ffi/sys/errors.ts";
 import type { SpawnScript } from "../../ffi/sys/spawn.ts";
@@ -56,7 +58,7 @@ export type CreatedProcesses = Pick<ContainerRecord, "sandboxId" | "sentry" | "g
 
 /** The boot spec of this container. */
 export function bootSpec(
-  { id, bundle, settings, streams, proxy }: ContainerCreation,
+  { id, bundle, settings, streams, proxy, cgroup }: ContainerCreation,
 ): Omit<BootSpec, "fds"> {
   const { config } = bundle;
   return {
@@ -82,6 +84,7 @@ export function bootSpec(
     debugLogBytes: sizeOfLog(settings.debugLog),
     requireSandbox: settings.requireSandbox,
     panicOnBug: settings.panicOnBug,
+    hostKeeps: { memory: cgroup.hostKeeps("memory"), cpu: cgroup.hostKeeps("cpu") },
     memoryBytes: Math.min(allowedMemory(), config.memoryLimit ?? Infinity),
     cpus: Math.min(allowedCpus(), Math.max(1, Math.ceil(config.cpuLimit ?? Infinity))),
   };
@@ -101,10 +104,13 @@ function hasNetwork(bundle: Bundle): boolean {
 
 /**
  * Without privilege the sandbox's kernel cannot enter a network namespace that belongs to the
- * container's users. Such a namespace has only `lo`, which the sandbox's kernel has itself.
+ * container's users. Such a namespace has only `lo`, which the sandbox's kernel has itself, also
+ * where the caller can have no such namespace.
  */
 export function networkOf(bundle: Bundle, settings: SandboxSettings): NetworkMode {
-  return Deno.uid() !== 0 && hasNetwork(bundle) ? "none" : settings.network;
+  if (!hasNetwork(bundle)) return settings.network;
+  const isThere = bundle.hostNamespaces.some(({ type }) => type === "network");
+  return isThere && hasCapability(CAP_SYS_ADMIN) ? settings.network : "none";
 }
 
 /**
@@ -112,7 +118,7 @@ export function networkOf(bundle: Bundle, settings: SandboxSettings): NetworkMod
  * @throws SyscallError
  */
 export function openUsers({ bundle, proxy }: ContainerCreation): number {
-  const isOwn = hasOwnUsers(bundle.config.linux.namespaces);
+  const isOwn = hasOwnUsers(bundle.hostNamespaces);
   return isOwn ? openNamespace(`/proc/${proxy.pid}/ns/user`) : -1;
 }
 

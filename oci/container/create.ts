@@ -9,6 +9,7 @@
  * with the proxy's socket, the Gofer with the boot process. Neighbours: destroy.ts, launch/.
  */
 
+import { CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
 import { AT_FDCWD, O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import { CLONE_NEWNET, CLONE_NEWUSER } from "../../ffi/abi/sched.ts";
 import { check } from "../../ffi/sys/errors.ts";
@@ -22,6 +23,7 @@ import { holdInterrupts, throwIfInterrupted } from "../launch/command_signals.ts
 import { endProxy, openNamespace, type Proxy, startProxy } from "../launch/proxy_process.ts";
 import { startSandbox } from "../launch/sandbox_processes.ts";
 import { setHostSettings } from "../host/network_settings.ts";
+import { hasCapability } from "../host/privileges.ts";
 import { packetPair } from "../protocol/launcher_channel.ts";
 import { listenForControl } from "./control_client.ts";
 import { isAlive, processId } from "../state/liveness.ts";
@@ -224,12 +226,15 @@ function cgroupOptions({ id, bundle: { config }, globals }: CreateOptions): Cgro
     cgroupsPath,
     resources,
     driver: globals.options["systemd-cgroup"] ? "systemd" : "cgroupfs",
-    isRootless: globals.rootless === "auto"
-      ? Deno.uid() !== 0 || isInUserNamespace()
-      : globals.rootless,
+    isRootless: globals.rootless === "auto" ? isUnprivileged() : globals.rootless,
     annotations: config.annotations,
     overhead: OVERHEAD,
   };
+}
+
+/** As an ordinary user, root of a user namespace, and root of a container without privilege. */
+function isUnprivileged(): boolean {
+  return Deno.uid() !== 0 || isInUserNamespace() || !hasCapability(CAP_SYS_ADMIN);
 }
 
 function startContainerProxy(
@@ -237,9 +242,9 @@ function startContainerProxy(
   cgroup: ContainerCgroup,
   { control, leash, network }: { control: number; leash: number; network: number },
 ): Proxy {
-  const { config } = options.bundle;
-  const namespaces = openNamespaces(config.linux.namespaces);
-  const isNewTime = config.linux.namespaces.some((n) => n.type === "time" && n.path === null);
+  const { config, hostNamespaces } = options.bundle;
+  const namespaces = openNamespaces(hostNamespaces);
+  const isNewTime = hostNamespaces.some((n) => n.type === "time" && n.path === null);
   try {
     const proxy = startProxy({
       argv: config.process.args,

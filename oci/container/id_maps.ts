@@ -1,5 +1,7 @@
 /** Id mappings of a container with a user namespace of its own: user_namespaces(7). */
 
+import { CAP_SETGID } from "../../ffi/abi/capability.ts";
+import { hasCapability } from "../host/privileges.ts";
 import type { IdMapping } from "../spec/id_mappings.ts";
 import type { LinuxConfig } from "../spec/linux_section.ts";
 import { EXIT_USAGE, UserError } from "../user_error.ts";
@@ -35,7 +37,7 @@ export function checkIdMaps({ namespaces, uidMappings, gidMappings }: LinuxConfi
  */
 export function writeIdMaps(pid: number, linux: LinuxConfig): void {
   // A caller that may not set groups must not let the container set them.
-  if (Deno.uid() !== 0) write(pid, "setgroups", "deny");
+  if (!hasCapability(CAP_SETGID)) write(pid, "setgroups", "deny");
   write(pid, "uid_map", textOf(linux.uidMappings));
   write(pid, "gid_map", textOf(linux.gidMappings));
 }

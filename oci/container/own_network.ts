@@ -22,9 +22,9 @@ import { type CreateOptions, networkOf } from "./container_creation.ts";
  * make it
  */
 export function openOwnNetwork({ bundle, settings }: CreateOptions): number {
-  const { linux, process } = bundle.config;
-  const isNew = linux.namespaces.some(({ type, path }) => type === "network" && path === null);
-  if (!isNew || Deno.uid() !== 0 || hasOwnUsers(linux.namespaces)) return -1;
+  const { config: { linux, process }, hostNamespaces } = bundle;
+  const isNew = hostNamespaces.some(({ type, path }) => type === "network" && path === null);
+  if (!isNew || Deno.uid() !== 0 || hasOwnUsers(hostNamespaces)) return -1;
   const { isHost, capabilities } = sentryNetwork({
     network: networkOf(bundle, settings),
     process,

@@ -24,7 +24,7 @@ export function showFiles(
 }
 
 function hasOwnMounts(bundle: Bundle): boolean {
-  return bundle.config.linux.namespaces.some(({ type, path }) => type === "mount" && path === null);
+  return bundle.hostNamespaces.some(({ type, path }) => type === "mount" && path === null);
 }
 
 /**

@@ -13,11 +13,12 @@ import { spawn, type SpawnScript } from "../../ffi/sys/spawn.ts";
 /**
  * Runs the script and waits for the child's end.
  *
+ * @param cloneFlags CLONE_NEW*: namespaces of the child
  * @returns the error of the step that failed, or null
  */
-export function runInChild(script: SpawnScript): SyscallError | null {
+export function runInChild(script: SpawnScript, cloneFlags = 0): SyscallError | null {
   try {
-    const child = spawn(script);
+    const child = spawn(script, cloneFlags);
     syscall(SYS_wait4, child.pid, 0, __WALL, 0);
     close(child.pidfd);
     return null;

@@ -246,6 +246,11 @@ export interface BootSpec {
   readonly requireSandbox: boolean;
   /** A bug in the kernel ends the sandbox; otherwise it ends the process that met it. */
   readonly panicOnBug: boolean;
+  /**
+   * Whether the host has control groups that keep the container's limits of memory and of processor
+   * time too; absent: it has. The kernel keeps those of memory and of tasks in any case.
+   */
+  readonly hostKeeps?: { readonly memory: boolean; readonly cpu: boolean };
   /** The memory and processors that guests see. */
   readonly memoryBytes: number;
   readonly cpus: number;

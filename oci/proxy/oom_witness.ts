@@ -37,9 +37,10 @@ const AWAITED_MAX = 16;
 /** The OOM score: the witness is killed before any other process of the group. */
 const FIRST = 1000;
 
-/** Whether the container has a memory limit. */
-export function hasMemoryLimit(spec: Pick<BootSpec, "files">): boolean {
-  return Number.isFinite(spec.files?.cgroup.memoryMax ?? Infinity);
+/** Whether the container has a memory limit in a group of the host, where kills can be counted. */
+export function hasMemoryLimit(spec: Pick<BootSpec, "files" | "hostKeeps">): boolean {
+  return Number.isFinite(spec.files?.cgroup.memoryMax ?? Infinity) &&
+    spec.hostKeeps?.memory !== false;
 }
 
 /** The sandbox's end of a witness (boot/guest/kill_counter.ts). It never waits by itself. */

@@ -1,9 +1,6 @@
 /** The life of containers where dvisor differs from runc, or says more. Not a test. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { describe, run } from "../harness/dvisor.ts";
-import { noUsers } from "../harness/machine.ts";
-import { asUser, noOwnHost } from "../harness/own_host.ts";
 import { alive, cpuTicks, eventually, processesOf } from "../harness/processes.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { LifecycleCase } from "./lifecycle_cases.ts";
@@ -80,26 +77,6 @@ export const DVISOR_CASES: readonly LifecycleCase[] = [
       t.config.linux["intelRdt"] = { closID: "x" };
       assert((await t.create()).code !== 0);
       assertMatch(t.text("err"), /config\.json: linux\.intelRdt/);
-    },
-  },
-  {
-    name: "an ordinary user runs a container with a user namespace",
-    notRunc: "it wants a writable control group",
-    skip: noUsers ?? noOwnHost(),
-    async run(t) {
-      const uid = 54_321, map = [{ containerID: 0, hostID: uid, size: 1 }];
-      t.config.linux["uidMappings"] = map;
-      t.config.linux["gidMappings"] = map;
-      t.config.linux["namespaces"] = ["user", "pid", "network", "ipc", "uts", "mount"].map((
-        type,
-      ) => ({
-        type,
-      }));
-      t.script("id -u; touch /new; stat -c %u /new; exit 3").bundle.write(t.config);
-      new Deno.Command("chown", { args: ["-R", `${uid}:${uid}`, t.bundle.dir] }).outputSync();
-      const argv = t.argv("run", "--bundle", t.bundle.dir, t.id);
-      const result = await run(asUser(uid, argv), { timeoutS: 20 });
-      assertEquals([result.code, result.stdout], [3, "0\n0\n"], describe(result));
     },
   },
   {

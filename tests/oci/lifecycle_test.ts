@@ -14,6 +14,7 @@ import {
 import { CONSOLE_CASES } from "./console_cases.ts";
 import { DVISOR_CASES } from "./lifecycle_own_cases.ts";
 import { PLACE_CASES } from "./lifecycle_place_cases.ts";
+import { USER_CASES } from "./user_cases.ts";
 
 const ALL = [
   ...CREATE_CASES,
@@ -24,6 +25,7 @@ const ALL = [
   ...PLACE_CASES,
   ...CONSOLE_CASES,
   ...DVISOR_CASES,
+  ...USER_CASES,
 ];
 
 testCases("lifecycle", ALL);

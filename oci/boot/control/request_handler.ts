@@ -95,6 +95,7 @@ export class SandboxRequests implements RequestHandler {
       const hosts = { gofer, stdio, waiter, template };
       container = new GuestContainer(kernel, request.spec, hosts, joined, this.#sandbox);
       if (hasLimit) container.keepMemoryLimit(new OomWitness(fds.take(4)));
+      else if (container.limits.memoryMax !== Infinity) container.keepMemoryLimit(null);
     } catch (error) {
       // The container's proxy ends with the place.
       place.giveUp();

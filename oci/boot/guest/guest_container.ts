@@ -97,6 +97,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
   /** Has its OOM kills counted, if it has a memory limit of its own. */
   #killCounter: KillCounter | null = null;
   readonly #process: ProcessSpec;
+  readonly #hostKeeps: NonNullable<BootSpec["hostKeeps"]>;
   #isStarting = false;
   #hasStarted = false;
   #isPaused = false;
@@ -116,6 +117,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     this.kernel = kernel;
     this.#owner = owner;
     this.#process = spec.process;
+    this.#hostKeeps = spec.hostKeeps ?? { memory: true, cpu: true };
     this.#goferFd = places.gofer;
     this.#seccomp = spec.process.seccomp ?? null;
     this.#gofer = new GoferClient(places.gofer);
@@ -215,6 +217,11 @@ export class GuestContainer implements GuestOwner, GoferListener {
     return this.#killCounter !== null;
   }
 
+  /** Whether a witness can have the host count an OOM kill. */
+  get canHaveWitness(): boolean {
+    return this.#hostKeeps.memory && this.limits.memoryMax !== Infinity;
+  }
+
   /**
    * Gives the container a memory limit of its own, beside that of the sandbox.
    *
@@ -246,11 +253,12 @@ export class GuestContainer implements GuestOwner, GoferListener {
   }
 
   /**
-   * Makes the kernel keep the CPU limit of a further container on kvm, where the host counts all
-   * guests in the groups of the sandbox. Elsewhere the host keeps the limit.
+   * Makes the kernel keep the CPU limit where the host has no group for it, and for a further
+   * container on kvm, where the host counts all guests in the groups of the sandbox.
    */
   #keepCpuLimit(): void {
-    if (!this.kernel.platform.isInProcess || this.#container.template === null) return;
+    const isCounted = !this.kernel.platform.isInProcess || this.#container.template === null;
+    if (isCounted && this.#hostKeeps.cpu) return;
     const { cpuQuotaUs, cpuPeriodUs } = this.limits;
     this.#container.ns.cgroup.roots.unified.cpu.setQuota(cpuQuotaUs, cpuPeriodUs);
   }
@@ -368,7 +376,8 @@ export class GuestContainer implements GuestOwner, GoferListener {
     const memoryBytes = this.#container.template === null
       ? memory.frames.usedBytes
       : residentBytesOf(memory.arena, this.#container.groups);
-    return { processes, threads, cpuNs, memoryBytes, syscalls: calls.count, containedBugs };
+    const counts = { processes, threads, cpuNs: Math.round(cpuNs), memoryBytes };
+    return { ...counts, syscalls: calls.count, containedBugs };
   }
 
   debug(): string {

@@ -40,8 +40,8 @@ import {
   planInFiles,
   removeQuietly,
 } from "./group_plan.ts";
-import { detectCgroups } from "./hierarchy.ts";
-import { type Limits, limitsOf } from "./limits.ts";
+import { type CgroupHost, detectCgroups, detectCgroupsIfThere } from "./hierarchy.ts";
+import { type KernelController, type Limits, limitsOf, withoutKernelLimits } from "./limits.ts";
 import type { Stats } from "./stats.ts";
 import { readStatsV1 } from "./stats_v1.ts";
 import { readStatsV2 } from "./stats_v2.ts";
@@ -72,7 +72,7 @@ export class ContainerCgroup {
    * @throws UserError
    */
   static plan(options: CgroupOptions): ContainerCgroup {
-    const host = options.host ?? detectCgroups();
+    const host = hostOf(options);
     return new ContainerCgroup(
       options.driver === "systemd" ? planForSystemd(host, options) : planInFiles(host, options),
     );
@@ -90,7 +90,7 @@ export class ContainerCgroup {
    * @throws UserError; no group is left then
    */
   make(options: CgroupOptions): this {
-    const host = options.host ?? detectCgroups();
+    const host = hostOf(options);
     const limits = limitsOf(options.resources, options.overhead);
     const { unit, mode } = this.#record;
     if (unit === null) {
@@ -134,6 +134,15 @@ export class ContainerCgroup {
     const { paths, mode } = this.record;
     if (mode === "v2") return paths[""] ?? null;
     return paths["devices"] ?? paths["pids"] ?? this.directories[0] ?? null;
+  }
+
+  /** Whether the host has a group for the container's limits of this controller. */
+  hostKeeps(controller: KernelController): boolean {
+    const { mode, paths, isRootless } = this.record;
+    if (!isRootless) return true;
+    if (mode !== "v2") return paths[controller] !== undefined;
+    const dir = paths[""];
+    return dir !== undefined && exists(dir, `${controller}.max`);
   }
 
   /** Moves a process into the groups. @throws UserError */
@@ -285,8 +294,9 @@ export class ContainerCgroup {
   }
 
   /** As `apply`, for limits that include the overhead. */
-  applyLimits(limits: Limits): void {
+  applyLimits(all: Limits): void {
     const { mode, paths, isRootless } = this.record;
+    const limits = withoutKernelLimits(all, (controller) => !this.hostKeeps(controller));
     if (mode === "v2") {
       const dir = paths[""];
       if (dir !== undefined) return applyV2(dir, limits, isRootless);
@@ -311,6 +321,10 @@ export class ContainerCgroup {
       throw new UserError("linux.resources.unified: this host has cgroup v1");
     }
   }
+}
+
+function hostOf({ host, isRootless }: CgroupOptions): CgroupHost {
+  return host ?? (isRootless ? detectCgroupsIfThere() : detectCgroups());
 }
 
 function setV1(name: string, dir: string, limits: Limits, isRootless: boolean): void {

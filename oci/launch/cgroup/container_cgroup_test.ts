@@ -288,3 +288,36 @@ Deno.test("damaged records are refused", () => {
     assertThrows(() => ContainerCgroup.load(bad), UserError);
   }
 });
+
+/** A host of either version on which this process may make no group. */
+const NOTHING: CgroupHost = { mode: "v2", v1: new Map(), v2: null };
+
+Deno.test("without groups the limits that the kernel of a sandbox keeps are no error", () => {
+  const wanted = {
+    memory: { limit: 64 << 20, swap: 64 << 20 },
+    cpu: { quota: 50_000, period: 100_000, shares: 512 },
+    pids: { limit: 7 },
+  };
+  const more = { host: NOTHING, isRootless: true, cgroupsPath: null };
+  const cgroup = ContainerCgroup.create(options(wanted, more));
+  assertEquals([cgroup.hostKeeps("memory"), cgroup.hostKeeps("cpu")], [false, false]);
+  cgroup.apply(resources({ memory: { limit: -1 }, cpu: { quota: -1 }, pids: { limit: -1 } }));
+  const others = [
+    { memory: { reservation: 1 << 20 } },
+    { memory: { limit: 64 << 20, swappiness: 5 } },
+    { cpu: { cpus: "0" } },
+    { cpu: { quota: 50_000, burst: 10_000 } },
+    { cpu: { idle: 1 } },
+    { blockIO: { weight: 100 } },
+    { rdma: { mlx: { hcaHandles: 1 } } },
+  ];
+  for (const value of others) {
+    assertThrows(() => ContainerCgroup.create(options(value, more)), UserError, "no cgroup");
+    assertThrows(() => cgroup.apply(resources(value)), UserError, "no cgroup");
+  }
+});
+
+Deno.test("a caller with privilege has all its limits in groups of the host, or an error", () => {
+  const wanted = options({ pids: { limit: 7 } }, { host: NOTHING });
+  assertThrows(() => ContainerCgroup.create(wanted), UserError, "no cgroup");
+});

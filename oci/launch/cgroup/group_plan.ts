@@ -9,7 +9,7 @@ import { isForbidden } from "./control_files.ts";
 import { makeGroupV1, makeGroupV2, removeGroup } from "./group_directory.ts";
 import { directoryOf, expandSlice, groupPath, scopeName } from "./group_path.ts";
 import type { CgroupHost } from "./hierarchy.ts";
-import { type Limits, NO_OVERHEAD, type Overhead } from "./limits.ts";
+import { type Limits, NO_OVERHEAD, type Overhead, withoutKernelLimits } from "./limits.ts";
 import { systemdManager } from "./systemd/manager.ts";
 import { neededV2 } from "./v2_resources.ts";
 
@@ -20,8 +20,8 @@ export interface CgroupOptions {
   readonly resources: Resources;
   readonly driver: CgroupDriver;
   /**
-   * Groups that the host forbids are left out where config.json sets no limit in them, as with
-   * runc.
+   * Groups that the host forbids are left out, as with runc, where config.json sets no limit in
+   * them but those that the kernel of the sandbox keeps.
    */
   readonly isRootless: boolean;
   readonly overhead?: Overhead;
@@ -50,12 +50,13 @@ export function makeGroups(
   limits: Limits,
 ): Record<string, string> {
   const mayLack = options.isRootless && (options.cgroupsPath ?? "") === "";
+  const needed = options.isRootless ? withoutKernelLimits(limits, () => true) : limits;
   const paths: Record<string, string> = {};
   try {
     for (const [name, dir] of Object.entries(planned)) {
       try {
         if (name !== "") makeGroupV1(name, dir);
-        else makeUnified(host, dir, limits);
+        else makeUnified(host, dir, needed);
         paths[name] = dir;
       } catch (error) {
         if (!mayLack || !isForbidden(error)) throw error;

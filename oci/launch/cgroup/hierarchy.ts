@@ -68,6 +68,16 @@ export function detectCgroups(): CgroupHost {
   }
 }
 
+/** The trees of this host for a caller that can do without: none where none is mounted. */
+export function detectCgroupsIfThere(): CgroupHost {
+  try {
+    return detectCgroups();
+  } catch (error) {
+    if (error instanceof UserError) return { mode: "v2", v1: new Map(), v2: null };
+    throw error;
+  }
+}
+
 /** Reads the hierarchies from the text of the two files of /proc. */
 export function parseCgroups(mountinfo: string, ownGroups: string): CgroupHost {
   const own = parseOwnGroups(ownGroups);

@@ -111,6 +111,27 @@ export function limitsOf(resources: Resources, overhead: Overhead = NO_OVERHEAD)
   };
 }
 
+/** Controllers whose limits the kernel of a sandbox can keep by itself. */
+export type KernelController = "memory" | "cpu" | "pids";
+
+/**
+ * Leaves out what the kernel of the sandbox keeps where the host has no group for it.
+ * @param lacks whether the host has none for this controller
+ */
+export function withoutKernelLimits(
+  limits: Limits,
+  lacks: (controller: KernelController) => boolean,
+): Limits {
+  const { memory, cpu } = limits;
+  return {
+    ...limits,
+    // Guest memory is never swapped inside the sandbox.
+    memory: lacks("memory") ? { ...memory, limit: 0, swap: 0 } : memory,
+    cpu: lacks("cpu") ? { ...cpu, quota: 0, period: 0, shares: 0 } : cpu,
+    pidsLimit: lacks("pids") ? 0 : limits.pidsLimit,
+  };
+}
+
 function memoryOf(memory: MemoryResources | null, overhead: number): MemoryLimits {
   const limit = memory?.limit ?? 0, swap = memory?.swap ?? 0;
   const more = (bytes: number) => bytes > 0 ? bytes + overhead : bytes;
