@@ -37,6 +37,7 @@ Options:
   --spin N                empty reads before going to sleep (default 0)
   --require-confinement   fail if the host does not permit every part of the confinement
   --no-confinement        do not confine this process
+  --quiet                 do not say what the host refused of the confinement
   --help, --version
 `;
 
@@ -74,6 +75,7 @@ export interface GoferCommand {
   readonly msizeMax: number;
   readonly spins: number;
   readonly confinement: "try" | "require" | "none";
+  readonly isQuiet: boolean;
 }
 
 /** A wrong command line; the message gives the reason. */
@@ -90,6 +92,7 @@ const BOOLEANS = [
   "donate-directories",
   "require-confinement",
   "no-confinement",
+  "quiet",
   "help",
   "version",
 ] as const;
@@ -182,6 +185,7 @@ export function parseCommandLine(argv: readonly string[]): GoferCommand {
       : numberOf("msize", args.msize, MSIZE_MIN, MSIZE_MAX),
     spins: args.spin === undefined ? 0 : numberOf("spin", args.spin, 0, 1e9),
     confinement: confinementOf(args["require-confinement"], args["no-confinement"]),
+    isQuiet: args.quiet,
     fd: -1,
     address: null,
     addressText: "",

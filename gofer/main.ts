@@ -78,7 +78,7 @@ function confineOrFail(service: Service, kept: Kept, command: GoferCommand): voi
     const lines = [...replaced, ...problems].join("; ");
     throw new Error(`the host does not permit the whole confinement: ${lines}`);
   }
-  if (problems.length === 0) return;
+  if (problems.length === 0 || command.isQuiet) return;
   say(`running with less confinement than usual: ${problems.join("; ")}`);
 }
 

@@ -65,20 +65,25 @@ export function landlockVersion(): number {
   return syscall(N.SYS_landlock_create_ruleset, 0, 0, LANDLOCK_CREATE_RULESET_VERSION);
 }
 
+/** What a ruleset denies besides files: LANDLOCK_ACCESS_NET_*, LANDLOCK_SCOPE_*. */
+interface Denied {
+  readonly network: number;
+  readonly scopes: number;
+}
+
+const TCP = LANDLOCK_ACCESS_NET_BIND_TCP | LANDLOCK_ACCESS_NET_CONNECT_TCP;
+
 /**
  * Creates a ruleset without rules. It denies, as far as `version` can: READ, WRITE, execve(2),
- * requests to devices, TCP, and signals and abstract sockets of other processes. Returns a
- * descriptor or -errno.
+ * requests to devices, and what is listed. Returns a descriptor or -errno.
  */
-function createRuleset(version: number): number {
+function createRuleset(version: number, { network, scopes }: Denied): number {
   const at = scratch.areaOffset(0), { dv } = scratch, fields = LandlockRulesetAttr.at;
   const never = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_IOCTL_DEV;
   const files = (READ | WRITE | never) & knownRights(version);
-  const net = LANDLOCK_ACCESS_NET_BIND_TCP | LANDLOCK_ACCESS_NET_CONNECT_TCP;
   dv.setBigUint64(at + fields.handledAccessFs, BigInt(files), true);
-  dv.setBigUint64(at + fields.handledAccessNet, BigInt(net), true);
-  const scoped = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
-  dv.setBigUint64(at + fields.scoped, BigInt(scoped), true);
+  dv.setBigUint64(at + fields.handledAccessNet, BigInt(network), true);
+  dv.setBigUint64(at + fields.scoped, BigInt(scopes), true);
   const size = version >= 6
     ? LandlockRulesetAttr.size
     : version >= 4
@@ -123,7 +128,8 @@ export function restrictFiles(
   taskFd: number,
 ): string[] {
   const version = landlockVersion();
-  const ruleset = createRuleset(version);
+  const scopes = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
+  const ruleset = createRuleset(version, { network: TCP, scopes });
   if (ruleset < 0) return [`landlock: ${errnoName(ruleset)}`];
   const problems: string[] = [];
   for (const root of roots) {
@@ -134,6 +140,23 @@ export function restrictFiles(
   if (removing >= 0) allowBelow(ruleset, removing, LANDLOCK_ACCESS_FS_REMOVE_FILE);
   // A root without its rule could not be opened, so the ruleset is enforced with all rules or not.
   if (problems.length === 0) problems.push(...enforceRuleset(ruleset, taskFd));
+  syscall(N.SYS_close, ruleset);
+  return problems;
+}
+
+/**
+ * Closes all files to this process, on all threads, and TCP unless it has a network. Signals stay,
+ * because its children may be older than the ruleset.
+ *
+ * @param taskFd as for `restrictFiles`
+ * @returns what the host refused, a line each
+ */
+export function forbidFiles(taskFd: number, hasNetwork: boolean): string[] {
+  const version = landlockVersion();
+  if (version < VERSION_MIN) return [`landlock: version ${version}, not ${VERSION_MIN}`];
+  const ruleset = createRuleset(version, { network: hasNetwork ? 0 : TCP, scopes: 0 });
+  if (ruleset < 0) return [`landlock: ${errnoName(ruleset)}`];
+  const problems = enforceRuleset(ruleset, taskFd);
   syscall(N.SYS_close, ruleset);
   return problems;
 }

@@ -1,16 +1,25 @@
 /**
  * What the boot process does to itself: closes descriptors that it got by accident, becomes
- * undumpable, and installs the seccomp filter. The launcher sets namespaces, ids and capabilities
+ * undumpable, closes its root directory where it still has one, and installs the seccomp filter. The launcher sets namespaces, ids and capabilities
  * (launch/sentry_process.ts).
  */
 
-import { AT_FDCWD, F_GETFD, FD_CLOEXEC, O_CLOEXEC, O_RDWR } from "../../../ffi/abi/fcntl.ts";
+import {
+  AT_FDCWD,
+  F_GETFD,
+  FD_CLOEXEC,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_RDONLY,
+  O_RDWR,
+} from "../../../ffi/abi/fcntl.ts";
 import { PR_SET_DUMPABLE } from "../../../ffi/abi/prctl.ts";
 import { SYS_dup3, SYS_prctl } from "../../../ffi/abi/syscall_numbers.ts";
 import { errnoName } from "../../../ffi/sys/errors.ts";
 import { close, fcntl, openat } from "../../../ffi/sys/files.ts";
 import { syscall } from "../../../ffi/sys/native.ts";
 import type { PlatformName } from "../../../platform/select/candidates.ts";
+import { forbidFiles } from "../../../gofer/server/landlock.ts";
 import { installFilter } from "./seccomp_filter.ts";
 
 /** The target of /proc/self/fd/`fd`; "" for a closed descriptor. */
@@ -53,7 +62,25 @@ export function confineSelf(platform: PlatformName, network: boolean): string[] 
   // No process of the same user may trace this one or read its memory.
   const dumpable = syscall(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   if (dumpable < 0) problems.push(`PR_SET_DUMPABLE: ${errnoName(dumpable)}`);
+  if (hasRoot()) problems.push(...closeRoot(network));
   const refused = installFilter(platform, network);
   if (refused !== null) problems.push(refused);
   return problems;
+}
+
+/** Whether the launcher could not take the root directory away, for want of namespaces. */
+function hasRoot(): boolean {
+  for (const _ of Deno.readDirSync("/")) return true;
+  return false;
+}
+
+/** Landlock in place of an empty root directory: a second confinement behind the filter. */
+function closeRoot(network: boolean): string[] {
+  const task = openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (task < 0) return [`/proc/self/task: ${errnoName(task)}`];
+  try {
+    return forbidFiles(task, network);
+  } finally {
+    close(task);
+  }
 }
