@@ -112,7 +112,7 @@ function confine(machine: Machine, spec: BootSpec): void {
   if (spec.requireSandbox) {
     throw new UserError(`the host does not permit the whole confinement: ${text}`);
   }
-  say(`running with less confinement than usual: ${text}`);
+  if (spec.isQuiet !== true) say(`running with less confinement than usual: ${text}`);
 }
 
 /** Whether the launcher started this process: it passes the spec in a sealed memfd. */

@@ -6,6 +6,7 @@ import type { Globals } from "../options/globals.ts";
 import { checkChoice } from "../options/option.ts";
 import type { SANDBOX_OPTIONS } from "../options/sandbox_options.ts";
 import { processorIsolation } from "../launch/processor_isolation.ts";
+import { isConfined } from "../host/privileges.ts";
 import { usageError } from "../user_error.ts";
 import type { SandboxSettings } from "../launch/foreground_sandbox.ts";
 
@@ -37,7 +38,14 @@ export function sandboxSettings(
     processor: processorIsolation(either("speculation"), either("core-scheduling")),
     requireSandbox: own["require-sandbox"] || front["require-sandbox"],
     panicOnBug: own["panic-on-bug"] || front["panic-on-bug"],
+    // In a container the caller cannot change what is missing: docs/nested.md says what that is.
+    isQuiet: own.quiet || front.quiet || isConfined(),
   };
+}
+
+/** The options in front of the verb, with `--quiet` behind it. */
+export function withQuiet(globals: Globals, flags: Flags<typeof SANDBOX_OPTIONS>): Globals {
+  return flags.options.quiet ? globals.with(new Map([["quiet", "true"]])) : globals;
 }
 
 /**

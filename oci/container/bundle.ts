@@ -7,12 +7,11 @@ import { resolve } from "@std/path";
 import { callerNamespaces } from "./caller_namespaces.ts";
 import { annotatedGlobals } from "./annotation_options.ts";
 import type { Globals } from "../options/globals.ts";
-import { writeLog } from "../options/client_log.ts";
+import { warnOf } from "../options/client_log.ts";
 import { parseOverlay } from "./root_overlay.ts";
 import { planRootfs, type RootfsPlan } from "./rootfs_plan.ts";
 import type { NamespaceEntry } from "../spec/linux_section.ts";
 import { type Config, readConfig } from "../spec/config.ts";
-import { shownLines } from "../shown_text.ts";
 import { CONFIG, readConfigFile } from "./config_file.ts";
 
 export interface Bundle {
@@ -33,10 +32,7 @@ export function readBundle(directory: string, given: Globals, id: string): Bundl
   const path = resolve(directory);
   const config = readConfig(readConfigFile(path));
   const globals = annotatedGlobals(given, config.annotations, id);
-  for (const warning of config.warnings) {
-    console.error(shownLines(`dvisor: ${CONFIG}: ${warning}`));
-    writeLog(globals, "warning", `${CONFIG}: ${warning}`);
-  }
+  warnOf(config.warnings.map((warning) => `${CONFIG}: ${warning}`), globals);
   const overlay = parseOverlay(globals.options.overlay);
   const files = planRootfs(config, path, { overlay, hostUds: globals.options["host-uds"], id });
   const { linux, ofProxy } = callerNamespaces(config.linux);

@@ -82,6 +82,7 @@ export function bootSpec(
     waitsForStart: true,
     strace: settings.strace,
     debugLogBytes: sizeOfLog(settings.debugLog),
+    isQuiet: settings.isQuiet,
     requireSandbox: settings.requireSandbox,
     panicOnBug: settings.panicOnBug,
     hostKeeps: { memory: cgroup.hostKeeps("memory"), cpu: cgroup.hostKeeps("cpu") },

@@ -17,7 +17,7 @@ import { close, openat, pipe } from "../../ffi/sys/files.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
 import { ContainerCgroup } from "../launch/cgroup/container_cgroup.ts";
 import type { CgroupOptions } from "../launch/cgroup/group_plan.ts";
-import { writeLog } from "../options/client_log.ts";
+import { warnOf, writeLog } from "../options/client_log.ts";
 import { openDebugLog } from "../launch/foreground_sandbox.ts";
 import { holdInterrupts, throwIfInterrupted } from "../launch/command_signals.ts";
 import { endProxy, openNamespace, type Proxy, startProxy } from "../launch/proxy_process.ts";
@@ -57,7 +57,6 @@ import { joinSandbox } from "./join_sandbox.ts";
 import { openOwnNetwork } from "./own_network.ts";
 import { makeOverlayDirectory } from "./root_overlay.ts";
 import { timeOffsetsOf } from "./time_namespaces.ts";
-import { warnOf } from "./start.ts";
 import { releaseProxy, reportPid } from "./pid_file.ts";
 import { showFiles } from "./proxy_files.ts";
 

@@ -5,7 +5,7 @@
 
 import type { Globals } from "../options/globals.ts";
 import { tryHooks } from "../launch/run_hooks.ts";
-import { writeLog } from "../options/client_log.ts";
+import { warnOf, writeLog } from "../options/client_log.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { type ContainerDir, doesNotExist, type Lock, type StateStore } from "../state/store.ts";
 import { UserError } from "../user_error.ts";
@@ -13,7 +13,6 @@ import { sleepMs } from "../launch/cgroup/control_files.ts";
 import { destroyContainer, endCreator, endProcesses } from "./destroy.ts";
 import { findContainer } from "./found_container.ts";
 import { ociState } from "./oci_state.ts";
-import { warnOf } from "./start.ts";
 
 /**
  * @param isForced also a running one; no error if there is none

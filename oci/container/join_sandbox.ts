@@ -46,6 +46,7 @@ export function joinSandbox(making: ContainerCreation, other: ContainerRecord): 
     roots: bundle.files.goferRoots,
     socket: peer,
     requireSandbox: settings.requireSandbox,
+    isQuiet: settings.isQuiet,
     isDetached: true,
     users,
     stderr: making.log,

@@ -10,9 +10,8 @@ import type { Hook } from "../spec/hooks_section.ts";
 import { openNull } from "./standard_streams.ts";
 import type { Globals } from "../options/globals.ts";
 import { tryHooks } from "../launch/run_hooks.ts";
-import { writeLog } from "../options/client_log.ts";
+import { warnOf, writeLog } from "../options/client_log.ts";
 import type { ContainerRecord } from "../state/record.ts";
-import { shownLines } from "../shown_text.ts";
 import { UserError } from "../user_error.ts";
 import { findContainer, type FoundContainer } from "./found_container.ts";
 import { ociState } from "./oci_state.ts";
@@ -81,12 +80,4 @@ function poststart(record: ContainerRecord): string[] {
   const hooks = record.hooks?.poststart ?? [];
   const state = JSON.stringify(ociState(record, "running"));
   return tryHooks(hooks, { state, directory: record.bundle });
-}
-
-/** Prints warnings, and writes them to the client's log. */
-export function warnOf(warnings: readonly string[], globals: Globals): void {
-  for (const warning of warnings) {
-    console.error(shownLines(`dvisor: ${warning}`));
-    writeLog(globals, "warning", warning);
-  }
 }

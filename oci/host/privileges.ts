@@ -37,13 +37,21 @@ function canMakeUsers(): boolean {
 
 /** Whether this process has an effective capability. */
 export function hasCapability(cap: number): boolean {
-  const bits = BigInt(`0x${statusOf("CapEff") || "0"}`);
+  return has("CapEff", cap);
+}
+
+function has(set: string, cap: number): boolean {
+  const bits = BigInt(`0x${statusOf(set) || "0"}`);
   return (bits >> BigInt(cap) & 1n) !== 0n;
 }
 
-/** Whether a filter of system calls confines this process, as in a container. */
-export function isFiltered(): boolean {
-  return Number(statusOf("Seccomp")) === SECCOMP_FILTER;
+/**
+ * Whether something around this process confines it for good, as a container does: by a filter of
+ * system calls, or by a bounding set without the capability that makes namespaces. Its user cannot
+ * change what such a host permits.
+ */
+export function isConfined(): boolean {
+  return Number(statusOf("Seccomp")) === SECCOMP_FILTER || !has("CapBnd", CAP_SYS_ADMIN);
 }
 
 function statusOf(name: string): string {

@@ -58,6 +58,8 @@ export interface SandboxSettings {
   readonly requireSandbox: boolean;
   /** A bug in the kernel ends the sandbox. */
   readonly panicOnBug: boolean;
+  /** Does not print what the host refused of the confinement. */
+  readonly isQuiet: boolean;
   readonly network: NetworkMode;
   readonly processor: ProcessorIsolation;
 }
@@ -98,6 +100,7 @@ function waiterFor(sandbox: StartedSandbox, terminal: RawTerminal | null): Waite
 function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
   const { platform, strace, turns, requireSandbox, panicOnBug, debugLog, network, processor } =
     plan.sandbox;
+  const { isQuiet } = plan.sandbox;
   return startSandbox({
     spec: {
       id: "",
@@ -120,6 +123,7 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
       strace,
       debugLogBytes: NAMED_LOG_BYTES,
       turns,
+      isQuiet,
       requireSandbox,
       panicOnBug,
       memoryBytes: Math.min(allowedMemory(), plan.memoryLimit ?? Infinity),

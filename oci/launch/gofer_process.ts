@@ -97,6 +97,8 @@ interface GoferOptions {
   /** Connected socket. */
   readonly socket: number;
   readonly requireSandbox: boolean;
+  /** Does not say what the host refused. */
+  readonly isQuiet: boolean;
   /** It outlives the launcher, and ends with its socket. */
   readonly isDetached: boolean;
   /** Steps that move it into control groups. */
@@ -202,7 +204,7 @@ function startWith(
 }
 
 function argumentsOf(
-  { roots, requireSandbox }: GoferOptions,
+  { roots, requireSandbox, isQuiet }: GoferOptions,
   copies: readonly (number | PrevResult)[],
 ): string[] {
   const args = ["serve", `--fd=${SOCKET_FD}`];
@@ -214,6 +216,7 @@ function argumentsOf(
   for (const { path } of hidden) args.push(`--hide=${path}`);
   for (const { path } of shown) args.push(`--show=${path}`);
   if (requireSandbox) args.push("--require-confinement");
+  if (isQuiet) args.push("--quiet");
   return args;
 }
 

@@ -121,13 +121,14 @@ export function startSandbox(options: SandboxOptions): StartedSandbox {
       roots: options.roots,
       socket: pair[1],
       requireSandbox: options.spec.requireSandbox,
+      isQuiet: options.spec.isQuiet === true,
       isDetached,
       stderr,
       join,
       users: options.users ?? -1,
     });
-    const { memory = null } = choice, { requireSandbox } = options.spec;
-    return new StartedSandbox(control.launcher, sentry, server, requireSandbox, memory);
+    const { memory = null } = choice;
+    return new StartedSandbox(control.launcher, sentry, server, options.spec, memory);
   } catch (error) {
     end(sentry);
     throw error;
@@ -235,25 +236,28 @@ function numbersOf(further: number): GuestFds {
   return [...BOOT_FDS.stdio, ...Array.from({ length: further }, (_, i) => FIRST_FREE_FD + i)];
 }
 
+/** What is done about a confinement that the host refuses. */
+type Strictness = Pick<BootSpec, "requireSandbox" | "isQuiet">;
+
 /** A sandbox before its guest runs. */
 export class StartedSandbox {
   readonly control: LauncherSocket;
   readonly sentry: Launched;
   readonly gofer: Launched;
-  readonly #requireSandbox: boolean;
+  readonly #spec: Strictness;
   readonly #memory: PlatformMemory | null;
 
   constructor(
     control: LauncherSocket,
     sentry: Launched,
     gofer: Launched,
-    require: boolean,
+    spec: Strictness,
     memory: PlatformMemory | null,
   ) {
     this.control = control;
     this.sentry = sentry;
     this.gofer = gofer;
-    this.#requireSandbox = require;
+    this.#spec = spec;
     this.#memory = memory;
   }
 
@@ -320,9 +324,11 @@ export class StartedSandbox {
     if (sentry.level !== "none" && refused !== null) problems.push(refused.message);
     if (problems.length === 0) return;
     const text = problems.join("; ");
-    if (this.#requireSandbox) {
+    const { requireSandbox, isQuiet } = this.#spec;
+    if (requireSandbox) {
       throw new UserError(`the host does not permit the whole confinement: ${text}`);
     }
+    if (isQuiet) return;
     if (sentry.level === "none" || weaker !== null || refused !== null) {
       console.error(shownLines(`dvisor: running with less confinement than usual: ${text}`));
     }

@@ -4,7 +4,7 @@
  */
 
 import type { Globals } from "./globals.ts";
-import { shownJson } from "../shown_text.ts";
+import { shownJson, shownLines } from "../shown_text.ts";
 
 /** LIMIT: characters of a message. Some quote text of a client, a guest or its kernel. */
 export const MESSAGE_CHARS = 4096;
@@ -45,5 +45,13 @@ export function writeLog(
     Deno.writeTextFileSync(log, `${line}\n`, { append: true, mode: 0o600 });
   } catch {
     // The line is dropped, see above.
+  }
+}
+
+/** Writes warnings to the client's log, and prints them unless the caller wants none. */
+export function warnOf(warnings: readonly string[], globals: Globals): void {
+  for (const warning of warnings) {
+    if (!globals.options.quiet) console.error(shownLines(`dvisor: ${warning}`));
+    writeLog(globals, "warning", warning);
   }
 }

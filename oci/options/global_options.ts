@@ -51,6 +51,7 @@ export const SHARED_OPTIONS = {
   "core-scheduling": SANDBOX_OPTIONS["core-scheduling"],
   "require-sandbox": SANDBOX_OPTIONS["require-sandbox"],
   "panic-on-bug": SANDBOX_OPTIONS["panic-on-bug"],
+  quiet: SANDBOX_OPTIONS.quiet,
 } as const satisfies Options;
 
 export const GLOBAL_OPTIONS = { ...RUNTIME_OPTIONS, ...SHARED_OPTIONS } as const;

@@ -16,6 +16,7 @@ Deno.test("options in front of the verb are runc's, in Go's style", () => {
     "auto",
   ]);
   assertEquals(splitCommandLine(["--rootless", "false", "x"]).globals.rootless, false);
+  assertEquals(splitCommandLine(["--quiet", "x"]).globals.options.quiet, true);
   assertEquals(splitCommandLine(["-v"]).asks, "version");
   assertEquals(splitCommandLine(["help", "-h"]).asks, null);
 });

@@ -38,6 +38,7 @@ export const SANDBOX_OPTIONS = {
   "panic-on-bug": {
     help: "a bug in the kernel ends the sandbox, not only the process that hit it",
   },
+  quiet: { help: "print no warnings, only errors" },
 } as const satisfies Options;
 
 /** `--network` of `do`. */

@@ -242,6 +242,8 @@ export interface BootSpec {
   readonly debugLogBytes: number;
   /** The longest turns of the kernel go to the debug log, at the end. */
   readonly turns?: boolean;
+  /** Does not print what the host refused of the confinement; absent: prints it. */
+  readonly isQuiet?: boolean;
   /** Whether a missing seccomp filter is an error. */
   readonly requireSandbox: boolean;
   /** A bug in the kernel ends the sandbox; otherwise it ends the process that met it. */

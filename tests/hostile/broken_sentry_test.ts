@@ -118,6 +118,7 @@ Deno.test("asking a broken Sentry fails with a message, and keeps nothing", asyn
 });
 
 /** A child that does not exist. */
+const STRICT = { requireSandbox: true, isQuiet: true };
 const NO_CHILD = { pid: 0x3fffffff, pidfd: -1, level: "none", problems: [], weaker: null } as const;
 const GOOD_STEPS = [
   { type: "ready", bestPlatform: "systrap" },
@@ -128,7 +129,7 @@ const GOOD_STEPS = [
 
 function loadBroken(random: Random): void {
   const { launcher, bootFd } = controlPair();
-  const sandbox = new StartedSandbox(launcher, NO_CHILD, NO_CHILD, true, null);
+  const sandbox = new StartedSandbox(launcher, NO_CHILD, NO_CHILD, STRICT, null);
   for (let step = random.below(3); step >= 0; step--) {
     sayBroken(bootFd, random.pick(GOOD_STEPS), random);
   }
@@ -150,7 +151,7 @@ Deno.test("a kernel's message is an error's text, however long it is", () => {
   const boot: BootSocket = new ControlSocket(bootFd);
   boot.send({ type: "failed", message: "x".repeat(50_000), exitCode: 3 });
   boot.send({ type: "loaded" });
-  const sandbox = new StartedSandbox(launcher, NO_CHILD, NO_CHILD, true, null);
+  const sandbox = new StartedSandbox(launcher, NO_CHILD, NO_CHILD, STRICT, null);
   const error = assertThrows(() => sandbox.load(), UserError, "xxx");
   assertEquals([error.message.length, error.exitCode], [4096, 3]);
   assertThrows(() => sandbox.release(), UserError, "says loaded in place of running");

@@ -268,6 +268,18 @@ const FAILING: readonly LifecycleCase[] = [
     },
   },
   {
+    name: "--quiet prints no warning, and the client's log has it",
+    notRunc: "it has no such option",
+    async run(t) {
+      t.config["hooks"] = { poststart: [script("exit 3")] };
+      t.globals.push("--quiet", "--log", t.file("log"));
+      await t.script("exec sleep 1000").created();
+      const result = await t.call("start", t.id);
+      assertEquals([result.code, result.stderr], [0, ""], describe(result));
+      assertMatch(t.text("log"), /level=warning .*exit status 3/);
+    },
+  },
+  {
     name: "a poststop hook that fails does not keep the container",
     async run(t) {
       t.config["hooks"] = { poststop: [script("exit 3")] };

@@ -13,7 +13,7 @@ import { CONTAINER_NETWORK, SANDBOX_OPTIONS } from "../../options/sandbox_option
 import { EXIT_FAILURE } from "../../user_error.ts";
 import { defineCommand } from "../command.ts";
 import { PRESERVE_OPTION, preservedFds } from "../preserved_fds.ts";
-import { networkOf, sandboxSettings } from "../sandbox_flags.ts";
+import { networkOf, sandboxSettings, withQuiet } from "../sandbox_flags.ts";
 
 /** Options of `create` that `run` has too. */
 export const CREATE_OPTIONS = {
@@ -46,7 +46,7 @@ export const command = defineCommand({
   isGoStyle: true,
   failureCode: EXIT_FAILURE,
   run(flags, globals) {
-    create(flags, globals, onlyId(flags.rest, "create"));
+    create(flags, withQuiet(globals, flags), onlyId(flags.rest, "create"));
     return 0;
   },
 });

@@ -6,7 +6,7 @@ import { execIn } from "../../container/exec.ts";
 import { execProcess, PROCESS_OPTIONS } from "../../container/exec_process.ts";
 import { findContainer } from "../../container/found_container.ts";
 import { Foreground } from "../../container/proxy_wait.ts";
-import { warnOf } from "../../container/start.ts";
+import { warnOf } from "../../options/client_log.ts";
 import { PID_OPTIONS, pidChoice } from "../../container/pid_file.ts";
 import { chooseStreams } from "../../container/standard_streams.ts";
 import type { Flags } from "../../options/flags.ts";

@@ -17,7 +17,7 @@ import { EXIT_FAILURE, UserError } from "../../user_error.ts";
 import { defineCommand } from "../command.ts";
 import { CREATE_NOTES, CREATE_OPTIONS } from "./create.ts";
 import { preservedFds } from "../preserved_fds.ts";
-import { networkOf, sandboxSettings } from "../sandbox_flags.ts";
+import { networkOf, sandboxSettings, withQuiet } from "../sandbox_flags.ts";
 
 const OPTIONS = {
   ...CREATE_OPTIONS,
@@ -38,7 +38,9 @@ export const command = defineCommand({
   notes: CREATE_NOTES,
   isGoStyle: true,
   failureCode: EXIT_FAILURE,
-  run: (flags, globals) => runContainer(flags, globals, onlyId(flags.rest, "run")),
+  run: (flags, globals) => {
+    return runContainer(flags, withQuiet(globals, flags), onlyId(flags.rest, "run"));
+  },
 });
 
 function runContainer(flags: Flags<typeof OPTIONS>, globals: Globals, id: string): number {
