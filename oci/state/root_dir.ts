@@ -1,14 +1,17 @@
 /**
  * The default of `--root`, the directory of containers: `/run/dvisor` for root as with runc, and a
- * directory of its own for another user.
+ * directory of its own for another user, and for root of a read-only container.
  */
 
+import { ENOENT, EROFS } from "../../ffi/abi/errno.ts";
+import { AT_FDCWD, W_OK } from "../../ffi/abi/fcntl.ts";
 import { S_ISVTX } from "../../ffi/abi/stat.ts";
-import { SYS_geteuid } from "../../ffi/abi/syscall_numbers.ts";
+import { SYS_faccessat, SYS_geteuid } from "../../ffi/abi/syscall_numbers.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { UserError } from "../user_error.ts";
 
-const NAME = "dvisor";
+const NAME = "dvisor", RUN = "/run";
 /** Where every user may make a directory: the second is there in containers without the first. */
 const SHARED_PLACES = ["/tmp", "/dev/shm"];
 const OTHERS_WRITE = 0o022;
@@ -22,7 +25,15 @@ export function defaultRoot(rootless: boolean | "auto"): string {
   const runtimeDir = Deno.env.get("XDG_RUNTIME_DIR") ?? "";
   const isRootless = rootless === "auto" ? !isRoot || isInUserNamespace() : rootless;
   if (isRootless && runtimeDir !== "") return `${runtimeDir}/${NAME}`;
-  return isRootless && !isRoot ? ownDirectory(uid) : `/run/${NAME}`;
+  if (isRootless && !isRoot) return ownDirectory(uid);
+  const path = `${RUN}/${NAME}`, r = accessOf(path);
+  const isReadOnly = r === -EROFS || r === -ENOENT && accessOf(RUN) === -EROFS;
+  return isRoot && isReadOnly ? ownDirectory(uid) : path;
+}
+
+/** 0 if this process may write the directory, else -errno. */
+function accessOf(path: string): number {
+  return syscall(SYS_faccessat, AT_FDCWD, scratch.cstr(path), W_OK);
 }
 
 /**
