@@ -6,6 +6,7 @@
  * of host networking, and to clients, which enter containers by the paths `/proc/PID/ns/TYPE`.
  */
 
+import { CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
 import { EINVAL } from "../../ffi/abi/errno.ts";
 import { NS_GET_NSTYPE } from "../../ffi/abi/ioctl.ts";
 import {
@@ -19,6 +20,7 @@ import {
 } from "../../ffi/abi/sched.ts";
 import { check, SyscallError } from "../../ffi/sys/errors.ts";
 import { close, ioctl } from "../../ffi/sys/files.ts";
+import { hasCapability } from "../host/privileges.ts";
 import { type Entered, openNamespace } from "../launch/proxy_process.ts";
 import type { SharedNamespaces } from "../protocol/control_protocol.ts";
 import type { NamespaceEntry, NamespaceType } from "../spec/linux_section.ts";
@@ -97,7 +99,7 @@ export function processNamespaces(pid: number): HostNamespaces {
   for (const [name, flag] of kinds) {
     const path = `/proc/${pid}/ns/${name}`;
     // Only a privileged process can start children in another PID namespace.
-    if (flag === CLONE_NEWPID && Deno.uid() !== 0) continue;
+    if (flag === CLONE_NEWPID && !hasCapability(CAP_SYS_ADMIN)) continue;
     // Entering the namespace that the process is in needs privilege too.
     if (namespaceInode(path) === namespaceInode(`/proc/self/ns/${name}`)) continue;
     entered.push({ flag, fd: openNamespace(path) });

@@ -35,6 +35,11 @@ function canMakeUsers(): boolean {
   return runInChild(script, CLONE_NEWUSER + CLONE_NEWNS) === null;
 }
 
+/** Whether this process is root with the power over namespaces: not root of a plain container. */
+export function isFullRoot(): boolean {
+  return syscall(SYS_geteuid) === 0 && hasCapability(CAP_SYS_ADMIN);
+}
+
 /** Whether this process has an effective capability. */
 export function hasCapability(cap: number): boolean {
   return has("CapEff", cap);

@@ -32,11 +32,10 @@ import {
   MOUNT_ATTR_NOSYMFOLLOW,
   MOUNT_ATTR_RDONLY,
 } from "../../ffi/abi/mount.ts";
-import { SYS_geteuid } from "../../ffi/abi/syscall_numbers.ts";
-import { syscall } from "../../ffi/sys/native.ts";
 import { close } from "../../ffi/sys/files.ts";
 import { type PrevResult, SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { MountIds } from "../spec/id_mappings.ts";
+import { isFullRoot } from "../host/privileges.ts";
 import { explain } from "../user_error.ts";
 import type { HostView } from "./host_view.ts";
 import { launch, type Launched, type LevelPlan } from "./confinement_levels.ts";
@@ -145,7 +144,7 @@ function startWith(
   mapped: readonly number[],
 ): Launched {
   const plans: LevelPlan[] = [], problems: string[] = [];
-  const isRoot = syscall(SYS_geteuid) === 0;
+  const isRoot = isFullRoot();
   // Only a privileged process can make these namespaces for other users.
   const cloneFlags = isRoot ? CLONE_NEWNS + CLONE_NEWPID : 0;
   const follows = options.roots.some((root) => root.follows);

@@ -10,7 +10,12 @@
  * ids.
  */
 
-import { CAP_NET_BIND_SERVICE, CAP_NET_RAW } from "../../ffi/abi/capability.ts";
+import {
+  CAP_NET_BIND_SERVICE,
+  CAP_NET_RAW,
+  CAP_SETGID,
+  CAP_SETUID,
+} from "../../ffi/abi/capability.ts";
 import {
   CLONE_NEWIPC,
   CLONE_NEWNET,
@@ -23,6 +28,7 @@ import { SYS_getegid, SYS_geteuid } from "../../ffi/abi/syscall_numbers.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { close } from "../../ffi/sys/files.ts";
 import { SpawnScript } from "../../ffi/sys/spawn.ts";
+import { hasCapability, isFullRoot } from "../host/privileges.ts";
 import { explain } from "../user_error.ts";
 import { makeUsers, usersOf } from "./own_users.ts";
 import { launch, type Launched, type LevelPlan } from "./confinement_levels.ts";
@@ -61,10 +67,10 @@ export function startSentry(
   args: readonly string[],
   options: SentryOptions,
 ): Launched {
-  const isRoot = syscall(SYS_geteuid) === 0, { network, namespace } = options;
+  const isRoot = isFullRoot(), { network, namespace } = options;
   const flags = NAMESPACES + (network.isHost ? 0 : CLONE_NEWNET);
   const kept = network.isHost && isRoot ? networkCapabilities(network.capabilities) : [];
-  const mayChange = program.isPublic && hasNobody();
+  const mayChange = program.isPublic && mayBecomeNobody();
   const plans: LevelPlan[] = [], problems: string[] = [];
   const users = isRoot ? usersFor(kept, network.isHost ? namespace : -1, problems) : -1;
   const asRoot = { level: "root", cloneFlags: flags } as const;
@@ -117,7 +123,7 @@ export function startSentry(
     const script = new SpawnScript();
     return complete(script, [], () => {
       steps.boundCapabilities(script, []);
-      if (isRoot && mayChange) steps.becomeUser(script, NOBODY, NOBODY);
+      if (mayChange) steps.becomeUser(script, NOBODY, NOBODY);
     });
   }
 
@@ -168,8 +174,9 @@ export function networkCapabilities(allowed: readonly number[]): number[] {
   return NETWORK_CAPABILITIES.filter((cap) => allowed.includes(cap) && (own & (1 << cap)) !== 0);
 }
 
-/** Whether the user exists here: a user namespace may map few ids. */
-function hasNobody(): boolean {
+/** Whether this process may change its user, which may not exist here: few ids may be mapped. */
+function mayBecomeNobody(): boolean {
+  if (![CAP_SETUID, CAP_SETGID].every(hasCapability)) return false;
   return ["uid_map", "gid_map"].every((file) =>
     Deno.readTextFileSync(`/proc/self/${file}`).split("\n").some((line) => {
       const [first = NaN, , size = NaN] = line.trim().split(/\s+/).map(Number);

@@ -1,9 +1,9 @@
 /**
  * The default of `--root`, the directory of containers: `/run/dvisor` for root as with runc, and a
- * directory of its own for another user, and for root of a read-only container.
+ * directory of its own for another user, and for root who may not write there.
  */
 
-import { ENOENT, EROFS } from "../../ffi/abi/errno.ts";
+import { ENOENT } from "../../ffi/abi/errno.ts";
 import { AT_FDCWD, W_OK } from "../../ffi/abi/fcntl.ts";
 import { S_ISVTX } from "../../ffi/abi/stat.ts";
 import { SYS_faccessat, SYS_geteuid } from "../../ffi/abi/syscall_numbers.ts";
@@ -27,8 +27,9 @@ export function defaultRoot(rootless: boolean | "auto"): string {
   if (isRootless && runtimeDir !== "") return `${runtimeDir}/${NAME}`;
   if (isRootless && !isRoot) return ownDirectory(uid);
   const path = `${RUN}/${NAME}`, r = accessOf(path);
-  const isReadOnly = r === -EROFS || r === -ENOENT && accessOf(RUN) === -EROFS;
-  return isRoot && isReadOnly ? ownDirectory(uid) : path;
+  // Not root's where a container is read-only, or where the host's root is another user.
+  const isOwn = r === 0 || r === -ENOENT && accessOf(RUN) === 0;
+  return isRoot && !isOwn ? ownDirectory(uid) : path;
 }
 
 /** 0 if this process may write the directory, else -errno. */
@@ -49,7 +50,7 @@ export function ownDirectory(
 ): string {
   if (isSafe(runtimeDir, uid)) return `${runtimeDir}/${NAME}`;
   for (const place of shared) {
-    const path = `${place}/${NAME}-${uid}`;
+    const path = `${place}/${NAME}-${outsideId(uid)}`;
     try {
       Deno.mkdirSync(path, { mode: 0o700 });
     } catch {
@@ -61,6 +62,15 @@ export function ownDirectory(
   throw new UserError(
     `XDG_RUNTIME_DIR is not set, and neither ${places} takes a directory: say --root DIR`,
   );
+}
+
+/** The user's id outside of this process's user namespace: there each user can be user 0. */
+function outsideId(uid: number): number {
+  for (const line of Deno.readTextFileSync("/proc/self/uid_map").split("\n")) {
+    const [first = NaN, outside = NaN, count = NaN] = line.trim().split(/\s+/).map(Number);
+    if (first <= uid && uid < first + count) return outside + uid - first;
+  }
+  return uid;
 }
 
 /** Whether the path is a directory of the user's that no other user can write. */

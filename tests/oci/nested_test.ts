@@ -11,14 +11,12 @@ import { Bundle, RUNC, shellConfig } from "./bundle.ts";
 import { BUNDLE, makeRoot, nestedConfig, type NestedHost, PROGRAM } from "./nested_host.ts";
 
 const HOSTS: readonly NestedHost[] = [
-  { name: "Docker, --cap-drop ALL --read-only -u 1000", ...user(true) },
-  { name: "Kubernetes, uid 1000 and no capabilities", ...user(false) },
+  { name: "Docker, -u 1000 --cap-drop ALL", uid: 1000, hasFilter: true, hasCapabilities: false },
   { name: "Docker, root", uid: 0, hasFilter: true, hasCapabilities: true },
+  { name: "Docker, root with --cap-drop ALL", uid: 0, hasFilter: true, hasCapabilities: false },
+  { name: "Kubernetes, uid 1000", uid: 1000, hasFilter: false, hasCapabilities: false },
+  { name: "Podman, root", uid: 0, hasFilter: false, hasCapabilities: true },
 ];
-
-function user(hasFilter: boolean): Omit<NestedHost, "name"> {
-  return { uid: 1000, hasFilter, hasCapabilities: false };
-}
 
 const MIB = 1 << 20, TIMEOUT_S = 60;
 const lacking = noContainers ?? lacks(["runc"]);
