@@ -5,7 +5,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, type Finished, run } from "../harness/dvisor.ts";
-import { noUsers } from "../harness/machine.ts";
+import { lacks, noUsers } from "../harness/machine.ts";
 import { asUser, noOwnHost } from "../harness/own_host.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { LifecycleCase } from "./lifecycle_cases.ts";
@@ -13,6 +13,25 @@ import type { LifecycleCase } from "./lifecycle_cases.ts";
 const UID = 54_321;
 const MIB = 1 << 20, TIMEOUT_S = 30;
 const skip = noUsers ?? noOwnHost();
+
+const FIRST_ID = 700_000;
+/** The line that each of these files gets for the user. */
+const OWN_IDS: Readonly<Record<string, string>> = {
+  "/etc/passwd": `nested:x:${UID}:${UID}::/:/bin/sh`,
+  "/etc/group": `nested:x:${UID}:`,
+  "/etc/subuid": `nested:${FIRST_ID}:65536`,
+  "/etc/subgid": `nested:${FIRST_ID}:65536`,
+};
+const IDS = Object.keys(OWN_IDS);
+const noIds = IDS.every(isThere) ? null : "no /etc/subuid on this machine";
+
+function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
 
 /** Runs a verb as the user. */
 function call(t: Lifecycle, ...args: string[]): Promise<Finished> {
@@ -46,8 +65,8 @@ async function runDetached(t: Lifecycle, script: string): Promise<void> {
   assertEquals(code, 0, t.text("err"));
 }
 
-function addUsers(t: Lifecycle): void {
-  const map = [{ containerID: 0, hostID: UID, size: 1 }];
+function addUsers(t: Lifecycle, ...more: object[]): void {
+  const map = [{ containerID: 0, hostID: UID, size: 1 }, ...more];
   t.config.linux["uidMappings"] = map;
   t.config.linux["gidMappings"] = map;
   const types = ["user", "pid", "network", "ipc", "uts", "mount"];
@@ -77,6 +96,29 @@ export const USER_CASES: readonly LifecycleCase[] = [
       assertEquals(Deno.statSync(`${t.bundle.root}/new`).uid, UID);
     },
   })),
+  {
+    name: "an ordinary user's container with the ids that /etc/subuid gives",
+    notRunc: "it wants a writable control group",
+    skip: skip ?? lacks(["newuidmap", "newgidmap"]) ?? noIds,
+    async run(t) {
+      addUsers(t, { containerID: 1, hostID: FIRST_ID, size: 65_536 });
+      give(t, "chown 7:8 /new; stat -c %u:%g /new");
+      Deno.writeTextFileSync(`${t.bundle.root}/new`, "");
+      Deno.chownSync(`${t.bundle.root}/new`, UID, UID);
+      const shown = IDS.map((path) => {
+        const name = path.slice(1).replace("/", "-"), own = OWN_IDS[path] ?? "";
+        Deno.writeTextFileSync(t.file(name), `${Deno.readTextFileSync(path)}${own}\n`);
+        return `mount --bind ${t.file(name)} ${path}`;
+      });
+      const script = `set -e; ${shown.join("; ")}; exec "$@"`;
+      const argv = asUser(UID, t.argv("run", "--bundle", t.bundle.dir, t.id));
+      const command = ["unshare", "--mount", "sh", "-c", script, "sh", ...argv];
+      const result = await run(command, { timeoutS: TIMEOUT_S });
+      assertEquals([result.code, result.stdout], [0, "7:8\n"], describe(result));
+      const { uid, gid } = Deno.statSync(`${t.bundle.root}/new`);
+      assertEquals([uid, gid], [FIRST_ID + 6, FIRST_ID + 7]);
+    },
+  },
   {
     name: "an ordinary user's container: all verbs",
     notRunc: "it wants a user namespace in config.json",
