@@ -43,8 +43,8 @@ const PIECE_BYTES = 64 << 10;
 /** Room for the largest message. */
 const OUT_BYTES = PAYLOAD_MAX + HEADER_BYTES;
 /**
- * How long output waits for more, ns: a program that writes in small pieces must not wake the client
- * for each of them.
+ * How long output waits for more, ns: a program that writes in small pieces must not wake the
+ * client for each of them.
  */
 const BATCH_NS = 50_000;
 /** LIMIT: open channels of a connection. */

@@ -5,12 +5,7 @@
 
 import { ECONNREFUSED } from "../../../ffi/abi/errno.ts";
 import { AF_UNIX, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
-import {
-  SYS_connect,
-  SYS_geteuid,
-  SYS_sendto,
-  SYS_socket,
-} from "../../../ffi/abi/syscall_numbers.ts";
+import { SYS_connect, SYS_sendto, SYS_socket } from "../../../ffi/abi/syscall_numbers.ts";
 import { addressOf, allocBuffer, scratch } from "../../../ffi/sys/cstring.ts";
 import { errnoName } from "../../../ffi/sys/errors.ts";
 import { close, read } from "../../../ffi/sys/files.ts";
@@ -32,7 +27,7 @@ import {
 } from "../../protocol/session/frame.ts";
 import { UserError } from "../../user_error.ts";
 import { waitReadable } from "../command_signals.ts";
-import { sandboxDirectories } from "./socket_directory.ts";
+import { sandboxDirectory } from "./socket_directory.ts";
 
 /** LIMIT: how long a sandbox may take for an answer, ms. */
 const ANSWER_MS = 2000;
@@ -51,19 +46,19 @@ export interface ListedSandbox {
 /** This user's sandboxes. Sockets of killed ones are removed. */
 export function listSandboxes(): ListedSandbox[] {
   const found: ListedSandbox[] = [];
-  for (const directory of sandboxDirectories(syscall(SYS_geteuid))) {
-    for (const name of namesIn(directory)) {
-      if (!name.endsWith(SUFFIX)) continue;
-      const client = AttachedClient.connect(`${directory}/${name}`);
-      if (client === null) continue;
-      try {
-        found.push(client.info());
-      } catch (error) {
-        // It has ended since.
-        if (!(error instanceof UserError)) throw error;
-      } finally {
-        client.close();
-      }
+  const directory = sandboxDirectory(false);
+  if (directory === null) return found;
+  for (const { name } of Deno.readDirSync(directory)) {
+    if (!name.endsWith(SUFFIX)) continue;
+    const client = AttachedClient.connect(`${directory}/${name}`);
+    if (client === null) continue;
+    try {
+      found.push(client.info());
+    } catch (error) {
+      // It has ended since.
+      if (!(error instanceof UserError)) throw error;
+    } finally {
+      client.close();
     }
   }
   return found;
@@ -71,28 +66,17 @@ export function listSandboxes(): ListedSandbox[] {
 
 /** Ends a sandbox: false if this user has none of that id. @throws UserError */
 export function endSandbox(id: string): boolean {
-  if (id.includes("/")) return false;
-  for (const directory of sandboxDirectories(syscall(SYS_geteuid))) {
-    const client = AttachedClient.connect(`${directory}/${id}${SUFFIX}`);
-    if (client === null) continue;
-    try {
-      client.info();
-      client.ask({ op: "kill" });
-    } finally {
-      client.close();
-    }
-    return true;
-  }
-  return false;
-}
-
-function namesIn(directory: string): string[] {
+  const directory = sandboxDirectory(false);
+  if (directory === null || id.includes("/")) return false;
+  const client = AttachedClient.connect(`${directory}/${id}${SUFFIX}`);
+  if (client === null) return false;
   try {
-    return [...Deno.readDirSync(directory)].map((entry) => entry.name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
+    client.info();
+    client.ask({ op: "kill" });
+  } finally {
+    client.close();
   }
+  return true;
 }
 
 class AttachedClient implements FrameSink {

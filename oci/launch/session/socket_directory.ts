@@ -17,6 +17,7 @@ import { errnoName } from "../../../ffi/sys/errors.ts";
 import { close } from "../../../ffi/sys/files.ts";
 import { syscall } from "../../../ffi/sys/native.ts";
 import { putUnixAddress } from "../../host/unix_address.ts";
+import { defaultRoot } from "../../state/root_dir.ts";
 import { UserError } from "../../user_error.ts";
 
 const BACKLOG = 64;
@@ -30,20 +31,31 @@ export interface NamedListener {
   readonly path: string;
 }
 
-/** Directories in which a user's sandboxes may be, the preferred one first. */
-function candidates(uid: number): string[][] {
-  const runtime = Deno.env.get("XDG_RUNTIME_DIR") ?? "";
-  return [
-    ...uid === 0 ? [["/run/dvisor", "/run/dvisor/sandboxes"]] : [],
-    ...runtime.startsWith("/") ? [[`${runtime}/dvisor`, `${runtime}/dvisor/sandboxes`]] : [],
-    [`/tmp/dvisor-${uid}`, `/tmp/dvisor-${uid}/sandboxes`],
-  ];
-}
-
-/** The directories with sockets of a user's sandboxes that there are. */
-export function sandboxDirectories(uid: number): string[] {
-  return candidates(uid).filter((path) => path.every((directory) => isOwn(directory, uid, false)))
-    .map((path) => path.at(-1) ?? "");
+/**
+ * The directory beside that of containers, so that its name is no container's.
+ * @param mayMake it is made if it is missing
+ * @returns null if there is none that belongs to this user alone
+ */
+export function sandboxDirectory(mayMake: boolean): string | null {
+  let directory: string;
+  try {
+    directory = `${defaultRoot("auto")}-sandboxes`;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return null;
+  }
+  try {
+    if (mayMake) Deno.mkdirSync(directory, { mode: MODE });
+  } catch {
+    // It is there, or cannot be made.
+  }
+  try {
+    const { isDirectory, uid, mode } = Deno.lstatSync(directory);
+    const isOwn = isDirectory && uid === syscall(SYS_geteuid) && ((mode ?? OTHERS) & OTHERS) === 0;
+    return isOwn ? directory : null;
+  } catch {
+    return null;
+  }
 }
 
 /**
@@ -52,33 +64,10 @@ export function sandboxDirectories(uid: number): string[] {
  * @throws UserError if the id is taken
  */
 export function listenAs(id: string): NamedListener | null {
-  const uid = syscall(SYS_geteuid);
-  for (const directories of candidates(uid)) {
-    if (!directories.every((directory) => isOwn(directory, uid, true))) continue;
-    const path = `${directories.at(-1)}/${id}.sock`;
-    if (path.length > PATH_CHARACTERS) continue;
-    removeDead(path);
-    const listener = listenAt(path, id);
-    if (listener !== null) return listener;
-  }
-  return null;
-}
-
-/** Whether the directory, which `mayMake` makes if it is missing, belongs to this user alone. */
-function isOwn(directory: string, uid: number, mayMake: boolean): boolean {
-  try {
-    if (mayMake) Deno.mkdirSync(directory, { mode: MODE });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) return false;
-  }
-  try {
-    const { isDirectory, uid: owner, mode } = Deno.lstatSync(directory);
-    // Others may look at the parent directory of root's, which has the state of containers.
-    const refused = directory === "/run/dvisor" ? 0o022 : OTHERS;
-    return isDirectory && owner === uid && ((mode ?? OTHERS) & refused) === 0;
-  } catch {
-    return false;
-  }
+  const directory = sandboxDirectory(true), path = `${directory}/${id}.sock`;
+  if (directory === null || path.length > PATH_CHARACTERS) return null;
+  removeDead(path);
+  return listenAt(path, id);
 }
 
 /** The socket has its name when it listens: a client that finds it can connect. */
