@@ -197,9 +197,6 @@ export interface SessionSpec {
   readonly user: UserName | null;
   readonly timeoutMs: number | null;
   readonly idleMs: number | null;
-  /** Bounds of all its programs; null: none. */
-  readonly tasksMax: number | null;
-  readonly cpus: number | null;
 }
 
 export interface BootSpec {

@@ -11,6 +11,7 @@ import type { TerminalBridge } from "./terminal_bridge.ts";
 import { UserError } from "../../user_error.ts";
 import { type BootSpec, hasHostNetwork } from "../../protocol/boot_spec.ts";
 import type { BootSocket } from "../../protocol/launcher_channel.ts";
+import { limitGuests } from "./guest_limits.ts";
 import { startGuest } from "./guest_start.ts";
 import { addLonelyLink } from "./unconnected_link.ts";
 import { buildMountTree } from "../rootfs/mount_tree.ts";
@@ -20,9 +21,6 @@ import {
   LauncherLink,
   type WaiterListener,
 } from "../control/launcher_events.ts";
-
-/** The period of a limit of processor time, us. */
-const PERIOD_US = 100_000;
 
 export interface PlainOwner {
   /** The waiter of the guest has ended. */
@@ -53,10 +51,8 @@ export class PlainGuest implements WaiterListener, GoferListener {
     const ns = kernel.namespaces.hold(), accounts = kernel.accounts.open();
     const mounts = buildMountTree(accounts.all, kernel, gofer, spec);
     const place = new Container("", kernel.pids, mounts.hold(), ns, accounts);
-    place.tasksMax = spec.limits?.tasks ?? Infinity;
+    limitGuests(place, spec.limits);
     this.#bridge = startGuest(kernel, place, spec.process, spec.fds.stdio, true, null).bridge;
-    const cpus = spec.limits?.cpus ?? null, { unified } = ns.cgroup.roots;
-    if (cpus !== null) unified.cpu.setQuota(cpus * PERIOD_US, PERIOD_US);
   }
 
   watch(): void {

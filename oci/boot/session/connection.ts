@@ -27,7 +27,6 @@ import {
   PAYLOAD_MAX,
   ProtocolError,
   putHeader,
-  RESULT,
   SESSION,
 } from "../../protocol/session/frame.ts";
 import type { ErrorMessage } from "../../protocol/session/messages.ts";

@@ -5,6 +5,8 @@
 
 import { SIGHUP, SIGINT, SIGTERM } from "../../../ffi/abi/signal.ts";
 import { GoferClient } from "../../../gofer/client/gofer_client.ts";
+import { OverlayFs } from "../../../kernel/fs/overlay/overlay_fs.ts";
+import { emptyStatFs } from "../../../kernel/vfs/inode.ts";
 import { groupCpuNs } from "../../../kernel/task/cpu_clock.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import { Container } from "../../../kernel/task/container.ts";
@@ -23,6 +25,7 @@ import {
   LauncherLink,
   type WaiterListener,
 } from "../control/launcher_events.ts";
+import { limitGuests } from "../guest/guest_limits.ts";
 import { addLonelyLink } from "../guest/unconnected_link.ts";
 import { buildMountTree } from "../rootfs/mount_tree.ts";
 import { startIdleProcess } from "./idle_process.ts";
@@ -30,7 +33,6 @@ import { Session } from "./session.ts";
 import { type SessionOwner, SessionServer } from "./session_server.ts";
 
 const NS_A_MS = 1e6;
-const CPU_PERIOD_US = 100_000;
 
 export interface SessionGuestOwner {
   onSessionEnd(): void;
@@ -76,11 +78,8 @@ export class SessionGuest implements SessionOwner, WaiterListener, GoferListener
     const container = new Container("", kernel.pids, mounts.hold(), ns, accounts);
     this.#container = container;
     startIdleProcess(kernel, container);
-    if (session.tasksMax !== null) container.tasksMax = session.tasksMax + 1;
-    if (session.cpus !== null) {
-      const quotaUs = Math.round(session.cpus * CPU_PERIOD_US);
-      ns.cgroup.roots.unified.cpu.setQuota(quotaUs, CPU_PERIOD_US);
-    }
+    // The idle process.
+    limitGuests(container, spec.limits, 1);
     this.#session = new Session(kernel, container, spec.process, session.user);
   }
 
@@ -118,13 +117,20 @@ export class SessionGuest implements SessionOwner, WaiterListener, GoferListener
     return {
       memoryBytes: memory.frames.usedBytes,
       memoryLimitBytes: host.memoryBytes,
-      diskBytes: 0,
+      diskBytes: this.#diskBytes(),
       cpuMs: cpuNs / NS_A_MS,
       processes,
       threads,
       programs: this.#session.programs.size,
       uptimeMs: (this.#kernel.now() - this.#startNs) / NS_A_MS,
     };
+  }
+
+  /** Bytes that were written to the root directory's overlay in memory. */
+  #diskBytes(): number {
+    const out = emptyStatFs(), { fs } = this.#container.mounts.rootPath().mount;
+    if (!(fs instanceof OverlayFs) || fs.statfs(out) < 0) return 0;
+    return (out.blocks - out.blocksFree) * out.blockSize;
   }
 
   /** Signals that end a program end the sandbox. */

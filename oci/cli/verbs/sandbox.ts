@@ -4,6 +4,7 @@ import { readHello, refuse, requireChannel } from "../../launch/session/owner_ch
 import { readCreateRequest } from "../../launch/session/create_request.ts";
 import { runSession } from "../../launch/session/session_sandbox.ts";
 import { EXIT_USAGE, explain, UserError } from "../../user_error.ts";
+import { callerLimits } from "../caller.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
@@ -17,7 +18,7 @@ export const command = defineCommand({
   run() {
     requireChannel();
     try {
-      return runSession(readCreateRequest(readHello()));
+      return runSession(readCreateRequest(readHello()), callerLimits());
     } catch (error) {
       const isUsage = error instanceof UserError && error.exitCode === EXIT_USAGE;
       refuse({ code: isUsage ? "InvalidArgument" : "Failed", message: explain(error) });

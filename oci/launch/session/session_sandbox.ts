@@ -8,7 +8,7 @@ import { syscall } from "../../../ffi/sys/native.ts";
 import { dup } from "../../../ffi/sys/files.ts";
 import { fromText } from "../../../kernel/core/bytes.ts";
 import { allowedCpus, allowedMemory } from "../../host/host_limits.ts";
-import type { ProcessSpec, SessionSpec } from "../../protocol/boot_spec.ts";
+import type { ProcessSpec, RlimitSpec, SessionSpec } from "../../protocol/boot_spec.ts";
 import { WaiterProgram } from "../../proxy/waiter.ts";
 import { UserError } from "../../user_error.ts";
 import { VERSION } from "../../version.ts";
@@ -28,14 +28,15 @@ const UMASK = 0o022;
 
 /**
  * Does not return: this process becomes the sandbox's waiter.
+ * @param rlimits resource limits of programs
  * @throws UserError if the sandbox cannot be started
  */
-export function runSession(request: CreateRequest): never {
+export function runSession(request: CreateRequest, rlimits: readonly RlimitSpec[]): never {
   // Keys of a terminal and the end of its session must not reach the sandbox.
   syscall(SYS_setsid);
   const id = request.id ?? newId(), listener = listenAs(id);
   try {
-    const sandbox = start(request, id, listener);
+    const sandbox = start(request, rlimits, id, listener);
     try {
       sandbox.confine();
       const waiter = new WaiterProgram({
@@ -67,6 +68,7 @@ function newId(): string {
 
 function start(
   request: CreateRequest,
+  rlimits: readonly RlimitSpec[],
   id: string,
   listener: NamedListener | null,
 ): StartedSandbox {
@@ -74,7 +76,7 @@ function start(
   const root = rootfs ?? "/";
   requireDirectory(root, "rootfs");
   for (const { source } of mounts) requirePath(source);
-  const process = defaultProcess(request), view = viewOf(request, root);
+  const process = defaultProcess(request, rlimits), view = viewOf(request, root);
   prepareForKernel();
   const roots: GoferRoot[] = [
     { path: root, isReadOnly: overlay !== "none", ...(view === null ? {} : { view }) },
@@ -91,7 +93,7 @@ function start(
       mounts: [...STANDARD_MOUNTS, ...mounts.map(mountSpec)],
       maskedPaths: [],
       readonlyPaths: [],
-      limits: { tasks: null, cpus: null, diskBytes: request.diskBytes },
+      limits: { tasks: request.pids, cpus, diskBytes: request.diskBytes },
       network: request.network,
       session: sessionSpec(request, id, listener),
       waitsForStart: false,
@@ -119,7 +121,7 @@ function sessionSpec(
   id: string,
   listener: NamedListener | null,
 ): SessionSpec {
-  const { labels, isPersistent, timeoutMs, idleMs, pids, cpus, user } = request;
+  const { labels, isPersistent, timeoutMs, idleMs, user } = request;
   return {
     info: {
       version: VERSION,
@@ -133,8 +135,6 @@ function sessionSpec(
     user,
     timeoutMs,
     idleMs,
-    tasksMax: pids,
-    cpus,
   };
 }
 
@@ -157,7 +157,10 @@ function viewOf(request: CreateRequest, root: string): HostView | null {
 }
 
 /** What programs have by default. */
-function defaultProcess({ env, cwd, rootfs }: CreateRequest): ProcessSpec {
+function defaultProcess(
+  { env, cwd, rootfs }: CreateRequest,
+  rlimits: readonly RlimitSpec[],
+): ProcessSpec {
   const uid = syscall(SYS_geteuid), gid = syscall(SYS_getegid);
   const variables = new Map([["PATH", PATH], ["LANG", "C.UTF-8"], ...env]);
   return {
@@ -173,7 +176,7 @@ function defaultProcess({ env, cwd, rootfs }: CreateRequest): ProcessSpec {
     consoleSize: null,
     capabilities: null,
     noNewPrivileges: false,
-    rlimits: [],
+    rlimits,
     umask: UMASK,
   };
 }
