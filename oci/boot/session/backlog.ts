@@ -5,6 +5,7 @@
 
 export class Backlog {
   readonly #parts: Uint8Array<ArrayBuffer>[] = [];
+  #isDraining = false;
 
   get isEmpty(): boolean {
     return this.#parts.length === 0;
@@ -14,8 +15,19 @@ export class Backlog {
     if (bytes.length > 0) this.#parts.push(bytes.slice());
   }
 
-  /** Offers the parts until `take` takes less than all of one: bytes taken. */
+  /**
+   * Offers the parts until `take` takes less than all of one: bytes taken. What takes bytes may wake
+   * the owner, which drains again: nothing is taken then, as the first part is on offer.
+   */
   drain(take: (bytes: Uint8Array<ArrayBuffer>) => number): number {
+    if (this.#isDraining) return 0;
+    this.#isDraining = true;
+    const total = this.#drain(take);
+    this.#isDraining = false;
+    return total;
+  }
+
+  #drain(take: (bytes: Uint8Array<ArrayBuffer>) => number): number {
     let total = 0;
     for (let first = this.#parts[0]; first !== undefined; first = this.#parts[0]) {
       const taken = take(first);

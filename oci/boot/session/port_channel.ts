@@ -84,6 +84,8 @@ export class PortChannel extends Channel implements QueueListener {
     caller.files.drop();
     if (r === 0) this.#onConnected();
     else if (r !== -EINPROGRESS && r !== -EAGAIN) this.#onRefused(r);
+    // A second attempt begins in a wake-up of the first one, during which others are ignored.
+    else this.#checkConnect();
   }
 
   #onConnected(): void {
