@@ -55,7 +55,8 @@ function prepare(
   control: BootSocket,
   waiter: BootSocket,
 ): { machine: Machine; sandbox: Sandbox } {
-  dropDescriptors(FIRST_FREE_FD + spec.fds.stdio.length - BOOT_FDS.stdio.length);
+  const further = spec.fds.stdio.length - BOOT_FDS.stdio.length;
+  dropDescriptors(FIRST_FREE_FD + further + (spec.fds.published?.length ?? 0));
   readyReports();
   const image = OwnImage.find();
   const machine = createMachine(spec, heap);

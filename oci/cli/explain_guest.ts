@@ -59,12 +59,16 @@ function rowOf(name: string): (seen: SeenPath) => Row {
   return ({ path, reason }) => [name, `${path} (${reason})`];
 }
 
-function reached({ sandbox }: GuestPlan): Row[] {
+function reached({ sandbox, published = [] }: GuestPlan): Row[] {
   const network = sandbox.network === "none"
     ? "none but a loopback of its own (--network none)"
     : "that of this machine (--network host)";
   return [
     ["network", network],
+    ...published.map(({ address, hostPort, guestPort }): Row => {
+      const port = hostPort === 0 ? "any port" : `port ${hostPort}`;
+      return [`port ${guestPort}`, `${port} of ${address} leads to it (--publish)`];
+    }),
     ["sockets", "no UNIX socket and no FIFO in files of this host"],
     ["files", "standard input, output and error of the caller"],
   ];

@@ -23,6 +23,7 @@ import { forwardedSignals } from "./command_signals.ts";
 import type { GoferRoot } from "./gofer_process.ts";
 import { allowedCpus, allowedMemory } from "../host/host_limits.ts";
 import { type StartedSandbox, startSandbox } from "./sandbox_processes.ts";
+import { type OpenPort, openPorts, type PublishedPort } from "./published_ports.ts";
 import { releaseStdio, stdioFor } from "./stdio.ts";
 import { WaiterProgram } from "../proxy/waiter.ts";
 
@@ -44,6 +45,8 @@ export interface GuestPlan {
   readonly memoryLimit: number | null;
   readonly cpuLimit: number | null;
   readonly limits?: GuestLimits;
+  /** Ports of its loopback that are published on this host. */
+  readonly published?: readonly PublishedPort[];
   readonly sandbox: SandboxSettings;
 }
 
@@ -100,7 +103,10 @@ function waiterFor(sandbox: StartedSandbox, terminal: RawTerminal | null): Waite
 function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
   const { platform, strace, turns, requireSandbox, panicOnBug, debugLog, network, processor } =
     plan.sandbox;
-  const { isQuiet } = plan.sandbox;
+  const { isQuiet } = plan.sandbox, asked = plan.published ?? [], published = openPorts(asked);
+  published.forEach((port, i) => {
+    if (asked[i]?.hostPort === 0) announce(port);
+  });
   return startSandbox({
     spec: {
       id: "",
@@ -118,6 +124,7 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
       readonlyPaths: plan.readonlyPaths,
       ...(plan.files === undefined ? {} : { files: plan.files }),
       ...(plan.limits === undefined ? {} : { limits: plan.limits }),
+      published: published.map(({ guestPort }) => guestPort),
       network,
       waitsForStart: false,
       strace,
@@ -131,6 +138,7 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
     },
     mayBeOnKvm: true,
     roots: plan.goferRoots,
+    published: published.map(({ fd }) => fd),
     stdio: [stdioFor(0), stdioFor(1), stdioFor(2)],
     debugLog: openDebugLog(debugLog),
     stderr: 2,
@@ -139,6 +147,11 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
     server: -1,
     join: (script) => isolateProcessor(script, processor),
   });
+}
+
+/** Prints a port that the host chose. */
+function announce({ address, hostPort, guestPort }: OpenPort): void {
+  console.error(`dvisor: port ${guestPort} of the sandbox is ${address}:${hostPort}`);
 }
 
 function wantsTerminal(tty: SandboxSettings["tty"]): boolean {

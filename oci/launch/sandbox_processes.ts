@@ -73,6 +73,8 @@ interface SandboxOptions {
   readonly server: number;
   /** Connections of a session, or null. */
   readonly session?: SessionFds | null;
+  /** Listening sockets of the spec's published ports; absent: none. */
+  readonly published?: readonly number[];
   /** The user namespace that the Gofer is in; absent or -1: this process's. */
   readonly users?: number;
   /**
@@ -105,8 +107,9 @@ export function startSandbox(options: SandboxOptions): StartedSandbox {
   const [stdin, stdout, stderrOfGuest, ...further] = stdio;
   const ends = [specFd, control.bootFd, pair[0]];
   const { input, output, listener } = options.session ?? NO_SESSION;
+  const { published = [] } = options;
   const own = [debugLog, waiter, server, kvm, input, output, listener];
-  const given = [...ends, stdin, stdout, stderrOfGuest, ...own, ...further];
+  const given = [...ends, stdin, stdout, stderrOfGuest, ...own, ...further, ...published];
   // The boot process is started first, because it has more to do before the guest runs.
   const fds = [-1, -1, stderr, ...given], network = networkOf(options.spec);
   const sentry = startSentry(boot, ["boot"], {
@@ -187,6 +190,7 @@ function writeSpec(options: SandboxOptions, { kvm, best }: Choice): number {
     server: options.server < 0 ? -1 : BOOT_FDS.server,
     kvm: kvm < 0 ? -1 : BOOT_FDS.kvm,
     ...(options.session ? { session: sessionNumbers(options.session) } : {}),
+    ...(options.published ? { published: publishedNumbers(options) } : {}),
   };
   const spec: BootSpec = {
     ...options.spec,
@@ -220,6 +224,12 @@ function openKvm(): number {
   } catch (cause) {
     throw new UserError("the platform kvm does not work on this host", undefined, cause);
   }
+}
+
+/** Behind the guest's further files. */
+function publishedNumbers({ published = [], stdio }: SandboxOptions): number[] {
+  const first = FIRST_FREE_FD + stdio.length - BOOT_FDS.stdio.length;
+  return published.map((_, i) => first + i);
 }
 
 function sessionNumbers({ listener }: SessionFds): SessionFds {

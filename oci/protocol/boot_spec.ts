@@ -179,6 +179,8 @@ interface BootFds {
   readonly kvm: number;
   /** Absent: no session. */
   readonly session?: SessionFds;
+  /** Listening sockets of `published`, in its order; absent: none. */
+  readonly published?: readonly number[];
 }
 
 /** Descriptor numbers in the boot process. */
@@ -229,6 +231,8 @@ export interface BootSpec {
   readonly fds: BootFds;
   /** The part of the boot process's network namespace that guests have; absent: none. */
   readonly network?: NetworkMode;
+  /** Ports of the guest's loopback that are published on the host; absent: none. */
+  readonly published?: readonly number[];
   /** Absent: no session. `process` has the defaults of its programs. */
   readonly session?: SessionSpec;
   /** The first process runs when a command says `start`, not at once. */

@@ -11,6 +11,7 @@ import type { TerminalBridge } from "./terminal_bridge.ts";
 import { UserError } from "../../user_error.ts";
 import { type BootSpec, hasHostNetwork } from "../../protocol/boot_spec.ts";
 import type { BootSocket } from "../../protocol/launcher_channel.ts";
+import { PublishedPort } from "../ports/published_port.ts";
 import { limitGuests } from "./guest_limits.ts";
 import { startGuest } from "./guest_start.ts";
 import { addLonelyLink } from "./unconnected_link.ts";
@@ -34,6 +35,8 @@ export class PlainGuest implements WaiterListener, GoferListener {
   readonly #goferFd: number;
   readonly #waiter: BootSocket;
   readonly #owner: PlainOwner;
+  readonly #spec: BootSpec;
+  readonly #container: Container;
   readonly #bridge: TerminalBridge | null;
 
   /**
@@ -42,6 +45,7 @@ export class PlainGuest implements WaiterListener, GoferListener {
    */
   constructor(kernel: SandboxKernel, spec: BootSpec, waiter: BootSocket, owner: PlainOwner) {
     this.#kernel = kernel;
+    this.#spec = spec;
     this.#waiter = waiter;
     this.#owner = owner;
     this.#goferFd = spec.fds.gofer;
@@ -51,12 +55,17 @@ export class PlainGuest implements WaiterListener, GoferListener {
     const ns = kernel.namespaces.hold(), accounts = kernel.accounts.open();
     const mounts = buildMountTree(accounts.all, kernel, gofer, spec);
     const place = new Container("", kernel.pids, mounts.hold(), ns, accounts);
+    this.#container = place;
     limitGuests(place, spec.limits);
     this.#bridge = startGuest(kernel, place, spec.process, spec.fds.stdio, true, null).bridge;
   }
 
   watch(): void {
-    new LauncherLink(this.#kernel.host, this.#waiter, this);
+    const { host } = this.#kernel, { published = [], fds } = this.#spec;
+    published.forEach((port, i) => {
+      new PublishedPort(host, this.#container, fds.published?.[i] ?? -1, port);
+    });
+    new LauncherLink(host, this.#waiter, this);
     new GoferWatch(this.#kernel.host, this.#goferFd, this);
   }
 

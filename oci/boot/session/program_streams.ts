@@ -25,8 +25,8 @@ import { errnoName } from "../../../ffi/sys/errors.ts";
 import { ERRORS, OUTPUT } from "../../protocol/session/frame.ts";
 import { UserError } from "../../user_error.ts";
 import { findNull, NULL_PATH } from "../rootfs/devices.ts";
-import { Backlog } from "./backlog.ts";
-import { type QueueListener, QueueWaiter } from "./queue_waiter.ts";
+import { Backlog } from "../ports/backlog.ts";
+import { type QueueListener, QueueWaiter } from "../ports/queue_waiter.ts";
 
 /** Ctrl-D. */
 const EOT = 4;

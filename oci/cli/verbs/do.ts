@@ -15,6 +15,7 @@ import { DO_NETWORK, SANDBOX_OPTIONS } from "../../options/sandbox_options.ts";
 import { fromText, toText } from "../../../kernel/core/bytes.ts";
 import { type HostView, hostView } from "../../launch/host_view.ts";
 import { type GuestPlan, runForeground } from "../../launch/foreground_sandbox.ts";
+import { parsePublish } from "../../launch/published_ports.ts";
 import { STANDARD_MOUNTS } from "../../launch/standard_mounts.ts";
 import type { GoferRoot } from "../../launch/gofer_process.ts";
 import type { MountSpec } from "../../protocol/boot_spec.ts";
@@ -62,6 +63,12 @@ const OPTIONS = {
   },
   cpus: { value: "N", help: "processor time, also fractions: 0.5 is half a processor" },
   pids: { value: "N", help: "processes and threads" },
+  publish: {
+    value: "[[ADDR:]PORT:]PORT",
+    repeats: true,
+    help: "publish a TCP port of the sandbox's loopback (the last one) on a port of this " +
+      "machine's 127.0.0.1, or of ADDR; the same port by default, 0 for any",
+  },
   explain: { help: "print what the command can see, reach and spend, and do not run it" },
   network: DO_NETWORK,
   ...SANDBOX_OPTIONS,
@@ -102,6 +109,9 @@ function planOf(flags: DoFlags, globals: Globals): GuestPlan {
     throw usageError("do needs a command; try: dvisor help do");
   }
   const network = networkOf(flags, globals, DO_NETWORK);
+  if (options.publish.length > 0 && network !== "none") {
+    throw usageError("--publish needs --network none: with host the ports are this machine's");
+  }
   const sandbox = sandboxSettings(flags, globals, network);
   const root = flags.options.root ?? "/";
   requireDirectory(root);
@@ -117,6 +127,7 @@ function planOf(flags: DoFlags, globals: Globals): GuestPlan {
     memoryLimit: sizeOf("memory", options.memory, MEMORY_MIN),
     cpuLimit: cpus,
     limits: { tasks: pidsOf(options.pids), cpus, diskBytes: diskOf(flags) },
+    published: options.publish.map(parsePublish),
     process: {
       args: exactArguments(flags.rest),
       env,
