@@ -1,17 +1,20 @@
 /**
- * Which control group or container each memory frame is charged to: that of the task that took it,
- * until it is freed. A task that moves leaves its charges behind; those of a removed group go to
- * its parent, as on Linux, or to its container.
+ * Which control group or container each memory frame is charged to, and which job: those of the
+ * task that took it, until it is freed. A task that moves leaves its charges behind; those of a
+ * removed group go to its parent, as on Linux, or to its container.
  *
- * Made for the first group with the memory controller, or the first container with a limit; before,
- * frames have no such cost.
+ * Made for the first group with the memory controller, the first container with a limit, or the
+ * first job; before, frames have no such cost. Neighbour: charge_share.ts (frames of jobs).
  */
 
+import type { Job as Work } from "../core/deferred_work.ts";
 import type { FrameCharger } from "../mm/frames.ts";
+import type { Container } from "../task/container.ts";
 import type { Kernel } from "../task/kernel_services.ts";
 import type { FrameRun } from "../oom/frame_runs.ts";
 import type { FrameSource } from "../oom/resident_count.ts";
 import type { Task } from "../task/task.ts";
+import { ChargeShare, type Sharer } from "./charge_share.ts";
 
 const TABLE_SHIFT = 16, TABLE_PAGES = 1 << TABLE_SHIFT, TABLE_MASK = TABLE_PAGES - 1;
 /** LIMIT: pages whose owners are read at once; a part of a table. */
@@ -21,9 +24,18 @@ const SCAN_PAGES = 8192;
  * pages that its processes map.
  */
 const OWNERS_MAX = 0xffff;
+/**
+ * LIMIT: shares of ended jobs that keep their ids, because frames are left of them (files of a
+ * tmpfs). With more, the frames are charged to the owners alone.
+ */
+const OLD_SHARES_MAX = 256;
+/** The cost of a table in a sweep, in units of deferred work. */
+const SWEEP_UNITS = 128;
 
-/** An owner of frames: a control group, or a container with a limit. */
+/** An owner of frames: a control group, a container with a limit, or a job's share of either. */
 export interface ChargeOwner {
+  /** Its id in the table; 0: none. */
+  readonly ownerId: number;
   /** Pages charged to the owner. */
   chargedPages: number;
   /** A task has taken pages. */
@@ -37,6 +49,10 @@ export class FrameCharges implements FrameCharger {
   private readonly tables: (Uint16Array | undefined)[] = [];
   private readonly owners: (ChargeOwner | null)[] = [null];
   private readonly freeIds: number[] = [];
+  private readonly shares: Set<ChargeShare> = new Set();
+  /** Number of shares of ended jobs. */
+  oldShares: number = 0;
+  private isSweeping: boolean = false;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
@@ -44,10 +60,86 @@ export class FrameCharges implements FrameCharger {
 
   /** The id of a new owner; 0: there are too many. */
   open(owner: ChargeOwner): number {
-    const id = this.freeIds.pop() ?? this.owners.length;
-    if (id > OWNERS_MAX) return 0;
-    this.owners[id] = owner;
+    const id = this.nextId();
+    if (id !== 0) this.owners[id] = owner;
     return id;
+  }
+
+  private nextId(): number {
+    const id = this.freeIds.pop() ?? this.owners.length;
+    return id > OWNERS_MAX ? 0 : id;
+  }
+
+  /** A job's share of the owner with id `baseId` (0: of none); null: there are too many. */
+  openShare(sharer: Sharer, baseId: number): ChargeShare | null {
+    const id = this.nextId();
+    if (id === 0) return null;
+    const share = new ChargeShare(id, sharer, this.owners[baseId] ?? null, baseId);
+    this.owners[id] = share;
+    this.shares.add(share);
+    return share;
+  }
+
+  /** The job of a share has ended. */
+  closeShare(share: ChargeShare): void {
+    share.endSharing();
+    this.oldShares++;
+    if (share.chargedPages === 0) this.freeShare(share);
+    else if (this.oldShares > OLD_SHARES_MAX && !this.isSweeping) {
+      this.isSweeping = true;
+      this.kernel.vfs.deferred.begin(new ShareSweep(this));
+    }
+  }
+
+  private freeShare(share: ChargeShare): void {
+    this.shares.delete(share);
+    this.oldShares--;
+    this.owners[share.ownerId] = null;
+    this.freeIds.push(share.ownerId);
+  }
+
+  /**
+   * Charges the frames of ended jobs in one table to the owners alone. False: there is no such
+   * table, and the sweep is over.
+   */
+  sweepTable(index: number): boolean {
+    if (index >= this.tables.length) {
+      this.isSweeping = false;
+      for (const share of this.shares) {
+        if (share.sharer === null && share.chargedPages === 0) this.freeShare(share);
+      }
+      return false;
+    }
+    const table = this.tables[index];
+    for (let at = 0; table !== undefined && at < TABLE_PAGES; at++) {
+      if (table[at] === 0) continue;
+      const owner = this.owners[table[at]!];
+      if (!(owner instanceof ChargeShare) || owner.sharer !== null) continue;
+      table[at] = owner.baseId;
+      owner.passOn();
+    }
+    return true;
+  }
+
+  /** The ids of owners and of all shares of them. */
+  idsOf(owners: ReadonlySet<ChargeOwner>): Set<number> {
+    const ids = new Set<number>();
+    for (const { ownerId } of owners) if (ownerId !== 0) ids.add(ownerId);
+    for (const { ownerId, base } of this.shares) {
+      if (base !== null && owners.has(base)) ids.add(ownerId);
+    }
+    return ids;
+  }
+
+  /** A container gets an owner: shares of none by its jobs become shares of the owner. */
+  adoptShares(id: number, container: Container): void {
+    const owner = this.owners[id] ?? null;
+    if (owner === null) return;
+    for (const share of this.shares) {
+      if (share.base !== null || share.container !== container) continue;
+      owner.chargedPages += share.chargedPages;
+      share.moveTo(owner, id);
+    }
   }
 
   /** Charges the owner's frames to `heir` from now on; 0: to none. */
@@ -59,6 +151,7 @@ export class FrameCharges implements FrameCharger {
       for (let at = table.indexOf(id); at >= 0; at = table.indexOf(id, at + 1)) table[at] = heir;
     }
     const above = this.owners[heir] ?? null;
+    for (const share of this.shares) if (share.base === owner) share.moveTo(above, heir);
     if (above !== null) above.chargedPages += owner.chargedPages;
     owner.chargedPages = 0;
     this.owners[id] = null;
@@ -81,13 +174,25 @@ export class FrameCharges implements FrameCharger {
   }
 
   uncharge(page: number, pages: number): void {
-    for (let p = page; p < page + pages; p++) {
-      const table = this.tables[p >>> TABLE_SHIFT];
-      if (table === undefined) continue;
-      const owner = this.owners[table[p & TABLE_MASK]!] ?? null;
+    for (let p = page, end = page + pages; p < end;) {
+      const next = Math.min(end, (p | TABLE_MASK) + 1), table = this.tables[p >>> TABLE_SHIFT];
+      if (table !== undefined) this.unchargeIn(table, p & TABLE_MASK, next - p);
+      p = next;
+    }
+  }
+
+  /** Uncharges `pages` pages of one table from `from` on, in runs of one owner. */
+  private unchargeIn(table: Uint16Array, from: number, pages: number): void {
+    for (let at = from, end = from + pages; at < end;) {
+      const id = table[at]!, start = at++;
+      while (at < end && table[at] === id) at++;
+      if (id === 0) continue;
+      table.fill(0, start, at);
+      const owner = this.owners[id] ?? null;
       if (owner === null) continue;
-      owner.chargedPages--;
-      table[p & TABLE_MASK] = 0;
+      owner.chargedPages -= at - start;
+      if (owner.chargedPages > 0 || !(owner instanceof ChargeShare)) continue;
+      if (owner.sharer === null) this.freeShare(owner);
     }
   }
 
@@ -114,12 +219,13 @@ export class FrameCharges implements FrameCharger {
   addRuns(ids: ReadonlySet<number>, from: number, to: number, runs: FrameRun[]): void {
     const table = this.tables[from >>> TABLE_SHIFT];
     if (table === undefined) return;
-    for (let page = from; page < to; page++) {
-      const id = table[page & TABLE_MASK]!;
+    for (let page = from; page < to;) {
+      const id = table[page & TABLE_MASK]!, start = page++;
+      while (page < to && table[page & TABLE_MASK] === id) page++;
       if (id === 0 || !ids.has(id)) continue;
       const last = runs.at(-1);
-      if (last !== undefined && last.end === page) last.end++;
-      else runs.push({ start: page, end: page + 1 });
+      if (last !== undefined && last.end === start) last.end = page;
+      else runs.push({ start, end: page });
     }
   }
 
@@ -148,11 +254,29 @@ export class ChargedFrames implements FrameSource {
   }
 }
 
-/** The id of the group that memory for the task is charged to. */
-function chargedTo({ cgroups: { unified, legacy } }: Task): number {
+/** The id of the owner that memory for the task is charged to: its job's share, if it is in one. */
+export function chargedTo({ cgroups: { unified, legacy }, group }: Task): number {
   let id = unified.memory.chargeId;
   for (let i = 0; i < legacy.length && id === 0; i++) id = legacy[i]!.memory.chargeId;
-  return id !== 0 ? id : unified.hierarchy.owner.chargeId;
+  if (id === 0) id = unified.hierarchy.owner.chargeId;
+  return group.job === null ? id : group.job.memory.shareOf(id);
+}
+
+/** Frees the ids of shares whose jobs have ended, a table at a time. */
+class ShareSweep implements Work {
+  private readonly charges: FrameCharges;
+  private next: number = 0;
+
+  constructor(charges: FrameCharges) {
+    this.charges = charges;
+  }
+
+  step(units: number): number {
+    for (; units > 0; units -= SWEEP_UNITS) {
+      if (!this.charges.sweepTable(this.next++)) return units;
+    }
+    return units;
+  }
 }
 
 /** The charges of a kernel, made at the first use. */

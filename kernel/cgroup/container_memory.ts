@@ -21,15 +21,16 @@ export class ContainerMemory implements ChargeOwner, MemoryDomain {
   private readonly container: Container;
   private readonly charges: FrameCharges;
   /** Its id as an owner; 0: there are too many, and the pages that its processes map count. */
-  private readonly id: number;
+  readonly ownerId: number;
 
   /** The frames that its processes have mapped already are charged to it too. */
   constructor(kernel: Kernel, container: Container) {
     this.container = container;
     this.charges = chargesOf(kernel);
-    this.id = this.charges.open(this);
-    this.charges.adopt(this.id, framesOf(container.groups));
-    this.cgroups.chargeId = this.id;
+    this.ownerId = this.charges.open(this);
+    this.charges.adopt(this.ownerId, framesOf(container.groups));
+    this.charges.adoptShares(this.ownerId, container);
+    this.cgroups.chargeId = this.ownerId;
   }
 
   has(group: ThreadGroup): boolean {
@@ -41,17 +42,15 @@ export class ContainerMemory implements ChargeOwner, MemoryDomain {
   }
 
   get promisedPages(): number {
-    if (this.id === 0) return countPages(framesOf(this.container.groups));
+    if (this.ownerId === 0) return countPages(framesOf(this.container.groups));
     let pages = this.chargedPages;
     for (const state of this.states()) pages += state.chargedPages;
     return pages;
   }
 
   frames(): FrameSource {
-    if (this.id === 0) return new KnownFrames(framesOf(this.container.groups));
-    const ids = new Set([this.id]);
-    for (const { ownerId } of this.states()) if (ownerId !== 0) ids.add(ownerId);
-    return new ChargedFrames(this.charges, ids);
+    if (this.ownerId === 0) return new KnownFrames(framesOf(this.container.groups));
+    return new ChargedFrames(this.charges, this.charges.idsOf(new Set([this, ...this.states()])));
   }
 
   onTaken(): void {}
@@ -59,7 +58,7 @@ export class ContainerMemory implements ChargeOwner, MemoryDomain {
   /** Called when the container has ended. */
   end(): void {
     this.cgroups.chargeId = 0;
-    if (this.id !== 0) this.charges.close(this, 0);
+    if (this.ownerId !== 0) this.charges.close(this, 0);
   }
 
   private get cgroups(): Cgroups {

@@ -141,9 +141,9 @@ export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
   }
 
   frames(): ChargedFrames {
-    const ids = new Set<number>();
-    for (const { memory } of this.group.subtree()) if (memory.ownId !== 0) ids.add(memory.ownId);
-    return new ChargedFrames(chargesOf(this.group.hierarchy.owner.kernel), ids);
+    const charges = chargesOf(this.group.hierarchy.owner.kernel);
+    const owners = new Set(this.group.subtree().map(({ memory }) => memory));
+    return new ChargedFrames(charges, charges.idsOf(owners));
   }
 
   onTaken(task: Task, pages: number): void {

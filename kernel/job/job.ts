@@ -4,20 +4,22 @@
  *
  * A process is in the job of the process that made it (clone.ts, key_helper.ts), for all its life.
  * No call changes that, so that sessions, double forks, control groups and namespaces are no way
- * out. Neighbours: job_kill.ts (the kill, in slices), ptrace/stops.ts (a tracer does not delay it).
+ * out. Neighbours: job_kill.ts (the kill, in slices), job_memory.ts (its memory), ptrace/stops.ts (a
+ * tracer does not delay it).
  * docs/internals/sessions.md has the design.
  */
 
-import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { SIGKILL } from "../../ffi/abi/signal.ts";
 import { wifExited } from "../../ffi/abi/wait.ts";
 import type { Container } from "../task/container.ts";
 import { groupCpuNs } from "../task/cpu_clock.ts";
 import { killGroup } from "../task/exit_request.ts";
 import type { Kernel } from "../task/kernel_services.ts";
+import type { Task } from "../task/task.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
 import { Timer } from "../time/timer.ts";
 import { JobKill } from "./job_kill.ts";
+import { JobMemory } from "./job_memory.ts";
 
 /** Why a job is killed. */
 type KillReason = "timeout" | "oom" | "output" | "killed";
@@ -56,6 +58,7 @@ export class Job {
   main: ThreadGroup | null = null;
   /** Wait status of the main process, -1 while it runs. */
   status: number = -1;
+  readonly memory: JobMemory;
   /** Number of its live tasks. */
   tasks: number = 0;
   /** The OOM killer has chosen one of its processes. */
@@ -71,8 +74,6 @@ export class Job {
   private killReason: KillReason | null = null;
   /** CPU time of tasks that have ended, ns. */
   private endedCpuNs: number = 0;
-  /** The largest resident set of a process that has ended, bytes. */
-  private endedPeakBytes: number = 0;
 
   constructor(kernel: Kernel, container: Container, limits: JobLimits, listener: JobListener) {
     this.kernel = kernel;
@@ -81,6 +82,7 @@ export class Job {
     this.listener = listener;
     this.deadline = new JobDeadline(this);
     this.killing = new JobKill(kernel);
+    this.memory = new JobMemory(kernel, this, limits.memoryBytes);
   }
 
   /** Why it was ended; null: it goes on, or only processes beside the main one were ended. */
@@ -122,20 +124,19 @@ export class Job {
     return ns;
   }
 
-  /** The largest resident set that one of its processes has had, bytes. */
+  /**
+   * The most memory that it was found to have, bytes: what the host had supplied of the frames that
+   * its tasks took. It is sampled (peak_sampler.ts).
+   */
   get peakMemoryBytes(): number {
-    let bytes = this.endedPeakBytes;
-    for (const { tasks, usage } of this.groups) {
-      const pages = tasks[0]?.mm.residentPages ?? 0;
-      bytes = Math.max(bytes, usage.maxRssKiB * 1024, pages * PAGE_SIZE);
-    }
-    return bytes;
+    return this.memory.peakBytes;
   }
 
   /** The main process starts. */
   start(main: ThreadGroup): void {
     this.main = main;
     this.setDeadline(this.limits.wallNs);
+    if (main.tasks.length > 0) this.memory.begin(main.tasks[0]!);
     this.add(main);
   }
 
@@ -165,12 +166,17 @@ export class Job {
     this.endedCpuNs += ns;
   }
 
+  /** A task begins to end; it has its memory yet. */
+  onTaskEnding(task: Task): void {
+    const { group } = task;
+    if (group === this.main && group.tasks.length === 1) this.memory.onMainEnding(task);
+  }
+
   /** All tasks of the process have ended, and it is going to be a zombie. */
   onProcessEnd(group: ThreadGroup): void {
     const { usage } = group;
     if (!this.groups.delete(group)) return;
     this.chargeEnded(usage.userNs + usage.systemNs);
-    this.endedPeakBytes = Math.max(this.endedPeakBytes, usage.maxRssKiB * 1024);
     if (group === this.main) {
       this.status = group.exitStatus;
       this.listener.onMainEnd(this);
@@ -182,6 +188,7 @@ export class Job {
     if (this.groups.size > 0 || this.isEnded) return;
     this.isEnded = true;
     this.kernel.timers.disarm(this.deadline);
+    this.memory.end();
     this.listener.onJobEnd(this);
   }
 

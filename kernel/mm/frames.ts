@@ -260,8 +260,14 @@ export class FrameAllocator {
    * as a process has ended.
    */
   private unchargeLast(charger: FrameCharger, page: number, pages: number): void {
-    for (let p = page; p < page + pages; p++) {
-      if (this.refs(p * PAGE_SIZE) === 1) charger.uncharge(p, 1);
+    for (let p = page, end = page + pages; p < end;) {
+      const next = Math.min(end, (p | TABLE_MASK) + 1), table = this.table(p);
+      while (p < next) {
+        const from = p;
+        while (p < next && table[p & TABLE_MASK] === 1) p++;
+        if (p > from) charger.uncharge(from, p - from);
+        while (p < next && table[p & TABLE_MASK] !== 1) p++;
+      }
     }
   }
 

@@ -71,6 +71,7 @@ const TASK_END: readonly EndStep[] = [
   once(leaveLocks),
   once(releaseVforkParent),
   once(noteResident),
+  once((task) => task.group.job?.onTaskEnding(task)),
   once((task) => task.ctx.release()),
   once((task) => task.mm.changes.leave(task)),
   once((task) => task.mm.put()),

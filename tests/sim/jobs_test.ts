@@ -17,7 +17,8 @@ import { Simulation } from "./simulation.ts";
 const SEEDS = isFull ? 5_000 : 300, CHECKED_SEEDS = 10, STEPS = 400;
 /** Time between two starts, and the longest deadline, ns of the simulation. */
 const PAUSE_NS = 2_000_000, WALL_NS = 20_000_000;
-const TASKS_MAX = 12;
+/** Some jobs exceed these limits. */
+const TASKS_MAX = 12, MEMORY_BYTES = 256 << 10;
 
 /** Starts jobs, and keeps what they report. */
 class JobSource extends Timer implements JobListener {
@@ -50,7 +51,7 @@ class JobSource extends Timer implements JobListener {
     const { kernel } = this.#simulation, chance = this.#chance;
     const job = new Job(kernel, container, {
       wallNs: chance.below(4) === 0 ? Infinity : chance.below(WALL_NS),
-      memoryBytes: Infinity,
+      memoryBytes: chance.below(3) === 0 ? MEMORY_BYTES : Infinity,
       tasks: chance.below(3) === 0 ? Infinity : 1 + chance.below(TASKS_MAX),
       cpus: Infinity,
     }, this);
@@ -133,7 +134,7 @@ Deno.test("jobs of simulated sandboxes come to their end and leave nothing", () 
   for (let seed = 1; seed <= SEEDS; seed++) {
     for (const job of run(seed, false)) reasons.add(job.reason);
   }
-  for (const reason of ["exit", "signal", "timeout", "killed", "output"] as const) {
+  for (const reason of ["exit", "signal", "timeout", "killed", "output", "oom"] as const) {
     assert(reasons.has(reason), `no job ended with ${reason}`);
   }
 });

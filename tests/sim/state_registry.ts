@@ -22,9 +22,9 @@ const STATE = `
   AsyncListener AttrDir AttrFile AwaitedFault Backlog Bandwidth BlockRing BpfFilter BpfProgram
   BpfProgramFile BpfPrograms BufferList BufferRing ByteQueue ByteRing CallRecord Cgroup
   Cgroup2Type CgroupFs CgroupNamespace CgroupType CgroupView Cgroups ChangeLock ChangeSignal
-  ChargesEnd Collection ConsoleOpener Container ContainerAccounts ContainerMemory ContainerNode
-  Containment ContextFile ControlOpener CookieNotifier CopyBuffer CountSteps CpuClock
-  CpuIntervalTimer CpuLimitTimer CpuState CpuText CpusetState Datagram DatagramQueue
+  ChargeShare ChargesEnd Collection ConsoleOpener Container ContainerAccounts ContainerMemory
+  ContainerNode Containment ContextFile ControlOpener CookieNotifier CopyBuffer CountSteps
+  CpuClock CpuIntervalTimer CpuLimitTimer CpuState CpuText CpusetState Datagram DatagramQueue
   DebugRegisters Deferral DeferredWork Dentry DentryCache DeviceDir DeviceGroupTable DeviceIo
   DeviceNumbers DeviceState DeviceText DevicesDir DevptsDirFile DevptsFs DevptsRoot DevptsType
   DevtmpfsFs DevtmpfsType DiagFilter DirEntries DirEntry DirectorySignal Domain DonatedFile
@@ -42,47 +42,47 @@ const STATE = `
   HostListener HostSocket HostSocketWatch IdMapFile IdMapText Inet6Addresses InetDump InetFamily
   InetPorts InetTable InfoRecord InotifyFile InotifyWatch InputQueue IoCharges IoRate IoState
   IpCounters IpOptions IpcLimits IpcMessage IpcMessageQueue IpcMessages IpcNamespace IpcTable
-  ItemsEnd Job JobDeadline JobKill KernelProcSource Key KeyStore KeyUser KmsgFile KmsgInode
-  KmsgOpener LayerListing Layouts Lease Leases LeavingSpace LeavingSpaces LegacyView Limits
-  LineDiscipline Link LinkDir LinkGroups LinkInode LinkSettings LinkTable LinksDir LinksDump
-  ListReader Listing LiveInode LoadAverage LocalRouteDump LockAges LockWait LockWaits LongWalk
-  Loop LoopControlFile LoopDevice LoopDevices LoopFile LoopOpener LoopbackTcp LoopbackTransport
-  MainRouteDump ManyKills MapFileLink MapFilesDir MappedMemory Mark MasterFile MemFile MemInode
-  MemPolicy Membership Memberships MemfdStore MemoryContext MemoryCounters MemoryEvents
-  MemoryLimits MemoryManager MemoryState MemoryText MemoryTextFile MemoryUse Merge MessageCounter
-  MessageQueue MonitorEvent Mount MountFile MountNamespace MountPaths MountPlace MountSteps
-  MountsFile MountsInode MoveEnd MqueueDirectory MqueueFile MqueueFs MqueueType NamespaceCounts
-  Namespaces NeighbourDump NetDir NetNamespace NetSettingsView NetShared NetTables NetText
-  NetTextFile NetlinkDump NetlinkFamily NetlinkProtocol NetlinkSocket NetlinkTable Notification
-  Notifier NsDir NsFile NsFs NsInode NsLink NullFile NullOpener ObjectRanks OciFilter OomKiller
-  OpenAttr OpenGroupFile Output OverlayDirFile OverlayDirectory OverlayFile OverlayFs OverlayNode
-  OverlayType OwnMemory PacketCounter PacketDump PacketFamily PacketRing PacketSocket PacketTable
-  PageMap PagemapFile PagemapInode PassWaiter PatchedSites Path PathFile PeerCredentials PeerGroup
-  Pending PendingExec PendingFault PendingSignals PermissionRequest PiState Pid PidFd PidNamespace
-  PidsState PingSocket Pipe PipeFile PlaceLink PolledRandomFile PortIds PortTable PosixTimer
-  PrefixRoutes ProcConnector ProcFacts ProcFs ProcFsType ProcRootDir ProcessGroup ProcessTimers
-  ProgramAddresses ProgramBreak Progress ProtocolTable PtmxInode PtmxNodeOpener PtmxOpener
-  QueueCaller QueuedMessage RamFs RamFsType RandomFile RandomOpener RangeWork RawSocket RealTimer
-  Reaper RecordWait Registration RequestFiles ReservedPorts Restrictions RetireTimer Retirement
-  Retry ReuseGroup RightsInFlight RingFds RingMemory RouteTable Routes RowSteps RuleTable
-  RulesetFile RunQueue SandboxAccounts SandboxKernel SchedAttributes SeccompListener SecretBacking
-  SecretFile SecretFs SecretInode SecretStore Segment SelfLink SemOperations SemUndoList
-  SemaphoreSet Semaphores Session SetPasses SetgroupsFile SharedAnon SharedLayout SharedMemory
-  ShmIdentity ShmMemory ShmSegment SigInfo SigSet SignalAction SignalFile SignalHandlers
-  SignalNotifier SignalledHolder SilentNotifier SlaveFile SlaveInode SlaveOpener SocketCounts
-  SocketGroups SocketIndex SocketOptions SocketWalk SpecialFiles SqPoller Sqe StackImage
-  StoredInode StreamQueue StringList StringLists StringPiece SyncWork SysFs SysFsType SyscallArgs
-  SysctlFile SysctlStore SystemText Taps Task TaskDelay TaskDir TaskIpcUser TaskKeyrings
-  TaskNetworks TaskPid TaskRef TaskSignals TaskStats TaskTerminalHooks TaskText TaskTextFile
-  TaskTimeout TaskWaiter TcpCounters TcpOptions TcpSequence TcpTally TcpTimer Terminal
-  TerminalSettings Terminals TextFile ThreadGroup ThreadsDir TimeNamespace TimerFile TimerQueue
-  TmpfsBacking TmpfsDirFile TmpfsDirectory TmpfsFile TmpfsFs TmpfsNode TmpfsRegular TmpfsSymlink
-  TmpfsType Trace Traffic TransferCounts TransportTables TtyOpener TurnAccount TurnAccounts
-  TurnNode TurnServer UdpCounters UdpLiteSocket UdpOptions UdpSocket Unanswered UnixDgram UnixDump
-  UnixFamily UnixSeqpacket UnixStream UnixTable UrgentMark UrgentSignals Uring Usage UserCursor
-  UserKeyrings UserNamespace Userfault UserfaultDevice UserfaultFile UserfaultOpener UtsNamespace
-  Vfs View Vma VmaList WaitQueue WaitSet Waiting WatchList WatchersEnd WatchesEnd Worker
-  ZeroBacking ZeroFile ZeroOpener
+  ItemsEnd Job JobDeadline JobKill JobMemory KernelProcSource Key KeyStore KeyUser KmsgFile
+  KmsgInode KmsgOpener LayerListing Layouts Lease Leases LeavingSpace LeavingSpaces LegacyView
+  Limits LineDiscipline Link LinkDir LinkGroups LinkInode LinkSettings LinkTable LinksDir
+  LinksDump ListReader Listing LiveInode LoadAverage LocalRouteDump LockAges LockWait LockWaits
+  LongWalk Loop LoopControlFile LoopDevice LoopDevices LoopFile LoopOpener LoopbackTcp
+  LoopbackTransport MainRouteDump ManyKills MapFileLink MapFilesDir MappedMemory Mark MasterFile
+  MemFile MemInode MemPolicy Membership Memberships MemfdStore MemoryContext MemoryCounters
+  MemoryEvents MemoryLimits MemoryManager MemoryState MemoryText MemoryTextFile MemoryUse Merge
+  MessageCounter MessageQueue MonitorEvent Mount MountFile MountNamespace MountPaths MountPlace
+  MountSteps MountsFile MountsInode MoveEnd MqueueDirectory MqueueFile MqueueFs MqueueType
+  NamespaceCounts Namespaces NeighbourDump NetDir NetNamespace NetSettingsView NetShared NetTables
+  NetText NetTextFile NetlinkDump NetlinkFamily NetlinkProtocol NetlinkSocket NetlinkTable
+  Notification Notifier NsDir NsFile NsFs NsInode NsLink NullFile NullOpener ObjectRanks OciFilter
+  OomKiller OpenAttr OpenGroupFile Output OverlayDirFile OverlayDirectory OverlayFile OverlayFs
+  OverlayNode OverlayType OwnMemory PacketCounter PacketDump PacketFamily PacketRing PacketSocket
+  PacketTable PageMap PagemapFile PagemapInode PassWaiter PatchedSites Path PathFile PeakSampler
+  PeerCredentials PeerGroup Pending PendingExec PendingFault PendingSignals PermissionRequest
+  PiState Pid PidFd PidNamespace PidsState PingSocket Pipe PipeFile PlaceLink PolledRandomFile
+  PortIds PortTable PosixTimer PrefixRoutes ProcConnector ProcFacts ProcFs ProcFsType ProcRootDir
+  ProcessGroup ProcessTimers ProgramAddresses ProgramBreak Progress ProtocolTable PtmxInode
+  PtmxNodeOpener PtmxOpener QueueCaller QueuedMessage RamFs RamFsType RandomFile RandomOpener
+  RangeWork RawSocket RealTimer Reaper RecordWait Registration RequestFiles ReservedPorts
+  Restrictions RetireTimer Retirement Retry ReuseGroup RightsInFlight RingFds RingMemory
+  RouteTable Routes RowSteps RuleTable RulesetFile RunQueue SandboxAccounts SandboxKernel
+  SchedAttributes SeccompListener SecretBacking SecretFile SecretFs SecretInode SecretStore
+  Segment SelfLink SemOperations SemUndoList SemaphoreSet Semaphores Session SetPasses
+  SetgroupsFile ShareSweep SharedAnon SharedLayout SharedMemory ShmIdentity ShmMemory ShmSegment
+  SigInfo SigSet SignalAction SignalFile SignalHandlers SignalNotifier SignalledHolder
+  SilentNotifier SlaveFile SlaveInode SlaveOpener SocketCounts SocketGroups SocketIndex
+  SocketOptions SocketWalk SpecialFiles SqPoller Sqe StackImage StoredInode StreamQueue StringList
+  StringLists StringPiece SyncWork SysFs SysFsType SyscallArgs SysctlFile SysctlStore SystemText
+  Taps Task TaskDelay TaskDir TaskIpcUser TaskKeyrings TaskNetworks TaskPid TaskRef TaskSignals
+  TaskStats TaskTerminalHooks TaskText TaskTextFile TaskTimeout TaskWaiter TcpCounters TcpOptions
+  TcpSequence TcpTally TcpTimer Terminal TerminalSettings Terminals TextFile ThreadGroup
+  ThreadsDir TimeNamespace TimerFile TimerQueue TmpfsBacking TmpfsDirFile TmpfsDirectory TmpfsFile
+  TmpfsFs TmpfsNode TmpfsRegular TmpfsSymlink TmpfsType Trace Traffic TransferCounts
+  TransportTables TtyOpener TurnAccount TurnAccounts TurnNode TurnServer UdpCounters UdpLiteSocket
+  UdpOptions UdpSocket Unanswered UnixDgram UnixDump UnixFamily UnixSeqpacket UnixStream UnixTable
+  UrgentMark UrgentSignals Uring Usage UserCursor UserKeyrings UserNamespace Userfault
+  UserfaultDevice UserfaultFile UserfaultOpener UtsNamespace Vfs View Vma VmaList WaitQueue
+  WaitSet Waiting WatchList WatchersEnd WatchesEnd Worker ZeroBacking ZeroFile ZeroOpener
 `;
 
 const DERIVED = `
