@@ -48,9 +48,10 @@ export function isFreezing(group: Cgroup): boolean {
   return false;
 }
 
-/** Called on the way to guest code: whether the task must stand still. */
+/** Called on the way to guest code: whether its groups or its job keep the task from it. */
 export function isTaskHeld(task: Task): boolean {
-  const { unified, legacy } = task.cgroups;
+  const { cgroups: { unified, legacy }, group: { job } } = task;
+  if (job !== null && job.cpu.isThrottled) return true;
   if (unified.hierarchy.owner.stillGroups === 0) return false;
   return isHeld(unified) || legacy.some(isHeld);
 }
@@ -104,7 +105,7 @@ export function letTasksGo(group: Cgroup): void {
   for (const task of tasksIn(group)) letTaskGo(task);
 }
 
-/** Lets a task go on if no group and no container holds it. */
+/** Lets a task go on if no group, no job and no container holds it. */
 export function letTaskGo(task: Task): void {
   const { container } = task.group;
   if (task.state !== FROZEN || isTaskHeld(task)) return;

@@ -18,6 +18,7 @@ import type { Kernel } from "../task/kernel_services.ts";
 import type { Task } from "../task/task.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
 import { Timer } from "../time/timer.ts";
+import { JobCpu } from "./job_cpu.ts";
 import { JobKill } from "./job_kill.ts";
 import { JobMemory } from "./job_memory.ts";
 
@@ -34,7 +35,7 @@ export interface JobLimits {
   readonly memoryBytes: number;
   /** Tasks at a time, threads included: with more, clone(2) fails with EAGAIN. */
   readonly tasks: number;
-  /** Processors, also fractions. */
+  /** Processors, also fractions: CPU time over wall time. 0.01 is the least. */
   readonly cpus: number;
 }
 
@@ -59,6 +60,7 @@ export class Job {
   /** Wait status of the main process, -1 while it runs. */
   status: number = -1;
   readonly memory: JobMemory;
+  readonly cpu: JobCpu;
   /** Number of its live tasks. */
   tasks: number = 0;
   /** The OOM killer has chosen one of its processes. */
@@ -83,6 +85,7 @@ export class Job {
     this.deadline = new JobDeadline(this);
     this.killing = new JobKill(kernel);
     this.memory = new JobMemory(kernel, this, limits.memoryBytes);
+    this.cpu = new JobCpu(this, limits.cpus);
   }
 
   /** Why it was ended; null: it goes on, or only processes beside the main one were ended. */
@@ -138,6 +141,7 @@ export class Job {
     this.setDeadline(this.limits.wallNs);
     if (main.tasks.length > 0) this.memory.begin(main.tasks[0]!);
     this.add(main);
+    this.cpu.begin();
   }
 
   /** A process of the job starts. */
@@ -189,6 +193,7 @@ export class Job {
     this.isEnded = true;
     this.kernel.timers.disarm(this.deadline);
     this.memory.end();
+    this.cpu.end();
     this.listener.onJobEnd(this);
   }
 

@@ -69,6 +69,8 @@ export class JobLab {
     group.container = container;
     container.init = group;
     container.groups.add(group);
+    // CPU time counts from now on.
+    this.kernel.pass(0);
   }
 
   /** Starts the main process of a job. `endsRest`: the rest is killed at its end. */

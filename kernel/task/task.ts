@@ -346,14 +346,15 @@ export class Task {
 
   /**
    * Gives the other tasks a turn, for a call that would keep the loop busy: BLOCK and the call runs
-   * again at once, or the result of an interrupted call. A task whose group has used up its quota
-   * (cpu.max) gets no further turn before its period is over, unless its call holds the lock of its
+   * again at once, or the result of an interrupted call. A task whose group or job has used up its
+   * quota of CPU time gets no further turn before its period is over, unless its call holds the lock of its
    * memory, for which tasks of other groups may wait.
    */
   yieldTurn(): number {
     const soonestNs = Math.max(this.kernel.now(), this.delay?.untilNs ?? 0);
     if (this.mm.changes.owner === this) return this.waitUntil(soonestNs);
-    return this.waitUntil(Math.max(soonestNs, this.cgroups.throttledUntilNs));
+    const jobNs = this.group.job?.cpu.throttledUntilNs ?? 0;
+    return this.waitUntil(Math.max(soonestNs, this.cgroups.throttledUntilNs, jobNs));
   }
 
   /** Waits for a file, or returns -EAGAIN when it is O_NONBLOCK. */

@@ -18,7 +18,7 @@ const SEEDS = isFull ? 5_000 : 300, CHECKED_SEEDS = 10, STEPS = 400;
 /** Time between two starts, and the longest deadline, ns of the simulation. */
 const PAUSE_NS = 2_000_000, WALL_NS = 20_000_000;
 /** Some jobs exceed these limits. */
-const TASKS_MAX = 12, MEMORY_BYTES = 256 << 10;
+const TASKS_MAX = 12, MEMORY_BYTES = 32 << 10;
 
 /** Starts jobs, and keeps what they report. */
 class JobSource extends Timer implements JobListener {
@@ -53,7 +53,7 @@ class JobSource extends Timer implements JobListener {
       wallNs: chance.below(4) === 0 ? Infinity : chance.below(WALL_NS),
       memoryBytes: chance.below(3) === 0 ? MEMORY_BYTES : Infinity,
       tasks: chance.below(3) === 0 ? Infinity : 1 + chance.below(TASKS_MAX),
-      cpus: Infinity,
+      cpus: chance.below(4) === 0 ? 0.1 : Infinity,
     }, this);
     this.reports.set(job, []);
     // Before the start, or before the first instruction.
