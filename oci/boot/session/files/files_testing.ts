@@ -153,6 +153,7 @@ class TestPort implements ChannelPort {
   /** Bytes of `OUTPUT`. */
   readonly chunks: Uint8Array<ArrayBuffer>[] = [];
   hasEnded = false;
+  isGone = false;
   granted = 0;
   eventBytes = 0;
   /** Bytes that the client still takes. */
@@ -198,6 +199,14 @@ class TestPort implements ChannelPort {
       this.channel?.onData(INPUT, piece);
       piece.fill(0xee);
     }
+  }
+
+  /** The client goes away. */
+  leave(): void {
+    const { channel } = this;
+    this.channel = null;
+    this.isGone = true;
+    channel?.onGone();
   }
 
   grant(stream: number, bytes: number): void {
