@@ -4,16 +4,25 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, RENAME_EXCHANGE } from "../../../../ffi/abi/fcntl.ts";
+import {
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
+  O_CREAT,
+  O_NONBLOCK,
+  O_TRUNC,
+  O_WRONLY,
+  RENAME_EXCHANGE,
+} from "../../../../ffi/abi/fcntl.ts";
 import { INODE_WATCHES, OPEN_FILES } from "../../../../kernel/core/quota.ts";
 import { isDirectory, isRegular } from "../../../../kernel/vfs/access.ts";
 import { chmodAt } from "../../../../kernel/vfs/attributes.ts";
 import { linkAt, mkdirAt, symlinkAt } from "../../../../kernel/vfs/create.ts";
 import { Random } from "../../../../kernel/vfs/exerciser_testing.ts";
+import { openAt } from "../../../../kernel/vfs/open.ts";
 import { rmdirAt, unlinkAt } from "../../../../kernel/vfs/remove.ts";
 import { renameAt } from "../../../../kernel/vfs/rename.ts";
 import { statAt } from "../../../../kernel/vfs/status.ts";
-import { listDir, readText, writeText } from "../../../../kernel/vfs/vfs_testing.ts";
+import { BufferCursor, listDir, readText, writeText } from "../../../../kernel/vfs/vfs_testing.ts";
 import type { Change, WatchEvent } from "../../../protocol/session/messages.ts";
 import { UserError } from "../../../user_error.ts";
 import { FilesLab } from "./files_testing.ts";
@@ -45,14 +54,11 @@ function change(lab: FilesLab, r: Random): void {
       mkdirAt(root, AT_FDCWD, path, r.pick([0o755, 0o700]));
       break;
     case 2: {
-      const inode = statAt(root, AT_FDCWD, path, 0);
-      const parent = statAt(root, AT_FDCWD, path.slice(0, path.lastIndexOf("/")), 0);
-      if (typeof parent === "number" || !isDirectory(parent)) break;
-      if (typeof inode !== "number" ? isRegular(inode) : inode === -2) {
-        if (statAt(root, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW) === inode) {
-          writeText(root, path, `${r.below(1000)}`);
-        }
-      }
+      const flags = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK;
+      const file = openAt(root, AT_FDCWD, path, flags, 0o644);
+      if (typeof file === "number") break;
+      file.write(new BufferCursor(new Uint8Array([0x30 + r.below(10)])), 0);
+      file.drop();
       break;
     }
     case 3:

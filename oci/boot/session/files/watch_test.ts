@@ -183,6 +183,26 @@ test("two directories that are exchanged keep their watches", { recursive: true 
   assertEquals(INODE_WATCHES.countOf(lab.kernel.accounts.root), 5);
 }, prepareTree);
 
+test("a directory that is exchanged with a new one, or moves twice, is found", {
+  recursive: true,
+}, (lab) => {
+  lab.seen();
+  lab.mkdir("/w/new");
+  lab.move("/w/a", "/w/new", RENAME_EXCHANGE);
+  lab.seen();
+  lab.make("/w/new/b/f");
+  lab.make("/w/a/g");
+  assertEquals(lab.seen(), ["create /w/new/b/f", "create /w/a/g"]);
+  lab.mkdir("/w/empty");
+  lab.seen();
+  lab.move("/w/new", "/w/empty");
+  lab.move("/w/empty", "/w/last");
+  lab.seen();
+  lab.make("/w/last/b/h");
+  assertEquals(lab.seen(), ["create /w/last/b/h"]);
+  assertEquals(INODE_WATCHES.countOf(lab.kernel.accounts.root), 4);
+}, prepareTree);
+
 test("removed directories leave no watches", { recursive: true }, (lab) => {
   for (let round = 0; round < 3; round++) {
     lab.mkdir("/w/t");

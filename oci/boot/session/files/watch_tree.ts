@@ -114,10 +114,9 @@ export class WatchTree {
   /** The directory of the last IN_MOVED_FROM, which IN_MOVED_TO with the same cookie puts back. */
   #moved: WatchedFile | null = null;
   #cookie = 0;
-  /** The directory in whose place that one came: renameat2(2) may exchange the two. */
-  #displaced: WatchedFile | null = null;
-  #displacedFrom: WatchedFile | null = null;
-  #displacedName = "";
+  /** The place of the last IN_MOVED_TO: with RENAME_EXCHANGE, what was there moves next. */
+  #movedTo: WatchedFile | null = null;
+  #movedName = "";
 
   constructor(account: Account, listener: WatchListener) {
     this.#account = account;
@@ -145,19 +144,20 @@ export class WatchTree {
 
   #moveFrom(watch: WatchedFile, cookie: number, name: string): void {
     this.discard(this.#moved);
-    if (this.#displacedFrom === watch && this.#displacedName === name) {
-      this.#moved = this.#displaced;
-      this.#displaced = this.#displacedFrom = null;
-    } else this.#moved = watch.take(name);
+    this.#moved = watch.take(name);
     this.#cookie = cookie;
+    if (watch !== this.#movedTo || name !== this.#movedName) return;
+    // It moves again, or was exchanged with the one that moves now: both are looked for again.
+    if (this.#moved !== null) this.addAppeared({ above: watch, name, isNew: false });
+    this.discard(this.#moved);
+    this.#moved = null;
   }
 
   #moveTo(watch: WatchedFile, cookie: number, name: string): void {
     const moved = cookie === this.#cookie ? this.#moved : null;
-    this.discard(this.#displaced);
-    this.#displaced = watch.take(name);
-    this.#displacedFrom = watch;
-    this.#displacedName = name;
+    this.discard(watch.take(name));
+    this.#movedTo = watch;
+    this.#movedName = name;
     if (moved === null) this.addAppeared({ above: watch, name, isNew: false });
     else {
       watch.add(moved, name);
@@ -168,8 +168,7 @@ export class WatchTree {
   /** The calls that moved directories are over: what has not come back has left the tree. */
   endMoves(): void {
     this.discard(this.#moved);
-    this.discard(this.#displaced);
-    this.#moved = this.#displaced = this.#displacedFrom = null;
+    this.#moved = this.#movedTo = null;
   }
 
   addAppeared(directory: Appeared): void {
