@@ -149,7 +149,7 @@ export function readEntries(
 }
 
 /** Makes the attributes of a name that statx saw last those that clients see. */
-export interface EntryCover {
+interface EntryCover {
   coverEntry(): void;
 }
 

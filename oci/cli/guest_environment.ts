@@ -15,7 +15,7 @@ export const PASSED_NAMES = [
 /** And those that begin so. */
 export const PASSED_PREFIX = "LC_";
 
-export interface EnvironmentRequest {
+interface EnvironmentRequest {
   /** Byte strings, as execve(2) has them. */
   readonly caller: readonly string[];
   readonly passesAll: boolean;

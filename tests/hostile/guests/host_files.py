@@ -1,7 +1,7 @@
-"""Reads host files that others on the host may not read, as root of a sandbox, by every way there is.
+"""Reads host files that others on the host may not read, as root of a sandbox, in every way.
 
-Prints "LEAK how" for each way that works, and "done". Options: dir, a directory of the test; marker,
-what its secret files contain.
+Prints "LEAK how" for each way that works, and "done". Options: dir, a directory of the test;
+marker, what its secret files contain.
 """
 import ctypes
 import json
