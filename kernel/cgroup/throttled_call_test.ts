@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { BLOCK } from "../core/result.ts";
+import { ContainerLab } from "../testing/container_lab.ts";
 import { LabKernel } from "../testing/task_lab.ts";
 import type { Task } from "../task/task.ts";
 import type { Cgroup } from "./cgroup.ts";
@@ -60,5 +61,16 @@ Deno.test("a call that holds the lock of its memory goes on, as do other groups"
   task.mm.changes.leave(task);
   assertEquals(nextTurn(task, startNs), 1);
   assertEquals(nextTurn(other, startNs), 0.1);
+  lab.close();
+});
+
+Deno.test("a quota that was set before the first process holds that one too", () => {
+  const lab = new ContainerLab(), container = lab.container("box"), { kernel } = lab;
+  const group = container.ns.cgroup.roots.unified;
+  group.cpu.setQuota(10_000, 100_000);
+  const task = lab.start(container);
+  task.systemNs += 20_000_000;
+  kernel.timers.expire(kernel.now() + PERIOD_NS / 2);
+  assert(group.freeze.isThrottled);
   lab.close();
 });

@@ -84,6 +84,9 @@ export function startProcess(kernel: Kernel, spec: FirstProcess): Task | number 
   group.exitListener = spec.exitListener;
   enrollTask(task);
   joinGroups(task);
+  // Its groups may have had quotas before they had tasks.
+  task.cgroups.unified.cpu.wake();
+  for (const legacy of task.cgroups.legacy) legacy.cpu.wake();
   enrollGroup(group);
   enrollProcessGroup(group.pgrp);
   enrollSession(group.session);
