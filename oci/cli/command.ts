@@ -31,6 +31,8 @@ export interface Declaration<O extends Options = Options> extends OptionSyntax<O
   /** The words besides the options, the optional ones too. More words are an error. */
   readonly operands?: readonly Operand[];
   readonly description: string;
+  /** Names of options that texts show together, below the other ones, by their titles. */
+  readonly sections?: Readonly<Record<string, readonly string[]>>;
   /** Text below the options. */
   readonly notes?: string;
   readonly exitCodes?: string;

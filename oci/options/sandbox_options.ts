@@ -41,6 +41,11 @@ export const SANDBOX_OPTIONS = {
   quiet: { help: "print no warnings, only errors" },
 } as const satisfies Options;
 
+/** How texts of a verb show its options about the sandbox. */
+export const SANDBOX_SECTION = {
+  "Options about the sandbox": ["network", ...Object.keys(SANDBOX_OPTIONS)],
+};
+
 /** `--network` of `do`. */
 export const DO_NETWORK = {
   choices: ["none", "host"],

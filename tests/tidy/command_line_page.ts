@@ -4,7 +4,7 @@
  */
 
 import type { Command } from "../../oci/cli/command.ts";
-import { optionHelp, written } from "../../oci/cli/manual/help_text.ts";
+import { optionHelp, optionSections, written } from "../../oci/cli/manual/help_text.ts";
 import { ABOUT, ALSO_IN_FRONT, EXIT_CODES, USAGE } from "../../oci/cli/manual/overview.ts";
 import { VERBS } from "../../oci/cli/verb_table.ts";
 import { RUNTIME_OPTIONS } from "../../oci/options/global_options.ts";
@@ -30,12 +30,15 @@ export async function commandLinePage(): Promise<string> {
   ].join("\n\n"));
 }
 
-function verbSection({ name, usage, description, options, notes, exitCodes }: Command): string {
+function verbSection(verb: Command): string {
+  const { name, usage, description, notes, exitCodes } = verb;
   return [
     `## ${name}`,
     usage.map((words) => `    dvisor ${name} ${words}`.trimEnd()).join("\n"),
     shown(description),
-    optionTable(options),
+    ...optionSections(verb).map(([title, options], i) =>
+      i === 0 ? optionTable(options) : `${title}:\n\n${optionTable(options)}`
+    ),
     shown(notes ?? ""),
     exitCodes === undefined ? "" : `Exit codes: ${shown(exitCodes)}`,
   ].filter((part) => part !== "").join("\n\n");

@@ -9,28 +9,49 @@ const NAME_COLUMNS = 24;
 
 /** How a verb is used. */
 export function verbHelp(verb: Declaration): string {
-  const { options, notes, exitCodes } = verb;
+  const { notes, exitCodes } = verb, width = nameColumns(rowsOf(verb.options));
   return [
     usageText(verb),
     wrap(verb.description),
-    Object.keys(options).length === 0 ? "" : `Options:\n${optionLines(options)}`,
+    ...optionSections(verb).map(([title, options]) =>
+      `${title}:\n${alignedLines(rowsOf(options), width)}`
+    ),
     wrap(notes ?? ""),
     exitCodes === undefined ? "" : wrap(`Exit codes: ${exitCodes}`),
   ].filter((part) => part !== "").join("\n\n");
 }
 
+/** The options of a verb in parts with titles. */
+export function optionSections(
+  { options, sections = {} }: Declaration,
+): readonly (readonly [title: string, options: Options])[] {
+  const named = Object.values(sections).flat();
+  const part = (isIn: (name: string) => boolean): Options =>
+    Object.fromEntries(Object.entries(options).filter(([name]) => isIn(name)));
+  return [
+    ["Options", part((name) => !named.includes(name))] as const,
+    ...Object.entries(sections).map(([title, names]) =>
+      [title, part((name) => names.includes(name))] as const
+    ),
+  ].filter(([, options]) => Object.keys(options).length > 0);
+}
+
 function usageText({ name, usage }: Declaration): string {
-  return usage.map((words, i) =>
-    `${i === 0 ? "Usage:" : "      "} dvisor ${name} ${words}`.trimEnd()
-  )
-    .join("\n");
+  const lines = usage.map((words) => `dvisor ${name} ${words}`.trimEnd());
+  return `Usage: ${lines.join("\n       ")}`;
 }
 
 /** The lines of a table: names, and what they mean beside them. */
 export function optionLines(options: Options): string {
-  return alignedLines(
-    Object.entries(options).map(([name, option]) => [written(name, option), optionHelp(option)]),
-  );
+  return alignedLines(rowsOf(options));
+}
+
+type Row = readonly [left: string, right: string];
+
+function rowsOf(options: Options): Row[] {
+  return Object.entries(options).map((
+    [name, option],
+  ) => [written(name, option), optionHelp(option)]);
 }
 
 /** `-b, --bundle DIR` */
@@ -43,22 +64,25 @@ export function written(name: string, option: Option): string {
 export function optionHelp({ help, value, choices, default: usual, repeats }: Option): string {
   const facts = [
     ...value === undefined || choices === undefined ? [] : [choices.join(", ")],
-    ...repeats === undefined ? [] : ["may be given several times"],
+    ...repeats === undefined ? [] : ["repeatable"],
     ...usual === undefined ? [] : [`default ${usual}`],
   ];
   return facts.length === 0 ? help : `${help} (${facts.join("; ")})`;
 }
 
 /** Rows of two cells; a left one that is too long stands on a line of its own. */
-export function alignedLines(rows: readonly (readonly [left: string, right: string])[]): string {
-  const widths = rows.map(([left]) => left.length).filter((width) => width <= NAME_COLUMNS);
-  const width = Math.max(...widths, 0);
+export function alignedLines(rows: readonly Row[], width = nameColumns(rows)): string {
   const margin = " ".repeat(width + 4);
   return rows.map(([left, right]) => {
     const text = wrap(right, COLUMNS - margin.length).replaceAll("\n", `\n${margin}`);
     const isLong = left.length > width;
     return isLong ? `  ${left}\n${margin}${text}` : `  ${left.padEnd(width)}  ${text}`;
   }).join("\n");
+}
+
+function nameColumns(rows: readonly Row[]): number {
+  const widths = rows.map(([left]) => left.length).filter((width) => width <= NAME_COLUMNS);
+  return Math.max(...widths, 0);
 }
 
 /** The paragraphs of a text, each a line without breaks. */

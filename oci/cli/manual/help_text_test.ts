@@ -24,6 +24,16 @@ Deno.test("what each option does is one phrase, and its letter is its own", () =
   }
 });
 
+Deno.test("options of a section stand below the other ones", () => {
+  const options = { a: { help: "first" }, b: { help: "second" }, c: { help: "third" } };
+  const verb = { name: "x", summary: "", usage: [""], description: "", options };
+  assertEquals(
+    verbHelp({ ...verb, sections: { "More options": ["a", "c", "not there"] } }),
+    "Usage: dvisor x\n\nOptions:\n  --b  second\n\nMore options:\n  --a  first\n  --c  third",
+  );
+  assertEquals(verbHelp({ ...verb, options: {} }), "Usage: dvisor x");
+});
+
 Deno.test("options are aligned, and show what the table knows", () => {
   const text = optionLines({
     mode: { short: "m", choices: ["a", "b"], default: "a", help: "how it is done" },
@@ -35,7 +45,7 @@ Deno.test("options are aligned, and show what the table knows", () => {
     `  -m, --mode a|b  how it is done (default a)
   --a-name-that-is-long LONG-VALUE
                   what
-  --env NAME      set it (may be given several times)`,
+  --env NAME      set it (repeatable)`,
   );
 });
 

@@ -6,7 +6,7 @@ import { RUNTIME_OPTIONS } from "../../options/global_options.ts";
 import { type Option, type Options, valueName } from "../../options/option.ts";
 import { VERSION } from "../../version.ts";
 import type { Commands, Declaration } from "../command.ts";
-import { optionHelp, paragraphs, wrap } from "./help_text.ts";
+import { optionHelp, optionSections, paragraphs, wrap } from "./help_text.ts";
 import { ABOUT, ALSO_IN_FRONT, EXIT_CODES, USAGE } from "./overview.ts";
 
 /** dvisor(1). */
@@ -25,11 +25,14 @@ export function mainPage(verbs: Commands): string {
 
 /** dvisor-VERB(1). */
 export function verbPage(verb: Declaration): string {
-  const { name, summary, usage, description, options, notes, exitCodes } = verb;
+  const { name, summary, usage, description, notes, exitCodes } = verb;
   return page(`dvisor-${name}`, summary, [
     ["SYNOPSIS", usage.map((words) => synopsis(`dvisor ${name} ${words}`)).join("\n.br\n")],
     ["DESCRIPTION", prose(description)],
-    ["OPTIONS", optionItems(options)],
+    ...optionSections(verb).map(([title, options]): Section => [
+      title.toUpperCase(),
+      optionItems(options),
+    ]),
     ["NOTES", prose(notes ?? "")],
     ["EXIT STATUS", prose(sentence(exitCodes ?? ""))],
     ["SEE ALSO", ".BR dvisor (1)"],

@@ -9,7 +9,11 @@ import { chooseStreams } from "../../container/standard_streams.ts";
 import type { Flags } from "../../options/flags.ts";
 import type { Globals } from "../../options/globals.ts";
 import type { Options } from "../../options/option.ts";
-import { CONTAINER_NETWORK, SANDBOX_OPTIONS } from "../../options/sandbox_options.ts";
+import {
+  CONTAINER_NETWORK,
+  SANDBOX_OPTIONS,
+  SANDBOX_SECTION,
+} from "../../options/sandbox_options.ts";
 import { EXIT_FAILURE } from "../../user_error.ts";
 import { defineCommand } from "../command.ts";
 import { PRESERVE_OPTION, preservedFds } from "../preserved_fds.ts";
@@ -42,6 +46,7 @@ export const command = defineCommand({
     "start runs its program. The standard streams are the container's. ID is its name: letters, " +
     "digits, and . _ + -",
   options: CREATE_OPTIONS,
+  sections: SANDBOX_SECTION,
   notes: CREATE_NOTES,
   isGoStyle: true,
   failureCode: EXIT_FAILURE,

@@ -11,7 +11,7 @@ import {
 import type { Flags } from "../../options/flags.ts";
 import type { Globals } from "../../options/globals.ts";
 import type { Options } from "../../options/option.ts";
-import { DO_NETWORK, SANDBOX_OPTIONS } from "../../options/sandbox_options.ts";
+import { DO_NETWORK, SANDBOX_OPTIONS, SANDBOX_SECTION } from "../../options/sandbox_options.ts";
 import { fromText, toText } from "../../../kernel/core/bytes.ts";
 import { type HostView, hostView } from "../../launch/host_view.ts";
 import { type GuestPlan, runForeground } from "../../launch/foreground_sandbox.ts";
@@ -92,6 +92,7 @@ export const command = defineCommand({
     "resource limits (ulimit) are the caller's. Variables that are passed: " +
     `${PASSED_NAMES.join(" ")} ${PASSED_PREFIX}*`,
   options: OPTIONS,
+  sections: { "Limits": ["memory", "disk", "cpus", "pids"], ...SANDBOX_SECTION },
   run(flags, globals) {
     const plan = planOf(flags, globals);
     if (flags.options.explain) {

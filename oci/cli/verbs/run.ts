@@ -12,7 +12,7 @@ import { chooseStreams } from "../../container/standard_streams.ts";
 import type { Flags } from "../../options/flags.ts";
 import type { Globals } from "../../options/globals.ts";
 import type { Options } from "../../options/option.ts";
-import { CONTAINER_NETWORK } from "../../options/sandbox_options.ts";
+import { CONTAINER_NETWORK, SANDBOX_SECTION } from "../../options/sandbox_options.ts";
 import { EXIT_FAILURE, UserError } from "../../user_error.ts";
 import { defineCommand } from "../command.ts";
 import { CREATE_NOTES, CREATE_OPTIONS } from "./create.ts";
@@ -35,6 +35,7 @@ export const command = defineCommand({
     "program, waits for its end and removes the container. ID is its name: letters, digits, and " +
     ". _ + -",
   options: OPTIONS,
+  sections: SANDBOX_SECTION,
   notes: CREATE_NOTES,
   isGoStyle: true,
   failureCode: EXIT_FAILURE,
