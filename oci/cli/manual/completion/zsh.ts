@@ -14,7 +14,7 @@ export function zshScript(verbs: Commands): string {
 
 _dvisor_containers() {
   local -a ids
-  ids=(\${(f)"$(_call_program containers dvisor $dvisor_front list --quiet 2> /dev/null)"})
+  ids=(\${(f)"$(dvisor $dvisor_front list --quiet 2> /dev/null)"})
   compadd -a ids
 }
 
@@ -35,7 +35,7 @@ ${front === undefined ? "" : optionSpecs(front)} \\
     ':verb:_dvisor_verbs' \\
     '*:: :->words' && return
   [[ $state == words ]] || return 1
-  [[ -n \${opt_args[--root]} ]] && dvisor_front=(--root \${opt_args[--root]})
+  [[ -n \${opt_args[--root]} ]] && dvisor_front=(--root \${(Q)opt_args[--root]})
   curcontext=\${curcontext%:*}-$line[1]:
   case $line[1] in
 ${scopes.map(arm).join("\n")}
