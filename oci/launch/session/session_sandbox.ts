@@ -8,6 +8,7 @@ import { syscall } from "../../../ffi/sys/native.ts";
 import { dup } from "../../../ffi/sys/files.ts";
 import { fromText } from "../../../kernel/core/bytes.ts";
 import { allowedCpus, allowedMemory } from "../../host/host_limits.ts";
+import { isConfined } from "../../host/privileges.ts";
 import type { ProcessSpec, RlimitSpec, SessionSpec } from "../../protocol/boot_spec.ts";
 import { WaiterProgram } from "../../proxy/waiter.ts";
 import { UserError } from "../../user_error.ts";
@@ -99,6 +100,7 @@ function start(
       waitsForStart: false,
       strace: false,
       debugLogBytes: 0,
+      isQuiet: isConfined(),
       requireSandbox: false,
       panicOnBug: false,
       memoryBytes: Math.min(allowedMemory(), memoryBytes ?? Infinity),
