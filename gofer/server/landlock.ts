@@ -49,6 +49,8 @@ import { statxFd } from "../backend/host_calls.ts";
 
 /** The first version in which files can move between directories. */
 export const VERSION_MIN = 2;
+/** The first version that confines signals. */
+const SCOPES_MIN = 6;
 
 const READ = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 const WRITE = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
@@ -65,26 +67,30 @@ export function landlockVersion(): number {
   return syscall(N.SYS_landlock_create_ruleset, 0, 0, LANDLOCK_CREATE_RULESET_VERSION);
 }
 
-/** What a ruleset denies besides files: LANDLOCK_ACCESS_NET_*, LANDLOCK_SCOPE_*. */
+/** What a ruleset denies: LANDLOCK_ACCESS_FS_*, LANDLOCK_ACCESS_NET_*, LANDLOCK_SCOPE_*. */
 interface Denied {
+  readonly files: number;
   readonly network: number;
   readonly scopes: number;
 }
 
+/** All that a ruleset can deny of files: execve(2) and requests to devices too. */
+const FILES = READ | WRITE | LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_IOCTL_DEV;
+
+const SCOPES = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
 const TCP = LANDLOCK_ACCESS_NET_BIND_TCP | LANDLOCK_ACCESS_NET_CONNECT_TCP;
 
 /**
- * Creates a ruleset without rules. It denies, as far as `version` can: READ, WRITE, execve(2),
- * requests to devices, and what is listed. Returns a descriptor or -errno.
+ * Creates a ruleset without rules. It denies what is listed, as far as `version` can. Returns a
+ * descriptor or -errno.
  */
-function createRuleset(version: number, { network, scopes }: Denied): number {
+function createRuleset(version: number, { files, network, scopes }: Denied): number {
   const at = scratch.areaOffset(0), { dv } = scratch, fields = LandlockRulesetAttr.at;
-  const never = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_IOCTL_DEV;
-  const files = (READ | WRITE | never) & knownRights(version);
-  dv.setBigUint64(at + fields.handledAccessFs, BigInt(files), true);
+  const known = BigInt(files & knownRights(version));
+  dv.setBigUint64(at + fields.handledAccessFs, known, true);
   dv.setBigUint64(at + fields.handledAccessNet, BigInt(network), true);
   dv.setBigUint64(at + fields.scoped, BigInt(scopes), true);
-  const size = version >= 6
+  const size = version >= SCOPES_MIN
     ? LandlockRulesetAttr.size
     : version >= 4
     ? fields.scoped
@@ -128,8 +134,7 @@ export function restrictFiles(
   taskFd: number,
 ): string[] {
   const version = landlockVersion();
-  const scopes = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
-  const ruleset = createRuleset(version, { network: TCP, scopes });
+  const ruleset = createRuleset(version, { files: FILES, network: TCP, scopes: SCOPES });
   if (ruleset < 0) return [`landlock: ${errnoName(ruleset)}`];
   const problems: string[] = [];
   for (const root of roots) {
@@ -145,8 +150,8 @@ export function restrictFiles(
 }
 
 /**
- * Closes all files to this process, on all threads, and TCP unless it has a network. Signals stay,
- * because its children may be older than the ruleset.
+ * Closes all files to this process, on all threads, and TCP unless it has a network. Signals are
+ * for `keepSignalsInside`, because children may be older than this ruleset.
  *
  * @param taskFd as for `restrictFiles`
  * @returns what the host refused, a line each
@@ -154,7 +159,24 @@ export function restrictFiles(
 export function forbidFiles(taskFd: number, hasNetwork: boolean): string[] {
   const version = landlockVersion();
   if (version < VERSION_MIN) return [`landlock: version ${version}, not ${VERSION_MIN}`];
-  const ruleset = createRuleset(version, { network: hasNetwork ? 0 : TCP, scopes: 0 });
+  const network = hasNetwork ? 0 : TCP;
+  return deny(version, { files: FILES, network, scopes: 0 }, taskFd);
+}
+
+/**
+ * Keeps signals, and connections to abstract sockets, among this process and the children that it
+ * starts from now on. Does nothing on a host whose Landlock cannot.
+ *
+ * @returns what the host refused, a line each
+ */
+export function keepSignalsInside(taskFd: number): string[] {
+  const version = landlockVersion();
+  if (version < SCOPES_MIN) return [];
+  return deny(version, { files: 0, network: 0, scopes: SCOPES }, taskFd);
+}
+
+function deny(version: number, denied: Denied, taskFd: number): string[] {
+  const ruleset = createRuleset(version, denied);
   if (ruleset < 0) return [`landlock: ${errnoName(ruleset)}`];
   const problems = enforceRuleset(ruleset, taskFd);
   syscall(N.SYS_close, ruleset);

@@ -18,7 +18,7 @@ import type { CallRecord } from "../../kernel/task/call_record.ts";
 import { say, shownLines } from "../shown_text.ts";
 import { EXIT_FAILURE, explain, UserError } from "../user_error.ts";
 import { BOOT_FDS, type BootSpec, FIRST_FREE_FD } from "../protocol/boot_spec.ts";
-import { confineSelf, dropDescriptors } from "./seccomp/confine_self.ts";
+import { confineSelf, confineSignals, dropDescriptors } from "./seccomp/confine_self.ts";
 import { type BootSocket, ControlSocket, PACKET_EXIT } from "../protocol/launcher_channel.ts";
 import { createMachine, type Machine } from "./machine.ts";
 import { Sandbox } from "./boot_sandbox.ts";
@@ -59,6 +59,7 @@ function prepare(
   dropDescriptors(FIRST_FREE_FD + further + (spec.fds.published?.length ?? 0));
   readyReports();
   const image = OwnImage.find();
+  reportRefused(confineSignals(), spec);
   const machine = createMachine(spec, heap);
   const { foundBest } = machine;
   control.send(foundBest === null ? { type: "ready" } : { type: "ready", bestPlatform: foundBest });
@@ -107,7 +108,11 @@ function fail(
 }
 
 function confine(machine: Machine, spec: BootSpec): void {
-  const problems = confineSelf(machine.platformName, machine.network !== null);
+  reportRefused(confineSelf(machine.platformName, machine.network !== null), spec);
+}
+
+/** @throws UserError if the caller demands all of the confinement */
+function reportRefused(problems: readonly string[], spec: BootSpec): void {
   if (problems.length === 0) return;
   const text = problems.join("; ");
   if (spec.requireSandbox) {

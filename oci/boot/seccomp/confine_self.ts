@@ -14,12 +14,12 @@ import {
   O_RDWR,
 } from "../../../ffi/abi/fcntl.ts";
 import { PR_SET_DUMPABLE } from "../../../ffi/abi/prctl.ts";
-import { SYS_dup3, SYS_prctl } from "../../../ffi/abi/syscall_numbers.ts";
+import { SYS_dup3, SYS_getpid, SYS_prctl } from "../../../ffi/abi/syscall_numbers.ts";
 import { errnoName } from "../../../ffi/sys/errors.ts";
 import { close, fcntl, openat } from "../../../ffi/sys/files.ts";
 import { syscall } from "../../../ffi/sys/native.ts";
 import type { PlatformName } from "../../../platform/select/candidates.ts";
-import { forbidFiles } from "../../../gofer/server/landlock.ts";
+import { forbidFiles, keepSignalsInside } from "../../../gofer/server/landlock.ts";
 import { installFilter } from "./seccomp_filter.ts";
 
 /** The target of /proc/self/fd/`fd`; "" for a closed descriptor. */
@@ -76,10 +76,25 @@ function hasRoot(): boolean {
 
 /** Landlock in place of an empty root directory: a second confinement behind the filter. */
 function closeRoot(network: boolean): string[] {
+  return onAllThreads((task) => forbidFiles(task, network));
+}
+
+/**
+ * Called before this process has children. Without a PID namespace of its own it could signal other
+ * processes of its user.
+ *
+ * @returns what the host did not permit, a line each
+ */
+export function confineSignals(): string[] {
+  return syscall(SYS_getpid) === 1 ? [] : onAllThreads(keepSignalsInside);
+}
+
+/** @param confine gets the directory of this process's threads */
+function onAllThreads(confine: (task: number) => string[]): string[] {
   const task = openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (task < 0) return [`/proc/self/task: ${errnoName(task)}`];
   try {
-    return forbidFiles(task, network);
+    return confine(task);
   } finally {
     close(task);
   }
