@@ -3,8 +3,6 @@
  * memory, and its output is compared with what is expected.
  *
  *     deno run -A docs/examples/judge.ts
- *
- * A limit of memory needs root, or a control group that is delegated to the user.
  */
 
 import { Sandbox } from "../../mod.ts";

@@ -1,6 +1,6 @@
 /**
  * The default of `--root`, the directory of containers: `/run/dvisor` for root as with runc, and a
- * directory of its own for another user, and for root who may not write there.
+ * directory of its own for another user, and for root without the right to write there.
  */
 
 import { ENOENT } from "../../ffi/abi/errno.ts";

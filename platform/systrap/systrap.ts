@@ -62,7 +62,8 @@ const LOOK_NS = 100e6, STILLBORN_NS = 1e9;
 /**
  * Starts the zygote and the first stubs; returns when one has reported.
  *
- * LIMIT: needs FSGSBASE (Linux 5.9 and a processor of the last ten years); elsewhere ptrace serves.
+ * LIMIT: needs CLOSE_RANGE_CLOEXEC (Linux 5.11) and FSGSBASE (a processor of the last ten years);
+ * elsewhere ptrace serves.
  *
  * @throws Error naming what the host refused, or that stubs do not start
  */

@@ -76,6 +76,16 @@ for (const host of HOSTS) {
 }
 
 Deno.test({
+  ...named("doctor says what a container takes of the confinement", lacking),
+  fn: async () => {
+    for (const host of HOSTS.filter(({ hasFilter }) => hasFilter)) {
+      const result = await runNested(host, `${PROGRAM} doctor`, "exit 0");
+      assertMatch(result.stdout, /^confinement +no +no namespaces/m, describe(result));
+    }
+  },
+});
+
+Deno.test({
   ...named("what a container takes of the confinement is an error with --require-sandbox", lacking),
   fn: async () => {
     for (const host of HOSTS) {

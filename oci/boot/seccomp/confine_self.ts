@@ -1,7 +1,7 @@
 /**
  * What the boot process does to itself: closes descriptors that it got by accident, becomes
- * undumpable, closes its root directory where it still has one, and installs the seccomp filter. The launcher sets namespaces, ids and capabilities
- * (launch/sentry_process.ts).
+ * undumpable, and installs the seccomp filter. Where it lacks namespaces, Landlock replaces them.
+ * The launcher sets namespaces, ids and capabilities (launch/sentry_process.ts).
  */
 
 import {

@@ -9,6 +9,7 @@ import {
   inspectHost,
   type Preference,
 } from "../../../platform/select/host_offer.ts";
+import { type NamespacePower, namespacePower } from "../../host/privileges.ts";
 import { planPlatform } from "../../launch/platform_plan.ts";
 import { processorLacks } from "../../launch/processor_isolation.ts";
 import { EXIT_FAILURE } from "../../user_error.ts";
@@ -20,7 +21,8 @@ export const command = defineCommand({
   ...DOCTOR,
   run(flags) {
     const platforms = inspectHost(preference());
-    const offer = { ...platforms, findings: [...platforms.findings, ...processorFindings()] };
+    const findings = [...platforms.findings, ...processorFindings(), confinementFinding()];
+    const offer = { ...platforms, findings };
     console.log(flags.options.json ? JSON.stringify(offer, null, 2) : report(offer));
     return offer.platform === null ? EXIT_FAILURE : 0;
   },
@@ -59,6 +61,18 @@ function processorFindings(): Finding[] {
     finding("speculation", speculation, "--speculation=strict has every control that it needs"),
     finding("core scheduling", coreScheduling, "sandboxes have a cookie each"),
   ];
+}
+
+/** What docs/nested.md says at length. */
+const CONFINEMENTS: Readonly<Record<NamespacePower, string>> = {
+  full: "filters of calls, and namespaces for each process",
+  users: "filters of calls, and namespaces; the file server of do has Landlock in their place",
+  none: "no namespaces can be made: filters of calls and Landlock alone",
+};
+
+function confinementFinding(): Finding {
+  const power = namespacePower();
+  return { name: "confinement", isThere: power !== "none", detail: CONFINEMENTS[power] };
 }
 
 function report(offer: HostOffer): string {
