@@ -1,4 +1,4 @@
-/** Limits that the kernel of a sandbox keeps for all its guests, without control groups of the host. */
+/** Limits of all guests that the kernel of a sandbox keeps, without control groups of the host. */
 
 import type { Container } from "../../../kernel/task/container.ts";
 import type { GuestLimits } from "../../protocol/boot_spec.ts";

@@ -16,8 +16,8 @@ export class Backlog {
   }
 
   /**
-   * Offers the parts until `take` takes less than all of one: bytes taken. What takes bytes may wake
-   * the owner, which drains again: nothing is taken then, as the first part is on offer.
+   * Offers the parts until `take` takes less than all of one: bytes taken. What takes bytes may
+   * wake the owner, which drains again: nothing is taken then, as the first part is on offer.
    */
   drain(take: (bytes: Uint8Array<ArrayBuffer>) => number): number {
     if (this.#isDraining) return 0;

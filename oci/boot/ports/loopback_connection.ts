@@ -1,7 +1,7 @@
 /**
- * A TCP connection from outside to a port on the guest's loopback, IPv4 first and then IPv6, because
- * a server may listen on either. It works without any network in the sandbox. The session's request
- * `connectPort` and published ports use it.
+ * A TCP connection from outside to a port on the guest's loopback, IPv4 first and then IPv6,
+ * because a server may listen on either. It works without any network in the sandbox. The session's
+ * request `connectPort` and published ports use it.
  */
 
 import { EAGAIN, ECONNREFUSED, EINPROGRESS } from "../../../ffi/abi/errno.ts";

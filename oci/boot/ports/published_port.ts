@@ -1,7 +1,7 @@
 /**
- * A port of the guest's loopback on a port of the host: the launcher made the listening socket, each
- * connection to it becomes one inside (loopback_connection.ts), and bytes pass both ways. A guest
- * cannot tell such a connection from a local one.
+ * A port of the guest's loopback on a port of the host: the launcher made the listening socket,
+ * each connection to it becomes one inside (loopback_connection.ts), and bytes pass both ways. A
+ * guest cannot tell such a connection from a local one.
  */
 
 import { EAGAIN, EINTR } from "../../../ffi/abi/errno.ts";
