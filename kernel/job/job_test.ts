@@ -171,17 +171,25 @@ Deno.test("the program that makes a key on demand is in the job of the caller", 
   const put = (at: number, text: string) =>
     main.mm.copyOut(at, stringToBytes(`${text}\0`), 0, text.length + 1);
   put(DATA, "user");
-  put(DATA + 64, "name");
   put(DATA + 128, "info");
-  const request = () => kernel.call(main, "request_key", DATA, DATA + 64, DATA + 128, 0);
-  assertEquals(request(), WAITS);
+  const request = (name: string) => {
+    put(DATA + 64, name);
+    return kernel.call(main, "request_key", DATA, DATA + 64, DATA + 128, 0);
+  };
+  assertEquals(request("one"), WAITS);
   const helper = lab.left.at(-1)!;
   assertEquals([helper.comm, helper.group.job === job, job.tasks], ["request-key", true, 2]);
   killGroup(helper.group, SIGKILL);
   kernel.settle();
-  lab.fork(main);
-  assert(Number(request()) < 0);
+  const other = lab.fork(main);
+  assert(Number(request("two")) < 0);
   assertEquals(job.tasks, 2);
+  // An idle first process gives no program its credentials.
+  killGroup(other.group, SIGKILL);
+  kernel.settle();
+  init.group.isIdle = true;
+  assert(Number(request("three")) < 0);
+  assertEquals(job.tasks, 1);
   lab.close();
 });
 

@@ -23,7 +23,8 @@ const UMASK = 0o022;
 /** Starts the program for a request: 0, or -errno if it cannot start. */
 export function startKeyHelper(t: Task, request: KeyRequest): number {
   const { container, job } = t.group, init = container?.init?.leader ?? null;
-  if (container === null || init === null) return -ENOENT;
+  // An idle init has all capabilities, because it does nothing with them.
+  if (container === null || init === null || init.group.isIdle) return -ENOENT;
   if (job !== null && job.refusesTask(t.group)) return -EAGAIN;
   const maker = makerKeyrings(request);
   if (typeof maker === "number") return maker;
