@@ -10,7 +10,7 @@ import type { Kernel } from "../task/kernel_services.ts";
 import { Timer } from "../time/timer.ts";
 
 const NS_A_US = 1000;
-/** LIMIT: the least time between two checks, and what each task adds to it, ns: a check asks all. */
+/** LIMIT: the least time between two checks, and what each task that is asked adds to it, ns. */
 const LOOK_NS = 1_000_000, LOOK_NS_A_TASK = 5_000;
 
 /** Tasks with a common quota. */

@@ -4,9 +4,8 @@
  *
  * A process is in the job of the process that made it (clone.ts, key_helper.ts), for all its life.
  * No call changes that, so that sessions, double forks, control groups and namespaces are no way
- * out. Neighbours: job_kill.ts (the kill, in slices), job_memory.ts (its memory), ptrace/stops.ts (a
- * tracer does not delay it).
- * docs/internals/sessions.md has the design.
+ * out. Neighbours: job_kill.ts (the kill, in slices), job_memory.ts, job_cpu.ts, ptrace/stops.ts (a
+ * tracer does not delay it). docs/internals/sessions.md has the design.
  */
 
 import { SIGKILL } from "../../ffi/abi/signal.ts";

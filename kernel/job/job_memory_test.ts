@@ -140,7 +140,7 @@ Deno.test("a container's limit covers its jobs, set before them or later", () =>
   }
 });
 
-Deno.test("what ended jobs leave in files is their container's, and their ids are used again", () => {
+Deno.test("what ended jobs leave in files is their container's, and ids are used again", () => {
   const lab = new JobLab(), { kernel, container, init } = lab, count = 600;
   kernel.oom.limit(container, 1 << 40);
   const memory = container.memory!, ids = new Set<number>();

@@ -347,8 +347,8 @@ export class Task {
   /**
    * Gives the other tasks a turn, for a call that would keep the loop busy: BLOCK and the call runs
    * again at once, or the result of an interrupted call. A task whose group or job has used up its
-   * quota of CPU time gets no further turn before its period is over, unless its call holds the lock of its
-   * memory, for which tasks of other groups may wait.
+   * quota of CPU time gets no further turn before its period is over, unless its call holds the
+   * lock of its memory, for which tasks of other groups may wait.
    */
   yieldTurn(): number {
     const soonestNs = Math.max(this.kernel.now(), this.delay?.untilNs ?? 0);
