@@ -82,10 +82,11 @@ export class JobMemory implements MemoryDomain, Sharer {
     if (this.isEnded) return baseId;
     let share = this.byBase.get(baseId) ?? null;
     if (share === null) {
-      share = this.charges.openShare(this, baseId);
+      // Without a share of this owner the frames count for the job, and for its first owner.
+      share = this.charges.openShare(this, baseId) ?? this.shares[0] ?? null;
       if (share === null) return baseId;
       this.byBase.set(baseId, share);
-      this.shares.push(share);
+      if (share !== this.shares[0]) this.shares.push(share);
     }
     this.lastBaseId = baseId;
     this.lastId = share.ownerId;

@@ -106,6 +106,20 @@ Deno.test("a move to a control group does not leave the job's limit, and counts 
   lab.close();
 });
 
+Deno.test("a job's limit holds when there is no id for a further share", () => {
+  const lab = new JobLab(), { job, main } = lab.start({ memoryBytes: 1.5 * BYTES });
+  fill(lab, main);
+  chargesOf(lab.kernel).openShare = () => null;
+  const a = memoryGroup(lab, "a"), before = job.memory.chargedPages;
+  write(lab, a, "cgroup.procs", String(main.group.pid));
+  fill(lab, main);
+  assert(job.memory.chargedPages >= before + PAGES);
+  lab.kernel.oom.check(1e9);
+  lab.kernel.settle();
+  assertEquals([job.reason, job.isEnded, job.memory.chargedPages], ["oom", true, 0]);
+  lab.close();
+});
+
 Deno.test("memory of a job counts for its control group's limit", () => {
   const lab = new JobLab(), { job, main } = lab.start({ memoryBytes: 1 << 30 });
   const a = memoryGroup(lab, "a"), child = lab.fork(main);
