@@ -25,6 +25,9 @@ const BACKLOG = 64;
 const PATH_CHARACTERS = 96;
 const MODE = 0o700, OTHERS = 0o077;
 
+/** Another sandbox of this user has the id. */
+export class IdInUseError extends UserError {}
+
 /** A listening socket and its path. */
 export interface NamedListener {
   readonly fd: number;
@@ -61,7 +64,7 @@ export function sandboxDirectory(mayMake: boolean): string | null {
 /**
  * Makes the socket of a sandbox.
  * @returns null if this user has no directory for it: the sandbox has one client then, its owner
- * @throws UserError if the id is taken
+ * @throws IdInUseError
  */
 export function listenAs(id: string): NamedListener | null {
   const directory = sandboxDirectory(true), path = `${directory}/${id}.sock`;
@@ -86,7 +89,7 @@ function listenAt(path: string, id: string): NamedListener | null {
   } catch (error) {
     close(fd);
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    throw new UserError(`the id ${id} is in use: ${path} exists`);
+    throw new IdInUseError(`the id ${id} is in use: ${path} exists`);
   } finally {
     Deno.umask(umask);
     remove(unnamed);
