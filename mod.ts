@@ -1,16 +1,65 @@
 /**
- * dvisor as a library for scripts: `Sandbox` runs programs in sandboxes (oci/library/sandbox.ts).
+ * dvisor as a library for scripts: `Sandbox` runs programs in sandboxes (oci/library/sandbox.ts),
+ * in Deno, Node and Bun.
  *
  * Run as a program it is the command line, from its sources: `deno task run -- do -- bash`.
  *
  * @module
  */
 
-import { partFor, runPart } from "./oci/parts.ts";
+export {
+  AlreadyExistsError,
+  type ErrorDetails,
+  InvalidArgumentError,
+  IsADirectoryError,
+  LimitError,
+  NotADirectoryError,
+  NotEmptyError,
+  NotFoundError,
+  PermissionError,
+  SandboxError,
+  SandboxGoneError,
+  TimeoutError,
+  UnsupportedError,
+} from "./oci/library/errors.ts";
+export type { EventStream } from "./oci/library/event_stream.ts";
+export type {
+  FileOptions,
+  MakeDirectoryOptions,
+  ReadFileOptions,
+  RecursiveOptions,
+  SandboxFiles,
+  StatOptions,
+  WriteFileOptions,
+} from "./oci/library/files.ts";
+export type {
+  ExecOptions,
+  Mount,
+  ProgramOptions,
+  SandboxOptions,
+  SpawnOptions,
+  TerminalSize,
+} from "./oci/library/options.ts";
+export type { Job } from "./oci/library/job.ts";
+export type { ExposedPort, ExposeOptions, SandboxPorts } from "./oci/library/ports.ts";
+export type { ExecResult, Program, ProgramStatus } from "./oci/library/program.ts";
+export { Sandbox, type ShellTag } from "./oci/library/sandbox.ts";
+export type { ShellValue } from "./oci/library/shell.ts";
+export type { Progress, TransferOptions, Transferred } from "./oci/library/transfer.ts";
+export type {
+  Change,
+  FileStatus,
+  JobLimits,
+  Reason,
+  SandboxEvent,
+  SandboxInfo,
+  StatsMessage as SandboxStats,
+  UserName,
+  WatchEvent,
+} from "./oci/protocol/session/messages.ts";
 
-export type { ExecOptions, Mount, ProgramOptions, SandboxOptions } from "./oci/library/options.ts";
-export type { ExecResult, Program } from "./oci/library/program.ts";
-export { SandboxError } from "./oci/library/runtime.ts";
-export { Sandbox, type SandboxStats } from "./oci/library/sandbox.ts";
-
-if (import.meta.main) await runPart(partFor(Deno.execPath(), Deno.args));
+if (import.meta.main) {
+  // Only the command line needs the packages of deno.json, which a script's project need not have.
+  const { partFor, runPart } = await import("./oci/parts.ts");
+  await runPart(partFor(Deno.execPath(), Deno.args));
+}

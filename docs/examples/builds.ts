@@ -19,13 +19,13 @@ interface Built {
 }
 
 async function build(variant: number): Promise<Built> {
-  await using sandbox = await Sandbox.create();
-  await sandbox.writeFile("/tmp/main.c", SOURCE);
+  await using box = await Sandbox.create();
+  await box.fs.writeFile("/tmp/main.c", SOURCE);
   const compile = ["gcc", "-O2", `-DVARIANT=${variant}`, "-o", "/tmp/main", "/tmp/main.c"];
-  const compiled = await sandbox.exec(compile, { timeoutMs: TIME_MS });
+  const compiled = await box.exec(compile, { timeoutMs: TIME_MS });
   if (compiled.code !== 0) throw new Error(`variant ${variant}: ${compiled.errorText}`);
-  const { text } = await sandbox.exec(["/tmp/main"], { timeoutMs: TIME_MS });
-  const program = await sandbox.readFile("/tmp/main");
+  const { text } = await box.exec(["/tmp/main"], { timeoutMs: TIME_MS });
+  const program = await box.fs.readFile("/tmp/main");
   return { variant, bytes: program.length, output: text.trim() };
 }
 

@@ -1,146 +1,148 @@
-/** The options of a sandbox and of a program in it, and the config.json that is made from them. */
+/** The options of sandboxes and programs, and their checks. */
 
-/** A directory or file of the host inside a sandbox. */
-export interface Mount {
-  /** Path on the host. */
-  readonly source: string;
-  /** Absolute path in the sandbox. */
-  readonly destination: string;
-  /** Default false: writes reach the host. */
-  readonly readonly?: boolean;
-}
+import type { JobLimits, MountMessage, UserName } from "../protocol/session/messages.ts";
+import * as is from "./option_checks.ts";
+
+/** A directory or file of the host inside a sandbox; `readonly` is false by default. */
+export type Mount = MountMessage;
 
 /** Options of {@linkcode Sandbox.create}. */
 export interface SandboxOptions {
+  /** Name of the sandbox on this host. Default: a new one. */
+  readonly id?: string;
+  /** What {@linkcode Sandbox.list} selects by. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** Directory of the host that is the root of the sandbox. Default: the host's own root. */
   readonly rootfs?: string;
   /** Where writes to the root go: into memory (default), or through to the host. */
   readonly overlay?: "memory" | "none";
+  readonly mounts?: readonly Mount[];
+  /** Paths of the host's root that programs do not see, besides those of the default. */
+  readonly hide?: readonly string[];
+  /** Paths of the host's root that programs see, though the default hides them. */
+  readonly show?: readonly string[];
   /** `none` (default): only the sandbox's own loopback; `host`: the host's network. */
   readonly network?: "none" | "host";
-  /**
-   * Memory of all guests together, in bytes. Default: what this process may use. A limit needs root
-   * or a delegated control group.
-   */
-  readonly memoryBytes?: number;
-  /** Processors. Default: those of this process. A limit needs what `memoryBytes` needs. */
-  readonly cpus?: number;
-  readonly mounts?: readonly Mount[];
   /** Name of the machine. Default "dvisor". */
   readonly hostname?: string;
-  /** Environment of programs that bring none of their own. */
-  readonly env?: Readonly<Record<string, string>>;
   /** Default: the best that works on this host. */
   readonly platform?: "systrap" | "ptrace" | "kvm";
-  /**
-   * The `dvisor` executable. Default: `$DVISOR`, else `dist/dvisor` of this project, else the one
-   * in PATH.
-   */
+  /** Bytes of memory of all programs and of files in memory. Default: what this process may use. */
+  readonly memoryBytes?: number;
+  /** Processors, also in fractions. Default: those of this process. */
+  readonly cpus?: number;
+  /** Processes and threads together. */
+  readonly pids?: number;
+  /** Bytes of files that are written to the overlay. */
+  readonly diskBytes?: number;
+  /** Environment of all programs. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** User of programs, by name or numbers. Default: the root of the sandbox. */
+  readonly user?: UserName;
+  /** Directory of programs. Default: that of the script, and with `rootfs` "/". */
+  readonly cwd?: string;
+  /** The sandbox ends after this time; {@linkcode Sandbox.extend} changes that. Default: never. */
+  readonly timeoutMs?: number | null;
+  /** The sandbox ends when it had no request and no program for this time. Default: never. */
+  readonly idleMs?: number | null;
+  /** It goes on when the script ends; {@linkcode Sandbox.connect} finds it again. */
+  readonly persistent?: boolean;
+  /** The `dvisor` executable. Default: `$DVISOR`, the installed package, or the one in PATH. */
   readonly binary?: string;
+  /** How long the start may take. Default 60 seconds. */
+  readonly startTimeoutMs?: number;
+  /** Gives up the start. It has no effect on a sandbox that runs. */
+  readonly signal?: AbortSignal;
 }
 
-/** Options of {@linkcode Sandbox.exec} and {@linkcode Sandbox.spawn}. */
+/** Options of every program. */
 export interface ProgramOptions {
   /** Default: that of the sandbox. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** Default "/". */
   readonly cwd?: string;
-  /** Numbers. Default: user and group 0. */
-  readonly user?: { readonly uid: number; readonly gid: number };
+  /** Added to the environment of the sandbox. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Default: that of the sandbox. */
+  readonly user?: UserName;
+  /** The program and all that came from it are killed when it takes longer. */
+  readonly timeoutMs?: number;
+  /** They are killed when they write more than this to stdout and stderr together. */
+  readonly maxOutputBytes?: number;
+  /** Ends the program and all that came from it when it is aborted. */
+  readonly signal?: AbortSignal;
+  /** Processes that the program leaves behind go on after its end. */
+  readonly detached?: boolean;
+  /** Bounds of the program and all that came from it, below those of the sandbox. */
+  readonly limits?: JobLimits;
 }
 
-/** Options of {@linkcode Sandbox.exec}. */
+/** Options of {@linkcode Sandbox.exec}; `maxOutputBytes` is 64 MiB by default. */
 export interface ExecOptions extends ProgramOptions {
   /** Standard input. Default: empty. */
-  readonly stdin?: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** The program and its children are killed when they take longer. */
-  readonly timeoutMs?: number;
-  /** The program is killed when it writes more than this to stdout or stderr. Default 64 MiB. */
-  readonly maxOutputBytes?: number;
+  readonly stdin?: string | Uint8Array | ReadableStream<Uint8Array>;
 }
 
-/** Path of the agent in a sandbox. */
-export const AGENT = "/.dvisor-agent";
-
-const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/** Those that containers usually have. */
-const CAPABILITIES = [
-  "CAP_AUDIT_WRITE",
-  "CAP_CHOWN",
-  "CAP_DAC_OVERRIDE",
-  "CAP_FOWNER",
-  "CAP_FSETID",
-  "CAP_KILL",
-  "CAP_MKNOD",
-  "CAP_NET_BIND_SERVICE",
-  "CAP_NET_RAW",
-  "CAP_SETFCAP",
-  "CAP_SETGID",
-  "CAP_SETPCAP",
-  "CAP_SETUID",
-  "CAP_SYS_CHROOT",
-];
-const CPU_PERIOD = 100_000;
-const OCI_VERSION = "1.2.0";
-
-/** `process` of config.json, and what `dvisor exec --process` takes. */
-export function processSection(
-  args: readonly string[],
-  sandbox: SandboxOptions,
-  options: ProgramOptions,
-): object {
-  const env = { PATH, HOME: "/root", ...sandbox.env, ...options.env };
-  const sets = { bounding: CAPABILITIES, effective: CAPABILITIES, permitted: CAPABILITIES };
-  const isRoot = (options.user?.uid ?? 0) === 0;
-  return {
-    terminal: false,
-    user: options.user ?? { uid: 0, gid: 0 },
-    args,
-    env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
-    cwd: options.cwd ?? "/",
-    capabilities: isRoot ? sets : { bounding: CAPABILITIES },
-    noNewPrivileges: false,
-  };
+/** Size of a terminal in characters. */
+export interface TerminalSize {
+  readonly cols: number;
+  readonly rows: number;
 }
 
-/** The config.json of a sandbox whose first process is the agent, a file of the host. */
-export function sandboxConfig(options: SandboxOptions, agent: string): object {
-  const { memoryBytes, cpus } = options;
-  const bind = (mount: Mount) => ({
-    destination: mount.destination,
-    type: "bind",
-    source: mount.source,
-    options: ["rbind", mount.readonly === true ? "ro" : "rw"],
-  });
-  const system = (destination: string, type: string, ...rest: string[]) => ({
-    destination,
-    type,
-    source: type,
-    options: ["nosuid", ...rest],
-  });
-  return {
-    ociVersion: OCI_VERSION,
-    process: processSection([AGENT], options, {}),
-    root: { path: options.rootfs ?? "/", readonly: false },
-    hostname: options.hostname ?? "dvisor",
-    mounts: [
-      system("/proc", "proc", "noexec", "nodev"),
-      system("/dev", "tmpfs", "mode=755"),
-      system("/dev/pts", "devpts", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"),
-      system("/dev/shm", "tmpfs", "noexec", "nodev", "mode=1777"),
-      system("/sys", "sysfs", "noexec", "nodev", "ro"),
-      bind({ source: agent, destination: AGENT, readonly: true }),
-      ...(options.mounts ?? []).map(bind),
-    ],
-    linux: {
-      namespaces: ["pid", "ipc", "uts", "mount", ...options.network === "host" ? [] : ["network"]]
-        .map((type) => ({ type })),
-      resources: {
-        ...memoryBytes === undefined ? {} : { memory: { limit: memoryBytes } },
-        ...cpus === undefined
-          ? {}
-          : { cpu: { quota: Math.round(cpus * CPU_PERIOD), period: CPU_PERIOD } },
-      },
-    },
-  };
+/** Options of {@linkcode Sandbox.spawn}. */
+export interface SpawnOptions extends ProgramOptions {
+  /** The program's standard streams are a terminal of this size. */
+  readonly pty?: TerminalSize;
 }
+
+const MEMORY_MIN = 4 << 20;
+const memory = is.whole(MEMORY_MIN, "of at least 4 MiB");
+const count = is.whole(1, "of at least 1");
+const terminalSide = is.whole(1, "from 1 to 65535", 65535);
+const terminal: is.Checks = { cols: terminalSide, rows: terminalSide };
+const mount: is.Checks = {
+  source: is.text,
+  destination: is.absolutePath,
+  readonly: is.boolean,
+};
+
+export const SANDBOX_CHECKS: is.Checks = {
+  id: is.text,
+  labels: is.textRecord,
+  rootfs: is.text,
+  overlay: is.oneOf("memory", "none"),
+  mounts: is.objects("a mount", mount, ["source", "destination"]),
+  hide: is.absolutePaths,
+  show: is.absolutePaths,
+  network: is.oneOf("none", "host"),
+  hostname: is.text,
+  platform: is.oneOf("systrap", "ptrace", "kvm"),
+  memoryBytes: memory,
+  cpus: is.processors,
+  pids: count,
+  diskBytes: is.whole(0, "of bytes"),
+  env: is.textRecord,
+  user: is.user,
+  cwd: is.absolutePath,
+  timeoutMs: is.orNull(is.milliseconds),
+  idleMs: is.orNull(is.milliseconds),
+  persistent: is.boolean,
+  binary: is.text,
+  startTimeoutMs: is.milliseconds,
+  signal: is.abortSignal,
+};
+
+const PROGRAM_CHECKS: is.Checks = {
+  cwd: is.absolutePath,
+  env: is.textRecord,
+  user: is.user,
+  timeoutMs: is.milliseconds,
+  maxOutputBytes: is.whole(0, "of bytes"),
+  signal: is.abortSignal,
+  detached: is.boolean,
+  limits: is.object("limits", { memoryBytes: memory, cpus: is.processors, pids: count }),
+};
+export const EXEC_CHECKS: is.Checks = { ...PROGRAM_CHECKS, stdin: is.bytesOrStream };
+export const SPAWN_CHECKS: is.Checks = {
+  ...PROGRAM_CHECKS,
+  pty: is.object("pty", terminal),
+};
+export const RESIZE_CHECKS: is.Checks = terminal;

@@ -1,188 +1,280 @@
-/** A program that runs in a sandbox: its streams, signals and end. */
+/** Programs in a sandbox: `exec` collects what one writes, `spawn` gives its streams. */
 
-import type { ExecOptions } from "./options.ts";
-import { SandboxError } from "./runtime.ts";
+import type { Request } from "../protocol/session/messages.ts";
+import type {
+  EndedEvent,
+  ExecResultMessage,
+  Reason,
+  StartedEvent,
+} from "../protocol/session/messages.ts";
+import type { Channel } from "./channel.ts";
+import type { Connection } from "./connection.ts";
+import { InvalidArgumentError, SandboxError } from "./errors.ts";
+import { Job } from "./job.ts";
+import { checkOptions, checkSignal } from "./option_checks.ts";
+import {
+  EXEC_CHECKS,
+  type ExecOptions,
+  RESIZE_CHECKS,
+  SPAWN_CHECKS,
+  type SpawnOptions,
+  type TerminalSize,
+} from "./options.ts";
 
 const MAX_OUTPUT_BYTES = 64 << 20;
 
+type Bytes = Uint8Array<ArrayBuffer>;
+
 /** How a program ended. */
-export interface ExecResult {
-  /** Exit code; 128 + N when signal N ended it. */
-  readonly code: number;
-  readonly stdout: Uint8Array<ArrayBuffer>;
-  readonly stderr: Uint8Array<ArrayBuffer>;
+export interface ProgramStatus {
+  /** Its exit code; null: a signal ended it. */
+  readonly code: number | null;
+  /** The signal that ended it, as "SIGKILL". */
+  readonly signal: string | null;
+  /**
+   * Why: `exit` and `signal` are its own doing; `timeout`, `output` and `oom` are limits, and
+   * `killed` is the script's doing.
+   */
+  readonly reason: Reason;
+  readonly durationMs: number;
+  /** The most memory that the program and what came from it had at a time. */
+  readonly peakMemoryBytes: number;
+  /** Their processor time. */
+  readonly cpuMs: number;
+}
+
+/** How a program ended, and what it wrote. */
+export interface ExecResult extends ProgramStatus {
+  readonly stdout: Bytes;
+  readonly stderr: Bytes;
   /** `stdout` as text. */
   readonly text: string;
   /** `stderr` as text. */
   readonly errorText: string;
-  /** It was killed because it took longer than `timeoutMs`. */
-  readonly isOverdue: boolean;
-  /** It was killed because it wrote more than `maxOutputBytes`. */
-  readonly isCut: boolean;
+  /** The processes that a `detached` program left behind, if it left some. */
+  readonly job: Job;
 }
 
-/** How often to check whether a program that is to be killed has started, in ms. */
-const START_CHECK_MS = 5;
+function execRequest(
+  argv: readonly string[],
+  options: ExecOptions | SpawnOptions,
+): Extract<Request, { op: "exec" }> {
+  if (!Array.isArray(argv) || argv.length === 0) {
+    throw new InvalidArgumentError("argv must be an array with the program and its arguments");
+  }
+  const wrong = argv.find((arg) => typeof arg !== "string" || arg.includes("\0"));
+  if (wrong !== undefined) {
+    throw new InvalidArgumentError("argv must have strings without NUL characters only");
+  }
+  const { cwd, env, user, timeoutMs, maxOutputBytes, detached, limits } = options;
+  const pty = "pty" in options ? options.pty : undefined;
+  return {
+    op: "exec",
+    argv,
+    ...cwd === undefined ? {} : { cwd },
+    ...env === undefined ? {} : { env },
+    ...user === undefined ? {} : { user },
+    ...timeoutMs === undefined ? {} : { timeoutMs: Math.ceil(timeoutMs) },
+    ...maxOutputBytes === undefined ? {} : { maxOutputBytes },
+    ...detached === undefined ? {} : { detached },
+    ...limits === undefined ? {} : { limits },
+    ...pty === undefined ? {} : { pty },
+  };
+}
 
-export class Program {
-  readonly #child: Deno.ChildProcess;
-  readonly #pidFile: string;
-  readonly status: Promise<{ readonly code: number }>;
-  #hasEnded = false;
+/** Runs a program to its end and collects its output. */
+export async function execProgram(
+  connection: Connection,
+  argv: readonly string[],
+  options: ExecOptions,
+): Promise<ExecResult> {
+  checkOptions("exec", options, EXEC_CHECKS);
+  const { stdin, signal } = options;
+  signal?.throwIfAborted();
+  const maxOutputBytes = options.maxOutputBytes ?? MAX_OUTPUT_BYTES;
+  const request = { ...execRequest(argv, options), maxOutputBytes, stdin: stdin !== undefined };
+  const doing = { verb: "run", subject: request.argv[0] ?? "" };
+  let job = 0, pid = 0;
+  const onEvent = (event: unknown): void => {
+    const started = event as StartedEvent | EndedEvent;
+    if ("job" in started) ({ job, pid } = started);
+  };
+  const channel = connection.request(request, { doing, onEvent });
+  channel.output.keepAll();
+  channel.errors.keepAll();
+  const fed = stdin === undefined ? null : feed(channel, stdin);
+  const status = await channel.finish(signal) as ExecResultMessage;
+  const failure = await fed;
+  if (failure != null) throw failure;
+  const stdout = channel.output.all(maxOutputBytes);
+  const stderr = channel.errors.all(maxOutputBytes - stdout.length);
+  const decoder = new TextDecoder();
+  return {
+    ...status,
+    stdout,
+    stderr,
+    text: decoder.decode(stdout),
+    errorText: decoder.decode(stderr),
+    job: new Job(connection, job, pid, request.argv),
+  };
+}
 
-  private constructor(child: Deno.ChildProcess, pidFile: string, files: readonly string[]) {
-    this.#child = child;
-    this.#pidFile = pidFile;
-    this.status = this.#wait(files);
+/**
+ * Writes a program's input. A program need not read all of it, but a source that fails ends it.
+ * @returns the failure of the source
+ */
+async function feed(
+  channel: Channel,
+  data: string | Uint8Array | ReadableStream<Uint8Array>,
+): Promise<Error | null> {
+  if (data instanceof ReadableStream) return await feedStream(channel, data);
+  try {
+    await channel.write(typeof data === "string" ? new TextEncoder().encode(data) : data);
+    channel.endInput();
+  } catch (error) {
+    if (!(error instanceof SandboxError)) throw error;
+  }
+  return null;
+}
+
+async function feedStream(
+  channel: Channel,
+  stream: ReadableStream<Uint8Array>,
+): Promise<Error | null> {
+  const reader = stream.getReader();
+  // A source that never ends must not outlast the program.
+  const ended = channel.outcome.then(() => null);
+  try {
+    for (;;) {
+      const next = await Promise.race([reader.read(), ended]);
+      if (next === null || next.done) break;
+      await channel.write(next.value);
+    }
+    channel.endInput();
+    return null;
+  } catch (error) {
+    if (!channel.isOpen) return null;
+    channel.cancel();
+    return error instanceof Error ? error : new Error(String(error));
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+/**
+ * A program that runs in a sandbox.
+ *
+ * ```ts
+ * import { Sandbox } from "../../mod.ts";
+ *
+ * await using box = await Sandbox.create();
+ * const program = await box.spawn(["sh", "-c", "read name; echo hello $name"]);
+ * const writer = program.stdin.getWriter();
+ * await writer.write(new TextEncoder().encode("world\n"));
+ * await writer.close();
+ * console.log(await new Response(program.stdout).text()); // "hello world\n"
+ * console.log((await program.status).code); // 0
+ * ```
+ *
+ * A program that writes more than a mebibyte waits until the script reads it. What the script does
+ * not want, it cancels: `program.stderr.cancel()`.
+ */
+export class Program implements AsyncDisposable {
+  /** Its process id in the sandbox. */
+  readonly id: number;
+  readonly stdin: WritableStream<Uint8Array>;
+  readonly stdout: ReadableStream<Bytes>;
+  /** Empty when the program has a terminal. */
+  readonly stderr: ReadableStream<Bytes>;
+  /** How it ended. It is known at the program's end, also when its output was not read. */
+  readonly status: Promise<ProgramStatus>;
+  /** The program with all that came from it. */
+  readonly job: Job;
+  readonly #channel: Channel;
+
+  private constructor(
+    channel: Channel,
+    job: Job,
+    ended: Promise<ProgramStatus>,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#channel = channel;
+    this.job = job;
+    this.id = job.pid;
+    this.stdin = inputStream(channel);
+    this.stdout = channel.output.stream(() => channel.control({ closeStream: 1 }));
+    this.stderr = channel.errors.stream(() => channel.control({ closeStream: 2 }));
+    const cancel = (): void => channel.cancel();
+    signal?.addEventListener("abort", cancel);
+    this.status = Promise.race([ended, channel.finish() as Promise<ProgramStatus>]);
+    // A script need not look at it.
+    this.status.catch(() => {}).finally(() => signal?.removeEventListener("abort", cancel));
+  }
+
+  /** @throws NotFoundError if there is no such program */
+  static async start(
+    connection: Connection,
+    argv: readonly string[],
+    options: SpawnOptions,
+  ): Promise<Program> {
+    checkOptions("spawn", options, SPAWN_CHECKS);
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const request = { ...execRequest(argv, options), stdin: true };
+    const doing = { verb: "run", subject: request.argv[0] ?? "" };
+    let onStart: (event: StartedEvent) => void = () => {};
+    let onEnd: (status: ProgramStatus) => void = () => {};
+    const started = new Promise<StartedEvent>((resolve) => onStart = resolve);
+    const ended = new Promise<ProgramStatus>((resolve) => onEnd = resolve);
+    const onEvent = (message: unknown): void => {
+      const event = message as StartedEvent | EndedEvent;
+      if ("ended" in event) onEnd(event.ended);
+      else onStart(event);
+    };
+    const channel = connection.request(request, { doing, onEvent });
+    const first = await Promise.race([started, channel.outcome]);
+    const { pid, job } = "pid" in first ? first : await channel.finish(signal) as StartedEvent;
+    const handle = new Job(connection, job, pid, request.argv);
+    const program = new Program(channel, handle, ended, signal);
+    if (signal?.aborted === true) {
+      channel.cancel();
+      await channel.finish(signal);
+    }
+    return program;
+  }
+
+  /** The same as `status`. */
+  wait(): Promise<ProgramStatus> {
+    return this.status;
   }
 
   /**
-   * @param pidFile where `dvisor exec` writes the pid of the program's proxy
-   * @param files removed after the end of the program, with `pidFile`
-   * @throws SandboxError if there is no `binary`
+   * Sends a signal to the program; SIGKILL ends it with all that came from it. Nothing happens when
+   * it has ended.
    */
-  static start(
-    binary: string,
-    args: readonly string[],
-    pidFile: string,
-    files: readonly string[],
-  ): Program {
-    const streams = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
-    try {
-      const child = new Deno.Command(binary, { args: [...args], ...streams }).spawn();
-      return new Program(child, pidFile, [pidFile, ...files]);
-    } catch (cause) {
-      throw new SandboxError(`cannot run ${binary}`, { cause });
-    }
+  kill(signal = "SIGKILL"): void {
+    checkSignal(signal);
+    this.#channel.control({ signal });
   }
 
-  get stdin(): WritableStream<Uint8Array<ArrayBuffer>> {
-    return this.#child.stdin;
-  }
-  get stdout(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return this.#child.stdout;
-  }
-  get stderr(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return this.#child.stderr;
+  /** Changes the size of the program's terminal. */
+  resize(size: TerminalSize): void {
+    checkOptions("resize", size, RESIZE_CHECKS);
+    this.#channel.control({ resize: { cols: size.cols, rows: size.rows } });
   }
 
-  /** Sends a signal; SIGKILL ends the program at once. Nothing happens when it has ended. */
-  async kill(signal: Deno.Signal = "SIGKILL"): Promise<void> {
-    while (!this.#hasEnded) {
-      const pid = await readPid(this.#pidFile);
-      if (pid > 0) return send(pid, signal);
-      await new Promise((done) => setTimeout(done, START_CHECK_MS));
-    }
-  }
-
-  async #wait(files: readonly string[]): Promise<{ readonly code: number }> {
-    const { code } = await this.#child.status;
-    this.#hasEnded = true;
-    for (const file of files) await removeIfThere(file);
-    return { code };
+  /** Ends the program with all that came from it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#channel.cancel();
+    await this.#channel.outcome;
   }
 }
 
-/** 0: the file is not written yet, or is gone. */
-async function readPid(path: string): Promise<number> {
-  try {
-    return Number(await Deno.readTextFile(path));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
-    throw error;
-  }
-}
-
-function send(pid: number, signal: Deno.Signal): void {
-  try {
-    Deno.kill(pid, signal);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
-async function removeIfThere(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    // The sandbox may have been removed meanwhile.
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
-/** Writes a program's input, waits for its end, and collects its output. */
-export async function collect(program: Program, options: ExecOptions): Promise<ExecResult> {
-  const limit = options.maxOutputBytes ?? MAX_OUTPUT_BYTES;
-  let isOverdue = false, isCut = false;
-  let killed = Promise.resolve();
-  const tooMuch = () => {
-    isCut = true;
-    killed = program.kill();
-  };
-  const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => {
-    isOverdue = true;
-    killed = program.kill();
-  }, options.timeoutMs);
-  try {
-    const [stdout, stderr, { code }] = await Promise.all([
-      readUpTo(program.stdout, limit, tooMuch),
-      readUpTo(program.stderr, limit, tooMuch),
-      program.status,
-      feed(program.stdin, options.stdin),
-    ]);
-    await killed;
-    const decoder = new TextDecoder();
-    return {
-      code,
-      stdout,
-      stderr,
-      text: decoder.decode(stdout),
-      errorText: decoder.decode(stderr),
-      isOverdue,
-      isCut,
-    };
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** A program need not read all of its input. */
-async function feed(
-  stdin: WritableStream<Uint8Array<ArrayBuffer>>,
-  data: ExecOptions["stdin"],
-): Promise<void> {
-  try {
-    if (data instanceof ReadableStream) return await data.pipeTo(stdin);
-    const writer = stdin.getWriter();
-    if (data !== undefined && data.length > 0) {
-      await writer.write(typeof data === "string" ? new TextEncoder().encode(data) : data);
-    }
-    await writer.close();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-  }
-}
-
-/** The first `limit` bytes. `tooMuch` is called when there are more; the rest is dropped. */
-async function readUpTo(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  limit: number,
-  tooMuch: () => void,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of stream) {
-    if (length >= limit) continue;
-    const kept = part.subarray(0, limit - length);
-    parts.push(kept);
-    length += kept.length;
-    if (kept.length < part.length) tooMuch();
-  }
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+/** The input of a request as a stream. */
+export function inputStream(channel: Channel): WritableStream<Uint8Array> {
+  return new WritableStream<Uint8Array>({
+    write: (bytes) => channel.write(bytes),
+    close: () => channel.endInput(),
+    abort: () => channel.endInput(),
+  });
 }

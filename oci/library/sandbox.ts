@@ -4,167 +4,377 @@
  * ```ts
  * import { Sandbox } from "../../mod.ts";
  *
- * await using sandbox = await Sandbox.create({ memoryBytes: 256 << 20 });
- * await sandbox.writeFile("/tmp/a.py", "print(sum(range(10)))");
- * const { code, text } = await sandbox.exec(["python3", "/tmp/a.py"], { timeoutMs: 10_000 });
+ * await using box = await Sandbox.create({ memoryBytes: 256 << 20, pids: 64 });
+ * await box.fs.writeFile("/tmp/a.py", "print(sum(range(10)))");
+ * const { code, text } = await box.exec(["python3", "/tmp/a.py"], { timeoutMs: 10_000 });
  * console.log(code, text); // 0 "45\n"
  * ```
  *
- * A sandbox is a container of the `dvisor` executable with an idle first process; programs are
- * started beside that with `exec`. Disposal removes all of it. Neighbours: options.ts, program.ts,
- * runtime.ts.
+ * `dvisor sandbox` makes a sandbox, and the script talks to its kernel over one connection
+ * (docs/protocol.md). Neighbours: connection.ts, program.ts, files.ts, ports.ts.
  */
 
-import { basename, join } from "@std/path";
-import { agentImage } from "./agent_image.ts";
+import { readdir, rm } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { PROTOCOL_VERSION } from "../protocol/session/frame.ts";
+import type {
+  Change,
+  CreateMessage,
+  JobInfo,
+  Request,
+  SandboxEvent,
+  SandboxInfo,
+  StatsMessage,
+} from "../protocol/session/messages.ts";
+import { Connection, type Transport } from "./connection.ts";
+import { NotFoundError, SandboxError, TimeoutError } from "./errors.ts";
+import { EventStream } from "./event_stream.ts";
+import { SandboxFiles } from "./files.ts";
+import { checkId, findBinary, socketDirectories } from "./find.ts";
+import { Job } from "./job.ts";
+import * as is from "./option_checks.ts";
 import {
-  AGENT,
   type ExecOptions,
-  processSection,
-  type ProgramOptions,
-  sandboxConfig,
+  SANDBOX_CHECKS,
   type SandboxOptions,
+  type SpawnOptions,
 } from "./options.ts";
-import { collect, type ExecResult, Program } from "./program.ts";
-import { findBinary, Runtime, SandboxError } from "./runtime.ts";
+import { SandboxPorts } from "./ports.ts";
+import { execProgram, type ExecResult, Program } from "./program.ts";
+import { shellScript, type ShellValue } from "./shell.ts";
+import { commitChanges } from "./transfer.ts";
+import { ChildTransport, SocketTransport } from "./transport.ts";
 
-/** The resources that a sandbox uses. */
-export interface SandboxStats {
-  /** Memory of the guests, in bytes. */
-  readonly memoryBytes: number;
-  /** CPU time, in nanoseconds. */
-  readonly cpuNs: number;
-  /** Processes. */
-  readonly pids: number;
-}
+const START_TIMEOUT_MS = 60_000, END_TIMEOUT_MS = 30_000, ANSWER_TIMEOUT_MS = 30_000;
+/** Sandboxes that `list` asks at a time. */
+const AT_ONCE = 16;
+const SUFFIX = ".sock";
+/** Ids in the message of a sandbox that does not run. */
+const SHOWN_MAX = 10;
 
+/** A script of the shell whose values are words, whatever characters they have. */
+export type ShellTag = (
+  strings: TemplateStringsArray,
+  ...values: readonly ShellValue[]
+) => Promise<ExecResult>;
+
+/**
+ * A sandbox.
+ *
+ * `await using` ends it at the end of the block; a script that ends in any other way, or is killed,
+ * ends it too, unless it is `persistent`. It keeps a script alive only while a request is open.
+ */
 export class Sandbox implements AsyncDisposable {
-  readonly #runtime: Runtime;
-  readonly #options: SandboxOptions;
-  readonly #id: string;
-  #count = 0;
-  #isGone = false;
+  /** The files of the sandbox. */
+  readonly fs: SandboxFiles;
+  /** Ports of the sandbox on this host. */
+  readonly ports: SandboxPorts;
+  readonly #connection: Connection;
+  readonly #child: ChildTransport | null;
+  #info: SandboxInfo;
 
-  private constructor(runtime: Runtime, options: SandboxOptions) {
-    this.#runtime = runtime;
-    // The id becomes a part of names of control groups.
-    this.#id = basename(runtime.directory);
-    this.#options = options;
-  }
-
-  /** Starts a sandbox. @throws SandboxError saying what is missing or wrong */
-  static async create(options: SandboxOptions = {}): Promise<Sandbox> {
-    const binary = await findBinary(options.binary);
-    const directory = await Deno.makeTempDir({ prefix: "dvisor-sandbox-" });
-    const globals = [`--overlay=${options.overlay ?? "memory"}`];
-    globals.push(`--network=${options.network ?? "none"}`);
-    if (options.platform !== undefined) globals.push(`--platform=${options.platform}`);
-    const sandbox = new Sandbox(new Runtime(binary, directory, globals), options);
-    try {
-      await sandbox.#start();
-    } catch (error) {
-      await sandbox.#discard();
-      throw error;
-    }
-    return sandbox;
-  }
-
-  async #start(): Promise<void> {
-    const { directory } = this.#runtime;
-    const agent = join(directory, "agent");
-    await Deno.writeFile(agent, agentImage(), { mode: 0o755 });
-    const config = JSON.stringify(sandboxConfig(this.#options, agent));
-    await Deno.writeTextFile(join(directory, "config.json"), config);
-    await this.#runtime.runDetached("run", "--detach", "--bundle", directory, this.#id);
+  private constructor(connection: Connection, info: SandboxInfo, child: ChildTransport | null) {
+    this.#connection = connection;
+    this.#info = info;
+    this.#child = child;
+    this.fs = new SandboxFiles(connection);
+    this.ports = new SandboxPorts(connection);
   }
 
   /**
-   * Removes what exists of a sandbox that could not be started; even the executable may be missing.
+   * Makes a sandbox.
+   * @throws InvalidArgumentError naming a wrong option, NotFoundError if there is no `dvisor`,
+   * TimeoutError, or another SandboxError saying what is missing
    */
-  async #discard(): Promise<void> {
+  static async create(options: SandboxOptions = {}): Promise<Sandbox> {
+    is.checkOptions("Sandbox.create", options, SANDBOX_CHECKS);
+    if (options.id !== undefined) checkId(options.id);
+    const { signal, startTimeoutMs = START_TIMEOUT_MS } = options;
+    signal?.throwIfAborted();
+    const child = await ChildTransport.start(await findBinary(options.binary));
+    const opening = Connection.open(child, createMessage(options));
     try {
-      await this.kill();
-    } catch {
-      await Deno.remove(this.#runtime.directory, { recursive: true });
+      const { connection, info } = await within(opening, startTimeoutMs, "start", signal);
+      return new Sandbox(connection, info, child);
+    } catch (error) {
+      child.destroy();
+      if (error instanceof TimeoutError) child.killProcess();
+      throw error;
     }
+  }
+
+  /**
+   * Connects to a sandbox that runs, of this user.
+   *
+   * ```ts
+   * import { Sandbox } from "../../mod.ts";
+   *
+   * await using box = await Sandbox.create({ labels: { job: "nightly" } });
+   * const [found] = await Sandbox.list({ labels: { job: "nightly" } });
+   * await using again = await Sandbox.connect(found!.id);
+   * console.log(again.id === box.id); // true
+   * ```
+   * @throws NotFoundError
+   */
+  static async connect(id: string): Promise<Sandbox> {
+    checkId(id);
+    const directories = await socketDirectories();
+    for (const directory of directories) {
+      const transport = await SocketTransport.open(join(directory, id + SUFFIX));
+      if (transport === null) continue;
+      const { connection, info } = await attach(transport);
+      return new Sandbox(connection, info, null);
+    }
+    const others = (await socketPaths(directories)).map((path) => basename(path, SUFFIX));
+    const hint = others.length === 0
+      ? "no sandbox of this user runs"
+      : `these run: ${others.slice(0, SHOWN_MAX).join(", ")}`;
+    throw new NotFoundError(`there is no sandbox ${id}; ${hint}`);
+  }
+
+  /** The sandboxes of this user that run, with all these labels. */
+  static async list(
+    options: { readonly labels?: Readonly<Record<string, string>> } = {},
+  ): Promise<SandboxInfo[]> {
+    is.checkOptions("Sandbox.list", options, { labels: is.textRecord });
+    const paths = await socketPaths(await socketDirectories()), found: SandboxInfo[] = [];
+    const worker = async (): Promise<void> => {
+      for (let path = paths.pop(); path !== undefined; path = paths.pop()) {
+        const info = await infoOf(path);
+        if (info !== null) found.push(info);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    const wanted = Object.entries(options.labels ?? {});
+    return found.filter(({ labels }) => wanted.every(([name, value]) => labels[name] === value))
+      .sort((a, b) => a.createdMs - b.createdMs);
+  }
+
+  get id(): string {
+    return this.#info.id;
+  }
+
+  /** What the sandbox said of itself at the connection; `deadlineMs` follows `extend`. */
+  get info(): SandboxInfo {
+    return this.#info;
   }
 
   /**
    * Runs a program to its end.
-   * @throws SandboxError if the program does not exist, or the sandbox has ended
+   *
+   * ```ts
+   * import { Sandbox } from "../../mod.ts";
+   *
+   * await using box = await Sandbox.create();
+   * const sorted = await box.exec(["sort"], { stdin: "b\na\n" });
+   * console.log(sorted.code, sorted.text); // 0 "a\nb\n"
+   * const slow = await box.exec(["sh", "-c", "sleep 100 & sleep 100"], { timeoutMs: 100 });
+   * console.log(slow.code, slow.signal, slow.reason); // null "SIGKILL" "timeout"
+   * ```
+   * @throws NotFoundError if there is no such program, SandboxGoneError, or the reason of `signal`
    */
   async exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
-    const program = await this.spawn(argv, options);
-    return await collect(program, options);
+    return await execProgram(this.#connection, argv, options);
   }
 
-  /** Starts a program; the caller reads and writes its streams. */
-  async spawn(argv: readonly string[], options: ProgramOptions = {}): Promise<Program> {
-    if (this.#isGone) throw new SandboxError("the sandbox is gone");
-    const { directory, binary } = this.#runtime;
-    const name = join(directory, `process-${++this.#count}`);
-    const section = processSection(argv, this.#options, options);
-    await Deno.writeTextFile(`${name}.json`, JSON.stringify(section));
-    const files = ["--process", `${name}.json`, "--pid-file", `${name}.pid`];
-    const args = this.#runtime.arguments("exec", ...files, this.#id);
-    return Program.start(binary, args, `${name}.pid`, [`${name}.json`]);
+  /** Starts a program, whose streams the script reads and writes. */
+  async spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<Program> {
+    return await Program.start(this.#connection, argv, options);
   }
 
-  /** Writes a file, as user 0. @throws SandboxError naming the path */
-  async writeFile(
-    path: string,
-    data: string | Uint8Array<ArrayBuffer>,
-    options: { readonly mode?: number } = {},
-  ): Promise<void> {
-    const mode = (options.mode ?? 0o644).toString(8);
-    const { code } = await this.exec([AGENT, "write", path, mode], { stdin: data });
-    if (code !== 0) throw new SandboxError(`cannot write ${path}: errno ${code}`);
+  /**
+   * Runs a script of the shell. A value is one word, an array is one word for each element. With
+   * options: `` box.sh({ cwd: "/tmp" })`ls` ``.
+   *
+   * ```ts
+   * import { Sandbox } from "../../mod.ts";
+   *
+   * await using box = await Sandbox.create();
+   * const name = "it's; rm -rf *", words = ["a b", "$c"];
+   * const { text } = await box.sh`printf '%s\n' ${name} ${words} | wc -l`;
+   * console.log(text.trim()); // "3"
+   * ```
+   */
+  sh(strings: TemplateStringsArray, ...values: readonly ShellValue[]): Promise<ExecResult>;
+  sh(options: ExecOptions): ShellTag;
+  sh(
+    first: TemplateStringsArray | ExecOptions,
+    ...values: readonly ShellValue[]
+  ): Promise<ExecResult> | ShellTag {
+    const run = (options: ExecOptions): ShellTag => async (strings, ...words) =>
+      await this.exec(["sh", "-c", shellScript(strings.raw, words)], options);
+    return isTemplate(first) ? run({})(first, ...values) : run(first);
   }
 
-  /** A file's bytes, read as user 0. @throws SandboxError naming the path */
-  async readFile(path: string, maxBytes = 1 << 30): Promise<Uint8Array<ArrayBuffer>> {
-    const result = await this.exec([AGENT, "read", path], { maxOutputBytes: maxBytes });
-    if (result.isCut) throw new SandboxError(`${path} is larger than ${maxBytes} bytes`);
-    if (result.code !== 0) throw new SandboxError(`cannot read ${path}: errno ${result.code}`);
-    return result.stdout;
+  /** What runs: each program that this or another script started, with all that came from it. */
+  async jobs(): Promise<Job[]> {
+    const result = await this.#ask({ op: "jobs" }, "list the jobs");
+    const { jobs } = result as { readonly jobs: readonly JobInfo[] };
+    return jobs.map(({ job, pid, argv }) => new Job(this.#connection, job, pid, argv));
   }
 
-  async stats(): Promise<SandboxStats> {
-    const event: StatsEvent = JSON.parse(await this.#runtime.run("events", "--stats", this.#id));
-    const { memory, cpu, pids } = event.data;
-    return {
-      memoryBytes: memory?.usage?.usage ?? 0,
-      cpuNs: cpu?.usage?.total ?? 0,
-      pids: pids?.current ?? 0,
-    };
+  /** What the sandbox uses. */
+  async stats(): Promise<StatsMessage> {
+    return await this.#ask({ op: "stats" }, "read the statistics") as StatsMessage;
+  }
+
+  /** Starts and ends of programs, and kills for want of memory, from now on. */
+  events(options: { readonly signal?: AbortSignal } = {}): EventStream<SandboxEvent> {
+    is.checkOptions("events", options, { signal: is.abortSignal });
+    const lost = (count: number): SandboxEvent => ({ kind: "lost", count, timeMs: Date.now() });
+    const doing = { verb: "read the events" };
+    return new EventStream(this.#connection, { op: "events" }, doing, lost, options.signal);
+  }
+
+  /** What was written to the root of the sandbox. */
+  async diff(): Promise<Change[]> {
+    const all: Change[] = [];
+    await this.#ask({ op: "diff" }, "read the changes", (event) => {
+      all.push(...(event as { readonly changes: readonly Change[] }).changes);
+    });
+    return all;
+  }
+
+  /**
+   * Copies what was written to the root of the sandbox to a new or empty directory of the host,
+   * under the same paths.
+   * @returns the changes; those of the kind `removed` have no file there
+   */
+  async commit(hostDirectory: string): Promise<Change[]> {
+    const changes = await this.diff();
+    await commitChanges(this.fs, changes, resolve(hostDirectory));
+    return changes;
+  }
+
+  /** The sandbox ends `timeoutMs` from now; null: it has no time limit. */
+  async extend(timeoutMs: number | null): Promise<void> {
+    is.checkOptions("extend", { timeoutMs }, { timeoutMs: is.orNull(is.milliseconds) });
+    const request = { op: "extend", timeoutMs: timeoutMs === null ? null : Math.ceil(timeoutMs) };
+    const result = await this.#ask(request as Request, "extend the sandbox");
+    this.#info = { ...this.#info, ...result as { readonly deadlineMs: number | null } };
   }
 
   /** Stops all programs until `resume`; they use no processor time. */
   async pause(): Promise<void> {
-    await this.#runtime.run("pause", this.#id);
+    await this.#ask({ op: "pause" }, "pause the sandbox");
   }
   async resume(): Promise<void> {
-    await this.#runtime.run("resume", this.#id);
+    await this.#ask({ op: "resume" }, "resume the sandbox");
   }
 
-  /** Ends the sandbox and its programs, and removes it. May be called again. */
+  /** Ends the sandbox and all that runs in it. May be called again. */
   async kill(): Promise<void> {
-    if (this.#isGone) return;
-    this.#isGone = true;
-    await this.#runtime.run("delete", "--force", this.#id);
-    await Deno.remove(this.#runtime.directory, { recursive: true });
+    const asked = this.#ask({ op: "kill" }, "end the sandbox");
+    asked.catch(() => {});
+    const over = Promise.all([this.#connection.ended, this.#child?.exit()]);
+    try {
+      await within(over, END_TIMEOUT_MS, "end");
+    } catch (error) {
+      this.#child?.killProcess();
+      throw error;
+    } finally {
+      this.#connection.close("this script ended it");
+    }
   }
 
+  /** Ends the connection. The sandbox goes on if it is `persistent` or of another script. */
+  async close(): Promise<void> {
+    this.#connection.close("this script closed the connection");
+    if (!this.#info.persistent) await this.#child?.exit();
+  }
+
+  /** Ends a sandbox that this script made and that is not `persistent`, else the connection. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.kill();
+    if (this.#child === null || this.#info.persistent) await this.close();
+    else await this.kill();
+  }
+
+  async #ask(
+    request: Request,
+    verb: string,
+    onEvent?: (event: unknown) => void,
+  ): Promise<unknown> {
+    const more = onEvent === undefined ? {} : { onEvent };
+    return await this.#connection.request(request, { doing: { verb }, ...more }).finish();
   }
 }
 
-/** The part of `dvisor events --stats` that is used. */
-interface StatsEvent {
-  readonly data: {
-    readonly memory?: { readonly usage?: { readonly usage?: number } };
-    readonly cpu?: { readonly usage?: { readonly total?: number } };
-    readonly pids?: { readonly current?: number };
+function isTemplate(value: object): value is TemplateStringsArray {
+  return Array.isArray(value) && "raw" in value;
+}
+
+function createMessage(options: SandboxOptions): CreateMessage {
+  const { binary: _, startTimeoutMs: __, signal: ___, ...others } = options;
+  const { rootfs, mounts, timeoutMs, idleMs, ...rest } = others;
+  return {
+    protocol: PROTOCOL_VERSION,
+    ...rest,
+    ...timeoutMs == null ? {} : { timeoutMs: Math.ceil(timeoutMs) },
+    ...idleMs == null ? {} : { idleMs: Math.ceil(idleMs) },
+    ...rootfs === undefined ? {} : { rootfs: resolve(rootfs) },
+    ...mounts === undefined
+      ? {}
+      : { mounts: mounts.map((mount) => ({ ...mount, source: resolve(mount.source) })) },
   };
+}
+
+async function attach(transport: Transport): ReturnType<typeof Connection.open> {
+  const opening = Connection.open(transport, { protocol: PROTOCOL_VERSION });
+  try {
+    return await within(opening, ANSWER_TIMEOUT_MS, "answer");
+  } catch (error) {
+    transport.destroy();
+    throw error;
+  }
+}
+
+/** The sockets in these directories. */
+async function socketPaths(directories: readonly string[]): Promise<string[]> {
+  const paths: string[] = [];
+  for (const directory of directories) {
+    const names = (await readdir(directory)).filter((name) => name.endsWith(SUFFIX)).sort();
+    paths.push(...names.map((name) => join(directory, name)));
+  }
+  return paths;
+}
+
+/** What a sandbox says of itself; null: it has ended, and its socket is removed. */
+async function infoOf(path: string): Promise<SandboxInfo | null> {
+  const transport = await SocketTransport.open(path);
+  if (transport === null) {
+    await rm(path, { force: true });
+    return null;
+  }
+  try {
+    const { connection, info } = await attach(transport);
+    connection.close("its information is read");
+    return info;
+  } catch (error) {
+    // It ends, or does not answer.
+    if (error instanceof SandboxError) return null;
+    throw error;
+  }
+}
+
+/** Waits for `work`. @throws TimeoutError, or the reason of `signal` */
+async function within<T>(
+  work: Promise<T>,
+  timeoutMs: number,
+  verb: string,
+  signal?: AbortSignal,
+): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined, stop = (): void => {};
+  const limit = new Promise<never>((_, reject) => {
+    const late = `the sandbox did not ${verb} within ${timeoutMs} ms`;
+    timer = setTimeout(() => reject(new TimeoutError(late)), timeoutMs);
+    stop = (): void => reject(signal?.reason);
+    signal?.addEventListener("abort", stop);
+  });
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
+    work.catch(() => {});
+  }
 }

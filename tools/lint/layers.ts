@@ -90,6 +90,14 @@ const KERNEL_PART = /^oci\/(boot\/|cli\/verbs\/(boot|doctor|syscalls)\.ts$)/;
 /** The package names that code may import by name; everything else is a relative path. */
 const PACKAGES = /^@std\/(assert|cli|encoding|path)$/;
 
+/** Files that Node and Bun run too. They import each other, and modules of Node. */
+const PORTABLE = /^oci\/(library|protocol\/session)\//;
+
+/** Whether a file has to run in Node and Bun, without a package. */
+export function isPortable(file: string): boolean {
+  return PORTABLE.test(file) && !isTestCode(file);
+}
+
 /** Whether a file may import anything, as only test runs load it. */
 export function isTestCode(file: string): boolean {
   return file.startsWith("tests/") ||
@@ -160,6 +168,11 @@ export function importProblem(file: string, specifier: string, isTypeOnly: boole
   if (isTestCode(file)) return null;
   if (!specifier.startsWith(".")) {
     if (file.startsWith("tools/")) return null;
+    if (isPortable(file)) {
+      return specifier.startsWith("node:")
+        ? null
+        : `"${specifier}" in code that runs in Node and Bun: it may import node: modules alone`;
+    }
     if (specifier === "@std/assert") return "@std/assert is for tests only";
     return PACKAGES.test(specifier) ? null : `"${specifier}" is no package that dvisor may import`;
   }
@@ -167,6 +180,9 @@ export function importProblem(file: string, specifier: string, isTypeOnly: boole
   if (target === null) return `"${specifier}" leaves the project`;
   const from = file.split("/")[0] ?? "";
   const to = target.split("/")[0] ?? "";
+  if (isPortable(file) && !isPortable(target)) {
+    return `${file} must not import ${target}, which does not run in Node and Bun`;
+  }
   const allowed = ALLOWED[from];
   if (allowed === undefined) return null;
   if (isTestCode(target)) return `"${target}" is for tests only`;

@@ -6,7 +6,7 @@
  * The default export is what the plugin interface demands; the rule against it exempts this file.
  */
 
-import { importProblem, isTestCode } from "./layers.ts";
+import { importProblem, isPortable, isTestCode } from "./layers.ts";
 import { isReadonlyType, mutableNames } from "./module_level.ts";
 import { listedNames, READONLY_TYPES } from "./module_state.ts";
 
@@ -197,6 +197,32 @@ const readonlyTypes: Deno.lint.Rule = {
   },
 };
 
+/** What Node and Bun run has no `Deno`, and no syntax that is more than types to erase. */
+const portable: Deno.lint.Rule = {
+  create(context) {
+    if (!isPortable(relativeName(context.filename))) return {};
+    const report = (node: Deno.lint.Node, message: string, hint: string): void =>
+      context.report({ node, message: `${message} in code that runs in Node and Bun`, hint });
+    return {
+      Identifier(node) {
+        if (node.name === "Deno") {
+          report(node, "Deno", "Use a node: module or a global of the web.");
+        }
+      },
+      TSParameterProperty(node) {
+        report(node, "a parameter property", "Declare the field and assign it.");
+      },
+      TSModuleDeclaration(node) {
+        report(node, "a namespace", "Export from a file of its own.");
+      },
+      VariableDeclaration(node) {
+        if (!node.kind.endsWith("using")) return;
+        report(node, "`using`", "Node 20 cannot parse it: use try and finally.");
+      },
+    };
+  },
+};
+
 const plugin: Deno.lint.Plugin = {
   name: "dvisor",
   rules: {
@@ -208,6 +234,7 @@ const plugin: Deno.lint.Plugin = {
     "no-double-cast": noDoubleCast,
     "no-module-state": noModuleState,
     "readonly-types": readonlyTypes,
+    "portable": portable,
   },
 };
 

@@ -77,6 +77,13 @@ Deno.test("imports go in the direction of the architecture", () => {
     ["oci/parts.ts", `import { x } from "@std/assert";`, 1],
     ["oci/parts.ts", `import { x } from "node:fs";`, 1],
     ["oci/parts.ts", `import { x } from "../../outside.ts";`, 1],
+    ["oci/library/a.ts", `import { x } from "node:fs";`, 0],
+    ["oci/library/a.ts", `import { x } from "@std/path";`, 1],
+    ["oci/library/a.ts", `import { x } from "../protocol/session/a.ts";`, 0],
+    ["oci/library/a.ts", `import { x } from "../protocol/a.ts";`, 1],
+    ["oci/library/a.ts", `import { x } from "../../ffi/abi/a.ts";`, 1],
+    ["oci/library/a_test.ts", `import { x } from "@std/assert";`, 0],
+    ["oci/protocol/session/a.ts", `import { x } from "../a.ts";`, 1],
     ["tests/real/a_test.ts", `import { x } from "../../kernel/kernel.ts";`, 0],
   ];
   for (const [file, source, count] of cases) {
@@ -104,6 +111,23 @@ Deno.test("kernel/ and platform/ have no promises, awaits and generators", () =>
     "no-async",
     "no-async",
   ]);
+});
+
+Deno.test("what Node and Bun run has no Deno, and types that can be erased", () => {
+  for (
+    const source of [
+      `Deno.pid;`,
+      `class A { constructor(readonly a: number) {} }`,
+      `namespace N { export const a = 1; }`,
+      `{ using a = f(); }`,
+      `{ await using a = f(); }`,
+    ]
+  ) {
+    assertEquals(findings("oci/library/a.ts", source), ["portable"], source);
+    assertEquals(findings("oci/protocol/session/a.ts", source), ["portable"], source);
+    assertEquals(findings("oci/library/a_test.ts", source), [], source);
+    assertEquals(findings("oci/parts.ts", source), [], source);
+  }
 });
 
 Deno.test("default exports, enums and double casts are reported everywhere", () => {

@@ -1,0 +1,328 @@
+/** Cases about sandboxes as a whole: their making, owners, ends, ports, events. */
+
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import {
+  type Case,
+  failure,
+  familyOf,
+  inSandbox,
+  type SuiteOptions,
+  until,
+  untilEnded,
+  withDirectory,
+  withSandbox,
+} from "../support.ts";
+
+interface Made {
+  readonly id: string;
+  readonly pid: number;
+}
+
+/** Names of this run's sandboxes begin so. */
+const OWN = `dvisor-suite-${process.pid}`;
+
+/** A script that runs elsewhere. */
+interface Script {
+  readonly child: ChildProcess;
+  /** The first line that it prints. */
+  readonly first: Promise<string>;
+  /** All that it prints, and its code, after its end. */
+  readonly end: Promise<{ readonly text: string; readonly code: number | null }>;
+}
+
+/** Runs script.ts in another process, in another folder. */
+function startScript(options: SuiteOptions, create: object, how: string): Script {
+  const [program = "", ...args] = options.command;
+  const all = [...args, options.script, options.library, JSON.stringify(create), how];
+  const child = spawn(program, all, { cwd: tmpdir(), stdio: ["ignore", "pipe", "pipe"] });
+  let text = "", errors = "", found: (line: string) => void = () => {};
+  const first = new Promise<string>((resolve) => found = resolve);
+  child.stdout.on("data", (bytes: Uint8Array) => {
+    text += new TextDecoder().decode(bytes);
+    if (text.includes("\n")) found(text.slice(0, text.indexOf("\n")));
+  });
+  child.stderr.on("data", (bytes: Uint8Array) => errors += new TextDecoder().decode(bytes));
+  const end = new Promise<{ text: string; code: number | null }>((resolve) => {
+    child.once("close", (code) => {
+      found(`the script ended with code ${code}: ${errors}`);
+      resolve({ text, code });
+    });
+  });
+  return { child, first, end };
+}
+
+/** A script makes a sandbox and then ends in some way: nothing of it is left. */
+function leavesNothing(how: string, end: (child: ChildProcess) => void): Case {
+  return {
+    name: `owners: a script that ends by ${how} leaves nothing`,
+    async run(library, options) {
+      const script = startScript(options, options.create, how.startsWith("SIG") ? "wait" : how);
+      const { id, pid }: Made = JSON.parse(await script.first);
+      const family = [...await familyOf(pid), ...await familyOf(script.child.pid ?? 0)];
+      end(script.child);
+      await script.end;
+      await untilEnded(family);
+      const running = await library.Sandbox.list();
+      assert(!running.some((info) => info.id === id));
+      await failure(library.NotFoundError, library.Sandbox.connect(id));
+    },
+  };
+}
+
+export const sandboxCases: readonly Case[] = [
+  leavesNothing("SIGKILL", (child) => child.kill("SIGKILL")),
+  leavesNothing("SIGINT", (child) => child.kill("SIGINT")),
+  leavesNothing("exit", () => {}),
+  leavesNothing("throw", () => {}),
+  leavesNothing("end", () => {}),
+  leavesNothing("dispose", () => {}),
+
+  {
+    name: "owners: a script that has nothing to do ends by itself",
+    async run(_, options) {
+      const script = startScript(options, options.create, "end");
+      const { text, code } = await script.end;
+      assert.deepEqual(
+        [text.trim().split("\n").at(-1), code],
+        ["the last line", 0],
+        await script.first,
+      );
+    },
+  },
+
+  {
+    name: "owners: a persistent sandbox goes on without its script, until it is killed",
+    async run(library, options) {
+      const create = { ...options.create, persistent: true };
+      const script = startScript(options, create, "exit");
+      const { id, pid }: Made = JSON.parse(await script.first);
+      await script.end;
+      const box = await library.Sandbox.connect(id);
+      assert.equal(box.info.persistent, true);
+      assert.equal((await box.exec(["echo", "still"])).text, "still\n");
+      await box.close();
+      const again = await library.Sandbox.connect(id), family = await familyOf(pid);
+      await again.kill();
+      await untilEnded(family);
+      await failure(library.NotFoundError, library.Sandbox.connect(id));
+    },
+  },
+
+  inSandbox("owners: other processes list a sandbox and connect to it", async (box, _, options) => {
+    const listed = startScript(options, { labels: { suite: box.id } }, "list");
+    const infos = JSON.parse(await listed.first);
+    assert.deepEqual(infos.map((info: Made) => info.id), [box.id], JSON.stringify(infos));
+    const other = startScript(options, {}, `exec ${box.id}`);
+    assert.equal(await other.first, '"from another process\\n"');
+    await other.end;
+    assert.equal((await box.exec(["echo", "and here"])).text, "and here\n");
+  }, {
+    create: { id: `${OWN}-listed`, labels: { suite: `${OWN}-listed`, more: "x" } },
+  }),
+
+  {
+    name: "list: labels select, and an end removes",
+    async run(library, { create }) {
+      const { Sandbox } = library, tag = `t${Math.random()}`;
+      const ids = async (labels: Record<string, string>) =>
+        (await Sandbox.list({ labels })).map(({ id }) => id).sort();
+      await withSandbox(
+        library,
+        { ...create, labels: { tag, kind: "a" } },
+        (a) =>
+          withSandbox(library, { ...create, labels: { tag, kind: "b" } }, async (b) => {
+            assert.deepEqual(await ids({ tag }), [a.id, b.id].sort());
+            assert.deepEqual(await ids({ tag, kind: "b" }), [b.id]);
+            assert.deepEqual(await ids({ tag, kind: "c" }), []);
+            const other = await Sandbox.connect(b.id);
+            await b.kill();
+            await failure(library.SandboxGoneError, other.exec(["true"]));
+            assert.deepEqual(await ids({ tag }), [a.id]);
+          }),
+      );
+    },
+  },
+
+  {
+    name: "create: an id that is taken, and one that is unknown, are named",
+    run: (library, { create }) =>
+      withSandbox(library, { ...create, id: `${OWN}-taken` }, async (box) => {
+        assert.equal(box.id, `${OWN}-taken`);
+        const second = library.Sandbox.create({ ...create, id: `${OWN}-taken` });
+        const error = await failure(library.AlreadyExistsError, second);
+        assert(error.message.includes(`${OWN}-taken`), error.message);
+        const missing = await failure(
+          library.NotFoundError,
+          library.Sandbox.connect(`${OWN}-none`),
+        );
+        assert(missing.message.includes(`${OWN}-none`), missing.message);
+        await failure(library.InvalidArgumentError, library.Sandbox.connect("../x"));
+      }),
+  },
+
+  {
+    name: "create: a wrong option, a missing root and a missing executable are named",
+    async run({ Sandbox, NotFoundError, InvalidArgumentError, SandboxError }, { create }) {
+      const wrong = JSON.parse('{ "memoryBytes": "64M" }');
+      const typed = await failure(InvalidArgumentError, Sandbox.create(wrong));
+      assert.equal(
+        typed.message,
+        'memoryBytes must be a whole number of at least 4 MiB, got "64M"',
+      );
+      const unknown = Sandbox.create(JSON.parse('{ "memory": 1 }'));
+      const { message } = await failure(InvalidArgumentError, unknown);
+      assert(message.includes("no option memory"), message);
+      const root = Sandbox.create({ ...create, rootfs: "/no/such/root" });
+      assert((await failure(SandboxError, root)).message.includes("/no/such/root"));
+      const binary = Sandbox.create({ ...create, binary: "/no/such/dvisor" });
+      assert((await failure(NotFoundError, binary)).message.includes("/no/such/dvisor"));
+    },
+  },
+
+  {
+    name: "kill: open requests fail, processes end, and it may be called again",
+    async run(library, { create }) {
+      const box = await library.Sandbox.create(create), family = await familyOf(box.info.pid);
+      const program = await box.spawn(["sleep", "1021"]);
+      const open = [
+        box.exec(["sleep", "1021"]),
+        program.status,
+        box.events().next(),
+        program.stdout.getReader().read(),
+      ].map((work) => failure(library.SandboxGoneError, work));
+      await box.kill();
+      await Promise.all(open);
+      await box.kill();
+      await failure(library.SandboxGoneError, box.exec(["true"]));
+      await untilEnded(family);
+    },
+  },
+
+  {
+    name: "create: an own root, and directories of the host",
+    needs: ["busybox"],
+    run: (library, { create }) =>
+      withDirectory(async (directory) => {
+        const root = join(directory, "root"), data = join(directory, "data");
+        await mkdir(join(root, "bin"), { recursive: true });
+        await mkdir(data);
+        await writeFile(join(data, "in"), "from the host");
+        const mounts = [
+          { source: data, destination: "/rw" },
+          { source: data, destination: "/ro", readonly: true },
+        ];
+        await withSandbox(library, { ...create, mounts }, async (box) => {
+          const script = "cat /rw/in; echo out > /rw/out; echo x > /ro/x";
+          const { text, errorText } = await box.exec(["sh", "-c", script]);
+          assert.equal(text, "from the host");
+          assert(errorText.includes("Read-only file system"), errorText);
+          assert.equal(await readFile(join(data, "out"), "utf8"), "out\n");
+        });
+        await withSandbox(library, { ...create, rootfs: root }, async (box) => {
+          const busybox = await findOnHost("busybox");
+          await box.fs.upload(busybox, "/bin/busybox");
+          const { text } = await box.exec(["/bin/busybox", "ls", "/bin"]);
+          assert.equal(text, "busybox\n");
+        });
+      }),
+  },
+
+  inSandbox("pause: a paused sandbox does nothing, and goes on", async (box) => {
+    const program = await box.spawn(["sh", "-c", "while read -r x; do echo $x; done"]);
+    const writer = program.stdin.getWriter(), reader = program.stdout.getReader();
+    await box.pause();
+    await writer.write(new Uint8Array([120, 10]));
+    await new Promise((done) => setTimeout(done, 200));
+    const { cpuMs } = await box.stats();
+    await new Promise((done) => setTimeout(done, 200));
+    assert.equal((await box.stats()).cpuMs, cpuMs);
+    await box.resume();
+    assert.equal(new TextDecoder().decode((await reader.read()).value), "x\n");
+    program.kill();
+  }),
+
+  inSandbox("stats: what runs is counted", async (box) => {
+    const program = await box.spawn(["sleep", "1022"]);
+    const stats = await box.stats();
+    assert(
+      stats.processes >= 1 && stats.threads >= 1 && stats.programs >= 1,
+      JSON.stringify(stats),
+    );
+    assert(stats.memoryBytes > 0 && stats.uptimeMs >= 0 && stats.cpuMs >= 0);
+    const before = stats.diskBytes;
+    await box.fs.writeFile("/tmp/big", new Uint8Array(1 << 20));
+    assert((await box.stats()).diskBytes >= before + (1 << 20));
+    program.kill();
+  }),
+
+  inSandbox("events: starts and ends of programs", async (box) => {
+    const events = box.events();
+    await box.exec(["sh", "-c", "exit 4"]);
+    await box.exec(["sleep", "1023"], { timeoutMs: 100 });
+    const seen: unknown[] = [];
+    for await (const event of events) {
+      if (event.kind === "start") seen.push(["start", event.argv[0]]);
+      if (event.kind === "end") seen.push(["end", event.code, event.signal, event.reason]);
+      if (seen.length === 4) break;
+    }
+    assert.deepEqual(seen, [
+      ["start", "sh"],
+      ["end", 4, null, "exit"],
+      ["start", "sleep"],
+      ["end", null, "SIGKILL", "timeout"],
+    ]);
+  }),
+
+  inSandbox("ports: a server without a network is reached from the host", async (box) => {
+    const server = await box.spawn(["python3", "-c", ECHO_SERVER]);
+    const exposed = await box.ports.expose(8080);
+    assert.equal(exposed.url, `http://127.0.0.1:${exposed.port}`);
+    await until("the server listens", async () => {
+      return await exchange(exposed.port, "x").catch(() => "") === "x";
+    });
+    const texts = ["a", "", "ü".repeat(500_000)];
+    const echoed = await Promise.all(texts.map((text) => exchange(exposed.port, text)));
+    assert.deepEqual(echoed, texts);
+    await exposed.close();
+    await assert.rejects(exchange(exposed.port, "x"));
+    server.kill();
+  }, { needs: ["python3"], create: { network: "none" } }),
+];
+
+const ECHO_SERVER = `
+import socketserver
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        while data := self.request.recv(65536):
+            self.request.sendall(data)
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+Server(("127.0.0.1", 8080), Echo).serve_forever()
+`;
+
+/** Sends a text to a port of the host's loopback, and gives what comes until the end. */
+function exchange(port: number, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: "127.0.0.1" }), decoder = new TextDecoder();
+    let answer = "";
+    socket.on("data", (bytes: Uint8Array) => answer += decoder.decode(bytes, { stream: true }));
+    socket.once("error", reject);
+    socket.once("close", () => resolve(answer));
+    socket.end(text);
+  });
+}
+
+async function findOnHost(program: string): Promise<string> {
+  for (const directory of (process.env["PATH"] ?? "").split(":")) {
+    const path = join(directory, program);
+    const isThere = await readFile(path).then(() => true, () => false);
+    if (isThere) return path;
+  }
+  assert.fail(`no ${program}`);
+}

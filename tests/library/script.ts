@@ -1,0 +1,42 @@
+/**
+ * A script that uses the library, for cases in which it ends in some way; not a test.
+ *
+ *     script.ts LIBRARY OPTIONS HOW
+ *
+ * It makes a sandbox with OPTIONS, JSON, starts a program in it, prints the sandbox's id and pid as
+ * JSON, and goes on as HOW says.
+ */
+
+import process from "node:process";
+import type * as Module from "../../mod.ts";
+
+type Library = typeof Module;
+
+async function main(): Promise<void> {
+  const [, , specifier = "", options = "{}", how = ""] = process.argv;
+  const { Sandbox }: Library = await import(specifier);
+  if (how === "list") {
+    console.log(JSON.stringify(await Sandbox.list(JSON.parse(options))));
+    return;
+  }
+  if (how.startsWith("exec ")) {
+    const box = await Sandbox.connect(how.slice("exec ".length));
+    console.log(JSON.stringify((await box.exec(["echo", "from another process"])).text));
+    await box.close();
+    return;
+  }
+  const box = await Sandbox.create(JSON.parse(options));
+  const program = await box.spawn(["sleep", "1020"]);
+  console.log(JSON.stringify({ id: box.id, pid: box.info.pid }));
+  if (how === "wait") await program.status;
+  if (how === "exit") process.exit(0);
+  if (how === "throw") throw new Error("thrown on purpose");
+  if (how === "end") {
+    program.kill();
+    await program.status;
+    console.log("the last line");
+  }
+  if (how === "dispose") await box[Symbol.asyncDispose]();
+}
+
+await main();
