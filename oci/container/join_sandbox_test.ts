@@ -24,6 +24,21 @@ function withPidfd<T>(pid: number, use: (pidfd: number) => T): T {
   }
 }
 
+Deno.test("in this PID namespace a sandbox's own processes are its children", async () => {
+  const children = [1, 2].map(() => new Deno.Command("sleep", { args: ["60"] }).spawn());
+  const [first = -1, second = -1] = children.map((child) => child.pid);
+  try {
+    assertEquals(withPidfd(first, (fd) => ownProcess(fd, Deno.pid)), first);
+    const error = withPidfd(first, (fd) => assertThrows(() => ownProcess(fd, second), UserError));
+    assertEquals(error.message, "the sandbox sends a process that is not its own");
+  } finally {
+    for (const child of children) {
+      child.kill("SIGKILL");
+      await child.status;
+    }
+  }
+});
+
 Deno.test({
   ...named("a process that a sandbox sends is one of its own", isRoot ? null : "not root"),
   fn: async () => {

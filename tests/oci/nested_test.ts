@@ -27,6 +27,8 @@ async function runNested(host: NestedHost, script: string, inner: string): Promi
   try {
     const config = shellConfig(inner);
     config.root["readonly"] = true;
+    // A container with another name joins the sandbox of the one of this name.
+    config["annotations"] = { "io.kubernetes.cri.sandbox-id": "box" };
     config.linux["resources"] = { memory: { limit: 64 * MIB }, pids: { limit: 9 } };
     bundle.write(config);
     makeRoot(`${dir}/rootfs`);
@@ -54,7 +56,7 @@ for (const host of HOSTS) {
   });
 
   Deno.test({
-    ...named(`in a container of ${host.name}: run, exec and limits`, lacking),
+    ...named(`in a container of ${host.name}: run, exec, a pod, and limits`, lacking),
     fn: async () => {
       const dvisor = `${PROGRAM} --root /dev/shm/state`;
       const script = [
@@ -66,11 +68,14 @@ for (const host of HOSTS) {
         `${dvisor} exec box sh -c 'for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done' 2>/dev/null`,
         "echo forks=$?",
         `${dvisor} exec box ls /sys/class/net`,
-        `${dvisor} delete --force box; ${dvisor} list -q`,
+        `${dvisor} run --detach more >/dev/null; ${dvisor} list -q`,
+        `${dvisor} exec more sh -c 'dd if=/dev/zero of=/dev/null bs=100M count=1 2>/dev/null'`,
+        "echo dd=$?",
+        `${dvisor} delete --force more; ${dvisor} delete --force box; ${dvisor} list -q`,
       ];
       const result = await runNested(host, script.join("\n"), "sleep 60");
       assertEquals(result.stderr, "", describe(result));
-      assertEquals(result.stdout, "box\ndd=137\nforks=2\nlo\n");
+      assertEquals(result.stdout, "box\ndd=137\nforks=2\nlo\nbox\nmore\ndd=137\n");
     },
   });
 }
