@@ -6,7 +6,9 @@
 import { join } from "@std/path";
 import { sh } from "./oci_bundle.ts";
 
-const IMAGE = "bench:1", START_TRIES = 120, RETRY_MS = 250;
+/** The image, which has the root file system. */
+export const IMAGE = "bench:1";
+const START_TRIES = 120, RETRY_MS = 250;
 
 export class Dockerd implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
@@ -65,7 +67,8 @@ export class Dockerd implements AsyncDisposable {
     return null;
   }
 
-  async #docker(...args: readonly string[]): Promise<boolean> {
+  /** Runs a command of the client; true if it succeeds. */
+  async docker(...args: readonly string[]): Promise<boolean> {
     const { code } = await new Deno.Command("timeout", {
       args: ["60", "docker", "-H", `unix://${this.#socket}`, ...args],
       stdin: "null",
@@ -76,12 +79,12 @@ export class Dockerd implements AsyncDisposable {
   }
 
   async #answers(): Promise<boolean> {
-    return await this.#docker("version");
+    return await this.docker("version");
   }
 
   async run(runtime: string): Promise<void> {
     const options = ["--rm", "--network", "none", "--runtime", runtime];
-    if (!await this.#docker("run", ...options, IMAGE, "/bin/true")) {
+    if (!await this.docker("run", ...options, IMAGE, "/bin/true")) {
       throw new Error("docker run failed");
     }
   }

@@ -21,8 +21,8 @@ export async function commandLinePage(): Promise<string> {
 
 \`deno task docs\` makes this page from the tables that parse command lines. \`dvisor help VERB\`,
 \`dvisor man VERB | man -l -\` and completion come from the same tables. To have completion, put
-\`source <(dvisor completion bash)\` into \`~/.bashrc\`, the same with \`zsh\` into \`~/.zshrc\` behind
-\`compinit\`, or \`dvisor completion fish | source\` into fish's configuration; or let
+\`source <(dvisor completion bash)\` into \`~/.bashrc\`, the same with \`zsh\` into \`~/.zshrc\`
+behind \`compinit\`, or \`dvisor completion fish | source\` into fish's configuration; or let
 \`dvisor man --write /usr/local/share\` put everything where shells and man(1) look.`,
     `${ABOUT}\n\n    ${USAGE}`,
     `## Options in front of the verb\n\n${optionTable(RUNTIME_OPTIONS)}\n\n${shown(ALSO_IN_FRONT)}`,
