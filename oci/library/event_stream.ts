@@ -16,9 +16,9 @@ const WAITING_MAX = 10_000;
  *
  * await using box = await Sandbox.create();
  * const changes = box.fs.watch("/tmp");
- * await box.fs.writeFile("/tmp/new", "text");
+ * await box.fs.writeFile("/tmp/example-new", "text");
  * for await (const { kind, path } of changes) {
- *   console.log(kind, path); // "create" "/tmp/new"
+ *   console.log(kind, path); // "create" "/tmp/example-new"
  *   break;
  * }
  * ```

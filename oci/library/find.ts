@@ -4,7 +4,6 @@
  */
 
 import { access, constants, lstat, readFile, stat } from "node:fs/promises";
-import { userInfo } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -66,7 +65,7 @@ function built(): string | null {
  * user can change is left out: a socket in it cannot be trusted, and dvisor puts none there.
  */
 export async function socketDirectories(): Promise<string[]> {
-  const { uid } = userInfo(), runtime = process.env["XDG_RUNTIME_DIR"] ?? "";
+  const uid = process.geteuid?.() ?? 0, runtime = process.env["XDG_RUNTIME_DIR"] ?? "";
   const outside = await outsideId(uid);
   const places = [
     "/run/dvisor",

@@ -7,10 +7,10 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import * as library from "../../mod.ts";
 import { PLATFORM, ROOT } from "../harness/dvisor.ts";
-import { isRoot, lacks, named, PYTHON } from "../harness/machine.ts";
+import { isRoot, lacks, named, noUsers, PYTHON } from "../harness/machine.ts";
 import { cases, missingFor, type SuiteOptions } from "./suite.ts";
 
-const why = isRoot ? lacks([]) : "containers of other users than root are tested apart";
+const why = isRoot ? null : noUsers;
 const options: SuiteOptions = {
   create: { binary: join(ROOT, "dist/dvisor"), platform: PLATFORM },
   command: [Deno.execPath(), "run", "-A", "--no-check", "-q"],

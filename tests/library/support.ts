@@ -32,6 +32,11 @@ export interface Case {
   run(library: Library, options: SuiteOptions): Promise<void>;
 }
 
+/** A directory of each sandbox that the host does not have: sandboxes show what is in its /tmp. */
+export const AREA: string = `/tmp/dvisor-suite-area-${process.pid}-${Date.now()}`;
+/** The user that may write anywhere; the user of a sandbox is that of the script. */
+export const ROOT_USER = { uid: 0, gid: 0 };
+
 /** A case in one sandbox, which ends with it. */
 export function inSandbox(
   name: string,
@@ -58,6 +63,7 @@ export async function withSandbox(
 ): Promise<void> {
   const box = await library.Sandbox.create(options);
   try {
+    await box.fs.mkdir(AREA, { recursive: true, mode: 0o1777 });
     await run(box);
   } finally {
     await box.kill();

@@ -14,49 +14,49 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
-import { type Case, failure, inSandbox, withDirectory } from "../support.ts";
+import { AREA, type Case, failure, inSandbox, ROOT_USER, withDirectory } from "../support.ts";
 
 const NAMES = ["a b", "it's", 'say "x"', "new\nline", "ü€😀", "-rf", "$HOME", "*", " "];
 
 export const fileCases: readonly Case[] = [
   inSandbox("files: bytes go in and out, with a mode", async (box) => {
     const data = new Uint8Array(300_001).map((_, i) => i * 11 + (i >> 8));
-    await box.fs.writeFile("/tmp/f", data, { mode: 0o640 });
-    assert.equal(Buffer.compare(await box.fs.readFile("/tmp/f"), data), 0);
-    const { size, mode, type, name } = await box.fs.stat("/tmp/f");
+    await box.fs.writeFile(`${AREA}/f`, data, { mode: 0o640 });
+    assert.equal(Buffer.compare(await box.fs.readFile(`${AREA}/f`), data), 0);
+    const { size, mode, type, name } = await box.fs.stat(`${AREA}/f`);
     assert.deepEqual([size, mode, type, name], [data.length, 0o640, "file", "f"]);
-    assert.equal((await box.exec(["stat", "-c", "%s %a", "/tmp/f"])).text, "300001 640\n");
-    await box.fs.writeFile("/tmp/f", "short");
-    assert.equal(await box.fs.readTextFile("/tmp/f"), "short");
-    await box.fs.writeFile("/tmp/f", "");
-    assert.equal((await box.fs.readFile("/tmp/f")).length, 0);
+    assert.equal((await box.exec(["stat", "-c", "%s %a", `${AREA}/f`])).text, "300001 640\n");
+    await box.fs.writeFile(`${AREA}/f`, "short");
+    assert.equal(await box.fs.readTextFile(`${AREA}/f`), "short");
+    await box.fs.writeFile(`${AREA}/f`, "");
+    assert.equal((await box.fs.readFile(`${AREA}/f`)).length, 0);
   }),
 
   inSandbox("files: nothing that is written reaches the host", async (box) => {
     const path = `/etc/dvisor-suite-${box.id}`;
-    await box.fs.writeFile(path, "text");
+    await box.fs.writeFile(path, "text", { user: ROOT_USER });
     assert.equal(await box.fs.readTextFile(path), "text");
     await assert.rejects(() => stat(path));
   }),
 
   inSandbox("files: parts, appending, new ones alone", async (box, library) => {
-    await box.fs.writeFile("/tmp/f", "0123456789");
-    assert.equal(await box.fs.readTextFile("/tmp/f", { offset: 2, length: 3 }), "234");
-    assert.equal(await box.fs.readTextFile("/tmp/f", { offset: 8 }), "89");
-    assert.equal(await box.fs.readTextFile("/tmp/f", { offset: 80 }), "");
-    await box.fs.writeFile("/tmp/f", "ab", { append: true });
-    assert.equal(await box.fs.readTextFile("/tmp/f", { offset: 9 }), "9ab");
-    const again = box.fs.writeFile("/tmp/f", "", { createNew: true });
+    await box.fs.writeFile(`${AREA}/f`, "0123456789");
+    assert.equal(await box.fs.readTextFile(`${AREA}/f`, { offset: 2, length: 3 }), "234");
+    assert.equal(await box.fs.readTextFile(`${AREA}/f`, { offset: 8 }), "89");
+    assert.equal(await box.fs.readTextFile(`${AREA}/f`, { offset: 80 }), "");
+    await box.fs.writeFile(`${AREA}/f`, "ab", { append: true });
+    assert.equal(await box.fs.readTextFile(`${AREA}/f`, { offset: 9 }), "9ab");
+    const again = box.fs.writeFile(`${AREA}/f`, "", { createNew: true });
     const error = await failure(library.AlreadyExistsError, again);
-    assert.deepEqual([error.path, error.errno], ["/tmp/f", "EEXIST"]);
-    await box.fs.writeFile("/tmp/new", "n", { createNew: true });
+    assert.deepEqual([error.path, error.errno], [`${AREA}/f`, "EEXIST"]);
+    await box.fs.writeFile(`${AREA}/new`, "n", { createNew: true });
   }),
 
   inSandbox("files: streams of 20 MB", async (box) => {
     const part = new Uint8Array(100_000).map((_, i) => i);
     let left = 200;
     await box.fs.writeFile(
-      "/tmp/big",
+      `${AREA}/big`,
       new ReadableStream<Uint8Array>({
         pull(controller) {
           if (left-- === 0) controller.close();
@@ -65,23 +65,23 @@ export const fileCases: readonly Case[] = [
       }),
     );
     let length = 0, isRight = true;
-    for await (const piece of box.fs.readable("/tmp/big")) {
+    for await (const piece of box.fs.readable(`${AREA}/big`)) {
       isRight = isRight && piece.every((byte, i) => byte === ((length + i) % 100_000) % 256);
       length += piece.length;
     }
     assert.deepEqual([length, isRight], [20_000_000, true]);
-    assert.equal((await box.exec(["wc", "-c", "/tmp/big"])).text, "20000000 /tmp/big\n");
+    assert.equal((await box.exec(["wc", "-c", `${AREA}/big`])).text, `20000000 ${AREA}/big\n`);
   }),
 
   inSandbox("files: a stream that is left early, and one into a file", async (box) => {
-    await box.exec(["sh", "-c", "head -c 9000000 /dev/zero > /tmp/zeros"]);
-    const reader = box.fs.readable("/tmp/zeros").getReader();
+    await box.exec(["sh", "-c", `head -c 9000000 /dev/zero > ${AREA}/zeros`]);
+    const reader = box.fs.readable(`${AREA}/zeros`).getReader();
     assert.equal((await reader.read()).value?.[0], 0);
     await reader.cancel();
-    const writer = box.fs.writable("/tmp/w").getWriter();
+    const writer = box.fs.writable(`${AREA}/w`).getWriter();
     await writer.write(new Uint8Array([104, 105]));
     await writer.close();
-    assert.equal(await box.fs.readTextFile("/tmp/w"), "hi");
+    assert.equal(await box.fs.readTextFile(`${AREA}/w`), "hi");
   }),
 
   inSandbox("files: a file of /proc has a size of 0, and bytes", async (box) => {
@@ -89,8 +89,8 @@ export const fileCases: readonly Case[] = [
   }),
 
   inSandbox("files: what has no end, or waits, is not read", async (box, library) => {
-    await box.exec(["mkfifo", "/tmp/fifo"]);
-    for (const path of ["/dev/zero", "/tmp/fifo"]) {
+    await box.exec(["mkfifo", `${AREA}/fifo`]);
+    for (const path of ["/dev/zero", `${AREA}/fifo`]) {
       const error = await failure(library.InvalidArgumentError, box.fs.readFile(path));
       assert(error.message.startsWith(`cannot read ${path}: it is no regular file`), error.message);
     }
@@ -105,13 +105,13 @@ export const fileCases: readonly Case[] = [
       box.fs.stat(path),
       box.fs.mkdir(path),
       box.fs.remove(path),
-      box.fs.rename(path, "/tmp/x"),
+      box.fs.rename(path, `${AREA}/x`),
       box.fs.chmod(path, 0o600),
       box.fs.symlink("x", path),
       box.fs.readlink(path),
       box.fs.watch(path).next(),
       box.fs.readable(path).getReader().read(),
-      box.fs.download(path, "/tmp/never"),
+      box.fs.download(path, `${AREA}/never`),
     ];
     for (const attempt of await Promise.allSettled(attempts)) {
       const error = attempt.status === "rejected" ? attempt.reason : attempt.value;
@@ -130,27 +130,27 @@ export const fileCases: readonly Case[] = [
   }),
 
   inSandbox("files: a user has its own rights", async (box, library) => {
-    await box.fs.writeFile("/tmp/secret", "x", { mode: 0o600 });
+    await box.fs.writeFile(`${AREA}/secret`, "x", { mode: 0o600 });
     const user = { uid: 1234, gid: 1234 };
     const error = await failure(
       library.PermissionError,
-      box.fs.readFile("/tmp/secret", { user }),
+      box.fs.readFile(`${AREA}/secret`, { user }),
     );
-    assert.deepEqual([error.path, error.errno], ["/tmp/secret", "EACCES"]);
+    assert.deepEqual([error.path, error.errno], [`${AREA}/secret`, "EACCES"]);
     await failure(library.PermissionError, box.fs.writeFile("/etc/x", "x", { user }));
-    await failure(library.PermissionError, box.fs.remove("/tmp/secret", { user }));
-    await box.fs.writeFile("/tmp/own", "x", { user });
-    const { uid, gid } = await box.fs.stat("/tmp/own");
+    await failure(library.PermissionError, box.fs.remove(`${AREA}/secret`, { user }));
+    await box.fs.writeFile(`${AREA}/own`, "x", { user });
+    const { uid, gid } = await box.fs.stat(`${AREA}/own`);
     assert.deepEqual([uid, gid], [1234, 1234]);
   }),
 
   inSandbox("files: directories are made, listed and removed", async (box, library) => {
-    await box.fs.mkdir("/tmp/d/e/f", { recursive: true });
-    await box.fs.mkdir("/tmp/d/e/f", { recursive: true });
-    await failure(library.AlreadyExistsError, box.fs.mkdir("/tmp/d"));
-    await box.fs.mkdir("/tmp/d/closed", { mode: 0o700 });
-    await box.fs.writeFile("/tmp/d/file", "12345");
-    const entries = await box.fs.list("/tmp/d");
+    await box.fs.mkdir(`${AREA}/d/e/f`, { recursive: true });
+    await box.fs.mkdir(`${AREA}/d/e/f`, { recursive: true });
+    await failure(library.AlreadyExistsError, box.fs.mkdir(`${AREA}/d`));
+    await box.fs.mkdir(`${AREA}/d/closed`, { mode: 0o700 });
+    await box.fs.writeFile(`${AREA}/d/file`, "12345");
+    const entries = await box.fs.list(`${AREA}/d`);
     entries.sort((a, b) => a.name < b.name ? -1 : 1);
     assert.deepEqual(entries.map(({ name, type }) => [name, type]), [
       ["closed", "directory"],
@@ -158,56 +158,56 @@ export const fileCases: readonly Case[] = [
       ["file", "file"],
     ]);
     assert.deepEqual([entries[0]?.mode, entries[2]?.size], [0o700, 5]);
-    await failure(library.NotEmptyError, box.fs.remove("/tmp/d"));
-    await box.fs.remove("/tmp/d", { recursive: true });
-    assert.equal(await box.fs.exists("/tmp/d"), false);
+    await failure(library.NotEmptyError, box.fs.remove(`${AREA}/d`));
+    await box.fs.remove(`${AREA}/d`, { recursive: true });
+    assert.equal(await box.fs.exists(`${AREA}/d`), false);
   }),
 
   inSandbox("files: names of any text", async (box) => {
-    await box.fs.mkdir("/tmp/names");
-    for (const name of NAMES) await box.fs.writeFile(`/tmp/names/${name}`, name);
-    const found = (await box.fs.list("/tmp/names")).map(({ name }) => name).sort();
+    await box.fs.mkdir(`${AREA}/names`);
+    for (const name of NAMES) await box.fs.writeFile(`${AREA}/names/${name}`, name);
+    const found = (await box.fs.list(`${AREA}/names`)).map(({ name }) => name).sort();
     assert.deepEqual(found, [...NAMES].sort());
     for (const name of NAMES) {
-      assert.equal(await box.fs.readTextFile(`/tmp/names/${name}`), name);
-      await box.fs.remove(`/tmp/names/${name}`);
+      assert.equal(await box.fs.readTextFile(`${AREA}/names/${name}`), name);
+      await box.fs.remove(`${AREA}/names/${name}`);
     }
-    assert.deepEqual(await box.fs.list("/tmp/names"), []);
+    assert.deepEqual(await box.fs.list(`${AREA}/names`), []);
   }),
 
   inSandbox("files: rename, chmod, links", async (box, library) => {
-    await box.fs.writeFile("/tmp/a", "text");
-    await box.fs.rename("/tmp/a", "/tmp/b");
-    assert.equal(await box.fs.exists("/tmp/a"), false);
-    await box.fs.chmod("/tmp/b", 0o4711);
-    assert.equal((await box.fs.stat("/tmp/b")).mode, 0o4711);
-    await box.fs.symlink("b", "/tmp/link");
-    assert.equal(await box.fs.readlink("/tmp/link"), "b");
-    assert.equal((await box.fs.stat("/tmp/link")).type, "file");
-    assert.equal((await box.fs.stat("/tmp/link", { follow: false })).type, "symlink");
-    assert.equal(await box.fs.readTextFile("/tmp/link"), "text");
-    await box.fs.symlink("nowhere", "/tmp/broken");
-    assert.equal(await box.fs.exists("/tmp/broken"), false);
-    await failure(library.AlreadyExistsError, box.fs.symlink("b", "/tmp/link"));
-    await box.fs.remove("/tmp/link");
-    assert.equal(await box.fs.exists("/tmp/b"), true);
+    await box.fs.writeFile(`${AREA}/a`, "text");
+    await box.fs.rename(`${AREA}/a`, `${AREA}/b`);
+    assert.equal(await box.fs.exists(`${AREA}/a`), false);
+    await box.fs.chmod(`${AREA}/b`, 0o4711);
+    assert.equal((await box.fs.stat(`${AREA}/b`)).mode, 0o4711);
+    await box.fs.symlink("b", `${AREA}/link`);
+    assert.equal(await box.fs.readlink(`${AREA}/link`), "b");
+    assert.equal((await box.fs.stat(`${AREA}/link`)).type, "file");
+    assert.equal((await box.fs.stat(`${AREA}/link`, { follow: false })).type, "symlink");
+    assert.equal(await box.fs.readTextFile(`${AREA}/link`), "text");
+    await box.fs.symlink("nowhere", `${AREA}/broken`);
+    assert.equal(await box.fs.exists(`${AREA}/broken`), false);
+    await failure(library.AlreadyExistsError, box.fs.symlink("b", `${AREA}/link`));
+    await box.fs.remove(`${AREA}/link`);
+    assert.equal(await box.fs.exists(`${AREA}/b`), true);
   }),
 
   inSandbox("files: a directory of 5,000", async (box) => {
-    await box.exec(["sh", "-c", "mkdir /tmp/many; cd /tmp/many; seq 5000 | xargs touch"]);
-    assert.equal((await box.fs.list("/tmp/many")).length, 5000);
-    await box.fs.remove("/tmp/many", { recursive: true });
-    assert.equal(await box.fs.exists("/tmp/many"), false);
+    await box.exec(["sh", "-c", `mkdir ${AREA}/many; cd ${AREA}/many; seq 5000 | xargs touch`]);
+    assert.equal((await box.fs.list(`${AREA}/many`)).length, 5000);
+    await box.fs.remove(`${AREA}/many`, { recursive: true });
+    assert.equal(await box.fs.exists(`${AREA}/many`), false);
   }, { needs: ["seq", "xargs"] }),
 
   inSandbox("files: a watch sees what programs and requests change", async (box) => {
-    await box.fs.mkdir("/tmp/w");
-    const changes = box.fs.watch("/tmp/w");
-    await box.fs.writeFile("/tmp/w/request", "x");
-    await box.exec(["sh", "-c", "echo > /tmp/w/program; rm /tmp/w/request"]);
+    await box.fs.mkdir(`${AREA}/w`);
+    const changes = box.fs.watch(`${AREA}/w`);
+    await box.fs.writeFile(`${AREA}/w/request`, "x");
+    await box.exec(["sh", "-c", `echo > ${AREA}/w/program; rm ${AREA}/w/request`]);
     const wanted = ["create request", "create program", "remove request"];
     for await (const { kind, path } of changes) {
-      const seen = `${kind} ${path.slice("/tmp/w/".length)}`;
+      const seen = `${kind} ${path.slice(`${AREA}/w/`.length)}`;
       if (seen === wanted[0]) wanted.shift();
       if (wanted.length === 0) break;
     }
@@ -217,13 +217,13 @@ export const fileCases: readonly Case[] = [
   inSandbox("files: a request is given up", async (box) => {
     const controller = new AbortController(), reason = new Error("enough"), { signal } = controller;
     const never = new ReadableStream<Uint8Array>({});
-    const writing = box.fs.writeFile("/tmp/f", never, { signal });
+    const writing = box.fs.writeFile(`${AREA}/f`, never, { signal });
     writing.catch(() => {});
     assert.equal((await box.exec(["echo", "meanwhile"])).text, "meanwhile\n");
     controller.abort(reason);
     assert.equal(await writing.catch((error) => error), reason);
-    assert.equal(await box.fs.stat("/tmp/f", { signal }).catch((error) => error), reason);
-    assert.equal((await box.fs.stat("/tmp/f")).size, 0);
+    assert.equal(await box.fs.stat(`${AREA}/f`, { signal }).catch((error) => error), reason);
+    assert.equal((await box.fs.stat(`${AREA}/f`)).size, 0);
   }),
 
   inSandbox(
@@ -239,14 +239,14 @@ export const fileCases: readonly Case[] = [
         await symlink("../run.sh", join(from, "sub/link"));
         await symlink("/no/such", join(from, "broken"));
         const seen: number[] = [];
-        const up = await box.fs.upload(from, "/tmp/tree", {
+        const up = await box.fs.upload(from, `${AREA}/tree`, {
           onProgress: ({ bytes, totalBytes }) => seen.push(bytes, totalBytes),
         });
         const files = NAMES.length + 2;
         assert.deepEqual([up.files, up.skipped], [files, []]);
         assert.deepEqual(seen.slice(-2), [up.bytes, up.bytes]);
-        assert.equal((await box.exec(["/tmp/tree/sub/link"])).text, "ran\n");
-        const down = await box.fs.download("/tmp/tree", to);
+        assert.equal((await box.exec([`${AREA}/tree/sub/link`])).text, "ran\n");
+        const down = await box.fs.download(`${AREA}/tree`, to);
         assert.deepEqual([down.files, down.bytes], [up.files, up.bytes]);
         assert.deepEqual(
           (await readdir(join(to, "sub"))).sort(),
@@ -255,8 +255,8 @@ export const fileCases: readonly Case[] = [
         assert.equal(await readlink(join(to, "broken")), "/no/such");
         assert.equal((await lstat(join(to, "run.sh"))).mode & 0o777, 0o755);
         assert.equal((await readFile(join(to, "big"))).every((byte) => byte === 7), true);
-        assert.equal((await box.fs.upload(join(from, "big"), "/tmp/one")).bytes, 3_000_000);
-        assert.equal((await box.fs.stat("/tmp/one")).size, 3_000_000);
+        assert.equal((await box.fs.upload(join(from, "big"), `${AREA}/one`)).bytes, 3_000_000);
+        assert.equal((await box.fs.stat(`${AREA}/one`)).size, 3_000_000);
       }),
   ),
 
@@ -266,14 +266,14 @@ export const fileCases: readonly Case[] = [
       withDirectory(async (directory) => {
         const victim = join(directory, "victim"), to = join(directory, "to");
         await writeFile(victim, "as it was");
-        await box.fs.mkdir("/tmp/t/d", { recursive: true });
-        await box.fs.symlink(victim, "/tmp/t/link");
-        await box.fs.symlink(directory, "/tmp/t/d/up");
-        await box.fs.download("/tmp/t", to);
+        await box.fs.mkdir(`${AREA}/t/d`, { recursive: true });
+        await box.fs.symlink(victim, `${AREA}/t/link`);
+        await box.fs.symlink(directory, `${AREA}/t/d/up`);
+        await box.fs.download(`${AREA}/t`, to);
         assert.equal(await readlink(join(to, "link")), victim);
         // The sandbox makes files of its links; the links of the first copy stay unused.
-        await box.exec(["sh", "-c", "cd /tmp/t; rm link d/up; echo bad > link; mkdir d/up"]);
-        await failure(library.SandboxError, box.fs.download("/tmp/t", to));
+        await box.exec(["sh", "-c", `cd ${AREA}/t; rm link d/up; echo bad > link; mkdir d/up`]);
+        await failure(library.SandboxError, box.fs.download(`${AREA}/t`, to));
         assert.equal(await readFile(victim, "utf8"), "as it was");
       }),
   ),
@@ -282,9 +282,10 @@ export const fileCases: readonly Case[] = [
     "trees: what was written is listed and copied out",
     (box) =>
       withDirectory(async (directory) => {
-        await box.fs.mkdir("/opt/suite/sub", { recursive: true });
-        await box.fs.writeFile("/opt/suite/sub/new", "new");
-        await box.exec(["sh", "-c", "echo more >> /etc/passwd; rm /etc/group"]);
+        await box.fs.mkdir("/opt/suite/sub", { recursive: true, user: ROOT_USER });
+        await box.fs.writeFile("/opt/suite/sub/new", "new", { user: ROOT_USER });
+        const script = "echo more >> /etc/passwd; rm /etc/group";
+        await box.exec(["sh", "-c", script], { user: ROOT_USER });
         const changes = await box.diff();
         const kinds = new Map(changes.map(({ path, kind }) => [path, kind]));
         assert.equal(kinds.get("/opt/suite/sub/new"), "added");

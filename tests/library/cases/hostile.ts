@@ -1,7 +1,7 @@
 /** Cases with guests that attack the sandbox's control: it answers, and ends them in time. */
 
 import assert from "node:assert/strict";
-import { type Case, inSandbox, processes, readTo, until } from "../support.ts";
+import { AREA, type Case, inSandbox, processes, readTo, ROOT_USER, until } from "../support.ts";
 
 export const hostileCases: readonly Case[] = [
   inSandbox("hostile: no file and no program of the library is in the sandbox", async (box) => {
@@ -52,11 +52,14 @@ export const hostileCases: readonly Case[] = [
   }),
 
   inSandbox("hostile: files and programs are gone, the sandbox is not", async (box) => {
-    await box.exec(["sh", "-c", "rm -rf /tmp /etc /usr/share 2>/dev/null"], { timeoutMs: 60_000 });
-    await box.fs.mkdir("/tmp", { recursive: true });
-    await box.fs.writeFile("/tmp/f", "text");
-    assert.equal(await box.fs.readTextFile("/tmp/f"), "text");
-    assert.equal((await box.exec(["cat", "/tmp/f"], { cwd: "/" })).text, "text");
+    await box.exec(["sh", "-c", "rm -rf /tmp /etc /usr/share 2>/dev/null"], {
+      timeoutMs: 60_000,
+      user: ROOT_USER,
+    });
+    await box.fs.mkdir(AREA, { recursive: true, mode: 0o1777, user: ROOT_USER });
+    await box.fs.writeFile(`${AREA}/f`, "text");
+    assert.equal(await box.fs.readTextFile(`${AREA}/f`), "text");
+    assert.equal((await box.exec(["cat", `${AREA}/f`], { cwd: "/" })).text, "text");
   }),
 
   inSandbox("hostile: a terminal whose program writes and reads at will", async (box) => {

@@ -1,7 +1,7 @@
 /** Cases about deadlines and limits: whatever a program does, it ends in time, whole. */
 
 import assert from "node:assert/strict";
-import { type Case, failure, inSandbox, processes, until, withSandbox } from "../support.ts";
+import { AREA, type Case, failure, inSandbox, processes, until, withSandbox } from "../support.ts";
 
 /** More than enough for a deadline, and less than any program of these cases sleeps. */
 const FAR_MS = 100_000;
@@ -102,16 +102,16 @@ export const limitCases: readonly Case[] = [
   }, { create: { pids: 100 } }),
 
   inSandbox("limits: the disk of a sandbox", async (box, library) => {
-    const filled = await box.exec(["sh", "-c", "head -c 30000000 /dev/zero > /tmp/big"]);
+    const filled = await box.exec(["sh", "-c", `head -c 30000000 /dev/zero > ${AREA}/big`]);
     assert.notEqual(filled.code, 0);
-    await box.fs.remove("/tmp/big");
+    await box.fs.remove(`${AREA}/big`);
     const error = await failure(
       library.LimitError,
-      box.fs.writeFile("/tmp/big", new Uint8Array(30_000_000)),
+      box.fs.writeFile(`${AREA}/big`, new Uint8Array(30_000_000)),
     );
     assert.equal(error.errno, "ENOSPC");
-    await box.fs.remove("/tmp/big");
-    await box.fs.writeFile("/tmp/small", "fits");
+    await box.fs.remove(`${AREA}/big`);
+    await box.fs.writeFile(`${AREA}/small`, "fits");
   }, { create: { diskBytes: 8 << 20 } }),
 
   inSandbox("limits: fractions of a processor", async (box) => {

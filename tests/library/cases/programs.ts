@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import {
+  AREA,
   bytesOf,
   type Case,
   failure,
@@ -48,9 +49,9 @@ export const programCases: readonly Case[] = [
   }),
 
   inSandbox("exec: a file that is no program is an error that names it", async (box, library) => {
-    await box.fs.writeFile("/tmp/text", "text", { mode: 0o644 });
-    const error = await failure(library.PermissionError, box.exec(["/tmp/text"]));
-    assert(error.message.includes("/tmp/text"), error.message);
+    await box.fs.writeFile(`${AREA}/text`, "text", { mode: 0o644 });
+    const error = await failure(library.PermissionError, box.exec([`${AREA}/text`]));
+    assert(error.message.includes(`${AREA}/text`), error.message);
   }),
 
   inSandbox("exec: a missing directory and a missing user are named", async (box, library) => {

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import {
+  AREA,
   type Case,
   failure,
   familyOf,
@@ -256,7 +257,7 @@ export const sandboxCases: readonly Case[] = [
     );
     assert(stats.memoryBytes > 0 && stats.uptimeMs >= 0 && stats.cpuMs >= 0);
     const before = stats.diskBytes;
-    await box.fs.writeFile("/tmp/big", new Uint8Array(1 << 20));
+    await box.fs.writeFile(`${AREA}/big`, new Uint8Array(1 << 20));
     assert((await box.stats()).diskBytes >= before + (1 << 20));
     program.kill();
   }),
