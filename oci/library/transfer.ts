@@ -41,7 +41,7 @@ export interface TransferOptions extends FileOptions {
 export interface Transferred {
   readonly files: number;
   readonly bytes: number;
-  /** Sockets, devices and named pipes, which are not copied. */
+  /** Not copied: sockets, devices, named pipes, and what has a name that is no text. */
   readonly skipped: readonly string[];
 }
 
@@ -227,6 +227,7 @@ export async function commitChanges(
   const plan: Plan = { directories: [], files: [], links: [], skipped: [] };
   for (const { path, kind } of changes) {
     if (kind === "removed" || path === "/") continue;
+    if (!isText(path)) continue;
     const names = path.split("/").slice(1);
     for (const name of names) checkName(name, path);
     const status = await files.stat(path, { follow: false });
@@ -284,10 +285,16 @@ async function planOfGuest(
     for (const status of await files.list(next.from, rights)) {
       checkName(status.name, next.from);
       const from = inside(next.from, status.name), to = join(next.to, status.name);
-      waiting.push({ from, to, status });
+      if (isText(from)) waiting.push({ from, to, status });
+      else plan.skipped.push(from);
     }
   }
   return plan;
+}
+
+/** Whether a path is text, and has no single bytes (messages.ts), which the host could not name. */
+function isText(path: string): boolean {
+  return !/[\udc80-\udcff]/u.test(path);
 }
 
 function sizeAndMode({ size, mode }: FileStatus): { readonly size: number; readonly mode: number } {

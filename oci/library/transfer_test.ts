@@ -97,6 +97,15 @@ Deno.test("download: nothing is written through a link", async () => {
   });
 });
 
+Deno.test("download: a name that is no text is skipped, and said", async () => {
+  await withDirectory(async (directory) => {
+    const files = await filesOf([status("f", "file"), status("a\udc80", "file")]);
+    const out = join(directory, "out"), { skipped } = await files.download("/d", out);
+    assertEquals(skipped, ["/d/a\udc80"]);
+    assertEquals([...Deno.readDirSync(out)].map(({ name }) => name), ["f"]);
+  });
+});
+
 Deno.test("upload and download: what is missing on the host is named", async () => {
   await withDirectory(async (directory) => {
     const files = await filesOf([status("f", "file")]);
