@@ -4,7 +4,7 @@
  * confinement.
  */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, type Finished, run } from "../harness/dvisor.ts";
 import { lacks, named, noContainers } from "../harness/machine.ts";
 import { Bundle, RUNC, shellConfig } from "./bundle.ts";
@@ -79,6 +79,30 @@ for (const host of HOSTS) {
     },
   });
 }
+
+Deno.test({
+  ...named(
+    "without a PID namespace all processes end with the command, or with the Sentry",
+    lacking,
+  ),
+  fn: async () => {
+    const ofSandbox = (name: string) => `grep -lsx '${name}' /proc/[0-9]*/comm`;
+    const script = [
+      `start() { ${PROGRAM} do -- sleep 1000 2>/dev/null & }`,
+      `isThere() { ${ofSandbox("dvisor-stub")} >/dev/null; }`,
+      `await() { until isThere; do sleep 0.05; done; sleep 0.3; }`,
+      `gone() { while ${ofSandbox("dvisor.*")} >/dev/null; do sleep 0.05; done; echo $1; }`,
+      "start; await; kill -9 $!; gone command",
+      "start; await",
+      "sentry=$(grep -lszx '[b]oot' /proc/[0-9]*/cmdline | cut -d/ -f3)",
+      "kill -9 $sentry; gone sentry",
+    ];
+    const [docker] = HOSTS;
+    assert(docker !== undefined);
+    const result = await runNested(docker, script.join("\n"), "exit 0");
+    assertEquals(result.stdout, "command\nsentry\n", describe(result));
+  },
+});
 
 Deno.test({
   ...named("doctor says what a container takes of the confinement", lacking),
