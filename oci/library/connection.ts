@@ -13,12 +13,14 @@ import {
   FrameDecoder,
   frameOf,
   type FrameSink,
+  HEADER_BYTES,
   HELLO,
   messageBytes,
   OPEN,
   PAYLOAD_MAX,
   PROTOCOL_VERSION,
   ProtocolError,
+  putHeader,
   RESULT,
   SESSION,
 } from "../protocol/session/frame.ts";
@@ -34,6 +36,8 @@ import { errorOf, LimitError } from "./errors.ts";
 
 /** The protocol's bound for open channels of a connection. */
 const CHANNELS_MAX = 1024;
+/** Payloads of so many bytes are not copied behind their header, but written apart. */
+const COPIED_BYTES = 16 << 10;
 
 /** A pair of byte streams to a sandbox. */
 export interface Transport {
@@ -142,9 +146,19 @@ export class Connection implements FrameSink, FrameWriter {
 
   #send(channel: number, type: number, flags: number, payload: Uint8Array): void {
     if (this.#failure !== null) return;
-    const frame = frameOf(channel, this.#sequence, type, flags, payload);
-    this.#sequence = (this.#sequence + 1) >>> 0;
-    const { buffer, byteOffset, length } = frame;
+    const sequence = this.#sequence;
+    this.#sequence = (sequence + 1) >>> 0;
+    if (payload.length < COPIED_BYTES) {
+      return this.#write(frameOf(channel, sequence, type, flags, payload));
+    }
+    const header = new Uint8Array(HEADER_BYTES), { length } = payload;
+    putHeader(new DataView(header.buffer), 0, { length, channel, sequence, type, flags });
+    this.#write(header);
+    this.#write(payload);
+  }
+
+  #write(bytes: Uint8Array): void {
+    const { buffer, byteOffset, length } = bytes;
     if (!this.#transport.writable.write(Buffer.from(buffer, byteOffset, length))) {
       this.#isFull = true;
     }

@@ -3,12 +3,15 @@
 import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
 import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Transport } from "./connection.ts";
 import { NotFoundError, SandboxError } from "./errors.ts";
 import { errnoOf } from "./find.ts";
 
 /** What is kept of the messages of `dvisor sandbox`: the end. */
 const MESSAGES_BYTES = 16 << 10;
+/** How long messages of a process that has failed are waited for. */
+const MESSAGES_MS = 100;
 
 /** Says whether a stream or process keeps the script alive, in runtimes where it can be said. */
 function setHeld(thing: object, isHeld: boolean): void {
@@ -42,10 +45,8 @@ export class ChildTransport implements Transport {
       child.once("exit", (code, signal) => {
         this.#ending = signal === null ? `code ${code}` : `${signal}`;
         // A process that outlives the child must not delay its end.
-        if (code === 0) done();
-        else {Promise.race([closed, new Promise((then) => setTimeout(then, 100))]).then(() =>
-            done()
-          );}
+        const messages = code === 0 ? null : Promise.race([closed, sleep(MESSAGES_MS)]);
+        Promise.resolve(messages).then(() => done());
       });
     });
     // The output alone keeps a script alive, while a request is open.
