@@ -104,12 +104,18 @@ export const sandboxCases: readonly Case[] = [
       const script = startScript(options, create, "exit");
       const { id, pid }: Made = JSON.parse(await script.first);
       await script.end;
-      const box = await library.Sandbox.connect(id);
-      assert.equal(box.info.persistent, true);
-      assert.equal((await box.exec(["echo", "still"])).text, "still\n");
-      await box.close();
-      const again = await library.Sandbox.connect(id), family = await familyOf(pid);
-      await again.kill();
+      const family = await familyOf(pid);
+      try {
+        const box = await library.Sandbox.connect(id);
+        assert.equal(box.info.persistent, true);
+        assert.equal((await box.exec(["echo", "still"])).text, "still\n");
+        await box.close();
+        const again = await library.Sandbox.connect(id);
+        await again.kill();
+      } catch (error) {
+        process.kill(pid);
+        throw error;
+      }
       await untilEnded(family);
       await failure(library.NotFoundError, library.Sandbox.connect(id));
     },
