@@ -2,7 +2,7 @@
  * dvisor as a library for scripts: `Sandbox` runs programs in sandboxes (oci/library/sandbox.ts),
  * in Deno, Node and Bun.
  *
- * Run as a program it is the command line, from its sources: `deno task run -- do -- bash`.
+ * Neighbour: oci/main.ts is the command line.
  *
  * @module
  */
@@ -57,9 +57,3 @@ export type {
   UserName,
   WatchEvent,
 } from "./oci/protocol/session/messages.ts";
-
-if (import.meta.main) {
-  // Only the command line needs the packages of deno.json, which a script's project need not have.
-  const { partFor, runPart } = await import("./oci/parts.ts");
-  await runPart(partFor(Deno.execPath(), Deno.args));
-}

@@ -71,7 +71,7 @@ function sourceProgram(entry: string, v8Flags: readonly string[]): Program {
 
 /**
  * This program, with a flag of V8 for the size of its heap. From sources it is the main module of
- * this process: mod.ts, or a test's.
+ * this process: oci/main.ts, or a test's.
  */
 export function sentryProgram(heapFlag: string): Program {
   const variable = `${V8_VARIABLE}=${heapFlag}`;

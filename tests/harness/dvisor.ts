@@ -3,7 +3,7 @@
  * long. Not a test. Neighbours: `machine.ts` says what this machine has, `leftovers.ts` what stayed
  * behind.
  *
- * `DVISOR_FROM_SOURCES=1` runs `mod.ts` in place of the compiled binary: for development.
+ * `DVISOR_FROM_SOURCES=1` runs `oci/main.ts` in place of the compiled binary: for development.
  * `DVISOR_PLATFORM=NAME` runs everything on that platform.
  */
 
@@ -42,7 +42,7 @@ export function dvisorCommand(): string[] {
 function program(): string[] {
   if (Deno.env.get("DVISOR_FROM_SOURCES") === undefined) return [`${ROOT}/dist/dvisor`];
   const flags = ["-A", "--no-lock", "--v8-flags=--no-enable-lazy-source-positions"];
-  return [Deno.execPath(), "run", ...flags, `${ROOT}/mod.ts`];
+  return [Deno.execPath(), "run", ...flags, `${ROOT}/oci/main.ts`];
 }
 
 /**

@@ -16,7 +16,7 @@ export const ASSEMBLIES: Readonly<Record<string, string>> = {
   waiter: "oci/proxy/waiter_code.ts",
 };
 
-const SOURCES = ["mod.ts", "deno.json", "ffi", "platform", "kernel", "gofer", "oci", "tools/build"];
+const SOURCES = ["deno.json", "ffi", "platform", "kernel", "gofer", "oci", "tools/build"];
 
 function mtime(path: string): number {
   try {

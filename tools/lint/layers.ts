@@ -10,7 +10,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   gofer: ["ffi/"],
   kernel: ["ffi/abi/", "ffi/mem/", "platform/platform.ts", "gofer/client/"],
   oci: ["ffi/", "platform/", "gofer/", "kernel/"],
-  "mod.ts": ["ffi/", "platform/", "gofer/", "kernel/", "oci/"],
+  "mod.ts": ["oci/library/", "oci/protocol/session/"],
   tools: ["ffi/", "oci/part_table.ts"],
 };
 

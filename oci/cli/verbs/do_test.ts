@@ -3,9 +3,9 @@ import { fromFileUrl } from "@std/path";
 
 /** The command line from its sources, in ways that start no sandbox. */
 async function dvisor(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const mod = fromFileUrl(new URL("../../../mod.ts", import.meta.url));
+  const main = fromFileUrl(new URL("../../main.ts", import.meta.url));
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-lock", "--no-check", mod, ...args],
+    args: ["run", "-A", "--no-lock", "--no-check", main, ...args],
     stdin: "null",
     env: { NO_COLOR: "1" },
   }).output();
