@@ -33,4 +33,5 @@ Deno.test("the verb or the program's name chooses the part", () => {
   assertEquals(partFor("/usr/bin/dvisor", ["boot"]), "kernel");
   assertEquals(partFor("/usr/bin/dvisor", ["--debug", "boot"]), "command");
   assertEquals(partFor("/usr/bin/dvisor-gofer", ["do"]), "gofer");
+  assertEquals(partFor("/usr/bin/dvisor", ["serve", "--fd", "3"]), "gofer");
 });

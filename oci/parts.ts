@@ -12,14 +12,18 @@ import { verbOf } from "./options/global_options.ts";
 import { compiled } from "./compiled_part.ts";
 import { entryOf, type PartName, partOfVerb } from "./part_table.ts";
 
-const GOFER_NAME = "/dvisor-gofer";
+/**
+ * The file server's name, for users who start it; the launcher starts its own executable with the
+ * verb, so that one file is enough.
+ */
+const GOFER_NAME = "/dvisor-gofer", GOFER_VERB = "serve";
 
 /** The appendix's entry with the kernel's compiled code, which tools/build/rehearsal.ts writes. */
 const KERNEL_CODE = "kernel code";
 
 /** @param path of the executable @param args of the command line */
 export function partFor(path: string, args: readonly string[]): PartName {
-  if (path.endsWith(GOFER_NAME)) return "gofer";
+  if (path.endsWith(GOFER_NAME) || args[0] === GOFER_VERB) return "gofer";
   const verb = verbOf(args), part = partOfVerb(verb);
   // The kernel's verbs take no options in front of them, which the command line says.
   return part === "kernel" && verb !== args[0] ? "command" : part;

@@ -1,12 +1,11 @@
 /**
- * The executables that the launcher starts: this one again as `dvisor boot`, and `dvisor-gofer`
- * beside it.
+ * The executables that the launcher starts: this one again, as `dvisor boot` and as the file server.
  *
  * From a source tree both are `deno run` of the sources, for development only. Neighbours:
  * sentry_process.ts and gofer_process.ts execute them.
  */
 
-import { dirname, fromFileUrl } from "@std/path";
+import { fromFileUrl } from "@std/path";
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from "../../ffi/abi/fcntl.ts";
 import { Stat } from "../../ffi/abi/stat.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
@@ -80,11 +79,11 @@ export function sentryProgram(heapFlag: string): Program {
   return openProgram("/proc/self/exe", ["dvisor"], env);
 }
 
-/** The file server. Throws a UserError if it is not beside this program. */
+/** The file server: this program too, which its verb chooses (parts.ts). */
 export function goferProgram(): Program {
   const root = sourceRoot();
   if (root !== null) return sourceProgram(`${root}gofer/main.ts`, []);
-  return openProgram(`${dirname(Deno.execPath())}/dvisor-gofer`, ["dvisor-gofer"], ENVIRONMENT);
+  return openProgram("/proc/self/exe", ["dvisor-gofer"], ENVIRONMENT);
 }
 
 /**
