@@ -1,11 +1,11 @@
 /**
- * Runs the suite in Node or Bun.
+ * Runs the suite in Node, Bun or Deno.
  *
  *     runner.mjs LIBRARY SUITE SCRIPT [OPTIONS [FILTER]]
  *
  * LIBRARY, SUITE and SCRIPT are the modules as this runtime can import them: mod.ts, suite.ts and
- * script.ts, or what was made of them. OPTIONS is JSON for each `Sandbox.create`, FILTER a part of
- * the names of cases. The exit code is 1 when a case fails.
+ * script.ts, or what was made of them. OPTIONS is JSON for each `Sandbox.create`, FILTER a
+ * regular expression for names of cases. The exit code is 1 when a case fails.
  */
 
 import { resolve } from "node:path";
@@ -18,14 +18,14 @@ const library = await import(urlOf(libraryPath));
 const { cases, missingFor } = await import(urlOf(suitePath));
 const options = {
   create: JSON.parse(create),
-  command: [process.execPath],
+  command: [process.execPath, ...("Deno" in globalThis ? ["run", "-A", "--quiet"] : [])],
   library: urlOf(libraryPath),
   script: resolve(script),
 };
 
 let failed = 0, passed = 0, skipped = 0;
 for (const one of cases) {
-  if (!one.name.includes(filter)) continue;
+  if (!new RegExp(filter).test(one.name)) continue;
   const missing = await missingFor(one);
   if (missing !== null) {
     skipped++;
