@@ -29,7 +29,7 @@ export async function findBinary(asked: string | undefined): Promise<string> {
       path: named,
     });
   }
-  const places = [packaged(), built()].filter((path) => path !== null);
+  const places = [await packaged(), built()].filter((path) => path !== null);
   places.push(...(process.env["PATH"] ?? "").split(delimiter).map((dir) => join(dir, "dvisor")));
   for (const path of places) if (await isExecutable(path)) return path;
   throw new NotFoundError(
@@ -47,9 +47,15 @@ async function isExecutable(path: string): Promise<boolean> {
   }
 }
 
-function packaged(): string | null {
+async function packaged(): Promise<string | null> {
   try {
-    return fileURLToPath(import.meta.resolve(`${BINARY_PACKAGE}/dvisor`));
+    if (import.meta.url.startsWith("file:")) {
+      return fileURLToPath(import.meta.resolve(`${BINARY_PACKAGE}/dvisor`));
+    }
+    // From JSR, whose packages have no executables: Deno fetches the one of the same version.
+    const version = /\/dvisor\/([^/]+)\//.exec(import.meta.url)?.[1] ?? "*";
+    const module: { readonly path: string } = await import(`npm:${BINARY_PACKAGE}@${version}`);
+    return module.path;
   } catch {
     return null;
   }
