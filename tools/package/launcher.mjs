@@ -29,8 +29,18 @@ function findExecutable() {
 const child = spawn(findExecutable(), process.argv.slice(2), { stdio: "inherit" });
 for (const signal of PASSED) {
   const isShared = FROM_TERMINAL.includes(signal) && isatty(0);
-  process.on(signal, () => isShared || child.kill(signal));
+  // Not child.kill(): in Deno, a child that catches the signal would then count as killed by it.
+  process.on(signal, () => isShared || pass(signal));
 }
+
+function pass(signal) {
+  try {
+    process.kill(child.pid, signal);
+  } catch {
+    // It has ended, and "exit" comes next.
+  }
+}
+
 child.on("error", (error) => {
   console.error(`dvisor: cannot run ${child.spawnfile}: ${error.message}`);
   process.exit(1);
