@@ -1,7 +1,7 @@
 /**
  * `deno task release`: builds what is published, writes SHA256SUMS and signs it; `--verify DIR`
  * checks a directory of such files. The build is reproducible, so `--unsigned` on another machine
- * makes the same SHA256SUMS. Neighbour: docs/releases.md.
+ * makes the same SHA256SUMS. Neighbours: docs/releases.md; package/release_files.ts, the packages.
  *
  * Signatures are OpenSSH's (`ssh-keygen -Y`): most machines have it, keys may be in an agent or on
  * a token, and verifying takes no program of dvisor's.
@@ -11,6 +11,7 @@ import { parseArgs } from "@std/cli";
 import { encodeHex } from "@std/encoding";
 import { requireHost, ROOT } from "./host_check.ts";
 import { refuseOthers } from "./options.ts";
+import { PACKAGED, writeReleaseFiles } from "./package/release_files.ts";
 
 export const SUMS = "SHA256SUMS", SIGNATURE = `${SUMS}.sig`;
 /** The signature's namespace: a signature that the same key made for another purpose is refused. */
@@ -54,7 +55,7 @@ export async function verify(dir: string, signers: string, identity: string): Pr
   const text = new TextDecoder().decode(listed);
   const names = text.split("\n").filter((line) => line !== "").map((line) => line.slice(66));
   for (const name of names) {
-    if (name !== PROGRAM && !SHARED.test(name)) {
+    if (name !== PROGRAM && !SHARED.test(name) && !PACKAGED.test(name)) {
       throw new Error(`${SUMS} lists "${name}", which is no file of a release`);
     }
   }
@@ -129,7 +130,8 @@ async function main(): Promise<number> {
     const dir = options.out ?? `${ROOT}/dist/release`;
     await Deno.mkdir(dir, { recursive: true });
     await build(dir);
-    const names = [PROGRAM, ...await writeShared(dir)];
+    const shared = await writeShared(dir);
+    const names = [PROGRAM, ...shared, ...await writeReleaseFiles(dir, shared)];
     await Deno.writeTextFile(`${dir}/${SUMS}`, await sumsOf(dir, names));
     if (options.key !== undefined) await sign(dir, options.key);
     console.log(await Deno.readTextFile(`${dir}/${SUMS}`) + `in ${dir}`);

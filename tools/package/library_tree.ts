@@ -17,6 +17,7 @@ interface Project {
   readonly version: string;
   readonly license: string;
   readonly compilerOptions: Readonly<Record<string, boolean>>;
+  readonly imports: Readonly<Record<string, string>>;
 }
 
 export async function readProject(root: string): Promise<Project> {
