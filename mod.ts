@@ -57,3 +57,12 @@ export type {
   UserName,
   WatchEvent,
 } from "./oci/protocol/session/messages.ts";
+
+if (import.meta.main) {
+  // Run as a program it is the command line. Packages of the library do not have that, so the
+  // address is computed: neither bundlers nor the packages' tools follow it.
+  const command: { runCommandLine(): Promise<void> } = await import(
+    new URL("./oci/main.ts", import.meta.url).href
+  );
+  await command.runCommandLine();
+}

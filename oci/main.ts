@@ -2,4 +2,9 @@
 
 import { partFor, runPart } from "./parts.ts";
 
-if (import.meta.main) await runPart(partFor(Deno.execPath(), Deno.args));
+/** Runs the command line of this process, which ends it. */
+export async function runCommandLine(): Promise<void> {
+  await runPart(partFor(Deno.execPath(), Deno.args));
+}
+
+if (import.meta.main) await runCommandLine();
