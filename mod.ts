@@ -58,7 +58,7 @@ export type {
   WatchEvent,
 } from "./oci/protocol/session/messages.ts";
 
-if (import.meta.main) {
+if (import.meta.main && "Deno" in globalThis) {
   // Run as a program it is the command line. Packages of the library do not have that, so the
   // address is computed: neither bundlers nor the packages' tools follow it.
   const command: { runCommandLine(): Promise<void> } = await import(
