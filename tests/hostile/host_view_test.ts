@@ -49,7 +49,8 @@ async function inTree(body: (dir: string) => Promise<void>): Promise<void> {
 
 function inSandbox(dir: string, options: readonly string[], ...command: string[]) {
   const env = { HOME: `${dir}/home` };
-  return run([...doCommand(PLATFORM, ...options), ...command], { cwd: `${dir}/work`, env });
+  const argv = [...doCommand(PLATFORM, ...options), ...command];
+  return run(argv, { cwd: `${dir}/work`, env, timeoutS: 240 });
 }
 
 Deno.test({

@@ -183,7 +183,7 @@ for mount in [
     f"mount -t overlay o -o lowerdir={HERE}/home:/usr /tmp/m && cat /tmp/m/*",
     f"unshare -Urm sh -c 'cat {HERE}/shadow {HERE}/home/*'",
     f"unshare -m --propagation private sh -c 'umount -l /tmp; umount -l /; cat {HERE}/*'",
-    f"chroot / cat {HERE}/shadow; cd /; find . -xdev -path '*{HERE}/*' -type f | xargs cat",
+    f"chroot / cat {HERE}/shadow; cd /; find .{os.path.dirname(HERE)} -xdev -path '*{HERE}/*' -type f | xargs cat",
     f"tar cf - {HERE}; cp -r {HERE} /tmp/copy && cat /tmp/copy/* /tmp/copy/*/*",
     # What is below the file systems of the sandbox are those of the host.
     "umount -l /proc; cat /proc/1/environ /proc/*/environ; umount -l /sys /dev; cat /dev/mem",
