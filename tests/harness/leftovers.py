@@ -16,8 +16,8 @@ import subprocess
 import sys
 import time
 
-# The directory of dvisor's record of the best platform of this host.
-KEPT = {"/run/dvisor", "/run/dvisor/platform.json"}
+# The directory of dvisor's record of the best platform of this host, and that of sockets.
+KEPT = {"/run/dvisor", "/run/dvisor/platform.json", "/run/dvisor-sandboxes"}
 REPORT_FD = 3
 PR_SET_CHILD_SUBREAPER = 36
 GRACE_S = 3.0

@@ -1,13 +1,13 @@
 /**
- * The library for scripts (mod.ts): its suite, what its documentation says, and the worked scripts
- * in docs/examples.
+ * The library for scripts (mod.ts): its suite, and what its documentation says. Neighbour:
+ * `examples_test.ts` runs the scripts in docs/examples.
  */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import * as library from "../../mod.ts";
 import { PLATFORM, ROOT } from "../harness/dvisor.ts";
-import { isRoot, lacks, named, noUsers, PYTHON } from "../harness/machine.ts";
+import { isRoot, lacks, named, noUsers } from "../harness/machine.ts";
 import { cases, missingFor, type SuiteOptions } from "./suite.ts";
 
 const why = isRoot ? null : noUsers;
@@ -63,32 +63,5 @@ Deno.test({
       .map((name) => `oci/library/${name}`);
     const text = await deno(ROOT, "test", "-A", "--no-check", "-q", "--doc", ...files);
     assertStringIncludes(text, "9 passed");
-  },
-});
-
-const runExample = (name: string) =>
-  deno(ROOT, "run", "-A", "--no-check", "-q", `docs/examples/${name}.ts`);
-
-Deno.test({
-  ...named("library: the judge judges", why ?? (PYTHON === null ? "no python3" : null)),
-  fn: async () => {
-    assertEquals((await runExample("judge")).trim().split("\n"), [
-      "ada: accepted",
-      "bob: wrong answer",
-      "eve: time limit",
-      "fay: time limit",
-      "mal: memory limit",
-      "pat: output limit",
-      "rex: run-time error",
-    ]);
-  },
-});
-
-Deno.test({
-  ...named("library: 20 builds at once", why ?? lacks(["gcc"])),
-  fn: async () => {
-    const lines = (await runExample("builds")).trim().split("\n");
-    assertEquals(lines.length, 20);
-    assertStringIncludes(lines[19]!, 'says "variant 19"');
   },
 });
