@@ -45,6 +45,33 @@ function assertOutput(result: Finished, lines: readonly string[], code = 0): voi
 
 /** What a script prints, whatever the machine has besides. */
 const OUTPUT = {
+  agent: [
+    "> write words.py",
+    "116 characters",
+    "> write test.py",
+    "197 characters",
+    "> run python3 test.py",
+    "A a: both are the same word",
+    "exit code 1",
+    "> write words.py",
+    "124 characters",
+    "> run python3 test.py",
+    "all tests pass",
+    "exit code 0",
+    "> read missing.txt",
+    "cannot read /tmp/work/missing.txt: it does not exist (ENOENT)",
+    "> write server.py",
+    "612 characters",
+    "> serve python3 server.py",
+    "it listens",
+    "> fetch /?text=The+cat+and+the+dog",
+    '{"the": 2, "cat": 1, "and": 1, "dog": 1}',
+    "> read server.log",
+    "listening",
+    "GET /?text=",
+    "GET /?text=The+cat+and+the+dog",
+    "> done The server counts words.",
+  ],
   judge: [
     "ada: accepted, 3 of 3 tests passed",
     "bob: wrong answer, 0 of 3 tests passed",
@@ -76,7 +103,7 @@ const OUTPUT = {
 Deno.test("examples: each is one file with a first sentence, and the page lists it", async () => {
   const page = await Deno.readTextFile(`${ROOT}/docs/examples/README.md`);
   const all = examples();
-  assert(all.length >= 3);
+  assert(all.length >= 5);
   for (const { name, summary } of all) {
     assert(summary.length > 20 && summary.length <= 90 && summary.endsWith("."), summary);
     assertStringIncludes(page, `[${name}](${name}.ts)`);
@@ -91,6 +118,11 @@ Deno.test("examples: the task lists them, and names them when there is no such o
     assertStringIncludes(listed.stdout, summary);
     assertStringIncludes(wrong.stderr, name);
   }
+});
+
+Deno.test({
+  ...named("examples: the agent repairs what it wrote, and serves it", without("python3")),
+  fn: async () => assertOutput(await runExample("agent"), OUTPUT.agent),
 });
 
 Deno.test({
@@ -113,6 +145,25 @@ Deno.test({
 Deno.test({
   ...named("examples: the judge judges, and nothing of a submission is left", without("python3")),
   fn: async () => assertOutput(await runExample("judge"), OUTPUT.judge),
+});
+
+Deno.test({
+  ...named("examples: cells of the notebook share their variables", without("python3")),
+  fn: async () => {
+    const result = await runExample("notebook");
+    const lines = result.stdout.trimEnd().split("\n").filter((line) => !/^(\[| {4})/.test(line));
+    assertOutput({ ...result, stdout: lines.join("\n") }, [
+      "the area:",
+      "12.566",
+      "ZeroDivisionError: division by zero",
+      "KeyboardInterrupt",
+      "True",
+      "True",
+      "The session was ended. A new one begins without variables.",
+      "NameError: name 'radius' is not defined",
+      "squares.svg: 329 bytes",
+    ]);
+  },
 });
 
 Deno.test({
