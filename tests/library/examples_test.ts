@@ -72,6 +72,10 @@ const OUTPUT = {
     "GET /?text=The+cat+and+the+dog",
     "> done The server counts words.",
   ],
+  fan_out: [
+    "168 135 127 120 119 114 117 107 110 112 106 103 109 105 102 108 98 104 94 104",
+    "2262 primes below 20000, counted in 20 sandboxes",
+  ],
   judge: [
     "ada: accepted, 3 of 3 tests passed",
     "bob: wrong answer, 0 of 3 tests passed",
@@ -81,6 +85,31 @@ const OUTPUT = {
     "fay: time limit, 0 of 3 tests passed",
     "gus: memory limit, 0 of 3 tests passed",
     "hal: time limit, 0 of 3 tests passed",
+  ],
+  nightly: [
+    "start: 0",
+    "start again: 75",
+    "done",
+    "the checksum has 18 characters",
+    "/var/tmp/job.code (added)",
+    "/var/tmp/job.log (added)",
+    "/var/tmp/report (added)",
+    "/var/tmp/report/checksum (added)",
+    "/var/tmp/report/size (added)",
+    "report: 0",
+    "size: 18",
+    "report again: 1",
+  ],
+  npm_package: [
+    "add: ok",
+    "change its own code: EROFS",
+    "read the password file: 0 bytes",
+    "list the home: 0 names",
+    "read the environment: no token",
+    "leave a file: done",
+    "call home: no network",
+    "added in the sandbox: /var/tmp/left",
+    "the test ended with code 0",
   ],
   repl: [
     "$ test -t 0 && echo this is a terminal",
@@ -103,7 +132,7 @@ const OUTPUT = {
 Deno.test("examples: each is one file with a first sentence, and the page lists it", async () => {
   const page = await Deno.readTextFile(`${ROOT}/docs/examples/README.md`);
   const all = examples();
-  assert(all.length >= 5);
+  assert(all.length >= 8);
   for (const { name, summary } of all) {
     assert(summary.length > 20 && summary.length <= 90 && summary.endsWith("."), summary);
     assertStringIncludes(page, `[${name}](${name}.ts)`);
@@ -143,8 +172,27 @@ Deno.test({
 });
 
 Deno.test({
+  ...named("examples: 20 sandboxes count primes", without("awk")),
+  fn: async () => assertOutput(await runExample("fan_out"), OUTPUT.fan_out),
+});
+
+Deno.test({
   ...named("examples: the judge judges, and nothing of a submission is left", without("python3")),
   fn: async () => assertOutput(await runExample("judge"), OUTPUT.judge),
+});
+
+Deno.test({
+  ...named("examples: the nightly job is found again, and says how it went", why),
+  fn: async () => {
+    const result = await runExample("nightly");
+    assertOutput(result, OUTPUT.nightly);
+    assertMatch(
+      result.stderr,
+      /^nightly .* is still there\nnightly .*: it was not started, or .*\n$/,
+    );
+    const usage = await runExample("nightly", "strat");
+    assertEquals([usage.stdout, usage.code], ["", 2]);
+  },
 });
 
 Deno.test({
@@ -164,6 +212,11 @@ Deno.test({
       "squares.svg: 329 bytes",
     ]);
   },
+});
+
+Deno.test({
+  ...named("examples: the tests of a package run offline", without("node")),
+  fn: async () => assertOutput(await runExample("npm_package"), OUTPUT.npm_package),
 });
 
 Deno.test({
@@ -211,6 +264,8 @@ Deno.test({
       return runClean(inOwnHost(command, { isOpen: true }), { timeoutS: TIMEOUT_S });
     };
     if (noDash === null) assertOutput(await asNobody("repl"), OUTPUT.repl, 7);
+    assertOutput(await asNobody("nightly"), OUTPUT.nightly);
+    if (without("awk") === null) assertOutput(await asNobody("fan_out"), OUTPUT.fan_out);
     if (without("python3") === null) assertOutput(await asNobody("judge"), OUTPUT.judge);
   },
 });
