@@ -1,6 +1,6 @@
 /**
- * `deno task example NAME [ARGUMENT...]`: builds dvisor if that is missing or old, and runs a script
- * of docs/examples. Without a name it lists the scripts.
+ * `deno task example NAME [ARGUMENT...]`: builds dvisor if that is missing or old, and runs a
+ * script of docs/examples. Without a name it lists the scripts.
  */
 
 import { ensureBuilt } from "./build/ensure.ts";

@@ -7,9 +7,9 @@
  *     0 2 * * *  deno run -A docs/examples/nightly.ts start NAME
  *     0 6 * * *  deno run -A docs/examples/nightly.ts report NAME DIRECTORY
  *
- * cron mails what a command prints. `start` prints nothing when all is well. Exit codes: 0, 1 if the
- * job failed or is gone, 2 for a wrong command line or a missing program, and 75 (EX_TEMPFAIL) if
- * the job of that name still runs.
+ * cron mails what a command prints. `start` prints nothing when all is well. Exit codes: 0, 1 if
+ * the job failed or is gone, 2 for a wrong command line or a missing program, and 75 (EX_TEMPFAIL)
+ * if the job of that name still runs.
  */
 
 import { NotFoundError, Sandbox } from "../../mod.ts";

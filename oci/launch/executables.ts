@@ -1,5 +1,6 @@
 /**
- * The executables that the launcher starts: this one again, as `dvisor boot` and as the file server.
+ * The executables that the launcher starts: this one again, as `dvisor boot` and as the file
+ * server.
  *
  * From a source tree both are `deno run` of the sources, for development only. Neighbours:
  * sentry_process.ts and gofer_process.ts execute them.

@@ -1,6 +1,6 @@
 /**
- * The scripts of docs/examples, as users run them: their lines, exit codes, and that nothing of them
- * is left. One after the other, as some of them use all processors.
+ * The scripts of docs/examples, as users run them: their lines, exit codes, and that nothing of
+ * them is left. One after the other, as some of them use all processors.
  */
 
 import { existsSync } from "node:fs";

@@ -18,8 +18,8 @@ const TIMEOUT_S = 900;
 const UID = 4321;
 /**
  * Cases that depend on the runtime: streams, child processes, sockets, ends of scripts. Without
- * `deno task test:full`, the oldest Node and Bun alone run all cases, and as root; sandbox_test.ts of
- * tests/library runs them all in Deno, from the sources.
+ * `deno task test:full`, the oldest Node and Bun alone run all cases, and as root; sandbox_test.ts
+ * of tests/library runs them all in Deno, from the sources.
  */
 const WHOLE: readonly string[] = ["Node 20", "Bun"];
 const SAMPLE = "^(exec: .*(input|output)|owners:|files: streams|spawn:)";

@@ -10,7 +10,7 @@ import { ROOT } from "../harness/dvisor.ts";
 /** What registries answer, by path. */
 type Answers = ReadonlyMap<string, Uint8Array<ArrayBuffer> | object>;
 
-export interface LocalRegistry extends AsyncDisposable {
+interface LocalRegistry extends AsyncDisposable {
   /** Of both registries; ends in "/". */
   readonly url: string;
 }

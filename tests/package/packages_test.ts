@@ -31,7 +31,7 @@ Deno.test("package: the library has its own modules alone, and no test", async (
   assertEquals(modules.filter((path) => !parts.test(path) || path.endsWith("_test.ts")), []);
 });
 
-Deno.test("package: all that JavaScript and declarations import is there, twice the same", async () => {
+Deno.test("package: all that its modules import is there, twice the same", async () => {
   const files = await libraryPackage(ROOT);
   const paths = new Set(files.map(({ path }) => path));
   for (const { path, bytes } of files.filter((file) => /\.(js|mjs|d\.ts)$/.test(file.path))) {

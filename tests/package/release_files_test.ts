@@ -140,7 +140,7 @@ Deno.test({
     }),
 });
 
-Deno.test("release: the list of parts names the runtime and the packages of deno.json", async () => {
+Deno.test("release: the list of parts names the runtime and the packages", async () => {
   const list = JSON.parse(await Deno.readTextFile(fileOf(".cdx.json")));
   assertEquals([list.bomFormat, list.specVersion], ["CycloneDX", "1.6"]);
   const [hash] = list.metadata.component.hashes;

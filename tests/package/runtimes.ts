@@ -18,7 +18,7 @@ const DIRECTORY = `${ROOT}/dist/runtimes`;
 /** Written when all packages are there. */
 const MARK = `${DIRECTORY}/complete.json`;
 
-export interface Runtime {
+interface Runtime {
   readonly name: string;
   /** The command that runs a script. */
   readonly command: readonly string[];

@@ -24,7 +24,7 @@ async function command(argv: readonly string[], input: Blob): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
-Deno.test("tar(1) lists what was put into an archive, sorted, links behind their files", async () => {
+Deno.test("tar(1) lists what is in an archive, sorted, links behind their files", async () => {
   const listed = await command(["tar", "tvf", "-"], tarOf(below("./top", FILES), true));
   assertEquals(
     listed.trimEnd().split("\n").map((line) => line.replaceAll(/ +/g, " ")),

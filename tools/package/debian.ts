@@ -7,7 +7,7 @@ const DOC = "usr/share/doc/dvisor";
 /** The directory that Debian's zsh searches for packages' completion. */
 const ZSH = "usr/share/zsh/vendor-completions";
 
-export interface DebianContent {
+interface DebianContent {
   readonly version: string;
   readonly binary: Uint8Array<ArrayBuffer>;
   /** Man pages and completion, below /usr. */

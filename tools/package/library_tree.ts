@@ -64,7 +64,7 @@ export async function writeLibrary(root: string, directory: string, name: string
 }
 
 /** The page about the library, with the name that its scripts import. */
-export async function readme(root: string, name: string): Promise<string> {
+async function readme(root: string, name: string): Promise<string> {
   const page = await Deno.readTextFile(`${root}/tools/package/library.md`);
   return page.replaceAll(`"dvisor"`, `"${name}"`);
 }

@@ -1,6 +1,6 @@
 /**
- * `deno task package`: makes what registries publish, in dist/package: archives for npm, and `jsr/`,
- * a directory from which `deno publish` takes the library. Neighbour: docs/releases.md.
+ * `deno task package`: makes what registries publish, in dist/package: archives for npm, and
+ * `jsr/`, a directory from which `deno publish` takes the library. Neighbour: docs/releases.md.
  *
  * The same sources and the same executable make the same bytes.
  */

@@ -17,11 +17,13 @@ const NODE = ">=20.9";
 const COMMAND = "bin/dvisor.mjs";
 
 /** For the library from JSR, which cannot ask where a package of npm lies. */
-const PATH_MODULE = `import { fileURLToPath } from "node:url";
-
-/** The path of the executable. */
-export const path = fileURLToPath(new URL("./${NAME}", import.meta.url));
-`;
+const PATH_MODULE = [
+  'import { fileURLToPath } from "node:url";',
+  "",
+  "/** The path of the executable. */",
+  `export const path = fileURLToPath(new URL("./${NAME}", import.meta.url));`,
+  "",
+].join("\n");
 
 const ABOUT = {
   license: "Apache-2.0",
