@@ -17,11 +17,11 @@ const TIMEOUT_S = 900;
 /** A user without a line in /etc/passwd, as containers have them. */
 const UID = 4321;
 /**
- * Cases that depend on the runtime: streams, child processes, sockets, ends of scripts. Without
- * `deno task test:full`, the oldest Node and Bun alone run all cases, and as root; sandbox_test.ts
- * of tests/library runs them all in Deno, from the sources.
+ * Without `deno task test:full`, these alone run all cases, and as root; sandbox_test.ts of
+ * tests/library runs them all in Deno, from the sources.
  */
 const WHOLE: readonly string[] = ["Node 20", "Bun"];
+/** Cases that depend on the runtime: streams, child processes, sockets, ends of scripts. */
 const SAMPLE = "^(exec: .*(input|output)|owners:|files: streams|spawn:)";
 
 const why = await provideRuntimes() ?? (isRoot ? noOwnHost() : null);

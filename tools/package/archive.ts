@@ -13,7 +13,7 @@ export interface ArchiveFile {
   readonly linkTo?: string;
 }
 
-const BLOCK = 512, NAME_FIELD = 100, PREFIX_FIELD = 155;
+const BLOCK = 512, NAME_BYTES = 100, PREFIX_BYTES = 155;
 const FILE = "0", OLD_FILE = "", LINK = "1", DIRECTORY = "5";
 const text = new TextEncoder();
 
@@ -86,9 +86,9 @@ function header(
 }
 
 function splitPath(path: string): [prefix: string, name: string] {
-  if (path.length <= NAME_FIELD) return ["", path];
-  const at = path.indexOf("/", path.length - NAME_FIELD - 1);
-  if (at < 0 || at > PREFIX_FIELD) throw new Error(`the path ${path} is too long for an archive`);
+  if (path.length <= NAME_BYTES) return ["", path];
+  const at = path.indexOf("/", path.length - NAME_BYTES - 1);
+  if (at < 0 || at > PREFIX_BYTES) throw new Error(`the path ${path} is too long for an archive`);
   return [path.slice(0, at), path.slice(at + 1)];
 }
 
@@ -97,13 +97,13 @@ export function filesOfTar(tar: Uint8Array<ArrayBuffer>): ArchiveFile[] {
   const files: ArchiveFile[] = [], decoder = new TextDecoder();
   const field = (at: number, length: number) =>
     decoder.decode(tar.subarray(at, at + length)).replace(/\0.*$/s, "");
-  for (let at = 0; field(at, NAME_FIELD) !== "";) {
-    const prefix = field(at + 345, PREFIX_FIELD), name = field(at, NAME_FIELD);
+  for (let at = 0; field(at, NAME_BYTES) !== "";) {
+    const prefix = field(at + 345, PREFIX_BYTES), name = field(at, NAME_BYTES);
     const path = prefix === "" ? name : `${prefix}/${name}`;
     const mode = parseInt(field(at + 100, 8), 8), type = field(at + 156, 1);
     const length = parseInt(field(at + 124, 12), 8), start = at + BLOCK;
     const bytes = tar.slice(start, start + length);
-    if (type === LINK) files.push({ path, bytes, mode, linkTo: field(at + 157, NAME_FIELD) });
+    if (type === LINK) files.push({ path, bytes, mode, linkTo: field(at + 157, NAME_BYTES) });
     else if (type === FILE || type === OLD_FILE) files.push({ path, bytes, mode });
     else if (type !== DIRECTORY) throw new Error(`${path} is no file, but "${type}"`);
     at = start + Math.ceil(length / BLOCK) * BLOCK;

@@ -16,15 +16,6 @@ const NODE = ">=20.9";
 /** The file in the package of a command that npm puts into PATH. */
 const COMMAND = "bin/dvisor.mjs";
 
-/** For the library from JSR, which cannot ask where a package of npm lies. */
-const PATH_MODULE = [
-  'import { fileURLToPath } from "node:url";',
-  "",
-  "/** The path of the executable. */",
-  `export const path = fileURLToPath(new URL("./${NAME}", import.meta.url));`,
-  "",
-].join("\n");
-
 const ABOUT = {
   license: "Apache-2.0",
   keywords: ["sandbox", "container", "gvisor", "oci"],
@@ -90,7 +81,7 @@ export async function binaryPackage(root: string, binary: string): Promise<Archi
   return [
     ...await texts(root, manifest),
     textFile("README.md", page),
-    textFile("path.js", PATH_MODULE),
+    textFile("path.js", await Deno.readTextFile(`${root}/tools/package/executable_path.mjs`)),
     { path: NAME, bytes: await Deno.readFile(binary), mode: 0o755 },
   ];
 }
