@@ -35,7 +35,10 @@ export interface SandboxOptions {
   readonly pids?: number;
   /** Bytes of files that are written to the overlay. */
   readonly diskBytes?: number;
-  /** Environment of all programs. */
+  /**
+   * Environment of all programs, besides PATH, LANG=C.UTF-8 and HOME. PATH is not the script's but
+   * that of a login: /usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin and /bin.
+   */
   readonly env?: Readonly<Record<string, string>>;
   /** User of programs, by name or numbers. Default: the root of the sandbox. */
   readonly user?: UserName;
