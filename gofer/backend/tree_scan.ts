@@ -29,7 +29,7 @@ import {
 } from "./host_calls.ts";
 import type { InodeNumbers } from "./inode_numbers.ts";
 import { base, DIRENTS_AT, DIRENTS_BYTES, mem, stagePath, view } from "./scratch.ts";
-import { BY_RULE, type Visibility, type VisiblePart } from "./visible_part.ts";
+import { BY_RULE, joinPath, type Visibility, type VisiblePart } from "./visible_part.ts";
 
 const at = LinuxDirent64.at;
 
@@ -42,6 +42,7 @@ interface ScanService {
 /** The directory from which a scan starts. */
 interface ScanStart {
   readonly fd: number;
+  readonly path: ByteString;
   readonly visibility: Visibility;
   readonly root: { readonly visible: VisiblePart | null };
 }
@@ -67,6 +68,8 @@ let proc: ProcFd;
 let outBase = 0;
 /** null: clients see the whole tree. */
 let visible: VisiblePart | null = null;
+/** The path of the named root, where clients see a part of the tree. */
+let rootPath: ByteString = "";
 /** The visibility of the directory that was opened last. */
 let visibility: Visibility = BY_RULE;
 
@@ -108,17 +111,18 @@ export function scanTrees(
 function openRootDir(start: ScanStart, name: Str): number {
   const { fd } = start;
   visibility = start.visibility;
-  if (visible !== null) return openVisible(visible, fd, name);
+  if (visible !== null) return openVisible(visible, start, name.toByteString());
   if (name.len === 0) return proc.reopen(fd, O_RDONLY | O_DIRECTORY);
   const addr = stagePath(name);
   return addr < 0 ? addr : openTreeDir(fd, addr, true);
 }
 
 /** As clients may walk it; one that is not listed to them cannot be opened. */
-function openVisible(part: VisiblePart, fd: number, name: Str): number {
-  const held = name.len === 0 ? dupFd(fd) : part.walk(fd, visibility, name.toByteString());
+function openVisible(part: VisiblePart, { fd, path }: ScanStart, name: ByteString): number {
+  const held = name === "" ? dupFd(fd) : part.walk(fd, visibility, path, name);
   if (held < 0) return held;
-  if (name.len > 0) visibility = part.found;
+  rootPath = name === "" ? path : joinPath(path, name);
+  if (name !== "") visibility = part.found;
   const isListed = statxFd(held) >= 0 && part.isListed(visibility);
   const dir = isListed ? proc.reopen(held, O_RDONLY | O_DIRECTORY) : -EACCES;
   closeFd(held);
@@ -170,7 +174,7 @@ function openBelow(
   if (fd < 0) return fd;
   let s = statxFd(fd);
   if (s >= 0 && visible !== null) {
-    const found = visible.below(above, true);
+    const found = visible.below(above, true, joinPath(rootPath, below));
     if (found === -1 || !visible.isListed(found)) s = -EACCES;
     else visibility = found;
   }
@@ -183,7 +187,7 @@ function pushFound(above: ByteString): void {
   if ((flags & C.SCAN_SORTED) !== 0) return pushSorted(above);
   for (let i = names.length - 1; i >= 0; i--) {
     const name = names[i] ?? "";
-    paths.push(above === "" ? name : `${above}/${name}`);
+    paths.push(joinPath(above, name));
     visibilities.push(visibility);
     parents.push(blocks - 1);
     indexes.push(places[i] ?? 0);
@@ -194,7 +198,7 @@ function pushSorted(above: ByteString): void {
   const order = names.map((_, i) => i).sort((a, b) => names[a]! < names[b]! ? 1 : -1);
   for (const i of order) {
     const name = names[i] ?? "";
-    paths.push(above === "" ? name : `${above}/${name}`);
+    paths.push(joinPath(above, name));
     visibilities.push(visibility);
     parents.push(blocks - 1);
     indexes.push(places[i] ?? 0);

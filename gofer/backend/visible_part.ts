@@ -9,7 +9,8 @@
  *
  * Paths are found once, at the start, and then known by device and inode number: a file is the same
  * one whatever name, hard link or bind mount leads to it. Their descriptors stay open, so that no
- * other file gets these numbers.
+ * other file gets these numbers. A hidden path also hides what the host puts there later: an editor
+ * saves a file as another one with the same name.
  */
 
 import { ENOTDIR } from "../../ffi/abi/errno.ts";
@@ -46,6 +47,11 @@ interface Mark {
 
 const component = new Str();
 
+/** The path of a name in a directory; "" is the root. */
+export function joinPath(directory: ByteString, name: ByteString): ByteString {
+  return directory === "" ? name : `${directory}/${name}`;
+}
+
 /** The inode number that statx saw last; numbers above 2^53 may be rounded to the same. */
 function statIno(): number {
   const at = STATX_AT + Statx.at.ino;
@@ -58,13 +64,18 @@ export class VisiblePart {
   readonly fds: number[] = [];
   /** By inode number. */
   readonly #marks = new Map<number, Mark[]>();
+  /** Hidden paths, as those of fids are. */
+  readonly #hidden = new Set<ByteString>();
   /** The visibility of the file that `walk` returned last. */
   found: Visibility = HIDDEN;
 
   /** @throws Error naming a path that is not there */
   constructor(rootFd: number, { isPublic, shown, hidden }: VisibleOptions) {
     this.isPublic = isPublic;
-    for (const path of hidden) this.#mark(rootFd, path, HIDDEN);
+    for (const path of hidden) {
+      this.#mark(rootFd, path, HIDDEN);
+      this.#hidden.add(path.split("/").filter((name) => name !== "").join("/"));
+    }
     for (const path of shown) this.#mark(rootFd, path, SHOWN);
   }
 
@@ -130,10 +141,18 @@ export class VisiblePart {
    * for clients.
    *
    * @param isSearchable whether every name can be looked up in that directory
+   * @param path from the root; null: not known
    */
-  below(directory: Visibility, isSearchable: boolean): Visibility | -1 { // HOT
+  below(
+    directory: Visibility,
+    isSearchable: boolean,
+    path: ByteString | null,
+  ): Visibility | -1 { // HOT
     const mark = this.#find();
-    if (isSearchable) return mark?.visibility ?? directory;
+    if (isSearchable) {
+      const isHidden = path !== null && this.#hidden.has(path);
+      return mark?.visibility ?? (isHidden ? HIDDEN : directory);
+    }
     if (mark === null) return -1;
     return mark.visibility ?? HIDDEN;
   }
@@ -161,7 +180,7 @@ export class VisiblePart {
 
   /** As `coverSize`, for a file in a listed directory. */
   coverEntry(directory: Visibility): void { // HOT
-    const visibility = this.below(directory, true);
+    const visibility = this.below(directory, true, null);
     if (visibility !== -1) this.coverSize(visibility);
   }
 
@@ -174,12 +193,15 @@ export class VisiblePart {
   /**
    * Opens a path of several names below a directory, as clients may walk it: an O_PATH descriptor,
    * with its visibility in `found`; or -errno.
+   *
+   * @param from the directory's path
    */
-  walk(dirFd: number, directory: Visibility, path: ByteString): number {
-    let fd = dupFd(dirFd), at: Visibility = directory;
+  walk(dirFd: number, directory: Visibility, from: ByteString, path: ByteString): number {
+    let fd = dupFd(dirFd), at: Visibility = directory, place = from;
     for (const name of path.split("/")) {
       if (fd < 0) return fd;
-      const next = this.#step(fd, at, name);
+      place = joinPath(place, name);
+      const next = this.#step(fd, at, name, place);
       closeFd(fd);
       fd = next;
       at = this.found;
@@ -187,7 +209,7 @@ export class VisiblePart {
     return fd;
   }
 
-  #step(dirFd: number, directory: Visibility, name: ByteString): number {
+  #step(dirFd: number, directory: Visibility, name: ByteString, path: ByteString): number {
     let r = statxFd(dirFd);
     if (r < 0) return r;
     if (typeOf(statMode()) !== S_IFDIR) return -ENOTDIR;
@@ -196,7 +218,7 @@ export class VisiblePart {
     const addr = stageName(component), fd = addr < 0 ? addr : openPath(dirFd, addr);
     if (fd < 0) return fd;
     r = statxFd(fd);
-    const visibility = r < 0 ? -1 : this.below(directory, isSearchable);
+    const visibility = r < 0 ? -1 : this.below(directory, isSearchable, path);
     if (visibility !== -1) {
       this.found = visibility;
       return fd;

@@ -25,7 +25,7 @@ import {
 } from "../backend/host_calls.ts";
 import { openFromRoot, parentPath } from "../backend/resolve.ts";
 import { NAME_AT, stageName } from "../backend/scratch.ts";
-import { BY_RULE, type Visibility, type VisiblePart } from "../backend/visible_part.ts";
+import { BY_RULE, joinPath, type Visibility, type VisiblePart } from "../backend/visible_part.ts";
 import * as C from "../protocol/constants.ts";
 import { putWalkHead, Twalkgetattr, WALK_HEAD_BYTES } from "../protocol/extension.ts";
 import { decode } from "../protocol/message.ts";
@@ -73,9 +73,10 @@ class Place {
    * Decides about the file that statx saw last, which has been found here: 0, or -ENOENT if clients
    * do not see it. Its attributes become those that clients see.
    */
-  judge(): number {
+  judge(name: Str): number {
     if (this.visible === null) return 0;
-    const found = this.visible.below(this.visibility, this.isSearchable);
+    const path = joinPath(this.path, name.toByteString());
+    const found = this.visible.below(this.visibility, this.isSearchable, path);
     if (found === -1) return -ENOENT;
     this.found = found;
     this.isEmptied = this.visible.isEmptied(found);
@@ -101,8 +102,7 @@ class Place {
   }
 
   enterPath(name: Str): void {
-    const text = name.toByteString();
-    this.path = this.path === "" ? text : `${this.path}/${text}`;
+    this.path = joinPath(this.path, name.toByteString());
   }
 }
 
@@ -133,7 +133,7 @@ function stepTo(fid: Fid, name: Str): number {
     fd = addr < 0 ? addr : openPath(place.fd, addr);
   }
   if (fd < 0) return fd;
-  const r = enter(fd);
+  const r = enter(fd, name);
   if (r < 0) return r;
   if (isUp) place.path = parentPath(place.path);
   else place.enterPath(name);
@@ -144,9 +144,9 @@ function stepTo(fid: Fid, name: Str): number {
  * Moves the position to a file in it, attributes in the statx buffer. 0, or -errno when the file is
  * closed.
  */
-function enter(fd: number): number {
+function enter(fd: number, name: Str): number {
   let r = statxFd(fd);
-  if (r >= 0) r = place.judge();
+  if (r >= 0) r = place.judge(name);
   if (r < 0) closeFd(fd);
   else place.move(fd, typeOf(statMode()));
   return r;
@@ -268,7 +268,7 @@ function statName(name: Str): number {
   const addr = stageName(name);
   if (addr < 0) return addr;
   let r = statxName(place.fd, addr);
-  if (r >= 0) r = place.judge();
+  if (r >= 0) r = place.judge(name);
   return r < 0 ? r : addr;
 }
 
@@ -294,8 +294,8 @@ function enterName(name: Str, keepsPath: boolean): number {
   if (addr < 0) return addr;
   const fd = openPath(place.fd, addr);
   if (fd < 0) return fd;
-  const r = enter(fd);
-  if (r >= 0 && keepsPath) place.enterPath(name);
+  const r = enter(fd, name);
+  if (r >= 0 && (keepsPath || place.visible !== null)) place.enterPath(name);
   return r;
 }
 

@@ -129,11 +129,16 @@ Deno.test("from a fid inside, nothing leads to what is not shown", async () => {
 });
 
 /** Bytes of a scan's blocks, which must not have names that are not shown. */
-function scanned(c: GoferClient, paths: string[], flags: number): number {
+function scanned(
+  c: GoferClient,
+  paths: string[],
+  flags: number,
+  unseen: readonly string[] = ["key", "other", "diary"],
+): number {
   const reply = scan(c, 0, paths, flags, 1000, 60000);
   if (typeof reply === "number") return reply;
   const text = new TextDecoder("latin1").decode(reply.bytes);
-  for (const name of ["key", "other", "diary"]) assert(!text.includes(`\0${name}`), name);
+  for (const name of unseen) assert(!text.includes(`\0${name}`), name);
   return reply.bytes.length;
 }
 
@@ -167,4 +172,28 @@ Deno.test("the base protocol shows no more", async () => {
     const r = c.walkGetattr(app, up, [".."]);
     assert(r === -EACCES || (r === 0 && c.walk.ecode === EACCES));
   }, false);
+});
+
+Deno.test("what the host puts in the place of a hidden file is hidden too", async () => {
+  const part = { isPublic: true, hidden: ["etc/passwd", "spool", "root/work/app/env"] };
+  await inTree({ ...part, shown: ["root/work"] }, (c, dir) => {
+    Deno.writeTextFileSync(`${dir}/etc/new`, "secret");
+    Deno.renameSync(`${dir}/etc/new`, `${dir}/etc/passwd`);
+    Deno.renameSync(`${dir}/spool`, `${dir}/home/spool`);
+    Deno.mkdirSync(`${dir}/spool/key`, { recursive: true });
+    // A directory above it too.
+    Deno.renameSync(`${dir}/root/work/app`, `${dir}/root/work/old`);
+    Deno.mkdirSync(`${dir}/root/work/app`);
+    Deno.writeTextFileSync(`${dir}/root/work/app/env`, "secret");
+    for (const from of ["", "etc"]) {
+      const fid = bind(c, ...(from === "" ? [] : [from]));
+      const names = from === "" ? ["etc", "passwd"] : ["passwd"];
+      assertEquals(c.walkGetattr(fid, NOFID, names, 0, O_RDONLY), names.length);
+      assertEquals([c.walk.at(names.length - 1).size, bytesOf(c.takeFd())], [0, ""]);
+    }
+    assertEquals([read(c, "root/work/app/env"), read(c, "root/work/old/env")], ["", ""]);
+    assertEquals([listed(c, "spool"), listed(c, "home/spool")], [[], []]);
+    assert(scanned(c, [""], SCAN_ATTRS | SCAN_DEEP, ["key"]) > 0);
+    assertEquals(scanned(c, ["spool"], SCAN_ATTRS), 0);
+  });
 });
