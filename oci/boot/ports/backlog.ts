@@ -3,8 +3,21 @@
  * The window of the protocol bounds them.
  */
 
+/**
+ * Bytes of a part that small pieces share: a client that sends single bytes would otherwise have a
+ * part for each.
+ */
+const PART_BYTES = 16 << 10;
+
+/** Bytes from `start` to `end` wait. */
+interface Part {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  start: number;
+  end: number;
+}
+
 export class Backlog {
-  readonly #parts: Uint8Array<ArrayBuffer>[] = [];
+  readonly #parts: Part[] = [];
   #isDraining = false;
 
   get isEmpty(): boolean {
@@ -12,7 +25,17 @@ export class Backlog {
   }
 
   add(bytes: Uint8Array<ArrayBuffer>): void {
-    if (bytes.length > 0) this.#parts.push(bytes.slice());
+    const { length } = bytes;
+    if (length === 0) return;
+    let last = this.#parts.at(-1);
+    if (last === undefined || last.bytes.length - last.end < length) {
+      // The first one is alone as a rule, and is taken soon.
+      const room = last === undefined ? length : Math.max(length, PART_BYTES);
+      last = { bytes: new Uint8Array(room), start: 0, end: 0 };
+      this.#parts.push(last);
+    }
+    last.bytes.set(bytes, last.end);
+    last.end += length;
   }
 
   /**
@@ -30,19 +53,18 @@ export class Backlog {
   #drain(take: (bytes: Uint8Array<ArrayBuffer>) => number): number {
     let total = 0;
     for (let first = this.#parts[0]; first !== undefined; first = this.#parts[0]) {
-      const taken = take(first);
+      const { start, end } = first, taken = take(first.bytes.subarray(start, end));
       total += taken;
-      if (taken < first.length) {
-        this.#parts[0] = first.subarray(taken);
-        break;
-      }
-      this.#parts.shift();
+      first.start += taken;
+      if (taken < end - start) break;
+      // Bytes may have been added to it meanwhile.
+      if (first.start === first.end) this.#parts.shift();
     }
     return total;
   }
 
   /** Drops all: bytes. */
   clear(): number {
-    return this.#parts.splice(0).reduce((sum, part) => sum + part.length, 0);
+    return this.#parts.splice(0).reduce((sum, { start, end }) => sum + end - start, 0);
   }
 }
