@@ -1,5 +1,7 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { AT_FDCWD, O_APPEND, O_WRONLY, RENAME_EXCHANGE } from "../../../../ffi/abi/fcntl.ts";
+import { PATH_MAX } from "../../../../ffi/abi/fs.ts";
+import { TEST_ACCOUNT } from "../../../../kernel/core/account_testing.ts";
 import { INODE_WATCHES, OPEN_FILES } from "../../../../kernel/core/quota.ts";
 import { chmodAt } from "../../../../kernel/vfs/attributes.ts";
 import { mkdirAt, mknodAt, symlinkAt } from "../../../../kernel/vfs/create.ts";
@@ -11,6 +13,7 @@ import { mustOpen } from "../../../../kernel/vfs/vfs_testing.ts";
 import { IN_MODIFY } from "../../../../ffi/abi/inotify.ts";
 import type { WatchEvent } from "../../../protocol/session/messages.ts";
 import { FilesLab } from "./files_testing.ts";
+import { WatchedFile } from "./watch_tree.ts";
 
 /** A guest that changes files under "/w", and a watch there. */
 class WatchLab extends FilesLab {
@@ -270,4 +273,21 @@ test("a path that is too long for a new watch is an error", { recursive: true },
   }
   lab.settle();
   assertEquals(lab.port.outcome, "InvalidArgument ENAMETOOLONG");
+});
+
+test("the path of a directory that a guest has moved very deep is its end", {}, (lab) => {
+  const path = findAt(lab.root, AT_FDCWD, "/w", 0);
+  const inode = typeof path === "number" ? null : path.dentry.inode;
+  assert(inode !== null);
+  const listener = { onFileEvent: () => {} }, NAME = "n".repeat(240);
+  let above = new WatchedFile(TEST_ACCOUNT, inode, listener);
+  for (let i = 0; i < 1000; i++) {
+    const below = new WatchedFile(TEST_ACCOUNT, inode, listener);
+    above.add(below, `${NAME}${i}`);
+    above = below;
+    if (i === 2) assertEquals(above.pathOf("x"), `${NAME}0/${NAME}1/${NAME}2/x`);
+  }
+  const { length } = above.pathOf("x");
+  assert(length > 4 * PATH_MAX && length < 5 * PATH_MAX, String(length));
+  assert(above.pathOf("").endsWith(`${NAME}999`));
 });

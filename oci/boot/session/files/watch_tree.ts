@@ -15,6 +15,7 @@ import {
   IN_MOVED_FROM,
   IN_MOVED_TO,
 } from "../../../../ffi/abi/inotify.ts";
+import { PATH_MAX } from "../../../../ffi/abi/fs.ts";
 import { type DeferredWork, ListJob } from "../../../../kernel/core/deferred_work.ts";
 import { INODE_WATCHES } from "../../../../kernel/core/quota.ts";
 import type { Inode } from "../../../../kernel/vfs/inode.ts";
@@ -25,6 +26,8 @@ const WATCHES_MAX = 1 << 15;
 const EVENTS = IN_CREATE | IN_DELETE | IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM | IN_MOVED_TO |
   IN_DELETE_SELF | IN_MOVE_SELF | IN_EXCL_UNLINK;
 const END_UNITS = 2;
+/** LIMIT: bytes of a path; its text has at least a third as many characters. */
+const PATH_BYTES = 4 * PATH_MAX;
 
 export interface WatchListener {
   /** The arguments of `Watch.onEvent`. */
@@ -79,12 +82,18 @@ export class WatchedFile extends Watch {
     return null;
   }
 
-  /** The names from the root to the entry `name` of this directory; "": to the directory itself. */
+  /**
+   * The names from the root to the entry `name` of this directory; "": to the directory itself. If
+   * the path is too long for any use, its end: a guest moves directories as deep as it likes.
+   */
   pathOf(name: string): string {
     const names = name === "" ? [] : [name];
     if (this.parent !== null) names.push(this.name);
+    let length = name.length + this.name.length;
     for (let at = this.parent; at !== null && at.parent !== null; at = at.parent) {
+      if (length > PATH_BYTES) break;
       names.push(at.name);
+      length += at.name.length;
     }
     return names.reverse().join("/");
   }
