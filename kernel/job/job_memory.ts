@@ -18,6 +18,12 @@ import type { ThreadGroup } from "../task/thread_group.ts";
 import type { Job } from "./job.ts";
 import { PeakSampler } from "./peak_sampler.ts";
 
+/**
+ * LIMIT: shares of a job, whose ids all jobs and control groups have in common: a guest that moves
+ * among ever new groups must not use them up.
+ */
+const SHARES_MAX = 64;
+
 export class JobMemory implements MemoryDomain, Sharer {
   readonly memoryMax: number;
   /** Pages that its tasks were promised; the host supplies them at the first touch. */
@@ -83,7 +89,8 @@ export class JobMemory implements MemoryDomain, Sharer {
     let share = this.byBase.get(baseId) ?? null;
     if (share === null) {
       // Without a share of this owner the frames count for the job, and for its first owner.
-      share = this.charges.openShare(this, baseId) ?? this.shares[0] ?? null;
+      const hasRoom = this.shares.length < SHARES_MAX;
+      share = (hasRoom ? this.charges.openShare(this, baseId) : null) ?? this.shares[0] ?? null;
       if (share === null) return baseId;
       this.byBase.set(baseId, share);
       if (share !== this.shares[0]) this.shares.push(share);

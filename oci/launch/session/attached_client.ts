@@ -33,6 +33,8 @@ import { sandboxDirectory } from "./socket_directory.ts";
 const ANSWER_MS = 2000;
 const READ_BYTES = 65536;
 const SUFFIX = ".sock";
+/** The last time that a Date has, ms. */
+const DATE_MAX = 8.64e15;
 
 /** A sandbox that runs. */
 export interface ListedSandbox {
@@ -109,7 +111,7 @@ class AttachedClient implements FrameSink {
     return {
       id: node.member("id").string(),
       pid: node.member("pid").integer(0, Number.MAX_SAFE_INTEGER),
-      createdMs: node.member("createdMs").integer(0, Number.MAX_SAFE_INTEGER),
+      createdMs: node.member("createdMs").integer(0, DATE_MAX),
       labels: Object.fromEntries(labels.map((label) => [label.name, label.string()])),
       path: this.#path,
     };
