@@ -35,12 +35,9 @@ export interface SandboxOptions {
   readonly pids?: number;
   /** Bytes of files that are written to the overlay. */
   readonly diskBytes?: number;
-  /**
-   * Environment of all programs, besides PATH, LANG=C.UTF-8 and HOME. PATH is not the script's but
-   * that of a login: /usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin and /bin.
-   */
+  /** Environment of all programs, besides PATH, LANG and HOME; the script's own is not passed. */
   readonly env?: Readonly<Record<string, string>>;
-  /** User of programs, by name or numbers. Default: the root of the sandbox. */
+  /** User of programs, by name or numbers. Default: that of the script. */
   readonly user?: UserName;
   /** Directory of programs. Default: that of the script, and with `rootfs` "/". */
   readonly cwd?: string;
@@ -66,7 +63,7 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Default: that of the sandbox. */
   readonly user?: UserName;
-  /** The program and all that came from it are killed when it takes longer. */
+  /** The program and all that came from it are killed when it takes longer; 0 is at once. */
   readonly timeoutMs?: number;
   /** They are killed when they write more than this to stdout and stderr together. */
   readonly maxOutputBytes?: number;
@@ -92,7 +89,7 @@ export interface TerminalSize {
 
 /** Options of {@linkcode Sandbox.spawn}. */
 export interface SpawnOptions extends ProgramOptions {
-  /** The program's standard streams are a terminal of this size. */
+  /** The program's standard streams are a terminal of this size; `env` names its TERM. */
   readonly pty?: TerminalSize;
 }
 
