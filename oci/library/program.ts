@@ -177,7 +177,8 @@ async function feedStream(
  * ```
  *
  * A program that writes more than a mebibyte waits until the script reads it. What the script does
- * not want, it cancels: `program.stderr.cancel()`.
+ * not want, it reads and drops: `program.stderr.pipeTo(new WritableStream())`. After
+ * `program.stderr.cancel()` the program's writes fail with EPIPE, which can end it or its requests.
  */
 export class Program implements AsyncDisposable {
   /** Its process id in the sandbox. */
