@@ -160,6 +160,11 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "the path or a name in it is too long",
 };
 
+/** Verbs of requests that make a file: what does not exist is a directory above it. */
+const MAKES: readonly string[] = ["write", "make", "link"];
+const NO_PARENT =
+  "a directory of the path does not exist (ENOENT); `mkdir` with `recursive` makes it";
+
 /** What a request does, for messages: a verb, and the path or name that it is about. */
 export interface Doing {
   readonly verb: string;
@@ -192,6 +197,7 @@ function explanation({ code, errno, path }: ErrorMessage, doing: Doing): string 
       "folder of it in PATH of the option `env`";
   }
   if (isProgram && code === "PermissionDenied") return "it is no executable file (EACCES)";
+  if (errno === "ENOENT" && MAKES.includes(doing.verb)) return NO_PARENT;
   if (errno === undefined || !Object.hasOwn(EXPLANATIONS, errno)) return undefined;
   return `${EXPLANATIONS[errno]} (${errno})`;
 }
