@@ -2,8 +2,8 @@
 
 import { deleteContainer } from "../../container/delete.ts";
 import { onlyId } from "../../container/found_container.ts";
-import { endSandbox } from "../../launch/session/attached_client.ts";
-import { EXIT_FAILURE } from "../../user_error.ts";
+import { endSandbox, listSandboxes } from "../../launch/session/attached_client.ts";
+import { EXIT_FAILURE, UserError } from "../../user_error.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
@@ -22,8 +22,15 @@ export const command = defineCommand({
   failureCode: EXIT_FAILURE,
   run(flags, globals) {
     const id = onlyId(flags.rest, "delete"), isForced = flags.options.force, { store } = globals;
-    if (isForced && globals.given("root") === null && !store.dir(id).exists) endSandbox(id);
-    else deleteContainer(globals, id, isForced);
+    const isContainer = globals.given("root") !== null || store.dir(id).exists;
+    if (isContainer) deleteContainer(globals, id, isForced);
+    else if (isForced) endSandbox(id);
+    else if (isSandbox(id)) throw new UserError(`${id} is a sandbox of a library; --force ends it`);
+    else deleteContainer(globals, id, false);
     return 0;
   },
 });
+
+function isSandbox(id: string): boolean {
+  return listSandboxes().some((sandbox) => sandbox.id === id);
+}
