@@ -26,6 +26,10 @@ import { listenAs, type NamedListener } from "./socket_directory.ts";
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const ID_BYTES = 6;
 const UMASK = 0o022;
+/** Without a socket neither a script nor `dvisor delete` would find it again. */
+const NO_SOCKET =
+  "persistent: there is no directory for the socket by which the sandbox is found; " +
+  "is XDG_RUNTIME_DIR another user's, or missing?";
 
 /**
  * Does not return: this process becomes the sandbox's waiter.
@@ -36,6 +40,7 @@ export function runSession(request: CreateRequest, rlimits: readonly RlimitSpec[
   // Keys of a terminal and the end of its session must not reach the sandbox.
   syscall(SYS_setsid);
   const id = request.id ?? newId(), listener = listenAs(id);
+  if (request.isPersistent && listener === null) throw new UserError(NO_SOCKET);
   try {
     const sandbox = start(request, rlimits, id, listener);
     try {
