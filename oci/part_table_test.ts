@@ -30,6 +30,8 @@ Deno.test("the verb or the program's name chooses the part", () => {
   assertEquals(partFor("/usr/bin/dvisor", ["kill", "id"]), "control");
   assertEquals(partFor("/usr/bin/dvisor", ["list"]), "command");
   assertEquals(partFor("/usr/bin/dvisor", []), "command");
+  assertEquals(partFor("/usr/bin/dvisor", ["--help", "do"]), "command");
+  assertEquals(partFor("/usr/bin/dvisor", ["do", "--help"]), "do");
   assertEquals(partFor("/usr/bin/dvisor", ["boot"]), "kernel");
   assertEquals(partFor("/usr/bin/dvisor", ["--debug", "boot"]), "command");
   assertEquals(partFor("/usr/bin/dvisor-gofer", ["do"]), "gofer");

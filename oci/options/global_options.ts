@@ -57,8 +57,8 @@ export const SHARED_OPTIONS = {
 export const GLOBAL_OPTIONS = { ...RUNTIME_OPTIONS, ...SHARED_OPTIONS } as const;
 
 /**
- * The first word that is neither an option nor an option's value; undefined if there is none. For a
- * command line that is not valid it may be any word.
+ * The first word that is neither an option nor an option's value, and "help" for `--help` in front
+ * of it; undefined if there is none. For a command line that is not valid it may be any word.
  */
 export function verbOf(args: readonly string[]): string | undefined {
   const options: Options = GLOBAL_OPTIONS;
@@ -66,6 +66,7 @@ export function verbOf(args: readonly string[]): string | undefined {
     const arg = args[i] ?? "";
     if (!arg.startsWith("-")) return arg;
     const name = arg.replace(/^--?/, "");
+    if (name === "help" || name === "h") return "help";
     if (Object.hasOwn(options, name) && takesValue(options[name]!)) i++;
   }
   return undefined;
