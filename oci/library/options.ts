@@ -35,7 +35,10 @@ export interface SandboxOptions {
   readonly pids?: number;
   /** Bytes of files that are written to the overlay. */
   readonly diskBytes?: number;
-  /** Environment of all programs, besides PATH, LANG and HOME; the script's own is not passed. */
+  /**
+   * Environment of all programs, besides LANG, HOME and PATH; the script's own is not passed. PATH
+   * has /usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin and /bin.
+   */
   readonly env?: Readonly<Record<string, string>>;
   /** User of programs, by name or numbers. Default: that of the script. */
   readonly user?: UserName;
