@@ -154,6 +154,8 @@ if (args.write && isPart) {
   Deno.exit(2);
 }
 const dir = await Deno.makeTempDir({ prefix: "dvisor-bench-" });
+// The guest sees what others may read.
+await Deno.chmod(dir, 0o755);
 try {
   const wanted = args.systems?.split(",");
   const systems = runners(ROOT, join(dir, "runsc-state"), args.before)

@@ -63,9 +63,16 @@ async function walkProgram(name: string, argv: string[], expected: string): Prom
   await withFolder(async (folder) => {
     const log = `${folder}/log`, work = `${folder}/work`;
     await Deno.mkdir(work);
-    const command = [...DVISOR, "do", "--debug-log", log, "--", ...argv];
-    const env = { WORK: work, SOURCES: `${ROOT}/tests/real` };
-    const result = await run(command, { env, timeoutS: TIMEOUT_S });
+    const passed = [
+      "--show",
+      folder,
+      "--env",
+      `WORK=${work}`,
+      "--env",
+      `SOURCES=${ROOT}/tests/real`,
+    ];
+    const command = [...DVISOR, "do", ...passed, "--debug-log", log, "--", ...argv];
+    const result = await run(command, { timeoutS: TIMEOUT_S });
     assertEquals(result.code, 0, describe(result));
     assertReports(reportsIn(log), [name, `${name} end`], expected);
   });
