@@ -26,12 +26,16 @@ export function runners(root: string, stateDir: string, before?: string): Runner
   if (before !== undefined) {
     all.push({ name: "before", prefix: [before, "do", "--platform=systrap", "--"] });
   }
+  // As the other systems, with all that the caller has.
+  const own = (platform: string) => {
+    return [dvisor, "do", `--platform=${platform}`, "--home", "--env-all", "--"];
+  };
   all.push(
-    { name: "systrap", prefix: [dvisor, "do", "--platform=systrap", "--"] },
-    { name: "ptrace", prefix: [dvisor, "do", "--platform=ptrace", "--"] },
+    { name: "systrap", prefix: own("systrap") },
+    { name: "ptrace", prefix: own("ptrace") },
   );
   const hasKvm = exists("/dev/kvm");
-  if (hasKvm) all.push({ name: "kvm", prefix: [dvisor, "do", "--platform=kvm", "--"] });
+  if (hasKvm) all.push({ name: "kvm", prefix: own("kvm") });
   if (!hasCommand("runsc")) return all;
   const runsc = (platform: string) => [
     "runsc",
