@@ -70,9 +70,9 @@ export class ExecChannel extends Channel implements ProgramListener {
     this.#result = result;
     this.#finish();
     const { streams } = this.#program;
-    // RESULT has to wait until the client reads the output.
+    // RESULT has to wait until the client reads the output. The end of a stream needs credit too.
     const isHeldUp = [OUTPUT, ERRORS].some((stream) => {
-      return !this.#isAtEnd[stream] && streams.waitingBytes(stream) > this.port.creditOf(stream);
+      return !this.#isAtEnd[stream] && streams.waitingBytes(stream) >= this.port.creditOf(stream);
     });
     if (isHeldUp) this.port.event({ ended: result });
   }
