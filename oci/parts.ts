@@ -13,7 +13,7 @@ import { compiled } from "./compiled_part.ts";
 import { entryOf, type PartName, partOfVerb } from "./part_table.ts";
 
 /**
- * The file server's name, for users who start it; the launcher starts its own executable with the
+ * The file server's name, by which users start it; the launcher starts its own executable with the
  * verb, so that one file is enough.
  */
 const GOFER_NAME = "/dvisor-gofer", GOFER_VERB = "serve";

@@ -18,7 +18,7 @@ type Step =
   | { readonly tool: "read"; readonly path: string }
   | { readonly tool: "done"; readonly text: string };
 
-const WORK = "/tmp/work", STEPS_MAX = 30, RUN_MS = 30_000, SERVE_MS = 30_000;
+const WORK = "/tmp/project", STEPS_MAX = 30, RUN_MS = 30_000, SERVE_MS = 30_000;
 const OBSERVATION_MAX = 2_000; // characters that a model reads
 
 const WORDS = `def count(text):

@@ -18,10 +18,10 @@ const TREE: readonly (readonly [mode: number, path: string, content?: string])[]
   [0o640, "etc/shadow", "secret"],
   [0o700, "root"],
   [0o644, "root/key", "secret"],
-  [0o755, "root/work"],
-  [0o700, "root/work/app"],
-  [0o600, "root/work/app/env", "mine"],
-  [0o644, "root/work/other", "secret"],
+  [0o755, "root/project"],
+  [0o700, "root/project/app"],
+  [0o600, "root/project/app/env", "mine"],
+  [0o644, "root/project/other", "secret"],
   [0o755, "home"],
   [0o755, "home/ann"],
   [0o644, "home/ann/diary", "secret"],
@@ -54,7 +54,7 @@ async function inTree(
   }
 }
 
-const PUBLIC = { isPublic: true, hidden: ["home"], shown: ["root/work/app"] };
+const PUBLIC = { isPublic: true, hidden: ["home"], shown: ["root/project/app"] };
 const buffer = allocBuffer(64);
 
 function bytesOf(fd: number): string {
@@ -106,10 +106,10 @@ Deno.test("a file that others may not read is there and empty, by every name", a
 
 Deno.test("a directory that others may not enter has the way to a shown one alone", async () => {
   await inTree(PUBLIC, (c) => {
-    assertEquals([read(c, "root/key"), read(c, "root/work/other")], [-ENOENT, -ENOENT]);
-    assertEquals([listed(c, "root"), listed(c, "root/work")], [["work"], ["app"]]);
-    assertEquals(listed(c, "root/work/app"), ["env"]);
-    assertEquals(read(c, "root/work/app/env"), "mine");
+    assertEquals([read(c, "root/key"), read(c, "root/project/other")], [-ENOENT, -ENOENT]);
+    assertEquals([listed(c, "root"), listed(c, "root/project")], [["project"], ["app"]]);
+    assertEquals(listed(c, "root/project/app"), ["env"]);
+    assertEquals(read(c, "root/project/app/env"), "mine");
     assertEquals([listed(c, "home"), read(c, "home/ann/diary")], [[], -ENOENT]);
     assertEquals([listed(c, "spool"), read(c, "spool/known")], [[], "open"]);
     assertEquals(listed(c, ""), ["etc", "home", "root", "spool"]);
@@ -118,7 +118,7 @@ Deno.test("a directory that others may not enter has the way to a shown one alon
 
 Deno.test("from a fid inside, nothing leads to what is not shown", async () => {
   await inTree(PUBLIC, (c) => {
-    const work = bind(c, "root", "work"), app = bind(c, "root", "work", "app");
+    const work = bind(c, "root", "project"), app = bind(c, "root", "project", "app");
     assertEquals(c.walkGetattr(work, NOFID, ["other"]), 0);
     assertEquals([c.walk.stop, c.walk.ecode], [STOP_ERROR, ENOENT]);
     assert(c.walkGetattr(app, c.fids.take(), [".."]) <= 0 && c.walk.stop === STOP_ERROR);
@@ -144,16 +144,16 @@ function scanned(
 
 Deno.test("a scan leaves out what is not listed, and finds what is shown", async () => {
   await inTree(PUBLIC, (c) => {
-    assertEquals(scanned(c, ["root", "root/work", "home", "home/ann", "spool"], SCAN_ATTRS), 0);
+    assertEquals(scanned(c, ["root", "root/project", "home", "home/ann", "spool"], SCAN_ATTRS), 0);
     assert(scanned(c, [""], SCAN_ATTRS | SCAN_DEEP) > 0);
-    assert(scanned(c, ["root/work/app"], SCAN_ATTRS | SCAN_DEEP) > 0);
+    assert(scanned(c, ["root/project/app"], SCAN_ATTRS | SCAN_DEEP) > 0);
   });
 });
 
 Deno.test("hidden paths leave the rest as it is, and a shown one in them is seen", async () => {
   await inTree({ hidden: ["root", "home/ann/diary"], shown: ["root/key"] }, (c) => {
     assertEquals([read(c, "etc/shadow"), read(c, "root/key")], ["secret", "secret"]);
-    assertEquals([listed(c, "root"), read(c, "root/work/other")], [["key"], -ENOENT]);
+    assertEquals([listed(c, "root"), read(c, "root/project/other")], [["key"], -ENOENT]);
     // By its other name too.
     assertEquals([read(c, "home/ann/diary"), read(c, "etc/linked-diary")], ["", ""]);
     assertEquals(listed(c, "home/ann"), ["diary"]);
@@ -168,30 +168,30 @@ Deno.test("the base protocol shows no more", async () => {
     assertEquals([c.lopen(shadow, O_RDONLY), c.read(shadow, 0, 10)], [0, 0]);
     assertEquals(c.walkGetattr(0, c.fids.take(), ["root", "key"]), 1);
     assertEquals([c.walk.stop, c.walk.ecode], [STOP_ERROR, ENOENT]);
-    const app = bind(c, "root", "work", "app"), up = c.fids.take();
+    const app = bind(c, "root", "project", "app"), up = c.fids.take();
     const r = c.walkGetattr(app, up, [".."]);
     assert(r === -EACCES || (r === 0 && c.walk.ecode === EACCES));
   }, false);
 });
 
 Deno.test("what the host puts in the place of a hidden file is hidden too", async () => {
-  const part = { isPublic: true, hidden: ["etc/passwd", "spool", "root/work/app/env"] };
-  await inTree({ ...part, shown: ["root/work"] }, (c, dir) => {
+  const part = { isPublic: true, hidden: ["etc/passwd", "spool", "root/project/app/env"] };
+  await inTree({ ...part, shown: ["root/project"] }, (c, dir) => {
     Deno.writeTextFileSync(`${dir}/etc/new`, "secret");
     Deno.renameSync(`${dir}/etc/new`, `${dir}/etc/passwd`);
     Deno.renameSync(`${dir}/spool`, `${dir}/home/spool`);
     Deno.mkdirSync(`${dir}/spool/key`, { recursive: true });
     // A directory above it too.
-    Deno.renameSync(`${dir}/root/work/app`, `${dir}/root/work/old`);
-    Deno.mkdirSync(`${dir}/root/work/app`);
-    Deno.writeTextFileSync(`${dir}/root/work/app/env`, "secret");
+    Deno.renameSync(`${dir}/root/project/app`, `${dir}/root/project/old`);
+    Deno.mkdirSync(`${dir}/root/project/app`);
+    Deno.writeTextFileSync(`${dir}/root/project/app/env`, "secret");
     for (const from of ["", "etc"]) {
       const fid = bind(c, ...(from === "" ? [] : [from]));
       const names = from === "" ? ["etc", "passwd"] : ["passwd"];
       assertEquals(c.walkGetattr(fid, NOFID, names, 0, O_RDONLY), names.length);
       assertEquals([c.walk.at(names.length - 1).size, bytesOf(c.takeFd())], [0, ""]);
     }
-    assertEquals([read(c, "root/work/app/env"), read(c, "root/work/old/env")], ["", ""]);
+    assertEquals([read(c, "root/project/app/env"), read(c, "root/project/old/env")], ["", ""]);
     assertEquals([listed(c, "spool"), listed(c, "home/spool")], [[], []]);
     assert(scanned(c, [""], SCAN_ATTRS | SCAN_DEEP, ["key"]) > 0);
     assertEquals(scanned(c, ["spool"], SCAN_ATTRS), 0);

@@ -12,8 +12,8 @@ const MARKER = "a secret of this host", OPEN = "for everyone";
 
 /** Secrets, and what a guest may read: "open", "own", "known". Mode and path. */
 const TREE: readonly (readonly [mode: number, path: string])[] = [
-  [0o755, "work/"],
-  [0o600, "work/own"],
+  [0o755, "workplace/"],
+  [0o600, "workplace/own"],
   [0o644, "open"],
   [0o640, "shadow"],
   [0o700, "private/"],
@@ -50,7 +50,7 @@ async function inTree(body: (dir: string) => Promise<void>): Promise<void> {
 function inSandbox(dir: string, options: readonly string[], ...command: string[]) {
   const env = { HOME: `${dir}/home` };
   const argv = [...doCommand(PLATFORM, ...options), ...command];
-  return run(argv, { cwd: `${dir}/work`, env, timeoutS: 240 });
+  return run(argv, { cwd: `${dir}/workplace`, env, timeoutS: 240 });
 }
 
 Deno.test({
@@ -82,7 +82,14 @@ async function contents(dir: string, options: readonly string[], ...paths: strin
 
 Deno.test("the working directory is there, --show, --hide and --home change what is", async () => {
   await inTree(async (dir) => {
-    const all = ["work/own", "open", "shadow", "private/secret", "home/diary", "listed-not/known"];
+    const all = [
+      "workplace/own",
+      "open",
+      "shadow",
+      "private/secret",
+      "home/diary",
+      "listed-not/known",
+    ];
     const secret = (...shown: number[]) =>
       all.map((path, i) => shown.includes(i) ? contentOf(path) : path === "shadow" ? "" : "none");
     assertEquals(await contents(dir, [], ...all), secret(0, 1, 5));
@@ -109,7 +116,7 @@ Deno.test("what seems empty can be written, for the sandbox alone", async () => 
       rm -r private home; ls`;
     const result = await inSandbox(dir, [], "sh", "-ec", script);
     const expected =
-      "home:\n\nprivate:\nsecret\nnew\nnew\nx\nhard\nlink\nlisted-not\nopen\nshadow\nwork\n";
+      "home:\n\nprivate:\nsecret\nnew\nnew\nx\nhard\nlink\nlisted-not\nopen\nshadow\nworkplace\n";
     assertEquals(result.stdout, expected, describe(result));
     assertEquals(Deno.readTextFileSync(`${dir}/private/secret`), MARKER);
   });

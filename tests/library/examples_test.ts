@@ -59,7 +59,7 @@ const OUTPUT = {
     "all tests pass",
     "exit code 0",
     "> read missing.txt",
-    "cannot read /tmp/work/missing.txt: it does not exist (ENOENT)",
+    "cannot read /tmp/project/missing.txt: it does not exist (ENOENT)",
     "> write server.py",
     "612 characters",
     "> serve python3 server.py",

@@ -1,5 +1,5 @@
 /**
- * Containers of an ordinary user who owns no control group of the host: dvisor makes the user
+ * Containers of an ordinary user without a control group of the host: dvisor makes the user
  * namespace, and its kernel keeps the limits. Not a test.
  */
 

@@ -148,11 +148,11 @@ def places(name):
     for root in ["/proc/self/root", "/proc/1/root", "/proc/thread-self/root", "/tmp/up"]:
         yield f"{root}{HERE}/{name}"
     yield f"/proc/self/cwd/../{name}"
-    yield f"{HERE}/work/../private/../{name}"
+    yield f"{HERE}/workplace/../private/../{name}"
 
 
 os.symlink("/", "/tmp/up")
-os.chdir(f"{HERE}/work")
+os.chdir(f"{HERE}/workplace")
 for name in SECRETS:
     for path in places(name):
         for how, way in FILE_WAYS.items():
