@@ -14,6 +14,7 @@ import { PAGE_SIZE, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import type { Account } from "../core/account.ts";
 import { UFFD_FEATURE_EVENT_FORK } from "../../ffi/abi/userfaultfd.ts";
 import { copyState } from "./fork.ts";
+import { remapPages } from "./host_mappings.ts";
 import { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW, PAGE_POISONED, PAGE_SHARED, PAGE_WATCHED, PageMap } from "./pages.ts";
 import { sliceEnd, TURN_AREAS, TURN_EXTENTS, TURN_PAGES } from "./slices.ts";
@@ -182,31 +183,5 @@ export class ForkWork {
       const page = changed[this.remapped]!;
       remapPages(this.child!, page, page + changed[this.remapped + 1]!);
     }
-  }
-}
-
-/** Makes the host's mappings of pages [from, to) match the areas and the page map. */
-function remapPages(mm: MemoryManager, from: number, to: number): void {
-  const map = mm.pages;
-  for (let page = from; page < to;) {
-    const vma = mm.vmas.find(page * PAGE_SIZE), i = map.indexOf(page);
-    const isThere = i < map.length && map.start(i) <= page;
-    let end = Math.min(to, isThere ? map.end(i) : i < map.length ? map.start(i) : to);
-    if (vma !== null) end = Math.min(end, vma.end / PAGE_SIZE);
-    else {
-      const k = mm.vmas.indexOf(page * PAGE_SIZE);
-      if (k < mm.vmas.length) end = Math.min(end, mm.vmas.at(k).start / PAGE_SIZE);
-    }
-    const at = page * PAGE_SIZE, len = (end - page) * PAGE_SIZE;
-    if (vma !== null && isThere && map.frame(i) >= 0) {
-      const prot = (map.flags(i) & PAGE_COW) !== 0 ? vma.sharedProt : vma.prot;
-      mm.space.mapArena(at, len, (map.frame(i) + page - map.start(i)) * PAGE_SIZE, prot);
-    } else if (vma !== null && vma.isDirect) {
-      const file = vma.backing!.platformFile;
-      mm.space.mapFile(at, len, file, at - vma.start + vma.offset, vma.directProt);
-    } else {
-      mm.space.unmap(at, len);
-    }
-    page = end;
   }
 }

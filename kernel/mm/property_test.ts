@@ -4,11 +4,16 @@
  */
 
 import { PAGE_SIZE, PROT_WRITE } from "../../ffi/abi/mman.ts";
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { FakeSpace, GuestSimulator } from "../testing/fake_platform.ts";
 import { MemoryLab } from "../testing/memory_lab.ts";
 import { explore, type Guest, type Owners, type Process, World } from "../testing/memory_world.ts";
+import { mapAll } from "./host_mappings.ts";
 import type { MemoryManager } from "./memory_manager.ts";
+
+function sorted(table: FakeSpace["table"]): [number, object][] {
+  return [...table].sort(([a], [b]) => a - b);
+}
 
 class FakeWorld extends World {
   private readonly fake: MemoryLab;
@@ -44,11 +49,21 @@ class FakeWorld extends World {
     const owners: Owners = new Map();
     for (const p of this.processes) this.countPrivate(p.mm, owners);
     for (const p of this.processes) this.checkHost(p.mm, owners);
+    if (this.fake.platform.isLazy) return;
+    for (const p of this.processes) this.checkMappedAgain(p.mm);
     for (const space of this.dying) {
       for (const host of space.table.values()) {
         if (host.file < 0) assert(this.lab.ctx.frames.refs(host.offset) > 0, "freed too early");
       }
     }
+  }
+
+  /** A new space in which the memory is mapped again has the mappings that its own space has. */
+  private checkMappedAgain(mm: MemoryManager): void {
+    const own = this.fake.spaceOf(mm), again = this.fake.platform.newAddressSpace();
+    mapAll(mm, again);
+    assertEquals(sorted(again.table), sorted(own.table));
+    again.die();
   }
 
   private checkHost(mm: MemoryManager, owners: Owners): void {
