@@ -58,7 +58,7 @@ export class SnapshotReader {
     this.#checkFrames();
   }
 
-  /** @throws SnapshotFileError if the file is no snapshot, not whole, damaged, or of a new version */
+  /** @throws SnapshotFileError if the file is no snapshot, not whole, damaged or too new */
   static open(source: SnapshotSource, codec: Codec): SnapshotReader {
     const front = readFront(source, codec),
       { sections, frontHash } = readIndex(source, codec, front);
