@@ -62,6 +62,15 @@ export abstract class Backing {
 
   /** Its pages are frames that exist from the first write on (shared memory, tmpfs). */
   readonly isMemory: boolean = false;
+  /** `own` works: a snapshot inside the process may share its frames. */
+  readonly canOwn: boolean = false;
+  /**
+   * Called before a write to the page at `offset`: when a snapshot may hold its frame, the file
+   * gets a copy of it there, and its mappings fault again. 0 or -ENOMEM.
+   */
+  own(_offset: number): number {
+    return 0;
+  }
   /** Whether the page at `offset` exists, or is a hole. */
   has(offset: number): boolean {
     return this.frame(offset, false) >= 0;

@@ -4,7 +4,14 @@
  */
 
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
-import type { Arena } from "../../ffi/mem/arena.ts";
+
+/** The part of ffi/mem's Arena that copies need. */
+export interface CopyStore {
+  /** The first page at or behind `offset` that the host has memory for, or Infinity. */
+  nextData(offset: number): number;
+  /** Returns the bytes copied: fewer if the host has no memory. */
+  copyWithin(target: number, source: number, lenBytes: number): number;
+}
 
 /**
  * Copies `len` bytes from one offset of the arena to another, where zeros are read; whole pages but
@@ -12,7 +19,12 @@ import type { Arena } from "../../ffi/mem/arena.ts";
  * it would search for the end of a touched run however far that is. Returns the bytes copied: fewer
  * if the host has no memory.
  */
-export function copyTouched(arena: Arena, target: number, offset: number, len: number): number {
+export function copyTouched(
+  arena: CopyStore,
+  target: number,
+  offset: number,
+  len: number,
+): number {
   const end = offset + len;
   let from = arena.nextData(offset);
   while (from < end) {

@@ -11,7 +11,8 @@ import { BUS_ADRERR, BUS_MCEERR_AR, SEGV_ACCERR, SEGV_MAPERR } from "../../ffi/a
 import { ACCESS_WRITE } from "../../platform/platform.ts";
 import { breakCow, copyFilePages } from "./cow.ts";
 import type { MemoryManager } from "./memory_manager.ts";
-import { CHANGE_EXTENTS, PAGE_COW, PAGE_PATCHED, PAGE_WATCHED } from "./pages.ts";
+import { thawPage } from "./freeze.ts";
+import { CHANGE_EXTENTS, PAGE_COW, PAGE_FROZEN, PAGE_PATCHED, PAGE_WATCHED } from "./pages.ts";
 import { populateBacked, populateChunk } from "./populate.ts";
 import { pageUp } from "./region.ts";
 import { growStack } from "./stack.ts";
@@ -122,7 +123,8 @@ function makePresent(mm: MemoryManager, vma: Vma, page: number, isWrite: boolean
   if (i >= 0) {
     const flags = mm.pages.flags(i);
     if (!isWrite || (flags & PAGE_COW) === 0) return 1;
-    return (flags & PAGE_WATCHED) === 0 ? breakCow(mm, vma, page) : writeWatched(mm, vma, page);
+    if ((flags & PAGE_WATCHED) !== 0) return writeWatched(mm, vma, page);
+    return (flags & PAGE_FROZEN) === 0 ? breakCow(mm, vma, page) : thawPage(mm, vma, page);
   }
   if (mm.pages.isPoisoned(page)) return -EHWPOISON;
   if (vma.userfault !== null) {
@@ -136,7 +138,7 @@ function makePresent(mm: MemoryManager, vma: Vma, page: number, isWrite: boolean
   if (vma.backing === null) return populateChunk(mm, vma, page);
   if (isWrite && !vma.isShared) return copyFilePages(mm, vma, page);
   if (!vma.isDirect) {
-    const r = populateBacked(mm, vma, page);
+    const r = isWrite ? thawPage(mm, vma, page) : populateBacked(mm, vma, page);
     if (r === 0 && isWrite) vma.backing.touch();
     return r;
   }

@@ -206,7 +206,9 @@ function inheritPages(
   child.ctx.frames.retain(frame * PAGE_SIZE, count);
   child.pages.insert(page, count, frame, -1, flags);
   // The host maps shared memory read-only only where a handler watches it.
-  if (flags !== marks && vma.isShared) protect(child, page, page + count, vma.prot);
+  if (flags !== marks && vma.isShared && (flags & PAGE_COW) === 0) {
+    protect(child, page, page + count, vma.prot);
+  }
 }
 
 /** Removes MADV_DONTFORK areas from the child, and the contents of MADV_WIPEONFORK areas. */

@@ -14,6 +14,8 @@
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { fill } from "../../ffi/mem/native_memory.ts";
 import { KernelBug } from "../core/kernel_bug.ts";
+import type { CopyStore } from "./copy_frames.ts";
+import { FrameGenerations } from "./frame_generations.ts";
 import { CHUNK_PAGES, FreePages } from "./free_pages.ts";
 import { type AckSource, FrameQuarantine } from "./frame_quarantine.ts";
 
@@ -31,7 +33,7 @@ const LATE_PAGES = 512;
 const TABLE_SHIFT = 16, TABLE_MASK = 0xffff;
 
 /** The part of ffi/mem's Arena that the allocator needs. */
-export interface FrameStore {
+export interface FrameStore extends CopyStore {
   readonly base: number;
   readonly size: number;
   /** Makes [off, off + len) read as zeros and gives its memory back: 0 or -errno. */
@@ -64,6 +66,7 @@ export class FrameAllocator {
   usedBytes: number = 0;
   /** All pages that were ever allocated, in bytes. */
   takenBytes: number = 0;
+  readonly generations: FrameGenerations;
   private readonly free: FreePages;
   private readonly quarantine: FrameQuarantine = new FrameQuarantine();
   private readonly refTables: (Uint32Array | null)[];
@@ -82,6 +85,7 @@ export class FrameAllocator {
     this.arena = arena;
     this.waiter = waiter;
     const pages = Math.floor(arena.size / PAGE_SIZE);
+    this.generations = new FrameGenerations(pages);
     this.free = new FreePages(pages);
     this.refTables = new Array<Uint32Array | null>((pages >>> TABLE_SHIFT) + 1).fill(null);
     this.recycled = new Array<Uint8Array | null>(this.refTables.length).fill(null);
@@ -294,6 +298,7 @@ export class FrameAllocator {
     this.takenBytes += pages * PAGE_SIZE;
     if (this.charger !== null) this.charger.charge(page, pages);
     const end = page + pages;
+    if (this.generations.current > 0) this.generations.stamp(page, end);
     for (let p = page; p < end;) {
       const next = Math.min(end, (p | TABLE_MASK) + 1), at = p & TABLE_MASK;
       this.table(p).fill(1, at, at + next - p);

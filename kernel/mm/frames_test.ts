@@ -156,6 +156,8 @@ Deno.test("reclaim frees a bounded number of runs in one turn", () => {
       punches.push(len);
       return arena.punch(off, len);
     },
+    nextData: (off: number) => arena.nextData(off),
+    copyWithin: (to: number, from: number, len: number) => arena.copyWithin(to, from, len),
   };
   const frames = new FrameAllocator(store), off = frames.alloc(pages);
   for (let i = 0; i < pages; i += 2) frames.release(off + i * PAGE_SIZE, 1);

@@ -30,6 +30,8 @@ export const PAGE_SHARED = 8;
 export const PAGE_WATCHED = 16;
 /** Without a frame: a touch is SIGBUS (UFFDIO_POISON). */
 export const PAGE_POISONED = 32;
+/** With PAGE_SHARED and PAGE_COW: a snapshot may hold the frame (freeze.ts). */
+export const PAGE_FROZEN = 64;
 
 /**
  * The places for extents that a new map has, and those that are not charged: the charge of a task

@@ -8,7 +8,14 @@ import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
 import { CHUNK_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
-import { PAGE_COW, PAGE_FILE, PAGE_POISONED, PAGE_SHARED, PAGE_WATCHED } from "./pages.ts";
+import {
+  PAGE_COW,
+  PAGE_FILE,
+  PAGE_FROZEN,
+  PAGE_POISONED,
+  PAGE_SHARED,
+  PAGE_WATCHED,
+} from "./pages.ts";
 import { mapFrames, pageUp } from "./region.ts";
 import { VM_GROWSDOWN, VM_SPECIAL, VM_UFFD, type Vma } from "./vma.ts";
 
@@ -137,16 +144,17 @@ export function populateBacked(mm: MemoryManager, vma: Vma, page: number): numbe
 
 /** Maps the frames that the file has in [from, to), where the process has none yet. */
 export function mapBackedRange(mm: MemoryManager, vma: Vma, from: number, to: number): void {
-  const backing = vma.backing!, shift = vma.start - vma.offset, frames = mm.ctx.frames;
-  const flags = vma.isShared ? PAGE_SHARED : PAGE_FILE | PAGE_COW;
-  const prot = vma.isShared ? vma.prot : vma.sharedProt;
+  const backing = vma.backing!, shift = vma.start - vma.offset, { frames } = mm.ctx;
+  const { generations } = frames;
   let start = from, run = 0, first = -1;
   for (let page = from; page <= to;) {
     const isAbsent = page < to && mm.pages.present(page) < 0 && !mm.pages.isMarked(page);
     const at = isAbsent ? backing.frame(page * PAGE_SIZE - shift, false) : -1;
-    if (run > 0 && (at < 0 || at !== first + run * PAGE_SIZE)) {
+    const isContinued = at >= 0 && at === first + run * PAGE_SIZE &&
+      generations.isOld(at / PAGE_SIZE) === generations.isOld(first / PAGE_SIZE);
+    if (run > 0 && !isContinued) {
       frames.retain(first, run);
-      mapFrames(mm, start, run, first / PAGE_SIZE, flags, prot);
+      mapBacked(mm, vma, start, run, first / PAGE_SIZE);
       run = 0;
     }
     if (at < 0) {
@@ -154,7 +162,10 @@ export function mapBackedRange(mm: MemoryManager, vma: Vma, from: number, to: nu
       continue;
     }
     const most = absentRun(mm, page, to);
-    const n = Math.min(most, backing.contiguous(page * PAGE_SIZE - shift, at, most));
+    const n = generations.run(
+      at / PAGE_SIZE,
+      Math.min(most, backing.contiguous(page * PAGE_SIZE - shift, at, most)),
+    );
     if (run === 0) {
       start = page;
       first = at;
@@ -162,6 +173,17 @@ export function mapBackedRange(mm: MemoryManager, vma: Vma, from: number, to: nu
     run += n;
     page += n;
   }
+}
+
+/** Maps frames of the file, which are all old or all not. */
+function mapBacked(mm: MemoryManager, vma: Vma, page: number, count: number, frame: number): void {
+  if (!vma.isShared) {
+    mapFrames(mm, page, count, frame, PAGE_FILE | PAGE_COW, vma.sharedProt);
+    return;
+  }
+  const isFrozen = vma.backing!.canOwn && mm.ctx.frames.generations.isOld(frame);
+  const flags = isFrozen ? PAGE_SHARED | PAGE_COW | PAGE_FROZEN : PAGE_SHARED;
+  mapFrames(mm, page, count, frame, flags, isFrozen ? vma.sharedProt : vma.prot);
 }
 
 /**

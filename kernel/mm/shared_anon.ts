@@ -8,12 +8,13 @@ import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
 import { copy } from "../../ffi/mem/native_memory.ts";
 import { Backing, type FileIdentity } from "./backing.ts";
+import { copyTouched } from "./copy_frames.ts";
 import { CHUNK_SIZE } from "./frames.ts";
 import type { MemoryContext } from "./memory_context.ts";
 import { AHEAD_MAX, aheadOf } from "./populate.ts";
 import { isTouched } from "./touched.ts";
 
-/** LIMIT: larger memory gets its frames by 2 MiB at the first touch. */
+/** LIMIT: larger memory gets its frames at the first touch. */
 const EAGER_BYTES = 64 << 20;
 const CHUNK = CHUNK_SIZE / PAGE_SIZE;
 
@@ -25,6 +26,7 @@ export class SharedAnon extends Backing {
   readonly platformFile = -1;
   readonly hostFd = -1;
   override readonly isMemory: boolean = true;
+  override readonly canOwn: boolean = true;
   /** True for MAP_SHARED | MAP_ANONYMOUS, false for a System V segment. */
   readonly isUnnamed: boolean;
   private readonly ctx: MemoryContext;
@@ -42,14 +44,18 @@ export class SharedAnon extends Backing {
     super();
     this.ctx = ctx;
     this.bytes = bytes;
-    this.piecePages = bytes <= EAGER_BYTES ? bytes / PAGE_SIZE : CHUNK;
+    this.piecePages = Math.min(CHUNK, bytes / PAGE_SIZE);
     this.isUnnamed = inode === null;
     this.inode = inode ?? { dev: SHMEM_DEV, ino: ctx.nextIno() };
   }
 
   /** Reserves all frames of memory up to EAGER_BYTES: 0 or -ENOMEM. */
   reserve(): number {
-    return this.bytes <= EAGER_BYTES && this.frame(0, true) < 0 ? -ENOMEM : 0;
+    if (this.bytes > EAGER_BYTES || this.pieces.size > 0) return 0;
+    const pages = this.bytes / PAGE_SIZE, at = this.ctx.frames.alloc(pages);
+    if (at < 0) return -ENOMEM;
+    this.place(0, Math.ceil(pages / this.piecePages), at);
+    return 0;
   }
 
   describe(): string {
@@ -88,11 +94,47 @@ export class SharedAnon extends Backing {
       count = 1;
       at = frames.alloc(this.pagesOf(piece));
     }
-    if (at < 0) return -1;
-    for (let k = 0; k < count; k++) {
-      pieces.set(piece + k, at + k * piecePages * PAGE_SIZE);
-    }
+    if (at >= 0) this.place(piece, count, at);
     return at;
+  }
+
+  /** Gives contiguous frames from arena offset `at` on to `count` pieces. */
+  private place(piece: number, count: number, at: number): void {
+    for (let k = 0; k < count; k++) {
+      this.pieces.set(piece + k, at + k * this.piecePages * PAGE_SIZE);
+    }
+  }
+
+  override own(offset: number): number {
+    const piece = Math.floor(offset / PAGE_SIZE / this.piecePages), old = this.pieces.get(piece);
+    return old !== undefined && this.isOld(old) ? this.copyPiece(piece, old) : 0;
+  }
+
+  private isOld(at: number): boolean {
+    return this.ctx.frames.generations.isOld(at / PAGE_SIZE);
+  }
+
+  /** Gives a piece frames of its own, in place of those at `old`: 0 or -ENOMEM. */
+  private copyPiece(piece: number, old: number): number {
+    const { frames, arena } = this.ctx, pages = this.pagesOf(piece), bytes = pages * PAGE_SIZE;
+    const at = frames.alloc(pages);
+    if (at < 0) return -ENOMEM;
+    if (copyTouched(arena, at, old, bytes) !== bytes) {
+      frames.release(at, pages);
+      return -ENOMEM;
+    }
+    this.pieces.set(piece, at);
+    this.dropPiece(piece, old);
+    return 0;
+  }
+
+  /** Releases frames that were those of a piece. */
+  private dropPiece(piece: number, old: number): void {
+    const start = piece * this.piecePages, pages = this.pagesOf(piece);
+    for (const mapping of this.mappings) {
+      mapping.onPagesGone(start * PAGE_SIZE, (start + pages) * PAGE_SIZE);
+    }
+    this.ctx.frames.release(old, pages);
   }
 
   /** Frames are reserved ahead, so a page that was never touched counts as a hole. */
@@ -143,10 +185,25 @@ export class SharedAnon extends Backing {
       const start = piece * this.piecePages;
       const a = Math.max(from, start), b = Math.min(to, start + this.pagesOf(piece));
       if (a >= b) continue;
-      const r = this.ctx.arena.punch(at + (a - start) * PAGE_SIZE, (b - a) * PAGE_SIZE);
+      const r = this.clearPiece(piece, at, a - start, b - start);
       if (r < 0) return r;
     }
     return 0;
+  }
+
+  /** Makes pages [from, to) of a piece read as zeros: 0 or -errno. */
+  private clearPiece(piece: number, at: number, from: number, to: number): number {
+    if (this.isOld(at)) {
+      if (to - from === this.pagesOf(piece)) {
+        this.pieces.delete(piece);
+        this.dropPiece(piece, at);
+        return 0;
+      }
+      const r = this.copyPiece(piece, at);
+      if (r < 0) return r;
+    }
+    const start = this.pieces.get(piece)! + from * PAGE_SIZE;
+    return this.ctx.arena.punch(start, (to - from) * PAGE_SIZE);
   }
 
   /** The pages that the host has memory for. */

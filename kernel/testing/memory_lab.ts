@@ -167,6 +167,18 @@ export class FrameFileBacking extends Backing {
   size(): number {
     return this.bytes;
   }
+  override readonly canOwn: boolean = true;
+  override own(offset: number): number {
+    const { frames } = this.lab.ctx, old = this.frames.get(offset);
+    if (old === undefined || !frames.generations.isOld(old / PAGE_SIZE)) return 0;
+    const frame = frames.alloc(1);
+    if (frame < 0) return -ENOMEM;
+    copy(this.lab.arena.base + frame, this.lab.arena.base + old, PAGE_SIZE);
+    this.frames.set(offset, frame);
+    for (const mapping of [...this.mappings]) mapping.onPagesGone(offset, offset + PAGE_SIZE);
+    frames.release(old, 1);
+    return 0;
+  }
   frame(offset: number, write: boolean): number {
     if (offset >= Math.ceil(this.bytes / PAGE_SIZE) * PAGE_SIZE) return -EFAULT;
     const have = this.frames.get(offset);

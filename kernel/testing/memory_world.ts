@@ -8,9 +8,11 @@ import { TEST_ACCOUNT } from "../core/account_testing.ts";
 import { assert, assertEquals } from "@std/assert";
 import { PAGE_SIZE, PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import * as M from "../../ffi/abi/mman.ts";
+import { load8 } from "../../ffi/mem/native_memory.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { FrameFileBacking, HostFileBacking, type Lab } from "./memory_lab.ts";
 import type { Backing } from "../mm/backing.ts";
+import { freezePages } from "../mm/freeze.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { PAGE_FILE, PAGE_SHARED } from "../mm/pages.ts";
 
@@ -95,6 +97,41 @@ export class Process {
   }
 }
 
+/** What a snapshot inside the process does with memory: it holds the frames as they are. */
+class HeldFrames {
+  private readonly lab: Lab<Platform>;
+  /** Offset and first tested byte of each page; a page may be held several times. */
+  private readonly pages: number[] = [];
+
+  constructor(lab: Lab<Platform>) {
+    this.lab = lab;
+  }
+
+  hold(offset: number, count: number): void {
+    this.lab.ctx.frames.retain(offset, count);
+    for (let at = offset; at < offset + count * PAGE_SIZE; at += PAGE_SIZE) {
+      this.pages.push(at, this.byteAt(at));
+    }
+  }
+
+  /** Checks that no page was written. */
+  check(): void {
+    const { pages } = this;
+    for (let i = 0; i < pages.length; i += 2) {
+      assertEquals(this.byteAt(pages[i]!), pages[i + 1], "a frame of a snapshot was written");
+    }
+  }
+
+  release(): void {
+    const { pages } = this;
+    for (let i = 0; i < pages.length; i += 2) this.lab.ctx.frames.release(pages[i]!, 1);
+  }
+
+  private byteAt(offset: number): number {
+    return load8(this.lab.arena.base + offset + 17);
+  }
+}
+
 /** Runs `steps` random calls; a failure names seed and step. */
 export function explore(world: World, seed: number, steps: number): void {
   let step = 0;
@@ -116,6 +153,7 @@ export abstract class World {
   /** The contents of each page of a backing. */
   readonly cellsOf: Map<Backing, Cell[]> = new Map();
   readonly files: { backing: Backing; cells: Cell[] }[] = [];
+  private readonly snapshots: HeldFrames[] = [];
 
   constructor(lab: Lab<Platform>, seed: number) {
     this.lab = lab;
@@ -281,6 +319,43 @@ export abstract class World {
     this.processes.splice(this.processes.indexOf(p), 1);
   }
 
+  private changeSnapshots(): void {
+    const { snapshots } = this, count = snapshots.length;
+    if (count < 3 && this.random.below(2) === 0) this.takeSnapshot();
+    else if (count > 0) this.dropSnapshot(this.random.below(count));
+  }
+
+  /** Holds all frames, as a snapshot does while no guest thread runs. */
+  private takeSnapshot(): void {
+    const held = new HeldFrames(this.lab), backings = new Set<Backing>();
+    for (const { backing } of this.files) backings.add(backing);
+    for (const { mm } of this.processes) {
+      freezePages(mm);
+      mm.space.flush();
+      for (let i = 0; i < mm.pages.length; i++) {
+        if (mm.pages.frame(i) >= 0) held.hold(mm.pages.frame(i) * PAGE_SIZE, mm.pages.count(i));
+      }
+      for (const { backing } of mm.vmas.list) if (backing !== null) backings.add(backing);
+    }
+    for (const backing of backings) {
+      for (let at = 0; backing.canOwn && at < backing.size(); at += PAGE_SIZE) {
+        const frame = backing.frame(at, false);
+        if (frame >= 0) held.hold(frame, 1);
+      }
+    }
+    this.lab.ctx.frames.generations.begin();
+    this.snapshots.push(held);
+  }
+
+  private dropSnapshot(index: number): void {
+    const { snapshots } = this;
+    for (const held of snapshots.splice(index, 1)) {
+      held.check();
+      held.release();
+    }
+    if (snapshots.length === 0) this.lab.ctx.frames.generations.end();
+  }
+
   step(): void {
     const p = this.processes[this.random.below(this.processes.length)]!;
     const what = this.random.below(110);
@@ -291,7 +366,8 @@ export abstract class World {
     else if (what < 32) this.remap(p);
     else if (what < 35) this.fork(p);
     else if (what < 37) this.exit(p);
-    else if (what < 98) this.touch(p);
+    else if (what < 97) this.touch(p);
+    else if (what < 98) this.changeSnapshots();
     else if (what < 104) p.mm.space.flush();
     else this.lab.ctx.frames.reclaim(1 << 20);
   }
@@ -305,6 +381,7 @@ export abstract class World {
         if (!entry.accepts(got)) assertEquals(got, entry.cell.value, `page ${page}`);
       }
     }
+    for (const held of this.snapshots) held.check();
     this.checkFrames();
   }
 
@@ -329,6 +406,7 @@ export abstract class World {
   settle(): void {}
 
   close(): void {
+    while (this.snapshots.length > 0) this.dropSnapshot(0);
     for (const p of this.processes) p.mm.destroy();
     this.settle();
     this.lab.ctx.frames.reclaim(Infinity);

@@ -143,6 +143,7 @@ function placeShared(
   const backing = vma.backing!, offset = page * PAGE_SIZE - vma.start + vma.offset;
   if (offset >= pageUp(backing.size())) return -EFAULT;
   if (backing.has(offset)) return -EEXIST;
+  if (backing.own(offset) < 0) return -ENOMEM;
   const at = backing.frame(offset, true);
   if (at < 0) return -ENOMEM;
   fillPage(mm, at / PAGE_SIZE, bytes);

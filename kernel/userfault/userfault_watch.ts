@@ -16,7 +16,8 @@ import {
 import { askHandler } from "../mm/ask_handler.ts";
 import { breakCow } from "../mm/cow.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
-import { PAGE_COW, PAGE_SHARED, PAGE_WATCHED } from "../mm/pages.ts";
+import { thawPage } from "../mm/freeze.ts";
+import { PAGE_COW, PAGE_FROZEN, PAGE_SHARED, PAGE_WATCHED } from "../mm/pages.ts";
 import { allocNear } from "../mm/populate.ts";
 import { dropPages, mapFrames, pageUp } from "../mm/region.ts";
 import type { Vma } from "../mm/vma.ts";
@@ -60,7 +61,7 @@ export function unwatch(mm: MemoryManager, vma: Vma, from: number, to: number): 
       map.remove(i, i + 1);
       continue;
     }
-    if (vma.isShared) {
+    if (vma.isShared && (flags & PAGE_FROZEN) === 0) {
       mm.space.protect(map.start(i) * PAGE_SIZE, map.count(i) * PAGE_SIZE, vma.prot);
     }
     map.setFlags(i, unwatchedFlags(vma, flags));
@@ -81,7 +82,8 @@ export function watchedRuns(mm: MemoryManager, from: number, to: number): number
 /** The flags of a page without a watch. */
 export function unwatchedFlags(vma: Vma, flags: number): number {
   if ((flags & PAGE_WATCHED) === 0) return flags;
-  return flags & ~(vma.isShared ? PAGE_WATCHED | PAGE_COW : PAGE_WATCHED);
+  const ends = vma.isShared && (flags & PAGE_FROZEN) === 0;
+  return flags & ~(ends ? PAGE_WATCHED | PAGE_COW : PAGE_WATCHED);
 }
 
 /**
@@ -99,7 +101,7 @@ export function makeWatched(mm: MemoryManager, vma: Vma, page: number): number {
     if (at < 0) return at === -ENOMEM ? -ENOMEM : -EFAULT;
     mm.ctx.frames.retain(at, 1);
     frame = at / PAGE_SIZE;
-    flags |= PAGE_SHARED;
+    flags |= mm.ctx.frames.generations.isOld(frame) ? PAGE_SHARED | PAGE_FROZEN : PAGE_SHARED;
   }
   dropPages(mm, page, page + 1);
   mapFrames(mm, page, 1, frame, flags, vma.sharedProt);
@@ -116,7 +118,11 @@ export function writeWatched(mm: MemoryManager, vma: Vma, page: number): number 
     return askHandler(mm, vma, page, UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP);
   }
   unwatch(mm, vma, page, page + 1);
-  const r = vma.isShared ? 0 : breakCow(mm, vma, page), map = mm.pages, i = map.indexOf(page);
+  const isFrozen = (mm.pages.flags(mm.pages.present(page)) & PAGE_FROZEN) !== 0;
+  let r = 0;
+  if (isFrozen) r = thawPage(mm, vma, page);
+  else if (!vma.isShared) r = breakCow(mm, vma, page);
+  const map = mm.pages, i = map.indexOf(page);
   // The page is present from now on, whatever is written.
   if (r === 0 && map.frame(i) >= 0) {
     mm.ctx.frames.markRecycled(map.frame(i) + page - map.start(i), false);

@@ -231,6 +231,8 @@ function arenaSlice(): FrameStore {
     base: whole.base + start,
     size: SLICE_BYTES,
     punch: (off, len) => whole.punch(start + off, len),
+    nextData: (off) => whole.nextData(start + off) - start,
+    copyWithin: (to, from, len) => whole.copyWithin(start + to, start + from, len),
   };
 }
 

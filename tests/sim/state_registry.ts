@@ -33,7 +33,8 @@ const STATE = `
   FanEvent FanotifyFile Fanout FastOpen FdDir FdLink FdSets FdTable FdinfoDir FdinfoFile Fifo
   FifoOpen FifoOpener FileData FileHandles FileLock FileLocks FileMappings FileOfGroup FileOwner
   FilePages FileSystemEnd FileTable FilterTracer FixedBuffer FixedDir FixedFile FixedLink
-  ForgetTree ForkCopies ForkWork FrameAllocator FrameCharges FrameQuarantine FreezeState
+  ForgetTree ForkCopies ForkWork FrameAllocator FrameCharges FrameGenerations FrameQuarantine
+  FreezeState
   FreezeWatch FsContext FsTypes FullFile FullOpener FutexTable FutexWaiter GeneratedDirFile
   GenericFamilies GoferBacking GoferDirFile GoferDirectory GoferFile GoferFs GoferNode
   GoferRegular GoferSymlink GroupDevicePolicy GroupDir GroupFileInode GroupLists GroupMarks

@@ -10,6 +10,7 @@
 import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { ENOMEM, ENOSPC } from "../../../ffi/abi/errno.ts";
 import { copy, fill } from "../../../ffi/mem/native_memory.ts";
+import { copyTouched } from "../../mm/copy_frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { FilePages, HOLE, type PageSink } from "./file_pages.ts";
 import type { TmpfsSpace } from "./space.ts";
@@ -17,12 +18,20 @@ import type { TmpfsSpace } from "./space.ts";
 /** The most pages of one allocation. */
 const MAX_EXTENT = 512;
 
+/** The file whose data it is. */
+interface DataOwner {
+  /** The pages at bytes [from, to) get other frames: mappings of the old ones end. */
+  onPagesMoved(from: number, to: number): void;
+}
+
 export class FileData implements PageSink {
   readonly pages: FilePages = new FilePages();
+  private readonly owner: DataOwner;
   private readonly space: TmpfsSpace;
   private readonly base: number;
 
-  constructor(space: TmpfsSpace) {
+  constructor(owner: DataOwner, space: TmpfsSpace) {
+    this.owner = owner;
     this.space = space;
     this.base = space.frames.arena.base;
   }
@@ -64,6 +73,10 @@ export class FileData implements PageSink {
         run = this.allocate(page, run);
         if (run < 0) return done > 0 ? done : run;
         frame = pages.get(page);
+      } else if (this.space.frames.generations.current > 0) {
+        run = this.own(page, run);
+        if (run < 0) return done > 0 ? done : run;
+        frame = pages.get(page);
       }
       const n = Math.min(left, run * PAGE_SIZE - inPage);
       const r = io.takeHost(this.base + frame * PAGE_SIZE + inPage, n);
@@ -98,6 +111,44 @@ export class FileData implements PageSink {
     return -ENOMEM;
   }
 
+  /**
+   * Called before a write to `count` pages that have contiguous frames: if a snapshot may hold the
+   * first one, it gets a copy, as do those behind it. The number of pages that may be written now,
+   * or -ENOMEM.
+   */
+  own(page: number, count: number): number {
+    const { frames } = this.space, old = this.pages.get(page);
+    if (old === HOLE) return count;
+    const run = frames.generations.run(old, Math.min(count, MAX_EXTENT));
+    if (!frames.generations.isOld(old)) return run;
+    for (let n = run; n > 0; n >>= 1) {
+      const off = frames.alloc(n);
+      if (off < 0) continue;
+      const bytes = n * PAGE_SIZE;
+      if (copyTouched(frames.arena, off, old * PAGE_SIZE, bytes) === bytes) {
+        this.pages.replace(page, off / PAGE_SIZE, n);
+        this.owner.onPagesMoved(page * PAGE_SIZE, (page + n) * PAGE_SIZE);
+        frames.release(old * PAGE_SIZE, n);
+        return n;
+      }
+      frames.release(off, n);
+    }
+    return -ENOMEM;
+  }
+
+  /**
+   * Called before bytes [from, to) are zeroed: pages of which a part stays may be written then. 0
+   * or -ENOMEM.
+   */
+  ownEdges(from: number, to: number): number {
+    for (const edge of [from, to]) {
+      if (edge % PAGE_SIZE === 0 || edge === Infinity) continue;
+      const page = Math.floor(edge / PAGE_SIZE);
+      if (this.own(page, 1) < 0) return -ENOMEM;
+    }
+    return 0;
+  }
+
   /** Fills all holes of pages [from, to): 0, or -errno after undoing it. */
   reserve(from: number, to: number): number {
     // A range larger than the arena fails before a page is taken, as in shmem_fallocate.
@@ -120,7 +171,10 @@ export class FileData implements PageSink {
     return 0;
   }
 
-  /** Zeroes bytes [from, to); whole pages become holes. `to` Infinity: to the end. */
+  /**
+   * Zeroes bytes [from, to); whole pages become holes. `to` Infinity: to the end. `ownEdges` was
+   * called before.
+   */
   punch(from: number, to: number): void {
     const first = Math.ceil(from / PAGE_SIZE), last = Math.floor(to / PAGE_SIZE);
     if (first > last) {

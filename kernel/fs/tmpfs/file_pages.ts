@@ -75,6 +75,11 @@ export class FilePages {
     this.count += count;
   }
 
+  /** Puts `count` arena pages from `frame` on in place of those at `page`. */
+  replace(page: number, frame: number, count: number): void {
+    for (let i = 0; i < count; i++) this.setFrame(page + i, frame + i);
+  }
+
   /** Makes holes of [from, to); their pages go to `sink` in runs. `to` may be Infinity. */
   clear(from: number, to: number, sink: PageSink): void {
     this.clearPiece(this.first, 0, from, to, sink);

@@ -5,7 +5,7 @@
 
 import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import type { Account } from "../../core/account.ts";
-import { EBUSY, EFBIG, EINVAL, ENXIO, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
+import { EBUSY, EFBIG, EINVAL, ENOMEM, ENXIO, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import {
   F_SEAL_EXEC,
   F_SEAL_FUTURE_WRITE,
@@ -49,7 +49,7 @@ export class TmpfsRegular extends TmpfsInode {
 
   constructor(account: Account, space: TmpfsSpace, mode: number, uid: number, gid: number) {
     super(account, space, S_IFREG | (mode & 0o7777), uid, gid);
-    this.data = new FileData(space);
+    this.data = new FileData(this, space);
   }
 
   override get isLinkable(): boolean {
@@ -90,9 +90,10 @@ export class TmpfsRegular extends TmpfsInode {
     if (size < this.size && (this.seals & F_SEAL_SHRINK) !== 0) return -EPERM;
     if (size > this.size && (this.seals & F_SEAL_GROW) !== 0) return -EPERM;
     const shrinks = size < this.size;
+    if (shrinks && this.data.ownEdges(size, Infinity) < 0) return -ENOMEM;
     this.size = size;
     if (shrinks) {
-      this.tellPagesGone(Math.ceil(size / PAGE_SIZE) * PAGE_SIZE, Infinity);
+      this.onPagesMoved(Math.ceil(size / PAGE_SIZE) * PAGE_SIZE, Infinity);
       this.data.punch(size, Infinity);
       this.updateBlocks();
     }
@@ -146,8 +147,7 @@ export class TmpfsRegular extends TmpfsInode {
 
   private punchHole(offset: number, end: number): number {
     if ((this.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
-    this.dropPages(offset, end);
-    return 0;
+    return this.dropPages(offset, end);
   }
 
   /** Writes zeros and reserves the pages, as Linux's file systems do. */
@@ -155,24 +155,29 @@ export class TmpfsRegular extends TmpfsInode {
     const keeps = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
     if ((this.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
     if (!keeps && end > this.size && (this.seals & F_SEAL_GROW) !== 0) return -EPERM;
-    this.dropPages(offset, end);
+    const dropped = this.dropPages(offset, end);
+    if (dropped < 0) return dropped;
     const r = this.data.reserve(Math.floor(offset / PAGE_SIZE), Math.ceil(end / PAGE_SIZE));
     if (r === 0 && !keeps && end > this.size) this.size = end;
     return r;
   }
 
-  private dropPages(offset: number, end: number): void {
+  /** Makes bytes [offset, end) read as zeros: 0 or -ENOMEM. */
+  private dropPages(offset: number, end: number): number {
+    const r = this.data.ownEdges(offset, end);
+    if (r < 0) return r;
     const from = Math.ceil(offset / PAGE_SIZE) * PAGE_SIZE;
     const to = Math.floor(end / PAGE_SIZE) * PAGE_SIZE;
-    if (from < to) this.tellPagesGone(from, to);
+    if (from < to) this.onPagesMoved(from, to);
     this.data.punch(offset, end);
+    return 0;
   }
 
   private collapse(offset: number, len: number): number {
     const r = this.checkShift(offset, len);
     if (r < 0) return r;
     if (offset + len >= this.size) return -EINVAL;
-    this.tellPagesGone(offset, Infinity);
+    this.onPagesMoved(offset, Infinity);
     this.data.punch(offset, offset + len);
     this.data.pages.shift((offset + len) / PAGE_SIZE, -len / PAGE_SIZE);
     this.size -= len;
@@ -184,7 +189,7 @@ export class TmpfsRegular extends TmpfsInode {
     if (r < 0) return r;
     if (offset >= this.size) return -EINVAL;
     if (this.size + len > MAX_FILE_BYTES) return -EFBIG;
-    this.tellPagesGone(offset, Infinity);
+    this.onPagesMoved(offset, Infinity);
     this.data.pages.shift(offset / PAGE_SIZE, len / PAGE_SIZE);
     this.size += len;
     return 0;
@@ -242,7 +247,8 @@ export class TmpfsRegular extends TmpfsInode {
     return 0;
   }
 
-  private tellPagesGone(from: number, to: number): void {
+  /** Pages at bytes [from, to) get other frames, or none: mappings of the old ones end. */
+  onPagesMoved(from: number, to: number): void {
     for (const backing of this.mapped) {
       for (const mapping of backing.mappings) mapping.onPagesGone(from, to);
     }

@@ -95,6 +95,7 @@ export class TmpfsFile extends OpenFile {
 /** The backing of the mappings that were made through one open file, which it holds. */
 export class TmpfsBacking extends Backing {
   override readonly isMemory: boolean = true;
+  override readonly canOwn: boolean = true;
   override readonly inode: TmpfsRegular;
   override readonly platformFile = -1;
   override readonly hostFd = -1;
@@ -132,6 +133,10 @@ export class TmpfsBacking extends Backing {
     if (offset >= this.inode.size) return -EFAULT;
     const frame = this.inode.frameFor(offset / PAGE_SIZE, write);
     return frame >= -1 ? frame : frame === -ENOMEM ? -ENOMEM : -EFAULT;
+  }
+
+  override own(offset: number): number {
+    return Math.min(0, this.inode.data.own(offset / PAGE_SIZE, 1));
   }
 
   override contiguous(offset: number, _frame: number, maxPages: number): number {

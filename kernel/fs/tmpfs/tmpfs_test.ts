@@ -438,3 +438,49 @@ Deno.test("secret memory is given back with its last descriptor", () => {
   file.drop();
   assertEquals([countOf(TMPFS_INODES), t.frames.usedBytes], before);
 });
+
+Deno.test("frames that a snapshot holds are not written, whatever is done with the file", () => {
+  const t = new TestFiles(), { generations } = t.frames, file = mustOpen(t.root, "/f", RDWR);
+  const held: { frame: number; byte: number }[] = [], { pages } = node(file).data;
+  const base = t.frames.arena.base, model = new Uint8Array(4 << 20);
+  let seed = 11, size = 0;
+  const next = (n: number) => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) % n;
+  for (let i = 0; i < 400; i++) {
+    if (i % 20 === 0) {
+      for (let page = 0; page * PAGE_SIZE < size; page++) {
+        const frame = pages.get(page) * PAGE_SIZE;
+        if (frame < 0) continue;
+        t.frames.retain(frame, 1);
+        held.push({ frame, byte: load8(base + frame + 100) });
+      }
+      generations.begin();
+    }
+    const at = next(1 << 20), data = bytes(1 + next(20_000), i), end = at + data.length;
+    const kind = next(6);
+    if (kind === 0) {
+      assertEquals(fallocateFile(t.root, file, F.FALLOC_FL_PUNCH_HOLE | 1, at, data.length), 0);
+      model.fill(0, at, Math.min(end, size));
+    } else if (kind === 1) {
+      assertEquals(node(file).truncate(at), 0);
+      model.fill(0, at);
+      size = at;
+    } else if (kind === 2 && at < size) {
+      const from = at - at % PAGE_SIZE;
+      assertEquals(fallocateFile(t.root, file, F.FALLOC_FL_INSERT_RANGE, from, PAGE_SIZE), 0);
+      model.copyWithin(from + PAGE_SIZE, from, size);
+      model.fill(0, from, from + PAGE_SIZE);
+      size += PAGE_SIZE;
+    } else {
+      assertEquals(write(file, at, data), data.length);
+      model.set(data, at);
+      size = Math.max(size, end);
+    }
+  }
+  assertEquals(readBytes(file, 0, size), model.subarray(0, size));
+  for (const { frame, byte } of held) {
+    assertEquals(load8(base + frame + 100), byte);
+    t.frames.release(frame, 1);
+  }
+  file.drop();
+  assertEquals([unlinkAt(t.root, CWD, "/f"), t.frames.usedBytes], [0, 0]);
+});
