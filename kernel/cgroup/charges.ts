@@ -7,7 +7,7 @@
  * first job; before, frames have no such cost. Neighbour: charge_share.ts (frames of jobs).
  */
 
-import type { Job as Work } from "../core/deferred_work.ts";
+import type { WorkItem } from "../core/deferred_work.ts";
 import type { FrameCharger } from "../mm/frames.ts";
 import type { Container } from "../task/container.ts";
 import type { Kernel } from "../task/kernel_services.ts";
@@ -263,7 +263,7 @@ export function chargedTo({ cgroups: { unified, legacy }, group }: Task): number
 }
 
 /** Frees the ids of shares whose jobs have ended, a table at a time. */
-class ShareSweep implements Work {
+class ShareSweep implements WorkItem {
   private readonly charges: FrameCharges;
   private next: number = 0;
 

@@ -1,9 +1,15 @@
-/** Tests of deferred_work.ts: slices, turns, chains of jobs, charges. */
+/** Tests of deferred_work.ts: slices, turns, chains of work items, charges. */
 
 import { assertEquals, assertThrows } from "@std/assert";
-import { type CallServer, DeferredWork, type Job, ListJob, SLICE_UNITS } from "./deferred_work.ts";
+import {
+  type CallServer,
+  DeferredWork,
+  SLICE_UNITS,
+  type WorkItem,
+  WorkList,
+} from "./deferred_work.ts";
 
-class Each extends ListJob<number> {
+class Each extends WorkList<number> {
   private readonly run: (n: number) => void;
 
   constructor(items: readonly number[], units: number, run: (n: number) => void) {
@@ -15,18 +21,18 @@ class Each extends ListJob<number> {
   }
 }
 
-/** The numbers from 0 in the order of a job. */
+/** The numbers from 0 in the order of a work item. */
 function listOf(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
 }
 
-Deno.test("a small job is over when it was begun", () => {
+Deno.test("a small work item is over when it was begun", () => {
   const work = new DeferredWork(), seen: number[] = [];
   work.begin(new Each(listOf(SLICE_UNITS - 1), 1, (n) => seen.push(n)));
   assertEquals([seen.length, work.isEmpty], [SLICE_UNITS - 1, true]);
 });
 
-Deno.test("a large job does one slice at once, and one more with each step", () => {
+Deno.test("a large work item does one slice at once, and one more with each step", () => {
   const work = new DeferredWork(), seen: number[] = [], all = listOf(SLICE_UNITS);
   work.begin(new Each(all, 4, (n) => seen.push(n)));
   assertEquals(seen.length, SLICE_UNITS / 4);
@@ -36,7 +42,7 @@ Deno.test("a large job does one slice at once, and one more with each step", () 
   assertEquals(seen, all);
 });
 
-Deno.test("a job that is left for later does nothing before the next step", () => {
+Deno.test("a work item that is left for later does nothing before the next step", () => {
   const work = new DeferredWork(), seen: number[] = [];
   work.later(new Each(listOf(2), 1, (n) => seen.push(n)));
   assertEquals([seen.length, work.isEmpty], [0, false]);
@@ -44,7 +50,7 @@ Deno.test("a job that is left for later does nothing before the next step", () =
   assertEquals([seen.length, work.isEmpty], [2, true]);
 });
 
-Deno.test("jobs take turns", () => {
+Deno.test("work items take turns", () => {
   const work = new DeferredWork(), seen: string[] = [];
   for (const name of ["a", "b"]) {
     work.begin(new Each(listOf(3), SLICE_UNITS, () => seen.push(name)));
@@ -53,8 +59,8 @@ Deno.test("jobs take turns", () => {
   assertEquals(seen.join(""), "ababab");
 });
 
-/** A job that starts the next one of a chain. */
-class Link implements Job {
+/** A work item that starts the next one of a chain. */
+class Link implements WorkItem {
   private readonly work: DeferredWork;
   private readonly length: number;
   private readonly ends: number[];
@@ -74,7 +80,7 @@ class Link implements Job {
   }
 }
 
-Deno.test("a job that starts others does not nest, and all share one slice", () => {
+Deno.test("a work item that starts others does not nest, and all share one slice", () => {
   const work = new DeferredWork(), ends: number[] = [];
   work.begin(new Link(work, 10, ends));
   assertEquals([ends, work.isEmpty], [listOf(11).reverse(), true]);
@@ -87,7 +93,7 @@ Deno.test("a job that starts others does not nest, and all share one slice", () 
 
 type Caller = CallServer["current"];
 
-Deno.test("the turns of a job are charged as the call that began it", () => {
+Deno.test("the turns of a work item are charged as the call that began it", () => {
   const payer = {}, server = { current: { billed: { turnAccount: payer } } as Caller | null };
   const work = new DeferredWork(server);
   work.begin(new Each(listOf(2), SLICE_UNITS, () => {}));
@@ -95,12 +101,12 @@ Deno.test("the turns of a job are charged as the call that began it", () => {
   assertEquals(work.step() === payer, true);
 });
 
-Deno.test("a job that fails is not run again", () => {
+Deno.test("a work item that fails is not run again", () => {
   const work = new DeferredWork(), seen: number[] = [];
-  const job = new Each(listOf(4), SLICE_UNITS, (n) => {
+  const item = new Each(listOf(4), SLICE_UNITS, (n) => {
     if (n === 1) throw new Error("bug");
   });
-  work.begin(job);
+  work.begin(item);
   assertThrows(() => work.step(), Error, "bug");
   assertEquals(work.isEmpty, true);
   work.begin(new Each(listOf(2), 1, (n) => seen.push(n)));

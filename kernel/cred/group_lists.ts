@@ -6,7 +6,7 @@
  */
 
 import type { Account } from "../core/account.ts";
-import { type DeferredWork, ListJob } from "../core/deferred_work.ts";
+import { type DeferredWork, WorkList } from "../core/deferred_work.ts";
 import { GROUP_LIST_BYTES } from "../core/quota.ts";
 
 /** Lists up to this length are part of the charge of their credentials. */
@@ -28,7 +28,7 @@ interface Charge {
 }
 
 /** Gives charges back in slices: short lists fit 140,000 times into the quota. */
-class ChargesEnd extends ListJob<Charge> {
+class ChargesEnd extends WorkList<Charge> {
   protected override each({ account, bytes }: Charge): void {
     GROUP_LIST_BYTES.give(bytes, account);
   }

@@ -18,7 +18,7 @@ import {
   EPOLLWAKEUP,
 } from "../../ffi/abi/epoll.ts";
 import { O_RDWR } from "../../ffi/abi/fcntl.ts";
-import type { DeferredWork, Job } from "../core/deferred_work.ts";
+import type { DeferredWork, WorkItem } from "../core/deferred_work.ts";
 import { EPOLL_ITEMS } from "../core/quota.ts";
 import { WaitQueue } from "../core/wait.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
@@ -305,7 +305,7 @@ export class EpollFile extends AnonFile {
   }
 }
 
-class ItemsEnd implements Job {
+class ItemsEnd implements WorkItem {
   private readonly set: EpollFile;
 
   constructor(set: EpollFile) {

@@ -5,7 +5,7 @@
  */
 
 import type { Account } from "../core/account.ts";
-import { type DeferredWork, type Job, ListJob } from "../core/deferred_work.ts";
+import { type DeferredWork, type WorkItem, WorkList } from "../core/deferred_work.ts";
 import { RIGHTS_IN_FLIGHT } from "../core/quota.ts";
 import type { Message } from "./message.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
@@ -16,7 +16,7 @@ import type { OpenFile } from "../vfs/open_file.ts";
  */
 const CLOSES_A_LOOK = 64;
 
-/** Units of a job for dropping a descriptor, and for a message. */
+/** Units of a work item for dropping a descriptor, and for a message. */
 const DROP_UNITS = 4, MESSAGE_UNITS = 16;
 
 /** Whether the caller may send `count` more descriptors. */
@@ -73,7 +73,7 @@ export class AllRights {
   /** The message that was sent last, while it is queued. */
   private last: RightsInFlight | null = null;
   private readonly deferred: DeferredWork;
-  /** The job that drops lost messages; null: none runs. */
+  /** The work item that drops lost messages; null: none runs. */
   private collection: Collection | null = null;
   /** Sockets closed since the last search. */
   private closed: number = 0;
@@ -116,7 +116,7 @@ export class AllRights {
     return this.last?.files === files;
   }
 
-  /** Drops references, as many as one turn may; the job drops the rest. */
+  /** Drops references, as many as one turn may; the work item drops the rest. */
   drop(files: readonly OpenFile[]): void {
     if (this.dropping.add(files)) this.deferred.begin(this.dropping);
   }
@@ -144,15 +144,15 @@ export class AllRights {
 }
 
 /**
- * The job that drops references. A socket may hold a message with a socket that holds a message,
+ * The item that drops references. A socket may hold a message with a socket that holds a message,
  * and so on; the chain may be longer than the stack is deep, so it is followed by a list, over
  * several turns.
  */
-class Dropping implements Job {
+class Dropping implements WorkItem {
   private readonly files: OpenFile[] = [];
   private isUnderWay: boolean = false;
 
-  /** Adds references; true: the job has to be started. */
+  /** Adds references; true: the work item has to be started. */
   add(files: readonly OpenFile[]): boolean {
     for (const file of files) this.files.push(file);
     const mustBegin = !this.isUnderWay && this.files.length > 0;
@@ -167,15 +167,15 @@ class Dropping implements Job {
       for (; units > 0 && files.length > 0; units -= DROP_UNITS) files.pop()?.drop();
       hasMore = files.length > 0;
     } finally {
-      // A job that throws is not run again: the next references start it.
+      // A work item that throws is not run again: the next references start it.
       this.isUnderWay = hasMore;
     }
     return hasMore ? 0 : Math.max(units, 1);
   }
 }
 
-/** The job that drops messages. */
-class Drops extends ListJob<RightsInFlight> {
+/** The work item that drops messages. */
+class Drops extends WorkList<RightsInFlight> {
   constructor(messages: readonly RightsInFlight[]) {
     super(messages, MESSAGE_UNITS);
   }
@@ -185,7 +185,7 @@ class Drops extends ListJob<RightsInFlight> {
   }
 }
 
-/** The job that drops lost messages; meanwhile no other ones are looked for. */
+/** The work item that drops lost messages; meanwhile no other ones are looked for. */
 class Collection extends Drops {
   isUnderWay: boolean = true;
 

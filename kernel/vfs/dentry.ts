@@ -11,7 +11,7 @@
  */
 
 import type { Account } from "../core/account.ts";
-import { ListJob } from "../core/deferred_work.ts";
+import { WorkList } from "../core/deferred_work.ts";
 import { MOUNTS } from "../core/quota.ts";
 import type { FileSystem, Inode } from "./inode.ts";
 import { endMarks, type Mark } from "./marks.ts";
@@ -224,11 +224,11 @@ export class Mount {
   }
 }
 
-/** The cost of freeing a mount, in units of a job. */
+/** The cost of freeing a mount, in units of a work item. */
 const RETIREMENT_UNITS = 8;
 
-/** The job that frees detached mounts. */
-export class Retirement extends ListJob<Mount> {
+/** The work item that frees detached mounts. */
+export class Retirement extends WorkList<Mount> {
   constructor(mounts: readonly Mount[]) {
     super(mounts, RETIREMENT_UNITS);
   }

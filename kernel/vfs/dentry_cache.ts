@@ -10,7 +10,7 @@
 
 import { ENAMETOOLONG, ENOENT } from "../../ffi/abi/errno.ts";
 import { NAME_MAX } from "../../ffi/abi/fs.ts";
-import type { DeferredWork, Job } from "../core/deferred_work.ts";
+import type { DeferredWork, WorkItem } from "../core/deferred_work.ts";
 import { Dentry } from "./dentry.ts";
 import type { FileSystem, Inode } from "./inode.ts";
 
@@ -59,16 +59,16 @@ function hasChildren({ children }: Dentry): boolean {
   return children !== null && children.size > 0;
 }
 
-/** A directory that a job is inside of; its children from `next` on are not visited yet. */
+/** A directory that a work item is inside of; its children from `next` on are not visited yet. */
 interface Level {
   readonly dentry: Dentry;
-  /** Those that it had when the job came to it; more cannot come, and some may be forgotten. */
+  /** Those that it had when the item came to it; more cannot come, and some may be forgotten. */
   readonly children: readonly Dentry[];
   next: number;
 }
 
-/** The job that removes all dentries below one from the tree, leaves first. */
-class ForgetTree implements Job {
+/** The work item that removes all dentries below one from the tree, leaves first. */
+class ForgetTree implements WorkItem {
   private readonly cache: DentryCache;
   private readonly root: Dentry;
   /** The root dentry of a file system is removed too: no walk reaches it any more. */
@@ -108,10 +108,10 @@ class ForgetTree implements Job {
   }
 }
 
-/** The job that frees a file system without mounts: first its dentries, then its files. */
-class FileSystemEnd implements Job {
+/** The work item that frees a file system without mounts: first its dentries, then its files. */
+class FileSystemEnd implements WorkItem {
   private readonly fs: FileSystem;
-  private readonly dentries: Job | null;
+  private readonly dentries: WorkItem | null;
 
   constructor(cache: DentryCache, fs: FileSystem) {
     this.fs = fs;
@@ -251,10 +251,10 @@ export class DentryCache {
   }
 
   /**
-   * A job that removes all dentries of `fs`, which have no users any more; null when there are
+   * A work item that removes all dentries of `fs`, which have no users any more; null if there are
    * none.
    */
-  forgetFileSystem(fs: FileSystem): Job | null {
+  forgetFileSystem(fs: FileSystem): WorkItem | null {
     const root = fs.rootDentry;
     if (root === null) return null;
     fs.rootDentry = null;

@@ -111,7 +111,7 @@ export abstract class FileSystem {
   get isFreedInSlices(): boolean {
     return false;
   }
-  /** Frees a slice of the files; returns the units left, as a Job (core/deferred_work.ts). */
+  /** Frees a slice of the files; returns the units left, as a WorkItem (core/deferred_work.ts). */
   free(units: number): number {
     return units;
   }

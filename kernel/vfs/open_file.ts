@@ -9,7 +9,7 @@
 
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../ffi/abi/poll.ts";
 import { O_ACCMODE, O_APPEND, O_NONBLOCK, O_PATH, O_RDWR, O_WRONLY } from "../../ffi/abi/fcntl.ts";
-import type { DeferredWork, Job } from "../core/deferred_work.ts";
+import type { DeferredWork, WorkItem } from "../core/deferred_work.ts";
 import type { Account } from "../core/account.ts";
 import { EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from "../../ffi/abi/errno.ts";
 import { OPEN_FILES } from "../core/quota.ts";
@@ -36,7 +36,7 @@ export interface FileWatcher {
   onFileGone(): void;
 }
 
-class WatchersEnd implements Job {
+class WatchersEnd implements WorkItem {
   private readonly file: OpenFile;
 
   constructor(file: OpenFile) {

@@ -21,7 +21,7 @@ import {
   IN_UNMOUNT,
   InotifyEvent,
 } from "../../../ffi/abi/inotify.ts";
-import type { DeferredWork, Job } from "../../core/deferred_work.ts";
+import type { DeferredWork, WorkItem } from "../../core/deferred_work.ts";
 import { INODE_WATCHES, INOTIFY_EVENTS } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
@@ -222,7 +222,7 @@ export class InotifyFile extends AnonFile {
   }
 }
 
-class WatchesEnd implements Job {
+class WatchesEnd implements WorkItem {
   private readonly file: InotifyFile;
 
   constructor(file: InotifyFile) {

@@ -4,7 +4,7 @@
  * work (kernel/core/deferred_work.ts). A step that ends the channel is the last one.
  */
 
-import type { DeferredWork, Job } from "../../../../kernel/core/deferred_work.ts";
+import type { DeferredWork, WorkItem } from "../../../../kernel/core/deferred_work.ts";
 import type { OpenFile } from "../../../../kernel/vfs/open_file.ts";
 import { JsonNode } from "../../../json_node.ts";
 import type { ErrorMessage } from "../../../protocol/session/messages.ts";
@@ -30,7 +30,7 @@ export function entryPath(directory: GuestPath, below: string): string {
   return below === "" ? directory.text : `${directory.text.replace(/\/+$/, "")}/${wireOf(below)}`;
 }
 
-export abstract class FileChannel extends Channel implements Job {
+export abstract class FileChannel extends Channel implements WorkItem {
   protected readonly caller: RequestCaller;
   protected readonly deferred: DeferredWork;
   /** It is in the queue of deferred work. */
@@ -60,7 +60,7 @@ export abstract class FileChannel extends Channel implements Job {
     this.deferred.later(this);
   }
 
-  /** A Job: the loop calls it. */
+  /** A WorkItem: the loop calls it. */
   step(units: number): number {
     this.#isQueued = false;
     if (this.#isOver) return units;
@@ -125,7 +125,7 @@ export abstract class FileChannel extends Channel implements Job {
   }
 }
 
-/** A step is over: what it leaves of its units, so that the job waits for an event. */
+/** A step is over: what it leaves of its units, so that the work item waits for an event. */
 export function unitsAfter(units: number, cost: number): number {
   return Math.max(1, units - cost);
 }

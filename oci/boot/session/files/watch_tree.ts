@@ -16,7 +16,7 @@ import {
   IN_MOVED_TO,
 } from "../../../../ffi/abi/inotify.ts";
 import { PATH_MAX } from "../../../../ffi/abi/fs.ts";
-import { type DeferredWork, ListJob } from "../../../../kernel/core/deferred_work.ts";
+import { type DeferredWork, WorkList } from "../../../../kernel/core/deferred_work.ts";
 import { INODE_WATCHES } from "../../../../kernel/core/quota.ts";
 import type { Inode } from "../../../../kernel/vfs/inode.ts";
 import { Watch } from "../../../../kernel/vfs/watch_list.ts";
@@ -219,7 +219,7 @@ export class WatchTree {
   }
 }
 
-class WatchesEnd extends ListJob<WatchedFile> {
+class WatchesEnd extends WorkList<WatchedFile> {
   protected override each(watch: WatchedFile): void {
     watch.detach();
   }
