@@ -62,7 +62,8 @@ export class ExposedPort implements AsyncDisposable {
       relay(connection, guestPort, socket).catch(() => socket.destroy());
     });
     await new Promise<void>((done, reject) => {
-      server.once("error", (error) => reject(listenError(error, hostPort)));
+      // Later errors are of single connections (no descriptor is left), which are closed.
+      server.on("error", (error) => reject(listenError(error, hostPort)));
       server.listen(hostPort, HOST, done);
     });
     const address = server.address();
@@ -123,9 +124,15 @@ async function relay(connection: Connection, port: number, socket: Socket): Prom
   await channel.finish();
 }
 
-function drained(socket: Socket): Promise<void> {
-  return new Promise((done) => {
-    socket.once("drain", done);
-    socket.once("close", () => done());
+/** Waits until a socket takes more bytes, or is closed. */
+export function drained(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      socket.off("drain", done);
+      socket.off("close", done);
+      resolve();
+    };
+    socket.on("drain", done);
+    socket.on("close", done);
   });
 }

@@ -1,6 +1,7 @@
+import { Socket } from "node:net";
 import { assertEquals, assertRejects } from "@std/assert";
 import { AlreadyExistsError } from "./errors.ts";
-import { SandboxPorts } from "./ports.ts";
+import { drained, SandboxPorts } from "./ports.ts";
 import { type Behaviour, FakeSandbox } from "./testing/fake_sandbox.ts";
 
 /** A port of the sandbox that sends back what it gets. */
@@ -51,4 +52,15 @@ Deno.test("ports: a refused connection is closed, and so is the port at the end"
   await connection.ended;
   await new Promise((done) => setTimeout(done, 1));
   await assertRejects(() => Deno.connect({ hostname: "127.0.0.1", port }));
+});
+
+Deno.test("ports: a connection that was full many times has no listeners of that", async () => {
+  const socket = new Socket(), before = socket.listenerCount("close");
+  for (let i = 0; i < 3; i++) {
+    const wait = drained(socket);
+    socket.emit("drain");
+    await wait;
+  }
+  assertEquals([socket.listenerCount("close"), socket.listenerCount("drain")], [before, 0]);
+  socket.destroy();
 });
