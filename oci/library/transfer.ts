@@ -69,6 +69,18 @@ interface Plan {
   readonly skipped: string[];
 }
 
+function emptyPlan(): Plan {
+  return { directories: [], files: [], links: [], skipped: [] };
+}
+
+/** Options of the requests of a copy. */
+function rightsOf({ user, signal }: TransferOptions): FileOptions {
+  return {
+    ...user === undefined ? {} : { user },
+    ...signal === undefined ? {} : { signal },
+  };
+}
+
 /** Counts what is done. */
 class Meter {
   readonly #options: TransferOptions;
@@ -117,11 +129,7 @@ export async function upload(
   options: TransferOptions,
 ): Promise<Transferred> {
   is.checkOptions("upload", options, CHECKS);
-  const { user, signal } = options;
-  const rights = {
-    ...user === undefined ? {} : { user },
-    ...signal === undefined ? {} : { signal },
-  };
+  const rights = rightsOf(options);
   const plan = await onHost("read", hostPath, () => planOfHost(resolve(hostPath), guestPath));
   const meter = new Meter(plan, options);
   for (const { to, mode } of plan.directories) {
@@ -132,7 +140,7 @@ export async function upload(
     meter.addFile(item.from);
   });
   await eachOf(plan.links, AT_ONCE, async ({ from, to }) => {
-    await files.symlink(await readlink(from), to, rights);
+    await files.symlink(await onHost("read", from, () => readlink(from)), to, rights);
   });
   for (const { to, mode } of plan.directories.reverse()) {
     if ((mode & OWNER_ALL) !== OWNER_ALL) await files.chmod(to, mode, rights);
@@ -174,7 +182,7 @@ async function* piecesOf(file: FileHandle): AsyncGenerator<Uint8Array> {
 }
 
 async function planOfHost(from: string, to: string): Promise<Plan> {
-  const plan: Plan = { directories: [], files: [], links: [], skipped: [] };
+  const plan = emptyPlan();
   const waiting = [{ from, to, isTop: true }];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const status = await (next.isTop ? stat : lstat)(next.from);
@@ -200,11 +208,7 @@ export async function download(
   options: TransferOptions,
 ): Promise<Transferred> {
   is.checkOptions("download", options, CHECKS);
-  const { user, signal } = options;
-  const rights = {
-    ...user === undefined ? {} : { user },
-    ...signal === undefined ? {} : { signal },
-  };
+  const rights = rightsOf(options);
   const to = resolve(hostPath), top = await files.stat(guestPath, rights);
   return await copyOut(files, await planOfGuest(files, guestPath, to, top, rights), options);
 }
@@ -224,7 +228,7 @@ export async function commitChanges(
       path: directory,
     });
   }
-  const plan: Plan = { directories: [], files: [], links: [], skipped: [] };
+  const plan = emptyPlan();
   for (const { path, kind } of changes) {
     if (kind === "removed" || path === "/") continue;
     if (!isText(path)) continue;
@@ -250,11 +254,7 @@ async function copyOut(
   plan: Plan,
   options: TransferOptions,
 ): Promise<Transferred> {
-  const { user, signal } = options, meter = new Meter(plan, options);
-  const rights = {
-    ...user === undefined ? {} : { user },
-    ...signal === undefined ? {} : { signal },
-  };
+  const rights = rightsOf(options), meter = new Meter(plan, options);
   for (const { to } of plan.directories) await onHost("make", to, () => makeDirectory(to));
   await eachOf(plan.files, AT_ONCE, async (item) => {
     await onHost("write", item.to, () => downloadFile(files, item, rights, meter));
@@ -277,7 +277,7 @@ async function planOfGuest(
   top: FileStatus,
   rights: FileOptions,
 ): Promise<Plan> {
-  const plan: Plan = { directories: [], files: [], links: [], skipped: [] };
+  const plan = emptyPlan();
   const waiting = [{ from, to, status: top }];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     addToPlan(plan, { from: next.from, to: next.to, ...sizeAndMode(next.status) }, next.status);
@@ -326,18 +326,13 @@ async function downloadFile(
 ): Promise<void> {
   const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
   const file = await open(to, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode);
-  const reader = files.readable(from, rights).getReader();
   try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      await writeAll(file, value);
-      meter.addBytes(from, value.length);
+    // The loop ends the stream when a write fails.
+    for await (const piece of files.readable(from, rights)) {
+      await writeAll(file, piece);
+      meter.addBytes(from, piece.length);
     }
     await file.chmod(mode);
-  } catch (error) {
-    await reader.cancel().catch(() => {});
-    throw error;
   } finally {
     await file.close();
   }

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import type { FileStatus } from "../protocol/session/messages.ts";
-import { NotADirectoryError, NotFoundError, SandboxError } from "./errors.ts";
+import { NotADirectoryError, NotFoundError, SandboxError, SandboxGoneError } from "./errors.ts";
 import { SandboxFiles } from "./files.ts";
 import { FakeSandbox } from "./testing/fake_sandbox.ts";
 import { commitChanges } from "./transfer.ts";
@@ -44,6 +44,17 @@ async function withDirectory(fn: (directory: string) => Promise<void>): Promise<
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
+}
+
+/** The paths of this process's open files. */
+function openFiles(): string[] {
+  return [...Deno.readDirSync("/proc/self/fd")].map(({ name }) => {
+    try {
+      return Deno.readLinkSync(`/proc/self/fd/${name}`);
+    } catch {
+      return ""; // closed since, as the descriptor of the directory
+    }
+  });
 }
 
 Deno.test("download: a tree with links, its modes, and what is skipped", async () => {
@@ -103,6 +114,20 @@ Deno.test("download: a name that is no text is skipped, and said", async () => {
     const out = join(directory, "out"), { skipped } = await files.download("/d", out);
     assertEquals(skipped, ["/d/a\udc80"]);
     assertEquals([...Deno.readDirSync(out)].map(({ name }) => name), ["f"]);
+  });
+});
+
+Deno.test("download: a sandbox that ends meanwhile leaves no file of the host open", async () => {
+  await withDirectory(async (directory) => {
+    const { connection } = await FakeSandbox.connect({
+      onOpen(fake, channel) {
+        fake.result(channel, status("f", "file"));
+        fake.end();
+      },
+    });
+    const download = new SandboxFiles(connection).download("/f", join(directory, "f"));
+    await assertRejects(() => download, SandboxGoneError);
+    assertEquals(openFiles().filter((path) => path.startsWith(directory)), []);
   });
 });
 
