@@ -184,8 +184,9 @@ export class Connection implements FrameSink, FrameWriter {
     try {
       this.#decoder.push(bytes);
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.#fail({ code: "Protocol", message: `the sandbox broke the protocol: ${error.message}` });
+      // Messages have the members of their types, or a step that uses them throws.
+      const text = error instanceof Error ? error.message : String(error);
+      this.#fail({ code: "Protocol", message: `the sandbox broke the protocol: ${text}` });
     }
   }
 

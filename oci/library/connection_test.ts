@@ -147,6 +147,16 @@ Deno.test("what is no frame of the protocol ends the connection", async () => {
   }
 });
 
+Deno.test("a message without its members ends the connection, and not the script", async () => {
+  for (const event of [{}, { entries: 1 }, { entries: null }]) {
+    const { connection } = await FakeSandbox.connect({
+      onOpen: (fake, channel) => fake.event(channel, event),
+    });
+    const listing = new SandboxFiles(connection).list("/");
+    await assertRejects(() => listing, SandboxError, "broke the protocol");
+  }
+});
+
 Deno.test("a lost connection fails all that is open, and all that comes later", async () => {
   const { fake, connection } = await FakeSandbox.connect({
     onOpen(fake, channel, request) {
