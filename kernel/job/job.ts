@@ -39,6 +39,8 @@ export interface JobLimits {
 }
 
 export interface JobListener {
+  /** The OOM killer has chosen one of its processes, which is about to get SIGKILL. */
+  onOomKill(victim: ThreadGroup): void;
   /** The main process has ended. */
   onMainEnd(job: Job): void;
   /** No process is left. Behind onMainEnd, if there was a main process. */
@@ -62,8 +64,6 @@ export class Job {
   readonly cpu: JobCpu;
   /** Number of its live tasks. */
   tasks: number = 0;
-  /** The OOM killer has chosen one of its processes. */
-  hadOom: boolean = false;
   /** All its processes get SIGKILL, and no further one is made. */
   isKilled: boolean = false;
   /** It had processes, and none is left. */
@@ -160,8 +160,8 @@ export class Job {
 
   /** The OOM killer has chosen a process of the job. */
   noteVictim(victim: ThreadGroup): void {
-    this.hadOom = true;
     if (victim === this.main) this.noteReason("oom");
+    this.listener.onOomKill(victim);
   }
 
   /** An ended task used CPU time, ns. */

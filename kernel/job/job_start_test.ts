@@ -7,19 +7,10 @@ import { startIn } from "../init.ts";
 import type { Container } from "../task/container.ts";
 import { RUNNING, Task } from "../task/task.ts";
 import { ContainerLab, interrupt, specOf } from "../testing/container_lab.ts";
-import { Job, type JobListener } from "./job.ts";
+import { Job } from "./job.ts";
+import { Reports } from "./job_testing.ts";
 
 const LIMITS = { wallNs: 1e9, memoryBytes: 1 << 30, tasks: 10, cpus: 1 };
-
-class Lines implements JobListener {
-  readonly lines: string[] = [];
-  onMainEnd(job: Job): void {
-    this.lines.push(`main ${job.status} ${job.reason}`);
-  }
-  onJobEnd(job: Job): void {
-    this.lines.push(`end ${job.reason}`);
-  }
-}
 
 function start(lab: ContainerLab, container: Container, job: Job): Task {
   const task = startIn(lab.kernel, container, specOf(["/prog"]), null, job);
@@ -29,7 +20,7 @@ function start(lab: ContainerLab, container: Container, job: Job): Task {
 
 Deno.test("a job that is killed before the first instruction of its program runs none", () => {
   for (const isBefore of [true, false]) {
-    const lab = new ContainerLab(), a = lab.container("a"), listener = new Lines();
+    const lab = new ContainerLab(), a = lab.container("a"), listener = new Reports();
     lab.start(a);
     const job = new Job(lab.kernel, a, LIMITS, listener);
     if (isBefore) job.kill("killed");
@@ -44,7 +35,7 @@ Deno.test("a job that is killed before the first instruction of its program runs
 });
 
 Deno.test("a second process that is started in a job is not its main process", () => {
-  const lab = new ContainerLab(), a = lab.container("a"), listener = new Lines();
+  const lab = new ContainerLab(), a = lab.container("a"), listener = new Reports();
   lab.start(a);
   const job = new Job(lab.kernel, a, LIMITS, listener);
   const main = start(lab, a, job), second = start(lab, a, job);
@@ -57,7 +48,7 @@ Deno.test("a second process that is started in a job is not its main process", (
 });
 
 Deno.test("a job whose program cannot start holds nothing", () => {
-  const lab = new ContainerLab(), a = lab.container("a"), listener = new Lines();
+  const lab = new ContainerLab(), a = lab.container("a"), listener = new Reports();
   lab.start(a);
   const before = lab.kernel.timers.size, job = new Job(lab.kernel, a, LIMITS, listener);
   const failure = startIn(lab.kernel, a, specOf(["/nothing"]), null, job);

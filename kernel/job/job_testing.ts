@@ -4,6 +4,7 @@ import { AT_FDCWD, O_CREAT, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { writeExecutable } from "../../ffi/asm/elf_executable.ts";
 import type { Task } from "../task/task.ts";
+import type { ThreadGroup } from "../task/thread_group.ts";
 import { Container } from "../task/container.ts";
 import { LabKernel } from "../testing/task_lab.ts";
 import { openAt } from "../vfs/open.ts";
@@ -27,12 +28,16 @@ const NO_LIMITS: JobLimits = {
 };
 
 /** Keeps what jobs report: lines. */
-class Reports implements JobListener {
+export class Reports implements JobListener {
   readonly lines: string[] = [];
   private readonly endsRest: boolean;
 
-  constructor(endsRest: boolean) {
+  constructor(endsRest: boolean = false) {
     this.endsRest = endsRest;
+  }
+
+  onOomKill(victim: ThreadGroup): void {
+    this.lines.push(`oom ${victim.pid}`);
   }
 
   onMainEnd(job: Job): void {

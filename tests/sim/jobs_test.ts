@@ -86,6 +86,8 @@ class JobSource extends Timer implements JobListener {
     if (chance.below(200) === 0) job.setDeadline(Infinity);
   }
 
+  onOomKill(): void {}
+
   onMainEnd(job: Job): void {
     this.#report(job, "main");
     if (this.#chance.below(2) === 0) job.killRest();

@@ -185,6 +185,15 @@ export class Program implements JobListener, StreamsListener {
 
   // From the job.
 
+  onOomKill(victim: ThreadGroup): void {
+    this.#session.emit({
+      kind: "oom",
+      pid: victim.id.numberIn(this.#session.container.pids),
+      command: wireOf(victim.tasks[0]?.comm ?? ""),
+      timeMs: this.#session.nowMs(),
+    });
+  }
+
   onMainEnd(job: Job): void {
     this.#hasEnded = true;
     if (!this.#plan.isDetached) return job.killRest();

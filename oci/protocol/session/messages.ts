@@ -287,9 +287,11 @@ export type SandboxEvent =
     readonly signal: string | null;
     readonly timeMs: number;
   }
+  /** A process was killed for want of memory. */
   | {
     readonly kind: "oom";
     readonly pid: number;
+    /** Its name (`comm` of proc(5)). */
     readonly command: string;
     readonly timeMs: number;
   }

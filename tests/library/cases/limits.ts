@@ -68,9 +68,14 @@ export const limitCases: readonly Case[] = [
 
   inSandbox("limits: what needs too much memory is killed, and says so", async (box) => {
     const script = "head -c 300000000 /dev/zero | tail -c 299999999 | wc -c";
-    const limits = { memoryBytes: 64 << 20 };
+    const limits = { memoryBytes: 64 << 20 }, events = box.events();
     const result = await box.exec(["sh", "-c", script], { limits });
     assert.equal(result.reason, "oom", JSON.stringify(result));
+    for await (const event of events) {
+      if (event.kind !== "oom") continue;
+      assert.equal(event.command, "tail");
+      break;
+    }
     assert.equal((await box.exec(["echo", "alive"])).text, "alive\n");
   }),
 
