@@ -98,7 +98,7 @@ Deno.test("a stream that is not read gives no credit, and one that is read does"
     onCredit: (_fake, _channel, _stream, bytes) => credit += bytes,
   });
   const program = await Program.start(connection, TRUE, {});
-  assertEquals([program.id, credit], [7, 0]);
+  assertEquals([program.pid, credit], [7, 0]);
   const reader = program.stdout.getReader();
   let length = 0;
   for (let part = await reader.read(); !part.done; part = await reader.read()) {

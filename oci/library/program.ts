@@ -182,7 +182,7 @@ async function feedStream(
  */
 export class Program implements AsyncDisposable {
   /** Its process id in the sandbox. */
-  readonly id: number;
+  readonly pid: number;
   readonly stdin: WritableStream<Uint8Array>;
   readonly stdout: ReadableStream<Bytes>;
   /** Empty when the program has a terminal. */
@@ -201,7 +201,7 @@ export class Program implements AsyncDisposable {
   ) {
     this.#channel = channel;
     this.job = job;
-    this.id = job.pid;
+    this.pid = job.pid;
     this.stdin = inputStream(channel);
     this.stdout = channel.output.stream(() => channel.control({ closeStream: 1 }));
     this.stderr = channel.errors.stream(() => channel.control({ closeStream: 2 }));

@@ -132,7 +132,7 @@ export class Program implements JobListener, StreamsListener {
     return {
       job: this.id,
       pid: this.pid,
-      isInBackground: this.#hasEnded,
+      background: this.#hasEnded,
       argv: this.#shownArgv(),
       startedMs: this.#startedMs,
       processes: this.#job.groups.size,

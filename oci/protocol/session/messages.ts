@@ -215,7 +215,7 @@ export interface JobInfo {
   /** Of the main process. */
   readonly pid: number;
   /** The main process has ended; processes that it has left go on. */
-  readonly isInBackground: boolean;
+  readonly background: boolean;
   /** The beginning of the command. */
   readonly argv: readonly string[];
   readonly startedMs: number;

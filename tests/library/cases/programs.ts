@@ -151,7 +151,7 @@ export const programCases: readonly Case[] = [
 
   inSandbox("spawn: streams go both ways while the program runs", async (box) => {
     const program = await box.spawn(["sh", "-c", "while read -r x; do echo got $x; done; exit 5"]);
-    assert(program.id > 1, String(program.id));
+    assert(program.pid > 1, String(program.pid));
     const writer = program.stdin.getWriter(), reader = program.stdout.getReader();
     for (const word of ["one", "two"]) {
       await writer.write(bytesOf(`${word}\n`));
