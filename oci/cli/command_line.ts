@@ -7,7 +7,7 @@
  */
 
 import type { Command, Commands } from "./command.ts";
-import { suggestion } from "../options/closest_name.ts";
+import { suggestion } from "../closest_name.ts";
 import { EXIT_FAILURE, EXIT_USAGE, explain, usageError, UserError } from "../user_error.ts";
 import {
   type Globals,

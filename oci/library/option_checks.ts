@@ -3,6 +3,7 @@
  * be, and shows what it is.
  */
 
+import { suggestion } from "../closest_name.ts";
 import { InvalidArgumentError } from "./errors.ts";
 
 /** @returns what the value must be, or null if it is right */
@@ -31,27 +32,8 @@ export function checkOptions(of: string, options: unknown, checks: Checks): void
 }
 
 function unknownOption(of: string, name: string, known: readonly string[]): InvalidArgumentError {
-  const near = known.map((other) => ({ other, edits: editDistance(name, other) }))
-    .sort((a, b) => a.edits - b.edits)[0];
-  const hint = near !== undefined && near.edits <= Math.max(2, name.length / 3)
-    ? `: did you mean ${near.other}?`
-    : `; it has ${known.join(", ")}`;
+  const hint = suggestion(name, known) || `; it has ${known.join(", ")}`;
   return new InvalidArgumentError(`${of} has no option ${name}${hint}`);
-}
-
-/** Edits of one letter that make `b` of `a`; capitals do not count. */
-function editDistance(a: string, b: string): number {
-  const from = a.toLowerCase(), to = b.toLowerCase();
-  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
 }
 
 const SHOWN_MAX = 60;

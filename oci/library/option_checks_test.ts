@@ -50,10 +50,10 @@ Deno.test("options: a wrong value is named, with what it must be", () => {
 Deno.test("options: an unknown name is an error, with the one that was meant", () => {
   assertEquals(
     problem({ memorybytes: 1 }),
-    "f has no option memorybytes: did you mean memoryBytes?",
+    "f has no option memorybytes; did you mean memoryBytes?",
   );
-  assertEquals(problem({ timeout: 1 }), "f has no option timeout: did you mean timeoutMs?");
-  assertEquals(problem({ stdIn: "" }, EXEC_CHECKS), "f has no option stdIn: did you mean stdin?");
+  assertEquals(problem({ timeout: 1 }), "f has no option timeout; did you mean timeoutMs?");
+  assertEquals(problem({ stdIn: "" }, EXEC_CHECKS), "f has no option stdIn; did you mean stdin?");
   assertEquals(
     problem({ toString: 1 }, EXEC_CHECKS),
     "f has no option toString; it has cwd, env, user, timeoutMs, maxOutputBytes, signal, " +

@@ -4,7 +4,7 @@
  */
 
 import { usageError } from "../user_error.ts";
-import { suggestion } from "./closest_name.ts";
+import { suggestion } from "../closest_name.ts";
 import { checkChoice, type Option, type Options, takesValue, type Values } from "./option.ts";
 
 /** What a verb says about its options. */

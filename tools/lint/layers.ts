@@ -91,7 +91,7 @@ const KERNEL_PART = /^oci\/(boot\/|cli\/verbs\/(boot|doctor|syscalls)\.ts$)/;
 const PACKAGES = /^@std\/(assert|cli|encoding|path)$/;
 
 /** Files that Node and Bun run too. They import each other, and modules of Node. */
-const PORTABLE = /^oci\/(library|protocol\/session)\//;
+const PORTABLE = /^oci\/((library|protocol\/session)\/|closest_name\.ts$)/;
 
 /** Whether a file has to run in Node and Bun, without a package. */
 export function isPortable(file: string): boolean {
