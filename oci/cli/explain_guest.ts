@@ -7,7 +7,7 @@ import type { GuestPlan } from "../launch/foreground_sandbox.ts";
 import { hidingOf, type SeenPath } from "../launch/host_view.ts";
 import { shownWord } from "../shown_text.ts";
 import { shownSize } from "./amounts.ts";
-import { nameOf } from "./guest_environment.ts";
+import { nameOf } from "../environment.ts";
 
 /** Several lines without an end of line. */
 export function explainGuest(plan: GuestPlan): string {

@@ -4,6 +4,7 @@
  */
 
 import { fromText } from "../../kernel/core/bytes.ts";
+import { nameOf } from "../environment.ts";
 import { usageError } from "../user_error.ts";
 
 /** Names of variables that every guest gets. */
@@ -23,10 +24,6 @@ interface EnvironmentRequest {
   readonly set: readonly string[];
   /** Names. */
   readonly unset: readonly string[];
-}
-
-export function nameOf(entry: string): string {
-  return entry.split("=", 1)[0] ?? "";
 }
 
 function isPassed(name: string): boolean {

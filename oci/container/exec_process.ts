@@ -7,6 +7,7 @@ import type { Flags } from "../options/flags.ts";
 import type { Options } from "../options/option.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { CapabilitySpec } from "../protocol/boot_spec.ts";
+import { withVariables } from "../environment.ts";
 import { JsonNode } from "../json_node.ts";
 import { hostHas, ignoreLabel } from "../spec/labels.ts";
 import { CAPABILITIES } from "../spec/linux_names.ts";
@@ -93,7 +94,7 @@ function changed(
   return {
     ...own,
     args: args.map(fromText),
-    env: environment(own.env, flags.options.env.map(variable)),
+    env: withVariables(own.env, flags.options.env.map(variable)),
     cwd: directoryOf(flags) ?? own.cwd,
     uid: user?.uid ?? own.uid,
     gid: user?.gid ?? own.gid,
@@ -114,16 +115,6 @@ function directoryOf(flags: Flags<ProcessOptions>): string | null {
   if (path === null) return null;
   if (!path.startsWith("/")) throw usageError(`--cwd is "${path}", expected an absolute path`);
   return fromText(path);
-}
-
-/** Variables that are set again replace the old ones. */
-function environment(own: readonly string[], more: readonly string[]): string[] {
-  const names = new Set(more.map(nameOf));
-  return [...own.filter((entry) => !names.has(nameOf(entry))), ...more];
-}
-
-function nameOf(entry: string): string {
-  return entry.split("=", 1)[0] ?? "";
 }
 
 function userOf(flags: Flags<ProcessOptions>): { uid: number; gid: number } | null {

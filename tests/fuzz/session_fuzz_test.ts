@@ -17,7 +17,7 @@ import {
   WINDOW_BYTES,
 } from "../../oci/protocol/session/frame.ts";
 import { readExecPlan } from "../../oci/boot/session/exec_plan.ts";
-import { bytesOfWire, wireOf } from "../../oci/boot/session/wire_text.ts";
+import { bytesOfWire, wireOf } from "../../oci/protocol/wire_text.ts";
 import { readCreateRequest } from "../../oci/launch/session/create_request.ts";
 import { JsonNode } from "../../oci/json_node.ts";
 import { UserError } from "../../oci/user_error.ts";

@@ -1,7 +1,7 @@
 /** The request `exec` of a session, checked. */
 
 import { JsonNode } from "../../json_node.ts";
-import { bytesOfWire } from "./wire_text.ts";
+import { bytesOfWire } from "../../protocol/wire_text.ts";
 
 /** LIMIT: largest size of a terminal: 16 bits (ioctl_tty(2)). */
 const SIZE_MAX = 0xffff;

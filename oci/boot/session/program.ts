@@ -15,6 +15,7 @@ import type { ThreadGroup } from "../../../kernel/task/thread_group.ts";
 import { startError } from "../guest/guest_start.ts";
 import { toText } from "../../../kernel/core/bytes.ts";
 import { limitsOf, setProcessAttributes } from "../guest/identity.ts";
+import { withVariables } from "../../environment.ts";
 import type { ExecResultMessage, JobInfo } from "../../protocol/session/messages.ts";
 import { EXIT_NOT_FOUND } from "../../user_error.ts";
 import { RequestError } from "./errors.ts";
@@ -27,9 +28,11 @@ import {
   TerminalStreams,
 } from "./program_streams.ts";
 import type { RequestUser, Session } from "./session.ts";
-import { wireOf } from "./wire_text.ts";
+import { wireOf } from "../../protocol/wire_text.ts";
 
 const NS_A_MS = 1e6;
+/** For a program with a terminal. */
+const DEFAULT_TERM = "TERM=xterm-256color";
 /** LIMIT: words of a command, and characters of each, in events and lists. */
 const SHOWN_WORDS = 64, SHOWN_CHARACTERS = 1024;
 
@@ -112,14 +115,8 @@ export class Program implements JobListener, StreamsListener {
 
   #process({ process }: RequestUser) {
     const { argv, cwd, env, terminal } = this.#plan;
-    const names = new Set(env.map((entry) => entry.slice(0, entry.indexOf("="))));
-    const term = terminal !== null && !process.env.some((entry) => entry.startsWith("TERM="))
-      ? ["TERM=xterm-256color"]
-      : [];
-    const own = [...process.env, ...term].filter((entry) => {
-      return !names.has(entry.slice(0, entry.indexOf("=")));
-    });
-    return { ...process, args: argv, cwd: cwd ?? process.cwd, env: [...own, ...env] };
+    const own = terminal === null ? process.env : withVariables([DEFAULT_TERM], process.env);
+    return { ...process, args: argv, cwd: cwd ?? process.cwd, env: withVariables(own, env) };
   }
 
   #shownArgv(): string[] {

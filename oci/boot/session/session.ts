@@ -7,6 +7,7 @@ import { credentialsOf } from "../guest/identity.ts";
 import type { Credentials } from "../../../kernel/cred/credentials.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import type { Container } from "../../../kernel/task/container.ts";
+import { withVariables } from "../../environment.ts";
 import { JsonNode } from "../../json_node.ts";
 import type { ProcessSpec } from "../../protocol/boot_spec.ts";
 import type { SandboxEvent, UserName } from "../../protocol/session/messages.ts";
@@ -82,8 +83,7 @@ export class Session {
 
   #withUser(node: JsonNode): ProcessSpec {
     const { uid, gid, groups, home } = resolveUser(this.kernel, this.container, node);
-    const { env, ...rest } = this.defaults;
-    const others = env.filter((entry) => !entry.startsWith("HOME="));
-    return { ...rest, uid, gid, additionalGids: groups, env: [...others, `HOME=${home ?? "/"}`] };
+    const env = withVariables(this.defaults.env, [`HOME=${home ?? "/"}`]);
+    return { ...this.defaults, uid, gid, additionalGids: groups, env };
   }
 }

@@ -10,7 +10,7 @@ import { mkdirAt, symlinkAt } from "../../../../kernel/vfs/create.ts";
 import { rmdirAt, unlinkAt } from "../../../../kernel/vfs/remove.ts";
 import { renameAt } from "../../../../kernel/vfs/rename.ts";
 import { readlinkAt, statAt } from "../../../../kernel/vfs/status.ts";
-import { wireOf } from "../wire_text.ts";
+import { wireOf } from "../../../protocol/wire_text.ts";
 import { callError } from "../call_errors.ts";
 import { FileChannel, type FileRequest, type GuestPath, unitsAfter } from "./file_channel.ts";
 import { lastName, statusOf } from "./file_status.ts";

@@ -5,7 +5,7 @@ import { OverlayFs } from "../../../../kernel/fs/overlay/overlay_fs.ts";
 import type { FileSystem } from "../../../../kernel/vfs/inode.ts";
 import type { Change } from "../../../protocol/session/messages.ts";
 import { callError, pathError } from "../call_errors.ts";
-import { wireOf } from "../wire_text.ts";
+import { wireOf } from "../../../protocol/wire_text.ts";
 import { FileChannel, type FileRequest, unitsAfter } from "./file_channel.ts";
 import { DEPTH_MAX, TOO_DEEP } from "./open_tree.ts";
 import { OverlayChanges } from "./overlay_changes.ts";

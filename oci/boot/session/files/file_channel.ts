@@ -9,7 +9,7 @@ import type { OpenFile } from "../../../../kernel/vfs/open_file.ts";
 import { JsonNode } from "../../../json_node.ts";
 import type { ErrorMessage } from "../../../protocol/session/messages.ts";
 import { Channel, type ChannelPort, EVENT_BYTES } from "../channel.ts";
-import { wireOf } from "../wire_text.ts";
+import { wireOf } from "../../../protocol/wire_text.ts";
 import type { RequestCaller } from "./request_caller.ts";
 
 /** What every file request has. */

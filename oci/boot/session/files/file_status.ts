@@ -11,7 +11,7 @@ import {
 } from "../../../../ffi/abi/stat.ts";
 import type { Inode } from "../../../../kernel/vfs/inode.ts";
 import type { FileStatus } from "../../../protocol/session/messages.ts";
-import { wireOf } from "../wire_text.ts";
+import { wireOf } from "../../../protocol/wire_text.ts";
 
 const TYPES: ReadonlyMap<number, FileStatus["type"]> = new Map([
   [S_IFBLK, "block"],

@@ -11,7 +11,7 @@ import { shownPath } from "../../../file_error.ts";
 import type { JsonNode } from "../../../json_node.ts";
 import type { Op } from "../../../protocol/session/messages.ts";
 import type { Channel, ChannelPort } from "../channel.ts";
-import { bytesOfWire } from "../wire_text.ts";
+import { bytesOfWire } from "../../../protocol/wire_text.ts";
 import * as calls from "./call_channel.ts";
 import { DiffChannel } from "./diff_channel.ts";
 import type { FileChannel, FileRequest, GuestPath } from "./file_channel.ts";

@@ -4,7 +4,7 @@
  * 383). Every byte string comes back as it was.
  */
 
-import { fromText, stringToBytes } from "../../../kernel/core/bytes.ts";
+import { fromText, stringToBytes } from "../../kernel/core/bytes.ts";
 
 const ESCAPE = 0xdc00;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
