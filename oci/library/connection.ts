@@ -24,6 +24,7 @@ import {
   RESULT,
   SESSION,
 } from "../protocol/session/frame.ts";
+import { CHANNELS_MAX } from "../protocol/session/limits.ts";
 import type {
   AttachMessage,
   CreateMessage,
@@ -34,8 +35,6 @@ import type {
 import { Channel, type ChannelOptions, type FrameWriter } from "./channel.ts";
 import { errorOf, LimitError } from "./errors.ts";
 
-/** The protocol's bound for open channels of a connection. */
-const CHANNELS_MAX = 1024;
 /** Payloads of so many bytes are not copied behind their header, but written apart. */
 const COPIED_BYTES = 16 << 10;
 

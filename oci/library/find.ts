@@ -7,6 +7,7 @@ import { access, constants, lstat, readFile, stat } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { isSandboxId } from "../protocol/session/limits.ts";
 import { InvalidArgumentError, NotFoundError } from "./errors.ts";
 
 /** Bits of a mode that let other users in. */
@@ -107,7 +108,7 @@ async function isOwn(path: string, uid: number): Promise<boolean> {
 
 /** @throws InvalidArgumentError */
 export function checkId(id: string): void {
-  if (/^[A-Za-z0-9][\w+.-]{0,62}$/.test(id)) return;
+  if (isSandboxId(id)) return;
   throw new InvalidArgumentError(
     "the id of a sandbox has up to 63 letters, digits and . _ + -, and begins with a letter or " +
       `digit, got ${JSON.stringify(id)}`,

@@ -4,6 +4,7 @@
  */
 
 import { suggestion } from "../closest_name.ts";
+import { CPUS_MAX, CPUS_MIN, ID_MAX, LIFETIME_MAX_MS } from "../protocol/session/limits.ts";
 import { InvalidArgumentError } from "./errors.ts";
 
 /** @returns what the value must be, or null if it is right */
@@ -36,6 +37,8 @@ function unknownOption(of: string, name: string, known: readonly string[]): Inva
   return new InvalidArgumentError(`${of} has no option ${name}${hint}`);
 }
 
+/** The longest time of setTimeout(), ms. */
+const DELAY_MAX_MS = 2 ** 31 - 1;
 const SHOWN_MAX = 60;
 
 function shown(value: unknown): string {
@@ -77,6 +80,18 @@ export const milliseconds: Check = (value) =>
     ? null
     : "a number of milliseconds, 0 or more";
 
+/** A time after which a sandbox ends: more than none, or it would end at once. */
+export const lifetime: Check = (value) =>
+  typeof value === "number" && value > 0 && value <= LIFETIME_MAX_MS
+    ? null
+    : "a number of milliseconds, more than 0 and at most a century";
+
+/** A time of the runtime's timers: a longer one would end at once. */
+export const delay: Check = (value) =>
+  typeof value === "number" && value >= 0 && value <= DELAY_MAX_MS
+    ? null
+    : `a number of milliseconds from 0 to ${DELAY_MAX_MS}`;
+
 export function orNull(check: Check): Check {
   return (value) => {
     const wanted = value === null ? null : check(value);
@@ -85,9 +100,9 @@ export function orNull(check: Check): Check {
 }
 
 export const processors: Check = (value) =>
-  typeof value === "number" && value >= 0.01 && value <= 65536
+  typeof value === "number" && value >= CPUS_MIN && value <= CPUS_MAX
     ? null
-    : "a number of processors from 0.01, as 0.5 or 2";
+    : `a number of processors from ${CPUS_MIN}, as 0.5 or 2`;
 
 export function oneOf(...allowed: readonly string[]): Check {
   return (value) =>
@@ -112,7 +127,7 @@ export const textRecord: Check = (value) =>
     : "an object whose values are strings";
 
 const isId = (value: unknown): boolean =>
-  typeof value === "number" && Number.isInteger(value) && value >= 0 && value < 2 ** 32 - 1;
+  typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= ID_MAX;
 
 export const user: Check = (value) => {
   if (isText(value) && value !== "") return null;

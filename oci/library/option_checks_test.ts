@@ -19,7 +19,15 @@ Deno.test("options: a wrong value is named, with what it must be", () => {
     [{ memoryBytes: 1n }, "memoryBytes must be a whole number of at least 4 MiB, got 1n"],
     [{ cpus: 0 }, "cpus must be a number of processors from 0.01, as 0.5 or 2, got 0"],
     [{ pids: 0 }, "pids must be a whole number of at least 1, got 0"],
-    [{ timeoutMs: -1 }, "timeoutMs must be a number of milliseconds, 0 or more, or null, got -1"],
+    [
+      { timeoutMs: 0 },
+      "timeoutMs must be a number of milliseconds, more than 0 and at most a century, or null, " +
+      "got 0",
+    ],
+    [
+      { startTimeoutMs: 1e10 },
+      "startTimeoutMs must be a number of milliseconds from 0 to 2147483647, got 10000000000",
+    ],
     [{ network: "bridge" }, 'network must be "none" or "host", got "bridge"'],
     [{ env: { A: 1 } }, 'env must be an object whose values are strings, got {"A":1}'],
     [{ env: { "A=B": "" } }, 'env must be an object whose values are strings, got {"A=B":""}'],

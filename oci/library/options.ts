@@ -1,6 +1,7 @@
 /** The options of sandboxes and programs, and their checks. */
 
 import type { JobLimits, MountMessage, UserName } from "../protocol/session/messages.ts";
+import { MEMORY_MIN } from "../protocol/session/limits.ts";
 import * as is from "./option_checks.ts";
 
 /** A directory or file of the host inside a sandbox; `readonly` is false by default. */
@@ -96,7 +97,6 @@ export interface SpawnOptions extends ProgramOptions {
   readonly pty?: TerminalSize;
 }
 
-const MEMORY_MIN = 4 << 20;
 const memory = is.whole(MEMORY_MIN, "of at least 4 MiB");
 const count = is.whole(1, "of at least 1");
 const terminalSide = is.whole(1, "from 1 to 65535", 65535);
@@ -125,11 +125,11 @@ export const SANDBOX_CHECKS: is.Checks = {
   env: is.textRecord,
   user: is.user,
   cwd: is.absolutePath,
-  timeoutMs: is.orNull(is.milliseconds),
-  idleMs: is.orNull(is.milliseconds),
+  timeoutMs: is.orNull(is.lifetime),
+  idleMs: is.orNull(is.lifetime),
   persistent: is.boolean,
   binary: is.text,
-  startTimeoutMs: is.milliseconds,
+  startTimeoutMs: is.delay,
   signal: is.abortSignal,
 };
 

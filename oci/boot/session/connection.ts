@@ -29,6 +29,7 @@ import {
   putHeader,
   SESSION,
 } from "../../protocol/session/frame.ts";
+import { CHANNELS_MAX } from "../../protocol/session/limits.ts";
 import type { ErrorMessage } from "../../protocol/session/messages.ts";
 import { UserError } from "../../user_error.ts";
 import { type Channel, type ChannelPort, EVENT_BYTES } from "./channel.ts";
@@ -46,8 +47,6 @@ const OUT_BYTES = PAYLOAD_MAX + HEADER_BYTES;
  * client for each of them.
  */
 const BATCH_NS = 50_000;
-/** LIMIT: open channels of a connection. */
-const CHANNELS_MAX = 1024;
 /** LIMIT: bytes of messages that wait for the socket while requests are read. */
 const QUEUE_BYTES = 1 << 20;
 /** LIMIT: how long a client may take for its HELLO, ns. */

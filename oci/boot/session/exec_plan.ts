@@ -1,17 +1,15 @@
 /** The request `exec` of a session, checked. */
 
 import { JsonNode } from "../../json_node.ts";
+import { MEMORY_MIN } from "../../protocol/session/limits.ts";
+import { readCpus, readVariables } from "../../protocol/session_members.ts";
 import { bytesOfWire } from "../../protocol/wire_text.ts";
 
 /** LIMIT: largest size of a terminal: 16 bits (ioctl_tty(2)). */
 const SIZE_MAX = 0xffff;
-/** LIMIT: words of a command, and variables of an environment. */
+/** LIMIT: words of a command. */
 const WORDS_MAX = 65536;
 const MAX = Number.MAX_SAFE_INTEGER;
-/** LIMIT: least memory of a job, bytes: fewer are too few for a program. */
-const MEMORY_MIN = 1 << 20;
-/** LIMIT: least share of a processor. */
-const CPUS_MIN = 0.01;
 
 interface TerminalSize {
   readonly rows: number;
@@ -45,7 +43,7 @@ export function readExecPlan(request: JsonNode): ExecPlan {
   return {
     argv: argv.strings().map(bytesOfWire),
     cwd: request.member("cwd").optional(null, (node) => bytesOfWire(node.absolutePath())),
-    env: readEnv(request.member("env")),
+    env: readVariables(request.member("env")),
     user: request.member("user"),
     hasInput: request.member("stdin").optional(false, (node) => node.boolean()),
     terminal: request.member("pty").optional(null, readTerminalSize),
@@ -69,21 +67,4 @@ export function readTerminalSize(node: JsonNode): TerminalSize {
     rows: node.member("rows").integer(1, SIZE_MAX),
     columns: node.member("cols").integer(1, SIZE_MAX),
   };
-}
-
-function readCpus(node: JsonNode): number {
-  const { value } = node;
-  if (typeof value !== "number" || !(value >= CPUS_MIN)) {
-    node.expected(`a number of at least ${CPUS_MIN}`);
-  }
-  return value;
-}
-
-function readEnv(node: JsonNode): string[] {
-  const members = node.members();
-  if (members.length > WORDS_MAX) node.expected(`at most ${WORDS_MAX} variables`);
-  return members.map((member) => {
-    if (member.name === "" || /[=\0]/.test(member.name)) member.fail("is no name of a variable");
-    return `${bytesOfWire(member.name)}=${bytesOfWire(member.string())}`;
-  });
 }

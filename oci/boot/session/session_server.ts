@@ -13,6 +13,7 @@ import { Waiter } from "../../../kernel/core/wait.ts";
 import { Timer, type TimerQueue } from "../../../kernel/time/timer.ts";
 import type { JsonNode } from "../../json_node.ts";
 import { PROTOCOL_VERSION } from "../../protocol/session/frame.ts";
+import { LIFETIME_MAX_MS } from "../../protocol/session/limits.ts";
 import type { SessionFds, SessionSpec } from "../../protocol/boot_spec.ts";
 import type { Op, SandboxInfo, StatsMessage } from "../../protocol/session/messages.ts";
 import type { Channel, ChannelPort } from "./channel.ts";
@@ -27,8 +28,6 @@ import { AnsweredChannel, EventsChannel, signalJob, WaitJobChannel } from "./sim
 /** LIMIT: clients at a time. */
 const CONNECTIONS_MAX = 64;
 const NS_A_MS = 1e6;
-/** LIMIT: how far in the future an end may be, ms: a century. */
-const TIMEOUT_MAX_MS = 100 * 365 * 86_400_000;
 
 const OTHER_OPS = [
   "exec",
@@ -162,7 +161,7 @@ export class SessionServer extends Waiter implements ConnectionOwner {
       case "extend":
         this.#extend(
           request.member("timeoutMs").optional(null, (node) => {
-            return node.integer(0, TIMEOUT_MAX_MS);
+            return node.integer(0, LIFETIME_MAX_MS);
           }),
         );
         return new AnsweredChannel(port, { deadlineMs: this.#deadlineMs });

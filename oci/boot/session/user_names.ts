@@ -9,11 +9,10 @@ import { ContainerCaller } from "../../../kernel/init.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import type { Container } from "../../../kernel/task/container.ts";
 import type { JsonNode } from "../../json_node.ts";
+import { ID_MAX } from "../../protocol/session/limits.ts";
 import { accountLines, GROUP, PASSWD } from "../guest/account_files.ts";
 import { RequestError } from "./errors.ts";
 
-/** The greatest id: 2^32 - 1 stands for none. */
-const ID_MAX = 0xfffffffe;
 /** LIMIT: supplementary groups (NGROUPS_MAX). */
 const GROUPS_MAX = 65536;
 

@@ -3,18 +3,14 @@
 import { JsonNode } from "../../json_node.ts";
 import { PLATFORM_NAMES, type PlatformName } from "../../../platform/select/candidates.ts";
 import { PROTOCOL_VERSION } from "../../protocol/session/frame.ts";
+import { ID_MAX, isSandboxId, LIFETIME_MAX_MS, MEMORY_MIN } from "../../protocol/session/limits.ts";
 import type { UserName } from "../../protocol/session/messages.ts";
+import { readCpus, readVariables } from "../../protocol/session_members.ts";
 import { UserError } from "../../user_error.ts";
 
 /** LIMIT: as in Linux, and of labels. */
 const HOSTNAME_MAX = 64, LABELS_MAX = 64, LABEL_BYTES = 4096;
-/** LIMIT: bytes of memory: fewer are too few for a program. */
-const MEMORY_MIN = 4 << 20;
-const ID_MAX = 0xfffffffe;
-/** LIMIT: a time in ms: a century. */
-const TIME_MAX = 100 * 365 * 86_400_000;
 const MAX = Number.MAX_SAFE_INTEGER;
-const CPUS_MIN = 0.01;
 
 export interface MountRequest {
   readonly source: string;
@@ -38,7 +34,8 @@ export interface CreateRequest {
   readonly cpus: number | null;
   readonly pids: number | null;
   readonly diskBytes: number | null;
-  readonly env: ReadonlyMap<string, string>;
+  /** Byte strings `NAME=value`. */
+  readonly env: readonly string[];
   readonly user: UserName | null;
   readonly cwd: string | null;
   readonly timeoutMs: number | null;
@@ -84,7 +81,8 @@ export function readCreateRequest(message: unknown): CreateRequest {
   }
   const text = (name: string) => node.member(name).optional(null, (n) => n.string());
   const path = (name: string) => node.member(name).optional(null, (n) => n.absolutePath());
-  const time = (name: string) => node.member(name).optional(null, (n) => n.integer(1, TIME_MAX));
+  const time = (name: string) =>
+    node.member(name).optional(null, (n) => n.integer(1, LIFETIME_MAX_MS));
   const whole = (name: string, least: number) => {
     return node.member(name).optional(null, (n) => n.integer(least, MAX));
   };
@@ -112,10 +110,9 @@ export function readCreateRequest(message: unknown): CreateRequest {
   };
 }
 
-/** An id becomes the name of a file. */
 function readId(node: JsonNode): string {
   const id = node.string();
-  return /^[A-Za-z0-9][\w+.-]{0,62}$/.test(id)
+  return isSandboxId(id)
     ? id
     : node.expected("up to 63 letters, digits, and . _ + -, of which the first is no sign");
 }
@@ -142,22 +139,6 @@ function readHostname(node: JsonNode, name: string | null): string | null {
   return length > 0 && length <= HOSTNAME_MAX
     ? name
     : node.expected(`a name of 1 to ${HOSTNAME_MAX} bytes`);
-}
-
-function readCpus(node: JsonNode): number {
-  const { value } = node;
-  return typeof value === "number" && value >= CPUS_MIN && value <= 65536
-    ? value
-    : node.expected(`a number from ${CPUS_MIN} to 65536`);
-}
-
-function readVariables(node: JsonNode): Map<string, string> {
-  return new Map(
-    node.members().map((member): [string, string] => {
-      if (member.name === "" || /[=\0]/.test(member.name)) member.fail("is no name of a variable");
-      return [member.name, member.string()];
-    }),
-  );
 }
 
 function readUser(node: JsonNode): UserName {

@@ -7,9 +7,11 @@ import { SYS_getegid, SYS_geteuid, SYS_setsid } from "../../../ffi/abi/syscall_n
 import { syscall } from "../../../ffi/sys/native.ts";
 import { dup } from "../../../ffi/sys/files.ts";
 import { fromText } from "../../../kernel/core/bytes.ts";
+import { withVariables } from "../../environment.ts";
 import { allowedCpus, allowedMemory } from "../../host/host_limits.ts";
 import { isConfined } from "../../host/privileges.ts";
 import type { ProcessSpec, RlimitSpec, SessionSpec } from "../../protocol/boot_spec.ts";
+import { bytesOfWire } from "../../protocol/wire_text.ts";
 import { WaiterProgram } from "../../proxy/waiter.ts";
 import { UserError } from "../../user_error.ts";
 import { VERSION } from "../../version.ts";
@@ -23,7 +25,11 @@ import type { CreateRequest, MountRequest } from "./create_request.ts";
 import { prepareForKernel } from "./owner_channel.ts";
 import { listenAs, type NamedListener } from "./socket_directory.ts";
 
-const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** Variables of programs that a request does not name. */
+const DEFAULT_VARIABLES = [
+  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  "LANG=C.UTF-8",
+];
 const ID_BYTES = 6;
 const UMASK = 0o022;
 /** Without a socket neither a script nor `dvisor delete` would find it again. */
@@ -169,11 +175,10 @@ function defaultProcess(
   rlimits: readonly RlimitSpec[],
 ): ProcessSpec {
   const uid = syscall(SYS_geteuid), gid = syscall(SYS_getegid);
-  const variables = new Map([["PATH", PATH], ["LANG", "C.UTF-8"], ...env]);
   return {
     args: [],
-    env: [...variables].map(([name, value]) => fromText(`${name}=${value}`)),
-    cwd: fromText(cwd ?? (rootfs === null ? Deno.cwd() : "/")),
+    env: withVariables(DEFAULT_VARIABLES, env),
+    cwd: bytesOfWire(cwd ?? (rootfs === null ? Deno.cwd() : "/")),
     uid,
     gid,
     additionalGids: [],
@@ -191,7 +196,7 @@ function defaultProcess(
 function mountSpec({ destination, isReadOnly }: MountRequest, index: number) {
   return {
     type: "gofer",
-    destination: fromText(destination),
+    destination: bytesOfWire(destination),
     goferAttach: String(index + 1),
     options: isReadOnly ? ["ro"] : [],
   };
