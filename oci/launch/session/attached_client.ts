@@ -3,14 +3,11 @@
  * answer; libraries have clients of their own (oci/library/).
  */
 
-import { ECONNREFUSED } from "../../../ffi/abi/errno.ts";
-import { AF_UNIX, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
-import { SYS_connect, SYS_sendto, SYS_socket } from "../../../ffi/abi/syscall_numbers.ts";
-import { addressOf, allocBuffer, scratch } from "../../../ffi/sys/cstring.ts";
-import { errnoName } from "../../../ffi/sys/errors.ts";
+import { MSG_NOSIGNAL } from "../../../ffi/abi/socket.ts";
+import { SYS_sendto } from "../../../ffi/abi/syscall_numbers.ts";
+import { addressOf, allocBuffer } from "../../../ffi/sys/cstring.ts";
 import { close, read } from "../../../ffi/sys/files.ts";
 import { syscall } from "../../../ffi/sys/native.ts";
-import { putUnixAddress } from "../../host/unix_address.ts";
 import { JsonNode } from "../../json_node.ts";
 import {
   ERROR,
@@ -27,12 +24,11 @@ import {
 } from "../../protocol/session/frame.ts";
 import { UserError } from "../../user_error.ts";
 import { waitReadable } from "../command_signals.ts";
-import { sandboxDirectory } from "./socket_directory.ts";
+import { connectTo, sandboxDirectory, socketPath, socketPaths } from "./socket_directory.ts";
 
 /** LIMIT: how long a sandbox may take for an answer, ms. */
 const ANSWER_MS = 2000;
 const READ_BYTES = 65536;
-const SUFFIX = ".sock";
 /** The last time that a Date has, ms. */
 const DATE_MAX = 8.64e15;
 
@@ -50,9 +46,8 @@ export function listSandboxes(): ListedSandbox[] {
   const found: ListedSandbox[] = [];
   const directory = sandboxDirectory(false);
   if (directory === null) return found;
-  for (const { name } of Deno.readDirSync(directory)) {
-    if (!name.endsWith(SUFFIX)) continue;
-    const client = AttachedClient.connect(`${directory}/${name}`);
+  for (const path of socketPaths(directory)) {
+    const client = AttachedClient.connect(path);
     if (client === null) continue;
     try {
       found.push(client.info());
@@ -70,7 +65,7 @@ export function listSandboxes(): ListedSandbox[] {
 export function endSandbox(id: string): boolean {
   const directory = sandboxDirectory(false);
   if (directory === null || id.includes("/")) return false;
-  const client = AttachedClient.connect(`${directory}/${id}${SUFFIX}`);
+  const client = AttachedClient.connect(socketPath(directory, id));
   if (client === null) return false;
   try {
     client.info();
@@ -94,15 +89,10 @@ class AttachedClient implements FrameSink {
     this.#path = path;
   }
 
-  /** null: there is no sandbox; a socket that refuses is removed. */
+  /** null: no sandbox listens. */
   static connect(path: string): AttachedClient | null {
-    const fd = syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) throw new UserError(`socket: ${errnoName(fd)}`);
-    const r = syscall(SYS_connect, fd, scratch.area(0), putUnixAddress(path));
-    if (r === 0) return new AttachedClient(fd, path);
-    close(fd);
-    if (r === -ECONNREFUSED) removeDead(path);
-    return null;
+    const fd = connectTo(path);
+    return fd === null ? null : new AttachedClient(fd, path);
   }
 
   info(): ListedSandbox {
@@ -162,13 +152,5 @@ class AttachedClient implements FrameSink {
 
   close(): void {
     close(this.#fd);
-  }
-}
-
-function removeDead(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

@@ -21,6 +21,7 @@ import { defaultRoot } from "../../state/root_dir.ts";
 import { UserError } from "../../user_error.ts";
 
 const BACKLOG = 64;
+const SUFFIX = ".sock";
 /** LIMIT: characters of a path, so that there is room for a first name. */
 const PATH_CHARACTERS = 96;
 const MODE = 0o700, OTHERS = 0o077;
@@ -61,22 +62,35 @@ export function sandboxDirectory(mayMake: boolean): string | null {
   }
 }
 
+/** The path of a sandbox's socket. */
+export function socketPath(directory: string, id: string): string {
+  return `${directory}/${id}${SUFFIX}`;
+}
+
+/** The paths of the sockets in a directory, also of those whose sandboxes were killed. */
+export function socketPaths(directory: string): string[] {
+  const names = [...Deno.readDirSync(directory)].map(({ name }) => name);
+  return names.filter((name) => name.endsWith(SUFFIX)).map((name) => `${directory}/${name}`);
+}
+
 /**
  * Makes the socket of a sandbox.
  * @returns null if this user has no directory for it: the sandbox has one client then, its owner
  * @throws IdInUseError
  */
 export function listenAs(id: string): NamedListener | null {
-  const directory = sandboxDirectory(true), path = `${directory}/${id}.sock`;
-  if (directory === null || path.length > PATH_CHARACTERS) return null;
-  removeDead(path);
+  const directory = sandboxDirectory(true);
+  if (directory === null) return null;
+  const path = socketPath(directory, id);
+  if (path.length > PATH_CHARACTERS) return null;
+  const other = connectTo(path);
+  if (other !== null) close(other);
   return listenAt(path, id);
 }
 
 /** The socket has its name when it listens: a client that finds it can connect. */
 function listenAt(path: string, id: string): NamedListener | null {
-  const fd = syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) throw new UserError(`socket: ${errnoName(fd)}`);
+  const fd = newSocket();
   const unnamed = `${path}.${Deno.pid}`;
   const umask = Deno.umask(OTHERS);
   try {
@@ -99,15 +113,22 @@ function listenAt(path: string, id: string): NamedListener | null {
 }
 
 /**
- * Removes a socket that refuses connections: its sandbox was killed. A socket with this name has
- * listened before it got the name.
+ * Connects to the socket of a sandbox. One that refuses connections is removed: its sandbox was
+ * killed, because a socket with such a name has listened before it got the name.
+ * @returns a descriptor; null if no sandbox listens
  */
-function removeDead(path: string): void {
-  const fd = syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return;
-  const r = syscall(SYS_connect, fd, scratch.area(0), putUnixAddress(path));
+export function connectTo(path: string): number | null {
+  const fd = newSocket(), r = syscall(SYS_connect, fd, scratch.area(0), putUnixAddress(path));
+  if (r >= 0) return fd;
   close(fd);
   if (r === -ECONNREFUSED) remove(path);
+  return null;
+}
+
+function newSocket(): number {
+  const fd = syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) throw new UserError(`socket: ${errnoName(fd)}`);
+  return fd;
 }
 
 function remove(path: string): void {
