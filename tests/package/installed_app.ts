@@ -1,7 +1,7 @@
 /** A folder in which the packages are installed, as a user's project has them. Not a test. */
 
 import { ROOT } from "../harness/dvisor.ts";
-import { writePackages } from "../../tools/package/main.ts";
+import { writePackages } from "../../tools/package/npm.ts";
 import { npm } from "./runtimes.ts";
 
 /** What is copied beside the packages, so that a script there imports "dvisor". */
@@ -15,7 +15,7 @@ export async function installedApp(): Promise<string> {
   const app = await Deno.makeTempDir({ dir: `${ROOT}/dist`, prefix: "package-test-" });
   await Deno.chmod(app, 0o755);
   await Deno.mkdir(`${app}/${ARCHIVES}`);
-  const names = await writePackages(`${app}/${ARCHIVES}`, `${ROOT}/dist/dvisor`);
+  const names = await writePackages(ROOT, `${app}/${ARCHIVES}`, `${ROOT}/dist/dvisor`);
   const archives = names.map((name) => `./${ARCHIVES}/${name}`);
   const manifest = { name: "app", private: true, type: "module" };
   await Deno.writeTextFile(`${app}/package.json`, JSON.stringify(manifest));

@@ -63,7 +63,7 @@ function directoriesAbove(path: string): string[] {
   return parts.map((_, i) => parts.slice(0, i + 1).join("/"));
 }
 
-/** @throws Error if the path is too long */
+/** @throws Error if a path is too long */
 function header(
   path: string,
   mode: number,
@@ -71,6 +71,7 @@ function header(
   type: string,
   linkTo: string,
 ): Uint8Array<ArrayBuffer> {
+  if (linkTo.length > NAME_BYTES) throw new Error(`the path ${linkTo} is too long for a link`);
   const out = new Uint8Array(BLOCK), [prefix, name] = splitPath(path);
   const put = (at: number, value: string) => out.set(text.encode(value), at);
   const octal = (value: number, digits: number) => value.toString(8).padStart(digits, "0");

@@ -9,33 +9,10 @@ import { parseArgs } from "@std/cli";
 import { ensureBuilt } from "../build/ensure.ts";
 import { requireHost, ROOT } from "../host_check.ts";
 import { refuseOthers } from "../options.ts";
-import { LIBRARY, readProject, writeLibrary } from "./library_tree.ts";
-import {
-  archiveName,
-  archiveOf,
-  BINARY_PACKAGE,
-  binaryPackage,
-  libraryPackage,
-  NAME,
-} from "./npm.ts";
+import { LIBRARY, writeLibrary } from "./library_tree.ts";
+import { writePackages } from "./npm.ts";
 
 const USAGE = "deno task package [--out DIR] [--binary FILE]";
-
-/** Writes the packages. @returns the names of the archives in the directory */
-export async function writePackages(directory: string, binary: string): Promise<string[]> {
-  const { version } = await readProject(ROOT);
-  const packages = [
-    { name: NAME, files: await libraryPackage(ROOT) },
-    { name: BINARY_PACKAGE, files: await binaryPackage(ROOT, binary) },
-  ];
-  const names: string[] = [];
-  for (const { name, files } of packages) {
-    const archive = await archiveOf(files), path = archiveName(name, version);
-    await Deno.writeFile(`${directory}/${path}`, archive.stream());
-    names.push(path);
-  }
-  return names;
-}
 
 async function main(): Promise<number> {
   requireHost();
@@ -48,7 +25,7 @@ async function main(): Promise<number> {
     const out = options.out ?? `${ROOT}/dist/package`;
     await Deno.remove(`${out}/jsr`, { recursive: true }).catch(() => {}); // of an earlier run
     await Deno.mkdir(`${out}/jsr`, { recursive: true });
-    for (const name of await writePackages(out, options.binary ?? `${ROOT}/dist/dvisor`)) {
+    for (const name of await writePackages(ROOT, out, options.binary ?? `${ROOT}/dist/dvisor`)) {
       console.log(`${out}/${name}`);
     }
     await writeLibrary(ROOT, `${out}/jsr`, LIBRARY);

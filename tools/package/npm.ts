@@ -8,9 +8,9 @@ import { type ArchiveFile, below, filesOfTar, gunzip, gzip, tarOf, textFile } fr
 import { readProject, writeLibrary } from "./library_tree.ts";
 
 /** What scripts import, and the command. */
-export const NAME = "dvisor";
+const NAME = "dvisor";
 /** The package with the executable, for the only platform that there is. */
-export const BINARY_PACKAGE = "@dvisor/linux-x64";
+const BINARY_PACKAGE = "@dvisor/linux-x64";
 /** The first release of Node 20 with long-term support. */
 const NODE = ">=20.9";
 /** The file in the package of a command that npm puts into PATH. */
@@ -21,8 +21,28 @@ const ABOUT = {
   keywords: ["sandbox", "container", "gvisor", "oci"],
 };
 
+/** Writes the packages. @returns the names of the archives in the directory */
+export async function writePackages(
+  root: string,
+  directory: string,
+  binary: string,
+): Promise<string[]> {
+  const { version } = await readProject(root);
+  const packages = [
+    { name: NAME, files: await libraryPackage(root) },
+    { name: BINARY_PACKAGE, files: await binaryPackage(root, binary) },
+  ];
+  const names: string[] = [];
+  for (const { name, files } of packages) {
+    const archive = await archiveOf(files), path = archiveName(name, version);
+    await Deno.writeFile(`${directory}/${path}`, archive.stream());
+    names.push(path);
+  }
+  return names;
+}
+
 /** The name of a package's archive, as npm gives it. */
-export function archiveName(name: string, version: string): string {
+function archiveName(name: string, version: string): string {
   return `${name.replace("@", "").replace("/", "-")}-${version}.tgz`;
 }
 
@@ -62,7 +82,7 @@ export async function libraryPackage(root: string): Promise<ArchiveFile[]> {
 }
 
 /** The files of the package with the executable. */
-export async function binaryPackage(root: string, binary: string): Promise<ArchiveFile[]> {
+async function binaryPackage(root: string, binary: string): Promise<ArchiveFile[]> {
   const { version } = await readProject(root);
   const manifest = {
     name: BINARY_PACKAGE,

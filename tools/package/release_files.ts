@@ -8,7 +8,7 @@ import { type ArchiveFile, below, gzip, tarOf, textFile } from "./archive.ts";
 import { billOfMaterials } from "./bill_of_materials.ts";
 import { debianName, debianPackage } from "./debian.ts";
 import { readProject } from "./library_tree.ts";
-import { writePackages } from "./main.ts";
+import { writePackages } from "./npm.ts";
 
 /** Names of these files. */
 export const PACKAGED = /^dvisor[-_][\w.-]+\.(?:tar\.gz|tgz|deb|cdx\.json)$/;
@@ -54,5 +54,5 @@ export async function writeReleaseFiles(
   for (const [name, content] of files) {
     await Deno.writeFile(`${directory}/${name}`, content.stream());
   }
-  return [...files.map(([name]) => name), ...await writePackages(directory, binary)].sort();
+  return [...files.map(([name]) => name), ...await writePackages(ROOT, directory, binary)].sort();
 }
