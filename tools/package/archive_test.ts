@@ -54,4 +54,6 @@ Deno.test("an archive that was read is what was written, in any order of the fil
 Deno.test("a path that no archive can have is an error", () => {
   assertThrows(() => tarOf([textFile("x".repeat(101), "")]), Error, "too long");
   assertThrows(() => tarOf([textFile(`${"d/".repeat(80)}x`.repeat(2), "")]), Error, "too long");
+  const link = { ...textFile("x", ""), linkTo: "x".repeat(101) };
+  assertThrows(() => tarOf([link]), Error, "too long");
 });
