@@ -44,7 +44,7 @@ export class Console {
   ): { console: Console; files: OpenFile[] } | number {
     const caller = new InitCaller(account, namespace, cred, 0o022);
     const opened = openBoth(caller);
-    caller.fs.drop();
+    caller.close();
     if (typeof opened === "number") return opened;
     const { master, slave } = opened;
     if (isMain) terminals.console = master.terminal;

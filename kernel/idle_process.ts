@@ -42,8 +42,7 @@ export function startIdle(
   const caller = new ContainerCaller(container, rootCredentials(), UMASK);
   const file = sealedProgram(kernel, caller, program);
   if (typeof file === "number") {
-    caller.files.drop();
-    caller.fs.drop();
+    caller.close();
     return { errno: -file, what: NAME };
   }
   const task = startProcess(kernel, {

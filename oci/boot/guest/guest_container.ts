@@ -442,7 +442,7 @@ function filled(container: Container, tree: MountTree): Container {
     dropContainer(container);
     throw error;
   } finally {
-    caller.fs.drop();
+    caller.close();
   }
   return container;
 }

@@ -65,7 +65,7 @@ function startWith(
   const cred = credentialsOf(process);
   const caller = new ContainerCaller(container, rootCredentials(), 0);
   const env = process.needsHome ? withHome(kernel, caller, process.env, process.uid) : process.env;
-  caller.fs.drop();
+  caller.close();
   const own = process.terminal
     ? openTerminal(kernel, container, cred, files, stdio[2], process, isFirst)
     : null;
@@ -122,7 +122,7 @@ function openTerminal(
   if (isFirst && slave !== null) {
     const caller = new ContainerCaller(container, rootCredentials(), 0);
     bindConsole(caller, slave);
-    caller.fs.drop();
+    caller.close();
   }
   if (isTerminal(errFd)) close(stdio.take(2));
   else {

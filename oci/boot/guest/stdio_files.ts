@@ -3,17 +3,9 @@
  * of the guest's own (terminal_bridge.ts).
  */
 
-import { ENXIO } from "../../../ffi/abi/errno.ts";
 import type { Container } from "../../../kernel/task/container.ts";
 import type { Account } from "../../../kernel/core/account.ts";
-import {
-  AT_FDCWD,
-  F_GETFL,
-  O_ACCMODE,
-  O_APPEND,
-  O_NOCTTY,
-  O_NOFOLLOW,
-} from "../../../ffi/abi/fcntl.ts";
+import { F_GETFL, O_ACCMODE, O_APPEND } from "../../../ffi/abi/fcntl.ts";
 import { S_IFCHR, S_IFMT, Stat } from "../../../ffi/abi/stat.ts";
 import { scratch } from "../../../ffi/sys/cstring.ts";
 import { close, fcntl, fstat } from "../../../ffi/sys/files.ts";
@@ -23,9 +15,8 @@ import { InitCaller } from "../../../kernel/init.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import { rootCredentials } from "../../../kernel/cred/credentials.ts";
 import type { MountNamespace } from "../../../kernel/vfs/mounts.ts";
-import { openAt } from "../../../kernel/vfs/open.ts";
 import type { OpenFile } from "../../../kernel/vfs/open_file.ts";
-import { findNull, NULL_DEVICE, NULL_PATH } from "../rootfs/devices.ts";
+import { NULL_DEVICE, openNull } from "../rootfs/devices.ts";
 import type { GuestFds, ProcessSpec } from "../../protocol/boot_spec.ts";
 
 export class StdioFiles {
@@ -80,17 +71,11 @@ export class StdioFiles {
     });
   }
 
-  /**
-   * Opens the sandbox's own /dev/null. A link of the image in its place would be followed with
-   * root's rights.
-   */
   #openNull(flags: number): OpenFile | null {
     const caller = new InitCaller(this.#account, this.#namespace, rootCredentials(), 0);
-    const file = typeof findNull(caller) === "number"
-      ? -ENXIO
-      : openAt(caller, AT_FDCWD, NULL_PATH, flags | O_NOCTTY | O_NOFOLLOW, 0);
-    caller.fs.drop();
-    return typeof file === "number" ? null : file;
+    const file = openNull(caller, flags);
+    caller.close();
+    return file;
   }
 }
 

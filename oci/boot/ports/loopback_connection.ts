@@ -71,8 +71,7 @@ export class LoopbackConnection implements QueueListener {
       made.queue.add(this.#changes, 0);
       r = made.connect(caller, addressFor(family, this.#port), true);
     }
-    caller.fs.drop();
-    caller.files.drop();
+    caller.close();
     if (r === 0) this.#onConnected();
     else if (r !== -EINPROGRESS && r !== -EAGAIN) this.#onRefused(r);
     // A second attempt begins in a wake-up of the first one, during which others are ignored.

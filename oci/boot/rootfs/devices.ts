@@ -8,7 +8,7 @@
  */
 
 import { EEXIST, ENOENT, ENXIO, EPERM } from "../../../ffi/abi/errno.ts";
-import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../../ffi/abi/fcntl.ts";
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_NOCTTY, O_NOFOLLOW } from "../../../ffi/abi/fcntl.ts";
 import { makedev, S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT } from "../../../ffi/abi/stat.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import { TmpfsFs } from "../../../kernel/fs/tmpfs/tmpfs.ts";
@@ -17,6 +17,8 @@ import type { Caller } from "../../../kernel/vfs/caller.ts";
 import { mknodAt, symlinkAt } from "../../../kernel/vfs/create.ts";
 import { type Mount, Path } from "../../../kernel/vfs/dentry.ts";
 import { internalMount, newMount } from "../../../kernel/vfs/mount_links.ts";
+import { openAt } from "../../../kernel/vfs/open.ts";
+import type { OpenFile } from "../../../kernel/vfs/open_file.ts";
 import { unlinkAt } from "../../../kernel/vfs/remove.ts";
 import { findAt } from "../../../kernel/vfs/status.ts";
 import type { DeviceSpec } from "../../protocol/boot_spec.ts";
@@ -172,4 +174,15 @@ export function findNull(caller: Caller): Path | number {
   const { inode } = found.dentry;
   const isNull = inode !== null && (inode.mode & S_IFMT) === S_IFCHR && inode.rdev === NULL_DEVICE;
   return isNull ? found : -ENXIO;
+}
+
+/**
+ * Opens the null device at /dev/null; null: there is none, or the guest has replaced it. A link in
+ * its place would be followed with the caller's rights.
+ * @param flags the access mode
+ */
+export function openNull(caller: Caller, flags: number): OpenFile | null {
+  if (typeof findNull(caller) === "number") return null;
+  const file = openAt(caller, AT_FDCWD, NULL_PATH, flags | O_NOCTTY | O_NOFOLLOW, 0);
+  return typeof file === "number" ? null : file;
 }

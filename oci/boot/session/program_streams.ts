@@ -6,8 +6,8 @@
  * Neighbour: exec_channel.ts.
  */
 
-import { EAGAIN, ENXIO } from "../../../ffi/abi/errno.ts";
-import { AT_FDCWD, O_NOCTTY, O_NOFOLLOW, O_RDONLY, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
+import { EAGAIN } from "../../../ffi/abi/errno.ts";
+import { O_RDONLY, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import { S_IFIFO } from "../../../ffi/abi/stat.ts";
 import { addressOf } from "../../../ffi/sys/cstring.ts";
 import { copyFromBuffer } from "../../../ffi/mem/native_memory.ts";
@@ -19,12 +19,11 @@ import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import { KernelCursor } from "../../../kernel/mm/cursor.ts";
 import type { Container } from "../../../kernel/task/container.ts";
 import type { Task } from "../../../kernel/task/task.ts";
-import { openAt } from "../../../kernel/vfs/open.ts";
 import type { OpenFile } from "../../../kernel/vfs/open_file.ts";
 import { errnoName } from "../../../ffi/sys/errors.ts";
 import { ERRORS, OUTPUT } from "../../protocol/session/frame.ts";
 import { UserError } from "../../user_error.ts";
-import { findNull, NULL_PATH } from "../rootfs/devices.ts";
+import { openNull } from "../rootfs/devices.ts";
 import { Backlog } from "../ports/backlog.ts";
 import { type QueueListener, QueueWaiter } from "../ports/queue_waiter.ts";
 
@@ -106,7 +105,7 @@ export class PipeStreams implements ProgramStreams, QueueListener {
       this.#room = new QueueWaiter(this);
       pipe.waitQueue.add(this.#room, 0);
     } else {
-      stdin = openNull(container) ?? new PipeFile(account, newPipe(), O_RDONLY);
+      stdin = nullDevice(container) ?? new PipeFile(account, newPipe(), O_RDONLY);
       this.#room = null;
     }
     const outputs: OutputPipe[] = [], files = [stdin];
@@ -256,14 +255,12 @@ class OutputPipe implements QueueListener {
   }
 }
 
-/** The sandbox's own /dev/null; null: there is none, or the guest has replaced it. */
-function openNull(container: Container): OpenFile | null {
+/** The sandbox's own null device; null: there is none. */
+function nullDevice(container: Container): OpenFile | null {
   const caller = new ContainerCaller(container, rootCredentials(), 0);
-  const file = typeof findNull(caller) === "number"
-    ? -ENXIO
-    : openAt(caller, AT_FDCWD, NULL_PATH, O_RDONLY | O_NOCTTY | O_NOFOLLOW, 0);
-  caller.fs.drop();
-  return typeof file === "number" ? null : file;
+  const file = openNull(caller, O_RDONLY);
+  caller.close();
+  return file;
 }
 
 /** A terminal: all output comes on OUTPUT. */

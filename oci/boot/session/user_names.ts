@@ -47,8 +47,7 @@ export function resolveUser(
       group: accountLines(kernel, caller, GROUP),
     }, node);
   } finally {
-    caller.files.drop();
-    caller.fs.drop();
+    caller.close();
   }
 }
 

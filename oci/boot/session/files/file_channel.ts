@@ -120,7 +120,7 @@ export abstract class FileChannel extends Channel implements WorkItem {
     if (this.#isOver) return false;
     this.#isOver = true;
     this.release();
-    this.caller.end();
+    this.caller.close();
     return true;
   }
 }

@@ -130,7 +130,7 @@ export function openFileChannel(
     channel = OPENERS[op]({ port, deferred: kernel.vfs.deferred, caller }, request, container);
     return channel;
   } finally {
-    if (channel === null) caller.end();
+    if (channel === null) caller.close();
   }
 }
 

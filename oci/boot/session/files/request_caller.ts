@@ -29,10 +29,9 @@ export class RequestCaller extends ContainerCaller implements YieldingCaller {
     return BLOCK;
   }
 
-  /** The request is over: gives back what it holds. */
-  end(): void {
+  /** The request is over. */
+  override close(): void {
     this.progress.reset();
-    this.files.drop();
-    this.fs.drop();
+    super.close();
   }
 }
