@@ -21,13 +21,10 @@ import { EXIT_NOT_FOUND } from "../../user_error.ts";
 import { RequestError } from "./errors.ts";
 import { errnoName } from "../../../ffi/sys/errors.ts";
 import type { ExecPlan } from "./exec_plan.ts";
-import {
-  PipeStreams,
-  type ProgramStreams,
-  type StreamsListener,
-  TerminalStreams,
-} from "./program_streams.ts";
+import { PipeStreams } from "./pipe_streams.ts";
+import type { ProgramStreams, StreamsListener } from "./program_streams.ts";
 import type { RequestUser, Session } from "./session.ts";
+import { TerminalStreams } from "./terminal_streams.ts";
 import { wireOf } from "../../protocol/wire_text.ts";
 
 const NS_A_MS = 1e6;
