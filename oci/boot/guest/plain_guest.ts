@@ -4,18 +4,15 @@
  * handle ends it.
  */
 
-import { GoferClient } from "../../../gofer/client/gofer_client.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
-import { Container } from "../../../kernel/task/container.ts";
+import type { Container } from "../../../kernel/task/container.ts";
 import type { TerminalBridge } from "./terminal_bridge.ts";
-import { UserError } from "../../user_error.ts";
-import { type BootSpec, hasHostNetwork } from "../../protocol/boot_spec.ts";
+import type { BootSpec } from "../../protocol/boot_spec.ts";
 import type { BootSocket } from "../../protocol/launcher_channel.ts";
 import { PublishedPort } from "../ports/published_port.ts";
+import { makeFirstContainer } from "./first_container.ts";
 import { limitGuests } from "./guest_limits.ts";
 import { startGuest } from "./guest_start.ts";
-import { addLonelyLink } from "./unconnected_link.ts";
-import { buildMountTree } from "../rootfs/mount_tree.ts";
 import {
   type GoferListener,
   GoferWatch,
@@ -49,15 +46,10 @@ export class PlainGuest implements WaiterListener, GoferListener {
     this.#waiter = waiter;
     this.#owner = owner;
     this.#goferFd = spec.fds.gofer;
-    const gofer = new GoferClient(spec.fds.gofer);
-    if (gofer.start() < 0) throw new UserError("the file server of the sandbox does not answer");
-    if (!hasHostNetwork(spec)) addLonelyLink(kernel.namespaces.net);
-    const ns = kernel.namespaces.hold(), accounts = kernel.accounts.open();
-    const mounts = buildMountTree(accounts.all, kernel, gofer, spec);
-    const place = new Container("", kernel.pids, mounts.hold(), ns, accounts);
-    this.#container = place;
-    limitGuests(place, spec.limits);
-    this.#bridge = startGuest(kernel, place, spec.process, spec.fds.stdio, true, null).bridge;
+    const container = makeFirstContainer(kernel, spec);
+    this.#container = container;
+    limitGuests(container, spec.limits);
+    this.#bridge = startGuest(kernel, container, spec.process, spec.fds.stdio, true, null).bridge;
   }
 
   watch(): void {

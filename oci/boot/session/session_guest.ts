@@ -4,30 +4,22 @@
  */
 
 import { SIGHUP, SIGINT, SIGTERM } from "../../../ffi/abi/signal.ts";
-import { GoferClient } from "../../../gofer/client/gofer_client.ts";
 import { OverlayFs } from "../../../kernel/fs/overlay/overlay_fs.ts";
 import { emptyStatFs } from "../../../kernel/vfs/inode.ts";
 import { groupCpuNs } from "../../../kernel/task/cpu_clock.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
-import { Container } from "../../../kernel/task/container.ts";
-import {
-  type BootSpec,
-  hasHostNetwork,
-  type SessionFds,
-  type SessionSpec,
-} from "../../protocol/boot_spec.ts";
+import type { Container } from "../../../kernel/task/container.ts";
+import type { BootSpec, SessionFds, SessionSpec } from "../../protocol/boot_spec.ts";
 import type { BootSocket } from "../../protocol/launcher_channel.ts";
 import type { StatsMessage } from "../../protocol/session/messages.ts";
-import { UserError } from "../../user_error.ts";
 import {
   type GoferListener,
   GoferWatch,
   LauncherLink,
   type WaiterListener,
 } from "../control/launcher_events.ts";
+import { makeFirstContainer } from "../guest/first_container.ts";
 import { limitGuests } from "../guest/guest_limits.ts";
-import { addLonelyLink } from "../guest/unconnected_link.ts";
-import { buildMountTree } from "../rootfs/mount_tree.ts";
 import { startIdleProcess } from "./idle_process.ts";
 import { Session } from "./session.ts";
 import { type SessionOwner, SessionServer } from "./session_server.ts";
@@ -70,12 +62,7 @@ export class SessionGuest implements SessionOwner, WaiterListener, GoferListener
     this.#fds = spec.fds.session ?? { input: -1, output: -1, listener: -1 };
     this.#platform = platform;
     this.#startNs = kernel.now();
-    const gofer = new GoferClient(spec.fds.gofer);
-    if (gofer.start() < 0) throw new UserError("the file server of the sandbox does not answer");
-    if (!hasHostNetwork(spec)) addLonelyLink(kernel.namespaces.net);
-    const ns = kernel.namespaces.hold(), accounts = kernel.accounts.open();
-    const mounts = buildMountTree(accounts.all, kernel, gofer, spec);
-    const container = new Container("", kernel.pids, mounts.hold(), ns, accounts);
+    const container = makeFirstContainer(kernel, spec);
     this.#container = container;
     startIdleProcess(kernel, container);
     // The idle process.
