@@ -120,8 +120,13 @@ export const limitCases: readonly Case[] = [
   }, { create: { diskBytes: 8 << 20 } }),
 
   inSandbox("limits: fractions of a processor", async (box) => {
-    const limits = { cpus: 0.5 };
-    assert.equal((await box.exec(["true"], { limits })).code, 0);
+    const options = { timeoutMs: 1000, limits: { cpus: 0.1 } };
+    const { reason, cpuMs, durationMs } = await box.exec(
+      ["sh", "-c", "while :; do :; done"],
+      options,
+    );
+    assert.equal(reason, "timeout");
+    assert(cpuMs < durationMs / 2, `${cpuMs} of ${durationMs}`);
   }, { create: { cpus: 1.5 } }),
 
   {
