@@ -46,8 +46,8 @@ export interface Transport {
   hold(isHeld: boolean): void;
   /** Closes both directions at once. */
   destroy(): void;
-  /** Why the peer has closed the connection: called after its end. */
-  lastWords(): Promise<string>;
+  /** Why the peer has closed the connection; "": unknown. Called after its end. */
+  endReason(): Promise<string>;
 }
 
 export class Connection implements FrameSink, FrameWriter {
@@ -248,9 +248,9 @@ export class Connection implements FrameSink, FrameWriter {
   async #onClose(): Promise<void> {
     if (this.#failure !== null || this.#isEnding) return;
     this.#isEnding = true;
-    const words = await this.#transport.lastWords();
+    const reason = await this.#transport.endReason();
     const cut = this.#decoder.isBetweenFrames ? "" : " in the middle of a message";
-    const message = `the sandbox has ended${cut}${words === "" ? "" : `: ${words}`}`;
+    const message = `the sandbox has ended${cut}${reason === "" ? "" : `: ${reason}`}`;
     this.#fail({ code: this.#answer === null ? "Gone" : "Failed", message });
   }
 

@@ -92,7 +92,7 @@ export class ChildTransport implements Transport {
     this.#child.kill("SIGKILL");
   }
 
-  async lastWords(): Promise<string> {
+  async endReason(): Promise<string> {
     await this.exit();
     const text = Buffer.concat(this.#messages).toString().trim();
     return text === "" ? this.#ending : text.replace(/^dvisor: /, "");
@@ -147,7 +147,7 @@ export class SocketTransport implements Transport {
     this.#socket.destroy();
   }
 
-  lastWords(): Promise<string> {
+  endReason(): Promise<string> {
     return Promise.resolve("");
   }
 }

@@ -46,7 +46,7 @@ export interface ConnectionOwner extends FrameOutputOwner {
   openChannel(port: ChannelPort, request: JsonNode): Channel;
   onClosed(connection: Connection): void;
   /** A request has ended. */
-  onQuiet(): void;
+  onWorkEnd(): void;
 }
 
 export class Connection extends Waiter implements FrameSink, ChannelOwner, FrameOutputListener {
@@ -194,7 +194,7 @@ export class Connection extends Waiter implements FrameSink, ChannelOwner, Frame
 
   forget(id: number): void {
     this.#channels.delete(id);
-    this.#owner.onQuiet();
+    this.#owner.onWorkEnd();
   }
 
   addReady(channel: OpenChannel): void {

@@ -120,7 +120,7 @@ export class ConnectionLab implements ConnectionOwner, FrameSink {
   onClosed(): void {
     this.isClosed = true;
   }
-  onQuiet(): void {}
+  onWorkEnd(): void {}
 
   /** Sends a frame of the client with the next number. */
   send(channel: number, type: number, flags: number, payload: Uint8Array): void {

@@ -201,7 +201,7 @@ export class Program implements JobListener, StreamsListener {
     for (const waiter of this.waiters) waiter.onJobEnd();
     this.waiters.clear();
     if (this.#listener === null) this.streams.close();
-    this.#session.quietListener?.onQuiet();
+    this.#session.workListener?.onWorkEnd();
   }
 
   #deliver(): void {

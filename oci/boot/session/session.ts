@@ -19,9 +19,9 @@ export interface EventListener {
   onEvent(event: SandboxEvent): void;
 }
 
-interface QuietListener {
+interface WorkListener {
   /** A request or a program has ended. */
-  onQuiet(): void;
+  onWorkEnd(): void;
 }
 
 /** The user of a request, with the variables that go with it. */
@@ -39,8 +39,7 @@ export class Session {
   /** Jobs that run, by number. */
   readonly programs: Map<number, Program> = new Map();
   readonly listeners: Set<EventListener> = new Set();
-  /** Called when a program has ended. */
-  quietListener: QuietListener | null = null;
+  workListener: WorkListener | null = null;
   #lastJob = 0;
 
   /**

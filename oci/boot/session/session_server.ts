@@ -87,7 +87,7 @@ export class SessionServer extends Waiter implements ConnectionOwner {
     this.#deadline = new EndTimer(this, "the sandbox has reached its time limit");
     this.#idle = new EndTimer(this, "the sandbox was idle for longer than its limit");
     if (listener >= 0) this.host.watch(listener, EPOLLIN, this);
-    session.quietListener = this;
+    session.workListener = this;
     this.#first = new Connection(this, input, output, true);
     this.#connections.add(this.#first);
   }
@@ -96,7 +96,7 @@ export class SessionServer extends Waiter implements ConnectionOwner {
   begin(): void {
     this.#extend(this.#spec.timeoutMs);
     this.#first?.greet(this.#info());
-    this.onQuiet();
+    this.onWorkEnd();
   }
 
   #info(): SandboxInfo {
@@ -180,10 +180,10 @@ export class SessionServer extends Waiter implements ConnectionOwner {
 
   onClosed(connection: Connection): void {
     this.#connections.delete(connection);
-    if (connection !== this.#first) return this.onQuiet();
+    if (connection !== this.#first) return this.onWorkEnd();
     this.#first = null;
     if (!this.#spec.info.persistent) this.end("the owner of the sandbox is gone");
-    else this.onQuiet();
+    else this.onWorkEnd();
   }
 
   // Lifetime.
@@ -200,7 +200,7 @@ export class SessionServer extends Waiter implements ConnectionOwner {
   }
 
   /** A request or a program has ended: when there is none, the idle time begins. */
-  onQuiet(): void {
+  onWorkEnd(): void {
     const { idleMs } = this.#spec;
     if (idleMs === null || this.#hasEnded || this.#session.programs.size > 0) return;
     for (const connection of this.#connections) if (connection.isBusy) return;

@@ -75,7 +75,7 @@ export class FakeSandbox implements FrameSink {
       writable: fromClient,
       hold: (isHeld) => this.isHeld = isHeld,
       destroy: () => this.isDestroyed = true,
-      lastWords: () => Promise.resolve("the fake has ended"),
+      endReason: () => Promise.resolve("the fake has ended"),
     };
   }
 
