@@ -28,12 +28,18 @@ export class ByteQueue {
   #readBytes = 0;
   #state: "open" | "ended" | "dropped" = "open";
   #failure: Error | null = null;
-  #keepsAll = false;
+  readonly #keepBytes: number;
+  #keptBytes = 0;
   #reader: Reader | null = null;
 
-  /** @param grant sends the peer credit for so many bytes */
-  constructor(grant: (bytes: number) => void) {
+  /**
+   * @param grant sends the peer credit for so many bytes
+   * @param keepBytes bytes are granted as they come, up to so many, and stay here until `all`; -1:
+   * parts are read one by one
+   */
+  constructor(grant: (bytes: number) => void, keepBytes: number) {
     this.#grant = grant;
+    this.#keepBytes = keepBytes;
   }
 
   /** @throws ProtocolError if the peer sends more than it may */
@@ -48,7 +54,8 @@ export class ByteQueue {
     this.#reader = null;
     if (reader === null) this.#parts.push(kept);
     else reader.resolve(kept);
-    if (this.#keepsAll || reader !== null) this.#hasRead(part.length);
+    if (this.#keepBytes >= 0) this.#keep(part.length);
+    else if (reader !== null) this.#hasRead(part.length);
   }
 
   end(): void {
@@ -80,23 +87,22 @@ export class ByteQueue {
     return this.#state === "open";
   }
 
-  /** Bytes are granted as they come, and stay here until `all`. */
-  keepAll(): void {
-    this.#keepsAll = true;
-    this.#hasRead(this.#parts.reduce((sum, part) => sum + part.length, 0));
+  #keep(bytes: number): void {
+    this.#keptBytes += bytes;
+    if (this.#keptBytes > this.#keepBytes) throw new ProtocolError("more data than was asked for");
+    this.#hasRead(bytes);
   }
 
-  /** All bytes of a queue that keeps them, at most `limit`. */
-  all(limit = Infinity): Bytes {
-    const length = Math.min(limit, this.#parts.reduce((sum, part) => sum + part.length, 0));
-    const all = new Uint8Array(length);
+  /** All bytes of a queue that keeps them. */
+  all(): Bytes {
+    const all = new Uint8Array(this.#keptBytes);
     let at = 0;
     for (const part of this.#parts) {
-      const kept = part.length > length - at ? part.subarray(0, length - at) : part;
-      all.set(kept, at);
-      at += kept.length;
+      all.set(part, at);
+      at += part.length;
     }
     this.#parts = [];
+    this.#keptBytes = 0;
     return all;
   }
 

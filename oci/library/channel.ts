@@ -37,6 +37,8 @@ export interface ChannelOptions {
   readonly doing: Doing;
   /** Gets the events of the request, in order. */
   readonly onEvent?: (event: unknown) => void;
+  /** The outputs keep so many bytes each, which the sandbox was asked to send at most. */
+  readonly keepBytes?: number;
 }
 
 export class Channel {
@@ -60,8 +62,9 @@ export class Channel {
     this.#writer = writer;
     this.#options = options;
     const granting = (stream: number) => (bytes: number) => writer.sendCredit(id, stream, bytes);
-    this.output = new ByteQueue(granting(OUTPUT));
-    this.errors = new ByteQueue(granting(ERRORS));
+    const { keepBytes = -1 } = options;
+    this.output = new ByteQueue(granting(OUTPUT), keepBytes);
+    this.errors = new ByteQueue(granting(ERRORS), keepBytes);
     this.outcome = new Promise((resolve) => this.#settle = resolve);
   }
 

@@ -123,6 +123,14 @@ Deno.test("a sandbox that sends more than it may is cut off", async () => {
   assertEquals(fake.isDestroyed, true);
 });
 
+Deno.test("a sandbox that sends more output than a program may have is cut off", async () => {
+  const { connection } = await FakeSandbox.connect({
+    onOpen: (fake, channel) => fake.output(channel, "1234"),
+  });
+  const running = execProgram(connection, TRUE, { maxOutputBytes: 3 });
+  await assertRejects(() => running, SandboxError, "more data than was asked for");
+});
+
 Deno.test("what is no frame of the protocol ends the connection", async () => {
   const faults: ((fake: FakeSandbox) => void)[] = [
     (fake) => fake.skipSequence(),

@@ -1,7 +1,7 @@
 /** `box.fs`: the files of a sandbox. Neighbour: transfer.ts copies trees. */
 
 import type { FileStatus, Request, UserName, WatchEvent } from "../protocol/session/messages.ts";
-import type { Channel } from "./channel.ts";
+import type { Channel, ChannelOptions } from "./channel.ts";
 import type { Connection } from "./connection.ts";
 import { InvalidArgumentError, NotFoundError } from "./errors.ts";
 import { EventStream } from "./event_stream.ts";
@@ -86,8 +86,8 @@ export class SandboxFiles {
 
   /** The bytes of a file. */
   async readFile(path: string, options: ReadFileOptions = {}): Promise<Bytes> {
-    const channel = this.#openToRead("readFile", path, options);
-    channel.output.keepAll();
+    const keepBytes = options.length ?? Infinity;
+    const channel = this.#openToRead("readFile", path, options, { keepBytes });
     await channel.finish(options.signal);
     return channel.output.all();
   }
@@ -110,17 +110,26 @@ export class SandboxFiles {
     return channel.output.stream(() => channel.cancel());
   }
 
-  #openToRead(of: string, path: string, options: ReadFileOptions): Channel {
+  #openToRead(
+    of: string,
+    path: string,
+    options: ReadFileOptions,
+    more: Partial<ChannelOptions> = {},
+  ): Channel {
     is.checkOptions(of, options, READ);
     options.signal?.throwIfAborted();
     const { offset, length } = options;
-    return this.#open({
-      op: "readFile",
-      path: checked(path),
-      ...offset === undefined ? {} : { offset },
-      ...length === undefined ? {} : { length },
-      ...userOf(options),
-    }, "read");
+    return this.#open(
+      {
+        op: "readFile",
+        path: checked(path),
+        ...offset === undefined ? {} : { offset },
+        ...length === undefined ? {} : { length },
+        ...userOf(options),
+      },
+      "read",
+      more,
+    );
   }
 
   /** Makes a file, or replaces what it has. */
@@ -190,7 +199,7 @@ export class SandboxFiles {
       all.push(...(event as { readonly entries: readonly FileStatus[] }).entries);
     };
     const request = { op: "list", path: checked(path), ...userOf(options) } as const;
-    await this.#open(request, "list", onEvent).finish(options.signal);
+    await this.#open(request, "list", { onEvent }).finish(options.signal);
     return all;
   }
 
@@ -282,9 +291,8 @@ export class SandboxFiles {
     return await download(this, checked(guestPath), hostPath, options);
   }
 
-  #open(request: Request, verb: string, onEvent?: (event: unknown) => void): Channel {
+  #open(request: Request, verb: string, more: Partial<ChannelOptions> = {}): Channel {
     const subject = "path" in request ? request.path : "from" in request ? request.from : "";
-    const more = onEvent === undefined ? {} : { onEvent };
     return this.#connection.request(request, { doing: { verb, subject }, ...more });
   }
 

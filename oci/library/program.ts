@@ -99,15 +99,12 @@ export async function execProgram(
     const started = event as StartedEvent | EndedEvent;
     if ("job" in started) ({ job, pid } = started);
   };
-  const channel = connection.request(request, { doing, onEvent });
-  channel.output.keepAll();
-  channel.errors.keepAll();
+  const channel = connection.request(request, { doing, onEvent, keepBytes: maxOutputBytes });
   const fed = stdin === undefined ? null : feed(channel, stdin);
   const status = await channel.finish(signal) as ExecResultMessage;
   const failure = await fed;
   if (failure != null) throw failure;
-  const stdout = channel.output.all(maxOutputBytes);
-  const stderr = channel.errors.all(maxOutputBytes - stdout.length);
+  const stdout = channel.output.all(), stderr = channel.errors.all();
   const decoder = new TextDecoder();
   return {
     ...status,
