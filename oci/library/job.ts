@@ -32,8 +32,11 @@ export class Job {
     this.argv = argv;
   }
 
-  /** Sends a signal to all its processes. Nothing happens when they have ended. */
-  async kill(signal = "SIGKILL"): Promise<void> {
+  /**
+   * Sends a signal, by name or number, to all its processes. Nothing happens when they have ended.
+   * @throws InvalidArgumentError if there is no such signal
+   */
+  async kill(signal: string | number = "SIGKILL"): Promise<void> {
     checkSignal(signal);
     const doing = { verb: "signal job", subject: String(this.id) };
     const request = { op: "signalJob", job: this.id, signal } as const;

@@ -5,6 +5,7 @@
 
 import { suggestion } from "../closest_name.ts";
 import { CPUS_MAX, CPUS_MIN, ID_MAX, LIFETIME_MAX_MS } from "../protocol/session/limits.ts";
+import { signalNumber } from "../protocol/session/signals.ts";
 import { InvalidArgumentError } from "./errors.ts";
 
 /** @returns what the value must be, or null if it is right */
@@ -167,8 +168,10 @@ export function objects(of: string, checks: Checks, required: readonly string[])
   };
 }
 
-/** @throws InvalidArgumentError if it is no name of a signal */
+/** @throws InvalidArgumentError if it is no signal */
 export function checkSignal(signal: unknown): void {
-  if (typeof signal === "string" && /^SIG[A-Z0-9+-]+$/.test(signal)) return;
-  throw new InvalidArgumentError(`a signal has a name like "SIGTERM", got ${shown(signal)}`);
+  if (signalNumber(signal) !== null) return;
+  throw new InvalidArgumentError(
+    `a signal is a name like "SIGTERM", or a number from 1 to 64, got ${shown(signal)}`,
+  );
 }

@@ -247,10 +247,11 @@ export class Program implements AsyncDisposable {
   }
 
   /**
-   * Sends a signal to the program; SIGKILL ends it with all that came from it. Nothing happens when
-   * it has ended.
+   * Sends a signal, by name or number, to the program; SIGKILL ends it with all that came from it.
+   * Nothing happens when it has ended.
+   * @throws InvalidArgumentError if there is no such signal
    */
-  kill(signal = "SIGKILL"): void {
+  kill(signal: string | number = "SIGKILL"): void {
     checkSignal(signal);
     this.#channel.control({ signal });
   }

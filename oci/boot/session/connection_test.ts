@@ -34,6 +34,7 @@ class TestChannel extends Channel {
     this.seen.push(`end ${stream}`);
   }
   override onControl(message: unknown): void {
+    if (Object.hasOwn(Object(message), "wrong")) throw new RequestError("InvalidArgument", "wrong");
     this.seen.push(`control ${JSON.stringify(message)}`);
   }
   override produce(_stream: number, _address: number, max: number): number {
@@ -275,4 +276,15 @@ Deno.test("requests are not read while many answers wait for the client", () => 
     lab.run();
   }
   assertEquals(lab.messages.length, 101);
+});
+
+Deno.test("CONTROL that is not valid does not end the request", () => {
+  const { lab, channels } = labOf();
+  lab.open(1);
+  lab.sendMessage(1, CONTROL, { wrong: true });
+  lab.sendMessage(1, CONTROL, { right: true });
+  lab.run();
+  assertEquals(channels[0]?.seen, ['control {"right":true}']);
+  const refused = { code: "InvalidArgument", message: "wrong" };
+  assertEquals(lab.messages.slice(1), [[1, EVENT, { refused }]]);
 });

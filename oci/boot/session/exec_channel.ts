@@ -3,11 +3,11 @@
 import { JsonNode } from "../../json_node.ts";
 import { ERRORS, INPUT, OUTPUT } from "../../protocol/session/frame.ts";
 import type { ExecResultMessage } from "../../protocol/session/messages.ts";
-import { parseSignal } from "../../signal_text.ts";
 import { Channel, type ChannelPort } from "./channel.ts";
 import { type ExecPlan, readExecPlan, readTerminalSize } from "./exec_plan.ts";
 import { Program, type ProgramListener } from "./program.ts";
 import type { Session } from "./session.ts";
+import { readSignal } from "./simple_requests.ts";
 
 export class ExecChannel extends Channel implements ProgramListener {
   readonly #plan: ExecPlan;
@@ -40,7 +40,7 @@ export class ExecChannel extends Channel implements ProgramListener {
     const node = new JsonNode("control", "", message), program = this.#program;
     const signal = node.member("signal"), resize = node.member("resize");
     const stream = node.member("closeStream");
-    if (!signal.isAbsent) program.signal(parseSignal(signal.string()));
+    if (!signal.isAbsent) program.signal(readSignal(signal));
     else if (!resize.isAbsent) {
       const { rows, columns } = readTerminalSize(resize);
       program.streams.resize(rows, columns);

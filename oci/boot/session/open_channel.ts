@@ -12,7 +12,7 @@ import {
   RESULT,
   WINDOW_BYTES,
 } from "../../protocol/session/frame.ts";
-import type { ErrorMessage } from "../../protocol/session/messages.ts";
+import type { ErrorMessage, RefusedEvent } from "../../protocol/session/messages.ts";
 import { UserError } from "../../user_error.ts";
 import type { Channel, ChannelPort } from "./channel.ts";
 import { errorOf } from "./errors.ts";
@@ -99,8 +99,14 @@ export class OpenChannel implements ChannelPort {
     this.guard(() => this.#channel?.onEnd(stream));
   }
 
+  /** A message that is not valid does not end the request. */
   control(message: unknown): void {
-    this.guard(() => this.#channel?.onControl(message));
+    try {
+      this.#channel?.onControl(message);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      this.event({ refused: errorOf(error) } satisfies RefusedEvent);
+    }
   }
 
   credit(stream: number, bytes: number): void {

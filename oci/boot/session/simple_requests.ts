@@ -2,7 +2,7 @@
 
 import { JsonNode } from "../../json_node.ts";
 import type { SandboxEvent } from "../../protocol/session/messages.ts";
-import { parseSignal } from "../../signal_text.ts";
+import { signalNumber } from "../../protocol/session/signals.ts";
 import { Channel, type ChannelPort, EVENT_BYTES } from "./channel.ts";
 import { RequestError } from "./errors.ts";
 import type { JobWaiter, Program } from "./program.ts";
@@ -26,9 +26,14 @@ function jobOf(session: Session, node: JsonNode): Program {
   return program;
 }
 
+/** @throws UserError if it is no signal */
+export function readSignal(node: JsonNode): number {
+  return signalNumber(node.value) ?? node.expected("a signal as SIGTERM, or its number");
+}
+
 export function signalJob(session: Session, request: JsonNode): object {
   const program = jobOf(session, request);
-  program.signalAll(parseSignal(request.member("signal").string()));
+  program.signalAll(readSignal(request.member("signal")));
   return {};
 }
 

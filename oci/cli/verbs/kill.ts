@@ -5,7 +5,7 @@ import { SYS_pidfd_open, SYS_pidfd_send_signal } from "../../../ffi/abi/syscall_
 import { close } from "../../../ffi/sys/files.ts";
 import { syscall } from "../../../ffi/sys/native.ts";
 import { findContainer, type FoundContainer } from "../../container/found_container.ts";
-import { parseSignal } from "../../signal_text.ts";
+import { parseSignal } from "../signal_text.ts";
 import { isAlive } from "../../state/liveness.ts";
 import type { ProcessId } from "../../state/record.ts";
 import { EXIT_FAILURE, usageError, UserError } from "../../user_error.ts";

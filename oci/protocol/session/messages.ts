@@ -181,7 +181,7 @@ export type Request =
   /** RESULT { jobs: JobInfo[] }. */
   | { readonly op: "jobs" }
   /** A signal to all processes of a job. RESULT {}. */
-  | { readonly op: "signalJob"; readonly job: number; readonly signal: string }
+  | { readonly op: "signalJob"; readonly job: number; readonly signal: string | number }
   /** RESULT {} when the job has no process. */
   | { readonly op: "waitJob"; readonly job: number }
   | { readonly op: "pause" }
@@ -207,6 +207,11 @@ export interface StartedEvent {
  */
 export interface EndedEvent {
   readonly ended: ExecResultMessage;
+}
+
+/** EVENT of any request: a CONTROL that is not valid. The request goes on without it. */
+export interface RefusedEvent {
+  readonly refused: ErrorMessage;
 }
 
 /** A job that runs. */
@@ -235,8 +240,8 @@ export interface ExecResultMessage {
 
 /** CONTROL of a program. */
 export type ProgramControl =
-  /** To the main process; `SIGKILL` to the whole job. */
-  | { readonly signal: string }
+  /** To the main process, by name or number; `SIGKILL` to the whole job. */
+  | { readonly signal: string | number }
   | { readonly resize: { readonly cols: number; readonly rows: number } }
   /** The client does not read this stream any more: the program gets EPIPE. */
   | { readonly closeStream: number };

@@ -192,11 +192,22 @@ export const programCases: readonly Case[] = [
     const program = await box.spawn(["sh", "-c", script]);
     const reader = program.stdout.getReader();
     await readTo(reader, "ready\n");
-    assert.throws(() => program.kill("9"), library.InvalidArgumentError);
+    for (const wrong of ["9", "SIGFOO", "SIGRTMAX+1", "", 0, 65, 1.5]) {
+      assert.throws(() => program.kill(wrong), library.InvalidArgumentError);
+      await failure(library.InvalidArgumentError, program.job.kill(wrong));
+    }
     program.kill("SIGUSR1");
     assert.equal(await readTo(reader, "\n"), "caught\n");
     assert.equal((await program.status).code, 9);
     program.kill();
+  }),
+
+  inSandbox("spawn: signals have numbers too", async (box) => {
+    const one = await box.spawn(["sleep", "1004"]), other = await box.spawn(["sleep", "1004"]);
+    one.kill(15);
+    assert.equal((await one.status).signal, "SIGTERM");
+    await other.job.kill(9);
+    assert.equal((await other.status).signal, "SIGKILL");
   }),
 
   inSandbox("spawn: SIGKILL and abort end all that came from the program", async (box) => {

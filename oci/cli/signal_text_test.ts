@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { UserError } from "./user_error.ts";
+import { UserError } from "../user_error.ts";
 import { parseSignal } from "./signal_text.ts";
 
 Deno.test("signals are numbers or names, with and without SIG", () => {
