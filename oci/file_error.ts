@@ -42,6 +42,20 @@ export function errnoText(errno: number): string {
   return WORDS.get(Math.abs(errno)) ?? errnoName(errno);
 }
 
+/** A call about a file that failed. */
+export class FileError extends UserError {
+  /** Positive. */
+  readonly errno: number;
+  /** Text for people. */
+  readonly path: string;
+
+  constructor(message: string, errno: number, path: string) {
+    super(message);
+    this.errno = errno;
+    this.path = path;
+  }
+}
+
 /**
  * @param what as "cannot mount"
  * @param path a byte string
@@ -52,7 +66,8 @@ export function cannot(
   path: string,
   errno: number,
   jsonPath: string | null = null,
-): UserError {
-  const where = jsonPath === null ? "" : `config.json: ${jsonPath}: `;
-  return new UserError(`${where}${what} ${shownPath(toText(path))}: ${errnoText(errno)}`);
+): FileError {
+  const where = jsonPath === null ? "" : `config.json: ${jsonPath}: `,
+    shown = shownPath(toText(path));
+  return new FileError(`${where}${what} ${shown}: ${errnoText(errno)}`, Math.abs(errno), shown);
 }

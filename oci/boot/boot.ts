@@ -17,6 +17,7 @@ import type { KernelHeap } from "../../kernel/core/kernel_heap.ts";
 import type { CallRecord } from "../../kernel/task/call_record.ts";
 import { say, shownLines } from "../shown_text.ts";
 import { EXIT_FAILURE, explain, UserError } from "../user_error.ts";
+import { errorOf } from "../protocol/request_error.ts";
 import { BOOT_FDS, type BootSpec, FIRST_FREE_FD } from "../protocol/boot_spec.ts";
 import { confineSelf, confineSignals, dropDescriptors } from "./seccomp/confine_self.ts";
 import { type BootSocket, ControlSocket, PACKET_EXIT } from "../protocol/launcher_channel.ts";
@@ -104,7 +105,7 @@ function fail(
   if (isRunning) {
     if (!isBug) say(explain(error));
     control.sendPacket(PACKET_EXIT, exitCode, 0);
-  } else control.send({ type: "failed", message: explain(error), exitCode });
+  } else control.send({ type: "failed", error: errorOf(error), exitCode });
 }
 
 function confine(machine: Machine, spec: BootSpec): void {

@@ -19,8 +19,9 @@ import { guestOomScoreAdj } from "../host/oom_score.ts";
 import { dropCapabilities } from "../host/launch_steps.ts";
 import { allowedMemory } from "../host/host_limits.ts";
 import { hasMemoryLimit, OomWitness, startWitness } from "../proxy/oom_witness.ts";
-import { UserError } from "../user_error.ts";
+import { explain, UserError } from "../user_error.ts";
 import { type BootSpec, hasHostNetwork } from "../protocol/boot_spec.ts";
+import { RequestError } from "../protocol/request_error.ts";
 import { hasSteadyCounter, newReading } from "./guest_clock.ts";
 import type { ClockReading } from "../../platform/vdso/clock_page.ts";
 import { RealHost } from "./real_host.ts";
@@ -102,7 +103,8 @@ function choosePlatform(
     }
   }
   const what = asked === null ? "no platform works" : `the platform ${asked} does not work`;
-  throw new UserError(`${what} on this host (dvisor doctor says more)`, undefined, last);
+  const message = `${what} on this host (dvisor doctor says more): ${explain(last)}`;
+  throw new RequestError("Unsupported", message);
 }
 
 /**

@@ -6,6 +6,8 @@
  * seem empty whatever their modes are. Shown are the working directory and what the caller names.
  */
 
+import { RequestError } from "../protocol/request_error.ts";
+import type { ErrorCode } from "../protocol/session/messages.ts";
 import { UserError } from "../user_error.ts";
 
 /** Paths are absolute, below the sandbox's root directory, and without symbolic links. */
@@ -84,10 +86,13 @@ export function isBelow(path: string, directory: string): boolean {
 export function hostView(request: ViewRequest, files: HostFiles = HOST_FILES): HostView {
   const root = files.realPath(request.root) ?? request.root, { prefix } = request;
   const find = (path: string, reason: string): SeenPath => {
-    if (!path.startsWith("/")) throw new UserError(`${reason} ${path}: the path is not absolute`);
+    const refuse = (code: ErrorCode, why: string): never => {
+      throw new RequestError(code, `${reason} ${path}: ${why}`, "", path);
+    };
+    if (!path.startsWith("/")) refuse("InvalidArgument", "the path is not absolute");
     const real = files.realPath(root === "/" ? path : `${root}${path}`);
-    if (real === null) throw new UserError(`${reason} ${path}: there is no such file`);
-    if (!isBelow(real, root)) throw new UserError(`${reason} ${path}: it leads out of the root`);
+    if (real === null) return refuse("NotFound", "there is no such file");
+    if (!isBelow(real, root)) refuse("InvalidArgument", "it leads out of the root");
     return { path: root === "/" ? real : real.slice(root.length) || "/", reason };
   };
   const show = request.show.map((path) => find(path, `${prefix}show`));
@@ -117,7 +122,8 @@ function requireDifferent(
 ): void {
   const both = show.find(({ path }) => hide.some((seen) => seen.path === path));
   if (both === undefined) return;
-  throw new UserError(`${both.path} is in ${prefix}show and in ${prefix}hide`);
+  const message = `${both.path} is in ${prefix}show and in ${prefix}hide`;
+  throw new RequestError("InvalidArgument", message, "", both.path);
 }
 
 function unique(paths: readonly SeenPath[]): SeenPath[] {

@@ -43,7 +43,8 @@ import {
 import { openDevice } from "../../platform/kvm/device.ts";
 import type { PlatformName } from "../../platform/select/candidates.ts";
 import { shownLines } from "../shown_text.ts";
-import { UserError } from "../user_error.ts";
+import { RequestError } from "../protocol/request_error.ts";
+import { explain, UserError } from "../user_error.ts";
 import { emptyRoot } from "./empty_root.ts";
 import { allowedMemory } from "../host/host_limits.ts";
 import { waitReadable } from "./command_signals.ts";
@@ -222,7 +223,10 @@ function openKvm(): number {
   try {
     return openDevice();
   } catch (cause) {
-    throw new UserError("the platform kvm does not work on this host", undefined, cause);
+    throw new RequestError(
+      "Unsupported",
+      `the platform kvm does not work on this host: ${explain(cause)}`,
+    );
   }
 }
 
@@ -307,7 +311,10 @@ export class StartedSandbox {
     if (message === "end") {
       throw new UserError(`the kernel of the sandbox ${describeEnd(end(this.sentry))}`);
     }
-    if (message.type === "failed") throw new UserError(message.message, message.exitCode);
+    if (message.type === "failed") {
+      const { error: { code, message: text, errno, path }, exitCode } = message;
+      throw new RequestError(code, text, errno, path, exitCode);
+    }
     if (message.type !== type) {
       throw new UserError(`the kernel of the sandbox says ${message.type} in place of ${type}`);
     }

@@ -127,7 +127,7 @@ export class Connection implements FrameSink, FrameWriter {
   sendMessage(channel: number, type: number, message: object): void {
     const bytes = messageBytes(message);
     if (bytes.length > PAYLOAD_MAX) {
-      if (type === OPEN) this.#refuse(channel, bytes.length);
+      if (type === OPEN || type === HELLO) this.#refuse(channel, bytes.length);
       return;
     }
     this.#send(channel, type, 0, bytes);
@@ -165,8 +165,11 @@ export class Connection implements FrameSink, FrameWriter {
 
   /** A request that is too long for a frame fails without being sent. */
   #refuse(channel: number, length: number): void {
-    const message = `the request has ${length} bytes; at most ${PAYLOAD_MAX} fit`;
-    this.#finish(channel, ERROR, { code: "Limit", message, errno: "E2BIG" });
+    const isHello = channel === SESSION, what = isHello ? "the options have" : "the request has";
+    const message = `${what} ${length} bytes; at most ${PAYLOAD_MAX} fit`;
+    const error = { code: "Limit", message, errno: "E2BIG" } as const;
+    if (isHello) this.#fail(error);
+    else this.#finish(channel, ERROR, error);
   }
 
   #onDrain(): void {

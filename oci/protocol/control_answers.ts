@@ -8,11 +8,24 @@
 import { PLATFORM_NAMES } from "../../platform/select/candidates.ts";
 import { JsonNode } from "../json_node.ts";
 import type { BootMessage } from "./launcher_channel.ts";
+import type { ErrorCode, ErrorMessage } from "./session/messages.ts";
 import type { Answer, Answers, ContainerStats, Op, ProcessInfo } from "./control_protocol.ts";
 
 /** LIMIT: characters of a sandbox's message that are shown. */
 const MESSAGE_MAX = 4096;
 const EXIT_CODE_MAX = 255, PID_MAX = 2 ** 22, ID_MAX = 2 ** 32 - 1;
+const ERROR_CODES = [
+  "NotFound",
+  "AlreadyExists",
+  "PermissionDenied",
+  "NotADirectory",
+  "IsADirectory",
+  "NotEmpty",
+  "InvalidArgument",
+  "Limit",
+  "Unsupported",
+  "Failed",
+] as const satisfies readonly ErrorCode[];
 const STATUSES = ["created", "running", "paused", "stopped"] as const;
 
 /** @throws UserError */
@@ -30,7 +43,11 @@ export function readBootMessage(json: string): BootMessage {
     case "running":
       return { type: "running" };
     case "failed":
-      return { type: "failed", message: messageOf(node), exitCode: codeOf(node, "exitCode") };
+      return {
+        type: "failed",
+        error: readError(node.member("error")),
+        exitCode: codeOf(node, "exitCode"),
+      };
   }
 }
 
@@ -39,6 +56,17 @@ export function readAnswer<O extends Op>(op: O, json: string): Answer<O> {
   const node = JsonNode.parse(`the sandbox's answer (${op})`, json);
   if (node.member("ok").boolean()) return { ok: true, ...READERS[op](node) };
   return { ok: false, message: messageOf(node), code: codeOf(node, "code") };
+}
+
+function readError(node: JsonNode): ErrorMessage {
+  const short = (name: string) => node.member(name).optional("", text).slice(0, MESSAGE_MAX);
+  const errno = short("errno"), path = short("path");
+  return {
+    code: node.member("code").oneOf(ERROR_CODES),
+    message: messageOf(node),
+    ...(errno === "" ? {} : { errno }),
+    ...(path === "" ? {} : { path }),
+  };
 }
 
 function messageOf(node: JsonNode): string {

@@ -16,6 +16,7 @@ import { recvFds, sendFds } from "../../ffi/sys/fdpass.ts";
 import { close, socketpair } from "../../ffi/sys/files.ts";
 import type { PlatformName } from "../../platform/select/candidates.ts";
 import { readBootMessage } from "./control_answers.ts";
+import type { ErrorMessage } from "./session/messages.ts";
 import { wExitStatus, wifExited, wTermSig } from "../../ffi/abi/wait.ts";
 
 /** From boot, before the guest runs. */
@@ -30,7 +31,7 @@ export type BootMessage =
    */
   | { readonly type: "running" }
   /** The sandbox could not be started: the reason, and the exit code for it. */
-  | { readonly type: "failed"; readonly message: string; readonly exitCode: number };
+  | { readonly type: "failed"; readonly error: ErrorMessage; readonly exitCode: number };
 
 /** From the launcher, before the guest runs. */
 type LaunchMessage =

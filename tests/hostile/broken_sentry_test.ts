@@ -124,7 +124,7 @@ const GOOD_STEPS = [
   { type: "ready", bestPlatform: "systrap" },
   { type: "loaded" },
   { type: "running" },
-  { type: "failed", message: "no such file", exitCode: 127 },
+  { type: "failed", error: { code: "NotFound", message: "no such file" }, exitCode: 127 },
 ] as const;
 
 function loadBroken(random: Random): void {
@@ -149,7 +149,11 @@ Deno.test("starting a broken Sentry fails with a message, and keeps nothing", as
 Deno.test("a kernel's message is an error's text, however long it is", () => {
   const { launcher, bootFd } = controlPair();
   const boot: BootSocket = new ControlSocket(bootFd);
-  boot.send({ type: "failed", message: "x".repeat(50_000), exitCode: 3 });
+  boot.send({
+    type: "failed",
+    error: { code: "Failed", message: "x".repeat(50_000) },
+    exitCode: 3,
+  });
   boot.send({ type: "loaded" });
   const sandbox = new StartedSandbox(launcher, NO_CHILD, NO_CHILD, STRICT, null);
   const error = assertThrows(() => sandbox.load(), UserError, "xxx");

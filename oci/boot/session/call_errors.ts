@@ -1,34 +1,10 @@
-/** Errors of calls of the kernel as messages of a session: the only table of errno to code. */
+/** Errors of calls of the kernel as messages of a session. */
 
-import * as E from "../../../ffi/abi/errno.ts";
 import { PATH_MAX } from "../../../ffi/abi/fs.ts";
 import { errnoName } from "../../../ffi/sys/errors.ts";
 import { errnoText, shownPath } from "../../file_error.ts";
+import { codeOfErrno } from "../../protocol/request_error.ts";
 import type { ErrorCode, ErrorMessage } from "../../protocol/session/messages.ts";
-
-/** Other numbers are `Failed`. */
-const CODES: ReadonlyMap<number, ErrorCode> = new Map([
-  [E.ENOENT, "NotFound"],
-  [E.EEXIST, "AlreadyExists"],
-  [E.EACCES, "PermissionDenied"],
-  [E.EPERM, "PermissionDenied"],
-  [E.EROFS, "PermissionDenied"],
-  [E.ENOTDIR, "NotADirectory"],
-  [E.EISDIR, "IsADirectory"],
-  [E.ENOTEMPTY, "NotEmpty"],
-  [E.EINVAL, "InvalidArgument"],
-  [E.ENAMETOOLONG, "InvalidArgument"],
-  [E.ELOOP, "InvalidArgument"],
-  [E.ENOSPC, "Limit"],
-  [E.EDQUOT, "Limit"],
-  [E.EFBIG, "Limit"],
-  [E.ENOMEM, "Limit"],
-  [E.EMFILE, "Limit"],
-  [E.ENFILE, "Limit"],
-  [E.EMLINK, "Limit"],
-  [E.EOPNOTSUPP, "Unsupported"],
-  [E.ENOSYS, "Unsupported"],
-]);
 
 /**
  * The message of a call that failed.
@@ -46,7 +22,7 @@ export function callError(
 ): ErrorMessage {
   const number = Math.abs(errno);
   return {
-    code: CODES.get(number) ?? "Failed",
+    code: codeOfErrno(number),
     message: `${what} ${shownPath(path)}${rest}: ${errnoText(number)}`,
     errno: errnoName(number),
     path: sentPath(path),

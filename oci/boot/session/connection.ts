@@ -26,7 +26,7 @@ import { CHANNELS_MAX } from "../../protocol/session/limits.ts";
 import type { ErrorMessage } from "../../protocol/session/messages.ts";
 import { UserError } from "../../user_error.ts";
 import type { Channel, ChannelPort } from "./channel.ts";
-import { errorOf } from "./errors.ts";
+import { errorOf } from "../../protocol/request_error.ts";
 import { FrameOutput, type FrameOutputListener, type FrameOutputOwner } from "./frame_output.ts";
 import { type ChannelOwner, OpenChannel } from "./open_channel.ts";
 

@@ -15,7 +15,7 @@ import {
 } from "../../protocol/session/frame.ts";
 import { Channel, type ChannelPort } from "./channel.ts";
 import { ConnectionLab } from "./connection_testing.ts";
-import { RequestError } from "./errors.ts";
+import { RequestError } from "../../protocol/request_error.ts";
 
 /** Sends so many bytes of output, and records what the client does. */
 class TestChannel extends Channel {

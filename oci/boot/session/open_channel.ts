@@ -15,7 +15,7 @@ import {
 import type { ErrorMessage, RefusedEvent } from "../../protocol/session/messages.ts";
 import { UserError } from "../../user_error.ts";
 import type { Channel, ChannelPort } from "./channel.ts";
-import { errorOf } from "./errors.ts";
+import { errorOf } from "../../protocol/request_error.ts";
 
 /** Credit is sent when so much of it has come together. */
 const GRANT_BYTES = WINDOW_BYTES / 4;

@@ -18,7 +18,7 @@ import { limitsOf, setProcessAttributes } from "../guest/identity.ts";
 import { withVariables } from "../../environment.ts";
 import type { ExecResultMessage, JobInfo } from "../../protocol/session/messages.ts";
 import { EXIT_NOT_FOUND } from "../../user_error.ts";
-import { RequestError } from "./errors.ts";
+import { RequestError } from "../../protocol/request_error.ts";
 import { errnoName } from "../../../ffi/sys/errors.ts";
 import type { ExecPlan } from "./exec_plan.ts";
 import { PipeStreams } from "./pipe_streams.ts";

@@ -18,7 +18,7 @@ import type { SessionFds, SessionSpec } from "../../protocol/boot_spec.ts";
 import type { Op, SandboxInfo, StatsMessage } from "../../protocol/session/messages.ts";
 import type { Channel, ChannelPort } from "./channel.ts";
 import { Connection, type ConnectionOwner, READ_BYTES } from "./connection.ts";
-import { RequestError } from "./errors.ts";
+import { RequestError } from "../../protocol/request_error.ts";
 import { ExecChannel } from "./exec_channel.ts";
 import { FILE_OPS, openFileChannel } from "./files/open_file_channel.ts";
 import { PortChannel } from "./port_channel.ts";

@@ -11,7 +11,7 @@ import type { Container } from "../../../kernel/task/container.ts";
 import type { JsonNode } from "../../json_node.ts";
 import { ID_MAX } from "../../protocol/session/limits.ts";
 import { accountLines, GROUP, PASSWD } from "../guest/account_files.ts";
-import { RequestError } from "./errors.ts";
+import { RequestError } from "../../protocol/request_error.ts";
 
 /** LIMIT: supplementary groups (NGROUPS_MAX). */
 const GROUPS_MAX = 65536;

@@ -12,8 +12,9 @@ import { allowedCpus, allowedMemory } from "../../host/host_limits.ts";
 import { isConfined } from "../../host/privileges.ts";
 import type { ProcessSpec, RlimitSpec, SessionSpec } from "../../protocol/boot_spec.ts";
 import { bytesOfWire } from "../../protocol/wire_text.ts";
+import { RequestError } from "../../protocol/request_error.ts";
 import { WaiterProgram } from "../../proxy/waiter.ts";
-import { UserError } from "../../user_error.ts";
+import { usageError, UserError } from "../../user_error.ts";
 import { VERSION } from "../../version.ts";
 import { forwardedSignals } from "../command_signals.ts";
 import type { GoferRoot } from "../gofer_process.ts";
@@ -164,7 +165,7 @@ function viewOf(request: CreateRequest, root: string): HostView | null {
   }
   const isGiven = { show: show.length > 0, hide: hide.length > 0, diskBytes: diskBytes !== null };
   for (const [name, given] of Object.entries(isGiven)) {
-    if (given) throw new UserError(`${name} cannot be given with overlay "none"`);
+    if (given) throw usageError(`${name} cannot be given with overlay "none"`);
   }
   return null;
 }
@@ -203,14 +204,22 @@ function mountSpec({ destination, isReadOnly }: MountRequest, index: number) {
 }
 
 function requireDirectory(path: string, what: string): void {
-  if (!requirePath(path, what).isDirectory) throw new UserError(`${what}: ${path} is no directory`);
+  if (requirePath(path, what).isDirectory) return;
+  const message = `${what}: ${path} is no directory`;
+  throw new RequestError("NotADirectory", message, "ENOTDIR", path);
 }
 
 function requirePath(path: string, what: string = "mounts"): Deno.FileInfo {
   try {
     return Deno.statSync(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) throw new UserError(`${what}: there is no ${path}`);
+    if (error instanceof Deno.errors.NotFound) {
+      throw new RequestError("NotFound", `${what}: there is no ${path}`, "ENOENT", path);
+    }
+    if (error instanceof Deno.errors.PermissionDenied) {
+      const message = `${what}: this user may not look up ${path}`;
+      throw new RequestError("PermissionDenied", message, "EACCES", path);
+    }
     throw new UserError(`${what}: ${path} cannot be used`, undefined, error);
   }
 }

@@ -18,6 +18,7 @@ import { close } from "../../../ffi/sys/files.ts";
 import { syscall } from "../../../ffi/sys/native.ts";
 import { putUnixAddress } from "../../host/unix_address.ts";
 import { defaultRoot } from "../../state/root_dir.ts";
+import { RequestError } from "../../protocol/request_error.ts";
 import { UserError } from "../../user_error.ts";
 
 const BACKLOG = 64;
@@ -25,9 +26,6 @@ const SUFFIX = ".sock";
 /** LIMIT: characters of a path, so that there is room for a first name. */
 const PATH_CHARACTERS = 96;
 const MODE = 0o700, OTHERS = 0o077;
-
-/** Another sandbox of this user has the id. */
-export class IdInUseError extends UserError {}
 
 /** A listening socket and its path. */
 export interface NamedListener {
@@ -76,7 +74,7 @@ export function socketPaths(directory: string): string[] {
 /**
  * Makes the socket of a sandbox.
  * @returns null if this user has no directory for it: the sandbox has one client then, its owner
- * @throws IdInUseError
+ * @throws UserError if another sandbox of this user has the id
  */
 export function listenAs(id: string): NamedListener | null {
   const directory = sandboxDirectory(true);
@@ -103,7 +101,7 @@ function listenAt(path: string, id: string): NamedListener | null {
   } catch (error) {
     close(fd);
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    throw new IdInUseError(`the id ${id} is in use: ${path} exists`);
+    throw new RequestError("AlreadyExists", `the id ${id} is in use: ${path} exists`);
   } finally {
     Deno.umask(umask);
     remove(unnamed);

@@ -2,11 +2,12 @@
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import type * as Module from "../../../mod.ts";
 import {
   AREA,
   type Case,
@@ -19,6 +20,9 @@ import {
   withDirectory,
   withSandbox,
 } from "../support.ts";
+
+type ErrorClass = new (message: string) => Module.SandboxError;
+type SandboxOptions = Module.SandboxOptions;
 
 interface Made {
   readonly id: string;
@@ -174,8 +178,8 @@ export const sandboxCases: readonly Case[] = [
   },
 
   {
-    name: "create: a wrong option, a missing root and a missing executable are named",
-    async run({ Sandbox, NotFoundError, InvalidArgumentError, SandboxError }, { create }) {
+    name: "create: a wrong option and a missing executable are named",
+    async run({ Sandbox, NotFoundError, InvalidArgumentError }, { create }) {
       const wrong = JSON.parse('{ "memoryBytes": "64M" }');
       const typed = await failure(InvalidArgumentError, Sandbox.create(wrong));
       assert.equal(
@@ -185,11 +189,55 @@ export const sandboxCases: readonly Case[] = [
       const unknown = Sandbox.create(JSON.parse('{ "memory": 1 }'));
       const { message } = await failure(InvalidArgumentError, unknown);
       assert(message.includes("no option memory"), message);
-      const root = Sandbox.create({ ...create, rootfs: "/no/such/root" });
-      assert((await failure(SandboxError, root)).message.includes("/no/such/root"));
       const binary = Sandbox.create({ ...create, binary: "/no/such/dvisor" });
       assert((await failure(NotFoundError, binary)).message.includes("/no/such/dvisor"));
     },
+  },
+
+  {
+    name: "create: what cannot be used is an error of its kind, and named",
+    async run(library, { create }) {
+      const { Sandbox, NotFoundError, NotADirectoryError, InvalidArgumentError } = library;
+      const gone = "/no/such/thing", file = "/etc/passwd";
+      const cases: [ErrorClass, string, SandboxOptions][] = [
+        [NotFoundError, gone, { rootfs: gone }],
+        [NotFoundError, gone, { mounts: [{ source: gone, destination: "/mnt" }] }],
+        [NotFoundError, gone, { show: [gone] }],
+        [NotFoundError, gone, { hide: [gone] }],
+        [NotFoundError, "no-such-user", { user: "no-such-user" }],
+        [NotADirectoryError, file, { rootfs: file }],
+        [NotADirectoryError, "/etc", { mounts: [{ source: file, destination: "/etc" }] }],
+        [InvalidArgumentError, "/etc", { show: ["/etc"], hide: ["/etc"] }],
+        [InvalidArgumentError, "show", { overlay: "none", rootfs: "/tmp", show: ["/etc"] }],
+        [InvalidArgumentError, "hostname", { hostname: "x".repeat(65) }],
+        [library.LimitError, "the options have", { env: { A: "x".repeat(300_000) } }],
+      ];
+      for (const [wanted, name, options] of cases) {
+        const error = await failure(wanted, Sandbox.create({ ...create, ...options }));
+        assert(error.message.includes(name), error.message);
+      }
+      const { path, errno } = await failure(
+        NotFoundError,
+        Sandbox.create({ ...create, rootfs: gone }),
+      );
+      assert.deepEqual([path, errno], [gone, "ENOENT"]);
+    },
+  },
+
+  {
+    name: "create: a directory that the user may not enter is an error of permissions",
+    run: (library, { create }) =>
+      withDirectory(async (directory) => {
+        if (process.getuid?.() === 0) return; // root may enter all
+        const source = join(directory, "closed/data");
+        await mkdir(source, { recursive: true });
+        await chmod(join(directory, "closed"), 0);
+        const mounts = [{ source, destination: "/mnt" }];
+        const made = library.Sandbox.create({ ...create, mounts });
+        const error = await failure(library.PermissionError, made);
+        assert(error.message.includes(source), error.message);
+        await chmod(join(directory, "closed"), 0o700);
+      }),
   },
 
   {
