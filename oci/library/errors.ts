@@ -144,6 +144,59 @@ const CLASSES: Readonly<Record<string, ErrorClass>> = {
   Gone: SandboxGoneError,
 };
 
+/** The kinds of failed calls of the host; others are `Failed`. The sandbox has its own table. */
+const HOST_CODES: Readonly<Record<string, string>> = {
+  ENOENT: "NotFound",
+  ENOTDIR: "NotADirectory",
+  EISDIR: "IsADirectory",
+  ENOTEMPTY: "NotEmpty",
+  EEXIST: "AlreadyExists",
+  EADDRINUSE: "AlreadyExists",
+  EACCES: "PermissionDenied",
+  EPERM: "PermissionDenied",
+  EROFS: "PermissionDenied",
+  ENAMETOOLONG: "InvalidArgument",
+  EINVAL: "InvalidArgument",
+  ELOOP: "InvalidArgument",
+  ENOSPC: "Limit",
+  EDQUOT: "Limit",
+  EFBIG: "Limit",
+  ENOMEM: "Limit",
+  EMFILE: "Limit",
+  ENFILE: "Limit",
+  EAGAIN: "Limit",
+  EOPNOTSUPP: "Unsupported",
+  ENOSYS: "Unsupported",
+};
+
+const HOST_WORDS: Readonly<Record<string, string>> = {
+  ENOENT: "it does not exist",
+  EISDIR: "it is a directory",
+  ENOTDIR: "a part of the path is no directory",
+  EEXIST: "it exists already",
+  EADDRINUSE: "the port is taken; without hostPort a free one is used",
+  EACCES: "this user may not",
+  EPERM: "this user may not",
+  EROFS: "the file system is mounted read-only",
+  ELOOP: "it is a symbolic link, or the path has too many of them",
+  ENOSPC: "the disk is full",
+};
+
+/**
+ * The exception of a failed call of the host.
+ * @param what as "cannot read /path"
+ */
+export function hostError(what: string, errno: string, details: ErrorDetails): SandboxError {
+  const words = Object.hasOwn(HOST_WORDS, errno) ? `${HOST_WORDS[errno]} (${errno})` : errno;
+  const code = Object.hasOwn(HOST_CODES, errno) ? HOST_CODES[errno] ?? "Failed" : "Failed";
+  return errorOfCode(code, `${what}: ${words}`, { ...details, errno });
+}
+
+function errorOfCode(code: string, text: string, details: ErrorDetails): SandboxError {
+  const known = Object.hasOwn(CLASSES, code) ? CLASSES[code] : undefined;
+  return known === undefined ? new SandboxError(code, text, details) : new known(text, details);
+}
+
 /** What is said of a failed call, in place of the kernel's words. */
 const EXPLANATIONS: Readonly<Record<string, string>> = {
   ENOENT: "it does not exist",
@@ -174,12 +227,7 @@ export interface Doing {
 /** The exception of an error that the sandbox sent, about a request or about itself. */
 export function errorOf(error: ErrorMessage, doing: Doing | null): SandboxError {
   const { code, message, errno } = error, path = error.path ?? doing?.subject;
-  const make = (text: string): SandboxError => {
-    const known = Object.hasOwn(CLASSES, code) ? CLASSES[code] : undefined;
-    return known === undefined
-      ? new SandboxError(code, text, { path, errno })
-      : new known(text, { path, errno });
-  };
+  const make = (text: string): SandboxError => errorOfCode(code, text, { path, errno });
   if (doing === null) return make(message);
   const what = doing.subject === undefined ? doing.verb : `${doing.verb} ${doing.subject}`;
   if (code === "Gone") return make(`cannot ${what}: ${message}`);

@@ -2,7 +2,7 @@
 
 import { createServer, type Server, type Socket } from "node:net";
 import type { Connection } from "./connection.ts";
-import { AlreadyExistsError, PermissionError, SandboxError } from "./errors.ts";
+import { hostError, type SandboxError } from "./errors.ts";
 import { errnoOf } from "./find.ts";
 import * as is from "./option_checks.ts";
 
@@ -86,18 +86,8 @@ export class ExposedPort implements AsyncDisposable {
 }
 
 function listenError(error: Error, port: number): SandboxError {
-  const errno = errnoOf(error), what = `cannot listen on ${HOST}:${port}`;
-  const details = { errno, cause: error };
-  if (errno === "EADDRINUSE") {
-    return new AlreadyExistsError(
-      `${what}: the port is taken; without hostPort a free one is used`,
-      {
-        ...details,
-      },
-    );
-  }
-  if (errno === "EACCES") return new PermissionError(`${what}: this user may not`, details);
-  return new SandboxError("Failed", `${what}: ${error.message}`, details);
+  const what = `cannot listen on ${HOST}:${port}`, errno = errnoOf(error);
+  return hostError(what, errno === "" ? error.message : errno, { cause: error });
 }
 
 /** Copies both directions of a connection until each has ended. */

@@ -12,10 +12,9 @@ import { dirname, join, resolve } from "node:path";
 import type { Change, FileStatus } from "../protocol/session/messages.ts";
 import {
   AlreadyExistsError,
+  hostError,
   NotADirectoryError,
   NotEmptyError,
-  NotFoundError,
-  PermissionError,
   SandboxError,
 } from "./errors.ts";
 import type { FileOptions, SandboxFiles } from "./files.ts";
@@ -403,15 +402,17 @@ async function onHost<T>(verb: string, path: string, fn: () => Promise<T>): Prom
   } catch (error) {
     const errno = errnoOf(error);
     if (error instanceof SandboxError || errno === "") throw error;
-    const details = { path, errno, cause: error }, what = `cannot ${verb} ${path} on the host`;
-    if (errno === "ENOENT") {
-      const missing = verb === "read" ? path : dirname(path);
-      throw new NotFoundError(`${what}: ${missing} does not exist (ENOENT)`, details);
-    }
-    if (errno === "EACCES" || errno === "EPERM") {
-      throw new PermissionError(`${what}: this user may not (${errno})`, details);
-    }
-    if (errno === "ENOTDIR") throw new NotADirectoryError(`${what}: no directory`, details);
-    throw new SandboxError("Failed", `${what}: ${errno}`, details);
+    // A call about one of the files of a tree names that one.
+    const own = pathOf(error, "dest") ?? pathOf(error, "path") ?? path;
+    // What does not exist, when a file is made, is a directory above it.
+    const missing = errno === "ENOENT" && verb !== "read" ? dirname(own) : own;
+    const what = `cannot ${verb} ${own} on the host${missing === own ? "" : `: ${missing}`}`;
+    throw hostError(what, errno, { path: own, cause: error });
   }
+}
+
+/** A path of a failed call of the host; `dest` is that of the link that it was to make. */
+function pathOf(error: unknown, name: "path" | "dest"): string | null {
+  const path: unknown = error instanceof Error ? Reflect.get(error, name) : null;
+  return typeof path === "string" ? path : null;
 }

@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Transport } from "./connection.ts";
-import { NotFoundError, SandboxError } from "./errors.ts";
+import { hostError, SandboxError } from "./errors.ts";
 import { errnoOf } from "./find.ts";
 
 /** What is kept of the messages of `dvisor sandbox`: the end. */
@@ -100,10 +100,10 @@ export class ChildTransport implements Transport {
 }
 
 function startError(binary: string, error: Error): SandboxError {
-  const errno = errnoOf(error), details = { path: binary, errno, cause: error };
-  const text = `cannot run ${binary}: ${error.message}`;
-  return errno === "ENOENT" ? new NotFoundError(text, details) : new SandboxError("Failed", text, {
-    ...details,
+  const errno = errnoOf(error);
+  return hostError(`cannot run ${binary}`, errno === "" ? error.message : errno, {
+    path: binary,
+    cause: error,
   });
 }
 
@@ -130,11 +130,7 @@ export class SocketTransport implements Transport {
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === "ENOENT" || errno === "ECONNREFUSED") return null;
-      throw new SandboxError("Failed", `cannot connect to ${path}: ${errno}`, {
-        path,
-        errno,
-        cause: error,
-      });
+      throw hostError(`cannot connect to ${path}`, errno, { path, cause: error });
     }
     return new SocketTransport(socket);
   }

@@ -33,6 +33,8 @@ const CODES: ReadonlyMap<number, ErrorCode> = new Map([
   [E.EMFILE, "Limit"],
   [E.ENFILE, "Limit"],
   [E.EMLINK, "Limit"],
+  [E.E2BIG, "Limit"],
+  [E.ENOEXEC, "Unsupported"],
   [E.EOPNOTSUPP, "Unsupported"],
   [E.ENOSYS, "Unsupported"],
 ]);

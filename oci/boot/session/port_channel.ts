@@ -4,6 +4,7 @@ import { ECONNREFUSED } from "../../../ffi/abi/errno.ts";
 import { errnoName } from "../../../ffi/sys/errors.ts";
 import type { JsonNode } from "../../json_node.ts";
 import { INPUT, OUTPUT } from "../../protocol/session/frame.ts";
+import { codeOfErrno } from "../../protocol/request_error.ts";
 import { LoopbackConnection, type LoopbackListener } from "../ports/loopback_connection.ts";
 import { Channel, type ChannelPort } from "./channel.ts";
 import type { Session } from "./session.ts";
@@ -53,7 +54,11 @@ export class PortChannel extends Channel implements LoopbackListener {
     this.port.fail(
       error === -ECONNREFUSED
         ? { code: "NotFound", message: `no program listens on port ${this.#number}`, errno }
-        : { code: "Failed", message: `cannot connect to port ${this.#number}: ${errno}`, errno },
+        : {
+          code: codeOfErrno(error),
+          message: `cannot connect to port ${this.#number}: ${errno}`,
+          errno,
+        },
     );
   }
 

@@ -3,7 +3,7 @@
  * channel if it is detached. exec_channel.ts connects it with a client.
  */
 
-import { EACCES, ENOENT, ENOTDIR } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, ENOENT, ENOTDIR } from "../../../ffi/abi/errno.ts";
 import { SI_USER } from "../../../ffi/abi/siginfo.ts";
 import { SIGKILL, signalName } from "../../../ffi/abi/signal.ts";
 import { wExitStatus, wifExited, wTermSig } from "../../../ffi/abi/wait.ts";
@@ -18,7 +18,7 @@ import { limitsOf, setProcessAttributes } from "../guest/identity.ts";
 import { withVariables } from "../../environment.ts";
 import type { ExecResultMessage, JobInfo } from "../../protocol/session/messages.ts";
 import { EXIT_NOT_FOUND } from "../../user_error.ts";
-import { RequestError } from "../../protocol/request_error.ts";
+import { codeOfErrno, RequestError } from "../../protocol/request_error.ts";
 import { errnoName } from "../../../ffi/sys/errors.ts";
 import type { ExecPlan } from "./exec_plan.ts";
 import { PipeStreams } from "./pipe_streams.ts";
@@ -235,7 +235,8 @@ function programError(
   const { exitCode, message } = startError(failure, process);
   const isMissing = exitCode === EXIT_NOT_FOUND ||
     failure.errno === ENOENT || failure.errno === ENOTDIR;
-  const code = isMissing ? "NotFound" : failure.errno === EACCES ? "PermissionDenied" : "Failed";
+  const isLimit = failure.errno === EAGAIN; // of processes
+  const code = isMissing ? "NotFound" : isLimit ? "Limit" : codeOfErrno(failure.errno);
   return new RequestError(code, message, errnoName(-failure.errno), toText(failure.what));
 }
 

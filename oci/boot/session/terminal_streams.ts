@@ -8,8 +8,8 @@ import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import type { Container } from "../../../kernel/task/container.ts";
 import type { Task } from "../../../kernel/task/task.ts";
 import type { OpenFile } from "../../../kernel/vfs/open_file.ts";
+import { codeOfErrno, RequestError } from "../../protocol/request_error.ts";
 import { ERRORS, OUTPUT } from "../../protocol/session/frame.ts";
-import { UserError } from "../../user_error.ts";
 import { Backlog } from "../ports/backlog.ts";
 import { type QueueListener, QueueWaiter } from "../ports/queue_waiter.ts";
 import type { ProgramStreams, StreamsListener } from "./program_streams.ts";
@@ -44,7 +44,8 @@ export class TerminalStreams implements ProgramStreams, QueueListener {
     const { accounts, mounts } = container;
     const opened = Console.open(accounts.all, kernel.terminals, mounts, owner, false);
     if (typeof opened === "number") {
-      throw new UserError(`no terminal for the program: ${errnoName(opened)}`);
+      const message = `no terminal for the program: ${errnoName(opened)}`;
+      throw new RequestError(codeOfErrno(opened), message, errnoName(opened));
     }
     this.#listener = listener;
     this.#console = opened.console;

@@ -261,6 +261,34 @@ export const fileCases: readonly Case[] = [
   ),
 
   inSandbox(
+    "trees: a failure on the host is an error of its kind, and named",
+    (box, library) =>
+      withDirectory(async (directory) => {
+        const name = (name: string) => join(directory, name);
+        await mkdir(name("d"));
+        await writeFile(name("f"), "");
+        await symlink("f", name("link"));
+        await box.fs.mkdir(`${AREA}/tree/link`, { recursive: true });
+        await box.fs.writeFile(`${AREA}/f`, "text");
+        const cases: [new (message: string) => Error, string, string][] = [
+          [library.IsADirectoryError, `${AREA}/f`, name("d")],
+          [library.NotADirectoryError, `${AREA}/f`, name("f/below")],
+          [library.InvalidArgumentError, `${AREA}/f`, name("link")],
+          [library.NotFoundError, `${AREA}/f`, name("no/such")],
+          [library.NotADirectoryError, `${AREA}/tree`, name("f")],
+        ];
+        for (const [wanted, from, to] of cases) {
+          const error = await failure(wanted, box.fs.download(from, to));
+          assert(error.message.includes(to), error.message);
+        }
+        const missing = box.fs.upload(name("no/such"), `${AREA}/x`);
+        const { message, path } = await failure(library.NotFoundError, missing);
+        assert(message.includes(name("no/such")), message);
+        assert.equal(path, name("no/such"));
+      }),
+  ),
+
+  inSandbox(
     "trees: links of a sandbox lead nowhere on the host",
     (box, library) =>
       withDirectory(async (directory) => {

@@ -52,6 +52,10 @@ export const programCases: readonly Case[] = [
     await box.fs.writeFile(`${AREA}/text`, "text", { mode: 0o644 });
     const error = await failure(library.PermissionError, box.exec([`${AREA}/text`]));
     assert(error.message.includes(`${AREA}/text`), error.message);
+    await box.fs.chmod(`${AREA}/text`, 0o755);
+    await failure(library.UnsupportedError, box.exec([`${AREA}/text`]));
+    const long = await failure(library.LimitError, box.exec(["echo", "x".repeat(140_000)]));
+    assert(long.message.includes("cannot run echo"), long.message);
   }),
 
   inSandbox("exec: a missing directory and a missing user are named", async (box, library) => {
