@@ -226,13 +226,16 @@ export class Sandbox implements AsyncDisposable {
     return new EventStream(this.#connection, { op: "events" }, doing, lost, options.signal);
   }
 
-  /** What was written to the root of the sandbox. */
+  /**
+   * What was written to the root of the sandbox, sorted by path; places for mounts are left out.
+   * @throws UnsupportedError if the sandbox has no overlay
+   */
   async diff(): Promise<Change[]> {
     const all: Change[] = [];
     await this.#ask({ op: "diff" }, "read the changes", (event) => {
       all.push(...(event as { readonly changes: readonly Change[] }).changes);
     });
-    return all;
+    return all.sort((a, b) => a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
   }
 
   /**

@@ -11,6 +11,7 @@ import { withVariables } from "../../environment.ts";
 import { JsonNode } from "../../json_node.ts";
 import type { ProcessSpec } from "../../protocol/boot_spec.ts";
 import type { SandboxEvent, UserName } from "../../protocol/session/messages.ts";
+import { changedPaths } from "./files/overlay_changes.ts";
 import { resolveUser } from "./user_names.ts";
 import type { Program } from "./program.ts";
 
@@ -39,6 +40,8 @@ export class Session {
   /** Jobs that run, by number. */
   readonly programs: Map<number, Program> = new Map();
   readonly listeners: Set<EventListener> = new Set();
+  /** Places for mounts that were made in the root's overlay; byte strings. */
+  readonly ownPaths: ReadonlySet<string>;
   workListener: WorkListener | null = null;
   #lastJob = 0;
 
@@ -55,6 +58,7 @@ export class Session {
   ) {
     this.kernel = kernel;
     this.container = container;
+    this.ownPaths = changedPaths(container.mounts.root.fs, container.accounts.all);
     this.defaults = defaults;
     this.defaults = this.#withUser(new JsonNode("the sandbox", "user", user ?? defaults));
   }

@@ -14,7 +14,15 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
-import { AREA, type Case, failure, inSandbox, ROOT_USER, withDirectory } from "../support.ts";
+import {
+  AREA,
+  type Case,
+  failure,
+  inSandbox,
+  ROOT_USER,
+  withDirectory,
+  withSandbox,
+} from "../support.ts";
 
 const NAMES = ["a b", "it's", 'say "x"', "new\nline", "ü€😀", "-rf", "$HOME", "*", " "];
 
@@ -314,7 +322,8 @@ export const fileCases: readonly Case[] = [
         await box.fs.writeFile("/opt/suite/sub/new", "new", { user: ROOT_USER });
         const script = "echo more >> /etc/passwd; rm /etc/group";
         await box.exec(["sh", "-c", script], { user: ROOT_USER });
-        const changes = await box.diff();
+        const changes = await box.diff(), paths = changes.map(({ path }) => path);
+        assert.deepEqual(paths, [...paths].sort());
         const kinds = new Map(changes.map(({ path, kind }) => [path, kind]));
         assert.equal(kinds.get("/opt/suite/sub/new"), "added");
         assert.equal(kinds.get("/etc/passwd"), "modified");
@@ -325,4 +334,24 @@ export const fileCases: readonly Case[] = [
         assert((await readFile(join(out, "etc/passwd"), "utf8")).endsWith("more\n"));
       }),
   ),
+
+  {
+    name: "diff: places for mounts are no changes",
+    run: (library, { create }) =>
+      withDirectory(async (directory) => {
+        await writeFile(join(directory, "file"), "");
+        const mounts = [
+          { source: directory, destination: "/suite-place/deep/directory" },
+          { source: join(directory, "file"), destination: "/suite-place/file" },
+        ];
+        await withSandbox(library, { ...create, mounts }, async (box) => {
+          const own = async () =>
+            (await box.diff()).map(({ path }) => path).filter((path) => /^\/suite/.test(path));
+          assert.deepEqual(await own(), []);
+          await box.fs.writeFile("/suite-place/new", "new", { user: ROOT_USER });
+          await box.fs.writeFile("/suite-place/file", "to the host", { user: ROOT_USER });
+          assert.deepEqual(await own(), ["/suite-place/new"]);
+        });
+      }),
+  },
 ];

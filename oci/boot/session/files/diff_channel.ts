@@ -17,14 +17,19 @@ const NAME_UNITS = 16;
 
 export class DiffChannel extends FileChannel {
   readonly #fs: FileSystem;
+  readonly #ownPaths: ReadonlySet<string>;
   #changes: OverlayChanges | null = null;
   #batch: Change[] = [];
   #chars = 0;
 
-  /** @param root of the sandbox */
-  constructor(request: FileRequest, root: FileSystem) {
+  /**
+   * @param root of the sandbox
+   * @param ownPaths what the runtime has made there, which is no change
+   */
+  constructor(request: FileRequest, root: FileSystem, ownPaths: ReadonlySet<string>) {
     super(request);
     this.#fs = root;
+    this.#ownPaths = ownPaths;
   }
 
   protected override work(units: number): number {
@@ -63,6 +68,7 @@ export class DiffChannel extends FileChannel {
   }
 
   #add(bytes: string, kind: Change["kind"]): void {
+    if (kind === "added" && this.#ownPaths.has(bytes)) return;
     const path = wireOf(bytes);
     this.#batch.push({ path, kind });
     this.#chars += path.length;

@@ -8,6 +8,7 @@ import { renameAt } from "../../../../kernel/vfs/rename.ts";
 import { readText, writeText } from "../../../../kernel/vfs/vfs_testing.ts";
 import type { Change } from "../../../protocol/session/messages.ts";
 import { FilesLab } from "./files_testing.ts";
+import { changedPaths } from "./overlay_changes.ts";
 
 const LOWER = {
   "/proc/": "",
@@ -44,6 +45,18 @@ function diff(lab: FilesLab): string[] {
       a.slice(1) < b.slice(1) ? -1 : 1
     );
 }
+
+test("what was made before the start is no change, but what is written there is", (lab) => {
+  mkdirAt(lab.root, AT_FDCWD, "/made", 0o755);
+  mkdirAt(lab.root, AT_FDCWD, "/made/place", 0o755);
+  writeText(lab.root, "/b/file", "");
+  const { account } = lab.root;
+  lab.ownPaths = changedPaths(lab.container.mounts.root.fs, account);
+  assertEquals([...lab.ownPaths].sort(), ["/b/file", "/made", "/made/place"]);
+  assertEquals(diff(lab), []);
+  writeText(lab.root, "/made/new", "new");
+  assertEquals(diff(lab), ["+/made/new"]);
+});
 
 function remove(lab: FilesLab, path: string): void {
   assertEquals(lab.do("remove", { path, recursive: true }).outcome, {});

@@ -43,6 +43,7 @@ type Tree = Readonly<Record<string, string>>;
 export class FilesLab implements FileSession {
   readonly kernel: SandboxKernel;
   readonly container: Container;
+  ownPaths: ReadonlySet<string> = new Set();
   /** Root of the container. */
   readonly root: ContainerCaller;
   readonly #lab: LabKernel = new LabKernel();

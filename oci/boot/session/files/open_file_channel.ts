@@ -27,12 +27,14 @@ import { WriteFileChannel } from "./write_file.ts";
 export interface FileSession {
   readonly kernel: SandboxKernel;
   readonly container: Container;
+  /** Places for mounts that were made in the root's overlay; byte strings. */
+  readonly ownPaths: ReadonlySet<string>;
   /** The user that a member names; of an absent one the session's. @throws UserError */
   userOf(node: JsonNode): { readonly cred: Credentials };
 }
 
 /** Makes a channel for a request whose members are checked; `path` is the member of that name. */
-type Opener = (request: FileRequest, node: JsonNode, container: Container) => FileChannel;
+type Opener = (request: FileRequest, node: JsonNode, session: FileSession) => FileChannel;
 
 /** The requests that `openFileChannel` takes. */
 export const FILE_OPS = [
@@ -109,7 +111,8 @@ const OPENERS: Readonly<Record<FileOp, Opener>> = {
     const isRecursive = flag(node.member("recursive"));
     return new WatchChannel(request, pathOf(node.member("path")), isRecursive);
   },
-  diff: (request, _node, container) => new DiffChannel(request, container.mounts.root.fs),
+  diff: (request, _node, { container, ownPaths }) =>
+    new DiffChannel(request, container.mounts.root.fs, ownPaths),
 };
 
 /**
@@ -127,7 +130,7 @@ export function openFileChannel(
   const caller = new RequestCaller(container, cred);
   let channel: Channel | null = null;
   try {
-    channel = OPENERS[op]({ port, deferred: kernel.vfs.deferred, caller }, request, container);
+    channel = OPENERS[op]({ port, deferred: kernel.vfs.deferred, caller }, request, session);
     return channel;
   } finally {
     if (channel === null) caller.close();

@@ -9,15 +9,32 @@ import { ENOENT } from "../../../../ffi/abi/errno.ts";
 import { O_DIRECTORY, O_RDONLY } from "../../../../ffi/abi/fcntl.ts";
 import { PATH_MAX } from "../../../../ffi/abi/fs.ts";
 import type { Account } from "../../../../kernel/core/account.ts";
+import { BLOCK } from "../../../../kernel/core/result.ts";
 import { OverlayDirectory } from "../../../../kernel/fs/overlay/directory.ts";
 import { isWhiteout, openLayer } from "../../../../kernel/fs/overlay/layers.ts";
-import type { OverlayFs } from "../../../../kernel/fs/overlay/overlay_fs.ts";
+import { OverlayFs } from "../../../../kernel/fs/overlay/overlay_fs.ts";
 import { isDirectory } from "../../../../kernel/vfs/access.ts";
-import type { Inode } from "../../../../kernel/vfs/inode.ts";
+import type { FileSystem, Inode } from "../../../../kernel/vfs/inode.ts";
 import type { OpenFile } from "../../../../kernel/vfs/open_file.ts";
 import type { Change } from "../../../protocol/session/messages.ts";
 import { DirReader } from "./dir_reader.ts";
 import { DEPTH_MAX, TOO_DEEP } from "./open_tree.ts";
+
+/**
+ * Paths of the changes so far, as byte strings; without an overlay none. It takes one turn: for the
+ * start of a sandbox, when only places for mounts were made.
+ */
+export function changedPaths(fs: FileSystem, account: Account): Set<string> {
+  const paths = new Set<string>();
+  if (!(fs instanceof OverlayFs)) return paths;
+  const changes = new OverlayChanges(fs, account, (path) => paths.add(path));
+  try {
+    for (let r = 0; r === 0 || r === BLOCK;) r = changes.step();
+  } finally {
+    changes.close();
+  }
+  return paths;
+}
 
 /** Takes what has changed; `path` is a byte string. */
 type ChangeSink = (path: string, kind: Change["kind"]) => void;
