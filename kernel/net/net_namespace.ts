@@ -11,6 +11,7 @@ import { DeferredWork } from "../core/deferred_work.ts";
 import type { Host } from "../core/host.ts";
 import type { HostNetwork } from "../core/host_network.ts";
 import { KernelBug } from "../core/kernel_bug.ts";
+import { WaitQueue } from "../core/wait.ts";
 import { type Credentials, hasCapIn } from "../cred/credentials.ts";
 import { Namespace } from "../cred/namespace.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
@@ -87,6 +88,8 @@ export class NetNamespace extends Namespace {
   readonly connector: ProcConnector | null;
   /** Settings of /proc/sys/net; null: Linux's defaults. */
   readonly settings: SysctlStore | null;
+  /** Woken when a TCP socket begins to listen. */
+  readonly listens: WaitQueue = new WaitQueue();
   /** All open sockets. */
   readonly sockets: SocketIndex = new SocketIndex();
   /** The tables of /proc/net; null until they are first read. */

@@ -121,7 +121,10 @@ export class SandboxGoneError extends SandboxError {
   }
 }
 
-/** The sandbox did not start or end in time. A program's time limit is no error: see `reason`. */
+/**
+ * A sandbox that did not start or end in time, or a port on which nothing listens in time. A
+ * program's time limit is no error: see `reason`.
+ */
 export class TimeoutError extends SandboxError {
   override readonly name = "TimeoutError";
   constructor(message: string, details?: ErrorDetails) {
@@ -140,6 +143,7 @@ const CLASSES: Readonly<Record<string, ErrorClass>> = {
   NotEmpty: NotEmptyError,
   InvalidArgument: InvalidArgumentError,
   Limit: LimitError,
+  Timeout: TimeoutError,
   Unsupported: UnsupportedError,
   Gone: SandboxGoneError,
 };

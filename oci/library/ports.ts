@@ -9,11 +9,16 @@ import * as is from "./option_checks.ts";
 export interface ExposeOptions {
   /** Port of the host. Default: a free one. */
   readonly hostPort?: number;
+  /** Waits at most so long until a program listens in the sandbox. Default: it does not wait. */
+  readonly waitMs?: number;
 }
 
 const HOST = "127.0.0.1", PORT_MAX = 65535;
 const GUEST_PORT: is.Checks = { guestPort: is.whole(1, "from 1 to 65535", PORT_MAX) };
-const CHECKS: is.Checks = { hostPort: is.whole(0, "from 0 to 65535", PORT_MAX) };
+const CHECKS: is.Checks = {
+  hostPort: is.whole(0, "from 0 to 65535", PORT_MAX),
+  waitMs: is.milliseconds,
+};
 
 /** The ports of a sandbox. It needs no network for them. */
 export class SandboxPorts {
@@ -26,14 +31,41 @@ export class SandboxPorts {
   /**
    * Makes a port of the sandbox's loopback reachable on the host's, until `close` or the end of the
    * sandbox. The program may begin to listen later: until then, connections are closed at once.
+   * With `waitMs` it listens already, and has got a connection that was closed at once.
+   *
+   * ```ts
+   * import { Sandbox } from "../../mod.ts";
+   *
+   * await using box = await Sandbox.create();
+   * await box.exec(["sh", "-c", "python3 -m http.server 8000 &"], { detached: true, cwd: "/usr" });
+   * const { url } = await box.ports.expose(8000, { waitMs: 10_000 });
+   * console.log((await fetch(url)).status); // 200
+   * ```
+   * @throws AlreadyExistsError if the port of the host is taken, TimeoutError if no program listens
    */
   async expose(guestPort: number, options: ExposeOptions = {}): Promise<ExposedPort> {
     is.checkOptions("expose", { guestPort }, GUEST_PORT);
     is.checkOptions("expose", options, CHECKS);
-    return await ExposedPort.listen(this.#connection, guestPort, options.hostPort ?? 0);
+    const exposed = await ExposedPort.listen(this.#connection, guestPort, options.hostPort ?? 0);
+    try {
+      if (options.waitMs !== undefined) await this.#wait(guestPort, Math.ceil(options.waitMs));
+      return exposed;
+    } catch (error) {
+      await exposed.close();
+      throw error;
+    }
+  }
+
+  async #wait(port: number, timeoutMs: number): Promise<void> {
+    const doing = { verb: "expose port", subject: String(port) };
+    await this.#connection.request({ op: "waitPort", port, timeoutMs }, { doing }).finish();
   }
 }
 
+/**
+ * A port of a sandbox on the host. As a sandbox, it keeps a script alive only while it is in use,
+ * that is while there are connections; `ref` keeps the script alive until `close`.
+ */
 export class ExposedPort implements AsyncDisposable {
   readonly host: string = HOST;
   readonly port: number;
@@ -69,8 +101,21 @@ export class ExposedPort implements AsyncDisposable {
     const address = server.address();
     const port = typeof address === "object" && address !== null ? address.port : hostPort;
     const exposed = new ExposedPort(server, port, sockets);
+    exposed.unref();
     connection.ended.then(() => exposed.close());
     return exposed;
+  }
+
+  /** The port keeps the script alive until `close`. */
+  ref(): this {
+    this.#server.ref();
+    return this;
+  }
+
+  /** The port does not keep the script alive, as at first. */
+  unref(): this {
+    this.#server.unref();
+    return this;
   }
 
   /** Closes the port and its connections. May be called again. */

@@ -32,6 +32,7 @@ async function main(): Promise<void> {
   if (how === "exit") process.exit(0);
   if (how === "throw") throw new Error("thrown on purpose");
   if (how === "end") {
+    await box.ports.expose(8080);
     program.kill();
     await program.status;
     console.log("the last line");

@@ -169,7 +169,9 @@ export class HostSocket extends Socket {
   override listen(_caller: SocketCaller, backlog: number): number {
     const limit = backlog < 0 || backlog > MAX_BACKLOG ? MAX_BACKLOG : backlog;
     const r = this.host.listen(this.fd, limit);
-    if (r === 0) this.isAccepting = true;
+    if (r !== 0) return r;
+    this.isAccepting = true;
+    this.net.listens.wake(0);
     return r;
   }
 

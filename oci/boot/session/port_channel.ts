@@ -9,7 +9,7 @@ import { LoopbackConnection, type LoopbackListener } from "../ports/loopback_con
 import { Channel, type ChannelPort } from "./channel.ts";
 import type { Session } from "./session.ts";
 
-const PORT_MAX = 65535;
+export const PORT_MAX = 65535;
 
 export class PortChannel extends Channel implements LoopbackListener {
   readonly #number: number;

@@ -23,6 +23,7 @@ import { ExecChannel } from "./exec_channel.ts";
 import { FILE_OPS, openFileChannel } from "./files/open_file_channel.ts";
 import { PortChannel } from "./port_channel.ts";
 import type { Session } from "./session.ts";
+import { WaitPortChannel } from "./wait_port_channel.ts";
 import { AnsweredChannel, EventsChannel, signalJob, WaitJobChannel } from "./simple_requests.ts";
 
 /** LIMIT: clients at a time. */
@@ -32,6 +33,7 @@ const NS_A_MS = 1e6;
 const OTHER_OPS = [
   "exec",
   "connectPort",
+  "waitPort",
   "stats",
   "events",
   "jobs",
@@ -140,6 +142,8 @@ export class SessionServer extends Waiter implements ConnectionOwner {
         return new ExecChannel(session, port, request);
       case "connectPort":
         return new PortChannel(session, port, request);
+      case "waitPort":
+        return new WaitPortChannel(session, port, request);
       case "stats":
         return new AnsweredChannel(port, this.#owner.stats());
       case "events":

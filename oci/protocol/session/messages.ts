@@ -172,6 +172,8 @@ export type Request =
   }
   /** A connection to a TCP port on the guest's loopback: INPUT and OUTPUT. RESULT {} at its end. */
   | { readonly op: "connectPort"; readonly port: number }
+  /** RESULT {} when a program listens on a TCP port of the guest's loopback; else `Timeout`. */
+  | { readonly op: "waitPort"; readonly port: number; readonly timeoutMs: number }
   /** RESULT {@linkcode StatsMessage}. */
   | { readonly op: "stats" }
   /** EVENT {@linkcode SandboxEvent} until CONTROL { close: true }. RESULT {}. */
@@ -318,6 +320,7 @@ export type ErrorCode =
   | "NotEmpty"
   | "InvalidArgument"
   | "Limit"
+  | "Timeout"
   | "Unsupported"
   | "Gone"
   | "Protocol"

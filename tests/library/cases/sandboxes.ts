@@ -10,6 +10,7 @@ import process from "node:process";
 import type * as Module from "../../../mod.ts";
 import {
   AREA,
+  bytesOf,
   type Case,
   failure,
   familyOf,
@@ -348,6 +349,29 @@ export const sandboxCases: readonly Case[] = [
     await assert.rejects(exchange(exposed.port, "x"));
     server.kill();
   }, { needs: ["python3"], create: { network: "none" } }),
+
+  inSandbox("ports: a port that is exposed with a wait is served", async (box) => {
+    for (const [address, port] of [["127.0.0.1", 8081], ["::1", 8082]] as const) {
+      const argv = ["python3", "-c", LATE_SERVER, address, String(port)];
+      const server = await box.spawn(argv);
+      const waiting = box.ports.expose(port, { waitMs: 60_000 });
+      await server.stdin.getWriter().write(bytesOf("listen\n"));
+      const exposed = await waiting;
+      assert.equal(await exchange(exposed.port, ""), "served\n");
+      const again = await box.ports.expose(port, { waitMs: 0 });
+      assert.equal(await exchange(again.port, ""), "served\n");
+      await Promise.all([exposed.close(), again.close()]);
+      server.kill();
+    }
+  }, { needs: ["python3"] }),
+
+  inSandbox("ports: a wait for a program that does not listen ends", async (box, library) => {
+    const expose = box.ports.expose(8083, { waitMs: 50 });
+    const { message, code } = await failure(library.TimeoutError, expose);
+    assert.equal(code, "Timeout");
+    assert(message.includes("8083") && message.includes("50 ms"), message);
+    await failure(library.InvalidArgumentError, box.ports.expose(8083, { waitMs: -1 }));
+  }),
 ];
 
 const ECHO_SERVER = `
@@ -359,6 +383,22 @@ class Echo(socketserver.BaseRequestHandler):
 class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
 Server(("127.0.0.1", 8080), Echo).serve_forever()
+`;
+
+/** It listens when a line comes, and answers each connection. */
+const LATE_SERVER = `
+import socket, sys
+input()
+address, port = sys.argv[1], int(sys.argv[2])
+family = socket.AF_INET6 if ":" in address else socket.AF_INET
+server = socket.create_server((address, port), family=family)
+while True:
+    connection = server.accept()[0]
+    try:
+        connection.sendall(b"served\\n")
+    except OSError:
+        pass
+    connection.close()
 `;
 
 /** Sends a text to a port of the host's loopback, and gives what comes until the end. */

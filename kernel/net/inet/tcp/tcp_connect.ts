@@ -54,6 +54,7 @@ export function listenOn(socket: TcpSocket, backlog: number): number {
   }
   socket.backlog.limit = backlog;
   admitWaiting(socket);
+  socket.net.listens.wake(0);
   return 0;
 }
 
