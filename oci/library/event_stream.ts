@@ -15,7 +15,8 @@ const WAITING_MAX = 10_000;
  * import { Sandbox } from "../../mod.ts";
  *
  * await using box = await Sandbox.create();
- * const changes = box.fs.watch("/tmp");
+ * const changes = box.fs.watch("/tmp", { recursive: true });
+ * await changes.ready; // the directories in it are watched too
  * await box.fs.writeFile("/tmp/example-new", "text");
  * for await (const { kind, path } of changes) {
  *   console.log(kind, path); // "create" "/tmp/example-new"
@@ -24,6 +25,11 @@ const WAITING_MAX = 10_000;
  * ```
  */
 export class EventStream<T> implements AsyncIterableIterator<T>, AsyncDisposable {
+  /**
+   * Resolves when nothing that happens from now on is missed, and rejects with the reason why there
+   * are no events. Events may come before: those of directories that are found already.
+   */
+  readonly ready: Promise<void>;
   readonly #channel: Channel;
   readonly #lost: (count: number) => T;
   #waiting: T[] = [];
@@ -40,8 +46,16 @@ export class EventStream<T> implements AsyncIterableIterator<T>, AsyncDisposable
     signal?: AbortSignal,
   ) {
     this.#lost = lost;
-    const onEvent = (event: unknown): void => this.#push(event as T);
+    let onReady: () => void = () => {};
+    const announced = new Promise<void>((resolve) => onReady = resolve);
+    const onEvent = (event: unknown): void => {
+      if (isReady(event)) onReady();
+      else this.#push(event as T);
+    };
     this.#channel = connection.request(request, { doing, onEvent });
+    this.ready = Promise.race([announced, this.#channel.finish().then(() => {})]);
+    // A script need not wait for it.
+    this.ready.catch(() => {});
     const close = (): void => this.close();
     if (signal?.aborted === true) close();
     signal?.addEventListener("abort", close);
@@ -103,4 +117,8 @@ export class EventStream<T> implements AsyncIterableIterator<T>, AsyncDisposable
   async [Symbol.asyncDispose](): Promise<void> {
     await this.return();
   }
+}
+
+function isReady(event: unknown): boolean {
+  return typeof event === "object" && event !== null && "ready" in event;
 }

@@ -260,7 +260,10 @@ export class SandboxFiles {
     return (result as { readonly target: string }).target;
   }
 
-  /** The changes of a file or directory from now on. */
+  /**
+   * The changes of a file or directory from now on. With `recursive` its directories are found one
+   * by one: `ready` of the result resolves when all of them are watched.
+   */
   watch(path: string, options: RecursiveOptions = {}): EventStream<WatchEvent> {
     is.checkOptions("watch", options, RECURSIVE);
     const { recursive = false } = options;

@@ -1,7 +1,7 @@
 /** Requests of a session that are answered at once, or by one event later. */
 
 import { JsonNode } from "../../json_node.ts";
-import type { SandboxEvent } from "../../protocol/session/messages.ts";
+import type { ReadyEvent, SandboxEvent } from "../../protocol/session/messages.ts";
 import { signalNumber } from "../../protocol/session/signals.ts";
 import { Channel, type ChannelPort, EVENT_BYTES } from "./channel.ts";
 import { RequestError } from "../../protocol/request_error.ts";
@@ -72,6 +72,7 @@ export class EventsChannel extends Channel implements EventListener {
     super(port);
     this.#session = session;
     session.listeners.add(this);
+    port.event({ ready: true } satisfies ReadyEvent);
   }
 
   override get isPassive(): boolean {

@@ -163,7 +163,10 @@ export type Request =
   }
   /** RESULT { target }. */
   | { readonly op: "readlink"; readonly path: string; readonly user?: UserName }
-  /** EVENT {@linkcode WatchEvent} until CONTROL { close: true }. RESULT {}. */
+  /**
+   * EVENT {@linkcode ReadyEvent} when all is watched, {@linkcode WatchEvent} until CONTROL
+   * { close: true }. RESULT {}.
+   */
   | {
     readonly op: "watch";
     readonly path: string;
@@ -176,7 +179,10 @@ export type Request =
   | { readonly op: "waitPort"; readonly port: number; readonly timeoutMs: number }
   /** RESULT {@linkcode StatsMessage}. */
   | { readonly op: "stats" }
-  /** EVENT {@linkcode SandboxEvent} until CONTROL { close: true }. RESULT {}. */
+  /**
+   * EVENT {@linkcode ReadyEvent}, then {@linkcode SandboxEvent} until CONTROL { close: true }.
+   * RESULT {}.
+   */
   | { readonly op: "events" }
   /** EVENT { changes: Change[] }, any number: what was written to the root. RESULT {}. */
   | { readonly op: "diff" }
@@ -261,6 +267,11 @@ export interface FileStatus {
   readonly ctimeMs: number;
   readonly ino: number;
   readonly nlink: number;
+}
+
+/** EVENT of `watch` and `events`: from now on nothing that happens is missed. */
+export interface ReadyEvent {
+  readonly ready: true;
 }
 
 export interface WatchEvent {

@@ -208,6 +208,21 @@ export const fileCases: readonly Case[] = [
     assert.equal(await box.fs.exists(`${AREA}/many`), false);
   }, { needs: ["seq", "xargs"] }),
 
+  inSandbox("files: a watch of a tree is ready when all of it is watched", async (box, library) => {
+    const script = `mkdir -p ${AREA}/t; cd ${AREA}/t; for i in $(seq 300); do mkdir -p $i/a; done`;
+    await box.exec(["sh", "-c", script]);
+    const changes = box.fs.watch(`${AREA}/t`, { recursive: true });
+    await changes.ready;
+    await box.fs.writeFile(`${AREA}/t/300/a/new`, "");
+    const { value } = await changes.next();
+    assert.deepEqual(value, { kind: "create", path: `${AREA}/t/300/a/new` });
+    await changes.return();
+    await failure(library.NotFoundError, box.fs.watch(`${AREA}/no`).ready);
+    const events = box.events();
+    await events.ready;
+    await events.return();
+  }, { needs: ["seq"] }),
+
   inSandbox("files: a watch sees what programs and requests change", async (box) => {
     await box.fs.mkdir(`${AREA}/w`);
     const changes = box.fs.watch(`${AREA}/w`);

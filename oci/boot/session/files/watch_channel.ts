@@ -27,7 +27,7 @@ import type { Mount, Path } from "../../../../kernel/vfs/dentry.ts";
 import { openAt } from "../../../../kernel/vfs/open.ts";
 import type { OpenFile } from "../../../../kernel/vfs/open_file.ts";
 import { findAt } from "../../../../kernel/vfs/status.ts";
-import type { WatchEvent } from "../../../protocol/session/messages.ts";
+import type { ReadyEvent, WatchEvent } from "../../../protocol/session/messages.ts";
 import { callError, pathError } from "../call_errors.ts";
 import { entryPath, FileChannel, type FileRequest, type GuestPath } from "./file_channel.ts";
 import { OPEN_FLAGS, OpenTree, TOO_DEEP } from "./open_tree.ts";
@@ -63,6 +63,7 @@ export class WatchChannel extends FileChannel implements WatchListener {
   #root: WatchedFile | null = null;
   #mount: Mount | null = null;
   #isRootGone = false;
+  #isReady = false;
   /** BLOCK: the first watch is to be made; -errno, TOO_DEEP: why the request fails. */
   #state = BLOCK;
 
@@ -141,7 +142,10 @@ export class WatchChannel extends FileChannel implements WatchListener {
       const r = this.#look();
       if (r === BLOCK) return 0;
       this.caller.progress.reset();
-      if (r > 0) break;
+      if (r > 0) {
+        this.#announce();
+        break;
+      }
       this.#state = r;
       left -= ENTRY_UNITS;
     }
@@ -149,6 +153,13 @@ export class WatchChannel extends FileChannel implements WatchListener {
     else if (this.#isRootGone && this.#events.isEmpty) this.finish({});
     // The next step sends what this one has found.
     return this.isOver || this.#events.isEmpty || this.mustPause() ? left : 0;
+  }
+
+  /** All directories that there are have been found. */
+  #announce(): void {
+    if (this.#isReady) return;
+    this.#isReady = true;
+    this.port.event({ ready: true } satisfies ReadyEvent);
   }
 
   #failNow(): void {

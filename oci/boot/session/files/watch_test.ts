@@ -15,6 +15,11 @@ import type { WatchEvent } from "../../../protocol/session/messages.ts";
 import { FilesLab } from "./files_testing.ts";
 import { WatchedFile } from "./watch_tree.ts";
 
+/** The events without the one that says that all is watched. */
+function changesOf(events: readonly object[]): WatchEvent[] {
+  return events.filter((event) => !("ready" in event)) as WatchEvent[];
+}
+
 /** A guest that changes files under "/w", and a watch there. */
 class WatchLab extends FilesLab {
   readonly port;
@@ -44,7 +49,7 @@ class WatchLab extends FilesLab {
   /** The events since the last call. */
   seen(): string[] {
     this.settle();
-    const events = this.port.events.splice(0) as WatchEvent[];
+    const events = changesOf(this.port.events.splice(0));
     return events.map(({ kind, path }) => `${kind} ${path}`);
   }
 }
@@ -113,9 +118,18 @@ test("the end of what is watched ends the watch", {}, (lab) => {
   rmdirAt(lab.root, AT_FDCWD, "/w");
   assertEquals(lab.seen(), ["create /w/f", "modify /w/f", "remove /w/f", "remove /w"]);
   assertEquals([lab.port.outcome, file.outcome], [{}, {}]);
-  const events = file.events as WatchEvent[];
+  const events = changesOf(file.events);
   assertEquals(events.map(({ kind }) => kind), ["modify", "attributes", "remove"]);
 });
+
+test("a watch is ready once, when all directories are found", { recursive: true }, (lab) => {
+  lab.settle();
+  assertEquals(lab.port.events.splice(0), [{ ready: true }]);
+  lab.make("/w/a/b/f");
+  lab.mkdir("/w/new");
+  assertEquals(lab.seen(), ["create /w/a/b/f", "create /w/new"]);
+  assertEquals(lab.port.events, []);
+}, prepareTree);
 
 test("what cannot be watched is an error", {}, (lab) => {
   assertEquals(lab.do("watch", { path: "/no" }).outcome, "NotFound ENOENT");
@@ -228,7 +242,7 @@ test("a client that does not read loses events, and learns that", {}, (lab) => {
   lab.port.eventBytes = 1 << 20;
   for (let i = 0; i < 20_000; i++) lab.make(`/w/file-number-${i}`);
   lab.settle();
-  assertEquals(lab.port.events.length, 0);
+  assertEquals(changesOf(lab.port.events), []);
   lab.port.eventBytes = 0;
   lab.port.channel?.onEventsSent();
   const seen = lab.seen();
