@@ -159,7 +159,7 @@ function failure(caller: InitCaller, error: number, what: string): InitFailure {
 /**
  * Looks a command up as a shell does: a name with a slash is a path, others are searched in PATH.
  */
-function findProgram(caller: Caller, name: string, env: readonly string[]): string | number {
+export function findProgram(caller: Caller, name: string, env: readonly string[]): string | number {
   if (name === "") return -ENOENT;
   if (name.includes("/")) return name;
   const list = env.find((e) => e.startsWith("PATH="))?.slice(5) ?? "/usr/bin:/bin";

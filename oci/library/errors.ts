@@ -220,7 +220,7 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
 /** Verbs of requests that make a file: what does not exist is a directory above it. */
 const MAKES: readonly string[] = ["write", "make", "link"];
 const NO_PARENT =
-  "a directory of the path does not exist (ENOENT); `mkdir` with `recursive` makes it";
+  "a directory of the path does not exist (ENOENT); the option `recursive` makes it";
 
 /** What a request does, for messages: a verb, and the path or name that it is about. */
 export interface Doing {

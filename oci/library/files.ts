@@ -33,6 +33,8 @@ export interface WriteFileOptions extends FileOptions {
   readonly append?: boolean;
   /** Fail if the file exists. */
   readonly createNew?: boolean;
+  /** Make the directories above it that are missing. */
+  readonly recursive?: boolean;
 }
 
 export interface MakeDirectoryOptions extends FileOptions {
@@ -54,7 +56,13 @@ const FILE: is.Checks = { user: is.user, signal: is.abortSignal };
 const MODE = is.whole(0, "from 0 to 0o7777", 0o7777);
 const BYTES = is.whole(0, "of bytes");
 const READ: is.Checks = { ...FILE, offset: BYTES, length: BYTES };
-const WRITE: is.Checks = { ...FILE, mode: MODE, append: is.boolean, createNew: is.boolean };
+const WRITE: is.Checks = {
+  ...FILE,
+  mode: MODE,
+  append: is.boolean,
+  createNew: is.boolean,
+  recursive: is.boolean,
+};
 const MKDIR: is.Checks = { ...FILE, mode: MODE, recursive: is.boolean };
 const RECURSIVE: is.Checks = { ...FILE, recursive: is.boolean };
 const STAT: is.Checks = { ...FILE, follow: is.boolean };
@@ -143,7 +151,9 @@ export class SandboxFiles {
     if (data instanceof ReadableStream) {
       return await data.pipeTo(this.writable(path, options), signalOf(options));
     }
-    const channel = this.#openToWrite("writeFile", path, options);
+    this.#checkWrite("writeFile", path, options);
+    await this.#makeParents(path, options);
+    const channel = this.#openToWrite(path, options);
     const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
     // A write that fails finds its reason in the outcome of the request.
     channel.write(bytes).then(() => channel.endInput(), () => {});
@@ -152,38 +162,39 @@ export class SandboxFiles {
 
   /** A new file as a stream. It is complete when `close` has resolved. */
   writable(path: string, options: WriteFileOptions = {}): WritableStream<Uint8Array> {
-    const channel = this.#openToWrite("writable", path, options);
-    const stream = inputStream(channel), writer = stream.getWriter();
-    const finished = channel.finish(options.signal);
-    finished.catch(() => {});
-    const orReason = async (step: Promise<void>): Promise<void> => {
-      try {
-        await step;
-      } catch (error) {
-        await finished;
-        throw error;
-      }
-    };
+    this.#checkWrite("writable", path, options);
+    const open = (): FileWriter => new FileWriter(this.#openToWrite(path, options), options.signal);
+    let file = options.recursive === true ? null : open();
     return new WritableStream<Uint8Array>({
-      write: (bytes) => orReason(writer.write(bytes)),
-      close: async () => {
-        await orReason(writer.close());
-        await finished;
+      start: async () => {
+        if (file !== null) return;
+        await this.#makeParents(path, options);
+        file = open();
       },
-      abort: async () => {
-        channel.cancel();
-        await channel.outcome;
-      },
+      write: (bytes) => file?.write(bytes),
+      close: () => file?.close(),
+      abort: () => file?.abort(),
     });
   }
 
-  #openToWrite(of: string, path: string, options: WriteFileOptions): Channel {
+  #checkWrite(of: string, path: string, options: WriteFileOptions): void {
     is.checkOptions(of, options, WRITE);
     options.signal?.throwIfAborted();
+    checked(path);
+  }
+
+  async #makeParents(path: string, options: WriteFileOptions): Promise<void> {
+    if (options.recursive !== true) return;
+    const parent = path.slice(0, path.lastIndexOf("/"));
+    if (parent === "") return;
+    await this.#run({ op: "mkdir", path: parent, recursive: true }, "make", options);
+  }
+
+  #openToWrite(path: string, options: WriteFileOptions): Channel {
     const { mode, append, createNew } = options;
     return this.#open({
       op: "writeFile",
-      path: checked(path),
+      path,
       ...mode === undefined ? {} : { mode },
       ...append === undefined ? {} : { append },
       ...createNew === undefined ? {} : { createNew },
@@ -302,6 +313,43 @@ export class SandboxFiles {
   async #run(request: Request, verb: string, options: FileOptions): Promise<unknown> {
     options.signal?.throwIfAborted();
     return await this.#open({ ...request, ...userOf(options) }, verb).finish(options.signal);
+  }
+}
+
+/** The sink of a stream to a file. A write that fails gives the reason of the request's end. */
+class FileWriter {
+  readonly #channel: Channel;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #finished: Promise<unknown>;
+
+  constructor(channel: Channel, signal: AbortSignal | undefined) {
+    this.#channel = channel;
+    this.#writer = inputStream(channel).getWriter();
+    this.#finished = channel.finish(signal);
+    this.#finished.catch(() => {});
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.#orReason(this.#writer.write(bytes));
+  }
+
+  async close(): Promise<void> {
+    await this.#orReason(this.#writer.close());
+    await this.#finished;
+  }
+
+  async abort(): Promise<void> {
+    this.#channel.cancel();
+    await this.#channel.outcome;
+  }
+
+  async #orReason(step: Promise<void>): Promise<void> {
+    try {
+      await step;
+    } catch (error) {
+      await this.#finished;
+      throw error;
+    }
   }
 }
 

@@ -25,6 +25,7 @@ import type {
   SandboxEvent,
   SandboxInfo,
   StatsMessage,
+  UserName,
 } from "../protocol/session/messages.ts";
 import { Connection, type Transport } from "./connection.ts";
 import { NotFoundError, SandboxError, TimeoutError } from "./errors.ts";
@@ -204,6 +205,23 @@ export class Sandbox implements AsyncDisposable {
     const run = (options: ExecOptions): ShellTag => async (strings, ...words) =>
       await this.exec(["sh", "-c", shellScript(strings.raw, words)], options);
     return isTemplate(first) ? run({})(first, ...values) : run(first);
+  }
+
+  /**
+   * The path of the program that `exec` runs for a name, by the PATH of the sandbox; null: there is
+   * none.
+   *
+   * ```ts
+   * import { Sandbox } from "../../mod.ts";
+   *
+   * await using box = await Sandbox.create();
+   * console.log(await box.which("sh"), await box.which("no-such")); // "/usr/bin/sh" null
+   * ```
+   */
+  async which(name: string, options: { readonly user?: UserName } = {}): Promise<string | null> {
+    is.checkOptions("which", { name, ...options }, { name: is.text, user: is.user });
+    const result = await this.#ask({ op: "which", name, ...options }, `find the program ${name}`);
+    return (result as { readonly path: string | null }).path;
   }
 
   /** What runs: each program that this or another script started, with all that came from it. */

@@ -24,7 +24,13 @@ import { FILE_OPS, openFileChannel } from "./files/open_file_channel.ts";
 import { PortChannel } from "./port_channel.ts";
 import type { Session } from "./session.ts";
 import { WaitPortChannel } from "./wait_port_channel.ts";
-import { AnsweredChannel, EventsChannel, signalJob, WaitJobChannel } from "./simple_requests.ts";
+import {
+  AnsweredChannel,
+  EventsChannel,
+  findInPath,
+  signalJob,
+  WaitJobChannel,
+} from "./simple_requests.ts";
 
 /** LIMIT: clients at a time. */
 const CONNECTIONS_MAX = 64;
@@ -36,6 +42,7 @@ const OTHER_OPS = [
   "waitPort",
   "stats",
   "events",
+  "which",
   "jobs",
   "signalJob",
   "waitJob",
@@ -148,6 +155,8 @@ export class SessionServer extends Waiter implements ConnectionOwner {
         return new AnsweredChannel(port, this.#owner.stats());
       case "events":
         return new EventsChannel(session, port);
+      case "which":
+        return new AnsweredChannel(port, findInPath(session, request));
       case "jobs":
         return new AnsweredChannel(port, {
           jobs: [...session.programs.values()].map((program) => program.info),

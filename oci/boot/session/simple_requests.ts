@@ -1,9 +1,13 @@
 /** Requests of a session that are answered at once, or by one event later. */
 
+import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
+import { ContainerCaller, findProgram } from "../../../kernel/init.ts";
+import { openExec } from "../../../kernel/vfs/open.ts";
 import { JsonNode } from "../../json_node.ts";
 import type { ReadyEvent, SandboxEvent } from "../../protocol/session/messages.ts";
 import { signalNumber } from "../../protocol/session/signals.ts";
 import { Channel, type ChannelPort, EVENT_BYTES } from "./channel.ts";
+import { bytesOfWire, wireOf } from "./wire_text.ts";
 import { RequestError } from "../../protocol/request_error.ts";
 import type { JobWaiter, Program } from "./program.ts";
 import type { EventListener, Session } from "./session.ts";
@@ -35,6 +39,22 @@ export function signalJob(session: Session, request: JsonNode): object {
   const program = jobOf(session, request);
   program.signalAll(readSignal(request.member("signal")));
   return {};
+}
+
+/** `which`: the executable file that a name means for the programs of a user. @throws UserError */
+export function findInPath(session: Session, request: JsonNode): object {
+  const { cred, process } = session.userOf(request.member("user"));
+  const name = bytesOfWire(request.member("name").string());
+  const caller = new ContainerCaller(session.container, cred, 0);
+  try {
+    const path = findProgram(caller, name, process.env);
+    const file = typeof path === "number" ? path : openExec(caller, AT_FDCWD, path, true, false);
+    if (typeof file !== "number") file.drop();
+    return { path: typeof path === "number" || typeof file === "number" ? null : wireOf(path) };
+  } finally {
+    caller.files.drop();
+    caller.fs.drop();
+  }
 }
 
 /** Waits for the end of a job; one that has ended is no error. */

@@ -107,6 +107,8 @@ export type Request =
     readonly detached?: boolean;
     readonly limits?: JobLimits;
   }
+  /** RESULT { path }: of the program that `exec` would run for a name; null: there is none. */
+  | { readonly op: "which"; readonly name: string; readonly user?: UserName }
   /** The file's bytes on OUTPUT. RESULT {}. */
   | {
     readonly op: "readFile";

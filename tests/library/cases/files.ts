@@ -16,6 +16,7 @@ import {
 import { join } from "node:path";
 import {
   AREA,
+  bytesOf,
   type Case,
   failure,
   inSandbox,
@@ -152,6 +153,23 @@ export const fileCases: readonly Case[] = [
     assert.deepEqual([uid, gid], [1234, 1234]);
   }),
 
+  inSandbox("files: a write makes the directories above it", async (box, library) => {
+    const path = `${AREA}/new/dirs/f`, recursive = true;
+    await failure(library.NotFoundError, box.fs.writeFile(path, "x"));
+    await box.fs.writeFile(path, "one", { recursive });
+    await box.fs.writeFile(path, " two", { recursive, append: true });
+    assert.equal(await box.fs.readTextFile(path), "one two");
+    const writer = box.fs.writable(`${AREA}/new/more/g`, { recursive, mode: 0o600 }).getWriter();
+    await writer.write(bytesOf("streamed"));
+    await writer.close();
+    assert.equal(await box.fs.readTextFile(`${AREA}/new/more/g`), "streamed");
+    assert.equal((await box.fs.stat(`${AREA}/new/more/g`)).mode, 0o600);
+    const below = box.fs.writeFile(`${path}/below/h`, "x", { recursive });
+    await failure(library.NotADirectoryError, below);
+    const closed = box.fs.writable(`${path}/below/h`, { recursive }).getWriter();
+    await failure(library.NotADirectoryError, closed.write(bytesOf("x")));
+  }),
+
   inSandbox("files: directories are made, listed and removed", async (box, library) => {
     await box.fs.mkdir(`${AREA}/d/e/f`, { recursive: true });
     await box.fs.mkdir(`${AREA}/d/e/f`, { recursive: true });
@@ -209,8 +227,8 @@ export const fileCases: readonly Case[] = [
   }, { needs: ["seq", "xargs"] }),
 
   inSandbox("files: a watch of a tree is ready when all of it is watched", async (box, library) => {
-    const script = `mkdir -p ${AREA}/t; cd ${AREA}/t; for i in $(seq 300); do mkdir -p $i/a; done`;
-    await box.exec(["sh", "-c", script]);
+    await box.fs.mkdir(`${AREA}/t`);
+    await box.exec(["sh", "-c", "seq -f %g/a 300 | xargs mkdir -p"], { cwd: `${AREA}/t` });
     const changes = box.fs.watch(`${AREA}/t`, { recursive: true });
     await changes.ready;
     await box.fs.writeFile(`${AREA}/t/300/a/new`, "");
@@ -221,7 +239,7 @@ export const fileCases: readonly Case[] = [
     const events = box.events();
     await events.ready;
     await events.return();
-  }, { needs: ["seq"] }),
+  }, { needs: ["seq", "xargs"] }),
 
   inSandbox("files: a watch sees what programs and requests change", async (box) => {
     await box.fs.mkdir(`${AREA}/w`);

@@ -66,6 +66,19 @@ export const programCases: readonly Case[] = [
     assert(user.message.includes("no-such-user"), user.message);
   }),
 
+  inSandbox("which: the program that a name runs, or null", async (box, library) => {
+    const path = await box.which("sh");
+    assert(path !== null && /^\/.*\/sh$/.test(path), String(path));
+    assert.equal(await box.which("no-such-program"), null);
+    assert.equal(await box.which(path), path);
+    await box.fs.writeFile(`${AREA}/bin/tool`, "#!/bin/sh\n", { recursive: true, mode: 0o644 });
+    assert.deepEqual([await box.which("tool"), await box.which(`${AREA}/bin/tool`)], [null, null]);
+    await box.fs.chmod(`${AREA}/bin/tool`, 0o755);
+    assert.equal(await box.which("tool"), `${AREA}/bin/tool`);
+    assert.equal(await box.which("tool", { user: "nobody" }), `${AREA}/bin/tool`);
+    await failure(library.NotFoundError, box.which("sh", { user: "no-such-user" }));
+  }, { create: { env: { PATH: `/no/such:${AREA}/bin:/usr/bin:/bin` } } }),
+
   inSandbox("exec: environment, directory, name of the machine", async (box) => {
     const script = 'echo "$A $B $C"; pwd; uname -n';
     const { text } = await box.exec(["sh", "-c", script], {
