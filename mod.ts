@@ -34,6 +34,7 @@ export type {
 } from "./oci/library/files.ts";
 export type {
   ExecOptions,
+  LinesOptions,
   Mount,
   ProgramOptions,
   SandboxOptions,

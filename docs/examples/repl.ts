@@ -63,26 +63,11 @@ async function runScript(box: Sandbox, argv: readonly string[]): Promise<number>
 
 /** Connects the terminal of this script with that of the program. @returns the exit code */
 async function forward(box: Sandbox, argv: readonly string[]): Promise<number> {
-  const size = () => {
-    const { columns, rows } = Deno.consoleSize();
-    return { cols: columns, rows };
-  };
   const env = { TERM: Deno.env.get("TERM") ?? "xterm" };
-  await using program = await box.spawn(argv, { pty: size(), env });
-  const onResize = () => program.resize(size());
-  Deno.addSignalListener("SIGWINCH", onResize);
-  Deno.stdin.setRaw(true); // keys go through as they are: ^C is for the program
-  try {
-    // It fails when keys are pressed behind the program's end.
-    Deno.stdin.readable.pipeTo(program.stdin).catch(() => {});
-    await program.stdout.pipeTo(Deno.stdout.writable, { preventClose: true });
-    const { code, signal } = await program.status;
-    if (signal !== null) console.error(`${argv[0]}: ${signal}`);
-    return code ?? 1;
-  } finally {
-    Deno.stdin.setRaw(false);
-    Deno.removeSignalListener("SIGWINCH", onResize);
-  }
+  await using program = await box.spawn(argv, { pty: { cols: 80, rows: 24 }, env });
+  const { code, signal } = await program.attach();
+  if (signal !== null) console.error(`${argv[0]}: ${signal}`);
+  return code ?? 1;
 }
 
 async function main(): Promise<number> {

@@ -30,6 +30,7 @@ export class ByteQueue {
   #failure: Error | null = null;
   readonly #keepBytes: number;
   #keptBytes = 0;
+  #onPart: (part: Bytes) => void = () => {};
   #reader: Reader | null = null;
 
   /**
@@ -52,6 +53,7 @@ export class ByteQueue {
     // Not slice(), which makes a view of a Buffer of Node.
     const kept = part.length < COPY_BYTES ? new Uint8Array(part) : part;
     this.#reader = null;
+    this.#onPart(kept);
     if (reader === null) this.#parts.push(kept);
     else reader.resolve(kept);
     if (this.#keepBytes >= 0) this.#keep(part.length);
@@ -85,6 +87,11 @@ export class ByteQueue {
 
   get isOpen(): boolean {
     return this.#state === "open";
+  }
+
+  /** `onPart` gets each part that comes; it must not throw. */
+  watch(onPart: (part: Bytes) => void): void {
+    this.#onPart = onPart;
   }
 
   #keep(bytes: number): void {

@@ -65,7 +65,7 @@ Deno.test("options: an unknown name is an error, with the one that was meant", (
   assertEquals(
     problem({ toString: 1 }, EXEC_CHECKS),
     "f has no option toString; it has cwd, env, user, timeoutMs, maxOutputBytes, signal, " +
-      "detached, limits, stdin",
+      "detached, limits, stdin, onStdout, onStderr",
   );
 });
 

@@ -83,6 +83,19 @@ export interface ProgramOptions {
 export interface ExecOptions extends ProgramOptions {
   /** Standard input. Default: empty. */
   readonly stdin?: string | Uint8Array | ReadableStream<Uint8Array>;
+  /**
+   * Gets the output while the program runs; the result has all of it too. A character may be in two
+   * pieces. What it throws ends the program, and is the failure of `exec`.
+   */
+  readonly onStdout?: (piece: Uint8Array) => void;
+  /** As `onStdout`. */
+  readonly onStderr?: (piece: Uint8Array) => void;
+}
+
+/** Options of {@linkcode Program.lines}. */
+export interface LinesOptions {
+  /** A longer line is a LimitError. Default 1 MiB. */
+  readonly maxLineBytes?: number;
 }
 
 /** Size of a terminal in characters. */
@@ -143,7 +156,13 @@ const PROGRAM_CHECKS: is.Checks = {
   detached: is.boolean,
   limits: is.object("limits", { memoryBytes: memory, cpus: is.processors, pids: count }),
 };
-export const EXEC_CHECKS: is.Checks = { ...PROGRAM_CHECKS, stdin: is.bytesOrStream };
+export const EXEC_CHECKS: is.Checks = {
+  ...PROGRAM_CHECKS,
+  stdin: is.bytesOrStream,
+  onStdout: is.callback,
+  onStderr: is.callback,
+};
+export const LINES_CHECKS: is.Checks = { maxLineBytes: is.whole(1, "of at least 1") };
 export const SPAWN_CHECKS: is.Checks = {
   ...PROGRAM_CHECKS,
   pty: is.object("pty", terminal),

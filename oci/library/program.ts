@@ -11,17 +11,21 @@ import type { Channel } from "./channel.ts";
 import type { Connection } from "./connection.ts";
 import { InvalidArgumentError, SandboxError } from "./errors.ts";
 import { Job } from "./job.ts";
+import { LineReader } from "./lines.ts";
 import { checkOptions, checkSignal } from "./option_checks.ts";
 import {
   EXEC_CHECKS,
   type ExecOptions,
+  LINES_CHECKS,
+  type LinesOptions,
   RESIZE_CHECKS,
   SPAWN_CHECKS,
   type SpawnOptions,
   type TerminalSize,
 } from "./options.ts";
+import { forwardTerminal } from "./terminal.ts";
 
-const MAX_OUTPUT_BYTES = 64 << 20;
+const MAX_OUTPUT_BYTES = 64 << 20, MAX_LINE_BYTES = 1 << 20;
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -100,8 +104,20 @@ export async function execProgram(
     if ("job" in started) ({ job, pid } = started);
   };
   const channel = connection.request(request, { doing, onEvent, keepBytes: maxOutputBytes });
+  let thrown: { readonly error: unknown } | null = null;
+  const guarded = (callback: ((piece: Bytes) => void) | undefined) => (piece: Bytes): void => {
+    try {
+      if (thrown === null) callback?.(piece);
+    } catch (error) {
+      thrown = { error };
+      channel.cancel();
+    }
+  };
+  channel.output.watch(guarded(options.onStdout));
+  channel.errors.watch(guarded(options.onStderr));
   const fed = stdin === undefined ? null : feed(channel, stdin);
   const status = await channel.finish(signal) as ExecResultMessage;
+  rethrow(thrown);
   const failure = await fed;
   if (failure != null) throw failure;
   const stdout = channel.output.all(), stderr = channel.errors.all();
@@ -114,6 +130,11 @@ export async function execProgram(
     errorText: decoder.decode(stderr),
     job: new Job(connection, job, pid, request.argv),
   };
+}
+
+/** What a callback has thrown; null: nothing. */
+function rethrow(thrown: { readonly error: unknown } | null): void {
+  if (thrown !== null) throw thrown.error;
 }
 
 /**
@@ -189,14 +210,17 @@ export class Program implements AsyncDisposable {
   /** The program with all that came from it. */
   readonly job: Job;
   readonly #channel: Channel;
+  readonly #hasTerminal: boolean;
+  #lines: LineReader | null = null;
 
   private constructor(
     channel: Channel,
     job: Job,
     ended: Promise<ProgramStatus>,
-    signal: AbortSignal | undefined,
+    { signal, pty }: SpawnOptions,
   ) {
     this.#channel = channel;
+    this.#hasTerminal = pty !== undefined;
     this.job = job;
     this.pid = job.pid;
     this.stdin = inputStream(channel);
@@ -233,12 +257,49 @@ export class Program implements AsyncDisposable {
     const first = await Promise.race([started, channel.outcome]);
     const { pid, job } = "pid" in first ? first : await channel.finish(signal) as StartedEvent;
     const handle = new Job(connection, job, pid, request.argv);
-    const program = new Program(channel, handle, ended, signal);
+    const program = new Program(channel, handle, ended, options);
     if (signal?.aborted === true) {
       channel.cancel();
       await channel.finish(signal);
     }
     return program;
+  }
+
+  /**
+   * The lines of `stdout`, without their ends. After the loop was left, another call goes on behind
+   * the last line; `stdout` itself lacks what was read for it.
+   *
+   * ```ts
+   * import { Sandbox } from "../../mod.ts";
+   *
+   * await using box = await Sandbox.create();
+   * await using program = await box.spawn(["sh", "-c", "echo starting; echo ready; sleep 100"]);
+   * for await (const line of program.lines()) if (line === "ready") break;
+   * ```
+   * @throws LimitError for a line that is too long
+   */
+  lines(options: LinesOptions = {}): AsyncGenerator<string, undefined> {
+    checkOptions("lines", options, LINES_CHECKS);
+    this.#lines ??= new LineReader(this.stdout);
+    return this.#lines.lines(options.maxLineBytes ?? MAX_LINE_BYTES);
+  }
+
+  /**
+   * Connects the terminal of this script with that of the program, until the program ends: keys go
+   * through as they are, ^C too, and the program's terminal gets the size of the script's. Then the
+   * script's terminal is as before. Standard input that is no terminal is forwarded too.
+   *
+   *     const program = await box.spawn(["bash"], { pty: { cols: 80, rows: 24 } });
+   *     const { code } = await program.attach();
+   *
+   * @throws InvalidArgumentError if the program has no terminal
+   */
+  async attach(): Promise<ProgramStatus> {
+    if (!this.#hasTerminal) {
+      throw new InvalidArgumentError("attach: the program has no terminal; spawn it with `pty`");
+    }
+    await forwardTerminal(this);
+    return await this.status;
   }
 
   /** The same as `status`. */

@@ -4,7 +4,7 @@
  *     script.ts LIBRARY OPTIONS HOW
  *
  * It makes a sandbox with OPTIONS, JSON, starts a program in it, prints the sandbox's id and pid as
- * JSON, and goes on as HOW says.
+ * JSON, and goes on as HOW says. With `attach` its terminal is that of a shell.
  */
 
 import process from "node:process";
@@ -26,6 +26,13 @@ async function main(): Promise<void> {
     return;
   }
   const box = await Sandbox.create(JSON.parse(options));
+  if (how === "attach") {
+    const shell = "echo ready; read -r x; stty size; echo got $x; read -r y; exit 3";
+    const program = await box.spawn(["sh", "-c", shell], { pty: { cols: 90, rows: 20 } });
+    const { code, signal } = await program.attach();
+    console.log(JSON.stringify({ code, signal }));
+    return;
+  }
   const program = await box.spawn(["sleep", "1020"]);
   console.log(JSON.stringify({ id: box.id, pid: box.info.pid }));
   if (how === "wait") await program.status;

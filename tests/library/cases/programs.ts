@@ -158,6 +158,31 @@ export const programCases: readonly Case[] = [
     assert.equal(await late.catch((error) => error), reason);
   }),
 
+  inSandbox("exec: output is seen as it comes, and whole at the end", async (box) => {
+    const pieces: string[] = [], decoder = new TextDecoder();
+    let errors = 0;
+    const { text, errorText } = await box.exec([
+      "sh",
+      "-c",
+      "echo 1; sleep 0.2; echo 2; echo e >&2",
+    ], {
+      onStdout: (piece) => void pieces.push(decoder.decode(piece)),
+      onStderr: (piece) => void (errors += piece.length),
+    });
+    assert.deepEqual([text, errorText, errors], ["1\n2\n", "e\n", 2]);
+    assert.deepEqual([pieces[0], pieces.join("")], ["1\n", text]);
+  }),
+
+  inSandbox("exec: what a callback throws ends the program", async (box) => {
+    const reason = new Error("enough");
+    const onStdout = (): void => {
+      throw reason;
+    };
+    const running = box.exec(["sh", "-c", "echo 1; sleep 1005"], { onStdout });
+    assert.equal(await running.catch((error) => error), reason);
+    assert(!(await processes(box)).includes("sleep"));
+  }),
+
   inSandbox("sh: values are words", async (box) => {
     const name = 'it\'s; echo "$HOME" `id`', words = ["a b", "*"];
     const { text } = await box.sh`printf '<%s>' ${name} ${words} "in ${name}"`;
@@ -178,6 +203,22 @@ export const programCases: readonly Case[] = [
     assert.equal((await reader.read()).done, true);
     assert.equal((await program.status).code, 5);
     assert.equal((await program.wait()).reason, "exit");
+  }),
+
+  inSandbox("spawn: lines, one after the other", async (box, library) => {
+    const program = await box.spawn(["sh", "-c", "echo starting; echo ready; cat; printf end"]);
+    for await (const line of program.lines()) if (line === "ready") break;
+    const writer = program.stdin.getWriter();
+    await writer.write(bytesOf("one\ntwo\n"));
+    await writer.close();
+    const lines: string[] = [];
+    for await (const line of program.lines()) lines.push(line);
+    assert.deepEqual(lines, ["one", "two", "end"]);
+    const long = await box.spawn(["sh", "-c", "head -c 100000 /dev/zero; sleep 1006"]);
+    await failure(library.LimitError, long.lines({ maxLineBytes: 1000 }).next());
+    assert.throws(() => long.lines({ maxLineBytes: 0 }), library.InvalidArgumentError);
+    long.kill();
+    await failure(library.InvalidArgumentError, long.attach());
   }),
 
   inSandbox("spawn: a program waits for its reader, and all output comes", async (box) => {

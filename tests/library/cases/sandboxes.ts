@@ -103,6 +103,30 @@ export const sandboxCases: readonly Case[] = [
   },
 
   {
+    name: "attach: keys reach the program, and the script's terminal is as before",
+    needs: ["script", "stty"],
+    async run(_, options) {
+      const args = [options.script, options.library, JSON.stringify(options.create), "attach"];
+      const words = [...options.command, ...args].map((word) => `'${word}'`).join(" ");
+      const command = `stty rows 31 cols 101; ${words}; stty -a`;
+      const child = spawn("script", ["-qec", command, "/dev/null"], { cwd: tmpdir() });
+      const decoder = new TextDecoder();
+      let text = "";
+      child.stdout.on("data", (bytes: Uint8Array) => text += decoder.decode(bytes));
+      const ended = new Promise((resolve) => child.once("close", resolve));
+      await until("the program is ready", () => Promise.resolve(text.includes("ready")));
+      // A terminal that is not raw would make a line's end of a return, and a signal of ^C.
+      child.stdin.write("word\r");
+      await until("the program has the word", () => Promise.resolve(text.includes("got word")));
+      child.stdin.write("\x03");
+      await ended;
+      assert(text.includes('{"code":null,"signal":"SIGINT"}'), text);
+      assert(/ icanon /.test(text) && / echo /.test(text), text);
+      assert(text.includes("31 101"), text);
+    },
+  },
+
+  {
     name: "owners: a persistent sandbox goes on without its script, until it is killed",
     async run(library, options) {
       const create = { ...options.create, persistent: true };
