@@ -1,11 +1,11 @@
 /**
  * A job: a process that was started from outside, and all processes that come from it. It ends as a
- * whole: at its deadline, at its memory limit, or at a request.
+ * whole: at its deadline, at its limits of memory or CPU time, or at a request.
  *
  * A process is in the job of the process that made it (clone.ts, key_helper.ts), for all its life.
  * No call changes that, so that sessions, double forks, control groups and namespaces are no way
- * out. Neighbours: job_kill.ts (the kill, in slices), job_memory.ts, job_cpu.ts, ptrace/stops.ts (a
- * tracer does not delay it). docs/internals/sessions.md has the design.
+ * out. Neighbours: job_kill.ts (the kill, in slices), job_memory.ts, job_cpu.ts, job_cpu_limit.ts,
+ * ptrace/stops.ts (a tracer does not delay it). docs/internals/sessions.md has the design.
  */
 
 import { SIGKILL } from "../../ffi/abi/signal.ts";
@@ -18,11 +18,12 @@ import type { Task } from "../task/task.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
 import { Timer } from "../time/timer.ts";
 import { JobCpu } from "./job_cpu.ts";
+import { JobCpuLimit } from "./job_cpu_limit.ts";
 import { JobKill } from "./job_kill.ts";
 import { JobMemory } from "./job_memory.ts";
 
 /** Why a job is killed. */
-type KillReason = "timeout" | "oom" | "output" | "killed";
+type KillReason = "timeout" | "cpu" | "oom" | "output" | "killed";
 
 /** Why a job ended: by itself ("exit", "signal": how its main process ended), or a kill. */
 export type JobReason = "exit" | "signal" | KillReason;
@@ -31,6 +32,8 @@ export type JobReason = "exit" | "signal" | KillReason;
 export interface JobLimits {
   /** Time from the start of the main process on, ns. */
   readonly wallNs: number;
+  /** CPU time of all its processes together, ns. */
+  readonly cpuNs: number;
   readonly memoryBytes: number;
   /** Tasks at a time, threads included: with more, clone(2) fails with EAGAIN. */
   readonly tasks: number;
@@ -70,6 +73,7 @@ export class Job {
   isEnded: boolean = false;
   private readonly listener: JobListener;
   private readonly deadline: JobDeadline;
+  private readonly cpuLimit: JobCpuLimit;
   private readonly killing: JobKill;
   /** Why it was killed, unless the main process had ended before. */
   private killReason: KillReason | null = null;
@@ -82,6 +86,7 @@ export class Job {
     this.limits = limits;
     this.listener = listener;
     this.deadline = new JobDeadline(this);
+    this.cpuLimit = new JobCpuLimit(this);
     this.killing = new JobKill(kernel);
     this.memory = new JobMemory(kernel, this, limits.memoryBytes);
     this.cpu = new JobCpu(this, limits.cpus);
@@ -107,7 +112,7 @@ export class Job {
   killRest(): void {
     if (this.isKilled || this.isEnded) return;
     this.isKilled = true;
-    this.kernel.timers.disarm(this.deadline);
+    this.disarm();
     this.killing.begin([...this.groups]);
   }
 
@@ -141,6 +146,7 @@ export class Job {
     if (main.tasks.length > 0) this.memory.begin(main.tasks[0]!);
     this.add(main);
     this.cpu.begin();
+    this.cpuLimit.set(this.limits.cpuNs, this.kernel.now());
   }
 
   /** A process of the job starts. */
@@ -190,10 +196,15 @@ export class Job {
   endIfEmpty(): void {
     if (this.groups.size > 0 || this.isEnded) return;
     this.isEnded = true;
-    this.kernel.timers.disarm(this.deadline);
+    this.disarm();
     this.memory.end();
     this.cpu.end();
     this.listener.onJobEnd(this);
+  }
+
+  private disarm(): void {
+    this.kernel.timers.disarm(this.deadline);
+    this.kernel.timers.disarm(this.cpuLimit);
   }
 
   private noteReason(reason: KillReason): void {

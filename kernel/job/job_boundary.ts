@@ -14,6 +14,6 @@ export function isOutOfReach(from: Job | null, to: Job | null): boolean {
   return from !== null && from !== to && isLimited(from.limits);
 }
 
-function isLimited({ wallNs, memoryBytes, tasks, cpus }: JobLimits): boolean {
-  return Math.min(wallNs, memoryBytes, tasks, cpus) < Infinity;
+function isLimited({ wallNs, cpuNs, memoryBytes, tasks, cpus }: JobLimits): boolean {
+  return Math.min(wallNs, cpuNs, memoryBytes, tasks, cpus) < Infinity;
 }

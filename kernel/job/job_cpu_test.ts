@@ -69,3 +69,19 @@ Deno.test("a job without a share has no timer for it", () => {
   assertEquals([lab.kernel.timers.size, job.cpu.quotaUs], [0, Infinity]);
   lab.close();
 });
+
+Deno.test("a job whose processes have used its CPU time together is killed whole", () => {
+  const lab = new JobLab(), { kernel } = lab;
+  const { job, main, lines } = lab.start({ cpuNs: 1000 * MS }, true), free = lab.start().job;
+  const child = lab.fork(main);
+  main.systemNs += 400 * MS;
+  child.systemNs += 400 * MS;
+  kernel.pass(1 * MS);
+  assertEquals([job.isKilled, job.reason], [false, null]);
+  child.systemNs += 300 * MS;
+  kernel.pass(200 * MS);
+  kernel.settle();
+  assertEquals([job.isEnded, job.reason, lines.at(-1)], [true, "cpu", "end cpu"]);
+  assertEquals(free.isKilled, false);
+  lab.close();
+});

@@ -10,7 +10,7 @@ import { ContainerLab, interrupt, specOf } from "../testing/container_lab.ts";
 import { Job } from "./job.ts";
 import { Reports } from "./job_testing.ts";
 
-const LIMITS = { wallNs: 1e9, memoryBytes: 1 << 30, tasks: 10, cpus: 1 };
+const LIMITS = { wallNs: 1e9, cpuNs: Infinity, memoryBytes: 1 << 30, tasks: 10, cpus: 1 };
 
 function start(lab: ContainerLab, container: Container, job: Job): Task {
   const task = startIn(lab.kernel, container, specOf(["/prog"]), null, job);

@@ -22,6 +22,7 @@ const image = new Uint8Array(writeExecutable(TEXT, [{
 
 const NO_LIMITS: JobLimits = {
   wallNs: Infinity,
+  cpuNs: Infinity,
   memoryBytes: Infinity,
   tasks: Infinity,
   cpus: Infinity,

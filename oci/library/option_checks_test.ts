@@ -48,7 +48,7 @@ Deno.test("options: a wrong value is named, with what it must be", () => {
   ];
   for (const [options, message] of cases) assertEquals(problem(options), message);
   const limits = problem({ limits: { memory: 1 } }, EXEC_CHECKS);
-  assertEquals(limits, "limits has no option memory; it has memoryBytes, cpus, pids");
+  assertEquals(limits, "limits has no option memory; it has memoryBytes, cpus, cpuMs, pids");
   assertEquals(
     problem({ pty: { cols: 80.5, rows: 1 } }, SPAWN_CHECKS),
     "cols must be a whole number from 1 to 65535, got 80.5",

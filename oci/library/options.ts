@@ -154,7 +154,12 @@ const PROGRAM_CHECKS: is.Checks = {
   maxOutputBytes: is.whole(0, "of bytes"),
   signal: is.abortSignal,
   detached: is.boolean,
-  limits: is.object("limits", { memoryBytes: memory, cpus: is.processors, pids: count }),
+  limits: is.object("limits", {
+    memoryBytes: memory,
+    cpus: is.processors,
+    cpuMs: count,
+    pids: count,
+  }),
 };
 export const EXEC_CHECKS: is.Checks = {
   ...PROGRAM_CHECKS,

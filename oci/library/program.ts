@@ -36,8 +36,8 @@ export interface ProgramStatus {
   /** The signal that ended it, as "SIGKILL". */
   readonly signal: string | null;
   /**
-   * Why: `exit` and `signal` are its own doing; `timeout`, `output` and `oom` are limits, and
-   * `killed` is the script's doing.
+   * Why: `exit` and `signal` are its own doing; `timeout` (the wall clock's), `cpu`, `output` and
+   * `oom` are limits, and `killed` is the script's doing.
    */
   readonly reason: Reason;
   readonly durationMs: number;

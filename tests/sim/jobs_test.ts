@@ -50,6 +50,7 @@ class JobSource extends Timer implements JobListener {
   #start(container: NonNullable<Task["group"]["container"]>): void {
     const { kernel } = this.#simulation, chance = this.#chance;
     const job = new Job(kernel, container, {
+      cpuNs: chance.below(4) === 0 ? chance.below(WALL_NS) : Infinity,
       wallNs: chance.below(4) === 0 ? Infinity : chance.below(WALL_NS),
       memoryBytes: chance.below(3) === 0 ? MEMORY_BYTES : Infinity,
       tasks: chance.below(3) === 0 ? Infinity : 1 + chance.below(TASKS_MAX),

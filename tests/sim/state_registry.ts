@@ -43,7 +43,8 @@ const STATE = `
   HostListener HostSocket HostSocketWatch IdMapFile IdMapText Inet6Addresses InetDump InetFamily
   InetPorts InetTable InfoRecord InotifyFile InotifyWatch InputQueue IoCharges IoRate IoState
   IpCounters IpOptions IpcLimits IpcMessage IpcMessageQueue IpcMessages IpcNamespace IpcTable
-  ItemsEnd Job JobCpu JobDeadline JobKill JobMemory KernelProcSource Key KeyStore KeyUser KmsgFile
+  ItemsEnd Job JobCpu JobCpuLimit JobDeadline
+  JobKill JobMemory KernelProcSource Key KeyStore KeyUser KmsgFile
   KmsgInode KmsgOpener LayerListing Layouts Lease Leases LeavingSpace LeavingSpaces LegacyView
   Limits LineDiscipline Link LinkDir LinkGroups LinkInode LinkSettings LinkTable LinksDir
   LinksDump ListReader Listing LiveInode LoadAverage LocalRouteDump LockAges LockWait LockWaits

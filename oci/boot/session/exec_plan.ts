@@ -32,6 +32,7 @@ export interface ExecPlan {
   readonly isDetached: boolean;
   readonly memoryBytes: number;
   readonly cpus: number;
+  readonly cpuMs: number;
   readonly pids: number;
 }
 
@@ -58,6 +59,7 @@ export function readExecPlan(request: JsonNode): ExecPlan {
       (node) => node.integer(MEMORY_MIN, MAX),
     ),
     cpus: limits.member("cpus").optional(Infinity, readCpus),
+    cpuMs: limits.member("cpuMs").optional(Infinity, (node) => node.integer(1, MAX)),
     pids: limits.member("pids").optional(Infinity, (node) => node.integer(1, MAX)),
   };
 }

@@ -74,6 +74,7 @@ export class Program implements JobListener, StreamsListener {
     const process = this.#process(user);
     this.#job = new Job(kernel, container, {
       wallNs: plan.timeoutMs * NS_A_MS,
+      cpuNs: plan.cpuMs * NS_A_MS,
       memoryBytes: plan.memoryBytes,
       tasks: plan.pids,
       cpus: plan.cpus,

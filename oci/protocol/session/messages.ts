@@ -12,6 +12,8 @@ export interface JobLimits {
   readonly memoryBytes?: number;
   /** Processors, also in fractions. */
   readonly cpus?: number;
+  /** Processor time of all its processes together, ms. */
+  readonly cpuMs?: number;
   /** Processes and threads. */
   readonly pids?: number;
 }
@@ -82,7 +84,7 @@ export interface SandboxInfo {
 }
 
 /** How a job ended. */
-export type Reason = "exit" | "signal" | "timeout" | "oom" | "output" | "killed";
+export type Reason = "exit" | "signal" | "timeout" | "cpu" | "oom" | "output" | "killed";
 
 /** OPEN: what a channel is for. */
 export type Request =

@@ -129,6 +129,18 @@ export const limitCases: readonly Case[] = [
     assert(cpuMs < durationMs / 2, `${cpuMs} of ${durationMs}`);
   }, { create: { cpus: 1.5 } }),
 
+  inSandbox("limits: processor time of a tree", async (box, library) => {
+    const script = "(while :; do :; done) & while :; do :; done";
+    const limits = { cpuMs: 300 };
+    const result = await box.exec(["sh", "-c", script], { limits, timeoutMs: FAR_MS });
+    assert.deepEqual([result.code, result.signal, result.reason], [null, "SIGKILL", "cpu"]);
+    assert(result.cpuMs >= 300, String(result.cpuMs));
+    const idle = await box.exec(["sleep", "0.5"], { limits });
+    assert.equal(idle.reason, "exit");
+    const wrong = box.exec(["true"], { limits: { cpuMs: 0 } });
+    await failure(library.InvalidArgumentError, wrong);
+  }),
+
   {
     name: "lifetime: a sandbox ends at its time limit, with what runs in it",
     run: (library, options) =>
