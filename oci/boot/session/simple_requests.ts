@@ -7,7 +7,7 @@ import { JsonNode } from "../../json_node.ts";
 import type { ReadyEvent, SandboxEvent } from "../../protocol/session/messages.ts";
 import { signalNumber } from "../../protocol/session/signals.ts";
 import { Channel, type ChannelPort, EVENT_BYTES } from "./channel.ts";
-import { bytesOfWire, wireOf } from "./wire_text.ts";
+import { bytesOfWire, wireOf } from "../../protocol/wire_text.ts";
 import { RequestError } from "../../protocol/request_error.ts";
 import type { JobWaiter, Program } from "./program.ts";
 import type { EventListener, Session } from "./session.ts";
