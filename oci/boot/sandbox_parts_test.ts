@@ -3,6 +3,7 @@ import * as M from "../../ffi/abi/mount.ts";
 import { SYS_execve, SYS_open, SYS_openat, SYS_socket } from "../../ffi/abi/syscall_numbers.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { close, pipe, read } from "../../ffi/sys/files.ts";
+import { stringToBytes } from "../../kernel/core/bytes.ts";
 import { PLATFORM_NAMES } from "../../platform/select/candidates.ts";
 import {
   controlPair,
@@ -12,7 +13,7 @@ import {
   PACKET_SIGNAL,
 } from "../protocol/launcher_channel.ts";
 import { DebugLog } from "./debug_log.ts";
-import { fieldsOf } from "./guest/account_files.ts";
+import { AccountFile } from "./guest/account_files.ts";
 import { homeIn } from "./guest/home.ts";
 import { parseMountOptions } from "../protocol/mount_options.ts";
 import { assembleFilter } from "./seccomp/seccomp_filter.ts";
@@ -34,11 +35,12 @@ Deno.test("mount options are flags, in their order, or for the file system", () 
 });
 
 Deno.test("HOME is that of the user in the container's passwd file, or /", () => {
-  const passwd = fieldsOf(
+  const accounts = (text: string) => new AccountFile(stringToBytes(text));
+  const passwd = accounts(
     "root:x:0:0:root:/root:/bin/sh\nbad\nu:x:1000:1000::/home/u:/bin/sh\nn:x:7:7:::\n",
   );
   assertEquals([0, 1000, 7, 8].map((uid) => homeIn(passwd, uid)), ["/root", "/home/u", "/", "/"]);
-  assertEquals(homeIn(fieldsOf("a:x:5:5::/a\0LD_PRELOAD=b:\nb:x:5:5::/b:"), 5), "/b");
+  assertEquals(homeIn(accounts("a:x:5:5::/a\0LD_PRELOAD=b:\nb:x:5:5::/b:"), 5), "/b");
 });
 
 Deno.test("exit codes are those of a shell", () => {

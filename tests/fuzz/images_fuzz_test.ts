@@ -11,6 +11,7 @@ import { assert, assertEquals } from "@std/assert";
 import { ENOENT } from "../../ffi/abi/errno.ts";
 import { type ExecutableOptions, writeExecutable } from "../../ffi/asm/elf_executable.ts";
 import { VFS_CAP_REVISION_2, VFS_CAP_REVISION_3 } from "../../ffi/abi/capability.ts";
+import { stringToBytes } from "../../kernel/core/bytes.ts";
 import { capSet, isSubset } from "../../kernel/cred/cap_set.ts";
 import { NO_CAPS, rootCredentials, userCredentials } from "../../kernel/cred/credentials.ts";
 import { execCredentials } from "../../kernel/cred/exec_credentials.ts";
@@ -24,7 +25,7 @@ import { FrameFileBacking, MemoryLab } from "../../kernel/testing/memory_lab.ts"
 import { OpenFile } from "../../kernel/vfs/open_file.ts";
 import { decodeAcl, encodeAcl, isValidAcl } from "../../kernel/vfs/posix_acl.ts";
 import { translateAcl } from "../../kernel/vfs/xattr_ids.ts";
-import { fieldsOf } from "../../oci/boot/guest/account_files.ts";
+import { AccountFile } from "../../oci/boot/guest/account_files.ts";
 import { homeIn } from "../../oci/boot/guest/home.ts";
 import { ROOT } from "../harness/dvisor.ts";
 import { runCases } from "../harness/fuzz_run.ts";
@@ -261,7 +262,8 @@ function runTexts(random: Random): void {
   let passwd = lines.join(random.pick(["\n", "\r\n", ":"]));
   const cut = random.below(passwd.length + 1);
   if (random.below(2) === 0) passwd = passwd.slice(0, cut) + random.pick(["\0", ":", "\n", "\xff"]);
-  const home = homeIn(fieldsOf(passwd), random.pick([0, 7, 1000, 4294967295]));
+  const file = new AccountFile(stringToBytes(passwd));
+  const home = homeIn(file, random.pick([0, 7, 1000, 4294967295]));
   assert(home !== "" && !/[\n:\0]/.test(home), JSON.stringify(home));
 }
 

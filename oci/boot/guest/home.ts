@@ -5,9 +5,11 @@
 
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import type { Caller } from "../../../kernel/vfs/caller.ts";
-import { accountLines, PASSWD } from "./account_files.ts";
+import { type AccountFile, PASSWD, readAccounts } from "./account_files.ts";
 
 const DEFAULT_HOME = "/";
+/** LIMIT: lines with the user's id that have no home. */
+const LINES_MAX = 16;
 
 /** The environment with a HOME. Byte strings. */
 export function withHome(
@@ -17,16 +19,19 @@ export function withHome(
   uid: number,
 ): readonly string[] {
   if (env.some((entry) => entry.startsWith("HOME=") && entry !== "HOME=")) return env;
-  const home = homeIn(accountLines(kernel, caller, PASSWD), uid);
+  const home = homeIn(readAccounts(kernel, caller, PASSWD), uid);
   return [...env.filter((entry) => entry !== "HOME="), `HOME=${home}`];
 }
 
-/** The home directory of a user in the lines of a passwd(5) file; "/" for an unknown user. */
-export function homeIn(passwd: readonly (readonly string[])[], uid: number): string {
-  for (const [, , id, , , home] of passwd) {
-    if (id !== String(uid) || home === undefined || home === "") continue;
+/** The home directory of a user in a passwd(5) file; "/" for an unknown user. */
+export function homeIn(passwd: AccountFile, uid: number): string {
+  const id = String(uid);
+  let line = passwd.lineWith(2, id);
+  for (let left = LINES_MAX; line >= 0 && left > 0; left--) {
+    const home = passwd.field(line, 5);
     // No string of an environment has a NUL.
-    if (!home.includes("\0")) return home;
+    if (home !== "" && !home.includes("\0")) return home;
+    line = passwd.lineWith(2, id, passwd.after(line));
   }
   return DEFAULT_HOME;
 }

@@ -10,11 +10,11 @@ import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import type { Container } from "../../../kernel/task/container.ts";
 import type { JsonNode } from "../../json_node.ts";
 import { ID_MAX } from "../../protocol/session/limits.ts";
-import { accountLines, GROUP, PASSWD } from "../guest/account_files.ts";
+import { type AccountFile, GROUP, PASSWD, readAccounts } from "../guest/account_files.ts";
 import { RequestError } from "../../protocol/request_error.ts";
 
-/** LIMIT: supplementary groups (NGROUPS_MAX). */
-const GROUPS_MAX = 65536;
+/** LIMIT: lines of group(5) with a user. */
+const GROUPS_MAX = 1024;
 
 export interface GuestUser {
   readonly uid: number;
@@ -25,11 +25,8 @@ export interface GuestUser {
   readonly home: string | null;
 }
 
-/** The lines of the two files. */
-interface AccountFiles {
-  readonly passwd: readonly (readonly string[])[];
-  readonly group: readonly (readonly string[])[];
-}
+/** Gives one of the two files. */
+type ReadAccounts = (path: string) => AccountFile;
 
 /**
  * @param node a UserName of messages.ts
@@ -42,49 +39,48 @@ export function resolveUser(
 ): GuestUser {
   const caller = new ContainerCaller(container, rootCredentials(), 0);
   try {
-    return findUser({
-      passwd: accountLines(kernel, caller, PASSWD),
-      group: accountLines(kernel, caller, GROUP),
-    }, node);
+    return findUser((path) => readAccounts(kernel, caller, path), node);
   } finally {
     caller.close();
   }
 }
 
 /** @throws UserError */
-export function findUser({ passwd, group }: AccountFiles, node: JsonNode): GuestUser {
+export function findUser(read: ReadAccounts, node: JsonNode): GuestUser {
+  const passwd = read(PASSWD);
   if (typeof node.value !== "string") {
     const uid = node.member("uid").integer(0, ID_MAX), gid = node.member("gid").integer(0, ID_MAX);
-    const line = passwd.find(([, , id]) => idOf(id) === uid);
-    return { uid, gid, groups: [], home: homeOf(line) };
+    return { uid, gid, groups: [], home: homeOf(passwd, passwd.lineWith(2, String(uid))) };
   }
-  const name = fromText(node.string()), line = passwd.find(([first]) => first === name);
-  const uid = idOf(line?.[2]), gid = idOf(line?.[3]);
+  const name = fromText(node.string()), line = passwd.lineWith(0, name);
+  const uid = line < 0 ? -1 : idOf(passwd.field(line, 2));
+  const gid = line < 0 ? -1 : idOf(passwd.field(line, 3));
   if (name === "" || uid < 0 || gid < 0) {
     const text = JSON.stringify(node.value.slice(0, 64));
     throw new RequestError("NotFound", `the sandbox has no user ${text}`, "", PASSWD);
   }
-  return { uid, gid, groups: groupsOf(group, name), home: homeOf(line) };
+  return { uid, gid, groups: groupsOf(read(GROUP), name), home: homeOf(passwd, line) };
 }
 
-function groupsOf(group: AccountFiles["group"], name: string): number[] {
+function groupsOf(group: AccountFile, name: string): number[] {
   const found = new Set<number>();
-  for (const [, , id, members] of group) {
-    const gid = idOf(id);
-    if (gid < 0 || members === undefined || !members.split(",").includes(name)) continue;
-    if (found.size < GROUPS_MAX) found.add(gid);
+  let line = group.lineListing(3, name);
+  for (let left = GROUPS_MAX; line >= 0 && left > 0; left--) {
+    const gid = idOf(group.field(line, 2));
+    if (gid >= 0) found.add(gid);
+    line = group.lineListing(3, name, group.after(line));
   }
   return [...found];
 }
 
-function homeOf(line: readonly string[] | undefined): string | null {
-  const home = line?.[5] ?? "";
+function homeOf(passwd: AccountFile, line: number): string | null {
+  const home = line < 0 ? "" : passwd.field(line, 5);
   return home.startsWith("/") && !home.includes("\0") ? home : null;
 }
 
 /** The id in a field; -1: it has none. */
-function idOf(field: string | undefined): number {
-  if (field === undefined || !/^[0-9]{1,10}$/.test(field)) return -1;
+function idOf(field: string): number {
+  if (!/^[0-9]{1,10}$/.test(field)) return -1;
   const id = Number(field);
   return id <= ID_MAX ? id : -1;
 }

@@ -1,22 +1,21 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { JsonNode } from "../../json_node.ts";
 import { UserError } from "../../user_error.ts";
-import { fieldsOf } from "../guest/account_files.ts";
+import { stringToBytes } from "../../../kernel/core/bytes.ts";
+import { AccountFile, PASSWD } from "../guest/account_files.ts";
 import { findUser, type GuestUser } from "./user_names.ts";
 
 const FILES = {
-  passwd: fieldsOf(
-    "root:x:0:0:root:/root:/bin/sh\n\nbad\nmary:x:1000:1001::/home/mary:\n" +
-      "far:x:4294967295:1::/:\nneg:x:-1:1::/:\nnul:x:7:7::/a\0b:\nrel:x:8:8::home:\n" +
-      "mary:x:0:0::/root:\n:x:0:0::/:\n",
-  ),
-  group: fieldsOf(
-    "root:x:0:\nstaff:x:50:bob,mary\nfar:x:4294967295:mary\nstaff:x:50:mary\nw:x:9:mary",
-  ),
+  passwd: "root:x:0:0:root:/root:/bin/sh\n\nbad\nmary:x:1000:1001::/home/mary:\n" +
+    "far:x:4294967295:1::/:\nneg:x:-1:1::/:\nnul:x:7:7::/a\0b:\nrel:x:8:8::home:\n" +
+    "mary:x:0:0::/root:\n:x:0:0::/:\n",
+  group: "root:x:0:\nstaff:x:50:bob,mary\nfar:x:4294967295:mary\nstaff:x:50:mary\nw:x:9:mary",
 };
 
 function find(user: unknown): GuestUser {
-  return findUser(FILES, new JsonNode("request", "user", user));
+  const read = (path: string) =>
+    new AccountFile(stringToBytes(path === PASSWD ? FILES.passwd : FILES.group));
+  return findUser(read, new JsonNode("request", "user", user));
 }
 
 Deno.test("ids are those of the first line with the name, groups those of all lines", () => {
