@@ -26,7 +26,7 @@ Options:
                           connect to, :slave shows what the host mounts below it later,
                           :public, for a :ro root, shows what the modes of its files permit others
                           to read: other files and directories seem empty
-  --hide PATH             a path in the first root, which must be :ro, that seems empty
+  --hide PATH             a path in the first root that seems empty
   --show PATH             a path in the first root that is shown whatever the modes say, and
                           though it lies below a hidden one; without symbolic links
   --squash                new files belong to this process's user, whatever a client requests
@@ -135,8 +135,8 @@ function rootsOf(texts: readonly string[], hidden: string[], shown: string[]): R
     shown: shown.map(byteStringOf),
   }, ...others];
   for (const root of roots) {
-    if (root.isReadOnly || !(root.isPublic || root.hidden.length + root.shown.length > 0)) continue;
-    throw new UsageError(`root ${root.path} must be :ro, because only a part of it is shown`);
+    if (root.isReadOnly || !(root.isPublic || root.shown.length > 0)) continue;
+    throw new UsageError(`root ${root.path} must be :ro for :public and --show`);
   }
   return roots;
 }

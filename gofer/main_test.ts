@@ -94,7 +94,7 @@ Deno.test("command lines are read, and refused with the reason", () => {
     [["serve", "--fd", "x", "--root", "/"], "--fd"],
     [["serve", "--fd", "3", "--root", ":ro"], "names no directory"],
     [["serve", "--fd", "3", "--root", "/:rw:public"], "must be :ro"],
-    [["serve", "--fd", "3", "--root", "/", "--hide", "/etc"], "must be :ro"],
+    [["serve", "--fd", "3", "--root", "/", "--show", "/etc"], "must be :ro"],
     [["sevre", "--fd", "3", "--root", "/"], '"sevre"'],
     [["--listen", "unix:/s", "--root", "/", "--frob"], "--frob"],
     [["--listen", "here", "--root", "/"], "unix:PATH"],

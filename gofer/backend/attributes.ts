@@ -27,6 +27,7 @@ import type { InodeNumbers } from "./inode_numbers.ts";
 import { base, STATFS_AT, STATX_AT, TIMES_AT, view } from "./scratch.ts";
 
 const TWO_32 = 2 ** 32;
+const EXECUTE = 0o111;
 const NSEC_MAX = 1e9;
 
 function u32(field: keyof typeof Statx.at): number {
@@ -59,8 +60,9 @@ export function statDevice(): number {
   return u32("devMajor") * TWO_32 + u32("devMinor");
 }
 
-/** Makes the file that statx saw last seem empty. */
-export function clearSize(): void {
+/** Makes the file that statx saw last seem empty, and no program. */
+export function coverContent(): void {
+  view.setUint16(STATX_AT + Statx.at.mode, statMode() & ~EXECUTE, true);
   view.setBigUint64(STATX_AT + Statx.at.size, 0n, true);
   view.setBigUint64(STATX_AT + Statx.at.blocks, 0n, true);
 }

@@ -1,23 +1,25 @@
 /**
- * The part of a read-only root that clients see, where that is not all of it.
+ * The part of a root that clients see, where that is not all of it.
  *
- * Behind `:public` the rule is what the mode permits to others: a regular file that they may
- * neither read nor execute is there and empty; a directory that they may not list has no entries,
- * and one that they may not search has no files. Below a shown path everything is as on the host.
- * A hidden file or directory is there and empty. The directories above shown and hidden paths are
- * there too, so that a way leads to those.
+ * Behind `:public` the rule is what the mode permits to others: a regular file that they may not
+ * read is there and empty; a directory that they may not list has no entries, and one that they may
+ * not search has no files. Below a shown path everything is as on the host. A hidden file or
+ * directory is there and empty. The directories above shown and hidden paths are there too, so that
+ * a way leads to those. What seems empty cannot be executed either: an empty program would succeed
+ * in a shell.
  *
  * Paths are found once, at the start, and then known by device and inode number: a file is the same
- * one whatever name, hard link or bind mount leads to it. Their descriptors stay open, so that no
+ * one whatever name, hard link or bind mount leads to it. What a shown path and a hidden one both
+ * name is hidden. Their descriptors stay open, so that no
  * other file gets these numbers. A hidden path also hides what the host puts there later: an editor
  * saves a file as another one with the same name.
  */
 
-import { ENOTDIR } from "../../ffi/abi/errno.ts";
+import { ENOENT, ENOTDIR } from "../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFREG, Statx } from "../../ffi/abi/stat.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
 import { type ByteString, Str } from "../protocol/wire.ts";
-import { clearSize, statDevice, statMode, typeOf } from "./attributes.ts";
+import { coverContent, statDevice, statMode, typeOf } from "./attributes.ts";
 import { closeFd, dupFd, openPath, statxFd } from "./host_calls.ts";
 import { stageName, STATX_AT, view } from "./scratch.ts";
 
@@ -69,42 +71,50 @@ export class VisiblePart {
   /** The visibility of the file that `walk` returned last. */
   found: Visibility = HIDDEN;
 
-  /** @throws Error naming a path that is not there */
+  /** @throws Error naming a shown path that is not there */
   constructor(rootFd: number, { isPublic, shown, hidden }: VisibleOptions) {
     this.isPublic = isPublic;
+    for (const path of shown) {
+      const r = this.#mark(rootFd, path, SHOWN);
+      if (r < 0) throw new Error(`${path} cannot be found: ${errnoName(r)}`);
+    }
     for (const path of hidden) {
-      this.#mark(rootFd, path, HIDDEN);
+      const r = this.#mark(rootFd, path, HIDDEN);
+      // What the host has removed meanwhile, a mount for instance, is hidden when it comes back.
+      if (r < 0 && r !== -ENOENT) throw new Error(`${path} cannot be hidden: ${errnoName(r)}`);
       this.#hidden.add(path.split("/").filter((name) => name !== "").join("/"));
     }
-    for (const path of shown) this.#mark(rootFd, path, SHOWN);
   }
 
   close(): void {
     for (const fd of this.fds.splice(0)) closeFd(fd);
   }
 
-  #mark(rootFd: number, path: ByteString, visibility: Visibility): void {
-    let fd = this.#keep(dupFd(rootFd), path), at = this.#markOf(fd, path);
+  /** 0 or -errno. */
+  #mark(rootFd: number, path: ByteString, visibility: Visibility): number {
+    let fd = this.#keep(dupFd(rootFd)), at = fd < 0 ? fd : this.#markOf(fd);
     for (const name of path.split("/")) {
+      if (typeof at === "number") return at;
       if (name === "") continue;
       at.ways.add(name);
       component.set(name);
       const addr = stageName(component);
-      fd = this.#keep(addr < 0 ? addr : openPath(fd, addr), path);
-      at = this.#markOf(fd, path);
+      fd = addr < 0 ? addr : this.#keep(openPath(fd, addr));
+      at = fd < 0 ? fd : this.#markOf(fd);
     }
+    if (typeof at === "number") return at;
     at.visibility = visibility;
+    return 0;
   }
 
-  #keep(fd: number, path: ByteString): number {
-    if (fd < 0) throw new Error(`${path} cannot be found: ${errnoName(fd)}`);
-    this.fds.push(fd);
+  #keep(fd: number): number {
+    if (fd >= 0) this.fds.push(fd);
     return fd;
   }
 
-  #markOf(fd: number, path: ByteString): Mark {
+  #markOf(fd: number): Mark | number {
     const r = statxFd(fd);
-    if (r < 0) throw new Error(`${path} cannot be found: ${errnoName(r)}`);
+    if (r < 0) return r;
     const known = this.#find();
     if (known !== null) return known;
     const mark: Mark = { device: statDevice(), visibility: null, ways: new Set() };
@@ -170,18 +180,18 @@ export class VisiblePart {
     const mode = statMode();
     if (visibility === SHOWN || typeOf(mode) !== S_IFREG) return false;
     return visibility === HIDDEN ||
-      (this.isPublic && (mode & (OTHERS_READ | OTHERS_SEARCH)) === 0);
+      (this.isPublic && (mode & OTHERS_READ) === 0);
   }
 
   /** Makes the attributes that statx saw last those of an empty file, if that file seems so. */
-  coverSize(visibility: Visibility): void { // HOT
-    if (this.isEmptied(visibility)) clearSize();
+  cover(visibility: Visibility): void { // HOT
+    if (this.isEmptied(visibility)) coverContent();
   }
 
-  /** As `coverSize`, for a file in a listed directory. */
+  /** As `cover`, for a file in a listed directory. */
   coverEntry(directory: Visibility): void { // HOT
     const visibility = this.below(directory, true, null);
-    if (visibility !== -1) this.coverSize(visibility);
+    if (visibility !== -1) this.cover(visibility);
   }
 
   /** Names in the directory that statx saw last that lead to shown and hidden paths. */

@@ -8,7 +8,7 @@ import { S_IFDIR } from "../../ffi/abi/stat.ts";
 import { DirCursor } from "../backend/directory.ts";
 import type { ExportRoot } from "../backend/export_root.ts";
 import { closeFd, statxFd } from "../backend/host_calls.ts";
-import { BY_RULE, type Visibility } from "../backend/visible_part.ts";
+import { BY_RULE, HIDDEN, type Visibility } from "../backend/visible_part.ts";
 import type { ByteString, Str } from "../protocol/wire.ts";
 
 /**
@@ -66,6 +66,11 @@ export class Fid {
     this.visibility = visibility;
   }
 
+  /** Whether changes of it fail with EROFS: nothing is made in what is hidden. */
+  get isReadOnly(): boolean {
+    return this.root.isReadOnly || this.visibility === HIDDEN;
+  }
+
   /** Whether it is a file that clients see without its content. */
   get isEmptied(): boolean {
     const { visible } = this.root;
@@ -90,7 +95,7 @@ export class Fid {
   /** Attributes as clients see them, to the scratch statx buffer: 0 or -errno. */
   readAttributes(): number {
     const r = statxFd(this.fd);
-    if (r >= 0) this.root.visible?.coverSize(this.visibility);
+    if (r >= 0) this.root.visible?.cover(this.visibility);
     return r;
   }
 

@@ -31,7 +31,7 @@ export function onSetattr(s: Session): number {
   const fid = s.fid(m.fid);
   if (fid === null) return -EBADF;
   if ((m.valid & ~C.SETATTR_ALL) !== 0) return -EINVAL;
-  if (fid.root.isReadOnly) return -EROFS;
+  if (fid.isReadOnly) return -EROFS;
   const r = applySetattr(fid.fd, fid.io, fid.type, m, s.service.proc);
   return r < 0 ? r : s.replyEmpty(C.TSETATTR + 1);
 }

@@ -279,7 +279,7 @@ export function onSetxattr(s: Session): number {
   decode(s.in, m);
   const fid = s.fid(m.fid);
   if (fid === null) return -EBADF;
-  if (fid.root.isReadOnly) return -EROFS;
+  if (fid.isReadOnly) return -EROFS;
   if ((m.flags & ~(XATTR_CREATE | XATTR_REPLACE)) !== 0) return -EINVAL;
   const addr = s.inBase + m.value.off;
   const r = setXattr(fid.fd, m.name, addr, m.value.len, m.flags, s.service.proc);
@@ -302,7 +302,7 @@ export function onRemovexattr(s: Session): number {
   decode(s.in, m);
   const fid = s.fid(m.fid);
   if (fid === null) return -EBADF;
-  if (fid.root.isReadOnly) return -EROFS;
+  if (fid.isReadOnly) return -EROFS;
   const r = removeXattr(fid.fd, m.name, s.service.proc);
   return r < 0 ? r : s.replyEmpty(C.TREMOVEXATTR + 1);
 }

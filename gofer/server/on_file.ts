@@ -75,13 +75,14 @@ export function onLcreate(s: Session): number {
   const dir = s.fid(m.fid);
   if (dir === null) return -EBADF;
   if (!dir.isDirectory) return -ENOTDIR;
-  if (dir.root.isReadOnly) return -EROFS;
+  if (dir.isReadOnly) return -EROFS;
   const addr = stageName(m.name);
   if (addr < 0) return addr;
   const flags = ownFlags(m.flags);
   let fd = -1;
   let io = createFile(dir.fd, addr, flags, m.mode, dir.uid, m.gid, s.service);
-  if (io === -EEXIST && (flags & O_EXCL) === 0) {
+  // Where clients see a part of the root, they walk to what is there.
+  if (io === -EEXIST && (flags & O_EXCL) === 0 && dir.root.visible === null) {
     fd = openPath(dir.fd, addr);
     if (fd < 0) return fd;
     io = openExisting(s, fd, flags);

@@ -20,7 +20,7 @@ const rgetlock = new Rgetlock();
  */
 function lockOf(s: Session, fid: Fid): number {
   if (fid.lock >= 0) return fid.lock;
-  if (fid.access === O_RDWR || fid.root.isReadOnly) return fid.io;
+  if (fid.access === O_RDWR || fid.isReadOnly) return fid.io;
   const fd = s.service.proc.reopen(fid.fd, O_RDWR);
   if (fd < 0) return fid.io;
   fid.lock = fd;

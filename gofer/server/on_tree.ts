@@ -45,7 +45,7 @@ const tremove = new FidMessage(C.TREMOVE);
 export function checkChangeable(dir: Fid | null): number {
   if (dir === null) return -EBADF;
   if (!dir.isDirectory) return -ENOTDIR;
-  return dir.root.isReadOnly ? -EROFS : 0;
+  return dir.isReadOnly ? -EROFS : 0;
 }
 
 /** Makes a node in a directory fid, fills in the reply's qid and sends it. */
@@ -214,7 +214,7 @@ export function onRemove(s: Session): number {
 }
 
 function removeFile(fid: Fid): number {
-  if (fid.root.isReadOnly) return -EROFS;
+  if (fid.isReadOnly) return -EROFS;
   if (fid.path === "") return -EBUSY;
   const dir = openDirectoryOf(fid.root, fid.path, fid.fd);
   if (dir < 0) return dir;

@@ -13,7 +13,7 @@ import {
   ENOTDIR,
 } from "../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFLNK, S_IFREG } from "../../ffi/abi/stat.ts";
-import { clearSize, fillQid, putAttr, statMode, typeOf } from "../backend/attributes.ts";
+import { coverContent, fillQid, putAttr, statMode, typeOf } from "../backend/attributes.ts";
 import {
   closeFd,
   dupFd,
@@ -80,7 +80,7 @@ class Place {
     if (found === -1) return -ENOENT;
     this.found = found;
     this.isEmptied = this.visible.isEmptied(found);
-    if (this.isEmptied) clearSize();
+    if (this.isEmptied) coverContent();
     return 0;
   }
 

@@ -64,7 +64,7 @@ export function onXattrcreate(s: Session): number {
   decode(s.in, m);
   const fid = s.fid(m.fid);
   if (fid === null) return -EBADF;
-  if (fid.root.isReadOnly) return -EROFS;
+  if (fid.isReadOnly) return -EROFS;
   if (m.size > XATTR_SIZE_MAX) return -ERANGE;
   if ((m.flags & ~(XATTR_CREATE | XATTR_REPLACE)) !== 0) return -EOPNOTSUPP;
   if (s.fids.hasNoStreamLeft) return -EMFILE;

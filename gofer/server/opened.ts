@@ -13,7 +13,7 @@ export function openKept(
   flags: number,
   isEmptied: boolean,
 ): number {
-  return openHeld(isEmptied ? emptyFd : fd, type, flags, isReadOnly, proc);
+  return openHeld(isEmptied ? emptyFd : fd, type, flags, isReadOnly || isEmptied, proc);
 }
 
 /** As openToDonate. */
@@ -26,5 +26,6 @@ export function openDonated(
   isEmptied: boolean,
 ): number {
   const content = isEmptied ? emptyFd : fd;
-  return openToDonate(content, type, flags, isReadOnly, policy.donateDirectories, proc);
+  const isFixed = isReadOnly || isEmptied;
+  return openToDonate(content, type, flags, isFixed, policy.donateDirectories, proc);
 }

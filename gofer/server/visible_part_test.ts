@@ -1,7 +1,7 @@
 /** Roots of which clients see a part (backend/visible_part.ts), and a client that tries all. */
 
 import { assert, assertEquals } from "@std/assert";
-import { EACCES, ENODATA, ENOENT, EROFS } from "../../ffi/abi/errno.ts";
+import { EACCES, EEXIST, ENODATA, ENOENT, EROFS } from "../../ffi/abi/errno.ts";
 import { O_RDONLY, O_RDWR } from "../../ffi/abi/fcntl.ts";
 import { close, pread } from "../../ffi/sys/files.ts";
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
@@ -27,11 +27,12 @@ const TREE: readonly (readonly [mode: number, path: string, content?: string])[]
   [0o644, "home/ann/diary", "secret"],
   [0o711, "spool"],
   [0o644, "spool/known", "open"],
-  [0o4711, "etc/sudo", "program"],
+  [0o4755, "etc/su", "program"],
+  [0o4711, "etc/sudo", "secret program"],
 ];
 
 async function inTree(
-  part: { isPublic?: boolean; shown?: string[]; hidden?: string[] },
+  part: { isPublic?: boolean; isReadOnly?: boolean; shown?: string[]; hidden?: string[] },
   body: (c: GoferClient, dir: string) => void,
   offersExtension = true,
 ): Promise<void> {
@@ -83,7 +84,10 @@ function listed(c: GoferClient, path: string, attrs = LIST_DIRS): string[] {
 Deno.test("a file that others may not read is there and empty, by every name", async () => {
   await inTree(PUBLIC, (c) => {
     assertEquals(read(c, "etc/passwd"), "open");
-    assertEquals(read(c, "etc/sudo"), "program");
+    assertEquals([read(c, "etc/su"), read(c, "etc/sudo")], ["program", ""]);
+    // Nor can a program be executed of which nothing is there.
+    assertEquals(c.walkGetattr(0, NOFID, ["etc", "sudo"]), 2);
+    assertEquals([c.walk.at(1).size, c.walk.at(1).mode & 0o7777], [0, 0o4600]);
     assertEquals([read(c, "etc/shadow"), read(c, "etc/linked")], ["", ""]);
     assertEquals(c.walkGetattr(0, NOFID, ["etc", "shadow"]), 2);
     assertEquals([c.walk.at(1).size, c.walk.at(1).mode & 0o777], [0, 0o640]);
@@ -99,6 +103,7 @@ Deno.test("a file that others may not read is there and empty, by every name", a
       "linked-diary",
       "passwd",
       "shadow",
+      "su",
       "sudo",
     ]);
   });
@@ -160,6 +165,28 @@ Deno.test("hidden paths leave the rest as it is, and a shown one in them is seen
   });
 });
 
+Deno.test("a file with a hidden and a shown name is hidden by both", async () => {
+  const part = { isPublic: true, hidden: ["home/ann/diary"], shown: ["etc/linked-diary", "home"] };
+  await inTree(part, (c) => {
+    assertEquals([read(c, "home/ann/diary"), read(c, "etc/linked-diary")], ["", ""]);
+  });
+});
+
+Deno.test("in a root that clients write, nothing is read or made in what is hidden", async () => {
+  await inTree({ isReadOnly: false, hidden: ["home", "etc/passwd"] }, (c, dir) => {
+    assertEquals([listed(c, "home"), read(c, "home/ann/diary")], [[], -ENOENT]);
+    const home = bind(c, "home"), passwd = bind(c, "etc", "passwd");
+    assertEquals(c.mkdir(home, NOFID, "x", 0o700, 0, 0), -EROFS);
+    assertEquals(c.rename(bind(c, "etc"), "su", home, "su"), -EROFS);
+    assertEquals([c.openFd(passwd, O_RDWR), read(c, "etc/passwd")], [-EROFS, ""]);
+    assertEquals(c.setxattr(passwd, "user.x", new Uint8Array(1), 0), -EROFS);
+    assertEquals(c.mkdir(bind(c, "spool"), NOFID, "new", 0o700, 0, 0), 0);
+    assertEquals(Deno.statSync(`${dir}/spool/new`).isDirectory, true);
+    // The older create opens what is there.
+    assertEquals(c.create(bind(c, "etc"), c.fids.take(), "passwd", O_RDWR, 0o600, 0, 0), -EEXIST);
+  });
+});
+
 Deno.test("the base protocol shows no more", async () => {
   await inTree(PUBLIC, (c) => {
     assertEquals(entriesOf(c, bind(c, "root"), 4096), []);
@@ -175,7 +202,8 @@ Deno.test("the base protocol shows no more", async () => {
 });
 
 Deno.test("what the host puts in the place of a hidden file is hidden too", async () => {
-  const part = { isPublic: true, hidden: ["etc/passwd", "spool", "root/project/app/env"] };
+  const hidden = ["etc/passwd", "spool", "root/project/app/env", "etc/later/token"];
+  const part = { isPublic: true, hidden };
   await inTree({ ...part, shown: ["root/project"] }, (c, dir) => {
     Deno.writeTextFileSync(`${dir}/etc/new`, "secret");
     Deno.renameSync(`${dir}/etc/new`, `${dir}/etc/passwd`);
@@ -193,6 +221,10 @@ Deno.test("what the host puts in the place of a hidden file is hidden too", asyn
     }
     assertEquals([read(c, "root/project/app/env"), read(c, "root/project/old/env")], ["", ""]);
     assertEquals([listed(c, "spool"), listed(c, "home/spool")], [[], []]);
+    // So is what was not there at the start.
+    Deno.mkdirSync(`${dir}/etc/later`);
+    Deno.writeTextFileSync(`${dir}/etc/later/token`, "secret");
+    assertEquals(read(c, "etc/later/token"), "");
     assert(scanned(c, [""], SCAN_ATTRS | SCAN_DEEP, ["key"]) > 0);
     assertEquals(scanned(c, ["spool"], SCAN_ATTRS), 0);
   });
