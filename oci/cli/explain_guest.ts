@@ -4,7 +4,7 @@ import { RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
 import { toText } from "../../kernel/core/bytes.ts";
 import { allowedCpus, allowedMemory } from "../host/host_limits.ts";
 import type { GuestPlan } from "../launch/foreground_sandbox.ts";
-import { hidingOf, type SeenPath } from "../launch/host_view.ts";
+import { hidingOf, isBelow, type SeenPath } from "../launch/host_view.ts";
 import { shownWord } from "../shown_text.ts";
 import { shownSize } from "./amounts.ts";
 import { nameOf } from "../environment.ts";
@@ -38,12 +38,14 @@ function seen(plan: GuestPlan): Row[] {
     : "writes stay in memory and are lost at the end";
   rows.push(["root", `${root?.path}: ${writes}`]);
   const view = root?.view;
-  if (view === undefined) rows.push(["", "all of its files are visible (--rw)"]);
+  if (plan.root.overlay === "none") rows.push(["", "all of its files are visible (--rw)"]);
   if (view?.isPublic === true) {
     rows.push(["", "what others on this host may not read seems empty"]);
   }
   rows.push(...view?.hidden.map(rowOf("hidden")) ?? [], ...view?.shown.map(rowOf("shown")) ?? []);
-  const cwd = toText(plan.process.cwd), hiding = view === undefined ? null : hidingOf(view, cwd);
+  const cwd = toText(plan.process.cwd);
+  const isMounted = plan.mounts.some(({ destination }) => isBelow(cwd, toText(destination)));
+  const hiding = view === undefined || isMounted ? null : hidingOf(view, cwd);
   if (hiding !== null) {
     rows.push(["", `so ${cwd} seems empty: --show ${cwd} shows it, --home the caller's home`]);
   }

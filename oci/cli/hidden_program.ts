@@ -19,19 +19,19 @@ interface ProgramSearch {
   readonly cwd: string;
   readonly view: HostView;
   /** Directories of the sandbox that are not the host's. */
-  readonly volumes: readonly string[];
+  readonly mounts: readonly string[];
 }
 
 /** @throws UserError naming the program's file and what hides it */
 export function requireShownProgram(search: ProgramSearch, files: HostFiles = HOST_FILES): void {
-  const { program, path, cwd, view, volumes } = search;
+  const { program, path, cwd, view, mounts } = search;
   const folders = program.includes("/") ? [""] : path.split(":");
   let error: UserError | null = null;
   for (const folder of folders) {
     const name = folder === "" ? program : `${folder}/${program}`;
     const full = name.startsWith("/") ? name : `${cwd}/${name}`;
-    // Only the sandbox knows what is in a volume.
-    if (volumes.some((volume) => isBelow(full, volume))) return;
+    // Only the sandbox knows what is mounted there.
+    if (mounts.some((mount) => isBelow(full, mount))) return;
     const real = files.realPath(full);
     if (real === null) continue;
     const hiding = hidingOf(view, real);

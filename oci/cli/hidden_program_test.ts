@@ -9,12 +9,16 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "/usr/bin/deno": "/root/.deno/deno",
   "/srv/app/./run": "/srv/app/run",
 };
-const FILES: HostFiles = { realPath: (path) => PROGRAMS[path] ?? null, read: () => "" };
+const FILES: HostFiles = {
+  realPath: (path) => PROGRAMS[path] ?? null,
+  read: () => "",
+  identity: () => null,
+};
 
-function check(program: string, volumes: readonly string[] = []): void {
+function check(program: string, mounts: readonly string[] = []): void {
   const view = { isPublic: true, hidden: [{ path: "/root", reason: "a home" }], shown: [] };
   const path = "/root/bin:/usr/bin:/bin";
-  requireShownProgram({ program, path, cwd: "/srv/app", view, volumes }, FILES);
+  requireShownProgram({ program, path, cwd: "/srv/app", view, mounts }, FILES);
 }
 
 Deno.test("a program that only a hidden home has is an error that says so", () => {

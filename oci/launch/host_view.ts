@@ -4,6 +4,8 @@
  *
  * On the host's own root the modes decide: what others on this host cannot read seems empty. Homes
  * seem empty whatever their modes are. Shown are the working directory and what the caller names.
+ * File systems of the host's kernel (/proc, /sys, /dev) are never part of the view: a guest has its
+ * own, and unmounts or looks below them as it likes.
  */
 
 import { RequestError } from "../protocol/request_error.ts";
@@ -45,6 +47,8 @@ export interface HostFiles {
   realPath(path: string): string | null;
   /** The text of a file; "" without one. */
   read(path: string): string;
+  /** The same text for paths of one file: hard links, bind mounts; null: not known. */
+  identity(path: string): string | null;
 }
 
 export const HOST_FILES: HostFiles = {
@@ -62,6 +66,14 @@ export const HOST_FILES: HostFiles = {
       return "";
     }
   },
+  identity(path) {
+    try {
+      const { dev, ino } = Deno.statSync(path);
+      return `${dev}:${ino}`;
+    } catch {
+      return null;
+    }
+  },
 };
 
 /** Ids of people in /etc/passwd (login.defs(5)); the last ones belong to no user. */
@@ -71,6 +83,13 @@ const FIRST_USER = 1000, LAST_USER = 65_533;
 const SYSTEM_TREES = [
   ..."bin boot dev etc lib lib32 lib64 libx32 proc run sbin sys usr".split(" "),
 ].map((name) => `/${name}`);
+
+/** Directories of the kernel on every host, and the types of its file systems elsewhere. */
+const KERNEL_TREES = ["/dev", "/proc", "/sys"];
+const KERNEL_TYPES =
+  ("binfmt_misc bpf cgroup cgroup2 configfs cpuset debugfs devpts devtmpfs efivarfs fusectl " +
+    "mqueue nfsd nsfs proc pstore resctrl rpc_pipefs securityfs selinuxfs smackfs sysfs tracefs")
+    .split(" ");
 
 /** Directories that many programs and users share: what is in them may be a project. */
 const SHARED = ["/", "/home", "/media", "/mnt", "/opt", "/srv", "/tmp", "/var"];
@@ -97,33 +116,77 @@ export function hostView(request: ViewRequest, files: HostFiles = HOST_FILES): H
   };
   const show = request.show.map((path) => find(path, `${prefix}show`));
   const hide = request.hide.map((path) => find(path, `${prefix}hide`));
-  requireDifferent(show, hide, prefix);
-  if (root !== "/") return { isPublic: false, hidden: hide, shown: show };
+  const isSame = sameFile(root, files), kernel = kernelTrees(root, files);
+  requireDifferent(show, hide, isSame, prefix);
+  requireNoKernel(show, kernel);
+  if (root !== "/") return { isPublic: false, hidden: [...kernel, ...hide], shown: show };
   const home = request.home === null ? null : files.realPath(request.home);
   if (request.showsHome && home === null) {
     const why = request.home === null ? "HOME is not set" : `there is no ${request.home}`;
     throw new UserError(`${prefix}home: ${why}`);
   }
-  const homes = homesOf(home, files);
-  const shown = [...show, ...homeShown(request, home), ...directoryShown(request, homes, files)];
+  const homes = homesOf(home, files), named = [...show, ...homeShown(request, home)];
+  requireNoKernel(named, kernel);
+  const directory = directoryShown(request, homes, kernel, files);
   const isShown = (path: string) =>
-    [...show, ...homeShown(request, home)].some((seen) => isBelow(path, seen.path));
+    named.some((seen) => isBelow(path, seen.path) || isSame(path, seen.path));
   return {
     isPublic: true,
-    hidden: [...homes.filter(({ path }) => !isShown(path)), ...hide],
-    shown: unique(shown),
+    hidden: [...kernel, ...homes.filter(({ path }) => !isShown(path)), ...hide],
+    shown: unique([...named, ...directory]),
   };
+}
+
+/** The view of a root directory of which guests see and write all that is on its disks. */
+export function wholeView(path: string, files: HostFiles = HOST_FILES): HostView {
+  const root = files.realPath(path) ?? path;
+  return { isPublic: false, hidden: kernelTrees(root, files), shown: [] };
+}
+
+/** File systems of the host's kernel below a root directory, each below no other one. */
+function kernelTrees(root: string, files: HostFiles): SeenPath[] {
+  const found: SeenPath[] = [];
+  const add = (path: string): void => {
+    if (path === root || !isBelow(path, root) || files.realPath(path) !== path) return;
+    const below = root === "/" ? path : path.slice(root.length);
+    if (found.some((seen) => isBelow(below, seen.path))) return;
+    found.push({ path: below, reason: "this host's kernel" });
+  };
+  for (const path of root === "/" ? KERNEL_TREES : []) add(path);
+  for (const line of files.read("/proc/self/mountinfo").split("\n")) {
+    const [, place = "", type = ""] = /^(?:\S+ ){4}(\S+) .* - (\S+) /.exec(line) ?? [];
+    if (!KERNEL_TYPES.includes(type)) continue;
+    add(place.replace(/\\([0-7]{3})/g, (_, code) => String.fromCharCode(parseInt(code, 8))));
+  }
+  return found;
+}
+
+function sameFile(root: string, files: HostFiles): (a: string, b: string) => boolean {
+  const identityOf = (path: string) => files.identity(root === "/" ? path : `${root}${path}`);
+  return (a, b) => a === b || (identityOf(a) ?? a) === (identityOf(b) ?? b);
 }
 
 function requireDifferent(
   show: readonly SeenPath[],
   hide: readonly SeenPath[],
+  isSame: (a: string, b: string) => boolean,
   prefix: string,
 ): void {
-  const both = show.find(({ path }) => hide.some((seen) => seen.path === path));
-  if (both === undefined) return;
-  const message = `${both.path} is in ${prefix}show and in ${prefix}hide`;
-  throw new RequestError("InvalidArgument", message, "", both.path);
+  for (const { path } of show) {
+    const other = hide.find((seen) => isSame(seen.path, path))?.path;
+    if (other === undefined) continue;
+    const message = other === path
+      ? `${path} is in ${prefix}show and in ${prefix}hide`
+      : `${prefix}show ${path} and ${prefix}hide ${other} are the same file`;
+    throw new RequestError("InvalidArgument", message, "", path);
+  }
+}
+
+function requireNoKernel(shown: readonly SeenPath[], kernel: readonly SeenPath[]): void {
+  const seen = shown.find(({ path }) => kernel.some((tree) => isBelow(path, tree.path)));
+  if (seen === undefined) return;
+  const message = `${seen.reason} ${seen.path}: a sandbox never sees this host's kernel there`;
+  throw new RequestError("InvalidArgument", message, "", seen.path);
 }
 
 function unique(paths: readonly SeenPath[]): SeenPath[] {
@@ -161,16 +224,21 @@ function homeShown(request: ViewRequest, home: string | null): SeenPath[] {
   return showsHome && home !== null ? [{ path: home, reason: `${prefix}home` }] : [];
 }
 
-/** The working directory, unless it is a part of the system, or has a home in it. */
+/**
+ * The working directory, unless it is a part of the system or of the kernel, is a home or has one
+ * in it.
+ */
 function directoryShown(
   { cwd }: ViewRequest,
   homes: readonly SeenPath[],
+  kernel: readonly SeenPath[],
   files: HostFiles,
 ): SeenPath[] {
-  const path = cwd === null ? null : files.realPath(cwd);
+  const path = cwd === null ? null : files.realPath(cwd), isSame = sameFile("/", files);
   if (path === null || SHARED.includes(path) || /^\/var\/[^/]*$/.test(path)) return [];
   if (SYSTEM_TREES.some((tree) => isBelow(path, tree))) return [];
-  if (homes.some((home) => isBelow(home.path, path))) return [];
+  if (kernel.some((tree) => isBelow(path, tree.path))) return [];
+  if (homes.some((home) => isBelow(home.path, path) || isSame(home.path, path))) return [];
   return [{ path, reason: "the working directory" }];
 }
 

@@ -122,12 +122,43 @@ Deno.test("what seems empty can be written, for the sandbox alone", async () => 
   });
 });
 
+Deno.test({
+  ...named(
+    "below the guest's /proc, /sys and /dev there is nothing of this host's",
+    isRoot ? null : "needs root",
+  ),
+  fn: () =>
+    inTree(async (dir) => {
+      const below = `mkdir m; mount --bind / m; find m/proc m/sys m/dev -mindepth 1
+        umount m; rmdir m; umount -l /sys; umount -l /proc; ls -A /proc /sys
+        mount -t proc p /proc; test -d /proc/1`;
+      for (const option of ["--show=/", "--rw"]) {
+        const result = await inSandbox(dir, [option], "sh", "-ec", below);
+        assertEquals([result.code, result.stdout], [0, "/proc:\n\n/sys:\n"], describe(result));
+      }
+      const change = `mkdir m; mount --bind / m; echo x > m/proc/x; umount m; rmdir m`;
+      const result = await inSandbox(dir, ["--rw"], "sh", "-c", change);
+      assertStringIncludes(result.stderr, "Read-only file system", describe(result));
+    }),
+});
+
+Deno.test("a program that others may execute and not read is neither", async () => {
+  await inTree(async (dir) => {
+    const program = `${dir}/workplace/../program`;
+    Deno.copyFileSync("/bin/true", program);
+    Deno.chmodSync(program, 0o4711);
+    const result = await inSandbox(dir, [], "sh", "-c", `wc -c < ${program}; ${program}`);
+    assertEquals([result.code, result.stdout.trim()], [126, "0"], describe(result));
+  });
+});
+
 Deno.test("paths that make no sense are refused by their names", async () => {
   const cases: readonly (readonly [string[], string])[] = [
     [["--show=/no/such"], "--show /no/such: there is no such file"],
     [["--hide=/no/such"], "--hide /no/such: there is no such file"],
     [["--hide=etc"], "--hide etc: the path is not absolute"],
     [["--hide=/usr", "--show=/usr/"], "/usr is in --show and in --hide"],
+    [["--show=/proc/sys"], "--show /proc/sys: a sandbox never sees this host's kernel there"],
     [["--rw", "--hide=/usr"], "--hide cannot be given with --rw, which shows all"],
     [["--root=/usr", "--hide=/etc/passwd"], "--hide /etc/passwd: there is no such file"],
   ];

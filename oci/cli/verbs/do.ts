@@ -13,7 +13,7 @@ import type { Globals } from "../../options/globals.ts";
 import type { Options } from "../../options/option.ts";
 import { DO_NETWORK, SANDBOX_OPTIONS, SANDBOX_SECTION } from "../../options/sandbox_options.ts";
 import { fromText, toText } from "../../../kernel/core/bytes.ts";
-import { type HostView, hostView } from "../../launch/host_view.ts";
+import { type HostView, hostView, wholeView } from "../../launch/host_view.ts";
 import { type GuestPlan, runForeground } from "../../launch/foreground_sandbox.ts";
 import { parsePublish } from "../../launch/published_ports.ts";
 import { STANDARD_MOUNTS } from "../../launch/standard_mounts.ts";
@@ -148,15 +148,15 @@ function planOf(flags: DoFlags, globals: Globals): GuestPlan {
     root: { goferAttach: "0", readonly: false, overlay: flags.options.rw ? "none" : "memory" },
     mounts: [...STANDARD_MOUNTS, ...volumes.map((v, i) => volumeMount(v, i + 1))],
     goferRoots: [
-      { path: root, isReadOnly: !flags.options.rw, ...(view === null ? {} : { view }) },
+      { path: root, isReadOnly: !flags.options.rw, view },
       ...volumes.map((v) => v.root),
     ],
     sandbox,
   };
 }
 
-/** What is visible of the root; null: all. */
-function viewOf({ options }: DoFlags, root: string, cwd: string): HostView | null {
+/** What is visible of the root. */
+function viewOf({ options }: DoFlags, root: string, cwd: string): HostView {
   const { show, hide, home: showsHome } = options;
   if (!options.rw) {
     const home = Deno.env.get("HOME") || null;
@@ -164,10 +164,10 @@ function viewOf({ options }: DoFlags, root: string, cwd: string): HostView | nul
   }
   const given = show.length > 0 ? "show" : hide.length > 0 ? "hide" : showsHome ? "home" : null;
   if (given !== null) throw usageError(`--${given} cannot be given with --rw, which shows all`);
-  return null;
+  return wholeView(root);
 }
 
-function checkProgram({ goferRoots: [root, ...volumes], process, mounts }: GuestPlan): void {
+function checkProgram({ goferRoots: [root], process, mounts }: GuestPlan): void {
   const { view } = root ?? {}, [program = ""] = process.args;
   if (view === undefined) return;
   const path = process.env.find((entry) => entry.startsWith("PATH="))?.slice(5) ?? "";
@@ -176,7 +176,7 @@ function checkProgram({ goferRoots: [root, ...volumes], process, mounts }: Guest
     path: toText(path),
     cwd: toText(process.cwd),
     view,
-    volumes: mounts.slice(mounts.length - volumes.length).map((m) => toText(m.destination)),
+    mounts: mounts.map(({ destination }) => toText(destination)),
   });
 }
 

@@ -18,7 +18,7 @@ import { usageError, UserError } from "../../user_error.ts";
 import { VERSION } from "../../version.ts";
 import { forwardedSignals } from "../command_signals.ts";
 import type { GoferRoot } from "../gofer_process.ts";
-import { type HostView, hostView } from "../host_view.ts";
+import { type HostView, hostView, wholeView } from "../host_view.ts";
 import { type StartedSandbox, startSandbox } from "../sandbox_processes.ts";
 import { STANDARD_MOUNTS } from "../standard_mounts.ts";
 import { releaseStdio } from "../stdio.ts";
@@ -92,7 +92,7 @@ function start(
   const process = defaultProcess(request, rlimits), view = viewOf(request, root);
   prepareForKernel();
   const roots: GoferRoot[] = [
-    { path: root, isReadOnly: overlay !== "none", ...(view === null ? {} : { view }) },
+    { path: root, isReadOnly: overlay !== "none", view },
     ...mounts.map(({ source, isReadOnly }) => ({ path: source, isReadOnly })),
   ];
   return startSandbox({
@@ -153,10 +153,10 @@ function sessionSpec(
 }
 
 /**
- * What is visible of the root directory; null: all.
+ * What is visible of the root directory.
  * @throws UserError
  */
-function viewOf(request: CreateRequest, root: string): HostView | null {
+function viewOf(request: CreateRequest, root: string): HostView {
   const { overlay, rootfs, show, hide, diskBytes } = request;
   if (overlay !== "none") {
     const cwd = rootfs === null ? request.cwd ?? Deno.cwd() : null;
@@ -167,7 +167,7 @@ function viewOf(request: CreateRequest, root: string): HostView | null {
   for (const [name, given] of Object.entries(isGiven)) {
     if (given) throw usageError(`${name} cannot be given with overlay "none"`);
   }
-  return null;
+  return wholeView(root);
 }
 
 /** What programs have by default. */
