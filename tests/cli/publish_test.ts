@@ -6,6 +6,7 @@ import { named, PYTHON } from "../harness/machine.ts";
 
 const noPython = PYTHON === null ? "no python3 on this machine" : null;
 const SIZE = 3_000_000, AT_ONCE = 8, READY_TRIES = 200, RETRY_MS = 50;
+const IDLE = 64;
 
 /** Answers each connection with what it got, twice, when the client has ended its side. */
 const SERVER = `
@@ -81,6 +82,35 @@ for (const family of ["4", "6"]) {
     },
   });
 }
+
+Deno.test({
+  ...named("idle connections of a published port make room for another client", noPython),
+  fn: async () => {
+    // An eighth of 512 descriptors: 64 connections.
+    const limit = ["-c", 'ulimit -n 512; exec "$@"', "sh"],
+      command = ["python3", "-c", SERVER, "4"];
+    const args = [...limit, ...doCommand(PLATFORM, "--publish", "0:7000"), ...command];
+    const child = new Deno.Command("sh", { args, stdin: "null", stdout: "null", stderr: "piped" })
+      .spawn();
+    const idle: Deno.TcpConn[] = [];
+    try {
+      const port = await portOf(child);
+      await untilServed(port);
+      for (let i = 0; i < IDLE; i++) idle.push(await Deno.connect({ hostname: "127.0.0.1", port }));
+      assertEquals((await exchange(port, new Uint8Array(10)))[0], 20);
+      // The first one was closed, and the last one works.
+      assertEquals(await idle[0]?.read(new Uint8Array(1)), null);
+      const last = idle.at(-1), answer = new Uint8Array(8);
+      await last?.write(new Uint8Array([1, 2, 3]));
+      await last?.closeWrite();
+      assertEquals(await last?.read(answer), 6);
+    } finally {
+      for (const peer of idle) peer.close();
+      child.kill("SIGKILL");
+      await child.status;
+    }
+  },
+});
 
 /** Until the program listens, a connection is closed without an answer. */
 async function untilServed(port: number): Promise<void> {

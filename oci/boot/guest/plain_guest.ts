@@ -11,6 +11,7 @@ import type { BootSpec } from "../../protocol/boot_spec.ts";
 import type { BootSocket } from "../../protocol/launcher_channel.ts";
 import { PublishedPort } from "../ports/published_port.ts";
 import { makeFirstContainer } from "./first_container.ts";
+import { relaysOf } from "../ports/relay_table.ts";
 import { limitGuests } from "./guest_limits.ts";
 import { startGuest } from "./guest_start.ts";
 import {
@@ -53,9 +54,10 @@ export class PlainGuest implements WaiterListener, GoferListener {
   }
 
   watch(): void {
-    const { host } = this.#kernel, { published = [], fds } = this.#spec;
+    const { host, timers } = this.#kernel, { published = [], fds } = this.#spec;
+    const max = relaysOf(published.length, host.fileLimit), container = this.#container;
     published.forEach((port, i) => {
-      new PublishedPort(host, this.#container, fds.published?.[i] ?? -1, port);
+      new PublishedPort({ host, timers, container, fd: fds.published?.[i] ?? -1, port, max });
     });
     new LauncherLink(host, this.#waiter, this);
     new GoferWatch(this.#kernel.host, this.#goferFd, this);

@@ -1,7 +1,7 @@
 /**
  * A port of the guest's loopback on a port of the host: the launcher made the listening socket,
  * each connection to it becomes one inside (loopback_connection.ts), and bytes pass both ways. A
- * guest cannot tell such a connection from a local one.
+ * guest cannot tell such a connection from a local one. How many there are: relay_table.ts.
  */
 
 import { EAGAIN, EINTR } from "../../../ffi/abi/errno.ts";
@@ -13,16 +13,30 @@ import { close, fcntl } from "../../../ffi/sys/files.ts";
 import type { Host } from "../../../kernel/core/host.ts";
 import { Waiter } from "../../../kernel/core/wait.ts";
 import type { Container } from "../../../kernel/task/container.ts";
+import { Timer, type TimerQueue } from "../../../kernel/time/timer.ts";
 import { LoopbackConnection, type LoopbackListener } from "./loopback_connection.ts";
+import { IDLE_NS, RelayTable } from "./relay_table.ts";
 
-/** LIMIT: connections of a port at a time; further ones wait in the host's queue. */
-const RELAYS_MAX = 256;
 /** LIMIT: bytes of one read or write. */
 const PIECE_BYTES = 64 << 10;
 /** LIMIT: pieces to the host in one turn. */
 const PIECES_A_TURN = 4;
 /** LIMIT: bytes from the host that the guest has not taken. */
-const WINDOW_BYTES = 256 << 10;
+const WINDOW_BYTES = 64 << 10;
+/** Buffers that are kept for the next output. */
+const BUFFERS_KEPT = 4;
+
+interface PortOptions {
+  readonly host: Host;
+  readonly timers: TimerQueue;
+  readonly container: Container;
+  /** Listening. */
+  readonly fd: number;
+  /** In the guest. */
+  readonly port: number;
+  /** Connections at a time. */
+  readonly max: number;
+}
 
 export class PublishedPort extends Waiter {
   readonly host: Host;
@@ -31,34 +45,83 @@ export class PublishedPort extends Waiter {
   readonly port: number;
   /** For one read at a time. */
   readonly input: Uint8Array<ArrayBuffer> = allocBuffer(PIECE_BYTES);
+  readonly #timers: TimerQueue;
   readonly #fd: number;
-  #relays = 0;
+  readonly #relays: RelayTable<PortRelay>;
+  readonly #room: RoomTimer = new RoomTimer(this);
+  readonly #buffers: Uint8Array<ArrayBuffer>[] = [];
 
-  /** @param fd listening */
-  constructor(host: Host, container: Container, fd: number, port: number) {
+  constructor({ host, timers, container, fd, port, max }: PortOptions) {
     super();
     this.host = host;
     this.container = container;
     this.port = port;
+    this.#timers = timers;
     this.#fd = fd;
+    this.#relays = new RelayTable(max);
     host.watch(fd, EPOLLIN, this);
   }
 
+  /** A client waits. */
   override onWake(_events: number): void {
-    const fd = this.host.accept?.(this.#fd) ?? -1;
+    const { host } = this;
+    if (this.#relays.isFull && !this.#makeRoom()) return;
+    const fd = host.accept?.(this.#fd) ?? -1;
     if (fd >= 0) this.#accept(fd);
-    if (this.#relays < RELAYS_MAX) this.host.arm(this.#fd, EPOLLIN);
+    host.arm(this.#fd, EPOLLIN);
+  }
+
+  /** Closes the idlest connection; false: it has not been idle for long enough. */
+  #makeRoom(): boolean {
+    const { idlest } = this.#relays;
+    if (idlest === null) return true;
+    const roomNs = idlest.lastNs + IDLE_NS;
+    if (roomNs > this.host.monotonicNs()) {
+      this.#timers.arm(this.#room, roomNs);
+      return false;
+    }
+    idlest.close();
+    return true;
   }
 
   #accept(fd: number): void {
     const again = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (again < 0) return void close(fd);
-    this.#relays++;
-    new PortRelay(this, fd, again);
+    const relay = new PortRelay(this, fd, again);
+    if (!relay.isClosed) this.#relays.add(relay);
   }
 
-  onClosed(): void {
-    if (this.#relays-- === RELAYS_MAX) this.host.arm(this.#fd, EPOLLIN);
+  /** There may be room for a client that waits. */
+  lookAgain(): void {
+    this.host.arm(this.#fd, EPOLLIN);
+  }
+
+  onClosed(relay: PortRelay): void {
+    const wasFull = this.#relays.isFull;
+    this.#relays.remove(relay);
+    if (wasFull) this.lookAgain();
+  }
+
+  takeBuffer(): Uint8Array<ArrayBuffer> {
+    return this.#buffers.pop() ?? allocBuffer(PIECE_BYTES);
+  }
+
+  giveBuffer(buffer: Uint8Array<ArrayBuffer>): void {
+    if (this.#buffers.length < BUFFERS_KEPT) this.#buffers.push(buffer);
+  }
+}
+
+/** A client waits for a connection to be idle for long enough. */
+class RoomTimer extends Timer {
+  readonly #port: PublishedPort;
+
+  constructor(port: PublishedPort) {
+    super();
+    this.#port = port;
+  }
+
+  override onExpire(): void {
+    this.#port.lookAgain();
   }
 }
 
@@ -69,8 +132,10 @@ class PortRelay extends Waiter implements LoopbackListener {
   readonly #outFd: number;
   readonly #connection: LoopbackConnection;
   readonly #writable: Writable;
-  readonly #output: Uint8Array<ArrayBuffer> = allocBuffer(PIECE_BYTES);
-  /** Bytes of `output` from `at` to `end` are not written yet. */
+  /** CLOCK_MONOTONIC of the last traffic, in either direction. */
+  lastNs: number;
+  /** Bytes from `at` to `end` are not written yet; null: none. */
+  #output: Uint8Array<ArrayBuffer> | null = null;
   #at = 0;
   #end = 0;
   /** Bytes from the host that the guest has not taken. */
@@ -86,11 +151,16 @@ class PortRelay extends Waiter implements LoopbackListener {
     this.#owner = owner;
     this.#inFd = inFd;
     this.#outFd = outFd;
+    this.lastNs = owner.host.monotonicNs();
     this.#writable = new Writable(this);
     this.#connection = new LoopbackConnection(owner.container, owner.port, this);
     owner.host.watch(inFd, EPOLLIN, this);
     owner.host.watch(outFd, 0, this.#writable);
     this.#connection.open();
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** The host's client has sent something, or its end. */
@@ -99,6 +169,7 @@ class PortRelay extends Waiter implements LoopbackListener {
     if (this.#isClosed) return;
     const n = host.read(this.#inFd, addressOf(input), PIECE_BYTES);
     if (n > 0) {
+      this.lastNs = host.monotonicNs();
       this.#pendingBytes += n;
       this.#connection.write(input.subarray(0, n));
     } else if (n === 0) return this.#connection.endInput();
@@ -139,27 +210,41 @@ class PortRelay extends Waiter implements LoopbackListener {
     const { host } = this.#owner;
     for (let i = 0; i < PIECES_A_TURN; i++) {
       if (this.#isClosed || this.#isOutputEnded) return;
-      if (this.#at === this.#end && !this.#fill()) return;
-      const address = addressOf(this.#output) + this.#at;
-      const n = host.write(this.#outFd, address, this.#end - this.#at);
+      const output = this.#output ?? this.#fill();
+      if (output === null) return;
+      const n = host.write(this.#outFd, addressOf(output) + this.#at, this.#end - this.#at);
       if (n === -EAGAIN) break;
       if (n < 0 && n !== -EINTR) return this.close();
-      if (n > 0) this.#at += n;
+      if (n > 0) this.#onWritten(n, output);
     }
     this.#isAwaitingRoom = true;
     host.arm(this.#outFd, EPOLLOUT);
   }
 
-  /** Reads a piece; false if there is none now, or no more. */
-  #fill(): boolean {
-    const n = this.#connection.read(addressOf(this.#output), PIECE_BYTES);
-    this.#at = 0;
-    this.#end = Math.max(0, n);
-    if (n >= 0) return n > 0;
-    this.#isOutputEnded = true;
-    this.#owner.host.shutdown?.(this.#outFd, SHUT_WR);
-    this.#finish();
-    return false;
+  #onWritten(bytes: number, output: Uint8Array<ArrayBuffer>): void {
+    this.lastNs = this.#owner.host.monotonicNs();
+    this.#at += bytes;
+    if (this.#at < this.#end) return;
+    this.#output = null;
+    this.#owner.giveBuffer(output);
+  }
+
+  /** Reads a piece; null if there is none now, or no more. */
+  #fill(): Uint8Array<ArrayBuffer> | null {
+    const output = this.#owner.takeBuffer();
+    const n = this.#connection.read(addressOf(output), PIECE_BYTES);
+    if (n > 0) {
+      this.#at = 0;
+      this.#end = n;
+      return this.#output = output;
+    }
+    this.#owner.giveBuffer(output);
+    if (n < 0) {
+      this.#isOutputEnded = true;
+      this.#owner.host.shutdown?.(this.#outFd, SHUT_WR);
+      this.#finish();
+    }
+    return null;
   }
 
   #finish(): void {
@@ -175,7 +260,7 @@ class PortRelay extends Waiter implements LoopbackListener {
       host.unwatch(fd);
       host.close(fd);
     }
-    this.#owner.onClosed();
+    this.#owner.onClosed(this);
   }
 }
 
