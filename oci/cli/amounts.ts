@@ -27,12 +27,12 @@ export function cpusOf(text: string | null): number | null {
   throw usageError(`--cpus ${text} is no number of processors of at least 0.01, like 0.5 or 2`);
 }
 
-/** Processes and threads; null if the option is not given. */
-export function pidsOf(text: string | null): number | null {
-  if (text === null) return null;
+/** Processes and threads; null for any number. */
+export function pidsOf(text: string): number | null {
+  if (text === "max") return null;
   const pids = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
   if (pids >= 1) return pids;
-  throw usageError(`--pids ${text} is no number of processes of at least 1`);
+  throw usageError(`--pids ${text} is neither a number of processes of at least 1 nor max`);
 }
 
 /** Bytes as people write them: "64M". */

@@ -21,8 +21,8 @@ Deno.test("processors are fractions, processes are whole", () => {
   for (const text of ["", "0", "0.001", "-1", "1e3", "x"]) {
     assertThrows(() => cpusOf(text), Error, `--cpus ${text} is no number of processors`);
   }
-  assertEquals([pidsOf("64"), pidsOf(null), cpusOf(null)], [64, null, null]);
+  assertEquals([pidsOf("64"), pidsOf("max"), cpusOf(null)], [64, null, null]);
   for (const text of ["", "0", "1.5", "x"]) {
-    assertThrows(() => pidsOf(text), Error, `--pids ${text} is no number of processes`);
+    assertThrows(() => pidsOf(text), Error, `--pids ${text} is neither a number of processes`);
   }
 });

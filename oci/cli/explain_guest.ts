@@ -5,6 +5,7 @@ import { toText } from "../../kernel/core/bytes.ts";
 import { allowedCpus, allowedMemory } from "../host/host_limits.ts";
 import type { GuestPlan } from "../launch/foreground_sandbox.ts";
 import { hidingOf, isBelow, type SeenPath } from "../launch/host_view.ts";
+import { DEFAULT_TASKS } from "../launch/standard_limits.ts";
 import { shownWord } from "../shown_text.ts";
 import { shownSize } from "./amounts.ts";
 import { nameOf } from "../environment.ts";
@@ -95,7 +96,12 @@ function spent({ memoryLimit, limits, process }: GuestPlan): Row[] {
       "processors",
       cpus === null ? `${allowedCpus()} (what this process may use)` : `${cpus} (--cpus)`,
     ],
-    ["processes", tasks === null ? "no limit of its own" : `${tasks}, threads too (--pids)`],
+    [
+      "processes",
+      tasks === null
+        ? "no limit of its own (--pids max)"
+        : `${tasks}, threads too (${tasks === DEFAULT_TASKS ? "the default" : "--pids"})`,
+    ],
     [
       "open files",
       files === undefined

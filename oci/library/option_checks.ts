@@ -100,6 +100,13 @@ export function orNull(check: Check): Check {
   };
 }
 
+export function orText(text: string, check: Check): Check {
+  return (value) => {
+    const wanted = value === text ? null : check(value);
+    return wanted === null ? null : `"${text}" or ${wanted}`;
+  };
+}
+
 export const processors: Check = (value) =>
   typeof value === "number" && value >= CPUS_MIN && value <= CPUS_MAX
     ? null

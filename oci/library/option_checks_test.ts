@@ -18,7 +18,7 @@ Deno.test("options: a wrong value is named, with what it must be", () => {
     ],
     [{ memoryBytes: 1n }, "memoryBytes must be a whole number of at least 4 MiB, got 1n"],
     [{ cpus: 0 }, "cpus must be a number of processors from 0.01, as 0.5 or 2, got 0"],
-    [{ pids: 0 }, "pids must be a whole number of at least 1, got 0"],
+    [{ pids: 0 }, 'pids must be "max" or a whole number of at least 1, got 0'],
     [
       { timeoutMs: 0 },
       "timeoutMs must be a number of milliseconds, more than 0 and at most a century, or null, " +

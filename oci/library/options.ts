@@ -32,8 +32,8 @@ export interface SandboxOptions {
   readonly memoryBytes?: number;
   /** Processors, also in fractions. Default: those of this process. */
   readonly cpus?: number;
-  /** Processes and threads together. */
-  readonly pids?: number;
+  /** Processes and threads together; `"max"` is any number. Default 1024. */
+  readonly pids?: number | "max";
   /** Bytes of files that are written to the overlay. */
   readonly diskBytes?: number;
   /**
@@ -133,7 +133,7 @@ export const SANDBOX_CHECKS: is.Checks = {
   platform: is.oneOf("systrap", "ptrace", "kvm"),
   memoryBytes: memory,
   cpus: is.processors,
-  pids: count,
+  pids: is.orText("max", count),
   diskBytes: is.whole(0, "of bytes"),
   env: is.textRecord,
   user: is.user,

@@ -28,7 +28,7 @@ export function runners(root: string, stateDir: string, before?: string): Runner
   }
   // As the other systems, with all that the caller has.
   const own = (platform: string) => {
-    return [dvisor, "do", `--platform=${platform}`, "--home", "--env-all", "--"];
+    return [dvisor, "do", `--platform=${platform}`, "--pids=max", "--home", "--env-all", "--"];
   };
   all.push(
     { name: "systrap", prefix: own("systrap") },

@@ -28,7 +28,7 @@ Deno.test("a sample of the attacks on a victim runs in a sandbox", async () => {
   const program = `${ROOT}/tests/bench/victim/beside.py`;
   const python = ["/usr/bin/python3", "-B", program];
   const { stdout, stderr, code } = await run(
-    [...doCommand(PLATFORM), ...python, "--try", ...SAMPLE],
+    [...doCommand(PLATFORM, "--pids=max"), ...python, "--try", ...SAMPLE],
     { timeoutS: 60 },
   );
   assertEquals(stdout, SAMPLE.map((name) => `ok ${name}\n`).join(""), stderr);

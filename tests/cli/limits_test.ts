@@ -43,9 +43,11 @@ def fill():
     os.close(w)
     for pid in children: os.waitpid(pid, 0)
 fill(); fill()`;
-  const argv = [...doCommand(PLATFORM, "--pids=8"), PYTHON ?? "python3", "-c", script];
-  const result = await run(argv);
-  assertEquals(result.stdout, "EAGAIN 7\nEAGAIN 7\n", describe(result));
+  for (const [options, count] of [[["--pids=8"], 7], [[], 1023]] as const) {
+    const argv = [...doCommand(PLATFORM, ...options), PYTHON ?? "python3", "-c", script];
+    const result = await run(argv);
+    assertEquals(result.stdout, `EAGAIN ${count}\n`.repeat(2), describe(result));
+  }
 });
 
 Deno.test({
@@ -83,7 +85,7 @@ Deno.test("amounts that make no sense are refused by their names", async () => {
     const [option, message] of [
       ["--disk=1", "--disk 1 is no size of at least 4K, like 64M or 2G"],
       ["--cpus=0", "--cpus 0 is no number of processors of at least 0.01, like 0.5 or 2"],
-      ["--pids=x", "--pids x is no number of processes of at least 1"],
+      ["--pids=x", "--pids x is neither a number of processes of at least 1 nor max"],
     ] as const
   ) {
     const { code, stderr } = await run([...doCommand(PLATFORM, option), "true"]);

@@ -26,7 +26,7 @@ for (const script of scripts()) {
     if (!isFull && !isQuick(script, platform)) continue;
     Deno.test({
       ...named(`${platform}: ${script}`, noPython ?? (platform === "kvm" ? noKvm : null)),
-      fn: (t) => judge(t, doCommand(platform), script),
+      fn: (t) => judge(t, doCommand(platform, "--pids=max"), script),
     });
   }
 }

@@ -72,7 +72,7 @@ async function judge(script: string, sums: Sums, isFull: boolean): Promise<void>
   const passed = new Set(native.cases.filter((c) => c.verdict === "ok").map((c) => c.name));
   for (const platform of PEERS) {
     if (platform === "ptrace" && !isFull && !isQuick(script, platform)) continue;
-    const peer = await runScript(doCommand(platform), script);
+    const peer = await runScript(doCommand(platform, "--pids=max"), script);
     compare(sums.peers[platform], `${platform}: ${script}`, native, peer);
     if (platform !== PEERS[0]) continue;
     sums.more += peer.cases.filter((c) => c.verdict === "ok" && !passed.has(c.name)).length;

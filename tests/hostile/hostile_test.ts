@@ -122,7 +122,12 @@ for (const [name, attack] of Object.entries(ATTACKS)) {
     Deno.test({
       ...named(`${platform}: a guest that ${name}`, noPython ?? noUser(attack)),
       fn: async () => {
-        console.log(await survives([...doCommand(platform), ...command(attack)], attack.timeoutS));
+        console.log(
+          await survives(
+            [...doCommand(platform, "--pids=max"), ...command(attack)],
+            attack.timeoutS,
+          ),
+        );
       },
     });
   }

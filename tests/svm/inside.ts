@@ -46,7 +46,7 @@ async function testFile(file: string): Promise<void> {
 /** A case that fails without dvisor as well, on a machine as slow as this one, judges nothing. */
 async function testScript(script: string): Promise<void> {
   const start = performance.now();
-  const { cases, problem } = await runScript(doCommand("kvm"), script, SLOWNESS);
+  const { cases, problem } = await runScript(doCommand("kvm", "--pids=max"), script, SLOWNESS);
   const isBad = problem !== null || cases.some(({ verdict }) => verdict === "FAIL");
   const native = isBad ? await runScript([], script, SLOWNESS) : null;
   const passes = (name: string) =>
@@ -74,7 +74,7 @@ async function testProgram(name: string): Promise<void> {
   const options = { timeoutS: PROGRAM_TIMEOUT_S, env, clearEnv: true };
   const command = ["env", `HOME=${work}`, "bash", program.path];
   const inside = await run(
-    [...doCommand("kvm", "--env-all", "--debug-log", log), ...command],
+    [...doCommand("kvm", "--pids=max", "--env-all", "--debug-log", log), ...command],
     options,
   );
   const native = await run(command, options);

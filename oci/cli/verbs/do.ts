@@ -23,6 +23,7 @@ import { usageError, UserError } from "../../user_error.ts";
 import { cpusOf, pidsOf, sizeOf } from "../amounts.ts";
 import { defineCommand } from "../command.ts";
 import { explainGuest } from "../explain_guest.ts";
+import { DEFAULT_TASKS } from "../../launch/standard_limits.ts";
 import { guestEnvironment, PASSED_NAMES, PASSED_PREFIX } from "../guest_environment.ts";
 import { requireShownProgram } from "../hidden_program.ts";
 import { networkOf, sandboxSettings } from "../sandbox_flags.ts";
@@ -62,7 +63,11 @@ const OPTIONS = {
     help: "what it can write over the root directory; the default is half of its memory",
   },
   cpus: { value: "N", help: "processor time, also fractions: 0.5 is half a processor" },
-  pids: { value: "N", help: "processes and threads" },
+  pids: {
+    value: "N",
+    default: String(DEFAULT_TASKS),
+    help: "processes and threads; max is any number",
+  },
   publish: {
     value: "[[ADDR:]PORT:]PORT",
     repeats: true,

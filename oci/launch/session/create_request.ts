@@ -6,6 +6,7 @@ import { PROTOCOL_VERSION } from "../../protocol/session/frame.ts";
 import { ID_MAX, isSandboxId, LIFETIME_MAX_MS, MEMORY_MIN } from "../../protocol/session/limits.ts";
 import type { UserName } from "../../protocol/session/messages.ts";
 import { readCpus, readVariables } from "../../protocol/session_members.ts";
+import { DEFAULT_TASKS } from "../standard_limits.ts";
 import { UserError } from "../../user_error.ts";
 
 /** LIMIT: as in Linux, and of labels. */
@@ -32,6 +33,7 @@ export interface CreateRequest {
   readonly platform: PlatformName | null;
   readonly memoryBytes: number | null;
   readonly cpus: number | null;
+  /** null: any number. */
   readonly pids: number | null;
   readonly diskBytes: number | null;
   /** Byte strings `NAME=value`. */
@@ -99,7 +101,7 @@ export function readCreateRequest(message: unknown): CreateRequest {
     platform: node.member("platform").optional(null, (n) => n.oneOf(PLATFORM_NAMES)),
     memoryBytes: whole("memoryBytes", MEMORY_MIN),
     cpus: node.member("cpus").optional(null, readCpus),
-    pids: whole("pids", 1),
+    pids: node.member("pids").optional(DEFAULT_TASKS, readPids),
     diskBytes: whole("diskBytes", 0),
     env: readVariables(node.member("env")),
     user: node.member("user").optional(null, readUser),
@@ -139,6 +141,10 @@ function readHostname(node: JsonNode, name: string | null): string | null {
   return length > 0 && length <= HOSTNAME_MAX
     ? name
     : node.expected(`a name of 1 to ${HOSTNAME_MAX} bytes`);
+}
+
+function readPids(node: JsonNode): number | null {
+  return node.value === "max" ? null : node.integer(1, MAX);
 }
 
 function readUser(node: JsonNode): UserName {

@@ -46,7 +46,8 @@ export interface CreateMessage {
   readonly platform?: "systrap" | "ptrace" | "kvm";
   readonly memoryBytes?: number;
   readonly cpus?: number;
-  readonly pids?: number;
+  /** Processes and threads; "max" is any number. Absent: 1024. */
+  readonly pids?: number | "max";
   readonly diskBytes?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly user?: UserName;
