@@ -22,3 +22,9 @@ export const GO_ON = -4099;
 
 /** The task is stopped for its tracer, and continues where that stop says. */
 export const IN_STOP = -4100;
+
+/**
+ * Only from a change of a file system: it goes on in another turn of the loop, where it is called
+ * again. Never a handler's result.
+ */
+export const NEEDS_TURN = -4101;

@@ -4,6 +4,7 @@
  */
 
 import type { Account } from "../core/account.ts";
+import { NEEDS_TURN } from "../core/result.ts";
 import type { WaitQueue } from "../core/wait.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import type { FdTable } from "./fd_table.ts";
@@ -52,4 +53,16 @@ export function canYield(caller: Caller): caller is YieldingCaller {
 
 export function canWait(caller: Caller): caller is WaitingCaller {
   return "waitFor" in caller && caller.progress !== undefined;
+}
+
+/** The result of a change that may take several turns of the loop, each of which calls it. */
+export function inTurns(caller: Caller, change: () => number): number {
+  let r = change();
+  if (r !== NEEDS_TURN) return r;
+  if (canYield(caller)) {
+    caller.uninterruptible = true;
+    return caller.yieldTurn();
+  }
+  while (r === NEEDS_TURN) r = change();
+  return r;
 }

@@ -328,8 +328,12 @@ export abstract class Inode {
   ): Inode | number;
   abstract link(name: string, target: Inode): number;
   abstract unlink(name: string, target: Inode): number;
+  /** Called again after NEEDS_TURN. */
   abstract rmdir(name: string, target: Inode): number;
-  /** The VFS checks RENAME_NOREPLACE; `flags` are RENAME_EXCHANGE and RENAME_WHITEOUT. */
+  /**
+   * The VFS checks RENAME_NOREPLACE; `flags` are RENAME_EXCHANGE and RENAME_WHITEOUT. Called again
+   * after NEEDS_TURN.
+   */
   abstract rename(
     name: string,
     source: Inode,

@@ -10,7 +10,7 @@ import {
   LANDLOCK_ACCESS_FS_REMOVE_FILE,
 } from "../../ffi/abi/landlock.ts";
 import { isDirectory, mayDelete, wantWrite } from "./access.ts";
-import type { Caller } from "./caller.ts";
+import { type Caller, inTurns } from "./caller.ts";
 import { mayDo } from "../landlock/file_access.ts";
 import { notifyEntry, notifySelf } from "./notify.ts";
 import type { Dentry } from "./dentry.ts";
@@ -57,7 +57,8 @@ export function rmdirAt(caller: Caller, dirfd: number, text: string): number {
   if (victim === null) return -ENOENT;
   r = mayRemove(caller, walk, child, true);
   if (r < 0) return r;
-  r = walk.inode.rmdir(child.name, victim);
+  const { inode } = walk;
+  r = inTurns(caller, () => inode.rmdir(child.name, victim));
   if (r < 0) return r;
   victim.hold();
   forgetName(caller, child);

@@ -19,7 +19,7 @@ import { IN_ATTRIB, IN_MOVE_SELF, IN_MOVED_FROM, IN_MOVED_TO } from "../../ffi/a
 import { hasCap } from "../cred/credentials.ts";
 import { MAY_WRITE } from "../cred/permission.ts";
 import { inodePermission, isDirectory, mayCreate, mayDelete, wantWrite } from "./access.ts";
-import type { Caller } from "./caller.ts";
+import { type Caller, inTurns } from "./caller.ts";
 import type { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 import { mayRefer } from "../landlock/file_access.ts";
@@ -135,7 +135,11 @@ function vfsRename(
   if (oldDir === null || newDir === null) return -ENOENT;
   const oldName = source.name, newName = target.name;
   const passed = flags & (RENAME_EXCHANGE | RENAME_WHITEOUT);
-  r = oldDir.rename(oldName, inode, newDir, newName, victim, passed, caller.account);
+  const { account } = caller;
+  r = inTurns(
+    caller,
+    () => oldDir.rename(oldName, inode, newDir, newName, victim, passed, account),
+  );
   if (r < 0) return r;
   const vfs = caller.fs.namespace.vfs;
   const oldParent = source.parent, newParent = target.parent;

@@ -28,7 +28,7 @@ const STATE = `
   DebugRegisters Deferral DeferredWork Dentry DentryCache DeviceDir DeviceGroupTable DeviceIo
   DeviceNumbers DeviceState DeviceText DevicesDir DevptsDirFile DevptsFs DevptsRoot DevptsType
   DevtmpfsFs DevtmpfsType DiagFilter DirEntries DirEntry DirectorySignal Domain DonatedFile
-  Dropping Drops DumpSequence EbpfProgram EchoQueue Endpoint EndsOfSpaces Entry EntryCursor
+  Dropping Drops DumpSequence EbpfProgram EchoQueue Emptying Endpoint EndsOfSpaces Entry EntryCursor
   EpollFile EpollItem Event EventFile Expiry ExtendedError FairTurns FamilyRoutes FamilySettings
   FanEvent FanotifyFile Fanout FastOpen FdDir FdLink FdSets FdTable FdinfoDir FdinfoFile Fifo
   FifoOpen FifoOpener FileData FileHandles FileLock FileLocks FileMappings FileOfGroup FileOwner

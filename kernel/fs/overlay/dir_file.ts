@@ -90,7 +90,7 @@ class Merge {
     this.account = account;
     this.dir = dir;
     if (dir.upper !== null) this.layers.push(dir.upper);
-    if (dir.lower !== null) this.layers.push(dir.lower);
+    if (dir.shownLower !== null) this.layers.push(dir.shownLower);
   }
 
   /**

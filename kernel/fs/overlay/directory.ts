@@ -6,7 +6,8 @@
  */
 
 import type { Account } from "../../core/account.ts";
-import { EEXIST, EINVAL, ENOENT, ENOTEMPTY, EPERM, EROFS } from "../../../ffi/abi/errno.ts";
+import { NEEDS_TURN } from "../../core/result.ts";
+import { EAGAIN, EEXIST, EINVAL, ENOENT, EPERM, EROFS } from "../../../ffi/abi/errno.ts";
 import { S_IFCHR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import { MAY_EXEC } from "../../cred/permission.ts";
@@ -16,7 +17,8 @@ import type { Inode } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { COPY_META } from "./copy_up.ts";
 import { OverlayDirFile } from "./dir_file.ts";
-import { isOpaque, isWhiteout, listLayer, markOpaque } from "./layers.ts";
+import { Emptying } from "./emptying.ts";
+import { isOpaque, isWhiteout, markOpaque } from "./layers.ts";
 import { OverlayInode } from "./overlay_inode.ts";
 import { linkInUpper, renameInOverlay } from "./rename.ts";
 
@@ -26,6 +28,15 @@ type Maker = (dir: Inode) => Inode | number;
 export class OverlayDirectory extends OverlayInode {
   /** Counts changes of its names, so that readers see that their list is old. */
   changes: number = 0;
+  /** It was marked as opaque after it became an inode. */
+  private isOpaque: boolean = false;
+  /** Its removal, between two turns; null: none. */
+  private emptying: Emptying | null = null;
+
+  /** The lower layer's directory where its names are visible. */
+  get shownLower(): Inode | null {
+    return this.isOpaque ? null : this.lower;
+  }
 
   override get dentriesAreStable(): boolean {
     return !this.fs.isChangedBehind && (this.upper === null || this.upper.dentriesAreStable) &&
@@ -93,8 +104,9 @@ export class OverlayDirectory extends OverlayInode {
 
   /** The lower layer's entry `name`; null when there is none or a whiteout; or -errno. */
   lowerEntry(name: string): Inode | null | number {
-    if (this.lower === null) return null;
-    const found = this.entryIn(this.lower, name);
+    const lower = this.shownLower;
+    if (lower === null) return null;
+    const found = this.entryIn(lower, name);
     return found !== null && typeof found !== "number" && isWhiteout(found) ? null : found;
   }
 
@@ -232,10 +244,8 @@ export class OverlayDirectory extends OverlayInode {
 
   override rmdir(name: string, target: Inode): number {
     if (!(target instanceof OverlayDirectory)) return -EINVAL;
-    const empty = target.checkEmpty();
+    const empty = target.empty();
     if (empty < 0) return empty;
-    const cleared = target.clearWhiteouts();
-    if (cleared < 0) return cleared;
     const r = this.removeName(name, target);
     if (r < 0) return r;
     this.onRemoved(target, name);
@@ -280,42 +290,29 @@ export class OverlayDirectory extends OverlayInode {
     return typeof whiteout === "number" ? whiteout : 0;
   }
 
-  /** Checks that the merged directory is empty: 0, -ENOTEMPTY, or another error. */
-  checkEmpty(): number {
-    const hidden = new Set<string>();
-    if (this.upper !== null) {
-      const entries = listLayer(this.upper, this.fs.account);
-      if (typeof entries === "number") return entries;
-      for (const e of entries) {
-        const inode = this.upper.lookup(e.name);
-        if (typeof inode === "number") return inode;
-        if (!isWhiteout(inode)) return -ENOTEMPTY;
-        hidden.add(e.name);
-      }
-    }
-    if (this.lower === null) return 0;
-    const entries = listLayer(this.lower, this.fs.account);
-    if (typeof entries === "number") return entries;
-    for (const e of entries) {
-      if (hidden.has(e.name)) continue;
-      const below = this.lowerEntry(e.name);
-      if (typeof below === "number") return below;
-      if (below !== null) return -ENOTEMPTY;
-    }
-    return 0;
+  /**
+   * Removes the whiteouts of an empty directory, before the directory of the upper layer goes: 0,
+   * -ENOTEMPTY, NEEDS_TURN or another -errno.
+   */
+  empty(): number {
+    this.emptying ??= new Emptying(this);
+    const r = this.emptying.step();
+    if (r === -EAGAIN) return NEEDS_TURN;
+    this.endEmptying();
+    return r;
   }
 
-  /** Removes an empty directory's whiteouts, before the upper layer's directory is removed. */
-  clearWhiteouts(): number {
-    if (this.upper === null) return 0;
-    const entries = listLayer(this.upper, this.fs.account);
-    if (typeof entries === "number") return entries;
-    for (const e of entries) {
-      const inode = this.upper.lookup(e.name);
-      const r = typeof inode === "number" ? inode : this.upper.unlink(e.name, inode);
-      if (r < 0) return r;
-    }
-    return 0;
+  /** Also called when the directory is forgotten: the process that removed it may have ended. */
+  endEmptying(): void {
+    this.emptying?.close();
+    this.emptying = null;
+  }
+
+  /** Shows no names of the lower layer any more: a layer that takes no mark does so in memory. */
+  makeOpaque(): void {
+    if (this.isOpaque) return;
+    this.isOpaque = true;
+    if (this.lower !== null && this.upper !== null) markOpaque(this.upper);
   }
 
   override rename(

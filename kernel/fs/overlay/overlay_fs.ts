@@ -200,6 +200,7 @@ export class OverlayFs extends FileSystem {
 
   /** Removes an inode without users from the tables. */
   forget(inode: OverlayInode): void {
+    if (inode instanceof OverlayDirectory) inode.endEmptying();
     if (inode.upper !== null) this.byUpper.delete(inode.upper);
     if (inode.lower !== null && this.byLower.get(inode.lower) === inode) {
       this.byLower.delete(inode.lower);

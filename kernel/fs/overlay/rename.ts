@@ -99,8 +99,7 @@ function moveName(
   if (covers < 0) return covers;
   const targetDir = asDirectory(target);
   if (targetDir !== null) {
-    let r = targetDir.checkEmpty();
-    if (r === 0) r = targetDir.clearWhiteouts();
+    const r = targetDir.empty();
     if (r < 0) return r;
   }
   let there = newDir.upperEntry(newName);
