@@ -41,7 +41,7 @@ import { endChild } from "./children.ts";
 import * as steps from "../host/launch_steps.ts";
 import { programFile } from "../proxy/waiter.ts";
 import { WAITER_CALLS, WaiterData } from "../proxy/waiter_data.ts";
-import { putName, putSignals, waiterImage } from "../proxy/waiter_image.ts";
+import { putLost, putName, putSignals, waiterImage } from "../proxy/waiter_image.ts";
 
 /** The exit code when a sandbox ends without an exit packet: that of a killed process. */
 const EXIT_KILLED = 128 + SIGKILL;
@@ -132,8 +132,7 @@ function imageFor(plan: ProxyPlan): Uint8Array {
   return waiterImage((data, bytes) => {
     data.setInt32(at.control + Pollfd.at.fd, CONTROL_FD, true);
     data.setInt32(at.leash + Pollfd.at.fd, LEASH_FD, true);
-    data.setInt32(at.lostCode, EXIT_KILLED, true);
-    data.setUint32(at.endedBytes, 0, true);
+    putLost(data, bytes, { exitCode: EXIT_KILLED, message: "" });
     putSignals(bytes, signals);
     putName(bytes, command.slice(command.lastIndexOf("/") + 1));
     if (plan.terminal < 0) return;

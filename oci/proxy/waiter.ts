@@ -12,7 +12,7 @@ import { check } from "../../ffi/sys/errors.ts";
 import { fcntl, memfdCreate, pwrite } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { WaiterData } from "./waiter_data.ts";
-import { putName, putSignals, putSocketPath, waiterImage } from "./waiter_image.ts";
+import { putLost, putName, putSignals, putSocketPath, waiterImage } from "./waiter_image.ts";
 
 interface WaiterPlan {
   readonly control: number;
@@ -23,6 +23,8 @@ interface WaiterPlan {
   readonly signals: readonly number[];
   /** A socket to remove at the end; "": none. */
   readonly socketPath?: string;
+  /** The end if no exit packet arrives; without it, that of a sandbox of this process. */
+  readonly lost?: { readonly exitCode: number; readonly message: string };
   /** A terminal in raw mode, with its states: struct termios. */
   readonly terminal:
     | { readonly fd: number; readonly saved: Uint8Array; readonly raw: Uint8Array }
@@ -75,10 +77,12 @@ function imageFor(plan: WaiterPlan): Uint8Array {
     putSignals(bytes, plan.signals);
     putName(bytes, "dvisor");
     putSocketPath(bytes, plan.socketPath ?? "");
+    if (plan.lost !== undefined) putLost(data, bytes, plan.lost);
     data.setInt32(at.sentryPid, plan.sentryPid, true);
     data.setInt32(at.goferPid, plan.goferPid, true);
     data.setInt32(at.terminal, terminal?.fd ?? -1, true);
     if (terminal === null) return;
+    data.setUint32(at.sendsSize, 1, true);
     bytes.set(terminal.saved, at.saved);
     bytes.set(terminal.raw, at.raw);
   });

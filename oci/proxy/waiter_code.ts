@@ -70,6 +70,7 @@ function emitStart(a: Assembler): void {
   a.mov(edi, -1).lea(rsi, data(at.mask)).mov(edx, SIGSET_SIZE).mov(r10d, SFD_CLOEXEC);
   call(a, N.SYS_signalfd4);
   a.mov(data(at.signals + Pollfd.at.fd), eax);
+  a.cmp(data(at.sendsSize), 0, 4).jne("resize");
 }
 
 function emitLoop(a: Assembler): void {

@@ -11,6 +11,9 @@ import { ControlPacket } from "../protocol/launcher_channel.ts";
 /** Room for the path of a socket (unix(7)). */
 export const SOCKET_PATH_BYTES = 108;
 
+/** Room for the message of an end without an exit packet. */
+export const ENDED_BYTES = 64;
+
 /** The program's data; descriptors and pids are those of its process. */
 export const WaiterData = layout("waiter_data", {
   /** struct pollfd: the control socket, the signalfd, the leash: a pipe, or -1. */
@@ -26,6 +29,8 @@ export const WaiterData = layout("waiter_data", {
   goferPid: "i32",
   /** The terminal to restore, or -1. */
   terminal: "i32",
+  /** 1: the terminal's size is sent at the start, because it may have changed since it was read. */
+  sendsSize: "u32",
   /** -1 until the exit packet arrives. */
   exitCode: "i32",
   /** The exit code if no exit packet arrives. */
@@ -41,7 +46,7 @@ export const WaiterData = layout("waiter_data", {
   socketPath: ["u8", SOCKET_PATH_BYTES],
   killed: ["u8", 64],
   killedBytes: "u32",
-  ended: ["u8", 64],
+  ended: ["u8", ENDED_BYTES],
   endedBytes: "u32",
 });
 

@@ -10,7 +10,7 @@
  */
 
 import { assembled } from "../../ffi/sys/prebuilt.ts";
-import { SOCKET_PATH_BYTES, WaiterData } from "./waiter_data.ts";
+import { ENDED_BYTES, SOCKET_PATH_BYTES, WaiterData } from "./waiter_data.ts";
 
 const { at } = WaiterData;
 const PROGRAM = await assembled("waiter", new URL("./waiter_code.ts", import.meta.url));
@@ -33,6 +33,19 @@ export function putSocketPath(bytes: Uint8Array, path: string): void {
   const encoded = new TextEncoder().encode(path);
   if (encoded.length >= SOCKET_PATH_BYTES) throw new Error(`the path ${path} is too long`);
   bytes.set(encoded, at.socketPath);
+}
+
+/** Sets the exit code and the message for an end without an exit packet. */
+export function putLost(
+  data: DataView,
+  bytes: Uint8Array,
+  { exitCode, message }: { readonly exitCode: number; readonly message: string },
+): void {
+  const encoded = new TextEncoder().encode(message);
+  if (encoded.length > ENDED_BYTES) throw new Error(`the message ${message} is too long`);
+  data.setInt32(at.lostCode, exitCode, true);
+  bytes.set(encoded, at.ended);
+  data.setUint32(at.endedBytes, encoded.length, true);
 }
 
 /** Sets the signals that are forwarded. */

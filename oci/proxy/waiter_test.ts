@@ -11,6 +11,7 @@ import { close, memfdCreate, pipe, pwrite, read } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
 import { Random } from "../../tests/harness/seeded.ts";
+import { HostPty } from "../launch/host_pty.ts";
 import {
   controlPair,
   PACKET_EXIT,
@@ -20,13 +21,17 @@ import {
 import { WaiterData } from "./waiter_data.ts";
 import { putSignals, waiterImage } from "./waiter_image.ts";
 
-const CONTROL = 100, STDERR = 2;
+const CONTROL = 100, TERMINAL = 101, STDERR = 2;
 
 /** A pid that no process has. */
 const NO_PID = 0x7ffffff0;
 
-/** A waiter as a child of the test; `signal` is the one that it passes on. */
-function startWaiter(signal: number, sentryPid = NO_PID) {
+/**
+ * A waiter as a child of the test; `signal` is the one that it passes on.
+ *
+ * @param terminal its terminal, whose size it sends; null: none
+ */
+function startWaiter(signal: number, sentryPid = NO_PID, terminal: number | null = null) {
   const { launcher: boot, bootFd } = controlPair();
   const { at } = WaiterData;
   const image = waiterImage((data, bytes) => {
@@ -34,7 +39,8 @@ function startWaiter(signal: number, sentryPid = NO_PID) {
     putSignals(bytes, [signal]);
     data.setInt32(at.sentryPid, sentryPid, true);
     data.setInt32(at.goferPid, NO_PID, true);
-    data.setInt32(at.terminal, -1, true);
+    data.setInt32(at.terminal, terminal === null ? -1 : TERMINAL, true);
+    data.setUint32(at.sendsSize, terminal === null ? 0 : 1, true);
     data.setInt32(at.exitCode, -1, true);
   });
   const bytes = allocBuffer(image.length);
@@ -49,6 +55,7 @@ function startWaiter(signal: number, sentryPid = NO_PID) {
     .call(N.SYS_rt_sigprocmask, SIG_BLOCK, set, 0, SIGSET_SIZE)
     .call(N.SYS_dup3, bootFd, CONTROL, 0)
     .call(N.SYS_dup3, messages[1], STDERR, 0)
+    .callMayFail(N.SYS_dup3, terminal ?? -1, TERMINAL, 0)
     .call(N.SYS_execveat, fd, "", ["waiter"], [], AT_EMPTY_PATH);
   const { pid, pidfd } = spawn(script);
   for (const n of [fd, bootFd, messages[1], pidfd]) close(n);
@@ -79,6 +86,18 @@ Deno.test("the waiter passes a signal on and exits with the code of the sandbox"
   boot.close();
   assertEquals(exitOf(pid), 42);
   assertEquals(textOf(messages), "");
+});
+
+Deno.test("a waiter with a terminal sends its size at the start", () => {
+  const pty = new HostPty({ rows: 20, columns: 90 }), terminal = pty.openSlave();
+  const { boot, pid, messages } = startWaiter(SIGUSR1, NO_PID, terminal);
+  let packet = boot.receivePacket();
+  while (packet === null) packet = boot.receivePacket();
+  assertEquals(packet, { kind: PACKET_RESIZE, a: 20, b: 90 });
+  boot.sendPacket(PACKET_EXIT, 3, 0);
+  boot.close();
+  assertEquals(exitOf(pid), 3);
+  for (const fd of [terminal, messages]) close(fd);
 });
 
 Deno.test("the waiter reports that the kernel ended without a result", () => {
