@@ -16,6 +16,8 @@ const PARTS = {
   sandbox: { verbs: ["sandbox"] },
   create: { verbs: ["create"] },
   exec: { verbs: ["exec"] },
+  /** What `exec` evaluates for another process on the host, or parts.ts in place of it. */
+  "proxied exec": { module: "oci/cli/verbs/proxied_exec.ts" },
   /** Verbs by which clients query or change an existing container. */
   control: { verbs: ["state", "start", "kill", "delete"] },
   /** The boot process, and the verbs that show tables of the kernel or try a platform. */

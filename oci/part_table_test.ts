@@ -28,6 +28,10 @@ Deno.test("each import of a part's main module exists", () => {
 Deno.test("the verb or the program's name chooses the part", () => {
   assertEquals(partFor("/usr/bin/dvisor", ["--root", "exec", "--debug", "create", "id"]), "create");
   assertEquals(partFor("/usr/bin/dvisor", ["kill", "id"]), "control");
+  assertEquals(partFor("/usr/bin/dvisor", ["exec", "--env", "A=b", "id", "ls", "-l"]), "exec");
+  for (const word of ["-d", "--detach", "--pid-file=p", "-console-socket"]) {
+    assertEquals(partFor("/usr/bin/dvisor", ["--debug", "exec", word, "id"]), "proxied exec");
+  }
   assertEquals(partFor("/usr/bin/dvisor", ["list"]), "command");
   assertEquals(partFor("/usr/bin/dvisor", []), "command");
   assertEquals(partFor("/usr/bin/dvisor", ["--help", "do"]), "command");

@@ -21,12 +21,19 @@ const GOFER_NAME = "/dvisor-gofer", GOFER_VERB = "serve";
 /** The appendix's entry with the kernel's compiled code, which tools/build/rehearsal.ts writes. */
 const KERNEL_CODE = "kernel code";
 
+/**
+ * Words by which a client asks for a proxy. A word of the guest's command may match too: the part
+ * `proxied exec` runs every command line of `exec`.
+ */
+const OF_PROXY = /^(?:-d|--?detach|--?(?:pid-file|pidfd-socket|console-socket)(?:=.*)?)$/s;
+
 /** @param path of the executable @param args of the command line */
 export function partFor(path: string, args: readonly string[]): PartName {
   if (path.endsWith(GOFER_NAME) || args[0] === GOFER_VERB) return "gofer";
   const verb = verbOf(args), part = partOfVerb(verb);
   // The kernel's verbs take no options in front of them, which the command line says.
-  return part === "kernel" && verb !== args[0] ? "command" : part;
+  if (part === "kernel" && verb !== args[0]) return "command";
+  return part === "exec" && args.some((word) => OF_PROXY.test(word)) ? "proxied exec" : part;
 }
 
 interface BuiltPart {

@@ -23,11 +23,16 @@ export const DATA = {
   noSignals: 112,
   /** `struct sigaction` to install, built by TypeScript. */
   newAction: 128,
-  /** i32 for each signal number up to 64: the eventfd to write, -1 for none. */
+  /** i32 for each signal number up to 64: the descriptor to write to, -1 for none. */
   signalFds: 512,
   /**
    * The call that every thread makes (thread_calls.ts): u64 number and five arguments, i32 result,
    * i32 1 once the result is there.
    */
   threadCall: 1024,
+  /** A message for each signal number up to 64 (signals.ts): SIGNAL_MESSAGE_BYTES each. */
+  signalMessages: 2048,
 } as const;
+
+/** Bytes of a message that a signal sends. */
+export const SIGNAL_MESSAGE_BYTES = 12;

@@ -10,7 +10,14 @@ import { POLLHUP, POLLIN } from "../abi/poll.ts";
 import { Rlimit, RLIMIT_NOFILE } from "../abi/resource.ts";
 import { SIGALRM, SIGBUS, SIGKILL, SIGSEGV, SIGUSR2, SIGWINCH } from "../abi/signal.ts";
 import { SIGEV_THREAD_ID, Sigevent } from "../abi/siginfo.ts";
-import { AF_UNIX, MSG_DONTWAIT, SCM_MAX_FD, SOCK_CLOEXEC, SOCK_STREAM } from "../abi/socket.ts";
+import {
+  AF_UNIX,
+  MSG_DONTWAIT,
+  SCM_MAX_FD,
+  SOCK_CLOEXEC,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+} from "../abi/socket.ts";
 import { S_IFMT, S_IFREG, Stat } from "../abi/stat.ts";
 import {
   SYS_getpid,
@@ -27,7 +34,7 @@ import { check, errnoName, isErr, SyscallError } from "./errors.ts";
 import { recvFds, sendFds } from "./fdpass.ts";
 import * as files from "./files.ts";
 import { syscall } from "./native.ts";
-import { defaultSignal, ignoreSignal, signalToEventfd } from "./signals.ts";
+import { defaultSignal, ignoreSignal, signalToEventfd, signalToSocket } from "./signals.ts";
 
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
@@ -222,6 +229,26 @@ Deno.test("a signal adds to its eventfd while JS keeps running", () => {
   Deno.kill(Deno.pid, "SIGUSR2");
   assertEquals(files.read(fd, scratch.area(0), 8), -EAGAIN);
   epoll.close();
+});
+
+Deno.test("a signal sends its message", () => {
+  const pair = files.socketpair(AF_UNIX, SOCK_SEQPACKET);
+  if (typeof pair === "number") throw new Error(`socketpair: ${pair}`);
+  const messages = new Map([[SIGUSR2, "from usr2 ##"], [SIGALRM, "from alrm ##"]]);
+  for (const [signo, text] of messages) {
+    signalToSocket(signo, pair[0], new TextEncoder().encode(text));
+  }
+  for (const name of ["SIGALRM", "SIGUSR2", "SIGUSR2"] as const) Deno.kill(Deno.pid, name);
+  const received: string[] = [];
+  while (received.length < 3) {
+    const n = files.read(pair[1], scratch.area(0), 64), at = scratch.areaOffset(0);
+    if (n > 0) received.push(new TextDecoder().decode(scratch.u8.slice(at, at + n)));
+  }
+  // Different threads may take them.
+  assertEquals(received.sort(), ["from alrm ##", "from usr2 ##", "from usr2 ##"]);
+  for (const signo of messages.keys()) ignoreSignal(signo);
+  assertThrows(() => signalToSocket(SIGUSR2, pair[0], new Uint8Array(11)), RangeError, "11 bytes");
+  closeAll(...pair);
 });
 
 Deno.test("a signal does not end a poll", () => {

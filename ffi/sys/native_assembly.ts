@@ -12,11 +12,11 @@ import { CODE_START, FaultTable } from "./fault_code.ts";
 import { emitHelper } from "./helper_code.ts";
 import { MEMORY_SIGNATURES, PLACEHOLDER, SIGNATURES } from "./native_image.ts";
 import type { AssembledImage } from "./prebuilt.ts";
-import { emitSignalHandler } from "./signal_code.ts";
+import { emitSignalHandlers } from "./signal_code.ts";
 import { emitSpawn } from "./spawn_code.ts";
 
 /** Labels whose addresses are needed, besides those of the functions. */
-const LABELS = ["on_fault", "on_signal", "on_thread_call", "restore_rt"];
+const LABELS = ["on_fault", "on_signal", "on_signal_message", "on_thread_call", "restore_rt"];
 
 /** Assembles the native code of `native.ts`, with placeholders for the data page. */
 export function assemble(): AssembledImage {
@@ -27,7 +27,7 @@ export function assemble(): AssembledImage {
   emitMemory(a, faults);
   emitSpawn(a, PLACEHOLDER);
   emitHelper(a, PLACEHOLDER);
-  emitSignalHandler(a, PLACEHOLDER);
+  emitSignalHandlers(a, PLACEHOLDER);
   faults.emit(PLACEHOLDER);
   const code = a.assemble();
   const symbols: Record<string, number> = {};

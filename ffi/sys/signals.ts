@@ -1,5 +1,6 @@
 /**
- * Host signals for a loop that never returns to Deno's: an assembled handler adds 1 to an eventfd.
+ * Host signals for a loop that never returns to Deno's: an assembled handler adds 1 to an eventfd,
+ * or sends a message.
  *
  * The caller decides what a signal means. SIGSEGV and SIGBUS belong to fault_code.ts. See
  * sigaction(2), eventfd(2).
@@ -18,7 +19,7 @@ import {
   SIGSEGV,
   SIGSTOP,
 } from "../abi/signal.ts";
-import { DATA } from "./data_page.ts";
+import { DATA, SIGNAL_MESSAGE_BYTES } from "./data_page.ts";
 import { check } from "./errors.ts";
 import { eventfd } from "./files.ts";
 import { codeAddress, dataView, setAction } from "./native.ts";
@@ -49,6 +50,25 @@ export function signalToEventfd(signo: number): number {
   const handler = codeAddress("on_signal");
   check(setAction(signo, handler, SA_RESTART | SA_ONSTACK), `rt_sigaction ${signalName(signo)}`);
   return fd;
+}
+
+/**
+ * Makes each delivery of a signal write a message to a socket of packets, whose queue outlives an
+ * execve(2).
+ *
+ * @param fd stays open for as long as the signal is handled so
+ * @param message of SIGNAL_MESSAGE_BYTES
+ * @throws RangeError as `signalToEventfd`
+ */
+export function signalToSocket(signo: number, fd: number, message: Uint8Array): void {
+  checkSignal(signo);
+  if (message.length !== SIGNAL_MESSAGE_BYTES) throw new RangeError(`${message.length} bytes`);
+  message.forEach((byte, i) => {
+    dataView.setUint8(DATA.signalMessages + SIGNAL_MESSAGE_BYTES * signo + i, byte);
+  });
+  dataView.setInt32(DATA.signalFds + 4 * signo, fd, true);
+  const handler = codeAddress("on_signal_message");
+  check(setAction(signo, handler, SA_RESTART | SA_ONSTACK), `rt_sigaction ${signalName(signo)}`);
 }
 
 /** Ignores a signal, here and in programs executed later. Throws as `signalToEventfd` does. */

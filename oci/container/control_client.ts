@@ -63,8 +63,13 @@ export function ask<R extends Request>(
   fds: readonly number[] = [],
   timeoutMs: number = ANSWER_MS,
 ): Answers[R["op"]] {
-  const { answer, fds: given } = askForFds(dir, request, fds, timeoutMs);
-  for (const fd of given) close(fd);
+  return answerOf(sendRequest(dir, request, fds, timeoutMs));
+}
+
+/** The answer to a request, without descriptors. @throws as `ask` */
+export function answerOf<O extends Op>(sent: SentRequest<O>): Answers[O] {
+  const { answer, fds } = sent.wait();
+  for (const fd of fds) close(fd);
   return answer;
 }
 
@@ -74,16 +79,48 @@ export function askForFds<R extends Request>(
   request: R,
   fds: readonly number[] = [],
   timeoutMs: number = ANSWER_MS,
-): { answer: Answers[R["op"]]; fds: readonly number[] } {
+): AnswerWithFds<R["op"]> {
+  return sendRequest(dir, request, fds, timeoutMs).wait();
+}
+
+interface AnswerWithFds<O extends Op> {
+  readonly answer: Answers[O];
+  readonly fds: readonly number[];
+}
+
+/** A request that the sandbox acts on. */
+interface SentRequest<O extends Op> {
+  /** Waits for the answer, once. @throws as `ask` */
+  wait(): AnswerWithFds<O>;
+}
+
+/** The first half of `askForFds`. */
+export function sendRequest<R extends Request>(
+  dir: ContainerDir,
+  request: R,
+  fds: readonly number[],
+  timeoutMs: number = ANSWER_MS,
+): SentRequest<R["op"]> {
   const sock = connect(dir);
   if (sock === -ENOENT || sock === -ECONNREFUSED) throw notRunning();
   if (sock < 0) throw new UserError(`cannot reach the sandbox: ${errnoName(sock)}`);
   try {
     send(sock, request, fds);
-    if (!waitReadable(sock, hooksMs(request) + timeoutMs)) {
-      throw new UserError(`the sandbox does not answer (${request.op})`);
-    }
-    return receive<R["op"]>(sock, request.op);
+  } catch (error) {
+    close(sock);
+    throw error;
+  }
+  return { wait: () => waitForAnswer(sock, request, hooksMs(request) + timeoutMs) };
+}
+
+function waitForAnswer<R extends Request>(
+  sock: number,
+  { op }: R,
+  timeoutMs: number,
+): AnswerWithFds<R["op"]> {
+  try {
+    if (waitReadable(sock, timeoutMs)) return receive<R["op"]>(sock, op);
+    throw new UserError(`the sandbox does not answer (${op})`);
   } finally {
     close(sock);
   }
@@ -120,10 +157,7 @@ function bufferOf(text: string): Uint8Array<ArrayBuffer> {
 }
 
 /** @throws UserError for an answer that is not valid: a broken Sentry may send anything */
-function receive<O extends Op>(
-  sock: number,
-  op: O,
-): { answer: Answers[O]; fds: readonly number[] } {
+function receive<O extends Op>(sock: number, op: O): AnswerWithFds<O> {
   const buffer = allocBuffer(4 * PACKET_MAX);
   const r = recvFds(sock, buffer);
   if (typeof r === "number") throw notRunning();

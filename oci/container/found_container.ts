@@ -1,7 +1,7 @@
 /** A container that a verb was called for: its record, its current status, and its sandbox. */
 
 import { hasCrashed, logPath } from "./crash_report.ts";
-import { ask } from "./control_client.ts";
+import { answerOf, ask, sendRequest } from "./control_client.ts";
 import { statusOf } from "../state/liveness.ts";
 import type { ContainerRecord, Status } from "../state/record.ts";
 import { checkId, type ContainerDir, type StateStore } from "../state/store.ts";
@@ -28,12 +28,28 @@ export class FoundContainer {
   }
 
   /**
-   * Sends a request to the sandbox of the container.
+   * Sends a request to the sandbox of the container, and waits for its answer.
    * @throws UserError
    */
   ask<R extends Request>(request: R, fds: readonly number[] = []): Answers[R["op"]] {
+    return this.send(request, fds)();
+  }
+
+  /**
+   * Sends a request to the sandbox of the container.
+   * @returns what waits for its answer, once
+   * @throws UserError
+   */
+  send<R extends Request>(request: R, fds: readonly number[] = []): () => Answers[R["op"]] {
+    const sent = this.#explained(() => {
+      return sendRequest(this.store.dir(this.record.sandboxId), request, fds);
+    });
+    return () => this.#explained(() => answerOf(sent));
+  }
+
+  #explained<T>(act: () => T): T {
     try {
-      return ask(this.store.dir(this.record.sandboxId), request, fds);
+      return act();
     } catch (error) {
       const { report } = this;
       if (!(error instanceof UserError) || report === null) throw error;

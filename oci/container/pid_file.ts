@@ -31,6 +31,11 @@ export function pidChoice(flags: Flags<typeof PID_OPTIONS>): PidChoice {
   };
 }
 
+/** Whether the client wants to know it. */
+export function isChosen({ pidFile, pidfdSocket }: PidChoice): boolean {
+  return pidFile !== null || pidfdSocket !== null;
+}
+
 /** @throws UserError */
 export function reportPid({ pidFile, pidfdSocket }: PidChoice, { pid, pidfd }: Spawned): void {
   if (pidfdSocket !== null) {

@@ -128,7 +128,7 @@ export function chooseStreams(choice: StreamChoice): Streams {
     if (consoleSocket !== null) {
       throw usageError("--console-socket is given, but process.terminal is false");
     }
-    return new OwnStreams(preserved);
+    return ownStreams(false, preserved);
   }
   if (consoleSocket !== null) {
     return new SocketTerminal(consoleSocket, choice.consoleSize, preserved);
@@ -136,12 +136,21 @@ export function chooseStreams(choice: StreamChoice): Streams {
   if (!isForeground) {
     throw usageError("process.terminal is true: a detached container needs --console-socket");
   }
-  if (!isTerminal(0) || !isTerminal(1)) {
-    throw usageError(
-      "a terminal is asked for, but stdin or stdout is no terminal (--tty off runs without one)",
-    );
-  }
-  return new OwnTerminal(preserved);
+  return ownStreams(true, preserved);
+}
+
+/**
+ * The streams of this process.
+ *
+ * @param preserved how many files from 3 on the guest gets too
+ * @throws UserError if a terminal is wanted and there is none
+ */
+export function ownStreams(wantsTerminal: boolean, preserved: number): Streams {
+  if (!wantsTerminal) return new OwnStreams(preserved);
+  if (isTerminal(0) && isTerminal(1)) return new OwnTerminal(preserved);
+  throw usageError(
+    "a terminal is asked for, but stdin or stdout is no terminal (--tty off runs without one)",
+  );
 }
 
 /** @throws UserError if the caller has not passed one of them */

@@ -28,9 +28,7 @@ const held = new Map<number, number>();
  * stay ignored.
  */
 export function holdInterrupts(): void {
-  for (const signo of SIGNALS) {
-    if (!isIgnored(signo)) held.set(signo, signalToEventfd(signo));
-  }
+  for (const signo of notIgnored(SIGNALS)) held.set(signo, signalToEventfd(signo));
 }
 
 /**
@@ -74,10 +72,11 @@ export function waitReadable(fd: number, timeoutMs: number): boolean {
   }
 }
 
-/** Whether the caller has made this process ignore a signal, as nohup(1) does with SIGHUP. */
-function isIgnored(signo: number): boolean {
+/** Those signals that the caller has not made this process ignore, as nohup(1) does with SIGHUP. */
+function notIgnored(signals: readonly number[]): number[] {
   const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(Deno.readTextFileSync("/proc/self/status"));
-  return mask !== null && ((BigInt(`0x${mask[1]}`) >> BigInt(signo - 1)) & 1n) === 1n;
+  const ignored = BigInt(`0x${mask?.[1] ?? 0}`);
+  return signals.filter((signo) => (ignored >> BigInt(signo - 1) & 1n) === 0n);
 }
 
 /** Signals by which programs are controlled. */
@@ -97,6 +96,6 @@ const FORWARDED = [
  * with a terminal SIGWINCH.
  */
 export function forwardedSignals(hasTerminal: boolean): number[] {
-  const forwarded = FORWARDED.filter((signo) => !isIgnored(signo));
+  const forwarded = notIgnored(FORWARDED);
   return hasTerminal ? [...forwarded, S.SIGWINCH] : forwarded;
 }

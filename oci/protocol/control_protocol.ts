@@ -51,8 +51,10 @@ export type Request =
     readonly op: "exec";
     readonly id: string;
     readonly process: ProcessSpec;
-    /** Of the proxy, for lists of processes. */
+    /** Of the waiter, for lists of processes. */
     readonly hostPid: number;
+    /** The process goes on if its waiter is killed; it has no terminal any more then. */
+    readonly isOutlived: boolean;
     readonly ignorePaused: boolean;
   }
   /**
@@ -84,6 +86,8 @@ export type Request =
   | { readonly op: "state"; readonly id: string }
   /** Ends a container, at once. */
   | { readonly op: "destroy"; readonly id: string };
+
+export type RequestOf<O extends Request["op"]> = Extract<Request, { readonly op: O }>;
 
 /** Some of the limits of a control group; -1 is none. */
 export type LimitsChange = Readonly<Partial<CgroupLimits>>;

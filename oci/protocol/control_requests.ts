@@ -15,6 +15,7 @@ import type {
   LimitsChange,
   Request,
   RequestInMemfd,
+  RequestOf,
   SharedNamespaces,
   StartHook,
 } from "./control_protocol.ts";
@@ -25,7 +26,6 @@ const HOOKS_MAX = 1024;
 const ID_MAX = 2 ** 32 - 1, PID_MAX = 2 ** 22;
 
 type Op = Request["op"];
-type RequestOf<O extends Op> = Extract<Request, { readonly op: O }>;
 
 const READERS: { readonly [O in Op]: (node: JsonNode, id: string) => RequestOf<O> } = {
   start: (node, id) => ({ op: "start", id, hooks: readHooks(node.member("hooks")) }),
@@ -36,8 +36,9 @@ const READERS: { readonly [O in Op]: (node: JsonNode, id: string) => RequestOf<O
   exec: (node, id) => {
     const process = readProcess(node.member("process"));
     const hostPid = node.member("hostPid").integer(0, PID_MAX);
+    const isOutlived = node.member("isOutlived").boolean();
     const ignorePaused = node.member("ignorePaused").boolean();
-    return { op: "exec", id, process, hostPid, ignorePaused };
+    return { op: "exec", id, process, hostPid, isOutlived, ignorePaused };
   },
   reserve: (_, id) => ({ op: "reserve", id }),
   createContainer: (node, id) => {

@@ -82,10 +82,7 @@ export class ControlSocket<In extends { type: string }, Out extends { type: stri
   }
 
   sendPacket(kind: number, a: number, b: number): boolean {
-    const data = allocBuffer(ControlPacket.size), view = new DataView(data.buffer);
-    view.setUint32(ControlPacket.at.kind, kind, true);
-    view.setUint32(ControlPacket.at.a, a, true);
-    view.setUint32(ControlPacket.at.b, b, true);
+    const data = packet(kind, a, b);
     return sendFds(this.fd, data, []) === data.length;
   }
 
@@ -126,6 +123,19 @@ export class ControlSocket<In extends { type: string }, Out extends { type: stri
   close(): void {
     close(this.fd);
   }
+}
+
+function packet(kind: number, a: number, b: number): Uint8Array<ArrayBuffer> {
+  const data = allocBuffer(ControlPacket.size), view = new DataView(data.buffer);
+  view.setUint32(ControlPacket.at.kind, kind, true);
+  view.setUint32(ControlPacket.at.a, a, true);
+  view.setUint32(ControlPacket.at.b, b, true);
+  return data;
+}
+
+/** The bytes of a packet that brings a signal. */
+export function signalPacket(signo: number): Uint8Array {
+  return packet(PACKET_SIGNAL, signo, 0);
 }
 
 /** The boot process's end. */

@@ -8,6 +8,7 @@
 
 import { CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
 import { type FirstProcess, readFirstProcess } from "./first_process.ts";
+import type { SeccompSpec } from "../../kernel/seccomp/oci_filter.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { ProcessSpec } from "../protocol/boot_spec.ts";
 import { type Hooks, readHooks } from "./hooks_section.ts";
@@ -17,11 +18,15 @@ import { type LinuxConfig, readLinux } from "./linux_section.ts";
 import { type ConfigMount, readMount } from "./mount_entry.ts";
 import { checkNamespaceNeeds } from "./namespace_needs.ts";
 import { readConsoleSize } from "./process_section.ts";
+import { parseSeccomp } from "./seccomp_section.ts";
 
 export interface Config {
   /** As it stands there: 1.x. */
   readonly ociVersion: string;
-  readonly process: FirstProcess;
+  readonly process: FirstProcess & {
+    /** null: no filter. */
+    readonly seccomp: SeccompSpec | null;
+  };
   readonly consoleSize: ProcessSpec["consoleSize"];
   /** The path is one of the host, relative to the bundle. */
   readonly root: { readonly path: string; readonly isReadOnly: boolean };
@@ -67,7 +72,10 @@ export function readConfig(config: JsonNode, has: HasModule = hostHas): Config {
   for (const name of FOREIGN) config.member(name).refuse();
   const root = config.member("root");
   root.object();
-  const process = readFirstProcess(config, warn, has);
+  const process = {
+    ...readFirstProcess(config, warn, has),
+    seccomp: parseSeccomp(config.member("linux").member("seccomp")),
+  };
   const parts = readLinux(config.member("linux"));
   const hostname = readHostName(config.member("hostname"));
   const domainname = readHostName(config.member("domainname"));

@@ -1,20 +1,16 @@
 /**
  * The process of config.json with the members of other sections about it: the parts of the file
- * that `exec` needs. Neighbours: process_section.ts, seccomp_section.ts; config.ts reads the whole.
+ * that `exec` needs. Neighbours: process_section.ts; config.ts reads the whole.
  */
 
-import type { SeccompSpec } from "../../kernel/seccomp/oci_filter.ts";
 import type { JsonNode } from "../json_node.ts";
 import type { HasModule } from "./labels.ts";
 import { type ProcessConfig, readProcess } from "./process_section.ts";
-import { parseSeccomp } from "./seccomp_section.ts";
 
 const PERSONALITIES = { LINUX: 0, LINUX32: 8 } as const;
 
 export type FirstProcess = ProcessConfig & {
   readonly personality: number;
-  /** null: no filter. */
-  readonly seccomp: SeccompSpec | null;
 };
 
 /** @param config the whole file @throws UserError */
@@ -23,13 +19,11 @@ export function readFirstProcess(
   warn: (line: string) => void,
   has: HasModule,
 ): FirstProcess {
-  const linux = config.member("linux");
   return {
     ...readProcess(config.member("process"), warn, has),
     // Only for processes that exec starts later.
     affinity: null,
-    personality: readPersonality(linux.member("personality")),
-    seccomp: parseSeccomp(linux.member("seccomp")),
+    personality: readPersonality(config.member("linux").member("personality")),
   };
 }
 

@@ -4,14 +4,12 @@
 
 import { UserError } from "../../user_error.ts";
 import type { GuestFds } from "../../protocol/boot_spec.ts";
-import type { Request } from "../../protocol/control_protocol.ts";
+import type { Request, RequestOf } from "../../protocol/control_protocol.ts";
 import { Later, type RequestFds, type RequestHandler } from "./control_server.ts";
 import { type BootSocket, ControlSocket } from "../../protocol/launcher_channel.ts";
 import { GuestContainer } from "../guest/guest_container.ts";
 import { hasMemoryLimit, OomWitness } from "../../proxy/oom_witness.ts";
 import type { Sandbox } from "../boot_sandbox.ts";
-
-type RequestOf<O extends Request["op"]> = Extract<Request, { readonly op: O }>;
 
 export class SandboxRequests implements RequestHandler {
   readonly #sandbox: Sandbox;
@@ -125,7 +123,7 @@ function exec(container: GuestContainer, request: RequestOf<"exec">, fds: Reques
   fds.require(4);
   const waiter = waiterOf(fds.take(3));
   const stdio: GuestFds = [...takeStdio(fds, 0), ...fds.takeFrom(4)];
-  return { pid: container.exec(request.process, stdio, waiter, request.hostPid) };
+  return { pid: container.exec(request, stdio, waiter) };
 }
 
 function takeStdio(fds: RequestFds, first: number): readonly [number, number, number] {

@@ -27,7 +27,13 @@ import type { AddressSpace } from "../../../platform/platform.ts";
 import { UserError } from "../../user_error.ts";
 import type { SeccompSpec } from "../../../kernel/seccomp/oci_filter.ts";
 import type { BootSpec, GuestFds, ProcessSpec } from "../../protocol/boot_spec.ts";
-import type { ContainerStats, ProcessInfo, StartHook } from "../../protocol/control_protocol.ts";
+import type {
+  ContainerStats,
+  LimitsChange,
+  ProcessInfo,
+  RequestOf,
+  StartHook,
+} from "../../protocol/control_protocol.ts";
 import type { BootSocket } from "../../protocol/launcher_channel.ts";
 import { debugText } from "../control/debug_text.ts";
 import type { ContainerAccounts } from "../../../kernel/task/accounts.ts";
@@ -37,7 +43,6 @@ import { type GuestOwner, GuestProcess } from "./guest_process.ts";
 import { type StartedGuest, startGuest } from "./guest_start.ts";
 import { type HookStreams, StartHooks } from "./start_hooks.ts";
 import type { CgroupLimits } from "../../../kernel/cgroup/fs/limits.ts";
-import type { LimitsChange } from "../../protocol/control_protocol.ts";
 import type { OomWitness } from "../../proxy/oom_witness.ts";
 import type { ThreadGroup } from "../../../kernel/task/thread_group.ts";
 import { keepLimits } from "./container_limits.ts";
@@ -121,7 +126,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     this.#goferFd = places.gofer;
     this.#seccomp = spec.process.seccomp ?? null;
     this.#gofer = new GoferClient(places.gofer);
-    this.init = new GuestProcess(kernel.host, places.waiter, 0, this);
+    this.init = new GuestProcess(kernel.host, places.waiter, 0, false, this);
     const accounts = kernel.accounts.open();
     try {
       const tree = this.#openTree(spec, accounts);
@@ -330,8 +335,9 @@ export class GuestContainer implements GuestOwner, GoferListener {
    * @returns its pid inside
    * @throws UserError
    */
-  exec(process: ProcessSpec, stdio: GuestFds, waiter: BootSocket, hostPid: number): number {
-    const guest = new GuestProcess(this.kernel.host, waiter, hostPid, this);
+  exec(request: RequestOf<"exec">, stdio: GuestFds, waiter: BootSocket): number {
+    const { process, hostPid, isOutlived } = request;
+    const guest = new GuestProcess(this.kernel.host, waiter, hostPid, isOutlived, this);
     const oomScoreAdj = process.oomScoreAdj ?? this.#process.oomScoreAdj ?? 0;
     const filtered = { ...process, oomScoreAdj, seccomp: this.#seccomp };
     let started: StartedGuest;
@@ -402,7 +408,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
 
   onWaiterGone(process: GuestProcess): void {
     if (process === this.init) this.#owner.onAbandoned(this);
-    else process.kill();
+    else process.loseWaiter();
   }
 
   /** Called when all processes of the container have ended. */

@@ -24,8 +24,10 @@ export interface GuestOwner {
 }
 
 export class GuestProcess implements ExitListener, WaiterListener {
-  /** Pid of its proxy on the host, 0 if that is not known. */
+  /** Pid of its waiter on the host, 0 if that is not known. */
   readonly hostPid: number;
+  /** It goes on without its waiter. */
+  readonly #isOutlived: boolean;
   readonly #host: Host;
   readonly #socket: BootSocket;
   readonly #owner: GuestOwner;
@@ -34,10 +36,17 @@ export class GuestProcess implements ExitListener, WaiterListener {
   /** Wait status; -1 while the process runs. */
   status: number = -1;
 
-  constructor(host: Host, socket: BootSocket, hostPid: number, owner: GuestOwner) {
+  constructor(
+    host: Host,
+    socket: BootSocket,
+    hostPid: number,
+    isOutlived: boolean,
+    owner: GuestOwner,
+  ) {
     this.#host = host;
     this.#socket = socket;
     this.hostPid = hostPid;
+    this.#isOutlived = isOutlived;
     this.#owner = owner;
   }
 
@@ -85,6 +94,13 @@ export class GuestProcess implements ExitListener, WaiterListener {
 
   kill(): void {
     if (this.#group !== null && this.status < 0) killGroup(this.#group, SIGKILL);
+  }
+
+  /** Called when the waiter was killed. */
+  loseWaiter(): void {
+    if (!this.#isOutlived) return this.kill();
+    this.#bridge?.hangUp();
+    this.#bridge = null;
   }
 
   onResize(rows: number, columns: number): void {

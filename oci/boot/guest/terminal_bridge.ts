@@ -68,6 +68,12 @@ export class TerminalBridge {
     this.#console.master.resize(rows, columns);
   }
 
+  /** Called when the host's terminal is no longer for the guest, before the guest's end. */
+  hangUp(): void {
+    this.close();
+    this.#input.hangUp();
+  }
+
   /** Closes the descriptors of the host's terminal. */
   close(): void {
     this.#fromGuest.unlink();
@@ -88,6 +94,7 @@ class Input extends Waiter {
   /** Bytes at the start of `buffer` that the guest's terminal had no room for. */
   #left: number = 0;
   #isTyping: boolean = false;
+  #isHungUp: boolean = false;
 
   constructor(host: Host, console: GuestConsole, fd: number) {
     super();
@@ -108,14 +115,18 @@ class Input extends Waiter {
         this.#buffer[0] = EOT;
         n = 1;
       }
-      if (n <= 0) {
-        this.#console.hangUp();
-        return;
-      }
+      if (n <= 0) return this.hangUp();
       this.#left = n;
       this.#push();
     }
     if (this.#left === 0) this.#host.arm(this.fd, POLLIN);
+  }
+
+  /** There are no more keys. */
+  hangUp(): void {
+    if (this.#isHungUp) return;
+    this.#isHungUp = true;
+    this.#console.hangUp();
   }
 
   /** Called when the guest's terminal may have room again. */

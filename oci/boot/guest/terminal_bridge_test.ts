@@ -33,14 +33,14 @@ class EchoConsole implements GuestConsole {
   typed = "";
   output = "";
   size = [0, 0];
-  isHungUp = false;
+  hangUps = 0;
 
   show(text: string): void {
     this.output += text;
     this.master.waitQueue.wake(0);
   }
   hangUp(): void {
-    this.isHungUp = true;
+    this.hangUps++;
   }
 }
 
@@ -106,8 +106,18 @@ Deno.test("the end of the host's terminal hangs the guest's up; sizes pass", () 
   assertEquals(console.size, [30, 100]);
   close(keys);
   host.report(inFd);
-  assertEquals(console.isHungUp, true);
-  bridge.close();
+  assertEquals(console.hangUps, 1);
+  bridge.hangUp();
+  assertEquals(console.hangUps, 1);
   assertEquals(host.watches.size, 0);
   close(screen);
+});
+
+Deno.test("a bridge that hangs up has no descriptor of the host's terminal", () => {
+  const { host, console, bridge, keys, screen } = lab();
+  bridge.hangUp();
+  assertEquals([console.hangUps, host.watches.size], [1, 0]);
+  console.show("late");
+  assertEquals(console.output, "late");
+  for (const fd of [keys, screen]) close(fd);
 });
