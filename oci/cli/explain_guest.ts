@@ -9,13 +9,19 @@ import { DEFAULT_TASKS } from "../launch/standard_limits.ts";
 import { shownWord } from "../shown_text.ts";
 import { shownSize } from "./amounts.ts";
 import { nameOf } from "../environment.ts";
+import { explainProgram, type ProgramSearch } from "./program_search.ts";
 
 /** Several lines without an end of line. */
-export function explainGuest(plan: GuestPlan): string {
+export function explainGuest(plan: GuestPlan, search: ProgramSearch): string {
   const { args, cwd, uid, gid } = plan.process;
   const command = args.length === 0 ? "none given" : args.map(toText).join(" ");
   return [
-    section("", [["command", command], ["user", `${uid}:${gid}`], ["directory", toText(cwd)]]),
+    section("", [
+      ["command", command],
+      ...(args.length === 0 ? [] : [["program", explainProgram(search)] as const]),
+      ["user", `${uid}:${gid}`],
+      ["directory", toText(cwd)],
+    ]),
     section("See", seen(plan)),
     section("Reach", reached(plan)),
     section("Spend", spent(plan)),
@@ -64,7 +70,7 @@ function rowOf(name: string): (seen: SeenPath) => Row {
 
 function reached({ sandbox, published = [] }: GuestPlan): Row[] {
   const network = sandbox.network === "none"
-    ? "none but a loopback of its own (--network none)"
+    ? "none but a loopback of its own; --network host gives that of this machine"
     : "that of this machine (--network host)";
   return [
     ["network", network],

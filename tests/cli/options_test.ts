@@ -202,16 +202,20 @@ Deno.test("--explain prints what a command can see and spend, and runs nothing",
       `--volume=${dir}:/mnt:ro`,
     ];
     const asked = [...doCommand(PLATFORM, ...options, "--hide=/usr/share"), "touch", `${dir}/made`];
+    const found = await run(["sh", "-c", "command -v touch"]), name = found.stdout.trim();
+    const file = Deno.realPathSync(name),
+      touch = name === file ? name : `${name}, a link to ${file}`;
     const result = await run(asked, { cwd: dir, env: { HOME: "/none", SECRET_TOKEN: "t" } });
     assertEquals([result.code, result.stderr], [0, ""], describe(result));
     for (
       const line of [
         `command    touch ${dir}/made`,
+        `program    ${touch}`,
         `directory  ${dir}`,
         "  hidden     /usr/share (--hide)",
         `  shown      ${dir} (the working directory)`,
         `  volume     ${dir} at /mnt, read-only (--volume)`,
-        "  network    none but a loopback of its own (--network none)",
+        "  network    none but a loopback of its own; --network host gives that of this machine",
         "  memory     64M (--memory)",
         "  disk       32M of the memory for files that are written (half of it)",
         "  processors 0.5 (--cpus)",
@@ -222,6 +226,22 @@ Deno.test("--explain prints what a command can see and spend, and runs nothing",
     assertEquals([...Deno.readDirSync(dir)], []);
     const alone = await run([...dvisorCommand(), "do", "--explain"]);
     assertEquals([alone.code, alone.stdout.split("\n")[0]], [0, "command    none given"]);
+    const missing = await run([...dvisorCommand(), "do", "--explain", "--", "no-such-program"]);
+    const line = "program    none: no directory of PATH has a program no-such-program";
+    assertEquals([missing.code, missing.stdout.split("\n")[1]], [0, line]);
+  });
+});
+
+Deno.test("relative paths begin at the caller's working directory", async () => {
+  await withDirectory(async (dir) => {
+    await Deno.mkdir(`${dir}/in/open`, { recursive: true });
+    await Deno.mkdir(`${dir}/in/secret`);
+    await Deno.writeTextFile(`${dir}/in/secret/file`, "x");
+    const options = ["--hide=secret", "--show=../in/open", "--cwd=open", "--volume=open:/mnt"];
+    const argv = inSandbox(options, "pwd; ls ../secret; touch /mnt/seen");
+    const result = await run(argv, { cwd: `${dir}/in` });
+    assertEquals([result.code, result.stdout], [0, `${dir}/in/open\n`], describe(result));
+    assertEquals([...Deno.readDirSync(`${dir}/in/open`)].map(({ name }) => name), ["seen"]);
   });
 });
 

@@ -156,7 +156,8 @@ Deno.test("paths that make no sense are refused by their names", async () => {
   const cases: readonly (readonly [string[], string])[] = [
     [["--show=/no/such"], "--show /no/such: there is no such file"],
     [["--hide=/no/such"], "--hide /no/such: there is no such file"],
-    [["--hide=etc"], "--hide etc: the path is not absolute"],
+    [["--hide=etc/no"], "/etc/no: there is no such file"],
+    [["--root=/", "--hide=etc"], `--hide is "etc", expected an absolute path of the sandbox`],
     [["--hide=/usr", "--show=/usr/"], "/usr is in --show and in --hide"],
     [["--show=/proc/sys"], "--show /proc/sys: a sandbox never sees this host's kernel there"],
     [["--rw", "--hide=/usr"], "--hide cannot be given with --rw, which shows all"],

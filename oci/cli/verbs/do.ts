@@ -1,5 +1,6 @@
 /** `dvisor do`: runs a command in a sandbox over this machine's files. */
 
+import { resolve } from "@std/path";
 import {
   callerDirectory,
   callerEnvironment,
@@ -25,7 +26,7 @@ import { defineCommand } from "../command.ts";
 import { explainGuest } from "../explain_guest.ts";
 import { DEFAULT_TASKS } from "../../launch/standard_limits.ts";
 import { guestEnvironment, PASSED_NAMES, PASSED_PREFIX } from "../guest_environment.ts";
-import { requireShownProgram } from "../hidden_program.ts";
+import { type ProgramSearch, requireShownProgram } from "../program_search.ts";
 import { networkOf, sandboxSettings } from "../sandbox_flags.ts";
 
 const OPTIONS = {
@@ -93,18 +94,20 @@ export const command = defineCommand({
   operands: ["command"],
   description: "Runs a command of this machine in a sandbox. It sees the files of this machine " +
     "that others than their owners may read, and the working directory; homes and other files " +
-    "seem empty. Its writes stay in memory and are lost at its end. Working directory and " +
-    "resource limits (ulimit) are the caller's. Variables that are passed: " +
+    "seem empty. Its writes stay in memory and are lost at its end. It has no network but a " +
+    "loopback of its own, without --network host. Working directory and resource limits (ulimit) " +
+    "are the caller's. Variables that are passed: " +
     `${PASSED_NAMES.join(" ")} ${PASSED_PREFIX}*`,
   options: OPTIONS,
   sections: { "Limits": ["memory", "disk", "cpus", "pids"], ...SANDBOX_SECTION },
   run(flags, globals) {
     const plan = planOf(flags, globals);
+    const search = searchOf(plan);
     if (flags.options.explain) {
-      console.log(explainGuest(plan));
+      console.log(explainGuest(plan, search));
       return 0;
     }
-    checkProgram(plan);
+    requireShownProgram(search);
     return runForeground(plan);
   },
 });
@@ -123,7 +126,7 @@ function planOf(flags: DoFlags, globals: Globals): GuestPlan {
   requireDirectory(root);
   const volumes = flags.options.volume.map(parseVolume);
   const ids = idsOf(flags), cwd = directoryOf(flags), env = environmentOf(flags);
-  const view = viewOf(flags, root, cwd), cpus = cpusOf(options.cpus);
+  const view = viewOf(flags, root, toText(cwd)), cpus = cpusOf(options.cpus);
   return {
     hostname: hostnameOf(flags),
     domainname: null,
@@ -162,27 +165,29 @@ function planOf(flags: DoFlags, globals: Globals): GuestPlan {
 
 /** What is visible of the root. */
 function viewOf({ options }: DoFlags, root: string, cwd: string): HostView {
-  const { show, hide, home: showsHome } = options;
+  const { home: showsHome } = options;
+  const inRoot = (name: string) => (path: string) => absolutePath(options, name, path);
+  const show = options.show.map(inRoot("show")), hide = options.hide.map(inRoot("hide"));
   if (!options.rw) {
     const home = Deno.env.get("HOME") || null;
-    return hostView({ root, cwd: toText(cwd), home, showsHome, show, hide, prefix: "--" });
+    return hostView({ root, cwd, home, showsHome, show, hide, prefix: "--" });
   }
   const given = show.length > 0 ? "show" : hide.length > 0 ? "hide" : showsHome ? "home" : null;
   if (given !== null) throw usageError(`--${given} cannot be given with --rw, which shows all`);
   return wholeView(root);
 }
 
-function checkProgram({ goferRoots: [root], process, mounts }: GuestPlan): void {
-  const { view } = root ?? {}, [program = ""] = process.args;
-  if (view === undefined) return;
+function searchOf({ goferRoots: [root], process, mounts }: GuestPlan): ProgramSearch {
+  const [program = ""] = process.args;
   const path = process.env.find((entry) => entry.startsWith("PATH="))?.slice(5) ?? "";
-  requireShownProgram({
+  return {
     program: toText(program),
     path: toText(path),
     cwd: toText(process.cwd),
-    view,
+    root: root?.path ?? "/",
+    view: root?.view ?? null,
     mounts: mounts.map(({ destination }) => toText(destination)),
-  });
+  };
 }
 
 interface Volume {
@@ -236,11 +241,21 @@ function environmentOf({ options }: DoFlags): string[] {
   });
 }
 
-function directoryOf(flags: DoFlags): string {
-  const cwd = flags.options.cwd;
-  if (cwd === null) return flags.options.root === null ? callerDirectory() : "/";
-  if (!cwd.startsWith("/")) throw usageError(`--cwd is "${cwd}", expected an absolute path`);
-  return fromText(cwd);
+function directoryOf({ options }: DoFlags): string {
+  const { cwd, root } = options;
+  if (cwd === null) return root === null ? callerDirectory() : "/";
+  return fromText(absolutePath(options, "cwd", cwd));
+}
+
+/**
+ * A path of the sandbox's root: where that is this machine's, a relative path begins at the
+ * caller's working directory.
+ * @throws UserError
+ */
+function absolutePath({ root }: DoFlags["options"], name: string, path: string): string {
+  if (path.startsWith("/")) return path;
+  if (root === null && path !== "") return resolve(toText(callerDirectory()), path);
+  throw usageError(`--${name} is "${path}", expected an absolute path of the sandbox`);
 }
 
 function idsOf(flags: DoFlags): Ids {

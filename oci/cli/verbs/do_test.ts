@@ -19,7 +19,11 @@ Deno.test("mistakes are one line and exit code 2", async () => {
     [["foo"], `there is no verb "foo"; try: dvisor help`],
     [["do"], "do needs a command; try: dvisor help do"],
     [["do", "--user", "x", "id"], `--user is "x", expected UID or UID:GID in numbers`],
-    [["do", "--cwd", "x", "id"], `--cwd is "x", expected an absolute path`],
+    [["do", "--cwd", "", "id"], `--cwd is "", expected an absolute path of the sandbox`],
+    [
+      ["do", "--root", "/", "--show", "x", "id"],
+      `--show is "x", expected an absolute path of the sandbox`,
+    ],
     [["do", "--env", "=x", "id"], `--env is "=x", expected NAME=VALUE or NAME`],
     [["do", "--volume", "/tmp", "id"], `--volume is "/tmp", expected SRC:DST or SRC:DST:ro`],
     [["do", "--hostname", "", "id"], "--hostname must have 1 to 64 bytes"],
