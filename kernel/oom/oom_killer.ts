@@ -53,10 +53,10 @@ const RETURN_BYTES = 2 << 20, RETURN_RUNS = 128;
 
 export interface OomListener {
   /**
-   * `victim` is killed. True: it must stand still, and keep its memory, until the listener calls
-   * `OomKiller.release`.
+   * `victim` is killed, because of the limit of `domain` or that of all guests (null). True: it
+   * must stand still, and keep its memory, until the listener calls `OomKiller.release`.
    */
-  onOutOfMemory(victim: ThreadGroup): boolean;
+  onOutOfMemory(victim: ThreadGroup, domain: MemoryDomain | null): boolean;
 }
 
 /** Processes that share a memory limit: a container of a pod, or a control group. */
@@ -274,7 +274,7 @@ export class OomKiller {
 
   private killIn(domain: MemoryDomain, victim: ThreadGroup): void {
     const others = domain.onOutOfMemory?.(victim) ?? [];
-    this.kill(victim, true);
+    this.kill(victim, true, domain);
     for (const other of others) {
       other.job?.noteVictim(other);
       killGroup(other, SIGKILL);
@@ -304,12 +304,12 @@ export class OomKiller {
    * Kills `victim`. Also called for a fault that finds no memory. `mayHold`: the listener may have
    * it stand still, because other processes do not need its memory at once.
    */
-  kill(victim: ThreadGroup, mayHold: boolean = false): void {
+  kill(victim: ThreadGroup, mayHold: boolean = false, domain: MemoryDomain | null = null): void {
     this.kills++;
     this.victim = victim;
     const comm = victim.tasks[0]?.comm ?? "";
     this.kernel.log(`out of memory: process ${victim.pid} (${comm}) is killed`);
-    const isNeeded = this.listener?.onOutOfMemory(victim) ?? false;
+    const isNeeded = this.listener?.onOutOfMemory(victim, domain) ?? false;
     const { memory, host } = this.kernel, nowNs = host.monotonicNs();
     if (!mayHold) this.letGo();
     else if (isNeeded && nowNs >= this.holdFromNs && this.held === null) {

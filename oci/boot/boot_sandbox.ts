@@ -13,7 +13,7 @@ import { SandboxKernel } from "../../kernel/kernel.ts";
 import { threadCpuNs } from "../../ffi/sys/clock.ts";
 import { Strace } from "../../kernel/observe/strace.ts";
 import { TurnLog } from "../../kernel/observe/turns.ts";
-import type { OomListener } from "../../kernel/oom/oom_killer.ts";
+import type { MemoryDomain, OomListener } from "../../kernel/oom/oom_killer.ts";
 import type { ThreadGroup } from "../../kernel/task/thread_group.ts";
 import { Timer } from "../../kernel/time/timer.ts";
 import { rehearsedCode } from "../compiled_part.ts";
@@ -141,7 +141,8 @@ export class Sandbox
    * Makes the host count the kill: in the group of the container if that has a limit of its own,
    * else in the group of the sandbox.
    */
-  onOutOfMemory(victim: ThreadGroup): boolean {
+  onOutOfMemory(victim: ThreadGroup, domain: MemoryDomain | null): boolean {
+    if (domain === null && this.#first instanceof PlainGuest) this.#first.onOutOfMemory(victim);
     let counter = this.#killCounter;
     for (const container of this.containers.values()) {
       if (container.killCounter !== null && container.has(victim)) counter = container.killCounter;
@@ -183,6 +184,7 @@ export class Sandbox
       return;
     }
     first.drain();
+    first.reachedLimits().forEach(say);
     const hasResult = !this.#hasFailed && status >= 0;
     this.#waiter.sendPacket(PACKET_EXIT, hasResult ? exitCodeOf(status) : EXIT_FAILURE, 0);
   }

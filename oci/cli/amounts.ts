@@ -35,8 +35,13 @@ export function pidsOf(text: string): number | null {
   throw usageError(`--pids ${text} is neither a number of processes of at least 1 nor max`);
 }
 
+/** Bytes as people write them, large ones in whole MiB: "64M". */
+export function wholeMiB(bytes: number): string {
+  return shownSize(bytes < 2 ** 24 ? Math.floor(bytes) : Math.floor(bytes / 2 ** 20) * 2 ** 20);
+}
+
 /** Bytes as people write them: "64M". */
-export function shownSize(bytes: number): string {
+function shownSize(bytes: number): string {
   for (const [unit, size] of Object.entries(UNITS).reverse()) {
     if (bytes >= size && bytes % size === 0) return `${bytes / size}${unit}`;
   }

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { cpusOf, pidsOf, shownSize, sizeOf } from "./amounts.ts";
+import { cpusOf, pidsOf, sizeOf, wholeMiB } from "./amounts.ts";
 
 Deno.test("sizes have units, and at least the least", () => {
   assertEquals(sizeOf("disk", null, 4096), null);
@@ -13,7 +13,7 @@ Deno.test("sizes have units, and at least the least", () => {
     const message = `--disk ${text} is no size of at least 4K, like 64M or 2G`;
     assertThrows(() => sizeOf("disk", text, 4096), Error, message);
   }
-  assertEquals([shownSize(64 << 20), shownSize(1025), shownSize(0)], ["64M", "1025", "0"]);
+  assertEquals([wholeMiB((64 << 20) + 1), wholeMiB(1025), wholeMiB(0)], ["64M", "1025", "0"]);
 });
 
 Deno.test("processors are fractions, processes are whole", () => {

@@ -7,7 +7,7 @@ import type { GuestPlan } from "../launch/foreground_sandbox.ts";
 import { hidingOf, isBelow, type SeenPath } from "../launch/host_view.ts";
 import { DEFAULT_TASKS } from "../launch/standard_limits.ts";
 import { shownWord } from "../shown_text.ts";
-import { shownSize } from "./amounts.ts";
+import { wholeMiB } from "./amounts.ts";
 import { nameOf } from "../environment.ts";
 import { explainProgram, type ProgramSearch } from "./program_search.ts";
 
@@ -91,12 +91,12 @@ function spent({ memoryLimit, limits, process }: GuestPlan): Row[] {
   const files = process.rlimits.find(({ resource }) => resource === RLIMIT_NOFILE);
   const isOwn = memoryLimit !== null && memoryLimit <= machine;
   return [
-    ["memory", `${rounded(memory)} (${isOwn ? "--memory" : "what this host has"})`],
+    ["memory", `${wholeMiB(memory)} (${isOwn ? "--memory" : "what this host has"})`],
     [
       "disk",
       disk === null
-        ? `${rounded(memory / 2)} of the memory for files that are written (half of it)`
-        : `${rounded(disk)} of the memory for files that are written (--disk)`,
+        ? `${wholeMiB(memory / 2)} of the memory for files that are written (half of it)`
+        : `${wholeMiB(disk)} of the memory for files that are written (--disk)`,
     ],
     [
       "processors",
@@ -115,9 +115,4 @@ function spent({ memoryLimit, limits, process }: GuestPlan): Row[] {
         : `${files.soft} a process, at most ${files.hard} (the caller's limits)`,
     ],
   ];
-}
-
-/** Whole MiB of large sizes. */
-function rounded(bytes: number): string {
-  return shownSize(bytes < 2 ** 24 ? Math.floor(bytes) : Math.floor(bytes / 2 ** 20) * 2 ** 20);
 }

@@ -138,6 +138,15 @@ export interface GuestLimits {
   readonly cpus: number | null;
   /** Bytes that the guest may write to the root directory's overlay in memory. */
   readonly diskBytes: number | null;
+  /** For messages about limits that were reached; absent: there are no messages. */
+  readonly names?: LimitNames;
+}
+
+/** The limits as the caller knows them: "--memory 64M". */
+export interface LimitNames {
+  readonly memory: string;
+  readonly tasks: string;
+  readonly disk: string;
 }
 
 /** Properties of a container's files besides mounts. */

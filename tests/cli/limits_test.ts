@@ -3,7 +3,7 @@
  * the host: `--disk`, `--cpus`, `--pids`; and the caller's own (ulimit). Memory: memory_test.ts.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, doCommand, PLATFORM, run } from "../harness/dvisor.ts";
 import { named, PYTHON } from "../harness/machine.ts";
 
@@ -48,6 +48,33 @@ fill(); fill()`;
     const result = await run(argv);
     assertEquals(result.stdout, `EAGAIN ${count}\n`.repeat(2), describe(result));
   }
+});
+
+Deno.test("limits that were reached are named at the end, unless --quiet is given", async () => {
+  const kill = "tail /dev/zero; echo end";
+  const used =
+    /^dvisor: process \d+ \(tail\) was killed: the sandbox used more than --memory 64M\n$/m;
+  const cases: readonly (readonly [option: string, script: string, message: RegExp])[] = [
+    ["--memory=64M", kill, used],
+    [
+      "--pids=3",
+      "echo end; exec sh -c 'sleep 9 & sleep 9 & sleep 9 & wait'",
+      /^dvisor: a fork or a new thread failed with EAGAIN: .* as --pids 3\n$/m,
+    ],
+    [
+      "--disk=1M",
+      "head -c 2M /dev/zero > /filled; echo end",
+      /^dvisor: a write failed with ENOSPC: the sandbox wrote more than --disk 1M\n$/m,
+    ],
+    ["--memory=64M", "echo end", /^$/],
+  ];
+  for (const [option, script, message] of cases) {
+    const result = await inSandbox([option], script);
+    assertEquals(result.stdout, "end\n", describe(result));
+    assertMatch(result.stderr, message);
+  }
+  const quiet = await inSandbox(["--quiet", "--memory=64M"], "exec tail /dev/zero");
+  assertEquals([quiet.code, quiet.stderr], [137, ""], describe(quiet));
 });
 
 Deno.test({

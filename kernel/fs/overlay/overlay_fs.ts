@@ -107,6 +107,11 @@ export class OverlayFs extends FileSystem {
     if (upper !== null) this.byUpper.set(upper, this.root);
   }
 
+  /** The file system that ends with it; null: none. */
+  get owned(): FileSystem | null {
+    return this.options.owned;
+  }
+
   /**
    * The account for copies of files and whiteouts: the caller's, or the mounter's without a call.
    */

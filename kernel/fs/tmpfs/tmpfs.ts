@@ -36,6 +36,8 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   maxInodes: number;
   usedPages: number = 0;
   usedInodes: number = 0;
+  /** Requests for pages that found no room at all. */
+  refusedWrites: number = 0;
   private lastIno: number = 0;
   private readonly defaultPages: number;
   private readonly defaultInodes: number;
@@ -108,6 +110,7 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   /** Takes room for pages of data: how many of `count` fit now; they count as used. */
   takePages(count: number): number {
     const n = Math.min(count, Math.max(0, this.maxPages - this.usedPages));
+    if (n === 0) this.refusedWrites++;
     this.usedPages += n;
     return n;
   }

@@ -6,6 +6,7 @@
 
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import type { Container } from "../../../kernel/task/container.ts";
+import type { ThreadGroup } from "../../../kernel/task/thread_group.ts";
 import type { TerminalBridge } from "./terminal_bridge.ts";
 import type { BootSpec } from "../../protocol/boot_spec.ts";
 import type { BootSocket } from "../../protocol/launcher_channel.ts";
@@ -13,6 +14,7 @@ import { PublishedPort } from "../ports/published_port.ts";
 import { makeFirstContainer } from "./first_container.ts";
 import { relaysOf } from "../ports/relay_table.ts";
 import { limitGuests } from "./guest_limits.ts";
+import { ReachedLimits } from "./reached_limits.ts";
 import { startGuest } from "./guest_start.ts";
 import {
   type GoferListener,
@@ -36,6 +38,8 @@ export class PlainGuest implements WaiterListener, GoferListener {
   readonly #spec: BootSpec;
   readonly #container: Container;
   readonly #bridge: TerminalBridge | null;
+  /** null: they are not reported. */
+  readonly #reached: ReachedLimits | null;
 
   /**
    * Loads the process and puts it into the run queue.
@@ -50,6 +54,8 @@ export class PlainGuest implements WaiterListener, GoferListener {
     const container = makeFirstContainer(kernel, spec);
     this.#container = container;
     limitGuests(container, spec.limits);
+    const names = spec.limits?.names;
+    this.#reached = names === undefined ? null : new ReachedLimits(container, names);
     this.#bridge = startGuest(kernel, container, spec.process, spec.fds.stdio, true, null).bridge;
   }
 
@@ -66,6 +72,15 @@ export class PlainGuest implements WaiterListener, GoferListener {
   /** Writes the last output of the process. */
   drain(): void {
     this.#bridge?.drain();
+  }
+
+  onOutOfMemory(victim: ThreadGroup): void {
+    this.#reached?.onOutOfMemory(victim);
+  }
+
+  /** A line for each limit that the guests have reached. */
+  reachedLimits(): string[] {
+    return this.#reached?.lines() ?? [];
   }
 
   onSignal(signo: number): void {

@@ -15,13 +15,14 @@ import type { Options } from "../../options/option.ts";
 import { DO_NETWORK, SANDBOX_OPTIONS, SANDBOX_SECTION } from "../../options/sandbox_options.ts";
 import { fromText, toText } from "../../../kernel/core/bytes.ts";
 import { type HostView, hostView, wholeView } from "../../launch/host_view.ts";
+import { allowedMemory } from "../../host/host_limits.ts";
 import { type GuestPlan, runForeground } from "../../launch/foreground_sandbox.ts";
 import { parsePublish } from "../../launch/published_ports.ts";
 import { STANDARD_MOUNTS } from "../../launch/standard_mounts.ts";
 import type { GoferRoot } from "../../launch/gofer_process.ts";
-import type { MountSpec } from "../../protocol/boot_spec.ts";
+import type { LimitNames, MountSpec } from "../../protocol/boot_spec.ts";
 import { usageError, UserError } from "../../user_error.ts";
-import { cpusOf, pidsOf, sizeOf } from "../amounts.ts";
+import { cpusOf, pidsOf, sizeOf, wholeMiB } from "../amounts.ts";
 import { defineCommand } from "../command.ts";
 import { explainGuest } from "../explain_guest.ts";
 import { DEFAULT_TASKS } from "../../launch/standard_limits.ts";
@@ -135,7 +136,12 @@ function planOf(flags: DoFlags, globals: Globals): GuestPlan {
     readonlyPaths: [],
     memoryLimit: sizeOf("memory", options.memory, MEMORY_MIN),
     cpuLimit: cpus,
-    limits: { tasks: pidsOf(options.pids), cpus, diskBytes: diskOf(flags) },
+    limits: {
+      tasks: pidsOf(options.pids),
+      cpus,
+      diskBytes: diskOf(flags),
+      ...(options.quiet || globals.options.quiet ? {} : { names: limitNames(flags) }),
+    },
     published: options.publish.map(parsePublish),
     process: {
       args: exactArguments(flags.rest),
@@ -276,6 +282,16 @@ function diskOf({ options }: DoFlags): number | null {
   const bytes = sizeOf("disk", options.disk, DISK_MIN);
   if (bytes === null || !options.rw) return bytes;
   throw usageError("--disk cannot be given with --rw, whose writes go to files");
+}
+
+/** For messages about limits that were reached. */
+function limitNames({ options: { memory, pids, disk } }: DoFlags): LimitNames {
+  const machine = allowedMemory(), bytes = sizeOf("memory", memory, MEMORY_MIN) ?? Infinity;
+  return {
+    memory: bytes <= machine ? `--memory ${memory}` : `what this host has: ${wholeMiB(machine)}`,
+    tasks: `--pids ${pids}`,
+    disk: disk === null ? "half of its memory; --disk gives it more" : `--disk ${disk}`,
+  };
 }
 
 /**
