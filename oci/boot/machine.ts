@@ -81,7 +81,11 @@ function createArena(memoryBytes: number): Arena {
     return Arena.create(bytes, WINDOWS_BYTES);
   } catch (cause) {
     const gib = Math.round((bytes + WINDOWS_BYTES) / 2 ** 30);
-    throw new UserError(`no ${gib} GiB of address space for guest memory`, undefined, cause);
+    throw new UserError(
+      `no ${gib} GiB of address space for guest memory, which ulimit -v limits`,
+      undefined,
+      cause,
+    );
   }
 }
 

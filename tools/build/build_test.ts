@@ -179,6 +179,25 @@ async function startInEveryWay(
   await t.step("few open files are enough", async () => {
     assertEquals(await output("/bin/sh", "-c", `ulimit -n 64; exec ${sample} args y`), ["y"]);
   });
+  await t.step({
+    ...named(
+      "without a working directory, or address space for V8, it says so",
+      isHomeMade ? null : "Deno's own base has Deno's messages",
+    ),
+    fn: async () => {
+      const gone = `mkdir ${dir}/gone; cd ${dir}/gone; rmdir ../gone; exec ${sample} args`;
+      const path = `${Deno.realPathSync(dir)}/gone (deleted)`;
+      assertEquals(await start(["/bin/sh", "-c", gone]), {
+        code: 1,
+        signal: null,
+        stdout: "",
+        stderr: `dvisor: the working directory is gone, cd to another one: ${path}`,
+      });
+      const little = await start(["/bin/sh", "-c", `ulimit -v 1000000; exec ${sample} args`]);
+      assertEquals([little.code, little.stdout], [1, ""]);
+      assertStringIncludes(little.stderr, "dvisor: ulimit -v leaves too little address space");
+    },
+  });
   await t.step("it leaves nothing in a home, and a read-only one will do", async () => {
     const home = `${dir}/home`;
     await Deno.mkdir(home);

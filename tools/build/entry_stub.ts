@@ -14,10 +14,17 @@
  * ABI, "Process Initialization").
  */
 
+import { ENOENT } from "../../ffi/abi/errno.ts";
+import { RLIMIT_AS } from "../../ffi/abi/resource.ts";
+import * as N from "../../ffi/abi/syscall_numbers.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem, rip } from "../../ffi/asm/operands.ts";
 import {
+  eax,
   ebp,
+  edi,
+  edx,
+  esi,
   r12,
   r13,
   r14,
@@ -89,9 +96,11 @@ export function entryStub(place: StubPlace): Uint8Array<ArrayBuffer> {
   const a = new Assembler();
   const args = argumentsBefore(place.v8Flags);
   emitStart(a, place);
+  emitChecks(a);
   emitArguments(a, args);
   emitEnvironment(a, place);
   emitLeave(a, place);
+  emitRefusals(a);
   args.forEach((text, i) => a.label(`argument ${i}`).asciz(text));
   ENVIRONMENT.forEach((text, i) => a.label(`variable ${i}`).asciz(text));
   return a.assemble();
@@ -106,6 +115,54 @@ function emitStart(a: Assembler, place: StubPlace): void {
   a.mov(rax, r14);
   a.label("next auxv").mov(rdx, mem(rax)).add(rax, 16).test(rdx, rdx).jne("next auxv");
   a.sub(rax, rbx).add(rax, 8 * EXTRA_ENTRIES).sub(rsp, rax).and(rsp, -16);
+}
+
+/** Room for a path of the host, below the new vector. */
+const PATH_BYTES = 4096;
+/** The least address space in which V8 starts, in GiB: it reserves 32 GiB and some. */
+const ADDRESS_SPACE_GIB = 36;
+const GIB_BITS = 30;
+
+/** Two conditions under which `deno` would end with a message of its own, or V8 with a trap. */
+function emitChecks(a: Assembler): void {
+  a.sub(rsp, PATH_BYTES);
+  a.mov(edi, RLIMIT_AS).mov(rsi, rsp).mov(eax, N.SYS_getrlimit).syscall();
+  a.mov(rax, mem(rsp)).shr(rax, GIB_BITS).cmp(rax, ADDRESS_SPACE_GIB).jb("little space");
+  a.mov(rdi, rsp).mov(esi, PATH_BYTES).mov(eax, N.SYS_getcwd).syscall();
+  a.cmp(rax, -ENOENT).je("no directory").add(rsp, PATH_BYTES);
+}
+
+const GONE = "dvisor: the working directory is gone, cd to another one: ";
+const LITTLE = "dvisor: ulimit -v leaves too little address space: JavaScript needs " +
+  `${ADDRESS_SPACE_GIB} GiB\n`;
+const EXIT_FAILURE = 1, STDERR = 2;
+
+/** Says what is missing, and ends the process. */
+function emitRefusals(a: Assembler): void {
+  a.label("little space").lea(rsi, rip("little text")).mov(edx, LITTLE.length);
+  emitWrite(a);
+  a.label("refuse").mov(edi, EXIT_FAILURE).mov(eax, N.SYS_exit_group).syscall();
+  a.label("no directory").lea(rsi, rip("gone text")).mov(edx, GONE.length);
+  emitWrite(a);
+  a.lea(rdi, rip("directory link")).mov(rsi, rsp).mov(edx, PATH_BYTES - 1);
+  a.mov(eax, N.SYS_readlink).syscall();
+  a.test(rax, rax).jns("named").xor(eax, eax).label("named");
+  // The name is another program's: its control characters must not reach a terminal.
+  a.mov(mem(rsp, 0, rax), NEWLINE, 1).lea(rdx, mem(rax, 1));
+  a.label("next byte").sub(rax, 1).jb("shown");
+  a.cmp(mem(rsp, 0, rax), SPACE, 1).jae("next byte").mov(mem(rsp, 0, rax), QUESTION, 1);
+  a.jmp("next byte").label("shown").mov(rsi, rsp);
+  emitWrite(a);
+  a.jmp("refuse");
+  a.label("little text").asciz(LITTLE).label("gone text").asciz(GONE);
+  a.label("directory link").asciz("/proc/self/cwd");
+}
+
+const NEWLINE = 10, SPACE = 32, QUESTION = 63;
+
+/** Writes edx bytes at rsi. */
+function emitWrite(a: Assembler): void {
+  a.mov(edi, STDERR).mov(eax, N.SYS_write).syscall();
 }
 
 /** Own arguments, then the caller's without the first. rdi = behind them. */
