@@ -87,6 +87,14 @@ export class JsonNode {
     return value;
   }
 
+  /** A finite number that is not below 0. */
+  amount(): number {
+    const { value } = this;
+    return typeof value === "number" && value >= 0 && value < Infinity
+      ? value
+      : this.expected("a number that is at least 0");
+  }
+
   /** One of some strings. */
   oneOf<T extends string>(choices: readonly T[]): T {
     const text = this.string();

@@ -2,6 +2,8 @@
 
 import { hasCrashed, logPath } from "./crash_report.ts";
 import { answerOf, ask, sendRequest } from "./control_client.ts";
+import { attachTo } from "../launch/session/attached_client.ts";
+import { sandboxDirectory } from "../launch/session/socket_directory.ts";
 import { statusOf } from "../state/liveness.ts";
 import type { ContainerRecord, Status } from "../state/record.ts";
 import { checkId, type ContainerDir, type StateStore } from "../state/store.ts";
@@ -76,8 +78,23 @@ export function statusNow(store: StateStore, record: ContainerRecord): Status {
 
 /** @throws UserError if there is no such container */
 export function findContainer(store: StateStore, id: string): FoundContainer {
+  if (!store.dir(id).exists && isSandbox(store, id)) {
+    throw new UserError(
+      `${id} is a sandbox of a library and no container: Sandbox.connect("${id}") of the library ` +
+        "does this, and dvisor state, ps, kill, wait, events, pause, resume and debug work on it",
+    );
+  }
   const { dir, record } = store.load(id);
   return new FoundContainer(store, dir, record);
+}
+
+/** Whether there is a sandbox of a library beside the containers of this root directory. */
+function isSandbox({ root }: StateStore, id: string): boolean {
+  const directory = sandboxDirectory(false);
+  if (directory !== `${root}-sandboxes`) return false;
+  const found = attachTo(id);
+  found?.client.close();
+  return found !== null;
 }
 
 /** The only argument of a verb. @throws UserError */

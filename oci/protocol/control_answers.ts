@@ -85,7 +85,7 @@ const READERS: { readonly [O in Op]: (node: JsonNode) => Answers[O] } = {
   exec: (node) => ({ pid: node.member("pid").integer(0, PID_MAX) }),
   reserve: nothing,
   createContainer: nothing,
-  ps: (node) => ({ processes: node.member("processes").items().map(readProcess) }),
+  ps: (node) => ({ processes: readProcesses(node) }),
   pause: nothing,
   resume: (node) => ({ status: node.member("status").oneOf(STATUSES) }),
   update: (node) => ({ needsWitness: node.member("needsWitness").boolean() }),
@@ -95,6 +95,11 @@ const READERS: { readonly [O in Op]: (node: JsonNode) => Answers[O] } = {
   state: (node) => ({ status: node.member("status").oneOf(STATUSES) }),
   destroy: nothing,
 };
+
+/** The processes of an answer, of either protocol. @throws UserError */
+export function readProcesses(node: JsonNode): ProcessInfo[] {
+  return node.member("processes").items().map(readProcess);
+}
 
 function readProcess(node: JsonNode): ProcessInfo {
   return {
@@ -114,6 +119,8 @@ function readStats(node: JsonNode): ContainerStats {
     threads: count(node.member("threads")),
     cpuNs: count(node.member("cpuNs")),
     memoryBytes: count(node.member("memoryBytes")),
+    memoryMax: node.member("memoryMax").optional(null, count),
+    tasksMax: node.member("tasksMax").optional(null, count),
     syscalls: count(node.member("syscalls")),
     containedBugs: count(node.member("containedBugs")),
   };

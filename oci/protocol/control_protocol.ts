@@ -143,6 +143,9 @@ export interface ContainerStats {
    * of the whole sandbox.
    */
   readonly memoryBytes: number;
+  /** The limits of memory, bytes, and of tasks, which the kernel keeps; null: none. */
+  readonly memoryMax: number | null;
+  readonly tasksMax: number | null;
   /** Calls served by the whole sandbox. */
   readonly syscalls: number;
   /** Bugs of the sandbox's kernel that ended one process each. */

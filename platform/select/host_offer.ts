@@ -80,7 +80,7 @@ export function inspectHost({ best, why }: Preference): HostOffer {
   ];
   const wanted = best === null ? DEFAULT_PLATFORMS : [best, ...DEFAULT_PLATFORMS];
   const platform = wanted.find((name) => trials.get(name)!.costs !== null) ?? null;
-  return { findings, platform, reason: reasonFor(platform, trials, why) };
+  return { findings, platform, reason: reasonFor(platform, trials, why, platform === best) };
 }
 
 interface Measured {
@@ -102,6 +102,7 @@ function reasonFor(
   platform: PlatformName | null,
   trials: ReadonlyMap<PlatformName, Measured>,
   why: string,
+  isAsked: boolean,
 ): string {
   const others = [...trials].filter(([name]) => name !== platform);
   const rejected = others.map(([name, { costs, problem }]) =>
@@ -109,7 +110,19 @@ function reasonFor(
   ).join("; ");
   const own = platform === null ? null : trials.get(platform)!.costs;
   if (own === null) return rejected;
-  return `${why}; now a call with its share of faults and forks costs ${share(own)}; ${rejected}`;
+  const order = isAsked ? "" : orderOf(platform);
+  return `${order}${why}; now a call with its share of faults and forks costs ${
+    share(own)
+  }; ${rejected}`;
+}
+
+/** Why one of the default platforms goes before the other. */
+function orderOf(platform: PlatformName | null): string {
+  if (platform === null || platform === "kvm") return "";
+  const before = DEFAULT_PLATFORMS.slice(0, DEFAULT_PLATFORMS.indexOf(platform));
+  return before.length === 0
+    ? `${platform} is the first choice where it works; `
+    : `${before.map((name) => `${name} does not work`).join(", ")}; `;
 }
 
 function share(costs: PlatformCosts): string {

@@ -36,7 +36,9 @@ const STATES: ReadonlyMap<number, string> = new Map([
 
 export function debugText(kernel: SandboxKernel, container: Container, status: string): string {
   const lines = [
-    `container ${container.id}: ${status}, ${container.groups.size} processes`,
+    `${
+      container.id === "" ? "sandbox" : `container ${container.id}`
+    }: ${status}, ${container.groups.size} processes`,
     `kernel: ${kernel.calls.count} calls, ${
       mib(kernel.memory.frames.usedBytes)
     } of guest memory in use` +

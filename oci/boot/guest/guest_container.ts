@@ -383,7 +383,14 @@ export class GuestContainer implements GuestOwner, GoferListener {
       ? memory.frames.usedBytes
       : residentBytesOf(memory.arena, this.#container.groups);
     const counts = { processes, threads, cpuNs: Math.round(cpuNs), memoryBytes };
-    return { ...counts, syscalls: calls.count, containedBugs };
+    const { memoryMax, pidsMax } = this.limits;
+    return {
+      ...counts,
+      memoryMax: memoryMax === Infinity ? null : memoryMax,
+      tasksMax: pidsMax === Infinity ? null : pidsMax,
+      syscalls: calls.count,
+      containedBugs,
+    };
   }
 
   debug(): string {

@@ -7,10 +7,12 @@ import { SIGHUP, SIGINT, SIGTERM } from "../../../ffi/abi/signal.ts";
 import { OverlayFs } from "../../../kernel/fs/overlay/overlay_fs.ts";
 import { emptyStatFs } from "../../../kernel/vfs/inode.ts";
 import { groupCpuNs } from "../../../kernel/task/cpu_clock.ts";
+import { processesOf } from "../../../kernel/containers.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import type { Container } from "../../../kernel/task/container.ts";
 import type { BootSpec, SessionFds, SessionSpec } from "../../protocol/boot_spec.ts";
 import type { BootSocket } from "../../protocol/launcher_channel.ts";
+import type { ProcessInfo } from "../../protocol/control_protocol.ts";
 import type { StatsMessage } from "../../protocol/session/messages.ts";
 import {
   type GoferListener,
@@ -18,6 +20,7 @@ import {
   LauncherLink,
   type WaiterListener,
 } from "../control/launcher_events.ts";
+import { debugText } from "../control/debug_text.ts";
 import { makeFirstContainer } from "../guest/first_container.ts";
 import { limitGuests } from "../guest/guest_limits.ts";
 import { startIdleProcess } from "./idle_process.ts";
@@ -25,6 +28,8 @@ import { Session } from "./session.ts";
 import { type SessionOwner, SessionServer } from "./session_server.ts";
 
 const NS_A_MS = 1e6;
+/** LIMIT: processes in an answer, which is one message. */
+const PROCESSES_MAX = 800;
 
 export interface SessionGuestOwner {
   onSessionEnd(): void;
@@ -111,6 +116,26 @@ export class SessionGuest implements SessionOwner, WaiterListener, GoferListener
       programs: this.#session.programs.size,
       uptimeMs: (this.#kernel.now() - this.#startNs) / NS_A_MS,
     };
+  }
+
+  /** The idle process is none of theirs. */
+  processes(): ProcessInfo[] {
+    const nowNs = this.#kernel.now(), { init } = this.#container;
+    const own = init?.id.numberIn(this.#container.pids);
+    return processesOf(this.#container).filter(({ pid }) => pid !== own)
+      .slice(0, PROCESSES_MAX).map(({ pid, ppid, uid, threads, startNs, comm }) => ({
+        pid,
+        hostPid: 0,
+        ppid,
+        uid,
+        threads,
+        ageMs: Math.round((nowNs - startNs) / NS_A_MS),
+        command: comm,
+      }));
+  }
+
+  debug(): string {
+    return debugText(this.#kernel, this.#container, "running");
   }
 
   /** Bytes that were written to the root directory's overlay in memory. */

@@ -18,6 +18,7 @@ import type { SessionFds, SessionSpec } from "../../protocol/boot_spec.ts";
 import type { Op, SandboxInfo, StatsMessage } from "../../protocol/session/messages.ts";
 import type { Channel, ChannelPort } from "./channel.ts";
 import { Connection, type ConnectionOwner, READ_BYTES } from "./connection.ts";
+import type { ProcessInfo } from "../../protocol/control_protocol.ts";
 import { RequestError } from "../../protocol/request_error.ts";
 import { ExecChannel } from "./exec_channel.ts";
 import { FILE_OPS, openFileChannel } from "./files/open_file_channel.ts";
@@ -46,6 +47,8 @@ const OTHER_OPS = [
   "jobs",
   "signalJob",
   "waitJob",
+  "ps",
+  "debug",
   "pause",
   "resume",
   "extend",
@@ -58,6 +61,8 @@ export interface SessionOwner {
   pause(): void;
   resume(): void;
   stats(): StatsMessage;
+  processes(): ProcessInfo[];
+  debug(): string;
 }
 
 export class SessionServer extends Waiter implements ConnectionOwner {
@@ -165,6 +170,10 @@ export class SessionServer extends Waiter implements ConnectionOwner {
         return new AnsweredChannel(port, signalJob(session, request));
       case "waitJob":
         return new WaitJobChannel(session, port, request);
+      case "ps":
+        return new AnsweredChannel(port, { processes: this.#owner.processes() });
+      case "debug":
+        return new AnsweredChannel(port, { text: this.#owner.debug() });
       case "pause":
         this.#owner.pause();
         return new AnsweredChannel(port, {});

@@ -3,6 +3,7 @@
 import { findContainer, onlyId } from "../../container/found_container.ts";
 import { shownLines } from "../../shown_text.ts";
 import { defineCommand } from "../command.ts";
+import { useSandbox } from "../library_sandbox.ts";
 
 export const command = defineCommand({
   name: "debug",
@@ -16,8 +17,14 @@ export const command = defineCommand({
   isGoStyle: true,
   run(flags, globals) {
     const id = onlyId(flags.rest, "debug");
-    const { text } = findContainer(globals.store, id).ask({ op: "debug", id });
-    Deno.stdout.writeSync(new TextEncoder().encode(shownLines(text)));
+    const isSandbox = useSandbox(globals, id, (client) => {
+      print(client.ask({ op: "debug" }).member("text").string());
+    });
+    if (!isSandbox) print(findContainer(globals.store, id).ask({ op: "debug", id }).text);
     return 0;
   },
 });
+
+function print(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(shownLines(text)));
+}

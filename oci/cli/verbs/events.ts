@@ -21,11 +21,15 @@ import {
   type Stats,
 } from "../../launch/cgroup/stats.ts";
 import { readStatsV1 } from "../../launch/cgroup/stats_v1.ts";
+import type { AttachedClient } from "../../launch/session/attached_client.ts";
 import { findContainer, type FoundContainer, onlyId } from "../../container/found_container.ts";
 import type { ContainerStats } from "../../protocol/control_protocol.ts";
 import { isAlive } from "../../state/liveness.ts";
 import { EXIT_FAILURE, usageError, UserError } from "../../user_error.ts";
 import { defineCommand } from "../command.ts";
+import { useSandbox } from "../library_sandbox.ts";
+
+const NS_A_MS = 1e6;
 
 export const command = defineCommand({
   name: "events",
@@ -43,11 +47,16 @@ export const command = defineCommand({
   run(flags, globals) {
     const id = onlyId(flags.rest, "events");
     const intervalMs = parseDuration(flags.options.interval);
+    const { stats: isOnce } = flags.options;
+    const isSandbox = useSandbox(globals, id, (client) => {
+      followSandbox(client, id, isOnce ? 0 : intervalMs);
+    });
+    if (isSandbox) return 0;
     const found = findContainer(globals.store, id);
     if (found.status === "stopped") {
       throw new UserError(`container with id ${id} is not running`);
     }
-    if (flags.options.stats) printEvent("stats", id, readStats(found));
+    if (isOnce) printEvent("stats", id, readStats(found));
     else follow(found, intervalMs);
     return 0;
   },
@@ -77,6 +86,29 @@ export function parseDuration(text: string): number {
   }
   if (ms <= 0) throw usageError("duration interval must be greater than 0");
   return ms;
+}
+
+/** Lines until the sandbox of a library ends; one if `intervalMs` is 0. */
+function followSandbox(client: AttachedClient, id: string, intervalMs: number): void {
+  const print = (): void => printEvent("stats", id, sandboxStats(client));
+  if (intervalMs === 0) return print();
+  client.follow((event) => {
+    if (event.member("kind").string() === "oom") printEvent("oom", id);
+  });
+  while (client.waitMs(intervalMs)) print();
+}
+
+/** What its kernel counts: the host has no control group of it. */
+function sandboxStats(client: AttachedClient): Stats {
+  const answer = client.ask({ op: "stats" });
+  const amount = (name: string) => answer.member(name).amount();
+  return withGuest(readStatsV1({}), {
+    threads: amount("threads"),
+    cpuNs: Math.round(amount("cpuMs") * NS_A_MS),
+    memoryBytes: amount("memoryBytes"),
+    memoryMax: amount("memoryLimitBytes"),
+    tasksMax: null,
+  });
 }
 
 /** Lines until the container ends. */
@@ -143,18 +175,25 @@ export function withMember(stats: Stats, guest: ContainerStats): Stats {
   };
 }
 
+type GuestCounts = Pick<
+  ContainerStats,
+  "threads" | "cpuNs" | "memoryBytes" | "memoryMax" | "tasksMax"
+>;
+
 /**
  * Replaces the host's count of threads, which includes those of the sandbox itself, by the guest's.
+ * Without numbers of the host, usage and limits are those of the sandbox's kernel.
  */
-export function withGuest(stats: Stats, guest: ContainerStats | null): Stats {
+export function withGuest(stats: Stats, guest: GuestCounts | null): Stats {
   if (guest === null) return stats;
   const pids = { ...stats.pids, current: nonZero(guest.threads) };
   if (stats.memory.usage.usage !== undefined) return { ...stats, pids };
-  const usage = memoryEntry(Infinity, guest.memoryBytes, 0, 0);
+  const limit = pids.limit ?? guest.tasksMax ?? undefined;
+  const usage = memoryEntry(guest.memoryMax ?? Infinity, guest.memoryBytes, 0, 0);
   const total = stats.cpu.usage.total ?? nonZero(guest.cpuNs);
   return {
     ...stats,
-    pids,
+    pids: { ...pids, limit },
     cpu: { ...stats.cpu, usage: { ...stats.cpu.usage, total } },
     memory: { ...stats.memory, usage },
   };

@@ -22,6 +22,8 @@ Deno.test("events: the guest's own numbers where the host has none", () => {
     threads: 5,
     cpuNs: 7,
     memoryBytes: 4096,
+    memoryMax: null,
+    tasksMax: null,
     syscalls: 9,
     containedBugs: 0,
   };
@@ -31,6 +33,9 @@ Deno.test("events: the guest's own numbers where the host has none", () => {
   assertEquals(without.memory.usage.usage, 4096);
   const stats = readStatsV1({});
   const host = { ...stats, memory: { ...stats.memory, usage: memoryEntry(10, 8, 9, 0) } };
+  assertEquals([without.memory.usage.limit, without.pids.limit], [Infinity, undefined]);
+  const limited = withGuest(readStatsV1({}), { ...guest, memoryMax: 64, tasksMax: 9 });
+  assertEquals([limited.memory.usage.limit, limited.pids.limit], [64, 9]);
   assertEquals(withGuest(host, guest).memory.usage.usage, 8);
   assertEquals(withGuest(host, null), host);
   const member = withMember(host, { ...guest, cpuNs: 3e9, memoryBytes: 5 });

@@ -2,12 +2,12 @@
 
 import { type ListedState, listedState } from "../../container/oci_state.ts";
 import { statusNow } from "../../container/found_container.ts";
-import { type ListedSandbox, listSandboxes } from "../../launch/session/attached_client.ts";
-import { OCI_VERSION } from "../../version.ts";
+import { listSandboxes } from "../../launch/session/attached_client.ts";
 import { explain } from "../../user_error.ts";
 import { shownJson, shownLines, shownWord } from "../../shown_text.ts";
 import { EXIT_FAILURE } from "../../user_error.ts";
 import { defineCommand } from "../command.ts";
+import { sandboxState } from "../library_sandbox.ts";
 
 export const command = defineCommand({
   name: "list",
@@ -34,21 +34,6 @@ export const command = defineCommand({
     return 0;
   },
 });
-
-/** A sandbox of a library in the words of a container: its socket stands for the bundle. */
-function sandboxState({ id, pid, path, createdMs, labels }: ListedSandbox): ListedState {
-  return {
-    ociVersion: OCI_VERSION,
-    id,
-    pid,
-    status: "running",
-    bundle: path,
-    rootfs: "",
-    created: new Date(createdMs).toISOString(),
-    annotations: labels,
-    owner: "",
-  };
-}
 
 function table(states: readonly ListedState[]): string {
   const rows = [

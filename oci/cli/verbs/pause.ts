@@ -6,6 +6,7 @@ import type { Globals } from "../../options/globals.ts";
 import type { Status } from "../../state/record.ts";
 import { EXIT_FAILURE } from "../../user_error.ts";
 import { defineCommand } from "../command.ts";
+import { useSandbox } from "../library_sandbox.ts";
 
 export const pause = defineCommand({
   name: "pause",
@@ -38,12 +39,13 @@ export const resume = defineCommand({
 
 function change(
   { rest }: Flags,
-  { store }: Globals,
+  globals: Globals,
   op: "pause" | "resume",
   ask: (found: FoundContainer, id: string) => Status,
 ): number {
   const id = onlyId(rest, op);
-  const lock = findContainer(store, id).dir.lock();
+  if (useSandbox(globals, id, (client) => client.ask({ op }))) return 0;
+  const { store } = globals, lock = findContainer(store, id).dir.lock();
   try {
     const found = findContainer(store, id);
     found.dir.update({ isChanging: true });

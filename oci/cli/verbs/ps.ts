@@ -2,8 +2,10 @@
 
 import { findContainer, type FoundContainer, onlyId } from "../../container/found_container.ts";
 import type { ProcessInfo } from "../../protocol/control_protocol.ts";
+import { readProcesses } from "../../protocol/control_answers.ts";
 import { EXIT_FAILURE } from "../../user_error.ts";
 import { defineCommand } from "../command.ts";
+import { useSandbox } from "../library_sandbox.ts";
 import { formatTable } from "./list.ts";
 import { type Column, columnsOf } from "../ps_columns.ts";
 
@@ -22,14 +24,19 @@ export const command = defineCommand({
   isGoStyle: true,
   failureCode: EXIT_FAILURE,
   run(flags, globals) {
-    const found = findContainer(globals.store, onlyId(flags.rest.slice(0, 1), "ps"));
+    const id = onlyId(flags.rest.slice(0, 1), "ps"), isJson = flags.options.format === "json";
     // The words after the id are options of ps(1).
     const columns = columnsOf(flags.rest.slice(1));
+    const isSandbox = useSandbox(globals, id, (client, { pid }) => {
+      console.log(
+        isJson ? JSON.stringify([pid]) : table(readProcesses(client.ask({ op: "ps" })), columns),
+      );
+    });
+    if (isSandbox) return 0;
+    const found = findContainer(globals.store, id);
     const list = processesOf(found);
     console.log(
-      flags.options.format === "json"
-        ? JSON.stringify(hostPids(found, list))
-        : table(list, columns),
+      isJson ? JSON.stringify(hostPids(found, list)) : table(list, columns),
     );
     return 0;
   },

@@ -7,6 +7,10 @@ import { syscall } from "../../../ffi/sys/native.ts";
 import { findContainer, onlyId } from "../../container/found_container.ts";
 import { isAlive } from "../../state/liveness.ts";
 import { defineCommand } from "../command.ts";
+import { useSandbox } from "../library_sandbox.ts";
+
+/** A sandbox of a library is waited for in pieces, ms. */
+const WAIT_MS = 3_600_000;
 
 export const command = defineCommand({
   name: "wait",
@@ -20,6 +24,10 @@ export const command = defineCommand({
   isGoStyle: true,
   run(flags, globals) {
     const id = onlyId(flags.rest, "wait");
+    const isSandbox = useSandbox(globals, id, (client) => {
+      while (client.waitMs(WAIT_MS));
+    });
+    if (isSandbox) return 0;
     const { init } = findContainer(globals.store, id).record;
     const pidfd = syscall(SYS_pidfd_open, init.pid, 0);
     if (pidfd < 0) return 0;

@@ -1,8 +1,9 @@
 /**
- * A client of running sandboxes for the command line: lists them, and ends one. It waits for each
- * answer; libraries have clients of their own (oci/library/).
+ * A client of running sandboxes for the command line. It waits for each answer; libraries have
+ * clients of their own (oci/library/).
  */
 
+import { EINTR } from "../../../ffi/abi/errno.ts";
 import { MSG_NOSIGNAL } from "../../../ffi/abi/socket.ts";
 import { SYS_sendto } from "../../../ffi/abi/syscall_numbers.ts";
 import { addressOf, allocBuffer } from "../../../ffi/sys/cstring.ts";
@@ -11,6 +12,7 @@ import { syscall } from "../../../ffi/sys/native.ts";
 import { JsonNode } from "../../json_node.ts";
 import {
   ERROR,
+  EVENT,
   FrameDecoder,
   frameOf,
   type FrameSink,
@@ -61,28 +63,38 @@ export function listSandboxes(): ListedSandbox[] {
   return found;
 }
 
-/** Ends a sandbox: false if this user has none of that id. @throws UserError */
-export function endSandbox(id: string): boolean {
+/** A client of this user's sandbox of that id, which it has greeted; null: there is none. */
+export function attachTo(id: string): { client: AttachedClient; info: ListedSandbox } | null {
   const directory = sandboxDirectory(false);
-  if (directory === null || id.includes("/")) return false;
+  if (directory === null || id.includes("/")) return null;
   const client = AttachedClient.connect(socketPath(directory, id));
-  if (client === null) return false;
+  if (client === null) return null;
   try {
-    client.info();
-    client.ask({ op: "kill" });
-  } finally {
+    return { client, info: client.info() };
+  } catch (error) {
     client.close();
+    throw error;
   }
-  return true;
 }
 
-class AttachedClient implements FrameSink {
+/** Ends a sandbox: false if this user has none of that id. @throws UserError */
+export function endSandbox(id: string): boolean {
+  const found = attachTo(id);
+  found?.client.ask({ op: "kill" });
+  found?.client.close();
+  return found !== null;
+}
+
+export class AttachedClient implements FrameSink {
   readonly #fd: number;
   readonly #path: string;
   readonly #decoder: FrameDecoder = new FrameDecoder(this);
   readonly #buffer: Uint8Array<ArrayBuffer> = allocBuffer(READ_BYTES);
   #sequence = 0;
+  #lastChannel = 0;
+  #hasEnded = false;
   #message: { readonly type: number; readonly value: unknown } | null = null;
+  #onEvent: (event: JsonNode) => void = () => {};
 
   private constructor(fd: number, path: string) {
     this.#fd = fd;
@@ -107,17 +119,29 @@ class AttachedClient implements FrameSink {
     };
   }
 
-  /** One request; the client is not used afterwards. */
-  ask(request: object): void {
-    this.#exchange(OPEN, 1, request);
+  /** The RESULT of a request. @throws UserError */
+  ask(request: object): JsonNode {
+    return this.#exchange(OPEN, ++this.#lastChannel, request);
+  }
+
+  /** From now on `onEvent` gets what happens in the sandbox, during `ask` and `waitMs`. */
+  follow(onEvent: (event: JsonNode) => void): void {
+    this.#onEvent = onEvent;
+    this.#send(OPEN, ++this.#lastChannel, { op: "events" });
+  }
+
+  /** Waits for a time, ms: false if the sandbox has ended. */
+  waitMs(ms: number): boolean {
+    const untilMs = performance.now() + ms;
+    for (let left = ms; left > 0 && !this.#hasEnded; left = untilMs - performance.now()) {
+      if (waitReadable(this.#fd, left)) this.#read();
+    }
+    return !this.#hasEnded;
   }
 
   #exchange(type: number, channel: number, message: object): JsonNode {
-    const frame = frameOf(channel, this.#sequence++, type, 0, messageBytes(message));
-    const bytes = allocBuffer(frame.length);
-    bytes.set(frame);
-    const n = syscall(SYS_sendto, this.#fd, addressOf(bytes), bytes.length, MSG_NOSIGNAL, 0, 0);
-    if (n !== bytes.length) throw new UserError(`${this.#path}: the sandbox has ended`);
+    this.#message = null;
+    this.#send(type, channel, message);
     const answer = this.#receive();
     const node = new JsonNode(`the answer of ${this.#path}`, "", answer.value);
     if (answer.type === ERROR) throw new UserError(node.member("message").string());
@@ -125,26 +149,47 @@ class AttachedClient implements FrameSink {
     return node;
   }
 
+  #send(type: number, channel: number, message: object): void {
+    const frame = frameOf(channel, this.#sequence++, type, 0, messageBytes(message));
+    const bytes = allocBuffer(frame.length);
+    bytes.set(frame);
+    const n = syscall(SYS_sendto, this.#fd, addressOf(bytes), bytes.length, MSG_NOSIGNAL, 0, 0);
+    if (n !== bytes.length) throw this.#ended();
+  }
+
+  #ended(): UserError {
+    return new UserError(`${this.#path}: the sandbox has ended`);
+  }
+
   #receive(): { readonly type: number; readonly value: unknown } {
-    this.#message = null;
     while (this.#message === null) {
       if (!waitReadable(this.#fd, ANSWER_MS)) {
         throw new UserError(`${this.#path}: the sandbox does not answer`);
       }
-      const n = read(this.#fd, addressOf(this.#buffer), READ_BYTES);
-      if (n <= 0) throw new UserError(`${this.#path}: the sandbox has ended`);
-      try {
-        this.#decoder.push(this.#buffer.subarray(0, n));
-      } catch (error) {
-        if (!(error instanceof ProtocolError)) throw error;
-        throw new UserError(`${this.#path}: ${error.message}`);
-      }
+      this.#read();
+      if (this.#message === null && this.#hasEnded) throw this.#ended();
     }
     return this.#message;
   }
 
+  #read(): void {
+    const n = read(this.#fd, addressOf(this.#buffer), READ_BYTES);
+    if (n === -EINTR) return;
+    if (n <= 0) {
+      this.#hasEnded = true;
+      return;
+    }
+    try {
+      this.#decoder.push(this.#buffer.subarray(0, n));
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      throw new UserError(`${this.#path}: ${error.message}`);
+    }
+  }
+
   onMessage(_channel: number, type: number, value: unknown): void {
-    this.#message ??= { type, value };
+    if (type === EVENT) this.#onEvent(new JsonNode(`an event of ${this.#path}`, "", value));
+    else this.#message ??= { type, value };
   }
   onData(): void {}
   onEnd(): void {}

@@ -197,6 +197,10 @@ export type Request =
   | { readonly op: "signalJob"; readonly job: number; readonly signal: string | number }
   /** RESULT {} when the job has no process. */
   | { readonly op: "waitJob"; readonly job: number }
+  /** RESULT { processes: ProcessInfo[] }: those of all programs. */
+  | { readonly op: "ps" }
+  /** RESULT { text }: what the sandbox's processes and threads are doing, for people. */
+  | { readonly op: "debug" }
   | { readonly op: "pause" }
   | { readonly op: "resume" }
   /** The sandbox ends `timeoutMs` from now; null: never. RESULT { deadlineMs }. */
