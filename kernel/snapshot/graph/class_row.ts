@@ -1,0 +1,77 @@
+/**
+ * What the encoder and the decoder of graphs know of a class. Neighbour: class_table.ts (all rows
+ * of a graph).
+ *
+ * Functions of rules are methods, so that the rule of a class may name the class as their argument.
+ */
+
+/** A class whose objects a graph may hold. */
+export interface ClassRow {
+  readonly name: string;
+  /** Objects of the class have this prototype, and not one that inherits from it. */
+  readonly prototype: object;
+  /** The own keys of an object, in the order in which it gets them. */
+  readonly fields: readonly string[];
+  readonly rule: Rule;
+}
+
+export type Rule = StateRule | DerivedRule | ConstantRule | AnchorRule | RefusedRule;
+
+/** Fields are encoded. */
+interface StateRule {
+  readonly fate: "state";
+  /** Fields that are not encoded: what the decoder puts there. */
+  readonly derived?: Readonly<Record<string, DerivedField>>;
+  /** Visits the frames that an object holds. */
+  frames?(object: object, visit: FrameVisitor): void;
+}
+
+/** A value, or what makes it of the object when all fields of the graph are in place. */
+export type DerivedField = { readonly value: Plain } | { make(object: object): unknown };
+
+/** An object is not encoded: a new one takes its place, or null. */
+export interface DerivedRule {
+  readonly fate: "derived";
+  /** @param owner the object in which the encoder met it first; its other fields are in place */
+  make(owner: object): object | null;
+}
+
+/** An object of the program, encoded by its name. */
+export interface ConstantRule {
+  readonly fate: "constant";
+  name(object: object): string;
+  find(name: string): object | null;
+}
+
+/** An object that stands for something of the host. */
+export interface AnchorRule {
+  readonly fate: "anchor";
+  /** Anchors of a lower stage are made and attached earlier. */
+  readonly stage: number;
+  /** Whether a copy in the same process has the same object. */
+  readonly isShared: boolean;
+  /**
+   * What `load` needs. Objects in it are objects of the graph, as bytes are: anchors among them
+   * have a lower stage.
+   */
+  save(object: object): readonly unknown[];
+  /**
+   * Makes the object, or null if `saved` is not what `save` returns. Bytes in `saved` and anchors
+   * of lower stages are complete; other objects have no fields yet.
+   */
+  load(saved: readonly unknown[], host: object): object | null;
+  /** Called when the whole graph is in place. */
+  attach?(object: object, host: object): void;
+  /** Visits the frames that an object holds. */
+  frames?(object: object, visit: FrameVisitor): void;
+}
+
+/** An object that cannot be taken along. */
+interface RefusedRule {
+  readonly fate: "refused";
+  reason(object: object): string;
+}
+
+type Plain = null | undefined | boolean | number | string;
+
+type FrameVisitor = (firstPage: number, count: number) => void;

@@ -1,0 +1,28 @@
+/** The frames that objects of a graph hold, each once. */
+
+export interface FrameRange {
+  readonly first: number;
+  readonly count: number;
+}
+
+export class FrameRanges {
+  private readonly ranges: FrameRange[] = [];
+
+  add(first: number, count: number): void {
+    if (count > 0) this.ranges.push({ first, count });
+  }
+
+  /** In the order of their numbers; ranges that touch are one. */
+  union(): FrameRange[] {
+    const union: FrameRange[] = [];
+    for (const range of this.ranges.sort((a, b) => a.first - b.first)) {
+      const last = union.at(-1), end = last === undefined ? -1 : last.first + last.count;
+      if (last === undefined || range.first > end) union.push(range);
+      else {
+        const count = Math.max(end, range.first + range.count) - last.first;
+        union[union.length - 1] = { first: last.first, count };
+      }
+    }
+    return union;
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * A class, or a list of keys of plain objects, that an image has: how its objects are made and get
+ * their fields.
+ *
+ * A field is assigned by its name, which is fast, and gives all objects of a shape one hidden class
+ * of V8, another one than the constructor's. But V8 makes a slow dictionary of an object that gets
+ * more than some 16 fields in this way, unless it knows where the fields lead: so those of the
+ * first object are defined.
+ */
+
+import type { ByteReader } from "./byte_reader.ts";
+import type { DerivedField } from "./class_row.ts";
+import type { ClassEntry, ClassTable } from "./class_table.ts";
+import { SHAPE_BARE, SHAPE_CLASS, SHAPE_PLAIN } from "./format.ts";
+import { isRefusedKey } from "./own_keys.ts";
+
+const ASSIGNED_MAX = 12;
+/** Objects of more fields are dictionaries in any case. */
+const DEFINED_MAX = 128;
+
+export class ImageShape {
+  private isFirst: boolean = true;
+
+  /** @param entry of the class; null: plain objects */
+  constructor(
+    readonly entry: ClassEntry | null,
+    private readonly prototype: object | null,
+    readonly fields: readonly string[],
+    readonly derived: readonly (DerivedField | null)[],
+  ) {}
+
+  make(): object {
+    return this.prototype === Object.prototype ? {} : Object.create(this.prototype);
+  }
+
+  /** Whether the fields of the next object have to be defined. */
+  isDefined(): boolean {
+    const { isFirst, entry, fields: { length } } = this;
+    this.isFirst = false;
+    return entry?.hasSetters === true || isFirst && length > ASSIGNED_MAX && length <= DEFINED_MAX;
+  }
+}
+
+/** Reads the table of shapes. */
+export function readShapes(
+  tables: ByteReader,
+  strings: readonly string[],
+  classes: ClassTable,
+): ImageShape[] {
+  const shapes: ImageShape[] = [];
+  for (let left = tables.count(2); left > 0; left--) {
+    const shape = tables.u32();
+    if (shape > SHAPE_BARE) tables.fail("a kind of shape");
+    if (shape === SHAPE_CLASS) {
+      const name = strings[tables.u32()] ?? tables.fail("the number of a string");
+      const entry = classes.classNamed(name) ?? tables.fail(`a class, and not "${name}"`);
+      const { row, derived } = entry;
+      shapes.push(new ImageShape(entry, row.prototype, row.fields, derived));
+    } else {
+      const keys = readKeys(tables, strings);
+      const prototype = shape === SHAPE_PLAIN ? Object.prototype : null;
+      shapes.push(new ImageShape(null, prototype, keys, keys.map(() => null)));
+    }
+  }
+  return shapes;
+}
+
+function readKeys(tables: ByteReader, strings: readonly string[]): string[] {
+  const keys: string[] = [];
+  for (let left = tables.count(); left > 0; left--) {
+    const key = strings[tables.u32()] ?? tables.fail("the number of a string");
+    if (isRefusedKey(key)) tables.fail(`the key of a plain object, and not "${key}"`);
+    keys.push(key);
+  }
+  if (new Set(keys).size < keys.length) tables.fail("keys that differ");
+  return keys;
+}
