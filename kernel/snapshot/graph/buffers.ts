@@ -128,6 +128,7 @@ export class ImageBuffers {
 
   /** Reads a view: a typed array or, behind them, a DataView. */
   readView(kind: number, heads: ByteReader): ArrayBufferView {
+    if (kind >= VIEWS.length) heads.fail("a kind of view");
     const found = this.find(heads), offset = heads.u32(), length = heads.u32();
     const made = TYPED_ARRAYS[kind], unit = made?.BYTES_PER_ELEMENT ?? 1;
     if (offset % unit !== 0 || offset + length * unit > found.length) {

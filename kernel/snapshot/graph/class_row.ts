@@ -17,19 +17,28 @@ export interface ClassRow {
 
 export type Rule = StateRule | DerivedRule | ConstantRule | AnchorRule | RefusedRule;
 
+/** A rule of a class whose objects may hold frames. */
+interface FrameRule {
+  /** Visits the frames that an object holds. */
+  frames?(object: object, visit: FrameVisitor): void;
+  /** Replaces the numbers of the frames that an object of a copy holds. */
+  renumber?(object: object, numberOf: (frame: number) => number): void;
+}
+
 /** Fields are encoded. */
-interface StateRule {
+interface StateRule extends FrameRule {
   readonly fate: "state";
   /** Fields that are not encoded: what the decoder puts there. */
   readonly derived?: Readonly<Record<string, DerivedField>>;
-  /** Visits the frames that an object holds. */
-  frames?(object: object, visit: FrameVisitor): void;
 }
 
 /** A value, or what makes it of the object when all fields of the graph are in place. */
 export type DerivedField = { readonly value: Plain } | { make(object: object): unknown };
 
-/** An object is not encoded: a new one takes its place, or null. */
+/**
+ * An object is not encoded: a new one takes its place, or null. An image can have many for few
+ * bytes each, so they should be small until they are used.
+ */
 export interface DerivedRule {
   readonly fate: "derived";
   /** @param owner the object in which the encoder met it first; its other fields are in place */
@@ -44,7 +53,7 @@ export interface ConstantRule {
 }
 
 /** An object that stands for something of the host. */
-export interface AnchorRule {
+export interface AnchorRule extends FrameRule {
   readonly fate: "anchor";
   /** Anchors of a lower stage are made and attached earlier. */
   readonly stage: number;
@@ -62,8 +71,6 @@ export interface AnchorRule {
   load(saved: readonly unknown[], host: object): object | null;
   /** Called when the whole graph is in place. */
   attach?(object: object, host: object): void;
-  /** Visits the frames that an object holds. */
-  frames?(object: object, visit: FrameVisitor): void;
 }
 
 /** An object that cannot be taken along. */
@@ -74,4 +81,4 @@ interface RefusedRule {
 
 type Plain = null | undefined | boolean | number | string;
 
-type FrameVisitor = (firstPage: number, count: number) => void;
+export type FrameVisitor = (first: number, count: number) => void;

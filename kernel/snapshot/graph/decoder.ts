@@ -8,12 +8,19 @@
  *     load     anchors, by stage
  *     fill     fields, elements
  *     derive   what is derived, and the fields for it
+ *     hold     frames
  *     attach   anchors, by stage
  */
 
 import { ByteReader, ImageError } from "./byte_reader.ts";
 import { ImageBuffers } from "./buffers.ts";
-import type { AnchorRule, ConstantRule, DerivedField, DerivedRule } from "./class_row.ts";
+import type {
+  AnchorRule,
+  ConstantRule,
+  DerivedField,
+  DerivedRule,
+  FrameVisitor,
+} from "./class_row.ts";
 import type { ClassTable } from "./class_table.ts";
 import * as format from "./format.ts";
 import { type ImageShape, readShapes } from "./image_shape.ts";
@@ -23,6 +30,15 @@ interface DecodeOptions {
   readonly host: object;
   /** `EncodedGraph.kept` of an image that was made in this process. */
   readonly kept?: readonly object[];
+  readonly frames?: CopiedFrames;
+}
+
+/** What becomes of the frames that the objects of a copy hold. */
+interface CopiedFrames {
+  /** The number of a frame in the copy; without it, frames have the same numbers. */
+  numberOf?(frame: number): number;
+  /** Called with the frames of each object that holds some. */
+  hold(first: number, count: number): void;
 }
 
 /**
@@ -81,6 +97,7 @@ const PLAIN_FIELD = { writable: true, enumerable: true, configurable: true } as 
 class Decoder {
   private readonly kept: readonly object[];
   private readonly host: object;
+  private readonly frames: CopiedFrames | null;
   private readonly strings: readonly string[];
   private readonly shapes: readonly ImageShape[];
   private readonly buffers: ImageBuffers;
@@ -103,6 +120,7 @@ class Decoder {
   ) {
     this.kept = options.kept ?? [];
     this.host = options.host;
+    this.frames = options.frames ?? null;
     const { tables, heads, records, saved, content } = sectionsOf(bytes);
     this.heads = heads;
     this.records = records;
@@ -116,9 +134,10 @@ class Decoder {
   decode(): object {
     while (this.heads.left > 0) this.make();
     const anchors = this.load();
-    for (const [number, kind] of this.kinds.entries()) this.fill(number, kind);
+    for (let number = 0; number < this.objects.length; number++) this.fill(number);
     this.records.expectEnd();
     this.derive();
+    if (this.frames !== null) this.hold(this.frames);
     for (const object of this.frozen) Object.freeze(object);
     for (const { number, rule } of anchors) rule.attach?.(this.objects[number]!, this.host);
     return this.objects[0] ?? this.heads.fail("an object");
@@ -137,9 +156,7 @@ class Decoder {
 
   /** Whether objects of a kind have a record. */
   private isFilled(kind: number): boolean {
-    if (kind < format.FIRST_SHAPE) return kind <= format.SET;
-    const entry = this.shapes[kind - format.FIRST_SHAPE]!.entry;
-    return entry === null || entry.row.rule.fate === "state";
+    return kind <= format.SET || this.shapes[kind - format.FIRST_SHAPE]?.isState === true;
   }
 
   private makeLanguage(kind: number): object {
@@ -222,25 +239,26 @@ class Decoder {
     return { ...anchor, at, values, later };
   }
 
-  private fill(number: number, kind: number): void {
-    const object = this.objects[number]!;
+  private fill(number: number): void {
+    const object = this.objects[number]!, kind = this.kinds[number]!;
     if (kind >= format.FIRST_SHAPE) {
-      if (this.isFilled(kind)) this.fillFields(object, this.shapes[kind - format.FIRST_SHAPE]!);
+      const shape = this.shapes[kind - format.FIRST_SHAPE]!;
+      if (shape.isState) this.fillFields(object, shape);
     } else if (kind === format.ARRAY) this.fillArray(object as unknown[]);
     else if (kind === format.MAP) this.fillMap(object as Map<unknown, unknown>);
     else if (kind === format.SET) this.fillSet(object as Set<unknown>);
   }
 
   private fillFields(object: object, shape: ImageShape): void {
-    const { fields, derived } = shape, isDefined = shape.isDefined();
+    const { fields, derived } = shape, firstDefined = shape.firstDefined();
     const target = object as Record<string, unknown>;
     for (let i = 0; i < fields.length; i++) {
       const field = fields[i]!, other = derived[i]!;
       const value = other === null
         ? this.valueAt(object, field)
         : this.derivedValue(object, field, other);
-      if (isDefined) Object.defineProperty(object, field, { ...PLAIN_FIELD, value });
-      else target[field] = value;
+      if (i < firstDefined) target[field] = value;
+      else Object.defineProperty(object, field, { ...PLAIN_FIELD, value });
     }
   }
 
@@ -333,6 +351,17 @@ class Decoder {
     for (const { holder, key, number } of this.places) put(holder, key, this.objects[number]);
     for (const { object, field, make } of this.madeFields) {
       put(object, field, attempt(this.records.at, () => make(object)));
+    }
+  }
+
+  private hold(frames: CopiedFrames): void {
+    const hold: FrameVisitor = (first, count) => frames.hold(first, count);
+    const numberOf = (frame: number) => frames.numberOf?.(frame) ?? frame;
+    for (const [number, object] of this.objects.entries()) {
+      const rule = this.shapes[this.kinds[number]! - format.FIRST_SHAPE]?.entry?.row.rule;
+      if (rule === undefined || object === null || !("frames" in rule)) continue;
+      if (frames.numberOf !== undefined) rule.renumber?.(object, numberOf);
+      rule.frames?.(object, hold);
     }
   }
 

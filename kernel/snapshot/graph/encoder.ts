@@ -21,8 +21,8 @@ export interface EncodeOptions {
    */
   readonly isInProcess?: boolean;
   /**
-   * Looks for symbols, accessors and other odd keys in each object, which takes some time. Else
-   * only the first object of each class is looked at, and the fields of all are compared.
+   * Looks for symbols, accessors and other odd keys in each object, which takes as long as the
+   * rest. The keys of objects are compared with their rows in any case.
    */
   readonly isThorough?: boolean;
 }
@@ -89,7 +89,9 @@ class Encoder {
     buffers.put(tables);
     const sections = [tables, this.heads, this.records, this.saved];
     const end = sections.reduce((sum, { length }) => sum + length, format.HEADER_BYTES);
-    const content = format.aligned(end), image = new Uint8Array(content + buffers.length);
+    const content = format.aligned(end), total = content + buffers.length;
+    if (total > format.IMAGE_MAX) throw new GraphError("the graph", `${total} bytes`);
+    const image = new Uint8Array(total);
     const header = new DataView(image.buffer);
     let at = format.HEADER_BYTES;
     for (const [i, section] of sections.entries()) {
@@ -144,6 +146,7 @@ class Encoder {
 
   private putArray(array: readonly unknown[]): void {
     const { length } = array;
+    if (length > format.ARRAY_MAX) this.fail(null, "an array that is too long");
     this.records.u32(length);
     for (let i = 0; i < length; i++) {
       const value = array[i];
@@ -189,6 +192,7 @@ class Encoder {
 
   private checkBuffer(buffer: ArrayBuffer): void {
     if (buffer.resizable) this.fail(null, "a buffer that can be resized");
+    if (buffer.byteLength > format.BUFFER_MAX) this.fail(null, "a buffer as large as an arena");
     if (buffer.detached) this.fail(null, "a buffer that was transferred");
   }
 
@@ -209,16 +213,11 @@ class Encoder {
     if (rule.fate === "refused") {
       throw new RefusedError(this.pathTo(null), rule.reason(object));
     }
-    if (this.isInProcess && (rule.fate === "constant" || rule.fate === "anchor" && rule.isShared)) {
-      if (rule.fate === "anchor") rule.frames?.(object, this.visitFrames);
-      return this.keep(object);
-    }
-    let kind = this.shapes.kindOfClass(entry);
-    if (kind === NOT_MET) {
-      kind = this.shapes.addClass(entry);
-      if (rule.fate === "state") this.checkKeys(object);
-    } else if (this.isThorough && rule.fate === "state") this.checkKeys(object);
+    const isShared = rule.fate === "constant" || rule.fate === "anchor" && rule.isShared;
+    if (this.isInProcess && isShared) return this.keep(object);
+    const kind = this.shapes.kindOfClass(entry);
     if (rule.fate === "state") {
+      if (this.isThorough) this.checkKeys(object);
       this.putHead(object, kind);
       this.putFields(object, entry);
       rule.frames?.(object, this.visitFrames);

@@ -189,13 +189,26 @@ Deno.test("a copy in the process has the same constants and shared anchors", () 
     held.map((object) => object !== device),
   );
   assertStrictEquals((copy[1] as Device).under, root);
-  assert(!graph.takes(bytes), "a file has none of them");
+  assert(graph.problemOf(bytes) !== null, "a file has none of them");
 });
 
 Deno.test("the frames of a graph are each in the list once", () => {
-  const { Frames } = graph, held = [new Frames(3, 5), new Frames(1, 10), new Frames(1, 2)];
-  const { frames } = encoded([...held, new Frames(2, 10), new Frames(9, 0)]);
+  const { Frames } = graph, held = [new Frames(30, 5), new Frames(10, 10), new Frames(10, 2)];
+  const { frames } = encoded([...held, new Frames(20, 10), new Frames(90, 0)]);
   assertEquals(frames, [{ first: 10, count: 25 }]);
+});
+
+Deno.test("objects of a copy hold frames by the numbers of the copy", () => {
+  const { bytes } = encoded([new graph.Frames(10, 2), new graph.Frames(10, 1)]);
+  const holdsOf = (numberOf?: (frame: number) => number) => {
+    const holds: number[][] = [];
+    const hold = (first: number, count: number) => holds.push([first, count]);
+    const frames = numberOf === undefined ? { hold } : { hold, numberOf };
+    decodeGraph(bytes, graph.TABLE, { host: {}, frames });
+    return holds;
+  };
+  assertEquals(holdsOf(), [[10, 2], [10, 1]]);
+  assertEquals(holdsOf((frame) => frame + 100), [[110, 2], [110, 1]]);
 });
 
 Deno.test("what cannot be encoded is named with the path to it", () => {
@@ -215,6 +228,9 @@ Deno.test("what cannot be encoded is named with the path to it", () => {
   assertEquals(problemOf(at(new Int32Array(shared))), `${path}: a view of shared memory`);
   const resizable = new ArrayBuffer(8, { maxByteLength: 16 });
   assertEquals(problemOf(at(new Uint8Array(resizable))), `${path}: a buffer that can be resized`);
+  const large = new Uint8Array(2 ** 26 + 1);
+  assertEquals(problemOf(at(large)), `${path}: a buffer as large as an arena`);
+  assertEquals(problemOf(at(new Array(2 ** 31))), `${path}: an array that is too long`);
   assertEquals(problemOf(new Map([[new Node(() => 1), 1]])), "Map.key(0).left: a function");
   assertEquals(problemOf(new Set([0, new Node(() => 1)])), "Set.member(1).left: a function");
   assertEquals(problemOf(at(2n ** 4100n)), `${path}: a bigint that is too long`);

@@ -62,5 +62,11 @@ export const FIRST_SHAPE = 32;
 
 /** LIMIT: objects of a graph; V8 has no larger maps. */
 export const OBJECTS_MAX = 2 ** 24;
+/** LIMIT: bytes of an image. */
+export const IMAGE_MAX = 2 ** 31;
+/** LIMIT: elements of an array, holes as well. */
+export const ARRAY_MAX = 2 ** 26;
+/** LIMIT: bytes of a buffer; a larger one is memory of the host, which is no data. */
+export const BUFFER_MAX = 2 ** 26;
 /** LIMIT: digits of a bigint, in base 16. */
 export const BIGINT_DIGITS_MAX = 1024;

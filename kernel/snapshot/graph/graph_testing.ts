@@ -75,9 +75,9 @@ export class HostSocket {
   readonly peer: string = "10.0.0.1";
 }
 
-/** State that holds frames from 10 * first on. */
+/** State that holds frames. */
 export class Frames {
-  constructor(readonly first: number, readonly count: number) {}
+  constructor(public first: number, readonly count: number) {}
 }
 
 /** A row whose fields are those of an object. */
@@ -136,7 +136,10 @@ export const TABLE: ClassTable = new ClassTable([
   }),
   rowOf(new Frames(1, 1), {
     fate: "state",
-    frames: ({ first, count }: Frames, visit) => visit(10 * first, count),
+    frames: ({ first, count }: Frames, visit) => visit(first, count),
+    renumber(held: Frames, numberOf) {
+      held.first = numberOf(held.first);
+    },
   }),
 ], NAMED);
 
@@ -152,13 +155,13 @@ export function copyOf(root: object): object {
   return decoded(encoded(root).bytes);
 }
 
-/** Whether a decoder takes an image; false: it refuses it as it should. */
-export function takes(bytes: Uint8Array<ArrayBuffer>): boolean {
+/** Why a decoder refuses an image; null: it takes it. */
+export function problemOf(bytes: Uint8Array<ArrayBuffer>): ImageError | null {
   try {
     decoded(bytes);
-    return true;
+    return null;
   } catch (error) {
-    if (error instanceof ImageError) return false;
+    if (error instanceof ImageError) return error;
     throw error;
   }
 }

@@ -4,8 +4,8 @@
  *
  * A field is assigned by its name, which is fast, and gives all objects of a shape one hidden class
  * of V8, another one than the constructor's. But V8 makes a slow dictionary of an object that gets
- * more than some 16 fields in this way, unless it knows where the fields lead: so those of the
- * first object are defined.
+ * more than some 16 fields in this way, unless it knows a hidden class with the next field: so the
+ * further fields of the first object are defined, which is slow.
  */
 
 import type { ByteReader } from "./byte_reader.ts";
@@ -14,11 +14,14 @@ import type { ClassEntry, ClassTable } from "./class_table.ts";
 import { SHAPE_BARE, SHAPE_CLASS, SHAPE_PLAIN } from "./format.ts";
 import { isRefusedKey } from "./own_keys.ts";
 
-const ASSIGNED_MAX = 12;
+/** How many fields are assigned in any case. */
+const ASSIGNED = 16;
 /** Objects of more fields are dictionaries in any case. */
-const DEFINED_MAX = 128;
+const FAST_MAX = 128;
 
 export class ImageShape {
+  /** Whether its objects have their fields in the image. */
+  readonly isState: boolean;
   private isFirst: boolean = true;
 
   /** @param entry of the class; null: plain objects */
@@ -27,17 +30,20 @@ export class ImageShape {
     private readonly prototype: object | null,
     readonly fields: readonly string[],
     readonly derived: readonly (DerivedField | null)[],
-  ) {}
+  ) {
+    this.isState = entry === null || entry.row.rule.fate === "state";
+  }
 
   make(): object {
     return this.prototype === Object.prototype ? {} : Object.create(this.prototype);
   }
 
-  /** Whether the fields of the next object have to be defined. */
-  isDefined(): boolean {
+  /** From which field on those of the next object have to be defined. */
+  firstDefined(): number {
     const { isFirst, entry, fields: { length } } = this;
     this.isFirst = false;
-    return entry?.hasSetters === true || isFirst && length > ASSIGNED_MAX && length <= DEFINED_MAX;
+    if (entry?.hasSetters === true) return 0;
+    return isFirst && length <= FAST_MAX ? ASSIGNED : length;
   }
 }
 

@@ -36,12 +36,10 @@ export class MetShapes {
     this.classes = new Int32Array(classes).fill(NOT_MET);
   }
 
-  /** The kind of the objects of a class, or NOT_MET. */
-  kindOfClass({ index }: ClassEntry): number {
-    return this.classes[index]!;
-  }
-
-  addClass({ index, row }: ClassEntry): number {
+  /** The kind of the objects of a class. */
+  kindOfClass({ index, row }: ClassEntry): number {
+    const known = this.classes[index]!;
+    if (known !== NOT_MET) return known;
     this.out.u32(SHAPE_CLASS);
     this.out.u32(this.strings.numberOf(row.name));
     return this.classes[index] = FIRST_SHAPE + this.count++;
