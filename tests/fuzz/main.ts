@@ -45,6 +45,7 @@ const TARGETS: readonly Target[] = [
   testOf("packets", "frames from outside", "tests/fuzz/packets_fuzz_test.ts"),
   testOf("control", "broken requests to a sandbox", "tests/fuzz/control_fuzz_test.ts"),
   testOf("session", "frames and messages of session clients", "tests/fuzz/session_fuzz_test.ts"),
+  testOf("graph", "graphs of snapshots and their images", "tests/fuzz/graph_fuzz_test.ts"),
   testOf("sentry", "broken answers of a sandbox", "tests/hostile/broken_sentry_test.ts"),
   testOf("9p", "broken messages to the Gofer and from it", "tests/gofer/fuzz_test.ts"),
   testOf("config", "changed config.json files", "tests/oci/config_fuzz_test.ts"),
