@@ -62,8 +62,10 @@ export interface AnchorRule extends FrameRule {
   /**
    * What `load` needs. Objects in it are objects of the graph, as bytes are: anchors among them
    * have a lower stage.
+   *
+   * @param isInProcess whether the copy will be in this process
    */
-  save(object: object): readonly unknown[];
+  save(object: object, isInProcess: boolean): readonly unknown[];
   /**
    * Makes the object, or null if `saved` is not what `save` returns. Bytes in `saved` and anchors
    * of lower stages are complete; other objects have no fields yet.
@@ -71,6 +73,8 @@ export interface AnchorRule extends FrameRule {
   load(saved: readonly unknown[], host: object): object | null;
   /** Called when the whole graph is in place. */
   attach?(object: object, host: object): void;
+  /** Undoes `load` and `attach`, of which the latter may not have been called: the copy failed. */
+  release?(object: object, host: object): void;
 }
 
 /** An object that cannot be taken along. */

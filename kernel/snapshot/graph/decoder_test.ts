@@ -140,6 +140,18 @@ Deno.test("an image of objects that a rule cannot use is refused", () => {
   assert(cause instanceof RangeError);
 });
 
+Deno.test("what anchors were made of is released when the copy fails", () => {
+  const root = new graph.Root("/", new Uint8Array(), null, null);
+  const device = new graph.Device("/dev", new Uint8Array(), root, null);
+  const { bytes } = encoded([device, 1]), host = new graph.FullHost();
+  assertThrows(() => decodeGraph(bytes, graph.TABLE, { host }), graph.FullHost);
+  assertEquals(host.released.splice(0), ["/dev", "/"]);
+  const last = bytes.lastIndexOf(1 << 3 | format.TAG_INT);
+  bytes[last] = 10 << 2;
+  assertThrows(() => decodeGraph(bytes, graph.TABLE, { host }), ImageError, "a value");
+  assertEquals(host.released, ["/dev", "/"]);
+});
+
 Deno.test("an image that is cut off anywhere is refused", () => {
   const { bytes } = encoded(graph.randomGraph(new Random(3), 40));
   for (let length = 0; length < bytes.length; length++) {

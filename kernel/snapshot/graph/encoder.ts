@@ -11,7 +11,8 @@ import * as format from "./format.ts";
 import { type FrameRange, FrameRanges } from "./frame_ranges.ts";
 import { GraphError, nameOf, pathOf, RefusedError } from "./graph_error.ts";
 import { MetShapes, NOT_MET } from "./met_shapes.ts";
-import { MetStrings } from "./met_strings.ts";
+import { imageOf } from "./sections.ts";
+import { MetStrings } from "./string_table.ts";
 import { difference, isRefusedKey, oddKey } from "./own_keys.ts";
 
 export interface EncodeOptions {
@@ -83,25 +84,13 @@ class Encoder {
   }
 
   private image(): Uint8Array<ArrayBuffer> {
-    const tables = new ByteWriter(), { buffers } = this;
+    const tables = new ByteWriter();
     this.strings.put(tables);
     this.shapes.put(tables);
-    buffers.put(tables);
-    const sections = [tables, this.heads, this.records, this.saved];
-    const end = sections.reduce((sum, { length }) => sum + length, format.HEADER_BYTES);
-    const content = format.aligned(end), total = content + buffers.length;
-    if (total > format.IMAGE_MAX) throw new GraphError("the graph", `${total} bytes`);
-    const image = new Uint8Array(total);
-    const header = new DataView(image.buffer);
-    let at = format.HEADER_BYTES;
-    for (const [i, section] of sections.entries()) {
-      header.setUint32(4 * i, section.length, true);
-      image.set(section.written(), at);
-      at += section.length;
-    }
-    header.setUint32(4 * sections.length, buffers.length, true);
-    buffers.copyTo(image, content);
-    return image;
+    this.buffers.put(tables);
+    const image = imageOf([tables, this.heads, this.records, this.saved], this.buffers);
+    this.current = 0;
+    return image ?? this.fail(null, "a graph that is too large");
   }
 
   /** Numbers an object. */
@@ -252,7 +241,7 @@ class Encoder {
   }
 
   private putAnchor(object: object, rule: AnchorRule): void {
-    const values = rule.save(object);
+    const values = rule.save(object, this.isInProcess);
     this.saved.u32(values.length);
     for (const value of values) {
       this.putValue(value, this.saved);

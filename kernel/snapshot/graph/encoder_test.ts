@@ -188,7 +188,9 @@ Deno.test("a copy in the process has the same constants and shared anchors", () 
     held.map((object, i) => object === copy[i]),
     held.map((object) => object !== device),
   );
-  assertStrictEquals((copy[1] as Device).under, root);
+  const { path, under } = copy[1] as Device;
+  assertEquals(path, "same d");
+  assertStrictEquals(under, root);
   assert(graph.problemOf(bytes) !== null, "a file has none of them");
 });
 

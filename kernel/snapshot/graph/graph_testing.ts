@@ -67,6 +67,11 @@ export class Device {
     readonly node: Node | null,
   ) {}
 }
+/** A host that can attach nothing, and throws itself. */
+export class FullHost extends Error {
+  readonly released: string[] = [];
+}
+
 /** An anchor of the first stage. */
 export class Root extends Device {}
 
@@ -91,15 +96,21 @@ function anchor(stage: number, Made: typeof Device | typeof Root, isShared: bool
     fate: "anchor",
     stage,
     isShared,
-    save: ({ path, bytes, under, node }: Device) => [path, bytes, under, node],
+    save: ({ path, bytes, under, node }: Device, isInProcess) => {
+      return [isInProcess ? `same ${path}` : path, bytes, under, node];
+    },
     load([path, bytes, under, node]) {
       if (typeof path !== "string" || !(bytes instanceof Uint8Array)) return null;
       if (under !== null && !(under instanceof Device)) return null;
       if (node !== null && !(node instanceof Node)) return null;
       return new Made(path, bytes, under, node);
     },
-    attach(device: Device) {
+    attach(device: Device, host: object) {
+      if (host instanceof FullHost) throw host;
       device.isAttached = true;
+    },
+    release({ path }: Device, host: object) {
+      if (host instanceof FullHost) host.released.push(path);
     },
   };
 }

@@ -3,7 +3,7 @@
 import { ByteWriter } from "./byte_writer.ts";
 import type { ClassEntry } from "./class_table.ts";
 import { FIRST_SHAPE, SHAPE_CLASS } from "./format.ts";
-import type { MetStrings } from "./met_strings.ts";
+import type { MetStrings } from "./string_table.ts";
 
 /** What a list of keys leads to: keys that go on, and the kind of objects that end here. */
 class KeyList {

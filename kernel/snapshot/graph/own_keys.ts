@@ -23,8 +23,10 @@ export function isRefusedKey(key: string): boolean {
   return key === "__proto__" || isIndex(key);
 }
 
+/** Whether a key begins with a digit. */
 function isIndex(key: string): boolean {
-  return /^[0-9]/.test(key);
+  const unit = key.charCodeAt(0);
+  return unit >= 0x30 && unit <= 0x39;
 }
 
 /** How the fields of an object differ from those of its row, in words. */

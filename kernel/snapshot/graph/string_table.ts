@@ -1,5 +1,6 @@
-/** The strings of a graph, each once, in the order in which an encoder met them. */
+/** The strings of a graph, each once, in the order in which the encoder met them. */
 
+import type { ByteReader } from "./byte_reader.ts";
 import type { ByteWriter } from "./byte_writer.ts";
 
 export class MetStrings {
@@ -22,6 +23,16 @@ export class MetStrings {
       out.units(text, isWide);
     }
   }
+}
+
+/** Reads the table. */
+export function readStrings(tables: ByteReader): string[] {
+  const strings: string[] = [];
+  for (let left = tables.count(); left > 0; left--) {
+    const word = tables.u32();
+    strings.push(tables.units(word >>> 1, word % 2 === 1));
+  }
+  return strings;
 }
 
 function hasWideUnits(text: string): boolean {
