@@ -25,6 +25,7 @@ import type {
 import type { ClassTable } from "./class_table.ts";
 import * as format from "./format.ts";
 import { type ImageShape, readShapes } from "./image_shape.ts";
+import { quoted } from "./quoted.ts";
 import { sectionsOf } from "./sections.ts";
 import { readStrings } from "./string_table.ts";
 
@@ -185,7 +186,7 @@ class Decoder {
         return this.kept[heads.u32()] ?? heads.fail("the number of an object that is kept");
       case format.CONSTANT: {
         const name = this.string(heads);
-        return this.table.constantNamed(name) ?? heads.fail(`a constant, and not "${name}"`);
+        return this.table.constantNamed(name) ?? heads.fail(`a constant, and not ${quoted(name)}`);
       }
       default:
         return this.buffers.readView(kind - format.FIRST_VIEW, heads);
@@ -219,7 +220,7 @@ class Decoder {
 
   private find(className: string, rule: ConstantRule): object {
     const name = this.string(this.heads);
-    return rule.find(name) ?? this.heads.fail(`a ${className}, and not "${name}"`);
+    return rule.find(name) ?? this.heads.fail(`a ${className}, and not ${quoted(name)}`);
   }
 
   private load(): void {

@@ -234,6 +234,9 @@ Deno.test("what cannot be encoded is named with the path to it", () => {
   assertEquals(problemOf(at(large)), `${path}: a buffer as large as an arena`);
   assertEquals(problemOf(at(new Array(2 ** 31))), `${path}: an array that is too long`);
   assertEquals(problemOf(new Map([[new Node(() => 1), 1]])), "Map.key(0).left: a function");
+  const long = "a\n".repeat(60), cut = "a\\n".repeat(30);
+  assertEquals(problemOf(new Map([[long, () => 1]])), `Map.get("${cut}..."): a function`);
+  assertEquals(problemOf(new Map([[2n, () => 1]])), "Map.get(2): a function");
   assertEquals(problemOf(new Set([0, new Node(() => 1)])), "Set.member(1).left: a function");
   assertEquals(problemOf(at(2n ** 4100n)), `${path}: a bigint that is too long`);
   assertEquals(

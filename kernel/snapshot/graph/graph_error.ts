@@ -1,5 +1,7 @@
 /** Why a graph cannot be encoded, and where in it: a path of fields from its root. */
 
+import { quoted } from "./quoted.ts";
+
 /** The graph holds what its table of classes does not know: a fault of the program. */
 export class GraphError extends Error {
   override readonly name = "GraphError";
@@ -59,5 +61,6 @@ function placeIn(holder: object, value: unknown): string {
 function placeInMap(map: ReadonlyMap<unknown, unknown>, value: unknown): string {
   const place = [...map.values()].indexOf(value), key = [...map.keys()][place];
   if (place === -1) return `.key(${[...map.keys()].indexOf(value)})`;
-  return typeof key === "object" ? `.value(${place})` : `.get(${JSON.stringify(key) ?? key})`;
+  if (typeof key === "object") return `.value(${place})`;
+  return `.get(${typeof key === "string" ? quoted(key) : String(key)})`;
 }

@@ -13,6 +13,7 @@ import type { DerivedField } from "./class_row.ts";
 import type { ClassEntry, ClassTable } from "./class_table.ts";
 import { SHAPE_BARE, SHAPE_CLASS, SHAPE_PLAIN } from "./format.ts";
 import { isRefusedKey } from "./own_keys.ts";
+import { quoted } from "./quoted.ts";
 
 /** How many fields are assigned in any case. */
 const ASSIGNED = 16;
@@ -59,7 +60,7 @@ export function readShapes(
     if (shape > SHAPE_BARE) tables.fail("a kind of shape");
     if (shape === SHAPE_CLASS) {
       const name = strings[tables.u32()] ?? tables.fail("the number of a string");
-      const entry = classes.classNamed(name) ?? tables.fail(`a class, and not "${name}"`);
+      const entry = classes.classNamed(name) ?? tables.fail(`a class, and not ${quoted(name)}`);
       const { row, derived } = entry;
       shapes.push(new ImageShape(entry, row.prototype, row.fields, derived));
     } else {
@@ -75,7 +76,7 @@ function readKeys(tables: ByteReader, strings: readonly string[]): string[] {
   const keys: string[] = [];
   for (let left = tables.count(); left > 0; left--) {
     const key = strings[tables.u32()] ?? tables.fail("the number of a string");
-    if (isRefusedKey(key)) tables.fail(`the key of a plain object, and not "${key}"`);
+    if (isRefusedKey(key)) tables.fail(`the key of a plain object, and not ${quoted(key)}`);
     keys.push(key);
   }
   if (new Set(keys).size < keys.length) tables.fail("keys that differ");
