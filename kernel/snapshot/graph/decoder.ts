@@ -226,10 +226,12 @@ class Decoder {
   private load(): void {
     const anchors = this.anchors.map((anchor) => this.readSaved(anchor));
     this.saved.expectEnd();
+    const stages = new Map(anchors.map(({ number, rule }) => [number, rule.stage]));
     for (const anchor of anchors.sort((a, b) => a.rule.stage - b.rule.stage)) {
       const { at, className, number, rule, values, later } = anchor;
       for (const [place, other] of later) {
-        values[place] = this.objects[other] ?? failAt(at, "anchors of lower stages");
+        const isLower = (stages.get(other) ?? rule.stage) < rule.stage;
+        values[place] = isLower ? this.objects[other] : failAt(at, "anchors of lower stages");
       }
       this.objects[number] = rule.load(values, this.host) ??
         failAt(at, `what a ${className} has saved`);
