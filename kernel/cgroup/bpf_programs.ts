@@ -16,14 +16,14 @@ export function mayLoadContext(offset: number, bytes: number): boolean {
 }
 
 /** A loaded program, with a count of references. */
-export class BpfProgram {
+export class LoadedProgram {
   /** The account that the program is charged to. */
   readonly account: Account;
   readonly id: number;
   /** BPF_PROG_TYPE_*. */
   readonly type: number;
   readonly code: EbpfProgram;
-  private readonly all: Map<number, BpfProgram>;
+  private readonly all: Map<number, LoadedProgram>;
   private refs: number = 1;
 
   constructor(
@@ -31,7 +31,7 @@ export class BpfProgram {
     id: number,
     type: number,
     code: EbpfProgram,
-    all: Map<number, BpfProgram>,
+    all: Map<number, LoadedProgram>,
   ) {
     this.account = account;
     this.id = id;
@@ -54,13 +54,13 @@ export class BpfProgram {
 
 /** The programs of a kernel. */
 export class BpfPrograms {
-  readonly byId: Map<number, BpfProgram> = new Map();
+  readonly byId: Map<number, LoadedProgram> = new Map();
   private lastId: number = 0;
 
   /** Adds a program, which the caller holds; null: there are too many. */
-  add(type: number, code: EbpfProgram, account: Account): BpfProgram | null {
+  add(type: number, code: EbpfProgram, account: Account): LoadedProgram | null {
     if (!EBPF_INSTRUCTIONS.take(code.length, account)) return null;
-    const program = new BpfProgram(account, ++this.lastId, type, code, this.byId);
+    const program = new LoadedProgram(account, ++this.lastId, type, code, this.byId);
     this.byId.set(program.id, program);
     return program;
   }

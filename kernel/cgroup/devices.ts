@@ -11,14 +11,14 @@ import type { Caller } from "../vfs/caller.ts";
 import type { DevicePolicy } from "../vfs/device_policy.ts";
 import type { Task } from "../task/task.ts";
 import type { Cgroup } from "./cgroup.ts";
-import type { BpfProgram } from "./bpf_programs.ts";
+import type { LoadedProgram } from "./bpf_programs.ts";
 
 /** BPF_CGROUP_MAX_PROGS. */
 const MAX_PROGRAMS = 64;
 
 /** The programs attached to one group. */
 export class DeviceState {
-  programs: BpfProgram[] = [];
+  programs: LoadedProgram[] = [];
   /** Flags of the attachment, ALLOW_OVERRIDE or ALLOW_MULTI; 0: no programs. */
   flags: number = 0;
   private readonly group: Cgroup;
@@ -28,7 +28,7 @@ export class DeviceState {
   }
 
   /** @param replaced the program to replace, with BPF_F_REPLACE */
-  attach(program: BpfProgram, flags: number, replaced: BpfProgram | null): number {
+  attach(program: LoadedProgram, flags: number, replaced: LoadedProgram | null): number {
     const isMulti = (flags & BPF_F_ALLOW_MULTI) !== 0;
     const isOverride = (flags & BPF_F_ALLOW_OVERRIDE) !== 0;
     if (isMulti ? isOverride : (flags & BPF_F_REPLACE) !== 0) return -EINVAL;
@@ -46,7 +46,7 @@ export class DeviceState {
   }
 
   /** Detaches a program; null: the only one. */
-  detach(program: BpfProgram | null): number {
+  detach(program: LoadedProgram | null): number {
     const { programs } = this, isMulti = (this.flags & BPF_F_ALLOW_MULTI) !== 0;
     if (isMulti && program === null) return -EINVAL;
     const at = isMulti && program !== null ? programs.indexOf(program) : programs.length - 1;
@@ -57,8 +57,8 @@ export class DeviceState {
   }
 
   /** All programs that apply to the group, its own first. */
-  effective(): BpfProgram[] {
-    const all: BpfProgram[] = [];
+  effective(): LoadedProgram[] {
+    const all: LoadedProgram[] = [];
     for (let up: Cgroup | null = this.group; up !== null; up = up.parent) {
       const { programs, flags } = up.devices;
       if (all.length === 0 || (flags & BPF_F_ALLOW_MULTI) !== 0) all.push(...programs);

@@ -17,7 +17,7 @@ export interface AckSource {
 }
 
 /** The releases of one space, oldest first. */
-class Waiting {
+class WaitingFrames {
   readonly space: AckSource;
   readonly page: number[] = [];
   readonly count: number[] = [];
@@ -40,7 +40,7 @@ interface QuarantineSink {
 }
 
 export class FrameQuarantine {
-  private readonly bySpace: Map<AckSource, Waiting> = new Map();
+  private readonly bySpace: Map<AckSource, WaitingFrames> = new Map();
   /** Pages in quarantine. */
   pages: number = 0;
 
@@ -54,7 +54,7 @@ export class FrameQuarantine {
   add(space: AckSource, page: number, pages: number): void {
     let waiting = this.bySpace.get(space);
     if (waiting === undefined) {
-      waiting = new Waiting(space);
+      waiting = new WaitingFrames(space);
       this.bySpace.set(space, waiting);
     }
     const last = waiting.page.length - 1, seq = space.seq;
@@ -108,7 +108,7 @@ export class FrameQuarantine {
     return false;
   }
 
-  private compact(waiting: Waiting): void {
+  private compact(waiting: WaitingFrames): void {
     waiting.page.splice(0, waiting.head);
     waiting.count.splice(0, waiting.head);
     waiting.seq.splice(0, waiting.head);

@@ -23,7 +23,7 @@ import type { TaskPid } from "../task/pid_namespace.ts";
 import type { Task } from "../task/task.ts";
 import type { ThreadGroup } from "../task/thread_group.ts";
 import { TimerQueue } from "../time/timer.ts";
-import { RING_AT, type RingMemory, type RingShape } from "./ring_memory.ts";
+import { RING_AT, type RingShape, type UringMemory } from "./ring_memory.ts";
 import { isShort, prepare, takeFile } from "./operations.ts";
 import { bufferMemoryAt } from "./buffer_rings.ts";
 import type { BufferGroup } from "./buffers.ts";
@@ -59,7 +59,7 @@ interface LateCqe {
 }
 
 export class Uring extends AnonFile {
-  readonly memory: RingMemory;
+  readonly memory: UringMemory;
   /** IORING_SETUP_* */
   readonly setup: number;
   readonly sqEntries: number;
@@ -111,7 +111,7 @@ export class Uring extends AnonFile {
   constructor(
     account: Account,
     anon: AnonFiles,
-    memory: RingMemory,
+    memory: UringMemory,
     setup: number,
     { sqEntries, cqEntries, sqeBytes, cqeBytes }: RingShape,
     maxAddress: number,

@@ -42,7 +42,7 @@ function wholePages(bytes: number): number {
   return Math.ceil(bytes / PAGE_SIZE);
 }
 
-export class RingMemory extends Backing {
+export class UringMemory extends Backing {
   override readonly inode: FileIdentity;
   override readonly platformFile = -1;
   override readonly hostFd = -1;
@@ -84,7 +84,7 @@ export class RingMemory extends Backing {
     ctx: MemoryContext,
     inode: FileIdentity,
     { sqEntries, cqEntries, sqeBytes, cqeBytes }: RingShape,
-  ): RingMemory | null {
+  ): UringMemory | null {
     const arrayAt = RING_AT.cqes + cqEntries * cqeBytes;
     const ringPages = wholePages(arrayAt + 4 * sqEntries);
     const sqePages = wholePages(sqEntries * sqeBytes);
@@ -97,7 +97,7 @@ export class RingMemory extends Backing {
       if (sqes < 0) ctx.frames.release(rings, ringPages);
     }
     if (sqes < 0) return null;
-    return new RingMemory(ctx, inode, rings, ringPages, sqes, sqePages, arrayAt);
+    return new UringMemory(ctx, inode, rings, ringPages, sqes, sqePages, arrayAt);
   }
 
   /** Reads a word of the ring piece with acquire order: the guest writes it at the same time. */

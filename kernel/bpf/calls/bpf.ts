@@ -28,7 +28,7 @@ import { hasCap } from "../../cred/credentials.ts";
 import { BpfProgramFile } from "../bpf_program_file.ts";
 import { groupNodeOf } from "../../cgroup/fs/cgroup_fs.ts";
 import { Cgroup } from "../../cgroup/cgroup.ts";
-import { BpfProgram, mayLoadContext } from "../../cgroup/bpf_programs.ts";
+import { LoadedProgram, mayLoadContext } from "../../cgroup/bpf_programs.ts";
 import { GroupDevicePolicy } from "../../cgroup/devices.ts";
 import { getReg } from "../../task/registers.ts";
 import type { Task } from "../../task/task.ts";
@@ -132,11 +132,11 @@ function writeLog(
 }
 
 /** The program of a descriptor: -EBADF, or -EINVAL for another file or type. */
-function programOf(t: Task, fd: number, type: number): BpfProgram | number {
+function programOf(t: Task, fd: number, type: number): LoadedProgram | number {
   const file = t.files.get(fd | 0);
   if (file === null) return -EBADF;
   const program = file instanceof BpfProgramFile ? file.program : null;
-  return program instanceof BpfProgram && program.type === type ? program : -EINVAL;
+  return program instanceof LoadedProgram && program.type === type ? program : -EINVAL;
 }
 
 /** The version 2 group of a directory's descriptor. */

@@ -44,7 +44,7 @@ class SysFs extends GeneratedFs {
     }
     for (const path of SYS_FILES.keys()) {
       const [dir, name] = this.parentOf(path);
-      dir.put(name, new SystemText(this, source, path));
+      dir.put(name, new SysSourceText(this, source, path));
     }
     for (let cpu = 0; cpu < source.host.cpuCount; cpu++) this.fillCpu(source, cpu);
     const virtual = this.directory("devices/virtual");
@@ -93,7 +93,7 @@ class MountPlace extends FixedDir {
   }
 }
 
-class SystemText extends SysText {
+class SysSourceText extends SysText {
   private readonly source: SysSource;
   private readonly path: string;
 

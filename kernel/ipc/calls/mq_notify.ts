@@ -30,7 +30,7 @@ import { queueFile } from "./mqueue.ts";
 const COOKIE_LENGTH = 32;
 const WOKENUP = 1, REMOVED = 2;
 
-abstract class Notifier implements MqueueNotifier {
+abstract class QueueNotifier implements MqueueNotifier {
   private readonly files: object;
   readonly group: ThreadGroup;
   abstract readonly kind: number;
@@ -56,7 +56,7 @@ abstract class Notifier implements MqueueNotifier {
 }
 
 /** SIGEV_NONE: no notification, but no other process can register. */
-class SilentNotifier extends Notifier {
+class SilentNotifier extends QueueNotifier {
   override readonly kind = SIGEV_NONE;
 }
 
@@ -64,7 +64,7 @@ class SilentNotifier extends Notifier {
  * The process registered for the signal, so no permission is checked. Therefore the signal is not
  * sent to a program that the process has executed since, which may have other rights.
  */
-class SignalNotifier extends Notifier {
+class SignalNotifier extends QueueNotifier {
   override readonly kind = SIGEV_SIGNAL;
   override readonly signo: number;
   private readonly valueLo: number;
@@ -105,7 +105,7 @@ class SignalNotifier extends Notifier {
   }
 }
 
-class CookieNotifier extends Notifier {
+class CookieNotifier extends QueueNotifier {
   override readonly kind = SIGEV_THREAD;
   private readonly socket: NetlinkSocket;
   private readonly cookie: Uint8Array<ArrayBuffer>;
@@ -144,10 +144,10 @@ export function sysMqNotify(t: Task, a: SyscallArgs): number {
 }
 
 /** Registers a process, one at a time; without a notifier removes its own registration. */
-function register(t: Task, queue: MessageQueue, notifier: Notifier | null): number {
+function register(t: Task, queue: MessageQueue, notifier: QueueNotifier | null): number {
   const there = queue.notifier;
   if (notifier === null) {
-    if (there instanceof Notifier && there.group === t.group) queue.dropNotifier();
+    if (there instanceof QueueNotifier && there.group === t.group) queue.dropNotifier();
     return 0;
   }
   if (there !== null) return -EBUSY;
@@ -155,7 +155,7 @@ function register(t: Task, queue: MessageQueue, notifier: Notifier | null): numb
   return 0;
 }
 
-function readEvent(t: Task, addr: number): Notifier | number {
+function readEvent(t: Task, addr: number): QueueNotifier | number {
   const { u8, dv } = t.kernel.scratch, at = Sigevent.at;
   if (t.mm.copyIn(u8, 0, addr, Sigevent.size) !== 0) return -EFAULT;
   const signo = dv.getInt32(at.signo, true);

@@ -27,7 +27,7 @@ export function sysSemget(t: Task, a: SyscallArgs): number {
 }
 
 /** The call's operations, in `progress.object` while it waits. */
-class Waiting {
+class WaitingSemop {
   readonly set: SemaphoreSet;
   readonly ops: SemOperations;
 
@@ -61,7 +61,7 @@ function checkCount(t: Task, count: number): number {
 
 function operate(t: Task, a: SyscallArgs): number {
   const waiting = t.progress.object;
-  if (waiting instanceof Waiting) return wait(t, waiting);
+  if (waiting instanceof WaitingSemop) return wait(t, waiting);
   const id = a.i32(0), count = a.u32(2);
   const r = checkCount(t, count);
   if (r < 0) return r;
@@ -80,11 +80,11 @@ function operate(t: Task, a: SyscallArgs): number {
   if (allowed < 0) return allowed;
   const done = set.operate(ops);
   if (done !== PENDING) return done;
-  t.progress.object = new Waiting(set, ops);
-  return wait(t, t.progress.object as Waiting);
+  t.progress.object = new WaitingSemop(set, ops);
+  return wait(t, t.progress.object as WaitingSemop);
 }
 
-function wait(t: Task, waiting: Waiting): number {
+function wait(t: Task, waiting: WaitingSemop): number {
   const { ops, set } = waiting, { deadlineNs } = t.progress;
   if (ops.status !== PENDING) return ops.status;
   let r = -EAGAIN;

@@ -24,11 +24,11 @@ export class KmsgInode extends GeneratedInode {
     account: Account,
   ): OpenFile | number {
     const mayRead = hasCap(cred, CAP_SYSLOG) || hasCap(cred, CAP_SYS_ADMIN);
-    return mayRead ? new KmsgFile(account, flags, this) : -EPERM;
+    return mayRead ? new ProcKmsgFile(account, flags, this) : -EPERM;
   }
 }
 
-class KmsgFile extends OpenFile {
+class ProcKmsgFile extends OpenFile {
   readonly inode: Inode;
   private readonly queue: WaitQueue = new WaitQueue();
 

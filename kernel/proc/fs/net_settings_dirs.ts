@@ -20,7 +20,7 @@ const PER_LINK = 2 ** 8, PER_FAMILY = 2 ** 40, FIRST_INO = 2 ** 50;
 const ALL = 0, DEFAULT = 1, LINKS = 2;
 
 /** A directory with settings that only the first network namespace has. */
-export class NetDir extends FixedDir {
+export class NetSettingsDir extends FixedDir {
   override get dentriesAreStable(): boolean {
     return false;
   }

@@ -15,7 +15,7 @@ import type { Vfs } from "../../vfs/vfs.ts";
 import { FixedDir } from "../../fs/generated/generated_dir.ts";
 import type { GeneratedFs } from "../../fs/generated/generated_fs.ts";
 import { parseNumber } from "../../fs/generated/format.ts";
-import { LinksDir, NetDir } from "./net_settings_dirs.ts";
+import { LinksDir, NetSettingsDir } from "./net_settings_dirs.ts";
 import type { ProcSource } from "./source.ts";
 import { NET, StoredInode, SysctlInode, type SysctlScope } from "./sysctl_inode.ts";
 import { firstLine, numbersOf } from "./sysctl_store.ts";
@@ -168,8 +168,8 @@ export function sysctlTree(fs: GeneratedFs, parent: FixedDir, source: ProcSource
 function subdirectory(fs: GeneratedFs, dir: FixedDir, name: string): FixedDir {
   const there = dir.lookup(name);
   if (there instanceof FixedDir && (there.mode & S_IFMT) === S_IFDIR) return there;
-  const isOfNet = name === "net" || dir instanceof NetDir;
-  return dir.put(name, new (isOfNet ? NetDir : FixedDir)(fs, dir, 0o555, true));
+  const isOfNet = name === "net" || dir instanceof NetSettingsDir;
+  return dir.put(name, new (isOfNet ? NetSettingsDir : FixedDir)(fs, dir, 0o555, true));
 }
 
 /** A setting that lives elsewhere in the kernel. */

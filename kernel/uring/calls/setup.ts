@@ -8,7 +8,7 @@ import { RINGS } from "../../core/quota.ts";
 import { MAX_RING_FDS, RingFds } from "../registered_rings.ts";
 import type { Task } from "../../task/task.ts";
 import { installNew } from "../../syscalls/io/install.ts";
-import { RING_AT, RingMemory } from "../ring_memory.ts";
+import { RING_AT, UringMemory } from "../ring_memory.ts";
 import { Uring } from "../ring.ts";
 import { SqPoller } from "../sq_poller.ts";
 
@@ -81,7 +81,7 @@ export function sysIoUringSetup(t: Task, a: SyscallArgs): number {
   const cqeBytes = (flags & U.IORING_SETUP_CQE32) !== 0 ? 2 * U.IoUringCqe.size : U.IoUringCqe.size;
   const shape = { sqEntries: entries, cqEntries, sqeBytes, cqeBytes };
   if (!RINGS.hasRoom(1, t.account)) return -ENOMEM;
-  const memory = RingMemory.create(t.kernel.memory, { dev: 0, ino: 0 }, shape);
+  const memory = UringMemory.create(t.kernel.memory, { dev: 0, ino: 0 }, shape);
   if (memory === null) return -ENOMEM;
   const ring = new Uring(t.account, t.kernel.anon, memory, flags, shape, t.mm.layout.maxAddress);
   try {
@@ -132,7 +132,7 @@ function setPointer(dv: DataView, at: number, value: number): void {
  * IORING_SETUP_NO_MMAP: the ring is in memory of the caller. DIFFERS: the ring replaces the mapping
  * there, so a child shares the ring, and a file that was mapped there does not see it.
  */
-function placeRing(t: Task, memory: RingMemory, rings: number, sqes: number): number {
+function placeRing(t: Task, memory: UringMemory, rings: number, sqes: number): number {
   const { mm } = t,
     ringBytes = memory.ringPages * PAGE_SIZE,
     sqeBytes = memory.sqePages * PAGE_SIZE;
